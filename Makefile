@@ -1,0 +1,33 @@
+# `make demo` and `make test` work on a fresh clone: each installs what is missing into .venv first.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test check install dev clean
+
+demo: .venv/.installed
+	$(BIN)/warmstart demo
+
+test: .venv/.dev
+	$(BIN)/python -m pytest
+
+check: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+install: .venv/.installed
+dev: .venv/.dev
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/.installed: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	touch $@
+
+.venv/.dev: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch .venv/.installed $@
+
+clean:
+	rm -rf .venv build dist runs

@@ -1,0 +1,120 @@
+"""Files that are whole or not there: atomic writes, atomic folders, checksums, JSON.
+
+A full disk is the user's to mend, so it becomes a :class:`~warmstart.base.errors.BadInput` here, once, for every writer.
+"""
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from warmstart.base.errors import BadInput
+
+
+@contextlib.contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turns 'no space left', 'read-only' and 'permission denied' into one clear sentence about ``path``."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise BadInput(
+                "no space left on the disk",
+                where=str(path),
+                next_step="free some space or choose another place, then run the same command again",
+            ) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
+            raise BadInput(
+                f"cannot write here ({error.strerror})", where=str(path), next_step="choose another place"
+            ) from error
+        raise
+
+
+def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Calls ``write`` on a temporary file beside ``path``, syncs it and moves it into place.
+
+    After a crash at any moment ``path`` holds the old bytes or the new ones, never a part.
+    """
+    path = Path(path)
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(name, 0o644)
+            os.replace(name, path)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name)
+            raise
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Atomic write of ``data``."""
+    write_atomic(path, lambda file: file.write(data))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Atomic write of ``text`` as UTF-8."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Atomic write of ``value`` as readable JSON; NaN is refused, since JSON has none."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """The JSON value in ``path``; a missing or broken file is a :class:`BadInput` that names it."""
+    path = Path(path)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadInput("file not found", where=str(path), next_step="check the path") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise BadInput(
+            f"not a readable JSON file ({error})", where=str(path), next_step="restore it from a copy or make it again"
+        ) from None
+
+
+def sha256(path: Path) -> str:
+    """Hex SHA-256 of a file, read in blocks."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def staged_folder(target: Path) -> Iterator[Path]:
+    """A temporary folder beside ``target`` that becomes ``target`` when the block ends well, and vanishes when not."""
+    target = Path(target)
+    with disk_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        stage = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
+        os.chmod(stage, 0o755)
+        try:
+            yield stage
+            replace_folder(stage, target)
+        except BaseException:
+            shutil.rmtree(stage, ignore_errors=True)
+            raise
+
+
+def replace_folder(source: Path, target: Path) -> None:
+    """Moves folder ``source`` to ``target``; an older ``target`` is set aside first and removed last."""
+    if not target.exists():
+        os.replace(source, target)
+        return
+    aside = target.with_name(f".{target.name}.old")
+    shutil.rmtree(aside, ignore_errors=True)
+    os.replace(target, aside)
+    os.replace(source, target)
+    shutil.rmtree(aside, ignore_errors=True)

@@ -1,0 +1,37 @@
+"""Lengths with their unit: ``2000 steps``, ``3 epochs``, ``8M tokens``, ``0.002 run`` (a share of the whole run)."""
+
+import re
+from dataclasses import dataclass
+
+from warmstart.base.errors import BadInput
+
+UNITS = ("steps", "epochs", "tokens", "run")
+_FORM = re.compile(r"\s*([0-9]*\.?[0-9]+(?:e-?[0-9]+)?)\s*([kKMG]?)\s*([a-z]+)\s*")
+_SCALE = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9}
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """A length of training in the unit that the user thinks in."""
+
+    value: float
+    unit: str
+
+    @staticmethod
+    def parse(text: str, where: str = "") -> "Length":
+        """Reads ``"3 epochs"``; raises :class:`BadInput` for anything else."""
+        match = _FORM.fullmatch(str(text))
+        unit = match[3] if match else ""
+        unit = unit if unit in UNITS else f"{unit}s"
+        if match is None or unit not in UNITS:
+            raise BadInput(
+                "not a length", where=where, value=text, allowed="a number and one of " + ", ".join(UNITS),
+                next_step="write for example '3 epochs', '2000 steps', '8M tokens' or '0.01 run'",
+            )  # fmt: skip
+        return Length(float(match[1]) * _SCALE[match[2]], unit)
+
+    def in_steps(self, *, steps_per_epoch: int, tokens_per_step: float, run_steps: int = 0) -> int:
+        """This length as a whole number of optimizer steps, rounded up to at least 0."""
+        scale = {"steps": 1.0, "epochs": steps_per_epoch, "tokens": 1 / tokens_per_step, "run": run_steps}[self.unit]
+        steps = self.value * scale
+        return int(steps) if steps == int(steps) else int(steps) + 1

@@ -1,0 +1,1 @@
+"""Floor 3: from a prompt to new text: one-token advance, sampling, generate."""

@@ -1,0 +1,131 @@
+"""Batch: Examples end to end in one flat row of N tokens. No padding exists outside a kernel."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from warmstart.example.example import Example, Goal
+from warmstart.example.sight import Pattern, pattern_of
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Questions:
+    """One goal of a whole Batch.
+
+    Attributes:
+        reads: [M] flat indices into the N tokens.
+        question: [M] which of the Q questions each read belongs to; never decreasing within a question's Examples.
+        targets: [Q] or [Q, K].
+        weights: [Q] float32.
+        total_weight: sum of ``weights``, as a plain number, so that no device has to be asked.
+    """
+
+    reads: torch.Tensor
+    question: torch.Tensor
+    targets: torch.Tensor
+    weights: torch.Tensor
+    total_weight: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """B documents in one flat row of N tokens.
+
+    Attributes:
+        ids: [N] token ids.
+        positions: [N] rows of the position table.
+        turns: [N] for the law of sight.
+        lengths: [B] document lengths, on the host: kernels plan from them without asking the device.
+        pattern: what the turns have in common.
+        goals: name of a head → its questions.
+        num_records: how many Records the documents come from.
+    """
+
+    ids: torch.Tensor
+    positions: torch.Tensor
+    turns: torch.Tensor
+    lengths: NDArray[np.int64]
+    pattern: Pattern
+    goals: dict[str, Questions]
+    num_records: int
+
+    @property
+    def num_tokens(self) -> int:
+        """N."""
+        return int(self.ids.shape[0])
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """The same Batch on another device."""
+
+        def moved(tensor: torch.Tensor) -> torch.Tensor:
+            return tensor.to(device, non_blocking=True)
+
+        goals = {
+            name: Questions(moved(q.reads), moved(q.question), moved(q.targets), moved(q.weights), q.total_weight)
+            for name, q in self.goals.items()
+        }
+        ids, positions, turns = moved(self.ids), moved(self.positions), moved(self.turns)
+        return Batch(ids, positions, turns, self.lengths, self.pattern, goals, self.num_records)
+
+
+def collate(records: Sequence[Sequence[Example]]) -> Batch:
+    """Joins the Examples of some Records into one Batch.
+
+    Raises:
+        ValueError: a read belongs to a question that no Example of its Record owns, or there is nothing to join.
+    """
+    examples = [example for record in records for example in record]
+    if not examples:
+        raise ValueError("a Batch needs at least one Example")
+    lengths = np.array([len(e) for e in examples], np.int64)
+    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    turns = np.concatenate([e.turns for e in examples])
+    names = dict.fromkeys(name for e in examples for name in e.goals)
+    return Batch(
+        ids=torch.from_numpy(np.concatenate([e.ids for e in examples])),
+        positions=torch.from_numpy(np.concatenate([e.positions for e in examples])),
+        turns=torch.from_numpy(turns),
+        lengths=lengths,
+        pattern=pattern_of(turns, np.repeat(starts, lengths)),
+        goals={name: _join(name, records, starts) for name in names},
+        num_records=len(records),
+    )
+
+
+def _join(name: str, records: Sequence[Sequence[Example]], starts: NDArray[np.int64]) -> Questions:
+    """The goal ``name`` of all Records: reads moved by document start, question numbers by those already counted."""
+    reads: list[NDArray[Any]] = []
+    question: list[NDArray[Any]] = []
+    targets: list[NDArray[Any]] = []
+    weights: list[NDArray[Any]] = []
+    counted = document = 0
+    for record in records:
+        owned = 0
+        for example in record:
+            goal = example.goals.get(name)
+            if goal is not None:
+                reads.append(goal.reads + starts[document])
+                question.append(goal.question + counted)
+                targets.append(goal.targets)
+                weights.append(goal.weights)
+                owned += len(goal.targets)
+                _check_owned(name, goal, owned)
+            document += 1
+        counted += owned
+    flat = np.concatenate(weights).astype(np.float32)
+    return Questions(
+        reads=torch.from_numpy(np.concatenate(reads)),
+        question=torch.from_numpy(np.concatenate(question)),
+        targets=torch.from_numpy(np.concatenate(targets)),
+        weights=torch.from_numpy(flat),
+        total_weight=float(flat.sum(dtype=np.float64)),
+    )
+
+
+def _check_owned(name: str, goal: Goal, owned: int) -> None:
+    if len(goal.question) and goal.question.max() >= owned:
+        raise ValueError(f"goal {name!r} reads for question {goal.question.max()}, but only {owned} have a target")

@@ -1,0 +1,91 @@
+"""Example and Goal: one token sequence ready to be read, and the questions put to it.
+
+Every pre-training objective and every task input transformation produces these and nothing else, so a model never knows
+which task it is serving.
+
+A question may span several Examples (both orders of a similarity pair, one Example per choice). Examples of one Record
+travel together as a list; a goal numbers its questions within that Record, and the question's target stands in the
+first Example that reads for it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Goal:
+    """A question put to one head.
+
+    Attributes:
+        reads: [M] positions in the Example whose final state is read.
+        question: [M] the number, within the Record, of the question that each read belongs to.
+        targets: [Q] class numbers or token ids (int64), scores (float32), or [Q, K] marks (float32, multi-label), of
+            the questions that this Example owns; the questions an Example owns are consecutive.
+        weights: [Q] how much each owned question counts in the loss; 0 where the answer is unknown.
+    """
+
+    reads: Ints
+    question: Ints
+    targets: NDArray[Any]
+    weights: Floats
+
+    def __post_init__(self) -> None:
+        if self.reads.shape != self.question.shape or self.reads.ndim != 1:
+            raise ValueError(f"reads {self.reads.shape} and question {self.question.shape} must be equal and flat")
+        if len(self.targets) != len(self.weights):
+            raise ValueError(f"{len(self.targets)} targets but {len(self.weights)} weights")
+
+    @staticmethod
+    def each(reads: Ints, targets: NDArray[Any], weights: Floats | None = None) -> "Goal":
+        """One question per read, e.g. the next token at every position."""
+        if weights is None:
+            weights = np.ones(len(reads), np.float32)
+        return Goal(reads, np.arange(len(reads)), targets, weights)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Example:
+    """One token sequence: what is read, in which order it may be read, and what is asked.
+
+    Attributes:
+        ids: [T] token ids.
+        turns: [T] who sees whom (:mod:`warmstart.example.sight`).
+        positions: [T] rows of the position table.
+        goals: name of a head → Goal.
+    """
+
+    ids: Ints
+    turns: Ints
+    positions: Ints
+    goals: dict[str, Goal]
+
+    def __post_init__(self) -> None:
+        if not len(self.ids) == len(self.turns) == len(self.positions):
+            raise ValueError(
+                f"ids, turns and positions differ in length: {len(self.ids)}, {len(self.turns)}, {len(self.positions)}"
+            )
+        if len(self.ids) == 0:
+            raise ValueError("an Example holds at least one token")
+        for name, goal in self.goals.items():
+            if len(goal.reads) and not 0 <= goal.reads.min() <= goal.reads.max() < len(self.ids):
+                raise ValueError(f"goal {name!r} reads outside its {len(self.ids)} tokens")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @staticmethod
+    def left_to_right(ids: Ints, goals: dict[str, Goal]) -> "Example":
+        """Turns and positions 0 1 2 …: each token sees itself and what came before."""
+        count = np.arange(len(ids))
+        return Example(ids, count, count, goals)
+
+    @staticmethod
+    def full_sight(ids: Ints, goals: dict[str, Goal]) -> "Example":
+        """All turns 0: each token sees all of them."""
+        return Example(ids, np.zeros(len(ids), np.int64), np.arange(len(ids)), goals)

@@ -1,0 +1,1 @@
+"""Floor 2: run folders to one self-contained HTML page."""

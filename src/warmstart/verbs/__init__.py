@@ -1,0 +1,1 @@
+"""Floor 6: one plain function per verb, and the scikit-learn-like Classifier."""
