@@ -99,7 +99,7 @@ def staged_folder(target: Path) -> Iterator[Path]:
     with disk_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         stage = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
-        os.chmod(stage, 0o755)
+        os.chmod(stage, 0o755)  # noqa: S103 mkdtemp's 0700 would hide the result from everyone else
         try:
             yield stage
             replace_folder(stage, target)

@@ -1,0 +1,95 @@
+"""Losses as (sum, weight): nothing here divides. The training step divides once, over everything (DESIGN, law 2).
+
+The softmax over the vocabulary is fused with its linear and done in chunks of tokens, gradients included, so that the
+logits of a whole batch never exist: memory is chunk x V instead of M x V.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch.nn import functional as F
+
+CHUNK = 1024  # tokens whose logits exist at one time
+
+
+class Loss(NamedTuple):
+    """Weighted sum of the losses of all questions of one goal, and the sum of their weights."""
+
+    sum: torch.Tensor
+    weight: float
+
+
+class _LinearCrossEntropy(torch.autograd.Function):
+    """Σ weights · -log softmax(states·tableᵀ)[targets], with the gradients made chunk by chunk on the way forward."""
+
+    @staticmethod
+    def forward(ctx, states_MD, table_VD, targets_M, weights_M):  # type: ignore[no-untyped-def]
+        total = torch.zeros((), dtype=torch.float32, device=states_MD.device)
+        grad_states = torch.empty_like(states_MD)
+        grad_table = torch.zeros(table_VD.shape, dtype=torch.float32, device=table_VD.device)
+        for start in range(0, len(states_MD), CHUNK):
+            part = slice(start, start + CHUNK)
+            states, targets, weights = states_MD[part], targets_M[part, None], weights_M[part, None]
+            scores = F.log_softmax((states @ table_VD.T).float(), -1)
+            total -= (scores.gather(1, targets) * weights).sum()
+            slope = scores.exp_()
+            slope.scatter_add_(1, targets, torch.full_like(weights, -1.0))
+            slope = slope.mul_(weights).to(states.dtype)
+            torch.mm(slope, table_VD, out=grad_states[part])
+            grad_table += slope.T @ states
+        ctx.save_for_backward(grad_states, grad_table)
+        ctx.dtype = table_VD.dtype
+        return total
+
+    @staticmethod
+    def backward(ctx, grad):  # type: ignore[no-untyped-def]
+        grad_states, grad_table = ctx.saved_tensors
+        return grad_states * grad.to(grad_states.dtype), (grad_table * grad).to(ctx.dtype), None, None
+
+
+def next_token_loss(
+    states_MD: torch.Tensor, table_VD: torch.Tensor, targets_M: torch.Tensor, weights_M: torch.Tensor
+) -> torch.Tensor:
+    """Weighted sum of next-token losses; differentiable in the states and the (tied) table."""
+    if torch.is_grad_enabled():
+        return _LinearCrossEntropy.apply(states_MD, table_VD, targets_M, weights_M)  # type: ignore[no-untyped-call,no-any-return]
+    return (token_losses(states_MD, table_VD, targets_M) * weights_M).sum()
+
+
+@torch.no_grad()
+def token_losses(states_MD: torch.Tensor, table_VD: torch.Tensor, targets_M: torch.Tensor) -> torch.Tensor:
+    """[M] float32 negative log-probability of each target, one chunk of logits at a time."""
+    parts = [
+        F.cross_entropy((states @ table_VD.T).float(), targets, reduction="none")
+        for states, targets in zip(torch.split(states_MD, CHUNK), torch.split(targets_M, CHUNK), strict=True)
+    ]
+    return torch.cat(parts) if parts else states_MD.new_zeros(0, dtype=torch.float32)
+
+
+def class_loss(logits_QC: torch.Tensor, targets_Q: torch.Tensor, weights_Q: torch.Tensor) -> torch.Tensor:
+    """Weighted sum of cross-entropies."""
+    return (F.cross_entropy(logits_QC.float(), targets_Q, reduction="none") * weights_Q).sum()
+
+
+def marks_loss(logits_QK: torch.Tensor, targets_QK: torch.Tensor, weights_Q: torch.Tensor) -> torch.Tensor:
+    """Weighted sum over questions of the mean over labels of binary cross-entropies."""
+    each = F.binary_cross_entropy_with_logits(logits_QK.float(), targets_QK, reduction="none")
+    return (each.mean(-1) * weights_Q).sum()
+
+
+def score_loss(scores_Q: torch.Tensor, targets_Q: torch.Tensor, weights_Q: torch.Tensor) -> torch.Tensor:
+    """Weighted sum of squared errors."""
+    return ((scores_Q.float() - targets_Q).square() * weights_Q).sum()
+
+
+def choice_loss(
+    logits_M: torch.Tensor, question_M: torch.Tensor, targets_Q: torch.Tensor, weights_Q: torch.Tensor
+) -> torch.Tensor:
+    """Weighted sum of cross-entropies of a softmax across the reads of each question, however many they are."""
+    logits = logits_M.float()
+    count = len(targets_Q)
+    top = logits.new_full((count,), float("-inf")).scatter_reduce(0, question_M, logits.detach(), "amax")
+    mass = logits.new_zeros(count).index_add(0, question_M, (logits - top[question_M]).exp())
+    reads = torch.bincount(question_M, minlength=count)
+    first = reads.cumsum(0) - reads  # reads of one question stand together, so its first read is known
+    return ((mass.log() + top - logits[first + targets_Q]) * weights_Q).sum()

@@ -1,0 +1,82 @@
+"""Model: one backbone and named heads. Batch in, per goal (loss sum, weight) out."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from warmstart.base.settings import Settings
+from warmstart.example.batch import Batch
+from warmstart.models.heads import Head, HeadSettings
+from warmstart.models.losses import Loss, next_token_loss, token_losses
+from warmstart.models.transformer import Transformer, TransformerSettings, initialise
+
+LM = "lm"  # the goal whose head is the token table itself
+
+
+class ModelSettings(Settings):
+    """Everything that is needed to build the same Model again."""
+
+    backbone: TransformerSettings
+    heads: dict[str, HeadSettings] = {}
+
+
+class Model(nn.Module):
+    """A backbone whose states named heads read. A goal's name is its head's name; ``lm`` needs no head of its own."""
+
+    def __init__(self, settings: ModelSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.backbone = Transformer(settings.backbone)
+        width = settings.backbone.width
+        self.heads = nn.ModuleDict({name: Head(head, width) for name, head in settings.heads.items()})
+
+    @staticmethod
+    def fresh(settings: ModelSettings, seed: int) -> "Model":
+        """A Model with newly drawn float32 weights that follow from ``seed``."""
+        model = Model(settings)
+        initialise(model, settings.backbone.init_std, torch.Generator().manual_seed(seed))
+        return model
+
+    def forward(self, batch: Batch) -> dict[str, Loss]:
+        """The losses of all goals in ``batch``."""
+        states_ND = self.backbone(batch)
+        losses: dict[str, Loss] = {}
+        for name, asked in batch.goals.items():
+            states_MD = states_ND.index_select(0, asked.reads)
+            if name == LM:
+                table = self.backbone.token_table
+                losses[name] = Loss(next_token_loss(states_MD, table, asked.targets, asked.weights), asked.total_weight)
+            else:
+                losses[name] = self._head(name).loss(states_MD, asked)
+        return losses
+
+    @torch.inference_mode()
+    def answers(self, batch: Batch) -> dict[str, torch.Tensor]:
+        """Float32 answers of every head that ``batch`` asks: see :meth:`Head.forward` for shapes."""
+        states_ND = self.backbone(batch)
+        return {
+            name: self._head(name)(states_ND.index_select(0, asked.reads), asked).float()
+            for name, asked in batch.goals.items()
+            if name != LM
+        }
+
+    @torch.inference_mode()
+    def token_losses(self, batch: Batch) -> torch.Tensor:
+        """[Q] float32 negative log-probability of each next token that the goal ``lm`` asks for."""
+        asked = batch.goals[LM]
+        states_MD = self.backbone(batch).index_select(0, asked.reads)
+        return token_losses(states_MD, self.backbone.token_table, asked.targets)
+
+    def next_token_logits(self, states: torch.Tensor) -> torch.Tensor:
+        """[…, V] float32 logits of the next token after each state."""
+        return (states @ self.backbone.token_table.T).float()
+
+    def _head(self, name: str) -> Head:
+        head: Any = self.heads[name]
+        return head  # type: ignore[no-any-return]
+
+    @property
+    def num_parameters(self) -> int:
+        """Distinct weights; tied ones count once."""
+        return sum(p.numel() for p in self.parameters())

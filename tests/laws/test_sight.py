@@ -1,0 +1,124 @@
+"""Law 1, Sight: every kernel against the law written out token by token."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from warmstart.example.batch import Batch, collate
+from warmstart.example.example import Example
+from warmstart.example.sight import Pattern
+from warmstart.models.attention import attend, plan_attention
+from warmstart.models.model import Model, ModelSettings
+from warmstart.models.presets import preset
+
+HEADS, WIDTH = 2, 8
+
+
+def example(turns: list[int]) -> Example:
+    return Example(np.zeros(len(turns), np.int64), np.array(turns, np.int64), np.arange(len(turns)), {})
+
+
+def may_read(reader: int, read: int, same: bool) -> bool:
+    """DESIGN section 2, law 1, one pair of tokens of one document at a time."""
+    if same:
+        return True
+    if reader >= 0:
+        return 0 <= read <= reader
+    return (0 <= read < -reader) or read == reader
+
+
+def brute_force(qkv: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """Softmax attention with explicit loops over documents, heads, readers and what they read."""
+    out = torch.zeros(qkv.shape[0], WIDTH, dtype=qkv.dtype)
+    head_width = WIDTH // HEADS
+    start = 0
+    rows = []
+    for length in batch.lengths.tolist():
+        for i in range(start, start + length):
+            parts = []
+            for h in range(HEADS):
+                at = slice(h * head_width, (h + 1) * head_width)
+                q, keys, values = qkv[i, :WIDTH][at], qkv[:, WIDTH : 2 * WIDTH][:, at], qkv[:, 2 * WIDTH :][:, at]
+                read = [
+                    j
+                    for j in range(start, start + length)
+                    if may_read(int(batch.turns[i]), int(batch.turns[j]), i == j)
+                ]
+                scores = torch.stack([q @ keys[j] / math.sqrt(head_width) for j in read])
+                parts.append((scores.softmax(0)[:, None] * values[read]).sum(0))
+            rows.append(torch.cat(parts))
+        start += length
+    return torch.stack(rows) if rows else out
+
+
+FRAMINGS = {
+    "causal LM": lambda n: list(range(n)),
+    "classification, bidirectional backbone": lambda n: [0] * n,
+    "right to left": lambda n: list(range(n))[::-1],
+    "prefix (seq2seq, source 0)": lambda n: [0] * (n // 2) + list(range(1, n - n // 2 + 1)),
+    "pseudo-masked": lambda n: (
+        [0] * (n // 3) + list(range(1, n // 3 + 1)) + [-t for t in range(1, n - 2 * (n // 3) + 1)]
+    ),
+    "span-wise": lambda n: [0] * (n // 2) + [1 + i // 2 for i in range(n - n // 2)],
+}
+
+
+@pytest.mark.parametrize("framing", FRAMINGS)
+@pytest.mark.parametrize("lengths", [(5,), (6, 6, 6), (7, 3, 1, 9), (4, 4, 11, 2, 2, 5, 8, 8, 8, 1, 1)])
+def test_kernels_equal_the_law(framing: str, lengths: tuple[int, ...]) -> None:
+    """Witness: the law, one pair of tokens at a time; outputs and gradients."""
+    batch = collate([[example(FRAMINGS[framing](n))] for n in lengths])
+    qkv = torch.randn(batch.num_tokens, 3 * WIDTH, dtype=torch.float64, requires_grad=True)
+    pull = torch.randn(batch.num_tokens, WIDTH, dtype=torch.float64)
+    ours = attend(qkv, plan_attention(batch, torch.float64), HEADS, 0.0)
+    (ours * pull).sum().backward()
+    got, qkv.grad = qkv.grad, None
+    want = brute_force(qkv, batch)
+    (want * pull).sum().backward()
+    torch.testing.assert_close(ours, want)
+    torch.testing.assert_close(got, qkv.grad)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.lists(st.integers(-4, 4), min_size=1, max_size=7), min_size=1, max_size=12))
+def test_any_turns_equal_the_law(documents: list[list[int]]) -> None:
+    """Witness: the law, for turns that no framing would make."""
+    batch = collate([[example(turns)] for turns in documents])
+    qkv = torch.randn(batch.num_tokens, 3 * WIDTH, dtype=torch.float64)
+    torch.testing.assert_close(attend(qkv, plan_attention(batch, torch.float64), HEADS, 0.0), brute_force(qkv, batch))
+
+
+def test_patterns_are_recognised() -> None:
+    """Witness: the definitions: causal turns count up in every document, full turns are all 0."""
+    assert collate([[example([0, 1, 2])], [example([0, 1])]]).pattern is Pattern.CAUSAL
+    assert collate([[example([0, 0, 0])], [example([0])]]).pattern is Pattern.FULL
+    assert collate([[example([0, 1, 2])], [example([0, 0])]]).pattern is Pattern.GENERAL
+
+
+@pytest.mark.parametrize("norm", ["post", "pre"])
+@pytest.mark.parametrize("make", [Example.left_to_right, Example.full_sight])
+def test_a_document_does_not_depend_on_its_neighbours(norm: str, make: object) -> None:
+    """Invariant: states of a document alone and in any company are equal."""
+    model = Model.fresh(ModelSettings(backbone=preset("gpt1-tiny", norm=norm)), 1).eval()
+    rng = np.random.default_rng(0)
+    documents = [make(rng.integers(0, 512, n), {}) for n in (9, 30, 4, 17, 17, 1, 8, 25, 3, 12)]  # type: ignore[operator]
+    with torch.no_grad():
+        together = model.backbone(collate([[d] for d in documents]))
+        alone = torch.cat([model.backbone(collate([[d]])) for d in documents])
+    torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-5)
+
+
+def test_a_later_token_never_changes_an_earlier_state() -> None:
+    """Invariant: causal sight, through the whole backbone."""
+    model = Model.fresh(ModelSettings(backbone=preset("gpt1-tiny")), 1).eval()
+    ids = np.arange(20)
+    changed = ids.copy()
+    changed[13:] = 7
+    with torch.no_grad():
+        before, after = (model.backbone(collate([[Example.left_to_right(i, {})]])) for i in (ids, changed))
+    assert torch.equal(before[:13], after[:13])
+    assert not torch.allclose(before[13:], after[13:])
