@@ -145,7 +145,7 @@ class Transformer(nn.Module):
         return self._closed(x_BTD)
 
     def _closed(self, x: torch.Tensor) -> torch.Tensor:
-        return x if self.final_norm is None else self.final_norm(x)  # type: ignore[no-any-return]
+        return x if self.final_norm is None else self.final_norm(x)
 
 
 def initialise(module: nn.Module, std: float, generator: torch.Generator) -> None:

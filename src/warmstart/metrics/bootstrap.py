@@ -1,0 +1,89 @@
+"""How sure a measure is: percentile bootstrap intervals, and the paired difference of two systems.
+
+Examples are drawn with replacement (Efron 1979). Drawing n examples is one multinomial draw over the distinct
+(target, prediction) pairs, so 10,000 examples and 1,000 resamples take well under a second for accuracy and about two for
+rank correlation. The seed is named, so the same answers give the same interval.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from warmstart.base.seeds import generator
+from warmstart.metrics.measures import MEASURES, Array
+from warmstart.metrics.resampled import RESAMPLED
+
+RESAMPLES = 1000
+LEVEL = 0.95
+_AT_ONCE = 1 << 21  # counts held in memory at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A value and the bounds within which it lies in 95 % of the resamples."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether a difference keeps its sign throughout the interval."""
+        return self.low > 0 or self.high < 0
+
+
+def interval(name: str, targets: Array, predictions: Array, seed: int, resamples: int = RESAMPLES) -> Interval:
+    """Percentile bootstrap interval of the measure ``name``.
+
+    Args:
+        name: one of :data:`~warmstart.metrics.measures.MEASURES`.
+        targets: [n] or [n, K].
+        predictions: of the same shape.
+        seed: of the resampling.
+        resamples: how many.
+    """
+    formula = RESAMPLED[name]
+    cells = _cells(targets, predictions)
+    values = [formula(cells.columns[0], cells.columns[1], counts) for counts in _draws(cells, seed, resamples)]
+    return _bounds(MEASURES[name](targets, predictions), np.concatenate(values))
+
+
+def paired_difference(
+    name: str, targets: Array, first: Array, second: Array, seed: int, resamples: int = RESAMPLES
+) -> Interval:
+    """How much better ``first`` does than ``second`` on the same examples: both are judged on the same resamples."""
+    formula, measure = RESAMPLED[name], MEASURES[name]
+    cells = _cells(targets, first, second)
+    truth, one, other = cells.columns
+    values = [formula(truth, one, counts) - formula(truth, other, counts) for counts in _draws(cells, seed, resamples)]
+    return _bounds(measure(targets, first) - measure(targets, second), np.concatenate(values))
+
+
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """Distinct examples: their columns (target, predictions) and how many of each there are."""
+
+    columns: list[Array]
+    counts: Array
+
+
+def _cells(*columns: Array) -> _Cells:
+    flat = np.stack(columns, axis=-1).reshape(len(columns[0]), -1)
+    _, first, counts = np.unique(flat, axis=0, return_index=True, return_counts=True)
+    return _Cells([column[first] for column in columns], counts)
+
+
+def _draws(cells: _Cells, seed: int, resamples: int) -> Iterator[Array]:
+    """Counts [b, G] of b resamples at a time, ``resamples`` in all."""
+    draw = generator(seed, "bootstrap")
+    total = int(cells.counts.sum())
+    at_once = max(1, _AT_ONCE // len(cells.counts))
+    for start in range(0, resamples, at_once):
+        rows = min(at_once, resamples - start)
+        yield draw.multinomial(total, cells.counts / total, size=rows).astype(np.float64)
+
+
+def _bounds(value: float, values: Array) -> Interval:
+    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(value, float(low), float(high))

@@ -1,0 +1,106 @@
+"""Several runs that differ in the seed alone: mean, spread, runs that collapsed, and what pre-training gained."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from warmstart.metrics.measures import LOWER_IS_BETTER, Array, is_constant
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Values of one measure over runs; ``std`` is that of a sample (n - 1), 0 for one run."""
+
+    values: tuple[float, ...]
+    mean: float
+    std: float
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Mean and standard deviation over runs."""
+    std = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    return Spread(tuple(values), float(np.mean(values)), std)
+
+
+def collapsed(targets: Array, predictions: Array) -> bool:
+    """Whether a run learned nothing: one answer for everything, or no more right answers than the commonest one gives.
+
+    For scores, only one answer for everything counts; for marks, the same marks for every example.
+    """
+    if (predictions == predictions[0]).all():
+        return not bool((targets == targets[0]).all())
+    if targets.ndim == 2 or targets.dtype.kind == "f" or is_constant(targets):
+        return False
+    majority = np.unique(targets, return_counts=True)[1].max()
+    return bool((targets == predictions).sum() <= majority)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What pre-training gained over a random start, in the measure's own unit (positive is better).
+
+    Attributes:
+        measure: name of the measure.
+        pretrained: runs from pre-trained weights.
+        scratch: runs from random weights.
+        gain: difference of the means, turned round where lower is better.
+        low: lower bound of Welch's 95 % interval; NaN where a side has fewer than two runs.
+        high: upper bound.
+    """
+
+    measure: str
+    pretrained: Spread
+    scratch: Spread
+    gain: float
+    low: float
+    high: float
+
+    @property
+    def beyond_spread(self) -> bool:
+        """Whether the gain is more than both standard deviations together, so that mean ± std do not overlap."""
+        several = min(len(self.pretrained.values), len(self.scratch.values)) > 1
+        return several and self.gain > self.pretrained.std + self.scratch.std
+
+    def sentence(self) -> str:
+        """The comparison in words; shares and correlations as points (hundredths)."""
+        scale, unit = (1.0, "") if self.measure in LOWER_IS_BETTER else (100.0, " points")
+        digits = 4 if self.measure in LOWER_IS_BETTER else 1
+
+        def show(value: float) -> str:
+            return f"{value * scale:.{digits}f}"
+
+        def side(runs: Spread) -> str:
+            return f"{show(runs.mean)} ± {show(runs.std)} over {len(runs.values)} seed{'s' * (len(runs.values) != 1)}"
+
+        verb = "gains" if self.gain >= 0 else "loses"
+        head = f"Pre-training {verb} {show(abs(self.gain))}{unit} of {self.measure}"
+        sides = f"({side(self.pretrained)} against {side(self.scratch)}"
+        if math.isnan(self.low):
+            return f"{head} {sides}): with one seed nothing can be said about the spread."
+        span = f"; 95 % interval {show(self.low)} to {show(self.high)})"
+        if self.beyond_spread:
+            return f"{head} {sides}{span}: more than the spread."
+        return f"{head} {sides}{span}: {'inside the spread' if self.gain >= 0 else 'not a gain'}."
+
+
+def compare(pretrained: Sequence[float], scratch: Sequence[float], measure: str = "accuracy") -> Comparison:
+    """Gain of the pre-trained runs, with Welch's 95 % interval (runs are independent, spreads may differ)."""
+    sign = -1.0 if measure in LOWER_IS_BETTER else 1.0
+    ours, theirs = spread(pretrained), spread(scratch)
+    gain = sign * (ours.mean - theirs.mean)
+    half = _welch_half_width(ours, theirs)
+    return Comparison(measure, ours, theirs, gain, gain - half, gain + half)
+
+
+def _welch_half_width(one: Spread, other: Spread) -> float:
+    if min(len(one.values), len(other.values)) < 2:
+        return math.nan
+    parts = [run.std**2 / len(run.values) for run in (one, other)]
+    if sum(parts) == 0:
+        return 0.0
+    freedom = sum(parts) ** 2 / sum(p**2 / (len(r.values) - 1) for p, r in zip(parts, (one, other), strict=True))
+    from scipy.stats import t
+
+    return float(t.ppf(0.975, freedom) * math.sqrt(sum(parts)))

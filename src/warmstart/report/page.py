@@ -1,0 +1,187 @@
+"""One self-contained HTML page: no script, nothing fetched, the same bytes for the same input.
+
+``write_page`` sets any blocks; ``report_runs`` chooses the blocks for run folders: results, figures, and what was run.
+"""
+
+import json
+import shlex
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from warmstart.base.console import duration
+from warmstart.base.errors import BadInput
+from warmstart.base.files import write_text
+from warmstart.report.blocks import Block, Cell, Code, Figure, Heading, Measured, Table
+from warmstart.report.figures import (
+    Arm,
+    comparison_figure,
+    dev_figure,
+    dev_measure,
+    loss_figure,
+    training_loss,
+)
+from warmstart.report.runs import RunRecord, read_run
+
+
+def write_page(path: Path, title: str, blocks: Sequence[Block]) -> None:
+    """Writes the page to ``path`` (atomic)."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    check_target(path)
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+    )  # fmt: skip
+    write_text(Path(path), environment.get_template("page.html.j2").render(title=title, blocks=blocks))
+
+
+def check_target(path: Path) -> None:
+    """Refuses a target that is no HTML file's name, so that a mistyped option overwrites nothing else."""
+    if Path(path).suffix.lower() not in (".html", ".htm") or Path(path).is_dir():
+        raise BadInput(
+            "a page cannot be written here", where=str(path), allowed="a file name that ends in .html",
+            next_step="choose a name such as report.html",
+        )  # fmt: skip
+
+
+def report_runs(folders: Sequence[Path], out: Path) -> None:
+    """Writes the page about the runs in ``folders``, in their order.
+
+    Raises:
+        BadInput: no folder, a folder without a finished run, or an ``out`` that is no HTML file's name; nothing is written.
+    """
+    if not folders:
+        raise BadInput("no run to report", where="warmstart report", next_step="name at least one run folder")
+    check_target(out)
+    runs = _named_apart([read_run(Path(folder)) for folder in folders])
+    blocks: list[Block] = [Heading("Results"), results_table(runs)]
+    blocks += seeds_table(runs)
+    blocks += comparison_figures(runs)
+    blocks += curve_figures(runs)
+    blocks += [block for run in runs for block in what_was_run(run)]
+    write_page(out, "Runs: " + ", ".join(run.name for run in runs), blocks)
+
+
+def results_table(runs: Sequence[RunRecord]) -> Table:
+    """One row per run: its final figures (mean ± spread over seeds), steps, tokens, time."""
+    measures = _measures(runs)
+    rows = []
+    for run in runs:
+        cells: list[Cell] = [run.name]
+        cells += [_measured(run.metrics.get(name), run.spread.get(name)) for name in measures]
+        rows.append(
+            (*cells, Measured(len(run.seeds) or 1), Measured(run.steps), Measured(run.tokens), duration(run.seconds))
+        )
+    several = any(run.seeds for run in runs)
+    headers = ("run", *measures, "seeds", "steps", "tokens", "time")
+    return Table(headers, tuple(rows), "Final figures; mean ± spread over seeds." if several else "Final figures.")
+
+
+def seeds_table(runs: Sequence[RunRecord]) -> list[Block]:
+    """One row per seed of the runs that have several; collapsed ones are marked."""
+    measures = _measures(runs)
+    rows: list[tuple[Cell, ...]] = []
+    for run in runs:
+        for seed in run.seeds:
+            name = f"{run.name}, seed {seed.seed}" + (" (collapsed)" if seed.collapsed else "")
+            rows.append((name, *(_measured(seed.metrics.get(measure)) for measure in measures)))
+    return [Table(("seed", *measures), tuple(rows), "Each seed.")] if rows else []
+
+
+def comparison_figures(runs: Sequence[RunRecord]) -> list[Block]:
+    """A figure per measure that has at least two values to compare."""
+    figures: list[Block] = []
+    for measure in _measures(runs):
+        arms = [arm for run in runs if (arm := _arm(run, measure)).values]
+        if sum(len(arm.values) for arm in arms) > 1:
+            caption = f"Final {measure}. Each dot is one seed, the bar is their mean"
+            caption += ", the band one spread to either side" if any(arm.interval for arm in arms) else ""
+            caption += "; an open dot is a collapsed run" if any(any(arm.collapsed) for arm in arms) else ""
+            figures.append(Figure(comparison_figure(arms, measure), caption + "."))
+    return figures
+
+
+def curve_figures(runs: Sequence[RunRecord]) -> list[Block]:
+    """Training loss (a figure for runs with the same goals) and every dev measure."""
+    figures: list[Block] = []
+    points = [point for run in runs for curve in run.curves for point in curve.train]
+    over = "tokens" if points and all(point.tokens for point in points) else "step"
+    for goals in dict.fromkeys(_goals(run) for run in runs):
+        alike = [run for run in runs if _goals(run) == goals]
+        lines = [line for run in alike if (line := training_loss(run.name, run.curves, over)).seeds]
+        if lines:
+            caption = f"Training loss ({' + '.join(goals)})" if goals else "Training loss"
+            figures.append(Figure(loss_figure(lines, over=over), f"{caption}: as logged (faint) and smoothed."))
+    dev_names = [name for run in runs for curve in run.curves for point in curve.dev for name in point.metrics]
+    for measure in dict.fromkeys(dev_names):
+        lines = [line for run in runs if (line := dev_measure(run.name, run.curves, measure)).seeds]
+        several = any(len(line.seeds) > 1 for line in lines)
+        caption = f"{measure} on the dev set" + (": each seed thin, their mean thick." if several else ".")
+        figures.append(Figure(dev_figure(lines, measure), caption))
+    return [Heading("Learning curves"), *figures] if figures else []
+
+
+def what_was_run(run: RunRecord) -> list[Block]:
+    """The command, versions, seeds and data of one run, then its recipe and its account, folded."""
+    manifest = dict(run.manifest)
+    argv = manifest.pop("argv", None)
+    blocks: list[Block] = [Heading(f"What was run: {run.name}")]
+    if argv:
+        blocks.append(Code(shlex.join(map(str, argv)) if isinstance(argv, list) else str(argv), "Command"))
+    if manifest:
+        blocks.append(Table(("manifest", ""), tuple(_flat(manifest)), words=True))
+    if run.account:
+        caption = "What was used, cut, dropped, moved or made anew."
+        blocks.append(Table(("account", ""), tuple(_flat(run.account)), caption, words=True))
+    if run.config:
+        blocks.append(Code(run.config, "The resolved recipe", folded=True))
+    return blocks if len(blocks) > 1 else []
+
+
+def _measures(runs: Sequence[RunRecord]) -> list[str]:
+    return list(dict.fromkeys(name for run in runs for name in run.metrics))
+
+
+def _measured(value: float | None, spread: float | None = None) -> Cell:
+    return "–" if value is None else Measured(value, spread)
+
+
+def _arm(run: RunRecord, measure: str) -> Arm:
+    """The run's final values of ``measure``: per seed where there are several, else the one."""
+    seeds = [seed for seed in run.seeds if measure in seed.metrics]
+    mean, spread = run.metrics.get(measure), run.spread.get(measure)
+    if not seeds:
+        return Arm(run.name, () if mean is None else (mean,))
+    interval = (mean - spread, mean + spread) if mean is not None and spread is not None else None
+    values, collapsed = tuple(seed.metrics[measure] for seed in seeds), tuple(seed.collapsed for seed in seeds)
+    return Arm(run.name, values, collapsed, interval)
+
+
+def _goals(run: RunRecord) -> tuple[str, ...]:
+    """Names of the goals whose losses a run logged: runs with the same ones can share a loss axis."""
+    return tuple(sorted({name for curve in run.curves for point in curve.train for name in point.losses}))
+
+
+def _named_apart(runs: Sequence[RunRecord]) -> list[RunRecord]:
+    """Runs whose folders have the same name get their parent's before it."""
+    names = [run.name for run in runs]
+    return [
+        replace(run, name=f"{run.folder.resolve().parent.name}/{run.name}") if names.count(run.name) > 1 else run
+        for run in runs
+    ]
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[Cell, ...]]:
+    """Rows (dotted key, value); a long list shows its length and its first items."""
+    rows: list[tuple[Cell, ...]] = []
+    for key, value in values.items():
+        if isinstance(value, dict):
+            rows += _flat(value, f"{prefix}{key}.")
+            continue
+        if isinstance(value, list):
+            items = [item if isinstance(item, str) else json.dumps(item, ensure_ascii=False) for item in value]
+            value = ", ".join(items) if len(items) <= 4 else f"{len(items):,}: {', '.join(items[:3])}, …"
+        rows.append((f"{prefix}{key}", value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)))
+    return rows

@@ -1,0 +1,172 @@
+"""A run folder, read into one frozen record.
+
+The folder holds ``report.json`` (required), ``metrics.jsonl``, ``manifest.json``, ``account.json`` and ``config.yaml``; what
+is missing of the others is empty. A run of several seeds may keep each seed's curves in a folder of its own inside.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from warmstart.base.errors import BadInput
+from warmstart.base.files import read_json
+
+
+@dataclass(frozen=True, slots=True)
+class TrainPoint:
+    """One logged training step; ``tokens`` counts from the start of the run, ``losses`` holds each goal's loss."""
+
+    step: int
+    tokens: int
+    loss: float
+    losses: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class DevPoint:
+    """One evaluation during training."""
+
+    step: int
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """What one ``metrics.jsonl`` says, by rising step; a step that was run again after a resume counts once, the last."""
+
+    train: tuple[TrainPoint, ...]
+    dev: tuple[DevPoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SeedResult:
+    """The final figures of one seed of a run."""
+
+    seed: int
+    metrics: dict[str, float]
+    collapsed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """All that a report needs of a run; ``metrics`` is the mean where there are several seeds, ``spread`` is then filled."""
+
+    folder: Path
+    name: str
+    steps: int
+    tokens: int
+    seconds: float
+    metrics: dict[str, float]
+    spread: dict[str, float]
+    seeds: tuple[SeedResult, ...]
+    curves: tuple[Curves, ...]
+    manifest: dict[str, Any]
+    account: dict[str, Any]
+    config: str
+
+
+def read_run(folder: Path) -> RunRecord:
+    """Reads a run folder.
+
+    Raises:
+        BadInput: no finished run in ``folder``, or a file in it that cannot be read.
+    """
+    folder = Path(folder)
+    path = folder / "report.json"
+    if not path.is_file():
+        raise BadInput(
+            "no finished run here" if folder.is_dir() else "folder not found", where=str(folder),
+            allowed="a run folder with report.json in it",
+            next_step="let the run finish first (--resume continues it)" if folder.is_dir() else "check the path",
+        )  # fmt: skip
+    report = _read_object(path)
+    try:
+        seeds = tuple(
+            SeedResult(int(seed["seed"]), _numbers(seed["metrics"]), bool(seed.get("collapsed", False)))
+            for seed in report.get("seeds", [])
+        )
+        return RunRecord(
+            folder=folder,
+            name=folder.resolve().name,
+            steps=int(report["steps"]),
+            tokens=int(report["tokens"]),
+            seconds=float(report["seconds"]),
+            metrics=_numbers(report.get("mean") or report["metrics"]),
+            spread=_numbers(report.get("spread", {})),
+            seeds=seeds,
+            curves=tuple(read_curves(file) for file in _metrics_files(folder)),
+            manifest=_read_object(folder / "manifest.json", missing_is_empty=True),
+            account=_read_object(folder / "account.json", missing_is_empty=True),
+            config=_read_words(folder / "config.yaml"),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadInput(
+            "not the report of a run", where=str(path), value=str(error),
+            allowed="an object with steps, tokens, seconds and metrics", next_step="write it again by running the command",
+        ) from None  # fmt: skip
+
+
+def read_curves(path: Path) -> Curves:
+    """Reads ``metrics.jsonl``; a last line that was cut while it was written is left out.
+
+    Raises:
+        BadInput: any other line that is not a training or dev record; file and line are named.
+    """
+    train: dict[int, TrainPoint] = {}
+    dev: dict[int, DevPoint] = {}
+    for line in _records(path):
+        step = int(line["step"])
+        if line["kind"] == "train":
+            losses = _numbers(line.get("losses", {}))
+            train[step] = TrainPoint(step, int(line.get("tokens", 0)), float(line["loss"]), losses)
+        elif line["kind"] == "dev":
+            dev[step] = DevPoint(step, _numbers(line["metrics"]))
+    return Curves(tuple(train[step] for step in sorted(train)), tuple(dev[step] for step in sorted(dev)))
+
+
+def _records(path: Path) -> Iterator[dict[str, Any]]:
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line, parse_constant=_refuse)
+            yield {"kind": record["kind"], "step": int(record["step"]), **record}
+        except (ValueError, KeyError, TypeError) as error:
+            if number == len(lines):  # no line end after it: the run was killed while it wrote
+                return
+            raise BadInput(
+                f"not a metrics record ({error})", where=f"{path}:{number}", value=line,
+                allowed="an object with kind and step", next_step="remove the line",
+            ) from None  # fmt: skip
+
+
+def _metrics_files(folder: Path) -> list[Path]:
+    own = folder / "metrics.jsonl"
+    return [own] if own.is_file() else sorted(folder.glob("*/metrics.jsonl"))
+
+
+def _read_object(path: Path, missing_is_empty: bool = False) -> dict[str, Any]:
+    if missing_is_empty and not path.is_file():
+        return {}
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise BadInput(
+            "not a JSON object", where=str(path), value=value, next_step="write it again by running the command"
+        )
+    return value
+
+
+def _read_words(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+
+
+def _numbers(values: dict[str, Any]) -> dict[str, float]:
+    """The measures with a numeric value; what a run could not measure (null) is left out."""
+    return {name: float(value) for name, value in values.items() if isinstance(value, int | float)}
+
+
+def _refuse(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not a JSON number")

@@ -1,0 +1,98 @@
+"""Sources: numbered groups of Examples. A Stream asks a source for numbers; the source knows where they come from."""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from warmstart.example.example import Example
+from warmstart.streams.order import permuted
+
+Ints = NDArray[np.int64]
+
+
+class Source(Protocol):
+    """Anything that can hand out its n units by number. Units are what is shuffled and counted: records or rows."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, epoch: int, indices: Ints) -> list[list[Example]]:
+        """The Examples of these units, grouped by the Record they belong to."""
+        ...
+
+
+class Tokens(Protocol):
+    """A flat row of ids with document offsets, such as a corpus on disk."""
+
+    @property
+    def num_tokens(self) -> int:
+        """Length of the row."""
+        ...
+
+    @property
+    def offsets(self) -> Ints:
+        """[documents + 1] where documents start, and the end."""
+        ...
+
+    def tokens(self, start: int, stop: int) -> Ints:
+        """Ids from ``start`` to ``stop``."""
+        ...
+
+
+class Listed:
+    """Labelled Records that were framed before: unit i is Record i."""
+
+    def __init__(self, records: Sequence[list[Example]]) -> None:
+        self.records = records
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def take(self, epoch: int, indices: Ints) -> list[list[Example]]:
+        """The same Examples in every epoch."""
+        return [self.records[i] for i in indices.tolist()]
+
+
+class Rows:
+    """Pre-training rows: unit i holds the T tokens from i·T on, cut where documents end, and nothing is padded.
+
+    Each token of a document after its first is the target of exactly one read per epoch. A share of the rows can be held
+    out; which ones is decided by the corpus alone, so runs with different seeds are judged on the same rows.
+    """
+
+    def __init__(
+        self,
+        tokens: Tokens,
+        width: int,
+        frame: Callable[[Ints], list[Example]],
+        held_out: int = 0,
+        dev: bool = False,
+    ) -> None:
+        self.source, self.width, self.frame = tokens, width, frame
+        self.num_rows = num_rows(tokens.num_tokens, width)
+        self.first, self.count = (0, held_out) if dev else (held_out, self.num_rows - held_out)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def take(self, epoch: int, indices: Ints) -> list[list[Example]]:
+        """The pieces of these rows, each framed by itself."""
+        rows = permuted(indices + self.first, self.num_rows, 0, "held out")
+        return [self.frame(piece) for row in rows.tolist() for piece in self.pieces(row)]
+
+    def pieces(self, row: int) -> list[Ints]:
+        """Row ``row`` with the token after it (the last target), cut at document borders; at least 2 tokens each."""
+        start = row * self.width
+        stop = min(start + self.width + 1, self.source.num_tokens)
+        offsets = self.source.offsets
+        low, high = np.searchsorted(offsets, [start, stop], side="right")
+        cuts = [start, *offsets[low:high].tolist(), stop]
+        ids = self.source.tokens(start, stop)
+        return [ids[a - start : b - start] for a, b in pairwise(cuts) if b - a >= 2]
+
+
+def num_rows(num_tokens: int, width: int) -> int:
+    """Rows of ``width`` reads in a corpus; the last may be shorter."""
+    return max(0, -(-(num_tokens - 1) // width))

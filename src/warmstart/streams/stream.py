@@ -1,0 +1,71 @@
+"""Stream: a numbered, endless row of Batches. Its cursor is one integer, the step.
+
+Step s of a Stream over n units in batches of b is batch s mod ⌈n/b⌉ of epoch s div ⌈n/b⌉. Within an epoch every unit
+comes exactly once, in an order that follows from (seed, epoch). Nothing is replayed on resume: any step is computed
+directly. Rank r of w takes the batch's units r, r + w, r + 2w, …
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from warmstart.example.batch import Batch, collate
+from warmstart.example.example import Example
+from warmstart.streams.order import permuted
+from warmstart.streams.sources import Ints, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Batches of a source.
+
+    Attributes:
+        source: of the units.
+        batch_size: units per step, over all ranks and micro-batches.
+        seed: names the order.
+        accumulation: at least this many micro-batches per step.
+        max_tokens: about as many tokens go into one micro-batch; a step with more is split further.
+        shuffle: off for evaluation: units in their own order.
+    """
+
+    source: Source
+    batch_size: int
+    seed: int
+    accumulation: int = 1
+    max_tokens: int = 8192
+    shuffle: bool = True
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """⌈n/b⌉."""
+        return -(-len(self.source) // self.batch_size)
+
+    def indices(self, step: int) -> tuple[int, Ints]:
+        """The epoch of ``step`` and the numbers of its units."""
+        epoch, inside = divmod(step, self.steps_per_epoch)
+        n = len(self.source)
+        wanted = np.arange(inside * self.batch_size, min((inside + 1) * self.batch_size, n))
+        return epoch, permuted(wanted, n, self.seed, "order", epoch) if self.shuffle else wanted
+
+    def batches(self, step: int, rank: int = 0, world: int = 1) -> list[Batch]:
+        """The micro-batches of ``step`` for one rank."""
+        epoch, units = self.indices(step)
+        return split(self.source.take(epoch, units[rank::world]), self.accumulation, self.max_tokens)
+
+
+def split(records: list[list[Example]], at_least: int, max_tokens: int) -> list[Batch]:
+    """Cuts Records, each whole, into ``at_least`` Batches, or more where they would exceed ``max_tokens``.
+
+    Law 2 makes any such split equal, so it may follow from memory alone.
+    """
+    lengths = [sum(map(len, record)) for record in records]
+    target = min(max_tokens, max(1, -(-sum(lengths) // at_least)))
+    groups: list[list[list[Example]]] = []
+    room = 0
+    for record, length in zip(records, lengths, strict=True):
+        if not groups or (length > room and groups[-1]):
+            groups.append([])
+            room = target
+        groups[-1].append(record)
+        room -= length
+    return [collate(group) for group in groups]

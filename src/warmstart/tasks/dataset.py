@@ -1,0 +1,199 @@
+"""TaskSet: labelled rows of a file, or of a program, as Records.
+
+Label names are learned from the training file (sorted, whole numbers by size) and then given for every later file, where
+any other label is an error. Prediction files need no label; their label column, if any, is carried through unread.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from warmstart.base.errors import BadInput, suggest, unknown
+from warmstart.example.record import Label, Record
+from warmstart.readers.rows import Row, rows
+from warmstart.tasks.columns import LABEL_COLUMNS, Draft, as_list, draft, index_of, name_of, score_of
+from warmstart.tasks.spec import KINDS, Kind, goal_of
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSet:
+    """The examples of one file.
+
+    Attributes:
+        kind: what kind of task it is.
+        records: the examples, in file order.
+        label_names: class or label number → name; empty for scores and choices.
+        columns: the columns that were read in the first row, label last.
+    """
+
+    kind: Kind
+    records: list[Record]
+    label_names: tuple[str, ...]
+    columns: tuple[str, ...] = ()
+
+
+def read_task(kind: Kind, path: Path | str, labels: Sequence[str] | None = None, encoding: str = "utf-8") -> TaskSet:
+    """All labelled examples of a file.
+
+    Args:
+        kind: one of :data:`~warmstart.tasks.spec.KINDS`.
+        path: JSONL, CSV, TSV or Parquet, also compressed.
+        labels: the label names of the training file, or ``None`` if this is the training file.
+        encoding: of text files.
+
+    Raises:
+        BadInput: unknown kind, missing or empty file, missing key, unseen label, impossible score or index, or (in a
+            training file) all labels the same.
+    """
+    return _task(kind, rows(str(path), encoding=encoding), labels, str(path))
+
+
+def task_from(kind: Kind, fields: Iterable[Mapping[str, Any]], labels: Sequence[str] | None = None) -> TaskSet:
+    """All labelled examples of some dictionaries; otherwise as :func:`read_task`."""
+    return _task(kind, _numbered(fields), labels, "rows")
+
+
+def read_records(
+    kind: Kind, path: Path | str, labels: Sequence[str], encoding: str = "utf-8", require_label: bool = True
+) -> Iterator[Record]:
+    """The examples of a file one by one, in flat memory.
+
+    Args:
+        kind: one of :data:`~warmstart.tasks.spec.KINDS`.
+        path: JSONL, CSV, TSV or Parquet, also compressed.
+        labels: label names, as the model knows them; empty for scores and choices.
+        encoding: of text files.
+        require_label: whether labels are read; if not, Records have none and the label column stays in ``extra``.
+
+    Raises:
+        BadInput: as :func:`read_task`, when the row in question is reached.
+    """
+    return records_of(_known(kind), rows(str(path), encoding=encoding), labels, require_label, str(path))
+
+
+def records_from(
+    kind: Kind, fields: Iterable[Mapping[str, Any]], labels: Sequence[str], require_label: bool = True
+) -> Iterator[Record]:
+    """The examples of some dictionaries one by one; otherwise as :func:`read_records`."""
+    return records_of(_known(kind), _numbered(fields), labels, require_label, "rows")
+
+
+def _task(kind: Kind, source: Iterable[Row], labels: Sequence[str] | None, name: str) -> TaskSet:
+    columns = LABEL_COLUMNS[_known(kind)] if labels is None else _label_columns(kind, labels)
+    drafts = list(_drafts(kind, source, columns, name))
+    names = _learn(kind, drafts) if labels is None else tuple(labels)
+    numbers = {name: number for number, name in enumerate(names)}
+    records = [_record(kind, found, numbers) for found in drafts]
+    if labels is None:
+        _check_varied(kind, drafts, records, name)
+    return TaskSet(kind, records, names, drafts[0].columns)
+
+
+def records_of(
+    kind: Kind, source: Iterable[Row], labels: Sequence[str], require_label: bool, name: str
+) -> Iterator[Record]:
+    """The examples of some rows one by one; ``name`` says in messages where the rows come from."""
+    numbers = {label: number for number, label in enumerate(labels)}
+    columns = _label_columns(kind, labels) if require_label else None
+    for found in _drafts(kind, source, columns, name):
+        yield _record(kind, found, numbers)
+
+
+def _drafts(kind: Kind, source: Iterable[Row], columns: Sequence[str] | None, name: str) -> Iterator[Draft]:
+    """Drafts of all rows; the first row settles which of the label columns is read."""
+    empty = True
+    for row in source:
+        found = draft(kind, row, columns)
+        if empty and columns is not None:
+            columns = found.columns[-1:]
+        empty = False
+        yield found
+    if empty:
+        raise BadInput(
+            "no examples", where=name, allowed="at least one row", next_step="check that this is the file you meant"
+        )
+
+
+def _record(kind: Kind, found: Draft, numbers: Mapping[str, int]) -> Record:
+    return Record(found.texts, _label(kind, found, numbers), found.extra, found.where)
+
+
+def _label(kind: Kind, found: Draft, numbers: Mapping[str, int]) -> Label:
+    if found.label is None:
+        return None
+    column = found.columns[-1]
+    where = f"{found.where}, key {column!r}"
+    if kind == "choice":
+        choices = found.texts["choices"]
+        assert isinstance(choices, tuple)
+        return index_of(found.label, choices, column, found.where)
+    if goal_of(kind, tuple(numbers)) == "score":
+        return score_of(found.label, where)
+    if kind != "multilabel":
+        return _number(name_of(found.label, where), numbers, where)
+    names = _names(found)
+    if len(set(names)) < len(names):
+        raise BadInput(
+            "a label is named twice", where=where, value=names, allowed="each label once",
+            next_step="list the names of the labels that hold, not a row of zeros and ones",
+        )  # fmt: skip
+    return tuple(sorted(_number(name, numbers, where) for name in names))
+
+
+def _number(name: str, numbers: Mapping[str, int], where: str) -> int:
+    if name not in numbers:
+        raise BadInput(
+            "label unseen in training", where=where, value=name, allowed=", ".join(numbers),
+            next_step=suggest(name, numbers) or "correct the row, or train again on data that has this label",
+        )  # fmt: skip
+    return numbers[name]
+
+
+def _names(found: Draft) -> list[str]:
+    column = found.columns[-1]
+    where = f"{found.where}, key {column!r}"
+    return [name_of(value, where) for value in as_list(found.label, column, found.where)]
+
+
+def _learn(kind: Kind, drafts: Sequence[Draft]) -> tuple[str, ...]:
+    """The label names in a training file: sorted, whole numbers by size."""
+    column = drafts[0].columns[-1]
+    if kind in ("choice", "regression") or (kind == "similarity" and column == "score"):
+        return ()
+    if kind == "multilabel":
+        names = {name for found in drafts for name in _names(found)}
+    else:
+        names = {name_of(found.label, f"{found.where}, key {column!r}") for found in drafts}
+    try:
+        return tuple(sorted(names, key=int))
+    except ValueError:
+        return tuple(sorted(names))
+
+
+def _check_varied(kind: Kind, drafts: Sequence[Draft], records: Sequence[Record], name: str) -> None:
+    """Nothing can be learned where every label is the same; the index of a right choice is no such label."""
+    if kind != "choice" and all(record.label == records[0].label for record in records):
+        raise BadInput(
+            "all labels are the same, so there is nothing to learn", where=f"{name}, key {drafts[0].columns[-1]!r}",
+            value=drafts[0].label, allowed="at least two different labels", next_step="add examples of the other labels",
+        )  # fmt: skip
+
+
+def _label_columns(kind: Kind, labels: Sequence[str]) -> tuple[str, ...]:
+    """Columns that may hold the label; a similarity task with classes has ``label``, one without ``score``."""
+    if kind == "similarity":
+        return ("label",) if labels else ("score",)
+    return LABEL_COLUMNS[kind]
+
+
+def _numbered(fields: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
+    for number, row in enumerate(fields, start=1):
+        yield Row(dict(row), f"row {number}")
+
+
+def _known(kind: str) -> Kind:
+    for known in KINDS:
+        if kind == known:
+            return known
+    raise unknown("task", kind, KINDS)

@@ -1,0 +1,81 @@
+"""Records to Examples: the table of input transformations, and class weights.
+
+Everything a fine-tuning run reads passes through :func:`frame_records`, which is a function of its arguments alone.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from warmstart.base.errors import BadInput
+from warmstart.example.example import Example
+from warmstart.example.record import Record
+from warmstart.tasks.choice import choice
+from warmstart.tasks.classification import classification
+from warmstart.tasks.dataset import TaskSet
+from warmstart.tasks.entailment import entailment
+from warmstart.tasks.framing import Account, Frame, Framed, Parts, encode
+from warmstart.tasks.multilabel import multilabel
+from warmstart.tasks.regression import regression
+from warmstart.tasks.similarity import similarity
+from warmstart.tasks.spec import Kind, TaskSpec, goal_of
+
+if TYPE_CHECKING:
+    from warmstart.text.tokenizer import Tokenizer
+
+FRAMES: dict[Kind, Callable[[Record, Parts, Frame], list[Example]]] = {
+    "classification": classification,
+    "entailment": entailment,
+    "similarity": similarity,
+    "regression": regression,
+    "choice": choice,
+    "multilabel": multilabel,
+}
+
+CHUNK = 1024  # Records encoded together: enough to keep all cores busy, few enough to stay small
+
+
+def frame_records(
+    spec: TaskSpec, records: Iterable[Record], tokenizer: "Tokenizer", class_weights: Sequence[float] | None = None
+) -> Framed:
+    """Frames all ``records`` as the task asks.
+
+    Args:
+        spec: kind, label names and frame settings.
+        records: with or without labels; the question of an unlabelled one has weight 0.
+        tokenizer: one that holds the task's special tokens.
+        class_weights: one weight per class; only for tasks with classes.
+
+    Raises:
+        BadInput: a text is too long and ``long_text`` is ``refuse``.
+    """
+    frame, make = Frame.of(spec, tokenizer, class_weights), FRAMES[spec.kind]
+    examples: list[list[Example]] = []
+    account = Account()
+    remaining = iter(records)
+    while chunk := list(islice(remaining, CHUNK)):
+        for record, parts in zip(chunk, encode(chunk, tokenizer), strict=True):
+            cut = frame.cut(record, parts)
+            made = make(record, cut.parts, frame)
+            examples.append(made)
+            account += Account(1, int(cut.lost > 0), sum(map(len, made)), cut.lost, cut.needed)
+    return Framed(examples, account)
+
+
+def class_weights(task: TaskSet) -> tuple[float, ...]:
+    """Balanced weights: examples / (classes x examples of the class), so that every class counts alike; 0 for absent ones.
+
+    Raises:
+        BadInput: the task has no classes.
+    """
+    if goal_of(task.kind, task.label_names) != "label":
+        raise BadInput(
+            "class weights need a task with classes", where="class weights", value=task.kind,
+            allowed="classification, entailment, similarity with labels", next_step="leave class weights out",
+        )  # fmt: skip
+    labels = np.array([r.label for r in task.records if r.label is not None], np.int64)
+    counts = np.bincount(labels, minlength=len(task.label_names))
+    weights = np.divide(len(labels), len(counts) * counts, out=np.zeros(len(counts)), where=counts > 0)
+    return tuple(float(w) for w in weights)

@@ -1,0 +1,230 @@
+"""What all input transformations share: encoding in batches, the one cut rule, the goals, the account.
+
+**The one cut rule.** Special tokens always stay. While an Example has more tokens than the context, the longest of its
+segments loses its last token; of equally long ones, the first in reading order. So one long document is cut at its end, a
+long premise gives way before a short hypothesis, and the context of a multiple-choice question before its question and
+its choices. All Examples of one Record show the same cut of what they share: choices are cut as the longest of them asks.
+
+Segments are encoded apart, so no token spans two of them.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from warmstart.base.errors import BadInput
+from warmstart.example.example import Example, Floats, Goal, Ints
+from warmstart.example.record import Record
+from warmstart.tasks.spec import TaskSpec
+
+if TYPE_CHECKING:
+    from warmstart.text.tokenizer import Tokenizer
+
+ZERO = np.zeros(1, np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What became of the Records: how many were used and cut, and what that cost.
+
+    Attributes:
+        used: Records framed.
+        cut: Records that lost some text.
+        tokens: tokens in the Examples made, special ones included.
+        tokens_cut: tokens of the Records' texts left out, each text counted once.
+        longest: tokens that the longest Example would have had without the cut.
+    """
+
+    used: int = 0
+    cut: int = 0
+    tokens: int = 0
+    tokens_cut: int = 0
+    longest: int = 0
+
+    def __add__(self, other: "Account") -> "Account":
+        sums = (self.used + other.used, self.cut + other.cut, self.tokens + other.tokens)
+        return Account(*sums, self.tokens_cut + other.tokens_cut, max(self.longest, other.longest))
+
+    def to_dict(self) -> dict[str, int]:
+        """Plain numbers, for the run folder."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Framed:
+    """Examples ready to be batched: one inner list per Record, in the Records' order."""
+
+    examples: list[list[Example]]
+    account: Account
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A Record's texts as ids, in reading order, and its choices where it has them."""
+
+    texts: tuple[Ints, ...]
+    choices: tuple[Ints, ...] = ()
+
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of each segment of the longest Example that these parts make."""
+        return [len(t) for t in self.texts] + ([max(map(len, self.choices))] if self.choices else [])
+
+    def kept(self, lengths: Sequence[int]) -> "Parts":
+        """The first tokens of each segment."""
+        texts = tuple(text[:keep] for text, keep in zip(self.texts, lengths, strict=False))
+        return Parts(texts, tuple(choice[: lengths[-1]] for choice in self.choices))
+
+    def __len__(self) -> int:
+        return sum(map(len, self.texts)) + sum(map(len, self.choices))
+
+
+def fit(lengths: Sequence[int], room: int) -> list[int]:
+    """How many tokens each segment keeps so that all fit into ``room``: the one cut rule.
+
+    >>> fit([10, 3, 4], 12)
+    [5, 3, 4]
+    >>> fit([6, 6], 9)
+    [4, 5]
+    """
+    if sum(lengths) <= room:
+        return list(lengths)
+    level = _level(lengths, room)
+    kept = [min(length, level) for length in lengths]
+    spare = room - sum(kept)  # fewer than there are segments above the level; the last ones were cut last
+    for i in reversed(range(len(kept))):
+        if spare and lengths[i] > level:
+            kept[i] += 1
+            spare -= 1
+    return kept
+
+
+def _level(lengths: Sequence[int], room: int) -> int:
+    """The greatest number of tokens per segment that fits when no segment may have more."""
+    for place, length in enumerate(sorted(lengths)):
+        share = room // (len(lengths) - place)
+        if length > share:
+            return share
+        room -= length
+    return max(lengths)
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Parts that fit, the tokens their longest Example would have had, and the tokens left out."""
+
+    parts: Parts
+    needed: int
+    lost: int
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The tools of an input transformation: special tokens, sequences, and the goals put to them."""
+
+    spec: TaskSpec
+    start: int
+    delimiter: int
+    extract: int
+    class_weights: tuple[float, ...] | None = None
+
+    @staticmethod
+    def of(spec: TaskSpec, tokenizer: "Tokenizer", class_weights: Sequence[float] | None = None) -> "Frame":
+        """Looks the special tokens up; ``KeyError`` where the tokenizer has none."""
+        from warmstart.text.tokenizer import DELIMITER, EXTRACT, START
+
+        if class_weights is not None and (spec.goal != "label" or len(class_weights) != spec.outputs):
+            raise ValueError(f"{len(class_weights)} class weights for {spec.outputs} outputs of goal {spec.goal!r}")
+        weights = None if class_weights is None else tuple(class_weights)
+        return Frame(spec, tokenizer.id(START), tokenizer.id(DELIMITER), tokenizer.id(EXTRACT), weights)
+
+    def sequence(self, before: Sequence[Ints], after: Ints | None = None) -> Ints:
+        """``[start] before… [extract]`` or ``[start] before… [delimiter] after [extract]``."""
+        tail: list[Ints] = [] if after is None else [np.array([self.delimiter]), after]
+        return np.concatenate([np.array([self.start]), *before, *tail, np.array([self.extract])])
+
+    def ask(self, record: Record, sequences: Sequence[Ints]) -> list[Example]:
+        """One Example per sequence, all read at their extract token for the task's one question.
+
+        The first Example owns the target. Each also asks ``lm`` where the auxiliary goal is on.
+        """
+        targets, weights = self.target(record), np.array([self.weight(record)], np.float32)
+        make = Example.left_to_right if self.spec.frame.sight == "causal" else Example.full_sight
+        examples: list[Example] = []
+        asked = 0
+        for number, ids in enumerate(sequences):
+            owned = 1 if number == 0 else 0
+            goals = {self.spec.goal: Goal(ZERO + len(ids) - 1, ZERO, targets[:owned], weights[:owned])}
+            if self.spec.frame.lm:
+                goals["lm"] = self._next_tokens(ids, asked)
+                asked += len(ids) - 1
+            examples.append(make(ids, goals))
+        return examples
+
+    def _next_tokens(self, ids: Ints, asked: int) -> Goal:
+        """Reads t, target t+1, for every token but the last; questions are numbered on from ``asked``."""
+        reads = np.arange(len(ids) - 1)
+        weight = 1.0 if self.spec.frame.lm_weights == "token" else 1.0 / len(reads)
+        return Goal(reads, reads + asked, ids[1:], np.full(len(reads), weight, np.float32))
+
+    def target(self, record: Record) -> NDArray[Any]:
+        """[1] class, index or score, or [1, K] marks; zeros where the Record has no label."""
+        label = record.label
+        if self.spec.goal == "labels":
+            marks: Floats = np.zeros((1, self.spec.outputs), np.float32)
+            marks[0, list(label) if isinstance(label, tuple) else []] = 1.0
+            return marks
+        return np.array([label or 0], np.float32 if self.spec.goal == "score" else np.int64)
+
+    def weight(self, record: Record) -> float:
+        """How much the Record's question counts: 0 without a label, else its class's weight or 1."""
+        if record.label is None:
+            return 0.0
+        return self.class_weights[int(record.label)] if self.class_weights else 1.0  # type: ignore[arg-type]
+
+    def cut(self, record: Record, parts: Parts) -> Cut:
+        """Applies the one cut rule to a Record, or refuses it.
+
+        Raises:
+            BadInput: the text is too long and ``long_text`` is ``refuse``.
+        """
+        lengths, settings = parts.lengths, self.spec.frame
+        specials = 2 if len(lengths) == 1 else 3
+        needed = sum(lengths) + specials
+        if needed <= settings.context:
+            return Cut(parts, needed, 0)
+        if settings.long_text == "refuse":
+            raise BadInput(
+                "the text has more tokens than the context holds", where=record.where, value=needed,
+                allowed=f"at most {settings.context} tokens, special ones included",
+                next_step="use --long-text cut or a model with a larger context",
+            )  # fmt: skip
+        kept = parts.kept(fit(lengths, settings.context - specials))
+        return Cut(kept, needed, len(parts) - len(kept))
+
+
+def encode(records: Sequence[Record], tokenizer: "Tokenizer") -> Iterator[Parts]:
+    """Ids of all texts of some Records, encoded together on all cores."""
+    texts = [_texts(record) for record in records]
+    choices = [_choices(record) for record in records]
+    ids = iter(tokenizer.encode_batch([*chain(*texts, *choices)]))
+    read = [tuple(islice(ids, len(own))) for own in texts]
+    offered = [tuple(islice(ids, len(own))) for own in choices]
+    return map(Parts, read, offered)
+
+
+def _texts(record: Record) -> list[str]:
+    """The texts in reading order; a question that follows a context starts a line of its own."""
+    texts = [text for text in record.texts.values() if isinstance(text, str)]
+    if record.texts.get("question") and record.texts.get("context"):
+        texts[1] = f"\n{texts[1]}"
+    return texts
+
+
+def _choices(record: Record) -> tuple[str, ...]:
+    choices = record.texts.get("choices", ())
+    return choices if isinstance(choices, tuple) else ()

@@ -1,0 +1,78 @@
+"""What a task is: its kind, its label names and how its examples are framed.
+
+A :class:`TaskSpec` is saved beside the fine-tuned weights (``warmstart.json``), so that label names and limits travel with
+the model. Nothing here is heavy: the command line and the recipe schema may import it.
+"""
+
+from typing import Literal
+
+from pydantic import Field
+
+from warmstart.base.errors import BadInput
+from warmstart.base.settings import Settings
+
+Kind = Literal["classification", "entailment", "similarity", "regression", "choice", "multilabel"]
+KINDS: tuple[Kind, ...] = ("classification", "entailment", "similarity", "regression", "choice", "multilabel")
+
+# the goal of a task, which is also the name of its head → the kind of that head
+HEAD_KINDS: dict[str, Literal["class", "multilabel", "score", "choice"]] = {
+    "label": "class",
+    "labels": "multilabel",
+    "score": "score",
+    "choice": "choice",
+}
+
+
+def goal_of(kind: Kind, label_names: tuple[str, ...]) -> str:
+    """The goal that a task of this kind asks: a similarity task has classes or, without label names, a score."""
+    fixed = {"regression": "score", "choice": "choice", "multilabel": "labels"}
+    return fixed.get(kind) or ("score" if kind == "similarity" and not label_names else "label")
+
+
+class FrameSettings(Settings):
+    """How the Examples of a task are made.
+
+    Attributes:
+        context: the most tokens that one Example may have, special tokens included.
+        long_text: what to do with a text that does not fit: cut it by the one rule (:mod:`~warmstart.tasks.framing`)
+            or refuse the file.
+        sight: ``causal`` for a left-to-right backbone, ``full`` for a bidirectional one.
+        lm: whether the auxiliary goal ``lm`` is asked too (GPT-1, section 3.2).
+        lm_weights: every token counts alike, or every sequence does (GPT-1's code averages per sequence first).
+    """
+
+    context: int = Field(ge=8)
+    long_text: Literal["cut", "refuse"] = "cut"
+    sight: Literal["causal", "full"] = "causal"
+    lm: bool = True
+    lm_weights: Literal["token", "sequence"] = "token"
+
+    def model_post_init(self, context: object) -> None:
+        """A token that sees its successor cannot be asked to guess it."""
+        if self.sight == "full" and self.lm:
+            raise BadInput(
+                "the auxiliary language model needs causal sight", where="sight", value=self.sight, allowed="causal",
+                next_step="switch the auxiliary language model off or use causal sight",
+            )  # fmt: skip
+
+
+class TaskSpec(Settings):
+    """A task as a model remembers it; ``label_names`` is empty for scores and choices."""
+
+    kind: Kind
+    label_names: tuple[str, ...] = ()
+    frame: FrameSettings
+
+    @property
+    def goal(self) -> str:
+        """Name of the goal, and so of the head: ``label``, ``labels``, ``score`` or ``choice``."""
+        return goal_of(self.kind, self.label_names)
+
+    @property
+    def outputs(self) -> int:
+        """Size of the head: the number of classes or labels; 1 for scores and choices."""
+        return len(self.label_names) if self.goal in ("label", "labels") else 1
+
+    def without_lm(self) -> "TaskSpec":
+        """The same task without the auxiliary goal, for evaluation and prediction."""
+        return self.model_copy(update={"frame": self.frame.model_copy(update={"lm": False})})

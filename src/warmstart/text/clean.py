@@ -1,0 +1,129 @@
+"""Named cleaning rules: each takes a text and gives a text, and keeps line breaks where they carry meaning.
+
+A rule is a name in :data:`RULES`; what a corpus or a run was cleaned with is a list of such names, applied in the given order.
+
+=============  =====================================================================================
+``ftfy``       repairs wrongly decoded text (``ftfy.fix_text``)
+``gpt1``       GPT-1's standardisation of punctuation and blanks (Radford et al. 2018, released code)
+``unwrap``     joins the lines of hard-wrapped paragraphs; leaves other texts as they are
+``breaks``     HTML line breaks (IMDB's ``<br />``) to newlines
+``whitespace`` runs of blanks to one, at most one empty line in a row, none at the ends
+=============  =====================================================================================
+"""
+
+import re
+from collections.abc import Callable, Sequence
+
+from warmstart.base.errors import unknown
+
+WIDEST = 120
+"""Columns: a text whose lines are commonly longer than this was not wrapped."""
+FULL = 0.6
+"""A line shorter than this share of the width stands alone when the next word had room: a heading, a verse, a list."""
+
+_DASHES = str.maketrans({"\u2014": "-", "\u2013": "-", "\u2015": "-", "\u2026": "...", "\u00b4": "'"})
+_PUNCTUATION = re.compile(r'([-~!";?+,)(\\/*\[\]}{|_])\1*')
+_AROUND_NEWLINE = re.compile(r"\s*\n\s*")
+_BLANKS = re.compile(r"[^\S\n]+")
+_BLANKS_AT_NEWLINE = re.compile(r" ?\n ?")
+_EMPTY_LINES = re.compile(r"\n{3,}")
+_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
+_SENTENCE_END = re.compile(r"""[.!?:;\u2026-][\s"'\u2019\u201d)\]_*]*$""")
+_SENTENCE_START = re.compile(r"""[\s"'\u2018\u201c(\[_*-]*[^\Wa-z_]""")
+_CLOSING, _OPENING = re.compile(r"""\S["'\u2019\u201d]$"""), re.compile(r"""["'\u2018\u201c]\S""")
+
+
+def _ftfy(text: str) -> str:
+    import ftfy
+
+    return str(ftfy.fix_text(text))
+
+
+def _gpt1(text: str) -> str:
+    text = _PUNCTUATION.sub(r" \g<0> ", text.translate(_DASHES))
+    return _BLANKS.sub(" ", _AROUND_NEWLINE.sub(" \n ", text)).strip()
+
+
+def _breaks(text: str) -> str:
+    return _BREAK.sub("\n", text)
+
+
+def _whitespace(text: str) -> str:
+    text = _BLANKS_AT_NEWLINE.sub("\n", _BLANKS.sub(" ", text))
+    return _EMPTY_LINES.sub("\n\n", text).strip()
+
+
+def _unwrap(text: str) -> str:
+    lines = [line.rstrip() for line in text.replace("\r\n", "\n").split("\n")]
+    width = wrap_width(lines)
+    if not width:
+        return text
+    filled = [line for line in lines if line]
+    spaced = len(lines) - len(filled) > 0.05 * len(filled)  # are paragraphs set apart by empty lines?
+    paragraphs = [lines[0]]
+    for above, below in zip(lines, lines[1:], strict=False):
+        if above and below and _continues(above, below, width, spaced):
+            paragraphs[-1] += " " + below.lstrip()
+        else:
+            paragraphs.append(below)
+    return "\n".join(paragraphs)
+
+
+def wrap_width(lines: Sequence[str]) -> int:
+    """The column at which ``lines`` were wrapped, or 0 where they were not.
+
+    Wrapped text crowds against its margin: the line that holds the middle character of the text is nearly as long as the
+    longest lines. Where every line is a sentence, a caption or a paragraph of its own, lengths spread.
+    """
+    lengths = sorted(len(line) for line in lines if line.strip())
+    if len(lengths) < 8:
+        return 0
+    longest = lengths[int(0.98 * len(lengths))]
+    half, seen = sum(lengths) / 2, 0
+    for length in lengths:
+        seen += length
+        if seen >= half:
+            break
+    return lengths[int(0.9 * len(lengths))] if longest <= WIDEST and length >= 0.8 * longest else 0
+
+
+def _continues(above: str, below: str, width: int, spaced: bool) -> bool:
+    """Whether the break between two lines was made by wrapping: was there no room for the next word?"""
+    indent = len(below) - len(below.lstrip())
+    if indent >= 2 and indent > len(above) - len(above.lstrip()):
+        return False
+    if not spaced and _CLOSING.search(above) and _OPENING.match(below):
+        return False  # one speech ended, another begins
+    room = width - len(above) - 1
+    if len(below.split(maxsplit=1)[0]) > room:
+        return True
+    if len(above) < FULL * width:
+        return False
+    return spaced or not (_SENTENCE_END.search(above) and _SENTENCE_START.match(below))
+
+
+RULES: dict[str, Callable[[str], str]] = {
+    "ftfy": _ftfy,
+    "gpt1": _gpt1,
+    "unwrap": _unwrap,
+    "breaks": _breaks,
+    "whitespace": _whitespace,
+}
+
+
+def check_rules(names: Sequence[str], where: str = "--clean") -> None:
+    """Raises :class:`~warmstart.base.errors.BadInput` with a suggestion for a name that is no rule."""
+    for name in names:
+        if name not in RULES:
+            raise unknown("cleaning rule", name, RULES, where=where)
+
+
+def clean(text: str, names: Sequence[str]) -> str:
+    """``text`` after the rules ``names``, one after the other.
+
+    >>> clean("so\u2014he  said<br />yes", ["breaks", "gpt1"])
+    'so - he said \\n yes'
+    """
+    for name in names:
+        text = RULES[name](text)
+    return text

@@ -1,0 +1,234 @@
+"""The one loop. Objectives, tasks and schemes differ in what they put in the batch and how goals are weighed, never here.
+
+It is handed plain values: a model, a stream, coefficients, and a function that judges the model on dev. Everything it
+remembers between steps is in :class:`Progress`; everything else follows from the step number.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from pydantic import Field
+
+from warmstart.base.allocator import keep_freed_memory
+from warmstart.base.console import Progress as Bar
+from warmstart.base.console import progress, say
+from warmstart.base.run_folder import RunFolder
+from warmstart.base.seeds import named_seed
+from warmstart.base.settings import Settings
+from warmstart.base.units import Length
+from warmstart.models.folder import load_weights, save_weights
+from warmstart.models.model import Model
+from warmstart.streams.stream import Stream
+from warmstart.train import checkpoint
+from warmstart.train.optimizer import Optimizer, OptimizerSettings
+from warmstart.train.precision import Precision, compute_dtype, use_fast_fp32
+from warmstart.train.schedule import ScheduleSettings, factor
+from warmstart.train.signals import StopRequests
+from warmstart.train.step import train_step
+from warmstart.train.weights import Weights
+
+Evaluate = Callable[[Model], dict[str, float]]
+
+
+class TrainSettings(Settings):
+    """How long and in what portions to train.
+
+    ``length``, ``evaluate_every`` are lengths with units. ``patience`` is the number of evaluations without a new best
+    after which training stops early (0: never). ``accumulation`` splits a batch into at least so many micro-batches;
+    ``max_tokens`` bounds what one micro-batch holds in memory.
+    """
+
+    seed: int = 1
+    length: str = "1 epoch"
+    batch_size: int = Field(32, ge=1)
+    accumulation: int = Field(1, ge=1)
+    max_tokens: int = Field(8192, ge=1)
+    precision: Precision = "auto"
+    evaluate_every: str = "1 epoch"
+    patience: int = Field(0, ge=0)
+    save_every_s: float = Field(300.0, ge=0)
+    optimizer: OptimizerSettings = OptimizerSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+
+
+class Goalpost(NamedTuple):
+    """How dev decides: the function that judges, the measure that counts, and whether more of it is better."""
+
+    evaluate: Evaluate
+    measure: str
+    higher_is_better: bool
+
+
+@dataclass
+class Progress:
+    """What the loop remembers: saved with every checkpoint, and enough to go on as if nothing had happened."""
+
+    step: int = 0
+    tokens: int = 0
+    elapsed_s: float = 0.0
+    best: float | None = None
+    best_step: int = 0
+    stale: int = 0
+    judged: int = 0  # the step after which dev was last judged
+
+
+class Outcome(NamedTuple):
+    """The end of a training: how far it went, and dev's best."""
+
+    progress: Progress
+    steps: int
+
+
+class Trainer:
+    """One training of one model; :meth:`run` is called once."""
+
+    def __init__(
+        self,
+        model: Model,
+        stream: Stream,
+        settings: TrainSettings,
+        coefficients: Mapping[str, float],
+        folder: RunFolder,
+        goalpost: Goalpost | None,
+        device: torch.device,
+    ) -> None:
+        keep_freed_memory()
+        use_fast_fp32()
+        self.model = model.to(device)
+        self.stream, self.settings, self.coefficients = stream, settings, dict(coefficients)
+        self.folder, self.goalpost, self.device = folder, goalpost, device
+        self.weights = Weights(model, compute_dtype(settings.precision, device))
+        self.optimizer = Optimizer(self.weights, settings.optimizer)
+        self.plan = plan_lengths(settings, stream)
+        self.state = Progress()
+        self.saved_at_s = time.monotonic()
+        self.began_at_s = 0.0
+
+    def resume(self) -> bool:
+        """Takes up the newest checkpoint of the run folder; False where there is none yet."""
+        found = checkpoint.load_newest(self.folder.path / "resume")
+        if found is None:
+            self.folder.rewind_metrics(0)
+            return False
+        tensors, state = found
+        self.optimizer.restore(tensors)
+        self.state = Progress(**state)
+        self.folder.rewind_metrics(self.state.step)
+        return True
+
+    def run(self) -> Outcome:
+        """Trains to the end, or to an early stop; the model then holds the final (not the best) float32 weights.
+
+        Raises:
+            Diverged: a loss stopped being finite.
+            Stopped, Interrupted: a signal came; the run is saved.
+        """
+        self.began_at_s = time.monotonic() - self.state.elapsed_s
+        with StopRequests() as stop, progress("training", self.plan.steps, self.state.step) as bar:
+            while self.state.step < self.plan.steps and not self._patience_is_out():
+                self._judge_if_due()
+                self._step(bar)
+                if stop.asked:
+                    self._save()
+                    raise stop.error(str(self.folder.path))
+                if time.monotonic() - self.saved_at_s >= self.settings.save_every_s:
+                    self._save()
+            self._judge_if_due()
+        self.weights.point_to_masters()
+        return Outcome(self.state, self.plan.steps)
+
+    def _step(self, bar: Bar) -> None:
+        state, settings = self.state, self.settings
+        share = factor(settings.schedule, state.step, self.plan.steps, self.plan.warmup_steps)
+        batches = [batch.to(self.device) for batch in self.stream.batches(state.step)]
+        self.model.train()
+        began_at_s = time.monotonic()
+        seed = named_seed(settings.seed, "dropout", state.step)
+        report = train_step(self.model, self.optimizer, batches, self.coefficients, share, seed)
+        state.step += 1
+        state.tokens += report.tokens
+        state.elapsed_s = time.monotonic() - self.began_at_s
+        speed = report.tokens / (time.monotonic() - began_at_s)
+        loss = sum(self.coefficients.get(name, 0.0) * value for name, value in report.losses.items())
+        self.folder.append_metrics(
+            {
+                "kind": "train",
+                "step": state.step,
+                "tokens": state.tokens,
+                "loss": loss,
+                "losses": report.losses,
+                "lr": settings.optimizer.lr * share,
+                "grad_norm": report.grad_norm,
+                "tokens_per_s": round(speed, 1),
+                "elapsed_s": round(state.elapsed_s, 3),
+            }
+        )
+        bar.update(state.step, f"loss {loss:.4f}  {speed:,.0f} tokens/s")
+
+    def _judge_if_due(self) -> None:
+        """Judges the model on dev after every ``evaluate_every`` steps and at the end, and keeps the best weights."""
+        state, post = self.state, self.goalpost
+        due = state.step > 0 and (state.step % self.plan.evaluate_steps == 0 or state.step == self.plan.steps)
+        if post is None or not due or state.judged == state.step:
+            return
+        self.model.eval()
+        values = post.evaluate(self.model)
+        score = values[post.measure] if post.higher_is_better else -values[post.measure]
+        state.judged, state.elapsed_s = state.step, time.monotonic() - self.began_at_s
+        row = {"kind": "dev", "step": state.step, "tokens": state.tokens, "metrics": values}
+        self.folder.append_metrics(row | {"elapsed_s": round(state.elapsed_s, 3)})
+        if state.best is None or score > state.best:
+            state.best, state.best_step, state.stale = score, state.step, 0
+            self.weights.point_to_masters()
+            save_weights(self.model, self.best_path)
+            self.weights.point_to_work()
+            self._save()  # so that a checkpoint never remembers a best that a crash has lost
+        else:
+            state.stale += 1
+        shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
+        say(f"dev after step {state.step}: {shown}" + ("  (best so far)" if state.best_step == state.step else ""))
+
+    @property
+    def best_path(self) -> Path:
+        """Where the best weights stand."""
+        return self.folder.path / "best" / "model.safetensors"
+
+    def take_best(self) -> None:
+        """Puts the best weights into the model, once :meth:`run` is over."""
+        if self.state.best is not None:
+            load_weights(self.model, self.best_path)
+
+    def _patience_is_out(self) -> bool:
+        return 0 < self.settings.patience <= self.state.stale
+
+    def _save(self) -> None:
+        state = {k: v for k, v in asdict(self.state).items() if k != "step"}
+        checkpoint.save(self.folder.path / "resume", self.state.step, self.optimizer.state(), state)
+        self.saved_at_s = time.monotonic()
+
+
+class Lengths(NamedTuple):
+    """Lengths in steps: of the run, of its warm-up, between two evaluations."""
+
+    steps: int
+    warmup_steps: int
+    evaluate_steps: int
+
+
+def plan_lengths(settings: TrainSettings, stream: Stream, tokens_per_unit: float | None = None) -> Lengths:
+    """Turns the lengths in ``settings`` into steps of ``stream``; a unit's tokens are estimated from the first step."""
+    if tokens_per_unit is None:
+        first = stream.batches(0)
+        tokens_per_unit = sum(b.num_tokens for b in first) / len(stream.indices(0)[1])
+    sizes: dict[str, Any] = {
+        "steps_per_epoch": stream.steps_per_epoch,
+        "tokens_per_step": tokens_per_unit * settings.batch_size,
+    }
+    steps = max(1, Length.parse(settings.length, "length").in_steps(**sizes))
+    warmup = Length.parse(settings.schedule.warmup, "schedule.warmup").in_steps(**sizes, run_steps=steps)
+    evaluate = Length.parse(settings.evaluate_every, "evaluate_every").in_steps(**sizes, run_steps=steps)
+    return Lengths(steps, warmup, max(1, evaluate))

@@ -1,0 +1,33 @@
+"""Learning-rate schedules: a factor between 0 and 1 as a function of the step, so that nothing has to be saved."""
+
+import math
+from typing import Literal
+
+from pydantic import Field
+
+from warmstart.base.settings import Settings
+
+
+class ScheduleSettings(Settings):
+    """Linear warm-up from 0, then a decay to ``final_frac`` of the peak at the end of the run.
+
+    ``warmup`` is a length: ``2000 steps`` (GPT-1's pre-training), ``0.002 run`` (its fine-tuning).
+    """
+
+    decay: Literal["linear", "cosine", "constant"] = "cosine"
+    warmup: str = "0.01 run"
+    final_frac: float = Field(0.0, ge=0, le=1)
+
+
+def factor(settings: ScheduleSettings, step: int, steps: int, warmup_steps: int) -> float:
+    """The share of the peak rate that update ``step`` (from 0) of ``steps`` is taken with; never 0 within the run.
+
+    Radford et al. 2018, section 4.1: linear warm-up, then cosine (pre-training) or linear (fine-tuning) to 0.
+    """
+    if step < warmup_steps:
+        return (step + 1) / (warmup_steps + 1)
+    if settings.decay == "constant":
+        return 1.0
+    progress = (step - warmup_steps) / max(1, steps - warmup_steps)
+    left = 1 - progress if settings.decay == "linear" else 0.5 * (1 + math.cos(math.pi * progress))
+    return settings.final_frac + (1 - settings.final_frac) * left

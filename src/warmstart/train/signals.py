@@ -1,0 +1,41 @@
+"""Stop requests: SIGTERM and Ctrl-C set a flag that the loop reads between steps, saves, and ends with its exit code."""
+
+import signal
+import threading
+from types import FrameType
+
+from warmstart.base.errors import Interrupted, Stopped
+
+
+class StopRequests:
+    """Listens while the ``with`` block runs. A second Ctrl-C does not wait."""
+
+    def __init__(self) -> None:
+        self._asked: int | None = None
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> "StopRequests":
+        if threading.current_thread() is threading.main_thread():  # Python lets only that one listen
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._before[number] = signal.signal(number, self._heard)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _heard(self, number: int, _frame: FrameType | None) -> None:
+        if self._asked == signal.SIGINT and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self._asked = number
+
+    @property
+    def asked(self) -> bool:
+        """Whether somebody wants the run to stop."""
+        return self._asked is not None
+
+    def error(self, where: str) -> Stopped | Interrupted:
+        """What to raise once everything is saved."""
+        if self._asked == signal.SIGTERM:
+            return Stopped(f"{where}: stopped by SIGTERM and saved; run the same command with --resume to continue.")
+        return Interrupted(f"{where}: interrupted and saved; run the same command with --resume to continue.")

@@ -1,0 +1,90 @@
+"""One optimizer step, and the only place that calls ``backward``.
+
+The weights of all micro-batches are counted first, from the data alone; then each micro-batch runs with its summed losses
+over those totals. So the same examples give the same gradient however they are split (DESIGN, law 2).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+
+from warmstart.base.errors import Diverged
+from warmstart.base.seeds import named_seed
+from warmstart.example.batch import Batch
+from warmstart.models.model import Model
+from warmstart.train.optimizer import Optimizer
+
+
+class StepReport(NamedTuple):
+    """What one step measured: mean loss per goal, gradient norm before clipping, tokens read."""
+
+    losses: dict[str, float]
+    grad_norm: float
+    tokens: int
+
+
+def goal_totals(batches: Sequence[Batch]) -> dict[str, float]:
+    """Total weight of each goal over all micro-batches."""
+    totals: dict[str, float] = {}
+    for batch in batches:
+        for name, asked in batch.goals.items():
+            totals[name] = totals.get(name, 0.0) + asked.total_weight
+    return totals
+
+
+def accumulate(
+    model: Model, optimizer: Optimizer, batches: Sequence[Batch], coefficients: Mapping[str, float], seed: int
+) -> dict[str, float]:
+    """Leaves the gradient of Σ coefficient · (Σ loss / Σ weight) in the optimizer's weights; returns the mean losses.
+
+    Args:
+        model: in training mode.
+        optimizer: whose weights are those of ``model``.
+        batches: the micro-batches of this step.
+        coefficients: how much each goal counts; goals that are not named are not trained on.
+        seed: names the dropout masks of this step.
+    """
+    totals = goal_totals(batches)
+    sums: dict[str, torch.Tensor] = {}
+    optimizer.weights.clear()
+    for number, batch in enumerate(batches):
+        torch.manual_seed(named_seed(seed, number))
+        objective: torch.Tensor | None = None
+        for name, loss in model(batch).items():
+            if totals[name] > 0 and coefficients.get(name, 0.0) != 0:
+                term = loss.sum * (coefficients[name] / totals[name])
+                objective = term if objective is None else objective + term
+            sums[name] = sums.get(name, 0.0) + loss.sum.detach()
+        if objective is not None:
+            objective.backward()  # type: ignore[no-untyped-call]
+        optimizer.weights.gather(last=number == len(batches) - 1)
+    return {name: float(total) / totals[name] for name, total in sums.items() if totals[name] > 0}
+
+
+def train_step(
+    model: Model,
+    optimizer: Optimizer,
+    batches: Sequence[Batch],
+    coefficients: Mapping[str, float],
+    factor: float,
+    seed: int,
+) -> StepReport:
+    """Gradient, clipping, update.
+
+    Raises:
+        Diverged: the gradient or a loss is not finite; the weights are left as they were.
+    """
+    losses = accumulate(model, optimizer, batches, coefficients, seed)
+    norm = optimizer.gradient_norm()
+    if not all(map(_finite, [norm, *losses.values()])):
+        raise Diverged(
+            f"the loss or its gradient is not finite (losses {losses}, gradient norm {norm}); the weights of the step "
+            "before are kept: try a lower --lr, a longer --warmup or --precision fp32."
+        )
+    optimizer.update(factor, norm)
+    return StepReport(losses, norm, sum(b.num_tokens for b in batches))
+
+
+def _finite(value: float) -> bool:
+    return abs(value) < float("inf")

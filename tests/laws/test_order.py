@@ -1,0 +1,120 @@
+"""Law 3, Order: example i of epoch e is a function of (seed, e, i)."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from warmstart.example.example import Example
+from warmstart.objectives.causal import causal
+from warmstart.streams.order import permuted
+from warmstart.streams.sources import Rows
+from warmstart.streams.stream import Stream
+
+
+class Numbered:
+    """n units; unit i is one Example that holds the token i."""
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+
+    def __len__(self) -> int:
+        return self.n
+
+    def take(self, epoch: int, indices: np.ndarray) -> list[list[Example]]:
+        return [[Example.left_to_right(np.array([i]), {})] for i in indices.tolist()]
+
+
+class Flat:
+    """A corpus in memory."""
+
+    def __init__(self, documents: list[list[int]]) -> None:
+        self.ids = np.concatenate([np.array(d, np.int64) for d in documents])
+        self.offsets = np.concatenate([[0], np.cumsum([len(d) for d in documents])])
+        self.num_tokens = len(self.ids)
+
+    def tokens(self, start: int, stop: int) -> np.ndarray:
+        return self.ids[start:stop]
+
+
+@settings(deadline=None, max_examples=500)
+@given(st.integers(1, 3000), st.integers(0, 2**40), st.integers(0, 5))
+def test_permuted_is_a_permutation(n: int, seed: int, epoch: int) -> None:
+    """Invariant: every number once; one at a time gives what all at once give."""
+    everything = permuted(np.arange(n), n, seed, "order", epoch)
+    assert sorted(everything.tolist()) == list(range(n))
+    assert permuted(np.array([n // 2]), n, seed, "order", epoch)[0] == everything[n // 2]
+
+
+def test_permuted_is_well_mixed() -> None:
+    """Witness: a uniform shuffle: each place in a row of 20 gets each of 20 numbers about equally often."""
+    counts = np.zeros((20, 20))
+    for epoch in range(4000):
+        counts[np.arange(20), permuted(np.arange(20), 20, 1, "order", epoch)] += 1
+    chi_square = ((counts - 200) ** 2 / 200).sum()
+    assert chi_square < 361 + 4 * np.sqrt(2 * 361)
+
+
+@settings(deadline=None, max_examples=2000)
+@given(
+    n=st.integers(1, 120),
+    batch=st.integers(1, 40),
+    world=st.sampled_from([1, 2, 3, 4]),
+    accumulation=st.integers(1, 8),
+    seed=st.integers(0, 99),
+    epoch=st.integers(0, 3),
+)
+def test_every_example_once_per_epoch(n: int, batch: int, world: int, accumulation: int, seed: int, epoch: int) -> None:
+    """Invariant, for any number of ranks and micro-batches, whatever step is asked first."""
+    stream = Stream(Numbered(n), batch, seed, accumulation=accumulation)
+    steps = [epoch * stream.steps_per_epoch + i for i in range(stream.steps_per_epoch)]
+    seen = [
+        int(i)
+        for step in reversed(steps)
+        for rank in range(world)
+        for part in stream.batches(step, rank, world)
+        for i in part.ids
+    ]
+    assert sorted(seen) == list(range(n))
+
+
+def test_epochs_and_seeds_differ() -> None:
+    """Invariant: another epoch or seed is another order; the same one is the same order."""
+    orders = {
+        (seed, epoch): tuple(Stream(Numbered(50), 50, seed).indices(epoch)[1]) for seed in (1, 2) for epoch in (0, 1)
+    }
+    assert len(set(orders.values())) == 4
+    assert tuple(Stream(Numbered(50), 50, 1).indices(0)[1]) == orders[1, 0]
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=12), st.integers(2, 16), st.integers(0, 3))
+def test_every_token_is_predicted_once(lengths: list[int], width: int, held_out: int) -> None:
+    """Brute force: over all rows, each token of a document after its first is a target once, after its true past."""
+    documents, next_id = [], 0
+    for length in lengths:
+        documents.append(list(range(next_id, next_id + length)))
+        next_id += length
+    corpus = Flat(documents)
+    rows = Rows(corpus, width, causal)
+    held_out = min(held_out, len(rows))
+    parts = [Rows(corpus, width, causal, held_out), Rows(corpus, width, causal, held_out, dev=True)]
+    assert [len(p) for p in parts] == [rows.num_rows - held_out, held_out]
+    targets = []
+    for part in parts:
+        for [example] in part.take(0, np.arange(len(part))):
+            assert len(example) <= width
+            assert (example.goals["lm"].targets == example.ids + 1).all()
+            targets += example.goals["lm"].targets.tolist()
+    assert sorted(targets) == [i for d in documents for i in d[1:]]
+
+
+def test_the_middle_of_a_huge_stream_is_at_hand() -> None:
+    """Invariant: a cursor at 90 % of 10⁹ units costs what the first step costs, and no table of the order exists."""
+    import tracemalloc
+
+    stream = Stream(Numbered(10**9), 64, 3)
+    tracemalloc.start()
+    stream.batches(int(stream.steps_per_epoch * 0.9))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2e6
