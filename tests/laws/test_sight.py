@@ -12,8 +12,9 @@ from warmstart.example.batch import Batch, collate
 from warmstart.example.example import Example
 from warmstart.example.sight import Pattern
 from warmstart.models.attention import attend, plan_attention
-from warmstart.models.model import Model, ModelSettings
+from warmstart.models.model import Model
 from warmstart.models.presets import preset
+from warmstart.models.settings import ModelSettings
 
 HEADS, WIDTH = 2, 8
 

@@ -221,9 +221,9 @@ def paragraphs(text: str) -> Iterator[tuple[str, str]]:
             continue
         dropping = lines[0].startswith("..") or block.rstrip().endswith("::")
         heading = _SECTION.fullmatch(lines[0].strip().lower())
-        if heading or (len(lines) > 1 and re.fullmatch(r"[-=~^]{3,}", lines[1].strip())):
+        if heading or (len(lines) > 1 and re.fullmatch(r"[-=~^*]{3,}", lines[1].strip())):
             section = heading[1] if heading else lines[0].strip().lower()
-            lines = [line for line in lines[1:] if not re.fullmatch(r"\s*[-=~^]{3,}\s*", line)]
+            lines = [line for line in lines[1:] if not re.fullmatch(r"\s*[-=~^*]{3,}\s*", line)]
         code = lines[:1] == [".."] or any(line.lstrip().startswith((">>>", "..")) for line in lines)
         paragraph = _without_markup(" ".join(lines))
         if not code and _is_prose(paragraph) and not (indented and not section):

@@ -1,8 +1,8 @@
 """How sure a measure is: percentile bootstrap intervals, and the paired difference of two systems.
 
 Examples are drawn with replacement (Efron 1979). Drawing n examples is one multinomial draw over the distinct
-(target, prediction) pairs, so 10,000 examples and 1,000 resamples take well under a second for accuracy and about two for
-rank correlation. The seed is named, so the same answers give the same interval.
+(target, prediction) pairs, so 10,000 examples and 1,000 resamples take milliseconds for classes and about a second for
+scores. The seed is named, so the same answers give the same interval.
 """
 
 from collections.abc import Iterator

@@ -47,7 +47,7 @@ def _matthews(targets: Array, predictions: Array, counts: Array) -> Array:
 
 
 def _pearson(targets: Array, predictions: Array, counts: Array) -> Array:
-    return _correlation(targets[None, :], predictions[None, :], counts)
+    return _correlation(_standard(targets)[None, :], _standard(predictions)[None, :], counts)
 
 
 def _spearman(targets: Array, predictions: Array, counts: Array) -> Array:
@@ -79,7 +79,7 @@ def _mean(values: Array, counts: Array) -> Array:
 def _by_class(targets: Array, predictions: Array, counts: Array) -> tuple[Array, Array, Array]:
     """[B, K] of each class: how often it was told rightly, told, and true. Marks [G, K] are classes of their own."""
     if targets.ndim == 1:
-        classes = np.arange(max(targets.max(), predictions.max()) + 1)
+        classes = np.arange(max(targets.max(), predictions.max(), 1) + 1)
         targets, predictions = targets[:, None] == classes, predictions[:, None] == classes
     told, true = predictions.astype(np.float64), targets.astype(np.float64)
     return counts @ (told * true), counts @ told, counts @ true
@@ -104,6 +104,13 @@ def _ranks(values: Array, counts: Array) -> Array:
     below = np.cumsum(equals, axis=1) - equals
     ranks: Array = (below + (equals + 1) / 2)[:, place]
     return ranks
+
+
+def _standard(values: Array) -> Array:
+    """Values on a scale of 1, so that 'no spread' means the same for every unit."""
+    scale = float(values.std()) or 1.0
+    standard: Array = (values - values.mean()) / scale
+    return standard
 
 
 def _ratio(over: Array, under: Array) -> Array:

@@ -13,8 +13,9 @@ from safetensors.torch import save_file
 
 from warmstart.base.errors import BadInput
 from warmstart.base.files import disk_errors, read_json, write_json
-from warmstart.models.model import Model, ModelSettings
+from warmstart.models.model import Model
 from warmstart.models.presets import check
+from warmstart.models.settings import ModelSettings
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 

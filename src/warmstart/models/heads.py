@@ -7,27 +7,14 @@ share it (the released code's noise shape).
 """
 
 from collections.abc import Callable
-from typing import Literal
 
 import torch
-from pydantic import Field
 from torch import nn
 
-from warmstart.base.settings import Settings
 from warmstart.example.batch import Questions
 from warmstart.models.dropout import drop, keep_mask
 from warmstart.models.losses import Loss, choice_loss, class_loss, marks_loss, score_loss
-
-HeadKind = Literal["class", "multilabel", "score", "choice"]
-
-
-class HeadSettings(Settings):
-    """``size`` is the number of classes or labels; scores and choices have 1."""
-
-    kind: HeadKind
-    size: int = Field(1, ge=1)
-    dropout: float = Field(0.1, ge=0, lt=1)
-
+from warmstart.models.settings import HeadSettings
 
 _LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]] = {
     "class": class_loss,

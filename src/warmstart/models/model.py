@@ -5,20 +5,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from warmstart.base.settings import Settings
 from warmstart.example.batch import Batch
-from warmstart.models.heads import Head, HeadSettings
+from warmstart.models.heads import Head
 from warmstart.models.losses import Loss, next_token_loss, token_losses
-from warmstart.models.transformer import Transformer, TransformerSettings, initialise
+from warmstart.models.settings import ModelSettings
+from warmstart.models.transformer import Transformer, initialise
 
 LM = "lm"  # the goal whose head is the token table itself
-
-
-class ModelSettings(Settings):
-    """Everything that is needed to build the same Model again."""
-
-    backbone: TransformerSettings
-    heads: dict[str, HeadSettings] = {}
 
 
 class Model(nn.Module):

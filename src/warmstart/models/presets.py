@@ -3,7 +3,7 @@
 from typing import Any
 
 from warmstart.base.errors import BadInput, unknown
-from warmstart.models.transformer import TransformerSettings
+from warmstart.models.settings import TransformerSettings
 
 PRESETS: dict[str, dict[str, Any]] = {
     # Radford et al. 2018: 116,534,784 weights with 40,478 + 0 tokens and 512 positions.

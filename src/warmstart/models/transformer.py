@@ -4,41 +4,15 @@ Radford et al. 2018, section 3.1, and the released code where the paper is silen
 computes in whatever its parameters are. What a token sees is in the Batch, not here.
 """
 
-from typing import Literal
-
 import torch
-from pydantic import Field
 from torch import nn
 from torch.nn import functional as F
 
-from warmstart.base.settings import Settings
 from warmstart.example.batch import Batch
 from warmstart.models.attention import Plan, attend, plain_attention, plan_attention
 from warmstart.models.cache import Cache, LayerCache
 from warmstart.models.dropout import Dropout
-
-
-class TransformerSettings(Settings):
-    """Sizes and choices of one backbone.
-
-    ``norm`` is the place of the layer norm: ``post`` normalises after each residual sum (GPT-1), ``pre`` before each
-    part and once at the end (GPT-2). ``gelu`` is GPT-1's tanh approximation or the exact form.
-    """
-
-    kind: Literal["transformer"] = "transformer"
-    vocab_size: int = Field(40478, ge=1)
-    context: int = Field(512, ge=1)
-    layers: int = Field(12, ge=1)
-    width: int = Field(768, ge=1)
-    heads: int = Field(12, ge=1)
-    hidden: int = Field(3072, ge=1)
-    norm: Literal["post", "pre"] = "post"
-    gelu: Literal["tanh", "exact"] = "tanh"
-    embedding_dropout: float = Field(0.1, ge=0, lt=1)
-    attention_dropout: float = Field(0.1, ge=0, lt=1)
-    residual_dropout: float = Field(0.1, ge=0, lt=1)
-    norm_eps: float = Field(1e-5, gt=0)
-    init_std: float = Field(0.02, gt=0)
+from warmstart.models.settings import TransformerSettings
 
 
 class Attention(nn.Module):

@@ -40,7 +40,7 @@ def members(path: str) -> Iterator[tuple[str, Iterator[bytes]]]:
         tarfile.open(fileobj=stream, mode="r|", tarinfo=_Member) as archive,
     ):
         for member in archive:
-            archive.members = []  # the library keeps every header it has met
+            archive.members = []  # type: ignore[attr-defined]  # the library keeps every header it has met
             _check(member, path)
             if member.isfile() and _wanted(member.name):
                 found = True

@@ -1,8 +1,9 @@
 """Raw text to documents, of any size: a document is a stream of pieces, so no file and no document is ever held whole.
 
 One ``.txt`` file is one document, so is each ``.txt`` member of a tar archive, so is the ``text`` of each row of a table.
-A text longer than a piece is cut at a place that follows from the text alone: after an empty line, else after a line,
-else after a blank.
+A text longer than a piece is cut at a place that follows from the text alone: at an empty line, else at a line's end,
+else at a blank. The cut falls before the last blank that stands before a word, which is where byte-level BPE's
+pre-tokenisation cuts too, so the ids of the pieces end to end are the ids of the whole text.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +17,7 @@ from warmstart.readers.sources import expand
 
 ENDINGS = (".txt", ".tar", *TABLES)
 PIECE = 1 << 20
-"""Characters of a piece, at most."""
+"""Characters that a piece holds at most."""
 ALIASES = ("content",)
 """Taken for the key ``text`` where a row has no ``text``."""
 
@@ -66,8 +67,10 @@ def _boundary(text: str, start: int, stop: int) -> int:
     middle = (start + stop) // 2
     for mark in ("\n\n", "\n", " "):
         place = text.rfind(mark, middle, stop)
+        while place >= 0 and text[place + len(mark)].isspace():
+            place = text.rfind(mark, middle, place + len(mark) - 1)
         if place >= 0:
-            return place + len(mark)
+            return place + len(mark) - 1
     return stop
 
 

@@ -1,6 +1,6 @@
 """A path, or ``-`` for standard input, to bytes, text and lines, with every complaint naming file and line.
 
-``.gz`` and ``.zst`` are seen through. Text is decoded strictly, a byte order mark is dropped, line ends become ``\\n``.
+``.gz`` and ``.zst`` are seen through. Text is decoded strictly, a byte order mark is dropped, line ends become newlines.
 Everything streams: memory does not grow with the file.
 """
 
@@ -48,7 +48,7 @@ def open_binary(path: str) -> Iterator[BinaryIO]:
     packed = form(path)[1]
     with contextlib.ExitStack() as stack:
         stack.enter_context(damage_named(path))
-        raw = cast(BinaryIO, sys.stdin.buffer) if path == STDIN else stack.enter_context(_open_file(path))
+        raw = sys.stdin.buffer if path == STDIN else stack.enter_context(_open_file(path))
         if packed == ".gz":
             yield stack.enter_context(cast(BinaryIO, gzip.GzipFile(fileobj=raw)))
         elif packed == ".zst":
@@ -68,7 +68,7 @@ def damage_named(path: str) -> Iterator[None]:
         ) from None
 
 
-def _open_file(path: str) -> IO[bytes]:
+def _open_file(path: str) -> BinaryIO:
     step = "check the path"
     try:
         return open(path, "rb")
@@ -146,7 +146,7 @@ def check_encoding(encoding: str) -> str:
 
 
 def decode(blocks: Iterable[bytes], encoding: str, where: str) -> Iterator[str]:
-    """Bytes to text, block by block, with line ends as ``\\n``.
+    """Bytes to text, block by block, with every kind of line end as a newline.
 
     Raises:
         BadInput: a byte that ``encoding`` does not have, with its line and place in the file.
@@ -179,7 +179,7 @@ def text_blocks(path: str, encoding: str = "utf-8") -> Iterator[str]:
 
 
 def lines(path: str, encoding: str = "utf-8") -> Iterator[str]:
-    """The lines of one text file, each with its ``\\n`` (which the last one may lack)."""
+    """The lines of one text file, each with its newline (which the last one may lack)."""
     rest: list[str] = []
     held, number = 0, 1
     for block in text_blocks(path, encoding):

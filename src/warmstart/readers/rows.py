@@ -150,7 +150,8 @@ def _parquet(path: str, encoding: str, columns: Sequence[str] | None) -> Iterato
             file = pyarrow.parquet.ParquetFile(source, pre_buffer=False)
             number = 0
             for batch in file.iter_batches(batch_size=256, use_threads=False):
-                for number, fields in enumerate(batch.to_pylist(), start=number + 1):
+                for fields in batch.to_pylist():
+                    number += 1
                     yield Row(fields, f"{path}:{number}")
         except (pyarrow.ArrowException, OSError) as error:
             raise BadInput(

@@ -1,11 +1,12 @@
 """Figures as inline SVG: training loss, dev measures, and the comparison of arms.
 
-Drawn by matplotlib without a display. Inks are written as CSS variables of the page (``--ink``, ``--rule``, ``--arm-0`` …), so the
-same drawing is right on light and on dark paper; the arms' colours stay apart for colour-blind eyes. Lines are labelled
-directly. The same input gives the same bytes: no dates, named salts for ids.
+Drawn by matplotlib without a display. Inks are written as CSS variables of the page (``--ink``, ``--rule``, ``--arm-0``
+…), so one drawing is right on light and on dark paper; the arms' colours stay apart for colour-blind eyes. Lines are
+labelled directly. The same input gives the same bytes: no dates, named salts for ids.
 """
 
 import io
+import itertools
 import re
 import statistics
 import warnings
@@ -23,9 +24,13 @@ WIDTH_INCHES, POINTS_SHOWN, LABEL_CHARACTERS = 6.4, 300, 28
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One side of a comparison: its final figure per seed; ``interval`` is shown where it is known."""
+    """One side of a comparison: its final figure per seed; ``interval`` is shown where it is known.
+
+    ``colour`` numbers the arms of a page, so that an arm keeps its colour in every figure.
+    """
 
     name: str
+    colour: int
     values: tuple[float, ...]
     collapsed: tuple[bool, ...] = ()
     interval: tuple[float, float] | None = None
@@ -33,21 +38,24 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One arm's curves, a list of (x, y) points per seed."""
+    """One arm's curves: its (x, y) points per seed."""
 
     name: str
+    colour: int
     seeds: tuple[tuple[tuple[float, float], ...], ...]
 
 
-def training_loss(name: str, curves: Sequence[Curves], over: str = "step") -> Line:
+def training_loss(name: str, colour: int, curves: Sequence[Curves], over: str = "step") -> Line:
     """The training loss of one arm over ``step`` or ``tokens``."""
-    return Line(name, tuple(tuple((getattr(p, over), p.loss) for p in curve.train) for curve in curves if curve.train))
+    return Line(
+        name, colour, tuple(tuple((getattr(p, over), p.loss) for p in curve.train) for curve in curves if curve.train)
+    )
 
 
-def dev_measure(name: str, curves: Sequence[Curves], measure: str) -> Line:
+def dev_measure(name: str, colour: int, curves: Sequence[Curves], measure: str) -> Line:
     """One dev measure of one arm over steps."""
     seeds = (tuple((p.step, p.metrics[measure]) for p in curve.dev if measure in p.metrics) for curve in curves)
-    return Line(name, tuple(points for points in seeds if points))
+    return Line(name, colour, tuple(points for points in seeds if points))
 
 
 def loss_figure(lines: Sequence[Line], *, over: str = "step") -> str:
@@ -55,7 +63,8 @@ def loss_figure(lines: Sequence[Line], *, over: str = "step") -> str:
 
     def draw(axes: Any) -> None:
         ends = []
-        for line, ink in zip(lines, _inks(len(lines)), strict=True):
+        for line in lines:
+            ink = _ink(line.colour)
             for points in line.seeds:
                 xs, ys = [x for x, _ in points], [y for _, y in points]
                 smooth = smoothed(ys)
@@ -72,7 +81,8 @@ def dev_figure(lines: Sequence[Line], measure: str) -> str:
 
     def draw(axes: Any) -> None:
         ends = []
-        for line, ink in zip(lines, _inks(len(lines)), strict=True):
+        for line in lines:
+            ink = _ink(line.colour)
             several = len(line.seeds) > 1
             for points in line.seeds:
                 axes.plot(
@@ -91,7 +101,8 @@ def comparison_figure(arms: Sequence[Arm], measure: str) -> str:
     """A row per arm: each seed a dot (open where the run collapsed), the mean a bar, the interval a line."""
 
     def draw(axes: Any) -> None:
-        for row, (arm, ink) in enumerate(zip(arms, _inks(len(arms)), strict=True)):
+        for row, arm in enumerate(arms):
+            ink = _ink(arm.colour)
             collapsed = arm.collapsed or (False,) * len(arm.values)
             if arm.interval:
                 axes.plot(arm.interval, [row, row], color=ink, linewidth=6, alpha=0.3, solid_capstyle="butt")
@@ -122,14 +133,11 @@ def comparison_figure(arms: Sequence[Arm], measure: str) -> str:
 
 
 def smoothed(values: Sequence[float]) -> list[float]:
-    """An exponential mean over about a twentieth of the curve, corrected for its start."""
-    keep = 1 - 1 / max(1.0, len(values) / 20)
-    total = weight = 0.0
-    means = []
-    for value in values:
-        total, weight = keep * total + value, keep * weight + 1
-        means.append(total / weight)
-    return means
+    """The mean of each value's neighbourhood, a tenth of the curve wide and narrower towards both ends."""
+    sums = list(itertools.accumulate(values, initial=0.0))
+    last, half = len(values) - 1, len(values) // 20
+    reaches = [min(half, i, last - i) for i in range(len(values))]
+    return [(sums[i + reach + 1] - sums[i - reach]) / (2 * reach + 1) for i, reach in enumerate(reaches)]
 
 
 def mean_line(seeds: Sequence[Sequence[tuple[float, float]]]) -> list[tuple[float, float]]:
@@ -145,8 +153,8 @@ def shortened(name: str) -> str:
     return name if len(name) <= LABEL_CHARACTERS else f"{name[: LABEL_CHARACTERS - 1]}…"
 
 
-def _inks(count: int) -> list[str]:
-    return [ARMS[i % len(ARMS)] for i in range(count)]
+def _ink(colour: int) -> str:
+    return ARMS[colour % len(ARMS)]
 
 
 def _thinned(values: Sequence[float]) -> Sequence[float]:

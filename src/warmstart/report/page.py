@@ -60,23 +60,27 @@ def report_runs(folders: Sequence[Path], out: Path) -> None:
     blocks += seeds_table(runs)
     blocks += comparison_figures(runs)
     blocks += curve_figures(runs)
+    blocks += [Heading("What was run"), cost_table(runs)]
     blocks += [block for run in runs for block in what_was_run(run)]
     write_page(out, "Runs: " + ", ".join(run.name for run in runs), blocks)
 
 
 def results_table(runs: Sequence[RunRecord]) -> Table:
-    """One row per run: its final figures (mean ± spread over seeds), steps, tokens, time."""
+    """One row per run: its final figures, mean ± spread over seeds."""
     measures = _measures(runs)
     rows = []
     for run in runs:
-        cells: list[Cell] = [run.name]
-        cells += [_measured(run.metrics.get(name), run.spread.get(name)) for name in measures]
-        rows.append(
-            (*cells, Measured(len(run.seeds) or 1), Measured(run.steps), Measured(run.tokens), duration(run.seconds))
-        )
+        cells = [_measured(run.metrics.get(name), run.spread.get(name)) for name in measures]
+        rows.append((run.name, *cells, Measured(len(run.seeds) or 1)))
     several = any(run.seeds for run in runs)
-    headers = ("run", *measures, "seeds", "steps", "tokens", "time")
-    return Table(headers, tuple(rows), "Final figures; mean ± spread over seeds." if several else "Final figures.")
+    caption = "Final figures; mean ± spread over seeds." if several else "Final figures."
+    return Table(("run", *measures, "seeds"), tuple(rows), caption)
+
+
+def cost_table(runs: Sequence[RunRecord]) -> Table:
+    """One row per run: how much was trained."""
+    rows = ((run.name, Measured(run.steps), Measured(run.tokens), duration(run.seconds)) for run in runs)
+    return Table(("run", "steps", "tokens", "time"), tuple(rows), "What it took.")
 
 
 def seeds_table(runs: Sequence[RunRecord]) -> list[Block]:
@@ -94,7 +98,7 @@ def comparison_figures(runs: Sequence[RunRecord]) -> list[Block]:
     """A figure per measure that has at least two values to compare."""
     figures: list[Block] = []
     for measure in _measures(runs):
-        arms = [arm for run in runs if (arm := _arm(run, measure)).values]
+        arms = [arm for i, run in enumerate(runs) if (arm := _arm(run, i, measure)).values]
         if sum(len(arm.values) for arm in arms) > 1:
             caption = f"Final {measure}. Each dot is one seed, the bar is their mean"
             caption += ", the band one spread to either side" if any(arm.interval for arm in arms) else ""
@@ -109,14 +113,14 @@ def curve_figures(runs: Sequence[RunRecord]) -> list[Block]:
     points = [point for run in runs for curve in run.curves for point in curve.train]
     over = "tokens" if points and all(point.tokens for point in points) else "step"
     for goals in dict.fromkeys(_goals(run) for run in runs):
-        alike = [run for run in runs if _goals(run) == goals]
-        lines = [line for run in alike if (line := training_loss(run.name, run.curves, over)).seeds]
+        alike = [(i, run) for i, run in enumerate(runs) if _goals(run) == goals]
+        lines = [line for i, run in alike if (line := training_loss(run.name, i, run.curves, over)).seeds]
         if lines:
             caption = f"Training loss ({' + '.join(goals)})" if goals else "Training loss"
             figures.append(Figure(loss_figure(lines, over=over), f"{caption}: as logged (faint) and smoothed."))
     dev_names = [name for run in runs for curve in run.curves for point in curve.dev for name in point.metrics]
     for measure in dict.fromkeys(dev_names):
-        lines = [line for run in runs if (line := dev_measure(run.name, run.curves, measure)).seeds]
+        lines = [line for i, run in enumerate(runs) if (line := dev_measure(run.name, i, run.curves, measure)).seeds]
         several = any(len(line.seeds) > 1 for line in lines)
         caption = f"{measure} on the dev set" + (": each seed thin, their mean thick." if several else ".")
         figures.append(Figure(dev_figure(lines, measure), caption))
@@ -127,14 +131,14 @@ def what_was_run(run: RunRecord) -> list[Block]:
     """The command, versions, seeds and data of one run, then its recipe and its account, folded."""
     manifest = dict(run.manifest)
     argv = manifest.pop("argv", None)
-    blocks: list[Block] = [Heading(f"What was run: {run.name}")]
+    blocks: list[Block] = [Heading(run.name)]
     if argv:
         blocks.append(Code(shlex.join(map(str, argv)) if isinstance(argv, list) else str(argv), "Command"))
     if manifest:
-        blocks.append(Table(("manifest", ""), tuple(_flat(manifest)), words=True))
+        blocks.append(Table(("manifest", "value"), tuple(_flat(manifest)), words=True))
     if run.account:
         caption = "What was used, cut, dropped, moved or made anew."
-        blocks.append(Table(("account", ""), tuple(_flat(run.account)), caption, words=True))
+        blocks.append(Table(("account", "value"), tuple(_flat(run.account)), caption, words=True))
     if run.config:
         blocks.append(Code(run.config, "The resolved recipe", folded=True))
     return blocks if len(blocks) > 1 else []
@@ -148,15 +152,15 @@ def _measured(value: float | None, spread: float | None = None) -> Cell:
     return "–" if value is None else Measured(value, spread)
 
 
-def _arm(run: RunRecord, measure: str) -> Arm:
+def _arm(run: RunRecord, colour: int, measure: str) -> Arm:
     """The run's final values of ``measure``: per seed where there are several, else the one."""
     seeds = [seed for seed in run.seeds if measure in seed.metrics]
     mean, spread = run.metrics.get(measure), run.spread.get(measure)
     if not seeds:
-        return Arm(run.name, () if mean is None else (mean,))
+        return Arm(run.name, colour, () if mean is None else (mean,))
     interval = (mean - spread, mean + spread) if mean is not None and spread is not None else None
     values, collapsed = tuple(seed.metrics[measure] for seed in seeds), tuple(seed.collapsed for seed in seeds)
-    return Arm(run.name, values, collapsed, interval)
+    return Arm(run.name, colour, values, collapsed, interval)
 
 
 def _goals(run: RunRecord) -> tuple[str, ...]:
@@ -182,6 +186,6 @@ def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[Cell, ...]]:
             continue
         if isinstance(value, list):
             items = [item if isinstance(item, str) else json.dumps(item, ensure_ascii=False) for item in value]
-            value = ", ".join(items) if len(items) <= 4 else f"{len(items):,}: {', '.join(items[:3])}, …"
+            value = ", ".join(items or ["none"]) if len(items) <= 4 else f"{len(items):,}: {', '.join(items[:3])}, …"
         rows.append((f"{prefix}{key}", value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)))
     return rows

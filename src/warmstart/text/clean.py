@@ -1,6 +1,6 @@
 """Named cleaning rules: each takes a text and gives a text, and keeps line breaks where they carry meaning.
 
-A rule is a name in :data:`RULES`; what a corpus or a run was cleaned with is a list of such names, applied in the given order.
+A rule is a name in :data:`RULES`; what a corpus was cleaned with is a list of names, applied in order.
 
 =============  =====================================================================================
 ``ftfy``       repairs wrongly decoded text (``ftfy.fix_text``)
@@ -11,6 +11,7 @@ A rule is a name in :data:`RULES`; what a corpus or a run was cleaned with is a 
 =============  =====================================================================================
 """
 
+import itertools
 import re
 from collections.abc import Callable, Sequence
 
@@ -61,7 +62,7 @@ def _unwrap(text: str) -> str:
     filled = [line for line in lines if line]
     spaced = len(lines) - len(filled) > 0.05 * len(filled)  # are paragraphs set apart by empty lines?
     paragraphs = [lines[0]]
-    for above, below in zip(lines, lines[1:], strict=False):
+    for above, below in itertools.pairwise(lines):
         if above and below and _continues(above, below, width, spaced):
             paragraphs[-1] += " " + below.lstrip()
         else:
@@ -119,10 +120,10 @@ def check_rules(names: Sequence[str], where: str = "--clean") -> None:
 
 
 def clean(text: str, names: Sequence[str]) -> str:
-    """``text`` after the rules ``names``, one after the other.
+    r"""``text`` after the rules ``names``, one after the other.
 
     >>> clean("so\u2014he  said<br />yes", ["breaks", "gpt1"])
-    'so - he said \\n yes'
+    'so - he said \n yes'
     """
     for name in names:
         text = RULES[name](text)

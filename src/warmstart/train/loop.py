@@ -11,48 +11,26 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from pydantic import Field
 
 from warmstart.base.allocator import keep_freed_memory
 from warmstart.base.console import Progress as Bar
 from warmstart.base.console import progress, say
 from warmstart.base.run_folder import RunFolder
 from warmstart.base.seeds import named_seed
-from warmstart.base.settings import Settings
 from warmstart.base.units import Length
 from warmstart.models.folder import load_weights, save_weights
 from warmstart.models.model import Model
 from warmstart.streams.stream import Stream
 from warmstart.train import checkpoint
-from warmstart.train.optimizer import Optimizer, OptimizerSettings
-from warmstart.train.precision import Precision, compute_dtype, use_fast_fp32
-from warmstart.train.schedule import ScheduleSettings, factor
+from warmstart.train.optimizer import Optimizer
+from warmstart.train.precision import compute_dtype, use_fast_fp32
+from warmstart.train.schedule import factor
+from warmstart.train.settings import TrainSettings
 from warmstart.train.signals import StopRequests
 from warmstart.train.step import train_step
 from warmstart.train.weights import Weights
 
 Evaluate = Callable[[Model], dict[str, float]]
-
-
-class TrainSettings(Settings):
-    """How long and in what portions to train.
-
-    ``length``, ``evaluate_every`` are lengths with units. ``patience`` is the number of evaluations without a new best
-    after which training stops early (0: never). ``accumulation`` splits a batch into at least so many micro-batches;
-    ``max_tokens`` bounds what one micro-batch holds in memory.
-    """
-
-    seed: int = 1
-    length: str = "1 epoch"
-    batch_size: int = Field(32, ge=1)
-    accumulation: int = Field(1, ge=1)
-    max_tokens: int = Field(8192, ge=1)
-    precision: Precision = "auto"
-    evaluate_every: str = "1 epoch"
-    patience: int = Field(0, ge=0)
-    save_every_s: float = Field(300.0, ge=0)
-    optimizer: OptimizerSettings = OptimizerSettings()
-    schedule: ScheduleSettings = ScheduleSettings()
 
 
 class Goalpost(NamedTuple):

@@ -1,21 +1,9 @@
 """AdamW on flat rows: torch's own fused update, decoupled weight decay on matrices only."""
 
 import torch
-from pydantic import Field
 
-from warmstart.base.settings import Settings
+from warmstart.train.settings import OptimizerSettings
 from warmstart.train.weights import Weights
-
-
-class OptimizerSettings(Settings):
-    """Adam with decoupled decay; the defaults are GPT-1's (paper section 4.1, betas and clipping from its code)."""
-
-    lr: float = Field(2.5e-4, gt=0)
-    beta1: float = Field(0.9, ge=0, lt=1)
-    beta2: float = Field(0.999, ge=0, lt=1)
-    eps: float = Field(1e-8, gt=0)
-    weight_decay: float = Field(0.01, ge=0)
-    clip_norm: float = Field(1.0, gt=0)
 
 
 class Optimizer:

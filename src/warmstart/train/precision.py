@@ -1,12 +1,8 @@
 """In which number format to compute. Master weights are float32 always; this is about products and activations."""
 
-from typing import Literal
-
 import torch
 
 from warmstart.base.errors import BadInput
-
-Precision = Literal["auto", "fp32", "bf16"]
 
 _FP32_ERROR = 1e-5  # well above float32's own rounding in a product of this size (1e-6), well below bf16's (1e-2)
 

@@ -1,22 +1,8 @@
 """Learning-rate schedules: a factor between 0 and 1 as a function of the step, so that nothing has to be saved."""
 
 import math
-from typing import Literal
 
-from pydantic import Field
-
-from warmstart.base.settings import Settings
-
-
-class ScheduleSettings(Settings):
-    """Linear warm-up from 0, then a decay to ``final_frac`` of the peak at the end of the run.
-
-    ``warmup`` is a length: ``2000 steps`` (GPT-1's pre-training), ``0.002 run`` (its fine-tuning).
-    """
-
-    decay: Literal["linear", "cosine", "constant"] = "cosine"
-    warmup: str = "0.01 run"
-    final_frac: float = Field(0.0, ge=0, le=1)
+from warmstart.train.settings import ScheduleSettings
 
 
 def factor(settings: ScheduleSettings, step: int, steps: int, warmup_steps: int) -> float:

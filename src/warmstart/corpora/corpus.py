@@ -1,0 +1,188 @@
+"""Corpus: tokenised text as one flat row of ids on disk, with the offsets of its documents and checksums of everything.
+
+``tokens.bin``     ids, little-endian uint16 (uint32 for a vocabulary beyond 65,536); each document ends with the end token
+``documents.bin``  [D + 1] int64 offsets into the ids
+``corpus.json``    the :class:`Manifest`
+``tokenizer.json`` the vocabulary that made the ids
+
+A stretch of ids is read by its position in the file and not through a mapping: pages of a mapping stay in the process's
+memory, and a file cut short under a mapping kills the process where a read can say what is wrong.
+"""
+
+import hashlib
+import os
+import weakref
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from warmstart.base.errors import BadInput
+from warmstart.base.files import read_json, sha256
+from warmstart.base.settings import Settings
+from warmstart.text.tokenizer import Tokenizer
+
+FORMAT = 1
+TOKENS, DOCUMENTS, MANIFEST = "tokens.bin", "documents.bin", "corpus.json"
+_MAKE_AGAIN = "make the corpus again with: warmstart prepare"
+
+
+class FileMark(Settings):
+    """Name, size and SHA-256 of a file."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+class Manifest(Settings):
+    """What ``corpus.json`` says: counts, what the corpus was made from, and how.
+
+    Attributes:
+        format: version of this layout.
+        num_tokens: ids, end tokens included.
+        num_documents: documents that hold text.
+        empty_documents: documents left out because nothing was in them after cleaning.
+        text_bytes: UTF-8 bytes of the cleaned text.
+        dtype: of ``tokens.bin``.
+        tokenizer_fingerprint: see :class:`~warmstart.text.tokenizer.Tokenizer`.
+        vocab_size: the size asked for, where the vocabulary was learned from this text; ``None`` where it was given.
+        vocab_text_bytes: UTF-8 bytes of the evenly spread sample of the text that the vocabulary was learned from.
+        clean: cleaning rules in their order.
+        encoding: of the sources.
+        sources: the files read, in order.
+        tokens: the mark of ``tokens.bin``.
+        documents: the mark of ``documents.bin``.
+    """
+
+    format: Literal[1]
+    num_tokens: int
+    num_documents: int
+    empty_documents: int
+    text_bytes: int
+    dtype: Literal["uint16", "uint32"]
+    tokenizer_fingerprint: str
+    vocab_size: int | None
+    vocab_text_bytes: int | None
+    clean: tuple[str, ...]
+    encoding: str
+    sources: tuple[FileMark, ...]
+    tokens: FileMark
+    documents: FileMark
+
+
+class Corpus:
+    """A prepared corpus, opened for reading; safe to read from several threads."""
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        self.folder, self.manifest = folder, manifest
+        self._dtype = np.dtype(manifest.dtype).newbyteorder("<")
+        self.offsets: NDArray[np.int64] = np.memmap(folder / DOCUMENTS, "<i8", "r")
+        self._descriptor = os.open(folder / TOKENS, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._descriptor)
+
+    @staticmethod
+    def open(folder: Path | str, verify: bool = False) -> "Corpus":
+        """Opens a corpus folder; sizes are always checked, checksums with ``verify`` (about 2 GB/s).
+
+        Raises:
+            BadInput: no corpus, another format, or files that are not what was written.
+        """
+        folder = Path(folder)
+        manifest = read_manifest(folder)
+        for mark in (manifest.tokens, manifest.documents):
+            _check_file(folder / mark.path, mark, verify)
+        corpus = Corpus(folder, manifest)
+        ends = (int(corpus.offsets[0]), int(corpus.offsets[-1]), len(corpus.offsets) - 1)
+        width = corpus._dtype.itemsize
+        if ends != (0, manifest.num_tokens, manifest.num_documents) or manifest.tokens.bytes != ends[1] * width:
+            raise BadInput(f"{MANIFEST} and {DOCUMENTS} disagree", where=str(folder), next_step=_MAKE_AGAIN)
+        return corpus
+
+    @property
+    def num_tokens(self) -> int:
+        """Ids, end tokens included."""
+        return self.manifest.num_tokens
+
+    @property
+    def num_documents(self) -> int:
+        """Documents, each ended by the end token."""
+        return self.manifest.num_documents
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex SHA-256; equal for equal ids, document bounds and tokenizer."""
+        m = self.manifest
+        parts = (m.dtype, m.tokenizer_fingerprint, m.tokens.sha256, m.documents.sha256)
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def tokens(self, start: int, stop: int) -> NDArray[np.int64]:
+        """[stop - start] ids of the flat row.
+
+        Raises:
+            IndexError: outside of the row.
+            BadInput: the file was cut short since the corpus was opened.
+        """
+        if not 0 <= start <= stop <= self.num_tokens:
+            raise IndexError(f"[{start}, {stop}) is outside of {self.num_tokens} tokens")
+        width = self._dtype.itemsize
+        place, end = start * width, stop * width
+        parts = []
+        while place < end:
+            part = os.pread(self._descriptor, min(end - place, 1 << 30), place)
+            if not part:
+                raise BadInput("the file was cut short", where=str(self.folder / TOKENS), next_step=_MAKE_AGAIN)
+            parts.append(part)
+            place += len(part)
+        return np.frombuffer(b"".join(parts), self._dtype).astype(np.int64)
+
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer that made the ids, read from the folder and held against its fingerprint."""
+        tokenizer = Tokenizer.load(self.folder)
+        self.require_tokenizer(tokenizer)
+        return tokenizer
+
+    def require_tokenizer(self, tokenizer: Tokenizer) -> None:
+        """Raises :class:`BadInput` where ``tokenizer`` is not the one that made the ids."""
+        if tokenizer.fingerprint != self.manifest.tokenizer_fingerprint:
+            raise BadInput(
+                "the corpus was made with another tokenizer",
+                where=str(self.folder),
+                value=f"fingerprint {tokenizer.fingerprint[:12]}",
+                allowed=f"fingerprint {self.manifest.tokenizer_fingerprint[:12]}",
+                next_step="prepare the text again with this tokenizer: warmstart prepare --tokenizer",
+            )
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """``corpus.json`` of a corpus folder."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise BadInput("no corpus here", where=str(folder), next_step="make one with: warmstart prepare")
+    value = read_json(path)
+    found = value.get("format") if isinstance(value, dict) else None
+    if found != FORMAT:
+        raise BadInput(
+            "a corpus of another format", where=str(path), value=found, allowed=str(FORMAT), next_step=_MAKE_AGAIN
+        )
+    try:
+        return Manifest.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        what = f"not a readable corpus description ({'.'.join(map(str, first['loc']))}: {first['msg']})"
+        raise BadInput(what, where=str(path), next_step=_MAKE_AGAIN) from None
+
+
+def _check_file(path: Path, mark: FileMark, verify: bool) -> None:
+    if not path.is_file():
+        raise BadInput("file not found", where=str(path), next_step=_MAKE_AGAIN)
+    size = path.stat().st_size
+    if size != mark.bytes:
+        raise BadInput(
+            "the file was cut short or changed", where=str(path), value=f"{size} bytes",
+            allowed=f"{mark.bytes} bytes", next_step=_MAKE_AGAIN,
+        )  # fmt: skip
+    if verify and sha256(path) != mark.sha256:
+        raise BadInput("the file was changed: its SHA-256 differs", where=str(path), next_step=_MAKE_AGAIN)

@@ -1,0 +1,86 @@
+"""Examples in words: the tokens as a reader sees them, what each goal reads there, and which tokens are learned.
+
+Shown before every training run and by ``explain``, so that a wrong frame is seen before an hour is spent on it.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from warmstart.example.example import Example, Goal, Ints
+from warmstart.text.tokenizer import Tokenizer
+
+WIDEST = 400  # characters of text shown of one Example: its beginning and its end
+
+
+def describe(examples: Sequence[Example], tokenizer: Tokenizer, label_names: Sequence[str] = ()) -> list[str]:
+    """Lines about the Examples of one Record.
+
+    Args:
+        examples: of one Record (or a single pre-training Example).
+        tokenizer: that the ids come from.
+        label_names: class or label number → name, where the task has names.
+
+    Returns:
+        For each Example its text, then one line per goal.
+    """
+    lines = []
+    for number, example in enumerate(examples, start=1):
+        of = f" ({number} of {len(examples)} that belong together)" if len(examples) > 1 else ""
+        lines.append(f"{len(example)} tokens{of}, {_sight(example)}: {_shown(example.ids, tokenizer)}")
+        for name, goal in example.goals.items():
+            said = (
+                _next_tokens(goal, tokenizer) if name == "lm" else _answer(example, name, goal, tokenizer, label_names)
+            )
+            lines.append(f"  {name}: {said}")
+    return lines
+
+
+def _sight(example: Example) -> str:
+    if not example.turns.any():
+        return "each sees all" if len(example) > 1 else "alone"
+    return "each sees what came before" if np.array_equal(example.turns, np.arange(len(example))) else "sight by turns"
+
+
+def _shown(ids: Ints, tokenizer: Tokenizer) -> str:
+    return _quoted(tokenizer.decode(ids, specials=True))
+
+
+def _quoted(text: str) -> str:
+    if len(text) > WIDEST:
+        text = f"{text[: WIDEST // 2]} … {text[-WIDEST // 2 :]}"
+    return '"' + text.replace("\n", "⏎") + '"'
+
+
+def _next_tokens(goal: Goal, tokenizer: Tokenizer) -> str:
+    """How many next tokens are learned, and which, where not all of them are."""
+    learned = goal.weights > 0
+    count = int(learned.sum())
+    if count == 0:
+        return "nothing is learned"
+    first, last = goal.reads[learned][[0, -1]]
+    total = f", weight {goal.weights.sum():g} in all" if not np.all(goal.weights[learned] == 1) else ""
+    return (
+        f"reads {count} places from {first} to {last}, learns the token after each{total}: "
+        f"{_shown(goal.targets[learned], tokenizer)}"
+    )
+
+
+def _answer(example: Example, name: str, goal: Goal, tokenizer: Tokenizer, names: Sequence[str]) -> str:
+    """Where a task's question is read and what the right answer is."""
+    reads = ", ".join(f"{place} {_shown(example.ids[[place]], tokenizer)}" for place in goal.reads)
+    if len(goal.targets) == 0:
+        return f"reads token {reads} for the question asked above"
+    target, weight = goal.targets[0], float(goal.weights[0])
+    if weight == 0:
+        return f"reads token {reads}, nothing is learned (no label)"
+    if name == "labels":
+        marked = np.flatnonzero(target)
+        answer = ", ".join(_named(int(k), names) for k in marked) or "none"
+    else:
+        answer = f"{float(target):g}" if name == "score" else _named(int(target), names)
+    return f"reads token {reads}, learns {answer}" + ("" if weight == 1 else f", weight {weight:g}")
+
+
+def _named(number: int, names: Sequence[str]) -> str:
+    return f"{number} ({names[number]})" if names else str(number)

@@ -1,0 +1,105 @@
+"""Recipes: the typed trees that name everything a run needs. A recipe states only what differs from the defaults.
+
+The defaults are the paper's (Radford et al. 2018, section 4.1): pre-training warms up and follows a cosine to 0;
+fine-tuning has rate 6.25e-5, batches of 32, 3 epochs, 0.2 % warm-up, linear decay to 0 and an auxiliary language model of
+weight 0.5. Light to import: no torch.
+"""
+
+from typing import Literal
+
+from pydantic import Field
+
+from warmstart.base.settings import Settings
+from warmstart.train.settings import OptimizerSettings, ScheduleSettings, TrainSettings
+
+
+class CorpusRecipe(Settings):
+    """Raw text, or one prepared corpus.
+
+    ``paths`` is a corpus folder, or text: files, folders, globs or ``-``. The other fields are for text only.
+    """
+
+    paths: tuple[str, ...] = Field(min_length=1)
+    tokenizer: str | None = None
+    vocab_size: int = Field(8192, ge=257)
+    clean: tuple[str, ...] = ()
+    encoding: str = "utf-8"
+
+
+class ModelRecipe(Settings):
+    """A preset, and what differs from it; ``dropout`` sets embedding, attention and residual dropout alike."""
+
+    preset: str = "gpt1-mini"
+    context: int | None = Field(None, ge=8)
+    layers: int | None = Field(None, ge=1)
+    width: int | None = Field(None, ge=1)
+    heads: int | None = Field(None, ge=1)
+    hidden: int | None = Field(None, ge=1)
+    norm: Literal["post", "pre"] | None = None
+    gelu: Literal["tanh", "exact"] | None = None
+    dropout: float | None = Field(None, ge=0, lt=1)
+
+
+class PretrainRecipe(Settings):
+    """``warmstart pretrain``: a language model from text. ``dev_frac`` of the rows is held out to be judged on."""
+
+    corpus: CorpusRecipe
+    model: ModelRecipe = ModelRecipe()
+    objective: str = "causal"
+    dev_frac: float = Field(0.005, ge=0, lt=1)
+    train: TrainSettings = TrainSettings(evaluate_every="0.1 run")
+
+
+class TaskRecipe(Settings):
+    """What is learned, and from which files.
+
+    ``name`` is a kind (``classification``, …) with ``train``, ``dev`` and ``test`` files, or a known dataset with
+    ``data``, the folder that holds it as distributed. Without a dev file, ``dev_frac`` of the training records serves.
+    """
+
+    name: str
+    train: str | None = None
+    dev: str | None = None
+    test: str | None = None
+    data: str | None = None
+    dev_frac: float = Field(0.1, gt=0, lt=1)
+    train_frac: float = Field(1.0, gt=0, le=1)
+    encoding: str = "utf-8"
+    long_text: Literal["cut", "refuse"] = "cut"
+    context: int | None = Field(None, ge=8)
+    class_weights: Literal["none", "balanced"] = "none"
+    measure: str | None = None
+
+
+class FinetuneRecipe(Settings):
+    """``warmstart finetune``: a model for one task, from pre-trained weights or from random ones.
+
+    Attributes:
+        start: a run or model folder whose weights and tokenizer are taken, or ``none``.
+        tokenizer: for ``start: none``: where the vocabulary comes from; without it one is learned from the task's text.
+        model: the size for ``start: none``; from a start only ``dropout`` may differ.
+        transfer_layers: only the first k layers are taken (0: only the embeddings; paper, figure 2 left).
+        lm_weight: λ, the weight of the auxiliary language model (paper, equation 5); 0 switches it off.
+        lm_average: each token counts alike in the auxiliary loss, or each sequence does (the released code).
+        head_dropout: on the state that the classifier reads.
+        seeds: how many runs, with seeds from ``train.seed`` on.
+        control: train the same model from random weights beside it, and compare.
+    """
+
+    start: str
+    tokenizer: str | None = None
+    vocab_size: int = Field(8192, ge=257)
+    model: ModelRecipe = ModelRecipe()
+    task: TaskRecipe
+    transfer_layers: int | None = Field(None, ge=0)
+    lm_weight: float = Field(0.5, ge=0)
+    lm_average: Literal["token", "sequence"] = "token"
+    head_dropout: float = Field(0.1, ge=0, lt=1)
+    seeds: int = Field(1, ge=1)
+    control: bool = False
+    train: TrainSettings = TrainSettings(
+        length="3 epochs",
+        evaluate_every="1 epoch",
+        optimizer=OptimizerSettings(lr=6.25e-5),
+        schedule=ScheduleSettings(decay="linear", warmup="0.002 run"),
+    )

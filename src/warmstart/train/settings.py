@@ -1,0 +1,52 @@
+"""Settings of training. Light to import, so that a recipe can be read and refused without waiting for torch."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from warmstart.base.settings import Settings
+
+Precision = Literal["auto", "fp32", "bf16"]
+
+
+class OptimizerSettings(Settings):
+    """Adam with decoupled decay; the defaults are GPT-1's (paper section 4.1, betas and clipping from its code)."""
+
+    lr: float = Field(2.5e-4, gt=0)
+    beta1: float = Field(0.9, ge=0, lt=1)
+    beta2: float = Field(0.999, ge=0, lt=1)
+    eps: float = Field(1e-8, gt=0)
+    weight_decay: float = Field(0.01, ge=0)
+    clip_norm: float = Field(1.0, gt=0)
+
+
+class ScheduleSettings(Settings):
+    """Linear warm-up from 0, then a decay to ``final_frac`` of the peak at the end of the run.
+
+    ``warmup`` is a length: ``2000 steps`` (GPT-1's pre-training), ``0.002 run`` (its fine-tuning).
+    """
+
+    decay: Literal["linear", "cosine", "constant"] = "cosine"
+    warmup: str = "0.01 run"
+    final_frac: float = Field(0.0, ge=0, le=1)
+
+
+class TrainSettings(Settings):
+    """How long and in what portions to train.
+
+    ``length``, ``evaluate_every`` are lengths with units. ``patience`` is the number of evaluations without a new best
+    after which training stops early (0: never). ``accumulation`` splits a batch into at least so many micro-batches;
+    ``max_tokens`` bounds what one micro-batch holds in memory.
+    """
+
+    seed: int = 1
+    length: str = "1 epoch"
+    batch_size: int = Field(32, ge=1)
+    accumulation: int = Field(1, ge=1)
+    max_tokens: int = Field(8192, ge=1)
+    precision: Precision = "auto"
+    evaluate_every: str = "1 epoch"
+    patience: int = Field(0, ge=0)
+    save_every_s: float = Field(300.0, ge=0)
+    optimizer: OptimizerSettings = OptimizerSettings()
+    schedule: ScheduleSettings = ScheduleSettings()

@@ -1,0 +1,176 @@
+"""The page about runs: well formed, self-contained, true to the numbers."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from warmstart.base.errors import BadInput
+from warmstart.report.blocks import Code, Heading, Measured, Table, Words
+from warmstart.report.figures import Arm, comparison_figure, mean_line, smoothed
+from warmstart.report.page import report_runs, write_page
+
+HOSTILE = "<script>alert('$x^2$')</script> & ünï \u6f22"
+VOID = {"meta", "link", "br", "img", "hr", "input"}
+
+
+class Page(HTMLParser):
+    """The standard library's reading of a page: open tags, attributes, numbers and words."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.labels: list[str] = []
+        self.numbers: list[float] = []
+        self.words: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+        self._read(tag, dict(attrs))
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self._read(tag, dict(attrs))
+
+    def _read(self, tag: str, attributes: dict[str, Any]) -> None:
+        self.ids += [attributes["id"]] if "id" in attributes else []
+        self.links += [attributes[name] for name in ("src", "href", "xlink:href", "action") if name in attributes]
+        self.labels += [attributes["aria-label"]] if tag == "svg" else []
+        self.numbers += [float(attributes["value"])] if tag == "data" else []
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+def _run(folder: Path, *, seeds: int, top: float, goal: str = "label") -> dict[str, Any]:
+    folder.mkdir(parents=True)
+    finals = [{"seed": s, "metrics": {"accuracy": top + s / 100}, "collapsed": s == 2} for s in range(1, seeds + 1)]
+    report: dict[str, Any] = {
+        "run": str(folder), "steps": 60, "tokens": 123456, "seconds": 75.0, "metrics": finals[0]["metrics"],
+    }  # fmt: skip
+    if seeds > 1:
+        report |= {"seeds": finals, "mean": {"accuracy": top + 0.0123}, "spread": {"accuracy": 0.0071}}
+    (folder / "report.json").write_text(json.dumps(report))
+    for s in range(1, seeds + 1):
+        (folder / f"seed-{s}").mkdir()
+        rows = [
+            {"kind": "train", "step": i, "tokens": i * 9, "loss": 5 / i, "losses": {goal: 5 / i}} for i in range(1, 60)
+        ] + [{"kind": "dev", "step": i, "metrics": {"accuracy": top * i / 60}} for i in (20, 40, 60)]
+        (folder / f"seed-{s}" / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "manifest.json").write_text(json.dumps({"argv": ["warmstart", "finetune", HOSTILE], "seeds": [1, 2]}))
+    (folder / "account.json").write_text(json.dumps({"records": {"used": 640}, "moved": list("abcdefgh")}))
+    (folder / "config.yaml").write_text(f"name: {HOSTILE}\n")
+    return report
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> tuple[list[Path], list[dict[str, Any]], str]:
+    folders = [tmp_path / "pre" / "trained", tmp_path / HOSTILE.replace("/", "|"), tmp_path / "other" / "trained"]
+    reports = [
+        _run(folders[0], seeds=3, top=0.61), _run(folders[1], seeds=3, top=0.41), _run(folders[2], seeds=1, top=0.5, goal="lm"),
+    ]  # fmt: skip
+    out = tmp_path / "out" / "report.html"
+    report_runs(folders, out)
+    first = out.read_bytes()
+    report_runs(folders, out)
+    assert out.read_bytes() == first
+    return folders, reports, first.decode("utf-8")
+
+
+def test_page_is_well_formed_and_fetches_nothing(made: tuple[list[Path], list[dict[str, Any]], str]) -> None:
+    """Witness: html.parser; every tag closes, ids are unique, references stay in the page, every figure has its words."""
+    text = made[2]
+    page = Page(text)
+    assert page.open == []
+    assert "script" not in page.tags and "link" not in page.tags
+    assert page.links and all(link.startswith("#") and link[1:] in page.ids for link in page.links)
+    assert len(page.ids) == len(set(page.ids))
+    assert not re.search(r"url\((?!#)", text) and "@import" not in text
+    assert page.tags.count("svg") == len(page.labels) == 4  # comparison, two kinds of loss, dev accuracy
+    assert all("trained" in label for label in page.labels)
+
+
+def test_what_users_wrote_is_shown_as_text(made: tuple[list[Path], list[dict[str, Any]], str]) -> None:
+    """Witness: the words that html.parser gives back hold the hostile name as it was typed, and no element of it."""
+    page = Page(made[2])
+    words = "".join(page.words)
+    assert HOSTILE in words
+    assert "<script" not in made[2]
+    assert "pre/trained" in words and "other/trained" in words  # same folder names are told apart
+
+
+def test_numbers_are_those_of_report_json(made: tuple[list[Path], list[dict[str, Any]], str]) -> None:
+    """Witness: report.json, number for number."""
+    page = Page(made[2])
+    reports = made[1]
+    means = [report.get("mean", report["metrics"])["accuracy"] for report in reports]
+    counts = [len(report.get("seeds", [1])) for report in reports]
+    seeds = [seed["metrics"]["accuracy"] for report in reports for seed in report.get("seeds", [])]
+    results = [number for pair in zip(means, counts, strict=True) for number in pair]
+    costs = [number for report in reports for number in (report["steps"], report["tokens"])]
+    assert page.numbers == [*results, *seeds, *costs]
+    words = " ".join(page.words)
+    assert "0.6223 ± 0.0071" in words and "123,456" in words and "1m15s" in words and "(collapsed)" in words
+    assert "8: a, b, c, …" in words and "640" in words
+
+
+def test_figures_are_well_formed_xml_for_any_label() -> None:
+    """Witness: the standard library's XML parser; a mathematical, a Chinese and a control character in the names."""
+    names = ["$broken", "\u6f22\u5b57", "a\x00b\x1b", "x" * 200]
+    arms = [Arm(name, i, (0.5, 0.6), (False, True)) for i, name in enumerate(names)]
+    svg = comparison_figure(arms, "accuracy <&>")
+    ElementTree.fromstring(svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1))
+    assert "var(--arm-0)" in svg and "#0a0b0c" not in svg
+    assert svg == comparison_figure(arms, "accuracy <&>")
+
+
+def test_smoothing_and_means_against_arithmetic() -> None:
+    """Witness: a straight line stays itself under a centred mean; means by hand, where all seeds have a point."""
+    line = [2.0 * i for i in range(200)]
+    assert smoothed(line) == pytest.approx(line)
+    assert smoothed([]) == []
+    assert mean_line([[(1, 2.0), (2, 4.0), (3, 9.0)], [(1, 4.0), (2, 8.0)]]) == [(1, 3.0), (2, 6.0)]
+
+
+def test_blocks_are_set_as_they_are(tmp_path: Path) -> None:
+    """Witness: html.parser on a page of every kind of block."""
+    blocks = [Heading("H"), Words("W <i>"), Code("a\n  b", "sample"), Table(("k", "v"), (("row", Measured(3)),), "cap")]
+    write_page(tmp_path / "p.html", "T", blocks)
+    page = Page((tmp_path / "p.html").read_text(encoding="utf-8"))
+    assert page.open == [] and page.numbers == [3.0]
+    assert {"H", "W <i>", "a\n  b", "sample", "cap", "row", "T"} <= set(page.words)
+
+
+@pytest.mark.parametrize("out", ["weights.safetensors", "folder.html"])
+def test_only_a_page_is_overwritten(tmp_path: Path, out: str) -> None:
+    """Witness: the folder's listing before and after; the sentence has its parts."""
+    _run(tmp_path / "run", seeds=1, top=0.5)
+    (tmp_path / "folder.html").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(BadInput) as caught:
+        report_runs([tmp_path / "run"], tmp_path / out)
+    assert caught.value.where == str(tmp_path / out) and ".html" in caught.value.allowed and caught.value.next_step
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_folder_without_a_run_writes_nothing(tmp_path: Path) -> None:
+    """Witness: no page afterwards."""
+    with pytest.raises(BadInput, match="no run to report"):
+        report_runs([], tmp_path / "a.html")
+    with pytest.raises(BadInput, match="folder not found"):
+        report_runs([tmp_path / "nowhere"], tmp_path / "a.html")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,67 @@
+"""Run folders as records."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from warmstart.base.errors import BadInput
+from warmstart.report.runs import read_curves, read_run
+
+REPORT = {"run": "runs/a", "steps": 20, "tokens": 4000, "seconds": 1.5, "metrics": {"accuracy": 0.8125}}
+
+
+def test_a_folder_with_a_report_alone_is_a_run_without_curves(tmp_path: Path) -> None:
+    """Witness: the written report."""
+    (tmp_path / "report.json").write_text(json.dumps(REPORT))
+    run = read_run(tmp_path)
+    assert (run.steps, run.tokens, run.seconds, run.metrics) == (20, 4000, 1.5, {"accuracy": 0.8125})
+    assert (run.curves, run.seeds, run.spread, run.manifest, run.account, run.config) == ((), (), {}, {}, {}, "")
+
+
+def test_seeds_and_their_curves_are_read(tmp_path: Path) -> None:
+    """Witness: the written figures; the mean stands for the run."""
+    seeds = [{"seed": s, "metrics": {"accuracy": s / 10, "loss": None}, "collapsed": s == 1} for s in (1, 2)]
+    report = {**REPORT, "seeds": seeds, "mean": {"accuracy": 0.15}, "spread": {"accuracy": 0.05}}
+    (tmp_path / "report.json").write_text(json.dumps(report))
+    for s in (1, 2):
+        (tmp_path / f"seed-{s}").mkdir()
+        line = {"kind": "dev", "step": 10, "metrics": {"accuracy": s / 10}}
+        (tmp_path / f"seed-{s}" / "metrics.jsonl").write_text(json.dumps(line) + "\n")
+    run = read_run(tmp_path)
+    assert [(s.seed, s.metrics, s.collapsed) for s in run.seeds] == [
+        (1, {"accuracy": 0.1}, True), (2, {"accuracy": 0.2}, False),
+    ]  # fmt: skip
+    assert run.metrics == {"accuracy": 0.15} and run.spread == {"accuracy": 0.05}
+    assert [curve.dev[0].metrics["accuracy"] for curve in run.curves] == [0.1, 0.2]
+
+
+def test_a_cut_last_line_is_left_out_and_a_repeated_step_counts_once(tmp_path: Path) -> None:
+    """Witness: a file as kill -9 and a resume leave it."""
+    path = tmp_path / "metrics.jsonl"
+    lines = [{"kind": "train", "step": s, "tokens": s * 10, "loss": loss} for s, loss in ((1, 5.0), (2, 4.0), (2, 3.0))]
+    path.write_text("\n".join(map(json.dumps, lines)) + '\n{"kind": "train", "st')
+    assert [(point.step, point.tokens, point.loss) for point in read_curves(path).train] == [(1, 10, 5.0), (2, 20, 3.0)]
+
+
+@pytest.mark.parametrize("line", ['{"kind": "tr', '{"step": 3}', "[1]", '{"kind": "train", "step": 1, "loss": NaN}'])
+def test_a_broken_line_inside_is_named(tmp_path: Path, line: str) -> None:
+    """Witness: the number of the line that was broken."""
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"kind": "dev", "step": 1, "metrics": {}}\n' + line + "\n")
+    with pytest.raises(BadInput) as caught:
+        read_curves(path)
+    assert caught.value.where == f"{path}:2"
+    assert caught.value.value == line and caught.value.allowed and caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    "text", [None, "{", "[]", '{"steps": 1}', '{"steps": 1, "tokens": 1, "seconds": 1, "metrics": 3}']
+)
+def test_a_folder_that_is_no_finished_run_is_refused(tmp_path: Path, text: str | None) -> None:
+    """Witness: the folder or the file is named, with what to do."""
+    if text is not None:
+        (tmp_path / "report.json").write_text(text)
+    with pytest.raises(BadInput) as caught:
+        read_run(tmp_path)
+    assert str(tmp_path) in caught.value.where and caught.value.next_step
