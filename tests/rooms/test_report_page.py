@@ -80,9 +80,8 @@ def _run(folder: Path, *, seeds: int, top: float, goal: str = "label") -> dict[s
 @pytest.fixture
 def made(tmp_path: Path) -> tuple[list[Path], list[dict[str, Any]], str]:
     folders = [tmp_path / "pre" / "trained", tmp_path / HOSTILE.replace("/", "|"), tmp_path / "other" / "trained"]
-    reports = [
-        _run(folders[0], seeds=3, top=0.61), _run(folders[1], seeds=3, top=0.41), _run(folders[2], seeds=1, top=0.5, goal="lm"),
-    ]  # fmt: skip
+    reports = [_run(folders[0], seeds=3, top=0.61), _run(folders[1], seeds=3, top=0.41)]
+    reports.append(_run(folders[2], seeds=1, top=0.5, goal="lm"))
     out = tmp_path / "out" / "report.html"
     report_runs(folders, out)
     first = out.read_bytes()

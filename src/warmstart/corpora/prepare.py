@@ -106,11 +106,13 @@ class _Text:
         jobs = spread(jobs_of(documents(self._sources, s.encoding)), self._size.text_bytes, sample_bytes)
         workers = min(s.workers, 1 + self._size.text_bytes // JOB)
         with working(workers, s.clean, tokenizer_folder) as work, progress(title, _megabytes(total)) as bar:
-            so_far = 0
+            so_far = shown = 0
             for job in work(jobs):
-                so_far += sum(utf8_bytes(piece.text) for piece in job.pieces)
                 yield job
-                bar.update(_megabytes(min(so_far, total)), "MB")
+                so_far += sum(utf8_bytes(piece.text) for piece in job.pieces)
+                if _megabytes(min(so_far, total)) > shown:
+                    shown = _megabytes(min(so_far, total))
+                    bar.update(shown, "MB")
 
 
 def _make(

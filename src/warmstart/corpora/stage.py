@@ -67,7 +67,8 @@ class GrowingFile(contextlib.AbstractContextManager["GrowingFile"]):
     """A file that is written from start to end and knows its size and SHA-256."""
 
     def __init__(self, path: Path) -> None:
-        self._name, self._file, self._digest, self._size = path.name, open(path, "wb"), hashlib.sha256(), 0
+        self._file = open(path, "wb")  # noqa: SIM115  (closed by __exit__)
+        self._name, self._digest, self._size = path.name, hashlib.sha256(), 0
 
     def write(self, values: NDArray[Any]) -> None:
         """Appends the bytes of ``values``."""

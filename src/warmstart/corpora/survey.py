@@ -7,6 +7,7 @@ of the text is known, for the estimate, the progress and an evenly spread sample
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from warmstart.base.files import sha256
 from warmstart.corpora.corpus import FileMark
@@ -36,7 +37,7 @@ def survey(paths: Sequence[str], encoding: str) -> Survey:
 
 def marks(paths: Sequence[str]) -> tuple[FileMark, ...]:
     """Size and SHA-256 of each source file."""
-    return tuple(FileMark(path=path, bytes=os.path.getsize(path), sha256=sha256(path)) for path in paths)
+    return tuple(FileMark(path=path, bytes=os.path.getsize(path), sha256=sha256(Path(path))) for path in paths)
 
 
 def spread(jobs: Iterable[list[Piece]], text_bytes: int, sample_bytes: int) -> Iterator[list[Piece]]:

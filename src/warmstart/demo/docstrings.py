@@ -273,8 +273,10 @@ def make_task(docstrings: Sequence[Docstring], seed: int, sizes: Sizes | None = 
     areas = sorted({docstring.area for docstring in docstrings} - {""})
     short = []
     for area in areas:
+        held = len(index)
         taken = _draw([docstring for docstring in docstrings if docstring.area == area], seed, sizes, index)
         if taken is None:
+            index.forget(held)
             short.append(area)
             continue
         held_out |= taken.modules
@@ -342,6 +344,16 @@ class _NearIndex:
     def __init__(self) -> None:
         self._texts_with: dict[tuple[str, ...], list[int]] = defaultdict(list)
         self._counts: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._counts)
+
+    def forget(self, first: int) -> None:
+        """Lets go of every text from number ``first`` on."""
+        for texts in self._texts_with.values():
+            while texts and texts[-1] >= first:
+                texts.pop()
+        del self._counts[first:]
 
     def near(self, text: str) -> bool:
         """Whether a text is held that shares :data:`NEAR` of the shorter one's sequences with ``text``."""

@@ -126,7 +126,7 @@ def comparison_figure(arms: Sequence[Arm], measure: str) -> str:
         axes.margins(x=0.12)
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x", color=RULE, linewidth=0.8)
-        axes.set_xlabel(measure)
+        axes.set_xlabel(shortened(measure))
 
     means = "; ".join(f"{arm.name} {statistics.fmean(arm.values):.4g} ({len(arm.values)} seeds)" for arm in arms)
     return _svg(draw, f"Comparison of {measure}, mean over seeds: {means}.", height_inches=0.9 + 0.55 * len(arms))
@@ -149,8 +149,12 @@ def mean_line(seeds: Sequence[Sequence[tuple[float, float]]]) -> list[tuple[floa
 
 def shortened(name: str) -> str:
     """A label that fits: printable, at most :data:`LABEL_CHARACTERS` long."""
-    name = "".join(c if c.isprintable() else " " for c in name)
+    name = _printable(name)
     return name if len(name) <= LABEL_CHARACTERS else f"{name[: LABEL_CHARACTERS - 1]}…"
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _ink(colour: int) -> str:
@@ -167,7 +171,7 @@ def _curve_figure(lines: Sequence[Line], what: str, over: str, draw: Any) -> str
     def framed(axes: Any) -> None:
         draw(axes)
         axes.set_xlabel("tokens" if over == "tokens" else "step")
-        axes.set_title(what, loc="left")
+        axes.set_title(_printable(what), loc="left")
         axes.xaxis.set_major_locator(_ticks())
         axes.xaxis.set_major_formatter(lambda x, _: _short_number(x))
         axes.grid(axis="y", color=RULE, linewidth=0.8)
@@ -234,7 +238,8 @@ def _for_page(svg: str, alt: str) -> str:
     svg = re.sub(r'<g id="[^"]*">', "<g>", svg)
     view_box = re.search(r'viewBox="[^"]*"', svg)
     assert view_box is not None
-    opening = f'<svg xmlns:xlink="http://www.w3.org/1999/xlink" {view_box[0]} role="img" aria-label="{escape(alt)}">'
+    label = f'role="img" aria-label="{escape(_printable(alt))}"'
+    opening = f'<svg xmlns:xlink="http://www.w3.org/1999/xlink" {view_box[0]} {label}>'
     svg = re.sub(r"<svg.*?>", lambda _: opening, svg, count=1, flags=re.DOTALL)
     svg = svg.replace("'DejaVu Sans'", "var(--font)").replace(INK, "var(--ink)").replace(RULE, "var(--rule)")
     svg = svg.replace(PAPER, "var(--paper)")

@@ -1,0 +1,98 @@
+"""Predictions in words: label names, probabilities, and the row's own other columns."""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from warmstart.evaluate.answers import MARKED, Floats, Reading, raw_answers
+from warmstart.example.record import Record
+from warmstart.models.model import Model
+from warmstart.tasks.spec import TaskSpec
+from warmstart.text.tokenizer import Tokenizer
+
+DIGITS = 6  # decimals in a row: what float32 can promise
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """What a model says about one Record.
+
+    Attributes:
+        label: name of the likeliest class, index of the likeliest choice, names of the labels that hold, or ``None``
+            where the task is a score.
+        score: the label's probability, or the score itself; ``None`` for multi-label.
+        probabilities: label name (or index of the choice) → probability; empty for a score.
+        raw: the head's own numbers.
+    """
+
+    label: str | int | list[str] | None
+    score: float | None
+    probabilities: dict[str, float]
+    raw: Floats = field(repr=False)
+
+
+def predict_records(
+    model: Model, tokenizer: Tokenizer, spec: TaskSpec, records: Iterable[Record], reading: Reading | None = None
+) -> Iterator[Prediction]:
+    """One Prediction per Record, in input order, as they come.
+
+    Raises:
+        BadInput: from the Records' source, or a text too long where ``long_text`` is ``refuse``.
+        Diverged: an answer is not a finite number.
+    """
+    for _, raw in raw_answers(model, tokenizer, spec, records, reading or Reading()):
+        yield prediction(spec, raw)
+
+
+def predict_rows(
+    model: Model, tokenizer: Tokenizer, spec: TaskSpec, records: Iterable[Record], reading: Reading | None = None
+) -> Iterator[dict[str, Any]]:
+    """As :func:`predict_records`, but each as the row that is written for it."""
+    for record, raw in raw_answers(model, tokenizer, spec, records, reading or Reading()):
+        yield to_row(record, prediction(spec, raw))
+
+
+def prediction(spec: TaskSpec, raw: Floats) -> Prediction:
+    """Raw answers in words."""
+    numbers = raw.astype(np.float64)
+    if spec.goal == "score":
+        return Prediction(None, float(numbers[0]), {}, raw)
+    if spec.goal == "labels":
+        shares = np.exp(-np.logaddexp(0, -numbers))
+        given = [name for name, number in zip(spec.label_names, raw, strict=True) if number >= MARKED]
+        return Prediction(given, None, dict(zip(spec.label_names, shares.tolist(), strict=True)), raw)
+    shares = np.exp(numbers - numbers.max())
+    shares /= shares.sum()
+    best = int(raw.argmax())
+    names = spec.label_names or tuple(map(str, range(len(shares))))
+    label = spec.label_names[best] if spec.label_names else best
+    return Prediction(label, float(shares[best]), dict(zip(names, shares.tolist(), strict=True)), raw)
+
+
+def to_row(record: Record, found: Prediction) -> dict[str, Any]:
+    """The row to write: the input's other columns, then ``label`` or ``labels``, ``score``, ``probabilities``.
+
+    An input column of one of these names is kept as ``input_<name>``.
+    """
+    ours: dict[str, Any] = {"labels" if isinstance(found.label, list) else "label": found.label}
+    if found.score is not None:
+        ours["score"] = round(found.score, DIGITS)
+    if found.probabilities:
+        ours["probabilities"] = {name: round(share, DIGITS) for name, share in found.probabilities.items()}
+    ours = {key: value for key, value in ours.items() if value is not None}
+    extra = {f"input_{key}" if key in ours else key: _plain(value) for key, value in record.extra.items()}
+    return extra | ours
+
+
+def _plain(value: Any) -> Any:
+    """A value that JSON can hold; what it cannot (dates and numbers that are none, as Parquet has them) becomes text."""
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    return str(value)

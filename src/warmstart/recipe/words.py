@@ -1,0 +1,108 @@
+"""The dry run in words: what a training will read, learn and cost, said before the first step."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+
+from warmstart.base.console import duration
+from warmstart.base.errors import BadInput
+from warmstart.example.batch import Batch
+from warmstart.models.model import Model
+from warmstart.models.settings import TransformerSettings
+from warmstart.recipe.describe import describe
+from warmstart.streams.stream import Stream
+from warmstart.text.tokenizer import Tokenizer
+from warmstart.train.loop import Lengths, plan_lengths
+from warmstart.train.precision import compute_dtype, measured_flops
+from warmstart.train.settings import TrainSettings
+
+SHARE_OF_PEAK = 0.6  # of the rate of one large product that a whole step reaches (docs/models.md)
+
+
+class Cost(NamedTuple):
+    """What a training will take: steps, tokens, memory at most, and time on this machine."""
+
+    lengths: Lengths
+    tokens: int
+    memory_bytes: int
+    seconds: float
+
+
+def estimate(model: Model, stream: Stream, settings: TrainSettings, device: torch.device) -> Cost:
+    """Steps, tokens, memory and time of a training, from the first step's batch and one measured product."""
+    first = stream.batches(0)
+    per_step = sum(batch.num_tokens for batch in first)
+    lengths = plan_lengths(settings, stream)
+    dtype = compute_dtype(settings.precision, device)
+    tokens = per_step * lengths.steps
+    longest = max(int(batch.lengths.max()) for batch in first)
+    flops = flops_per_token(model.settings.backbone, longest) * tokens
+    return Cost(
+        lengths,
+        tokens,
+        memory(model, max(batch.num_tokens for batch in first), longest, dtype.itemsize),
+        flops / (SHARE_OF_PEAK * measured_flops(dtype, device)),
+    )
+
+
+def flops_per_token(size: TransformerSettings, length: int) -> float:
+    """Floating-point operations of forward and backward, softmax over the vocabulary included."""
+    blocks = size.layers * (4 * size.width**2 + 2 * size.width * size.hidden)
+    return 6.0 * (blocks + size.vocab_size * size.width) + 12.0 * size.layers * size.width * length
+
+
+def memory(model: Model, tokens: int, length: int, itemsize: int) -> int:
+    """Bytes of weights (masters, moments, gradient, working copy) and of one micro-batch's activations, roughly."""
+    size = model.settings.backbone
+    weights = model.num_parameters * (4 * 4 + 2 * itemsize)
+    per_token = size.layers * (14 * size.width + 2 * size.hidden + 2 * size.heads * length)
+    softmax = 1024 * size.vocab_size * 10 + size.vocab_size * size.width * 4
+    return weights + tokens * per_token * itemsize + softmax
+
+
+def in_words(
+    model: Model, stream: Stream, settings: TrainSettings, device: torch.device, tokenizer: Tokenizer,
+    coefficients: Mapping[str, float], label_names: Sequence[str] = (),
+) -> list[str]:  # fmt: skip
+    """Lines that say what is about to happen: three Examples decoded, what is learned, sizes, cost.
+
+    Raises:
+        BadInput: nothing is learned from: no goal in the first batches has any weight.
+    """
+    first = stream.batches(0)
+    check_learned(first, coefficients)
+    units = stream.source.take(*stream.indices(0))
+    lines: list[str] = []
+    for number, record in enumerate(units[:3], start=1):
+        lines += [f"example {number}", *("  " + line for line in describe(record, tokenizer, label_names))]
+    size, cost = model.settings.backbone, estimate(model, stream, settings, device)
+    learned = sum(float(q.total_weight > 0) * int((q.weights > 0).sum()) for b in first for q in b.goals.values())
+    share = learned / max(1, sum(batch.num_tokens for batch in first))
+    goals = ", ".join(f"{weight:g} x {name}" for name, weight in coefficients.items() if weight)
+    dtype = str(compute_dtype(settings.precision, device)).removeprefix("torch.")
+    lines += [
+        f"model      {size.layers} layers, {size.width} wide, {size.heads} heads, context {size.context}, "
+        f"vocabulary {size.vocab_size:,}: {model.num_parameters:,} parameters, computing in {dtype}",
+        f"loss       {goals}; {learned:,.0f} questions in the first step ({share:.2f} per token)",
+        f"length     {cost.lengths.steps:,} steps of {settings.batch_size} ({stream.steps_per_epoch:,} an epoch, "
+        f"{len(stream.source):,} units), warm-up {cost.lengths.warmup_steps:,}, about {cost.tokens:,} tokens",
+        f"cost       about {cost.memory_bytes / 1e6:,.0f} MB of memory and {duration(cost.seconds)} on this machine",
+    ]
+    return lines
+
+
+def check_learned(batches: Sequence[Batch], coefficients: Mapping[str, float]) -> None:
+    """Stops a training that would learn nothing."""
+    weights = {
+        name: sum(batch.goals[name].total_weight for batch in batches if name in batch.goals)
+        for name, coefficient in coefficients.items()
+        if coefficient > 0
+    }
+    if not any(weight > 0 for weight in weights.values()):
+        raise BadInput(
+            "nothing would be learned: no token and no label in the first step counts",
+            where="loss",
+            value=weights,
+            next_step="check the labels, class weights and the weight of the auxiliary language model",
+        )

@@ -1,0 +1,219 @@
+"""``warmstart finetune``: a model for one task, from pre-trained weights, over several seeds, beside its own control.
+
+One training leaves one run folder. With several seeds, or a control from random weights, each training has a folder of its
+own inside ``out``, and ``out`` itself holds the model that did best on dev, the table and the comparison.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from warmstart.recipe.load import resolved
+
+from warmstart.base.console import say
+from warmstart.base.files import read_json
+from warmstart.base.run_folder import REPORT, RunFolder
+from warmstart.evaluate.tuned import Evaluation, evaluate_records
+from warmstart.example.record import Record
+from warmstart.metrics.measures import LOWER_IS_BETTER
+from warmstart.metrics.seeds import compare, spread
+from warmstart.models.folder import load_model
+from warmstart.models.model import Model
+from warmstart.recipe.build import NO_START, Finetuning, build_finetuning, device
+from warmstart.recipe.labelled import Labelled
+from warmstart.recipe.schema import FinetuneRecipe
+from warmstart.recipe.words import in_words
+from warmstart.train.loop import Goalpost, Trainer
+from warmstart.verbs.writing import manifest, write_model
+
+PRETRAINED, SCRATCH = "pretrained", "scratch"
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """One training among those that a recipe asks for: which arm, and its own recipe and folder."""
+
+    arm: str
+    recipe: FinetuneRecipe
+    folder: RunFolder
+
+
+def finetune(recipe: FinetuneRecipe, out: str, resume: bool = False, data: Labelled | None = None) -> dict[str, Any]:
+    """Fine-tunes, evaluates on dev (and test, where there is one), and leaves everything in ``out``.
+
+    Args:
+        recipe: start, task and training.
+        out: the run folder.
+        resume: whether to continue a run that stopped there.
+        data: records in memory instead of the recipe's files.
+
+    Returns:
+        {"run", "steps", "tokens", "seconds", "metrics", "intervals"} of the chosen model; with several trainings also
+        "runs", and per arm {"mean", "std", "values"}; with a control also "comparison".
+
+    Raises:
+        BadInput: anything wrong with recipe, start, files or folder; nothing is written then.
+    """
+    root = RunFolder(out)
+    config = resolved(recipe)
+    root.require_free(resume=resume, config=config)
+    trainings = list_trainings(recipe, root)
+    built = {arm: build_finetuning(first, data) for arm, first in _first_of_each_arm(trainings).items()}
+    for line in words(trainings[0].recipe, built[trainings[0].arm]):
+        say(line)
+    if len(trainings) == 1:
+        return train_one(trainings[0], built[trainings[0].arm], resume)
+    main = built[trainings[0].arm]
+    root.create(config, manifest("finetune", recipe.train.seed, _sizes(main)))
+    reports = []
+    for number, training in enumerate(trainings, start=1):
+        say(f"training {number} of {len(trainings)}: {training.arm}, seed {training.recipe.train.seed}")
+        if training.folder.finished:
+            reports.append(read_json(training.folder.path / REPORT))
+            continue
+        reports.append(train_one(training, built[training.arm], resume and training.folder.exists))
+    report = summary(out, trainings, reports, main.measure)
+    best = Path(report["best"])
+    write_model(root, load_model(best), main.tokenizer, main.spec, _summary(recipe, main))
+    root.finish(report)
+    return report
+
+
+def list_trainings(recipe: FinetuneRecipe, root: RunFolder) -> list[Training]:
+    """All trainings that ``recipe`` asks for, seed by seed, the control beside each."""
+    arm = SCRATCH if recipe.start == NO_START else PRETRAINED
+    arms = {arm: recipe}
+    if recipe.control and arm == PRETRAINED:
+        model = recipe.model.model_copy(update={"preset": recipe.start})
+        changes = {"start": NO_START, "tokenizer": recipe.start, "model": model, "transfer_layers": None}
+        arms[SCRATCH] = recipe.model_copy(update=changes)
+    if len(arms) * recipe.seeds == 1:
+        return [Training(arm, recipe, root)]
+    trainings = []
+    for number in range(recipe.seeds):
+        seed = recipe.train.seed + number
+        for name, asked in arms.items():
+            train = asked.train.model_copy(update={"seed": seed})
+            one = asked.model_copy(update={"seeds": 1, "control": False, "train": train})
+            trainings.append(Training(name, one, RunFolder(root.path / f"{name}-seed{seed}")))
+    return trainings
+
+
+def _first_of_each_arm(trainings: list[Training]) -> dict[str, FinetuneRecipe]:
+    return {training.arm: training.recipe for training in reversed(trainings)}
+
+
+def train_one(training: Training, built: Finetuning, resume: bool) -> dict[str, Any]:
+    """One training from its warm start to its report."""
+    recipe, folder = training.recipe, training.folder
+    model, moved = built.fresh(recipe)
+    folder.create(resolved(recipe), manifest("finetune", recipe.train.seed, _sizes(built)))
+    account: dict[str, Any] = {"records": built.account.to_dict()}
+    if moved is not None:
+        say(f"transfer   {moved.sentence()}")
+        account["weights"] = moved.to_dict()
+    folder.write_account(account)
+    trainer = Trainer(
+        model, built.stream(recipe.train), recipe.train, built.coefficients, folder, _goalpost(built), device()
+    )
+    if resume and trainer.resume():
+        say(f"resumed after step {trainer.state.step}")
+    outcome = trainer.run()
+    trainer.take_best()
+    model.eval()
+    dev = _judged(built, model, built.data.dev)
+    report: dict[str, Any] = {
+        "run": str(folder.path),
+        "steps": outcome.progress.step,
+        "tokens": outcome.progress.tokens,
+        "seconds": round(outcome.progress.elapsed_s, 1),
+        **dev.to_dict(),
+        "measure": built.measure,
+        "best_step": outcome.progress.best_step,
+        "collapsed": dev.collapsed,
+        "arm": training.arm,
+        "seed": recipe.train.seed,
+    }
+    if built.data.test is not None:
+        report["test"] = _judged(built, model, built.data.test).to_dict()
+    write_model(folder, model, built.tokenizer, built.spec, _summary(recipe, built))
+    folder.finish(report)
+    if dev.collapsed:
+        say("warning: this run has collapsed: it does no better on dev than one answer for everything")
+    return report
+
+
+def summary(out: str, trainings: list[Training], reports: list[dict[str, Any]], measure: str) -> dict[str, Any]:
+    """The report of several trainings: per arm mean, spread and values, the comparison, and the best by dev."""
+    split = "test" if all("test" in report for report in reports) else "dev"
+
+    def value(report: dict[str, Any], where: str) -> float:
+        return float((report["test"] if where == "test" else report)["metrics"][measure])
+
+    arms: dict[str, list[float]] = {}
+    for training, report in zip(trainings, reports, strict=True):
+        arms.setdefault(training.arm, []).append(value(report, split))
+    own = [report for training, report in zip(trainings, reports, strict=True) if training.arm == trainings[0].arm]
+    choose = min if measure in LOWER_IS_BETTER else max
+    best = choose(own, key=lambda report: value(report, "dev"))
+    result: dict[str, Any] = {key: best[key] for key in ("steps", "tokens", "seconds", "metrics", "intervals")}
+    result |= {"run": out, "best": best["run"], "measure": measure, "split": split}
+    for arm, values in arms.items():
+        told = spread(values)
+        result[arm] = {"mean": told.mean, "std": told.std, "values": values}
+    result["runs"] = reports
+    result["collapsed"] = [report["run"] for report in reports if report["collapsed"]]
+    if SCRATCH in arms and PRETRAINED in arms:
+        found = compare(arms[PRETRAINED], arms[SCRATCH], measure)
+        interval = None if min(map(len, arms.values())) < 2 else [found.low, found.high]
+        result["comparison"] = {
+            "gain": found.gain,
+            "interval": interval,
+            "beyond_spread": found.beyond_spread,
+            "sentence": found.sentence(),
+        }
+    return result
+
+
+def words(recipe: FinetuneRecipe, built: Finetuning) -> list[str]:
+    """The dry run in words, with what became of the records."""
+    model, _ = built.fresh(recipe)
+    lines = in_words(
+        model, built.stream(recipe.train), recipe.train, device(), built.tokenizer, built.coefficients,
+        built.spec.label_names,
+    )  # fmt: skip
+    account, data = built.account, built.data
+    test = "" if data.test is None else f", {len(data.test):,} test"
+    lines.append(
+        f"records    {account.used:,} training, {len(data.dev):,} dev{test}" + (f"; {data.note}" * bool(data.note))
+    )
+    if account.cut:
+        share = account.cut / account.used
+        lines.append(
+            f"cut        {account.cut:,} training texts ({share:.1%}) are longer than {built.spec.frame.context} tokens "
+            f"and lose {account.tokens_cut:,} tokens in all (--long-text refuse would stop instead)"
+        )
+    return lines
+
+
+def _goalpost(built: Finetuning) -> Goalpost:
+    def evaluate(model: Model) -> dict[str, float]:
+        return evaluate_records(model, built.tokenizer, built.spec, built.data.dev, intervals=False).metrics
+
+    return Goalpost(evaluate, built.measure, built.measure not in LOWER_IS_BETTER)
+
+
+def _judged(built: Finetuning, model: Model, records: list[Record]) -> Evaluation:
+    return evaluate_records(model, built.tokenizer, built.spec, records)
+
+
+def _sizes(built: Finetuning) -> dict[str, Any]:
+    sizes = {"train": len(built.data.train), "dev": len(built.data.dev)}
+    if built.data.test is not None:
+        sizes["test"] = len(built.data.test)
+    return {"records": sizes, "tokenizer": built.tokenizer.fingerprint, "note": built.data.note}
+
+
+def _summary(recipe: FinetuneRecipe, built: Finetuning) -> str:
+    origin = "random weights" if recipe.start == NO_START else f"`{recipe.start}`"
+    return f"Fine-tuned for {built.spec.kind} from {origin} on {len(built.data.train):,} examples."

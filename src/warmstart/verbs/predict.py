@@ -1,0 +1,73 @@
+"""``warmstart predict``: a file of examples in, the same rows with label, score and probabilities out, as a stream."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from warmstart.base.console import say
+from warmstart.base.errors import BadInput
+from warmstart.base.files import write_atomic
+from warmstart.evaluate.answers import Reading
+from warmstart.evaluate.predict import predict_rows
+from warmstart.tasks.dataset import read_records
+from warmstart.tasks.framing import Account
+from warmstart.verbs.loading import load_run
+
+STANDARD = "-"
+
+
+def predict(
+    run: str,
+    input: str,
+    output: str,
+    encoding: str = "utf-8",
+    long_text: str | None = None,
+    precision: str = "fp32",
+) -> dict[str, Any]:
+    """Writes one JSON line per row of ``input`` to ``output``, in order; memory does not grow with the file.
+
+    Args:
+        run: a fine-tuned run.
+        input: JSONL, CSV, TSV or Parquet, also compressed, or ``-`` for JSONL on standard input.
+        output: a file that does not exist yet, or ``-`` for standard output.
+        encoding: of ``input``.
+        long_text: ``cut`` or ``refuse``; ``None`` does as the run was trained.
+        precision: of the products.
+
+    Returns:
+        {"run", "output", "examples", "cut"}.
+
+    Raises:
+        BadInput: no such run, ``output`` exists, or a broken row (the file is then not written).
+    """
+    if output != STANDARD and Path(output).exists():
+        raise BadInput("the output file exists", where=output, next_step="choose another --output, or remove it first")
+    loaded = load_run(run, precision)
+    spec = loaded.task()
+    if long_text is not None:
+        frame = spec.frame.model_copy(update={"long_text": long_text})
+        spec = spec.model_copy(update={"frame": frame})
+    account = Account()
+
+    def tell(part: Account) -> None:
+        nonlocal account
+        account += part
+
+    records = read_records(spec.kind, input, spec.label_names, encoding, require_label=False)
+    rows = predict_rows(loaded.model, loaded.tokenizer, spec, records, Reading(tell=tell))
+    lines = (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
+    if output == STANDARD:
+        _stream(lines)
+    else:
+        write_atomic(Path(output), lambda file: file.writelines(line.encode("utf-8") for line in lines))
+    if account.cut:
+        say(f"{account.cut:,} of {account.used:,} texts were cut to {spec.frame.context} tokens")
+    return {"run": run, "output": output, "examples": account.used, "cut": account.cut}
+
+
+def _stream(lines: Iterator[str]) -> None:
+    for line in lines:
+        sys.stdout.write(line)
+    sys.stdout.flush()

@@ -1,0 +1,101 @@
+"""``warmstart pretrain``: a language model from raw text or from a corpus."""
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+from warmstart.recipe.load import resolved
+
+from warmstart.base.console import say
+from warmstart.base.run_folder import RunFolder
+from warmstart.corpora.corpus import MANIFEST as CORPUS_MARK
+from warmstart.corpora.corpus import Corpus
+from warmstart.corpora.prepare import PrepareSettings
+from warmstart.corpora.prepare import prepare as make_corpus
+from warmstart.evaluate.perplexity import evaluate_language_model
+from warmstart.models.model import Model
+from warmstart.recipe.build import Pretraining, build_pretraining, device
+from warmstart.recipe.schema import CorpusRecipe, PretrainRecipe
+from warmstart.recipe.sizes import backbone_settings
+from warmstart.recipe.words import in_words
+from warmstart.train.loop import Goalpost, Trainer
+from warmstart.verbs.writing import manifest, write_model
+
+MEASURE = "loss"
+
+
+def pretrain(recipe: PretrainRecipe, out: str, resume: bool = False) -> dict[str, Any]:
+    """Trains a language model and leaves it in ``out``.
+
+    Args:
+        recipe: corpus, model, objective and training.
+        out: the run folder.
+        resume: whether to continue a run that stopped there.
+
+    Returns:
+        {"run", "steps", "tokens", "seconds", "metrics": {"loss", "perplexity", "train_loss"}}.
+
+    Raises:
+        BadInput: anything wrong with recipe, text or folder; nothing is written then.
+    """
+    folder, config = RunFolder(out), resolved(recipe)
+    folder.require_free(resume=resume, config=config)
+    backbone_settings(recipe.model, recipe.corpus.vocab_size)  # an unknown preset is told before any text is read
+    corpus = open_corpus(recipe.corpus, folder.path / "corpus")
+    built = build_pretraining(recipe, corpus)
+    for line in words(recipe, built):
+        say(line)
+    folder.create(config, manifest("pretrain", recipe.train.seed, {"corpus": corpus.fingerprint}))
+    folder.write_account({"records": {"documents": corpus.num_documents, "tokens": corpus.num_tokens}})
+    trainer = Trainer(built.model, built.train, recipe.train, built.coefficients, folder, _goalpost(built), device())
+    if resume and trainer.resume():
+        say(f"resumed after step {trainer.state.step}")
+    outcome = trainer.run()
+    metrics = _final_metrics(folder)
+    summary = f"A causal language model pre-trained on {outcome.progress.tokens:,} tokens."
+    write_model(folder, built.model, built.tokenizer, None, summary)
+    report = {
+        "run": out,
+        "steps": outcome.progress.step,
+        "tokens": outcome.progress.tokens,
+        "seconds": round(outcome.progress.elapsed_s, 1),
+        "metrics": metrics,
+    }
+    folder.finish(report)
+    return report
+
+
+def open_corpus(recipe: CorpusRecipe, out: Path) -> Corpus:
+    """The corpus that ``recipe`` names, or one made from its text in ``out``."""
+    if len(recipe.paths) == 1 and (Path(recipe.paths[0]) / CORPUS_MARK).is_file():
+        return Corpus.open(recipe.paths[0])
+    fields = recipe.model_dump(include={"paths", "tokenizer", "vocab_size", "clean", "encoding"})
+    return make_corpus(PrepareSettings(out=str(out), **fields))
+
+
+def words(recipe: PretrainRecipe, built: Pretraining) -> list[str]:
+    """The dry run in words."""
+    return in_words(built.model, built.train, recipe.train, device(), built.tokenizer, built.coefficients)
+
+
+def _goalpost(built: Pretraining) -> Goalpost | None:
+    if built.dev is None:
+        return None
+    dev = built.dev
+
+    def evaluate(model: Model) -> dict[str, float]:
+        batches = (batch for step in range(dev.steps_per_epoch) for batch in dev.batches(step))
+        return evaluate_language_model(model, batches).to_dict()
+
+    return Goalpost(evaluate, MEASURE, higher_is_better=False)
+
+
+def _final_metrics(folder: RunFolder) -> dict[str, float]:
+    """Dev's last judgement, and the mean training loss of the last twentieth of the run."""
+    rows = folder.metrics()
+    losses = [row["loss"] for row in rows if row["kind"] == "train"]
+    tail = losses[-max(1, len(losses) // 20) :]
+    metrics: dict[str, float] = {}
+    with contextlib.suppress(StopIteration):
+        metrics |= next(row["metrics"] for row in reversed(rows) if row["kind"] == "dev")
+    return metrics | {"train_loss": sum(tail) / len(tail)}

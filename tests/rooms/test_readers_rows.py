@@ -1,0 +1,159 @@
+"""Rows: the standard library's and pyarrow's writers as witnesses; every broken file says where and what."""
+
+import csv
+import gzip
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from warmstart.base.errors import BadInput
+from warmstart.readers.rows import rows
+
+TEXTS = ["plain", 'a "quoted" one, with comma', "zwei\nZeilen", "Ünïcödé 🎉", " blank ends "]
+
+
+def packed(path: Path, data: bytes) -> Path:
+    """``data`` written as the ending of ``path`` asks."""
+    if path.suffix == ".gz":
+        data = gzip.compress(data)
+    elif path.suffix == ".zst":
+        data = zstandard.compress(data)
+    path.write_bytes(data)
+    return path
+
+
+def table_bytes(kind: str, texts: list[str]) -> bytes:
+    """One table written by another library."""
+    if kind == "jsonl":
+        return "".join(json.dumps({"id": i, "text": t}) + "\n" for i, t in enumerate(texts)).encode()
+    if kind == "csv":
+        out = io.StringIO(newline="")
+        csv.writer(out).writerows([("id", "text"), *enumerate(texts)])
+        return out.getvalue().encode()
+    if kind == "tsv":
+        return "".join(f"{i}\t{t}\n" for i, t in [("id", "text"), *enumerate(texts)]).encode()
+    sink = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.table({"id": list(range(len(texts))), "text": texts}), sink, row_group_size=2)
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize("packing", ["", ".gz", ".zst"])
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "tsv", "parquet"])
+def test_every_kind_and_packing_gives_the_same_rows(kind: str, packing: str, tmp_path: Path) -> None:
+    """Witness: the texts as written by json, csv, pyarrow, gzip and zstandard."""
+    texts = [t for t in TEXTS if kind != "tsv" or "\n" not in t]
+    path = packed(tmp_path / f"t.{kind}{packing}", table_bytes(kind, texts))
+    found = list(rows(str(path)))
+    assert [row.fields["text"] for row in found] == texts
+    assert [int(row.fields["id"]) for row in found] == list(range(len(texts)))
+    first = {"jsonl": [1, 2, 3], "csv": [2, 3, 4], "tsv": [2, 3, 4], "parquet": [1, 2, 3]}[kind]
+    assert [row.where for row in found[:3]] == [f"{path}:{n}" for n in first]
+
+
+def test_a_csv_row_after_one_of_two_lines_knows_its_line(tmp_path: Path) -> None:
+    """Witness: lines counted by hand."""
+    path = packed(tmp_path / "t.csv", b'text\n"one\ntwo"\nthree\n')
+    assert [row.where for row in rows(str(path))] == [f"{path}:2", f"{path}:4"]
+
+
+def test_tsv_has_no_quoting_and_columns_can_be_named(tmp_path: Path) -> None:
+    """Witness: unbalanced quotes as in MRPC, further columns as in STS-B, a byte order mark, Windows line ends."""
+    path = packed(tmp_path / "t.tsv", '\ufeff5\t"He said\tyes\r\n3\ta\t"b"\tmore\tstill more\r\n\r\n'.encode())
+    found = [row.fields for row in rows(str(path), columns=("score", "s1", "s2", "*"))]
+    assert found == [{"score": "5", "s1": '"He said', "s2": "yes"}, {"score": "3", "s1": "a", "s2": '"b"'}]
+
+
+cells = st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r"), min_size=1), min_size=2, max_size=3)
+
+
+@given(st.lists(cells, min_size=1, max_size=5).filter(lambda t: len({len(r) for r in t}) == 1))
+@settings(max_examples=60, deadline=None)
+def test_csv_and_jsonl_bring_back_any_text(tmp_path_factory: pytest.TempPathFactory, table: list[list[str]]) -> None:
+    """Witness: csv.writer and json.dumps."""
+    folder = tmp_path_factory.mktemp("any")
+    names = [f"c{i}" for i in range(len(table[0]))]
+    out = io.StringIO(newline="")
+    csv.writer(out).writerows([names, *table])
+    csv_path = packed(folder / "t.csv", out.getvalue().encode())
+    json_lines = [json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False) for row in table]
+    jsonl_path = packed(folder / "t.jsonl", "\n".join(json_lines).encode())
+    expected = [dict(zip(names, row, strict=True)) for row in table]
+    assert [row.fields for row in rows(str(csv_path))] == expected
+    assert [row.fields for row in rows(str(jsonl_path))] == expected
+
+
+BROKEN: list[tuple[str, bytes, list[str]]] = [
+    ("t.jsonl", b'{"text": "a"}\n{"text": "b', [":2: not a complete JSON object", "got '{\"text\": \"b'", "mend"]),
+    ("t.jsonl", b'{"x": NaN}\n', [":1:", "NaN is not a JSON number", "allowed: one JSON object per line"]),
+    ("t.jsonl", b'{"x": -Infinity}\n', [":1:", "-Infinity is not a JSON number"]),
+    ("t.jsonl", b'{"x": 1e999}\n', [":1:", "1e999 is not a JSON number"]),
+    ("t.jsonl", b'{"x": "\\ud800"}\n', [":1:", "surrogates not allowed"]),
+    ("t.jsonl", b'{"x": 1}\n\n["a"]\n', [":3: a JSON value that is no object", "got ['a']"]),
+    ("t.jsonl", b"[" * 100_000 + b"\n", [":1:", "nested too deeply"]),
+    ("t.jsonl", b"", ["the file holds no rows", "check the path"]),
+    ("t.csv", b"a,b\n1,2\n3\n", [":3: wrong number of columns; got 1; allowed: 2 (a, b); mend or remove this line"]),
+    ("t.csv", b"a,b\n1,2,3\n", [":2: wrong number of columns; got 3"]),
+    ("t.csv", b'a,b\n1,2\n3,"open\n5,6\n', [":3: not a readable CSV row", "quotes", "use TSV"]),
+    ("t.csv", b"a,a\n1,2\n", [":1: two columns of one name; got 'a'"]),
+    ("t.csv", b"a,b\n", ["the file holds no rows"]),
+    ("t.tsv", b"a\tb\n1\n", [":2: wrong number of columns; got 1; allowed: 2 (a, b)"]),
+    ("t.parquet", b"PAR1 not really", ["not a readable Parquet file"]),
+    ("t.txt", b"x", ["not a table by its ending", ".csv[.gz|.zst], .jsonl[.gz|.zst]"]),
+    ("t.jsonl", b'{"x": "a"}\n{"x": "\xe9"}\n', [":2: not utf-8 text", "byte 18", "got b'\\xe9'", "--encoding cp1252"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "data", "parts"), BROKEN)
+def test_broken_files_are_refused_with_file_line_and_reason(
+    name: str, data: bytes, parts: list[str], tmp_path: Path
+) -> None:
+    """Witness: the parts that a sentence must have."""
+    path = packed(tmp_path / name, data)
+    with pytest.raises(BadInput) as caught:
+        list(rows(str(path)))
+    sentence = str(caught.value)
+    assert sentence.startswith(str(path))
+    for part in parts:
+        assert part in sentence
+
+
+def test_a_broken_line_comes_after_the_good_ones(tmp_path: Path) -> None:
+    """Witness: streaming: what stands before the break is given out first."""
+    path = packed(tmp_path / "t.jsonl", b'{"x": 1}\n{"x": ')
+    stream = rows(str(path))
+    assert next(stream).fields == {"x": 1}
+    with pytest.raises(BadInput):
+        next(stream)
+
+
+def test_columns_are_for_tables_without_names(tmp_path: Path) -> None:
+    """Witness: the sentence."""
+    path = packed(tmp_path / "t.jsonl", b'{"x": 1}\n')
+    with pytest.raises(BadInput, match="allowed: CSV or TSV"):
+        list(rows(str(path), columns=("x",)))
+
+
+def test_parquet_without_pyarrow_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Witness: Python's own way of saying that a module is not there (None in sys.modules)."""
+    path = packed(tmp_path / "t.parquet", table_bytes("parquet", TEXTS))
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(BadInput, match=r"pip install 'warmstart\[parquet\]'"):
+        list(rows(str(path)))
+
+
+def test_rows_from_standard_input_are_jsonl(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Witness: json.loads."""
+    stdin = io.TextIOWrapper(io.BytesIO(b'{"x": 1}\n{"x": 2}'))
+    monkeypatch.setattr(sys, "stdin", stdin)
+    found: list[Any] = [(row.fields, row.where) for row in rows("-")]
+    assert found == [(json.loads('{"x": 1}'), "-:1"), ({"x": 2}, "-:2")]
+    stdin.detach()

@@ -1,0 +1,228 @@
+"""Rows to Records: every accepted key, label names, and every bad row with the whole of its sentence."""
+
+import json
+import math
+
+import pytest
+
+from warmstart.base.errors import BadInput
+from warmstart.example.record import Record
+from warmstart.tasks.dataset import read_records, read_task, records_from, task_from
+
+
+@pytest.fixture
+def jsonl(tmp_path):
+    def write(*rows):
+        path = tmp_path / "train.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return path
+
+    return write
+
+
+def complaint(call):
+    with pytest.raises(BadInput) as error:
+        call()
+    return error.value
+
+
+def test_a_file_becomes_records_with_learned_label_names(jsonl):
+    """Witness: written out by hand; names sorted, other columns carried along, file and line kept."""
+    path = jsonl({"id": 7, "text": "good", "label": "pos"}, {"id": 8, "text": "bad", "label": "neg", "x": [1]})
+    task = read_task("classification", path)
+    assert task.label_names == ("neg", "pos")
+    assert task.columns == ("text", "label")
+    assert task.records == [
+        Record({"text": "good"}, 1, {"id": 7}, f"{path}:1"),
+        Record({"text": "bad"}, 0, {"id": 8, "x": [1]}, f"{path}:2"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "row", "texts"),
+    [
+        ("classification", {"sentence": "a", "label": 1}, {"text": "a"}),
+        ("classification", {"text": "a", "labels": 1}, {"text": "a"}),
+        ("multilabel", {"sentence": "a", "labels": [1]}, {"text": "a"}),
+        ("entailment", {"premise": "a", "hypothesis": "b", "label": 1}, {"premise": "a", "hypothesis": "b"}),
+        ("entailment", {"sentence1": "a", "sentence2": "b", "label": 1}, {"premise": "a", "hypothesis": "b"}),
+        ("entailment", {"text_a": "a", "text_b": "b", "label": 1}, {"premise": "a", "hypothesis": "b"}),
+        ("entailment", {"sentence": "b", "question": "a", "label": 1}, {"premise": "a", "hypothesis": "b"}),
+        ("similarity", {"sentence1": "a", "sentence2": "b", "score": 1}, {"sentence1": "a", "sentence2": "b"}),
+        ("similarity", {"text_a": "a", "text_b": "b", "label": 1}, {"sentence1": "a", "sentence2": "b"}),
+        ("regression", {"text": "a", "score": 1}, {"text": "a"}),
+        ("regression", {"text_a": "a", "label": 1}, {"text": "a"}),
+        ("regression", {"text_a": "a", "text_b": "b", "score": 1}, {"text_a": "a", "text_b": "b"}),
+        ("choice", {"context": "a", "choices": ["x", "y"], "label": 1}, {"context": "a", "question": ""}),
+        ("choice", {"article": "a", "question": "q", "options": ["x", "y"], "answer": "B"},
+         {"context": "a", "question": "q"}),
+        ("choice", {"sent1": "a", "sent2": "q", "ending1": "y", "ending0": "x", "label": "1"},
+         {"context": "a", "question": "q"}),
+        ("choice", {"context": "a", "choices": '["x", "y"]', "answer": "y"}, {"context": "a", "question": ""}),
+    ],
+)  # fmt: skip
+def test_every_accepted_key_is_read(kind, row, texts):
+    """Witness: the tables of keys in the documentation, row by row."""
+    other = {**row, **{key: [0] if kind == "multilabel" else 0 for key in ("label", "labels", "score") if key in row}}
+    task = task_from(kind, [row, other])
+    found = dict(task.records[0].texts)
+    if kind == "choice":
+        assert found.pop("choices") == ("x", "y")
+        assert task.records[0].label == 1 and task.label_names == ()
+    assert found == texts
+    assert list(found) == list(texts)  # reading order
+    assert task.records[0].extra == {}
+
+
+def test_numbers_and_truth_values_are_names_too():
+    """Invariant: names are strings, whole numbers sorted by size; 1 in one file is "1" in another."""
+    assert task_from("classification", [{"text": "a", "label": n} for n in (10, 9, 2)]).label_names == ("2", "9", "10")
+    task = task_from("classification", [{"text": "a", "label": value} for value in (True, False)])
+    assert task.label_names == ("False", "True")
+    later = list(records_from("classification", [{"text": "a", "label": "9"}], labels=("2", "9")))
+    assert later[0].label == 1
+
+
+def test_similarity_has_classes_or_scores_as_the_file_has_them():
+    """Invariant: the first training row settles it; later files follow the label names."""
+    pair = {"sentence1": "a", "sentence2": "b"}
+    scores = task_from("similarity", [pair | {"score": 1}, pair | {"score": "2.5"}])
+    assert (scores.label_names, [r.label for r in scores.records]) == ((), [1.0, 2.5])
+    classes = task_from("similarity", [pair | {"label": 1}, pair | {"label": 0}])
+    assert (classes.label_names, [r.label for r in classes.records]) == (("0", "1"), [1, 0])
+    assert "missing key 'score'" in str(complaint(lambda: task_from("similarity", [pair | {"label": 1}], labels=())))
+
+
+def test_marks_are_numbers_in_order():
+    """Witness: written out by hand; an empty list is a row without marks."""
+    rows = [{"text": "a", "labels": ["z", "b"]}, {"text": "b", "labels": []}, {"text": "c", "labels": '["b"]'}]
+    task = task_from("multilabel", rows)
+    assert task.label_names == ("b", "z")
+    assert [r.label for r in task.records] == [(0, 1), (), (0,)]
+
+
+def test_prediction_needs_no_label_and_does_not_read_one(jsonl):
+    """Invariant: a label column, even with unknown names, is just another column."""
+    path = jsonl({"text": "a", "label": "?", "id": 1}, {"text": "b"})
+    found = list(read_records("classification", path, labels=("neg", "pos"), require_label=False))
+    assert [r.label for r in found] == [None, None]
+    assert found[0].extra == {"label": "?", "id": 1}
+
+
+def test_reading_streams(tmp_path):
+    """Invariant: a bad last row does not keep the rows before it from coming out."""
+    rows = read_records("classification", tmp_path / "none.jsonl", labels=("a",))
+    assert "file not found" in str(complaint(lambda: next(rows)))
+    endless = iter(lambda: {"text": "a", "label": "a"}, None)
+    assert next(records_from("classification", endless, labels=("a",))).label == 0
+
+
+def test_a_missing_key_names_the_line_the_keys_and_the_slip(jsonl):
+    """Witness: the whole sentence."""
+    path = jsonl({"text": "a", "label": 1}, {"txt": "b", "label": 0})
+    assert str(complaint(lambda: read_task("classification", path))) == (
+        f"{path}:2: missing key 'text' for a classification task; got ['txt', 'label']; "
+        "allowed: text or sentence; with label; rename 'txt' to 'text'."
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "row", "missing"),
+    [
+        ("entailment", {"premise": "a", "hypotesis": "b", "label": 1}, "hypothesis"),
+        ("entailment", {"premise": "a", "sentence2": "b", "label": 1}, "hypothesis"),
+        ("choice", {"context": "a", "label": 1}, "choices"),
+        ("choice", {"choices": ["a", "b"], "label": 1}, "context"),
+        ("choice", {"context": "a", "choices": ["a", "b"]}, "label"),
+        ("regression", {"text": "a"}, "score"),
+        ("multilabel", {"text": "a", "label": 1}, "labels"),
+        ("similarity", {"sentence1": "a", "score": 1}, "sentence2"),
+    ],
+)
+def test_the_key_that_is_missing_is_the_one_named(kind, row, missing):
+    """Invariant: of several accepted sets of keys, the one that is nearly there is meant."""
+    error = complaint(lambda: task_from(kind, [row]))
+    assert error.what == f"missing key {missing!r} for a {kind} task"
+    assert error.where == "row 1" and error.value == list(row) and missing in error.allowed and error.next_step
+
+
+def test_an_unseen_label_is_refused_with_those_known(jsonl):
+    """Witness: the whole sentence."""
+    path = jsonl({"text": "a", "label": "positiv"})
+    assert str(complaint(lambda: read_task("classification", path, labels=("negative", "positive")))) == (
+        f"{path}:1, key 'label': label unseen in training; got 'positiv'; allowed: negative, positive; "
+        "did you mean 'positive'?."
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows"),
+    [
+        ("classification", [{"text": "a", "label": "x"}, {"text": "b", "label": "x"}]),
+        ("regression", [{"text": "a", "score": 1}, {"text": "b", "score": 1.0}]),
+        ("multilabel", [{"text": "a", "labels": ["x"]}, {"text": "b", "labels": ["x"]}]),
+    ],
+)
+def test_training_labels_that_are_all_the_same_are_refused(kind, rows):
+    """Invariant: a training file must have something to learn; a later file may be as it likes."""
+    error = complaint(lambda: task_from(kind, rows))
+    assert error.what.startswith("all labels are the same")
+    assert error.where.startswith("rows, key ") and error.allowed and error.next_step
+    names = () if kind == "regression" else ("x", "y")
+    assert len(task_from(kind, rows, labels=names).records) == 2
+
+
+@pytest.mark.parametrize("label", [2, -1, "2", True, "x", 0.0, None])
+def test_a_choice_out_of_range_is_refused(label):
+    """Invariant: only 0 and 1 choose between two; text is looked up in ``answer`` alone."""
+    error = complaint(lambda: task_from("choice", [{"context": "", "choices": ["x", "y"], "label": label}]))
+    assert error.what == ("the label is empty" if label is None else "no such choice")
+    assert "'label'" in error.where and error.allowed and error.next_step
+
+
+def test_an_answer_is_an_index_a_text_or_a_letter():
+    """Invariant: the text of a choice comes first, even if it looks like a number or a letter."""
+    row = {"context": "", "choices": ["A", "7", "B"]}
+    answers = ["B", "7", 1, "2", "C"]
+    assert [task_from("choice", [row | {"answer": a}]).records[0].label for a in answers] == [2, 1, 1, 2, 2]
+    assert "or the text of a choice" in complaint(lambda: task_from("choice", [row | {"answer": "Z"}])).allowed
+
+
+def test_fewer_than_two_choices_are_refused():
+    """Invariant: nothing to choose is bad input, said before the label is looked at."""
+    error = complaint(lambda: task_from("choice", [{"context": "", "choices": ["x"], "label": 0}]))
+    assert (error.what, error.where, error.value) == ("a question needs choices", "row 1, key 'choices'", ["x"])
+    assert error.allowed == "a list of 2 or more" and error.next_step
+
+
+@pytest.mark.parametrize("score", ["high", math.inf, math.nan, True, [1], "1e999"])
+def test_a_score_that_is_no_finite_number_is_refused(score):
+    """Invariant: file, key, value, what is allowed and what to do."""
+    error = complaint(lambda: task_from("regression", [{"text": "a", "score": score}]))
+    assert error.what == "the score is not a finite number" and error.where == "row 1, key 'score'"
+    assert error.value is score and error.allowed and error.next_step
+
+
+def test_other_values_that_cannot_be_are_refused():
+    """Witness: cases made by hand."""
+    assert complaint(lambda: task_from("classification", [{"text": 5, "label": 1}])).what == "not text"
+    assert complaint(lambda: task_from("classification", [{"text": "a", "label": 1.5}])).what == "not a label"
+    assert complaint(lambda: task_from("classification", [{"text": "a", "label": ""}])).what == "the label is empty"
+    assert complaint(lambda: task_from("multilabel", [{"text": "a", "labels": "x"}])).what == "not a list"
+    assert complaint(lambda: task_from("multilabel", [{"text": "a", "labels": [1, 0, 0]}])).what == (
+        "a label is named twice"
+    )
+    assert complaint(lambda: task_from("choice", [{"context": "", "choices": ["x", 1], "label": 0}])).what == (
+        "a choice is not text"
+    )
+
+
+def test_an_empty_file_and_an_unknown_task_are_refused(tmp_path):
+    """Witness: what the sentences must name."""
+    (tmp_path / "empty.jsonl").write_text("")
+    assert str(tmp_path / "empty.jsonl") in str(
+        complaint(lambda: read_task("classification", tmp_path / "empty.jsonl"))
+    )
+    assert complaint(lambda: task_from("classification", [])).what == "no examples"
+    error = complaint(lambda: read_records("clasification", tmp_path / "empty.jsonl", labels=()))
+    assert error.what == "unknown task" and error.next_step == "did you mean 'classification'?"
