@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+torch.set_num_threads(1)  # tiny models: a second thread costs more than it brings, and far more on a busy machine
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests marked ``data`` or ``gpu`` skip, with the reason, where there is none."""

@@ -86,9 +86,9 @@ def prepare(settings: PrepareSettings) -> Corpus:
             _make(folder, settings, given, found, _Text(sources, settings, size))
     corpus = Corpus.open(out)
     m = corpus.manifest
-    empty = f", {m.empty_documents:,} empty documents left out" if m.empty_documents else ""
+    empty = f", {m.empty_documents:,} empty one(s) left out" if m.empty_documents else ""
     say(
-        f"{settings.out}: {m.num_documents:,} documents, {m.num_tokens:,} tokens, "
+        f"{settings.out}: {m.num_documents:,} document(s), {m.num_tokens:,} tokens, "
         f"{m.num_tokens / m.text_bytes:.3f} tokens per byte of text{empty}"
     )
     return corpus
@@ -219,7 +219,7 @@ def _contents(sources: Sequence[FileMark]) -> list[tuple[str, str]]:
 def _estimate(found: Sequence[FileMark], size: Survey) -> None:
     tokens = size.text_bytes / BYTES_PER_TOKEN
     say(
-        f"{len(found):,} files, {size.num_documents:,} documents, {size.text_bytes / 1e6:,.1f} MB of text: "
+        f"{len(found):,} source file(s), {size.num_documents:,} document(s), {size.text_bytes / 1e6:,.1f} MB of text: "
         f"about {tokens / 1e6:,.1f} M tokens, {2 * tokens / 1e6:,.0f} MB on the disk"
     )
 

@@ -18,7 +18,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "hidden": 3072,
         "norm": "pre",
     },
-    # For two CPU cores: a useful model in half an hour. The exact GELU is four times faster than tanh on a CPU.
+    # For two CPU cores: a useful model in half an hour. Layer norm comes first, since post-norm stays at the entropy of
+    # single tokens for the first million tokens; the exact GELU is four times faster than tanh on a CPU.
     "gpt1-mini": {
         "vocab_size": 8192,
         "context": 256,
@@ -26,6 +27,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "width": 384,
         "heads": 6,
         "hidden": 1536,
+        "norm": "pre",
         "gelu": "exact",
         "embedding_dropout": 0.0,
         "attention_dropout": 0.0,
@@ -39,6 +41,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "width": 256,
         "heads": 4,
         "hidden": 1024,
+        "norm": "pre",
         "gelu": "exact",
         "embedding_dropout": 0.0,
         "attention_dropout": 0.0,

@@ -17,6 +17,7 @@ from warmstart.models.model import LM, Model
 from warmstart.models.settings import HeadSettings, ModelSettings
 from warmstart.objectives.causal import causal
 from warmstart.recipe.labelled import Labelled, labelled
+from warmstart.recipe.remembered import read_remembered
 from warmstart.recipe.schema import FinetuneRecipe, PretrainRecipe, TaskRecipe
 from warmstart.recipe.sizes import backbone_settings, with_start
 from warmstart.streams.sources import Listed, Rows, num_rows
@@ -136,6 +137,7 @@ def build_finetuning(recipe: FinetuneRecipe, data: Labelled | None = None) -> Fi
             long_text=recipe.task.long_text,
             lm=recipe.lm_weight > 0,
             lm_weights=recipe.lm_average,
+            clean=_rules(recipe),
         ),
     )
     measure = recipe.task.measure or data.measure or default_measures(spec.goal, len(spec.label_names))[0]
@@ -152,6 +154,12 @@ def _context(task: TaskRecipe, most: int) -> int:
     if task.context is not None and task.context > most:
         raise BadInput("longer than the model's context", where="--context", value=task.context, allowed=f"8 to {most}")
     return task.context or most
+
+
+def _rules(recipe: FinetuneRecipe) -> tuple[str, ...]:
+    """Cleaning rules come from where the vocabulary comes from."""
+    source = recipe.tokenizer if recipe.start == NO_START else recipe.start
+    return () if source is None else read_remembered(Path(source)).rules
 
 
 def _tokenizer(recipe: FinetuneRecipe, data: Labelled) -> Tokenizer:

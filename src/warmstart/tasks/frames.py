@@ -56,7 +56,7 @@ def frame_records(
     account = Account()
     remaining = iter(records)
     while chunk := list(islice(remaining, CHUNK)):
-        for record, parts in zip(chunk, encode(chunk, tokenizer), strict=True):
+        for record, parts in zip(chunk, encode(chunk, tokenizer, spec.frame.clean), strict=True):
             cut = frame.cut(record, parts)
             made = make(record, cut.parts, frame)
             examples.append(made)

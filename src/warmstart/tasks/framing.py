@@ -20,6 +20,7 @@ from warmstart.base.errors import BadInput
 from warmstart.example.example import Example, Floats, Goal, Ints
 from warmstart.example.record import Record
 from warmstart.tasks.spec import TaskSpec
+from warmstart.text.clean import clean
 
 if TYPE_CHECKING:
     from warmstart.text.tokenizer import Tokenizer
@@ -207,11 +208,11 @@ class Frame:
         return Cut(kept, needed, len(parts) - len(kept))
 
 
-def encode(records: Sequence[Record], tokenizer: "Tokenizer") -> Iterator[Parts]:
-    """Ids of all texts of some Records, encoded together on all cores."""
+def encode(records: Sequence[Record], tokenizer: "Tokenizer", rules: Sequence[str]) -> Iterator[Parts]:
+    """Ids of all texts of some Records, cleaned as the pre-training text was, encoded together on all cores."""
     texts = [_texts(record) for record in records]
     choices = [_choices(record) for record in records]
-    ids = iter(tokenizer.encode_batch([*chain(*texts, *choices)]))
+    ids = iter(tokenizer.encode_batch([clean(text, rules) for text in chain(*texts, *choices)]))
     read = [tuple(islice(ids, len(own))) for own in texts]
     offered = [tuple(islice(ids, len(own))) for own in choices]
     return map(Parts, read, offered)

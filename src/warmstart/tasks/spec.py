@@ -38,6 +38,7 @@ class FrameSettings(Settings):
             or refuse the file.
         sight: ``causal`` for a left-to-right backbone, ``full`` for a bidirectional one.
         lm: whether the auxiliary goal ``lm`` is asked too (GPT-1, section 3.2).
+        clean: the rules (:data:`warmstart.text.clean.RULES`) that the pre-training text was cleaned with.
         lm_weights: every token counts alike, or every sequence does (GPT-1's code averages per sequence first).
     """
 
@@ -46,6 +47,7 @@ class FrameSettings(Settings):
     sight: Literal["causal", "full"] = "causal"
     lm: bool = True
     lm_weights: Literal["token", "sequence"] = "token"
+    clean: tuple[str, ...] = ()
 
     def model_post_init(self, context: object) -> None:
         """A token that sees its successor cannot be asked to guess it."""

@@ -7,6 +7,7 @@ A rule is a name in :data:`RULES`; what a corpus was cleaned with is a list of n
 ``gpt1``       GPT-1's standardisation of punctuation and blanks (Radford et al. 2018, released code)
 ``unwrap``     joins the lines of hard-wrapped paragraphs; leaves other texts as they are
 ``breaks``     HTML line breaks (IMDB's ``<br />``) to newlines
+``lower``      small letters throughout, as GPT-1's tokens are
 ``whitespace`` runs of blanks to one, at most one empty line in a row, none at the ends
 =============  =====================================================================================
 """
@@ -108,6 +109,7 @@ RULES: dict[str, Callable[[str], str]] = {
     "gpt1": _gpt1,
     "unwrap": _unwrap,
     "breaks": _breaks,
+    "lower": str.lower,
     "whitespace": _whitespace,
 }
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from warmstart.recipe.load import resolved
-
 from warmstart.base.console import say
 from warmstart.base.files import read_json
 from warmstart.base.run_folder import REPORT, RunFolder
@@ -21,6 +19,8 @@ from warmstart.models.folder import load_model
 from warmstart.models.model import Model
 from warmstart.recipe.build import NO_START, Finetuning, build_finetuning, device
 from warmstart.recipe.labelled import Labelled
+from warmstart.recipe.load import resolved
+from warmstart.recipe.remembered import Remembered
 from warmstart.recipe.schema import FinetuneRecipe
 from warmstart.recipe.words import in_words
 from warmstart.train.loop import Goalpost, Trainer
@@ -74,7 +74,7 @@ def finetune(recipe: FinetuneRecipe, out: str, resume: bool = False, data: Label
         reports.append(train_one(training, built[training.arm], resume and training.folder.exists))
     report = summary(out, trainings, reports, main.measure)
     best = Path(report["best"])
-    write_model(root, load_model(best), main.tokenizer, main.spec, _summary(recipe, main))
+    write_model(root, load_model(best), main.tokenizer, Remembered(task=main.spec), _summary(recipe, main))
     root.finish(report)
     return report
 
@@ -136,7 +136,7 @@ def train_one(training: Training, built: Finetuning, resume: bool) -> dict[str, 
     }
     if built.data.test is not None:
         report["test"] = _judged(built, model, built.data.test).to_dict()
-    write_model(folder, model, built.tokenizer, built.spec, _summary(recipe, built))
+    write_model(folder, model, built.tokenizer, Remembered(task=built.spec), _summary(recipe, built))
     folder.finish(report)
     if dev.collapsed:
         say("warning: this run has collapsed: it does no better on dev than one answer for everything")

@@ -4,8 +4,6 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
-from warmstart.recipe.load import resolved
-
 from warmstart.base.console import say
 from warmstart.base.run_folder import RunFolder
 from warmstart.corpora.corpus import MANIFEST as CORPUS_MARK
@@ -15,6 +13,8 @@ from warmstart.corpora.prepare import prepare as make_corpus
 from warmstart.evaluate.perplexity import evaluate_language_model
 from warmstart.models.model import Model
 from warmstart.recipe.build import Pretraining, build_pretraining, device
+from warmstart.recipe.load import resolved
+from warmstart.recipe.remembered import Remembered
 from warmstart.recipe.schema import CorpusRecipe, PretrainRecipe
 from warmstart.recipe.sizes import backbone_settings
 from warmstart.recipe.words import in_words
@@ -53,7 +53,7 @@ def pretrain(recipe: PretrainRecipe, out: str, resume: bool = False) -> dict[str
     outcome = trainer.run()
     metrics = _final_metrics(folder)
     summary = f"A causal language model pre-trained on {outcome.progress.tokens:,} tokens."
-    write_model(folder, built.model, built.tokenizer, None, summary)
+    write_model(folder, built.model, built.tokenizer, Remembered(clean=corpus.manifest.clean), summary)
     report = {
         "run": out,
         "steps": outcome.progress.step,

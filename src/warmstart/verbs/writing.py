@@ -6,14 +6,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from warmstart.base.files import write_json, write_text
+from warmstart.base.files import write_text
 from warmstart.base.run_folder import RunFolder
 from warmstart.models.folder import save_model
 from warmstart.models.model import Model
+from warmstart.recipe.remembered import Remembered, write_remembered
 from warmstart.tasks.spec import TaskSpec
 from warmstart.text.tokenizer import Tokenizer
-
-TASK = "warmstart.json"
 
 
 def manifest(verb: str, seed: int, data: dict[str, Any]) -> dict[str, Any]:
@@ -29,12 +28,12 @@ def manifest(verb: str, seed: int, data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def write_model(folder: RunFolder, model: Model, tokenizer: Tokenizer, spec: TaskSpec | None, words: str) -> None:
+def write_model(folder: RunFolder, model: Model, tokenizer: Tokenizer, remembered: Remembered, words: str) -> None:
     """Writes everything that loading and predicting need, and a model card."""
     save_model(model, folder.path)
     tokenizer.save(folder.path)
-    write_json(folder.path / TASK, {"task": None if spec is None else spec.model_dump(mode="json")})
-    write_text(folder.path / "README.md", _card(folder.path.name, spec, words))
+    write_remembered(folder.path, remembered)
+    write_text(folder.path / "README.md", _card(folder.path.name, remembered.task, words))
 
 
 def _card(name: str, spec: TaskSpec | None, words: str) -> str:

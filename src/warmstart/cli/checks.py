@@ -1,0 +1,115 @@
+"""What can be refused in a moment, before a verb and its libraries are imported: paths and names that do not exist."""
+
+import glob
+import os
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from warmstart.base.errors import BadInput, suggest, unknown
+from warmstart.recipe.flags import Flag, flags_of
+
+if TYPE_CHECKING:
+    from warmstart.base.settings import Settings
+
+_WANTED = {
+    "file": "a file",
+    "folder": "a folder",
+    "either": "a file or a folder",
+    "text": "files, folders, globs or - for standard input",
+}
+
+
+def check_typed_paths(table: str, typed: Mapping[str, Any], recipe: str | None) -> None:
+    """Checks the paths among the flags of a verb.
+
+    Raises:
+        BadInput: the first that does not exist.
+    """
+    if recipe is not None:
+        _check(Flag("--recipe", "", "", exists="file"), recipe)
+    for flag in flags_of(table):
+        if flag.exists and flag.name in typed:
+            for path in _several(typed[flag.name]):
+                _check(flag, path)
+
+
+def check_recipe_paths(table: str, recipe: "Settings") -> None:
+    """Checks the paths that a recipe names, whoever said them."""
+    for flag in flags_of(table):
+        if flag.exists:
+            for path in _several(_value(recipe, flag.path)):
+                _check(flag, path)
+
+
+def check_names(recipe: "Settings") -> None:
+    """Checks the names in a recipe that are looked up in tables: preset, task, cleaning rules.
+
+    Raises:
+        BadInput: an unknown one, with a suggestion.
+    """
+    from warmstart.recipe.schema import FinetuneRecipe, PretrainRecipe
+    from warmstart.recipe.sizes import backbone_settings
+    from warmstart.text.clean import check_rules
+
+    if isinstance(recipe, PretrainRecipe):
+        check_rules(recipe.corpus.clean)
+        backbone_settings(recipe.model, recipe.corpus.vocab_size)
+    elif isinstance(recipe, FinetuneRecipe):
+        if recipe.start == "none":
+            backbone_settings(recipe.model, recipe.vocab_size)
+        _check_task(recipe.task.name)
+
+
+def _check_task(name: str) -> None:
+    from warmstart.tasks.spec import KINDS
+
+    if name in KINDS:
+        return
+    from warmstart.tasks.catalogue import CATALOGUE
+
+    if name not in CATALOGUE:
+        raise unknown("task", name, [*KINDS, *CATALOGUE], "--task")
+
+
+def _several(value: Any) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value or ())
+
+
+def _value(recipe: Any, path: str) -> Any:
+    for name in path.split("."):
+        recipe = getattr(recipe, name)
+    return recipe
+
+
+def _check(flag: Flag, path: str) -> None:
+    if path in flag.unless or (flag.exists == "text" and (path == "-" or glob.has_magic(path))):
+        return
+    if not os.path.exists(path):
+        raise BadInput(
+            "no such path", where=flag.name, value=path, allowed=_WANTED[flag.exists],
+            next_step=_close(path) or "check the path",
+        )  # fmt: skip
+    if flag.exists == "file" and os.path.isdir(path):
+        raise BadInput(
+            "a folder, where a file is needed", where=flag.name, value=path, allowed=_WANTED[flag.exists],
+            next_step="name a file in it",
+        )  # fmt: skip
+    if flag.exists == "folder" and not os.path.isdir(path):
+        raise BadInput(
+            "a file, where a folder is needed", where=flag.name, value=path, allowed=_WANTED[flag.exists],
+            next_step="name the folder that it is in",
+        )  # fmt: skip
+
+
+def _close(path: str) -> str:
+    """A sibling whose name is close, or the folder that is missing on the way."""
+    folder, name = os.path.split(os.path.normpath(path))
+    if os.path.isdir(folder or "."):
+        found = suggest(os.path.join(folder, name), _siblings(folder))
+        return found
+    return f"the folder {folder!r} does not exist"
+
+
+def _siblings(folder: str) -> Iterator[str]:
+    with os.scandir(folder or ".") as entries:
+        yield from (os.path.join(folder, entry.name) for entry in entries)

@@ -1,0 +1,114 @@
+"""From the words after a verb to flags and their values; nothing is read by type yet.
+
+argparse does the splitting and the help. Its errors become the one sentence that every other error is.
+"""
+
+import argparse
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from warmstart.base.errors import BadInput, suggest
+from warmstart.cli.verbs import Verb, settings_of
+from warmstart.recipe.flags import TABLES, Flag, flags_of
+
+_ARGPARSE_ERROR = re.compile(r"argument ([^:]+): (.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What was typed: the flags of recipe fields by name, and what every verb takes."""
+
+    flags: dict[str, Any]
+    recipe: str | None = None
+    sets: list[str] = field(default_factory=list)
+    out: str | None = None
+    resume: bool = False
+    json: bool = False
+    quiet: bool = False
+
+
+def parse(verb: Verb, argv: Sequence[str]) -> Typed:
+    """Splits the words after a verb.
+
+    Raises:
+        BadInput: an unknown option, an option without its value, a word that belongs nowhere.
+        SystemExit: after ``--help`` was shown.
+    """
+    helps = _helps(verb) if {"-h", "--help"} & set(argv) else {}
+    parser = _parser(verb, helps)
+    found, rest = parser.parse_known_intermixed_args(list(argv))
+    if rest:
+        raise _unexpected(verb, parser, rest)
+    values = vars(found)
+    flags = {flag.name: values.pop(flag.name) for flag in flags_of(verb.table) if flag.name in values}
+    return Typed(flags, **values)
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse that raises instead of printing its usage and leaving."""
+
+    def error(self, message: str) -> NoReturn:
+        match = _ARGPARSE_ERROR.fullmatch(message)
+        where, what = match.groups() if match else (self.prog, message)
+        raise BadInput(what, where=where, next_step=f"{self.prog} --help says what it takes")
+
+
+def _unexpected(verb: Verb, parser: _Parser, rest: Sequence[str]) -> BadInput:
+    where, step = f"warmstart {verb.name}", f"warmstart {verb.name} --help lists the options"
+    word = next((word for word in rest if word.startswith("-") and word != "-"), "").partition("=")[0]
+    if not word:
+        return BadInput("a word that belongs to no option", where=where, value=rest[0], next_step=step)
+    hint = suggest(word, parser._option_string_actions)
+    return BadInput("unknown option", where=where, value=word, next_step=f"{hint} {step}".strip())
+
+
+def _parser(verb: Verb, helps: dict[str, str]) -> _Parser:
+    parser = _Parser(
+        prog=f"warmstart {verb.name}",
+        usage=f"warmstart {verb.name} {verb.usage}",
+        description=verb.about,
+        epilog=f"example:\n  {verb.example}",
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=30, width=110),
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
+    )
+    if verb.trains:
+        run = parser.add_argument_group("Run")
+        run.add_argument("--out", metavar="RUN", help="folder of the run, to be made (required)")
+        run.add_argument("--resume", action="store_true", help="continue the run that stopped there")
+    for title, flags in TABLES[verb.table].items():
+        group = parser.add_argument_group(title)
+        for flag in flags:
+            group.add_argument(flag.name, help=helps.get(flag.name), **_form(flag))
+    more = parser.add_argument_group("Every verb")
+    more.add_argument("--recipe", metavar="FILE.yaml", help="states any of the above by field; flags win over it")
+    more.add_argument(
+        "--set", metavar="A.B=VALUE", action="append", dest="sets",
+        help="any field by its path; wins over flags; may be repeated",
+    )  # fmt: skip
+    more.add_argument("--json", action="store_true", help="one JSON object on standard output, nothing else there")
+    more.add_argument("--quiet", action="store_true", help="no words and no progress on standard error")
+    return parser
+
+
+def _form(flag: Flag) -> dict[str, Any]:
+    """How argparse takes the words of a flag."""
+    if not flag.name.startswith("-"):
+        return {"nargs": "*", "metavar": flag.name}
+    if flag.switch:
+        return {"action": "store_const", "const": True, "dest": flag.name}
+    return {"nargs": "+" if flag.many else None, "metavar": flag.metavar, "dest": flag.name}
+
+
+def _helps(verb: Verb) -> dict[str, str]:
+    """The help of each flag, with the choices and the default of its field unless the help says what that is."""
+    from warmstart.recipe.fields import in_brackets
+
+    kind = settings_of(verb.table)
+    helps = {}
+    for flag in flags_of(verb.table):
+        said = "" if "(default" in flag.help else " " + in_brackets(kind, flag.path.split("."))
+        helps[flag.name] = f"{flag.help}{said}".strip().replace("%", "%%")
+    return helps

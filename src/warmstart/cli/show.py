@@ -1,0 +1,82 @@
+"""A verb's result for a person: a few words or a small table on standard output, where ``--json`` shows the object."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from warmstart.base.console import duration, emit_text, table
+from warmstart.cli.verbs import EXPLAIN, Verb
+
+
+def show(verb: Verb, result: Mapping[str, Any]) -> None:
+    """Shows what ``verb`` came to."""
+    _SHOWN[verb.name.split()[0]](result)
+
+
+def _run(result: Mapping[str, Any]) -> None:
+    """A training: where it is, what it took, how good it is; with several runs each arm's mean and spread."""
+    emit_text(f"{result['run']}: {result['steps']:,} steps, {result['tokens']:,} tokens, {duration(result['seconds'])}")
+    _measures(result)
+    arms = {name: result[name] for name in ("pretrained", "scratch") if name in result}
+    if arms:
+        rows = [
+            [name, f"{arm['mean']:.4f}", f"{arm['std']:.4f}", str(len(arm["values"]))] for name, arm in arms.items()
+        ]
+        emit_text("")
+        emit_text(table([f"{result['measure']} on {result['split']}", "mean", "std", "runs"], rows))
+    if "comparison" in result:
+        emit_text(result["comparison"]["sentence"])
+
+
+def _measures(result: Mapping[str, Any]) -> None:
+    """One line per measure, with its interval where there is one."""
+    intervals = result.get("intervals") or {}
+    rows = []
+    for name, value in result["metrics"].items():
+        low, high = (f"{bound:.4f}" for bound in intervals[name]) if name in intervals else ("", "")
+        rows.append([name, f"{value:.4f}", low, high] if intervals else [name, f"{value:.4f}"])
+    emit_text(table(["measure", "value", "95 % from", "to"] if intervals else ["measure", "value"], rows))
+
+
+def _evaluate(result: Mapping[str, Any]) -> None:
+    _measures(result)
+    emit_text(f"{result['examples']:,} examples")
+
+
+def _prepare(result: Mapping[str, Any]) -> None:
+    emit_text(
+        f"{result['corpus']}: {result['documents']:,} documents, {result['tokens']:,} tokens, "
+        f"vocabulary {result['vocab_size']:,}"
+    )
+
+
+def _predict(result: Mapping[str, Any]) -> None:
+    if result["output"] != "-":  # there the predictions themselves are on standard output
+        emit_text(f"{result['output']}: {result['examples']:,} predictions")
+
+
+def _generate(result: Mapping[str, Any]) -> None:
+    for generation in result["generations"]:
+        emit_text(f"{generation['prompt']}{generation['text']}")
+
+
+def _explain(result: Mapping[str, Any]) -> None:
+    emit_text(result["recipe"])
+    for line in result["words"]:
+        emit_text(line)
+
+
+def _report(result: Mapping[str, Any]) -> None:
+    emit_text(str(result["out"]))
+
+
+_SHOWN = {
+    "prepare": _prepare,
+    "pretrain": _run,
+    "finetune": _run,
+    "evaluate": _evaluate,
+    "predict": _predict,
+    "generate": _generate,
+    EXPLAIN: _explain,
+    "report": _report,
+    "demo": _run,
+}

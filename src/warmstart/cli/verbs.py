@@ -1,0 +1,216 @@
+"""The verbs: what each is for, what it reads, and the plain function that it calls (imported only when it runs)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from warmstart.base.settings import Settings
+
+EXPLAIN = "explain"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a verb's function gets beside its settings."""
+
+    out: str = ""
+    resume: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One verb.
+
+    Attributes:
+        name: as it is typed.
+        does: one line for the list of verbs.
+        usage: the shortest useful command.
+        about: what a person should know who reads only this.
+        example: one worked example.
+        run: settings and what was asked beside them → the result that ``--json`` shows.
+        trains: whether it makes a run folder: takes ``--out`` and ``--resume``.
+    """
+
+    name: str
+    does: str
+    usage: str
+    about: str
+    example: str
+    run: Callable[[Any, Asked], Any]
+    trains: bool = False
+
+    @property
+    def table(self) -> str:
+        """The name of its flags: ``explain`` reads those of the verb that it explains."""
+        return self.name.removeprefix(f"{EXPLAIN} ")
+
+
+def settings_of(table: str) -> "type[Settings]":
+    """The settings class of a verb, by the name of its table of flags."""
+    if table == "prepare":
+        from warmstart.corpora.prepare import PrepareSettings
+
+        return PrepareSettings
+    from warmstart.recipe import requests, schema
+
+    kinds: dict[str, type[Settings]] = {
+        "pretrain": schema.PretrainRecipe,
+        "finetune": schema.FinetuneRecipe,
+        "evaluate": requests.EvaluateRequest,
+        "predict": requests.PredictRequest,
+        "generate": requests.GenerateRequest,
+        "report": requests.ReportRequest,
+        "demo": requests.DemoRequest,
+    }
+    return kinds[table]
+
+
+def _prepare(settings: Any, asked: Asked) -> Any:
+    from warmstart.verbs.prepare import prepare
+
+    return prepare(settings)
+
+
+def _pretrain(settings: Any, asked: Asked) -> Any:
+    from warmstart.verbs.pretrain import pretrain
+
+    return pretrain(settings, asked.out, asked.resume)
+
+
+def _finetune(settings: Any, asked: Asked) -> Any:
+    from warmstart.verbs.finetune import finetune
+
+    return finetune(settings, asked.out, asked.resume)
+
+
+def _explain(settings: Any, asked: Asked) -> Any:
+    from warmstart.verbs.explain import explain
+
+    return explain(settings)
+
+
+def _evaluate(settings: Any, asked: Asked) -> Any:
+    from warmstart.verbs.evaluate import evaluate
+
+    return evaluate(**settings.model_dump())
+
+
+def _predict(settings: Any, asked: Asked) -> Any:
+    from warmstart.verbs.predict import predict
+
+    return predict(**settings.model_dump())
+
+
+def _generate(settings: Any, asked: Asked) -> Any:
+    from warmstart.verbs.generate import generate
+
+    fields = settings.model_dump()
+    prompts = fields.pop("prompts")
+    return {"generations": generate(prompts=None if prompts is None else list(prompts), **fields)}
+
+
+def _report(settings: Any, asked: Asked) -> Any:
+    from warmstart.verbs.report import report
+
+    return report(list(settings.runs), settings.out)
+
+
+def _demo(settings: Any, asked: Asked) -> Any:
+    from warmstart.demo.run import demo
+
+    return demo(settings.out)
+
+
+_ALL = (
+    Verb(
+        "demo",
+        "the whole story on text that this machine has, in minutes",
+        "[--out DIR]",
+        "Reads the English that every Python installation carries, learns a vocabulary, pre-trains a small model,\n"
+        "fine-tunes it on a labelled task beside the same model from random weights, and compares the two.\n"
+        "Downloads nothing.",
+        "warmstart demo\n  makes runs/demo with a page, report.html, to look at",
+        _demo,
+    ),
+    Verb(
+        "prepare",
+        "raw text to a corpus: cleaned, tokenised, ready for many runs",
+        "TEXT… --out CORPUS [--tokenizer DIR | --vocab-size N]",
+        "Reads txt, JSONL, CSV, TSV, Parquet (each also .gz, .zst), files, folders and globs. Learns a vocabulary\n"
+        "unless one is given. The result does not depend on the number of workers.",
+        "warmstart prepare books/ reviews.jsonl.gz --clean ftfy --vocab-size 8192 --out corpus\n"
+        "  makes the folder corpus; then: warmstart pretrain --corpus corpus …",
+        _prepare,
+    ),
+    Verb(
+        "pretrain",
+        "a language model from text",
+        "--corpus CORPUS|TEXT… --model PRESET --out RUN [--resume]",
+        "Trains a language model on a prepared corpus or on raw text. Says first what it will do: examples in\n"
+        "words, sizes, steps, memory, time. A stopped run is continued by the same command with --resume.",
+        "warmstart pretrain --corpus books/ --model gpt1-mini --length '8M tokens' --out runs/books\n"
+        "  makes runs/books; then: warmstart finetune --start runs/books …",
+        _pretrain,
+        trains=True,
+    ),
+    Verb(
+        "finetune",
+        "a model for a task, from pre-trained weights or from random ones",
+        "--start RUN|none --task KIND|NAME --train FILE --dev FILE --out RUN [--resume]",
+        "Learns a task from labelled examples, keeps the weights that did best on dev, and judges them.\n"
+        "With --seeds N and --control it shows what the pre-training bought, and how sure that is.",
+        "warmstart finetune --start runs/books --task classification --train train.jsonl --dev dev.jsonl \\\n"
+        "    --seeds 3 --control --out runs/reviews\n"
+        '  reads lines such as {"text": "a fine film", "label": "positive"};\n'
+        "  then: warmstart predict --run runs/reviews …",
+        _finetune,
+        trains=True,
+    ),
+    Verb(
+        "evaluate",
+        "how well a run does on labelled examples",
+        "--run RUN --data FILE",
+        "Shows the measures of the task, each with its 95 % bootstrap interval.",
+        'warmstart evaluate --run runs/reviews --data test.jsonl --json\n  {"metrics": …, "intervals": …, "examples": …}',
+        _evaluate,
+    ),
+    Verb(
+        "predict",
+        "labels and probabilities for new examples",
+        "--run RUN --input FILE|- --output FILE|-",
+        "Writes one JSON line per example, in order, with label, score, probabilities and the row's other columns.",
+        "warmstart predict --run runs/reviews --input new.csv --output predictions.jsonl",
+        _predict,
+    ),
+    Verb(
+        "generate",
+        "text that continues a beginning",
+        "--run RUN --prompt TEXT… | --input FILE",
+        "Continues each beginning with the run's language model.",
+        "warmstart generate --run runs/books --prompt 'It was a dark' --max-new 30 --top-p 0.9 --samples 2",
+        _generate,
+    ),
+    Verb(
+        "report",
+        "one page of tables and curves about some runs",
+        "RUN… --out FILE.html",
+        "Puts runs beside each other on one self-contained HTML page.",
+        "warmstart report runs/books runs/reviews --out report.html",
+        _report,
+    ),
+)
+VERBS: dict[str, Verb] = {verb.name: verb for verb in _ALL}
+EXPLAIN_DOES = "what pretrain or finetune would do, in words; runs nothing"
+
+
+def explaining(verb: Verb) -> Verb:
+    """The verb that says what ``verb`` would do with the same words after it."""
+    return replace(
+        verb,
+        name=f"{EXPLAIN} {verb.name}",
+        about=f"Says what warmstart {verb.name} would do: examples in words, sizes, steps, memory, time.\n"
+        "Takes the same options, trains nothing and writes nothing.",
+        example=f"warmstart {EXPLAIN} " + verb.example.partition("\n")[0].removeprefix("warmstart ").rstrip("\\ "),
+        run=_explain,
+    )

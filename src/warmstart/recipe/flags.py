@@ -1,0 +1,221 @@
+"""The flags of the command line: short names of recipe fields, one table per verb. Light: imports nothing.
+
+The type of a flag, its choices and its default are those of its field; only its help and its form stand here.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+PathKind = Literal["", "file", "folder", "either", "text"]
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """One flag.
+
+    Attributes:
+        name: as it is typed; without ``--`` it is a positional argument.
+        path: the recipe field that it sets.
+        help: what it is, without type and default.
+        shown: stands for the value in the help; the name by default.
+        many: takes one value or more.
+        switch: takes none and means yes.
+        exists: what kind of path the value must be; ``text`` is files, folders, globs or ``-``.
+        unless: words that are no paths.
+    """
+
+    name: str
+    path: str
+    help: str
+    shown: str = ""
+    many: bool = False
+    switch: bool = False
+    exists: PathKind = ""
+    unless: tuple[str, ...] = ()
+
+    @property
+    def metavar(self) -> str:
+        """What stands for the value in the help."""
+        return self.shown or self.name.strip("-").replace("-", "_").upper()
+
+
+Table = dict[str, tuple[Flag, ...]]
+"""Title of a group in the help → its flags."""
+
+_VOCABULARY = (
+    Flag("--tokenizer", "tokenizer", "folder with a tokenizer.json to use (default: one is learned)", "DIR",
+         exists="either"),
+    Flag("--vocab-size", "vocab_size", "entries of a vocabulary that is learned", "N"),
+)  # fmt: skip
+_TEXT = (
+    Flag("--clean", "clean", "cleaning rules, in order, with commas between: ftfy, gpt1, unwrap, breaks, whitespace",
+         "RULES"),
+    Flag("--encoding", "encoding", "of text files"),
+)  # fmt: skip
+_MODEL = (
+    Flag("--model", "model.preset", "size: gpt1 (116.5M weights), gpt2, gpt1-mini, gpt1-micro, gpt1-tiny", "PRESET"),
+    Flag("--layers", "model.layers", "layers, where they differ from the preset", "N"),
+    Flag("--width", "model.width", "width of the states", "N"),
+    Flag("--heads", "model.heads", "attention heads; they divide the width", "N"),
+    Flag("--hidden", "model.hidden", "width inside the feed-forward part", "N"),
+    Flag("--norm", "model.norm", "layer norm after each sum (post: GPT-1) or before each part (pre: GPT-2)"),
+    Flag("--gelu", "model.gelu", "GPT-1's approximation or the exact form"),
+    Flag("--dropout", "model.dropout", "of embedding, attention and residual alike", "P"),
+)
+_TRAIN = (
+    Flag("--length", "train.length", "how long: '3 epochs', '2000 steps', '8M tokens'"),
+    Flag("--batch-size", "train.batch_size", "examples (or rows of text) per step", "N"),
+    Flag("--accumulation", "train.accumulation", "parts that a batch is computed in, at least", "N"),
+    Flag("--max-tokens", "train.max_tokens", "tokens computed at a time: bounds the memory, not the result", "N"),
+    Flag("--lr", "train.optimizer.lr", "peak learning rate", "RATE"),
+    Flag("--warmup", "train.schedule.warmup", "linear warm-up: '2000 steps', '0.01 run'", "LENGTH"),
+    Flag("--decay", "train.schedule.decay", "of the learning rate after the warm-up"),
+    Flag("--weight-decay", "train.optimizer.weight_decay", "decoupled, on weights that are no bias and no gain", "W"),
+    Flag("--clip-norm", "train.optimizer.clip_norm", "largest norm of the whole gradient", "NORM"),
+    Flag("--seed", "train.seed", "of everything that is random", "N"),
+    Flag("--precision", "train.precision", "of the computation; auto takes bf16 where the processor has it"),
+    Flag("--evaluate-every", "train.evaluate_every", "how often dev is judged, a length", "LENGTH"),
+    Flag("--patience", "train.patience", "judgements without a new best before stopping early; 0: never", "N"),
+    Flag("--save-every", "train.save_every_s", "seconds between checkpoints", "SECONDS"),
+)
+
+
+def _under(group: str, flags: tuple[Flag, ...]) -> tuple[Flag, ...]:
+    """The same flags for fields that stand in a group."""
+    return tuple(replace(flag, path=f"{group}.{flag.path}") for flag in flags)
+
+
+_RUN = Flag("--run", "run", "folder of a finished run", "RUN", exists="folder")
+_PRECISION = Flag("--precision", "precision", "of the computation; auto takes bf16 where the processor has it")
+
+PREPARE: Table = {
+    "Text": (
+        Flag("TEXT", "paths", "files, folders, globs, or - for standard input", "TEXT", many=True, exists="text"),
+        *_TEXT,
+    ),
+    "Vocabulary": _VOCABULARY,
+    "Making": (
+        Flag("--out", "out", "folder of the corpus, to be made", "CORPUS"),
+        Flag("--workers", "workers", "processes; the result does not depend on their number (default: all cores)", "N"),
+    ),
+}
+PRETRAIN: Table = {
+    "Text": (
+        Flag("--corpus", "corpus.paths", "a corpus made by prepare, or text: files, folders, globs, -", "TEXT",
+             many=True, exists="text"),
+        *_under("corpus", _TEXT),
+        *_under("corpus", _VOCABULARY),
+        Flag("--objective", "objective", "what is learned from text"),
+        Flag("--dev-frac", "dev_frac", "share of the text held out to be judged on", "SHARE"),
+    ),
+    "Model": (*_MODEL, Flag("--context", "model.context", "tokens that the model sees at once", "N")),
+    "Training": _TRAIN,
+}  # fmt: skip
+FINETUNE: Table = {
+    "Start": (
+        Flag("--start", "start", "run or model folder whose weights and tokenizer are taken, or none", "RUN|none",
+             exists="folder", unless=("none",)),
+        Flag("--transfer-layers", "transfer_layers", "take only the first k layers; 0: only the embeddings", "K"),
+    ),
+    "Task": (
+        Flag("--task", "task.name", "classification, entailment, similarity, regression, choice, multilabel (with "
+             "--train), or a known data set: rt_polarity, cola, snli, snli_cad, snli+cad, stsb, dream (with --data)",
+             "KIND|NAME"),
+        Flag("--train", "task.train", "labelled examples to learn from: JSONL, CSV, TSV, Parquet", "FILE",
+             exists="file"),
+        Flag("--dev", "task.dev", "labelled examples to choose the best weights by", "FILE", exists="file"),
+        Flag("--test", "task.test", "labelled examples for the last word", "FILE", exists="file"),
+        Flag("--data", "task.data", "folder of a known data set, as distributed", "DIR", exists="folder"),
+        Flag("--dev-frac", "task.dev_frac", "share of the training examples that serves as dev where there is none",
+             "SHARE"),
+        Flag("--train-frac", "task.train_frac", "share of the training examples that is used", "SHARE"),
+        Flag("--encoding", "task.encoding", "of the files"),
+        Flag("--long-text", "task.long_text", "what to do with a text that is longer than the context"),
+        Flag("--context", "task.context", "tokens that one example may have (default: what the model can see)", "N"),
+        Flag("--class-weights", "task.class_weights", "balanced: rare classes count more"),
+        Flag("--measure", "task.measure", "what dev is judged by (default: the measure of the task)"),
+    ),
+    "Objective": (
+        Flag("--lm-weight", "lm_weight", "weight of the auxiliary language model; 0: off", "LAMBDA"),
+        Flag("--lm-average", "lm_average", "what counts alike in it"),
+        Flag("--head-dropout", "head_dropout", "on the state that the classifier reads", "P"),
+    ),
+    "Model (for --start none; from a start only --dropout may differ)": (*_MODEL, *_VOCABULARY),
+    "Training": (
+        Flag("--seeds", "seeds", "how many runs, with seeds from --seed on", "N"),
+        Flag("--control", "control", "train the same model from random weights beside it, and compare",
+             switch=True),
+        *_TRAIN,
+    ),
+}  # fmt: skip
+EVALUATE: Table = {
+    "What to judge": (
+        _RUN,
+        Flag("--data", "data", "labelled examples: JSONL, CSV, TSV, Parquet", "FILE", exists="file"),
+        Flag("--encoding", "encoding", "of the file"),
+        _PRECISION,
+    )
+}
+PREDICT: Table = {
+    "What to predict": (
+        _RUN,
+        Flag("--input", "input", "examples, or - for standard input (JSONL); labels are not needed", "FILE|-",
+             exists="file", unless=("-",)),
+        Flag("--output", "output", "predictions as JSONL, or - for standard output", "FILE|-"),
+        Flag("--encoding", "encoding", "of the input"),
+        Flag("--long-text", "long_text", "what to do with a text longer than the context (default: as trained)"),
+        _PRECISION,
+    )
+}  # fmt: skip
+GENERATE: Table = {
+    "What to continue": (
+        _RUN,
+        Flag("--prompt", "prompts", "the beginning of a text; several may be named", "TEXT", many=True),
+        Flag("--input", "input", "a file with one beginning per line, or - for standard input", "FILE|-",
+             exists="file", unless=("-",)),
+    ),
+    "How": (
+        Flag("--max-new", "max_new", "tokens to add at most", "N"),
+        Flag("--temperature", "temperature", "below 1 plays safe, above 1 dares", "T"),
+        Flag("--top-k", "top_k", "choose among the k likeliest tokens; 0: among all", "K"),
+        Flag("--top-p", "top_p", "choose among the likeliest tokens that hold this probability together", "P"),
+        Flag("--greedy", "greedy", "always take the likeliest token", switch=True),
+        Flag("--samples", "samples", "continuations of each beginning", "N"),
+        Flag("--seed", "seed", "of the choices", "N"),
+        _PRECISION,
+    ),
+}  # fmt: skip
+REPORT: Table = {
+    "What to report": (
+        Flag("RUN", "runs", "folders of finished runs", "RUN", many=True, exists="folder"),
+        Flag("--out", "out", "the page", "FILE.html"),
+    )
+}
+DEMO: Table = {"Where": (Flag("--out", "out", "folder for everything that the demo makes", "DIR"),)}
+
+TABLES: dict[str, Table] = {
+    "prepare": PREPARE,
+    "pretrain": PRETRAIN,
+    "finetune": FINETUNE,
+    "evaluate": EVALUATE,
+    "predict": PREDICT,
+    "generate": GENERATE,
+    "report": REPORT,
+    "demo": DEMO,
+}
+SETTINGS = {
+    "PrepareSettings": "prepare",
+    "PretrainRecipe": "pretrain",
+    "FinetuneRecipe": "finetune",
+    "EvaluateRequest": "evaluate",
+    "PredictRequest": "predict",
+    "GenerateRequest": "generate",
+    "ReportRequest": "report",
+    "DemoRequest": "demo",
+}
+"""Name of a settings class → the verb that it belongs to; the classes themselves would have to be imported."""
+
+
+def flags_of(verb: str) -> tuple[Flag, ...]:
+    """All flags of a verb."""
+    return tuple(flag for flags in TABLES[verb].values() for flag in flags)

@@ -1,0 +1,120 @@
+"""From a recipe file, flags and ``--set`` to one typed tree, and from the tree back to a file.
+
+Later words win: defaults < file < flags < ``--set``. Each value remembers where it was said, so that an error can name the
+line or the flag.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ValidationError
+
+from warmstart.base.errors import BadInput
+from warmstart.base.settings import Settings
+from warmstart.recipe.fields import field_at, is_list
+from warmstart.recipe.flags import SETTINGS, Flag, flags_of
+from warmstart.recipe.problems import explained
+from warmstart.recipe.yaml_file import Place, read_yaml
+
+S = TypeVar("S", bound=Settings)
+
+
+def compose(
+    kind: type[S], *, recipe: str | None = None, flags: Mapping[str, Any] | None = None, sets: Sequence[str] = ()
+) -> S:
+    """The tree that the user asks for.
+
+    Args:
+        kind: the settings class of a verb.
+        recipe: path of a YAML file that states what differs from the defaults.
+        flags: name of a flag (``--lr``) → its value, as typed or already of the field's type.
+        sets: ``a.b=value`` each; the values of a list have commas between them.
+
+    Raises:
+        BadInput: anything that cannot be read: an unknown key, a value that its field does not accept, a missing one.
+    """
+    said = _Said(kind)
+    if recipe is not None:
+        said.read(recipe)
+    known = {flag.name: flag for flag in flags_of(SETTINGS[kind.__name__])}
+    for name, value in (flags or {}).items():
+        said.put(tuple(known[name].path.split(".")), value, name)
+    for text in sets:
+        path, value = _assignment(text)
+        said.put(path, value, f"--set {'.'.join(path)}")
+    try:
+        return kind.model_validate(said.tree)
+    except ValidationError as error:
+        raise explained(error, kind, said.origins) from None
+
+
+def resolved(recipe: Settings) -> str:
+    """The whole tree as YAML, defaults included and what is not set left out; :func:`compose` reads an equal tree back."""
+    tree = recipe.model_dump(mode="json", exclude_none=True)
+    text: str = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=120)
+    return text
+
+
+class _Said:
+    """The tree as it is put together, and where each value was said."""
+
+    def __init__(self, kind: type[Settings]) -> None:
+        self.kind = kind
+        self.tree: dict[str, Any] = {}
+        self.origins: dict[Place, str] = {}
+
+    def read(self, path: str) -> None:
+        """Takes in a recipe file; a known key without a value counts as not written."""
+        found = read_yaml(path)
+        for place, line in found.lines.items():
+            self.origins[place] = f"{path}:{line}, {'.'.join(place)}"
+        self.tree = self._written(found.values, ())
+
+    def _written(self, values: dict[str, Any], above: Place) -> dict[str, Any]:
+        kept: dict[str, Any] = {}
+        for name, value in values.items():
+            place = (*above, name)
+            if isinstance(value, dict):
+                kept[name] = self._written(value, place)
+            elif value is not None or field_at(self.kind, place) is None:
+                kept[name] = value
+        return kept
+
+    def put(self, path: Place, value: Any, origin: str) -> None:
+        """Says the value of one field; what was said of it before is forgotten."""
+        field = field_at(self.kind, path)
+        if isinstance(value, str) and field is not None and is_list(field):
+            value = [part.strip() for part in value.split(",") if part.strip()]
+        here = self.tree
+        for name in path[:-1]:
+            inner = here.setdefault(name, {})
+            if not isinstance(inner, dict):
+                inner = here[name] = {}
+            here = inner
+        here[path[-1]] = value
+        for place in [place for place in self.origins if place[: len(path)] == path]:
+            del self.origins[place]
+        self.origins[path] = origin
+
+
+def _assignment(text: str) -> tuple[Place, str]:
+    path, equals, value = text.partition("=")
+    place = tuple(part.strip() for part in path.split("."))
+    if not equals or not all(place):
+        raise BadInput(
+            "not an assignment", where="--set", value=text, allowed="a.b=value",
+            next_step="write for example --set train.optimizer.beta2=0.98",
+        )  # fmt: skip
+    return place, value.strip()
+
+
+def composed_paths(recipe: Settings) -> Iterator[tuple[Flag, str]]:
+    """Every value of ``recipe`` that names a path, with the flag of its field."""
+    for flag in flags_of(SETTINGS[type(recipe).__name__]):
+        if flag.exists:
+            value: Any = recipe
+            for name in flag.path.split("."):
+                value = getattr(value, name)
+            for path in (value,) if isinstance(value, str) else value or ():
+                yield flag, path

@@ -1,0 +1,52 @@
+"""``warmstart.json``: what a model has to remember besides weights and vocabulary: its task, and how its text was cleaned.
+
+The cleaning rules of the pre-training text go on to every text the model ever reads: a task's, a prompt's.
+"""
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from warmstart.base.errors import BadInput
+from warmstart.base.files import read_json, write_json
+from warmstart.base.settings import Settings
+from warmstart.corpora.corpus import MANIFEST, read_manifest
+from warmstart.tasks.spec import TaskSpec
+
+FILE = "warmstart.json"
+
+
+class Remembered(Settings):
+    """``task`` of a fine-tuned model, which holds the cleaning rules too; ``clean`` of a language model."""
+
+    task: TaskSpec | None = None
+    clean: tuple[str, ...] = ()
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """The cleaning rules for any text that the model reads."""
+        return self.clean if self.task is None else self.task.frame.clean
+
+
+def write_remembered(folder: Path, remembered: Remembered) -> None:
+    """Writes the file."""
+    write_json(folder / FILE, remembered.model_dump(mode="json"))
+
+
+def read_remembered(folder: Path) -> Remembered:
+    """What the model (or the corpus, whose vocabulary is taken) in ``folder`` remembers; nothing where no such file is.
+
+    Raises:
+        BadInput: the file is damaged.
+    """
+    if (folder / MANIFEST).is_file():
+        return Remembered(clean=read_manifest(folder).clean)
+    path = folder / FILE
+    if not path.is_file():
+        return Remembered()
+    try:
+        return Remembered.model_validate(read_json(path))
+    except ValidationError as error:
+        raise BadInput(
+            f"not a readable task ({error.errors()[0]['msg']})", where=str(path), next_step="restore it from a copy"
+        ) from None

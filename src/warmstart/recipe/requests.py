@@ -1,0 +1,51 @@
+"""What the verbs that train nothing need to know: settings like any other, so that they are read and refused alike."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from warmstart.base.settings import Settings
+from warmstart.decode.settings import GenerateSettings
+from warmstart.train.settings import Precision
+
+
+class EvaluateRequest(Settings):
+    """``warmstart evaluate``."""
+
+    run: str
+    data: str
+    encoding: str = "utf-8"
+    precision: Precision = "fp32"
+
+
+class PredictRequest(Settings):
+    """``warmstart predict``; ``-`` is standard input or output; without ``long_text`` the run's own rule holds."""
+
+    run: str
+    input: str
+    output: str
+    encoding: str = "utf-8"
+    long_text: Literal["cut", "refuse"] | None = None
+    precision: Precision = "fp32"
+
+
+class GenerateRequest(GenerateSettings):
+    """``warmstart generate``: from ``prompts``, or from ``input``, a file with one prompt per line."""
+
+    run: str
+    prompts: tuple[str, ...] | None = None
+    input: str | None = None
+    precision: Precision = "fp32"
+
+
+class ReportRequest(Settings):
+    """``warmstart report``."""
+
+    runs: tuple[str, ...] = Field(min_length=1)
+    out: str
+
+
+class DemoRequest(Settings):
+    """``warmstart demo``."""
+
+    out: str = "runs/demo"

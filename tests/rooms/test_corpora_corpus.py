@@ -1,0 +1,128 @@
+"""A corpus on disk: NumPy's own reading as witness; whatever was done to its files is found."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from warmstart.base.errors import BadInput
+from warmstart.corpora.corpus import Corpus
+from warmstart.corpora.prepare import PrepareSettings, prepare
+from warmstart.text.tokenizer import END, Tokenizer
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A small corpus of three documents."""
+    source = tmp_path / "t.jsonl"
+    source.write_text("".join(json.dumps({"text": f"some text {i} " * 20 * i}) + "\n" for i in range(1, 4)))
+    prepare(PrepareSettings(paths=(str(source),), out=str(tmp_path / "c"), vocab_size=270, workers=1))
+    return tmp_path / "c"
+
+
+def refused(folder: Path, verify: bool = False) -> str:
+    with pytest.raises(BadInput) as caught:
+        Corpus.open(folder, verify)
+    return str(caught.value)
+
+
+def test_any_stretch_is_what_numpy_reads(folder: Path) -> None:
+    """Witness: numpy.fromfile over the same files; each document ends with the end token."""
+    corpus = Corpus.open(folder, verify=True)
+    ids, offsets = np.fromfile(folder / "tokens.bin", "<u2"), np.fromfile(folder / "documents.bin", "<i8")
+    assert (corpus.num_tokens, corpus.num_documents) == (len(ids), len(offsets) - 1) == (len(ids), 3)
+    assert corpus.offsets.tolist() == offsets.tolist()
+    for start, stop in [(0, len(ids)), (0, 0), (5, 17), (len(ids) - 1, len(ids)), (len(ids), len(ids))]:
+        found = corpus.tokens(start, stop)
+        assert found.dtype == np.int64
+        assert found.tolist() == ids[start:stop].tolist()
+    assert ids[offsets[1:] - 1].tolist() == [corpus.tokenizer().id(END)] * 3
+    for start, stop in [(-1, 3), (3, 2), (0, len(ids) + 1)]:
+        with pytest.raises(IndexError, match="outside of"):
+            corpus.tokens(start, stop)
+
+
+@pytest.mark.parametrize("name", ["tokens.bin", "documents.bin"])
+def test_a_file_cut_extended_missing_or_changed_is_refused(name: str, folder: Path) -> None:
+    """Witness: the file, cut by a byte, grown by a byte, taken away, with one bit turned (found by ``verify``)."""
+    path = folder / name
+    whole = path.read_bytes()
+    for data in (whole[:-1], whole[: len(whole) // 2], b"", whole + b"\0"):
+        path.write_bytes(data)
+        assert refused(folder) == (
+            f"{path}: the file was cut short or changed; got '{len(data)} bytes'; allowed: {len(whole)} bytes; "
+            "make the corpus again with: warmstart prepare."
+        )
+    path.write_bytes(whole[:8] + bytes([whole[8] ^ 1]) + whole[9:])
+    Corpus.open(folder)
+    assert refused(folder, verify=True).startswith(f"{path}: the file was changed: its SHA-256 differs; make")
+    path.unlink()
+    assert refused(folder).startswith(f"{path}: file not found; make the corpus again")
+
+
+def test_a_file_cut_while_it_is_read_is_an_error_and_no_crash(folder: Path) -> None:
+    """Witness: the file, truncated behind the reader's back."""
+    corpus = Corpus.open(folder)
+    with open(folder / "tokens.bin", "r+b") as file:
+        file.truncate(10)
+    assert len(corpus.tokens(0, 5)) == 5
+    with pytest.raises(BadInput, match="the file was cut short"):
+        corpus.tokens(0, 6)
+
+
+def test_a_description_that_does_not_fit_is_refused(folder: Path, tmp_path: Path) -> None:
+    """Witness: corpus.json, changed field by field."""
+    path = folder / "corpus.json"
+    whole = json.loads(path.read_text())
+    assert refused(tmp_path / "none") == f"{tmp_path / 'none'}: no corpus here; make one with: warmstart prepare."
+    for field, value, part in [
+        ("format", 2, "a corpus of another format; got 2; allowed: 1"),
+        ("num_tokens", 7, "corpus.json and documents.bin disagree"),
+        ("num_documents", 7, "corpus.json and documents.bin disagree"),
+        ("dtype", "uint32", "corpus.json and documents.bin disagree"),
+        ("dtype", "float", "not a readable corpus description (dtype: "),
+        ("text_bytes", None, "not a readable corpus description (text_bytes: "),
+    ]:
+        path.write_text(json.dumps(whole | {field: value}))
+        assert part in refused(folder)
+    path.write_text("[1]")
+    assert "a corpus of another format" in refused(folder)
+    path.write_text('{"format"')
+    assert "not a readable JSON file" in refused(folder)
+
+
+def test_an_exchanged_vocabulary_is_found(folder: Path) -> None:
+    """Witness: tokenizer.json with one merge taken out."""
+    path = folder / "tokenizer.json"
+    vocabulary = json.loads(path.read_text())
+    del vocabulary["model"]["merges"][-1]
+    path.write_text(json.dumps(vocabulary))
+    with pytest.raises(BadInput, match="the corpus was made with another tokenizer"):
+        Corpus.open(folder).tokenizer()
+
+
+def test_the_fingerprint_follows_the_content(folder: Path, tmp_path: Path) -> None:
+    """Witness: the same text from another file, and another text."""
+    source = (tmp_path / "t.jsonl").read_text()
+    (tmp_path / "same.jsonl").write_text(source)
+    (tmp_path / "other.jsonl").write_text(source.replace("some text 1", "some more 1", 1))
+    asked = {"vocab_size": 270, "workers": 1}
+    made = [
+        prepare(PrepareSettings(paths=(str(tmp_path / f"{n}.jsonl"),), out=str(tmp_path / n), **asked))  # type: ignore[arg-type]
+        for n in ("same", "other")
+    ]
+    assert made[0].fingerprint == Corpus.open(folder).fingerprint != made[1].fingerprint
+
+
+def test_a_large_vocabulary_takes_four_bytes(tmp_path: Path) -> None:
+    """Witness: NumPy's reading of uint32; the vocabulary is stretched beyond 65,536 by tokens nobody writes."""
+    small = Tokenizer.train(["some text"], 260)
+    small.with_specials([f"<|{i}|>" for i in range(65_600)]).save(tmp_path / "v")
+    (tmp_path / "t.txt").write_text("some text")
+    corpus = prepare(
+        PrepareSettings(paths=(str(tmp_path / "t.txt"),), out=str(tmp_path / "c"), tokenizer=str(tmp_path / "v"))
+    )
+    assert corpus.manifest.dtype == "uint32"
+    assert np.fromfile(tmp_path / "c/tokens.bin", "<u4").tolist() == corpus.tokens(0, corpus.num_tokens).tolist()
+    assert corpus.tokens(0, corpus.num_tokens).tolist() == [*small.encode("some text"), small.id(END)]
