@@ -2,6 +2,7 @@
 
 import json
 import re
+import statistics
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -63,16 +64,17 @@ def _run(folder: Path, *, seeds: int, top: float, goal: str = "label") -> dict[s
         "run": str(folder), "steps": 60, "tokens": 123456, "seconds": 75.0, "metrics": finals[0]["metrics"],
     }  # fmt: skip
     if seeds > 1:
-        report |= {"seeds": finals, "mean": {"accuracy": top + 0.0123}, "spread": {"accuracy": 0.0071}}
+        report["runs"] = [{**report, **final, "run": f"seed-{final['seed']}", "arm": "warm"} for final in finals]
     (folder / "report.json").write_text(json.dumps(report))
     for s in range(1, seeds + 1):
-        (folder / f"seed-{s}").mkdir()
+        place = folder / f"seed-{s}" if seeds > 1 else folder
+        place.mkdir(exist_ok=True)
         rows = [
             {"kind": "train", "step": i, "tokens": i * 9, "loss": 5 / i, "losses": {goal: 5 / i}} for i in range(1, 60)
         ] + [{"kind": "dev", "step": i, "metrics": {"accuracy": top * i / 60}} for i in (20, 40, 60)]
-        (folder / f"seed-{s}" / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        (place / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (folder / "manifest.json").write_text(json.dumps({"argv": ["warmstart", "finetune", HOSTILE], "seeds": [1, 2]}))
-    (folder / "account.json").write_text(json.dumps({"records": {"used": 640}, "moved": list("abcdefgh")}))
+    (place / "account.json").write_text(json.dumps({"records": {"used": 640}, "moved": list("abcdefgh")}))
     (folder / "config.yaml").write_text(f"name: {HOSTILE}\n")
     return report
 
@@ -109,21 +111,21 @@ def test_what_users_wrote_is_shown_as_text(made: tuple[list[Path], list[dict[str
     words = "".join(page.words)
     assert HOSTILE in words
     assert "<script" not in made[2]
-    assert "pre/trained" in words and "other/trained" in words  # same folder names are told apart
+    assert "trained: warm" in words and "trained" in words
 
 
 def test_numbers_are_those_of_report_json(made: tuple[list[Path], list[dict[str, Any]], str]) -> None:
     """Witness: report.json, number for number."""
     page = Page(made[2])
     reports = made[1]
-    means = [report.get("mean", report["metrics"])["accuracy"] for report in reports]
-    counts = [len(report.get("seeds", [1])) for report in reports]
-    seeds = [seed["metrics"]["accuracy"] for report in reports for seed in report.get("seeds", [])]
+    finals = [[run["metrics"]["accuracy"] for run in report.get("runs", [report])] for report in reports]
+    means, counts = [statistics.fmean(values) for values in finals], [len(values) for values in finals]
+    seeds = [value for values in finals for value in values if len(values) > 1]
     results = [number for pair in zip(means, counts, strict=True) for number in pair]
-    costs = [number for report in reports for number in (report["steps"], report["tokens"])]
-    assert page.numbers == [*results, *seeds, *costs]
+    costs = [n * report[name] for n, report in zip(counts, reports, strict=True) for name in ("steps", "tokens")]
+    assert page.numbers == pytest.approx([*results, *seeds, *costs])
     words = " ".join(page.words)
-    assert "0.6223 ± 0.0071" in words and "123,456" in words and "1m15s" in words and "(collapsed)" in words
+    assert "0.6300 ± 0.0100" in words and "123,456" in words and "1m15s" in words and "(collapsed)" in words
     assert "8: a, b, c, …" in words and "640" in words
 
 

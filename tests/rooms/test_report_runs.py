@@ -1,12 +1,13 @@
 """Run folders as records."""
 
 import json
+import statistics
 from pathlib import Path
 
 import pytest
 
 from warmstart.base.errors import BadInput
-from warmstart.report.runs import read_curves, read_run
+from warmstart.report.runs import read_curves, read_runs
 
 REPORT = {"run": "runs/a", "steps": 20, "tokens": 4000, "seconds": 1.5, "metrics": {"accuracy": 0.8125}}
 
@@ -14,26 +15,30 @@ REPORT = {"run": "runs/a", "steps": 20, "tokens": 4000, "seconds": 1.5, "metrics
 def test_a_folder_with_a_report_alone_is_a_run_without_curves(tmp_path: Path) -> None:
     """Witness: the written report."""
     (tmp_path / "report.json").write_text(json.dumps(REPORT))
-    run = read_run(tmp_path)
+    [run] = read_runs(tmp_path)
     assert (run.steps, run.tokens, run.seconds, run.metrics) == (20, 4000, 1.5, {"accuracy": 0.8125})
     assert (run.curves, run.seeds, run.spread, run.manifest, run.account, run.config) == ((), (), {}, {}, {}, "")
 
 
-def test_seeds_and_their_curves_are_read(tmp_path: Path) -> None:
-    """Witness: the written figures; the mean stands for the run."""
-    seeds = [{"seed": s, "metrics": {"accuracy": s / 10, "loss": None}, "collapsed": s == 1} for s in (1, 2)]
-    report = {**REPORT, "seeds": seeds, "mean": {"accuracy": 0.15}, "spread": {"accuracy": 0.05}}
-    (tmp_path / "report.json").write_text(json.dumps(report))
-    for s in (1, 2):
-        (tmp_path / f"seed-{s}").mkdir()
-        line = {"kind": "dev", "step": 10, "metrics": {"accuracy": s / 10}}
-        (tmp_path / f"seed-{s}" / "metrics.jsonl").write_text(json.dumps(line) + "\n")
-    run = read_run(tmp_path)
-    assert [(s.seed, s.metrics, s.collapsed) for s in run.seeds] == [
-        (1, {"accuracy": 0.1}, True), (2, {"accuracy": 0.2}, False),
+def test_arms_seeds_and_their_curves_are_read(tmp_path: Path) -> None:
+    """Witness: the written figures; mean and spread by the statistics module of the standard library."""
+    runs = []
+    for arm, seed, value in (("pretrained", 1, 0.8), ("scratch", 1, 0.5), ("pretrained", 2, 0.9), ("scratch", 2, 0.6)):
+        folder = tmp_path / f"{arm}-seed{seed}"
+        folder.mkdir()
+        line = {"kind": "dev", "step": 10, "metrics": {"accuracy": value / 2}}
+        (folder / "metrics.jsonl").write_text(json.dumps(line) + "\n")
+        test = {"metrics": {"accuracy": value, "loss": None}}
+        runs.append({**REPORT, "run": str(folder), "arm": arm, "seed": seed, "collapsed": value == 0.6, "test": test})
+    (tmp_path / "report.json").write_text(json.dumps({**REPORT, "runs": runs}))
+    pretrained, scratch = read_runs(tmp_path)
+    assert pretrained.name.endswith(": pretrained") and scratch.name.endswith(": scratch")
+    assert [(s.seed, s.metrics, s.collapsed) for s in scratch.seeds] == [
+        (1, {"accuracy": 0.5}, False), (2, {"accuracy": 0.6}, True),
     ]  # fmt: skip
-    assert run.metrics == {"accuracy": 0.15} and run.spread == {"accuracy": 0.05}
-    assert [curve.dev[0].metrics["accuracy"] for curve in run.curves] == [0.1, 0.2]
+    assert pretrained.metrics == {"accuracy": statistics.fmean([0.8, 0.9])}
+    assert pretrained.spread == {"accuracy": statistics.stdev([0.8, 0.9])}
+    assert [curve.dev[0].metrics["accuracy"] for curve in pretrained.curves] == [0.4, 0.45]
 
 
 def test_a_cut_last_line_is_left_out_and_a_repeated_step_counts_once(tmp_path: Path) -> None:
@@ -63,5 +68,5 @@ def test_a_folder_that_is_no_finished_run_is_refused(tmp_path: Path, text: str |
     if text is not None:
         (tmp_path / "report.json").write_text(text)
     with pytest.raises(BadInput) as caught:
-        read_run(tmp_path)
+        read_runs(tmp_path)
     assert str(tmp_path) in caught.value.where and caught.value.next_step

@@ -5,7 +5,6 @@ Help and errors that can be told early come without importing any of the librari
 
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -67,6 +66,8 @@ def main(argv: Sequence[str]) -> int:
         _drop_output()
         return DONE
     except Exception as failure:
+        import traceback
+
         debug = os.environ.get("WARMSTART_LOG") == "debug"
         hint = "" if debug else "; WARMSTART_LOG=debug shows where"
         said = " ".join(str(failure).split()) or "no message"
@@ -99,20 +100,20 @@ def _lines() -> list[str]:
 def _verb(argv: list[str]) -> tuple[Verb, list[str]]:
     """The verb and the words after it; ``explain`` stands before another verb."""
     if not argv:
-        raise BadInput("no verb", where="warmstart", allowed=", ".join(_names()), next_step="warmstart --help")
+        raise BadInput("no verb", allowed=", ".join(_names()), next_step="warmstart --help shows what each does")
     word, *rest = argv
     if word != EXPLAIN:
-        return _known(word, VERBS, "warmstart"), rest
+        return _known(word, VERBS), rest
     trained = {name: verb for name, verb in VERBS.items() if verb.trains}
     if not rest:
         raise BadInput(
-            "explain what", where=f"warmstart {EXPLAIN}", allowed=", ".join(trained),
+            "explain what", where=EXPLAIN, allowed=", ".join(trained),
             next_step=f"write for example: warmstart {EXPLAIN} finetune --start RUN …",
         )  # fmt: skip
-    return explaining(_known(rest[0], trained, f"warmstart {EXPLAIN}")), rest[1:]
+    return explaining(_known(rest[0], trained, EXPLAIN)), rest[1:]
 
 
-def _known(word: str, verbs: dict[str, Verb], where: str) -> Verb:
+def _known(word: str, verbs: dict[str, Verb], where: str = "") -> Verb:
     if word in verbs:
         return verbs[word]
     if word.startswith("-"):
@@ -125,7 +126,7 @@ def _run(verb: Verb, argv: list[str]) -> int:
     set_quiet(typed.quiet)
     check_typed_paths(verb.table, typed.flags, typed.recipe)
     recipe = _recipe(verb, typed)
-    if verb.trains and typed.out is None:
+    if verb.trains and not verb.explains and typed.out is None:
         raise BadInput("missing", where="--out", allowed="a folder that is new or empty", next_step="give --out RUN")
     result = verb.run(recipe, Asked(typed.out or "", typed.resume))
     if typed.json:

@@ -13,6 +13,7 @@ from warmstart.base.errors import BadInput, suggest
 from warmstart.cli.verbs import Verb, settings_of
 from warmstart.recipe.flags import TABLES, Flag, flags_of
 
+_UNUSED = "taken, so that a command can be explained as it is, and not used"
 _ARGPARSE_ERROR = re.compile(r"argument ([^:]+): (.*)", re.DOTALL)
 
 
@@ -52,11 +53,12 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         match = _ARGPARSE_ERROR.fullmatch(message)
         where, what = match.groups() if match else (self.prog, message)
+        what = "takes no value" if what.startswith("ignored explicit argument") else what
         raise BadInput(what, where=where, next_step=f"{self.prog} --help says what it takes")
 
 
 def _unexpected(verb: Verb, parser: _Parser, rest: Sequence[str]) -> BadInput:
-    where, step = f"warmstart {verb.name}", f"warmstart {verb.name} --help lists the options"
+    where, step = verb.name, f"{parser.prog} --help lists the options"
     word = next((word for word in rest if word.startswith("-") and word != "-"), "").partition("=")[0]
     if not word:
         return BadInput("a word that belongs to no option", where=where, value=rest[0], next_step=step)
@@ -76,8 +78,9 @@ def _parser(verb: Verb, helps: dict[str, str]) -> _Parser:
     )
     if verb.trains:
         run = parser.add_argument_group("Run")
-        run.add_argument("--out", metavar="RUN", help="folder of the run, to be made (required)")
-        run.add_argument("--resume", action="store_true", help="continue the run that stopped there")
+        out, resume = "folder of the run, to be made (required)", "continue the run that stopped there"
+        run.add_argument("--out", metavar="RUN", help=_UNUSED if verb.explains else out)
+        run.add_argument("--resume", action="store_true", help=_UNUSED if verb.explains else resume)
     for title, flags in TABLES[verb.table].items():
         group = parser.add_argument_group(title)
         for flag in flags:
@@ -99,7 +102,7 @@ def _form(flag: Flag) -> dict[str, Any]:
         return {"nargs": "*", "metavar": flag.name}
     if flag.switch:
         return {"action": "store_const", "const": True, "dest": flag.name}
-    return {"nargs": "+" if flag.many else None, "metavar": flag.metavar, "dest": flag.name}
+    return {"nargs": "+" if flag.many else None, "metavar": flag.shown, "dest": flag.name}
 
 
 def _helps(verb: Verb) -> dict[str, str]:

@@ -43,10 +43,8 @@ def _evaluate(result: Mapping[str, Any]) -> None:
 
 
 def _prepare(result: Mapping[str, Any]) -> None:
-    emit_text(
-        f"{result['corpus']}: {result['documents']:,} documents, {result['tokens']:,} tokens, "
-        f"vocabulary {result['vocab_size']:,}"
-    )
+    name = result["corpus"]  # its counts have been said
+    emit_text(f"{name}: ready for warmstart pretrain --corpus {name} --model gpt1-mini --out RUN")
 
 
 def _predict(result: Mapping[str, Any]) -> None:

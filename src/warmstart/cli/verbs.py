@@ -45,6 +45,11 @@ class Verb:
         """The name of its flags: ``explain`` reads those of the verb that it explains."""
         return self.name.removeprefix(f"{EXPLAIN} ")
 
+    @property
+    def explains(self) -> bool:
+        """Whether it only says what another verb would do."""
+        return self.name.startswith(EXPLAIN)
+
 
 def settings_of(table: str) -> "type[Settings]":
     """The settings class of a verb, by the name of its table of flags."""

@@ -113,7 +113,7 @@ def in_brackets(kind: type[Settings], path: Sequence[str]) -> str:
     parts = [", ".join(choices(field))]
     if default is NO_DEFAULT:
         parts.append("required")
-    elif default not in (None, (), False):
+    elif default is not None and default is not False and default != ():
         parts.append(f"default: {default}")
     said = "; ".join(filter(None, parts))
     return f"({said})" if said else ""

@@ -17,7 +17,7 @@ class Flag:
         name: as it is typed; without ``--`` it is a positional argument.
         path: the recipe field that it sets.
         help: what it is, without type and default.
-        shown: stands for the value in the help; the name by default.
+        shown: stands for the value in the help.
         many: takes one value or more.
         switch: takes none and means yes.
         exists: what kind of path the value must be; ``text`` is files, folders, globs or ``-``.
@@ -27,16 +27,11 @@ class Flag:
     name: str
     path: str
     help: str
-    shown: str = ""
+    shown: str = "VALUE"
     many: bool = False
     switch: bool = False
     exists: PathKind = ""
     unless: tuple[str, ...] = ()
-
-    @property
-    def metavar(self) -> str:
-        """What stands for the value in the help."""
-        return self.shown or self.name.strip("-").replace("-", "_").upper()
 
 
 Table = dict[str, tuple[Flag, ...]]
@@ -48,9 +43,9 @@ _VOCABULARY = (
     Flag("--vocab-size", "vocab_size", "entries of a vocabulary that is learned", "N"),
 )  # fmt: skip
 _TEXT = (
-    Flag("--clean", "clean", "cleaning rules, in order, with commas between: ftfy, gpt1, unwrap, breaks, whitespace",
+    Flag("--clean", "clean", "cleaning rules, in order, with commas between: ftfy, gpt1, unwrap, breaks, whitespace, lower",
          "RULES"),
-    Flag("--encoding", "encoding", "of text files"),
+    Flag("--encoding", "encoding", "of text files", "NAME"),
 )  # fmt: skip
 _MODEL = (
     Flag("--model", "model.preset", "size: gpt1 (116.5M weights), gpt2, gpt1-mini, gpt1-micro, gpt1-tiny", "PRESET"),
@@ -63,7 +58,7 @@ _MODEL = (
     Flag("--dropout", "model.dropout", "of embedding, attention and residual alike", "P"),
 )
 _TRAIN = (
-    Flag("--length", "train.length", "how long: '3 epochs', '2000 steps', '8M tokens'"),
+    Flag("--length", "train.length", "how long: '3 epochs', '2000 steps', '8M tokens'", "LENGTH"),
     Flag("--batch-size", "train.batch_size", "examples (or rows of text) per step", "N"),
     Flag("--accumulation", "train.accumulation", "parts that a batch is computed in, at least", "N"),
     Flag("--max-tokens", "train.max_tokens", "tokens computed at a time: bounds the memory, not the result", "N"),
@@ -129,11 +124,11 @@ FINETUNE: Table = {
         Flag("--dev-frac", "task.dev_frac", "share of the training examples that serves as dev where there is none",
              "SHARE"),
         Flag("--train-frac", "task.train_frac", "share of the training examples that is used", "SHARE"),
-        Flag("--encoding", "task.encoding", "of the files"),
+        Flag("--encoding", "task.encoding", "of the files", "NAME"),
         Flag("--long-text", "task.long_text", "what to do with a text that is longer than the context"),
         Flag("--context", "task.context", "tokens that one example may have (default: what the model can see)", "N"),
         Flag("--class-weights", "task.class_weights", "balanced: rare classes count more"),
-        Flag("--measure", "task.measure", "what dev is judged by (default: the measure of the task)"),
+        Flag("--measure", "task.measure", "what dev is judged by (default: the measure of the task)", "NAME"),
     ),
     "Objective": (
         Flag("--lm-weight", "lm_weight", "weight of the auxiliary language model; 0: off", "LAMBDA"),
@@ -152,7 +147,7 @@ EVALUATE: Table = {
     "What to judge": (
         _RUN,
         Flag("--data", "data", "labelled examples: JSONL, CSV, TSV, Parquet", "FILE", exists="file"),
-        Flag("--encoding", "encoding", "of the file"),
+        Flag("--encoding", "encoding", "of the file", "NAME"),
         _PRECISION,
     )
 }
@@ -162,7 +157,7 @@ PREDICT: Table = {
         Flag("--input", "input", "examples, or - for standard input (JSONL); labels are not needed", "FILE|-",
              exists="file", unless=("-",)),
         Flag("--output", "output", "predictions as JSONL, or - for standard output", "FILE|-"),
-        Flag("--encoding", "encoding", "of the input"),
+        Flag("--encoding", "encoding", "of the input", "NAME"),
         Flag("--long-text", "long_text", "what to do with a text longer than the context (default: as trained)"),
         _PRECISION,
     )

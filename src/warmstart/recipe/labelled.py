@@ -1,15 +1,14 @@
 """From a recipe's ``task`` to Records: files of one's own, or a known dataset's folder; splits seeded and stratified."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from warmstart.base.errors import BadInput, unknown
-from warmstart.base.seeds import generator
 from warmstart.example.record import Record
 from warmstart.recipe.schema import TaskRecipe
 from warmstart.tasks.catalogue import CATALOGUE, entry
 from warmstart.tasks.dataset import TaskSet, read_task
+from warmstart.tasks.portions import set_aside
 from warmstart.tasks.spec import KINDS, Kind
 
 
@@ -44,7 +43,7 @@ def labelled(task: TaskRecipe, seed: int) -> Labelled:
     else:
         raise unknown("task", task.name, [*KINDS, *CATALOGUE], "--task")
     if task.train_frac < 1:
-        kept, _ = split(found.train, 1 - task.train_frac, seed, "train_frac")
+        kept, _ = set_aside(found.train, 1 - task.train_frac, seed, "fewer labels")
         found = Labelled(found.kind, found.label_names, kept, found.dev, found.test, found.measure, found.note)
     return found
 
@@ -72,27 +71,6 @@ def _own_files(task: TaskRecipe, kind: Kind) -> Labelled:
     dev, test = more(task.dev), more(task.test)
     if dev is not None:
         return Labelled(kind, train.label_names, train.records, dev, test)
-    kept, dev = split(train.records, task.dev_frac, 0, "dev_frac")
-    if not dev or not kept:
-        raise BadInput(
-            "too few examples to hold some out", where=task.train, value=len(train.records), allowed="at least 2",
-            next_step="add examples, or give --dev FILE",
-        )  # fmt: skip
+    kept, dev = set_aside(train.records, task.dev_frac, 0)
     note = f"{len(dev)} of {len(train.records)} training examples held out as dev"
     return Labelled(kind, train.label_names, kept, dev, test, note=note)
-
-
-def split(records: Sequence[Record], frac: float, seed: int, name: str) -> tuple[list[Record], list[Record]]:
-    """All but a share ``frac``, and that share, both in their old order; class by class where labels are classes.
-
-    Every class keeps at least one Record on the first side.
-    """
-    groups: dict[object, list[int]] = {}
-    for number, record in enumerate(records):
-        groups.setdefault(record.label if isinstance(record.label, int) else None, []).append(number)
-    draw = generator(seed, "split", name)
-    away: set[int] = set()
-    for _, members in sorted(groups.items(), key=lambda group: group[1][0]):
-        count = min(len(members) - 1, round(frac * len(members)))
-        away.update(members[i] for i in draw.permutation(len(members))[:count].tolist())
-    return [r for i, r in enumerate(records) if i not in away], [r for i, r in enumerate(records) if i in away]

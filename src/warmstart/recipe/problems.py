@@ -60,7 +60,11 @@ def _missing(kind: type[Settings], place: Place) -> BadInput:
     flags = flags_of(SETTINGS[kind.__name__])
     flag = next((f for f in flags if f.path == path or f.path.startswith(f"{path}.")), None)
     field = field_at(kind, place)
-    how = f"give {flag.name} {flag.metavar}" if flag and flag.name.startswith("-") else f"give {path.upper()}"
+    how = (
+        f"give {flag.name} {flag.shown}"
+        if flag and flag.name.startswith("-")
+        else f"give {flag.name if flag else path}"
+    )
     return BadInput(
         "missing", where=flag.name if flag else path, allowed=flag.help if flag else accepted(field) if field else "",
         next_step=f"{how}, or {flag.path if flag else path} in a recipe",
@@ -77,7 +81,10 @@ def _refused(first: ErrorDetails, kind: type[Settings], place: Place, origins: M
 
 
 def _origin(place: Place, origins: Mapping[Place, str]) -> str:
-    """Where the value or, failing that, the group that it stands in was said."""
+    """Where the value or, failing that, something in it or the group that it stands in was said."""
+    inside = [said for said_of, said in origins.items() if said_of[: len(place)] == place]
+    if inside:
+        return origins.get(place, inside[0])
     for length in range(len(place), 0, -1):
         if place[:length] in origins:
             return origins[place[:length]]
@@ -93,7 +100,7 @@ def _what(first: ErrorDetails, field: FieldInfo | None) -> str:
         return "nothing is named"
     if choices(field):
         return "unknown choice"
-    return "not " + (accepted(field) if group(field.annotation) else _kind(first, field))
+    return "not a group of keys" if group(field.annotation) else f"not {_kind(first, field)}"
 
 
 def _kind(first: ErrorDetails, field: FieldInfo) -> str:

@@ -22,7 +22,7 @@ from warmstart.report.figures import (
     loss_figure,
     training_loss,
 )
-from warmstart.report.runs import RunRecord, read_run
+from warmstart.report.runs import RunRecord, read_runs
 
 
 def write_page(path: Path, title: str, blocks: Sequence[Block]) -> None:
@@ -55,7 +55,7 @@ def report_runs(folders: Sequence[Path], out: Path) -> None:
     if not folders:
         raise BadInput("no run to report", where="warmstart report", next_step="name at least one run folder")
     check_target(out)
-    runs = _named_apart([read_run(Path(folder)) for folder in folders])
+    runs = _named_apart([run for folder in folders for run in read_runs(Path(folder))])
     blocks: list[Block] = [Heading("Results"), results_table(runs)]
     blocks += seeds_table(runs)
     blocks += comparison_figures(runs)

@@ -1,10 +1,11 @@
 """A run folder, read into one frozen record.
 
 The folder holds ``report.json`` (required), ``metrics.jsonl``, ``manifest.json``, ``account.json`` and ``config.yaml``; what
-is missing of the others is empty. A run of several seeds may keep each seed's curves in a folder of its own inside.
+is missing of the others is empty. A run of several trainings keeps each in a folder of its own inside.
 """
 
 import json
+import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any, NoReturn
 
 from warmstart.base.errors import BadInput
 from warmstart.base.files import read_json
+
+Trained = tuple[Path, dict[str, Any]]  # the folder of one training, and its report
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +70,8 @@ class RunRecord:
     config: str
 
 
-def read_run(folder: Path) -> RunRecord:
-    """Reads a run folder.
+def read_runs(folder: Path) -> list[RunRecord]:
+    """Reads a run folder: one record, or one per arm where it holds several trainings (seeds, a control).
 
     Raises:
         BadInput: no finished run in ``folder``, or a file in it that cannot be read.
@@ -83,29 +86,47 @@ def read_run(folder: Path) -> RunRecord:
         )  # fmt: skip
     report = _read_object(path)
     try:
-        seeds = tuple(
-            SeedResult(int(seed["seed"]), _numbers(seed["metrics"]), bool(seed.get("collapsed", False)))
-            for seed in report.get("seeds", [])
-        )
-        return RunRecord(
-            folder=folder,
-            name=folder.resolve().name,
-            steps=int(report["steps"]),
-            tokens=int(report["tokens"]),
-            seconds=float(report["seconds"]),
-            metrics=_numbers(report.get("mean") or report["metrics"]),
-            spread=_numbers(report.get("spread", {})),
-            seeds=seeds,
-            curves=tuple(read_curves(file) for file in _metrics_files(folder)),
-            manifest=_read_object(folder / "manifest.json", missing_is_empty=True),
-            account=_read_object(folder / "account.json", missing_is_empty=True),
-            config=_read_words(folder / "config.yaml"),
-        )
+        if "runs" not in report:
+            return [_record(folder, folder.resolve().name, [(folder, report)])]
+        arms: dict[str, list[Trained]] = {}
+        for run in report["runs"]:
+            arms.setdefault(run["arm"], []).append((folder / Path(run["run"]).name, run))
+        return [_record(folder, f"{folder.resolve().name}: {arm}", trained) for arm, trained in arms.items()]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadInput(
             "not the report of a run", where=str(path), value=str(error),
             allowed="an object with steps, tokens, seconds and metrics", next_step="write it again by running the command",
         ) from None  # fmt: skip
+
+
+def _record(folder: Path, name: str, trained: list[Trained]) -> RunRecord:
+    """One arm: its trainings' figures (on test where there is one), their mean and spread, and all curves."""
+    seeds = tuple(
+        SeedResult(
+            int(report.get("seed", 0)),
+            _numbers(report.get("test", report)["metrics"]),
+            bool(report.get("collapsed", False)),
+        )
+        for _, report in trained
+    )
+    measured = {measure: [seed.metrics[measure] for seed in seeds] for measure in seeds[0].metrics}
+    several = len(seeds) > 1
+    return RunRecord(
+        folder=folder,
+        name=name,
+        steps=sum(int(report["steps"]) for _, report in trained),
+        tokens=sum(int(report["tokens"]) for _, report in trained),
+        seconds=sum(float(report["seconds"]) for _, report in trained),
+        metrics={measure: statistics.fmean(values) for measure, values in measured.items()},
+        spread={measure: statistics.stdev(values) for measure, values in measured.items()} if several else {},
+        seeds=seeds if several else (),
+        curves=tuple(
+            read_curves(place / "metrics.jsonl") for place, _ in trained if (place / "metrics.jsonl").is_file()
+        ),
+        manifest=_read_object(folder / "manifest.json", missing_is_empty=True),
+        account=_read_object(trained[0][0] / "account.json", missing_is_empty=True),
+        config=_read_words(folder / "config.yaml"),
+    )
 
 
 def read_curves(path: Path) -> Curves:
@@ -141,11 +162,6 @@ def _records(path: Path) -> Iterator[dict[str, Any]]:
                 f"not a metrics record ({error})", where=f"{path}:{number}", value=line,
                 allowed="an object with kind and step", next_step="remove the line",
             ) from None  # fmt: skip
-
-
-def _metrics_files(folder: Path) -> list[Path]:
-    own = folder / "metrics.jsonl"
-    return [own] if own.is_file() else sorted(folder.glob("*/metrics.jsonl"))
 
 
 def _read_object(path: Path, missing_is_empty: bool = False) -> dict[str, Any]:

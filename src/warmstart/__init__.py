@@ -1,0 +1,25 @@
+"""warmstart: pre-train or import a language model, start a supervised model from it, measure what that bought.
+
+The names below are the Python face; they are fetched when they are first used, so importing the package is free.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_FACE = (
+    "Classifier", "evaluate", "explain", "finetune", "generate", "load", "predict", "prepare", "pretrain", "report",
+)  # fmt: skip
+
+__all__ = [*_FACE, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _FACE:
+        return getattr(import_module("warmstart.verbs.face"), name)
+    raise AttributeError(f"module 'warmstart' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,121 @@
+"""The scikit-learn-like face: ``Classifier(start).fit(rows, dev=rows).predict(texts)``."""
+
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from warmstart.base.errors import BadInput
+from warmstart.base.files import staged_folder
+from warmstart.evaluate.predict import Prediction, predict_records
+from warmstart.evaluate.tuned import evaluate_records
+from warmstart.recipe.build import NO_START
+from warmstart.recipe.labelled import Labelled
+from warmstart.recipe.load import compose
+from warmstart.recipe.schema import FinetuneRecipe
+from warmstart.tasks.dataset import records_from, task_from
+from warmstart.tasks.portions import set_aside
+from warmstart.tasks.spec import Kind
+from warmstart.verbs.finetune import finetune
+from warmstart.verbs.loading import Loaded, load_run
+
+Row = Mapping[str, Any]
+
+
+class Classifier:
+    """A model for one labelled task (any kind: classes, pairs, scores, choices), in the manner of scikit-learn."""
+
+    def __init__(self, start: str = NO_START, task: Kind = "classification", **options: Any) -> None:
+        """Nothing is read before :meth:`fit`.
+
+        Args:
+            start: a pre-trained run or model folder, or ``none``.
+            task: the kind.
+            options: flags of ``warmstart finetune`` without their dashes: ``lr=1e-4``, ``length="5 epochs"``.
+        """
+        self.start, self.task, self.options = start, task, options
+        self.report_: dict[str, Any] = {}
+        self._loaded: Loaded | None = None
+        self._home: tempfile.TemporaryDirectory[str] | None = None
+
+    def fit(self, rows: Iterable[Row], dev: Iterable[Row] | None = None) -> "Classifier":
+        """Fine-tunes on ``rows`` with the keys of the task's files; without ``dev`` a tenth is held out.
+
+        Raises:
+            BadInput: as ``warmstart finetune`` does; rows are named by their number.
+        """
+        task = task_from(self.task, rows)
+        if dev is None:
+            train, judged = set_aside(task.records, 0.1, 0)
+        else:
+            train, judged = task.records, task_from(self.task, dev, task.label_names).records
+        flags = {f"--{name.replace('_', '-')}": value for name, value in self.options.items()}
+        recipe = compose(FinetuneRecipe, flags={"--start": self.start, "--task": self.task} | flags)
+        self._home = tempfile.TemporaryDirectory(prefix="warmstart-")
+        out = str(Path(self._home.name) / "run")
+        self.report_ = finetune(recipe, out, data=Labelled(self.task, task.label_names, train, judged))
+        self._loaded = load_run(out)
+        return self
+
+    @staticmethod
+    def load(run: str | Path) -> "Classifier":
+        """A fine-tuned run, ready to predict."""
+        loaded = load_run(run)
+        found = Classifier(str(run), loaded.task().kind)
+        found._loaded = loaded
+        return found
+
+    @property
+    def classes_(self) -> tuple[str, ...]:
+        """Label names, in the order of :meth:`predict_proba`'s columns; empty for scores and choices."""
+        return self._ready().task().label_names
+
+    def predict(self, rows: Sequence[str | Row]) -> list[Any]:
+        """Per row (a text, or a mapping with the task's keys) the label's name, labels' names, score or choice."""
+        return [found.score if found.label is None else found.label for found in self._predictions(rows)]
+
+    def predict_proba(self, rows: Sequence[str | Row]) -> NDArray[np.float64]:
+        """[n, C] probabilities, in the order of :attr:`classes_`.
+
+        Raises:
+            BadInput: the task has no classes.
+        """
+        if not self.classes_:
+            raise BadInput("this task has no classes", where="predict_proba", value=self.task, next_step="use predict")
+        found = [[each.probabilities[name] for name in self.classes_] for each in self._predictions(rows)]
+        return np.array(found).reshape(-1, len(self.classes_))
+
+    def evaluate(self, rows: Iterable[Row]) -> dict[str, Any]:
+        """{"metrics", "intervals", "examples"} on labelled rows."""
+        loaded = self._ready()
+        spec = loaded.task()
+        records = records_from(spec.kind, rows, spec.label_names)
+        return evaluate_records(loaded.model, loaded.tokenizer, spec, records).to_dict()
+
+    def save(self, folder: str | Path) -> None:
+        """Copies the whole run (weights, tokenizer, task, recipe, report) to a new ``folder``."""
+        target = Path(folder)
+        if target.exists():
+            raise BadInput("the folder exists", where=str(target), next_step="choose another, or remove it first")
+        with staged_folder(target) as stage:
+            shutil.copytree(self._ready().folder, stage, dirs_exist_ok=True)
+
+    def _predictions(self, rows: Sequence[str | Row]) -> list[Prediction]:
+        loaded = self._ready()
+        spec = loaded.task()
+        if isinstance(rows, str):
+            raise BadInput(
+                "one text where several are expected", where="rows", value=rows, next_step="put it in a list"
+            )
+        fields = ({"text": row} if isinstance(row, str) else row for row in rows)
+        records = records_from(spec.kind, fields, spec.label_names, require_label=False)
+        return list(predict_records(loaded.model, loaded.tokenizer, spec, records)) if len(rows) else []
+
+    def _ready(self) -> Loaded:
+        if self._loaded is None:
+            raise BadInput("this classifier has not learned anything", where="Classifier", next_step="call fit first")
+        return self._loaded

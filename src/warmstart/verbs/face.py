@@ -1,0 +1,83 @@
+"""The Python face: functions with the names of the verbs, and their flags as keywords.
+
+``warmstart.finetune(out="runs/sst", start="runs/lm", task="classification", train="train.jsonl", lr=1e-4)`` does what
+``warmstart finetune --out runs/sst --start runs/lm …`` does and returns what its ``--json`` prints.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from warmstart.base.settings import Settings
+from warmstart.corpora.prepare import PrepareSettings
+from warmstart.recipe.load import compose
+from warmstart.recipe.requests import EvaluateRequest, GenerateRequest, PredictRequest
+from warmstart.recipe.schema import FinetuneRecipe, PretrainRecipe
+from warmstart.verbs import evaluate as _evaluate
+from warmstart.verbs import explain as _explain
+from warmstart.verbs import finetune as _finetune
+from warmstart.verbs import generate as _generate
+from warmstart.verbs import predict as _predict
+from warmstart.verbs import prepare as _prepare
+from warmstart.verbs import pretrain as _pretrain
+from warmstart.verbs import report as _report
+from warmstart.verbs.classifier import Classifier
+
+__all__ = [
+    "Classifier", "evaluate", "explain", "finetune", "generate", "load", "predict", "prepare", "pretrain", "report",
+]  # fmt: skip
+
+S = TypeVar("S", bound=Settings)
+
+report = _report.report
+
+
+def prepare(paths: Sequence[str] | str, out: str, **flags: Any) -> dict[str, Any]:
+    """Raw text to a corpus folder."""
+    chosen = [paths] if isinstance(paths, str) else list(paths)
+    return _prepare.prepare(PrepareSettings.model_validate({"paths": chosen, "out": out} | flags))
+
+
+def pretrain(
+    out: str, *, recipe: str | None = None, sets: Sequence[str] = (), resume: bool = False, **flags: Any
+) -> dict[str, Any]:
+    """A language model from text or a corpus."""
+    return _pretrain.pretrain(_composed(PretrainRecipe, recipe, sets, flags), out, resume)
+
+
+def finetune(
+    out: str, *, recipe: str | None = None, sets: Sequence[str] = (), resume: bool = False, **flags: Any
+) -> dict[str, Any]:
+    """A model for one task."""
+    return _finetune.finetune(_composed(FinetuneRecipe, recipe, sets, flags), out, resume)
+
+
+def explain(verb: str, *, recipe: str | None = None, sets: Sequence[str] = (), **flags: Any) -> dict[str, Any]:
+    """What ``pretrain`` or ``finetune`` would do, in words."""
+    kinds: dict[str, type[PretrainRecipe | FinetuneRecipe]] = {"pretrain": PretrainRecipe, "finetune": FinetuneRecipe}
+    return _explain.explain(_composed(kinds[verb], recipe, sets, flags))
+
+
+def evaluate(run: str, data: str, **flags: Any) -> dict[str, Any]:
+    """Measures of a fine-tuned run on a labelled file, with intervals."""
+    return _evaluate.evaluate(**EvaluateRequest(run=run, data=data, **flags).model_dump())
+
+
+def predict(run: str, input: str, output: str, **flags: Any) -> dict[str, Any]:
+    """A file of examples to a file of predictions."""
+    return _predict.predict(**PredictRequest(run=run, input=input, output=output, **flags).model_dump())
+
+
+def generate(run: str, prompt: str | Sequence[str], **flags: Any) -> list[dict[str, Any]]:
+    """Continuations of one prompt or several."""
+    prompts = (prompt,) if isinstance(prompt, str) else tuple(prompt)
+    return _generate.generate(**GenerateRequest(run=run, prompts=prompts, **flags).model_dump())
+
+
+def load(run: str | Path) -> Classifier:
+    """A fine-tuned run, ready to predict."""
+    return Classifier.load(run)
+
+
+def _composed(kind: type[S], recipe: str | None, sets: Sequence[str], flags: dict[str, Any]) -> S:
+    return compose(kind, recipe=recipe, sets=sets, flags={f"--{k.replace('_', '-')}": v for k, v in flags.items()})
