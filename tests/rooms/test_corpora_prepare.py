@@ -303,7 +303,7 @@ except p.BadInput as error:
 def script(when: str, source: Path, out: Path, vocabulary: Path) -> subprocess.CompletedProcess[str]:
     """Runs a preparation in another process; returns only when all its workers, which share its output, are gone."""
     arguments = [sys.executable, "-c", SCRIPT, str(source), str(out), str(vocabulary), when]
-    return subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(arguments, capture_output=True, text=True, timeout=300, check=False)
 
 
 @pytest.mark.parametrize("when", ["rename", "middle"])

@@ -17,7 +17,7 @@ from warmstart.base.run_folder import REPORT, RunFolder
 from warmstart.demo.docstrings import collect, make_task
 from warmstart.metrics.seeds import compare
 from warmstart.recipe.schema import CorpusRecipe, FinetuneRecipe, ModelRecipe, PretrainRecipe, TaskRecipe
-from warmstart.report.blocks import Block, Code, Figure, Heading, Measured, Table, Words
+from warmstart.report.blocks import Block, Cell, Code, Figure, Heading, Measured, Table, Words
 from warmstart.report.page import comparison_figures, curve_figures, write_page
 from warmstart.report.runs import RunRecord, read_runs
 from warmstart.train.settings import OptimizerSettings, ScheduleSettings, TrainSettings
@@ -178,7 +178,9 @@ def _write_page(
     told: Sequence[str],
     sample: str,
 ) -> None:
-    arms = tuple((name, Measured(arm["mean"], arm["std"]), *map(Measured, arm["values"])) for name, arm in _arms(tuned))
+    arms: list[tuple[Cell, ...]] = [
+        (name, Measured(arm["mean"], arm["std"]), *map(Measured, arm["values"])) for name, arm in _arms(tuned)
+    ]
     seeds = tuple(f"seed {number}" for number in range(1, len(tuned[PRETRAINED]["values"]) + 1))
     task_runs = [run for run in runs if run.seeds]
     blocks: list[Block] = [
@@ -188,7 +190,7 @@ def _write_page(
             "random ones, with equal settings."
         ),
         Heading("What pre-training bought"),
-        Table((f"{tuned['measure']} on {tuned['split']}", "mean ± std", *seeds), arms),
+        Table((f"{tuned['measure']} on {tuned['split']}", "mean ± std", *seeds), tuple(arms)),
         Words(_verdict(tuned)),
         *[block for block in comparison_figures(task_runs) if isinstance(block, Figure)][:1],
         Heading("Three predictions"),

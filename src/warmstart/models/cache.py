@@ -21,9 +21,9 @@ class LayerCache:
 
     def append(self, k_BHTK: torch.Tensor, v_BHTK: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Writes the new keys and values and returns all that may be read, [B, H, seen, K] each."""
-        where = self.slots[:, None, :, None].expand_as(k_BHTK)
-        self.keys.scatter_(2, where, k_BHTK)
-        self.values.scatter_(2, where, v_BHTK)
+        rows = torch.arange(len(self.slots), device=self.slots.device)[:, None]
+        self.keys[rows, :, self.slots] = k_BHTK.transpose(1, 2)  # a scatter of whole rows, not of single numbers
+        self.values[rows, :, self.slots] = v_BHTK.transpose(1, 2)
         return self.keys[:, :, : self.seen], self.values[:, :, : self.seen]
 
 

@@ -1,0 +1,189 @@
+"""Law 3, Order: n + m steps in one go = n steps, kill -9, m steps: bit for bit on a CPU."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from warmstart.base.errors import BadInput, Diverged, Stopped
+from warmstart.base.run_folder import RunFolder
+from warmstart.evaluate.perplexity import evaluate_language_model
+from warmstart.example.example import Example
+from warmstart.models.model import Model
+from warmstart.models.presets import preset
+from warmstart.models.settings import ModelSettings
+from warmstart.objectives.causal import causal
+from warmstart.streams.sources import Rows
+from warmstart.streams.stream import Stream
+from warmstart.train import checkpoint
+from warmstart.train.loop import Goalpost, Trainer
+from warmstart.train.settings import TrainSettings
+
+CPU = torch.device("cpu")
+
+
+class Text:
+    """A corpus of random documents in memory."""
+
+    def __init__(self) -> None:
+        draw = np.random.default_rng(0)
+        lengths = draw.integers(3, 60, 30)
+        self.ids = draw.integers(0, 64, lengths.sum())
+        self.offsets = np.concatenate([[0], np.cumsum(lengths)])
+        self.num_tokens = len(self.ids)
+
+    def tokens(self, start: int, stop: int) -> np.ndarray:
+        return self.ids[start:stop]
+
+
+class Deadly(Rows):
+    """Rows whose ``take`` number ``dies_at`` is the process's last."""
+
+    dies_at = -1
+    taken = 0
+
+    def take(self, epoch: int, indices: np.ndarray) -> list[list[Example]]:
+        self.taken += 1
+        if self.taken == self.dies_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().take(epoch, indices)
+
+
+def trainer(folder: Path, precision: str, dies_at: int = -1, save_every_s: float = 1e9) -> Trainer:
+    """Three epochs of 14 steps with dropout and accumulation; dev is judged, and all saved, every 5 steps."""
+    source = Deadly(Text(), 16, causal, held_out=3)
+    source.dies_at = dies_at
+    settings = TrainSettings(
+        length="3 epochs", batch_size=4, accumulation=2, precision=precision, evaluate_every="5 steps",  # type: ignore[arg-type]
+        save_every_s=save_every_s,
+    )  # fmt: skip
+    model = Model.fresh(ModelSettings(backbone=preset("gpt1-tiny", vocab_size=64, context=16)), 1)
+    dev = Stream(Rows(Text(), 16, causal, held_out=3, dev=True), 3, 1, shuffle=False)
+    judge = Goalpost(lambda m: evaluate_language_model(m, dev.batches(0)).to_dict(), "loss", False)
+    stream = Stream(source, settings.batch_size, settings.seed, settings.accumulation)
+    return Trainer(model, stream, settings, {"lm": 1.0}, RunFolder(folder), judge, CPU)
+
+
+def everything(done: Trainer) -> dict[str, Any]:
+    """Weights, moments, memory, best weights and all that was logged, but for the clock."""
+    rows = [{k: v for k, v in row.items() if k not in ("tokens_per_s", "elapsed_s")} for row in done.folder.metrics()]
+    state = {k: v.numpy().tobytes() for k, v in done.optimizer.state().items()}
+    return {"rows": rows, "state": state, "best": done.best_path.read_bytes(), "step": done.state.step}
+
+
+def in_a_process_that_dies(folder: Path, precision: str, dies_at: int) -> None:
+    child = os.fork()
+    if child == 0:
+        os.environ["NO_COLOR"] = "1"
+        made = trainer(folder, precision, dies_at)
+        if folder.exists():
+            made.resume()
+        else:
+            made.folder.create("a recipe", {})
+        made.run()
+        os._exit(3)  # it was to die before
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("precision", ["fp32", "auto"])
+def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path, precision: str) -> None:
+    """Witness: the uninterrupted run; 20 cuts over three epochs, borders of epochs among them, some runs cut twice."""
+    whole = trainer(tmp_path / "whole", precision)
+    whole.folder.create("a recipe", {})
+    whole.run()
+    wanted = everything(whole)
+    steps = whole.plan.steps
+    per_epoch = steps // 3
+    cuts = [2, per_epoch, per_epoch + 1, per_epoch + 2, 2 * per_epoch + 1, steps]
+    cuts += np.random.default_rng(1).integers(2, steps, 20 - len(cuts)).tolist() if precision == "fp32" else [7]
+    for number, cut in enumerate(cuts):
+        folder = tmp_path / f"cut{number}"
+        in_a_process_that_dies(folder, precision, cut + 1)  # the first take is the plan's look at a batch
+        if number % 4 == 0:
+            in_a_process_that_dies(folder, precision, 3)
+        resumed = trainer(folder, precision)
+        resumed.resume()
+        resumed.run()
+        assert everything(resumed) == wanted, f"cut before step {cut}"
+
+
+def test_killed_while_saving_finds_a_whole_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Invariant: whatever call of a save the process dies in, the newest whole checkpoint is the old or the new one."""
+    folder = tmp_path / "resume"
+    tensors = {"a": torch.arange(5.0)}
+    checkpoint.save(folder, 1, tensors, {"tokens": 1})
+    deaths = 0
+    for name in ("replace", "fsync", "unlink", "rename", "chmod", "rmdir"):
+        for number in range(1, 4):
+            child = os.fork()
+            if child == 0:
+                calls = 0
+                real = getattr(os, name)
+
+                def dying(*args: Any, real: Any = real, number: int = number, **kwargs: Any) -> Any:
+                    nonlocal calls
+                    calls += 1
+                    if calls == number:
+                        os.kill(os.getpid(), signal.SIGKILL)
+                    return real(*args, **kwargs)
+
+                setattr(os, name, dying)
+                checkpoint.save(folder, 2, tensors, {"tokens": 2})
+                os._exit(0)
+            deaths += os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+            found = checkpoint.load_newest(folder)
+            assert found is not None and found[1]["step"] in (1, 2) and torch.equal(found[0]["a"], tensors["a"])
+            checkpoint.save(folder, 1, tensors, {"tokens": 1})
+    assert deaths >= 6
+
+
+def test_a_damaged_checkpoint_is_not_used(tmp_path: Path) -> None:
+    """Witness: one flipped byte, which the file format itself would load silently."""
+    checkpoint.save(tmp_path, 1, {"a": torch.zeros(100)}, {})
+    file = tmp_path / "step-000000001" / checkpoint.TENSORS
+    data = bytearray(file.read_bytes())
+    data[-7] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(BadInput, match="no checkpoint here is whole"):
+        checkpoint.load_newest(tmp_path)
+
+
+def test_sigterm_saves_and_says_so(tmp_path: Path) -> None:
+    """Witness: the uninterrupted run, after a stop by signal in the middle."""
+
+    class Terminating(Deadly):
+        def take(self, epoch: int, indices: np.ndarray) -> list[list[Example]]:
+            self.taken += 1
+            if self.taken == 12:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return Rows.take(self, epoch, indices)
+
+    whole = trainer(tmp_path / "whole", "fp32")
+    whole.folder.create("a recipe", {})
+    whole.run()
+    stopped = trainer(tmp_path / "stopped", "fp32")
+    stopped.folder.create("a recipe", {})
+    stopped.stream.source.__class__ = Terminating
+    with pytest.raises(Stopped, match="--resume") as caught:
+        stopped.run()
+    assert caught.value.exit_code == 75
+    resumed = trainer(tmp_path / "stopped", "fp32")
+    assert resumed.resume()
+    resumed.run()
+    assert everything(resumed) == everything(whole)
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_update(tmp_path: Path) -> None:
+    """Invariant: the weights are those of the step before."""
+    made = trainer(tmp_path / "run", "fp32")
+    made.folder.create("a recipe", {})
+    with torch.no_grad():
+        made.model.backbone.tokens.weight[3] = float("inf")
+    before = made.weights.groups[0].master.clone()
+    with pytest.raises(Diverged, match="not finite"):
+        made.run()
+    assert torch.equal(made.weights.groups[0].master, before)
