@@ -122,6 +122,11 @@ def test_a_refused_value_in_a_file_or_set_is_named_by_where_it_was_said(tmp_path
     assert refused(recipe=path, sets=["train.seed=y"]).where == "--set train.seed"
     assert refused(recipe=path, flags=CORPUS | {"--seed": "z"}).where == "--seed"
     assert refused(sets=["train=3"]).what == "not a group of keys"
+    assert refused(recipe=written(tmp_path, "train: 3"), sets=["train.seed=1"]).where == f"{path}:1, train"
+    assert (
+        refused(recipe=written(tmp_path, "corpus:\n  paths:\n  - [a]\n"), flags={}).where == f"{path}:3, corpus.paths.0"
+    )
+    assert refused(flags=CORPUS | {"--lrr": "3"}).next_step == "did you mean '--lr'?"
 
 
 def test_what_is_missing_is_named_by_its_flag() -> None:

@@ -6,11 +6,13 @@
           manifest.json versions, seeds, argv          tokenizer.json: the model for everybody
           metrics.jsonl what was measured, by step   warmstart.json: its task, keys and labels
           account.json  of weights and records       README.md: the model card
-          report.json   the result; written last     best/    the weights that did best on dev
-                                                     resume/  what is needed to continue
+          report.json   the result; written last
+
+    while it trains:    resume/  the newest checkpoint       best/  the weights that did best on dev
 """
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -110,5 +112,7 @@ class RunFolder:
         write_json(path, (read_json(path) if path.is_file() else {}) | account)
 
     def finish(self, report: dict[str, Any]) -> None:
-        """Writes the result, which marks the run as finished."""
+        """Writes the result, which marks the run as finished, and drops what only an unfinished run needs."""
         write_json(self.path / REPORT, report)
+        for name in ("resume", "best"):
+            shutil.rmtree(self.path / name, ignore_errors=True)

@@ -2,11 +2,12 @@
 
 import glob
 import os
+import pkgutil
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from warmstart.base.errors import BadInput, suggest, unknown
-from warmstart.recipe.flags import Flag, flags_of
+from warmstart.recipe.flags import LENGTH, Flag, flags_of
 
 if TYPE_CHECKING:
     from warmstart.base.settings import Settings
@@ -41,23 +42,36 @@ def check_recipe_paths(table: str, recipe: "Settings") -> None:
                 _check(flag, path)
 
 
-def check_names(recipe: "Settings") -> None:
-    """Checks the names in a recipe that are looked up in tables: preset, task, cleaning rules.
+def check_words(table: str, recipe: "Settings") -> None:
+    """Checks what is text to the schema and more to the verb: names that are looked up in tables, and lengths.
 
     Raises:
-        BadInput: an unknown one, with a suggestion.
+        BadInput: an unknown preset, objective, task or cleaning rule, with a suggestion; a length without its unit.
     """
+    from warmstart.base.units import Length
     from warmstart.recipe.schema import FinetuneRecipe, PretrainRecipe
     from warmstart.recipe.sizes import backbone_settings
     from warmstart.text.clean import check_rules
 
+    for flag in flags_of(table):
+        if flag.shown == LENGTH:
+            Length.parse(_value(recipe, flag.path), flag.name)
     if isinstance(recipe, PretrainRecipe):
         check_rules(recipe.corpus.clean)
+        _check_objective(recipe.objective)
         backbone_settings(recipe.model, recipe.corpus.vocab_size)
     elif isinstance(recipe, FinetuneRecipe):
         if recipe.start == "none":
             backbone_settings(recipe.model, recipe.vocab_size)
         _check_task(recipe.task.name)
+
+
+def _check_objective(name: str) -> None:
+    import warmstart.objectives
+
+    known = [module.name for module in pkgutil.iter_modules(warmstart.objectives.__path__)]  # one file each
+    if name not in known:
+        raise unknown("objective", name, known, "--objective")
 
 
 def _check_task(name: str) -> None:

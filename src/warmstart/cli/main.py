@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from warmstart.base.console import emit, error, set_quiet
 from warmstart.base.errors import BadInput, WarmstartError, unknown
-from warmstart.cli.checks import check_names, check_recipe_paths, check_typed_paths
+from warmstart.cli.checks import check_recipe_paths, check_typed_paths, check_words
 from warmstart.cli.parser import Typed, parse
 from warmstart.cli.show import show
 from warmstart.cli.verbs import EXPLAIN, EXPLAIN_DOES, VERBS, Asked, Verb, explaining, settings_of
@@ -142,7 +142,7 @@ def _recipe(verb: Verb, typed: Typed) -> "Settings":
 
     recipe = compose(settings_of(verb.table), recipe=typed.recipe, flags=typed.flags, sets=typed.sets)
     check_recipe_paths(verb.table, recipe)
-    check_names(recipe)
+    check_words(verb.table, recipe)
     if typed.json and getattr(recipe, "output", "") == "-":
         raise BadInput(
             "--json and --output - both want standard output", where="--output", value="-", allowed="a file",

@@ -13,7 +13,7 @@ def show(verb: Verb, result: Mapping[str, Any]) -> None:
 
 
 def _run(result: Mapping[str, Any]) -> None:
-    """A training: where it is, what it took, how good it is; with several runs each arm's mean and spread."""
+    """A training: where it is, what it took, how good it is; with several trainings each arm's mean and spread."""
     emit_text(f"{result['run']}: {result['steps']:,} steps, {result['tokens']:,} tokens, {duration(result['seconds'])}")
     _measures(result)
     arms = {name: result[name] for name in ("pretrained", "scratch") if name in result}
@@ -67,6 +67,10 @@ def _report(result: Mapping[str, Any]) -> None:
     emit_text(str(result["out"]))
 
 
+def _demo(result: Mapping[str, Any]) -> None:
+    emit_text(result["page"])  # the table has been said
+
+
 _SHOWN = {
     "prepare": _prepare,
     "pretrain": _run,
@@ -76,5 +80,5 @@ _SHOWN = {
     "generate": _generate,
     EXPLAIN: _explain,
     "report": _report,
-    "demo": _run,
+    "demo": _demo,
 }

@@ -110,9 +110,7 @@ def _predict(settings: Any, asked: Asked) -> Any:
 def _generate(settings: Any, asked: Asked) -> Any:
     from warmstart.verbs.generate import generate
 
-    fields = settings.model_dump()
-    prompts = fields.pop("prompts")
-    return {"generations": generate(prompts=None if prompts is None else list(prompts), **fields)}
+    return {"generations": generate(**settings.model_dump())}
 
 
 def _report(settings: Any, asked: Asked) -> Any:

@@ -46,15 +46,16 @@ def keep_top_k(logits_BV: torch.Tensor, k: int) -> torch.Tensor:
 
 def keep_top_p(logits_BV: torch.Tensor, p: float) -> torch.Tensor:
     """All but the nucleus of each row become -inf: the fewest likeliest tokens whose mass is at least ``p``."""
-    mass_BV = logits_BV.softmax(-1, dtype=torch.float64)
+    total = logits_BV.double().logsumexp(-1, keepdim=True)
     size, vocabulary = _FIRST_NUCLEUS, logits_BV.shape[-1]
     while True:
-        ranked, order = mass_BV.topk(min(size, vocabulary))
-        through = ranked.cumsum(-1)
+        ranked, order = logits_BV.topk(min(size, vocabulary))
+        mass = (ranked.double() - total).exp()
+        through = mass.cumsum(-1)
         if size >= vocabulary or bool((through[:, -1] >= p).all()):
             break
         size *= 8
-    inside = through - ranked < p  # what stands before a token of the nucleus has not reached p yet
+    inside = through - mass < p  # what stands before a token of the nucleus has not reached p yet
     outside_BV = torch.ones_like(logits_BV, dtype=torch.bool).scatter_(-1, order, ~inside)
     return logits_BV.masked_fill(outside_BV, float("-inf"))
 

@@ -62,6 +62,8 @@ def default_at(kind: type[Settings], path: Sequence[str]) -> Any:
         if isinstance(owner, Settings):
             owner = getattr(owner, name)
             continue
+        if not isinstance(owner, type):
+            return NO_DEFAULT  # an item of a list
         field = owner.model_fields[name]
         owner = field.get_default(call_default_factory=True)
         if owner is NO_DEFAULT:

@@ -6,6 +6,9 @@ The type of a flag, its choices and its default are those of its field; only its
 from dataclasses import dataclass, replace
 from typing import Literal
 
+LENGTH = "LENGTH"
+"""Stands for a length with its unit in the help."""
+
 PathKind = Literal["", "file", "folder", "either", "text"]
 
 
@@ -58,18 +61,18 @@ _MODEL = (
     Flag("--dropout", "model.dropout", "of embedding, attention and residual alike", "P"),
 )
 _TRAIN = (
-    Flag("--length", "train.length", "how long: '3 epochs', '2000 steps', '8M tokens'", "LENGTH"),
+    Flag("--length", "train.length", "how long: '3 epochs', '2000 steps', '8M tokens'", LENGTH),
     Flag("--batch-size", "train.batch_size", "examples (or rows of text) per step", "N"),
     Flag("--accumulation", "train.accumulation", "parts that a batch is computed in, at least", "N"),
     Flag("--max-tokens", "train.max_tokens", "tokens computed at a time: bounds the memory, not the result", "N"),
     Flag("--lr", "train.optimizer.lr", "peak learning rate", "RATE"),
-    Flag("--warmup", "train.schedule.warmup", "linear warm-up: '2000 steps', '0.01 run'", "LENGTH"),
+    Flag("--warmup", "train.schedule.warmup", "linear warm-up: '2000 steps', '0.01 run'", LENGTH),
     Flag("--decay", "train.schedule.decay", "of the learning rate after the warm-up"),
     Flag("--weight-decay", "train.optimizer.weight_decay", "decoupled, on weights that are no bias and no gain", "W"),
     Flag("--clip-norm", "train.optimizer.clip_norm", "largest norm of the whole gradient", "NORM"),
     Flag("--seed", "train.seed", "of everything that is random", "N"),
     Flag("--precision", "train.precision", "of the computation; auto takes bf16 where the processor has it"),
-    Flag("--evaluate-every", "train.evaluate_every", "how often dev is judged, a length", "LENGTH"),
+    Flag("--evaluate-every", "train.evaluate_every", "how often dev is judged, a length", LENGTH),
     Flag("--patience", "train.patience", "judgements without a new best before stopping early; 0: never", "N"),
     Flag("--save-every", "train.save_every_s", "seconds between checkpoints", "SECONDS"),
 )
@@ -168,6 +171,7 @@ GENERATE: Table = {
         Flag("--prompt", "prompts", "the beginning of a text; several may be named", "TEXT", many=True),
         Flag("--input", "input", "a file with one beginning per line, or - for standard input", "FILE|-",
              exists="file", unless=("-",)),
+        Flag("--encoding", "encoding", "of the file", "NAME"),
     ),
     "How": (
         Flag("--max-new", "max_new", "tokens to add at most", "N"),

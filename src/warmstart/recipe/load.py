@@ -4,16 +4,16 @@ Later words win: defaults < file < flags < ``--set``. Each value remembers where
 line or the flag.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
 
-from warmstart.base.errors import BadInput
+from warmstart.base.errors import BadInput, unknown
 from warmstart.base.settings import Settings
 from warmstart.recipe.fields import field_at, is_list
-from warmstart.recipe.flags import SETTINGS, Flag, flags_of
+from warmstart.recipe.flags import SETTINGS, flags_of
 from warmstart.recipe.problems import explained
 from warmstart.recipe.yaml_file import Place, read_yaml
 
@@ -39,6 +39,8 @@ def compose(
         said.read(recipe)
     known = {flag.name: flag for flag in flags_of(SETTINGS[kind.__name__])}
     for name, value in (flags or {}).items():
+        if name not in known:
+            raise unknown("option", name, known)
         said.put(tuple(known[name].path.split(".")), value, name)
     for text in sets:
         path, value = _assignment(text)
@@ -87,10 +89,11 @@ class _Said:
         if isinstance(value, str) and field is not None and is_list(field):
             value = [part.strip() for part in value.split(",") if part.strip()]
         here = self.tree
-        for name in path[:-1]:
+        for depth, name in enumerate(path[:-1], start=1):
             inner = here.setdefault(name, {})
             if not isinstance(inner, dict):
-                inner = here[name] = {}
+                where = self.origins.get(path[:depth], ".".join(path[:depth]))
+                raise BadInput("not a group of keys", where=where, value=inner, next_step="correct it")
             here = inner
         here[path[-1]] = value
         for place in [place for place in self.origins if place[: len(path)] == path]:
@@ -107,14 +110,3 @@ def _assignment(text: str) -> tuple[Place, str]:
             next_step="write for example --set train.optimizer.beta2=0.98",
         )  # fmt: skip
     return place, value.strip()
-
-
-def composed_paths(recipe: Settings) -> Iterator[tuple[Flag, str]]:
-    """Every value of ``recipe`` that names a path, with the flag of its field."""
-    for flag in flags_of(SETTINGS[type(recipe).__name__]):
-        if flag.exists:
-            value: Any = recipe
-            for name in flag.path.split("."):
-                value = getattr(value, name)
-            for path in (value,) if isinstance(value, str) else value or ():
-                yield flag, path

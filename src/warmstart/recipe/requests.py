@@ -35,6 +35,7 @@ class GenerateRequest(GenerateSettings):
     run: str
     prompts: tuple[str, ...] | None = None
     input: str | None = None
+    encoding: str = "utf-8"
     precision: Precision = "fp32"
 
 

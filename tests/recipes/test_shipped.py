@@ -1,0 +1,80 @@
+"""Every shipped recipe composes, and trains two steps with the model made small."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from warmstart.base.settings import Settings
+from warmstart.cli.main import main
+from warmstart.recipe.fields import default_at, keys
+from warmstart.recipe.load import compose
+from warmstart.recipe.schema import FinetuneRecipe, PretrainRecipe
+from warmstart.recipe.yaml_file import read_yaml
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+SHIPPED = sorted(RECIPES.rglob("*.yaml"))
+GIVEN: dict[str, dict[str, Any]] = {
+    "pretrain": {"--corpus": ["books"]},
+    "finetune": {"--start": "none", "--task": "classification"},
+}
+TINY = ["preset=gpt1-tiny", "layers=1", "width=16", "heads=2", "context=32"]
+SHORT = ["length=2 steps", "batch_size=4", "precision=fp32", "evaluate_every=1 run", "schedule.warmup=1 steps"]
+
+
+def test_there_are_recipes_for_both_verbs() -> None:
+    """Witness: the folders."""
+    assert {path.parent.name for path in SHIPPED} == {"pretrain", "finetune"}
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.relative_to(RECIPES).as_posix())
+def test_a_recipe_composes_and_states_only_differences(path: Path) -> None:
+    """Witness: the schema's defaults, leaf by leaf."""
+    kind: type[Settings] = PretrainRecipe if path.parent.name == "pretrain" else FinetuneRecipe
+    found = compose(kind, recipe=str(path), flags=GIVEN[path.parent.name])
+    stated = [place for place in read_yaml(str(path)).lines if place in set(keys(kind))]
+    for place in stated:
+        value: Any = found
+        for name in place:
+            value = getattr(value, name)
+        assert value != default_at(kind, place), place
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.relative_to(RECIPES).as_posix())
+def test_the_first_line_says_paper_figure_and_ours(path: Path) -> None:
+    """Witness: the form that every recipe's first line has."""
+    first = path.read_text(encoding="utf-8").splitlines()[0]
+    assert re.match(r"# .*\bet al\. \d{4}, section .*; ours (has not been run|.*\d)", first), first
+
+
+def test_gpt1s_recipes_are_the_papers() -> None:
+    """Witness: Radford et al. 2018, section 4.1."""
+    found = compose(PretrainRecipe, recipe=str(RECIPES / "pretrain" / "gpt1.yaml"), flags=GIVEN["pretrain"])
+    t = found.train
+    assert (t.batch_size, t.length, t.optimizer.lr, t.optimizer.weight_decay) == (64, "100 epochs", 2.5e-4, 0.01)
+    assert (t.schedule.decay, t.schedule.warmup, t.schedule.final_frac) == ("cosine", "2000 steps", 0)
+    assert (found.model.preset, found.corpus.vocab_size) == ("gpt1", 40478)
+    tuned = compose(FinetuneRecipe, recipe=str(RECIPES / "finetune" / "gpt1.yaml"), flags=GIVEN["finetune"])
+    t = tuned.train
+    assert (t.batch_size, t.length, t.optimizer.lr, t.schedule.warmup) == (32, "3 epochs", 6.25e-5, "0.002 run")
+    assert (t.schedule.decay, tuned.lm_weight, tuned.head_dropout) == ("linear", 0.5, 0.1)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.relative_to(RECIPES).as_posix())
+def test_a_recipe_trains_two_steps(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Witness: the report of the run, two steps long."""
+    text, rows = tmp_path / "text.txt", tmp_path / "rows.jsonl"
+    text.write_text("\n\n".join(f"The fox number {n} runs over the hill and back." for n in range(40)))
+    rows.write_text("".join(json.dumps({"text": f"a fox {n}", "label": "ab"[n % 2]}) + "\n" for n in range(16)))
+    data = {
+        "pretrain": ["--corpus", str(text), "--vocab-size", "257"],
+        "finetune": ["--start", "none", "--vocab-size", "257", "--task", "classification", "--train", str(rows)],
+    }[path.parent.name]
+    sets = [f"model.{change}" for change in TINY] + [f"train.{change}" for change in SHORT]
+    sets += ["seeds=1", "control=false"] * (path.parent.name == "finetune")
+    words = [path.parent.name, "--recipe", str(path), *data, "--out", str(tmp_path / "run"), "--json"]
+    assert main([*words, *(word for change in sets for word in ("--set", change))]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["steps"] == 2 and report["run"] == str(tmp_path / "run") and report["metrics"]

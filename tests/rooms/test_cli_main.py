@@ -1,0 +1,175 @@
+"""The command line as a whole: exit codes, help, start-up, and the road from text to predictions."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from warmstart.base.console import set_quiet
+from warmstart.base.errors import BadInput, Diverged, Interrupted, Stopped
+from warmstart.cli import main as cli
+from warmstart.cli.main import main
+from warmstart.cli.verbs import VERBS
+
+HEAVY = ("torch", "numpy", "tokenizers", "sklearn", "scipy", "pyarrow", "matplotlib", "jinja2", "rich")
+
+
+@pytest.fixture(autouse=True)
+def loud() -> Iterator[None]:
+    """``--quiet`` must not outlast a test."""
+    yield
+    set_quiet(False)
+
+
+def loaded(argv: list[str], modules: tuple[str, ...]) -> tuple[int, str, list[str]]:
+    """Runs a command in a fresh Python: its exit code, its standard error, and which of ``modules`` it imported."""
+    code = f"""import sys
+from warmstart.cli.main import main
+code = main({argv!r})
+print("|", code, *[name for name in {modules!r} if name in sys.modules])"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
+    number, *found = done.stdout.rpartition("|")[2].split()
+    return int(number), done.stderr, found
+
+
+@pytest.mark.parametrize(
+    ("argv", "code"),
+    [
+        (["--help"], 0),
+        (["explain", "--help"], 0),
+        (["finetnue"], 2),
+        (["pretrain", "--corpus", "nowhere.txt", "--model", "gpt1-tiny", "--out", "new"], 2),
+        (["finetune", "--start", "nowhere", "--task", "choice"], 2),
+        (["evaluate", "--run", "nowhere", "--data", "x.jsonl"], 2),
+        (["pretrain", "--lrr", "3"], 2),
+    ],
+)
+def test_help_and_bad_paths_import_nothing(argv: list[str], code: int) -> None:
+    """Witness: ``sys.modules`` of a fresh Python."""
+    found, words, modules = loaded(argv, (*HEAVY, "pydantic", "yaml"))
+    assert (found, modules) == (code, [])
+    assert words.count("\n") == (code == 2)
+
+
+@pytest.mark.parametrize(
+    ("argv", "code"),
+    [
+        (["pretrain", "--help"], 0),
+        (["finetune", "--help"], 0),
+        (["pretrain", "--corpus", os.devnull, "--model", "gpt1-tinny", "--out", "new"], 2),
+        (["pretrain", "--corpus", os.devnull, "--lr", "fast", "--out", "new"], 2),
+        (["generate", "--run", ".", "--prompt", "a", "--top-k", "-1"], 2),
+    ],
+)
+def test_a_verbs_help_and_bad_values_import_no_library_of_numbers(argv: list[str], code: int) -> None:
+    """Witness: ``sys.modules`` of a fresh Python."""
+    assert loaded(argv, HEAVY)[::2] == (code, [])
+
+
+@pytest.mark.parametrize("verb", [*VERBS, "explain", "explain finetune"])
+def test_each_verb_has_a_help_with_an_example(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Witness: the name of the verb in its usage and in its example."""
+    assert main([*verb.split(), "--help"]) == 0
+    out, err = capsys.readouterr()
+    assert (not err and "example:" in out and out.count(f"warmstart {verb}") >= 2) or verb == "explain"
+    assert max(map(len, out.splitlines())) <= 120
+
+
+def test_help_names_every_verb_and_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """Witness: the table of verbs, and the installed distribution."""
+    from importlib.metadata import version
+
+    assert main(["--help"]) == 0
+    out = capsys.readouterr().out
+    assert all(f"\n  {verb} " in out for verb in [*VERBS, "explain"])
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"warmstart {version('warmstart')}\n"
+
+
+@pytest.mark.parametrize(
+    ("failure", "code", "words"),
+    [
+        (BadInput("wrong", where="here"), 2, "warmstart: here: wrong."),
+        (Diverged("the loss is not finite"), 1, "warmstart: the loss is not finite"),
+        (Stopped("saved"), 75, "warmstart: saved"),
+        (Interrupted("saved"), 130, "warmstart: saved"),
+        (KeyboardInterrupt(), 130, "warmstart: interrupted."),
+        (BrokenPipeError(), 0, ""),
+        (ZeroDivisionError("a\nb"), 1, "warmstart: ZeroDivisionError: a b; WARMSTART_LOG=debug shows where."),
+    ],
+)
+def test_exit_codes(
+    failure: BaseException, code: int, words: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Witness: DESIGN's table of exit codes, one kind of failure each, thrown where a verb would."""
+
+    def fail(argv: object) -> int:
+        raise failure
+
+    monkeypatch.setattr(cli, "_main", fail)
+    monkeypatch.setattr(cli, "_drop_output", lambda: None)
+    monkeypatch.delenv("WARMSTART_LOG", raising=False)
+    assert main([]) == code
+    assert capfd.readouterr().err.strip() == words
+    monkeypatch.setenv("WARMSTART_LOG", "debug")
+    main([])
+    assert ("Traceback" in capfd.readouterr().err) == isinstance(failure, ZeroDivisionError)
+
+
+def test_a_reader_that_has_seen_enough_ends_it_quietly() -> None:
+    """Witness: a pipe whose other end is closed before the help is written."""
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "warmstart", "--help"], stdout=write, stderr=subprocess.PIPE, check=False
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_the_road_from_text_to_predictions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Witness: the shapes that DESIGN section 5 promises, and the rows that went in."""
+    monkeypatch.chdir(tmp_path)
+    Path("text.txt").write_text("\n\n".join(f"The fox number {n} runs over the hill." for n in range(60)))
+    rows = [
+        {"id": n, "text": f"a {('dull', 'fine')[n % 2]} film {n}", "label": ("neg", "pos")[n % 2]} for n in range(16)
+    ]
+    Path("rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    short = "--length 2steps --batch-size 4 --precision fp32"
+
+    def said(words: str) -> Any:
+        assert main([*words.split(), "--json"]) == 0
+        return json.loads(capfd.readouterr().out)  # fails if there is anything beside the object
+
+    assert said("prepare text.txt --vocab-size 270 --out corpus")["documents"] == 60
+    run = said(f"pretrain --corpus corpus --model gpt1-tiny --out lm {short}")
+    assert (run["run"], run["steps"]) == ("lm", 2) and run["tokens"] > 0 and run["seconds"] >= 0 and run["metrics"]
+    tune = f"finetune --start lm --task classification --train rows.jsonl --dev rows.jsonl {short}"
+    assert said(f"explain {tune}")["words"] and not Path("tuned").exists()
+    run = said(f"{tune} --seeds 2 --control --out tuned")
+    assert len(run["pretrained"]["values"]) == len(run["scratch"]["values"]) == 2
+    judged = said("evaluate --run tuned --data rows.jsonl")
+    assert judged["examples"] == 16 and judged["metrics"].keys() == judged["intervals"].keys()
+    assert said("predict --run tuned --input rows.jsonl --output out.jsonl")["examples"] == 16
+    found = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
+    assert [row["id"] for row in found] == list(range(16)) and {row["label"] for row in found} <= {"neg", "pos"}
+    assert main(["predict", "--run", "tuned", "--input", "rows.jsonl", "--output", "-"]) == 0
+    assert capfd.readouterr().out == Path("out.jsonl").read_text()
+    made = said("generate --run lm --prompt The A --max-new 3 --samples 2")["generations"]
+    assert [one["prompt"] for one in made] == ["The", "The", "A", "A"]
+    assert said("report lm tuned --out page.html")["out"] == "page.html" and Path("page.html").is_file()
+    for words in (
+        "evaluate --run tuned --data rows.jsonl",
+        "generate --run lm --prompt The --max-new 2",
+        f"explain {tune}",
+    ):
+        assert main([*words.split(), "--quiet"]) == 0
+        out, err = capfd.readouterr()
+        assert out.strip() and not err
