@@ -11,7 +11,7 @@ import torch
 
 from warmstart.base.errors import BadInput, Diverged, Stopped
 from warmstart.base.run_folder import RunFolder
-from warmstart.evaluate.perplexity import evaluate_language_model
+from warmstart.evaluation.perplexity import evaluate_language_model
 from warmstart.example.example import Example
 from warmstart.models.model import Model
 from warmstart.models.presets import preset

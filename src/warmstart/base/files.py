@@ -86,6 +86,17 @@ def read_json(path: Path) -> Any:
         ) from None
 
 
+def require_space(path: Path, size: int) -> None:
+    """Refuses a place whose disk has fewer than ``size`` bytes free, before anything is written there."""
+    there = next(p for p in [path.absolute(), *path.absolute().parents] if p.exists())
+    free = shutil.disk_usage(there).free
+    if free < size:
+        raise BadInput(
+            "no space left on the disk for what this will write", where=str(path), value=f"{free / 1e6:,.0f} MB free",
+            allowed=f"at least {size / 1e6:,.0f} MB", next_step="free some space or choose another place",
+        )  # fmt: skip
+
+
 def sha256(path: Path) -> str:
     """Hex SHA-256 of a file, read in blocks."""
     with open(path, "rb") as file:

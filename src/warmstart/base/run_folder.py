@@ -26,6 +26,7 @@ CONFIG, MANIFEST, METRICS, ACCOUNT, REPORT = (
     "account.json",
     "report.json",
 )
+CORPUS = "corpus"  # made in the run's folder before the run begins, where it was given as text
 
 
 class RunFolder:
@@ -54,7 +55,9 @@ class RunFolder:
         if self.path.is_file():
             raise BadInput("this is a file, not a folder", where=where, next_step="choose another --out")
         if not self.exists:
-            if self.path.is_dir() and any(self.path.iterdir()):
+            if self.path.is_dir() and any(
+                not path.name.startswith((CORPUS, f".{CORPUS}")) for path in self.path.iterdir()
+            ):
                 raise BadInput(
                     "the output folder holds other files", where=where, next_step="choose an empty or new --out"
                 )

@@ -17,9 +17,9 @@ from warmstart.base.run_folder import REPORT, RunFolder
 from warmstart.demo.docstrings import collect, make_task
 from warmstart.metrics.seeds import compare
 from warmstart.recipe.schema import CorpusRecipe, FinetuneRecipe, ModelRecipe, PretrainRecipe, TaskRecipe
-from warmstart.report.blocks import Block, Cell, Code, Figure, Heading, Measured, Table, Words
-from warmstart.report.page import comparison_figures, curve_figures, write_page
-from warmstart.report.runs import RunRecord, read_runs
+from warmstart.reporting.blocks import Block, Cell, Code, Figure, Heading, Measured, Table, Words
+from warmstart.reporting.page import comparison_figures, curve_figures, write_page
+from warmstart.reporting.runs import RunRecord, read_runs
 from warmstart.train.settings import OptimizerSettings, ScheduleSettings, TrainSettings
 from warmstart.verbs.classifier import Classifier
 from warmstart.verbs.finetune import PRETRAINED, SCRATCH, finetune

@@ -4,6 +4,8 @@ Everything that could be wrong with such a folder is found before a weight is us
 unknown or impossible setting, a missing, extra or misshapen tensor.
 """
 
+import os
+import re
 from pathlib import Path
 
 import torch
@@ -28,12 +30,25 @@ def save_model(model: Model, folder: Path) -> None:
 
 def save_weights(model: Model, path: Path) -> None:
     """Writes the weights alone, as float32, atomically."""
-    tensors = {name: t.detach().float().cpu().contiguous() for name, t in model.state_dict().items()}
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}.tmp")
-        save_file(tensors, part, metadata={"format": "pt"})
-        part.replace(path)
+        try:
+            write_tensors(part, {name: tensor.float() for name, tensor in model.state_dict().items()})
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def write_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
+    """Writes a safetensors file; an error of the disk is an ``OSError`` as anywhere else."""
+    try:
+        save_file({n: t.detach().cpu().contiguous() for n, t in tensors.items()}, path, metadata={"format": "pt"})
+    except SafetensorError as error:
+        code = re.search(r"os error (\d+)", str(error))
+        if code is None:
+            raise
+        raise OSError(int(code[1]), os.strerror(int(code[1])), str(path)) from error
 
 
 def load_model(folder: Path, dtype: torch.dtype = torch.float32) -> Model:

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from warmstart.base.console import say
 from warmstart.base.errors import BadInput
 from warmstart.base.files import disk_errors, read_json, sha256, staged_folder, write_json
+from warmstart.models.folder import write_tensors
 
 TENSORS, STATE, MANIFEST = "state.safetensors", "state.json", "manifest.json"
 
@@ -24,7 +25,7 @@ def save(folder: Path, step: int, tensors: dict[str, torch.Tensor], state: dict[
     target = folder / f"step-{step:09d}"
     with staged_folder(target) as stage:
         with disk_errors(target):
-            save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, stage / TENSORS)
+            write_tensors(stage / TENSORS, tensors)
         write_json(stage / STATE, state | {"step": step})
         files = {
             name: {"bytes": (stage / name).stat().st_size, "sha256": sha256(stage / name)} for name in (TENSORS, STATE)

@@ -86,6 +86,11 @@ class Trainer:
         self.saved_at_s = time.monotonic()
         self.began_at_s = 0.0
 
+    @property
+    def bytes_to_write(self) -> int:
+        """What the run folder takes at most: two checkpoints (the older goes after the newer), best and final weights."""
+        return self.model.num_parameters * 4 * (2 * 3 + 2)
+
     def resume(self) -> bool:
         """Takes up the newest checkpoint of the run folder; False where there is none yet."""
         found = checkpoint.load_newest(self.folder.path / "resume")

@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ from numpy.typing import NDArray
 
 from warmstart.base.errors import BadInput
 from warmstart.base.files import staged_folder
-from warmstart.evaluate.predict import Prediction, predict_records
-from warmstart.evaluate.tuned import evaluate_records
+from warmstart.evaluation.predict import Prediction, predict_records
+from warmstart.evaluation.tuned import evaluate_records
 from warmstart.recipe.build import NO_START
 from warmstart.recipe.labelled import Labelled
 from warmstart.recipe.load import compose
@@ -40,7 +41,6 @@ class Classifier:
         self.start, self.task, self.options = start, task, options
         self.report_: dict[str, Any] = {}
         self._loaded: Loaded | None = None
-        self._home: tempfile.TemporaryDirectory[str] | None = None
 
     def fit(self, rows: Iterable[Row], dev: Iterable[Row] | None = None) -> "Classifier":
         """Fine-tunes on ``rows`` with the keys of the task's files; without ``dev`` a tenth is held out.
@@ -55,8 +55,9 @@ class Classifier:
             train, judged = task.records, task_from(self.task, dev, task.label_names).records
         flags = {f"--{name.replace('_', '-')}": value for name, value in self.options.items()}
         recipe = compose(FinetuneRecipe, flags={"--start": self.start, "--task": self.task} | flags)
-        self._home = tempfile.TemporaryDirectory(prefix="warmstart-")
-        out = str(Path(self._home.name) / "run")
+        home = tempfile.mkdtemp(prefix="warmstart-")
+        weakref.finalize(self, shutil.rmtree, home, ignore_errors=True)
+        out = str(Path(home) / "run")
         self.report_ = finetune(recipe, out, data=Labelled(self.task, task.label_names, train, judged))
         self._loaded = load_run(out)
         return self

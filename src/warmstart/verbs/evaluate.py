@@ -3,7 +3,7 @@
 from typing import Any
 
 from warmstart.base.console import say
-from warmstart.evaluate.tuned import evaluate_records
+from warmstart.evaluation.tuned import evaluate_records
 from warmstart.tasks.dataset import read_records
 from warmstart.verbs.loading import load_run
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from warmstart.base.console import say
-from warmstart.base.files import read_json
+from warmstart.base.files import read_json, require_space
 from warmstart.base.run_folder import REPORT, RunFolder
-from warmstart.evaluate.tuned import Evaluation, evaluate_records
+from warmstart.evaluation.tuned import Evaluation, evaluate_records
 from warmstart.example.record import Record
 from warmstart.metrics.measures import LOWER_IS_BETTER
 from warmstart.metrics.seeds import compare, spread
@@ -107,15 +107,16 @@ def train_one(training: Training, built: Finetuning, resume: bool) -> dict[str, 
     """One training from its warm start to its report."""
     recipe, folder = training.recipe, training.folder
     model, moved = built.fresh(recipe)
+    trainer = Trainer(
+        model, built.stream(recipe.train), recipe.train, built.coefficients, folder, _goalpost(built), device()
+    )
+    require_space(folder.path, trainer.bytes_to_write)
     folder.create(resolved(recipe), manifest("finetune", recipe.train.seed, _sizes(built)))
     account: dict[str, Any] = {"records": built.account.to_dict()}
     if moved is not None:
         say(f"transfer   {moved.sentence()}")
         account["weights"] = moved.to_dict()
     folder.write_account(account)
-    trainer = Trainer(
-        model, built.stream(recipe.train), recipe.train, built.coefficients, folder, _goalpost(built), device()
-    )
     if resume and trainer.resume():
         say(f"resumed after step {trainer.state.step}")
     outcome = trainer.run()

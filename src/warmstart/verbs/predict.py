@@ -9,8 +9,8 @@ from typing import Any
 from warmstart.base.console import say
 from warmstart.base.errors import BadInput
 from warmstart.base.files import write_atomic
-from warmstart.evaluate.answers import Reading
-from warmstart.evaluate.predict import predict_rows
+from warmstart.evaluation.answers import Reading
+from warmstart.evaluation.predict import predict_rows
 from warmstart.tasks.dataset import read_records
 from warmstart.tasks.framing import Account
 from warmstart.verbs.loading import load_run

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from warmstart.base.console import say
-from warmstart.base.run_folder import RunFolder
+from warmstart.base.files import require_space
+from warmstart.base.run_folder import CORPUS, RunFolder
 from warmstart.corpora.corpus import MANIFEST as CORPUS_MARK
 from warmstart.corpora.corpus import Corpus
 from warmstart.corpora.prepare import PrepareSettings
 from warmstart.corpora.prepare import prepare as make_corpus
-from warmstart.evaluate.perplexity import evaluate_language_model
+from warmstart.evaluation.perplexity import evaluate_language_model
 from warmstart.models.model import Model
 from warmstart.recipe.build import Pretraining, build_pretraining, device
 from warmstart.recipe.load import resolved
@@ -41,13 +42,14 @@ def pretrain(recipe: PretrainRecipe, out: str, resume: bool = False) -> dict[str
     folder, config = RunFolder(out), resolved(recipe)
     folder.require_free(resume=resume, config=config)
     backbone_settings(recipe.model, recipe.corpus.vocab_size)  # an unknown preset is told before any text is read
-    corpus = open_corpus(recipe.corpus, folder.path / "corpus")
+    corpus = open_corpus(recipe.corpus, folder.path / CORPUS)
     built = build_pretraining(recipe, corpus)
     for line in words(recipe, built):
         say(line)
+    trainer = Trainer(built.model, built.train, recipe.train, built.coefficients, folder, _goalpost(built), device())
+    require_space(folder.path, trainer.bytes_to_write)
     folder.create(config, manifest("pretrain", recipe.train.seed, {"corpus": corpus.fingerprint}))
     folder.write_account({"records": {"documents": corpus.num_documents, "tokens": corpus.num_tokens}})
-    trainer = Trainer(built.model, built.train, recipe.train, built.coefficients, folder, _goalpost(built), device())
     if resume and trainer.resume():
         say(f"resumed after step {trainer.state.step}")
     outcome = trainer.run()

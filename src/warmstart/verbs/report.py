@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from warmstart.report.page import report_runs
+from warmstart.reporting.page import report_runs
 
 
 def report(runs: Sequence[str], out: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from warmstart.report.runs import Curves
+from warmstart.reporting.runs import Curves
 
 INK, RULE, PAPER = "#0a0b0c", "#0d0e0f", "#0f1011"  # stand-ins, replaced by CSS variables
 ARMS = tuple(f"#a0b0c{i}" for i in range(6))

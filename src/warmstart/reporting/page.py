@@ -13,8 +13,8 @@ from typing import Any
 from warmstart.base.console import duration
 from warmstart.base.errors import BadInput
 from warmstart.base.files import write_text
-from warmstart.report.blocks import Block, Cell, Code, Figure, Heading, Measured, Table
-from warmstart.report.figures import (
+from warmstart.reporting.blocks import Block, Cell, Code, Figure, Heading, Measured, Table
+from warmstart.reporting.figures import (
     Arm,
     comparison_figure,
     dev_figure,
@@ -22,7 +22,7 @@ from warmstart.report.figures import (
     loss_figure,
     training_loss,
 )
-from warmstart.report.runs import RunRecord, read_runs
+from warmstart.reporting.runs import RunRecord, read_runs
 
 
 def write_page(path: Path, title: str, blocks: Sequence[Block]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from warmstart.base.errors import BadInput
-from warmstart.report.runs import read_curves, read_runs
+from warmstart.reporting.runs import read_curves, read_runs
 
 REPORT = {"run": "runs/a", "steps": 20, "tokens": 4000, "seconds": 1.5, "metrics": {"accuracy": 0.8125}}
 

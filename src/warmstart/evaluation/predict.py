@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from warmstart.evaluate.answers import MARKED, Floats, Reading, raw_answers
+from warmstart.evaluation.answers import MARKED, Floats, Reading, raw_answers
 from warmstart.example.record import Record
 from warmstart.models.model import Model
 from warmstart.tasks.spec import TaskSpec

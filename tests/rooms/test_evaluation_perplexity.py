@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from warmstart.base.errors import BadInput, Diverged
-from warmstart.evaluate.perplexity import evaluate_language_model
+from warmstart.evaluation.perplexity import evaluate_language_model
 from warmstart.example.batch import collate
 from warmstart.example.example import Example, Goal
 from warmstart.models.model import Model, ModelSettings

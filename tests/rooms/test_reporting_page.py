@@ -11,9 +11,9 @@ from xml.etree import ElementTree
 import pytest
 
 from warmstart.base.errors import BadInput
-from warmstart.report.blocks import Code, Heading, Measured, Table, Words
-from warmstart.report.figures import Arm, comparison_figure, mean_line, smoothed
-from warmstart.report.page import report_runs, write_page
+from warmstart.reporting.blocks import Code, Heading, Measured, Table, Words
+from warmstart.reporting.figures import Arm, comparison_figure, mean_line, smoothed
+from warmstart.reporting.page import report_runs, write_page
 
 HOSTILE = "<script>alert('$x^2$')</script> & ünï \u6f22"
 VOID = {"meta", "link", "br", "img", "hr", "input"}

@@ -8,9 +8,9 @@ import torch
 from sklearn import metrics
 
 from warmstart.base.errors import BadInput, Diverged
-from warmstart.evaluate.answers import Reading
-from warmstart.evaluate.predict import predict_records, predict_rows, prediction, to_row
-from warmstart.evaluate.tuned import evaluate_records
+from warmstart.evaluation.answers import Reading
+from warmstart.evaluation.predict import predict_records, predict_rows, prediction, to_row
+from warmstart.evaluation.tuned import evaluate_records
 from warmstart.example.batch import collate
 from warmstart.example.record import Record
 from warmstart.models.heads import HeadSettings

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from warmstart.base.errors import BadInput, Diverged
-from warmstart.evaluate.answers import judging
+from warmstart.evaluation.answers import judging
 from warmstart.example.batch import Batch
 from warmstart.models.model import LM, Model
 

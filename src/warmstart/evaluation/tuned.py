@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warmstart.base.errors import BadInput
-from warmstart.evaluate.answers import MARKED, Floats, Reading, raw_answers
+from warmstart.evaluation.answers import MARKED, Floats, Reading, raw_answers
 from warmstart.example.record import Record
 from warmstart.metrics.bootstrap import interval
 from warmstart.metrics.measures import MEASURES, default_measures

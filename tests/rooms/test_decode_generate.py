@@ -1,0 +1,164 @@
+"""Generation with a key/value cache against reading the whole text anew for every token."""
+
+import numpy as np
+import pytest
+import torch
+
+from warmstart.base.errors import BadInput
+from warmstart.base.seeds import generator
+from warmstart.decode import generate as generate_module
+from warmstart.decode.generate import Generation, generate
+from warmstart.decode.sampling import choose
+from warmstart.decode.settings import GenerateSettings
+from warmstart.example.batch import collate
+from warmstart.example.example import Example
+from warmstart.models.model import Model
+from warmstart.models.presets import preset
+from warmstart.models.settings import ModelSettings
+
+END = 3
+VOCABULARY = 40  # small, so that the end token comes up
+
+
+def make(norm: str = "post", context: int = 48) -> Model:
+    backbone = preset("gpt1-tiny", norm=norm, vocab_size=VOCABULARY, context=context, init_std=0.3)
+    return Model.fresh(ModelSettings(backbone=backbone), 1)
+
+
+def prompts(*lengths: int) -> list[list[int]]:
+    rng = np.random.default_rng(0)
+    return [rng.integers(4, VOCABULARY, n).tolist() for n in lengths]
+
+
+@torch.no_grad()
+def uncached(model: Model, prompt: list[int], settings: GenerateSettings, number: int = 0) -> Generation:
+    """The whole text through a Batch for every new token."""
+    model.eval()
+    context = model.settings.backbone.context
+    uniform = torch.from_numpy(generator(settings.seed, "generate", number, 0).random(settings.max_new))
+    ids, new, log_prob = list(prompt), [], 0.0
+    while True:
+        states = model.backbone(collate([[Example.left_to_right(np.array(ids), {})]]))
+        logits = model.next_token_logits(states[-1:])
+        token = int(choose(logits, settings, uniform[len(new) :][:1]))
+        log_prob += float(logits.log_softmax(-1)[0, token])
+        if token == END:
+            return Generation(tuple(new), "end", log_prob, 0)
+        ids.append(token)
+        new.append(token)
+        if len(new) == settings.max_new:
+            return Generation(tuple(new), "limit", log_prob, 0)
+        if len(ids) > context:
+            return Generation(tuple(new), "context", log_prob, 0)
+
+
+def same(left: Generation, right: Generation) -> None:
+    assert (left.ids, left.stopped, left.cut) == (right.ids, right.stopped, right.cut)
+    assert left.log_prob == pytest.approx(right.log_prob, abs=1e-5 * (len(left.ids) + 1))
+
+
+@pytest.mark.parametrize("norm", ["post", "pre"])
+@pytest.mark.parametrize("piece", [128, 5])  # the prompts in one piece, and in several
+@pytest.mark.parametrize("changes", [{"greedy": True}, {"top_p": 0.95, "temperature": 1.3}, {"top_k": 10}])
+def test_cached_equals_uncached(
+    norm: str, piece: int, changes: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Witness: a full forward pass over the growing text, one prompt at a time; ids equal, log-probabilities to 1e-5."""
+    monkeypatch.setattr(generate_module, "PIECE", piece)
+    model, settings = make(norm), GenerateSettings.model_validate({"max_new": 20} | changes)
+    given = prompts(7, 1, 30, 12, 48, 5, 5, 47, 20)
+    found = generate(model, given, settings, END)
+    for number, (prompt, ours) in enumerate(zip(given, found, strict=True)):
+        same(ours, uncached(model, prompt, settings, number))
+    assert len({ours.stopped for ours in found}) >= 2
+
+
+def test_all_ways_to_stop() -> None:
+    """Witness: the uncached loop, and the lengths it implies: a full context still predicts one token more."""
+    model, settings = make(), GenerateSettings(max_new=12, temperature=2.0, seed=2)
+    found = generate(model, prompts(*range(1, 49)), settings, END)
+    assert {ours.stopped for ours in found} == {"end", "limit", "context"}
+    for length, ours in enumerate(found, start=1):
+        if ours.stopped == "limit":
+            assert len(ours.ids) == 12
+        if ours.stopped == "context":
+            assert length + len(ours.ids) == 48 + 1
+        assert END not in ours.ids
+
+
+def test_a_text_does_not_depend_on_its_neighbours() -> None:
+    """Invariant: rows alone, in batches of 3 and all together give the same texts."""
+    model, settings = make(), GenerateSettings(max_new=15, seed=4)
+    given = prompts(3, 17, 9, 1, 40, 25, 8, 2)
+    together = generate(model, given, settings, END)
+    for ours, theirs in zip(together, generate(model, given, settings, END, max_rows=3), strict=True):
+        same(ours, theirs)
+    for number, (prompt, ours) in enumerate(zip(given, together, strict=True)):
+        [alone] = generate(model, [prompt], settings, END, first=number)
+        same(ours, alone)
+
+
+def test_samples_of_a_prompt() -> None:
+    """Invariant: samples stand prompt by prompt, differ from each other, and the first is the one of ``samples=1``."""
+    model, given = make(), prompts(6, 11, 6)
+    one = generate(model, given, GenerateSettings(max_new=10), None)
+    many = generate(model, given, GenerateSettings(max_new=10, samples=4), None, max_rows=5)
+    assert len(many) == 12
+    for number, ours in enumerate(one):
+        same(ours, many[4 * number])
+    assert len({ours.ids for ours in many}) == 12
+
+
+def test_seeds_name_the_draws() -> None:
+    """Invariant: the same seed gives the same text, another seed another, and a longer limit only goes on."""
+    model, given = make(), prompts(6, 11)
+    first = generate(model, given, GenerateSettings(max_new=10, seed=7), None)
+    assert first == generate(model, given, GenerateSettings(max_new=10, seed=7), None)
+    other = generate(model, given, GenerateSettings(max_new=10, seed=8), None)
+    assert all(a.ids != b.ids for a, b in zip(first, other, strict=True))
+    longer = generate(model, given, GenerateSettings(max_new=20, seed=7), None)
+    assert [ours.ids for ours in first] == [ours.ids[:10] for ours in longer]
+
+
+def test_a_low_temperature_is_greedy() -> None:
+    """Invariant: the limit of sampling is the likeliest token."""
+    model, given = make(), prompts(6, 11, 20)
+    cold = generate(model, given, GenerateSettings(max_new=10, temperature=1e-9), END)
+    for ours, theirs in zip(cold, generate(model, given, GenerateSettings(max_new=10, greedy=True), END), strict=True):
+        same(ours, theirs)
+
+
+def test_a_prompt_longer_than_the_context_keeps_its_end() -> None:
+    """Witness: the same model on the last context - 1 tokens; the Generation says how many were cut."""
+    model, settings = make(context=16), GenerateSettings(greedy=True)
+    [long] = prompts(40)
+    [ours] = generate(model, [long], settings, None)
+    [short] = generate(model, [long[-15:]], settings, None)
+    assert (ours.cut, short.cut) == (25, 0)
+    assert (ours.ids, ours.log_prob, ours.stopped) == (short.ids, short.log_prob, "context")
+    [fitting] = generate(model, [long[:16]], settings, None)
+    assert fitting.cut == 0
+
+
+def test_an_empty_prompt_starts_from_the_end_token() -> None:
+    """Witness: the prompt that holds the end token alone; without an end token it is refused in one sentence."""
+    model, settings = make(), GenerateSettings(max_new=5, temperature=3.0)
+    [empty], [given] = generate(model, [[]], settings, END), generate(model, [[END]], settings, END)
+    same(empty, given)
+    with pytest.raises(BadInput) as caught:
+        generate(model, [[5], []], settings, None)
+    assert str(caught.value) == (
+        "prompt 2: an empty prompt, and the model has no end token to start from; got ''; "
+        "allowed: at least one token; give the text that is to be continued."
+    )
+
+
+def test_generation_leaves_no_trace() -> None:
+    """Invariant: no dropout, no gradient, no use of torch's own random state; no prompts, no texts."""
+    model = make().train()
+    before = torch.get_rng_state()
+    first = generate(model, prompts(5), GenerateSettings(max_new=8), END)
+    assert torch.equal(before, torch.get_rng_state())
+    assert not model.training
+    assert first == generate(model, prompts(5), GenerateSettings(max_new=8), END)
+    assert generate(model, [], GenerateSettings(), END) == []
