@@ -16,9 +16,9 @@ PACKAGE = Path(warmstart.base.errors.__file__).parents[1]
 FLOORS = (
     ("base",),
     ("text", "example", "metrics", "readers"),
-    ("corpora", "streams", "objectives", "tasks", "models", "report"),
+    ("corpora", "streams", "objectives", "tasks", "models", "reporting"),
     ("transfer", "decode", "train"),
-    ("evaluate",),
+    ("evaluation",),
     ("recipe",),
     ("verbs",),
     ("demo",),

@@ -8,7 +8,8 @@ import pytest
 
 from warmstart.base.errors import BadInput
 from warmstart.corpora.corpus import Corpus
-from warmstart.corpora.prepare import PrepareSettings, prepare
+from warmstart.corpora.prepare import prepare
+from warmstart.corpora.settings import PrepareSettings
 from warmstart.text.tokenizer import END, Tokenizer
 
 

@@ -25,7 +25,8 @@ import zstandard
 from warmstart.base.errors import BadInput, WarmstartError
 from warmstart.corpora import survey, workers
 from warmstart.corpora.corpus import Corpus
-from warmstart.corpora.prepare import PrepareSettings, prepare
+from warmstart.corpora.prepare import prepare
+from warmstart.corpora.settings import PrepareSettings
 from warmstart.corpora.work import Piece, cleaned, encode, jobs_of
 from warmstart.corpora.workers import working
 from warmstart.readers.documents import PIECE, documents

@@ -66,8 +66,15 @@ def test_the_nucleus_always_holds_a_token() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"temperature": 0.7}, {"temperature": 2.0}, {"top_k": 3}, {"top_p": 0.7}, {"temperature": 1.5, "top_k": 5, "top_p": 0.8}],
-)  # fmt: skip
+    [
+        {},
+        {"temperature": 0.7},
+        {"temperature": 2.0},
+        {"top_k": 3},
+        {"top_p": 0.7},
+        {"temperature": 1.5, "top_k": 5, "top_p": 0.8},
+    ],
+)
 def test_draws_follow_the_filtered_distribution(changes: dict[str, float]) -> None:
     """Witness: chi-square against softmax over the filtered tokens, computed with numpy (seeded)."""
     settings = GenerateSettings.model_validate(changes)
@@ -119,10 +126,20 @@ def test_equal_tokens_go_to_the_first() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong",
-    [{"temperature": 0.0}, {"temperature": float("inf")}, {"top_p": 0.0}, {"top_p": 1.1}, {"top_k": -1}, {"max_new": 0}, {"samples": 0}, {"topk": 3}],
-)  # fmt: skip
-def test_impossible_settings_are_refused(wrong: dict[str, float]) -> None:
-    """Witness: the ranges in the settings' docstring."""
-    with pytest.raises(ValidationError):
-        GenerateSettings.model_validate(wrong)
+    ("name", "value"),
+    [
+        ("temperature", 0.0),
+        ("temperature", float("inf")),
+        ("temperature", float("nan")),
+        ("top_p", 0.0),
+        ("top_p", 1.1),
+        ("top_k", -1),
+        ("max_new", 0),
+        ("samples", 0),
+        ("topk", 3),
+    ],
+)
+def test_impossible_settings_are_refused(name: str, value: float) -> None:
+    """Witness: the ranges in the settings' docstring; the error names the field."""
+    with pytest.raises(ValidationError, match=name):
+        GenerateSettings.model_validate({name: value})

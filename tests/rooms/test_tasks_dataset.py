@@ -151,7 +151,7 @@ def test_an_unseen_label_is_refused_with_those_known(jsonl):
     path = jsonl({"text": "a", "label": "positiv"})
     assert str(complaint(lambda: read_task("classification", path, labels=("negative", "positive")))) == (
         f"{path}:1, key 'label': label unseen in training; got 'positiv'; allowed: negative, positive; "
-        "did you mean 'positive'?."
+        "did you mean 'positive'?"
     )
 
 

@@ -43,7 +43,8 @@ class BadInput(WarmstartError):
             parts.append(f"allowed: {self.allowed}")
         if self.next_step:
             parts.append(self.next_step)
-        return "; ".join(" ".join(part.split()) for part in parts) + "."
+        sentence = "; ".join(" ".join(part.split()) for part in parts)
+        return sentence if sentence.endswith(("?", "…")) else f"{sentence}."
 
 
 class Diverged(WarmstartError):

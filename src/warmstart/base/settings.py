@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 class Settings(BaseModel):
     """A frozen group of options; an unknown key is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod

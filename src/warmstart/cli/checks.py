@@ -2,7 +2,6 @@
 
 import glob
 import os
-import pkgutil
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +45,7 @@ def check_words(table: str, recipe: "Settings") -> None:
     """Checks what is text to the schema and more to the verb: names that are looked up in tables, and lengths.
 
     Raises:
-        BadInput: an unknown preset, objective, task or cleaning rule, with a suggestion; a length without its unit.
+        BadInput: an unknown preset, task or cleaning rule, with a suggestion; a length without its unit.
     """
     from warmstart.base.units import Length
     from warmstart.recipe.schema import FinetuneRecipe, PretrainRecipe
@@ -58,20 +57,11 @@ def check_words(table: str, recipe: "Settings") -> None:
             Length.parse(_value(recipe, flag.path), flag.name)
     if isinstance(recipe, PretrainRecipe):
         check_rules(recipe.corpus.clean)
-        _check_objective(recipe.objective)
         backbone_settings(recipe.model, recipe.corpus.vocab_size)
     elif isinstance(recipe, FinetuneRecipe):
         if recipe.start == "none":
             backbone_settings(recipe.model, recipe.vocab_size)
         _check_task(recipe.task.name)
-
-
-def _check_objective(name: str) -> None:
-    import warmstart.objectives
-
-    known = [module.name for module in pkgutil.iter_modules(warmstart.objectives.__path__)]  # one file each
-    if name not in known:
-        raise unknown("objective", name, known, "--objective")
 
 
 def _check_task(name: str) -> None:

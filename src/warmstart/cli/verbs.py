@@ -54,7 +54,7 @@ class Verb:
 def settings_of(table: str) -> "type[Settings]":
     """The settings class of a verb, by the name of its table of flags."""
     if table == "prepare":
-        from warmstart.corpora.prepare import PrepareSettings
+        from warmstart.corpora.settings import PrepareSettings
 
         return PrepareSettings
     from warmstart.recipe import requests, schema

@@ -14,13 +14,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
-
 from warmstart.base.console import progress, say
 from warmstart.base.errors import BadInput
 from warmstart.base.files import disk_errors, write_json
-from warmstart.base.settings import Settings
 from warmstart.corpora.corpus import FORMAT, MANIFEST, Corpus, FileMark, Manifest, read_manifest
+from warmstart.corpora.settings import PrepareSettings
 from warmstart.corpora.stage import Shard, stage
 from warmstart.corpora.survey import SAMPLE_BYTES, Survey, marks, spread, survey, utf8_bytes
 from warmstart.corpora.work import ENCODE, JOB, jobs_of
@@ -33,33 +31,6 @@ from warmstart.text.tokenizer import END, SMALLEST, Tokenizer
 
 BYTES_PER_TOKEN = 3.5
 """For the estimate: English under a vocabulary of some thousands."""
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-class PrepareSettings(Settings):
-    """What ``warmstart prepare`` needs to know.
-
-    Attributes:
-        paths: files, folders, globs, or ``-`` for standard input.
-        out: folder of the corpus, to be made.
-        tokenizer: folder with a ``tokenizer.json`` to use; ``None`` learns a vocabulary from the text.
-        vocab_size: of a vocabulary that is learned, end token included.
-        clean: cleaning rules (:data:`warmstart.text.clean.RULES`), in order.
-        encoding: of the text files.
-        workers: processes that clean and encode; the result does not depend on it.
-    """
-
-    paths: tuple[str, ...]
-    out: str
-    tokenizer: str | None = None
-    vocab_size: int = 8192
-    clean: tuple[str, ...] = ()
-    encoding: str = "utf-8"
-    workers: int = Field(default_factory=cores, ge=1)
 
 
 def prepare(settings: PrepareSettings) -> Corpus:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from warmstart.base.errors import BadInput, unknown
+from warmstart.base.errors import BadInput
 from warmstart.base.seeds import named_seed
 from warmstart.corpora.corpus import Corpus
 from warmstart.example.example import Example
@@ -62,10 +62,8 @@ def build_pretraining(recipe: PretrainRecipe, corpus: Corpus) -> Pretraining:
     """What ``recipe`` means for an opened corpus.
 
     Raises:
-        BadInput: unknown objective or preset, a corpus of another tokenizer, or one too small for a single row.
+        BadInput: an unknown preset, a corpus of another tokenizer, or one too small for a single row.
     """
-    if recipe.objective not in OBJECTIVES:
-        raise unknown("objective", recipe.objective, OBJECTIVES, "--objective")
     tokenizer = corpus.tokenizer()
     if recipe.corpus.tokenizer is not None:
         corpus.require_tokenizer(Tokenizer.load(Path(recipe.corpus.tokenizer)))

@@ -27,9 +27,13 @@ class CorpusRecipe(Settings):
 
 
 class ModelRecipe(Settings):
-    """A preset, and what differs from it; ``dropout`` sets embedding, attention and residual dropout alike."""
+    """A preset (or a model folder, whose sizes are taken), and what differs from it.
 
-    preset: str = "gpt1-mini"
+    Without ``preset`` a start decides the size, and without a start it is ``gpt1-mini``. ``dropout`` sets embedding,
+    attention and residual dropout alike.
+    """
+
+    preset: str | None = None
     context: int | None = Field(None, ge=8)
     layers: int | None = Field(None, ge=1)
     width: int | None = Field(None, ge=1)
@@ -44,8 +48,8 @@ class PretrainRecipe(Settings):
     """``warmstart pretrain``: a language model from text. ``dev_frac`` of the rows is held out to be judged on."""
 
     corpus: CorpusRecipe
-    model: ModelRecipe = ModelRecipe()
-    objective: str = "causal"
+    model: ModelRecipe = ModelRecipe(preset="gpt1-mini")
+    objective: Literal["causal"] = "causal"
     dev_frac: float = Field(0.005, ge=0, lt=1)
     train: TrainSettings = TrainSettings(evaluate_every="0.1 run")
 

@@ -7,24 +7,26 @@ from warmstart.models.presets import PRESETS, check, preset
 from warmstart.models.settings import TransformerSettings
 from warmstart.recipe.schema import ModelRecipe
 
+DEFAULT = "gpt1-mini"
 DROPOUTS = ("embedding_dropout", "attention_dropout", "residual_dropout")
 
 
 def backbone_settings(recipe: ModelRecipe, vocab_size: int) -> TransformerSettings:
     """The backbone that ``recipe`` means, for a vocabulary of ``vocab_size``.
 
-    ``preset`` is a name, or a model folder whose sizes are taken. Without ``hidden``, another width takes four times that.
+    Without ``hidden``, another width takes four times that.
     """
     changes = recipe.model_dump(exclude_none=True, exclude={"preset", "dropout"}) | {"vocab_size": vocab_size}
     if recipe.width is not None and recipe.hidden is None:
         changes["hidden"] = 4 * recipe.width
     if recipe.dropout is not None:
         changes |= dict.fromkeys(DROPOUTS, recipe.dropout)
-    if recipe.preset in PRESETS or not Path(recipe.preset).is_dir():
-        return preset(recipe.preset, **changes)
+    name = recipe.preset or DEFAULT
+    if name in PRESETS or not Path(name).is_dir():
+        return preset(name, **changes)
     from warmstart.models.folder import load_settings
 
-    base = load_settings(Path(recipe.preset)).backbone
+    base = load_settings(Path(name)).backbone
     return check(TransformerSettings.model_validate(base.model_dump() | changes))
 
 

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from warmstart.base.settings import Settings
+from warmstart.base.units import Length
 
 Precision = Literal["auto", "fp32", "bf16"]
 
@@ -29,6 +30,13 @@ class ScheduleSettings(Settings):
     decay: Literal["linear", "cosine", "constant"] = "cosine"
     warmup: str = "0.01 run"
     final_frac: float = Field(0.0, ge=0, le=1)
+
+
+def check_lengths(settings: "TrainSettings") -> None:
+    """Refuses a length that is none, before anything is read for it."""
+    Length.parse(settings.length, "length")
+    Length.parse(settings.evaluate_every, "evaluate_every")
+    Length.parse(settings.schedule.warmup, "schedule.warmup")
 
 
 class TrainSettings(Settings):

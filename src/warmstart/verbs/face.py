@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from warmstart.base.errors import unknown
 from warmstart.base.settings import Settings
-from warmstart.corpora.prepare import PrepareSettings
+from warmstart.corpora.settings import PrepareSettings
 from warmstart.recipe.load import compose
 from warmstart.recipe.requests import EvaluateRequest, GenerateRequest, PredictRequest
 from warmstart.recipe.schema import FinetuneRecipe, PretrainRecipe
@@ -35,7 +36,7 @@ report = _report.report
 def prepare(paths: Sequence[str] | str, out: str, **flags: Any) -> dict[str, Any]:
     """Raw text to a corpus folder."""
     chosen = [paths] if isinstance(paths, str) else list(paths)
-    return _prepare.prepare(PrepareSettings.model_validate({"paths": chosen, "out": out} | flags))
+    return _prepare.prepare(compose(PrepareSettings, flags={"TEXT": chosen, "--out": out} | _typed(flags)))
 
 
 def pretrain(
@@ -55,23 +56,25 @@ def finetune(
 def explain(verb: str, *, recipe: str | None = None, sets: Sequence[str] = (), **flags: Any) -> dict[str, Any]:
     """What ``pretrain`` or ``finetune`` would do, in words."""
     kinds: dict[str, type[PretrainRecipe | FinetuneRecipe]] = {"pretrain": PretrainRecipe, "finetune": FinetuneRecipe}
+    if verb not in kinds:
+        raise unknown("verb to explain", verb, kinds)
     return _explain.explain(_composed(kinds[verb], recipe, sets, flags))
 
 
 def evaluate(run: str, data: str, **flags: Any) -> dict[str, Any]:
     """Measures of a fine-tuned run on a labelled file, with intervals."""
-    return _evaluate.evaluate(**EvaluateRequest(run=run, data=data, **flags).model_dump())
+    return _evaluate.evaluate(**_asked(EvaluateRequest, run=run, data=data, **flags))
 
 
 def predict(run: str, input: str, output: str, **flags: Any) -> dict[str, Any]:
     """A file of examples to a file of predictions."""
-    return _predict.predict(**PredictRequest(run=run, input=input, output=output, **flags).model_dump())
+    return _predict.predict(**_asked(PredictRequest, run=run, input=input, output=output, **flags))
 
 
 def generate(run: str, prompt: str | Sequence[str], **flags: Any) -> list[dict[str, Any]]:
     """Continuations of one prompt or several."""
     prompts = (prompt,) if isinstance(prompt, str) else tuple(prompt)
-    return _generate.generate(**GenerateRequest(run=run, prompts=prompts, **flags).model_dump())
+    return _generate.generate(**_asked(GenerateRequest, run=run, prompt=prompts, **flags))
 
 
 def load(run: str | Path) -> Classifier:
@@ -80,4 +83,13 @@ def load(run: str | Path) -> Classifier:
 
 
 def _composed(kind: type[S], recipe: str | None, sets: Sequence[str], flags: dict[str, Any]) -> S:
-    return compose(kind, recipe=recipe, sets=sets, flags={f"--{k.replace('_', '-')}": v for k, v in flags.items()})
+    return compose(kind, recipe=recipe, sets=sets, flags=_typed(flags))
+
+
+def _asked(kind: type[Settings], **flags: Any) -> dict[str, Any]:
+    return compose(kind, flags=_typed(flags)).model_dump()
+
+
+def _typed(keywords: dict[str, Any]) -> dict[str, Any]:
+    """Keywords as the command line has them."""
+    return {f"--{name.replace('_', '-')}": value for name, value in keywords.items()}

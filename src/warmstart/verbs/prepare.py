@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from warmstart.corpora.prepare import PrepareSettings
 from warmstart.corpora.prepare import prepare as make
+from warmstart.corpora.settings import PrepareSettings
 
 
 def prepare(settings: PrepareSettings) -> dict[str, Any]:

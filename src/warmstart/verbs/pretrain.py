@@ -9,8 +9,8 @@ from warmstart.base.files import require_space
 from warmstart.base.run_folder import CORPUS, RunFolder
 from warmstart.corpora.corpus import MANIFEST as CORPUS_MARK
 from warmstart.corpora.corpus import Corpus
-from warmstart.corpora.prepare import PrepareSettings
 from warmstart.corpora.prepare import prepare as make_corpus
+from warmstart.corpora.settings import PrepareSettings
 from warmstart.evaluation.perplexity import evaluate_language_model
 from warmstart.models.model import Model
 from warmstart.recipe.build import Pretraining, build_pretraining, device
@@ -20,6 +20,7 @@ from warmstart.recipe.schema import CorpusRecipe, PretrainRecipe
 from warmstart.recipe.sizes import backbone_settings
 from warmstart.recipe.words import in_words
 from warmstart.train.loop import Goalpost, Trainer
+from warmstart.train.settings import check_lengths
 from warmstart.verbs.writing import manifest, write_model
 
 MEASURE = "loss"
@@ -41,7 +42,8 @@ def pretrain(recipe: PretrainRecipe, out: str, resume: bool = False) -> dict[str
     """
     folder, config = RunFolder(out), resolved(recipe)
     folder.require_free(resume=resume, config=config)
-    backbone_settings(recipe.model, recipe.corpus.vocab_size)  # an unknown preset is told before any text is read
+    backbone_settings(recipe.model, recipe.corpus.vocab_size)  # an unknown preset is told before any text is read,
+    check_lengths(recipe.train)  # and so is a length without a unit
     corpus = open_corpus(recipe.corpus, folder.path / CORPUS)
     built = build_pretraining(recipe, corpus)
     for line in words(recipe, built):

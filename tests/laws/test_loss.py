@@ -1,0 +1,340 @@
+"""Law 2, Loss: heads return sums, the step divides once; the same examples split in any way give the same gradient.
+
+The witness shares nothing with the package but the weights: it pads, masks, and calls torch's own functions.
+"""
+
+import copy
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as F
+
+from warmstart.example.batch import Batch, collate
+from warmstart.example.example import Example, Floats, Goal, Ints
+from warmstart.models import losses
+from warmstart.models.losses import next_token_loss, token_losses
+from warmstart.models.model import Model
+from warmstart.models.presets import preset
+from warmstart.models.settings import HeadSettings, ModelSettings
+from warmstart.streams.stream import split
+from warmstart.train.optimizer import Optimizer
+from warmstart.train.settings import OptimizerSettings
+from warmstart.train.step import accumulate
+from warmstart.train.weights import Weights
+
+Record = list[Example]
+CLASSES, LABELS = 3, 4
+COEFFICIENTS = {"lm": 0.5, "label": 1.0, "labels": 0.7, "score": 0.3, "choice": 1.3}
+ZERO = np.zeros(1, np.int64)
+
+
+# ---- the examples: ragged lengths, weights of every size including 0
+
+
+def one(value: float) -> Floats:
+    return np.array([value], np.float32)
+
+
+def text(rng: np.random.Generator) -> Ints:
+    return rng.integers(0, 512, int(rng.integers(2, 40)))
+
+
+def lm(ids: Ints, rng: np.random.Generator, first: int = 0) -> Goal:
+    """Every next token, some of them masked by weight 0, some counting more than others."""
+    reads = np.arange(len(ids) - 1)
+    weights = rng.choice([0.0, 1.0, 1.0, 0.25], len(reads)).astype(np.float32)
+    return Goal(reads, reads + first, ids[1:], weights)
+
+
+def at_end(ids: Ints, targets: np.ndarray, weight: float) -> Goal:  # type: ignore[type-arg]
+    return Goal(ZERO + len(ids) - 1, ZERO, targets[None], one(weight))
+
+
+def language(rng: np.random.Generator) -> Record:
+    ids = text(rng)
+    return [Example.left_to_right(ids, {"lm": lm(ids, rng)})]
+
+
+def classified(rng: np.random.Generator) -> Record:
+    ids = text(rng)
+    goal = at_end(ids, rng.integers(0, CLASSES, ()), float(rng.choice([0.0, 1.0, 2.5])))
+    return [Example.left_to_right(ids, {"label": goal, "lm": lm(ids, rng)})]
+
+
+def marked(rng: np.random.Generator) -> Record:
+    ids = text(rng)
+    return [Example.left_to_right(ids, {"labels": at_end(ids, rng.integers(0, 2, LABELS).astype(np.float32), 1.0)})]
+
+
+def scored(rng: np.random.Generator) -> Record:
+    ids = text(rng)
+    goal = at_end(ids, np.array(rng.normal(), np.float32), float(rng.choice([0.0, 1.0])))
+    return [Example.left_to_right(ids, {"score": goal, "lm": lm(ids, rng)})]
+
+
+def similar(rng: np.random.Generator) -> Record:
+    """Two Examples, one question: the states of both reads are added."""
+    first, second = text(rng), text(rng)
+    owner = at_end(first, rng.integers(0, CLASSES, ()), 1.0)
+    reader = Goal(ZERO + len(second) - 1, ZERO, owner.targets[:0], owner.weights[:0])
+    return [
+        Example.left_to_right(first, {"label": owner, "lm": lm(first, rng)}),
+        Example.left_to_right(second, {"label": reader, "lm": lm(second, rng, len(first) - 1)}),
+    ]
+
+
+def chosen(rng: np.random.Generator) -> Record:
+    """Two to five choices, one question across them."""
+    texts = [text(rng) for _ in range(rng.integers(2, 6))]
+    owner = at_end(texts[0], rng.integers(0, len(texts), ()), float(rng.choice([1.0, 0.5])))
+    goals = [owner] + [Goal(ZERO + len(t) - 1, ZERO, owner.targets[:0], owner.weights[:0]) for t in texts[1:]]
+    return [Example.left_to_right(t, {"choice": goal}) for t, goal in zip(texts, goals, strict=True)]
+
+
+KINDS: dict[str, Callable[[np.random.Generator], Record]] = {
+    "lm": language,
+    "label": classified,
+    "labels": marked,
+    "score": scored,
+    "similarity": similar,
+    "choice": chosen,
+}
+
+
+def records(kinds: Sequence[str], count: int, seed: int = 0) -> list[Record]:
+    rng = np.random.default_rng(seed)
+    return [KINDS[kinds[i % len(kinds)]](rng) for i in range(count)]
+
+
+# ---- the gradient as the package makes it
+
+
+def make(norm: str, dtype: torch.dtype) -> tuple[Model, Optimizer]:
+    still = {"embedding_dropout": 0.0, "attention_dropout": 0.0, "residual_dropout": 0.0}
+    heads = {
+        "label": HeadSettings(kind="class", size=CLASSES, dropout=0),
+        "labels": HeadSettings(kind="multilabel", size=LABELS, dropout=0),
+        "score": HeadSettings(kind="score", dropout=0),
+        "choice": HeadSettings(kind="choice", dropout=0),
+    }
+    model = Model.fresh(ModelSettings(backbone=preset("gpt1-tiny", norm=norm, init_std=0.2, **still), heads=heads), 1)
+    optimizer = Optimizer(Weights(model.train(), dtype), OptimizerSettings())
+    return model, optimizer
+
+
+def ours(model: Model, optimizer: Optimizer, batches: Sequence[Batch]) -> tuple[torch.Tensor, dict[str, float]]:
+    means = accumulate(model, optimizer, batches, COEFFICIENTS, seed=1)
+    return torch.cat(optimizer.weights.gradients()).clone(), means
+
+
+# ---- the witness: everything at once, padded, with torch's functions
+
+
+def padded_states(model: Model, documents: list[Example]) -> torch.Tensor:
+    """[B, T, D]: the whole backbone on documents padded with token 0."""
+    body, sizes = model.backbone, model.settings.backbone
+    lengths = [len(d) for d in documents]
+    ids = torch.zeros(len(documents), max(lengths), dtype=torch.int64)
+    for row, document in enumerate(documents):
+        ids[row, : lengths[row]] = torch.from_numpy(document.ids)
+    width = (sizes.width,)
+    x = body.tokens.weight[ids] + body.positions.weight[: ids.shape[1]]
+    for block in body.blocks:
+        norm1, norm2, mixer, mlp = block.norm1, block.norm2, block.attention, block.mlp
+        before = F.layer_norm(x, width, norm1.weight, norm1.bias, 1e-5) if sizes.norm == "pre" else x
+        qkv = F.linear(before, mixer.qkv.weight, mixer.qkv.bias)
+        q, k, v = (part.unflatten(-1, (sizes.heads, -1)).transpose(1, 2) for part in qkv.chunk(3, -1))
+        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).flatten(2)
+        x = x + F.linear(mixed, mixer.out.weight, mixer.out.bias)
+        if sizes.norm == "post":
+            x = F.layer_norm(x, width, norm1.weight, norm1.bias, 1e-5)
+        before = F.layer_norm(x, width, norm2.weight, norm2.bias, 1e-5) if sizes.norm == "pre" else x
+        inner = F.gelu(F.linear(before, mlp.up.weight, mlp.up.bias), approximate="tanh")
+        x = x + F.linear(inner, mlp.down.weight, mlp.down.bias)
+        if sizes.norm == "post":
+            x = F.layer_norm(x, width, norm2.weight, norm2.bias, 1e-5)
+    last = body.final_norm
+    return x if last is None else F.layer_norm(x, width, last.weight, last.bias, 1e-5)
+
+
+def question_losses(model: Model, name: str, record: Record, states: list[torch.Tensor]) -> torch.Tensor:
+    """[Q, 2]: weighted loss and weight of each question that a Record asks of the head ``name``, one by one."""
+    read: dict[int, list[torch.Tensor]] = {}
+    targets, weights = [], []
+    for example, states_TD in zip(record, states, strict=True):
+        goal = example.goals[name]
+        for at, question in zip(goal.reads.tolist(), goal.question.tolist(), strict=True):
+            read.setdefault(question, []).append(states_TD[at])
+        targets += list(goal.targets)
+        weights += goal.weights.tolist()
+    weighs = torch.tensor(weights, dtype=torch.float64)
+    if name == "lm":
+        rows = torch.stack([read[question][0] for question in range(len(targets))])
+        each = F.cross_entropy(rows @ model.backbone.tokens.weight.T, torch.tensor(targets), reduction="none")
+    else:
+        asked = range(len(targets))
+        each = torch.stack([answer_loss(model, name, torch.stack(read[q]), torch.as_tensor(targets[q])) for q in asked])
+    return torch.stack([each * weighs, weighs], 1)
+
+
+def answer_loss(model: Model, name: str, rows: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """The loss of one question, from the states [R, D] that are read for it."""
+    head = model.heads[name].linear
+    if name == "choice":
+        return F.cross_entropy(F.linear(rows, head.weight, head.bias)[:, 0], wanted)
+    out = F.linear(rows.sum(0), head.weight, head.bias)
+    if name == "label":
+        return F.cross_entropy(out, wanted)
+    if name == "labels":
+        return F.binary_cross_entropy_with_logits(out, wanted.to(out.dtype))
+    return (out[0] - wanted) ** 2
+
+
+def witness(model: Model, optimizer: Optimizer, given: list[Record]) -> tuple[torch.Tensor, dict[str, float]]:
+    """One backward pass over all Records at once, in the order of the package's flat rows."""
+    twin = copy.deepcopy(model).double()
+    documents = [example for record in given for example in record]
+    states = iter(padded_states(twin, documents))
+    terms: dict[str, list[torch.Tensor]] = {}
+    for record in given:
+        own = [next(states) for _ in record]
+        for name in record[0].goals:
+            terms.setdefault(name, []).append(question_losses(twin, name, record, own))
+    sums = {name: torch.cat(found).sum(0) for name, found in terms.items()}
+    means = {name: total[0] / total[1] for name, total in sums.items() if total[1] > 0}
+    loss = torch.stack([COEFFICIENTS[name] * mean for name, mean in means.items()]).sum()
+    slopes = torch.autograd.grad(loss, list(twin.parameters()), allow_unused=True, materialize_grads=True)
+    by_name = dict(zip((name for name, _ in twin.named_parameters()), slopes, strict=True))
+    names = {parameter: name for name, parameter in model.named_parameters()}
+    order = [names[parameter] for group in optimizer.weights.groups for parameter in group.parameters]
+    return torch.cat([by_name[name].reshape(-1) for name in order]), {
+        n: float(mean.detach()) for n, mean in means.items()
+    }
+
+
+def difference(left: torch.Tensor, right: torch.Tensor) -> float:
+    """The greatest difference, relative to the greatest slope."""
+    return float((left.double() - right.double()).abs().max() / right.abs().max())
+
+
+# ---- the law
+
+
+@pytest.mark.parametrize("norm", ["post", "pre"])
+@pytest.mark.parametrize("kind", [*KINDS, "all"])
+def test_any_accumulation_gives_the_gradient_of_everything_at_once(norm: str, kind: str) -> None:
+    """Witness: one backward pass on padded tensors in double precision; 1, 2, 4 and 8 micro-batches, and single Records."""
+    given = records(list(KINDS) if kind == "all" else [kind], 12)
+    model, optimizer = make(norm, torch.float64)
+    wanted, means = witness(model, optimizer, given)
+    for at_least, max_tokens in [(1, 10**9), (2, 10**9), (4, 10**9), (8, 10**9), (1, 1)]:
+        batches = split(given, at_least, max_tokens)
+        gradient, found = ours(model, optimizer, batches)
+        assert difference(gradient, wanted) <= 1e-6, len(batches)
+        assert found == pytest.approx(means, rel=1e-6)
+    assert len(batches) == len(given)
+
+
+def test_float32_gives_the_same_gradient() -> None:
+    """Witness: the same in double precision; float32 differs by its own rounding."""
+    given = records(list(KINDS), 18)
+    model, optimizer = make("post", torch.float32)
+    wanted, _ = witness(model, optimizer, given)
+    for at_least in (1, 2, 4, 8):
+        assert difference(ours(model, optimizer, split(given, at_least, 10**9))[0], wanted) <= 1e-5
+
+
+@settings(deadline=None, max_examples=10)
+@given(
+    st.permutations(range(12)), st.lists(st.integers(1, 11), max_size=6, unique=True).map(sorted), st.integers(0, 2**31)
+)
+def test_any_partition_gives_the_same_gradient(order: list[int], cuts: list[int], seed: int) -> None:
+    """Invariant: any order of the Records, cut anywhere, equals all of them in one Batch."""
+    given = records(list(KINDS), 12, seed)
+    model, optimizer = make("post", torch.float64)
+    whole, means = ours(model, optimizer, [collate(given)])
+    shuffled = [given[i] for i in order]
+    parts = [collate(shuffled[a:b]) for a, b in zip([0, *cuts], [*cuts, 12], strict=True)]
+    gradient, found = ours(model, optimizer, parts)
+    assert difference(gradient, whole) <= 1e-6
+    assert found == pytest.approx(means, rel=1e-6)
+
+
+def test_reads_of_no_weight_teach_nothing() -> None:
+    """Invariant: a Record whose weights are all 0 leaves gradient and mean as they are, alone in its batch or not."""
+    rng = np.random.default_rng(3)
+    given = records(["label"], 6)
+    ids = text(rng)
+    unlabelled = [Example.left_to_right(ids, {"label": at_end(ids, np.int64(1), 0.0)})]
+    model, optimizer = make("post", torch.float64)
+    wanted, means = ours(model, optimizer, [collate(given)])
+    for batches in ([collate([*given, unlabelled])], [collate(given), collate([unlabelled])]):
+        gradient, found = ours(model, optimizer, batches)
+        assert difference(gradient, wanted) <= 1e-6
+        assert found == pytest.approx(means, rel=1e-6)
+    gradient, found = ours(model, optimizer, [collate([unlabelled])])
+    assert not gradient.any()
+    assert found == {}
+
+
+# ---- the fused softmax
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 9, 16, 25])
+@pytest.mark.parametrize("scale", [1.0, 0.03, -4.0])
+def test_fused_next_token_loss(count: int, scale: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Witness: F.cross_entropy over whole logits: value and both gradients, at every border of the chunks of 8."""
+    monkeypatch.setattr(losses, "CHUNK", 8)
+    make_random = torch.Generator().manual_seed(count)
+    states, table = (torch.randn(n, 12, generator=make_random, requires_grad=True) for n in (count, 50))
+    targets = torch.randint(0, 50, (count,), generator=make_random)
+    weights = torch.rand(count, generator=make_random) * (torch.arange(count) % 3 != 1)
+    loss = next_token_loss(states, table, targets, weights)
+    got = torch.autograd.grad(loss * scale, [states, table])
+    each = F.cross_entropy(states @ table.T, targets, reduction="none")
+    wanted = torch.autograd.grad((each * weights).sum() * scale, [states, table])
+    torch.testing.assert_close(loss, (each * weights).sum())
+    torch.testing.assert_close(got, wanted)
+    torch.testing.assert_close(token_losses(states, table, targets), each.detach())
+    with torch.no_grad():
+        torch.testing.assert_close(next_token_loss(states, table, targets, weights), loss)
+
+
+def test_fused_loss_of_no_reads_is_zero() -> None:
+    """Invariant: an empty sum, with gradients of 0."""
+    states, table = torch.zeros(0, 4, requires_grad=True), torch.ones(6, 4, requires_grad=True)
+    none = torch.zeros(0, dtype=torch.int64)
+    loss = next_token_loss(states, table, none, torch.zeros(0))
+    got = torch.autograd.grad(loss, [states, table])
+    assert float(loss.detach()) == 0
+    assert got[0].shape == (0, 4)
+    assert not got[1].any()
+
+
+def test_fused_loss_in_bf16_is_close() -> None:
+    """Witness: the same weights and states in float32; bf16 keeps 8 bits."""
+    random = torch.Generator().manual_seed(0)
+    states, table = (torch.randn(n, 32, generator=random).bfloat16() for n in (40, 60))
+    targets, weights = torch.randint(0, 60, (40,), generator=random), torch.rand(40, generator=random)
+    results = []
+    for dtype in (torch.bfloat16, torch.float32):
+        s, t = (x.to(dtype).requires_grad_() for x in (states, table))
+        loss = next_token_loss(s, t, targets, weights)
+        results.append([loss.detach(), *(g.float() for g in torch.autograd.grad(loss * 0.37, [s, t]))])
+    torch.testing.assert_close(results[0][0], results[1][0], rtol=1e-2, atol=0)
+    for low, high in zip(results[0][1:], results[1][1:], strict=True):
+        assert float((low - high).norm() / high.norm()) < 0.02
+
+
+def test_heads_return_sums() -> None:
+    """Invariant: the loss of a doubled batch is twice the loss, its weight twice the weight."""
+    given = records(list(KINDS), 12)
+    model, _ = make("post", torch.float64)
+    single, double = model(collate(given)), model(collate(given + given))
+    for name, loss in single.items():
+        torch.testing.assert_close(double[name].sum, 2 * loss.sum)
+        assert double[name].weight == pytest.approx(2 * loss.weight)

@@ -1,0 +1,156 @@
+"""The model folder: there and back bit for bit, and every kind of damage in one sentence."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from warmstart.base.errors import BadInput
+from warmstart.models.folder import CONFIG, WEIGHTS, load_model, load_weights, save_model
+from warmstart.models.model import Model
+from warmstart.models.presets import preset
+from warmstart.models.settings import HeadSettings, ModelSettings
+
+
+def make(norm: str = "post") -> Model:
+    heads = {"label": HeadSettings(kind="class", size=3), "score": HeadSettings(kind="score")}
+    return Model.fresh(ModelSettings(backbone=preset("gpt1-tiny", norm=norm), heads=heads), 7)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    save_model(make(), tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.mark.parametrize("norm", ["post", "pre"])
+def test_there_and_back(norm: str, tmp_path: Path) -> None:
+    """Invariant: settings and weights come back bit for bit, ready for evaluation, and no other file is left."""
+    model = make(norm)
+    save_model(model, tmp_path)
+    found = load_model(tmp_path)
+    assert found.settings == model.settings
+    assert not found.training
+    assert list(found.state_dict()) == list(model.state_dict())
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(found.state_dict()[name], tensor), name
+    assert sorted(path.name for path in tmp_path.iterdir()) == [CONFIG, WEIGHTS]
+
+
+def test_the_file_is_the_usual_one(folder: Path) -> None:
+    """Witness: safetensors' own reader, and the metadata that transformers asks for."""
+    tensors = load_file(folder / WEIGHTS)
+    assert {tensor.dtype for tensor in tensors.values()} == {torch.float32}
+    assert set(tensors) == set(make().state_dict())
+    with open(folder / WEIGHTS, "rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    assert header["__metadata__"] == {"format": "pt"}
+
+
+def test_bf16_weights_are_saved_as_float32(tmp_path: Path) -> None:
+    """Invariant: every bf16 number is a float32 number."""
+    model = make().to(torch.bfloat16)
+    save_model(model, tmp_path)
+    found = load_model(tmp_path, torch.bfloat16).state_dict()
+    assert all(torch.equal(found[name], tensor) for name, tensor in model.state_dict().items())
+
+
+def settings_changed(change: Callable[[dict], object]) -> Callable[[Path], object]:  # type: ignore[type-arg]
+    def damage(folder: Path) -> None:
+        config = json.loads((folder / CONFIG).read_text())
+        change(config)
+        (folder / CONFIG).write_text(json.dumps(config))
+
+    return damage
+
+
+def weights_changed(change: Callable[[dict[str, torch.Tensor]], object]) -> Callable[[Path], object]:
+    def damage(folder: Path) -> None:
+        tensors = load_file(folder / WEIGHTS)
+        change(tensors)
+        save_file(tensors, folder / WEIGHTS)
+
+    return damage
+
+
+def cut(folder: Path) -> None:
+    (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:-100])
+
+
+DAMAGE: dict[str, tuple[Callable[[Path], object], str, tuple[str, ...]]] = {
+    "no folder": (
+        lambda f: [p.unlink() for p in f.iterdir()],
+        "",
+        ("no model here", "give a run or a model folder", CONFIG, WEIGHTS),
+    ),
+    "no weights": (lambda f: (f / WEIGHTS).unlink(), WEIGHTS, ("weights file not found", "check the path")),
+    "truncated": (cut, WEIGHTS, ("the weights file is damaged", "restore it from a copy")),
+    "empty": (lambda f: (f / WEIGHTS).write_bytes(b""), WEIGHTS, ("the weights file is damaged",)),
+    "broken JSON": (lambda f: (f / CONFIG).write_text('{"a":'), CONFIG, ("not a readable JSON file", "restore it")),
+    "not an object": (lambda f: (f / CONFIG).write_text("[1]"), CONFIG, ("not a warmstart model",)),
+    "another type": (
+        settings_changed(lambda c: c.update(model_type="bert")),
+        CONFIG,
+        ("not a warmstart model", "give a folder that warmstart wrote"),
+    ),
+    "unknown setting": (
+        settings_changed(lambda c: c["backbone"].update(layer=3)),
+        CONFIG,
+        ("impossible model setting 'backbone.layer'", "Extra inputs are not permitted", "got 3"),
+    ),
+    "impossible setting": (
+        settings_changed(lambda c: c["backbone"].update(layers=0)),
+        CONFIG,
+        ("impossible model setting 'backbone.layers'", "greater than or equal to 1", "got 0"),
+    ),
+    "odd heads": (
+        settings_changed(lambda c: c["backbone"].update(heads=5)),
+        "",
+        ("the width 32 does not divide into 5 heads", "got 5", "allowed: a divisor of 32"),
+    ),
+    "missing tensor": (
+        weights_changed(lambda t: t.pop("heads.label.bias", t.pop("heads.label.linear.bias"))),
+        WEIGHTS,
+        ("the weight 'heads.label.linear.bias' is missing", "belongs to another config.json"),
+    ),
+    "misshapen tensor": (
+        weights_changed(lambda t: t.update({"backbone.positions.weight": torch.zeros(63, 32)})),
+        WEIGHTS,
+        ("the weight 'backbone.positions.weight' has another shape", "got (63, 32)", "allowed: (64, 32)"),
+    ),
+    "extra tensor": (
+        weights_changed(lambda t: t.update(more=torch.zeros(1))),
+        WEIGHTS,
+        ("the weight 'more' has no place in this model",),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_damage_is_one_sentence(name: str, folder: Path) -> None:
+    """Bad input: what, where, the value, what is allowed, what to do; one line, and the folder as it was."""
+    damage, file, parts = DAMAGE[name]
+    damage(folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(BadInput) as caught:
+        load_model(folder)
+    sentence = str(caught.value)
+    assert "\n" not in sentence
+    assert sentence.endswith(".")
+    assert str(folder / file if file else folder) in sentence or name == "odd heads"
+    for part in parts:
+        assert part in sentence
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_damaged_file_changes_no_weight(folder: Path) -> None:
+    """Invariant: everything is checked before the first tensor is copied."""
+    weights_changed(lambda t: t.pop("heads.score.linear.weight"))(folder)
+    model = Model.fresh(make().settings, 1)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    with pytest.raises(BadInput):
+        load_weights(model, folder / WEIGHTS)
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())

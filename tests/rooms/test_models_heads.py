@@ -1,0 +1,107 @@
+"""Heads: each against plain torch, one question at a time."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from warmstart.example.batch import Questions
+from warmstart.models.heads import Head
+from warmstart.models.settings import HeadKind, HeadSettings
+
+WIDTH = 6
+
+
+def asked(question: list[int], targets: torch.Tensor, weights: list[float]) -> Questions:
+    reads = torch.arange(len(question))
+    return Questions(reads, torch.tensor(question), targets, torch.tensor(weights), sum(weights))
+
+
+def head(kind: HeadKind, size: int = 1, dropout: float = 0.0) -> Head:
+    torch.manual_seed(0)
+    return Head(HeadSettings(kind=kind, size=size, dropout=dropout), WIDTH)
+
+
+def states(count: int) -> torch.Tensor:
+    return torch.randn(count, WIDTH, generator=torch.Generator().manual_seed(count))
+
+
+def test_classes() -> None:
+    """Witness: F.cross_entropy of the linear, question by question."""
+    x, made = states(3), head("class", 4)
+    questions = asked([0, 1, 2], torch.tensor([3, 0, 1]), [1.0, 0.0, 2.5])
+    torch.testing.assert_close(made(x, questions), F.linear(x, made.linear.weight, made.linear.bias))
+    each = F.cross_entropy(made.linear(x), questions.targets, reduction="none")
+    loss = made.loss(x, questions)
+    torch.testing.assert_close(loss.sum, each[0] + 2.5 * each[2])
+    assert loss.weight == 3.5
+
+
+def test_two_reads_are_added() -> None:
+    """Witness: Radford et al. 2018, section 3.3: the states of both orders summed, then one linear."""
+    x, made = states(5), head("class", 2)
+    questions = asked([0, 0, 1, 2, 2], torch.tensor([0, 1, 1]), [1.0, 1.0, 1.0])
+    summed = torch.stack([x[0] + x[1], x[2], x[3] + x[4]])
+    torch.testing.assert_close(made(x, questions), made.linear(summed))
+    torch.testing.assert_close(
+        made.loss(x, questions).sum, F.cross_entropy(made.linear(summed), questions.targets, reduction="sum")
+    )
+
+
+def test_labels() -> None:
+    """Witness: BCE per label, the mean over labels, the weighted sum over questions."""
+    x, made = states(2), head("multilabel", 3)
+    marks = torch.tensor([[1.0, 0.0, 1.0], [0.0, 0.0, 0.0]])
+    out = made.linear(x)
+    each = -(marks * out.sigmoid().log() + (1 - marks) * (1 - out.sigmoid()).log()).mean(1)
+    torch.testing.assert_close(made.loss(x, asked([0, 1], marks, [2.0, 0.5])).sum, 2 * each[0] + 0.5 * each[1])
+
+
+def test_scores() -> None:
+    """Witness: squared differences."""
+    x, made = states(3), head("score")
+    questions = asked([0, 0, 1], torch.tensor([0.3, -1.0]), [1.0, 3.0])
+    out = made.linear(torch.stack([x[0] + x[1], x[2]])).squeeze(-1)
+    torch.testing.assert_close(made(x, questions), out)
+    torch.testing.assert_close(made.loss(x, questions).sum, (out[0] - 0.3) ** 2 + 3 * (out[1] + 1) ** 2)
+
+
+def test_choices() -> None:
+    """Witness: F.cross_entropy across the choices of each question, of which there are 2, 4 and 1."""
+    x, made = states(7) * 5, head("choice")
+    questions = asked([0, 0, 1, 1, 1, 1, 2], torch.tensor([1, 2, 0]), [1.0, 0.5, 1.0])
+    x.requires_grad_()
+    out = made.linear(x).squeeze(-1)
+    wanted = F.cross_entropy(out[None, :2], torch.tensor([1])) + 0.5 * F.cross_entropy(
+        out[None, 2:6], torch.tensor([2])
+    )
+    got = made.loss(x, questions).sum
+    torch.testing.assert_close(got, wanted)
+    torch.testing.assert_close(torch.autograd.grad(got, x), torch.autograd.grad(wanted, x))
+    torch.testing.assert_close(made(x, questions), out)
+
+
+def test_choices_of_great_logits_stay_finite() -> None:
+    """Invariant: softmax does not change when all logits of a question move together."""
+    made = head("choice")
+    questions = asked([0, 0], torch.tensor([0]), [1.0])
+    x = torch.stack([made.linear.weight[0], 2 * made.linear.weight[0]]).detach() * 1e4
+    loss = made.loss(x, questions).sum
+    assert bool(loss.isfinite())
+    torch.testing.assert_close(loss, F.cross_entropy(made.linear(x).T, torch.tensor([0])))
+
+
+@pytest.mark.parametrize("kind", ["class", "choice"])
+def test_reads_of_one_question_share_the_dropout(kind: HeadKind) -> None:
+    """Invariant: equal states get equal answers within a question, other answers in other questions."""
+    made = head(kind, 8 if kind == "class" else 1, dropout=0.5).train()
+    count = 40
+    x = states(1).expand(2 * count, WIDTH)
+    targets = torch.zeros(count, dtype=torch.int64)
+    questions = asked([i // 2 for i in range(2 * count)], targets, [1.0] * count)
+    answers = made(x, questions)
+    if kind == "choice":
+        answers = answers.view(count, 2)
+        assert torch.equal(answers[:, 0], answers[:, 1])
+        answers = answers[:, :1]
+    assert len(set(map(tuple, answers.tolist()))) > 10
+    assert torch.equal(made.eval()(x, questions), made(x, questions))

@@ -1,0 +1,62 @@
+"""Presets: sizes as published, and sizes that do not fit refused."""
+
+import pytest
+import torch
+
+from warmstart.base.errors import BadInput
+from warmstart.models.model import Model
+from warmstart.models.presets import PRESETS, preset
+from warmstart.models.settings import HeadSettings, ModelSettings
+
+
+@pytest.mark.parametrize(("name", "published"), [("gpt1", 116_534_784), ("gpt2", 124_439_808)])
+def test_parameters_as_published(name: str, published: int) -> None:
+    """Witness: the tensor shapes of the released checkpoints; built without memory on torch's meta device."""
+    with torch.device("meta"):
+        model = Model(ModelSettings(backbone=preset(name)))
+    assert model.num_parameters == published
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_has_its_arithmetic(name: str) -> None:
+    """Witness: the closed form: (V + T)·D tables, 12·D² + 13·D per layer where the hidden width is 4·D."""
+    s = preset(name)
+    per_layer = 4 * s.width**2 + 4 * s.width + 2 * s.width * s.hidden + s.hidden + s.width + 4 * s.width
+    final = 2 * s.width if s.norm == "pre" else 0
+    with torch.device("meta"):
+        model = Model(ModelSettings(backbone=s, heads={"label": HeadSettings(kind="class", size=3)}))
+    head = 3 * s.width + 3
+    assert model.num_parameters == (s.vocab_size + s.context) * s.width + s.layers * per_layer + final + head
+
+
+def test_fresh_weights_follow_from_the_seed_and_the_paper() -> None:
+    """Witness: Radford et al. 2018, section 4.1: N(0, 0.02²), biases 0; the same seed gives the same weights."""
+    settings = ModelSettings(backbone=preset("gpt1-tiny"))
+    first, again, other = (Model.fresh(settings, seed).state_dict() for seed in (1, 1, 2))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["backbone.tokens.weight"], other["backbone.tokens.weight"])
+    assert float(first["backbone.tokens.weight"].std()) == pytest.approx(0.02, rel=0.02)
+    for name, tensor in first.items():
+        if name.endswith("bias"):
+            assert not tensor.any(), name
+        if "norm" in name and name.endswith("weight"):
+            assert bool((tensor == 1).all()), name
+
+
+def test_unknown_preset() -> None:
+    """Bad input: every part of the sentence."""
+    with pytest.raises(BadInput) as caught:
+        preset("gpt1-mimi")
+    assert str(caught.value) == (
+        "--model: unknown model preset; got 'gpt1-mimi'; allowed: gpt1, gpt1-micro, gpt1-mini, gpt1-tiny, gpt2; "
+        "did you mean 'gpt1-mini'?"
+    )
+
+
+def test_heads_that_do_not_divide_the_width() -> None:
+    """Bad input: every part of the sentence."""
+    with pytest.raises(BadInput) as caught:
+        preset("gpt1-tiny", heads=3)
+    assert str(caught.value) == (
+        "model.heads: the width 32 does not divide into 3 heads; got 3; allowed: a divisor of 32."
+    )
