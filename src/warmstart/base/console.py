@@ -8,7 +8,7 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 _quiet = False
@@ -34,6 +34,13 @@ def error(text: str) -> None:
 def emit(value: Any) -> None:
     """The one JSON object of a command, on standard output."""
     print(json.dumps(value, ensure_ascii=False, allow_nan=False), flush=True)
+
+
+def emit_lines(lines: Iterable[str]) -> None:
+    """A command's result as a stream of lines on standard output."""
+    for line in lines:
+        sys.stdout.write(line)
+    sys.stdout.flush()
 
 
 def emit_text(text: str) -> None:

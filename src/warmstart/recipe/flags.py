@@ -149,7 +149,13 @@ FINETUNE: Table = {
 EVALUATE: Table = {
     "What to judge": (
         _RUN,
-        Flag("--data", "data", "labelled examples: JSONL, CSV, TSV, Parquet", "FILE", exists="file"),
+        Flag(
+            "--data",
+            "data",
+            "labelled examples: JSONL, CSV, TSV, Parquet; for a language model text or a corpus",
+            "FILE",
+            exists="either",
+        ),
         Flag("--encoding", "encoding", "of the file", "NAME"),
         _PRECISION,
     )

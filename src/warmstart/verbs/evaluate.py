@@ -1,23 +1,52 @@
-"""``warmstart evaluate``: how well a fine-tuned run does on a labelled file."""
+"""``warmstart evaluate``: how well a fine-tuned run does on a labelled file, or a language model on text."""
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
 from warmstart.base.console import say
+from warmstart.evaluation.perplexity import evaluate_language_model
 from warmstart.evaluation.tuned import evaluate_records
+from warmstart.objectives.causal import causal
+from warmstart.recipe.schema import CorpusRecipe
+from warmstart.streams.sources import Rows
+from warmstart.streams.stream import Stream
 from warmstart.tasks.dataset import read_records
-from warmstart.verbs.loading import load_run
+from warmstart.verbs.loading import Loaded, load_run
+from warmstart.verbs.pretrain import open_corpus
 
 
 def evaluate(run: str, data: str, encoding: str = "utf-8", precision: str = "fp32") -> dict[str, Any]:
-    """Judges ``run`` on the labelled file ``data``: {"metrics", "intervals", "examples"}.
+    """Judges ``run`` on ``data``: {"metrics", "intervals", "examples"}.
+
+    Args:
+        run: a fine-tuned run, or a language model.
+        data: a labelled file; for a language model text or a corpus, and ``examples`` are then tokens.
+        encoding: of ``data``.
+        precision: of the products.
 
     Raises:
-        BadInput: no such run, or anything wrong with the file.
+        BadInput: no such run, anything wrong with the file, or a corpus made with another tokenizer.
     """
     loaded = load_run(run, precision)
-    spec = loaded.task()
+    spec = loaded.remembered.task
+    if spec is None:
+        return _language_model(loaded, data, encoding)
     records = read_records(spec.kind, data, spec.label_names, encoding)
     found = evaluate_records(loaded.model, loaded.tokenizer, spec, records)
     if found.account.cut:
         say(f"{found.account.cut:,} of {found.account.used:,} texts were cut to {spec.frame.context} tokens")
     return found.to_dict()
+
+
+def _language_model(loaded: Loaded, data: str, encoding: str) -> dict[str, Any]:
+    """Loss per token and perplexity on rows of the model's context, cleaned as its own text was."""
+    recipe = CorpusRecipe(paths=(data,), tokenizer=str(loaded.folder), clean=loaded.remembered.rules, encoding=encoding)
+    with tempfile.TemporaryDirectory() as scratch:
+        corpus = open_corpus(recipe, Path(scratch) / "corpus")
+        corpus.require_tokenizer(loaded.tokenizer)
+        rows = Rows(corpus, loaded.model.settings.backbone.context, causal)
+        stream = Stream(rows, 16, 0, shuffle=False)
+        batches = (batch for step in range(stream.steps_per_epoch) for batch in stream.batches(step))
+        found = evaluate_language_model(loaded.model, batches)
+    return {"metrics": found.to_dict(), "intervals": {}, "examples": found.tokens}

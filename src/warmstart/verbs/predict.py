@@ -1,12 +1,10 @@
 """``warmstart predict``: a file of examples in, the same rows with label, score and probabilities out, as a stream."""
 
 import json
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from warmstart.base.console import say
+from warmstart.base.console import emit_lines, say
 from warmstart.base.errors import BadInput
 from warmstart.base.files import write_atomic
 from warmstart.evaluation.answers import Reading
@@ -59,15 +57,9 @@ def predict(
     rows = predict_rows(loaded.model, loaded.tokenizer, spec, records, Reading(tell=tell))
     lines = (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
     if output == STANDARD:
-        _stream(lines)
+        emit_lines(lines)
     else:
         write_atomic(Path(output), lambda file: file.writelines(line.encode("utf-8") for line in lines))
     if account.cut:
         say(f"{account.cut:,} of {account.used:,} texts were cut to {spec.frame.context} tokens")
     return {"run": run, "output": output, "examples": account.used, "cut": account.cut}
-
-
-def _stream(lines: Iterator[str]) -> None:
-    for line in lines:
-        sys.stdout.write(line)
-    sys.stdout.flush()
