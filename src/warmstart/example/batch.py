@@ -18,7 +18,7 @@ class Questions:
 
     Attributes:
         reads: [M] flat indices into the N tokens.
-        question: [M] which of the Q questions each read belongs to; never decreasing within a question's Examples.
+        question: [M] which of the Q questions each read belongs to, in order: 0 … Q - 1, none left out.
         targets: [Q] or [Q, K].
         weights: [Q] float32.
         total_weight: sum of ``weights``, as a plain number, so that no device has to be asked.
@@ -117,9 +117,12 @@ def _join(name: str, records: Sequence[Sequence[Example]], starts: NDArray[np.in
             document += 1
         counted += owned
     flat = np.concatenate(weights).astype(np.float32)
+    asked = np.concatenate(question)
+    if not np.array_equal(np.unique(asked), np.arange(counted)) or (np.diff(asked) < 0).any():
+        raise ValueError(f"the reads of goal {name!r} must go through its questions in order, leaving none out")
     return Questions(
         reads=torch.from_numpy(np.concatenate(reads)),
-        question=torch.from_numpy(np.concatenate(question)),
+        question=torch.from_numpy(asked),
         targets=torch.from_numpy(np.concatenate(targets)),
         weights=torch.from_numpy(flat),
         total_weight=float(flat.sum(dtype=np.float64)),

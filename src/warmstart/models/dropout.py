@@ -15,7 +15,7 @@ def keep_mask(shape: torch.Size, rate: float, device: torch.device) -> torch.Ten
     """Boolean mask of ``shape``: True with probability 1 - ``rate``."""
     count = shape.numel()
     bits = torch.empty((count + 3) // 4, dtype=torch.int64, device=device).random_(-(2**63), None)
-    return (bits.view(torch.int16)[:count] >= round(rate * 2 * _HALF) - _HALF).view(shape)
+    return (bits.view(torch.int16)[:count] >= min(round(rate * 2 * _HALF), 2 * _HALF - 1) - _HALF).view(shape)
 
 
 class _Drop(torch.autograd.Function):

@@ -82,7 +82,7 @@ def load_settings(folder: Path) -> ModelSettings:
         raise BadInput(
             f"impossible model setting {field!r}: {first['msg']}", where=str(path), value=first["input"]
         ) from None
-    check(settings.backbone)
+    check(settings.backbone, str(path))
     return settings
 
 

@@ -44,7 +44,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad):  # type: ignore[no-untyped-def]
         grad_states, grad_table = ctx.saved_tensors
-        return grad_states * grad.to(grad_states.dtype), (grad_table * grad).to(ctx.dtype), None, None
+        return grad_states * grad, (grad_table * grad).to(ctx.dtype), None, None
 
 
 def next_token_loss(

@@ -19,7 +19,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "norm": "pre",
     },
     # For two CPU cores: a useful model in half an hour. Layer norm comes first, since post-norm stays at the entropy of
-    # single tokens for the first million tokens; the exact GELU is four times faster than tanh on a CPU.
+    # single tokens for the first million tokens; the exact GELU is faster than tanh on a CPU (docs/models.md).
     "gpt1-mini": {
         "vocab_size": 8192,
         "context": 256,
@@ -63,11 +63,11 @@ def preset(name: str, **changes: Any) -> TransformerSettings:
     return check(TransformerSettings.model_validate(PRESETS[name] | changes))
 
 
-def check(settings: TransformerSettings) -> TransformerSettings:
+def check(settings: TransformerSettings, where: str = "model.heads") -> TransformerSettings:
     """``settings``, if the heads divide the width."""
     if settings.width % settings.heads:
         raise BadInput(
-            f"the width {settings.width} does not divide into {settings.heads} heads", where="model.heads",
+            f"the width {settings.width} does not divide into {settings.heads} heads", where=where,
             value=settings.heads, allowed=f"a divisor of {settings.width}",
         )  # fmt: skip
     return settings

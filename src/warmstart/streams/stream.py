@@ -23,7 +23,7 @@ class Stream:
         source: of the units.
         batch_size: units per step, over all ranks and micro-batches.
         seed: names the order.
-        accumulation: at least this many micro-batches per step.
+        accumulation: about this many micro-batches per step, or more.
         max_tokens: about as many tokens go into one micro-batch; a step with more is split further.
         shuffle: off for evaluation: units in their own order.
     """
@@ -54,7 +54,7 @@ class Stream:
 
 
 def split(records: list[list[Example]], at_least: int, max_tokens: int) -> list[Batch]:
-    """Cuts Records, each whole, into ``at_least`` Batches, or more where they would exceed ``max_tokens``.
+    """Cuts Records, each whole, into about ``at_least`` Batches, or more where they would exceed ``max_tokens``.
 
     Law 2 makes any such split equal, so it may follow from memory alone.
     """
