@@ -66,14 +66,14 @@ def demo(out: str = "runs/demo") -> dict[str, Any]:
 
 
 def pretraining(data: Path) -> PretrainRecipe:
-    """About three minutes on two cores."""
+    """Three to four minutes on two cores."""
     return PretrainRecipe(
         corpus=CorpusRecipe(paths=(str(data / "corpus.jsonl"),), vocab_size=4096, clean=RULES),
         model=ModelRecipe(preset="gpt1-micro"),
         dev_frac=0.01,
         train=TrainSettings(
             seed=SEED,
-            length="5M tokens",
+            length="3M tokens",
             batch_size=32,
             evaluate_every="0.2 run",
             optimizer=OptimizerSettings(lr=2e-3, beta2=0.95, weight_decay=0.1),
@@ -93,7 +93,7 @@ def finetuning(data: Path, start: Path) -> FinetuneRecipe:
         control=True,
         train=TrainSettings(
             seed=SEED,
-            length="8 epochs",
+            length="4 epochs",
             batch_size=16,
             evaluate_every="1 epoch",
             optimizer=OptimizerSettings(lr=5e-4),
