@@ -91,7 +91,7 @@ def test_the_loaders_read_the_formats_as_distributed(tmp_path):
     for ending, line in {"pos": "caf\xe9 \x85 good . \n", "neg": "a `` bad '' film\n"}.items():
         (tmp_path / f"rt-polarity.{ending}").write_bytes(line.encode("latin-1"))
     splits = entry("rt_polarity").load(tmp_path)
-    assert sorted(r.texts["text"] for part in splits.values() for r in part) == ["a `` bad '' film", "café … good ."]
+    assert sorted(r.texts["text"] for part in splits.values() for r in part) == ['a "bad" film', "café … good."]
     columns = "main\tMSRvid\t2012\t7\t4.5\tone\ttwo"
     for name in ("train", "dev", "test"):
         (tmp_path / f"sts-{name}.tsv").write_text(f"{columns}\n{columns}\tsource\tsource\n")

@@ -78,7 +78,7 @@ def _rt_polarity(folder: Path) -> Splits:
     seen: set[tuple[str, ...]] = set()
     for label, ending in zip(SENTIMENT, ("neg", "pos"), strict=True):
         path = _file(folder, f"rt-polarity.{ending}")
-        cells = (Row({"text": line.strip(), "label": label}, where) for line, where in _lines(path, "cp1252"))
+        cells = (Row({"text": untokenised(line), "label": label}, where) for line, where in _lines(path, "cp1252"))
         groups: dict[tuple[str, ...], list[Record]] = {}
         for record in records_of("classification", cells, SENTIMENT, True, str(path)):
             groups.setdefault(tuple(re.findall(r"\w+", str(record.texts["text"]).lower())), []).append(record)
@@ -201,7 +201,8 @@ CATALOGUE: dict[str, Entry] = {
     for known in (
         Entry(
             "rt_polarity", "classification", "accuracy", SENTIMENT,
-            "no official split: 80/10/10 by class, drawn with seed 0, sentences of the same words in one part",
+            "no official split: 80/10/10 by class, drawn with seed 0, sentences of the same words in one part; tokens "
+            "joined to text",
             _rt_polarity,
         ),
         Entry("cola", "classification", "matthews", ACCEPTABILITY, "official train and dev", _cola),
