@@ -205,7 +205,7 @@ def test_sources_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     (tmp_path / "empty.txt").write_text("")
     (tmp_path / "a.pdf").write_text("x")
     (tmp_path / "folder").mkdir()
-    assert sentence(tmp_path / "bok.txt") == f"{tmp_path / 'bok.txt'}: file not found; did you mean 'book.txt'?."
+    assert sentence(tmp_path / "bok.txt") == f"{tmp_path / 'bok.txt'}: file not found; did you mean 'book.txt'?"
     assert "the file is empty" in sentence(tmp_path / "empty.txt")
     assert "not a known kind of file by its ending; got '.pdf'; allowed: .txt, .tar, .jsonl" in sentence(
         tmp_path / "a.pdf"

@@ -51,10 +51,22 @@ def compose(
         raise explained(error, kind, said.origins) from None
 
 
+class _Dumper(yaml.SafeDumper):
+    """Quotes the characters that YAML takes for line ends, which PyYAML would write as they are."""
+
+
+def _quoted(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = '"' if any(end in text for end in "\x85\u2028\u2029") else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _quoted)
+
+
 def resolved(recipe: Settings) -> str:
     """The whole tree as YAML, defaults included and what is not set left out; :func:`compose` reads an equal tree back."""
     tree = recipe.model_dump(mode="json", exclude_none=True)
-    text: str = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=120)
+    text: str = yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
     return text
 
 
