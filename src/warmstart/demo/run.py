@@ -50,7 +50,7 @@ def demo(out: str = "runs/demo") -> dict[str, Any]:
     sample = generate(str(root / "language-model"), [PROMPT], max_new=60, temperature=0.8, top_k=40, seed=SEED)[0]
     written = PROMPT + sample["text"]
     page = root / "report.html"
-    runs = read_runs(root / "language-model") + read_runs(root / "task")
+    runs = read_runs(root / "task") + read_runs(root / "language-model")  # an arm has one colour in all figures
     _write_page(page, language, tuned, runs, told, written)
     _say_result(tuned, told, written, page, time.monotonic() - began_at_s)
     return {

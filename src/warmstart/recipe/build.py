@@ -49,13 +49,14 @@ def stream_of(source: Listed | Rows, settings: TrainSettings, *, shuffle: bool =
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pretraining:
-    """Everything a pre-training needs, checked; the model is freshly drawn."""
+    """Everything a pre-training needs, checked; ``moved`` is the account of its warm start, if it has one."""
 
     model: Model
     tokenizer: Tokenizer
     train: Stream
     dev: Stream | None
     coefficients: dict[str, float]
+    moved: WeightAccount | None
 
 
 def build_pretraining(recipe: PretrainRecipe, corpus: Corpus) -> Pretraining:
@@ -67,7 +68,12 @@ def build_pretraining(recipe: PretrainRecipe, corpus: Corpus) -> Pretraining:
     tokenizer = corpus.tokenizer()
     if recipe.corpus.tokenizer is not None:
         corpus.require_tokenizer(Tokenizer.load(Path(recipe.corpus.tokenizer)))
-    backbone = backbone_settings(recipe.model, tokenizer.vocab_size)
+    start = None if recipe.start == NO_START else load_model(Path(recipe.start))
+    if start is None:
+        backbone = backbone_settings(recipe.model, tokenizer.vocab_size)
+    else:
+        corpus.require_tokenizer(Tokenizer.load(Path(recipe.start)))
+        backbone = with_start(recipe.model, start.settings.backbone, tokenizer.vocab_size)
     rows = num_rows(corpus.num_tokens, backbone.context)
     held_out = min(rows - 1, max(1, round(recipe.dev_frac * rows))) if recipe.dev_frac else 0
     if rows < 1:
@@ -79,7 +85,9 @@ def build_pretraining(recipe: PretrainRecipe, corpus: Corpus) -> Pretraining:
     train = stream_of(Rows(corpus, backbone.context, frame, held_out), recipe.train)
     dev = Rows(corpus, backbone.context, frame, held_out, dev=True) if held_out else None
     model = Model.fresh(ModelSettings(backbone=backbone), named_seed(recipe.train.seed, "weights"))
-    return Pretraining(model, tokenizer, train, stream_of(dev, recipe.train, shuffle=False) if dev else None, {LM: 1.0})
+    moved = None if start is None else start_from(start, model)
+    judged = stream_of(dev, recipe.train, shuffle=False) if dev else None
+    return Pretraining(model, tokenizer, train, judged, {LM: 1.0}, moved)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -106,7 +106,10 @@ PRETRAIN: Table = {
         Flag("--objective", "objective", "what is learned from text"),
         Flag("--dev-frac", "dev_frac", "share of the text held out to be judged on", "SHARE"),
     ),
-    "Model": (*_MODEL, Flag("--context", "model.context", "tokens that the model sees at once", "N")),
+    "Model": (
+        Flag("--start", "start", "run whose weights, size and tokenizer are taken, to go on from", "RUN|none",
+             exists="folder", unless=("none",)),
+        *_MODEL, Flag("--context", "model.context", "tokens that the model sees at once", "N")),
     "Training": _TRAIN,
 }  # fmt: skip
 FINETUNE: Table = {

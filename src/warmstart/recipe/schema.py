@@ -45,10 +45,19 @@ class ModelRecipe(Settings):
 
 
 class PretrainRecipe(Settings):
-    """``warmstart pretrain``: a language model from text. ``dev_frac`` of the rows is held out to be judged on."""
+    """``warmstart pretrain``: a language model from text, from random weights or on from those of another.
 
+    Attributes:
+        corpus: the text.
+        start: a run whose weights, size and tokenizer are taken, to be trained on for another kind of text; or ``none``.
+        model: the size for ``start: none``; from a start only ``dropout`` may differ.
+        objective: what is learned.
+        dev_frac: share of the rows that is held out to be judged on.
+    """
+
+    start: str = "none"
     corpus: CorpusRecipe
-    model: ModelRecipe = ModelRecipe(preset="gpt1-mini")
+    model: ModelRecipe = ModelRecipe()
     objective: Literal["causal"] = "causal"
     dev_frac: float = Field(0.005, ge=0, lt=1)
     train: TrainSettings = TrainSettings(evaluate_every="0.1 run")

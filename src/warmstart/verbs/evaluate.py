@@ -8,7 +8,7 @@ from warmstart.base.console import say
 from warmstart.evaluation.perplexity import evaluate_language_model
 from warmstart.evaluation.tuned import evaluate_records
 from warmstart.objectives.causal import causal
-from warmstart.recipe.schema import CorpusRecipe
+from warmstart.recipe.schema import CorpusRecipe, PretrainRecipe
 from warmstart.streams.sources import Rows
 from warmstart.streams.stream import Stream
 from warmstart.tasks.dataset import read_records
@@ -41,7 +41,7 @@ def evaluate(run: str, data: str, encoding: str = "utf-8", precision: str = "fp3
 
 def _language_model(loaded: Loaded, data: str, encoding: str) -> dict[str, Any]:
     """Loss per token and perplexity on rows of the model's context, cleaned as its own text was."""
-    recipe = CorpusRecipe(paths=(data,), tokenizer=str(loaded.folder), clean=loaded.remembered.rules, encoding=encoding)
+    recipe = PretrainRecipe(start=str(loaded.folder), corpus=CorpusRecipe(paths=(data,), encoding=encoding))
     with tempfile.TemporaryDirectory() as scratch:
         corpus = open_corpus(recipe, Path(scratch) / "corpus")
         corpus.require_tokenizer(loaded.tokenizer)

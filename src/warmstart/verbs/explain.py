@@ -25,6 +25,6 @@ def explain(recipe: PretrainRecipe | FinetuneRecipe) -> dict[str, Any]:
             lines.append(f"runs       {len(first)}: " + ", ".join(training.folder.path.name for training in first))
     else:
         with tempfile.TemporaryDirectory() as scratch:  # raw text has to be encoded before it can be described
-            corpus = pretraining.open_corpus(recipe.corpus, Path(scratch) / "corpus")
+            corpus = pretraining.open_corpus(recipe, Path(scratch) / "corpus")
             lines = pretraining.words(recipe, build_pretraining(recipe, corpus))
     return {"recipe": resolved(recipe), "words": lines}

@@ -13,10 +13,10 @@ from warmstart.corpora.prepare import prepare as make_corpus
 from warmstart.corpora.settings import PrepareSettings
 from warmstart.evaluation.perplexity import evaluate_language_model
 from warmstart.models.model import Model
-from warmstart.recipe.build import Pretraining, build_pretraining, device
+from warmstart.recipe.build import NO_START, Pretraining, build_pretraining, device
 from warmstart.recipe.load import resolved
-from warmstart.recipe.remembered import Remembered
-from warmstart.recipe.schema import CorpusRecipe, PretrainRecipe
+from warmstart.recipe.remembered import Remembered, read_remembered
+from warmstart.recipe.schema import PretrainRecipe
 from warmstart.recipe.sizes import backbone_settings
 from warmstart.recipe.words import in_words
 from warmstart.train.loop import Goalpost, Trainer
@@ -42,16 +42,21 @@ def pretrain(recipe: PretrainRecipe, out: str, resume: bool = False) -> dict[str
     """
     folder, config = RunFolder(out), resolved(recipe)
     folder.require_free(resume=resume, config=config)
-    backbone_settings(recipe.model, recipe.corpus.vocab_size)  # an unknown preset is told before any text is read,
-    check_lengths(recipe.train)  # and so is a length without a unit
-    corpus = open_corpus(recipe.corpus, folder.path / CORPUS)
+    check_lengths(recipe.train)  # what is wrong with the recipe is told before any text is read
+    if recipe.start == NO_START:
+        backbone_settings(recipe.model, recipe.corpus.vocab_size)
+    corpus = open_corpus(recipe, folder.path / CORPUS)
     built = build_pretraining(recipe, corpus)
     for line in words(recipe, built):
         say(line)
     trainer = Trainer(built.model, built.train, recipe.train, built.coefficients, folder, _goalpost(built), device())
     require_space(folder.path, trainer.bytes_to_write)
     folder.create(config, manifest("pretrain", recipe.train.seed, {"corpus": corpus.fingerprint}))
-    folder.write_account({"records": {"documents": corpus.num_documents, "tokens": corpus.num_tokens}})
+    account: dict[str, Any] = {"records": {"documents": corpus.num_documents, "tokens": corpus.num_tokens}}
+    if built.moved is not None:
+        say(f"transfer   {built.moved.sentence()}")
+        account["weights"] = built.moved.to_dict()
+    folder.write_account(account)
     if resume and trainer.resume():
         say(f"resumed after step {trainer.state.step}")
     outcome = trainer.run()
@@ -69,12 +74,18 @@ def pretrain(recipe: PretrainRecipe, out: str, resume: bool = False) -> dict[str
     return report
 
 
-def open_corpus(recipe: CorpusRecipe, out: Path) -> Corpus:
-    """The corpus that ``recipe`` names, or one made from its text in ``out``."""
-    if len(recipe.paths) == 1 and (Path(recipe.paths[0]) / CORPUS_MARK).is_file():
-        return Corpus.open(recipe.paths[0])
-    fields = recipe.model_dump(include={"paths", "tokenizer", "vocab_size", "clean", "encoding"})
-    return make_corpus(PrepareSettings(out=str(out), **fields))
+def open_corpus(recipe: PretrainRecipe, out: Path) -> Corpus:
+    """The corpus that ``recipe`` names, or one made from its text in ``out``.
+
+    Text for a start is encoded with its vocabulary and cleaned as its own text was.
+    """
+    text = recipe.corpus
+    if len(text.paths) == 1 and (Path(text.paths[0]) / CORPUS_MARK).is_file():
+        return Corpus.open(text.paths[0])
+    if recipe.start != NO_START:
+        rules = read_remembered(Path(recipe.start)).rules
+        text = text.model_copy(update={"tokenizer": text.tokenizer or recipe.start, "clean": rules})
+    return make_corpus(PrepareSettings(out=str(out), **text.model_dump()))
 
 
 def words(recipe: PretrainRecipe, built: Pretraining) -> list[str]:
