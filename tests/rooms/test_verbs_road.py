@@ -103,6 +103,27 @@ def test_pre_training_learned_and_is_accounted_for(road: Path) -> None:
     assert account["records"]["used"] == 96
 
 
+def test_pre_training_goes_on_from_a_start(road: Path) -> None:
+    """Invariant: all weights come from the start; text is cleaned and encoded as the start's was, so a tenth of a step at
+    rate 1e-9 changes nothing that ``evaluate`` can see; a corpus of another vocabulary is refused."""
+    text = str(road / "text.txt")
+    warmstart.pretrain(
+        str(road / "on"), start=str(road / "lm"), corpus=text, length="1 step", lr=1e-9, precision="fp32", dev_frac=0
+    )
+    account = json.loads((road / "on" / "account.json").read_text())["weights"]
+    assert account["made"] == [] and account["left"] == []
+    judged = [warmstart.evaluate(str(road / run), data)["metrics"]["loss"] for run, data in (
+        ("lm", text), ("lm", str(road / "corpus")), ("on", text),
+    )]  # fmt: skip
+    assert judged == pytest.approx([judged[0]] * 3, rel=1e-6)
+    warmstart.prepare(text, str(road / "elsewhere"), vocab_size=280, workers=1)
+    with pytest.raises(BadInput, match="another tokenizer"):
+        warmstart.pretrain(str(road / "no"), start=str(road / "lm"), corpus=str(road / "elsewhere"))
+    with pytest.raises(BadInput, match="another tokenizer"):
+        warmstart.evaluate(str(road / "lm"), str(road / "elsewhere"))
+    assert not (road / "no").exists()
+
+
 def test_generate_continues(road: Path) -> None:
     """Invariant: the same seed gives the same text; greedy needs none."""
     first, again = (warmstart.generate(str(road / "lm"), "The film", max_new=8, seed=3) for _ in range(2))

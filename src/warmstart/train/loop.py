@@ -56,13 +56,6 @@ class Progress:
     judged: int = 0  # the step after which dev was last judged
 
 
-class Outcome(NamedTuple):
-    """The end of a training: how far it went, and dev's best."""
-
-    progress: Progress
-    steps: int
-
-
 class Trainer:
     """One training of one model; :meth:`run` is called once."""
 
@@ -105,8 +98,11 @@ class Trainer:
         self.folder.rewind_metrics(self.state.step)
         return True
 
-    def run(self) -> Outcome:
+    def run(self) -> Progress:
         """Trains to the end, or to an early stop; the model then holds the final (not the best) float32 weights.
+
+        Returns:
+            How far it went, and dev's best.
 
         Raises:
             Diverged: a loss stopped being finite.
@@ -114,17 +110,17 @@ class Trainer:
         """
         self.began_at_s = time.monotonic() - self.state.elapsed_s
         with StopRequests() as stop, progress("training", self.plan.steps, self.state.step) as bar:
+            self._judge_if_due()  # a run that stopped between a step and its judgement
             while self.state.step < self.plan.steps and not self._patience_is_out():
-                self._judge_if_due()
                 self._step(bar)
                 if stop.asked:
                     self._save()
                     raise stop.error(str(self.folder.path))
                 if time.monotonic() - self.saved_at_s >= self.settings.save_every_s:
                     self._save()
-            self._judge_if_due()
+                self._judge_if_due()
         self.weights.point_to_masters()
-        return Outcome(self.state, self.plan.steps)
+        return self.state
 
     def _step(self, bar: Bar) -> None:
         state, settings = self.state, self.settings
@@ -206,11 +202,9 @@ class Lengths(NamedTuple):
     evaluate_steps: int
 
 
-def plan_lengths(settings: TrainSettings, stream: Stream, tokens_per_unit: float | None = None) -> Lengths:
+def plan_lengths(settings: TrainSettings, stream: Stream) -> Lengths:
     """Turns the lengths in ``settings`` into steps of ``stream``; a unit's tokens are estimated from the first step."""
-    if tokens_per_unit is None:
-        first = stream.batches(0)
-        tokens_per_unit = sum(b.num_tokens for b in first) / len(stream.indices(0)[1])
+    tokens_per_unit = sum(batch.num_tokens for batch in stream.batches(0)) / len(stream.indices(0)[1])
     sizes: dict[str, Any] = {
         "steps_per_epoch": stream.steps_per_epoch,
         "tokens_per_step": tokens_per_unit * settings.batch_size,

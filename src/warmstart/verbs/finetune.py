@@ -119,18 +119,18 @@ def train_one(training: Training, built: Finetuning, resume: bool) -> dict[str, 
     folder.write_account(account)
     if resume and trainer.resume():
         say(f"resumed after step {trainer.state.step}")
-    outcome = trainer.run()
+    progress = trainer.run()
     trainer.take_best()
     model.eval()
     dev = _judged(built, model, built.data.dev)
     report: dict[str, Any] = {
         "run": str(folder.path),
-        "steps": outcome.progress.step,
-        "tokens": outcome.progress.tokens,
-        "seconds": round(outcome.progress.elapsed_s, 1),
+        "steps": progress.step,
+        "tokens": progress.tokens,
+        "seconds": round(progress.elapsed_s, 1),
         **dev.to_dict(),
         "measure": built.measure,
-        "best_step": outcome.progress.best_step,
+        "best_step": progress.best_step,
         "collapsed": dev.collapsed,
         "arm": training.arm,
         "seed": recipe.train.seed,

@@ -59,15 +59,15 @@ def pretrain(recipe: PretrainRecipe, out: str, resume: bool = False) -> dict[str
     folder.write_account(account)
     if resume and trainer.resume():
         say(f"resumed after step {trainer.state.step}")
-    outcome = trainer.run()
+    progress = trainer.run()
     metrics = _final_metrics(folder)
-    summary = f"A causal language model pre-trained on {outcome.progress.tokens:,} tokens."
+    summary = f"A causal language model pre-trained on {progress.tokens:,} tokens."
     write_model(folder, built.model, built.tokenizer, Remembered(clean=corpus.manifest.clean), summary)
     report = {
         "run": out,
-        "steps": outcome.progress.step,
-        "tokens": outcome.progress.tokens,
-        "seconds": round(outcome.progress.elapsed_s, 1),
+        "steps": progress.step,
+        "tokens": progress.tokens,
+        "seconds": round(progress.elapsed_s, 1),
         "metrics": metrics,
     }
     folder.finish(report)
