@@ -17,7 +17,9 @@ from warmstart.train.loop import Lengths, plan_lengths
 from warmstart.train.precision import compute_dtype, measured_flops
 from warmstart.train.settings import TrainSettings
 
-SHARE_OF_PEAK = 0.6  # of the rate of one large product that a whole step is taken to reach: a guess, for the estimate only
+SHARE_OF_PEAK = (
+    0.6  # of the rate of one large product that a whole step is taken to reach: a guess, for the estimate only
+)
 
 
 class Cost(NamedTuple):
