@@ -121,6 +121,8 @@ def test_pre_training_goes_on_from_a_start(road: Path) -> None:
         warmstart.pretrain(str(road / "no"), start=str(road / "lm"), corpus=str(road / "elsewhere"))
     with pytest.raises(BadInput, match="another tokenizer"):
         warmstart.evaluate(str(road / "lm"), str(road / "elsewhere"))
+    with pytest.raises(BadInput, match=r"--clean: .*other rules; got 'gpt1'; allowed: lower"):
+        warmstart.pretrain(str(road / "no"), start=str(road / "lm"), corpus=text, clean="gpt1")
     assert not (road / "no").exists()
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from warmstart.base.console import say
+from warmstart.base.errors import BadInput
 from warmstart.base.files import require_space
 from warmstart.base.run_folder import CORPUS, RunFolder
 from warmstart.corpora.corpus import MANIFEST as CORPUS_MARK
@@ -84,6 +85,11 @@ def open_corpus(recipe: PretrainRecipe, out: Path) -> Corpus:
         return Corpus.open(text.paths[0])
     if recipe.start != NO_START:
         rules = read_remembered(Path(recipe.start)).rules
+        if text.clean and text.clean != rules:
+            raise BadInput(
+                "the start's text was cleaned by other rules", where="--clean", value=",".join(text.clean),
+                allowed=",".join(rules) or "none", next_step="leave --clean out: the start decides it",
+            )  # fmt: skip
         text = text.model_copy(update={"tokenizer": text.tokenizer or recipe.start, "clean": rules})
     return make_corpus(PrepareSettings(out=str(out), **text.model_dump()))
 
