@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from warmstart.example.batch import Batch, collate
 from warmstart.example.example import Example, Floats, Goal, Ints
 from warmstart.models import losses
-from warmstart.models.losses import next_token_loss, token_losses
+from warmstart.models.losses import Softmax, next_token_loss, token_losses
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import HeadSettings, ModelSettings
@@ -293,22 +293,22 @@ def test_fused_next_token_loss(count: int, scale: float, monkeypatch: pytest.Mon
     states, table = (torch.randn(n, 12, generator=make_random, requires_grad=True) for n in (count, 50))
     targets = torch.randint(0, 50, (count,), generator=make_random)
     weights = torch.rand(count, generator=make_random) * (torch.arange(count) % 3 != 1)
-    loss = next_token_loss(states, table, targets, weights)
+    loss = next_token_loss(Softmax(states, table), targets, weights)
     got = torch.autograd.grad(loss * scale, [states, table])
     each = F.cross_entropy(states @ table.T, targets, reduction="none")
     wanted = torch.autograd.grad((each * weights).sum() * scale, [states, table])
     torch.testing.assert_close(loss, (each * weights).sum())
     torch.testing.assert_close(got, wanted)
-    torch.testing.assert_close(token_losses(states, table, targets), each.detach())
+    torch.testing.assert_close(token_losses(Softmax(states, table), targets), each.detach())
     with torch.no_grad():
-        torch.testing.assert_close(next_token_loss(states, table, targets, weights), loss)
+        torch.testing.assert_close(next_token_loss(Softmax(states, table), targets, weights), loss)
 
 
 def test_fused_loss_of_no_reads_is_zero() -> None:
     """Invariant: an empty sum, with gradients of 0."""
     states, table = torch.zeros(0, 4, requires_grad=True), torch.ones(6, 4, requires_grad=True)
     none = torch.zeros(0, dtype=torch.int64)
-    loss = next_token_loss(states, table, none, torch.zeros(0))
+    loss = next_token_loss(Softmax(states, table), none, torch.zeros(0))
     got = torch.autograd.grad(loss, [states, table])
     assert float(loss.detach()) == 0
     assert got[0].shape == (0, 4)
@@ -323,7 +323,7 @@ def test_fused_loss_in_bf16_is_close() -> None:
     results = []
     for dtype in (torch.bfloat16, torch.float32):
         s, t = (x.to(dtype).requires_grad_() for x in (states, table))
-        loss = next_token_loss(s, t, targets, weights)
+        loss = next_token_loss(Softmax(s, t), targets, weights)
         results.append([loss.detach(), *(g.float() for g in torch.autograd.grad(loss * 0.37, [s, t]))])
     torch.testing.assert_close(results[0][0], results[1][0], rtol=1e-2, atol=0)
     for low, high in zip(results[0][1:], results[1][1:], strict=True):

@@ -49,7 +49,7 @@ def layer_like(block: Block, width: int, heads: int, hidden: int, norm_first: bo
 @pytest.mark.parametrize("causal", [True, False])
 def test_blocks_equal_torchs_layers(norm: str, causal: bool) -> None:
     """Witness: a stack of nn.TransformerEncoderLayer, padded and masked its own way; the slope at the embeddings too."""
-    still = {"embedding_dropout": 0.0, "attention_dropout": 0.0, "residual_dropout": 0.0, "gelu": "exact"}
+    still = {"embedding_dropout": 0.0, "attention_dropout": 0.0, "residual_dropout": 0.0, "activation": "gelu"}
     settings = preset("gpt1-tiny", norm=norm, init_std=0.2, layers=3, **still)
     body = Model.fresh(ModelSettings(backbone=settings), 1).double().train().backbone
     for block in body.blocks:  # biases and gains that are not 0 and 1, so that a swap would show

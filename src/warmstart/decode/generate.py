@@ -153,7 +153,7 @@ def _read_prompts(model: Model, rows: list[_Row], max_new: int) -> tuple[Cache, 
     Samples of one prompt stand together and share its reading: it is read once and its row of the cache then repeated.
     """
     prompts = {row.number: row.prompt for row in rows}
-    table = model.backbone.token_table
+    table = model.backbone.tokens.weight
     lengths = torch.tensor([len(prompt) for prompt in prompts.values()])
     longest = int(lengths.max())
     padded = torch.zeros(len(prompts), longest, dtype=torch.int64)

@@ -43,6 +43,7 @@ class Batch:
         pattern: what the turns have in common.
         goals: name of a head → its questions.
         num_records: how many Records the documents come from.
+        segments: [N] rows of the segment table; ``None`` where all are 0.
     """
 
     ids: torch.Tensor
@@ -52,6 +53,7 @@ class Batch:
     pattern: Pattern
     goals: dict[str, Questions]
     num_records: int
+    segments: torch.Tensor | None = None
 
     @property
     def num_tokens(self) -> int:
@@ -69,7 +71,8 @@ class Batch:
             for name, q in self.goals.items()
         }
         ids, positions, turns = moved(self.ids), moved(self.positions), moved(self.turns)
-        return Batch(ids, positions, turns, self.lengths, self.pattern, goals, self.num_records)
+        segments = None if self.segments is None else moved(self.segments)
+        return Batch(ids, positions, turns, self.lengths, self.pattern, goals, self.num_records, segments)
 
 
 def collate(records: Sequence[Sequence[Example]]) -> Batch:
@@ -93,7 +96,15 @@ def collate(records: Sequence[Sequence[Example]]) -> Batch:
         pattern=pattern_of(turns, np.repeat(starts, lengths)),
         goals={name: _join(name, records, starts) for name in names},
         num_records=len(records),
+        segments=_segments(examples),
     )
+
+
+def _segments(examples: Sequence[Example]) -> torch.Tensor | None:
+    if all(e.segments is None for e in examples):
+        return None
+    parts = [np.zeros(len(e), np.int64) if e.segments is None else e.segments for e in examples]
+    return torch.from_numpy(np.concatenate(parts))
 
 
 def _join(name: str, records: Sequence[Sequence[Example]], starts: NDArray[np.int64]) -> Questions:

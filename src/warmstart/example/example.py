@@ -58,14 +58,18 @@ class Example:
         turns: [T] who sees whom (:mod:`warmstart.example.sight`).
         positions: [T] rows of the position table.
         goals: name of a head → Goal.
+        segments: [T] rows of the segment table (BERT's first and second text); ``None`` where all are 0.
     """
 
     ids: Ints
     turns: Ints
     positions: Ints
     goals: dict[str, Goal]
+    segments: Ints | None = None
 
     def __post_init__(self) -> None:
+        if self.segments is not None and len(self.segments) != len(self.ids):
+            raise ValueError(f"ids and segments differ in length: {len(self.ids)}, {len(self.segments)}")
         if not len(self.ids) == len(self.turns) == len(self.positions):
             raise ValueError(
                 f"ids, turns and positions differ in length: {len(self.ids)}, {len(self.turns)}, {len(self.positions)}"
@@ -86,6 +90,6 @@ class Example:
         return Example(ids, count, count, goals)
 
     @staticmethod
-    def full_sight(ids: Ints, goals: dict[str, Goal]) -> "Example":
+    def full_sight(ids: Ints, goals: dict[str, Goal], segments: Ints | None = None) -> "Example":
         """All turns 0: each token sees all of them."""
-        return Example(ids, np.zeros(len(ids), np.int64), np.arange(len(ids)), goals)
+        return Example(ids, np.zeros(len(ids), np.int64), np.arange(len(ids)), goals, segments)

@@ -29,7 +29,7 @@ class Head(nn.Module):
     def __init__(self, settings: HeadSettings, width: int) -> None:
         super().__init__()
         self.settings = settings
-        self.linear = nn.Linear(width, settings.size)
+        self.linear = nn.Linear(width, settings.size, bias=settings.bias)
 
     def forward(self, states_MD: torch.Tensor, asked: Questions) -> torch.Tensor:
         """Answers: [Q, size] for class and multilabel, [Q] for score, [M] (one per read) for choice."""

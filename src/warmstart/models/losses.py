@@ -19,51 +19,68 @@ class Loss(NamedTuple):
     weight: float
 
 
+class Softmax(NamedTuple):
+    """States […, D] before the softmax over the rows of a table [V, D], with a bias [V] or none."""
+
+    states: torch.Tensor
+    table: torch.Tensor
+    bias: torch.Tensor | None = None
+
+    def logits(self, part: slice) -> torch.Tensor:
+        """Float32 logits of some of the states."""
+        found = self.states[part] @ self.table.T
+        return found.float() if self.bias is None else found.float() + self.bias.float()
+
+
 class _LinearCrossEntropy(torch.autograd.Function):
-    """Σ weights · -log softmax(states·tableᵀ)[targets], with the gradients made chunk by chunk on the way forward."""
+    """Σ weights · -log softmax(states·tableᵀ + bias)[targets]; gradients are made chunk by chunk on the way forward."""
 
     @staticmethod
-    def forward(ctx, states_MD, table_VD, targets_M, weights_M):  # type: ignore[no-untyped-def]
+    def forward(ctx, states_MD, table_VD, bias_V, targets_M, weights_M):  # type: ignore[no-untyped-def]
+        softmax = Softmax(states_MD, table_VD, bias_V)
         total = torch.zeros((), dtype=torch.float32, device=states_MD.device)
         grad_states = torch.empty_like(states_MD)
         grad_table = torch.zeros(table_VD.shape, dtype=torch.float32, device=table_VD.device)
+        grad_bias = None if bias_V is None else torch.zeros(len(bias_V), device=table_VD.device)
         for start in range(0, len(states_MD), CHUNK):
             part = slice(start, start + CHUNK)
-            states, targets, weights = states_MD[part], targets_M[part, None], weights_M[part, None]
-            scores = F.log_softmax((states @ table_VD.T).float(), -1)
+            targets, weights = targets_M[part, None], weights_M[part, None]
+            scores = F.log_softmax(softmax.logits(part), -1)
             total -= (scores.gather(1, targets) * weights).sum()
             slope = scores.exp_()
             slope.scatter_add_(1, targets, torch.full_like(weights, -1.0))
-            slope = slope.mul_(weights).to(states.dtype)
+            slope = slope.mul_(weights)
+            if grad_bias is not None:
+                grad_bias += slope.sum(0)
+            slope = slope.to(states_MD.dtype)
             torch.mm(slope, table_VD, out=grad_states[part])
-            grad_table += slope.T @ states
-        ctx.save_for_backward(grad_states, grad_table)
+            grad_table += slope.T @ states_MD[part]
+        ctx.save_for_backward(grad_states, grad_table, grad_bias)
         ctx.dtype = table_VD.dtype
         return total
 
     @staticmethod
     def backward(ctx, grad):  # type: ignore[no-untyped-def]
-        grad_states, grad_table = ctx.saved_tensors
-        return grad_states * grad, (grad_table * grad).to(ctx.dtype), None, None
+        grad_states, grad_table, grad_bias = ctx.saved_tensors
+        to_bias = None if grad_bias is None else (grad_bias * grad).to(ctx.dtype)
+        return grad_states * grad, (grad_table * grad).to(ctx.dtype), to_bias, None, None
 
 
-def next_token_loss(
-    states_MD: torch.Tensor, table_VD: torch.Tensor, targets_M: torch.Tensor, weights_M: torch.Tensor
-) -> torch.Tensor:
-    """Weighted sum of next-token losses; differentiable in the states and the (tied) table."""
+def next_token_loss(softmax: Softmax, targets_M: torch.Tensor, weights_M: torch.Tensor) -> torch.Tensor:
+    """Weighted sum of next-token losses of [M, D] states; differentiable in states, table and bias."""
     if torch.is_grad_enabled():
-        return _LinearCrossEntropy.apply(states_MD, table_VD, targets_M, weights_M)  # type: ignore[no-untyped-call,no-any-return]
-    return (token_losses(states_MD, table_VD, targets_M) * weights_M).sum()
+        return _LinearCrossEntropy.apply(*softmax, targets_M, weights_M)  # type: ignore[no-untyped-call,no-any-return]
+    return (token_losses(softmax, targets_M) * weights_M).sum()
 
 
 @torch.no_grad()
-def token_losses(states_MD: torch.Tensor, table_VD: torch.Tensor, targets_M: torch.Tensor) -> torch.Tensor:
+def token_losses(softmax: Softmax, targets_M: torch.Tensor) -> torch.Tensor:
     """[M] float32 negative log-probability of each target, one chunk of logits at a time."""
     parts = [
-        F.cross_entropy((states @ table_VD.T).float(), targets, reduction="none")
-        for states, targets in zip(torch.split(states_MD, CHUNK), torch.split(targets_M, CHUNK), strict=True)
+        F.cross_entropy(softmax.logits(slice(start, start + CHUNK)), targets, reduction="none")
+        for start, targets in zip(range(0, len(targets_M), CHUNK), torch.split(targets_M, CHUNK), strict=False)
     ]
-    return torch.cat(parts) if parts else states_MD.new_zeros(0, dtype=torch.float32)
+    return torch.cat(parts) if len(targets_M) else softmax.states.new_zeros(0, dtype=torch.float32)
 
 
 def class_loss(logits_QC: torch.Tensor, targets_Q: torch.Tensor, weights_Q: torch.Tensor) -> torch.Tensor:

@@ -7,9 +7,9 @@ from torch import nn
 
 from warmstart.example.batch import Batch
 from warmstart.models.heads import Head
-from warmstart.models.losses import Loss, next_token_loss, token_losses
+from warmstart.models.losses import Loss, Softmax, next_token_loss, token_losses
 from warmstart.models.settings import ModelSettings
-from warmstart.models.transformer import Transformer, initialise
+from warmstart.models.transformer import Tables, Transformer, initialise
 
 LM = "lm"  # the goal whose head is the token table itself
 
@@ -33,15 +33,16 @@ class Model(nn.Module):
 
     def forward(self, batch: Batch) -> dict[str, Loss]:
         """The losses of all goals in ``batch``."""
-        states_ND = self.backbone(batch)
+        tables = self.backbone.tables()
+        states_ND = self.backbone(batch, tables)
         losses: dict[str, Loss] = {}
         for name, asked in batch.goals.items():
             states_MD = states_ND.index_select(0, asked.reads)
             if name == LM:
-                table = self.backbone.token_table
-                losses[name] = Loss(next_token_loss(states_MD, table, asked.targets, asked.weights), asked.total_weight)
+                softmax = self._softmax(states_MD, tables)
+                losses[name] = Loss(next_token_loss(softmax, asked.targets, asked.weights), asked.total_weight)
             else:
-                losses[name] = self._head(name).loss(states_MD, asked)
+                losses[name] = self._head(name).loss(self._read(name, states_MD), asked)
         return losses
 
     @torch.inference_mode()
@@ -49,7 +50,7 @@ class Model(nn.Module):
         """Float32 answers of every head that ``batch`` asks: see :meth:`Head.forward` for shapes."""
         states_ND = self.backbone(batch)
         return {
-            name: self._head(name)(states_ND.index_select(0, asked.reads), asked).float()
+            name: self._head(name)(self._read(name, states_ND.index_select(0, asked.reads)), asked).float()
             for name, asked in batch.goals.items()
             if name != LM
         }
@@ -57,13 +58,26 @@ class Model(nn.Module):
     @torch.inference_mode()
     def token_losses(self, batch: Batch) -> torch.Tensor:
         """[Q] float32 negative log-probability of each next token that the goal ``lm`` asks for."""
-        asked = batch.goals[LM]
-        states_MD = self.backbone(batch).index_select(0, asked.reads)
-        return token_losses(states_MD, self.backbone.token_table, asked.targets)
+        asked, tables = batch.goals[LM], self.backbone.tables()
+        states_MD = self.backbone(batch, tables).index_select(0, asked.reads)
+        return token_losses(self._softmax(states_MD, tables), asked.targets)
 
     def next_token_logits(self, states: torch.Tensor) -> torch.Tensor:
         """[…, V] float32 logits of the next token after each state."""
-        return (states @ self.backbone.token_table.T).float()
+        logits = self._softmax(states, self.backbone.tables()).logits(slice(None))
+        return logits[..., : self.settings.backbone.vocab_size]
+
+    def _softmax(self, states: torch.Tensor, tables: Tables) -> Softmax:
+        """What the softmax over the vocabulary reads after some states."""
+        head = self.backbone.lm_transform
+        return Softmax(states, tables.softmax) if head is None else Softmax(head(states), tables.softmax, head.bias)
+
+    def _read(self, name: str, states_MD: torch.Tensor) -> torch.Tensor:
+        """The states as the head ``name`` reads them."""
+        pooler = self.backbone.pooler
+        if not self.settings.heads[name].pooled or pooler is None:
+            return states_MD
+        return torch.tanh(pooler(states_MD))
 
     def _head(self, name: str) -> Head:
         head: Any = self.heads[name]

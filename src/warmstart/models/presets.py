@@ -28,7 +28,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "heads": 6,
         "hidden": 1536,
         "norm": "pre",
-        "gelu": "exact",
+        "activation": "gelu",
         "embedding_dropout": 0.0,
         "attention_dropout": 0.0,
         "residual_dropout": 0.0,
@@ -42,7 +42,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "heads": 4,
         "hidden": 1024,
         "norm": "pre",
-        "gelu": "exact",
+        "activation": "gelu",
         "embedding_dropout": 0.0,
         "attention_dropout": 0.0,
         "residual_dropout": 0.0,
@@ -64,10 +64,30 @@ def preset(name: str, **changes: Any) -> TransformerSettings:
 
 
 def check(settings: TransformerSettings, where: str = "model.heads") -> TransformerSettings:
-    """``settings``, if the heads divide the width."""
-    if settings.width % settings.heads:
+    """``settings``, if its parts fit together.
+
+    Raises:
+        BadInput: heads that do not divide the width, shared keys that do not divide the heads, or positions that two
+            choices want differently.
+    """
+    if settings.head_width is None and settings.width % settings.heads:
         raise BadInput(
             f"the width {settings.width} does not divide into {settings.heads} heads", where=where,
             value=settings.heads, allowed=f"a divisor of {settings.width}",
+        )  # fmt: skip
+    if settings.heads % settings.key_heads:
+        raise BadInput(
+            f"{settings.heads} heads cannot share {settings.key_heads} keys evenly", where=where,
+            value=settings.key_heads, allowed=f"a divisor of {settings.heads}",
+        )  # fmt: skip
+    if settings.positions == "rotary" and settings.per_head % 2:
+        raise BadInput(
+            "rotary positions turn pairs of numbers", where=where, value=f"heads of {settings.per_head}",
+            allowed="an even width per head",
+        )  # fmt: skip
+    if settings.joint_table and (settings.positions == "rotary" or not settings.tied):
+        raise BadInput(
+            "one matrix for tokens and positions needs learned positions and a tied softmax", where=where,
+            value=f"positions {settings.positions}, tied {settings.tied}", allowed="positions learned, tied true",
         )  # fmt: skip
     return settings

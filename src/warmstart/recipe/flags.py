@@ -57,7 +57,7 @@ _MODEL = (
     Flag("--heads", "model.heads", "attention heads; they divide the width", "N"),
     Flag("--hidden", "model.hidden", "width inside the feed-forward part", "N"),
     Flag("--norm", "model.norm", "layer norm after each sum (post: GPT-1) or before each part (pre: GPT-2)"),
-    Flag("--gelu", "model.gelu", "GPT-1's approximation or the exact form"),
+    Flag("--activation", "model.activation", "in the feed-forward part: GELU by tanh (GPT-1) or exact, SiLU, ReLU"),
     Flag("--dropout", "model.dropout", "of embedding, attention and residual alike", "P"),
 )
 _TRAIN = (

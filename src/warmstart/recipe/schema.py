@@ -40,7 +40,7 @@ class ModelRecipe(Settings):
     heads: int | None = Field(None, ge=1)
     hidden: int | None = Field(None, ge=1)
     norm: Literal["post", "pre"] | None = None
-    gelu: Literal["tanh", "exact"] | None = None
+    activation: Literal["gelu", "gelu_tanh", "silu", "relu"] | None = None
     dropout: float | None = Field(None, ge=0, lt=1)
 
 

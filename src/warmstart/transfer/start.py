@@ -13,7 +13,7 @@ import torch
 from warmstart.base.errors import BadInput
 from warmstart.models.model import Model
 
-SHARED = ("width", "heads", "hidden", "norm", "gelu", "norm_eps")
+SHARED = ("width", "heads", "hidden", "norm", "activation", "norm_eps")
 
 
 @dataclass

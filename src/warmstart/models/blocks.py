@@ -1,0 +1,140 @@
+"""The parts of a Transformer layer, in the order that data meets them: norm, attention, feed-forward, block.
+
+Radford et al. 2018 (post-norm), Radford et al. 2019 (pre-norm), Devlin et al. 2018 (full sight), Touvron et al. 2023
+(rotary positions, root-mean-square norm, gated feed-forward, shared keys) are choices of the same parts.
+
+Shapes: N flat tokens, D width, H query heads, G key heads, K width of a head, B rows and T new tokens of a cache.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from warmstart.models.attention import Plan, attend, plain_attention
+from warmstart.models.cache import LayerCache
+from warmstart.models.dropout import Dropout
+from warmstart.models.settings import Activation, TransformerSettings
+
+ACTIVATIONS: dict[Activation, Callable[[torch.Tensor], torch.Tensor]] = {
+    "gelu": F.gelu,
+    "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
+    "silu": F.silu,
+    "relu": F.relu,
+}
+
+
+class Turns(NamedTuple):
+    """Rotary positions of some tokens: cosine and sine of each angle, […, 1, K]."""
+
+    cos: torch.Tensor
+    sin: torch.Tensor
+
+
+def rotary(positions: torch.Tensor, settings: TransformerSettings, dtype: torch.dtype) -> Turns:
+    """The angles of ``positions`` […] (Su et al. 2021; the two halves of a head turn against each other, as in Llama)."""
+    half = torch.arange(0, settings.per_head, 2, device=positions.device, dtype=torch.float32)
+    angles = positions[..., None].float() * settings.rotary_base ** (-half / settings.per_head)
+    both = torch.cat([angles, angles], -1)[..., None, :]
+    return Turns(both.cos().to(dtype), both.sin().to(dtype))
+
+
+def turned(x: torch.Tensor, turns: Turns) -> torch.Tensor:
+    """[…, heads, K] queries or keys, turned by their positions."""
+    left, right = x.chunk(2, -1)
+    return x * turns.cos + torch.cat([-right, left], -1) * turns.sin
+
+
+def make_norm(settings: TransformerSettings, width: int | None = None) -> nn.Module:
+    """The norm that ``settings`` ask for, over the model's width unless another is named."""
+    kind = nn.RMSNorm if settings.norm_kind == "rms" else nn.LayerNorm
+    return kind(width or settings.width, eps=settings.norm_eps)
+
+
+class Attention(nn.Module):
+    """Joint projection to queries, keys and values; the kernel; the projection back."""
+
+    def __init__(self, settings: TransformerSettings) -> None:
+        super().__init__()
+        self.heads, self.key_heads, self.per_head = settings.heads, settings.key_heads, settings.per_head
+        self.dropout = settings.attention_dropout
+        self.qkv = nn.Linear(settings.width, (self.heads + 2 * self.key_heads) * self.per_head, bias=settings.bias)
+        self.out = nn.Linear(self.heads * self.per_head, settings.width, bias=settings.bias)
+        self.q_norm = make_norm(settings, self.per_head) if settings.qk_norm else None
+        self.k_norm = make_norm(settings, self.per_head) if settings.qk_norm else None
+        self.plain = settings.positions == "learned" and self.heads == self.key_heads and not settings.qk_norm
+
+    def forward(self, x_ND: torch.Tensor, plan: Plan, turns: Turns | None) -> torch.Tensor:
+        """[N, D] → [N, D]."""
+        qkv = self.qkv(x_ND)
+        if not self.plain:
+            q, k, v = self._split(qkv, turns)
+            qkv = torch.cat([q, self._spread(k), self._spread(v)], -2).flatten(-2)
+        dropout = self.dropout if self.training else 0.0
+        return self.out(attend(qkv, plan, self.heads, dropout))  # type: ignore[no-any-return]
+
+    def advance(self, x_BTD: torch.Tensor, cache: LayerCache, turns: Turns | None) -> torch.Tensor:
+        """The same for the next T tokens of each of B sequences whose past is in ``cache``."""
+        rows, new, _ = x_BTD.shape
+        q, k, v = (part.transpose(1, 2) for part in self._split(self.qkv(x_BTD), turns))
+        keys, values = cache.append(k, v)
+        mixed = plain_attention(q, self._spread(keys, 1), self._spread(values, 1), cache.bias)
+        return self.out(mixed.transpose(1, 2).reshape(rows, new, -1))  # type: ignore[no-any-return]
+
+    def _split(self, qkv: torch.Tensor, turns: Turns | None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Queries […, H, K], keys and values […, G, K], normed and turned."""
+        parts = qkv.view(*qkv.shape[:-1], -1, self.per_head)
+        q, k, v = torch.split(parts, [self.heads, self.key_heads, self.key_heads], -2)
+        if self.q_norm is not None and self.k_norm is not None:
+            q, k = self.q_norm(q), self.k_norm(k)
+        return (q, k, v) if turns is None else (turned(q, turns), turned(k, turns), v)
+
+    def _spread(self, shared: torch.Tensor, dim: int = -2) -> torch.Tensor:
+        """Keys or values repeated for every query head that shares them."""
+        return shared if self.heads == self.key_heads else shared.repeat_interleave(self.heads // self.key_heads, dim)
+
+
+class FeedForward(nn.Module):
+    """Two linears with an activation between; gated, the first one is twice as wide and its halves are multiplied."""
+
+    def __init__(self, settings: TransformerSettings) -> None:
+        super().__init__()
+        self.gated = settings.mlp == "gated"
+        self.up = nn.Linear(settings.width, settings.hidden * (2 if self.gated else 1), bias=settings.bias)
+        self.down = nn.Linear(settings.hidden, settings.width, bias=settings.bias)
+        self.activation = ACTIVATIONS[settings.activation]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """[…, D] → […, D]."""
+        if not self.gated:
+            return self.down(self.activation(self.up(x)))  # type: ignore[no-any-return]
+        gate, up = self.up(x).chunk(2, -1)
+        return self.down(self.activation(gate) * up)  # type: ignore[no-any-return]
+
+
+class Block(nn.Module):
+    """One layer: attention and feed-forward, each with residual sum, dropout and norm."""
+
+    def __init__(self, settings: TransformerSettings) -> None:
+        super().__init__()
+        self.post = settings.norm == "post"
+        self.attention = Attention(settings)
+        self.norm1 = make_norm(settings)
+        self.mlp = FeedForward(settings)
+        self.norm2 = make_norm(settings)
+        self.drop = Dropout(settings.residual_dropout)
+
+    def forward(self, x: torch.Tensor, past: Plan | LayerCache, turns: Turns | None) -> torch.Tensor:
+        """[N, D] with a plan, or [B, T, D] with a cache."""
+        if self.post:
+            x = self.norm1(x + self.drop(self._attend(x, past, turns)))
+            return self.norm2(x + self.drop(self.mlp(x)))  # type: ignore[no-any-return]
+        x = x + self.drop(self._attend(self.norm1(x), past, turns))
+        return x + self.drop(self.mlp(self.norm2(x)))  # type: ignore[no-any-return]
+
+    def _attend(self, x: torch.Tensor, past: Plan | LayerCache, turns: Turns | None) -> torch.Tensor:
+        if isinstance(past, LayerCache):
+            return self.attention.advance(x, past, turns)
+        return self.attention(x, past, turns)  # type: ignore[no-any-return]
