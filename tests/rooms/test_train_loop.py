@@ -10,7 +10,7 @@ import torch
 
 from warmstart.base.run_folder import RunFolder
 from warmstart.example.example import Example
-from warmstart.models.folder import read_tensors
+from warmstart.models.files import read_tensors
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import ModelSettings

@@ -12,7 +12,7 @@ from sklearn.metrics import accuracy_score, f1_score
 
 import warmstart
 from warmstart.base.errors import BadInput
-from warmstart.models.folder import read_tensors
+from warmstart.models.files import read_tensors
 
 GOOD, BAD = ["great", "fine", "lovely", "superb"], ["awful", "poor", "sad", "dull"]
 COMMON = ["the", "film", "was", "a", "story", "of", "people", "in", "town"]

@@ -34,6 +34,10 @@ class BadInput(WarmstartError):
         self.what, self.where, self.value, self.allowed, self.next_step = what, where, value, allowed, next_step
         super().__init__(self.sentence())
 
+    def at(self, where: str) -> "BadInput":
+        """The same, said of another place."""
+        return BadInput(self.what, where=where, value=self.value, allowed=self.allowed, next_step=self.next_step)
+
     def sentence(self) -> str:
         """All the parts that were given, as one line."""
         parts = [f"{self.where}: {self.what}" if self.where else self.what]

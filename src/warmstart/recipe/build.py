@@ -12,7 +12,6 @@ from warmstart.base.errors import BadInput
 from warmstart.base.seeds import named_seed
 from warmstart.corpora.corpus import Corpus
 from warmstart.example.example import Example
-from warmstart.models.folder import load_model, load_settings
 from warmstart.models.model import LM, Model
 from warmstart.models.settings import HeadSettings, ModelSettings
 from warmstart.objectives.causal import causal
@@ -27,6 +26,7 @@ from warmstart.tasks.framing import Account
 from warmstart.tasks.spec import HEAD_KINDS, FrameSettings, TaskSpec
 from warmstart.text.tokenizer import TASK_SPECIALS, Tokenizer
 from warmstart.train.settings import TrainSettings
+from warmstart.transfer.folder import load_model, load_settings
 from warmstart.transfer.start import Account as WeightAccount
 from warmstart.transfer.start import start_from
 

@@ -24,7 +24,7 @@ def backbone_settings(recipe: ModelRecipe, vocab_size: int) -> TransformerSettin
     name = recipe.preset or DEFAULT
     if name in PRESETS or not Path(name).is_dir():
         return preset(name, **changes)
-    from warmstart.models.folder import load_settings
+    from warmstart.transfer.folder import load_settings
 
     base = load_settings(Path(name)).backbone
     return check(TransformerSettings.model_validate(base.model_dump() | changes))

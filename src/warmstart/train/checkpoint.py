@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from warmstart.base.console import say
 from warmstart.base.errors import BadInput
 from warmstart.base.files import disk_errors, read_json, sha256, staged_folder, write_json
-from warmstart.models.folder import write_tensors
+from warmstart.models.files import write_tensors
 
 TENSORS, STATE, MANIFEST = "state.safetensors", "state.json", "manifest.json"
 

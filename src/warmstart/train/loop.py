@@ -18,7 +18,7 @@ from warmstart.base.console import progress, say
 from warmstart.base.run_folder import RunFolder
 from warmstart.base.seeds import named_seed
 from warmstart.base.units import Length
-from warmstart.models.folder import load_weights, save_weights
+from warmstart.models.files import load_weights, save_weights
 from warmstart.models.model import Model
 from warmstart.streams.stream import Stream
 from warmstart.train import checkpoint

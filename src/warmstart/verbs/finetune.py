@@ -15,7 +15,6 @@ from warmstart.evaluation.tuned import Evaluation, evaluate_records
 from warmstart.example.record import Record
 from warmstart.metrics.measures import LOWER_IS_BETTER
 from warmstart.metrics.seeds import compare, spread
-from warmstart.models.folder import load_model
 from warmstart.models.model import Model
 from warmstart.recipe.build import NO_START, Finetuning, build_finetuning, device
 from warmstart.recipe.labelled import Labelled
@@ -24,6 +23,7 @@ from warmstart.recipe.remembered import Remembered
 from warmstart.recipe.schema import FinetuneRecipe
 from warmstart.recipe.words import in_words
 from warmstart.train.loop import Goalpost, Trainer
+from warmstart.transfer.folder import load_model
 from warmstart.verbs.writing import manifest, write_model
 
 PRETRAINED, SCRATCH = "pretrained", "scratch"

@@ -5,13 +5,13 @@ from pathlib import Path
 
 from warmstart.base.allocator import keep_freed_memory
 from warmstart.base.errors import BadInput
-from warmstart.models.folder import load_model
 from warmstart.models.model import Model
 from warmstart.recipe.build import device
 from warmstart.recipe.remembered import Remembered, read_remembered
 from warmstart.tasks.spec import TaskSpec
 from warmstart.text.tokenizer import Tokenizer
 from warmstart.train.precision import compute_dtype, use_fast_fp32
+from warmstart.transfer.folder import load_model
 
 
 @dataclass(frozen=True, slots=True, eq=False)

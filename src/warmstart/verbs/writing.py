@@ -8,11 +8,11 @@ from typing import Any
 
 from warmstart.base.files import write_text
 from warmstart.base.run_folder import RunFolder
-from warmstart.models.folder import save_model
 from warmstart.models.model import Model
 from warmstart.recipe.remembered import Remembered, write_remembered
 from warmstart.tasks.spec import TaskSpec
 from warmstart.text.tokenizer import Tokenizer
+from warmstart.transfer.folder import save_model
 
 
 def manifest(verb: str, seed: int, data: dict[str, Any]) -> dict[str, Any]:

@@ -9,13 +9,15 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from warmstart.base.errors import BadInput
-from warmstart.models.folder import CONFIG, WEIGHTS, load_model, load_weights, save_model
+from warmstart.models.files import WEIGHTS, load_weights
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import HeadSettings, ModelSettings
+from warmstart.transfer.folder import CONFIG, load_model, save_model
 
 
 def make(norm: str = "post") -> Model:
+    """Two heads, which no foreign layout has, so the folder is in our own names."""
     heads = {"label": HeadSettings(kind="class", size=3), "score": HeadSettings(kind="score")}
     return Model.fresh(ModelSettings(backbone=preset("gpt1-tiny", norm=norm), heads=heads), 7)
 
@@ -90,11 +92,25 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str, tuple[str, ...]]] = {
     "truncated": (cut, WEIGHTS, ("the weights file is damaged", "restore it from a copy")),
     "empty": (lambda f: (f / WEIGHTS).write_bytes(b""), WEIGHTS, ("the weights file is damaged",)),
     "broken JSON": (lambda f: (f / CONFIG).write_text('{"a":'), CONFIG, ("not a readable JSON file", "restore it")),
-    "not an object": (lambda f: (f / CONFIG).write_text("[1]"), CONFIG, ("not a warmstart model",)),
-    "another type": (
-        settings_changed(lambda c: c.update(model_type="bert")),
+    "not an object": (
+        lambda f: (f / CONFIG).write_text("[1]"),
         CONFIG,
-        ("not a warmstart model", "give a folder that warmstart wrote"),
+        ("names no model_type", "give a run or a model folder"),
+    ),
+    "another type": (
+        settings_changed(lambda c: c.update(model_type="berts")),
+        CONFIG,
+        ("unknown model_type", "got 'berts'", "did you mean 'bert'?"),
+    ),
+    "code": (
+        settings_changed(lambda c: c.update(model_type="mine", auto_map={"AutoModel": "mine.Model"})),
+        CONFIG,
+        ("code in its folder, which is never run", "got 'mine'"),
+    ),
+    "pickles": (
+        lambda f: (f / WEIGHTS).rename(f / "pytorch_model.bin"),
+        "pytorch_model.bin",
+        ("a pickle can run any code", f"allowed: {WEIGHTS}", "save_pretrained"),
     ),
     "unknown setting": (
         settings_changed(lambda c: c["backbone"].update(layer=3)),
@@ -139,7 +155,7 @@ def test_damage_is_one_sentence(name: str, folder: Path) -> None:
         load_model(folder)
     sentence = str(caught.value)
     assert "\n" not in sentence
-    assert sentence.endswith(".")
+    assert sentence.endswith((".", "?"))
     assert str(folder / file if file else folder) in sentence
     for part in parts:
         assert part in sentence
@@ -154,3 +170,26 @@ def test_a_damaged_file_changes_no_weight(folder: Path) -> None:
     with pytest.raises(BadInput):
         load_weights(model, folder / WEIGHTS)
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+
+
+def test_foreign_damage(tmp_path: Path) -> None:
+    """Bad input: a GPT-2 folder with an impossible value, an unknown activation, a missing and a misshapen tensor."""
+    backbone = preset("gpt1-tiny", norm="pre")
+    save_model(Model.fresh(ModelSettings(backbone=backbone), 1), tmp_path)
+    config, tensors = json.loads((tmp_path / CONFIG).read_text()), load_file(tmp_path / WEIGHTS)
+    query = "transformer.h.1.attn.c_attn.weight"
+    cases = [
+        ({"n_head": "many"}, {}, "impossible model setting 'heads'"),
+        ({"activation_function": "gelu_5"}, {}, "unknown activation; got 'gelu_5'"),
+        ({"scale_attn_by_inverse_layer_idx": True}, {}, "'scale_attn_by_inverse_layer_idx' is not supported; got True"),
+        ({"n_embd": None}, {}, "the key 'n_embd' is missing"),
+        ({}, {query: None}, f"the weight {query!r} is missing"),
+        ({}, {query: torch.zeros(32, 95)}, "got (95, 32); allowed: (96, 32)"),
+    ]
+    for changes, weights, sentence in cases:
+        (tmp_path / CONFIG).write_text(json.dumps(config | changes))
+        changed = {name: tensor for name, tensor in (tensors | weights).items() if tensor is not None}
+        save_file(changed, tmp_path / WEIGHTS)
+        with pytest.raises(BadInput) as caught:
+            load_model(tmp_path)
+        assert sentence in str(caught.value) and str(tmp_path) in str(caught.value)

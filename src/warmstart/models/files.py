@@ -1,0 +1,125 @@
+"""Files of weights: safetensors, float32. Nothing here is ever read with pickle.
+
+Everything that could be wrong with such a file is found before a weight is used: missing or truncated, a missing, extra or
+misshapen tensor.
+"""
+
+import os
+import re
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from warmstart.base.errors import BadInput
+from warmstart.base.files import disk_errors, read_json
+from warmstart.models.model import Model
+
+WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json", "model.pt", "model.pth", "model.ckpt", "tf_model.h5")
+
+
+def save_weights(model: Model, path: Path) -> None:
+    """Writes the weights alone, as float32, atomically."""
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.tmp")
+        try:
+            write_tensors(part, {name: tensor.float() for name, tensor in model.state_dict().items()})
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def write_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
+    """Writes a safetensors file; an error of the disk is an ``OSError`` as anywhere else."""
+    try:
+        save_file({n: t.detach().cpu().contiguous() for n, t in tensors.items()}, path, metadata={"format": "pt"})
+    except SafetensorError as error:
+        code = re.search(r"os error (\d+)", str(error))
+        if code is None:
+            raise
+        raise OSError(int(code[1]), os.strerror(int(code[1])), str(path)) from error
+
+
+def load_weights(model: Model, path: Path) -> None:
+    """Copies the tensors in ``path`` into ``model``, all of them and nothing else."""
+    found = read_tensors(path)
+    expected = model.state_dict()
+    for name, tensor in expected.items():
+        if name not in found:
+            raise missing(name, str(path))
+        if found[name].shape != tensor.shape:
+            raise misshapen(name, found[name], tensor, str(path))
+    extra = sorted(set(found) - set(expected))
+    if extra:
+        raise BadInput(f"the weight {extra[0]!r} has no place in this model", where=str(path))
+    with torch.no_grad():
+        for name, tensor in expected.items():
+            tensor.copy_(found[name])
+
+
+def missing(name: str, where: str) -> BadInput:
+    """The error for a tensor that is not there."""
+    return BadInput(f"the weight {name!r} is missing", where=where, next_step="the file belongs to another config.json")
+
+
+def misshapen(name: str, found: torch.Tensor, expected: torch.Tensor, where: str) -> BadInput:
+    """The error for a tensor of another shape than the settings say, with both shapes."""
+    return BadInput(
+        f"the weight {name!r} has another shape than config.json says", where=where, value=tuple(found.shape),
+        allowed=str(tuple(expected.shape)),
+    )  # fmt: skip
+
+
+def weights_files(folder: Path) -> list[Path]:
+    """The safetensors files of a model folder: one, or those that an index names.
+
+    Raises:
+        BadInput: there are none; where there are pickles instead, the way to get safetensors.
+    """
+    if (folder / WEIGHTS).is_file():
+        return [folder / WEIGHTS]
+    if (folder / INDEX).is_file():
+        index = read_json(folder / INDEX)
+        names = index.get("weight_map") if isinstance(index, dict) else None
+        if not isinstance(names, dict) or not names:
+            raise BadInput("the index of the weights is damaged", where=str(folder / INDEX))
+        return [folder / name for name in sorted({Path(str(name)).name for name in names.values()})]
+    for name in PICKLES:
+        if (folder / name).is_file():
+            raise BadInput(
+                "these weights are not safetensors, and a pickle can run any code, so it is not read",
+                where=str(folder / name), allowed=WEIGHTS,
+                next_step="save them again where you trust them: AutoModel.from_pretrained(…).save_pretrained(NEW)",
+            )  # fmt: skip
+    raise BadInput(
+        "weights file not found", where=str(folder / WEIGHTS), next_step="check the path, or finish the run first"
+    )
+
+
+def tensor_names(folder: Path) -> set[str]:
+    """The names of all tensors in a model folder; reads no weights."""
+    names: set[str] = set()
+    for path in weights_files(folder):
+        with _opened(path) as file:
+            names.update(file.keys())
+    return names
+
+
+def read_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """All tensors of a safetensors file; a missing or damaged file is a :class:`BadInput`."""
+    with _opened(path) as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 not a dict
+
+
+def _opened(path: Path) -> safe_open:
+    if not Path(path).is_file():
+        raise BadInput("weights file not found", where=str(path), next_step="check the path, or finish the run first")
+    try:
+        return safe_open(str(path), framework="pt")
+    except (SafetensorError, OSError, ValueError) as error:
+        raise BadInput(
+            f"the weights file is damaged ({error})", where=str(path), next_step="restore it from a copy or run again"
+        ) from None

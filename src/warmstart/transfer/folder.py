@@ -1,0 +1,283 @@
+"""The model folder: ``config.json`` and ``model.safetensors``; a Hugging Face folder wherever the architecture has a name.
+
+So ``transformers`` loads what is written here, and what it writes is read here. A model that no layout can express (GPT-1's
+joint table, say) is written under our own names, with ``model_type: warmstart``. Nothing is read with pickle and no code
+in a folder is run.
+
+What a layout's config cannot say (dropout of a head, a seed's standard deviation) stands under the key ``warmstart``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+
+from warmstart.base.errors import BadInput, unknown
+from warmstart.base.files import disk_errors, read_json, write_json
+from warmstart.models.files import (
+    WEIGHTS,
+    misshapen,
+    missing,
+    read_tensors,
+    save_weights,
+    tensor_names,
+    weights_files,
+    write_tensors,
+)
+from warmstart.models.model import Model
+from warmstart.models.presets import check
+from warmstart.models.settings import HeadKind, HeadSettings, ModelSettings
+from warmstart.transfer import bert, gpt1, gpt2, llama
+from warmstart.transfer.layout import UNTRAINED, HeadPlace, Layout, Name
+
+CONFIG, OWN = "config.json", "warmstart"
+LAYOUTS: dict[str, Layout] = {
+    layout.model_type: layout for layout in (gpt1.LAYOUT, gpt2.LAYOUT, bert.LAYOUT, llama.LLAMA, llama.QWEN3)
+}
+_KINDS: dict[str, HeadKind] = {"label": "class", "labels": "multilabel", "score": "score", "choice": "choice"}
+_PROBLEMS = {
+    "label": "single_label_classification", "labels": "multi_label_classification", "score": "regression"
+}  # fmt: skip
+_OLD_NAMES = (("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias"))
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a folder's config says that is not in the weights: the names of the labels, and ids of special tokens."""
+
+    label_names: tuple[str, ...] = ()
+    pad_id: int | None = None
+    end_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Imported:
+    """A model from a folder, and the names of the tensors there that have no place in it."""
+
+    model: Model
+    left: tuple[str, ...] = ()
+
+
+def layout_of(settings: ModelSettings) -> Layout | None:
+    """The layout that can say everything about a model, if there is one."""
+    for layout in LAYOUTS.values():
+        places = [layout.heads.get(goal) for goal in settings.heads]
+        said = all(
+            place is not None and place.bias == head.bias
+            for place, head in zip(places, settings.heads.values(), strict=True)
+        )
+        if said and len(places) <= 1 and layout.fits(settings.backbone):
+            return layout
+    return None
+
+
+def save_model(model: Model, folder: Path, around: Surroundings | None = None) -> None:
+    """Writes settings and weights; ``folder`` is made where needed."""
+    around = around or Surroundings()
+    layout = layout_of(model.settings)
+    if layout is None:
+        write_json(folder / CONFIG, {"model_type": OWN, **model.settings.model_dump()})
+        save_weights(model, folder / WEIGHTS)
+        return
+    write_json(folder / CONFIG, _config(model.settings, layout, around))
+    path = folder / WEIGHTS
+    with disk_errors(path):
+        part = path.with_name(f".{path.name}.tmp")
+        try:
+            write_tensors(part, their_tensors(model, layout))
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def their_tensors(model: Model, layout: Layout) -> dict[str, torch.Tensor]:
+    """The weights of ``model`` under the names of ``layout``."""
+    settings = model.settings.backbone
+    names = layout.table(model.settings, layout.prefix)
+    query, key = settings.heads * settings.per_head, settings.key_heads * settings.per_head
+    found: dict[str, torch.Tensor] = {}
+    for ours, tensor in model.state_dict().items():
+        rows = (query, key, key) if ".qkv." in ours else (settings.hidden, settings.hidden)
+        found |= names[ours].give(tensor.float(), rows)
+    return found
+
+
+def _config(settings: ModelSettings, layout: Layout, around: Surroundings) -> dict[str, Any]:
+    theirs = layout.config(settings.backbone)
+    [goal] = settings.heads or [None]
+    own: dict[str, Any] = {"backbone": {name: getattr(settings.backbone, name) for name in sorted(UNTRAINED)}}
+    config: dict[str, Any] = {
+        "architectures": [layout.language_model if goal is None else layout.heads[goal].architecture],
+        "model_type": layout.model_type,
+        **theirs,
+        "dtype": "float32",
+        "torch_dtype": "float32",
+        "pad_token_id": around.pad_id,
+        "bos_token_id": around.end_id,
+        "eos_token_id": around.end_id,
+    }
+    if goal is not None:
+        labels = around.label_names or tuple(f"LABEL_{n}" for n in range(settings.heads[goal].size))
+        config |= {
+            "id2label": {str(number): name for number, name in enumerate(labels)},
+            "label2id": {name: number for number, name in enumerate(labels)},
+            "classifier_dropout": settings.heads[goal].dropout,
+        }
+        if goal in _PROBLEMS:
+            config["problem_type"] = _PROBLEMS[goal]
+        own["heads"] = {goal: settings.heads[goal].model_dump()}
+    return config | {OWN: own}
+
+
+def load_model(folder: Path, dtype: torch.dtype = torch.float32) -> Model:
+    """The model in ``folder``, in evaluation mode.
+
+    Raises:
+        BadInput: there is none, or a file is damaged or does not fit the others.
+    """
+    return import_model(folder).model.to(dtype).eval()
+
+
+def import_model(folder: Path) -> Imported:
+    """The model in ``folder`` and what was left behind there, float32, in evaluation mode."""
+    folder = Path(folder)
+    config = _read_config(folder)
+    layout = _layout(config, folder)
+    settings = _settings(config, layout, folder)
+    model = Model(settings)
+    files = weights_files(folder)
+    found = {_renamed(name): tensor for path in files for name, tensor in read_tensors(path).items()}
+    left = _fill(model, found, layout, str(files[0] if len(files) == 1 else folder))
+    return Imported(model.eval(), left)
+
+
+def load_settings(folder: Path) -> ModelSettings:
+    """The settings of the model in ``folder``; reads no weights."""
+    config = _read_config(Path(folder))
+    return _settings(config, _layout(config, Path(folder)), Path(folder))
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    path = folder / CONFIG
+    if not path.is_file():
+        raise BadInput(
+            "no model here",
+            where=str(folder),
+            next_step=f"give a run or a model folder (it holds {CONFIG} and {WEIGHTS})",
+        )
+    raw = read_json(path)
+    if not isinstance(raw, dict) or not isinstance(raw.get("model_type"), str):
+        raise BadInput(
+            "not the config of a model: it names no model_type",
+            where=str(path),
+            next_step="give a run or a model folder",
+        )
+    return raw
+
+
+def _layout(config: Mapping[str, Any], folder: Path) -> Layout | None:
+    kind = config["model_type"]
+    if kind == OWN:
+        return None
+    if kind in LAYOUTS:
+        return LAYOUTS[kind]
+    if config.get("auto_map"):
+        raise BadInput(
+            "this model is defined by code in its folder, which is never run", where=str(folder / CONFIG), value=kind,
+            allowed=", ".join(LAYOUTS),
+        )  # fmt: skip
+    raise unknown("model_type", kind, LAYOUTS, str(folder / CONFIG))
+
+
+def _settings(config: Mapping[str, Any], layout: Layout | None, folder: Path) -> ModelSettings:
+    path = str(folder / CONFIG)
+    if layout is None:
+        return _validated({key: value for key, value in config.items() if key != "model_type"}, path)
+    names = {_renamed(name) for name in tensor_names(folder)}
+    try:
+        backbone = layout.settings(config, names).model_dump()
+    except BadInput as error:
+        raise error.at(path) from None
+    own = config.get(OWN) or {}
+    heads = own.get("heads") or _heads(config, layout, names)
+    return _validated({"backbone": backbone | _untrained(own), "heads": heads}, path)
+
+
+def _untrained(own: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in own.get("backbone", {}).items() if name in UNTRAINED}
+
+
+def _validated(fields: dict[str, Any], path: str) -> ModelSettings:
+    try:
+        settings = ModelSettings.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        raise BadInput(
+            f"impossible model setting {field!r}: {first['msg']}", where=path, value=first["input"]
+        ) from None
+    check(settings.backbone, path)
+    return settings
+
+
+def _heads(config: Mapping[str, Any], layout: Layout, names: set[str]) -> dict[str, Any]:
+    """The head that a foreign config speaks of, if its weights are there."""
+    [architecture] = (config.get("architectures") or [""])[:1]
+    for goal, place in _places(layout, config, architecture).items():
+        if f"{place.linear}.weight" in names and goal in _KINDS:
+            kind = _KINDS[goal]
+            size = len(config.get("id2label") or (0, 1)) if kind in ("class", "multilabel") else 1
+            bias, pooled = f"{place.linear}.bias" in names, any("pooler" in name for name in names)
+            return {goal: HeadSettings(kind=kind, size=size, bias=bias, pooled=pooled).model_dump()}
+    return {}
+
+
+def _places(layout: Layout, config: Mapping[str, Any], architecture: str) -> dict[str, HeadPlace]:
+    """The goals that a class may serve: one class reads classes, several labels and scores, told apart by its config."""
+    served = {goal: place for goal, place in layout.heads.items() if place.architecture == architecture}
+    if len(served) <= 1:
+        return served
+    told = {problem: goal for goal, problem in _PROBLEMS.items()}.get(str(config.get("problem_type")))
+    alone = len(config.get("id2label") or (0, 1)) == 1
+    goal = told or ("score" if alone else "label")
+    return {goal: served[goal]}
+
+
+def _fill(model: Model, found: Mapping[str, torch.Tensor], layout: Layout | None, where: str) -> tuple[str, ...]:
+    """Copies all weights of ``model`` from ``found``; returns the names that nothing was taken from."""
+    own = {ours: Name(ours, (ours,)) for ours in model.state_dict()}
+    inside = layout is not None and any(name.startswith(layout.prefix) for name in found)
+    names = own if layout is None else layout.table(model.settings, layout.prefix if inside else "")
+    left = set(found)
+    with torch.no_grad():
+        for ours, tensor in model.state_dict().items():
+            theirs = names[ours].theirs
+            _check_alike(theirs, found, where)
+            taken = names[ours].take(found)
+            if taken.shape != tensor.shape:
+                raise misshapen(" + ".join(theirs), taken, tensor, where)
+            tensor.copy_(taken)
+            left -= set(theirs)
+    if layout is None and left:
+        raise BadInput(f"the weight {min(left)!r} has no place in this model", where=where)
+    ignored = () if layout is None else layout.ignored
+    return tuple(sorted(name for name in left if not name.endswith(ignored)))
+
+
+def _check_alike(theirs: tuple[str, ...], found: Mapping[str, torch.Tensor], where: str) -> None:
+    """All parts of one of our tensors are there and can stand one below the other."""
+    for name in theirs:
+        if name not in found:
+            raise missing(name, where)
+        if found[name].shape[1:] != found[theirs[0]].shape[1:]:
+            raise misshapen(name, found[name], found[theirs[0]], where)
+
+
+def _renamed(name: str) -> str:
+    """Today's name of a tensor: norms of the first BERT checkpoints were called gamma and beta."""
+    for old, new in _OLD_NAMES:
+        name = name.replace(old, new)
+    return name

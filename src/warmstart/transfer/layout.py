@@ -1,0 +1,176 @@
+"""What a foreign checkpoint is: a table of their pattern → our name → transform, and two functions for its config.
+
+Each layout (:mod:`~warmstart.transfer.gpt1`, ``gpt2``, ``bert``, ``llama``) is one :class:`Layout`; everything that is done
+with one, in both directions, is in :mod:`~warmstart.transfer.folder` and knows no architecture by name.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+
+from warmstart.base.errors import BadInput
+from warmstart.models.presets import check
+from warmstart.models.settings import Activation, ModelSettings, TransformerSettings
+
+Config = Mapping[str, Any]
+Tensors = Mapping[str, torch.Tensor]
+
+UNTRAINED = frozenset({"embedding_dropout", "attention_dropout", "residual_dropout", "init_std"})
+"""Fields of a backbone that change nothing about what it computes once it is trained."""
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """Where one of our tensors lies in a foreign file; ``{}`` stands for the number of the layer.
+
+    Attributes:
+        ours: its name in a backbone.
+        theirs: one name, or several that stand one below the other in ours (queries, keys, values).
+        transposed: theirs is [in, out] where ours is [out, in].
+        outer: theirs stands beside the base model, not inside it.
+    """
+
+    ours: str
+    theirs: tuple[str, ...]
+    transposed: bool = False
+    outer: bool = False
+
+    def at(self, layer: int, prefix: str = "") -> "Name":
+        """The same for one layer, inside a model that keeps its base model under ``prefix``."""
+        front = "" if self.outer else prefix
+        theirs = tuple(front + name.format(layer) for name in self.theirs)
+        return Name(self.ours.format(layer), theirs, self.transposed, self.outer)
+
+    def take(self, found: Tensors) -> torch.Tensor:
+        """Ours, from theirs."""
+        parts = [found[name].T if self.transposed else found[name] for name in self.theirs]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def give(self, ours: torch.Tensor, rows: Iterable[int]) -> dict[str, torch.Tensor]:
+        """Theirs, from ours; ``rows`` is how many of ours each of several has."""
+        parts = (ours,) if len(self.theirs) == 1 else torch.split(ours, list(rows))
+        return {
+            name: (part.T if self.transposed else part).contiguous()
+            for name, part in zip(self.theirs, parts, strict=True)
+        }
+
+
+def linear(ours: str, *theirs: str, transposed: bool = False, outer: bool = False) -> tuple[Name, Name]:
+    """Weight and bias of a linear (a transposed weight has no transposed bias)."""
+    return (
+        Name(f"{ours}.weight", tuple(f"{name}.weight" for name in theirs), transposed, outer),
+        Name(f"{ours}.bias", tuple(f"{name}.bias" for name in theirs), False, outer),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class HeadPlace:
+    """Where a layout keeps the head of a goal: the class that reads the folder, the linear's name, whether it has a bias."""
+
+    architecture: str
+    linear: str
+    bias: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One architecture as ``transformers`` writes it.
+
+    Attributes:
+        model_type: what ``config.json`` calls it.
+        settings: config and the names of the tensors beside it → our backbone.
+        config: our backbone → config; what it cannot say is found by reading it back (:func:`fits`).
+        names: the table.
+        prefix: what stands before the base model's names in a model with a head.
+        language_model: the class that reads a folder without a task's head.
+        heads: goal → where its head is.
+        ignored: ends of names of tensors that hold nothing learned.
+    """
+
+    model_type: str
+    settings: Callable[[Config, Collection[str]], TransformerSettings]
+    config: Callable[[TransformerSettings], dict[str, Any]]
+    names: tuple[Name, ...]
+    prefix: str
+    language_model: str
+    heads: Mapping[str, HeadPlace]
+    ignored: tuple[str, ...] = field(default=())
+
+    def table(self, settings: ModelSettings, prefix: str) -> dict[str, Name]:
+        """Name of each tensor of a model → where it is, in a file that keeps the base model under ``prefix``."""
+        layers = range(settings.backbone.layers)
+        found = [name.at(n, prefix) for name in self.names for n in (layers if "{}" in name.ours else range(1))]
+        names = {f"backbone.{name.ours}": name for name in found}
+        for goal in settings.heads:
+            for name in linear(f"heads.{goal}.linear", self.heads[goal].linear, outer=True):
+                names[name.ours] = name
+        return names
+
+    def fits(self, settings: TransformerSettings) -> bool:
+        """Whether this layout can say all that matters about ``settings``: reading what it would write gives the same."""
+        there = [name for name, kept in _OPTIONAL.items() if kept(settings)]
+        try:
+            back = self.settings(self.config(settings), there)
+        except BadInput:
+            return False
+        return unchanged(back) == unchanged(settings)
+
+
+_OPTIONAL: dict[str, Callable[[TransformerSettings], bool]] = {
+    "pooler.dense.weight": lambda settings: settings.pooler,
+    "lm_head.weight": lambda settings: not settings.tied,
+    "cls.predictions.transform.dense.weight": lambda settings: settings.lm_transform,
+}
+"""Tensors whose presence in a file says what its config does not."""
+
+
+def unchanged(settings: TransformerSettings) -> dict[str, Any]:
+    """The fields that decide what a backbone computes, defaults written out."""
+    fields = settings.model_dump(exclude=set(UNTRAINED))
+    return fields | {"kv_heads": settings.key_heads, "head_width": settings.per_head}
+
+
+def backbone(**fields: Any) -> TransformerSettings:
+    """Checked settings from a foreign config.
+
+    Raises:
+        BadInput: a value is impossible.
+    """
+    try:
+        settings = TransformerSettings.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise BadInput(
+            f"impossible model setting {'.'.join(map(str, first['loc']))!r}: {first['msg']}", where="config.json",
+            value=first["input"],
+        ) from None  # fmt: skip
+    return check(settings, "config.json")
+
+
+def required(config: Config, key: str) -> Any:
+    """A value that the config has to state."""
+    if config.get(key) is None:
+        raise BadInput(f"the key {key!r} is missing", where="config.json", next_step="the folder is not complete")
+    return config[key]
+
+
+def only(config: Config, allowed: Mapping[str, Any]) -> None:
+    """Refuses values that would change what is computed in a way that is not built; a missing key is fine."""
+    for key, value in allowed.items():
+        if config.get(key, value) != value:
+            raise BadInput(
+                f"a model with this {key!r} is not supported",
+                where="config.json",
+                value=config[key],
+                allowed=str(value),
+            )
+
+
+def activation(name: str, known: Mapping[str, Activation]) -> Activation:
+    """Our name for their activation."""
+    if name not in known:
+        raise BadInput("unknown activation", where="config.json", value=name, allowed=", ".join(known))
+    return known[name]

@@ -1,0 +1,284 @@
+"""Model folders both ways against transformers: their folder → ours → equal outputs; ours → a folder that they load.
+
+All models are tiny and random, biases and gains shaken so that a swap would show; float32, ≤ 1e-5.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from warmstart.example.batch import collate
+from warmstart.example.example import Example, Goal
+from warmstart.models.model import Model
+from warmstart.models.presets import preset
+from warmstart.models.settings import HeadSettings, ModelSettings, TransformerSettings
+from warmstart.transfer.folder import Surroundings, import_model, load_model, load_settings, save_model
+
+transformers = pytest.importorskip("transformers", minversion="5.3")
+pytestmark = pytest.mark.filterwarnings("default")  # theirs, about their own code
+
+GPT = {"vocab_size": 60, "n_positions": 24, "n_embd": 32, "n_layer": 3, "n_head": 4}
+LLAMA = {
+    "vocab_size": 60, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "max_position_embeddings": 24, "pad_token_id": 0,
+}  # fmt: skip
+BERT = {
+    "vocab_size": 60, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4,
+    "max_position_embeddings": 24,
+}  # fmt: skip
+CONFIGS = {
+    "GPT2": GPT | {"n_inner": 40, "activation_function": "gelu"},
+    "OpenAIGPT": GPT,
+    "Bert": BERT,
+    "Llama": LLAMA | {"rope_parameters": {"rope_type": "default", "rope_theta": 500.0}},
+    "Qwen3": LLAMA | {"head_dim": 16, "tie_word_embeddings": True},
+}
+LANGUAGE = {
+    "GPT2": "GPT2LMHeadModel", "OpenAIGPT": "OpenAIGPTLMHeadModel", "Bert": "BertForMaskedLM",
+    "Llama": "LlamaForCausalLM", "Qwen3": "Qwen3ForCausalLM",
+}  # fmt: skip
+OURS = {
+    "gpt1": {"norm": "post"},
+    "gpt2": {"norm": "pre", "activation": "gelu"},
+    "untied": {"norm": "pre", "tied": False, "hidden": 40},
+    "bert": {
+        "sight": "full", "norm": "post", "embedding_norm": True, "segments": 2, "activation": "gelu",
+        "lm_transform": True,
+    },
+    "bert_task": {
+        "sight": "full", "norm": "post", "embedding_norm": True, "segments": 2, "activation": "gelu", "pooler": True,
+    },
+    "llama": {
+        "norm": "pre", "norm_kind": "rms", "positions": "rotary", "mlp": "gated", "activation": "silu", "bias": False,
+        "kv_heads": 2, "hidden": 48,
+    },
+    "qwen3": {
+        "norm": "pre", "norm_kind": "rms", "positions": "rotary", "mlp": "gated", "activation": "silu", "bias": False,
+        "kv_heads": 1, "head_width": 8, "qk_norm": True, "rotary_base": 1e6,
+    },
+}  # fmt: skip
+
+
+def shaken(module: torch.nn.Module) -> torch.nn.Module:
+    """Weights wide enough to matter; biases and gains away from 0 and 1."""
+    random = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter += 0.2 * torch.randn(parameter.shape, generator=random)
+    return module.eval()
+
+
+def their_model(name: str, kind: str, **more: object) -> torch.nn.Module:
+    torch.manual_seed(0)
+    config = getattr(transformers, f"{name}Config")(**CONFIGS[name], **more)
+    return shaken(getattr(transformers, kind)(config))
+
+
+def ours(name: str, heads: dict[str, HeadSettings] | None = None) -> Model:
+    sizes = {"vocab_size": 60, "context": 24, "width": 32, "layers": 3, "heads": 4, "hidden": 128}
+    backbone = preset("gpt1-tiny", **(sizes | OURS[name]))
+    return shaken(Model.fresh(ModelSettings(backbone=backbone, heads=heads or {}), 3))  # type: ignore[return-value]
+
+
+def texts() -> list[np.ndarray]:
+    return [np.random.default_rng(n).integers(1, 60, n) for n in (24, 7, 1, 13, 13)]
+
+
+def framed(settings: TransformerSettings, ids: np.ndarray, goals: dict[str, Goal], first: int = 0) -> Example:
+    """As a task would frame it: full sight has segments, 0 for the first ``first`` tokens and 1 for the rest."""
+    if settings.sight == "causal":
+        return Example.left_to_right(ids, goals)
+    return Example.full_sight(ids, goals, (np.arange(len(ids)) >= (first or len(ids))).astype(np.int64))
+
+
+def our_logits(model: Model) -> torch.Tensor:
+    """[N, V] after every token of all texts, packed together."""
+    with torch.no_grad():
+        batch = collate([[framed(model.settings.backbone, one, {})] for one in texts()])
+        return model.next_token_logits(model.backbone(batch))
+
+
+def their_logits(theirs: torch.nn.Module) -> torch.Tensor:
+    with torch.no_grad():
+        return torch.cat([theirs(torch.from_numpy(one)[None]).logits[0] for one in texts()])
+
+
+def close(found: torch.Tensor, wanted: torch.Tensor) -> None:
+    assert found.shape == wanted.shape
+    assert float(wanted.std()) > 0.05
+    assert float((found - wanted).abs().max()) <= 1e-5 * max(1.0, float(wanted.abs().max()))
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_their_language_model_in_ours(name: str, tmp_path: Path) -> None:
+    """Witness: transformers' logits; every tensor of theirs is taken or is one that holds nothing of its own."""
+    theirs = their_model(name, LANGUAGE[name])
+    theirs.save_pretrained(tmp_path)
+    imported = import_model(tmp_path)
+    assert imported.left == ()
+    close(our_logits(imported.model), their_logits(theirs))
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_their_base_model_in_ours(name: str, tmp_path: Path) -> None:
+    """Witness: transformers' hidden states, from a folder without a head."""
+    theirs = their_model(name, f"{name}Model")
+    theirs.save_pretrained(tmp_path)
+    model = load_model(tmp_path)
+    batch = collate([[framed(model.settings.backbone, one, {})] for one in texts()])
+    with torch.no_grad():
+        found = model.backbone(batch)
+        wanted = torch.cat([theirs(torch.from_numpy(one)[None]).last_hidden_state[0] for one in texts()])
+    close(found, wanted)
+
+
+@pytest.mark.parametrize("name", ["gpt1", "gpt2", "untied", "bert", "llama", "qwen3"])
+def test_our_language_model_in_theirs(name: str, tmp_path: Path) -> None:
+    """Witness: transformers' Auto class reads the folder, complains of nothing, and gives equal logits."""
+    model = ours(name)
+    save_model(model, tmp_path)
+    auto = transformers.AutoModelForMaskedLM if name == "bert" else transformers.AutoModelForCausalLM
+    theirs, told = auto.from_pretrained(tmp_path, output_loading_info=True)
+    assert not told["missing_keys"] and not told["unexpected_keys"] and not told["mismatched_keys"]
+    close(our_logits(model), their_logits(theirs.eval()))
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_there_and_back_bit_for_bit(name: str, tmp_path: Path) -> None:
+    """Invariant: settings and weights survive the folder, dropouts and head included."""
+    pooled, bias = name == "bert_task", "bert" in name
+    heads = {"label": HeadSettings(kind="class", size=3, dropout=0.25, bias=bias, pooled=pooled)}
+    model = ours(name, heads)
+    backbone = model.settings.backbone.model_copy(update={"embedding_dropout": 0.3, "residual_dropout": 0.2})
+    model.settings = model.settings.model_copy(update={"backbone": backbone})
+    save_model(model, tmp_path)
+    found = load_model(tmp_path)
+    named = {"kv_heads": backbone.key_heads, "head_width": backbone.per_head}
+    assert found.settings.heads == heads
+    assert found.settings.backbone.model_copy(update=named) == backbone.model_copy(update=named)
+    assert load_settings(tmp_path) == found.settings
+    assert list(found.state_dict()) == list(model.state_dict())
+    assert all(torch.equal(found.state_dict()[n], t) for n, t in model.state_dict().items())
+
+
+HEADS = {
+    "label": HeadSettings(kind="class", size=3),
+    "labels": HeadSettings(kind="multilabel", size=4),
+    "score": HeadSettings(kind="score"),
+    "choice": HeadSettings(kind="choice"),
+}
+PROBLEMS = {"label": "single_label_classification", "labels": "multi_label_classification", "score": "regression"}
+
+
+@pytest.mark.parametrize("name", ["gpt1", "gpt2", "bert_task", "llama", "qwen3"])
+@pytest.mark.parametrize("goal", ["label", "labels", "score"])
+def test_our_classifier_in_theirs(name: str, goal: str, tmp_path: Path) -> None:
+    """Witness: AutoModelForSequenceClassification on a padded batch: equal answers, label names, pad id, problem."""
+    full = name == "bert_task"
+    head = HEADS[goal].model_copy(update={"bias": full, "pooled": full})
+    model = ours(name, {goal: head})
+    names = tuple("abcd"[: head.size]) if goal != "score" else ()
+    save_model(model, tmp_path, Surroundings(names, pad_id=0, end_id=0))
+    theirs, told = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path, output_loading_info=True)
+    assert not told["missing_keys"] and not told["unexpected_keys"]
+    assert theirs.config.num_labels == head.size and theirs.config.pad_token_id == 0
+    assert theirs.config.problem_type == PROBLEMS[goal]
+    if names:
+        assert theirs.config.id2label == dict(enumerate(names))
+    records = [[framed(model.settings.backbone, one, asked(goal, head, one, full), 3)] for one in texts()]
+    padded, mask, segments = batched(texts(), first=3)
+    more = {"token_type_ids": segments} if full else {}
+    with torch.no_grad():
+        wanted = theirs.eval()(padded, attention_mask=mask, **more).logits
+    found = model.eval().answers(collate(records))[goal]
+    close(found.reshape(wanted.shape), wanted)
+
+
+def asked(goal: str, head: HeadSettings, ids: np.ndarray, full: bool) -> dict[str, Goal]:
+    """The goal of one text, read at its first token (full sight) or its last."""
+    targets = np.zeros((1, head.size), np.float32) if goal == "labels" else np.zeros(1, np.int64)
+    return {goal: Goal(np.array([0 if full else len(ids) - 1]), np.array([0]), targets, np.ones(1, np.float32))}
+
+
+def batched(rows: list[np.ndarray], first: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Ids, mask and segments, padded on the right with 0."""
+    width = max(map(len, rows))
+    ids = torch.stack([torch.from_numpy(np.pad(one, (0, width - len(one)))) for one in rows])
+    mask = (torch.arange(width) < torch.tensor([len(one) for one in rows])[:, None]).long()
+    return ids, mask, (torch.arange(width) >= first).long().expand_as(ids) * mask
+
+
+def test_our_choice_in_theirs(tmp_path: Path) -> None:
+    """Witness: BertForMultipleChoice and the double-heads class of GPT-2 and GPT-1, one logit per choice."""
+    rows = [texts()[0], texts()[3], texts()[4]]
+    for name, kind in (("bert_task", "AutoModelForMultipleChoice"), ("gpt2", "GPT2DoubleHeadsModel"),
+                       ("gpt1", "OpenAIGPTDoubleHeadsModel")):  # fmt: skip
+        full = name == "bert_task"
+        model = ours(name, {"choice": HEADS["choice"].model_copy(update={"pooled": full})})
+        save_model(model, tmp_path / name, Surroundings(pad_id=0))
+        theirs, told = getattr(transformers, kind).from_pretrained(tmp_path / name, output_loading_info=True)
+        assert not told["missing_keys"] and not told["unexpected_keys"]
+        examples = []
+        for place, ids in enumerate(rows):
+            owned = 1 if place == 0 else 0
+            read = np.array([0 if full else len(ids) - 1])
+            goal = Goal(read, np.array([0]), np.zeros(owned, np.int64), np.ones(owned, np.float32))
+            examples.append(framed(model.settings.backbone, ids, {"choice": goal}))
+        padded, mask, _ = batched(rows)
+        with torch.no_grad():
+            if full:
+                wanted = theirs.eval()(padded[None], attention_mask=mask[None]).logits[0]
+            else:
+                ends = torch.tensor([[len(ids) - 1 for ids in rows]])
+                wanted = theirs.eval()(padded[None], mc_token_ids=ends).mc_logits[0]
+        close(model.eval().answers(collate([examples]))["choice"], wanted)
+
+
+@pytest.mark.parametrize("name", ["GPT2", "Bert"])
+def test_their_classifier_in_ours(name: str, tmp_path: Path) -> None:
+    """Witness: a fine-tuned folder of theirs answers the same when we load it, head included."""
+    theirs = their_model(name, f"{name}ForSequenceClassification", num_labels=3, pad_token_id=0)
+    theirs.save_pretrained(tmp_path)
+    model, full = load_model(tmp_path), name == "Bert"
+    records = [[framed(model.settings.backbone, one, asked("label", HEADS["label"], one, full))] for one in texts()]
+    padded, mask, _ = batched(texts())
+    with torch.no_grad():
+        close(model.answers(collate(records))["label"], theirs(padded, attention_mask=mask).logits)
+
+
+def test_what_has_no_place_is_named(tmp_path: Path) -> None:
+    """Witness: of BertForPreTraining only the next-sentence head has no place here, and the account says so."""
+    their_model("Bert", "BertForPreTraining").save_pretrained(tmp_path)
+    imported = import_model(tmp_path)
+    assert imported.left == ("cls.seq_relationship.bias", "cls.seq_relationship.weight")
+    assert imported.model.settings.backbone.pooler and imported.model.settings.backbone.lm_transform
+
+
+def test_sharded_and_half_precision_folders(tmp_path: Path) -> None:
+    """Witness: transformers' own shards in float16 give the float16 numbers, exactly."""
+    theirs = their_model("GPT2", "GPT2LMHeadModel").half()
+    theirs.save_pretrained(tmp_path, max_shard_size="20KB")
+    assert len(list(tmp_path.glob("*.safetensors"))) > 1
+    found = load_model(tmp_path).state_dict()
+    assert torch.equal(found["backbone.tokens.weight"], theirs.transformer.wte.weight.float())
+    assert torch.equal(found["backbone.blocks.2.mlp.up.weight"], theirs.transformer.h[2].mlp.c_fc.weight.float().T)
+
+
+def test_generation_equals_theirs(tmp_path: Path) -> None:
+    """Witness: transformers' greedy search continues alike, so the cache knows rotary positions and shared keys."""
+    from warmstart.decode.generate import generate
+    from warmstart.decode.settings import GenerateSettings
+
+    for name in ("llama", "qwen3", "gpt2"):
+        model = ours(name)
+        save_model(model, tmp_path / name)
+        theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / name).eval()
+        prompt = texts()[1]
+        wanted = theirs.generate(
+            torch.from_numpy(prompt)[None], attention_mask=torch.ones(1, 7), max_new_tokens=12, do_sample=False,
+            eos_token_id=None, pad_token_id=0,
+        )[0, 7:]  # fmt: skip
+        [found] = generate(model, [prompt], GenerateSettings(max_new=12, greedy=True), None)
+        assert list(found.ids) == wanted.tolist()
