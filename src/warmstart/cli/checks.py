@@ -16,6 +16,7 @@ _WANTED = {
     "folder": "a folder",
     "either": "a file or a folder",
     "text": "files, folders, globs or - for standard input",
+    "model": "a run, a model folder, or the id of a model on the hub",
 }
 
 
@@ -89,6 +90,8 @@ def _check(flag: Flag, path: str) -> None:
     if path in flag.unless or (flag.exists == "text" and (path == "-" or glob.has_magic(path))):
         return
     if not os.path.exists(path):
+        if flag.exists == "model" and _may_be_hub_id(path):
+            return
         raise BadInput(
             "no such path", where=flag.name, value=path, allowed=_WANTED[flag.exists],
             next_step=_close(path) or "check the path",
@@ -98,11 +101,19 @@ def _check(flag: Flag, path: str) -> None:
             "a folder, where a file is needed", where=flag.name, value=path, allowed=_WANTED[flag.exists],
             next_step="name a file in it",
         )  # fmt: skip
-    if flag.exists == "folder" and not os.path.isdir(path):
+    if flag.exists in ("folder", "model") and not os.path.isdir(path):
         raise BadInput(
             "a file, where a folder is needed", where=flag.name, value=path, allowed=_WANTED[flag.exists],
             next_step="name the folder that it is in",
         )  # fmt: skip
+
+
+def _may_be_hub_id(path: str) -> bool:
+    """Whether a path that does not exist is rather an id: ``hf:gpt2``, or ``owner/name`` where no folder ``owner`` is."""
+    owner, slash, name = path.partition("/")
+    return path.startswith("hf:") or bool(
+        slash and name and "/" not in name and owner not in ("", ".", "..") and not os.path.isdir(owner)
+    )
 
 
 def _close(path: str) -> str:

@@ -66,6 +66,7 @@ def settings_of(table: str) -> "type[Settings]":
         "predict": requests.PredictRequest,
         "generate": requests.GenerateRequest,
         "report": requests.ReportRequest,
+        "convert": requests.ConvertRequest,
         "demo": requests.DemoRequest,
     }
     return kinds[table]
@@ -117,6 +118,12 @@ def _report(settings: Any, asked: Asked) -> Any:
     from warmstart.verbs.report import report
 
     return report(list(settings.runs), settings.out)
+
+
+def _convert(settings: Any, asked: Asked) -> Any:
+    from warmstart.verbs.convert import convert
+
+    return convert(settings.source, settings.out, settings.to)
 
 
 def _demo(settings: Any, asked: Asked) -> Any:
@@ -201,6 +208,16 @@ _ALL = (
         "Puts runs beside each other on one self-contained HTML page.",
         "warmstart report runs/books runs/reviews --out report.html",
         _report,
+    ),
+    Verb(
+        "convert",
+        "a model folder in another form: for transformers, for warmstart, or ONNX",
+        "SOURCE --out DEST [--to hf|warmstart|onnx]",
+        "A run already is a folder that transformers loads, wherever its architecture has a name there. This reads any\n"
+        "folder that warmstart can read, the ten .npy files of GPT-1's 2018 release too, and writes another.",
+        "warmstart convert model-2018/ --out gpt1\n"
+        "  then: warmstart finetune --start gpt1 …, or AutoModelForCausalLM.from_pretrained('gpt1')",
+        _convert,
     ),
 )
 VERBS: dict[str, Verb] = {verb.name: verb for verb in _ALL}

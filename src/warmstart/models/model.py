@@ -42,7 +42,7 @@ class Model(nn.Module):
                 softmax = self._softmax(states_MD, tables)
                 losses[name] = Loss(next_token_loss(softmax, asked.targets, asked.weights), asked.total_weight)
             else:
-                losses[name] = self._head(name).loss(self._read(name, states_MD), asked)
+                losses[name] = self._head(name).loss(self.read(name, states_MD), asked)
         return losses
 
     @torch.inference_mode()
@@ -50,7 +50,7 @@ class Model(nn.Module):
         """Float32 answers of every head that ``batch`` asks: see :meth:`Head.forward` for shapes."""
         states_ND = self.backbone(batch)
         return {
-            name: self._head(name)(self._read(name, states_ND.index_select(0, asked.reads)), asked).float()
+            name: self._head(name)(self.read(name, states_ND.index_select(0, asked.reads)), asked).float()
             for name, asked in batch.goals.items()
             if name != LM
         }
@@ -72,7 +72,7 @@ class Model(nn.Module):
         head = self.backbone.lm_transform
         return Softmax(states, tables.softmax) if head is None else Softmax(head(states), tables.softmax, head.bias)
 
-    def _read(self, name: str, states_MD: torch.Tensor) -> torch.Tensor:
+    def read(self, name: str, states_MD: torch.Tensor) -> torch.Tensor:
         """The states as the head ``name`` reads them."""
         pooler = self.backbone.pooler
         if not self.settings.heads[name].pooled or pooler is None:

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from warmstart.example.batch import Batch
 from warmstart.models.attention import plan_attention
 from warmstart.models.blocks import ACTIVATIONS, Block, Turns, make_norm, rotary
-from warmstart.models.cache import Cache
+from warmstart.models.cache import Cache, LayerCache
 from warmstart.models.dropout import Dropout
 from warmstart.models.settings import TransformerSettings
 
@@ -78,6 +78,15 @@ class Transformer(nn.Module):
         for block in self.blocks:
             x_ND = block(x_ND, plan, turns)
         return x_ND if self.final_norm is None else self.final_norm(x_ND)
+
+    def padded(self, ids_BT: torch.Tensor, segments_BT: torch.Tensor | None, layer: LayerCache) -> torch.Tensor:
+        """States [B, T, D] of padded rows, for export; ``layer`` says, for all layers alike, who sees whom."""
+        positions = torch.arange(ids_BT.shape[1], device=ids_BT.device)
+        x_BTD = self._embed(ids_BT, positions, segments_BT, self.tables())
+        turns = self._turns(positions)
+        for block in self.blocks:
+            x_BTD = block(x_BTD, layer, turns)
+        return x_BTD if self.final_norm is None else self.final_norm(x_BTD)
 
     def new_cache(self, rows: int, length: int) -> Cache:
         """Room for the keys and values of ``rows`` sequences of up to ``length`` tokens."""

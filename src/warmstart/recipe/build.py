@@ -13,20 +13,21 @@ from warmstart.base.seeds import named_seed
 from warmstart.corpora.corpus import Corpus
 from warmstart.example.example import Example
 from warmstart.models.model import LM, Model
-from warmstart.models.settings import HeadSettings, ModelSettings
+from warmstart.models.settings import HeadSettings, ModelSettings, TransformerSettings
 from warmstart.objectives.causal import causal
 from warmstart.recipe.labelled import Labelled, labelled
 from warmstart.recipe.remembered import read_remembered
 from warmstart.recipe.schema import FinetuneRecipe, PretrainRecipe, TaskRecipe
-from warmstart.recipe.sizes import backbone_settings, with_start
+from warmstart.recipe.sizes import backbone_settings, for_task, with_start
 from warmstart.streams.sources import Listed, Rows, num_rows
 from warmstart.streams.stream import Stream
 from warmstart.tasks.frames import class_weights, frame_records
-from warmstart.tasks.framing import Account
+from warmstart.tasks.framing import Account, marks
 from warmstart.tasks.spec import HEAD_KINDS, FrameSettings, TaskSpec
-from warmstart.text.tokenizer import TASK_SPECIALS, Tokenizer
+from warmstart.text.tokenizer import Tokenizer
 from warmstart.train.settings import TrainSettings
-from warmstart.transfer.folder import load_model, load_settings
+from warmstart.transfer.folder import Imported, check_rows, head_bias, import_model
+from warmstart.transfer.hub import model_folder
 from warmstart.transfer.start import Account as WeightAccount
 from warmstart.transfer.start import start_from
 
@@ -68,12 +69,13 @@ def build_pretraining(recipe: PretrainRecipe, corpus: Corpus) -> Pretraining:
     tokenizer = corpus.tokenizer()
     if recipe.corpus.tokenizer is not None:
         corpus.require_tokenizer(Tokenizer.load(Path(recipe.corpus.tokenizer)))
-    start = None if recipe.start == NO_START else load_model(Path(recipe.start))
+    start = None if recipe.start == NO_START else _read_start(recipe.start)
     if start is None:
         backbone = backbone_settings(recipe.model, tokenizer.vocab_size)
     else:
-        corpus.require_tokenizer(Tokenizer.load(Path(recipe.start)))
-        backbone = with_start(recipe.model, start.settings.backbone, tokenizer.vocab_size)
+        if not recipe.new_vocabulary:
+            corpus.require_tokenizer(start.tokenizer)
+        backbone = with_start(recipe.model, start.backbone, start.rows_for(tokenizer))
     rows = num_rows(corpus.num_tokens, backbone.context)
     held_out = min(rows - 1, max(1, round(recipe.dev_frac * rows))) if recipe.dev_frac else 0
     if rows < 1:
@@ -85,7 +87,7 @@ def build_pretraining(recipe: PretrainRecipe, corpus: Corpus) -> Pretraining:
     train = stream_of(Rows(corpus, backbone.context, frame, held_out), recipe.train)
     dev = Rows(corpus, backbone.context, frame, held_out, dev=True) if held_out else None
     model = Model.fresh(ModelSettings(backbone=backbone), named_seed(recipe.train.seed, "weights"))
-    moved = None if start is None else start_from(start, model)
+    moved = None if start is None else start.into(model, tokenizer)
     judged = stream_of(dev, recipe.train, shuffle=False) if dev else None
     return Pretraining(model, tokenizer, train, judged, {LM: 1.0}, moved)
 
@@ -97,7 +99,7 @@ class Finetuning:
     spec: TaskSpec
     tokenizer: Tokenizer
     settings: ModelSettings
-    start: Model | None
+    start: "Start | None"
     data: Labelled
     examples: list[list[Example]]
     account: Account
@@ -109,7 +111,7 @@ class Finetuning:
         model = Model.fresh(self.settings, named_seed(recipe.train.seed, "weights"))
         if self.start is None:
             return model, None
-        return model, start_from(self.start, model, recipe.transfer_layers)
+        return model, self.start.into(model, self.tokenizer, recipe.transfer_layers)
 
     def stream(self, settings: TrainSettings) -> Stream:
         """Batches of whole Records."""
@@ -129,19 +131,22 @@ def build_finetuning(recipe: FinetuneRecipe, data: Labelled | None = None) -> Fi
     from warmstart.metrics.measures import check_measure, default_measures
 
     data = labelled(recipe.task, recipe.train.seed) if data is None else data
-    start = None if recipe.start == NO_START else load_model(Path(recipe.start))
-    tokenizer = _tokenizer(recipe, data).with_specials(TASK_SPECIALS)
+    start = None if recipe.start == NO_START else _read_start(recipe.start)
+    tokenizer = _tokenizer(recipe, data, start)
     if start is None:
         backbone = backbone_settings(recipe.model, tokenizer.vocab_size)
     else:
-        backbone = with_start(recipe.model, start.settings.backbone, tokenizer.vocab_size)
+        backbone = with_start(recipe.model, start.backbone, start.rows_for(tokenizer))
+    tokenizer = tokenizer.with_specials(marks(backbone.sight, tokenizer))
+    lm_weight = (0.5 if backbone.sight == "causal" else 0.0) if recipe.lm_weight is None else recipe.lm_weight
     spec = TaskSpec(
         kind=data.kind,
         label_names=data.label_names,
         frame=FrameSettings(
             context=_context(recipe.task, backbone.context),
             long_text=recipe.task.long_text,
-            lm=recipe.lm_weight > 0,
+            sight=backbone.sight,
+            lm=lm_weight > 0,
             lm_weights=recipe.lm_average,
             clean=_rules(recipe),
         ),
@@ -150,10 +155,56 @@ def build_finetuning(recipe: FinetuneRecipe, data: Labelled | None = None) -> Fi
     check_measure(measure, spec.goal, "--measure")
     weights = class_weights(data.task_set) if recipe.task.class_weights == "balanced" else None
     framed = frame_records(spec, data.train, tokenizer, weights)
-    head = HeadSettings(kind=HEAD_KINDS[spec.goal], size=spec.outputs, dropout=recipe.head_dropout)
-    settings = ModelSettings(backbone=backbone, heads={spec.goal: head})
-    coefficients = {spec.goal: 1.0} | ({LM: recipe.lm_weight} if recipe.lm_weight > 0 else {})
+    settings = _with_head(recipe, spec, backbone, max(backbone.vocab_size, tokenizer.vocab_size))
+    coefficients = {spec.goal: 1.0} | ({LM: lm_weight} if lm_weight > 0 else {})
     return Finetuning(spec, tokenizer, settings, start, data, framed.examples, framed.account, measure, coefficients)
+
+
+def _with_head(recipe: FinetuneRecipe, spec: TaskSpec, backbone: TransformerSettings, vocab_size: int) -> ModelSettings:
+    """The task's model: the backbone without what the task does not read, and a head as its layout has one."""
+    backbone = for_task(backbone, spec.goal, spec.frame.lm).model_copy(update={"vocab_size": vocab_size})
+    head = HeadSettings(
+        kind=HEAD_KINDS[spec.goal], size=spec.outputs, dropout=recipe.head_dropout, pooled=backbone.pooler,
+        bias=head_bias(backbone, spec.goal),
+    )  # fmt: skip
+    return ModelSettings(backbone=backbone, heads={spec.goal: head})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Start:
+    """What a warm start brings: weights, vocabulary, and names in its folder that have no place in a model."""
+
+    imported: Imported
+    tokenizer: Tokenizer
+
+    @property
+    def backbone(self) -> TransformerSettings:
+        """Its sizes."""
+        return self.imported.model.settings.backbone
+
+    def rows_for(self, tokenizer: Tokenizer) -> int:
+        """Rows of the token table for ``tokenizer``: spare ones stay, unless the vocabulary is another."""
+        same = tokenizer.fingerprint == self.tokenizer.fingerprint
+        return max(tokenizer.vocab_size, self.backbone.vocab_size) if same else tokenizer.vocab_size
+
+    def into(self, model: Model, tokenizer: Tokenizer, layers: int | None = None) -> WeightAccount:
+        """Copies the weights into ``model``, whose vocabulary is that of ``tokenizer``."""
+        rows = None if tokenizer.begins_with(self.tokenizer) else tokenizer.rows_in(self.tokenizer)
+        account = start_from(self.imported.model, model, layers, rows)
+        account.left += self.imported.left
+        return account
+
+
+def _read_start(name: str) -> Start:
+    """The model and the tokenizer in a folder.
+
+    Raises:
+        BadInput: no model there, or a vocabulary that has more tokens than the model has rows for.
+    """
+    folder = model_folder(name)
+    imported, tokenizer = import_model(folder), Tokenizer.load(folder)
+    check_rows(tokenizer.vocab_size, imported.model, name)
+    return Start(imported, tokenizer)
 
 
 def _context(task: TaskRecipe, most: int) -> int:
@@ -165,29 +216,24 @@ def _context(task: TaskRecipe, most: int) -> int:
 def _rules(recipe: FinetuneRecipe) -> tuple[str, ...]:
     """Cleaning rules come from where the vocabulary comes from."""
     source = recipe.tokenizer if recipe.start == NO_START else recipe.start
-    return () if source is None else read_remembered(Path(source)).rules
+    return () if source is None else read_remembered(model_folder(source)).rules
 
 
-def _tokenizer(recipe: FinetuneRecipe, data: Labelled) -> Tokenizer:
-    """The start's own tokenizer; without a start the one named, else one learned from the training texts."""
-    if recipe.start != NO_START:
-        tokenizer = Tokenizer.load(Path(recipe.start))
-        if recipe.tokenizer is not None and Tokenizer.load(Path(recipe.tokenizer)).fingerprint != tokenizer.fingerprint:
-            raise BadInput(
-                "another tokenizer than the model's", where="--tokenizer", value=recipe.tokenizer,
-                allowed=f"the one in {recipe.start}", next_step="leave --tokenizer out: the start brings its own",
-            )  # fmt: skip
-        rows = load_settings(Path(recipe.start)).backbone.vocab_size
-        if tokenizer.vocab_size != rows:
-            raise BadInput(
-                "the tokenizer does not fit the weights beside it", where=recipe.start,
-                value=f"{tokenizer.vocab_size} tokens", allowed=f"{rows}", next_step="restore the folder from a copy",
-            )  # fmt: skip
-        return tokenizer
-    if recipe.tokenizer is not None:
-        return Tokenizer.load(Path(recipe.tokenizer))
-    texts = (text for record in data.train for value in record.texts.values() for text in _strings(value))
-    return Tokenizer.train(texts, recipe.vocab_size)
+def _tokenizer(recipe: FinetuneRecipe, data: Labelled, start: Start | None) -> Tokenizer:
+    """The start's own tokenizer, or another where the recipe says so; without a start the one named or one learned now."""
+    named = None if recipe.tokenizer is None else Tokenizer.load(model_folder(recipe.tokenizer))
+    if start is None:
+        texts = (text for record in data.train for value in record.texts.values() for text in _strings(value))
+        return named or Tokenizer.train(texts, recipe.vocab_size)
+    if named is None or named.fingerprint == start.tokenizer.fingerprint:
+        return start.tokenizer
+    if not recipe.new_vocabulary:
+        raise BadInput(
+            "another tokenizer than the model's", where="--tokenizer", value=recipe.tokenizer,
+            allowed=f"the one in {recipe.start}",
+            next_step="leave --tokenizer out, or add --new-vocabulary to keep only the rows of tokens that both have",
+        )  # fmt: skip
+    return named
 
 
 def _strings(value: str | tuple[str, ...]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Literal
 LENGTH = "LENGTH"
 """Stands for a length with its unit in the help."""
 
-PathKind = Literal["", "file", "folder", "either", "text"]
+PathKind = Literal["", "file", "folder", "either", "text", "model"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,8 @@ class Flag:
         shown: stands for the value in the help.
         many: takes one value or more.
         switch: takes none and means yes.
-        exists: what kind of path the value must be; ``text`` is files, folders, globs or ``-``.
+        exists: what kind of path the value must be; ``text`` is files, folders, globs or ``-``; ``model`` is a folder or
+            the id of a model on the hub.
         unless: words that are no paths.
     """
 
@@ -41,10 +42,17 @@ Table = dict[str, tuple[Flag, ...]]
 """Title of a group in the help → its flags."""
 
 _VOCABULARY = (
-    Flag("--tokenizer", "tokenizer", "folder with a tokenizer.json to use (default: one is learned)", "DIR",
-         exists="either"),
+    Flag(
+        "--tokenizer",
+        "tokenizer",
+        "folder with a tokenizer.json to use (default: one is learned)",
+        "DIR",
+        exists="either",
+    ),
     Flag("--vocab-size", "vocab_size", "entries of a vocabulary that is learned", "N"),
-)  # fmt: skip
+)
+_NEW_VOCABULARY = Flag("--new-vocabulary", "new_vocabulary",
+                       "give the start another vocabulary; rows of tokens that both have are kept", switch=True)  # fmt: skip
 _TEXT = (
     Flag("--clean", "clean", "cleaning rules, in order, with commas between: ftfy, gpt1, unwrap, breaks, whitespace, lower",
          "RULES"),
@@ -83,7 +91,7 @@ def _under(group: str, flags: tuple[Flag, ...]) -> tuple[Flag, ...]:
     return tuple(replace(flag, path=f"{group}.{flag.path}") for flag in flags)
 
 
-_RUN = Flag("--run", "run", "folder of a finished run", "RUN", exists="folder")
+_RUN = Flag("--run", "run", "finished run, model folder or hub id", "RUN", exists="model")
 _PRECISION = Flag("--precision", "precision", "of the computation; auto takes bf16 where the processor has it")
 
 PREPARE: Table = {
@@ -107,16 +115,18 @@ PRETRAIN: Table = {
         Flag("--dev-frac", "dev_frac", "share of the text held out to be judged on", "SHARE"),
     ),
     "Model": (
-        Flag("--start", "start", "run whose weights, size and tokenizer are taken, to go on from", "RUN|none",
-             exists="folder", unless=("none",)),
+        Flag("--start", "start", "run or model folder (or hub id) whose weights, size and tokenizer are taken, to go on "
+             "from", "RUN|none", exists="model", unless=("none",)),
+        _NEW_VOCABULARY,
         *_MODEL, Flag("--context", "model.context", "tokens that the model sees at once", "N")),
     "Training": _TRAIN,
 }  # fmt: skip
 FINETUNE: Table = {
     "Start": (
-        Flag("--start", "start", "run or model folder whose weights and tokenizer are taken, or none", "RUN|none",
-             exists="folder", unless=("none",)),
+        Flag("--start", "start", "run or model folder (or hub id) whose weights and tokenizer are taken, or none",
+             "RUN|none", exists="model", unless=("none",)),
         Flag("--transfer-layers", "transfer_layers", "take only the first k layers; 0: only the embeddings", "K"),
+        _NEW_VOCABULARY,
     ),
     "Task": (
         Flag("--task", "task.name", "classification, entailment, similarity, regression, choice, multilabel (with "
@@ -137,7 +147,7 @@ FINETUNE: Table = {
         Flag("--measure", "task.measure", "what dev is judged by (default: the measure of the task)", "NAME"),
     ),
     "Objective": (
-        Flag("--lm-weight", "lm_weight", "weight of the auxiliary language model; 0: off", "LAMBDA"),
+        Flag("--lm-weight", "lm_weight", "weight of the auxiliary language model (default: 0.5, and 0 for a bidirectional model)", "LAMBDA"),
         Flag("--lm-average", "lm_average", "what counts alike in it"),
         Flag("--head-dropout", "head_dropout", "on the state that the classifier reads", "P"),
     ),
@@ -199,6 +209,13 @@ REPORT: Table = {
         Flag("--out", "out", "the page", "FILE.html"),
     )
 }
+CONVERT: Table = {
+    "What to convert": (
+        Flag("SOURCE", "source", "run, model folder, hub id, or the folder of the 2018 release", "SOURCE", exists="model"),
+        Flag("--out", "out", "folder to make", "DEST"),
+        Flag("--to", "to", "hf: the folder that transformers loads; warmstart: our own names; onnx: one file"),
+    )
+}  # fmt: skip
 DEMO: Table = {"Where": (Flag("--out", "out", "folder for everything that the demo makes", "DIR"),)}
 
 TABLES: dict[str, Table] = {
@@ -209,6 +226,7 @@ TABLES: dict[str, Table] = {
     "predict": PREDICT,
     "generate": GENERATE,
     "report": REPORT,
+    "convert": CONVERT,
     "demo": DEMO,
 }
 SETTINGS = {

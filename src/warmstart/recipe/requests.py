@@ -46,6 +46,14 @@ class ReportRequest(Settings):
     out: str
 
 
+class ConvertRequest(Settings):
+    """``warmstart convert``."""
+
+    source: str
+    out: str
+    to: Literal["hf", "warmstart", "onnx"] = "hf"
+
+
 class DemoRequest(Settings):
     """``warmstart demo``."""
 

@@ -30,7 +30,8 @@ class ModelRecipe(Settings):
     """A preset (or a model folder, whose sizes are taken), and what differs from it.
 
     Without ``preset`` a start decides the size, and without a start it is ``gpt1-mini``. ``dropout`` sets embedding,
-    attention and residual dropout alike.
+    attention and residual dropout alike. ``joint_table`` makes tokens and positions one matrix, as GPT-1's released code
+    has it: dropout falls on the matrix, and its position rows stand in the softmax.
     """
 
     preset: str | None = None
@@ -42,6 +43,7 @@ class ModelRecipe(Settings):
     norm: Literal["post", "pre"] | None = None
     activation: Literal["gelu", "gelu_tanh", "silu", "relu"] | None = None
     dropout: float | None = Field(None, ge=0, lt=1)
+    joint_table: bool | None = None
 
 
 class PretrainRecipe(Settings):
@@ -50,12 +52,14 @@ class PretrainRecipe(Settings):
     Attributes:
         corpus: the text.
         start: a run whose weights, size and tokenizer are taken, to be trained on for another kind of text; or ``none``.
-        model: the size for ``start: none``; from a start only ``dropout`` may differ.
+        new_vocabulary: gives the start the corpus's vocabulary; rows of tokens that both have are kept.
+        model: the size for ``start: none``; from a start only dropout, context and the joint table may differ.
         objective: what is learned.
         dev_frac: share of the rows that is held out to be judged on.
     """
 
     start: str = "none"
+    new_vocabulary: bool = False
     corpus: CorpusRecipe
     model: ModelRecipe = ModelRecipe()
     objective: Literal["causal"] = "causal"
@@ -90,9 +94,11 @@ class FinetuneRecipe(Settings):
     Attributes:
         start: a run or model folder whose weights and tokenizer are taken, or ``none``.
         tokenizer: for ``start: none``: where the vocabulary comes from; without it one is learned from the task's text.
-        model: the size for ``start: none``; from a start only ``dropout`` may differ.
+        new_vocabulary: gives the start another ``tokenizer``; rows of tokens that both have are kept.
+        model: the size for ``start: none``; from a start only dropout, context and the joint table may differ.
         transfer_layers: only the first k layers are taken (0: only the embeddings; paper, figure 2 left).
-        lm_weight: λ, the weight of the auxiliary language model (paper, equation 5); 0 switches it off.
+        lm_weight: λ, the weight of the auxiliary language model (paper, equation 5); 0 switches it off. Without it a
+            left-to-right model has the paper's 0.5, a bidirectional one 0.
         lm_average: each token counts alike in the auxiliary loss, or each sequence does (the released code).
         head_dropout: on the state that the classifier reads.
         seeds: how many runs, with seeds from ``train.seed`` on.
@@ -101,11 +107,12 @@ class FinetuneRecipe(Settings):
 
     start: str
     tokenizer: str | None = None
+    new_vocabulary: bool = False
     vocab_size: int = Field(8192, ge=257)
     model: ModelRecipe = ModelRecipe()
     task: TaskRecipe
     transfer_layers: int | None = Field(None, ge=0)
-    lm_weight: float = Field(0.5, ge=0)
+    lm_weight: float | None = Field(None, ge=0)
     lm_average: Literal["token", "sequence"] = "token"
     head_dropout: float = Field(0.1, ge=0, lt=1)
     seeds: int = Field(1, ge=1)

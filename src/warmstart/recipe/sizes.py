@@ -8,6 +8,12 @@ from warmstart.models.settings import TransformerSettings
 from warmstart.recipe.schema import ModelRecipe
 
 DEFAULT = "gpt1-mini"
+FREE = ("context", "joint_table")
+"""What a recipe may change about the model of a start: position rows are kept or newly made, dropout falls elsewhere."""
+
+POOLED = ("label", "labels", "score", "choice")
+"""Goals that read one state per text, through the pooler where the backbone has one."""
+
 DROPOUTS = ("embedding_dropout", "attention_dropout", "residual_dropout")
 
 
@@ -22,28 +28,40 @@ def backbone_settings(recipe: ModelRecipe, vocab_size: int) -> TransformerSettin
     if recipe.dropout is not None:
         changes |= dict.fromkeys(DROPOUTS, recipe.dropout)
     name = recipe.preset or DEFAULT
-    if name in PRESETS or not Path(name).is_dir():
+    if name in PRESETS or not (Path(name).is_dir() or "/" in name):
         return preset(name, **changes)
     from warmstart.transfer.folder import load_settings
+    from warmstart.transfer.hub import model_folder
 
-    base = load_settings(Path(name)).backbone
+    base = load_settings(model_folder(name)).backbone
     return check(TransformerSettings.model_validate(base.model_dump() | changes))
 
 
 def with_start(recipe: ModelRecipe, start: TransformerSettings, vocab_size: int) -> TransformerSettings:
-    """The backbone of a start, grown to ``vocab_size``; of ``recipe`` only dropout may differ from it.
+    """The backbone of a start, grown to ``vocab_size``; of ``recipe`` only :data:`FREE` and dropout may differ from it.
 
     Raises:
         BadInput: the recipe asks for another size.
     """
     asked = recipe.model_dump(exclude_none=True, exclude={"preset", "dropout"})
     for name, value in asked.items():
-        if value != getattr(start, name):
+        if name not in FREE and value != getattr(start, name):
             raise BadInput(
                 f"the start has another {name}", where=f"model.{name}", value=value, allowed=str(getattr(start, name)),
                 next_step="leave it out: the start decides the size",
             )  # fmt: skip
-    changes = {"vocab_size": vocab_size}
+    changes = {name: value for name, value in asked.items() if name in FREE} | {"vocab_size": vocab_size}
     if recipe.dropout is not None:
-        return start.model_copy(update=changes | dict.fromkeys(DROPOUTS, recipe.dropout))
-    return start.model_copy(update=changes)
+        changes |= dict.fromkeys(DROPOUTS, recipe.dropout)
+    return check(start.model_copy(update=changes))
+
+
+def for_task(backbone: TransformerSettings, goal: str, lm: bool) -> TransformerSettings:
+    """The backbone without what a task does not read: the pooler where tokens are read, the softmax without its goal."""
+    return backbone.model_copy(
+        update={
+            "pooler": backbone.pooler and goal in POOLED,
+            "lm_transform": backbone.lm_transform and lm,
+            "tied": backbone.tied or not lm,
+        }
+    )

@@ -125,7 +125,12 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The tools of an input transformation: special tokens, sequences, and the goals put to them."""
+    """The tools of an input transformation: special tokens, sequences, and the goals put to them.
+
+    A left-to-right backbone has the task's own special tokens and is read at the last one, which has seen everything. A
+    bidirectional one has those it was pre-trained with (BERT's [CLS] and [SEP]), is read at the first, and is told by
+    segments which text a token is of.
+    """
 
     spec: TaskSpec
     start: int
@@ -136,12 +141,11 @@ class Frame:
     @staticmethod
     def of(spec: TaskSpec, tokenizer: "Tokenizer", class_weights: Sequence[float] | None = None) -> "Frame":
         """Looks the special tokens up; ``KeyError`` where the tokenizer has none."""
-        from warmstart.text.tokenizer import DELIMITER, EXTRACT, START
-
         if class_weights is not None and (spec.goal != "label" or len(class_weights) != spec.outputs):
             raise ValueError(f"{len(class_weights)} class weights for {spec.outputs} outputs of goal {spec.goal!r}")
         weights = None if class_weights is None else tuple(class_weights)
-        return Frame(spec, tokenizer.id(START), tokenizer.id(DELIMITER), tokenizer.id(EXTRACT), weights)
+        start, delimiter, extract = map(tokenizer.id, marks(spec.frame.sight, tokenizer))
+        return Frame(spec, start, delimiter, extract, weights)
 
     def sequence(self, before: Sequence[Ints], after: Ints | None = None) -> Ints:
         """``[start] before… [extract]`` or ``[start] before… [delimiter] after [extract]``."""
@@ -149,22 +153,34 @@ class Frame:
         return np.concatenate([np.array([self.start]), *before, *tail, np.array([self.extract])])
 
     def ask(self, record: Record, sequences: Sequence[Ints]) -> list[Example]:
-        """One Example per sequence, all read at their extract token for the task's one question.
+        """One Example per sequence, all read at their extract token (full sight: the first) for the task's one question.
 
         The first Example owns the target. Each also asks ``lm`` where the auxiliary goal is on.
         """
         targets, weights = self.target(record), np.array([self.weight(record)], np.float32)
-        make = Example.left_to_right if self.spec.frame.sight == "causal" else Example.full_sight
         examples: list[Example] = []
         asked = 0
         for number, ids in enumerate(sequences):
             owned = 1 if number == 0 else 0
-            goals = {self.spec.goal: Goal(ZERO + len(ids) - 1, ZERO, targets[:owned], weights[:owned])}
+            read = ZERO if self.full else ZERO + len(ids) - 1
+            goals = {self.spec.goal: Goal(read, ZERO, targets[:owned], weights[:owned])}
             if self.spec.frame.lm:
                 goals["lm"] = self._next_tokens(ids, asked)
                 asked += len(ids) - 1
-            examples.append(make(ids, goals))
+            examples.append(self.example(ids, goals))
         return examples
+
+    @property
+    def full(self) -> bool:
+        """Whether each token sees all others."""
+        return self.spec.frame.sight == "full"
+
+    def example(self, ids: Ints, goals: dict[str, Goal]) -> Example:
+        """The Example of a sequence: turns 0 1 2 …, or all 0 with segments."""
+        if not self.full:
+            return Example.left_to_right(ids, goals)
+        ends = ids == self.delimiter
+        return Example.full_sight(ids, goals, np.minimum(np.cumsum(ends) - ends, 1))
 
     def _next_tokens(self, ids: Ints, asked: int) -> Goal:
         """Reads t, target t+1, for every token but the last; questions are numbered on from ``asked``."""
@@ -206,6 +222,16 @@ class Frame:
             )  # fmt: skip
         kept = parts.kept(fit(lengths, settings.context - specials))
         return Cut(kept, needed, len(parts) - len(kept))
+
+
+def marks(sight: str, tokenizer: "Tokenizer") -> tuple[str, str, str]:
+    """The special tokens before, between and after the texts of an Example."""
+    from warmstart.text.tokenizer import DELIMITER, EXTRACT, START
+
+    first, last = tokenizer.role("cls"), tokenizer.role("sep")
+    if sight == "full" and first is not None and last is not None:
+        return first, last, last
+    return START, DELIMITER, EXTRACT
 
 
 def encode(records: Sequence[Record], tokenizer: "Tokenizer", rules: Sequence[str]) -> Iterator[Parts]:

@@ -16,6 +16,10 @@ def similarity(record: Record, parts: Parts, frame: Frame) -> list[Example]:
         ids     start  a  song  delimiter  he  sings  extract
         score   read 6, question 0 (the same question; its target stands above)
         lm      read 0 … 5, questions 6 … 11
+
+    A bidirectional backbone, whose two texts see each other, reads one order (Devlin et al. 2018).
     """
     first, second = parts.texts
+    if frame.full:
+        return frame.ask(record, [frame.sequence([first], second)])
     return frame.ask(record, [frame.sequence([first], second), frame.sequence([second], first)])

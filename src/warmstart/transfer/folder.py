@@ -29,9 +29,10 @@ from warmstart.models.files import (
 )
 from warmstart.models.model import Model
 from warmstart.models.presets import check
-from warmstart.models.settings import HeadKind, HeadSettings, ModelSettings
+from warmstart.models.settings import HeadKind, HeadSettings, ModelSettings, TransformerSettings
 from warmstart.transfer import bert, gpt1, gpt2, llama
 from warmstart.transfer.layout import UNTRAINED, HeadPlace, Layout, Name
+from warmstart.transfer.release2018 import is_release, release_settings, release_tensors
 
 CONFIG, OWN = "config.json", "warmstart"
 LAYOUTS: dict[str, Layout] = {
@@ -74,13 +75,28 @@ def layout_of(settings: ModelSettings) -> Layout | None:
     return None
 
 
+def head_bias(backbone: TransformerSettings, goal: str) -> bool:
+    """Whether the linear of a goal's head has a bias: as the backbone's layout has it."""
+    places = [layout.heads[goal] for layout in LAYOUTS.values() if goal in layout.heads and layout.fits(backbone)]
+    return all(place.bias for place in places)
+
+
+def check_rows(vocab_size: int, model: Model, where: str) -> None:
+    """Refuses a tokenizer that knows more tokens than the model beside it has rows for."""
+    rows = model.settings.backbone.vocab_size
+    if vocab_size > rows:
+        raise BadInput(
+            "the tokenizer does not fit the weights beside it", where=where, value=f"{vocab_size} tokens",
+            allowed=f"at most {rows}", next_step="restore the folder from a copy",
+        )  # fmt: skip
+
+
 def save_model(model: Model, folder: Path, around: Surroundings | None = None) -> None:
     """Writes settings and weights; ``folder`` is made where needed."""
     around = around or Surroundings()
     layout = layout_of(model.settings)
     if layout is None:
-        write_json(folder / CONFIG, {"model_type": OWN, **model.settings.model_dump()})
-        save_weights(model, folder / WEIGHTS)
+        save_own(model, folder)
         return
     write_json(folder / CONFIG, _config(model.settings, layout, around))
     path = folder / WEIGHTS
@@ -91,6 +107,12 @@ def save_model(model: Model, folder: Path, around: Surroundings | None = None) -
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
+
+
+def save_own(model: Model, folder: Path) -> None:
+    """Writes settings and weights under our own names."""
+    write_json(folder / CONFIG, {"model_type": OWN, **model.settings.model_dump()})
+    save_weights(model, folder / WEIGHTS)
 
 
 def their_tensors(model: Model, layout: Layout) -> dict[str, torch.Tensor]:
@@ -144,6 +166,9 @@ def load_model(folder: Path, dtype: torch.dtype = torch.float32) -> Model:
 def import_model(folder: Path) -> Imported:
     """The model in ``folder`` and what was left behind there, float32, in evaluation mode."""
     folder = Path(folder)
+    if is_release(folder):
+        model = Model(ModelSettings(backbone=release_settings(folder)))
+        return Imported(model.eval(), _fill(model, release_tensors(folder), gpt1.LAYOUT, str(folder)))
     config = _read_config(folder)
     layout = _layout(config, folder)
     settings = _settings(config, layout, folder)
@@ -156,6 +181,8 @@ def import_model(folder: Path) -> Imported:
 
 def load_settings(folder: Path) -> ModelSettings:
     """The settings of the model in ``folder``; reads no weights."""
+    if is_release(Path(folder)):
+        return ModelSettings(backbone=release_settings(Path(folder)))
     config = _read_config(Path(folder))
     return _settings(config, _layout(config, Path(folder)), Path(folder))
 

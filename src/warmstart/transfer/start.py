@@ -1,19 +1,32 @@
 """A warm start: weights of one model into another of the same shape, with an account of every tensor.
 
-What is taken: the token rows that both vocabularies share (the target's begins with the source's), the position rows that
-both contexts share, and the first k layers (Radford et al. 2018, figure 2 left; k = 0 takes the embeddings only). All else
-is newly made, as the target was drawn, and what the source had beyond that is left behind.
+What is taken: the rows of tokens that both vocabularies share, the position rows that both contexts share, and the first k
+layers (Radford et al. 2018, figure 2 left; k = 0 takes the embeddings only). All else is newly made, as the target was
+drawn, and what the source had beyond that is left behind.
 """
 
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from warmstart.base.errors import BadInput
 from warmstart.models.model import Model
 
-SHARED = ("width", "heads", "hidden", "norm", "activation", "norm_eps")
+OWN_CHOICE = frozenset({
+    "vocab_size", "context", "layers", "embedding_dropout", "attention_dropout", "residual_dropout", "init_std",
+    "joint_table", "tied", "pooler", "lm_transform",
+})  # fmt: skip
+"""Fields of the target's backbone that may differ from the source's; all others decide what the weights mean."""
+
+
+VOCABULARY = frozenset({"backbone.tokens.weight", "backbone.output.weight", "backbone.lm_transform.bias"})
+"""Tensors with one row per token."""
+
+EMBEDDING = frozenset({"tokens", "positions", "segments", "embedding_norm", "output"})
+"""Parts of a backbone that stand before its layers, and the softmax table."""
 
 
 @dataclass
@@ -43,33 +56,45 @@ class Account:
         return f"{self.weights_moved:,} weights taken, {self.weights_made:,} newly made{made}{left}"
 
 
-def start_from(source: Model, target: Model, layers: int | None = None) -> Account:
+def start_from(
+    source: Model, target: Model, layers: int | None = None, token_rows: NDArray[np.int64] | None = None
+) -> Account:
     """Copies what fits from ``source`` into ``target``, in place.
 
     Args:
         source: the pre-trained model.
         target: freshly drawn; float32.
         layers: how many layers to take, from the first; ``None`` takes all.
+        token_rows: [V of the target] the source's row of each token, -1 for a new one; ``None``: the target's
+            vocabulary begins with the source's.
 
     Raises:
         BadInput: the two differ in a size that must agree, or ``source`` has fewer layers.
     """
     _check(source, target, layers)
-    count = target.settings.backbone.layers if layers is None else layers
+    total = target.settings.backbone.layers
+    count = total if layers is None else layers
     found, account = source.state_dict(), Account()
     with torch.no_grad():
         for name, tensor in target.state_dict().items():
-            rows = _rows_taken(name, tensor, found.get(name), count, target.settings.backbone.layers)
-            if rows:
-                tensor[:rows] = found[name][:rows]
-            _enter(account, name, tensor, rows, 0 if name not in found else len(found[name]))
+            known = found.get(name)
+            if known is None or not _taken(name, count, total):
+                rows = np.full(len(tensor), -1)
+            elif name in VOCABULARY and token_rows is not None:
+                rows = token_rows
+            else:
+                rows = np.where(np.arange(len(tensor)) < len(known), np.arange(len(tensor)), -1)
+            if known is not None:
+                here = torch.from_numpy(np.flatnonzero(rows >= 0))
+                tensor[here] = known[torch.from_numpy(rows[rows >= 0])].to(tensor.dtype)
+            _enter(account, name, tensor, rows, 0 if known is None else len(known))
     account.left += [name for name in found if name not in target.state_dict()]
     return account
 
 
 def _check(source: Model, target: Model, layers: int | None) -> None:
     ours, theirs = target.settings.backbone, source.settings.backbone
-    for name in SHARED:
+    for name in ours.model_dump(exclude=set(OWN_CHOICE)):
         if getattr(ours, name) != getattr(theirs, name):
             raise BadInput(
                 f"the pre-trained model has another {name}", where=f"model.{name}", value=getattr(ours, name),
@@ -82,28 +107,31 @@ def _check(source: Model, target: Model, layers: int | None) -> None:
         )  # fmt: skip
 
 
-def _rows_taken(name: str, tensor: torch.Tensor, found: torch.Tensor | None, layers: int, total: int) -> int:
-    """How many leading rows of the target's tensor come from the source: all, some (tables), or 0."""
-    if found is None or name.startswith("heads."):
-        return 0
+def _taken(name: str, layers: int, total: int) -> bool:
+    """Whether a tensor comes from the source: embeddings and the first layers do, what follows only after all of them."""
     parts = name.split(".")
+    if parts[0] == "heads":
+        return False
     if parts[1] == "blocks":
-        return len(tensor) if int(parts[2]) < layers else 0
-    if parts[1] == "final_norm":
-        return len(tensor) if layers == total else 0
-    return min(len(tensor), len(found))
+        return int(parts[2]) < layers
+    return layers == total or parts[1] in EMBEDDING
 
 
-def _enter(account: Account, name: str, tensor: torch.Tensor, rows: int, source_rows: int) -> None:
+def _enter(account: Account, name: str, tensor: torch.Tensor, rows: NDArray[np.int64], source_rows: int) -> None:
+    """Writes down what became of one tensor; ``rows`` [R] is the source's row of each of its own, -1 for new ones."""
     width = tensor[0].numel() if tensor.dim() > 1 else 1
-    account.weights_moved += rows * width
-    account.weights_made += (len(tensor) - rows) * width
-    if rows == len(tensor):
+    moved = int((rows >= 0).sum())
+    account.weights_moved += moved * width
+    account.weights_made += (len(tensor) - moved) * width
+    prefix = bool((rows[:moved] == np.arange(moved)).all())
+    if moved == len(tensor) and prefix:
         account.moved.append(name)
-    elif rows:
-        account.moved.append(f"{name}[:{rows}]")
-        account.made.append(f"{name}[{rows}:{len(tensor)}]")
+    elif moved:
+        account.moved.append(f"{name}[:{moved}]" if prefix else f"{name}[{moved:,} rows]")
+        if moved < len(tensor):
+            account.made.append(f"{name}[{moved}:{len(tensor)}]" if prefix else f"{name}[{len(tensor) - moved:,} rows]")
     else:
         account.made.append(name)
-    if source_rows > rows:
-        account.left.append(f"{name}[{rows}:{source_rows}]" if rows else name)
+    if source_rows > moved:
+        part = f"[{moved}:{source_rows}]" if prefix else f"[{source_rows - moved:,} rows]"
+        account.left.append(f"{name}{part}" if moved else name)

@@ -74,7 +74,7 @@ def finetune(recipe: FinetuneRecipe, out: str, resume: bool = False, data: Label
         reports.append(train_one(training, built[training.arm], resume and training.folder.exists))
     report = summary(out, trainings, reports, main.measure)
     best = Path(report["best"])
-    write_model(root, load_model(best), main.tokenizer, Remembered(task=main.spec), _summary(recipe, main))
+    write_model(root.path, load_model(best), main.tokenizer, Remembered(task=main.spec), _summary(recipe, main))
     root.finish(report)
     return report
 
@@ -137,7 +137,7 @@ def train_one(training: Training, built: Finetuning, resume: bool) -> dict[str, 
     }
     if built.data.test is not None:
         report["test"] = _judged(built, model, built.data.test).to_dict()
-    write_model(folder, model, built.tokenizer, Remembered(task=built.spec), _summary(recipe, built))
+    write_model(folder.path, model, built.tokenizer, Remembered(task=built.spec), _summary(recipe, built))
     folder.finish(report)
     if dev.collapsed:
         say("warning: this run has collapsed: it does no better on dev than one answer for everything")

@@ -11,7 +11,8 @@ from warmstart.recipe.remembered import Remembered, read_remembered
 from warmstart.tasks.spec import TaskSpec
 from warmstart.text.tokenizer import Tokenizer
 from warmstart.train.precision import compute_dtype, use_fast_fp32
-from warmstart.transfer.folder import load_model
+from warmstart.transfer.folder import check_rows, load_model
+from warmstart.transfer.hub import model_folder
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,14 +42,9 @@ def load_run(run: Path | str, precision: str = "fp32") -> Loaded:
     """
     keep_freed_memory()
     use_fast_fp32()
-    folder, place = Path(run), device()
+    folder, place = model_folder(str(run)), device()
     dtype = compute_dtype(precision, place)
     remembered = read_remembered(folder)
     model, tokenizer = load_model(folder, dtype), Tokenizer.load(folder)
-    rows = model.settings.backbone.vocab_size
-    if tokenizer.vocab_size != rows:
-        raise BadInput(
-            "the tokenizer does not fit the weights beside it", where=str(folder), value=f"{tokenizer.vocab_size} tokens",
-            allowed=f"{rows}", next_step="restore the folder from a copy",
-        )  # fmt: skip
+    check_rows(tokenizer.vocab_size, model, str(folder))
     return Loaded(folder, model.to(place), tokenizer, remembered)

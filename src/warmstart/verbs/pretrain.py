@@ -63,7 +63,7 @@ def pretrain(recipe: PretrainRecipe, out: str, resume: bool = False) -> dict[str
     progress = trainer.run()
     metrics = _final_metrics(folder)
     summary = f"A causal language model pre-trained on {progress.tokens:,} tokens."
-    write_model(folder, built.model, built.tokenizer, Remembered(clean=corpus.manifest.clean), summary)
+    write_model(folder.path, built.model, built.tokenizer, Remembered(clean=corpus.manifest.clean), summary)
     report = {
         "run": out,
         "steps": progress.step,

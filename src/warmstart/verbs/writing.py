@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from warmstart.base.files import write_text
-from warmstart.base.run_folder import RunFolder
 from warmstart.models.model import Model
 from warmstart.recipe.remembered import Remembered, write_remembered
+from warmstart.tasks.framing import marks
 from warmstart.tasks.spec import TaskSpec
+from warmstart.text.template import Template
 from warmstart.text.tokenizer import Tokenizer
-from warmstart.transfer.folder import save_model
+from warmstart.transfer.folder import Surroundings, save_model
 
 
 def manifest(verb: str, seed: int, data: dict[str, Any]) -> dict[str, Any]:
@@ -28,12 +29,32 @@ def manifest(verb: str, seed: int, data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def write_model(folder: RunFolder, model: Model, tokenizer: Tokenizer, remembered: Remembered, words: str) -> None:
+def write_model(folder: Path, model: Model, tokenizer: Tokenizer, remembered: Remembered, words: str) -> None:
     """Writes everything that loading and predicting need, and a model card."""
-    save_model(model, folder.path)
-    tokenizer.save(folder.path)
-    write_remembered(folder.path, remembered)
-    write_text(folder.path / "README.md", _card(folder.path.name, remembered.task, words))
+    task = remembered.task
+    around = Surroundings(
+        () if task is None else task.label_names,
+        *(_first_id(tokenizer, roles) for roles in (("pad", "end", "unknown"), ("end", "sep"))),
+    )
+    save_model(model, folder, around)
+    sight = model.settings.backbone.sight
+    template = _template(sight, tokenizer) if task is not None or sight == "full" else None
+    tokenizer.save(folder, template, model.settings.backbone.context)
+    write_remembered(folder, remembered)
+    write_text(folder / "README.md", _card(folder.name, remembered.task, words))
+
+
+def _first_id(tokenizer: Tokenizer, roles: tuple[str, ...]) -> int | None:
+    """The id of the first of ``roles`` that the vocabulary has."""
+    return next((tokenizer.role_id(role) for role in roles if tokenizer.role(role) is not None), None)
+
+
+def _template(sight: str, tokenizer: Tokenizer) -> Template:
+    """How a text and a pair of texts are framed, for those who read the folder with another library."""
+    start, delimiter, extract = marks(sight, tokenizer)
+    if sight == "full":
+        return Template((start, "$A", extract), (start, "$A", delimiter, "$B:1", f"{extract}:1"))
+    return Template((start, "$A", extract), (start, "$A", delimiter, "$B", extract))
 
 
 def _card(name: str, spec: TaskSpec | None, words: str) -> str:

@@ -1,0 +1,55 @@
+"""Where a model is: a folder of this machine, or the id of one on the Hugging Face hub.
+
+A hub id is fetched once into the hub's own cache (``HF_HOME``) and read from there; ``HF_HUB_OFFLINE=1`` reads the cache
+only. Config, vocabulary and safetensors are asked for, never pickles and never code. Behind the extra ``hub``.
+"""
+
+import re
+from pathlib import Path
+
+from warmstart.base.errors import BadInput
+
+WANTED = ("*.json", "*.safetensors", "*.txt", "*.bpe", "*.npy")
+_ID = re.compile(r"hf:[\w.-]+(/[\w.-]+)?|[\w-][\w.-]*/[\w.-]+")
+
+
+def is_hub_id(name: str) -> bool:
+    """Whether ``name`` could be one: ``owner/name``, or that or a name alone after ``hf:``."""
+    return _ID.fullmatch(name) is not None
+
+
+def model_folder(name: str) -> Path:
+    """The folder that ``name`` means.
+
+    Raises:
+        BadInput: no such folder here, and no such model on the hub or in its cache.
+    """
+    if Path(name).is_dir():
+        return Path(name)
+    if Path(name).exists():
+        raise BadInput("a file, where a model folder is needed", where=name, next_step="name the folder that it is in")
+    if not is_hub_id(name):
+        raise BadInput(
+            "no such folder", where=name, allowed="a run, a model folder, or the id of a model on the hub (owner/name)",
+            next_step="check the path",
+        )  # fmt: skip
+    return _fetched(name.removeprefix("hf:"))
+
+
+def _fetched(name: str) -> Path:
+    try:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    except ImportError:
+        raise BadInput(
+            "no such folder; models of the hub need another package", where=name,
+            next_step="check the path, or pip install 'warmstart[hub]'",
+        ) from None  # fmt: skip
+    try:
+        return Path(snapshot_download(name, allow_patterns=list(WANTED)))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise BadInput(
+            f"no such folder here, and no such model on the hub or in its cache ({first})", where=name,
+            next_step="check the path or the id, and whether the hub can be reached (HF_HUB_OFFLINE)",
+        ) from None  # fmt: skip

@@ -1,0 +1,101 @@
+"""A model as one ONNX file: ids and a mask in, the head's answers out, any batch and any length. Behind the extra ``onnx``.
+
+Outside this package nothing is packed, so the exported graph reads padded rows: the same blocks with a mask for what a
+token sees. Inputs are ``input_ids`` and ``attention_mask`` (and ``token_type_ids`` where the model has segments), [B, T],
+padded on the right; for multiple choice [B, C, T]. The output is ``logits``:
+
+============================ ==============================================================
+classes, several labels       [B, size]
+score                         [B, 1]
+choice                        [B, C]
+tags, spans                   [B, T, size]: after every token
+no head (a language model)    [B, T, V]
+============================ ==============================================================
+"""
+
+import warnings
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from warmstart.base.errors import BadInput
+from warmstart.models.cache import LayerCache
+from warmstart.models.heads import Head
+from warmstart.models.model import Model
+
+PER_TOKEN = ("tags", "span")
+
+
+class _NoPast(LayerCache):
+    """What a layer reads when nothing came before: only the new keys and values, under a bias [B, T, T]."""
+
+    def append(self, k_BHTK: torch.Tensor, v_BHTK: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return k_BHTK, v_BHTK
+
+
+class Padded(nn.Module):
+    """A Model over padded rows."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.model, self.backbone = model, model.backbone
+        [self.goal] = model.settings.heads or [""]
+        self.full = model.settings.backbone.sight == "full"
+
+    def forward(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """[B, T] (choice: [B, C, T]) → logits."""
+        length = input_ids.shape[-1]
+        ids, mask = input_ids.reshape(-1, length), attention_mask.reshape(-1, length)
+        segments = None if token_type_ids is None else token_type_ids.reshape(-1, length)
+        states = self.backbone.padded(ids, segments, self._past(mask))
+        if not self.goal:
+            return self.model.next_token_logits(states)
+        head: Head = self.model.heads[self.goal]  # type: ignore[assignment]
+        if self.goal in PER_TOKEN:
+            return head.linear(states)  # type: ignore[no-any-return]
+        place = torch.zeros_like(mask.sum(-1)) if self.full else mask.sum(-1) - 1
+        here = torch.arange(length) == place[:, None]  # [B, T], one place a row: exporters read this product rightly
+        read = (here[:, None, :].to(states.dtype) @ states).squeeze(1)
+        answers: torch.Tensor = head.linear(self.model.read(self.goal, read))
+        return answers.reshape(input_ids.shape[:-1]) if self.goal == "choice" else answers
+
+    def _past(self, mask: torch.Tensor) -> _NoPast:
+        """Who sees whom in each row: what is no padding and, left to right, came before; every token sees itself."""
+        seen = mask[:, None, :].bool()
+        place = torch.arange(mask.shape[1], device=mask.device)
+        if not self.full:
+            seen = seen & (place[None, :] <= place[:, None])
+        seen = seen | (place[None, :] == place[:, None])
+        dtype = self.backbone.tokens.weight.dtype
+        bias = torch.zeros(seen.shape, dtype=dtype).masked_fill(~seen, torch.finfo(dtype).min)
+        return _NoPast(bias, bias, place, bias)
+
+
+def export_onnx(model: Model, path: Path) -> None:
+    """Writes ``model`` (float32, in evaluation mode) to ``path``.
+
+    Raises:
+        BadInput: the packages that write ONNX are not installed.
+    """
+    try:
+        import onnxscript  # noqa: F401
+    except ImportError:
+        raise BadInput(
+            "writing ONNX needs another package", where="--to", value="onnx", next_step="pip install 'warmstart[onnx]'"
+        ) from None
+    padded = Padded(model).eval()
+    axes = {0: "batch", 1: "choices", 2: "length"} if padded.goal == "choice" else {0: "batch", 1: "length"}
+    ids = torch.ones((2, 3, 8) if padded.goal == "choice" else (2, 8), dtype=torch.int64)
+    given = {"input_ids": ids, "attention_mask": ids.clone()}  # one tensor under two names would be one input
+    if model.settings.backbone.segments:
+        given["token_type_ids"] = torch.zeros_like(ids)
+    shapes = {name: {axis: torch.export.Dim.DYNAMIC for axis in axes} for name in given}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's, about its own code
+        torch.onnx.export(
+            padded, (), path, kwargs=given, input_names=list(given), output_names=["logits"], dynamic_shapes=shapes,
+            dynamo=True, verbose=False, external_data=False,
+        )  # fmt: skip

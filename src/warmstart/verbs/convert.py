@@ -1,0 +1,59 @@
+"""``warmstart convert``: a model folder in another form."""
+
+from pathlib import Path
+from typing import Any
+
+from warmstart.base.console import say
+from warmstart.base.errors import BadInput
+from warmstart.base.files import staged_folder, write_json
+from warmstart.recipe.remembered import read_remembered
+from warmstart.text.tokenizer import Tokenizer
+from warmstart.transfer.folder import check_rows, import_model, layout_of, save_own
+from warmstart.transfer.hub import model_folder
+from warmstart.verbs.writing import write_model
+
+FORMS = ("hf", "warmstart", "onnx")
+
+
+def convert(source: str, out: str, to: str = "hf") -> dict[str, Any]:
+    """Writes the model in ``source`` to the new folder ``out``: {"out", "to", "model_type", "parameters", "left"}.
+
+    Args:
+        source: a run, a model folder, a hub id, or the folder of the 2018 release.
+        out: must not exist.
+        to: ``hf``: the folder that transformers loads; ``warmstart``: our own names; ``onnx``: model.onnx and the
+            tokenizer.
+
+    Raises:
+        BadInput: no model there, a folder that exists, or an architecture that has no name in that form.
+    """
+    target = Path(out)
+    if target.exists():
+        raise BadInput("the folder exists", where=out, next_step="choose another, or remove it first")
+    folder = model_folder(source)
+    imported, tokenizer, remembered = import_model(folder), Tokenizer.load(folder), read_remembered(folder)
+    model = imported.model
+    check_rows(tokenizer.vocab_size, model, source)
+    layout = layout_of(model.settings)
+    if to == "hf" and layout is None:
+        raise BadInput(
+            "this architecture has no name in transformers", where=source, allowed="--to warmstart, --to onnx",
+            next_step="see docs/transfer.md for what has one",
+        )  # fmt: skip
+    with staged_folder(target) as stage:
+        if to == "onnx":
+            from warmstart.transfer.onnx import export_onnx
+
+            export_onnx(model, stage / "model.onnx")
+        write_model(stage, model, tokenizer, remembered, f"Converted from `{Path(source).name}`.")
+        if to == "warmstart":
+            save_own(model, stage)
+        write_json(
+            stage / "account.json", {"weights": {"moved": sorted(model.state_dict()), "left": list(imported.left)}}
+        )
+    if imported.left:
+        say(f"left behind: {', '.join(imported.left)}")
+    name = "warmstart" if to == "warmstart" or layout is None else layout.model_type
+    return {
+        "out": out, "to": to, "model_type": name, "parameters": model.num_parameters, "left": list(imported.left)
+    }  # fmt: skip

@@ -1,0 +1,90 @@
+"""ONNX files against onnxruntime: for every head the same answers as our packed model, at any batch and length."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from test_folders_transformers import HEADS, OURS, batched, framed, ours
+
+from warmstart.example.batch import collate
+from warmstart.example.example import Goal
+from warmstart.models.settings import HeadSettings
+from warmstart.transfer.onnx import export_onnx
+
+onnxruntime = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxscript")
+pytestmark = pytest.mark.filterwarnings("default")  # the exporter's, about its own code
+
+TAGS = HeadSettings(kind="class", size=5)
+
+
+def rows(*lengths: int) -> list[np.ndarray]:
+    return [np.random.default_rng(n).integers(1, 60, n) for n in lengths]
+
+
+def session(path: Path) -> object:
+    return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+
+
+def close(found: np.ndarray, wanted: torch.Tensor) -> None:
+    assert found.shape == tuple(wanted.shape)
+    assert float(np.abs(found - wanted.numpy()).max()) <= 1e-5 * max(1.0, float(wanted.abs().max()))
+
+
+@pytest.mark.parametrize(
+    ("name", "goal"),
+    [
+        ("gpt1", "score"),
+        ("bert_task", "label"),
+        ("llama", "labels"),
+        ("bert_task", "choice"),
+        ("gpt2", "tags"),
+        ("gpt2", ""),
+    ],
+)
+def test_answers_equal_ours(name: str, goal: str, tmp_path: Path) -> None:
+    """Witness: onnxruntime, on two batches of other sizes than the one that was traced."""
+    full = name == "bert_task"
+    head = (HEADS | {"tags": TAGS}).get(goal)
+    heads = {} if head is None else {goal: head.model_copy(update={"pooled": full and goal != "tags"})}
+    model = ours(name, heads).eval()
+    export_onnx(model, tmp_path / "model.onnx")
+    runtime = session(tmp_path / "model.onnx")
+    for lengths in ((5, 11, 3), (24, 1)):
+        texts = rows(*lengths)
+        ids, mask, segments = batched(texts)
+        given = {"input_ids": ids, "attention_mask": mask} | ({"token_type_ids": segments * 0} if full else {})
+        if goal == "choice":
+            given = {key: value[None] for key, value in given.items()}
+        [found] = runtime.run(None, {key: value.numpy() for key, value in given.items()})
+        examples = [framed(model.settings.backbone, one, {}) for one in texts]
+        states = model.backbone(collate([[e] for e in examples])).split([len(t) for t in texts])
+        if goal in ("tags", ""):
+            answer = model.next_token_logits if goal == "" else model.heads["tags"].linear
+            for row, one in zip(found, states, strict=True):
+                with torch.no_grad():
+                    close(row[: len(one)], answer(one))
+            continue
+        read = torch.stack([one[0 if full else -1] for one in states])
+        with torch.no_grad():
+            wanted = model.heads[goal].linear(model.read(goal, read))
+        close(found, wanted.T if goal == "choice" else wanted)
+
+
+def test_a_whole_choice_goes_through_the_head(tmp_path: Path) -> None:
+    """Invariant: the graph and :meth:`Model.answers` say the same of one question with three choices."""
+    model = ours("gpt2", {"choice": HEADS["choice"]}).eval()
+    export_onnx(model, tmp_path / "model.onnx")
+    texts = rows(6, 9, 4)
+    examples = []
+    for place, ids in enumerate(texts):
+        owned = 1 if place == 0 else 0
+        goal = Goal(np.array([len(ids) - 1]), np.array([0]), np.zeros(owned, np.int64), np.ones(owned, np.float32))
+        examples.append(framed(model.settings.backbone, ids, {"choice": goal}))
+    ids, mask, _ = batched(texts)
+    [found] = session(tmp_path / "model.onnx").run(
+        None, {"input_ids": ids[None].numpy(), "attention_mask": mask[None].numpy()}
+    )
+    close(found[0], model.answers(collate([examples]))["choice"])
+    assert "gpt2" in OURS
