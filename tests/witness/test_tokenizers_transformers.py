@@ -217,6 +217,19 @@ def test_a_saved_folder_is_the_same_tokenizer_in_transformers(
     assert [ids.tolist() for ids in again.encode_batch(HARD)] == expected
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_folder_that_transformers_saved_is_the_same_tokenizer_here(
+    kind: str, small: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """Witness: OpenAIGPTTokenizer, GPT2Tokenizer, BertTokenizer and what they save; no special token is put in."""
+    theirs = theirs_of(kind, small(kind))
+    theirs.save_pretrained(str(tmp_path))
+    ours = Tokenizer.load(tmp_path)
+    assert [ids.tolist() for ids in ours.encode_batch(HARD)] == [ids_of(theirs, text) for text in HARD]
+    for role, key in THEIR_ROLES.items():
+        assert getattr(theirs, f"{key}_token") in (ours.role(role), None)
+
+
 def filled(words: Sequence[str], texts: dict[str, np.ndarray], tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
     """Ids and types of a template, filled by hand."""
     ids: list[int] = []
