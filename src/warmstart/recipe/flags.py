@@ -46,7 +46,7 @@ _VOCABULARY = (
     Flag("--vocab-size", "vocab_size", "entries of a vocabulary that is learned", "N"),
 )  # fmt: skip
 _TEXT = (
-    Flag("--clean", "clean", "cleaning rules, in order, with commas between: ftfy, gpt1, unwrap, breaks, whitespace, lower",
+    Flag("--clean", "clean", "cleaning rules, in order, with commas: ftfy, gpt1, spacy, unwrap, breaks, whitespace, lower",
          "RULES"),
     Flag("--encoding", "encoding", "of text files", "NAME"),
 )  # fmt: skip
