@@ -1,6 +1,7 @@
 """Cleaning rules: examples of the published rules, the standard library's own wrapping, ftfy itself, real books."""
 
 import gzip
+import sys
 import textwrap
 from pathlib import Path
 
@@ -114,6 +115,43 @@ def test_ftfy_rule_is_ftfy() -> None:
     """Witness: the ftfy library."""
     broken = "schÃ¶n â€œso\u2019\u00a0&amp; \ufb01n\r\nzwei"
     assert clean(broken, ["ftfy"]) == ftfy.fix_text(broken) != broken
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("I don't know.", "I do n't know ."),
+        ("Mr. Smith's U.S. house (e.g. this)...", "Mr. Smith 's U.S. house ( e.g. this ) ..."),
+        ("one \n two\n\nthree", "one \n two \n\n three"),
+        ("  two  blanks ", "two blanks"),
+        ("", ""),
+    ],
+)
+def test_spacy_sets_words_apart_and_keeps_lines(text: str, expected: str) -> None:
+    """Witness: English as spaCy's documentation shows it taken apart: contractions, abbreviations, punctuation."""
+    pytest.importorskip("spacy")
+    assert clean(text, ["spacy"]) == expected
+
+
+def test_spacy_words_are_spacys() -> None:
+    """Witness: spacy.blank("en") on each text, its tokens of blanks left out."""
+    spacy = pytest.importorskip("spacy")
+    for text in PARAGRAPHS:
+        assert clean(text, ["spacy"]).split() == [token.text for token in spacy.blank("en")(text) if not token.is_space]
+
+
+def test_spacy_is_not_held_up_by_a_text_without_blanks() -> None:
+    """Witness: nothing is lost of a row of signs on which spaCy alone would need hours."""
+    pytest.importorskip("spacy")
+    row = "=" * 60_000
+    assert clean(f"a {row} b", ["spacy"]).replace(" ", "") == f"a{row}b"
+
+
+def test_a_missing_spacy_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Witness: Python's own way of saying that a module is not there (None in sys.modules)."""
+    monkeypatch.setitem(sys.modules, "spacy", None)
+    with pytest.raises(BadInput, match=r"pip install 'warmstart\[gpt1\]'"):
+        check_rules(["ftfy", "spacy"])
 
 
 def test_breaks_become_newlines() -> None:

@@ -54,7 +54,7 @@ _VOCABULARY = (
 _NEW_VOCABULARY = Flag("--new-vocabulary", "new_vocabulary",
                        "give the start another vocabulary; rows of tokens that both have are kept", switch=True)  # fmt: skip
 _TEXT = (
-    Flag("--clean", "clean", "cleaning rules, in order, with commas between: ftfy, gpt1, unwrap, breaks, whitespace, lower",
+    Flag("--clean", "clean", "cleaning rules, in order, with commas: ftfy, gpt1, spacy, unwrap, breaks, whitespace, lower",
          "RULES"),
     Flag("--encoding", "encoding", "of text files", "NAME"),
 )  # fmt: skip

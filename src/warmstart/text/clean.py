@@ -7,16 +7,20 @@ A rule is a name in :data:`RULES`; what a corpus was cleaned with is a list of n
 ``gpt1``       GPT-1's standardisation of punctuation and blanks (Radford et al. 2018, released code)
 ``unwrap``     joins the lines of hard-wrapped paragraphs; leaves other texts as they are
 ``breaks``     HTML line breaks (IMDB's ``<br />``) to newlines
+``spacy``      the tokens of spaCy's English tokenizer with single blanks between (extra ``gpt1``); lines stay lines
 ``lower``      small letters throughout, as GPT-1's tokens are
 ``whitespace`` runs of blanks to one, at most one empty line in a row, none at the ends
 =============  =====================================================================================
 """
 
+import functools
 import itertools
 import re
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from typing import Any
 
-from warmstart.base.errors import unknown
+from warmstart.base.errors import BadInput, unknown
 
 WIDEST = 120
 """Columns: a text whose lines are commonly longer than this was not wrapped."""
@@ -30,6 +34,7 @@ _BLANKS = re.compile(r"[^\S\n]+")
 _BLANKS_AT_NEWLINE = re.compile(r" ?\n ?")
 _EMPTY_LINES = re.compile(r"\n{3,}")
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
+_ENDLESS = re.compile(r"\S{500}(?=\S)")  # spaCy's time grows with the square of such stretches
 _SENTENCE_END = re.compile(r"""[.!?:;\u2026-][\s"'\u2019\u201d)\]_*]*$""")
 _SENTENCE_START = re.compile(r"""[\s"'\u2018\u201c(\[_*-]*[^\Wa-z_]""")
 _CLOSING, _OPENING = re.compile(r"""\S["'\u2019\u201d]$"""), re.compile(r"""["'\u2018\u201c]\S""")
@@ -44,6 +49,25 @@ def _ftfy(text: str) -> str:
 def _gpt1(text: str) -> str:
     text = _PUNCTUATION.sub(r" \g<0> ", text.translate(_DASHES))
     return _BLANKS.sub(" ", _AROUND_NEWLINE.sub(" \n ", text)).strip()
+
+
+def _spacy(text: str) -> str:
+    tokens = _english()(_ENDLESS.sub(r"\g<0> ", text))
+    words = (token.text.strip(" ") for token in tokens)  # what spaCy makes of " \n " is a token "\n "
+    return " ".join(word for word in words if word)
+
+
+@functools.cache
+def _english() -> Any:
+    _require_spacy()
+    import spacy
+
+    return spacy.blank("en").tokenizer
+
+
+def _require_spacy() -> None:
+    if find_spec("spacy") is None:
+        raise BadInput("the cleaning rule spacy needs the spacy package", next_step="pip install 'warmstart[gpt1]'")
 
 
 def _breaks(text: str) -> str:
@@ -109,16 +133,19 @@ RULES: dict[str, Callable[[str], str]] = {
     "gpt1": _gpt1,
     "unwrap": _unwrap,
     "breaks": _breaks,
+    "spacy": _spacy,
     "lower": str.lower,
     "whitespace": _whitespace,
 }
 
 
 def check_rules(names: Sequence[str], where: str = "--clean") -> None:
-    """Raises :class:`~warmstart.base.errors.BadInput` with a suggestion for a name that is no rule."""
+    """Raises :class:`~warmstart.base.errors.BadInput` for a name that is no rule, or a rule whose package is missing."""
     for name in names:
         if name not in RULES:
             raise unknown("cleaning rule", name, RULES, where=where)
+        if name == "spacy":
+            _require_spacy()
 
 
 def clean(text: str, names: Sequence[str]) -> str:

@@ -1,12 +1,14 @@
 """Tokenizer: text ↔ ids with character offsets, special tokens and a fingerprint, over the ``tokenizers`` library.
 
-Byte-level BPE for now: any text comes back byte for byte. Specials are rows at the end of the vocabulary and can never be
-typed by accident: a document that contains the characters ``<|start|>`` is encoded as those characters.
+A vocabulary learned here is byte-level BPE: any text comes back byte for byte. Published models bring their own forms
+(:mod:`warmstart.text.foreign`); GPT-1's and BERT's fold case and lose blanks. Special tokens can never be typed by accident:
+a document that contains the characters ``<|start|>`` is encoded as those characters. Nor does any ``encode`` add one: frames
+are made in ``tasks``.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -17,9 +19,11 @@ from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 
 from warmstart.base.errors import BadInput
 from warmstart.base.files import write_json, write_text
+from warmstart.text import foreign, roles
+from warmstart.text.template import Template
 
 FILE = "tokenizer.json"
-END = "<|endoftext|>"
+END = roles.END
 START, DELIMITER, EXTRACT = "<|start|>", "<|delimiter|>", "<|extract|>"
 TASK_SPECIALS = (START, DELIMITER, EXTRACT)
 SMALLEST = 256 + 1
@@ -28,13 +32,20 @@ Ints = NDArray[np.int64]
 
 
 class Tokenizer:
-    """A vocabulary and the way to use it. Equal fingerprints mean equal ids for every text."""
+    """A vocabulary and the way to use it. Equal fingerprints mean equal ids for every text.
 
-    def __init__(self, backend: tokenizers.Tokenizer) -> None:
+    Args:
+        backend: the library's tokenizer; its truncation, padding and template are taken off.
+        named: role → special token, where a file names it (:data:`warmstart.text.roles.ROLES`).
+    """
+
+    def __init__(self, backend: tokenizers.Tokenizer, named: Mapping[str, str] | None = None) -> None:
         backend.encode_special_tokens = True
         backend.no_truncation()
         backend.no_padding()
-        self._backend = backend
+        byte_level = "ByteLevel(" in repr(backend.pre_tokenizer)
+        backend.post_processor = processors.ByteLevel(trim_offsets=False) if byte_level else None
+        self._backend, self._named = backend, dict(named or {})
 
     @staticmethod
     def train(texts: Iterable[str], vocab_size: int, min_frequency: int = 2) -> "Tokenizer":
@@ -48,7 +59,6 @@ class Tokenizer:
         backend = tokenizers.Tokenizer(models.BPE())
         backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         backend.decoder = decoders.ByteLevel()
-        backend.post_processor = processors.ByteLevel(trim_offsets=False)
         trainer = trainers.BpeTrainer(
             vocab_size=vocab_size - 1,
             min_frequency=min_frequency,
@@ -60,33 +70,63 @@ class Tokenizer:
 
     @staticmethod
     def load(folder: Path) -> "Tokenizer":
-        """Reads ``tokenizer.json`` from a folder (or the file itself)."""
-        path = Path(folder)
-        path = path / FILE if path.is_dir() else path
-        if not path.is_file():
-            raise BadInput(
-                "no tokenizer here",
-                where=str(path),
-                next_step="give a folder that holds tokenizer.json, such as a corpus or a run",
-            )
-        try:
-            return Tokenizer(tokenizers.Tokenizer.from_file(str(path)))
-        except Exception as error:  # the library raises plain Exception
-            raise BadInput(f"not a readable tokenizer ({error})", where=str(path)) from None
+        """Reads ``tokenizer.json`` from a folder (or the file itself), else an older form of GPT-1, GPT-2 or BERT.
 
-    def save(self, folder: Path) -> None:
-        """Writes ``tokenizer.json`` and the ``tokenizer_config.json`` that ``transformers`` looks for."""
-        write_text(Path(folder) / FILE, self._backend.to_str(pretty=True))
-        config = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 10**9}
-        if self.has(END):
-            config |= {"eos_token": END, "bos_token": END, "unk_token": END, "pad_token": END}
-        write_json(Path(folder) / "tokenizer_config.json", config)
+        Raises:
+            BadInput: nothing of the kind is there, or a file is damaged.
+        """
+        path = Path(folder)
+        file = path / FILE if path.is_dir() else path
+        backend: tokenizers.Tokenizer | None = None
+        if file.is_file():
+            try:
+                backend = tokenizers.Tokenizer.from_file(str(file))
+            except Exception as error:  # the library raises plain Exception
+                raise BadInput(f"not a readable tokenizer ({error})", where=str(file)) from None
+        elif path.is_dir():
+            backend = foreign.read_foreign(path)
+        if backend is None:
+            raise BadInput(
+                "no tokenizer here", where=str(path), allowed=f"{FILE}, {foreign.FORMS}",
+                next_step="give a folder that holds one of these, such as a corpus, a run or a published model",
+            )  # fmt: skip
+        return Tokenizer(backend, roles.named_roles(file.parent))
+
+    def save(self, folder: Path, template: Template | None = None, context: int | None = None) -> None:
+        """Writes ``tokenizer.json`` and the ``tokenizer_config.json`` that ``transformers`` looks for.
+
+        Args:
+            folder: where to.
+            template: the special tokens that other programs shall put round texts; ours are put by frames.
+            context: the longest input of the model, in tokens.
+        """
+        backend, inputs = self._backend, ["input_ids", "attention_mask"]
+        if template is not None:
+            backend = tokenizers.Tokenizer.from_str(backend.to_str())
+            backend.post_processor = template.processor(self.id)
+            inputs[1:1] = ["token_type_ids"] if template.typed else []
+        write_text(Path(folder) / FILE, backend.to_str(pretty=True))
+        config = {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "model_max_length": 10**9 if context is None else context,
+            "model_input_names": inputs,
+        }
+        found = {role.key: self.role(name) for name, role in roles.ROLES.items()}
+        write_json(Path(folder) / roles.CONFIG, config | {key: token for key, token in found.items() if token})
 
     def with_specials(self, tokens: Sequence[str]) -> "Tokenizer":
         """The same vocabulary with those of ``tokens`` that are missing added at its end, in the given order."""
         backend = tokenizers.Tokenizer.from_str(self._backend.to_str())
         backend.add_special_tokens([t for t in tokens if backend.token_to_id(t) is None])
-        return Tokenizer(backend)
+        return Tokenizer(backend, self._named)
+
+    def after(self, rules: Sequence[str]) -> "Tokenizer":
+        """The same vocabulary for text that was cleaned with ``rules``.
+
+        Where ``spacy`` is among them, GPT-1's takes every stretch between blanks as one word, as its authors' code does
+        (:func:`warmstart.text.foreign.at_blanks`); this changes ids and so the fingerprint. Nothing else changes.
+        """
+        return Tokenizer(foreign.at_blanks(self._backend), self._named) if "spacy" in rules else self
 
     @property
     def vocab_size(self) -> int:
@@ -95,7 +135,11 @@ class Tokenizer:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over everything that decides ids."""
+        """SHA-256 over what decides ids and text: normalising, splitting, vocabulary, merges, special tokens, decoding.
+
+        It does not depend on what only frames a text for others, or says which token plays which role: template,
+        truncation, padding, ``tokenizer_config.json``.
+        """
         canonical = json.dumps(json.loads(self._backend.to_str()), sort_keys=True)
         return hashlib.sha256(canonical.encode("utf-8")).hexdigest()
 
@@ -109,6 +153,17 @@ class Tokenizer:
         if found is None:
             raise KeyError(token)
         return int(found)
+
+    def role(self, name: str) -> str | None:
+        """The special token of a role (``begin``, ``end``, ``cls``, ``sep``, ``mask``, ``pad``, ``unknown``), if any."""
+        return roles.find_role(name, self._named, self.has)
+
+    def role_id(self, name: str) -> int:
+        """The id of the token that plays a role (``KeyError`` where none does)."""
+        token = self.role(name)
+        if token is None:
+            raise KeyError(name)
+        return self.id(token)
 
     def encode(self, text: str) -> Ints:
         """[T] ids of one text, no special token added."""
