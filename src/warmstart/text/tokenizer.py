@@ -165,6 +165,19 @@ class Tokenizer:
             raise KeyError(name)
         return self.id(token)
 
+    def begins_with(self, other: "Tokenizer") -> bool:
+        """Whether every token of ``other`` has the same id here, so that its rows of a table can stay where they are."""
+        ours = self._backend.get_vocab(with_added_tokens=True)
+        return all(ours.get(token) == number for token, number in other._backend.get_vocab().items())
+
+    def rows_in(self, other: "Tokenizer") -> Ints:
+        """[V] the id of each of our tokens in ``other``, -1 where it has none."""
+        theirs = other._backend.get_vocab(with_added_tokens=True)
+        rows = np.full(self.vocab_size, -1)
+        for token, number in self._backend.get_vocab(with_added_tokens=True).items():
+            rows[number] = theirs.get(token, -1)
+        return rows
+
     def encode(self, text: str) -> Ints:
         """[T] ids of one text, no special token added."""
         return self.encode_batch([text])[0]
