@@ -8,7 +8,8 @@ import re
 import pytest
 
 from warmstart.base.errors import BadInput
-from warmstart.tasks.catalogue import CATALOGUE, entry, untokenised
+from warmstart.tasks.catalogue import CATALOGUE, entry
+from warmstart.tasks.known.joining import untokenised
 
 PUBLISHED = {
     "rt_polarity": {"train": 8528, "dev": 1066, "test": 1068},

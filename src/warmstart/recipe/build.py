@@ -137,6 +137,7 @@ def build_finetuning(recipe: FinetuneRecipe, data: Labelled | None = None) -> Fi
         backbone = with_start(recipe.model, start.settings.backbone, tokenizer.vocab_size)
     spec = TaskSpec(
         kind=data.kind,
+        name=data.name,
         label_names=data.label_names,
         frame=FrameSettings(
             context=_context(recipe.task, backbone.context),
