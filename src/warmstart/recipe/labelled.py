@@ -1,6 +1,6 @@
 """From a recipe's ``task`` to Records: files of one's own, a data set of the hub, or a known one's folder."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -63,7 +63,7 @@ def _known(task: TaskRecipe, known: Entry) -> Labelled:
     if task.data is None or is_hub_id(task.data):
         raise BadInput(
             f"the folder of {known.name!r} is not given", where="--data", value=task.data,
-            next_step=f"add --data DIR with its files (with a hub id goes the kind: --task {known.kind})",
+            next_step=f"with a hub id goes the kind: --task {known.kind}" if task.data else "add --data DIR with its files",
         )  # fmt: skip
     if "train" not in known.parts:
         raise BadInput(
@@ -107,15 +107,20 @@ def _from_hub(task: TaskRecipe, kind: Kind, data: str) -> Labelled:
     splits = hub_splits(data)
     if "train" not in splits:
         raise BadInput("no training part", where="--data", value=list(splits), allowed="a part named train")
-    train = task_of(kind, splits["train"], None, data)
+    train = task_of(kind, splits.pop("train"), None, data)
 
-    def more(names: Sequence[str]) -> list[Record] | None:
-        name = next((name for name in names if name in splits), None)
-        rows = None if name is None else rows_with_labels(kind, splits[name])
-        return None if rows is None else task_of(kind, rows, train.label_names, f"{data}, {name}").records
+    def more(*names: str) -> list[Record] | None:
+        name = next((name for name in names if name in splits), "")
+        rows = rows_with_labels(kind, splits[name]) if name else None
+        if rows is None:
+            return None
+        del splits[name]
+        return task_of(kind, rows, train.label_names, f"{data}, {name}").records
 
-    found = _divided(kind, train.label_names, train.records, more(HUB_DEV), task.dev_frac)
-    return replace(found, test=more(("test",)))
+    found = _divided(kind, train.label_names, train.records, more(*HUB_DEV), task.dev_frac)
+    found = replace(found, test=more("test"))
+    left = [f"not read, of another name or without labels: {', '.join(splits)}"] if splits else []
+    return replace(found, note="; ".join(filter(None, (found.note, *left))))
 
 
 def _divided(

@@ -66,7 +66,7 @@ class Entry:
             rows = self.parts[name](folder)
             if rows is not None:
                 names = self.label_names if labels is None else labels
-                records[name] = list(records_of(self.kind, rows, names, True, str(path)))
+                records[name] = list(records_of(self.kind, rows, names, True, f"{path}, {name}"))
         notes = (f"{count:,} {words}" if count else words for words, count in folder.notes.items())
         return Splits(records, "; ".join(notes))
 
@@ -105,7 +105,7 @@ _TEXTS = (
     ),
     Entry(
         "20news", "classification", _ACCURACY, texts.GROUPS, texts.NEWSGROUPS_PARTS,
-        "train and test cut by date; headers, and the Newsgroups: lines of quoted ones, left out, since they name the "
+        "train and test cut by date; headers, and lines of quoted ones that name groups, left out, since they give the "
         "label; uuencoded posts kept", ("20news",),
     ),
     Entry(
@@ -142,7 +142,7 @@ _INFERENCE = (
         "scitail", "entailment", _ACCURACY, ("entailment", "neutral"), pairs.SCITAIL_PARTS, _OFFICIAL,
         ("SciTailV1.1", "SciTail", "scitail"),
     ),
-    Entry("qnli", "entailment", _ACCURACY, pairs.ENTAILED, pairs.QNLI_PARTS, _GLUE, ("QNLI", "qnli")),
+    Entry("qnli", "entailment", _ACCURACY, pairs.ENTAILED, pairs.QNLI_PARTS, "GLUE's pairs", ("QNLI", "qnli")),
     Entry("rte", "entailment", _ACCURACY, pairs.ENTAILED, pairs.RTE_PARTS, _GLUE, ("RTE", "rte")),
     Entry(
         "wnli", "entailment", _ACCURACY, pairs.WNLI_NAMES, pairs.WNLI_PARTS,
@@ -152,8 +152,8 @@ _INFERENCE = (
 )  # fmt: skip
 _SIMILARITY = (
     Entry(
-        "mrpc", "similarity", _F1, pairs.PARAPHRASE, pairs.MRPC_PARTS, "official train and test, GLUE's dev",
-        ("MRPC", "mrpc"),
+        "mrpc", "similarity", _F1, pairs.PARAPHRASE, pairs.MRPC_PARTS,
+        "official test; dev is GLUE's where the folder has it, or the list of its ids", ("MRPC", "mrpc"),
     ),
     Entry("qqp", "similarity", _F1, pairs.DUPLICATE, pairs.QQP_PARTS, _GLUE, ("QQP", "qqp")),
     Entry(

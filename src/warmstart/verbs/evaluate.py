@@ -39,7 +39,7 @@ def evaluate(
         BadInput: no such run, anything wrong with the data, or a corpus made with another tokenizer.
     """
     loaded = load_run(run, precision)
-    spec = loaded.remembered.task
+    spec = loaded.task() if task or split else loaded.remembered.task
     if spec is None:
         return _language_model(loaded, data, encoding)
     records = judged(spec, data, encoding, task, split)

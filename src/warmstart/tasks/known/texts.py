@@ -33,7 +33,7 @@ COLA = Table(
 SST2 = Table({"text": "sentence", "label": "label"}, labels={"0": SENTIMENT[0], "1": SENTIMENT[1]}, text=untokenised)
 
 _SPLIT_SEED = 0
-_QUOTED_HEADER = re.compile(r"^\W*Newsgroups:.*\n?", re.MULTILINE)
+_QUOTED_HEADER = re.compile(r"^[^\w\n]*(?:Newsgroups|Xref):.*\n?", re.MULTILINE)
 
 
 def _rt_polarity(name: str) -> Part:
@@ -99,7 +99,7 @@ def _newsgroups(name: str) -> Part:
 
 
 def without_header(post: str) -> str:
-    """The body of a post: what follows the first empty line, without the ``Newsgroups:`` lines of quoted posts."""
+    """The body of a post: what follows the first empty line, without the lines of quoted headers that name groups."""
     return _QUOTED_HEADER.sub("", post.partition("\n\n")[2])
 
 
