@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 
 _FACE = (
     "Classifier", "evaluate", "explain", "finetune", "generate", "load", "predict", "prepare", "pretrain", "report",
+    "submit",
 )  # fmt: skip
 
 __all__ = [*_FACE, "__version__"]

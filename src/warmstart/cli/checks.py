@@ -87,7 +87,9 @@ def _value(recipe: Any, path: str) -> Any:
 
 
 def _check(flag: Flag, path: str) -> None:
-    if path in flag.unless or (flag.exists == "text" and (path == "-" or glob.has_magic(path))):
+    if path in flag.unless or (flag.unless_begins and path.startswith(flag.unless_begins)):
+        return
+    if flag.exists == "text" and (path == "-" or glob.has_magic(path)):
         return
     if not os.path.exists(path):
         if flag.exists == "model" and _may_be_hub_id(path):

@@ -52,6 +52,14 @@ def _predict(result: Mapping[str, Any]) -> None:
         emit_text(f"{result['output']}: {result['examples']:,} predictions")
 
 
+def _submit(result: Mapping[str, Any]) -> None:
+    rows = [[name, f"{count:,}"] for name, count in result["files"].items()]
+    emit_text(table(["file", "predictions"], rows))
+    emit_text(
+        f"{result['out']}: " + ("complete" if not result["missing"] else f"{len(result['missing'])} files missing")
+    )
+
+
 def _generate(result: Mapping[str, Any]) -> None:
     for generation in result["generations"]:
         emit_text(f"{generation['prompt']}{generation['text']}")
@@ -77,6 +85,7 @@ _SHOWN = {
     "finetune": _run,
     "evaluate": _evaluate,
     "predict": _predict,
+    "submit": _submit,
     "generate": _generate,
     EXPLAIN: _explain,
     "report": _report,

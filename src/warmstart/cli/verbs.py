@@ -64,6 +64,7 @@ def settings_of(table: str) -> "type[Settings]":
         "finetune": schema.FinetuneRecipe,
         "evaluate": requests.EvaluateRequest,
         "predict": requests.PredictRequest,
+        "submit": requests.SubmitRequest,
         "generate": requests.GenerateRequest,
         "report": requests.ReportRequest,
         "convert": requests.ConvertRequest,
@@ -106,6 +107,12 @@ def _predict(settings: Any, asked: Asked) -> Any:
     from warmstart.verbs.predict import predict
 
     return predict(**settings.model_dump())
+
+
+def _submit(settings: Any, asked: Asked) -> Any:
+    from warmstart.verbs.submit import submit
+
+    return submit(**settings.model_dump())
 
 
 def _generate(settings: Any, asked: Asked) -> Any:
@@ -169,7 +176,11 @@ _ALL = (
         "a model for a task, from pre-trained weights or from random ones",
         "--start RUN|none --task KIND|NAME --train FILE --dev FILE --out RUN [--resume]",
         "Learns a task from labelled examples, keeps the weights that did best on dev, and judges them.\n"
-        "With --seeds N and --control it shows what the pre-training bought, and how sure that is.",
+        "With --seeds N and --control it shows what the pre-training bought, and how sure that is.\n"
+        "Known data sets, read from the folder --data as they are distributed: cola, sst2, rt_polarity, imdb, 20news,\n"
+        "dbpedia; snli, snli_cad, snli+cad, mnli, scitail, qnli, rte, wnli; mrpc, qqp, stsb; dream, race, race_m,\n"
+        "race_h, race_m+dream, storycloze, copa, csqa, openbookqa, arc_easy, arc_challenge; and, to judge on only,\n"
+        "mnli_1k, xnli.",
         "warmstart finetune --start runs/books --task classification --train train.jsonl --dev dev.jsonl \\\n"
         "    --seeds 3 --control --out runs/reviews\n"
         '  reads lines such as {"text": "a fine film", "label": "positive"};\n'
@@ -180,7 +191,7 @@ _ALL = (
     Verb(
         "evaluate",
         "how well a run does on labelled examples",
-        "--run RUN --data FILE",
+        "--run RUN --data FILE|DIR|ID [--task NAME] [--split PART]",
         "Shows the measures of the task, each with its 95 % bootstrap interval.",
         'warmstart evaluate --run runs/reviews --data test.jsonl --json\n  {"metrics": …, "intervals": …, "examples": …}',
         _evaluate,
@@ -192,6 +203,15 @@ _ALL = (
         "Writes one JSON line per example, in order, with label, score, probabilities and the row's other columns.",
         "warmstart predict --run runs/reviews --input new.csv --output predictions.jsonl",
         _predict,
+    ),
+    Verb(
+        "submit",
+        "predictions for GLUE's test files, as the zip that its site takes",
+        "RUN… --data GLUE_DIR --out FILE.zip",
+        "Each run answers the test files of the task that it has learned from GLUE's folder; a run for mnli answers\n"
+        "MNLI-m, MNLI-mm and AX. The zip is checked against GLUE's rules; what is missing in it is said.",
+        "warmstart submit runs/rte runs/sst2 --data glue --out submission.zip",
+        _submit,
     ),
     Verb(
         "generate",

@@ -25,11 +25,15 @@ class _Member(tarfile.TarInfo):
         return member
 
 
-def members(path: str) -> Iterator[tuple[str, Iterator[bytes]]]:
-    """Name and blocks of bytes of each ``.txt`` member in the archive's order; read each before asking for the next.
+def members(path: str, ending: str = ".txt") -> Iterator[tuple[str, Iterator[bytes]]]:
+    """Name and blocks of bytes of each member of that ending, in the archive's order; read each before the next.
+
+    Args:
+        path: the archive.
+        ending: in small letters; empty for every file.
 
     Raises:
-        BadInput: a broken archive, a link, an unsafe name, or no ``.txt`` member.
+        BadInput: a broken archive, a link, an unsafe name, or no such member.
     """
     found = False
     with (
@@ -40,7 +44,7 @@ def members(path: str) -> Iterator[tuple[str, Iterator[bytes]]]:
         for member in archive:
             archive.members = []  # type: ignore[attr-defined]  # the library keeps every header it has met
             _check(member, path)
-            if member.isfile() and _wanted(member.name):
+            if member.isfile() and _wanted(member.name, ending):
                 found = True
                 content = archive.extractfile(member)
                 assert content is not None
@@ -48,7 +52,7 @@ def members(path: str) -> Iterator[tuple[str, Iterator[bytes]]]:
         for _ in blocks_of(stream):  # to the end, where the packing keeps its checksum
             pass
     if not found:
-        raise BadInput("no .txt file in this archive", where=path, allowed="a tar of .txt files")
+        raise BadInput(f"no {ending} file in this archive", where=path, allowed=f"a tar of {ending} files")
 
 
 def _blocks(content: IO[bytes], path: str) -> Iterator[bytes]:
@@ -67,9 +71,9 @@ def _damage_named(path: str) -> Iterator[None]:
         ) from None
 
 
-def _wanted(name: str) -> bool:
+def _wanted(name: str, ending: str) -> bool:
     name = PurePosixPath(name).name
-    return name.lower().endswith(".txt") and not name.startswith(".")
+    return name.lower().endswith(ending) and not name.startswith(".")
 
 
 def _check(member: tarfile.TarInfo, path: str) -> None:

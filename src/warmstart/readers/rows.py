@@ -30,18 +30,21 @@ class Row:
     where: str
 
 
-def rows(path: str, encoding: str = "utf-8", columns: Sequence[str] | None = None) -> Iterator[Row]:
+def rows(
+    path: str, encoding: str = "utf-8", columns: Sequence[str] | None = None, *, ending: str = ""
+) -> Iterator[Row]:
     """The rows of one file in order, read as its ending says (standard input: JSONL).
 
     Args:
         path: a file, or ``-``.
         encoding: of JSONL, CSV and TSV.
         columns: names for a CSV or TSV without a header line; :data:`REST` at the end allows further columns.
+        ending: read it as a file of this ending, whatever its own is.
 
     Raises:
         BadInput: an unknown ending, an unreadable or broken file, no row at all.
     """
-    kind = ".jsonl" if path == STDIN else form(path)[0]
+    kind = ending or (".jsonl" if path == STDIN else form(path)[0])
     if kind not in _READERS:
         raise BadInput(
             "not a table by its ending", where=path, allowed=", ".join(f"{k}[.gz|.zst]" for k in sorted(_READERS))

@@ -141,6 +141,7 @@ def build_finetuning(recipe: FinetuneRecipe, data: Labelled | None = None) -> Fi
     lm_weight = (0.5 if backbone.sight == "causal" else 0.0) if recipe.lm_weight is None else recipe.lm_weight
     spec = TaskSpec(
         kind=data.kind,
+        name=data.name,
         label_names=data.label_names,
         frame=FrameSettings(
             context=_context(recipe.task, backbone.context),

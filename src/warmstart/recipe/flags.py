@@ -6,6 +6,8 @@ The type of a flag, its choices and its default are those of its field; only its
 from dataclasses import dataclass, replace
 from typing import Literal
 
+HUB = "hf:"
+"""How the ids of data sets on the hub begin."""
 LENGTH = "LENGTH"
 """Stands for a length with its unit in the help."""
 
@@ -26,6 +28,7 @@ class Flag:
         exists: what kind of path the value must be; ``text`` is files, folders, globs or ``-``; ``model`` is a folder or
             the id of a model on the hub.
         unless: words that are no paths.
+        unless_begins: the beginning of words that are no paths.
     """
 
     name: str
@@ -36,6 +39,7 @@ class Flag:
     switch: bool = False
     exists: PathKind = ""
     unless: tuple[str, ...] = ()
+    unless_begins: str = ""
 
 
 Table = dict[str, tuple[Flag, ...]]
@@ -130,13 +134,13 @@ FINETUNE: Table = {
     ),
     "Task": (
         Flag("--task", "task.name", "classification, entailment, similarity, regression, choice, multilabel (with "
-             "--train), or a known data set: rt_polarity, cola, snli, snli_cad, snli+cad, stsb, dream (with --data)",
-             "KIND|NAME"),
+             "--train), or the name of a known data set (with --data)", "KIND|NAME"),
         Flag("--train", "task.train", "labelled examples to learn from: JSONL, CSV, TSV, Parquet", "FILE",
              exists="file"),
         Flag("--dev", "task.dev", "labelled examples to choose the best weights by", "FILE", exists="file"),
         Flag("--test", "task.test", "labelled examples for the last word", "FILE", exists="file"),
-        Flag("--data", "task.data", "folder of a known data set, as distributed", "DIR", exists="folder"),
+        Flag("--data", "task.data", "folder of a known data set, as distributed; with a kind, one of the hub: "
+             "hf:owner/name[:config]", "DIR|ID", exists="folder", unless_begins=HUB),
         Flag("--dev-frac", "task.dev_frac", "share of the training examples that serves as dev where there is none",
              "SHARE"),
         Flag("--train-frac", "task.train_frac", "share of the training examples that is used", "SHARE"),
@@ -147,7 +151,8 @@ FINETUNE: Table = {
         Flag("--measure", "task.measure", "what dev is judged by (default: the measure of the task)", "NAME"),
     ),
     "Objective": (
-        Flag("--lm-weight", "lm_weight", "weight of the auxiliary language model (default: 0.5, and 0 for a bidirectional model)", "LAMBDA"),
+        Flag("--lm-weight", "lm_weight",
+             "weight of the auxiliary language model (default: 0.5, and 0 for a bidirectional model)", "LAMBDA"),
         Flag("--lm-average", "lm_average", "what counts alike in it"),
         Flag("--head-dropout", "head_dropout", "on the state that the classifier reads", "P"),
     ),
@@ -162,17 +167,15 @@ FINETUNE: Table = {
 EVALUATE: Table = {
     "What to judge": (
         _RUN,
-        Flag(
-            "--data",
-            "data",
-            "labelled examples: JSONL, CSV, TSV, Parquet; for a language model text or a corpus",
-            "FILE",
-            exists="either",
-        ),
+        Flag("--data", "data", "labelled examples: JSONL, CSV, TSV, Parquet; the folder of a known data set; "
+             "hf:owner/name[:config]; for a language model text or a corpus", "FILE|DIR|ID", exists="either",
+             unless_begins=HUB),
+        Flag("--task", "task", "known data set in the folder (default: the one that the run has learned)", "NAME"),
+        Flag("--split", "split", "part of a data set to judge on (default: test where it has labels, else dev)", "PART"),
         Flag("--encoding", "encoding", "of the file", "NAME"),
         _PRECISION,
     )
-}
+}  # fmt: skip
 PREDICT: Table = {
     "What to predict": (
         _RUN,
@@ -184,6 +187,14 @@ PREDICT: Table = {
         _PRECISION,
     )
 }  # fmt: skip
+SUBMIT: Table = {
+    "What to submit": (
+        Flag("RUN", "runs", "runs that have learned GLUE's tasks, one for each", "RUN", many=True, exists="folder"),
+        Flag("--data", "data", "folder that holds GLUE's own folders: CoLA, SST-2, …", "GLUE_DIR", exists="folder"),
+        Flag("--out", "out", "the submission", "FILE.zip"),
+        _PRECISION,
+    )
+}
 GENERATE: Table = {
     "What to continue": (
         _RUN,
@@ -224,6 +235,7 @@ TABLES: dict[str, Table] = {
     "finetune": FINETUNE,
     "evaluate": EVALUATE,
     "predict": PREDICT,
+    "submit": SUBMIT,
     "generate": GENERATE,
     "report": REPORT,
     "convert": CONVERT,
@@ -235,6 +247,7 @@ SETTINGS = {
     "FinetuneRecipe": "finetune",
     "EvaluateRequest": "evaluate",
     "PredictRequest": "predict",
+    "SubmitRequest": "submit",
     "GenerateRequest": "generate",
     "ReportRequest": "report",
     "DemoRequest": "demo",

@@ -10,10 +10,12 @@ from warmstart.train.settings import Precision
 
 
 class EvaluateRequest(Settings):
-    """``warmstart evaluate``."""
+    """``warmstart evaluate``; ``task`` and ``split`` are for data sets, not for files."""
 
     run: str
     data: str
+    task: str | None = None
+    split: str | None = None
     encoding: str = "utf-8"
     precision: Precision = "fp32"
 
@@ -26,6 +28,15 @@ class PredictRequest(Settings):
     output: str
     encoding: str = "utf-8"
     long_text: Literal["cut", "refuse"] | None = None
+    precision: Precision = "fp32"
+
+
+class SubmitRequest(Settings):
+    """``warmstart submit``."""
+
+    runs: tuple[str, ...] = Field(min_length=1)
+    data: str
+    out: str
     precision: Precision = "fp32"
 
 

@@ -70,8 +70,9 @@ class PretrainRecipe(Settings):
 class TaskRecipe(Settings):
     """What is learned, and from which files.
 
-    ``name`` is a kind (``classification``, …) with ``train``, ``dev`` and ``test`` files, or a known dataset with
-    ``data``, the folder that holds it as distributed. Without a dev file, ``dev_frac`` of the training records serves.
+    ``name`` is a kind (``classification``, …) with ``train``, ``dev`` and ``test`` files or with ``data``, a data set of the
+    hub; or a known data set with ``data``, the folder that holds it as distributed. Without dev examples, ``dev_frac`` of
+    the training records serves.
     """
 
     name: str

@@ -1,36 +1,28 @@
 """Known data sets, read from a folder as they are distributed.
 
-Nothing is fetched and nothing is changed on disk. Each entry knows its files, columns, label numbers and encoding, and the
-measure that papers report for it. Where a data set has traps, its loader says how it steps round them.
+Nothing is fetched and nothing is changed on disk. Each entry knows its files, columns, label names and encoding, and the
+measures that papers report for it; how the files are read stands in ``known/``. Which of several forms a folder holds is
+seen from its files. Where a data set has traps, its loader says how it steps round them.
 """
 
-import json
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from warmstart.base.errors import BadInput, unknown
-from warmstart.base.seeds import generator
+from warmstart.base.errors import unknown
 from warmstart.example.record import Record
-from warmstart.readers.opening import lines, open_binary
-from warmstart.readers.rows import REST, Row, rows
 from warmstart.tasks.dataset import records_of
+from warmstart.tasks.known import choices, pairs, texts
+from warmstart.tasks.known.files import Folder, Part
 from warmstart.tasks.spec import Kind
 
-Splits = dict[str, list[Record]]
 
-SENTIMENT = ("negative", "positive")
-ACCEPTABILITY = ("unacceptable", "acceptable")
-INFERENCE = ("contradiction", "entailment", "neutral")
-_SNLI_NUMBERS = {"1": "neutral", "2": "contradiction", "3": "entailment"}
-_SPLIT_SEED = 0
-_JOINTS = (
-    (re.compile(r"``\s*"), '"'),
-    (re.compile(r"\s+''(?!\S)"), '"'),
-    (re.compile(r"\s+(n't|'(?:s|m|d|re|ve|ll)?|[.,;:!?%)\]])(?=[\s\"]|$)"), r"\1"),
-    (re.compile(r"([(\[$#])\s+"), r"\1"),
-)
+@dataclass(frozen=True, slots=True)
+class Splits:
+    """What was read: part (``train``, ``dev``, ``test``, …) → Records, and what was done to the files, in words."""
+
+    records: dict[str, list[Record]]
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +32,43 @@ class Entry:
     Attributes:
         name: what ``--task`` takes.
         kind: what kind of task it is.
-        metric: the measure that papers report for it.
+        measures: what papers report for it; dev is judged by the first.
         label_names: class number → name; empty for scores and choices.
-        note: where the splits come from and what was done to the text, in words.
-        load: folder → ``train``, ``dev`` and, where labelled, ``test``.
+        parts: part → how its rows are found; only labelled parts.
+        note: where the splits come from and what one has to know about them, in words.
+        inside: folders that may hold the files in the folder that is named.
     """
 
     name: str
     kind: Kind
-    metric: str
+    measures: tuple[str, ...]
     label_names: tuple[str, ...]
+    parts: Mapping[str, Part]
     note: str
-    load: Callable[[Path], Splits]
+    inside: tuple[str, ...] = ()
+
+    def load(self, path: Path, parts: Sequence[str] = (), labels: Sequence[str] | None = None) -> Splits:
+        """Reads some parts (none named: all); one that the folder need not have is then absent.
+
+        Args:
+            path: the folder.
+            parts: names from ``self.parts``.
+            labels: label names of a model that is to be judged, in its order; otherwise our own.
+
+        Raises:
+            BadInput: an unknown part, a missing file, or a broken one.
+        """
+        folder = Folder(path).inside(*self.inside)
+        records = {}
+        for name in parts or self.parts:
+            if name not in self.parts:
+                raise unknown("part of this data set", name, self.parts, where="--split")
+            rows = self.parts[name](folder)
+            if rows is not None:
+                names = self.label_names if labels is None else labels
+                records[name] = list(records_of(self.kind, rows, names, True, f"{path}, {name}"))
+        notes = (f"{count:,} {words}" if count else words for words, count in folder.notes.items())
+        return Splits(records, "; ".join(notes))
 
 
 def entry(name: str) -> Entry:
@@ -61,162 +78,125 @@ def entry(name: str) -> Entry:
     return CATALOGUE[name]
 
 
-def untokenised(text: str) -> str:
-    """The named rule for Penn Treebank tokens: back to text as people write it.
-
-    >>> print(untokenised("He said `` hi '' , but she does n't . "))
-    He said "hi", but she doesn't.
-    """
-    for pattern, joined in _JOINTS:
-        text = pattern.sub(joined, text)
-    return text.strip()
-
-
-def _rt_polarity(folder: Path) -> Splits:
-    """Movie-review sentences (Pang and Lee 2005), cp1252; sentences of the same words stay in one part."""
-    splits: Splits = {"train": [], "dev": [], "test": []}
-    seen: set[tuple[str, ...]] = set()
-    for label, ending in zip(SENTIMENT, ("neg", "pos"), strict=True):
-        path = _file(folder, f"rt-polarity.{ending}")
-        cells = (Row({"text": untokenised(line), "label": label}, where) for line, where in _lines(path, "cp1252"))
-        groups: dict[tuple[str, ...], list[Record]] = {}
-        for record in records_of("classification", cells, SENTIMENT, True, str(path)):
-            groups.setdefault(tuple(re.findall(r"\w+", str(record.texts["text"]).lower())), []).append(record)
-        ordered = [groups[key] for key in groups if key not in seen]
-        seen |= groups.keys()
-        tenth = sum(map(len, ordered)) / 10
-        taken: list[Record] = []
-        for place in generator(_SPLIT_SEED, "rt_polarity", label).permutation(len(ordered)):
-            part = "test" if len(taken) < tenth else "dev" if len(taken) < 2 * tenth else "train"
-            splits[part] += ordered[place]
-            taken += ordered[place]
-    return splits
-
-
-def _cola(folder: Path) -> Splits:
-    """Linguistic acceptability (Warstadt et al. 2018); the test labels are not public."""
-
-    def split(name: str) -> list[Record]:
-        path = _file(folder, f"{name}.tsv")
-        found = rows(str(path), columns=["source", "label", "star", "text"])
-        named = (_renamed(row, {"0": ACCEPTABILITY[0], "1": ACCEPTABILITY[1]}) for row in found)
-        return list(records_of("classification", named, ACCEPTABILITY, True, str(path)))
-
-    return {"train": split("train"), "dev": split("dev")}
-
-
-def _snli(folder: Path) -> Splits:
-    """SNLI (Bowman et al. 2015): raw training text, numbered labels; dev and test come as tokens and are joined again."""
-    path = _file(folder, "train_18k.tsv")
-    found = rows(str(path), columns=["label", "again", "premise", "hypothesis"])
-    named = (_renamed(row, _SNLI_NUMBERS, drop="again") for row in found)
-    splits = {"train": list(records_of("entailment", named, INFERENCE, True, str(path)))}
-    for name in ("dev", "test"):
-        path = _file(folder, f"{name}.tsv")
-        tokens = rows(str(path), columns=["label", "premise", "hypothesis"])
-        whole = (Row({key: untokenised(value) for key, value in row.fields.items()}, row.where) for row in tokens)
-        splits[name] = list(records_of("entailment", whole, INFERENCE, True, str(path)))
-    return splits
-
-
-def _snli_cad(folder: Path) -> Splits:
-    """Counterfactually augmented SNLI (Kaushik et al. 2020)."""
-
-    def split(name: str) -> list[Record]:
-        path = _file(folder, f"{name}.tsv")
-        found = rows(str(path), columns=["premise", "hypothesis", "label"])
-        next(found)  # the file's own header, which calls the label gold_label
-        return list(records_of("entailment", found, INFERENCE, True, str(path)))
-
-    return {name: split(name) for name in ("train", "dev", "test")}
-
-
-def _snli_and_cad(folder: Path) -> Splits:
-    """Training examples of both, dev and test of SNLI; ``folder`` holds ``snli`` and ``snli_cad``."""
-    snli = _snli(folder / "snli")
-    return snli | {"train": snli["train"] + _snli_cad(folder / "snli_cad")["train"]}
-
-
-def _stsb(folder: Path) -> Splits:
-    """STS benchmark (Cer et al. 2017): 0 to 5; rows with a source column beside each sentence have it left out."""
-    columns = ["genre", "file", "year", "index", "score", "sentence1", "sentence2", REST]
-
-    def split(name: str) -> list[Record]:
-        path = _file(folder, f"sts-{name}.tsv")
-        return list(records_of("similarity", rows(str(path), columns=columns), (), True, str(path)))
-
-    return {name: split(name) for name in ("train", "dev", "test")}
-
-
-def _dream(folder: Path) -> Splits:
-    """DREAM (Sun et al. 2019): questions about dialogues, three choices; the answer is given as text."""
-
-    def questions(path: Path) -> Iterator[Row]:
-        with open_binary(str(path)) as file:
-            try:
-                dialogues = json.load(file)
-                for turns, asked, number in dialogues:
-                    for q in asked:
-                        fields = {"context": "\n".join(turns), "question": q["question"], "choices": q["choice"]}
-                        yield Row(fields | {"answer": q["answer"], "id": number}, f"{path}, dialogue {number}")
-            except (ValueError, TypeError, KeyError) as error:
-                raise BadInput(f"not a DREAM file ({error})", where=str(path), next_step="fetch it again") from None
-
-    def split(name: str) -> list[Record]:
-        path = _file(folder, f"{name}.json")
-        return list(records_of("choice", questions(path), (), True, str(path)))
-
-    return {name: split(name) for name in ("train", "dev", "test")}
-
-
-def _renamed(row: Row, names: dict[str, str], drop: str = "") -> Row:
-    """The row with its label number replaced by its name (an unknown number stays, to be refused by name)."""
-    fields = {key: value for key, value in row.fields.items() if key != drop}
-    return Row(fields | {"label": names.get(fields["label"], fields["label"])}, row.where)
-
-
-def _lines(path: Path, encoding: str) -> Iterator[tuple[str, str]]:
-    for number, line in enumerate(lines(str(path), encoding), start=1):
-        yield line, f"{path}:{number}"
-
-
-def _file(folder: Path, name: str) -> Path:
-    """The file, plain or packed.
-
-    Raises:
-        BadInput: neither is there.
-    """
-    for candidate in (folder / name, folder / f"{name}.gz"):
-        if candidate.is_file():
-            return candidate
-    raise BadInput(
-        "a file of this data set is missing", where=str(folder / name), allowed=f"{name} or {name}.gz",
-        next_step="give the folder that holds it with --data",
-    )  # fmt: skip
-
-
+_ACCURACY = ("accuracy",)
+_F1 = ("f1", "accuracy")
+_GLUE = "train and dev as in GLUE"
 _OFFICIAL = "official splits"
-CATALOGUE: dict[str, Entry] = {
-    known.name: known
-    for known in (
-        Entry(
-            "rt_polarity", "classification", "accuracy", SENTIMENT,
-            "no official split: 80/10/10 by class, drawn with seed 0, sentences of the same words in one part; tokens "
-            "joined to text",
-            _rt_polarity,
-        ),
-        Entry("cola", "classification", "matthews", ACCEPTABILITY, "official train and dev", _cola),
-        Entry(
-            "snli", "entailment", "accuracy", INFERENCE,
-            "18,000 of the training pairs, official dev and test; dev and test tokens joined to text", _snli,
-        ),
-        Entry("snli_cad", "entailment", "accuracy", INFERENCE, _OFFICIAL, _snli_cad),
-        Entry(
-            "snli+cad", "entailment", "accuracy", INFERENCE,
-            "training pairs of snli and snli_cad together, dev and test of snli; the folder holds both folders",
-            _snli_and_cad,
-        ),
-        Entry("stsb", "similarity", "pearson", (), _OFFICIAL, _stsb),
-        Entry("dream", "choice", "accuracy", (), _OFFICIAL, _dream),
-    )
-}  # fmt: skip
+_NO_DEV = "official train and test"
+_CAD = "dev and test pairs are edits of SNLI's dev and test: tune and report on the same one of the two sets"
+
+_TEXTS = (
+    Entry(
+        "cola", "classification", ("matthews",), texts.ACCEPTABILITY, texts.COLA_PARTS, _GLUE, ("CoLA", "cola"),
+    ),
+    Entry(
+        "sst2", "classification", _ACCURACY, texts.SENTIMENT, texts.SST2_PARTS,
+        "phrases as train and sentences as dev, as in GLUE; test where it has labels; tokens joined to text; three "
+        "quarters of the dev and test sentences also stand in rt_polarity", ("SST-2", "sst2"),
+    ),
+    Entry(
+        "rt_polarity", "classification", _ACCURACY, texts.SENTIMENT, texts.RT_POLARITY_PARTS,
+        "no official split: 80/10/10 by class, drawn with seed 0, sentences of the same words in one part; tokens "
+        "joined to text; holds most of the dev and test sentences of sst2: never judge one on the other",
+    ),
+    Entry(
+        "imdb", "classification", _ACCURACY, texts.SENTIMENT, texts.IMDB_PARTS,
+        f"{_NO_DEV}; <br /> read as a line's end", ("aclImdb", "imdb"),
+    ),
+    Entry(
+        "20news", "classification", _ACCURACY, texts.GROUPS, texts.NEWSGROUPS_PARTS,
+        "train and test cut by date; headers, and lines of quoted ones that name groups, left out, since they give the "
+        "label; uuencoded posts kept", ("20news",),
+    ),
+    Entry(
+        "dbpedia", "classification", _ACCURACY, texts.TOPICS, texts.DBPEDIA_PARTS,
+        f"{_NO_DEV}; the abstract without its title; classes as the folder numbers them", ("dbpedia_csv", "dbpedia"),
+    ),
+)  # fmt: skip
+_INFERENCE = (
+    Entry(
+        "snli", "entailment", _ACCURACY, pairs.INFERENCE, pairs.SNLI_PARTS, _OFFICIAL, ("snli_1.0", "SNLI", "snli"),
+    ),
+    Entry(
+        "snli_cad", "entailment", _ACCURACY, pairs.INFERENCE, pairs.CAD_PARTS, f"{_OFFICIAL}; {_CAD}", ("snli_cad",),
+    ),
+    Entry(
+        "snli+cad", "entailment", _ACCURACY, pairs.INFERENCE, pairs.SNLI_AND_CAD_PARTS,
+        f"training pairs of snli and snli_cad together, dev and test of snli; the folder holds both folders; {_CAD}",
+    ),
+    Entry(
+        "mnli", "entailment", _ACCURACY, pairs.INFERENCE, pairs.MNLI_PARTS,
+        f"{_GLUE}, dev is the matched one; --split dev_mismatched judges on the other", ("MNLI", "multinli_1.0", "mnli"),
+    ),
+    Entry(
+        "mnli_1k", "entailment", _ACCURACY, pairs.INFERENCE, pairs.MNLI_1K_PARTS,
+        "1,000 pairs each of MNLI's matched dev (dev) and mismatched dev (dev_mismatched), to judge on; tokens joined to "
+        "text", ("mnli_1k",),
+    ),
+    Entry(
+        "xnli", "entailment", _ACCURACY, pairs.INFERENCE, pairs.XNLI_PARTS,
+        "official dev and test, a part per language (dev-en, test-de, …), to judge a model on that has learned mnli",
+        ("XNLI-1.0", "xnli", "xnli_en"),
+    ),
+    Entry(
+        "scitail", "entailment", _ACCURACY, ("entailment", "neutral"), pairs.SCITAIL_PARTS, _OFFICIAL,
+        ("SciTailV1.1", "SciTail", "scitail"),
+    ),
+    Entry("qnli", "entailment", _ACCURACY, pairs.ENTAILED, pairs.QNLI_PARTS, "GLUE's pairs", ("QNLI", "qnli")),
+    Entry("rte", "entailment", _ACCURACY, pairs.ENTAILED, pairs.RTE_PARTS, _GLUE, ("RTE", "rte")),
+    Entry(
+        "wnli", "entailment", _ACCURACY, pairs.WNLI_NAMES, pairs.WNLI_PARTS,
+        f"{_GLUE}; dev is adversarial to train: the share of its larger class is the ceiling of most models",
+        ("WNLI", "wnli"),
+    ),
+)  # fmt: skip
+_SIMILARITY = (
+    Entry(
+        "mrpc", "similarity", _F1, pairs.PARAPHRASE, pairs.MRPC_PARTS,
+        "official test; dev is GLUE's where the folder has it, or the list of its ids", ("MRPC", "mrpc"),
+    ),
+    Entry("qqp", "similarity", _F1, pairs.DUPLICATE, pairs.QQP_PARTS, _GLUE, ("QQP", "qqp")),
+    Entry(
+        "stsb", "similarity", ("pearson", "spearman"), (), pairs.STSB_PARTS, f"{_OFFICIAL}; test where it has labels",
+        ("STS-B", "stsbenchmark", "stsb"),
+    ),
+)  # fmt: skip
+_CHOICES = (
+    Entry("dream", "choice", _ACCURACY, (), choices.DREAM_PARTS, _OFFICIAL, ("dream",)),
+    Entry("race", "choice", _ACCURACY, (), choices.RACE_PARTS, f"{_OFFICIAL}, both levels", ("RACE",)),
+    Entry(
+        "race_m", "choice", _ACCURACY, (), choices.race("middle"), f"{_OFFICIAL}, middle schools", ("RACE", "race_m")
+    ),
+    Entry("race_h", "choice", _ACCURACY, (), choices.race("high"), f"{_OFFICIAL}, high schools", ("RACE", "race_h")),
+    Entry(
+        "race_m+dream",
+        "choice",
+        _ACCURACY,
+        (),
+        choices.RACE_M_AND_DREAM_PARTS,
+        "training questions of dream, dev and test of race_m; the folder holds both folders",
+    ),
+    Entry(
+        "storycloze",
+        "choice",
+        _ACCURACY,
+        (),
+        choices.STORYCLOZE_PARTS,
+        "val 2016 cut in 1,497 and 374 as GPT-1's code does (seed 3535999445); test 2016",
+        ("storycloze",),
+    ),
+    Entry("copa", "choice", _ACCURACY, (), choices.COPA_PARTS, "train and dev as in SuperGLUE", ("COPA", "copa")),
+    Entry("csqa", "choice", _ACCURACY, (), choices.CSQA_PARTS, "official random split", ("csqa",)),
+    Entry(
+        "openbookqa",
+        "choice",
+        _ACCURACY,
+        (),
+        choices.OPENBOOKQA_PARTS,
+        f"{_OFFICIAL}, without the book",
+        ("OpenBookQA-V1-Sep2018/Data/Main", "Data/Main", "Main"),
+    ),
+    Entry("arc_easy", "choice", _ACCURACY, (), choices.ARC_EASY_PARTS, _OFFICIAL, ("ARC-Easy",)),
+    Entry("arc_challenge", "choice", _ACCURACY, (), choices.ARC_CHALLENGE_PARTS, _OFFICIAL, ("ARC-Challenge",)),
+)
+CATALOGUE: dict[str, Entry] = {known.name: known for known in (*_TEXTS, *_INFERENCE, *_SIMILARITY, *_CHOICES)}

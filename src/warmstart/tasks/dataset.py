@@ -46,12 +46,12 @@ def read_task(kind: Kind, path: Path | str, labels: Sequence[str] | None = None,
         BadInput: unknown kind, missing or empty file, missing key, unseen label, impossible score or index, or (in a
             training file) all labels the same.
     """
-    return _task(kind, rows(str(path), encoding=encoding), labels, str(path))
+    return task_of(kind, rows(str(path), encoding=encoding), labels, str(path))
 
 
 def task_from(kind: Kind, fields: Iterable[Mapping[str, Any]], labels: Sequence[str] | None = None) -> TaskSet:
     """All labelled examples of some dictionaries; otherwise as :func:`read_task`."""
-    return _task(kind, _numbered(fields), labels, "rows")
+    return task_of(kind, _numbered(fields), labels, "rows")
 
 
 def read_records(
@@ -79,7 +79,8 @@ def records_from(
     return records_of(_known(kind), _numbered(fields), labels, require_label, "rows")
 
 
-def _task(kind: Kind, source: Iterable[Row], labels: Sequence[str] | None, name: str) -> TaskSet:
+def task_of(kind: Kind, source: Iterable[Row], labels: Sequence[str] | None, name: str) -> TaskSet:
+    """All labelled examples of some rows; ``name`` says in messages where they come from; otherwise as :func:`read_task`."""
     columns = LABEL_COLUMNS[_known(kind)] if labels is None else _label_columns(kind, labels)
     drafts = list(_drafts(kind, source, columns, name))
     names = _learn(kind, drafts) if labels is None else tuple(labels)

@@ -59,9 +59,17 @@ class FrameSettings(Settings):
 
 
 class TaskSpec(Settings):
-    """A task as a model remembers it; ``label_names`` is empty for scores and choices."""
+    """A task as a model remembers it.
+
+    Attributes:
+        kind: what kind of task it is.
+        name: the known data set that it was learned from; empty for files of one's own.
+        label_names: class number → name; empty for scores and choices.
+        frame: how its Examples are made.
+    """
 
     kind: Kind
+    name: str = ""
     label_names: tuple[str, ...] = ()
     frame: FrameSettings
 

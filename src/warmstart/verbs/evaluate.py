@@ -8,31 +8,41 @@ from warmstart.base.console import say
 from warmstart.evaluation.perplexity import evaluate_language_model
 from warmstart.evaluation.tuned import evaluate_records
 from warmstart.objectives.causal import causal
+from warmstart.recipe.judged import judged
 from warmstart.recipe.schema import CorpusRecipe, PretrainRecipe
 from warmstart.streams.sources import Rows
 from warmstart.streams.stream import Stream
-from warmstart.tasks.dataset import read_records
 from warmstart.verbs.loading import Loaded, load_run
 from warmstart.verbs.pretrain import open_corpus
 
 
-def evaluate(run: str, data: str, encoding: str = "utf-8", precision: str = "fp32") -> dict[str, Any]:
+def evaluate(
+    run: str,
+    data: str,
+    encoding: str = "utf-8",
+    precision: str = "fp32",
+    task: str | None = None,
+    split: str | None = None,
+) -> dict[str, Any]:
     """Judges ``run`` on ``data``: {"metrics", "intervals", "examples"}.
 
     Args:
         run: a fine-tuned run, or a language model.
-        data: a labelled file; for a language model text or a corpus, and ``examples`` are then tokens.
+        data: a labelled file, the folder of a known data set, or a hub id; for a language model text or a corpus, and
+            ``examples`` are then tokens.
         encoding: of ``data``.
         precision: of the products.
+        task: the known data set, where it is not the one that the run has learned.
+        split: the part of a data set; without it ``test`` where it has labels, else ``dev``.
 
     Raises:
-        BadInput: no such run, anything wrong with the file, or a corpus made with another tokenizer.
+        BadInput: no such run, anything wrong with the data, or a corpus made with another tokenizer.
     """
     loaded = load_run(run, precision)
-    spec = loaded.remembered.task
+    spec = loaded.task() if task or split else loaded.remembered.task
     if spec is None:
         return _language_model(loaded, data, encoding)
-    records = read_records(spec.kind, data, spec.label_names, encoding)
+    records = judged(spec, data, encoding, task, split)
     found = evaluate_records(loaded.model, loaded.tokenizer, spec, records)
     if found.account.cut:
         say(f"{found.account.cut:,} of {found.account.used:,} texts were cut to {spec.frame.context} tokens")

@@ -12,7 +12,7 @@ from warmstart.base.errors import unknown
 from warmstart.base.settings import Settings
 from warmstart.corpora.settings import PrepareSettings
 from warmstart.recipe.load import compose
-from warmstart.recipe.requests import EvaluateRequest, GenerateRequest, PredictRequest
+from warmstart.recipe.requests import EvaluateRequest, GenerateRequest, PredictRequest, SubmitRequest
 from warmstart.recipe.schema import FinetuneRecipe, PretrainRecipe
 from warmstart.verbs import evaluate as _evaluate
 from warmstart.verbs import explain as _explain
@@ -22,10 +22,12 @@ from warmstart.verbs import predict as _predict
 from warmstart.verbs import prepare as _prepare
 from warmstart.verbs import pretrain as _pretrain
 from warmstart.verbs import report as _report
+from warmstart.verbs import submit as _submit
 from warmstart.verbs.classifier import Classifier
 
 __all__ = [
     "Classifier", "evaluate", "explain", "finetune", "generate", "load", "predict", "prepare", "pretrain", "report",
+    "submit",
 ]  # fmt: skip
 
 S = TypeVar("S", bound=Settings)
@@ -69,6 +71,13 @@ def evaluate(run: str, data: str, **flags: Any) -> dict[str, Any]:
 def predict(run: str, input: str, output: str, **flags: Any) -> dict[str, Any]:
     """A file of examples to a file of predictions."""
     return _predict.predict(**_asked(PredictRequest, run=run, input=input, output=output, **flags))
+
+
+def submit(runs: str | Sequence[str], data: str, out: str, **flags: Any) -> dict[str, Any]:
+    """Predictions for GLUE's test files, as the zip that its site takes."""
+    chosen = (runs,) if isinstance(runs, str) else tuple(runs)
+    asked = compose(SubmitRequest, flags={"RUN": chosen} | _typed({"data": data, "out": out, **flags}))
+    return _submit.submit(**asked.model_dump())
 
 
 def generate(run: str, prompt: str | Sequence[str], **flags: Any) -> list[dict[str, Any]]:
