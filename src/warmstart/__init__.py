@@ -9,8 +9,8 @@ from typing import Any
 __version__ = "0.1.0"
 
 _FACE = (
-    "Classifier", "evaluate", "explain", "finetune", "generate", "load", "predict", "prepare", "pretrain", "report",
-    "submit",
+    "Classifier", "convert", "evaluate", "explain", "finetune", "generate", "load", "predict", "prepare", "pretrain",
+    "report", "submit",
 )  # fmt: skip
 
 __all__ = [*_FACE, "__version__"]

@@ -16,7 +16,7 @@ _WANTED = {
     "folder": "a folder",
     "either": "a file or a folder",
     "text": "files, folders, globs or - for standard input",
-    "model": "a run, a model folder, or the id of a model on the hub",
+    "model": "a folder (a run or a model), or the id of a model on the hub",
 }
 
 

@@ -14,6 +14,7 @@ from warmstart.corpora.settings import PrepareSettings
 from warmstart.recipe.load import compose
 from warmstart.recipe.requests import EvaluateRequest, GenerateRequest, PredictRequest, SubmitRequest
 from warmstart.recipe.schema import FinetuneRecipe, PretrainRecipe
+from warmstart.verbs import convert as _convert
 from warmstart.verbs import evaluate as _evaluate
 from warmstart.verbs import explain as _explain
 from warmstart.verbs import finetune as _finetune
@@ -26,13 +27,14 @@ from warmstart.verbs import submit as _submit
 from warmstart.verbs.classifier import Classifier
 
 __all__ = [
-    "Classifier", "evaluate", "explain", "finetune", "generate", "load", "predict", "prepare", "pretrain", "report",
-    "submit",
+    "Classifier", "convert", "evaluate", "explain", "finetune", "generate", "load", "predict", "prepare", "pretrain",
+    "report", "submit",
 ]  # fmt: skip
 
 S = TypeVar("S", bound=Settings)
 
 report = _report.report
+convert = _convert.convert
 
 
 def prepare(paths: Sequence[str] | str, out: str, **flags: Any) -> dict[str, Any]:
