@@ -258,10 +258,26 @@ def test_bad_input_is_found_before_anything_is_written(vocabulary: Path, tmp_pat
         == "--vocab-size: vocabulary too small; got 256; allowed: >= 257."
     )
     assert "no tokenizer here" in refused(settings(source, out, tmp_path))
-    bare = tmp_path / "bare"
-    tokenizers.Tokenizer(tokenizers.models.BPE()).save(str(bare))
-    assert "this tokenizer has no end token; allowed" in refused(settings(source, out, bare))
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["bare", "blank.txt.gz", "t.jsonl"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["blank.txt.gz", "t.jsonl"]
+
+
+def test_a_vocabulary_without_an_end_gets_one(tmp_path: Path) -> None:
+    """Witness: the tokens as stored: documents end with BERT's [SEP], or with a token put behind the vocabulary."""
+    source = write_rows(tmp_path / "t.jsonl", ["a b", "b"])
+    for name, pieces, end in (
+        ("bert", ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b"], 3),
+        ("bare", ["[UNK]", "a", "b"], 3),
+    ):
+        (tmp_path / name).mkdir()
+        backend = tokenizers.Tokenizer(
+            tokenizers.models.WordPiece({p: n for n, p in enumerate(pieces)}, unk_token="[UNK]")
+        )
+        backend.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+        backend.save(str(tmp_path / name / "tokenizer.json"))
+        corpus = prepare(settings(source, tmp_path / f"{name}-corpus", tmp_path / name))
+        a, b = pieces.index("a"), pieces.index("b")
+        assert corpus.tokens(0, 5).tolist() == [a, b, end, b, end]
+        assert corpus.tokenizer().vocab_size == (len(pieces) if name == "bert" else len(pieces) + 1)
 
 
 def test_a_text_that_cleaning_empties_is_refused_and_nothing_stays(vocabulary: Path, tmp_path: Path) -> None:

@@ -94,6 +94,34 @@ def test_the_auxiliary_goal_learns_every_token_after_the_first(kind, tokenizer):
     assert all("lm" not in e.goals for e in framed(tokenizer, spec(kind, names).without_lm(), record)[0])
 
 
+def test_a_bidirectional_backbone_is_framed_as_bert_is(tmp_path):
+    """Witness: transformers' BERT tokenizer on the same pair: ids and segments; one order of a similarity pair."""
+    transformers = pytest.importorskip("transformers", minversion="5.3")
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "he", "sings", "a", "song"]
+    (tmp_path / "vocab.txt").write_text("\n".join(words) + "\n")
+    theirs = transformers.BertTokenizer.from_pretrained(tmp_path)
+    ours = Tokenizer.load(tmp_path)
+    for kind in ("similarity", "entailment"):
+        task = spec(kind, () if kind == "similarity" else ("n", "y"), sight="full", lm=False)
+        keys = ("sentence1", "sentence2") if kind == "similarity" else ("premise", "hypothesis")
+        [[example]] = framed(ours, task, Record(dict(zip(keys, ("he sings", "a song"), strict=True)), 1))
+        wanted = theirs("he sings", "a song")
+        assert example.ids.tolist() == wanted["input_ids"]
+        assert example.segments.tolist() == wanted["token_type_ids"]
+        assert example.goals[task.goal].reads.tolist() == [0]
+    single = spec("classification", ("n", "y"), sight="full", lm=False)
+    [[example]] = framed(ours, single, Record({"text": "he sings"}, 1))
+    assert example.ids.tolist() == theirs("he sings")["input_ids"] and not example.segments.any()
+
+
+def test_each_text_has_its_own_limit_where_asked(tokenizer):
+    """Witness: the released code of GPT-1 cuts each text to a limit before it joins them (spec by hand)."""
+    task = spec("entailment", ("n", "y"), segment_limit=3)
+    framed_all = frame_records(task, [Record({"premise": "abcdef", "hypothesis": "xy"}, 1)], tokenizer)
+    assert shown(tokenizer, framed_all.examples[0][0]) == "[abc$xy]"
+    assert (framed_all.account.cut, framed_all.account.tokens_cut) == (1, 3)
+
+
 def test_full_sight_sees_all_and_asks_no_language_model(tokenizer):
     """Invariant: a token that sees its successor cannot be asked for it."""
     task = spec("classification", ("n", "y"), sight="full", lm=False)

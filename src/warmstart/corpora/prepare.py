@@ -93,7 +93,8 @@ def _make(
     tokenizer, vocab_text_bytes = (given, None) if given else _learn(text, settings.vocab_size)
     tokenizer.save(folder)
     dtype: Literal["uint16", "uint32"] = "uint16" if tokenizer.vocab_size <= 1 << 16 else "uint32"
-    with Shard(folder, dtype, tokenizer.id(END)) as shard:
+    assert tokenizer.end_id is not None
+    with Shard(folder, dtype, tokenizer.end_id) as shard:
         for job in text.done("encoding", folder, sys.maxsize):
             assert job.encoded is not None
             shard.add(job.pieces, job.encoded)
@@ -140,13 +141,8 @@ def _given_tokenizer(settings: PrepareSettings) -> Tokenizer | None:
                 "vocabulary too small", where="--vocab-size", value=settings.vocab_size, allowed=f">= {SMALLEST}"
             )
         return None
-    tokenizer = Tokenizer.load(Path(settings.tokenizer))
-    if not tokenizer.has(END):
-        raise BadInput(
-            "this tokenizer has no end token", where=settings.tokenizer, allowed=f"a vocabulary that holds {END}",
-            next_step="learn one from the text: leave out --tokenizer",
-        )  # fmt: skip
-    return tokenizer
+    tokenizer = Tokenizer.load(Path(settings.tokenizer)).after(settings.clean)
+    return tokenizer if tokenizer.end_id is not None else tokenizer.with_specials([END])
 
 
 def _spool(stack: contextlib.ExitStack) -> str:

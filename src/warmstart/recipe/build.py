@@ -16,7 +16,7 @@ from warmstart.models.model import LM, Model
 from warmstart.models.settings import HeadSettings, ModelSettings, TransformerSettings
 from warmstart.objectives.causal import causal
 from warmstart.recipe.labelled import Labelled, labelled
-from warmstart.recipe.remembered import read_remembered
+from warmstart.recipe.remembered import read_remembered, read_vocabulary
 from warmstart.recipe.schema import FinetuneRecipe, PretrainRecipe, TaskRecipe
 from warmstart.recipe.sizes import backbone_settings, for_task, with_start
 from warmstart.streams.sources import Listed, Rows, num_rows
@@ -73,7 +73,7 @@ def build_pretraining(recipe: PretrainRecipe, corpus: Corpus) -> Pretraining:
     if start is None:
         backbone = backbone_settings(recipe.model, tokenizer.vocab_size)
     else:
-        if not recipe.new_vocabulary:
+        if not recipe.new_vocabulary and not tokenizer.begins_with(start.tokenizer):
             corpus.require_tokenizer(start.tokenizer)
         backbone = with_start(recipe.model, start.backbone, start.rows_for(tokenizer))
     rows = num_rows(corpus.num_tokens, backbone.context)
@@ -150,6 +150,7 @@ def build_finetuning(recipe: FinetuneRecipe, data: Labelled | None = None) -> Fi
             lm=lm_weight > 0,
             lm_weights=recipe.lm_average,
             clean=_rules(recipe),
+            segment_limit=recipe.task.segment_limit,
         ),
     )
     measure = recipe.task.measure or data.measure or default_measures(spec.goal, len(spec.label_names))[0]
@@ -185,8 +186,8 @@ class Start:
 
     def rows_for(self, tokenizer: Tokenizer) -> int:
         """Rows of the token table for ``tokenizer``: spare ones stay, unless the vocabulary is another."""
-        same = tokenizer.fingerprint == self.tokenizer.fingerprint
-        return max(tokenizer.vocab_size, self.backbone.vocab_size) if same else tokenizer.vocab_size
+        spare = self.backbone.vocab_size if tokenizer.begins_with(self.tokenizer) else 0
+        return max(tokenizer.vocab_size, spare)
 
     def into(self, model: Model, tokenizer: Tokenizer, layers: int | None = None) -> WeightAccount:
         """Copies the weights into ``model``, whose vocabulary is that of ``tokenizer``."""
@@ -203,7 +204,8 @@ def _read_start(name: str) -> Start:
         BadInput: no model there, or a vocabulary that has more tokens than the model has rows for.
     """
     folder = model_folder(name)
-    imported, tokenizer = import_model(folder), Tokenizer.load(folder)
+    tokenizer, _ = read_vocabulary(folder)
+    imported = import_model(folder)
     check_rows(tokenizer.vocab_size, imported.model, name)
     return Start(imported, tokenizer)
 
@@ -222,7 +224,7 @@ def _rules(recipe: FinetuneRecipe) -> tuple[str, ...]:
 
 def _tokenizer(recipe: FinetuneRecipe, data: Labelled, start: Start | None) -> Tokenizer:
     """The start's own tokenizer, or another where the recipe says so; without a start the one named or one learned now."""
-    named = None if recipe.tokenizer is None else Tokenizer.load(model_folder(recipe.tokenizer))
+    named = None if recipe.tokenizer is None else read_vocabulary(model_folder(recipe.tokenizer))[0]
     if start is None:
         texts = (text for record in data.train for value in record.texts.values() for text in _strings(value))
         return named or Tokenizer.train(texts, recipe.vocab_size)

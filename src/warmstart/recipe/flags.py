@@ -250,6 +250,7 @@ SETTINGS = {
     "SubmitRequest": "submit",
     "GenerateRequest": "generate",
     "ReportRequest": "report",
+    "ConvertRequest": "convert",
     "DemoRequest": "demo",
 }
 """Name of a settings class → the verb that it belongs to; the classes themselves would have to be imported."""

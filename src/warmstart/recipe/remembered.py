@@ -12,8 +12,13 @@ from warmstart.base.files import read_json, write_json
 from warmstart.base.settings import Settings
 from warmstart.corpora.corpus import MANIFEST, read_manifest
 from warmstart.tasks.spec import TaskSpec
+from warmstart.text.clean import check_rules
+from warmstart.text.tokenizer import Tokenizer
+from warmstart.transfer.release2018 import is_release
 
 FILE = "warmstart.json"
+RELEASE_RULES = ("ftfy", "gpt1", "spacy", "lower")
+"""How the authors of GPT-1 cleaned their text; their folder says it only in code."""
 
 
 class Remembered(Settings):
@@ -43,10 +48,21 @@ def read_remembered(folder: Path) -> Remembered:
         return Remembered(clean=read_manifest(folder).clean)
     path = folder / FILE
     if not path.is_file():
-        return Remembered()
+        return Remembered(clean=RELEASE_RULES) if is_release(folder) else Remembered()
     try:
         return Remembered.model_validate(read_json(path))
     except ValidationError as error:
         raise BadInput(
             f"not a readable task ({error.errors()[0]['msg']})", where=str(path), next_step="restore it from a copy"
         ) from None
+
+
+def read_vocabulary(folder: Path) -> tuple[Tokenizer, Remembered]:
+    """The tokenizer of the model in ``folder``, as it reads text cleaned by the rules that the model remembers.
+
+    Raises:
+        BadInput: a damaged file, or a rule whose package is not installed.
+    """
+    remembered = read_remembered(folder)
+    check_rules(remembered.rules, str(folder))
+    return Tokenizer.load(folder).after(remembered.rules), remembered

@@ -85,6 +85,7 @@ class TaskRecipe(Settings):
     encoding: str = "utf-8"
     long_text: Literal["cut", "refuse"] = "cut"
     context: int | None = Field(None, ge=8)
+    segment_limit: int | None = Field(None, ge=1)
     class_weights: Literal["none", "balanced"] = "none"
     measure: str | None = None
 

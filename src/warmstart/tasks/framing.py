@@ -212,7 +212,8 @@ class Frame:
         lengths, settings = parts.lengths, self.spec.frame
         specials = 2 if len(lengths) == 1 else 3
         needed = sum(lengths) + specials
-        if needed <= settings.context:
+        most = settings.segment_limit or needed
+        if needed <= settings.context and max(lengths) <= most:
             return Cut(parts, needed, 0)
         if settings.long_text == "refuse":
             raise BadInput(
@@ -220,7 +221,7 @@ class Frame:
                 allowed=f"at most {settings.context} tokens, special ones included",
                 next_step="use --long-text cut or a model with a larger context",
             )  # fmt: skip
-        kept = parts.kept(fit(lengths, settings.context - specials))
+        kept = parts.kept(fit([min(length, most) for length in lengths], settings.context - specials))
         return Cut(kept, needed, len(parts) - len(kept))
 
 

@@ -165,6 +165,11 @@ class Tokenizer:
             raise KeyError(name)
         return self.id(token)
 
+    @property
+    def end_id(self) -> int | None:
+        """The token between two documents: the one that ends a text or, in BERT's vocabularies, a segment; if any."""
+        return next((self.role_id(role) for role in ("end", "sep") if self.role(role) is not None), None)
+
     def begins_with(self, other: "Tokenizer") -> bool:
         """Whether every token of ``other`` has the same id here, so that its rows of a table can stay where they are."""
         ours = self._backend.get_vocab(with_added_tokens=True)

@@ -6,8 +6,7 @@ from typing import Any
 from warmstart.base.console import say
 from warmstart.base.errors import BadInput
 from warmstart.base.files import staged_folder, write_json
-from warmstart.recipe.remembered import read_remembered
-from warmstart.text.tokenizer import Tokenizer
+from warmstart.recipe.remembered import read_vocabulary
 from warmstart.transfer.folder import check_rows, import_model, layout_of, save_own
 from warmstart.transfer.hub import model_folder
 from warmstart.verbs.writing import write_model
@@ -31,7 +30,8 @@ def convert(source: str, out: str, to: str = "hf") -> dict[str, Any]:
     if target.exists():
         raise BadInput("the folder exists", where=out, next_step="choose another, or remove it first")
     folder = model_folder(source)
-    imported, tokenizer, remembered = import_model(folder), Tokenizer.load(folder), read_remembered(folder)
+    tokenizer, remembered = read_vocabulary(folder)
+    imported = import_model(folder)
     model = imported.model
     check_rows(tokenizer.vocab_size, model, source)
     layout = layout_of(model.settings)

@@ -8,7 +8,6 @@ from warmstart.decode.generate import generate as continue_prompts
 from warmstart.decode.settings import GenerateSettings
 from warmstart.readers.opening import lines
 from warmstart.text.clean import clean
-from warmstart.text.tokenizer import END
 from warmstart.verbs.loading import load_run
 
 
@@ -43,7 +42,7 @@ def generate(
     loaded = load_run(Path(run), precision)
     tokenizer, rules = loaded.tokenizer, loaded.remembered.rules
     ids = tokenizer.encode_batch([clean(prompt, rules) for prompt in asked])
-    end = tokenizer.id(END) if tokenizer.has(END) else None
+    end = tokenizer.end_id
     found = continue_prompts(loaded.model, ids, wanted, end)
     return [
         {

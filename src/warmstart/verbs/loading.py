@@ -7,7 +7,7 @@ from warmstart.base.allocator import keep_freed_memory
 from warmstart.base.errors import BadInput
 from warmstart.models.model import Model
 from warmstart.recipe.build import device
-from warmstart.recipe.remembered import Remembered, read_remembered
+from warmstart.recipe.remembered import Remembered, read_vocabulary
 from warmstart.tasks.spec import TaskSpec
 from warmstart.text.tokenizer import Tokenizer
 from warmstart.train.precision import compute_dtype, use_fast_fp32
@@ -44,7 +44,7 @@ def load_run(run: Path | str, precision: str = "fp32") -> Loaded:
     use_fast_fp32()
     folder, place = model_folder(str(run)), device()
     dtype = compute_dtype(precision, place)
-    remembered = read_remembered(folder)
-    model, tokenizer = load_model(folder, dtype), Tokenizer.load(folder)
+    tokenizer, remembered = read_vocabulary(folder)
+    model = load_model(folder, dtype)
     check_rows(tokenizer.vocab_size, model, str(folder))
     return Loaded(folder, model.to(place), tokenizer, remembered)
