@@ -19,14 +19,19 @@ def test_parameters_as_published(name: str, published: int) -> None:
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_has_its_arithmetic(name: str) -> None:
-    """Witness: the closed form: (V + T)·D tables, 12·D² + 13·D per layer where the hidden width is 4·D."""
+    """Witness: the closed form: (V + T)·D tables, 12·D² + 13·D per layer where the hidden width is 4·D; the modern ones
+    have shared keys, three matrices in the feed-forward part, gains only, and no table of positions."""
     s = preset(name)
     per_layer = 4 * s.width**2 + 4 * s.width + 2 * s.width * s.hidden + s.hidden + s.width + 4 * s.width
-    final = 2 * s.width if s.norm == "pre" else 0
+    final, tables = 2 * s.width if s.norm == "pre" else 0, s.vocab_size + s.context
+    if name.startswith("modern"):
+        shared = s.width * s.width // 3
+        per_layer = 2 * s.width**2 + 2 * shared + 3 * s.width * s.hidden + 2 * s.width + 2 * (s.width // s.heads)
+        final, tables = s.width, s.vocab_size
     with torch.device("meta"):
         model = Model(ModelSettings(backbone=s, heads={"label": HeadSettings(kind="class", size=3)}))
     head = 3 * s.width + 3
-    assert model.num_parameters == (s.vocab_size + s.context) * s.width + s.layers * per_layer + final + head
+    assert model.num_parameters == tables * s.width + s.layers * per_layer + final + head
 
 
 def test_fresh_weights_follow_from_the_seed_and_the_paper() -> None:
@@ -48,8 +53,8 @@ def test_unknown_preset() -> None:
     with pytest.raises(BadInput) as caught:
         preset("gpt1-mimi")
     assert str(caught.value) == (
-        "--model: unknown model preset; got 'gpt1-mimi'; allowed: gpt1, gpt1-micro, gpt1-mini, gpt1-tiny, gpt2; "
-        "did you mean 'gpt1-mini'?"
+        "--model: unknown model preset; got 'gpt1-mimi'; allowed: gpt1, gpt1-micro, gpt1-mini, gpt1-tiny, gpt2, "
+        "modern, modern-mini; did you mean 'gpt1-mini'?"
     )
 
 

@@ -5,6 +5,11 @@ from typing import Any
 from warmstart.base.errors import BadInput, unknown
 from warmstart.models.settings import TransformerSettings
 
+MODERN: dict[str, Any] = {
+    "norm": "pre", "norm_kind": "rms", "norm_eps": 1e-6, "positions": "rotary", "mlp": "gated", "activation": "silu",
+    "qk_norm": True, "bias": False, "embedding_dropout": 0.0, "attention_dropout": 0.0, "residual_dropout": 0.0,
+}  # fmt: skip
+
 PRESETS: dict[str, dict[str, Any]] = {
     # Radford et al. 2018: 116,534,784 weights with 40,478 + 0 tokens and 512 positions.
     "gpt1": {"vocab_size": 40478, "context": 512, "layers": 12, "width": 768, "heads": 12, "hidden": 3072},
@@ -47,6 +52,12 @@ PRESETS: dict[str, dict[str, Any]] = {
         "attention_dropout": 0.0,
         "residual_dropout": 0.0,
     },
+    # What has become of the same model since: rotary positions, root-mean-square norm, gated feed-forward, shared keys, a
+    # norm on queries and keys, no biases (Su et al. 2021, Touvron et al. 2023; the folder is Qwen3's). 106.6M weights.
+    "modern": MODERN
+    | {"vocab_size": 40478, "context": 512, "layers": 12, "width": 768, "heads": 12, "kv_heads": 4, "hidden": 2048},
+    "modern-mini": MODERN
+    | {"vocab_size": 8192, "context": 256, "layers": 6, "width": 384, "heads": 6, "kv_heads": 2, "hidden": 1024},
     # For tests.
     "gpt1-tiny": {"vocab_size": 512, "context": 64, "layers": 2, "width": 32, "heads": 2, "hidden": 64},
 }

@@ -63,7 +63,12 @@ _TEXT = (
     Flag("--encoding", "encoding", "of text files", "NAME"),
 )  # fmt: skip
 _MODEL = (
-    Flag("--model", "model.preset", "size: gpt1 (116.5M weights), gpt2, gpt1-mini, gpt1-micro, gpt1-tiny", "PRESET"),
+    Flag(
+        "--model",
+        "model.preset",
+        "size: gpt1 (116.5M weights), gpt2, gpt1-mini, gpt1-micro, gpt1-tiny, modern, modern-mini",
+        "PRESET",
+    ),
     Flag("--layers", "model.layers", "layers, where they differ from the preset", "N"),
     Flag("--width", "model.width", "width of the states", "N"),
     Flag("--heads", "model.heads", "attention heads; they divide the width", "N"),
