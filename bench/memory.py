@@ -1,9 +1,9 @@
-"""Peak memory of preparing and of pre-training, for a 10 MB and for a 1 GB corpus: it must not grow with the text.
+"""Peak memory of preparing and pre-training for a 10 MB and a 1 GB corpus, and of predicting 10,000 and a million rows.
 
-    python bench/memory.py [--json] [--large-mb 1000]
+    python bench/memory.py [--json] [--large-mb 1000] [--large-rows 1000000] [--only text|rows]
 
-Text is the English of this Python installation, repeated with a running number in front of every paragraph. Each figure
-is the peak resident memory of a process of its own.
+It must not grow with the input. Text is the English of this Python installation, repeated with a running number in front of
+every paragraph; rows are short sentences of it. Each figure is the peak resident memory of a process of its own.
 """
 
 import argparse
@@ -34,6 +34,16 @@ def write_text(path: Path, megabytes: int) -> None:
             number += 1
 
 
+def write_rows(path: Path, count: int) -> None:
+    """Short labelled rows, each with its number."""
+    words = " ".join(topics.values()).split()
+    with path.open("w", encoding="utf-8") as file:
+        for number in range(count):
+            start = number * 7 % (len(words) - 8)
+            text = " ".join(words[start : start + 1 + number % 8])
+            file.write(json.dumps({"id": number, "text": f"{text} {number}", "label": f"l{number % 3}"}) + "\n")
+
+
 def peak_mb(verb: str, **arguments: object) -> float:
     """Peak resident memory in MB of one verb in a process of its own."""
     command = [sys.executable, "-c", CHILD, verb, json.dumps(arguments)]
@@ -41,34 +51,70 @@ def peak_mb(verb: str, **arguments: object) -> float:
     return int(done.stdout.split()[-1]) / 1000
 
 
+def of_text(home: Path, sizes_mb: tuple[int, int]) -> dict[str, list[float]]:
+    """Peak memory of prepare and of pretrain, for each size of text."""
+    found: dict[str, list[float]] = {"prepare": [], "pretrain": []}
+    tokenizer = None
+    for size in sizes_mb:
+        text, corpus = home / f"{size}.txt", str(home / f"corpus{size}")
+        write_text(text, size)
+        prepared = peak_mb("prepare", paths=str(text), out=corpus, vocab_size=4096, tokenizer=tokenizer)
+        found["prepare"].append(prepared)
+        text.unlink()
+        tokenizer = corpus
+        trained = peak_mb(
+            "pretrain", corpus=[corpus], out=str(home / f"run{size}"), model="gpt1-micro", length="30 steps",
+            dev_frac=0.0001,
+        )  # fmt: skip
+        found["pretrain"].append(trained)
+    return found
+
+
+def of_rows(home: Path, counts: tuple[int, int]) -> dict[str, list[float]]:
+    """Peak memory of predict, for each number of rows."""
+    write_rows(home / "train.jsonl", 300)
+    run = str(home / "task")
+    peak_mb(
+        "finetune", out=run, start="none", model="gpt1-tiny", vocab_size=400, task="classification",
+        train=str(home / "train.jsonl"), length="2 steps",
+    )  # fmt: skip
+    found = []
+    for count in counts:
+        write_rows(home / "rows.jsonl", count)
+        out = home / f"predictions{count}.jsonl"
+        found.append(peak_mb("predict", run=run, input=str(home / "rows.jsonl"), output=str(out)))
+        with out.open() as file:
+            written = sum(1 for _ in file)
+        if written != count:
+            raise SystemExit(f"{written} predictions for {count} rows")
+    return {"predict": found}
+
+
 def main() -> None:
     """Measures both sizes and prints a table or one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--large-mb", type=int, default=1000)
+    parser.add_argument("--large-rows", type=int, default=1_000_000)
+    parser.add_argument("--only", choices=["text", "rows"])
     asked = parser.parse_args()
-    found: dict[int, dict[str, float]] = {}
+    found: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        home, tokenizer = Path(folder), None
-        for size in (10, asked.large_mb):
-            text, corpus = home / f"{size}.txt", str(home / f"corpus{size}")
-            write_text(text, size)
-            prepare = peak_mb("prepare", paths=str(text), out=corpus, vocab_size=4096, tokenizer=tokenizer)
-            text.unlink()
-            tokenizer = corpus
-            pretrain = peak_mb(
-                "pretrain", corpus=[corpus], out=str(home / f"run{size}"), model="gpt1-micro", length="30 steps",
-                dev_frac=0.0001,
-            )  # fmt: skip
-            found[size] = {"prepare": prepare, "pretrain": pretrain}
-    small, large = found.values()
+        if asked.only != "rows":
+            found |= of_text(Path(folder), (10, asked.large_mb))
+        if asked.only != "text":
+            found |= of_rows(Path(folder), (10_000, asked.large_rows))
     if asked.json:
-        ratios = {name: large[name] / small[name] for name in small}
-        print(json.dumps({"ours": large, "peers": {"10 MB": small}, "ratios": ratios, "unit": "MB of memory"}))
+        ours, small = {name: both[1] for name, both in found.items()}, {name: both[0] for name, both in found.items()}
+        ratios = {name: ours[name] / small[name] for name in ours}
+        print(json.dumps({"ours": ours, "peers": {"small": small}, "ratios": ratios, "unit": "MB of memory"}))
         return
-    print(f"{'peak memory, MB':16} {'10 MB':>8} {f'{asked.large_mb} MB':>8} {'more':>8}")
-    for name in small:
-        print(f"{name:16} {small[name]:8.0f} {large[name]:8.0f} {large[name] - small[name]:+8.0f}")
+    print(f"{'peak memory, MB':16} {'small':>8} {'large':>8} {'more':>8}   small and large")
+    for name, (small_mb, large_mb) in found.items():
+        sizes = (
+            f"10,000 and {asked.large_rows:,} rows" if name == "predict" else f"10 and {asked.large_mb:,} MB of text"
+        )
+        print(f"{name:16} {small_mb:8.0f} {large_mb:8.0f} {large_mb - small_mb:+8.0f}   {sizes}")
 
 
 if __name__ == "__main__":

@@ -75,6 +75,25 @@ def test_a_fine_tuned_run_is_theirs_too(start: str, pairs: bool, bert: Path, tmp
         assert "cls.seq_relationship.weight" in left and "backbone.lm_transform.linear.weight" in left
 
 
+def test_a_classifier_of_theirs_answers_here(bert: Path, tmp_path: Path) -> None:
+    """Witness: transformers' pipeline of tokenizer and model on raw text; its label names are ours."""
+    torch.manual_seed(1)
+    names = {0: "bad", 1: "good", 2: "so"}
+    config = transformers.BertConfig(
+        **BERT, initializer_range=0.3, id2label=names, label2id={v: k for k, v in names.items()}
+    )
+    theirs = transformers.BertForSequenceClassification(config).eval()
+    theirs.save_pretrained(tmp_path)
+    (tmp_path / "vocab.txt").write_bytes((bert / "vocab.txt").read_bytes())
+    texts = [row["text"] for row in rows(12)]
+    batch = transformers.BertTokenizer.from_pretrained(tmp_path)(texts, padding=True, return_tensors="pt")
+    with torch.no_grad():
+        wanted = theirs(**batch).logits.softmax(-1)
+    model = warmstart.load(tmp_path)
+    assert model.classes_ == ("bad", "good", "so")
+    assert np.abs(model.predict_proba(texts) - wanted.numpy()).max() <= 1e-5
+
+
 def test_new_vocabulary_keeps_the_rows_of_tokens_that_both_have(bert: Path, tmp_path: Path) -> None:
     """Witness: the source's own rows, found by the words of the two vocabulary files."""
     other = tmp_path / "other"

@@ -11,12 +11,16 @@ from warmstart.base.errors import BadInput
 from warmstart.base.files import read_json, write_json
 from warmstart.base.settings import Settings
 from warmstart.corpora.corpus import MANIFEST, read_manifest
-from warmstart.tasks.spec import TaskSpec
+from warmstart.tasks.spec import FrameSettings, Kind, TaskSpec
 from warmstart.text.clean import check_rules
 from warmstart.text.tokenizer import Tokenizer
+from warmstart.transfer.folder import CONFIG, label_names, load_settings
 from warmstart.transfer.release2018 import is_release
 
 FILE = "warmstart.json"
+FOREIGN_KINDS: dict[str | None, Kind] = {
+    "label": "classification", "labels": "multilabel", "score": "regression"
+}  # fmt: skip
 RELEASE_RULES = ("ftfy", "gpt1", "spacy", "lower")
 """How the authors of GPT-1 cleaned their text; their folder says it only in code."""
 
@@ -48,13 +52,26 @@ def read_remembered(folder: Path) -> Remembered:
         return Remembered(clean=read_manifest(folder).clean)
     path = folder / FILE
     if not path.is_file():
-        return Remembered(clean=RELEASE_RULES) if is_release(folder) else Remembered()
+        return Remembered(clean=RELEASE_RULES) if is_release(folder) else _of_another_library(folder)
     try:
         return Remembered.model_validate(read_json(path))
     except ValidationError as error:
         raise BadInput(
             f"not a readable task ({error.errors()[0]['msg']})", where=str(path), next_step="restore it from a copy"
         ) from None
+
+
+def _of_another_library(folder: Path) -> Remembered:
+    """The task of a bidirectional classifier that ``transformers`` wrote, as its config tells it: one text, its labels."""
+    if not (folder / CONFIG).is_file():
+        return Remembered()
+    settings = load_settings(folder)
+    goal = next(iter(settings.heads), None)
+    if goal not in FOREIGN_KINDS or settings.backbone.sight != "full":
+        return Remembered()
+    frame = FrameSettings(context=settings.backbone.context, sight="full", lm=False)
+    names = () if goal == "score" else label_names(folder)
+    return Remembered(task=TaskSpec(kind=FOREIGN_KINDS[goal], label_names=names, frame=frame))
 
 
 def read_vocabulary(folder: Path) -> tuple[Tokenizer, Remembered]:

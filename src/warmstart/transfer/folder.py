@@ -187,6 +187,12 @@ def load_settings(folder: Path) -> ModelSettings:
     return _settings(config, _layout(config, Path(folder)), Path(folder))
 
 
+def label_names(folder: Path) -> tuple[str, ...]:
+    """The names of the labels in the config of a folder, by number; empty where it has none."""
+    names = _read_config(Path(folder)).get("id2label") or {}
+    return tuple(str(names[key]) for key in sorted(names, key=int))
+
+
 def _read_config(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG
     if not path.is_file():
