@@ -20,13 +20,17 @@ class Loss(NamedTuple):
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
-    """Σ weights · -log softmax(states·tableᵀ)[targets], with the gradients made chunk by chunk on the way forward."""
+    """Σ weights · -log softmax(states·tableᵀ)[targets], with the gradients made chunk by chunk on the way forward.
+
+    A table that does not move (a scheme that freezes it) costs no gradient.
+    """
 
     @staticmethod
     def forward(ctx, states_MD, table_VD, targets_M, weights_M):  # type: ignore[no-untyped-def]
         total = torch.zeros((), dtype=torch.float32, device=states_MD.device)
         grad_states = torch.empty_like(states_MD)
-        grad_table = torch.zeros(table_VD.shape, dtype=torch.float32, device=table_VD.device)
+        moves = ctx.needs_input_grad[1]
+        grad_table = torch.zeros(table_VD.shape, dtype=torch.float32, device=table_VD.device) if moves else None
         for start in range(0, len(states_MD), CHUNK):
             part = slice(start, start + CHUNK)
             states, targets, weights = states_MD[part], targets_M[part, None], weights_M[part, None]
@@ -36,7 +40,8 @@ class _LinearCrossEntropy(torch.autograd.Function):
             slope.scatter_add_(1, targets, torch.full_like(weights, -1.0))
             slope = slope.mul_(weights).to(states.dtype)
             torch.mm(slope, table_VD, out=grad_states[part])
-            grad_table += slope.T @ states
+            if grad_table is not None:
+                grad_table += slope.T @ states
         ctx.save_for_backward(grad_states, grad_table)
         ctx.dtype = table_VD.dtype
         return total
@@ -44,7 +49,8 @@ class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad):  # type: ignore[no-untyped-def]
         grad_states, grad_table = ctx.saved_tensors
-        return grad_states * grad, (grad_table * grad).to(ctx.dtype), None, None
+        to_table = None if grad_table is None else (grad_table * grad).to(ctx.dtype)
+        return grad_states * grad, to_table, None, None
 
 
 def next_token_loss(
