@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 _HALF = 1 << 15
-_SAME_SIZE = {torch.bfloat16: torch.int16, torch.float16: torch.int16, torch.float32: torch.int32, torch.float64: torch.int64}
+_SAME_SIZE = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
 def keep_mask(shape: torch.Size, rate: float, device: torch.device) -> torch.Tensor:
@@ -27,7 +27,7 @@ def _kept(x: torch.Tensor, keep: torch.Tensor, scale: float) -> torch.Tensor:
     scaled = x * scale
     if x.device.type != "cpu":
         return torch.where(keep, scaled, 0)
-    whole = _SAME_SIZE[x.dtype]
+    whole = _SAME_SIZE[x.itemsize]
     ones = keep.view(torch.int8).to(whole).neg_()
     return scaled.view(whole).bitwise_and_(ones).view(x.dtype)
 

@@ -26,6 +26,7 @@ from warmstart.tasks.frames import class_weights, frame_records
 from warmstart.tasks.framing import Account
 from warmstart.tasks.spec import HEAD_KINDS, FrameSettings, TaskSpec
 from warmstart.text.tokenizer import TASK_SPECIALS, Tokenizer
+from warmstart.train.schemes import apply_scheme, check_scheme
 from warmstart.train.settings import TrainSettings
 from warmstart.transfer.start import Account as WeightAccount
 from warmstart.transfer.start import start_from
@@ -105,11 +106,11 @@ class Finetuning:
     coefficients: dict[str, float]
 
     def fresh(self, recipe: FinetuneRecipe) -> tuple[Model, WeightAccount | None]:
-        """The model at step 0 for the recipe's seed, and the account of its warm start."""
+        """The model at step 0 for the recipe's seed, its scheme applied, and the account of its warm start."""
         model = Model.fresh(self.settings, named_seed(recipe.train.seed, "weights"))
-        if self.start is None:
-            return model, None
-        return model, start_from(self.start, model, recipe.transfer_layers)
+        account = None if self.start is None else start_from(self.start, model, recipe.transfer_layers)
+        apply_scheme(model, recipe.scheme, recipe.train.seed)
+        return model, account
 
     def stream(self, settings: TrainSettings) -> Stream:
         """Batches of whole Records."""
@@ -135,13 +136,16 @@ def build_finetuning(recipe: FinetuneRecipe, data: Labelled | None = None) -> Fi
         backbone = backbone_settings(recipe.model, tokenizer.vocab_size)
     else:
         backbone = with_start(recipe.model, start.settings.backbone, tokenizer.vocab_size)
+    taken = backbone.layers if recipe.transfer_layers is None else recipe.transfer_layers
+    check_scheme(recipe.scheme, backbone, None if start is None else taken)
+    lm_weight = 0.0 if recipe.scheme.kind == "head" else recipe.lm_weight  # there it would move nothing
     spec = TaskSpec(
         kind=data.kind,
         label_names=data.label_names,
         frame=FrameSettings(
             context=_context(recipe.task, backbone.context),
             long_text=recipe.task.long_text,
-            lm=recipe.lm_weight > 0,
+            lm=lm_weight > 0,
             lm_weights=recipe.lm_average,
             clean=_rules(recipe),
         ),
@@ -152,7 +156,7 @@ def build_finetuning(recipe: FinetuneRecipe, data: Labelled | None = None) -> Fi
     framed = frame_records(spec, data.train, tokenizer, weights)
     head = HeadSettings(kind=HEAD_KINDS[spec.goal], size=spec.outputs, dropout=recipe.head_dropout)
     settings = ModelSettings(backbone=backbone, heads={spec.goal: head})
-    coefficients = {spec.goal: 1.0} | ({LM: recipe.lm_weight} if recipe.lm_weight > 0 else {})
+    coefficients = {spec.goal: 1.0} | ({LM: lm_weight} if lm_weight > 0 else {})
     return Finetuning(spec, tokenizer, settings, start, data, framed.examples, framed.account, measure, coefficients)
 
 

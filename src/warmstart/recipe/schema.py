@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import Field
 
 from warmstart.base.settings import Settings
-from warmstart.train.settings import OptimizerSettings, ScheduleSettings, TrainSettings
+from warmstart.train.settings import OptimizerSettings, ScheduleSettings, SchemeSettings, TrainSettings
 
 
 class CorpusRecipe(Settings):
@@ -92,11 +92,13 @@ class FinetuneRecipe(Settings):
         tokenizer: for ``start: none``: where the vocabulary comes from; without it one is learned from the task's text.
         model: the size for ``start: none``; from a start only ``dropout`` may differ.
         transfer_layers: only the first k layers are taken (0: only the embeddings; paper, figure 2 left).
-        lm_weight: λ, the weight of the auxiliary language model (paper, equation 5); 0 switches it off.
+        scheme: which weights move.
+        lm_weight: λ, the weight of the auxiliary language model (paper, equation 5); 0 switches it off, and so does the
+            scheme ``head``, where it could move nothing.
         lm_average: each token counts alike in the auxiliary loss, or each sequence does (the released code).
         head_dropout: on the state that the classifier reads.
         seeds: how many runs, with seeds from ``train.seed`` on.
-        control: train the same model from random weights beside it, and compare.
+        control: train the same model from random weights, all of which move, beside it, and compare.
     """
 
     start: str
@@ -105,6 +107,7 @@ class FinetuneRecipe(Settings):
     model: ModelRecipe = ModelRecipe()
     task: TaskRecipe
     transfer_layers: int | None = Field(None, ge=0)
+    scheme: SchemeSettings = SchemeSettings()
     lm_weight: float = Field(0.5, ge=0)
     lm_average: Literal["token", "sequence"] = "token"
     head_dropout: float = Field(0.1, ge=0, lt=1)
