@@ -21,7 +21,7 @@ from warmstart.streams.sources import Rows
 from warmstart.streams.stream import Stream
 from warmstart.train import checkpoint
 from warmstart.train.loop import Goalpost, Trainer
-from warmstart.train.settings import TrainSettings
+from warmstart.train.settings import OptimizerSettings, ScheduleSettings, TrainSettings
 
 CPU = torch.device("cpu")
 
@@ -53,13 +53,19 @@ class Deadly(Rows):
         return super().take(epoch, indices)
 
 
-def trainer(folder: Path, precision: str, dies_at: int = -1, save_every_s: float = 1e9) -> Trainer:
+DECAYS = {"adamw": "cosine", "muon": "wsd", "adam-2018": "linear-2018"}
+
+
+def trainer(
+    folder: Path, precision: str, dies_at: int = -1, save_every_s: float = 1e9, optimizer: str = "adamw"
+) -> Trainer:
     """Three epochs of 14 steps with dropout and accumulation; dev is judged, and all saved, every 5 steps."""
     source = Deadly(Text(), 16, causal, held_out=3)
     source.dies_at = dies_at
     settings = TrainSettings(
         length="3 epochs", batch_size=4, accumulation=2, precision=precision, evaluate_every="5 steps",  # type: ignore[arg-type]
-        save_every_s=save_every_s,
+        save_every_s=save_every_s, optimizer=OptimizerSettings(kind=optimizer),  # type: ignore[arg-type]
+        schedule=ScheduleSettings(decay=DECAYS[optimizer]),  # type: ignore[arg-type]
     )  # fmt: skip
     model = Model.fresh(ModelSettings(backbone=preset("gpt1-tiny", vocab_size=64, context=16)), 1)
     dev = Stream(Rows(Text(), 16, causal, held_out=3, dev=True), 3, 1, shuffle=False)
@@ -75,11 +81,11 @@ def everything(done: Trainer) -> dict[str, Any]:
     return {"rows": rows, "state": state, "best": done.best_path.read_bytes(), "step": done.state.step}
 
 
-def in_a_process_that_dies(folder: Path, precision: str, dies_at: int) -> None:
+def in_a_process_that_dies(folder: Path, precision: str, dies_at: int, optimizer: str) -> None:
     child = os.fork()
     if child == 0:
         os.environ["NO_COLOR"] = "1"
-        made = trainer(folder, precision, dies_at)
+        made = trainer(folder, precision, dies_at, optimizer=optimizer)
         if folder.exists():
             made.resume()
         else:
@@ -89,23 +95,26 @@ def in_a_process_that_dies(folder: Path, precision: str, dies_at: int) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("precision", ["fp32", "auto"])
-def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path, precision: str) -> None:
-    """Witness: the uninterrupted run; 20 cuts over three epochs, borders of epochs among them, some runs cut twice."""
-    whole = trainer(tmp_path / "whole", precision)
+@pytest.mark.parametrize(
+    ("precision", "optimizer", "count"),
+    [("fp32", "adamw", 20), ("auto", "adamw", 7), ("fp32", "muon", 3), ("auto", "muon", 3), ("fp32", "adam-2018", 3)],
+)
+def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path, precision: str, optimizer: str, count: int) -> None:
+    """Witness: the uninterrupted run; cuts over three epochs, borders of epochs among them, some runs cut twice."""
+    whole = trainer(tmp_path / "whole", precision, optimizer=optimizer)
     whole.folder.create("a recipe", {})
     whole.run()
     wanted = everything(whole)
     steps = whole.plan.steps
     per_epoch = steps // 3
-    cuts = [2, per_epoch, per_epoch + 1, per_epoch + 2, 2 * per_epoch + 1, steps]
-    cuts += np.random.default_rng(1).integers(2, steps, 20 - len(cuts)).tolist() if precision == "fp32" else [7]
-    for number, cut in enumerate(cuts):
+    cuts = [2, per_epoch + 1, steps, per_epoch, per_epoch + 2, 2 * per_epoch + 1]
+    cuts += np.random.default_rng(1).integers(2, steps, 20 - len(cuts)).tolist()
+    for number, cut in enumerate(cuts[:count]):
         folder = tmp_path / f"cut{number}"
-        in_a_process_that_dies(folder, precision, cut + 1)  # the first take is the plan's look at a batch
+        in_a_process_that_dies(folder, precision, cut + 1, optimizer)  # the first take is the plan's look at a batch
         if number % 4 == 0:
-            in_a_process_that_dies(folder, precision, 3)
-        resumed = trainer(folder, precision)
+            in_a_process_that_dies(folder, precision, 3, optimizer)
+        resumed = trainer(folder, precision, optimizer=optimizer)
         resumed.resume()
         resumed.run()
         assert everything(resumed) == wanted, f"cut before step {cut}"

@@ -62,6 +62,16 @@ def test_gpt1s_recipes_are_the_papers() -> None:
     assert (t.schedule.decay, tuned.lm_weight, tuned.head_dropout) == ("linear", 0.5, 0.1)
 
 
+def test_the_original_is_the_released_codes() -> None:
+    """Witness: the released code's arguments (train.py) and its optimizer (opt.py)."""
+    found = compose(FinetuneRecipe, recipe=str(RECIPES / "finetune" / "gpt1_original.yaml"), flags=GIVEN["finetune"])
+    t, o = found.train, found.train.optimizer
+    assert (t.batch_size, t.length, t.seed, found.lm_weight, found.lm_average) == (32, "3 epochs", 42, 0.5, "sequence")
+    assert (o.kind, o.lr, o.beta1, o.beta2, o.eps) == ("adam-2018", 6.25e-5, 0.9, 0.999, 1e-8)
+    assert (o.weight_decay, o.clip_norm, found.head_dropout) == (0.01, 1, 0.1)
+    assert (t.schedule.decay, t.schedule.warmup) == ("linear-2018", "0.002 run")
+
+
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.relative_to(RECIPES).as_posix())
 def test_a_recipe_trains_two_steps(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Witness: the report of the run, two steps long."""

@@ -60,8 +60,9 @@ def test_required_fields_have_a_flag(kind: type[Settings]) -> None:
 def test_help_says_choices_and_the_default_of_this_verb() -> None:
     """Witness: GPT-1's fine-tuning (section 4.1) beside its pre-training."""
     path = ("train", "schedule", "decay")
-    assert in_brackets(FinetuneRecipe, path) == "(linear, cosine, constant; default: linear)"
-    assert in_brackets(PretrainRecipe, path) == "(linear, cosine, constant; default: cosine)"
+    words = "linear, cosine, constant, wsd, linear-2018, cosine-2018"
+    assert in_brackets(FinetuneRecipe, path) == f"({words}; default: linear)"
+    assert in_brackets(PretrainRecipe, path) == f"({words}; default: cosine)"
     assert in_brackets(FinetuneRecipe, ("task", "name")) == "(required)"
     assert in_brackets(FinetuneRecipe, ("train", "patience")) == "(default: 0)"
     assert in_brackets(FinetuneRecipe, ("control",)) == in_brackets(FinetuneRecipe, ("task", "train")) == ""

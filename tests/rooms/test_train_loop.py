@@ -19,7 +19,7 @@ from warmstart.streams.sources import Listed
 from warmstart.streams.stream import Stream
 from warmstart.train.loop import Goalpost, Trainer
 from warmstart.train.optimizer import Optimizer
-from warmstart.train.schedule import factor
+from warmstart.train.schedule import Lengths, factor
 from warmstart.train.settings import OptimizerSettings, ScheduleSettings, TrainSettings
 from warmstart.train.step import accumulate
 from warmstart.train.weights import Weights
@@ -72,10 +72,11 @@ def test_schedule_against_torch(decay: str) -> None:
         "constant": lambda: after["constant"](dummy, factor=1.0, total_iters=1),
     }[decay]()
     settings = ScheduleSettings(decay=decay)  # type: ignore[arg-type]
-    rising = [factor(settings, step, steps, warmup) for step in range(warmup)]
+    plan = Lengths(steps, warmup, 0, 1)
+    rising = [factor(settings, step, plan) for step in range(warmup)]
     assert rising == pytest.approx(np.arange(1, warmup + 1) / (warmup + 1))
     for step in range(warmup, steps):
-        assert factor(settings, step, steps, warmup) == pytest.approx(dummy.param_groups[0]["lr"], abs=1e-9)
+        assert factor(settings, step, plan) == pytest.approx(dummy.param_groups[0]["lr"], abs=1e-9)
         dummy.step()
         made.step()
 
@@ -129,6 +130,4 @@ def test_metrics_say_what_was_done(tmp_path: Path) -> None:
     train = [row for row in rows if row["kind"] == "train"]
     assert [row["step"] for row in train] == [1, 2, 3, 4]
     assert train[1]["tokens"] == sum(len(e) for record in examples() for e in record)
-    assert [row["lr"] for row in train] == [
-        2.5e-4 * factor(ScheduleSettings(), s, 4, made.plan.warmup_steps) for s in range(4)
-    ]
+    assert [row["lr"] for row in train] == [2.5e-4 * factor(ScheduleSettings(), s, made.plan) for s in range(4)]

@@ -1,5 +1,6 @@
 """Lengths with their unit: ``2000 steps``, ``3 epochs``, ``8M tokens``, ``0.002 run`` (a share of the whole run)."""
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -32,6 +33,12 @@ class Length:
 
     def in_steps(self, *, steps_per_epoch: int, tokens_per_step: float, run_steps: int = 0) -> int:
         """This length as a whole number of optimizer steps, rounded up to at least 0."""
-        scale = {"steps": 1.0, "epochs": steps_per_epoch, "tokens": 1 / tokens_per_step, "run": run_steps}[self.unit]
-        steps = self.value * scale
-        return int(steps) if steps == int(steps) else int(steps) + 1
+        return math.ceil(
+            self.exact_steps(steps_per_epoch=steps_per_epoch, tokens_per_step=tokens_per_step, run_steps=run_steps)
+        )
+
+    def exact_steps(self, *, steps_per_epoch: int, tokens_per_step: float, run_steps: int = 0) -> float:
+        """This length in optimizer steps, a fraction left as it is."""
+        return self.value * {
+            "steps": 1.0, "epochs": steps_per_epoch, "tokens": 1 / tokens_per_step, "run": run_steps,
+        }[self.unit]  # fmt: skip

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 _HALF = 1 << 15
+_SAME_SIZE = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
 def keep_mask(shape: torch.Size, rate: float, device: torch.device) -> torch.Tensor:
@@ -18,17 +19,30 @@ def keep_mask(shape: torch.Size, rate: float, device: torch.device) -> torch.Ten
     return (bits.view(torch.int16)[:count] >= min(round(rate * 2 * _HALF), 2 * _HALF - 1) - _HALF).view(shape)
 
 
+def _kept(x: torch.Tensor, keep: torch.Tensor, scale: float) -> torch.Tensor:
+    """``x * scale`` where ``keep``, else 0, bit for bit what ``torch.where`` gives.
+
+    On a CPU that takes several times as long as an *and* of the bits with all ones or none.
+    """
+    scaled = x * scale
+    if x.device.type != "cpu":
+        return torch.where(keep, scaled, 0)
+    whole = _SAME_SIZE[x.itemsize]
+    ones = keep.view(torch.int8).to(whole).neg_()
+    return scaled.view(whole).bitwise_and_(ones).view(x.dtype)
+
+
 class _Drop(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, keep, scale):  # type: ignore[no-untyped-def]
         ctx.save_for_backward(keep)
         ctx.scale = scale
-        return torch.where(keep, x * scale, 0)
+        return _kept(x, keep, scale)
 
     @staticmethod
     def backward(ctx, grad):  # type: ignore[no-untyped-def]
         (keep,) = ctx.saved_tensors
-        return torch.where(keep, grad * ctx.scale, 0), None, None
+        return _kept(grad, keep, ctx.scale), None, None
 
 
 def drop(x: torch.Tensor, rate: float, keep: torch.Tensor | None = None) -> torch.Tensor:

@@ -33,15 +33,19 @@ class Softmax(NamedTuple):
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
-    """Σ weights · -log softmax(states·tableᵀ + bias)[targets]; gradients are made chunk by chunk on the way forward."""
+    """Σ weights · -log softmax(states·tableᵀ + bias)[targets]; gradients are made chunk by chunk on the way forward.
+
+    A table that does not move (a scheme that freezes it) costs no gradient.
+    """
 
     @staticmethod
     def forward(ctx, states_MD, table_VD, bias_V, targets_M, weights_M):  # type: ignore[no-untyped-def]
         softmax = Softmax(states_MD, table_VD, bias_V)
         total = torch.zeros((), dtype=torch.float32, device=states_MD.device)
         grad_states = torch.empty_like(states_MD)
-        grad_table = torch.zeros(table_VD.shape, dtype=torch.float32, device=table_VD.device)
-        grad_bias = None if bias_V is None else torch.zeros(len(bias_V), device=table_VD.device)
+        _, to_table, to_bias, *_ = ctx.needs_input_grad
+        grad_table = torch.zeros(table_VD.shape, dtype=torch.float32, device=table_VD.device) if to_table else None
+        grad_bias = torch.zeros(len(bias_V), device=table_VD.device) if to_bias else None
         for start in range(0, len(states_MD), CHUNK):
             part = slice(start, start + CHUNK)
             targets, weights = targets_M[part, None], weights_M[part, None]
@@ -54,7 +58,8 @@ class _LinearCrossEntropy(torch.autograd.Function):
                 grad_bias += slope.sum(0)
             slope = slope.to(states_MD.dtype)
             torch.mm(slope, table_VD, out=grad_states[part])
-            grad_table += slope.T @ states_MD[part]
+            if grad_table is not None:
+                grad_table += slope.T @ states_MD[part]
         ctx.save_for_backward(grad_states, grad_table, grad_bias)
         ctx.dtype = table_VD.dtype
         return total
@@ -62,8 +67,9 @@ class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad):  # type: ignore[no-untyped-def]
         grad_states, grad_table, grad_bias = ctx.saved_tensors
+        to_table = None if grad_table is None else (grad_table * grad).to(ctx.dtype)
         to_bias = None if grad_bias is None else (grad_bias * grad).to(ctx.dtype)
-        return grad_states * grad, (grad_table * grad).to(ctx.dtype), to_bias, None, None
+        return grad_states * grad, to_table, to_bias, None, None
 
 
 def next_token_loss(softmax: Softmax, targets_M: torch.Tensor, weights_M: torch.Tensor) -> torch.Tensor:

@@ -25,6 +25,7 @@ from warmstart.tasks.frames import class_weights, frame_records
 from warmstart.tasks.framing import Account, marks
 from warmstart.tasks.spec import HEAD_KINDS, FrameSettings, TaskSpec
 from warmstart.text.tokenizer import Tokenizer
+from warmstart.train.schemes import apply_scheme, check_scheme
 from warmstart.train.settings import TrainSettings
 from warmstart.transfer.folder import Imported, check_rows, head_bias, import_model
 from warmstart.transfer.hub import model_folder
@@ -107,11 +108,11 @@ class Finetuning:
     coefficients: dict[str, float]
 
     def fresh(self, recipe: FinetuneRecipe) -> tuple[Model, WeightAccount | None]:
-        """The model at step 0 for the recipe's seed, and the account of its warm start."""
+        """The model at step 0 for the recipe's seed, its scheme applied, and the account of its warm start."""
         model = Model.fresh(self.settings, named_seed(recipe.train.seed, "weights"))
-        if self.start is None:
-            return model, None
-        return model, self.start.into(model, self.tokenizer, recipe.transfer_layers)
+        account = None if self.start is None else self.start.into(model, self.tokenizer, recipe.transfer_layers)
+        apply_scheme(model, recipe.scheme, recipe.train.seed)
+        return model, account
 
     def stream(self, settings: TrainSettings) -> Stream:
         """Batches of whole Records."""
@@ -138,7 +139,9 @@ def build_finetuning(recipe: FinetuneRecipe, data: Labelled | None = None) -> Fi
     else:
         backbone = with_start(recipe.model, start.backbone, start.rows_for(tokenizer))
     tokenizer = tokenizer.with_specials(marks(backbone.sight, tokenizer))
-    lm_weight = (0.5 if backbone.sight == "causal" else 0.0) if recipe.lm_weight is None else recipe.lm_weight
+    taken = backbone.layers if recipe.transfer_layers is None else recipe.transfer_layers
+    check_scheme(recipe.scheme, backbone, None if start is None else taken)
+    lm_weight = _lm_weight(recipe, backbone)
     spec = TaskSpec(
         kind=data.kind,
         name=data.name,
@@ -160,6 +163,13 @@ def build_finetuning(recipe: FinetuneRecipe, data: Labelled | None = None) -> Fi
     settings = _with_head(recipe, spec, backbone, max(backbone.vocab_size, tokenizer.vocab_size))
     coefficients = {spec.goal: 1.0} | ({LM: lm_weight} if lm_weight > 0 else {})
     return Finetuning(spec, tokenizer, settings, start, data, framed.examples, framed.account, measure, coefficients)
+
+
+def _lm_weight(recipe: FinetuneRecipe, backbone: TransformerSettings) -> float:
+    """λ: as asked; by itself the paper's, where there is something to learn and something to move."""
+    if recipe.scheme.kind == "head":
+        return 0.0
+    return (0.5 if backbone.sight == "causal" else 0.0) if recipe.lm_weight is None else recipe.lm_weight
 
 
 def _with_head(recipe: FinetuneRecipe, spec: TaskSpec, backbone: TransformerSettings, vocab_size: int) -> ModelSettings:

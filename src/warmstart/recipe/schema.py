@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import Field
 
 from warmstart.base.settings import Settings
-from warmstart.train.settings import OptimizerSettings, ScheduleSettings, TrainSettings
+from warmstart.train.settings import OptimizerSettings, ScheduleSettings, SchemeSettings, TrainSettings
 
 
 class CorpusRecipe(Settings):
@@ -99,12 +99,14 @@ class FinetuneRecipe(Settings):
         new_vocabulary: gives the start another ``tokenizer``; rows of tokens that both have are kept.
         model: the size for ``start: none``; from a start only dropout, context and the joint table may differ.
         transfer_layers: only the first k layers are taken (0: only the embeddings; paper, figure 2 left).
+        scheme: which weights move.
         lm_weight: λ, the weight of the auxiliary language model (paper, equation 5); 0 switches it off. Without it a
-            left-to-right model has the paper's 0.5, a bidirectional one 0.
+            left-to-right model has the paper's 0.5; a bidirectional one, and the scheme ``head``, where it could move
+            nothing, 0.
         lm_average: each token counts alike in the auxiliary loss, or each sequence does (the released code).
         head_dropout: on the state that the classifier reads.
         seeds: how many runs, with seeds from ``train.seed`` on.
-        control: train the same model from random weights beside it, and compare.
+        control: train the same model from random weights, all of which move, beside it, and compare.
     """
 
     start: str
@@ -114,6 +116,7 @@ class FinetuneRecipe(Settings):
     model: ModelRecipe = ModelRecipe()
     task: TaskRecipe
     transfer_layers: int | None = Field(None, ge=0)
+    scheme: SchemeSettings = SchemeSettings()
     lm_weight: float | None = Field(None, ge=0)
     lm_average: Literal["token", "sequence"] = "token"
     head_dropout: float = Field(0.1, ge=0, lt=1)

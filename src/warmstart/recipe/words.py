@@ -9,12 +9,12 @@ from warmstart.base.console import duration
 from warmstart.base.errors import BadInput
 from warmstart.example.batch import Batch
 from warmstart.models.model import Model
-from warmstart.models.settings import TransformerSettings
 from warmstart.recipe.describe import describe
 from warmstart.streams.stream import Stream
 from warmstart.text.tokenizer import Tokenizer
-from warmstart.train.loop import Lengths, plan_lengths
 from warmstart.train.precision import compute_dtype, measured_flops
+from warmstart.train.schedule import Lengths, plan_lengths
+from warmstart.train.schemes import num_moving
 from warmstart.train.settings import TrainSettings
 
 SHARE_OF_PEAK = (
@@ -39,7 +39,7 @@ def estimate(model: Model, stream: Stream, settings: TrainSettings, device: torc
     dtype = compute_dtype(settings.precision, device)
     tokens = per_step * lengths.steps
     longest = max(int(batch.lengths.max()) for batch in first)
-    flops = flops_per_token(model.settings.backbone, longest) * tokens
+    flops = flops_per_token(model, longest) * tokens
     return Cost(
         lengths,
         tokens,
@@ -48,16 +48,28 @@ def estimate(model: Model, stream: Stream, settings: TrainSettings, device: torc
     )
 
 
-def flops_per_token(size: TransformerSettings, length: int) -> float:
-    """Floating-point operations of forward and backward, softmax over the vocabulary included."""
-    blocks = size.layers * (4 * size.width**2 + 2 * size.width * size.hidden)
-    return 6.0 * (blocks + size.vocab_size * size.width) + 12.0 * size.layers * size.width * length
+def flops_per_token(model: Model, length: int) -> float:
+    """Floating-point operations of forward and backward, softmax over the vocabulary included.
+
+    Forward takes 2 a weight. Backward takes 2 more for each weight that it flows through, down to the lowest that moves,
+    and 2 for each that moves.
+    """
+    size = model.settings.backbone
+    matrices = sum(p.numel() for p in model.backbone.blocks[0].parameters() if p.dim() > 1)
+    seen = 2 * size.heads * size.per_head * length
+    moving = [num_moving(block) for block in model.backbone.blocks]
+    table = model.backbone.tokens.weight.requires_grad
+    below = 0 if table else next((number for number, count in enumerate(moving) if count), size.layers)
+    reached = size.layers - below
+    blocks = size.layers * (2 * matrices + 2 * seen) + reached * (2 * matrices + 4 * seen) + 2 * sum(moving)
+    return blocks + 2.0 * size.vocab_size * size.width * (1 + (reached > 0) + table)
 
 
 def memory(model: Model, tokens: int, length: int, itemsize: int) -> int:
     """Bytes of weights (masters, moments, gradient, working copy) and of one micro-batch's activations, roughly."""
     size = model.settings.backbone
-    weights = model.num_parameters * (4 * 4 + 2 * itemsize)
+    weights = num_moving(model) * (4 * 4 + itemsize) + model.num_parameters * itemsize
+    weights += (model.num_parameters - num_moving(model)) * 4
     per_token = size.layers * (14 * size.width + 2 * size.hidden + 2 * size.heads * length)
     softmax = 1024 * size.vocab_size * 10 + size.vocab_size * size.width * 4
     return weights + tokens * per_token * itemsize + softmax
@@ -83,12 +95,14 @@ def in_words(
     share = learned / max(1, sum(batch.num_tokens for batch in first))
     goals = ", ".join(f"{weight:g} x {name}" for name, weight in coefficients.items() if weight)
     dtype = str(compute_dtype(settings.precision, device)).removeprefix("torch.")
+    moving = num_moving(model)
+    still = "" if moving == model.num_parameters else f", of which {moving:,} move"
     lines += [
         f"model      {size.layers} layers, {size.width} wide, {size.heads} heads, context {size.context}, "
-        f"vocabulary {size.vocab_size:,}: {model.num_parameters:,} parameters, computing in {dtype}",
+        f"vocabulary {size.vocab_size:,}: {model.num_parameters:,} parameters{still}, computing in {dtype}",
         f"loss       {goals}; {learned:,.0f} questions in the first step ({share:.2f} per token)",
         f"length     {cost.lengths.steps:,} steps of {settings.batch_size} ({stream.steps_per_epoch:,} an epoch, "
-        f"{len(stream.source):,} units), warm-up {cost.lengths.warmup_steps:,}, about {cost.tokens:,} tokens",
+        f"{len(stream.source):,} units), warm-up {round(cost.lengths.warmup_steps, 2):,}, about {cost.tokens:,} tokens",
         f"cost       about {cost.memory_bytes / 1e6:,.0f} MB of memory and {duration(cost.seconds)} on this machine",
     ]
     return lines

@@ -36,6 +36,18 @@ def save(folder: Path, step: int, tensors: dict[str, torch.Tensor], state: dict[
             shutil.rmtree(other)
 
 
+def save_best(path: Path, tensors: dict[str, torch.Tensor]) -> None:
+    """Writes the weights that did best on dev, atomically."""
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.tmp")
+        try:
+            write_tensors(part, tensors)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
 def load_newest(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
     """The newest checkpoint that is whole; ``None`` where there is none at all.
 

@@ -4,27 +4,29 @@ It is handed plain values: a model, a stream, coefficients, and a function that 
 remembers between steps is in :class:`Progress`; everything else follows from the step number.
 """
 
+import functools
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 
 from warmstart.base.allocator import hand_back_freed_memory, keep_freed_memory
 from warmstart.base.console import Progress as Bar
 from warmstart.base.console import progress, say
+from warmstart.base.errors import BadInput
 from warmstart.base.run_folder import RunFolder
 from warmstart.base.seeds import named_seed
-from warmstart.base.units import Length
-from warmstart.models.files import load_weights, save_weights
+from warmstart.models.files import read_tensors
 from warmstart.models.model import Model
 from warmstart.streams.stream import Stream
 from warmstart.train import checkpoint
 from warmstart.train.optimizer import Optimizer
 from warmstart.train.precision import compute_dtype, use_fast_fp32
-from warmstart.train.schedule import factor
+from warmstart.train.schedule import factor, plan_lengths
+from warmstart.train.schemes import num_moving
 from warmstart.train.settings import TrainSettings
 from warmstart.train.signals import StopRequests
 from warmstart.train.step import train_step
@@ -74,25 +76,43 @@ class Trainer:
         self.model = model.to(device)
         self.stream, self.settings, self.coefficients = stream, settings, dict(coefficients)
         self.folder, self.goalpost, self.device = folder, goalpost, device
-        self.weights = Weights(model, compute_dtype(settings.precision, device))
+        matrices = settings.optimizer.kind == "muon"
+        self.weights = Weights(model, compute_dtype(settings.precision, device), matrices=matrices)
         self.optimizer = Optimizer(self.weights, settings.optimizer)
         self.plan = plan_lengths(settings, stream)
         self.state = Progress()
         self.saved_at_s = time.monotonic()
         self.began_at_s = 0.0
 
+    @functools.cached_property
+    def frozen(self) -> str:
+        """Names the values that do not move; empty where all do."""
+        return self.weights.frozen_digest() if self.weights.frozen else ""
+
     @property
     def bytes_to_write(self) -> int:
-        """What the run folder takes at most: two checkpoints (the older goes after the newer), best and final weights."""
-        return self.model.num_parameters * 4 * (2 * 3 + 2)
+        """What the run folder takes at most: two checkpoints (the older goes after the newer), best and final weights.
+
+        Of a scheme that freezes weights only those that move are in the checkpoints and the best.
+        """
+        return 4 * (num_moving(self.model) * (2 * 3 + 1) + self.model.num_parameters)
 
     def resume(self) -> bool:
-        """Takes up the newest checkpoint of the run folder; False where there is none yet."""
+        """Takes up the newest checkpoint of the run folder; False where there is none yet.
+
+        Raises:
+            BadInput: the checkpoint is damaged, or was made beside other frozen weights.
+        """
         found = checkpoint.load_newest(self.folder.path / "resume")
         if found is None:
             self.folder.rewind_metrics(0)
             return False
         tensors, state = found
+        if state.pop("frozen", "") != self.frozen:
+            raise BadInput(
+                "the start has changed since this run began, and its frozen weights with it",
+                where=str(self.folder.path), next_step="restore the start, or choose another --out to begin anew",
+            )  # fmt: skip
         self.optimizer.restore(tensors)
         self.state = Progress(**state)
         self.folder.rewind_metrics(self.state.step)
@@ -124,7 +144,7 @@ class Trainer:
 
     def _step(self, bar: Bar) -> None:
         state, settings = self.state, self.settings
-        share = factor(settings.schedule, state.step, self.plan.steps, self.plan.warmup_steps)
+        share = factor(settings.schedule, state.step, self.plan)
         batches = [batch.to(self.device) for batch in self.stream.batches(state.step)]
         self.model.train()
         began_at_s = time.monotonic()
@@ -166,9 +186,7 @@ class Trainer:
         self.folder.append_metrics(row | {"elapsed_s": round(state.elapsed_s, 3)})
         if state.best is None or score > state.best:
             state.best, state.best_step, state.stale = score, state.step, 0
-            self.weights.point_to_masters()
-            save_weights(self.model, self.best_path)
-            self.weights.point_to_work()
+            checkpoint.save_best(self.best_path, self.weights.moving())
             self._save()  # so that a checkpoint never remembers a best that a crash has lost
         else:
             state.stale += 1
@@ -177,39 +195,20 @@ class Trainer:
 
     @property
     def best_path(self) -> Path:
-        """Where the best weights stand."""
+        """Where the best values of the weights that move stand."""
         return self.folder.path / "best" / "model.safetensors"
 
     def take_best(self) -> None:
         """Puts the best weights into the model, once :meth:`run` is over."""
         if self.state.best is not None:
-            load_weights(self.model, self.best_path)
+            best = read_tensors(self.best_path)
+            for name, master in self.weights.moving().items():
+                master.copy_(best[name])
 
     def _patience_is_out(self) -> bool:
         return 0 < self.settings.patience <= self.state.stale
 
     def _save(self) -> None:
-        state = {k: v for k, v in asdict(self.state).items() if k != "step"}
+        state = {k: v for k, v in asdict(self.state).items() if k != "step"} | {"frozen": self.frozen}
         checkpoint.save(self.folder.path / "resume", self.state.step, self.optimizer.state(), state)
         self.saved_at_s = time.monotonic()
-
-
-class Lengths(NamedTuple):
-    """Lengths in steps: of the run, of its warm-up, between two evaluations."""
-
-    steps: int
-    warmup_steps: int
-    evaluate_steps: int
-
-
-def plan_lengths(settings: TrainSettings, stream: Stream) -> Lengths:
-    """Turns the lengths in ``settings`` into steps of ``stream``; a unit's tokens are estimated from the first step."""
-    tokens_per_unit = sum(batch.num_tokens for batch in stream.batches(0)) / len(stream.indices(0)[1])
-    sizes: dict[str, Any] = {
-        "steps_per_epoch": stream.steps_per_epoch,
-        "tokens_per_step": tokens_per_unit * settings.batch_size,
-    }
-    steps = max(1, Length.parse(settings.length, "length").in_steps(**sizes))
-    warmup = Length.parse(settings.schedule.warmup, "schedule.warmup").in_steps(**sizes, run_steps=steps)
-    evaluate = Length.parse(settings.evaluate_every, "evaluate_every").in_steps(**sizes, run_steps=steps)
-    return Lengths(steps, warmup, max(1, evaluate))

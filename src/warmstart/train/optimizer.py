@@ -1,9 +1,12 @@
-"""AdamW on flat rows: torch's own fused update, decoupled weight decay on matrices only."""
+"""Updates on flat rows: torch's fused AdamW with decoupled decay on matrices and tables, and Muon for matrices."""
 
 import torch
 
+from warmstart.train.muon import Muon
 from warmstart.train.settings import OptimizerSettings
-from warmstart.train.weights import Weights
+from warmstart.train.weights import MATRICES, Weights
+
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
 class Optimizer:
@@ -11,9 +14,9 @@ class Optimizer:
 
     def __init__(self, weights: Weights, settings: OptimizerSettings) -> None:
         self.weights, self.settings = weights, settings
-        groups = [
-            {"params": [g.master], "weight_decay": settings.weight_decay if g.decays else 0.0} for g in weights.groups
-        ]
+        self._muon = {g.name: Muon(g, settings.weight_decay) for g in weights.groups if g.name == MATRICES}
+        self._rest = [g for g in weights.groups if g.name not in self._muon]
+        groups = [{"params": [g.master], "weight_decay": settings.weight_decay * g.decays} for g in self._rest]
         self._adam = torch.optim.AdamW(
             groups, lr=settings.lr, betas=(settings.beta1, settings.beta2), eps=settings.eps, fused=True
         )
@@ -26,21 +29,43 @@ class Optimizer:
     def update(self, factor: float, norm: float) -> None:
         """One update with ``factor`` of the peak rate, the gradient scaled down to ``clip_norm`` where it is longer."""
         scale = min(1.0, self.settings.clip_norm / (norm + 1e-6))
-        for group, slope, adam in zip(
-            self.weights.groups, self.weights.gradients(), self._adam.param_groups, strict=True
-        ):
-            group.master.grad = slope.mul_(scale) if scale < 1.0 else slope
-            adam["lr"] = self.settings.lr * factor
+        rate = self.settings.lr * factor
+        for group, slope in zip(self.weights.groups, self.weights.gradients(), strict=True):
+            if scale < 1.0:
+                slope.mul_(scale)
+            if group.name in self._muon:
+                self._muon[group.name].update(slope, rate)
+            else:
+                group.master.grad = slope
+        for adam in self._adam.param_groups:
+            adam["lr"] = rate
+        if self.settings.kind == "adam-2018":
+            self._as_released()
         self._adam.step()
-        for group in self.weights.groups:
+        for group in self._rest:
             group.master.grad = None
         self.weights.publish()
 
+    def _as_released(self) -> None:
+        """Brings the fused update to that of GPT-1's released code.
+
+        Its rate r = lr · √(1 - β₂ᵗ) / (1 - β₁ᵗ) multiplies m / (√v + ε) + decay · p. Here the rate is lr, √v is
+        corrected before ε is added, and decay stands alone; so ε and decay take the corrections in.
+        """
+        s = self.settings
+        for group, adam in zip(self._rest, self._adam.param_groups, strict=True):
+            state = self._adam.state.get(group.master, {})
+            t = float(state["step"]) + 1 if state else 1.0
+            second = (1 - s.beta2**t) ** 0.5
+            adam["eps"] = s.eps / second
+            adam["weight_decay"] = s.weight_decay * group.decays * second / (1 - s.beta1**t)
+
     def state(self) -> dict[str, torch.Tensor]:
         """Masters and moments by name, everything that an update depends on."""
-        found: dict[str, torch.Tensor] = {}
-        for group in self.weights.groups:
-            found[f"{group.name}.master"] = group.master
+        found: dict[str, torch.Tensor] = {f"{g.name}.master": g.master for g in self.weights.groups}
+        for name, muon in self._muon.items():
+            found[f"{name}.momentum"] = muon.momentum
+        for group in self._rest:
             for key, value in self._adam.state.get(group.master, {}).items():
                 found[f"{group.name}.{key}"] = value
         return found
@@ -49,11 +74,10 @@ class Optimizer:
         """Takes back what :meth:`state` gave."""
         for group in self.weights.groups:
             group.master.copy_(state[f"{group.name}.master"])
-            moments = {
-                key: state[f"{group.name}.{key}"].to(group.master.device)
-                for key in ("step", "exp_avg", "exp_avg_sq")
-                if f"{group.name}.{key}" in state
-            }
-            if moments:
-                self._adam.state[group.master] = moments
+        for name, muon in self._muon.items():
+            muon.momentum.copy_(state[f"{name}.momentum"])
+        for group in self._rest:
+            if f"{group.name}.step" in state:
+                device = group.master.device
+                self._adam.state[group.master] = {key: state[f"{group.name}.{key}"].to(device) for key in MOMENTS}
         self.weights.publish()

@@ -1,19 +1,79 @@
-"""Learning-rate schedules: a factor between 0 and 1 as a function of the step, so that nothing has to be saved."""
+"""Lengths of a run in steps, and its learning rate as a function of the step, so that nothing has to be saved."""
 
 import math
+from typing import Any, NamedTuple
 
-from warmstart.train.settings import ScheduleSettings
+from warmstart.base.errors import BadInput
+from warmstart.base.units import Length
+from warmstart.streams.stream import Stream
+from warmstart.train.settings import ScheduleSettings, TrainSettings
 
 
-def factor(settings: ScheduleSettings, step: int, steps: int, warmup_steps: int) -> float:
-    """The share of the peak rate that update ``step`` (from 0) of ``steps`` is taken with; never 0 within the run.
+class Lengths(NamedTuple):
+    """Lengths in steps: of the run, of its warm-up and cooldown, between two evaluations.
 
-    Radford et al. 2018, section 4.1: linear warm-up, then cosine (pre-training) or linear (fine-tuning) to 0.
+    The warm-up is whole but for the schedules of 2018, where it is an exact share of the run.
     """
-    if step < warmup_steps:
-        return (step + 1) / (warmup_steps + 1)
+
+    steps: int
+    warmup_steps: float
+    cooldown_steps: int
+    evaluate_steps: int
+
+
+def plan_lengths(settings: TrainSettings, stream: Stream) -> Lengths:
+    """Turns the lengths in ``settings`` into steps of ``stream``; a unit's tokens are estimated from the first step.
+
+    Raises:
+        BadInput: a length without its unit, or a warm-up and a cooldown that do not fit into the run together.
+    """
+    schedule = settings.schedule
+    tokens_per_unit = sum(batch.num_tokens for batch in stream.batches(0)) / len(stream.indices(0)[1])
+    sizes: dict[str, Any] = {
+        "steps_per_epoch": stream.steps_per_epoch,
+        "tokens_per_step": tokens_per_unit * settings.batch_size,
+    }
+    steps = max(1, Length.parse(settings.length, "length").in_steps(**sizes))
+    sizes["run_steps"] = steps
+    rise = Length.parse(schedule.warmup, "schedule.warmup")
+    warmup = rise.exact_steps(**sizes) if schedule.decay.endswith("-2018") else rise.in_steps(**sizes)
+    cooldown = Length.parse(schedule.cooldown, "schedule.cooldown").in_steps(**sizes) if schedule.decay == "wsd" else 0
+    evaluate = Length.parse(settings.evaluate_every, "evaluate_every").in_steps(**sizes)
+    if cooldown and warmup + cooldown > steps:
+        raise BadInput(
+            "warm-up and cooldown do not fit into the run together", where="--cooldown",
+            value=f"{warmup:,} and {cooldown:,} steps", allowed=f"{steps:,} steps in all", next_step="shorten one of them",
+        )  # fmt: skip
+    return Lengths(steps, warmup, cooldown, max(1, evaluate))
+
+
+def factor(settings: ScheduleSettings, step: int, plan: Lengths) -> float:
+    """The share of the peak rate that update ``step`` (from 0) is taken with.
+
+    Radford et al. 2018, section 4.1: linear warm-up, then cosine (pre-training) or linear (fine-tuning) to 0. It is never
+    0 within the run, except for the schedules of 2018: the released code reads its schedule before it counts the update.
+    """
+    if settings.decay.endswith("-2018"):
+        return _released(settings.decay, step, plan)
+    if step < plan.warmup_steps:
+        return (step + 1) / (plan.warmup_steps + 1)
     if settings.decay == "constant":
         return 1.0
-    progress = (step - warmup_steps) / max(1, steps - warmup_steps)
-    left = 1 - progress if settings.decay == "linear" else 0.5 * (1 + math.cos(math.pi * progress))
+    flat = plan.steps - plan.cooldown_steps if settings.decay == "wsd" else plan.warmup_steps
+    progress = max(0, step - flat) / max(1, plan.steps - flat)
+    left = 0.5 * (1 + math.cos(math.pi * progress)) if settings.decay == "cosine" else 1 - progress
     return settings.final_frac + (1 - settings.final_frac) * left
+
+
+def _released(decay: str, step: int, plan: Lengths) -> float:
+    """The schedules of GPT-1's released code: x is the share of the run that is over, w the warm-up's share.
+
+    Linear: (x / w up to w, then 1) · (1 - x). Cosine: x / w up to w, then ½ (1 + cos πx). Neither starts anew after the
+    warm-up, so the linear one never reaches the peak and the cosine one jumps by a hair.
+    """
+    over = step / plan.steps
+    rising = plan.warmup_steps > 0 and step <= plan.warmup_steps
+    rise = step / plan.warmup_steps if rising else 1.0
+    if decay == "linear-2018":
+        return rise * (1 - over)
+    return rise if rising else 0.5 * (1 + math.cos(math.pi * over))

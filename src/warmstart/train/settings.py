@@ -8,11 +8,18 @@ from warmstart.base.settings import Settings
 from warmstart.base.units import Length
 
 Precision = Literal["auto", "fp32", "bf16"]
+Decay = Literal["linear", "cosine", "constant", "wsd", "linear-2018", "cosine-2018"]
 
 
 class OptimizerSettings(Settings):
-    """Adam with decoupled decay; the defaults are GPT-1's (paper section 4.1, betas and clipping from its code)."""
+    """Adam with decoupled decay; the defaults are GPT-1's (paper section 4.1, betas and clipping from its code).
 
+    ``kind``: ``adamw``; ``muon`` for the matrices of the blocks and AdamW for all else, at the same rate; ``adam-2018``
+    as GPT-1's released code has it, with ``eps`` beside a second moment that is not corrected for its start, and a decay
+    that follows the corrected rate.
+    """
+
+    kind: Literal["adamw", "muon", "adam-2018"] = "adamw"
     lr: float = Field(2.5e-4, gt=0)
     beta1: float = Field(0.9, ge=0, lt=1)
     beta2: float = Field(0.999, ge=0, lt=1)
@@ -24,11 +31,14 @@ class OptimizerSettings(Settings):
 class ScheduleSettings(Settings):
     """Linear warm-up from 0, then a decay to ``final_frac`` of the peak at the end of the run.
 
-    ``warmup`` is a length: ``2000 steps`` (GPT-1's pre-training), ``0.002 run`` (its fine-tuning).
+    ``warmup`` is a length: ``2000 steps`` (GPT-1's pre-training), ``0.002 run`` (its fine-tuning). ``wsd`` stays at the
+    peak and falls linearly over ``cooldown``, the last part of the run. ``linear-2018`` and ``cosine-2018`` are those of
+    GPT-1's released code: the first update has rate 0, and the decay runs from the first step to 0, whatever the warm-up.
     """
 
-    decay: Literal["linear", "cosine", "constant"] = "cosine"
+    decay: Decay = "cosine"
     warmup: str = "0.01 run"
+    cooldown: str = "0.2 run"
     final_frac: float = Field(0.0, ge=0, le=1)
 
 
@@ -37,6 +47,7 @@ def check_lengths(settings: "TrainSettings") -> None:
     Length.parse(settings.length, "length")
     Length.parse(settings.evaluate_every, "evaluate_every")
     Length.parse(settings.schedule.warmup, "schedule.warmup")
+    Length.parse(settings.schedule.cooldown, "schedule.cooldown")
 
 
 class TrainSettings(Settings):
@@ -58,3 +69,22 @@ class TrainSettings(Settings):
     save_every_s: float = Field(300.0, ge=0)
     optimizer: OptimizerSettings = OptimizerSettings()
     schedule: ScheduleSettings = ScheduleSettings()
+
+
+class SchemeSettings(Settings):
+    """Which weights move, and how.
+
+    Attributes:
+        kind: ``full`` all; ``head`` only the heads, on frozen features; ``top`` the last ``layers`` and the heads; ``lora``
+            the heads and a product of two thin matrices beside each linear of the blocks (Hu et al. 2021).
+        layers: how many, for ``top``.
+        rank: of that product.
+        alpha: the product counts ``alpha / rank``.
+        dropout: on what the product reads.
+    """
+
+    kind: Literal["full", "head", "top", "lora"] = "full"
+    layers: int | None = Field(None, ge=1)
+    rank: int = Field(8, ge=1)
+    alpha: float = Field(16.0, gt=0)
+    dropout: float = Field(0.0, ge=0, lt=1)

@@ -2,10 +2,14 @@
 
 All parameters of one group (those that decay, those that do not) stand end to end in one buffer. The model's parameters
 become views of the working copy, in the compute dtype; their gradients are views of one buffer as well. So an update is
-one fused call per group, clipping one norm per group, and a checkpoint two tensors per group. In float32 working copy
+one fused call per group, clipping one norm per group, and a checkpoint a few tensors per group. In float32 working copy
 and masters are the same memory.
+
+Parameters that do not move (``requires_grad`` is off) have no gradient, no moments and no place in a checkpoint: only
+their float32 values, as they came, and a working copy.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,29 +18,61 @@ from torch import nn
 
 from warmstart.models.model import Model
 
+MATRICES, DECAYING, PLAIN = "matrices", "decay", "plain"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Group:
     """Parameters that are updated alike: ``master`` (float32), ``work`` and its gradient ``slope`` (compute dtype)."""
 
     name: str
-    decays: bool
+    names: tuple[str, ...]
     parameters: tuple[nn.Parameter, ...]
     master: torch.Tensor
     work: torch.Tensor
     slope: torch.Tensor
 
+    @property
+    def decays(self) -> bool:
+        """Matrices and tables decay; biases and layer-norm gains do not (Radford et al. 2018, section 4.1)."""
+        return self.name != PLAIN
+
+    def views(self, row: torch.Tensor) -> list[torch.Tensor]:
+        """The parts of a flat row, in the shapes of the parameters."""
+        return _views(self.parameters, row)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frozen:
+    """A parameter that does not move: its float32 values ``full``, and ``work`` in the compute dtype."""
+
+    name: str
+    parameter: nn.Parameter
+    full: torch.Tensor
+    work: torch.Tensor
+
 
 class Weights:
     """The groups of one model, and the gradient of a whole step in float32."""
 
-    def __init__(self, model: Model, dtype: torch.dtype) -> None:
-        """Rebinds the parameters of ``model``, which must be float32, to flat buffers of ``dtype``."""
-        self.groups = [
-            _flatten(name, [p for p in model.parameters() if p.requires_grad and _decays(p) == decays], decays, dtype)
-            for name, decays in (("decay", True), ("plain", False))
-        ]
+    def __init__(self, model: Model, dtype: torch.dtype, *, matrices: bool = False) -> None:
+        """Rebinds the parameters of ``model``, which must be float32, to buffers of ``dtype``.
+
+        Args:
+            model: where ``requires_grad`` says which parameters move.
+            dtype: to compute in.
+            matrices: whether the matrices of the blocks are a group of their own, as Muon wants them.
+        """
+        sorts: dict[str, list[tuple[str, nn.Parameter]]] = {name: [] for name in (MATRICES, DECAYING, PLAIN)}
+        self.frozen: list[Frozen] = []
+        for name, parameter in model.named_parameters():
+            if parameter.requires_grad:
+                sorts[_sort(name, parameter, matrices)].append((name, parameter))
+            else:
+                self.frozen.append(Frozen(name, parameter, parameter.data, parameter.data.to(dtype)))
+        self.groups = [_flatten(name, members, dtype) for name, members in sorts.items() if members]
         self._sums: list[torch.Tensor] | None = None
+        self.point_to_work()
 
     def clear(self) -> None:
         """Sets all gradients to 0 before a step."""
@@ -61,14 +97,18 @@ class Weights:
         return self._sums
 
     def point_to_masters(self) -> None:
-        """Makes the model's parameters views of the float32 masters: to be saved, or when training is over."""
+        """Makes the model's parameters float32: the masters, and what does not move as it came."""
         for group in self.groups:
             _bind(group, group.master)
+        for still in self.frozen:
+            still.parameter.data = still.full
 
     def point_to_work(self) -> None:
-        """Makes the model's parameters views of the working copy again."""
+        """Makes the model's parameters the working copy again."""
         for group in self.groups:
             _bind(group, group.work)
+        for still in self.frozen:
+            still.parameter.data = still.work
 
     def publish(self) -> None:
         """Rounds the masters into the working copy after an update."""
@@ -76,16 +116,29 @@ class Weights:
             if group.work.data_ptr() != group.master.data_ptr():
                 group.work.copy_(group.master)
 
+    def moving(self) -> dict[str, torch.Tensor]:
+        """Name → float32 values of every parameter that moves; views of the masters."""
+        return {
+            n: view for group in self.groups for n, view in zip(group.names, group.views(group.master), strict=True)
+        }
 
-def _decays(parameter: nn.Parameter) -> bool:
-    """Matrices and tables decay; biases and layer-norm gains do not (Radford et al. 2018, section 4.1)."""
-    return parameter.dim() > 1
+    def frozen_digest(self) -> str:
+        """SHA-256 of the values that do not move, which a checkpoint takes for granted."""
+        digest = hashlib.sha256()
+        for still in self.frozen:
+            digest.update(still.name.encode())
+            digest.update(still.full.cpu().numpy().tobytes())
+        return digest.hexdigest()
+
+
+def _sort(name: str, parameter: nn.Parameter, matrices: bool) -> str:
+    if parameter.dim() < 2:
+        return PLAIN
+    return MATRICES if matrices and parameter.dim() == 2 and "blocks" in name.split(".") else DECAYING
 
 
 def _bind(group: Group, row: torch.Tensor) -> None:
-    for parameter, grad, data in zip(
-        group.parameters, _views(group.parameters, group.slope), _views(group.parameters, row), strict=True
-    ):
+    for parameter, grad, data in zip(group.parameters, group.views(group.slope), group.views(row), strict=True):
         # torch wants a gradient of its parameter's dtype, so the gradient steps aside while the masters are shown.
         parameter.grad = None
         parameter.data = data
@@ -93,17 +146,13 @@ def _bind(group: Group, row: torch.Tensor) -> None:
             parameter.grad = grad
 
 
-def _flatten(name: str, parameters: list[nn.Parameter], decays: bool, dtype: torch.dtype) -> Group:
-    device = parameters[0].device
+def _flatten(name: str, members: Sequence[tuple[str, nn.Parameter]], dtype: torch.dtype) -> Group:
+    names, parameters = zip(*members, strict=True)
     master = torch.cat([p.detach().float().reshape(-1) for p in parameters])
     work = master if dtype == torch.float32 else master.to(dtype)
-    slope = torch.zeros(len(master), dtype=dtype, device=device)
-    for parameter, data, grad in zip(parameters, _views(parameters, work), _views(parameters, slope), strict=True):
-        parameter.data, parameter.grad = data, grad
-    return Group(name, decays, tuple(parameters), master, work, slope)
+    return Group(name, names, parameters, master, work, torch.zeros_like(work))
 
 
 def _views(parameters: Sequence[nn.Parameter], row: torch.Tensor) -> list[torch.Tensor]:
-    """The parts of a flat row, in the shapes of ``parameters``."""
     parts = torch.split(row, [p.numel() for p in parameters])
     return [part.view(p.shape) for part, p in zip(parts, parameters, strict=True)]

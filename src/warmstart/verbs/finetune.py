@@ -23,6 +23,8 @@ from warmstart.recipe.remembered import Remembered
 from warmstart.recipe.schema import FinetuneRecipe
 from warmstart.recipe.words import in_words
 from warmstart.train.loop import Goalpost, Trainer
+from warmstart.train.schemes import close_scheme
+from warmstart.train.settings import SchemeSettings
 from warmstart.transfer.folder import load_model
 from warmstart.verbs.writing import manifest, write_model
 
@@ -86,6 +88,7 @@ def list_trainings(recipe: FinetuneRecipe, root: RunFolder) -> list[Training]:
     if recipe.control and arm == PRETRAINED:
         model = recipe.model.model_copy(update={"preset": recipe.start})
         changes = {"start": NO_START, "tokenizer": recipe.start, "model": model, "transfer_layers": None}
+        changes["scheme"] = SchemeSettings()  # random weights that stand still would be no control
         arms[SCRATCH] = recipe.model_copy(update=changes)
     if len(arms) * recipe.seeds == 1:
         return [Training(arm, recipe, root)]
@@ -121,6 +124,7 @@ def train_one(training: Training, built: Finetuning, resume: bool) -> dict[str, 
         say(f"resumed after step {trainer.state.step}")
     progress = trainer.run()
     trainer.take_best()
+    close_scheme(model)
     model.eval()
     dev = _judged(built, model, built.data.dev)
     report: dict[str, Any] = {

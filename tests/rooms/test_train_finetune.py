@@ -1,0 +1,80 @@
+"""Fine-tuning by each scheme, from the verb to the folder it leaves."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import warmstart
+from warmstart.base.errors import BadInput
+from warmstart.models.files import read_tensors
+
+SHORT: dict[str, Any] = {"precision": "auto", "batch_size": 4, "task": "classification"}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a language model ``lm`` and rows of two classes."""
+    home = tmp_path_factory.mktemp("schemes")
+    (home / "text.txt").write_text("\n\n".join(f"The fox number {n} runs over the hill." for n in range(60)))
+    rows = [{"text": f"a {('dull', 'fine')[n % 2]} film {n}", "label": ("neg", "pos")[n % 2]} for n in range(16)]
+    (home / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    warmstart.pretrain(
+        str(home / "lm"), corpus=str(home / "text.txt"), vocab_size=270, model="gpt1-tiny", length="2 steps",
+        optimizer="muon", decay="wsd", cooldown="1 step", warmup="0 steps",
+    )  # fmt: skip
+    return home
+
+
+def asked(home: Path, **flags: Any) -> dict[str, Any]:
+    return (
+        SHORT | {"start": str(home / "lm"), "train": str(home / "rows.jsonl"), "dev": str(home / "rows.jsonl")} | flags
+    )
+
+
+@pytest.mark.parametrize(
+    ("flags", "still"),
+    [
+        ({"scheme": "head"}, ("backbone.",)),
+        ({"scheme": "top", "scheme_layers": 1}, ("backbone.tokens", "backbone.positions", "backbone.blocks.0.")),
+        ({"scheme": "lora", "lora_rank": 2}, ("backbone.tokens", "backbone.positions", "norm", "bias")),
+    ],
+)
+def test_the_folder_holds_a_plain_model(home: Path, flags: dict[str, Any], still: tuple[str, ...]) -> None:
+    """Witness: the start's own float32 weights, of which only those that the scheme moves may differ."""
+    out = home / flags["scheme"]
+    warmstart.finetune(str(out), **asked(home, length="6 steps", lr=1e-2, **flags))
+    start, tuned = (read_tensors(home / run / "model.safetensors") for run in ("lm", out.name))
+    assert tuned.keys() == start.keys() | {"heads.label.linear.weight", "heads.label.linear.bias"}
+    for name, before in start.items():
+        same = torch.equal(tuned[name][: len(before)], before)
+        assert same == any(part in name for part in still), name
+    assert warmstart.load(out).predict(["a fine film"])[0] in ("neg", "pos")
+
+
+def test_the_control_moves_everything(home: Path) -> None:
+    """Invariant: beside LoRA from the start stands the whole model from random weights."""
+    report = warmstart.finetune(str(home / "both"), **asked(home, length="2 steps", scheme="lora", control=True))
+    recipes = {run["arm"]: (Path(run["run"]) / "config.yaml").read_text() for run in report["runs"]}
+    assert "kind: lora" in recipes["pretrained"] and "kind: full" in recipes["scratch"]
+
+
+def test_the_dry_run_counts_what_moves(home: Path) -> None:
+    """Witness: the head's 32 x 2 weights and 2 biases; the auxiliary language model would move nothing there."""
+    said = {
+        scheme: "\n".join(warmstart.explain("finetune", **asked(home, scheme=scheme))["words"])
+        for scheme in ("full", "head")
+    }
+    assert "of which 66 move" in said["head"] and "1 x label;" in said["head"]
+    assert "move" not in said["full"] and "0.5 x lm" in said["full"]
+
+
+def test_frozen_random_weights_are_refused(home: Path) -> None:
+    """Invariant: nothing is written."""
+    with pytest.raises(BadInput, match=r"--scheme: the scheme would freeze random weights; got 'lora'"):
+        warmstart.finetune(str(home / "no"), **asked(home, scheme="lora", start="none"))
+    with pytest.raises(BadInput, match="needs a number of layers"):
+        warmstart.finetune(str(home / "no"), **asked(home, scheme="top"))
+    assert not (home / "no").exists()

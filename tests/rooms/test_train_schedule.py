@@ -1,0 +1,58 @@
+"""Lengths in steps and rates by step."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from warmstart.base.errors import BadInput
+from warmstart.objectives.causal import causal
+from warmstart.streams.sources import Listed
+from warmstart.streams.stream import Stream
+from warmstart.train.schedule import Lengths, factor, plan_lengths
+from warmstart.train.settings import ScheduleSettings, TrainSettings
+
+
+def planned(length: str, **schedule: Any) -> Lengths:
+    """For an epoch of 7 steps."""
+    stream = Stream(Listed([causal(np.arange(5)) for _ in range(28)]), 4, 1)
+    return plan_lengths(TrainSettings(length=length, batch_size=4, schedule=ScheduleSettings(**schedule)), stream)
+
+
+def test_wsd_is_three_straight_lines() -> None:
+    """Witness: the three pieces by NumPy's interpolation through their ends."""
+    settings = ScheduleSettings(decay="wsd", warmup="10 steps", cooldown="0.25 run", final_frac=0.1)
+    plan = planned("100 steps", **settings.model_dump())
+    assert plan[:3] == (100, 10, 25)
+    found = [factor(settings, step, plan) for step in range(100)]
+    assert found == pytest.approx(np.interp(np.arange(100), [-1, 10, 75, 100], [0, 1, 1, 0.1]))
+
+
+def test_wsd_without_cooldown_is_constant() -> None:
+    """Witness: the constant schedule."""
+    settings = ScheduleSettings(decay="wsd", warmup="3 steps", cooldown="0 steps")
+    plan = planned("20 steps", **settings.model_dump())
+    constant = settings.model_copy(update={"decay": "constant"})
+    assert [factor(settings, s, plan) for s in range(20)] == [factor(constant, s, plan) for s in range(20)]
+
+
+def test_warm_up_and_cooldown_have_to_fit() -> None:
+    """Invariant: refused with both lengths; the other schedules do not care how long a cooldown would be."""
+    with pytest.raises(BadInput, match=r"--cooldown: .*got '15 and 6 steps'; allowed: 20 steps"):
+        planned("20 steps", decay="wsd", warmup="15 steps", cooldown="0.3 run")
+    assert planned("20 steps", decay="linear", warmup="15 steps", cooldown="0.3 run").cooldown_steps == 0
+
+
+@pytest.mark.parametrize("warmup", [0.0, 0.002, 0.25, 0.37])
+@pytest.mark.parametrize("decay", ["linear-2018", "cosine-2018"])
+def test_schedules_of_2018(decay: str, warmup: float) -> None:
+    """Witness: the two formulas of the released code, as the paper's supplement has them, in one line each."""
+    settings = ScheduleSettings(decay=decay, warmup=f"{warmup} run")  # type: ignore[arg-type]
+    plan = planned("3 epochs", **settings.model_dump())
+    x = np.arange(plan.steps) / plan.steps
+    with np.errstate(invalid="ignore"):
+        rising = np.where(x <= warmup, x / np.float64(warmup), 1) if warmup else np.ones(len(x))
+    after = 1 - x if decay == "linear-2018" else 0.5 * (1 + np.cos(np.pi * x))
+    wanted = rising * after if decay == "linear-2018" else np.where((x <= warmup) & (warmup > 0), rising, after)
+    assert [factor(settings, step, plan) for step in range(plan.steps)] == pytest.approx(wanted, abs=1e-12)
+    assert (factor(settings, 0, plan) == 0) == (warmup > 0)
