@@ -28,7 +28,7 @@ from warmstart.train.weights import Weights
 
 Record = list[Example]
 CLASSES, LABELS = 3, 4
-COEFFICIENTS = {"lm": 0.5, "label": 1.0, "labels": 0.7, "score": 0.3, "choice": 1.3}
+COEFFICIENTS = {"lm": 0.5, "label": 1.0, "labels": 0.7, "score": 0.3, "choice": 1.3, "tags": 0.9, "span": 0.4}
 ZERO = np.zeros(1, np.int64)
 
 
@@ -95,6 +95,26 @@ def chosen(rng: np.random.Generator) -> Record:
     return [Example.left_to_right(t, {"choice": goal}) for t, goal in zip(texts, goals, strict=True)]
 
 
+def tagged(rng: np.random.Generator) -> Record:
+    """A question for some of the tokens, or for none."""
+    ids = text(rng)
+    reads = np.flatnonzero(rng.random(len(ids)) < 0.4)
+    goal = Goal.each(reads, rng.integers(0, CLASSES, len(reads)))
+    return [Example.left_to_right(ids, {"tags": goal, "lm": lm(ids, rng)})]
+
+
+def pointed(rng: np.random.Generator) -> Record:
+    """One to three windows, each a question over reads of its own, the first of them the last token."""
+    windows = []
+    for number in range(rng.integers(1, 4)):
+        ids = text(rng)
+        reads = np.append(len(ids) - 1, np.arange(len(ids) - 1))
+        aim = np.sort(rng.integers(0, len(reads), 2))[None]
+        goal = Goal(reads, np.full(len(reads), number), aim, one(float(rng.choice([0.0, 1.0, 0.3]))))
+        windows.append(Example.left_to_right(ids, {"span": goal}))
+    return windows
+
+
 KINDS: dict[str, Callable[[np.random.Generator], Record]] = {
     "lm": language,
     "label": classified,
@@ -102,6 +122,8 @@ KINDS: dict[str, Callable[[np.random.Generator], Record]] = {
     "score": scored,
     "similarity": similar,
     "choice": chosen,
+    "tags": tagged,
+    "span": pointed,
 }
 
 
@@ -120,6 +142,8 @@ def make(norm: str, dtype: torch.dtype) -> tuple[Model, Optimizer]:
         "labels": HeadSettings(kind="multilabel", size=LABELS, dropout=0),
         "score": HeadSettings(kind="score", dropout=0),
         "choice": HeadSettings(kind="choice", dropout=0),
+        "tags": HeadSettings(kind="class", size=CLASSES, dropout=0),
+        "span": HeadSettings(kind="span", size=2, dropout=0),
     }
     model = Model.fresh(ModelSettings(backbone=preset("gpt1-tiny", norm=norm, init_std=0.2, **still), heads=heads), 1)
     optimizer = Optimizer(Weights(model.train(), dtype), OptimizerSettings())
@@ -177,7 +201,8 @@ def question_losses(model: Model, name: str, record: Record, states: list[torch.
         each = F.cross_entropy(rows @ model.backbone.tokens.weight.T, torch.tensor(targets), reduction="none")
     else:
         asked = range(len(targets))
-        each = torch.stack([answer_loss(model, name, torch.stack(read[q]), torch.as_tensor(targets[q])) for q in asked])
+        found = [answer_loss(model, name, torch.stack(read[q]), torch.as_tensor(targets[q])) for q in asked]
+        each = torch.stack(found) if found else weighs
     return torch.stack([each * weighs, weighs], 1)
 
 
@@ -186,8 +211,11 @@ def answer_loss(model: Model, name: str, rows: torch.Tensor, wanted: torch.Tenso
     head = model.heads[name].linear
     if name == "choice":
         return F.cross_entropy(F.linear(rows, head.weight, head.bias)[:, 0], wanted)
+    if name == "span":
+        start, end = F.linear(rows, head.weight, head.bias).unbind(-1)
+        return (F.cross_entropy(start, wanted[0]) + F.cross_entropy(end, wanted[1])) / 2
     out = F.linear(rows.sum(0), head.weight, head.bias)
-    if name == "label":
+    if name in ("label", "tags"):
         return F.cross_entropy(out, wanted)
     if name == "labels":
         return F.binary_cross_entropy_with_logits(out, wanted.to(out.dtype))

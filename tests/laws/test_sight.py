@@ -10,11 +10,15 @@ from hypothesis import strategies as st
 
 from warmstart.example.batch import Batch, collate
 from warmstart.example.example import Example
+from warmstart.example.record import Record
 from warmstart.example.sight import Pattern
 from warmstart.models.attention import attend, plan_attention
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import ModelSettings
+from warmstart.tasks.frames import frame_records
+from warmstart.tasks.spec import FrameSettings, SpanSettings, TaskSpec
+from warmstart.text.tokenizer import TASK_SPECIALS, Tokenizer
 
 HEADS, WIDTH = 2, 8
 
@@ -82,6 +86,25 @@ def test_kernels_equal_the_law(framing: str, lengths: tuple[int, ...]) -> None:
     (want * pull).sum().backward()
     torch.testing.assert_close(ours, want)
     torch.testing.assert_close(got, qkv.grad)
+
+
+TASKS = {
+    "tagging": [{"tokens": ("a", "bc", "d") * n} for n in (0, 1, 2, 4)],
+    "span": [{"context": "ab cd e " * n, "question": "fg"} for n in (0, 1, 3, 5)],
+}
+
+
+@pytest.mark.parametrize("sight", [Pattern.CAUSAL, Pattern.FULL])
+@pytest.mark.parametrize("kind", TASKS)
+def test_frames_that_read_many_places_equal_the_law(kind: str, sight: Pattern) -> None:
+    """Witness: the law, for the sentences and the windows that the task frames make."""
+    frame = FrameSettings(context=16, sight=sight.value, lm=False)  # type: ignore[arg-type]
+    task = TaskSpec(kind=kind, label_names=("N", "V"), frame=frame, span=SpanSettings(stride=4))  # type: ignore[arg-type]
+    tokenizer = Tokenizer.train(["ab"], 257).with_specials(TASK_SPECIALS)
+    batch = collate(frame_records(task, [Record(texts) for texts in TASKS[kind]], tokenizer).examples)
+    assert batch.pattern is sight and len(batch.lengths) >= 4
+    qkv = torch.randn(batch.num_tokens, 3 * WIDTH, dtype=torch.float64)
+    torch.testing.assert_close(attend(qkv, plan_attention(batch, torch.float64), HEADS, 0.0), brute_force(qkv, batch))
 
 
 @settings(deadline=None, max_examples=40)

@@ -80,6 +80,34 @@ def test_choices() -> None:
     torch.testing.assert_close(made(x, questions), out)
 
 
+def test_spans() -> None:
+    """Witness: F.cross_entropy across the reads of each question, once for the start and once for the end, their mean."""
+    x, made = states(7) * 5, head("span", 2)
+    questions = asked([0, 0, 0, 1, 1, 1, 1], torch.tensor([[1, 2], [0, 0]]), [1.0, 0.25])
+    x.requires_grad_()
+    out = made.linear(x)
+    each = [
+        F.cross_entropy(out[part].T, target)
+        for part, target in zip([slice(3), slice(3, 7)], questions.targets, strict=True)
+    ]
+    got, wanted = made.loss(x, questions), each[0] + 0.25 * each[1]
+    torch.testing.assert_close(got.sum, wanted)
+    torch.testing.assert_close(torch.autograd.grad(got.sum, x), torch.autograd.grad(wanted, x))
+    torch.testing.assert_close(made(x, questions), out)
+    assert got.weight == 1.25
+
+
+@pytest.mark.parametrize("kind", ["class", "span"])
+def test_no_question_is_no_loss(kind: HeadKind) -> None:
+    """Invariant: an empty sum; a sentence may have no word that is read."""
+    made = head(kind, 2, dropout=0.5).train()
+    targets = torch.zeros((0, 2) if kind == "span" else (0,), dtype=torch.int64)
+    none = Questions(torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64), targets, torch.zeros(0), 0.0)
+    loss = made.loss(torch.zeros(0, WIDTH, requires_grad=True), none)
+    loss.sum.backward()
+    assert float(loss.sum.detach()) == loss.weight == 0.0
+
+
 def test_choices_of_great_logits_stay_finite() -> None:
     """Invariant: softmax does not change when all logits of a question move together."""
     made = head("choice")

@@ -33,6 +33,13 @@ PUBLISHED = {
     "race_m+dream": {"train": 6116, "dev": 1436, "test": 1436},
     "storycloze": {"train": 1497, "dev": 374, "test": 1871},
     "copa": {"train": 32, "dev": 32, "test": 100},
+    "wnut17_ner": {"train": 3394, "dev": 1009, "test": 1287},
+    "wikigold_ner": {"train": 1189, "dev": 200, "test": 300},
+    "ud_english_ewt": {"train": 12544, "dev": 2001, "test": 2077},
+    "ud_vietnamese_vtb": {"train": 1400, "dev": 1123, "test": 800},
+    "tydiqa_en": {"train": 3318, "dev": 378},
+    "xquad_en": {"test": 1190},
+    "mlqa_en": {"dev": 1148},
 }
 
 
@@ -72,11 +79,11 @@ def test_every_data_set_has_its_published_number_of_examples(name, load):
 def test_every_data_set_can_be_judged_and_says_where_its_splits_come_from():
     """Invariant: a measure of its kind first, a note, a part to judge by; class names are no duplicates."""
     from warmstart.metrics.measures import check_measure
-    from warmstart.tasks.spec import goal_of
+    from warmstart.tasks.spec import measured_as
 
     for known in CATALOGUE.values():
         for measure in known.measures:
-            check_measure(measure, goal_of(known.kind, known.label_names))
+            check_measure(measure, measured_as(known.kind, known.label_names))
         assert known.note and {"dev", "test", "dev-en"} & set(known.parts)
         assert len(set(known.label_names)) == len(known.label_names)
 
@@ -209,3 +216,34 @@ def test_tokens_become_text_again():
         "Nothing to do.": "Nothing to do.",
     }
     assert {tokens: untokenised(tokens) for tokens in pairs} == pairs
+
+
+@pytest.mark.data
+def test_tags_mean_what_they_should(load):
+    """Witness: the numbers of entities that the literature gives for WNUT-17, and words that a reader can tag."""
+
+    def told(name, record):
+        names = entry(name).label_names
+        return [(word, names[tag]) for word, tag in zip(record.texts["tokens"], record.label, strict=True)]
+
+    wnut = load("wnut17_ner")
+    tags = {split: [tag for r in records for _, tag in told("wnut17_ner", r)] for split, records in wnut.items()}
+    begun = {split: sum(tag.startswith("B-") for tag in found) for split, found in tags.items()}
+    assert begun == {"train": 1975, "dev": 836, "test": 1079}
+    gold = load("wikigold_ner")
+    assert told("wikigold_ner", gold["train"][0])[9:14] == [
+        ("band", "O"), ("The", "B-ORG"), ("Mad", "I-ORG"), ("Capsule", "I-ORG"), ("Markets", "I-ORG"),
+    ]  # fmt: skip
+    judged = {r.texts["tokens"] for split in ("dev", "test") for r in gold[split]}
+    assert not judged & {r.texts["tokens"] for r in gold["train"]}
+    assert told("ud_vietnamese_vtb", load("ud_vietnamese_vtb")["dev"][0])[0] == ("Trả lời", "VERB")
+
+
+@pytest.mark.data
+def test_questions_on_one_passage_stand_in_one_part(load):
+    """Invariant: no passage in both parts, and the same drawing for ever (its checksum)."""
+    splits = load("tydiqa_en")
+    train, dev = ({r.texts["context"] for r in splits[split]} for split in ("train", "dev"))
+    assert not train & dev
+    places = "\n".join(r.where.rpartition(" ")[2] for r in splits["dev"])
+    assert hashlib.sha256(places.encode()).hexdigest()[:16] == "741216f7c8f9cbea"

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from warmstart.evaluation.answers import MARKED, Floats, Reading, raw_answers
+from warmstart.evaluation.answers import MARKED, Answered, Floats, Reading, raw_answers
+from warmstart.evaluation.spans import find_answer
+from warmstart.evaluation.tags import tagged, told_tags
 from warmstart.example.record import Record
 from warmstart.models.model import Model
 from warmstart.tasks.spec import TaskSpec
@@ -21,17 +23,19 @@ class Prediction:
     """What a model says about one Record.
 
     Attributes:
-        label: name of the likeliest class, index of the likeliest choice, names of the labels that hold, or ``None``
-            where the task is a score.
-        score: the label's probability, or the score itself; ``None`` for multi-label.
-        probabilities: label name (or index of the choice) → probability; empty for a score.
+        label: name of the likeliest class, index of the likeliest choice, names of the labels that hold, a tag for each
+            word, the answer's text (empty for "no answer"), or ``None`` where the task is a score.
+        score: the probability of the label or answer, or the score itself; ``None`` for multi-label and tags.
+        probabilities: label name (or index of the choice) → probability; empty for scores, tags and answers.
         raw: the head's own numbers.
+        row: what is written, where it is more than the fields above.
     """
 
     label: str | int | list[str] | None
     score: float | None
     probabilities: dict[str, float]
     raw: Floats = field(repr=False)
+    row: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
 def predict_records(
@@ -43,20 +47,34 @@ def predict_records(
         BadInput: from the Records' source, or a text too long where ``long_text`` is ``refuse``.
         Diverged: an answer is not a finite number.
     """
-    for _, raw in raw_answers(model, tokenizer, spec, records, reading or Reading()):
-        yield prediction(spec, raw)
+    for said in raw_answers(model, tokenizer, spec, records, reading or Reading()):
+        yield predicted(spec, said)
 
 
 def predict_rows(
     model: Model, tokenizer: Tokenizer, spec: TaskSpec, records: Iterable[Record], reading: Reading | None = None
 ) -> Iterator[dict[str, Any]]:
     """As :func:`predict_records`, but each as the row that is written for it."""
-    for record, raw in raw_answers(model, tokenizer, spec, records, reading or Reading()):
-        yield to_row(record, prediction(spec, raw))
+    for said in raw_answers(model, tokenizer, spec, records, reading or Reading()):
+        yield to_row(said.record, predicted(spec, said))
+
+
+def predicted(spec: TaskSpec, said: Answered) -> Prediction:
+    """What a head says about one Record, in words."""
+    if spec.goal == "tags":
+        tags = told_tags(spec, said)
+        return Prediction(tags, None, {}, said.raw, tagged(spec, said.record, tags))
+    if spec.goal == "span":
+        found = find_answer(spec, said)
+        row: dict[str, Any] = {"answer": found.text, "start": found.start, "end": found.end, "score": found.share}
+        if not found.given(spec.span.threshold):
+            row = {"answer": "", "start": None, "end": None, "score": found.none}
+        return Prediction(row["answer"], row["score"], {}, said.raw, row)
+    return prediction(spec, said.raw)
 
 
 def prediction(spec: TaskSpec, raw: Floats) -> Prediction:
-    """Raw answers in words."""
+    """Raw answers about classes, choices, marks or a score, in words."""
     numbers = raw.astype(np.float64)
     if spec.goal == "score":
         return Prediction(None, float(numbers[0]), {}, raw)
@@ -75,16 +93,25 @@ def prediction(spec: TaskSpec, raw: Floats) -> Prediction:
 def to_row(record: Record, found: Prediction) -> dict[str, Any]:
     """The row to write: the input's other columns, then ``label`` or ``labels``, ``score``, ``probabilities``.
 
-    An input column of one of these names is kept as ``input_<name>``.
+    For tagging it is ``tokens``, ``tags`` and ``entities``, for spans ``answer``, ``start``, ``end`` and ``score``. An input
+    column of one of these names is kept as ``input_<name>``.
     """
-    ours: dict[str, Any] = {"labels" if isinstance(found.label, list) else "label": found.label}
+    ours = found.row or _labelled(found)
     if found.score is not None:
-        ours["score"] = round(found.score, DIGITS)
-    if found.probabilities:
-        ours["probabilities"] = {name: round(share, DIGITS) for name, share in found.probabilities.items()}
-    ours = {key: value for key, value in ours.items() if value is not None}
+        ours = ours | {"score": round(found.score, DIGITS)}
     extra = {f"input_{key}" if key in ours else key: _plain(value) for key, value in record.extra.items()}
     return extra | ours
+
+
+def _labelled(found: Prediction) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    if found.label is not None:
+        row["labels" if isinstance(found.label, list) else "label"] = found.label
+    if found.score is not None:
+        row["score"] = found.score
+    if found.probabilities:
+        row["probabilities"] = {name: round(share, DIGITS) for name, share in found.probabilities.items()}
+    return row
 
 
 def _plain(value: Any) -> Any:

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from warmstart.base.errors import BadInput
-from warmstart.evaluation.answers import MARKED, Floats, Reading, raw_answers
-from warmstart.example.record import Record
-from warmstart.metrics.bootstrap import interval
-from warmstart.metrics.measures import MEASURES, default_measures
-from warmstart.metrics.seeds import collapsed
+from warmstart.evaluation.answers import MARKED, Answered, Reading, raw_answers
+from warmstart.evaluation.judging import judge, with_threshold
+from warmstart.evaluation.spans import find_answer
+from warmstart.evaluation.tags import told_tags, true_tags
+from warmstart.example.record import Answers, Record
+from warmstart.metrics.tagging import require_seqeval
 from warmstart.models.model import Model
 from warmstart.tasks.framing import Account
 from warmstart.tasks.spec import TaskSpec
@@ -29,8 +29,9 @@ class Evaluation:
         examples: how many were judged.
         collapsed: whether the answers are no better than one answer for everything.
         account: of the Records read.
-        targets: [n] or [n, K].
-        predictions: of the same shape.
+        spec: the task as it was judged: with the threshold that was tuned, where one was asked for.
+        targets: per Record a class, score or marks; the tags of its words; or the texts of its right answers.
+        predictions: the same; for spans one text each.
     """
 
     metrics: dict[str, float]
@@ -38,8 +39,9 @@ class Evaluation:
     examples: int
     collapsed: bool
     account: Account
-    targets: NDArray[Any] = field(repr=False)
-    predictions: NDArray[Any] = field(repr=False)
+    spec: TaskSpec
+    targets: list[Any] = field(repr=False)
+    predictions: list[Any] = field(repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """The shape of ``evaluate --json``."""
@@ -55,6 +57,7 @@ def evaluate_records(
     *,
     intervals: bool = True,
     max_tokens: int = 8192,
+    tune: bool = False,
 ) -> Evaluation:
     """Judges a model; only labels and answers are kept in memory.
 
@@ -66,46 +69,53 @@ def evaluate_records(
         seed: of the bootstrap.
         intervals: whether to draw intervals (a second for 10,000 scores).
         max_tokens: in one Batch.
+        tune: whether to choose the threshold for "no answer" by these Records first, where the task has one.
 
     Raises:
-        BadInput: a Record has no label, or there are none.
+        BadInput: a Record has no label, or there are none; entities are to be judged and seqeval is not installed.
     """
-    targets, predictions = [], []
+    if spec.measured == "entities":
+        require_seqeval()
+    targets: list[Any] = []
+    predictions: list[Any] = []
     account = Account()
 
     def tell(part: Account) -> None:
         nonlocal account
         account += part
 
-    for record, raw in raw_answers(model, tokenizer, spec, records, Reading(max_tokens, tell=tell)):
-        targets.append(_target(spec, record))
-        predictions.append(decided(spec, raw))
+    for said in raw_answers(model, tokenizer, spec, records, Reading(max_tokens, tell=tell)):
+        targets.append(_target(spec, said.record))
+        predictions.append(decided(spec, said))
     if not targets:
         raise BadInput("nothing to evaluate", where="records", value=0, allowed="at least one labelled example")
-    truth, told = np.array(targets), np.array(predictions)
-    names = default_measures(spec.goal, spec.outputs)
-    bounds = [interval(name, truth, told, seed) for name in names] if intervals else []
+    if spec.goal == "span":
+        spec = with_threshold(spec, predictions, targets) if tune else spec
+        predictions = [found.told(spec.span.threshold) for found in predictions]
+    found = judge(spec, targets, predictions, seed if intervals else None)
     return Evaluation(
-        metrics={name: MEASURES[name](truth, told) for name in names},
-        intervals={name: [found.low, found.high] for name, found in zip(names, bounds, strict=False)},
-        examples=len(truth),
-        collapsed=collapsed(truth, told),
-        account=account,
-        targets=truth,
-        predictions=told,
+        found.metrics, found.intervals, len(targets), found.collapsed, account, spec, targets, predictions
     )
 
 
-def decided(spec: TaskSpec, raw: Floats) -> Any:
-    """The answer to be judged: class or choice number, score, or [K] marks."""
+def decided(spec: TaskSpec, said: Answered) -> Any:
+    """The answer to be judged: class or choice number, score, [K] marks, the tags of the words, or the piece found."""
+    if spec.goal == "tags":
+        return told_tags(spec, said)
+    if spec.goal == "span":
+        return find_answer(spec, said)
     if spec.goal == "labels":
-        return (raw >= MARKED).astype(np.int64)
-    return float(raw[0]) if spec.goal == "score" else int(raw.argmax())
+        return (said.raw >= MARKED).astype(np.int64)
+    return float(said.raw[0]) if spec.goal == "score" else int(said.raw.argmax())
 
 
 def _target(spec: TaskSpec, record: Record) -> Any:
     if record.label is None:
         raise BadInput("no label to judge by", where=record.where, next_step="evaluate on labelled examples")
+    if spec.goal == "tags":
+        return true_tags(spec, record)
+    if isinstance(record.label, Answers):
+        return record.label.texts
     if isinstance(record.label, tuple):
         return np.isin(np.arange(spec.outputs), record.label).astype(np.int64)
     return record.label

@@ -4,7 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-Label = int | float | tuple[int, ...] | None
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """The right answers to a question: pieces of its context, by text and first character; none where it holds no answer."""
+
+    texts: tuple[str, ...] = ()
+    starts: tuple[int, ...] = ()
+
+
+Label = int | float | tuple[int, ...] | Answers | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,8 +21,10 @@ class Record:
     """One labelled example.
 
     Attributes:
-        texts: the named strings that a frame reads, e.g. ``{"premise": …, "hypothesis": …}``; choices are a tuple.
-        label: class number, score, tuple of class numbers (multi-label), index of the right choice, or ``None``.
+        texts: the named strings that a frame reads, e.g. ``{"premise": …, "hypothesis": …}``; choices and the words of a
+            sentence are a tuple.
+        label: class number, score, tuple of class numbers (multi-label; tagging: one per word), index of the right
+            choice, :class:`Answers`, or ``None``.
         extra: the row's other columns, carried through to the predictions untouched.
         where: file and line, for messages.
     """

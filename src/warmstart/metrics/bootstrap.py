@@ -12,7 +12,8 @@ import numpy as np
 
 from warmstart.base.seeds import generator
 from warmstart.metrics.measures import MEASURES, Array
-from warmstart.metrics.resampled import RESAMPLED
+from warmstart.metrics.resampled import RESAMPLED, ratio
+from warmstart.metrics.tally import Tally
 
 RESAMPLES = 1000
 LEVEL = 0.95
@@ -47,6 +48,14 @@ def interval(name: str, targets: Array, predictions: Array, seed: int, resamples
     cells = _cells(targets, predictions)
     values = [formula(cells.columns[0], cells.columns[1], counts) for counts in _draws(cells, seed, resamples)]
     return _bounds(MEASURES[name](targets, predictions), np.concatenate(values))
+
+
+def tally_interval(tally: Tally, seed: int, resamples: int = RESAMPLES) -> Interval:
+    """Percentile bootstrap interval of a measure that is a sum over a sum: what is drawn are its sentences or questions."""
+    cells = _cells(tally.over, tally.under)
+    over, under = cells.columns
+    values = [ratio(counts @ over, counts @ under) for counts in _draws(cells, seed, resamples)]
+    return _bounds(tally.value, np.concatenate(values))
 
 
 def paired_difference(

@@ -91,13 +91,16 @@ MEASURES: dict[str, Measure] = {
 
 
 def default_measures(goal: str, num_classes: int = 2) -> tuple[str, ...]:
-    """The measures that fit a goal (``label``, ``labels``, ``score``, ``choice``); the first is the main one."""
+    """The measures that fit a goal; the first is the main one."""
     if goal == "label":
         return ("accuracy", "f1" if num_classes == 2 else "f1_macro", "matthews")
     by_goal = {
         "labels": ("f1_micro", "f1_macro", "exact_match"),
         "score": ("pearson", "spearman", "mse"),
         "choice": ("accuracy",),
+        "tags": ("accuracy",),
+        "entities": ("f1", "precision", "recall", "accuracy"),
+        "span": ("f1", "exact_match"),
     }
     return by_goal[goal]
 

@@ -2,8 +2,8 @@
 
 The states of a question's reads are summed before the linear, so one read per question is plain classification and two
 reads are the paper's similarity (both orders, states added; section 3.3). A choice head scores every read by itself and
-lets the softmax run across the reads of a question. Dropout's mask is drawn per question, so all choices of one question
-share it (the released code's noise shape).
+lets the softmax run across the reads of a question; a span head does so twice, for the start and the end of an answer.
+Dropout's mask is drawn per question, so all choices of one question share it (the released code's noise shape).
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from torch import nn
 
 from warmstart.example.batch import Questions
 from warmstart.models.dropout import drop, keep_mask
-from warmstart.models.losses import Loss, choice_loss, class_loss, marks_loss, score_loss
+from warmstart.models.losses import Loss, choice_loss, class_loss, marks_loss, score_loss, span_loss
 from warmstart.models.settings import HeadSettings
 
 _LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]] = {
@@ -21,6 +21,11 @@ _LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Te
     "multilabel": marks_loss,
     "score": score_loss,
 }
+_ACROSS: dict[str, Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]] = {
+    "choice": choice_loss,
+    "span": span_loss,
+}
+"""The losses of heads that answer at every read, by a softmax across the reads of a question."""
 
 
 class Head(nn.Module):
@@ -32,12 +37,12 @@ class Head(nn.Module):
         self.linear = nn.Linear(width, settings.size, bias=settings.bias)
 
     def forward(self, states_MD: torch.Tensor, asked: Questions) -> torch.Tensor:
-        """Answers: [Q, size] for class and multilabel, [Q] for score, [M] (one per read) for choice."""
+        """Answers: [Q, size] for class and multilabel, [Q] for score, [M] (one per read) for choice, [M, 2] for span."""
         count = len(asked.weights)
         if self.training and self.settings.dropout > 0:
             keep = keep_mask(torch.Size((count, states_MD.shape[1])), self.settings.dropout, states_MD.device)
             states_MD = drop(states_MD, self.settings.dropout, keep[asked.question])
-        if self.settings.kind != "choice" and len(states_MD) != count:
+        if self.settings.kind not in _ACROSS and len(states_MD) != count:
             states_MD = states_MD.new_zeros(count, states_MD.shape[1]).index_add(0, asked.question, states_MD)
         answers = self.linear(states_MD)
         return answers.squeeze(-1) if self.settings.kind in ("score", "choice") else answers  # type: ignore[no-any-return]
@@ -45,6 +50,7 @@ class Head(nn.Module):
     def loss(self, states_MD: torch.Tensor, asked: Questions) -> Loss:
         """(sum, weight) of this head's goal."""
         answers = self(states_MD, asked)
-        if self.settings.kind == "choice":
-            return Loss(choice_loss(answers, asked.question, asked.targets, asked.weights), asked.total_weight)
-        return Loss(_LOSSES[self.settings.kind](answers, asked.targets, asked.weights), asked.total_weight)
+        kind = self.settings.kind
+        if kind in _ACROSS:
+            return Loss(_ACROSS[kind](answers, asked.question, asked.targets, asked.weights), asked.total_weight)
+        return Loss(_LOSSES[kind](answers, asked.targets, asked.weights), asked.total_weight)

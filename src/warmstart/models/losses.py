@@ -116,3 +116,11 @@ def choice_loss(
     reads = torch.bincount(question_M, minlength=count)
     first = reads.cumsum(0) - reads  # reads of one question stand together, so its first read is known
     return ((mass.log() + top - logits[first + targets_Q]) * weights_Q).sum()
+
+
+def span_loss(
+    logits_M2: torch.Tensor, question_M: torch.Tensor, targets_Q2: torch.Tensor, weights_Q: torch.Tensor
+) -> torch.Tensor:
+    """Weighted sum of the mean of two :func:`choice_loss`: one for the read that starts the answer, one for its end."""
+    start, end = (choice_loss(logits_M2[:, i], question_M, targets_Q2[:, i], weights_Q) for i in range(2))
+    return (start + end) / 2

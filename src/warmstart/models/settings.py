@@ -6,12 +6,12 @@ from pydantic import Field
 
 from warmstart.base.settings import Settings
 
-HeadKind = Literal["class", "multilabel", "score", "choice"]
+HeadKind = Literal["class", "multilabel", "score", "choice", "span"]
 Activation = Literal["gelu", "gelu_tanh", "silu", "relu"]
 
 
 class HeadSettings(Settings):
-    """``size`` is the number of classes or labels; scores and choices have 1.
+    """``size`` is the number of classes or labels; scores and choices have 1, spans 2.
 
     ``pooled`` reads the states through the backbone's pooler (BERT's tanh layer); ``bias`` is the linear's.
     """

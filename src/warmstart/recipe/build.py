@@ -12,6 +12,8 @@ from warmstart.base.errors import BadInput
 from warmstart.base.seeds import named_seed
 from warmstart.corpora.corpus import Corpus
 from warmstart.example.example import Example
+from warmstart.metrics.measures import check_measure, default_measures
+from warmstart.metrics.tagging import require_seqeval
 from warmstart.models.model import LM, Model
 from warmstart.models.settings import HeadSettings, ModelSettings, TransformerSettings
 from warmstart.objectives.causal import causal
@@ -21,9 +23,12 @@ from warmstart.recipe.schema import FinetuneRecipe, PretrainRecipe, TaskRecipe
 from warmstart.recipe.sizes import backbone_settings, for_task, with_start
 from warmstart.streams.sources import Listed, Rows, num_rows
 from warmstart.streams.stream import Stream
-from warmstart.tasks.frames import class_weights, frame_records
+from warmstart.tasks.frames import class_weights, frame_records, units
 from warmstart.tasks.framing import Account, marks
-from warmstart.tasks.spec import HEAD_KINDS, FrameSettings, TaskSpec
+from warmstart.tasks.span import some_unanswered
+from warmstart.tasks.spec import HEAD_KINDS, FrameSettings, SpanSettings, TagSettings, TaskSpec
+from warmstart.tasks.tagging import unread_tag
+from warmstart.tasks.words import joined
 from warmstart.text.tokenizer import Tokenizer
 from warmstart.train.schemes import apply_scheme, check_scheme
 from warmstart.train.settings import TrainSettings
@@ -115,8 +120,8 @@ class Finetuning:
         return model, account
 
     def stream(self, settings: TrainSettings) -> Stream:
-        """Batches of whole Records."""
-        return stream_of(Listed(self.examples), settings)
+        """Batches of whole Records, or of single windows on their contexts."""
+        return stream_of(Listed(units(self.spec.kind, self.examples)), settings)
 
 
 def build_finetuning(recipe: FinetuneRecipe, data: Labelled | None = None) -> Finetuning:
@@ -129,8 +134,6 @@ def build_finetuning(recipe: FinetuneRecipe, data: Labelled | None = None) -> Fi
     Raises:
         BadInput: anything wrong with the recipe, the start or the files.
     """
-    from warmstart.metrics.measures import check_measure, default_measures
-
     data = labelled(recipe.task, recipe.train.seed) if data is None else data
     start = None if recipe.start == NO_START else _read_start(recipe.start)
     tokenizer = _tokenizer(recipe, data, start)
@@ -142,22 +145,18 @@ def build_finetuning(recipe: FinetuneRecipe, data: Labelled | None = None) -> Fi
     taken = backbone.layers if recipe.transfer_layers is None else recipe.transfer_layers
     check_scheme(recipe.scheme, backbone, None if start is None else taken)
     lm_weight = _lm_weight(recipe, backbone)
-    spec = TaskSpec(
-        kind=data.kind,
-        name=data.name,
-        label_names=data.label_names,
-        frame=FrameSettings(
-            context=_context(recipe.task, backbone.context),
-            long_text=recipe.task.long_text,
-            sight=backbone.sight,
-            lm=lm_weight > 0,
-            lm_weights=recipe.lm_average,
-            clean=_rules(recipe),
-            segment_limit=recipe.task.segment_limit,
-        ),
+    frame = FrameSettings(
+        context=_context(recipe.task, backbone.context),
+        long_text=recipe.task.long_text,
+        sight=backbone.sight,
+        lm=lm_weight > 0,
+        lm_weights=recipe.lm_average,
+        clean=_rules(recipe),
+        segment_limit=recipe.task.segment_limit,
     )
-    measure = recipe.task.measure or data.measure or default_measures(spec.goal, len(spec.label_names))[0]
-    check_measure(measure, spec.goal, "--measure")
+    spec = _spec(recipe.task, data, frame)
+    measure = recipe.task.measure or data.measure or default_measures(spec.measured, len(spec.label_names))[0]
+    check_measure(measure, spec.measured, "--measure")
     weights = class_weights(data.task_set) if recipe.task.class_weights == "balanced" else None
     framed = frame_records(spec, data.train, tokenizer, weights)
     settings = _with_head(recipe, spec, backbone, max(backbone.vocab_size, tokenizer.vocab_size))
@@ -220,6 +219,21 @@ def _read_start(name: str) -> Start:
     return Start(imported, tokenizer)
 
 
+def _spec(task: TaskRecipe, data: Labelled, frame: FrameSettings) -> TaskSpec:
+    """The task as the model will remember it."""
+    spec = TaskSpec(kind=data.kind, name=data.name, label_names=data.label_names, frame=frame)
+    if spec.measured == "entities":
+        require_seqeval()  # before an hour of training, not after it
+    if spec.kind == "tagging":
+        tags = TagSettings(unread=unread_tag(data.train, data.label_names), column=task.tag_column)
+        return spec.model_copy(update={"tags": tags})
+    if spec.kind == "span":
+        threshold = 0.0 if some_unanswered(data.train) else None
+        span = SpanSettings(stride=task.stride, longest=task.max_answer, threshold=threshold)
+        return spec.model_copy(update={"span": span})
+    return spec
+
+
 def _context(task: TaskRecipe, most: int) -> int:
     if task.context is not None and task.context > most:
         raise BadInput("longer than the model's context", where="--context", value=task.context, allowed=f"8 to {most}")
@@ -236,7 +250,9 @@ def _tokenizer(recipe: FinetuneRecipe, data: Labelled, start: Start | None) -> T
     """The start's own tokenizer, or another where the recipe says so; without a start the one named or one learned now."""
     named = None if recipe.tokenizer is None else read_vocabulary(model_folder(recipe.tokenizer))[0]
     if start is None:
-        texts = (text for record in data.train for value in record.texts.values() for text in _strings(value))
+        texts = (
+            text for record in data.train for name, value in record.texts.items() for text in _strings(name, value)
+        )
         return named or Tokenizer.train(texts, recipe.vocab_size)
     if named is None or named.fingerprint == start.tokenizer.fingerprint:
         return start.tokenizer
@@ -249,5 +265,7 @@ def _tokenizer(recipe: FinetuneRecipe, data: Labelled, start: Start | None) -> T
     return named
 
 
-def _strings(value: str | tuple[str, ...]) -> tuple[str, ...]:
+def _strings(name: str, value: str | tuple[str, ...]) -> tuple[str, ...]:
+    if name == "tokens":
+        return (joined(value),)
     return (value,) if isinstance(value, str) else value

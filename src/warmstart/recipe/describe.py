@@ -11,6 +11,7 @@ from warmstart.example.example import Example, Goal, Ints
 from warmstart.text.tokenizer import Tokenizer
 
 WIDEST = 400  # characters of text shown of one Example: its beginning and its end
+MOST = 12  # words shown with their tags
 
 
 def describe(examples: Sequence[Example], tokenizer: Tokenizer, label_names: Sequence[str] = ()) -> list[str]:
@@ -29,9 +30,10 @@ def describe(examples: Sequence[Example], tokenizer: Tokenizer, label_names: Seq
         of = f" ({number} of {len(examples)} that belong together)" if len(examples) > 1 else ""
         lines.append(f"{len(example)} tokens{of}, {_sight(example)}: {_shown(example.ids, tokenizer)}")
         for name, goal in example.goals.items():
-            said = (
-                _next_tokens(goal, tokenizer) if name == "lm" else _answer(example, name, goal, tokenizer, label_names)
-            )
+            if name == "lm":
+                said = _next_tokens(goal, tokenizer)
+            else:
+                said = _SAID.get(name, _answer)(example, name, goal, tokenizer, label_names)
             lines.append(f"  {name}: {said}")
     return lines
 
@@ -80,6 +82,37 @@ def _answer(example: Example, name: str, goal: Goal, tokenizer: Tokenizer, names
     else:
         answer = f"{float(target):g}" if name == "score" else _named(int(target), names)
     return f"reads token {reads}, learns {answer}" + ("" if weight == 1 else f", weight {weight:g}")
+
+
+def _tags(example: Example, name: str, goal: Goal, tokenizer: Tokenizer, names: Sequence[str]) -> str:
+    """Which tokens are read for a tag, and which tag is learned there."""
+    pairs = [
+        f"{place} {_shown(example.ids[[place]], tokenizer)} {names[int(target)]}"
+        for place, target in zip(goal.reads.tolist(), goal.targets.tolist(), strict=True)
+    ]
+    shown = ", ".join(pairs[:MOST]) + " …" * (len(pairs) > MOST)
+    learns = "learns" if goal.weights.any() else "nothing is learned (no tags);"
+    return f"reads {len(pairs)} words at their first token, {learns} {shown}"
+
+
+def _span(example: Example, name: str, goal: Goal, tokenizer: Tokenizer, names: Sequence[str]) -> str:
+    """Where an answer may be, and which one is learned."""
+    head = (
+        f"reads {len(goal.reads) - 1} tokens of the context, and {goal.reads[0]} "
+        f"{_shown(example.ids[goal.reads[:1]], tokenizer)} for no answer"
+    )
+    weight = float(goal.weights[0])
+    if weight == 0:
+        return f"{head}; nothing is learned (no answer is known here)"
+    first, last = (int(goal.reads[place]) for place in goal.targets[0])
+    if not goal.targets[0].any():
+        what = "that there is none here"
+    else:
+        what = f"the answer from {first} to {last} {_shown(example.ids[first : last + 1], tokenizer)}"
+    return f"{head}; learns {what}" + ("" if weight == 1 else f", weight {weight:.3g}")
+
+
+_SAID = {"tags": _tags, "span": _span}
 
 
 def _named(number: int, names: Sequence[str]) -> str:

@@ -140,10 +140,10 @@ FINETUNE: Table = {
         _NEW_VOCABULARY,
     ),
     "Task": (
-        Flag("--task", "task.name", "classification, entailment, similarity, regression, choice, multilabel (with "
-             "--train), or the name of a known data set (with --data)", "KIND|NAME"),
-        Flag("--train", "task.train", "labelled examples to learn from: JSONL, CSV, TSV, Parquet", "FILE",
-             exists="file"),
+        Flag("--task", "task.name", "classification, entailment, similarity, regression, choice, multilabel, tagging, "
+             "span (with --train), or the name of a known data set (with --data)", "KIND|NAME"),
+        Flag("--train", "task.train", "labelled examples to learn from: JSONL, CSV, TSV, Parquet; tagging also CoNLL, "
+             "span also SQuAD", "FILE", exists="file"),
         Flag("--dev", "task.dev", "labelled examples to choose the best weights by", "FILE", exists="file"),
         Flag("--test", "task.test", "labelled examples for the last word", "FILE", exists="file"),
         Flag("--data", "task.data", "folder of a known data set, as distributed; with a kind, one of the hub: "
@@ -156,6 +156,10 @@ FINETUNE: Table = {
         Flag("--context", "task.context", "tokens that one example may have (default: what the model can see)", "N"),
         Flag("--class-weights", "task.class_weights", "balanced: rare classes count more"),
         Flag("--measure", "task.measure", "what dev is judged by (default: the measure of the task)", "NAME"),
+        Flag("--tag-column", "task.tag_column", "tagging: column of the tag in CoNLL files, from 1 (default: the last; "
+             "UPOS in CoNLL-U)", "N"),
+        Flag("--stride", "task.stride", "span: tokens between two windows on a context that is too long", "N"),
+        Flag("--max-answer", "task.max_answer", "span: tokens that an answer may have", "N"),
     ),
     "Scheme": (
         Flag("--scheme", "scheme.kind", "which weights move: all, the heads, the heads and the top layers, or LoRA"),
@@ -180,7 +184,7 @@ FINETUNE: Table = {
 EVALUATE: Table = {
     "What to judge": (
         _RUN,
-        Flag("--data", "data", "labelled examples: JSONL, CSV, TSV, Parquet; the folder of a known data set; "
+        Flag("--data", "data", "labelled examples: JSONL, CSV, TSV, Parquet (CoNLL, SQuAD); the folder of a known data set; "
              "hf:owner/name[:config]; for a language model text or a corpus", "FILE|DIR|ID", exists="either",
              unless_begins=HUB),
         Flag("--task", "task", "known data set in the folder (default: the one that the run has learned)", "NAME"),

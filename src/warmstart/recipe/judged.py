@@ -36,7 +36,7 @@ def judged(
             "--task and --split are for the folder of a known data set", where="--data", value=data,
             allowed="a folder", next_step="leave --task and --split out, or name the folder",
         )  # fmt: skip
-    return read_records(spec.kind, data, spec.label_names, encoding)
+    return read_records(spec.kind, data, spec.label_names, encoding, tag_column=spec.tags.column)
 
 
 def _known_part(spec: TaskSpec, known: Entry, folder: Path, split: str | None) -> list[Record]:

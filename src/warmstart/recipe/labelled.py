@@ -84,10 +84,12 @@ def _known(task: TaskRecipe, known: Entry) -> Labelled:
 def _own_files(task: TaskRecipe, kind: Kind) -> Labelled:
     if task.train is None:
         raise BadInput("no training file", where="--train", next_step=f"add --train FILE with examples for {kind}")
-    train = read_task(kind, task.train, None, task.encoding)
+    train = read_task(kind, task.train, None, task.encoding, task.tag_column)
 
     def more(path: str | None) -> list[Record] | None:
-        return None if path is None else read_task(kind, path, train.label_names, task.encoding).records
+        if path is None:
+            return None
+        return read_task(kind, path, train.label_names, task.encoding, task.tag_column).records
 
     dev, test = more(task.dev), more(task.test)
     return replace(_divided(kind, train.label_names, train.records, dev, task.dev_frac), test=test)

@@ -11,7 +11,8 @@ from warmstart.base.errors import BadInput
 from warmstart.base.files import read_json, write_json
 from warmstart.base.settings import Settings
 from warmstart.corpora.corpus import MANIFEST, read_manifest
-from warmstart.tasks.spec import FrameSettings, Kind, TaskSpec
+from warmstart.metrics.entities import OUTSIDE
+from warmstart.tasks.spec import FrameSettings, Kind, TagSettings, TaskSpec
 from warmstart.text.clean import check_rules
 from warmstart.text.tokenizer import Tokenizer
 from warmstart.transfer.folder import CONFIG, label_names, load_settings
@@ -19,7 +20,7 @@ from warmstart.transfer.release2018 import is_release
 
 FILE = "warmstart.json"
 FOREIGN_KINDS: dict[str | None, Kind] = {
-    "label": "classification", "labels": "multilabel", "score": "regression"
+    "label": "classification", "labels": "multilabel", "score": "regression", "tags": "tagging", "span": "span"
 }  # fmt: skip
 RELEASE_RULES = ("ftfy", "gpt1", "spacy", "lower")
 """How the authors of GPT-1 cleaned their text; their folder says it only in code."""
@@ -62,7 +63,7 @@ def read_remembered(folder: Path) -> Remembered:
 
 
 def _of_another_library(folder: Path) -> Remembered:
-    """The task of a bidirectional classifier that ``transformers`` wrote, as its config tells it: one text, its labels."""
+    """The task of a bidirectional model that ``transformers`` wrote, as its config tells it: one text, tags, a span."""
     if not (folder / CONFIG).is_file():
         return Remembered()
     settings = load_settings(folder)
@@ -70,8 +71,9 @@ def _of_another_library(folder: Path) -> Remembered:
     if goal not in FOREIGN_KINDS or settings.backbone.sight != "full":
         return Remembered()
     frame = FrameSettings(context=settings.backbone.context, sight="full", lm=False)
-    names = () if goal == "score" else label_names(folder)
-    return Remembered(task=TaskSpec(kind=FOREIGN_KINDS[goal], label_names=names, frame=frame))
+    names = () if goal in ("score", "span") else label_names(folder)
+    tags = TagSettings(unread=names[0]) if names and OUTSIDE not in names else TagSettings()
+    return Remembered(task=TaskSpec(kind=FOREIGN_KINDS[goal], label_names=names, frame=frame, tags=tags))
 
 
 def read_vocabulary(folder: Path) -> tuple[Tokenizer, Remembered]:

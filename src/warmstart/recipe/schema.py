@@ -72,7 +72,7 @@ class TaskRecipe(Settings):
 
     ``name`` is a kind (``classification``, …) with ``train``, ``dev`` and ``test`` files or with ``data``, a data set of the
     hub; or a known data set with ``data``, the folder that holds it as distributed. Without dev examples, ``dev_frac`` of
-    the training records serves.
+    the training records serves. ``tag_column`` is for CoNLL files, ``stride`` and ``max_answer`` (in tokens) for spans.
     """
 
     name: str
@@ -88,6 +88,9 @@ class TaskRecipe(Settings):
     segment_limit: int | None = Field(None, ge=1)
     class_weights: Literal["none", "balanced"] = "none"
     measure: str | None = None
+    tag_column: int | None = Field(None, ge=1)
+    stride: int = Field(128, ge=1)
+    max_answer: int = Field(30, ge=1)
 
 
 class FinetuneRecipe(Settings):

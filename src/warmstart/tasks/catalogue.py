@@ -12,7 +12,7 @@ from pathlib import Path
 from warmstart.base.errors import unknown
 from warmstart.example.record import Record
 from warmstart.tasks.dataset import records_of
-from warmstart.tasks.known import choices, pairs, texts
+from warmstart.tasks.known import choices, pairs, sequences, texts
 from warmstart.tasks.known.files import Folder, Part
 from warmstart.tasks.spec import Kind
 
@@ -80,6 +80,8 @@ def entry(name: str) -> Entry:
 
 _ACCURACY = ("accuracy",)
 _F1 = ("f1", "accuracy")
+_ENTITIES = ("f1", "precision", "recall")
+_SPANS = ("f1", "exact_match")
 _GLUE = "train and dev as in GLUE"
 _OFFICIAL = "official splits"
 _NO_DEV = "official train and test"
@@ -199,4 +201,31 @@ _CHOICES = (
     Entry("arc_easy", "choice", _ACCURACY, (), choices.ARC_EASY_PARTS, _OFFICIAL, ("ARC-Easy",)),
     Entry("arc_challenge", "choice", _ACCURACY, (), choices.ARC_CHALLENGE_PARTS, _OFFICIAL, ("ARC-Challenge",)),
 )
-CATALOGUE: dict[str, Entry] = {known.name: known for known in (*_TEXTS, *_INFERENCE, *_SIMILARITY, *_CHOICES)}
+_SEQUENCES = (
+    Entry("wnut17_ner", "tagging", _ENTITIES, sequences.EMERGING, sequences.WNUT_PARTS, _OFFICIAL, ("wnut17_ner",)),
+    Entry(
+        "wikigold_ner", "tagging", _ENTITIES, sequences.NEWSWIRE, sequences.WIKIGOLD_PARTS,
+        "no official split: the files cut in order; IOB1 tags read as BIO", ("wikigold_ner",),
+    ),
+    Entry(
+        "ud_english_ewt", "tagging", _ACCURACY, sequences.UNIVERSAL, sequences.EWT_PARTS, f"{_OFFICIAL}; UPOS",
+        ("UD_English-EWT", "ud_english_ewt"),
+    ),
+    Entry(
+        "ud_vietnamese_vtb", "tagging", _ACCURACY, sequences.UNIVERSAL, sequences.VTB_PARTS, f"{_OFFICIAL}; UPOS",
+        ("UD_Vietnamese-VTB", "ud_vietnamese_vtb"),
+    ),
+    Entry(
+        "tydiqa_en", "span", _SPANS, (), sequences.TYDIQA_PARTS,
+        "a tenth of the passages of the training file, drawn with seed 0, is dev; judge on xquad_en and mlqa_en",
+        ("tydiqa_en",),
+    ),
+    Entry(
+        "xquad_en", "span", _SPANS, (), sequences.XQUAD_PARTS, "240 paragraphs of SQuAD 1.1's dev, to judge on",
+        ("xquad_en",),
+    ),
+    Entry("mlqa_en", "span", _SPANS, (), sequences.MLQA_PARTS, "the English dev part, to judge on", ("mlqa_en",)),
+)  # fmt: skip
+CATALOGUE: dict[str, Entry] = {
+    known.name: known for known in (*_TEXTS, *_INFERENCE, *_SIMILARITY, *_CHOICES, *_SEQUENCES)
+}

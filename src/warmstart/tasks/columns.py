@@ -28,6 +28,8 @@ TEXT_COLUMNS: dict[Kind, tuple[tuple[str, ...], ...]] = {
     "regression": (("text_a", "text_b"), ("sentence1", "sentence2"), *_ONE, ("text_a",)),
     "choice": (("context",), ("article",), ("sent1",)),
     "multilabel": _ONE,
+    "tagging": (("tokens",), ("words",)),
+    "span": (("context", "question"),),
 }
 LABEL_COLUMNS: dict[Kind, tuple[str, ...]] = {
     "classification": ("label", "labels"),
@@ -36,6 +38,8 @@ LABEL_COLUMNS: dict[Kind, tuple[str, ...]] = {
     "regression": ("score", "label"),
     "choice": ("label", "answer"),
     "multilabel": ("labels",),
+    "tagging": ("tags", "labels"),
+    "span": ("answers", "answer"),
 }
 QUESTIONS, CHOICES, ENDING = ("question", "sent2"), ("choices", "options"), re.compile(r"ending(\d+)")
 
@@ -46,7 +50,8 @@ class Draft:
 
     Attributes:
         texts: the named strings.
-        label: the value in the label column; ``None`` where it is not read.
+        label: the value in the label column (with ``answer``: that and the value of ``start``); ``None`` where it is not
+            read.
         columns: the columns read, label last.
         extra: the other columns.
         where: file and line.
@@ -71,6 +76,8 @@ def draft(kind: Kind, row: Row, label_columns: Sequence[str] | None) -> Draft:
     texts: Texts
     if kind == "choice":
         found, texts = _choice_texts(row, found)
+    elif kind == "tagging":
+        texts = {"tokens": _tokens(row, found[0])}
     else:
         names = ("text",) if len(found) == 1 else TEXT_COLUMNS[kind][0]
         texts = {name: _text(row, column) for name, column in zip(names, found, strict=True)}
@@ -79,7 +86,11 @@ def draft(kind: Kind, row: Row, label_columns: Sequence[str] | None) -> Draft:
         column = next((c for c in label_columns if c in row.fields), None)
         if column is None:
             raise _missing(kind, row, label_columns)
-        label, found = _given(row, column), (*found, column)
+        if kind == "span":
+            label, read = _answers(row, column)
+        else:
+            label, read = _given(row, column), (column,)
+        found = (*found, *read)
     extra = {key: value for key, value in row.fields.items() if key not in found}
     return Draft(texts, label, found, extra, row.where)
 
@@ -122,6 +133,28 @@ def _text(row: Row, column: str) -> str:
     if not isinstance(value, str):
         raise BadInput("not text", where=f"{row.where}, key {column!r}", value=value, allowed="a string")
     return value
+
+
+def _tokens(row: Row, column: str) -> tuple[str, ...]:
+    tokens = as_list(row.fields[column], column, row.where)
+    if not all(isinstance(token, str) for token in tokens):
+        raise BadInput(
+            "a word is not text", where=f"{row.where}, key {column!r}", value=tokens, allowed="a list of strings"
+        )
+    return tuple(tokens)
+
+
+def _answers(row: Row, column: str) -> tuple[Any, tuple[str, ...]]:
+    """What stands in the columns of the answer, and which these are."""
+    if column != "answer":
+        return _given(row, column), (column,)
+    answer, start = row.fields["answer"], row.fields.get("start")
+    if answer and start is None:
+        raise BadInput(
+            "missing key 'start' for a span task", where=row.where, value=list(row.fields),
+            allowed="answer+start, or answers", next_step="add the number of the answer's first character in the context",
+        )  # fmt: skip
+    return (answer, start), ("start", "answer")
 
 
 def _given(row: Row, column: str) -> Any:

@@ -11,9 +11,17 @@ from typing import Any
 
 from warmstart.base.errors import BadInput, suggest, unknown
 from warmstart.example.record import Label, Record
-from warmstart.readers.rows import Row, rows
+from warmstart.metrics.entities import in_scheme, scheme_of
+from warmstart.readers.conll import CONLL, sentences
+from warmstart.readers.opening import STDIN, form
+from warmstart.readers.rows import TABLES, Row, rows
+from warmstart.readers.squad import SQUAD, questions
+from warmstart.tasks.answers import listed_answers, one_answer
 from warmstart.tasks.columns import LABEL_COLUMNS, Draft, as_list, draft, index_of, name_of, score_of
 from warmstart.tasks.spec import KINDS, Kind, goal_of
+
+OWN_FORMS: dict[Kind, tuple[str, ...]] = {"tagging": CONLL, "span": SQUAD}
+"""Endings of the files that a kind reads besides tables; CoNLL's ``.tsv`` goes before the table's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +41,27 @@ class TaskSet:
     columns: tuple[str, ...] = ()
 
 
-def read_task(kind: Kind, path: Path | str, labels: Sequence[str] | None = None, encoding: str = "utf-8") -> TaskSet:
+def read_task(
+    kind: Kind,
+    path: Path | str,
+    labels: Sequence[str] | None = None,
+    encoding: str = "utf-8",
+    tag_column: int | None = None,
+) -> TaskSet:
     """All labelled examples of a file.
 
     Args:
         kind: one of :data:`~warmstart.tasks.spec.KINDS`.
-        path: JSONL, CSV, TSV or Parquet, also compressed.
+        path: JSONL, CSV, TSV or Parquet, also compressed; for tagging also CoNLL, for span also SQuAD's JSON.
         labels: the label names of the training file, or ``None`` if this is the training file.
         encoding: of text files.
+        tag_column: of a CoNLL file, counted from 1.
 
     Raises:
         BadInput: unknown kind, missing or empty file, missing key, unseen label, impossible score or index, or (in a
             training file) all labels the same.
     """
-    return task_of(kind, rows(str(path), encoding=encoding), labels, str(path))
+    return task_of(kind, _rows(_known(kind), str(path), encoding, tag_column), labels, str(path))
 
 
 def task_from(kind: Kind, fields: Iterable[Mapping[str, Any]], labels: Sequence[str] | None = None) -> TaskSet:
@@ -55,21 +70,28 @@ def task_from(kind: Kind, fields: Iterable[Mapping[str, Any]], labels: Sequence[
 
 
 def read_records(
-    kind: Kind, path: Path | str, labels: Sequence[str], encoding: str = "utf-8", require_label: bool = True
+    kind: Kind,
+    path: Path | str,
+    labels: Sequence[str],
+    encoding: str = "utf-8",
+    require_label: bool = True,
+    tag_column: int | None = None,
 ) -> Iterator[Record]:
     """The examples of a file one by one, in flat memory.
 
     Args:
         kind: one of :data:`~warmstart.tasks.spec.KINDS`.
-        path: JSONL, CSV, TSV or Parquet, also compressed.
-        labels: label names, as the model knows them; empty for scores and choices.
+        path: as for :func:`read_task`; ``-`` for JSONL on standard input.
+        labels: label names, as the model knows them; empty for scores, choices and spans.
         encoding: of text files.
         require_label: whether labels are read; if not, Records have none and the label column stays in ``extra``.
+        tag_column: of a CoNLL file, counted from 1.
 
     Raises:
         BadInput: as :func:`read_task`, when the row in question is reached.
     """
-    return records_of(_known(kind), rows(str(path), encoding=encoding), labels, require_label, str(path))
+    source = _rows(_known(kind), str(path), encoding, tag_column)
+    return records_of(kind, source, labels, require_label, str(path))
 
 
 def records_from(
@@ -77,6 +99,19 @@ def records_from(
 ) -> Iterator[Record]:
     """The examples of some dictionaries one by one; otherwise as :func:`read_records`."""
     return records_of(_known(kind), _numbered(fields), labels, require_label, "rows")
+
+
+def _rows(kind: Kind, path: str, encoding: str, tag_column: int | None) -> Iterator[Row]:
+    """The rows of a file as its ending and the kind of the task say."""
+    ending, own = form(path)[0], OWN_FORMS.get(kind, ())
+    if own and path != STDIN and ending not in (*own, *TABLES):
+        raise BadInput(
+            f"not a file for a {kind} task by its ending", where=path,
+            allowed=", ".join(f"{known}[.gz|.zst]" for known in sorted({*own, *TABLES})),
+        )  # fmt: skip
+    if ending not in own:
+        return rows(path, encoding=encoding)
+    return sentences(path, encoding, tag_column) if kind == "tagging" else questions(path, encoding)
 
 
 def task_of(kind: Kind, source: Iterable[Row], labels: Sequence[str] | None, name: str) -> TaskSet:
@@ -129,8 +164,17 @@ def _label(kind: Kind, found: Draft, numbers: Mapping[str, int]) -> Label:
         choices = found.texts["choices"]
         assert isinstance(choices, tuple)
         return index_of(found.label, choices, column, found.where)
+    if kind == "span":
+        context = str(found.texts["context"])
+        if column == "answer":
+            answer, start = found.label
+            return one_answer(answer, start, context, found.where)
+        return listed_answers(found.label, context, found.where)
     if goal_of(kind, tuple(numbers)) == "score":
         return score_of(found.label, where)
+    if kind == "tagging":
+        tags = in_scheme(_tags(found), scheme_of(tuple(numbers)))
+        return tuple(_number(tag, numbers, f"{where}, word {n}") for n, tag in enumerate(tags, start=1))
     if kind != "multilabel":
         return _number(name_of(found.label, where), numbers, where)
     names = _names(found)
@@ -157,13 +201,28 @@ def _names(found: Draft) -> list[str]:
     return [name_of(value, where) for value in as_list(found.label, column, found.where)]
 
 
+def _tags(found: Draft) -> list[str]:
+    """The tags of a sentence as they are written, as many as it has words."""
+    tags, words = _names(found), found.texts["tokens"]
+    if len(tags) != len(words):
+        raise BadInput(
+            f"{len(tags)} tags for {len(words)} words", where=f"{found.where}, key {found.columns[-1]!r}",
+            allowed="one tag for each word", next_step="mend the row or leave it out",
+        )  # fmt: skip
+    return tags
+
+
 def _learn(kind: Kind, drafts: Sequence[Draft]) -> tuple[str, ...]:
     """The label names in a training file: sorted, whole numbers by size."""
     column = drafts[0].columns[-1]
-    if kind in ("choice", "regression") or (kind == "similarity" and column == "score"):
+    if kind in ("choice", "regression", "span") or (kind == "similarity" and column == "score"):
         return ()
     if kind == "multilabel":
         names = {name for found in drafts for name in _names(found)}
+    elif kind == "tagging":
+        written = [_tags(found) for found in drafts]
+        scheme = scheme_of(tuple(sorted({tag for tags in written for tag in tags})))
+        names = {tag for tags in written for tag in in_scheme(tags, scheme)}
     else:
         names = {name_of(found.label, f"{found.where}, key {column!r}") for found in drafts}
     try:
@@ -173,8 +232,13 @@ def _learn(kind: Kind, drafts: Sequence[Draft]) -> tuple[str, ...]:
 
 
 def _check_varied(kind: Kind, drafts: Sequence[Draft], records: Sequence[Record], name: str) -> None:
-    """Nothing can be learned where every label is the same; the index of a right choice is no such label."""
-    if kind != "choice" and all(record.label == records[0].label for record in records):
+    """Nothing can be learned where every label is the same; a right choice's index or an answer is no such label."""
+    if kind in ("choice", "span"):
+        return
+    labels = (record.label for record in records)
+    if kind == "tagging":
+        labels = (tag for tags in labels if isinstance(tags, tuple) for tag in tags)
+    if len(set(labels)) < 2:
         raise BadInput(
             "all labels are the same, so there is nothing to learn", where=f"{name}, key {drafts[0].columns[-1]!r}",
             value=drafts[0].label, allowed="at least two different labels", next_step="add examples of the other labels",

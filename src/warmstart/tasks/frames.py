@@ -3,7 +3,8 @@
 Everything a fine-tuning run reads passes through :func:`frame_records`, which is a function of its arguments alone.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,9 @@ from warmstart.tasks.framing import Account, Frame, Framed, Parts, encode
 from warmstart.tasks.multilabel import multilabel
 from warmstart.tasks.regression import regression
 from warmstart.tasks.similarity import similarity
+from warmstart.tasks.span import cut_question, encode_contexts, span
 from warmstart.tasks.spec import Kind, TaskSpec, goal_of
+from warmstart.tasks.tagging import encode_sentences, tagging, words_read
 
 if TYPE_CHECKING:
     from warmstart.text.tokenizer import Tokenizer
@@ -32,7 +35,14 @@ FRAMES: dict[Kind, Callable[[Record, Parts, Frame], list[Example]]] = {
     "regression": regression,
     "choice": choice,
     "multilabel": multilabel,
+    "tagging": tagging,
+    "span": span,
 }
+ENCODERS: dict[Kind, Callable[[Sequence[Record], "Tokenizer", Sequence[str]], Iterator[Parts]]] = {
+    "tagging": encode_sentences,
+    "span": encode_contexts,
+}
+"""How the texts of a kind become ids, where that is not :func:`~warmstart.tasks.framing.encode`."""
 
 CHUNK = 1024  # Records encoded together: enough to keep all cores busy, few enough to stay small
 
@@ -52,16 +62,42 @@ def frame_records(
         BadInput: a text is too long and ``long_text`` is ``refuse``.
     """
     frame, make = Frame.of(spec, tokenizer, class_weights), FRAMES[spec.kind]
+    encoder = ENCODERS.get(spec.kind, encode)
     examples: list[list[Example]] = []
+    kept: list[Parts] = []
     account = Account()
     remaining = iter(records)
     while chunk := list(islice(remaining, CHUNK)):
-        for record, parts in zip(chunk, encode(chunk, tokenizer, spec.frame.clean), strict=True):
-            cut = frame.cut(record, parts)
+        for record, parts in zip(chunk, encoder(chunk, tokenizer, spec.frame.clean), strict=True):
+            cut = cut_question(record, parts, frame) if spec.kind == "span" else frame.cut(record, parts)
             made = make(record, cut.parts, frame)
             examples.append(made)
-            account += Account(1, int(cut.lost > 0), sum(map(len, made)), cut.lost, cut.needed)
-    return Framed(examples, account)
+            kept.append(cut.parts)
+            unread = _unread(record, cut.parts, made)
+            account += Account(1, int(cut.lost > 0), sum(map(len, made)), cut.lost, cut.needed, unread)
+    return Framed(examples, kept, account)
+
+
+def units(kind: Kind, examples: Sequence[list[Example]]) -> list[list[Example]]:
+    """What may be batched by itself: all Examples of a Record, but of a span question each window."""
+    if kind != "span":
+        return list(examples)
+    return [[_alone(example)] for record in examples for example in record]
+
+
+def _alone(example: Example) -> Example:
+    """An Example that shares no question with others, its questions numbered from 0."""
+    goals = {name: replace(goal, question=goal.question - goal.question[:1]) for name, goal in example.goals.items()}
+    return replace(example, goals=goals)
+
+
+def _unread(record: Record, parts: Parts, made: Sequence[Example]) -> int:
+    """How many of a Record's questions are read at no token."""
+    if parts.words is not None:
+        return len(parts.words) - len(words_read(parts))
+    if parts.places is None or record.label is None:
+        return 0
+    return int(not any(goal.weights.any() for example in made for name, goal in example.goals.items() if name != "lm"))
 
 
 def class_weights(task: TaskSet) -> tuple[float, ...]:

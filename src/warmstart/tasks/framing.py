@@ -9,7 +9,7 @@ Segments are encoded apart, so no token spans two of them.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,8 @@ class Account:
         tokens: tokens in the Examples made, special ones included.
         tokens_cut: tokens of the Records' texts left out, each text counted once.
         longest: tokens that the longest Example would have had without the cut.
+        unread: questions that are read at no token: words (tagging) that were cut away or of which cleaning left nothing,
+            answers (span) that stand in no window.
     """
 
     used: int = 0
@@ -45,10 +47,12 @@ class Account:
     tokens: int = 0
     tokens_cut: int = 0
     longest: int = 0
+    unread: int = 0
 
     def __add__(self, other: "Account") -> "Account":
         sums = (self.used + other.used, self.cut + other.cut, self.tokens + other.tokens)
-        return Account(*sums, self.tokens_cut + other.tokens_cut, max(self.longest, other.longest))
+        longest, unread = max(self.longest, other.longest), self.unread + other.unread
+        return Account(*sums, self.tokens_cut + other.tokens_cut, longest, unread)
 
     def to_dict(self) -> dict[str, int]:
         """Plain numbers, for the run folder."""
@@ -57,18 +61,29 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Framed:
-    """Examples ready to be batched: one inner list per Record, in the Records' order."""
+    """Examples ready to be batched: one inner list per Record, in the Records' order, and the parts they were made of."""
 
     examples: list[list[Example]]
+    parts: list["Parts"]
     account: Account
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """A Record's texts as ids, in reading order, and its choices where it has them."""
+    """A Record's texts as ids, in reading order, and its choices where it has them.
+
+    Attributes:
+        texts: one row of ids per text.
+        choices: one row of ids per choice.
+        words: tagging: [W] the place of each word's first token, -1 where it has none.
+        places: span: [T, 2] for each token of the context the first character that it stands for and the one behind its
+            last, -1 where it stands for none.
+    """
 
     texts: tuple[Ints, ...]
     choices: tuple[Ints, ...] = ()
+    words: Ints | None = None
+    places: Ints | None = None
 
     @property
     def lengths(self) -> list[int]:
@@ -78,7 +93,7 @@ class Parts:
     def kept(self, lengths: Sequence[int]) -> "Parts":
         """The first tokens of each segment."""
         texts = tuple(text[:keep] for text, keep in zip(self.texts, lengths, strict=False))
-        return Parts(texts, tuple(choice[: lengths[-1]] for choice in self.choices))
+        return replace(self, texts=texts, choices=tuple(choice[: lengths[-1]] for choice in self.choices))
 
     def __len__(self) -> int:
         return sum(map(len, self.texts)) + sum(map(len, self.choices))
@@ -162,12 +177,9 @@ class Frame:
         asked = 0
         for number, ids in enumerate(sequences):
             owned = 1 if number == 0 else 0
-            read = ZERO if self.full else ZERO + len(ids) - 1
-            goals = {self.spec.goal: Goal(read, ZERO, targets[:owned], weights[:owned])}
-            if self.spec.frame.lm:
-                goals["lm"] = self._next_tokens(ids, asked)
-                asked += len(ids) - 1
-            examples.append(self.example(ids, goals))
+            goal = Goal(ZERO + self.summary(ids), ZERO, targets[:owned], weights[:owned])
+            examples.append(self.example(ids, goal, asked))
+            asked += len(ids) - 1
         return examples
 
     @property
@@ -175,8 +187,18 @@ class Frame:
         """Whether each token sees all others."""
         return self.spec.frame.sight == "full"
 
-    def example(self, ids: Ints, goals: dict[str, Goal]) -> Example:
-        """The Example of a sequence: turns 0 1 2 …, or all 0 with segments."""
+    def summary(self, ids: Ints) -> int:
+        """The place where a sequence is read as a whole."""
+        return 0 if self.full else len(ids) - 1
+
+    def example(self, ids: Ints, goal: Goal, asked: int = 0) -> Example:
+        """The Example of a sequence: turns 0 1 2 …, or all 0 with segments.
+
+        It asks the task's ``goal`` and, where it is on, ``lm``, whose questions are numbered on from ``asked``.
+        """
+        goals = {self.spec.goal: goal}
+        if self.spec.frame.lm:
+            goals["lm"] = self._next_tokens(ids, asked)
         if not self.full:
             return Example.left_to_right(ids, goals)
         ends = ids == self.delimiter

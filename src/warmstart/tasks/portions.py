@@ -6,7 +6,7 @@ import numpy as np
 
 from warmstart.base.errors import BadInput
 from warmstart.base.seeds import generator
-from warmstart.example.record import Label, Record
+from warmstart.example.record import Answers, Label, Record
 
 
 def set_aside(
@@ -14,7 +14,8 @@ def set_aside(
 ) -> tuple[list[Record], list[Record]]:
     """The rest, and about ``share`` of the examples, each class in proportion, both in their old order.
 
-    Examples with the same texts stay on one side, so that nothing is judged on what it was trained on.
+    Examples with the same texts stay on one side, so that nothing is judged on what it was trained on; so do the span
+    questions on one context.
 
     Args:
         records: with labels.
@@ -27,11 +28,10 @@ def set_aside(
     """
     groups: dict[tuple[object, ...], list[int]] = {}
     for number, record in enumerate(records):
-        groups.setdefault(tuple(record.texts.values()), []).append(number)
+        groups.setdefault(_texts(record), []).append(number)
     classes: dict[Label, list[list[int]]] = {}
     for members in groups.values():
-        label = records[members[0]].label
-        classes.setdefault(None if isinstance(label, float) else label, []).append(members)
+        classes.setdefault(_class(records[members[0]]), []).append(members)
     aside: set[int] = set()
     owed = 0.0  # what earlier classes rounded away is made up by later ones, so that small classes count too
     for label, found in classes.items():
@@ -48,3 +48,13 @@ def set_aside(
         )  # fmt: skip
     rest = np.setdiff1d(np.arange(len(records)), list(aside))
     return [records[i] for i in rest], [records[i] for i in sorted(aside)]
+
+
+def _texts(record: Record) -> tuple[object, ...]:
+    """What may not stand on both sides."""
+    return (record.texts["context"],) if isinstance(record.label, Answers) else tuple(record.texts.values())
+
+
+def _class(record: Record) -> Label:
+    """The label where it is a class; scores, tags and answers are none."""
+    return None if isinstance(record.label, float | Answers) or "tokens" in record.texts else record.label

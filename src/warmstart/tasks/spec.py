@@ -10,23 +10,61 @@ from pydantic import Field
 
 from warmstart.base.errors import BadInput
 from warmstart.base.settings import Settings
+from warmstart.metrics.entities import scheme_of
 
-Kind = Literal["classification", "entailment", "similarity", "regression", "choice", "multilabel"]
-KINDS: tuple[Kind, ...] = ("classification", "entailment", "similarity", "regression", "choice", "multilabel")
+Kind = Literal[
+    "classification", "entailment", "similarity", "regression", "choice", "multilabel", "tagging", "span"
+]  # fmt: skip
+KINDS: tuple[Kind, ...] = (
+    "classification", "entailment", "similarity", "regression", "choice", "multilabel", "tagging", "span",
+)  # fmt: skip
 
 # the goal of a task, which is also the name of its head → the kind of that head
-HEAD_KINDS: dict[str, Literal["class", "multilabel", "score", "choice"]] = {
+HEAD_KINDS: dict[str, Literal["class", "multilabel", "score", "choice", "span"]] = {
     "label": "class",
     "labels": "multilabel",
     "score": "score",
     "choice": "choice",
+    "tags": "class",
+    "span": "span",
 }
 
 
 def goal_of(kind: Kind, label_names: tuple[str, ...]) -> str:
     """The goal that a task of this kind asks: a similarity task has classes or, without label names, a score."""
-    fixed = {"regression": "score", "choice": "choice", "multilabel": "labels"}
+    fixed = {"regression": "score", "choice": "choice", "multilabel": "labels", "tagging": "tags", "span": "span"}
     return fixed.get(kind) or ("score" if kind == "similarity" and not label_names else "label")
+
+
+def measured_as(kind: Kind, label_names: tuple[str, ...]) -> str:
+    """What the measures of a task are called by: its goal, but ``entities`` where tags mark entities."""
+    return "entities" if kind == "tagging" and scheme_of(label_names) else goal_of(kind, label_names)
+
+
+class TagSettings(Settings):
+    """What a tagging task remembers.
+
+    Attributes:
+        unread: the tag of a word that is read at no token: one that was cut away, or of which cleaning left nothing.
+        column: of the tag in CoNLL files, counted from 1; ``None`` for the last, and for UPOS in CoNLL-U.
+    """
+
+    unread: str = "O"
+    column: int | None = Field(None, ge=1)
+
+
+class SpanSettings(Settings):
+    """What a span task remembers.
+
+    Attributes:
+        stride: tokens between the beginnings of two windows on a long context.
+        longest: the most tokens that an answer may have.
+        threshold: an answer is given where its margin over "no answer" is this or more; ``None``: always (SQuAD 1.1).
+    """
+
+    stride: int = Field(128, ge=1)
+    longest: int = Field(30, ge=1)
+    threshold: float | None = None
 
 
 class FrameSettings(Settings):
@@ -66,24 +104,33 @@ class TaskSpec(Settings):
     Attributes:
         kind: what kind of task it is.
         name: the known data set that it was learned from; empty for files of one's own.
-        label_names: class number → name; empty for scores and choices.
+        label_names: class number → name; empty for scores, choices and spans.
         frame: how its Examples are made.
+        tags: what only tagging needs.
+        span: what only spans need.
     """
 
     kind: Kind
     name: str = ""
     label_names: tuple[str, ...] = ()
     frame: FrameSettings
+    tags: TagSettings = TagSettings()
+    span: SpanSettings = SpanSettings()
 
     @property
     def goal(self) -> str:
-        """Name of the goal, and so of the head: ``label``, ``labels``, ``score`` or ``choice``."""
+        """Name of the goal, and so of the head: one of :data:`HEAD_KINDS`."""
         return goal_of(self.kind, self.label_names)
 
     @property
+    def measured(self) -> str:
+        """What its measures are called by: the goal, or ``entities``."""
+        return measured_as(self.kind, self.label_names)
+
+    @property
     def outputs(self) -> int:
-        """Size of the head: the number of classes or labels; 1 for scores and choices."""
-        return len(self.label_names) if self.goal in ("label", "labels") else 1
+        """Size of the head: the number of classes or labels; 2 for spans (start and end); 1 for scores and choices."""
+        return len(self.label_names) or (2 if self.kind == "span" else 1)
 
     def without_lm(self) -> "TaskSpec":
         """The same task without the auxiliary goal, for evaluation and prediction."""

@@ -38,7 +38,9 @@ CONFIG, OWN = "config.json", "warmstart"
 LAYOUTS: dict[str, Layout] = {
     layout.model_type: layout for layout in (gpt1.LAYOUT, gpt2.LAYOUT, bert.LAYOUT, llama.LLAMA, llama.QWEN3)
 }
-_KINDS: dict[str, HeadKind] = {"label": "class", "labels": "multilabel", "score": "score", "choice": "choice"}
+_KINDS: dict[str, HeadKind] = {
+    "label": "class", "labels": "multilabel", "score": "score", "choice": "choice", "tags": "class", "span": "span"
+}  # fmt: skip
 _PROBLEMS = {
     "label": "single_label_classification", "labels": "multi_label_classification", "score": "regression"
 }  # fmt: skip
@@ -262,7 +264,7 @@ def _heads(config: Mapping[str, Any], layout: Layout, names: set[str]) -> dict[s
     for goal, place in _places(layout, config, architecture).items():
         if f"{place.linear}.weight" in names and goal in _KINDS:
             kind = _KINDS[goal]
-            size = len(config.get("id2label") or (0, 1)) if kind in ("class", "multilabel") else 1
+            size = 1 if kind in ("score", "choice") else len(config.get("id2label") or (0, 1))
             bias, pooled = f"{place.linear}.bias" in names, any("pooler" in name for name in names)
             return {goal: HeadSettings(kind=kind, size=size, bias=bias, pooled=pooled).model_dump()}
     return {}

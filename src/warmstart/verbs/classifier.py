@@ -28,7 +28,7 @@ Row = Mapping[str, Any]
 
 
 class Classifier:
-    """A model for one labelled task (any kind: classes, pairs, scores, choices), in the manner of scikit-learn."""
+    """A model for one labelled task of any kind (classes, scores, choices, tags, spans), in the manner of scikit-learn."""
 
     def __init__(self, start: str = NO_START, task: Kind = "classification", **options: Any) -> None:
         """Nothing is read before :meth:`fit`.
@@ -72,11 +72,14 @@ class Classifier:
 
     @property
     def classes_(self) -> tuple[str, ...]:
-        """Label names, in the order of :meth:`predict_proba`'s columns; empty for scores and choices."""
+        """Label names, in the order of :meth:`predict_proba`'s columns; empty for scores, choices and spans."""
         return self._ready().task().label_names
 
-    def predict(self, rows: Sequence[str | Row]) -> list[Any]:
-        """Per row (a text, or a mapping with the task's keys) the label's name, labels' names, score or choice."""
+    def predict(self, rows: Sequence[str | Sequence[str] | Row]) -> list[Any]:
+        """Per row the label's name, labels' names, score or choice; the tags of its words; the answer's text.
+
+        A row is a mapping with the task's keys, a text, or a sentence as a list of words.
+        """
         return [found.score if found.label is None else found.label for found in self._predictions(rows)]
 
     def predict_proba(self, rows: Sequence[str | Row]) -> NDArray[np.float64]:
@@ -85,8 +88,8 @@ class Classifier:
         Raises:
             BadInput: the task has no classes.
         """
-        if not self.classes_:
-            raise BadInput("this task has no classes", where="predict_proba", value=self.task, next_step="use predict")
+        if not self.classes_ or self._ready().task().kind == "tagging":
+            raise BadInput("a row has no class", where="predict_proba", value=self.task, next_step="use predict")
         found = [[each.probabilities[name] for name in self.classes_] for each in self._predictions(rows)]
         return np.array(found).reshape(-1, len(self.classes_))
 
@@ -105,14 +108,14 @@ class Classifier:
         with staged_folder(target) as stage:
             shutil.copytree(self._ready().folder, stage, dirs_exist_ok=True)
 
-    def _predictions(self, rows: Sequence[str | Row]) -> list[Prediction]:
+    def _predictions(self, rows: Sequence[str | Sequence[str] | Row]) -> list[Prediction]:
         loaded = self._ready()
         spec = loaded.task()
         if isinstance(rows, str):
             raise BadInput(
                 "one text where several are expected", where="rows", value=rows, next_step="put it in a list"
             )
-        fields = ({"text": row} if isinstance(row, str) else row for row in rows)
+        fields = (_fields(row) for row in rows)
         records = records_from(spec.kind, fields, spec.label_names, require_label=False)
         return list(predict_records(loaded.model, loaded.tokenizer, spec, records)) if len(rows) else []
 
@@ -120,3 +123,10 @@ class Classifier:
         if self._loaded is None:
             raise BadInput("this classifier has not learned anything", where="Classifier", next_step="call fit first")
         return self._loaded
+
+
+def _fields(row: str | Sequence[str] | Row) -> Row:
+    """A row with its keys, where it is given without."""
+    if isinstance(row, Mapping):
+        return row
+    return {"text": row} if isinstance(row, str) else {"tokens": list(row)}

@@ -12,6 +12,7 @@ from warmstart.recipe.judged import judged
 from warmstart.recipe.schema import CorpusRecipe, PretrainRecipe
 from warmstart.streams.sources import Rows
 from warmstart.streams.stream import Stream
+from warmstart.verbs.accounts import cut_in_words
 from warmstart.verbs.loading import Loaded, load_run
 from warmstart.verbs.pretrain import open_corpus
 
@@ -44,8 +45,8 @@ def evaluate(
         return _language_model(loaded, data, encoding)
     records = judged(spec, data, encoding, task, split)
     found = evaluate_records(loaded.model, loaded.tokenizer, spec, records)
-    if found.account.cut:
-        say(f"{found.account.cut:,} of {found.account.used:,} texts were cut to {spec.frame.context} tokens")
+    for line in cut_in_words(spec, found.account):
+        say(line)
     return found.to_dict()
 
 

@@ -11,21 +11,21 @@ from typing import Any
 from warmstart.base.console import say
 from warmstart.base.files import read_json, require_space
 from warmstart.base.run_folder import REPORT, RunFolder
-from warmstart.evaluation.tuned import Evaluation, evaluate_records
-from warmstart.example.record import Record
+from warmstart.evaluation.tuned import evaluate_records
 from warmstart.metrics.measures import LOWER_IS_BETTER
 from warmstart.metrics.seeds import compare, spread
 from warmstart.models.model import Model
 from warmstart.recipe.build import NO_START, Finetuning, build_finetuning, device
 from warmstart.recipe.labelled import Labelled
 from warmstart.recipe.load import resolved
-from warmstart.recipe.remembered import Remembered
+from warmstart.recipe.remembered import Remembered, read_remembered
 from warmstart.recipe.schema import FinetuneRecipe
 from warmstart.recipe.words import in_words
 from warmstart.train.loop import Goalpost, Trainer
 from warmstart.train.schemes import close_scheme
 from warmstart.train.settings import SchemeSettings
 from warmstart.transfer.folder import load_model
+from warmstart.verbs.accounts import unread_in_words
 from warmstart.verbs.writing import manifest, write_model
 
 PRETRAINED, SCRATCH = "pretrained", "scratch"
@@ -76,7 +76,7 @@ def finetune(recipe: FinetuneRecipe, out: str, resume: bool = False, data: Label
         reports.append(train_one(training, built[training.arm], resume and training.folder.exists))
     report = summary(out, trainings, reports, main.measure)
     best = Path(report["best"])
-    write_model(root.path, load_model(best), main.tokenizer, Remembered(task=main.spec), _summary(recipe, main))
+    write_model(root.path, load_model(best), main.tokenizer, read_remembered(best), _summary(recipe, main))
     root.finish(report)
     return report
 
@@ -126,7 +126,7 @@ def train_one(training: Training, built: Finetuning, resume: bool) -> dict[str, 
     trainer.take_best()
     close_scheme(model)
     model.eval()
-    dev = _judged(built, model, built.data.dev)
+    dev = evaluate_records(model, built.tokenizer, built.spec, built.data.dev, tune=True)
     report: dict[str, Any] = {
         "run": str(folder.path),
         "steps": progress.step,
@@ -140,8 +140,8 @@ def train_one(training: Training, built: Finetuning, resume: bool) -> dict[str, 
         "seed": recipe.train.seed,
     }
     if built.data.test is not None:
-        report["test"] = _judged(built, model, built.data.test).to_dict()
-    write_model(folder.path, model, built.tokenizer, Remembered(task=built.spec), _summary(recipe, built))
+        report["test"] = evaluate_records(model, built.tokenizer, dev.spec, built.data.test).to_dict()
+    write_model(folder.path, model, built.tokenizer, Remembered(task=dev.spec), _summary(recipe, built))
     folder.finish(report)
     if dev.collapsed:
         say("warning: this run has collapsed: it does no better on dev than one answer for everything")
@@ -194,22 +194,26 @@ def words(recipe: FinetuneRecipe, built: Finetuning) -> list[str]:
     )
     if account.cut:
         share = account.cut / account.used
+        what, limit = ("questions", "half of ") if built.spec.kind == "span" else ("texts", "")
         lines.append(
-            f"cut        {account.cut:,} training texts ({share:.1%}) are longer than {built.spec.frame.context} tokens "
-            f"and lose {account.tokens_cut:,} tokens in all (--long-text refuse would stop instead)"
+            f"cut        {account.cut:,} training {what} ({share:.1%}) are longer than {limit}{built.spec.frame.context} "
+            f"tokens and lose {account.tokens_cut:,} tokens in all (--long-text refuse would stop instead)"
         )
-    return lines
+    if built.spec.kind == "span":
+        count = sum(map(len, built.examples))
+        lines.append(
+            f"windows    {account.used:,} questions are read in {count:,} windows, at most "
+            f"{recipe.task.stride} tokens apart"
+        )
+    return lines + [f"unread     {line}" for line in unread_in_words(built.spec, account)]
 
 
 def _goalpost(built: Finetuning) -> Goalpost:
     def evaluate(model: Model) -> dict[str, float]:
-        return evaluate_records(model, built.tokenizer, built.spec, built.data.dev, intervals=False).metrics
+        dev = built.data.dev
+        return evaluate_records(model, built.tokenizer, built.spec, dev, intervals=False, tune=True).metrics
 
     return Goalpost(evaluate, built.measure, built.measure not in LOWER_IS_BETTER)
-
-
-def _judged(built: Finetuning, model: Model, records: list[Record]) -> Evaluation:
-    return evaluate_records(model, built.tokenizer, built.spec, records)
 
 
 def _sizes(built: Finetuning) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from warmstart.evaluation.answers import Reading
 from warmstart.evaluation.predict import predict_rows
 from warmstart.tasks.dataset import read_records
 from warmstart.tasks.framing import Account
+from warmstart.verbs.accounts import cut_in_words
 from warmstart.verbs.loading import load_run
 
 STANDARD = "-"
@@ -28,7 +29,7 @@ def predict(
 
     Args:
         run: a fine-tuned run.
-        input: JSONL, CSV, TSV or Parquet, also compressed, or ``-`` for JSONL on standard input.
+        input: JSONL, CSV, TSV or Parquet (CoNLL, SQuAD), also compressed, or ``-`` for JSONL on standard input.
         output: a file that does not exist yet, or ``-`` for standard output.
         encoding: of ``input``.
         long_text: ``cut`` or ``refuse``; ``None`` does as the run was trained.
@@ -53,13 +54,15 @@ def predict(
         nonlocal account
         account += part
 
-    records = read_records(spec.kind, input, spec.label_names, encoding, require_label=False)
+    records = read_records(
+        spec.kind, input, spec.label_names, encoding, require_label=False, tag_column=spec.tags.column
+    )
     rows = predict_rows(loaded.model, loaded.tokenizer, spec, records, Reading(tell=tell))
     lines = (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
     if output == STANDARD:
         emit_lines(lines)
     else:
         write_atomic(Path(output), lambda file: file.writelines(line.encode("utf-8") for line in lines))
-    if account.cut:
-        say(f"{account.cut:,} of {account.used:,} texts were cut to {spec.frame.context} tokens")
+    for line in cut_in_words(spec, account):
+        say(line)
     return {"run": run, "output": output, "examples": account.used, "cut": account.cut}

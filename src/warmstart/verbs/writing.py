@@ -15,6 +15,13 @@ from warmstart.text.template import Template
 from warmstart.text.tokenizer import Tokenizer
 from warmstart.transfer.folder import Surroundings, save_model
 
+PIPELINES = {
+    "label": "text-classification",
+    "tags": "token-classification",
+    "span": "question-answering",
+}
+"""A goal's name on the hub."""
+
 
 def manifest(verb: str, seed: int, data: dict[str, Any]) -> dict[str, Any]:
     """What ran, with which versions, on what."""
@@ -59,7 +66,7 @@ def _template(sight: str, tokenizer: Tokenizer) -> Template:
 
 def _card(name: str, spec: TaskSpec | None, words: str) -> str:
     tags = ["warmstart", "language-model" if spec is None else spec.kind]
-    pipeline = "text-generation" if spec is None or spec.goal != "label" else "text-classification"
+    pipeline = "text-generation" if spec is None else PIPELINES.get(spec.goal, "text-generation")
     head = [
         "---",
         "library_name: warmstart",

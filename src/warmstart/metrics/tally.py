@@ -1,0 +1,22 @@
+"""Tally: a measure that is a sum over a sum, each sentence or question adding its share to both.
+
+Entity F1 is twice the entities found over those marked and those told; word accuracy is right words over words. Kept per
+sentence, the sums say the measure, and any resample of the sentences says it again without counting anew.
+"""
+
+from typing import NamedTuple
+
+from warmstart.metrics.measures import Array
+
+
+class Tally(NamedTuple):
+    """Σ ``over`` / Σ ``under``: [n] floats each, one number per sentence or question."""
+
+    over: Array
+    under: Array
+
+    @property
+    def value(self) -> float:
+        """The measure; 0.0 where there is nothing to divide by."""
+        under = float(self.under.sum())
+        return float(self.over.sum()) / under if under else 0.0

@@ -1,0 +1,76 @@
+"""The right answers to a span question, from a row's columns, each checked against the context it is a piece of.
+
+Accepted are ``answer`` with ``start`` (its first character), and ``answers`` as SQuAD has them: a list of ``{"text",
+"answer_start"}``, or one object with a list of each. No answer is ``answer`` left empty, or no entry in ``answers``.
+"""
+
+from typing import Any
+
+from warmstart.base.errors import BadInput
+from warmstart.example.record import Answers
+from warmstart.tasks.columns import as_list
+
+_FORMS = 'a list of {"text": …, "answer_start": …}'
+
+
+def one_answer(text: Any, start: Any, context: str, where: str) -> Answers:
+    """The answers of a row with ``answer`` and ``start``."""
+    if text is None or text == "":
+        return Answers()
+    return _checked([(text, start)], context, where)
+
+
+def listed_answers(value: Any, context: str, where: str) -> Answers:
+    """The answers of a row with ``answers``.
+
+    Raises:
+        BadInput: another form, an empty text, or a text that does not stand in the context where it should.
+    """
+    if isinstance(value, dict):
+        texts, starts = (as_list(value.get(key), f"answers.{key}", where) for key in ("text", "answer_start"))
+        if len(texts) != len(starts):
+            raise _unlike(value, where)
+        return _checked(list(zip(texts, starts, strict=True)), context, where)
+    pairs = []
+    for each in as_list(value, "answers", where):
+        if not isinstance(each, dict) or not {"text", "answer_start"} <= each.keys():
+            raise _unlike(each, where)
+        pairs.append((each["text"], each["answer_start"]))
+    return _checked(pairs, context, where)
+
+
+def _checked(pairs: list[tuple[Any, Any]], context: str, where: str) -> Answers:
+    starts = [_place(start, where) for _, start in pairs]
+    for (text, _), start in zip(pairs, starts, strict=True):
+        if not isinstance(text, str) or not text.strip():
+            raise BadInput(
+                "an answer without text", where=where, value=text, allowed="a piece of the context",
+                next_step="correct it, or mark the question as one without an answer",
+            )  # fmt: skip
+        found = context[start : start + len(text)]
+        if found != text:
+            raise BadInput(
+                f"the answer does not stand in its context at character {start}", where=where, value=found,
+                allowed=repr(text), next_step=_nearby(text, context),
+            )  # fmt: skip
+    return Answers(tuple(str(text) for text, _ in pairs), tuple(starts))
+
+
+def _nearby(text: str, context: str) -> str:
+    place = context.find(text)
+    return "it stands nowhere in it" if place < 0 else f"it stands at character {place}"
+
+
+def _place(value: Any, where: str) -> int:
+    if isinstance(value, str) and value.strip().isdecimal():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise BadInput(
+            "not the place of an answer", where=where, value=value,
+            allowed="the number of its first character, counted from 0",
+        )  # fmt: skip
+    return value
+
+
+def _unlike(value: Any, where: str) -> BadInput:
+    return BadInput("not the form of answers", where=where, value=value, allowed=_FORMS)

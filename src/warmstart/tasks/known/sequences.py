@@ -1,0 +1,75 @@
+"""Tagged sentences, and questions about a passage that holds their answer."""
+
+from collections.abc import Iterator, Mapping
+
+from warmstart.base.seeds import generator
+from warmstart.readers.conll import sentences
+from warmstart.readers.rows import Row
+from warmstart.readers.squad import questions
+from warmstart.tasks.known.files import Folder, Part
+
+UNIVERSAL = (
+    "ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT", "SCONJ", "SYM",
+    "VERB", "X",
+)  # fmt: skip
+_NAMES = ("train", "dev", "test")
+_DEV = 0.1  # of TyDi QA's passages
+_REPEATED = "training sentences left out that stand in dev or test too"
+
+
+def _marks(*types: str) -> tuple[str, ...]:
+    """The BIO tags of some types of entity."""
+    return (*(f"B-{name}" for name in types), *(f"I-{name}" for name in types), "O")
+
+
+EMERGING = _marks("corporation", "creative-work", "group", "location", "person", "product")
+NEWSWIRE = _marks("LOC", "MISC", "ORG", "PER")
+
+
+def _tagged(*names: str) -> Part:
+    return lambda folder: sentences(str(folder.file(*names)))
+
+
+def _treebank(stem: str) -> Mapping[str, Part]:
+    return {name: _tagged(f"{stem}-ud-{name}.conllu") for name in _NAMES}
+
+
+def _wikigold(folder: Folder) -> Iterator[Row]:
+    """WikiGold's training sentences (Balasuriya et al. 2009) without those that are judged on."""
+    judged = {
+        tuple(row.fields["tokens"]) for name in _NAMES[1:] for row in sentences(str(folder.file(f"{name}.conll")))
+    }
+    for row in sentences(str(folder.file("train.conll"))):
+        if tuple(row.fields["tokens"]) in judged:
+            folder.count(_REPEATED)
+        else:
+            yield row
+
+
+def _asked(*names: str) -> Part:
+    return lambda folder: questions(str(folder.file(*names)))
+
+
+def _tydiqa(is_dev: bool) -> Part:
+    """TyDi QA's gold passages (Clark et al. 2020), English: a tenth of the passages, drawn with seed 0, is dev."""
+
+    def part(folder: Folder) -> Iterator[Row]:
+        found = list(questions(str(folder.file("tydiqa.goldp.en.train.json"))))
+        passages = list(dict.fromkeys(row.fields["context"] for row in found))
+        drawn = generator(0, "tydiqa_en").permutation(len(passages))[: round(_DEV * len(passages))]
+        dev = {passages[place] for place in drawn}
+        return (row for row in found if (row.fields["context"] in dev) == is_dev)
+
+    return part
+
+
+WNUT_PARTS: Mapping[str, Part] = {
+    "train": _tagged("train.conll", "wnut17train.conll"),
+    "dev": _tagged("dev.conll", "emerging.dev.conll"),
+    "test": _tagged("test.conll", "emerging.test.annotated"),
+}
+WIKIGOLD_PARTS: Mapping[str, Part] = {"train": _wikigold, "dev": _tagged("dev.conll"), "test": _tagged("test.conll")}
+EWT_PARTS, VTB_PARTS = _treebank("en_ewt"), _treebank("vi_vtb")
+TYDIQA_PARTS: Mapping[str, Part] = {"train": _tydiqa(False), "dev": _tydiqa(True)}
+XQUAD_PARTS: Mapping[str, Part] = {"test": _asked("xquad.en.json")}
+MLQA_PARTS: Mapping[str, Part] = {"dev": _asked("dev-context-en-question-en.json")}

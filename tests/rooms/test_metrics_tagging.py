@@ -1,0 +1,78 @@
+"""Measures of tagging: seqeval and scikit-learn on whole sets and on resamples written out."""
+
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from seqeval.metrics import f1_score, precision_score, recall_score
+from sklearn.metrics import accuracy_score
+
+from warmstart.base.errors import BadInput
+from warmstart.metrics.bootstrap import tally_interval
+from warmstart.metrics.tagging import entity_measures, entity_tallies, require_seqeval, tag_tallies
+from warmstart.metrics.tally import Tally
+
+TAGS = ["O", "O", "O", "B-PER", "I-PER", "B-LOC", "I-LOC", "S-LOC", "E-PER"]
+PAIR = st.lists(st.tuples(st.sampled_from(TAGS), st.sampled_from(TAGS)), max_size=9)
+
+
+def tagged(seed: int, sentences: int = 60) -> tuple[list[list[str]], list[list[str]]]:
+    rng = np.random.default_rng(seed)
+    truth = [rng.choice(TAGS, rng.integers(1, 12)).tolist() for _ in range(sentences)]
+    return truth, [[tag if rng.random() < 0.7 else str(rng.choice(TAGS)) for tag in tags] for tags in truth]
+
+
+@given(st.lists(PAIR, min_size=1, max_size=6).filter(any))
+def test_sums_over_sentences_are_seqevals_measures(pairs: list[list[tuple[str, str]]]) -> None:
+    """Witness: seqeval on the whole set, empty sentences and sets without entities included."""
+    truth, told = ([[pair[side] for pair in sentence] for sentence in pairs] for side in (0, 1))
+    measured = entity_measures(truth, told)
+    assert {name: tally.value for name, tally in entity_tallies(truth, told).items()} == pytest.approx(measured)
+    assert measured["f1"] == pytest.approx(f1_score(truth, told, zero_division=0))
+
+
+def test_a_resample_of_sums_is_the_measure_of_the_resample() -> None:
+    """Witness: seqeval and scikit-learn on sentences drawn with replacement and written out one by one."""
+    truth, told = tagged(0)
+    tallies = entity_tallies(truth, told)
+    for seed in range(10):
+        drawn = np.random.default_rng(seed).integers(0, len(truth), len(truth))
+        some, said = [truth[i] for i in drawn], [told[i] for i in drawn]
+        found = {name: Tally(tally.over[drawn], tally.under[drawn]).value for name, tally in tallies.items()}
+        assert found == pytest.approx(
+            {
+                "f1": f1_score(some, said),
+                "precision": precision_score(some, said),
+                "recall": recall_score(some, said),
+                "accuracy": accuracy_score(np.concatenate(some), np.concatenate(said)),
+            }
+        )
+
+
+def test_intervals_are_drawn_over_sentences() -> None:
+    """Witness: explicit resampling with seqeval, within the noise of 1,000 draws."""
+    truth, told = tagged(1)
+    ours = tally_interval(entity_tallies(truth, told)["f1"], seed=0, resamples=4000)
+    rng = np.random.default_rng(1)
+    draws = [rng.integers(0, len(truth), len(truth)) for _ in range(1000)]
+    theirs = np.quantile([f1_score([truth[i] for i in d], [told[i] for i in d]) for d in draws], [0.025, 0.975])
+    assert ours.value == pytest.approx(f1_score(truth, told))
+    assert [ours.low, ours.high] == pytest.approx(theirs, abs=0.015)
+
+
+def test_accuracy_counts_words_not_sentences() -> None:
+    """Witness: 3 of 5 words, in sentences of 4 and of 1."""
+    truth: Sequence[Sequence[str]] = [["A", "A", "B", "B"], ["A"]]
+    told: Sequence[Sequence[str]] = [["A", "A", "B", "A"], ["B"]]
+    assert tag_tallies(truth, told)["accuracy"].value == 0.6
+
+
+def test_without_seqeval_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Witness: the whole sentence, where Python finds no such package."""
+    monkeypatch.setitem(sys.modules, "seqeval", None)
+    with pytest.raises(BadInput) as error:
+        require_seqeval()
+    assert str(error.value) == "judging entities needs the seqeval package; pip install 'warmstart[tagging]'."

@@ -1,0 +1,109 @@
+"""CoNLL and CoNLL-U to sentences: files written by hand, and every broken line with its place."""
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from warmstart.base.errors import BadInput
+from warmstart.readers.conll import sentences
+
+UD = """\
+# newdoc
+# sent_id = weblog-1
+# text = Don't go to Sevilla
+1-2\tDon't\t_\t_\t_\t_\t_\t_\t_\t_
+1\tDo\tdo\tAUX\tVBP\t_\t3\taux\t_\t_
+2\tn't\tnot\tPART\tRB\t_\t3\tadvmod\t_\t_
+3\tgo\tgo\tVERB\tVB\t_\t0\troot\t_\t_
+3.1\tgone\tgo\tVERB\tVB\t_\t_\t_\t3:conj\t_
+4\tto\tto\tADP\tIN\t_\t5\tcase\t_\t_
+5\tSevilla\tSevilla\tPROPN\tNNP\t_\t3\tobl\t_\t_
+
+1\tTrả lời\ttrả lời\tVERB\tV\t_\t0\troot\t_\t_
+"""
+
+
+def read(path: Path, text: str, **options: Any) -> list[tuple[dict[str, Any], str]]:
+    path.write_bytes(text.encode())
+    return [(row.fields, row.where) for row in sentences(str(path), **options)]
+
+
+def complaint(path: Path, text: str, **options: Any) -> str:
+    with pytest.raises(BadInput) as error:
+        read(path, text, **options)
+    return str(error.value).replace(str(path), path.name)
+
+
+def test_words_and_tags(tmp_path: Path) -> None:
+    """Witness: CoNLL-2003's layout by hand: four columns, -DOCSTART- lines, several empty lines, CRLF, no last newline."""
+    text = "-DOCSTART- -X- -X- O\r\n\r\nEU NNP B-NP B-ORG\r\nrejects VBZ B-VP O\r\n\r\n\r\nPeter NNP B-NP B-PER"
+    path = tmp_path / "eng.conll"
+    assert read(path, text) == [
+        ({"tokens": ["EU", "rejects"], "tags": ["B-ORG", "O"]}, f"{path}:3"),
+        ({"tokens": ["Peter"], "tags": ["B-PER"]}, f"{path}:7"),
+    ]
+    assert [row["tags"] for row, _ in read(path, text, column=2)] == [["NNP", "VBZ"], ["NNP"]]
+
+
+@pytest.mark.parametrize("ending", ["conll", "bio", "txt", "tsv", "conll.gz"])
+def test_endings_and_separators(tmp_path: Path, ending: str) -> None:
+    """Invariant: tabs or blanks, plain or packed, the same rows."""
+    for between in ("\t", " ", "   "):
+        text = f"EU{between}B-ORG\ncalls{between}O\n\n".encode()
+        path = tmp_path / f"x.{ending}"
+        path.write_bytes(gzip.compress(text) if ending.endswith("gz") else text)
+        assert next(iter(sentences(str(path)))).fields == {"tokens": ["EU", "calls"], "tags": ["B-ORG", "O"]}
+
+
+def test_strange_words_are_words(tmp_path: Path) -> None:
+    """Witness: characters that Python takes for blanks or line ends, and a byte order mark inside a line (as in WNUT-17)."""
+    words = ["\ufeff", "a\u00a0b", "\u2028", "\x85", "#", "two syllables"]
+    text = "".join(f"{word}\tO\n" for word in words)
+    assert read(tmp_path / "x.conll", "first\tO\n" + text)[0][0]["tokens"] == ["first", *words]
+
+
+def test_words_alone_have_no_tags(tmp_path: Path) -> None:
+    """Invariant: a file to be predicted needs no tag."""
+    assert read(tmp_path / "x.txt", "EU\ncalls\n\nNo\n")[0][0] == {"tokens": ["EU", "calls"]}
+
+
+def test_universal_dependencies(tmp_path: Path) -> None:
+    """Witness: the format's own description (ranges, empty nodes, comments, words with blanks), read by hand."""
+    path = tmp_path / "x.conllu"
+    assert read(path, UD) == [
+        (
+            {
+                "sent_id": "weblog-1",
+                "tokens": ["Do", "n't", "go", "to", "Sevilla"],
+                "tags": ["AUX", "PART", "VERB", "ADP", "PROPN"],
+            },
+            f"{path}:5",
+        ),
+        ({"tokens": ["Trả lời"], "tags": ["VERB"]}, f"{path}:12"),
+    ]
+    assert read(path, UD, column=5)[1][0]["tags"] == ["V"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "options", "parts"),
+    [
+        (
+            "x.conll",
+            "EU B-ORG\ncalls\n",
+            {},
+            ["x.conll:2", "wrong number of columns", "got 1", "2, as in the lines above"],
+        ),
+        ("x.conll", "EU B-ORG\n\ncalls O O\n", {}, ["x.conll:3", "got 3"]),
+        ("x.conll", "EU\tO\n\tO\n", {}, ["x.conll:2", "a line without a word"]),
+        ("x.conll", "EU O\n", {"column": 3}, ["x.conll:1", "no such column", "got 3", "1 to 2", "--tag-column"]),
+        ("x.conll", "\n\n", {}, ["x.conll", "holds no sentences"]),
+        ("x.conllu", "1\tEU\n", {}, ["x.conllu:1", "wrong number of columns", "10"]),
+        ("x.conllu", UD.replace("\n4\t", "\nfour\t"), {}, ["x.conllu:9", "not the number of a word", "'four'"]),
+    ],
+)
+def test_broken_files(tmp_path: Path, name: str, text: str, options: dict[str, int], parts: list[str]) -> None:
+    """Witness: the line that is broken."""
+    sentence = complaint(tmp_path / name, text, **options)
+    assert [part for part in parts if part not in sentence] == [], sentence

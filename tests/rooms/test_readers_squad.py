@@ -1,0 +1,60 @@
+"""SQuAD's JSON to questions: both versions by hand, and what is not SQuAD."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from warmstart.base.errors import BadInput
+from warmstart.readers.squad import questions
+
+ANSWER = {"text": "1923", "answer_start": 17}
+CONTEXT = "He sang first in 1923."
+
+
+def squad(*asked: Any, **more: Any) -> dict[str, Any]:
+    return {"version": "2.0", "data": [{**more, "paragraphs": [{"context": CONTEXT, "qas": list(asked)}]}]}
+
+
+def test_questions_become_rows(tmp_path: Path) -> None:
+    """Witness: the two published layouts by hand: answered, marked as impossible, and without answers to be predicted."""
+    path = tmp_path / "dev.json.gz"
+    asked = [
+        {"id": "a", "question": "When?", "answers": [ANSWER], "is_impossible": False},
+        {"id": "b", "question": "Why?", "answers": [], "is_impossible": True, "plausible_answers": [ANSWER]},
+        {"question": "Where?"},
+    ]
+    path.write_bytes(gzip.compress(json.dumps(squad(*asked, title="Song")).encode()))
+    rows = list(questions(str(path)))
+    common = {"title": "Song", "context": CONTEXT}
+    assert [row.fields for row in rows] == [
+        {"id": "a", **common, "question": "When?", "answers": [ANSWER]},
+        {"id": "b", **common, "question": "Why?", "answers": []},
+        {"id": 3, **common, "question": "Where?"},
+    ]
+    assert [row.where for row in rows] == [f"{path}, question {name}" for name in ("a", "b", 3)]
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("{", ["dev.json", "not complete JSON"]),
+        ("[" * 100000, ["dev.json", "nested too deeply"]),
+        (json.dumps(squad({"question": "\ud800"})), ["dev.json", "not complete JSON", "surrogates"]),
+        ("[]", ["dev.json: not a SQuAD file", "'data'"]),
+        ('{"data": [{}]}', ["dev.json, data[0]", "'paragraphs'"]),
+        ('{"data": [{"paragraphs": [{"qas": []}]}]}', ["data[0].paragraphs[0]", "'context'"]),
+        ('{"data": []}', ["holds no questions"]),
+        (json.dumps(squad("x")), ["data[0].paragraphs[0]", "got 'x'"]),
+        (json.dumps(squad({"id": "q7"})), ["question q7", "'question'"]),
+        (json.dumps(squad({"id": "q7", "question": "?", "answers": "1923"})), ["question q7", "'answers'"]),
+    ],
+)
+def test_other_json_is_refused(tmp_path: Path, text: str, parts: list[str]) -> None:
+    """Witness: the place that is unlike SQuAD."""
+    (tmp_path / "dev.json").write_text(text)
+    with pytest.raises(BadInput) as error:
+        list(questions(str(tmp_path / "dev.json")))
+    assert [part for part in parts if part not in str(error.value)] == [], str(error.value)
