@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from warmstart.base.allocator import FreedMemory
 from warmstart.base.errors import Diverged
 from warmstart.example.example import Example
 from warmstart.example.record import Record
@@ -38,7 +39,7 @@ class Reading:
     ``tell`` is called with the account of every chunk, so that the caller can say how many texts were cut.
     """
 
-    max_tokens: int = 8192
+    max_tokens: int = 2048
     chunk: int = 1024
     tell: Callable[[Account], Any] | None = None
 
@@ -78,7 +79,7 @@ def raw_answers(
         BadInput: from the Records' source, or a text too long where ``long_text`` is ``refuse``.
         Diverged: an answer is not a finite number.
     """
-    spec, remaining = spec.without_lm(), iter(records)
+    spec, remaining, memory = spec.without_lm(), iter(records), FreedMemory()
     size = max(1, reading.chunk // SPAN_CHUNK) if spec.kind == "span" else reading.chunk
     while chunk := list(islice(remaining, size)):
         framed = frame_records(spec, chunk, tokenizer)
@@ -88,6 +89,7 @@ def raw_answers(
         for record, parts, examples in zip(chunk, framed.parts, framed.examples, strict=True):
             raw = np.concatenate(list(islice(found, len(examples) if spec.kind == "span" else 1)))
             yield Answered(record, parts, _finite(raw if spec.kind in ("tagging", "span") else raw.reshape(-1), record))
+        memory.settle()
 
 
 def _answer(model: Model, goal: str, asked: list[list[Example]], max_tokens: int) -> Iterator[Floats]:

@@ -56,7 +56,7 @@ def evaluate_records(
     seed: int = 0,
     *,
     intervals: bool = True,
-    max_tokens: int = 8192,
+    max_tokens: int = 2048,
     tune: bool = False,
 ) -> Evaluation:
     """Judges a model; only labels and answers are kept in memory.

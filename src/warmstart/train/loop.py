@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import torch
 
-from warmstart.base.allocator import hand_back_freed_memory, keep_freed_memory
+from warmstart.base.allocator import FreedMemory, keep_freed_memory
 from warmstart.base.console import Progress as Bar
 from warmstart.base.console import progress, say
 from warmstart.base.errors import BadInput
@@ -31,8 +31,6 @@ from warmstart.train.settings import TrainSettings
 from warmstart.train.signals import StopRequests
 from warmstart.train.step import train_step
 from warmstart.train.weights import Weights
-
-TRIM_STEPS = 16  # between two hand-backs of freed memory, so that the heap does not fray over thousands of steps
 
 Evaluate = Callable[[Model], dict[str, float]]
 
@@ -83,6 +81,7 @@ class Trainer:
         self.state = Progress()
         self.saved_at_s = time.monotonic()
         self.began_at_s = 0.0
+        self.memory = FreedMemory()
 
     @functools.cached_property
     def frozen(self) -> str:
@@ -151,8 +150,7 @@ class Trainer:
         seed = named_seed(settings.seed, "dropout", state.step)
         report = train_step(self.model, self.optimizer, batches, self.coefficients, share, seed)
         state.step += 1
-        if state.step % TRIM_STEPS == 0:
-            hand_back_freed_memory()
+        self.memory.settle()
         state.tokens += report.tokens
         state.elapsed_s = time.monotonic() - self.began_at_s
         speed = report.tokens / (time.monotonic() - began_at_s)
