@@ -233,3 +233,22 @@ def test_a_broken_row_leaves_no_predictions(road: Path) -> None:
     taken = write(road / "taken.jsonl", [{"text": "x"}])
     with pytest.raises(BadInput, match="exists"):
         warmstart.predict(str(road / "task"), str(road / "dev.jsonl"), taken)
+
+
+def test_labels_of_another_name_need_a_map(road: Path) -> None:
+    """Witness: the same rows under the run's own names; without the map the label is refused by name."""
+    numbered = [row | {"label": int(row["label"] == "good")} for row in rows(40, 3)]
+    data = write(road / "numbered.jsonl", numbered)
+    with pytest.raises(BadInput, match="label unseen in training; got '1'|label unseen in training; got '0'"):
+        warmstart.evaluate(str(road / "task"), data)
+    own = warmstart.evaluate(str(road / "task"), str(road / "dev.jsonl"))
+    assert warmstart.evaluate(str(road / "task"), data, label_map=("good=1", "bad=0")) == own
+    warmstart.predict(str(road / "task"), data, str(road / "renamed.jsonl"), label_map=("good=1", "bad=0"))
+    assert {json.loads(line)["label"] for line in (road / "renamed.jsonl").read_text().splitlines()} == {"0", "1"}
+    for wrong, sentence in (
+        ("godo=1", "did you mean 'good'"),
+        ("good", "not a pair"),
+        ("good=bad", "two labels of one name"),
+    ):
+        with pytest.raises(BadInput, match=sentence):
+            warmstart.evaluate(str(road / "task"), data, label_map=(wrong,))

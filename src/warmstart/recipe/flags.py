@@ -105,6 +105,13 @@ def _under(group: str, flags: tuple[Flag, ...]) -> tuple[Flag, ...]:
 _RUN = Flag("--run", "run", "finished run, model folder or hub id", "RUN", exists="model")
 _PRECISION = Flag("--precision", "precision", "of the computation; auto takes bf16 where the processor has it")
 
+_LABEL_MAP = Flag(
+    "--label-map",
+    "label_map",
+    "other names for the run's labels, with commas between: negative=0,positive=1",
+    "OWN=OTHER",
+)
+
 PREPARE: Table = {
     "Text": (
         Flag("TEXT", "paths", "files, folders, globs, or - for standard input", "TEXT", many=True, exists="text"),
@@ -189,6 +196,7 @@ EVALUATE: Table = {
              unless_begins=HUB),
         Flag("--task", "task", "known data set in the folder (default: the one that the run has learned)", "NAME"),
         Flag("--split", "split", "part of a data set to judge on (default: test where it has labels, else dev)", "PART"),
+        _LABEL_MAP,
         Flag("--encoding", "encoding", "of the file", "NAME"),
         _PRECISION,
     )
@@ -199,6 +207,7 @@ PREDICT: Table = {
         Flag("--input", "input", "examples, or - for standard input (JSONL); labels are not needed", "FILE|-",
              exists="file", unless=("-",)),
         Flag("--output", "output", "predictions as JSONL, or - for standard output", "FILE|-"),
+        _LABEL_MAP,
         Flag("--encoding", "encoding", "of the input", "NAME"),
         Flag("--long-text", "long_text", "what to do with a text longer than the context (default: as trained)"),
         _PRECISION,

@@ -16,6 +16,7 @@ class EvaluateRequest(Settings):
     data: str
     task: str | None = None
     split: str | None = None
+    label_map: tuple[str, ...] = ()
     encoding: str = "utf-8"
     precision: Precision = "fp32"
 
@@ -26,6 +27,7 @@ class PredictRequest(Settings):
     run: str
     input: str
     output: str
+    label_map: tuple[str, ...] = ()
     encoding: str = "utf-8"
     long_text: Literal["cut", "refuse"] | None = None
     precision: Precision = "fp32"

@@ -4,11 +4,12 @@ A :class:`TaskSpec` is saved beside the fine-tuned weights (``warmstart.json``),
 the model. Nothing here is heavy: the command line and the recipe schema may import it.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field
 
-from warmstart.base.errors import BadInput
+from warmstart.base.errors import BadInput, unknown
 from warmstart.base.settings import Settings
 from warmstart.metrics.entities import scheme_of
 
@@ -131,6 +132,29 @@ class TaskSpec(Settings):
     def outputs(self) -> int:
         """Size of the head: the number of classes or labels; 2 for spans (start and end); 1 for scores and choices."""
         return len(self.label_names) or (2 if self.kind == "span" else 1)
+
+    def relabelled(self, pairs: Sequence[str]) -> "TaskSpec":
+        """The same task under other label names; ``pairs`` are ``own=other``.
+
+        Raises:
+            BadInput: a pair is none, names no label of the task, or two labels would have one name.
+        """
+        names = dict(zip(self.label_names, self.label_names, strict=True))
+        for pair in pairs:
+            own, equals, other = pair.partition("=")
+            if not equals or not other:
+                raise BadInput(
+                    "not a pair of labels", where="--label-map", value=pair, allowed="the model's=the data's",
+                    next_step="for example --label-map negative=0,positive=1",
+                )  # fmt: skip
+            if own not in names:
+                raise unknown("label of the model", own, self.label_names, "--label-map")
+            names[own] = other
+        if len(set(names.values())) < len(names):
+            raise BadInput(
+                "two labels of one name", where="--label-map", value=", ".join(pairs), allowed="different names"
+            )
+        return self.model_copy(update={"label_names": tuple(names.values())})
 
     def without_lm(self) -> "TaskSpec":
         """The same task without the auxiliary goal, for evaluation and prediction."""

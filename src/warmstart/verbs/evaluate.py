@@ -1,6 +1,7 @@
 """``warmstart evaluate``: how well a fine-tuned run does on a labelled file, or a language model on text."""
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ def evaluate(
     precision: str = "fp32",
     task: str | None = None,
     split: str | None = None,
+    label_map: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Judges ``run`` on ``data``: {"metrics", "intervals", "examples"}.
 
@@ -35,6 +37,7 @@ def evaluate(
         precision: of the products.
         task: the known data set, where it is not the one that the run has learned.
         split: the part of a data set; without it ``test`` where it has labels, else ``dev``.
+        label_map: ``own=other`` for each of the run's labels that the data calls otherwise.
 
     Raises:
         BadInput: no such run, anything wrong with the data, or a corpus made with another tokenizer.
@@ -43,6 +46,7 @@ def evaluate(
     spec = loaded.task() if task or split else loaded.remembered.task
     if spec is None:
         return _language_model(loaded, data, encoding)
+    spec = spec.relabelled(label_map)
     records = judged(spec, data, encoding, task, split)
     found = evaluate_records(loaded.model, loaded.tokenizer, spec, records)
     for line in cut_in_words(spec, found.account):

@@ -1,6 +1,7 @@
 """``warmstart predict``: a file of examples in, the same rows with label, score and probabilities out, as a stream."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ def predict(
     encoding: str = "utf-8",
     long_text: str | None = None,
     precision: str = "fp32",
+    label_map: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Writes one JSON line per row of ``input`` to ``output``, in order; memory does not grow with the file.
 
@@ -34,6 +36,7 @@ def predict(
         encoding: of ``input``.
         long_text: ``cut`` or ``refuse``; ``None`` does as the run was trained.
         precision: of the products.
+        label_map: ``own=other`` for each of the run's labels that is to be called otherwise.
 
     Returns:
         {"run", "output", "examples", "cut"}.
@@ -44,10 +47,9 @@ def predict(
     if output != STANDARD and Path(output).exists():
         raise BadInput("the output file exists", where=output, next_step="choose another --output, or remove it first")
     loaded = load_run(run, precision)
-    spec = loaded.task()
+    spec = loaded.task().relabelled(label_map)
     if long_text is not None:
-        frame = spec.frame.model_copy(update={"long_text": long_text})
-        spec = spec.model_copy(update={"frame": frame})
+        spec = spec.model_copy(update={"frame": spec.frame.model_copy(update={"long_text": long_text})})
     account = Account()
 
     def tell(part: Account) -> None:
