@@ -239,7 +239,7 @@ def test_labels_of_another_name_need_a_map(road: Path) -> None:
     """Witness: the same rows under the run's own names; without the map the label is refused by name."""
     numbered = [row | {"label": int(row["label"] == "good")} for row in rows(40, 3)]
     data = write(road / "numbered.jsonl", numbered)
-    with pytest.raises(BadInput, match="label unseen in training; got '1'|label unseen in training; got '0'"):
+    with pytest.raises(BadInput, match=r"label unseen in training; got '[01]'"):
         warmstart.evaluate(str(road / "task"), data)
     own = warmstart.evaluate(str(road / "task"), str(road / "dev.jsonl"))
     assert warmstart.evaluate(str(road / "task"), data, label_map=("good=1", "bad=0")) == own
@@ -248,7 +248,7 @@ def test_labels_of_another_name_need_a_map(road: Path) -> None:
     for wrong, sentence in (
         ("godo=1", "did you mean 'good'"),
         ("good", "not a pair"),
-        ("good=bad", "two labels of one name"),
+        ("good=bad", "of one name"),
     ):
         with pytest.raises(BadInput, match=sentence):
             warmstart.evaluate(str(road / "task"), data, label_map=(wrong,))
