@@ -55,7 +55,7 @@ def road(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_task_is_learned_and_measured_rightly(road: Path) -> None:
     """Witness: scikit-learn on the labels that ``predict`` wrote."""
-    report = warmstart.evaluate(str(road / "task"), str(road / "dev.jsonl"))
+    report = warmstart.evaluate(str(road / "task"), str(road / "dev.jsonl"), precision="fp32")
     out = road / "predictions.jsonl"
     warmstart.predict(str(road / "task"), str(road / "dev.jsonl"), str(out))
     truth = [row["label"] for row in rows(40, 3)]

@@ -18,7 +18,7 @@ class EvaluateRequest(Settings):
     split: str | None = None
     label_map: tuple[str, ...] = ()
     encoding: str = "utf-8"
-    precision: Precision = "fp32"
+    precision: Precision = "auto"
 
 
 class PredictRequest(Settings):

@@ -22,7 +22,7 @@ def evaluate(
     run: str,
     data: str,
     encoding: str = "utf-8",
-    precision: str = "fp32",
+    precision: str = "auto",
     task: str | None = None,
     split: str | None = None,
     label_map: Sequence[str] = (),

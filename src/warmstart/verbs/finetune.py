@@ -4,9 +4,12 @@ One training leaves one run folder. With several seeds, or a control from random
 own inside ``out``, and ``out`` itself holds the model that did best on dev, the table and the comparison.
 """
 
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from warmstart.base.console import say
 from warmstart.base.files import read_json, require_space
@@ -22,6 +25,7 @@ from warmstart.recipe.remembered import Remembered, read_remembered
 from warmstart.recipe.schema import FinetuneRecipe
 from warmstart.recipe.words import in_words
 from warmstart.train.loop import Goalpost, Trainer
+from warmstart.train.precision import compute_dtype
 from warmstart.train.schemes import close_scheme
 from warmstart.train.settings import SchemeSettings
 from warmstart.transfer.folder import load_model
@@ -125,8 +129,8 @@ def train_one(training: Training, built: Finetuning, resume: bool) -> dict[str, 
     progress = trainer.run()
     trainer.take_best()
     close_scheme(model)
-    model.eval()
-    dev = evaluate_records(model, built.tokenizer, built.spec, built.data.dev, tune=True)
+    judged = _as_trained(model.eval(), recipe)
+    dev = evaluate_records(judged, built.tokenizer, built.spec, built.data.dev, tune=True)
     report: dict[str, Any] = {
         "run": str(folder.path),
         "steps": progress.step,
@@ -140,12 +144,18 @@ def train_one(training: Training, built: Finetuning, resume: bool) -> dict[str, 
         "seed": recipe.train.seed,
     }
     if built.data.test is not None:
-        report["test"] = evaluate_records(model, built.tokenizer, dev.spec, built.data.test).to_dict()
+        report["test"] = evaluate_records(judged, built.tokenizer, dev.spec, built.data.test).to_dict()
     write_model(folder.path, model, built.tokenizer, Remembered(task=dev.spec), _summary(recipe, built))
     folder.finish(report)
     if dev.collapsed:
         say("warning: this run has collapsed: it does no better on dev than one answer for everything")
     return report
+
+
+def _as_trained(model: Model, recipe: FinetuneRecipe) -> Model:
+    """The model in the precision that it was trained in, to be judged; its float32 weights stay as they are."""
+    dtype = compute_dtype(recipe.train.precision, device())
+    return model if dtype == torch.float32 else copy.deepcopy(model).to(dtype)
 
 
 def summary(out: str, trainings: list[Training], reports: list[dict[str, Any]], measure: str) -> dict[str, Any]:
