@@ -36,7 +36,7 @@ class FreedMemory:
     Steps of one size grow once and are never trimmed, so they never pay for fresh pages again.
     """
 
-    SLACK = 256 << 20
+    SLACK = 96 << 20
 
     def __init__(self) -> None:
         self._low = _resident()
@@ -50,7 +50,7 @@ class FreedMemory:
         grown = _resident() - self._low
         if self._trimmed:  # this was the first step since: what one step needs
             self._usual, self._trimmed = max(self._usual, grown), False
-        if grown > 2 * self._usual + self.SLACK:
+        if grown > 1.25 * self._usual + self.SLACK:
             glibc.malloc_trim(0)
             self._low, self._trimmed = _resident(), True
 
