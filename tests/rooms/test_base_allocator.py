@@ -26,7 +26,7 @@ def test_only_growth_beyond_a_step_goes_back() -> None:
     for _ in range(4):
         take(STEP)
         memory.settle()
-    assert abs(_resident() - kept) < STEP
+    assert _resident() - kept < FreedMemory.SLACK + 2 * STEP
     take(20 * STEP)
     grown = _resident()
     assert grown - kept > 10 * STEP
