@@ -70,6 +70,7 @@ def test_the_original_is_the_released_codes() -> None:
     assert (o.kind, o.lr, o.beta1, o.beta2, o.eps) == ("adam-2018", 6.25e-5, 0.9, 0.999, 1e-8)
     assert (o.weight_decay, o.clip_norm, found.head_dropout) == (0.01, 1, 0.1)
     assert (t.schedule.decay, t.schedule.warmup) == ("linear-2018", "0.002 run")
+    assert found.model.joint_table and found.task.segment_limit == 512 // 2 - 2
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.relative_to(RECIPES).as_posix())
