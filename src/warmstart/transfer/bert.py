@@ -4,52 +4,53 @@ from collections.abc import Collection
 from typing import Any
 
 from warmstart.models.settings import TransformerSettings
-from warmstart.transfer.gpt2 import ACTIVATIONS
-from warmstart.transfer.layout import Config, HeadPlace, Layout, Name, activation, backbone, linear, only, required
+from warmstart.transfer.layout import (
+    Config,
+    HeadPlace,
+    Key,
+    Layout,
+    Name,
+    activation,
+    backbone,
+    linear,
+    named,
+    only,
+    stated,
+    their_activation,
+)
 
-_THEIRS = {ours: theirs for theirs, ours in reversed(ACTIVATIONS.items())}
+KEYS = (
+    Key("vocab_size", "vocab_size"),
+    Key("context", "max_position_embeddings"),
+    Key("layers", "num_hidden_layers"),
+    Key("width", "hidden_size"),
+    Key("heads", "num_attention_heads"),
+    Key("hidden", "intermediate_size"),
+    Key("segments", "type_vocab_size", 2),
+    Key("residual_dropout", "hidden_dropout_prob", 0.1),
+    Key("attention_dropout", "attention_probs_dropout_prob", 0.1),
+    Key("norm_eps", "layer_norm_eps", 1e-12),
+    Key("init_std", "initializer_range", 0.02),
+)
 
 
 def _settings(config: Config, names: Collection[str]) -> TransformerSettings:
     only(config, {"position_embedding_type": "absolute", "is_decoder": False, "tie_word_embeddings": True})
-    dropout = config.get("hidden_dropout_prob", 0.1)
+    sizes = stated(config, KEYS)
     return backbone(
+        **sizes,
         sight="full",
-        vocab_size=required(config, "vocab_size"),
-        context=required(config, "max_position_embeddings"),
-        layers=required(config, "num_hidden_layers"),
-        width=required(config, "hidden_size"),
-        heads=required(config, "num_attention_heads"),
-        hidden=required(config, "intermediate_size"),
-        segments=config.get("type_vocab_size", 2),
         norm="post",
         embedding_norm=True,
-        activation=activation(config.get("hidden_act", "gelu"), ACTIVATIONS),
+        embedding_dropout=sizes["residual_dropout"],
+        activation=activation(config.get("hidden_act", "gelu")),
         lm_transform=any(name.startswith("cls.predictions.transform") for name in names),
         pooler=any(name.endswith("pooler.dense.weight") for name in names),
-        embedding_dropout=dropout,
-        attention_dropout=config.get("attention_probs_dropout_prob", 0.1),
-        residual_dropout=dropout,
-        norm_eps=config.get("layer_norm_eps", 1e-12),
-        init_std=config.get("initializer_range", 0.02),
     )
 
 
 def _config(settings: TransformerSettings) -> dict[str, Any]:
-    return {
-        "vocab_size": settings.vocab_size,
-        "max_position_embeddings": settings.context,
-        "num_hidden_layers": settings.layers,
-        "hidden_size": settings.width,
-        "num_attention_heads": settings.heads,
-        "intermediate_size": settings.hidden,
-        "type_vocab_size": settings.segments,
-        "hidden_act": _THEIRS[settings.activation],
-        "hidden_dropout_prob": settings.residual_dropout,
-        "attention_probs_dropout_prob": settings.attention_dropout,
-        "layer_norm_eps": settings.norm_eps,
-        "initializer_range": settings.init_std,
-    }
+    return named(settings, KEYS) | {"hidden_act": their_activation(settings.activation)}
 
 
 _LAYER = "encoder.layer.{}"

@@ -4,46 +4,30 @@ from collections.abc import Collection
 from typing import Any
 
 from warmstart.models.settings import Activation, TransformerSettings
-from warmstart.transfer.gpt2 import BLOCK
-from warmstart.transfer.layout import Config, HeadPlace, Layout, Name, activation, backbone, required
+from warmstart.transfer.gpt2 import BLOCK, KEYS
+from warmstart.transfer.layout import (
+    Config,
+    HeadPlace,
+    Layout,
+    Name,
+    activation,
+    backbone,
+    named,
+    stated,
+    their_activation,
+)
 
 ACTIVATIONS: dict[str, Activation] = {"gelu": "gelu_tanh", "relu": "relu", "silu": "silu", "swish": "silu"}
-_THEIRS = {ours: theirs for theirs, ours in reversed(ACTIVATIONS.items())}
 
 
 def _settings(config: Config, names: Collection[str]) -> TransformerSettings:
-    width = required(config, "n_embd")
-    return backbone(
-        vocab_size=required(config, "vocab_size"),
-        context=required(config, "n_positions"),
-        layers=required(config, "n_layer"),
-        width=width,
-        heads=required(config, "n_head"),
-        hidden=4 * width,
-        norm="post",
-        activation=activation(config.get("afn", "gelu"), ACTIVATIONS),
-        embedding_dropout=config.get("embd_pdrop", 0.1),
-        attention_dropout=config.get("attn_pdrop", 0.1),
-        residual_dropout=config.get("resid_pdrop", 0.1),
-        norm_eps=config.get("layer_norm_epsilon", 1e-5),
-        init_std=config.get("initializer_range", 0.02),
-    )
+    sizes = stated(config, KEYS)
+    called = activation(config.get("afn", "gelu"), ACTIVATIONS)
+    return backbone(**sizes, hidden=4 * sizes["width"], norm="post", activation=called)
 
 
 def _config(settings: TransformerSettings) -> dict[str, Any]:
-    return {
-        "vocab_size": settings.vocab_size,
-        "n_positions": settings.context,
-        "n_layer": settings.layers,
-        "n_embd": settings.width,
-        "n_head": settings.heads,
-        "afn": _THEIRS.get(settings.activation, "gelu"),
-        "embd_pdrop": settings.embedding_dropout,
-        "attn_pdrop": settings.attention_dropout,
-        "resid_pdrop": settings.residual_dropout,
-        "layer_norm_epsilon": settings.norm_eps,
-        "initializer_range": settings.init_std,
-    }
+    return named(settings, KEYS) | {"afn": their_activation(settings.activation, ACTIVATIONS) or "gelu"}
 
 
 LAYOUT = Layout(

@@ -3,51 +3,53 @@
 from collections.abc import Collection
 from typing import Any
 
-from warmstart.models.settings import Activation, TransformerSettings
-from warmstart.transfer.layout import Config, HeadPlace, Layout, Name, activation, backbone, linear, only, required
+from warmstart.models.settings import TransformerSettings
+from warmstart.transfer.layout import (
+    Config,
+    HeadPlace,
+    Key,
+    Layout,
+    Name,
+    activation,
+    backbone,
+    linear,
+    named,
+    only,
+    stated,
+    their_activation,
+)
 
-ACTIVATIONS: dict[str, Activation] = {
-    "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "gelu": "gelu", "relu": "relu", "silu": "silu",
-}  # fmt: skip
-_THEIRS = {ours: theirs for theirs, ours in reversed(ACTIVATIONS.items())}
+KEYS = (
+    Key("vocab_size", "vocab_size"),
+    Key("context", "n_positions"),
+    Key("layers", "n_layer"),
+    Key("width", "n_embd"),
+    Key("heads", "n_head"),
+    Key("embedding_dropout", "embd_pdrop", 0.1),
+    Key("attention_dropout", "attn_pdrop", 0.1),
+    Key("residual_dropout", "resid_pdrop", 0.1),
+    Key("norm_eps", "layer_norm_epsilon", 1e-5),
+    Key("init_std", "initializer_range", 0.02),
+)
 
 
 def _settings(config: Config, names: Collection[str]) -> TransformerSettings:
     only(config, {"scale_attn_weights": True, "scale_attn_by_inverse_layer_idx": False, "add_cross_attention": False})
-    width = required(config, "n_embd")
+    sizes = stated(config, KEYS)
     return backbone(
-        vocab_size=required(config, "vocab_size"),
-        context=required(config, "n_positions"),
-        layers=required(config, "n_layer"),
-        width=width,
-        heads=required(config, "n_head"),
-        hidden=config.get("n_inner") or 4 * width,
+        **sizes,
+        hidden=config.get("n_inner") or 4 * sizes["width"],
         norm="pre",
-        activation=activation(config.get("activation_function", "gelu_new"), ACTIVATIONS),
+        activation=activation(config.get("activation_function", "gelu_new")),
         tied=config.get("tie_word_embeddings", True) or "lm_head.weight" not in names,
-        embedding_dropout=config.get("embd_pdrop", 0.1),
-        attention_dropout=config.get("attn_pdrop", 0.1),
-        residual_dropout=config.get("resid_pdrop", 0.1),
-        norm_eps=config.get("layer_norm_epsilon", 1e-5),
-        init_std=config.get("initializer_range", 0.02),
     )
 
 
 def _config(settings: TransformerSettings) -> dict[str, Any]:
-    return {
-        "vocab_size": settings.vocab_size,
-        "n_positions": settings.context,
-        "n_layer": settings.layers,
-        "n_embd": settings.width,
-        "n_head": settings.heads,
+    return named(settings, KEYS) | {
         "n_inner": settings.hidden,
-        "activation_function": _THEIRS[settings.activation],
+        "activation_function": their_activation(settings.activation),
         "tie_word_embeddings": settings.tied,
-        "embd_pdrop": settings.embedding_dropout,
-        "attn_pdrop": settings.attention_dropout,
-        "resid_pdrop": settings.residual_dropout,
-        "layer_norm_epsilon": settings.norm_eps,
-        "initializer_range": settings.init_std,
     }
 
 

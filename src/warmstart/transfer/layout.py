@@ -67,6 +67,32 @@ def linear(ours: str, *theirs: str, transposed: bool = False, outer: bool = Fals
 
 
 @dataclass(frozen=True, slots=True)
+class Key:
+    """A value of our settings and what their config calls it; without a default the config has to state it."""
+
+    ours: str
+    theirs: str
+    default: Any = None
+
+
+def stated(config: Config, keys: Iterable[Key]) -> dict[str, Any]:
+    """Our settings that stand in a config as they are.
+
+    Raises:
+        BadInput: one without a default is missing.
+    """
+    return {
+        key.ours: required(config, key.theirs) if key.default is None else config.get(key.theirs, key.default)
+        for key in keys
+    }
+
+
+def named(settings: TransformerSettings, keys: Iterable[Key]) -> dict[str, Any]:
+    """The same the other way."""
+    return {key.theirs: getattr(settings, key.ours) for key in keys}
+
+
+@dataclass(frozen=True, slots=True)
 class HeadPlace:
     """Where a layout keeps the head of a goal: the class that reads the folder, the linear's name, whether it has a bias."""
 
@@ -169,8 +195,19 @@ def only(config: Config, allowed: Mapping[str, Any]) -> None:
             )
 
 
-def activation(name: str, known: Mapping[str, Activation]) -> Activation:
+ACTIVATIONS: dict[str, Activation] = {
+    "gelu_new": "gelu_tanh", "gelu": "gelu", "relu": "relu", "silu": "silu", "gelu_pytorch_tanh": "gelu_tanh"
+}  # fmt: skip
+"""What most configs call an activation → ours."""
+
+
+def activation(name: str, known: Mapping[str, Activation] = ACTIVATIONS) -> Activation:
     """Our name for their activation."""
     if name not in known:
         raise BadInput("unknown activation", where="config.json", value=name, allowed=", ".join(known))
     return known[name]
+
+
+def their_activation(name: Activation, known: Mapping[str, Activation] = ACTIVATIONS) -> str | None:
+    """Their first name for our activation; ``None`` where they have none."""
+    return next((theirs for theirs, ours in known.items() if ours == name), None)

@@ -4,39 +4,53 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from warmstart.base.errors import BadInput
-from warmstart.models.settings import Activation, TransformerSettings
-from warmstart.transfer.layout import Config, HeadPlace, Layout, Name, activation, backbone, linear, only, required
+from warmstart.models.settings import TransformerSettings
+from warmstart.transfer.layout import (
+    Config,
+    HeadPlace,
+    Key,
+    Layout,
+    Name,
+    activation,
+    backbone,
+    linear,
+    named,
+    only,
+    stated,
+    their_activation,
+)
 
-ACTIVATIONS: dict[str, Activation] = {"silu": "silu", "gelu": "gelu", "gelu_pytorch_tanh": "gelu_tanh", "relu": "relu"}
-_THEIRS = {ours: theirs for theirs, ours in ACTIVATIONS.items()}
+KEYS = (
+    Key("vocab_size", "vocab_size"),
+    Key("context", "max_position_embeddings"),
+    Key("layers", "num_hidden_layers"),
+    Key("width", "hidden_size"),
+    Key("heads", "num_attention_heads"),
+    Key("hidden", "intermediate_size"),
+    Key("attention_dropout", "attention_dropout", 0.0),
+    Key("norm_eps", "rms_norm_eps", 1e-6),
+    Key("init_std", "initializer_range", 0.02),
+)
 
 
 def _settings_of(qk_norm: bool) -> Callable[[Config, Collection[str]], TransformerSettings]:
     def settings(config: Config, names: Collection[str]) -> TransformerSettings:
         only(config, {"attention_bias": False, "mlp_bias": False, "use_sliding_window": False})
         return backbone(
-            vocab_size=required(config, "vocab_size"),
-            context=required(config, "max_position_embeddings"),
-            layers=required(config, "num_hidden_layers"),
-            width=required(config, "hidden_size"),
-            heads=required(config, "num_attention_heads"),
+            **stated(config, KEYS),
             kv_heads=config.get("num_key_value_heads"),
             head_width=config.get("head_dim"),
-            hidden=required(config, "intermediate_size"),
             positions="rotary",
             rotary_base=_base(config),
             norm="pre",
             norm_kind="rms",
             qk_norm=qk_norm,
             mlp="gated",
-            activation=activation(config.get("hidden_act", "silu"), ACTIVATIONS),
+            activation=activation(config.get("hidden_act", "silu")),
             bias=False,
             tied=config.get("tie_word_embeddings", False) or "lm_head.weight" not in names,
             embedding_dropout=0.0,
-            attention_dropout=config.get("attention_dropout", 0.0),
             residual_dropout=0.0,
-            norm_eps=config.get("rms_norm_eps", 1e-6),
-            init_std=config.get("initializer_range", 0.02),
         )
 
     return settings
@@ -55,24 +69,15 @@ def _base(config: Config) -> float:
 
 
 def _config(settings: TransformerSettings) -> dict[str, Any]:
-    return {
-        "vocab_size": settings.vocab_size,
-        "max_position_embeddings": settings.context,
-        "num_hidden_layers": settings.layers,
-        "hidden_size": settings.width,
-        "num_attention_heads": settings.heads,
+    return named(settings, KEYS) | {
         "num_key_value_heads": settings.key_heads,
         "head_dim": settings.per_head,
-        "intermediate_size": settings.hidden,
         "rope_theta": settings.rotary_base,
         "rope_parameters": {"rope_theta": settings.rotary_base, "rope_type": "default"},
-        "hidden_act": _THEIRS[settings.activation],
+        "hidden_act": their_activation(settings.activation),
         "attention_bias": False,
         "mlp_bias": False,
         "tie_word_embeddings": settings.tied,
-        "attention_dropout": settings.attention_dropout,
-        "rms_norm_eps": settings.norm_eps,
-        "initializer_range": settings.init_std,
     }
 
 
