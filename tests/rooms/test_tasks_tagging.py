@@ -110,7 +110,7 @@ def test_rows_become_records_with_tags_in_one_scheme() -> None:
     """Witness: by hand: IOB1 (I- begins an entity) is read as BIO, in training and later; other columns stay."""
     rows = [
         {"id": 1, "tokens": ["Rio", "and", "La", "Paz"], "tags": ["I-LOC", "O", "I-LOC", "I-LOC"]},
-        {"words": '["U.N."]', "tags": '["I-ORG"]'},
+        {"words": '["U.N."]', "ner_tags": '["I-ORG"]'},
     ]
     task = task_from("tagging", [rows[0], {"tokens": ["U.N."], "tags": ["I-ORG"]}])
     assert task.label_names == ("B-LOC", "B-ORG", "I-LOC", "O")

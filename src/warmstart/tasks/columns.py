@@ -38,7 +38,7 @@ LABEL_COLUMNS: dict[Kind, tuple[str, ...]] = {
     "regression": ("score", "label"),
     "choice": ("label", "answer"),
     "multilabel": ("labels",),
-    "tagging": ("tags", "labels"),
+    "tagging": ("tags", "ner_tags", "labels"),
     "span": ("answers", "answer"),
 }
 QUESTIONS, CHOICES, ENDING = ("question", "sent2"), ("choices", "options"), re.compile(r"ending(\d+)")
