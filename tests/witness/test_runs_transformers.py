@@ -153,3 +153,17 @@ def test_a_hub_id_is_read_from_the_hubs_cache(bert: Path, tmp_path: Path, monkey
         model_folder("other/bert")
     with pytest.raises(BadInput, match=r"no such folder; allowed"):
         model_folder("a/b/c")
+
+
+def test_convert_on_the_command_line(bert: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Witness: AutoModel reads what the command wrote; a folder that exists and a missing SOURCE are refused with 2."""
+    from warmstart.cli.main import main
+
+    out = tmp_path / "out"
+    assert main(["convert", str(bert), "--out", str(out), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["model_type"] == "bert"
+    transformers.AutoModel.from_pretrained(out)
+    assert main(["convert", str(bert), "--out", str(out)]) == 2
+    assert "the folder exists" in capsys.readouterr().err
+    assert main(["convert", "--out", str(tmp_path / "more")]) == 2
+    assert "SOURCE: missing" in capsys.readouterr().err

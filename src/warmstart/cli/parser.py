@@ -99,7 +99,7 @@ def _parser(verb: Verb, helps: dict[str, str]) -> _Parser:
 def _form(flag: Flag) -> dict[str, Any]:
     """How argparse takes the words of a flag."""
     if not flag.name.startswith("-"):
-        return {"nargs": "*", "metavar": flag.name}
+        return {"nargs": "*" if flag.many else "?", "metavar": flag.name}
     if flag.switch:
         return {"action": "store_const", "const": True, "dest": flag.name}
     return {"nargs": "+" if flag.many else None, "metavar": flag.shown, "dest": flag.name}
