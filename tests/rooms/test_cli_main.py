@@ -14,7 +14,8 @@ from warmstart.base.console import set_quiet
 from warmstart.base.errors import BadInput, Diverged, Interrupted, Stopped
 from warmstart.cli import main as cli
 from warmstart.cli.main import main
-from warmstart.cli.verbs import VERBS
+from warmstart.cli.show import SHOWN
+from warmstart.cli.verbs import EXPLAIN, VERBS
 
 HEAVY = ("torch", "numpy", "tokenizers", "sklearn", "scipy", "pyarrow", "matplotlib", "jinja2", "rich")
 
@@ -173,3 +174,8 @@ def test_the_road_from_text_to_predictions(
         assert main([*words.split(), "--quiet"]) == 0
         out, err = capfd.readouterr()
         assert out.strip() and not err
+
+
+def test_every_verb_can_show_its_result() -> None:
+    """Witness: the table of verbs."""
+    assert set(SHOWN) == {*VERBS, EXPLAIN}

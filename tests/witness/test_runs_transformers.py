@@ -163,6 +163,8 @@ def test_convert_on_the_command_line(bert: Path, tmp_path: Path, capsys: pytest.
     assert main(["convert", str(bert), "--out", str(out), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["model_type"] == "bert"
     transformers.AutoModel.from_pretrained(out)
+    assert main(["convert", str(bert), "--out", str(tmp_path / "own"), "--to", "warmstart"]) == 0
+    assert capsys.readouterr().out.startswith(f"{tmp_path / 'own'}: warmstart, ")
     assert main(["convert", str(bert), "--out", str(out)]) == 2
     assert "the folder exists" in capsys.readouterr().err
     assert main(["convert", "--out", str(tmp_path / "more")]) == 2

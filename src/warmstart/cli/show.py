@@ -9,7 +9,7 @@ from warmstart.cli.verbs import EXPLAIN, Verb
 
 def show(verb: Verb, result: Mapping[str, Any]) -> None:
     """Shows what ``verb`` came to."""
-    _SHOWN[verb.name.split()[0]](result)
+    SHOWN[verb.name.split()[0]](result)
 
 
 def _run(result: Mapping[str, Any]) -> None:
@@ -75,11 +75,15 @@ def _report(result: Mapping[str, Any]) -> None:
     emit_text(str(result["out"]))
 
 
+def _convert(result: Mapping[str, Any]) -> None:
+    emit_text(f"{result['out']}: {result['model_type']}, {result['parameters']:,} weights")
+
+
 def _demo(result: Mapping[str, Any]) -> None:
     emit_text(result["page"])  # the table has been said
 
 
-_SHOWN = {
+SHOWN = {
     "prepare": _prepare,
     "pretrain": _run,
     "finetune": _run,
@@ -89,5 +93,6 @@ _SHOWN = {
     "generate": _generate,
     EXPLAIN: _explain,
     "report": _report,
+    "convert": _convert,
     "demo": _demo,
 }
