@@ -90,6 +90,17 @@ def test_what_moves(scheme: str, parts: tuple[str, ...]) -> None:
     }
 
 
+@pytest.mark.parametrize("scheme", ["head", "top", "lora"])
+def test_a_pooler_moves_with_the_head_that_reads_it(scheme: str) -> None:
+    """Invariant: it stands between the backbone and the head, so it is no frozen feature."""
+    size = SIZE.model_copy(update={"pooler": True})
+    heads = {"label": HeadSettings(kind="class", size=2, pooled=True)}
+    model = Model.fresh(ModelSettings(backbone=size, heads=heads), 1)
+    apply_scheme(model, SCHEMES[scheme], 1)
+    moving = {name for name, p in model.named_parameters() if p.requires_grad}
+    assert moving >= HEAD | {"backbone.pooler.weight", "backbone.pooler.bias"}
+
+
 @pytest.mark.parametrize("precision", ["fp32", "auto"])
 @pytest.mark.parametrize("scheme", ["head", "top", "lora"])
 def test_what_is_frozen_stays_to_the_last_bit(tmp_path: Path, scheme: str, precision: str) -> None:
