@@ -12,7 +12,8 @@ from warmstart.example.batch import Batch, collate
 from warmstart.example.example import Example
 from warmstart.example.record import Record
 from warmstart.example.sight import Pattern
-from warmstart.models.attention import attend, plan_attention
+from warmstart.models import plain
+from warmstart.models.attention import Kernels, attend, plan_attention
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import ModelSettings
@@ -72,14 +73,22 @@ FRAMINGS = {
 }
 
 
+KERNELS = {"plain": Kernels(), "SDPA": Kernels(longest_plain=0), "SDPA, large groups": Kernels(0, group=64)}
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
 @pytest.mark.parametrize("framing", FRAMINGS)
 @pytest.mark.parametrize("lengths", [(5,), (6, 6, 6), (7, 3, 1, 9), (4, 4, 11, 2, 2, 5, 8, 8, 8, 1, 1)])
-def test_kernels_equal_the_law(framing: str, lengths: tuple[int, ...]) -> None:
+def test_kernels_equal_the_law(
+    framing: str, lengths: tuple[int, ...], kernels: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Witness: the law, one pair of tokens at a time; outputs and gradients."""
+    monkeypatch.setattr(plain, "BLOCK", 4)  # queries; so that these short documents have several blocks,
+    monkeypatch.setattr(plain, "AT_ONCE", 60)  # weights; of few documents each
     batch = collate([[example(FRAMINGS[framing](n))] for n in lengths])
     qkv = torch.randn(batch.num_tokens, 3 * WIDTH, dtype=torch.float64, requires_grad=True)
     pull = torch.randn(batch.num_tokens, WIDTH, dtype=torch.float64)
-    ours = attend(qkv, plan_attention(batch, torch.float64), HEADS, 0.0)
+    ours = attend(qkv, plan_attention(batch, torch.float64, KERNELS[kernels]), HEADS, 0.0)
     (ours * pull).sum().backward()
     got, qkv.grad = qkv.grad, None
     want = brute_force(qkv, batch)
@@ -113,7 +122,8 @@ def test_any_turns_equal_the_law(documents: list[list[int]]) -> None:
     """Witness: the law, for turns that no framing would make."""
     batch = collate([[example(turns)] for turns in documents])
     qkv = torch.randn(batch.num_tokens, 3 * WIDTH, dtype=torch.float64)
-    torch.testing.assert_close(attend(qkv, plan_attention(batch, torch.float64), HEADS, 0.0), brute_force(qkv, batch))
+    plan = plan_attention(batch, torch.float64, Kernels())
+    torch.testing.assert_close(attend(qkv, plan, HEADS, 0.0), brute_force(qkv, batch))
 
 
 def test_patterns_are_recognised() -> None:

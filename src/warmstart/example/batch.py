@@ -38,8 +38,9 @@ class Batch:
     Attributes:
         ids: [N] token ids.
         positions: [N] rows of the position table.
-        turns: [N] for the law of sight.
-        lengths: [B] document lengths, on the host: kernels plan from them without asking the device.
+        turns: [N] for the law of sight; on the host always, like ``lengths``: kernels plan from them without asking the
+            device.
+        lengths: [B] document lengths.
         pattern: what the turns have in common.
         goals: name of a head → its questions.
         num_records: how many Records the documents come from.
@@ -64,15 +65,22 @@ class Batch:
         """The same Batch on another device."""
 
         def moved(tensor: torch.Tensor) -> torch.Tensor:
-            return tensor.to(device, non_blocking=True)
+            return sent(tensor, device)
 
         goals = {
             name: Questions(moved(q.reads), moved(q.question), moved(q.targets), moved(q.weights), q.total_weight)
             for name, q in self.goals.items()
         }
-        ids, positions, turns = moved(self.ids), moved(self.positions), moved(self.turns)
         segments = None if self.segments is None else moved(self.segments)
-        return Batch(ids, positions, turns, self.lengths, self.pattern, goals, self.num_records, segments)
+        ids, positions = moved(self.ids), moved(self.positions)
+        return Batch(ids, positions, self.turns, self.lengths, self.pattern, goals, self.num_records, segments)
+
+
+def sent(tensor: torch.Tensor, device: torch.device | str) -> torch.Tensor:
+    """``tensor`` on another device, without waiting for what that device is doing."""
+    if torch.device(device).type == "cuda":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
 
 
 def collate(records: Sequence[Sequence[Example]]) -> Batch:

@@ -2,7 +2,8 @@
 
 The linears around attention run on the N flat tokens. Only the kernel itself needs rectangles: documents of equal
 length are one reshape; others are sorted by length and put into small padded groups, by one gather before and one after.
-Every path is tested against the brute-force law (tests/laws/test_sight.py).
+Which kernel computes a rectangle is a value, :class:`Kernels`, that somebody else has chosen. Every path is tested
+against the brute-force law (tests/laws/test_sight.py).
 
 Shapes: N flat tokens, P padded tokens, G documents in a group, T padded length, H heads, K head width, D = H·K.
 """
@@ -14,22 +15,34 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
-from warmstart.example.batch import Batch
+from warmstart.example.batch import Batch, sent
 from warmstart.example.sight import Pattern, sees
-from warmstart.models.dropout import drop
+from warmstart.models.plain import blocked_attention
 
-GROUP = 8  # documents per padded group, unless more have the very same length
-LONGEST_PLAIN = 512  # up to here a CPU is faster with bmm + softmax + bmm than with SDPA (docs/models.md)
+
+@dataclass(frozen=True, slots=True)
+class Kernels:
+    """Which kernel computes attention; the defaults are for a CPU that nobody has measured (docs/models.md).
+
+    Attributes:
+        longest_plain: documents up to this length go through :mod:`~warmstart.models.plain`, longer ones through SDPA.
+        plain_dropout: whether those with dropout go there at any length.
+        group: documents in a padded group, unless more have the very same length.
+    """
+
+    longest_plain: int = 512
+    plain_dropout: bool = True
+    group: int = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Group:
-    """Some documents padded to one length T: rows ``start`` to ``start + count * width`` of the padded layout.
+    """Some documents padded to one length T, ``count`` · ``width`` rows of the padded layout.
 
-    ``bias`` [T, T] or [G, T, T] (0 or -inf, in the compute dtype) says who sees whom; ``None`` where all see all.
+    ``bias`` [G, 1, T] or [G, T, T] (0 or -inf, in the compute dtype) says who sees whom; ``None`` where all see all, or
+    where sight is ``causal``: padding comes last, so no real token can see it.
     """
 
-    start: int
     count: int
     width: int
     causal: bool
@@ -46,62 +59,63 @@ class Plan:
     groups: tuple[Group, ...]
     gather: torch.Tensor | None
     scatter: torch.Tensor | None
+    kernels: Kernels
 
 
-def plan_attention(batch: Batch, dtype: torch.dtype) -> Plan:
+def plan_attention(batch: Batch, dtype: torch.dtype, kernels: Kernels) -> Plan:
     """Groups the documents of ``batch``; costs microseconds per document and asks the device nothing."""
     lengths, device = batch.lengths, batch.ids.device
-    turns = batch.turns.cpu().numpy() if batch.pattern is Pattern.GENERAL else None
+    turns = batch.turns.numpy() if batch.pattern is Pattern.GENERAL else None
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
     order = np.argsort(-lengths, kind="stable") if lengths.min() != lengths.max() else np.arange(len(lengths))
     groups: list[Group] = []
     gather: list[NDArray[np.int64]] = []
-    start = 0
-    for members in _split(lengths[order]):
+    for members in _split(lengths[order], kernels.group):
         documents = order[members]
         width = int(lengths[documents[0]])
+        allowed = _allowed(batch.pattern, lengths[documents], starts[documents], width, turns)
+        bias = None if allowed is None else torch.zeros(allowed.shape, dtype=dtype).masked_fill_(~allowed, -torch.inf)
         causal = batch.pattern is Pattern.CAUSAL
-        bias = _bias(batch.pattern, lengths[documents], starts[documents], width, turns)
-        if bias is not None and not (causal and device.type != "cpu"):  # there a kernel knows causal sight by itself
-            bias = torch.zeros(bias.shape, dtype=dtype).masked_fill_(~bias, float("-inf")).to(device)
-        groups.append(Group(start, len(documents), width, causal, bias))
+        groups.append(Group(len(documents), width, causal, None if bias is None else sent(bias, device)))
         # Padding repeats a document's last token: any real row would do, since nothing reads it.
         inside = np.minimum(np.arange(width), lengths[documents][:, None] - 1)
         gather.append((starts[documents][:, None] + inside).ravel())
-        start += len(documents) * width
-    if len(groups) == 1 and start == batch.num_tokens:
-        return Plan(tuple(groups), None, None)
     flat = np.concatenate(gather)
+    if len(groups) == 1 and len(flat) == batch.num_tokens:
+        return Plan(tuple(groups), None, None, kernels)
     scatter = np.empty(batch.num_tokens, np.int64)
-    scatter[flat[::-1]] = np.arange(start)[::-1]  # reversed, so that of repeated tokens the first, the real one, stays
-    return Plan(tuple(groups), torch.from_numpy(flat).to(device), torch.from_numpy(scatter).to(device))
+    scatter[flat[::-1]] = np.arange(len(flat))[
+        ::-1
+    ]  # reversed, so that of repeated tokens the first, the real one, stays
+    there, back = (sent(torch.from_numpy(rows), device) for rows in (flat, scatter))
+    return Plan(tuple(groups), there, back, kernels)
 
 
-def _split(lengths: NDArray[np.int64]) -> list[slice]:
-    """Cuts a falling row of lengths into groups of :data:`GROUP` or of any number of equal lengths."""
+def _split(lengths: NDArray[np.int64], size: int) -> list[slice]:
+    """Cuts a falling row of lengths into groups of ``size`` or of any number of equal lengths."""
     cuts, start = [], 0
     for i in range(1, len(lengths) + 1):
-        if i == len(lengths) or (i - start >= GROUP and lengths[i] < lengths[start]):
+        if i == len(lengths) or (i - start >= size and lengths[i] < lengths[start]):
             cuts.append(slice(start, i))
             start = i
     return cuts
 
 
-def _bias(
+def _allowed(
     pattern: Pattern,
     lengths: NDArray[np.int64],
     starts: NDArray[np.int64],
     width: int,
     turns: NDArray[np.int64] | None,
 ) -> torch.Tensor | None:
-    """Boolean 'may read' for one group, [T, T] or [G, T, T]; ``None`` where everything may be read."""
-    if pattern is Pattern.CAUSAL:  # padding comes last, so no real token can see it
-        return torch.ones(width, width, dtype=torch.bool).tril()
-    real = torch.from_numpy(np.arange(width) < lengths[:, None])
+    """Boolean 'may read' for one group, [G, 1, T] or [G, T, T]; ``None`` where no table of it is needed."""
+    if pattern is Pattern.CAUSAL:
+        return None
+    real = torch.from_numpy(np.arange(width) < lengths[:, None])[:, None, :]
     if turns is None:
-        return None if bool(real.all()) else real[:, None, :] | torch.eye(width, dtype=torch.bool)
+        return None if bool(real.all()) else real
     padded = torch.from_numpy(turns[starts[:, None] + np.minimum(np.arange(width), lengths[:, None] - 1)])
-    allowed = sees(padded[:, :, None], padded[:, None, :]) & real[:, None, :]
+    allowed = sees(padded[:, :, None], padded[:, None, :]) & real
     return allowed | torch.eye(width, dtype=torch.bool)
 
 
@@ -144,44 +158,34 @@ def attend(qkv_N3D: torch.Tensor, plan: Plan, heads: int, dropout: float) -> tor
         dropout: share of attention weights set to 0 (0.0 outside training).
     """
     padded = qkv_N3D if plan.gather is None else _Pad.apply(qkv_N3D, plan.gather, plan.scatter)  # type: ignore[no-untyped-call]
-    mixed = [_attend_group(padded, group, heads, dropout) for group in plan.groups]
+    rows = torch.split(padded, [group.count * group.width for group in plan.groups])
+    mixed = [
+        _attend_group(part, group, plan.kernels, heads, dropout) for part, group in zip(rows, plan.groups, strict=True)
+    ]
     if plan.scatter is None:
         return mixed[0]
     return _Unpad.apply(torch.cat(mixed), plan.scatter)  # type: ignore[no-untyped-call,no-any-return]
 
 
-def _attend_group(padded: torch.Tensor, group: Group, heads: int, dropout: float) -> torch.Tensor:
+def _attend_group(rows: torch.Tensor, group: Group, kernels: Kernels, heads: int, dropout: float) -> torch.Tensor:
     count, width = group.count, group.width
-    rows = padded.narrow(0, group.start, count * width)
-    head_width = rows.shape[1] // (3 * heads)
-    q, k, v = (
-        rows.view(count, width, 3, heads, head_width).permute(2, 0, 3, 1, 4).contiguous().unbind(0)
-    )  # [G, H, T, K]
-    if rows.device.type == "cpu" and (width <= LONGEST_PLAIN or dropout > 0):
-        mixed = plain_attention(q, k, v, group.bias, dropout)
-    elif group.causal:
-        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True, dropout_p=dropout)
+    parted = rows.view(count, width, 3, heads, -1).permute(2, 0, 3, 1, 4).contiguous()  # [3, G, H, T, K]
+    if width <= kernels.longest_plain or (dropout > 0 and kernels.plain_dropout):
+        mixed = blocked_attention(parted, group.bias, dropout, causal=group.causal)
     else:
-        bias = None if group.bias is None else group.bias.unsqueeze(-3)
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=dropout)
-    return mixed.transpose(1, 2).reshape(count * width, heads * head_width)
+        bias = None if group.bias is None else group.bias.unsqueeze(1)
+        q, k, v = parted.unbind(0)
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, is_causal=group.causal, dropout_p=dropout)
+    return mixed.transpose(1, 2).reshape(count * width, -1)
 
 
 def plain_attention(
-    q_GHTK: torch.Tensor, k_GHSK: torch.Tensor, v_GHSK: torch.Tensor, bias: torch.Tensor | None, dropout: float = 0.0
+    q_BHTK: torch.Tensor, k_BHSK: torch.Tensor, v_BHSK: torch.Tensor, bias_BTS: torch.Tensor
 ) -> torch.Tensor:
-    """softmax(q·kᵀ/√K + bias)·v as three plain products; ``bias`` [T, S] or [G, T, S]."""
-    groups, heads, width, head_width = q_GHTK.shape
-    seen = k_GHSK.shape[2]
-    flat = groups * heads
-    q, k, v = q_GHTK.reshape(flat, width, -1), k_GHSK.reshape(flat, seen, -1), v_GHSK.reshape(flat, seen, -1)
-    scale = head_width**-0.5
-    if bias is None:
-        scores = torch.baddbmm(q.new_zeros(1, 1, 1), q, k.transpose(1, 2), beta=0, alpha=scale)
-    elif bias.dim() == 2:
-        scores = torch.baddbmm(bias.expand(flat, width, seen), q, k.transpose(1, 2), alpha=scale)
-    else:
-        spread = bias.unsqueeze(1).expand(groups, heads, width, seen).reshape(flat, width, seen)
-        scores = torch.baddbmm(spread, q, k.transpose(1, 2), alpha=scale)
-    weights = drop(scores.softmax(-1), dropout)
-    return torch.bmm(weights, v).view(groups, heads, width, -1)
+    """softmax(q·kᵀ/√K + bias)·v of new tokens over all that may be read, [B, H, T, K]; for decoding."""
+    rows, heads, new, width = q_BHTK.shape
+    seen, flat = k_BHSK.shape[2], rows * heads
+    q, k, v = q_BHTK.reshape(flat, new, -1), k_BHSK.reshape(flat, seen, -1), v_BHSK.reshape(flat, seen, -1)
+    bias = bias_BTS.unsqueeze(1).expand(rows, heads, new, seen).reshape(flat, new, seen)
+    scores = torch.baddbmm(bias, q, k.transpose(1, 2), alpha=width**-0.5)
+    return torch.bmm(scores.softmax(-1), v).view(rows, heads, new, -1)

@@ -128,10 +128,14 @@ class Block(nn.Module):
 
     def forward(self, x: torch.Tensor, past: Plan | LayerCache, turns: Turns | None) -> torch.Tensor:
         """[N, D] with a plan, or [B, T, D] with a cache."""
+        return self.after(x, self._attend(x if self.post else self.norm1(x), past, turns))
+
+    def after(self, x: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
+        """All that comes after attention, token by token."""
+        x = x + self.drop(attended)
         if self.post:
-            x = self.norm1(x + self.drop(self._attend(x, past, turns)))
+            x = self.norm1(x)
             return self.norm2(x + self.drop(self.mlp(x)))  # type: ignore[no-any-return]
-        x = x + self.drop(self._attend(self.norm1(x), past, turns))
         return x + self.drop(self.mlp(self.norm2(x)))  # type: ignore[no-any-return]
 
     def _attend(self, x: torch.Tensor, past: Plan | LayerCache, turns: Turns | None) -> torch.Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from warmstart.example.batch import Questions
-from warmstart.models.dropout import drop, keep_mask
+from warmstart.models.dropout import drop
 from warmstart.models.losses import Loss, choice_loss, class_loss, marks_loss, score_loss, span_loss
 from warmstart.models.settings import HeadSettings
 
@@ -40,8 +40,8 @@ class Head(nn.Module):
         """Answers: [Q, size] for class and multilabel, [Q] for score, [M] (one per read) for choice, [M, 2] for span."""
         count = len(asked.weights)
         if self.training and self.settings.dropout > 0:
-            keep = keep_mask(torch.Size((count, states_MD.shape[1])), self.settings.dropout, states_MD.device)
-            states_MD = drop(states_MD, self.settings.dropout, keep[asked.question])
+            shared = drop(states_MD.new_ones(count, states_MD.shape[1]), self.settings.dropout)
+            states_MD = states_MD * shared[asked.question]
         if self.settings.kind not in _ACROSS and len(states_MD) != count:
             states_MD = states_MD.new_zeros(count, states_MD.shape[1]).index_add(0, asked.question, states_MD)
         answers = self.linear(states_MD)

@@ -1,15 +1,18 @@
 """Losses as (sum, weight): nothing here divides. The training step divides once, over everything (DESIGN, law 2).
 
 The softmax over the vocabulary is fused with its linear and done in chunks of tokens, gradients included, so that the
-logits of a whole batch never exist: memory is chunk x V instead of M x V.
+logits of a whole batch never exist: memory is chunk x V instead of M x V. On a CPU the softmax itself goes a few tokens at
+a time, which stay in the cache, and leaves its slope where the logits were.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch.nn import functional as F
 
 CHUNK = 1024  # tokens whose logits exist at one time
+CACHED = 64  # tokens whose float32 softmax exists at one time on a CPU
 
 
 class Loss(NamedTuple):
@@ -28,8 +31,31 @@ class Softmax(NamedTuple):
 
     def logits(self, part: slice) -> torch.Tensor:
         """Float32 logits of some of the states."""
-        found = self.states[part] @ self.table.T
-        return found.float() if self.bias is None else found.float() + self.bias.float()
+        found = (self.states[part] @ self.table.T).float()
+        return found if self.bias is None else found + self.bias.float()
+
+
+class Slope(NamedTuple):
+    """Weighted sum of the losses of some tokens, and its derivative [M, V] by their logits, both float32."""
+
+    loss: torch.Tensor
+    by_logits: torch.Tensor
+
+
+def slope_of(
+    products_MV: torch.Tensor, targets_M1: torch.Tensor, weights_M1: torch.Tensor, bias_V: torch.Tensor | None
+) -> Slope:
+    """Cross-entropy of products of states and table, and its derivative, from one softmax."""
+    scores = products_MV.float() if bias_V is None else products_MV.float() + bias_V.float()
+    shares = scores.softmax(-1)
+    # The log of the sum, by way of the largest share: that is 1/V at least, so its log is safe where others are not.
+    total = scores.amax(-1, keepdim=True) - shares.amax(-1, keepdim=True).log()
+    loss = ((total - scores.gather(1, targets_M1)) * weights_M1).sum()
+    shares.scatter_add_(1, targets_M1, torch.full_like(weights_M1, -1.0))
+    return Slope(loss, shares.mul_(weights_M1))
+
+
+SlopeOf = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor | None], Slope]
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
@@ -39,27 +65,27 @@ class _LinearCrossEntropy(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, states_MD, table_VD, bias_V, targets_M, weights_M):  # type: ignore[no-untyped-def]
-        softmax = Softmax(states_MD, table_VD, bias_V)
+    def forward(ctx, states_MD, table_VD, bias_V, targets_M, weights_M, slope_of):  # type: ignore[no-untyped-def]
         total = torch.zeros((), dtype=torch.float32, device=states_MD.device)
         grad_states = torch.empty_like(states_MD)
         _, to_table, to_bias, *_ = ctx.needs_input_grad
-        grad_table = torch.zeros(table_VD.shape, dtype=torch.float32, device=table_VD.device) if to_table else None
         grad_bias = torch.zeros(len(bias_V), device=table_VD.device) if to_bias else None
-        for start in range(0, len(states_MD), CHUNK):
+        grad_table = None
+        few = CACHED if states_MD.device.type == "cpu" else CHUNK
+        for start in range(0, max(1, len(states_MD)), CHUNK):  # no reads at all are one chunk of none
             part = slice(start, start + CHUNK)
-            targets, weights = targets_M[part, None], weights_M[part, None]
-            scores = F.log_softmax(softmax.logits(part), -1)
-            total -= (scores.gather(1, targets) * weights).sum()
-            slope = scores.exp_()
-            slope.scatter_add_(1, targets, torch.full_like(weights, -1.0))
-            slope = slope.mul_(weights)
-            if grad_bias is not None:
-                grad_bias += slope.sum(0)
-            slope = slope.to(states_MD.dtype)
-            torch.mm(slope, table_VD, out=grad_states[part])
-            if grad_table is not None:
-                grad_table += slope.T @ states_MD[part]
+            products = states_MD[part] @ table_VD.T
+            given = (x.split(few) for x in (products, targets_M[part, None], weights_M[part, None]))
+            for some, targets, weights in zip(*given, strict=True):
+                slope = slope_of(some, targets, weights, bias_V)
+                total += slope.loss
+                if grad_bias is not None:
+                    grad_bias += slope.by_logits.sum(0)
+                some.copy_(slope.by_logits)
+            torch.mm(products, table_VD, out=grad_states[part])
+            if to_table:
+                more = products.T @ states_MD[part]
+                grad_table = more if grad_table is None else grad_table.float().add_(more)
         ctx.save_for_backward(grad_states, grad_table, grad_bias)
         ctx.dtype = table_VD.dtype
         return total
@@ -69,13 +95,22 @@ class _LinearCrossEntropy(torch.autograd.Function):
         grad_states, grad_table, grad_bias = ctx.saved_tensors
         to_table = None if grad_table is None else (grad_table * grad).to(ctx.dtype)
         to_bias = None if grad_bias is None else (grad_bias * grad).to(ctx.dtype)
-        return grad_states * grad, to_table, to_bias, None, None
+        return grad_states * grad, to_table, to_bias, None, None, None
 
 
-def next_token_loss(softmax: Softmax, targets_M: torch.Tensor, weights_M: torch.Tensor) -> torch.Tensor:
-    """Weighted sum of next-token losses of [M, D] states; differentiable in states, table and bias."""
+def next_token_loss(
+    softmax: Softmax, targets_M: torch.Tensor, weights_M: torch.Tensor, slope_of: SlopeOf = slope_of
+) -> torch.Tensor:
+    """Weighted sum of next-token losses of [M, D] states; differentiable in states, table and bias.
+
+    Args:
+        softmax: states and table.
+        targets_M: ids.
+        weights_M: float32.
+        slope_of: :func:`slope_of`, or the same compiled.
+    """
     if torch.is_grad_enabled():
-        return _LinearCrossEntropy.apply(*softmax, targets_M, weights_M)  # type: ignore[no-untyped-call,no-any-return]
+        return _LinearCrossEntropy.apply(*softmax, targets_M, weights_M, slope_of)  # type: ignore[no-untyped-call,no-any-return]
     return (token_losses(softmax, targets_M) * weights_M).sum()
 
 

@@ -7,7 +7,7 @@ from torch import nn
 
 from warmstart.example.batch import Batch
 from warmstart.models.heads import Head
-from warmstart.models.losses import Loss, Softmax, next_token_loss, token_losses
+from warmstart.models.losses import Loss, SlopeOf, Softmax, next_token_loss, slope_of, token_losses
 from warmstart.models.settings import ModelSettings
 from warmstart.models.transformer import Tables, Transformer, initialise
 
@@ -22,6 +22,7 @@ class Model(nn.Module):
         self.settings = settings
         self.backbone = Transformer(settings.backbone)
         width = settings.backbone.width
+        self.slope_of: SlopeOf = slope_of  # or the same compiled
         self.heads = nn.ModuleDict({name: Head(head, width) for name, head in settings.heads.items()})
 
     @staticmethod
@@ -40,7 +41,8 @@ class Model(nn.Module):
             states_MD = states_ND.index_select(0, asked.reads)
             if name == LM:
                 softmax = self._softmax(states_MD, tables)
-                losses[name] = Loss(next_token_loss(softmax, asked.targets, asked.weights), asked.total_weight)
+                found = next_token_loss(softmax, asked.targets, asked.weights, self.slope_of)
+                losses[name] = Loss(found, asked.total_weight)
             else:
                 losses[name] = self._head(name).loss(self.read(name, states_MD), asked)
         return losses

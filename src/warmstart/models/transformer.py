@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from warmstart.example.batch import Batch
-from warmstart.models.attention import plan_attention
+from warmstart.models.attention import Kernels, plan_attention
 from warmstart.models.blocks import ACTIVATIONS, Block, Turns, make_norm, rotary
 from warmstart.models.cache import Cache, LayerCache
 from warmstart.models.dropout import Dropout
@@ -48,6 +48,7 @@ class Transformer(nn.Module):
     def __init__(self, settings: TransformerSettings) -> None:
         super().__init__()
         self.settings = settings
+        self.kernels = Kernels()  # whoever knows the machine may choose others
         learned, post = settings.positions == "learned", settings.norm == "post"
         self.tokens = nn.Embedding(settings.vocab_size, settings.width)
         self.positions = nn.Embedding(settings.context, settings.width) if learned else None
@@ -71,7 +72,7 @@ class Transformer(nn.Module):
 
     def forward(self, batch: Batch, tables: Tables | None = None) -> torch.Tensor:
         """The states [N, D] of a flat Batch."""
-        plan = plan_attention(batch, self.tokens.weight.dtype)
+        plan = plan_attention(batch, self.tokens.weight.dtype, self.kernels)
         tables = tables or self.tables()
         x_ND = self._embed(batch.ids, batch.positions, batch.segments, tables)
         turns = self._turns(batch.positions)
