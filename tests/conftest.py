@@ -1,10 +1,15 @@
-"""Shared fixtures: the real-data folder, and quiet terminals."""
+"""Shared fixtures: the real-data folder, quiet terminals, and a processor whose figures no test has to measure."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+
+from warmstart.base.files import write_json
+from warmstart.train.machine import Measured, key, onednn_error
+from warmstart.train.precision import has_fast_bf16
 
 torch.set_num_threads(1)  # tiny models: a second thread costs more than it brings, and far more on a busy machine
 
@@ -24,3 +29,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def data_dir() -> Path:
     """The folder of real data; a missing file in it is a failure, not a skip."""
     return Path(os.environ["WARMSTART_DATA"])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def known_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Measured]:
+    """The same choices in every test and every process that a test starts, whatever the machine is doing."""
+    speeds = {256: 4.0, 512: 2.0, 1024: 0.5}
+    figures = Measured(
+        onednn=2.0, onednn_error=onednn_error(), bf16=3.0 * has_fast_bf16(torch.device("cpu")),
+        plain={"float32": speeds, "bfloat16": speeds},
+    )  # fmt: skip
+    cache = tmp_path_factory.mktemp("cache")
+    entries = {key(threads): figures.model_dump(mode="json") for threads in range(1, (os.cpu_count() or 1) + 1)}
+    write_json(cache / "machine.json", entries)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WARMSTART_CACHE", str(cache))
+        yield figures

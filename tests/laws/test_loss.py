@@ -152,7 +152,7 @@ def make(norm: str, dtype: torch.dtype) -> tuple[Model, Optimizer]:
 
 def ours(model: Model, optimizer: Optimizer, batches: Sequence[Batch]) -> tuple[torch.Tensor, dict[str, float]]:
     means = accumulate(model, optimizer, batches, COEFFICIENTS, seed=1)
-    return torch.cat(optimizer.weights.gradients()).clone(), means
+    return torch.cat(optimizer.weights.gradients()).clone(), {name: float(mean) for name, mean in means.items()}
 
 
 # ---- the witness: everything at once, padded, with torch's functions

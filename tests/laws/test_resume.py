@@ -13,14 +13,16 @@ from warmstart.base.errors import BadInput, Diverged, Stopped
 from warmstart.base.run_folder import RunFolder
 from warmstart.evaluation.perplexity import evaluate_language_model
 from warmstart.example.example import Example
+from warmstart.models.attention import Kernels
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import ModelSettings
 from warmstart.objectives.causal import causal
 from warmstart.streams.sources import Rows
 from warmstart.streams.stream import Stream
-from warmstart.train import checkpoint
+from warmstart.train import checkpoint, loop
 from warmstart.train.loop import Goalpost, Trainer
+from warmstart.train.precision import Choices
 from warmstart.train.settings import OptimizerSettings, ScheduleSettings, TrainSettings
 
 CPU = torch.device("cpu")
@@ -118,6 +120,36 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path, precision: str,
         resumed.resume()
         resumed.run()
         assert everything(resumed) == wanted, f"cut before step {cut}"
+
+
+def test_a_run_goes_on_with_the_choices_that_it_began_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Witness: the uninterrupted run; meanwhile this processor's figures have come to say otherwise."""
+    whole = trainer(tmp_path / "whole", "auto")
+    whole.folder.create("a recipe", {})
+    whole.run()
+    in_a_process_that_dies(tmp_path / "cut", "auto", 9, "adamw")
+    other = Choices(torch.float32, "highest", Kernels(0, group=1))
+    monkeypatch.setattr(loop, "choices", lambda *_: other)
+    resumed = trainer(tmp_path / "cut", "auto")
+    assert resumed.choices == other
+    assert resumed.resume() and resumed.choices == whole.choices
+    resumed.run()
+    assert everything(resumed) == everything(whole)
+
+
+def test_a_run_in_bf16_goes_on_in_float32_where_there_is_no_other_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Invariant: it says so, and goes on."""
+    began = Choices(torch.bfloat16, "highest", Kernels())
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "choices", lambda *_: began)
+        in_a_process_that_dies(tmp_path, "auto", 9, "adamw")
+    monkeypatch.setattr(loop, "choices", lambda *_: Choices(torch.float32, "highest", Kernels()))
+    monkeypatch.setattr(loop, "has_fast_bf16", lambda _: False)
+    resumed = trainer(tmp_path, "auto")
+    assert resumed.resume() and resumed.choices.dtype == torch.float32
+    assert "goes on in float32" in capsys.readouterr().err
 
 
 def test_killed_while_saving_finds_a_whole_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

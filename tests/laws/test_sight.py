@@ -113,7 +113,8 @@ def test_frames_that_read_many_places_equal_the_law(kind: str, sight: Pattern) -
     batch = collate(frame_records(task, [Record(texts) for texts in TASKS[kind]], tokenizer).examples)
     assert batch.pattern is sight and len(batch.lengths) >= 4
     qkv = torch.randn(batch.num_tokens, 3 * WIDTH, dtype=torch.float64)
-    torch.testing.assert_close(attend(qkv, plan_attention(batch, torch.float64), HEADS, 0.0), brute_force(qkv, batch))
+    plan = plan_attention(batch, torch.float64, Kernels())
+    torch.testing.assert_close(attend(qkv, plan, HEADS, 0.0), brute_force(qkv, batch))
 
 
 @settings(deadline=None, max_examples=40)

@@ -116,7 +116,7 @@ def test_bf16_follows_float32(tmp_path: Path) -> None:
         stream = Stream(Listed(examples()), 6, 1)
         losses[dtype] = []
         for step in range(40):
-            losses[dtype].append(accumulate(model, optimizer, stream.batches(step), {"lm": 1.0}, 0)["lm"])
+            losses[dtype].append(float(accumulate(model, optimizer, stream.batches(step), {"lm": 1.0}, 0)["lm"]))
             optimizer.update(1.0, optimizer.gradient_norm())
     assert losses[torch.bfloat16] == pytest.approx(losses[torch.float32], rel=1e-2)
     assert losses[torch.float32][-1] < losses[torch.float32][0] - 0.3

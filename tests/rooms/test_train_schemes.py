@@ -65,9 +65,9 @@ class Dying(Listed):
         return super().take(epoch, indices)
 
 
-def trainer(folder: Path, scheme: str, dies_at: int = -1, **changes: Any) -> Trainer:
-    """Twelve steps with dropout; dev is judged every four by numbers that make the second judgement the best."""
-    settings = TrainSettings(length="3 epochs", batch_size=6, evaluate_every="4 steps", save_every_s=0.0, **changes)
+def trainer(folder: Path, scheme: str, dies_at: int = -1, length: str = "3 epochs", **changes: Any) -> Trainer:
+    """Twelve steps, or more, with dropout; dev is judged every four by numbers that make the second judgement the best."""
+    settings = TrainSettings(length=length, batch_size=6, evaluate_every="4 steps", save_every_s=0.0, **changes)
     model, asked = model_of(scheme), itertools.count()
     judge = Goalpost(lambda _: {"score": -abs(next(asked) - 1.0)}, "score", True)
     stream = Stream(Dying(labelled(), dies_at), 6, 1)
@@ -179,12 +179,11 @@ def test_backward_stops_below_what_moves(scheme: str, flows: list[bool]) -> None
 
 def test_lora_learns_and_merges(tmp_path: Path) -> None:
     """Invariant: the loss falls, and the plain model gives the losses of the one with products beside its linears."""
-    made = trained(tmp_path / "run", "lora", precision="fp32", optimizer=OptimizerSettings(lr=1e-2))
-    losses = [row["loss"] for row in made.folder.metrics() if row["kind"] == "train"]
-    assert np.mean(losses[-3:]) < np.mean(losses[:3]) - 0.05
+    made = trained(tmp_path / "run", "lora", length="25 epochs", precision="fp32", optimizer=OptimizerSettings(lr=1e-2))
     made.model.eval()
-    batch = collate(labelled(6))
+    batch = collate(labelled())
     with torch.no_grad():
+        assert made.model(batch)["label"].sum < model_of("lora").eval()(batch)["label"].sum - 0.2 * len(batch.lengths)
         before = {name: float(loss.sum) for name, loss in made.model(batch).items()}
         close_scheme(made.model)
         assert {name: float(loss.sum) for name, loss in made.model(batch).items()} == pytest.approx(before, rel=1e-5)

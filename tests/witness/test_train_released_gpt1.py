@@ -76,7 +76,9 @@ def test_a_dozen_steps_give_the_same_weights(decay: str, schedule: Any, eps: flo
         accumulate(model, optimizer, stream.batches(step), {"lm": 1.0}, 0)
         norm = optimizer.gradient_norm()
         clipped += norm > CLIP
-        released.step({name: p.grad.numpy().copy() for name, p in model.named_parameters() if p.grad is not None})
+        released.step(
+            {n: v.numpy().copy() for g in weights.groups for n, v in zip(g.names, g.views(g.slope), strict=True)}
+        )
         optimizer.update(factor(ScheduleSettings(decay=decay), step, plan), norm)  # type: ignore[arg-type]
         for name, ours in weights.moving().items():
             theirs = released.weights[name]

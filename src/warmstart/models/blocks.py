@@ -125,20 +125,22 @@ class Block(nn.Module):
         self.mlp = FeedForward(settings)
         self.norm2 = make_norm(settings)
         self.drop = Dropout(settings.residual_dropout)
+        self.finish: Callable[[Block, torch.Tensor, torch.Tensor], torch.Tensor] = finish  # or the same compiled
 
     def forward(self, x: torch.Tensor, past: Plan | LayerCache, turns: Turns | None) -> torch.Tensor:
         """[N, D] with a plan, or [B, T, D] with a cache."""
-        return self.after(x, self._attend(x if self.post else self.norm1(x), past, turns))
-
-    def after(self, x: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
-        """All that comes after attention, token by token."""
-        x = x + self.drop(attended)
-        if self.post:
-            x = self.norm1(x)
-            return self.norm2(x + self.drop(self.mlp(x)))  # type: ignore[no-any-return]
-        return x + self.drop(self.mlp(self.norm2(x)))  # type: ignore[no-any-return]
+        return self.finish(self, x, self._attend(x if self.post else self.norm1(x), past, turns))
 
     def _attend(self, x: torch.Tensor, past: Plan | LayerCache, turns: Turns | None) -> torch.Tensor:
         if isinstance(past, LayerCache):
             return self.attention.advance(x, past, turns)
         return self.attention(x, past, turns)  # type: ignore[no-any-return]
+
+
+def finish(block: Block, x: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
+    """All of a layer that comes after attention, token by token: any number of tokens has the same graph."""
+    x = x + block.drop(attended)
+    if block.post:
+        x = block.norm1(x)
+        return block.norm2(x + block.drop(block.mlp(x)))  # type: ignore[no-any-return]
+    return x + block.drop(block.mlp(block.norm2(x)))  # type: ignore[no-any-return]

@@ -12,7 +12,7 @@ from warmstart.models.model import Model
 from warmstart.recipe.describe import describe
 from warmstart.streams.stream import Stream
 from warmstart.text.tokenizer import Tokenizer
-from warmstart.train.precision import compute_dtype, measured_flops
+from warmstart.train.precision import choices, measured_flops
 from warmstart.train.schedule import Lengths, plan_lengths
 from warmstart.train.schemes import num_moving
 from warmstart.train.settings import TrainSettings
@@ -36,15 +36,15 @@ def estimate(model: Model, stream: Stream, settings: TrainSettings, device: torc
     first = stream.batches(0)
     per_step = sum(batch.num_tokens for batch in first)
     lengths = plan_lengths(settings, stream)
-    dtype = compute_dtype(settings.precision, device)
+    found = choices(settings.precision, device)
     tokens = per_step * lengths.steps
     longest = max(int(batch.lengths.max()) for batch in first)
     flops = flops_per_token(model, longest) * tokens
     return Cost(
         lengths,
         tokens,
-        memory(model, max(batch.num_tokens for batch in first), longest, dtype.itemsize),
-        flops / (SHARE_OF_PEAK * measured_flops(dtype, device)),
+        memory(model, max(batch.num_tokens for batch in first), longest, found.dtype.itemsize),
+        flops / (SHARE_OF_PEAK * measured_flops(found, device)),
     )
 
 
@@ -94,7 +94,7 @@ def in_words(
     learned = sum(float(q.total_weight > 0) * int((q.weights > 0).sum()) for b in first for q in b.goals.values())
     share = learned / max(1, sum(batch.num_tokens for batch in first))
     goals = ", ".join(f"{weight:g} x {name}" for name, weight in coefficients.items() if weight)
-    dtype = str(compute_dtype(settings.precision, device)).removeprefix("torch.")
+    dtype = choices(settings.precision, device).to_dict()["dtype"]
     moving = num_moving(model)
     still = "" if moving == model.num_parameters else f", of which {moving:,} move"
     lines += [

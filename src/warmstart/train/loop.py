@@ -6,10 +6,11 @@ remembers between steps is in :class:`Progress`; everything else follows from th
 
 import functools
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -23,13 +24,14 @@ from warmstart.models.files import read_tensors
 from warmstart.models.model import Model
 from warmstart.streams.stream import Stream
 from warmstart.train import checkpoint
+from warmstart.train.compiled import compile_parts, pays
 from warmstart.train.optimizer import Optimizer
-from warmstart.train.precision import compute_dtype, use_fast_fp32
+from warmstart.train.precision import Choices, choices, has_fast_bf16
 from warmstart.train.schedule import factor, plan_lengths
 from warmstart.train.schemes import num_moving
 from warmstart.train.settings import TrainSettings
 from warmstart.train.signals import StopRequests
-from warmstart.train.step import train_step
+from warmstart.train.step import Taken, train_step
 from warmstart.train.weights import Weights
 
 Evaluate = Callable[[Model], dict[str, float]]
@@ -56,6 +58,15 @@ class Progress:
     judged: int = 0  # the step after which dev was last judged
 
 
+class Given(NamedTuple):
+    """A step that the device has been given, and what its line in the log needs beside what it measures."""
+
+    taken: Taken
+    step: int
+    share: float
+    bar: Bar
+
+
 class Trainer:
     """One training of one model; :meth:`run` is called once."""
 
@@ -70,18 +81,38 @@ class Trainer:
         device: torch.device,
     ) -> None:
         keep_freed_memory()
-        use_fast_fp32()
         self.model = model.to(device)
         self.stream, self.settings, self.coefficients = stream, settings, dict(coefficients)
         self.folder, self.goalpost, self.device = folder, goalpost, device
-        matrices = settings.optimizer.kind == "muon"
-        self.weights = Weights(model, compute_dtype(settings.precision, device), matrices=matrices)
-        self.optimizer = Optimizer(self.weights, settings.optimizer)
+        self._compute_as(choices(settings.precision, device))
         self.plan = plan_lengths(settings, stream)
+        if pays(self.model, stream, self.plan.steps, device):
+            compile_parts(self.model)
         self.state = Progress()
+        self.given: deque[Given] = deque()
+        self.ahead = 0 if device.type == "cpu" else 1  # steps given to a device before it is asked for the last one's
         self.saved_at_s = time.monotonic()
-        self.began_at_s = 0.0
+        self.began_at_s = self.noted_at_s = 0.0
         self.memory = FreedMemory()
+
+    def _compute_as(self, found: Choices) -> None:
+        self.choices = found
+        found.apply(self.model)
+        self.weights = Weights(self.model, found.dtype, matrices=self.settings.optimizer.kind == "muon")
+        self.optimizer = Optimizer(self.weights, self.settings.optimizer)
+
+    def _compute_as_before(self, stored: dict[str, Any]) -> None:
+        """Goes on with the choices that the run began with, so that it stays the same run to the last bit."""
+        found = Choices.from_dict(stored)
+        if found == self.choices:
+            return
+        if found.dtype == torch.bfloat16 and not has_fast_bf16(self.device):
+            say(
+                "this run began in bfloat16, which this processor does not have: it goes on in float32, not bit for bit"
+            )
+            return
+        self.weights.release()
+        self._compute_as(found)
 
     @functools.cached_property
     def frozen(self) -> str:
@@ -112,6 +143,7 @@ class Trainer:
                 "the start has changed since this run began, and its frozen weights with it",
                 where=str(self.folder.path), next_step="restore the start, or choose another --out to begin anew",
             )  # fmt: skip
+        self._compute_as_before(state.pop("choices", self.choices.to_dict()))
         self.optimizer.restore(tensors)
         self.state = Progress(**state)
         self.folder.rewind_metrics(self.state.step)
@@ -127,7 +159,8 @@ class Trainer:
             Diverged: a loss stopped being finite.
             Stopped, Interrupted: a signal came; the run is saved.
         """
-        self.began_at_s = time.monotonic() - self.state.elapsed_s
+        self.noted_at_s = time.monotonic()
+        self.began_at_s = self.noted_at_s - self.state.elapsed_s
         with StopRequests() as stop, progress("training", self.plan.steps, self.state.step) as bar:
             self._judge_if_due()  # a run that stopped between a step and its judgement
             while self.state.step < self.plan.steps and not self._patience_is_out():
@@ -138,7 +171,8 @@ class Trainer:
                 if time.monotonic() - self.saved_at_s >= self.settings.save_every_s:
                     self._save()
                 self._judge_if_due()
-        self.weights.point_to_masters()
+            self._note()
+        self.weights.release()
         return self.state
 
     def _step(self, bar: Bar) -> None:
@@ -146,29 +180,38 @@ class Trainer:
         share = factor(settings.schedule, state.step, self.plan)
         batches = [batch.to(self.device) for batch in self.stream.batches(state.step)]
         self.model.train()
-        began_at_s = time.monotonic()
         seed = named_seed(settings.seed, "dropout", state.step)
-        report = train_step(self.model, self.optimizer, batches, self.coefficients, share, seed)
+        taken = train_step(self.model, self.optimizer, batches, self.coefficients, share, seed)
         state.step += 1
         self.memory.settle()
-        state.tokens += report.tokens
-        state.elapsed_s = time.monotonic() - self.began_at_s
-        speed = report.tokens / (time.monotonic() - began_at_s)
-        loss = sum(self.coefficients.get(name, 0.0) * value for name, value in report.losses.items())
-        self.folder.append_metrics(
-            {
-                "kind": "train",
-                "step": state.step,
-                "tokens": state.tokens,
-                "loss": loss,
-                "losses": report.losses,
-                "lr": settings.optimizer.lr * share,
-                "grad_norm": report.grad_norm,
-                "tokens_per_s": round(speed, 1),
-                "elapsed_s": round(state.elapsed_s, 3),
-            }
-        )
-        bar.update(state.step, f"loss {loss:.4f}  {speed:,.0f} tokens/s")
+        self.given.append(Given(taken, state.step, share, bar))
+        self._note(waiting=self.ahead)
+
+    def _note(self, waiting: int = 0) -> None:
+        """Logs what the steps have measured, all but the last ``waiting``, which a device may still be at."""
+        state = self.state
+        while len(self.given) > waiting:
+            taken, step, share, bar = self.given.popleft()
+            report = taken.report()
+            now_s = time.monotonic()
+            speed, self.noted_at_s = report.tokens / (now_s - self.noted_at_s), now_s
+            state.tokens += report.tokens
+            state.elapsed_s = now_s - self.began_at_s
+            loss = sum(self.coefficients.get(name, 0.0) * value for name, value in report.losses.items())
+            self.folder.append_metrics(
+                {
+                    "kind": "train",
+                    "step": step,
+                    "tokens": state.tokens,
+                    "loss": loss,
+                    "losses": report.losses,
+                    "lr": self.settings.optimizer.lr * share,
+                    "grad_norm": report.grad_norm,
+                    "tokens_per_s": round(speed, 1),
+                    "elapsed_s": round(state.elapsed_s, 3),
+                }
+            )
+            bar.update(step, f"loss {loss:.4f}  {speed:,.0f} tokens/s")
 
     def _judge_if_due(self) -> None:
         """Judges the model on dev after every ``evaluate_every`` steps and at the end, and keeps the best weights."""
@@ -176,6 +219,7 @@ class Trainer:
         due = state.step > 0 and (state.step % self.plan.evaluate_steps == 0 or state.step == self.plan.steps)
         if post is None or not due or state.judged == state.step:
             return
+        self._note()
         self.model.eval()
         values = post.evaluate(self.model)
         score = values[post.measure] if post.higher_is_better else -values[post.measure]
@@ -189,6 +233,7 @@ class Trainer:
         else:
             state.stale += 1
         shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
+        self.noted_at_s = time.monotonic()
         say(f"dev after step {state.step}: {shown}" + ("  (best so far)" if state.best_step == state.step else ""))
 
     @property
@@ -207,6 +252,8 @@ class Trainer:
         return 0 < self.settings.patience <= self.state.stale
 
     def _save(self) -> None:
-        state = {k: v for k, v in asdict(self.state).items() if k != "step"} | {"frozen": self.frozen}
+        self._note()
+        state = {k: v for k, v in asdict(self.state).items() if k != "step"}
+        state |= {"frozen": self.frozen, "choices": self.choices.to_dict()}
         checkpoint.save(self.folder.path / "resume", self.state.step, self.optimizer.state(), state)
-        self.saved_at_s = time.monotonic()
+        self.saved_at_s = self.noted_at_s = time.monotonic()

@@ -20,27 +20,34 @@ class Optimizer:
         self._adam = torch.optim.AdamW(
             groups, lr=settings.lr, betas=(settings.beta1, settings.beta2), eps=settings.eps, fused=True
         )
+        self._halted = torch.zeros((), device=weights.groups[0].master.device)
 
-    def gradient_norm(self) -> float:
-        """Global L2 norm of the step's gradient."""
+    def gradient_norm(self) -> torch.Tensor:
+        """Global L2 norm of the step's gradient, left on its device."""
         parts = [torch.linalg.vector_norm(g) for g in self.weights.gradients()]
-        return float(torch.linalg.vector_norm(torch.stack(parts)))
+        whole: torch.Tensor = torch.linalg.vector_norm(torch.stack(parts))
+        return whole
 
-    def update(self, factor: float, norm: float) -> None:
+    def halt_unless(self, sound: torch.Tensor) -> None:
+        """From the first ``sound`` that is false on, no update changes anything; the device knows, the host need not."""
+        self._halted = torch.where(sound, self._halted, 1.0)
+
+    def update(self, factor: float, norm: torch.Tensor) -> None:
         """One update with ``factor`` of the peak rate, the gradient scaled down to ``clip_norm`` where it is longer."""
-        scale = min(1.0, self.settings.clip_norm / (norm + 1e-6))
-        rate = self.settings.lr * factor
+        rate, divisor = self.settings.lr * factor, (norm + 1e-6).div(self.settings.clip_norm).clamp(min=1.0)
+        if self._muon and self._halted:  # this asks the device
+            return
         for group, slope in zip(self.weights.groups, self.weights.gradients(), strict=True):
-            if scale < 1.0:
-                slope.mul_(scale)
             if group.name in self._muon:
-                self._muon[group.name].update(slope, rate)
+                self._muon[group.name].update(slope.div_(divisor), rate)
             else:
                 group.master.grad = slope
         for adam in self._adam.param_groups:
             adam["lr"] = rate
         if self.settings.kind == "adam-2018":
             self._as_released()
+        # What torch's own GradScaler tells a fused optimizer: a divisor of the gradient, and whether to leave all as it is.
+        self._adam.grad_scale, self._adam.found_inf = divisor, self._halted  # type: ignore[attr-defined]
         self._adam.step()
         for group in self._rest:
             group.master.grad = None

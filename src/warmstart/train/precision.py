@@ -1,12 +1,46 @@
-"""In which number format to compute. Master weights are float32 always; this is about products and activations."""
+"""In which number format to compute, and by which kernels. Master weights are float32 always; this is about the rest.
+
+A choice is a value: it follows from what was measured on this processor (:mod:`~warmstart.train.machine`), goes into the
+model and torch, and is stored with a run, so that a run that goes on computes as it began.
+"""
 
 import time
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 
 from warmstart.base.errors import BadInput
+from warmstart.models.attention import Kernels
+from warmstart.models.model import Model
+from warmstart.train.machine import Measured, measured
 
-_FP32_ERROR = 1e-5  # well above float32's own rounding in a product of this size (1e-6), well below bf16's (1e-2)
+FP32_ERROR = 1e-5  # well above float32's own rounding in a product of this size (1e-6), well below bf16's (1e-2)
+CLEARLY = 1.1  # times as fast, for a choice that costs digits or is not the usual one
+ON_GPU = Kernels(longest_plain=0, plain_dropout=False, group=64)
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """How a run computes: its ``dtype``, torch's way of float32 products on a CPU, and the kernels of attention."""
+
+    dtype: torch.dtype
+    fp32_products: str
+    kernels: Kernels
+
+    def apply(self, model: Model) -> None:
+        """Tells torch and ``model``; the dtype is that of the weights, which whoever owns them sets."""
+        torch.set_float32_matmul_precision(self.fp32_products)
+        model.backbone.kernels = self.kernels
+
+    def to_dict(self) -> dict[str, Any]:
+        """For a file."""
+        return asdict(self) | {"dtype": str(self.dtype).removeprefix("torch.")}
+
+    @staticmethod
+    def from_dict(stored: dict[str, Any]) -> "Choices":
+        """What :meth:`to_dict` gave."""
+        return Choices(getattr(torch, stored["dtype"]), stored["fp32_products"], Kernels(**stored["kernels"]))
 
 
 def has_fast_bf16(device: torch.device) -> bool:
@@ -16,42 +50,49 @@ def has_fast_bf16(device: torch.device) -> bool:
     return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-def compute_dtype(precision: str, device: torch.device) -> torch.dtype:
-    """The dtype that ``precision`` means on ``device``.
+def choices(precision: str, device: torch.device) -> Choices:
+    """How to compute on ``device``; the first call ever measures the processor.
 
     Raises:
         BadInput: bf16 asked for where it would be emulated.
     """
-    if precision == "fp32":
-        return torch.float32
-    if has_fast_bf16(device):
-        return torch.bfloat16
-    if precision == "auto":
-        return torch.float32
-    raise BadInput(
-        "this processor has no bf16 arithmetic", where="--precision", value=precision, allowed="auto, fp32",
-        next_step="use --precision auto",
-    )  # fmt: skip
+    bf16 = has_fast_bf16(device)
+    if precision == "bf16" and not bf16:
+        raise BadInput(
+            "this processor has no bf16 arithmetic", where="--precision", value=precision, allowed="auto, fp32",
+            next_step="use --precision auto",
+        )  # fmt: skip
+    if device.type != "cpu":
+        dtype = torch.bfloat16 if bf16 and precision != "fp32" else torch.float32
+        return Choices(dtype, "highest", ON_GPU)
+    return chosen(precision, measured(bf16))
 
 
-def use_fast_fp32() -> None:
-    """Lets float32 products on a CPU go through oneDNN where they stay float32.
-
-    torch's default library runs at half speed on some processors. On processors with AMX the same setting would really
-    compute in bf16, so the error is measured once and the setting kept only where it is float32's own.
-    """
-    left, right = (torch.randn(64, 64, generator=torch.Generator().manual_seed(s)) for s in (1, 2))
-    exact = left.double() @ right.double()
-    torch.set_float32_matmul_precision("medium")
-    error = ((left @ right).double() - exact).norm() / exact.norm()
-    if error > _FP32_ERROR:
-        torch.set_float32_matmul_precision("highest")
+def chosen(precision: str, figures: Measured) -> Choices:
+    """What follows from the figures of a processor."""
+    bf16 = precision == "bf16" or (precision == "auto" and figures.bf16 > CLEARLY)
+    dtype = torch.bfloat16 if bf16 else torch.float32
+    exact = figures.onednn_error <= FP32_ERROR
+    products = "medium" if exact and figures.onednn > CLEARLY else "highest"
+    return Choices(dtype, products, Kernels(_longest_plain(figures.plain.get(str(dtype).removeprefix("torch."), {}))))
 
 
-def measured_flops(dtype: torch.dtype, device: torch.device) -> float:
+def _longest_plain(speeds: dict[int, float]) -> int:
+    """The longest text up to which plain attention is the faster at every length that was measured."""
+    if not speeds:
+        return Kernels().longest_plain
+    longest = 0
+    for length in sorted(speeds):
+        if speeds[length] < 1:
+            break
+        longest = length
+    return longest
+
+
+def measured_flops(found: Choices, device: torch.device) -> float:
     """Floating-point operations per second of one product of middling size, measured now (about 0.1 s)."""
-    use_fast_fp32()
-    left, right = (torch.ones(1024, 1024, dtype=dtype, device=device) for _ in range(2))
+    torch.set_float32_matmul_precision(found.fp32_products)
+    left, right = (torch.ones(1024, 1024, dtype=found.dtype, device=device) for _ in range(2))
     best = float("inf")
     for _ in range(6):
         began_at_s = time.perf_counter()

@@ -24,6 +24,29 @@ class StepReport(NamedTuple):
     tokens: int
 
 
+class Taken(NamedTuple):
+    """A step whose work is given to the device: what it measures, [1 + goals] gradient norm and mean losses, is there."""
+
+    measured: torch.Tensor
+    goals: tuple[str, ...]
+    tokens: int
+
+    def report(self) -> StepReport:
+        """Waits until the step is done.
+
+        Raises:
+            Diverged: the gradient or a loss was not finite; the weights are left as they were before this step.
+        """
+        norm, *means = self.measured.tolist()
+        losses = dict(zip(self.goals, means, strict=True))
+        if not all(abs(value) < float("inf") for value in (norm, *means)):
+            raise Diverged(
+                f"the loss or its gradient is not finite (losses {losses}, gradient norm {norm}); the weights of the step "
+                "before are kept: try a lower --lr, a longer --warmup or --precision fp32."
+            )
+        return StepReport(losses, norm, self.tokens)
+
+
 def goal_totals(batches: Sequence[Batch]) -> dict[str, float]:
     """Total weight of each goal over all micro-batches."""
     totals: dict[str, float] = {}
@@ -35,8 +58,10 @@ def goal_totals(batches: Sequence[Batch]) -> dict[str, float]:
 
 def accumulate(
     model: Model, optimizer: Optimizer, batches: Sequence[Batch], coefficients: Mapping[str, float], seed: int
-) -> dict[str, float]:
+) -> dict[str, torch.Tensor]:
     """Leaves the gradient of Σ coefficient · (Σ loss / Σ weight) in the optimizer's weights; returns the mean losses.
+
+    Nothing here waits for the device.
 
     Args:
         model: in training mode.
@@ -55,11 +80,10 @@ def accumulate(
             if totals[name] > 0 and coefficients.get(name, 0.0) != 0:
                 term = loss.sum * (coefficients[name] / totals[name])
                 objective = term if objective is None else objective + term
-            sums[name] = sums.get(name, 0.0) + loss.sum.detach()
+            sums[name] = sums[name] + loss.sum.detach() if name in sums else loss.sum.detach()
         if objective is not None:
             objective.backward()  # type: ignore[no-untyped-call]
-        optimizer.weights.gather(last=number == len(batches) - 1)
-    return {name: float(total) / totals[name] for name, total in sums.items() if totals[name] > 0}
+    return {name: total / totals[name] for name, total in sums.items() if totals[name] > 0}
 
 
 def train_step(
@@ -69,22 +93,11 @@ def train_step(
     coefficients: Mapping[str, float],
     factor: float,
     seed: int,
-) -> StepReport:
-    """Gradient, clipping, update.
-
-    Raises:
-        Diverged: the gradient or a loss is not finite; the weights are left as they were.
-    """
+) -> Taken:
+    """Gradient, clipping, update; where the gradient or a loss is not finite, no update, now or in any later step."""
     losses = accumulate(model, optimizer, batches, coefficients, seed)
     norm = optimizer.gradient_norm()
-    if not all(map(_finite, [norm, *losses.values()])):
-        raise Diverged(
-            f"the loss or its gradient is not finite (losses {losses}, gradient norm {norm}); the weights of the step "
-            "before are kept: try a lower --lr, a longer --warmup or --precision fp32."
-        )
+    measured = torch.stack([norm, *losses.values()])
+    optimizer.halt_unless(measured.isfinite().all())
     optimizer.update(factor, norm)
-    return StepReport(losses, norm, sum(b.num_tokens for b in batches))
-
-
-def _finite(value: float) -> bool:
-    return abs(value) < float("inf")
+    return Taken(measured, tuple(losses), sum(b.num_tokens for b in batches))

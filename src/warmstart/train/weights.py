@@ -1,14 +1,16 @@
 """Weights as a few flat rows: float32 masters that are updated, and the working copy that computes.
 
 All parameters of one group (those that decay, those that do not) stand end to end in one buffer. The model's parameters
-become views of the working copy, in the compute dtype; their gradients are views of one buffer as well. So an update is
-one fused call per group, clipping one norm per group, and a checkpoint a few tensors per group. In float32 working copy
-and masters are the same memory.
+become views of the working copy, in the compute dtype, and their gradients are added up in one float32 row as the way
+back makes them, one parameter at a time: all of them never exist twice. So an update is one fused call per group,
+clipping one norm per group, and a checkpoint a few tensors per group. In float32 working copy and masters are the same
+memory.
 
 Parameters that do not move (``requires_grad`` is off) have no gradient, no moments and no place in a checkpoint: only
 their float32 values, as they came, and a working copy.
 """
 
+import functools
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +25,7 @@ MATRICES, DECAYING, PLAIN = "matrices", "decay", "plain"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Group:
-    """Parameters that are updated alike: ``master`` (float32), ``work`` and its gradient ``slope`` (compute dtype)."""
+    """Parameters that are updated alike: ``master`` and its gradient ``slope`` (float32), ``work`` (compute dtype)."""
 
     name: str
     names: tuple[str, ...]
@@ -71,30 +73,35 @@ class Weights:
             else:
                 self.frozen.append(Frozen(name, parameter, parameter.data, parameter.data.to(dtype)))
         self.groups = [_flatten(name, members, dtype) for name, members in sorts.items() if members]
-        self._sums: list[torch.Tensor] | None = None
+        self._taken: set[str] = set()
+        self._hooks = [
+            parameter.register_post_accumulate_grad_hook(functools.partial(self._take, name, view))  # type: ignore[no-untyped-call]
+            for group in self.groups
+            for name, parameter, view in zip(group.names, group.parameters, group.views(group.slope), strict=True)
+        ]
         self.point_to_work()
 
-    def clear(self) -> None:
-        """Sets all gradients to 0 before a step."""
-        self._sums = None
-        for group in self.groups:
-            group.slope.zero_()
+    def _take(self, name: str, total: torch.Tensor, parameter: torch.Tensor) -> None:
+        """Takes in the gradient that a micro-batch has just made of one parameter, while it is at hand."""
+        assert parameter.grad is not None
+        if name in self._taken:
+            total += parameter.grad
+        else:
+            total.copy_(parameter.grad)
+            self._taken.add(name)
+        parameter.grad = None
 
-    def gather(self, last: bool) -> None:
-        """Takes in the gradient of one micro-batch; needed between micro-batches, where bf16 sums would lose digits."""
-        if last and self._sums is None:
-            return
-        if self._sums is None:
-            self._sums = [torch.zeros_like(group.master) for group in self.groups]
-        for group, total in zip(self.groups, self._sums, strict=True):
-            total += group.slope
-            group.slope.zero_()
+    def clear(self) -> None:
+        """Forgets the gradient before a step."""
+        self._taken.clear()
 
     def gradients(self) -> list[torch.Tensor]:
-        """The float32 gradient of the step, one flat row per group."""
-        if self._sums is None:
-            self._sums = [group.slope.float() for group in self.groups]
-        return self._sums
+        """The float32 gradient of all micro-batches since :meth:`clear`, one flat row per group."""
+        for group in self.groups:
+            for name, view in zip(group.names, group.views(group.slope), strict=True):
+                if name not in self._taken:
+                    view.zero_()
+        return [group.slope for group in self.groups]
 
     def point_to_masters(self) -> None:
         """Makes the model's parameters float32: the masters, and what does not move as it came."""
@@ -109,6 +116,12 @@ class Weights:
             _bind(group, group.work)
         for still in self.frozen:
             still.parameter.data = still.work
+
+    def release(self) -> None:
+        """Lets go of the model: its parameters are float32 and their gradients their own again."""
+        self.point_to_masters()
+        for hook in self._hooks:
+            hook.remove()
 
     def publish(self) -> None:
         """Rounds the masters into the working copy after an update."""
@@ -138,19 +151,15 @@ def _sort(name: str, parameter: nn.Parameter, matrices: bool) -> str:
 
 
 def _bind(group: Group, row: torch.Tensor) -> None:
-    for parameter, grad, data in zip(group.parameters, group.views(group.slope), group.views(row), strict=True):
-        # torch wants a gradient of its parameter's dtype, so the gradient steps aside while the masters are shown.
-        parameter.grad = None
+    for parameter, data in zip(group.parameters, group.views(row), strict=True):
         parameter.data = data
-        if data.dtype == grad.dtype:
-            parameter.grad = grad
 
 
 def _flatten(name: str, members: Sequence[tuple[str, nn.Parameter]], dtype: torch.dtype) -> Group:
     names, parameters = zip(*members, strict=True)
     master = torch.cat([p.detach().float().reshape(-1) for p in parameters])
     work = master if dtype == torch.float32 else master.to(dtype)
-    return Group(name, names, parameters, master, work, torch.zeros_like(work))
+    return Group(name, names, parameters, master, work, torch.zeros_like(master))
 
 
 def _views(parameters: Sequence[nn.Parameter], row: torch.Tensor) -> list[torch.Tensor]:

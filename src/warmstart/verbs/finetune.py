@@ -25,7 +25,6 @@ from warmstart.recipe.remembered import Remembered, read_remembered
 from warmstart.recipe.schema import FinetuneRecipe
 from warmstart.recipe.words import in_words
 from warmstart.train.loop import Goalpost, Trainer
-from warmstart.train.precision import compute_dtype
 from warmstart.train.schemes import close_scheme
 from warmstart.train.settings import SchemeSettings
 from warmstart.transfer.folder import load_model
@@ -129,7 +128,7 @@ def train_one(training: Training, built: Finetuning, resume: bool) -> dict[str, 
     progress = trainer.run()
     trainer.take_best()
     close_scheme(model)
-    judged = _as_trained(model.eval(), recipe)
+    judged = _as_trained(model.eval(), trainer.choices.dtype)
     dev = evaluate_records(judged, built.tokenizer, built.spec, built.data.dev, tune=True)
     report: dict[str, Any] = {
         "run": str(folder.path),
@@ -152,9 +151,8 @@ def train_one(training: Training, built: Finetuning, resume: bool) -> dict[str, 
     return report
 
 
-def _as_trained(model: Model, recipe: FinetuneRecipe) -> Model:
-    """The model in the precision that it was trained in, to be judged; its float32 weights stay as they are."""
-    dtype = compute_dtype(recipe.train.precision, device())
+def _as_trained(model: Model, dtype: torch.dtype) -> Model:
+    """The model in the dtype that it was trained in, to be judged; its float32 weights stay as they are."""
     return model if dtype == torch.float32 else copy.deepcopy(model).to(dtype)
 
 

@@ -10,7 +10,7 @@ from warmstart.recipe.build import device
 from warmstart.recipe.remembered import Remembered, read_vocabulary
 from warmstart.tasks.spec import TaskSpec
 from warmstart.text.tokenizer import Tokenizer
-from warmstart.train.precision import compute_dtype, use_fast_fp32
+from warmstart.train.precision import choices
 from warmstart.transfer.folder import check_rows, load_model
 from warmstart.transfer.hub import model_folder
 
@@ -41,10 +41,10 @@ def load_run(run: Path | str, precision: str = "fp32") -> Loaded:
         BadInput: no model there, a damaged file, or a tokenizer that does not fit the weights.
     """
     keep_freed_memory()
-    use_fast_fp32()
     folder, place = model_folder(str(run)), device()
-    dtype = compute_dtype(precision, place)
+    found = choices(precision, place)
     tokenizer, remembered = read_vocabulary(folder)
-    model = load_model(folder, dtype)
+    model = load_model(folder, found.dtype)
+    found.apply(model)
     check_rows(tokenizer.vocab_size, model, str(folder))
     return Loaded(folder, model.to(place), tokenizer, remembered)

@@ -1,0 +1,162 @@
+"""What is fast on this processor, measured once and remembered in a small file.
+
+``$WARMSTART_CACHE/machine.json`` (``~/.cache/warmstart`` where that is not set) holds one entry for each processor, version
+of torch and number of threads. It is made by the first training or evaluation in about a third of a second. A file that is
+damaged, or that cannot be written, only means measuring again. What follows from the figures is decided in
+:mod:`~warmstart.train.precision`.
+"""
+
+import contextlib
+import functools
+import os
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from pydantic import Field, ValidationError
+from torch.nn import functional as F
+
+from warmstart.base.errors import BadInput
+from warmstart.base.files import read_json, write_json
+from warmstart.base.settings import Settings
+from warmstart.models.plain import blocked_attention
+
+LENGTHS = (256, 512, 1024)  # documents whose attention is measured
+PRODUCTS_S, ATTENTION_S, ALL_S = 0.06, 0.03, 0.4  # of time for the products, for one length, and for everything
+
+
+class Measured(Settings):
+    """Figures of one processor; every speed is a number of times.
+
+    Attributes:
+        onednn: how fast a float32 product is through oneDNN, against torch's own way.
+        onednn_error: relative error of such a product: 1e-7 where it stays float32, 1e-3 where it does not.
+        bf16: how fast a bf16 product is against the faster of the two; 0 where it would be emulated.
+        plain: dtype → length of a text → how fast plain attention is against SDPA, forward and backward; a length that
+            there was no time for is left out.
+    """
+
+    onednn: float = Field(ge=0)
+    onednn_error: float = Field(ge=0)
+    bf16: float = Field(ge=0)
+    plain: dict[str, dict[int, float]]
+
+
+def measured(bf16: bool) -> Measured:
+    """The figures of this processor, from the file or, the first time, by measuring; ``bf16``: whether it has that."""
+    return _remembered(key(torch.get_num_threads()), _file(), bf16)
+
+
+@functools.cache
+def _remembered(name: str, path: Path | None, bf16: bool) -> Measured:
+    known = _entries(path)
+    with contextlib.suppress(KeyError, ValidationError):
+        return Measured.model_validate(known[name])
+    found = measure(bf16)
+    if path is not None:
+        with contextlib.suppress(OSError, BadInput):
+            write_json(path, known | {name: found.model_dump(mode="json")})
+    return found
+
+
+def _entries(path: Path | None) -> dict[str, object]:
+    with contextlib.suppress(OSError, BadInput):
+        known = None if path is None else read_json(path)
+        return known if isinstance(known, dict) else {}
+    return {}
+
+
+def _file() -> Path | None:
+    with contextlib.suppress(RuntimeError):  # an account without a home
+        return Path(os.environ.get("WARMSTART_CACHE") or Path.home() / ".cache" / "warmstart") / "machine.json"
+    return None
+
+
+def key(threads: int) -> str:
+    """What a processor's figures are remembered by."""
+    return f"{_processor()}, torch {torch.__version__}, {threads} threads"
+
+
+def _processor() -> str:
+    """Its name and, since virtual machines hide that, its family, model and vector instructions."""
+    told = [platform.processor() or platform.machine(), torch.backends.cpu.get_cpu_capability()]
+    with contextlib.suppress(OSError):
+        lines = (line.partition(":") for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines())
+        known = {name.strip(): value.strip() for name, _, value in lines}
+        told = [known[name] for name in ("model name", "cpu family", "model", "stepping") if name in known] + told
+    return " ".join(told)
+
+
+def measure(bf16: bool) -> Measured:
+    """Measures now; leaves torch's settings as they were."""
+    began_at_s, before = time.perf_counter(), torch.get_float32_matmul_precision()
+    try:
+        plain_s, onednn_s, bf16_s = _products(bf16)
+        error = onednn_error()
+    finally:
+        torch.set_float32_matmul_precision(before)
+    tables: dict[str, dict[int, float]] = {}
+    for dtype in (torch.bfloat16, torch.float32) if bf16 else (torch.float32,):
+        table = tables[str(dtype).removeprefix("torch.")] = {}
+        for length in LENGTHS:
+            if time.perf_counter() - began_at_s < ALL_S:
+                table[length] = _attention(length, dtype)
+    bf16_speed = min(plain_s, onednn_s) / bf16_s if bf16 else 0.0
+    return Measured(onednn=plain_s / onednn_s, onednn_error=error, bf16=bf16_speed, plain=tables)
+
+
+def onednn_error() -> float:
+    """Relative error of a float32 product in torch's faster way."""
+    before = torch.get_float32_matmul_precision()
+    left, right = (torch.randn(64, 64, generator=torch.Generator().manual_seed(s)) for s in (1, 2))
+    exact = left.double() @ right.double()
+    torch.set_float32_matmul_precision("medium")
+    error = ((left @ right).double() - exact).norm() / exact.norm()
+    torch.set_float32_matmul_precision(before)
+    return float(error)
+
+
+def _products(bf16: bool) -> tuple[float, float, float]:
+    """Seconds of a float32 product in torch's two ways, and of one in bf16."""
+    left, right = torch.ones(256, 768), torch.ones(768, 3072)
+    left16, right16 = left.bfloat16(), right.bfloat16()
+
+    def product(way: str) -> None:
+        torch.set_float32_matmul_precision(way)
+        left @ right
+
+    works: list[Callable[[], object]] = [lambda: product("highest"), lambda: product("medium")]
+    times = race([*works, *([lambda: left16 @ right16] if bf16 else [])], PRODUCTS_S)
+    return times[0], times[1], times[-1]
+
+
+def _attention(length: int, dtype: torch.dtype) -> float:
+    """How many times as fast as SDPA the plain way is, for one causal text with 4 heads of 64, there and back."""
+    qkv = torch.ones(3, 1, 4, length, 64, dtype=dtype, requires_grad=True)
+    pull = torch.ones(1, 4, length, 64, dtype=dtype)
+
+    def plain() -> object:
+        return torch.autograd.grad(blocked_attention(qkv, None, causal=True), qkv, pull)
+
+    def sdpa() -> object:
+        q, k, v = qkv.unbind(0)
+        return torch.autograd.grad(F.scaled_dot_product_attention(q, k, v, is_causal=True), qkv, pull)
+
+    plain_s, sdpa_s = race([plain, sdpa], ATTENTION_S)
+    return sdpa_s / plain_s
+
+
+def race(works: list[Callable[[], object]], budget_s: float) -> list[float]:
+    """Seconds of each work at its best, all in turns until ``budget_s`` is over, after one turn that does not count."""
+    for work in works:
+        work()
+    best = [float("inf")] * len(works)
+    over_at_s = time.perf_counter() + budget_s
+    while time.perf_counter() < over_at_s or best[0] == float("inf"):
+        for number, work in enumerate(works):
+            began_at_s = time.perf_counter()
+            work()
+            best[number] = min(best[number], time.perf_counter() - began_at_s)
+    return best

@@ -1,0 +1,122 @@
+"""Choices from figures, the file that remembers them, and runs that go on as they began."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from warmstart.base.errors import BadInput
+from warmstart.models.attention import Kernels
+from warmstart.train import machine, precision
+from warmstart.train.machine import Measured, measured
+from warmstart.train.precision import ON_GPU, Choices, choices, chosen
+
+CPU = torch.device("cpu")
+FAST = {"float32": {256: 3.0, 512: 0.9, 1024: 1.2}, "bfloat16": {256: 5.0, 512: 2.0, 1024: 1.1}}
+
+
+def figures(**changes: object) -> Measured:
+    return Measured.model_validate({"onednn": 2.0, "onednn_error": 3e-7, "bf16": 2.5, "plain": FAST} | changes)
+
+
+@pytest.mark.parametrize(
+    ("asked", "changes", "dtype", "products", "longest"),
+    [
+        ("auto", {}, torch.bfloat16, "medium", 1024),
+        ("fp32", {}, torch.float32, "medium", 256),  # a kernel that loses at 512 is not trusted at 1024
+        ("auto", {"bf16": 1.0}, torch.float32, "medium", 256),  # digits are not given for nothing
+        ("bf16", {"bf16": 1.0}, torch.bfloat16, "medium", 1024),  # but where they are, they are
+        ("fp32", {"onednn_error": 2e-3}, torch.float32, "highest", 256),  # AMX: not float32's own error
+        ("fp32", {"onednn": 1.0}, torch.float32, "highest", 256),
+        ("fp32", {"plain": {}}, torch.float32, "medium", Kernels().longest_plain),
+        ("fp32", {"plain": {"float32": {256: 0.8}}}, torch.float32, "medium", 0),
+    ],
+)
+def test_choices_follow_from_figures(
+    asked: str, changes: dict[str, object], dtype: torch.dtype, products: str, longest: int
+) -> None:
+    """Witness: the rule as its words say it, case by case."""
+    assert chosen(asked, figures(**changes)) == Choices(dtype, products, Kernels(longest))
+
+
+def test_bf16_that_would_be_emulated_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Invariant: one clear sentence; auto means float32 there."""
+    monkeypatch.setattr(precision, "has_fast_bf16", lambda _: False)
+    with pytest.raises(BadInput, match="no bf16 arithmetic"):
+        choices("bf16", CPU)
+    assert choices("auto", torch.device("cuda")) == Choices(torch.float32, "highest", ON_GPU)
+
+
+def test_choices_survive_a_file() -> None:
+    """Invariant: JSON there and back."""
+    found = chosen("auto", figures())
+    assert Choices.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+
+
+def test_measuring_gives_every_figure() -> None:
+    """Invariant: ratios above 0, float32's own error or not, and torch as it was; no figure is expected of a machine."""
+    before = torch.get_float32_matmul_precision()
+    found = machine.measure(bf16=False)
+    assert torch.get_float32_matmul_precision() == before
+    assert found.onednn > 0 and found.bf16 == 0 and 0 < found.onednn_error < 0.1
+    assert set(found.plain) == {"float32"} and all(speed > 0 for speed in found.plain["float32"].values())
+
+
+class Clock:
+    """Counts how often a machine is measured, and gives other figures each time."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def measure(self, bf16: bool) -> Measured:
+        self.count += 1
+        return figures(onednn=float(self.count))
+
+
+@pytest.fixture
+def clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(machine, "measure", made.measure)
+    monkeypatch.setenv("WARMSTART_CACHE", str(tmp_path / "cache"))
+    return made
+
+
+def again() -> Measured:
+    """What another process would find."""
+    machine._remembered.cache_clear()
+    return measured(bf16=True)
+
+
+def test_a_machine_is_measured_once(clock: Clock, tmp_path: Path) -> None:
+    """Invariant: later processes read the file; another number of threads is another machine, and keeps the first."""
+    assert again() == again() == measured(bf16=True) == figures(onednn=1.0)
+    entries = json.loads((tmp_path / "cache" / "machine.json").read_text())
+    assert list(entries) == [machine.key(torch.get_num_threads())]
+    (tmp_path / "cache" / "machine.json").write_text(json.dumps({"another, 64 threads": entries.popitem()[1]}))
+    assert again() == figures(onednn=2.0)
+    assert len(json.loads((tmp_path / "cache" / "machine.json").read_text())) == 2
+    assert clock.count == 2
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[1]", "null", '{"KEY": 3}', '{"KEY": {"onednn": -1}}', "\x00\xff"])
+def test_a_damaged_file_is_made_anew(clock: Clock, tmp_path: Path, damage: str) -> None:
+    """Invariant: never an error; afterwards the file is whole."""
+    file = tmp_path / "cache" / "machine.json"
+    file.parent.mkdir()
+    file.write_text(damage.replace("KEY", machine.key(torch.get_num_threads())), encoding="latin-1")
+    assert again() == again() == figures(onednn=1.0)
+
+
+def test_a_cache_that_cannot_be_written_is_no_error(
+    clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Invariant: a file where the folder should be, or no home at all: measured in every process, and that is all."""
+    (tmp_path / "cache").write_text("a file")
+    assert again() == figures(onednn=1.0)
+    assert again() == figures(onednn=2.0)
+    monkeypatch.delenv("WARMSTART_CACHE")
+    monkeypatch.setattr(Path, "home", lambda: (_ for _ in ()).throw(RuntimeError("no home")))
+    assert again() == figures(onednn=3.0)
+    assert sorted(os.listdir(tmp_path)) == ["cache"]
