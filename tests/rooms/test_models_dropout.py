@@ -66,7 +66,7 @@ def test_scale_and_gradient_share_the_mask(dtype: torch.dtype) -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 def test_dropping_is_exact(dtype: torch.dtype) -> None:
-    """Witness: torch.where, to the last bit, on odd shapes, transposed views, values that are not finite, and none at all."""
+    """Witness: torch.where, to the last bit, on odd shapes, views, values that are not finite, and none at all."""
     x = torch.randn(7, 33).mul(1e3).to(dtype)
     x[0, :3] = torch.tensor([float("nan"), float("-inf"), -0.0])
     for given in (x, x.T, x[:, ::2], x[:1, :1], torch.zeros(0, 4, dtype=dtype)):

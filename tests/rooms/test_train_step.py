@@ -94,6 +94,10 @@ def test_a_run_that_diverges_stops_one_step_later(tmp_path: Path) -> None:
         assert not (tmp_path / str(ahead) / "metrics.jsonl").exists()
 
 
+COMPILER = pytest.mark.filterwarnings("ignore:The .grad attribute")  # that torch's compiler looks at, not we
+
+
+@COMPILER
 @pytest.mark.parametrize("norm", ["post", "pre"])
 def test_compiled_parts_compute_the_same(norm: str) -> None:
     """Witness: the model as it is; the graphs that torch.compile finds, run without its code generator."""
@@ -170,6 +174,7 @@ def test_a_run_on_a_gpu_goes_on_as_it_began(tmp_path: Path) -> None:
     assert {p.dtype for p in made.model.parameters()} == {torch.float32}
 
 
+@COMPILER
 @pytest.mark.gpu
 def test_compiled_parts_on_a_gpu_compute_the_same() -> None:
     """Witness: the model as it is, in bf16, without dropout."""
