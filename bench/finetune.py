@@ -1,0 +1,153 @@
+"""Examples per second of fine-tuning a classifier on SST-2's sentences, beside transformers, on this machine.
+
+    python bench/finetune.py [--data DIR] [--json] [--quick] [--rounds 10] [--dropout 0.1]
+
+Needs SST-2's dev.tsv and test.tsv in ``--data`` or ``$WARMSTART_DATA/sst2``. Every competitor is a process of its own and takes two steps
+of 32 examples in turn (bench/pacing.py), all on the same examples and the same ids. Ours is what ``warmstart finetune``
+runs, without the auxiliary language model; the peer is transformers' GPT-2 for classification with a loop that does what
+its Trainer does: each batch padded to its longest text, bf16 by autocast or float32 as torch has it by default.
+
+Both have 12 layers of 768 and a table of 40,478 tokens, and both keep their dropout of 0.1 unless told otherwise.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pacing import Pace, race, show
+
+from warmstart.example.example import Example
+from warmstart.recipe.build import Finetuning, build_finetuning, device
+from warmstart.recipe.schema import FinetuneRecipe
+
+VOCABULARY, BATCH, STEPS = 40478, 32, 2
+COMPETITORS = ("ours", "transformers_bf16", "transformers_fp32")
+
+
+def recipe_of(data: str, dropout: float) -> FinetuneRecipe:
+    """Fine-tuning a model of GPT-1's size, long enough for any number of rounds."""
+    return FinetuneRecipe.model_validate(
+        {
+            "start": "none",
+            "model": {"preset": "gpt1", "dropout": dropout},
+            # The files of dev and test hold whole sentences, 25 tokens in the middle; that of training, mostly phrases.
+            "task": {"name": "classification", "train": f"{data}/test.tsv", "dev": f"{data}/dev.tsv"},
+            "lm_weight": 0.0,
+            "head_dropout": dropout,
+            "train": {"length": "1000 epochs", "batch_size": BATCH, "evaluate_every": "1000 epochs", "save_every_s": 1e9},
+        }
+    )
+
+
+def built(recipe: FinetuneRecipe) -> Finetuning:
+    """The task, with the table grown to GPT-1's size: the ids stay those of a small vocabulary."""
+    found = build_finetuning(recipe)
+    backbone = found.settings.backbone.model_copy(update={"vocab_size": VOCABULARY})
+    return dataclasses.replace(found, settings=found.settings.model_copy(update={"backbone": backbone}))
+
+
+class Paced:
+    """A source whose batches wait for their turn."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner, self.pace = inner, None
+
+    def __len__(self) -> int:
+        return len(self.inner)
+
+    def take(self, epoch: int, indices: NDArray[np.int64]) -> list[list[Example]]:
+        """The same Examples as ever."""
+        if self.pace is not None:
+            self.pace.step(len(indices))
+        found: list[list[Example]] = self.inner.take(epoch, indices)
+        return found
+
+
+def run_ours(recipe: FinetuneRecipe) -> None:
+    """The Trainer that ``warmstart finetune`` makes."""
+    from warmstart.base.run_folder import RunFolder
+    from warmstart.train.loop import Trainer
+
+    task = built(recipe)
+    model, _ = task.fresh(recipe)
+    stream = task.stream(recipe.train)
+    source = Paced(stream.source)
+    with tempfile.TemporaryDirectory() as folder:
+        run = RunFolder(Path(folder) / "run")
+        stream = dataclasses.replace(stream, source=source)
+        trainer = Trainer(model, stream, recipe.train, task.coefficients, run, None, device())
+        run.create("a recipe", {})
+        source.pace = Pace()
+        trainer.run()
+
+
+def run_transformers(recipe: FinetuneRecipe, bf16: bool) -> None:
+    """What transformers' Trainer does in a step, on the records of ours, padded on the right to the longest."""
+    from transformers import GPT2Config, GPT2ForSequenceClassification
+
+    task, rate = built(recipe), recipe.model.dropout
+    stream, place = task.stream(recipe.train), device()
+    config = GPT2Config(
+        n_layer=12, n_embd=768, n_head=12, n_positions=512, vocab_size=VOCABULARY, num_labels=2, pad_token_id=0,
+        embd_pdrop=rate, attn_pdrop=rate, resid_pdrop=rate, use_cache=False,
+    )  # fmt: skip
+    model = GPT2ForSequenceClassification(config).to(place).train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=6.25e-5, fused=True)
+    pace, step = Pace(), 0
+    while True:
+        examples = [record[0] for record in stream.source.take(*stream.indices(step))]
+        step += 1
+        pace.step(len(examples))
+        width = max(map(len, examples))
+        ids, mask = torch.zeros(2, len(examples), width, dtype=torch.int64)
+        for row, example in enumerate(examples):
+            ids[row, : len(example)], mask[row, : len(example)] = torch.from_numpy(example.ids), 1
+        labels = torch.tensor([int(example.goals["label"].targets[0]) for example in examples])
+        with torch.autocast(place.type, torch.bfloat16, enabled=bf16):
+            loss = model(input_ids=ids.to(place), attention_mask=mask.to(place), labels=labels.to(place)).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+
+
+def main() -> None:
+    """Measures and prints a table or one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default=os.path.join(os.environ.get("WARMSTART_DATA", ""), "sst2"))
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--quick", action="store_true", help="two rounds")
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--dropout", type=float, default=0.1)
+    parser.add_argument("--compete", choices=COMPETITORS, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if not Path(asked.data).is_dir():
+        parser.error(f"{asked.data!r} is no folder: give --data, or set WARMSTART_DATA to the folder that holds sst2")
+    recipe = recipe_of(asked.data, asked.dropout)
+    if asked.compete == "ours":
+        run_ours(recipe)
+    elif asked.compete:
+        run_transformers(recipe, asked.compete.endswith("bf16"))
+    else:
+        me = [sys.executable, __file__, "--data", asked.data, "--dropout", str(asked.dropout), "--compete"]
+        rounds, steps = 2 if asked.quick else asked.rounds, 20 * STEPS if torch.cuda.is_available() else STEPS
+        result = race({name: [*me, name] for name in COMPETITORS}, rounds, steps)
+        if not asked.json:
+            show([result], "ours", "examples/s")
+            return
+        peers = {name: rate for name, rate in result.items() if name != "ours"}
+        ratios = {name: result["ours"] / rate for name, rate in peers.items()}
+        told = {"ours": result["ours"], "peers": peers, "ratios": ratios, "unit": "examples/s"}
+        print(json.dumps(told | {"peak_mb": result.peaks_mb}))
+
+
+if __name__ == "__main__":
+    main()
