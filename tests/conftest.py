@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from warmstart.base.files import write_json
-from warmstart.train.machine import Measured, key, onednn_error
+from warmstart.train.machine import ENOUGH, Measured, key, onednn_error
 from warmstart.train.precision import has_fast_bf16
 
 torch.set_num_threads(1)  # tiny models: a second thread costs more than it brings, and far more on a busy machine
@@ -37,7 +37,7 @@ def known_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Measured
     speeds = {256: 4.0, 512: 2.0, 1024: 0.5}
     figures = Measured(
         onednn=2.0, onednn_error=onednn_error(), bf16=3.0 * has_fast_bf16(torch.device("cpu")),
-        plain={"float32": speeds, "bfloat16": speeds},
+        plain={"float32": speeds, "bfloat16": speeds}, turns=ENOUGH,
     )  # fmt: skip
     cache = tmp_path_factory.mktemp("cache")
     entries = {key(threads): figures.model_dump(mode="json") for threads in range(1, (os.cpu_count() or 1) + 1)}

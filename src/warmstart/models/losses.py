@@ -74,7 +74,8 @@ class _LinearCrossEntropy(torch.autograd.Function):
         few = CACHED if states_MD.device.type == "cpu" else CHUNK
         for start in range(0, max(1, len(states_MD)), CHUNK):  # no reads at all are one chunk of none
             part = slice(start, start + CHUNK)
-            products = _aligned(states_MD[part], len(table_VD))
+            aligned = _aligned(states_MD[part], len(table_VD))
+            products = aligned[:, : len(table_VD)]
             torch.mm(states_MD[part], table_VD.T, out=products)
             given = (x.split(few) for x in (products, targets_M[part, None], weights_M[part, None]))
             for some, targets, weights in zip(*given, strict=True):
@@ -85,7 +86,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
                 some.copy_(slope.by_logits)
             torch.mm(products, table_VD, out=grad_states[part])
             if to_table:
-                more = products.T @ states_MD[part]
+                more = (aligned.T @ states_MD[part])[: len(table_VD)]
                 grad_table = more if grad_table is None else grad_table.float().add_(more)
         ctx.save_for_backward(grad_states, grad_table, grad_bias)
         ctx.dtype = table_VD.dtype
@@ -100,8 +101,10 @@ class _LinearCrossEntropy(torch.autograd.Function):
 
 
 def _aligned(states_MD: torch.Tensor, columns: int) -> torch.Tensor:
-    """Room for [M, columns] products whose rows begin at multiples of 64 numbers: a GPU is slow with others."""
-    return states_MD.new_empty(len(states_MD), -(-columns // 64) * 64)[:, :columns]
+    """Room for [M, columns] products, with columns of 0 up to a multiple of 64: products of other widths are slow."""
+    found = states_MD.new_empty(len(states_MD), -(-columns // 64) * 64)
+    found[:, columns:] = 0
+    return found
 
 
 def next_token_loss(

@@ -1,8 +1,8 @@
 """What is fast on this processor, measured once and remembered in a small file.
 
 ``$WARMSTART_CACHE/machine.json`` (``~/.cache/warmstart`` where that is not set) holds one entry for each processor, version
-of torch and number of threads. It is made by the first training or evaluation in about a third of a second. A file that is
-damaged, or that cannot be written, only means measuring again. What follows from the figures is decided in
+of torch and number of threads. It is made by the first training or evaluation in about a second. A file that is damaged,
+or that cannot be written, only means measuring again; so does a machine that was too busy to be measured well. What follows from the figures is decided in
 :mod:`~warmstart.train.precision`.
 """
 
@@ -11,8 +11,9 @@ import functools
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from pydantic import Field, ValidationError
@@ -24,7 +25,8 @@ from warmstart.base.settings import Settings
 from warmstart.models.plain import blocked_attention
 
 LENGTHS = (256, 512, 1024)  # documents whose attention is measured
-PRODUCTS_S, ATTENTION_S, ALL_S = 0.06, 0.03, 0.4  # of time for the products, for one length, and for everything
+USUAL_S, LONGEST_S = 0.05, 1.0  # of time for one comparison, and what it may take on a slow or busy machine
+ENOUGH = 8  # turns of a comparison: the best of fewer says little on a machine that does something else meanwhile
 
 
 class Measured(Settings):
@@ -34,14 +36,15 @@ class Measured(Settings):
         onednn: how fast a float32 product is through oneDNN, against torch's own way.
         onednn_error: relative error of such a product: 1e-7 where it stays float32, 1e-3 where it does not.
         bf16: how fast a bf16 product is against the faster of the two; 0 where it would be emulated.
-        plain: dtype → length of a text → how fast plain attention is against SDPA, forward and backward; a length that
-            there was no time for is left out.
+        plain: dtype → length of a text → how fast plain attention is against SDPA, forward and backward.
+        turns: that the comparison with the fewest turns had.
     """
 
     onednn: float = Field(ge=0)
     onednn_error: float = Field(ge=0)
     bf16: float = Field(ge=0)
     plain: dict[str, dict[int, float]]
+    turns: int = Field(ge=1)
 
 
 def measured(bf16: bool) -> Measured:
@@ -55,7 +58,7 @@ def _remembered(name: str, path: Path | None, bf16: bool) -> Measured:
     with contextlib.suppress(KeyError, ValidationError):
         return Measured.model_validate(known[name])
     found = measure(bf16)
-    if path is not None:
+    if path is not None and found.turns >= ENOUGH:
         with contextlib.suppress(OSError, BadInput):
             write_json(path, known | {name: found.model_dump(mode="json")})
     return found
@@ -91,20 +94,23 @@ def _processor() -> str:
 
 def measure(bf16: bool) -> Measured:
     """Measures now; leaves torch's settings as they were."""
-    began_at_s, before = time.perf_counter(), torch.get_float32_matmul_precision()
+    before = torch.get_float32_matmul_precision()
     try:
-        plain_s, onednn_s, bf16_s = _products(bf16)
+        products = _products(bf16)
         error = onednn_error()
     finally:
         torch.set_float32_matmul_precision(before)
+    plain_s, onednn_s, bf16_s = products.best_s
+    bf16_speed = min(plain_s, onednn_s) / bf16_s if bf16 else 0.0
     tables: dict[str, dict[int, float]] = {}
+    fewest = products.turns
     for dtype in (torch.bfloat16, torch.float32) if bf16 else (torch.float32,):
         table = tables[str(dtype).removeprefix("torch.")] = {}
         for length in LENGTHS:
-            if time.perf_counter() - began_at_s < ALL_S:
-                table[length] = _attention(length, dtype)
-    bf16_speed = min(plain_s, onednn_s) / bf16_s if bf16 else 0.0
-    return Measured(onednn=plain_s / onednn_s, onednn_error=error, bf16=bf16_speed, plain=tables)
+            found = _attention(length, dtype)
+            table[length] = found.best_s[1] / found.best_s[0]
+            fewest = min(fewest, found.turns)
+    return Measured(onednn=plain_s / onednn_s, onednn_error=error, bf16=bf16_speed, plain=tables, turns=fewest)
 
 
 def onednn_error() -> float:
@@ -118,8 +124,15 @@ def onednn_error() -> float:
     return float(error)
 
 
-def _products(bf16: bool) -> tuple[float, float, float]:
-    """Seconds of a float32 product in torch's two ways, and of one in bf16."""
+class Race(NamedTuple):
+    """Seconds of each work at its best, and the turns that each had."""
+
+    best_s: tuple[float, ...]
+    turns: int
+
+
+def _products(bf16: bool) -> Race:
+    """A float32 product in torch's two ways, and one in bf16."""
     left, right = torch.ones(256, 768), torch.ones(768, 3072)
     left16, right16 = left.bfloat16(), right.bfloat16()
 
@@ -127,13 +140,11 @@ def _products(bf16: bool) -> tuple[float, float, float]:
         torch.set_float32_matmul_precision(way)
         left @ right
 
-    works: list[Callable[[], object]] = [lambda: product("highest"), lambda: product("medium")]
-    times = race([*works, *([lambda: left16 @ right16] if bf16 else [])], PRODUCTS_S)
-    return times[0], times[1], times[-1]
+    return race([lambda: product("highest"), lambda: product("medium"), lambda: left16 @ right16 if bf16 else None])
 
 
-def _attention(length: int, dtype: torch.dtype) -> float:
-    """How many times as fast as SDPA the plain way is, for one causal text with 4 heads of 64, there and back."""
+def _attention(length: int, dtype: torch.dtype) -> Race:
+    """Plain attention and SDPA for one causal text with 4 heads of 64, there and back."""
     qkv = torch.ones(3, 1, 4, length, 64, dtype=dtype, requires_grad=True)
     pull = torch.ones(1, 4, length, 64, dtype=dtype)
 
@@ -144,19 +155,19 @@ def _attention(length: int, dtype: torch.dtype) -> float:
         q, k, v = qkv.unbind(0)
         return torch.autograd.grad(F.scaled_dot_product_attention(q, k, v, is_causal=True), qkv, pull)
 
-    plain_s, sdpa_s = race([plain, sdpa], ATTENTION_S)
-    return sdpa_s / plain_s
+    return race([plain, sdpa])
 
 
-def race(works: list[Callable[[], object]], budget_s: float) -> list[float]:
-    """Seconds of each work at its best, all in turns until ``budget_s`` is over, after one turn that does not count."""
+def race(works: Sequence[Callable[[], object]]) -> Race:
+    """All works in turns, after one turn that does not count."""
     for work in works:
         work()
-    best = [float("inf")] * len(works)
-    over_at_s = time.perf_counter() + budget_s
-    while time.perf_counter() < over_at_s or best[0] == float("inf"):
+    best, turns = [float("inf")] * len(works), 0
+    began_at_s = time.perf_counter()
+    while turns == 0 or time.perf_counter() - began_at_s < (USUAL_S if turns >= ENOUGH else LONGEST_S):
+        turns += 1
         for number, work in enumerate(works):
-            began_at_s = time.perf_counter()
+            at_s = time.perf_counter()
             work()
-            best[number] = min(best[number], time.perf_counter() - began_at_s)
-    return best
+            best[number] = min(best[number], time.perf_counter() - at_s)
+    return Race(tuple(best), turns)
