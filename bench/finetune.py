@@ -1,9 +1,10 @@
 """Examples per second of fine-tuning a classifier on SST-2's sentences, beside transformers, on this machine.
 
-    python bench/finetune.py [--data DIR] [--json] [--quick] [--rounds 10] [--dropout 0.1]
+    python bench/finetune.py [--data DIR] [--text train|whole] [--json] [--quick] [--rounds 10] [--dropout 0.1]
 
-Needs SST-2's dev.tsv and test.tsv in ``--data`` or ``$WARMSTART_DATA/sst2``. Every competitor is a process of its own and takes two steps
-of 32 examples in turn (bench/pacing.py), all on the same examples and the same ids. Ours is what ``warmstart finetune``
+Needs SST-2's files in ``--data`` or ``$WARMSTART_DATA/sst2``. ``train`` is what one trains on, mostly phrases; ``whole`` are
+the test set's whole sentences, 25 tokens in the middle. Every competitor is a process of its own and takes some steps of 32
+examples in turn (bench/pacing.py), all on the same examples and the same ids. Ours is what ``warmstart finetune``
 runs, without the auxiliary language model; the peer is transformers' GPT-2 for classification with a loop that does what
 its Trainer does: each batch padded to its longest text, bf16 by autocast or float32 as torch has it by default.
 
@@ -28,21 +29,26 @@ from warmstart.example.example import Example
 from warmstart.recipe.build import Finetuning, build_finetuning, device
 from warmstart.recipe.schema import FinetuneRecipe
 
-VOCABULARY, BATCH, STEPS = 40478, 32, 2
+VOCABULARY, BATCH, STEPS = 40478, 32, 4
+FILES = {"train": "train.tsv.gz", "whole": "test.tsv"}
 COMPETITORS = ("ours", "transformers_bf16", "transformers_fp32")
 
 
-def recipe_of(data: str, dropout: float) -> FinetuneRecipe:
+def recipe_of(data: str, text: str, dropout: float) -> FinetuneRecipe:
     """Fine-tuning a model of GPT-1's size, long enough for any number of rounds."""
     return FinetuneRecipe.model_validate(
         {
             "start": "none",
             "model": {"preset": "gpt1", "dropout": dropout},
-            # The files of dev and test hold whole sentences, 25 tokens in the middle; that of training, mostly phrases.
-            "task": {"name": "classification", "train": f"{data}/test.tsv", "dev": f"{data}/dev.tsv"},
+            "task": {"name": "classification", "train": f"{data}/{FILES[text]}", "dev": f"{data}/dev.tsv"},
             "lm_weight": 0.0,
             "head_dropout": dropout,
-            "train": {"length": "1000 epochs", "batch_size": BATCH, "evaluate_every": "1000 epochs", "save_every_s": 1e9},
+            "train": {
+                "length": "1000 epochs",
+                "batch_size": BATCH,
+                "evaluate_every": "1000 epochs",
+                "save_every_s": 1e9,
+            },
         }
     )
 
@@ -125,6 +131,7 @@ def main() -> None:
     """Measures and prints a table or one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default=os.path.join(os.environ.get("WARMSTART_DATA", ""), "sst2"))
+    parser.add_argument("--text", choices=FILES, default="train")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--quick", action="store_true", help="two rounds")
     parser.add_argument("--rounds", type=int, default=10)
@@ -133,13 +140,14 @@ def main() -> None:
     asked = parser.parse_args()
     if not Path(asked.data).is_dir():
         parser.error(f"{asked.data!r} is no folder: give --data, or set WARMSTART_DATA to the folder that holds sst2")
-    recipe = recipe_of(asked.data, asked.dropout)
+    recipe = recipe_of(asked.data, asked.text, asked.dropout)
     if asked.compete == "ours":
         run_ours(recipe)
     elif asked.compete:
         run_transformers(recipe, asked.compete.endswith("bf16"))
     else:
-        me = [sys.executable, __file__, "--data", asked.data, "--dropout", str(asked.dropout), "--compete"]
+        chosen = ["--data", asked.data, "--text", asked.text, "--dropout", str(asked.dropout)]
+        me = [sys.executable, __file__, *chosen, "--compete"]
         rounds, steps = 2 if asked.quick else asked.rounds, 20 * STEPS if torch.cuda.is_available() else STEPS
         result = race({name: [*me, name] for name in COMPETITORS}, rounds, steps)
         if not asked.json:

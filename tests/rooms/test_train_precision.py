@@ -18,7 +18,9 @@ FAST = {"float32": {256: 3.0, 512: 0.9, 1024: 1.2}, "bfloat16": {256: 5.0, 512: 
 
 
 def figures(**changes: object) -> Measured:
-    return Measured.model_validate({"onednn": 2.0, "onednn_error": 3e-7, "bf16": 2.5, "plain": FAST, "turns": 8} | changes)
+    return Measured.model_validate(
+        {"onednn": 2.0, "onednn_error": 3e-7, "bf16": 2.5, "plain": FAST, "turns": 8} | changes
+    )
 
 
 @pytest.mark.parametrize(

@@ -66,14 +66,17 @@ class Attention(nn.Module):
         self.k_norm = make_norm(settings, self.per_head) if settings.qk_norm else None
         self.plain = settings.positions == "learned" and self.heads == self.key_heads and not settings.qk_norm
 
-    def forward(self, x_ND: torch.Tensor, plan: Plan, turns: Turns | None) -> torch.Tensor:
-        """[N, D] → [N, D]."""
+    def forward(
+        self, x_ND: torch.Tensor, plan: Plan, turns: Turns | None, reads_M: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """[N, D] → [N, D], or → [M, D] of the tokens ``reads_M`` only."""
         qkv = self.qkv(x_ND)
         if not self.plain:
             q, k, v = self._split(qkv, turns)
             qkv = torch.cat([q, self._spread(k), self._spread(v)], -2).flatten(-2)
         dropout = self.dropout if self.training else 0.0
-        return self.out(attend(qkv, plan, self.heads, dropout))  # type: ignore[no-any-return]
+        mixed = attend(qkv, plan, self.heads, dropout)
+        return self.out(mixed if reads_M is None else mixed.index_select(0, reads_M))  # type: ignore[no-any-return]
 
     def advance(self, x_BTD: torch.Tensor, cache: LayerCache, turns: Turns | None) -> torch.Tensor:
         """The same for the next T tokens of each of B sequences whose past is in ``cache``."""
@@ -127,14 +130,15 @@ class Block(nn.Module):
         self.drop = Dropout(settings.residual_dropout)
         self.finish: Callable[[Block, torch.Tensor, torch.Tensor], torch.Tensor] = finish  # or the same compiled
 
-    def forward(self, x: torch.Tensor, past: Plan | LayerCache, turns: Turns | None) -> torch.Tensor:
-        """[N, D] with a plan, or [B, T, D] with a cache."""
-        return self.finish(self, x, self._attend(x if self.post else self.norm1(x), past, turns))
-
-    def _attend(self, x: torch.Tensor, past: Plan | LayerCache, turns: Turns | None) -> torch.Tensor:
+    def forward(
+        self, x: torch.Tensor, past: Plan | LayerCache, turns: Turns | None, reads_M: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """[N, D] with a plan, or [B, T, D] with a cache; with ``reads_M`` [N, D] → [M, D], all work done for these only."""
+        normed = x if self.post else self.norm1(x)
         if isinstance(past, LayerCache):
-            return self.attention.advance(x, past, turns)
-        return self.attention(x, past, turns)  # type: ignore[no-any-return]
+            return self.finish(self, x, self.attention.advance(normed, past, turns))
+        attended = self.attention(normed, past, turns, reads_M)
+        return self.finish(self, x if reads_M is None else x.index_select(0, reads_M), attended)
 
 
 def finish(block: Block, x: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:

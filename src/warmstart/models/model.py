@@ -35,10 +35,9 @@ class Model(nn.Module):
     def forward(self, batch: Batch) -> dict[str, Loss]:
         """The losses of all goals in ``batch``."""
         tables = self.backbone.tables()
-        states_ND = self.backbone(batch, tables)
         losses: dict[str, Loss] = {}
-        for name, asked in batch.goals.items():
-            states_MD = states_ND.index_select(0, asked.reads)
+        for name, states_MD in self._states(batch, tables).items():
+            asked = batch.goals[name]
             if name == LM:
                 softmax = self._softmax(states_MD, tables)
                 found = next_token_loss(softmax, asked.targets, asked.weights, self.slope_of)
@@ -50,10 +49,9 @@ class Model(nn.Module):
     @torch.inference_mode()
     def answers(self, batch: Batch) -> dict[str, torch.Tensor]:
         """Float32 answers of every head that ``batch`` asks: see :meth:`Head.forward` for shapes."""
-        states_ND = self.backbone(batch)
         return {
-            name: self._head(name)(self.read(name, states_ND.index_select(0, asked.reads)), asked).float()
-            for name, asked in batch.goals.items()
+            name: self._head(name)(self.read(name, states_MD), batch.goals[name]).float()
+            for name, states_MD in self._states(batch, self.backbone.tables()).items()
             if name != LM
         }
 
@@ -61,13 +59,23 @@ class Model(nn.Module):
     def token_losses(self, batch: Batch) -> torch.Tensor:
         """[Q] float32 negative log-probability of each next token that the goal ``lm`` asks for."""
         asked, tables = batch.goals[LM], self.backbone.tables()
-        states_MD = self.backbone(batch, tables).index_select(0, asked.reads)
+        states_MD = self.backbone(batch, tables, asked.reads)
         return token_losses(self._softmax(states_MD, tables), asked.targets)
 
     def next_token_logits(self, states: torch.Tensor) -> torch.Tensor:
         """[…, V] float32 logits of the next token after each state."""
         logits = self._softmax(states, self.backbone.tables()).logits(slice(None))
         return logits[..., : self.settings.backbone.vocab_size]
+
+    def _states(self, batch: Batch, tables: Tables) -> dict[str, torch.Tensor]:
+        """The states [M, D] that each goal of ``batch`` reads."""
+        reads = [asked.reads for asked in batch.goals.values()]
+        every, counts = torch.cat(reads), [len(some) for some in reads]
+        if len(every) < batch.num_tokens:
+            states = self.backbone(batch, tables, every)
+        else:
+            states = self.backbone(batch, tables).index_select(0, every)
+        return dict(zip(batch.goals, states.split(counts), strict=True))
 
     def _softmax(self, states: torch.Tensor, tables: Tables) -> Softmax:
         """What the softmax over the vocabulary reads after some states."""

@@ -70,15 +70,19 @@ class Transformer(nn.Module):
             return Tables(whole[: len(tokens)], whole[len(tokens) :], whole)
         return Tables(tokens, positions, tokens if self.output is None else self.output.weight)
 
-    def forward(self, batch: Batch, tables: Tables | None = None) -> torch.Tensor:
-        """The states [N, D] of a flat Batch."""
+    def forward(self, batch: Batch, tables: Tables | None = None, reads_M: torch.Tensor | None = None) -> torch.Tensor:
+        """The states [N, D] of a flat Batch, or those [M, D] of the tokens ``reads_M``.
+
+        What only serves the states of other tokens is left out: after its attention the last layer works on M tokens.
+        """
         plan = plan_attention(batch, self.tokens.weight.dtype, self.kernels)
         tables = tables or self.tables()
-        x_ND = self._embed(batch.ids, batch.positions, batch.segments, tables)
+        x = self._embed(batch.ids, batch.positions, batch.segments, tables)
         turns = self._turns(batch.positions)
-        for block in self.blocks:
-            x_ND = block(x_ND, plan, turns)
-        return x_ND if self.final_norm is None else self.final_norm(x_ND)
+        for block in self.blocks[:-1]:
+            x = block(x, plan, turns)
+        x = self.blocks[-1](x, plan, turns, reads_M)
+        return x if self.final_norm is None else self.final_norm(x)
 
     def padded(self, ids_BT: torch.Tensor, segments_BT: torch.Tensor | None, layer: LayerCache) -> torch.Tensor:
         """States [B, T, D] of padded rows, for export; ``layer`` says, for all layers alike, who sees whom."""
