@@ -56,6 +56,7 @@ def records(count: int) -> list[Record]:
     return made
 
 
+@settings(deadline=None)
 @given(SCORES, st.integers(1, 8))
 def test_the_best_piece_is_that_of_brute_force(scores: list[tuple[int, int, int]], longest: int) -> None:
     """Witness: all pairs of reads, one by one; some tokens between reads are not read."""

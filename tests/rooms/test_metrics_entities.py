@@ -1,7 +1,7 @@
 """Entities in tags: seqeval as the witness of what is one, examples by hand for the schemes."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqeval.metrics.sequence_labeling import get_entities
 
@@ -16,6 +16,7 @@ def by_seqeval(tags: list[str]) -> list[tuple[str, int, int]]:
     return [(kind, start, end + 1) for kind, start, end in get_entities(list(tags))]
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(BIOES), max_size=12))
 def test_entities_are_those_of_conlleval(tags: list[str]) -> None:
     """Witness: seqeval's reading, for sequences that no annotator would write too."""
@@ -39,6 +40,7 @@ def test_iob1_becomes_bio(iob1: str, bio: str) -> None:
     assert is_iob1([iob1.split()]) == (iob1 != bio)
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(BIO), max_size=12))
 def test_rewriting_never_changes_an_entity(tags: list[str]) -> None:
     """Invariant: the same entities before and after, and nothing is left to rewrite."""

@@ -35,6 +35,8 @@ def test_the_sentence_says_whether_the_gain_is_more_than_the_spread():
         "95 % interval 3.7 to 8.3): more than the spread."
     )
     assert compare([0.80, 0.84], [0.78, 0.82]).sentence().endswith(": inside the spread.")
+    # Apart by more than both spreads, yet with an interval (SciPy's Welch test: p = 0.12) that holds 0.
+    assert compare([0.3537, 0.3332, 0.3493], [0.3293, 0.3268, 0.3346]).sentence().endswith(": inside the spread.")
     assert compare([0.70, 0.71], [0.72, 0.73]).sentence().endswith(": not a gain.")
 
 

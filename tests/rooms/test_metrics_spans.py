@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from warmstart.metrics.spans import best_of, exact, overlap, plain, span_tallies
@@ -53,6 +53,7 @@ def brute_overlap(told: str, right: str) -> Fraction:
     return 2 * precision * recall / (precision + recall) if shared else Fraction(0)
 
 
+@settings(deadline=None)
 @given(WORDS, WORDS)
 def test_overlap_is_the_f1_of_the_best_matching(told: str, right: str) -> None:
     """Witness: brute force over all matchings, in fractions."""
@@ -61,6 +62,7 @@ def test_overlap_is_the_f1_of_the_best_matching(told: str, right: str) -> None:
     assert exact(told, right) <= overlap(told, right)
 
 
+@settings(deadline=None)
 @given(WORDS, st.text(string.punctuation + " \n", max_size=3))
 def test_what_is_not_compared_changes_nothing(text: str, around: str) -> None:
     """Invariant: case, articles, punctuation and blanks."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqeval.metrics import f1_score, precision_score, recall_score
 from sklearn.metrics import accuracy_score
@@ -25,6 +25,7 @@ def tagged(seed: int, sentences: int = 60) -> tuple[list[list[str]], list[list[s
     return truth, [[tag if rng.random() < 0.7 else str(rng.choice(TAGS)) for tag in tags] for tags in truth]
 
 
+@settings(deadline=None)
 @given(st.lists(PAIR, min_size=1, max_size=6).filter(any))
 def test_sums_over_sentences_are_seqevals_measures(pairs: list[list[tuple[str, str]]]) -> None:
     """Witness: seqeval on the whole set, empty sentences and sets without entities included."""

@@ -59,9 +59,9 @@ class Comparison:
 
     @property
     def beyond_spread(self) -> bool:
-        """Whether the gain is more than both standard deviations together, so that mean ± std do not overlap."""
+        """Whether mean ± std of the two do not overlap and the interval of the gain lies above 0."""
         several = min(len(self.pretrained.values), len(self.scratch.values)) > 1
-        return several and self.gain > self.pretrained.std + self.scratch.std
+        return several and self.gain > self.pretrained.std + self.scratch.std and self.low > 0
 
     def sentence(self) -> str:
         """The comparison in words; shares and correlations as points (hundredths)."""
