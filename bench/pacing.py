@@ -1,4 +1,4 @@
-"""Competitors in processes of their own, which take their turns only when told to: A B C A B C …
+"""Competitors in processes of their own, which take their turns only when told to, one after the other.
 
 A setting that one of them makes in torch or in the C library cannot reach another, each has its own peak memory, and what
 the machine does meanwhile falls on all alike.

@@ -6,7 +6,6 @@ the same size; so it is handed back when it has grown far beyond what one step n
 products of large tensors some 5 % faster. Off Linux and glibc all of this does nothing.
 """
 
-import ctypes
 import functools
 import os
 import sys
@@ -18,6 +17,8 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 
 @functools.cache
 def _glibc() -> Any:
+    import ctypes  # only processes that compute pay for it
+
     library = ctypes.CDLL(None) if sys.platform == "linux" else None
     return library if hasattr(library, "gnu_get_libc_version") else None
 

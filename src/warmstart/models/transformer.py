@@ -78,10 +78,9 @@ class Transformer(nn.Module):
         plan = plan_attention(batch, self.tokens.weight.dtype, self.kernels)
         tables = tables or self.tables()
         x = self._embed(batch.ids, batch.positions, batch.segments, tables)
-        turns = self._turns(batch.positions)
-        for block in self.blocks[:-1]:
-            x = block(x, plan, turns)
-        x = self.blocks[-1](x, plan, turns, reads_M)
+        turns, last = self._turns(batch.positions), len(self.blocks) - 1
+        for number, block in enumerate(self.blocks):
+            x = block(x, plan, turns, reads_M if number == last else None)
         return x if self.final_norm is None else self.final_norm(x)
 
     def padded(self, ids_BT: torch.Tensor, segments_BT: torch.Tensor | None, layer: LayerCache) -> torch.Tensor:

@@ -2,8 +2,8 @@
 
 ``$WARMSTART_CACHE/machine.json`` (``~/.cache/warmstart`` where that is not set) holds one entry for each processor, version
 of torch and number of threads. It is made by the first training or evaluation in about a second. A file that is damaged,
-or that cannot be written, only means measuring again; so does a machine that was too busy to be measured well. What follows from the figures is decided in
-:mod:`~warmstart.train.precision`.
+or that cannot be written, only means measuring again; so does a machine that was too busy to be measured well. What
+follows from the figures is decided in :mod:`~warmstart.train.precision`.
 """
 
 import contextlib
