@@ -58,9 +58,18 @@ class Deadly(Rows):
 DECAYS = {"adamw": "cosine", "muon": "wsd", "adam-2018": "linear-2018"}
 
 
+BODIES: dict[str, dict[str, Any]] = {
+    "gpt1-tiny": {},
+    # every dropout, and states that are carried within a row of 16 tokens
+    "lstm-tiny": {"bptt": 6, "layers": 2, "embedding_dropout": 0.2, "word_dropout": 0.1, "layer_dropout": 0.2,
+                  "output_dropout": 0.2, "weight_dropout": 0.2},
+}  # fmt: skip
+
+
 def trainer(
-    folder: Path, precision: str, dies_at: int = -1, save_every_s: float = 1e9, optimizer: str = "adamw"
-) -> Trainer:
+    folder: Path, precision: str, dies_at: int = -1, save_every_s: float = 1e9, optimizer: str = "adamw",
+    body: str = "gpt1-tiny",
+) -> Trainer:  # fmt: skip
     """Three epochs of 14 steps with dropout and accumulation; dev is judged, and all saved, every 5 steps."""
     source = Deadly(Text(), 16, causal, held_out=3)
     source.dies_at = dies_at
@@ -69,7 +78,7 @@ def trainer(
         save_every_s=save_every_s, optimizer=OptimizerSettings(kind=optimizer),  # type: ignore[arg-type]
         schedule=ScheduleSettings(decay=DECAYS[optimizer]),  # type: ignore[arg-type]
     )  # fmt: skip
-    model = Model.fresh(ModelSettings(backbone=preset("gpt1-tiny", vocab_size=64, context=16)), 1)
+    model = Model.fresh(ModelSettings(backbone=preset(body, vocab_size=64, context=16, **BODIES[body])), 1)
     dev = Stream(Rows(Text(), 16, causal, held_out=3, dev=True), 3, 1, shuffle=False)
     judge = Goalpost(lambda m: evaluate_language_model(m, dev.batches(0)).to_dict(), "loss", False)
     stream = Stream(source, settings.batch_size, settings.seed, settings.accumulation)
@@ -83,11 +92,11 @@ def everything(done: Trainer) -> dict[str, Any]:
     return {"rows": rows, "state": state, "best": done.best_path.read_bytes(), "step": done.state.step}
 
 
-def in_a_process_that_dies(folder: Path, precision: str, dies_at: int, optimizer: str) -> None:
+def in_a_process_that_dies(folder: Path, precision: str, dies_at: int, optimizer: str, body: str = "gpt1-tiny") -> None:
     child = os.fork()
     if child == 0:
         os.environ["NO_COLOR"] = "1"
-        made = trainer(folder, precision, dies_at, optimizer=optimizer)
+        made = trainer(folder, precision, dies_at, optimizer=optimizer, body=body)
         if folder.exists():
             made.resume()
         else:
@@ -98,12 +107,18 @@ def in_a_process_that_dies(folder: Path, precision: str, dies_at: int, optimizer
 
 
 @pytest.mark.parametrize(
-    ("precision", "optimizer", "count"),
-    [("fp32", "adamw", 20), ("auto", "adamw", 7), ("fp32", "muon", 3), ("auto", "muon", 3), ("fp32", "adam-2018", 3)],
-)
-def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path, precision: str, optimizer: str, count: int) -> None:
+    ("precision", "optimizer", "count", "body"),
+    [
+        ("fp32", "adamw", 20, "gpt1-tiny"), ("auto", "adamw", 7, "gpt1-tiny"), ("fp32", "muon", 3, "gpt1-tiny"),
+        ("auto", "muon", 3, "gpt1-tiny"), ("fp32", "adam-2018", 3, "gpt1-tiny"), ("fp32", "adamw", 4, "lstm-tiny"),
+        ("auto", "adamw", 3, "lstm-tiny"),
+    ],
+)  # fmt: skip
+def test_killed_and_resumed_equals_uninterrupted(
+    tmp_path: Path, precision: str, optimizer: str, count: int, body: str
+) -> None:
     """Witness: the uninterrupted run; cuts over three epochs, borders of epochs among them, some runs cut twice."""
-    whole = trainer(tmp_path / "whole", precision, optimizer=optimizer)
+    whole = trainer(tmp_path / "whole", precision, optimizer=optimizer, body=body)
     whole.folder.create("a recipe", {})
     whole.run()
     wanted = everything(whole)
@@ -113,10 +128,12 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path, precision: str,
     cuts += np.random.default_rng(1).integers(2, steps, 20 - len(cuts)).tolist()
     for number, cut in enumerate(cuts[:count]):
         folder = tmp_path / f"cut{number}"
-        in_a_process_that_dies(folder, precision, cut + 1, optimizer)  # the first take is the plan's look at a batch
+        in_a_process_that_dies(
+            folder, precision, cut + 1, optimizer, body
+        )  # the first take is the plan's look at a batch
         if number % 4 == 0:
-            in_a_process_that_dies(folder, precision, 3, optimizer)
-        resumed = trainer(folder, precision, optimizer=optimizer)
+            in_a_process_that_dies(folder, precision, 3, optimizer, body)
+        resumed = trainer(folder, precision, optimizer=optimizer, body=body)
         resumed.resume()
         resumed.run()
         assert everything(resumed) == wanted, f"cut before step {cut}"

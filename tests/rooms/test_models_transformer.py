@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from warmstart.example.batch import collate
+from warmstart.models.backbone import initialise
 from warmstart.models.presets import preset
-from warmstart.models.transformer import Transformer, initialise
+from warmstart.models.transformer import Transformer
 from warmstart.objectives.causal import causal
 
 READS = torch.tensor([11, 0, 6, 6])

@@ -18,7 +18,7 @@ from warmstart.base.errors import BadInput
 from warmstart.base.seeds import generator
 from warmstart.decode.sampling import choose
 from warmstart.decode.settings import GenerateSettings
-from warmstart.models.cache import Cache
+from warmstart.models.backbone import Past
 from warmstart.models.model import Model
 
 PIECE = 128  # prompt tokens read at one time: bounds the attention weights of long prompts to B x H x PIECE x T
@@ -93,7 +93,7 @@ def generate(
         BadInput: an empty prompt and no end token.
     """
     model.eval()
-    context = model.settings.backbone.context
+    context = model.settings.backbone.longest
     rows = [
         row for number, prompt in enumerate(prompts) for row in _rows(first + number, prompt, settings, end_id, context)
     ]
@@ -128,7 +128,7 @@ def _rows(
 
 def _grow(model: Model, rows: list[_Row], settings: GenerateSettings, end_id: int | None) -> None:
     """Grows ``rows`` together, one token per row and step, until each has stopped."""
-    context = model.settings.backbone.context
+    context = model.settings.backbone.longest
     cache, states_BD = _read_prompts(model, rows, settings.max_new)
     while True:
         logits_BV = model.next_token_logits(states_BD)
@@ -147,7 +147,7 @@ def _grow(model: Model, rows: list[_Row], settings: GenerateSettings, end_id: in
         cache.close(1)
 
 
-def _read_prompts(model: Model, rows: list[_Row], max_new: int) -> tuple[Cache, torch.Tensor]:
+def _read_prompts(model: Model, rows: list[_Row], max_new: int) -> tuple[Past, torch.Tensor]:
     """A cache that has read the prompts of ``rows``, and the state [B, D] of each one's last token.
 
     Samples of one prompt stand together and share its reading: it is read once and its row of the cache then repeated.
@@ -160,8 +160,8 @@ def _read_prompts(model: Model, rows: list[_Row], max_new: int) -> tuple[Cache, 
     for row, prompt in enumerate(prompts.values()):
         padded[row, : len(prompt)] = torch.tensor(prompt)
     lengths, padded = lengths.to(table.device), padded.to(table.device)
-    cache = model.backbone.new_cache(len(prompts), min(longest + max_new, model.settings.backbone.context))
-    states_BD = table.new_empty(len(prompts), table.shape[1])
+    cache = model.backbone.new_cache(len(prompts), min(longest + max_new, model.settings.backbone.longest))
+    states_BD = table.new_empty(len(prompts), model.settings.backbone.width)
     for start in range(0, longest, PIECE):
         states_BTD = model.backbone.advance(padded[:, start : start + PIECE], cache)
         real = (lengths - start).clamp(0, PIECE)

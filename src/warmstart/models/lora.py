@@ -25,6 +25,16 @@ class LoraLinear(nn.Module):
         """[…, in] → […, out]."""
         return self.linear(x) + F.linear(F.linear(self.drop(x), self.a) * self.scale, self.b)  # type: ignore[no-any-return]
 
+    @property
+    def weight(self) -> torch.Tensor:
+        """[out, in] what the two are together, for layers that take their weights as they are, where nothing drops out."""
+        return self.linear.weight + self.scale * (self.b @ self.a)
+
+    @property
+    def bias(self) -> torch.Tensor:
+        """[out] the linear's."""
+        return self.linear.bias
+
     @torch.no_grad()
     def merged(self) -> nn.Linear:
         """The linear, with the product added to its weight."""

@@ -6,12 +6,18 @@ import torch
 from torch import nn
 
 from warmstart.example.batch import Batch
+from warmstart.models.backbone import Backbone, Tables, initialise
 from warmstart.models.heads import Head
 from warmstart.models.losses import Loss, SlopeOf, Softmax, next_token_loss, slope_of, token_losses
-from warmstart.models.settings import ModelSettings
-from warmstart.models.transformer import Tables, Transformer, initialise
+from warmstart.models.lstm import LSTM
+from warmstart.models.settings import BackboneSettings, LSTMSettings, ModelSettings
+from warmstart.models.transformer import Transformer
 
 LM = "lm"  # the goal whose head is the token table itself
+
+
+def _backbone(settings: BackboneSettings) -> Backbone:
+    return LSTM(settings) if isinstance(settings, LSTMSettings) else Transformer(settings)
 
 
 class Model(nn.Module):
@@ -20,7 +26,7 @@ class Model(nn.Module):
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__()
         self.settings = settings
-        self.backbone = Transformer(settings.backbone)
+        self.backbone = _backbone(settings.backbone)
         width = settings.backbone.width
         self.slope_of: SlopeOf = slope_of  # or the same compiled
         self.heads = nn.ModuleDict({name: Head(head, width) for name, head in settings.heads.items()})
@@ -72,10 +78,10 @@ class Model(nn.Module):
         reads = [asked.reads for asked in batch.goals.values()]
         every, counts = torch.cat(reads), [len(some) for some in reads]
         if len(every) < batch.num_tokens:
-            states = self.backbone(batch, tables, every)
+            states: torch.Tensor = self.backbone(batch, tables, every)
         else:
             states = self.backbone(batch, tables).index_select(0, every)
-        return dict(zip(batch.goals, states.split(counts), strict=True))
+        return dict(zip(batch.goals, torch.split(states, counts), strict=True))
 
     def _softmax(self, states: torch.Tensor, tables: Tables) -> Softmax:
         """What the softmax over the vocabulary reads after some states."""

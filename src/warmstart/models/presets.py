@@ -1,9 +1,11 @@
 """Named sizes. A preset leaves the vocabulary to the tokenizer; its own size is what the paper's counts refer to."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 from warmstart.base.errors import BadInput, unknown
-from warmstart.models.settings import TransformerSettings
+from warmstart.models.settings import KINDS, BackboneSettings, LSTMSettings, TransformerSettings
+
+S = TypeVar("S", bound=BackboneSettings)
 
 MODERN: dict[str, Any] = {
     "norm": "pre", "norm_kind": "rms", "norm_eps": 1e-6, "positions": "rotary", "mlp": "gated", "activation": "silu",
@@ -58,29 +60,116 @@ PRESETS: dict[str, dict[str, Any]] = {
     | {"vocab_size": 40478, "context": 512, "layers": 12, "width": 768, "heads": 12, "kv_heads": 4, "hidden": 2048},
     "modern-mini": MODERN
     | {"vocab_size": 8192, "context": 256, "layers": 6, "width": 384, "heads": 6, "kv_heads": 2, "hidden": 1024},
+    # Dai and Le 2015, section 4: 1,024 cells, embeddings of 512; what drops out is a recipe's, task by task.
+    "lstm": {"kind": "lstm", "vocab_size": 30000, "width": 1024, "embedding_width": 512},
+    # Radford et al. 2018, table 5: one layer of 2,048 cells in GPT-1's place; its token table serves the softmax.
+    "lstm-gpt1": {
+        "kind": "lstm",
+        "vocab_size": 40478,
+        "context": 512,
+        "width": 768,
+        "cells": 2048,
+        "tied": True,
+        "embedding_dropout": 0.1,
+        "output_dropout": 0.1,
+    },
+    # Merity et al. 2017 as Howard and Ruder 2018 (section 4.1) use it: three layers, tied, everything drops out.
+    "lstm-awd": {
+        "kind": "lstm",
+        "vocab_size": 30000,
+        "context": 1050,
+        "layers": 3,
+        "width": 400,
+        "cells": 1150,
+        "tied": True,
+        "bptt": 70,
+        "word_dropout": 0.05,
+        "embedding_dropout": 0.4,
+        "layer_dropout": 0.3,
+        "output_dropout": 0.4,
+        "weight_dropout": 0.5,
+    },
+    # For two CPU cores, as gpt1-mini is.
+    "lstm-mini": {
+        "kind": "lstm",
+        "vocab_size": 8192,
+        "context": 400,
+        "width": 512,
+        "embedding_width": 256,
+        "init_std": 0.08,
+    },
     # For tests.
+    "lstm-tiny": {
+        "kind": "lstm",
+        "vocab_size": 512,
+        "context": 64,
+        "width": 32,
+        "embedding_width": 24,
+        "init_std": 0.1,
+    },
     "gpt1-tiny": {"vocab_size": 512, "context": 64, "layers": 2, "width": 32, "heads": 2, "hidden": 64},
 }
 
 
-def preset(name: str, **changes: Any) -> TransformerSettings:
+def preset(name: str, **changes: Any) -> BackboneSettings:
     """The settings called ``name`` with some fields changed.
 
     Raises:
-        BadInput: no such preset, or sizes that do not fit together.
+        BadInput: no such preset, a size that its kind does not have, or sizes that do not fit together.
     """
     if name not in PRESETS:
         raise unknown("model preset", name, PRESETS, "--model")
-    return check(TransformerSettings.model_validate(PRESETS[name] | changes))
+    return changed(PRESETS[name], changes)
 
 
-def check(settings: TransformerSettings, where: str = "model.heads") -> TransformerSettings:
-    """``settings``, if its parts fit together.
+def changed(base: dict[str, Any], changes: dict[str, Any]) -> BackboneSettings:
+    """The settings ``base`` with some fields changed.
 
     Raises:
-        BadInput: heads that do not divide the width, shared keys that do not divide the heads, or positions that two
-            choices want differently.
+        BadInput: a size that a backbone of this kind does not have, or sizes that do not fit together.
     """
+    kind = base.get("kind", "transformer")
+    for field, value in changes.items():
+        if field not in KINDS[kind].model_fields:
+            raise BadInput(
+                f"an {kind} has no such size" if kind == "lstm" else f"a {kind} has no such size",
+                where=f"model.{field}", value=value, allowed=", ".join(sorted(KINDS[kind].model_fields.keys() - {"kind"})),
+            )  # fmt: skip
+    return check(KINDS[kind].model_validate(base | changes))
+
+
+def check(settings: S, where: str = "") -> S:
+    """``settings``, if its parts fit together.
+
+    Args:
+        settings: of a backbone.
+        where: the file that they stand in, if they come from one.
+
+    Raises:
+        BadInput: heads that do not divide the width, shared keys that do not divide the heads, positions that two
+            choices want differently, a softmax by a table of another width, or a projection that makes nothing smaller.
+    """
+    if isinstance(settings, LSTMSettings):
+        _check_lstm(settings, where)
+    else:
+        _check_transformer(settings, where or "model.heads")
+    return settings
+
+
+def _check_lstm(settings: LSTMSettings, where: str) -> None:
+    if settings.tied and settings.embedded != settings.width:
+        raise BadInput(
+            "a softmax by the token table needs embeddings as wide as the states", where=where or "model.tied",
+            value=f"{settings.embedded} and {settings.width}", allowed="the same width, or tied false",
+        )  # fmt: skip
+    if settings.num_cells < settings.width:
+        raise BadInput(
+            "a projection makes the states smaller than the cells", where=where or "model.cells",
+            value=settings.num_cells, allowed=f"{settings.width} or more",
+        )  # fmt: skip
+
+
+def _check_transformer(settings: TransformerSettings, where: str) -> None:
     if settings.head_width is None and settings.width % settings.heads:
         raise BadInput(
             f"the width {settings.width} does not divide into {settings.heads} heads", where=where,
@@ -101,4 +190,3 @@ def check(settings: TransformerSettings, where: str = "model.heads") -> Transfor
             "one matrix for tokens and positions needs learned positions and a tied softmax", where=where,
             value=f"positions {settings.positions}, tied {settings.tied}", allowed="positions learned, tied true",
         )  # fmt: skip
-    return settings

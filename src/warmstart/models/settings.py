@@ -1,6 +1,6 @@
 """Settings of models. Light to import: presets and model folders can be checked without waiting for torch."""
 
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -48,6 +48,9 @@ class TransformerSettings(Settings):
             stand in the softmax (GPT-1's released code).
     """
 
+    DROPOUTS: ClassVar = ("embedding_dropout", "attention_dropout", "residual_dropout")
+    """What a recipe's ``dropout`` sets."""
+
     kind: Literal["transformer"] = "transformer"
     vocab_size: int = Field(40478, ge=1)
     context: int = Field(512, ge=1)
@@ -88,9 +91,132 @@ class TransformerSettings(Settings):
         """Heads that have keys and values of their own."""
         return self.kv_heads or self.heads
 
+    @property
+    def longest(self) -> int:
+        """The most tokens that one text may have."""
+        return self.context
+
+    @property
+    def shape(self) -> str:
+        """The size in words."""
+        return f"{self.layers} layers, {self.width} wide, {self.heads} heads"
+
+    def flops_of_sight(self, length: int) -> int:
+        """Multiplications of a layer for one token that do not come from a weight, in a text of ``length``."""
+        return 2 * self.heads * self.per_head * length
+
+    def kept(self, length: int) -> int:
+        """Numbers per token that a training step keeps for its way back, roughly."""
+        return self.layers * (14 * self.width + 2 * self.hidden + 2 * self.heads * length)
+
+    def reading(self, *, pooled: bool, lm: bool) -> "TransformerSettings":
+        """The same without what is not read: the pooler, or what only serves the softmax over the vocabulary."""
+        changes = {
+            "pooler": self.pooler and pooled,
+            "lm_transform": self.lm_transform and lm,
+            "tied": self.tied or not lm,
+        }
+        return self.model_copy(update=changes)
+
+
+class LSTMSettings(Settings):
+    """Sizes and choices of an LSTM (Hochreiter and Schmidhuber 1997, with forget gates).
+
+    Attributes:
+        context: tokens of a row of pre-training text; a text to be read may have any length.
+        width: of the states, which the next layer and the heads read.
+        cells: of each layer; where there are more than ``width``, a projection makes the states from them (Sak et al.
+            2014). ``None``: as many.
+        embedding_width: of the token table; ``None``: ``width``.
+        directions: 2: texts that are read from their end have layers of their own (Peters et al. 2018).
+        residual: each layer but the first adds what it was given.
+        tied: the softmax over the vocabulary uses the token table.
+        bptt: steps that a gradient goes back through, counted from a text's end; states are carried beyond.
+        cell_clip: bounds the cells.
+        word_dropout: of whole tokens.
+        embedding_dropout: of whole dimensions of the embeddings, the same ones for all tokens of a text.
+        layer_dropout: between layers.
+        output_dropout: on the states of the last layer.
+        weight_dropout: of the recurrent weights, once per pass (Merity et al. 2017).
+        forget_bias: where the bias of the forget gates starts.
+    """
+
+    DROPOUTS: ClassVar = ("embedding_dropout", "layer_dropout", "output_dropout")
+    """What a recipe's ``dropout`` sets."""
+
+    kind: Literal["lstm"] = "lstm"
+    vocab_size: int = Field(40478, ge=1)
+    context: int = Field(1600, ge=1)
+    layers: int = Field(1, ge=1)
+    width: int = Field(1024, ge=1)
+    cells: int | None = Field(None, ge=1)
+    embedding_width: int | None = Field(None, ge=1)
+    directions: Literal[1, 2] = 1
+    residual: bool = False
+    tied: bool = False
+    bptt: int = Field(400, ge=1)
+    cell_clip: float | None = Field(None, gt=0)
+    word_dropout: float = Field(0.0, ge=0, lt=1)
+    embedding_dropout: float = Field(0.0, ge=0, lt=1)
+    layer_dropout: float = Field(0.0, ge=0, lt=1)
+    output_dropout: float = Field(0.0, ge=0, lt=1)
+    weight_dropout: float = Field(0.0, ge=0, lt=1)
+    forget_bias: float = 1.0
+    init_std: float = Field(0.05, gt=0)
+
+    @property
+    def num_cells(self) -> int:
+        """Cells of one layer."""
+        return self.cells or self.width
+
+    @property
+    def embedded(self) -> int:
+        """Width of the token table."""
+        return self.embedding_width or self.width
+
+    @property
+    def longest(self) -> int:
+        """The most tokens that one text may have: no limit of its own."""
+        return 1 << 30
+
+    @property
+    def sight(self) -> Literal["causal"]:
+        """A token sees itself and what came before."""
+        return "causal"
+
+    @property
+    def pooler(self) -> bool:
+        """It has none."""
+        return False
+
+    @property
+    def shape(self) -> str:
+        """The size in words."""
+        two = " in two directions" if self.directions == 2 else ""
+        layers = f"{self.layers} layer{'s' * (self.layers > 1)}{two}"
+        return f"{layers}, {self.num_cells} cells, states {self.width} wide, embeddings {self.embedded}"
+
+    def flops_of_sight(self, length: int) -> int:
+        """Nothing is computed without a weight."""
+        return 0
+
+    def kept(self, length: int) -> int:
+        """Numbers per token that a training step keeps for its way back, roughly."""
+        return self.layers * (6 * self.num_cells + 2 * self.width) + 2 * self.embedded
+
+    def reading(self, *, pooled: bool, lm: bool) -> "LSTMSettings":
+        """The same without what is not read: a softmax table of its own."""
+        return self.model_copy(update={"tied": self.tied or (not lm and self.embedded == self.width)})
+
+
+BackboneSettings = TransformerSettings | LSTMSettings
+KINDS: dict[str, type[TransformerSettings] | type[LSTMSettings]] = {
+    "transformer": TransformerSettings, "lstm": LSTMSettings
+}  # fmt: skip
+
 
 class ModelSettings(Settings):
     """Everything that is needed to build the same Model again."""
 
-    backbone: TransformerSettings
+    backbone: Annotated[BackboneSettings, Field(discriminator="kind")]
     heads: dict[str, HeadSettings] = {}

@@ -5,26 +5,17 @@ One class is GPT-1, GPT-2, BERT and Llama: :class:`~warmstart.models.settings.Tr
 parameters are. What a token sees is in the Batch, not here.
 """
 
-from typing import NamedTuple
-
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from warmstart.example.batch import Batch
-from warmstart.models.attention import Kernels, plan_attention
+from warmstart.models.attention import plan_attention
+from warmstart.models.backbone import Backbone, Tables
 from warmstart.models.blocks import ACTIVATIONS, Block, Turns, make_norm, rotary
 from warmstart.models.cache import Cache, LayerCache
 from warmstart.models.dropout import Dropout
 from warmstart.models.settings import TransformerSettings
-
-
-class Tables(NamedTuple):
-    """The tables of one forward pass: tokens [V, D], positions [C, D] if learned, and the rows of the softmax."""
-
-    tokens: torch.Tensor
-    positions: torch.Tensor | None
-    softmax: torch.Tensor
 
 
 class LMTransform(nn.Module):
@@ -42,13 +33,12 @@ class LMTransform(nn.Module):
         return self.norm(self.activation(self.linear(states)))  # type: ignore[no-any-return]
 
 
-class Transformer(nn.Module):
+class Transformer(Backbone):
     """Tokens and positions in, one state per token out."""
 
     def __init__(self, settings: TransformerSettings) -> None:
         super().__init__()
         self.settings = settings
-        self.kernels = Kernels()  # whoever knows the machine may choose others
         learned, post = settings.positions == "learned", settings.norm == "post"
         self.tokens = nn.Embedding(settings.vocab_size, settings.width)
         self.positions = nn.Embedding(settings.context, settings.width) if learned else None
@@ -122,25 +112,3 @@ class Transformer(nn.Module):
 
     def _turns(self, positions: torch.Tensor) -> Turns | None:
         return None if self.positions is not None else rotary(positions, self.settings, self.tokens.weight.dtype)
-
-
-def initialise(module: nn.Module, std: float, generator: torch.Generator) -> None:
-    """Draws all weights anew, in the order of their names.
-
-    ========================= =====================
-    weight                    from
-    ========================= =====================
-    linear and embedding      N(0, std²)
-    bias, norm bias           0
-    norm gain                 1
-    ========================= =====================
-    """
-    with torch.no_grad():
-        for part in module.modules():
-            if isinstance(part, nn.Linear | nn.Embedding):
-                part.weight.normal_(0.0, std, generator=generator)
-            if isinstance(part, nn.LayerNorm | nn.RMSNorm):
-                part.weight.fill_(1.0)
-            bias = getattr(part, "bias", None)
-            if isinstance(bias, nn.Parameter):
-                bias.zero_()

@@ -15,7 +15,7 @@ from warmstart.example.example import Example
 from warmstart.metrics.measures import check_measure, default_measures
 from warmstart.metrics.tagging import require_seqeval
 from warmstart.models.model import LM, Model
-from warmstart.models.settings import HeadSettings, ModelSettings, TransformerSettings
+from warmstart.models.settings import BackboneSettings, HeadSettings, ModelSettings
 from warmstart.objectives.causal import causal
 from warmstart.recipe.labelled import Labelled, labelled
 from warmstart.recipe.remembered import read_remembered, read_vocabulary
@@ -146,7 +146,7 @@ def build_finetuning(recipe: FinetuneRecipe, data: Labelled | None = None) -> Fi
     check_scheme(recipe.scheme, backbone, None if start is None else taken)
     lm_weight = _lm_weight(recipe, backbone)
     frame = FrameSettings(
-        context=_context(recipe.task, backbone.context),
+        context=_context(recipe.task, backbone.longest),
         long_text=recipe.task.long_text,
         sight=backbone.sight,
         lm=lm_weight > 0,
@@ -164,14 +164,14 @@ def build_finetuning(recipe: FinetuneRecipe, data: Labelled | None = None) -> Fi
     return Finetuning(spec, tokenizer, settings, start, data, framed.examples, framed.account, measure, coefficients)
 
 
-def _lm_weight(recipe: FinetuneRecipe, backbone: TransformerSettings) -> float:
+def _lm_weight(recipe: FinetuneRecipe, backbone: BackboneSettings) -> float:
     """λ: as asked; by itself the paper's, where there is something to learn and something to move."""
     if recipe.scheme.kind == "head":
         return 0.0
     return (0.5 if backbone.sight == "causal" else 0.0) if recipe.lm_weight is None else recipe.lm_weight
 
 
-def _with_head(recipe: FinetuneRecipe, spec: TaskSpec, backbone: TransformerSettings, vocab_size: int) -> ModelSettings:
+def _with_head(recipe: FinetuneRecipe, spec: TaskSpec, backbone: BackboneSettings, vocab_size: int) -> ModelSettings:
     """The task's model: the backbone without what the task does not read, and a head as its layout has one."""
     backbone = for_task(backbone, spec.goal, spec.frame.lm).model_copy(update={"vocab_size": vocab_size})
     head = HeadSettings(
@@ -189,7 +189,7 @@ class Start:
     tokenizer: Tokenizer
 
     @property
-    def backbone(self) -> TransformerSettings:
+    def backbone(self) -> BackboneSettings:
         """Its sizes."""
         return self.imported.model.settings.backbone
 

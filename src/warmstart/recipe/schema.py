@@ -30,8 +30,9 @@ class ModelRecipe(Settings):
     """A preset (or a model folder, whose sizes are taken), and what differs from it.
 
     Without ``preset`` a start decides the size, and without a start it is ``gpt1-mini``. ``dropout`` sets embedding,
-    attention and residual dropout alike. ``joint_table`` makes tokens and positions one matrix, as GPT-1's released code
-    has it: dropout falls on the matrix, and its position rows stand in the softmax.
+    attention and residual dropout (of an LSTM: embedding, layer and output dropout) alike. ``joint_table`` makes tokens and
+    positions one matrix, as GPT-1's released code has it: dropout falls on the matrix, and its position rows stand in the
+    softmax. From ``cells`` on the fields are an LSTM's (:class:`~warmstart.models.settings.LSTMSettings`).
     """
 
     preset: str | None = None
@@ -44,6 +45,18 @@ class ModelRecipe(Settings):
     activation: Literal["gelu", "gelu_tanh", "silu", "relu"] | None = None
     dropout: float | None = Field(None, ge=0, lt=1)
     joint_table: bool | None = None
+    cells: int | None = Field(None, ge=1)
+    embedding_width: int | None = Field(None, ge=1)
+    directions: Literal[1, 2] | None = None
+    residual: bool | None = None
+    tied: bool | None = None
+    bptt: int | None = Field(None, ge=1)
+    cell_clip: float | None = Field(None, gt=0)
+    word_dropout: float | None = Field(None, ge=0, lt=1)
+    embedding_dropout: float | None = Field(None, ge=0, lt=1)
+    layer_dropout: float | None = Field(None, ge=0, lt=1)
+    output_dropout: float | None = Field(None, ge=0, lt=1)
+    weight_dropout: float | None = Field(None, ge=0, lt=1)
 
 
 class PretrainRecipe(Settings):

@@ -56,7 +56,7 @@ def flops_per_token(model: Model, length: int) -> float:
     """
     size = model.settings.backbone
     matrices = sum(p.numel() for p in model.backbone.blocks[0].parameters() if p.dim() > 1)
-    seen = 2 * size.heads * size.per_head * length
+    seen = size.flops_of_sight(length)
     moving = [num_moving(block) for block in model.backbone.blocks]
     table = model.backbone.tokens.weight.requires_grad
     below = 0 if table else next((number for number, count in enumerate(moving) if count), size.layers)
@@ -70,9 +70,8 @@ def memory(model: Model, tokens: int, length: int, itemsize: int) -> int:
     size = model.settings.backbone
     weights = num_moving(model) * (4 * 4 + itemsize) + model.num_parameters * itemsize
     weights += (model.num_parameters - num_moving(model)) * 4
-    per_token = size.layers * (14 * size.width + 2 * size.hidden + 2 * size.heads * length)
     softmax = 1024 * size.vocab_size * 10 + size.vocab_size * size.width * 4
-    return weights + tokens * per_token * itemsize + softmax
+    return weights + tokens * size.kept(length) * itemsize + softmax
 
 
 def in_words(
@@ -98,7 +97,7 @@ def in_words(
     moving = num_moving(model)
     still = "" if moving == model.num_parameters else f", of which {moving:,} move"
     lines += [
-        f"model      {size.layers} layers, {size.width} wide, {size.heads} heads, context {size.context}, "
+        f"model      {size.shape}, context {size.context}, "
         f"vocabulary {size.vocab_size:,}: {model.num_parameters:,} parameters{still}, computing in {dtype}",
         f"loss       {goals}; {learned:,.0f} questions in the first step ({share:.2f} per token)",
         f"length     {cost.lengths.steps:,} steps of {settings.batch_size} ({stream.steps_per_epoch:,} an epoch, "

@@ -12,11 +12,11 @@ from warmstart.base.errors import BadInput
 from warmstart.base.seeds import named_seed
 from warmstart.models.lora import add_lora, merge_lora
 from warmstart.models.model import Model
-from warmstart.models.settings import TransformerSettings
+from warmstart.models.settings import BackboneSettings
 from warmstart.train.settings import SchemeSettings
 
 
-def check_scheme(scheme: SchemeSettings, size: TransformerSettings, taken: int | None) -> None:
+def check_scheme(scheme: SchemeSettings, size: BackboneSettings, taken: int | None) -> None:
     """Refuses a scheme that does not fit the model, or would freeze layers that nobody has trained.
 
     Args:

@@ -29,7 +29,14 @@ from warmstart.models.files import (
 )
 from warmstart.models.model import Model
 from warmstart.models.presets import check
-from warmstart.models.settings import HeadKind, HeadSettings, ModelSettings, TransformerSettings
+from warmstart.models.settings import (
+    KINDS,
+    BackboneSettings,
+    HeadKind,
+    HeadSettings,
+    ModelSettings,
+    TransformerSettings,
+)
 from warmstart.transfer import bert, gpt1, gpt2, llama
 from warmstart.transfer.layout import UNTRAINED, HeadPlace, Layout, Name
 from warmstart.transfer.release2018 import is_release, release_settings, release_tensors
@@ -66,6 +73,8 @@ class Imported:
 
 def layout_of(settings: ModelSettings) -> Layout | None:
     """The layout that can say everything about a model, if there is one."""
+    if not isinstance(settings.backbone, TransformerSettings):
+        return None
     for layout in LAYOUTS.values():
         places = [layout.heads.get(goal) for goal in settings.heads]
         said = all(
@@ -77,8 +86,10 @@ def layout_of(settings: ModelSettings) -> Layout | None:
     return None
 
 
-def head_bias(backbone: TransformerSettings, goal: str) -> bool:
+def head_bias(backbone: BackboneSettings, goal: str) -> bool:
     """Whether the linear of a goal's head has a bias: as the backbone's layout has it."""
+    if not isinstance(backbone, TransformerSettings):
+        return True
     places = [layout.heads[goal] for layout in LAYOUTS.values() if goal in layout.heads and layout.fits(backbone)]
     return all(place.bias for place in places)
 
@@ -120,6 +131,7 @@ def save_own(model: Model, folder: Path) -> None:
 def their_tensors(model: Model, layout: Layout) -> dict[str, torch.Tensor]:
     """The weights of ``model`` under the names of ``layout``."""
     settings = model.settings.backbone
+    assert isinstance(settings, TransformerSettings)  # layouts are theirs
     names = layout.table(model.settings, layout.prefix)
     query, key = settings.heads * settings.per_head, settings.key_heads * settings.per_head
     found: dict[str, torch.Tensor] = {}
@@ -130,6 +142,7 @@ def their_tensors(model: Model, layout: Layout) -> dict[str, torch.Tensor]:
 
 
 def _config(settings: ModelSettings, layout: Layout, around: Surroundings) -> dict[str, Any]:
+    assert isinstance(settings.backbone, TransformerSettings)  # layouts are theirs
     theirs = layout.config(settings.backbone)
     [goal] = settings.heads or [None]
     own: dict[str, Any] = {"backbone": {name: getattr(settings.backbone, name) for name in sorted(UNTRAINED)}}
@@ -250,7 +263,7 @@ def _validated(fields: dict[str, Any], path: str) -> ModelSettings:
         settings = ModelSettings.model_validate(fields)
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
+        field = ".".join(str(name) for name in first["loc"] if name not in KINDS)
         raise BadInput(
             f"impossible model setting {field!r}: {first['msg']}", where=path, value=first["input"]
         ) from None

@@ -23,6 +23,7 @@ from warmstart.base.errors import BadInput
 from warmstart.models.cache import LayerCache
 from warmstart.models.heads import Head
 from warmstart.models.model import Model
+from warmstart.models.transformer import Transformer
 
 PER_TOKEN = ("tags", "span")
 
@@ -37,11 +38,11 @@ class _NoPast(LayerCache):
 class Padded(nn.Module):
     """A Model over padded rows."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, backbone: Transformer) -> None:
         super().__init__()
-        self.model, self.backbone = model, model.backbone
+        self.model, self.backbone = model, backbone
         [self.goal] = model.settings.heads or [""]
-        self.full = model.settings.backbone.sight == "full"
+        self.full = backbone.settings.sight == "full"
 
     def forward(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor | None = None
@@ -86,11 +87,16 @@ def export_onnx(model: Model, path: Path) -> None:
         raise BadInput(
             "writing ONNX needs another package", where="--to", value="onnx", next_step="pip install 'warmstart[onnx]'"
         ) from None
-    padded = Padded(model).eval()
+    if not isinstance(model.backbone, Transformer):
+        raise BadInput(
+            "only a Transformer can be written as ONNX", where="--to", value="onnx", allowed="--to warmstart",
+            next_step="keep the folder as it is",
+        )  # fmt: skip
+    padded = Padded(model, model.backbone).eval()
     axes = {0: "batch", 1: "choices", 2: "length"} if padded.goal == "choice" else {0: "batch", 1: "length"}
     ids = torch.ones((2, 3, 8) if padded.goal == "choice" else (2, 8), dtype=torch.int64)
     given = {"input_ids": ids, "attention_mask": ids.clone()}  # one tensor under two names would be one input
-    if model.settings.backbone.segments:
+    if model.backbone.segments is not None:
         given["token_type_ids"] = torch.zeros_like(ids)
     shapes = {name: {axis: torch.export.Dim.DYNAMIC for axis in axes} for name in given}
     with warnings.catch_warnings():

@@ -17,7 +17,8 @@ from warmstart.models.model import Model
 
 OWN_CHOICE = frozenset({
     "vocab_size", "context", "layers", "embedding_dropout", "attention_dropout", "residual_dropout", "init_std",
-    "joint_table", "tied", "pooler", "lm_transform",
+    "joint_table", "tied", "pooler", "lm_transform", "bptt", "cell_clip", "word_dropout", "layer_dropout", "output_dropout",
+    "weight_dropout", "forget_bias",
 })  # fmt: skip
 """Fields of the target's backbone that may differ from the source's; all others decide what the weights mean."""
 
@@ -94,6 +95,11 @@ def start_from(
 
 def _check(source: Model, target: Model, layers: int | None) -> None:
     ours, theirs = target.settings.backbone, source.settings.backbone
+    if ours.kind != theirs.kind:
+        raise BadInput(
+            "the pre-trained model has another kind of backbone", where="model", value=ours.kind, allowed=theirs.kind,
+            next_step="leave the preset out: the start decides it",
+        )  # fmt: skip
     for name in ours.model_dump(exclude=set(OWN_CHOICE)):
         if getattr(ours, name) != getattr(theirs, name):
             raise BadInput(

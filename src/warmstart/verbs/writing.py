@@ -46,7 +46,7 @@ def write_model(folder: Path, model: Model, tokenizer: Tokenizer, remembered: Re
     save_model(model, folder, around)
     sight = model.settings.backbone.sight
     template = _template(sight, tokenizer) if task is not None or sight == "full" else None
-    tokenizer.save(folder, template, model.settings.backbone.context)
+    tokenizer.save(folder, template, model.settings.backbone.longest)
     write_remembered(folder, remembered)
     write_text(folder / "README.md", _card(folder.name, remembered.task, words))
 

@@ -1,0 +1,228 @@
+"""One LSTM layer over packed sequences: the recurrence and its gradient, stepped by hand.
+
+The equations and the order of the gates (input, forget, cell, output) are those of ``torch.nn.LSTM``; a projection makes
+what is handed on smaller than the cells (Sak et al. 2014), and cells may be clipped, which ``nn.LSTM`` cannot.
+
+By hand, because the sequences have different lengths and because autograd would add up the gradient of the recurrent
+weights at every step: here one product over all N tokens makes it, and of the forward pass only gates, cells and outputs
+are kept. Products are in the dtype of the weights, cells are float32 at least.
+
+Shapes: N tokens in packed order (step by step; within a step the longest sequence first), S steps, B sequences at the first
+step, X inputs, C cells, W outputs (C without a projection), 4C gates.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+
+FEW_STEPS = 16  # fewer do not pay for laying the recurrent weight out
+
+
+class Steps(NamedTuple):
+    """Sequences at each step, and what bounds the cells."""
+
+    sizes: list[int]
+    clip: float | None
+
+
+class Weights(NamedTuple):
+    """Of one layer.
+
+    Attributes:
+        given: [4C, X] reads the input.
+        bias: [4C].
+        recurrent: [4C, W] reads the output of the step before.
+        project: [W, C] makes the output from the cells, or ``None``.
+    """
+
+    given: torch.Tensor
+    bias: torch.Tensor
+    recurrent: torch.Tensor
+    project: torch.Tensor | None
+
+
+class State(NamedTuple):
+    """Output [B, W] and cells [B, C] of each sequence after a step."""
+
+    output: torch.Tensor
+    cells: torch.Tensor
+
+    @staticmethod
+    def zeros(weights: Weights, rows: int) -> "State":
+        """Before the first step."""
+        table = weights.recurrent
+        cells = torch.zeros(rows, len(table) // 4, dtype=_exact(table.dtype), device=table.device)
+        return State(table.new_zeros(rows, table.shape[1]), cells)
+
+    def first(self, rows: int) -> "State":
+        """Of the first sequences."""
+        return State(self.output[:rows], self.cells[:rows])
+
+    def grown(self, other: "State") -> "State":
+        """With more sequences below."""
+        return State(torch.cat([self.output, other.output]), torch.cat([self.cells, other.cells]))
+
+
+def _times(weight_OI: torch.Tensor, sizes: Sequence[int]) -> Callable[[torch.Tensor], torch.Tensor]:
+    """The product of some rows [b, I] with a weight that many steps need: [b, O].
+
+    On a CPU, products of few rows take half the time where the weight has been laid out for them once (a private operator
+    of torch, left alone where it is missing or the steps are few).
+    """
+    kinds = (torch.float32, torch.bfloat16) if _lays_out_bf16() else (torch.float32,)
+    if len(sizes) < FEW_STEPS or weight_OI.device.type != "cpu" or weight_OI.dtype not in kinds or not _lays_out():
+        turned = weight_OI.T
+        return lambda rows: rows @ turned
+    laid = torch.ops.mkldnn._reorder_linear_weight(weight_OI.contiguous(), sizes[0])
+    return lambda rows: torch.ops.mkldnn._linear_pointwise(rows, laid, None, "none", [], "")
+
+
+@functools.cache
+def _lays_out() -> bool:
+    return bool(torch.backends.mkldnn.is_available()) and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")  # type: ignore[no-untyped-call]
+
+
+@functools.cache
+def _lays_out_bf16() -> bool:
+    asks = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
+    return asks is not None and bool(asks())
+
+
+def _exact(dtype: torch.dtype) -> torch.dtype:
+    return torch.float32 if dtype.itemsize < 4 else dtype
+
+
+def recurrence(
+    x_NX: torch.Tensor, weights: Weights, start: State, sizes: Sequence[int], clip: float | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Outputs [N, W] and cells [N, C] after each token; only the outputs can be differentiated, ``start`` cannot.
+
+    Args:
+        x_NX: inputs in packed order.
+        weights: of the layer.
+        start: of the B sequences.
+        sizes: [S] sequences at each step, never rising.
+        clip: bounds the cells to ±clip.
+    """
+    return _Recurrence.apply(x_NX, *weights, start, Steps(list(sizes), clip))  # type: ignore[no-untyped-call,no-any-return]
+
+
+def ends(rows_ND: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
+    """[B, D] the row of each sequence's last token."""
+    lengths = torch.zeros(sizes[0], dtype=torch.int64)
+    starts, offset = [], 0
+    for size in sizes:
+        starts.append(offset)
+        offset += size
+        lengths[:size] += 1
+    places = torch.tensor(starts)[lengths - 1] + torch.arange(sizes[0])
+    return rows_ND.index_select(0, places.to(rows_ND.device))
+
+
+class _Recurrence(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, given, bias, recurrent, project, start, steps):  # type: ignore[no-untyped-def]
+        (sizes, clip), (output, cells) = steps, start
+        gates = torch.addmm(bias, x, given.T)
+        width = gates.shape[1] // 4
+        all_cells = gates.new_empty(len(gates), width, dtype=cells.dtype)
+        outputs = gates.new_empty(len(gates), recurrent.shape[1])
+        h, c, offset = output, cells, 0
+        step = _times(recurrent, sizes)
+        for size in sizes:
+            part = slice(offset, offset + size)
+            offset += size
+            gate = gates[part]
+            gate += step(h[:size])
+            torch.sigmoid_(gate[:, : 2 * width])
+            torch.tanh_(gate[:, 2 * width : 3 * width])
+            torch.sigmoid_(gate[:, 3 * width :])
+            i, f, g, o = gate.chunk(4, 1)
+            c = torch.mul(c[:size], f, out=all_cells[part])
+            c += i * g
+            if clip is not None:
+                c.clamp_(-clip, clip)
+            h = outputs[part]
+            if project is None:
+                torch.mul(o, c.tanh().to(o.dtype), out=h)
+            else:
+                torch.mm(o * c.tanh().to(o.dtype), project.T, out=h)
+        ctx.save_for_backward(x, given, recurrent, project, output, cells, gates, all_cells, outputs)
+        ctx.sizes, ctx.clip = sizes, clip
+        ctx.mark_non_differentiable(all_cells)
+        return outputs, all_cells
+
+    @staticmethod
+    def backward(ctx, by_outputs, _):  # type: ignore[no-untyped-def]
+        x, given, recurrent, project, output, cells, gates, all_cells, outputs = ctx.saved_tensors
+        tanh = all_cells.tanh().to(gates.dtype)
+        to_project = by_outputs = by_outputs.clone()  # to each step's slope comes that of the steps after it
+        slope, by_tanh, keep = _slopes(gates, tanh, _before(all_cells, cells, ctx.sizes), all_cells, ctx.clip)
+        _walk_back(by_outputs, slope, by_tanh, keep, recurrent, project, ctx.sizes)
+        by_project = None if project is None else to_project.T @ (gates[:, -tanh.shape[1] :] * tanh)
+        by_recurrent = slope.T @ _before(outputs, output, ctx.sizes)
+        by_x = slope @ given if ctx.needs_input_grad[0] else None
+        return by_x, slope.T @ x, slope.sum(0), by_recurrent, by_project, None, None
+
+
+def _before(rows_ND: torch.Tensor, start_BD: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
+    """What each token found: the rows of the step before it, of the first step's tokens the start."""
+    if len(sizes) == 1:
+        return start_BD
+    if sizes[0] == sizes[-1]:
+        return torch.cat([start_BD, rows_ND[: -sizes[-1]]])
+    back = torch.repeat_interleave(torch.tensor(sizes[:-1]), torch.tensor(sizes[1:])).to(rows_ND.device)
+    places = torch.arange(sizes[0], len(rows_ND), device=rows_ND.device) - back
+    return torch.cat([start_BD, rows_ND.index_select(0, places)])
+
+
+def _slopes(
+    gates: torch.Tensor, tanh: torch.Tensor, before: torch.Tensor, cells: torch.Tensor, clip: float | None
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Local derivatives of all N tokens at once.
+
+    Returns:
+        [N, 4C] of the cells by what enters their gates, and in the last quarter of the output by what enters its gate;
+        [N, C] of the output by the cells; [N, C] of the cells by the cells before.
+    """
+    i, f, g, o = gates.chunk(4, 1)
+    slope = torch.empty_like(gates)
+    to_i, to_f, to_g, to_o = slope.chunk(4, 1)
+    torch.mul(g, i * (1 - i), out=to_i)
+    torch.mul(before.to(f.dtype), f * (1 - f), out=to_f)
+    torch.mul(i, 1 - g * g, out=to_g)
+    torch.mul(tanh, o * (1 - o), out=to_o)
+    by_tanh, keep = o * (1 - tanh * tanh), f
+    if clip is not None:
+        inside = (cells.abs() < clip).to(f.dtype)
+        keep = f * inside
+        for part in (to_i, to_f, to_g):
+            part *= inside
+    return slope, by_tanh, keep
+
+
+def _walk_back(
+    by_outputs: torch.Tensor, slope: torch.Tensor, by_tanh: torch.Tensor, keep: torch.Tensor, recurrent: torch.Tensor,
+    project: torch.Tensor | None, sizes: Sequence[int],
+) -> None:  # fmt: skip
+    """Turns ``slope`` into the gradient by what enters the gates, and adds to ``by_outputs`` what comes from later steps."""
+    width = by_tanh.shape[1]
+    offset, alive = len(slope), 0
+    from_output = from_cells = by_tanh[:0]
+    back = _times(recurrent.T, sizes)
+    for size in reversed(sizes):
+        part = slice(offset - size, offset)
+        offset -= size
+        total = by_outputs[part]
+        if alive:
+            total[:alive] += from_output
+        hidden = total if project is None else total @ project
+        by_cells = (hidden * by_tanh[part]).to(_exact(hidden.dtype))
+        if alive:
+            by_cells[:alive] += from_cells
+        here = slope[part].view(size, 4, width)
+        here[:, :3] *= by_cells.to(slope.dtype)[:, None]
+        here[:, 3] *= hidden
+        from_cells, from_output, alive = by_cells * keep[part], back(slope[part]), size

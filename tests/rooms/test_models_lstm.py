@@ -1,0 +1,204 @@
+"""The LSTM backbone: residual sums, clipping, dropouts, bounded memory, decoding, and what it refuses."""
+
+import numpy as np
+import pytest
+import torch
+
+from warmstart.base.errors import BadInput
+from warmstart.example.batch import collate
+from warmstart.example.example import Example, Goal
+from warmstart.models.lstm import LSTM
+from warmstart.models.model import Model
+from warmstart.models.packing import pack
+from warmstart.models.presets import preset
+from warmstart.models.settings import HeadSettings, ModelSettings
+
+
+def model(**changes: object) -> Model:
+    settings = preset("lstm-tiny", **({"vocab_size": 64, "init_std": 0.4} | changes))
+    return Model.fresh(ModelSettings(backbone=settings, heads={"label": HeadSettings(kind="class", size=2)}), 1)
+
+
+def body(**changes: object) -> LSTM:
+    found = model(**changes).double().backbone
+    assert isinstance(found, LSTM)
+    return found
+
+
+def example(length: int, seed: int = 0) -> Example:
+    return Example.left_to_right(np.random.default_rng(seed).integers(0, 64, length), {})
+
+
+def test_equations_one_by_one() -> None:
+    """Witness: the equations written out in NumPy, with a projection, clipped cells and a residual sum."""
+    found = body(layers=2, width=5, cells=8, embedding_width=6, cell_clip=0.2, residual=True).eval()
+    ids = np.random.default_rng(3).integers(0, 64, 12)
+    x = found.tokens.weight.detach().numpy()[ids]
+    for number, layer in enumerate(found.layers):
+        cells = layer.of(0)
+        given, bias, recurrent, project = (
+            w.detach().numpy() for w in (cells.given.weight, cells.given.bias, cells.recurrent.weight, cells.project.weight)
+        )  # fmt: skip
+        h, c, out = np.zeros(5), np.zeros(8), []
+        for row in x:
+            i, f, g, o = np.split(given @ row + bias + recurrent @ h, 4)
+            i, f, o = (1 / (1 + np.exp(-z)) for z in (i, f, o))
+            c = np.clip(f * c + i * np.tanh(g), -0.2, 0.2)
+            h = project @ (o * np.tanh(c))
+            out.append(h + row if number else h)
+        x = np.array(out)
+    ours = found(collate([[Example.left_to_right(ids, {})]])).detach().numpy()
+    assert (np.abs(x) > 0.05).any() and np.allclose(ours, x, atol=1e-12)
+
+
+@pytest.mark.parametrize("clip", [None, 0.3])
+def test_slopes_equal_differences(clip: float | None) -> None:
+    """Witness: finite differences (torch.autograd.gradcheck) of the recurrence, lengths unequal."""
+    from warmstart.models.recurrence import State, Weights, recurrence
+
+    draw = torch.Generator().manual_seed(0)
+    sizes, shapes = [3, 3, 2, 1], ((9, 4), (20, 4), (20,), (20, 3), (3, 5))
+    given = [torch.randn(s, dtype=torch.float64, generator=draw).requires_grad_() for s in shapes]
+
+    def outputs(*parts: torch.Tensor) -> torch.Tensor:
+        weights = Weights(*parts[1:])
+        start = State(torch.full((3, 3), 0.1).double(), torch.full((3, 5), 0.2).double())
+        return recurrence(parts[0], weights, start, sizes, clip)[0]
+
+    assert torch.autograd.gradcheck(outputs, given)
+
+
+def test_a_text_alone_and_among_others_is_the_same() -> None:
+    """Invariant of the law of sight: no result depends on the neighbours, lengths beyond the cut among them."""
+    found = body(layers=2, bptt=8).eval()
+    many = [example(n, n) for n in (5, 30, 8, 9, 1, 16)]
+    together = found(collate([[one] for one in many]))
+    alone = torch.cat([found(collate([[one]])) for one in many])
+    assert torch.allclose(together, alone, rtol=1e-12, atol=1e-12)
+
+
+def test_a_change_reaches_only_what_comes_after() -> None:
+    """Invariant: the law of sight, for texts read from their beginning and from their end."""
+    found = body(layers=2, directions=2, bptt=5).eval()
+    for turns, place in ((np.arange(12), 4), (np.arange(12)[::-1].copy(), 7)):
+        ids = np.arange(12)
+        before = found(collate([[Example(ids, turns, np.arange(12), {})]]))
+        ids = np.where(np.arange(12) == place, 50, ids)
+        after = found(collate([[Example(ids, turns, np.arange(12), {})]]))
+        moved = (before != after).any(1).numpy()
+        assert np.array_equal(moved, turns >= turns[place])
+
+
+def test_long_texts_are_read_in_bounded_memory() -> None:
+    """Witness: bytes that autograd keeps for the way back, of a text twenty times as long, read at its end."""
+    found = body(layers=1, bptt=50).train()
+
+    def kept(length: int) -> int:
+        total, seen = 0, set()
+
+        def pack_hook(tensor: torch.Tensor) -> torch.Tensor:
+            nonlocal total
+            if tensor.data_ptr() not in seen:
+                seen.add(tensor.data_ptr())
+                total += tensor.numel() * tensor.itemsize
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack_hook, lambda tensor: tensor):
+            alive = found(collate([[example(length)]]), None, torch.tensor([length - 1]))
+        assert alive.requires_grad
+        return total
+
+    assert kept(2000) < 1.1 * kept(100)
+
+
+def test_chunks_hold_every_token_once_and_end_with_the_text() -> None:
+    """Invariants of packing: each token once, in order; chunks after the first are whole; sizes never rise."""
+    lengths = (23, 8, 16, 1, 17)
+    [found] = pack(collate([[example(n)] for n in lengths]), 8, 1)
+    everything = np.concatenate([chunk.tokens for chunk in found.chunks])
+    assert sorted(everything) == list(range(sum(lengths)))
+    for chunk in found.chunks:
+        assert sum(chunk.sizes) == len(chunk.tokens) and (np.diff(chunk.sizes) <= 0).all()
+    assert [chunk.sizes[0] for chunk in found.chunks] == [2, 3, 5] and found.chunks[0].carried == 0
+
+
+def test_dropout_of_embeddings_takes_whole_dimensions_of_a_text_and_of_words_whole_tokens() -> None:
+    """Witness: what the first layer is given, by a hook."""
+    found = body(embedding_dropout=0.5, bptt=4).train()
+    seen: list[torch.Tensor] = []
+    found.layers[0].register_forward_hook(lambda module, args, out: seen.append(args[0].detach()))
+    found(collate([[example(12)]]))
+    gone = torch.cat(seen) == 0
+    assert torch.equal(gone.all(0), gone.any(0)) and gone.any() and not gone.all()
+    found, seen = body(word_dropout=0.5).train(), []
+    found.layers[0].register_forward_hook(lambda module, args, out: seen.append(args[0].detach()))
+    found(collate([[example(30)]]))
+    gone = seen[0] == 0
+    assert torch.equal(gone.all(1), gone.any(1)) and gone.any() and not gone.all()
+
+
+def test_every_dropout_is_off_outside_training() -> None:
+    """Invariant: two passes agree, and in training they do not."""
+    rates = dict.fromkeys(
+        ("embedding_dropout", "word_dropout", "layer_dropout", "output_dropout", "weight_dropout"), 0.3
+    )
+    for name, rate in rates.items():
+        found = body(layers=2, **{name: rate})
+        batch = collate([[example(9)]])
+        assert not torch.equal(found.train()(batch), found(batch)), name
+        assert torch.equal(found.eval()(batch), found(batch)), name
+
+
+def test_the_cache_goes_on_where_the_text_stands() -> None:
+    """Witness: the whole text read at once; prompts of different lengths, padded, then token by token."""
+    found = body(layers=2, residual=True).eval()
+    ids = torch.from_numpy(np.random.default_rng(1).integers(0, 64, (3, 9)))
+    whole = torch.stack([found(collate([[Example.left_to_right(row.numpy(), {})]])) for row in ids])
+    cache = found.new_cache(3, 9)
+    real = torch.tensor([4, 2, 0])
+    found.advance(ids[:, :5], cache)
+    cache.close(real)
+    kept = torch.tensor([2, 0])
+    cache = cache.keep(kept)
+    for step in range(4):
+        places = real[kept] + step
+        states = found.advance(ids[kept, places][:, None], cache)[:, 0]
+        cache.close(1)
+        assert torch.allclose(states, whole[kept, places], rtol=1e-12, atol=1e-12)
+
+
+def test_goals_and_answers() -> None:
+    """Invariant: the same interface as every backbone: losses by goal, answers by head, losses of tokens."""
+    found = model()
+    one = example(9)
+    goals = {"lm": Goal.each(np.arange(8), one.ids[1:]), "label": Goal.each(np.array([8]), np.array([1]))}
+    batch = collate([[Example.left_to_right(one.ids, goals)]])
+    losses = found(batch)
+    assert losses["lm"].weight == 8 and losses["label"].weight == 1
+    assert float(losses["lm"].sum.detach()) == pytest.approx(float(found.eval().token_losses(batch).sum()), rel=1e-5)
+    assert found.answers(batch)["label"].shape == (1, 2)
+
+
+@pytest.mark.parametrize(
+    "turns", [np.zeros(4, np.int64), np.array([0, 0, 1, 2]), np.array([0, 1, -1, 2])], ids=["full", "prefix", "pseudo"]
+)
+def test_frames_that_look_ahead_are_refused(turns: np.ndarray) -> None:
+    """Bad input: the sentence says which backbone can."""
+    with pytest.raises(BadInput, match=r"one token after another.*Transformer"):
+        body()(collate([[Example(np.arange(4), turns, np.arange(4), {})]]))
+
+
+def test_sizes_that_do_not_fit_together() -> None:
+    """Bad input: every part of the sentences."""
+    with pytest.raises(BadInput) as caught:
+        preset("lstm-tiny", tied=True, embedding_width=7)
+    assert str(caught.value).startswith(
+        "model.tied: a softmax by the token table needs embeddings as wide as the states"
+    )
+    with pytest.raises(BadInput, match="cells: a projection makes the states smaller"):
+        preset("lstm-tiny", cells=3)
+    with pytest.raises(BadInput) as caught:
+        preset("lstm-tiny", heads=4)
+    assert str(caught.value).startswith(
+        "model.heads: an lstm has no such size; got 4; allowed: bptt, cell_clip, cells, "
+    )
