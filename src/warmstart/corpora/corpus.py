@@ -49,6 +49,7 @@ class Manifest(Settings):
         dtype: of ``tokens.bin``.
         tokenizer_fingerprint: see :class:`~warmstart.text.tokenizer.Tokenizer`.
         vocab_size: the size asked for, where the vocabulary was learned from this text; ``None`` where it was given.
+        vocabulary: what a token of a vocabulary learned here is.
         vocab_text_bytes: UTF-8 bytes of the evenly spread sample of the text that the vocabulary was learned from.
         clean: cleaning rules in their order.
         encoding: of the sources.
@@ -65,6 +66,7 @@ class Manifest(Settings):
     dtype: Literal["uint16", "uint32"]
     tokenizer_fingerprint: str
     vocab_size: int | None
+    vocabulary: str = "bpe"
     vocab_text_bytes: int | None
     clean: tuple[str, ...]
     encoding: str

@@ -27,7 +27,7 @@ from warmstart.readers.documents import ENDINGS, cut, documents
 from warmstart.readers.opening import STDIN, check_encoding
 from warmstart.readers.sources import expand
 from warmstart.text.clean import check_rules
-from warmstart.text.tokenizer import END, SMALLEST, Tokenizer
+from warmstart.text.tokenizer import END, Tokenizer, check_vocab_size
 
 BYTES_PER_TOKEN = 3.5
 """For the estimate: English under a vocabulary of some thousands."""
@@ -90,7 +90,7 @@ def _make(
     folder: Path, settings: PrepareSettings, given: Tokenizer | None, found: tuple[FileMark, ...], text: _Text
 ) -> None:
     """Fills the stage."""
-    tokenizer, vocab_text_bytes = (given, None) if given else _learn(text, settings.vocab_size)
+    tokenizer, vocab_text_bytes = (given, None) if given else _learn(text, settings)
     tokenizer.save(folder)
     dtype: Literal["uint16", "uint32"] = "uint16" if tokenizer.vocab_size <= 1 << 16 else "uint32"
     assert tokenizer.end_id is not None
@@ -110,6 +110,7 @@ def _make(
         dtype=dtype,
         tokenizer_fingerprint=tokenizer.fingerprint,
         vocab_size=None if given else settings.vocab_size,
+        vocabulary="bpe" if given else settings.vocabulary,
         vocab_text_bytes=vocab_text_bytes,
         clean=settings.clean,
         encoding=settings.encoding,
@@ -120,7 +121,7 @@ def _make(
     write_json(folder / MANIFEST, manifest.model_dump(mode="json"))
 
 
-def _learn(text: _Text, vocab_size: int) -> tuple[Tokenizer, int]:
+def _learn(text: _Text, settings: PrepareSettings) -> tuple[Tokenizer, int]:
     """A vocabulary learned from the text or a sample of it, and the UTF-8 bytes that were read for it."""
     read = 0
 
@@ -131,15 +132,12 @@ def _learn(text: _Text, vocab_size: int) -> tuple[Tokenizer, int]:
                 read += utf8_bytes(cleaned_text)
                 yield from cut([cleaned_text], ENCODE)  # the library holds some hundreds of texts at once
 
-    return Tokenizer.train(stretches(), vocab_size), read
+    return Tokenizer.train(stretches(), settings.vocab_size, vocabulary=settings.vocabulary), read
 
 
 def _given_tokenizer(settings: PrepareSettings) -> Tokenizer | None:
     if settings.tokenizer is None:
-        if settings.vocab_size < SMALLEST:
-            raise BadInput(
-                "vocabulary too small", where="--vocab-size", value=settings.vocab_size, allowed=f">= {SMALLEST}"
-            )
+        check_vocab_size(settings.vocab_size)
         return None
     tokenizer = Tokenizer.load(Path(settings.tokenizer)).after(settings.clean)
     return tokenizer if tokenizer.end_id is not None else tokenizer.with_specials([END])
@@ -164,7 +162,10 @@ def _made_before(out: Path, settings: PrepareSettings, given: Tokenizer | None, 
         "text": (_contents(m.sources), _contents(found)),
         "cleaning": (m.clean, settings.clean),
         "encoding": (check_encoding(m.encoding), check_encoding(settings.encoding)),
-        "vocabulary": (m.vocab_size, None if given else settings.vocab_size),
+        "vocabulary": (
+            (m.vocab_size, m.vocabulary),
+            (None, "bpe") if given else (settings.vocab_size, settings.vocabulary),
+        ),
         "tokenizer": (m.tokenizer_fingerprint, given.fingerprint if given else m.tokenizer_fingerprint),
     }
     other = [name for name, (there, asked) in pairs.items() if there != asked]

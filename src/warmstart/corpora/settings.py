@@ -1,6 +1,7 @@
 """Settings of ``prepare``. Light to import: they can be read and refused without waiting for a library."""
 
 import os
+from typing import Literal
 
 from pydantic import Field
 
@@ -20,6 +21,7 @@ class PrepareSettings(Settings):
         out: folder of the corpus, to be made.
         tokenizer: folder with a ``tokenizer.json`` to use; ``None`` learns a vocabulary from the text.
         vocab_size: of a vocabulary that is learned, end token included.
+        vocabulary: what a token of such a vocabulary is.
         clean: cleaning rules (:data:`warmstart.text.clean.RULES`), in order.
         encoding: of the text files.
         workers: processes that clean and encode; the result does not depend on it.
@@ -29,6 +31,7 @@ class PrepareSettings(Settings):
     out: str
     tokenizer: str | None = None
     vocab_size: int = 8192
+    vocabulary: Literal["bpe", "words", "characters", "bytes"] = "bpe"
     clean: tuple[str, ...] = ()
     encoding: str = "utf-8"
     workers: int = Field(default_factory=cores, ge=1)

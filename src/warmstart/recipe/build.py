@@ -253,7 +253,7 @@ def _tokenizer(recipe: FinetuneRecipe, data: Labelled, start: Start | None) -> T
         texts = (
             text for record in data.train for name, value in record.texts.items() for text in _strings(name, value)
         )
-        return named or Tokenizer.train(texts, recipe.vocab_size)
+        return named or Tokenizer.train(texts, recipe.vocab_size, vocabulary=recipe.vocabulary)
     if named is None or named.fingerprint == start.tokenizer.fingerprint:
         return start.tokenizer
     if not recipe.new_vocabulary:

@@ -54,6 +54,7 @@ _VOCABULARY = (
         exists="either",
     ),
     Flag("--vocab-size", "vocab_size", "entries of a vocabulary that is learned", "N"),
+    Flag("--vocabulary", "vocabulary", "what a token of a vocabulary that is learned is"),
 )
 _NEW_VOCABULARY = Flag("--new-vocabulary", "new_vocabulary",
                        "give the start another vocabulary; rows of tokens that both have are kept", switch=True)  # fmt: skip

@@ -22,6 +22,7 @@ class CorpusRecipe(Settings):
     paths: tuple[str, ...] = Field(min_length=1)
     tokenizer: str | None = None
     vocab_size: int = Field(8192, ge=257)
+    vocabulary: Literal["bpe", "words", "characters", "bytes"] = "bpe"
     clean: tuple[str, ...] = ()
     encoding: str = "utf-8"
 
@@ -129,6 +130,7 @@ class FinetuneRecipe(Settings):
     tokenizer: str | None = None
     new_vocabulary: bool = False
     vocab_size: int = Field(8192, ge=257)
+    vocabulary: Literal["bpe", "words", "characters", "bytes"] = "bpe"
     model: ModelRecipe = ModelRecipe()
     task: TaskRecipe
     transfer_layers: int | None = Field(None, ge=0)

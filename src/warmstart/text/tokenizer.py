@@ -1,6 +1,6 @@
 """Tokenizer: text ↔ ids with character offsets, special tokens and a fingerprint, over the ``tokenizers`` library.
 
-A vocabulary learned here is byte-level BPE: any text comes back byte for byte. Published models bring their own forms
+A vocabulary learned here is byte-level BPE unless another is asked for: any text comes back byte for byte. Published models bring their own forms
 (:mod:`warmstart.text.foreign`); GPT-1's and BERT's fold case and lose blanks. Special tokens can never be typed by accident:
 a document that contains the characters ``<|start|>`` is encoded as those characters. Nor does any ``encode`` add one: frames
 are made in ``tasks``.
@@ -15,12 +15,13 @@ from pathlib import Path
 import numpy as np
 import tokenizers
 from numpy.typing import NDArray
-from tokenizers import decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import processors
 
 from warmstart.base.errors import BadInput
 from warmstart.base.files import write_json, write_text
 from warmstart.text import foreign, roles
 from warmstart.text.template import Template
+from warmstart.text.vocabularies import LEARNERS, Vocabulary
 
 FILE = "tokenizer.json"
 END = roles.END
@@ -29,6 +30,12 @@ TASK_SPECIALS = (START, DELIMITER, EXTRACT)
 SMALLEST = 256 + 1
 
 Ints = NDArray[np.int64]
+
+
+def check_vocab_size(vocab_size: int) -> None:
+    """Refuses a size that cannot hold the 256 bytes and the end token."""
+    if vocab_size < SMALLEST:
+        raise BadInput("vocabulary too small", where="--vocab-size", value=vocab_size, allowed=f">= {SMALLEST}")
 
 
 class Tokenizer:
@@ -48,25 +55,22 @@ class Tokenizer:
         self._backend, self._named = backend, dict(named or {})
 
     @staticmethod
-    def train(texts: Iterable[str], vocab_size: int, min_frequency: int = 2) -> "Tokenizer":
-        """Learns a byte-level BPE vocabulary (GPT-2's pre-tokenisation) of ``vocab_size`` entries, ``END`` included.
+    def train(
+        texts: Iterable[str], vocab_size: int, min_frequency: int = 2, vocabulary: Vocabulary = "bpe"
+    ) -> "Tokenizer":
+        """Learns a vocabulary of at most ``vocab_size`` entries, ``END`` included.
+
+        Args:
+            texts: to learn from; ``bytes`` needs none.
+            vocab_size: entries at most; ``bytes`` always has 257.
+            min_frequency: how often a merge, word or character is seen at least.
+            vocabulary: what a token is (:mod:`warmstart.text.vocabularies`).
 
         Raises:
             BadInput: ``vocab_size`` cannot hold the 256 bytes and the end token.
         """
-        if vocab_size < SMALLEST:
-            raise BadInput("vocabulary too small", where="--vocab-size", value=vocab_size, allowed=f">= {SMALLEST}")
-        backend = tokenizers.Tokenizer(models.BPE())
-        backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-        backend.decoder = decoders.ByteLevel()
-        trainer = trainers.BpeTrainer(
-            vocab_size=vocab_size - 1,
-            min_frequency=min_frequency,
-            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-            show_progress=False,
-        )
-        backend.train_from_iterator(texts, trainer)
-        return Tokenizer(backend).with_specials([END])
+        check_vocab_size(vocab_size)
+        return Tokenizer(LEARNERS[vocabulary](texts, vocab_size - 1, min_frequency)).with_specials([END])
 
     @staticmethod
     def load(folder: Path) -> "Tokenizer":

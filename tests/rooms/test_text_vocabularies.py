@@ -1,0 +1,63 @@
+"""Words, characters and bytes as vocabularies."""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from warmstart.text.tokenizer import END, Tokenizer
+from warmstart.text.vocabularies import UNKNOWN
+
+TEXTS = [
+    "A fine film, truly fine.",
+    "Not a fine film; café naïve",
+    "It's a film -- a FILM!",
+    "zwölf Boxkämpfer, a FILM",
+]
+
+
+def test_words_follow_the_rule_for_rare_words() -> None:
+    """Witness: a count by regular expression: words and single punctuation marks, kept when seen twice."""
+    found = Tokenizer.train(TEXTS, 400, vocabulary="words")
+    count = Counter(token for text in TEXTS for token in re.findall(r"\w+|[^\w\s]", text))
+    kept = {token for token, times in count.items() if times > 1}
+    assert found.vocab_size == len(kept) + 2 and all(found.has(token) for token in (*kept, UNKNOWN, END))
+    ids = found.encode("a fine thing, a FILM")
+    assert found.decode(ids, specials=True) == f"a fine {UNKNOWN} , a FILM"
+    assert found.role("unknown") == UNKNOWN and found.end_id == found.vocab_size - 1
+
+
+def test_the_most_frequent_words_are_kept() -> None:
+    """Witness: a count."""
+    texts = [" ".join(f"w{n}" for n in range(400) for _ in range(2 + (n < 250)))]
+    found = Tokenizer.train(texts, 257, vocabulary="words")
+    assert found.vocab_size == 257 and all(found.has(f"w{n}") for n in range(250))
+
+
+def test_characters() -> None:
+    """Witness: Python's own characters."""
+    found = Tokenizer.train([*TEXTS, *TEXTS], 400, vocabulary="characters")
+    assert found.vocab_size == len(set("".join(TEXTS))) + 2
+    assert len(found.encode("café, naïve\nZ")) == 13
+    assert found.decode(found.encode("zwölf naïve")) == "zwölf naïve"
+    _, offsets = found.encode_with_offsets("naïve")
+    assert offsets == [(n, n + 1) for n in range(5)]
+
+
+@pytest.mark.parametrize("text", ["zwölf\n\tBoxkämpfer 十二", "", "<|endoftext|>", "\x00\r\n"])
+def test_bytes_are_bytes(text: str) -> None:
+    """Witness: UTF-8."""
+    found = Tokenizer.train([], 8192, vocabulary="bytes")
+    ids = found.encode(text)
+    assert found.vocab_size == 257 and len(ids) == len(text.encode()) and found.decode(ids) == text
+
+
+@pytest.mark.parametrize("kind", ["words", "characters", "bytes"])
+def test_saved_and_loaded_it_is_the_same(kind: str, tmp_path: Path) -> None:
+    """Invariant: fingerprint and ids."""
+    found = Tokenizer.train([*TEXTS, *TEXTS], 400, vocabulary=kind)  # type: ignore[arg-type]
+    found.save(tmp_path)
+    again = Tokenizer.load(tmp_path)
+    assert again.fingerprint == found.fingerprint
+    assert all(again.encode(text).tolist() == found.encode(text).tolist() for text in TEXTS)
