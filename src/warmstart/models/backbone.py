@@ -85,7 +85,7 @@ def initialise(module: nn.Module, std: float, generator: torch.Generator) -> Non
     linear and embedding      N(0, std²)
     bias, norm bias           0
     norm gain                 1
-    bias of forget gates      as the LSTM's settings say
+    an LSTM's embeddings      N(0, embedding_std²)
     ========================= =====================
     """
     with torch.no_grad():

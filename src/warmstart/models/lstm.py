@@ -85,11 +85,8 @@ class LSTM(Backbone):
         self.output = None if settings.tied else nn.Linear(settings.width, settings.vocab_size, bias=False)
 
     def settle(self) -> None:
-        """Forget gates begin open (Jozefowicz et al. 2015)."""
-        count = self.settings.num_cells
-        for layer in self.layers:
-            for direction in range(self.settings.directions):
-                layer.of(direction).given.bias[count : 2 * count] = self.settings.forget_bias
+        """Embeddings have a spread of their own."""
+        self.tokens.weight *= self.settings.embedding_std / self.settings.init_std
 
     def tables(self) -> Tables:
         """The token table, and the rows of the softmax."""

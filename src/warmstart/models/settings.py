@@ -138,7 +138,7 @@ class LSTMSettings(Settings):
         layer_dropout: between layers.
         output_dropout: on the states of the last layer.
         weight_dropout: of the recurrent weights, once per pass (Merity et al. 2017).
-        forget_bias: where the bias of the forget gates starts.
+        embedding_std: of fresh embeddings; small ones keep an LSTM at the entropy of single tokens for long.
     """
 
     DROPOUTS: ClassVar = ("embedding_dropout", "layer_dropout", "output_dropout")
@@ -161,7 +161,7 @@ class LSTMSettings(Settings):
     layer_dropout: float = Field(0.0, ge=0, lt=1)
     output_dropout: float = Field(0.0, ge=0, lt=1)
     weight_dropout: float = Field(0.0, ge=0, lt=1)
-    forget_bias: float = 1.0
+    embedding_std: float = Field(0.8, gt=0)
     init_std: float = Field(0.05, gt=0)
 
     @property
