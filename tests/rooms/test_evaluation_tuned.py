@@ -60,7 +60,7 @@ TASKS = {
 
 def alone(model, tokenizer, spec, record):
     """The head's answer to one Record in a Batch of its own."""
-    examples = frame_records(spec.without_lm(), [record], tokenizer).examples
+    examples = frame_records(spec.as_judged(), [record], tokenizer).examples
     model.eval()
     return model.answers(collate(examples))[spec.goal].numpy().reshape(-1)
 

@@ -133,3 +133,23 @@ def test_reads_of_one_question_share_the_dropout(kind: HeadKind) -> None:
         answers = answers[:, :1]
     assert len(set(map(tuple, answers.tolist()))) > 10
     assert torch.equal(made.eval()(x, questions), made(x, questions))
+
+
+def test_concat_pooling_and_a_hidden_layer() -> None:
+    """Witness: each text by itself with torch's own max and mean (Howard and Ruder 2018, section 3.3)."""
+    made = Head(HeadSettings(kind="class", size=3, hidden=5, pool="concat", dropout=0.5), WIDTH).eval()
+    x, questions = states(9), asked([0] * 4 + [1] + [2] * 4, torch.zeros(3, dtype=torch.int64), [1.0] * 3)
+    pooled = torch.stack([torch.cat([part[-1], part.amax(0), part.mean(0)]) for part in torch.split(x, [4, 1, 4])])
+    assert made.hidden is not None
+    wanted = made.linear(made.hidden(pooled).clamp(min=0))
+    assert torch.allclose(made(x, questions), wanted, atol=1e-6)
+    assert not torch.equal(made.train()(x, questions), wanted)
+
+
+def test_a_hidden_layer_reads_the_sum_and_what_drops_out_is_its_own() -> None:
+    """Witness: torch's linears, two reads of one question summed first; dropout of all but certain leaves the bias."""
+    made = Head(HeadSettings(kind="class", size=2, hidden=7, dropout=0.0), WIDTH)
+    x, questions = states(3), asked([0, 0, 1], torch.zeros(2, dtype=torch.int64), [1.0] * 2)
+    assert made.hidden is not None
+    wanted = made.linear(F.relu(made.hidden(torch.stack([x[0] + x[1], x[2]]))))
+    assert torch.allclose(made(x, questions), wanted, atol=1e-6)

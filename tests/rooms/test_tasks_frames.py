@@ -93,7 +93,7 @@ def test_the_auxiliary_goal_learns_every_token_after_the_first(kind, tokenizer):
     assert batch.goals[spec(kind, names).goal].question.tolist() == [0] * len(drawn) + [1] * len(drawn)
     by_sequence = framed(tokenizer, spec(kind, names, lm_weights="sequence"), record)[0]
     assert [e.goals["lm"].weights.sum() for e in by_sequence] == pytest.approx([1] * len(drawn))
-    assert all("lm" not in e.goals for e in framed(tokenizer, spec(kind, names).without_lm(), record)[0])
+    assert all("lm" not in e.goals for e in framed(tokenizer, spec(kind, names).as_judged(), record)[0])
 
 
 def test_a_bidirectional_backbone_is_framed_as_bert_is(tmp_path):
@@ -253,3 +253,37 @@ def test_examples_are_described_in_words(tokenizer):
     assert lines[1].endswith("learns 0 (a), 2 (c)")
     lines = describe(framed(tokenizer, spec("multilabel", names), Record(texts))[0], tokenizer, names)
     assert lines[1].endswith("nothing is learned (no label)")
+
+
+def test_linear_label_gain(tokenizer):
+    """Witness: Dai and Le 2015: weight i / (T - 1) at step i of T, the class at each; in training only."""
+    task = spec("classification", ("n", "y"), reads="rising")
+    [[example]] = framed(tokenizer, task, Record({"text": "good"}, 1))
+    goal = example.goals["label"]
+    assert goal.reads.tolist() == list(range(6)) and goal.targets.tolist() == [1] * 6
+    assert goal.weights.tolist() == pytest.approx([i / 5 for i in range(6)])
+    [[judged]] = framed(tokenizer, task.as_judged(), Record({"text": "good"}, 1))
+    assert judged.goals["label"].reads.tolist() == [5] and judged.goals["label"].weights.tolist() == [1]
+    [[nothing]] = framed(tokenizer, task, Record({"text": "good"}))
+    assert not nothing.goals["label"].weights.any()
+    assert "6 tokens with weights from 0 to 1, learns 1 (y)" in describe([example], tokenizer, ("n", "y"))[1]
+
+
+def test_a_head_that_pools_reads_every_token(tokenizer):
+    """Invariant: one question at all places, in training and after it."""
+    task = spec("classification", ("n", "y"), reads="all")
+    for asked in (task, task.as_judged()):
+        [[example]] = framed(tokenizer, asked, Record({"text": "good"}, 1))
+        goal = example.goals["label"]
+        assert goal.reads.tolist() == list(range(6)) and not goal.question.any() and goal.targets.tolist() == [1]
+
+
+def test_joint_training_writes_the_text_again(tokenizer):
+    """Witness: the sequence of Dai and Le 2015 over the same tokens, in an Example of its own."""
+    task = spec("classification", ("n", "y"), lm_frame="autoencoder")
+    [[first, second]] = framed(tokenizer, task, Record({"text": "ab"}, 1))
+    assert set(first.goals) == {"label"} and set(second.goals) == {"lm"}
+    assert shown(tokenizer, second) == "[ab][ab"
+    assert second.goals["lm"].reads.tolist() == [3, 4, 5, 6]
+    batch = collate([[first, second]] * 2)
+    assert batch.goals["lm"].targets.tolist() == first.ids.tolist() * 2

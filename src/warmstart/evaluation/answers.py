@@ -79,7 +79,7 @@ def raw_answers(
         BadInput: from the Records' source, or a text too long where ``long_text`` is ``refuse``.
         Diverged: an answer is not a finite number.
     """
-    spec, remaining, memory = spec.without_lm(), iter(records), FreedMemory()
+    spec, remaining, memory = spec.as_judged(), iter(records), FreedMemory()
     size = max(1, reading.chunk // SPAN_CHUNK) if spec.kind == "span" else reading.chunk
     while chunk := list(islice(remaining, size)):
         framed = frame_records(spec, chunk, tokenizer)

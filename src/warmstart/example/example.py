@@ -90,6 +90,18 @@ class Example:
         return Example(ids, count, count, goals)
 
     @staticmethod
+    def read_and_write(ids: Ints, goal: str, asked: int = 0) -> "Example":
+        """Reads ids w₁ … wₙ, the last of which ends them, and then writes them again, one model for both.
+
+        Dai and Le 2015, section 2, as their released code builds it: the 2n - 1 tokens w₁ … wₙ w₁ … wₙ₋₁, where wₙ is
+        asked for w₁, and each later w for the next one. ``goal`` asks n questions, numbered on from ``asked``.
+        """
+        count = len(ids)
+        reads = np.arange(count - 1, 2 * count - 1)
+        asks = Goal(reads, np.arange(count) + asked, ids, np.ones(count, np.float32))
+        return Example.left_to_right(np.concatenate([ids, ids[:-1]]), {goal: asks})
+
+    @staticmethod
     def full_sight(ids: Ints, goals: dict[str, Goal], segments: Ints | None = None) -> "Example":
         """All turns 0: each token sees all of them."""
         return Example(ids, np.zeros(len(ids), np.int64), np.arange(len(ids)), goals, segments)

@@ -29,21 +29,31 @@ _ACROSS: dict[str, Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Ten
 
 
 class Head(nn.Module):
-    """Dropout and one linear over the (summed) states of a question's reads."""
+    """Dropout and one linear over the pooled states of a question's reads, with a hidden layer before where one is asked."""
 
     def __init__(self, settings: HeadSettings, width: int) -> None:
         super().__init__()
         self.settings = settings
-        self.linear = nn.Linear(width, settings.size, bias=settings.bias)
+        if settings.pool == "concat":
+            width *= 3
+        self.hidden = nn.Linear(width, settings.hidden) if settings.hidden else None
+        self.linear = nn.Linear(settings.hidden or width, settings.size, bias=settings.bias)
 
     def forward(self, states_MD: torch.Tensor, asked: Questions) -> torch.Tensor:
         """Answers: [Q, size] for class and multilabel, [Q] for score, [M] (one per read) for choice, [M, 2] for span."""
         count = len(asked.weights)
+        each = self.settings.kind in _ACROSS
+        if self.settings.pool == "concat":
+            states_MD = concat_pool(states_MD, asked.question, count)
+        elif self.hidden is not None and not each:
+            states_MD = _summed(states_MD, asked.question, count)
+        if self.hidden is not None:
+            states_MD = torch.relu(self.hidden(states_MD))
         if self.training and self.settings.dropout > 0:
             shared = drop(states_MD.new_ones(count, states_MD.shape[1]), self.settings.dropout)
-            states_MD = states_MD * shared[asked.question]
-        if self.settings.kind not in _ACROSS and len(states_MD) != count:
-            states_MD = states_MD.new_zeros(count, states_MD.shape[1]).index_add(0, asked.question, states_MD)
+            states_MD = states_MD * (shared[asked.question] if len(states_MD) == len(asked.question) else shared)
+        if not each:
+            states_MD = _summed(states_MD, asked.question, count)
         answers = self.linear(states_MD)
         return answers.squeeze(-1) if self.settings.kind in ("score", "choice") else answers  # type: ignore[no-any-return]
 
@@ -54,3 +64,20 @@ class Head(nn.Module):
         if kind in _ACROSS:
             return Loss(_ACROSS[kind](answers, asked.question, asked.targets, asked.weights), asked.total_weight)
         return Loss(_LOSSES[kind](answers, asked.targets, asked.weights), asked.total_weight)
+
+
+def _summed(states_MD: torch.Tensor, question_M: torch.Tensor, count: int) -> torch.Tensor:
+    """[Q, D] the sum over each question's reads; as they are where each question has one."""
+    if len(states_MD) == count:
+        return states_MD
+    return states_MD.new_zeros(count, states_MD.shape[1]).index_add(0, question_M, states_MD)
+
+
+def concat_pool(states_MD: torch.Tensor, question_M: torch.Tensor, count: int) -> torch.Tensor:
+    """[Q, 3·D] the last state, the greatest of each dimension and the mean over each question's reads."""
+    reads = torch.bincount(question_M, minlength=count)
+    last = states_MD.index_select(0, reads.cumsum(0) - 1)
+    index = question_M[:, None].expand_as(states_MD)
+    top = torch.full_like(last, -torch.inf).scatter_reduce(0, index, states_MD, "amax")
+    total = torch.zeros_like(last, dtype=torch.float32).index_add(0, question_M, states_MD.float())
+    return torch.cat([last, top, (total / reads[:, None]).to(last.dtype)], 1)

@@ -13,7 +13,10 @@ Activation = Literal["gelu", "gelu_tanh", "silu", "relu"]
 class HeadSettings(Settings):
     """``size`` is the number of classes or labels; scores and choices have 1, spans 2.
 
-    ``pooled`` reads the states through the backbone's pooler (BERT's tanh layer); ``bias`` is the linear's.
+    ``pooled`` reads the states through the backbone's pooler (BERT's tanh layer); ``bias`` is the linear's. ``hidden`` is
+    the width of a layer with ReLU between (Dai and Le 2015, section 4), 0 for none; dropout then falls on it. ``pool`` says
+    how the states of a question's reads become one: their sum, or the last, the greatest and the mean beside each other
+    (Howard and Ruder 2018, section 3.3).
     """
 
     kind: HeadKind
@@ -21,6 +24,8 @@ class HeadSettings(Settings):
     dropout: float = Field(0.1, ge=0, lt=1)
     bias: bool = True
     pooled: bool = False
+    hidden: int = Field(0, ge=0)
+    pool: Literal["sum", "concat"] = "sum"
 
 
 class TransformerSettings(Settings):

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -16,17 +17,18 @@ from warmstart.metrics.measures import check_measure, default_measures
 from warmstart.metrics.tagging import require_seqeval
 from warmstart.models.model import LM, Model
 from warmstart.models.settings import BackboneSettings, HeadSettings, ModelSettings
+from warmstart.objectives.autoencoder import autoencoder
 from warmstart.objectives.causal import causal
 from warmstart.recipe.labelled import Labelled, labelled
 from warmstart.recipe.remembered import read_remembered, read_vocabulary
 from warmstart.recipe.schema import FinetuneRecipe, PretrainRecipe, TaskRecipe
 from warmstart.recipe.sizes import backbone_settings, for_task, with_start
-from warmstart.streams.sources import Listed, Rows, num_rows
+from warmstart.streams.sources import Documents, Listed, Rows, num_rows
 from warmstart.streams.stream import Stream
 from warmstart.tasks.frames import class_weights, frame_records, units
 from warmstart.tasks.framing import Account, marks
 from warmstart.tasks.span import some_unanswered
-from warmstart.tasks.spec import HEAD_KINDS, FrameSettings, SpanSettings, TagSettings, TaskSpec
+from warmstart.tasks.spec import HEAD_KINDS, FrameSettings, Kind, SpanSettings, TagSettings, TaskSpec
 from warmstart.tasks.tagging import unread_tag
 from warmstart.tasks.words import joined
 from warmstart.text.tokenizer import Tokenizer
@@ -37,7 +39,7 @@ from warmstart.transfer.hub import model_folder
 from warmstart.transfer.start import Account as WeightAccount
 from warmstart.transfer.start import start_from
 
-OBJECTIVES: dict[str, Callable[[NDArray[np.int64]], list[Example]]] = {"causal": causal}
+OBJECTIVES: dict[str, Callable[[NDArray[np.int64]], list[Example]]] = {"causal": causal, "autoencoder": autoencoder}
 
 NO_START = "none"
 
@@ -47,7 +49,7 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def stream_of(source: Listed | Rows, settings: TrainSettings, *, shuffle: bool = True) -> Stream:
+def stream_of(source: Listed | Rows | Documents, settings: TrainSettings, *, shuffle: bool = True) -> Stream:
     """The Stream of a source as training wants it, or in its own order."""
     return Stream(
         source, settings.batch_size, settings.seed, settings.accumulation, settings.max_tokens, shuffle=shuffle
@@ -82,20 +84,29 @@ def build_pretraining(recipe: PretrainRecipe, corpus: Corpus) -> Pretraining:
         if not recipe.new_vocabulary and not tokenizer.begins_with(start.tokenizer):
             corpus.require_tokenizer(start.tokenizer)
         backbone = with_start(recipe.model, start.backbone, start.rows_for(tokenizer))
-    rows = num_rows(corpus.num_tokens, backbone.context)
-    held_out = min(rows - 1, max(1, round(recipe.dev_frac * rows))) if recipe.dev_frac else 0
-    if rows < 1:
+    train, dev = _sources(recipe, corpus, backbone)
+    model = Model.fresh(ModelSettings(backbone=backbone), named_seed(recipe.train.seed, "weights"))
+    moved = None if start is None else start.into(model, tokenizer)
+    judged = None if dev is None else stream_of(dev, recipe.train, shuffle=False)
+    return Pretraining(model, tokenizer, stream_of(train, recipe.train), judged, {LM: 1.0}, moved)
+
+
+def _sources(
+    recipe: PretrainRecipe, corpus: Corpus, backbone: BackboneSettings
+) -> tuple[Rows | Documents, Rows | Documents | None]:
+    """What is learned from and what is held out: rows of text, or whole documents for those that write them again."""
+    frame, whole = OBJECTIVES[recipe.objective], recipe.objective == "autoencoder"
+    units = corpus.num_documents if whole else num_rows(corpus.num_tokens, backbone.context)
+    if units < 1:
         raise BadInput(
             "the corpus is too small to learn from", where=str(corpus.folder), value=f"{corpus.num_tokens} tokens",
             allowed="at least 2 tokens", next_step="add text",
         )  # fmt: skip
-    frame = OBJECTIVES[recipe.objective]
-    train = stream_of(Rows(corpus, backbone.context, frame, held_out), recipe.train)
-    dev = Rows(corpus, backbone.context, frame, held_out, dev=True) if held_out else None
-    model = Model.fresh(ModelSettings(backbone=backbone), named_seed(recipe.train.seed, "weights"))
-    moved = None if start is None else start.into(model, tokenizer)
-    judged = stream_of(dev, recipe.train, shuffle=False) if dev else None
-    return Pretraining(model, tokenizer, train, judged, {LM: 1.0}, moved)
+    held_out = min(units - 1, max(1, round(recipe.dev_frac * units))) if recipe.dev_frac else 0
+    make: Callable[..., Rows | Documents] = Documents if whole else Rows
+    size = (backbone.longest + 1) // 2 if whole else backbone.context
+    dev = make(corpus, size, frame, held_out, dev=True) if held_out else None
+    return make(corpus, size, frame, held_out), dev
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,6 +164,8 @@ def build_finetuning(recipe: FinetuneRecipe, data: Labelled | None = None) -> Fi
         lm_weights=recipe.lm_average,
         clean=_rules(recipe),
         segment_limit=recipe.task.segment_limit,
+        reads=_reads(recipe, data.kind),
+        lm_frame=recipe.lm_frame,
     )
     spec = _spec(recipe.task, data, frame)
     measure = recipe.task.measure or data.measure or default_measures(spec.measured, len(spec.label_names))[0]
@@ -162,6 +175,22 @@ def build_finetuning(recipe: FinetuneRecipe, data: Labelled | None = None) -> Fi
     settings = _with_head(recipe, spec, backbone, max(backbone.vocab_size, tokenizer.vocab_size))
     coefficients = {spec.goal: 1.0} | ({LM: lm_weight} if lm_weight > 0 else {})
     return Finetuning(spec, tokenizer, settings, start, data, framed.examples, framed.account, measure, coefficients)
+
+
+def _reads(recipe: FinetuneRecipe, kind: Kind) -> Literal["summary", "rising", "all"]:
+    """Where a text's class is read."""
+    pooled, rising = recipe.head_pool == "concat", recipe.label_gain == "linear"
+    if (pooled or rising) and kind not in ("classification", "entailment"):
+        raise BadInput(
+            "only a class of one sequence can be read at all its tokens",
+            where="--head-pool" if pooled else "--label-gain", value=kind, allowed="classification, entailment",
+        )  # fmt: skip
+    if pooled and rising:
+        raise BadInput(
+            "a label gain needs a class at every token, and a pool makes one of all", where="--label-gain",
+            value="linear", allowed="none, with --head-pool concat",
+        )  # fmt: skip
+    return "all" if pooled else "rising" if rising else "summary"
 
 
 def _lm_weight(recipe: FinetuneRecipe, backbone: BackboneSettings) -> float:
@@ -176,6 +205,7 @@ def _with_head(recipe: FinetuneRecipe, spec: TaskSpec, backbone: BackboneSetting
     backbone = for_task(backbone, spec.goal, spec.frame.lm).model_copy(update={"vocab_size": vocab_size})
     head = HeadSettings(
         kind=HEAD_KINDS[spec.goal], size=spec.outputs, dropout=recipe.head_dropout, pooled=backbone.pooler,
+        hidden=recipe.head_hidden, pool=recipe.head_pool,
         bias=head_bias(backbone, spec.goal),
     )  # fmt: skip
     return ModelSettings(backbone=backbone, heads={spec.goal: head})

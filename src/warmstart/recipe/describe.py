@@ -70,6 +70,8 @@ def _next_tokens(goal: Goal, tokenizer: Tokenizer) -> str:
 
 def _answer(example: Example, name: str, goal: Goal, tokenizer: Tokenizer, names: Sequence[str]) -> str:
     """Where a task's question is read and what the right answer is."""
+    if len(goal.reads) > 1:
+        return _at_every_token(goal, names)
     reads = ", ".join(f"{place} {_shown(example.ids[[place]], tokenizer)}" for place in goal.reads)
     if len(goal.targets) == 0:
         return f"reads token {reads} for the question asked above"
@@ -82,6 +84,16 @@ def _answer(example: Example, name: str, goal: Goal, tokenizer: Tokenizer, names
     else:
         answer = f"{float(target):g}" if name == "score" else _named(int(target), names)
     return f"reads token {reads}, learns {answer}" + ("" if weight == 1 else f", weight {weight:g}")
+
+
+def _at_every_token(goal: Goal, names: Sequence[str]) -> str:
+    """A class that is asked for more and more, or read at all tokens together."""
+    if len(goal.targets) == 0:
+        return f"reads {len(goal.reads)} tokens for the question asked above"
+    how = "together" if len(goal.targets) == 1 else f"with weights from {goal.weights[0]:g} to {goal.weights[-1]:g}"
+    if not goal.weights.any():
+        return f"reads {len(goal.reads)} tokens {how}, nothing is learned (no label)"
+    return f"reads {len(goal.reads)} tokens {how}, learns {_named(int(goal.targets[0]), names)}"
 
 
 def _tags(example: Example, name: str, goal: Goal, tokenizer: Tokenizer, names: Sequence[str]) -> str:

@@ -76,7 +76,7 @@ class PretrainRecipe(Settings):
     new_vocabulary: bool = False
     corpus: CorpusRecipe
     model: ModelRecipe = ModelRecipe()
-    objective: Literal["causal"] = "causal"
+    objective: Literal["causal", "autoencoder"] = "causal"
     dev_frac: float = Field(0.005, ge=0, lt=1)
     train: TrainSettings = TrainSettings(evaluate_every="0.1 run")
 
@@ -121,7 +121,11 @@ class FinetuneRecipe(Settings):
             left-to-right model has the paper's 0.5; a bidirectional one, and the scheme ``head``, where it could move
             nothing, 0.
         lm_average: each token counts alike in the auxiliary loss, or each sequence does (the released code).
+        lm_frame: what that language model is: the next token, or joint training with a sequence autoencoder.
+        label_gain: ``linear``: in training the class is asked for at every token, with weights that rise from 0 to 1.
         head_dropout: on the state that the classifier reads.
+        head_hidden: width of a layer before the classifier (Dai and Le 2015: 30 or 512); 0: none.
+        head_pool: ``concat``: the classifier reads the last, the greatest and the mean state of a text (ULMFiT).
         seeds: how many runs, with seeds from ``train.seed`` on.
         control: train the same model from random weights, all of which move, beside it, and compare.
     """
@@ -137,7 +141,11 @@ class FinetuneRecipe(Settings):
     scheme: SchemeSettings = SchemeSettings()
     lm_weight: float | None = Field(None, ge=0)
     lm_average: Literal["token", "sequence"] = "token"
+    lm_frame: Literal["causal", "autoencoder"] = "causal"
+    label_gain: Literal["none", "linear"] = "none"
     head_dropout: float = Field(0.1, ge=0, lt=1)
+    head_hidden: int = Field(0, ge=0)
+    head_pool: Literal["sum", "concat"] = "sum"
     seeds: int = Field(1, ge=1)
     control: bool = False
     train: TrainSettings = TrainSettings(

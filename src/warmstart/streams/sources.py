@@ -93,6 +93,38 @@ class Rows:
         return [ids[a - start : b - start] for a, b in pairwise(cuts) if b - a >= 2]
 
 
+class Documents:
+    """Whole documents: unit i is document i, in pieces of at most ``longest`` tokens where a model can read no more.
+
+    What is held out follows from the corpus alone, as with :class:`Rows`.
+    """
+
+    def __init__(
+        self,
+        tokens: Tokens,
+        longest: int,
+        frame: Callable[[Ints], list[Example]],
+        held_out: int = 0,
+        dev: bool = False,
+    ) -> None:
+        self.source, self.longest, self.frame = tokens, longest, frame
+        self.total = len(tokens.offsets) - 1
+        self.first, self.count = (0, held_out) if dev else (held_out, self.total - held_out)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def take(self, epoch: int, indices: Ints) -> list[list[Example]]:
+        """These documents, each piece framed by itself."""
+        offsets = self.source.offsets
+        found = []
+        for document in permuted(indices + self.first, self.total, 0, "held out").tolist():
+            start, stop = int(offsets[document]), int(offsets[document + 1])
+            for cut in range(start, stop, self.longest):
+                found.append(self.frame(self.source.tokens(cut, min(cut + self.longest, stop))))
+        return found
+
+
 def num_rows(num_tokens: int, width: int) -> int:
     """Rows of ``width`` reads in a corpus; the last may be shorter."""
     return max(0, -(-(num_tokens - 1) // width))

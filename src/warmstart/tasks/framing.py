@@ -176,11 +176,27 @@ class Frame:
         examples: list[Example] = []
         asked = 0
         for number, ids in enumerate(sequences):
-            owned = 1 if number == 0 else 0
-            goal = Goal(ZERO + self.summary(ids), ZERO, targets[:owned], weights[:owned])
+            goal = (
+                self._question(ids, targets, weights) if number == 0 else self._question(ids, targets[:0], weights[:0])
+            )
             examples.append(self.example(ids, goal, asked))
             asked += len(ids) - 1
+        if self.spec.frame.lm and self.spec.frame.lm_frame == "autoencoder":
+            asked = 0
+            for ids in sequences:
+                examples.append(Example.read_and_write(ids, "lm", asked))
+                asked += len(ids)
         return examples
+
+    def _question(self, ids: Ints, targets: NDArray[Any], weights: Floats) -> Goal:
+        """The task's question to one sequence, which owns it where it has ``targets``."""
+        places = np.arange(len(ids))
+        if self.spec.frame.reads == "rising" and len(ids) > 1 and self.spec.goal == "label":
+            rise = (places / (len(ids) - 1)).astype(np.float32)
+            return Goal.each(places, np.repeat(targets, len(ids)), rise * weights)
+        if self.spec.frame.reads == "all":
+            return Goal(places, 0 * places, targets, weights)
+        return Goal(ZERO + self.summary(ids), ZERO, targets, weights)
 
     @property
     def full(self) -> bool:
@@ -197,7 +213,7 @@ class Frame:
         It asks the task's ``goal`` and, where it is on, ``lm``, whose questions are numbered on from ``asked``.
         """
         goals = {self.spec.goal: goal}
-        if self.spec.frame.lm:
+        if self.spec.frame.lm and self.spec.frame.lm_frame == "causal":
             goals["lm"] = self._next_tokens(ids, asked)
         if not self.full:
             return Example.left_to_right(ids, goals)

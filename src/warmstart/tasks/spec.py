@@ -79,6 +79,9 @@ class FrameSettings(Settings):
         lm: whether the auxiliary goal ``lm`` is asked too (GPT-1, section 3.2).
         clean: the rules (:data:`warmstart.text.clean.RULES`) that the pre-training text was cleaned with.
         segment_limit: the most tokens of one text of several, before the one rule is applied (GPT-1's released code).
+        reads: where a text's class is read: at its summary token; in training at every token, with weights that rise from 0
+            to 1 (Dai and Le 2015, section 2: linear label gain); or at all, for a head that pools them.
+        lm_frame: the auxiliary goal is the next token, or to write the text after it was read (joint training).
         lm_weights: every token counts alike, or every sequence does (GPT-1's code averages per sequence first).
     """
 
@@ -89,6 +92,8 @@ class FrameSettings(Settings):
     lm_weights: Literal["token", "sequence"] = "token"
     clean: tuple[str, ...] = ()
     segment_limit: int | None = Field(None, ge=1)
+    reads: Literal["summary", "rising", "all"] = "summary"
+    lm_frame: Literal["causal", "autoencoder"] = "causal"
 
     def model_post_init(self, context: object) -> None:
         """A token that sees its successor cannot be asked to guess it."""
@@ -156,6 +161,7 @@ class TaskSpec(Settings):
             )
         return self.model_copy(update={"label_names": tuple(names.values())})
 
-    def without_lm(self) -> "TaskSpec":
-        """The same task without the auxiliary goal, for evaluation and prediction."""
-        return self.model_copy(update={"frame": self.frame.model_copy(update={"lm": False})})
+    def as_judged(self) -> "TaskSpec":
+        """The same task for evaluation and prediction: no auxiliary goal, and no class asked for before the end."""
+        reads = "summary" if self.frame.reads == "rising" else self.frame.reads
+        return self.model_copy(update={"frame": self.frame.model_copy(update={"lm": False, "reads": reads})})

@@ -1,9 +1,9 @@
 """Tokenizer: text ↔ ids with character offsets, special tokens and a fingerprint, over the ``tokenizers`` library.
 
 A vocabulary learned here is byte-level BPE unless another is asked for (:mod:`warmstart.text.vocabularies`): any text
-comes back byte for byte. Published models bring their own forms (:mod:`warmstart.text.foreign`); GPT-1's and BERT's fold case and lose blanks. Special tokens can never be typed by accident:
-a document that contains the characters ``<|start|>`` is encoded as those characters. Nor does any ``encode`` add one: frames
-are made in ``tasks``.
+comes back byte for byte. Published models bring their own forms (:mod:`warmstart.text.foreign`); GPT-1's and BERT's fold
+case and lose blanks. Special tokens can never be typed by accident: a document that contains the characters ``<|start|>``
+is encoded as those characters. Nor does any ``encode`` add one: frames are made in ``tasks``.
 """
 
 import hashlib

@@ -78,7 +78,7 @@ def layout_of(settings: ModelSettings) -> Layout | None:
     for layout in LAYOUTS.values():
         places = [layout.heads.get(goal) for goal in settings.heads]
         said = all(
-            place is not None and place.bias == head.bias
+            place is not None and place.bias == head.bias and not head.hidden and head.pool == "sum"
             for place, head in zip(places, settings.heads.values(), strict=True)
         )
         if said and len(places) <= 1 and layout.fits(settings.backbone):

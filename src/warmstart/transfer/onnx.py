@@ -92,6 +92,11 @@ def export_onnx(model: Model, path: Path) -> None:
             "only a Transformer can be written as ONNX", where="--to", value="onnx", allowed="--to warmstart",
             next_step="keep the folder as it is",
         )  # fmt: skip
+    if any(head.hidden or head.pool != "sum" for head in model.settings.heads.values()):
+        raise BadInput(
+            "only a head of one linear on one state can be written as ONNX", where="--to", value="onnx",
+            allowed="--to warmstart",
+        )  # fmt: skip
     padded = Padded(model, model.backbone).eval()
     axes = {0: "batch", 1: "choices", 2: "length"} if padded.goal == "choice" else {0: "batch", 1: "length"}
     ids = torch.ones((2, 3, 8) if padded.goal == "choice" else (2, 8), dtype=torch.int64)

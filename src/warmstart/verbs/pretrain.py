@@ -62,7 +62,8 @@ def pretrain(recipe: PretrainRecipe, out: str, resume: bool = False) -> dict[str
         say(f"resumed after step {trainer.state.step}")
     progress = trainer.run()
     metrics = _final_metrics(folder)
-    summary = f"A causal language model pre-trained on {progress.tokens:,} tokens."
+    kind = {"causal": "language model", "autoencoder": "sequence autoencoder"}[recipe.objective]
+    summary = f"A {kind} pre-trained on {progress.tokens:,} tokens."
     write_model(folder.path, built.model, built.tokenizer, Remembered(clean=corpus.manifest.clean), summary)
     report = {
         "run": out,
