@@ -86,6 +86,7 @@ def initialise(module: nn.Module, std: float, generator: torch.Generator) -> Non
     bias, norm bias           0
     norm gain                 1
     an LSTM's embeddings      N(0, embedding_std²)
+    bias of its forget gates  1
     ========================= =====================
     """
     with torch.no_grad():

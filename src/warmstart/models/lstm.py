@@ -85,8 +85,12 @@ class LSTM(Backbone):
         self.output = None if settings.tied else nn.Linear(settings.width, settings.vocab_size, bias=False)
 
     def settle(self) -> None:
-        """Embeddings have a spread of their own."""
+        """Embeddings have a spread of their own, and forget gates begin half open (Jozefowicz et al. 2015)."""
         self.tokens.weight *= self.settings.embedding_std / self.settings.init_std
+        cells = self.settings.num_cells
+        for layer in self.layers:
+            for direction in range(self.settings.directions):
+                layer.of(direction).given.bias[cells : 2 * cells] = 1.0
 
     def tables(self) -> Tables:
         """The token table, and the rows of the softmax."""
