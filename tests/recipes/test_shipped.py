@@ -20,7 +20,10 @@ GIVEN: dict[str, dict[str, Any]] = {
     "pretrain": {"--corpus": ["books"]},
     "finetune": {"--start": "none", "--task": "classification"},
 }
-TINY = ["preset=gpt1-tiny", "layers=1", "width=16", "heads=2", "context=32"]
+TINY = {
+    "gpt": ["preset=gpt1-tiny", "layers=1", "width=16", "heads=2", "context=32"],
+    "lstm": ["preset=lstm-tiny", "layers=1", "width=16", "embedding_width=8", "context=32"],
+}
 SHORT = ["length=2 steps", "batch_size=4", "precision=fp32", "evaluate_every=1 run", "schedule.warmup=1 steps"]
 
 
@@ -46,7 +49,7 @@ def test_a_recipe_composes_and_states_only_differences(path: Path) -> None:
 def test_the_first_line_says_paper_figure_and_ours(path: Path) -> None:
     """Witness: the form that every recipe's first line has."""
     first = path.read_text(encoding="utf-8").splitlines()[0]
-    assert re.match(r"# .*\bet al\. \d{4}, section .*; ours (has not been run|.*\d)", first), first
+    assert re.match(r"# .*\b(et al\.|and \w+) \d{4}, section .*; ours (has not been run|.*\d)", first), first
 
 
 def test_gpt1s_recipes_are_the_papers() -> None:
@@ -83,7 +86,8 @@ def test_a_recipe_trains_two_steps(path: Path, tmp_path: Path, capsys: pytest.Ca
         "pretrain": ["--corpus", str(text), "--vocab-size", "257"],
         "finetune": ["--start", "none", "--vocab-size", "257", "--task", "classification", "--train", str(rows)],
     }[path.parent.name]
-    sets = [f"model.{change}" for change in TINY] + [f"train.{change}" for change in SHORT]
+    kind = "lstm" if "lstm" in path.name else "gpt"
+    sets = [f"model.{change}" for change in TINY[kind]] + [f"train.{change}" for change in SHORT]
     sets += ["seeds=1", "control=false"] * (path.parent.name == "finetune")
     words = [path.parent.name, "--recipe", str(path), *data, "--out", str(tmp_path / "run"), "--json"]
     assert main([*words, *(word for change in sets for word in ("--set", change))]) == 0

@@ -60,7 +60,7 @@ def test_required_fields_have_a_flag(kind: type[Settings]) -> None:
 def test_help_says_choices_and_the_default_of_this_verb() -> None:
     """Witness: GPT-1's fine-tuning (section 4.1) beside its pre-training."""
     path = ("train", "schedule", "decay")
-    words = "linear, cosine, constant, wsd, linear-2018, cosine-2018"
+    words = "linear, cosine, constant, wsd, slanted, linear-2018, cosine-2018"
     assert in_brackets(FinetuneRecipe, path) == f"({words}; default: linear)"
     assert in_brackets(PretrainRecipe, path) == f"({words}; default: cosine)"
     assert in_brackets(FinetuneRecipe, ("task", "name")) == "(required)"

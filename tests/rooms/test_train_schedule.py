@@ -9,7 +9,7 @@ from warmstart.base.errors import BadInput
 from warmstart.objectives.causal import causal
 from warmstart.streams.sources import Listed
 from warmstart.streams.stream import Stream
-from warmstart.train.schedule import Lengths, factor, plan_lengths
+from warmstart.train.schedule import Lengths, factor, plan_lengths, reach
 from warmstart.train.settings import ScheduleSettings, TrainSettings
 
 
@@ -56,3 +56,22 @@ def test_schedules_of_2018(decay: str, warmup: float) -> None:
     wanted = rising * after if decay == "linear-2018" else np.where((x <= warmup) & (warmup > 0), rising, after)
     assert [factor(settings, step, plan) for step in range(plan.steps)] == pytest.approx(wanted, abs=1e-12)
     assert (factor(settings, 0, plan) == 0) == (warmup > 0)
+
+
+def test_the_slanted_triangle() -> None:
+    """Witness: equation 3 of Howard and Ruder 2018, symbol by symbol."""
+    settings = ScheduleSettings(decay="slanted", warmup="0.1 run")
+    plan = planned("87 steps", **settings.model_dump())
+    total, cut_frac, ratio = 87, 0.1, 32
+    cut = int(total * cut_frac)
+    for t in range(total):
+        p = t / cut if t < cut else 1 - (t - cut) / (total - cut)
+        assert factor(settings, t, plan) == pytest.approx((1 + p * (ratio - 1)) / ratio)
+
+
+def test_one_more_layer_thaws_after_each_length() -> None:
+    """Invariant: the heads alone at first, all in the end; without a length all at once."""
+    stream = Stream(Listed([causal(np.arange(5)) for _ in range(28)]), 4, 1)
+    plan = plan_lengths(TrainSettings(length="3 epochs", batch_size=4, unfreeze="1 epoch"), stream)
+    assert [reach(step, plan) for step in (0, 6, 7, 13, 14)] == [1, 1, 2, 2, 3]
+    assert reach(0, planned("3 epochs")) is None

@@ -54,7 +54,7 @@ def check_words(table: str, recipe: "Settings") -> None:
     from warmstart.text.clean import check_rules
 
     for flag in flags_of(table):
-        if flag.shown == LENGTH:
+        if flag.shown == LENGTH and _value(recipe, flag.path) is not None:
             Length.parse(_value(recipe, flag.path), flag.name)
     if isinstance(recipe, PretrainRecipe):
         check_rules(recipe.corpus.clean)

@@ -89,6 +89,8 @@ _TRAIN = (
     Flag("--warmup", "train.schedule.warmup", "linear warm-up: '2000 steps', '0.01 run'", LENGTH),
     Flag("--decay", "train.schedule.decay", "of the learning rate after the warm-up; wsd stays up until the cooldown"),
     Flag("--cooldown", "train.schedule.cooldown", "linear end of --decay wsd: '0.2 run'", LENGTH),
+    Flag("--layer-decay", "train.optimizer.layer_decay", "each layer's rate is the one above it divided by this", "D"),
+    Flag("--unfreeze", "train.unfreeze", "length after which the next lower layer begins to move: '1 epoch'", LENGTH),
     Flag("--weight-decay", "train.optimizer.weight_decay", "decoupled, on weights that are no bias and no gain", "W"),
     Flag("--clip-norm", "train.optimizer.clip_norm", "largest norm of the whole gradient", "NORM"),
     Flag("--seed", "train.seed", "of everything that is random", "N"),

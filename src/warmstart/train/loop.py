@@ -27,7 +27,7 @@ from warmstart.train import checkpoint
 from warmstart.train.compiled import compile_parts, pays
 from warmstart.train.optimizer import Optimizer
 from warmstart.train.precision import Choices, choices, has_fast_bf16
-from warmstart.train.schedule import factor, plan_lengths
+from warmstart.train.schedule import factor, plan_lengths, reach
 from warmstart.train.schemes import num_moving
 from warmstart.train.settings import TrainSettings
 from warmstart.train.signals import StopRequests
@@ -98,8 +98,10 @@ class Trainer:
     def _compute_as(self, found: Choices) -> None:
         self.choices = found
         found.apply(self.model)
-        self.weights = Weights(self.model, found.dtype, matrices=self.settings.optimizer.kind == "muon")
-        self.optimizer = Optimizer(self.weights, self.settings.optimizer)
+        asked = self.settings.optimizer
+        by_layer = asked.layer_decay > 1 or self.settings.unfreeze is not None
+        self.weights = Weights(self.model, found.dtype, matrices=asked.kind == "muon", by_layer=by_layer)
+        self.optimizer = Optimizer(self.weights, asked)
 
     def _compute_as_before(self, stored: dict[str, Any]) -> None:
         """Goes on with the choices that the run began with, so that it stays the same run to the last bit."""
@@ -179,6 +181,7 @@ class Trainer:
         state, settings = self.state, self.settings
         share = factor(settings.schedule, state.step, self.plan)
         batches = [batch.to(self.device) for batch in self.stream.batches(state.step)]
+        self.optimizer.reach = reach(state.step, self.plan)
         self.model.train()
         seed = named_seed(settings.seed, "dropout", state.step)
         taken = train_step(self.model, self.optimizer, batches, self.coefficients, share, seed)

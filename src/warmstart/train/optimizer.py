@@ -4,7 +4,7 @@ import torch
 
 from warmstart.train.muon import Muon
 from warmstart.train.settings import OptimizerSettings
-from warmstart.train.weights import MATRICES, Weights
+from warmstart.train.weights import MATRICES, Group, Weights
 
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
@@ -14,17 +14,19 @@ class Optimizer:
 
     def __init__(self, weights: Weights, settings: OptimizerSettings) -> None:
         self.weights, self.settings = weights, settings
-        self._muon = {g.name: Muon(g, settings.weight_decay) for g in weights.groups if g.name == MATRICES}
+        self._muon = {g.name: Muon(g, settings.weight_decay) for g in weights.groups if g.sort == MATRICES}
         self._rest = [g for g in weights.groups if g.name not in self._muon]
         groups = [{"params": [g.master], "weight_decay": settings.weight_decay * g.decays} for g in self._rest]
         self._adam = torch.optim.AdamW(
             groups, lr=settings.lr, betas=(settings.beta1, settings.beta2), eps=settings.eps, fused=True
         )
+        self.reach: int | None = None  # layers that move, counted from the heads; the loop says so before each step
         self._halted = torch.zeros((), device=weights.groups[0].master.device)
 
     def gradient_norm(self) -> torch.Tensor:
         """Global L2 norm of the step's gradient, left on its device."""
-        parts = [torch.linalg.vector_norm(g) for g in self.weights.gradients()]
+        slopes = zip(self.weights.groups, self.weights.gradients(), strict=True)
+        parts = [torch.linalg.vector_norm(slope) for group, slope in slopes if self._moves(group)]
         whole: torch.Tensor = torch.linalg.vector_norm(torch.stack(parts))
         return whole
 
@@ -38,12 +40,14 @@ class Optimizer:
         if self._muon and self._halted:  # this asks the device
             return
         for group, slope in zip(self.weights.groups, self.weights.gradients(), strict=True):
+            if not self._moves(group):
+                continue
             if group.name in self._muon:
-                self._muon[group.name].update(slope.div_(divisor), rate)
+                self._muon[group.name].update(slope.div_(divisor), rate * self._share(group))
             else:
                 group.master.grad = slope
-        for adam in self._adam.param_groups:
-            adam["lr"] = rate
+        for group, adam in zip(self._rest, self._adam.param_groups, strict=True):
+            adam["lr"] = rate * self._share(group)
         if self.settings.kind == "adam-2018":
             self._as_released()
         # What torch's own GradScaler tells a fused optimizer: a divisor of the gradient, and whether to leave all as it is.
@@ -52,6 +56,13 @@ class Optimizer:
         for group in self._rest:
             group.master.grad = None
         self.weights.publish()
+
+    def _moves(self, group: Group) -> bool:
+        return self.reach is None or group.depth < self.reach
+
+    def _share(self, group: Group) -> float:
+        """Of the rate, in a layer below the heads."""
+        return float(self.settings.layer_decay**-group.depth)
 
     def _as_released(self) -> None:
         """Brings the fused update to that of GPT-1's released code.

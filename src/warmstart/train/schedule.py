@@ -8,17 +8,21 @@ from warmstart.base.units import Length
 from warmstart.streams.stream import Stream
 from warmstart.train.settings import ScheduleSettings, TrainSettings
 
+SLANT = 32  # the peak over the lowest rate of a slanted triangle
+
 
 class Lengths(NamedTuple):
-    """Lengths in steps: of the run, of its warm-up and cooldown, between two evaluations.
+    """Lengths in steps: of the run, its warm-up and cooldown, between two evaluations and between two layers that thaw.
 
-    The warm-up is whole but for the schedules of 2018, where it is an exact share of the run.
+    The warm-up is whole but for slanted triangles and the schedules of 2018, where it is an exact share of the run. Where
+    all layers move from the start, ``unfreeze_steps`` is 0.
     """
 
     steps: int
     warmup_steps: float
     cooldown_steps: int
     evaluate_steps: int
+    unfreeze_steps: int = 0
 
 
 def plan_lengths(settings: TrainSettings, stream: Stream) -> Lengths:
@@ -36,7 +40,8 @@ def plan_lengths(settings: TrainSettings, stream: Stream) -> Lengths:
     steps = max(1, Length.parse(settings.length, "length").in_steps(**sizes))
     sizes["run_steps"] = steps
     rise = Length.parse(schedule.warmup, "schedule.warmup")
-    warmup = rise.exact_steps(**sizes) if schedule.decay.endswith("-2018") else rise.in_steps(**sizes)
+    exact = schedule.decay.endswith("-2018") or schedule.decay == "slanted"
+    warmup = rise.exact_steps(**sizes) if exact else rise.in_steps(**sizes)
     cooldown = Length.parse(schedule.cooldown, "schedule.cooldown").in_steps(**sizes) if schedule.decay == "wsd" else 0
     evaluate = Length.parse(settings.evaluate_every, "evaluate_every").in_steps(**sizes)
     if cooldown and warmup + cooldown > steps:
@@ -44,7 +49,13 @@ def plan_lengths(settings: TrainSettings, stream: Stream) -> Lengths:
             "warm-up and cooldown do not fit into the run together", where="--cooldown",
             value=f"{warmup:,} and {cooldown:,} steps", allowed=f"{steps:,} steps in all", next_step="shorten one of them",
         )  # fmt: skip
-    return Lengths(steps, warmup, cooldown, max(1, evaluate))
+    thaw = 0 if settings.unfreeze is None else max(1, Length.parse(settings.unfreeze, "unfreeze").in_steps(**sizes))
+    return Lengths(steps, warmup, cooldown, max(1, evaluate), thaw)
+
+
+def reach(step: int, plan: Lengths) -> int | None:
+    """How many layers, counted from the heads, move in update ``step``; ``None``: all."""
+    return 1 + step // plan.unfreeze_steps if plan.unfreeze_steps else None
 
 
 def factor(settings: ScheduleSettings, step: int, plan: Lengths) -> float:
@@ -55,6 +66,10 @@ def factor(settings: ScheduleSettings, step: int, plan: Lengths) -> float:
     """
     if settings.decay.endswith("-2018"):
         return _released(settings.decay, step, plan)
+    if settings.decay == "slanted":
+        cut = math.floor(plan.warmup_steps)
+        share = step / cut if step < cut else 1 - (step - cut) / (plan.steps - cut)
+        return (1 + share * (SLANT - 1)) / SLANT
     if step < plan.warmup_steps:
         return (step + 1) / (plan.warmup_steps + 1)
     if settings.decay == "constant":

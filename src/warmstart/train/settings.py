@@ -8,7 +8,7 @@ from warmstart.base.settings import Settings
 from warmstart.base.units import Length
 
 Precision = Literal["auto", "fp32", "bf16"]
-Decay = Literal["linear", "cosine", "constant", "wsd", "linear-2018", "cosine-2018"]
+Decay = Literal["linear", "cosine", "constant", "wsd", "slanted", "linear-2018", "cosine-2018"]
 
 
 class OptimizerSettings(Settings):
@@ -16,7 +16,8 @@ class OptimizerSettings(Settings):
 
     ``kind``: ``adamw``; ``muon`` for the matrices of the blocks and AdamW for all else, at the same rate; ``adam-2018``
     as GPT-1's released code has it, with ``eps`` beside a second moment that is not corrected for its start, and a decay
-    that follows the corrected rate.
+    that follows the corrected rate. ``layer_decay``: each layer's rate is that of the one above it divided by this, from
+    the heads down to the embeddings (Howard and Ruder 2018, section 3.2: 2.6).
     """
 
     kind: Literal["adamw", "muon", "adam-2018"] = "adamw"
@@ -26,14 +27,17 @@ class OptimizerSettings(Settings):
     eps: float = Field(1e-8, gt=0)
     weight_decay: float = Field(0.01, ge=0)
     clip_norm: float = Field(1.0, gt=0)
+    layer_decay: float = Field(1.0, ge=1)
 
 
 class ScheduleSettings(Settings):
     """Linear warm-up from 0, then a decay to ``final_frac`` of the peak at the end of the run.
 
     ``warmup`` is a length: ``2000 steps`` (GPT-1's pre-training), ``0.002 run`` (its fine-tuning). ``wsd`` stays at the
-    peak and falls linearly over ``cooldown``, the last part of the run. ``linear-2018`` and ``cosine-2018`` are those of
-    GPT-1's released code: the first update has rate 0, and the decay runs from the first step to 0, whatever the warm-up.
+    peak and falls linearly over ``cooldown``, the last part of the run. ``slanted`` rises from 1/32 of the peak over the
+    warm-up and falls back to it (Howard and Ruder 2018, equation 3; their warm-up is ``0.1 run``). ``linear-2018`` and
+    ``cosine-2018`` are those of GPT-1's released code: the first update has rate 0, and the decay runs from the first step
+    to 0, whatever the warm-up.
     """
 
     decay: Decay = "cosine"
@@ -46,6 +50,8 @@ def check_lengths(settings: "TrainSettings") -> None:
     """Refuses a length that is none, before anything is read for it."""
     Length.parse(settings.length, "length")
     Length.parse(settings.evaluate_every, "evaluate_every")
+    if settings.unfreeze is not None:
+        Length.parse(settings.unfreeze, "unfreeze")
     Length.parse(settings.schedule.warmup, "schedule.warmup")
     Length.parse(settings.schedule.cooldown, "schedule.cooldown")
 
@@ -55,7 +61,8 @@ class TrainSettings(Settings):
 
     ``length``, ``evaluate_every`` are lengths with units. ``patience`` is the number of evaluations without a new best
     after which training stops early (0: never). ``accumulation`` splits a batch into at least so many micro-batches;
-    ``max_tokens`` bounds what one micro-batch holds in memory.
+    ``max_tokens`` bounds what one micro-batch holds in memory. ``unfreeze`` is the length after which the next lower layer
+    begins to move, the heads first and the embeddings last (Howard and Ruder 2018, section 3.3: ``1 epoch``).
     """
 
     seed: int = 1
@@ -67,6 +74,7 @@ class TrainSettings(Settings):
     evaluate_every: str = "1 epoch"
     patience: int = Field(0, ge=0)
     save_every_s: float = Field(300.0, ge=0)
+    unfreeze: str | None = None
     optimizer: OptimizerSettings = OptimizerSettings()
     schedule: ScheduleSettings = ScheduleSettings()
 

@@ -21,13 +21,19 @@ from torch import nn
 from warmstart.models.model import Model
 
 MATRICES, DECAYING, PLAIN = "matrices", "decay", "plain"
+EMBEDDINGS = ("tokens", "positions", "segments", "embedding_norm")
+"""Parts of a backbone that stand below its layers."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Group:
-    """Parameters that are updated alike: ``master`` and its gradient ``slope`` (float32), ``work`` (compute dtype)."""
+    """Parameters that are updated alike: ``master`` and its gradient ``slope`` (float32), ``work`` (compute dtype).
 
-    name: str
+    ``depth`` is how many layers they stand below the heads, where layers are told apart.
+    """
+
+    sort: str
+    depth: int
     names: tuple[str, ...]
     parameters: tuple[nn.Parameter, ...]
     master: torch.Tensor
@@ -35,9 +41,14 @@ class Group:
     slope: torch.Tensor
 
     @property
+    def name(self) -> str:
+        """Its name in a checkpoint."""
+        return f"{self.sort}.{self.depth}" if self.depth else self.sort
+
+    @property
     def decays(self) -> bool:
         """Matrices and tables decay; biases and layer-norm gains do not (Radford et al. 2018, section 4.1)."""
-        return self.name != PLAIN
+        return self.sort != PLAIN
 
     def views(self, row: torch.Tensor) -> list[torch.Tensor]:
         """The parts of a flat row, in the shapes of the parameters."""
@@ -57,22 +68,26 @@ class Frozen:
 class Weights:
     """The groups of one model, and the gradient of a whole step in float32."""
 
-    def __init__(self, model: Model, dtype: torch.dtype, *, matrices: bool = False) -> None:
+    def __init__(self, model: Model, dtype: torch.dtype, *, matrices: bool = False, by_layer: bool = False) -> None:
         """Rebinds the parameters of ``model``, which must be float32, to buffers of ``dtype``.
 
         Args:
             model: where ``requires_grad`` says which parameters move.
             dtype: to compute in.
             matrices: whether the matrices of the blocks are a group of their own, as Muon wants them.
+            by_layer: whether each layer has groups of its own.
         """
-        sorts: dict[str, list[tuple[str, nn.Parameter]]] = {name: [] for name in (MATRICES, DECAYING, PLAIN)}
+        layers = model.settings.backbone.layers if by_layer else None
+        sorts: dict[tuple[int, str], list[tuple[str, nn.Parameter]]] = {}
         self.frozen: list[Frozen] = []
         for name, parameter in model.named_parameters():
             if parameter.requires_grad:
-                sorts[_sort(name, parameter, matrices)].append((name, parameter))
+                key = (_depth(name, layers), _sort(name, parameter, matrices))
+                sorts.setdefault(key, []).append((name, parameter))
             else:
                 self.frozen.append(Frozen(name, parameter, parameter.data, parameter.data.to(dtype)))
-        self.groups = [_flatten(name, members, dtype) for name, members in sorts.items() if members]
+        order = sorted(sorts, key=lambda key: (key[0], (MATRICES, DECAYING, PLAIN).index(key[1])))
+        self.groups = [_flatten(sort, depth, sorts[depth, sort], dtype) for depth, sort in order]
         self._taken: set[str] = set()
         self._hooks = [
             parameter.register_post_accumulate_grad_hook(functools.partial(self._take, name, view))  # type: ignore[no-untyped-call]
@@ -150,16 +165,26 @@ def _sort(name: str, parameter: nn.Parameter, matrices: bool) -> str:
     return MATRICES if matrices and parameter.dim() == 2 and "blocks" in name.split(".") else DECAYING
 
 
+def _depth(name: str, layers: int | None) -> int:
+    """How many layers a parameter stands below the heads: embeddings are the lowest; 0 where layers are not told apart."""
+    parts = name.split(".")
+    if layers is None or parts[0] == "heads":
+        return 0
+    if parts[1] == "blocks":
+        return layers - int(parts[2])
+    return layers + 1 if parts[1] in EMBEDDINGS else 0
+
+
 def _bind(group: Group, row: torch.Tensor) -> None:
     for parameter, data in zip(group.parameters, group.views(row), strict=True):
         parameter.data = data
 
 
-def _flatten(name: str, members: Sequence[tuple[str, nn.Parameter]], dtype: torch.dtype) -> Group:
+def _flatten(sort: str, depth: int, members: Sequence[tuple[str, nn.Parameter]], dtype: torch.dtype) -> Group:
     names, parameters = zip(*members, strict=True)
     master = torch.cat([p.detach().float().reshape(-1) for p in parameters])
     work = master if dtype == torch.float32 else master.to(dtype)
-    return Group(name, names, parameters, master, work, torch.zeros_like(master))
+    return Group(sort, depth, names, parameters, master, work, torch.zeros_like(master))
 
 
 def _views(parameters: Sequence[nn.Parameter], row: torch.Tensor) -> list[torch.Tensor]:
