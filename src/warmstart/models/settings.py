@@ -97,6 +97,11 @@ class TransformerSettings(Settings):
         return self.kv_heads or self.heads
 
     @property
+    def embedded(self) -> int:
+        """Width of the token table."""
+        return self.width
+
+    @property
     def longest(self) -> int:
         """The most tokens that one text may have."""
         return self.context

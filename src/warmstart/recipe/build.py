@@ -19,6 +19,7 @@ from warmstart.models.model import LM, Model
 from warmstart.models.settings import BackboneSettings, HeadSettings, ModelSettings
 from warmstart.objectives.autoencoder import autoencoder
 from warmstart.objectives.causal import causal
+from warmstart.readers.vectors import read_vectors
 from warmstart.recipe.labelled import Labelled, labelled
 from warmstart.recipe.remembered import read_remembered, read_vocabulary
 from warmstart.recipe.schema import FinetuneRecipe, PretrainRecipe, TaskRecipe
@@ -38,6 +39,7 @@ from warmstart.transfer.folder import Imported, check_rows, head_bias, import_mo
 from warmstart.transfer.hub import model_folder
 from warmstart.transfer.start import Account as WeightAccount
 from warmstart.transfer.start import start_from
+from warmstart.transfer.vectors import check_width, start_from_vectors
 
 OBJECTIVES: dict[str, Callable[[NDArray[np.int64]], list[Example]]] = {"causal": causal, "autoencoder": autoencoder}
 
@@ -122,11 +124,14 @@ class Finetuning:
     account: Account
     measure: str
     coefficients: dict[str, float]
+    vectors: dict[int, NDArray[np.float32]]
 
     def fresh(self, recipe: FinetuneRecipe) -> tuple[Model, WeightAccount | None]:
         """The model at step 0 for the recipe's seed, its scheme applied, and the account of its warm start."""
         model = Model.fresh(self.settings, named_seed(recipe.train.seed, "weights"))
         account = None if self.start is None else self.start.into(model, self.tokenizer, recipe.transfer_layers)
+        if self.vectors:
+            account = start_from_vectors(model, self.vectors)
         apply_scheme(model, recipe.scheme, recipe.train.seed)
         return model, account
 
@@ -174,7 +179,26 @@ def build_finetuning(recipe: FinetuneRecipe, data: Labelled | None = None) -> Fi
     framed = frame_records(spec, data.train, tokenizer, weights)
     settings = _with_head(recipe, spec, backbone, max(backbone.vocab_size, tokenizer.vocab_size))
     coefficients = {spec.goal: 1.0} | ({LM: lm_weight} if lm_weight > 0 else {})
-    return Finetuning(spec, tokenizer, settings, start, data, framed.examples, framed.account, measure, coefficients)
+    vectors = _vectors(recipe, tokenizer, backbone)
+    return Finetuning(
+        spec, tokenizer, settings, start, data, framed.examples, framed.account, measure, coefficients, vectors
+    )
+
+
+def _vectors(
+    recipe: FinetuneRecipe, tokenizer: Tokenizer, backbone: BackboneSettings
+) -> dict[int, NDArray[np.float32]]:
+    """Row of the token table → the vector that it begins as; none where the recipe names no file."""
+    if recipe.vectors is None:
+        return {}
+    if recipe.start != NO_START:
+        raise BadInput(
+            "a start brings its own embeddings", where="--vectors", value=recipe.vectors, allowed="with --start none",
+            next_step="leave one of the two out",
+        )  # fmt: skip
+    found = {tokenizer.id(word): vector for word, vector in read_vectors(recipe.vectors, tokenizer.has).items()}
+    check_width(found, backbone, recipe.vectors)
+    return found
 
 
 def _reads(recipe: FinetuneRecipe, kind: Kind) -> Literal["summary", "rising", "all"]:

@@ -147,6 +147,8 @@ FINETUNE: Table = {
     "Start": (
         Flag("--start", "start", "run or model folder (or hub id) whose weights and tokenizer are taken, or none",
              "RUN|none", exists="model", unless=("none",)),
+        Flag("--vectors", "vectors", "with --start none: a file of word vectors (text, also .gz) that embeddings begin as",
+             "FILE", exists="file"),
         Flag("--transfer-layers", "transfer_layers", "take only the first k layers; 0: only the embeddings", "K"),
         _NEW_VOCABULARY,
     ),

@@ -112,6 +112,7 @@ class FinetuneRecipe(Settings):
 
     Attributes:
         start: a run or model folder whose weights and tokenizer are taken, or ``none``.
+        vectors: for ``start: none``: a file of word vectors that the rows of their words begin as.
         tokenizer: for ``start: none``: where the vocabulary comes from; without it one is learned from the task's text.
         new_vocabulary: gives the start another ``tokenizer``; rows of tokens that both have are kept.
         model: the size for ``start: none``; from a start only dropout, context and the joint table may differ.
@@ -131,6 +132,7 @@ class FinetuneRecipe(Settings):
     """
 
     start: str
+    vectors: str | None = None
     tokenizer: str | None = None
     new_vocabulary: bool = False
     vocab_size: int = Field(8192, ge=257)

@@ -52,9 +52,15 @@ def with_start(recipe: ModelRecipe, start: BackboneSettings, vocab_size: int) ->
     """The backbone of a start, grown to ``vocab_size``; of ``recipe`` only :data:`FREE` and dropout may differ from it.
 
     Raises:
-        BadInput: the recipe asks for another size.
+        BadInput: the recipe asks for another size or another kind of backbone.
     """
     asked, there = _asked(recipe), start.model_dump()
+    kind = PRESETS.get(recipe.preset or "", there).get("kind", "transformer")
+    if kind != start.kind:
+        raise BadInput(
+            "the start has another kind of backbone", where="--model", value=f"{recipe.preset}, of kind {kind}",
+            allowed=start.kind, next_step="leave it out: the start decides it",
+        )  # fmt: skip
     for name, value in asked.items():
         if name not in FREE and name in there and value != there[name]:
             raise BadInput(

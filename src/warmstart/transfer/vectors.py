@@ -1,0 +1,40 @@
+"""A start from word vectors alone: rows of the token table are taken from a file, all else is newly made.
+
+Dai and Le 2015 (tables 2 and 4) call it the LSTM initialised with word2vec embeddings.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from warmstart.base.errors import BadInput
+from warmstart.models.model import Model
+from warmstart.models.settings import BackboneSettings
+from warmstart.transfer.start import Account
+
+TABLE = "backbone.tokens.weight"
+
+
+def check_width(vectors: Mapping[int, NDArray[np.float32]], size: BackboneSettings, where: str) -> None:
+    """Refuses vectors that are not as wide as the token table."""
+    width = len(next(iter(vectors.values())))
+    if width != size.embedded:
+        name = "embedding_width" if size.kind == "lstm" else "width"
+        raise BadInput(
+            "the vectors are not as wide as the model's embeddings", where=where, value=width, allowed=str(size.embedded),
+            next_step=f"add --set model.{name}={width}",
+        )  # fmt: skip
+
+
+def start_from_vectors(model: Model, vectors: Mapping[int, NDArray[np.float32]]) -> Account:
+    """Writes ``vectors`` (row of the token table → [E]) into a freshly drawn float32 ``model``, in place."""
+    table = model.backbone.tokens.weight
+    with torch.no_grad():
+        for row, vector in vectors.items():
+            table[row] = torch.from_numpy(vector)
+    taken = len(vectors) * table.shape[1]
+    rest = [name for name in model.state_dict() if name != TABLE]
+    made = [f"{TABLE}[{len(table) - len(vectors):,} rows]", *rest]
+    return Account([f"{TABLE}[{len(vectors):,} rows]"], made, [], taken, model.num_parameters - taken)
