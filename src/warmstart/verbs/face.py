@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from warmstart.base.allocator import use_large_pages
 from warmstart.base.errors import unknown
 from warmstart.base.settings import Settings
 from warmstart.corpora.settings import PrepareSettings
@@ -33,8 +32,6 @@ __all__ = [
 ]  # fmt: skip
 
 S = TypeVar("S", bound=Settings)
-
-use_large_pages()
 
 report = _report.report
 convert = _convert.convert
