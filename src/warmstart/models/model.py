@@ -1,16 +1,23 @@
 """Model: one backbone and named heads. Batch in, per goal (loss sum, weight) out."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from warmstart.example.batch import Batch
 from warmstart.models.heads import Head
 from warmstart.models.losses import Loss, SlopeOf, Softmax, next_token_loss, slope_of, token_losses
-from warmstart.models.settings import ModelSettings
+from warmstart.models.settings import ModelSettings, PoolerActivation
 from warmstart.models.transformer import Tables, Transformer, initialise
 
+POOLED: dict[PoolerActivation, Callable[[torch.Tensor], torch.Tensor]] = {
+    "tanh": torch.tanh,
+    "gelu": F.gelu,
+    "relu": F.relu,
+}
 LM = "lm"  # the goal whose head is the token table itself
 
 
@@ -87,7 +94,7 @@ class Model(nn.Module):
         pooler = self.backbone.pooler
         if not self.settings.heads[name].pooled or pooler is None:
             return states_MD
-        return torch.tanh(pooler(states_MD))
+        return POOLED[self.backbone.settings.pooler_activation](pooler(states_MD))
 
     def _head(self, name: str) -> Head:
         head: Any = self.heads[name]

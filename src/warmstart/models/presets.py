@@ -78,8 +78,8 @@ def check(settings: TransformerSettings, where: str = "model.heads") -> Transfor
     """``settings``, if its parts fit together.
 
     Raises:
-        BadInput: heads that do not divide the width, shared keys that do not divide the heads, or positions that two
-            choices want differently.
+        BadInput: heads that do not divide the width, shared keys that do not divide the heads, bins of distance that cannot
+            be halved, or positions or tables that two choices want differently.
     """
     if settings.head_width is None and settings.width % settings.heads:
         raise BadInput(
@@ -95,6 +95,21 @@ def check(settings: TransformerSettings, where: str = "model.heads") -> Transfor
         raise BadInput(
             "rotary positions turn pairs of numbers", where=where, value=f"heads of {settings.per_head}",
             allowed="an even width per head",
+        )  # fmt: skip
+    if settings.relative_bins % 4 or settings.relative_bins >= 4 * settings.relative_distance:
+        raise BadInput(
+            "bins of distance are halved for both directions, and each half into exact and growing ones", where=where,
+            value=settings.relative_bins, allowed=f"a multiple of 4 below {4 * settings.relative_distance}",
+        )  # fmt: skip
+    if settings.embedding_width and (settings.joint_table or not settings.tied):
+        raise BadInput(
+            "tables of another width than the states need a tied softmax and no joint table", where=where,
+            value=f"tied {settings.tied}, joint table {settings.joint_table}", allowed="tied true, joint table false",
+        )  # fmt: skip
+    if max(settings.text_segments) >= max(2, settings.segments):
+        raise BadInput(
+            "a text takes a segment that the table does not have", where=where, value=settings.text_segments,
+            allowed=f"0 to {settings.segments - 1}",
         )  # fmt: skip
     if settings.joint_table and (settings.positions == "rotary" or not settings.tied):
         raise BadInput(
