@@ -24,7 +24,7 @@ from warmstart.recipe.sizes import backbone_settings, for_task, with_start
 from warmstart.streams.sources import Listed, Rows, num_rows
 from warmstart.streams.stream import Stream
 from warmstart.tasks.frames import class_weights, frame_records, units
-from warmstart.tasks.framing import Account, marks
+from warmstart.tasks.framing import Account, between, marks
 from warmstart.tasks.span import some_unanswered
 from warmstart.tasks.spec import HEAD_KINDS, FrameSettings, SpanSettings, TagSettings, TaskSpec
 from warmstart.tasks.tagging import unread_tag
@@ -152,6 +152,7 @@ def build_finetuning(recipe: FinetuneRecipe, data: Labelled | None = None) -> Fi
         lm=lm_weight > 0,
         lm_weights=recipe.lm_average,
         clean=_rules(recipe),
+        between=between(backbone.sight, tokenizer),
         segment_limit=recipe.task.segment_limit,
     )
     spec = _spec(recipe.task, data, frame)

@@ -57,10 +57,14 @@ def with_start(recipe: ModelRecipe, start: TransformerSettings, vocab_size: int)
 
 
 def for_task(backbone: TransformerSettings, goal: str, lm: bool) -> TransformerSettings:
-    """The backbone without what a task does not read: the pooler where tokens are read, the softmax without its goal."""
+    """The backbone with what a task reads and no more.
+
+    A bidirectional one reads a text as a whole through a pooler, newly made where its pre-training had none. Where tokens
+    are read there is none, and no softmax over the vocabulary without its goal.
+    """
     return backbone.model_copy(
         update={
-            "pooler": backbone.pooler and goal in POOLED,
+            "pooler": backbone.sight == "full" and goal in POOLED,
             "lm_transform": backbone.lm_transform and lm,
             "tied": backbone.tied or not lm,
         }
