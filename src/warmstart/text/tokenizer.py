@@ -90,7 +90,7 @@ class Tokenizer:
                 "no tokenizer here", where=str(path), allowed=f"{FILE}, {foreign.FORMS}",
                 next_step="give a folder that holds one of these, such as a corpus, a run or a published model",
             )  # fmt: skip
-        return Tokenizer(backend, roles.named_roles(file.parent))
+        return Tokenizer(foreign.unspoken(backend), roles.named_roles(file.parent))
 
     def save(self, folder: Path, template: Template | None = None, context: int | None = None) -> None:
         """Writes ``tokenizer.json`` and the ``tokenizer_config.json`` that ``transformers`` looks for.
