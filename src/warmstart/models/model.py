@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from warmstart.example.batch import Batch
 from warmstart.models.heads import Head
-from warmstart.models.losses import Loss, SlopeOf, Softmax, next_token_loss, slope_of, token_losses
+from warmstart.models.losses import Judged, Loss, SlopeOf, Softmax, judged_tokens, next_token_loss, slope_of
 from warmstart.models.settings import ModelSettings, PoolerActivation
 from warmstart.models.transformer import Tables, Transformer, initialise
 
@@ -63,11 +63,11 @@ class Model(nn.Module):
         }
 
     @torch.inference_mode()
-    def token_losses(self, batch: Batch) -> torch.Tensor:
-        """[Q] float32 negative log-probability of each next token that the goal ``lm`` asks for."""
+    def judge_tokens(self, batch: Batch) -> Judged:
+        """[Q] how each token that the goal ``lm`` asks for fares."""
         asked, tables = batch.goals[LM], self.backbone.tables()
         states_MD = self.backbone(batch, tables, asked.reads)
-        return token_losses(self._softmax(states_MD, tables), asked.targets)
+        return judged_tokens(self._softmax(states_MD, tables), asked.targets)
 
     def next_token_logits(self, states: torch.Tensor) -> torch.Tensor:
         """[…, V] float32 logits of the next token after each state."""
