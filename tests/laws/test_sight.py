@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from warmstart.base.seeds import generator
 from warmstart.example.batch import Batch, collate
 from warmstart.example.example import Example
 from warmstart.example.record import Record
@@ -19,9 +20,15 @@ from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.relative import RelativeBias, bins
 from warmstart.models.settings import ModelSettings
+from warmstart.objectives.masked import masked
+from warmstart.objectives.masking import Masking
+from warmstart.objectives.mixture import mixture
+from warmstart.objectives.pseudo_masked import pseudo_masked
+from warmstart.objectives.settings import MaskSettings
 from warmstart.tasks.frames import frame_records
 from warmstart.tasks.spec import FrameSettings, SpanSettings, TaskSpec
 from warmstart.text.tokenizer import TASK_SPECIALS, Tokenizer
+from warmstart.text.words import Borders
 
 HEADS, WIDTH = 2, 8
 
@@ -78,6 +85,15 @@ FRAMINGS = {
 }
 
 
+FRAMES = {"masked": masked, "mixture": mixture, "pseudo-masked": pseudo_masked}
+
+
+def masking(**changes: object) -> Masking:
+    """Ids from 500 on are special; every third of the others goes on with the word before it."""
+    borders = Borders((np.arange(504) % 3 != 2) | (np.arange(504) >= 500), np.zeros(504, bool))
+    return Masking(MaskSettings.model_validate(changes), 500, 501, 502, 503, 504, borders)
+
+
 KERNELS = {"plain": Kernels(), "SDPA": Kernels(longest_plain=0), "SDPA, large groups": Kernels(0, group=64)}
 
 
@@ -124,6 +140,19 @@ def test_kernels_with_distances_equal_the_law(
     want = brute_force(qkv, batch, relative)
     torch.testing.assert_close(ours, want)
     torch.testing.assert_close(torch.autograd.grad(ours, given, pull), torch.autograd.grad(want, given, pull))
+
+
+@pytest.mark.parametrize("units", ["tokens", "spans"])
+@pytest.mark.parametrize("objective", FRAMES)
+def test_frames_that_hide_tokens_equal_the_law(objective: str, units: str) -> None:
+    """Witness: the law, for pre-training frames: masked, of four kinds of sight, and pseudo-masked."""
+    rng = np.random.default_rng(0)
+    texts = [rng.integers(0, 500, n) for n in (2, 30, 9, 17, 30, 4, 12, 8)]
+    batch = collate([FRAMES[objective](ids, generator(n), masking(units=units)) for n, ids in enumerate(texts)])
+    assert batch.pattern is (Pattern.FULL if objective == "masked" else Pattern.GENERAL)
+    qkv = torch.randn(batch.num_tokens, 3 * WIDTH, dtype=torch.float64)
+    plan = plan_attention(batch, torch.float64, Kernels())
+    torch.testing.assert_close(attend(qkv, plan, HEADS, 0.0), brute_force(qkv, batch))
 
 
 TASKS = {

@@ -66,7 +66,8 @@ _MODEL = (
     Flag(
         "--model",
         "model.preset",
-        "size: gpt1 (116.5M weights), gpt2, bert, gpt1-mini, bert-mini, gpt1-micro, gpt1-tiny, modern, modern-mini",
+        "size: gpt1 (116.5M weights), gpt2, gpt1-mini, gpt1-micro, gpt1-tiny, bert, bert-mini, bert-tiny, modern, "
+        "modern-mini",
         "PRESET",
     ),
     Flag("--layers", "model.layers", "layers, where they differ from the preset", "N"),
