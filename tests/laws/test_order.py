@@ -125,7 +125,7 @@ def test_every_token_is_predicted_once(lengths: list[int], width: int, held_out:
 
 @pytest.mark.parametrize("objective", DRAWN)
 def test_what_is_hidden_follows_from_seed_epoch_and_row(objective: str) -> None:
-    """Invariant: the same whenever and with whomever it is asked; anew in another epoch or by another seed; all tokens once."""
+    """Invariant: the same whenever it is asked, beside whatever; anew in another epoch, by another seed; all text once."""
     documents = [list(range(start, start + length)) for start, length in ((0, 70), (70, 33), (103, 2), (105, 90))]
     corpus, tools = Flat(documents), masking()
 
