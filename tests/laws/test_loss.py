@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
+from warmstart.base.seeds import generator
 from warmstart.example.batch import Batch, collate
 from warmstart.example.example import Example, Floats, Goal, Ints
 from warmstart.models import losses
@@ -20,12 +21,19 @@ from warmstart.models.losses import Softmax, next_token_loss, token_losses
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import HeadSettings, ModelSettings
+from warmstart.objectives.masked import masked
+from warmstart.objectives.masking import Masking
+from warmstart.objectives.mixture import mixture
+from warmstart.objectives.pseudo_masked import pseudo_masked
+from warmstart.objectives.settings import MaskSettings
 from warmstart.streams.stream import split
+from warmstart.text.words import Borders
 from warmstart.train.optimizer import Optimizer
 from warmstart.train.settings import OptimizerSettings
 from warmstart.train.step import accumulate
 from warmstart.train.weights import Weights
 
+DRAWN = {"masked": masked, "mixture": mixture, "pseudo-masked": pseudo_masked}
 Record = list[Example]
 CLASSES, LABELS = 3, 4
 COEFFICIENTS = {"lm": 0.5, "label": 1.0, "labels": 0.7, "score": 0.3, "choice": 1.3, "tags": 0.9, "span": 0.4}
@@ -366,3 +374,34 @@ def test_heads_return_sums() -> None:
     for name, loss in single.items():
         torch.testing.assert_close(double[name].sum, 2 * loss.sum)
         assert double[name].weight == pytest.approx(2 * loss.weight)
+
+
+# ---- masked objectives
+
+
+@pytest.mark.parametrize("objective", DRAWN)
+def test_masked_objectives_split_in_any_way(objective: str) -> None:
+    """Witness: torch's cross-entropy of full logits, one text after another; the same gradient for any split."""
+    borders = Borders(np.ones(512, bool), np.zeros(512, bool))
+    tools = Masking(MaskSettings(units="spans"), 500, 501, 502, None, 504, borders)
+    rng = np.random.default_rng(0)
+    given = [DRAWN[objective](rng.integers(0, 500, n), generator(n), tools) for n in (9, 30, 2, 17, 41, 5, 23)]
+    backbone = preset("bert-tiny", init_std=0.2, relative_bins=8, embedding_width=16)
+    model = Model.fresh(ModelSettings(backbone=backbone), 1)
+    twin = copy.deepcopy(model).double()
+    total = count = 0.0
+    for [example] in given:
+        goal = example.goals["lm"]
+        states = twin.backbone.lm_transform(twin.backbone(collate([[example]]))[torch.from_numpy(goal.reads)])
+        logits = states @ twin.backbone.tokens.weight.T + twin.backbone.lm_transform.bias
+        total = total + F.cross_entropy(logits, torch.from_numpy(goal.targets), reduction="sum")
+        count += len(goal.reads)
+    (total / count).backward()  # type: ignore[union-attr]
+    named = {name: p.grad if p.grad is not None else torch.zeros_like(p) for name, p in twin.named_parameters()}
+    optimizer = Optimizer(Weights(model.train(), torch.float32), OptimizerSettings())
+    wanted = torch.cat([named[name].flatten() for group in optimizer.weights.groups for name in group.names]).float()
+    for at_least in (1, 2, 4, 7):
+        means = accumulate(model, optimizer, split(given, at_least, 8192), {"lm": 1.0}, seed=1)
+        torch.testing.assert_close(float(means["lm"]), float(total.detach() / count), rtol=1e-5, atol=0.0)  # type: ignore[union-attr]
+        found = torch.cat(optimizer.weights.gradients())
+        assert float((found - wanted).norm() / wanted.norm()) < 1e-5

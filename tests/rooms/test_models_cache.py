@@ -14,20 +14,21 @@ from warmstart.models.transformer import Transformer
 LENGTHS = (13, 5, 1, 20)
 
 
-def backbone(norm: str) -> Transformer:
-    return Model.fresh(ModelSettings(backbone=preset("gpt1-tiny", norm=norm, init_std=0.3)), 1).eval().backbone
+def backbone(norm: str, relative_bins: int = 0) -> Transformer:
+    settings = preset("gpt1-tiny", norm=norm, init_std=0.3, relative_bins=relative_bins, relative_distance=12)
+    return Model.fresh(ModelSettings(backbone=settings), 1).eval().backbone
 
 
 def whole(body: Transformer, ids: torch.Tensor) -> torch.Tensor:
     return body(collate([[Example.left_to_right(ids.numpy(), {})]]))  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize("norm", ["post", "pre"])
+@pytest.mark.parametrize(("norm", "bins"), [("post", 0), ("pre", 0), ("post", 8)])
 @pytest.mark.parametrize("pieces", [(20,), (1,) * 20, (7, 1, 12), (3, 17)])
 @torch.no_grad()
-def test_pieces_of_any_size(norm: str, pieces: tuple[int, ...]) -> None:
+def test_pieces_of_any_size(norm: str, bins: int, pieces: tuple[int, ...]) -> None:
     """Witness: one pass over each whole text as a Batch; rows of unequal length, padded at their end."""
-    body = backbone(norm)
+    body = backbone(norm, bins)
     ids = torch.from_numpy(np.random.default_rng(2).integers(0, 512, (4, 20)))
     lengths = torch.tensor(LENGTHS)
     cache, start, states = body.new_cache(4, 20), 0, []

@@ -50,7 +50,7 @@ def check_words(table: str, recipe: "Settings") -> None:
     """
     from warmstart.base.units import Length
     from warmstart.recipe.schema import FinetuneRecipe, PretrainRecipe
-    from warmstart.recipe.sizes import backbone_settings
+    from warmstart.recipe.sizes import backbone_settings, pretrained_size
     from warmstart.text.clean import check_rules
 
     for flag in flags_of(table):
@@ -58,7 +58,8 @@ def check_words(table: str, recipe: "Settings") -> None:
             Length.parse(_value(recipe, flag.path), flag.name)
     if isinstance(recipe, PretrainRecipe):
         check_rules(recipe.corpus.clean)
-        backbone_settings(recipe.model, recipe.corpus.vocab_size)
+        if recipe.start == "none":
+            pretrained_size(recipe, recipe.corpus.vocab_size)
     elif isinstance(recipe, FinetuneRecipe):
         if recipe.start == "none":
             backbone_settings(recipe.model, recipe.vocab_size)

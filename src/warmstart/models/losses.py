@@ -123,14 +123,27 @@ def next_token_loss(
     return (token_losses(softmax, targets_M) * weights_M).sum()
 
 
+class Judged(NamedTuple):
+    """[M] float32 negative log-probability of each target, and whether it is the first guess."""
+
+    losses: torch.Tensor
+    right: torch.Tensor
+
+
 @torch.no_grad()
+def judged_tokens(softmax: Softmax, targets_M: torch.Tensor) -> Judged:
+    """How each target fares, one chunk of logits at a time."""
+    losses, right = [softmax.states.new_zeros(0, dtype=torch.float32)], [targets_M.new_zeros(0, dtype=torch.bool)]
+    for start, targets in zip(range(0, len(targets_M), CHUNK), torch.split(targets_M, CHUNK), strict=False):
+        logits = softmax.logits(slice(start, start + CHUNK))
+        losses.append(F.cross_entropy(logits, targets, reduction="none"))
+        right.append(logits.argmax(-1) == targets)
+    return Judged(torch.cat(losses), torch.cat(right))
+
+
 def token_losses(softmax: Softmax, targets_M: torch.Tensor) -> torch.Tensor:
-    """[M] float32 negative log-probability of each target, one chunk of logits at a time."""
-    parts = [
-        F.cross_entropy(softmax.logits(slice(start, start + CHUNK)), targets, reduction="none")
-        for start, targets in zip(range(0, len(targets_M), CHUNK), torch.split(targets_M, CHUNK), strict=False)
-    ]
-    return torch.cat(parts) if len(targets_M) else softmax.states.new_zeros(0, dtype=torch.float32)
+    """[M] float32 negative log-probability of each target."""
+    return judged_tokens(softmax, targets_M).losses
 
 
 def class_loss(logits_QC: torch.Tensor, targets_Q: torch.Tensor, weights_Q: torch.Tensor) -> torch.Tensor:

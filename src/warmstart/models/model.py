@@ -1,16 +1,23 @@
 """Model: one backbone and named heads. Batch in, per goal (loss sum, weight) out."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from warmstart.example.batch import Batch
 from warmstart.models.heads import Head
-from warmstart.models.losses import Loss, SlopeOf, Softmax, next_token_loss, slope_of, token_losses
-from warmstart.models.settings import ModelSettings
+from warmstart.models.losses import Judged, Loss, SlopeOf, Softmax, judged_tokens, next_token_loss, slope_of
+from warmstart.models.settings import ModelSettings, PoolerActivation
 from warmstart.models.transformer import Tables, Transformer, initialise
 
+POOLED: dict[PoolerActivation, Callable[[torch.Tensor], torch.Tensor]] = {
+    "tanh": torch.tanh,
+    "gelu": F.gelu,
+    "relu": F.relu,
+}
 LM = "lm"  # the goal whose head is the token table itself
 
 
@@ -56,11 +63,15 @@ class Model(nn.Module):
         }
 
     @torch.inference_mode()
-    def token_losses(self, batch: Batch) -> torch.Tensor:
-        """[Q] float32 negative log-probability of each next token that the goal ``lm`` asks for."""
+    def judge_tokens(self, batch: Batch) -> Judged:
+        """[Q] how each token that the goal ``lm`` asks for fares."""
         asked, tables = batch.goals[LM], self.backbone.tables()
         states_MD = self.backbone(batch, tables, asked.reads)
-        return token_losses(self._softmax(states_MD, tables), asked.targets)
+        return judged_tokens(self._softmax(states_MD, tables), asked.targets)
+
+    def token_losses(self, batch: Batch) -> torch.Tensor:
+        """[Q] float32 negative log-probability of each token that the goal ``lm`` asks for."""
+        return self.judge_tokens(batch).losses
 
     def next_token_logits(self, states: torch.Tensor) -> torch.Tensor:
         """[…, V] float32 logits of the next token after each state."""
@@ -87,7 +98,7 @@ class Model(nn.Module):
         pooler = self.backbone.pooler
         if not self.settings.heads[name].pooled or pooler is None:
             return states_MD
-        return torch.tanh(pooler(states_MD))
+        return POOLED[self.backbone.settings.pooler_activation](pooler(states_MD))
 
     def _head(self, name: str) -> Head:
         head: Any = self.heads[name]

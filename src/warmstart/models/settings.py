@@ -8,12 +8,13 @@ from warmstart.base.settings import Settings
 
 HeadKind = Literal["class", "multilabel", "score", "choice", "span"]
 Activation = Literal["gelu", "gelu_tanh", "silu", "relu"]
+PoolerActivation = Literal["tanh", "gelu", "relu"]
 
 
 class HeadSettings(Settings):
     """``size`` is the number of classes or labels; scores and choices have 1, spans 2.
 
-    ``pooled`` reads the states through the backbone's pooler (BERT's tanh layer); ``bias`` is the linear's.
+    ``pooled`` reads the states through the backbone's pooler (BERT's layer with tanh); ``bias`` is the linear's.
     """
 
     kind: HeadKind
@@ -31,8 +32,13 @@ class TransformerSettings(Settings):
         kv_heads: keys and values shared by groups of query heads (Llama); ``None``: one for each.
         head_width: of one head; ``None``: the width divided by the heads.
         segments: rows of the segment table (BERT: 2); 0: none.
+        text_segments: the rows that source and target take where one text is made from another (UniLM: 4 and 5).
+        embedding_width: of the tables, where a linear leads from it to the width (ELECTRA); ``None``: the width.
         positions: a learned table, or queries and keys turned by their position (rotary; Llama).
         rotary_base: the base of the rotary frequencies.
+        relative_bins: bins of distance whose bias, one per head, is added to the scores of all layers (UniLMv2: 32);
+            0: none.
+        relative_distance: from this distance on all tokens are in the outermost bins.
         norm: ``post`` normalises after each residual sum (GPT-1, BERT), ``pre`` before each part and once at the end
             (GPT-2, Llama).
         norm_kind: layer norm, or the root mean square alone (Llama).
@@ -43,7 +49,8 @@ class TransformerSettings(Settings):
         bias: whether the linears have biases (Llama: none).
         tied: the softmax over the vocabulary uses the token table; or it has a table of its own.
         lm_transform: BERT's linear, activation and norm between a state and that softmax, and a bias per token.
-        pooler: BERT's linear and tanh over the state of the first token, for heads that ask for it.
+        pooler: BERT's linear and activation over the state of the first token, for heads that ask for it.
+        pooler_activation: tanh (BERT, RoBERTa), GELU (ELECTRA) or ReLU (DistilBERT).
         joint_table: tokens and positions are one matrix, dropout falls on the matrix itself, and its position rows
             stand in the softmax (GPT-1's released code).
     """
@@ -58,9 +65,13 @@ class TransformerSettings(Settings):
     head_width: int | None = Field(None, ge=1)
     hidden: int = Field(3072, ge=1)
     segments: int = Field(0, ge=0)
+    text_segments: tuple[int, int] = (0, 1)
+    embedding_width: int | None = Field(None, ge=1)
     sight: Literal["causal", "full"] = "causal"
     positions: Literal["learned", "rotary"] = "learned"
     rotary_base: float = Field(10000.0, gt=1)
+    relative_bins: int = Field(0, ge=0)
+    relative_distance: int = Field(128, ge=2)
     norm: Literal["post", "pre"] = "post"
     norm_kind: Literal["layer", "rms"] = "layer"
     embedding_norm: bool = False
@@ -71,6 +82,7 @@ class TransformerSettings(Settings):
     tied: bool = True
     lm_transform: bool = False
     pooler: bool = False
+    pooler_activation: PoolerActivation = "tanh"
     joint_table: bool = False
     embedding_dropout: float = Field(0.1, ge=0, lt=1)
     attention_dropout: float = Field(0.1, ge=0, lt=1)
@@ -82,6 +94,11 @@ class TransformerSettings(Settings):
     def per_head(self) -> int:
         """Width of one head."""
         return self.head_width or self.width // self.heads
+
+    @property
+    def table_width(self) -> int:
+        """Width of the tables."""
+        return self.embedding_width or self.width
 
     @property
     def key_heads(self) -> int:

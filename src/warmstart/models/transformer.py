@@ -16,11 +16,12 @@ from warmstart.models.attention import Kernels, plan_attention
 from warmstart.models.blocks import ACTIVATIONS, Block, Turns, make_norm, rotary
 from warmstart.models.cache import Cache, LayerCache
 from warmstart.models.dropout import Dropout
+from warmstart.models.relative import RelativeBias
 from warmstart.models.settings import TransformerSettings
 
 
 class Tables(NamedTuple):
-    """The tables of one forward pass: tokens [V, D], positions [C, D] if learned, and the rows of the softmax."""
+    """The tables of one forward pass: tokens [V, E], positions [C, E] if learned, and the rows of the softmax."""
 
     tokens: torch.Tensor
     positions: torch.Tensor | None
@@ -28,17 +29,20 @@ class Tables(NamedTuple):
 
 
 class LMTransform(nn.Module):
-    """BERT's way from a state to the softmax over the vocabulary: linear, activation, norm, and a bias per token."""
+    """BERT's way from a state to the softmax over the vocabulary: linear, activation, norm, and a bias per token.
+
+    It ends in the width of the table, which in ELECTRA is not that of the states.
+    """
 
     def __init__(self, settings: TransformerSettings) -> None:
         super().__init__()
-        self.linear = nn.Linear(settings.width, settings.width)
-        self.norm = make_norm(settings)
+        self.linear = nn.Linear(settings.width, settings.table_width)
+        self.norm = make_norm(settings, settings.table_width)
         self.bias = nn.Parameter(torch.zeros(settings.vocab_size))
         self.activation = ACTIVATIONS[settings.activation]
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
-        """[…, D] → […, D]."""
+        """[…, D] → […, E]."""
         return self.norm(self.activation(self.linear(states)))  # type: ignore[no-any-return]
 
 
@@ -50,10 +54,13 @@ class Transformer(nn.Module):
         self.settings = settings
         self.kernels = Kernels()  # whoever knows the machine may choose others
         learned, post = settings.positions == "learned", settings.norm == "post"
-        self.tokens = nn.Embedding(settings.vocab_size, settings.width)
-        self.positions = nn.Embedding(settings.context, settings.width) if learned else None
-        self.segments = nn.Embedding(settings.segments, settings.width) if settings.segments else None
-        self.embedding_norm = make_norm(settings) if settings.embedding_norm else None
+        width = settings.table_width
+        self.tokens = nn.Embedding(settings.vocab_size, width)
+        self.positions = nn.Embedding(settings.context, width) if learned else None
+        self.segments = nn.Embedding(settings.segments, width) if settings.segments else None
+        self.embedding_norm = make_norm(settings, width) if settings.embedding_norm else None
+        self.widening = nn.Linear(width, settings.width) if settings.embedding_width else None
+        self.relative = RelativeBias(settings) if settings.relative_bins else None
         self.drop = Dropout(settings.embedding_dropout)
         self.blocks = nn.ModuleList(Block(settings) for _ in range(settings.layers))
         self.final_norm = None if post else make_norm(settings)
@@ -75,7 +82,7 @@ class Transformer(nn.Module):
 
         What only serves the states of other tokens is left out: after its attention the last layer works on M tokens.
         """
-        plan = plan_attention(batch, self.tokens.weight.dtype, self.kernels)
+        plan = plan_attention(batch, self.tokens.weight.dtype, self.kernels, self.relative)
         tables = tables or self.tables()
         x = self._embed(batch.ids, batch.positions, batch.segments, tables)
         turns, last = self._turns(batch.positions), len(self.blocks) - 1
@@ -87,6 +94,7 @@ class Transformer(nn.Module):
         """States [B, T, D] of padded rows, for export; ``layer`` says, for all layers alike, who sees whom."""
         positions = torch.arange(ids_BT.shape[1], device=ids_BT.device)
         x_BTD = self._embed(ids_BT, positions, segments_BT, self.tables())
+        layer.bias = self._biased(layer.bias, positions[None])
         turns = self._turns(positions)
         for block in self.blocks:
             x_BTD = block(x_BTD, layer, turns)
@@ -102,8 +110,9 @@ class Transformer(nn.Module):
         """States [B, T, D] of the next T tokens of each sequence, left to right; ``cache`` takes their keys in."""
         cache.open(ids_BT.shape[1])
         x_BTD = self._embed(ids_BT, cache.positions, None, self.tables())
-        turns = self._turns(cache.positions)
+        turns, bias = self._turns(cache.positions), self._biased(cache.layers[0].bias, cache.positions)
         for block, layer in zip(self.blocks, cache.layers, strict=True):
+            layer.bias = bias
             x_BTD = block(x_BTD, layer, turns)
         return x_BTD if self.final_norm is None else self.final_norm(x_BTD)
 
@@ -118,7 +127,16 @@ class Transformer(nn.Module):
             x = x + (self.segments.weight[0] if segments is None else self.segments(segments))
         if self.embedding_norm is not None:
             x = self.embedding_norm(x)
-        return x if self.settings.joint_table else self.drop(x)
+        x = x if self.settings.joint_table else self.drop(x)
+        return x if self.widening is None else self.widening(x)
+
+    def _biased(self, bias_BTS: torch.Tensor, positions_BT: torch.Tensor) -> torch.Tensor:
+        """The bias of a cache with that of distances added, [B, H, T, S]; slot s holds the token at position s."""
+        if self.relative is None:
+            return bias_BTS
+        slots = torch.arange(bias_BTS.shape[-1], device=positions_BT.device)[None]
+        added: torch.Tensor = self.relative(positions_BT, slots)
+        return bias_BTS.unsqueeze(1) + added
 
     def _turns(self, positions: torch.Tensor) -> Turns | None:
         return None if self.positions is not None else rotary(positions, self.settings, self.tokens.weight.dtype)

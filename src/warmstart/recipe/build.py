@@ -1,12 +1,9 @@
 """From recipes to the things they name: models, tokenizers, streams. Nothing is written here."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from warmstart.base.errors import BadInput
 from warmstart.base.seeds import named_seed
@@ -16,15 +13,15 @@ from warmstart.metrics.measures import check_measure, default_measures
 from warmstart.metrics.tagging import require_seqeval
 from warmstart.models.model import LM, Model
 from warmstart.models.settings import HeadSettings, ModelSettings, TransformerSettings
-from warmstart.objectives.causal import causal
 from warmstart.recipe.labelled import Labelled, labelled
+from warmstart.recipe.objectives import Framing, with_marks
 from warmstart.recipe.remembered import read_remembered, read_vocabulary
 from warmstart.recipe.schema import FinetuneRecipe, PretrainRecipe, TaskRecipe
-from warmstart.recipe.sizes import backbone_settings, for_task, with_start
-from warmstart.streams.sources import Listed, Rows, num_rows
+from warmstart.recipe.sizes import backbone_settings, for_objective, for_task, pretrained_size, with_start
+from warmstart.streams.sources import Listed, Source
 from warmstart.streams.stream import Stream
 from warmstart.tasks.frames import class_weights, frame_records, units
-from warmstart.tasks.framing import Account, marks
+from warmstart.tasks.framing import Account, between, marks
 from warmstart.tasks.span import some_unanswered
 from warmstart.tasks.spec import HEAD_KINDS, FrameSettings, SpanSettings, TagSettings, TaskSpec
 from warmstart.tasks.tagging import unread_tag
@@ -37,8 +34,6 @@ from warmstart.transfer.hub import model_folder
 from warmstart.transfer.start import Account as WeightAccount
 from warmstart.transfer.start import start_from
 
-OBJECTIVES: dict[str, Callable[[NDArray[np.int64]], list[Example]]] = {"causal": causal}
-
 NO_START = "none"
 
 
@@ -47,7 +42,7 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def stream_of(source: Listed | Rows, settings: TrainSettings, *, shuffle: bool = True) -> Stream:
+def stream_of(source: Source, settings: TrainSettings, *, shuffle: bool = True) -> Stream:
     """The Stream of a source as training wants it, or in its own order."""
     return Stream(
         source, settings.batch_size, settings.seed, settings.accumulation, settings.max_tokens, shuffle=shuffle
@@ -72,26 +67,27 @@ def build_pretraining(recipe: PretrainRecipe, corpus: Corpus) -> Pretraining:
     Raises:
         BadInput: an unknown preset, a corpus of another tokenizer, or one too small for a single row.
     """
-    tokenizer = corpus.tokenizer()
+    tokenizer = with_marks(corpus.tokenizer(), recipe.objective)
     if recipe.corpus.tokenizer is not None:
         corpus.require_tokenizer(Tokenizer.load(Path(recipe.corpus.tokenizer)))
     start = None if recipe.start == NO_START else _read_start(recipe.start)
     if start is None:
-        backbone = backbone_settings(recipe.model, tokenizer.vocab_size)
+        backbone = pretrained_size(recipe, tokenizer.vocab_size)
     else:
         if not recipe.new_vocabulary and not tokenizer.begins_with(start.tokenizer):
             corpus.require_tokenizer(start.tokenizer)
         backbone = with_start(recipe.model, start.backbone, start.rows_for(tokenizer))
-    rows = num_rows(corpus.num_tokens, backbone.context)
+        backbone = for_objective(backbone, recipe.objective)
+    framing = Framing(recipe.objective, recipe.mask, tokenizer, backbone)
+    rows = framing.rows(corpus).num_rows
     held_out = min(rows - 1, max(1, round(recipe.dev_frac * rows))) if recipe.dev_frac else 0
     if rows < 1:
         raise BadInput(
             "the corpus is too small to learn from", where=str(corpus.folder), value=f"{corpus.num_tokens} tokens",
             allowed="at least 2 tokens", next_step="add text",
         )  # fmt: skip
-    frame = OBJECTIVES[recipe.objective]
-    train = stream_of(Rows(corpus, backbone.context, frame, held_out), recipe.train)
-    dev = Rows(corpus, backbone.context, frame, held_out, dev=True) if held_out else None
+    train = stream_of(framing.rows(corpus, held_out, seed=recipe.train.seed), recipe.train)
+    dev = framing.rows(corpus, held_out, dev=True) if held_out else None
     model = Model.fresh(ModelSettings(backbone=backbone), named_seed(recipe.train.seed, "weights"))
     moved = None if start is None else start.into(model, tokenizer)
     judged = stream_of(dev, recipe.train, shuffle=False) if dev else None
@@ -152,6 +148,7 @@ def build_finetuning(recipe: FinetuneRecipe, data: Labelled | None = None) -> Fi
         lm=lm_weight > 0,
         lm_weights=recipe.lm_average,
         clean=_rules(recipe),
+        between=between(backbone.sight, tokenizer),
         segment_limit=recipe.task.segment_limit,
     )
     spec = _spec(recipe.task, data, frame)

@@ -66,7 +66,8 @@ _MODEL = (
     Flag(
         "--model",
         "model.preset",
-        "size: gpt1 (116.5M weights), gpt2, gpt1-mini, gpt1-micro, gpt1-tiny, modern, modern-mini",
+        "size: gpt1 (116.5M weights), gpt2, gpt1-mini, gpt1-micro, gpt1-tiny, bert, bert-mini, bert-tiny, modern, "
+        "modern-mini",
         "PRESET",
     ),
     Flag("--layers", "model.layers", "layers, where they differ from the preset", "N"),
@@ -129,7 +130,10 @@ PRETRAIN: Table = {
              many=True, exists="text"),
         *_under("corpus", _TEXT),
         *_under("corpus", _VOCABULARY),
-        Flag("--objective", "objective", "what is learned from text"),
+        Flag("--objective", "objective", "what is learned from text: the next token, masked tokens (BERT), these under four "
+             "kinds of sight (UniLM), or at once and one by one (UniLMv2)"),
+        Flag("--mask", "mask.units", "what is masked together"),
+        Flag("--mask-share", "mask.share", "of the tokens that is masked", "SHARE"),
         Flag("--dev-frac", "dev_frac", "share of the text held out to be judged on", "SHARE"),
     ),
     "Model": (

@@ -12,6 +12,7 @@ from warmstart.base.files import read_json, write_json
 from warmstart.base.settings import Settings
 from warmstart.corpora.corpus import MANIFEST, read_manifest
 from warmstart.metrics.entities import OUTSIDE
+from warmstart.tasks.framing import between
 from warmstart.tasks.spec import FrameSettings, Kind, TagSettings, TaskSpec
 from warmstart.text.clean import check_rules
 from warmstart.text.tokenizer import Tokenizer
@@ -84,4 +85,9 @@ def read_vocabulary(folder: Path) -> tuple[Tokenizer, Remembered]:
     """
     remembered = read_remembered(folder)
     check_rules(remembered.rules, str(folder))
-    return Tokenizer.load(folder).after(remembered.rules), remembered
+    tokenizer = Tokenizer.load(folder).after(remembered.rules)
+    if remembered.task is not None:
+        frame = remembered.task.frame
+        frame = frame.model_copy(update={"between": between(frame.sight, tokenizer)})
+        remembered = Remembered(task=remembered.task.model_copy(update={"frame": frame}))
+    return tokenizer, remembered

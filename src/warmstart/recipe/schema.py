@@ -10,7 +10,10 @@ from typing import Literal
 from pydantic import Field
 
 from warmstart.base.settings import Settings
+from warmstart.objectives.settings import MaskSettings
 from warmstart.train.settings import OptimizerSettings, ScheduleSettings, SchemeSettings, TrainSettings
+
+Objective = Literal["causal", "masked", "mixture", "pseudo-masked"]
 
 
 class CorpusRecipe(Settings):
@@ -29,9 +32,9 @@ class CorpusRecipe(Settings):
 class ModelRecipe(Settings):
     """A preset (or a model folder, whose sizes are taken), and what differs from it.
 
-    Without ``preset`` a start decides the size, and without a start it is ``gpt1-mini``. ``dropout`` sets embedding,
-    attention and residual dropout alike. ``joint_table`` makes tokens and positions one matrix, as GPT-1's released code
-    has it: dropout falls on the matrix, and its position rows stand in the softmax.
+    Without ``preset`` a start decides the size, and without a start it is ``gpt1-mini``, or ``bert-mini`` to guess masked
+    tokens. ``dropout`` sets embedding, attention and residual dropout alike. ``joint_table`` makes tokens and positions one
+    matrix, as GPT-1's released code has it: dropout falls on the matrix, and its position rows stand in the softmax.
     """
 
     preset: str | None = None
@@ -54,7 +57,9 @@ class PretrainRecipe(Settings):
         start: a run whose weights, size and tokenizer are taken, to be trained on for another kind of text; or ``none``.
         new_vocabulary: gives the start the corpus's vocabulary; rows of tokens that both have are kept.
         model: the size for ``start: none``; from a start only dropout, context and the joint table may differ.
-        objective: what is learned.
+        objective: what is learned: the next token, masked tokens (BERT), masked tokens under four kinds of sight (UniLM), or
+            masked tokens at once and one unit after the other (UniLMv2).
+        mask: for all objectives but ``causal``.
         dev_frac: share of the rows that is held out to be judged on.
     """
 
@@ -62,7 +67,8 @@ class PretrainRecipe(Settings):
     new_vocabulary: bool = False
     corpus: CorpusRecipe
     model: ModelRecipe = ModelRecipe()
-    objective: Literal["causal"] = "causal"
+    objective: Objective = "causal"
+    mask: MaskSettings = MaskSettings()
     dev_frac: float = Field(0.005, ge=0, lt=1)
     train: TrainSettings = TrainSettings(evaluate_every="0.1 run")
 

@@ -164,7 +164,7 @@ class Frame:
 
     def sequence(self, before: Sequence[Ints], after: Ints | None = None) -> Ints:
         """``[start] before… [extract]`` or ``[start] before… [delimiter] after [extract]``."""
-        tail: list[Ints] = [] if after is None else [np.array([self.delimiter]), after]
+        tail: list[Ints] = [] if after is None else [np.full(self.spec.frame.between, self.delimiter), after]
         return np.concatenate([np.array([self.start]), *before, *tail, np.array([self.extract])])
 
     def ask(self, record: Record, sequences: Sequence[Ints]) -> list[Example]:
@@ -232,7 +232,7 @@ class Frame:
             BadInput: the text is too long and ``long_text`` is ``refuse``.
         """
         lengths, settings = parts.lengths, self.spec.frame
-        specials = 2 if len(lengths) == 1 else 3
+        specials = 2 if len(lengths) == 1 else settings.specials
         needed = sum(lengths) + specials
         most = settings.segment_limit or needed
         if needed <= settings.context and max(lengths) <= most:
@@ -255,6 +255,11 @@ def marks(sight: str, tokenizer: "Tokenizer") -> tuple[str, str, str]:
     if sight == "full" and first is not None and last is not None:
         return first, last, last
     return START, DELIMITER, EXTRACT
+
+
+def between(sight: str, tokenizer: "Tokenizer") -> int:
+    """How many delimiters stand between two texts: 2 in RoBERTa's and XLM-R's vocabularies, told by the delimiter's name."""
+    return 2 if marks(sight, tokenizer)[1] == "</s>" else 1
 
 
 def encode(records: Sequence[Record], tokenizer: "Tokenizer", rules: Sequence[str]) -> Iterator[Parts]:

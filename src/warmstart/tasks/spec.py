@@ -78,6 +78,7 @@ class FrameSettings(Settings):
         sight: ``causal`` for a left-to-right backbone, ``full`` for a bidirectional one.
         lm: whether the auxiliary goal ``lm`` is asked too (GPT-1, section 3.2).
         clean: the rules (:data:`warmstart.text.clean.RULES`) that the pre-training text was cleaned with.
+        between: delimiters between two texts (RoBERTa and XLM-R: 2).
         segment_limit: the most tokens of one text of several, before the one rule is applied (GPT-1's released code).
         lm_weights: every token counts alike, or every sequence does (GPT-1's code averages per sequence first).
     """
@@ -88,7 +89,13 @@ class FrameSettings(Settings):
     lm: bool = True
     lm_weights: Literal["token", "sequence"] = "token"
     clean: tuple[str, ...] = ()
+    between: int = Field(1, ge=1)
     segment_limit: int | None = Field(None, ge=1)
+
+    @property
+    def specials(self) -> int:
+        """Special tokens of an Example of two texts."""
+        return 2 + self.between
 
     def model_post_init(self, context: object) -> None:
         """A token that sees its successor cannot be asked to guess it."""

@@ -1,0 +1,77 @@
+"""What is learned from text: the table of objectives, and what each needs of model and vocabulary."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from warmstart.corpora.corpus import Corpus
+from warmstart.example.example import Example, Ints
+from warmstart.models.settings import TransformerSettings
+from warmstart.objectives.causal import causal
+from warmstart.objectives.masked import masked
+from warmstart.objectives.masking import Masking
+from warmstart.objectives.mixture import mixture
+from warmstart.objectives.pseudo_masked import pseudo_masked
+from warmstart.objectives.settings import MaskSettings
+from warmstart.recipe.schema import Objective
+from warmstart.streams.sources import DrawnRows, Rows
+from warmstart.text.tokenizer import Tokenizer
+from warmstart.text.words import Borders
+
+DRAWN: dict[Objective, Callable[[Ints, np.random.Generator, Masking], list[Example]]] = {
+    "masked": masked,
+    "mixture": mixture,
+    "pseudo-masked": pseudo_masked,
+}
+"""The objectives that hide something; each draws what."""
+
+WORDS: dict[Objective, str] = {
+    "causal": "A causal language model",
+    "masked": "A masked language model",
+    "mixture": "A language model of UniLM's mixture",
+    "pseudo-masked": "A pseudo-masked language model",
+}
+
+ROLES = {"cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]", "pad": "[PAD]"}
+"""Special tokens that masking asks for, and what they are called where a vocabulary has none."""
+
+FRAMED = 3  # special tokens of the longest frame
+
+
+def with_marks(tokenizer: Tokenizer, objective: Objective) -> Tokenizer:
+    """The tokenizer with the special tokens that the objective asks for; new ones stand at its end."""
+    if objective not in DRAWN:
+        return tokenizer
+    return tokenizer.with_specials([name for role, name in ROLES.items() if tokenizer.role(role) is None])
+
+
+def masking_of(settings: MaskSettings, tokenizer: Tokenizer, backbone: TransformerSettings) -> Masking:
+    """What masking needs to know of a vocabulary and a model."""
+    cls, sep, mask = (tokenizer.role_id(role) for role in ("cls", "sep", "mask"))
+    return Masking(
+        settings, cls, sep, mask, tokenizer.end_id, tokenizer.vocab_size, Borders.of(tokenizer),
+        backbone.segments, backbone.text_segments,
+    )  # fmt: skip
+
+
+def row_width(objective: Objective, context: int) -> int:
+    """Tokens of a row of the corpus, so that its frames fit into the context."""
+    return context - FRAMED if objective in DRAWN else context
+
+
+class Framing:
+    """Rows of a corpus as one objective frames them for one model."""
+
+    def __init__(
+        self, objective: Objective, mask: MaskSettings, tokenizer: Tokenizer, backbone: TransformerSettings
+    ) -> None:
+        self.objective, self.width = objective, row_width(objective, backbone.context)
+        self.masking = masking_of(mask, tokenizer, backbone) if objective in DRAWN else None
+
+    def rows(self, corpus: Corpus, held_out: int = 0, *, dev: bool = False, seed: int = 0) -> Rows | DrawnRows:
+        """The rows; those of dev hide the same tokens whatever the seed."""
+        if self.masking is None:
+            return Rows(corpus, self.width, causal, held_out, dev)
+        frame, masking = DRAWN[self.objective], self.masking
+        seed = 0 if dev else seed
+        return DrawnRows(corpus, self.width, lambda ids, draw: frame(ids, draw, masking), held_out, dev=dev, seed=seed)
