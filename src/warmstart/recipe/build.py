@@ -20,8 +20,9 @@ from warmstart.objectives.causal import causal
 from warmstart.recipe.labelled import Labelled, labelled
 from warmstart.recipe.remembered import read_remembered, read_vocabulary
 from warmstart.recipe.schema import FinetuneRecipe, PretrainRecipe, TaskRecipe
+from warmstart.recipe.seq2seq import Redraw, check_seq2seq, generating, redrawn, smoothing
 from warmstart.recipe.sizes import backbone_settings, for_task, with_start
-from warmstart.streams.sources import Listed, Rows, num_rows
+from warmstart.streams.sources import Listed, Redrawn, Rows, Source, num_rows
 from warmstart.streams.stream import Stream
 from warmstart.tasks.frames import class_weights, frame_records, units
 from warmstart.tasks.framing import Account, marks
@@ -47,7 +48,7 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def stream_of(source: Listed | Rows, settings: TrainSettings, *, shuffle: bool = True) -> Stream:
+def stream_of(source: Source, settings: TrainSettings, *, shuffle: bool = True) -> Stream:
     """The Stream of a source as training wants it, or in its own order."""
     return Stream(
         source, settings.batch_size, settings.seed, settings.accumulation, settings.max_tokens, shuffle=shuffle
@@ -111,16 +112,21 @@ class Finetuning:
     account: Account
     measure: str
     coefficients: dict[str, float]
+    redraw: Redraw | None = None
 
     def fresh(self, recipe: FinetuneRecipe) -> tuple[Model, WeightAccount | None]:
         """The model at step 0 for the recipe's seed, its scheme applied, and the account of its warm start."""
         model = Model.fresh(self.settings, named_seed(recipe.train.seed, "weights"))
         account = None if self.start is None else self.start.into(model, self.tokenizer, recipe.transfer_layers)
         apply_scheme(model, recipe.scheme, recipe.train.seed)
+        if self.spec.kind == "seq2seq":
+            model.smoothing = smoothing(self.spec, self.tokenizer)
         return model, account
 
     def stream(self, settings: TrainSettings) -> Stream:
-        """Batches of whole Records, or of single windows on their contexts."""
+        """Batches of whole Records, or of single windows on their contexts; noise is drawn anew in every epoch."""
+        if self.redraw is not None:
+            return stream_of(Redrawn(len(self.examples), self.redraw, settings.seed), settings)
         return stream_of(Listed(units(self.spec.kind, self.examples)), settings)
 
 
@@ -155,24 +161,30 @@ def build_finetuning(recipe: FinetuneRecipe, data: Labelled | None = None) -> Fi
         segment_limit=recipe.task.segment_limit,
     )
     spec = _spec(recipe.task, data, frame)
+    if spec.kind == "seq2seq":
+        check_seq2seq(spec, backbone, tokenizer)
     measure = recipe.task.measure or data.measure or default_measures(spec.measured, len(spec.label_names))[0]
     check_measure(measure, spec.measured, "--measure")
     weights = class_weights(data.task_set) if recipe.task.class_weights == "balanced" else None
     framed = frame_records(spec, data.train, tokenizer, weights)
+    redraw = None if spec.kind != "seq2seq" else redrawn(spec, data.train, framed.parts, tokenizer)
     settings = _with_head(recipe, spec, backbone, max(backbone.vocab_size, tokenizer.vocab_size))
     coefficients = {spec.goal: 1.0} | ({LM: lm_weight} if lm_weight > 0 else {})
-    return Finetuning(spec, tokenizer, settings, start, data, framed.examples, framed.account, measure, coefficients)
+    account = framed.account
+    return Finetuning(spec, tokenizer, settings, start, data, framed.examples, account, measure, coefficients, redraw)
 
 
 def _lm_weight(recipe: FinetuneRecipe, backbone: TransformerSettings) -> float:
     """λ: as asked; by itself the paper's, where there is something to learn and something to move."""
-    if recipe.scheme.kind == "head":
+    if recipe.scheme.kind == "head" or recipe.task.name == "seq2seq":
         return 0.0
     return (0.5 if backbone.sight == "causal" else 0.0) if recipe.lm_weight is None else recipe.lm_weight
 
 
 def _with_head(recipe: FinetuneRecipe, spec: TaskSpec, backbone: TransformerSettings, vocab_size: int) -> ModelSettings:
     """The task's model: the backbone without what the task does not read, and a head as its layout has one."""
+    if spec.kind == "seq2seq":
+        return ModelSettings(backbone=generating(backbone).model_copy(update={"vocab_size": vocab_size}))
     backbone = for_task(backbone, spec.goal, spec.frame.lm).model_copy(update={"vocab_size": vocab_size})
     head = HeadSettings(
         kind=HEAD_KINDS[spec.goal], size=spec.outputs, dropout=recipe.head_dropout, pooled=backbone.pooler,
@@ -231,6 +243,8 @@ def _spec(task: TaskRecipe, data: Labelled, frame: FrameSettings) -> TaskSpec:
         threshold = 0.0 if some_unanswered(data.train) else None
         span = SpanSettings(stride=task.stride, longest=task.max_answer, threshold=threshold)
         return spec.model_copy(update={"span": span})
+    if spec.kind == "seq2seq":
+        return spec.model_copy(update={"seq2seq": task.seq2seq})
     return spec
 
 

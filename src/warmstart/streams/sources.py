@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from warmstart.base.seeds import generator
 from warmstart.example.example import Example
 from warmstart.streams.order import permuted
 
@@ -53,6 +54,20 @@ class Listed:
     def take(self, epoch: int, indices: Ints) -> list[list[Example]]:
         """The same Examples in every epoch."""
         return [self.records[i] for i in indices.tolist()]
+
+
+class Redrawn:
+    """Units that are framed anew in every epoch, with noise that follows from (seed, epoch, number of the unit)."""
+
+    def __init__(self, count: int, frame: Callable[[int, np.random.Generator], list[Example]], seed: int) -> None:
+        self.count, self.frame, self.seed = count, frame, seed
+
+    def __len__(self) -> int:
+        return self.count
+
+    def take(self, epoch: int, indices: Ints) -> list[list[Example]]:
+        """The Examples of these units as this epoch has them."""
+        return [self.frame(i, generator(self.seed, "noise", epoch, i)) for i in indices.tolist()]
 
 
 class Rows:
