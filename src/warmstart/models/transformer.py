@@ -14,7 +14,8 @@ from torch.nn import functional as F
 from warmstart.example.batch import Batch
 from warmstart.models.attention import Kernels, plan_attention
 from warmstart.models.blocks import ACTIVATIONS, Block, Turns, make_norm, rotary
-from warmstart.models.cache import Cache, LayerCache
+from warmstart.models.branches import Branches
+from warmstart.models.cache import LayerCache
 from warmstart.models.dropout import Dropout
 from warmstart.models.settings import TransformerSettings
 
@@ -92,18 +93,18 @@ class Transformer(nn.Module):
             x_BTD = block(x_BTD, layer, turns)
         return x_BTD if self.final_norm is None else self.final_norm(x_BTD)
 
-    def new_cache(self, rows: int, length: int) -> Cache:
-        """Room for the keys and values of ``rows`` sequences of up to ``length`` tokens."""
+    def new_branches(self, sources: int, columns: int) -> Branches:
+        """Room for the keys and values of ``sources`` sources and their branches, ``columns`` tokens each."""
         table = self.tokens.weight
-        shape = (rows, self.settings.key_heads, length, self.settings.per_head)
-        return Cache.empty(len(self.blocks), shape, table.dtype, table.device)
+        shape = (sources, self.settings.key_heads, columns, self.settings.per_head)
+        return Branches(len(self.blocks), shape, table.dtype, table.device)
 
-    def advance(self, ids_BT: torch.Tensor, cache: Cache) -> torch.Tensor:
-        """States [B, T, D] of the next T tokens of each sequence, left to right; ``cache`` takes their keys in."""
-        cache.open(ids_BT.shape[1])
-        x_BTD = self._embed(ids_BT, cache.positions, None, self.tables())
-        turns = self._turns(cache.positions)
-        for block, layer in zip(self.blocks, cache.layers, strict=True):
+    def branch(self, ids_BT: torch.Tensor, segment: int, branches: Branches) -> torch.Tensor:
+        """States [B, T, D] of the tokens that ``branches`` has been opened for, all of one segment."""
+        segments = None if self.segments is None else torch.full_like(ids_BT, segment)
+        x_BTD = self._embed(ids_BT, branches.positions, segments, self.tables())
+        turns = self._turns(branches.positions)
+        for block, layer in zip(self.blocks, branches.layers, strict=True):
             x_BTD = block(x_BTD, layer, turns)
         return x_BTD if self.final_norm is None else self.final_norm(x_BTD)
 
