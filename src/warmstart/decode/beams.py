@@ -79,12 +79,18 @@ def diverse(
     parts: list[Chosen] = []
     for group in range(groups):
         own = slice(None) if rows == 1 else slice(group * each * wide, (group + 1) * each * wide)
-        taken = torch.cat([part.tokens for part in parts], 1) if parts else tokens[:, :0]
+        taken = torch.cat([_taken(part, end_id) for part in parts], 1) if parts else tokens[:, :0]
         penalty = cost * (tokens[:, own, None] == taken[:, None, :]).sum(2)
         part = _picked(found[:, own], tokens[:, own], wide, end_id, each, penalty)
         shift = 0 if rows == 1 else group * each
         parts.append(part._replace(parents=part.parents + shift, ended_parents=part.ended_parents + shift))
     return Chosen(*(torch.cat(columns, 1) for columns in zip(*parts, strict=True)))
+
+
+def _taken(part: Chosen, end_id: int | None) -> torch.Tensor:
+    """[B, 2 · rows] the tokens that a group has chosen, its ends among them; -1 stands for none."""
+    ends = torch.full_like(part.ended_parents, -1 if end_id is None else end_id)
+    return torch.cat([part.tokens, ends.masked_fill(part.ended_scores.isinf(), -1)], 1)
 
 
 def compatible(

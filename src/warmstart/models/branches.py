@@ -58,7 +58,7 @@ class Branches:
         self.at = 0
 
     def open_source(self, lengths_B: torch.Tensor, start: int, stop: int, *, full: bool) -> None:
-        """Lays out columns ``start`` to ``stop`` of the sources, padded at their end, each token seeing all or what came before.
+        """Lays out columns ``start`` to ``stop`` of the sources, padded at their end; a token sees all or what came before.
 
         Where all is seen, these are all columns.
         """

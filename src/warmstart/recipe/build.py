@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from warmstart.base.errors import BadInput
 from warmstart.base.seeds import named_seed
 from warmstart.corpora.corpus import Corpus
 from warmstart.example.example import Example
+from warmstart.metrics.generated import FALLBACK, PREFERRED, available, check_generated
 from warmstart.metrics.measures import check_measure, default_measures
 from warmstart.metrics.tagging import require_seqeval
 from warmstart.models.model import LM, Model
@@ -163,8 +165,10 @@ def build_finetuning(recipe: FinetuneRecipe, data: Labelled | None = None) -> Fi
     spec = _spec(recipe.task, data, frame)
     if spec.kind == "seq2seq":
         check_seq2seq(spec, backbone, tokenizer)
-    measure = recipe.task.measure or data.measure or default_measures(spec.measured, len(spec.label_names))[0]
-    check_measure(measure, spec.measured, "--measure")
+    measure = recipe.task.measure or data.measure or _default_measure(spec)
+    (check_generated if spec.kind == "seq2seq" else partial(check_measure, goal=spec.measured))(
+        measure, where="--measure"
+    )
     weights = class_weights(data.task_set) if recipe.task.class_weights == "balanced" else None
     framed = frame_records(spec, data.train, tokenizer, weights)
     redraw = None if spec.kind != "seq2seq" else redrawn(spec, data.train, framed.parts, tokenizer)
@@ -172,6 +176,13 @@ def build_finetuning(recipe: FinetuneRecipe, data: Labelled | None = None) -> Fi
     coefficients = {spec.goal: 1.0} | ({LM: lm_weight} if lm_weight > 0 else {})
     account = framed.account
     return Finetuning(spec, tokenizer, settings, start, data, framed.examples, account, measure, coefficients, redraw)
+
+
+def _default_measure(spec: TaskSpec) -> str:
+    """What dev is judged by; of generated texts the one that everybody reports, where its library is installed."""
+    if spec.kind == "seq2seq":
+        return PREFERRED if available(PREFERRED) else FALLBACK
+    return default_measures(spec.measured, len(spec.label_names))[0]
 
 
 def _lm_weight(recipe: FinetuneRecipe, backbone: TransformerSettings) -> float:

@@ -31,7 +31,7 @@ def describe(examples: Sequence[Example], tokenizer: Tokenizer, label_names: Seq
         lines.append(f"{len(example)} tokens{of}, {_sight(example)}: {_shown(example.ids, tokenizer)}")
         for name, goal in example.goals.items():
             if name == "lm":
-                said = _next_tokens(goal, tokenizer)
+                said = _next_tokens(example, goal, tokenizer)
             else:
                 said = _SAID.get(name, _answer)(example, name, goal, tokenizer, label_names)
             lines.append(f"  {name}: {said}")
@@ -54,16 +54,18 @@ def _quoted(text: str) -> str:
     return '"' + text.replace("\n", "⏎") + '"'
 
 
-def _next_tokens(goal: Goal, tokenizer: Tokenizer) -> str:
-    """How many next tokens are learned, and which, where not all of them are."""
+def _next_tokens(example: Example, goal: Goal, tokenizer: Tokenizer) -> str:
+    """How many tokens are learned, and which: each the one after the place that is read, or behind a mask there."""
     learned = goal.weights > 0
     count = int(learned.sum())
     if count == 0:
         return "nothing is learned"
     first, last = goal.reads[learned][[0, -1]]
     total = f", weight {goal.weights.sum():g} in all" if not np.all(goal.weights[learned] == 1) else ""
+    after = np.minimum(goal.reads + 1, len(example) - 1)
+    asked = "the token after each" if np.mean(example.ids[after] == goal.targets) > 0.5 else "what stands there"
     return (
-        f"reads {count} places from {first} to {last}, learns the token after each{total}: "
+        f"reads {count} places from {first} to {last}, learns {asked}{total}: "
         f"{_shown(goal.targets[learned], tokenizer)}"
     )
 

@@ -10,7 +10,10 @@ from warmstart.train.settings import Precision
 
 
 class EvaluateRequest(Settings):
-    """``warmstart evaluate``; ``task`` and ``split`` are for data sets, not for files."""
+    """``warmstart evaluate``; ``task`` and ``split`` are for data sets, not for files.
+
+    ``measures`` and, of ``search``, what is said, are for runs that generate.
+    """
 
     run: str
     data: str
@@ -19,6 +22,8 @@ class EvaluateRequest(Settings):
     label_map: tuple[str, ...] = ()
     encoding: str = "utf-8"
     precision: Precision = "auto"
+    measures: tuple[str, ...] = ()
+    search: GenerateSettings = GenerateSettings()
 
 
 class PredictRequest(Settings):
@@ -31,6 +36,8 @@ class PredictRequest(Settings):
     encoding: str = "utf-8"
     long_text: Literal["cut", "refuse"] | None = None
     precision: Precision = "fp32"
+    lattices: str | None = None
+    search: GenerateSettings = GenerateSettings()
 
 
 class SubmitRequest(Settings):

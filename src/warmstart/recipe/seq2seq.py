@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from warmstart.base.errors import BadInput
+from warmstart.decode.settings import GenerateSettings, check_search
 from warmstart.example.example import Example
 from warmstart.example.record import Record
 from warmstart.models.losses import Smoothing
@@ -57,6 +58,16 @@ def generating(backbone: TransformerSettings) -> TransformerSettings:
     """
     full = backbone.sight == "full"
     return backbone.model_copy(update={"pooler": False, "lm_transform": full or backbone.lm_transform})
+
+
+def search_of(asked: GenerateSettings, spec: TaskSpec) -> GenerateSettings:
+    """How the run generates: as asked, and where nothing is said of it up to the length of the targets that it learns."""
+    check_search(asked)
+    return (
+        asked
+        if "max_new" in asked.model_fields_set
+        else asked.model_copy(update={"max_new": spec.seq2seq.target_limit})
+    )
 
 
 def redrawn(spec: TaskSpec, records: Sequence[Record], parts: Sequence[Parts], tokenizer: Tokenizer) -> Redraw:

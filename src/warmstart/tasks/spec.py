@@ -89,6 +89,7 @@ class Seq2SeqSettings(Settings):
         smoothing: share of the label that all other tokens have together (Szegedy et al. 2016).
         source_segment: row of the segment table for the source, where the model has one.
         target_segment: the same for the target.
+        cleanup: what is done to texts before they are scored (:mod:`warmstart.metrics.cleanup`).
     """
 
     algorithm: Algorithm = "pseudo-masked"
@@ -103,6 +104,7 @@ class Seq2SeqSettings(Settings):
     smoothing: float = Field(0.1, ge=0, lt=1)
     source_segment: int = Field(0, ge=0)
     target_segment: int = Field(1, ge=0)
+    cleanup: Literal["none", "cnndm", "xsum", "gigaword", "question"] = "none"
 
 
 class FrameSettings(Settings):

@@ -1,7 +1,7 @@
 """``warmstart predict``: a file of examples in, the same rows with label, score and probabilities out, as a stream."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from warmstart.base.console import emit_lines, say
 from warmstart.base.errors import BadInput
 from warmstart.base.files import write_atomic
 from warmstart.evaluation.answers import Reading
+from warmstart.evaluation.generated import Generator, lattice_line, text_row
 from warmstart.evaluation.predict import predict_rows
 from warmstart.tasks.dataset import read_records
 from warmstart.tasks.framing import Account
@@ -26,6 +27,7 @@ def predict(
     long_text: str | None = None,
     precision: str = "fp32",
     label_map: Sequence[str] = (),
+    generating: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Writes one JSON line per row of ``input`` to ``output``, in order; memory does not grow with the file.
 
@@ -37,6 +39,8 @@ def predict(
         long_text: ``cut`` or ``refuse``; ``None`` does as the run was trained.
         precision: of the products.
         label_map: ``own=other`` for each of the run's labels that is to be called otherwise.
+        generating: of a run that generates: ``search``, how it generates where not as it remembers, and ``lattices``, a
+            file for what the search kept of each row.
 
     Returns:
         {"run", "output", "examples", "cut"}.
@@ -44,8 +48,11 @@ def predict(
     Raises:
         BadInput: no such run, ``output`` exists, or a broken row (the file is then not written).
     """
-    if output != STANDARD and Path(output).exists():
-        raise BadInput("the output file exists", where=output, next_step="choose another --output, or remove it first")
+    said = generating or {}
+    lattices = said.get("lattices")
+    for path in filter(None, (output, lattices)):
+        if path != STANDARD and Path(path).exists():
+            raise BadInput("the output file exists", where=path, next_step="choose another name, or remove it first")
     loaded = load_run(run, precision)
     spec = loaded.task().relabelled(label_map)
     if long_text is not None:
@@ -59,12 +66,19 @@ def predict(
     records = read_records(
         spec.kind, input, spec.label_names, encoding, require_label=False, tag_column=spec.tags.column
     )
+    kept: list[str] = []
     rows = predict_rows(loaded.model, loaded.tokenizer, spec, records, Reading(tell=tell))
+    if spec.kind == "seq2seq":
+        keep = None if lattices is None else lambda number, lattice: kept.append(lattice_line(number, lattice))
+        made = Generator(loaded.model, loaded.tokenizer, spec, loaded.search(said.get("search", {})), keep)
+        rows = (text_row(found, made.settings.texts > 1) for found in made.of(records, tell))
     lines = (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
     if output == STANDARD:
         emit_lines(lines)
     else:
         write_atomic(Path(output), lambda file: file.writelines(line.encode("utf-8") for line in lines))
+    if lattices is not None:
+        write_atomic(Path(lattices), lambda file: file.writelines(line.encode("utf-8") for line in kept))
     for line in cut_in_words(spec, account):
         say(line)
     return {"run": run, "output": output, "examples": account.used, "cut": account.cut}
