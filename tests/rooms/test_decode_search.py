@@ -17,6 +17,7 @@ from warmstart.decode.settings import GenerateSettings, check_search
 from warmstart.example.batch import collate
 from warmstart.example.example import Example
 from warmstart.example.record import Record
+from warmstart.models.branches import AHEAD, ALIGNED, Branches
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import ModelSettings
@@ -252,17 +253,17 @@ def test_neighbours_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_memory_does_not_grow_with_beams_times_source(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Witness: the sizes of the keys that are kept, as the search asks for them: source + beams x steps."""
-    asked = []
-    from warmstart.models.transformer import Transformer
-
-    real = Transformer.new_branches
-    monkeypatch.setattr(Transformer, "new_branches", lambda self, *a: asked.append(a) or real(self, *a))
+    """Witness: the columns of the keys that the last step read: source + beams x steps, and room for a few more."""
+    kept: list[Branches] = []
+    real = Branches.follow
+    monkeypatch.setattr(Branches, "follow", lambda self, parents: kept.append(self) or real(self, parents))
     model = make("causal")
     for beam in (1, 2, 8):
         for length in (4, 24):
-            found(model, "causal", sources(length), beam=beam, max_new=3)
-    assert asked == [(1, length + 1 + 1 + 3 * beam) for beam in (1, 2, 8) for length in (4, 24)]
+            found(model, "causal", sources(length), Limits(None), beam=beam, max_new=12)
+            [keys] = {tuple(layer.keys.shape) for layer in kept[-1].layers}
+            columns = length + 2 + beam * 11
+            assert keys[0] == 1 and columns <= keys[3] <= columns + beam * AHEAD + 2 * ALIGNED
 
 
 def test_lattices_rank_again() -> None:

@@ -10,24 +10,30 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from warmstart.models.blocks import ACTIVATIONS, FeedForward
 from warmstart.models.model import Model
 
 Product = Callable[[torch.Tensor], torch.Tensor]
 TOP_CHUNK = 64  # logits whose greatest is looked at first
 
 
-def product(weight_OI: torch.Tensor, bias_O: torch.Tensor | None, rows: int) -> Product:
-    """X → x·weightᵀ + bias, packed where that is possible; ``rows`` of x are expected."""
-    plain: Product = lambda x: F.linear(x, weight_OI, bias_O)  # noqa: E731
+def product(weight_OI: torch.Tensor, bias_O: torch.Tensor | None, rows: int, gelu: str = "") -> Product:
+    """The product with a weight, x·weightᵀ + bias, packed where that is possible; ``rows`` of x are expected.
+
+    With ``gelu`` (``none``: exact, ``tanh``) that is applied to it, in the same pass where it is packed.
+    """
+    linear: Product = lambda x: F.linear(x, weight_OI, bias_O)  # noqa: E731
+    plain: Product = (lambda x: F.gelu(linear(x), approximate=gelu)) if gelu else linear
+    after = "gelu" if gelu else "none"
     if weight_OI.device.type != "cpu":
         return plain
     try:
         packed = torch.ops.mkldnn._reorder_linear_weight(weight_OI.detach(), rows)
         run = torch.ops.mkldnn._linear_pointwise
-        run(weight_OI.detach()[:1], packed, bias_O, "none", [], "")
+        run(weight_OI.detach()[:1], packed, bias_O, after, [], gelu)
     except (AttributeError, RuntimeError, NotImplementedError):
         return plain
-    return lambda x: run(x, packed, bias_O, "none", [], "")
+    return lambda x: run(x, packed, bias_O, after, [], gelu)
 
 
 @contextlib.contextmanager
@@ -37,6 +43,9 @@ def packed(model: Model, rows: int) -> Iterator[Product]:
     The weights must not change meanwhile; they are packed beside what is there, so memory holds them twice.
     """
     linears = [part for part in model.backbone.blocks.modules() if type(part) is nn.Linear]
+    gelu = {"gelu": "none", "gelu_tanh": "tanh"}.get(model.settings.backbone.activation, "")
+    parts = [part for part in model.backbone.blocks.modules() if isinstance(part, FeedForward) and not part.gated]
+    fused = [part for part in parts if gelu and type(part.up) is nn.Linear]
     table = model.backbone.tables().softmax[: model.settings.backbone.vocab_size]
     head = model.backbone.lm_transform
     bias = None if head is None else head.bias[: len(table)].to(table.dtype)
@@ -44,10 +53,15 @@ def packed(model: Model, rows: int) -> Iterator[Product]:
     try:
         for linear in linears:
             linear.forward = product(linear.weight, linear.bias, rows)  # type: ignore[method-assign,assignment]
+        for part in fused:
+            part.up.forward = product(part.up.weight, part.up.bias, rows, gelu)  # type: ignore[method-assign,assignment]
+            part.activation = lambda x: x
         yield softmax if head is None else lambda states: softmax(head(states))
     finally:
         for linear in linears:
             linear.__dict__.pop("forward", None)
+        for part in fused:
+            part.activation = ACTIVATIONS[model.settings.backbone.activation]
 
 
 def top(logits_RV: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -163,9 +163,8 @@ class _Growth:
         """Branches that have read the sources, and the sources' lengths [B]."""
         body = self.model.backbone
         lengths = [len(one.source.ids) for one in self.sources]
-        width, most = max(lengths), max(one.most for one in self.sources)
-        masks = self.rows if self.way.mask_id is not None else 0
-        branches = body.new_branches(len(self.sources), width + 1 + self.rows * most + masks)
+        width = max(lengths)
+        branches = body.new_branches(len(self.sources), width)
         lengths_B = torch.tensor(lengths, device=self.device)
         if width:
             padded = torch.zeros(len(self.sources), width, dtype=torch.int64)

@@ -11,8 +11,12 @@ B sources, H query heads, G key heads, K width of a head, C columns, R branches 
 """
 
 import torch
+from torch.nn import functional as F
 
 from warmstart.models.cache import LayerCache
+
+AHEAD = 8  # steps that room is made for at a time
+ALIGNED = 16  # columns come in multiples of it
 
 
 class BranchLayer(LayerCache):
@@ -23,16 +27,21 @@ class BranchLayer(LayerCache):
         self.keys, self.values, self.at = keys, values, 0
 
     def read(self, q_BHTK: torch.Tensor, k_BGTK: torch.Tensor, v_BGTK: torch.Tensor) -> torch.Tensor:
-        """Takes new keys and values in and reads all that ``bias`` [B, 1, T, C'] shows, [B, H, T, K]."""
+        """Takes new keys and values in and reads all that ``bias`` [B, 1, T, C] shows, [B, H, T, K]."""
         count, heads, new, width = q_BHTK.shape
         groups, seen = self.keys.shape[1], self.at + new
         self.keys[:, :, :, self.at : seen] = k_BGTK.transpose(2, 3)
         self.values[:, :, self.at : seen] = v_BGTK
         q = (q_BHTK * width**-0.5).reshape(count * groups, -1, width)  # heads that share keys stand together
-        scores = torch.bmm(q, self.keys.flatten(0, 1)[:, :, :seen])
-        scores.view(count, heads, new, seen).add_(self.bias)
-        mixed = torch.bmm(scores.softmax(-1), self.values.flatten(0, 1)[:, :seen])
-        return mixed.view(count, heads, new, width)
+        # All columns, filled or not: the product copies what is not in one piece, and that costs more than a few columns.
+        scores = torch.bmm(q, self.keys.flatten(0, 1))
+        scores.view(count, heads, new, -1).add_(self.bias)
+        shares = scores.softmax(-1, dtype=torch.float32).to(scores.dtype)  # quicker than in bfloat16
+        return torch.bmm(shares, self.values.flatten(0, 1)).view(count, heads, new, width)
+
+    def widen(self, more: int) -> None:
+        """Makes room for more columns."""
+        self.keys, self.values = F.pad(self.keys, (0, more)), F.pad(self.values, (0, 0, 0, more))
 
 
 class Branches:
@@ -50,7 +59,7 @@ class Branches:
         self.columns = columns
 
         def room(*sizes: int) -> torch.Tensor:
-            return torch.empty(count, groups, *sizes, dtype=dtype, device=device)
+            return torch.zeros(count, groups, *sizes, dtype=dtype, device=device)
 
         self.layers = [BranchLayer(room(width, columns), room(columns, width)) for _ in range(layers)]
         self.sight = torch.full((count, 1, columns), float("-inf"), dtype=dtype, device=device)  # [B, R, C]
@@ -67,7 +76,9 @@ class Branches:
         seen = inside[:, None, :] if full else (place <= place[start:, None]).expand(len(lengths_B), -1, -1)
         self.sight[:, 0, :stop].masked_fill_(inside, 0.0)
         self.positions = place[start:].expand(len(lengths_B), -1)
-        self._lay(torch.zeros(seen.shape, dtype=self.sight.dtype, device=place.device).masked_fill_(~seen, -torch.inf))
+        bias = self.sight.new_full((len(lengths_B), stop - start, self.columns), float("-inf"))
+        bias[:, :, :stop].masked_fill_(seen, 0.0)
+        self._lay(bias)
         self.at = stop
 
     def open_step(self, positions_B: torch.Tensor, tokens: int, masks: int) -> None:
@@ -78,15 +89,16 @@ class Branches:
             tokens: branches that have a token to read: R, or 0 before the first.
             masks: branches that ask with a mask: R or 0.
         """
-        count, seen = len(positions_B), self.at + tokens + masks
-        rows = tokens or masks
+        count, rows = len(positions_B), tokens or masks
+        if self.at + tokens + masks > self.columns:
+            self._widen(AHEAD * rows + masks)
         own = torch.eye(rows, dtype=torch.bool, device=positions_B.device)
         if tokens:
             self.sight[:, :, self.at : self.at + tokens].masked_fill_(own, 0.0)
-        bias = [self.sight[:, :, :seen]] if tokens else []
+        bias = [self.sight] if tokens else []
         if masks:
-            asking = self.sight[:, :, :seen].clone()
-            asking[:, :, self.at + tokens :].masked_fill_(own, 0.0)
+            asking = self.sight.clone()
+            asking[:, :, self.at + tokens : self.at + tokens + masks].masked_fill_(own, 0.0)
             bias.append(asking)
         offsets = torch.tensor([0] * tokens + [int(tokens > 0)] * masks, device=positions_B.device)
         self.positions = positions_B[:, None] + offsets.expand(count, -1)
@@ -96,6 +108,13 @@ class Branches:
     def _lay(self, bias_BTC: torch.Tensor) -> None:
         for layer in self.layers:
             layer.at, layer.bias = self.at, bias_BTC.unsqueeze(1)
+
+    def _widen(self, more: int) -> None:
+        more += -(self.columns + more) % ALIGNED
+        self.columns += more
+        self.sight = F.pad(self.sight, (0, more), value=float("-inf"))
+        for layer in self.layers:
+            layer.widen(more)
 
     def follow(self, parents_BR: torch.Tensor) -> None:
         """Branch r of each source goes on from what branch ``parents[r]`` sees."""
