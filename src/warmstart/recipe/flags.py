@@ -278,6 +278,38 @@ GENERATE: Table = {
         _PRECISION,
     ),
 }  # fmt: skip
+SCORE: Table = {
+    "What to score": (
+        Flag("--data", "data", "rows with source and target: JSONL, CSV, TSV, Parquet, or SOURCES,TARGETS", "FILE",
+             exists="files"),
+        Flag("--predictions", "predictions", "texts in the same order: one per line, or a table with a column prediction; "
+             "lead3: the first three sentences of the source; copy: the source", "FILE|lead3|copy", exists="file",
+             unless=("lead3", "copy")),
+        Flag("--against", "against", "another system, for a paired test", "FILE|lead3|copy", exists="file",
+             unless=("lead3", "copy")),
+        Flag("--measures", "measures", "rouge1, rouge2, rougeL, rougeLsum, bleu4, bleu, chrf, ter, meteor, with commas "
+             "between", "NAMES"),
+        Flag("--cleanup", "cleanup", "rules for texts before they are scored"),
+        Flag("--grouped", "grouped", "all targets of one source are its references", switch=True),
+        Flag("--encoding", "encoding", "of the files", "NAME"),
+    )
+}  # fmt: skip
+RERANK: Table = {
+    "What to rank again": (
+        Flag("--run", "run", "run whose vocabulary spells the texts", "RUN", exists="model"),
+        Flag("--lattices", "lattices", "what predict --lattices wrote", "FILE", exists="file"),
+        Flag("--output", "output", "texts as JSONL", "FILE"),
+        Flag("--length-penalty", "length_penalty", "scores are divided by ((5 + length) / 6) to this power", "ALPHA"),
+        Flag(
+            "--per-token",
+            "per_token",
+            "added for each token; with --expected taken off for each token away from it",
+            "X",
+        ),
+        Flag("--expected", "expected", "a length", "N"),
+        Flag("--min-new", "min_new", "tokens of a text at least", "N"),
+    )
+}
 REPORT: Table = {
     "What to report": (
         Flag("RUN", "runs", "folders of finished runs", "RUN", many=True, exists="folder"),
@@ -301,6 +333,8 @@ TABLES: dict[str, Table] = {
     "predict": PREDICT,
     "submit": SUBMIT,
     "generate": GENERATE,
+    "score": SCORE,
+    "rerank": RERANK,
     "report": REPORT,
     "convert": CONVERT,
     "demo": DEMO,
@@ -313,6 +347,8 @@ SETTINGS = {
     "PredictRequest": "predict",
     "SubmitRequest": "submit",
     "GenerateRequest": "generate",
+    "ScoreRequest": "score",
+    "RerankRequest": "rerank",
     "ReportRequest": "report",
     "ConvertRequest": "convert",
     "DemoRequest": "demo",

@@ -59,6 +59,30 @@ class GenerateRequest(GenerateSettings):
     precision: Precision = "fp32"
 
 
+class ScoreRequest(Settings):
+    """``warmstart score``; ``predictions`` and ``against`` are files, ``lead3`` or ``copy``."""
+
+    data: str
+    predictions: str
+    against: str | None = None
+    measures: tuple[str, ...] = ()
+    cleanup: Literal["none", "cnndm", "xsum", "gigaword", "question"] = "none"
+    grouped: bool = False
+    encoding: str = "utf-8"
+
+
+class RerankRequest(Settings):
+    """``warmstart rerank``."""
+
+    run: str
+    lattices: str
+    output: str
+    length_penalty: float = Field(0.0, ge=0)
+    per_token: float = 0.0
+    expected: int | None = Field(None, ge=1)
+    min_new: int = Field(0, ge=0)
+
+
 class ReportRequest(Settings):
     """``warmstart report``."""
 
