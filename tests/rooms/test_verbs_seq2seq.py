@@ -160,7 +160,7 @@ def test_bad_input(
     """Witness: exit code 2, the sentence, and nothing written."""
     given = {
         "bad": jsonl(tmp_path / "bad.jsonl", [{"source": "red fox"}]),
-        "long": jsonl(tmp_path / "long.jsonl", [{"source": "red fox", "target": "red fox runs " * 3}] * 20),
+        "long": jsonl(tmp_path / "long.jsonl", [{"source": "red fox", "target": "red fox runs " * 3}] * 2),
         "dev": str(home / "dev.jsonl"),
         "a": str(home / "dev.source"),
         "b": str(tmp_path / "shorter"),

@@ -30,7 +30,7 @@ TEXT_COLUMNS: dict[Kind, tuple[tuple[str, ...], ...]] = {
     "multilabel": _ONE,
     "tagging": (("tokens",), ("words",)),
     "span": (("context", "question"),),
-    "seq2seq": (("source",), ("src",), ("document",)),
+    "seq2seq": (("source",), ("src",), ("document",), ("article",), ("body",), ("context",), ("text",)),
 }
 LABEL_COLUMNS: dict[Kind, tuple[str, ...]] = {
     "classification": ("label", "labels"),
@@ -41,7 +41,7 @@ LABEL_COLUMNS: dict[Kind, tuple[str, ...]] = {
     "multilabel": ("labels",),
     "tagging": ("tags", "ner_tags", "labels"),
     "span": ("answers", "answer"),
-    "seq2seq": ("target", "tgt", "summary"),
+    "seq2seq": ("target", "tgt", "summary", "highlights", "subject", "heading", "question", "title"),
 }
 QUESTIONS, CHOICES, ENDING = ("question", "sent2"), ("choices", "options"), re.compile(r"ending(\d+)")
 
