@@ -1,6 +1,6 @@
 """Output tokens per second of beam search, beside transformers, s2s-ft's scheme and CTranslate2, on this machine.
 
-    python bench/decode.py [--json] [--quick] [--rounds 4]
+    python bench/decode.py [--json] [--quick] [--rounds 4] [--races prompt source masks]
 
 Every competitor is a process of its own and decodes one batch in turn (bench/pacing.py). Shape: 12 layers of 768, 40,478
 tokens; beam 5, batch 8, 48 new tokens each, none of which ends early. The weights are random and the same for all.
@@ -238,10 +238,11 @@ def to_json(results: dict[str, Result]) -> dict[str, Any]:
         peers |= {"ctranslate2": max(theirs)} if theirs else {}
         ratios = {who: ours / rate for who, rate in peers.items()}
         told["races"][name] = {"ours": ours, "peers": peers, "ratios": ratios, "peak_mb": result.peaks_mb}
-    first = told["races"]["prompt"]
-    reprojected = {key: told["races"]["masks"][key]["reprojected"] for key in ("peers", "ratios")}
-    told |= {"ours": first["ours"]}
-    told |= {key: first[key] | {"reprojected": reprojected[key]} for key in ("peers", "ratios")}
+    first = next(iter(told["races"].values()))
+    told |= {"ours": first["ours"], "peers": dict(first["peers"]), "ratios": dict(first["ratios"])}
+    if "masks" in results:
+        for key in ("peers", "ratios"):
+            told[key]["reprojected"] = told["races"]["masks"][key]["reprojected"]
     return told
 
 
@@ -251,6 +252,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--quick", action="store_true", help="one round")
     parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--races", nargs="+", choices=RACES, default=list(RACES))
     parser.add_argument("--compete", help=argparse.SUPPRESS)
     parser.add_argument("--source", type=int, help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -259,7 +261,8 @@ def main() -> None:
         return
     rounds, me = 1 if asked.quick else asked.rounds, [sys.executable, __file__]
     results = {}
-    for name, (length, names) in RACES.items():
+    for name in asked.races:
+        length, names = RACES[name]
         commands = {who: [*me, "--source", str(length), "--compete", who] for who in names}
         results[name] = race(commands, rounds, 1)
     if asked.json:
