@@ -58,20 +58,16 @@ def predict(
     spec = loaded.task().relabelled(label_map)
     if long_text is not None:
         spec = spec.model_copy(update={"frame": spec.frame.model_copy(update={"long_text": long_text})})
-    account = Account()
-
-    def tell(part: Account) -> None:
-        nonlocal account
-        account += part
-
+    accounts: list[Account] = []
     records = read_records(
         spec.kind, input, spec.label_names, encoding, require_label=False, tag_column=spec.tags.column
     )
     kept: list[str] = []
-    rows = _rows(loaded, spec, records, tell, said, kept)
+    rows = _rows(loaded, spec, records, accounts.append, said, kept)
     _write(output, (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows))
     if lattices is not None:
         _write(lattices, kept)
+    account = sum(accounts, Account())
     for line in cut_in_words(spec, account):
         say(line)
     return {"run": run, "output": output, "examples": account.used, "cut": account.cut}
@@ -96,7 +92,9 @@ def _rows(
 def _require_free(*paths: str | None) -> None:
     for path in filter(None, paths):
         if path != STANDARD and Path(path).exists():
-            raise BadInput("the output file exists", where=path, next_step="choose another name, or remove it first")
+            raise BadInput(
+                "the output file exists", where=path, next_step="choose another --output, or remove it first"
+            )
 
 
 def _write(output: str, lines: Iterable[str]) -> None:
