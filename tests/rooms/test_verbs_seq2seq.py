@@ -140,7 +140,7 @@ def test_an_account_of_what_was_made(home: Path, tmp_path: Path) -> None:
     [
         ("finetune --train {bad}", "missing key 'target' for a seq2seq task"),
         (
-            "finetune --train {long} --long-target refuse",
+            "finetune --train {long} --dev {dev} --long-target refuse",
             "more tokens than its limit; got 9; allowed: at most 7",
         ),
         ("finetune --train {dev} --measure rouge", "unknown measure for this task; got 'rouge'"),

@@ -99,23 +99,18 @@ def _explain(settings: Any, asked: Asked) -> Any:
     return explain(settings)
 
 
-def _said(settings: Any) -> dict[str, Any]:
-    """All fields, those of runs that generate by themselves; of a search only what was said: runs remember."""
-    found: dict[str, Any] = settings.model_dump()
-    generating = {name: found.pop(name) for name in ("search", "measures", "lattices") if name in found}
-    return found | {"generating": generating | {"search": settings.search.model_dump(exclude_unset=True)}}
-
-
 def _evaluate(settings: Any, asked: Asked) -> Any:
+    from warmstart.recipe.requests import arguments
     from warmstart.verbs.evaluate import evaluate
 
-    return evaluate(**_said(settings))
+    return evaluate(**arguments(settings))
 
 
 def _predict(settings: Any, asked: Asked) -> Any:
+    from warmstart.recipe.requests import arguments
     from warmstart.verbs.predict import predict
 
-    return predict(**_said(settings))
+    return predict(**arguments(settings))
 
 
 def _submit(settings: Any, asked: Asked) -> Any:
@@ -125,9 +120,10 @@ def _submit(settings: Any, asked: Asked) -> Any:
 
 
 def _generate(settings: Any, asked: Asked) -> Any:
+    from warmstart.recipe.requests import arguments
     from warmstart.verbs.generate import generate
 
-    return {"generations": generate(**settings.model_dump(exclude_unset=True))}
+    return {"generations": generate(**arguments(settings))}
 
 
 def _score(settings: Any, asked: Asked) -> Any:

@@ -1,6 +1,6 @@
 """What the verbs that train nothing need to know: settings like any other, so that they are read and refused alike."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -81,6 +81,20 @@ class RerankRequest(Settings):
     per_token: float = 0.0
     expected: int | None = Field(None, ge=1)
     min_new: int = Field(0, ge=0)
+
+
+def arguments(request: Settings) -> dict[str, Any]:
+    """What the verb of a request is called with.
+
+    Of a search only what was said: a run remembers how it generates, and only what is said goes before that.
+    """
+    if isinstance(request, GenerateRequest):
+        return request.model_dump(exclude_unset=True)
+    found = request.model_dump()
+    if isinstance(request, EvaluateRequest | PredictRequest):
+        generating = {name: found.pop(name) for name in ("search", "measures", "lattices") if name in found}
+        found["generating"] = generating | {"search": request.search.model_dump(exclude_unset=True)}
+    return found
 
 
 class ReportRequest(Settings):
