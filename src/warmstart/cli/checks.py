@@ -3,6 +3,7 @@
 import glob
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from warmstart.base.errors import BadInput, suggest, unknown
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 _WANTED = {
     "file": "a file",
+    "files": "a file, or two parallel ones with a comma between",
     "folder": "a folder",
     "either": "a file or a folder",
     "text": "files, folders, globs or - for standard input",
@@ -88,6 +90,10 @@ def _value(recipe: Any, path: str) -> Any:
 
 
 def _check(flag: Flag, path: str) -> None:
+    if flag.exists in ("files", "either") and "," in path and not os.path.exists(path):
+        for part in path.split(","):
+            _check(replace(flag, exists="file"), part)
+        return
     if path in flag.unless or (flag.unless_begins and path.startswith(flag.unless_begins)):
         return
     if flag.exists == "text" and (path == "-" or glob.has_magic(path)):
@@ -99,7 +105,7 @@ def _check(flag: Flag, path: str) -> None:
             "no such path", where=flag.name, value=path, allowed=_WANTED[flag.exists],
             next_step=_close(path) or "check the path",
         )  # fmt: skip
-    if flag.exists == "file" and os.path.isdir(path):
+    if flag.exists in ("file", "files") and os.path.isdir(path):
         raise BadInput(
             "a folder, where a file is needed", where=flag.name, value=path, allowed=_WANTED[flag.exists],
             next_step="name a file in it",

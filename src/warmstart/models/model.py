@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from warmstart.example.batch import Batch
 from warmstart.models.heads import Head
-from warmstart.models.losses import Judged, Loss, SlopeOf, Softmax, judged_tokens, next_token_loss, slope_of
+from warmstart.models.losses import Judged, Loss, SlopeOf, Smoothing, Softmax, judged_tokens, next_token_loss, slope_of
 from warmstart.models.settings import ModelSettings, PoolerActivation
 from warmstart.models.transformer import Tables, Transformer, initialise
 
@@ -30,6 +30,7 @@ class Model(nn.Module):
         self.backbone = Transformer(settings.backbone)
         width = settings.backbone.width
         self.slope_of: SlopeOf = slope_of  # or the same compiled
+        self.smoothing: Smoothing | None = None  # of the labels of ``lm``; whoever trains may set it
         self.heads = nn.ModuleDict({name: Head(head, width) for name, head in settings.heads.items()})
 
     @staticmethod
@@ -47,7 +48,7 @@ class Model(nn.Module):
             asked = batch.goals[name]
             if name == LM:
                 softmax = self._softmax(states_MD, tables)
-                found = next_token_loss(softmax, asked.targets, asked.weights, self.slope_of)
+                found = next_token_loss(softmax, asked.targets, asked.weights, self.slope_of, self.smoothing)
                 losses[name] = Loss(found, asked.total_weight)
             else:
                 losses[name] = self._head(name).loss(self.read(name, states_MD), asked)

@@ -14,7 +14,8 @@ from torch.nn import functional as F
 from warmstart.example.batch import Batch
 from warmstart.models.attention import Kernels, plan_attention
 from warmstart.models.blocks import ACTIVATIONS, Block, Turns, make_norm, rotary
-from warmstart.models.cache import Cache, LayerCache
+from warmstart.models.branches import Branches
+from warmstart.models.cache import LayerCache
 from warmstart.models.dropout import Dropout
 from warmstart.models.relative import RelativeBias
 from warmstart.models.settings import TransformerSettings
@@ -94,24 +95,25 @@ class Transformer(nn.Module):
         """States [B, T, D] of padded rows, for export; ``layer`` says, for all layers alike, who sees whom."""
         positions = torch.arange(ids_BT.shape[1], device=ids_BT.device)
         x_BTD = self._embed(ids_BT, positions, segments_BT, self.tables())
-        layer.bias = self._biased(layer.bias, positions[None])
+        layer.bias = self._with_distances(layer.bias, positions[None], positions[None])
         turns = self._turns(positions)
         for block in self.blocks:
             x_BTD = block(x_BTD, layer, turns)
         return x_BTD if self.final_norm is None else self.final_norm(x_BTD)
 
-    def new_cache(self, rows: int, length: int) -> Cache:
-        """Room for the keys and values of ``rows`` sequences of up to ``length`` tokens."""
+    def new_branches(self, sources: int, columns: int) -> Branches:
+        """Room for the keys and values of ``sources`` sources and their branches, ``columns`` tokens each."""
         table = self.tokens.weight
-        shape = (rows, self.settings.key_heads, length, self.settings.per_head)
-        return Cache.empty(len(self.blocks), shape, table.dtype, table.device)
+        shape = (sources, self.settings.key_heads, columns, self.settings.per_head)
+        return Branches(len(self.blocks), shape, table.dtype, table.device)
 
-    def advance(self, ids_BT: torch.Tensor, cache: Cache) -> torch.Tensor:
-        """States [B, T, D] of the next T tokens of each sequence, left to right; ``cache`` takes their keys in."""
-        cache.open(ids_BT.shape[1])
-        x_BTD = self._embed(ids_BT, cache.positions, None, self.tables())
-        turns, bias = self._turns(cache.positions), self._biased(cache.layers[0].bias, cache.positions)
-        for block, layer in zip(self.blocks, cache.layers, strict=True):
+    def branch(self, ids_BT: torch.Tensor, segment: int, branches: Branches) -> torch.Tensor:
+        """States [B, T, D] of the tokens that ``branches`` has been opened for, all of one segment."""
+        segments = None if self.segments is None else torch.full_like(ids_BT, segment)
+        x_BTD = self._embed(ids_BT, branches.positions, segments, self.tables())
+        turns = self._turns(branches.positions)
+        bias = self._with_distances(branches.layers[0].bias, branches.positions, branches.places)
+        for block, layer in zip(self.blocks, branches.layers, strict=True):
             layer.bias = bias
             x_BTD = block(x_BTD, layer, turns)
         return x_BTD if self.final_norm is None else self.final_norm(x_BTD)
@@ -130,13 +132,12 @@ class Transformer(nn.Module):
         x = x if self.settings.joint_table else self.drop(x)
         return x if self.widening is None else self.widening(x)
 
-    def _biased(self, bias_BTS: torch.Tensor, positions_BT: torch.Tensor) -> torch.Tensor:
-        """The bias of a cache with that of distances added, [B, H, T, S]; slot s holds the token at position s."""
+    def _with_distances(self, bias: torch.Tensor, readers_BT: torch.Tensor, read_BS: torch.Tensor) -> torch.Tensor:
+        """A bias [B, T, S] or [B, 1, T, S] of tokens at some positions, with that of their distances added, [B, H, T, S]."""
         if self.relative is None:
-            return bias_BTS
-        slots = torch.arange(bias_BTS.shape[-1], device=positions_BT.device)[None]
-        added: torch.Tensor = self.relative(positions_BT, slots)
-        return bias_BTS.unsqueeze(1) + added
+            return bias
+        added: torch.Tensor = self.relative(readers_BT, read_BS)
+        return added + (bias if bias.dim() == 4 else bias.unsqueeze(1))
 
     def _turns(self, positions: torch.Tensor) -> Turns | None:
         return None if self.positions is not None else rotary(positions, self.settings, self.tokens.weight.dtype)

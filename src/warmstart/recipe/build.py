@@ -1,6 +1,7 @@
 """From recipes to the things they name: models, tokenizers, streams. Nothing is written here."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -9,6 +10,7 @@ from warmstart.base.errors import BadInput
 from warmstart.base.seeds import named_seed
 from warmstart.corpora.corpus import Corpus
 from warmstart.example.example import Example
+from warmstart.metrics.generated import FALLBACK, PREFERRED, available, check_generated
 from warmstart.metrics.measures import check_measure, default_measures
 from warmstart.metrics.tagging import require_seqeval
 from warmstart.models.model import LM, Model
@@ -17,8 +19,9 @@ from warmstart.recipe.labelled import Labelled, labelled
 from warmstart.recipe.objectives import Framing, with_marks
 from warmstart.recipe.remembered import read_remembered, read_vocabulary
 from warmstart.recipe.schema import FinetuneRecipe, PretrainRecipe, TaskRecipe
+from warmstart.recipe.seq2seq import Redraw, check_seq2seq, generating, redrawn, smoothing
 from warmstart.recipe.sizes import backbone_settings, for_objective, for_task, pretrained_size, with_start
-from warmstart.streams.sources import Listed, Source
+from warmstart.streams.sources import Listed, Redrawn, Source
 from warmstart.streams.stream import Stream
 from warmstart.tasks.frames import class_weights, frame_records, units
 from warmstart.tasks.framing import Account, between, marks
@@ -107,16 +110,21 @@ class Finetuning:
     account: Account
     measure: str
     coefficients: dict[str, float]
+    redraw: Redraw | None = None
 
     def fresh(self, recipe: FinetuneRecipe) -> tuple[Model, WeightAccount | None]:
         """The model at step 0 for the recipe's seed, its scheme applied, and the account of its warm start."""
         model = Model.fresh(self.settings, named_seed(recipe.train.seed, "weights"))
         account = None if self.start is None else self.start.into(model, self.tokenizer, recipe.transfer_layers)
         apply_scheme(model, recipe.scheme, recipe.train.seed)
+        if self.spec.kind == "seq2seq":
+            model.smoothing = smoothing(self.spec, self.tokenizer)
         return model, account
 
     def stream(self, settings: TrainSettings) -> Stream:
-        """Batches of whole Records, or of single windows on their contexts."""
+        """Batches of whole Records, or of single windows on their contexts; noise is drawn anew in every epoch."""
+        if self.redraw is not None:
+            return stream_of(Redrawn(len(self.examples), self.redraw, settings.seed), settings)
         return stream_of(Listed(units(self.spec.kind, self.examples)), settings)
 
 
@@ -152,24 +160,39 @@ def build_finetuning(recipe: FinetuneRecipe, data: Labelled | None = None) -> Fi
         segment_limit=recipe.task.segment_limit,
     )
     spec = _spec(recipe.task, data, frame)
-    measure = recipe.task.measure or data.measure or default_measures(spec.measured, len(spec.label_names))[0]
-    check_measure(measure, spec.measured, "--measure")
+    if spec.kind == "seq2seq":
+        check_seq2seq(spec, backbone, tokenizer)
+    measure = recipe.task.measure or data.measure or _default_measure(spec)
+    (check_generated if spec.kind == "seq2seq" else partial(check_measure, goal=spec.measured))(
+        measure, where="--measure"
+    )
     weights = class_weights(data.task_set) if recipe.task.class_weights == "balanced" else None
     framed = frame_records(spec, data.train, tokenizer, weights)
+    redraw = None if spec.kind != "seq2seq" else redrawn(spec, data.train, framed.parts, tokenizer)
     settings = _with_head(recipe, spec, backbone, max(backbone.vocab_size, tokenizer.vocab_size))
     coefficients = {spec.goal: 1.0} | ({LM: lm_weight} if lm_weight > 0 else {})
-    return Finetuning(spec, tokenizer, settings, start, data, framed.examples, framed.account, measure, coefficients)
+    account = framed.account
+    return Finetuning(spec, tokenizer, settings, start, data, framed.examples, account, measure, coefficients, redraw)
+
+
+def _default_measure(spec: TaskSpec) -> str:
+    """What dev is judged by; of generated texts the one that everybody reports, where its library is installed."""
+    if spec.kind == "seq2seq":
+        return PREFERRED if available(PREFERRED) else FALLBACK
+    return default_measures(spec.measured, len(spec.label_names))[0]
 
 
 def _lm_weight(recipe: FinetuneRecipe, backbone: TransformerSettings) -> float:
     """λ: as asked; by itself the paper's, where there is something to learn and something to move."""
-    if recipe.scheme.kind == "head":
+    if recipe.scheme.kind == "head" or recipe.task.name == "seq2seq":
         return 0.0
     return (0.5 if backbone.sight == "causal" else 0.0) if recipe.lm_weight is None else recipe.lm_weight
 
 
 def _with_head(recipe: FinetuneRecipe, spec: TaskSpec, backbone: TransformerSettings, vocab_size: int) -> ModelSettings:
     """The task's model: the backbone without what the task does not read, and a head as its layout has one."""
+    if spec.kind == "seq2seq":
+        return ModelSettings(backbone=generating(backbone).model_copy(update={"vocab_size": vocab_size}))
     backbone = for_task(backbone, spec.goal, spec.frame.lm).model_copy(update={"vocab_size": vocab_size})
     head = HeadSettings(
         kind=HEAD_KINDS[spec.goal], size=spec.outputs, dropout=recipe.head_dropout, pooled=backbone.pooler,
@@ -228,6 +251,8 @@ def _spec(task: TaskRecipe, data: Labelled, frame: FrameSettings) -> TaskSpec:
         threshold = 0.0 if some_unanswered(data.train) else None
         span = SpanSettings(stride=task.stride, longest=task.max_answer, threshold=threshold)
         return spec.model_copy(update={"span": span})
+    if spec.kind == "seq2seq":
+        return spec.model_copy(update={"seq2seq": task.seq2seq})
     return spec
 
 

@@ -11,6 +11,7 @@ from warmstart.base.errors import BadInput
 from warmstart.base.files import read_json, write_json
 from warmstart.base.settings import Settings
 from warmstart.corpora.corpus import MANIFEST, read_manifest
+from warmstart.decode.settings import GenerateSettings
 from warmstart.metrics.entities import OUTSIDE
 from warmstart.tasks.framing import between
 from warmstart.tasks.spec import FrameSettings, Kind, TagSettings, TaskSpec
@@ -28,9 +29,13 @@ RELEASE_RULES = ("ftfy", "gpt1", "spacy", "lower")
 
 
 class Remembered(Settings):
-    """``task`` of a fine-tuned model, which holds the cleaning rules too; ``clean`` of a language model."""
+    """``task`` of a fine-tuned model, which holds the cleaning rules too; ``clean`` of a language model.
+
+    ``search`` says how a sequence-to-sequence model generates, where nothing else is asked.
+    """
 
     task: TaskSpec | None = None
+    search: GenerateSettings | None = None
     clean: tuple[str, ...] = ()
 
     @property

@@ -10,7 +10,9 @@ from typing import Literal
 from pydantic import Field
 
 from warmstart.base.settings import Settings
+from warmstart.decode.settings import GenerateSettings
 from warmstart.objectives.settings import MaskSettings
+from warmstart.tasks.spec import Seq2SeqSettings
 from warmstart.train.settings import OptimizerSettings, ScheduleSettings, SchemeSettings, TrainSettings
 
 Objective = Literal["causal", "masked", "mixture", "pseudo-masked"]
@@ -78,7 +80,9 @@ class TaskRecipe(Settings):
 
     ``name`` is a kind (``classification``, …) with ``train``, ``dev`` and ``test`` files or with ``data``, a data set of the
     hub; or a known data set with ``data``, the folder that holds it as distributed. Without dev examples, ``dev_frac`` of
-    the training records serves. ``tag_column`` is for CoNLL files, ``stride`` and ``max_answer`` (in tokens) for spans.
+    the training records serves. ``tag_column`` is for CoNLL files, ``stride`` and ``max_answer`` (in tokens) for spans,
+    ``seq2seq`` for sequence-to-sequence tasks; ``decoded_dev`` is how many of their dev examples are decoded to judge the
+    model while it learns (0: all).
     """
 
     name: str
@@ -97,6 +101,8 @@ class TaskRecipe(Settings):
     tag_column: int | None = Field(None, ge=1)
     stride: int = Field(128, ge=1)
     max_answer: int = Field(30, ge=1)
+    seq2seq: Seq2SeqSettings = Seq2SeqSettings()
+    decoded_dev: int = Field(200, ge=0)
 
 
 class FinetuneRecipe(Settings):
@@ -114,6 +120,7 @@ class FinetuneRecipe(Settings):
             nothing, 0.
         lm_average: each token counts alike in the auxiliary loss, or each sequence does (the released code).
         head_dropout: on the state that the classifier reads.
+        search: how targets are generated, to judge the model and wherever the run is used (seq2seq).
         seeds: how many runs, with seeds from ``train.seed`` on.
         control: train the same model from random weights, all of which move, beside it, and compare.
     """
@@ -129,6 +136,7 @@ class FinetuneRecipe(Settings):
     lm_weight: float | None = Field(None, ge=0)
     lm_average: Literal["token", "sequence"] = "token"
     head_dropout: float = Field(0.1, ge=0, lt=1)
+    search: GenerateSettings = GenerateSettings(greedy=True)
     seeds: int = Field(1, ge=1)
     control: bool = False
     train: TrainSettings = TrainSettings(

@@ -56,6 +56,20 @@ class Listed:
         return [self.records[i] for i in indices.tolist()]
 
 
+class Redrawn:
+    """Units that are framed anew in every epoch, with noise that follows from (seed, epoch, number of the unit)."""
+
+    def __init__(self, count: int, frame: Callable[[int, np.random.Generator], list[Example]], seed: int) -> None:
+        self.count, self.frame, self.seed = count, frame, seed
+
+    def __len__(self) -> int:
+        return self.count
+
+    def take(self, epoch: int, indices: Ints) -> list[list[Example]]:
+        """The Examples of these units as this epoch has them."""
+        return [self.frame(i, generator(self.seed, "noise", epoch, i)) for i in indices.tolist()]
+
+
 class Pieces:
     """A flat corpus cut into rows of T tokens, and these where documents end; nothing is padded.
 

@@ -12,7 +12,7 @@ from warmstart.base.errors import unknown
 from warmstart.base.settings import Settings
 from warmstart.corpora.settings import PrepareSettings
 from warmstart.recipe.load import compose
-from warmstart.recipe.requests import EvaluateRequest, GenerateRequest, PredictRequest, SubmitRequest
+from warmstart.recipe.requests import EvaluateRequest, GenerateRequest, PredictRequest, SubmitRequest, arguments
 from warmstart.recipe.schema import FinetuneRecipe, PretrainRecipe
 from warmstart.verbs import convert as _convert
 from warmstart.verbs import evaluate as _evaluate
@@ -98,7 +98,7 @@ def _composed(kind: type[S], recipe: str | None, sets: Sequence[str], flags: dic
 
 
 def _asked(kind: type[Settings], **flags: Any) -> dict[str, Any]:
-    return compose(kind, flags=_typed(flags)).model_dump()
+    return arguments(compose(kind, flags=_typed(flags)))
 
 
 def _typed(keywords: dict[str, Any]) -> dict[str, Any]:
