@@ -10,8 +10,8 @@ from warmstart.evaluation.perplexity import evaluate_language_model
 from warmstart.evaluation.tuned import evaluate_records
 from warmstart.objectives.settings import MaskSettings
 from warmstart.recipe.judged import judged
-from warmstart.recipe.objectives import Framing
-from warmstart.recipe.schema import CorpusRecipe, PretrainRecipe
+from warmstart.recipe.objectives import Framing, hidden
+from warmstart.recipe.schema import CorpusRecipe, Objective, PretrainRecipe
 from warmstart.streams.stream import Stream
 from warmstart.verbs.accounts import cut_in_words
 from warmstart.verbs.loading import Loaded, load_run
@@ -57,8 +57,8 @@ def evaluate(
 def _language_model(loaded: Loaded, data: str, encoding: str) -> dict[str, Any]:
     """Loss per token and perplexity on rows of the model's context, cleaned as its own text was.
 
-    A bidirectional model guesses masked tokens (15 %, of which 80 % are hidden), the same for every such model; and its
-    accuracy is told.
+    A bidirectional model guesses 15 % of the tokens, which are hidden from it, the same for every model of this vocabulary;
+    and its accuracy is told.
     """
     recipe = PretrainRecipe(start=str(loaded.folder), corpus=CorpusRecipe(paths=(data,), encoding=encoding))
     with tempfile.TemporaryDirectory() as scratch:
@@ -66,9 +66,8 @@ def _language_model(loaded: Loaded, data: str, encoding: str) -> dict[str, Any]:
         backbone = loaded.model.settings.backbone
         if backbone.sight == "causal" or not loaded.tokenizer.begins_with(corpus.tokenizer()):
             corpus.require_tokenizer(loaded.tokenizer)  # masking may have added special tokens
-        framing = Framing(
-            "causal" if backbone.sight == "causal" else "masked", MaskSettings(), loaded.tokenizer, backbone
-        )
+        objective: Objective = "causal" if backbone.sight == "causal" else "masked"
+        framing = Framing(objective, hidden(MaskSettings()), loaded.tokenizer, backbone)
         stream = Stream(framing.rows(corpus, 0), 16, 0, shuffle=False)
         batches = (batch for step in range(stream.steps_per_epoch) for batch in stream.batches(step))
         found = evaluate_language_model(loaded.model, batches)
