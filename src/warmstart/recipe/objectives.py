@@ -1,6 +1,7 @@
 """What is learned from text: the table of objectives, and what each needs of model and vocabulary."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -59,6 +60,11 @@ def row_width(objective: Objective, context: int) -> int:
     return context - FRAMED if objective in DRAWN else context
 
 
+def hidden(mask: MaskSettings) -> MaskSettings:
+    """The same where a model is judged: whatever is asked is hidden, since what stays could be copied."""
+    return mask.model_copy(update={"random": 0.0, "keep": 0.0})
+
+
 class Framing:
     """Rows of a corpus as one objective frames them for one model."""
 
@@ -69,9 +75,10 @@ class Framing:
         self.masking = masking_of(mask, tokenizer, backbone) if objective in DRAWN else None
 
     def rows(self, corpus: Corpus, held_out: int = 0, *, dev: bool = False, seed: int = 0) -> Rows | DrawnRows:
-        """The rows; those of dev hide the same tokens whatever the seed."""
+        """The rows; those of dev hide the same tokens whatever the seed, and show none of them (:func:`hidden`)."""
         if self.masking is None:
             return Rows(corpus, self.width, causal, held_out, dev)
         frame, masking = DRAWN[self.objective], self.masking
-        seed = 0 if dev else seed
+        if dev:
+            masking, seed = replace(masking, settings=hidden(masking.settings)), 0
         return DrawnRows(corpus, self.width, lambda ids, draw: frame(ids, draw, masking), held_out, dev=dev, seed=seed)

@@ -14,8 +14,8 @@ from warmstart.metrics.cleanup import CLEANUPS
 from warmstart.metrics.generated import FALLBACK, check_generated
 from warmstart.objectives.settings import MaskSettings
 from warmstart.recipe.judged import judged
-from warmstart.recipe.objectives import Framing
-from warmstart.recipe.schema import CorpusRecipe, PretrainRecipe
+from warmstart.recipe.objectives import Framing, hidden
+from warmstart.recipe.schema import CorpusRecipe, Objective, PretrainRecipe
 from warmstart.streams.stream import Stream
 from warmstart.tasks.spec import TaskSpec
 from warmstart.verbs.accounts import cut_in_words, signatures_in_words
@@ -80,8 +80,8 @@ def _generated(loaded: Loaded, spec: TaskSpec, records: list[Record], said: Mapp
 def _language_model(loaded: Loaded, data: str, encoding: str) -> dict[str, Any]:
     """Loss per token and perplexity on rows of the model's context, cleaned as its own text was.
 
-    A bidirectional model guesses masked tokens (15 %, of which 80 % are hidden), the same for every such model; and its
-    accuracy is told.
+    A bidirectional model guesses 15 % of the tokens, which are hidden from it, the same for every model of this vocabulary;
+    and its accuracy is told.
     """
     recipe = PretrainRecipe(start=str(loaded.folder), corpus=CorpusRecipe(paths=(data,), encoding=encoding))
     with tempfile.TemporaryDirectory() as scratch:
@@ -89,9 +89,8 @@ def _language_model(loaded: Loaded, data: str, encoding: str) -> dict[str, Any]:
         backbone = loaded.model.settings.backbone
         if backbone.sight == "causal" or not loaded.tokenizer.begins_with(corpus.tokenizer()):
             corpus.require_tokenizer(loaded.tokenizer)  # masking may have added special tokens
-        framing = Framing(
-            "causal" if backbone.sight == "causal" else "masked", MaskSettings(), loaded.tokenizer, backbone
-        )
+        objective: Objective = "causal" if backbone.sight == "causal" else "masked"
+        framing = Framing(objective, hidden(MaskSettings()), loaded.tokenizer, backbone)
         stream = Stream(framing.rows(corpus, 0), 16, 0, shuffle=False)
         batches = (batch for step in range(stream.steps_per_epoch) for batch in stream.batches(step))
         found = evaluate_language_model(loaded.model, batches)
