@@ -16,13 +16,13 @@ from warmstart.decode.search import Search, Source, Text, Way, search
 from warmstart.decode.settings import GenerateSettings, check_search
 from warmstart.example.batch import collate
 from warmstart.example.example import Example
+from warmstart.example.noise import Noise
 from warmstart.example.record import Record
 from warmstart.models.branches import AHEAD, ALIGNED, Branches
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import ModelSettings
 from warmstart.tasks.framing import Frame, Parts
-from warmstart.tasks.noise import Noise
 from warmstart.tasks.seq2seq import seq2seq
 from warmstart.tasks.spec import FrameSettings, Seq2SeqSettings, TaskSpec
 
@@ -91,7 +91,7 @@ def test_the_loss_is_what_decoding_gives(kind: str) -> None:
     """
     model, ids, target = make(kind), sources(6)[0], (9, 5, 17, 8)
     [example] = seq2seq(Record({}), Parts((np.array(ids), np.array(target))), frame(kind))
-    losses = model.token_losses(collate([[example]]))
+    losses = model.judge_tokens(collate([[example]])).losses
     for length in range(1, len(target) + 1):
         [[text]] = found(model, kind, [ids], Limits(None, prefix=target), max_new=length)
         assert text.ids == target[:length]

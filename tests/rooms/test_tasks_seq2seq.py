@@ -8,12 +8,12 @@ from warmstart.base.errors import BadInput
 from warmstart.base.seeds import generator
 from warmstart.example.batch import collate
 from warmstart.example.example import Example
+from warmstart.example.noise import Noise
 from warmstart.example.record import Record, Target
 from warmstart.example.sight import sees
 from warmstart.models.losses import Smoothing, Softmax, next_token_loss
 from warmstart.streams.sources import Redrawn
 from warmstart.tasks.framing import Frame, Parts
-from warmstart.tasks.noise import Noise
 from warmstart.tasks.seq2seq import cut_pair, seq2seq
 from warmstart.tasks.spec import FrameSettings, Seq2SeqSettings, TaskSpec
 

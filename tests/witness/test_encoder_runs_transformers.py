@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tokenizers
 import torch
+from test_runs_transformers import QUICK, rows, write
 from tokenizers import models, pre_tokenizers, trainers
 
 import warmstart
@@ -27,22 +28,6 @@ SIZES: dict[str, Any] = {
     "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
     "max_position_embeddings": 34, "initializer_range": 0.3,
 }  # fmt: skip
-QUICK: dict[str, Any] = {"length": "3 steps", "lr": 1e-3, "precision": "fp32", "batch_size": 8}
-
-
-def rows(count: int, pairs: bool = False) -> list[dict[str, Any]]:
-    draw = random.Random(7)
-
-    def text() -> str:
-        return " ".join(draw.choice(WORDS) for _ in range(draw.randint(2, 9)))
-
-    keys = ("premise", "hypothesis") if pairs else ("text",)
-    return [{key: text() for key in keys} | {"label": draw.choice(["bad", "good", "so"])} for _ in range(count)]
-
-
-def write(path: Path, found: list[dict[str, Any]]) -> str:
-    path.write_text("".join(json.dumps(row) + "\n" for row in found))
-    return str(path)
 
 
 def byte_level() -> Any:

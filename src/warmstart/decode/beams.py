@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import torch
 
-from warmstart.decode.packed import log_total, top
+from warmstart.decode.packed import top
 
 BLOCKED = -1e4
 
@@ -105,8 +105,3 @@ def compatible(
     nothing = scores.new_full((count, 1), float("-inf"))
     parents = at // wide
     return Chosen(tokens.view(count, -1).gather(1, at), parents, scores, parents[:, :1], nothing)
-
-
-def totals(logits_RV: torch.Tensor) -> torch.Tensor:
-    """[R, 1] log-sum-exp of each row."""
-    return log_total(logits_RV)

@@ -19,10 +19,10 @@ import torch
 from numpy.typing import NDArray
 
 from warmstart.base.seeds import generator
-from warmstart.decode.beams import BLOCKED, Chosen, compatible, diverse, standard, totals
+from warmstart.decode.beams import BLOCKED, Chosen, compatible, diverse, standard
 from warmstart.decode.lattice import Frame, Lattice, Ranking, rank
 from warmstart.decode.limits import Limits
-from warmstart.decode.packed import Product, packed
+from warmstart.decode.packed import Product, log_total, packed
 from warmstart.decode.sampling import choose
 from warmstart.decode.settings import GenerateSettings
 from warmstart.models.branches import Branches
@@ -220,7 +220,7 @@ class _Growth:
     def _choose(self, step: int, states_BRD: torch.Tensor) -> Chosen:
         count, rows, width = states_BRD.shape
         logits = self.softmax(states_BRD.reshape(-1, width)).float()
-        totals_R1 = totals(logits)
+        totals_R1 = log_total(logits)
         totals_BR1 = totals_R1.view(count, rows, 1)
         tokens = self.tokens.flatten(0, 1)
         compat, end = self.settings.compat != "none", self.limits.end_id
@@ -239,11 +239,10 @@ class _Growth:
     def _draw(self, step: int, logits_RV: torch.Tensor, totals_R1: torch.Tensor, tokens_RT: torch.Tensor) -> Chosen:
         """One token for each row by itself; all rows begin as copies of the first."""
         count, rows = len(self.sources), self.rows
-        raw = logits_RV
         if len(logits_RV) < count * rows:
-            logits_RV, totals_R1 = (x.repeat_interleave(rows, 0) for x in (logits_RV, totals_R1))
-            tokens_RT = tokens_RT.repeat_interleave(rows, 0)
-            raw = logits_RV
+            given = (logits_RV, totals_R1, tokens_RT)
+            logits_RV, totals_R1, tokens_RT = (x.repeat_interleave(rows, 0) for x in given)
+        raw = logits_RV
         if self.limits != Limits(self.limits.end_id):
             logits_RV = logits_RV.clone()
             self.limits.apply(logits_RV, tokens_RT, float("-inf"))

@@ -58,8 +58,8 @@ def summary(text: str, most_tokens: int = 0, overlap: float = 0.7, shortest: int
     return "\n".join(" ".join(tokens) for tokens in kept)
 
 
-def question(text: str) -> str:
-    """A question in the lower-cased tokens of the question-generation references."""
+def lowered(text: str) -> str:
+    """The same tokens in lower case, as the references of Gigaword and of question generation are."""
     return penn_tokens(text).lower()
 
 
@@ -67,8 +67,8 @@ CLEANUPS: dict[str, Callable[[str], str]] = {
     "none": lambda text: text,
     "cnndm": lambda text: summary(text, most_tokens=60),
     "xsum": penn_tokens,
-    "gigaword": lambda text: penn_tokens(text).lower(),
-    "question": question,
+    "gigaword": lowered,
+    "question": lowered,
 }
 """Name of a data set's rules → what is done to each text."""
 

@@ -93,9 +93,8 @@ def plan_attention(batch: Batch, dtype: torch.dtype, kernels: Kernels, relative:
     if len(groups) == 1 and len(flat) == batch.num_tokens:
         return Plan(tuple(groups), None, None, kernels)
     scatter = np.empty(batch.num_tokens, np.int64)
-    scatter[flat[::-1]] = np.arange(len(flat))[
-        ::-1
-    ]  # reversed, so that of repeated tokens the first, the real one, stays
+    # Reversed, so that of repeated tokens the first, the real one, stays.
+    scatter[flat[::-1]] = np.arange(len(flat))[::-1]
     there, back = (sent(torch.from_numpy(rows), device) for rows in (flat, scatter))
     return Plan(tuple(groups), there, back, kernels)
 

@@ -70,10 +70,6 @@ class Model(nn.Module):
         states_MD = self.backbone(batch, tables, asked.reads)
         return judged_tokens(self._softmax(states_MD, tables), asked.targets)
 
-    def token_losses(self, batch: Batch) -> torch.Tensor:
-        """[Q] float32 negative log-probability of each token that the goal ``lm`` asks for."""
-        return self.judge_tokens(batch).losses
-
     def next_token_logits(self, states: torch.Tensor) -> torch.Tensor:
         """[…, V] float32 logits of the next token after each state."""
         logits = self._softmax(states, self.backbone.tables()).logits(slice(None))

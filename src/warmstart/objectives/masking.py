@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from warmstart.example.example import Goal, Ints
+from warmstart.example.noise import Noise
 from warmstart.objectives.settings import MaskSettings
 from warmstart.text.words import Borders
 
@@ -61,13 +62,9 @@ class Masking:
 
     def corrupted(self, ids: Ints, units: list[Ints], draw: np.random.Generator) -> Ints:
         """``ids`` with something else in the places of ``units``."""
-        sizes = [len(unit) for unit in units]
-        places = np.concatenate(units)
-        luck = draw.random(len(units)).repeat(sizes) if self.settings.units == "spans" else draw.random(len(places))
-        others = draw.integers(0, self.vocab_size, len(places))
-        keep, random = self.settings.keep, self.settings.random
-        found = ids.copy()
-        found[places] = np.where(luck < keep, ids[places], np.where(luck < keep + random, others, self.mask))
+        noise = Noise(self.mask, self.vocab_size, self.settings.keep, self.settings.random)
+        places, found = np.concatenate(units), ids.copy()
+        found[places] = noise.on(ids[places], draw, [len(u) for u in units] if self.settings.units == "spans" else None)
         return found
 
 

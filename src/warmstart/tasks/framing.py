@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from warmstart.base.errors import BadInput
 from warmstart.example.example import Example, Floats, Goal, Ints
+from warmstart.example.noise import Noise
 from warmstart.example.record import Record
-from warmstart.tasks.noise import Noise
 from warmstart.tasks.spec import TaskSpec
 from warmstart.text.clean import clean
 

@@ -3,7 +3,7 @@
 The source is turn 0, target token i is turn i, counted from 1. So the source sees itself, and target i the source and the
 targets up to i. A left-to-right backbone keeps the sight that it has learned: turns 0 1 2 …
 
-Three algorithms say how the target is learned. Drawn noise (:mod:`~warmstart.tasks.noise`) falls anew in every epoch.
+Three algorithms say how the target is learned. Drawn noise (:mod:`~warmstart.example.noise`) falls anew in every epoch.
 Without a draw nothing is noised, and the goal asks for exactly what decoding will be asked for; ``masked`` has no such form
 of its own, so it then asks as ``pseudo-masked`` does.
 """
