@@ -154,6 +154,13 @@ def test_an_empty_prompt_starts_from_the_end_token() -> None:
     )
 
 
+def test_a_bidirectional_model_is_refused() -> None:
+    """Invariant: one clear sentence instead of words that follow from nothing."""
+    model = Model.fresh(ModelSettings(backbone=preset("bert-tiny", vocab_size=VOCABULARY)), 1)
+    with pytest.raises(BadInput, match="does not continue one.*--task seq2seq"):
+        generate(model, prompts(3), GenerateSettings(max_new=2), END)
+
+
 def test_generation_leaves_no_trace() -> None:
     """Invariant: no dropout, no gradient, no use of torch's own random state; no prompts, no texts."""
     model = make().train()

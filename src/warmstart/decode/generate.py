@@ -54,9 +54,16 @@ def generate(
         first: the number of the first prompt where these are a part of more; names the draws.
 
     Raises:
-        BadInput: an empty prompt and no end token, or settings that do not go together.
+        BadInput: an empty prompt and no end token, settings that do not go together, or a model that does not read from
+            left to right.
     """
     check_search(settings)
+    if model.settings.backbone.sight == "full":
+        raise BadInput(
+            "a model that sees the whole text does not continue one", where="--run", value="a bidirectional model",
+            allowed="left-to-right models, and runs of --task seq2seq",
+            next_step="fine-tune it with --task seq2seq, or choose another run",
+        )  # fmt: skip
     context = model.settings.backbone.context
     cut = [_cut(prompt, context) for prompt in prompts]
     sources = [_source(n, prompt[lost:], end_id) for n, (prompt, lost) in enumerate(zip(prompts, cut, strict=True))]
