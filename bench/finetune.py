@@ -79,11 +79,9 @@ class Paced:
 
 def run_ours(recipe: FinetuneRecipe) -> None:
     """The Trainer that ``warmstart finetune`` makes."""
-    from warmstart.base.allocator import use_large_pages
     from warmstart.base.run_folder import RunFolder
     from warmstart.train.loop import Trainer
 
-    use_large_pages()
     task = built(recipe)
     model, _ = task.fresh(recipe)
     stream = task.stream(recipe.train)

@@ -57,7 +57,6 @@ class Drawn:
 
 def run_ours(shape: Shape, dropout: float) -> None:
     """The Trainer; its steps are paced by the source that it takes rows from."""
-    from warmstart.base.allocator import use_large_pages
     from warmstart.base.run_folder import RunFolder
     from warmstart.models.model import Model
     from warmstart.models.presets import preset
@@ -68,8 +67,6 @@ def run_ours(shape: Shape, dropout: float) -> None:
     from warmstart.streams.stream import Stream
     from warmstart.train.loop import Trainer
     from warmstart.train.settings import TrainSettings
-
-    use_large_pages()
 
     class Paced(Rows):
         pace: Pace | None = None  # none while the Trainer only looks at the first step

@@ -13,19 +13,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
+from warmstart.base.seeds import generator
 from warmstart.example.batch import Batch, collate
 from warmstart.example.example import Example, Floats, Goal, Ints
-from warmstart.models import losses
-from warmstart.models.losses import Softmax, next_token_loss, token_losses
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import HeadSettings, ModelSettings
+from warmstart.objectives.masked import masked
+from warmstart.objectives.masking import Masking
+from warmstart.objectives.mixture import mixture
+from warmstart.objectives.pseudo_masked import pseudo_masked
+from warmstart.objectives.settings import MaskSettings
 from warmstart.streams.stream import split
+from warmstart.text.words import Borders
 from warmstart.train.optimizer import Optimizer
 from warmstart.train.settings import OptimizerSettings
 from warmstart.train.step import accumulate
 from warmstart.train.weights import Weights
 
+DRAWN = {"masked": masked, "mixture": mixture, "pseudo-masked": pseudo_masked}
 Record = list[Example]
 CLASSES, LABELS = 3, 4
 COEFFICIENTS = {"lm": 0.5, "label": 1.0, "labels": 0.7, "score": 0.3, "choice": 1.3, "tags": 0.9, "span": 0.4}
@@ -309,53 +315,7 @@ def test_reads_of_no_weight_teach_nothing() -> None:
     assert found == {}
 
 
-# ---- the fused softmax
-
-
-@pytest.mark.parametrize("count", [1, 7, 8, 9, 16, 25])
-@pytest.mark.parametrize("scale", [1.0, 0.03, -4.0])
-def test_fused_next_token_loss(count: int, scale: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Witness: F.cross_entropy over whole logits: value and both gradients, at every border of the chunks of 8."""
-    monkeypatch.setattr(losses, "CHUNK", 8)
-    make_random = torch.Generator().manual_seed(count)
-    states, table = (torch.randn(n, 12, generator=make_random, requires_grad=True) for n in (count, 50))
-    targets = torch.randint(0, 50, (count,), generator=make_random)
-    weights = torch.rand(count, generator=make_random) * (torch.arange(count) % 3 != 1)
-    loss = next_token_loss(Softmax(states, table), targets, weights)
-    got = torch.autograd.grad(loss * scale, [states, table])
-    each = F.cross_entropy(states @ table.T, targets, reduction="none")
-    wanted = torch.autograd.grad((each * weights).sum() * scale, [states, table])
-    torch.testing.assert_close(loss, (each * weights).sum())
-    torch.testing.assert_close(got, wanted)
-    torch.testing.assert_close(token_losses(Softmax(states, table), targets), each.detach())
-    with torch.no_grad():
-        torch.testing.assert_close(next_token_loss(Softmax(states, table), targets, weights), loss)
-
-
-def test_fused_loss_of_no_reads_is_zero() -> None:
-    """Invariant: an empty sum, with gradients of 0."""
-    states, table = torch.zeros(0, 4, requires_grad=True), torch.ones(6, 4, requires_grad=True)
-    none = torch.zeros(0, dtype=torch.int64)
-    loss = next_token_loss(Softmax(states, table), none, torch.zeros(0))
-    got = torch.autograd.grad(loss, [states, table])
-    assert float(loss.detach()) == 0
-    assert got[0].shape == (0, 4)
-    assert not got[1].any()
-
-
-def test_fused_loss_in_bf16_is_close() -> None:
-    """Witness: the same weights and states in float32; bf16 keeps 8 bits."""
-    random = torch.Generator().manual_seed(0)
-    states, table = (torch.randn(n, 32, generator=random).bfloat16() for n in (40, 60))
-    targets, weights = torch.randint(0, 60, (40,), generator=random), torch.rand(40, generator=random)
-    results = []
-    for dtype in (torch.bfloat16, torch.float32):
-        s, t = (x.to(dtype).requires_grad_() for x in (states, table))
-        loss = next_token_loss(Softmax(s, t), targets, weights)
-        results.append([loss.detach(), *(g.float() for g in torch.autograd.grad(loss * 0.37, [s, t]))])
-    torch.testing.assert_close(results[0][0], results[1][0], rtol=1e-2, atol=0)
-    for low, high in zip(results[0][1:], results[1][1:], strict=True):
-        assert float((low - high).norm() / high.norm()) < 0.02
+# ---- sums of heads
 
 
 def test_heads_return_sums() -> None:
@@ -366,3 +326,34 @@ def test_heads_return_sums() -> None:
     for name, loss in single.items():
         torch.testing.assert_close(double[name].sum, 2 * loss.sum)
         assert double[name].weight == pytest.approx(2 * loss.weight)
+
+
+# ---- masked objectives
+
+
+@pytest.mark.parametrize("objective", DRAWN)
+def test_masked_objectives_split_in_any_way(objective: str) -> None:
+    """Witness: torch's cross-entropy of full logits, one text after another; the same gradient for any split."""
+    borders = Borders(np.ones(512, bool), np.zeros(512, bool))
+    tools = Masking(MaskSettings(units="spans"), 500, 501, 502, None, 504, borders)
+    rng = np.random.default_rng(0)
+    given = [DRAWN[objective](rng.integers(0, 500, n), generator(n), tools) for n in (9, 30, 2, 17, 41, 5, 23)]
+    backbone = preset("bert-tiny", init_std=0.2, relative_bins=8, embedding_width=16)
+    model = Model.fresh(ModelSettings(backbone=backbone), 1)
+    twin = copy.deepcopy(model).double()
+    total = count = 0.0
+    for [example] in given:
+        goal = example.goals["lm"]
+        states = twin.backbone.lm_transform(twin.backbone(collate([[example]]))[torch.from_numpy(goal.reads)])
+        logits = states @ twin.backbone.tokens.weight.T + twin.backbone.lm_transform.bias
+        total = total + F.cross_entropy(logits, torch.from_numpy(goal.targets), reduction="sum")
+        count += len(goal.reads)
+    (total / count).backward()  # type: ignore[union-attr]
+    named = {name: p.grad if p.grad is not None else torch.zeros_like(p) for name, p in twin.named_parameters()}
+    optimizer = Optimizer(Weights(model.train(), torch.float32), OptimizerSettings())
+    wanted = torch.cat([named[name].flatten() for group in optimizer.weights.groups for name in group.names]).float()
+    for at_least in (1, 2, 4, 7):
+        means = accumulate(model, optimizer, split(given, at_least, 8192), {"lm": 1.0}, seed=1)
+        torch.testing.assert_close(float(means["lm"]), float(total.detach() / count), rtol=1e-5, atol=0.0)  # type: ignore[union-attr]
+        found = torch.cat(optimizer.weights.gradients())
+        assert float((found - wanted).norm() / wanted.norm()) < 1e-5

@@ -1,14 +1,29 @@
 """Law 3, Order: example i of epoch e is a function of (seed, e, i)."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from warmstart.example.example import Example
 from warmstart.objectives.causal import causal
+from warmstart.objectives.masked import masked
+from warmstart.objectives.masking import Masking
+from warmstart.objectives.mixture import mixture
+from warmstart.objectives.pseudo_masked import pseudo_masked
+from warmstart.objectives.settings import MaskSettings
 from warmstart.streams.order import permuted
-from warmstart.streams.sources import Rows
+from warmstart.streams.sources import DrawnRows, Rows
 from warmstart.streams.stream import Stream
+from warmstart.text.words import Borders
+
+DRAWN = {"masked": masked, "mixture": mixture, "pseudo-masked": pseudo_masked}
+
+
+def masking() -> Masking:
+    """Four special tokens behind 500 others, each a word; documents have no token at their end."""
+    borders = Borders(np.ones(504, bool), np.zeros(504, bool))
+    return Masking(MaskSettings(units="spans"), 500, 501, 502, None, 504, borders)
 
 
 class Numbered:
@@ -106,6 +121,34 @@ def test_every_token_is_predicted_once(lengths: list[int], width: int, held_out:
             assert (example.goals["lm"].targets == example.ids + 1).all()
             targets += example.goals["lm"].targets.tolist()
     assert sorted(targets) == [i for d in documents for i in d[1:]]
+
+
+@pytest.mark.parametrize("objective", DRAWN)
+def test_what_is_hidden_follows_from_seed_epoch_and_row(objective: str) -> None:
+    """Invariant: the same whenever it is asked, beside whatever; anew in another epoch, by another seed; all text once."""
+    documents = [list(range(start, start + length)) for start, length in ((0, 70), (70, 33), (103, 2), (105, 90))]
+    corpus, tools = Flat(documents), masking()
+
+    def rows(seed: int) -> DrawnRows:
+        frame = DRAWN[objective]
+        return DrawnRows(corpus, 16, lambda ids, draw: frame(ids, draw, tools), seed=seed)
+
+    def told(seed: int, epoch: int, asked: list[int]) -> dict[int, list[bytes]]:
+        return {
+            i: [e.ids.tobytes() + e.turns.tobytes() for [e] in rows(seed).take(epoch, np.array([i]))] for i in asked
+        }
+
+    everything = list(range(len(rows(1))))
+    first = told(1, 0, everything)
+    assert told(1, 0, everything[::-1]) == first
+    together = rows(1).take(0, np.array(everything))
+    assert [e.ids.tobytes() + e.turns.tobytes() for [e] in together] == [part for i in everything for part in first[i]]
+    for other in (told(1, 1, everything), told(2, 0, everything)):
+        assert sum(other[i] != first[i] for i in everything) > 0.9 * len(everything)
+    real = [int(e.positions[e.turns >= 0].max()) + 1 for [e] in together]
+    cuts = sum(real) - sum(map(len, documents))
+    pieces = len(together)
+    assert 2 * pieces <= cuts <= 3 * pieces  # [CLS], [SEP] and, of two parts, one more; all else is the text
 
 
 def test_the_middle_of_a_huge_stream_is_at_hand() -> None:

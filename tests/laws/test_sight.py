@@ -1,6 +1,7 @@
 """Law 1, Sight: every kernel against the law written out token by token."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from warmstart.base.seeds import generator
 from warmstart.example.batch import Batch, collate
 from warmstart.example.example import Example
 from warmstart.example.record import Record
@@ -16,10 +18,17 @@ from warmstart.models import plain
 from warmstart.models.attention import Kernels, attend, plan_attention
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
+from warmstart.models.relative import RelativeBias, bins
 from warmstart.models.settings import ModelSettings
+from warmstart.objectives.masked import masked
+from warmstart.objectives.masking import Masking
+from warmstart.objectives.mixture import mixture
+from warmstart.objectives.pseudo_masked import pseudo_masked
+from warmstart.objectives.settings import MaskSettings
 from warmstart.tasks.frames import frame_records
 from warmstart.tasks.spec import FrameSettings, SpanSettings, TaskSpec
 from warmstart.text.tokenizer import TASK_SPECIALS, Tokenizer
+from warmstart.text.words import Borders
 
 HEADS, WIDTH = 2, 8
 
@@ -37,7 +46,7 @@ def may_read(reader: int, read: int, same: bool) -> bool:
     return (0 <= read < -reader) or read == reader
 
 
-def brute_force(qkv: torch.Tensor, batch: Batch) -> torch.Tensor:
+def brute_force(qkv: torch.Tensor, batch: Batch, relative: RelativeBias | None = None) -> torch.Tensor:
     """Softmax attention with explicit loops over documents, heads, readers and what they read."""
     out = torch.zeros(qkv.shape[0], WIDTH, dtype=qkv.dtype)
     head_width = WIDTH // HEADS
@@ -55,6 +64,9 @@ def brute_force(qkv: torch.Tensor, batch: Batch) -> torch.Tensor:
                     if may_read(int(batch.turns[i]), int(batch.turns[j]), i == j)
                 ]
                 scores = torch.stack([q @ keys[j] / math.sqrt(head_width) for j in read])
+                if relative is not None:
+                    ahead = torch.stack([batch.positions[j] - batch.positions[i] for j in read])
+                    scores = scores + relative.table.weight[bins(ahead, relative.table.num_embeddings, 8), h]
                 parts.append((scores.softmax(0)[:, None] * values[read]).sum(0))
             rows.append(torch.cat(parts))
         start += length
@@ -71,6 +83,15 @@ FRAMINGS = {
     ),
     "span-wise": lambda n: [0] * (n // 2) + [1 + i // 2 for i in range(n - n // 2)],
 }
+
+
+FRAMES = {"masked": masked, "mixture": mixture, "pseudo-masked": pseudo_masked}
+
+
+def masking(**changes: object) -> Masking:
+    """Ids from 500 on are special; every third of the others goes on with the word before it."""
+    borders = Borders((np.arange(504) % 3 != 2) | (np.arange(504) >= 500), np.zeros(504, bool))
+    return Masking(MaskSettings.model_validate(changes), 500, 501, 502, 503, 504, borders)
 
 
 KERNELS = {"plain": Kernels(), "SDPA": Kernels(longest_plain=0), "SDPA, large groups": Kernels(0, group=64)}
@@ -95,6 +116,43 @@ def test_kernels_equal_the_law(
     (want * pull).sum().backward()
     torch.testing.assert_close(ours, want)
     torch.testing.assert_close(got, qkv.grad)
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("framing", FRAMINGS)
+@pytest.mark.parametrize("restart", [False, True], ids=["counted", "repeated positions"])
+def test_kernels_with_distances_equal_the_law(
+    framing: str, kernels: str, restart: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Witness: the law with a bias for each pair of positions; outputs, and gradients of the table too."""
+    monkeypatch.setattr(plain, "BLOCK", 4)
+    monkeypatch.setattr(plain, "AT_ONCE", 60)
+    drawn = [example(FRAMINGS[framing](n)) for n in (7, 3, 1, 9, 4, 4, 11)]
+    drawn = [replace(e, positions=e.positions % 5) if restart else e for e in drawn]
+    batch = collate([[e] for e in drawn])
+    assert batch.counted is not restart
+    torch.manual_seed(0)
+    relative = RelativeBias(preset("gpt1-tiny", relative_bins=8, relative_distance=8, heads=HEADS)).double()
+    qkv = torch.randn(batch.num_tokens, 3 * WIDTH, dtype=torch.float64, requires_grad=True)
+    pull = torch.randn(batch.num_tokens, WIDTH, dtype=torch.float64)
+    given = (qkv, relative.table.weight)
+    ours = attend(qkv, plan_attention(batch, torch.float64, KERNELS[kernels], relative), HEADS, 0.0)
+    want = brute_force(qkv, batch, relative)
+    torch.testing.assert_close(ours, want)
+    torch.testing.assert_close(torch.autograd.grad(ours, given, pull), torch.autograd.grad(want, given, pull))
+
+
+@pytest.mark.parametrize("units", ["tokens", "spans"])
+@pytest.mark.parametrize("objective", FRAMES)
+def test_frames_that_hide_tokens_equal_the_law(objective: str, units: str) -> None:
+    """Witness: the law, for pre-training frames: masked, of four kinds of sight, and pseudo-masked."""
+    rng = np.random.default_rng(0)
+    texts = [rng.integers(0, 500, n) for n in (2, 30, 9, 17, 30, 4, 12, 8)]
+    batch = collate([FRAMES[objective](ids, generator(n), masking(units=units)) for n, ids in enumerate(texts)])
+    assert batch.pattern is (Pattern.FULL if objective == "masked" else Pattern.GENERAL)
+    qkv = torch.randn(batch.num_tokens, 3 * WIDTH, dtype=torch.float64)
+    plan = plan_attention(batch, torch.float64, Kernels())
+    torch.testing.assert_close(attend(qkv, plan, HEADS, 0.0), brute_force(qkv, batch))
 
 
 TASKS = {

@@ -19,6 +19,7 @@ SHIPPED = sorted(RECIPES.rglob("*.yaml"))
 GIVEN: dict[str, dict[str, Any]] = {
     "pretrain": {"--corpus": ["books"]},
     "finetune": {"--start": "none", "--task": "classification"},
+    "seq2seq": {"--start": "bert", "--task": "seq2seq"},
 }
 TINY = {
     "gpt": ["preset=gpt1-tiny", "layers=1", "width=16", "heads=2", "context=32"],
@@ -27,9 +28,9 @@ TINY = {
 SHORT = ["length=2 steps", "batch_size=4", "precision=fp32", "evaluate_every=1 run", "schedule.warmup=1 steps"]
 
 
-def test_there_are_recipes_for_both_verbs() -> None:
+def test_there_are_recipes_for_both_verbs_and_for_generation() -> None:
     """Witness: the folders."""
-    assert {path.parent.name for path in SHIPPED} == {"pretrain", "finetune"}
+    assert {path.parent.name for path in SHIPPED} == {"pretrain", "finetune", "seq2seq"}
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.relative_to(RECIPES).as_posix())
@@ -76,7 +77,49 @@ def test_the_original_is_the_released_codes() -> None:
     assert found.model.joint_table and found.task.segment_limit == 512 // 2 - 2
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.relative_to(RECIPES).as_posix())
+@pytest.mark.parametrize(
+    "path", [path for path in SHIPPED if path.parent.name == "seq2seq"], ids=lambda path: path.stem
+)
+def test_a_recipe_that_generates_trains_two_steps(path: Path, tmp_path: Path) -> None:
+    """Witness: the report of the run, two steps long, from a tiny BERT."""
+    from transformers import BertConfig, BertForMaskedLM
+
+    words = [*"abcdefgh", "."]
+    BertForMaskedLM(
+        BertConfig(
+            vocab_size=5 + len(words), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
+            max_position_embeddings=32,
+        )
+    ).save_pretrained(tmp_path / "bert")  # fmt: skip
+    (tmp_path / "bert" / "vocab.txt").write_text(
+        "\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]) + "\n"
+    )
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text(
+        "".join(json.dumps({"src": f"{'abcd'[n % 4]} {'efgh'[n // 4]}", "tgt": "a b"}) + "\n" for n in range(16))
+    )
+    sets = [f"train.{change}" for change in SHORT]
+    sets += ["task.seq2seq.source_limit=12", "task.seq2seq.target_limit=8", "model.context=32"]
+    argv = [
+        "finetune",
+        "--recipe",
+        str(path),
+        "--start",
+        str(tmp_path / "bert"),
+        "--task",
+        "seq2seq",
+        "--train",
+        str(rows),
+    ]
+    changes = (word for change in sets for word in ("--set", change))
+    assert main([*argv, "--out", str(tmp_path / "run"), "--quiet", *changes]) == 0
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert report["steps"] == 2 and report["metrics"]
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in SHIPPED if path.parent.name != "seq2seq"], ids=lambda path: path.stem
+)
 def test_a_recipe_trains_two_steps(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Witness: the report of the run, two steps long."""
     text, rows = tmp_path / "text.txt", tmp_path / "rows.jsonl"

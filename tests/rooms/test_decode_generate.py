@@ -6,7 +6,7 @@ import torch
 
 from warmstart.base.errors import BadInput
 from warmstart.base.seeds import generator
-from warmstart.decode import generate as generate_module
+from warmstart.decode import search as search_module
 from warmstart.decode.generate import Generation, generate
 from warmstart.decode.sampling import choose
 from warmstart.decode.settings import GenerateSettings
@@ -64,7 +64,7 @@ def test_cached_equals_uncached(
     norm: str, piece: int, changes: dict[str, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Witness: a full forward pass over the growing text, one prompt at a time; ids equal, log-probabilities to 1e-5."""
-    monkeypatch.setattr(generate_module, "PIECE", piece)
+    monkeypatch.setattr(search_module, "PIECE", piece)
     model, settings = make(norm), GenerateSettings.model_validate({"max_new": 20} | changes)
     given = prompts(7, 1, 30, 12, 48, 5, 5, 47, 20)
     found = generate(model, given, settings, END)
@@ -86,12 +86,13 @@ def test_all_ways_to_stop() -> None:
         assert END not in ours.ids
 
 
-def test_a_text_does_not_depend_on_its_neighbours() -> None:
+def test_a_text_does_not_depend_on_its_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
     """Invariant: rows alone, in batches of 3 and all together give the same texts."""
     model, settings = make(), GenerateSettings(max_new=15, seed=4)
     given = prompts(3, 17, 9, 1, 40, 25, 8, 2)
     together = generate(model, given, settings, END)
-    for ours, theirs in zip(together, generate(model, given, settings, END, max_rows=3), strict=True):
+    monkeypatch.setattr(search_module, "MOST_ROWS", 3)
+    for ours, theirs in zip(together, generate(model, given, settings, END), strict=True):
         same(ours, theirs)
     for number, (prompt, ours) in enumerate(zip(given, together, strict=True)):
         [alone] = generate(model, [prompt], settings, END, first=number)
@@ -102,7 +103,7 @@ def test_samples_of_a_prompt() -> None:
     """Invariant: samples stand prompt by prompt, differ from each other, and the first is the one of ``samples=1``."""
     model, given = make(), prompts(6, 11, 6)
     one = generate(model, given, GenerateSettings(max_new=10), None)
-    many = generate(model, given, GenerateSettings(max_new=10, samples=4), None, max_rows=5)
+    many = generate(model, given, GenerateSettings(max_new=10, samples=4), None)
     assert len(many) == 12
     for number, ours in enumerate(one):
         same(ours, many[4 * number])
@@ -151,6 +152,13 @@ def test_an_empty_prompt_starts_from_the_end_token() -> None:
         "prompt 2: an empty prompt, and the model has no end token to start from; got ''; "
         "allowed: at least one token; give the text that is to be continued."
     )
+
+
+def test_a_bidirectional_model_is_refused() -> None:
+    """Invariant: one clear sentence instead of words that follow from nothing."""
+    model = Model.fresh(ModelSettings(backbone=preset("bert-tiny", vocab_size=VOCABULARY)), 1)
+    with pytest.raises(BadInput, match="does not continue one"):
+        generate(model, prompts(3), GenerateSettings(max_new=2), END)
 
 
 def test_generation_leaves_no_trace() -> None:

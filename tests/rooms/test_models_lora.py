@@ -73,17 +73,24 @@ def test_it_begins_as_exactly_the_model_it_was() -> None:
     assert torch.equal(with_products(model, zero=True).backbone(given), before)
 
 
+def in_branches(model: Model, ids: torch.Tensor) -> torch.Tensor:
+    """The states of two sources, as a search reads them."""
+    branches = model.backbone.new_branches(2, 5)
+    branches.open_source(torch.tensor([5, 5]), 0, 5, full=False)
+    return model.backbone.branch(ids, 0, branches)
+
+
 def test_it_ends_as_a_plain_model_that_says_the_same() -> None:
     """Witness: a fresh model's names, and the states before merging, by reading a batch and by a cache."""
     model, given = with_products(tiny(), zero=False), batch()
     ids = torch.randint(0, 64, (2, 5))
-    flat, cached = model.backbone(given), model.backbone.advance(ids, model.backbone.new_cache(2, 5))
+    flat, cached = model.backbone(given), in_branches(model, ids)
     plain = copy.deepcopy(model)
     merge_lora(plain)
     assert plain.state_dict().keys() == tiny().state_dict().keys()
     assert not any(isinstance(part, LoraLinear) for part in plain.modules())
     torch.testing.assert_close(plain.backbone(given), flat)
-    torch.testing.assert_close(plain.backbone.advance(ids, plain.backbone.new_cache(2, 5)), cached)
+    torch.testing.assert_close(in_branches(plain, ids), cached)
 
 
 @pytest.mark.parametrize("rank", [1, 8])

@@ -1,11 +1,14 @@
-"""The fused softmax: its slope at extremes, in pieces, with a bias, and with a table that does not move."""
+"""The fused softmax beside whole logits: at every border of its chunks, in bf16, of no reads.
+
+And its slope: at extremes, in pieces, with a bias, and with a table that does not move.
+"""
 
 import pytest
 import torch
 from torch.nn import functional as F
 
 from warmstart.models import losses
-from warmstart.models.losses import Softmax, next_token_loss, slope_of
+from warmstart.models.losses import Softmax, next_token_loss, slope_of, token_losses
 
 
 @pytest.mark.parametrize("spread", [1.0, 100.0, 1e5])
@@ -48,3 +51,49 @@ def test_what_does_not_move_has_no_slope() -> None:
         assert (softmax.table.grad is not None) == (softmax.bias is not None and softmax.bias.grad is not None) == moves
         slopes.append(states.grad)
     torch.testing.assert_close(slopes[0], slopes[1])
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 9, 16, 25])
+@pytest.mark.parametrize("scale", [1.0, 0.03, -4.0])
+def test_fused_next_token_loss(count: int, scale: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Witness: F.cross_entropy over whole logits: value and both gradients, at every border of the chunks of 8."""
+    monkeypatch.setattr(losses, "CHUNK", 8)
+    make_random = torch.Generator().manual_seed(count)
+    states, table = (torch.randn(n, 12, generator=make_random, requires_grad=True) for n in (count, 50))
+    targets = torch.randint(0, 50, (count,), generator=make_random)
+    weights = torch.rand(count, generator=make_random) * (torch.arange(count) % 3 != 1)
+    loss = next_token_loss(Softmax(states, table), targets, weights)
+    got = torch.autograd.grad(loss * scale, [states, table])
+    each = F.cross_entropy(states @ table.T, targets, reduction="none")
+    wanted = torch.autograd.grad((each * weights).sum() * scale, [states, table])
+    torch.testing.assert_close(loss, (each * weights).sum())
+    torch.testing.assert_close(got, wanted)
+    torch.testing.assert_close(token_losses(Softmax(states, table), targets), each.detach())
+    with torch.no_grad():
+        torch.testing.assert_close(next_token_loss(Softmax(states, table), targets, weights), loss)
+
+
+def test_fused_loss_of_no_reads_is_zero() -> None:
+    """Invariant: an empty sum, with gradients of 0."""
+    states, table = torch.zeros(0, 4, requires_grad=True), torch.ones(6, 4, requires_grad=True)
+    none = torch.zeros(0, dtype=torch.int64)
+    loss = next_token_loss(Softmax(states, table), none, torch.zeros(0))
+    got = torch.autograd.grad(loss, [states, table])
+    assert float(loss.detach()) == 0
+    assert got[0].shape == (0, 4)
+    assert not got[1].any()
+
+
+def test_fused_loss_in_bf16_is_close() -> None:
+    """Witness: the same weights and states in float32; bf16 keeps 8 bits."""
+    random = torch.Generator().manual_seed(0)
+    states, table = (torch.randn(n, 32, generator=random).bfloat16() for n in (40, 60))
+    targets, weights = torch.randint(0, 60, (40,), generator=random), torch.rand(40, generator=random)
+    results = []
+    for dtype in (torch.bfloat16, torch.float32):
+        s, t = (x.to(dtype).requires_grad_() for x in (states, table))
+        loss = next_token_loss(Softmax(s, t), targets, weights)
+        results.append([loss.detach(), *(g.float() for g in torch.autograd.grad(loss * 0.37, [s, t]))])
+    torch.testing.assert_close(results[0][0], results[1][0], rtol=1e-2, atol=0)
+    for low, high in zip(results[0][1:], results[1][1:], strict=True):
+        assert float((low - high).norm() / high.norm()) < 0.02

@@ -149,22 +149,32 @@ def test_every_dropout_is_off_outside_training() -> None:
         assert torch.equal(found.eval()(batch), found(batch)), name
 
 
-def test_the_cache_goes_on_where_the_text_stands() -> None:
-    """Witness: the whole text read at once; prompts of different lengths, padded, then token by token."""
-    found = body(layers=2, residual=True).eval()
-    ids = torch.from_numpy(np.random.default_rng(1).integers(0, 64, (3, 9)))
-    whole = torch.stack([found(collate([[Example.left_to_right(row.numpy(), {})]])) for row in ids])
-    cache = found.new_cache(3, 9)
-    real = torch.tensor([4, 2, 0])
-    found.advance(ids[:, :5], cache)
-    cache.close(real)
-    kept = torch.tensor([2, 0])
-    cache = cache.keep(kept)
-    for step in range(4):
-        places = real[kept] + step
-        states = found.advance(ids[kept, places][:, None], cache)[:, 0]
-        cache.close(1)
-        assert torch.allclose(states, whole[kept, places], rtol=1e-12, atol=1e-12)
+def test_branches_go_on_where_the_source_stands() -> None:
+    """Witness: whole texts read at once; sources of different lengths, padded, in pieces, then branches that cross."""
+    found = body(layers=2, residual=True, cells=40, cell_clip=0.3).eval()
+    draw = np.random.default_rng(1)
+    ids, lengths = torch.from_numpy(draw.integers(0, 64, (3, 5))), torch.tensor([4, 2, 0])
+    past = found.new_branches(3, 5)
+    for start, stop in ((0, 3), (3, 5)):
+        past.open_source(lengths, start, stop, full=False)
+        found.branch(ids[:, start:stop], 0, past)
+    texts = [[ids[row, :length].tolist()] for row, length in enumerate(lengths)]
+    kept, parents = [2, 0], torch.from_numpy(draw.integers(0, 3, (2, 3)))
+    past.keep(torch.tensor(kept))
+    texts = [texts[row] * 3 for row in kept]
+    past.follow(torch.zeros(2, 3, dtype=torch.int64))
+    for step in range(3):
+        new = torch.from_numpy(draw.integers(0, 64, (2, 3)))
+        past.open_step(lengths[kept] + step, 3, 0)
+        states = found.branch(new, 0, past)
+        texts = [
+            [[*text, int(token)] for text, token in zip(*row, strict=True)] for row in zip(texts, new, strict=True)
+        ]
+        for row, column in np.ndindex(2, 3):
+            whole = found(collate([[Example.left_to_right(np.array(texts[row][column]), {})]]))
+            assert torch.allclose(states[row, column], whole[-1], rtol=1e-12, atol=1e-12)
+        texts = [[row[parent] for parent in of] for row, of in zip(texts, parents.tolist(), strict=True)]
+        past.follow(parents)
 
 
 def test_goals_and_answers() -> None:
@@ -175,7 +185,9 @@ def test_goals_and_answers() -> None:
     batch = collate([[Example.left_to_right(one.ids, goals)]])
     losses = found(batch)
     assert losses["lm"].weight == 8 and losses["label"].weight == 1
-    assert float(losses["lm"].sum.detach()) == pytest.approx(float(found.eval().token_losses(batch).sum()), rel=1e-5)
+    assert float(losses["lm"].sum.detach()) == pytest.approx(
+        float(found.eval().judge_tokens(batch).losses.sum()), rel=1e-5
+    )
     assert found.answers(batch)["label"].shape == (1, 2)
 
 

@@ -9,7 +9,7 @@ from warmstart.models.presets import PRESETS, preset
 from warmstart.models.settings import HeadSettings, ModelSettings
 
 
-@pytest.mark.parametrize(("name", "published"), [("gpt1", 116_534_784), ("gpt2", 124_439_808)])
+@pytest.mark.parametrize(("name", "published"), [("gpt1", 116_534_784), ("gpt2", 124_439_808), ("bert", 109_514_298)])
 def test_parameters_as_published(name: str, published: int) -> None:
     """Witness: the tensor shapes of the released checkpoints; built without memory on torch's meta device."""
     with torch.device("meta"):
@@ -32,7 +32,8 @@ def test_an_lstm_has_its_arithmetic(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in PRESETS if not name.startswith("lstm")])
 def test_every_preset_has_its_arithmetic(name: str) -> None:
     """Witness: the closed form: (V + T)·D tables, 12·D² + 13·D per layer where the hidden width is 4·D; the modern ones
-    have shared keys, three matrices in the feed-forward part, gains only, and no table of positions."""
+    have shared keys, three matrices in the feed-forward part, gains only, and no table of positions; BERT has a head
+    for words."""
     s = preset(name)
     per_layer = 4 * s.width**2 + 4 * s.width + 2 * s.width * s.hidden + s.hidden + s.width + 4 * s.width
     final, tables = 2 * s.width if s.norm == "pre" else 0, s.vocab_size + s.context
@@ -40,6 +41,8 @@ def test_every_preset_has_its_arithmetic(name: str) -> None:
         shared = s.width * s.width // 3
         per_layer = 2 * s.width**2 + 2 * shared + 3 * s.width * s.hidden + 2 * s.width + 2 * (s.width // s.heads)
         final, tables = s.width, s.vocab_size
+    if name.startswith("bert"):  # a norm, segments, and the head for words: a linear, a norm, a bias per token
+        final, tables = 2 * s.width + s.width**2 + 3 * s.width + s.vocab_size, tables + 2
     with torch.device("meta"):
         model = Model(ModelSettings(backbone=s, heads={"label": HeadSettings(kind="class", size=3)}))
     head = 3 * s.width + 3
@@ -65,7 +68,8 @@ def test_unknown_preset() -> None:
     with pytest.raises(BadInput) as caught:
         preset("gpt1-mimi")
     assert str(caught.value) == (
-        "--model: unknown model preset; got 'gpt1-mimi'; allowed: gpt1, gpt1-micro, gpt1-mini, gpt1-tiny, gpt2, "
+        "--model: unknown model preset; got 'gpt1-mimi'; allowed: bert, bert-mini, bert-tiny, gpt1, "
+        "gpt1-micro, gpt1-mini, gpt1-tiny, gpt2, "
         "lstm, lstm-awd, lstm-gpt1, lstm-mini, lstm-tiny, modern, modern-mini; did you mean 'gpt1-mini'?"
     )
 

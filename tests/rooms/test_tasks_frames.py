@@ -52,8 +52,8 @@ WHOLE = {
 
 
 def test_every_kind_has_its_frame_and_its_head():
-    """Invariant: the tables cover the same kinds; tagging and span are read in many places and tested beside this file."""
-    assert set(FRAMES) == set(KINDS) == {*WHOLE, "tagging", "span"}
+    """Invariant: the tables cover the same kinds; those read in many places, and seq2seq, are tested beside this file."""
+    assert set(FRAMES) == set(KINDS) == {*WHOLE, "tagging", "span", "seq2seq"}
     more = [spec("tagging", ("NOUN", "VERB")), spec("span")]
     goals = {task.goal for task in [*(spec(kind, names) for kind, (names, *_) in WHOLE.items()), *more]}
     assert goals == set(HEAD_KINDS)
@@ -162,7 +162,7 @@ def test_long_texts_are_cut_and_counted(tokenizer):
     found = frame_records(short, [Record({"text": "abcdefgh"}, 0), Record({"text": "ab"}, 1)], tokenizer)
     assert [shown(tokenizer, e[0]) for e in found.examples] == ["[abcdef]", "[ab]"]
     assert found.account.to_dict() == {
-        "used": 2, "cut": 1, "tokens": 12, "tokens_cut": 2, "longest": 10, "unread": 0,
+        "used": 2, "cut": 1, "tokens": 12, "tokens_cut": 2, "longest": 10, "unread": 0, "targets_cut": 0,
     }  # fmt: skip
     pair = framed(
         tokenizer, spec("entailment", ("n", "y"), context=8), Record({"premise": "abcdef", "hypothesis": "xy"})

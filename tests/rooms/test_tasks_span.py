@@ -139,7 +139,7 @@ def test_windows_point_at_the_answer_or_at_none() -> None:
     assert [example.goals["span"].question[0] for example in examples] == [0, 1, 2]
     assert collate([examples]).goals["span"].targets.tolist() == [[0, 0], [3, 4], [0, 0]]
     assert made.account.to_dict() == {
-        "used": 1, "cut": 0, "tokens": 30, "tokens_cut": 0, "longest": 16, "unread": 0,
+        "used": 1, "cut": 0, "tokens": 30, "tokens_cut": 0, "longest": 16, "unread": 0, "targets_cut": 0,
     }  # fmt: skip
 
 

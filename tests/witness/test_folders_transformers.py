@@ -32,24 +32,41 @@ CONFIGS = {
     "GPT2": GPT | {"n_inner": 40, "activation_function": "gelu"},
     "OpenAIGPT": GPT,
     "Bert": BERT,
+    "Roberta": BERT | {"max_position_embeddings": 26, "type_vocab_size": 1, "layer_norm_eps": 1e-5},
+    "XLMRoberta": BERT | {"max_position_embeddings": 26, "type_vocab_size": 1},
+    "Electra": BERT | {"embedding_size": 16},
+    "DistilBert": {
+        "vocab_size": 60,
+        "dim": 32,
+        "hidden_dim": 48,
+        "n_layers": 3,
+        "n_heads": 4,
+        "max_position_embeddings": 24,
+    },
     "Llama": LLAMA | {"rope_parameters": {"rope_type": "default", "rope_theta": 500.0}},
     "Qwen3": LLAMA | {"head_dim": 16, "tie_word_embeddings": True},
 }
 LANGUAGE = {
     "GPT2": "GPT2LMHeadModel", "OpenAIGPT": "OpenAIGPTLMHeadModel", "Bert": "BertForMaskedLM",
-    "Llama": "LlamaForCausalLM", "Qwen3": "Qwen3ForCausalLM",
+    "Roberta": "RobertaForMaskedLM", "XLMRoberta": "XLMRobertaForMaskedLM", "Electra": "ElectraForMaskedLM",
+    "DistilBert": "DistilBertForMaskedLM", "Llama": "LlamaForCausalLM", "Qwen3": "Qwen3ForCausalLM",
 }  # fmt: skip
+FULL = {"sight": "full", "norm": "post", "embedding_norm": True, "activation": "gelu"}
+MASKED = ("bert", "roberta", "electra", "electra_even", "distilbert")
+TASKS = tuple(f"{name}_task" for name in ("bert", "roberta", "electra", "distilbert"))
 OURS = {
     "gpt1": {"norm": "post"},
     "gpt2": {"norm": "pre", "activation": "gelu"},
     "untied": {"norm": "pre", "tied": False, "hidden": 40},
-    "bert": {
-        "sight": "full", "norm": "post", "embedding_norm": True, "segments": 2, "activation": "gelu",
-        "lm_transform": True,
-    },
-    "bert_task": {
-        "sight": "full", "norm": "post", "embedding_norm": True, "segments": 2, "activation": "gelu", "pooler": True,
-    },
+    "bert": FULL | {"segments": 2, "lm_transform": True},
+    "bert_task": FULL | {"segments": 2, "pooler": True},
+    "roberta": FULL | {"lm_transform": True},
+    "roberta_task": FULL | {"pooler": True},
+    "electra": FULL | {"segments": 2, "embedding_width": 16, "lm_transform": True, "pooler_activation": "gelu"},
+    "electra_task": FULL | {"segments": 2, "embedding_width": 16, "pooler": True, "pooler_activation": "gelu"},
+    "electra_even": FULL | {"segments": 2, "lm_transform": True, "pooler_activation": "gelu"},
+    "distilbert": FULL | {"norm_eps": 1e-12, "lm_transform": True, "pooler_activation": "relu"},
+    "distilbert_task": FULL | {"norm_eps": 1e-12, "pooler": True, "pooler_activation": "relu"},
     "llama": {
         "norm": "pre", "norm_kind": "rms", "positions": "rotary", "mlp": "gated", "activation": "silu", "bias": False,
         "kv_heads": 2, "hidden": 48,
@@ -83,7 +100,7 @@ def ours(name: str, heads: dict[str, HeadSettings] | None = None) -> Model:
 
 
 def texts() -> list[np.ndarray]:
-    return [np.random.default_rng(n).integers(1, 60, n) for n in (24, 7, 1, 13, 13)]
+    return [np.random.default_rng(n).integers(2, 60, n) for n in (24, 7, 1, 13, 13)]  # 0 and 1 are padding
 
 
 def framed(settings: TransformerSettings, ids: np.ndarray, goals: dict[str, Goal], first: int = 0) -> Example:
@@ -134,12 +151,12 @@ def test_their_base_model_in_ours(name: str, tmp_path: Path) -> None:
     close(found, wanted)
 
 
-@pytest.mark.parametrize("name", ["gpt1", "gpt2", "untied", "bert", "llama", "qwen3"])
+@pytest.mark.parametrize("name", ["gpt1", "gpt2", "untied", "llama", "qwen3", *MASKED])
 def test_our_language_model_in_theirs(name: str, tmp_path: Path) -> None:
     """Witness: transformers' Auto class reads the folder, complains of nothing, and gives equal logits."""
     model = ours(name)
     save_model(model, tmp_path)
-    auto = transformers.AutoModelForMaskedLM if name == "bert" else transformers.AutoModelForCausalLM
+    auto = transformers.AutoModelForMaskedLM if name in MASKED else transformers.AutoModelForCausalLM
     theirs, told = auto.from_pretrained(tmp_path, output_loading_info=True)
     assert not told["missing_keys"] and not told["unexpected_keys"] and not told["mismatched_keys"]
     close(our_logits(model), their_logits(theirs.eval()))
@@ -148,7 +165,7 @@ def test_our_language_model_in_theirs(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", OURS)
 def test_there_and_back_bit_for_bit(name: str, tmp_path: Path) -> None:
     """Invariant: settings and weights survive the folder, dropouts and head included."""
-    pooled, bias = name == "bert_task", "bert" in name
+    pooled, bias = name in TASKS, "sight" in OURS[name]
     heads = {"label": HeadSettings(kind="class", size=3, dropout=0.25, bias=bias, pooled=pooled)}
     model = ours(name, heads)
     backbone = model.settings.backbone.model_copy(update={"embedding_dropout": 0.3, "residual_dropout": 0.2})
@@ -172,24 +189,24 @@ HEADS = {
 PROBLEMS = {"label": "single_label_classification", "labels": "multi_label_classification", "score": "regression"}
 
 
-@pytest.mark.parametrize("name", ["gpt1", "gpt2", "bert_task", "llama", "qwen3"])
+@pytest.mark.parametrize("name", ["gpt1", "gpt2", "llama", "qwen3", *TASKS])
 @pytest.mark.parametrize("goal", ["label", "labels", "score"])
 def test_our_classifier_in_theirs(name: str, goal: str, tmp_path: Path) -> None:
     """Witness: AutoModelForSequenceClassification on a padded batch: equal answers, label names, pad id, problem."""
-    full = name == "bert_task"
+    full, pad = name in TASKS, int(name == "roberta_task")
     head = HEADS[goal].model_copy(update={"bias": full, "pooled": full})
     model = ours(name, {goal: head})
     names = tuple("abcd"[: head.size]) if goal != "score" else ()
-    save_model(model, tmp_path, Surroundings(names, pad_id=0, end_id=0))
+    save_model(model, tmp_path, Surroundings(names, pad_id=pad, end_id=0))
     theirs, told = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path, output_loading_info=True)
     assert not told["missing_keys"] and not told["unexpected_keys"]
-    assert theirs.config.num_labels == head.size and theirs.config.pad_token_id == 0
+    assert theirs.config.num_labels == head.size and theirs.config.pad_token_id == pad
     assert theirs.config.problem_type == PROBLEMS[goal]
     if names:
         assert theirs.config.id2label == dict(enumerate(names))
     records = [[framed(model.settings.backbone, one, asked(goal, head, one, full), 3)] for one in texts()]
-    padded, mask, segments = batched(texts(), first=3)
-    more = {"token_type_ids": segments} if full else {}
+    padded, mask, segments = batched(texts(), first=3, pad=pad)
+    more = {"token_type_ids": segments} if model.settings.backbone.segments else {}
     with torch.no_grad():
         wanted = theirs.eval()(padded, attention_mask=mask, **more).logits
     found = model.eval().answers(collate(records))[goal]
@@ -202,22 +219,22 @@ def asked(goal: str, head: HeadSettings, ids: np.ndarray, full: bool) -> dict[st
     return {goal: Goal(np.array([0 if full else len(ids) - 1]), np.array([0]), targets, np.ones(1, np.float32))}
 
 
-def batched(rows: list[np.ndarray], first: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Ids, mask and segments, padded on the right with 0."""
+def batched(rows: list[np.ndarray], first: int = 0, pad: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Ids, mask and segments, padded on the right."""
     width = max(map(len, rows))
-    ids = torch.stack([torch.from_numpy(np.pad(one, (0, width - len(one)))) for one in rows])
+    ids = torch.stack([torch.from_numpy(np.pad(one, (0, width - len(one)), constant_values=pad)) for one in rows])
     mask = (torch.arange(width) < torch.tensor([len(one) for one in rows])[:, None]).long()
     return ids, mask, (torch.arange(width) >= first).long().expand_as(ids) * mask
 
 
 def test_our_choice_in_theirs(tmp_path: Path) -> None:
-    """Witness: BertForMultipleChoice and the double-heads class of GPT-2 and GPT-1, one logit per choice."""
+    """Witness: the multiple-choice class of each encoder, the double-heads class of GPT-2 and GPT-1: a logit per choice."""
     rows = [texts()[0], texts()[3], texts()[4]]
-    for name, kind in (("bert_task", "AutoModelForMultipleChoice"), ("gpt2", "GPT2DoubleHeadsModel"),
-                       ("gpt1", "OpenAIGPTDoubleHeadsModel")):  # fmt: skip
-        full = name == "bert_task"
+    choosers = dict.fromkeys(TASKS, "AutoModelForMultipleChoice")
+    for name, kind in (choosers | {"gpt2": "GPT2DoubleHeadsModel", "gpt1": "OpenAIGPTDoubleHeadsModel"}).items():
+        full, pad = name in TASKS, int(name == "roberta_task")
         model = ours(name, {"choice": HEADS["choice"].model_copy(update={"pooled": full})})
-        save_model(model, tmp_path / name, Surroundings(pad_id=0))
+        save_model(model, tmp_path / name, Surroundings(pad_id=pad))
         theirs, told = getattr(transformers, kind).from_pretrained(tmp_path / name, output_loading_info=True)
         assert not told["missing_keys"] and not told["unexpected_keys"]
         examples = []
@@ -226,7 +243,7 @@ def test_our_choice_in_theirs(tmp_path: Path) -> None:
             read = np.array([0 if full else len(ids) - 1])
             goal = Goal(read, np.array([0]), np.zeros(owned, np.int64), np.ones(owned, np.float32))
             examples.append(framed(model.settings.backbone, ids, {"choice": goal}))
-        padded, mask, _ = batched(rows)
+        padded, mask, _ = batched(rows, pad=pad)
         with torch.no_grad():
             if full:
                 wanted = theirs.eval()(padded[None], attention_mask=mask[None]).logits[0]
@@ -236,16 +253,68 @@ def test_our_choice_in_theirs(tmp_path: Path) -> None:
         close(model.eval().answers(collate([examples]))["choice"], wanted)
 
 
-@pytest.mark.parametrize("name", ["GPT2", "Bert"])
+@pytest.mark.parametrize("name", ["GPT2", "Bert", "Roberta", "XLMRoberta", "Electra", "DistilBert"])
 def test_their_classifier_in_ours(name: str, tmp_path: Path) -> None:
     """Witness: a fine-tuned folder of theirs answers the same when we load it, head included."""
-    theirs = their_model(name, f"{name}ForSequenceClassification", num_labels=3, pad_token_id=0)
+    pad = int("Roberta" in name)
+    theirs = their_model(name, f"{name}ForSequenceClassification", num_labels=3, pad_token_id=pad)
     theirs.save_pretrained(tmp_path)
-    model, full = load_model(tmp_path), name == "Bert"
+    model, full = load_model(tmp_path), name != "GPT2"
     records = [[framed(model.settings.backbone, one, asked("label", HEADS["label"], one, full))] for one in texts()]
-    padded, mask, _ = batched(texts())
+    padded, mask, _ = batched(texts(), pad=pad)
     with torch.no_grad():
         close(model.answers(collate(records))["label"], theirs(padded, attention_mask=mask).logits)
+
+
+PER_TOKEN = {
+    "tags": (HeadSettings(kind="class", size=3), "AutoModelForTokenClassification"),
+    "span": (HeadSettings(kind="span", size=2), "AutoModelForQuestionAnswering"),
+}
+
+
+@pytest.mark.parametrize("name", ["bert", "roberta", "electra", "distilbert"])
+@pytest.mark.parametrize("goal", PER_TOKEN)
+def test_our_tagger_and_span_model_in_theirs_and_back(name: str, goal: str, tmp_path: Path) -> None:
+    """Witness: transformers' class for tokens or spans answers every token alike; its own folder comes back the same."""
+    head, auto = PER_TOKEN[goal]
+    model = ours(name, {goal: head})
+    backbone = model.settings.backbone.model_copy(update={"lm_transform": False})
+    model = shaken(Model.fresh(ModelSettings(backbone=backbone, heads={goal: head}), 3))  # type: ignore[assignment]
+    save_model(model, tmp_path / "ours", Surroundings(pad_id=int(name == "roberta")))
+    theirs, told = getattr(transformers, auto).from_pretrained(tmp_path / "ours", output_loading_info=True)
+    assert not told["missing_keys"] and not told["unexpected_keys"]
+    theirs.eval().save_pretrained(tmp_path / "theirs")
+    again = load_model(tmp_path / "theirs")
+    assert again.settings.heads.keys() == {goal}
+    for ids in texts():
+        with torch.no_grad():
+            out = theirs(torch.from_numpy(ids)[None])
+            wanted = out.logits[0] if goal == "tags" else torch.stack([out.start_logits[0], out.end_logits[0]], -1)
+            for one in (model, again):
+                states = one.backbone(collate([[framed(backbone, ids, {})]]))
+                close(one.heads[goal].linear(states), wanted)
+
+
+def test_padding_moves_no_position(tmp_path: Path) -> None:
+    """Witness: RoBERTa's logits of padded rows, whose positions are counted from its padding's id."""
+    theirs = their_model("Roberta", "RobertaForMaskedLM")
+    theirs.save_pretrained(tmp_path)
+    padded, mask, _ = batched(texts(), pad=1)
+    with torch.no_grad():
+        wanted = theirs(padded, attention_mask=mask).logits[mask.bool()]
+    close(our_logits(load_model(tmp_path)), wanted)
+
+
+def test_the_discriminator_of_electra(tmp_path: Path) -> None:
+    """Witness: ElectraModel's states from the folder of the discriminator, whose head is left behind by name."""
+    theirs = their_model("Electra", "ElectraForPreTraining")
+    theirs.save_pretrained(tmp_path)
+    imported = import_model(tmp_path)
+    assert {name.split(".")[0] for name in imported.left} == {"discriminator_predictions"}
+    batch = collate([[framed(imported.model.settings.backbone, one, {})] for one in texts()])
+    with torch.no_grad():
+        wanted = torch.cat([theirs.electra(torch.from_numpy(one)[None]).last_hidden_state[0] for one in texts()])
+        close(imported.model.backbone(batch), wanted)
 
 
 def test_what_has_no_place_is_named(tmp_path: Path) -> None:

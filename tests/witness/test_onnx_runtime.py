@@ -16,7 +16,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 pytestmark = pytest.mark.filterwarnings("default")  # the exporter's, about its own code
 
-TAGS = HeadSettings(kind="class", size=5)
+EACH = {"tags": HeadSettings(kind="class", size=5), "span": HeadSettings(kind="span")}  # an answer for each token
 
 
 def rows(*lengths: int) -> list[np.ndarray]:
@@ -40,14 +40,15 @@ def close(found: np.ndarray, wanted: torch.Tensor) -> None:
         ("llama", "labels"),
         ("bert_task", "choice"),
         ("gpt2", "tags"),
+        ("bert_task", "span"),
         ("gpt2", ""),
     ],
 )
 def test_answers_equal_ours(name: str, goal: str, tmp_path: Path) -> None:
     """Witness: onnxruntime, on two batches of other sizes than the one that was traced."""
     full = name == "bert_task"
-    head = (HEADS | {"tags": TAGS}).get(goal)
-    heads = {} if head is None else {goal: head.model_copy(update={"pooled": full and goal != "tags"})}
+    head = (HEADS | EACH).get(goal)
+    heads = {} if head is None else {goal: head.model_copy(update={"pooled": full and goal not in EACH})}
     model = ours(name, heads).eval()
     export_onnx(model, tmp_path / "model.onnx")
     runtime = session(tmp_path / "model.onnx")
@@ -60,8 +61,8 @@ def test_answers_equal_ours(name: str, goal: str, tmp_path: Path) -> None:
         [found] = runtime.run(None, {key: value.numpy() for key, value in given.items()})
         examples = [framed(model.settings.backbone, one, {}) for one in texts]
         states = model.backbone(collate([[e] for e in examples])).split([len(t) for t in texts])
-        if goal in ("tags", ""):
-            answer = model.next_token_logits if goal == "" else model.heads["tags"].linear
+        if goal == "" or goal in EACH:
+            answer = model.next_token_logits if goal == "" else model.heads[goal].linear
             for row, one in zip(found, states, strict=True):
                 with torch.no_grad():
                     close(row[: len(one)], answer(one))

@@ -80,11 +80,16 @@ def their_answer(folder: Path, row: dict[str, Any]) -> tuple[int, int, float]:
     inside = [i for i, sequence in enumerate(encoded.sequence_ids(0)) if sequence == 1]
     with torch.no_grad():
         out = model.eval()(**encoded)
-    read = [0, *inside]  # "no answer" is [CLS]; question and [SEP] are never pointed at
-    start, end = out.start_logits[0, read].softmax(-1), out.end_logits[0, read].softmax(-1)
-    pairs = [(float(start[i] * end[j]), i, j) for i, j in product(range(1, len(read)), repeat=2) if i <= j]
+    none = 0 if model.config.model_type == "bert" else len(places) - 1
+    read = [
+        none,
+        *inside,
+    ]  # "no answer" is [CLS] or, left to right, the last token; question and marks are never pointed at
+    begin, stop = out.start_logits[0, read].softmax(-1), out.end_logits[0, read].softmax(-1)
+    pairs = [(float(begin[i] * stop[j]), i, j) for i, j in product(range(1, len(read)), repeat=2) if i <= j]
     share, i, j = max(pairs)
-    return places[read[i]][0], places[read[j]][1], share
+    start, end = places[read[i]][0], places[read[j]][1]
+    return start + row["context"][start:].startswith(" "), end, share  # byte BPE counts the space before a word
 
 
 def check_answers(folder: Path) -> None:
@@ -107,6 +112,13 @@ def test_a_tagger_of_ours_is_theirs_and_says_the_same(bert: Path, tmp_path: Path
     assert warmstart.load(run).predict(sentences(12)) == their_tags(run, sentences(12))
 
 
+@pytest.mark.parametrize("preset", ["gpt1-micro", "modern-mini"])
+def test_a_left_to_right_tagger_is_theirs_too(preset: str, tmp_path: Path) -> None:
+    """Witness: GPT2ForTokenClassification and Qwen3ForTokenClassification, found by name."""
+    warmstart.Classifier("none", task="tagging", model=preset, **QUICK).fit(sentences(40)).save(tmp_path / "run")
+    assert warmstart.load(tmp_path / "run").predict(sentences(12)) == their_tags(tmp_path / "run", sentences(12))
+
+
 def test_a_tagger_of_theirs_answers_here(tmp_path: Path) -> None:
     """Witness: the same, from a folder that transformers wrote; its label names are ours."""
     torch.manual_seed(1)
@@ -125,6 +137,13 @@ def test_a_span_model_of_ours_is_theirs_and_says_the_same(bert: Path, tmp_path: 
     """Witness: AutoModelForQuestionAnswering, the best of all pieces by its logits and its tokenizer's offsets."""
     run = tmp_path / "run"
     warmstart.Classifier(str(bert), task="span", **QUICK).fit(questions(40)).save(run)
+    check_answers(run)
+
+
+def test_a_left_to_right_span_model_is_theirs_too(tmp_path: Path) -> None:
+    """Witness: GPT2ForQuestionAnswering, the same way."""
+    run = tmp_path / "run"
+    warmstart.Classifier("none", task="span", model="gpt1-micro", **QUICK).fit(questions(40)).save(run)
     check_answers(run)
 
 

@@ -27,7 +27,11 @@ from warmstart.text.tokenizer import END, TASK_SPECIALS, Tokenizer
 transformers = pytest.importorskip("transformers", minversion="5.3")
 
 KINDS = ("gpt1", "gpt2", "bert")
-CLASSES = {"gpt1": "OpenAIGPTTokenizer", "gpt2": "GPT2Tokenizer", "bert": "BertTokenizer"}
+SMALL = (*KINDS, "roberta")
+CLASSES = {
+    "gpt1": "OpenAIGPTTokenizer", "gpt2": "GPT2Tokenizer", "bert": "BertTokenizer", "roberta": "RobertaTokenizer"
+}  # fmt: skip
+ROBERTAS = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 PUBLISHED = {
     "gpt1": {"vocab.json": "gpt1_bpe/encoder_bpe_40000.json", "merges.txt": "gpt1_bpe/vocab_40000.bpe"},
     "gpt2": {"vocab.json": "gpt2_bpe/encoder.json", "merges.txt": "gpt2_bpe/vocab.bpe"},
@@ -61,18 +65,18 @@ def learned(kind: str, folder: Path) -> Path:
         trainer: Any = trainers.BpeTrainer(
             vocab_size=1500, special_tokens=["<unk>"], end_of_word_suffix="</w>", show_progress=False
         )
-    elif kind == "gpt2":
+    elif kind in ("gpt2", "roberta"):
         backend = tokenizers.Tokenizer(models.BPE())
         trainer = trainers.BpeTrainer(
-            vocab_size=1500, special_tokens=[END], initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-            show_progress=False,
+            vocab_size=1500, special_tokens=[END] if kind == "gpt2" else ROBERTAS, show_progress=False,
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         )  # fmt: skip
     else:
         backend = tokenizers.Tokenizer(models.WordPiece(unk_token="[UNK]"))
         trainer = trainers.WordPieceTrainer(
             vocab_size=1500, special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"], show_progress=False
         )
-    if kind == "gpt2":
+    if kind in ("gpt2", "roberta"):
         backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     else:
         backend.normalizer, backend.pre_tokenizer = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
@@ -126,7 +130,7 @@ def lines(data_dir: Path) -> list[str]:
 
 
 def ids_of(theirs: Any, text: str) -> list[int]:
-    return list(theirs(text, add_special_tokens=False)["input_ids"])
+    return list(theirs(text, add_special_tokens=False, split_special_tokens=True)["input_ids"])
 
 
 @pytest.mark.data
@@ -156,9 +160,9 @@ def test_the_authors_file_names_are_read_as_well(
     assert Tokenizer.load(tmp_path).fingerprint == Tokenizer.load(published(kind)).fingerprint
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SMALL)
 def test_small_vocabularies_give_transformers_ids_on_hard_text(kind: str, small: Callable[[str], Path]) -> None:
-    """Witness: OpenAIGPTTokenizer, GPT2Tokenizer, BertTokenizer on chosen and on random text."""
+    """Witness: OpenAIGPTTokenizer, GPT2Tokenizer, BertTokenizer, RobertaTokenizer on chosen and on random text."""
     ours, theirs = Tokenizer.load(small(kind)), theirs_of(kind, small(kind))
 
     @given(st.text(max_size=30))
@@ -185,7 +189,9 @@ def test_wordpiece_follows_the_switches_of_its_configuration(
 
 
 THEIR_ROLES = {"pad": "pad", "unknown": "unk", "mask": "mask", "cls": "cls", "sep": "sep", "end": "eos", "begin": "bos"}
-MODEL_TYPES = {"gpt1": "openai-gpt", "gpt1 at blanks": "openai-gpt", "gpt2": "gpt2", "bert": "bert", "own": "gpt2"}
+MODEL_TYPES = {
+    "gpt1": "openai-gpt", "gpt1 at blanks": "openai-gpt", "gpt2": "gpt2", "bert": "bert", "roberta": "roberta", "own": "gpt2"
+}  # fmt: skip
 
 
 def tokenizer_of(kind: str, small: Callable[[str], Path]) -> Tokenizer:
@@ -217,11 +223,11 @@ def test_a_saved_folder_is_the_same_tokenizer_in_transformers(
     assert [ids.tolist() for ids in again.encode_batch(HARD)] == expected
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SMALL)
 def test_a_folder_that_transformers_saved_is_the_same_tokenizer_here(
     kind: str, small: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    """Witness: OpenAIGPTTokenizer, GPT2Tokenizer, BertTokenizer and what they save; no special token is put in."""
+    """Witness: transformers' tokenizers of these models and what they save; no special token is put in."""
     theirs = theirs_of(kind, small(kind))
     theirs.save_pretrained(str(tmp_path))
     ours = Tokenizer.load(tmp_path)
@@ -278,6 +284,40 @@ def test_berts_own_frames_are_its_template(small: Callable[[str], Path], tmp_pat
     ours, theirs = transformers.AutoTokenizer.from_pretrained(str(tmp_path)), theirs_of("bert", small("bert"))
     for texts in (["one class"], ["one class", "of two"]):
         assert dict(ours(*texts)) == dict(theirs(*texts))
+
+
+def xlm_r(text: Sequence[str]) -> Any:
+    """Transformers' XLM-R over a small Unigram vocabulary that the tokenizers library has learned."""
+    backend = tokenizers.Tokenizer(models.Unigram())
+    backend.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])
+    names = ["<s>", "<pad>", "</s>", "<unk>"]
+    trainer: Any = trainers.UnigramTrainer(vocab_size=600, special_tokens=names, unk_token="<unk>", show_progress=False)
+    backend.train_from_iterator(text, trainer)
+    vocab = [tuple(piece) for piece in json.loads(backend.to_str())["model"]["vocab"]]
+    return transformers.XLMRobertaTokenizer(vocab=[*vocab, ("<mask>", 0.0)])
+
+
+def test_xlm_r_both_ways(tmp_path: Path) -> None:
+    """Witness: XLMRobertaTokenizer: its folder here, ours there beside a config, ids and text; its own framing of pairs."""
+    theirs = xlm_r([topics[name] for name in sorted(topics)[:25]])
+    theirs.save_pretrained(str(tmp_path / "theirs"))
+    ours = Tokenizer.load(tmp_path / "theirs")
+    roles = {role: ours.role(role) for role in ("cls", "sep", "mask", "pad", "unknown")}
+    assert roles == {"cls": "<s>", "sep": "</s>", "mask": "<mask>", "pad": "<pad>", "unknown": "<unk>"}
+    assert [ids.tolist() for ids in ours.encode_batch(HARD[:-1])] == [ids_of(theirs, text) for text in HARD[:-1]]
+    typed = ours.encode("a<s> </s><mask>b <pad>").tolist()  # theirs would find the tokens in the text
+    assert not {theirs.bos_token_id, theirs.eos_token_id, theirs.mask_token_id, theirs.pad_token_id} & set(typed)
+    assert [ours.decode(ids_of(theirs, text)) for text in HARD[4:6]] == [
+        theirs.decode(ids_of(theirs, text), skip_special_tokens=True) for text in HARD[4:6]
+    ]
+    frames = Template(("<s>", "$A", "</s>"), ("<s>", "$A", "</s>", "</s>", "$B", "</s>"))
+    ours.save(tmp_path, frames)
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "xlm-roberta"}))
+    again = transformers.AutoTokenizer.from_pretrained(str(tmp_path))
+    assert Tokenizer.load(tmp_path).fingerprint == ours.fingerprint
+    assert [ids_of(again, text) for text in HARD] == [ids.tolist() for ids in ours.encode_batch(HARD)]
+    for texts in (["one class"], ["one class", "of two"]):
+        assert dict(again(*texts)) == dict(theirs(*texts))
 
 
 def pieces_of(kind: str, tokenizer: Tokenizer, text: str) -> Iterator[tuple[str, str]]:

@@ -2,10 +2,11 @@
 
 glibc gives every large tensor fresh pages from the kernel and hands them back at once. Keeping them makes elementwise
 work on 32 MB tensors about ten times faster (docs/models.md). What is kept frays in time, since no two steps are of quite
-the same size; so it is handed back when it has grown far beyond what one step needs. Pages of 2 MB instead of 4 kB make
-products of large tensors some 5 % faster. Off Linux and glibc all of this does nothing.
+the same size; so it is handed back when it has grown far beyond what one step needs. Off Linux and glibc all of this does
+nothing.
 """
 
+import ctypes
 import functools
 import os
 import sys
@@ -17,15 +18,8 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 
 @functools.cache
 def _glibc() -> Any:
-    import ctypes  # only processes that compute pay for it
-
     library = ctypes.CDLL(None) if sys.platform == "linux" else None
     return library if hasattr(library, "gnu_get_libc_version") else None
-
-
-def use_large_pages() -> None:
-    """Has torch ask for pages of 2 MB; it looks when it makes its first tensor, and later calls change nothing."""
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
 def keep_freed_memory() -> None:

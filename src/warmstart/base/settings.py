@@ -23,7 +23,7 @@ class Settings(BaseModel):
         full = dict(given)
         for name, field in cls.model_fields.items():
             if isinstance(field.default, Settings) and isinstance(full.get(name), dict):
-                full[name] = merged(field.default.model_dump(), full[name])
+                full[name] = merged(field.default.model_dump(exclude_unset=True), full[name])
         return full
 
 

@@ -3,6 +3,7 @@
 import glob
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from warmstart.base.errors import BadInput, suggest, unknown
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 _WANTED = {
     "file": "a file",
+    "files": "a file, or two parallel ones with a comma between",
     "folder": "a folder",
     "either": "a file or a folder",
     "text": "files, folders, globs or - for standard input",
@@ -50,7 +52,7 @@ def check_words(table: str, recipe: "Settings") -> None:
     """
     from warmstart.base.units import Length
     from warmstart.recipe.schema import FinetuneRecipe, PretrainRecipe
-    from warmstart.recipe.sizes import backbone_settings
+    from warmstart.recipe.sizes import backbone_settings, pretrained_size
     from warmstart.text.clean import check_rules
 
     for flag in flags_of(table):
@@ -58,7 +60,8 @@ def check_words(table: str, recipe: "Settings") -> None:
             Length.parse(_value(recipe, flag.path), flag.name)
     if isinstance(recipe, PretrainRecipe):
         check_rules(recipe.corpus.clean)
-        backbone_settings(recipe.model, recipe.corpus.vocab_size)
+        if recipe.start == "none":
+            pretrained_size(recipe, recipe.corpus.vocab_size)
     elif isinstance(recipe, FinetuneRecipe):
         if recipe.start == "none":
             backbone_settings(recipe.model, recipe.vocab_size)
@@ -87,6 +90,10 @@ def _value(recipe: Any, path: str) -> Any:
 
 
 def _check(flag: Flag, path: str) -> None:
+    if flag.exists in ("files", "either") and "," in path and not os.path.exists(path):
+        for part in path.split(","):
+            _check(replace(flag, exists="file"), part)
+        return
     if path in flag.unless or (flag.unless_begins and path.startswith(flag.unless_begins)):
         return
     if flag.exists == "text" and (path == "-" or glob.has_magic(path)):
@@ -98,7 +105,7 @@ def _check(flag: Flag, path: str) -> None:
             "no such path", where=flag.name, value=path, allowed=_WANTED[flag.exists],
             next_step=_close(path) or "check the path",
         )  # fmt: skip
-    if flag.exists == "file" and os.path.isdir(path):
+    if flag.exists in ("file", "files") and os.path.isdir(path):
         raise BadInput(
             "a folder, where a file is needed", where=flag.name, value=path, allowed=_WANTED[flag.exists],
             next_step="name a file in it",

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from warmstart.base.allocator import use_large_pages
 from warmstart.base.console import emit, error, set_quiet
 from warmstart.base.errors import BadInput, WarmstartError, unknown
 from warmstart.cli.checks import check_recipe_paths, check_typed_paths, check_words
@@ -43,7 +42,6 @@ saved (run it again with --resume), 130 interrupted and saved
 
 def entry() -> None:
     """The console script."""
-    use_large_pages()
     code = main(sys.argv[1:])
     try:
         sys.stdout.flush()

@@ -62,13 +62,33 @@ def _submit(result: Mapping[str, Any]) -> None:
 
 def _generate(result: Mapping[str, Any]) -> None:
     for generation in result["generations"]:
-        emit_text(f"{generation['prompt']}{generation['text']}")
+        emit_text(f"{generation.get('prompt', '')}{generation['text']}")
 
 
 def _explain(result: Mapping[str, Any]) -> None:
     emit_text(result["recipe"])
     for line in result["words"]:
         emit_text(line)
+
+
+def _score(result: Mapping[str, Any]) -> None:
+    _evaluate(result)
+    if "against" in result:
+        emit_text("")
+        rows = [
+            [
+                name,
+                f"{value:.4f}",
+                f"{result['difference'][name]['gain']:+.4f}",
+                f"{result['difference'][name]['p_value']:.4f}",
+            ]
+            for name, value in result["against"]["metrics"].items()
+        ]
+        emit_text(table(["measure", "the other", "gain", "p"], rows))
+
+
+def _rerank(result: Mapping[str, Any]) -> None:
+    emit_text(f"{result['output']}: {result['examples']:,} texts")
 
 
 def _report(result: Mapping[str, Any]) -> None:
@@ -92,6 +112,8 @@ SHOWN = {
     "submit": _submit,
     "generate": _generate,
     EXPLAIN: _explain,
+    "score": _score,
+    "rerank": _rerank,
     "report": _report,
     "convert": _convert,
     "demo": _demo,

@@ -66,6 +66,8 @@ def settings_of(table: str) -> "type[Settings]":
         "predict": requests.PredictRequest,
         "submit": requests.SubmitRequest,
         "generate": requests.GenerateRequest,
+        "score": requests.ScoreRequest,
+        "rerank": requests.RerankRequest,
         "report": requests.ReportRequest,
         "convert": requests.ConvertRequest,
         "demo": requests.DemoRequest,
@@ -98,15 +100,17 @@ def _explain(settings: Any, asked: Asked) -> Any:
 
 
 def _evaluate(settings: Any, asked: Asked) -> Any:
+    from warmstart.recipe.requests import arguments
     from warmstart.verbs.evaluate import evaluate
 
-    return evaluate(**settings.model_dump())
+    return evaluate(**arguments(settings))
 
 
 def _predict(settings: Any, asked: Asked) -> Any:
+    from warmstart.recipe.requests import arguments
     from warmstart.verbs.predict import predict
 
-    return predict(**settings.model_dump())
+    return predict(**arguments(settings))
 
 
 def _submit(settings: Any, asked: Asked) -> Any:
@@ -116,9 +120,22 @@ def _submit(settings: Any, asked: Asked) -> Any:
 
 
 def _generate(settings: Any, asked: Asked) -> Any:
+    from warmstart.recipe.requests import arguments
     from warmstart.verbs.generate import generate
 
-    return {"generations": generate(**settings.model_dump())}
+    return {"generations": generate(**arguments(settings))}
+
+
+def _score(settings: Any, asked: Asked) -> Any:
+    from warmstart.verbs.score import score
+
+    return score(**settings.model_dump())
+
+
+def _rerank(settings: Any, asked: Asked) -> Any:
+    from warmstart.verbs.rerank import rerank
+
+    return rerank(**settings.model_dump())
 
 
 def _report(settings: Any, asked: Asked) -> Any:
@@ -220,6 +237,24 @@ _ALL = (
         "Continues each beginning with the run's language model.",
         "warmstart generate --run runs/books --prompt 'It was a dark' --max-new 30 --top-p 0.9 --samples 2",
         _generate,
+    ),
+    Verb(
+        "score",
+        "texts of any system against the true ones, and two systems against each other",
+        "--data FILE --predictions FILE|lead3|copy [--against FILE|lead3|copy]",
+        "Shows the measures of texts, each with its 95 % bootstrap interval; with --against also how often chance alone\n"
+        "would make so great a difference (paired approximate randomisation).",
+        "warmstart score --data test.jsonl --predictions texts.jsonl --against lead3 --measures rouge1,rouge2,rougeL",
+        _score,
+    ),
+    Verb(
+        "rerank",
+        "other texts from the lattices of a search, by other lengths",
+        "--run RUN --lattices FILE --output FILE [--length-penalty A | --per-token X [--expected N]]",
+        "Chooses among all texts that a search kept; the model is not asked again.",
+        "warmstart predict --run runs/xsum --input test.jsonl --output a.jsonl --beam 5 --lattices kept.jsonl\n"
+        "  then: warmstart rerank --run runs/xsum --lattices kept.jsonl --output b.jsonl --length-penalty 0.9",
+        _rerank,
     ),
     Verb(
         "report",

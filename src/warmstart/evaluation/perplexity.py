@@ -1,4 +1,4 @@
-"""How well a language model guesses text: mean negative log-likelihood per token, and perplexity.
+"""How well a language model guesses text: mean negative log-likelihood per token, perplexity, share guessed right.
 
 Per token of the model's own vocabulary: figures of models with different tokenizers cannot be compared.
 """
@@ -15,15 +15,20 @@ from warmstart.models.model import LM, Model
 
 @dataclass(frozen=True, slots=True)
 class LanguageModelling:
-    """``loss`` in nats per token over ``tokens`` targets; ``perplexity`` is its exponential."""
+    """``loss`` in nats per token over ``tokens`` targets; ``perplexity`` is its exponential.
+
+    ``accuracy`` is the share of the targets that are the model's first guess; told of masked tokens only.
+    """
 
     loss: float
     perplexity: float
     tokens: int
+    accuracy: float | None = None
 
     def to_dict(self) -> dict[str, float]:
-        """Loss and perplexity by name."""
-        return {"loss": self.loss, "perplexity": self.perplexity}
+        """The measures by name."""
+        found = {"loss": self.loss, "perplexity": self.perplexity}
+        return found if self.accuracy is None else found | {"accuracy": self.accuracy}
 
 
 def evaluate_language_model(model: Model, batches: Iterable[Batch]) -> LanguageModelling:
@@ -34,12 +39,14 @@ def evaluate_language_model(model: Model, batches: Iterable[Batch]) -> LanguageM
         Diverged: the loss is not a finite number.
     """
     device = next(model.parameters()).device
-    total, weight, tokens = 0.0, 0.0, 0
+    total, weight, right, tokens = 0.0, 0.0, 0.0, 0
     with judging(model):
         for batch in batches:
             asked = batch.goals[LM]
-            losses = model.token_losses(batch.to(device)).double().cpu()
-            total += float((losses * asked.weights.double()).sum())
+            judged = model.judge_tokens(batch.to(device))
+            weights = asked.weights.double()
+            total += float((judged.losses.double().cpu() * weights).sum())
+            right += float((judged.right.double().cpu() * weights).sum())
             weight += asked.total_weight
             tokens += int((asked.weights > 0).sum())
     if weight == 0:
@@ -47,4 +54,5 @@ def evaluate_language_model(model: Model, batches: Iterable[Batch]) -> LanguageM
     loss = total / weight
     if not math.isfinite(loss):
         raise Diverged(f"the loss is {loss}: the model's weights are not usable")
-    return LanguageModelling(loss, math.exp(min(loss, 700.0)), tokens)
+    accuracy = right / weight if model.settings.backbone.sight == "full" else None
+    return LanguageModelling(loss, math.exp(min(loss, 700.0)), tokens, accuracy)

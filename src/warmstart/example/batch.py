@@ -1,7 +1,7 @@
 """Batch: Examples end to end in one flat row of N tokens. No padding exists outside a kernel."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -45,6 +45,7 @@ class Batch:
         goals: name of a head → its questions.
         num_records: how many Records the documents come from.
         segments: [N] rows of the segment table; ``None`` where all are 0.
+        counted: whether the positions of each document are 0 1 2 …
     """
 
     ids: torch.Tensor
@@ -55,6 +56,7 @@ class Batch:
     goals: dict[str, Questions]
     num_records: int
     segments: torch.Tensor | None = None
+    counted: bool = False
 
     @property
     def num_tokens(self) -> int:
@@ -73,7 +75,7 @@ class Batch:
         }
         segments = None if self.segments is None else moved(self.segments)
         ids, positions = moved(self.ids), moved(self.positions)
-        return Batch(ids, positions, self.turns, self.lengths, self.pattern, goals, self.num_records, segments)
+        return replace(self, ids=ids, positions=positions, goals=goals, segments=segments)
 
 
 def sent(tensor: torch.Tensor, device: torch.device | str) -> torch.Tensor:
@@ -94,17 +96,19 @@ def collate(records: Sequence[Sequence[Example]]) -> Batch:
         raise ValueError("a Batch needs at least one Example")
     lengths = np.array([len(e) for e in examples], np.int64)
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-    turns = np.concatenate([e.turns for e in examples])
+    turns, positions = (np.concatenate([getattr(e, name) for e in examples]) for name in ("turns", "positions"))
+    firsts = np.repeat(starts, lengths)
     names = dict.fromkeys(name for e in examples for name in e.goals)
     return Batch(
         ids=torch.from_numpy(np.concatenate([e.ids for e in examples])),
-        positions=torch.from_numpy(np.concatenate([e.positions for e in examples])),
+        positions=torch.from_numpy(positions),
         turns=torch.from_numpy(turns),
         lengths=lengths,
-        pattern=pattern_of(turns, np.repeat(starts, lengths)),
+        pattern=pattern_of(turns, firsts),
         goals={name: _join(name, records, starts) for name in names},
         num_records=len(records),
         segments=_segments(examples),
+        counted=np.array_equal(positions, np.arange(len(positions)) - firsts),
     )
 
 

@@ -13,7 +13,16 @@ class Answers:
     starts: tuple[int, ...] = ()
 
 
-Label = int | float | tuple[int, ...] | Answers | None
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is to be generated: a text, or its sub-words where these are given; ``spans`` numbers blocks of sub-words."""
+
+    text: str = ""
+    pieces: tuple[str, ...] | None = None
+    spans: tuple[int, ...] | None = None
+
+
+Label = int | float | tuple[int, ...] | Answers | Target | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +33,7 @@ class Record:
         texts: the named strings that a frame reads, e.g. ``{"premise": …, "hypothesis": …}``; choices and the words of a
             sentence are a tuple.
         label: class number, score, tuple of class numbers (multi-label; tagging: one per word), index of the right
-            choice, :class:`Answers`, or ``None``.
+            choice, :class:`Answers`, :class:`Target`, or ``None``.
         extra: the row's other columns, carried through to the predictions untouched.
         where: file and line, for messages.
     """

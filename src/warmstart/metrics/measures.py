@@ -14,7 +14,7 @@ from warmstart.base.errors import unknown
 Array = NDArray[Any]
 Measure = Callable[[Array, Array], float]
 
-LOWER_IS_BETTER = frozenset({"mse"})
+LOWER_IS_BETTER = frozenset({"mse", "loss", "ter"})
 
 
 def accuracy(targets: Array, predictions: Array) -> float:

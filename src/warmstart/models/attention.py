@@ -8,6 +8,7 @@ against the brute-force law (tests/laws/test_sight.py).
 Shapes: N flat tokens, P padded tokens, G documents in a group, T padded length, H heads, K head width, D = H·K.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,13 +41,15 @@ class Group:
     """Some documents padded to one length T, ``count`` · ``width`` rows of the padded layout.
 
     ``bias`` [G, 1, T] or [G, T, T] (0 or -inf, in the compute dtype) says who sees whom; ``None`` where all see all, or
-    where sight is ``causal``: padding comes last, so no real token can see it.
+    where sight is ``causal``: padding comes last, so no real token can see it. ``relative`` [G or 1, H, T, T] is what
+    their distances add to the scores; it has a gradient.
     """
 
     count: int
     width: int
     causal: bool
     bias: torch.Tensor | None
+    relative: torch.Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,7 +65,11 @@ class Plan:
     kernels: Kernels
 
 
-def plan_attention(batch: Batch, dtype: torch.dtype, kernels: Kernels) -> Plan:
+Relative = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""Positions of readers [G, T] and of what they read [G, T] → bias of their distances [G, H, T, T]."""
+
+
+def plan_attention(batch: Batch, dtype: torch.dtype, kernels: Kernels, relative: Relative | None = None) -> Plan:
     """Groups the documents of ``batch``; costs microseconds per document and asks the device nothing."""
     lengths, device = batch.lengths, batch.ids.device
     turns = batch.turns.numpy() if batch.pattern is Pattern.GENERAL else None
@@ -76,19 +83,29 @@ def plan_attention(batch: Batch, dtype: torch.dtype, kernels: Kernels) -> Plan:
         allowed = _allowed(batch.pattern, lengths[documents], starts[documents], width, turns)
         bias = None if allowed is None else torch.zeros(allowed.shape, dtype=dtype).masked_fill_(~allowed, -torch.inf)
         causal = batch.pattern is Pattern.CAUSAL
-        groups.append(Group(len(documents), width, causal, None if bias is None else sent(bias, device)))
         # Padding repeats a document's last token: any real row would do, since nothing reads it.
         inside = np.minimum(np.arange(width), lengths[documents][:, None] - 1)
-        gather.append((starts[documents][:, None] + inside).ravel())
+        rows = starts[documents][:, None] + inside
+        gather.append(rows.ravel())
+        added = None if relative is None else _distances(relative, batch, rows)
+        groups.append(Group(len(documents), width, causal, None if bias is None else sent(bias, device), added))
     flat = np.concatenate(gather)
     if len(groups) == 1 and len(flat) == batch.num_tokens:
         return Plan(tuple(groups), None, None, kernels)
     scatter = np.empty(batch.num_tokens, np.int64)
-    scatter[flat[::-1]] = np.arange(len(flat))[
-        ::-1
-    ]  # reversed, so that of repeated tokens the first, the real one, stays
+    # Reversed, so that of repeated tokens the first, the real one, stays.
+    scatter[flat[::-1]] = np.arange(len(flat))[::-1]
     there, back = (sent(torch.from_numpy(rows), device) for rows in (flat, scatter))
     return Plan(tuple(groups), there, back, kernels)
+
+
+def _distances(relative: Relative, batch: Batch, rows_GT: NDArray[np.int64]) -> torch.Tensor:
+    """The bias of distances, [1, H, T, T] where all documents of a group count their positions alike."""
+    if batch.counted:
+        counted = torch.arange(rows_GT.shape[1], device=batch.positions.device)[None]
+        return relative(counted, counted)
+    positions = batch.positions[sent(torch.from_numpy(rows_GT), batch.positions.device)]
+    return relative(positions, positions)
 
 
 def _split(lengths: NDArray[np.int64], size: int) -> list[slice]:
@@ -171,21 +188,34 @@ def _attend_group(rows: torch.Tensor, group: Group, kernels: Kernels, heads: int
     count, width = group.count, group.width
     parted = rows.view(count, width, 3, heads, -1).permute(2, 0, 3, 1, 4).contiguous()  # [3, G, H, T, K]
     if width <= kernels.longest_plain or (dropout > 0 and kernels.plain_dropout):
-        mixed = blocked_attention(parted, group.bias, dropout, causal=group.causal)
+        mixed = blocked_attention(parted, group.bias, dropout, causal=group.causal, relative=group.relative)
     else:
-        bias = None if group.bias is None else group.bias.unsqueeze(1)
+        bias, causal = _whole_bias(group), group.causal and group.relative is None
         q, k, v = parted.unbind(0)
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, is_causal=group.causal, dropout_p=dropout)
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, is_causal=causal, dropout_p=dropout)
     return mixed.transpose(1, 2).reshape(count * width, -1)
 
 
+def _whole_bias(group: Group) -> torch.Tensor | None:
+    """Who sees whom and what distances add, as one table [G or 1, H or 1, T, T] or [G, 1, 1, T]."""
+    seen = None if group.bias is None else group.bias.unsqueeze(1)
+    if group.relative is None:
+        return seen
+    if group.causal:
+        seen = group.relative.new_full((group.width, group.width), -torch.inf).triu_(1)
+    return group.relative if seen is None else group.relative + seen
+
+
 def plain_attention(
-    q_BHTK: torch.Tensor, k_BHSK: torch.Tensor, v_BHSK: torch.Tensor, bias_BTS: torch.Tensor
+    q_BHTK: torch.Tensor, k_BHSK: torch.Tensor, v_BHSK: torch.Tensor, bias: torch.Tensor
 ) -> torch.Tensor:
-    """softmax(q·kᵀ/√K + bias)·v of new tokens over all that may be read, [B, H, T, K]; for decoding."""
+    """softmax(q·kᵀ/√K + bias)·v of new tokens over all that may be read, [B, H, T, K]; for decoding.
+
+    ``bias`` is [B, T, S], or [B, H, T, S] where heads differ.
+    """
     rows, heads, new, width = q_BHTK.shape
     seen, flat = k_BHSK.shape[2], rows * heads
     q, k, v = q_BHTK.reshape(flat, new, -1), k_BHSK.reshape(flat, seen, -1), v_BHSK.reshape(flat, seen, -1)
-    bias = bias_BTS.unsqueeze(1).expand(rows, heads, new, seen).reshape(flat, new, seen)
+    bias = (bias if bias.dim() == 4 else bias.unsqueeze(1)).expand(rows, heads, new, seen).reshape(flat, new, seen)
     scores = torch.baddbmm(bias, q, k.transpose(1, 2), alpha=width**-0.5)
     return torch.bmm(scores.softmax(-1), v).view(rows, heads, new, -1)

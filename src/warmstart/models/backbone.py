@@ -21,14 +21,31 @@ class Tables(NamedTuple):
 
 
 class Past(Protocol):
-    """What some sequences have read so far, for decoding: keys and values, or the states of a recurrence."""
+    """What sources and the branches that grow from each have read: keys and values, or the states of a recurrence.
 
-    def close(self, real: torch.Tensor | int) -> None:
-        """Counts the tokens of the last advance that were real, [B] or one number for all rows."""
+    B sources, R branches of a source.
+    """
+
+    def open_source(self, lengths_B: torch.Tensor, start: int, stop: int, *, full: bool) -> None:
+        """Makes ready for places ``start`` to ``stop`` of the sources, padded at their end; ``full``: a token sees all."""
         ...
 
-    def keep(self, rows: torch.Tensor) -> Any:
-        """The past of some of the rows, in the given order."""
+    def open_step(self, positions_B: torch.Tensor, tokens: int, masks: int) -> None:
+        """Makes ready for the next token of each branch, R or 0, and for as many masks that only ask.
+
+        Args:
+            positions_B: of the token that each branch of a source reads next; its mask stands one further.
+            tokens: branches that have a token to read: R, or 0 before the first.
+            masks: branches that ask with a mask: R or 0.
+        """
+        ...
+
+    def follow(self, parents_BR: torch.Tensor) -> None:
+        """Branch r of each source goes on from what branch ``parents[r]`` has read."""
+        ...
+
+    def keep(self, sources: torch.Tensor) -> None:
+        """Only some of the sources go on."""
         ...
 
 
@@ -45,6 +62,7 @@ class Backbone(nn.Module):
         pooler: between a state and a head that asks for it.
     """
 
+    settings: Any
     tokens: nn.Embedding
     blocks: nn.ModuleList
 
@@ -64,13 +82,17 @@ class Backbone(nn.Module):
         """The states [N, D] of a flat Batch, or those [M, D] of the tokens ``reads_M``."""
         raise NotImplementedError
 
-    def new_cache(self, rows: int, length: int) -> Past:
-        """Room for the past of ``rows`` sequences of up to ``length`` tokens."""
+    def new_branches(self, sources: int, columns: int) -> Past:
+        """Room for what ``sources`` sources and their branches read, ``columns`` tokens each."""
         raise NotImplementedError
 
-    def advance(self, ids_BT: torch.Tensor, cache: Any) -> torch.Tensor:
-        """States [B, T, D] of the next T tokens of each sequence."""
+    def branch(self, ids_BT: torch.Tensor, segment: int, branches: Any) -> torch.Tensor:
+        """States [B, T, D] of the tokens that ``branches`` has been opened for, all of one segment."""
         raise NotImplementedError
+
+    def pool(self, states_MD: torch.Tensor) -> torch.Tensor:
+        """The states as a head reads them that asks for the pooler."""
+        return states_MD
 
     def settle(self) -> None:
         """What differs from the table of :func:`initialise` in freshly drawn weights."""

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from warmstart.models.attention import Plan, attend, plain_attention
+from warmstart.models.attention import Plan, attend
 from warmstart.models.cache import LayerCache
 from warmstart.models.dropout import Dropout
 from warmstart.models.settings import Activation, TransformerSettings
@@ -82,8 +82,7 @@ class Attention(nn.Module):
         """The same for the next T tokens of each of B sequences whose past is in ``cache``."""
         rows, new, _ = x_BTD.shape
         q, k, v = (part.transpose(1, 2) for part in self._split(self.qkv(x_BTD), turns))
-        keys, values = cache.append(k, v)
-        mixed = plain_attention(q, self._spread(keys, 1), self._spread(values, 1), cache.bias)
+        mixed = cache.read(q, k, v)
         return self.out(mixed.transpose(1, 2).reshape(rows, new, -1))  # type: ignore[no-any-return]
 
     def _split(self, qkv: torch.Tensor, turns: Turns | None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -94,9 +93,9 @@ class Attention(nn.Module):
             q, k = self.q_norm(q), self.k_norm(k)
         return (q, k, v) if turns is None else (turned(q, turns), turned(k, turns), v)
 
-    def _spread(self, shared: torch.Tensor, dim: int = -2) -> torch.Tensor:
+    def _spread(self, shared: torch.Tensor) -> torch.Tensor:
         """Keys or values repeated for every query head that shares them."""
-        return shared if self.heads == self.key_heads else shared.repeat_interleave(self.heads // self.key_heads, dim)
+        return shared if self.heads == self.key_heads else shared.repeat_interleave(self.heads // self.key_heads, -2)
 
 
 class FeedForward(nn.Module):

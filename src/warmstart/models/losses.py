@@ -42,20 +42,58 @@ class Slope(NamedTuple):
     by_logits: torch.Tensor
 
 
+class Smoothing(NamedTuple):
+    """Labels of which the true token has only a part (Szegedy et al. 2016, section 7).
+
+    Attributes:
+        share: what all other tokens have together.
+        classes: rows of the softmax that are tokens, from the first.
+        left_out: a token that is never a label, and so has no share (padding); ``None`` where there is none.
+    """
+
+    share: float
+    classes: int
+    left_out: int | None = None
+
+    def others(self, like_V: torch.Tensor) -> torch.Tensor:
+        """[V] float32 share of each token that is not the true one."""
+        count = self.classes - 1 - (self.left_out is not None)
+        found = torch.zeros(len(like_V), device=like_V.device)
+        found[: self.classes] = self.share / max(1, count)
+        if self.left_out is not None:
+            found[self.left_out] = 0.0
+        return found
+
+
 def slope_of(
-    products_MV: torch.Tensor, targets_M1: torch.Tensor, weights_M1: torch.Tensor, bias_V: torch.Tensor | None
+    products_MV: torch.Tensor,
+    targets_M1: torch.Tensor,
+    weights_M1: torch.Tensor,
+    bias_V: torch.Tensor | None,
+    others_V: torch.Tensor | None = None,
 ) -> Slope:
-    """Cross-entropy of products of states and table, and its derivative, from one softmax."""
+    """Cross-entropy of products of states and table, and its derivative, from one softmax.
+
+    ``others_V`` is the share of the label of every token that is not the true one, which has the rest.
+    """
     scores = products_MV.float() if bias_V is None else products_MV.float() + bias_V.float()
     shares = scores.softmax(-1)
     # The log of the sum, by way of the largest share: that is 1/V at least, so its log is safe where others are not.
     total = scores.amax(-1, keepdim=True) - shares.amax(-1, keepdim=True).log()
-    loss = ((total - scores.gather(1, targets_M1)) * weights_M1).sum()
-    shares.scatter_add_(1, targets_M1, torch.full_like(weights_M1, -1.0))
+    true = scores.gather(1, targets_M1)
+    if others_V is None:
+        loss = ((total - true) * weights_M1).sum()
+        shares.scatter_add_(1, targets_M1, torch.full_like(weights_M1, -1.0))
+    else:
+        rest = 1 - others_V.sum()  # the true token's, beyond what it has as one among all
+        loss = ((total - rest * true - (scores @ others_V)[:, None]) * weights_M1).sum()
+        shares.sub_(others_V).scatter_add_(1, targets_M1, -rest.expand_as(weights_M1))
     return Slope(loss, shares.mul_(weights_M1))
 
 
-SlopeOf = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor | None], Slope]
+SlopeOf = Callable[
+    [torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor | None, torch.Tensor | None], Slope
+]  # fmt: skip
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
@@ -65,7 +103,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, states_MD, table_VD, bias_V, targets_M, weights_M, slope_of):  # type: ignore[no-untyped-def]
+    def forward(ctx, states_MD, table_VD, bias_V, targets_M, weights_M, slope_of, others_V):  # type: ignore[no-untyped-def]
         total = torch.zeros((), dtype=torch.float32, device=states_MD.device)
         grad_states = torch.empty_like(states_MD)
         _, to_table, to_bias, *_ = ctx.needs_input_grad
@@ -79,7 +117,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
             torch.mm(states_MD[part], table_VD.T, out=products)
             given = (x.split(few) for x in (products, targets_M[part, None], weights_M[part, None]))
             for some, targets, weights in zip(*given, strict=True):
-                slope = slope_of(some, targets, weights, bias_V)
+                slope = slope_of(some, targets, weights, bias_V, others_V)
                 total += slope.loss
                 if grad_bias is not None:
                     grad_bias += slope.by_logits.sum(0)
@@ -97,7 +135,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         grad_states, grad_table, grad_bias = ctx.saved_tensors
         to_table = None if grad_table is None else (grad_table * grad).to(ctx.dtype)
         to_bias = None if grad_bias is None else (grad_bias * grad).to(ctx.dtype)
-        return grad_states * grad, to_table, to_bias, None, None, None
+        return grad_states * grad, to_table, to_bias, None, None, None, None
 
 
 def _aligned(states_MD: torch.Tensor, columns: int) -> torch.Tensor:
@@ -108,7 +146,11 @@ def _aligned(states_MD: torch.Tensor, columns: int) -> torch.Tensor:
 
 
 def next_token_loss(
-    softmax: Softmax, targets_M: torch.Tensor, weights_M: torch.Tensor, slope_of: SlopeOf = slope_of
+    softmax: Softmax,
+    targets_M: torch.Tensor,
+    weights_M: torch.Tensor,
+    slope_of: SlopeOf = slope_of,
+    smoothing: Smoothing | None = None,
 ) -> torch.Tensor:
     """Weighted sum of next-token losses of [M, D] states; differentiable in states, table and bias.
 
@@ -117,20 +159,35 @@ def next_token_loss(
         targets_M: ids.
         weights_M: float32.
         slope_of: :func:`slope_of`, or the same compiled.
+        smoothing: of the labels, where something is learned; what is judged is judged by the true tokens.
     """
     if torch.is_grad_enabled():
-        return _LinearCrossEntropy.apply(*softmax, targets_M, weights_M, slope_of)  # type: ignore[no-untyped-call,no-any-return]
+        others = None if smoothing is None else smoothing.others(softmax.table[:, 0])
+        return _LinearCrossEntropy.apply(*softmax, targets_M, weights_M, slope_of, others)  # type: ignore[no-untyped-call,no-any-return]
     return (token_losses(softmax, targets_M) * weights_M).sum()
 
 
+class Judged(NamedTuple):
+    """[M] float32 negative log-probability of each target, and whether it is the first guess."""
+
+    losses: torch.Tensor
+    right: torch.Tensor
+
+
 @torch.no_grad()
+def judged_tokens(softmax: Softmax, targets_M: torch.Tensor) -> Judged:
+    """How each target fares, one chunk of logits at a time."""
+    losses, right = [softmax.states.new_zeros(0, dtype=torch.float32)], [targets_M.new_zeros(0, dtype=torch.bool)]
+    for start, targets in zip(range(0, len(targets_M), CHUNK), torch.split(targets_M, CHUNK), strict=False):
+        logits = softmax.logits(slice(start, start + CHUNK))
+        losses.append(F.cross_entropy(logits, targets, reduction="none"))
+        right.append(logits.argmax(-1) == targets)
+    return Judged(torch.cat(losses), torch.cat(right))
+
+
 def token_losses(softmax: Softmax, targets_M: torch.Tensor) -> torch.Tensor:
-    """[M] float32 negative log-probability of each target, one chunk of logits at a time."""
-    parts = [
-        F.cross_entropy(softmax.logits(slice(start, start + CHUNK)), targets, reduction="none")
-        for start, targets in zip(range(0, len(targets_M), CHUNK), torch.split(targets_M, CHUNK), strict=False)
-    ]
-    return torch.cat(parts) if len(targets_M) else softmax.states.new_zeros(0, dtype=torch.float32)
+    """[M] float32 negative log-probability of each target."""
+    return judged_tokens(softmax, targets_M).losses
 
 
 def class_loss(logits_QC: torch.Tensor, targets_Q: torch.Tensor, weights_Q: torch.Tensor) -> torch.Tensor:

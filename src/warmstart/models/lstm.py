@@ -20,7 +20,7 @@ from warmstart.example.batch import Batch, sent
 from warmstart.models.backbone import Backbone, Tables
 from warmstart.models.dropout import Dropout, drop
 from warmstart.models.packing import Chunk, Packing, pack
-from warmstart.models.recurrence import State, Weights, ends, recurrence
+from warmstart.models.recurrence import State, Weights, advance, ends, recurrence
 from warmstart.models.settings import LSTMSettings
 
 Marks = NDArray[np.bool_]
@@ -63,7 +63,16 @@ class Layer(nn.Module):
     ) -> tuple[torch.Tensor, State]:
         """States [n, W] that are handed on, and the layer's own outputs and cells after each token, without a gradient."""
         outputs, cells = recurrence(x, weights, start, sizes, clip)
-        return x + outputs if self.residual else outputs, State(outputs.detach(), cells)
+        return self._handed_on(x, outputs), State(outputs.detach(), cells)
+
+    def step(self, x: torch.Tensor, start: State, clip: float | None) -> tuple[torch.Tensor, State]:
+        """The same for one more token of n sequences, left to right, by products that whoever decodes may have packed."""
+        cells = self.of(0)
+        after = advance(cells.given(x) + cells.recurrent(start.output), start.cells, cells.project, clip)
+        return self._handed_on(x, after.output), after
+
+    def _handed_on(self, x: torch.Tensor, outputs: torch.Tensor) -> torch.Tensor:
+        return x + outputs if self.residual else outputs
 
 
 class Piece(NamedTuple):
@@ -168,20 +177,28 @@ class LSTM(Backbone):
             x = x * drop(x.new_ones(len(x), 1), self.settings.word_dropout)
         return x
 
-    def new_cache(self, rows: int, length: int) -> "Carried":
-        """The states of ``rows`` sequences that have read nothing."""
-        return Carried([State.zeros(layer.of(0).weights(), rows) for layer in self.layers])
+    def new_branches(self, sources: int, columns: int) -> "Carried":
+        """The states of ``sources`` sources that have read nothing; they take no more room however much is read."""
+        return Carried([State.zeros(layer.of(0).weights(), sources) for layer in self.layers])
 
     @torch.no_grad()
-    def advance(self, ids_BT: torch.Tensor, cache: "Carried") -> torch.Tensor:
-        """States [B, T, W] of the next T tokens of each sequence, left to right."""
-        rows, steps = ids_BT.shape
+    def branch(self, ids_BT: torch.Tensor, segment: int, branches: "Carried") -> torch.Tensor:
+        """States [B, T, W] of T more tokens of each source, or of one for each of its T branches."""
+        count, steps = ids_BT.shape
+        clip, states = self.settings.cell_clip, []
+        if branches.real is None:
+            x = F.embedding(ids_BT.reshape(-1), self.tokens.weight)
+            for layer, start in zip(self.layers, branches.states, strict=True):
+                x, after = layer.step(x, start, clip)
+                states.append(after)
+            branches.states = states
+            return x.view(count, steps, -1)
         x = F.embedding(ids_BT.T.reshape(-1), self.tokens.weight)
-        cache.steps = []
-        for layer, start in zip(self.layers, cache.states, strict=True):
-            x, after = layer(x, layer.of(0).weights(), start, [rows] * steps, self.settings.cell_clip)
-            cache.steps.append(State(*(part.view(steps, rows, -1) for part in after)))
-        return x.view(steps, rows, -1).transpose(0, 1)
+        for layer, start in zip(self.layers, branches.states, strict=True):
+            x, after = layer(x, layer.of(0).weights(), start, [count] * steps, clip)
+            states.append(branches.at_end(start, after))
+        branches.states = states
+        return x.view(steps, count, -1).transpose(0, 1)
 
 
 def _read(batch: Batch, packings: list[Packing], reads: torch.Tensor | None) -> Marks | None:
@@ -194,22 +211,39 @@ def _read(batch: Batch, packings: list[Packing], reads: torch.Tensor | None) -> 
 
 
 class Carried:
-    """What some sequences have read so far: a state per layer, and those [T, B, …] after each token of the last advance."""
+    """What sources and their branches have read: after each layer a state, its rows [B·R] source by source.
+
+    ``real`` [B] counts the tokens of the next pass that are no padding, while sources are read; then it is ``None``.
+    """
 
     def __init__(self, states: list[State]) -> None:
         self.states = states
-        self.steps: list[State] = []
+        self.count = len(states[0].cells)
+        self.real: torch.Tensor | None = None
 
-    def close(self, real: torch.Tensor | int) -> None:
-        """Counts the tokens of the last advance that were real, [B] or one number for all rows."""
-        rows = torch.arange(len(self.states[0].cells), device=self.states[0].cells.device)
-        counts = torch.as_tensor(real, device=rows.device).expand(len(rows))
-        last, moved = (counts - 1).clamp(min=0), (counts > 0)[:, None]
-        self.states = [
-            State(*(torch.where(moved, new[last, rows], old) for new, old in zip(after, state, strict=True)))
-            for state, after in zip(self.states, self.steps, strict=True)
-        ]
+    def open_source(self, lengths_B: torch.Tensor, start: int, stop: int, *, full: bool) -> None:
+        """Makes ready for tokens ``start`` to ``stop`` of the sources, padded at their end."""
+        self.real = (lengths_B - start).clamp(0, stop - start)
 
-    def keep(self, rows: torch.Tensor) -> "Carried":
-        """The past of some of the rows, in the given order."""
-        return Carried([State(state.output[rows], state.cells[rows]) for state in self.states])
+    def open_step(self, positions_B: torch.Tensor, tokens: int, masks: int) -> None:
+        """Makes ready for the next token of each branch; there are no masks."""
+        self.real = None
+
+    def at_end(self, before: State, after: State) -> State:
+        """The state after each source's last real token: of those [T·B] after every token, or ``before`` if it had none."""
+        assert self.real is not None
+        rows = torch.arange(self.count, device=self.real.device)
+        last, moved = (self.real - 1).clamp(min=0) * self.count + rows, (self.real > 0)[:, None]
+        return State(*(torch.where(moved, new[last], old) for new, old in zip(after, before, strict=True)))
+
+    def follow(self, parents_BR: torch.Tensor) -> None:
+        """Branch r of each source goes on from the state of branch ``parents[r]``."""
+        branches = len(self.states[0].cells) // self.count
+        rows = (torch.arange(self.count, device=parents_BR.device)[:, None] * branches + parents_BR).flatten()
+        self.states = [state.at(rows) for state in self.states]
+
+    def keep(self, sources: torch.Tensor) -> None:
+        """Only some of the sources go on."""
+        branches = len(self.states[0].cells) // self.count
+        rows = (sources[:, None] * branches + torch.arange(branches, device=sources.device)).flatten()
+        self.states, self.count = [state.at(rows) for state in self.states], len(sources)

@@ -8,7 +8,7 @@ from torch import nn
 from warmstart.example.batch import Batch
 from warmstart.models.backbone import Backbone, Tables, initialise
 from warmstart.models.heads import Head
-from warmstart.models.losses import Loss, SlopeOf, Softmax, next_token_loss, slope_of, token_losses
+from warmstart.models.losses import Judged, Loss, SlopeOf, Smoothing, Softmax, judged_tokens, next_token_loss, slope_of
 from warmstart.models.lstm import LSTM
 from warmstart.models.settings import BackboneSettings, LSTMSettings, ModelSettings
 from warmstart.models.transformer import Transformer
@@ -29,6 +29,7 @@ class Model(nn.Module):
         self.backbone = _backbone(settings.backbone)
         width = settings.backbone.width
         self.slope_of: SlopeOf = slope_of  # or the same compiled
+        self.smoothing: Smoothing | None = None  # of the labels of ``lm``; whoever trains may set it
         self.heads = nn.ModuleDict({name: Head(head, width) for name, head in settings.heads.items()})
 
     @staticmethod
@@ -46,7 +47,7 @@ class Model(nn.Module):
             asked = batch.goals[name]
             if name == LM:
                 softmax = self._softmax(states_MD, tables)
-                found = next_token_loss(softmax, asked.targets, asked.weights, self.slope_of)
+                found = next_token_loss(softmax, asked.targets, asked.weights, self.slope_of, self.smoothing)
                 losses[name] = Loss(found, asked.total_weight)
             else:
                 losses[name] = self._head(name).loss(self.read(name, states_MD), asked)
@@ -62,11 +63,11 @@ class Model(nn.Module):
         }
 
     @torch.inference_mode()
-    def token_losses(self, batch: Batch) -> torch.Tensor:
-        """[Q] float32 negative log-probability of each next token that the goal ``lm`` asks for."""
+    def judge_tokens(self, batch: Batch) -> Judged:
+        """[Q] how each token that the goal ``lm`` asks for fares."""
         asked, tables = batch.goals[LM], self.backbone.tables()
         states_MD = self.backbone(batch, tables, asked.reads)
-        return token_losses(self._softmax(states_MD, tables), asked.targets)
+        return judged_tokens(self._softmax(states_MD, tables), asked.targets)
 
     def next_token_logits(self, states: torch.Tensor) -> torch.Tensor:
         """[…, V] float32 logits of the next token after each state."""
@@ -90,10 +91,7 @@ class Model(nn.Module):
 
     def read(self, name: str, states_MD: torch.Tensor) -> torch.Tensor:
         """The states as the head ``name`` reads them."""
-        pooler = self.backbone.pooler
-        if not self.settings.heads[name].pooled or pooler is None:
-            return states_MD
-        return torch.tanh(pooler(states_MD))
+        return self.backbone.pool(states_MD) if self.settings.heads[name].pooled else states_MD
 
     def _head(self, name: str) -> Head:
         head: Any = self.heads[name]

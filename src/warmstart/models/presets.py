@@ -12,6 +12,12 @@ MODERN: dict[str, Any] = {
     "qk_norm": True, "bias": False, "embedding_dropout": 0.0, "attention_dropout": 0.0, "residual_dropout": 0.0,
 }  # fmt: skip
 
+BERT: dict[str, Any] = {
+    "sight": "full", "norm": "post", "norm_eps": 1e-12, "embedding_norm": True, "segments": 2, "activation": "gelu",
+    "lm_transform": True,
+}  # fmt: skip
+STILL: dict[str, Any] = {"embedding_dropout": 0.0, "attention_dropout": 0.0, "residual_dropout": 0.0}
+
 PRESETS: dict[str, dict[str, Any]] = {
     # Radford et al. 2018: 116,534,784 weights with 40,478 + 0 tokens and 512 positions.
     "gpt1": {"vocab_size": 40478, "context": 512, "layers": 12, "width": 768, "heads": 12, "hidden": 3072},
@@ -54,6 +60,14 @@ PRESETS: dict[str, dict[str, Any]] = {
         "attention_dropout": 0.0,
         "residual_dropout": 0.0,
     },
+    # Devlin et al. 2018, base: 109,514,298 weights with 30,522 tokens and its head for words. Post-norm and segments, so
+    # that the folder is transformers' BERT.
+    "bert": BERT | {"vocab_size": 30522, "context": 512, "layers": 12, "width": 768, "heads": 12, "hidden": 3072},
+    # For two CPU cores, and for tests.
+    "bert-mini": BERT
+    | STILL
+    | {"vocab_size": 8192, "context": 128, "layers": 4, "width": 256, "heads": 4, "hidden": 1024},
+    "bert-tiny": BERT | STILL | {"vocab_size": 512, "context": 64, "layers": 2, "width": 32, "heads": 2, "hidden": 64},
     # What has become of the same model since: rotary positions, root-mean-square norm, gated feed-forward, shared keys, a
     # norm on queries and keys, no biases (Su et al. 2021, Touvron et al. 2023; the folder is Qwen3's). 106.6M weights.
     "modern": MODERN
@@ -186,6 +200,21 @@ def _check_transformer(settings: TransformerSettings, where: str) -> None:
         raise BadInput(
             "rotary positions turn pairs of numbers", where=where, value=f"heads of {settings.per_head}",
             allowed="an even width per head",
+        )  # fmt: skip
+    if settings.relative_bins % 4 or settings.relative_bins >= 4 * settings.relative_distance:
+        raise BadInput(
+            "bins of distance are halved for both directions, and each half into exact and growing ones", where=where,
+            value=settings.relative_bins, allowed=f"a multiple of 4 below {4 * settings.relative_distance}",
+        )  # fmt: skip
+    if settings.embedding_width and (settings.joint_table or not settings.tied):
+        raise BadInput(
+            "tables of another width than the states need a tied softmax and no joint table", where=where,
+            value=f"tied {settings.tied}, joint table {settings.joint_table}", allowed="tied true, joint table false",
+        )  # fmt: skip
+    if max(settings.text_segments) >= max(2, settings.segments):
+        raise BadInput(
+            "a text takes a segment that the table does not have", where=where, value=settings.text_segments,
+            allowed=f"0 to {settings.segments - 1}",
         )  # fmt: skip
     if settings.joint_table and (settings.positions == "rotary" or not settings.tied):
         raise BadInput(

@@ -56,6 +56,10 @@ class State(NamedTuple):
         cells = torch.zeros(rows, len(table) // 4, dtype=_exact(table.dtype), device=table.device)
         return State(table.new_zeros(rows, table.shape[1]), cells)
 
+    def at(self, rows: torch.Tensor) -> "State":
+        """Of some of the sequences, in the given order."""
+        return State(self.output[rows], self.cells[rows])
+
     def first(self, rows: int) -> "State":
         """Of the first sequences."""
         return State(self.output[:rows], self.cells[:rows])
@@ -107,6 +111,21 @@ def recurrence(
         clip: bounds the cells to ±clip.
     """
     return _Recurrence.apply(x_NX, *weights, start, Steps(list(sizes), clip))  # type: ignore[no-untyped-call,no-any-return]
+
+
+def advance(
+    gates_B4C: torch.Tensor,
+    cells: torch.Tensor,
+    project: Callable[[torch.Tensor], torch.Tensor] | None,
+    clip: float | None,
+) -> State:
+    """One step of :func:`recurrence` without a gradient, from what enters the gates and the cells [B, C] before."""
+    i, f, g, o = gates_B4C.chunk(4, 1)
+    cells = cells * f.sigmoid() + i.sigmoid() * g.tanh()
+    if clip is not None:
+        cells = cells.clamp(-clip, clip)
+    output = o.sigmoid() * cells.tanh().to(o.dtype)
+    return State(output if project is None else project(output), cells)
 
 
 def ends(rows_ND: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:

@@ -8,15 +8,16 @@ from warmstart.base.settings import Settings
 
 HeadKind = Literal["class", "multilabel", "score", "choice", "span"]
 Activation = Literal["gelu", "gelu_tanh", "silu", "relu"]
+PoolerActivation = Literal["tanh", "gelu", "relu"]
 
 
 class HeadSettings(Settings):
     """``size`` is the number of classes or labels; scores and choices have 1, spans 2.
 
-    ``pooled`` reads the states through the backbone's pooler (BERT's tanh layer); ``bias`` is the linear's. ``hidden`` is
-    the width of a layer with ReLU between (Dai and Le 2015, section 4), 0 for none; dropout then falls on it. ``pool`` says
-    how the states of a question's reads become one: their sum, or the last, the greatest and the mean beside each other
-    (Howard and Ruder 2018, section 3.3).
+    ``pooled`` reads the states through the backbone's pooler (BERT's layer with tanh); ``bias`` is the linear's. ``hidden``
+    is the width of a layer with ReLU between (Dai and Le 2015, section 4), 0 for none; dropout then falls on it. ``pool``
+    says how the states of a question's reads become one: their sum, or the last, the greatest and the mean beside each
+    other (Howard and Ruder 2018, section 3.3).
     """
 
     kind: HeadKind
@@ -27,6 +28,11 @@ class HeadSettings(Settings):
     hidden: int = Field(0, ge=0)
     pool: Literal["sum", "concat"] = "sum"
 
+    @property
+    def plain(self) -> bool:
+        """Whether it is one linear on one state, as everybody has it."""
+        return not self.hidden and self.pool == "sum"
+
 
 class TransformerSettings(Settings):
     """Sizes and choices of one backbone. The defaults are GPT-1's; each line names who chose otherwise.
@@ -36,8 +42,13 @@ class TransformerSettings(Settings):
         kv_heads: keys and values shared by groups of query heads (Llama); ``None``: one for each.
         head_width: of one head; ``None``: the width divided by the heads.
         segments: rows of the segment table (BERT: 2); 0: none.
+        text_segments: the rows that source and target take where one text is made from another (UniLM: 4 and 5).
+        embedding_width: of the tables, where a linear leads from it to the width (ELECTRA); ``None``: the width.
         positions: a learned table, or queries and keys turned by their position (rotary; Llama).
         rotary_base: the base of the rotary frequencies.
+        relative_bins: bins of distance whose bias, one per head, is added to the scores of all layers (UniLMv2: 32);
+            0: none.
+        relative_distance: from this distance on all tokens are in the outermost bins.
         norm: ``post`` normalises after each residual sum (GPT-1, BERT), ``pre`` before each part and once at the end
             (GPT-2, Llama).
         norm_kind: layer norm, or the root mean square alone (Llama).
@@ -48,7 +59,8 @@ class TransformerSettings(Settings):
         bias: whether the linears have biases (Llama: none).
         tied: the softmax over the vocabulary uses the token table; or it has a table of its own.
         lm_transform: BERT's linear, activation and norm between a state and that softmax, and a bias per token.
-        pooler: BERT's linear and tanh over the state of the first token, for heads that ask for it.
+        pooler: BERT's linear and activation over the state of the first token, for heads that ask for it.
+        pooler_activation: tanh (BERT, RoBERTa), GELU (ELECTRA) or ReLU (DistilBERT).
         joint_table: tokens and positions are one matrix, dropout falls on the matrix itself, and its position rows
             stand in the softmax (GPT-1's released code).
     """
@@ -66,9 +78,13 @@ class TransformerSettings(Settings):
     head_width: int | None = Field(None, ge=1)
     hidden: int = Field(3072, ge=1)
     segments: int = Field(0, ge=0)
+    text_segments: tuple[int, int] = (0, 1)
+    embedding_width: int | None = Field(None, ge=1)
     sight: Literal["causal", "full"] = "causal"
     positions: Literal["learned", "rotary"] = "learned"
     rotary_base: float = Field(10000.0, gt=1)
+    relative_bins: int = Field(0, ge=0)
+    relative_distance: int = Field(128, ge=2)
     norm: Literal["post", "pre"] = "post"
     norm_kind: Literal["layer", "rms"] = "layer"
     embedding_norm: bool = False
@@ -79,6 +95,7 @@ class TransformerSettings(Settings):
     tied: bool = True
     lm_transform: bool = False
     pooler: bool = False
+    pooler_activation: PoolerActivation = "tanh"
     joint_table: bool = False
     embedding_dropout: float = Field(0.1, ge=0, lt=1)
     attention_dropout: float = Field(0.1, ge=0, lt=1)
@@ -98,8 +115,8 @@ class TransformerSettings(Settings):
 
     @property
     def embedded(self) -> int:
-        """Width of the token table."""
-        return self.width
+        """Width of the tables."""
+        return self.embedding_width or self.width
 
     @property
     def longest(self) -> int:
@@ -120,9 +137,9 @@ class TransformerSettings(Settings):
         return self.layers * (14 * self.width + 2 * self.hidden + 2 * self.heads * length)
 
     def reading(self, *, pooled: bool, lm: bool) -> "TransformerSettings":
-        """The same without what is not read: the pooler, or what only serves the softmax over the vocabulary."""
+        """The same with what is read and no more: a pooler, or what only serves the softmax over the vocabulary."""
         changes = {
-            "pooler": self.pooler and pooled,
+            "pooler": self.sight == "full" and pooled,
             "lm_transform": self.lm_transform and lm,
             "tied": self.tied or not lm,
         }
@@ -188,6 +205,9 @@ class LSTMSettings(Settings):
     def longest(self) -> int:
         """The most tokens that one text may have: no limit of its own."""
         return 1 << 30
+
+    segments: ClassVar[int] = 0
+    text_segments: ClassVar[tuple[int, int]] = (0, 0)
 
     @property
     def sight(self) -> Literal["causal"]:

@@ -5,6 +5,8 @@ One class is GPT-1, GPT-2, BERT and Llama: :class:`~warmstart.models.settings.Tr
 parameters are. What a token sees is in the Batch, not here.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -13,23 +15,34 @@ from warmstart.example.batch import Batch
 from warmstart.models.attention import plan_attention
 from warmstart.models.backbone import Backbone, Tables
 from warmstart.models.blocks import ACTIVATIONS, Block, Turns, make_norm, rotary
-from warmstart.models.cache import Cache, LayerCache
+from warmstart.models.branches import Branches
+from warmstart.models.cache import LayerCache
 from warmstart.models.dropout import Dropout
-from warmstart.models.settings import TransformerSettings
+from warmstart.models.relative import RelativeBias
+from warmstart.models.settings import PoolerActivation, TransformerSettings
+
+POOLED: dict[PoolerActivation, Callable[[torch.Tensor], torch.Tensor]] = {
+    "tanh": torch.tanh,
+    "gelu": F.gelu,
+    "relu": F.relu,
+}
 
 
 class LMTransform(nn.Module):
-    """BERT's way from a state to the softmax over the vocabulary: linear, activation, norm, and a bias per token."""
+    """BERT's way from a state to the softmax over the vocabulary: linear, activation, norm, and a bias per token.
+
+    It ends in the width of the table, which in ELECTRA is not that of the states.
+    """
 
     def __init__(self, settings: TransformerSettings) -> None:
         super().__init__()
-        self.linear = nn.Linear(settings.width, settings.width)
-        self.norm = make_norm(settings)
+        self.linear = nn.Linear(settings.width, settings.embedded)
+        self.norm = make_norm(settings, settings.embedded)
         self.bias = nn.Parameter(torch.zeros(settings.vocab_size))
         self.activation = ACTIVATIONS[settings.activation]
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
-        """[…, D] → […, D]."""
+        """[…, D] → […, E]."""
         return self.norm(self.activation(self.linear(states)))  # type: ignore[no-any-return]
 
 
@@ -40,10 +53,13 @@ class Transformer(Backbone):
         super().__init__()
         self.settings = settings
         learned, post = settings.positions == "learned", settings.norm == "post"
-        self.tokens = nn.Embedding(settings.vocab_size, settings.width)
-        self.positions = nn.Embedding(settings.context, settings.width) if learned else None
-        self.segments = nn.Embedding(settings.segments, settings.width) if settings.segments else None
-        self.embedding_norm = make_norm(settings) if settings.embedding_norm else None
+        width = settings.embedded
+        self.tokens = nn.Embedding(settings.vocab_size, width)
+        self.positions = nn.Embedding(settings.context, width) if learned else None
+        self.segments = nn.Embedding(settings.segments, width) if settings.segments else None
+        self.embedding_norm = make_norm(settings, width) if settings.embedding_norm else None
+        self.widening = nn.Linear(width, settings.width) if settings.embedding_width else None
+        self.relative = RelativeBias(settings) if settings.relative_bins else None
         self.drop = Dropout(settings.embedding_dropout)
         self.blocks = nn.ModuleList(Block(settings) for _ in range(settings.layers))
         self.final_norm = None if post else make_norm(settings)
@@ -65,7 +81,7 @@ class Transformer(Backbone):
 
         What only serves the states of other tokens is left out: after its attention the last layer works on M tokens.
         """
-        plan = plan_attention(batch, self.tokens.weight.dtype, self.kernels)
+        plan = plan_attention(batch, self.tokens.weight.dtype, self.kernels, self.relative)
         tables = tables or self.tables()
         x = self._embed(batch.ids, batch.positions, batch.segments, tables)
         turns, last = self._turns(batch.positions), len(self.blocks) - 1
@@ -73,27 +89,36 @@ class Transformer(Backbone):
             x = block(x, plan, turns, reads_M if number == last else None)
         return x if self.final_norm is None else self.final_norm(x)
 
+    def pool(self, states_MD: torch.Tensor) -> torch.Tensor:
+        """The states [M, D] through the pooler, where there is one."""
+        if self.pooler is None:
+            return states_MD
+        return POOLED[self.settings.pooler_activation](self.pooler(states_MD))
+
     def padded(self, ids_BT: torch.Tensor, segments_BT: torch.Tensor | None, layer: LayerCache) -> torch.Tensor:
         """States [B, T, D] of padded rows, for export; ``layer`` says, for all layers alike, who sees whom."""
         positions = torch.arange(ids_BT.shape[1], device=ids_BT.device)
         x_BTD = self._embed(ids_BT, positions, segments_BT, self.tables())
+        layer.bias = self._with_distances(layer.bias, positions[None], positions[None])
         turns = self._turns(positions)
         for block in self.blocks:
             x_BTD = block(x_BTD, layer, turns)
         return x_BTD if self.final_norm is None else self.final_norm(x_BTD)
 
-    def new_cache(self, rows: int, length: int) -> Cache:
-        """Room for the keys and values of ``rows`` sequences of up to ``length`` tokens."""
+    def new_branches(self, sources: int, columns: int) -> Branches:
+        """Room for the keys and values of ``sources`` sources and their branches, ``columns`` tokens each."""
         table = self.tokens.weight
-        shape = (rows, self.settings.key_heads, length, self.settings.per_head)
-        return Cache.empty(len(self.blocks), shape, table.dtype, table.device)
+        shape = (sources, self.settings.key_heads, columns, self.settings.per_head)
+        return Branches(len(self.blocks), shape, table.dtype, table.device)
 
-    def advance(self, ids_BT: torch.Tensor, cache: Cache) -> torch.Tensor:
-        """States [B, T, D] of the next T tokens of each sequence, left to right; ``cache`` takes their keys in."""
-        cache.open(ids_BT.shape[1])
-        x_BTD = self._embed(ids_BT, cache.positions, None, self.tables())
-        turns = self._turns(cache.positions)
-        for block, layer in zip(self.blocks, cache.layers, strict=True):
+    def branch(self, ids_BT: torch.Tensor, segment: int, branches: Branches) -> torch.Tensor:
+        """States [B, T, D] of the tokens that ``branches`` has been opened for, all of one segment."""
+        segments = None if self.segments is None else torch.full_like(ids_BT, segment)
+        x_BTD = self._embed(ids_BT, branches.positions, segments, self.tables())
+        turns = self._turns(branches.positions)
+        bias = self._with_distances(branches.layers[0].bias, branches.positions, branches.places)
+        for block, layer in zip(self.blocks, branches.layers, strict=True):
+            layer.bias = bias
             x_BTD = block(x_BTD, layer, turns)
         return x_BTD if self.final_norm is None else self.final_norm(x_BTD)
 
@@ -108,7 +133,15 @@ class Transformer(Backbone):
             x = x + (self.segments.weight[0] if segments is None else self.segments(segments))
         if self.embedding_norm is not None:
             x = self.embedding_norm(x)
-        return x if self.settings.joint_table else self.drop(x)
+        x = x if self.settings.joint_table else self.drop(x)
+        return x if self.widening is None else self.widening(x)
+
+    def _with_distances(self, bias: torch.Tensor, readers_BT: torch.Tensor, read_BS: torch.Tensor) -> torch.Tensor:
+        """A bias [B, T, S] or [B, 1, T, S] of tokens at some positions, with that of their distances added, [B, H, T, S]."""
+        if self.relative is None:
+            return bias
+        added: torch.Tensor = self.relative(readers_BT, read_BS)
+        return added + (bias if bias.dim() == 4 else bias.unsqueeze(1))
 
     def _turns(self, positions: torch.Tensor) -> Turns | None:
         return None if self.positions is not None else rotary(positions, self.settings, self.tokens.weight.dtype)

@@ -1,7 +1,7 @@
 """From recipes to the things they name: models, tokenizers, streams. Nothing is written here."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -13,21 +13,22 @@ from warmstart.base.errors import BadInput
 from warmstart.base.seeds import named_seed
 from warmstart.corpora.corpus import Corpus
 from warmstart.example.example import Example
+from warmstart.metrics.generated import FALLBACK, PREFERRED, available, check_generated
 from warmstart.metrics.measures import check_measure, default_measures
 from warmstart.metrics.tagging import require_seqeval
 from warmstart.models.model import LM, Model
 from warmstart.models.settings import BackboneSettings, HeadSettings, ModelSettings
-from warmstart.objectives.autoencoder import autoencoder
-from warmstart.objectives.causal import causal
 from warmstart.readers.vectors import read_vectors
 from warmstart.recipe.labelled import Labelled, labelled
+from warmstart.recipe.objectives import Framing, with_marks
 from warmstart.recipe.remembered import read_remembered, read_vocabulary
 from warmstart.recipe.schema import FinetuneRecipe, PretrainRecipe, TaskRecipe
-from warmstart.recipe.sizes import backbone_settings, for_task, with_start
-from warmstart.streams.sources import Documents, Listed, Rows, num_rows
+from warmstart.recipe.seq2seq import Redraw, check_seq2seq, generating, redrawn, smoothing
+from warmstart.recipe.sizes import backbone_settings, for_objective, for_task, pretrained_size, with_start
+from warmstart.streams.sources import Listed, Redrawn, Source
 from warmstart.streams.stream import Stream
 from warmstart.tasks.frames import class_weights, frame_records, units
-from warmstart.tasks.framing import Account, marks
+from warmstart.tasks.framing import Account, between, marks
 from warmstart.tasks.span import some_unanswered
 from warmstart.tasks.spec import HEAD_KINDS, FrameSettings, Kind, SpanSettings, TagSettings, TaskSpec
 from warmstart.tasks.tagging import unread_tag
@@ -41,9 +42,8 @@ from warmstart.transfer.start import Account as WeightAccount
 from warmstart.transfer.start import start_from
 from warmstart.transfer.vectors import check_width, start_from_vectors
 
-OBJECTIVES: dict[str, Callable[[NDArray[np.int64]], list[Example]]] = {"causal": causal, "autoencoder": autoencoder}
-
 NO_START = "none"
+Vectors = dict[int, NDArray[np.float32]]
 
 
 def device() -> torch.device:
@@ -51,7 +51,7 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def stream_of(source: Listed | Rows | Documents, settings: TrainSettings, *, shuffle: bool = True) -> Stream:
+def stream_of(source: Source, settings: TrainSettings, *, shuffle: bool = True) -> Stream:
     """The Stream of a source as training wants it, or in its own order."""
     return Stream(
         source, settings.batch_size, settings.seed, settings.accumulation, settings.max_tokens, shuffle=shuffle
@@ -76,39 +76,31 @@ def build_pretraining(recipe: PretrainRecipe, corpus: Corpus) -> Pretraining:
     Raises:
         BadInput: an unknown preset, a corpus of another tokenizer, or one too small for a single row.
     """
-    tokenizer = corpus.tokenizer()
+    tokenizer = with_marks(corpus.tokenizer(), recipe.objective)
     if recipe.corpus.tokenizer is not None:
         corpus.require_tokenizer(Tokenizer.load(Path(recipe.corpus.tokenizer)))
     start = None if recipe.start == NO_START else _read_start(recipe.start)
     if start is None:
-        backbone = backbone_settings(recipe.model, tokenizer.vocab_size)
+        backbone = pretrained_size(recipe, tokenizer.vocab_size)
     else:
         if not recipe.new_vocabulary and not tokenizer.begins_with(start.tokenizer):
             corpus.require_tokenizer(start.tokenizer)
         backbone = with_start(recipe.model, start.backbone, start.rows_for(tokenizer))
-    train, dev = _sources(recipe, corpus, backbone)
-    model = Model.fresh(ModelSettings(backbone=backbone), named_seed(recipe.train.seed, "weights"))
-    moved = None if start is None else start.into(model, tokenizer)
-    judged = None if dev is None else stream_of(dev, recipe.train, shuffle=False)
-    return Pretraining(model, tokenizer, stream_of(train, recipe.train), judged, {LM: 1.0}, moved)
-
-
-def _sources(
-    recipe: PretrainRecipe, corpus: Corpus, backbone: BackboneSettings
-) -> tuple[Rows | Documents, Rows | Documents | None]:
-    """What is learned from and what is held out: rows of text, or whole documents for those that write them again."""
-    frame, whole = OBJECTIVES[recipe.objective], recipe.objective == "autoencoder"
-    units = corpus.num_documents if whole else num_rows(corpus.num_tokens, backbone.context)
-    if units < 1:
+        backbone = for_objective(backbone, recipe.objective)
+    framing = Framing(recipe.objective, recipe.mask, tokenizer, backbone)
+    count = len(framing.units(corpus))
+    held_out = min(count - 1, max(1, round(recipe.dev_frac * count))) if recipe.dev_frac else 0
+    if count < 1:
         raise BadInput(
             "the corpus is too small to learn from", where=str(corpus.folder), value=f"{corpus.num_tokens} tokens",
             allowed="at least 2 tokens", next_step="add text",
         )  # fmt: skip
-    held_out = min(units - 1, max(1, round(recipe.dev_frac * units))) if recipe.dev_frac else 0
-    make: Callable[..., Rows | Documents] = Documents if whole else Rows
-    size = (backbone.longest + 1) // 2 if whole else backbone.context
-    dev = make(corpus, size, frame, held_out, dev=True) if held_out else None
-    return make(corpus, size, frame, held_out), dev
+    train = stream_of(framing.units(corpus, held_out, seed=recipe.train.seed), recipe.train)
+    dev = framing.units(corpus, held_out, dev=True) if held_out else None
+    model = Model.fresh(ModelSettings(backbone=backbone), named_seed(recipe.train.seed, "weights"))
+    moved = None if start is None else start.into(model, tokenizer)
+    judged = stream_of(dev, recipe.train, shuffle=False) if dev else None
+    return Pretraining(model, tokenizer, train, judged, {LM: 1.0}, moved)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,7 +116,8 @@ class Finetuning:
     account: Account
     measure: str
     coefficients: dict[str, float]
-    vectors: dict[int, NDArray[np.float32]]
+    vectors: Vectors
+    redraw: Redraw | None = None
 
     def fresh(self, recipe: FinetuneRecipe) -> tuple[Model, WeightAccount | None]:
         """The model at step 0 for the recipe's seed, its scheme applied, and the account of its warm start."""
@@ -133,10 +126,14 @@ class Finetuning:
         if self.vectors:
             account = start_from_vectors(model, self.vectors)
         apply_scheme(model, recipe.scheme, recipe.train.seed)
+        if self.spec.kind == "seq2seq":
+            model.smoothing = smoothing(self.spec, self.tokenizer)
         return model, account
 
     def stream(self, settings: TrainSettings) -> Stream:
-        """Batches of whole Records, or of single windows on their contexts."""
+        """Batches of whole Records, or of single windows on their contexts; noise is drawn anew in every epoch."""
+        if self.redraw is not None:
+            return stream_of(Redrawn(len(self.examples), self.redraw, settings.seed), settings)
         return stream_of(Listed(units(self.spec.kind, self.examples)), settings)
 
 
@@ -168,26 +165,37 @@ def build_finetuning(recipe: FinetuneRecipe, data: Labelled | None = None) -> Fi
         lm=lm_weight > 0,
         lm_weights=recipe.lm_average,
         clean=_rules(recipe),
+        between=between(backbone.sight, tokenizer),
         segment_limit=recipe.task.segment_limit,
         reads=_reads(recipe, data.kind),
         lm_frame=recipe.lm_frame,
     )
     spec = _spec(recipe.task, data, frame)
-    measure = recipe.task.measure or data.measure or default_measures(spec.measured, len(spec.label_names))[0]
-    check_measure(measure, spec.measured, "--measure")
+    if spec.kind == "seq2seq":
+        check_seq2seq(spec, backbone, tokenizer)
+    measure = recipe.task.measure or data.measure or _default_measure(spec)
+    (check_generated if spec.kind == "seq2seq" else partial(check_measure, goal=spec.measured))(
+        measure, where="--measure"
+    )
     weights = class_weights(data.task_set) if recipe.task.class_weights == "balanced" else None
     framed = frame_records(spec, data.train, tokenizer, weights)
+    redraw = None if spec.kind != "seq2seq" else redrawn(spec, data.train, framed.parts, tokenizer)
     settings = _with_head(recipe, spec, backbone, max(backbone.vocab_size, tokenizer.vocab_size))
     coefficients = {spec.goal: 1.0} | ({LM: lm_weight} if lm_weight > 0 else {})
-    vectors = _vectors(recipe, tokenizer, backbone)
     return Finetuning(
-        spec, tokenizer, settings, start, data, framed.examples, framed.account, measure, coefficients, vectors
-    )
+        spec, tokenizer, settings, start, data, framed.examples, framed.account, measure, coefficients,
+        _vectors(recipe, tokenizer, backbone), redraw,
+    )  # fmt: skip
 
 
-def _vectors(
-    recipe: FinetuneRecipe, tokenizer: Tokenizer, backbone: BackboneSettings
-) -> dict[int, NDArray[np.float32]]:
+def _default_measure(spec: TaskSpec) -> str:
+    """What dev is judged by; of generated texts the one that everybody reports, where its library is installed."""
+    if spec.kind == "seq2seq":
+        return PREFERRED if available(PREFERRED) else FALLBACK
+    return default_measures(spec.measured, len(spec.label_names))[0]
+
+
+def _vectors(recipe: FinetuneRecipe, tokenizer: Tokenizer, backbone: BackboneSettings) -> Vectors:
     """Row of the token table → the vector that it begins as; none where the recipe names no file."""
     if recipe.vectors is None:
         return {}
@@ -219,13 +227,15 @@ def _reads(recipe: FinetuneRecipe, kind: Kind) -> Literal["summary", "rising", "
 
 def _lm_weight(recipe: FinetuneRecipe, backbone: BackboneSettings) -> float:
     """λ: as asked; by itself the paper's, where there is something to learn and something to move."""
-    if recipe.scheme.kind == "head":
+    if recipe.scheme.kind == "head" or recipe.task.name == "seq2seq":
         return 0.0
     return (0.5 if backbone.sight == "causal" else 0.0) if recipe.lm_weight is None else recipe.lm_weight
 
 
 def _with_head(recipe: FinetuneRecipe, spec: TaskSpec, backbone: BackboneSettings, vocab_size: int) -> ModelSettings:
     """The task's model: the backbone without what the task does not read, and a head as its layout has one."""
+    if spec.kind == "seq2seq":
+        return ModelSettings(backbone=generating(backbone).model_copy(update={"vocab_size": vocab_size}))
     backbone = for_task(backbone, spec.goal, spec.frame.lm).model_copy(update={"vocab_size": vocab_size})
     head = HeadSettings(
         kind=HEAD_KINDS[spec.goal], size=spec.outputs, dropout=recipe.head_dropout, pooled=backbone.pooler,
@@ -285,6 +295,8 @@ def _spec(task: TaskRecipe, data: Labelled, frame: FrameSettings) -> TaskSpec:
         threshold = 0.0 if some_unanswered(data.train) else None
         span = SpanSettings(stride=task.stride, longest=task.max_answer, threshold=threshold)
         return spec.model_copy(update={"span": span})
+    if spec.kind == "seq2seq":
+        return spec.model_copy(update={"seq2seq": task.seq2seq})
     return spec
 
 

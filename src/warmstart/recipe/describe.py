@@ -31,7 +31,7 @@ def describe(examples: Sequence[Example], tokenizer: Tokenizer, label_names: Seq
         lines.append(f"{len(example)} tokens{of}, {_sight(example)}: {_shown(example.ids, tokenizer)}")
         for name, goal in example.goals.items():
             if name == "lm":
-                said = _next_tokens(goal, tokenizer)
+                said = _next_tokens(example, goal, tokenizer)
             else:
                 said = _SAID.get(name, _answer)(example, name, goal, tokenizer, label_names)
             lines.append(f"  {name}: {said}")
@@ -54,8 +54,8 @@ def _quoted(text: str) -> str:
     return '"' + text.replace("\n", "⏎") + '"'
 
 
-def _next_tokens(goal: Goal, tokenizer: Tokenizer) -> str:
-    """How many next tokens are learned, and which, where not all of them are."""
+def _next_tokens(example: Example, goal: Goal, tokenizer: Tokenizer) -> str:
+    """How many tokens are learned, which, where not all of them are, and whether they come next or stood there."""
     learned = goal.weights > 0
     count = int(learned.sum())
     if count == 0:
@@ -63,9 +63,15 @@ def _next_tokens(goal: Goal, tokenizer: Tokenizer) -> str:
     first, last = goal.reads[learned][[0, -1]]
     total = f", weight {goal.weights.sum():g} in all" if not np.all(goal.weights[learned] == 1) else ""
     return (
-        f"reads {count} places from {first} to {last}, learns the token after each{total}: "
+        f"reads {count} places from {first} to {last}, learns the token {_where(example, goal)} each{total}: "
         f"{_shown(goal.targets[learned], tokenizer)}"
     )
+
+
+def _where(example: Example, goal: Goal) -> str:
+    inside = goal.reads + 1 < len(example)
+    after = np.array_equal(example.ids[goal.reads[inside] + 1], goal.targets[inside])
+    return "after" if after else "at"
 
 
 def _answer(example: Example, name: str, goal: Goal, tokenizer: Tokenizer, names: Sequence[str]) -> str:

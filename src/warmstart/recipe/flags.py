@@ -11,7 +11,7 @@ HUB = "hf:"
 LENGTH = "LENGTH"
 """Stands for a length with its unit in the help."""
 
-PathKind = Literal["", "file", "folder", "either", "text", "model"]
+PathKind = Literal["", "file", "files", "folder", "either", "text", "model"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,8 @@ class Flag:
         shown: stands for the value in the help.
         many: takes one value or more.
         switch: takes none and means yes.
-        exists: what kind of path the value must be; ``text`` is files, folders, globs or ``-``; ``model`` is a folder or
-            the id of a model on the hub.
+        exists: what kind of path the value must be; ``files`` is a file, or several with commas between; ``text`` is
+            files, folders, globs or ``-``; ``model`` is a folder or the id of a model on the hub.
         unless: words that are no paths.
         unless_begins: the beginning of words that are no paths.
     """
@@ -67,8 +67,8 @@ _MODEL = (
     Flag(
         "--model",
         "model.preset",
-        "size: gpt1 (116.5M weights), gpt2, gpt1-mini, gpt1-micro, gpt1-tiny, modern, modern-mini; lstm, "
-        "lstm-gpt1, lstm-awd, lstm-mini, lstm-tiny",
+        "size: gpt1 (116.5M weights), gpt2, gpt1-mini, gpt1-micro, gpt1-tiny, bert, bert-mini, bert-tiny, modern, "
+        "modern-mini; lstm, lstm-gpt1, lstm-awd, lstm-mini, lstm-tiny",
         "PRESET",
     ),
     Flag("--layers", "model.layers", "layers, where they differ from the preset", "N"),
@@ -109,6 +109,21 @@ def _under(group: str, flags: tuple[Flag, ...]) -> tuple[Flag, ...]:
 _RUN = Flag("--run", "run", "finished run, model folder or hub id", "RUN", exists="model")
 _PRECISION = Flag("--precision", "precision", "of the computation; auto takes bf16 where the processor has it")
 
+_SEARCH = (
+    Flag("--max-new", "max_new", "tokens of a text at most (default: the target limit)", "N"),
+    Flag("--min-new", "min_new", "tokens of a text at least", "N"),
+    Flag("--beam", "beam", "texts kept at a time; 1: the likeliest token, one by one", "N"),
+    Flag("--length-penalty", "length_penalty", "scores are divided by ((5 + length) / 6) to this power", "ALPHA"),
+    Flag("--best", "best", "texts that a search gives", "N"),
+    Flag("--groups", "groups", "groups of the beam that avoid each other's tokens", "N"),
+    Flag("--diversity", "diversity", "what a token costs that a group before has taken", "COST"),
+    Flag("--no-repeat", "no_repeat", "no n tokens come twice", "N"),
+    Flag("--ignored", "ignored", "words that may come again all the same, with commas between", "WORDS"),
+    Flag("--forbidden", "forbidden", "words that never come, with commas between", "WORDS"),
+    Flag("--prefix", "prefix", "how every text begins", "TEXT"),
+    Flag("--compat", "compat", "s2s-ft: the beam search of that code, rule by rule"),
+)
+
 _LABEL_MAP = Flag(
     "--label-map",
     "label_map",
@@ -133,7 +148,11 @@ PRETRAIN: Table = {
              many=True, exists="text"),
         *_under("corpus", _TEXT),
         *_under("corpus", _VOCABULARY),
-        Flag("--objective", "objective", "what is learned from text: the next token, or to write a document that was read"),
+        Flag("--objective", "objective", "what is learned from text: the next token, to write a document that was read "
+             "(SA-LSTM), masked tokens (BERT), these under four kinds of sight (UniLM), or at once and one by one "
+             "(UniLMv2)"),
+        Flag("--mask", "mask.units", "what is masked together"),
+        Flag("--mask-share", "mask.share", "of the tokens that is masked", "SHARE"),
         Flag("--dev-frac", "dev_frac", "share of the text held out to be judged on", "SHARE"),
     ),
     "Model": (
@@ -154,11 +173,11 @@ FINETUNE: Table = {
     ),
     "Task": (
         Flag("--task", "task.name", "classification, entailment, similarity, regression, choice, multilabel, tagging, "
-             "span (with --train), or the name of a known data set (with --data)", "KIND|NAME"),
+             "span, seq2seq (with --train), or the name of a known data set (with --data)", "KIND|NAME"),
         Flag("--train", "task.train", "labelled examples to learn from: JSONL, CSV, TSV, Parquet; tagging also CoNLL, "
-             "span also SQuAD", "FILE", exists="file"),
-        Flag("--dev", "task.dev", "labelled examples to choose the best weights by", "FILE", exists="file"),
-        Flag("--test", "task.test", "labelled examples for the last word", "FILE", exists="file"),
+             "span also SQuAD, seq2seq also two text files: SOURCES,TARGETS", "FILE", exists="files"),
+        Flag("--dev", "task.dev", "labelled examples to choose the best weights by", "FILE", exists="files"),
+        Flag("--test", "task.test", "labelled examples for the last word", "FILE", exists="files"),
         Flag("--data", "task.data", "folder of a known data set, as distributed; with a kind, one of the hub: "
              "hf:owner/name[:config]", "DIR|ID", exists="folder", unless_begins=HUB),
         Flag("--dev-frac", "task.dev_frac", "share of the training examples that serves as dev where there is none",
@@ -173,6 +192,20 @@ FINETUNE: Table = {
              "UPOS in CoNLL-U)", "N"),
         Flag("--stride", "task.stride", "span: tokens between two windows on a context that is too long", "N"),
         Flag("--max-answer", "task.max_answer", "span: tokens that an answer may have", "N"),
+    ),
+    "Sequence to sequence": (
+        Flag("--algorithm", "task.seq2seq.algorithm", "how the target is learned"),
+        Flag("--source-limit", "task.seq2seq.source_limit", "tokens of the source that are read (default: what the target "
+             "leaves)", "N"),
+        Flag("--target-limit", "task.seq2seq.target_limit", "tokens of the target that are learned, its end included", "N"),
+        Flag("--long-target", "task.seq2seq.long_target", "what to do with a target that is longer"),
+        Flag("--target-noise", "task.seq2seq.target_noise", "share of the target that is noised (default: 0.5; 0 without a "
+             "mask token)", "P"),
+        Flag("--source-noise", "task.seq2seq.source_noise", "share of the source that is noised", "P"),
+        Flag("--smoothing", "task.seq2seq.smoothing", "share of the label that all other tokens have together", "P"),
+        Flag("--decoded-dev", "task.decoded_dev", "dev examples that are decoded to judge by while it learns; 0: all", "N"),
+        Flag("--cleanup", "task.seq2seq.cleanup", "rules for texts before they are scored"),
+        *_under("search", _SEARCH),
     ),
     "Scheme": (
         Flag("--scheme", "scheme.kind", "which weights move: all, the heads, the heads and the top layers, or LoRA"),
@@ -201,15 +234,20 @@ FINETUNE: Table = {
 EVALUATE: Table = {
     "What to judge": (
         _RUN,
-        Flag("--data", "data", "labelled examples: JSONL, CSV, TSV, Parquet (CoNLL, SQuAD); the folder of a known data set; "
-             "hf:owner/name[:config]; for a language model text or a corpus", "FILE|DIR|ID", exists="either",
-             unless_begins=HUB),
+        Flag("--data", "data", "labelled examples: JSONL, CSV, TSV, Parquet (CoNLL, SQuAD; SOURCES,TARGETS); the folder of "
+             "a known data set; hf:owner/name[:config]; for a language model text or a corpus", "FILE|DIR|ID",
+             exists="either", unless_begins=HUB),
         Flag("--task", "task", "known data set in the folder (default: the one that the run has learned)", "NAME"),
         Flag("--split", "split", "part of a data set to judge on (default: test where it has labels, else dev)", "PART"),
         _LABEL_MAP,
         Flag("--encoding", "encoding", "of the file", "NAME"),
         _PRECISION,
-    )
+    ),
+    "Sequence to sequence (default: as the run was judged)": (
+        Flag("--measures", "measures", "rouge1, rouge2, rougeL, rougeLsum, bleu4, bleu, chrf, ter, meteor, with commas "
+             "between", "NAMES"),
+        *_under("search", _SEARCH),
+    ),
 }  # fmt: skip
 PREDICT: Table = {
     "What to predict": (
@@ -221,7 +259,11 @@ PREDICT: Table = {
         Flag("--encoding", "encoding", "of the input", "NAME"),
         Flag("--long-text", "long_text", "what to do with a text longer than the context (default: as trained)"),
         _PRECISION,
-    )
+    ),
+    "Sequence to sequence (default: as the run was judged)": (
+        Flag("--lattices", "lattices", "also write what the search kept, to rank it again off line", "FILE"),
+        *_under("search", _SEARCH),
+    ),
 }  # fmt: skip
 SUBMIT: Table = {
     "What to submit": (
@@ -240,7 +282,7 @@ GENERATE: Table = {
         Flag("--encoding", "encoding", "of the file", "NAME"),
     ),
     "How": (
-        Flag("--max-new", "max_new", "tokens to add at most", "N"),
+        *_SEARCH,
         Flag("--temperature", "temperature", "below 1 plays safe, above 1 dares", "T"),
         Flag("--top-k", "top_k", "choose among the k likeliest tokens; 0: among all", "K"),
         Flag("--top-p", "top_p", "choose among the likeliest tokens that hold this probability together", "P"),
@@ -250,6 +292,38 @@ GENERATE: Table = {
         _PRECISION,
     ),
 }  # fmt: skip
+SCORE: Table = {
+    "What to score": (
+        Flag("--data", "data", "rows with source and target: JSONL, CSV, TSV, Parquet, or SOURCES,TARGETS", "FILE",
+             exists="files"),
+        Flag("--predictions", "predictions", "texts in the same order: one per line, or a table with a column prediction; "
+             "lead3: the first three sentences of the source; copy: the source", "FILE|lead3|copy", exists="file",
+             unless=("lead3", "copy")),
+        Flag("--against", "against", "another system, for a paired test", "FILE|lead3|copy", exists="file",
+             unless=("lead3", "copy")),
+        Flag("--measures", "measures", "rouge1, rouge2, rougeL, rougeLsum, bleu4, bleu, chrf, ter, meteor, with commas "
+             "between", "NAMES"),
+        Flag("--cleanup", "cleanup", "rules for texts before they are scored"),
+        Flag("--grouped", "grouped", "all targets of one source are its references", switch=True),
+        Flag("--encoding", "encoding", "of the files", "NAME"),
+    )
+}  # fmt: skip
+RERANK: Table = {
+    "What to rank again": (
+        Flag("--run", "run", "run whose vocabulary spells the texts", "RUN", exists="model"),
+        Flag("--lattices", "lattices", "what predict --lattices wrote", "FILE", exists="file"),
+        Flag("--output", "output", "texts as JSONL", "FILE"),
+        Flag("--length-penalty", "length_penalty", "scores are divided by ((5 + length) / 6) to this power", "ALPHA"),
+        Flag(
+            "--per-token",
+            "per_token",
+            "added for each token; with --expected taken off for each token away from it",
+            "X",
+        ),
+        Flag("--expected", "expected", "a length", "N"),
+        Flag("--min-new", "min_new", "tokens of a text at least", "N"),
+    )
+}
 REPORT: Table = {
     "What to report": (
         Flag("RUN", "runs", "folders of finished runs", "RUN", many=True, exists="folder"),
@@ -273,6 +347,8 @@ TABLES: dict[str, Table] = {
     "predict": PREDICT,
     "submit": SUBMIT,
     "generate": GENERATE,
+    "score": SCORE,
+    "rerank": RERANK,
     "report": REPORT,
     "convert": CONVERT,
     "demo": DEMO,
@@ -285,6 +361,8 @@ SETTINGS = {
     "PredictRequest": "predict",
     "SubmitRequest": "submit",
     "GenerateRequest": "generate",
+    "ScoreRequest": "score",
+    "RerankRequest": "rerank",
     "ReportRequest": "report",
     "ConvertRequest": "convert",
     "DemoRequest": "demo",

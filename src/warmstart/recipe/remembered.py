@@ -11,7 +11,9 @@ from warmstart.base.errors import BadInput
 from warmstart.base.files import read_json, write_json
 from warmstart.base.settings import Settings
 from warmstart.corpora.corpus import MANIFEST, read_manifest
+from warmstart.decode.settings import GenerateSettings
 from warmstart.metrics.entities import OUTSIDE
+from warmstart.tasks.framing import between
 from warmstart.tasks.spec import FrameSettings, Kind, TagSettings, TaskSpec
 from warmstart.text.clean import check_rules
 from warmstart.text.tokenizer import Tokenizer
@@ -27,9 +29,13 @@ RELEASE_RULES = ("ftfy", "gpt1", "spacy", "lower")
 
 
 class Remembered(Settings):
-    """``task`` of a fine-tuned model, which holds the cleaning rules too; ``clean`` of a language model."""
+    """``task`` of a fine-tuned model, which holds the cleaning rules too; ``clean`` of a language model.
+
+    ``search`` says how a sequence-to-sequence model generates, where nothing else is asked.
+    """
 
     task: TaskSpec | None = None
+    search: GenerateSettings | None = None
     clean: tuple[str, ...] = ()
 
     @property
@@ -84,4 +90,9 @@ def read_vocabulary(folder: Path) -> tuple[Tokenizer, Remembered]:
     """
     remembered = read_remembered(folder)
     check_rules(remembered.rules, str(folder))
-    return Tokenizer.load(folder).after(remembered.rules), remembered
+    tokenizer = Tokenizer.load(folder).after(remembered.rules)
+    if remembered.task is not None:
+        frame = remembered.task.frame
+        frame = frame.model_copy(update={"between": between(frame.sight, tokenizer)})
+        remembered = Remembered(task=remembered.task.model_copy(update={"frame": frame}))
+    return tokenizer, remembered

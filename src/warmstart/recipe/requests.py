@@ -1,6 +1,6 @@
 """What the verbs that train nothing need to know: settings like any other, so that they are read and refused alike."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -10,7 +10,10 @@ from warmstart.train.settings import Precision
 
 
 class EvaluateRequest(Settings):
-    """``warmstart evaluate``; ``task`` and ``split`` are for data sets, not for files."""
+    """``warmstart evaluate``; ``task`` and ``split`` are for data sets, not for files.
+
+    ``measures`` and, of ``search``, what is said, are for runs that generate.
+    """
 
     run: str
     data: str
@@ -19,6 +22,8 @@ class EvaluateRequest(Settings):
     label_map: tuple[str, ...] = ()
     encoding: str = "utf-8"
     precision: Precision = "auto"
+    measures: tuple[str, ...] = ()
+    search: GenerateSettings = GenerateSettings()
 
 
 class PredictRequest(Settings):
@@ -31,6 +36,8 @@ class PredictRequest(Settings):
     encoding: str = "utf-8"
     long_text: Literal["cut", "refuse"] | None = None
     precision: Precision = "fp32"
+    lattices: str | None = None
+    search: GenerateSettings = GenerateSettings()
 
 
 class SubmitRequest(Settings):
@@ -50,6 +57,44 @@ class GenerateRequest(GenerateSettings):
     input: str | None = None
     encoding: str = "utf-8"
     precision: Precision = "fp32"
+
+
+class ScoreRequest(Settings):
+    """``warmstart score``; ``predictions`` and ``against`` are files, ``lead3`` or ``copy``."""
+
+    data: str
+    predictions: str
+    against: str | None = None
+    measures: tuple[str, ...] = ()
+    cleanup: Literal["none", "cnndm", "xsum", "gigaword", "question"] = "none"
+    grouped: bool = False
+    encoding: str = "utf-8"
+
+
+class RerankRequest(Settings):
+    """``warmstart rerank``."""
+
+    run: str
+    lattices: str
+    output: str
+    length_penalty: float = Field(0.0, ge=0)
+    per_token: float = 0.0
+    expected: int | None = Field(None, ge=1)
+    min_new: int = Field(0, ge=0)
+
+
+def arguments(request: Settings) -> dict[str, Any]:
+    """What the verb of a request is called with.
+
+    Of a search only what was said: a run remembers how it generates, and only what is said goes before that.
+    """
+    if isinstance(request, GenerateRequest):
+        return request.model_dump(exclude_unset=True)
+    found = request.model_dump()
+    if isinstance(request, EvaluateRequest | PredictRequest):
+        generating = {name: found.pop(name) for name in ("search", "measures", "lattices") if name in found}
+        found["generating"] = generating | {"search": request.search.model_dump(exclude_unset=True)}
+    return found
 
 
 class ReportRequest(Settings):

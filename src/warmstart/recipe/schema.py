@@ -5,12 +5,20 @@ fine-tuning has rate 6.25e-5, batches of 32, 3 epochs, 0.2 % warm-up, linear dec
 weight 0.5. Light to import: no torch.
 """
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field
 
 from warmstart.base.settings import Settings
+from warmstart.decode.settings import GenerateSettings
+from warmstart.objectives.settings import MaskSettings
+from warmstart.tasks.spec import Seq2SeqSettings
 from warmstart.train.settings import OptimizerSettings, ScheduleSettings, SchemeSettings, TrainSettings
+
+Objective = Literal["causal", "autoencoder", "masked", "mixture", "pseudo-masked"]
+OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
+MASKED = OBJECTIVES[2:]
+"""The objectives that hide something; a model that sees the whole text guesses what."""
 
 
 class CorpusRecipe(Settings):
@@ -30,10 +38,11 @@ class CorpusRecipe(Settings):
 class ModelRecipe(Settings):
     """A preset (or a model folder, whose sizes are taken), and what differs from it.
 
-    Without ``preset`` a start decides the size, and without a start it is ``gpt1-mini``. ``dropout`` sets embedding,
-    attention and residual dropout (of an LSTM: embedding, layer and output dropout) alike. ``joint_table`` makes tokens and
-    positions one matrix, as GPT-1's released code has it: dropout falls on the matrix, and its position rows stand in the
-    softmax. From ``cells`` on the fields are an LSTM's (:class:`~warmstart.models.settings.LSTMSettings`).
+    Without ``preset`` a start decides the size, and without a start it is ``gpt1-mini``, or ``bert-mini`` to guess
+    masked tokens. ``dropout`` sets embedding, attention and residual dropout alike (an LSTM's embedding, layer and
+    output dropout). ``joint_table`` makes tokens and positions one matrix, as GPT-1's released code has it: dropout
+    falls on the matrix, and its position rows stand in the softmax. From ``cells`` on the fields are an LSTM's
+    (:class:`~warmstart.models.settings.LSTMSettings`).
     """
 
     preset: str | None = None
@@ -68,7 +77,9 @@ class PretrainRecipe(Settings):
         start: a run whose weights, size and tokenizer are taken, to be trained on for another kind of text; or ``none``.
         new_vocabulary: gives the start the corpus's vocabulary; rows of tokens that both have are kept.
         model: the size for ``start: none``; from a start only dropout, context and the joint table may differ.
-        objective: what is learned.
+        objective: what is learned: the next token, masked tokens (BERT), masked tokens under four kinds of sight (UniLM), or
+            masked tokens at once and one unit after the other (UniLMv2).
+        mask: for all objectives but ``causal``.
         dev_frac: share of the rows that is held out to be judged on.
     """
 
@@ -76,7 +87,8 @@ class PretrainRecipe(Settings):
     new_vocabulary: bool = False
     corpus: CorpusRecipe
     model: ModelRecipe = ModelRecipe()
-    objective: Literal["causal", "autoencoder"] = "causal"
+    objective: Objective = "causal"
+    mask: MaskSettings = MaskSettings()
     dev_frac: float = Field(0.005, ge=0, lt=1)
     train: TrainSettings = TrainSettings(evaluate_every="0.1 run")
 
@@ -86,7 +98,9 @@ class TaskRecipe(Settings):
 
     ``name`` is a kind (``classification``, …) with ``train``, ``dev`` and ``test`` files or with ``data``, a data set of the
     hub; or a known data set with ``data``, the folder that holds it as distributed. Without dev examples, ``dev_frac`` of
-    the training records serves. ``tag_column`` is for CoNLL files, ``stride`` and ``max_answer`` (in tokens) for spans.
+    the training records serves. ``tag_column`` is for CoNLL files, ``stride`` and ``max_answer`` (in tokens) for spans,
+    ``seq2seq`` for sequence-to-sequence tasks; ``decoded_dev`` is how many of their dev examples are decoded to judge the
+    model while it learns (0: all).
     """
 
     name: str
@@ -105,6 +119,8 @@ class TaskRecipe(Settings):
     tag_column: int | None = Field(None, ge=1)
     stride: int = Field(128, ge=1)
     max_answer: int = Field(30, ge=1)
+    seq2seq: Seq2SeqSettings = Seq2SeqSettings()
+    decoded_dev: int = Field(200, ge=0)
 
 
 class FinetuneRecipe(Settings):
@@ -127,6 +143,7 @@ class FinetuneRecipe(Settings):
         head_dropout: on the state that the classifier reads.
         head_hidden: width of a layer before the classifier (Dai and Le 2015: 30 or 512); 0: none.
         head_pool: ``concat``: the classifier reads the last, the greatest and the mean state of a text (ULMFiT).
+        search: how targets are generated, to judge the model and wherever the run is used (seq2seq).
         seeds: how many runs, with seeds from ``train.seed`` on.
         control: train the same model from random weights, all of which move, beside it, and compare.
     """
@@ -148,6 +165,7 @@ class FinetuneRecipe(Settings):
     head_dropout: float = Field(0.1, ge=0, lt=1)
     head_hidden: int = Field(0, ge=0)
     head_pool: Literal["sum", "concat"] = "sum"
+    search: GenerateSettings = GenerateSettings(greedy=True)
     seeds: int = Field(1, ge=1)
     control: bool = False
     train: TrainSettings = TrainSettings(

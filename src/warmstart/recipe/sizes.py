@@ -6,9 +6,9 @@ from typing import Any
 from warmstart.base.errors import BadInput
 from warmstart.models.presets import PRESETS, changed, preset
 from warmstart.models.settings import KINDS, BackboneSettings
-from warmstart.recipe.schema import ModelRecipe
+from warmstart.recipe.schema import MASKED, OBJECTIVES, ModelRecipe, Objective, PretrainRecipe
 
-DEFAULT = "gpt1-mini"
+DEFAULT, DEFAULT_MASKED = "gpt1-mini", "bert-mini"
 FREE = (
     "context", "joint_table", "bptt", "cell_clip", "word_dropout", "embedding_dropout", "layer_dropout", "output_dropout",
     "weight_dropout",
@@ -48,6 +48,37 @@ def _dropout(recipe: ModelRecipe, kind: str) -> dict[str, float]:
     return {} if recipe.dropout is None else dict.fromkeys(KINDS[kind].DROPOUTS, recipe.dropout)
 
 
+def pretrained_size(recipe: PretrainRecipe, vocab_size: int) -> BackboneSettings:
+    """The backbone of a pre-training from random weights.
+
+    Raises:
+        BadInput: as :func:`backbone_settings`, or the model does not see as the objective wants.
+    """
+    model = recipe.model
+    if recipe.objective in MASKED and model.preset is None:
+        model = model.model_copy(update={"preset": DEFAULT_MASKED})
+    return for_objective(backbone_settings(model, vocab_size), recipe.objective)
+
+
+def for_objective(backbone: BackboneSettings, objective: Objective) -> BackboneSettings:
+    """The backbone with what an objective reads and no more.
+
+    Raises:
+        BadInput: a left-to-right model is to guess masked tokens, or a bidirectional one the next token.
+    """
+    sight = "full" if objective in MASKED else "causal"
+    if backbone.sight != sight:
+        raise BadInput(
+            f"this model sees {_SEEN[backbone.sight]}, which the objective does not go with", where="--objective",
+            value=objective, allowed=", ".join(name for name in OBJECTIVES if (name in MASKED) == (sight == "causal")),
+            next_step=f"choose another --model, such as {DEFAULT_MASKED if sight == 'full' else DEFAULT}",
+        )  # fmt: skip
+    return backbone if sight == "causal" else backbone.model_copy(update={"lm_transform": True, "pooler": False})
+
+
+_SEEN = {"causal": "only what came before", "full": "the whole text"}
+
+
 def with_start(recipe: ModelRecipe, start: BackboneSettings, vocab_size: int) -> BackboneSettings:
     """The backbone of a start, grown to ``vocab_size``; of ``recipe`` only :data:`FREE` and dropout may differ from it.
 
@@ -71,5 +102,9 @@ def with_start(recipe: ModelRecipe, start: BackboneSettings, vocab_size: int) ->
 
 
 def for_task(backbone: BackboneSettings, goal: str, lm: bool) -> BackboneSettings:
-    """The backbone without what a task does not read: the pooler where tokens are read, the softmax without its goal."""
+    """The backbone with what a task reads and no more.
+
+    A bidirectional one reads a text as a whole through a pooler, newly made where its pre-training had none. Where tokens
+    are read there is none, and no softmax over the vocabulary without its goal.
+    """
     return backbone.reading(pooled=goal in POOLED, lm=lm)

@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from warmstart.base.seeds import generator
 from warmstart.example.example import Example
 from warmstart.streams.order import permuted
 
@@ -55,12 +56,60 @@ class Listed:
         return [self.records[i] for i in indices.tolist()]
 
 
-class Rows:
-    """Pre-training rows: unit i holds the T tokens from i·T on, cut where documents end, and nothing is padded.
+class Redrawn:
+    """Units that are framed anew in every epoch, with noise that follows from (seed, epoch, number of the unit)."""
 
-    Each token of a document after its first is the target of exactly one read per epoch. A share of the rows can be held
-    out; which ones is decided by the corpus alone, so runs with different seeds are judged on the same rows.
+    def __init__(self, count: int, frame: Callable[[int, np.random.Generator], list[Example]], seed: int) -> None:
+        self.count, self.frame, self.seed = count, frame, seed
+
+    def __len__(self) -> int:
+        return self.count
+
+    def take(self, epoch: int, indices: Ints) -> list[list[Example]]:
+        """The Examples of these units as this epoch has them."""
+        return [self.frame(i, generator(self.seed, "noise", epoch, i)) for i in indices.tolist()]
+
+
+class Pieces:
+    """A flat corpus cut into rows of T tokens, and these where documents end; nothing is padded.
+
+    A share of the rows can be held out; which ones is decided by the corpus alone, so runs with different seeds are judged
+    on the same rows.
     """
+
+    ahead = 0
+    """Tokens behind a row that belong to it too."""
+
+    def __init__(self, tokens: Tokens, width: int, held_out: int = 0, dev: bool = False) -> None:
+        self.source, self.width = tokens, width
+        self.num_rows = num_rows(tokens.num_tokens, width, self.ahead)
+        self.first, self.count = (0, held_out) if dev else (held_out, self.num_rows - held_out)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def rows(self, indices: Ints) -> list[int]:
+        """The rows that these units are."""
+        return permuted(indices + self.first, self.num_rows, 0, "held out").tolist()  # type: ignore[no-any-return]
+
+    def pieces(self, row: int) -> list[Ints]:
+        """Row ``row`` with what is ahead of it, cut at document borders; at least 2 tokens each."""
+        start = row * self.width
+        stop = min(start + self.width + self.ahead, self.source.num_tokens)
+        offsets = self.source.offsets
+        low, high = np.searchsorted(offsets, [start, stop], side="right")
+        cuts = [start, *offsets[low:high].tolist(), stop]
+        ids = self.source.tokens(start, stop)
+        return [ids[a - start : b - start] for a, b in pairwise(cuts) if b - a >= 2]
+
+
+class Rows(Pieces):
+    """Pre-training rows for guessing what comes next: unit i holds the T tokens from i·T on and the one after them.
+
+    Each token of a document after its first is the target of exactly one read per epoch.
+    """
+
+    ahead = 1
 
     def __init__(
         self,
@@ -70,33 +119,47 @@ class Rows:
         held_out: int = 0,
         dev: bool = False,
     ) -> None:
-        self.source, self.width, self.frame = tokens, width, frame
-        self.num_rows = num_rows(tokens.num_tokens, width)
-        self.first, self.count = (0, held_out) if dev else (held_out, self.num_rows - held_out)
-
-    def __len__(self) -> int:
-        return self.count
+        super().__init__(tokens, width, held_out, dev)
+        self.frame = frame
 
     def take(self, epoch: int, indices: Ints) -> list[list[Example]]:
         """The pieces of these rows, each framed by itself."""
-        rows = permuted(indices + self.first, self.num_rows, 0, "held out")
-        return [self.frame(piece) for row in rows.tolist() for piece in self.pieces(row)]
+        return [self.frame(piece) for row in self.rows(indices) for piece in self.pieces(row)]
 
-    def pieces(self, row: int) -> list[Ints]:
-        """Row ``row`` with the token after it (the last target), cut at document borders; at least 2 tokens each."""
-        start = row * self.width
-        stop = min(start + self.width + 1, self.source.num_tokens)
-        offsets = self.source.offsets
-        low, high = np.searchsorted(offsets, [start, stop], side="right")
-        cuts = [start, *offsets[low:high].tolist(), stop]
-        ids = self.source.tokens(start, stop)
-        return [ids[a - start : b - start] for a, b in pairwise(cuts) if b - a >= 2]
+
+class DrawnRows(Pieces):
+    """Rows whose frame draws something: which tokens it masks, say. Unit i holds the T tokens from i·T on.
+
+    The frame is handed a generator that follows from (seed, epoch, row): it draws anew in each epoch, and the same whenever
+    it is asked again.
+    """
+
+    def __init__(
+        self,
+        tokens: Tokens,
+        width: int,
+        frame: Callable[[Ints, np.random.Generator], list[Example]],
+        held_out: int = 0,
+        *,
+        dev: bool = False,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(tokens, width, held_out, dev)
+        self.frame, self.seed = frame, seed
+
+    def take(self, epoch: int, indices: Ints) -> list[list[Example]]:
+        """The pieces of these rows, each framed by itself."""
+        found = []
+        for row in self.rows(indices):
+            draw = generator(self.seed, "noise", epoch, row)
+            found += [self.frame(piece, draw) for piece in self.pieces(row)]
+        return found
 
 
 class Documents:
     """Whole documents: unit i is document i, in pieces of at most ``longest`` tokens where a model can read no more.
 
-    What is held out follows from the corpus alone, as with :class:`Rows`.
+    What is held out follows from the corpus alone, as with :class:`Pieces`.
     """
 
     def __init__(
@@ -125,6 +188,6 @@ class Documents:
         return found
 
 
-def num_rows(num_tokens: int, width: int) -> int:
-    """Rows of ``width`` reads in a corpus; the last may be shorter."""
-    return max(0, -(-(num_tokens - 1) // width))
+def num_rows(num_tokens: int, width: int, ahead: int = 1) -> int:
+    """Rows of ``width`` tokens in a corpus, whose last ``ahead`` only stand behind another; the last row may be shorter."""
+    return max(0, -(-(num_tokens - ahead) // width))

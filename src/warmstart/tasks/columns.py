@@ -30,6 +30,7 @@ TEXT_COLUMNS: dict[Kind, tuple[tuple[str, ...], ...]] = {
     "multilabel": _ONE,
     "tagging": (("tokens",), ("words",)),
     "span": (("context", "question"),),
+    "seq2seq": (("source",), ("src",), ("document",), ("article",), ("body",), ("context",), ("text",)),
 }
 LABEL_COLUMNS: dict[Kind, tuple[str, ...]] = {
     "classification": ("label", "labels"),
@@ -40,6 +41,7 @@ LABEL_COLUMNS: dict[Kind, tuple[str, ...]] = {
     "multilabel": ("labels",),
     "tagging": ("tags", "ner_tags", "labels"),
     "span": ("answers", "answer"),
+    "seq2seq": ("target", "tgt", "summary", "highlights", "subject", "heading", "question", "title"),
 }
 QUESTIONS, CHOICES, ENDING = ("question", "sent2"), ("choices", "options"), re.compile(r"ending(\d+)")
 
@@ -78,6 +80,8 @@ def draft(kind: Kind, row: Row, label_columns: Sequence[str] | None) -> Draft:
         found, texts = _choice_texts(row, found)
     elif kind == "tagging":
         texts = {"tokens": _tokens(row, found[0])}
+    elif kind == "seq2seq":
+        texts = {"source": text_or_pieces(row.fields[found[0]], f"{row.where}, key {found[0]!r}")}
     else:
         names = ("text",) if len(found) == 1 else TEXT_COLUMNS[kind][0]
         texts = {name: _text(row, column) for name, column in zip(names, found, strict=True)}
@@ -88,6 +92,8 @@ def draft(kind: Kind, row: Row, label_columns: Sequence[str] | None) -> Draft:
             raise _missing(kind, row, label_columns)
         if kind == "span":
             label, read = _answers(row, column)
+        elif kind == "seq2seq":
+            label, read = row.fields[column], (column,)
         else:
             label, read = _given(row, column), (column,)
         found = (*found, *read)
@@ -132,6 +138,22 @@ def _text(row: Row, column: str) -> str:
     value = row.fields[column]
     if not isinstance(value, str):
         raise BadInput("not text", where=f"{row.where}, key {column!r}", value=value, allowed="a string")
+    return value
+
+
+def text_or_pieces(value: Any, where: str) -> str | tuple[str, ...]:
+    """A text, or the list of its sub-words.
+
+    Raises:
+        BadInput: neither, or nothing in it.
+    """
+    if isinstance(value, list | tuple) and value and all(isinstance(piece, str) for piece in value):
+        return tuple(value)
+    if not isinstance(value, str) or not value.strip():
+        raise BadInput(
+            "not a text", where=where, value=value, allowed="a text that is not empty, or the list of its sub-words",
+            next_step="mend the row or leave it out",
+        )  # fmt: skip
     return value
 
 

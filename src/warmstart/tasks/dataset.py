@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from warmstart.base.errors import BadInput, suggest, unknown
-from warmstart.example.record import Label, Record
+from warmstart.example.record import Label, Record, Target
 from warmstart.metrics.entities import in_scheme, scheme_of
 from warmstart.readers.conll import CONLL, sentences
 from warmstart.readers.opening import STDIN, form
+from warmstart.readers.parallel import parallel_files, parallel_rows, plain_sources
 from warmstart.readers.rows import TABLES, Row, rows
 from warmstart.readers.squad import SQUAD, questions
 from warmstart.tasks.answers import listed_answers, one_answer
-from warmstart.tasks.columns import LABEL_COLUMNS, Draft, as_list, draft, index_of, name_of, score_of
+from warmstart.tasks.columns import LABEL_COLUMNS, Draft, as_list, draft, index_of, name_of, score_of, text_or_pieces
 from warmstart.tasks.spec import KINDS, Kind, goal_of
 
 OWN_FORMS: dict[Kind, tuple[str, ...]] = {"tagging": CONLL, "span": SQUAD}
@@ -52,7 +53,8 @@ def read_task(
 
     Args:
         kind: one of :data:`~warmstart.tasks.spec.KINDS`.
-        path: JSONL, CSV, TSV or Parquet, also compressed; for tagging also CoNLL, for span also SQuAD's JSON.
+        path: JSONL, CSV, TSV or Parquet, also compressed; for tagging also CoNLL, for span also SQuAD's JSON, for seq2seq
+            two text files of equally many lines, with a comma between.
         labels: the label names of the training file, or ``None`` if this is the training file.
         encoding: of text files.
         tag_column: of a CoNLL file, counted from 1.
@@ -104,6 +106,8 @@ def records_from(
 def _rows(kind: Kind, path: str, encoding: str, tag_column: int | None) -> Iterator[Row]:
     """The rows of a file as its ending and the kind of the task say."""
     ending, own = form(path)[0], OWN_FORMS.get(kind, ())
+    if kind == "seq2seq" and path != STDIN and ending not in TABLES:
+        return parallel_rows(path, encoding) if parallel_files(path) else plain_sources(path, encoding)
     if own and path != STDIN and ending not in (*own, *TABLES):
         raise BadInput(
             f"not a file for a {kind} task by its ending", where=path,
@@ -170,6 +174,8 @@ def _label(kind: Kind, found: Draft, numbers: Mapping[str, int]) -> Label:
             answer, start = found.label
             return one_answer(answer, start, context, found.where)
         return listed_answers(found.label, context, found.where)
+    if kind == "seq2seq":
+        return _target(found, where)
     if goal_of(kind, tuple(numbers)) == "score":
         return score_of(found.label, where)
     if kind == "tagging":
@@ -184,6 +190,21 @@ def _label(kind: Kind, found: Draft, numbers: Mapping[str, int]) -> Label:
             next_step="list the names of the labels that hold, not a row of zeros and ones",
         )  # fmt: skip
     return tuple(sorted(_number(name, numbers, where) for name in names))
+
+
+def _target(found: Draft, where: str) -> Target:
+    """The target of a row, and the blocks that it may name for sub-words."""
+    given = text_or_pieces(found.label, where)
+    if isinstance(given, str):
+        return Target(given)
+    spans = found.extra.get("spans")
+    numbers = None if spans is None else as_list(spans, "spans", found.where)
+    if numbers is not None and (len(numbers) != len(given) or not all(type(n) is int and n > 0 for n in numbers)):
+        raise BadInput(
+            "span ids are whole numbers from 1, one for each sub-word", where=f"{found.where}, key 'spans'", value=numbers,
+            allowed=f"{len(given)} numbers such as 1, 1, 2", next_step="mend the row or leave spans out",
+        )  # fmt: skip
+    return Target(pieces=given, spans=None if numbers is None else tuple(numbers))
 
 
 def _number(name: str, numbers: Mapping[str, int], where: str) -> int:
@@ -215,7 +236,7 @@ def _tags(found: Draft) -> list[str]:
 def _learn(kind: Kind, drafts: Sequence[Draft]) -> tuple[str, ...]:
     """The label names in a training file: sorted, whole numbers by size."""
     column = drafts[0].columns[-1]
-    if kind in ("choice", "regression", "span") or (kind == "similarity" and column == "score"):
+    if kind in ("choice", "regression", "span", "seq2seq") or (kind == "similarity" and column == "score"):
         return ()
     if kind == "multilabel":
         names = {name for found in drafts for name in _names(found)}
@@ -233,7 +254,7 @@ def _learn(kind: Kind, drafts: Sequence[Draft]) -> tuple[str, ...]:
 
 def _check_varied(kind: Kind, drafts: Sequence[Draft], records: Sequence[Record], name: str) -> None:
     """Nothing can be learned where every label is the same; a right choice's index or an answer is no such label."""
-    if kind in ("choice", "span"):
+    if kind in ("choice", "span", "seq2seq"):
         return
     labels = (record.label for record in records)
     if kind == "tagging":

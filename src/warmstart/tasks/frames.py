@@ -17,9 +17,10 @@ from warmstart.tasks.choice import choice
 from warmstart.tasks.classification import classification
 from warmstart.tasks.dataset import TaskSet
 from warmstart.tasks.entailment import entailment
-from warmstart.tasks.framing import Account, Frame, Framed, Parts, encode
+from warmstart.tasks.framing import Account, Cut, Frame, Framed, Parts, encode
 from warmstart.tasks.multilabel import multilabel
 from warmstart.tasks.regression import regression
+from warmstart.tasks.seq2seq import cut_pair, encode_pairs, seq2seq
 from warmstart.tasks.similarity import similarity
 from warmstart.tasks.span import cut_question, encode_contexts, span
 from warmstart.tasks.spec import Kind, TaskSpec, goal_of
@@ -37,12 +38,16 @@ FRAMES: dict[Kind, Callable[[Record, Parts, Frame], list[Example]]] = {
     "multilabel": multilabel,
     "tagging": tagging,
     "span": span,
+    "seq2seq": seq2seq,
 }
 ENCODERS: dict[Kind, Callable[[Sequence[Record], "Tokenizer", Sequence[str]], Iterator[Parts]]] = {
     "tagging": encode_sentences,
     "span": encode_contexts,
+    "seq2seq": encode_pairs,
 }
 """How the texts of a kind become ids, where that is not :func:`~warmstart.tasks.framing.encode`."""
+CUTS: dict[Kind, Callable[[Record, Parts, Frame], Cut]] = {"span": cut_question, "seq2seq": cut_pair}
+"""How a Record that is too long is cut, where that is not by the one rule."""
 
 CHUNK = 1024  # Records encoded together: enough to keep all cores busy, few enough to stay small
 
@@ -69,12 +74,13 @@ def frame_records(
     remaining = iter(records)
     while chunk := list(islice(remaining, CHUNK)):
         for record, parts in zip(chunk, encoder(chunk, tokenizer, spec.frame.clean), strict=True):
-            cut = cut_question(record, parts, frame) if spec.kind == "span" else frame.cut(record, parts)
+            cut = CUTS[spec.kind](record, parts, frame) if spec.kind in CUTS else frame.cut(record, parts)
             made = make(record, cut.parts, frame)
             examples.append(made)
             kept.append(cut.parts)
             unread = _unread(record, cut.parts, made)
-            account += Account(1, int(cut.lost > 0), sum(map(len, made)), cut.lost, cut.needed, unread)
+            tokens = sum(map(len, made))
+            account += Account(1, int(cut.lost > 0), tokens, cut.lost, cut.needed, unread, cut.targets)
     return Framed(examples, kept, account)
 
 

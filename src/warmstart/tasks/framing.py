@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from warmstart.base.errors import BadInput
 from warmstart.example.example import Example, Floats, Goal, Ints
+from warmstart.example.noise import Noise
 from warmstart.example.record import Record
 from warmstart.tasks.spec import TaskSpec
 from warmstart.text.clean import clean
@@ -40,6 +41,7 @@ class Account:
         longest: tokens that the longest Example would have had without the cut.
         unread: questions that are read at no token: words (tagging) that were cut away or of which cleaning left nothing,
             answers (span) that stand in no window.
+        targets_cut: targets (seq2seq) that lost their end.
     """
 
     used: int = 0
@@ -48,11 +50,13 @@ class Account:
     tokens_cut: int = 0
     longest: int = 0
     unread: int = 0
+    targets_cut: int = 0
 
     def __add__(self, other: "Account") -> "Account":
         sums = (self.used + other.used, self.cut + other.cut, self.tokens + other.tokens)
         longest, unread = max(self.longest, other.longest), self.unread + other.unread
-        return Account(*sums, self.tokens_cut + other.tokens_cut, longest, unread)
+        targets = self.targets_cut + other.targets_cut
+        return Account(*sums, self.tokens_cut + other.tokens_cut, longest, unread, targets)
 
     def to_dict(self) -> dict[str, int]:
         """Plain numbers, for the run folder."""
@@ -131,11 +135,12 @@ def _level(lengths: Sequence[int], room: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Parts that fit, the tokens their longest Example would have had, and the tokens left out."""
+    """Parts that fit, the tokens their longest Example would have had, the tokens left out, and targets that lost some."""
 
     parts: Parts
     needed: int
     lost: int
+    targets: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +157,7 @@ class Frame:
     delimiter: int
     extract: int
     class_weights: tuple[float, ...] | None = None
+    noise: Noise | None = None
 
     @staticmethod
     def of(spec: TaskSpec, tokenizer: "Tokenizer", class_weights: Sequence[float] | None = None) -> "Frame":
@@ -160,11 +166,11 @@ class Frame:
             raise ValueError(f"{len(class_weights)} class weights for {spec.outputs} outputs of goal {spec.goal!r}")
         weights = None if class_weights is None else tuple(class_weights)
         start, delimiter, extract = map(tokenizer.id, marks(spec.frame.sight, tokenizer))
-        return Frame(spec, start, delimiter, extract, weights)
+        return Frame(spec, start, delimiter, extract, weights, _noise(spec, tokenizer))
 
     def sequence(self, before: Sequence[Ints], after: Ints | None = None) -> Ints:
         """``[start] before… [extract]`` or ``[start] before… [delimiter] after [extract]``."""
-        tail: list[Ints] = [] if after is None else [np.array([self.delimiter]), after]
+        tail: list[Ints] = [] if after is None else [np.full(self.spec.frame.between, self.delimiter), after]
         return np.concatenate([np.array([self.start]), *before, *tail, np.array([self.extract])])
 
     def ask(self, record: Record, sequences: Sequence[Ints]) -> list[Example]:
@@ -248,7 +254,7 @@ class Frame:
             BadInput: the text is too long and ``long_text`` is ``refuse``.
         """
         lengths, settings = parts.lengths, self.spec.frame
-        specials = 2 if len(lengths) == 1 else 3
+        specials = 2 if len(lengths) == 1 else settings.specials
         needed = sum(lengths) + specials
         most = settings.segment_limit or needed
         if needed <= settings.context and max(lengths) <= most:
@@ -263,6 +269,13 @@ class Frame:
         return Cut(kept, needed, len(parts) - len(kept))
 
 
+def _noise(spec: TaskSpec, tokenizer: "Tokenizer") -> Noise | None:
+    """What noised tokens become, where the task has any and the vocabulary a mask token."""
+    if spec.kind != "seq2seq" or tokenizer.role("mask") is None:
+        return None
+    return Noise(tokenizer.role_id("mask"), tokenizer.vocab_size, spec.seq2seq.keep, spec.seq2seq.random)
+
+
 def marks(sight: str, tokenizer: "Tokenizer") -> tuple[str, str, str]:
     """The special tokens before, between and after the texts of an Example."""
     from warmstart.text.tokenizer import DELIMITER, EXTRACT, START
@@ -271,6 +284,11 @@ def marks(sight: str, tokenizer: "Tokenizer") -> tuple[str, str, str]:
     if sight == "full" and first is not None and last is not None:
         return first, last, last
     return START, DELIMITER, EXTRACT
+
+
+def between(sight: str, tokenizer: "Tokenizer") -> int:
+    """How many delimiters stand between two texts: 2 in RoBERTa's and XLM-R's vocabularies, told by the delimiter's name."""
+    return 2 if marks(sight, tokenizer)[1] == "</s>" else 1
 
 
 def encode(records: Sequence[Record], tokenizer: "Tokenizer", rules: Sequence[str]) -> Iterator[Parts]:

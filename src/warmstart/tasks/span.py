@@ -26,8 +26,6 @@ from warmstart.text.clean import clean
 if TYPE_CHECKING:
     from warmstart.text.tokenizer import Tokenizer
 
-SPECIALS = 3
-
 
 class Window(NamedTuple):
     """Context tokens ``start`` to ``stop`` of one window, and those among them that are read."""
@@ -55,7 +53,9 @@ def span(record: Record, parts: Parts, frame: Frame) -> list[Example]:
     asked = 0
     for number, (window, aim, weight) in enumerate(zip(seen, aims, weights, strict=True)):
         ids = frame.sequence([question], context[window.start : window.stop])
-        reads = np.append(frame.summary(ids), len(question) + SPECIALS - 1 + window.read - window.start)
+        reads = np.append(
+            frame.summary(ids), len(question) + frame.spec.frame.specials - 1 + window.read - window.start
+        )
         goal = Goal(reads, np.full(len(reads), number), np.array([aim]), np.array([weight], np.float32))
         examples.append(frame.example(ids, goal, asked))
         asked += len(ids) - 1
@@ -66,7 +66,7 @@ def windows(parts: Parts, spec: TaskSpec) -> list[Window]:
     """The windows on a context, the first at its beginning and the last at its end; every token is in one of them."""
     assert parts.places is not None
     read = np.flatnonzero(parts.places[:, 0] >= 0)
-    count, room = len(parts.texts[1]), spec.frame.context - SPECIALS - len(parts.texts[0])
+    count, room = len(parts.texts[1]), spec.frame.context - spec.frame.specials - len(parts.texts[0])
     step = min(room, spec.span.stride)
     starts = range(0, max(1, count - room + step), step)
     return [Window(start, min(start + room, count), read[(read >= start) & (read < start + room)]) for start in starts]
@@ -102,8 +102,8 @@ def cut_question(record: Record, parts: Parts, frame: Frame) -> Cut:
     """
     question, context = parts.texts
     settings = frame.spec.frame
-    room = settings.context - SPECIALS
-    needed = len(question) + len(context) + SPECIALS
+    room = settings.context - settings.specials
+    needed = len(question) + len(context) + settings.specials
     if needed > settings.context and settings.long_text == "refuse":
         raise BadInput(
             "question and context have more tokens than the model's context holds", where=record.where, value=needed,

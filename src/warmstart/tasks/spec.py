@@ -14,13 +14,15 @@ from warmstart.base.settings import Settings
 from warmstart.metrics.entities import scheme_of
 
 Kind = Literal[
-    "classification", "entailment", "similarity", "regression", "choice", "multilabel", "tagging", "span"
+    "classification", "entailment", "similarity", "regression", "choice", "multilabel", "tagging", "span", "seq2seq"
 ]  # fmt: skip
 KINDS: tuple[Kind, ...] = (
-    "classification", "entailment", "similarity", "regression", "choice", "multilabel", "tagging", "span",
+    "classification", "entailment", "similarity", "regression", "choice", "multilabel", "tagging", "span", "seq2seq",
 )  # fmt: skip
 
-# the goal of a task, which is also the name of its head → the kind of that head
+Algorithm = Literal["causal", "masked", "pseudo-masked"]
+
+# the goal of a task, which is also the name of its head → the kind of that head; seq2seq's goal ``lm`` needs none
 HEAD_KINDS: dict[str, Literal["class", "multilabel", "score", "choice", "span"]] = {
     "label": "class",
     "labels": "multilabel",
@@ -34,6 +36,7 @@ HEAD_KINDS: dict[str, Literal["class", "multilabel", "score", "choice", "span"]]
 def goal_of(kind: Kind, label_names: tuple[str, ...]) -> str:
     """The goal that a task of this kind asks: a similarity task has classes or, without label names, a score."""
     fixed = {"regression": "score", "choice": "choice", "multilabel": "labels", "tagging": "tags", "span": "span"}
+    fixed["seq2seq"] = "lm"
     return fixed.get(kind) or ("score" if kind == "similarity" and not label_names else "label")
 
 
@@ -68,6 +71,42 @@ class SpanSettings(Settings):
     threshold: float | None = None
 
 
+class Seq2SeqSettings(Settings):
+    """What only sequence-to-sequence tasks need (s2s-ft; Bao et al. 2021).
+
+    Attributes:
+        algorithm: ``causal``: each target token predicts the next; ``masked``: some target tokens are masked and
+            predicted; ``pseudo-masked``: a mask beside every target token predicts it.
+        source_limit: tokens of the source that are read, special ones included; ``None``: what the target leaves.
+        target_limit: tokens of the target that are learned, its end included.
+        long_target: what to do with a longer one: cut it at its end or refuse the file.
+        target_noise: share of the target tokens that are noised (masked: the share that is predicted); ``None``: 0.5,
+            and 0 for a model that has no mask token.
+        source_noise: share of the source tokens that are noised.
+        keep: share of the noised tokens that stay as they are.
+        random: share of them that become a token drawn from the vocabulary; the others are masked.
+        most_masked: the most tokens that are predicted of one target (``masked``); 0: any number.
+        smoothing: share of the label that all other tokens have together (Szegedy et al. 2016).
+        source_segment: row of the segment table for the source, where the model has one.
+        target_segment: the same for the target.
+        cleanup: what is done to texts before they are scored (:mod:`warmstart.metrics.cleanup`).
+    """
+
+    algorithm: Algorithm = "pseudo-masked"
+    source_limit: int | None = Field(None, ge=3)
+    target_limit: int = Field(48, ge=2)
+    long_target: Literal["cut", "refuse"] = "cut"
+    target_noise: float | None = Field(None, ge=0, le=1)
+    source_noise: float = Field(0.0, ge=0, le=1)
+    keep: float = Field(0.1, ge=0, le=1)
+    random: float = Field(0.1, ge=0, le=1)
+    most_masked: int = Field(0, ge=0)
+    smoothing: float = Field(0.1, ge=0, lt=1)
+    source_segment: int = Field(0, ge=0)
+    target_segment: int = Field(1, ge=0)
+    cleanup: Literal["none", "cnndm", "xsum", "gigaword", "question"] = "none"
+
+
 class FrameSettings(Settings):
     """How the Examples of a task are made.
 
@@ -78,6 +117,7 @@ class FrameSettings(Settings):
         sight: ``causal`` for a left-to-right backbone, ``full`` for a bidirectional one.
         lm: whether the auxiliary goal ``lm`` is asked too (GPT-1, section 3.2).
         clean: the rules (:data:`warmstart.text.clean.RULES`) that the pre-training text was cleaned with.
+        between: delimiters between two texts (RoBERTa and XLM-R: 2).
         segment_limit: the most tokens of one text of several, before the one rule is applied (GPT-1's released code).
         reads: where a text's class is read: at its summary token; in training at every token, with weights that rise from 0
             to 1 (Dai and Le 2015, section 2: linear label gain); or at all, for a head that pools them.
@@ -91,9 +131,15 @@ class FrameSettings(Settings):
     lm: bool = True
     lm_weights: Literal["token", "sequence"] = "token"
     clean: tuple[str, ...] = ()
+    between: int = Field(1, ge=1)
     segment_limit: int | None = Field(None, ge=1)
     reads: Literal["summary", "rising", "all"] = "summary"
     lm_frame: Literal["causal", "autoencoder"] = "causal"
+
+    @property
+    def specials(self) -> int:
+        """Special tokens of an Example of two texts."""
+        return 2 + self.between
 
     def model_post_init(self, context: object) -> None:
         """A token that sees its successor cannot be asked to guess it."""
@@ -114,6 +160,7 @@ class TaskSpec(Settings):
         frame: how its Examples are made.
         tags: what only tagging needs.
         span: what only spans need.
+        seq2seq: what only sequence-to-sequence tasks need.
     """
 
     kind: Kind
@@ -122,6 +169,7 @@ class TaskSpec(Settings):
     frame: FrameSettings
     tags: TagSettings = TagSettings()
     span: SpanSettings = SpanSettings()
+    seq2seq: Seq2SeqSettings = Seq2SeqSettings()
 
     @property
     def goal(self) -> str:

@@ -12,6 +12,8 @@ What is built splits and looks up text exactly as transformers' tokenizers of th
 something else than transformers does today: :func:`at_blanks`.
 """
 
+import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -70,6 +72,24 @@ def at_blanks(backend: tokenizers.Tokenizer) -> tokenizers.Tokenizer:
         copy.normalizer = None
         copy.pre_tokenizer = pre_tokenizers.Split(" ", "removed")
     return copy
+
+
+def unspoken(backend: tokenizers.Tokenizer) -> tokenizers.Tokenizer:
+    """The same tokenizer, which takes special tokens that are typed for what they are: text.
+
+    A Unigram vocabulary (XLM-R's) holds them as pieces like any other and would find them in a text; here their first
+    character is always a piece by itself. Other kinds of vocabularies cannot put them together.
+    """
+    if not isinstance(backend.model, models.Unigram):
+        return backend
+    known = json.loads(backend.to_str())
+    names = [token["content"] for token in known["added_tokens"] if token["special"] and len(token["content"]) > 1]
+    pattern = "|".join(f"{re.escape(name[0])}(?={re.escape(name[1:])})" for name in names)
+    if names and pattern not in json.dumps(known["pre_tokenizer"]).replace("\\\\", "\\"):
+        apart = pre_tokenizers.Split(tokenizers.Regex(pattern), "isolated")
+        before = [] if backend.pre_tokenizer is None else [backend.pre_tokenizer]
+        backend.pre_tokenizer = pre_tokenizers.Sequence([*before, apart])
+    return backend
 
 
 def _bpe(

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tokenizers
@@ -94,7 +95,7 @@ class Tokenizer:
                 "no tokenizer here", where=str(path), allowed=f"{FILE}, {foreign.FORMS}",
                 next_step="give a folder that holds one of these, such as a corpus, a run or a published model",
             )  # fmt: skip
-        return Tokenizer(backend, roles.named_roles(file.parent))
+        return Tokenizer(foreign.unspoken(backend), roles.named_roles(file.parent))
 
     def save(self, folder: Path, template: Template | None = None, context: int | None = None) -> None:
         """Writes ``tokenizer.json`` and the ``tokenizer_config.json`` that ``transformers`` looks for.
@@ -138,13 +139,25 @@ class Tokenizer:
         return int(self._backend.get_vocab_size(with_added_tokens=True))
 
     @cached_property
+    def description(self) -> dict[str, Any]:
+        """What ``tokenizer.json`` says."""
+        found: dict[str, Any] = json.loads(self._backend.to_str())
+        return found
+
+    @property
+    def pieces(self) -> list[str]:
+        """[V] each entry as the vocabulary spells it, by its id."""
+        vocab = self._backend.get_vocab(with_added_tokens=True)
+        return sorted(vocab, key=vocab.__getitem__)
+
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over what decides ids and text: normalising, splitting, vocabulary, merges, special tokens, decoding.
 
         It does not depend on what only frames a text for others, or says which token plays which role: template,
         truncation, padding, ``tokenizer_config.json``.
         """
-        canonical = json.dumps(json.loads(self._backend.to_str()), sort_keys=True)
+        canonical = json.dumps(self.description, sort_keys=True)
         return hashlib.sha256(canonical.encode("utf-8")).hexdigest()
 
     def has(self, token: str) -> bool:

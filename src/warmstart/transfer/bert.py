@@ -1,8 +1,12 @@
-"""BERT (Devlin et al. 2018) as ``transformers`` lays it out: three projections, a pooler, a head of its own for words."""
+"""BERT (Devlin et al. 2018) as ``transformers`` lays it out: three projections, a pooler, a head of its own for words.
+
+What its relatives (RoBERTa, ELECTRA, UniLM) have in common with it stands here. MiniLM (Wang et al. 2020) is a BERT.
+"""
 
 from collections.abc import Collection
 from typing import Any
 
+from warmstart.base.errors import BadInput
 from warmstart.models.settings import TransformerSettings
 from warmstart.transfer.layout import (
     Config,
@@ -17,6 +21,7 @@ from warmstart.transfer.layout import (
     only,
     stated,
     their_activation,
+    told,
 )
 
 KEYS = (
@@ -34,9 +39,13 @@ KEYS = (
 )
 
 
-def _settings(config: Config, names: Collection[str]) -> TransformerSettings:
-    only(config, {"position_embedding_type": "absolute", "is_decoder": False, "tie_word_embeddings": True})
-    sizes = stated(config, KEYS)
+ONLY = {"position_embedding_type": "absolute", "is_decoder": False, "tie_word_embeddings": True}
+"""What changes what a model of this family computes in a way that is not built."""
+
+
+def encoder(config: Config, names: Collection[str], sizes: dict[str, Any]) -> TransformerSettings:
+    """The backbone of ``sizes`` with what all models of this family share."""
+    only(config, ONLY)
     return backbone(
         **sizes,
         sight="full",
@@ -44,9 +53,15 @@ def _settings(config: Config, names: Collection[str]) -> TransformerSettings:
         embedding_norm=True,
         embedding_dropout=sizes["residual_dropout"],
         activation=activation(config.get("hidden_act", "gelu")),
-        lm_transform=any(name.startswith("cls.predictions.transform") for name in names),
-        pooler=any(name.endswith("pooler.dense.weight") for name in names),
+        **told(names),
     )
+
+
+def _settings(config: Config, names: Collection[str]) -> TransformerSettings:
+    sizes = stated(config, KEYS)
+    if not sizes["segments"]:
+        raise BadInput("this architecture has segments", where="config.json", value=0, allowed="type_vocab_size >= 1")
+    return encoder(config, names, sizes)
 
 
 def _config(settings: TransformerSettings) -> dict[str, Any]:
@@ -54,36 +69,62 @@ def _config(settings: TransformerSettings) -> dict[str, Any]:
 
 
 _LAYER = "encoder.layer.{}"
+BLOCK = (
+    *linear("blocks.{}.attention.qkv", *(f"{_LAYER}.attention.self.{part}" for part in ("query", "key", "value"))),
+    *linear("blocks.{}.attention.out", f"{_LAYER}.attention.output.dense"),
+    *linear("blocks.{}.norm1", f"{_LAYER}.attention.output.LayerNorm"),
+    *linear("blocks.{}.mlp.up", f"{_LAYER}.intermediate.dense"),
+    *linear("blocks.{}.mlp.down", f"{_LAYER}.output.dense"),
+    *linear("blocks.{}.norm2", f"{_LAYER}.output.LayerNorm"),
+)
+TOKENS = Name("tokens.weight", ("embeddings.word_embeddings.weight",))
+EMBEDDINGS = (
+    TOKENS,
+    Name("positions.weight", ("embeddings.position_embeddings.weight",)),
+    Name("segments.weight", ("embeddings.token_type_embeddings.weight",)),
+    *linear("embedding_norm", "embeddings.LayerNorm"),
+)
+WORDS = (
+    *linear("lm_transform.linear", "cls.predictions.transform.dense", outer=True),
+    *linear("lm_transform.norm", "cls.predictions.transform.LayerNorm", outer=True),
+    Name("lm_transform.bias", ("cls.predictions.bias",), outer=True),
+)
+TIED = ("position_ids", "cls.predictions.decoder.weight", "cls.predictions.decoder.bias")
+"""The softmax's own copies of the table and its bias."""
+POOLER = linear("pooler", "pooler.dense")
+
+
+def heads(
+    model: str, pooler: tuple[Name, ...], linear: str = "classifier", choice: tuple[Name, ...] = ()
+) -> dict[str, HeadPlace]:
+    """The heads that every model of this family has.
+
+    Args:
+        model: how their classes begin.
+        pooler: between the backbone and the linear of a class or score of a whole text.
+        linear: that linear.
+        choice: the same for multiple choice, where it is another than ``pooler``.
+    """
+    text = HeadPlace(f"{model}ForSequenceClassification", linear, pooler=pooler)
+    return {
+        "label": text,
+        "labels": text,
+        "score": text,
+        "choice": HeadPlace(f"{model}ForMultipleChoice", "classifier", pooler=choice or pooler),
+        "tags": HeadPlace(f"{model}ForTokenClassification", "classifier"),
+        "span": HeadPlace(f"{model}ForQuestionAnswering", "qa_outputs"),
+    }
+
+
 LAYOUT = Layout(
     model_type="bert",
     settings=_settings,
     config=_config,
-    names=(
-        Name("tokens.weight", ("embeddings.word_embeddings.weight",)),
-        Name("positions.weight", ("embeddings.position_embeddings.weight",)),
-        Name("segments.weight", ("embeddings.token_type_embeddings.weight",)),
-        *linear("embedding_norm", "embeddings.LayerNorm"),
-        *linear("blocks.{}.attention.qkv", *(f"{_LAYER}.attention.self.{part}" for part in ("query", "key", "value"))),
-        *linear("blocks.{}.attention.out", f"{_LAYER}.attention.output.dense"),
-        *linear("blocks.{}.norm1", f"{_LAYER}.attention.output.LayerNorm"),
-        *linear("blocks.{}.mlp.up", f"{_LAYER}.intermediate.dense"),
-        *linear("blocks.{}.mlp.down", f"{_LAYER}.output.dense"),
-        *linear("blocks.{}.norm2", f"{_LAYER}.output.LayerNorm"),
-        *linear("pooler", "pooler.dense"),
-        *linear("lm_transform.linear", "cls.predictions.transform.dense", outer=True),
-        *linear("lm_transform.norm", "cls.predictions.transform.LayerNorm", outer=True),
-        Name("lm_transform.bias", ("cls.predictions.bias",), outer=True),
-    ),
+    names=(*EMBEDDINGS, *BLOCK, *WORDS),
     prefix="bert.",
     language_model="BertForMaskedLM",
-    heads={
-        "label": HeadPlace("BertForSequenceClassification", "classifier"),
-        "labels": HeadPlace("BertForSequenceClassification", "classifier"),
-        "score": HeadPlace("BertForSequenceClassification", "classifier"),
-        "choice": HeadPlace("BertForMultipleChoice", "classifier"),
-        "tags": HeadPlace("BertForTokenClassification", "classifier"),
-        "span": HeadPlace("BertForQuestionAnswering", "qa_outputs"),
-    },
-    # the softmax's own copies of the table and its bias are tied to those above
-    ignored=("position_ids", "cls.predictions.decoder.weight", "cls.predictions.decoder.bias"),
+    heads=heads("Bert", POOLER),
+    ignored=TIED,
+    base="BertModel",
+    pooler=POOLER,
 )

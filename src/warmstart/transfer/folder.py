@@ -37,14 +37,19 @@ from warmstart.models.settings import (
     ModelSettings,
     TransformerSettings,
 )
-from warmstart.transfer import bert, gpt1, gpt2, llama
+from warmstart.transfer import bert, distilbert, electra, gpt1, gpt2, llama, roberta, unilm
 from warmstart.transfer.layout import UNTRAINED, HeadPlace, Layout, Name
 from warmstart.transfer.release2018 import is_release, release_settings, release_tensors
 
 CONFIG, OWN = "config.json", "warmstart"
 LAYOUTS: dict[str, Layout] = {
-    layout.model_type: layout for layout in (gpt1.LAYOUT, gpt2.LAYOUT, bert.LAYOUT, llama.LLAMA, llama.QWEN3)
-}
+    layout.model_type: layout
+    for layout in (
+        gpt1.LAYOUT, gpt2.LAYOUT, bert.LAYOUT, roberta.ROBERTA, roberta.XLM_R, electra.LAYOUT, distilbert.LAYOUT,
+        unilm.LAYOUT, llama.LLAMA, llama.QWEN3,
+    )
+}  # fmt: skip
+"""Of several that can say a model the first is written: RoBERTa for XLM-R, which is the same architecture."""
 _KINDS: dict[str, HeadKind] = {
     "label": "class", "labels": "multilabel", "score": "score", "choice": "choice", "tags": "class", "span": "span"
 }  # fmt: skip
@@ -71,25 +76,13 @@ class Imported:
     left: tuple[str, ...] = ()
 
 
-def layout_of(settings: ModelSettings) -> Layout | None:
-    """The layout that can say everything about a model, if there is one."""
-    if not isinstance(settings.backbone, TransformerSettings):
-        return None
-    for layout in LAYOUTS.values():
-        places = [layout.heads.get(goal) for goal in settings.heads]
-        said = all(
-            place is not None and place.bias == head.bias and not head.hidden and head.pool == "sum"
-            for place, head in zip(places, settings.heads.values(), strict=True)
-        )
-        if said and len(places) <= 1 and layout.fits(settings.backbone):
-            return layout
-    return None
+def layout_of(settings: ModelSettings, pad_id: int | None = None) -> Layout | None:
+    """The layout that can say everything about a model whose padding token has this id, if there is one."""
+    return next((layout for layout in LAYOUTS.values() if layout.says(settings, pad_id)), None)
 
 
 def head_bias(backbone: BackboneSettings, goal: str) -> bool:
     """Whether the linear of a goal's head has a bias: as the backbone's layout has it."""
-    if not isinstance(backbone, TransformerSettings):
-        return True
     places = [layout.heads[goal] for layout in LAYOUTS.values() if goal in layout.heads and layout.fits(backbone)]
     return all(place.bias for place in places)
 
@@ -107,7 +100,7 @@ def check_rows(vocab_size: int, model: Model, where: str) -> None:
 def save_model(model: Model, folder: Path, around: Surroundings | None = None) -> None:
     """Writes settings and weights; ``folder`` is made where needed."""
     around = around or Surroundings()
-    layout = layout_of(model.settings)
+    layout = layout_of(model.settings, around.pad_id)
     if layout is None:
         save_own(model, folder)
         return
@@ -147,12 +140,12 @@ def _config(settings: ModelSettings, layout: Layout, around: Surroundings) -> di
     [goal] = settings.heads or [None]
     own: dict[str, Any] = {"backbone": {name: getattr(settings.backbone, name) for name in sorted(UNTRAINED)}}
     config: dict[str, Any] = {
-        "architectures": [layout.language_model if goal is None else layout.heads[goal].architecture],
+        "architectures": [_architecture(settings, layout)],
         "model_type": layout.model_type,
         **theirs,
         "dtype": "float32",
         "torch_dtype": "float32",
-        "pad_token_id": around.pad_id,
+        "pad_token_id": around.pad_id if layout.pad_id is None else layout.pad_id,
         "bos_token_id": around.end_id,
         "eos_token_id": around.end_id,
     }
@@ -167,6 +160,14 @@ def _config(settings: ModelSettings, layout: Layout, around: Surroundings) -> di
             config["problem_type"] = _PROBLEMS[goal]
         own["heads"] = {goal: settings.heads[goal].model_dump()}
     return config | {OWN: own}
+
+
+def _architecture(settings: ModelSettings, layout: Layout) -> str:
+    """The class that reads a model: by its head, else as a language model where it can guess words."""
+    for goal in settings.heads:
+        return layout.heads[goal].architecture
+    guesses = settings.backbone.sight == "causal" or settings.backbone.lm_transform
+    return layout.language_model if guesses or not layout.base else layout.base
 
 
 def load_model(folder: Path, dtype: torch.dtype = torch.float32) -> Model:
@@ -190,6 +191,8 @@ def import_model(folder: Path) -> Imported:
     model = Model(settings)
     files = weights_files(folder)
     found = {_renamed(name): tensor for path in files for name, tensor in read_tensors(path).items()}
+    if layout is not None:
+        found = layout.today(found)
     left = _fill(model, found, layout, str(files[0] if len(files) == 1 else folder))
     return Imported(model.eval(), left)
 
@@ -278,8 +281,8 @@ def _heads(config: Mapping[str, Any], layout: Layout, names: set[str]) -> dict[s
         if f"{place.linear}.weight" in names and goal in _KINDS:
             kind = _KINDS[goal]
             size = 1 if kind in ("score", "choice") else len(config.get("id2label") or (0, 1))
-            bias, pooled = f"{place.linear}.bias" in names, any("pooler" in name for name in names)
-            return {goal: HeadSettings(kind=kind, size=size, bias=bias, pooled=pooled).model_dump()}
+            bias = f"{place.linear}.bias" in names
+            return {goal: HeadSettings(kind=kind, size=size, bias=bias, pooled=bool(place.pooler)).model_dump()}
     return {}
 
 

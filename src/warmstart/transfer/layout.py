@@ -1,11 +1,11 @@
 """What a foreign checkpoint is: a table of their pattern → our name → transform, and two functions for its config.
 
-Each layout (:mod:`~warmstart.transfer.gpt1`, ``gpt2``, ``bert``, ``llama``) is one :class:`Layout`; everything that is done
-with one, in both directions, is in :mod:`~warmstart.transfer.folder` and knows no architecture by name.
+Each layout (:mod:`~warmstart.transfer.gpt1`, ``gpt2``, ``bert``, ``roberta``, …) is one :class:`Layout`; everything that is
+done with one, in both directions, is in :mod:`~warmstart.transfer.folder` and knows no architecture by name.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from warmstart.base.errors import BadInput
 from warmstart.models.presets import check
-from warmstart.models.settings import Activation, ModelSettings, TransformerSettings
+from warmstart.models.settings import Activation, BackboneSettings, ModelSettings, TransformerSettings
 
 Config = Mapping[str, Any]
 Tensors = Mapping[str, torch.Tensor]
@@ -42,7 +42,7 @@ class Name:
         """The same for one layer, inside a model that keeps its base model under ``prefix``."""
         front = "" if self.outer else prefix
         theirs = tuple(front + name.format(layer) for name in self.theirs)
-        return Name(self.ours.format(layer), theirs, self.transposed, self.outer)
+        return replace(self, ours=self.ours.format(layer), theirs=theirs)
 
     def take(self, found: Tensors) -> torch.Tensor:
         """Ours, from theirs."""
@@ -94,11 +94,19 @@ def named(settings: TransformerSettings, keys: Iterable[Key]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class HeadPlace:
-    """Where a layout keeps the head of a goal: the class that reads the folder, the linear's name, whether it has a bias."""
+    """Where a layout keeps the head of a goal.
+
+    Attributes:
+        architecture: the class that reads the folder.
+        linear: its name.
+        bias: whether it has one.
+        pooler: names of the layer between the backbone and that linear; none where the class has none.
+    """
 
     architecture: str
     linear: str
     bias: bool = True
+    pooler: tuple[Name, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +122,10 @@ class Layout:
         language_model: the class that reads a folder without a task's head.
         heads: goal → where its head is.
         ignored: ends of names of tensors that hold nothing learned.
+        base: the class that reads a folder without any head, where it is not ``language_model``.
+        pooler: names of the pooler of a model without a task's head.
+        pad_id: the only id of the padding token that it can say, where positions are counted from it.
+        today: brings the tensors of an older form of the same model under the names of the table.
     """
 
     model_type: str
@@ -124,19 +136,41 @@ class Layout:
     language_model: str
     heads: Mapping[str, HeadPlace]
     ignored: tuple[str, ...] = field(default=())
+    base: str = ""
+    pooler: tuple[Name, ...] = ()
+    pad_id: int | None = None
+    today: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]] = dict
 
     def table(self, settings: ModelSettings, prefix: str) -> dict[str, Name]:
         """Name of each tensor of a model → where it is, in a file that keeps the base model under ``prefix``."""
         layers = range(settings.backbone.layers)
-        found = [name.at(n, prefix) for name in self.names for n in (layers if "{}" in name.ours else range(1))]
+        every = (*self.names, *self._pooler(settings))
+        found = [name.at(n, prefix) for name in every for n in (layers if "{}" in name.ours else range(1))]
         names = {f"backbone.{name.ours}": name for name in found}
         for goal in settings.heads:
             for name in linear(f"heads.{goal}.linear", self.heads[goal].linear, outer=True):
                 names[name.ours] = name
         return names
 
-    def fits(self, settings: TransformerSettings) -> bool:
+    def says(self, settings: ModelSettings, pad_id: int | None = None) -> bool:
+        """Whether this layout can say everything about a model whose padding token has this id."""
+        places = [self.heads.get(goal) for goal in settings.heads]
+        said = all(
+            place is not None and place.bias == head.bias and bool(place.pooler) == head.pooled and head.plain
+            for place, head in zip(places, settings.heads.values(), strict=True)
+        )
+        if not said or len(places) > 1 or (settings.backbone.pooler and not self._pooler(settings)):
+            return False
+        return (self.pad_id is None or pad_id in (None, self.pad_id)) and self.fits(settings.backbone)
+
+    def _pooler(self, settings: ModelSettings) -> tuple[Name, ...]:
+        """The pooler's names in a model: those of its head, else those that it has without one."""
+        return next((self.heads[goal].pooler for goal in settings.heads if self.heads[goal].pooler), self.pooler)
+
+    def fits(self, settings: BackboneSettings) -> bool:
         """Whether this layout can say all that matters about ``settings``: reading what it would write gives the same."""
+        if not isinstance(settings, TransformerSettings):
+            return False
         there = [name for name, kept in _OPTIONAL.items() if kept(settings)]
         try:
             back = self.settings(self.config(settings), there)
@@ -151,6 +185,23 @@ _OPTIONAL: dict[str, Callable[[TransformerSettings], bool]] = {
     "cls.predictions.transform.dense.weight": lambda settings: settings.lm_transform,
 }
 """Tensors whose presence in a file says what its config does not."""
+
+
+POOLERS = (
+    "pooler.dense.weight", "classifier.dense.weight", "sequence_summary.summary.weight", "pre_classifier.weight",
+)  # fmt: skip
+WORD_HEADS = (
+    "cls.predictions.transform.dense.weight", "lm_head.dense.weight", "generator_predictions.dense.weight",
+    "vocab_transform.weight",
+)  # fmt: skip
+
+
+def told(names: Collection[str]) -> dict[str, bool]:
+    """What the tensors in a file say of a bidirectional model: whether it has a pooler, and a head for words."""
+    return {
+        "pooler": any(name.endswith(POOLERS) for name in names),
+        "lm_transform": any(name.endswith(WORD_HEADS) for name in names),
+    }
 
 
 def unchanged(settings: TransformerSettings) -> dict[str, Any]:

@@ -28,13 +28,6 @@ from warmstart.models.transformer import Transformer
 PER_TOKEN = ("tags", "span")
 
 
-class _NoPast(LayerCache):
-    """What a layer reads when nothing came before: only the new keys and values, under a bias [B, T, T]."""
-
-    def append(self, k_BHTK: torch.Tensor, v_BHTK: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return k_BHTK, v_BHTK
-
-
 class Padded(nn.Module):
     """A Model over padded rows."""
 
@@ -63,7 +56,7 @@ class Padded(nn.Module):
         answers: torch.Tensor = head.linear(self.model.read(self.goal, read))
         return answers.reshape(input_ids.shape[:-1]) if self.goal == "choice" else answers
 
-    def _past(self, mask: torch.Tensor) -> _NoPast:
+    def _past(self, mask: torch.Tensor) -> LayerCache:
         """Who sees whom in each row: what is no padding and, left to right, came before; every token sees itself."""
         seen = mask[:, None, :].bool()
         place = torch.arange(mask.shape[1], device=mask.device)
@@ -72,7 +65,7 @@ class Padded(nn.Module):
         seen = seen | (place[None, :] == place[:, None])
         dtype = self.backbone.tokens.weight.dtype
         bias = torch.zeros(seen.shape, dtype=dtype).masked_fill(~seen, torch.finfo(dtype).min)
-        return _NoPast(bias, bias, place, bias)
+        return LayerCache(bias)
 
 
 def export_onnx(model: Model, path: Path) -> None:

@@ -1,8 +1,8 @@
 """A warm start: weights of one model into another of the same shape, with an account of every tensor.
 
-What is taken: the rows of tokens that both vocabularies share, the position rows that both contexts share, and the first k
-layers (Radford et al. 2018, figure 2 left; k = 0 takes the embeddings only). All else is newly made, as the target was
-drawn, and what the source had beyond that is left behind.
+What is taken: the rows of tokens that both vocabularies share, the position rows (over and over where the target's context
+is longer), and the first k layers (Radford et al. 2018, figure 2 left; k = 0 takes the embeddings only). All else is newly
+made, as the target was drawn, and what the source had beyond that is left behind.
 """
 
 from dataclasses import dataclass, field
@@ -26,7 +26,9 @@ OWN_CHOICE = frozenset({
 VOCABULARY = frozenset({"backbone.tokens.weight", "backbone.output.weight", "backbone.lm_transform.bias"})
 """Tensors with one row per token."""
 
-EMBEDDING = frozenset({"tokens", "positions", "segments", "embedding_norm", "output"})
+POSITIONS = "backbone.positions.weight"
+
+EMBEDDING = frozenset({"tokens", "positions", "segments", "embedding_norm", "widening", "relative", "output"})
 """Parts of a backbone that stand before its layers, and the softmax table."""
 
 
@@ -83,6 +85,8 @@ def start_from(
                 rows = np.full(len(tensor), -1)
             elif name in VOCABULARY and token_rows is not None:
                 rows = token_rows
+            elif name == POSITIONS:  # beyond the source's context its rows begin anew (s2s-ft's way)
+                rows = np.arange(len(tensor)) % len(known)
             else:
                 rows = np.where(np.arange(len(tensor)) < len(known), np.arange(len(tensor)), -1)
             if known is not None:

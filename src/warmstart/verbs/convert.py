@@ -9,7 +9,7 @@ from warmstart.base.files import staged_folder, write_json
 from warmstart.recipe.remembered import read_vocabulary
 from warmstart.transfer.folder import check_rows, import_model, layout_of, save_own
 from warmstart.transfer.hub import model_folder
-from warmstart.verbs.writing import write_model
+from warmstart.verbs.writing import pad_id, write_model
 
 FORMS = ("hf", "warmstart", "onnx")
 
@@ -34,7 +34,7 @@ def convert(source: str, out: str, to: str = "hf") -> dict[str, Any]:
     imported = import_model(folder)
     model = imported.model
     check_rows(tokenizer.vocab_size, model, source)
-    layout = layout_of(model.settings)
+    layout = layout_of(model.settings, pad_id(tokenizer))
     if to == "hf" and layout is None:
         raise BadInput(
             "this architecture has no name in transformers", where=source, allowed="--to warmstart, --to onnx",

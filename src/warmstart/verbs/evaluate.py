@@ -1,19 +1,24 @@
 """``warmstart evaluate``: how well a fine-tuned run does on a labelled file, or a language model on text."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from warmstart.base.console import say
+from warmstart.evaluation.generated import Generator, evaluate_generated, shown_measures
 from warmstart.evaluation.perplexity import evaluate_language_model
 from warmstart.evaluation.tuned import evaluate_records
-from warmstart.objectives.causal import causal
+from warmstart.example.record import Record
+from warmstart.metrics.cleanup import CLEANUPS
+from warmstart.metrics.generated import FALLBACK, check_generated
+from warmstart.objectives.settings import MaskSettings
 from warmstart.recipe.judged import judged
-from warmstart.recipe.schema import CorpusRecipe, PretrainRecipe
-from warmstart.streams.sources import Rows
+from warmstart.recipe.objectives import Framing, hidden
+from warmstart.recipe.schema import CorpusRecipe, Objective, PretrainRecipe
 from warmstart.streams.stream import Stream
-from warmstart.verbs.accounts import cut_in_words
+from warmstart.tasks.spec import TaskSpec
+from warmstart.verbs.accounts import cut_in_words, signatures_in_words
 from warmstart.verbs.loading import Loaded, load_run
 from warmstart.verbs.pretrain import open_corpus
 
@@ -26,6 +31,7 @@ def evaluate(
     task: str | None = None,
     split: str | None = None,
     label_map: Sequence[str] = (),
+    generating: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Judges ``run`` on ``data``: {"metrics", "intervals", "examples"}.
 
@@ -38,6 +44,8 @@ def evaluate(
         task: the known data set, where it is not the one that the run has learned.
         split: the part of a data set; without it ``test`` where it has labels, else ``dev``.
         label_map: ``own=other`` for each of the run's labels that the data calls otherwise.
+        generating: of a run that generates: ``measures`` (without them all whose libraries are there), and ``search``, how
+            it generates where not as it remembers.
 
     Raises:
         BadInput: no such run, anything wrong with the data, or a corpus made with another tokenizer.
@@ -48,20 +56,42 @@ def evaluate(
         return _language_model(loaded, data, encoding)
     spec = spec.relabelled(label_map)
     records = judged(spec, data, encoding, task, split)
+    if spec.kind == "seq2seq":
+        return _generated(loaded, spec, list(records), generating or {})
     found = evaluate_records(loaded.model, loaded.tokenizer, spec, records)
     for line in cut_in_words(spec, found.account):
         say(line)
     return found.to_dict()
 
 
+def _generated(loaded: Loaded, spec: TaskSpec, records: list[Record], said: Mapping[str, Any]) -> dict[str, Any]:
+    """Texts for all records, and their measures with intervals."""
+    measures = said.get("measures", ())
+    for name in measures:
+        check_generated(name, "--measures")
+    generator = Generator(loaded.model, loaded.tokenizer, spec, loaded.search(said.get("search", {})))
+    cleanup = CLEANUPS[spec.seq2seq.cleanup]
+    found = evaluate_generated(generator, records, measures or shown_measures(FALLBACK), cleanup=cleanup)
+    for line in (*cut_in_words(spec, found.account), *signatures_in_words(found.signatures)):
+        say(line)
+    return found.to_dict()
+
+
 def _language_model(loaded: Loaded, data: str, encoding: str) -> dict[str, Any]:
-    """Loss per token and perplexity on rows of the model's context, cleaned as its own text was."""
+    """Loss per token and perplexity on rows of the model's context, cleaned as its own text was.
+
+    A bidirectional model guesses 15 % of the tokens, which are hidden from it, the same for every model of this vocabulary;
+    and its accuracy is told.
+    """
     recipe = PretrainRecipe(start=str(loaded.folder), corpus=CorpusRecipe(paths=(data,), encoding=encoding))
     with tempfile.TemporaryDirectory() as scratch:
         corpus = open_corpus(recipe, Path(scratch) / "corpus")
-        corpus.require_tokenizer(loaded.tokenizer)
-        rows = Rows(corpus, loaded.model.settings.backbone.context, causal)
-        stream = Stream(rows, 16, 0, shuffle=False)
+        backbone = loaded.model.settings.backbone
+        if backbone.sight == "causal" or not loaded.tokenizer.begins_with(corpus.tokenizer()):
+            corpus.require_tokenizer(loaded.tokenizer)  # masking may have added special tokens
+        objective: Objective = "causal" if backbone.sight == "causal" else "masked"
+        framing = Framing(objective, hidden(MaskSettings()), loaded.tokenizer, backbone)
+        stream = Stream(framing.units(corpus), 16, 0, shuffle=False)
         batches = (batch for step in range(stream.steps_per_epoch) for batch in stream.batches(step))
         found = evaluate_language_model(loaded.model, batches)
     return {"metrics": found.to_dict(), "intervals": {}, "examples": found.tokens}

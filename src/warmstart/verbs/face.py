@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from warmstart.base.allocator import use_large_pages
 from warmstart.base.errors import unknown
 from warmstart.base.settings import Settings
 from warmstart.corpora.settings import PrepareSettings
 from warmstart.recipe.load import compose
-from warmstart.recipe.requests import EvaluateRequest, GenerateRequest, PredictRequest, SubmitRequest
+from warmstart.recipe.requests import EvaluateRequest, GenerateRequest, PredictRequest, SubmitRequest, arguments
 from warmstart.recipe.schema import FinetuneRecipe, PretrainRecipe
 from warmstart.verbs import convert as _convert
 from warmstart.verbs import evaluate as _evaluate
@@ -33,8 +32,6 @@ __all__ = [
 ]  # fmt: skip
 
 S = TypeVar("S", bound=Settings)
-
-use_large_pages()
 
 report = _report.report
 convert = _convert.convert
@@ -101,7 +98,7 @@ def _composed(kind: type[S], recipe: str | None, sets: Sequence[str], flags: dic
 
 
 def _asked(kind: type[Settings], **flags: Any) -> dict[str, Any]:
-    return compose(kind, flags=_typed(flags)).model_dump()
+    return arguments(compose(kind, flags=_typed(flags)))
 
 
 def _typed(keywords: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ own inside ``out``, and ``out`` itself holds the model that did best on dev, the
 """
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,11 @@ import torch
 from warmstart.base.console import say
 from warmstart.base.files import read_json, require_space
 from warmstart.base.run_folder import REPORT, RunFolder
-from warmstart.evaluation.tuned import evaluate_records
+from warmstart.decode.settings import GenerateSettings
+from warmstart.evaluation.generated import Generator, TextEvaluation, evaluate_generated, shown_measures
+from warmstart.evaluation.tuned import Evaluation, evaluate_records
+from warmstart.example.record import Record
+from warmstart.metrics.cleanup import CLEANUPS
 from warmstart.metrics.measures import LOWER_IS_BETTER
 from warmstart.metrics.seeds import compare, spread
 from warmstart.models.model import Model
@@ -23,12 +27,13 @@ from warmstart.recipe.labelled import Labelled
 from warmstart.recipe.load import resolved
 from warmstart.recipe.remembered import Remembered, read_remembered
 from warmstart.recipe.schema import FinetuneRecipe
+from warmstart.recipe.seq2seq import search_of
 from warmstart.recipe.words import in_words
 from warmstart.train.loop import Goalpost, Trainer
 from warmstart.train.schemes import close_scheme
 from warmstart.train.settings import SchemeSettings
 from warmstart.transfer.folder import load_model
-from warmstart.verbs.accounts import unread_in_words
+from warmstart.verbs.accounts import cut_in_words, unread_in_words
 from warmstart.verbs.writing import manifest, write_model
 
 PRETRAINED, SCRATCH = "pretrained", "scratch"
@@ -114,7 +119,7 @@ def train_one(training: Training, built: Finetuning, resume: bool) -> dict[str, 
     recipe, folder = training.recipe, training.folder
     model, moved = built.fresh(recipe)
     trainer = Trainer(
-        model, built.stream(recipe.train), recipe.train, built.coefficients, folder, _goalpost(built), device()
+        model, built.stream(recipe.train), recipe.train, built.coefficients, folder, _goalpost(built, recipe), device()
     )
     require_space(folder.path, trainer.bytes_to_write)
     folder.create(resolved(recipe), manifest("finetune", recipe.train.seed, _sizes(built)))
@@ -129,7 +134,8 @@ def train_one(training: Training, built: Finetuning, resume: bool) -> dict[str, 
     trainer.take_best()
     close_scheme(model)
     judged = _as_trained(model.eval(), trainer.choices.dtype)
-    dev = evaluate_records(judged, built.tokenizer, built.spec, built.data.dev, tune=True)
+    search = search_of(recipe.search, built.spec)
+    dev = judge(judged, built, search, built.data.dev, tune=True)
     report: dict[str, Any] = {
         "run": str(folder.path),
         "steps": progress.step,
@@ -143,8 +149,9 @@ def train_one(training: Training, built: Finetuning, resume: bool) -> dict[str, 
         "seed": recipe.train.seed,
     }
     if built.data.test is not None:
-        report["test"] = evaluate_records(judged, built.tokenizer, dev.spec, built.data.test).to_dict()
-    write_model(folder.path, model, built.tokenizer, Remembered(task=dev.spec), _summary(recipe, built))
+        report["test"] = judge(judged, replace(built, spec=dev.spec), search, built.data.test).to_dict()
+    remembered = Remembered(task=dev.spec, search=search if dev.spec.kind == "seq2seq" else None)
+    write_model(folder.path, model, built.tokenizer, remembered, _summary(recipe, built))
     folder.finish(report)
     if dev.collapsed:
         say("warning: this run has collapsed: it does no better on dev than one answer for everything")
@@ -200,7 +207,9 @@ def words(recipe: FinetuneRecipe, built: Finetuning) -> list[str]:
     lines.append(
         f"records    {account.used:,} training, {len(data.dev):,} dev{test}" + (f"; {data.note}" * bool(data.note))
     )
-    if account.cut:
+    if account.cut and built.spec.kind == "seq2seq":
+        lines.append(f"cut        {'; '.join(cut_in_words(built.spec, account))}")
+    elif account.cut:
         share = account.cut / account.used
         what, limit = ("questions", "half of ") if built.spec.kind == "span" else ("texts", "")
         lines.append(
@@ -216,10 +225,28 @@ def words(recipe: FinetuneRecipe, built: Finetuning) -> list[str]:
     return lines + [f"unread     {line}" for line in unread_in_words(built.spec, account)]
 
 
-def _goalpost(built: Finetuning) -> Goalpost:
+def judge(
+    model: Model, built: Finetuning, search: GenerateSettings, records: list[Record], *, tune: bool = False
+) -> Evaluation | TextEvaluation:
+    """All measures on dev or test, with their intervals."""
+    if built.spec.kind != "seq2seq":
+        return evaluate_records(model, built.tokenizer, built.spec, records, tune=tune)
+    generator = Generator(model, built.tokenizer, built.spec, search)
+    cleanup = CLEANUPS[built.spec.seq2seq.cleanup]
+    return evaluate_generated(generator, records, shown_measures(built.measure), cleanup=cleanup)
+
+
+def _goalpost(built: Finetuning, recipe: FinetuneRecipe) -> Goalpost:
+    dev, few = built.data.dev, recipe.task.decoded_dev
+
     def evaluate(model: Model) -> dict[str, float]:
-        dev = built.data.dev
-        return evaluate_records(model, built.tokenizer, built.spec, dev, intervals=False, tune=True).metrics
+        if built.spec.kind != "seq2seq":
+            return evaluate_records(model, built.tokenizer, built.spec, dev, intervals=False, tune=True).metrics
+        quick = recipe.search.model_copy(update={"beam": 1, "best": 1, "groups": 1, "compat": "none", "greedy": True})
+        generator = Generator(model, built.tokenizer, built.spec, search_of(quick, built.spec))
+        cleanup = CLEANUPS[built.spec.seq2seq.cleanup]
+        found = evaluate_generated(generator, dev, [built.measure], cleanup=cleanup, intervals=False, decoded=few)
+        return found.metrics
 
     return Goalpost(evaluate, built.measure, built.measure not in LOWER_IS_BETTER)
 

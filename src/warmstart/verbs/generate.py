@@ -1,14 +1,17 @@
-"""``warmstart generate``: new text from a prompt."""
+"""``warmstart generate``: new text from a prompt, or from a source where the run has learned to make texts of sources."""
 
 from pathlib import Path
 from typing import Any
 
 from warmstart.base.errors import BadInput
 from warmstart.decode.generate import generate as continue_prompts
+from warmstart.decode.limits import limits_of
 from warmstart.decode.settings import GenerateSettings
+from warmstart.evaluation.generated import Generator
+from warmstart.example.record import Record
 from warmstart.readers.opening import lines
 from warmstart.text.clean import clean
-from warmstart.verbs.loading import load_run
+from warmstart.verbs.loading import Loaded, load_run
 
 
 def generate(
@@ -27,10 +30,12 @@ def generate(
         input: instead, a file with one prompt per line.
         encoding: of ``input``.
         precision: of the products.
-        settings: fields of :class:`~warmstart.decode.settings.GenerateSettings`.
+        settings: fields of :class:`~warmstart.decode.settings.GenerateSettings`; a sequence-to-sequence run remembers the
+            others.
 
     Returns:
-        Per text {"prompt", "text", "tokens", "stopped", "log_prob", "cut"}.
+        Per text {"prompt", "text", "tokens", "stopped", "log_prob", "cut"}; of a sequence-to-sequence run {"source", "text",
+        "tokens", "stopped", "log_prob", "score"}.
 
     Raises:
         BadInput: no such run, an impossible setting, or neither or both of ``prompts`` and ``input``.
@@ -38,15 +43,17 @@ def generate(
     if (prompts is None) == (input is None):
         raise BadInput("give a prompt or a file of prompts, one of the two", where="--prompt, --input")
     asked = list(prompts or []) if input is None else [line.rstrip("\n") for line in lines(input, encoding)]
-    wanted = GenerateSettings.model_validate(settings)
     loaded = load_run(Path(run), precision)
+    if loaded.remembered.task is not None and loaded.remembered.task.kind == "seq2seq":
+        return _from_sources(loaded, asked, loaded.search(settings))
+    wanted = GenerateSettings.model_validate(settings)
     tokenizer, rules = loaded.tokenizer, loaded.remembered.rules
     ids = tokenizer.encode_batch([clean(prompt, rules) for prompt in asked])
     end = tokenizer.end_id
-    found = continue_prompts(loaded.model, ids, wanted, end)
+    found = continue_prompts(loaded.model, ids, wanted, end, limits_of(wanted, tokenizer, end))
     return [
         {
-            "prompt": asked[number // wanted.samples],
+            "prompt": asked[number // wanted.texts],
             "text": tokenizer.decode(one.ids),
             "tokens": len(one.ids),
             "stopped": one.stopped,
@@ -54,4 +61,22 @@ def generate(
             "cut": one.cut,
         }
         for number, one in enumerate(found)
+    ]
+
+
+def _from_sources(loaded: Loaded, sources: list[str], wanted: GenerateSettings) -> list[dict[str, Any]]:
+    """Each source's texts, as a run makes them that has learned to."""
+    records = [Record({"source": text}, where=f"prompt {number}") for number, text in enumerate(sources, start=1)]
+    made = Generator(loaded.model, loaded.tokenizer, loaded.task(), wanted)
+    return [
+        {
+            "source": source,
+            "text": string,
+            "tokens": len(text.ids),
+            "stopped": text.stopped,
+            "log_prob": round(text.log_prob, 4),
+            "score": round(text.score, 4),
+        }
+        for source, found in zip(sources, made.of(records), strict=True)
+        for text, string in zip(found.texts, found.strings, strict=True)
     ]

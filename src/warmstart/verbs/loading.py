@@ -1,10 +1,15 @@
 """A run folder back to what can be used: model, tokenizer and, where it was fine-tuned, its task."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
 
 from warmstart.base.allocator import keep_freed_memory
 from warmstart.base.errors import BadInput
+from warmstart.decode.settings import GenerateSettings, check_search
 from warmstart.models.model import Model
 from warmstart.recipe.build import device
 from warmstart.recipe.remembered import Remembered, read_vocabulary
@@ -32,6 +37,21 @@ class Loaded:
                 next_step="fine-tune it first: warmstart finetune --start",
             )  # fmt: skip
         return self.remembered.task
+
+    def search(self, said: Mapping[str, Any]) -> GenerateSettings:
+        """How texts are generated: as the run remembers it, but for what is ``said`` now.
+
+        Raises:
+            BadInput: an impossible setting.
+        """
+        kept = (self.remembered.search or GenerateSettings(greedy=True)).model_dump()
+        try:
+            found = GenerateSettings.model_validate(kept | dict(said))
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise BadInput(first["msg"], where=f"search.{first['loc'][0]}", value=first["input"]) from None
+        check_search(found)
+        return found
 
 
 def load_run(run: Path | str, precision: str = "fp32") -> Loaded:

@@ -1,19 +1,23 @@
 """``warmstart predict``: a file of examples in, the same rows with label, score and probabilities out, as a stream."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from warmstart.base.console import emit_lines, say
 from warmstart.base.errors import BadInput
 from warmstart.base.files import write_atomic
+from warmstart.decode.lattice import Lattice
 from warmstart.evaluation.answers import Reading
+from warmstart.evaluation.generated import Generator, lattice_line, text_row
 from warmstart.evaluation.predict import predict_rows
+from warmstart.example.record import Record
 from warmstart.tasks.dataset import read_records
 from warmstart.tasks.framing import Account
+from warmstart.tasks.spec import TaskSpec
 from warmstart.verbs.accounts import cut_in_words
-from warmstart.verbs.loading import load_run
+from warmstart.verbs.loading import Loaded, load_run
 
 STANDARD = "-"
 
@@ -26,6 +30,7 @@ def predict(
     long_text: str | None = None,
     precision: str = "fp32",
     label_map: Sequence[str] = (),
+    generating: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Writes one JSON line per row of ``input`` to ``output``, in order; memory does not grow with the file.
 
@@ -37,6 +42,8 @@ def predict(
         long_text: ``cut`` or ``refuse``; ``None`` does as the run was trained.
         precision: of the products.
         label_map: ``own=other`` for each of the run's labels that is to be called otherwise.
+        generating: of a run that generates: ``search``, how it generates where not as it remembers, and ``lattices``, a
+            file for what the search kept of each row.
 
     Returns:
         {"run", "output", "examples", "cut"}.
@@ -44,27 +51,55 @@ def predict(
     Raises:
         BadInput: no such run, ``output`` exists, or a broken row (the file is then not written).
     """
-    if output != STANDARD and Path(output).exists():
-        raise BadInput("the output file exists", where=output, next_step="choose another --output, or remove it first")
+    said = generating or {}
+    lattices = said.get("lattices")
+    _require_free(output, lattices)
     loaded = load_run(run, precision)
     spec = loaded.task().relabelled(label_map)
     if long_text is not None:
         spec = spec.model_copy(update={"frame": spec.frame.model_copy(update={"long_text": long_text})})
-    account = Account()
-
-    def tell(part: Account) -> None:
-        nonlocal account
-        account += part
-
+    accounts: list[Account] = []
     records = read_records(
         spec.kind, input, spec.label_names, encoding, require_label=False, tag_column=spec.tags.column
     )
-    rows = predict_rows(loaded.model, loaded.tokenizer, spec, records, Reading(tell=tell))
-    lines = (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
+    kept: list[str] = []
+    rows = _rows(loaded, spec, records, accounts.append, said, kept)
+    _write(output, (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows))
+    if lattices is not None:
+        _write(lattices, kept)
+    account = sum(accounts, Account())
+    for line in cut_in_words(spec, account):
+        say(line)
+    return {"run": run, "output": output, "examples": account.used, "cut": account.cut}
+
+
+def _rows(
+    loaded: Loaded, spec: TaskSpec, records: Iterator[Record], tell: Callable[[Account], None],
+    said: Mapping[str, Any], kept: list[str],
+) -> Iterator[dict[str, Any]]:  # fmt: skip
+    """The rows to write; what a search kept goes to ``kept``, where it is asked for."""
+    if spec.kind != "seq2seq":
+        return predict_rows(loaded.model, loaded.tokenizer, spec, records, Reading(tell=tell))
+
+    def keep(number: int, lattice: Lattice) -> None:
+        kept.append(lattice_line(number, lattice))
+
+    settings = loaded.search(said.get("search", {}))
+    made = Generator(loaded.model, loaded.tokenizer, spec, settings, keep if said.get("lattices") else None)
+    return (text_row(found, settings.texts > 1) for found in made.of(records, tell))
+
+
+def _require_free(*paths: str | None) -> None:
+    for path in filter(None, paths):
+        if path != STANDARD and Path(path).exists():
+            raise BadInput(
+                "the output file exists", where=path, next_step="choose another --output, or remove it first"
+            )
+
+
+def _write(output: str, lines: Iterable[str]) -> None:
+    """Lines to a file as a whole, or to standard output as they come."""
     if output == STANDARD:
         emit_lines(lines)
     else:
         write_atomic(Path(output), lambda file: file.writelines(line.encode("utf-8") for line in lines))
-    for line in cut_in_words(spec, account):
-        say(line)
-    return {"run": run, "output": output, "examples": account.used, "cut": account.cut}

@@ -16,9 +16,10 @@ from warmstart.evaluation.perplexity import evaluate_language_model
 from warmstart.models.model import Model
 from warmstart.recipe.build import NO_START, Pretraining, build_pretraining, device
 from warmstart.recipe.load import resolved
+from warmstart.recipe.objectives import WORDS
 from warmstart.recipe.remembered import Remembered, read_remembered
 from warmstart.recipe.schema import PretrainRecipe
-from warmstart.recipe.sizes import backbone_settings
+from warmstart.recipe.sizes import pretrained_size
 from warmstart.recipe.words import in_words
 from warmstart.train.loop import Goalpost, Trainer
 from warmstart.train.settings import check_lengths
@@ -36,7 +37,8 @@ def pretrain(recipe: PretrainRecipe, out: str, resume: bool = False) -> dict[str
         resume: whether to continue a run that stopped there.
 
     Returns:
-        {"run", "steps", "tokens", "seconds", "metrics": {"loss", "perplexity", "train_loss"}}.
+        {"run", "steps", "tokens", "seconds", "metrics": {"loss", "perplexity", "train_loss"}}; of masked tokens
+        "accuracy" too.
 
     Raises:
         BadInput: anything wrong with recipe, text or folder; nothing is written then.
@@ -45,7 +47,7 @@ def pretrain(recipe: PretrainRecipe, out: str, resume: bool = False) -> dict[str
     folder.require_free(resume=resume, config=config)
     check_lengths(recipe.train)  # what is wrong with the recipe is told before any text is read
     if recipe.start == NO_START:
-        backbone_settings(recipe.model, recipe.corpus.vocab_size)
+        pretrained_size(recipe, recipe.corpus.vocab_size)
     corpus = open_corpus(recipe, folder.path / CORPUS)
     built = build_pretraining(recipe, corpus)
     for line in words(recipe, built):
@@ -62,8 +64,7 @@ def pretrain(recipe: PretrainRecipe, out: str, resume: bool = False) -> dict[str
         say(f"resumed after step {trainer.state.step}")
     progress = trainer.run()
     metrics = _final_metrics(folder)
-    kind = {"causal": "language model", "autoencoder": "sequence autoencoder"}[recipe.objective]
-    summary = f"A {kind} pre-trained on {progress.tokens:,} tokens."
+    summary = f"{WORDS[recipe.objective]} pre-trained on {progress.tokens:,} tokens."
     write_model(folder.path, built.model, built.tokenizer, Remembered(clean=corpus.manifest.clean), summary)
     report = {
         "run": out,

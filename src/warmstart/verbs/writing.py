@@ -9,7 +9,7 @@ from typing import Any
 from warmstart.base.files import write_text
 from warmstart.models.model import Model
 from warmstart.recipe.remembered import Remembered, write_remembered
-from warmstart.tasks.framing import marks
+from warmstart.tasks.framing import between, marks
 from warmstart.tasks.spec import TaskSpec
 from warmstart.text.template import Template
 from warmstart.text.tokenizer import Tokenizer
@@ -39,16 +39,18 @@ def manifest(verb: str, seed: int, data: dict[str, Any]) -> dict[str, Any]:
 def write_model(folder: Path, model: Model, tokenizer: Tokenizer, remembered: Remembered, words: str) -> None:
     """Writes everything that loading and predicting need, and a model card."""
     task = remembered.task
-    around = Surroundings(
-        () if task is None else task.label_names,
-        *(_first_id(tokenizer, roles) for roles in (("pad", "end", "unknown"), ("end", "sep"))),
-    )
-    save_model(model, folder, around)
-    sight = model.settings.backbone.sight
-    template = _template(sight, tokenizer) if task is not None or sight == "full" else None
+    labels = () if task is None else task.label_names
+    save_model(model, folder, Surroundings(labels, pad_id(tokenizer), _first_id(tokenizer, ("end", "sep"))))
+    sight, typed = model.settings.backbone.sight, model.settings.backbone.segments > 0
+    template = _template(sight, tokenizer, typed) if task is not None or sight == "full" else None
     tokenizer.save(folder, template, model.settings.backbone.longest)
     write_remembered(folder, remembered)
     write_text(folder / "README.md", _card(folder.name, remembered.task, words))
+
+
+def pad_id(tokenizer: Tokenizer) -> int | None:
+    """The id that other programs fill rows up with."""
+    return _first_id(tokenizer, ("pad", "end", "unknown"))
 
 
 def _first_id(tokenizer: Tokenizer, roles: tuple[str, ...]) -> int | None:
@@ -56,12 +58,11 @@ def _first_id(tokenizer: Tokenizer, roles: tuple[str, ...]) -> int | None:
     return next((tokenizer.role_id(role) for role in roles if tokenizer.role(role) is not None), None)
 
 
-def _template(sight: str, tokenizer: Tokenizer) -> Template:
+def _template(sight: str, tokenizer: Tokenizer, typed: bool) -> Template:
     """How a text and a pair of texts are framed, for those who read the folder with another library."""
     start, delimiter, extract = marks(sight, tokenizer)
-    if sight == "full":
-        return Template((start, "$A", extract), (start, "$A", delimiter, "$B:1", f"{extract}:1"))
-    return Template((start, "$A", extract), (start, "$A", delimiter, "$B", extract))
+    second = ("$B:1", f"{extract}:1") if typed else ("$B", extract)
+    return Template((start, "$A", extract), (start, "$A", *[delimiter] * between(sight, tokenizer), *second))
 
 
 def _card(name: str, spec: TaskSpec | None, words: str) -> str:

@@ -1,0 +1,106 @@
+"""What may not come next: the end before its time, forbidden words, n tokens that have come before, all but a prefix.
+
+Everything is a function of the tokens that each row has so far, done for all rows at once on their device.
+
+R rows, T tokens so far, V vocabulary, n the length of what may not come twice.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from warmstart.base.errors import BadInput
+from warmstart.decode.settings import GenerateSettings
+
+if TYPE_CHECKING:
+    from warmstart.text.tokenizer import Tokenizer
+
+Words = tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The same for all rows, as ids.
+
+    Attributes:
+        end_id: the token that ends a text; ``None``: nothing does.
+        min_new: tokens before which it does not come.
+        no_repeat: n, or ``None``.
+        ignored: tokens that may come again all the same, and after which nothing is blocked.
+        forbidden: words, each a row of tokens.
+        prefix: how every text begins.
+    """
+
+    end_id: int | None
+    min_new: int = 0
+    no_repeat: int | None = None
+    ignored: tuple[int, ...] = ()
+    forbidden: Words = ()
+    prefix: tuple[int, ...] = ()
+
+    def apply(self, logits_RV: torch.Tensor, tokens_RT: torch.Tensor, blocked_R1: torch.Tensor | float) -> None:
+        """Puts ``blocked`` in the place of the logits of what may not come after ``tokens``, in place."""
+        step = tokens_RT.shape[1]
+        if step < len(self.prefix):
+            only = logits_RV[:, self.prefix[step]].clone()
+            logits_RV.fill_(float("-inf"))[:, self.prefix[step]] = only
+            return
+        if self.no_repeat is not None and step >= self.no_repeat:
+            self._block_repeated(logits_RV, tokens_RT, self.no_repeat, blocked_R1)
+        if self.end_id is not None and step < self.min_new:
+            _put(logits_RV, slice(None), self.end_id, blocked_R1)
+        for word in self.forbidden:
+            before = torch.tensor(word[:-1], dtype=torch.int64, device=tokens_RT.device)
+            if step >= len(before):
+                rows = (tokens_RT[:, step - len(before) :] == before).all(1)
+                _put(logits_RV, rows, word[-1], blocked_R1)
+
+    def _block_repeated(
+        self, logits_RV: torch.Tensor, tokens_RT: torch.Tensor, n: int, blocked_R1: torch.Tensor | float
+    ) -> None:
+        """Blocks every token that has followed an earlier occurrence of the last n - 1."""
+        last = tokens_RT[:, tokens_RT.shape[1] - n + 1 :]
+        windows = tokens_RT.unfold(1, n, 1)  # [R, T - n + 1, n]
+        again = (windows[:, :, :-1] == last[:, None, :]).all(2)
+        following = windows[:, :, -1]
+        if self.ignored:
+            free = torch.tensor(self.ignored, device=tokens_RT.device)
+            again &= ~torch.isin(following, free) & ~torch.isin(last, free).any(1, keepdim=True)
+        rows, places = again.nonzero(as_tuple=True)
+        values = blocked_R1[rows, 0] if isinstance(blocked_R1, torch.Tensor) else logits_RV.new_tensor(blocked_R1)
+        logits_RV.index_put_((rows, following[rows, places]), values)
+
+
+def _put(logits_RV: torch.Tensor, rows: slice | torch.Tensor, token: int, blocked_R1: torch.Tensor | float) -> None:
+    logits_RV[rows, token] = blocked_R1[rows, 0] if isinstance(blocked_R1, torch.Tensor) else blocked_R1
+
+
+def limits_of(settings: GenerateSettings, tokenizer: "Tokenizer", end_id: int | None) -> Limits:
+    """The limits that ``settings`` ask for, spelled by a vocabulary.
+
+    Raises:
+        BadInput: a word or a prefix that the vocabulary cannot spell.
+    """
+    ignored = {token for word in settings.ignored for token in spell(word, tokenizer, "--ignored")}
+    forbidden = tuple(tuple(spell(word, tokenizer, "--forbidden")) for word in settings.forbidden)
+    prefix = tuple(spell(settings.prefix, tokenizer, "--prefix")) if settings.prefix else ()
+    return Limits(end_id, settings.min_new, settings.no_repeat, tuple(sorted(ignored)), forbidden, prefix)
+
+
+def spell(word: str, tokenizer: "Tokenizer", where: str) -> Sequence[int]:
+    """The tokens of a word; a special token may be named by its own name.
+
+    Raises:
+        BadInput: nothing comes of it, or the vocabulary lacks a part of it.
+    """
+    found = np.array([tokenizer.id(word)]) if tokenizer.has(word) else tokenizer.encode(word)
+    unknown = tokenizer.role_id("unknown") if tokenizer.role("unknown") not in (None, tokenizer.role("end")) else -1
+    if len(found) == 0 or unknown in found:
+        raise BadInput(
+            "the vocabulary cannot spell this", where=where, value=word, allowed="words of the model's vocabulary",
+            next_step="write it as the training texts do",
+        )  # fmt: skip
+    return [int(token) for token in found]

@@ -1,0 +1,89 @@
+"""A model's products for decoding: a few rows a step against all weights, on a CPU with the weights packed once for oneDNN.
+
+The packing op is private to torch: where it is missing or refuses, the plain product serves (docs/decode.md, measured gain).
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from warmstart.models.blocks import ACTIVATIONS, FeedForward
+from warmstart.models.model import Model
+
+Product = Callable[[torch.Tensor], torch.Tensor]
+GELU = {ACTIVATIONS["gelu"]: "none", ACTIVATIONS["gelu_tanh"]: "tanh"}
+TOP_CHUNK = 64  # logits whose greatest is looked at first
+
+
+def product(weight_OI: torch.Tensor, bias_O: torch.Tensor | None, rows: int, gelu: str = "") -> Product:
+    """The product with a weight, x·weightᵀ + bias, packed where that is possible; ``rows`` of x are expected.
+
+    With ``gelu`` (``none``: exact, ``tanh``) that is applied to it, in the same pass where it is packed.
+    """
+    linear: Product = lambda x: F.linear(x, weight_OI, bias_O)  # noqa: E731
+    plain: Product = (lambda x: F.gelu(linear(x), approximate=gelu)) if gelu else linear
+    after = "gelu" if gelu else "none"
+    if weight_OI.device.type != "cpu":
+        return plain
+    try:
+        packed = torch.ops.mkldnn._reorder_linear_weight(weight_OI.detach(), rows)
+        run = torch.ops.mkldnn._linear_pointwise
+        run(weight_OI.detach()[:1], packed, bias_O, after, [], gelu)
+    except (AttributeError, RuntimeError, NotImplementedError):
+        return plain
+    return lambda x: run(x, packed, bias_O, after, [], gelu)
+
+
+@contextlib.contextmanager
+def packed(model: Model, rows: int) -> Iterator[Product]:
+    """Packs the linears of ``model`` for the block; gives the product that leads from states to logits [R, V].
+
+    The weights must not change meanwhile; they are packed beside what is there, so memory holds them twice.
+    """
+    linears = [part for part in model.backbone.blocks.modules() if type(part) is nn.Linear]
+    parts = [part for part in model.backbone.blocks.modules() if isinstance(part, FeedForward) and not part.gated]
+    fused = [(part, part.activation) for part in parts if part.activation in GELU and type(part.up) is nn.Linear]
+    table = model.backbone.tables().softmax[: model.settings.backbone.vocab_size]
+    head = model.backbone.lm_transform
+    bias = None if head is None else head.bias[: len(table)].to(table.dtype)
+    softmax = product(table, bias, rows)
+    try:
+        for linear in linears:
+            linear.forward = product(linear.weight, linear.bias, rows)  # type: ignore[method-assign,assignment]
+        for part, gelu in fused:
+            part.up.forward = product(part.up.weight, part.up.bias, rows, GELU[gelu])  # type: ignore[method-assign,assignment]
+            part.activation = lambda x: x
+        yield softmax if head is None else lambda states: softmax(head(states))
+    finally:
+        for linear in linears:
+            linear.__dict__.pop("forward", None)
+        for part, gelu in fused:
+            part.activation = gelu
+
+
+def top(logits_RV: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The ``k`` greatest of each row and their places; of equals any."""
+    rows, count = logits_RV.shape
+    whole = count // TOP_CHUNK * TOP_CHUNK
+    if whole // TOP_CHUNK < 4 * k or logits_RV.device.type != "cpu":
+        values, places = logits_RV.topk(min(k, count))
+        return values, places
+    chunks = logits_RV[:, :whole].view(rows, -1, TOP_CHUNK)
+    best = chunks.amax(-1).topk(k).indices  # the k greatest lie in the k chunks of the greatest maxima, or behind
+    inside = chunks.gather(1, best[:, :, None].expand(-1, -1, TOP_CHUNK)).flatten(1)
+    places = (best[:, :, None] * TOP_CHUNK + torch.arange(TOP_CHUNK)).flatten(1)
+    inside = torch.cat([inside, logits_RV[:, whole:]], 1)
+    places = torch.cat([places, torch.arange(whole, count).expand(rows, -1)], 1)
+    values, at = inside.topk(k)
+    return values, places.gather(1, at)
+
+
+def log_total(logits_RV: torch.Tensor) -> torch.Tensor:
+    """[R, 1] log-sum-exp of float32 logits, by way of the largest share: one softmax is quicker than exp and sum."""
+    if logits_RV.device.type != "cpu":
+        return logits_RV.logsumexp(-1, keepdim=True)
+    shares = logits_RV.softmax(-1)
+    return logits_RV.amax(-1, keepdim=True) - shares.amax(-1, keepdim=True).log()

@@ -1,0 +1,366 @@
+"""One search for every kind of model: sources in, texts out.
+
+A source is read once; then each step reads one token of every text (and, where the model answers at masks, one mask beside
+it). A causal model reads the token before and answers there; a model that was trained with masks is asked by a mask at the
+place of the next token, of which nothing stays behind (s2s-ft, section 3). Beams, samples and greedy texts all are branches
+of a source (:mod:`warmstart.models.branches`).
+
+What a text is does not depend on what it is batched with, but for rounding.
+
+B sources, R rows of each, V vocabulary, T tokens so far.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from warmstart.base.seeds import generator
+from warmstart.decode.beams import BLOCKED, Chosen, compatible, diverse, standard
+from warmstart.decode.lattice import Frame, Lattice, Ranking, rank
+from warmstart.decode.limits import Limits
+from warmstart.decode.packed import Product, log_total, packed
+from warmstart.decode.sampling import choose
+from warmstart.decode.settings import GenerateSettings
+from warmstart.models.backbone import Past
+from warmstart.models.model import Model
+
+Stop = Literal["end", "limit", "context"]
+MOST_ROWS = 64  # texts that grow at a time
+MOST_SOURCE = 8192  # tokens of sources that are read together
+PIECE = 512  # tokens of a left-to-right source read at one time: bounds its attention weights
+
+
+class Source(NamedTuple):
+    """What a text grows from: the ids that are read, and the first token of the text's own part, where it has one."""
+
+    ids: Sequence[int] | NDArray[np.int64]
+    first: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a model is asked for the next token.
+
+    Attributes:
+        mask_id: by this token at its place; ``None``: by the token before.
+        source_segment: row of the segment table for the source.
+        segment: the same for the text.
+    """
+
+    mask_id: int | None = None
+    source_segment: int = 0
+    segment: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One text that was found.
+
+    Attributes:
+        ids: its tokens, without the end.
+        stopped: by the end token, by ``max_new``, or because the context is full.
+        log_prob: sum of the log-probabilities of its tokens, the end included, before temperature and filters.
+        score: the same divided by the length penalty.
+    """
+
+    ids: tuple[int, ...]
+    stopped: Stop
+    log_prob: float
+    score: float
+
+
+@dataclass(slots=True)
+class _Asked:
+    """One source on its way: how long its texts may be, and what has been found."""
+
+    number: int
+    source: Source
+    most: int
+    stopped: Stop  # what stops a text that reaches ``most``
+    found: list[Text] = field(default_factory=list)
+    lattice: Lattice | None = None
+    done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A search: how the model is asked, how tokens are chosen, what may not come, and whether lattices are kept."""
+
+    way: Way
+    settings: GenerateSettings
+    limits: Limits
+    lattices: bool = False
+
+
+@torch.inference_mode()
+def search(
+    model: Model, sources: Sequence[Source], asked: Search, first: int = 0,
+    keep: Callable[[int, Lattice], None] | None = None,
+) -> list[list[Text]]:  # fmt: skip
+    """The texts of each source, best first (samples: in their order), in the order of the sources.
+
+    Args:
+        model: is put into evaluation mode.
+        sources: any number; those of similar length are read together.
+        asked: what to do.
+        first: the number of the first source where these are a part of more; names the draws.
+        keep: takes the number and the lattice of each source, where lattices are kept.
+    """
+    model.eval()
+    context = model.settings.backbone.longest
+    waiting = [_begin(first + number, source, asked, context) for number, source in enumerate(sources)]
+    order = sorted(waiting, key=lambda one: -len(one.source.ids))
+    per = max(1, MOST_ROWS // asked.settings.rows)
+    with packed(model, min(len(order), per) * asked.settings.rows) as softmax:
+        while order:
+            count = max(1, min(per, MOST_SOURCE // max(1, len(order[0].source.ids))))
+            _Growth(model, softmax, order[:count], asked).run()
+            order = order[count:]
+    for one in waiting:
+        if keep is not None and one.lattice is not None:
+            keep(one.number, one.lattice)
+    return [one.found for one in waiting]
+
+
+def _begin(number: int, source: Source, asked: Search, context: int) -> _Asked:
+    most = max(1, min(asked.settings.max_new, context - len(source.ids)))
+    lattice = Lattice(asked.limits.end_id) if asked.lattices or asked.settings.compat != "none" else None
+    return _Asked(number, source, most, "limit" if most == asked.settings.max_new else "context", lattice=lattice)
+
+
+class _Growth:
+    """The texts of some sources, growing together, a token a step."""
+
+    def __init__(self, model: Model, softmax: Product, sources: list[_Asked], asked: Search) -> None:
+        self.model, self.softmax, self.asked = model, softmax, asked
+        self.settings, self.limits, self.way = asked.settings, asked.limits, asked.way
+        self.sources = sources
+        self.rows = asked.settings.rows
+        self.device = model.backbone.tokens.weight.device
+        self.tokens = torch.empty(len(sources), 1, 0, dtype=torch.int64, device=self.device)  # [B, R, T]
+        self.scores = torch.zeros(len(sources), 1, device=self.device)
+        self.ended = torch.zeros(len(sources), 1, device=self.device)
+        self.uniform = self._draws()
+        self.branches, self.lengths = self._read_sources()
+
+    def _draws(self) -> NDArray[np.float64]:
+        """[B, R, T] the uniform numbers of samples, each row's own."""
+        if self.settings.searches or self.settings.greedy:
+            return np.zeros((len(self.sources), self.rows, 0))
+        seed, most = self.settings.seed, max(one.most for one in self.sources)
+        return np.array(
+            [
+                [generator(seed, "generate", one.number, row).random(most) for row in range(self.rows)]
+                for one in self.sources
+            ]
+        )
+
+    def _read_sources(self) -> tuple[Past, torch.Tensor]:
+        """Branches that have read the sources, and the sources' lengths [B]."""
+        body = self.model.backbone
+        lengths = [len(one.source.ids) for one in self.sources]
+        width = max(lengths)
+        branches = body.new_branches(len(self.sources), width)
+        lengths_B = torch.tensor(lengths, device=self.device)
+        if width:
+            padded = torch.zeros(len(self.sources), width, dtype=torch.int64)
+            for row, one in enumerate(self.sources):
+                padded[row, : lengths[row]] = torch.as_tensor(one.source.ids)
+            full, padded = body.settings.sight == "full", padded.to(self.device)
+            for start in range(0, width, width if full else PIECE):
+                stop = width if full else min(width, start + PIECE)
+                branches.open_source(lengths_B, start, stop, full=full)
+                body.branch(padded[:, start:stop], self.way.source_segment, branches)
+        return branches, lengths_B
+
+    def run(self) -> None:
+        """Grows until every source has its texts."""
+        step = 0
+        states = self._first_states()
+        while True:
+            self._take(step, self._choose(step, states))
+            step += 1
+            self._leave_done()
+            if not self.sources:
+                return
+            states = self._next_states(step)
+
+    def _first_states(self) -> torch.Tensor:
+        """[B, 1, D] the states that the first token is chosen from."""
+        first = [one.source.first for one in self.sources]
+        ids = [] if first[0] is None else [torch.tensor([[token or 0] for token in first], device=self.device)]
+        self.branches.open_step(self.lengths, len(ids), int(self.way.mask_id is not None))
+        if ids:
+            self.lengths = self.lengths + 1
+        return self._read(ids)
+
+    def _next_states(self, step: int) -> torch.Tensor:
+        """[B, R, D] after the last token of each row."""
+        masks = self.rows if self.way.mask_id is not None else 0
+        context = self.model.settings.backbone.longest
+        positions = self.lengths + step - 1
+        if any(one.done for one in self.sources):  # one that waits to leave may stand at the end of the context
+            positions = positions.clamp(max=context - 1 - (masks > 0))
+        self.branches.open_step(positions, self.rows, masks)
+        return self._read([self.tokens[:, :, -1]])
+
+    def _read(self, ids: list[torch.Tensor]) -> torch.Tensor:
+        """The states that answer, of tokens already laid out; masks stand behind the tokens."""
+        mask = self.way.mask_id
+        if mask is not None:
+            rows = ids[0].shape[1] if ids else 1
+            ids = [*ids, torch.full((len(self.sources), rows), mask, device=self.device)]
+        states = self.model.backbone.branch(torch.cat(ids, 1), self.way.segment, self.branches)
+        return states if mask is None or len(ids) == 1 else states[:, -ids[-1].shape[1] :]
+
+    def _choose(self, step: int, states_BRD: torch.Tensor) -> Chosen:
+        count, rows, width = states_BRD.shape
+        logits = self.softmax(states_BRD.reshape(-1, width)).float()
+        totals_R1 = log_total(logits)
+        totals_BR1 = totals_R1.view(count, rows, 1)
+        tokens = self.tokens.flatten(0, 1)
+        compat, end = self.settings.compat != "none", self.limits.end_id
+        if not self.settings.searches:
+            return self._draw(step, logits, totals_R1, tokens)
+        self.limits.apply(logits, tokens, totals_R1 + BLOCKED if compat else float("-inf"))
+        logits_BRV = logits.view(count, rows, -1)
+        if compat:
+            return compatible(logits_BRV, totals_BR1, self.scores, self.ended, self.rows)
+        if self.settings.groups > 1:
+            return diverse(
+                logits_BRV, totals_BR1, self.scores, end, self.rows, self.settings.groups, self.settings.diversity
+            )
+        return standard(logits_BRV, totals_BR1, self.scores, end, self.rows)
+
+    def _draw(self, step: int, logits_RV: torch.Tensor, totals_R1: torch.Tensor, tokens_RT: torch.Tensor) -> Chosen:
+        """One token for each row by itself; all rows begin as copies of the first."""
+        count, rows = len(self.sources), self.rows
+        if len(logits_RV) < count * rows:
+            given = (logits_RV, totals_R1, tokens_RT)
+            logits_RV, totals_R1, tokens_RT = (x.repeat_interleave(rows, 0) for x in given)
+        raw = logits_RV
+        if self.limits != Limits(self.limits.end_id):
+            logits_RV = logits_RV.clone()
+            self.limits.apply(logits_RV, tokens_RT, float("-inf"))
+        drawn = torch.empty(0)
+        if not self.settings.greedy:
+            drawn = torch.from_numpy(self.uniform[:, :, step].reshape(-1).copy()).to(logits_RV.device)
+        ids = choose(logits_RV, self.settings, drawn)
+        gained = (raw.gather(1, ids[:, None]) - totals_R1).view(count, rows)
+        parents = torch.arange(rows, device=ids.device).expand(count, -1)
+        if self.scores.shape[1] < rows:
+            self.scores = self.scores.expand(-1, rows)
+            self.ended = self.ended.expand(-1, rows)
+            parents = torch.zeros_like(parents)
+        # a row that has ended goes on as a dummy, whose score is that of its end
+        scores = torch.where(self.ended > 0, self.scores, self.scores + gained)
+        return Chosen(ids.view(count, rows), parents, scores, parents[:, :0], scores[:, :0])
+
+    def _take(self, step: int, chosen: Chosen) -> None:
+        """Enters a step: texts that have ended are found, the others go on."""
+        before = self.tokens
+        end = -1 if self.limits.end_id is None else self.limits.end_id
+        was_ended = self.ended.gather(1, chosen.parents)
+        rows = chosen.parents[:, :, None].expand(-1, -1, step)
+        self.tokens = torch.cat([before.gather(1, rows), chosen.tokens[:, :, None]], 2)
+        self.scores = chosen.scores
+        ends = (chosen.tokens == end).to(was_ended.dtype)
+        self.branches.follow(chosen.parents)
+        if self.settings.compat != "none":
+            self.ended = ends
+        elif not self.settings.searches:
+            self.ended = torch.maximum(was_ended, ends)
+        else:
+            self.ended = torch.zeros_like(ends)
+            self._find_ended(step, before, chosen)
+        self._record(step, chosen)
+        for place, one in enumerate(self.sources):
+            if not one.done:
+                one.done = self._is_done(place, one, step)
+
+    def _find_ended(self, step: int, before_BRT: torch.Tensor, chosen: Chosen) -> None:
+        """Puts what a search has ended into the texts of its source."""
+        scores = chosen.ended_scores.tolist()
+        parents = chosen.ended_parents.tolist()
+        for place, one in enumerate(self.sources):
+            for parent, total in zip(parents[place], scores[place], strict=True):
+                if total > float("-inf") and not one.done:
+                    ids = tuple(before_BRT[place, parent].tolist())
+                    one.found.append(Text(ids, "end", total, self._worth(total, step + 1)))
+
+    def _record(self, step: int, chosen: Chosen) -> None:
+        """The lattice's frame: the beam and, behind it, what has ended."""
+        if all(one.lattice is None for one in self.sources):
+            return
+        tokens, parents, scores = (x.tolist() for x in (chosen.tokens, chosen.parents, chosen.scores))
+        ended, ended_parents = chosen.ended_scores.tolist(), chosen.ended_parents.tolist()
+        for place, one in enumerate(self.sources):
+            if one.lattice is None or one.done:
+                continue
+            frame = Frame(list(tokens[place]), list(parents[place]), list(scores[place]))
+            for parent, total in zip(ended_parents[place], ended[place], strict=True):
+                if total > float("-inf") and self.limits.end_id is not None:
+                    frame.tokens.append(self.limits.end_id)
+                    frame.parents.append(parent)
+                    frame.scores.append(total)
+            one.lattice.frames.append(frame)
+
+    def _worth(self, total: float, length: int) -> float:
+        alpha = self.settings.length_penalty
+        return total / ((5 + length) / 6) ** alpha if alpha > 0 else total
+
+    def _is_done(self, place: int, one: _Asked, step: int) -> bool:
+        """Whether a source has its texts; these are then complete and in order."""
+        last = step + 1 == one.most
+        if self.settings.compat != "none":
+            return self._done_compatibly(place, one, last)
+        if not self.settings.searches:
+            return self._done_singly(place, one, last)
+        if last:
+            for row, total in enumerate(self.scores[place].tolist()):
+                if total > float("-inf"):
+                    ids = tuple(self.tokens[place, row].tolist())
+                    one.found.append(Text(ids, one.stopped, total, self._worth(total, step + 1)))
+        one.found.sort(key=lambda text: -text.score)
+        del one.found[self.settings.best :]
+        if last or len(one.found) < self.settings.best:
+            return last
+        # no text that goes on can be worth more than its score now at the greatest length
+        return one.found[-1].score >= self._worth(float(self.scores[place].max()), one.most)
+
+    def _done_compatibly(self, place: int, one: _Asked, last: bool) -> bool:
+        if not last and not bool(self.ended[place].all()):
+            return False
+        assert one.lattice is not None
+        best = rank(one.lattice, Ranking(alpha=self.settings.length_penalty))
+        one.found = [Text(tuple(best.ids), "end" if best.ended else one.stopped, best.log_prob, best.score)]
+        return True
+
+    def _done_singly(self, place: int, one: _Asked, last: bool) -> bool:
+        """Rows of their own: done when each has ended or is long enough."""
+        if not last and not bool(self.ended[place].all()):
+            return False
+        for ids, total, ended in zip(
+            self.tokens[place].tolist(), self.scores[place].tolist(), self.ended[place].tolist(), strict=True
+        ):
+            text = tuple(ids[: ids.index(self.limits.end_id)] if ended else ids)
+            worth = self._worth(total, len(text) + bool(ended))
+            one.found.append(Text(text, "end" if ended else one.stopped, total, worth))
+        return True
+
+    def _leave_done(self) -> None:
+        """Sources that are done leave, once they are many enough to be worth moving the others."""
+        going = [place for place, one in enumerate(self.sources) if not one.done]
+        if going and len(going) > 0.75 * len(self.sources):
+            return
+        self.sources = [self.sources[place] for place in going]
+        if not going:
+            return
+        kept = torch.tensor(going, device=self.device)
+        self.branches.keep(kept)
+        self.tokens, self.scores, self.ended = self.tokens[kept], self.scores[kept], self.ended[kept]
+        self.lengths, self.uniform = self.lengths[kept], self.uniform[going]

@@ -1,0 +1,228 @@
+"""Measures of generated texts: ROUGE, BLEU, chrF, TER and METEOR through their libraries, and question generation's BLEU-4.
+
+Each is kept as numbers per text, [n, S], and a formula from their sums to the measure, so that intervals and tests resample
+texts without counting anew. All measures are 0 to 100; of TER less is better.
+
+====================  ==================================================================================
+rouge1 … rougeLsum    F of rouge-score (Lin 2004), with stemming, best reference; mean over texts
+bleu4                 corpus BLEU-4 of tokens between blanks (Papineni et al. 2002), no smoothing
+bleu, chrf, ter       sacrebleu's, with its signature (Post 2018)
+meteor                nltk's, where WordNet is at hand
+====================  ==================================================================================
+"""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from warmstart.base.errors import BadInput, unknown
+from warmstart.base.seeds import generator
+from warmstart.metrics.bootstrap import LEVEL, RESAMPLES, Interval
+from warmstart.metrics.measures import Array
+
+ROUGE = ("rouge1", "rouge2", "rougeL", "rougeLsum")
+SACRE = ("bleu", "chrf", "ter")
+NAMES = (*ROUGE, "bleu4", *SACRE, "meteor")
+PREFERRED = "rougeL"
+FALLBACK = "bleu4"  # needs no library
+EXTRA = "pip install 'warmstart[generation]'"
+ORDERS = 4
+
+References = Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Counted:
+    """A measure of n texts.
+
+    Attributes:
+        rows: [n, S] what each text adds.
+        formula: [B, S] sums → [B] values.
+        signature: how it was computed, where a library says so.
+    """
+
+    rows: Array
+    formula: Callable[[Array], Array]
+    signature: str = field(default="")
+
+    @property
+    def value(self) -> float:
+        """The measure of all texts."""
+        return float(self.formula(self.rows.sum(0, keepdims=True))[0])
+
+
+def available(name: str) -> bool:
+    """Whether the library of a measure is installed."""
+    try:
+        check_generated(name)
+    except BadInput:
+        return False
+    return True
+
+
+def check_generated(name: str, where: str = "--measure") -> None:
+    """Refuses an unknown measure, and one whose library is missing.
+
+    Raises:
+        BadInput: either.
+    """
+    if name not in (*NAMES, "loss"):
+        raise unknown("measure for this task", name, [*NAMES, "loss"], where)
+    package = "rouge_score" if name in ROUGE else "sacrebleu" if name in SACRE else "nltk" if name == "meteor" else ""
+    try:
+        if package == "rouge_score":
+            import rouge_score  # noqa: F401
+        elif package == "sacrebleu":
+            import sacrebleu  # noqa: F401
+        elif package == "nltk":
+            _wordnet()
+    except ImportError:
+        raise BadInput(
+            f"the measure {name} needs the package {package}", where=where, value=name,
+            allowed=f"{FALLBACK} and loss without it", next_step=EXTRA,
+        ) from None  # fmt: skip
+
+
+def count(name: str, texts: Sequence[str], references: References) -> Counted:
+    """The measure ``name`` of texts, each against one or more references.
+
+    Raises:
+        BadInput: as :func:`check_generated`.
+    """
+    check_generated(name)
+    if name in ROUGE:
+        return _rouge(name, texts, references)
+    if name == "bleu4":
+        return _bleu4(texts, references)
+    return _meteor(texts, references) if name == "meteor" else _sacre(name, texts, references)
+
+
+def interval_of(counted: Counted, seed: int, resamples: int = RESAMPLES) -> Interval:
+    """Percentile bootstrap interval; what is drawn are texts."""
+    draw, n = generator(seed, "bootstrap"), len(counted.rows)
+    values = []
+    for start in range(0, resamples, 100):
+        counts = draw.multinomial(n, np.full(n, 1 / n), size=min(100, resamples - start))
+        values.append(counted.formula(counts.astype(np.float64) @ counted.rows))
+    low, high = np.quantile(np.concatenate(values), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(counted.value, float(low), float(high))
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How much one system is above another, and how often chance alone would give as much."""
+
+    gain: float
+    p_value: float
+
+
+def randomised(first: Counted, second: Counted, seed: int, trials: int = 10_000) -> Difference:
+    """Paired approximate randomisation of two systems on the same texts (Riezler and Maxwell 2005), two-sided."""
+    gain = first.value - second.value
+    draw, total = generator(seed, "randomisation"), first.rows.sum(0) + second.rows.sum(0)
+    as_great = 0
+    for start in range(0, trials, 500):
+        stays = draw.integers(0, 2, (min(500, trials - start), len(first.rows))).astype(np.float64)
+        one = stays @ first.rows + (1 - stays) @ second.rows
+        found = first.formula(one) - first.formula(total - one)
+        as_great += int((np.abs(found) >= abs(gain) - 1e-12).sum())
+    return Difference(gain, (as_great + 1) / (trials + 1))
+
+
+def _mean(scores: Sequence[float], signature: str = "") -> Counted:
+    """The mean of numbers that each text has by itself."""
+    rows = np.stack([np.array(scores, np.float64), np.ones(len(scores))], 1)
+    return Counted(rows, lambda sums: 100 * sums[:, 0] / sums[:, 1], signature)
+
+
+def _rouge(name: str, texts: Sequence[str], references: References) -> Counted:
+    from importlib.metadata import version
+
+    from rouge_score.rouge_scorer import RougeScorer
+
+    scorer = RougeScorer([name], use_stemmer=True)
+    scores = [
+        max(scorer.score(reference, text)[name].fmeasure for reference in several)
+        for text, several in zip(texts, references, strict=True)
+    ]
+    return _mean(scores, f"rouge-score {version('rouge-score')}, F, stemming")
+
+
+def _bleu4(texts: Sequence[str], references: References) -> Counted:
+    rows = [_bleu_row(t.split(), [r.split() for r in several]) for t, several in zip(texts, references, strict=True)]
+    return Counted(np.array(rows, np.float64), _bleu_of, "BLEU-4, tokens between blanks, no smoothing")
+
+
+def _bleu_row(text: Sequence[str], references: Sequence[Sequence[str]]) -> list[int]:
+    """Right and all n-grams for n up to 4, the length, and that of the reference closest to it."""
+    row = []
+    for n in range(1, ORDERS + 1):
+        most: Counter[tuple[str, ...]] = Counter()
+        for reference in references:
+            most |= _grams(reference, n)
+        found = _grams(text, n)
+        row += [sum((found & most).values()), sum(found.values())]
+    closest = min((len(reference) for reference in references), key=lambda size: (abs(size - len(text)), size))
+    return [*row, len(text), closest]
+
+
+def _grams(tokens: Sequence[str], n: int) -> Counter[tuple[str, ...]]:
+    return Counter(tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1))
+
+
+def _bleu_of(sums: Array) -> Array:
+    right, told = sums[:, 0 : 2 * ORDERS : 2], sums[:, 1 : 2 * ORDERS : 2]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.where(right > 0, np.log(right / np.maximum(told, 1)), -np.inf).mean(1)
+        brevity = np.minimum(0, 1 - sums[:, -1] / np.maximum(sums[:, -2], 1))
+    found: Array = 100 * np.exp(logs + brevity)
+    return found
+
+
+def _sacre(name: str, texts: Sequence[str], references: References) -> Counted:
+    import sacrebleu.metrics as kinds
+
+    metric: Any = {"bleu": kinds.BLEU, "chrf": kinds.CHRF, "ter": kinds.TER}[name]()
+    most = max(map(len, references))
+    columns = [[several[i] if i < len(several) else None for several in references] for i in range(most)]
+    metric.corpus_score(list(texts), columns)  # so that the signature knows how many references there are
+    rows = np.array(metric._extract_corpus_statistics(list(texts), columns), np.float64)
+
+    def formula(sums: Array) -> Array:
+        return np.array([metric._compute_score_from_stats(row.tolist()).score for row in sums])
+
+    return Counted(rows, formula, str(metric.get_signature()))
+
+
+def _wordnet() -> Any:
+    """Nltk's WordNet.
+
+    Raises:
+        BadInput: its data is not at hand.
+    """
+    from nltk.corpus import wordnet
+
+    try:
+        wordnet.ensure_loaded()
+    except LookupError:
+        raise BadInput(
+            "METEOR needs the data of WordNet, which is not at hand", where="--measure", value="meteor",
+            allowed=", ".join(name for name in NAMES if name != "meteor"),
+            next_step="python -m nltk.downloader wordnet fetches it",
+        ) from None  # fmt: skip
+    return wordnet
+
+
+def _meteor(texts: Sequence[str], references: References) -> Counted:
+    from nltk.translate.meteor_score import meteor_score
+
+    wordnet = _wordnet()
+    scores = [
+        meteor_score([r.split() for r in several], text.split(), wordnet=wordnet)
+        for text, several in zip(texts, references, strict=True)
+    ]
+    return _mean([s if math.isfinite(s) else 0.0 for s in scores], "nltk METEOR")

@@ -1,0 +1,131 @@
+"""Keys and values of sources and of the branches that grow from each: what a search over continuations reads.
+
+A source is read once, and all its branches read the same keys. Each step appends one column for every branch; columns never
+move: who descends from whom is in the bias, one row per branch. So memory is source + branches x steps, not branches x
+source, and taking up another branch costs a row of the bias. A token that only asks (a mask) gets a column behind those of
+its step, which the next step overwrites.
+
+Keys lie transposed, as the product with the queries wants them on a CPU (3 to 4 times as fast).
+
+B sources, H query heads, G key heads, K width of a head, C columns, R branches of a source, T new tokens of a source.
+"""
+
+import torch
+from torch.nn import functional as F
+
+from warmstart.models.cache import LayerCache
+
+AHEAD = 8  # steps that room is made for at a time
+ALIGNED = 16  # columns come in multiples of it
+
+
+class BranchLayer(LayerCache):
+    """One layer's share: keys [B, G, K, C] and values [B, G, C, K]; new columns begin at ``at``."""
+
+    def __init__(self, keys: torch.Tensor, values: torch.Tensor) -> None:
+        super().__init__(torch.empty(0))
+        self.keys, self.values, self.at = keys, values, 0
+
+    def read(self, q_BHTK: torch.Tensor, k_BGTK: torch.Tensor, v_BGTK: torch.Tensor) -> torch.Tensor:
+        """Takes new keys and values in and reads all that ``bias`` [B, 1 or H, T, C] shows, [B, H, T, K]."""
+        count, heads, new, width = q_BHTK.shape
+        groups, seen = self.keys.shape[1], self.at + new
+        self.keys[:, :, :, self.at : seen] = k_BGTK.transpose(2, 3)
+        self.values[:, :, self.at : seen] = v_BGTK
+        q = (q_BHTK * width**-0.5).reshape(count * groups, -1, width)  # heads that share keys stand together
+        # All columns, filled or not: the product copies what is not in one piece, and that costs more than a few columns.
+        scores = torch.bmm(q, self.keys.flatten(0, 1))
+        scores.view(count, heads, new, -1).add_(self.bias)
+        shares = scores.softmax(-1, dtype=torch.float32).to(scores.dtype)  # quicker than in bfloat16
+        return torch.bmm(shares, self.values.flatten(0, 1)).view(count, heads, new, width)
+
+    def widen(self, more: int) -> None:
+        """Makes room for more columns."""
+        self.keys, self.values = F.pad(self.keys, (0, more)), F.pad(self.values, (0, 0, 0, more))
+
+
+class Branches:
+    """All layers' keys and values, and what each branch sees.
+
+    Args:
+        layers: how many.
+        shape: [B, G, C, K] of one layer.
+        dtype: of keys, values and bias.
+        device: of all.
+    """
+
+    def __init__(self, layers: int, shape: tuple[int, int, int, int], dtype: torch.dtype, device: torch.device) -> None:
+        count, groups, columns, width = shape
+        self.columns = columns
+
+        def room(*sizes: int) -> torch.Tensor:
+            return torch.zeros(count, groups, *sizes, dtype=dtype, device=device)
+
+        self.layers = [BranchLayer(room(width, columns), room(columns, width)) for _ in range(layers)]
+        self.sight = torch.full((count, 1, columns), float("-inf"), dtype=dtype, device=device)  # [B, R, C]
+        self.positions = torch.empty(0, dtype=torch.int64, device=device)  # of the tokens that are read next
+        self.places = torch.zeros(count, columns, dtype=torch.int64, device=device)  # of what stands in each column
+        self.at = 0
+
+    def open_source(self, lengths_B: torch.Tensor, start: int, stop: int, *, full: bool) -> None:
+        """Lays out columns ``start`` to ``stop`` of the sources, padded at their end; a token sees all or what came before.
+
+        Where all is seen, these are all columns.
+        """
+        place = torch.arange(stop, device=lengths_B.device)
+        inside = place < lengths_B[:, None]
+        seen = inside[:, None, :] if full else (place <= place[start:, None]).expand(len(lengths_B), -1, -1)
+        self.sight[:, 0, :stop].masked_fill_(inside, 0.0)
+        self.positions = place[start:].expand(len(lengths_B), -1)
+        bias = self.sight.new_full((len(lengths_B), stop - start, self.columns), float("-inf"))
+        bias[:, :, :stop].masked_fill_(seen, 0.0)
+        self._lay(bias)
+        self.at = stop
+
+    def open_step(self, positions_B: torch.Tensor, tokens: int, masks: int) -> None:
+        """Lays out the next columns: one for each of ``tokens`` (of as many branches), behind them those of ``masks``.
+
+        Args:
+            positions_B: of the token that each branch of a source reads next; its mask stands one further.
+            tokens: branches that have a token to read: R, or 0 before the first.
+            masks: branches that ask with a mask: R or 0.
+        """
+        count, rows = len(positions_B), tokens or masks
+        if self.at + tokens + masks > self.columns:
+            self._widen(AHEAD * rows + masks)
+        own = torch.eye(rows, dtype=torch.bool, device=positions_B.device)
+        if tokens:
+            self.sight[:, :, self.at : self.at + tokens].masked_fill_(own, 0.0)
+        bias = [self.sight] if tokens else []
+        if masks:
+            asking = self.sight.clone()
+            asking[:, :, self.at + tokens : self.at + tokens + masks].masked_fill_(own, 0.0)
+            bias.append(asking)
+        offsets = torch.tensor([0] * tokens + [int(tokens > 0)] * masks, device=positions_B.device)
+        self.positions = positions_B[:, None] + offsets.expand(count, -1)
+        self._lay(torch.cat(bias, 1))
+        self.at += tokens
+
+    def _lay(self, bias_BTC: torch.Tensor) -> None:
+        self.places[:, self.at : self.at + self.positions.shape[1]] = self.positions
+        for layer in self.layers:
+            layer.at, layer.bias = self.at, bias_BTC.unsqueeze(1)
+
+    def _widen(self, more: int) -> None:
+        more += -(self.columns + more) % ALIGNED
+        self.columns += more
+        self.sight = F.pad(self.sight, (0, more), value=float("-inf"))
+        self.places = F.pad(self.places, (0, more))
+        for layer in self.layers:
+            layer.widen(more)
+
+    def follow(self, parents_BR: torch.Tensor) -> None:
+        """Branch r of each source goes on from what branch ``parents[r]`` sees."""
+        rows = parents_BR[:, :, None].expand(-1, -1, self.columns)
+        self.sight = self.sight.gather(1, rows)
+
+    def keep(self, sources: torch.Tensor) -> None:
+        """Only some of the sources go on."""
+        for layer in self.layers:
+            layer.keys, layer.values = layer.keys[sources], layer.values[sources]
+        self.sight, self.places = self.sight[sources], self.places[sources]

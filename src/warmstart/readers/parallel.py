@@ -1,0 +1,50 @@
+"""Parallel text: line i of one file belongs to line i of another. Both are read as streams, also packed ones."""
+
+import os
+from collections.abc import Iterator
+from itertools import zip_longest
+
+from warmstart.base.errors import BadInput
+from warmstart.readers.opening import lines
+from warmstart.readers.rows import Row
+
+
+def parallel_files(path: str) -> list[str]:
+    """The files of ``source,target``; none where ``path`` is no such pair."""
+    return [] if os.path.exists(path) or "," not in path else path.split(",")
+
+
+def parallel_rows(path: str, encoding: str = "utf-8") -> Iterator[Row]:
+    """Rows with ``source`` and ``target`` of two text files, named with a comma between.
+
+    Raises:
+        BadInput: not two files, one that cannot be read, files of different length, or an empty line.
+    """
+    files = parallel_files(path)
+    if len(files) != 2:
+        raise BadInput(
+            "parallel text is two files", where=path, value=len(files), allowed="source.txt,target.txt",
+            next_step="name both with a comma between and no blank",
+        )  # fmt: skip
+    counts = [0, 0]
+    for sides in zip_longest(*(lines(file, encoding) for file in files)):
+        for side, line in enumerate(sides):
+            counts[side] += line is not None
+        if None in sides:
+            continue  # to the end of the longer one, to say both counts
+        yield Row(dict(zip(("source", "target"), (_text(s) for s in sides), strict=True)), f"{files[0]}:{counts[0]}")
+    if counts[0] != counts[1]:
+        raise BadInput(
+            "the two files have different numbers of lines", where=path, value=f"{counts[0]:,} and {counts[1]:,}",
+            allowed="equally many", next_step="check that they belong together",
+        )  # fmt: skip
+
+
+def plain_sources(path: str, encoding: str = "utf-8") -> Iterator[Row]:
+    """Rows with a ``source`` for each line of a text file."""
+    for number, line in enumerate(lines(path, encoding), start=1):
+        yield Row({"source": _text(line)}, f"{path}:{number}")
+
+
+def _text(line: str) -> str:
+    return line.removesuffix("\n")

@@ -1,0 +1,226 @@
+"""A source and the target to be generated from it, in one sequence; sight makes the generator (s2s-ft; Bao et al. 2021).
+
+The source is turn 0, target token i is turn i, counted from 1. So the source sees itself, and target i the source and the
+targets up to i. A left-to-right backbone keeps the sight that it has learned: turns 0 1 2 …
+
+Three algorithms say how the target is learned. Drawn noise (:mod:`~warmstart.example.noise`) falls anew in every epoch.
+Without a draw nothing is noised, and the goal asks for exactly what decoding will be asked for; ``masked`` has no such form
+of its own, so it then asks as ``pseudo-masked`` does.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from warmstart.base.errors import BadInput
+from warmstart.example.example import Example, Goal, Ints
+from warmstart.example.record import Record, Target
+from warmstart.tasks.framing import Cut, Frame, Parts
+from warmstart.text.clean import clean
+
+if TYPE_CHECKING:
+    from warmstart.text.tokenizer import Tokenizer
+
+Draw = np.random.Generator
+
+
+class Pair(NamedTuple):
+    """A framed source and target, ids without noise: [S] and [T]; ``turns`` [T] of the target, from 1."""
+
+    source: Ints
+    target: Ints
+    turns: Ints
+
+
+def seq2seq(record: Record, parts: Parts, frame: Frame, draw: Draw | None = None) -> list[Example]:
+    """One Example, with the goal ``lm`` on the target; ``draw`` brings the noise.
+
+    Raises:
+        BadInput: span ids that are no rising row from 1.
+    """
+    algorithm = frame.spec.seq2seq.algorithm
+    if algorithm == "causal":
+        return [causal(parts, frame, draw)]
+    pair = Pair(
+        np.concatenate([[frame.start], parts.texts[0], [frame.delimiter]]),
+        np.append(parts.texts[1], frame.extract),
+        _turns(record, len(parts.texts[1]) + 1),
+    )
+    if algorithm == "masked" and draw is not None:
+        return [masked(pair, frame, draw)]
+    return [pseudo_masked(pair, frame, draw)]
+
+
+def causal(parts: Parts, frame: Frame, draw: Draw | None) -> Example:
+    """Each target token predicts the next.
+
+    Worked example, with one word a token: source ``he sings``, target ``a song`` gives::
+
+        ids     [CLS]  he  sings  [SEP]  a     song
+        turns   0      0   0      1      2     3
+        lm      read 3 4 5 → a song [SEP]
+    """
+    source = np.append([frame.start], parts.texts[0])
+    target = np.append([frame.delimiter], parts.texts[1])
+    labels = np.append(parts.texts[1], frame.extract)
+    if draw is not None and frame.noise is not None:
+        source = np.append(source[:1], frame.noise.sprinkled(source[1:], frame.spec.seq2seq.source_noise, draw))
+        target = np.append(target[:1], frame.noise.sprinkled(target[1:], target_noise(frame), draw))
+    count = len(source) + len(target)
+    reads = np.arange(len(source), count)
+    turns = np.maximum(np.arange(count) - len(source) + 1, 0) if frame.full else np.arange(count)
+    return Example(
+        np.concatenate([source, target]), turns, np.arange(count), {"lm": Goal.each(reads, labels)},
+        segments(frame, len(source), len(target)),
+    )  # fmt: skip
+
+
+def masked(pair: Pair, frame: Frame, draw: Draw) -> Example:
+    """Some target tokens are noised, and their own places predict them.
+
+    Worked example: of ``a song [SEP]`` the second is chosen::
+
+        ids     [CLS]  he  sings  [SEP]  a  [MASK]  [SEP]
+        turns   0      0   0      0      1  2       3
+        lm      read 5 → song
+    """
+    assert frame.noise is not None
+    settings = frame.spec.seq2seq
+    count = max(1, int(target_noise(frame) * len(pair.target)))
+    count = min(count, settings.most_masked or count)
+    chosen = np.sort(draw.permutation(len(pair.target))[:count])
+    target = pair.target.copy()
+    target[chosen] = frame.noise.on(pair.target[chosen], draw)
+    source = _noised_source(pair, frame, draw)
+    total = len(source) + len(target)
+    return Example(
+        np.concatenate([source, target]), np.append(np.zeros_like(source), pair.turns), np.arange(total),
+        {"lm": Goal.each(len(source) + chosen, pair.target[chosen])}, segments(frame, len(source), len(target)),
+    )  # fmt: skip
+
+
+def pseudo_masked(pair: Pair, frame: Frame, draw: Draw | None) -> Example:
+    """Beside every target token stands a mask at the same position, which predicts it from what comes before.
+
+    What a mask becomes by noise may also stand in the place of the true token. Worked example, without noise::
+
+        ids        [CLS]  he  sings  [SEP]  a  song  [SEP]  [MASK]  [MASK]  [MASK]
+        turns      0      0   0      0      1  2     3      -1      -2      -3
+        positions  0      1   2      3      4  5     6      4       5       6
+        lm         read 7 8 9 → a song [SEP]
+    """
+    assert frame.noise is not None
+    source, target = pair.source, pair.target
+    pseudo = np.full(len(target), frame.noise.mask)
+    if draw is not None:
+        source, pseudo = _noised_source(pair, frame, draw), frame.noise.on(target, draw)
+        target = np.where(draw.random(len(target)) < target_noise(frame), pseudo, target)
+    first, count = len(source), len(source) + len(target)
+    places = np.arange(first, count)
+    return Example(
+        np.concatenate([source, target, pseudo]),
+        np.concatenate([np.zeros_like(source), pair.turns, -pair.turns]),
+        np.concatenate([np.arange(count), places]),
+        {"lm": Goal.each(places + len(target), pair.target)},
+        segments(frame, first, 2 * len(target)),
+    )
+
+
+def target_noise(frame: Frame) -> float:
+    """The share of target tokens that are noised."""
+    asked = frame.spec.seq2seq.target_noise
+    return (0.5 if frame.full else 0.0) if asked is None else asked
+
+
+def segments(frame: Frame, source: int, target: int) -> Ints | None:
+    """Rows of the segment table for so many tokens; a left-to-right backbone has none."""
+    settings = frame.spec.seq2seq
+    if not frame.full:
+        return None
+    return np.repeat([settings.source_segment, settings.target_segment], [source, target])
+
+
+def _noised_source(pair: Pair, frame: Frame, draw: Draw) -> Ints:
+    assert frame.noise is not None
+    inner = frame.noise.sprinkled(pair.source[1:-1], frame.spec.seq2seq.source_noise, draw)
+    return np.concatenate([pair.source[:1], inner, pair.source[-1:]])
+
+
+def _turns(record: Record, count: int) -> Ints:
+    """[T] turns of a target: 1 2 3 …, or the blocks that its Record names, whose tokens are predicted together."""
+    spans = record.label.spans if isinstance(record.label, Target) else None
+    if spans is None:
+        return np.arange(1, count + 1)
+    found = np.array(spans[:count], np.int64)
+    if len(found) == count - 1:
+        found = np.append(found, found[-1:].max(initial=0) + 1)  # the end is a block of its own
+    if len(found) != count or found[0] < 1 or (np.diff(found) < 0).any():
+        raise BadInput(
+            "span ids have to rise from 1, one for each sub-word of the target", where=record.where, value=list(spans),
+            allowed=f"{count - 1} numbers such as 1, 1, 2", next_step="mend the row or leave spans out",
+        )  # fmt: skip
+    return found
+
+
+def source_room(frame: Frame) -> int:
+    """The most tokens of a source that are read, without special ones."""
+    settings, specials = frame.spec.seq2seq, 1 if frame.spec.seq2seq.algorithm == "causal" else 2
+    left = frame.spec.frame.context - settings.target_limit
+    return min(left, settings.source_limit or left) - specials
+
+
+def cut_pair(record: Record, parts: Parts, frame: Frame) -> Cut:
+    """Cuts source and target at their ends to their limits, or refuses them.
+
+    Raises:
+        BadInput: one is too long and is to be refused.
+    """
+    source, target = parts.texts
+    settings, room = frame.spec.seq2seq, source_room(frame)
+    most = settings.target_limit - 1
+    if len(source) > room and frame.spec.frame.long_text == "refuse":
+        raise BadInput(
+            "the source has more tokens than its limit", where=record.where, value=len(source), allowed=f"at most {room}",
+            next_step="use --long-text cut, a greater --source-limit or a model with a larger context",
+        )  # fmt: skip
+    if len(target) > most and settings.long_target == "refuse":
+        raise BadInput(
+            "the target has more tokens than its limit", where=record.where, value=len(target), allowed=f"at most {most}",
+            next_step="use --long-target cut or a greater --target-limit",
+        )  # fmt: skip
+    kept = replace(parts, texts=(source[:room], target[:most]))
+    needed = len(source) + len(target) + 2 + (settings.algorithm != "causal")
+    return Cut(kept, needed, len(parts) - len(kept), targets=int(len(target) > most))
+
+
+def encode_pairs(records: Sequence[Record], tokenizer: "Tokenizer", rules: Sequence[str]) -> Iterator[Parts]:
+    """The ids of sources and targets; sub-words that are given as such are looked up, and a missing target is empty."""
+    texts = [side for record in records for side in (record.texts["source"], _target(record))]
+    whole = [clean(text, rules) for text in texts if isinstance(text, str)]
+    encoded = iter(tokenizer.encode_batch(whole))
+    for number, record in enumerate(records):
+        sides = texts[2 * number : 2 * number + 2]
+        ids = [next(encoded) if isinstance(side, str) else look_up(side, tokenizer, record.where) for side in sides]
+        yield Parts(tuple(ids))
+
+
+def look_up(pieces: Sequence[str], tokenizer: "Tokenizer", where: str) -> Ints:
+    """The ids of sub-words.
+
+    Raises:
+        BadInput: the vocabulary does not hold one.
+    """
+    missing = next((piece for piece in pieces if not tokenizer.has(piece)), None)
+    if missing is not None:
+        raise BadInput(
+            "a sub-word that the vocabulary does not hold", where=where, value=missing,
+            next_step="give the text instead of a list, or sub-words of this model's own tokenizer",
+        )  # fmt: skip
+    return np.array([tokenizer.id(piece) for piece in pieces], np.int64)
+
+
+def _target(record: Record) -> str | tuple[str, ...]:
+    label = record.label if isinstance(record.label, Target) else Target()
+    return label.text if label.pieces is None else label.pieces

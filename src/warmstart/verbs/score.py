@@ -1,0 +1,104 @@
+"""``warmstart score``: texts of any system against a labelled file, baselines, and a paired test between two systems."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from warmstart.base.console import say
+from warmstart.base.errors import BadInput
+from warmstart.evaluation.generated import shown_measures
+from warmstart.example.record import Record, Target
+from warmstart.metrics.cleanup import CLEANUPS, group_references, lead
+from warmstart.metrics.generated import FALLBACK, check_generated, count, interval_of, randomised
+from warmstart.readers.opening import lines
+from warmstart.readers.rows import TABLES, rows
+from warmstart.tasks.dataset import read_records
+from warmstart.verbs.accounts import signatures_in_words
+
+BASELINES: dict[str, Callable[[str], str]] = {"lead3": lead, "copy": str}
+"""Name of a system that needs no model → what it makes of a source."""
+
+
+def score(
+    data: str,
+    predictions: str,
+    against: str | None = None,
+    measures: Sequence[str] = (),
+    cleanup: str = "none",
+    grouped: bool = False,
+    encoding: str = "utf-8",
+) -> dict[str, Any]:
+    """{"metrics", "intervals", "examples", "signatures"}; with ``against`` also "against" and "difference".
+
+    Args:
+        data: rows with source and target, in any form that a sequence-to-sequence task reads.
+        predictions: texts in the same order: a text file with one per line, a table with a column ``prediction``, or a
+            baseline: ``lead3`` (the first three sentences of the source), ``copy`` (the source).
+        against: another system, in the same forms.
+        measures: names; without them all whose libraries are there.
+        cleanup: rules for texts before they are scored.
+        grouped: whether all targets of one source are references for each of its texts, as question generation has it.
+        encoding: of the files.
+
+    Raises:
+        BadInput: another number of texts than rows, an unknown measure or one whose library is missing, a broken file.
+    """
+    for name in measures:
+        check_generated(name, "--measures")
+    records = list(read_records("seq2seq", data, (), encoding))
+    sources = [_text(record.texts["source"]) for record in records]
+    targets = [_target(record) for record in records]
+    clean = CLEANUPS[cleanup]
+    references = group_references(sources, targets) if grouped else [[target] for target in targets]
+    references = [[clean(text) for text in several] for several in references]
+    names = list(measures) or shown_measures(FALLBACK)
+
+    def counted(system: str, where: str) -> dict[str, Any]:
+        texts = [clean(text) for text in _texts(system, sources, encoding, where)]
+        return {name: count(name, texts, references) for name in names}
+
+    ours = counted(predictions, "--predictions")
+    result: dict[str, Any] = _told(ours) | {"examples": len(records)}
+    if against is not None:
+        theirs = counted(against, "--against")
+        found = {name: randomised(ours[name], theirs[name], 0) for name in names}
+        result["against"] = _told(theirs)
+        result["difference"] = {name: {"gain": one.gain, "p_value": one.p_value} for name, one in found.items()}
+    for line in signatures_in_words(result["signatures"]):
+        say(line)
+    return result
+
+
+def _told(counted: dict[str, Any]) -> dict[str, Any]:
+    bounds = {name: interval_of(one, 0) for name, one in counted.items()}
+    return {
+        "metrics": {name: one.value for name, one in counted.items()},
+        "intervals": {name: [one.low, one.high] for name, one in bounds.items()},
+        "signatures": {name: one.signature for name, one in counted.items()},
+    }
+
+
+def _texts(system: str, sources: Sequence[str], encoding: str, where: str) -> list[str]:
+    """The texts of a system, one for each source."""
+    if system in BASELINES and not Path(system).exists():
+        return [BASELINES[system](source) for source in sources]
+    if Path(system).suffixes[:1] and any(system.removesuffix(".gz").endswith(ending) for ending in TABLES):
+        found = [str(row.fields.get("prediction", "")) for row in rows(system, encoding)]
+    else:
+        found = [line.removesuffix("\n") for line in lines(system, encoding)]
+    if len(found) != len(sources):
+        raise BadInput(
+            "another number of texts than rows to judge by", where=f"{where} {system}",
+            value=f"{len(found):,} and {len(sources):,}", allowed="equally many",
+            next_step="check that they belong together",
+        )  # fmt: skip
+    return found
+
+
+def _text(value: str | tuple[str, ...]) -> str:
+    return value if isinstance(value, str) else " ".join(value)
+
+
+def _target(record: Record) -> str:
+    assert isinstance(record.label, Target)
+    return record.label.text if record.label.pieces is None else " ".join(record.label.pieces)

@@ -1,0 +1,334 @@
+"""The one search against brute force: whole texts read anew, and s2s-ft's rules written out one by one."""
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from warmstart.base.errors import BadInput
+from warmstart.decode.lattice import Lattice, Ranking, rank
+from warmstart.decode.limits import Limits
+from warmstart.decode.packed import log_total, top
+from warmstart.decode.search import Search, Source, Text, Way, search
+from warmstart.decode.settings import GenerateSettings, check_search
+from warmstart.example.batch import collate
+from warmstart.example.example import Example
+from warmstart.example.noise import Noise
+from warmstart.example.record import Record
+from warmstart.models.branches import AHEAD, ALIGNED, Branches
+from warmstart.models.model import Model
+from warmstart.models.presets import preset
+from warmstart.models.settings import ModelSettings
+from warmstart.tasks.framing import Frame, Parts
+from warmstart.tasks.seq2seq import seq2seq
+from warmstart.tasks.spec import FrameSettings, Seq2SeqSettings, TaskSpec
+
+START, SEP, MASK, VOCABULARY = 1, 2, 3, 24
+KINDS = ("pseudo-masked", "relative", "causal", "left-to-right", "rotary", "lstm")
+MASKED = ("pseudo-masked", "relative")  # the second with a bias of distances
+
+
+def make(kind: str, seed: int = 1) -> Model:
+    changes: dict[str, Any] = {"vocab_size": VOCABULARY, "context": 40, "init_std": 0.35}
+    if kind == "lstm":
+        changes |= {"layers": 2, "width": 32, "cells": 48}
+        return Model.fresh(ModelSettings(backbone=preset("lstm-tiny", **changes)), seed).eval()
+    if kind == "relative":
+        changes |= {"relative_bins": 8, "relative_distance": 12}
+    if kind in (*MASKED, "causal"):
+        changes |= {"sight": "full", "segments": 2, "embedding_norm": True, "lm_transform": True}
+    if kind == "rotary":
+        name = "modern-mini"
+        changes |= {"layers": 2, "width": 32, "heads": 4, "kv_heads": 2, "hidden": 64}
+    else:
+        name = "gpt1-tiny"
+    return Model.fresh(ModelSettings(backbone=preset(name, **changes)), seed).eval()
+
+
+def frame(kind: str) -> Frame:
+    full = kind in (*MASKED, "causal")
+    algorithm = "pseudo-masked" if kind in MASKED else "causal"
+    settings = FrameSettings(context=40, sight="full" if full else "causal", lm=False)
+    spec = TaskSpec(kind="seq2seq", frame=settings, seq2seq=Seq2SeqSettings(algorithm=algorithm, target_limit=12))  # type: ignore[arg-type]
+    return Frame(spec, START, SEP, SEP, noise=Noise(MASK, VOCABULARY))
+
+
+def way(kind: str) -> Way:
+    return Way(MASK if kind in MASKED else None, 0, 1)
+
+
+def source(kind: str, ids: list[int]) -> Source:
+    return Source([START, *ids, SEP]) if kind in MASKED else Source([START, *ids], SEP)
+
+
+def sources(*lengths: int) -> list[list[int]]:
+    rng = np.random.default_rng(0)
+    return [rng.integers(4, VOCABULARY, n).tolist() for n in lengths]
+
+
+@torch.no_grad()
+def log_probs(model: Model, kind: str, ids: list[int], text: tuple[int, ...]) -> torch.Tensor:
+    """[V] of the token after ``text``: the training frame read from its beginning, asked at its last place."""
+    parts = Parts((np.array(ids, np.int64), np.array(text, np.int64)))
+    [example] = seq2seq(Record({}), parts, frame(kind))
+    states = model.backbone(collate([[example]]), None, torch.tensor([int(example.goals["lm"].reads[-1])]))
+    return model.next_token_logits(states)[0].log_softmax(-1)
+
+
+def found(
+    model: Model, kind: str, given: list[list[int]], limits: Limits | None = None, **changes: Any
+) -> list[list[Text]]:
+    settings = GenerateSettings.model_validate({"max_new": 8, "greedy": True} | changes)
+    limits = limits or Limits(SEP, settings.min_new, settings.no_repeat)
+    return search(model, [source(kind, ids) for ids in given], Search(way(kind), settings, limits))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_loss_is_what_decoding_gives(kind: str) -> None:
+    """Check 2 of the specification: the training loss of target i = the log-probability that decoding gives at step i.
+
+    Witness: the goal's losses without noise; decoding is forced along the target by a prefix.
+    """
+    model, ids, target = make(kind), sources(6)[0], (9, 5, 17, 8)
+    [example] = seq2seq(Record({}), Parts((np.array(ids), np.array(target))), frame(kind))
+    losses = model.judge_tokens(collate([[example]])).losses
+    for length in range(1, len(target) + 1):
+        [[text]] = found(model, kind, [ids], Limits(None, prefix=target), max_new=length)
+        assert text.ids == target[:length]
+        assert text.log_prob == pytest.approx(-float(losses[:length].sum()), abs=2e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_greedy_equals_reading_anew(kind: str) -> None:
+    """Witness: the likeliest token after the whole text so far, read without a cache; unequal sources in one batch."""
+    model, given = make(kind), sources(6, 1, 11, 20, 3)
+    stops = set()
+    for ids, [ours] in zip(given, found(model, kind, given), strict=True):
+        text: tuple[int, ...] = ()
+        total = 0.0
+        while len(text) < 8:
+            scores = log_probs(model, kind, ids, text)
+            token = int(scores.argmax())
+            total += float(scores[token])
+            if token == SEP:
+                break
+            text = (*text, token)
+        assert (ours.ids, ours.log_prob) == (text, pytest.approx(total, abs=1e-4))
+        stops.add(ours.stopped)
+    assert stops <= {"end", "limit"}
+
+
+def slow_beams(
+    model: Model, kind: str, ids: list[int], beam: int, most: int, alpha: float
+) -> list[tuple[float, tuple[int, ...]]]:
+    """All steps of a beam search, with every candidate sorted and nothing stopped early."""
+    alive: list[tuple[float, tuple[int, ...]]] = [(0.0, ())]
+    pool = []
+    worth = lambda total, length: total / ((5 + length) / 6) ** alpha  # noqa: E731
+    for step in range(1, most + 1):
+        every = []
+        for total, text in alive:
+            scores = log_probs(model, kind, ids, text)
+            every += [(total + float(scores[token]), (*text, token)) for token in range(VOCABULARY)]
+        every.sort(key=lambda one: -one[0])
+        pool += [(worth(total, step), text[:-1]) for total, text in every[:beam] if text[-1] == SEP]
+        alive = [one for one in every if one[1][-1] != SEP][:beam]
+    pool += [(worth(total, most), text) for total, text in alive]
+    return sorted(pool, key=lambda one: -one[0])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("alpha", [0.0, 0.9])
+def test_beams_equal_brute_force(kind: str, alpha: float) -> None:
+    """Witness: a search that reads every text anew, sorts all candidates and never stops early."""
+    model, given = make(kind), sources(5, 9)
+    ours = found(model, kind, given, beam=3, best=3, max_new=6, length_penalty=alpha)
+    for ids, texts in zip(given, ours, strict=True):
+        theirs = slow_beams(model, kind, ids, 3, 6, alpha)[:3]
+        assert [text.ids for text in texts] == [text for _, text in theirs]
+        assert [text.score for text in texts] == pytest.approx([score for score, _ in theirs], abs=1e-4)
+
+
+def blocked(text: tuple[int, ...], n: int, ignored: set[int]) -> set[int]:
+    """The tokens that would repeat n tokens."""
+    last = text[len(text) - n + 1 :]
+    if len(text) < n or set(last) & ignored:
+        return set()
+    following = [text[i + n - 1] for i in range(len(text) - n + 1) if text[i : i + n - 1] == last]
+    return set(following) - ignored
+
+
+Node = tuple[float, int, int]  # score, token, parent
+
+
+def frames_of(
+    model: Model, kind: str, ids: list[int], beam: int, most: int, least: int, n: int, ignored: set[int]
+) -> list[list[Node]]:
+    """The steps of s2s-ft's search as its specification says them."""
+    frames: list[list[Node]] = []
+    rows: list[tuple[float, tuple[int, ...]]] = [(0.0, ())]
+    while len(frames) < most and not (frames and all(token == SEP for _, token, _ in frames[-1])):
+        every = []
+        for place, (total, text) in enumerate(rows):
+            scores = log_probs(model, kind, ids, text).tolist()
+            for token in blocked(text, n, ignored) | ({SEP} if len(frames) < least else set()):
+                scores[token] = -1e4
+            ended = -1e4 if text and text[-1] == SEP else 0.0
+            best = sorted(range(VOCABULARY), key=lambda t: -scores[t])[:beam]
+            every += [(total + ended + scores[t], t, place) for t in best]
+        frames.append(sorted(every, key=lambda one: -one[0])[:beam])
+        rows = [(total, (*rows[place][1], token)) for total, token, place in frames[-1]]
+    return frames
+
+
+def chosen(frames: list[list[Node]], alpha: float) -> tuple[int, ...]:
+    """Among all that end, or stand in the last frame, the best by its score over ((5 + length) / 6) ** alpha."""
+    best, at = -math.inf, (0, 0)
+    for number, kept in enumerate(frames):
+        for place, (total, token, _) in enumerate(kept):
+            score = total / ((5 + number + 1) / 6) ** alpha if alpha > 0 else total
+            if (token == SEP or number == len(frames) - 1) and score > best:
+                best, at = score, (number, place)
+    number, place = at
+    path: list[int] = []
+    for kept in reversed(frames[: number + 1]):
+        path.append(kept[place][1])
+        place = kept[place][2]
+    text = tuple(path[::-1])
+    return text[: text.index(SEP)] if SEP in text else text
+
+
+@pytest.mark.parametrize("kind", ["pseudo-masked", "causal"])
+@pytest.mark.parametrize(("alpha", "least", "n"), [(0.0, 1, 3), (0.9, 3, 2), (0.0, 0, 1)])
+def test_compat_is_s2s_fts_search(kind: str, alpha: float, least: int, n: int) -> None:
+    """Witness: the rules of the specification transcribed in this file."""
+    model, given, ignored = make(kind, 3), sources(5, 9, 2), (7, 8, 9)
+    limits = Limits(SEP, least, n, ignored)
+    ours = found(model, kind, given, limits, beam=3, max_new=7, length_penalty=alpha, compat="s2s-ft")
+    for ids, [text] in zip(given, ours, strict=True):
+        assert text.ids == chosen(frames_of(model, kind, ids, 3, 7, least, n, set(ignored)), alpha)
+
+
+def test_limits_hold() -> None:
+    """Invariants of the texts: no n-gram twice but through ignored words, no forbidden word, no early end, the prefix."""
+    model, given = make("causal", 5), sources(6, 9, 4, 12)
+    plain = found(model, "causal", given, max_new=16, beam=4, best=4)
+    assert any(len(set(itertools.pairwise(text.ids))) < len(text.ids) - 1 for texts in plain for text in texts)
+    frequent = max(
+        range(4, VOCABULARY), key=lambda token: sum(text.ids.count(token) for texts in plain for text in texts)
+    )
+    pairs = [pair for texts in plain for text in texts for pair in itertools.pairwise(text.ids)]
+    pair = next(pair for pair in pairs if frequent not in pair)
+    limits = Limits(SEP, 5, 2, (), ((frequent,), pair), (11, 12))
+    for beam in (1, 4):
+        for [text] in found(model, "causal", given, limits, max_new=16, beam=beam):
+            pairs = list(itertools.pairwise(text.ids))
+            assert len(set(pairs)) == len(pairs) and pair not in pairs
+            assert frequent not in text.ids and len(text.ids) >= 5 and text.ids[:2] == (11, 12)
+    # ignored words may come again: then the text without limits stands
+    everything = Limits(SEP, 0, 2, tuple(range(VOCABULARY)))
+    assert found(model, "causal", given, everything, max_new=16) == found(model, "causal", given, max_new=16)
+
+
+def test_samples_and_groups() -> None:
+    """Invariants: one sample is the first of many; groups that may not share a token share none in any step."""
+    model, given = make("pseudo-masked"), sources(6, 3)
+    one = found(model, "pseudo-masked", given, greedy=False)
+    many = found(model, "pseudo-masked", given, greedy=False, samples=3)
+    assert [texts[0].ids for texts in many] == [texts[0].ids for texts in one]
+    kept: dict[int, Lattice] = {}
+    apart = GenerateSettings(max_new=5, beam=4, groups=4, diversity=100.0)
+    asked = Search(way("pseudo-masked"), apart, Limits(SEP), lattices=True)
+    search(model, [source("pseudo-masked", ids) for ids in given], asked, 0, kept.__setitem__)
+    for lattice in kept.values():
+        for frame in lattice.frames:
+            assert len(set(frame.tokens)) == len(frame.tokens)
+
+
+def test_neighbours_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Invariant: sources alone and together, in any order, have the same texts."""
+    model, given = make("pseudo-masked"), sources(6, 1, 11, 20, 3, 8, 2)
+    together = found(model, "pseudo-masked", given, beam=3)
+    alone = [found(model, "pseudo-masked", [ids], beam=3)[0] for ids in given]
+    for left, right in zip(together, alone, strict=True):
+        assert [text.ids for text in left] == [text.ids for text in right]
+        assert [text.score for text in left] == pytest.approx([text.score for text in right], abs=1e-4)
+
+
+def test_memory_does_not_grow_with_beams_times_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Witness: the columns of the keys that the last step read: source + beams x steps, and room for a few more."""
+    kept: list[Branches] = []
+    real = Branches.follow
+    monkeypatch.setattr(Branches, "follow", lambda self, parents: kept.append(self) or real(self, parents))
+    model = make("causal")
+    for beam in (1, 2, 8):
+        for length in (4, 24):
+            found(model, "causal", sources(length), Limits(None), beam=beam, max_new=12)
+            [keys] = {tuple(layer.keys.shape) for layer in kept[-1].layers}
+            columns = length + 2 + beam * 11
+            assert keys[0] == 1 and columns <= keys[3] <= columns + beam * AHEAD + 2 * ALIGNED
+
+
+def test_lattices_rank_again() -> None:
+    """Witness: searches that rank by the other length penalty, when the beam's way does not depend on it; a file's copy."""
+    model, given = make("pseudo-masked", 3), sources(5, 9)
+    asked = Search(
+        way("pseudo-masked"), GenerateSettings(max_new=7, beam=3, compat="s2s-ft"), Limits(SEP), lattices=True
+    )
+    kept: dict[int, Lattice] = {}
+    plain = search(model, [source("pseudo-masked", ids) for ids in given], asked, 0, kept.__setitem__)
+    other = found(model, "pseudo-masked", given, Limits(SEP), max_new=7, beam=3, compat="s2s-ft", length_penalty=2.0)
+    for number, ([text], [long]) in enumerate(zip(plain, other, strict=True)):
+        copy = Lattice.from_dict(kept[number].to_dict())
+        assert tuple(rank(copy, Ranking()).ids) == text.ids
+        assert tuple(rank(copy, Ranking(alpha=2.0)).ids) == long.ids
+        assert len(rank(copy, Ranking(per_token=100.0)).ids) >= len(text.ids)
+        assert len(rank(copy, Ranking(min_length=6)).ids) >= 6
+        expected = rank(copy, Ranking(per_token=100.0, expected=4))
+        assert len(expected.ids) + expected.ended == 4 or not any(
+            token == SEP for token in kept[number].frames[3].tokens
+        )
+
+
+def test_the_greatest_logits_and_their_total() -> None:
+    """Witness: torch's topk and logsumexp over whole rows."""
+    logits = torch.randn(6, 5000, generator=torch.Generator().manual_seed(1)) * 5
+    values, places = top(logits, 7)
+    torch.testing.assert_close(values, logits.topk(7).values)
+    torch.testing.assert_close(logits.gather(1, places), values)
+    torch.testing.assert_close(log_total(logits), logits.logsumexp(-1, keepdim=True))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"beam": 2, "best": 3}, "at most as many texts as its beam holds"),
+        ({"beam": 4, "groups": 3}, "do not divide the beam"),
+        ({"beam": 4, "samples": 2}, "draws no samples"),
+        ({"beam": 4, "compat": "s2s-ft", "best": 2}, "gives one text"),
+    ],
+)
+def test_settings_that_do_not_go_together(changes: dict[str, Any], words: str) -> None:
+    """Witness: the sentence."""
+    with pytest.raises(BadInput, match=words):
+        check_search(GenerateSettings.model_validate(changes))
+
+
+def test_bfloat16_scores_are_float32() -> None:
+    """Witness: the sum of float32 log-probabilities of the same bfloat16 logits; half precision would be off by 0.01."""
+    model = make("causal").to(torch.bfloat16)
+    [[text]] = found(model, "causal", sources(6), beam=2, max_new=6)
+    assert text.log_prob != float(torch.tensor(text.log_prob).to(torch.bfloat16))
+
+
+@torch.no_grad()
+def test_an_example_of_the_left_to_right_frame() -> None:
+    """Witness: the plain causal Example of the same tokens: a left-to-right model reads what it was pre-trained on."""
+    model, ids = make("left-to-right"), sources(6)[0]
+    [[text]] = found(model, "left-to-right", [ids], max_new=1)
+    states = model.backbone(collate([[Example.left_to_right(np.array([START, *ids, SEP]), {})]]))
+    scores = model.next_token_logits(states[-1:]).log_softmax(-1)
+    assert text.log_prob == pytest.approx(float(scores.max()), abs=1e-5)

@@ -1,0 +1,101 @@
+"""Measures of texts against their libraries; intervals and tests against brute force; s2s-ft's rules on its examples."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from warmstart.base.errors import BadInput
+from warmstart.metrics.cleanup import group_references, lead, penn_tokens, summary
+from warmstart.metrics.generated import _mean, check_generated, count, interval_of, randomised
+
+TEXTS = ["the cat sat on the mat today", "where does oxygen rank by mass ?", "a b c d e", "who sings the old song"]
+REFERENCES = [
+    ["the cat sat on a mat today", "a cat is on the mat"],
+    ["how does oxygen rank by mass ?"],
+    ["a b c d e f g"],
+    ["who sings this old song", "which song is old"],
+]
+
+
+def test_bleu4_is_sacrebleus_without_smoothing() -> None:
+    """Witness: sacrebleu on the same tokens, several references."""
+    sacrebleu = pytest.importorskip("sacrebleu")
+    columns = [[refs[i] if i < len(refs) else None for refs in REFERENCES] for i in range(2)]
+    metric = sacrebleu.metrics.BLEU(tokenize="none", smooth_method="none")
+    assert count("bleu4", TEXTS, REFERENCES).value == pytest.approx(metric.corpus_score(TEXTS, columns).score)
+
+
+@pytest.mark.parametrize("name", ["bleu", "chrf", "ter"])
+def test_sacrebleus_measures(name: str) -> None:
+    """Witness: sacrebleu's own corpus scores and signatures."""
+    sacrebleu = pytest.importorskip("sacrebleu")
+    metric = {"bleu": sacrebleu.metrics.BLEU, "chrf": sacrebleu.metrics.CHRF, "ter": sacrebleu.metrics.TER}[name]()
+    one = [refs[:1] for refs in REFERENCES]
+    ours = count(name, TEXTS, one)
+    assert ours.value == pytest.approx(metric.corpus_score(TEXTS, [[refs[0] for refs in one]]).score)
+    assert ours.signature == str(metric.get_signature())
+
+
+def test_rouge_is_rouge_scores_mean() -> None:
+    """Witness: rouge-score, text by text, the best of several references."""
+    scorer = pytest.importorskip("rouge_score.rouge_scorer").RougeScorer(["rougeL"], use_stemmer=True)
+    scores = [
+        max(scorer.score(r, t)["rougeL"].fmeasure for r in refs) for t, refs in zip(TEXTS, REFERENCES, strict=True)
+    ]
+    assert count("rougeL", TEXTS, REFERENCES).value == pytest.approx(100 * np.mean(scores))
+
+
+def test_randomisation_counts_all_exchanges() -> None:
+    """Witness: all 2 ** 8 exchanges of two systems, counted one by one."""
+    rng = np.random.default_rng(1)
+    one, other = rng.random(8), rng.random(8) - 0.15
+    first, second = _mean(one.tolist()), _mean(other.tolist())
+    gain = 100 * (one.mean() - other.mean())
+    every = [100 * np.where(signs, one - other, other - one).mean() for signs in itertools.product([0, 1], repeat=8)]
+    exact = np.mean([abs(value) >= abs(gain) - 1e-9 for value in every])
+    found = randomised(first, second, 0)
+    assert found.gain == pytest.approx(gain)
+    assert found.p_value == pytest.approx(exact, abs=0.02)
+    assert randomised(first, first, 0).p_value == 1.0
+
+
+def test_intervals_of_a_mean() -> None:
+    """Witness: the normal approximation of the mean of 400 numbers."""
+    values = np.random.default_rng(2).random(400)
+    found = interval_of(_mean(values.tolist()), 0)
+    half = 1.96 * 100 * values.std() / 20
+    assert found.low == pytest.approx(100 * values.mean() - half, abs=0.4)
+    assert found.high == pytest.approx(100 * values.mean() + half, abs=0.4)
+
+
+def test_tokens_are_put_together() -> None:
+    """Witness: the forms that the specification names."""
+    told = "he said ( twice ) \" they don ' t know \" : 1 , 000 . 5 u . s . aid , a well - known man ' s . . ."
+    assert penn_tokens(told) == (
+        "he said -LRB- twice -RRB- `` they do n't know '' : 1,000.5 u.s. aid , a well-known man 's ..."
+    )
+
+
+def test_a_summary_says_nothing_twice() -> None:
+    """Witness: short sentences, repetitions and what is beyond the limit are dropped, as the specification says."""
+    text = "the red fox runs home [X_SEP] too short [X_SEP] the red fox runs home again [X_SEP] one two three four five six"
+    assert summary(text) == "the red fox runs home\none two three four five six"
+    assert summary(text, most_tokens=8) == "the red fox runs home\none two three"
+
+
+def test_baselines_and_groups() -> None:
+    """Witness: written by hand."""
+    assert lead("One. Two! Three? Four.") == "One.\nTwo!\nThree?"
+    assert lead("a\nb\nc\nd") == "a\nb\nc"
+    assert group_references(["x", "y", "x"], ["1", "2", "3"]) == [["1", "3"], ["2"], ["1", "3"]]
+
+
+def test_a_missing_library_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Witness: the sentence; an import that finds nothing."""
+    import sys
+
+    monkeypatch.setitem(sys.modules, "rouge_score", None)
+    with pytest.raises(BadInput, match=r"needs the package rouge_score.*pip install 'warmstart"):
+        check_generated("rougeL")
+    check_generated("bleu4")

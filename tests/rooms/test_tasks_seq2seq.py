@@ -1,0 +1,173 @@
+"""Sequence-to-sequence frames against the matrices and layouts that the specification of s2s-ft prints."""
+
+import numpy as np
+import pytest
+import torch
+
+from warmstart.base.errors import BadInput
+from warmstart.base.seeds import generator
+from warmstart.example.batch import collate
+from warmstart.example.example import Example
+from warmstart.example.noise import Noise
+from warmstart.example.record import Record, Target
+from warmstart.example.sight import sees
+from warmstart.models.losses import Smoothing, Softmax, next_token_loss
+from warmstart.streams.sources import Redrawn
+from warmstart.tasks.framing import Frame, Parts
+from warmstart.tasks.seq2seq import cut_pair, seq2seq
+from warmstart.tasks.spec import FrameSettings, Seq2SeqSettings, TaskSpec
+
+CLS, SEP, MASK, VOCABULARY = 1, 2, 3, 50
+SOURCE, TARGET = np.array([10, 11]), np.array([20, 21, 22])
+
+
+def frame(sight: str = "full", context: int = 32, **changes: object) -> Frame:
+    settings = Seq2SeqSettings.model_validate({"target_limit": 8} | changes)
+    spec = TaskSpec(kind="seq2seq", frame=FrameSettings(context=context, sight=sight, lm=False), seq2seq=settings)
+    noise = Noise(MASK, VOCABULARY, settings.keep, settings.random)
+    return Frame(spec, CLS, SEP, SEP, noise=noise)
+
+
+def made(algorithm: str, draw: int | None = None, record: Record | None = None, **changes: object) -> Example:
+    drawn = None if draw is None else generator(draw, "noise")
+    asked = frame(algorithm=algorithm, **changes)
+    return seq2seq(record or Record({}), Parts((SOURCE, TARGET)), asked, drawn)[0]
+
+
+def seen(turns: list[int]) -> list[str]:
+    t = np.array(turns)
+    table = sees(t[:, None], t[None, :]) | np.eye(len(t), dtype=bool)
+    return ["".join("01"[int(cell)] for cell in row) for row in table]
+
+
+def test_the_printed_mask() -> None:
+    """Witness: the 9 x 9 matrix of s2s-ft with 3 source, 3 target and 3 pseudo tokens."""
+    assert seen([0, 0, 0, 1, 2, 3, -1, -2, -3]) == [
+        "111000000", "111000000", "111000000",
+        "111100000", "111110000", "111111000",
+        "111000100", "111100010", "111110001",
+    ]  # fmt: skip
+
+
+def test_the_printed_mask_of_spans() -> None:
+    """Witness: the same with the span ids 3, 3, 4."""
+    assert seen([0, 0, 0, 3, 3, 4, -3, -3, -4])[3:] == [
+        "111110000", "111110000", "111111000",
+        "111000110", "111000110", "111110001",
+    ]  # fmt: skip
+
+
+def test_layouts() -> None:
+    """Witness: the table of sequence layouts, without noise."""
+    causal = made("causal")
+    assert causal.ids.tolist() == [CLS, 10, 11, SEP, 20, 21, 22]
+    assert causal.turns.tolist() == [0, 0, 0, 1, 2, 3, 4]
+    assert causal.positions.tolist() == list(range(7))
+    assert causal.segments is not None and causal.segments.tolist() == [0, 0, 0, 1, 1, 1, 1]
+    assert (causal.goals["lm"].reads.tolist(), causal.goals["lm"].targets.tolist()) == ([3, 4, 5, 6], [20, 21, 22, SEP])
+    pseudo = made("pseudo-masked")
+    assert pseudo.ids.tolist() == [CLS, 10, 11, SEP, 20, 21, 22, SEP, *[MASK] * 4]
+    assert pseudo.turns.tolist() == [0, 0, 0, 0, 1, 2, 3, 4, -1, -2, -3, -4]
+    assert pseudo.positions.tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 4, 5, 6, 7]
+    assert pseudo.goals["lm"].reads.tolist() == [8, 9, 10, 11]
+    assert pseudo.goals["lm"].targets.tolist() == [20, 21, 22, SEP]
+
+
+def test_a_left_to_right_model_keeps_its_sight() -> None:
+    """Witness: turns 0 1 2 …, and no segments."""
+    [example] = seq2seq(Record({}), Parts((SOURCE, TARGET)), frame("causal", algorithm="causal"))
+    assert example.turns.tolist() == list(range(7)) and example.segments is None
+
+
+def test_masked_asks_at_some_places_only() -> None:
+    """Witness: int(p · n) places, at most the number allowed and at least one; the loss there asks for the true token."""
+    for noise, most, count in ((0.5, 0, 2), (0.01, 0, 1), (1.0, 0, 4), (1.0, 3, 3)):
+        example = made("masked", draw=1, target_noise=noise, most_masked=most)
+        goal = example.goals["lm"]
+        assert len(goal.reads) == count and len(example) == 8
+        assert goal.targets.tolist() == [[20, 21, 22, SEP][place - 4] for place in goal.reads]
+        others = np.setdiff1d(np.arange(8), goal.reads)
+        assert example.ids[others].tolist() == [[CLS, 10, 11, SEP, 20, 21, 22, SEP][place] for place in others]
+
+
+def test_noise_is_80_10_10() -> None:
+    """Witness: the shares of 20,000 noised tokens; what a mask becomes is what stands in the true token's place."""
+    ids = np.full(20_000, 7)
+    found = Noise(MASK, VOCABULARY).on(ids, generator(1, "noise"))
+    assert abs((found == MASK).mean() - 0.8 - 0.1 / VOCABULARY) < 0.02
+    assert abs((found == 7).mean() - 0.1 - 0.1 / VOCABULARY) < 0.02
+    example = made("pseudo-masked", draw=3, target_noise=1.0)
+    assert example.ids[4:8].tolist() == example.ids[8:].tolist()
+    assert made("pseudo-masked", draw=3, target_noise=0.0).ids[4:8].tolist() == [20, 21, 22, SEP]
+    assert made("pseudo-masked", draw=3, source_noise=1.0, keep=0.0, random=0.0).ids[:4].tolist() == [
+        CLS,
+        MASK,
+        MASK,
+        SEP,
+    ]
+    noised = made("causal", draw=3, target_noise=1.0, keep=0.0, random=0.0)
+    assert noised.ids.tolist() == [CLS, 10, 11, SEP, MASK, MASK, MASK]
+
+
+def test_noise_is_drawn_anew_in_every_epoch() -> None:
+    """Invariant: the noise follows from (seed, epoch, number); another epoch has another."""
+    asked = frame(algorithm="masked")
+    parts = Parts((SOURCE, np.arange(20, 27)))
+    source = Redrawn(4, lambda i, draw: seq2seq(Record({}), parts, asked, draw), seed=1)
+
+    def ids(epoch: int) -> list[list[int]]:
+        return [unit[0].ids.tolist() for unit in source.take(epoch, np.arange(4))]
+
+    assert ids(0) == ids(0) != ids(1)
+
+
+def test_span_ids() -> None:
+    """Witness: the law of sight; ids from 1 that rise, the end a block of its own; 0 is refused."""
+    record = Record({}, Target(pieces=("a", "b", "c"), spans=(1, 1, 2)))
+    assert made("pseudo-masked", record=record).turns[4:].tolist() == [1, 1, 2, 3, -1, -1, -2, -3]
+    for spans in ((0, 1, 2), (2, 1, 3), (1, 2)):
+        with pytest.raises(BadInput, match="span ids have to rise from 1"):
+            made("pseudo-masked", record=Record({}, Target(pieces=("a", "b", "c"), spans=spans)))
+
+
+def test_limits_are_cut_counted_or_refused() -> None:
+    """Witness: lengths counted by hand."""
+    parts = Parts((np.arange(40), np.arange(20)))
+    cut = cut_pair(Record({}), parts, frame())
+    assert [len(side) for side in cut.parts.texts] == [32 - 8 - 2, 7]
+    assert (cut.lost, cut.targets) == (40 - 22 + 20 - 7, 1)
+    short = cut_pair(Record({}), Parts((SOURCE, TARGET)), frame())
+    assert (short.lost, short.targets) == (0, 0)
+    with pytest.raises(BadInput, match="the target has more tokens than its limit; got 20; allowed: at most 7"):
+        cut_pair(Record({}), parts, frame(long_target="refuse"))
+
+
+@pytest.mark.parametrize("left_out", [None, 0, 4])
+def test_smoothed_labels(left_out: int | None) -> None:
+    """Witness: torch's cross-entropy with the same label distribution written out, and its gradients."""
+    torch.manual_seed(1)
+    states = torch.randn(6, 8, requires_grad=True)
+    table = torch.randn(11, 8, requires_grad=True)  # the last row is no token
+    bias = torch.randn(11, requires_grad=True)
+    targets, weights = torch.tensor([1, 2, 3, 5, 9, 2]), torch.tensor([1.0, 0.5, 1.0, 0.0, 2.0, 1.0])
+    smoothing = Smoothing(0.2, 10, left_out)
+    ours = next_token_loss(Softmax(states, table, bias), targets, weights, smoothing=smoothing)
+    found = torch.autograd.grad(ours, [states, table, bias])
+    label = torch.zeros(6, 11)
+    count = 10 - 1 - (left_out is not None)
+    label[:, :10] = 0.2 / count
+    if left_out is not None:
+        label[:, left_out] = 0.0
+    label[torch.arange(6), targets] = 0.8
+    logits = states @ table.T + bias
+    theirs = (torch.nn.functional.cross_entropy(logits, label, reduction="none") * weights).sum()
+    torch.testing.assert_close(ours, theirs)
+    for left, right in zip(found, torch.autograd.grad(theirs, [states, table, bias]), strict=True):
+        torch.testing.assert_close(left, right, rtol=1e-4, atol=1e-5)
+
+
+def test_packing_changes_nothing() -> None:
+    """Invariant: the goals of a batch are those of its examples, moved to their places."""
+    batch = collate([[made("pseudo-masked")], [made("causal")]])
+    assert batch.num_tokens == 12 + 7
+    assert batch.goals["lm"].reads.tolist() == [8, 9, 10, 11, 15, 16, 17, 18]

@@ -1,0 +1,178 @@
+"""The whole road of a sequence-to-sequence task with a tiny model: files, training, judging, predicting, bad input."""
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from transformers import BertConfig, BertForMaskedLM
+
+from warmstart.cli.main import main
+from warmstart.models.files import read_tensors
+from warmstart.verbs.generate import generate
+
+WORDS = tuple("red green blue fox hen runs".split())  # noqa: SIM905
+SHORT = [
+    "--batch-size", "8", "--precision", "fp32", "--lr", "3e-3", "--source-limit", "12", "--target-limit", "8", "--quiet",
+    "--dropout", "0",
+]  # fmt: skip
+
+
+def pairs(count: int, seed: int) -> list[dict[str, str]]:
+    """To be learned: the first two words of the source."""
+    draw = random.Random(seed)
+    rows = []
+    for _ in range(count):
+        words = [draw.choice(WORDS) for _ in range(draw.randint(3, 4))]
+        rows.append({"source": " ".join(words), "target": " ".join(words[:2])})
+    return rows
+
+
+def jsonl(path: Path, rows: list[dict[str, Any]]) -> str:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny BERT as transformers writes it, and files of both forms."""
+    folder = tmp_path_factory.mktemp("seq2seq")
+    (folder / "bert").mkdir()
+    (folder / "bert" / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]) + "\n")
+    config = BertConfig(
+        vocab_size=5 + len(WORDS), hidden_size=48, num_hidden_layers=2, num_attention_heads=4, intermediate_size=96,
+        max_position_embeddings=32,
+    )  # fmt: skip
+    BertForMaskedLM(config).save_pretrained(folder / "bert")
+    jsonl(folder / "train.jsonl", pairs(400, 1))
+    rows = pairs(24, 2)
+    jsonl(folder / "dev.jsonl", rows)
+    for side in ("source", "target"):
+        (folder / f"dev.{side}").write_text("".join(row[side] + "\n" for row in rows))
+    return folder
+
+
+def trained(home: Path, algorithm: str, length: str, out: str, *more: str) -> dict[str, Any]:
+    words = ["--start", str(home / "bert"), "--task", "seq2seq", "--algorithm", algorithm, "--length", length]
+    files = ["--train", str(home / "train.jsonl"), "--dev", f"{home / 'dev.source'},{home / 'dev.target'}"]
+    assert main(["finetune", *words, *files, *SHORT, "--out", str(home / out), *more]) == 0
+    report: dict[str, Any] = json.loads((home / out / "report.json").read_text())
+    return report
+
+
+@pytest.fixture(scope="module")
+def run(home: Path) -> Path:
+    report = trained(home, "pseudo-masked", "10 epochs", "run", "--smoothing", "0", "--target-noise", "0.1")
+    assert report["metrics"]["rougeL"] > 50, report["metrics"]
+    return home / "run"
+
+
+@pytest.mark.parametrize("algorithm", ["causal", "masked"])
+def test_the_other_algorithms_learn(home: Path, algorithm: str) -> None:
+    """Witness: an untrained model's loss is about the log of the vocabulary, 2.4; theirs is below."""
+    report = trained(home, algorithm, "4 epochs", algorithm, "--measure", "loss")
+    assert report["measure"] == "loss" and report["metrics"]["loss"] < 1.8
+
+
+def test_a_left_to_right_model_learns_causally(home: Path, tmp_path: Path) -> None:
+    """Witness: its report, from random weights; and that masks are refused in one sentence."""
+    words = ["finetune", "--start", "none", "--model", "gpt1-tiny", "--vocab-size", "270", "--task", "seq2seq"]
+    files = ["--train", str(home / "train.jsonl"), "--dev", str(home / "dev.jsonl"), "--out", str(tmp_path / "gpt")]
+    short = [word for word in SHORT if word not in ("--source-limit", "12")]
+    assert main([*words, "--algorithm", "causal", *files, "--length", "4 steps", *short]) == 0
+    assert main([*words, "--algorithm", "masked", *files, "--length", "4 steps", *short]) == 2
+
+
+def test_evaluate_predict_and_generate_agree(home: Path, run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Witness: each other: the same texts by three verbs, in the order of the input, with a beam of 1 and of 3."""
+    assert (
+        main(["evaluate", "--run", str(run), "--data", str(home / "dev.jsonl"), "--json", "--precision", "fp32"]) == 0
+    )
+    judged = json.loads(capsys.readouterr().out)
+    assert judged["examples"] == 24 and set(judged["intervals"]) == set(judged["metrics"]) - {"loss"}
+    assert "nrefs:1" in judged["signatures"]["bleu"]
+    rows = [json.loads(line) for line in (home / "dev.jsonl").read_text().splitlines()]
+    for beam in ("1", "3"):
+        words = ["predict", "--run", str(run), "--input", str(home / "dev.source"), "--output", "-", "--beam", beam]
+        assert main([*words, "--best", beam]) == 0
+        told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert [row["source"] for row in told] == [row["source"] for row in rows]
+        texts = generate(str(run), [row["source"] for row in rows], beam=int(beam), best=int(beam))
+        assert [one["text"] for one in texts[:: int(beam)]] == [row["prediction"] for row in told]
+    assert len(told[0]["candidates"]) == 3
+    scores = [one["score"] for one in told[0]["candidates"]]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_sub_words_are_looked_up(home: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Witness: the same row as text; a sub-word of another vocabulary is refused."""
+    for name, source in (("text", "red fox runs"), ("pieces", ["red", "fox", "runs"])):
+        jsonl(tmp_path / f"{name}.jsonl", [{"src": source}])
+        assert main(["predict", "--run", str(run), "--input", str(tmp_path / f"{name}.jsonl"), "--output", "-"]) == 0
+    first, second = (json.loads(line)["prediction"] for line in capsys.readouterr().out.splitlines())
+    assert first == second
+    jsonl(tmp_path / "other.jsonl", [{"src": ["red", "##ly"]}])
+    assert main(["predict", "--run", str(run), "--input", str(tmp_path / "other.jsonl"), "--output", "-"]) == 2
+    assert "a sub-word that the vocabulary does not hold; got '##ly'" in capsys.readouterr().err
+
+
+def test_an_account_of_what_was_made(home: Path, tmp_path: Path) -> None:
+    """Witness: a BERT folder without its head for words: the head is newly made, the tied table taken, the pooler left."""
+    from transformers import BertModel
+
+    bare = tmp_path / "bare"
+    BertModel.from_pretrained(home / "bert").save_pretrained(bare)
+    (bare / "vocab.txt").write_bytes((home / "bert" / "vocab.txt").read_bytes())
+    files = ["--train", str(home / "dev.jsonl"), "--dev", str(home / "dev.jsonl"), "--measure", "loss"]
+    words = ["finetune", "--start", str(bare), "--task", "seq2seq", *files, "--length", "1 steps", *SHORT]
+    assert main([*words, "--out", str(tmp_path / "out")]) == 0
+    weights = json.loads((tmp_path / "out" / "account.json").read_text())["weights"]
+    assert {name.split(".")[1] for name in weights["made"]} == {"lm_transform"} and len(weights["made"]) == 5
+    assert weights["left"] == ["backbone.pooler.weight", "backbone.pooler.bias"]
+    assert "backbone.tokens.weight" in weights["moved"]
+    written = read_tensors(tmp_path / "out" / "model.safetensors")
+    assert "cls.predictions.transform.dense.weight" in written  # transformers reads it as BertForMaskedLM
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("finetune --train {bad}", "missing key 'target' for a seq2seq task"),
+        (
+            "finetune --train {long} --dev {dev} --long-target refuse",
+            "more tokens than its limit; got 9; allowed: at most 7",
+        ),
+        ("finetune --train {dev} --measure rouge", "unknown measure for this task; got 'rouge'"),
+        ("finetune --train {a},{b}", "different numbers of lines; got '24 and 23'; allowed: equally many"),
+        ("finetune --train {dev} --target-limit 40", "do not fit into the model's context"),
+        ("finetune --train {dev} --beam 0", "--beam: out of range; got '0'"),
+        ("finetune --train {dev} --no-repeat 0", "--no-repeat: out of range; got '0'"),
+        ("predict --beam 0 --input {dev}", "out of range; got '0'"),
+        ("predict --prefix zebra --input {dev}", "--prefix: the vocabulary cannot spell this; got 'zebra'"),
+        ("predict --beam 2 --best 3 --input {dev}", "at most as many texts as its beam holds; got 3"),
+        ("evaluate --measures rouge,bleu --data {dev}", "unknown measure for this task; got 'rouge'"),
+    ],
+)
+def test_bad_input(
+    home: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: str, sentence: str
+) -> None:
+    """Witness: exit code 2, the sentence, and nothing written."""
+    given = {
+        "bad": jsonl(tmp_path / "bad.jsonl", [{"source": "red fox"}]),
+        "long": jsonl(tmp_path / "long.jsonl", [{"source": "red fox", "target": "red fox runs " * 3}] * 2),
+        "dev": str(home / "dev.jsonl"),
+        "a": str(home / "dev.source"),
+        "b": str(tmp_path / "shorter"),
+    }
+    Path(given["b"]).write_text("".join((home / "dev.target").read_text().splitlines(keepends=True)[:-1]))
+    verb, *rest = words.format(**given).split()
+    out = str(tmp_path / "out")
+    if verb == "finetune":
+        rest = ["--start", str(home / "bert"), "--task", "seq2seq", "--out", out, *SHORT, *rest]
+    else:
+        rest += ["--run", str(run)] + ["--output", out] * (verb == "predict")
+    capsys.readouterr()
+    assert main([verb, *rest]) == 2
+    assert sentence in capsys.readouterr().err
+    assert not Path(out).exists()

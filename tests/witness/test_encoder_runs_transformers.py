@@ -1,0 +1,149 @@
+"""Runs of RoBERTa, XLM-R, ELECTRA, DistilBERT and of our own masked pre-training, as transformers sees them."""
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tokenizers
+import torch
+from test_runs_transformers import QUICK, rows, write
+from tokenizers import models, pre_tokenizers, trainers
+
+import warmstart
+from warmstart.base.errors import BadInput
+from warmstart.example.batch import collate
+from warmstart.example.example import Example
+from warmstart.models.files import read_tensors
+from warmstart.transfer.folder import load_model
+
+transformers = pytest.importorskip("transformers", minversion="5.3")
+pytestmark = pytest.mark.filterwarnings("default")  # theirs, about their own code
+
+WORDS = ["great", "fine", "awful", "sad", "the", "film", "was", "a", "story", "of", "people"]
+NAMES = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+SIZES: dict[str, Any] = {
+    "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "max_position_embeddings": 34, "initializer_range": 0.3,
+}  # fmt: skip
+
+
+def byte_level() -> Any:
+    backend = tokenizers.Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    trainer: Any = trainers.BpeTrainer(
+        vocab_size=300, special_tokens=NAMES, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+    )
+    backend.train_from_iterator([" ".join(WORDS)] * 3, trainer)
+    model = json.loads(backend.to_str())["model"]
+    return transformers.RobertaTokenizer(vocab=model["vocab"], merges=[tuple(pair) for pair in model["merges"]])
+
+
+def unigram() -> Any:
+    pieces = [*((name, 0.0) for name in NAMES[:4]), *((f"▁{word}", -2.0) for word in WORDS)]
+    return transformers.XLMRobertaTokenizer(vocab=[*pieces, ("▁", -5.0), ("<mask>", 0.0)])
+
+
+def pretrained(kind: str, folder: Path) -> Path:
+    """A folder as people have it: transformers' model with its head for words, and transformers' tokenizer."""
+    torch.manual_seed(0)
+    tokenizer: Any
+    if kind in ("roberta", "xlm-roberta"):
+        tokenizer = byte_level() if kind == "roberta" else unigram()
+        name, more = ("Roberta" if kind == "roberta" else "XLMRoberta"), {"type_vocab_size": 1}
+        config = getattr(transformers, f"{name}Config")(vocab_size=len(tokenizer), **SIZES, **more)
+    else:
+        (folder / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]) + "\n")
+        tokenizer = transformers.BertTokenizer.from_pretrained(str(folder))
+        if kind == "electra":
+            name, config = "Electra", transformers.ElectraConfig(vocab_size=16, embedding_size=16, **SIZES)
+        else:
+            sizes = {"dim": 32, "hidden_dim": 48, "n_layers": 2, "n_heads": 4, "max_position_embeddings": 34}
+            name, config = "DistilBert", transformers.DistilBertConfig(vocab_size=16, initializer_range=0.3, **sizes)
+    getattr(transformers, f"{name}ForMaskedLM")(config).save_pretrained(folder)
+    tokenizer.save_pretrained(str(folder))
+    return folder
+
+
+@pytest.mark.parametrize("pairs", [False, True])
+@pytest.mark.parametrize("kind", ["roberta", "xlm-roberta", "electra", "distilbert"])
+def test_a_fine_tuned_encoder_is_theirs_too(kind: str, pairs: bool, tmp_path: Path) -> None:
+    """Witness: AutoTokenizer and AutoModelForSequenceClassification, on a padded batch of raw text or pairs of texts."""
+    (tmp_path / "start").mkdir()
+    start = pretrained(kind, tmp_path / "start")
+    data = rows(24, pairs)
+    files = {"train": write(tmp_path / "train.jsonl", data), "dev": write(tmp_path / "dev.jsonl", data[:8])}
+    run, task = tmp_path / "run", "entailment" if pairs else "classification"
+    warmstart.finetune(str(run), start=str(start), task=task, **files, **QUICK)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(run)
+    theirs, told = transformers.AutoModelForSequenceClassification.from_pretrained(run, output_loading_info=True)
+    assert not told["missing_keys"] and not told["unexpected_keys"]
+    keys = ("premise", "hypothesis") if pairs else ("text",)
+    batch = tokenizer(*([row[key] for row in data] for key in keys), padding=True, return_tensors="pt")
+    with torch.no_grad():
+        wanted = theirs.eval()(**batch).logits.softmax(-1)
+    found = warmstart.load(run).predict_proba([{key: row[key] for key in keys} for row in data])
+    assert np.abs(found - wanted.numpy()).max() <= 1e-5
+    own = transformers.AutoTokenizer.from_pretrained(start)(*(data[0][key] for key in keys))["input_ids"]
+    assert batch["input_ids"][0][: len(own)].tolist() == own  # the frames are those of the family
+
+
+def test_positions_beyond_the_starts_begin_anew(tmp_path: Path) -> None:
+    """Witness: the rows themselves: 80 positions are those of the start, one and a half times over (s2s-ft's way)."""
+    (tmp_path / "start").mkdir()
+    start = pretrained("roberta", tmp_path / "start")
+    corpus = tmp_path / "text.txt"
+    corpus.write_text(" ".join(random.Random(1).choices(WORDS, k=3000)))
+    given: dict[str, Any] = {"start": str(start), "corpus": [str(corpus)], "objective": "masked", "context": 80}
+    warmstart.pretrain(str(tmp_path / "run"), **given, **(QUICK | {"length": "1 steps", "lr": 1e-12}))
+    ours = load_model(tmp_path / "run").backbone.positions
+    theirs = load_model(start).backbone.positions
+    assert ours is not None and theirs is not None
+    torch.testing.assert_close(ours.weight, theirs.weight[torch.arange(80) % 32], rtol=0, atol=1e-8)
+    account = json.loads((tmp_path / "run" / "account.json").read_text())["weights"]
+    assert account["made"] == [] and "backbone.positions.weight[80 rows]" in account["moved"]
+
+
+@pytest.mark.parametrize("objective", ["masked", "mixture", "pseudo-masked"])
+def test_a_masked_model_of_ours_is_theirs_too(objective: str, tmp_path: Path) -> None:
+    """Witness: AutoModelForMaskedLM and AutoTokenizer: equal logits at a mask; its cross-entropy where we evaluate."""
+    corpus = tmp_path / "text.txt"
+    corpus.write_text("\n".join(" ".join(random.Random(n).choices(WORDS, k=40)) for n in range(60)))
+    given: dict[str, Any] = {"corpus": [str(corpus)], "objective": objective, "vocab_size": 300, "mask": "spans"}
+    found = warmstart.pretrain(str(tmp_path / "run"), model="bert-tiny", **given, **(QUICK | {"length": "40 steps"}))
+    assert set(found["metrics"]) == {"loss", "perplexity", "accuracy", "train_loss"}
+    theirs, told = transformers.AutoModelForMaskedLM.from_pretrained(tmp_path / "run", output_loading_info=True)
+    assert not told["missing_keys"] and not told["unexpected_keys"]
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "run")
+    ids = tokenizer(f"the film was {tokenizer.mask_token} of people", return_tensors="pt")["input_ids"]
+    assert int((ids == tokenizer.mask_token_id).sum()) == 1
+    model = load_model(tmp_path / "run")
+    with torch.no_grad():
+        logits = model.next_token_logits(model.backbone(collate([[Example.full_sight(ids[0].numpy(), {})]])))
+        assert float((logits - theirs.eval()(ids).logits[0]).abs().max()) <= 1e-5
+    judged = warmstart.evaluate(str(tmp_path / "run"), str(corpus))
+    assert 0 < judged["metrics"]["accuracy"] < 1
+    assert judged["metrics"]["perplexity"] < 300 and judged == warmstart.evaluate(str(tmp_path / "run"), str(corpus))
+    weights = read_tensors(tmp_path / "run" / "model.safetensors")
+    assert "cls.predictions.transform.dense.weight" in weights
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"model": "gpt1-tiny", "objective": "masked"}, "sees only what came before.*got 'masked'; allowed: causal"),
+        ({"model": "bert-tiny", "objective": "causal"}, "sees the whole text.*allowed: masked, mixture, pseudo-masked"),
+        ({"model": "bert-tiny", "objective": "maskd"}, "unknown choice; got 'maskd'.*did you mean 'masked'"),
+        ({"objective": "masked", "mask_share": 1.0}, "--mask_share|--mask-share: out of range"),
+        ({"objective": "masked", "mask": "letters"}, "unknown choice; got 'letters'; allowed: tokens, words, spans"),
+    ],
+)
+def test_objectives_that_do_not_fit_are_refused(given: dict[str, Any], said: str, tmp_path: Path) -> None:
+    """Bad input: one sentence, and nothing written."""
+    corpus = tmp_path / "text.txt"
+    corpus.write_text("the film was fine " * 200)
+    with pytest.raises(BadInput, match=said):
+        warmstart.pretrain(str(tmp_path / "run"), corpus=[str(corpus)], **given)
+    assert not (tmp_path / "run").exists()
