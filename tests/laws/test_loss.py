@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from warmstart.base.seeds import generator
+from warmstart.base.seeds import generator, named_seed
 from warmstart.example.batch import Batch, collate
 from warmstart.example.example import Example, Floats, Goal, Ints
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
+from warmstart.models.sampled import candidates
 from warmstart.models.settings import HeadSettings, ModelSettings
 from warmstart.objectives.masked import masked
 from warmstart.objectives.masking import Masking
@@ -357,3 +358,35 @@ def test_masked_objectives_split_in_any_way(objective: str) -> None:
         torch.testing.assert_close(float(means["lm"]), float(total.detach() / count), rtol=1e-5, atol=0.0)  # type: ignore[union-attr]
         found = torch.cat(optimizer.weights.gradients())
         assert float((found - wanted).norm() / wanted.norm()) < 1e-5
+
+
+# ---- a softmax over some tokens
+
+
+def test_a_sampled_softmax_splits_in_any_way() -> None:
+    """Witness: one backward pass by torch in double precision, with the candidates of the step and their correction."""
+    given = records(["lm", "label"], 10)
+    model, optimizer = make("post", torch.float64)
+    model.samples = 40
+    draw = named_seed(1, "softmax")
+    drawn, twin = candidates(512, 40, draw), copy.deepcopy(model).double()
+    correction = torch.full((512,), -torch.inf).double().index_copy(0, drawn.ids, drawn.correction.double())
+    documents = [example for record in given for example in record]
+    total = weight = torch.zeros((), dtype=torch.float64)
+    for states, example in zip(padded_states(twin, documents), documents, strict=True):
+        goal, targets = example.goals["lm"], torch.from_numpy(example.goals["lm"].targets)
+        scores = states[torch.from_numpy(goal.reads)] @ twin.backbone.tokens.weight.T
+        own = F.one_hot(targets, 512).bool()
+        each = F.cross_entropy(scores + torch.where(own, 0.0, correction), targets, reduction="none")
+        total = total + (each * torch.from_numpy(goal.weights)).sum()
+        weight = weight + goal.weights.sum()
+    wanted = total / weight
+    slopes = torch.autograd.grad(wanted, list(twin.backbone.parameters()))
+    by_name = dict(zip((f"backbone.{name}" for name, _ in twin.backbone.named_parameters()), slopes, strict=True))
+    for at_least in (1, 3, 10):
+        means = accumulate(model, optimizer, split(given, at_least, 10**9), {"lm": 1.0}, seed=1)
+        assert float(means["lm"]) == pytest.approx(float(wanted.detach()), rel=1e-6)
+        for group, row in zip(optimizer.weights.groups, optimizer.weights.gradients(), strict=True):
+            for name, slope in zip(group.names, group.views(row), strict=True):
+                if name in by_name:
+                    assert float((slope - by_name[name]).abs().max()) <= 1e-6 * float(by_name[name].abs().max()) + 1e-12

@@ -65,6 +65,8 @@ BODIES: dict[str, dict[str, Any]] = {
                   "output_dropout": 0.2, "weight_dropout": 0.2},
 }  # fmt: skip
 
+SAMPLES = {"gpt1-tiny": 0, "lstm-tiny": 20}  # of 64 tokens, that the softmax learns from
+
 
 def trainer(
     folder: Path, precision: str, dies_at: int = -1, save_every_s: float = 1e9, optimizer: str = "adamw",
@@ -79,6 +81,7 @@ def trainer(
         schedule=ScheduleSettings(decay=DECAYS[optimizer]),  # type: ignore[arg-type]
     )  # fmt: skip
     model = Model.fresh(ModelSettings(backbone=preset(body, vocab_size=64, context=16, **BODIES[body])), 1)
+    model.samples = SAMPLES[body]
     dev = Stream(Rows(Text(), 16, causal, held_out=3, dev=True), 3, 1, shuffle=False)
     judge = Goalpost(lambda m: evaluate_language_model(m, dev.batches(0)).to_dict(), "loss", False)
     stream = Stream(source, settings.batch_size, settings.seed, settings.accumulation)

@@ -5,11 +5,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from warmstart.example.batch import Batch
+from warmstart.example.batch import Batch, Questions
 from warmstart.models.backbone import Backbone, Tables, initialise
 from warmstart.models.heads import Head
 from warmstart.models.losses import Judged, Loss, SlopeOf, Smoothing, Softmax, judged_tokens, next_token_loss, slope_of
 from warmstart.models.lstm import LSTM
+from warmstart.models.sampled import candidates, sampled_token_loss
 from warmstart.models.settings import BackboneSettings, LSTMSettings, ModelSettings
 from warmstart.models.transformer import Transformer
 
@@ -30,6 +31,9 @@ class Model(nn.Module):
         width = settings.backbone.width
         self.slope_of: SlopeOf = slope_of  # or the same compiled
         self.smoothing: Smoothing | None = None  # of the labels of ``lm``; whoever trains may set it
+        self.samples = (
+            0  # tokens that the softmax of ``lm`` learns from at a time, 0 for all; whoever trains may set it
+        )
         self.heads = nn.ModuleDict({name: Head(head, width) for name, head in settings.heads.items()})
 
     @staticmethod
@@ -39,19 +43,25 @@ class Model(nn.Module):
         initialise(model, settings.backbone.init_std, torch.Generator().manual_seed(seed))
         return model
 
-    def forward(self, batch: Batch) -> dict[str, Loss]:
-        """The losses of all goals in ``batch``."""
+    def forward(self, batch: Batch, draw: int = 0) -> dict[str, Loss]:
+        """The losses of all goals in ``batch``; ``draw`` names the tokens that a sampled softmax learns from."""
         tables = self.backbone.tables()
         losses: dict[str, Loss] = {}
         for name, states_MD in self._states(batch, tables).items():
             asked = batch.goals[name]
             if name == LM:
-                softmax = self._softmax(states_MD, tables)
-                found = next_token_loss(softmax, asked.targets, asked.weights, self.slope_of, self.smoothing)
+                found = self._next_tokens(self._softmax(states_MD, tables), asked, draw)
                 losses[name] = Loss(found, asked.total_weight)
             else:
                 losses[name] = self._head(name).loss(self.read(name, states_MD), asked)
         return losses
+
+    def _next_tokens(self, softmax: Softmax, asked: Questions, draw: int) -> torch.Tensor:
+        """The sum of the losses of ``lm``: by a sampled softmax only where something is learned."""
+        if self.samples and torch.is_grad_enabled():
+            drawn = candidates(len(softmax.table), self.samples, draw)
+            return sampled_token_loss(softmax, asked.targets, asked.weights, drawn, self.slope_of)
+        return next_token_loss(softmax, asked.targets, asked.weights, self.slope_of, self.smoothing)
 
     @torch.inference_mode()
     def answers(self, batch: Batch) -> dict[str, torch.Tensor]:

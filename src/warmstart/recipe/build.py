@@ -23,7 +23,7 @@ from warmstart.recipe.labelled import Labelled, labelled
 from warmstart.recipe.objectives import Framing, with_marks
 from warmstart.recipe.remembered import read_remembered, read_vocabulary
 from warmstart.recipe.schema import FinetuneRecipe, PretrainRecipe, TaskRecipe
-from warmstart.recipe.seq2seq import Redraw, check_seq2seq, generating, redrawn, smoothing
+from warmstart.recipe.seq2seq import Redraw, check_seq2seq, check_softmax, generating, redrawn, smoothing
 from warmstart.recipe.sizes import backbone_settings, for_objective, for_task, pretrained_size, with_start
 from warmstart.streams.sources import Listed, Redrawn, Source
 from warmstart.streams.stream import Stream
@@ -98,6 +98,7 @@ def build_pretraining(recipe: PretrainRecipe, corpus: Corpus) -> Pretraining:
     train = stream_of(framing.units(corpus, held_out, seed=recipe.train.seed), recipe.train)
     dev = framing.units(corpus, held_out, dev=True) if held_out else None
     model = Model.fresh(ModelSettings(backbone=backbone), named_seed(recipe.train.seed, "weights"))
+    model.samples = recipe.train.drawn
     moved = None if start is None else start.into(model, tokenizer)
     judged = stream_of(dev, recipe.train, shuffle=False) if dev else None
     return Pretraining(model, tokenizer, train, judged, {LM: 1.0}, moved)
@@ -126,6 +127,7 @@ class Finetuning:
         if self.vectors:
             account = start_from_vectors(model, self.vectors)
         apply_scheme(model, recipe.scheme, recipe.train.seed)
+        model.samples = recipe.train.drawn
         if self.spec.kind == "seq2seq":
             model.smoothing = smoothing(self.spec, self.tokenizer)
         return model, account
@@ -173,6 +175,7 @@ def build_finetuning(recipe: FinetuneRecipe, data: Labelled | None = None) -> Fi
     spec = _spec(recipe.task, data, frame)
     if spec.kind == "seq2seq":
         check_seq2seq(spec, backbone, tokenizer)
+        check_softmax(spec, recipe.train)
     measure = recipe.task.measure or data.measure or _default_measure(spec)
     (check_generated if spec.kind == "seq2seq" else partial(check_measure, goal=spec.measured))(
         measure, where="--measure"

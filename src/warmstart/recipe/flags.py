@@ -91,6 +91,8 @@ _TRAIN = (
     Flag("--cooldown", "train.schedule.cooldown", "linear end of --decay wsd: '0.2 run'", LENGTH),
     Flag("--layer-decay", "train.optimizer.layer_decay", "each layer's rate is the one above it divided by this", "D"),
     Flag("--unfreeze", "train.unfreeze", "length after which the next lower layer begins to move: '1 epoch'", LENGTH),
+    Flag("--softmax", "train.softmax", "of the language model: over all tokens, or over some that each step draws"),
+    Flag("--samples", "train.samples", "tokens that --softmax sampled draws", "N"),
     Flag("--weight-decay", "train.optimizer.weight_decay", "decoupled, on weights that are no bias and no gain", "W"),
     Flag("--clip-norm", "train.optimizer.clip_norm", "largest norm of the whole gradient", "NORM"),
     Flag("--seed", "train.seed", "of everything that is random", "N"),

@@ -14,6 +14,7 @@ from warmstart.tasks.framing import Frame, Parts
 from warmstart.tasks.seq2seq import seq2seq, source_room, target_noise
 from warmstart.tasks.spec import TaskSpec
 from warmstart.text.tokenizer import Tokenizer
+from warmstart.train.settings import TrainSettings
 
 Redraw = Callable[[int, np.random.Generator], list[Example]]
 
@@ -48,6 +49,15 @@ def check_seq2seq(spec: TaskSpec, backbone: BackboneSettings, tokenizer: Tokeniz
             "source and target do not fit into the model's context", where="--target-limit",
             value=settings.target_limit, allowed=f"together {spec.frame.context} tokens",
             next_step="lower --target-limit or raise --source-limit",
+        )  # fmt: skip
+
+
+def check_softmax(spec: TaskSpec, train: TrainSettings) -> None:
+    """Refuses a softmax over some tokens where labels give all of them a share."""
+    if train.drawn and spec.seq2seq.smoothing > 0:
+        raise BadInput(
+            "smoothed labels give every token a share, and a sampled softmax sees only some", where="--softmax",
+            value=train.softmax, allowed="full", next_step="leave --softmax out, or add --smoothing 0",
         )  # fmt: skip
 
 

@@ -62,7 +62,8 @@ def flops_per_token(model: Model, length: int) -> float:
     below = 0 if table else next((number for number, count in enumerate(moving) if count), size.layers)
     reached = size.layers - below
     blocks = size.layers * (2 * matrices + 2 * seen) + reached * (2 * matrices + 4 * seen) + 2 * sum(moving)
-    return blocks + 2.0 * size.vocab_size * size.width * (1 + (reached > 0) + table)
+    rows = min(size.vocab_size, model.samples or size.vocab_size)  # of a sampled softmax, without the true tokens'
+    return blocks + 2.0 * rows * size.width * (1 + (reached > 0) + table)
 
 
 def memory(model: Model, tokens: int, length: int, itemsize: int) -> int:

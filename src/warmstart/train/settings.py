@@ -62,7 +62,9 @@ class TrainSettings(Settings):
     ``length``, ``evaluate_every`` are lengths with units. ``patience`` is the number of evaluations without a new best
     after which training stops early (0: never). ``accumulation`` splits a batch into at least so many micro-batches;
     ``max_tokens`` bounds what one micro-batch holds in memory. ``unfreeze`` is the length after which the next lower layer
-    begins to move, the heads first and the embeddings last (Howard and Ruder 2018, section 3.3: ``1 epoch``).
+    begins to move, the heads first and the embeddings last (Howard and Ruder 2018, section 3.3: ``1 epoch``). ``softmax``:
+    the language model learns from all tokens of the vocabulary, or from the true ones and ``samples`` that each step draws
+    (the released code of Dai and Le 2015: 1,024); whatever is judged is judged by all.
     """
 
     seed: int = 1
@@ -75,8 +77,15 @@ class TrainSettings(Settings):
     patience: int = Field(0, ge=0)
     save_every_s: float = Field(300.0, ge=0)
     unfreeze: str | None = None
+    softmax: Literal["full", "sampled"] = "full"
+    samples: int = Field(1024, ge=1)
     optimizer: OptimizerSettings = OptimizerSettings()
     schedule: ScheduleSettings = ScheduleSettings()
+
+    @property
+    def drawn(self) -> int:
+        """Tokens that the softmax learns from at a time; 0: all."""
+        return self.samples if self.softmax == "sampled" else 0
 
 
 class SchemeSettings(Settings):

@@ -68,15 +68,16 @@ def accumulate(
         optimizer: whose weights are those of ``model``.
         batches: the micro-batches of this step.
         coefficients: how much each goal counts; goals that are not named are not trained on.
-        seed: names the dropout masks of this step.
+        seed: names the dropout masks of this step, and what a sampled softmax learns from.
     """
     totals = goal_totals(batches)
     sums: dict[str, torch.Tensor] = {}
     optimizer.weights.clear()
+    draw = named_seed(seed, "softmax")  # one for the whole step, so that it may be split in any way
     for number, batch in enumerate(batches):
         torch.manual_seed(named_seed(seed, number))
         objective: torch.Tensor | None = None
-        for name, loss in model(batch).items():
+        for name, loss in model(batch, draw).items():
             if totals[name] > 0 and coefficients.get(name, 0.0) != 0:
                 term = loss.sum * (coefficients[name] / totals[name])
                 objective = term if objective is None else objective + term
