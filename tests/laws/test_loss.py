@@ -5,6 +5,7 @@ The witness shares nothing with the package but the weights: it pads, masks, and
 
 import copy
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -390,3 +391,35 @@ def test_a_sampled_softmax_splits_in_any_way() -> None:
             for name, slope in zip(group.names, group.views(row), strict=True):
                 if name in by_name:
                     assert float((slope - by_name[name]).abs().max()) <= 1e-6 * float(by_name[name].abs().max()) + 1e-12
+
+
+# ---- terms that ask nothing
+
+
+@pytest.mark.parametrize("body", ["gpt1-tiny", "lstm-tiny"])
+def test_what_states_cost_splits_in_any_way(body: str) -> None:
+    """Witness: Merity et al. 2017, section 4.7, by torch in double precision, text by text; dropout is off."""
+    given = records(["lm", "label", "similarity"], 9)
+    rates = dict.fromkeys(("embedding_dropout", "attention_dropout", "residual_dropout"), 0.0) if "gpt" in body else {}
+    heads = {"label": HeadSettings(kind="class", size=CLASSES, dropout=0)}
+    model = Model.fresh(ModelSettings(backbone=preset(body, **rates), heads=heads), 1)
+    model.activity = True
+    optimizer = Optimizer(Weights(model.train(), torch.float64), OptimizerSettings())
+    twin = copy.deepcopy(model).double()
+    squares, changes, tokens, pairs = [], [], 0, 0
+    for example in (example for record in given for example in record):
+        states = twin.backbone(collate([[replace(example, goals={})]]))
+        squares.append(states.pow(2).mean(1).sum())
+        changes.append((states[1:] - states[:-1]).pow(2).mean(1).sum())
+        tokens, pairs = tokens + len(states), pairs + len(states) - 1
+    ar, tar = torch.stack(squares).sum() / tokens, torch.stack(changes).sum() / pairs
+    slopes = torch.autograd.grad(2 * ar + tar, list(twin.parameters()), allow_unused=True, materialize_grads=True)
+    by_name = dict(zip((name for name, _ in twin.named_parameters()), slopes, strict=True))
+    for at_least in (1, 4, 9):
+        means = accumulate(model, optimizer, split(given, at_least, 10**9), {"ar": 2.0, "tar": 1.0}, seed=1)
+        found = float(means["ar"]), float(means["tar"])
+        assert found == pytest.approx((float(ar.detach()), float(tar.detach())), rel=1e-6)
+        groups = zip(optimizer.weights.groups, optimizer.weights.gradients(), strict=True)
+        ours = {n: view for group, row in groups for n, view in zip(group.names, group.views(row), strict=True)}
+        for name, slope in ours.items():
+            assert float((slope - by_name[name]).abs().max()) <= 1e-5 * float(by_name[name].abs().max()) + 1e-9, name

@@ -12,13 +12,13 @@ import torch
 from warmstart.base.errors import BadInput, Diverged, Stopped
 from warmstart.base.run_folder import RunFolder
 from warmstart.evaluation.perplexity import evaluate_language_model
-from warmstart.example.example import Example
+from warmstart.example.example import Example, Goal
 from warmstart.models.attention import Kernels
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
-from warmstart.models.settings import ModelSettings
+from warmstart.models.settings import HeadSettings, ModelSettings
 from warmstart.objectives.causal import causal
-from warmstart.streams.sources import Rows
+from warmstart.streams.sources import Listed, Rows
 from warmstart.streams.stream import Stream
 from warmstart.train import checkpoint, loop
 from warmstart.train.loop import Goalpost, Trainer
@@ -248,3 +248,57 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(tmp_path: Path) -> No
     with pytest.raises(Diverged, match="not finite"):
         made.run()
     assert torch.equal(made.weights.groups[0].master, before)
+
+
+# ---- running averages
+
+
+class Stopping(Listed):
+    """Examples whose taking number ``at`` asks the training to stop."""
+
+    at, taken = -1, 0
+
+    def take(self, epoch: int, indices: np.ndarray) -> list[list[Example]]:
+        self.taken += 1
+        if self.taken == self.at:
+            signal.raise_signal(signal.SIGTERM)
+        return super().take(epoch, indices)
+
+
+def classifier(folder: Path, at: int = -1) -> Trainer:
+    """Three epochs of four steps of a head with batch norm; dev is the mean of its running averages."""
+    draw = np.random.default_rng(0)
+    examples = []
+    for number in range(16):
+        ids = draw.integers(0, 64, draw.integers(3, 16))
+        goal = Goal(np.array([len(ids) - 1]), np.array([0]), np.array([number % 2]), np.ones(1, np.float32))
+        examples.append([Example.left_to_right(ids, {"label": goal})])
+    source = Stopping(examples)
+    source.at = at
+    head = HeadSettings(kind="class", size=2, hidden=6, norm="batch")
+    settings = ModelSettings(backbone=preset("gpt1-tiny", vocab_size=64, context=16), heads={"label": head})
+    judge = Goalpost(lambda m: {"mean": float(torch.cat([b.flatten() for b in m.buffers()]).mean())}, "mean", True)
+    train = TrainSettings(length="3 epochs", batch_size=4, accumulation=2, precision="fp32", evaluate_every="2 steps")
+    stream = Stream(source, 4, 1, 2)
+    return Trainer(Model.fresh(settings, 1), stream, train, {"label": 1.0}, RunFolder(folder), judge, CPU)
+
+
+@pytest.mark.parametrize("at", [2, 6, 9])
+def test_running_averages_are_resumed_to_the_last_bit(tmp_path: Path, at: int) -> None:
+    """Witness: the uninterrupted run: weights, moments, best weights and the running averages of batch norm."""
+    found = []
+    for name, stops_at in (("whole", -1), ("cut", at)):
+        made = classifier(tmp_path / name, stops_at)
+        made.folder.create("a recipe", {})
+        if stops_at > 0:
+            with pytest.raises(Stopped):
+                made.run()
+            made = classifier(tmp_path / name)
+            assert made.resume() and 0 < made.state.step < made.plan.steps
+        made.run()
+        buffers = {n: b.numpy().tobytes() for n, b in made.model.named_buffers()}
+        made.take_best()
+        best = {n: b.numpy().tobytes() for n, b in made.model.named_buffers()}
+        found.append((everything(made), buffers, best))
+    assert found[0] == found[1]
+    assert len(found[0][1]) == 4

@@ -129,7 +129,7 @@ def test_a_recipe_trains_two_steps(path: Path, tmp_path: Path, capsys: pytest.Ca
         "pretrain": ["--corpus", str(text), "--vocab-size", "257"],
         "finetune": ["--start", "none", "--vocab-size", "257", "--task", "classification", "--train", str(rows)],
     }[path.parent.name]
-    kind = "lstm" if "lstm" in path.name else "gpt"
+    kind = "lstm" if "lstm" in path.read_text(encoding="utf-8") else "gpt"
     sets = [f"model.{change}" for change in TINY[kind]] + [f"train.{change}" for change in SHORT]
     sets += ["seeds=1", "control=false"] * (path.parent.name == "finetune")
     words = [path.parent.name, "--recipe", str(path), *data, "--out", str(tmp_path / "run"), "--json"]

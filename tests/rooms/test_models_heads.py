@@ -153,3 +153,31 @@ def test_a_hidden_layer_reads_the_sum_and_what_drops_out_is_its_own() -> None:
     assert made.hidden is not None
     wanted = made.linear(F.relu(made.hidden(torch.stack([x[0] + x[1], x[2]]))))
     assert torch.allclose(made(x, questions), wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("hidden", [0, 5])
+def test_batch_norm(hidden: int) -> None:
+    """Witness: torch.nn.BatchNorm1d before each linear, in training, its gradients and its running averages, then judged."""
+    torch.manual_seed(2)
+    made = Head(HeadSettings(kind="class", size=2, dropout=0.0, hidden=hidden, norm="batch"), WIDTH).train()
+    norms = [torch.nn.BatchNorm1d(norm.weight.shape[0]) for norm in made.norms]  # type: ignore[union-attr]
+    layers = [made.linear] if made.hidden is None else [made.hidden, torch.nn.ReLU(), made.linear]
+    twin = torch.nn.Sequential(norms[0], *layers[:2], *norms[1:], *layers[2:])
+    questions = asked([0, 1, 1, 2, 3], torch.tensor([0, 1, 0, 1]), [1.0] * 4)
+    for number in range(3):
+        x = (states(5 + number)[:5] * 3 + 1).requires_grad_()
+        summed = torch.stack([x[0], x[1] + x[2], x[3], x[4]])
+        found, wanted = made(x, questions), twin(summed)
+        torch.testing.assert_close(found, wanted)
+        slopes = [torch.autograd.grad(out.square().sum(), [x, made.linear.weight], retain_graph=True)
+                  for out in (found, wanted)]  # fmt: skip
+        torch.testing.assert_close(slopes[0], slopes[1])
+    for ours, theirs in zip(made.norms, norms, strict=True):
+        torch.testing.assert_close(ours.mean, theirs.running_mean)
+        torch.testing.assert_close(ours.variance, theirs.running_var)
+    x = states(4)
+    alone = asked([0], torch.tensor([1]), [1.0])
+    one_by_one = asked([0, 1, 2, 3], questions.targets, [1.0] * 4)
+    judged = made.eval()(x, one_by_one)
+    torch.testing.assert_close(judged, twin.eval()(x))
+    torch.testing.assert_close(made.train()(x[:1], alone), judged[:1])  # one row has no variance: the running averages

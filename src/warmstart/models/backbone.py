@@ -10,6 +10,7 @@ from torch import nn
 
 from warmstart.example.batch import Batch
 from warmstart.models.attention import Kernels
+from warmstart.models.dropout import Dropout
 
 
 class Tables(NamedTuple):
@@ -60,6 +61,7 @@ class Backbone(nn.Module):
         output: the softmax table where it is not the token table.
         lm_transform: between a state and the softmax.
         pooler: between a state and a head that asks for it.
+        last: what drops out of the states before anybody reads them.
     """
 
     settings: Any
@@ -73,13 +75,14 @@ class Backbone(nn.Module):
         self.output: nn.Linear | None = None
         self.lm_transform: Any = None
         self.pooler: nn.Linear | None = None
+        self.last: Dropout | None = None
 
     def tables(self) -> Tables:
         """The tables for one pass."""
         raise NotImplementedError
 
     def forward(self, batch: Batch, tables: Tables | None = None, reads_M: torch.Tensor | None = None) -> torch.Tensor:
-        """The states [N, D] of a flat Batch, or those [M, D] of the tokens ``reads_M``."""
+        """The states [N, D] of a flat Batch, or those [M, D] of the tokens ``reads_M``, before :meth:`dropped`."""
         raise NotImplementedError
 
     def new_branches(self, sources: int, columns: int) -> Past:
@@ -89,6 +92,10 @@ class Backbone(nn.Module):
     def branch(self, ids_BT: torch.Tensor, segment: int, branches: Any) -> torch.Tensor:
         """States [B, T, D] of the tokens that ``branches`` has been opened for, all of one segment."""
         raise NotImplementedError
+
+    def dropped(self, states: torch.Tensor) -> torch.Tensor:
+        """The states as they are read."""
+        return states if self.last is None else self.last(states)
 
     def pool(self, states_MD: torch.Tensor) -> torch.Tensor:
         """The states as a head reads them that asks for the pooler."""

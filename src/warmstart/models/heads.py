@@ -16,6 +16,7 @@ from warmstart.models.dropout import drop
 from warmstart.models.losses import Loss, choice_loss, class_loss, marks_loss, score_loss, span_loss
 from warmstart.models.settings import HeadSettings
 
+MOMENTUM, EPS = 0.1, 1e-5  # of batch norm, as torch has them
 _LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]] = {
     "class": class_loss,
     "multilabel": marks_loss,
@@ -28,8 +29,37 @@ _ACROSS: dict[str, Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Ten
 """The losses of heads that answer at every read, by a softmax across the reads of a question."""
 
 
+class BatchNorm(nn.Module):
+    """Each dimension with mean 0 and variance 1 over the rows at hand, then gain and bias (Ioffe and Szegedy 2015).
+
+    In training they are those of the micro-batch, so this is the one part of a model whose result depends on how
+    examples are split. Running averages of both, which are saved with the weights, serve evaluation, and a row that is alone.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.ones(width)), nn.Parameter(torch.zeros(width))
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("variance", torch.ones(width))
+
+    def forward(self, rows_ND: torch.Tensor) -> torch.Tensor:
+        """[N, D], the same out."""
+        rows, count = rows_ND.float(), len(rows_ND)
+        mean, variance = self.get_buffer("mean").float(), self.get_buffer("variance").float()
+        if self.training and count > 1:
+            variance, mean = torch.var_mean(rows, 0, correction=0)
+            with torch.no_grad():
+                self.get_buffer("mean").lerp_(mean, MOMENTUM)
+                self.get_buffer("variance").lerp_(variance * (count / (count - 1)), MOMENTUM)
+        rows = (rows - mean) * torch.rsqrt(variance + EPS)
+        return (rows * self.weight + self.bias).to(rows_ND.dtype)
+
+
 class Head(nn.Module):
-    """Dropout and one linear over the pooled states of a question's reads, with a hidden layer before where one is asked."""
+    """Dropout and one linear over the pooled states of a question's reads, with a hidden layer before where one is asked.
+
+    With batch norm it is a block of norm, dropout and linear for each linear.
+    """
 
     def __init__(self, settings: HeadSettings, width: int) -> None:
         super().__init__()
@@ -38,6 +68,8 @@ class Head(nn.Module):
             width *= 3
         self.hidden = nn.Linear(width, settings.hidden) if settings.hidden else None
         self.linear = nn.Linear(settings.hidden or width, settings.size, bias=settings.bias)
+        widths = ([width] if settings.hidden else []) + [settings.hidden or width]
+        self.norms = nn.ModuleList(BatchNorm(each) for each in widths if settings.norm == "batch")
 
     def forward(self, states_MD: torch.Tensor, asked: Questions) -> torch.Tensor:
         """Answers: [Q, size] for class and multilabel, [Q] for score, [M] (one per read) for choice, [M, 2] for span."""
@@ -45,17 +77,26 @@ class Head(nn.Module):
         each = self.settings.kind in _ACROSS
         if self.settings.pool == "concat":
             states_MD = concat_pool(states_MD, asked.question, count)
-        elif self.hidden is not None and not each:
+        elif not self.settings.plain and not each:
             states_MD = _summed(states_MD, asked.question, count)
         if self.hidden is not None:
+            if self.norms:
+                states_MD = self._dropped(self.norms[0](states_MD), asked)
             states_MD = torch.relu(self.hidden(states_MD))
-        if self.training and self.settings.dropout > 0:
-            shared = drop(states_MD.new_ones(count, states_MD.shape[1]), self.settings.dropout)
-            states_MD = states_MD * (shared[asked.question] if len(states_MD) == len(asked.question) else shared)
+        if self.norms:
+            states_MD = self.norms[-1](states_MD)
+        states_MD = self._dropped(states_MD, asked)
         if not each:
             states_MD = _summed(states_MD, asked.question, count)
         answers = self.linear(states_MD)
         return answers.squeeze(-1) if self.settings.kind in ("score", "choice") else answers  # type: ignore[no-any-return]
+
+    def _dropped(self, states_MD: torch.Tensor, asked: Questions) -> torch.Tensor:
+        """Dropout whose mask the reads of a question share."""
+        if not self.training or self.settings.dropout == 0:
+            return states_MD
+        shared = drop(states_MD.new_ones(len(asked.weights), states_MD.shape[1]), self.settings.dropout)
+        return states_MD * (shared[asked.question] if len(states_MD) == len(asked.question) else shared)
 
     def loss(self, states_MD: torch.Tensor, asked: Questions) -> Loss:
         """(sum, weight) of this head's goal."""

@@ -147,7 +147,7 @@ class LSTM(Backbone):
                 x = self._embed(ids[tokens], chunk, tables, mask)
                 x, states = self._through(x, weights, begun, chunk.sizes, carry=number < len(packing.chunks))
                 if wanted:
-                    pieces.append(Piece(tokens, self.last(x)))
+                    pieces.append(Piece(tokens, x))
         return pieces
 
     def _through(

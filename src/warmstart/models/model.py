@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from warmstart.example.batch import Batch, Questions
+from warmstart.models.activity import activity_losses
 from warmstart.models.backbone import Backbone, Tables, initialise
 from warmstart.models.heads import Head
 from warmstart.models.losses import Judged, Loss, SlopeOf, Smoothing, Softmax, judged_tokens, next_token_loss, slope_of
@@ -30,10 +31,11 @@ class Model(nn.Module):
         self.backbone = _backbone(settings.backbone)
         width = settings.backbone.width
         self.slope_of: SlopeOf = slope_of  # or the same compiled
-        self.smoothing: Smoothing | None = None  # of the labels of ``lm``; whoever trains may set it
-        self.samples = (
-            0  # tokens that the softmax of ``lm`` learns from at a time, 0 for all; whoever trains may set it
-        )
+        # Whoever trains may set these: smoothed labels of ``lm``, how many tokens its softmax learns from at a time (0:
+        # all), and whether the states' size and change are losses too.
+        self.smoothing: Smoothing | None = None
+        self.samples = 0
+        self.activity = False
         self.heads = nn.ModuleDict({name: Head(head, width) for name, head in settings.heads.items()})
 
     @staticmethod
@@ -47,7 +49,7 @@ class Model(nn.Module):
         """The losses of all goals in ``batch``; ``draw`` names the tokens that a sampled softmax learns from."""
         tables = self.backbone.tables()
         losses: dict[str, Loss] = {}
-        for name, states_MD in self._states(batch, tables).items():
+        for name, states_MD in self._states(batch, tables, losses if self.activity else None).items():
             asked = batch.goals[name]
             if name == LM:
                 found = self._next_tokens(self._softmax(states_MD, tables), asked, draw)
@@ -84,14 +86,18 @@ class Model(nn.Module):
         logits = self._softmax(states, self.backbone.tables()).logits(slice(None))
         return logits[..., : self.settings.backbone.vocab_size]
 
-    def _states(self, batch: Batch, tables: Tables) -> dict[str, torch.Tensor]:
-        """The states [M, D] that each goal of ``batch`` reads."""
+    def _states(self, batch: Batch, tables: Tables, losses: dict[str, Loss] | None = None) -> dict[str, torch.Tensor]:
+        """The states [M, D] that each goal of ``batch`` reads; ``losses`` takes in those of the states themselves."""
         reads = [asked.reads for asked in batch.goals.values()]
         every, counts = torch.cat(reads), [len(some) for some in reads]
-        if len(every) < batch.num_tokens:
-            states: torch.Tensor = self.backbone(batch, tables, every)
+        if losses is None and len(every) < batch.num_tokens:
+            states = self.backbone.dropped(self.backbone(batch, tables, every))
         else:
-            states = self.backbone(batch, tables).index_select(0, every)
+            whole = self.backbone(batch, tables)
+            read = self.backbone.dropped(whole)
+            if losses is not None:
+                losses |= activity_losses(whole, read, batch)
+            states = read.index_select(0, every)
         return dict(zip(batch.goals, torch.split(states, counts), strict=True))
 
     def _softmax(self, states: torch.Tensor, tables: Tables) -> Softmax:

@@ -17,7 +17,7 @@ class HeadSettings(Settings):
     ``pooled`` reads the states through the backbone's pooler (BERT's layer with tanh); ``bias`` is the linear's. ``hidden``
     is the width of a layer with ReLU between (Dai and Le 2015, section 4), 0 for none; dropout then falls on it. ``pool``
     says how the states of a question's reads become one: their sum, or the last, the greatest and the mean beside each
-    other (Howard and Ruder 2018, section 3.3).
+    other (Howard and Ruder 2018, section 3.3). ``norm`` puts batch norm, and dropout, before each linear, as they have it.
     """
 
     kind: HeadKind
@@ -27,11 +27,12 @@ class HeadSettings(Settings):
     pooled: bool = False
     hidden: int = Field(0, ge=0)
     pool: Literal["sum", "concat"] = "sum"
+    norm: Literal["none", "batch"] = "none"
 
     @property
     def plain(self) -> bool:
         """Whether it is one linear on one state, as everybody has it."""
-        return not self.hidden and self.pool == "sum"
+        return not self.hidden and self.pool == "sum" and self.norm == "none"
 
 
 class TransformerSettings(Settings):

@@ -58,6 +58,11 @@ def stream_of(source: Source, settings: TrainSettings, *, shuffle: bool = True) 
     )
 
 
+def _train_as(model: Model, settings: TrainSettings) -> None:
+    """Tells ``model`` what its training asks for beside the goals of the data."""
+    model.samples, model.activity = settings.drawn, bool(settings.activity)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Pretraining:
     """Everything a pre-training needs, checked; ``moved`` is the account of its warm start, if it has one."""
@@ -98,10 +103,10 @@ def build_pretraining(recipe: PretrainRecipe, corpus: Corpus) -> Pretraining:
     train = stream_of(framing.units(corpus, held_out, seed=recipe.train.seed), recipe.train)
     dev = framing.units(corpus, held_out, dev=True) if held_out else None
     model = Model.fresh(ModelSettings(backbone=backbone), named_seed(recipe.train.seed, "weights"))
-    model.samples = recipe.train.drawn
+    _train_as(model, recipe.train)
     moved = None if start is None else start.into(model, tokenizer)
     judged = stream_of(dev, recipe.train, shuffle=False) if dev else None
-    return Pretraining(model, tokenizer, train, judged, {LM: 1.0}, moved)
+    return Pretraining(model, tokenizer, train, judged, {LM: 1.0} | recipe.train.activity, moved)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,7 +132,7 @@ class Finetuning:
         if self.vectors:
             account = start_from_vectors(model, self.vectors)
         apply_scheme(model, recipe.scheme, recipe.train.seed)
-        model.samples = recipe.train.drawn
+        _train_as(model, recipe.train)
         if self.spec.kind == "seq2seq":
             model.smoothing = smoothing(self.spec, self.tokenizer)
         return model, account
@@ -184,7 +189,7 @@ def build_finetuning(recipe: FinetuneRecipe, data: Labelled | None = None) -> Fi
     framed = frame_records(spec, data.train, tokenizer, weights)
     redraw = None if spec.kind != "seq2seq" else redrawn(spec, data.train, framed.parts, tokenizer)
     settings = _with_head(recipe, spec, backbone, max(backbone.vocab_size, tokenizer.vocab_size))
-    coefficients = {spec.goal: 1.0} | ({LM: lm_weight} if lm_weight > 0 else {})
+    coefficients = {spec.goal: 1.0} | ({LM: lm_weight} if lm_weight > 0 else {}) | recipe.train.activity
     return Finetuning(
         spec, tokenizer, settings, start, data, framed.examples, framed.account, measure, coefficients,
         _vectors(recipe, tokenizer, backbone), redraw,
@@ -242,7 +247,7 @@ def _with_head(recipe: FinetuneRecipe, spec: TaskSpec, backbone: BackboneSetting
     backbone = for_task(backbone, spec.goal, spec.frame.lm).model_copy(update={"vocab_size": vocab_size})
     head = HeadSettings(
         kind=HEAD_KINDS[spec.goal], size=spec.outputs, dropout=recipe.head_dropout, pooled=backbone.pooler,
-        hidden=recipe.head_hidden, pool=recipe.head_pool,
+        hidden=recipe.head_hidden, pool=recipe.head_pool, norm=recipe.head_norm,
         bias=head_bias(backbone, spec.goal),
     )  # fmt: skip
     return ModelSettings(backbone=backbone, heads={spec.goal: head})

@@ -143,6 +143,7 @@ class FinetuneRecipe(Settings):
         head_dropout: on the state that the classifier reads.
         head_hidden: width of a layer before the classifier (Dai and Le 2015: 30 or 512); 0: none.
         head_pool: ``concat``: the classifier reads the last, the greatest and the mean state of a text (ULMFiT).
+        head_norm: ``batch``: batch norm and dropout before each linear of the classifier (ULMFiT).
         search: how targets are generated, to judge the model and wherever the run is used (seq2seq).
         seeds: how many runs, with seeds from ``train.seed`` on.
         control: train the same model from random weights, all of which move, beside it, and compare.
@@ -165,6 +166,7 @@ class FinetuneRecipe(Settings):
     head_dropout: float = Field(0.1, ge=0, lt=1)
     head_hidden: int = Field(0, ge=0)
     head_pool: Literal["sum", "concat"] = "sum"
+    head_norm: Literal["none", "batch"] = "none"
     search: GenerateSettings = GenerateSettings(greedy=True)
     seeds: int = Field(1, ge=1)
     control: bool = False

@@ -147,6 +147,8 @@ class Trainer:
             )  # fmt: skip
         self._compute_as_before(state.pop("choices", self.choices.to_dict()))
         self.optimizer.restore(tensors)
+        for name, value in self._running.items():
+            value.copy_(tensors[name])
         self.state = Progress(**state)
         self.folder.rewind_metrics(self.state.step)
         return True
@@ -231,13 +233,18 @@ class Trainer:
         self.folder.append_metrics(row | {"elapsed_s": round(state.elapsed_s, 3)})
         if state.best is None or score > state.best:
             state.best, state.best_step, state.stale = score, state.step, 0
-            checkpoint.save_best(self.best_path, self.weights.moving())
+            checkpoint.save_best(self.best_path, self.weights.moving() | self._running)
             self._save()  # so that a checkpoint never remembers a best that a crash has lost
         else:
             state.stale += 1
         shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
         self.noted_at_s = time.monotonic()
         say(f"dev after step {state.step}: {shown}" + ("  (best so far)" if state.best_step == state.step else ""))
+
+    @property
+    def _running(self) -> dict[str, torch.Tensor]:
+        """What a model counts while it learns, by name: the running averages of batch norm."""
+        return dict(self.model.named_buffers())
 
     @property
     def best_path(self) -> Path:
@@ -248,8 +255,8 @@ class Trainer:
         """Puts the best weights into the model, once :meth:`run` is over."""
         if self.state.best is not None:
             best = read_tensors(self.best_path)
-            for name, master in self.weights.moving().items():
-                master.copy_(best[name])
+            for name, value in (self.weights.moving() | self._running).items():
+                value.copy_(best[name])
 
     def _patience_is_out(self) -> bool:
         return 0 < self.settings.patience <= self.state.stale
@@ -258,5 +265,6 @@ class Trainer:
         self._note()
         state = {k: v for k, v in asdict(self.state).items() if k != "step"}
         state |= {"frozen": self.frozen, "choices": self.choices.to_dict()}
-        checkpoint.save(self.folder.path / "resume", self.state.step, self.optimizer.state(), state)
+        tensors = self.optimizer.state() | self._running
+        checkpoint.save(self.folder.path / "resume", self.state.step, tensors, state)
         self.saved_at_s = self.noted_at_s = time.monotonic()

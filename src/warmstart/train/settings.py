@@ -64,7 +64,8 @@ class TrainSettings(Settings):
     ``max_tokens`` bounds what one micro-batch holds in memory. ``unfreeze`` is the length after which the next lower layer
     begins to move, the heads first and the embeddings last (Howard and Ruder 2018, section 3.3: ``1 epoch``). ``softmax``:
     the language model learns from all tokens of the vocabulary, or from the true ones and ``samples`` that each step draws
-    (the released code of Dai and Le 2015: 1,024); whatever is judged is judged by all.
+    (the released code of Dai and Le 2015: 1,024); whatever is judged is judged by all. ``ar`` and ``tar`` weigh the squares
+    of the last states and of their changes from token to token (Merity et al. 2017, section 4.7: 2 and 1).
     """
 
     seed: int = 1
@@ -79,6 +80,8 @@ class TrainSettings(Settings):
     unfreeze: str | None = None
     softmax: Literal["full", "sampled"] = "full"
     samples: int = Field(1024, ge=1)
+    ar: float = Field(0.0, ge=0)
+    tar: float = Field(0.0, ge=0)
     optimizer: OptimizerSettings = OptimizerSettings()
     schedule: ScheduleSettings = ScheduleSettings()
 
@@ -86,6 +89,11 @@ class TrainSettings(Settings):
     def drawn(self) -> int:
         """Tokens that the softmax learns from at a time; 0: all."""
         return self.samples if self.softmax == "sampled" else 0
+
+    @property
+    def activity(self) -> dict[str, float]:
+        """The coefficients of what states cost by themselves, where they do."""
+        return {name: weight for name, weight in (("ar", self.ar), ("tar", self.tar)) if weight > 0}
 
 
 class SchemeSettings(Settings):

@@ -12,6 +12,7 @@ import torch
 from warmstart.base.errors import Diverged
 from warmstart.base.seeds import named_seed
 from warmstart.example.batch import Batch
+from warmstart.models.activity import activity_weights
 from warmstart.models.model import Model
 from warmstart.train.optimizer import Optimizer
 
@@ -48,11 +49,12 @@ class Taken(NamedTuple):
 
 
 def goal_totals(batches: Sequence[Batch]) -> dict[str, float]:
-    """Total weight of each goal over all micro-batches."""
+    """Total weight of each goal over all micro-batches, and of the terms that no goal asks for."""
     totals: dict[str, float] = {}
     for batch in batches:
-        for name, asked in batch.goals.items():
-            totals[name] = totals.get(name, 0.0) + asked.total_weight
+        weights = {name: asked.total_weight for name, asked in batch.goals.items()}
+        for name, weight in (weights | activity_weights(batch)).items():
+            totals[name] = totals.get(name, 0.0) + weight
     return totals
 
 

@@ -85,7 +85,7 @@ def export_onnx(model: Model, path: Path) -> None:
             "only a Transformer can be written as ONNX", where="--to", value="onnx", allowed="--to warmstart",
             next_step="keep the folder as it is",
         )  # fmt: skip
-    if any(head.hidden or head.pool != "sum" for head in model.settings.heads.values()):
+    if not all(head.plain for head in model.settings.heads.values()):
         raise BadInput(
             "only a head of one linear on one state can be written as ONNX", where="--to", value="onnx",
             allowed="--to warmstart",
