@@ -102,7 +102,8 @@ def _form(flag: Flag) -> dict[str, Any]:
         return {"nargs": "*" if flag.many else "?", "metavar": flag.name}
     if flag.switch:
         return {"action": "store_const", "const": True, "dest": flag.name}
-    return {"nargs": "+" if flag.many else None, "metavar": flag.shown, "dest": flag.name}
+    many = {"nargs": "+", "action": "extend"} if flag.many else {}
+    return many | {"metavar": flag.shown, "dest": flag.name}
 
 
 def _helps(verb: Verb) -> dict[str, str]:

@@ -1,13 +1,14 @@
 """Predictions in words: label names, probabilities, and the row's own other columns."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from warmstart.evaluation.answers import MARKED, Answered, Floats, Reading, raw_answers
+from warmstart.evaluation.averaged import Member, mean_answers
 from warmstart.evaluation.spans import find_answer
 from warmstart.evaluation.tags import tagged, told_tags
 from warmstart.example.record import Record
@@ -55,8 +56,13 @@ def predict_rows(
     model: Model, tokenizer: Tokenizer, spec: TaskSpec, records: Iterable[Record], reading: Reading | None = None
 ) -> Iterator[dict[str, Any]]:
     """As :func:`predict_records`, but each as the row that is written for it."""
-    for said in raw_answers(model, tokenizer, spec, records, reading or Reading()):
-        yield to_row(said.record, predicted(spec, said))
+    return member_rows([Member(model, tokenizer, spec)], records, reading or Reading())
+
+
+def member_rows(members: Sequence[Member], records: Iterable[Record], reading: Reading) -> Iterator[dict[str, Any]]:
+    """As :func:`predict_rows`, of the mean answer of several models."""
+    for said in mean_answers(members, records, reading):
+        yield to_row(said.record, predicted(members[0].spec, said))
 
 
 def predicted(spec: TaskSpec, said: Answered) -> Prediction:

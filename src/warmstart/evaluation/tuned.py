@@ -1,13 +1,14 @@
 """A fine-tuned model judged on labelled Records: measures with bootstrap intervals."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from warmstart.base.errors import BadInput
-from warmstart.evaluation.answers import MARKED, Answered, Reading, raw_answers
+from warmstart.evaluation.answers import MARKED, Answered, Reading
+from warmstart.evaluation.averaged import Member, mean_answers
 from warmstart.evaluation.judging import judge, with_threshold
 from warmstart.evaluation.spans import find_answer
 from warmstart.evaluation.tags import told_tags, true_tags
@@ -74,6 +75,22 @@ def evaluate_records(
     Raises:
         BadInput: a Record has no label, or there are none; entities are to be judged and seqeval is not installed.
     """
+    return evaluate_members(
+        [Member(model, tokenizer, spec)], records, seed, intervals=intervals, max_tokens=max_tokens, tune=tune
+    )
+
+
+def evaluate_members(
+    members: Sequence[Member],
+    records: Iterable[Record],
+    seed: int = 0,
+    *,
+    intervals: bool = True,
+    max_tokens: int = 2048,
+    tune: bool = False,
+) -> Evaluation:
+    """As :func:`evaluate_records`, of the mean answer of several models."""
+    spec = members[0].spec
     if spec.measured == "entities":
         require_seqeval()
     targets: list[Any] = []
@@ -84,7 +101,7 @@ def evaluate_records(
         nonlocal account
         account += part
 
-    for said in raw_answers(model, tokenizer, spec, records, Reading(max_tokens, tell=tell)):
+    for said in mean_answers(members, records, Reading(max_tokens, tell=tell)):
         targets.append(_target(spec, said.record))
         predictions.append(decided(spec, said))
     if not targets:

@@ -8,7 +8,7 @@ travel together as a list; a goal numbers its questions within that Record, and 
 first Example that reads for it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -88,6 +88,15 @@ class Example:
         """Turns and positions 0 1 2 …: each token sees itself and what came before."""
         count = np.arange(len(ids))
         return Example(ids, count, count, goals)
+
+    def mirrored(self) -> "Example":
+        """The same in the opposite order: what was read first now stands last, and keeps its turn and its position.
+
+        Of an Example in the order of reading this makes one in the order of the text, to be read from its end.
+        """
+        ids, turns, positions = (row[::-1].copy() for row in (self.ids, self.turns, self.positions))
+        goals = {name: replace(goal, reads=len(self) - 1 - goal.reads) for name, goal in self.goals.items()}
+        return Example(ids, turns, positions, goals, None if self.segments is None else self.segments[::-1].copy())
 
     @staticmethod
     def read_and_write(ids: Ints, goal: str, asked: int = 0) -> "Example":

@@ -33,7 +33,7 @@ class BatchNorm(nn.Module):
     """Each dimension with mean 0 and variance 1 over the rows at hand, then gain and bias (Ioffe and Szegedy 2015).
 
     In training they are those of the micro-batch, so this is the one part of a model whose result depends on how
-    examples are split. Running averages of both, which are saved with the weights, serve evaluation, and a row that is alone.
+    examples are split. Running averages, which are saved with the weights, serve evaluation, and a row that is alone.
     """
 
     def __init__(self, width: int) -> None:

@@ -20,8 +20,8 @@ from warmstart.models.model import LM, Model
 from warmstart.models.settings import BackboneSettings, HeadSettings, ModelSettings
 from warmstart.readers.vectors import read_vectors
 from warmstart.recipe.labelled import Labelled, labelled
-from warmstart.recipe.objectives import Framing, with_marks
-from warmstart.recipe.remembered import read_remembered, read_vocabulary
+from warmstart.recipe.objectives import Framing, direction_of, with_marks
+from warmstart.recipe.remembered import Remembered, read_remembered, read_vocabulary
 from warmstart.recipe.schema import FinetuneRecipe, PretrainRecipe, TaskRecipe
 from warmstart.recipe.seq2seq import Redraw, check_seq2seq, check_softmax, generating, redrawn, smoothing
 from warmstart.recipe.sizes import backbone_settings, for_objective, for_task, pretrained_size, with_start
@@ -30,13 +30,13 @@ from warmstart.streams.stream import Stream
 from warmstart.tasks.frames import class_weights, frame_records, units
 from warmstart.tasks.framing import Account, between, marks
 from warmstart.tasks.span import some_unanswered
-from warmstart.tasks.spec import HEAD_KINDS, FrameSettings, Kind, SpanSettings, TagSettings, TaskSpec
+from warmstart.tasks.spec import HEAD_KINDS, TURNED, Direction, FrameSettings, Kind, SpanSettings, TagSettings, TaskSpec
 from warmstart.tasks.tagging import unread_tag
 from warmstart.tasks.words import joined
 from warmstart.text.tokenizer import Tokenizer
 from warmstart.train.schemes import apply_scheme, check_scheme
 from warmstart.train.settings import TrainSettings
-from warmstart.transfer.folder import Imported, check_rows, head_bias, import_model
+from warmstart.transfer.folder import Imported, check_rows, head_bias, import_model, load_settings
 from warmstart.transfer.hub import model_folder
 from warmstart.transfer.start import Account as WeightAccount
 from warmstart.transfer.start import start_from
@@ -165,19 +165,7 @@ def build_finetuning(recipe: FinetuneRecipe, data: Labelled | None = None) -> Fi
     taken = backbone.layers if recipe.transfer_layers is None else recipe.transfer_layers
     check_scheme(recipe.scheme, backbone, None if start is None else taken)
     lm_weight = _lm_weight(recipe, backbone)
-    frame = FrameSettings(
-        context=_context(recipe.task, backbone.longest),
-        long_text=recipe.task.long_text,
-        sight=backbone.sight,
-        lm=lm_weight > 0,
-        lm_weights=recipe.lm_average,
-        clean=_rules(recipe),
-        between=between(backbone.sight, tokenizer),
-        segment_limit=recipe.task.segment_limit,
-        reads=_reads(recipe, data.kind),
-        lm_frame=recipe.lm_frame,
-    )
-    spec = _spec(recipe.task, data, frame)
+    spec = _spec(recipe.task, data, _frame(recipe, data.kind, backbone, tokenizer))
     if spec.kind == "seq2seq":
         check_seq2seq(spec, backbone, tokenizer)
         check_softmax(spec, recipe.train)
@@ -194,6 +182,23 @@ def build_finetuning(recipe: FinetuneRecipe, data: Labelled | None = None) -> Fi
         spec, tokenizer, settings, start, data, framed.examples, framed.account, measure, coefficients,
         _vectors(recipe, tokenizer, backbone), redraw,
     )  # fmt: skip
+
+
+def _frame(recipe: FinetuneRecipe, kind: Kind, backbone: BackboneSettings, tokenizer: Tokenizer) -> FrameSettings:
+    """How the task's Examples are made."""
+    return FrameSettings(
+        context=_context(recipe.task, backbone.longest),
+        long_text=recipe.task.long_text,
+        sight=backbone.sight,
+        lm=_lm_weight(recipe, backbone) > 0,
+        lm_weights=recipe.lm_average,
+        clean=_remembered(recipe).rules,
+        between=between(backbone.sight, tokenizer),
+        segment_limit=recipe.task.segment_limit,
+        reads=_reads(recipe, kind),
+        lm_frame=recipe.lm_frame,
+        direction=_direction(recipe, kind),
+    )
 
 
 def _default_measure(spec: TaskSpec) -> str:
@@ -314,10 +319,43 @@ def _context(task: TaskRecipe, most: int) -> int:
     return task.context or most
 
 
-def _rules(recipe: FinetuneRecipe) -> tuple[str, ...]:
-    """Cleaning rules come from where the vocabulary comes from."""
+def _remembered(recipe: FinetuneRecipe) -> Remembered:
+    """Cleaning rules and the direction of reading come from where the vocabulary comes from."""
     source = recipe.tokenizer if recipe.start == NO_START else recipe.start
-    return () if source is None else read_remembered(model_folder(source)).rules
+    return Remembered() if source is None else read_remembered(model_folder(source))
+
+
+def _direction(recipe: FinetuneRecipe, kind: Kind) -> Direction:
+    """From which end texts are read: as the start does it."""
+    found = _remembered(recipe).reading
+    if found == "backward" and kind not in TURNED:
+        raise BadInput(
+            "this model reads from the end of a text, which the task does not go with", where="--task", value=kind,
+            allowed=", ".join(TURNED), next_step="start from a model that was trained with --objective causal",
+        )  # fmt: skip
+    return found
+
+
+def check_model(recipe: PretrainRecipe) -> None:
+    """Refuses a model that does not go with the objective, before any text is read; reads no weights.
+
+    Raises:
+        BadInput: as :func:`~warmstart.recipe.sizes.pretrained_size`; the start is of another size or kind, does not see as
+            the objective wants, or reads from the other end.
+    """
+    if recipe.start == NO_START:
+        pretrained_size(recipe, recipe.corpus.vocab_size)
+        return
+    folder = model_folder(recipe.start)
+    start = load_settings(folder).backbone
+    for_objective(with_start(recipe.model, start, start.vocab_size), recipe.objective)
+    found = read_remembered(folder).reading
+    if found != direction_of(recipe.objective):
+        raise BadInput(
+            "the start reads from the other end of a text", where="--objective", value=recipe.objective,
+            allowed="backward" if found == "backward" else "any but backward",
+            next_step="begin with --start none, or from a run of this direction",
+        )  # fmt: skip
 
 
 def _tokenizer(recipe: FinetuneRecipe, data: Labelled, start: Start | None) -> Tokenizer:

@@ -41,6 +41,8 @@ def describe(examples: Sequence[Example], tokenizer: Tokenizer, label_names: Seq
 def _sight(example: Example) -> str:
     if not example.turns.any():
         return "each sees all" if len(example) > 1 else "alone"
+    if np.array_equal(example.turns[::-1], np.arange(len(example))):
+        return "read from the end, each sees what comes after"
     return "each sees what came before" if np.array_equal(example.turns, np.arange(len(example))) else "sight by turns"
 
 
@@ -61,17 +63,20 @@ def _next_tokens(example: Example, goal: Goal, tokenizer: Tokenizer) -> str:
     if count == 0:
         return "nothing is learned"
     first, last = goal.reads[learned][[0, -1]]
+    targets = goal.targets[learned][:: 1 if first <= last else -1]  # in the order of the text
     total = f", weight {goal.weights.sum():g} in all" if not np.all(goal.weights[learned] == 1) else ""
     return (
         f"reads {count} places from {first} to {last}, learns the token {_where(example, goal)} each{total}: "
-        f"{_shown(goal.targets[learned], tokenizer)}"
+        f"{_shown(targets, tokenizer)}"
     )
 
 
 def _where(example: Example, goal: Goal) -> str:
-    inside = goal.reads + 1 < len(example)
-    after = np.array_equal(example.ids[goal.reads[inside] + 1], goal.targets[inside])
-    return "after" if after else "at"
+    step = -1 if example.turns[0] > example.turns[-1] else 1
+    inside = (goal.reads + step >= 0) & (goal.reads + step < len(example))
+    if not np.array_equal(example.ids[goal.reads[inside] + step], goal.targets[inside]):
+        return "at"
+    return "after" if step == 1 else "before"
 
 
 def _answer(example: Example, name: str, goal: Goal, tokenizer: Tokenizer, names: Sequence[str]) -> str:

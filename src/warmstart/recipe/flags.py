@@ -111,6 +111,8 @@ def _under(group: str, flags: tuple[Flag, ...]) -> tuple[Flag, ...]:
 
 
 _RUN = Flag("--run", "run", "finished run, model folder or hub id", "RUN", exists="model")
+_RUNS = Flag("--run", "run", "finished run, model folder or hub id; several of one task answer together", "RUN", many=True,
+             exists="model")  # fmt: skip
 _PRECISION = Flag("--precision", "precision", "of the computation; auto takes bf16 where the processor has it")
 
 _SEARCH = (
@@ -152,9 +154,9 @@ PRETRAIN: Table = {
              many=True, exists="text"),
         *_under("corpus", _TEXT),
         *_under("corpus", _VOCABULARY),
-        Flag("--objective", "objective", "what is learned from text: the next token, to write a document that was read "
-             "(SA-LSTM), masked tokens (BERT), these under four kinds of sight (UniLM), or at once and one by one "
-             "(UniLMv2)"),
+        Flag("--objective", "objective", "what is learned from text: the next token, the one before (reading from the end), "
+             "to write a document that was read (SA-LSTM), masked tokens (BERT), these under four kinds of sight (UniLM), "
+             "or at once and one by one (UniLMv2)"),
         Flag("--mask", "mask.units", "what is masked together"),
         Flag("--mask-share", "mask.share", "of the tokens that is masked", "SHARE"),
         Flag("--dev-frac", "dev_frac", "share of the text held out to be judged on", "SHARE"),
@@ -238,7 +240,7 @@ FINETUNE: Table = {
 }  # fmt: skip
 EVALUATE: Table = {
     "What to judge": (
-        _RUN,
+        _RUNS,
         Flag("--data", "data", "labelled examples: JSONL, CSV, TSV, Parquet (CoNLL, SQuAD; SOURCES,TARGETS); the folder of "
              "a known data set; hf:owner/name[:config]; for a language model text or a corpus", "FILE|DIR|ID",
              exists="either", unless_begins=HUB),
@@ -256,7 +258,7 @@ EVALUATE: Table = {
 }  # fmt: skip
 PREDICT: Table = {
     "What to predict": (
-        _RUN,
+        _RUNS,
         Flag("--input", "input", "examples, or - for standard input (JSONL); labels are not needed", "FILE|-",
              exists="file", unless=("-",)),
         Flag("--output", "output", "predictions as JSONL, or - for standard output", "FILE|-"),

@@ -9,6 +9,7 @@ from warmstart.corpora.corpus import Corpus
 from warmstart.example.example import Example, Ints
 from warmstart.models.settings import BackboneSettings
 from warmstart.objectives.autoencoder import autoencoder
+from warmstart.objectives.backward import backward
 from warmstart.objectives.causal import causal
 from warmstart.objectives.masked import masked
 from warmstart.objectives.masking import Masking
@@ -17,6 +18,7 @@ from warmstart.objectives.pseudo_masked import pseudo_masked
 from warmstart.objectives.settings import MaskSettings
 from warmstart.recipe.schema import Objective
 from warmstart.streams.sources import Documents, DrawnRows, Rows, Source
+from warmstart.tasks.spec import Direction
 from warmstart.text.tokenizer import Tokenizer
 from warmstart.text.words import Borders
 
@@ -29,6 +31,7 @@ DRAWN: dict[Objective, Callable[[Ints, np.random.Generator, Masking], list[Examp
 
 WORDS: dict[Objective, str] = {
     "causal": "A causal language model",
+    "backward": "A language model that reads from the end",
     "autoencoder": "A sequence autoencoder",
     "masked": "A masked language model",
     "mixture": "A language model of UniLM's mixture",
@@ -39,6 +42,11 @@ ROLES = {"cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]", "pad": "[PAD]"}
 """Special tokens that masking asks for, and what they are called where a vocabulary has none."""
 
 FRAMED = 3  # special tokens of the longest frame
+
+
+def direction_of(objective: Objective) -> Direction:
+    """From which end a model reads that learns this."""
+    return "backward" if objective == "backward" else "forward"
 
 
 def with_marks(tokenizer: Tokenizer, objective: Objective) -> Tokenizer:
@@ -82,7 +90,7 @@ class Framing:
         if self.objective == "autoencoder":
             return Documents(corpus, self.whole, autoencoder, held_out, dev)
         if self.masking is None:
-            return Rows(corpus, self.width, causal, held_out, dev)
+            return Rows(corpus, self.width, backward if self.objective == "backward" else causal, held_out, dev)
         frame, masking = DRAWN[self.objective], self.masking
         if dev:
             masking, seed = replace(masking, settings=hidden(masking.settings)), 0

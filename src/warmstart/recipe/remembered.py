@@ -14,7 +14,7 @@ from warmstart.corpora.corpus import MANIFEST, read_manifest
 from warmstart.decode.settings import GenerateSettings
 from warmstart.metrics.entities import OUTSIDE
 from warmstart.tasks.framing import between
-from warmstart.tasks.spec import FrameSettings, Kind, TagSettings, TaskSpec
+from warmstart.tasks.spec import Direction, FrameSettings, Kind, TagSettings, TaskSpec
 from warmstart.text.clean import check_rules
 from warmstart.text.tokenizer import Tokenizer
 from warmstart.transfer.folder import CONFIG, label_names, load_settings
@@ -31,12 +31,20 @@ RELEASE_RULES = ("ftfy", "gpt1", "spacy", "lower")
 class Remembered(Settings):
     """``task`` of a fine-tuned model, which holds the cleaning rules too; ``clean`` of a language model.
 
+    ``direction`` says from which end a language model reads; of a task its frame does.
+
     ``search`` says how a sequence-to-sequence model generates, where nothing else is asked.
     """
 
     task: TaskSpec | None = None
     search: GenerateSettings | None = None
     clean: tuple[str, ...] = ()
+    direction: Direction = "forward"
+
+    @property
+    def reading(self) -> Direction:
+        """From which end the model reads any text."""
+        return self.direction if self.task is None else self.task.frame.direction
 
     @property
     def rules(self) -> tuple[str, ...]:

@@ -10,12 +10,12 @@ from warmstart.train.settings import Precision
 
 
 class EvaluateRequest(Settings):
-    """``warmstart evaluate``; ``task`` and ``split`` are for data sets, not for files.
+    """``warmstart evaluate``; several runs answer together; ``task`` and ``split`` are for data sets, not for files.
 
     ``measures`` and, of ``search``, what is said, are for runs that generate.
     """
 
-    run: str
+    run: tuple[str, ...] = Field(min_length=1)
     data: str
     task: str | None = None
     split: str | None = None
@@ -27,9 +27,12 @@ class EvaluateRequest(Settings):
 
 
 class PredictRequest(Settings):
-    """``warmstart predict``; ``-`` is standard input or output; without ``long_text`` the run's own rule holds."""
+    """``warmstart predict``; several runs answer together; ``-`` is standard input or output.
 
-    run: str
+    Without ``long_text`` the run's own rule holds.
+    """
+
+    run: tuple[str, ...] = Field(min_length=1)
     input: str
     output: str
     label_map: tuple[str, ...] = ()

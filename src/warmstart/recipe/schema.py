@@ -15,9 +15,9 @@ from warmstart.objectives.settings import MaskSettings
 from warmstart.tasks.spec import Seq2SeqSettings
 from warmstart.train.settings import OptimizerSettings, ScheduleSettings, SchemeSettings, TrainSettings
 
-Objective = Literal["causal", "autoencoder", "masked", "mixture", "pseudo-masked"]
+Objective = Literal["causal", "backward", "autoencoder", "masked", "mixture", "pseudo-masked"]
 OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
-MASKED = OBJECTIVES[2:]
+MASKED = OBJECTIVES[3:]
 """The objectives that hide something; a model that sees the whole text guesses what."""
 
 
@@ -77,9 +77,9 @@ class PretrainRecipe(Settings):
         start: a run whose weights, size and tokenizer are taken, to be trained on for another kind of text; or ``none``.
         new_vocabulary: gives the start the corpus's vocabulary; rows of tokens that both have are kept.
         model: the size for ``start: none``; from a start only dropout, context and the joint table may differ.
-        objective: what is learned: the next token, masked tokens (BERT), masked tokens under four kinds of sight (UniLM), or
-            masked tokens at once and one unit after the other (UniLMv2).
-        mask: for all objectives but ``causal``.
+        objective: what is learned: the next token, the one before, to write a document again, masked tokens (BERT), masked
+            tokens under four kinds of sight (UniLM), or masked tokens at once and one unit after the other (UniLMv2).
+        mask: for the objectives that mask.
         dev_frac: share of the rows that is held out to be judged on.
     """
 

@@ -169,8 +169,13 @@ class Frame:
         return Frame(spec, start, delimiter, extract, weights, _noise(spec, tokenizer))
 
     def sequence(self, before: Sequence[Ints], after: Ints | None = None) -> Ints:
-        """``[start] before… [extract]`` or ``[start] before… [delimiter] after [extract]``."""
+        """``[start] before… [extract]`` or ``[start] before… [delimiter] after [extract]``, in the order of reading.
+
+        From its end a text is read as ``[extract] before… [delimiter] after [start]``, the last token first.
+        """
         tail: list[Ints] = [] if after is None else [np.full(self.spec.frame.between, self.delimiter), after]
+        if self.backward:
+            return np.concatenate([np.array([self.extract]), *before, *tail, np.array([self.start])])[::-1]
         return np.concatenate([np.array([self.start]), *before, *tail, np.array([self.extract])])
 
     def ask(self, record: Record, sequences: Sequence[Ints]) -> list[Example]:
@@ -190,7 +195,7 @@ class Frame:
         if self.spec.frame.lm and self.spec.frame.lm_frame == "autoencoder":
             asked = 0
             for ids in sequences:
-                examples.append(Example.read_and_write(ids, "lm", asked))
+                examples.append(self._in_text_order(Example.read_and_write(ids, "lm", asked)))
                 asked += len(ids)
         return examples
 
@@ -209,6 +214,11 @@ class Frame:
         """Whether each token sees all others."""
         return self.spec.frame.sight == "full"
 
+    @property
+    def backward(self) -> bool:
+        """Whether texts are read from their end."""
+        return self.spec.frame.direction == "backward"
+
     def summary(self, ids: Ints) -> int:
         """The place where a sequence is read as a whole."""
         return 0 if self.full else len(ids) - 1
@@ -222,9 +232,12 @@ class Frame:
         if self.spec.frame.lm and self.spec.frame.lm_frame == "causal":
             goals["lm"] = self._next_tokens(ids, asked)
         if not self.full:
-            return Example.left_to_right(ids, goals)
+            return self._in_text_order(Example.left_to_right(ids, goals))
         ends = ids == self.delimiter
         return Example.full_sight(ids, goals, np.minimum(np.cumsum(ends) - ends, 1))
+
+    def _in_text_order(self, example: Example) -> Example:
+        return example.mirrored() if self.backward else example
 
     def _next_tokens(self, ids: Ints, asked: int) -> Goal:
         """Reads t, target t+1, for every token but the last; questions are numbered on from ``asked``."""

@@ -20,6 +20,10 @@ KINDS: tuple[Kind, ...] = (
     "classification", "entailment", "similarity", "regression", "choice", "multilabel", "tagging", "span", "seq2seq",
 )  # fmt: skip
 
+Direction = Literal["forward", "backward"]
+TURNED: tuple[Kind, ...] = KINDS[:6]
+"""The kinds whose texts are read as a whole, which may be from their end."""
+
 Algorithm = Literal["causal", "masked", "pseudo-masked"]
 
 # the goal of a task, which is also the name of its head → the kind of that head; seq2seq's goal ``lm`` needs none
@@ -122,6 +126,7 @@ class FrameSettings(Settings):
         reads: where a text's class is read: at its summary token; in training at every token, with weights that rise from 0
             to 1 (Dai and Le 2015, section 2: linear label gain); or at all, for a head that pools them.
         lm_frame: the auxiliary goal is the next token, or to write the text after it was read (joint training).
+        direction: from which end a left-to-right backbone reads a text (``backward``: its extract token stands first).
         lm_weights: every token counts alike, or every sequence does (GPT-1's code averages per sequence first).
     """
 
@@ -135,6 +140,7 @@ class FrameSettings(Settings):
     segment_limit: int | None = Field(None, ge=1)
     reads: Literal["summary", "rising", "all"] = "summary"
     lm_frame: Literal["causal", "autoencoder"] = "causal"
+    direction: Direction = "forward"
 
     @property
     def specials(self) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 from warmstart.base.console import say
 from warmstart.evaluation.generated import Generator, evaluate_generated, shown_measures
 from warmstart.evaluation.perplexity import evaluate_language_model
-from warmstart.evaluation.tuned import evaluate_records
+from warmstart.evaluation.tuned import evaluate_members
 from warmstart.example.record import Record
 from warmstart.metrics.cleanup import CLEANUPS
 from warmstart.metrics.generated import FALLBACK, check_generated
@@ -19,12 +19,12 @@ from warmstart.recipe.schema import CorpusRecipe, Objective, PretrainRecipe
 from warmstart.streams.stream import Stream
 from warmstart.tasks.spec import TaskSpec
 from warmstart.verbs.accounts import cut_in_words, signatures_in_words
-from warmstart.verbs.loading import Loaded, load_run
+from warmstart.verbs.loading import Loaded, load_run, members_of
 from warmstart.verbs.pretrain import open_corpus
 
 
 def evaluate(
-    run: str,
+    run: str | Sequence[str],
     data: str,
     encoding: str = "utf-8",
     precision: str = "auto",
@@ -36,7 +36,7 @@ def evaluate(
     """Judges ``run`` on ``data``: {"metrics", "intervals", "examples"}.
 
     Args:
-        run: a fine-tuned run, or a language model.
+        run: a fine-tuned run, or a language model; or several fine-tuned runs of one task, whose mean answer is judged.
         data: a labelled file, the folder of a known data set, or a hub id; for a language model text or a corpus, and
             ``examples`` are then tokens.
         encoding: of ``data``.
@@ -48,17 +48,20 @@ def evaluate(
             it generates where not as it remembers.
 
     Raises:
-        BadInput: no such run, anything wrong with the data, or a corpus made with another tokenizer.
+        BadInput: no such run, runs of different tasks, anything wrong with the data, or a corpus made with another
+            tokenizer.
     """
-    loaded = load_run(run, precision)
-    spec = loaded.task() if task or split else loaded.remembered.task
+    first, *more = (run,) if isinstance(run, str) else run
+    loaded = load_run(first, precision)
+    spec = loaded.task() if task or split or more else loaded.remembered.task
     if spec is None:
         return _language_model(loaded, data, encoding)
     spec = spec.relabelled(label_map)
+    members = members_of(loaded, spec, more, precision, label_map)
     records = judged(spec, data, encoding, task, split)
     if spec.kind == "seq2seq":
         return _generated(loaded, spec, list(records), generating or {})
-    found = evaluate_records(loaded.model, loaded.tokenizer, spec, records)
+    found = evaluate_members(members, records)
     for line in cut_in_words(spec, found.account):
         say(line)
     return found.to_dict()
@@ -89,7 +92,8 @@ def _language_model(loaded: Loaded, data: str, encoding: str) -> dict[str, Any]:
         backbone = loaded.model.settings.backbone
         if backbone.sight == "causal" or not loaded.tokenizer.begins_with(corpus.tokenizer()):
             corpus.require_tokenizer(loaded.tokenizer)  # masking may have added special tokens
-        objective: Objective = "causal" if backbone.sight == "causal" else "masked"
+        to_right: Objective = "causal" if loaded.remembered.reading == "forward" else "backward"
+        objective: Objective = to_right if backbone.sight == "causal" else "masked"
         framing = Framing(objective, hidden(MaskSettings()), loaded.tokenizer, backbone)
         stream = Stream(framing.units(corpus), 16, 0, shuffle=False)
         batches = (batch for step in range(stream.steps_per_epoch) for batch in stream.batches(step))

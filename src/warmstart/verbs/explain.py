@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from warmstart.base.run_folder import RunFolder
-from warmstart.recipe.build import build_finetuning, build_pretraining
+from warmstart.recipe.build import build_finetuning, build_pretraining, check_model
 from warmstart.recipe.load import resolved
 from warmstart.recipe.schema import FinetuneRecipe, PretrainRecipe
 from warmstart.verbs import finetune as finetuning
@@ -24,6 +24,7 @@ def explain(recipe: PretrainRecipe | FinetuneRecipe) -> dict[str, Any]:
         if len(first) > 1:
             lines.append(f"runs       {len(first)}: " + ", ".join(training.folder.path.name for training in first))
     else:
+        check_model(recipe)
         with tempfile.TemporaryDirectory() as scratch:  # raw text has to be encoded before it can be described
             corpus = pretraining.open_corpus(recipe, Path(scratch) / "corpus")
             lines = pretraining.words(recipe, build_pretraining(recipe, corpus))

@@ -65,32 +65,34 @@ def explain(verb: str, *, recipe: str | None = None, sets: Sequence[str] = (), *
     return _explain.explain(_composed(kinds[verb], recipe, sets, flags))
 
 
-def evaluate(run: str, data: str, **flags: Any) -> dict[str, Any]:
-    """Measures of a fine-tuned run on a labelled file, with intervals."""
-    return _evaluate.evaluate(**_asked(EvaluateRequest, run=run, data=data, **flags))
+def evaluate(run: str | Sequence[str], data: str, **flags: Any) -> dict[str, Any]:
+    """Measures of a fine-tuned run, or of several that answer together, on a labelled file, with intervals."""
+    return _evaluate.evaluate(**_asked(EvaluateRequest, run=_several(run), data=data, **flags))
 
 
-def predict(run: str, input: str, output: str, **flags: Any) -> dict[str, Any]:
-    """A file of examples to a file of predictions."""
-    return _predict.predict(**_asked(PredictRequest, run=run, input=input, output=output, **flags))
+def predict(run: str | Sequence[str], input: str, output: str, **flags: Any) -> dict[str, Any]:
+    """A file of examples to a file of predictions, of one run or of several that answer together."""
+    return _predict.predict(**_asked(PredictRequest, run=_several(run), input=input, output=output, **flags))
 
 
 def submit(runs: str | Sequence[str], data: str, out: str, **flags: Any) -> dict[str, Any]:
     """Predictions for GLUE's test files, as the zip that its site takes."""
-    chosen = (runs,) if isinstance(runs, str) else tuple(runs)
-    asked = compose(SubmitRequest, flags={"RUN": chosen} | _typed({"data": data, "out": out, **flags}))
+    asked = compose(SubmitRequest, flags={"RUN": _several(runs)} | _typed({"data": data, "out": out, **flags}))
     return _submit.submit(**asked.model_dump())
 
 
 def generate(run: str, prompt: str | Sequence[str], **flags: Any) -> list[dict[str, Any]]:
     """Continuations of one prompt or several."""
-    prompts = (prompt,) if isinstance(prompt, str) else tuple(prompt)
-    return _generate.generate(**_asked(GenerateRequest, run=run, prompt=prompts, **flags))
+    return _generate.generate(**_asked(GenerateRequest, run=run, prompt=_several(prompt), **flags))
 
 
 def load(run: str | Path) -> Classifier:
     """A fine-tuned run, ready to predict."""
     return Classifier.load(run)
+
+
+def _several(given: str | Sequence[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def _composed(kind: type[S], recipe: str | None, sets: Sequence[str], flags: dict[str, Any]) -> S:

@@ -46,7 +46,16 @@ def generate(
     loaded = load_run(Path(run), precision)
     if loaded.remembered.task is not None and loaded.remembered.task.kind == "seq2seq":
         return _from_sources(loaded, asked, loaded.search(settings))
-    wanted = GenerateSettings.model_validate(settings)
+    return _continued(loaded, asked, GenerateSettings.model_validate(settings))
+
+
+def _continued(loaded: Loaded, asked: list[str], wanted: GenerateSettings) -> list[dict[str, Any]]:
+    """What comes after each prompt."""
+    if loaded.remembered.reading == "backward":
+        raise BadInput(
+            "this run reads texts from their end, and has nothing to say after a prompt", where="--run",
+            value=str(loaded.folder), allowed="a run that was trained with another objective than backward",
+        )  # fmt: skip
     tokenizer, rules = loaded.tokenizer, loaded.remembered.rules
     ids = tokenizer.encode_batch([clean(prompt, rules) for prompt in asked])
     end = tokenizer.end_id

@@ -1,6 +1,6 @@
 """A run folder back to what can be used: model, tokenizer and, where it was fine-tuned, its task."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from warmstart.base.allocator import keep_freed_memory
 from warmstart.base.errors import BadInput
 from warmstart.decode.settings import GenerateSettings, check_search
+from warmstart.evaluation.averaged import Member, check_members
 from warmstart.models.model import Model
 from warmstart.recipe.build import device
 from warmstart.recipe.remembered import Remembered, read_vocabulary
@@ -52,6 +53,22 @@ class Loaded:
             raise BadInput(first["msg"], where=f"search.{first['loc'][0]}", value=first["input"]) from None
         check_search(found)
         return found
+
+
+def members_of(
+    first: Loaded, spec: TaskSpec, more: Sequence[str], precision: str, label_map: Sequence[str]
+) -> list[Member]:
+    """The models that answer together: a loaded run, whose task is ``spec``, and the runs named in ``more``.
+
+    Raises:
+        BadInput: as :func:`load_run`, or they have learned different tasks.
+    """
+    members = [Member(first.model, first.tokenizer, spec)]
+    for name in more:
+        loaded = load_run(name, precision)
+        members.append(Member(loaded.model, loaded.tokenizer, loaded.task().relabelled(label_map)))
+    check_members(members, [str(first.folder), *more])
+    return members
 
 
 def load_run(run: Path | str, precision: str = "fp32") -> Loaded:

@@ -10,20 +10,21 @@ from warmstart.base.errors import BadInput
 from warmstart.base.files import write_atomic
 from warmstart.decode.lattice import Lattice
 from warmstart.evaluation.answers import Reading
+from warmstart.evaluation.averaged import Member
 from warmstart.evaluation.generated import Generator, lattice_line, text_row
-from warmstart.evaluation.predict import predict_rows
+from warmstart.evaluation.predict import member_rows
 from warmstart.example.record import Record
 from warmstart.tasks.dataset import read_records
 from warmstart.tasks.framing import Account
 from warmstart.tasks.spec import TaskSpec
 from warmstart.verbs.accounts import cut_in_words
-from warmstart.verbs.loading import Loaded, load_run
+from warmstart.verbs.loading import Loaded, load_run, members_of
 
 STANDARD = "-"
 
 
 def predict(
-    run: str,
+    run: str | Sequence[str],
     input: str,
     output: str,
     encoding: str = "utf-8",
@@ -35,7 +36,7 @@ def predict(
     """Writes one JSON line per row of ``input`` to ``output``, in order; memory does not grow with the file.
 
     Args:
-        run: a fine-tuned run.
+        run: a fine-tuned run, or several of one task, whose mean answer is written.
         input: JSONL, CSV, TSV or Parquet (CoNLL, SQuAD), also compressed, or ``-`` for JSONL on standard input.
         output: a file that does not exist yet, or ``-`` for standard output.
         encoding: of ``input``.
@@ -49,37 +50,44 @@ def predict(
         {"run", "output", "examples", "cut"}.
 
     Raises:
-        BadInput: no such run, ``output`` exists, or a broken row (the file is then not written).
+        BadInput: no such run, runs of different tasks, ``output`` exists, or a broken row (the file is then not written).
     """
     said = generating or {}
-    lattices = said.get("lattices")
-    _require_free(output, lattices)
-    loaded = load_run(run, precision)
-    spec = loaded.task().relabelled(label_map)
+    _require_free(output, said.get("lattices"))
+    first, *more = (run,) if isinstance(run, str) else run
+    loaded = load_run(first, precision)
+    members = members_of(loaded, loaded.task().relabelled(label_map), more, precision, label_map)
     if long_text is not None:
-        spec = spec.model_copy(update={"frame": spec.frame.model_copy(update={"long_text": long_text})})
+        members = [member._replace(spec=_with_rule(member.spec, long_text)) for member in members]
+    spec = members[0].spec
     accounts: list[Account] = []
     records = read_records(
         spec.kind, input, spec.label_names, encoding, require_label=False, tag_column=spec.tags.column
     )
     kept: list[str] = []
-    rows = _rows(loaded, spec, records, accounts.append, said, kept)
+    rows = _rows(loaded, members, records, accounts.append, said, kept)
     _write(output, (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows))
-    if lattices is not None:
-        _write(lattices, kept)
+    if said.get("lattices") is not None:
+        _write(said["lattices"], kept)
     account = sum(accounts, Account())
     for line in cut_in_words(spec, account):
         say(line)
-    return {"run": run, "output": output, "examples": account.used, "cut": account.cut}
+    return {"run": [first, *more] if more else first, "output": output, "examples": account.used, "cut": account.cut}
+
+
+def _with_rule(spec: TaskSpec, long_text: str) -> TaskSpec:
+    """The same task with another rule for texts that are too long."""
+    return spec.model_copy(update={"frame": spec.frame.model_copy(update={"long_text": long_text})})
 
 
 def _rows(
-    loaded: Loaded, spec: TaskSpec, records: Iterator[Record], tell: Callable[[Account], None],
+    loaded: Loaded, members: list[Member], records: Iterator[Record], tell: Callable[[Account], None],
     said: Mapping[str, Any], kept: list[str],
 ) -> Iterator[dict[str, Any]]:  # fmt: skip
     """The rows to write; what a search kept goes to ``kept``, where it is asked for."""
+    spec = members[0].spec
     if spec.kind != "seq2seq":
-        return predict_rows(loaded.model, loaded.tokenizer, spec, records, Reading(tell=tell))
+        return member_rows(members, records, Reading(tell=tell))
 
     def keep(number: int, lattice: Lattice) -> None:
         kept.append(lattice_line(number, lattice))

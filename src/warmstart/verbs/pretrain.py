@@ -14,12 +14,11 @@ from warmstart.corpora.prepare import prepare as make_corpus
 from warmstart.corpora.settings import PrepareSettings
 from warmstart.evaluation.perplexity import evaluate_language_model
 from warmstart.models.model import Model
-from warmstart.recipe.build import NO_START, Pretraining, build_pretraining, device
+from warmstart.recipe.build import NO_START, Pretraining, build_pretraining, check_model, device
 from warmstart.recipe.load import resolved
-from warmstart.recipe.objectives import WORDS
+from warmstart.recipe.objectives import WORDS, direction_of
 from warmstart.recipe.remembered import Remembered, read_remembered
 from warmstart.recipe.schema import PretrainRecipe
-from warmstart.recipe.sizes import pretrained_size
 from warmstart.recipe.words import in_words
 from warmstart.train.loop import Goalpost, Trainer
 from warmstart.train.settings import check_lengths
@@ -46,8 +45,7 @@ def pretrain(recipe: PretrainRecipe, out: str, resume: bool = False) -> dict[str
     folder, config = RunFolder(out), resolved(recipe)
     folder.require_free(resume=resume, config=config)
     check_lengths(recipe.train)  # what is wrong with the recipe is told before any text is read
-    if recipe.start == NO_START:
-        pretrained_size(recipe, recipe.corpus.vocab_size)
+    check_model(recipe)
     corpus = open_corpus(recipe, folder.path / CORPUS)
     built = build_pretraining(recipe, corpus)
     for line in words(recipe, built):
@@ -65,7 +63,8 @@ def pretrain(recipe: PretrainRecipe, out: str, resume: bool = False) -> dict[str
     progress = trainer.run()
     metrics = _final_metrics(folder)
     summary = f"{WORDS[recipe.objective]} pre-trained on {progress.tokens:,} tokens."
-    write_model(folder.path, built.model, built.tokenizer, Remembered(clean=corpus.manifest.clean), summary)
+    remembered = Remembered(clean=corpus.manifest.clean, direction=direction_of(recipe.objective))
+    write_model(folder.path, built.model, built.tokenizer, remembered, summary)
     report = {
         "run": out,
         "steps": progress.step,

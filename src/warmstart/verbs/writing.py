@@ -45,6 +45,8 @@ def write_model(folder: Path, model: Model, tokenizer: Tokenizer, remembered: Re
     template = _template(sight, tokenizer, typed) if task is not None or sight == "full" else None
     tokenizer.save(folder, template, model.settings.backbone.longest)
     write_remembered(folder, remembered)
+    if remembered.reading == "backward":
+        words = f"{words} It reads texts from their end: to another program give the tokens in opposite order."
     write_text(folder / "README.md", _card(folder.name, remembered.task, words))
 
 
