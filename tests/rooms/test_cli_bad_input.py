@@ -20,7 +20,7 @@ def jsonl(rows: Rows) -> str:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with text, a corpus, two language models and a classifier, all tiny."""
+    """A folder with text, a corpus, three language models, one of them an LSTM, and a classifier, all tiny."""
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(home)
@@ -28,8 +28,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (home / "train.jsonl").write_text(jsonl(GOOD + BAD))
         short = ["--length", "1 steps", "--batch-size", "4", "--precision", "fp32", "--quiet"]
         assert main(["prepare", "text.txt", "--vocab-size", "270", "--out", "corpus", "--quiet"]) == 0
-        for name, size in (("lm", "270"), ("other", "300")):
-            words = ["--corpus", "text.txt", "--vocab-size", size, "--model", "gpt1-tiny", "--out", name, *short]
+        (home / "short.txt").write_text("the 1 2 3\nfox 1 2\n")
+        (home / "pairs.jsonl").write_text(jsonl([{"source": f"a {n}", "target": "b"} for n in range(8)]))
+        for name, size, model in (("lm", "270", "gpt1"), ("other", "300", "gpt1"), ("lstm", "270", "lstm")):
+            words = ["--corpus", "text.txt", "--vocab-size", size, "--model", f"{model}-tiny", "--out", name, *short]
             assert main(["pretrain", *words]) == 0
         assert main([*TUNE[:3], "--start", "lm", "--train", "train.jsonl", "--out", "run", *short]) == 0
     return home
@@ -112,6 +114,26 @@ def refused(
         ("pretrain --corpus text.txt --out lm", ["lm: the output folder holds another run", "choose another --out"]),
         ("pretrain --corpus text.txt --out corpus", ["the output folder holds other files"]),
         ("pretrain --corpus text.txt --out text.txt", ["a file, not a folder"]),
+        ("pretrain --corpus text.txt --out new --model lstm-tiny --objective masked", ["what came before", "bert-mini"]),
+        ("pretrain --corpus text.txt --out new --start lstm --objective mixture", ["only what came before", "bert-mini"]),
+        ("pretrain --corpus text.txt --out new --start lstm --model gpt1-tiny", ["another kind of backbone", "lstm"]),
+        ("pretrain --corpus text.txt --out new --start lm --objective backward", ["other end", "'backward'"]),
+        ("pretrain --corpus text.txt --out new --heads 2 --model lstm-tiny", ["an lstm has no such size", "cells"]),
+        ("pretrain --corpus text.txt --out new --model lstm-tiny --set model.cells=8", ["model.cells", "8", "32 or more"]),
+        ("pretrain --corpus text.txt --out new --model lstm-tiny --set model.tied=true", ["as wide as the states", "24"]),
+        ("pretrain --corpus text.txt --out new --softmax some", ["--softmax", "'some'", "full, sampled"]),
+        ("finetune --start lstm --model gpt1-tiny --task classification --train train.jsonl --out new",
+         ["another kind of backbone", "transformer", "lstm"]),
+        ("finetune --start lm --model lstm-tiny --task classification --train train.jsonl --out new",
+         ["another kind of backbone", "lstm"]),
+        ("finetune --start lstm --task seq2seq --algorithm masked --train pairs.jsonl --dev pairs.jsonl --out new",
+         ["left-to-right model", "'masked'", "causal", "BERT"]),
+        ("finetune --start lstm --task seq2seq --algorithm causal --softmax sampled --train pairs.jsonl --dev pairs.jsonl "
+         "--out new", ["--softmax", "full", "--smoothing 0"]),
+        ("finetune --start none --vectors short.txt --model lstm-tiny --vocabulary words --task classification --train "
+         "train.jsonl --dev train.jsonl --out new", ["short.txt:2", "3 numbers"]),
+        ("evaluate --run run --run lm --data train.jsonl", ["without a task", "lm"]),
+        ("predict --run run run2 --input train.jsonl --output new", ["no such path", "'run2'", "did you mean 'run'?"]),
         ("prepare train.jsonl --out corpus", ["the output folder holds", "--out"]),
         ("pretrain --corpus corpus --tokenizer other --out new", ["tokenizer"]),
         ("finetune --start lm --tokenizer other --task classification --train train.jsonl --out new", ["tokenizer"]),

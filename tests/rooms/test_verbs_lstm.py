@@ -1,0 +1,72 @@
+"""The road of an LSTM: GPT-1's ablation with all four input transformations, a prompt, and a source to a target."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import warmstart
+from warmstart.models.files import read_tensors
+from warmstart.models.presets import preset
+
+TASKS: dict[str, list[dict[str, Any]]] = {
+    "classification": [{"text": f"a film {n}", "label": "xy"[n % 2]} for n in range(8)],
+    "entailment": [{"premise": f"film {n}", "hypothesis": "a film", "label": "xy"[n % 2]} for n in range(8)],
+    "similarity": [{"sentence1": f"film {n}", "sentence2": "a film", "score": n / 2} for n in range(8)],
+    "choice": [{"context": "a", "question": "", "choices": [f"b {n}", "c"], "label": n % 2} for n in range(8)],
+    "seq2seq": [{"source": f"a film {n}", "target": f"film {n}"} for n in range(8)],
+}
+SHORT: dict[str, Any] = {"length": "2 steps", "batch_size": 4, "precision": "fp32"}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A language model ``lm`` of lstm-gpt1's form (projected cells, tied softmax), and a file for each task."""
+    home = tmp_path_factory.mktemp("lstm")
+    (home / "text.txt").write_text("\n\n".join(f"a film about number {n}." for n in range(60)))
+    for name, rows in TASKS.items():
+        (home / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    sizes = ["model.width=16", "model.cells=24", "model.context=32"]
+    assert preset("lstm-gpt1").cells > preset("lstm-gpt1").width and preset("lstm-gpt1").tied
+    warmstart.pretrain(
+        str(home / "lm"), corpus=str(home / "text.txt"), vocab_size=270, model="lstm-gpt1", sets=sizes, **SHORT
+    )
+    return home
+
+
+@pytest.mark.parametrize("task", [name for name in TASKS if name != "seq2seq"])
+def test_gpt1s_transformations_with_the_auxiliary_goal(home: Path, task: str) -> None:
+    """Witness: Radford et al. 2018, table 5, last row: both losses in every line of the log, and all weights moved on."""
+    files = {"train": str(home / f"{task}.jsonl"), "dev": str(home / f"{task}.jsonl")}
+    recipe = str(Path(__file__).parents[2] / "recipes" / "finetune" / "gpt1_lstm.yaml")
+    report = warmstart.finetune(str(home / task), recipe=recipe, start=str(home / "lm"), task=task, **files, **SHORT)
+    lines = [json.loads(line) for line in (home / task / "metrics.jsonl").read_text().splitlines()]
+    goal = {"similarity": "score", "choice": "choice"}.get(task, "label")
+    steps = [line for line in lines if line["kind"] == "train"]
+    assert len(steps) == 2
+    for line in steps:
+        assert set(line["losses"]) == {goal, "lm"}
+        assert line["loss"] == pytest.approx(line["losses"][goal] + 0.5 * line["losses"]["lm"])
+    start, tuned = (read_tensors(home / run / "model.safetensors") for run in ("lm", task))
+    assert tuned.keys() - start.keys() == {f"heads.{goal}.linear.weight", f"heads.{goal}.linear.bias"}
+    assert all(not (tuned[name][: len(old)] == old).all() for name, old in start.items())
+    assert warmstart.evaluate(str(home / task), files["dev"], precision="fp32")["metrics"] == report["metrics"]
+
+
+def test_a_source_becomes_a_target(home: Path) -> None:
+    """Invariant: an LSTM learns a target left to right, remembers that, and writes one text for each source."""
+    train = str(home / "seq2seq.jsonl")
+    warmstart.finetune(
+        str(home / "pairs"), start=str(home / "lm"), task="seq2seq", algorithm="causal", train=train, dev=train,
+        target_limit=8, **SHORT,
+    )  # fmt: skip
+    warmstart.predict(str(home / "pairs"), train, str(home / "texts.jsonl"))
+    assert len((home / "texts.jsonl").read_text().splitlines()) == 8
+    assert warmstart.generate(str(home / "pairs"), ["a film 3"])[0]["source"] == "a film 3"
+
+
+def test_it_goes_on_with_a_prompt(home: Path) -> None:
+    """Invariant: the same seed, the same text, of the length that was asked for."""
+    found = [warmstart.generate(str(home / "lm"), "a film", max_new=5, top_k=9, seed=3)[0] for _ in range(2)]
+    assert found[0] == found[1] and 1 <= found[0]["tokens"] <= 5
