@@ -28,7 +28,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (home / "train.jsonl").write_text(jsonl(GOOD + BAD))
         short = ["--length", "1 steps", "--batch-size", "4", "--precision", "fp32", "--quiet"]
         assert main(["prepare", "text.txt", "--vocab-size", "270", "--out", "corpus", "--quiet"]) == 0
-        (home / "short.txt").write_text("the 1 2 3\nfox 1 2\n")
+        (home / "vectors.vec").write_text("the 1 2 3\nfox 1 2\n")
         (home / "pairs.jsonl").write_text(jsonl([{"source": f"a {n}", "target": "b"} for n in range(8)]))
         for name, size, model in (("lm", "270", "gpt1"), ("other", "300", "gpt1"), ("lstm", "270", "lstm")):
             words = ["--corpus", "text.txt", "--vocab-size", size, "--model", f"{model}-tiny", "--out", name, *short]
@@ -130,8 +130,8 @@ def refused(
          ["left-to-right model", "'masked'", "causal", "BERT"]),
         ("finetune --start lstm --task seq2seq --algorithm causal --softmax sampled --train pairs.jsonl --dev pairs.jsonl "
          "--out new", ["--softmax", "full", "--smoothing 0"]),
-        ("finetune --start none --vectors short.txt --model lstm-tiny --vocabulary words --task classification --train "
-         "train.jsonl --dev train.jsonl --out new", ["short.txt:2", "3 numbers"]),
+        ("finetune --start none --vectors vectors.vec --model lstm-tiny --vocabulary words --task classification --train "
+         "train.jsonl --dev train.jsonl --out new", ["vectors.vec:2", "3 numbers"]),
         ("evaluate --run run --run lm --data train.jsonl", ["without a task", "lm"]),
         ("predict --run run run2 --input train.jsonl --output new", ["no such path", "'run2'", "did you mean 'run'?"]),
         ("prepare train.jsonl --out corpus", ["the output folder holds", "--out"]),
