@@ -1,13 +1,16 @@
 """Measures of texts against their libraries; intervals and tests against brute force; s2s-ft's rules on its examples."""
 
+import gzip
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from warmstart.base.errors import BadInput
-from warmstart.metrics.cleanup import group_references, lead, penn_tokens, summary
+from warmstart.metrics.cleanup import CLEANUPS, group_references, lead, penn_tokens, summary
 from warmstart.metrics.generated import _mean, check_generated, count, interval_of, randomised
+from warmstart.text.tokenizer import Tokenizer
 
 TEXTS = ["the cat sat on the mat today", "where does oxygen rank by mass ?", "a b c d e", "who sings the old song"]
 REFERENCES = [
@@ -77,11 +80,55 @@ def test_tokens_are_put_together() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("told", "tokens"),
+    [
+        ("where does oxygen rank by mass?", "where does oxygen rank by mass ?"),
+        ("he doesn ' t ( well, no ) 1, 000. 5 u. s. aid", "he does n't -LRB- well , no -RRB- 1,000.5 u.s. aid"),
+        ('He can\'t say "no" (yet).', "He ca n't say `` no '' -LRB- yet -RRB- ."),
+        (
+            "` ` a win / loss ratio ' ' in 2, 2015 at 4 : 51 - - yes",
+            "`` a win/loss ratio '' in 2 , 2015 at 4:51 -- yes",
+        ),
+        ("he met mr. smith of the u.s. today.", "he met mr. smith of the u.s. today ."),
+    ],
+)
+def test_every_form_of_a_text_comes_to_the_same_tokens(told: str, tokens: str) -> None:
+    """Witness: Penn Treebank tokens by hand, from decoders' and from plain text; and they stay as they are."""
+    assert penn_tokens(told) == penn_tokens(tokens) == tokens
+
+
+@pytest.mark.data
+def test_a_question_that_went_through_wordpiece_is_its_reference(data_dir: Path, tmp_path: Path) -> None:
+    """Witness: SQuAD's own questions through BERT's vocabulary: BLEU-4 against themselves is 74 as decoded."""
+    (tmp_path / "vocab.txt").write_bytes((data_dir / "bert_vocab" / "bert-base-uncased-vocab.txt").read_bytes())
+    tokenizer = Tokenizer.load(tmp_path)
+    with gzip.open(data_dir / "squad_qg" / "nqg_dev.tgt.gz", "rt", encoding="utf-8") as file:
+        asked = file.read().splitlines()[:2000]
+    rules = CLEANUPS["question"]
+    told = [rules.text(tokenizer.decode(ids)) for ids in tokenizer.encode_batch(asked)]
+    assert count("bleu4", told, [[rules.reference(text)] for text in asked]).value > 98
+    assert sum(rules.reference(text) == text for text in asked) / len(asked) > 0.99
+
+
 def test_a_summary_says_nothing_twice() -> None:
     """Witness: short sentences, repetitions and what is beyond the limit are dropped, as the specification says."""
     text = "the red fox runs home [X_SEP] too short [X_SEP] the red fox runs home again [X_SEP] one two three four five six"
     assert summary(text) == "the red fox runs home\none two three four five six"
     assert summary(text, most_tokens=8) == "the red fox runs home\none two three"
+    assert summary(text.replace("[X_SEP]", "[ x _ sep ]")) == summary(text.replace(" [X_SEP] ", "\n")) == summary(text)
+
+
+def test_a_reference_keeps_its_sentences() -> None:
+    """Witness: s2s-ft's rules are for what a model wrote: a reference is neither shortened nor thinned out."""
+    rules, text = (
+        CLEANUPS["cnndm"],
+        "so it is. [X_SEP] the red fox runs home <S_SEP> the red fox runs home\n" + "far " * 200,
+    )
+    assert rules.reference(text).splitlines() == [
+        "so it is .", "the red fox runs home", "the red fox runs home", ("far " * 200).strip()
+    ]  # fmt: skip
+    assert rules.text(text).split() == ["the", "red", "fox", "runs", "home"] + ["far"] * 155
 
 
 def test_baselines_and_groups() -> None:

@@ -92,8 +92,6 @@ def draft(kind: Kind, row: Row, label_columns: Sequence[str] | None) -> Draft:
             raise _missing(kind, row, label_columns)
         if kind == "span":
             label, read = _answers(row, column)
-        elif kind == "seq2seq":
-            label, read = row.fields[column], (column,)
         else:
             label, read = _given(row, column), (column,)
         found = (*found, *read)
