@@ -78,7 +78,7 @@ def way_of(frame: Frame) -> Way:
     """How a model that has learned by this frame is asked for a token."""
     settings = frame.spec.seq2seq
     mask = None if settings.algorithm == "causal" or frame.noise is None else frame.noise.mask
-    return Way(mask, settings.source_segment, settings.target_segment)
+    return Way(mask, *settings.segments)
 
 
 def source_of(parts: Parts, frame: Frame) -> Source:

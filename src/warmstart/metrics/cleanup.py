@@ -1,8 +1,8 @@
 """What s2s-ft does to generated texts before it scores them, and the two baselines that every summary has to beat.
 
-The references of CNN/DM, XSum, Gigaword and SQuAD's questions are in the Penn Treebank's tokens. WordPiece breaks text at
-every mark, and decoders tie marks to the word before them. All these forms become the Treebank's, and its own stays as it is.
-``cnndm`` also drops sentences that are short or say again what was said, and the end of a long summary; never of a reference.
+The references of CNN/DM, XSum, Gigaword and SQuAD's questions are in the Penn Treebank's tokens. WordPiece breaks text
+at every mark, and decoders tie marks to the word before them. All these forms become the Treebank's, and its own stays.
+``cnndm`` also drops sentences that are short or say again what was said, and the end of a long summary; not so references.
 """
 
 import re

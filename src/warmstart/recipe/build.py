@@ -23,7 +23,7 @@ from warmstart.recipe.labelled import Labelled, labelled
 from warmstart.recipe.objectives import Framing, with_marks
 from warmstart.recipe.remembered import read_remembered, read_vocabulary
 from warmstart.recipe.schema import FinetuneRecipe, PretrainRecipe, TaskRecipe
-from warmstart.recipe.seq2seq import Redraw, check_seq2seq, generating, redrawn, smoothing
+from warmstart.recipe.seq2seq import Redraw, check_seq2seq, generating, redrawn, search_of, smoothing, with_room
 from warmstart.recipe.sizes import backbone_settings, for_objective, for_task, pretrained_size, with_start
 from warmstart.streams.sources import Listed, Redrawn, Source
 from warmstart.streams.stream import Stream
@@ -154,6 +154,7 @@ def build_finetuning(recipe: FinetuneRecipe, data: Labelled | None = None) -> Fi
         backbone = backbone_settings(recipe.model, tokenizer.vocab_size)
     else:
         backbone = with_start(recipe.model, start.backbone, start.rows_for(tokenizer))
+    backbone = with_room(recipe, backbone)
     tokenizer = tokenizer.with_specials(marks(backbone.sight, tokenizer))
     taken = backbone.layers if recipe.transfer_layers is None else recipe.transfer_layers
     check_scheme(recipe.scheme, backbone, None if start is None else taken)
@@ -170,9 +171,10 @@ def build_finetuning(recipe: FinetuneRecipe, data: Labelled | None = None) -> Fi
         reads=_reads(recipe, data.kind),
         lm_frame=recipe.lm_frame,
     )
-    spec = _spec(recipe.task, data, frame)
+    spec = _spec(recipe.task, data, frame, backbone.text_segments)
     if spec.kind == "seq2seq":
         check_seq2seq(spec, backbone, tokenizer)
+        search_of(recipe.search, spec, tokenizer)
     measure = recipe.task.measure or data.measure or _default_measure(spec)
     (check_generated if spec.kind == "seq2seq" else partial(check_measure, goal=spec.measured))(
         measure, where="--measure"
@@ -283,7 +285,7 @@ def _read_start(name: str) -> Start:
     return Start(imported, tokenizer)
 
 
-def _spec(task: TaskRecipe, data: Labelled, frame: FrameSettings) -> TaskSpec:
+def _spec(task: TaskRecipe, data: Labelled, frame: FrameSettings, text_segments: tuple[int, int]) -> TaskSpec:
     """The task as the model will remember it."""
     spec = TaskSpec(kind=data.kind, name=data.name, label_names=data.label_names, frame=frame)
     if spec.measured == "entities":
@@ -296,13 +298,16 @@ def _spec(task: TaskRecipe, data: Labelled, frame: FrameSettings) -> TaskSpec:
         span = SpanSettings(stride=task.stride, longest=task.max_answer, threshold=threshold)
         return spec.model_copy(update={"span": span})
     if spec.kind == "seq2seq":
-        return spec.model_copy(update={"seq2seq": task.seq2seq})
+        return spec.model_copy(update={"seq2seq": task.seq2seq.on(text_segments)})
     return spec
 
 
 def _context(task: TaskRecipe, most: int) -> int:
     if task.context is not None and task.context > most:
-        raise BadInput("longer than the model's context", where="--context", value=task.context, allowed=f"8 to {most}")
+        raise BadInput(
+            "longer than the model's context", where="--context", value=task.context, allowed=f"8 to {most}",
+            next_step=f"--set model.context={task.context} gives the model more positions",
+        )  # fmt: skip
     return task.context or most
 
 

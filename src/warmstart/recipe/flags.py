@@ -151,7 +151,7 @@ PRETRAIN: Table = {
         Flag("--objective", "objective", "what is learned from text: the next token, to write a document that was read "
              "(SA-LSTM), masked tokens (BERT), these under four kinds of sight (UniLM), or at once and one by one "
              "(UniLMv2)"),
-        Flag("--mask", "mask.units", "what is masked together"),
+        Flag("--mask", "mask.units", "what is masked together (default: blocks for pseudo-masked, else tokens)"),
         Flag("--mask-share", "mask.share", "of the tokens that is masked", "SHARE"),
         Flag("--dev-frac", "dev_frac", "share of the text held out to be judged on", "SHARE"),
     ),

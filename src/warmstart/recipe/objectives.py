@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
@@ -67,6 +68,12 @@ def hidden(mask: MaskSettings) -> MaskSettings:
     return mask.model_copy(update={"random": 0.0, "keep": 0.0})
 
 
+def _with_units(mask: MaskSettings, objective: Objective) -> MaskSettings:
+    """The units that an objective hides by itself, where nothing is said of them."""
+    own: Literal["blocks", "tokens"] = "blocks" if objective == "pseudo-masked" else "tokens"
+    return mask if mask.units else mask.model_copy(update={"units": own})
+
+
 class Framing:
     """A corpus as one objective frames it for one model: rows of text, or whole documents where they are written again."""
 
@@ -75,7 +82,7 @@ class Framing:
     ) -> None:
         self.objective, self.width = objective, row_width(objective, backbone.context)
         self.whole = (backbone.longest + 1) // 2  # of a document that is read and then written
-        self.masking = masking_of(mask, tokenizer, backbone) if objective in DRAWN else None
+        self.masking = masking_of(_with_units(mask, objective), tokenizer, backbone) if objective in DRAWN else None
 
     def units(self, corpus: Corpus, held_out: int = 0, *, dev: bool = False, seed: int = 0) -> Source:
         """The units; those of dev hide the same tokens whatever the seed, and show none of them (:func:`hidden`)."""

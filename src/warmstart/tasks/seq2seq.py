@@ -136,10 +136,7 @@ def target_noise(frame: Frame) -> float:
 
 def segments(frame: Frame, source: int, target: int) -> Ints | None:
     """Rows of the segment table for so many tokens; a left-to-right backbone has none."""
-    settings = frame.spec.seq2seq
-    if not frame.full:
-        return None
-    return np.repeat([settings.source_segment, settings.target_segment], [source, target])
+    return np.repeat(frame.spec.seq2seq.segments, [source, target]) if frame.full else None
 
 
 def _noised_source(pair: Pair, frame: Frame, draw: Draw) -> Ints:

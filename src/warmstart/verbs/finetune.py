@@ -134,7 +134,7 @@ def train_one(training: Training, built: Finetuning, resume: bool) -> dict[str, 
     trainer.take_best()
     close_scheme(model)
     judged = _as_trained(model.eval(), trainer.choices.dtype)
-    search = search_of(recipe.search, built.spec)
+    search = search_of(recipe.search, built.spec, built.tokenizer)
     dev = judge(judged, built, search, built.data.dev, tune=True)
     report: dict[str, Any] = {
         "run": str(folder.path),
@@ -243,7 +243,7 @@ def _goalpost(built: Finetuning, recipe: FinetuneRecipe) -> Goalpost:
         if built.spec.kind != "seq2seq":
             return evaluate_records(model, built.tokenizer, built.spec, dev, intervals=False, tune=True).metrics
         quick = recipe.search.model_copy(update={"beam": 1, "best": 1, "groups": 1, "compat": "none", "greedy": True})
-        generator = Generator(model, built.tokenizer, built.spec, search_of(quick, built.spec))
+        generator = Generator(model, built.tokenizer, built.spec, search_of(quick, built.spec, built.tokenizer))
         cleanup = CLEANUPS[built.spec.seq2seq.cleanup]
         found = evaluate_generated(generator, dev, [built.measure], cleanup=cleanup, intervals=False, decoded=few)
         return found.metrics
