@@ -2,6 +2,7 @@
 
 import gzip
 import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,60 @@ def test_rouge_is_rouge_scores_mean() -> None:
         max(scorer.score(r, t)["rougeL"].fmeasure for r in refs) for t, refs in zip(TEXTS, REFERENCES, strict=True)
     ]
     assert count("rougeL", TEXTS, REFERENCES).value == pytest.approx(100 * np.mean(scores))
+
+
+@pytest.fixture
+def wordnet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A WordNet of one synset, in the form of the real database, where nltk looks for it."""
+    corpus = pytest.importorskip("nltk.corpus")
+    folder = tmp_path / "corpora" / "wordnet"
+    folder.mkdir(parents=True)
+    for part in ("noun", "verb", "adj", "adv"):
+        for name in (f"index.{part}", f"data.{part}", f"{part}.exc"):
+            (folder / name).touch()
+    (folder / "lexnames").write_text("00\tadj.all\t3\n01\tnoun.artifact\t1\n")
+    (folder / "data.adj").write_text("  1 WordNet 3.0 Copyright\n")
+    (folder / "data.noun").write_text("00000000 01 n 02 car 0 auto 0 000 | it has four wheels  \n")
+    (folder / "index.noun").write_text("".join(f"{word} n 1 0 1 0 00000000  \n" for word in ("auto", "car")))
+    (folder / "index.sense").write_text("auto%1:01:00:: 00000000 1 0\ncar%1:01:00:: 00000000 1 0\n")
+    monkeypatch.setattr("nltk.data.path", [str(tmp_path)])
+    others = corpus.LazyCorpusLoader("omw-1.4", corpus.CorpusReader, "none")
+    monkeypatch.setattr(corpus, "wordnet", corpus.LazyCorpusLoader("wordnet", corpus.WordNetCorpusReader, others))
+    yield
+    for file in getattr(corpus.wordnet, "_data_file_map", {}).values():
+        file.close()
+
+
+GUIDE = "It is a guide to action which ensures that the military always obeys the commands of the party"
+HEED = "It is a guide to action that ensures that the military will forever heed Party commands"
+
+
+@pytest.mark.parametrize(
+    ("text", "reference", "score"),
+    [
+        ("a red fox", "a red fox", 1 - 0.5 / 27),  # three matches in one chunk
+        ("the fox sat", "sat the fox", 1 - 0.5 * (2 / 3) ** 3),  # three in two chunks
+        ("cats sit", "cat sits", 1 - 0.5 / 8),  # by their stems
+        ("the car", "the auto", 1 - 0.5 / 8),  # one by WordNet
+        ("the car", "the fox", 0.5 * 0.5),  # precision and recall 1/2, one match in one chunk
+        ("fox", "hen", 0.0),
+        (GUIDE, HEED, 0.6944),
+    ],
+)
+def test_meteor(wordnet: None, text: str, reference: str, score: float) -> None:
+    """Witness: Lavie and Agarwal's formula (2007) by hand, and the example that nltk publishes; the best reference counts."""
+    found = count("meteor", [text], [[reference]])
+    assert found.value == pytest.approx(100 * score, abs=0.005) and found.signature.startswith("METEOR of nltk")
+    assert count("meteor", [text, text], [[reference], ["none of it", text]]).value >= found.value
+
+
+def test_meteor_without_its_data_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Witness: the sentence, where nltk finds no WordNet."""
+    corpus = pytest.importorskip("nltk.corpus")
+    monkeypatch.setattr("nltk.data.path", [str(tmp_path)])
+    monkeypatch.setattr(corpus, "wordnet", corpus.LazyCorpusLoader("wordnet", corpus.WordNetCorpusReader, None))
+    with pytest.raises(BadInput, match=r"--measures: METEOR needs the data of WordNet.*nltk.downloader wordnet"):
+        check_generated("meteor", "--measures")
 
 
 def test_randomisation_counts_all_exchanges() -> None:

@@ -218,6 +218,8 @@ def _wordnet(where: str = "--measure") -> Any:
 
 
 def _meteor(texts: Sequence[str], references: References) -> Counted:
+    from importlib.metadata import version
+
     from nltk.translate.meteor_score import meteor_score
 
     wordnet = _wordnet()
@@ -225,4 +227,6 @@ def _meteor(texts: Sequence[str], references: References) -> Counted:
         meteor_score([r.split() for r in several], text.split(), wordnet=wordnet)
         for text, several in zip(texts, references, strict=True)
     ]
-    return _mean([s if math.isfinite(s) else 0.0 for s in scores], "nltk METEOR")
+    return _mean(
+        [s if math.isfinite(s) else 0.0 for s in scores], f"METEOR of nltk {version('nltk')}, tokens between blanks"
+    )

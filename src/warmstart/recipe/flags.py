@@ -312,7 +312,7 @@ RERANK: Table = {
     "What to rank again": (
         Flag("--run", "run", "run whose vocabulary spells the texts", "RUN", exists="model"),
         Flag("--lattices", "lattices", "what predict --lattices wrote", "FILE", exists="file"),
-        Flag("--output", "output", "texts as JSONL", "FILE"),
+        Flag("--output", "output", "texts as JSONL, or - for standard output", "FILE|-"),
         Flag("--length-penalty", "length_penalty", "scores are divided by ((5 + length) / 6) to this power", "ALPHA"),
         Flag(
             "--per-token",

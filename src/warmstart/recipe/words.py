@@ -39,7 +39,7 @@ def estimate(model: Model, stream: Stream, settings: TrainSettings, device: torc
     found = choices(settings.precision, device)
     tokens = per_step * lengths.steps
     longest = max(int(batch.lengths.max()) for batch in first)
-    flops = flops_per_token(model, longest) * tokens
+    flops = flops_per_token(model, longest, share_of_words(model, first)) * tokens
     return Cost(
         lengths,
         tokens,
@@ -48,11 +48,17 @@ def estimate(model: Model, stream: Stream, settings: TrainSettings, device: torc
     )
 
 
-def flops_per_token(model: Model, length: int) -> float:
-    """Floating-point operations of forward and backward, softmax over the vocabulary included.
+def share_of_words(model: Model, batches: Sequence[Batch]) -> float:
+    """States that the softmax over the vocabulary reads, for each token: of a masked language model the masked places."""
+    goals = [goal for batch in batches for name, goal in batch.goals.items() if name not in model.settings.heads]
+    return sum(len(goal.reads) for goal in goals) / max(1, sum(batch.num_tokens for batch in batches))
+
+
+def flops_per_token(model: Model, length: int, words: float) -> float:
+    """Floating-point operations of forward and backward for each token, in texts of ``length``.
 
     Forward takes 2 a weight. Backward takes 2 more for each weight that it flows through, down to the lowest that moves,
-    and 2 for each that moves.
+    and 2 for each that moves. ``words`` (:func:`share_of_words`) of the tokens reach the softmax over the vocabulary.
     """
     size = model.settings.backbone
     matrices = sum(p.numel() for p in model.backbone.blocks[0].parameters() if p.dim() > 1)
@@ -62,7 +68,8 @@ def flops_per_token(model: Model, length: int) -> float:
     below = 0 if table else next((number for number, count in enumerate(moving) if count), size.layers)
     reached = size.layers - below
     blocks = size.layers * (2 * matrices + 2 * seen) + reached * (2 * matrices + 4 * seen) + 2 * sum(moving)
-    return blocks + 2.0 * size.vocab_size * size.width * (1 + (reached > 0) + table)
+    read = size.embedded if size.tied else size.width
+    return blocks + 2.0 * words * size.vocab_size * read * (1 + (reached > 0) + table)
 
 
 def memory(model: Model, tokens: int, length: int, itemsize: int) -> int:

@@ -7,7 +7,7 @@ import contextlib
 import json
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,6 +82,7 @@ def draft(kind: Kind, row: Row, label_columns: Sequence[str] | None) -> Draft:
         texts = {"tokens": _tokens(row, found[0])}
     elif kind == "seq2seq":
         texts = {"source": text_or_pieces(row.fields[found[0]], f"{row.where}, key {found[0]!r}")}
+        texts |= _asked_about(row) if found == ("context",) else {}
     else:
         names = ("text",) if len(found) == 1 else TEXT_COLUMNS[kind][0]
         texts = {name: _text(row, column) for name, column in zip(names, found, strict=True)}
@@ -162,6 +163,14 @@ def _tokens(row: Row, column: str) -> tuple[str, ...]:
             "a word is not text", where=f"{row.where}, key {column!r}", value=tokens, allowed="a list of strings"
         )
     return tuple(tokens)
+
+
+def _asked_about(row: Row) -> Texts:
+    """The first answer in a context, for the question that is to be generated; none where the row has none."""
+    answers = row.fields.get("answers", row.fields.get("answer"))
+    while isinstance(answers, Mapping | list | tuple) and answers:
+        answers = answers.get("text") if isinstance(answers, Mapping) else answers[0]
+    return {"answer": answers} if isinstance(answers, str) and answers.strip() else {}
 
 
 def _answers(row: Row, column: str) -> tuple[Any, tuple[str, ...]]:

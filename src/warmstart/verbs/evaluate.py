@@ -54,6 +54,7 @@ def evaluate(
     spec = loaded.task() if task or split else loaded.remembered.task
     if spec is None:
         return _language_model(loaded, data, encoding)
+    loaded.require_generating(generating or {})
     spec = spec.relabelled(label_map)
     records = judged(spec, data, encoding, task, split)
     if spec.kind == "seq2seq":

@@ -38,6 +38,14 @@ class Loaded:
             )  # fmt: skip
         return self.remembered.task
 
+    def require_generating(self, said: Mapping[str, Any]) -> None:
+        """Refuses what is ``said`` of generating to a run that generates nothing."""
+        if self.task().kind != "seq2seq" and any(said.values()):
+            raise BadInput(
+                "only a run of --task seq2seq generates", where=str(self.folder), value=f"a run of {self.task().kind}",
+                next_step=f"leave out what is said of {' and '.join(name for name, value in said.items() if value)}",
+            )  # fmt: skip
+
     def search(self, said: Mapping[str, Any]) -> GenerateSettings:
         """How texts are generated: as the run remembers it, but for what is ``said`` now.
 

@@ -1,13 +1,10 @@
 """``warmstart predict``: a file of examples in, the same rows with label, score and probabilities out, as a stream."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from warmstart.base.console import emit_lines, say
-from warmstart.base.errors import BadInput
-from warmstart.base.files import write_atomic
+from warmstart.base.console import say
 from warmstart.decode.lattice import Lattice
 from warmstart.evaluation.answers import Reading
 from warmstart.evaluation.generated import Generator, lattice_line, text_row
@@ -18,8 +15,7 @@ from warmstart.tasks.framing import Account
 from warmstart.tasks.spec import TaskSpec
 from warmstart.verbs.accounts import cut_in_words
 from warmstart.verbs.loading import Loaded, load_run
-
-STANDARD = "-"
+from warmstart.verbs.output import require_free, write_lines
 
 
 def predict(
@@ -53,8 +49,9 @@ def predict(
     """
     said = generating or {}
     lattices = said.get("lattices")
-    _require_free(output, lattices)
+    require_free(output, lattices)
     loaded = load_run(run, precision)
+    loaded.require_generating(said)
     spec = loaded.task().relabelled(label_map)
     if long_text is not None:
         spec = spec.model_copy(update={"frame": spec.frame.model_copy(update={"long_text": long_text})})
@@ -64,9 +61,9 @@ def predict(
     )
     kept: list[str] = []
     rows = _rows(loaded, spec, records, accounts.append, said, kept)
-    _write(output, (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows))
+    write_lines(output, (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows))
     if lattices is not None:
-        _write(lattices, kept)
+        write_lines(lattices, kept)
     account = sum(accounts, Account())
     for line in cut_in_words(spec, account):
         say(line)
@@ -87,19 +84,3 @@ def _rows(
     settings = loaded.search(said.get("search", {}))
     made = Generator(loaded.model, loaded.tokenizer, spec, settings, keep if said.get("lattices") else None)
     return (text_row(found, settings.texts > 1) for found in made.of(records, tell))
-
-
-def _require_free(*paths: str | None) -> None:
-    for path in filter(None, paths):
-        if path != STANDARD and Path(path).exists():
-            raise BadInput(
-                "the output file exists", where=path, next_step="choose another --output, or remove it first"
-            )
-
-
-def _write(output: str, lines: Iterable[str]) -> None:
-    """Lines to a file as a whole, or to standard output as they come."""
-    if output == STANDARD:
-        emit_lines(lines)
-    else:
-        write_atomic(Path(output), lambda file: file.writelines(line.encode("utf-8") for line in lines))
