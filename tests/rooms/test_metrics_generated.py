@@ -89,7 +89,7 @@ HEED = "It is a guide to action that ensures that the military will forever heed
     ],
 )
 def test_meteor(wordnet: None, text: str, reference: str, score: float) -> None:
-    """Witness: Lavie and Agarwal's formula (2007) by hand, and the example that nltk publishes; the best reference counts."""
+    """Witness: Lavie and Agarwal's formula (2007) by hand, and nltk's published example; the best reference counts."""
     found = count("meteor", [text], [[reference]])
     assert found.value == pytest.approx(100 * score, abs=0.005) and found.signature.startswith("METEOR of nltk")
     assert count("meteor", [text, text], [[reference], ["none of it", text]]).value >= found.value
