@@ -23,7 +23,7 @@ from warmstart.recipe.labelled import Labelled, labelled
 from warmstart.recipe.objectives import Framing, with_marks
 from warmstart.recipe.remembered import read_remembered, read_vocabulary
 from warmstart.recipe.schema import FinetuneRecipe, PretrainRecipe, TaskRecipe
-from warmstart.recipe.seq2seq import Redraw, check_seq2seq, generating, redrawn, search_of, smoothing, with_room
+from warmstart.recipe.seq2seq import Redraw, check_seq2seq, generating, redrawn, smoothing, with_room
 from warmstart.recipe.sizes import backbone_settings, for_objective, for_task, pretrained_size, with_start
 from warmstart.streams.sources import Listed, Redrawn, Source
 from warmstart.streams.stream import Stream
@@ -173,8 +173,7 @@ def build_finetuning(recipe: FinetuneRecipe, data: Labelled | None = None) -> Fi
     )
     spec = _spec(recipe.task, data, frame, backbone.text_segments)
     if spec.kind == "seq2seq":
-        check_seq2seq(spec, backbone, tokenizer)
-        search_of(recipe.search, spec, tokenizer)
+        check_seq2seq(spec, backbone, tokenizer, recipe.search)
     measure = recipe.task.measure or data.measure or _default_measure(spec)
     (check_generated if spec.kind == "seq2seq" else partial(check_measure, goal=spec.measured))(
         measure, where="--measure"

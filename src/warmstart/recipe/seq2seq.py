@@ -20,13 +20,14 @@ from warmstart.text.tokenizer import Tokenizer
 Redraw = Callable[[int, np.random.Generator], list[Example]]
 
 
-def check_seq2seq(spec: TaskSpec, backbone: BackboneSettings, tokenizer: Tokenizer) -> None:
+def check_seq2seq(spec: TaskSpec, backbone: BackboneSettings, tokenizer: Tokenizer, search: GenerateSettings) -> None:
     """Refuses what this model cannot learn, before anything is framed.
 
     Raises:
-        BadInput: masks without a mask token or for a left-to-right model, segments that the model does not have, or
-            limits that leave no room for a source.
+        BadInput: masks without a mask token or for a left-to-right model, segments that the model does not have,
+            limits that leave no room for a source, or as :func:`search_of`.
     """
+    search_of(search, spec, tokenizer)
     settings, frame = spec.seq2seq, Frame.of(spec, tokenizer)
     noisy = settings.algorithm != "causal" or target_noise(frame) > 0 or settings.source_noise > 0
     if settings.algorithm != "causal" and not frame.full:
