@@ -197,7 +197,7 @@ _ALL = (
         "Known data sets, read from the folder --data as they are distributed: cola, sst2, rt_polarity, imdb, 20news,\n"
         "dbpedia; snli, snli_cad, snli+cad, mnli, scitail, qnli, rte, wnli; mrpc, qqp, stsb; dream, race, race_m,\n"
         "race_h, race_m+dream, storycloze, copa, csqa, openbookqa, arc_easy, arc_challenge; wnut17_ner, wikigold_ner,\n"
-        "ud_english_ewt, ud_vietnamese_vtb; tydiqa_en; and, to judge on only, mnli_1k, xnli, xquad_en, mlqa_en.",
+        "ud_english_ewt, ud_vietnamese_vtb; tydiqa_en; cifar10; and, to judge on only, mnli_1k, xnli, xquad_en, mlqa_en.",
         "warmstart finetune --start runs/books --task classification --train train.jsonl --dev dev.jsonl \\\n"
         "    --seeds 3 --control --out runs/reviews\n"
         '  reads lines such as {"text": "a fine film", "label": "positive"};\n'

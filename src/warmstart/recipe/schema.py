@@ -11,6 +11,7 @@ from pydantic import Field
 
 from warmstart.base.settings import Settings
 from warmstart.decode.settings import GenerateSettings
+from warmstart.image.settings import AugmentSettings
 from warmstart.objectives.settings import MaskSettings
 from warmstart.tasks.spec import Seq2SeqSettings
 from warmstart.train.settings import OptimizerSettings, ScheduleSettings, SchemeSettings, TrainSettings
@@ -22,9 +23,10 @@ MASKED = OBJECTIVES[2:]
 
 
 class CorpusRecipe(Settings):
-    """Raw text, or one prepared corpus.
+    """Raw text, one prepared corpus, or images.
 
-    ``paths`` is a corpus folder, or text: files, folders, globs or ``-``. The other fields are for text only.
+    ``paths`` is a corpus folder, or text: files, folders, globs or ``-``; or images: folders, archives, ``.npz``. The other
+    fields are for text only.
     """
 
     paths: tuple[str, ...] = Field(min_length=1)
@@ -80,6 +82,7 @@ class PretrainRecipe(Settings):
         objective: what is learned: the next token, masked tokens (BERT), masked tokens under four kinds of sight (UniLM), or
             masked tokens at once and one unit after the other (UniLMv2).
         mask: for all objectives but ``causal``.
+        augment: how images are varied in training.
         dev_frac: share of the rows that is held out to be judged on.
     """
 
@@ -89,6 +92,7 @@ class PretrainRecipe(Settings):
     model: ModelRecipe = ModelRecipe()
     objective: Objective = "causal"
     mask: MaskSettings = MaskSettings()
+    augment: AugmentSettings = AugmentSettings()
     dev_frac: float = Field(0.005, ge=0, lt=1)
     train: TrainSettings = TrainSettings(evaluate_every="0.1 run")
 
@@ -144,6 +148,7 @@ class FinetuneRecipe(Settings):
         head_hidden: width of a layer before the classifier (Dai and Le 2015: 30 or 512); 0: none.
         head_pool: ``concat``: the classifier reads the last, the greatest and the mean state of a text (ULMFiT).
         search: how targets are generated, to judge the model and wherever the run is used (seq2seq).
+        augment: how images are varied in training.
         seeds: how many runs, with seeds from ``train.seed`` on.
         control: train the same model from random weights, all of which move, beside it, and compare.
     """
@@ -166,6 +171,7 @@ class FinetuneRecipe(Settings):
     head_hidden: int = Field(0, ge=0)
     head_pool: Literal["sum", "concat"] = "sum"
     search: GenerateSettings = GenerateSettings(greedy=True)
+    augment: AugmentSettings = AugmentSettings()
     seeds: int = Field(1, ge=1)
     control: bool = False
     train: TrainSettings = TrainSettings(

@@ -231,7 +231,7 @@ def judge(
     """All measures on dev or test, with their intervals."""
     if built.spec.kind != "seq2seq":
         return evaluate_records(model, built.tokenizer, built.spec, records, tune=tune)
-    generator = Generator(model, built.tokenizer, built.spec, search)
+    generator = Generator(model, built.text, built.spec, search)
     cleanup = CLEANUPS[built.spec.seq2seq.cleanup]
     return evaluate_generated(generator, records, shown_measures(built.measure), cleanup=cleanup)
 
@@ -243,7 +243,7 @@ def _goalpost(built: Finetuning, recipe: FinetuneRecipe) -> Goalpost:
         if built.spec.kind != "seq2seq":
             return evaluate_records(model, built.tokenizer, built.spec, dev, intervals=False, tune=True).metrics
         quick = recipe.search.model_copy(update={"beam": 1, "best": 1, "groups": 1, "compat": "none", "greedy": True})
-        generator = Generator(model, built.tokenizer, built.spec, search_of(quick, built.spec))
+        generator = Generator(model, built.text, built.spec, search_of(quick, built.spec))
         cleanup = CLEANUPS[built.spec.seq2seq.cleanup]
         found = evaluate_generated(generator, dev, [built.measure], cleanup=cleanup, intervals=False, decoded=few)
         return found.metrics

@@ -9,6 +9,7 @@ from warmstart.base.files import write_atomic
 from warmstart.decode.lattice import Lattice, Ranking, rank
 from warmstart.readers.rows import rows
 from warmstart.recipe.remembered import read_vocabulary
+from warmstart.tasks.vocabulary import require_text
 from warmstart.transfer.hub import model_folder
 
 
@@ -37,7 +38,7 @@ def rerank(
     """
     if Path(output).exists():
         raise BadInput("the output file exists", where=output, next_step="choose another name, or remove it first")
-    tokenizer, _ = read_vocabulary(model_folder(run))
+    tokenizer = require_text(read_vocabulary(model_folder(run))[0], "--run")
     ranking = Ranking(length_penalty, per_token, expected, min_new)
     lines = []
     for row in rows(lattices, ending=".jsonl"):
