@@ -9,6 +9,8 @@
 import contextlib
 import io
 import os
+import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath, PurePosixPath
 from typing import IO, Any
@@ -114,11 +116,13 @@ def _decoded(stream: IO[bytes], where: str) -> Image:
 def _arrays(path: str) -> Iterator[tuple[Row, str | None]]:
     """The images of an ``.npz``, each with its part."""
     try:
-        with np.load(path) as found:
-            arrays = {name: found[name] for name in found.files}
+        with open(path, "rb") as file, zipfile.ZipFile(file):  # anything else, numpy would take for another format
+            file.seek(0)
+            with np.load(file) as found:
+                arrays = {name: found[name] for name in found.files}
     except FileNotFoundError:
         raise BadInput("file not found", where=path, next_step="check the path") from None
-    except (OSError, ValueError, EOFError, KeyError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise BadInput(
             f"not a readable .npz file ({error})", where=path, next_step="fetch or make the file again"
         ) from None

@@ -38,7 +38,7 @@ def _cifar10(name: str) -> Part:
 def _binary(folder: Folder, pattern: str) -> Iterator[Row]:
     found = False
     for name, data in _files(folder):
-        if re.fullmatch(pattern, name.rpartition("/")[2]):
+        if re.search(rf"(?:^|[/:]){pattern}$", name):
             found = True
             yield from _records(name, data)
     if not found:
@@ -51,8 +51,9 @@ def _files(folder: Folder) -> Iterator[tuple[str, bytes]]:
         for path in sorted(root.glob("*.bin")):
             yield str(path), path.read_bytes()
         return
-    for name, blocks in members(str(folder.file(BINARY_TAR)), ending=".bin"):
-        yield name, b"".join(blocks)
+    archive = folder.file(BINARY_TAR)
+    for name, blocks in members(str(archive), ending=".bin"):
+        yield f"{archive}:{name}", b"".join(blocks)
 
 
 def _records(where: str, data: bytes) -> Iterator[Row]:
