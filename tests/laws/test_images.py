@@ -56,7 +56,10 @@ def test_what_is_seen_follows_from_seed_epoch_and_image(corpus: ImageCorpus) -> 
     assert sum(a != b for a, b in zip(first, seen(units(corpus).take(5, every)), strict=True)) > 15
     assert sum(a != b for a, b in zip(first, seen(units(corpus, seed=2).take(4, every)), strict=True)) > 15
     windows = [
-        {corpus.raster.rows(augmented(image, generator(1, "noise", 4, i), VARIED))[:-1].tobytes() for image in corpus.images}
+        {
+            corpus.raster.rows(augmented(image, generator(1, "noise", 4, i), VARIED))[:-1].tobytes()
+            for image in corpus.images
+        }
         for i in every
     ]
     assert all(one in window for one, window in zip(first, windows, strict=True))

@@ -110,7 +110,9 @@ def test_fresh_weights_leave_rows_as_wide_as_embeddings() -> None:
         ({"lm_frame": "autoencoder"}, {"label": [3], "next_vector": [3, 4, 5, 6]}),
     ],
 )
-def test_a_task_of_images_has_the_goals_of_a_task_of_texts(settings: dict[str, Any], goals: dict[str, list[int]]) -> None:
+def test_a_task_of_images_has_the_goals_of_a_task_of_texts(
+    settings: dict[str, Any], goals: dict[str, list[int]]
+) -> None:
     """Witness: the places, counted; no token stands before or after the rows; the gain rises from 0 to 1."""
     image = np.random.default_rng(2).integers(0, 256, (4, 2, 3), np.uint8)
     spec = TaskSpec(kind="images", label_names=("cat", "ship"), frame=FrameSettings(context=16, **settings))

@@ -150,4 +150,6 @@ def test_the_sample_as_it_is_distributed(data_dir: Path) -> None:
     with tarfile.open(data_dir / "cifar10" / "test_4k.tar.gz") as archive:
         names = [member.name for member in archive if member.isfile()]
     rows = list(image_rows(str(data_dir / "cifar10" / "test_4k.tar.gz"), "test"))
-    assert [row.fields["file"] for row in rows] == names and {row.fields["image"].shape for row in rows} == {(32, 32, 3)}
+    assert [row.fields["file"] for row in rows] == names and {row.fields["image"].shape for row in rows} == {
+        (32, 32, 3)
+    }

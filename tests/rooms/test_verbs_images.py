@@ -132,7 +132,9 @@ def test_pre_training_goes_on_from_another_run(home: Path, tmp_path: Path) -> No
     for n in range(8):
         Image.fromarray(drawn(n % 2, n) // 4).save(dark / f"{n}.png")
     out = tmp_path / "on"
-    warmstart.pretrain(str(out), corpus=str(dark), start=str(home / "lm"), objective="autoencoder", length="1 epoch", **TINY)
+    warmstart.pretrain(
+        str(out), corpus=str(dark), start=str(home / "lm"), objective="autoencoder", length="1 epoch", **TINY
+    )
     assert (out / "raster.json").read_bytes() == (home / "lm" / "raster.json").read_bytes()
 
 
@@ -157,15 +159,15 @@ def files(folder: Path) -> dict[str, bytes]:
         ("finetune --start none --model bert-tiny --task images --train pictures --out new", ["bidirectional"]),
         ("finetune --start lm --task images --train odd --out new", ["odd/a.png: an image without a class"]),
         ("finetune --start lm --task images --train rows.jsonl --out new", ["rows.jsonl", "not a known kind", ".png"]),
-        ("finetune --start lm --task images --train other --out new", ["an image of another size", "'3 x 3'", "8 x 6"]),
+        ("finetune --start lm --task images --train other --dev other --out new", ["an image of another size", "'3 x 3'", "8 x 6"]),
         ("finetune --start none --task classification --train pictures --out new", ["not a table by its ending"]),
         ("finetune --start none --task images --train nothing.npz --out new", ["no images in this file", "x_train"]),
-        ("finetune --start lm --task cifar10 --data pictures --out new", ["an image of another size"]),
+        ("finetune --start lm --task cifar10 --data pictures --out new", ["label unseen", "'left'", "airplane"]),
         ("predict --run task --input other --output new", ["an image of another size", "'3 x 3'", "8 x 6"]),
         ("predict --run task --input text.txt --output new", ["text.txt: not a known kind of file", ".png"]),
         ("evaluate --run task --data arrays.npz --split dev", ["no images here", "'dev'"]),
         ("generate --run lm --prompt a", ["lm: this model reads images"]),
-        ("convert lm --out new --to onnx", ["LSTM"]),
+        ("convert lm --out new --to onnx", ["only a Transformer"]),
     ],
 )  # fmt: skip
 def test_bad_input(
