@@ -1,4 +1,4 @@
-"""Law 3, Order, for images: what is seen of image i in epoch e follows from (seed, e, i), and a killed run goes on bit for bit."""
+"""Law 3, Order, for images: image i of epoch e follows from (seed, e, i), and a killed run goes on bit for bit."""
 
 import os
 import signal
@@ -43,6 +43,10 @@ def units(corpus: ImageCorpus, objective: Any = "causal", seed: int = 1, dev: bo
     return Framing(objective, MaskSettings(), corpus.raster, backbone, VARIED).units(corpus, 3, dev=dev, seed=seed)
 
 
+def rows_of(corpus: ImageCorpus, image: np.ndarray) -> bytes:
+    return corpus.raster.rows(image)[:-1].tobytes()
+
+
 def seen(examples: list[list[Example]]) -> list[bytes]:
     return [example.ids.tobytes() for record in examples for example in record]
 
@@ -56,18 +60,15 @@ def test_what_is_seen_follows_from_seed_epoch_and_image(corpus: ImageCorpus) -> 
     assert sum(a != b for a, b in zip(first, seen(units(corpus).take(5, every)), strict=True)) > 15
     assert sum(a != b for a, b in zip(first, seen(units(corpus, seed=2).take(4, every)), strict=True)) > 15
     windows = [
-        {
-            corpus.raster.rows(augmented(image, generator(1, "noise", 4, i), VARIED))[:-1].tobytes()
-            for image in corpus.images
-        }
+        {rows_of(corpus, augmented(image, generator(1, "noise", 4, i), VARIED)) for image in corpus.images}
         for i in every
     ]
     assert all(one in window for one, window in zip(first, windows, strict=True))
 
 
 def test_dev_is_never_varied_and_never_learned(corpus: ImageCorpus) -> None:
-    """Witness: the rows of the images themselves; the held-out ones are the same for every seed, and not among the others."""
-    rows = {corpus.raster.rows(image)[:-1].tobytes(): number for number, image in enumerate(corpus.images)}
+    """Witness: the rows of the images themselves; the held-out ones are the same for every seed, and never learned."""
+    rows = {rows_of(corpus, image): number for number, image in enumerate(corpus.images)}
     held = [[rows[one] for one in seen(units(corpus, seed=seed, dev=True).take(epoch, np.arange(3)))]
             for seed, epoch in ((1, 0), (2, 7))]  # fmt: skip
     assert held[0] == held[1] and len(units(corpus)) == 20

@@ -50,7 +50,7 @@ def test_it_travels_as_a_file(tmp_path: Path) -> None:
 def test_one_size_and_at_least_one_image() -> None:
     """Witness: the image that is one pixel wider, and the place that it came from."""
     odd = np.zeros((4, 6, 3), np.uint8)
-    with pytest.raises(BadInput, match="b.png: an image of another size; got '4 x 6'; allowed: 4 x 5"):
+    with pytest.raises(BadInput, match=r"b\.png: an image of another size; got '4 x 6'; allowed: 4 x 5"):
         Raster.measured([(IMAGES[0], "a.png"), (odd, "b.png")])
     with pytest.raises(BadInput, match="no images"):
         Raster.measured([])

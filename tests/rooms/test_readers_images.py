@@ -82,7 +82,7 @@ def test_one_image_and_images_without_classes(tmp_path: Path) -> None:
     [row] = image_rows(str(path), classes=False)
     assert row.fields.keys() == {"image", "file"} and row.fields["file"] == "a.png"
     for place in (path, tmp_path):
-        with pytest.raises(BadInput, match="a.png: an image without a class; allowed: CLASS/NAME.png"):
+        with pytest.raises(BadInput, match=r"a\.png: an image without a class; allowed: CLASS/NAME\.png"):
             list(image_rows(str(place)))
 
 
