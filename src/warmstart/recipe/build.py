@@ -31,8 +31,8 @@ from warmstart.recipe.seq2seq import Redraw, check_seq2seq, generating, redrawn,
 from warmstart.recipe.sizes import (
     backbone_settings,
     for_objective,
+    for_reading,
     for_task,
-    for_vocabulary,
     pretrained_size,
     with_start,
 )
@@ -99,7 +99,7 @@ def build_pretraining(recipe: PretrainRecipe, corpus: Corpus | ImageCorpus) -> P
             corpus.require_tokenizer(start.tokenizer)
         backbone = with_start(recipe.model, start.backbone, start.rows_for(tokenizer))
         backbone = for_objective(backbone, recipe.objective)
-    backbone = for_vocabulary(backbone, tokenizer)
+    backbone = for_reading(backbone, vectors=isinstance(tokenizer, Raster))
     framing = Framing(recipe.objective, recipe.mask, tokenizer, backbone, recipe.augment)
     count = len(framing.units(corpus))
     held_out = min(count - 1, max(1, round(recipe.dev_frac * count))) if recipe.dev_frac else 0
@@ -172,7 +172,7 @@ def build_finetuning(recipe: FinetuneRecipe, data: Labelled | None = None) -> Fi
         backbone = backbone_settings(recipe.model, tokenizer.vocab_size)
     else:
         backbone = with_start(recipe.model, start.backbone, start.rows_for(tokenizer))
-    backbone = for_vocabulary(backbone, tokenizer)
+    backbone = for_reading(backbone, vectors=isinstance(tokenizer, Raster))
     tokenizer = tokenizer.with_specials(marks(backbone.sight, tokenizer))
     taken = backbone.layers if recipe.transfer_layers is None else recipe.transfer_layers
     check_scheme(recipe.scheme, backbone, None if start is None else taken)

@@ -4,11 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from warmstart.base.errors import BadInput
-from warmstart.image.raster import Raster
 from warmstart.models.presets import PRESETS, changed, preset
 from warmstart.models.settings import KINDS, BackboneSettings
 from warmstart.recipe.schema import MASKED, OBJECTIVES, ModelRecipe, Objective, PretrainRecipe
-from warmstart.tasks.vocabulary import Vocabulary
 
 DEFAULT, DEFAULT_MASKED = "gpt1-mini", "bert-mini"
 FREE = (
@@ -81,13 +79,12 @@ def for_objective(backbone: BackboneSettings, objective: Objective) -> BackboneS
 _SEEN = {"causal": "only what came before", "full": "the whole text"}
 
 
-def for_vocabulary(backbone: BackboneSettings, vocabulary: Vocabulary) -> BackboneSettings:
-    """The backbone as it reads what ``vocabulary`` makes: ids, or the vectors of images.
+def for_reading(backbone: BackboneSettings, *, vectors: bool) -> BackboneSettings:
+    """The backbone as it reads ids, or the vectors of images.
 
     Raises:
         BadInput: images for a bidirectional model.
     """
-    vectors = isinstance(vocabulary, Raster)
     if vectors and backbone.sight != "causal":
         raise BadInput(
             "a bidirectional model reads no images here", where="--model", value="sees the whole image",
