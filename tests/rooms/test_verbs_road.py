@@ -135,7 +135,7 @@ def test_the_texts_of_a_known_data_set_are_a_corpus(tmp_path: Path) -> None:
     for part, rows in lines.items():
         (tmp_path / "sst2" / f"{part}.tsv").write_text("\n".join(["sentence\tlabel", *rows]) + "\n")
     (tmp_path / "more.txt").write_text("more of it\n")
-    asked = {"task": "sst2", "data": str(tmp_path / "sst2"), "vocabulary": "characters", "workers": 1}
+    asked = {"task": "sst2", "data": str(tmp_path / "sst2"), "vocabulary": "bytes", "workers": 1}
     found = {}
     for name, paths in (("alone", ()), ("both", str(tmp_path / "more.txt"))):
         warmstart.prepare(paths, str(tmp_path / name), **asked)
