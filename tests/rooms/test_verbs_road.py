@@ -140,7 +140,7 @@ def test_the_texts_of_a_known_data_set_are_a_corpus(tmp_path: Path) -> None:
     for name, paths in (("alone", ()), ("both", str(tmp_path / "more.txt"))):
         warmstart.prepare(paths, str(tmp_path / name), **asked)
         corpus = Corpus.open(str(tmp_path / name))
-        texts = [corpus.tokenizer().decode(corpus.tokens(a, b)) for a, b in pairwise(corpus.offsets.tolist())]
+        texts = [corpus.tokenizer().decode(corpus.tokens(a, b)).strip() for a, b in pairwise(corpus.offsets.tolist())]
         found[name] = set(texts)
     assert found["alone"] == {"a fine film", "a dull one"}
     assert found["both"] == found["alone"] | {"more of it"}
