@@ -169,7 +169,8 @@ class LSTMSettings(Settings):
         layer_dropout: between layers.
         output_dropout: on the states of the last layer.
         weight_dropout: of the recurrent weights, once per pass (Merity et al. 2017).
-        embedding_std: of fresh embeddings; small ones keep an LSTM at the entropy of single tokens for long.
+        embedding_std: of fresh embeddings. Large ones learn faster at first, and hardly change: what is learned of a rare
+            word drowns in where it began (docs/log.md).
     """
 
     DROPOUTS: ClassVar = ("embedding_dropout", "layer_dropout", "output_dropout")
@@ -193,7 +194,7 @@ class LSTMSettings(Settings):
     layer_dropout: float = Field(0.0, ge=0, lt=1)
     output_dropout: float = Field(0.0, ge=0, lt=1)
     weight_dropout: float = Field(0.0, ge=0, lt=1)
-    embedding_std: float = Field(0.8, gt=0)
+    embedding_std: float = Field(0.1, gt=0)
     init_std: float = Field(0.05, gt=0)
 
     @property

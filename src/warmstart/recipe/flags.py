@@ -134,6 +134,13 @@ _LABEL_MAP = Flag(
 PREPARE: Table = {
     "Text": (
         Flag("TEXT", "paths", "files, folders, globs, or - for standard input", "TEXT", many=True, exists="text"),
+        Flag(
+            "--task",
+            "task",
+            "a known data set, whose training texts are learned from too, without their labels",
+            "NAME",
+        ),
+        Flag("--data", "data", "its folder, as distributed", "DIR", exists="folder"),
         *_TEXT,
     ),
     "Vocabulary": _VOCABULARY,
@@ -355,7 +362,7 @@ TABLES: dict[str, Table] = {
     "demo": DEMO,
 }
 SETTINGS = {
-    "PrepareSettings": "prepare",
+    "PrepareRequest": "prepare",
     "PretrainRecipe": "pretrain",
     "FinetuneRecipe": "finetune",
     "EvaluateRequest": "evaluate",

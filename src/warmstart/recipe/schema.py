@@ -57,7 +57,9 @@ class ModelRecipe(Settings):
     activation: Literal["gelu", "gelu_tanh", "silu", "relu"] | None = None
     dropout: float | None = Field(None, ge=0, lt=1)
     joint_table: bool | None = None
+    init_std: float | None = Field(None, gt=0)
     cells: int | None = Field(None, ge=1)
+    embedding_std: float | None = Field(None, gt=0)
     embedding_width: int | None = Field(None, ge=1)
     directions: Literal[1, 2] | None = None
     residual: bool | None = None
