@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -12,26 +12,38 @@ from numpy.typing import NDArray
 from warmstart.base.errors import BadInput
 from warmstart.base.seeds import named_seed
 from warmstart.corpora.corpus import Corpus
-from warmstart.example.example import Example
+from warmstart.corpora.images import ImageCorpus
+from warmstart.example.example import LM, NEXT_VECTOR, Example
+from warmstart.example.record import Record
+from warmstart.image.raster import Raster
 from warmstart.metrics.generated import FALLBACK, PREFERRED, available, check_generated
 from warmstart.metrics.measures import check_measure, default_measures
 from warmstart.metrics.tagging import require_seqeval
-from warmstart.models.model import LM, Model
+from warmstart.models.model import Model
 from warmstart.models.settings import BackboneSettings, HeadSettings, ModelSettings
 from warmstart.readers.vectors import read_vectors
+from warmstart.recipe.images import drawn_images, image_account, task_raster
 from warmstart.recipe.labelled import Labelled, labelled
 from warmstart.recipe.objectives import Framing, with_marks
 from warmstart.recipe.remembered import read_remembered, read_vocabulary
 from warmstart.recipe.schema import FinetuneRecipe, PretrainRecipe, TaskRecipe
 from warmstart.recipe.seq2seq import Redraw, check_seq2seq, generating, redrawn, smoothing, with_room
-from warmstart.recipe.sizes import backbone_settings, for_objective, for_task, pretrained_size, with_start
+from warmstart.recipe.sizes import (
+    backbone_settings,
+    for_objective,
+    for_reading,
+    for_task,
+    pretrained_size,
+    with_start,
+)
 from warmstart.streams.sources import Listed, Redrawn, Source
 from warmstart.streams.stream import Stream
 from warmstart.tasks.frames import class_weights, frame_records, units
-from warmstart.tasks.framing import Account, between, marks
+from warmstart.tasks.framing import Account, Frame, between, marks
 from warmstart.tasks.span import some_unanswered
 from warmstart.tasks.spec import HEAD_KINDS, FrameSettings, Kind, SpanSettings, TagSettings, TaskSpec
 from warmstart.tasks.tagging import unread_tag
+from warmstart.tasks.vocabulary import Vocabulary, begins_with, require_text
 from warmstart.tasks.words import joined
 from warmstart.text.tokenizer import Tokenizer
 from warmstart.train.schemes import apply_scheme, check_scheme
@@ -63,14 +75,14 @@ class Pretraining:
     """Everything a pre-training needs, checked; ``moved`` is the account of its warm start, if it has one."""
 
     model: Model
-    tokenizer: Tokenizer
+    tokenizer: Vocabulary
     train: Stream
     dev: Stream | None
     coefficients: dict[str, float]
     moved: WeightAccount | None
 
 
-def build_pretraining(recipe: PretrainRecipe, corpus: Corpus) -> Pretraining:
+def build_pretraining(recipe: PretrainRecipe, corpus: Corpus | ImageCorpus) -> Pretraining:
     """What ``recipe`` means for an opened corpus.
 
     Raises:
@@ -83,11 +95,12 @@ def build_pretraining(recipe: PretrainRecipe, corpus: Corpus) -> Pretraining:
     if start is None:
         backbone = pretrained_size(recipe, tokenizer.vocab_size)
     else:
-        if not recipe.new_vocabulary and not tokenizer.begins_with(start.tokenizer):
+        if not recipe.new_vocabulary and not begins_with(tokenizer, start.tokenizer):
             corpus.require_tokenizer(start.tokenizer)
         backbone = with_start(recipe.model, start.backbone, start.rows_for(tokenizer))
         backbone = for_objective(backbone, recipe.objective)
-    framing = Framing(recipe.objective, recipe.mask, tokenizer, backbone)
+    backbone = for_reading(backbone, vectors=isinstance(tokenizer, Raster))
+    framing = Framing(recipe.objective, recipe.mask, tokenizer, backbone, recipe.augment)
     count = len(framing.units(corpus))
     held_out = min(count - 1, max(1, round(recipe.dev_frac * count))) if recipe.dev_frac else 0
     if count < 1:
@@ -100,7 +113,7 @@ def build_pretraining(recipe: PretrainRecipe, corpus: Corpus) -> Pretraining:
     model = Model.fresh(ModelSettings(backbone=backbone), named_seed(recipe.train.seed, "weights"))
     moved = None if start is None else start.into(model, tokenizer)
     judged = stream_of(dev, recipe.train, shuffle=False) if dev else None
-    return Pretraining(model, tokenizer, train, judged, {LM: 1.0}, moved)
+    return Pretraining(model, tokenizer, train, judged, {model.next_goal: 1.0}, moved)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,7 +121,7 @@ class Finetuning:
     """Everything a fine-tuning needs but the weights, checked: one per recipe, shared by all its seeds."""
 
     spec: TaskSpec
-    tokenizer: Tokenizer
+    tokenizer: Vocabulary
     settings: ModelSettings
     start: "Start | None"
     data: Labelled
@@ -127,13 +140,18 @@ class Finetuning:
             account = start_from_vectors(model, self.vectors)
         apply_scheme(model, recipe.scheme, recipe.train.seed)
         if self.spec.kind == "seq2seq":
-            model.smoothing = smoothing(self.spec, self.tokenizer)
+            model.smoothing = smoothing(self.spec, self.text)
         return model, account
+
+    @property
+    def text(self) -> Tokenizer:
+        """The tokenizer of a task of texts."""
+        return require_text(self.tokenizer, "--task")
 
     def stream(self, settings: TrainSettings) -> Stream:
         """Batches of whole Records, or of single windows on their contexts; noise is drawn anew in every epoch."""
         if self.redraw is not None:
-            return stream_of(Redrawn(len(self.examples), self.redraw, settings.seed), settings)
+            return stream_of(Redrawn(len(self.data.train), self.redraw, settings.seed), settings)
         return stream_of(Listed(units(self.spec.kind, self.examples)), settings)
 
 
@@ -149,12 +167,12 @@ def build_finetuning(recipe: FinetuneRecipe, data: Labelled | None = None) -> Fi
     """
     data = labelled(recipe.task, recipe.train.seed) if data is None else data
     start = None if recipe.start == NO_START else _read_start(recipe.start)
-    tokenizer = _tokenizer(recipe, data, start)
+    tokenizer = _vocabulary(recipe, data, start)
     if start is None:
         backbone = backbone_settings(recipe.model, tokenizer.vocab_size)
     else:
         backbone = with_start(recipe.model, start.backbone, start.rows_for(tokenizer))
-    backbone = with_room(recipe, backbone)
+    backbone = for_reading(with_room(recipe, backbone), vectors=isinstance(tokenizer, Raster))
     tokenizer = tokenizer.with_specials(marks(backbone.sight, tokenizer))
     taken = backbone.layers if recipe.transfer_layers is None else recipe.transfer_layers
     check_scheme(recipe.scheme, backbone, None if start is None else taken)
@@ -172,21 +190,42 @@ def build_finetuning(recipe: FinetuneRecipe, data: Labelled | None = None) -> Fi
         lm_frame=recipe.lm_frame,
     )
     spec = _spec(recipe.task, data, frame, backbone.text_segments)
-    if spec.kind == "seq2seq":
-        check_seq2seq(spec, backbone, tokenizer, recipe.search)
     measure = recipe.task.measure or data.measure or _default_measure(spec)
     (check_generated if spec.kind == "seq2seq" else partial(check_measure, goal=spec.measured))(
         measure, where="--measure"
     )
     weights = class_weights(data.task_set) if recipe.task.class_weights == "balanced" else None
-    framed = frame_records(spec, data.train, tokenizer, weights)
-    redraw = None if spec.kind != "seq2seq" else redrawn(spec, data.train, framed.parts, tokenizer)
+    made = _made(recipe, spec, data.train, tokenizer, weights, backbone)
     settings = _with_head(recipe, spec, backbone, max(backbone.vocab_size, tokenizer.vocab_size))
-    coefficients = {spec.goal: 1.0} | ({LM: lm_weight} if lm_weight > 0 else {})
+    auxiliary = NEXT_VECTOR if backbone.vectors else LM
+    coefficients = {spec.goal: 1.0} | ({auxiliary: lm_weight} if lm_weight > 0 else {})
     return Finetuning(
-        spec, tokenizer, settings, start, data, framed.examples, framed.account, measure, coefficients,
-        _vectors(recipe, tokenizer, backbone), redraw,
+        spec, tokenizer, settings, start, data, made.examples, made.account, measure, coefficients,
+        _vectors(recipe, tokenizer, backbone), made.redraw,
     )  # fmt: skip
+
+
+class _Made(NamedTuple):
+    """What is made of the training Records: Examples, or how each is made when it is read, and the account."""
+
+    examples: list[list[Example]]
+    account: Account
+    redraw: Redraw | None
+
+
+def _made(
+    recipe: FinetuneRecipe, spec: TaskSpec, records: list[Record], tokenizer: Vocabulary,
+    weights: tuple[float, ...] | None, backbone: BackboneSettings,
+) -> _Made:  # fmt: skip
+    if isinstance(tokenizer, Raster):
+        frame = Frame.of(spec, tokenizer, weights)
+        account = image_account(frame, records, tokenizer)
+        return _Made([], account, drawn_images(frame, records, tokenizer, recipe.augment))
+    if spec.kind == "seq2seq":
+        check_seq2seq(spec, backbone, tokenizer, recipe.search)
+    framed = frame_records(spec, records, tokenizer, weights)
+    redraw = None if spec.kind != "seq2seq" else redrawn(spec, records, framed.parts, tokenizer)
+    return _Made(framed.examples, framed.account, redraw)
 
 
 def _default_measure(spec: TaskSpec) -> str:
@@ -196,7 +235,7 @@ def _default_measure(spec: TaskSpec) -> str:
     return default_measures(spec.measured, len(spec.label_names))[0]
 
 
-def _vectors(recipe: FinetuneRecipe, tokenizer: Tokenizer, backbone: BackboneSettings) -> Vectors:
+def _vectors(recipe: FinetuneRecipe, tokenizer: Vocabulary, backbone: BackboneSettings) -> Vectors:
     """Row of the token table → the vector that it begins as; none where the recipe names no file."""
     if recipe.vectors is None:
         return {}
@@ -205,7 +244,8 @@ def _vectors(recipe: FinetuneRecipe, tokenizer: Tokenizer, backbone: BackboneSet
             "a start brings its own embeddings", where="--vectors", value=recipe.vectors, allowed="with --start none",
             next_step="leave one of the two out",
         )  # fmt: skip
-    found = {tokenizer.id(word): vector for word, vector in read_vectors(recipe.vectors, tokenizer.has).items()}
+    text = require_text(tokenizer, "--vectors")
+    found = {text.id(word): vector for word, vector in read_vectors(recipe.vectors, text.has).items()}
     check_width(found, backbone, recipe.vectors)
     return found
 
@@ -213,10 +253,10 @@ def _vectors(recipe: FinetuneRecipe, tokenizer: Tokenizer, backbone: BackboneSet
 def _reads(recipe: FinetuneRecipe, kind: Kind) -> Literal["summary", "rising", "all"]:
     """Where a text's class is read."""
     pooled, rising = recipe.head_pool == "concat", recipe.label_gain == "linear"
-    if (pooled or rising) and kind not in ("classification", "entailment"):
+    if (pooled or rising) and kind not in ("classification", "entailment", "images"):
         raise BadInput(
             "only a class of one sequence can be read at all its tokens",
-            where="--head-pool" if pooled else "--label-gain", value=kind, allowed="classification, entailment",
+            where="--head-pool" if pooled else "--label-gain", value=kind, allowed="classification, entailment, images",
         )  # fmt: skip
     if pooled and rising:
         raise BadInput(
@@ -251,21 +291,23 @@ class Start:
     """What a warm start brings: weights, vocabulary, and names in its folder that have no place in a model."""
 
     imported: Imported
-    tokenizer: Tokenizer
+    tokenizer: Vocabulary
 
     @property
     def backbone(self) -> BackboneSettings:
         """Its sizes."""
         return self.imported.model.settings.backbone
 
-    def rows_for(self, tokenizer: Tokenizer) -> int:
+    def rows_for(self, tokenizer: Vocabulary) -> int:
         """Rows of the token table for ``tokenizer``: spare ones stay, unless the vocabulary is another."""
-        spare = self.backbone.vocab_size if tokenizer.begins_with(self.tokenizer) else 0
+        spare = self.backbone.vocab_size if begins_with(tokenizer, self.tokenizer) else 0
         return max(tokenizer.vocab_size, spare)
 
-    def into(self, model: Model, tokenizer: Tokenizer, layers: int | None = None) -> WeightAccount:
+    def into(self, model: Model, tokenizer: Vocabulary, layers: int | None = None) -> WeightAccount:
         """Copies the weights into ``model``, whose vocabulary is that of ``tokenizer``."""
-        rows = None if tokenizer.begins_with(self.tokenizer) else tokenizer.rows_in(self.tokenizer)
+        rows = None
+        if not begins_with(tokenizer, self.tokenizer):
+            rows = require_text(tokenizer, "--new-vocabulary").rows_in(require_text(self.tokenizer, "--start"))
         account = start_from(self.imported.model, model, layers, rows)
         account.left += self.imported.left
         return account
@@ -316,16 +358,20 @@ def _rules(recipe: FinetuneRecipe) -> tuple[str, ...]:
     return () if source is None else read_remembered(model_folder(source)).rules
 
 
-def _tokenizer(recipe: FinetuneRecipe, data: Labelled, start: Start | None) -> Tokenizer:
-    """The start's own tokenizer, or another where the recipe says so; without a start the one named or one learned now."""
+def _vocabulary(recipe: FinetuneRecipe, data: Labelled, start: Start | None) -> Vocabulary:
+    """The start's own, or another where the recipe says so; without a start the one named or one learned now."""
     named = None if recipe.tokenizer is None else read_vocabulary(model_folder(recipe.tokenizer))[0]
+    if data.kind == "images":
+        return task_raster(data, named if start is None else start.tokenizer, "--start" if start else "--tokenizer")
+    named = None if named is None else require_text(named, "--tokenizer")
     if start is None:
         texts = (
             text for record in data.train for name, value in record.texts.items() for text in _strings(name, value)
         )
         return named or Tokenizer.train(texts, recipe.vocab_size, vocabulary=recipe.vocabulary)
-    if named is None or named.fingerprint == start.tokenizer.fingerprint:
-        return start.tokenizer
+    own = require_text(start.tokenizer, "--start")
+    if named is None or named.fingerprint == own.fingerprint:
+        return own
     if not recipe.new_vocabulary:
         raise BadInput(
             "another tokenizer than the model's", where="--tokenizer", value=recipe.tokenizer,

@@ -11,7 +11,7 @@ from warmstart.example.batch import Batch
 from warmstart.models.model import Model
 from warmstart.recipe.describe import describe
 from warmstart.streams.stream import Stream
-from warmstart.text.tokenizer import Tokenizer
+from warmstart.tasks.vocabulary import Vocabulary
 from warmstart.train.precision import choices, measured_flops
 from warmstart.train.schedule import Lengths, plan_lengths
 from warmstart.train.schemes import num_moving
@@ -82,7 +82,7 @@ def memory(model: Model, tokens: int, length: int, itemsize: int) -> int:
 
 
 def in_words(
-    model: Model, stream: Stream, settings: TrainSettings, device: torch.device, tokenizer: Tokenizer,
+    model: Model, stream: Stream, settings: TrainSettings, device: torch.device, tokenizer: Vocabulary,
     coefficients: Mapping[str, float], label_names: Sequence[str] = (),
 ) -> list[str]:  # fmt: skip
     """Lines that say what is about to happen: three Examples decoded, what is learned, sizes, cost.
@@ -101,11 +101,11 @@ def in_words(
     share = learned / max(1, sum(batch.num_tokens for batch in first))
     goals = ", ".join(f"{weight:g} x {name}" for name, weight in coefficients.items() if weight)
     dtype = choices(settings.precision, device).to_dict()["dtype"]
-    moving = num_moving(model)
+    moving, kind = num_moving(model), "vectors of" if size.vectors else "vocabulary"
     still = "" if moving == model.num_parameters else f", of which {moving:,} move"
     lines += [
         f"model      {size.shape}, context {size.context}, "
-        f"vocabulary {size.vocab_size:,}: {model.num_parameters:,} parameters{still}, computing in {dtype}",
+        f"{kind} {size.vocab_size:,}: {model.num_parameters:,} parameters{still}, computing in {dtype}",
         f"loss       {goals}; {learned:,.0f} questions in the first step ({share:.2f} per token)",
         f"length     {cost.lengths.steps:,} steps of {settings.batch_size} ({stream.steps_per_epoch:,} an epoch, "
         f"{len(stream.source):,} units), warm-up {round(cost.lengths.warmup_steps, 2):,}, about {cost.tokens:,} tokens",

@@ -11,7 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from warmstart.base.errors import BadInput, suggest
+from warmstart.example.record import Pixels
 from warmstart.readers.rows import Row
 from warmstart.tasks.spec import Kind
 
@@ -30,6 +33,7 @@ TEXT_COLUMNS: dict[Kind, tuple[tuple[str, ...], ...]] = {
     "multilabel": _ONE,
     "tagging": (("tokens",), ("words",)),
     "span": (("context", "question"),),
+    "images": (("image",),),
     "seq2seq": (("source",), ("src",), ("document",), ("article",), ("body",), ("context",), ("text",)),
 }
 LABEL_COLUMNS: dict[Kind, tuple[str, ...]] = {
@@ -41,6 +45,7 @@ LABEL_COLUMNS: dict[Kind, tuple[str, ...]] = {
     "multilabel": ("labels",),
     "tagging": ("tags", "ner_tags", "labels"),
     "span": ("answers", "answer"),
+    "images": ("label",),
     "seq2seq": ("target", "tgt", "summary", "highlights", "subject", "heading", "question", "title"),
 }
 QUESTIONS, CHOICES, ENDING = ("question", "sent2"), ("choices", "options"), re.compile(r"ending(\d+)")
@@ -57,6 +62,7 @@ class Draft:
         columns: the columns read, label last.
         extra: the other columns.
         where: file and line.
+        image: in the place of texts.
     """
 
     texts: Texts
@@ -64,6 +70,7 @@ class Draft:
     columns: tuple[str, ...]
     extra: dict[str, Any]
     where: str
+    image: Pixels | None = None
 
 
 def draft(kind: Kind, row: Row, label_columns: Sequence[str] | None) -> Draft:
@@ -80,6 +87,8 @@ def draft(kind: Kind, row: Row, label_columns: Sequence[str] | None) -> Draft:
         found, texts = _choice_texts(row, found)
     elif kind == "tagging":
         texts = {"tokens": _tokens(row, found[0])}
+    elif kind == "images":
+        texts = {}
     elif kind == "seq2seq":
         texts = {"source": text_or_pieces(row.fields[found[0]], f"{row.where}, key {found[0]!r}")}
         texts |= _asked_about(row) if found == ("context",) else {}
@@ -97,7 +106,8 @@ def draft(kind: Kind, row: Row, label_columns: Sequence[str] | None) -> Draft:
             label, read = _given(row, column), (column,)
         found = (*found, *read)
     extra = {key: value for key, value in row.fields.items() if key not in found}
-    return Draft(texts, label, found, extra, row.where)
+    image = _pixels(row, found[0]) if kind == "images" else None
+    return Draft(texts, label, found, extra, row.where, image)
 
 
 def _present(row: Row, alternatives: Iterable[tuple[str, ...]]) -> tuple[str, ...] | None:
@@ -138,6 +148,16 @@ def _text(row: Row, column: str) -> str:
     if not isinstance(value, str):
         raise BadInput("not text", where=f"{row.where}, key {column!r}", value=value, allowed="a string")
     return value
+
+
+def _pixels(row: Row, column: str) -> Pixels:
+    value = row.fields[column]
+    if not isinstance(value, np.ndarray) or value.dtype != np.uint8 or value.ndim != 3 or value.shape[2] != 3:
+        raise BadInput(
+            "not an image", where=f"{row.where}, key {column!r}", value=getattr(value, "shape", value),
+            allowed="an array uint8 [height, width, 3]",
+        )  # fmt: skip
+    return Pixels.of(value)
 
 
 def text_or_pieces(value: Any, where: str) -> str | tuple[str, ...]:

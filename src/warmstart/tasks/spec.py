@@ -14,10 +14,12 @@ from warmstart.base.settings import Settings
 from warmstart.metrics.entities import scheme_of
 
 Kind = Literal[
-    "classification", "entailment", "similarity", "regression", "choice", "multilabel", "tagging", "span", "seq2seq"
+    "classification", "entailment", "similarity", "regression", "choice", "multilabel", "tagging", "span", "images",
+    "seq2seq",
 ]  # fmt: skip
 KINDS: tuple[Kind, ...] = (
-    "classification", "entailment", "similarity", "regression", "choice", "multilabel", "tagging", "span", "seq2seq",
+    "classification", "entailment", "similarity", "regression", "choice", "multilabel", "tagging", "span", "images",
+    "seq2seq",
 )  # fmt: skip
 
 Algorithm = Literal["causal", "masked", "pseudo-masked"]

@@ -134,7 +134,8 @@ def train_one(training: Training, built: Finetuning, resume: bool) -> dict[str, 
     trainer.take_best()
     close_scheme(model)
     judged = _as_trained(model.eval(), trainer.choices.dtype)
-    search = search_of(recipe.search, built.spec, built.tokenizer)
+    generates = built.spec.kind == "seq2seq"
+    search = search_of(recipe.search, built.spec, built.text) if generates else recipe.search
     dev = judge(judged, built, search, built.data.dev, tune=True)
     report: dict[str, Any] = {
         "run": str(folder.path),
@@ -150,7 +151,7 @@ def train_one(training: Training, built: Finetuning, resume: bool) -> dict[str, 
     }
     if built.data.test is not None:
         report["test"] = judge(judged, replace(built, spec=dev.spec), search, built.data.test).to_dict()
-    remembered = Remembered(task=dev.spec, search=search if dev.spec.kind == "seq2seq" else None)
+    remembered = Remembered(task=dev.spec, search=search if generates else None)
     write_model(folder.path, model, built.tokenizer, remembered, _summary(recipe, built))
     folder.finish(report)
     if dev.collapsed:
@@ -231,7 +232,7 @@ def judge(
     """All measures on dev or test, with their intervals."""
     if built.spec.kind != "seq2seq":
         return evaluate_records(model, built.tokenizer, built.spec, records, tune=tune)
-    generator = Generator(model, built.tokenizer, built.spec, search)
+    generator = Generator(model, built.text, built.spec, search)
     cleanup = CLEANUPS[built.spec.seq2seq.cleanup]
     return evaluate_generated(generator, records, shown_measures(built.measure), cleanup=cleanup)
 
@@ -243,7 +244,7 @@ def _goalpost(built: Finetuning, recipe: FinetuneRecipe) -> Goalpost:
         if built.spec.kind != "seq2seq":
             return evaluate_records(model, built.tokenizer, built.spec, dev, intervals=False, tune=True).metrics
         quick = recipe.search.model_copy(update={"beam": 1, "best": 1, "groups": 1, "compat": "none", "greedy": True})
-        generator = Generator(model, built.tokenizer, built.spec, search_of(quick, built.spec, built.tokenizer))
+        generator = Generator(model, built.text, built.spec, search_of(quick, built.spec, built.text))
         cleanup = CLEANUPS[built.spec.seq2seq.cleanup]
         found = evaluate_generated(generator, dev, [built.measure], cleanup=cleanup, intervals=False, decoded=few)
         return found.metrics

@@ -47,7 +47,7 @@ def generate(
     if loaded.remembered.task is not None and loaded.remembered.task.kind == "seq2seq":
         return _from_sources(loaded, asked, loaded.search(settings))
     wanted = GenerateSettings.model_validate(settings)
-    tokenizer, rules = loaded.tokenizer, loaded.remembered.rules
+    tokenizer, rules = loaded.text, loaded.remembered.rules
     ids = tokenizer.encode_batch([clean(prompt, rules) for prompt in asked])
     end = tokenizer.end_id
     found = continue_prompts(loaded.model, ids, wanted, end, limits_of(wanted, tokenizer, end))
@@ -67,7 +67,7 @@ def generate(
 def _from_sources(loaded: Loaded, sources: list[str], wanted: GenerateSettings) -> list[dict[str, Any]]:
     """Each source's texts, as a run makes them that has learned to."""
     records = [Record({"source": text}, where=f"prompt {number}") for number, text in enumerate(sources, start=1)]
-    made = Generator(loaded.model, loaded.tokenizer, loaded.task(), wanted)
+    made = Generator(loaded.model, loaded.text, loaded.task(), wanted)
     return [
         {
             "source": source,

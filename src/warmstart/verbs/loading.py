@@ -14,6 +14,7 @@ from warmstart.models.model import Model
 from warmstart.recipe.build import device
 from warmstart.recipe.remembered import Remembered, read_vocabulary
 from warmstart.tasks.spec import TaskSpec
+from warmstart.tasks.vocabulary import Vocabulary, require_text
 from warmstart.text.tokenizer import Tokenizer
 from warmstart.train.precision import choices
 from warmstart.transfer.folder import check_rows, load_model
@@ -26,8 +27,13 @@ class Loaded:
 
     folder: Path
     model: Model
-    tokenizer: Tokenizer
+    tokenizer: Vocabulary
     remembered: Remembered
+
+    @property
+    def text(self) -> Tokenizer:
+        """The tokenizer, or the error that says that images are read."""
+        return require_text(self.tokenizer, str(self.folder))
 
     def task(self) -> TaskSpec:
         """The task, or the error that says there is none."""

@@ -82,5 +82,5 @@ def _rows(
         kept.append(lattice_line(number, lattice))
 
     settings = loaded.search(said.get("search", {}))
-    made = Generator(loaded.model, loaded.tokenizer, spec, settings, keep if said.get("lattices") else None)
+    made = Generator(loaded.model, loaded.text, spec, settings, keep if said.get("lattices") else None)
     return (text_row(found, settings.texts > 1) for found in made.of(records, tell))

@@ -7,6 +7,7 @@ from warmstart.base.errors import BadInput
 from warmstart.decode.lattice import Lattice, Ranking, rank
 from warmstart.readers.rows import rows
 from warmstart.recipe.remembered import read_vocabulary
+from warmstart.tasks.vocabulary import require_text
 from warmstart.transfer.hub import model_folder
 from warmstart.verbs.output import require_free, write_lines
 
@@ -35,7 +36,7 @@ def rerank(
         BadInput: ``output`` exists, or ``lattices`` is no such file or one of another vocabulary.
     """
     require_free(output)
-    tokenizer, _ = read_vocabulary(model_folder(run))
+    tokenizer = require_text(read_vocabulary(model_folder(run))[0], "--run")
     ranking = Ranking(length_penalty, per_token, expected, min_new)
     lines = []
     for row in rows(lattices, ending=".jsonl"):
