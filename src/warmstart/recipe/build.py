@@ -178,7 +178,7 @@ def build_finetuning(recipe: FinetuneRecipe, data: Labelled | None = None) -> Fi
     check_scheme(recipe.scheme, backbone, None if start is None else taken)
     lm_weight = _lm_weight(recipe, backbone)
     frame = FrameSettings(
-        context=_context(recipe.task, backbone.longest),
+        context=_context(recipe.task, _longest(recipe, backbone, lm_weight)),
         long_text=recipe.task.long_text,
         sight=backbone.sight,
         lm=lm_weight > 0,
@@ -341,6 +341,11 @@ def _spec(task: TaskRecipe, data: Labelled, frame: FrameSettings, text_segments:
     if spec.kind == "seq2seq":
         return spec.model_copy(update={"seq2seq": task.seq2seq.on(text_segments)})
     return spec
+
+
+def _longest(recipe: FinetuneRecipe, backbone: BackboneSettings, lm_weight: float) -> int:
+    """The most tokens that a framed text may have: half of what the model can see where it is read and then written."""
+    return (backbone.longest + 1) // 2 if lm_weight > 0 and recipe.lm_frame == "autoencoder" else backbone.longest
 
 
 def _context(task: TaskRecipe, most: int) -> int:

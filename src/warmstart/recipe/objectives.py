@@ -128,7 +128,7 @@ class Framing:
 
     def _images(self, corpus: ImageCorpus, held_out: int, dev: bool, seed: int) -> Source:
         """Images, in training varied anew in every epoch; which are held out follows from the corpus alone, as with text."""
-        check_rows_fit(corpus.raster.height, self.longest, written=self.objective == "autoencoder")
+        check_rows_fit(corpus.raster.height, self.whole if self.objective == "autoencoder" else self.longest)
         count, frame = corpus.num_documents, WRITTEN[self.objective]
         order = permuted(np.arange(count), count, 0, "held out")
         own = order[:held_out] if dev else order[held_out:]

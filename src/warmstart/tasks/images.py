@@ -48,16 +48,15 @@ def uncut_image(record: Record, parts: Parts, frame: Frame) -> Cut:
         BadInput: it has more rows than the model can read.
     """
     [rows] = parts.texts
-    written = frame.spec.frame.lm and frame.spec.frame.lm_frame == "autoencoder"
-    check_rows_fit(len(rows), frame.spec.frame.context, written=written)
+    check_rows_fit(len(rows), frame.spec.frame.context)
     return Cut(parts, len(rows), 0)
 
 
-def check_rows_fit(rows: int, context: int, *, written: bool) -> None:
-    """Refuses images that have more rows than fit into a context; ``written``: they are read and then written."""
-    needed = 2 * rows - 1 if written else rows
-    if needed > context:
+def check_rows_fit(rows: int, context: int) -> None:
+    """Refuses images that have more rows than a model can read."""
+    if rows > context:
         raise BadInput(
-            "an image has more rows than the model's context", where="--context", value=needed,
-            allowed=f"at most {context} rows", next_step="choose a larger context, or an LSTM, which has none",
+            "an image has more rows than the model's context", where="--context", value=rows,
+            allowed=f"at most {context} rows (half of its tokens where they are written again)",
+            next_step="choose a larger context, or an LSTM, which has none",
         )  # fmt: skip
