@@ -15,7 +15,7 @@ PACKAGE = Path(warmstart.base.errors.__file__).parents[1]
 
 FLOORS = (
     ("base",),
-    ("text", "example", "metrics", "readers"),
+    ("text", "image", "example", "metrics", "readers"),
     ("corpora", "streams", "objectives", "tasks", "models", "reporting"),
     ("transfer", "decode", "train"),
     ("evaluation",),

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from warmstart.base.settings import Settings
@@ -129,6 +130,11 @@ def test_a_recipe_trains_two_steps(path: Path, tmp_path: Path, capsys: pytest.Ca
         "pretrain": ["--corpus", str(text), "--vocab-size", "257"],
         "finetune": ["--start", "none", "--vocab-size", "257", "--task", "classification", "--train", str(rows)],
     }[path.parent.name]
+    if "cifar10" in path.name:
+        np.savez(tmp_path / "images.npz", x=np.zeros((16, 8, 8, 3), np.uint8), y=np.arange(16) % 2)
+        images = str(tmp_path / "images.npz")
+        tuned = ["--start", "none", "--task", "images", "--train", images]
+        data = ["--corpus", images] if path.parent.name == "pretrain" else [*tuned, "--dev", images]
     kind = "lstm" if "lstm" in path.read_text(encoding="utf-8") else "gpt"
     sets = [f"model.{change}" for change in TINY[kind]] + [f"train.{change}" for change in SHORT]
     sets += ["seeds=1", "control=false"] * (path.parent.name == "finetune")

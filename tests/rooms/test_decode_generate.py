@@ -8,6 +8,7 @@ from warmstart.base.errors import BadInput
 from warmstart.base.seeds import generator
 from warmstart.decode import search as search_module
 from warmstart.decode.generate import Generation, generate
+from warmstart.decode.limits import limits_of
 from warmstart.decode.sampling import choose
 from warmstart.decode.settings import GenerateSettings
 from warmstart.example.batch import collate
@@ -15,6 +16,7 @@ from warmstart.example.example import Example
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import ModelSettings
+from warmstart.text.tokenizer import Tokenizer
 
 END = 3
 VOCABULARY = 40  # small, so that the end token comes up
@@ -170,3 +172,11 @@ def test_generation_leaves_no_trace() -> None:
     assert not model.training
     assert first == generate(model, prompts(5), GenerateSettings(max_new=8), END)
     assert generate(model, [], GenerateSettings(), END) == []
+
+
+def test_a_word_is_forbidden_wherever_it_stands() -> None:
+    """Witness: the vocabulary itself, which has other tokens for a word after a blank."""
+    own = Tokenizer.train(["in a tin in the inn , in it . in"] * 20, 300)
+    limits = limits_of(GenerateSettings(forbidden=("in",), ignored=(".",), no_repeat=2), own, None)
+    assert set(limits.forbidden) == {tuple(own.encode("in").tolist()), tuple(own.encode(" in").tolist())}
+    assert len(limits.forbidden) == 2 and set(own.encode(".").tolist()) <= set(limits.ignored)

@@ -103,7 +103,7 @@ def test_the_loss_is_what_decoding_gives(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_greedy_equals_reading_anew(kind: str) -> None:
-    """Witness: the likeliest token after the whole text so far, read without a cache; unequal sources in one batch."""
+    """Checks 2 and 4 of the specification: the likeliest token after the whole text so far, read without a cache."""
     model, given = make(kind), sources(6, 1, 11, 20, 3)
     stops = set()
     for ids, [ours] in zip(given, found(model, kind, given), strict=True):
@@ -213,7 +213,7 @@ def test_compat_is_s2s_fts_search(kind: str, alpha: float, least: int, n: int) -
 
 
 def test_limits_hold() -> None:
-    """Invariants of the texts: no n-gram twice but through ignored words, no forbidden word, no early end, the prefix."""
+    """Checks 4 and 5 of the specification: no n-gram twice but through ignored words, no forbidden word, no early end."""
     model, given = make("causal", 5), sources(6, 9, 4, 12)
     plain = found(model, "causal", given, max_new=16, beam=4, best=4)
     assert any(len(set(itertools.pairwise(text.ids))) < len(text.ids) - 1 for texts in plain for text in texts)
@@ -234,7 +234,7 @@ def test_limits_hold() -> None:
 
 
 def test_samples_and_groups() -> None:
-    """Invariants: one sample is the first of many; groups that may not share a token share none in any step."""
+    """Check 5 of the specification: one sample is the first of many; groups that may not share a token share none."""
     model, given = make("pseudo-masked"), sources(6, 3)
     one = found(model, "pseudo-masked", given, greedy=False)
     many = found(model, "pseudo-masked", given, greedy=False, samples=3)
@@ -259,7 +259,7 @@ def test_neighbours_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_memory_does_not_grow_with_beams_times_source(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Witness: the columns of the keys that the last step read: source + beams x steps, and room for a few more."""
+    """Check 4 of the specification: the keys that the last step read: source + beams x steps, and room for a few more."""
     kept: list[Branches] = []
     real = Branches.follow
     monkeypatch.setattr(Branches, "follow", lambda self, parents: kept.append(self) or real(self, parents))
@@ -273,7 +273,7 @@ def test_memory_does_not_grow_with_beams_times_source(monkeypatch: pytest.Monkey
 
 
 def test_lattices_rank_again() -> None:
-    """Witness: searches that rank by the other length penalty, when the beam's way does not depend on it; a file's copy."""
+    """Check 5 of the specification: searches by the other length penalty, where the beam's way does not depend on it."""
     model, given = make("pseudo-masked", 3), sources(5, 9)
     asked = Search(
         way("pseudo-masked"), GenerateSettings(max_new=7, beam=3, compat="s2s-ft"), Limits(SEP), lattices=True
@@ -287,6 +287,7 @@ def test_lattices_rank_again() -> None:
         assert tuple(rank(copy, Ranking(alpha=2.0)).ids) == long.ids
         assert len(rank(copy, Ranking(per_token=100.0)).ids) >= len(text.ids)
         assert len(rank(copy, Ranking(min_length=6)).ids) >= 6
+        assert rank(copy, Ranking(min_length=600)) == rank(copy, Ranking())
         expected = rank(copy, Ranking(per_token=100.0, expected=4))
         assert len(expected.ids) + expected.ended == 4 or not any(
             token == SEP for token in kept[number].frames[3].tokens
@@ -318,7 +319,7 @@ def test_settings_that_do_not_go_together(changes: dict[str, Any], words: str) -
 
 
 def test_bfloat16_scores_are_float32() -> None:
-    """Witness: the sum of float32 log-probabilities of the same bfloat16 logits; half precision would be off by 0.01."""
+    """Check 4 of the specification: float32 sums over bfloat16 logits; half precision would be off by 0.01."""
     model = make("causal").to(torch.bfloat16)
     [[text]] = found(model, "causal", sources(6), beam=2, max_new=6)
     assert text.log_prob != float(torch.tensor(text.log_prob).to(torch.bfloat16))

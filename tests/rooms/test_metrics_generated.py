@@ -1,13 +1,17 @@
 """Measures of texts against their libraries; intervals and tests against brute force; s2s-ft's rules on its examples."""
 
+import gzip
 import itertools
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from warmstart.base.errors import BadInput
-from warmstart.metrics.cleanup import group_references, lead, penn_tokens, summary
+from warmstart.metrics.cleanup import CLEANUPS, group_references, lead, penn_tokens, summary
 from warmstart.metrics.generated import _mean, check_generated, count, interval_of, randomised
+from warmstart.text.tokenizer import Tokenizer
 
 TEXTS = ["the cat sat on the mat today", "where does oxygen rank by mass ?", "a b c d e", "who sings the old song"]
 REFERENCES = [
@@ -46,6 +50,60 @@ def test_rouge_is_rouge_scores_mean() -> None:
     assert count("rougeL", TEXTS, REFERENCES).value == pytest.approx(100 * np.mean(scores))
 
 
+@pytest.fixture
+def wordnet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A WordNet of one synset, in the form of the real database, where nltk looks for it."""
+    corpus = pytest.importorskip("nltk.corpus")
+    folder = tmp_path / "corpora" / "wordnet"
+    folder.mkdir(parents=True)
+    for part in ("noun", "verb", "adj", "adv"):
+        for name in (f"index.{part}", f"data.{part}", f"{part}.exc"):
+            (folder / name).touch()
+    (folder / "lexnames").write_text("00\tadj.all\t3\n01\tnoun.artifact\t1\n")
+    (folder / "data.adj").write_text("  1 WordNet 3.0 Copyright\n")
+    (folder / "data.noun").write_text("00000000 01 n 02 car 0 auto 0 000 | it has four wheels  \n")
+    (folder / "index.noun").write_text("".join(f"{word} n 1 0 1 0 00000000  \n" for word in ("auto", "car")))
+    (folder / "index.sense").write_text("auto%1:01:00:: 00000000 1 0\ncar%1:01:00:: 00000000 1 0\n")
+    monkeypatch.setattr("nltk.data.path", [str(tmp_path)])
+    others = corpus.LazyCorpusLoader("omw-1.4", corpus.CorpusReader, "none")
+    monkeypatch.setattr(corpus, "wordnet", corpus.LazyCorpusLoader("wordnet", corpus.WordNetCorpusReader, others))
+    yield
+    for file in getattr(corpus.wordnet, "_data_file_map", {}).values():
+        file.close()
+
+
+GUIDE = "It is a guide to action which ensures that the military always obeys the commands of the party"
+HEED = "It is a guide to action that ensures that the military will forever heed Party commands"
+
+
+@pytest.mark.parametrize(
+    ("text", "reference", "score"),
+    [
+        ("a red fox", "a red fox", 1 - 0.5 / 27),  # three matches in one chunk
+        ("the fox sat", "sat the fox", 1 - 0.5 * (2 / 3) ** 3),  # three in two chunks
+        ("cats sit", "cat sits", 1 - 0.5 / 8),  # by their stems
+        ("the car", "the auto", 1 - 0.5 / 8),  # one by WordNet
+        ("the car", "the fox", 0.5 * 0.5),  # precision and recall 1/2, one match in one chunk
+        ("fox", "hen", 0.0),
+        (GUIDE, HEED, 0.6944),
+    ],
+)
+def test_meteor(wordnet: None, text: str, reference: str, score: float) -> None:
+    """Witness: Lavie and Agarwal's formula (2007) by hand, and nltk's published example; the best reference counts."""
+    found = count("meteor", [text], [[reference]])
+    assert found.value == pytest.approx(100 * score, abs=0.005) and found.signature.startswith("METEOR of nltk")
+    assert count("meteor", [text, text], [[reference], ["none of it", text]]).value >= found.value
+
+
+def test_meteor_without_its_data_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Witness: the sentence, where nltk finds no WordNet."""
+    corpus = pytest.importorskip("nltk.corpus")
+    monkeypatch.setattr("nltk.data.path", [str(tmp_path)])
+    monkeypatch.setattr(corpus, "wordnet", corpus.LazyCorpusLoader("wordnet", corpus.WordNetCorpusReader, None))
+    with pytest.raises(BadInput, match=r"--measures: METEOR needs the data of WordNet.*nltk.downloader wordnet"):
+        check_generated("meteor", "--measures")
+
+
 def test_randomisation_counts_all_exchanges() -> None:
     """Witness: all 2 ** 8 exchanges of two systems, counted one by one."""
     rng = np.random.default_rng(1)
@@ -77,11 +135,55 @@ def test_tokens_are_put_together() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("told", "tokens"),
+    [
+        ("where does oxygen rank by mass?", "where does oxygen rank by mass ?"),
+        ("he doesn ' t ( well, no ) 1, 000. 5 u. s. aid", "he does n't -LRB- well , no -RRB- 1,000.5 u.s. aid"),
+        ('He can\'t say "no" (yet).', "He ca n't say `` no '' -LRB- yet -RRB- ."),
+        (
+            "` ` a win / loss ratio ' ' in 2, 2015 at 4 : 51 - - yes",
+            "`` a win/loss ratio '' in 2 , 2015 at 4:51 -- yes",
+        ),
+        ("he met mr. smith of the u.s. today.", "he met mr. smith of the u.s. today ."),
+    ],
+)
+def test_every_form_of_a_text_comes_to_the_same_tokens(told: str, tokens: str) -> None:
+    """Witness: Penn Treebank tokens by hand, from decoders' and from plain text; and they stay as they are."""
+    assert penn_tokens(told) == penn_tokens(tokens) == tokens
+
+
+@pytest.mark.data
+def test_a_question_that_went_through_wordpiece_is_its_reference(data_dir: Path, tmp_path: Path) -> None:
+    """Witness: SQuAD's own questions through BERT's vocabulary: BLEU-4 against themselves is 74 as decoded."""
+    (tmp_path / "vocab.txt").write_bytes((data_dir / "bert_vocab" / "bert-base-uncased-vocab.txt").read_bytes())
+    tokenizer = Tokenizer.load(tmp_path)
+    with gzip.open(data_dir / "squad_qg" / "nqg_dev.tgt.gz", "rt", encoding="utf-8") as file:
+        asked = file.read().splitlines()[:2000]
+    rules = CLEANUPS["question"]
+    told = [rules.text(tokenizer.decode(ids)) for ids in tokenizer.encode_batch(asked)]
+    assert count("bleu4", told, [[rules.reference(text)] for text in asked]).value > 98
+    assert sum(rules.reference(text) == text for text in asked) / len(asked) > 0.99
+
+
 def test_a_summary_says_nothing_twice() -> None:
     """Witness: short sentences, repetitions and what is beyond the limit are dropped, as the specification says."""
     text = "the red fox runs home [X_SEP] too short [X_SEP] the red fox runs home again [X_SEP] one two three four five six"
     assert summary(text) == "the red fox runs home\none two three four five six"
     assert summary(text, most_tokens=8) == "the red fox runs home\none two three"
+    assert summary(text.replace("[X_SEP]", "[ x _ sep ]")) == summary(text.replace(" [X_SEP] ", "\n")) == summary(text)
+
+
+def test_a_reference_keeps_its_sentences() -> None:
+    """Witness: s2s-ft's rules are for what a model wrote: a reference is neither shortened nor thinned out."""
+    rules, text = (
+        CLEANUPS["cnndm"],
+        "so it is. [X_SEP] the red fox runs home <S_SEP> the red fox runs home\n" + "far " * 200,
+    )
+    assert rules.reference(text).splitlines() == [
+        "so it is .", "the red fox runs home", "the red fox runs home", ("far " * 200).strip()
+    ]  # fmt: skip
+    assert rules.text(text).split() == ["the", "red", "fox", "runs", "home"] + ["far"] * 155
 
 
 def test_baselines_and_groups() -> None:

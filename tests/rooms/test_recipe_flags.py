@@ -39,7 +39,7 @@ def test_each_verb_has_a_table_and_each_class_its_verb() -> None:
 def test_the_words_in_the_help_are_the_words_that_exist() -> None:
     """Witness: the tables of presets, tasks and rules, which the help may not be imported with."""
     help_of = {
-        flag.name: flag.help for table in (FINETUNE, TABLES["prepare"]) for flags in table.values() for flag in flags
+        flag.name: flag.help for table in (TABLES["prepare"], FINETUNE) for flags in table.values() for flag in flags
     }
     about = VERBS["finetune"].about.partition("Known data sets")[2].replace(".\n", " ").removesuffix(".")
     said = [(help_of["--model"], PRESETS), (help_of["--task"], KINDS), (about, CATALOGUE), (help_of["--clean"], RULES)]

@@ -52,8 +52,8 @@ WHOLE = {
 
 
 def test_every_kind_has_its_frame_and_its_head():
-    """Invariant: the tables cover the same kinds; those read in many places, and seq2seq, are tested beside this file."""
-    assert set(FRAMES) == set(KINDS) == {*WHOLE, "tagging", "span", "seq2seq"}
+    """Invariant: the tables cover the same kinds; images, seq2seq and what has many reads are tested beside this file."""
+    assert set(FRAMES) == set(KINDS) == {*WHOLE, "tagging", "span", "images", "seq2seq"}
     more = [spec("tagging", ("NOUN", "VERB")), spec("span")]
     goals = {task.goal for task in [*(spec(kind, names) for kind, (names, *_) in WHOLE.items()), *more]}
     assert goals == set(HEAD_KINDS)

@@ -1,5 +1,8 @@
 """Sequence-to-sequence frames against the matrices and layouts that the specification of s2s-ft prints."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +16,7 @@ from warmstart.example.record import Record, Target
 from warmstart.example.sight import sees
 from warmstart.models.losses import Smoothing, Softmax, next_token_loss
 from warmstart.streams.sources import Redrawn
+from warmstart.tasks.dataset import read_task, task_from
 from warmstart.tasks.framing import Frame, Parts
 from warmstart.tasks.seq2seq import cut_pair, seq2seq
 from warmstart.tasks.spec import FrameSettings, Seq2SeqSettings, TaskSpec
@@ -41,7 +45,7 @@ def seen(turns: list[int]) -> list[str]:
 
 
 def test_the_printed_mask() -> None:
-    """Witness: the 9 x 9 matrix of s2s-ft with 3 source, 3 target and 3 pseudo tokens."""
+    """Check 1 of the specification. Witness: the 9 x 9 matrix of s2s-ft with 3 source, 3 target and 3 pseudo tokens."""
     assert seen([0, 0, 0, 1, 2, 3, -1, -2, -3]) == [
         "111000000", "111000000", "111000000",
         "111100000", "111110000", "111111000",
@@ -50,7 +54,7 @@ def test_the_printed_mask() -> None:
 
 
 def test_the_printed_mask_of_spans() -> None:
-    """Witness: the same with the span ids 3, 3, 4."""
+    """Check 1 of the specification. Witness: the same with the span ids 3, 3, 4."""
     assert seen([0, 0, 0, 3, 3, 4, -3, -3, -4])[3:] == [
         "111110000", "111110000", "111111000",
         "111000110", "111000110", "111110001",
@@ -110,7 +114,7 @@ def test_noise_is_80_10_10() -> None:
 
 
 def test_noise_is_drawn_anew_in_every_epoch() -> None:
-    """Invariant: the noise follows from (seed, epoch, number); another epoch has another."""
+    """Check 6 of the specification: the noise follows from (seed, epoch, number); another epoch has another."""
     asked = frame(algorithm="masked")
     parts = Parts((SOURCE, np.arange(20, 27)))
     source = Redrawn(4, lambda i, draw: seq2seq(Record({}), parts, asked, draw), seed=1)
@@ -122,12 +126,32 @@ def test_noise_is_drawn_anew_in_every_epoch() -> None:
 
 
 def test_span_ids() -> None:
-    """Witness: the law of sight; ids from 1 that rise, the end a block of its own; 0 is refused."""
+    """Check 1 of the specification: the law of sight; ids from 1 that rise, the end a block of its own; 0 is refused."""
     record = Record({}, Target(pieces=("a", "b", "c"), spans=(1, 1, 2)))
     assert made("pseudo-masked", record=record).turns[4:].tolist() == [1, 1, 2, 3, -1, -1, -2, -3]
     for spans in ((0, 1, 2), (2, 1, 3), (1, 2)):
         with pytest.raises(BadInput, match="span ids have to rise from 1"):
             made("pseudo-masked", record=Record({}, Target(pieces=("a", "b", "c"), spans=spans)))
+
+
+def test_the_rows_of_segments_are_the_models() -> None:
+    """Witness: UniLM's 4 and 5 where nothing else is said, BERT's 0 and 1 where no model was asked."""
+    asked = frame(algorithm="causal")
+    own = asked.spec.seq2seq.on((4, 5))
+    assert own.segments == (4, 5) and asked.spec.seq2seq.segments == (0, 1)
+    assert Seq2SeqSettings(source_segment=0).on((4, 5)).segments == (0, 5)
+    [example] = seq2seq(
+        Record({}),
+        Parts((SOURCE, TARGET)),
+        replace(asked, spec=asked.spec.model_copy(update={"seq2seq": own})),
+    )
+    assert example.segments is not None and example.segments.tolist() == [4, 4, 4, 5, 5, 5, 5]
+
+
+def test_an_answer_stands_before_its_context() -> None:
+    """Witness: the layout by hand; a context that is too long loses its end, never the answer."""
+    cut = cut_pair(Record({}), Parts((np.arange(30, 60), TARGET, np.array([7, 8]))), frame())
+    assert cut.parts.texts[0].tolist() == [7, 8, SEP, *range(30, 49)] and cut.lost == 33 - 22
 
 
 def test_limits_are_cut_counted_or_refused() -> None:
@@ -144,7 +168,7 @@ def test_limits_are_cut_counted_or_refused() -> None:
 
 @pytest.mark.parametrize("left_out", [None, 0, 4])
 def test_smoothed_labels(left_out: int | None) -> None:
-    """Witness: torch's cross-entropy with the same label distribution written out, and its gradients."""
+    """Check 7 of the specification: torch's cross-entropy with the label distribution written out, and its gradients."""
     torch.manual_seed(1)
     states = torch.randn(6, 8, requires_grad=True)
     table = torch.randn(11, 8, requires_grad=True)  # the last row is no token
@@ -166,8 +190,46 @@ def test_smoothed_labels(left_out: int | None) -> None:
         torch.testing.assert_close(left, right, rtol=1e-4, atol=1e-5)
 
 
+def rows_of(path: str) -> list[Record]:
+    return read_task("seq2seq", path).records
+
+
+@pytest.mark.parametrize(
+    ("row", "source", "target"),
+    [
+        ({"src": "a b", "tgt": "c"}, "a b", "c"),  # s2s-ft's
+        ({"article": "a b", "highlights": "c", "id": "1"}, "a b", "c"),  # CNN/DM
+        ({"document": "a b", "summary": "c", "id": "1"}, "a b", "c"),  # XSum, Gigaword
+    ],
+)
+def test_published_columns_are_read(row: dict[str, str], source: str, target: str) -> None:
+    """Witness: the columns as their publishers name them."""
+    [record] = task_from("seq2seq", [row]).records
+    assert record.texts == {"source": source} and record.label == Target(target)
+
+
+@pytest.mark.data
+def test_the_files_of_the_recipes_are_read_as_distributed(data_dir: Path) -> None:
+    """Witness: the first rows, read by hand, and the numbers of rows that the data's own page states."""
+    found = rows_of(f"{data_dir / 'squad_qg' / 'nqg_dev.src.gz'},{data_dir / 'squad_qg' / 'nqg_dev.tgt.gz'}")
+    assert len(found) == 10570 and found[0].label == Target("which nfl team represented the afc at super bowl 50 ?")
+    found = rows_of(f"{data_dir / 'multi30k' / 'val.en.gz'},{data_dir / 'multi30k' / 'val.de.gz'}")
+    assert len(found) == 1014 and found[0].texts == {"source": "A group of men are loading cotton onto a truck"}
+    found = rows_of(str(data_dir / "aeslc" / "dev.jsonl.gz"))
+    assert len(found) == 1960 and found[0].label == Target("Confirmation: Risk Management Simulation Meeting 10/30/01")
+    assert "annotations" in found[0].extra
+    found = rows_of(str(data_dir / "orangesum" / "valid.jsonl.gz"))
+    assert len(found) == 1000 and isinstance(found[0].label, Target)
+    assert found[0].label.text.startswith("Le bateau de croisière, long de 275 m")  # the abstract, not the title
+    for name, count in (("piaf_fr", 918), ("cmrc2018_zh", 571)):
+        found = rows_of(str(data_dir / name / "dev.jsonl.gz"))
+        assert len(found) == count
+        assert all(str(one.texts["answer"]) in str(one.texts["source"]) for one in found)
+        assert all(isinstance(one.label, Target) and one.label.text != one.extra["title"] for one in found)
+
+
 def test_packing_changes_nothing() -> None:
-    """Invariant: the goals of a batch are those of its examples, moved to their places."""
+    """Checks 6 and 7 of the specification: no padding; the goals of a batch are those of its examples, moved."""
     batch = collate([[made("pseudo-masked")], [made("causal")]])
     assert batch.num_tokens == 12 + 7
     assert batch.goals["lm"].reads.tolist() == [8, 9, 10, 11, 15, 16, 17, 18]

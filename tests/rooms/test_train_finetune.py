@@ -61,6 +61,17 @@ def test_the_control_moves_everything(home: Path) -> None:
     assert "kind: lora" in recipes["pretrained"] and "kind: full" in recipes["scratch"]
 
 
+def test_joint_training_reads_half_of_what_a_transformer_sees(home: Path, tmp_path: Path) -> None:
+    """Invariant: what is read and then written fits into the context, so half of it is read; what is cut is counted."""
+    (tmp_path / "long.jsonl").write_text(
+        json.dumps({"text": "fox " * 60, "label": "a"}) + "\n" + '{"text": "", "label": "b"}\n'
+    )
+    flags = {"train": str(tmp_path / "long.jsonl"), "dev": str(tmp_path / "long.jsonl"), "length": "1 step"}
+    warmstart.finetune(str(tmp_path / "run"), **asked(home, lm_frame="autoencoder", **flags))
+    records = json.loads((tmp_path / "run" / "account.json").read_text())["records"]
+    assert records["longest"] - records["tokens_cut"] == (64 + 1) // 2
+
+
 def test_the_dry_run_counts_what_moves(home: Path) -> None:
     """Witness: the head's 32 x 2 weights and 2 biases; the auxiliary language model would move nothing there."""
     said = {

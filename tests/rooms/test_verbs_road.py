@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from sklearn.metrics import accuracy_score, f1_score
 
 import warmstart
 from warmstart.base.errors import BadInput
+from warmstart.corpora.corpus import Corpus
 from warmstart.models.files import read_tensors
 
 GOOD, BAD = ["great", "fine", "lovely", "superb"], ["awful", "poor", "sad", "dull"]
@@ -124,6 +126,32 @@ def test_pre_training_goes_on_from_a_start(road: Path) -> None:
     with pytest.raises(BadInput, match=r"--clean: .*other rules; got 'gpt1'; allowed: lower"):
         warmstart.pretrain(str(road / "no"), start=str(road / "lm"), corpus=text, clean="gpt1")
     assert not (road / "no").exists()
+
+
+def test_the_texts_of_a_known_data_set_are_a_corpus(tmp_path: Path) -> None:
+    """Witness: the file itself, read by hand: no label, no text of the parts that judge, texts beside it are taken too."""
+    (tmp_path / "sst2").mkdir()
+    lines = {"train": ["a fine film\t1", "a dull one\t0"], "dev": ["unseen\t1"]}
+    for part, rows in lines.items():
+        (tmp_path / "sst2" / f"{part}.tsv").write_text("\n".join(["sentence\tlabel", *rows]) + "\n")
+    (tmp_path / "more.txt").write_text("more of it\n")
+    asked = {"task": "sst2", "data": str(tmp_path / "sst2"), "vocabulary": "bytes", "workers": 1}
+    found = {}
+    for name, paths in (("alone", ()), ("both", str(tmp_path / "more.txt"))):
+        warmstart.prepare(paths, str(tmp_path / name), **asked)
+        corpus = Corpus.open(str(tmp_path / name))
+        texts = [corpus.tokenizer().decode(corpus.tokens(a, b)).strip() for a, b in pairwise(corpus.offsets.tolist())]
+        found[name] = set(texts)
+    assert found["alone"] == {"a fine film", "a dull one"}
+    assert found["both"] == found["alone"] | {"more of it"}
+    for flags, sentence in (
+        ({"task": "sst3", "data": str(tmp_path)}, "--task: unknown data set; got 'sst3'"),
+        ({"data": str(tmp_path)}, "--data: a folder of a data set, and no name"),
+        ({}, "TEXT: missing"),
+    ):
+        with pytest.raises(BadInput, match=sentence):
+            warmstart.prepare((), str(tmp_path / "no"), **flags)
+    assert not (tmp_path / "no").exists()
 
 
 def test_generate_continues(road: Path) -> None:

@@ -2,15 +2,21 @@
 
 import json
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from transformers import BertConfig, BertForMaskedLM
 
 from warmstart.cli.main import main
 from warmstart.models.files import read_tensors
+from warmstart.recipe.build import build_finetuning
+from warmstart.recipe.load import compose
+from warmstart.recipe.schema import FinetuneRecipe
 from warmstart.verbs.generate import generate
+from warmstart.verbs.loading import load_run
 
 WORDS = tuple("red green blue fox hen runs".split())  # noqa: SIM905
 SHORT = [
@@ -105,6 +111,13 @@ def test_evaluate_predict_and_generate_agree(home: Path, run: Path, capsys: pyte
     assert scores == sorted(scores, reverse=True)
 
 
+def test_a_run_remembers_how_it_generates(home: Path) -> None:
+    """Witness: what was asked for in training: it holds for every verb that says nothing else."""
+    trained(home, "causal", "1 step", "kept", "--beam", "3", "--length-penalty", "0.7")
+    kept = load_run(home / "kept").search({"no_repeat": 2})
+    assert (kept.beam, kept.length_penalty, kept.max_new, kept.no_repeat) == (3, 0.7, 8, 2)
+
+
 def test_sub_words_are_looked_up(home: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Witness: the same row as text; a sub-word of another vocabulary is refused."""
     for name, source in (("text", "red fox runs"), ("pieces", ["red", "fox", "runs"])):
@@ -135,23 +148,103 @@ def test_an_account_of_what_was_made(home: Path, tmp_path: Path) -> None:
     assert "cls.predictions.transform.dense.weight" in written  # transformers reads it as BertForMaskedLM
 
 
+def without_a_mask(home: Path, folder: Path) -> Path:
+    """The same model with a vocabulary that has no mask token."""
+    shutil.copytree(home / "bert", folder)
+    vocabulary = folder / "vocab.txt"
+    vocabulary.write_text(vocabulary.read_text().replace("[MASK]", "[unused]"))
+    return folder
+
+
+def lines_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_lattices_are_ranked_again(home: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Witness: what the search itself chose, by the same measure of worth; and by another, the lengths that it asks for."""
+    kept, told = tmp_path / "kept.jsonl", tmp_path / "told.jsonl"
+    words = ["predict", "--run", str(run), "--input", str(home / "dev.jsonl"), "--output", str(told), "--beam", "4"]
+    assert main([*words, "--length-penalty", "0.7", "--compat", "s2s-ft", "--lattices", str(kept)]) == 0
+    again = ["rerank", "--run", str(run), "--lattices", str(kept)]
+    assert main([*again, "--output", str(tmp_path / "same.jsonl"), "--length-penalty", "0.7"]) == 0
+    found = [(row["prediction"], pytest.approx(row["score"], abs=1e-4)) for row in lines_of(told)]
+    assert [(row["prediction"], row["score"]) for row in lines_of(tmp_path / "same.jsonl")] == found
+    capsys.readouterr()
+    assert main([*again, "--output", "-", "--per-token", "100", "--expected", "2"]) == 0
+    short = [json.loads(line)["prediction"] for line in capsys.readouterr().out.splitlines()]
+    assert len(short) == 24 and all(len(text.split()) <= 2 for text in short)
+
+
+def test_two_systems_are_compared(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Witness: the true texts against the copied source: all right against a part, which chance does not make."""
+    data = f"{home / 'dev.source'},{home / 'dev.target'}"
+    words = ["score", "--data", data, "--predictions", str(home / "dev.target"), "--measures", "rougeL,bleu4", "--json"]
+    assert main([*words, "--against", "copy"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["metrics"]["rougeL"] == pytest.approx(100) and result["examples"] == 24
+    assert result["difference"]["rougeL"]["gain"] == pytest.approx(100 - result["against"]["metrics"]["rougeL"])
+    assert result["difference"]["rougeL"]["p_value"] < 0.001
+    words[4] = "lead3"  # a source of one sentence is its own beginning
+    assert main([*words, "--against", "copy"]) == 0
+    assert json.loads(capsys.readouterr().out)["difference"]["bleu4"] == {"gain": 0.0, "p_value": 1.0}
+
+
+def test_positions_grow_with_the_limits(home: Path) -> None:
+    """Witness: s2s-ft: the rows beyond the 32 of the start are its rows again, and the account says so."""
+    flags = {"--start": str(home / "bert"), "--task": "seq2seq", "--train": str(home / "train.jsonl")}
+    asked = flags | {"--source-limit": "60", "--target-limit": "20"}
+    model, account = build_finetuning(compose(FinetuneRecipe, flags=asked)).fresh(compose(FinetuneRecipe, flags=asked))
+    theirs = read_tensors(home / "bert" / "model.safetensors")["bert.embeddings.position_embeddings.weight"]
+    assert model.settings.backbone.context == 80 and account is not None
+    assert torch.equal(model.state_dict()["backbone.positions.weight"], theirs[torch.arange(80) % 32])
+    assert not any("positions" in name for name in account.made)
+    kept = build_finetuning(compose(FinetuneRecipe, flags=flags | {"--source-limit": "20", "--target-limit": "12"}))
+    assert kept.settings.backbone.context == 32
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
         ("finetune --train {bad}", "missing key 'target' for a seq2seq task"),
+        ("finetune --train {null}", "null.jsonl:1, key 'target': the label is empty"),
+        (
+            "finetune --train {dev} --start {maskless} --algorithm masked",
+            "the vocabulary has no mask token; got 'masked'",
+        ),
+        ("finetune --train {dev} --prefix zebra", "--prefix: the vocabulary cannot spell this; got 'zebra'"),
+        ("finetune --train {dev} --beam 2 --best 3", "at most as many texts as its beam holds; got 3"),
+        (
+            "finetune --train {dev} --beam 5 --groups 2",
+            "the groups do not divide the beam; got 2; allowed: a divisor of 5",
+        ),
+        ("finetune --train {dev} --context 64", "longer than the model's context; got 64"),
         (
             "finetune --train {long} --dev {dev} --long-target refuse",
             "more tokens than its limit; got 9; allowed: at most 7",
         ),
         ("finetune --train {dev} --measure rouge", "unknown measure for this task; got 'rouge'"),
         ("finetune --train {a},{b}", "different numbers of lines; got '24 and 23'; allowed: equally many"),
-        ("finetune --train {dev} --target-limit 40", "do not fit into the model's context"),
+        ("finetune --train {dev} --target-limit 40 --set model.context=32", "do not fit into the model's context"),
         ("finetune --train {dev} --beam 0", "--beam: out of range; got '0'"),
         ("finetune --train {dev} --no-repeat 0", "--no-repeat: out of range; got '0'"),
         ("predict --beam 0 --input {dev}", "out of range; got '0'"),
         ("predict --prefix zebra --input {dev}", "--prefix: the vocabulary cannot spell this; got 'zebra'"),
         ("predict --beam 2 --best 3 --input {dev}", "at most as many texts as its beam holds; got 3"),
         ("evaluate --measures rouge,bleu --data {dev}", "unknown measure for this task; got 'rouge'"),
+        ("score --data {dev} --predictions {b}", "another number of texts than rows to judge by; got '23 and 24'"),
+        ("score --data {dev} --predictions copy --against {bad}", "no column prediction; got ['source']"),
+        (
+            "score --data {dev} --predictions copy --measures rouge",
+            "--measures: unknown measure for this task; got 'rouge'",
+        ),
+        (
+            "score --data {dev} --predictions copy --measures loss",
+            "--measures: unknown measure for this task; got 'loss'",
+        ),
+        ("score --data {bad} --predictions copy", "missing key 'target' for a seq2seq task"),
+        ("rerank --lattices {dev}", "dev.jsonl:1: not a lattice; got ['source', 'target']"),
+        ("rerank --lattices {other}", "a token that the vocabulary does not hold; got 99"),
+        ("rerank --lattices {other} --min-new -1", "--min-new: out of range; got '-1'"),
     ],
 )
 def test_bad_input(
@@ -162,6 +255,9 @@ def test_bad_input(
         "bad": jsonl(tmp_path / "bad.jsonl", [{"source": "red fox"}]),
         "long": jsonl(tmp_path / "long.jsonl", [{"source": "red fox", "target": "red fox runs " * 3}] * 2),
         "dev": str(home / "dev.jsonl"),
+        "null": jsonl(tmp_path / "null.jsonl", [{"source": "red fox", "target": None}]),
+        "other": jsonl(tmp_path / "other.jsonl", [{"end": 3, "frames": [[[99], [0], [-1.0]]]}]),
+        "maskless": str(without_a_mask(home, tmp_path / "maskless")),
         "a": str(home / "dev.source"),
         "b": str(tmp_path / "shorter"),
     }
@@ -169,9 +265,10 @@ def test_bad_input(
     verb, *rest = words.format(**given).split()
     out = str(tmp_path / "out")
     if verb == "finetune":
-        rest = ["--start", str(home / "bert"), "--task", "seq2seq", "--out", out, *SHORT, *rest]
-    else:
-        rest += ["--run", str(run)] + ["--output", out] * (verb == "predict")
+        start = [] if "--start" in rest else ["--start", str(home / "bert")]
+        rest = [*start, "--task", "seq2seq", "--out", out, *SHORT, *rest]
+    elif verb != "score":
+        rest += ["--run", str(run)] + ["--output", out] * (verb in ("predict", "rerank"))
     capsys.readouterr()
     assert main([verb, *rest]) == 2
     assert sentence in capsys.readouterr().err

@@ -130,7 +130,7 @@ def close(found: torch.Tensor, wanted: torch.Tensor) -> None:
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_their_language_model_in_ours(name: str, tmp_path: Path) -> None:
-    """Witness: transformers' logits; every tensor of theirs is taken or is one that holds nothing of its own."""
+    """Check 3 of the specification: transformers' logits; every tensor is taken or holds nothing of its own."""
     theirs = their_model(name, LANGUAGE[name])
     theirs.save_pretrained(tmp_path)
     imported = import_model(tmp_path)
@@ -140,7 +140,7 @@ def test_their_language_model_in_ours(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_their_base_model_in_ours(name: str, tmp_path: Path) -> None:
-    """Witness: transformers' hidden states, from a folder without a head."""
+    """Check 3 of the specification: transformers' hidden states, from a folder without a head."""
     theirs = their_model(name, f"{name}Model")
     theirs.save_pretrained(tmp_path)
     model = load_model(tmp_path)

@@ -122,3 +122,16 @@ def test_two_directions_are_two_models() -> None:
     ahead = torchs(found, 0)(found.tokens.weight[torch.from_numpy(one)])[0]
     back = torchs(found, 1)(found.tokens.weight[torch.from_numpy(two[::-1].copy())])[0].flip(0)
     assert torch.allclose(ours, torch.cat([ahead, back]), rtol=1e-12, atol=1e-12)
+
+
+def test_vectors_are_read_by_a_linear() -> None:
+    """Witness: nn.LSTM over the products of the vectors with the table; its gradient too."""
+    found = body(layers=2)
+    net, table = torchs(found), found.tokens.weight.detach().clone().requires_grad_()
+    rows = [np.random.default_rng(n).normal(size=(n, 64)) for n in LENGTHS]
+    ours = found(collate([[Example.left_to_right(one, {})] for one in rows]))
+    theirs = torch.cat([net(torch.from_numpy(one) @ table)[0] for one in rows])
+    assert torch.allclose(ours, theirs, rtol=1e-12, atol=1e-12)
+    ours.square().sum().backward()
+    theirs.square().sum().backward()
+    assert torch.allclose(found.tokens.weight.grad, table.grad, rtol=1e-10, atol=1e-10)

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 from test_folders_transformers import HEADS, OURS, batched, framed, ours
+from test_unilm_dense import write
 
 from warmstart.example.batch import collate
-from warmstart.example.example import Goal
+from warmstart.example.example import Example, Goal
 from warmstart.models.settings import HeadSettings
+from warmstart.transfer.folder import import_model
 from warmstart.transfer.onnx import export_onnx
 
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -71,6 +73,23 @@ def test_answers_equal_ours(name: str, goal: str, tmp_path: Path) -> None:
         with torch.no_grad():
             wanted = model.heads[goal].linear(model.read(goal, read))
         close(found, wanted.T if goal == "choice" else wanted)
+
+
+def test_biases_of_distances_go_along(tmp_path: Path) -> None:
+    """Witness: onnxruntime on a UniLMv2 folder, on texts beyond the distance that has a bin of its own."""
+    write(tmp_path, "v2")
+    model = import_model(tmp_path).model.eval()
+    export_onnx(model, tmp_path / "model.onnx")
+    for lengths in ((5, 150), (24, 1)):
+        texts = rows(*lengths)
+        ids, mask, segments = batched(texts)
+        given = {"input_ids": ids, "attention_mask": mask, "token_type_ids": segments * 0}
+        [found] = session(tmp_path / "model.onnx").run(None, {key: value.numpy() for key, value in given.items()})
+        for row, one in zip(found, texts, strict=True):
+            with torch.no_grad():
+                close(
+                    row[: len(one)], model.next_token_logits(model.backbone(collate([[Example.full_sight(one, {})]])))
+                )
 
 
 def test_a_whole_choice_goes_through_the_head(tmp_path: Path) -> None:

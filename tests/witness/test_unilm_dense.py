@@ -16,10 +16,15 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
 from warmstart.base.errors import BadInput
+from warmstart.evaluation.generated import way_of
 from warmstart.example.batch import collate
 from warmstart.example.example import Example
 from warmstart.models.attention import Kernels
 from warmstart.models.relative import bins
+from warmstart.recipe.build import build_finetuning
+from warmstart.recipe.load import compose
+from warmstart.recipe.schema import FinetuneRecipe
+from warmstart.tasks.framing import Frame
 from warmstart.transfer.folder import import_model, save_model
 
 transformers = pytest.importorskip("transformers", minversion="5.3")
@@ -135,7 +140,7 @@ ROWS = [(9, 5, True), (140, 11, True), (3, 20, False), (1, 1, True), (30, 0, Fal
 @pytest.mark.parametrize("kernels", [Kernels(), Kernels(longest_plain=0), Kernels(group=1)], ids=str)
 @pytest.mark.parametrize("kind", CONFIGS)
 def test_states_and_logits(kind: str, kernels: Kernels, tmp_path: Path) -> None:
-    """Witness: the dense reference; sources, targets, pseudo tokens, distances beyond the longest, all packed together."""
+    """Check 3 of the specification: the dense reference, on sources, targets, pseudo tokens and great distances, packed."""
     found = write(tmp_path, kind)
     imported = import_model(tmp_path)
     assert imported.left == ()
@@ -200,3 +205,25 @@ def test_what_does_not_fit_is_named(
     with pytest.raises(BadInput) as caught:
         import_model(tmp_path)
     assert said in str(caught.value) and str(tmp_path) in str(caught.value)
+
+
+def test_a_task_takes_the_segments_of_its_start(tmp_path: Path) -> None:
+    """Witness: UniLM's 4 and 5, in the Examples, in decoding and in what the run remembers; what is said goes before."""
+    write(tmp_path, "v1")
+    words = [chr(ord("a") + n % 26) * (1 + n // 26) for n in range(VOCAB - 5)]
+    (tmp_path / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]) + "\n")
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"src": "a b c", "tgt": "d e"}\n' * 4)
+    given = {
+        "--start": str(tmp_path),
+        "--task": "seq2seq",
+        "--train": str(rows),
+        "--dev": str(rows),
+        "--measure": "loss",
+    }
+    built = build_finetuning(compose(FinetuneRecipe, flags=given))
+    assert built.examples[0][0].segments.tolist() == [4] * 5 + [5] * 6
+    way = way_of(Frame.of(built.spec, built.tokenizer))
+    assert (way.source_segment, way.segment) == built.spec.seq2seq.segments == (4, 5)
+    asked = compose(FinetuneRecipe, flags=given, sets=["task.seq2seq.source_segment=0"])
+    assert build_finetuning(asked).spec.seq2seq.segments == (0, 5)

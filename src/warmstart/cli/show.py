@@ -88,7 +88,8 @@ def _score(result: Mapping[str, Any]) -> None:
 
 
 def _rerank(result: Mapping[str, Any]) -> None:
-    emit_text(f"{result['output']}: {result['examples']:,} texts")
+    if result["output"] != "-":  # there the texts themselves are on standard output
+        emit_text(f"{result['output']}: {result['examples']:,} texts")
 
 
 def _report(result: Mapping[str, Any]) -> None:

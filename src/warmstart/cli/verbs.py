@@ -53,13 +53,10 @@ class Verb:
 
 def settings_of(table: str) -> "type[Settings]":
     """The settings class of a verb, by the name of its table of flags."""
-    if table == "prepare":
-        from warmstart.corpora.settings import PrepareSettings
-
-        return PrepareSettings
     from warmstart.recipe import requests, schema
 
     kinds: dict[str, type[Settings]] = {
+        "prepare": requests.PrepareRequest,
         "pretrain": schema.PretrainRecipe,
         "finetune": schema.FinetuneRecipe,
         "evaluate": requests.EvaluateRequest,
@@ -170,9 +167,10 @@ _ALL = (
     Verb(
         "prepare",
         "raw text to a corpus: cleaned, tokenised, ready for many runs",
-        "TEXT… --out CORPUS [--tokenizer DIR | --vocab-size N]",
+        "TEXT… [--task NAME --data DIR] --out CORPUS [--tokenizer DIR | --vocab-size N]",
         "Reads txt, JSONL, CSV, TSV, Parquet (each also .gz, .zst), files, folders and globs. Learns a vocabulary\n"
-        "unless one is given. The result does not depend on the number of workers.",
+        "unless one is given. The result does not depend on the number of workers. --task adds the training texts of a\n"
+        "known data set (as finetune knows them), so that a task's own text can be learned from before its labels.",
         "warmstart prepare books/ reviews.jsonl.gz --clean ftfy --vocab-size 8192 --out corpus\n"
         "  makes the folder corpus; then: warmstart pretrain --corpus corpus …",
         _prepare,
@@ -197,7 +195,7 @@ _ALL = (
         "Known data sets, read from the folder --data as they are distributed: cola, sst2, rt_polarity, imdb, 20news,\n"
         "dbpedia; snli, snli_cad, snli+cad, mnli, scitail, qnli, rte, wnli; mrpc, qqp, stsb; dream, race, race_m,\n"
         "race_h, race_m+dream, storycloze, copa, csqa, openbookqa, arc_easy, arc_challenge; wnut17_ner, wikigold_ner,\n"
-        "ud_english_ewt, ud_vietnamese_vtb; tydiqa_en; and, to judge on only, mnli_1k, xnli, xquad_en, mlqa_en.",
+        "ud_english_ewt, ud_vietnamese_vtb; tydiqa_en; cifar10; and, to judge on only, mnli_1k, xnli, xquad_en, mlqa_en.",
         "warmstart finetune --start runs/books --task classification --train train.jsonl --dev dev.jsonl \\\n"
         "    --seeds 3 --control --out runs/reviews\n"
         '  reads lines such as {"text": "a fine film", "label": "positive"};\n'

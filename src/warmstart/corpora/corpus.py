@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from warmstart.base.errors import BadInput
 from warmstart.base.files import read_json, sha256
 from warmstart.base.settings import Settings
+from warmstart.image.raster import Raster
 from warmstart.text.tokenizer import Tokenizer
 
 FORMAT = 1
@@ -114,6 +115,11 @@ class Corpus:
         return self.manifest.num_documents
 
     @property
+    def clean(self) -> tuple[str, ...]:
+        """The cleaning rules of its text."""
+        return self.manifest.clean
+
+    @property
     def fingerprint(self) -> str:
         """Hex SHA-256; equal for equal ids, document bounds and tokenizer."""
         m = self.manifest
@@ -146,7 +152,7 @@ class Corpus:
         self.require_tokenizer(tokenizer)
         return tokenizer
 
-    def require_tokenizer(self, tokenizer: Tokenizer) -> None:
+    def require_tokenizer(self, tokenizer: Tokenizer | Raster) -> None:
         """Raises :class:`BadInput` where ``tokenizer`` is not the one that made the ids."""
         if tokenizer.fingerprint != self.manifest.tokenizer_fingerprint:
             raise BadInput(

@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -33,8 +33,10 @@ BYTES_PER_TOKEN = 3.5
 """For the estimate: English under a vocabulary of some thousands."""
 
 
-def prepare(settings: PrepareSettings) -> Corpus:
+def prepare(settings: PrepareSettings, spooled: Mapping[str, str] | None = None) -> Corpus:
     """Makes the corpus ``settings.out``, or opens it where it was made before from the same text in the same way.
+
+    ``spooled`` are sources by the names that the corpus remembers, each a file that may be gone when it is used.
 
     Raises:
         BadInput: anything wrong with the settings or the text, another thing in ``out``, no space on the disk.
@@ -44,8 +46,9 @@ def prepare(settings: PrepareSettings) -> Corpus:
     given = _given_tokenizer(settings)
     out = Path(os.path.abspath(settings.out))
     with contextlib.ExitStack() as stack:
-        named = expand(settings.paths, ENDINGS)
-        sources = [_spool(stack) if path == STDIN else path for path in named]
+        named = expand(settings.paths, ENDINGS) if settings.paths or not spooled else []
+        sources = [_spool(stack) if path == STDIN else path for path in named] + list((spooled or {}).values())
+        named += list(spooled or {})
         found = tuple(mark.model_copy(update={"path": name}) for mark, name in zip(marks(sources), named, strict=True))
         if out.exists() and not (out.is_dir() and not any(out.iterdir())):
             return _made_before(out, settings, given, found)

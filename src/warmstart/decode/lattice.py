@@ -63,7 +63,7 @@ class Ranking:
         alpha: the score is divided by ((5 + length) / 6) ** alpha.
         per_token: added for each token; with ``expected``: taken off for each token away from that length.
         expected: a length, or ``None``.
-        min_length: texts of fewer tokens, the end not counted, do not take part.
+        min_length: texts of fewer tokens, the end not counted, take part only where all have fewer.
     """
 
     alpha: float = 0.0
@@ -92,18 +92,19 @@ class Best(NamedTuple):
 def rank(lattice: Lattice, ranking: Ranking) -> Best:
     """The best text; of equals the one found first."""
     last = _last_frame(lattice)
-    best: tuple[float, int, int] | None = None
+    best: tuple[bool, float] | None = None
+    at = 0, 0
     for step, frame in enumerate(lattice.frames[: last + 1]):
         for place, (token, total) in enumerate(zip(frame.tokens, frame.scores, strict=True)):
             ends = token == lattice.end_id
-            if not (ends or step == last) or step + 1 - ends < ranking.min_length:
+            if not (ends or step == last):
                 continue
-            worth = ranking.score(total, step + 1)
-            if best is None or worth > best[0]:
-                best = worth, step, place
+            worth = step + 1 - ends >= ranking.min_length, ranking.score(total, step + 1)
+            if best is None or worth > best:
+                best, at = worth, (step, place)
     if best is None:
         return Best([], False, -math.inf, -math.inf)
-    score, step, place = best
+    (_, score), (step, place) = best, at
     ids, total = lattice.path(step, place), lattice.frames[step].scores[place]
     if lattice.end_id in ids:
         return Best(ids[: ids.index(lattice.end_id)], True, total, score)

@@ -84,10 +84,19 @@ def limits_of(settings: GenerateSettings, tokenizer: "Tokenizer", end_id: int | 
     Raises:
         BadInput: a word or a prefix that the vocabulary cannot spell.
     """
-    ignored = {token for word in settings.ignored for token in spell(word, tokenizer, "--ignored")}
-    forbidden = tuple(tuple(spell(word, tokenizer, "--forbidden")) for word in settings.forbidden)
+    ignored = {token for word in settings.ignored for token in _spellings(word, tokenizer, "--ignored")[0]}
+    ignored |= {
+        way[0] for word in settings.ignored for way in _spellings(word, tokenizer, "--ignored") if len(way) == 1
+    }
+    forbidden = tuple(way for word in settings.forbidden for way in _spellings(word, tokenizer, "--forbidden"))
     prefix = tuple(spell(settings.prefix, tokenizer, "--prefix")) if settings.prefix else ()
     return Limits(end_id, settings.min_new, settings.no_repeat, tuple(sorted(ignored)), forbidden, prefix)
+
+
+def _spellings(word: str, tokenizer: "Tokenizer", where: str) -> Words:
+    """The tokens of a word, also after a blank, where the vocabulary has other tokens for it there (byte-level BPE)."""
+    ways = tuple(spell(word, tokenizer, where)), tuple(int(token) for token in tokenizer.encode(f" {word}"))
+    return tuple(dict.fromkeys(ways))
 
 
 def spell(word: str, tokenizer: "Tokenizer", where: str) -> Sequence[int]:

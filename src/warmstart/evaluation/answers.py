@@ -23,7 +23,7 @@ from warmstart.streams.stream import split
 from warmstart.tasks.frames import frame_records, units
 from warmstart.tasks.framing import Account, Parts
 from warmstart.tasks.spec import TaskSpec
-from warmstart.text.tokenizer import Tokenizer
+from warmstart.tasks.vocabulary import Vocabulary
 
 Floats = NDArray[np.float32]
 
@@ -71,7 +71,7 @@ def judging(model: Model) -> Iterator[None]:
 
 
 def raw_answers(
-    model: Model, tokenizer: Tokenizer, spec: TaskSpec, records: Iterable[Record], reading: Reading
+    model: Model, tokenizer: Vocabulary, spec: TaskSpec, records: Iterable[Record], reading: Reading
 ) -> Iterator[Answered]:
     """Each Record with what its head says.
 

@@ -15,7 +15,7 @@ from warmstart.evaluation.answers import Answered, Floats, Reading, raw_answers
 from warmstart.example.record import Record
 from warmstart.models.model import Model
 from warmstart.tasks.spec import TaskSpec
-from warmstart.text.tokenizer import Tokenizer
+from warmstart.tasks.vocabulary import Vocabulary
 
 TOGETHER = ("label", "labels", "score", "choice")
 """Goals whose answers can be averaged: as many numbers from every model, whatever its vocabulary."""
@@ -25,7 +25,7 @@ class Member(NamedTuple):
     """A model with its vocabulary and the task as it knows it."""
 
     model: Model
-    tokenizer: Tokenizer
+    tokenizer: Vocabulary
     spec: TaskSpec
 
 

@@ -15,6 +15,7 @@ from warmstart.decode.search import Search, Source, Text, Way, search
 from warmstart.decode.settings import GenerateSettings, check_search
 from warmstart.evaluation.perplexity import LanguageModelling, evaluate_language_model
 from warmstart.example.record import Record, Target
+from warmstart.metrics.cleanup import NONE, Cleanup
 from warmstart.metrics.generated import Counted, References, available, count, interval_of
 from warmstart.models.model import Model
 from warmstart.streams.stream import split
@@ -77,7 +78,7 @@ def way_of(frame: Frame) -> Way:
     """How a model that has learned by this frame is asked for a token."""
     settings = frame.spec.seq2seq
     mask = None if settings.algorithm == "causal" or frame.noise is None else frame.noise.mask
-    return Way(mask, settings.source_segment, settings.target_segment)
+    return Way(mask, *settings.segments)
 
 
 def source_of(parts: Parts, frame: Frame) -> Source:
@@ -120,7 +121,7 @@ def evaluate_generated(
     records: Sequence[Record],
     measures: Sequence[str],
     *,
-    cleanup: Callable[[str], str] = str,
+    cleanup: Cleanup = NONE,
     intervals: bool = True,
     decoded: int = 0,
     seed: int = 0,
@@ -163,11 +164,12 @@ def evaluate_generated(
 
 
 def count_all(
-    measures: Sequence[str], texts: Sequence[str], references: References, cleanup: Callable[[str], str]
+    measures: Sequence[str], texts: Sequence[str], references: References, cleanup: Cleanup
 ) -> dict[str, Counted]:
     """All ``measures`` of texts, after the rules of their data set."""
-    texts, several = [cleanup(text) for text in texts], [[cleanup(one) for one in group] for group in references]
-    return {name: count(name, texts, several) for name in measures}
+    texts = [cleanup.text(text) for text in texts]
+    references = [[cleanup.reference(one) for one in several] for several in references]
+    return {name: count(name, texts, references) for name in measures}
 
 
 def shown_measures(main: str) -> list[str]:

@@ -1,5 +1,7 @@
 """How well a language model guesses text: mean negative log-likelihood per token, perplexity, share guessed right.
 
+Of one that guesses vectors (the rows of an image) the loss is the mean squared error, and there is no perplexity.
+
 Per token of the model's own vocabulary: figures of models with different tokenizers cannot be compared.
 """
 
@@ -10,29 +12,29 @@ from dataclasses import dataclass
 from warmstart.base.errors import BadInput, Diverged
 from warmstart.evaluation.answers import judging
 from warmstart.example.batch import Batch
-from warmstart.models.model import LM, Model
+from warmstart.models.model import Model
 
 
 @dataclass(frozen=True, slots=True)
 class LanguageModelling:
-    """``loss`` in nats per token over ``tokens`` targets; ``perplexity`` is its exponential.
+    """``loss`` in nats per token over ``tokens`` targets; ``perplexity`` is its exponential, ``None`` of vectors.
 
     ``accuracy`` is the share of the targets that are the model's first guess; told of masked tokens only.
     """
 
     loss: float
-    perplexity: float
+    perplexity: float | None
     tokens: int
     accuracy: float | None = None
 
     def to_dict(self) -> dict[str, float]:
         """The measures by name."""
-        found = {"loss": self.loss, "perplexity": self.perplexity}
-        return found if self.accuracy is None else found | {"accuracy": self.accuracy}
+        found = {"loss": self.loss, "perplexity": self.perplexity, "accuracy": self.accuracy}
+        return {name: value for name, value in found.items() if value is not None}
 
 
 def evaluate_language_model(model: Model, batches: Iterable[Batch]) -> LanguageModelling:
-    """Judges the goal ``lm`` of all ``batches``; targets of weight 0 are left out, others weigh as they say.
+    """Judges what is guessed to come next in all ``batches``; targets of weight 0 are left out, others weigh as they say.
 
     Raises:
         BadInput: no token is asked for.
@@ -42,7 +44,7 @@ def evaluate_language_model(model: Model, batches: Iterable[Batch]) -> LanguageM
     total, weight, right, tokens = 0.0, 0.0, 0.0, 0
     with judging(model):
         for batch in batches:
-            asked = batch.goals[LM]
+            asked = batch.goals[model.next_goal]
             judged = model.judge_tokens(batch.to(device))
             weights = asked.weights.double()
             total += float((judged.losses.double().cpu() * weights).sum())
@@ -55,4 +57,5 @@ def evaluate_language_model(model: Model, batches: Iterable[Batch]) -> LanguageM
     if not math.isfinite(loss):
         raise Diverged(f"the loss is {loss}: the model's weights are not usable")
     accuracy = right / weight if model.settings.backbone.sight == "full" else None
-    return LanguageModelling(loss, math.exp(min(loss, 700.0)), tokens, accuracy)
+    perplexity = None if model.settings.backbone.vectors else math.exp(min(loss, 700.0))
+    return LanguageModelling(loss, perplexity, tokens, accuracy)

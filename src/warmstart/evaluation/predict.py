@@ -14,7 +14,7 @@ from warmstart.evaluation.tags import tagged, told_tags
 from warmstart.example.record import Record
 from warmstart.models.model import Model
 from warmstart.tasks.spec import TaskSpec
-from warmstart.text.tokenizer import Tokenizer
+from warmstart.tasks.vocabulary import Vocabulary
 
 DIGITS = 6  # decimals in a row: what float32 can promise
 
@@ -40,7 +40,7 @@ class Prediction:
 
 
 def predict_records(
-    model: Model, tokenizer: Tokenizer, spec: TaskSpec, records: Iterable[Record], reading: Reading | None = None
+    model: Model, tokenizer: Vocabulary, spec: TaskSpec, records: Iterable[Record], reading: Reading | None = None
 ) -> Iterator[Prediction]:
     """One Prediction per Record, in input order, as they come.
 
@@ -53,7 +53,7 @@ def predict_records(
 
 
 def predict_rows(
-    model: Model, tokenizer: Tokenizer, spec: TaskSpec, records: Iterable[Record], reading: Reading | None = None
+    model: Model, tokenizer: Vocabulary, spec: TaskSpec, records: Iterable[Record], reading: Reading | None = None
 ) -> Iterator[dict[str, Any]]:
     """As :func:`predict_records`, but each as the row that is written for it."""
     return member_rows([Member(model, tokenizer, spec)], records, reading or Reading())

@@ -17,7 +17,7 @@ from warmstart.metrics.tagging import require_seqeval
 from warmstart.models.model import Model
 from warmstart.tasks.framing import Account
 from warmstart.tasks.spec import TaskSpec
-from warmstart.text.tokenizer import Tokenizer
+from warmstart.tasks.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +51,7 @@ class Evaluation:
 
 def evaluate_records(
     model: Model,
-    tokenizer: Tokenizer,
+    tokenizer: Vocabulary,
     spec: TaskSpec,
     records: Iterable[Record],
     seed: int = 0,

@@ -19,7 +19,7 @@ class Questions:
     Attributes:
         reads: [M] flat indices into the N tokens.
         question: [M] which of the Q questions each read belongs to, in order: 0 … Q - 1, none left out.
-        targets: [Q] or [Q, K].
+        targets: [Q], [Q, K] or [Q, E].
         weights: [Q] float32.
         total_weight: sum of ``weights``, as a plain number, so that no device has to be asked.
     """
@@ -36,7 +36,7 @@ class Batch:
     """B documents in one flat row of N tokens.
 
     Attributes:
-        ids: [N] token ids.
+        ids: [N] token ids, or [N, E] float32 vectors.
         positions: [N] rows of the position table.
         turns: [N] for the law of sight; on the host always, like ``lengths``: kernels plan from them without asking the
             device.

@@ -17,6 +17,14 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
+LM, NEXT_VECTOR = "lm", "next_vector"
+"""The goals that ask for what comes next: a token, or a vector where vectors are read."""
+
+
+def next_goal(ids: NDArray[Any]) -> str:
+    """The name of the goal that asks for what comes next in ``ids``: [T] ids, or [T, E] vectors."""
+    return LM if ids.ndim == 1 else NEXT_VECTOR
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Goal:
@@ -25,8 +33,8 @@ class Goal:
     Attributes:
         reads: [M] positions in the Example whose final state is read.
         question: [M] the number, within the Record, of the question that each read belongs to.
-        targets: [Q] class numbers or token ids (int64), scores (float32), or [Q, K] marks (float32, multi-label), of
-            the questions that this Example owns; the questions an Example owns are consecutive.
+        targets: [Q] class numbers or token ids (int64), scores (float32), or [Q, K] marks (multi-label) or vectors
+            (float32), of the questions that this Example owns; the questions an Example owns are consecutive.
         weights: [Q] how much each owned question counts in the loss; 0 where the answer is unknown.
     """
 
@@ -54,14 +62,14 @@ class Example:
     """One token sequence: what is read, in which order it may be read, and what is asked.
 
     Attributes:
-        ids: [T] token ids.
+        ids: [T] token ids, or [T, E] float32 vectors where there is no vocabulary (the rows of an image).
         turns: [T] who sees whom (:mod:`warmstart.example.sight`).
         positions: [T] rows of the position table.
         goals: name of a head → Goal.
         segments: [T] rows of the segment table (BERT's first and second text); ``None`` where all are 0.
     """
 
-    ids: Ints
+    ids: NDArray[Any]
     turns: Ints
     positions: Ints
     goals: dict[str, Goal]
@@ -84,7 +92,7 @@ class Example:
         return len(self.ids)
 
     @staticmethod
-    def left_to_right(ids: Ints, goals: dict[str, Goal]) -> "Example":
+    def left_to_right(ids: NDArray[Any], goals: dict[str, Goal]) -> "Example":
         """Turns and positions 0 1 2 …: each token sees itself and what came before."""
         count = np.arange(len(ids))
         return Example(ids, count, count, goals)
@@ -99,16 +107,16 @@ class Example:
         return Example(ids, turns, positions, goals, None if self.segments is None else self.segments[::-1].copy())
 
     @staticmethod
-    def read_and_write(ids: Ints, goal: str, asked: int = 0) -> "Example":
+    def read_and_write(ids: NDArray[Any], asked: int = 0) -> "Example":
         """Reads ids w₁ … wₙ, the last of which ends them, and then writes them again, one model for both.
 
         Dai and Le 2015, section 2, as their released code builds it: the 2n - 1 tokens w₁ … wₙ w₁ … wₙ₋₁, where wₙ is
-        asked for w₁, and each later w for the next one. ``goal`` asks n questions, numbered on from ``asked``.
+        asked for w₁, and each later w for the next one: n questions, numbered on from ``asked``.
         """
         count = len(ids)
         reads = np.arange(count - 1, 2 * count - 1)
         asks = Goal(reads, np.arange(count) + asked, ids, np.ones(count, np.float32))
-        return Example.left_to_right(np.concatenate([ids, ids[:-1]]), {goal: asks})
+        return Example.left_to_right(np.concatenate([ids, ids[:-1]]), {next_goal(ids): asks})
 
     @staticmethod
     def full_sight(ids: Ints, goals: dict[str, Goal], segments: Ints | None = None) -> "Example":

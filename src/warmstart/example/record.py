@@ -1,8 +1,12 @@
 """Record: one document or one labelled example, as read from a file: named strings and a label, nothing tokenised."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,28 @@ class Target:
     spans: tuple[int, ...] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """An image: red, green and blue of each place as bytes, row by row. Equal images are equal, as equal texts are."""
+
+    height: int
+    width: int
+    data: bytes = field(repr=False)
+
+    @staticmethod
+    def of(image: NDArray[np.uint8]) -> "Pixels":
+        """From [H, W, 3]."""
+        return Pixels(image.shape[0], image.shape[1], image.tobytes())
+
+    @property
+    def array(self) -> NDArray[np.uint8]:
+        """[H, W, 3]."""
+        return np.frombuffer(self.data, np.uint8).reshape(self.height, self.width, 3)
+
+    def __str__(self) -> str:
+        return f"image {hashlib.blake2b(self.data, digest_size=16).hexdigest()}"
+
+
 Label = int | float | tuple[int, ...] | Answers | Target | None
 
 
@@ -36,9 +62,16 @@ class Record:
             choice, :class:`Answers`, :class:`Target`, or ``None``.
         extra: the row's other columns, carried through to the predictions untouched.
         where: file and line, for messages.
+        image: read in the place of texts.
     """
 
     texts: Mapping[str, str | tuple[str, ...]]
     label: Label = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     where: str = ""
+    image: Pixels | None = None
+
+    @property
+    def content(self) -> tuple[str | tuple[str, ...] | Pixels, ...]:
+        """All that a frame reads: Records of equal content are the same example."""
+        return (*self.texts.values(), *([] if self.image is None else [self.image]))

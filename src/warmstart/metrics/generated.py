@@ -64,14 +64,14 @@ def available(name: str) -> bool:
     return True
 
 
-def check_generated(name: str, where: str = "--measure") -> None:
-    """Refuses an unknown measure, and one whose library is missing.
+def check_generated(name: str, where: str = "--measure", names: Sequence[str] = (*NAMES, "loss")) -> None:
+    """Refuses a measure that is not among ``names``, and one whose library or data is missing.
 
     Raises:
         BadInput: either.
     """
-    if name not in (*NAMES, "loss"):
-        raise unknown("measure for this task", name, [*NAMES, "loss"], where)
+    if name not in names:
+        raise unknown("measure for this task", name, names, where)
     package = "rouge_score" if name in ROUGE else "sacrebleu" if name in SACRE else "nltk" if name == "meteor" else ""
     try:
         if package == "rouge_score":
@@ -79,11 +79,11 @@ def check_generated(name: str, where: str = "--measure") -> None:
         elif package == "sacrebleu":
             import sacrebleu  # noqa: F401
         elif package == "nltk":
-            _wordnet()
+            _wordnet(where)
     except ImportError:
         raise BadInput(
             f"the measure {name} needs the package {package}", where=where, value=name,
-            allowed=f"{FALLBACK} and loss without it", next_step=EXTRA,
+            allowed=" and ".join(name for name in (FALLBACK, "loss") if name in names) + " without it", next_step=EXTRA,
         ) from None  # fmt: skip
 
 
@@ -198,7 +198,7 @@ def _sacre(name: str, texts: Sequence[str], references: References) -> Counted:
     return Counted(rows, formula, str(metric.get_signature()))
 
 
-def _wordnet() -> Any:
+def _wordnet(where: str = "--measure") -> Any:
     """Nltk's WordNet.
 
     Raises:
@@ -210,14 +210,16 @@ def _wordnet() -> Any:
         wordnet.ensure_loaded()
     except LookupError:
         raise BadInput(
-            "METEOR needs the data of WordNet, which is not at hand", where="--measure", value="meteor",
+            "METEOR needs the data of WordNet, which is not at hand", where=where, value="meteor",
             allowed=", ".join(name for name in NAMES if name != "meteor"),
-            next_step="python -m nltk.downloader wordnet fetches it",
+            next_step="python -m nltk.downloader wordnet fetches it; NLTK_DATA names another folder that holds it",
         ) from None  # fmt: skip
     return wordnet
 
 
 def _meteor(texts: Sequence[str], references: References) -> Counted:
+    from importlib.metadata import version
+
     from nltk.translate.meteor_score import meteor_score
 
     wordnet = _wordnet()
@@ -225,4 +227,6 @@ def _meteor(texts: Sequence[str], references: References) -> Counted:
         meteor_score([r.split() for r in several], text.split(), wordnet=wordnet)
         for text, several in zip(texts, references, strict=True)
     ]
-    return _mean([s if math.isfinite(s) else 0.0 for s in scores], "nltk METEOR")
+    return _mean(
+        [s if math.isfinite(s) else 0.0 for s in scores], f"METEOR of nltk {version('nltk')}, tokens between blanks"
+    )

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from warmstart.example.batch import Batch
 from warmstart.models.attention import Kernels
@@ -103,6 +104,11 @@ class Backbone(nn.Module):
 
     def settle(self) -> None:
         """What differs from the table of :func:`initialise` in freshly drawn weights."""
+
+
+def embedded(ids: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
+    """[…, E] the row of a table [V, E] that each id names, or the mixture of its rows that each vector […, V] is."""
+    return ids.to(table.dtype) @ table if ids.is_floating_point() else F.embedding(ids, table)
 
 
 def initialise(module: nn.Module, std: float, generator: torch.Generator) -> None:

@@ -206,6 +206,11 @@ def score_loss(scores_Q: torch.Tensor, targets_Q: torch.Tensor, weights_Q: torch
     return ((scores_Q.float() - targets_Q).square() * weights_Q).sum()
 
 
+def vector_losses(states_MD: torch.Tensor, table_ED: torch.Tensor, targets_ME: torch.Tensor) -> torch.Tensor:
+    """[M] float32 mean squared error of each vector that is guessed from a state, by a linear without bias."""
+    return ((states_MD @ table_ED.T).float() - targets_ME).square().mean(-1)
+
+
 def choice_loss(
     logits_M: torch.Tensor, question_M: torch.Tensor, targets_Q: torch.Tensor, weights_Q: torch.Tensor
 ) -> torch.Tensor:

@@ -14,10 +14,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from torch.nn import functional as F
 
 from warmstart.example.batch import Batch, sent
-from warmstart.models.backbone import Backbone, Tables
+from warmstart.models.backbone import Backbone, Tables, embedded
 from warmstart.models.dropout import Dropout, drop
 from warmstart.models.packing import Chunk, Packing, pack
 from warmstart.models.recurrence import State, Weights, advance, ends, recurrence
@@ -95,7 +94,8 @@ class LSTM(Backbone):
 
     def settle(self) -> None:
         """Embeddings have a spread of their own, and forget gates begin half open (Jozefowicz et al. 2015)."""
-        self.tokens.weight *= self.settings.embedding_std / self.settings.init_std
+        spread = self.settings.embedding_std / self.settings.init_std
+        self.tokens.weight *= spread / self.settings.vocab_size**0.5 if self.settings.vectors else spread
         cells = self.settings.num_cells
         for layer in self.layers:
             for direction in range(self.settings.directions):
@@ -123,7 +123,7 @@ class LSTM(Backbone):
         mask = self._mask(len(batch.lengths))
         pieces = [piece for packing in packings for piece in self._walk(packing, batch.ids, tables, mask, read)]
         places = torch.cat([piece.tokens for piece in pieces])
-        where = torch.empty_like(batch.ids)
+        where = torch.empty(batch.num_tokens, dtype=torch.int64, device=batch.ids.device)
         where[places] = torch.arange(len(places), device=places.device)
         return torch.cat([piece.states for piece in pieces]).index_select(
             0, where if reads_M is None else where[reads_M]
@@ -170,7 +170,7 @@ class LSTM(Backbone):
 
     def _embed(self, ids: torch.Tensor, chunk: Chunk, tables: Tables, mask: torch.Tensor | None) -> torch.Tensor:
         """[n, E]; whole dimensions of a text and whole tokens may drop out."""
-        x = F.embedding(ids, tables.tokens)
+        x = embedded(ids, tables.tokens)
         if mask is not None:
             x = x * mask[sent(torch.from_numpy(chunk.texts), ids.device)]
         if self.training and self.settings.word_dropout > 0:
@@ -187,13 +187,13 @@ class LSTM(Backbone):
         count, steps = ids_BT.shape
         clip, states = self.settings.cell_clip, []
         if branches.real is None:
-            x = F.embedding(ids_BT.reshape(-1), self.tokens.weight)
+            x = embedded(ids_BT.reshape(-1), self.tokens.weight)
             for layer, start in zip(self.layers, branches.states, strict=True):
                 x, after = layer.step(x, start, clip)
                 states.append(after)
             branches.states = states
             return x.view(count, steps, -1)
-        x = F.embedding(ids_BT.T.reshape(-1), self.tokens.weight)
+        x = embedded(ids_BT.T.reshape(-1), self.tokens.weight)
         for layer, start in zip(self.layers, branches.states, strict=True):
             x, after = layer(x, layer.of(0).weights(), start, [count] * steps, clip)
             states.append(branches.at_end(start, after))

@@ -6,16 +6,25 @@ import torch
 from torch import nn
 
 from warmstart.example.batch import Batch, Questions
+from warmstart.example.example import LM, NEXT_VECTOR
 from warmstart.models.activity import activity_losses
 from warmstart.models.backbone import Backbone, Tables, initialise
 from warmstart.models.heads import Head
-from warmstart.models.losses import Judged, Loss, SlopeOf, Smoothing, Softmax, judged_tokens, next_token_loss, slope_of
+from warmstart.models.losses import (
+    Judged,
+    Loss,
+    SlopeOf,
+    Smoothing,
+    Softmax,
+    judged_tokens,
+    next_token_loss,
+    slope_of,
+    vector_losses,
+)
 from warmstart.models.lstm import LSTM
 from warmstart.models.sampled import candidates, sampled_token_loss
 from warmstart.models.settings import BackboneSettings, LSTMSettings, ModelSettings
 from warmstart.models.transformer import Transformer
-
-LM = "lm"  # the goal whose head is the token table itself
 
 
 def _backbone(settings: BackboneSettings) -> Backbone:
@@ -23,7 +32,10 @@ def _backbone(settings: BackboneSettings) -> Backbone:
 
 
 class Model(nn.Module):
-    """A backbone whose states named heads read. A goal's name is its head's name; ``lm`` needs no head of its own."""
+    """A backbone whose states named heads read. A goal's name is its head's name.
+
+    ``lm`` and ``next_vector`` need no head of their own: the table of the softmax is theirs.
+    """
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__()
@@ -54,6 +66,9 @@ class Model(nn.Module):
             if name == LM:
                 found = self._next_tokens(self._softmax(states_MD, tables), asked, draw)
                 losses[name] = Loss(found, asked.total_weight)
+            elif name == NEXT_VECTOR:
+                found = (self._vector_losses(states_MD, asked.targets, tables) * asked.weights).sum()
+                losses[name] = Loss(found, asked.total_weight)
             else:
                 losses[name] = self._head(name).loss(self.read(name, states_MD), asked)
         return losses
@@ -71,14 +86,17 @@ class Model(nn.Module):
         return {
             name: self._head(name)(self.read(name, states_MD), batch.goals[name]).float()
             for name, states_MD in self._states(batch, self.backbone.tables()).items()
-            if name != LM
+            if name in self.heads
         }
 
     @torch.inference_mode()
     def judge_tokens(self, batch: Batch) -> Judged:
-        """[Q] how each token that the goal ``lm`` asks for fares."""
-        asked, tables = batch.goals[LM], self.backbone.tables()
+        """[Q] how each token or vector that :attr:`next_goal` asks for fares; a vector is never right."""
+        asked, tables = batch.goals[self.next_goal], self.backbone.tables()
         states_MD = self.backbone(batch, tables, asked.reads)
+        if self.next_goal == NEXT_VECTOR:
+            found = self._vector_losses(states_MD, asked.targets, tables)
+            return Judged(found, torch.zeros_like(found, dtype=torch.bool))
         return judged_tokens(self._softmax(states_MD, tables), asked.targets)
 
     def next_token_logits(self, states: torch.Tensor) -> torch.Tensor:
@@ -99,6 +117,14 @@ class Model(nn.Module):
                 losses |= activity_losses(whole, read, batch)
             states = read.index_select(0, every)
         return dict(zip(batch.goals, torch.split(states, counts), strict=True))
+
+    @property
+    def next_goal(self) -> str:
+        """The goal that asks for what comes next."""
+        return NEXT_VECTOR if self.settings.backbone.vectors else LM
+
+    def _vector_losses(self, states_MD: torch.Tensor, targets_QE: torch.Tensor, tables: Tables) -> torch.Tensor:
+        return vector_losses(states_MD, tables.softmax[: targets_QE.shape[1]], targets_QE)
 
     def _softmax(self, states: torch.Tensor, tables: Tables) -> Softmax:
         """What the softmax over the vocabulary reads after some states."""

@@ -62,6 +62,8 @@ class TransformerSettings(Settings):
         lm_transform: BERT's linear, activation and norm between a state and that softmax, and a bias per token.
         pooler: BERT's linear and activation over the state of the first token, for heads that ask for it.
         pooler_activation: tanh (BERT, RoBERTa), GELU (ELECTRA) or ReLU (DistilBERT).
+        vectors: what is read and guessed are vectors of ``vocab_size`` numbers, not ids: the token table is the linear that
+            reads them, and the softmax's table the one that guesses the next (docs/models.md).
         joint_table: tokens and positions are one matrix, dropout falls on the matrix itself, and its position rows
             stand in the softmax (GPT-1's released code).
     """
@@ -71,6 +73,7 @@ class TransformerSettings(Settings):
 
     kind: Literal["transformer"] = "transformer"
     vocab_size: int = Field(40478, ge=1)
+    vectors: bool = False
     context: int = Field(512, ge=1)
     layers: int = Field(12, ge=1)
     width: int = Field(768, ge=1)
@@ -151,6 +154,7 @@ class LSTMSettings(Settings):
     """Sizes and choices of an LSTM (Hochreiter and Schmidhuber 1997, with forget gates).
 
     Attributes:
+        vectors: as a Transformer's.
         context: tokens of a row of pre-training text; a text to be read may have any length.
         width: of the states, which the next layer and the heads read.
         cells: of each layer; where there are more than ``width``, a projection makes the states from them (Sak et al.
@@ -166,7 +170,8 @@ class LSTMSettings(Settings):
         layer_dropout: between layers.
         output_dropout: on the states of the last layer.
         weight_dropout: of the recurrent weights, once per pass (Merity et al. 2017).
-        embedding_std: of fresh embeddings; small ones keep an LSTM at the entropy of single tokens for long.
+        embedding_std: of fresh embeddings. Large ones learn faster at first, and hardly change: what is learned of a rare
+            word drowns in where it began (docs/log.md).
     """
 
     DROPOUTS: ClassVar = ("embedding_dropout", "layer_dropout", "output_dropout")
@@ -174,6 +179,7 @@ class LSTMSettings(Settings):
 
     kind: Literal["lstm"] = "lstm"
     vocab_size: int = Field(40478, ge=1)
+    vectors: bool = False
     context: int = Field(1600, ge=1)
     layers: int = Field(1, ge=1)
     width: int = Field(1024, ge=1)
@@ -189,7 +195,7 @@ class LSTMSettings(Settings):
     layer_dropout: float = Field(0.0, ge=0, lt=1)
     output_dropout: float = Field(0.0, ge=0, lt=1)
     weight_dropout: float = Field(0.0, ge=0, lt=1)
-    embedding_std: float = Field(0.8, gt=0)
+    embedding_std: float = Field(0.1, gt=0)
     init_std: float = Field(0.05, gt=0)
 
     @property

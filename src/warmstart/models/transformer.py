@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from warmstart.example.batch import Batch
 from warmstart.models.attention import plan_attention
-from warmstart.models.backbone import Backbone, Tables
+from warmstart.models.backbone import Backbone, Tables, embedded
 from warmstart.models.blocks import ACTIVATIONS, Block, Turns, make_norm, rotary
 from warmstart.models.branches import Branches
 from warmstart.models.cache import LayerCache
@@ -126,7 +126,7 @@ class Transformer(Backbone):
         self, ids: torch.Tensor, positions: torch.Tensor, segments: torch.Tensor | None, tables: Tables
     ) -> torch.Tensor:
         """The sum of the tables' rows, […, D]."""
-        x = F.embedding(ids, tables.tokens)
+        x = embedded(ids, tables.tokens)
         if tables.positions is not None:
             x = x + F.embedding(positions, tables.positions)
         if self.segments is not None:

@@ -1,7 +1,8 @@
 """Which tokens are masked and what stands in their place: what all masked objectives share.
 
 Devlin et al. 2018, section 3.1: 15 % of the tokens; of these 80 % become the mask, 10 % a random token, 10 % stay. Joshi et
-al. 2020, section 3.1: spans of a geometric number of whole words, ten at most. All follows from the generator handed in.
+al. 2020, section 3.1: spans of a geometric number of whole words, ten at most. Bao et al. 2020, algorithm 1: blocks of one
+token or, with probability 0.4, of two to six. All follows from the generator handed in.
 """
 
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from warmstart.text.words import Borders
 
 ENDS_AT = 0.2  # a span ends with this probability after each of its words
 LONGEST = 10  # words
+RUNS = 0.4  # of the blocks are runs of tokens
+FEWEST, MOST = 2, 6  # tokens of a run
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,11 +57,13 @@ class Masking:
     def chosen(self, text: Ints, draw: np.random.Generator) -> list[Ints]:
         """The places in ``text`` that are masked, unit by unit, in reading order."""
         budget = max(1, round(self.settings.share * len(text)))
-        if self.settings.units == "tokens":
+        if self.settings.units in (None, "tokens"):
             return np.split(np.sort(draw.choice(len(text), budget, replace=False)), budget)
+        if self.settings.units == "blocks":
+            return _blocks(len(text), budget, draw)
         words = self.borders.words(text)
         units = _words(words, budget, draw) if self.settings.units == "words" else _spans(words, budget, draw)
-        return sorted(units, key=lambda unit: int(unit[0]))
+        return _in_order(units)
 
     def corrupted(self, ids: Ints, units: list[Ints], draw: np.random.Generator) -> Ints:
         """``ids`` with something else in the places of ``units``."""
@@ -71,6 +76,25 @@ class Masking:
 def asked(ids: Ints, places: Ints) -> Goal:
     """The goal of guessing what stood in some places of ``ids``."""
     return Goal.each(places, ids[places])
+
+
+def _in_order(units: list[Ints]) -> list[Ints]:
+    return sorted(units, key=lambda unit: int(unit[0]))
+
+
+def _blocks(length: int, budget: int, draw: np.random.Generator) -> list[Ints]:
+    """Blocks at places drawn evenly, those that touch no other; the last is cut to what is left."""
+    free = np.ones(length, bool)
+    taken: list[Ints] = []
+    while budget:
+        size = int(draw.integers(FEWEST, MOST + 1)) if draw.random() < RUNS else 1
+        start = int(draw.integers(length))
+        block = np.arange(start, min(start + min(size, budget), length))
+        if free[block].all():
+            free[block] = False
+            taken.append(block)
+            budget -= len(block)
+    return _in_order(taken)
 
 
 def _words(words: list[Ints], budget: int, draw: np.random.Generator) -> list[Ints]:

@@ -12,14 +12,15 @@ class MaskSettings(Settings):
     """What is masked, and how.
 
     Attributes:
-        units: single tokens (BERT), whole words, or spans of words (SpanBERT); of a span all tokens become the same kind
-            of thing.
+        units: single tokens (BERT), whole words, spans of words (SpanBERT; of a span all tokens become the same kind of
+            thing), or blocks (UniLMv2): single tokens and runs of tokens. ``None``: blocks to be guessed one after the
+            other, else single tokens.
         share: of the tokens; at least one is masked.
         random: share of what is masked that becomes a random token of the vocabulary.
         keep: share of what is masked that stays as it is.
     """
 
-    units: Literal["tokens", "words", "spans"] = "tokens"
+    units: Literal["tokens", "words", "spans", "blocks"] | None = None
     share: float = Field(0.15, gt=0, lt=1)
     random: float = Field(0.1, ge=0, le=1)
     keep: float = Field(0.1, ge=0, le=1)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,37 +12,43 @@ from numpy.typing import NDArray
 from warmstart.base.errors import BadInput
 from warmstart.base.seeds import named_seed
 from warmstart.corpora.corpus import Corpus
-from warmstart.example.example import Example
+from warmstart.corpora.images import ImageCorpus
+from warmstart.example.example import LM, NEXT_VECTOR, Example
+from warmstart.example.record import Record
+from warmstart.image.raster import Raster
 from warmstart.metrics.generated import FALLBACK, PREFERRED, available, check_generated
 from warmstart.metrics.measures import check_measure, default_measures
-from warmstart.metrics.tagging import require_seqeval
-from warmstart.models.model import LM, Model
+from warmstart.models.model import Model
 from warmstart.models.settings import BackboneSettings, HeadSettings, ModelSettings
 from warmstart.readers.vectors import read_vectors
+from warmstart.recipe.images import drawn_images, image_account
 from warmstart.recipe.labelled import Labelled, labelled
-from warmstart.recipe.objectives import Framing, direction_of, with_marks
-from warmstart.recipe.remembered import Remembered, read_remembered, read_vocabulary
-from warmstart.recipe.schema import FinetuneRecipe, PretrainRecipe, TaskRecipe
-from warmstart.recipe.seq2seq import Redraw, check_seq2seq, check_softmax, generating, redrawn, smoothing
-from warmstart.recipe.sizes import backbone_settings, for_objective, for_task, pretrained_size, with_start
+from warmstart.recipe.objectives import Framing, with_marks
+from warmstart.recipe.schema import FinetuneRecipe, PretrainRecipe
+from warmstart.recipe.seq2seq import Redraw, check_seq2seq, check_softmax, generating, redrawn, smoothing, with_room
+from warmstart.recipe.sizes import (
+    backbone_settings,
+    for_objective,
+    for_reading,
+    for_task,
+    pretrained_size,
+    with_start,
+)
+from warmstart.recipe.start import NO_START, Start, read_start, vocabulary_of
+from warmstart.recipe.task import frame_of, lm_weight_of, spec_of
 from warmstart.streams.sources import Listed, Redrawn, Source
 from warmstart.streams.stream import Stream
 from warmstart.tasks.frames import class_weights, frame_records, units
-from warmstart.tasks.framing import Account, between, marks
-from warmstart.tasks.span import some_unanswered
-from warmstart.tasks.spec import HEAD_KINDS, TURNED, Direction, FrameSettings, Kind, SpanSettings, TagSettings, TaskSpec
-from warmstart.tasks.tagging import unread_tag
-from warmstart.tasks.words import joined
+from warmstart.tasks.framing import Account, Frame, marks
+from warmstart.tasks.spec import HEAD_KINDS, TaskSpec
+from warmstart.tasks.vocabulary import Vocabulary, begins_with, require_text
 from warmstart.text.tokenizer import Tokenizer
 from warmstart.train.schemes import apply_scheme, check_scheme
 from warmstart.train.settings import TrainSettings
-from warmstart.transfer.folder import Imported, check_rows, head_bias, import_model, load_settings
-from warmstart.transfer.hub import model_folder
+from warmstart.transfer.folder import head_bias
 from warmstart.transfer.start import Account as WeightAccount
-from warmstart.transfer.start import start_from
 from warmstart.transfer.vectors import check_width, start_from_vectors
 
-NO_START = "none"
 Vectors = dict[int, NDArray[np.float32]]
 
 
@@ -68,14 +74,14 @@ class Pretraining:
     """Everything a pre-training needs, checked; ``moved`` is the account of its warm start, if it has one."""
 
     model: Model
-    tokenizer: Tokenizer
+    tokenizer: Vocabulary
     train: Stream
     dev: Stream | None
     coefficients: dict[str, float]
     moved: WeightAccount | None
 
 
-def build_pretraining(recipe: PretrainRecipe, corpus: Corpus) -> Pretraining:
+def build_pretraining(recipe: PretrainRecipe, corpus: Corpus | ImageCorpus) -> Pretraining:
     """What ``recipe`` means for an opened corpus.
 
     Raises:
@@ -84,15 +90,16 @@ def build_pretraining(recipe: PretrainRecipe, corpus: Corpus) -> Pretraining:
     tokenizer = with_marks(corpus.tokenizer(), recipe.objective)
     if recipe.corpus.tokenizer is not None:
         corpus.require_tokenizer(Tokenizer.load(Path(recipe.corpus.tokenizer)))
-    start = None if recipe.start == NO_START else _read_start(recipe.start)
+    start = None if recipe.start == NO_START else read_start(recipe.start)
     if start is None:
         backbone = pretrained_size(recipe, tokenizer.vocab_size)
     else:
-        if not recipe.new_vocabulary and not tokenizer.begins_with(start.tokenizer):
+        if not recipe.new_vocabulary and not begins_with(tokenizer, start.tokenizer):
             corpus.require_tokenizer(start.tokenizer)
         backbone = with_start(recipe.model, start.backbone, start.rows_for(tokenizer))
         backbone = for_objective(backbone, recipe.objective)
-    framing = Framing(recipe.objective, recipe.mask, tokenizer, backbone)
+    backbone = for_reading(backbone, vectors=isinstance(tokenizer, Raster))
+    framing = Framing(recipe.objective, recipe.mask, tokenizer, backbone, recipe.augment)
     count = len(framing.units(corpus))
     held_out = min(count - 1, max(1, round(recipe.dev_frac * count))) if recipe.dev_frac else 0
     if count < 1:
@@ -106,7 +113,7 @@ def build_pretraining(recipe: PretrainRecipe, corpus: Corpus) -> Pretraining:
     _train_as(model, recipe.train)
     moved = None if start is None else start.into(model, tokenizer)
     judged = stream_of(dev, recipe.train, shuffle=False) if dev else None
-    return Pretraining(model, tokenizer, train, judged, {LM: 1.0} | recipe.train.activity, moved)
+    return Pretraining(model, tokenizer, train, judged, {model.next_goal: 1.0} | recipe.train.activity, moved)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,9 +121,9 @@ class Finetuning:
     """Everything a fine-tuning needs but the weights, checked: one per recipe, shared by all its seeds."""
 
     spec: TaskSpec
-    tokenizer: Tokenizer
+    tokenizer: Vocabulary
     settings: ModelSettings
-    start: "Start | None"
+    start: Start | None
     data: Labelled
     examples: list[list[Example]]
     account: Account
@@ -134,13 +141,18 @@ class Finetuning:
         apply_scheme(model, recipe.scheme, recipe.train.seed)
         _train_as(model, recipe.train)
         if self.spec.kind == "seq2seq":
-            model.smoothing = smoothing(self.spec, self.tokenizer)
+            model.smoothing = smoothing(self.spec, self.text)
         return model, account
+
+    @property
+    def text(self) -> Tokenizer:
+        """The tokenizer of a task of texts."""
+        return require_text(self.tokenizer, "--task")
 
     def stream(self, settings: TrainSettings) -> Stream:
         """Batches of whole Records, or of single windows on their contexts; noise is drawn anew in every epoch."""
         if self.redraw is not None:
-            return stream_of(Redrawn(len(self.examples), self.redraw, settings.seed), settings)
+            return stream_of(Redrawn(len(self.data.train), self.redraw, settings.seed), settings)
         return stream_of(Listed(units(self.spec.kind, self.examples)), settings)
 
 
@@ -155,50 +167,55 @@ def build_finetuning(recipe: FinetuneRecipe, data: Labelled | None = None) -> Fi
         BadInput: anything wrong with the recipe, the start or the files.
     """
     data = labelled(recipe.task, recipe.train.seed) if data is None else data
-    start = None if recipe.start == NO_START else _read_start(recipe.start)
-    tokenizer = _tokenizer(recipe, data, start)
+    start = None if recipe.start == NO_START else read_start(recipe.start)
+    tokenizer = vocabulary_of(recipe, data, start)
     if start is None:
         backbone = backbone_settings(recipe.model, tokenizer.vocab_size)
     else:
         backbone = with_start(recipe.model, start.backbone, start.rows_for(tokenizer))
+    backbone = for_reading(with_room(recipe, backbone), vectors=isinstance(tokenizer, Raster))
     tokenizer = tokenizer.with_specials(marks(backbone.sight, tokenizer))
     taken = backbone.layers if recipe.transfer_layers is None else recipe.transfer_layers
     check_scheme(recipe.scheme, backbone, None if start is None else taken)
-    lm_weight = _lm_weight(recipe, backbone)
-    spec = _spec(recipe.task, data, _frame(recipe, data.kind, backbone, tokenizer))
-    if spec.kind == "seq2seq":
-        check_seq2seq(spec, backbone, tokenizer)
-        check_softmax(spec, recipe.train)
+    lm_weight = lm_weight_of(recipe, backbone)
+    spec = spec_of(recipe.task, data, frame_of(recipe, data.kind, backbone, tokenizer), backbone.text_segments)
     measure = recipe.task.measure or data.measure or _default_measure(spec)
     (check_generated if spec.kind == "seq2seq" else partial(check_measure, goal=spec.measured))(
         measure, where="--measure"
     )
     weights = class_weights(data.task_set) if recipe.task.class_weights == "balanced" else None
-    framed = frame_records(spec, data.train, tokenizer, weights)
-    redraw = None if spec.kind != "seq2seq" else redrawn(spec, data.train, framed.parts, tokenizer)
+    made = _made(recipe, spec, data.train, tokenizer, weights, backbone)
     settings = _with_head(recipe, spec, backbone, max(backbone.vocab_size, tokenizer.vocab_size))
-    coefficients = {spec.goal: 1.0} | ({LM: lm_weight} if lm_weight > 0 else {}) | recipe.train.activity
+    auxiliary = NEXT_VECTOR if backbone.vectors else LM
+    coefficients = {spec.goal: 1.0} | ({auxiliary: lm_weight} if lm_weight > 0 else {}) | recipe.train.activity
     return Finetuning(
-        spec, tokenizer, settings, start, data, framed.examples, framed.account, measure, coefficients,
-        _vectors(recipe, tokenizer, backbone), redraw,
+        spec, tokenizer, settings, start, data, made.examples, made.account, measure, coefficients,
+        _vectors(recipe, tokenizer, backbone), made.redraw,
     )  # fmt: skip
 
 
-def _frame(recipe: FinetuneRecipe, kind: Kind, backbone: BackboneSettings, tokenizer: Tokenizer) -> FrameSettings:
-    """How the task's Examples are made."""
-    return FrameSettings(
-        context=_context(recipe.task, backbone.longest),
-        long_text=recipe.task.long_text,
-        sight=backbone.sight,
-        lm=_lm_weight(recipe, backbone) > 0,
-        lm_weights=recipe.lm_average,
-        clean=_remembered(recipe).rules,
-        between=between(backbone.sight, tokenizer),
-        segment_limit=recipe.task.segment_limit,
-        reads=_reads(recipe, kind),
-        lm_frame=recipe.lm_frame,
-        direction=_direction(recipe, kind),
-    )
+class _Made(NamedTuple):
+    """What is made of the training Records: Examples, or how each is made when it is read, and the account."""
+
+    examples: list[list[Example]]
+    account: Account
+    redraw: Redraw | None
+
+
+def _made(
+    recipe: FinetuneRecipe, spec: TaskSpec, records: list[Record], tokenizer: Vocabulary,
+    weights: tuple[float, ...] | None, backbone: BackboneSettings,
+) -> _Made:  # fmt: skip
+    if isinstance(tokenizer, Raster):
+        frame = Frame.of(spec, tokenizer, weights)
+        account = image_account(frame, records, tokenizer)
+        return _Made([], account, drawn_images(frame, records, tokenizer, recipe.augment))
+    if spec.kind == "seq2seq":
+        check_seq2seq(spec, backbone, tokenizer, recipe.search)
+        check_softmax(spec, recipe.train)
+    framed = frame_records(spec, records, tokenizer, weights)
+    redraw = None if spec.kind != "seq2seq" else redrawn(spec, records, framed.parts, tokenizer)
+    return _Made(framed.examples, framed.account, redraw)
 
 
 def _default_measure(spec: TaskSpec) -> str:
@@ -208,7 +225,7 @@ def _default_measure(spec: TaskSpec) -> str:
     return default_measures(spec.measured, len(spec.label_names))[0]
 
 
-def _vectors(recipe: FinetuneRecipe, tokenizer: Tokenizer, backbone: BackboneSettings) -> Vectors:
+def _vectors(recipe: FinetuneRecipe, tokenizer: Vocabulary, backbone: BackboneSettings) -> Vectors:
     """Row of the token table → the vector that it begins as; none where the recipe names no file."""
     if recipe.vectors is None:
         return {}
@@ -217,32 +234,10 @@ def _vectors(recipe: FinetuneRecipe, tokenizer: Tokenizer, backbone: BackboneSet
             "a start brings its own embeddings", where="--vectors", value=recipe.vectors, allowed="with --start none",
             next_step="leave one of the two out",
         )  # fmt: skip
-    found = {tokenizer.id(word): vector for word, vector in read_vectors(recipe.vectors, tokenizer.has).items()}
+    text = require_text(tokenizer, "--vectors")
+    found = {text.id(word): vector for word, vector in read_vectors(recipe.vectors, text.has).items()}
     check_width(found, backbone, recipe.vectors)
     return found
-
-
-def _reads(recipe: FinetuneRecipe, kind: Kind) -> Literal["summary", "rising", "all"]:
-    """Where a text's class is read."""
-    pooled, rising = recipe.head_pool == "concat", recipe.label_gain == "linear"
-    if (pooled or rising) and kind not in ("classification", "entailment"):
-        raise BadInput(
-            "only a class of one sequence can be read at all its tokens",
-            where="--head-pool" if pooled else "--label-gain", value=kind, allowed="classification, entailment",
-        )  # fmt: skip
-    if pooled and rising:
-        raise BadInput(
-            "a label gain needs a class at every token, and a pool makes one of all", where="--label-gain",
-            value="linear", allowed="none, with --head-pool concat",
-        )  # fmt: skip
-    return "all" if pooled else "rising" if rising else "summary"
-
-
-def _lm_weight(recipe: FinetuneRecipe, backbone: BackboneSettings) -> float:
-    """λ: as asked; by itself the paper's, where there is something to learn and something to move."""
-    if recipe.scheme.kind == "head" or recipe.task.name == "seq2seq":
-        return 0.0
-    return (0.5 if backbone.sight == "causal" else 0.0) if recipe.lm_weight is None else recipe.lm_weight
 
 
 def _with_head(recipe: FinetuneRecipe, spec: TaskSpec, backbone: BackboneSettings, vocab_size: int) -> ModelSettings:
@@ -256,128 +251,3 @@ def _with_head(recipe: FinetuneRecipe, spec: TaskSpec, backbone: BackboneSetting
         bias=head_bias(backbone, spec.goal),
     )  # fmt: skip
     return ModelSettings(backbone=backbone, heads={spec.goal: head})
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Start:
-    """What a warm start brings: weights, vocabulary, and names in its folder that have no place in a model."""
-
-    imported: Imported
-    tokenizer: Tokenizer
-
-    @property
-    def backbone(self) -> BackboneSettings:
-        """Its sizes."""
-        return self.imported.model.settings.backbone
-
-    def rows_for(self, tokenizer: Tokenizer) -> int:
-        """Rows of the token table for ``tokenizer``: spare ones stay, unless the vocabulary is another."""
-        spare = self.backbone.vocab_size if tokenizer.begins_with(self.tokenizer) else 0
-        return max(tokenizer.vocab_size, spare)
-
-    def into(self, model: Model, tokenizer: Tokenizer, layers: int | None = None) -> WeightAccount:
-        """Copies the weights into ``model``, whose vocabulary is that of ``tokenizer``."""
-        rows = None if tokenizer.begins_with(self.tokenizer) else tokenizer.rows_in(self.tokenizer)
-        account = start_from(self.imported.model, model, layers, rows)
-        account.left += self.imported.left
-        return account
-
-
-def _read_start(name: str) -> Start:
-    """The model and the tokenizer in a folder.
-
-    Raises:
-        BadInput: no model there, or a vocabulary that has more tokens than the model has rows for.
-    """
-    folder = model_folder(name)
-    tokenizer, _ = read_vocabulary(folder)
-    imported = import_model(folder)
-    check_rows(tokenizer.vocab_size, imported.model, name)
-    return Start(imported, tokenizer)
-
-
-def _spec(task: TaskRecipe, data: Labelled, frame: FrameSettings) -> TaskSpec:
-    """The task as the model will remember it."""
-    spec = TaskSpec(kind=data.kind, name=data.name, label_names=data.label_names, frame=frame)
-    if spec.measured == "entities":
-        require_seqeval()  # before an hour of training, not after it
-    if spec.kind == "tagging":
-        tags = TagSettings(unread=unread_tag(data.train, data.label_names), column=task.tag_column)
-        return spec.model_copy(update={"tags": tags})
-    if spec.kind == "span":
-        threshold = 0.0 if some_unanswered(data.train) else None
-        span = SpanSettings(stride=task.stride, longest=task.max_answer, threshold=threshold)
-        return spec.model_copy(update={"span": span})
-    if spec.kind == "seq2seq":
-        return spec.model_copy(update={"seq2seq": task.seq2seq})
-    return spec
-
-
-def _context(task: TaskRecipe, most: int) -> int:
-    if task.context is not None and task.context > most:
-        raise BadInput("longer than the model's context", where="--context", value=task.context, allowed=f"8 to {most}")
-    return task.context or most
-
-
-def _remembered(recipe: FinetuneRecipe) -> Remembered:
-    """Cleaning rules and the direction of reading come from where the vocabulary comes from."""
-    source = recipe.tokenizer if recipe.start == NO_START else recipe.start
-    return Remembered() if source is None else read_remembered(model_folder(source))
-
-
-def _direction(recipe: FinetuneRecipe, kind: Kind) -> Direction:
-    """From which end texts are read: as the start does it."""
-    found = _remembered(recipe).reading
-    if found == "backward" and kind not in TURNED:
-        raise BadInput(
-            "this model reads from the end of a text, which the task does not go with", where="--task", value=kind,
-            allowed=", ".join(TURNED), next_step="start from a model that was trained with --objective causal",
-        )  # fmt: skip
-    return found
-
-
-def check_model(recipe: PretrainRecipe) -> None:
-    """Refuses a model that does not go with the objective, before any text is read; reads no weights.
-
-    Raises:
-        BadInput: as :func:`~warmstart.recipe.sizes.pretrained_size`; the start is of another size or kind, does not see as
-            the objective wants, or reads from the other end.
-    """
-    if recipe.start == NO_START:
-        pretrained_size(recipe, recipe.corpus.vocab_size)
-        return
-    folder = model_folder(recipe.start)
-    start = load_settings(folder).backbone
-    for_objective(with_start(recipe.model, start, start.vocab_size), recipe.objective)
-    found = read_remembered(folder).reading
-    if found != direction_of(recipe.objective):
-        raise BadInput(
-            "the start reads from the other end of a text", where="--objective", value=recipe.objective,
-            allowed="backward" if found == "backward" else "any but backward",
-            next_step="begin with --start none, or from a run of this direction",
-        )  # fmt: skip
-
-
-def _tokenizer(recipe: FinetuneRecipe, data: Labelled, start: Start | None) -> Tokenizer:
-    """The start's own tokenizer, or another where the recipe says so; without a start the one named or one learned now."""
-    named = None if recipe.tokenizer is None else read_vocabulary(model_folder(recipe.tokenizer))[0]
-    if start is None:
-        texts = (
-            text for record in data.train for name, value in record.texts.items() for text in _strings(name, value)
-        )
-        return named or Tokenizer.train(texts, recipe.vocab_size, vocabulary=recipe.vocabulary)
-    if named is None or named.fingerprint == start.tokenizer.fingerprint:
-        return start.tokenizer
-    if not recipe.new_vocabulary:
-        raise BadInput(
-            "another tokenizer than the model's", where="--tokenizer", value=recipe.tokenizer,
-            allowed=f"the one in {recipe.start}",
-            next_step="leave --tokenizer out, or add --new-vocabulary to keep only the rows of tokens that both have",
-        )  # fmt: skip
-    return named
-
-
-def _strings(name: str, value: str | tuple[str, ...]) -> tuple[str, ...]:
-    if name == "tokens":
-        return (joined(value),)
-    return (value,) if isinstance(value, str) else value

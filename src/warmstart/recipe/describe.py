@@ -4,17 +4,19 @@ Shown before every training run and by ``explain``, so that a wrong frame is see
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from warmstart.example.example import Example, Goal, Ints
-from warmstart.text.tokenizer import Tokenizer
+from warmstart.example.example import LM, NEXT_VECTOR, Example, Goal
+from warmstart.tasks.vocabulary import Vocabulary
 
 WIDEST = 400  # characters of text shown of one Example: its beginning and its end
 MOST = 12  # words shown with their tags
 
 
-def describe(examples: Sequence[Example], tokenizer: Tokenizer, label_names: Sequence[str] = ()) -> list[str]:
+def describe(examples: Sequence[Example], tokenizer: Vocabulary, label_names: Sequence[str] = ()) -> list[str]:
     """Lines about the Examples of one Record.
 
     Args:
@@ -30,7 +32,7 @@ def describe(examples: Sequence[Example], tokenizer: Tokenizer, label_names: Seq
         of = f" ({number} of {len(examples)} that belong together)" if len(examples) > 1 else ""
         lines.append(f"{len(example)} tokens{of}, {_sight(example)}: {_shown(example.ids, tokenizer)}")
         for name, goal in example.goals.items():
-            if name == "lm":
+            if name in (LM, NEXT_VECTOR):
                 said = _next_tokens(example, goal, tokenizer)
             else:
                 said = _SAID.get(name, _answer)(example, name, goal, tokenizer, label_names)
@@ -46,7 +48,7 @@ def _sight(example: Example) -> str:
     return "each sees what came before" if np.array_equal(example.turns, np.arange(len(example))) else "sight by turns"
 
 
-def _shown(ids: Ints, tokenizer: Tokenizer) -> str:
+def _shown(ids: NDArray[Any], tokenizer: Vocabulary) -> str:
     return _quoted(tokenizer.decode(ids, specials=True))
 
 
@@ -56,7 +58,7 @@ def _quoted(text: str) -> str:
     return '"' + text.replace("\n", "⏎") + '"'
 
 
-def _next_tokens(example: Example, goal: Goal, tokenizer: Tokenizer) -> str:
+def _next_tokens(example: Example, goal: Goal, tokenizer: Vocabulary) -> str:
     """How many tokens are learned, which, where not all of them are, and whether they come next or stood there."""
     learned = goal.weights > 0
     count = int(learned.sum())
@@ -79,7 +81,7 @@ def _where(example: Example, goal: Goal) -> str:
     return "after" if step == 1 else "before"
 
 
-def _answer(example: Example, name: str, goal: Goal, tokenizer: Tokenizer, names: Sequence[str]) -> str:
+def _answer(example: Example, name: str, goal: Goal, tokenizer: Vocabulary, names: Sequence[str]) -> str:
     """Where a task's question is read and what the right answer is."""
     if len(goal.reads) > 1:
         return _at_every_token(goal, names)
@@ -107,7 +109,7 @@ def _at_every_token(goal: Goal, names: Sequence[str]) -> str:
     return f"reads {len(goal.reads)} tokens {how}, learns {_named(int(goal.targets[0]), names)}"
 
 
-def _tags(example: Example, name: str, goal: Goal, tokenizer: Tokenizer, names: Sequence[str]) -> str:
+def _tags(example: Example, name: str, goal: Goal, tokenizer: Vocabulary, names: Sequence[str]) -> str:
     """Which tokens are read for a tag, and which tag is learned there."""
     pairs = [
         f"{place} {_shown(example.ids[[place]], tokenizer)} {names[int(target)]}"
@@ -118,7 +120,7 @@ def _tags(example: Example, name: str, goal: Goal, tokenizer: Tokenizer, names: 
     return f"reads {len(pairs)} words at their first token, {learns} {shown}"
 
 
-def _span(example: Example, name: str, goal: Goal, tokenizer: Tokenizer, names: Sequence[str]) -> str:
+def _span(example: Example, name: str, goal: Goal, tokenizer: Vocabulary, names: Sequence[str]) -> str:
     """Where an answer may be, and which one is learned."""
     head = (
         f"reads {len(goal.reads) - 1} tokens of the context, and {goal.reads[0]} "

@@ -140,6 +140,13 @@ _LABEL_MAP = Flag(
 PREPARE: Table = {
     "Text": (
         Flag("TEXT", "paths", "files, folders, globs, or - for standard input", "TEXT", many=True, exists="text"),
+        Flag(
+            "--task",
+            "task",
+            "a known data set, whose training texts are learned from too, without their labels",
+            "NAME",
+        ),
+        Flag("--data", "data", "its folder, as distributed", "DIR", exists="folder"),
         *_TEXT,
     ),
     "Vocabulary": _VOCABULARY,
@@ -150,14 +157,14 @@ PREPARE: Table = {
 }
 PRETRAIN: Table = {
     "Text": (
-        Flag("--corpus", "corpus.paths", "a corpus made by prepare, or text: files, folders, globs, -", "TEXT",
-             many=True, exists="text"),
+        Flag("--corpus", "corpus.paths", "a corpus made by prepare, text (files, folders, globs, -), or images "
+             "(folders, .tar, .npz)", "TEXT", many=True, exists="text"),
         *_under("corpus", _TEXT),
         *_under("corpus", _VOCABULARY),
         Flag("--objective", "objective", "what is learned from text: the next token, the one before (reading from the end), "
-             "to write a document that was read (SA-LSTM), masked tokens (BERT), these under four kinds of sight (UniLM), "
-             "or at once and one by one (UniLMv2)"),
-        Flag("--mask", "mask.units", "what is masked together"),
+             "to write a document that was read (SA-LSTM; the first and this of images too, row by row), masked tokens "
+             "(BERT), these under four kinds of sight (UniLM), or at once and one by one (UniLMv2)"),
+        Flag("--mask", "mask.units", "what is masked together (default: blocks for pseudo-masked, else tokens)"),
         Flag("--mask-share", "mask.share", "of the tokens that is masked", "SHARE"),
         Flag("--dev-frac", "dev_frac", "share of the text held out to be judged on", "SHARE"),
     ),
@@ -179,11 +186,12 @@ FINETUNE: Table = {
     ),
     "Task": (
         Flag("--task", "task.name", "classification, entailment, similarity, regression, choice, multilabel, tagging, "
-             "span, seq2seq (with --train), or the name of a known data set (with --data)", "KIND|NAME"),
+             "span, images, seq2seq (with --train), or the name of a known data set (with --data)", "KIND|NAME"),
         Flag("--train", "task.train", "labelled examples to learn from: JSONL, CSV, TSV, Parquet; tagging also CoNLL, "
-             "span also SQuAD, seq2seq also two text files: SOURCES,TARGETS", "FILE", exists="files"),
-        Flag("--dev", "task.dev", "labelled examples to choose the best weights by", "FILE", exists="files"),
-        Flag("--test", "task.test", "labelled examples for the last word", "FILE", exists="files"),
+             "span also SQuAD, seq2seq also two text files: SOURCES,TARGETS; images a folder CLASS/NAME.png, a tar of it "
+             "or .npz", "FILE", exists="either"),
+        Flag("--dev", "task.dev", "labelled examples to choose the best weights by", "FILE", exists="either"),
+        Flag("--test", "task.test", "labelled examples for the last word", "FILE", exists="either"),
         Flag("--data", "task.data", "folder of a known data set, as distributed; with a kind, one of the hub: "
              "hf:owner/name[:config]", "DIR|ID", exists="folder", unless_begins=HUB),
         Flag("--dev-frac", "task.dev_frac", "share of the training examples that serves as dev where there is none",
@@ -259,8 +267,8 @@ EVALUATE: Table = {
 PREDICT: Table = {
     "What to predict": (
         _RUNS,
-        Flag("--input", "input", "examples, or - for standard input (JSONL); labels are not needed", "FILE|-",
-             exists="file", unless=("-",)),
+        Flag("--input", "input", "examples, or - for standard input (JSONL); labels are not needed; images: also a folder",
+             "FILE|-", exists="either", unless=("-",)),
         Flag("--output", "output", "predictions as JSONL, or - for standard output", "FILE|-"),
         _LABEL_MAP,
         Flag("--encoding", "encoding", "of the input", "NAME"),
@@ -319,7 +327,7 @@ RERANK: Table = {
     "What to rank again": (
         Flag("--run", "run", "run whose vocabulary spells the texts", "RUN", exists="model"),
         Flag("--lattices", "lattices", "what predict --lattices wrote", "FILE", exists="file"),
-        Flag("--output", "output", "texts as JSONL", "FILE"),
+        Flag("--output", "output", "texts as JSONL, or - for standard output", "FILE|-"),
         Flag("--length-penalty", "length_penalty", "scores are divided by ((5 + length) / 6) to this power", "ALPHA"),
         Flag(
             "--per-token",
@@ -361,7 +369,7 @@ TABLES: dict[str, Table] = {
     "demo": DEMO,
 }
 SETTINGS = {
-    "PrepareSettings": "prepare",
+    "PrepareRequest": "prepare",
     "PretrainRecipe": "pretrain",
     "FinetuneRecipe": "finetune",
     "EvaluateRequest": "evaluate",

@@ -22,7 +22,8 @@ def judged(
         data: a labelled file; a hub id; or the folder of a known data set.
         encoding: of a file.
         task: the known data set, where it is not the one that the model has learned.
-        split: the part of a data set; without it ``test`` where there is one, else ``dev``.
+        split: the part of a data set; without it ``test`` where there is one, else ``dev``. Of images of one's own that
+            come in parts it is one of these; without it ``test``.
 
     Raises:
         BadInput: no such part, a data set of another kind, labels that the model does not know, or a broken file.
@@ -31,6 +32,8 @@ def judged(
         return _hub_part(spec, data, split)
     if Path(data).is_dir() and (task or spec.name):
         return _known_part(spec, entry(task or spec.name), Path(data), split)
+    if spec.kind == "images" and task is None:
+        return read_records(spec.kind, data, spec.label_names, part=split or "test")
     if task is not None or split is not None:
         raise BadInput(
             "--task and --split are for the folder of a known data set", where="--data", value=data,

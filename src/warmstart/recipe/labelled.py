@@ -84,14 +84,14 @@ def _known(task: TaskRecipe, known: Entry) -> Labelled:
 def _own_files(task: TaskRecipe, kind: Kind) -> Labelled:
     if task.train is None:
         raise BadInput("no training file", where="--train", next_step=f"add --train FILE with examples for {kind}")
-    train = read_task(kind, task.train, None, task.encoding, task.tag_column)
+    train = read_task(kind, task.train, None, task.encoding, task.tag_column, "train")
 
-    def more(path: str | None) -> list[Record] | None:
+    def more(path: str | None, part: str) -> list[Record] | None:
         if path is None:
             return None
-        return read_task(kind, path, train.label_names, task.encoding, task.tag_column).records
+        return read_task(kind, path, train.label_names, task.encoding, task.tag_column, part).records
 
-    dev, test = more(task.dev), more(task.test)
+    dev, test = more(task.dev, "dev"), more(task.test, "test")
     return replace(_divided(kind, train.label_names, train.records, dev, task.dev_frac), test=test)
 
 
@@ -154,4 +154,4 @@ def _shared(found: Labelled) -> Iterator[str]:
 
 def _key(record: Record) -> tuple[str, ...]:
     """The texts of a Record, however they are cased and spaced."""
-    return tuple(" ".join(str(text).casefold().split()) for text in record.texts.values())
+    return tuple(" ".join(str(text).casefold().split()) for text in record.content)

@@ -2,11 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
+from warmstart.base.errors import BadInput
 from warmstart.corpora.corpus import Corpus
+from warmstart.corpora.images import ImageCorpus
 from warmstart.example.example import Example, Ints
+from warmstart.image.augment import augmented
+from warmstart.image.raster import Raster
+from warmstart.image.settings import AugmentSettings
 from warmstart.models.settings import BackboneSettings
 from warmstart.objectives.autoencoder import autoencoder
 from warmstart.objectives.backward import backward
@@ -17,8 +24,11 @@ from warmstart.objectives.mixture import mixture
 from warmstart.objectives.pseudo_masked import pseudo_masked
 from warmstart.objectives.settings import MaskSettings
 from warmstart.recipe.schema import Objective
-from warmstart.streams.sources import Documents, DrawnRows, Rows, Source
+from warmstart.streams.order import permuted
+from warmstart.streams.sources import Documents, DrawnRows, Redrawn, Rows, Source
+from warmstart.tasks.images import check_rows_fit
 from warmstart.tasks.spec import Direction
+from warmstart.tasks.vocabulary import Vocabulary
 from warmstart.text.tokenizer import Tokenizer
 from warmstart.text.words import Borders
 
@@ -28,6 +38,9 @@ DRAWN: dict[Objective, Callable[[Ints, np.random.Generator, Masking], list[Examp
     "pseudo-masked": pseudo_masked,
 }
 """The objectives that hide something; each draws what."""
+WRITTEN: dict[Objective, Callable[[NDArray[Any]], list[Example]]] = {"causal": causal, "autoencoder": autoencoder}
+"""The objectives that guess what comes next, of tokens and of vectors."""
+STILL = AugmentSettings(shift=0, flip=False)
 
 WORDS: dict[Objective, str] = {
     "causal": "A causal language model",
@@ -49,10 +62,19 @@ def direction_of(objective: Objective) -> Direction:
     return "backward" if objective == "backward" else "forward"
 
 
-def with_marks(tokenizer: Tokenizer, objective: Objective) -> Tokenizer:
-    """The tokenizer with the special tokens that the objective asks for; new ones stand at its end."""
+def with_marks(tokenizer: Vocabulary, objective: Objective) -> Vocabulary:
+    """The tokenizer with the special tokens that the objective asks for; new ones stand at its end.
+
+    Raises:
+        BadInput: images, of which no token can be hidden.
+    """
     if objective not in DRAWN:
         return tokenizer
+    if isinstance(tokenizer, Raster):
+        raise BadInput(
+            "images have no tokens to hide", where="--objective", value=objective, allowed=", ".join(WRITTEN),
+            next_step="choose one of these",
+        )  # fmt: skip
     return tokenizer.with_specials([name for role, name in ROLES.items() if tokenizer.role(role) is None])
 
 
@@ -75,18 +97,34 @@ def hidden(mask: MaskSettings) -> MaskSettings:
     return mask.model_copy(update={"random": 0.0, "keep": 0.0})
 
 
+def _with_units(mask: MaskSettings, objective: Objective) -> MaskSettings:
+    """The units that an objective hides by itself, where nothing is said of them."""
+    own: Literal["blocks", "tokens"] = "blocks" if objective == "pseudo-masked" else "tokens"
+    return mask if mask.units else mask.model_copy(update={"units": own})
+
+
 class Framing:
     """A corpus as one objective frames it for one model: rows of text, or whole documents where they are written again."""
 
     def __init__(
-        self, objective: Objective, mask: MaskSettings, tokenizer: Tokenizer, backbone: BackboneSettings
+        self,
+        objective: Objective,
+        mask: MaskSettings,
+        tokenizer: Vocabulary,
+        backbone: BackboneSettings,
+        augment: AugmentSettings = STILL,
     ) -> None:
-        self.objective, self.width = objective, row_width(objective, backbone.context)
+        self.objective, self.width, self.augment = objective, row_width(objective, backbone.context), augment
+        self.longest = backbone.longest
         self.whole = (backbone.longest + 1) // 2  # of a document that is read and then written
-        self.masking = masking_of(mask, tokenizer, backbone) if objective in DRAWN else None
+        self.masking: Masking | None = None
+        if objective in DRAWN and isinstance(tokenizer, Tokenizer):
+            self.masking = masking_of(_with_units(mask, objective), tokenizer, backbone)
 
-    def units(self, corpus: Corpus, held_out: int = 0, *, dev: bool = False, seed: int = 0) -> Source:
+    def units(self, corpus: Corpus | ImageCorpus, held_out: int = 0, *, dev: bool = False, seed: int = 0) -> Source:
         """The units; those of dev hide the same tokens whatever the seed, and show none of them (:func:`hidden`)."""
+        if isinstance(corpus, ImageCorpus):
+            return self._images(corpus, held_out, dev, seed)
         if self.objective == "autoencoder":
             return Documents(corpus, self.whole, autoencoder, held_out, dev)
         if self.masking is None:
@@ -95,3 +133,16 @@ class Framing:
         if dev:
             masking, seed = replace(masking, settings=hidden(masking.settings)), 0
         return DrawnRows(corpus, self.width, lambda ids, draw: frame(ids, draw, masking), held_out, dev=dev, seed=seed)
+
+    def _images(self, corpus: ImageCorpus, held_out: int, dev: bool, seed: int) -> Source:
+        """Images, in training varied anew in every epoch; which are held out follows from the corpus alone, as with text."""
+        check_rows_fit(corpus.raster.height, self.whole if self.objective == "autoencoder" else self.longest)
+        count, frame = corpus.num_documents, WRITTEN[self.objective]
+        order = permuted(np.arange(count), count, 0, "held out")
+        own = order[:held_out] if dev else order[held_out:]
+        augment = STILL if dev else self.augment
+
+        def shown(i: int, draw: np.random.Generator) -> list[Example]:
+            return frame(corpus.raster.rows(augmented(corpus.images[own[i]], draw, augment)))
+
+        return Redrawn(len(own), shown, seed)

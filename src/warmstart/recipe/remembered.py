@@ -12,9 +12,11 @@ from warmstart.base.files import read_json, write_json
 from warmstart.base.settings import Settings
 from warmstart.corpora.corpus import MANIFEST, read_manifest
 from warmstart.decode.settings import GenerateSettings
+from warmstart.image import raster
 from warmstart.metrics.entities import OUTSIDE
 from warmstart.tasks.framing import between
 from warmstart.tasks.spec import Direction, FrameSettings, Kind, TagSettings, TaskSpec
+from warmstart.tasks.vocabulary import Vocabulary
 from warmstart.text.clean import check_rules
 from warmstart.text.tokenizer import Tokenizer
 from warmstart.transfer.folder import CONFIG, label_names, load_settings
@@ -90,17 +92,19 @@ def _of_another_library(folder: Path) -> Remembered:
     return Remembered(task=TaskSpec(kind=FOREIGN_KINDS[goal], label_names=names, frame=frame, tags=tags))
 
 
-def read_vocabulary(folder: Path) -> tuple[Tokenizer, Remembered]:
-    """The tokenizer of the model in ``folder``, as it reads text cleaned by the rules that the model remembers.
+def read_vocabulary(folder: Path) -> tuple[Vocabulary, Remembered]:
+    """The raster of the model in ``folder``, or its tokenizer, as it reads text cleaned by the rules that it remembers.
 
     Raises:
         BadInput: a damaged file, or a rule whose package is not installed.
     """
     remembered = read_remembered(folder)
     check_rules(remembered.rules, str(folder))
+    if (folder / raster.FILE).is_file():
+        return raster.Raster.load(folder), remembered
     tokenizer = Tokenizer.load(folder).after(remembered.rules)
     if remembered.task is not None:
         frame = remembered.task.frame
         frame = frame.model_copy(update={"between": between(frame.sight, tokenizer)})
-        remembered = Remembered(task=remembered.task.model_copy(update={"frame": frame}))
+        remembered = remembered.model_copy(update={"task": remembered.task.model_copy(update={"frame": frame})})
     return tokenizer, remembered

@@ -5,8 +5,17 @@ from typing import Any, Literal
 from pydantic import Field
 
 from warmstart.base.settings import Settings
+from warmstart.corpora.settings import PrepareSettings
 from warmstart.decode.settings import GenerateSettings
 from warmstart.train.settings import Precision
+
+
+class PrepareRequest(PrepareSettings):
+    """``warmstart prepare``: text, and the training texts of a known data set ``task`` from its folder ``data``."""
+
+    paths: tuple[str, ...] = ()
+    task: str | None = None
+    data: str | None = None
 
 
 class EvaluateRequest(Settings):

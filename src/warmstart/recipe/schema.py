@@ -11,6 +11,7 @@ from pydantic import Field
 
 from warmstart.base.settings import Settings
 from warmstart.decode.settings import GenerateSettings
+from warmstart.image.settings import AugmentSettings
 from warmstart.objectives.settings import MaskSettings
 from warmstart.tasks.spec import Seq2SeqSettings
 from warmstart.train.settings import OptimizerSettings, ScheduleSettings, SchemeSettings, TrainSettings
@@ -22,9 +23,10 @@ MASKED = OBJECTIVES[3:]
 
 
 class CorpusRecipe(Settings):
-    """Raw text, or one prepared corpus.
+    """Raw text, one prepared corpus, or images.
 
-    ``paths`` is a corpus folder, or text: files, folders, globs or ``-``. The other fields are for text only.
+    ``paths`` is a corpus folder, or text: files, folders, globs or ``-``; or images: folders, archives, ``.npz``. The other
+    fields are for text only.
     """
 
     paths: tuple[str, ...] = Field(min_length=1)
@@ -55,7 +57,9 @@ class ModelRecipe(Settings):
     activation: Literal["gelu", "gelu_tanh", "silu", "relu"] | None = None
     dropout: float | None = Field(None, ge=0, lt=1)
     joint_table: bool | None = None
+    init_std: float | None = Field(None, gt=0)
     cells: int | None = Field(None, ge=1)
+    embedding_std: float | None = Field(None, gt=0)
     embedding_width: int | None = Field(None, ge=1)
     directions: Literal[1, 2] | None = None
     residual: bool | None = None
@@ -80,6 +84,7 @@ class PretrainRecipe(Settings):
         objective: what is learned: the next token, the one before, to write a document again, masked tokens (BERT), masked
             tokens under four kinds of sight (UniLM), or masked tokens at once and one unit after the other (UniLMv2).
         mask: for the objectives that mask.
+        augment: how images are varied in training.
         dev_frac: share of the rows that is held out to be judged on.
     """
 
@@ -89,6 +94,7 @@ class PretrainRecipe(Settings):
     model: ModelRecipe = ModelRecipe()
     objective: Objective = "causal"
     mask: MaskSettings = MaskSettings()
+    augment: AugmentSettings = AugmentSettings()
     dev_frac: float = Field(0.005, ge=0, lt=1)
     train: TrainSettings = TrainSettings(evaluate_every="0.1 run")
 
@@ -145,6 +151,7 @@ class FinetuneRecipe(Settings):
         head_pool: ``concat``: the classifier reads the last, the greatest and the mean state of a text (ULMFiT).
         head_norm: ``batch``: batch norm and dropout before each linear of the classifier (ULMFiT).
         search: how targets are generated, to judge the model and wherever the run is used (seq2seq).
+        augment: how images are varied in training.
         seeds: how many runs, with seeds from ``train.seed`` on.
         control: train the same model from random weights, all of which move, beside it, and compare.
     """
@@ -168,6 +175,7 @@ class FinetuneRecipe(Settings):
     head_pool: Literal["sum", "concat"] = "sum"
     head_norm: Literal["none", "batch"] = "none"
     search: GenerateSettings = GenerateSettings(greedy=True)
+    augment: AugmentSettings = AugmentSettings()
     seeds: int = Field(1, ge=1)
     control: bool = False
     train: TrainSettings = TrainSettings(

@@ -5,11 +5,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from warmstart.base.errors import BadInput
+from warmstart.decode.limits import limits_of
 from warmstart.decode.settings import GenerateSettings, check_search
 from warmstart.example.example import Example
 from warmstart.example.record import Record
 from warmstart.models.losses import Smoothing
 from warmstart.models.settings import BackboneSettings
+from warmstart.recipe.schema import FinetuneRecipe
 from warmstart.tasks.framing import Frame, Parts
 from warmstart.tasks.seq2seq import seq2seq, source_room, target_noise
 from warmstart.tasks.spec import TaskSpec
@@ -19,13 +21,14 @@ from warmstart.train.settings import TrainSettings
 Redraw = Callable[[int, np.random.Generator], list[Example]]
 
 
-def check_seq2seq(spec: TaskSpec, backbone: BackboneSettings, tokenizer: Tokenizer) -> None:
+def check_seq2seq(spec: TaskSpec, backbone: BackboneSettings, tokenizer: Tokenizer, search: GenerateSettings) -> None:
     """Refuses what this model cannot learn, before anything is framed.
 
     Raises:
-        BadInput: masks without a mask token or for a left-to-right model, segments that the model does not have, or
-            limits that leave no room for a source.
+        BadInput: masks without a mask token or for a left-to-right model, segments that the model does not have,
+            limits that leave no room for a source, or as :func:`search_of`.
     """
+    search_of(search, spec, tokenizer)
     settings, frame = spec.seq2seq, Frame.of(spec, tokenizer)
     noisy = settings.algorithm != "causal" or target_noise(frame) > 0 or settings.source_noise > 0
     if settings.algorithm != "causal" and not frame.full:
@@ -38,7 +41,7 @@ def check_seq2seq(spec: TaskSpec, backbone: BackboneSettings, tokenizer: Tokeniz
             "the vocabulary has no mask token", where="--algorithm", value=settings.algorithm,
             allowed="causal with --target-noise 0", next_step="start from a model that was pre-trained with masks",
         )  # fmt: skip
-    wanted = max(settings.source_segment, settings.target_segment)
+    wanted = max(settings.segments)
     if frame.full and backbone.segments and wanted >= backbone.segments:
         raise BadInput(
             "the model has no such segment", where="task.seq2seq", value=wanted, allowed=f"0 to {backbone.segments - 1}",
@@ -61,6 +64,18 @@ def check_softmax(spec: TaskSpec, train: TrainSettings) -> None:
         )  # fmt: skip
 
 
+def with_room(recipe: FinetuneRecipe, backbone: BackboneSettings) -> BackboneSettings:
+    """The backbone with positions for as long a source and target as the limits name, unless a context is asked for.
+
+    New position rows begin as the old ones, over and over (s2s-ft; :mod:`warmstart.transfer.start`).
+    """
+    task, model = recipe.task, recipe.model
+    if task.name != "seq2seq" or task.seq2seq.source_limit is None or (task.context or model.context):
+        return backbone
+    wanted = task.seq2seq.source_limit + task.seq2seq.target_limit
+    return backbone if wanted <= backbone.longest else backbone.model_copy(update={"context": wanted})
+
+
 def generating(backbone: BackboneSettings) -> BackboneSettings:
     """The backbone with all that stands before the softmax over the vocabulary, and without a pooler.
 
@@ -71,9 +86,14 @@ def generating(backbone: BackboneSettings) -> BackboneSettings:
     return backbone.model_copy(update={"pooler": False, "lm_transform": True})
 
 
-def search_of(asked: GenerateSettings, spec: TaskSpec) -> GenerateSettings:
-    """How the run generates: as asked, and where nothing is said of it up to the length of the targets that it learns."""
+def search_of(asked: GenerateSettings, spec: TaskSpec, tokenizer: Tokenizer) -> GenerateSettings:
+    """How the run generates: as asked, and where nothing is said of it up to the length of the targets that it learns.
+
+    Raises:
+        BadInput: settings that do not go together, or words that the vocabulary cannot spell.
+    """
     check_search(asked)
+    limits_of(asked, tokenizer, None)
     return (
         asked
         if "max_new" in asked.model_fields_set

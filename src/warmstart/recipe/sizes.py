@@ -79,6 +79,20 @@ def for_objective(backbone: BackboneSettings, objective: Objective) -> BackboneS
 _SEEN = {"causal": "only what came before", "full": "the whole text"}
 
 
+def for_reading(backbone: BackboneSettings, *, vectors: bool) -> BackboneSettings:
+    """The backbone as it reads ids, or the vectors of images.
+
+    Raises:
+        BadInput: images for a bidirectional model.
+    """
+    if vectors and backbone.sight != "causal":
+        raise BadInput(
+            "a bidirectional model reads no images here", where="--model", value="sees the whole image",
+            allowed="an LSTM, or a Transformer that reads from left to right", next_step="choose --model lstm-mini",
+        )  # fmt: skip
+    return backbone.model_copy(update={"vectors": vectors})
+
+
 def with_start(recipe: ModelRecipe, start: BackboneSettings, vocab_size: int) -> BackboneSettings:
     """The backbone of a start, grown to ``vocab_size``; of ``recipe`` only :data:`FREE` and dropout may differ from it.
 

@@ -11,7 +11,7 @@ from warmstart.example.batch import Batch
 from warmstart.models.model import Model
 from warmstart.recipe.describe import describe
 from warmstart.streams.stream import Stream
-from warmstart.text.tokenizer import Tokenizer
+from warmstart.tasks.vocabulary import Vocabulary
 from warmstart.train.precision import choices, measured_flops
 from warmstart.train.schedule import Lengths, plan_lengths
 from warmstart.train.schemes import num_moving
@@ -39,7 +39,7 @@ def estimate(model: Model, stream: Stream, settings: TrainSettings, device: torc
     found = choices(settings.precision, device)
     tokens = per_step * lengths.steps
     longest = max(int(batch.lengths.max()) for batch in first)
-    flops = flops_per_token(model, longest) * tokens
+    flops = flops_per_token(model, longest, share_of_words(model, first)) * tokens
     return Cost(
         lengths,
         tokens,
@@ -48,11 +48,17 @@ def estimate(model: Model, stream: Stream, settings: TrainSettings, device: torc
     )
 
 
-def flops_per_token(model: Model, length: int) -> float:
-    """Floating-point operations of forward and backward, softmax over the vocabulary included.
+def share_of_words(model: Model, batches: Sequence[Batch]) -> float:
+    """States that the softmax over the vocabulary reads, for each token: of a masked language model the masked places."""
+    goals = [goal for batch in batches for name, goal in batch.goals.items() if name not in model.settings.heads]
+    return sum(len(goal.reads) for goal in goals) / max(1, sum(batch.num_tokens for batch in batches))
+
+
+def flops_per_token(model: Model, length: int, words: float) -> float:
+    """Floating-point operations of forward and backward for each token, in texts of ``length``.
 
     Forward takes 2 a weight. Backward takes 2 more for each weight that it flows through, down to the lowest that moves,
-    and 2 for each that moves.
+    and 2 for each that moves. ``words`` (:func:`share_of_words`) of the tokens reach the softmax over the vocabulary.
     """
     size = model.settings.backbone
     matrices = sum(p.numel() for p in model.backbone.blocks[0].parameters() if p.dim() > 1)
@@ -63,7 +69,8 @@ def flops_per_token(model: Model, length: int) -> float:
     reached = size.layers - below
     blocks = size.layers * (2 * matrices + 2 * seen) + reached * (2 * matrices + 4 * seen) + 2 * sum(moving)
     rows = min(size.vocab_size, model.samples or size.vocab_size)  # of a sampled softmax, without the true tokens'
-    return blocks + 2.0 * rows * size.width * (1 + (reached > 0) + table)
+    read = size.embedded if size.tied else size.width
+    return blocks + 2.0 * words * rows * read * (1 + (reached > 0) + table)
 
 
 def memory(model: Model, tokens: int, length: int, itemsize: int) -> int:
@@ -76,7 +83,7 @@ def memory(model: Model, tokens: int, length: int, itemsize: int) -> int:
 
 
 def in_words(
-    model: Model, stream: Stream, settings: TrainSettings, device: torch.device, tokenizer: Tokenizer,
+    model: Model, stream: Stream, settings: TrainSettings, device: torch.device, tokenizer: Vocabulary,
     coefficients: Mapping[str, float], label_names: Sequence[str] = (),
 ) -> list[str]:  # fmt: skip
     """Lines that say what is about to happen: three Examples decoded, what is learned, sizes, cost.
@@ -95,11 +102,11 @@ def in_words(
     share = learned / max(1, sum(batch.num_tokens for batch in first))
     goals = ", ".join(f"{weight:g} x {name}" for name, weight in coefficients.items() if weight)
     dtype = choices(settings.precision, device).to_dict()["dtype"]
-    moving = num_moving(model)
+    moving, kind = num_moving(model), "vectors of" if size.vectors else "vocabulary"
     still = "" if moving == model.num_parameters else f", of which {moving:,} move"
     lines += [
         f"model      {size.shape}, context {size.context}, "
-        f"vocabulary {size.vocab_size:,}: {model.num_parameters:,} parameters{still}, computing in {dtype}",
+        f"{kind} {size.vocab_size:,}: {model.num_parameters:,} parameters{still}, computing in {dtype}",
         f"loss       {goals}; {learned:,.0f} questions in the first step ({share:.2f} per token)",
         f"length     {cost.lengths.steps:,} steps of {settings.batch_size} ({stream.steps_per_epoch:,} an epoch, "
         f"{len(stream.source):,} units), warm-up {round(cost.lengths.warmup_steps, 2):,}, about {cost.tokens:,} tokens",

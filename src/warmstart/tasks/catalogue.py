@@ -12,7 +12,7 @@ from pathlib import Path
 from warmstart.base.errors import unknown
 from warmstart.example.record import Record
 from warmstart.tasks.dataset import records_of
-from warmstart.tasks.known import choices, pairs, sequences, texts
+from warmstart.tasks.known import choices, pairs, pictures, sequences, texts
 from warmstart.tasks.known.files import Folder, Part
 from warmstart.tasks.spec import Kind
 
@@ -226,6 +226,7 @@ _SEQUENCES = (
     ),
     Entry("mlqa_en", "span", _SPANS, (), sequences.MLQA_PARTS, "the English dev part, to judge on", ("mlqa_en",)),
 )  # fmt: skip
+_IMAGES = (Entry("cifar10", "images", _ACCURACY, pictures.CLASSES, pictures.CIFAR10_PARTS, _NO_DEV, ("cifar10",)),)
 CATALOGUE: dict[str, Entry] = {
-    known.name: known for known in (*_TEXTS, *_INFERENCE, *_SIMILARITY, *_CHOICES, *_SEQUENCES)
+    known.name: known for known in (*_TEXTS, *_INFERENCE, *_SIMILARITY, *_CHOICES, *_SEQUENCES, *_IMAGES)
 }

@@ -7,11 +7,14 @@ import contextlib
 import json
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from warmstart.base.errors import BadInput, suggest
+from warmstart.example.record import Pixels
 from warmstart.readers.rows import Row
 from warmstart.tasks.spec import Kind
 
@@ -30,6 +33,7 @@ TEXT_COLUMNS: dict[Kind, tuple[tuple[str, ...], ...]] = {
     "multilabel": _ONE,
     "tagging": (("tokens",), ("words",)),
     "span": (("context", "question"),),
+    "images": (("image",),),
     "seq2seq": (("source",), ("src",), ("document",), ("article",), ("body",), ("context",), ("text",)),
 }
 LABEL_COLUMNS: dict[Kind, tuple[str, ...]] = {
@@ -41,6 +45,7 @@ LABEL_COLUMNS: dict[Kind, tuple[str, ...]] = {
     "multilabel": ("labels",),
     "tagging": ("tags", "ner_tags", "labels"),
     "span": ("answers", "answer"),
+    "images": ("label",),
     "seq2seq": ("target", "tgt", "summary", "highlights", "subject", "heading", "question", "title"),
 }
 QUESTIONS, CHOICES, ENDING = ("question", "sent2"), ("choices", "options"), re.compile(r"ending(\d+)")
@@ -57,6 +62,7 @@ class Draft:
         columns: the columns read, label last.
         extra: the other columns.
         where: file and line.
+        image: in the place of texts.
     """
 
     texts: Texts
@@ -64,6 +70,7 @@ class Draft:
     columns: tuple[str, ...]
     extra: dict[str, Any]
     where: str
+    image: Pixels | None = None
 
 
 def draft(kind: Kind, row: Row, label_columns: Sequence[str] | None) -> Draft:
@@ -80,8 +87,11 @@ def draft(kind: Kind, row: Row, label_columns: Sequence[str] | None) -> Draft:
         found, texts = _choice_texts(row, found)
     elif kind == "tagging":
         texts = {"tokens": _tokens(row, found[0])}
+    elif kind == "images":
+        texts = {}
     elif kind == "seq2seq":
         texts = {"source": text_or_pieces(row.fields[found[0]], f"{row.where}, key {found[0]!r}")}
+        texts |= _asked_about(row) if found == ("context",) else {}
     else:
         names = ("text",) if len(found) == 1 else TEXT_COLUMNS[kind][0]
         texts = {name: _text(row, column) for name, column in zip(names, found, strict=True)}
@@ -92,13 +102,12 @@ def draft(kind: Kind, row: Row, label_columns: Sequence[str] | None) -> Draft:
             raise _missing(kind, row, label_columns)
         if kind == "span":
             label, read = _answers(row, column)
-        elif kind == "seq2seq":
-            label, read = row.fields[column], (column,)
         else:
             label, read = _given(row, column), (column,)
         found = (*found, *read)
     extra = {key: value for key, value in row.fields.items() if key not in found}
-    return Draft(texts, label, found, extra, row.where)
+    image = _pixels(row, found[0]) if kind == "images" else None
+    return Draft(texts, label, found, extra, row.where, image)
 
 
 def _present(row: Row, alternatives: Iterable[tuple[str, ...]]) -> tuple[str, ...] | None:
@@ -141,6 +150,16 @@ def _text(row: Row, column: str) -> str:
     return value
 
 
+def _pixels(row: Row, column: str) -> Pixels:
+    value = row.fields[column]
+    if not isinstance(value, np.ndarray) or value.dtype != np.uint8 or value.ndim != 3 or value.shape[2] != 3:
+        raise BadInput(
+            "not an image", where=f"{row.where}, key {column!r}", value=getattr(value, "shape", value),
+            allowed="an array uint8 [height, width, 3]",
+        )  # fmt: skip
+    return Pixels.of(value)
+
+
 def text_or_pieces(value: Any, where: str) -> str | tuple[str, ...]:
     """A text, or the list of its sub-words.
 
@@ -164,6 +183,14 @@ def _tokens(row: Row, column: str) -> tuple[str, ...]:
             "a word is not text", where=f"{row.where}, key {column!r}", value=tokens, allowed="a list of strings"
         )
     return tuple(tokens)
+
+
+def _asked_about(row: Row) -> Texts:
+    """The first answer in a context, for the question that is to be generated; none where the row has none."""
+    answers = row.fields.get("answers", row.fields.get("answer"))
+    while isinstance(answers, Mapping | list | tuple) and answers:
+        answers = answers.get("text") if isinstance(answers, Mapping) else answers[0]
+    return {"answer": answers} if isinstance(answers, str) and answers.strip() else {}
 
 
 def _answers(row: Row, column: str) -> tuple[Any, tuple[str, ...]]:

@@ -13,6 +13,7 @@ from warmstart.base.errors import BadInput, suggest, unknown
 from warmstart.example.record import Label, Record, Target
 from warmstart.metrics.entities import in_scheme, scheme_of
 from warmstart.readers.conll import CONLL, sentences
+from warmstart.readers.images import image_rows
 from warmstart.readers.opening import STDIN, form
 from warmstart.readers.parallel import parallel_files, parallel_rows, plain_sources
 from warmstart.readers.rows import TABLES, Row, rows
@@ -48,22 +49,24 @@ def read_task(
     labels: Sequence[str] | None = None,
     encoding: str = "utf-8",
     tag_column: int | None = None,
+    part: str | None = None,
 ) -> TaskSet:
     """All labelled examples of a file.
 
     Args:
         kind: one of :data:`~warmstart.tasks.spec.KINDS`.
         path: JSONL, CSV, TSV or Parquet, also compressed; for tagging also CoNLL, for span also SQuAD's JSON, for seq2seq
-            two text files of equally many lines, with a comma between.
+            two text files of equally many lines, with a comma between; images as :mod:`warmstart.readers.images` reads them.
         labels: the label names of the training file, or ``None`` if this is the training file.
         encoding: of text files.
         tag_column: of a CoNLL file, counted from 1.
+        part: of images that come in several: ``train``, ``dev`` or ``test``; ``None``: all of them.
 
     Raises:
         BadInput: unknown kind, missing or empty file, missing key, unseen label, impossible score or index, or (in a
             training file) all labels the same.
     """
-    return task_of(kind, _rows(_known(kind), str(path), encoding, tag_column), labels, str(path))
+    return task_of(kind, _rows(_known(kind), str(path), encoding, tag_column, part), labels, str(path))
 
 
 def task_from(kind: Kind, fields: Iterable[Mapping[str, Any]], labels: Sequence[str] | None = None) -> TaskSet:
@@ -78,6 +81,7 @@ def read_records(
     encoding: str = "utf-8",
     require_label: bool = True,
     tag_column: int | None = None,
+    part: str | None = None,
 ) -> Iterator[Record]:
     """The examples of a file one by one, in flat memory.
 
@@ -88,11 +92,12 @@ def read_records(
         encoding: of text files.
         require_label: whether labels are read; if not, Records have none and the label column stays in ``extra``.
         tag_column: of a CoNLL file, counted from 1.
+        part: as for :func:`read_task`.
 
     Raises:
         BadInput: as :func:`read_task`, when the row in question is reached.
     """
-    source = _rows(_known(kind), str(path), encoding, tag_column)
+    source = _rows(_known(kind), str(path), encoding, tag_column, part, require_label)
     return records_of(kind, source, labels, require_label, str(path))
 
 
@@ -103,8 +108,12 @@ def records_from(
     return records_of(_known(kind), _numbered(fields), labels, require_label, "rows")
 
 
-def _rows(kind: Kind, path: str, encoding: str, tag_column: int | None) -> Iterator[Row]:
+def _rows(
+    kind: Kind, path: str, encoding: str, tag_column: int | None, part: str | None, require_label: bool = True
+) -> Iterator[Row]:
     """The rows of a file as its ending and the kind of the task say."""
+    if kind == "images":
+        return image_rows(path, part, classes=require_label)
     ending, own = form(path)[0], OWN_FORMS.get(kind, ())
     if kind == "seq2seq" and path != STDIN and ending not in TABLES:
         return parallel_rows(path, encoding) if parallel_files(path) else plain_sources(path, encoding)
@@ -156,7 +165,7 @@ def _drafts(kind: Kind, source: Iterable[Row], columns: Sequence[str] | None, na
 
 
 def _record(kind: Kind, found: Draft, numbers: Mapping[str, int]) -> Record:
-    return Record(found.texts, _label(kind, found, numbers), found.extra, found.where)
+    return Record(found.texts, _label(kind, found, numbers), found.extra, found.where, found.image)
 
 
 def _label(kind: Kind, found: Draft, numbers: Mapping[str, int]) -> Label:

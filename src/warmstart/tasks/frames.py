@@ -6,7 +6,7 @@ Everything a fine-tuning run reads passes through :func:`frame_records`, which i
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from warmstart.tasks.classification import classification
 from warmstart.tasks.dataset import TaskSet
 from warmstart.tasks.entailment import entailment
 from warmstart.tasks.framing import Account, Cut, Frame, Framed, Parts, encode
+from warmstart.tasks.images import encode_images, images, uncut_image
 from warmstart.tasks.multilabel import multilabel
 from warmstart.tasks.regression import regression
 from warmstart.tasks.seq2seq import cut_pair, encode_pairs, seq2seq
@@ -27,7 +28,7 @@ from warmstart.tasks.spec import Kind, TaskSpec, goal_of
 from warmstart.tasks.tagging import encode_sentences, tagging, words_read
 
 if TYPE_CHECKING:
-    from warmstart.text.tokenizer import Tokenizer
+    from warmstart.tasks.vocabulary import Vocabulary
 
 FRAMES: dict[Kind, Callable[[Record, Parts, Frame], list[Example]]] = {
     "classification": classification,
@@ -38,22 +39,26 @@ FRAMES: dict[Kind, Callable[[Record, Parts, Frame], list[Example]]] = {
     "multilabel": multilabel,
     "tagging": tagging,
     "span": span,
+    "images": images,
     "seq2seq": seq2seq,
 }
-ENCODERS: dict[Kind, Callable[[Sequence[Record], "Tokenizer", Sequence[str]], Iterator[Parts]]] = {
+ENCODERS: dict[Kind, Callable[[Sequence[Record], Any, Sequence[str]], Iterator[Parts]]] = {
     "tagging": encode_sentences,
     "span": encode_contexts,
+    "images": encode_images,
     "seq2seq": encode_pairs,
 }
-"""How the texts of a kind become ids, where that is not :func:`~warmstart.tasks.framing.encode`."""
-CUTS: dict[Kind, Callable[[Record, Parts, Frame], Cut]] = {"span": cut_question, "seq2seq": cut_pair}
+"""How the texts of a kind become ids (an image vectors), where that is not :func:`~warmstart.tasks.framing.encode`."""
+CUTS: dict[Kind, Callable[[Record, Parts, Frame], Cut]] = {
+    "span": cut_question, "images": uncut_image, "seq2seq": cut_pair
+}  # fmt: skip
 """How a Record that is too long is cut, where that is not by the one rule."""
 
 CHUNK = 1024  # Records encoded together: enough to keep all cores busy, few enough to stay small
 
 
 def frame_records(
-    spec: TaskSpec, records: Iterable[Record], tokenizer: "Tokenizer", class_weights: Sequence[float] | None = None
+    spec: TaskSpec, records: Iterable[Record], tokenizer: "Vocabulary", class_weights: Sequence[float] | None = None
 ) -> Framed:
     """Frames all ``records`` as the task asks.
 

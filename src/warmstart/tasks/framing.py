@@ -17,16 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warmstart.base.errors import BadInput
-from warmstart.example.example import Example, Floats, Goal, Ints
+from warmstart.example.example import Example, Floats, Goal, Ints, next_goal
 from warmstart.example.noise import Noise
 from warmstart.example.record import Record
+from warmstart.image.raster import Raster
 from warmstart.tasks.spec import TaskSpec
 from warmstart.text.clean import clean
 
 if TYPE_CHECKING:
+    from warmstart.tasks.vocabulary import Vocabulary
     from warmstart.text.tokenizer import Tokenizer
 
 ZERO = np.zeros(1, np.int64)
+NO_MARK = -1  # the number of the special tokens of an image, which has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +80,14 @@ class Parts:
     """A Record's texts as ids, in reading order, and its choices where it has them.
 
     Attributes:
-        texts: one row of ids per text.
+        texts: one row of ids per text, or the vectors of an image.
         choices: one row of ids per choice.
         words: tagging: [W] the place of each word's first token, -1 where it has none.
         places: span: [T, 2] for each token of the context the first character that it stands for and the one behind its
             last, -1 where it stands for none.
     """
 
-    texts: tuple[Ints, ...]
+    texts: tuple[NDArray[Any], ...]
     choices: tuple[Ints, ...] = ()
     words: Ints | None = None
     places: Ints | None = None
@@ -160,11 +163,13 @@ class Frame:
     noise: Noise | None = None
 
     @staticmethod
-    def of(spec: TaskSpec, tokenizer: "Tokenizer", class_weights: Sequence[float] | None = None) -> "Frame":
+    def of(spec: TaskSpec, tokenizer: "Vocabulary", class_weights: Sequence[float] | None = None) -> "Frame":
         """Looks the special tokens up; ``KeyError`` where the tokenizer has none."""
         if class_weights is not None and (spec.goal != "label" or len(class_weights) != spec.outputs):
             raise ValueError(f"{len(class_weights)} class weights for {spec.outputs} outputs of goal {spec.goal!r}")
         weights = None if class_weights is None else tuple(class_weights)
+        if isinstance(tokenizer, Raster):
+            return Frame(spec, NO_MARK, NO_MARK, NO_MARK, weights)
         start, delimiter, extract = map(tokenizer.id, marks(spec.frame.sight, tokenizer))
         return Frame(spec, start, delimiter, extract, weights, _noise(spec, tokenizer))
 
@@ -178,7 +183,7 @@ class Frame:
             return np.concatenate([np.array([self.extract]), *before, *tail, np.array([self.start])])[::-1]
         return np.concatenate([np.array([self.start]), *before, *tail, np.array([self.extract])])
 
-    def ask(self, record: Record, sequences: Sequence[Ints]) -> list[Example]:
+    def ask(self, record: Record, sequences: Sequence[NDArray[Any]]) -> list[Example]:
         """One Example per sequence, all read at their extract token (full sight: the first) for the task's one question.
 
         The first Example owns the target. Each also asks ``lm`` where the auxiliary goal is on.
@@ -195,11 +200,11 @@ class Frame:
         if self.spec.frame.lm and self.spec.frame.lm_frame == "autoencoder":
             asked = 0
             for ids in sequences:
-                examples.append(self._in_text_order(Example.read_and_write(ids, "lm", asked)))
+                examples.append(self._in_text_order(Example.read_and_write(ids, asked)))
                 asked += len(ids)
         return examples
 
-    def _question(self, ids: Ints, targets: NDArray[Any], weights: Floats) -> Goal:
+    def _question(self, ids: NDArray[Any], targets: NDArray[Any], weights: Floats) -> Goal:
         """The task's question to one sequence, which owns it where it has ``targets``."""
         places = np.arange(len(ids))
         if self.spec.frame.reads == "rising" and len(ids) > 1 and self.spec.goal == "label":
@@ -219,18 +224,18 @@ class Frame:
         """Whether texts are read from their end."""
         return self.spec.frame.direction == "backward"
 
-    def summary(self, ids: Ints) -> int:
+    def summary(self, ids: NDArray[Any]) -> int:
         """The place where a sequence is read as a whole."""
         return 0 if self.full else len(ids) - 1
 
-    def example(self, ids: Ints, goal: Goal, asked: int = 0) -> Example:
+    def example(self, ids: NDArray[Any], goal: Goal, asked: int = 0) -> Example:
         """The Example of a sequence: turns 0 1 2 …, or all 0 with segments.
 
         It asks the task's ``goal`` and, where it is on, ``lm``, whose questions are numbered on from ``asked``.
         """
         goals = {self.spec.goal: goal}
         if self.spec.frame.lm and self.spec.frame.lm_frame == "causal":
-            goals["lm"] = self._next_tokens(ids, asked)
+            goals[next_goal(ids)] = self._next_tokens(ids, asked)
         if not self.full:
             return self._in_text_order(Example.left_to_right(ids, goals))
         ends = ids == self.delimiter
@@ -239,7 +244,7 @@ class Frame:
     def _in_text_order(self, example: Example) -> Example:
         return example.mirrored() if self.backward else example
 
-    def _next_tokens(self, ids: Ints, asked: int) -> Goal:
+    def _next_tokens(self, ids: NDArray[Any], asked: int) -> Goal:
         """Reads t, target t+1, for every token but the last; questions are numbered on from ``asked``."""
         reads = np.arange(len(ids) - 1)
         weight = 1.0 if self.spec.frame.lm_weights == "token" else 1.0 / len(reads)
@@ -289,7 +294,7 @@ def _noise(spec: TaskSpec, tokenizer: "Tokenizer") -> Noise | None:
     return Noise(tokenizer.role_id("mask"), tokenizer.vocab_size, spec.seq2seq.keep, spec.seq2seq.random)
 
 
-def marks(sight: str, tokenizer: "Tokenizer") -> tuple[str, str, str]:
+def marks(sight: str, tokenizer: "Vocabulary") -> tuple[str, str, str]:
     """The special tokens before, between and after the texts of an Example."""
     from warmstart.text.tokenizer import DELIMITER, EXTRACT, START
 
@@ -299,7 +304,7 @@ def marks(sight: str, tokenizer: "Tokenizer") -> tuple[str, str, str]:
     return START, DELIMITER, EXTRACT
 
 
-def between(sight: str, tokenizer: "Tokenizer") -> int:
+def between(sight: str, tokenizer: "Vocabulary") -> int:
     """How many delimiters stand between two texts: 2 in RoBERTa's and XLM-R's vocabularies, told by the delimiter's name."""
     return 2 if marks(sight, tokenizer)[1] == "</s>" else 1
 

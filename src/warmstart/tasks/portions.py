@@ -52,7 +52,7 @@ def set_aside(
 
 def _texts(record: Record) -> tuple[object, ...]:
     """What may not stand on both sides."""
-    return (record.texts["context"],) if isinstance(record.label, Answers) else tuple(record.texts.values())
+    return (record.texts["context"],) if isinstance(record.label, Answers) else record.content
 
 
 def _class(record: Record) -> Label:

@@ -1,5 +1,8 @@
 """A source and the target to be generated from it, in one sequence; sight makes the generator (s2s-ft; Bao et al. 2021).
 
+Where a question is to be made of a context, the answer that it asks for stands before the context, a delimiter between (Dong
+et al. 2019, section 3.2, has it behind, where a long context would be cut in its place).
+
 The source is turn 0, target token i is turn i, counted from 1. So the source sees itself, and target i the source and the
 targets up to i. A left-to-right backbone keeps the sight that it has learned: turns 0 1 2 …
 
@@ -136,10 +139,7 @@ def target_noise(frame: Frame) -> float:
 
 def segments(frame: Frame, source: int, target: int) -> Ints | None:
     """Rows of the segment table for so many tokens; a left-to-right backbone has none."""
-    settings = frame.spec.seq2seq
-    if not frame.full:
-        return None
-    return np.repeat([settings.source_segment, settings.target_segment], [source, target])
+    return np.repeat(frame.spec.seq2seq.segments, [source, target]) if frame.full else None
 
 
 def _noised_source(pair: Pair, frame: Frame, draw: Draw) -> Ints:
@@ -177,7 +177,9 @@ def cut_pair(record: Record, parts: Parts, frame: Frame) -> Cut:
     Raises:
         BadInput: one is too long and is to be refused.
     """
-    source, target = parts.texts
+    source, target, *answer = parts.texts
+    if answer:
+        source = np.concatenate([answer[0], [frame.delimiter], source])
     settings, room = frame.spec.seq2seq, source_room(frame)
     most = settings.target_limit - 1
     if len(source) > room and frame.spec.frame.long_text == "refuse":
@@ -192,18 +194,21 @@ def cut_pair(record: Record, parts: Parts, frame: Frame) -> Cut:
         )  # fmt: skip
     kept = replace(parts, texts=(source[:room], target[:most]))
     needed = len(source) + len(target) + 2 + (settings.algorithm != "causal")
-    return Cut(kept, needed, len(parts) - len(kept), targets=int(len(target) > most))
+    return Cut(kept, needed, len(source) + len(target) - len(kept), targets=int(len(target) > most))
 
 
 def encode_pairs(records: Sequence[Record], tokenizer: "Tokenizer", rules: Sequence[str]) -> Iterator[Parts]:
-    """The ids of sources and targets; sub-words that are given as such are looked up, and a missing target is empty."""
-    texts = [side for record in records for side in (record.texts["source"], _target(record))]
-    whole = [clean(text, rules) for text in texts if isinstance(text, str)]
+    """The ids of sources, targets and answers, if any; given sub-words are looked up, and a missing target is empty."""
+    texts = [_sides(record) for record in records]
+    whole = [clean(side, rules) for sides in texts for side in sides if isinstance(side, str)]
     encoded = iter(tokenizer.encode_batch(whole))
-    for number, record in enumerate(records):
-        sides = texts[2 * number : 2 * number + 2]
+    for record, sides in zip(records, texts, strict=True):
         ids = [next(encoded) if isinstance(side, str) else look_up(side, tokenizer, record.where) for side in sides]
         yield Parts(tuple(ids))
+
+
+def _sides(record: Record) -> list[str | tuple[str, ...]]:
+    return [record.texts["source"], _target(record), *(record.texts[key] for key in ("answer",) if key in record.texts)]
 
 
 def look_up(pieces: Sequence[str], tokenizer: "Tokenizer", where: str) -> Ints:

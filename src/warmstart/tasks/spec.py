@@ -14,10 +14,12 @@ from warmstart.base.settings import Settings
 from warmstart.metrics.entities import scheme_of
 
 Kind = Literal[
-    "classification", "entailment", "similarity", "regression", "choice", "multilabel", "tagging", "span", "seq2seq"
+    "classification", "entailment", "similarity", "regression", "choice", "multilabel", "tagging", "span", "images",
+    "seq2seq",
 ]  # fmt: skip
 KINDS: tuple[Kind, ...] = (
-    "classification", "entailment", "similarity", "regression", "choice", "multilabel", "tagging", "span", "seq2seq",
+    "classification", "entailment", "similarity", "regression", "choice", "multilabel", "tagging", "span", "images",
+    "seq2seq",
 )  # fmt: skip
 
 Direction = Literal["forward", "backward"]
@@ -91,8 +93,9 @@ class Seq2SeqSettings(Settings):
         random: share of them that become a token drawn from the vocabulary; the others are masked.
         most_masked: the most tokens that are predicted of one target (``masked``); 0: any number.
         smoothing: share of the label that all other tokens have together (Szegedy et al. 2016).
-        source_segment: row of the segment table for the source, where the model has one.
-        target_segment: the same for the target.
+        source_segment: row of the segment table for the source, where the model has one; ``None``: the one that its
+            pre-training had for it (UniLM: 4).
+        target_segment: the same for the target (UniLM: 5).
         cleanup: what is done to texts before they are scored (:mod:`warmstart.metrics.cleanup`).
     """
 
@@ -106,9 +109,20 @@ class Seq2SeqSettings(Settings):
     random: float = Field(0.1, ge=0, le=1)
     most_masked: int = Field(0, ge=0)
     smoothing: float = Field(0.1, ge=0, lt=1)
-    source_segment: int = Field(0, ge=0)
-    target_segment: int = Field(1, ge=0)
+    source_segment: int | None = Field(None, ge=0)
+    target_segment: int | None = Field(None, ge=0)
     cleanup: Literal["none", "cnndm", "xsum", "gigaword", "question"] = "none"
+
+    def on(self, text_segments: tuple[int, int]) -> "Seq2SeqSettings":
+        """The same for a model whose texts take these segments, where nothing else is said."""
+        given = self.source_segment, self.target_segment
+        source, target = (known if said is None else said for said, known in zip(given, text_segments, strict=True))
+        return self.model_copy(update={"source_segment": source, "target_segment": target})
+
+    @property
+    def segments(self) -> tuple[int, int]:
+        """The rows of source and target; BERT's where no model was asked (:meth:`on`)."""
+        return self.source_segment or 0, 1 if self.target_segment is None else self.target_segment
 
 
 class FrameSettings(Settings):

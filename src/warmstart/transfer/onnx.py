@@ -80,9 +80,9 @@ def export_onnx(model: Model, path: Path) -> None:
         raise BadInput(
             "writing ONNX needs another package", where="--to", value="onnx", next_step="pip install 'warmstart[onnx]'"
         ) from None
-    if not isinstance(model.backbone, Transformer):
+    if not isinstance(model.backbone, Transformer) or model.backbone.settings.vectors:
         raise BadInput(
-            "only a Transformer can be written as ONNX", where="--to", value="onnx", allowed="--to warmstart",
+            "only a Transformer of text can be written as ONNX", where="--to", value="onnx", allowed="--to warmstart",
             next_step="keep the folder as it is",
         )  # fmt: skip
     if not all(head.plain for head in model.settings.heads.values()):

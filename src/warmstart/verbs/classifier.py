@@ -14,10 +14,10 @@ from warmstart.base.errors import BadInput
 from warmstart.base.files import staged_folder
 from warmstart.evaluation.predict import Prediction, predict_records
 from warmstart.evaluation.tuned import evaluate_records
-from warmstart.recipe.build import NO_START
 from warmstart.recipe.labelled import Labelled
 from warmstart.recipe.load import compose
 from warmstart.recipe.schema import FinetuneRecipe
+from warmstart.recipe.start import NO_START
 from warmstart.tasks.dataset import records_from, task_from
 from warmstart.tasks.portions import set_aside
 from warmstart.tasks.spec import Kind

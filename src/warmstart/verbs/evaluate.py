@@ -18,6 +18,7 @@ from warmstart.recipe.objectives import Framing, hidden
 from warmstart.recipe.schema import CorpusRecipe, Objective, PretrainRecipe
 from warmstart.streams.stream import Stream
 from warmstart.tasks.spec import TaskSpec
+from warmstart.tasks.vocabulary import begins_with
 from warmstart.verbs.accounts import cut_in_words, signatures_in_words
 from warmstart.verbs.loading import Loaded, load_run, members_of
 from warmstart.verbs.pretrain import open_corpus
@@ -56,6 +57,7 @@ def evaluate(
     spec = loaded.task() if task or split or more else loaded.remembered.task
     if spec is None:
         return _language_model(loaded, data, encoding)
+    loaded.require_generating(generating or {})
     spec = spec.relabelled(label_map)
     members = members_of(loaded, spec, more, precision, label_map)
     records = judged(spec, data, encoding, task, split)
@@ -72,7 +74,7 @@ def _generated(loaded: Loaded, spec: TaskSpec, records: list[Record], said: Mapp
     measures = said.get("measures", ())
     for name in measures:
         check_generated(name, "--measures")
-    generator = Generator(loaded.model, loaded.tokenizer, spec, loaded.search(said.get("search", {})))
+    generator = Generator(loaded.model, loaded.text, spec, loaded.search(said.get("search", {})))
     cleanup = CLEANUPS[spec.seq2seq.cleanup]
     found = evaluate_generated(generator, records, measures or shown_measures(FALLBACK), cleanup=cleanup)
     for line in (*cut_in_words(spec, found.account), *signatures_in_words(found.signatures)):
@@ -84,13 +86,13 @@ def _language_model(loaded: Loaded, data: str, encoding: str) -> dict[str, Any]:
     """Loss per token and perplexity on rows of the model's context, cleaned as its own text was.
 
     A bidirectional model guesses 15 % of the tokens, which are hidden from it, the same for every model of this vocabulary;
-    and its accuracy is told.
+    and its accuracy is told. Of images the test part is read, and the loss is the squared error of each next row.
     """
     recipe = PretrainRecipe(start=str(loaded.folder), corpus=CorpusRecipe(paths=(data,), encoding=encoding))
     with tempfile.TemporaryDirectory() as scratch:
-        corpus = open_corpus(recipe, Path(scratch) / "corpus")
+        corpus = open_corpus(recipe, Path(scratch) / "corpus", "test")
         backbone = loaded.model.settings.backbone
-        if backbone.sight == "causal" or not loaded.tokenizer.begins_with(corpus.tokenizer()):
+        if backbone.sight == "causal" or not begins_with(loaded.tokenizer, corpus.tokenizer()):
             corpus.require_tokenizer(loaded.tokenizer)  # masking may have added special tokens
         to_right: Objective = "causal" if loaded.remembered.reading == "forward" else "backward"
         objective: Objective = to_right if backbone.sight == "causal" else "masked"

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from warmstart.base.run_folder import RunFolder
-from warmstart.recipe.build import build_finetuning, build_pretraining, check_model
+from warmstart.recipe.build import build_finetuning, build_pretraining
 from warmstart.recipe.load import resolved
 from warmstart.recipe.schema import FinetuneRecipe, PretrainRecipe
+from warmstart.recipe.start import check_model
 from warmstart.verbs import finetune as finetuning
 from warmstart.verbs import pretrain as pretraining
 

@@ -10,9 +10,15 @@ from typing import Any, TypeVar
 
 from warmstart.base.errors import unknown
 from warmstart.base.settings import Settings
-from warmstart.corpora.settings import PrepareSettings
 from warmstart.recipe.load import compose
-from warmstart.recipe.requests import EvaluateRequest, GenerateRequest, PredictRequest, SubmitRequest, arguments
+from warmstart.recipe.requests import (
+    EvaluateRequest,
+    GenerateRequest,
+    PredictRequest,
+    PrepareRequest,
+    SubmitRequest,
+    arguments,
+)
 from warmstart.recipe.schema import FinetuneRecipe, PretrainRecipe
 from warmstart.verbs import convert as _convert
 from warmstart.verbs import evaluate as _evaluate
@@ -38,9 +44,10 @@ convert = _convert.convert
 
 
 def prepare(paths: Sequence[str] | str, out: str, **flags: Any) -> dict[str, Any]:
-    """Raw text to a corpus folder."""
+    """Raw text to a corpus folder; with ``task`` and ``data`` the texts of a known data set too, and ``paths`` may be ()."""
     chosen = [paths] if isinstance(paths, str) else list(paths)
-    return _prepare.prepare(compose(PrepareSettings, flags={"TEXT": chosen, "--out": out} | _typed(flags)))
+    given = {"TEXT": chosen} if chosen else {}
+    return _prepare.prepare(compose(PrepareRequest, flags=given | {"--out": out} | _typed(flags)))
 
 
 def pretrain(

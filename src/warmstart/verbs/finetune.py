@@ -22,12 +22,13 @@ from warmstart.metrics.cleanup import CLEANUPS
 from warmstart.metrics.measures import LOWER_IS_BETTER
 from warmstart.metrics.seeds import compare, spread
 from warmstart.models.model import Model
-from warmstart.recipe.build import NO_START, Finetuning, build_finetuning, device
+from warmstart.recipe.build import Finetuning, build_finetuning, device
 from warmstart.recipe.labelled import Labelled
 from warmstart.recipe.load import resolved
 from warmstart.recipe.remembered import Remembered, read_remembered
 from warmstart.recipe.schema import FinetuneRecipe
 from warmstart.recipe.seq2seq import search_of
+from warmstart.recipe.start import NO_START
 from warmstart.recipe.words import in_words
 from warmstart.train.loop import Goalpost, Trainer
 from warmstart.train.schemes import close_scheme
@@ -134,7 +135,8 @@ def train_one(training: Training, built: Finetuning, resume: bool) -> dict[str, 
     trainer.take_best()
     close_scheme(model)
     judged = _as_trained(model.eval(), trainer.choices.dtype)
-    search = search_of(recipe.search, built.spec)
+    generates = built.spec.kind == "seq2seq"
+    search = search_of(recipe.search, built.spec, built.text) if generates else recipe.search
     dev = judge(judged, built, search, built.data.dev, tune=True)
     report: dict[str, Any] = {
         "run": str(folder.path),
@@ -150,7 +152,7 @@ def train_one(training: Training, built: Finetuning, resume: bool) -> dict[str, 
     }
     if built.data.test is not None:
         report["test"] = judge(judged, replace(built, spec=dev.spec), search, built.data.test).to_dict()
-    remembered = Remembered(task=dev.spec, search=search if dev.spec.kind == "seq2seq" else None)
+    remembered = Remembered(task=dev.spec, search=search if generates else None)
     write_model(folder.path, model, built.tokenizer, remembered, _summary(recipe, built))
     folder.finish(report)
     if dev.collapsed:
@@ -231,7 +233,7 @@ def judge(
     """All measures on dev or test, with their intervals."""
     if built.spec.kind != "seq2seq":
         return evaluate_records(model, built.tokenizer, built.spec, records, tune=tune)
-    generator = Generator(model, built.tokenizer, built.spec, search)
+    generator = Generator(model, built.text, built.spec, search)
     cleanup = CLEANUPS[built.spec.seq2seq.cleanup]
     return evaluate_generated(generator, records, shown_measures(built.measure), cleanup=cleanup)
 
@@ -243,7 +245,7 @@ def _goalpost(built: Finetuning, recipe: FinetuneRecipe) -> Goalpost:
         if built.spec.kind != "seq2seq":
             return evaluate_records(model, built.tokenizer, built.spec, dev, intervals=False, tune=True).metrics
         quick = recipe.search.model_copy(update={"beam": 1, "best": 1, "groups": 1, "compat": "none", "greedy": True})
-        generator = Generator(model, built.tokenizer, built.spec, search_of(quick, built.spec))
+        generator = Generator(model, built.text, built.spec, search_of(quick, built.spec, built.text))
         cleanup = CLEANUPS[built.spec.seq2seq.cleanup]
         found = evaluate_generated(generator, dev, [built.measure], cleanup=cleanup, intervals=False, decoded=few)
         return found.metrics

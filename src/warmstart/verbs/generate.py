@@ -56,7 +56,7 @@ def _continued(loaded: Loaded, asked: list[str], wanted: GenerateSettings) -> li
             "this run reads texts from their end, and has nothing to say after a prompt", where="--run",
             value=str(loaded.folder), allowed="a run that was trained with another objective than backward",
         )  # fmt: skip
-    tokenizer, rules = loaded.tokenizer, loaded.remembered.rules
+    tokenizer, rules = loaded.text, loaded.remembered.rules
     ids = tokenizer.encode_batch([clean(prompt, rules) for prompt in asked])
     end = tokenizer.end_id
     found = continue_prompts(loaded.model, ids, wanted, end, limits_of(wanted, tokenizer, end))
@@ -76,7 +76,7 @@ def _continued(loaded: Loaded, asked: list[str], wanted: GenerateSettings) -> li
 def _from_sources(loaded: Loaded, sources: list[str], wanted: GenerateSettings) -> list[dict[str, Any]]:
     """Each source's texts, as a run makes them that has learned to."""
     records = [Record({"source": text}, where=f"prompt {number}") for number, text in enumerate(sources, start=1)]
-    made = Generator(loaded.model, loaded.tokenizer, loaded.task(), wanted)
+    made = Generator(loaded.model, loaded.text, loaded.task(), wanted)
     return [
         {
             "source": source,

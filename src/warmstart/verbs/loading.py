@@ -15,6 +15,7 @@ from warmstart.models.model import Model
 from warmstart.recipe.build import device
 from warmstart.recipe.remembered import Remembered, read_vocabulary
 from warmstart.tasks.spec import TaskSpec
+from warmstart.tasks.vocabulary import Vocabulary, require_text
 from warmstart.text.tokenizer import Tokenizer
 from warmstart.train.precision import choices
 from warmstart.transfer.folder import check_rows, load_model
@@ -27,8 +28,13 @@ class Loaded:
 
     folder: Path
     model: Model
-    tokenizer: Tokenizer
+    tokenizer: Vocabulary
     remembered: Remembered
+
+    @property
+    def text(self) -> Tokenizer:
+        """The tokenizer, or the error that says that images are read."""
+        return require_text(self.tokenizer, str(self.folder))
 
     def task(self) -> TaskSpec:
         """The task, or the error that says there is none."""
@@ -38,6 +44,14 @@ class Loaded:
                 next_step="fine-tune it first: warmstart finetune --start",
             )  # fmt: skip
         return self.remembered.task
+
+    def require_generating(self, said: Mapping[str, Any]) -> None:
+        """Refuses what is ``said`` of generating to a run that generates nothing."""
+        if self.task().kind != "seq2seq" and any(said.values()):
+            raise BadInput(
+                "only a run of --task seq2seq generates", where=str(self.folder), value=f"a run of {self.task().kind}",
+                next_step=f"leave out what is said of {' and '.join(name for name, value in said.items() if value)}",
+            )  # fmt: skip
 
     def search(self, said: Mapping[str, Any]) -> GenerateSettings:
         """How texts are generated: as the run remembers it, but for what is ``said`` now.

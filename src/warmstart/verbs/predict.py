@@ -1,13 +1,10 @@
 """``warmstart predict``: a file of examples in, the same rows with label, score and probabilities out, as a stream."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from warmstart.base.console import emit_lines, say
-from warmstart.base.errors import BadInput
-from warmstart.base.files import write_atomic
+from warmstart.base.console import say
 from warmstart.decode.lattice import Lattice
 from warmstart.evaluation.answers import Reading
 from warmstart.evaluation.averaged import Member
@@ -19,8 +16,7 @@ from warmstart.tasks.framing import Account
 from warmstart.tasks.spec import TaskSpec
 from warmstart.verbs.accounts import cut_in_words
 from warmstart.verbs.loading import Loaded, load_run, members_of
-
-STANDARD = "-"
+from warmstart.verbs.output import require_free, write_lines
 
 
 def predict(
@@ -53,9 +49,11 @@ def predict(
         BadInput: no such run, runs of different tasks, ``output`` exists, or a broken row (the file is then not written).
     """
     said = generating or {}
-    _require_free(output, said.get("lattices"))
+    lattices = said.get("lattices")
+    require_free(output, lattices)
     first, *more = (run,) if isinstance(run, str) else run
     loaded = load_run(first, precision)
+    loaded.require_generating(said)
     members = members_of(loaded, loaded.task().relabelled(label_map), more, precision, label_map)
     if long_text is not None:
         members = [member._replace(spec=_with_rule(member.spec, long_text)) for member in members]
@@ -66,9 +64,9 @@ def predict(
     )
     kept: list[str] = []
     rows = _rows(loaded, members, records, accounts.append, said, kept)
-    _write(output, (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows))
-    if said.get("lattices") is not None:
-        _write(said["lattices"], kept)
+    write_lines(output, (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows))
+    if lattices is not None:
+        write_lines(lattices, kept)
     account = sum(accounts, Account())
     for line in cut_in_words(spec, account):
         say(line)
@@ -93,21 +91,5 @@ def _rows(
         kept.append(lattice_line(number, lattice))
 
     settings = loaded.search(said.get("search", {}))
-    made = Generator(loaded.model, loaded.tokenizer, spec, settings, keep if said.get("lattices") else None)
+    made = Generator(loaded.model, loaded.text, spec, settings, keep if said.get("lattices") else None)
     return (text_row(found, settings.texts > 1) for found in made.of(records, tell))
-
-
-def _require_free(*paths: str | None) -> None:
-    for path in filter(None, paths):
-        if path != STANDARD and Path(path).exists():
-            raise BadInput(
-                "the output file exists", where=path, next_step="choose another --output, or remove it first"
-            )
-
-
-def _write(output: str, lines: Iterable[str]) -> None:
-    """Lines to a file as a whole, or to standard output as they come."""
-    if output == STANDARD:
-        emit_lines(lines)
-    else:
-        write_atomic(Path(output), lambda file: file.writelines(line.encode("utf-8") for line in lines))

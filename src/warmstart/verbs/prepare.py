@@ -1,14 +1,36 @@
 """``warmstart prepare``: raw text to a corpus folder."""
 
+import json
+import tempfile
+from pathlib import Path
 from typing import Any
 
+from warmstart.base.errors import BadInput, unknown
+from warmstart.base.files import disk_errors
 from warmstart.corpora.prepare import prepare as make
 from warmstart.corpora.settings import PrepareSettings
+from warmstart.recipe.labelled import labelled
+from warmstart.recipe.requests import PrepareRequest
+from warmstart.recipe.schema import TaskRecipe
+from warmstart.tasks.catalogue import CATALOGUE
 
 
-def prepare(settings: PrepareSettings) -> dict[str, Any]:
+def prepare(asked: PrepareRequest) -> dict[str, Any]:
     """Prepares a corpus; returns {"corpus", "documents", "tokens", "text_bytes", "vocab_size"}."""
-    corpus = make(settings)
+    if not asked.paths and asked.task is None and asked.data is None:
+        raise BadInput(
+            "missing", where="TEXT", allowed="files, folders, globs or - for standard input",
+            next_step="give text, or --task NAME with --data DIR",
+        )  # fmt: skip
+    if asked.data is not None and asked.task is None:
+        raise BadInput(
+            "a folder of a data set, and no name that says how to read it", where="--data", value=asked.data,
+            next_step="add --task NAME, or give files of text as TEXT",
+        )  # fmt: skip
+    settings = PrepareSettings(**asked.model_dump(exclude={"task", "data"}))
+    with tempfile.TemporaryDirectory(prefix="warmstart-") as scratch:
+        spooled = {} if asked.task is None else {f"{asked.task}.jsonl": _texts(asked.task, asked.data, Path(scratch))}
+        corpus = make(settings, spooled)
     return {
         "corpus": settings.out,
         "documents": corpus.num_documents,
@@ -16,3 +38,16 @@ def prepare(settings: PrepareSettings) -> dict[str, Any]:
         "text_bytes": corpus.manifest.text_bytes,
         "vocab_size": corpus.tokenizer().vocab_size,
     }
+
+
+def _texts(name: str, data: str | None, folder: Path) -> str:
+    """A file with the texts of the examples that ``finetune`` trains on, each a document."""
+    if name not in CATALOGUE:
+        raise unknown("data set", name, CATALOGUE, "--task")
+    path = folder / "texts.jsonl"
+    with disk_errors(path), open(path, "w", encoding="utf-8") as file:
+        for record in labelled(TaskRecipe(name=name, data=data), 0).train:
+            for text in record.texts.values():
+                for part in (text,) if isinstance(text, str) else text:
+                    file.write(json.dumps({"text": part}) + "\n")
+    return str(path)

@@ -10,18 +10,23 @@ from warmstart.base.files import require_space
 from warmstart.base.run_folder import CORPUS, RunFolder
 from warmstart.corpora.corpus import MANIFEST as CORPUS_MARK
 from warmstart.corpora.corpus import Corpus
+from warmstart.corpora.images import ImageCorpus
 from warmstart.corpora.prepare import prepare as make_corpus
 from warmstart.corpora.settings import PrepareSettings
 from warmstart.evaluation.perplexity import evaluate_language_model
 from warmstart.models.model import Model
-from warmstart.recipe.build import NO_START, Pretraining, build_pretraining, check_model, device
+from warmstart.recipe.build import Pretraining, build_pretraining, device
+from warmstart.recipe.images import image_corpus
 from warmstart.recipe.load import resolved
 from warmstart.recipe.objectives import WORDS, direction_of
-from warmstart.recipe.remembered import Remembered, read_remembered
+from warmstart.recipe.remembered import Remembered, read_remembered, read_vocabulary
 from warmstart.recipe.schema import PretrainRecipe
+from warmstart.recipe.start import NO_START, check_model
 from warmstart.recipe.words import in_words
+from warmstart.tasks.vocabulary import require_text
 from warmstart.train.loop import Goalpost, Trainer
 from warmstart.train.settings import check_lengths
+from warmstart.transfer.hub import model_folder
 from warmstart.verbs.writing import manifest, write_model
 
 MEASURE = "loss"
@@ -63,7 +68,7 @@ def pretrain(recipe: PretrainRecipe, out: str, resume: bool = False) -> dict[str
     progress = trainer.run()
     metrics = _final_metrics(folder)
     summary = f"{WORDS[recipe.objective]} pre-trained on {progress.tokens:,} tokens."
-    remembered = Remembered(clean=corpus.manifest.clean, direction=direction_of(recipe.objective))
+    remembered = Remembered(clean=corpus.clean, direction=direction_of(recipe.objective))
     write_model(folder.path, built.model, built.tokenizer, remembered, summary)
     report = {
         "run": out,
@@ -76,15 +81,21 @@ def pretrain(recipe: PretrainRecipe, out: str, resume: bool = False) -> dict[str
     return report
 
 
-def open_corpus(recipe: PretrainRecipe, out: Path) -> Corpus:
-    """The corpus that ``recipe`` names, or one made from its text in ``out``.
+def open_corpus(recipe: PretrainRecipe, out: Path, part: str = "train") -> Corpus | ImageCorpus:
+    """The corpus that ``recipe`` names, its images, or one made from its text in ``out``.
 
-    Text for a start is encoded with its vocabulary and cleaned as its own text was.
+    Text for a start is encoded with its vocabulary and cleaned as its own text was; images for a start are read by its
+    raster. ``part`` is what is read of images that come in several parts.
     """
     text = recipe.corpus
     if len(text.paths) == 1 and (Path(text.paths[0]) / CORPUS_MARK).is_file():
         return Corpus.open(text.paths[0])
-    if recipe.start != NO_START:
+    known = None if recipe.start == NO_START else read_vocabulary(model_folder(recipe.start))[0]
+    images = image_corpus(text, known, part)
+    if images is not None:
+        return images
+    if known is not None:
+        require_text(known, "--start")
         rules = read_remembered(Path(recipe.start)).rules
         if text.clean and text.clean != rules:
             raise BadInput(

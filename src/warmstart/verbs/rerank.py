@@ -1,15 +1,15 @@
 """``warmstart rerank``: other texts from saved lattices, by other lengths, without the model's work."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 from warmstart.base.errors import BadInput
-from warmstart.base.files import write_atomic
 from warmstart.decode.lattice import Lattice, Ranking, rank
 from warmstart.readers.rows import rows
 from warmstart.recipe.remembered import read_vocabulary
+from warmstart.tasks.vocabulary import require_text
 from warmstart.transfer.hub import model_folder
+from warmstart.verbs.output import require_free, write_lines
 
 
 def rerank(
@@ -26,29 +26,34 @@ def rerank(
     Args:
         run: whose vocabulary spells the texts.
         lattices: the file that ``predict --lattices`` wrote.
-        output: a file that does not exist yet.
+        output: a file that does not exist yet, or ``-`` for standard output.
         length_penalty: scores are divided by ((5 + length) / 6) to this power.
         per_token: without it, added for each token; with ``expected`` taken off for each token away from that length.
         expected: a length.
-        min_new: tokens of a text at least.
+        min_new: tokens of a text at least, where the search found one so long.
 
     Raises:
-        BadInput: ``output`` exists, or ``lattices`` is no such file.
+        BadInput: ``output`` exists, or ``lattices`` is no such file or one of another vocabulary.
     """
-    if Path(output).exists():
-        raise BadInput("the output file exists", where=output, next_step="choose another name, or remove it first")
-    tokenizer, _ = read_vocabulary(model_folder(run))
+    require_free(output)
+    tokenizer = require_text(read_vocabulary(model_folder(run))[0], "--run")
     ranking = Ranking(length_penalty, per_token, expected, min_new)
     lines = []
     for row in rows(lattices, ending=".jsonl"):
         try:
-            best = rank(Lattice.from_dict(row.fields), ranking)
+            lattice = Lattice.from_dict(row.fields)
+            best, most = rank(lattice, ranking), max(max(frame.tokens) for frame in lattice.frames)
         except (KeyError, TypeError, ValueError, IndexError):
             raise BadInput(
                 "not a lattice", where=row.where, value=list(row.fields), next_step="predict --lattices writes them"
             ) from None
+        if most >= tokenizer.vocab_size:
+            raise BadInput(
+                "a token that the vocabulary does not hold", where=row.where, value=most,
+                allowed=f"0 to {tokenizer.vocab_size - 1}", next_step="name the run that wrote the lattices",
+            )  # fmt: skip
         text = tokenizer.decode(best.ids).strip()
         score = round(best.score, 6) if best.score > float("-inf") else None
         lines.append(json.dumps({"prediction": text, "score": score}, ensure_ascii=False) + "\n")
-    write_atomic(Path(output), lambda file: file.writelines(line.encode("utf-8") for line in lines))
+    write_lines(output, lines)
     return {"output": output, "examples": len(lines)}

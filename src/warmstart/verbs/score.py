@@ -6,12 +6,12 @@ from typing import Any
 
 from warmstart.base.console import say
 from warmstart.base.errors import BadInput
-from warmstart.evaluation.generated import shown_measures
+from warmstart.evaluation.generated import count_all, shown_measures
 from warmstart.example.record import Record, Target
 from warmstart.metrics.cleanup import CLEANUPS, group_references, lead
-from warmstart.metrics.generated import FALLBACK, check_generated, count, interval_of, randomised
+from warmstart.metrics.generated import FALLBACK, NAMES, check_generated, interval_of, randomised
 from warmstart.readers.opening import lines
-from warmstart.readers.rows import TABLES, rows
+from warmstart.readers.rows import TABLES, Row, rows
 from warmstart.tasks.dataset import read_records
 from warmstart.verbs.accounts import signatures_in_words
 
@@ -44,18 +44,15 @@ def score(
         BadInput: another number of texts than rows, an unknown measure or one whose library is missing, a broken file.
     """
     for name in measures:
-        check_generated(name, "--measures")
+        check_generated(name, "--measures", NAMES)
     records = list(read_records("seq2seq", data, (), encoding))
     sources = [_text(record.texts["source"]) for record in records]
     targets = [_target(record) for record in records]
-    clean = CLEANUPS[cleanup]
     references = group_references(sources, targets) if grouped else [[target] for target in targets]
-    references = [[clean(text) for text in several] for several in references]
     names = list(measures) or shown_measures(FALLBACK)
 
     def counted(system: str, where: str) -> dict[str, Any]:
-        texts = [clean(text) for text in _texts(system, sources, encoding, where)]
-        return {name: count(name, texts, references) for name in names}
+        return count_all(names, _texts(system, sources, encoding, where), references, CLEANUPS[cleanup])
 
     ours = counted(predictions, "--predictions")
     result: dict[str, Any] = _told(ours) | {"examples": len(records)}
@@ -83,7 +80,7 @@ def _texts(system: str, sources: Sequence[str], encoding: str, where: str) -> li
     if system in BASELINES and not Path(system).exists():
         return [BASELINES[system](source) for source in sources]
     if Path(system).suffixes[:1] and any(system.removesuffix(".gz").endswith(ending) for ending in TABLES):
-        found = [str(row.fields.get("prediction", "")) for row in rows(system, encoding)]
+        found = [_prediction(row, where) for row in rows(system, encoding)]
     else:
         found = [line.removesuffix("\n") for line in lines(system, encoding)]
     if len(found) != len(sources):
@@ -91,6 +88,16 @@ def _texts(system: str, sources: Sequence[str], encoding: str, where: str) -> li
             "another number of texts than rows to judge by", where=f"{where} {system}",
             value=f"{len(found):,} and {len(sources):,}", allowed="equally many",
             next_step="check that they belong together",
+        )  # fmt: skip
+    return found
+
+
+def _prediction(row: Row, where: str) -> str:
+    found = row.fields.get("prediction")
+    if not isinstance(found, str):
+        raise BadInput(
+            "no column prediction", where=f"{where} {row.where}", value=list(row.fields), allowed="a text in each row",
+            next_step="name what warmstart predict wrote, or a file with one text per line",
         )  # fmt: skip
     return found
 

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from warmstart.base.files import write_text
+from warmstart.image.raster import Raster
 from warmstart.models.model import Model
 from warmstart.recipe.remembered import Remembered, write_remembered
 from warmstart.tasks.framing import between, marks
 from warmstart.tasks.spec import TaskSpec
+from warmstart.tasks.vocabulary import Vocabulary
 from warmstart.text.template import Template
-from warmstart.text.tokenizer import Tokenizer
 from warmstart.transfer.folder import Surroundings, save_model
 
 PIPELINES = {
@@ -36,7 +37,7 @@ def manifest(verb: str, seed: int, data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def write_model(folder: Path, model: Model, tokenizer: Tokenizer, remembered: Remembered, words: str) -> None:
+def write_model(folder: Path, model: Model, tokenizer: Vocabulary, remembered: Remembered, words: str) -> None:
     """Writes everything that loading and predicting need, and a model card."""
     task = remembered.task
     labels = () if task is None else task.label_names
@@ -47,29 +48,33 @@ def write_model(folder: Path, model: Model, tokenizer: Tokenizer, remembered: Re
     write_remembered(folder, remembered)
     if remembered.reading == "backward":
         words = f"{words} It reads texts from their end: to another program give the tokens in opposite order."
-    write_text(folder / "README.md", _card(folder.name, remembered.task, words))
+    write_text(folder / "README.md", _card(folder.name, task, words, images=isinstance(tokenizer, Raster)))
 
 
-def pad_id(tokenizer: Tokenizer) -> int | None:
+def pad_id(tokenizer: Vocabulary) -> int | None:
     """The id that other programs fill rows up with."""
     return _first_id(tokenizer, ("pad", "end", "unknown"))
 
 
-def _first_id(tokenizer: Tokenizer, roles: tuple[str, ...]) -> int | None:
-    """The id of the first of ``roles`` that the vocabulary has."""
+def _first_id(tokenizer: Vocabulary, roles: tuple[str, ...]) -> int | None:
+    """The id of the first of ``roles`` that the vocabulary has; an image has none."""
+    if isinstance(tokenizer, Raster):
+        return None
     return next((tokenizer.role_id(role) for role in roles if tokenizer.role(role) is not None), None)
 
 
-def _template(sight: str, tokenizer: Tokenizer, typed: bool) -> Template:
+def _template(sight: str, tokenizer: Vocabulary, typed: bool) -> Template:
     """How a text and a pair of texts are framed, for those who read the folder with another library."""
     start, delimiter, extract = marks(sight, tokenizer)
     second = ("$B:1", f"{extract}:1") if typed else ("$B", extract)
     return Template((start, "$A", extract), (start, "$A", *[delimiter] * between(sight, tokenizer), *second))
 
 
-def _card(name: str, spec: TaskSpec | None, words: str) -> str:
+def _card(name: str, spec: TaskSpec | None, words: str, *, images: bool) -> str:
     tags = ["warmstart", "language-model" if spec is None else spec.kind]
     pipeline = "text-generation" if spec is None else PIPELINES.get(spec.goal, "text-generation")
+    if images:
+        pipeline = "image-classification" if spec else "image-feature-extraction"
     head = [
         "---",
         "library_name: warmstart",
@@ -79,6 +84,6 @@ def _card(name: str, spec: TaskSpec | None, words: str) -> str:
         "---",
     ]
     labels = [] if spec is None or not spec.label_names else [f"Labels: {', '.join(spec.label_names)}.", ""]
-    use = "generate --run" if spec is None else "predict --run"
+    use = "predict --run" if spec else "finetune --start" if images else "generate --run"
     end = f"Use it with `warmstart {use} {Path(name)}`; `config.yaml` here is the recipe that made it."
     return "\n".join([*head, "", f"# {name}", "", words, "", *labels, end, ""])

@@ -18,6 +18,7 @@ PACKED = ("", ".gz", ".zst")
 TEXTS = frozenset({"text", "premise", "hypothesis", "sentence1", "sentence2"})
 SAMPLES = (
     "train_18k.tsv", "train_5k.csv", "test_5k.csv", "imdb_train.tar", "imdb_test.tar", "20news_train.tar", "20news_test.tar",
+    "train_20k.tar", "test_4k.tar",
 )  # fmt: skip
 """Names of cut-down copies of the official files."""
 NO_GOLD = "-"  # the label of SNLI's pairs on which the annotators could not agree

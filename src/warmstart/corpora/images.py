@@ -1,0 +1,72 @@
+"""A corpus of images: their bytes in memory, as they were distributed; rows of numbers are made of them batch by batch.
+
+3 KB for an image of 32 x 32. Where a source has parts, only one is read, for training its training part, so that nothing is
+learned from what a model is to be judged on.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from itertools import chain
+
+from warmstart.base.errors import BadInput
+from warmstart.image.raster import Image, Raster
+from warmstart.readers.images import image_rows
+from warmstart.text.tokenizer import Tokenizer
+
+
+class ImageCorpus:
+    """Images, and the raster that reads them. What a :class:`~warmstart.corpora.corpus.Corpus` of text says, it says too."""
+
+    clean: tuple[str, ...] = ()
+
+    def __init__(self, paths: Sequence[str], raster: Raster | None = None, part: str = "train") -> None:
+        """Reads the images of some sources (:func:`~warmstart.readers.images.image_rows`).
+
+        Args:
+            paths: folders, archives, ``.npz`` files, images.
+            raster: of the model that shall read them; measured on the images where there is none.
+            part: the only one that is read of sources that have several.
+
+        Raises:
+            BadInput: no images, an unreadable one, or one of another size.
+        """
+        self.folder = ", ".join(paths)
+        found = [
+            (row.fields["image"], row.where)
+            for row in chain.from_iterable(image_rows(path, part, classes=False) for path in paths)
+        ]
+        self.raster = Raster.measured(found) if raster is None else raster
+        for image, where in found:
+            self.raster.require(image, where)
+        self.images: list[Image] = [image for image, _ in found]
+
+    @property
+    def num_documents(self) -> int:
+        """Images."""
+        return len(self.images)
+
+    @property
+    def num_tokens(self) -> int:
+        """Rows of all images."""
+        return len(self.images) * self.raster.height
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex SHA-256; equal for equal images, in the same order, read by the same raster."""
+        digest = hashlib.sha256(self.raster.fingerprint.encode())
+        for image in self.images:
+            digest.update(image.tobytes())
+        return digest.hexdigest()
+
+    def tokenizer(self) -> Raster:
+        """What makes rows of the images."""
+        return self.raster
+
+    def require_tokenizer(self, tokenizer: Tokenizer | Raster) -> None:
+        """Raises :class:`BadInput` where ``tokenizer`` does not read these images as they are read here."""
+        if tokenizer != self.raster:
+            raise BadInput(
+                "the model does not read these images", where=self.folder, value="images",
+                allowed="text" if isinstance(tokenizer, Tokenizer) else "images read by its own raster",
+                next_step="choose a start that was pre-trained on images, or none",
+            )  # fmt: skip

@@ -1,0 +1,27 @@
+"""Lines of text to a file that does not exist yet, or to standard output."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from warmstart.base.console import emit_lines
+from warmstart.base.errors import BadInput
+from warmstart.base.files import write_atomic
+
+STANDARD = "-"
+
+
+def require_free(*paths: str | None) -> None:
+    """Refuses files that exist."""
+    for path in filter(None, paths):
+        if path != STANDARD and Path(path).exists():
+            raise BadInput(
+                "the output file exists", where=path, next_step="choose another --output, or remove it first"
+            )
+
+
+def write_lines(output: str, lines: Iterable[str]) -> None:
+    """Lines to a file as a whole, or to standard output as they come."""
+    if output == STANDARD:
+        emit_lines(lines)
+    else:
+        write_atomic(Path(output), lambda file: file.writelines(line.encode("utf-8") for line in lines))

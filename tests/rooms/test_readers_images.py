@@ -1,0 +1,155 @@
+"""Images to rows: folders, archives and arrays. Witness: Pillow and NumPy, which wrote the files."""
+
+import io
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from warmstart.base.errors import BadInput
+from warmstart.readers.images import holds_images, image_rows
+
+DRAW = np.random.default_rng(0)
+NAMES = [f"{part}/{label}/{n}.png" for part in ("test", "train") for label in ("cat", "ship") for n in range(2)]
+PIXELS = {name: DRAW.integers(0, 256, (4, 5, 3), np.uint8) for name in NAMES}
+
+
+def png(pixels: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def folder_of(home: Path) -> Path:
+    for name, pixels in PIXELS.items():
+        path = home / "pictures" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(png(pixels))
+    (home / "pictures" / "README.txt").write_text("not an image")
+    return home / "pictures"
+
+
+def archive_of(home: Path) -> Path:
+    path = home / "pictures.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        for name, pixels in PIXELS.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(png(pixels))
+            archive.addfile(info, io.BytesIO(png(pixels)))
+    return path
+
+
+def arrays_of(home: Path) -> Path:
+    arrays: dict[str, np.ndarray] = {"classes": np.array(["cat", "ship"])}
+    for part in ("test", "train"):
+        own = [name for name in NAMES if name.startswith(part)]
+        arrays[f"x_{part}"] = np.stack([PIXELS[name] for name in own])
+        arrays[f"y_{part}"] = np.array(["ship" in name for name in own], np.uint8)
+    np.savez(home / "pictures.npz", **arrays)
+    return home / "pictures.npz"
+
+
+@pytest.mark.parametrize("form", [folder_of, archive_of, arrays_of])
+@pytest.mark.parametrize("part", ["train", "test", None])
+def test_the_form_does_not_matter(form, part: str | None, tmp_path: Path) -> None:
+    """Witness: the pixels that were written, and the folders' names."""
+    path = form(tmp_path)
+    assert holds_images(str(path))
+    found = list(image_rows(str(path), part))
+    wanted = [name for name in NAMES if part is None or name.startswith(part)]
+    assert [row.fields["label"] for row in found] == [name.split("/")[1] for name in wanted]
+    assert all(np.array_equal(row.fields["image"], PIXELS[name]) for row, name in zip(found, wanted, strict=True))
+    assert all(str(path) in row.where for row in found)
+
+
+def test_jpeg_and_other_modes_become_rgb(tmp_path: Path) -> None:
+    """Witness: Pillow's own decoding and conversion."""
+    for number, (mode, ending) in enumerate((("RGB", "jpg"), ("L", "jpeg"), ("P", "png"), ("RGBA", "PNG"))):
+        path = tmp_path / "cat" / f"{number}.{ending}"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(PIXELS[NAMES[0]]).convert(mode).save(path)
+    for row in image_rows(str(tmp_path)):
+        with Image.open(row.where) as theirs:
+            assert np.array_equal(row.fields["image"], np.asarray(theirs.convert("RGB")))
+
+
+def test_one_image_and_images_without_classes(tmp_path: Path) -> None:
+    """Witness: the one image; without classes they can be predicted on, not learned from."""
+    path = tmp_path / "a.png"
+    path.write_bytes(png(PIXELS[NAMES[0]]))
+    [row] = image_rows(str(path), classes=False)
+    assert row.fields.keys() == {"image", "file"} and row.fields["file"] == "a.png"
+    for place in (path, tmp_path):
+        with pytest.raises(BadInput, match=r"a\.png: an image without a class; allowed: CLASS/NAME\.png"):
+            list(image_rows(str(place)))
+
+
+def test_text_holds_no_images(tmp_path: Path) -> None:
+    """Invariant: a folder of texts with a picture among them stays one of texts."""
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text("words")
+    (tmp_path / "cover.png").write_bytes(png(PIXELS[NAMES[0]]))
+    assert not holds_images(str(tmp_path)) and not holds_images(str(tmp_path / "a.txt")) and not holds_images("no.txt")
+
+
+def said(path: Path, part: str | None = None) -> str:
+    with pytest.raises(BadInput) as error:
+        list(image_rows(str(path), part))
+    return str(error.value)
+
+
+def test_what_is_no_image_is_named(tmp_path: Path) -> None:
+    """Witness: a text of that name, a picture cut short, a part that is not there, a folder of nothing."""
+    path = folder_of(tmp_path)
+    assert "no images here; allowed: images of the part 'dev'" in said(path, "dev")
+    whole = (path / NAMES[0]).read_bytes()
+    for content in (b"words", b"", whole[: len(whole) // 2]):
+        (path / NAMES[0]).write_bytes(content)
+        assert f"{path / NAMES[0]}: not a readable image" in said(path)
+    (tmp_path / "empty").mkdir()
+    assert "nothing to read here; allowed: .png, .jpg, .jpeg" in said(tmp_path / "empty")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "parts"),
+    [
+        ({"a": np.zeros(3)}, ["no images in this file; got ['a']; allowed: arrays x and y"]),
+        ({"x": np.zeros((2, 4, 5), np.uint8)}, ["x: not an array of images; got 'uint8 [2, 4, 5]'"]),
+        ({"x": np.zeros((2, 4, 5, 3))}, ["got 'float64 [2, 4, 5, 3]'; allowed: uint8"]),
+        ({"x": np.zeros((2, 4, 5, 3), np.uint8)}, ["x[0]: an image without a class"]),
+        ({"x": np.zeros((2, 4, 5, 3), np.uint8), "y": np.zeros(3, int)}, ["y: not the classes of the images", "2 images"]),
+        ({"x": np.zeros((2, 4, 5, 3), np.uint8), "y": np.ones(2, int), "classes": np.array(["a"])},
+         ["a class without a name; got '1 to 1'; allowed: 0 to 0"]),
+        ({"x": np.array([{}])}, ["not a readable .npz file"]),
+    ],
+)  # fmt: skip
+def test_other_arrays_are_refused(arrays: dict[str, np.ndarray], parts: list[str], tmp_path: Path) -> None:
+    """Witness: arrays that NumPy wrote; one would have to be unpickled."""
+    np.savez(tmp_path / "a.npz", **arrays)
+    sentence = said(tmp_path / "a.npz")
+    assert [part for part in parts if part not in sentence] == [], sentence
+
+
+def test_a_broken_npz_is_named(tmp_path: Path) -> None:
+    """Witness: the file cut in half, and a text."""
+    path = arrays_of(tmp_path)
+    for content in (path.read_bytes()[:500], b"words"):
+        path.write_bytes(content)
+        assert f"{path}: not a readable .npz file" in said(path)
+
+
+@pytest.mark.data
+def test_the_sample_as_it_is_distributed(data_dir: Path) -> None:
+    """Witness: the arrays of its npz and the order of its classes; tarfile's own count of the archive."""
+    found = list(image_rows(str(data_dir / "cifar10" / "tiny_500_100.npz"), "test"))
+    with np.load(data_dir / "cifar10" / "tiny_500_100.npz") as arrays:
+        assert np.array_equal(np.stack([row.fields["image"] for row in found]), arrays["x_test"])
+        assert [row.fields["label"] for row in found] == [str(arrays["classes"][n]) for n in arrays["y_test"]]
+    with tarfile.open(data_dir / "cifar10" / "test_4k.tar.gz") as archive:
+        names = [member.name for member in archive if member.isfile()]
+    rows = list(image_rows(str(data_dir / "cifar10" / "test_4k.tar.gz"), "test"))
+    assert [row.fields["file"] for row in rows] == names and {row.fields["image"].shape for row in rows} == {
+        (32, 32, 3)
+    }
