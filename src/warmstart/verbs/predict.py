@@ -54,14 +54,13 @@ def predict(
     first, *more = (run,) if isinstance(run, str) else run
     loaded = load_run(first, precision)
     loaded.require_generating(said)
-    members = members_of(loaded, loaded.task().relabelled(label_map), more, precision, label_map)
-    if long_text is not None:
-        members = [member._replace(spec=_with_rule(member.spec, long_text)) for member in members]
+    members = [
+        _with_rule(member, long_text)
+        for member in members_of(loaded, loaded.task().relabelled(label_map), more, precision, label_map)
+    ]
     spec = members[0].spec
     accounts: list[Account] = []
-    records = read_records(
-        spec.kind, input, spec.label_names, encoding, require_label=False, tag_column=spec.tags.column
-    )
+    records = _unlabelled(spec, input, encoding)
     kept: list[str] = []
     rows = _rows(loaded, members, records, accounts.append, said, kept)
     write_lines(output, (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows))
@@ -73,9 +72,17 @@ def predict(
     return {"run": [first, *more] if more else first, "output": output, "examples": account.used, "cut": account.cut}
 
 
-def _with_rule(spec: TaskSpec, long_text: str) -> TaskSpec:
-    """The same task with another rule for texts that are too long."""
-    return spec.model_copy(update={"frame": spec.frame.model_copy(update={"long_text": long_text})})
+def _with_rule(member: Member, long_text: str | None) -> Member:
+    """The same with another rule for texts that are too long."""
+    if long_text is None:
+        return member
+    frame = member.spec.frame.model_copy(update={"long_text": long_text})
+    return member._replace(spec=member.spec.model_copy(update={"frame": frame}))
+
+
+def _unlabelled(spec: TaskSpec, path: str, encoding: str) -> Iterator[Record]:
+    """The examples of a file, whose labels are not needed."""
+    return read_records(spec.kind, path, spec.label_names, encoding, require_label=False, tag_column=spec.tags.column)
 
 
 def _rows(
