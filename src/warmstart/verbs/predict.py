@@ -54,10 +54,8 @@ def predict(
     first, *more = (run,) if isinstance(run, str) else run
     loaded = load_run(first, precision)
     loaded.require_generating(said)
-    members = [
-        _with_rule(member, long_text)
-        for member in members_of(loaded, loaded.task().relabelled(label_map), more, precision, label_map)
-    ]
+    named = loaded.task().relabelled(label_map)
+    members = [_with_rule(one, long_text) for one in members_of(loaded, named, more, precision, label_map)]
     spec = members[0].spec
     accounts: list[Account] = []
     records = _unlabelled(spec, input, encoding)
