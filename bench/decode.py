@@ -211,9 +211,8 @@ class Reprojected:
 def compete(name: str, length: int) -> None:
     """Becomes the competitor ``name``."""
     if name.startswith("ours"):
-        from warmstart.base.allocator import keep_freed_memory, use_large_pages
+        from warmstart.base.allocator import keep_freed_memory
 
-        use_large_pages()
         keep_freed_memory()
         decode: Callable[[NDArray[np.int64]], None] = run_ours(length, masks="masks" in name)
     elif name == "transformers_bf16":

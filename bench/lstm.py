@@ -12,12 +12,11 @@ Shapes: one layer of 1,024 cells, embeddings of 512, 30,000 tokens, 8 rows of 40
 import argparse
 import json
 import sys
-import tempfile
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from drawn import Drawn, train
 from numpy.typing import NDArray
 from pacing import Pace, Result, race, show
 from torch import nn
@@ -39,56 +38,17 @@ class Shape(NamedTuple):
 SHAPES = {"full": Shape(1024, 512, 30000), "mini": Shape(512, 256, 8192)}
 
 
-class Drawn:
-    """A corpus of one endless document of random ids."""
-
-    def __init__(self, shape: Shape) -> None:
-        self.num_tokens = 10_000 * shape.rows * shape.context
-        self.offsets: Ints = np.array([0, self.num_tokens])
-        self.vocab_size = shape.vocab_size
-
-    def tokens(self, start: int, stop: int) -> Ints:
-        """Ids that follow from where they stand."""
-        return np.random.default_rng(start).integers(0, self.vocab_size, stop - start)
+def drawn(shape: Shape) -> Drawn:
+    """The text of both sides."""
+    return Drawn(shape.vocab_size, shape.rows, shape.context)
 
 
 def run_ours(shape: Shape) -> None:
-    """The Trainer; its steps are paced by the source that it takes rows from."""
-    from warmstart.base.allocator import use_large_pages
-    from warmstart.base.run_folder import RunFolder
-    from warmstart.models.model import Model
+    """The Trainer."""
     from warmstart.models.presets import preset
-    from warmstart.models.settings import ModelSettings
-    from warmstart.objectives.causal import causal
-    from warmstart.recipe.build import device
-    from warmstart.streams.sources import Rows
-    from warmstart.streams.stream import Stream
-    from warmstart.train.loop import Trainer
-    from warmstart.train.settings import TrainSettings
 
-    use_large_pages()
-
-    class Paced(Rows):
-        pace: Pace | None = None  # none while the Trainer only looks at the first step
-
-        def take(self, epoch: int, indices: Ints) -> Any:
-            if self.pace is not None:
-                self.pace.step(shape.rows * shape.context)
-            return super().take(epoch, indices)
-
-    backbone = preset(
-        "lstm", width=shape.cells, embedding_width=shape.embedding, vocab_size=shape.vocab_size, context=shape.context
-    )
-    source = Paced(Drawn(shape), shape.context, causal)
-    settings = TrainSettings(length="1 epoch", batch_size=shape.rows, save_every_s=1e9)
-    with tempfile.TemporaryDirectory() as folder:
-        run = RunFolder(Path(folder) / "run")
-        stream = Stream(source, settings.batch_size, settings.seed)
-        model = Model.fresh(ModelSettings(backbone=backbone), 1)
-        trainer = Trainer(model, stream, settings, {"lm": 1.0}, run, None, device())
-        run.create("a recipe", {})
-        source.pace = Pace()
-        trainer.run()
+    size = {"width": shape.cells, "embedding_width": shape.embedding}
+    train(preset("lstm", **size, vocab_size=shape.vocab_size, context=shape.context), drawn(shape))
 
 
 class Plain(nn.Module):
@@ -109,7 +69,7 @@ class Plain(nn.Module):
 def run_torch(shape: Shape) -> None:
     """A loop of a few lines."""
     place = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model, source, pace = Plain(shape).to(place), Drawn(shape), Pace()
+    model, source, pace = Plain(shape).to(place), drawn(shape), Pace()
     optimizer = torch.optim.AdamW(model.parameters(), lr=2.5e-4, fused=True)
     count = shape.rows * (shape.context + 1)
     for step in range(10_000):

@@ -12,12 +12,11 @@ Shapes: 12 layers of 768, context 512, 40,478 tokens (GPT-1's); ``mini``: 6 of 3
 import argparse
 import json
 import sys
-import tempfile
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from drawn import Drawn, train
 from numpy.typing import NDArray
 from pacing import Pace, Result, race, show
 
@@ -42,55 +41,21 @@ RACES = (
 )
 
 
-class Drawn:
-    """A corpus of one endless document of random ids."""
-
-    def __init__(self, shape: Shape) -> None:
-        self.num_tokens = 10_000 * shape.rows * shape.context
-        self.offsets: Ints = np.array([0, self.num_tokens])
-        self.vocab_size = shape.vocab_size
-
-    def tokens(self, start: int, stop: int) -> Ints:
-        """Ids that follow from where they stand."""
-        return np.random.default_rng(start).integers(0, self.vocab_size, stop - start)
+def drawn(shape: Shape) -> Drawn:
+    """The text of both sides."""
+    return Drawn(shape.vocab_size, shape.rows, shape.context)
 
 
 def run_ours(shape: Shape, dropout: float) -> None:
-    """The Trainer; its steps are paced by the source that it takes rows from."""
-    from warmstart.base.run_folder import RunFolder
-    from warmstart.models.model import Model
+    """The Trainer."""
     from warmstart.models.presets import preset
-    from warmstart.models.settings import ModelSettings
-    from warmstart.objectives.causal import causal
-    from warmstart.recipe.build import device
-    from warmstart.streams.sources import Rows
-    from warmstart.streams.stream import Stream
-    from warmstart.train.loop import Trainer
-    from warmstart.train.settings import TrainSettings
-
-    class Paced(Rows):
-        pace: Pace | None = None  # none while the Trainer only looks at the first step
-
-        def take(self, epoch: int, indices: Ints) -> Any:
-            if self.pace is not None:
-                self.pace.step(shape.rows * shape.context)
-            return super().take(epoch, indices)
 
     rates = dict.fromkeys(("embedding_dropout", "attention_dropout", "residual_dropout"), dropout)
     size: dict[str, Any] = {"layers": shape.layers, "width": shape.width, "hidden": 4 * shape.width}
     backbone = preset(
         "gpt1", **size, heads=shape.width // 64, context=shape.context, vocab_size=shape.vocab_size, **rates
     )
-    source = Paced(Drawn(shape), shape.context, causal)
-    settings = TrainSettings(length="1 epoch", batch_size=shape.rows, save_every_s=1e9)
-    with tempfile.TemporaryDirectory() as folder:
-        run = RunFolder(Path(folder) / "run")
-        stream = Stream(source, settings.batch_size, settings.seed)
-        model = Model.fresh(ModelSettings(backbone=backbone), 1)
-        trainer = Trainer(model, stream, settings, {"lm": 1.0}, run, None, device())
-        run.create("a recipe", {})
-        source.pace = Pace()
-        trainer.run()
+    train(backbone, drawn(shape))
 
 
 def run_transformers(shape: Shape, dropout: float, bf16: bool) -> None:
@@ -104,7 +69,7 @@ def run_transformers(shape: Shape, dropout: float, bf16: bool) -> None:
     )  # fmt: skip
     model = GPT2LMHeadModel(config).to(place).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=2.5e-4, fused=True)
-    source, pace = Drawn(shape), Pace()
+    source, pace = drawn(shape), Pace()
     for step in range(10_000):
         pace.step(shape.rows * shape.context)
         start = step * shape.rows * shape.context
