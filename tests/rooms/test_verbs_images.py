@@ -210,6 +210,9 @@ def test_the_official_binary_files_are_read(tmp_path: Path) -> None:
     for records in found.values():
         for record in records:
             assert record.image is not None and np.array_equal(record.image.array, images[record.label])
+    with pytest.raises(BadInput, match="--task: a data set without texts; got 'cifar10'"):
+        warmstart.prepare((), str(tmp_path / "no"), task="cifar10", data=str(tmp_path))
+    assert not (tmp_path / "no").exists()
     (folder / "test_batch.bin").write_bytes(bytes(100))
     with pytest.raises(BadInput, match=r"test_batch\.bin: not a file of CIFAR-10; got '100 bytes'"):
         entry("cifar10").load(tmp_path, ["test"])

@@ -5,11 +5,10 @@ import random
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import tokenizers
 import torch
-from test_runs_transformers import QUICK, rows, write
+from test_runs_transformers import QUICK, compared, rows, write
 from tokenizers import models, pre_tokenizers, trainers
 
 import warmstart
@@ -77,15 +76,8 @@ def test_a_fine_tuned_encoder_is_theirs_too(kind: str, pairs: bool, tmp_path: Pa
     files = {"train": write(tmp_path / "train.jsonl", data), "dev": write(tmp_path / "dev.jsonl", data[:8])}
     run, task = tmp_path / "run", "entailment" if pairs else "classification"
     warmstart.finetune(str(run), start=str(start), task=task, **files, **QUICK)
-    tokenizer = transformers.AutoTokenizer.from_pretrained(run)
-    theirs, told = transformers.AutoModelForSequenceClassification.from_pretrained(run, output_loading_info=True)
-    assert not told["missing_keys"] and not told["unexpected_keys"]
     keys = ("premise", "hypothesis") if pairs else ("text",)
-    batch = tokenizer(*([row[key] for row in data] for key in keys), padding=True, return_tensors="pt")
-    with torch.no_grad():
-        wanted = theirs.eval()(**batch).logits.softmax(-1)
-    found = warmstart.load(run).predict_proba([{key: row[key] for key in keys} for row in data])
-    assert np.abs(found - wanted.numpy()).max() <= 1e-5
+    _, batch = compared(run, data, keys)
     own = transformers.AutoTokenizer.from_pretrained(start)(*(data[0][key] for key in keys))["input_ids"]
     assert batch["input_ids"][0][: len(own)].tolist() == own  # the frames are those of the family
 

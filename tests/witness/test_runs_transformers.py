@@ -49,6 +49,19 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def compared(run: Path, data: list[dict[str, Any]], keys: tuple[str, ...]) -> tuple[Any, Any]:
+    """Their model and their padded batch of raw texts, after holding its probabilities against ours."""
+    tokenizer = transformers.AutoTokenizer.from_pretrained(run)
+    theirs, told = transformers.AutoModelForSequenceClassification.from_pretrained(run, output_loading_info=True)
+    assert not told["missing_keys"] and not told["unexpected_keys"]
+    batch = tokenizer(*([row[key] for row in data] for key in keys), padding=True, return_tensors="pt")
+    with torch.no_grad():
+        wanted = theirs.eval()(**batch).logits.softmax(-1)
+    found = warmstart.load(run).predict_proba([{key: row[key] for key in keys} for row in data])
+    assert np.abs(found - wanted.numpy()).max() <= 1e-5
+    return theirs, batch
+
+
 @pytest.mark.parametrize("pairs", [False, True])
 @pytest.mark.parametrize("start", ["bert", "gpt1", "gpt2"])
 def test_a_fine_tuned_run_is_theirs_too(start: str, pairs: bool, bert: Path, tmp_path: Path) -> None:
@@ -60,16 +73,8 @@ def test_a_fine_tuned_run_is_theirs_too(start: str, pairs: bool, bert: Path, tmp
     own = {"model": "gpt1-tiny", "tokenizer": str(bert), **sizes[start]} if start in sizes else {}
     run = tmp_path / "run"
     warmstart.finetune(str(run), start=str(bert) if start == "bert" else "none", task=kind, **files, **own, **QUICK)
-    tokenizer = transformers.AutoTokenizer.from_pretrained(run)
-    theirs, told = transformers.AutoModelForSequenceClassification.from_pretrained(run, output_loading_info=True)
-    assert not told["missing_keys"] and not told["unexpected_keys"]
+    theirs, _ = compared(run, data, ("premise", "hypothesis") if pairs else ("text",))
     assert theirs.config.id2label == {0: "bad", 1: "good", 2: "so"}
-    keys = ("premise", "hypothesis") if pairs else ("text",)
-    batch = tokenizer(*([row[key] for row in data] for key in keys), padding=True, return_tensors="pt")
-    with torch.no_grad():
-        wanted = theirs.eval()(**batch).logits.softmax(-1)
-    found = warmstart.load(run).predict_proba([{key: row[key] for key in keys} for row in data])
-    assert np.abs(found - wanted.numpy()).max() <= 1e-5
     left = json.loads((run / "account.json").read_text()).get("weights", {"left": []})["left"]
     if start == "bert":
         assert "cls.seq_relationship.weight" in left and "backbone.lm_transform.linear.weight" in left

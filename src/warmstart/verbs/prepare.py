@@ -45,8 +45,14 @@ def _texts(name: str, data: str | None, folder: Path) -> str:
     if name not in CATALOGUE:
         raise unknown("data set", name, CATALOGUE, "--task")
     path = folder / "texts.jsonl"
+    records = labelled(TaskRecipe(name=name, data=data), 0).train
+    if not any(record.texts for record in records):
+        raise BadInput(
+            "a data set without texts", where="--task", value=name, allowed="data sets of texts",
+            next_step="images need no preparing: warmstart pretrain --corpus takes them as they are",
+        )  # fmt: skip
     with disk_errors(path), open(path, "w", encoding="utf-8") as file:
-        for record in labelled(TaskRecipe(name=name, data=data), 0).train:
+        for record in records:
             for text in record.texts.values():
                 for part in (text,) if isinstance(text, str) else text:
                     file.write(json.dumps({"text": part}) + "\n")
