@@ -210,6 +210,8 @@ def test_the_official_binary_files_are_read(tmp_path: Path) -> None:
     for records in found.values():
         for record in records:
             assert record.image is not None and np.array_equal(record.image.array, images[record.label])
+    first = folder / "data_batch_1.bin"
+    first.write_bytes(first.read_bytes() * 10)  # enough to set some aside
     with pytest.raises(BadInput, match="--task: a data set without texts; got 'cifar10'"):
         warmstart.prepare((), str(tmp_path / "no"), task="cifar10", data=str(tmp_path))
     assert not (tmp_path / "no").exists()
