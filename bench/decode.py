@@ -18,6 +18,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -74,14 +75,17 @@ def our_model(masks: bool) -> Any:
     return Model.fresh(ModelSettings(backbone=preset("gpt2", **more)), 1)
 
 
-def run_ours(length: int, masks: bool) -> Callable[[NDArray[np.int64]], None]:
-    """The search; the end token cannot come, so every text has all its tokens."""
+def run_ours(length: int, masks: bool, held: ExitStack) -> Callable[[NDArray[np.int64]], None]:
+    """The search; the end token cannot come, so every text has all its tokens. Weights are packed once."""
     from warmstart.decode.limits import Limits
+    from warmstart.decode.packed import packed
     from warmstart.decode.search import Search, Source, Way, search
     from warmstart.decode.settings import GenerateSettings
 
     model = our_model(masks).to(best_dtype())
     asked = Search(Way(3, 0, 1) if masks else Way(), GenerateSettings(beam=BEAM, max_new=NEW), Limits(None))
+
+    held.enter_context(packed(model, BATCH * BEAM))
 
     def decode(ids: NDArray[np.int64]) -> None:
         given = [Source(row) if masks else Source(row[:-1], int(row[-1])) for row in ids]
@@ -208,13 +212,13 @@ class Reprojected:
         return x, inputs
 
 
-def compete(name: str, length: int) -> None:
-    """Becomes the competitor ``name``."""
+def compete(name: str, length: int, held: ExitStack) -> None:
+    """Becomes the competitor ``name``; what it opens for all its batches is ``held``."""
     if name.startswith("ours"):
         from warmstart.base.allocator import keep_freed_memory
 
         keep_freed_memory()
-        decode: Callable[[NDArray[np.int64]], None] = run_ours(length, masks="masks" in name)
+        decode: Callable[[NDArray[np.int64]], None] = run_ours(length, "masks" in name, held)
     elif name == "transformers_bf16":
         decode = run_transformers(length)
     elif name == "reprojected":
@@ -256,7 +260,8 @@ def main() -> None:
     parser.add_argument("--source", type=int, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.compete:
-        compete(asked.compete, asked.source)
+        with ExitStack() as held:
+            compete(asked.compete, asked.source, held)
         return
     rounds, me = 1 if asked.quick else asked.rounds, [sys.executable, __file__]
     results = {}

@@ -11,13 +11,14 @@ import torch
 from warmstart.base.errors import BadInput
 from warmstart.decode.lattice import Lattice, Ranking, rank
 from warmstart.decode.limits import Limits
-from warmstart.decode.packed import log_total, top
+from warmstart.decode.packed import log_total, packed, top
 from warmstart.decode.search import Search, Source, Text, Way, search
 from warmstart.decode.settings import GenerateSettings, check_search
 from warmstart.example.batch import collate
 from warmstart.example.example import Example
 from warmstart.example.noise import Noise
 from warmstart.example.record import Record
+from warmstart.models import branches
 from warmstart.models.branches import AHEAD, ALIGNED, Branches
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
@@ -258,8 +259,22 @@ def test_neighbours_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
         assert [text.score for text in left] == pytest.approx([text.score for text in right], abs=1e-4)
 
 
+@pytest.mark.parametrize("algorithm", ["causal", "pseudo-masked"])
+def test_columns_that_nobody_sees_are_dropped(algorithm: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Witness: the same search with so much room from the start that nothing is ever dropped."""
+    model, given = make(algorithm), sources(6, 1, 11, 20, 3)
+    texts: list[list[list[Text]]] = []
+    for ahead in (1, 3, 100):
+        monkeypatch.setattr(branches, "AHEAD", ahead)
+        texts.append(found(model, algorithm, given, beam=4, best=4, max_new=14))
+    for fewer in texts[:-1]:
+        for left, right in zip(fewer, texts[-1], strict=True):
+            assert [text.ids for text in left] == [text.ids for text in right]
+            assert [text.score for text in left] == pytest.approx([text.score for text in right], abs=1e-4)
+
+
 def test_memory_does_not_grow_with_beams_times_source(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Check 4 of the specification: the keys that the last step read: source + beams x steps, and room for a few more."""
+    """Check 4 of the specification: the keys that the last step read: source, what the branches see, room for a few more."""
     kept: list[Branches] = []
     real = Branches.follow
     monkeypatch.setattr(Branches, "follow", lambda self, parents: kept.append(self) or real(self, parents))
@@ -269,7 +284,10 @@ def test_memory_does_not_grow_with_beams_times_source(monkeypatch: pytest.Monkey
             found(model, "causal", sources(length), Limits(None), beam=beam, max_new=12)
             [keys] = {tuple(layer.keys.shape) for layer in kept[-1].layers}
             columns = length + 2 + beam * 11
-            assert keys[0] == 1 and columns <= keys[3] <= columns + beam * AHEAD + 2 * ALIGNED
+            assert keys[0] == 1 and keys[3] <= columns + beam * AHEAD + 2 * ALIGNED
+    kept.clear()
+    found(model, "causal", sources(4), Limits(None), beam=8, max_new=36)
+    assert kept[-1].columns < 4 + 8 * 35  # less than a column for each beam and step
 
 
 def test_lattices_rank_again() -> None:
@@ -333,3 +351,15 @@ def test_an_example_of_the_left_to_right_frame() -> None:
     states = model.backbone(collate([[Example.left_to_right(np.array([START, *ids, SEP]), {})]]))
     scores = model.next_token_logits(states[-1:]).log_softmax(-1)
     assert text.log_prob == pytest.approx(float(scores.max()), abs=1e-5)
+
+
+def test_one_packing_for_many_searches() -> None:
+    """Witness: the same searches, each with a packing of its own; afterwards the model is as it was."""
+    model, given = make("causal"), sources(6, 1, 11)
+    plain = [found(model, "causal", [ids], beam=3) for ids in given]
+    before = model.backbone.blocks[0].attention.qkv.forward
+    with packed(model, 3) as softmax:
+        with packed(model, 9) as inner:
+            assert inner is softmax
+        assert [found(model, "causal", [ids], beam=3) for ids in given] == plain
+    assert model.backbone.blocks[0].attention.qkv.forward == before

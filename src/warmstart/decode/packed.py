@@ -5,6 +5,7 @@ The packing op is private to torch: where it is missing or refuses, the plain pr
 
 import contextlib
 from collections.abc import Callable, Iterator
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
@@ -16,6 +17,7 @@ from warmstart.models.model import Model
 Product = Callable[[torch.Tensor], torch.Tensor]
 GELU = {ACTIVATIONS["gelu"]: "none", ACTIVATIONS["gelu_tanh"]: "tanh"}
 TOP_CHUNK = 64  # logits whose greatest is looked at first
+_OPEN: WeakKeyDictionary[Model, Product] = WeakKeyDictionary()  # models inside a block of ``packed``
 
 
 def product(weight_OI: torch.Tensor, bias_O: torch.Tensor | None, rows: int, gelu: str = "") -> Product:
@@ -41,8 +43,12 @@ def product(weight_OI: torch.Tensor, bias_O: torch.Tensor | None, rows: int, gel
 def packed(model: Model, rows: int) -> Iterator[Product]:
     """Packs the linears of ``model`` for the block; gives the product that leads from states to logits [R, V].
 
-    The weights must not change meanwhile; they are packed beside what is there, so memory holds them twice.
+    The weights must not change meanwhile; they are packed beside what is there, so memory holds them twice. A block inside
+    another takes what the outer one has packed: who searches again and again opens one around all searches.
     """
+    if (already := _OPEN.get(model)) is not None:
+        yield already
+        return
     linears = [part for part in model.backbone.blocks.modules() if type(part) is nn.Linear]
     parts = [part for part in model.backbone.blocks.modules() if isinstance(part, FeedForward) and not part.gated]
     fused = [(part, part.activation) for part in parts if part.activation in GELU and type(part.up) is nn.Linear]
@@ -56,8 +62,10 @@ def packed(model: Model, rows: int) -> Iterator[Product]:
         for part, gelu in fused:
             part.up.forward = product(part.up.weight, part.up.bias, rows, GELU[gelu])  # type: ignore[method-assign,assignment]
             part.activation = lambda x: x
-        yield softmax if head is None else lambda states: softmax(head(states))
+        _OPEN[model] = softmax if head is None else lambda states: softmax(head(states))
+        yield _OPEN[model]
     finally:
+        _OPEN.pop(model, None)
         for linear in linears:
             linear.__dict__.pop("forward", None)
         for part, gelu in fused:
@@ -72,12 +80,12 @@ def top(logits_RV: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
         values, places = logits_RV.topk(min(k, count))
         return values, places
     chunks = logits_RV[:, :whole].view(rows, -1, TOP_CHUNK)
-    best = chunks.amax(-1).topk(k).indices  # the k greatest lie in the k chunks of the greatest maxima, or behind
-    inside = chunks.gather(1, best[:, :, None].expand(-1, -1, TOP_CHUNK)).flatten(1)
+    best = (
+        chunks.amax(-1).topk(k, sorted=False).indices
+    )  # the k greatest lie in the k chunks of the greatest maxima, or behind
     places = (best[:, :, None] * TOP_CHUNK + torch.arange(TOP_CHUNK)).flatten(1)
-    inside = torch.cat([inside, logits_RV[:, whole:]], 1)
     places = torch.cat([places, torch.arange(whole, count).expand(rows, -1)], 1)
-    values, at = inside.topk(k)
+    values, at = logits_RV.gather(1, places).topk(k)
     return values, places.gather(1, at)
 
 

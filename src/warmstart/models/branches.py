@@ -1,14 +1,16 @@
 """Keys and values of sources and of the branches that grow from each: what a search over continuations reads.
 
-A source is read once, and all its branches read the same keys. Each step appends one column for every branch; columns never
-move: who descends from whom is in the bias, one row per branch. So memory is source + branches x steps, not branches x
-source, and taking up another branch costs a row of the bias. A token that only asks (a mask) gets a column behind those of
-its step, which the next step overwrites.
+A source is read once, and all its branches read the same keys. Each step appends one column for every branch, and who
+descends from whom is in the bias, one row per branch: taking up another branch costs a row of the bias. When the columns are
+full, those that no branch descends from any more are dropped. So memory is source + steps + a few columns for each branch,
+not branches x source. A token that only asks (a mask) gets a column behind those of its step; the next step overwrites it.
 
 Keys lie transposed, as the product with the queries wants them on a CPU (3 to 4 times as fast).
 
 B sources, H query heads, G key heads, K width of a head, C columns, R branches of a source, T new tokens of a source.
 """
+
+from typing import NamedTuple
 
 import torch
 from torch.nn import functional as F
@@ -27,21 +29,56 @@ class BranchLayer(LayerCache):
         self.keys, self.values, self.at = keys, values, 0
 
     def read(self, q_BHTK: torch.Tensor, k_BGTK: torch.Tensor, v_BGTK: torch.Tensor) -> torch.Tensor:
-        """Takes new keys and values in and reads all that ``bias`` [B, 1 or H, T, C] shows, [B, H, T, K]."""
+        """Takes new keys and values in and reads all that ``bias`` [B, H, T, C] shows, [B, H, T, K]."""
         count, heads, new, width = q_BHTK.shape
         groups, seen = self.keys.shape[1], self.at + new
         self.keys[:, :, :, self.at : seen] = k_BGTK.transpose(2, 3)
         self.values[:, :, self.at : seen] = v_BGTK
-        q = (q_BHTK * width**-0.5).reshape(count * groups, -1, width)  # heads that share keys stand together
+        q = q_BHTK.reshape(count * groups, -1, width)  # heads that share keys stand together
         # All columns, filled or not: the product copies what is not in one piece, and that costs more than a few columns.
-        scores = torch.bmm(q, self.keys.flatten(0, 1))
-        scores.view(count, heads, new, -1).add_(self.bias)
-        shares = scores.softmax(-1, dtype=torch.float32).to(scores.dtype)  # quicker than in bfloat16
+        bias = self.bias.view(*q.shape[:2], -1)
+        shares = torch.baddbmm(bias, q, self.keys.flatten(0, 1), alpha=width**-0.5).softmax(-1)
         return torch.bmm(shares, self.values.flatten(0, 1)).view(count, heads, new, width)
 
-    def widen(self, more: int) -> None:
-        """Makes room for more columns."""
-        self.keys, self.values = F.pad(self.keys, (0, more)), F.pad(self.values, (0, 0, 0, more))
+    def lay(self, kept: "Kept", columns: int) -> None:
+        """Goes on with the columns that are ``kept``, in room for ``columns``."""
+        count, groups, width, _ = self.keys.shape
+        keys, values = (x.new_zeros(count, groups, *shape) for x, shape in (
+            (self.keys, (width, columns)), (self.values, (columns, width)),
+        ))  # fmt: skip
+        still, rest = slice(kept.still), slice(kept.still, kept.columns)
+        keys[:, :, :, still], values[:, :, still] = self.keys[:, :, :, still], self.values[:, :, still]
+        of_keys = kept.rest_BC[:, None, None, :].expand(-1, groups, width, -1)
+        keys[:, :, :, rest] = self.keys.gather(3, of_keys)
+        values[:, :, rest] = self.values.gather(2, of_keys.transpose(2, 3))
+        self.keys, self.values = keys, values
+
+
+class Kept(NamedTuple):
+    """Columns that some branch of a source still sees, in their order.
+
+    Attributes:
+        still: the first columns, which all stay where they are.
+        rest_BC: the others; where a source has fewer than another, dropped ones fill up.
+    """
+
+    still: int
+    rest_BC: torch.Tensor
+
+    @staticmethod
+    def of(sight_BRC: torch.Tensor) -> "Kept":
+        """What branches with this sight need."""
+        seen_BC = (sight_BRC == 0).any(1)
+        still = int(seen_BC.all(0).to(torch.int8).cumprod(0).sum())
+        rest_BC = seen_BC[:, still:]
+        most = int(rest_BC.sum(1).max())
+        order_BC = rest_BC.to(torch.int8).sort(dim=1, descending=True, stable=True).indices
+        return Kept(still, order_BC[:, :most] + still)
+
+    @property
+    def columns(self) -> int:
+        """How many stay."""
+        return self.still + self.rest_BC.shape[1]
 
 
 class Branches:
@@ -65,6 +102,7 @@ class Branches:
         self.sight = torch.full((count, 1, columns), float("-inf"), dtype=dtype, device=device)  # [B, R, C]
         self.positions = torch.empty(0, dtype=torch.int64, device=device)  # of the tokens that are read next
         self.places = torch.zeros(count, columns, dtype=torch.int64, device=device)  # of what stands in each column
+        self.bias = torch.empty(0)  # [B, 1, T, C] what the tokens that are read next see
         self.at = 0
 
     def open_source(self, lengths_B: torch.Tensor, start: int, stop: int, *, full: bool) -> None:
@@ -108,16 +146,22 @@ class Branches:
 
     def _lay(self, bias_BTC: torch.Tensor) -> None:
         self.places[:, self.at : self.at + self.positions.shape[1]] = self.positions
+        self.bias = bias_BTC.unsqueeze(1)
         for layer in self.layers:
-            layer.at, layer.bias = self.at, bias_BTC.unsqueeze(1)
+            layer.at = self.at
 
     def _widen(self, more: int) -> None:
-        more += -(self.columns + more) % ALIGNED
-        self.columns += more
-        self.sight = F.pad(self.sight, (0, more), value=float("-inf"))
-        self.places = F.pad(self.places, (0, more))
+        """Makes room for ``more`` columns behind those that some branch sees; the others are dropped."""
+        kept = Kept.of(self.sight)
+        self.at = kept.columns
+        self.columns = self.at + more + -(self.at + more) % ALIGNED
+        places_BC = torch.cat([self.places[:, : kept.still], self.places.gather(1, kept.rest_BC)], 1)
+        rest_BRC = kept.rest_BC[:, None, :].expand(-1, self.sight.shape[1], -1)
+        sight_BRC = torch.cat([self.sight[:, :, : kept.still], self.sight.gather(2, rest_BRC)], 2)
+        self.places = F.pad(places_BC, (0, self.columns - self.at))
+        self.sight = F.pad(sight_BRC, (0, self.columns - self.at), value=float("-inf"))
         for layer in self.layers:
-            layer.widen(more)
+            layer.lay(kept, self.columns)
 
     def follow(self, parents_BR: torch.Tensor) -> None:
         """Branch r of each source goes on from what branch ``parents[r]`` sees."""

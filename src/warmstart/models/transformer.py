@@ -116,7 +116,8 @@ class Transformer(Backbone):
         segments = None if self.segments is None else torch.full_like(ids_BT, segment)
         x_BTD = self._embed(ids_BT, branches.positions, segments, self.tables())
         turns = self._turns(branches.positions)
-        bias = self._with_distances(branches.layers[0].bias, branches.positions, branches.places)
+        bias = self._with_distances(branches.bias, branches.positions, branches.places)
+        bias = bias.expand(-1, self.settings.heads, -1, -1).contiguous()  # once for all layers
         for block, layer in zip(self.blocks, branches.layers, strict=True):
             layer.bias = bias
             x_BTD = block(x_BTD, layer, turns)
