@@ -1,5 +1,7 @@
 """Law 3, Order: example i of epoch e is a function of (seed, e, i)."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -37,6 +39,9 @@ class Numbered:
 
     def take(self, epoch: int, indices: np.ndarray) -> list[list[Example]]:
         return [[Example.left_to_right(np.array([i]), {})] for i in indices.tolist()]
+
+    def lengths(self, indices: np.ndarray) -> np.ndarray:
+        return indices * 7919 % 1009
 
 
 class Flat:
@@ -77,10 +82,13 @@ def test_permuted_is_well_mixed() -> None:
     accumulation=st.integers(1, 8),
     seed=st.integers(0, 99),
     epoch=st.integers(0, 3),
+    by_length=st.booleans(),
 )
-def test_every_example_once_per_epoch(n: int, batch: int, world: int, accumulation: int, seed: int, epoch: int) -> None:
+def test_every_example_once_per_epoch(
+    n: int, batch: int, world: int, accumulation: int, seed: int, epoch: int, by_length: bool
+) -> None:
     """Invariant, for any number of ranks and micro-batches, whatever step is asked first."""
-    stream = Stream(Numbered(n), batch, seed, accumulation=accumulation)
+    stream = Stream(Numbered(n), batch, seed, accumulation=accumulation, by_length=by_length)
     steps = [epoch * stream.steps_per_epoch + i for i in range(stream.steps_per_epoch)]
     seen = [
         int(i)
@@ -90,6 +98,23 @@ def test_every_example_once_per_epoch(n: int, batch: int, world: int, accumulati
         for i in part.ids
     ]
     assert sorted(seen) == list(range(n))
+
+
+def test_batches_of_similar_length() -> None:
+    """Brute force: within each pool of 64 batches the batches partition the sorted lengths, in an order of their own."""
+    stream, source = Stream(Numbered(1003), 4, 5, by_length=True), Numbered(1003)
+    shuffled = Stream(Numbered(1003), 4, 5)
+    for epoch in (0, 1):
+        for first in range(0, stream.steps_per_epoch, 64):
+            steps = range(first, min(first + 64, stream.steps_per_epoch))
+            pool = [stream.indices(epoch * stream.steps_per_epoch + step)[1] for step in steps]
+            plain = [shuffled.indices(epoch * stream.steps_per_epoch + step)[1] for step in steps]
+            assert sorted(np.concatenate(pool)) == sorted(np.concatenate(plain))
+            lows = [int(source.lengths(batch).min()) for batch in pool]
+            highs = [int(source.lengths(batch).max()) for batch in pool]
+            order = np.argsort(lows, kind="stable")
+            assert all(highs[a] <= lows[b] for a, b in pairwise(order))
+            assert list(order) != list(range(len(order)))
 
 
 def test_epochs_and_seeds_differ() -> None:

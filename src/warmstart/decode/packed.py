@@ -32,7 +32,7 @@ def product(weight_OI: torch.Tensor, bias_O: torch.Tensor | None, rows: int, gel
         return plain
     try:
         packed = torch.ops.mkldnn._reorder_linear_weight(weight_OI.detach(), rows)
-        run = torch.ops.mkldnn._linear_pointwise
+        run = torch.ops.mkldnn._linear_pointwise.default
         run(weight_OI.detach()[:1], packed, bias_O, after, [], gelu)
     except (AttributeError, RuntimeError, NotImplementedError):
         return plain

@@ -60,7 +60,13 @@ def device() -> torch.device:
 def stream_of(source: Source, settings: TrainSettings, *, shuffle: bool = True) -> Stream:
     """The Stream of a source as training wants it, or in its own order."""
     return Stream(
-        source, settings.batch_size, settings.seed, settings.accumulation, settings.max_tokens, shuffle=shuffle
+        source,
+        settings.batch_size,
+        settings.seed,
+        settings.accumulation,
+        settings.max_tokens,
+        shuffle,
+        settings.by_length,
     )
 
 

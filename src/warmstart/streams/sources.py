@@ -23,6 +23,10 @@ class Source(Protocol):
         """The Examples of these units, grouped by the Record they belong to."""
         ...
 
+    def lengths(self, indices: Ints) -> Ints:
+        """About how many tokens each of these units has: what is sorted by, not what is counted."""
+        ...
+
 
 class Tokens(Protocol):
     """A flat row of ids with document offsets, such as a corpus on disk."""
@@ -55,12 +59,17 @@ class Listed:
         """The same Examples in every epoch."""
         return [self.records[i] for i in indices.tolist()]
 
+    def lengths(self, indices: Ints) -> Ints:
+        """Of the longest Example of each."""
+        return np.array([max(map(len, self.records[i])) for i in indices.tolist()], np.int64)
+
 
 class Redrawn:
     """Units that are framed anew in every epoch, with noise that follows from (seed, epoch, number of the unit)."""
 
     def __init__(self, count: int, frame: Callable[[int, np.random.Generator], list[Example]], seed: int) -> None:
         self.count, self.frame, self.seed = count, frame, seed
+        self.known: dict[int, int] = {}  # lengths
 
     def __len__(self) -> int:
         return self.count
@@ -68,6 +77,12 @@ class Redrawn:
     def take(self, epoch: int, indices: Ints) -> list[list[Example]]:
         """The Examples of these units as this epoch has them."""
         return [self.frame(i, generator(self.seed, "noise", epoch, i)) for i in indices.tolist()]
+
+    def lengths(self, indices: Ints) -> Ints:
+        """Of the longest Example of each, as the first epoch has them; each unit is framed for it once."""
+        for i in set(indices.tolist()) - self.known.keys():
+            self.known[i] = max(map(len, self.frame(i, generator(self.seed, "noise", 0, i))))
+        return np.array([self.known[i] for i in indices.tolist()], np.int64)
 
 
 class Pieces:
@@ -87,6 +102,10 @@ class Pieces:
 
     def __len__(self) -> int:
         return self.count
+
+    def lengths(self, indices: Ints) -> Ints:
+        """All rows have the same length."""
+        return np.full(len(indices), self.width)
 
     def rows(self, indices: Ints) -> list[int]:
         """The rows that these units are."""
@@ -179,13 +198,21 @@ class Documents:
 
     def take(self, epoch: int, indices: Ints) -> list[list[Example]]:
         """These documents, each piece framed by itself."""
-        offsets = self.source.offsets
         found = []
-        for document in permuted(indices + self.first, self.total, 0, "held out").tolist():
-            start, stop = int(offsets[document]), int(offsets[document + 1])
+        for start, stop in self._borders(indices).tolist():
             for cut in range(start, stop, self.longest):
                 found.append(self.frame(self.source.tokens(cut, min(cut + self.longest, stop))))
         return found
+
+    def lengths(self, indices: Ints) -> Ints:
+        """Of the longest piece of each."""
+        lengths: Ints = np.diff(self._borders(indices), axis=1)[:, 0]
+        return np.minimum(lengths, self.longest)
+
+    def _borders(self, indices: Ints) -> Ints:
+        """[n, 2] where these documents start and stop."""
+        documents = permuted(indices + self.first, self.total, 0, "held out")
+        return np.stack([self.source.offsets[documents], self.source.offsets[documents + 1]], 1)
 
 
 def num_rows(num_tokens: int, width: int, ahead: int = 1) -> int:

@@ -3,6 +3,10 @@
 Step s of a Stream over n units in batches of b is batch s mod ⌈n/b⌉ of epoch s div ⌈n/b⌉. Within an epoch every unit
 comes exactly once, in an order that follows from (seed, epoch). Nothing is replayed on resume: any step is computed
 directly. Rank r of w takes the batch's units r, r + w, r + 2w, …
+
+Batches of similar length (``by_length``): the order is cut into pools of 64 batches, each pool is sorted by length and cut
+into batches, and these come in an order of their own, which follows from (seed, epoch) too. A model that reads one token
+after another has as many steps as the longest text of a batch: for an LSTM, long texts beside short ones are time lost.
 """
 
 from dataclasses import dataclass
@@ -13,6 +17,8 @@ from warmstart.example.batch import Batch, collate
 from warmstart.example.example import Example
 from warmstart.streams.order import permuted
 from warmstart.streams.sources import Ints, Source
+
+POOL = 64  # batches that are sorted by length together
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,7 @@ class Stream:
         accumulation: about this many micro-batches per step, or more.
         max_tokens: about as many tokens go into one micro-batch; a step with more is split further.
         shuffle: off for evaluation: units in their own order.
+        by_length: units of similar length come together.
     """
 
     source: Source
@@ -34,6 +41,7 @@ class Stream:
     accumulation: int = 1
     max_tokens: int = 8192
     shuffle: bool = True
+    by_length: bool = False
 
     @property
     def steps_per_epoch(self) -> int:
@@ -43,9 +51,20 @@ class Stream:
     def indices(self, step: int) -> tuple[int, Ints]:
         """The epoch of ``step`` and the numbers of its units."""
         epoch, inside = divmod(step, self.steps_per_epoch)
+        if not (self.by_length and self.shuffle):
+            return epoch, self._ordered(epoch, inside, inside + 1)
+        first = inside // POOL * POOL
+        stop = min(first + POOL, self.steps_per_epoch)
+        pool = self._ordered(epoch, first, stop)
+        pool = pool[np.argsort(self.source.lengths(pool), kind="stable")]
+        turn = int(permuted(np.array([inside - first]), stop - first, self.seed, "pool", epoch, first)[0])
+        return epoch, pool[turn * self.batch_size : (turn + 1) * self.batch_size]
+
+    def _ordered(self, epoch: int, first: int, stop: int) -> Ints:
+        """The units of batches ``first`` to ``stop`` of an epoch, in the order of their numbers or shuffled."""
         n = len(self.source)
-        wanted = np.arange(inside * self.batch_size, min((inside + 1) * self.batch_size, n))
-        return epoch, permuted(wanted, n, self.seed, "order", epoch) if self.shuffle else wanted
+        wanted = np.arange(first * self.batch_size, min(stop * self.batch_size, n))
+        return permuted(wanted, n, self.seed, "order", epoch) if self.shuffle else wanted
 
     def batches(self, step: int, rank: int = 0, world: int = 1) -> list[Batch]:
         """The micro-batches of ``step`` for one rank."""

@@ -61,7 +61,8 @@ class TrainSettings(Settings):
 
     ``length``, ``evaluate_every`` are lengths with units. ``patience`` is the number of evaluations without a new best
     after which training stops early (0: never). ``accumulation`` splits a batch into at least so many micro-batches;
-    ``max_tokens`` bounds what one micro-batch holds in memory. ``unfreeze`` is the length after which the next lower layer
+    ``max_tokens`` bounds what a micro-batch holds in memory; ``by_length`` puts texts of similar length into a batch, as an
+    LSTM on long texts wants them. ``unfreeze`` is the length after which the next lower layer
     begins to move, the heads first and the embeddings last (Howard and Ruder 2018, section 3.3: ``1 epoch``). ``softmax``:
     the language model learns from all tokens of the vocabulary, or from the true ones and ``samples`` that each step draws
     (the released code of Dai and Le 2015: 1,024); whatever is judged is judged by all. ``ar`` and ``tar`` weigh the squares
@@ -73,6 +74,7 @@ class TrainSettings(Settings):
     batch_size: int = Field(32, ge=1)
     accumulation: int = Field(1, ge=1)
     max_tokens: int = Field(8192, ge=1)
+    by_length: bool = False
     precision: Precision = "auto"
     evaluate_every: str = "1 epoch"
     patience: int = Field(0, ge=0)
