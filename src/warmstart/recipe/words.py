@@ -103,12 +103,13 @@ def in_words(
     goals = ", ".join(f"{weight:g} x {name}" for name, weight in coefficients.items() if weight)
     dtype = choices(settings.precision, device).to_dict()["dtype"]
     moving, kind = num_moving(model), "vectors of" if size.vectors else "vocabulary"
+    together = " of similar length" if stream.by_length else ""
     still = "" if moving == model.num_parameters else f", of which {moving:,} move"
     lines += [
         f"model      {size.shape}, context {size.context}, "
         f"{kind} {size.vocab_size:,}: {model.num_parameters:,} parameters{still}, computing in {dtype}",
         f"loss       {goals}; {learned:,.0f} questions in the first step ({share:.2f} per token)",
-        f"length     {cost.lengths.steps:,} steps of {settings.batch_size} ({stream.steps_per_epoch:,} an epoch, "
+        f"length     {cost.lengths.steps:,} steps of {settings.batch_size}{together} ({stream.steps_per_epoch:,} an epoch, "
         f"{len(stream.source):,} units), warm-up {round(cost.lengths.warmup_steps, 2):,}, about {cost.tokens:,} tokens",
         f"cost       about {cost.memory_bytes / 1e6:,.0f} MB of memory and {duration(cost.seconds)} on this machine",
     ]
