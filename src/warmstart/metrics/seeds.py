@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from warmstart.metrics.generated import NAMES as GENERATED
 from warmstart.metrics.measures import LOWER_IS_BETTER, Array, is_constant
 
 
@@ -64,9 +65,12 @@ class Comparison:
         return several and self.gain > self.pretrained.std + self.scratch.std and self.low > 0
 
     def sentence(self) -> str:
-        """The comparison in words; shares and correlations as points (hundredths)."""
-        scale, unit = (1.0, "") if self.measure in LOWER_IS_BETTER else (100.0, " points")
-        digits = 4 if self.measure in LOWER_IS_BETTER else 1
+        """The comparison in words; shares and correlations as points (hundredths), what is of a hundred already as it is."""
+        scale, unit, digits = 100.0, " points", 1
+        if self.measure in LOWER_IS_BETTER:
+            scale, unit, digits = 1.0, "", 4
+        elif self.measure in GENERATED:
+            scale = 1.0
 
         def show(value: float) -> str:
             return f"{value * scale:.{digits}f}"
