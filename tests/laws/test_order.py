@@ -15,9 +15,11 @@ from warmstart.objectives.mixture import mixture
 from warmstart.objectives.pseudo_masked import pseudo_masked
 from warmstart.objectives.settings import MaskSettings
 from warmstart.streams.order import permuted
-from warmstart.streams.sources import DrawnRows, Rows
+from warmstart.streams.sources import Documents, DrawnRows, Listed, Redrawn, Rows
 from warmstart.streams.stream import Stream
 from warmstart.text.words import Borders
+from warmstart.train.schedule import plan_lengths
+from warmstart.train.settings import TrainSettings
 
 DRAWN = {"masked": masked, "mixture": mixture, "pseudo-masked": pseudo_masked}
 
@@ -100,21 +102,55 @@ def test_every_example_once_per_epoch(
     assert sorted(seen) == list(range(n))
 
 
-def test_batches_of_similar_length() -> None:
-    """Brute force: within each pool of 64 batches the batches partition the sorted lengths, in an order of their own."""
-    stream, source = Stream(Numbered(1003), 4, 5, by_length=True), Numbered(1003)
-    shuffled = Stream(Numbered(1003), 4, 5)
-    for epoch in (0, 1):
-        for first in range(0, stream.steps_per_epoch, 64):
-            steps = range(first, min(first + 64, stream.steps_per_epoch))
-            pool = [stream.indices(epoch * stream.steps_per_epoch + step)[1] for step in steps]
-            plain = [shuffled.indices(epoch * stream.steps_per_epoch + step)[1] for step in steps]
+@pytest.mark.parametrize("n", [1003, 252, 10])
+def test_batches_of_similar_length(n: int) -> None:
+    """Brute force: within each pool (64 batches, or a quarter of the epoch) the batches partition the sorted lengths."""
+    stream, source, shuffled = Stream(Numbered(n), 4, 5, by_length=True), Numbered(n), Stream(Numbered(n), 4, 5)
+    epochs = []
+    for epoch in range(4):
+        start = epoch * stream.steps_per_epoch
+        batches = [stream.indices(start + step)[1] for step in range(stream.steps_per_epoch)]
+        size = max(1, min(64, stream.steps_per_epoch // 4))
+        for first in range(0, stream.steps_per_epoch, size):
+            pool = batches[first : first + size]
+            plain = [shuffled.indices(start + first + step)[1] for step in range(len(pool))]
             assert sorted(np.concatenate(pool)) == sorted(np.concatenate(plain))
-            lows = [int(source.lengths(batch).min()) for batch in pool]
-            highs = [int(source.lengths(batch).max()) for batch in pool]
+            lows, highs = ([int(f(source.lengths(batch))) for batch in pool] for f in (np.min, np.max))
             order = np.argsort(lows, kind="stable")
             assert all(highs[a] <= lows[b] for a, b in pairwise(order))
-            assert list(order) != list(range(len(order)))
+        epochs.append({frozenset(batch.tolist()) for batch in batches})
+    assert not epochs[0] & epochs[1] or n == 10
+    if n == 1003:  # the short batch stands anywhere
+        shorts = {
+            next(int(source.lengths(np.array(list(b))).max()) for b in batches if len(b) == 3) for batches in epochs
+        }
+        assert len(shorts) == 4
+
+
+def test_lengths_that_are_sorted_by() -> None:
+    """Witness: the longest Example of each unit, as the source hands it out."""
+    documents = [list(range(n)) for n in (5, 2, 30, 9, 14)]
+    records = [[Example.left_to_right(np.arange(n), {})] * 2 for n in (3, 8, 1)]
+
+    def drawn(i: int, draw: np.random.Generator) -> list[Example]:
+        return [Example.left_to_right(np.arange(3 * i + 2), {})]
+
+    whole = Documents(Flat(documents), 100, causal, 1)
+    for source, added in ((Listed(records), 0), (Redrawn(4, drawn, 1), 0), (whole, 1)):  # causal drops the last token
+        indices = np.arange(len(source))[::-1]
+        longest = [max(map(len, unit)) for unit in source.take(0, indices)]
+        assert source.lengths(indices).tolist() == [length + added for length in longest]
+    assert Documents(Flat(documents), 12, causal).lengths(np.arange(5)).max() == 12
+    assert Redrawn(3, drawn, 1, alike=7).lengths(np.arange(3)).tolist() == [7, 7, 7]
+
+
+def test_a_usual_batch_has_texts_of_any_length() -> None:
+    """Invariant: sizes are estimated alike, whether texts of similar length come together or not."""
+    records = [[Example.left_to_right(np.arange(n + 1), {})] for n in range(400)]
+    alike, plain = Stream(Listed(records), 8, 3, by_length=True), Stream(Listed(records), 8, 3)
+    assert [batch.num_tokens for batch in alike.usual()] == [batch.num_tokens for batch in plain.batches(0)]
+    settings = TrainSettings(length="20k tokens", batch_size=8)
+    assert plan_lengths(settings, alike) == plan_lengths(settings, plain)
 
 
 def test_epochs_and_seeds_differ() -> None:

@@ -145,4 +145,4 @@ class Framing:
         def shown(i: int, draw: np.random.Generator) -> list[Example]:
             return frame(corpus.raster.rows(augmented(corpus.images[own[i]], draw, augment)))
 
-        return Redrawn(len(own), shown, seed)
+        return Redrawn(len(own), shown, seed, alike=corpus.raster.height)

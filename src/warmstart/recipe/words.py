@@ -32,8 +32,8 @@ class Cost(NamedTuple):
 
 
 def estimate(model: Model, stream: Stream, settings: TrainSettings, device: torch.device) -> Cost:
-    """Steps, tokens, memory and time of a training, from the first step's batch and one measured product."""
-    first = stream.batches(0)
+    """Steps, tokens, memory and time of a training, from a usual step's batch and one measured product."""
+    first = stream.usual()
     per_step = sum(batch.num_tokens for batch in first)
     lengths = plan_lengths(settings, stream)
     found = choices(settings.precision, device)

@@ -61,15 +61,24 @@ class Listed:
 
     def lengths(self, indices: Ints) -> Ints:
         """Of the longest Example of each."""
-        return np.array([max(map(len, self.records[i])) for i in indices.tolist()], np.int64)
+        return np.array([longest(self.records[i]) for i in indices.tolist()], np.int64)
 
 
 class Redrawn:
-    """Units that are framed anew in every epoch, with noise that follows from (seed, epoch, number of the unit)."""
+    """Units that are framed anew in every epoch, with noise that follows from (seed, epoch, number of the unit).
 
-    def __init__(self, count: int, frame: Callable[[int, np.random.Generator], list[Example]], seed: int) -> None:
+    ``alike``: the length of all units, where they have one, as images do.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        frame: Callable[[int, np.random.Generator], list[Example]],
+        seed: int,
+        alike: int | None = None,
+    ) -> None:
         self.count, self.frame, self.seed = count, frame, seed
-        self.known: dict[int, int] = {}  # lengths
+        self.known = np.full(count, -1 if alike is None else alike)
 
     def __len__(self) -> int:
         return self.count
@@ -80,9 +89,9 @@ class Redrawn:
 
     def lengths(self, indices: Ints) -> Ints:
         """Of the longest Example of each, as the first epoch has them; each unit is framed for it once."""
-        for i in set(indices.tolist()) - self.known.keys():
-            self.known[i] = max(map(len, self.frame(i, generator(self.seed, "noise", 0, i))))
-        return np.array([self.known[i] for i in indices.tolist()], np.int64)
+        for i in indices[self.known[indices] < 0].tolist():
+            self.known[i] = longest(self.frame(i, generator(self.seed, "noise", 0, i)))
+        return self.known[indices]
 
 
 class Pieces:
@@ -213,6 +222,11 @@ class Documents:
         """[n, 2] where these documents start and stop."""
         documents = permuted(indices + self.first, self.total, 0, "held out")
         return np.stack([self.source.offsets[documents], self.source.offsets[documents + 1]], 1)
+
+
+def longest(examples: Sequence[Example]) -> int:
+    """Tokens of the longest Example; 0 where there is none."""
+    return max(map(len, examples), default=0)
 
 
 def num_rows(num_tokens: int, width: int, ahead: int = 1) -> int:

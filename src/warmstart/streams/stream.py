@@ -4,12 +4,12 @@ Step s of a Stream over n units in batches of b is batch s mod ⌈n/b⌉ of epoc
 comes exactly once, in an order that follows from (seed, epoch). Nothing is replayed on resume: any step is computed
 directly. Rank r of w takes the batch's units r, r + w, r + 2w, …
 
-Batches of similar length (``by_length``): the order is cut into pools of 64 batches, each pool is sorted by length and cut
-into batches, and these come in an order of their own, which follows from (seed, epoch) too. A model that reads one token
-after another has as many steps as the longest text of a batch: for an LSTM, long texts beside short ones are time lost.
+Batches of similar length (``by_length``): the order is cut into pools of batches, each pool is sorted by length and cut into
+batches, and these come in an order of their own, which follows from (seed, epoch) too. A model that reads one token after
+another has as many steps as the longest text of a batch: for an LSTM, long texts beside short ones are time lost.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,7 +18,9 @@ from warmstart.example.example import Example
 from warmstart.streams.order import permuted
 from warmstart.streams.sources import Ints, Source
 
-POOL = 64  # batches that are sorted by length together
+POOL = (
+    64  # batches that are sorted by length together, at most; a quarter of an epoch, so that epochs have other batches
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Stream:
         accumulation: about this many micro-batches per step, or more.
         max_tokens: about as many tokens go into one micro-batch; a step with more is split further.
         shuffle: off for evaluation: units in their own order.
-        by_length: units of similar length come together.
+        by_length: units of similar length come together, where they are shuffled.
     """
 
     source: Source
@@ -53,12 +55,15 @@ class Stream:
         epoch, inside = divmod(step, self.steps_per_epoch)
         if not (self.by_length and self.shuffle):
             return epoch, self._ordered(epoch, inside, inside + 1)
-        first = inside // POOL * POOL
-        stop = min(first + POOL, self.steps_per_epoch)
+        size = max(1, min(POOL, self.steps_per_epoch // 4))
+        first = inside // size * size
+        stop = min(first + size, self.steps_per_epoch)
         pool = self._ordered(epoch, first, stop)
         pool = pool[np.argsort(self.source.lengths(pool), kind="stable")]
-        turn = int(permuted(np.array([inside - first]), stop - first, self.seed, "pool", epoch, first)[0])
-        return epoch, pool[turn * self.batch_size : (turn + 1) * self.batch_size]
+        count, missing = stop - first, (stop - first) * self.batch_size - len(pool)
+        turn, short = permuted(np.array([inside - first, count - 1]), count, self.seed, "pool", epoch, first).tolist()
+        start = turn * self.batch_size - missing * (turn > short)  # the epoch's last batch may be a short one, anywhere
+        return epoch, pool[start : start + self.batch_size - missing * (turn == short)]
 
     def _ordered(self, epoch: int, first: int, stop: int) -> Ints:
         """The units of batches ``first`` to ``stop`` of an epoch, in the order of their numbers or shuffled."""
@@ -70,6 +75,10 @@ class Stream:
         """The micro-batches of ``step`` for one rank."""
         epoch, units = self.indices(step)
         return split(self.source.take(epoch, units[rank::world]), self.accumulation, self.max_tokens)
+
+    def usual(self) -> list[Batch]:
+        """The micro-batches of a step whose units have any length: what sizes are estimated from."""
+        return replace(self, by_length=False).batches(0)
 
 
 def split(records: list[list[Example]], at_least: int, max_tokens: int) -> list[Batch]:

@@ -25,7 +25,7 @@ def compile_parts(model: Model, backend: str = "inductor") -> None:
 
 
 def pays(model: Model, stream: Stream, steps: int, device: torch.device) -> bool:
-    """Whether a training is over sooner with compiling; looks at the first step's batches."""
+    """Whether a training is over sooner with compiling; looks at a usual step's batches."""
     if device.type != "cuda":
         return False
-    return 6.0 * model.num_parameters * steps * sum(batch.num_tokens for batch in stream.batches(0)) >= LONG_RUN
+    return 6.0 * model.num_parameters * steps * sum(batch.num_tokens for batch in stream.usual()) >= LONG_RUN
