@@ -5,7 +5,6 @@ The packing op is private to torch: where it is missing or refuses, the plain pr
 
 import contextlib
 from collections.abc import Callable, Iterator
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
@@ -17,7 +16,7 @@ from warmstart.models.model import Model
 Product = Callable[[torch.Tensor], torch.Tensor]
 GELU = {ACTIVATIONS["gelu"]: "none", ACTIVATIONS["gelu_tanh"]: "tanh"}
 TOP_CHUNK = 64  # logits whose greatest is looked at first
-_OPEN: WeakKeyDictionary[Model, Product] = WeakKeyDictionary()  # models inside a block of ``packed``
+_OPEN: dict[Model, Product] = {}  # models inside a block of ``packed``
 
 
 def product(weight_OI: torch.Tensor, bias_O: torch.Tensor | None, rows: int, gelu: str = "") -> Product:
@@ -43,12 +42,14 @@ def product(weight_OI: torch.Tensor, bias_O: torch.Tensor | None, rows: int, gel
 def packed(model: Model, rows: int) -> Iterator[Product]:
     """Packs the linears of ``model`` for the block; gives the product that leads from states to logits [R, V].
 
-    The weights must not change meanwhile; they are packed beside what is there, so memory holds them twice. A block inside
-    another takes what the outer one has packed: who searches again and again opens one around all searches.
+    The model is put into evaluation mode. The weights must not change meanwhile; they are packed beside what is there, so
+    memory holds them twice. A block inside another takes what the outer one has packed: who searches again and again opens
+    one around all searches.
     """
     if (already := _OPEN.get(model)) is not None:
         yield already
         return
+    model.eval()
     linears = [part for part in model.backbone.blocks.modules() if type(part) is nn.Linear]
     parts = [part for part in model.backbone.blocks.modules() if isinstance(part, FeedForward) and not part.gated]
     fused = [(part, part.activation) for part in parts if part.activation in GELU and type(part.up) is nn.Linear]

@@ -67,10 +67,10 @@ class Comparison:
     def sentence(self) -> str:
         """The comparison in words; shares and correlations as points (hundredths), what is of a hundred already as it is."""
         scale, unit, digits = 100.0, " points", 1
-        if self.measure in LOWER_IS_BETTER:
-            scale, unit, digits = 1.0, "", 4
-        elif self.measure in GENERATED:
+        if self.measure in GENERATED:
             scale = 1.0
+        elif self.measure in LOWER_IS_BETTER:
+            scale, unit, digits = 1.0, "", 4
 
         def show(value: float) -> str:
             return f"{value * scale:.{digits}f}"

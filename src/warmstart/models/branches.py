@@ -2,8 +2,9 @@
 
 A source is read once, and all its branches read the same keys. Each step appends one column for every branch, and who
 descends from whom is in the bias, one row per branch: taking up another branch costs a row of the bias. When the columns are
-full, those that no branch descends from any more are dropped. So memory is source + steps + a few columns for each branch,
-not branches x source. A token that only asks (a mask) gets a column behind those of its step; the next step overwrites it.
+full, those that no branch descends from any more are dropped. So memory is at most source + branches x steps, never
+branches x source, and far less for beams, which soon have ancestors in common. A token that only asks (a mask) gets a
+column behind those of its step; the next step overwrites it.
 
 Keys lie transposed, as the product with the queries wants them on a CPU (3 to 4 times as fast).
 
@@ -19,6 +20,33 @@ from warmstart.models.cache import LayerCache
 
 AHEAD = 8  # steps that room is made for at a time
 ALIGNED = 16  # columns come in multiples of it
+
+
+class Kept(NamedTuple):
+    """Columns that some branch of a source still sees, in their order.
+
+    Attributes:
+        num_fixed: the first columns, which all stay where they are.
+        rest_BC: the others; where a source has fewer than another, dropped ones fill up.
+    """
+
+    num_fixed: int
+    rest_BC: torch.Tensor
+
+    @staticmethod
+    def of(sight_BRC: torch.Tensor) -> "Kept":
+        """What branches with this sight need."""
+        seen_BC = (sight_BRC == 0).any(1)
+        num_fixed = int(seen_BC.all(0).to(torch.int8).cumprod(0).sum())
+        rest_BC = seen_BC[:, num_fixed:]
+        most = int(rest_BC.sum(1).max())
+        order_BC = rest_BC.to(torch.int8).sort(dim=1, descending=True, stable=True).indices
+        return Kept(num_fixed, order_BC[:, :most] + num_fixed)
+
+    @property
+    def columns(self) -> int:
+        """How many stay."""
+        return self.num_fixed + self.rest_BC.shape[1]
 
 
 class BranchLayer(LayerCache):
@@ -40,45 +68,17 @@ class BranchLayer(LayerCache):
         shares = torch.baddbmm(bias, q, self.keys.flatten(0, 1), alpha=width**-0.5).softmax(-1)
         return torch.bmm(shares, self.values.flatten(0, 1)).view(count, heads, new, width)
 
-    def lay(self, kept: "Kept", columns: int) -> None:
+    def compact(self, kept: Kept, columns: int) -> None:
         """Goes on with the columns that are ``kept``, in room for ``columns``."""
         count, groups, width, _ = self.keys.shape
-        keys, values = (x.new_zeros(count, groups, *shape) for x, shape in (
-            (self.keys, (width, columns)), (self.values, (columns, width)),
-        ))  # fmt: skip
-        still, rest = slice(kept.still), slice(kept.still, kept.columns)
-        keys[:, :, :, still], values[:, :, still] = self.keys[:, :, :, still], self.values[:, :, still]
+        keys = self.keys.new_zeros(count, groups, width, columns)
+        values = self.values.new_zeros(count, groups, columns, width)
+        fixed, rest = slice(kept.num_fixed), slice(kept.num_fixed, kept.columns)
+        keys[:, :, :, fixed], values[:, :, fixed] = self.keys[:, :, :, fixed], self.values[:, :, fixed]
         of_keys = kept.rest_BC[:, None, None, :].expand(-1, groups, width, -1)
         keys[:, :, :, rest] = self.keys.gather(3, of_keys)
         values[:, :, rest] = self.values.gather(2, of_keys.transpose(2, 3))
         self.keys, self.values = keys, values
-
-
-class Kept(NamedTuple):
-    """Columns that some branch of a source still sees, in their order.
-
-    Attributes:
-        still: the first columns, which all stay where they are.
-        rest_BC: the others; where a source has fewer than another, dropped ones fill up.
-    """
-
-    still: int
-    rest_BC: torch.Tensor
-
-    @staticmethod
-    def of(sight_BRC: torch.Tensor) -> "Kept":
-        """What branches with this sight need."""
-        seen_BC = (sight_BRC == 0).any(1)
-        still = int(seen_BC.all(0).to(torch.int8).cumprod(0).sum())
-        rest_BC = seen_BC[:, still:]
-        most = int(rest_BC.sum(1).max())
-        order_BC = rest_BC.to(torch.int8).sort(dim=1, descending=True, stable=True).indices
-        return Kept(still, order_BC[:, :most] + still)
-
-    @property
-    def columns(self) -> int:
-        """How many stay."""
-        return self.still + self.rest_BC.shape[1]
 
 
 class Branches:
@@ -155,13 +155,13 @@ class Branches:
         kept = Kept.of(self.sight)
         self.at = kept.columns
         self.columns = self.at + more + -(self.at + more) % ALIGNED
-        places_BC = torch.cat([self.places[:, : kept.still], self.places.gather(1, kept.rest_BC)], 1)
+        places_BC = torch.cat([self.places[:, : kept.num_fixed], self.places.gather(1, kept.rest_BC)], 1)
         rest_BRC = kept.rest_BC[:, None, :].expand(-1, self.sight.shape[1], -1)
-        sight_BRC = torch.cat([self.sight[:, :, : kept.still], self.sight.gather(2, rest_BRC)], 2)
+        sight_BRC = torch.cat([self.sight[:, :, : kept.num_fixed], self.sight.gather(2, rest_BRC)], 2)
         self.places = F.pad(places_BC, (0, self.columns - self.at))
         self.sight = F.pad(sight_BRC, (0, self.columns - self.at), value=float("-inf"))
         for layer in self.layers:
-            layer.lay(kept, self.columns)
+            layer.compact(kept, self.columns)
 
     def follow(self, parents_BR: torch.Tensor) -> None:
         """Branch r of each source goes on from what branch ``parents[r]`` sees."""
