@@ -188,3 +188,22 @@ def test_compiled_parts_on_a_gpu_compute_the_same() -> None:
         sum(model(batch)["lm"].sum for batch in batches).backward()  # type: ignore[union-attr]
         found.append(torch.cat([p.grad.float().flatten() for p in model.parameters()]))  # type: ignore[union-attr]
     assert float((found[1] - found[0]).norm() / found[0].norm()) < 0.02
+
+
+def test_a_gradient_beyond_the_root_of_float32_is_clipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Witness: the update by the same gradient 1e25 times smaller; only what is not finite itself stops a training."""
+    after = []
+    for scale in (1.0, 1e25):
+        model = model_of()
+        optimizer = Optimizer(Weights(model, torch.float32), OptimizerSettings(clip_norm=0.5))
+        draw, slopes = torch.Generator().manual_seed(3), [group.slope for group in optimizer.weights.groups]
+        monkeypatch.setattr(optimizer.weights, "gradients", lambda slopes=slopes: slopes)
+        for slope in slopes:
+            slope.copy_(torch.randn(slope.shape, generator=draw) * scale)
+        norm = optimizer.gradient_norm()
+        assert torch.isfinite(norm) and (scale == 1.0 or float(norm) > 2e19)
+        optimizer.update(1.0, norm)
+        after.append(torch.cat([group.master for group in optimizer.weights.groups]))
+    torch.testing.assert_close(after[1], after[0])
+    slopes[0][0] = float("inf")
+    assert not torch.isfinite(optimizer.gradient_norm())

@@ -26,9 +26,7 @@ class Optimizer:
     def gradient_norm(self) -> torch.Tensor:
         """Global L2 norm of the step's gradient, left on its device."""
         slopes = zip(self.weights.groups, self.weights.gradients(), strict=True)
-        parts = [torch.linalg.vector_norm(slope) for group, slope in slopes if self._moves(group)]
-        whole: torch.Tensor = torch.linalg.vector_norm(torch.stack(parts))
-        return whole
+        return _length(torch.stack([_length(slope) for group, slope in slopes if self._moves(group)]))
 
     def halt_unless(self, sound: torch.Tensor) -> None:
         """From the first ``sound`` that is false on, no update changes anything; the device knows, the host need not."""
@@ -99,3 +97,14 @@ class Optimizer:
                 device = group.master.device
                 self._adam.state[group.master] = {key: state[f"{group.name}.{key}"].to(device) for key in MOMENTS}
         self.weights.publish()
+
+
+def _length(x: torch.Tensor) -> torch.Tensor:
+    """L2 norm of float32 numbers, also where their squares are beyond float32, as in a recurrence that explodes.
+
+    Such a gradient is there to be clipped. A GPU would have to be asked for it: there its norm is infinite.
+    """
+    norm: torch.Tensor = torch.linalg.vector_norm(x)
+    if x.device.type == "cpu" and torch.isinf(norm):
+        norm = torch.linalg.vector_norm(x, dtype=torch.float64).to(x.dtype)
+    return norm
