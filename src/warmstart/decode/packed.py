@@ -81,9 +81,8 @@ def top(logits_RV: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
         values, places = logits_RV.topk(min(k, count))
         return values, places
     chunks = logits_RV[:, :whole].view(rows, -1, TOP_CHUNK)
-    best = (
-        chunks.amax(-1).topk(k, sorted=False).indices
-    )  # the k greatest lie in the k chunks of the greatest maxima, or behind
+    # The k greatest lie in the k chunks of the greatest maxima, or behind.
+    best = chunks.amax(-1).topk(k, sorted=False).indices
     places = (best[:, :, None] * TOP_CHUNK + torch.arange(TOP_CHUNK)).flatten(1)
     places = torch.cat([places, torch.arange(whole, count).expand(rows, -1)], 1)
     values, at = logits_RV.gather(1, places).topk(k)

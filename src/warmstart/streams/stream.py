@@ -18,9 +18,7 @@ from warmstart.example.example import Example
 from warmstart.streams.order import permuted
 from warmstart.streams.sources import Ints, Source
 
-POOL = (
-    64  # batches that are sorted by length together, at most; a quarter of an epoch, so that epochs have other batches
-)
+POOL = 64  # batches that are sorted by length together, but no more than a quarter of an epoch: then epochs differ
 
 
 @dataclass(frozen=True, slots=True)
