@@ -84,12 +84,7 @@ _TRAIN = (
     Flag("--batch-size", "train.batch_size", "examples (or rows of text) per step", "N"),
     Flag("--accumulation", "train.accumulation", "parts that a batch is computed in, at least", "N"),
     Flag("--max-tokens", "train.max_tokens", "tokens computed at a time: bounds the memory, not the result", "N"),
-    Flag(
-        "--by-length",
-        "train.by_length",
-        "texts of similar length in a batch: much faster for an LSTM on long texts",
-        switch=True,
-    ),
+    Flag("--by-length", "train.by_length", "texts of similar length in a batch: faster for an LSTM", switch=True),
     Flag("--optimizer", "train.optimizer.kind", "muon moves the matrices of the blocks by it, all else by AdamW"),
     Flag("--lr", "train.optimizer.lr", "peak learning rate", "RATE"),
     Flag("--warmup", "train.schedule.warmup", "linear warm-up: '2000 steps', '0.01 run'", LENGTH),
