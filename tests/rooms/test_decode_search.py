@@ -269,6 +269,7 @@ def test_columns_that_nobody_sees_are_dropped(kind: str, monkeypatch: pytest.Mon
     monkeypatch.setattr(Branches, "follow", lambda self, parents: most.append(self.at) or real(self, parents))
     for ahead in (1, 3, 100):
         monkeypatch.setattr(branches, "AHEAD", ahead)
+        monkeypatch.setattr(branches, "ALIGNED", 16 if ahead < 100 else 1)  # no room left over by the sources
         most.append(0)
         texts.append(found(model, kind, given, Limits(None), beam=4, best=4, max_new=14))
         assert ahead < 100 or max(most[-14:]) > 20 + 13 * 4 > max(most[:-14])

@@ -158,7 +158,7 @@ def test_branches_go_on_where_the_source_stands() -> None:
     past = found.new_branches(3, 5)
     for start, stop in ((0, 3), (3, 5)):
         past.open_source(lengths, start, stop, full=False)
-        found.branch(ids[:, start:stop], 0, past)
+        found.branch(ids[:, start:stop], 0, past, answers=0)
     texts = [[ids[row, :length].tolist()] for row, length in enumerate(lengths)]
     kept, parents = [2, 0], torch.from_numpy(draw.integers(0, 3, (2, 3)))
     past.keep(torch.tensor(kept))
@@ -167,7 +167,7 @@ def test_branches_go_on_where_the_source_stands() -> None:
     for step in range(3):
         new = torch.from_numpy(draw.integers(0, 64, (2, 3)))
         past.open_step(lengths[kept] + step, 3, 0)
-        states = found.branch(new, 0, past)
+        states = found.branch(new, 0, past, answers=3)
         texts = [
             [[*text, int(token)] for text, token in zip(*row, strict=True)] for row in zip(texts, new, strict=True)
         ]

@@ -174,7 +174,7 @@ class _Growth:
             for start in range(0, width, width if full else PIECE):
                 stop = width if full else min(width, start + PIECE)
                 branches.open_source(lengths_B, start, stop, full=full)
-                body.branch(padded[:, start:stop], self.way.source_segment, branches)
+                body.branch(padded[:, start:stop], self.way.source_segment, branches, answers=0)
         return branches, lengths_B
 
     def run(self) -> None:
@@ -210,12 +210,10 @@ class _Growth:
 
     def _read(self, ids: list[torch.Tensor]) -> torch.Tensor:
         """The states that answer, of tokens already laid out; masks stand behind the tokens."""
-        mask = self.way.mask_id
-        if mask is not None:
-            rows = ids[0].shape[1] if ids else 1
-            ids = [*ids, torch.full((len(self.sources), rows), mask, device=self.device)]
-        states = self.model.backbone.branch(torch.cat(ids, 1), self.way.segment, self.branches)
-        return states if mask is None or len(ids) == 1 else states[:, -ids[-1].shape[1] :]
+        rows = ids[0].shape[1] if ids else 1
+        if self.way.mask_id is not None:
+            ids = [*ids, torch.full((len(self.sources), rows), self.way.mask_id, device=self.device)]
+        return self.model.backbone.branch(torch.cat(ids, 1), self.way.segment, self.branches, answers=rows)
 
     def _choose(self, step: int, states_BRD: torch.Tensor) -> Chosen:
         count, rows, width = states_BRD.shape

@@ -90,8 +90,11 @@ class Backbone(nn.Module):
         """Room for what ``sources`` sources and their branches read, ``columns`` tokens each."""
         raise NotImplementedError
 
-    def branch(self, ids_BT: torch.Tensor, segment: int, branches: Any) -> torch.Tensor:
-        """States [B, T, D] of the tokens that ``branches`` has been opened for, all of one segment."""
+    def branch(self, ids_BT: torch.Tensor, segment: int, branches: Any, answers: int) -> torch.Tensor:
+        """States [B, A, D] of the last A of the T tokens that ``branches`` has been opened for, all of one segment.
+
+        ``answers`` is A, from 0 to T. All T are read; work that serves no answer is left out.
+        """
         raise NotImplementedError
 
     def dropped(self, states: torch.Tensor) -> torch.Tensor:

@@ -78,12 +78,11 @@ class Attention(nn.Module):
         mixed = attend(qkv, plan, self.heads, dropout)
         return self.out(mixed if reads_M is None else mixed.index_select(0, reads_M))  # type: ignore[no-any-return]
 
-    def advance(self, x_BTD: torch.Tensor, cache: LayerCache, turns: Turns | None) -> torch.Tensor:
-        """The same for the next T tokens of each of B sequences whose past is in ``cache``."""
-        rows, new, _ = x_BTD.shape
+    def advance(self, x_BTD: torch.Tensor, cache: LayerCache, turns: Turns | None, left_out: int = 0) -> torch.Tensor:
+        """The same for the next T tokens of each of B sequences whose past is in ``cache``; the first few only are read."""
         q, k, v = (part.transpose(1, 2) for part in self._split(self.qkv(x_BTD), turns))
-        mixed = cache.read(q, k, v)
-        return self.out(mixed.transpose(1, 2).reshape(rows, new, -1))  # type: ignore[no-any-return]
+        mixed = cache.read(q[:, :, left_out:], k, v)
+        return self.out(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
     def _split(self, qkv: torch.Tensor, turns: Turns | None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Queries […, H, K], keys and values […, G, K], normed and turned."""
@@ -130,12 +129,21 @@ class Block(nn.Module):
         self.finish: Callable[[Block, torch.Tensor, torch.Tensor], torch.Tensor] = finish  # or the same compiled
 
     def forward(
-        self, x: torch.Tensor, past: Plan | LayerCache, turns: Turns | None, reads_M: torch.Tensor | None = None
+        self,
+        x: torch.Tensor,
+        past: Plan | LayerCache,
+        turns: Turns | None,
+        reads_M: torch.Tensor | None = None,
+        left_out: int = 0,
     ) -> torch.Tensor:
-        """[N, D] with a plan, or [B, T, D] with a cache; with ``reads_M`` [N, D] → [M, D], all work done for these only."""
+        """[N, D] with a plan, or [B, T, D] with a cache.
+
+        With ``reads_M`` [N, D] → [M, D], with ``left_out`` tokens at the beginning [B, T, D] → [B, T - left_out, D]: all
+        work done for the others only, but for their keys and values.
+        """
         normed = x if self.post else self.norm1(x)
         if isinstance(past, LayerCache):
-            return self.finish(self, x, self.attention.advance(normed, past, turns))
+            return self.finish(self, x[:, left_out:], self.attention.advance(normed, past, turns, left_out))
         attended = self.attention(normed, past, turns, reads_M)
         return self.finish(self, x if reads_M is None else x.index_select(0, reads_M), attended)
 

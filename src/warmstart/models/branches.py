@@ -56,24 +56,30 @@ class BranchLayer(LayerCache):
         super().__init__(torch.empty(0))
         self.keys, self.values, self.at = keys, values, 0
 
+    @property
+    def columns(self) -> int:
+        """Those that there is room for."""
+        return self.keys.shape[3]
+
     def read(self, q_BHTK: torch.Tensor, k_BGTK: torch.Tensor, v_BGTK: torch.Tensor) -> torch.Tensor:
-        """Takes new keys and values in and reads all that ``bias`` [B, H, T, C] shows, [B, H, T, K]."""
-        count, heads, new, width = q_BHTK.shape
-        groups, seen = self.keys.shape[1], self.at + new
+        """Takes new keys and values in; the queries read all that ``bias`` [B, H, T, C] shows, [B, H, T, K]."""
+        count, heads, asking, width = q_BHTK.shape
+        groups, seen = self.keys.shape[1], self.at + k_BGTK.shape[2]
         self.keys[:, :, :, self.at : seen] = k_BGTK.transpose(2, 3)
         self.values[:, :, self.at : seen] = v_BGTK
         q = q_BHTK.reshape(count * groups, -1, width)  # heads that share keys stand together
         # All columns, filled or not: the product copies what is not in one piece, and that costs more than a few columns.
-        bias = self.bias.view(*q.shape[:2], -1)
+        bias = self.bias.view(*q.shape[:2], self.columns)
         shares = torch.baddbmm(bias, q, self.keys.flatten(0, 1), alpha=width**-0.5).softmax(-1)
-        return torch.bmm(shares, self.values.flatten(0, 1)).view(count, heads, new, width)
+        return torch.bmm(shares, self.values.flatten(0, 1)).view(count, heads, asking, width)
 
     def compact(self, kept: Kept, columns: int) -> None:
         """Goes on with the columns that are ``kept``, in room for ``columns``."""
         count, groups, width, _ = self.keys.shape
-        keys = self.keys.new_zeros(count, groups, width, columns)
-        values = self.values.new_zeros(count, groups, columns, width)
+        keys = self.keys.new_empty(count, groups, width, columns)
+        values = self.values.new_empty(count, groups, columns, width)
         fixed, rest = slice(kept.num_fixed), slice(kept.num_fixed, kept.columns)
+        keys[:, :, :, kept.columns :], values[:, :, kept.columns :] = 0, 0  # not seen, but multiplied by 0
         keys[:, :, :, fixed], values[:, :, fixed] = self.keys[:, :, :, fixed], self.values[:, :, fixed]
         of_keys = kept.rest_BC[:, None, None, :].expand(-1, groups, width, -1)
         keys[:, :, :, rest] = self.keys.gather(3, of_keys)
@@ -93,7 +99,7 @@ class Branches:
 
     def __init__(self, layers: int, shape: tuple[int, int, int, int], dtype: torch.dtype, device: torch.device) -> None:
         count, groups, columns, width = shape
-        self.columns = columns
+        self.columns = columns = columns + -columns % ALIGNED
 
         def room(*sizes: int) -> torch.Tensor:
             return torch.zeros(count, groups, *sizes, dtype=dtype, device=device)
@@ -106,10 +112,7 @@ class Branches:
         self.at = 0
 
     def open_source(self, lengths_B: torch.Tensor, start: int, stop: int, *, full: bool) -> None:
-        """Lays out columns ``start`` to ``stop`` of the sources, padded at their end; a token sees all or what came before.
-
-        Where all is seen, these are all columns.
-        """
+        """Lays out columns ``start`` to ``stop`` of sources padded at their end; a token sees all or what came before."""
         place = torch.arange(stop, device=lengths_B.device)
         inside = place < lengths_B[:, None]
         seen = inside[:, None, :] if full else (place <= place[start:, None]).expand(len(lengths_B), -1, -1)

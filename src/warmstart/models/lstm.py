@@ -182,8 +182,8 @@ class LSTM(Backbone):
         return Carried([State.zeros(layer.of(0).weights(), sources) for layer in self.layers])
 
     @torch.no_grad()
-    def branch(self, ids_BT: torch.Tensor, segment: int, branches: "Carried") -> torch.Tensor:
-        """States [B, T, W] of T more tokens of each source, or of one for each of its T branches."""
+    def branch(self, ids_BT: torch.Tensor, segment: int, branches: "Carried", answers: int) -> torch.Tensor:
+        """States [B, A, W] of the last of T more tokens of each source, or of one for each of its T branches."""
         count, steps = ids_BT.shape
         clip, states = self.settings.cell_clip, []
         if branches.real is None:
@@ -192,13 +192,13 @@ class LSTM(Backbone):
                 x, after = layer.step(x, start, clip)
                 states.append(after)
             branches.states = states
-            return x.view(count, steps, -1)
+            return x.view(count, steps, -1)[:, steps - answers :]
         x = embedded(ids_BT.T.reshape(-1), self.tokens.weight)
         for layer, start in zip(self.layers, branches.states, strict=True):
             x, after = layer(x, layer.of(0).weights(), start, [count] * steps, clip)
             states.append(branches.at_end(start, after))
         branches.states = states
-        return x.view(steps, count, -1).transpose(0, 1)
+        return x.view(steps, count, -1)[steps - answers :].transpose(0, 1)
 
 
 def _read(batch: Batch, packings: list[Packing], reads: torch.Tensor | None) -> Marks | None:

@@ -111,16 +111,21 @@ class Transformer(Backbone):
         shape = (sources, self.settings.key_heads, columns, self.settings.per_head)
         return Branches(len(self.blocks), shape, table.dtype, table.device)
 
-    def branch(self, ids_BT: torch.Tensor, segment: int, branches: Branches) -> torch.Tensor:
-        """States [B, T, D] of the tokens that ``branches`` has been opened for, all of one segment."""
+    def branch(self, ids_BT: torch.Tensor, segment: int, branches: Branches, answers: int) -> torch.Tensor:
+        """States [B, A, D] of the last A of the tokens that ``branches`` has been opened for, all of one segment.
+
+        Of the others the last layer only takes keys and values.
+        """
         segments = None if self.segments is None else torch.full_like(ids_BT, segment)
         x_BTD = self._embed(ids_BT, branches.positions, segments, self.tables())
         turns = self._turns(branches.positions)
         bias = self._with_distances(branches.bias, branches.positions, branches.places)
         bias = bias.expand(-1, self.settings.heads, -1, -1).contiguous()  # once for all layers
-        for block, layer in zip(self.blocks, branches.layers, strict=True):
-            layer.bias = bias
-            x_BTD = block(x_BTD, layer, turns)
+        others, last = ids_BT.shape[1] - answers, len(self.blocks) - 1
+        for number, (block, layer) in enumerate(zip(self.blocks, branches.layers, strict=True)):
+            left_out = others if number == last else 0
+            layer.bias = bias[:, :, left_out:].contiguous() if left_out else bias
+            x_BTD = block(x_BTD, layer, turns, left_out=left_out)
         return x_BTD if self.final_norm is None else self.final_norm(x_BTD)
 
     def _embed(
