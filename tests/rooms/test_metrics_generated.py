@@ -104,6 +104,31 @@ def test_meteor_without_its_data_is_one_sentence(tmp_path: Path, monkeypatch: py
         check_generated("meteor", "--measures")
 
 
+def test_texts_of_other_scripts_are_measured() -> None:
+    """Witness: a text is its own best match, with blanks between its characters or without; accents tell words apart."""
+    chinese = ["二十七个省份开通了高铁", "他在北京出生"]
+    for name in ("rouge1", "rouge2", "rougeL", "bleu4", "bleu", "chrf"):
+        found = count(name, [" ".join(chinese[0]), chinese[1]], [[text] for text in chinese])
+        assert found.value == pytest.approx(100), (name, found.signature)
+    assert count("ter", [" ".join(chinese[0])], [[chinese[0]]]).value == 0
+    french = "élève âgé né là"
+    assert count("rouge1", [french], [[french]]).value == pytest.approx(100)
+    assert count("rouge1", ["eleve age ne la"], [[french]]).value == 0
+    hindi = count("rouge1", ["हिन्दी में"], [["हिन्दी में लिखा"]])
+    assert hindi.value == pytest.approx(80)  # two of three words, both found: marks do not divide them
+    assert "any script" in hindi.signature
+
+
+def test_english_is_measured_as_rouge_score_does_by_itself() -> None:
+    """Witness: rouge-score; a foreign name in a long text does not change how it is measured."""
+    from rouge_score.rouge_scorer import RougeScorer
+
+    reference = "the old singer praises Beyoncé " + "and the houses of the town " * 9
+    text = "a singer praised a house"
+    theirs = RougeScorer(["rougeL"], use_stemmer=True).score(reference, text)["rougeL"].fmeasure
+    assert count("rougeL", [text], [[reference]]).value == pytest.approx(100 * theirs)
+
+
 def test_randomisation_counts_all_exchanges() -> None:
     """Witness: all 2 ** 8 exchanges of two systems, counted one by one."""
     rng = np.random.default_rng(1)
@@ -166,6 +191,12 @@ def test_a_question_that_went_through_wordpiece_is_its_reference(data_dir: Path,
     assert sum(rules.reference(text) == text for text in asked) / len(asked) > 0.99
 
 
+def test_brackets_by_name_survive_wordpiece() -> None:
+    """Witness: the reference, whose hyphens BERT's tokenizer sets apart."""
+    assert penn_tokens("- lrb - afc - rrb - champion") == "-lrb- afc -rrb- champion"
+    assert penn_tokens("-lrb- afc -rrb- champion") == "-lrb- afc -rrb- champion"
+
+
 def test_a_summary_says_nothing_twice() -> None:
     """Witness: short sentences, repetitions and what is beyond the limit are dropped, as the specification says."""
     text = "the red fox runs home [X_SEP] too short [X_SEP] the red fox runs home again [X_SEP] one two three four five six"
@@ -190,6 +221,10 @@ def test_baselines_and_groups() -> None:
     """Witness: written by hand."""
     assert lead("One. Two! Three? Four.") == "One.\nTwo!\nThree?"
     assert lead("a\nb\nc\nd") == "a\nb\nc"
+    assert lead("Mr. Li of the U.S. Army went... home. “Why?” asked J. Doe. No. Yes.") == (
+        "Mr. Li of the U.S. Army went... home.\n“Why?” asked J. Doe.\nNo."
+    )
+    assert lead("一。二！三？四。") == "一。\n二！\n三？"
     assert group_references(["x", "y", "x"], ["1", "2", "3"]) == [["1", "3"], ["2"], ["1", "3"]]
 
 

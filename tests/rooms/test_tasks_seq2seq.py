@@ -18,7 +18,7 @@ from warmstart.models.losses import Smoothing, Softmax, next_token_loss
 from warmstart.streams.sources import Redrawn
 from warmstart.tasks.dataset import read_task, task_from
 from warmstart.tasks.framing import Frame, Parts
-from warmstart.tasks.seq2seq import cut_pair, seq2seq
+from warmstart.tasks.seq2seq import cut_pair, seq2seq, target_noise
 from warmstart.tasks.spec import FrameSettings, Seq2SeqSettings, TaskSpec
 
 CLS, SEP, MASK, VOCABULARY = 1, 2, 3, 50
@@ -152,6 +152,21 @@ def test_an_answer_stands_before_its_context() -> None:
     """Witness: the layout by hand; a context that is too long loses its end, never the answer."""
     cut = cut_pair(Record({}), Parts((np.arange(30, 60), TARGET, np.array([7, 8]))), frame())
     assert cut.parts.texts[0].tolist() == [7, 8, SEP, *range(30, 49)] and cut.lost == 33 - 22
+
+
+@pytest.mark.parametrize("algorithm", ["causal", "masked", "pseudo-masked"])
+def test_noise_leaves_the_delimiter_of_an_answer(algorithm: str) -> None:
+    """Witness: s2s-ft's rule by hand: all of the source may be noised but for its special tokens."""
+    asked = frame(algorithm=algorithm, source_noise=1.0, keep=0.0, random=0.0)
+    parts = Parts((np.array([7, SEP, 30, 31]), TARGET))
+    found = seq2seq(Record({}), parts, asked, generator(1, "noise"))[0].ids[:6]
+    assert found.tolist() == [CLS, MASK, SEP, MASK, MASK, SEP]
+
+
+def test_noise_by_default_is_where_there_is_a_mask() -> None:
+    """Witness: what the help says: half of the targets, none without a mask token or from left to right."""
+    assert target_noise(frame()) == 0.5
+    assert target_noise(frame("causal")) == target_noise(replace(frame(), noise=None)) == 0
 
 
 def test_limits_are_cut_counted_or_refused() -> None:

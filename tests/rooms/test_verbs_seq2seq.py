@@ -118,6 +118,24 @@ def test_a_run_remembers_how_it_generates(home: Path) -> None:
     assert (kept.beam, kept.length_penalty, kept.max_new, kept.no_repeat) == (3, 0.7, 8, 2)
 
 
+def test_samples_are_drawn_where_they_are_asked_for(home: Path, run: Path) -> None:
+    """Witness: the likeliest token without them; with a flat temperature texts differ, whatever search the run remembers."""
+    trained(home, "causal", "1 step", "searching", "--beam", "3")
+    for folder in (run, home / "searching"):
+        drawn = generate(str(folder), ["red fox hen runs"], samples=5, temperature=50.0)
+        assert len(drawn) == 5 and len({one["text"] for one in drawn}) > 1
+        assert len({one["text"] for one in generate(str(folder), ["red fox hen runs"] * 2)}) == 1
+
+
+def test_s2s_fts_own_file_is_rows(home: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Witness: the same rows with the ending that s2s-ft's files do not have."""
+    for ending in ("json", "jsonl"):
+        path = jsonl(tmp_path / f"test.{ending}", [{"src": ["red", "fox"], "tgt": ["red"]}])
+        assert main(["predict", "--run", str(run), "--input", path, "--output", "-"]) == 0
+    first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert first == second and first["source"] == ["red", "fox"]
+
+
 def test_sub_words_are_looked_up(home: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Witness: the same row as text; a sub-word of another vocabulary is refused."""
     for name, source in (("text", "red fox runs"), ("pieces", ["red", "fox", "runs"])):
@@ -222,6 +240,23 @@ def test_positions_grow_with_the_limits(home: Path) -> None:
             "finetune --train {long} --dev {dev} --long-target refuse",
             "more tokens than its limit; got 9; allowed: at most 7",
         ),
+        (
+            "finetune --train {dev} --dev {long} --long-target refuse",
+            "long.jsonl:1: the target has more tokens than its limit; got 9; allowed: at most 7",
+        ),
+        (
+            "finetune --train {dev} --dev {dev} --test {long} --long-target refuse",
+            "long.jsonl:1: the target has more tokens than its limit; got 9; allowed: at most 7",
+        ),
+        ("finetune --train {spans} --dev {dev}", "span ids need a target of sub-words; got [1, 2]"),
+        (
+            "finetune --train {blocks} --dev {dev} --algorithm causal",
+            "here each is learned after the other; got [1, 1, 2]",
+        ),
+        (
+            "finetune --train {dev} --min-new 9",
+            "--min-new: the least length is above the greatest; got 9; allowed: 0 to 8",
+        ),
         ("finetune --train {dev} --measure rouge", "unknown measure for this task; got 'rouge'"),
         ("finetune --train {a},{b}", "different numbers of lines; got '24 and 23'; allowed: equally many"),
         ("finetune --train {dev} --target-limit 40 --set model.context=32", "do not fit into the model's context"),
@@ -229,6 +264,10 @@ def test_positions_grow_with_the_limits(home: Path) -> None:
         ("finetune --train {dev} --no-repeat 0", "--no-repeat: out of range; got '0'"),
         ("predict --beam 0 --input {dev}", "out of range; got '0'"),
         ("predict --prefix zebra --input {dev}", "--prefix: the vocabulary cannot spell this; got 'zebra'"),
+        ("predict --beam 2 --temperature 2 --input {dev}", "--temperature: a search draws nothing; got 2.0"),
+        ("predict --beam 7 --input {dev}", "--beam: a search chooses among twice as many tokens as its beam; got 7"),
+        ("predict --max-new 2 --input {dev} --prefix red,fox,runs", "--prefix: the prefix has more tokens"),
+        ("predict --input {dev} --lattices {out}", "two outputs in one place"),
         ("predict --beam 2 --best 3 --input {dev}", "at most as many texts as its beam holds; got 3"),
         ("evaluate --measures rouge,bleu --data {dev}", "unknown measure for this task; got 'rouge'"),
         ("score --data {dev} --predictions {b}", "another number of texts than rows to judge by; got '23 and 24'"),
@@ -243,7 +282,12 @@ def test_positions_grow_with_the_limits(home: Path) -> None:
         ),
         ("score --data {bad} --predictions copy", "missing key 'target' for a seq2seq task"),
         ("rerank --lattices {dev}", "dev.jsonl:1: not a lattice; got ['source', 'target']"),
-        ("rerank --lattices {other}", "a token that the vocabulary does not hold; got 99"),
+        ("rerank --lattices {other}", "other.jsonl:1: a lattice of another vocabulary; got 'sha256:other'"),
+        (
+            "rerank --lattices {other} --expected 4",
+            "--expected: without a cost per token",
+        ),
+        ("rerank --lattices {other} --per-token 4 --length-penalty 1", "--per-token: scores are ranked by one rule"),
         ("rerank --lattices {other} --min-new -1", "--min-new: out of range; got '-1'"),
     ],
 )
@@ -256,14 +300,19 @@ def test_bad_input(
         "long": jsonl(tmp_path / "long.jsonl", [{"source": "red fox", "target": "red fox runs " * 3}] * 2),
         "dev": str(home / "dev.jsonl"),
         "null": jsonl(tmp_path / "null.jsonl", [{"source": "red fox", "target": None}]),
-        "other": jsonl(tmp_path / "other.jsonl", [{"end": 3, "frames": [[[99], [0], [-1.0]]]}]),
+        "other": jsonl(
+            tmp_path / "other.jsonl", [{"vocabulary": "sha256:other", "end": 3, "frames": [[[9], [0], [-1]]]}]
+        ),
+        "spans": jsonl(tmp_path / "spans.jsonl", [{"src": "red fox", "tgt": "red fox", "spans": [1, 2]}]),
+        "blocks": jsonl(tmp_path / "blocks.jsonl", [{"src": "red", "tgt": ["red", "fox", "hen"], "spans": [1, 1, 2]}]),
         "maskless": str(without_a_mask(home, tmp_path / "maskless")),
         "a": str(home / "dev.source"),
         "b": str(tmp_path / "shorter"),
     }
     Path(given["b"]).write_text("".join((home / "dev.target").read_text().splitlines(keepends=True)[:-1]))
-    verb, *rest = words.format(**given).split()
     out = str(tmp_path / "out")
+    verb, *rest = words.format(**given, out=out).split()
+    rest = [word.replace(",fox,", " fox ") for word in rest]
     if verb == "finetune":
         start = [] if "--start" in rest else ["--start", str(home / "bert")]
         rest = [*start, "--task", "seq2seq", "--out", out, *SHORT, *rest]

@@ -82,7 +82,7 @@ def limits_of(settings: GenerateSettings, tokenizer: "Tokenizer", end_id: int | 
     """The limits that ``settings`` ask for, spelled by a vocabulary.
 
     Raises:
-        BadInput: a word or a prefix that the vocabulary cannot spell.
+        BadInput: a word or a prefix that the vocabulary cannot spell, or a prefix longer than a text may be.
     """
     ignored = {token for word in settings.ignored for token in _spellings(word, tokenizer, "--ignored")[0]}
     ignored |= {
@@ -90,6 +90,11 @@ def limits_of(settings: GenerateSettings, tokenizer: "Tokenizer", end_id: int | 
     }
     forbidden = tuple(way for word in settings.forbidden for way in _spellings(word, tokenizer, "--forbidden"))
     prefix = tuple(spell(settings.prefix, tokenizer, "--prefix")) if settings.prefix else ()
+    if len(prefix) > settings.max_new:
+        raise BadInput(
+            "the prefix has more tokens than a text may have", where="--prefix", value=len(prefix),
+            allowed=f"at most {settings.max_new} tokens", next_step="raise --max-new",
+        )  # fmt: skip
     return Limits(end_id, settings.min_new, settings.no_repeat, tuple(sorted(ignored)), forbidden, prefix)
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from warmstart.base.errors import BadInput
 from warmstart.base.seeds import generator
 from warmstart.decode.beams import BLOCKED, Chosen, compatible, diverse, standard
 from warmstart.decode.lattice import Frame, Lattice, Ranking, rank
@@ -109,9 +110,17 @@ def search(
         asked: what to do.
         first: the number of the first source where these are a part of more; names the draws.
         keep: takes the number and the lattice of each source, where lattices are kept.
+
+    Raises:
+        BadInput: a beam of more than half the vocabulary.
     """
     model.eval()
-    context = model.settings.backbone.longest
+    context, most = model.settings.backbone.longest, model.settings.backbone.vocab_size // 2
+    if asked.settings.rows > most and asked.settings.searches:
+        raise BadInput(
+            "a search chooses among twice as many tokens as its beam", where="--beam", value=asked.settings.beam,
+            allowed=f"at most {most}, half of the vocabulary",
+        )  # fmt: skip
     waiting = [_begin(first + number, source, asked, context) for number, source in enumerate(sources)]
     order = sorted(waiting, key=lambda one: -len(one.source.ids))
     per = max(1, MOST_ROWS // asked.settings.rows)

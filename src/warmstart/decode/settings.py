@@ -7,6 +7,9 @@ from pydantic import Field
 from warmstart.base.errors import BadInput
 from warmstart.base.settings import Settings
 
+DRAWING = ("samples", "temperature", "top_k", "top_p")
+"""Fields that only say something where texts are drawn."""
+
 
 class GenerateSettings(Settings):
     """How tokens are chosen and when to stop.
@@ -71,7 +74,8 @@ def check_search(settings: GenerateSettings) -> None:
     """Refuses settings that do not go together.
 
     Raises:
-        BadInput: more texts asked for than a beam holds, groups that do not divide it, or drawing in a search.
+        BadInput: more texts asked for than a beam holds, groups that do not divide it, drawing in a search, or a least
+            length above the greatest.
     """
     if settings.best > settings.beam:
         raise BadInput(
@@ -83,11 +87,19 @@ def check_search(settings: GenerateSettings) -> None:
             "the groups do not divide the beam", where="--groups", value=settings.groups,
             allowed=f"a divisor of {settings.beam}",
         )  # fmt: skip
-    if settings.searches and settings.samples > 1:
+    if settings.min_new > settings.max_new:
         raise BadInput(
-            "a search draws no samples", where="--samples", value=settings.samples, allowed="1 with --beam",
-            next_step="use --best for several texts of a search",
+            "the least length is above the greatest", where="--min-new", value=settings.min_new,
+            allowed=f"0 to {settings.max_new}", next_step="raise --max-new",
         )  # fmt: skip
+    fresh = GenerateSettings()
+    for name in DRAWING if settings.searches else ():
+        if (value := getattr(settings, name)) != getattr(fresh, name):
+            raise BadInput(
+                "a search draws nothing", where=f"--{name.replace('_', '-')}", value=value,
+                allowed=f"{getattr(fresh, name)} with --beam or --compat",
+                next_step="use --best for several texts of a search, or leave --beam out",
+            )  # fmt: skip
     if settings.compat != "none" and (settings.groups > 1 or settings.best > 1):
         raise BadInput(
             "s2s-ft's search has no groups and gives one text", where="--compat", value=settings.compat,

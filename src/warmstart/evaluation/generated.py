@@ -172,9 +172,13 @@ def count_all(
     return {name: count(name, texts, references) for name in measures}
 
 
-def shown_measures(main: str) -> list[str]:
-    """The measures that a result shows: the main one, and those whose libraries are there."""
-    return list(dict.fromkeys([main, *(name for name in SHOWN if available(name))]))
+def shown_measures(main: str, cleanup: str) -> list[str]:
+    """The measures that a result shows: the main one, and those whose libraries are there.
+
+    Of summaries with a line for each sentence (``cleanup`` cnndm) also the ROUGE-L of whole summaries, which papers report.
+    """
+    names = (*SHOWN, "rougeLsum") if cleanup == "cnndm" else SHOWN
+    return list(dict.fromkeys([main, *(name for name in names if available(name))]))
 
 
 def reference_text(record: Record, tokenizer: Tokenizer) -> str:
@@ -204,6 +208,6 @@ def text_row(found: Generated, several: bool) -> dict[str, Any]:
     return row | extra | ours
 
 
-def lattice_line(number: int, lattice: Lattice) -> str:
-    """A lattice as a line of a file."""
-    return json.dumps({"number": number} | lattice.to_dict()) + "\n"
+def lattice_line(number: int, lattice: Lattice, vocabulary: str) -> str:
+    """A lattice as a line of a file; ``vocabulary`` is the fingerprint of its tokens' tokenizer."""
+    return json.dumps({"number": number, "vocabulary": vocabulary} | lattice.to_dict()) + "\n"

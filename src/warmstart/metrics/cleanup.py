@@ -11,8 +11,13 @@ from typing import NamedTuple
 
 SENTENCE_END = re.compile(r"\[ ?x ?_ ?sep ?\]|<s_sep>|\n", re.IGNORECASE)
 """Between two sentences of a summary: s2s-ft's mark, also in pieces, UniLM's in references, or the end of a line."""
+_BETWEEN = re.compile(
+    r"(?<![.\s][A-Z]\.)(?<!Mr\.|Ms\.|Dr\.|St\.|vs\.)(?<!Mrs\.)(?<=[.!?…])[\"'”’»)\]]*\s+(?=[^a-z\s])|(?<=[。！？])\s*"
+)
+"""Between two sentences of a line: blanks behind a mark, unless what comes next goes on small or a word is abbreviated."""
 _BRACKETS = {"(": "-LRB-", ")": "-RRB-", "[": "-LSB-", "]": "-RSB-", "{": "-LCB-", "}": "-RCB-"}
 _RULES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
+    (r"(?<!\S)- ?([lr][rsc]b) ?-(?!\S)", r" -\1- "),  # a bracket by name, in pieces
     (r'([()\[\]{}"])', r" \1 "),
     (r"\b(\w*?) ?n ?' ?t\b", r"\1 n't"),  # don't, do n ' t → do n't
     (r"(?<=\w) ?' ?(s|d|m|ll|re|ve)\b", r" '\1"),
@@ -98,7 +103,7 @@ CLEANUPS: dict[str, Cleanup] = {
 def lead(source: str, sentences: int = 3) -> str:
     """The first sentences of a source (Lead-3): lines where it has several, else up to each mark that ends one."""
     lines = [line for line in SENTENCE_END.split(source) if line.strip()]
-    found = lines if len(lines) > 1 else re.split(r"(?<=[.!?。！？])\s*", source.strip())
+    found = lines if len(lines) > 1 else _BETWEEN.split(source.strip())
     return "\n".join(part.strip() for part in [part for part in found if part.strip()][:sentences])
 
 

@@ -1,10 +1,11 @@
 """Measures of generated texts: ROUGE, BLEU, chrF, TER and METEOR through their libraries, and question generation's BLEU-4.
 
 Each is kept as numbers per text, [n, S], and a formula from their sums to the measure, so that intervals and tests resample
-texts without counting anew. All measures are 0 to 100; of TER less is better.
+texts without counting anew. All measures are 0 to 100; of TER less is better. Where the references are not English, words
+are those of :mod:`warmstart.metrics.scripts`, and the signature says so.
 
 ====================  ==================================================================================
-rouge1 … rougeLsum    F of rouge-score (Lin 2004), with stemming, best reference; mean over texts
+rouge1 … rougeLsum    F of rouge-score (Lin 2004), with stemming (English), best reference; mean over texts
 bleu4                 corpus BLEU-4 of tokens between blanks (Papineni et al. 2002), no smoothing
 bleu, chrf, ter       sacrebleu's, with its signature (Post 2018)
 meteor                nltk's, where WordNet is at hand
@@ -23,6 +24,7 @@ from warmstart.base.errors import BadInput, unknown
 from warmstart.base.seeds import generator
 from warmstart.metrics.bootstrap import LEVEL, RESAMPLES, Interval
 from warmstart.metrics.measures import Array
+from warmstart.metrics.scripts import Words, apart, beyond_english, ideographic
 
 ROUGE = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 SACRE = ("bleu", "chrf", "ter")
@@ -144,17 +146,27 @@ def _rouge(name: str, texts: Sequence[str], references: References) -> Counted:
 
     from rouge_score.rouge_scorer import RougeScorer
 
-    scorer = RougeScorer([name], use_stemmer=True)
+    foreign = beyond_english(references)
+    scorer = RougeScorer([name], tokenizer=Words()) if foreign else RougeScorer([name], use_stemmer=True)
     scores = [
         max(scorer.score(reference, text)[name].fmeasure for reference in several)
         for text, several in zip(texts, references, strict=True)
     ]
-    return _mean(scores, f"rouge-score {version('rouge-score')}, F, stemming")
+    how = "words of any script, no stemming" if foreign else "stemming"
+    return _mean(scores, f"rouge-score {version('rouge-score')}, F, {how}")
 
 
 def _bleu4(texts: Sequence[str], references: References) -> Counted:
-    rows = [_bleu_row(t.split(), [r.split() for r in several]) for t, several in zip(texts, references, strict=True)]
-    return Counted(np.array(rows, np.float64), _bleu_of, "BLEU-4, tokens between blanks, no smoothing")
+    tokens, how = _tokens(references)
+    rows = [_bleu_row(tokens(t), [*map(tokens, several)]) for t, several in zip(texts, references, strict=True)]
+    return Counted(np.array(rows, np.float64), _bleu_of, f"BLEU-4, {how}, no smoothing")
+
+
+def _tokens(references: References) -> tuple[Callable[[str], list[str]], str]:
+    """How texts come to tokens where a measure leaves that to others, and that in words."""
+    if ideographic(references):
+        return lambda text: apart(text).split(), "each Han character or kana a token"
+    return str.split, "tokens between blanks"
 
 
 def _bleu_row(text: Sequence[str], references: Sequence[Sequence[str]]) -> list[int]:
@@ -186,7 +198,10 @@ def _bleu_of(sums: Array) -> Array:
 def _sacre(name: str, texts: Sequence[str], references: References) -> Counted:
     import sacrebleu.metrics as kinds
 
-    metric: Any = {"bleu": kinds.BLEU, "chrf": kinds.CHRF, "ter": kinds.TER}[name]()
+    asked: dict[str, dict[str, Any]] = {"bleu": {}, "chrf": {}, "ter": {}}
+    if ideographic(references):
+        asked |= {"bleu": {"tokenize": "zh"}, "ter": {"normalized": True, "asian_support": True}}
+    metric: Any = {"bleu": kinds.BLEU, "chrf": kinds.CHRF, "ter": kinds.TER}[name](**asked[name])
     most = max(map(len, references))
     columns = [[several[i] if i < len(several) else None for several in references] for i in range(most)]
     metric.corpus_score(list(texts), columns)  # so that the signature knows how many references there are
@@ -223,10 +238,9 @@ def _meteor(texts: Sequence[str], references: References) -> Counted:
     from nltk.translate.meteor_score import meteor_score
 
     wordnet = _wordnet()
+    tokens, how = _tokens(references)
     scores = [
-        meteor_score([r.split() for r in several], text.split(), wordnet=wordnet)
+        meteor_score([*map(tokens, several)], tokens(text), wordnet=wordnet)
         for text, several in zip(texts, references, strict=True)
     ]
-    return _mean(
-        [s if math.isfinite(s) else 0.0 for s in scores], f"METEOR of nltk {version('nltk')}, tokens between blanks"
-    )
+    return _mean([s if math.isfinite(s) else 0.0 for s in scores], f"METEOR of nltk {version('nltk')}, {how}")

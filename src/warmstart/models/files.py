@@ -17,6 +17,10 @@ from warmstart.base.files import disk_errors, read_json
 from warmstart.models.model import Model
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+RESAVE = (
+    'where you trust it, in that folder: python -c "import torch, safetensors.torch as s; '
+    "s.save_file({{k: v.clone() for k, v in torch.load('{pickle}', weights_only=True).items()}}, '{weights}')\""
+)
 PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json", "model.pt", "model.pth", "model.ckpt", "tf_model.h5")
 
 
@@ -92,7 +96,7 @@ def weights_files(folder: Path) -> list[Path]:
             raise BadInput(
                 "these weights are not safetensors, and a pickle can run any code, so it is not read",
                 where=str(folder / name), allowed=WEIGHTS,
-                next_step="save them again where you trust them: AutoModel.from_pretrained(…).save_pretrained(NEW)",
+                next_step=RESAVE.format(pickle=name, weights=WEIGHTS),
             )  # fmt: skip
     raise BadInput(
         "weights file not found", where=str(folder / WEIGHTS), next_step="check the path, or finish the run first"

@@ -191,6 +191,9 @@ def build_finetuning(recipe: FinetuneRecipe, data: Labelled | None = None) -> Fi
     )
     weights = class_weights(data.task_set) if recipe.task.class_weights == "balanced" else None
     made = _made(recipe, spec, data.train, tokenizer, weights, backbone)
+    if not isinstance(tokenizer, Raster):
+        for judged in (data.dev, data.test or []):
+            frame_records(spec, judged, tokenizer)  # what cannot be framed is refused now, not after the training
     settings = _with_head(recipe, spec, backbone, max(backbone.vocab_size, tokenizer.vocab_size))
     auxiliary = NEXT_VECTOR if backbone.vectors else LM
     coefficients = {spec.goal: 1.0} | ({auxiliary: lm_weight} if lm_weight > 0 else {}) | recipe.train.activity

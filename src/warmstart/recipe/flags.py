@@ -131,6 +131,13 @@ _SEARCH = (
     Flag("--compat", "compat", "s2s-ft: the beam search of that code, rule by rule"),
 )
 
+_DRAWING = (
+    Flag("--temperature", "temperature", "below 1 plays safe, above 1 dares", "T"),
+    Flag("--top-k", "top_k", "choose among the k likeliest tokens; 0: among all", "K"),
+    Flag("--top-p", "top_p", "choose among the likeliest tokens that hold this probability together", "P"),
+    Flag("--samples", "samples", "texts that are drawn for each", "N"),
+    Flag("--seed", "seed", "of the choices", "N"),
+)
 _LABEL_MAP = Flag(
     "--label-map",
     "label_map",
@@ -262,7 +269,7 @@ EVALUATE: Table = {
     "Sequence to sequence (default: as the run was judged)": (
         Flag("--measures", "measures", "rouge1, rouge2, rougeL, rougeLsum, bleu4, bleu, chrf, ter, meteor, with commas "
              "between", "NAMES"),
-        *_under("search", _SEARCH),
+        *_under("search", (*_SEARCH, *_DRAWING)),
     ),
 }  # fmt: skip
 PREDICT: Table = {
@@ -278,7 +285,7 @@ PREDICT: Table = {
     ),
     "Sequence to sequence (default: as the run was judged)": (
         Flag("--lattices", "lattices", "also write what the search kept, to rank it again off line", "FILE"),
-        *_under("search", _SEARCH),
+        *_under("search", (*_SEARCH, *_DRAWING)),
     ),
 }  # fmt: skip
 SUBMIT: Table = {
@@ -299,12 +306,8 @@ GENERATE: Table = {
     ),
     "How": (
         *_SEARCH,
-        Flag("--temperature", "temperature", "below 1 plays safe, above 1 dares", "T"),
-        Flag("--top-k", "top_k", "choose among the k likeliest tokens; 0: among all", "K"),
-        Flag("--top-p", "top_p", "choose among the likeliest tokens that hold this probability together", "P"),
+        *_DRAWING,
         Flag("--greedy", "greedy", "always take the likeliest token", switch=True),
-        Flag("--samples", "samples", "continuations of each beginning", "N"),
-        Flag("--seed", "seed", "of the choices", "N"),
         _PRECISION,
     ),
 }  # fmt: skip

@@ -92,13 +92,11 @@ def search_of(asked: GenerateSettings, spec: TaskSpec, tokenizer: Tokenizer) -> 
     Raises:
         BadInput: settings that do not go together, or words that the vocabulary cannot spell.
     """
+    if "max_new" not in asked.model_fields_set:
+        asked = asked.model_copy(update={"max_new": spec.seq2seq.target_limit})
     check_search(asked)
     limits_of(asked, tokenizer, None)
-    return (
-        asked
-        if "max_new" in asked.model_fields_set
-        else asked.model_copy(update={"max_new": spec.seq2seq.target_limit})
-    )
+    return asked
 
 
 def redrawn(spec: TaskSpec, records: Sequence[Record], parts: Sequence[Parts], tokenizer: Tokenizer) -> Redraw:

@@ -115,6 +115,8 @@ def _rows(
     if kind == "images":
         return image_rows(path, part, classes=require_label)
     ending, own = form(path)[0], OWN_FORMS.get(kind, ())
+    if kind == "seq2seq" and ending == ".json":  # s2s-ft's own files: an object a line
+        return rows(path, encoding=encoding, ending=".jsonl")
     if kind == "seq2seq" and path != STDIN and ending not in TABLES:
         return parallel_rows(path, encoding) if parallel_files(path) else plain_sources(path, encoding)
     if own and path != STDIN and ending not in (*own, *TABLES):
@@ -204,9 +206,14 @@ def _label(kind: Kind, found: Draft, numbers: Mapping[str, int]) -> Label:
 def _target(found: Draft, where: str) -> Target:
     """The target of a row, and the blocks that it may name for sub-words."""
     given = text_or_pieces(found.label, where)
-    if isinstance(given, str):
-        return Target(given)
     spans = found.extra.get("spans")
+    if isinstance(given, str):
+        if spans is not None:
+            raise BadInput(
+                "span ids need a target of sub-words", where=f"{found.where}, key 'spans'", value=spans,
+                allowed="a target that is a list of sub-words", next_step="give such a list, or leave spans out",
+            )  # fmt: skip
+        return Target(given)
     numbers = None if spans is None else as_list(spans, "spans", found.where)
     if numbers is not None and (len(numbers) != len(given) or not all(type(n) is int and n > 0 for n in numbers)):
         raise BadInput(

@@ -41,10 +41,16 @@ def seq2seq(record: Record, parts: Parts, frame: Frame, draw: Draw | None = None
     """One Example, with the goal ``lm`` on the target; ``draw`` brings the noise.
 
     Raises:
-        BadInput: span ids that are no rising row from 1.
+        BadInput: span ids that are no rising row from 1, or that the algorithm has no use for.
     """
     algorithm = frame.spec.seq2seq.algorithm
     if algorithm == "causal":
+        if isinstance(record.label, Target) and record.label.spans is not None:
+            raise BadInput(
+                "span ids say which tokens are learned together, and here each is learned after the other",
+                where=record.where, value=list(record.label.spans), allowed="--algorithm masked or pseudo-masked",
+                next_step="leave the column spans out",
+            )  # fmt: skip
         return [causal(parts, frame, draw)]
     pair = Pair(
         np.concatenate([[frame.start], parts.texts[0], [frame.delimiter]]),
@@ -69,7 +75,7 @@ def causal(parts: Parts, frame: Frame, draw: Draw | None) -> Example:
     target = np.append([frame.delimiter], parts.texts[1])
     labels = np.append(parts.texts[1], frame.extract)
     if draw is not None and frame.noise is not None:
-        source = np.append(source[:1], frame.noise.sprinkled(source[1:], frame.spec.seq2seq.source_noise, draw))
+        source = _noised_source(source, frame, draw)
         target = np.append(target[:1], frame.noise.sprinkled(target[1:], target_noise(frame), draw))
     count = len(source) + len(target)
     reads = np.arange(len(source), count)
@@ -96,7 +102,7 @@ def masked(pair: Pair, frame: Frame, draw: Draw) -> Example:
     chosen = np.sort(draw.permutation(len(pair.target))[:count])
     target = pair.target.copy()
     target[chosen] = frame.noise.on(pair.target[chosen], draw)
-    source = _noised_source(pair, frame, draw)
+    source = _noised_source(pair.source, frame, draw)
     total = len(source) + len(target)
     return Example(
         np.concatenate([source, target]), np.append(np.zeros_like(source), pair.turns), np.arange(total),
@@ -118,7 +124,7 @@ def pseudo_masked(pair: Pair, frame: Frame, draw: Draw | None) -> Example:
     source, target = pair.source, pair.target
     pseudo = np.full(len(target), frame.noise.mask)
     if draw is not None:
-        source, pseudo = _noised_source(pair, frame, draw), frame.noise.on(target, draw)
+        source, pseudo = _noised_source(source, frame, draw), frame.noise.on(target, draw)
         target = np.where(draw.random(len(target)) < target_noise(frame), pseudo, target)
     first, count = len(source), len(source) + len(target)
     places = np.arange(first, count)
@@ -134,7 +140,7 @@ def pseudo_masked(pair: Pair, frame: Frame, draw: Draw | None) -> Example:
 def target_noise(frame: Frame) -> float:
     """The share of target tokens that are noised."""
     asked = frame.spec.seq2seq.target_noise
-    return (0.5 if frame.full else 0.0) if asked is None else asked
+    return (0.5 if frame.full and frame.noise is not None else 0.0) if asked is None else asked
 
 
 def segments(frame: Frame, source: int, target: int) -> Ints | None:
@@ -142,10 +148,11 @@ def segments(frame: Frame, source: int, target: int) -> Ints | None:
     return np.repeat(frame.spec.seq2seq.segments, [source, target]) if frame.full else None
 
 
-def _noised_source(pair: Pair, frame: Frame, draw: Draw) -> Ints:
+def _noised_source(source: Ints, frame: Frame, draw: Draw) -> Ints:
+    """The source, noised but for what begins it and divides it."""
     assert frame.noise is not None
-    inner = frame.noise.sprinkled(pair.source[1:-1], frame.spec.seq2seq.source_noise, draw)
-    return np.concatenate([pair.source[:1], inner, pair.source[-1:]])
+    noised = frame.noise.sprinkled(source, frame.spec.seq2seq.source_noise, draw)
+    return np.where(np.isin(source, (frame.start, frame.delimiter)), source, noised)
 
 
 def _turns(record: Record, count: int) -> Ints:

@@ -224,7 +224,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
         raise BadInput(
             "not the config of a model: it names no model_type",
             where=str(path),
-            next_step="give a run or a model folder",
+            next_step='give a run or a model folder; of a UniLM add "model_type": "unilm"',
         )
     return raw
 

@@ -75,8 +75,9 @@ def _generated(loaded: Loaded, spec: TaskSpec, records: list[Record], said: Mapp
     for name in measures:
         check_generated(name, "--measures")
     generator = Generator(loaded.model, loaded.text, spec, loaded.search(said.get("search", {})))
-    cleanup = CLEANUPS[spec.seq2seq.cleanup]
-    found = evaluate_generated(generator, records, measures or shown_measures(FALLBACK), cleanup=cleanup)
+    rules = spec.seq2seq.cleanup
+    shown = measures or shown_measures(FALLBACK, rules)
+    found = evaluate_generated(generator, records, shown, cleanup=CLEANUPS[rules])
     for line in (*cut_in_words(spec, found.account), *signatures_in_words(found.signatures)):
         say(line)
     return found.to_dict()

@@ -234,8 +234,8 @@ def judge(
     if built.spec.kind != "seq2seq":
         return evaluate_records(model, built.tokenizer, built.spec, records, tune=tune)
     generator = Generator(model, built.text, built.spec, search)
-    cleanup = CLEANUPS[built.spec.seq2seq.cleanup]
-    return evaluate_generated(generator, records, shown_measures(built.measure), cleanup=cleanup)
+    rules = built.spec.seq2seq.cleanup
+    return evaluate_generated(generator, records, shown_measures(built.measure, rules), cleanup=CLEANUPS[rules])
 
 
 def _goalpost(built: Finetuning, recipe: FinetuneRecipe) -> Goalpost:

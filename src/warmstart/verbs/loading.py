@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from warmstart.base.allocator import keep_freed_memory
 from warmstart.base.errors import BadInput
-from warmstart.decode.settings import GenerateSettings, check_search
+from warmstart.decode.settings import DRAWING, GenerateSettings, check_search
 from warmstart.evaluation.averaged import Member, check_members
 from warmstart.models.model import Model
 from warmstart.recipe.build import device
@@ -56,10 +56,14 @@ class Loaded:
     def search(self, said: Mapping[str, Any]) -> GenerateSettings:
         """How texts are generated: as the run remembers it, but for what is ``said`` now.
 
+        Who asks for samples, or says how to draw, takes neither the likeliest token nor the search that a run remembers.
+
         Raises:
             BadInput: an impossible setting.
         """
         kept = (self.remembered.search or GenerateSettings(greedy=True)).model_dump()
+        if not {*said}.isdisjoint(DRAWING):
+            kept |= {"greedy": False, "beam": 1, "best": 1, "groups": 1, "compat": "none"}
         try:
             found = GenerateSettings.model_validate(kept | dict(said))
         except ValidationError as error:

@@ -11,7 +11,12 @@ STANDARD = "-"
 
 
 def require_free(*paths: str | None) -> None:
-    """Refuses files that exist."""
+    """Refuses files that exist, and one file for two things."""
+    named = [path for path in paths if path is not None]
+    if len({*named}) < len(named):
+        raise BadInput(
+            "two outputs in one place", where="--output, --lattices", value=named[-1], next_step="name two files"
+        )
     for path in filter(None, paths):
         if path != STANDARD and Path(path).exists():
             raise BadInput(

@@ -1,6 +1,7 @@
 """``warmstart predict``: a file of examples in, the same rows with label, score and probabilities out, as a stream."""
 
 import json
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -59,11 +60,12 @@ def predict(
     spec = members[0].spec
     accounts: list[Account] = []
     records = _unlabelled(spec, input, encoding)
-    kept: list[str] = []
-    rows = _rows(loaded, members, records, accounts.append, said, kept)
-    write_lines(output, (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows))
-    if lattices is not None:
-        write_lines(lattices, kept)
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as kept:  # lattices may be too many for the memory
+        rows = _rows(loaded, members, records, accounts.append, said, kept.write)
+        write_lines(output, (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows))
+        if lattices is not None:
+            kept.seek(0)
+            write_lines(lattices, kept)
     account = sum(accounts, Account())
     for line in cut_in_words(spec, account):
         say(line)
@@ -85,15 +87,15 @@ def _unlabelled(spec: TaskSpec, path: str, encoding: str) -> Iterator[Record]:
 
 def _rows(
     loaded: Loaded, members: list[Member], records: Iterator[Record], tell: Callable[[Account], None],
-    said: Mapping[str, Any], kept: list[str],
+    said: Mapping[str, Any], write: Callable[[str], object],
 ) -> Iterator[dict[str, Any]]:  # fmt: skip
-    """The rows to write; what a search kept goes to ``kept``, where it is asked for."""
+    """The rows to write; what a search kept is given to ``write``, where it is asked for."""
     spec = members[0].spec
     if spec.kind != "seq2seq":
         return member_rows(members, records, Reading(tell=tell))
 
     def keep(number: int, lattice: Lattice) -> None:
-        kept.append(lattice_line(number, lattice))
+        write(lattice_line(number, lattice, loaded.text.fingerprint))
 
     settings = loaded.search(said.get("search", {}))
     made = Generator(loaded.model, loaded.text, spec, settings, keep if said.get("lattices") else None)

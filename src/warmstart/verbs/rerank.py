@@ -33,9 +33,20 @@ def rerank(
         min_new: tokens of a text at least, where the search found one so long.
 
     Raises:
-        BadInput: ``output`` exists, or ``lattices`` is no such file or one of another vocabulary.
+        BadInput: ``output`` exists, rules that do not go together, or ``lattices`` is no such file or one of another
+            vocabulary.
     """
     require_free(output)
+    if expected is not None and per_token == 0:
+        raise BadInput(
+            "without a cost per token an expected length changes nothing", where="--expected", value=expected,
+            allowed="together with --per-token",
+        )  # fmt: skip
+    if length_penalty > 0 and per_token != 0:
+        raise BadInput(
+            "scores are ranked by one rule of length", where="--per-token", value=per_token,
+            allowed="0 with --length-penalty", next_step="leave one of the two out",
+        )  # fmt: skip
     tokenizer = require_text(read_vocabulary(model_folder(run))[0], "--run")
     ranking = Ranking(length_penalty, per_token, expected, min_new)
     lines = []
@@ -47,10 +58,10 @@ def rerank(
             raise BadInput(
                 "not a lattice", where=row.where, value=list(row.fields), next_step="predict --lattices writes them"
             ) from None
-        if most >= tokenizer.vocab_size:
+        if row.fields.get("vocabulary") != tokenizer.fingerprint or most >= tokenizer.vocab_size:
             raise BadInput(
-                "a token that the vocabulary does not hold", where=row.where, value=most,
-                allowed=f"0 to {tokenizer.vocab_size - 1}", next_step="name the run that wrote the lattices",
+                "a lattice of another vocabulary", where=row.where, value=row.fields.get("vocabulary"),
+                allowed=tokenizer.fingerprint, next_step="name the run that wrote the lattices",
             )  # fmt: skip
         text = tokenizer.decode(best.ids).strip()
         score = round(best.score, 6) if best.score > float("-inf") else None

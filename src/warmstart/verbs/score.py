@@ -49,7 +49,7 @@ def score(
     sources = [_text(record.texts["source"]) for record in records]
     targets = [_target(record) for record in records]
     references = group_references(sources, targets) if grouped else [[target] for target in targets]
-    names = list(measures) or shown_measures(FALLBACK)
+    names = list(measures) or shown_measures(FALLBACK, cleanup)
 
     def counted(system: str, where: str) -> dict[str, Any]:
         return count_all(names, _texts(system, sources, encoding, where), references, CLEANUPS[cleanup])
