@@ -11,6 +11,7 @@ from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import ModelSettings
 from warmstart.objectives.backward import backward
+from warmstart.objectives.both import both
 from warmstart.objectives.causal import causal
 
 
@@ -53,3 +54,22 @@ def test_twice_mirrored_is_as_it_was() -> None:
     for name in ("ids", "turns", "positions", "segments"):
         assert getattr(again, name).tolist() == getattr(example, name).tolist()
     assert again.goals["lm"].reads.tolist() == example.goals["lm"].reads.tolist()
+
+
+def test_both_ends_are_two_models_side_by_side() -> None:
+    """Witness: with layers for each direction, losses and gradients are the sums of a forward and a backward model's."""
+    model = Model.fresh(ModelSettings(backbone=preset("lstm-tiny", vocab_size=64, directions=2)), 1).double()
+    ids, found = np.random.default_rng(0).integers(0, 64, 20), []
+    for frame in (both, causal, backward):
+        loss = model(collate([frame(ids)]))["lm"]
+        slopes = torch.autograd.grad(loss.sum, list(model.parameters()), allow_unused=True)
+        found.append([loss.sum.detach(), *slopes])
+    unread = {
+        name
+        for row in found[1:]
+        for (name, _), slope in zip(model.named_parameters(), row[1:], strict=True)
+        if slope is None
+    }
+    assert {name.split("cells.")[1][0] for name in unread} == {"0", "1"}  # each reads by its own layers only
+    for whole, *parts in zip(*found, strict=True):
+        torch.testing.assert_close(whole, sum(part for part in parts if part is not None))

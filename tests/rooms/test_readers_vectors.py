@@ -40,6 +40,8 @@ def test_both_forms(tmp_path: Path, head: str) -> None:
         ("2 3\na 1 2\n", "v.txt:2: a line of another length"),
         ("a 1 x\n", "v.txt:1: not a vector; got '1 x'; allowed: numbers"),
         ("a 1 nan\n", "v.txt:1: not a vector; got '1 nan'; allowed: finite numbers"),
+        ("a 1 1e39\n", "v.txt:1: not a vector; got '1 1e39'; allowed: finite numbers of float32"),
+        ("3 2\na 1 2\nb 1 2\n", "fewer vectors than the first line says; got 2; allowed: 3"),
         ("a\n", "v.txt:1: a line of another length"),
         ("", "no word of the vocabulary has a vector here"),
     ],

@@ -19,13 +19,13 @@ ROWS: dict[str, tuple[dict[str, Any], list[str]]] = {
 SIGNS = {"<": START, "|": DELIMITER, ">": EXTRACT}
 
 
-def framed(kind: Any, **changes: Any) -> tuple[list[Any], Tokenizer, str]:
+def framed(kind: Any, direction: Any = "backward", **changes: Any) -> tuple[list[Any], Tokenizer, str]:
     row = ROWS[kind][0]
     tokenizer = Tokenizer.train(["a b c"] * 3, 300, vocabulary="words").with_specials(TASK_SPECIALS)
     other = {"choice": {"label": 0}, "similarity": {"score": 1.0}}.get(kind, {"label": "y"})
     rows = [row, row | other]
     task = task_from(kind, rows)
-    frame = FrameSettings(context=64, direction="backward", **changes)
+    frame = FrameSettings(context=64, direction=direction, **changes)
     spec = TaskSpec(kind=kind, label_names=task.label_names, frame=frame)
     return frame_records(spec, task.records, tokenizer).examples[0], tokenizer, spec.goal
 
@@ -64,3 +64,19 @@ def test_reading_and_then_writing() -> None:
     names = [tokenizer.id(SIGNS.get(word, word)) for word in ["a", "b", "c", "<", ">", "a", "b", "c", "<"]]
     assert written.ids.tolist() == names and written.turns.tolist() == list(range(9))[::-1]
     assert written.goals["lm"].targets.tolist() == names[4:][::-1]
+
+
+@pytest.mark.parametrize("kind", ["classification", "entailment", "similarity"])
+def test_from_both_ends(kind: str) -> None:
+    """Witness: the frames of each direction: all for one question, which the first owns; the next tokens are numbered on."""
+    (both, _, goal), (to_right, *_), (to_left, *_) = (framed(kind, way) for way in ("both", "forward", "backward"))
+    assert len(both) == 2 * len(to_right)
+    numbers = np.concatenate([example.goals["lm"].question for example in both])
+    assert numbers.tolist() == list(range(len(numbers)))
+    assert [len(example.goals[goal].targets) for example in both] == [1] + [0] * (len(both) - 1)
+    for ours, theirs in zip(both, [*to_right, *to_left], strict=True):
+        for name in ("ids", "turns", "positions"):
+            assert getattr(ours, name).tolist() == getattr(theirs, name).tolist()
+        assert ours.goals[goal].reads.tolist() == theirs.goals[goal].reads.tolist()
+        assert ours.goals[goal].question.tolist() == [0]
+        assert ours.goals["lm"].targets.tolist() == theirs.goals["lm"].targets.tolist()

@@ -166,6 +166,8 @@ def files(folder: Path) -> dict[str, bytes]:
         ("finetune --start lm --task cifar10 --data pictures --out new", ["label unseen", "'left'", "airplane"]),
         ("predict --run task --input other --output new", ["an image of another size", "'3 x 3'", "8 x 6"]),
         ("predict --run task --input text.txt --output new", ["text.txt: not a known kind of file", ".png"]),
+        ("predict --run task --input - --output new", ["-: not a known kind of file", ".png"]),
+        ("pretrain --corpus pictures --model lstm-tiny --objective backward --out new", ["first row on", "autoencoder"]),
         ("evaluate --run task --data arrays.npz --split dev", ["no images here", "'dev'"]),
         ("generate --run lm --prompt a", ["lm: this model reads images"]),
         ("convert lm --out new --to onnx", ["only a Transformer"]),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import warmstart
+from warmstart.base.errors import BadInput
 from warmstart.models.files import read_tensors
 from warmstart.models.presets import preset
 
@@ -70,3 +71,29 @@ def test_it_goes_on_with_a_prompt(home: Path) -> None:
     """Invariant: the same seed, the same text, of the length that was asked for."""
     found = [warmstart.generate(str(home / "lm"), "a film", max_new=5, top_k=9, seed=3)[0] for _ in range(2)]
     assert found[0] == found[1] and 1 <= found[0]["tokens"] <= 5
+
+
+def test_two_directions_learn_apart_and_answer_together(home: Path) -> None:
+    """Witness: the weights: both directions move in pre-training and again in fine-tuning; what does not go is refused."""
+    sizes = ["model.directions=2", "model.width=16", "model.context=32"]
+    warmstart.pretrain(
+        str(home / "both"), corpus=str(home / "text.txt"), vocab_size=270, model="lstm-tiny", objective="both", sets=sizes,
+        **SHORT,
+    )  # fmt: skip
+    files = {"train": str(home / "classification.jsonl"), "dev": str(home / "classification.jsonl")}
+    asked: dict[str, Any] = {"start": str(home / "both"), "task": "classification", "lm_weight": 0, **files, **SHORT}
+    report = warmstart.finetune(str(home / "two"), **asked)
+    before, after = (read_tensors(home / run / "model.safetensors") for run in ("both", "two"))
+    sides = {name: not (after[name] == old).all() for name, old in before.items() if "cells." in name}
+    assert {name.split("cells.")[1][0] for name in sides} == {"0", "1"} and all(sides.values())
+    assert warmstart.evaluate(str(home / "two"), files["dev"], precision="fp32")["metrics"] == report["metrics"]
+    assert warmstart.evaluate(str(home / "both"), str(home / "text.txt"))["metrics"]["perplexity"] > 1
+    with pytest.raises(BadInput, match="reads from both ends"):
+        warmstart.finetune(str(home / "no"), **asked, label_gain="linear")
+    with pytest.raises(BadInput, match="any but backward and both"):
+        warmstart.pretrain(
+            str(home / "no"), start=str(home / "lm"), corpus=str(home / "text.txt"), objective="both", **SHORT
+        )
+    with pytest.raises(BadInput, match="the auxiliary goal has no weight"):
+        warmstart.finetune(str(home / "no"), **asked | {"start": str(home / "lm")}, lm_frame="autoencoder")
+    assert not (home / "no").exists()

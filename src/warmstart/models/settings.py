@@ -185,7 +185,7 @@ class LSTMSettings(Settings):
     width: int = Field(1024, ge=1)
     cells: int | None = Field(None, ge=1)
     embedding_width: int | None = Field(None, ge=1)
-    directions: Literal[1, 2] = 1
+    directions: int = Field(1, ge=1, le=2)
     residual: bool = False
     tied: bool = False
     bptt: int = Field(400, ge=1)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from warmstart.base.errors import BadInput
 from warmstart.readers.archives import members
-from warmstart.readers.opening import form
+from warmstart.readers.opening import STDIN, form
 from warmstart.readers.rows import Row
 from warmstart.readers.sources import expand
 
@@ -54,6 +54,15 @@ def image_rows(path: str, part: str | None = None, *, classes: bool = True) -> I
     Raises:
         BadInput: no such part, no images, an image without a class, a file that is no image, or other arrays.
     """
+    if (
+        not os.path.isdir(path)
+        and (path == STDIN or os.path.exists(path))
+        and form(path)[0] not in (NPZ, TAR, *PICTURES)
+    ):
+        raise BadInput(
+            "not a known kind of file for images", where=path, allowed=f"a folder, {', '.join((*PICTURES, TAR, NPZ))}",
+            next_step="put the images into a folder or an archive",
+        )  # fmt: skip
     found = False
     for row, its_part in _arrays(path) if form(path)[0] == NPZ else _pictures(path):
         if part is not None and its_part not in (None, part):

@@ -13,14 +13,15 @@ def read_vectors(path: str, wanted: Callable[[str], bool]) -> dict[str, NDArray[
     """The vectors of the words that are ``wanted``, all of one width; of a word that comes twice the first.
 
     Raises:
-        BadInput: no such file, a line that is no vector or is shorter or longer than those before, or nothing wanted.
+        BadInput: no such file, a line that is no vector or is shorter or longer than those before, fewer lines than the
+            first one says, or nothing wanted.
     """
     found: dict[str, NDArray[np.float32]] = {}
-    width = 0
+    width = announced = number = 0
     for number, line in enumerate(lines(path), start=1):
         word, *numbers = line.rstrip().split(" ")
         if number == 1 and len(numbers) == 1 and word.isdigit() and numbers[0].isdigit():
-            width = int(numbers[0])
+            announced, width = int(word), int(numbers[0])
             continue
         width = width or len(numbers)
         if len(numbers) != width or not numbers:
@@ -30,6 +31,11 @@ def read_vectors(path: str, wanted: Callable[[str], bool]) -> dict[str, NDArray[
             )  # fmt: skip
         if wanted(word) and word not in found:
             found[word] = _numbers(numbers, f"{path}:{number}")
+    if announced and number - 1 < announced:
+        raise BadInput(
+            "fewer vectors than the first line says", where=path, value=number - 1, allowed=str(announced),
+            next_step="restore the file from a copy",
+        )  # fmt: skip
     if not found:
         raise BadInput(
             "no word of the vocabulary has a vector here", where=path,
@@ -43,6 +49,6 @@ def _numbers(given: list[str], where: str) -> NDArray[np.float32]:
         vector = np.array(given, np.float64)
     except ValueError:
         raise BadInput("not a vector", where=where, value=" ".join(given)[:60], allowed="numbers") from None
-    if not np.isfinite(vector).all():
-        raise BadInput("not a vector", where=where, value=" ".join(given)[:60], allowed="finite numbers")
+    if not (np.abs(vector) <= np.finfo(np.float32).max).all():
+        raise BadInput("not a vector", where=where, value=" ".join(given)[:60], allowed="finite numbers of float32")
     return vector.astype(np.float32)

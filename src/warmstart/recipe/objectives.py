@@ -17,6 +17,7 @@ from warmstart.image.settings import AugmentSettings
 from warmstart.models.settings import BackboneSettings
 from warmstart.objectives.autoencoder import autoencoder
 from warmstart.objectives.backward import backward
+from warmstart.objectives.both import both
 from warmstart.objectives.causal import causal
 from warmstart.objectives.masked import masked
 from warmstart.objectives.masking import Masking
@@ -40,11 +41,14 @@ DRAWN: dict[Objective, Callable[[Ints, np.random.Generator, Masking], list[Examp
 """The objectives that hide something; each draws what."""
 WRITTEN: dict[Objective, Callable[[NDArray[Any]], list[Example]]] = {"causal": causal, "autoencoder": autoencoder}
 """The objectives that guess what comes next, of tokens and of vectors."""
+ROWS: dict[Objective, Callable[[NDArray[Any]], list[Example]]] = {"causal": causal, "backward": backward, "both": both}
+"""The objectives that guess the neighbour of each token of a row of text."""
 STILL = AugmentSettings(shift=0, flip=False)
 
 WORDS: dict[Objective, str] = {
     "causal": "A causal language model",
     "backward": "A language model that reads from the end",
+    "both": "A language model that reads from both ends",
     "autoencoder": "A sequence autoencoder",
     "masked": "A masked language model",
     "mixture": "A language model of UniLM's mixture",
@@ -59,22 +63,22 @@ FRAMED = 3  # special tokens of the longest frame
 
 def direction_of(objective: Objective) -> Direction:
     """From which end a model reads that learns this."""
-    return "backward" if objective == "backward" else "forward"
+    return objective if objective in ("backward", "both") else "forward"
 
 
 def with_marks(tokenizer: Vocabulary, objective: Objective) -> Vocabulary:
     """The tokenizer with the special tokens that the objective asks for; new ones stand at its end.
 
     Raises:
-        BadInput: images, of which no token can be hidden.
+        BadInput: an objective that images do not go with.
     """
-    if objective not in DRAWN:
-        return tokenizer
-    if isinstance(tokenizer, Raster):
+    if isinstance(tokenizer, Raster) and objective not in WRITTEN:
         raise BadInput(
-            "images have no tokens to hide", where="--objective", value=objective, allowed=", ".join(WRITTEN),
-            next_step="choose one of these",
+            "images are read from their first row on, and have no tokens to hide", where="--objective", value=objective,
+            allowed=", ".join(WRITTEN), next_step="choose one of these",
         )  # fmt: skip
+    if isinstance(tokenizer, Raster) or objective not in DRAWN:
+        return tokenizer
     return tokenizer.with_specials([name for role, name in ROLES.items() if tokenizer.role(role) is None])
 
 
@@ -128,7 +132,7 @@ class Framing:
         if self.objective == "autoencoder":
             return Documents(corpus, self.whole, autoencoder, held_out, dev)
         if self.masking is None:
-            return Rows(corpus, self.width, backward if self.objective == "backward" else causal, held_out, dev)
+            return Rows(corpus, self.width, ROWS[self.objective], held_out, dev)
         frame, masking = DRAWN[self.objective], self.masking
         if dev:
             masking, seed = replace(masking, settings=hidden(masking.settings)), 0

@@ -16,9 +16,9 @@ from warmstart.objectives.settings import MaskSettings
 from warmstart.tasks.spec import Seq2SeqSettings
 from warmstart.train.settings import OptimizerSettings, ScheduleSettings, SchemeSettings, TrainSettings
 
-Objective = Literal["causal", "backward", "autoencoder", "masked", "mixture", "pseudo-masked"]
+Objective = Literal["causal", "backward", "both", "autoencoder", "masked", "mixture", "pseudo-masked"]
 OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
-MASKED = OBJECTIVES[3:]
+MASKED: tuple[Objective, ...] = ("masked", "mixture", "pseudo-masked")
 """The objectives that hide something; a model that sees the whole text guesses what."""
 
 
@@ -61,7 +61,7 @@ class ModelRecipe(Settings):
     cells: int | None = Field(None, ge=1)
     embedding_std: float | None = Field(None, gt=0)
     embedding_width: int | None = Field(None, ge=1)
-    directions: Literal[1, 2] | None = None
+    directions: int | None = Field(None, ge=1, le=2)
     residual: bool | None = None
     tied: bool | None = None
     bptt: int | None = Field(None, ge=1)
@@ -81,8 +81,8 @@ class PretrainRecipe(Settings):
         start: a run whose weights, size and tokenizer are taken, to be trained on for another kind of text; or ``none``.
         new_vocabulary: gives the start the corpus's vocabulary; rows of tokens that both have are kept.
         model: the size for ``start: none``; from a start only dropout, context and the joint table may differ.
-        objective: what is learned: the next token, the one before, to write a document again, masked tokens (BERT), masked
-            tokens under four kinds of sight (UniLM), or masked tokens at once and one unit after the other (UniLMv2).
+        objective: what is learned: the next token, the one before, both, to write a document again, masked tokens (BERT),
+            masked tokens under four kinds of sight (UniLM), or masked tokens at once and one unit after the other (UniLMv2).
         mask: for the objectives that mask.
         augment: how images are varied in training.
         dev_frac: share of the rows that is held out to be judged on.

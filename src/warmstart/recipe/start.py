@@ -111,7 +111,7 @@ def check_model(recipe: PretrainRecipe) -> None:
     found = read_remembered(folder).reading
     if found != direction_of(recipe.objective):
         raise BadInput(
-            "the start reads from the other end of a text", where="--objective", value=recipe.objective,
-            allowed="backward" if found == "backward" else "any but backward",
+            "the start does not read from this end of a text", where="--objective", value=recipe.objective,
+            allowed="any but backward and both" if found == "forward" else found,
             next_step="begin with --start none, or from a run of this direction",
         )  # fmt: skip

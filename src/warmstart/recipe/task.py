@@ -11,7 +11,7 @@ from warmstart.recipe.schema import FinetuneRecipe, TaskRecipe
 from warmstart.recipe.start import NO_START
 from warmstart.tasks.framing import between
 from warmstart.tasks.span import some_unanswered
-from warmstart.tasks.spec import TURNED, Direction, FrameSettings, Kind, SpanSettings, TagSettings, TaskSpec
+from warmstart.tasks.spec import SUMMED, TURNED, Direction, FrameSettings, Kind, SpanSettings, TagSettings, TaskSpec
 from warmstart.tasks.tagging import unread_tag
 from warmstart.tasks.vocabulary import Vocabulary
 from warmstart.transfer.hub import model_folder
@@ -36,7 +36,8 @@ def spec_of(task: TaskRecipe, data: Labelled, frame: FrameSettings, text_segment
 
 def frame_of(recipe: FinetuneRecipe, kind: Kind, backbone: BackboneSettings, tokenizer: Vocabulary) -> FrameSettings:
     """How the task's Examples are made."""
-    lm_weight = lm_weight_of(recipe, backbone)
+    lm_weight, reads = lm_weight_of(recipe, backbone), _reads(recipe, kind)
+    _check_auxiliary(recipe, kind, lm_weight)
     return FrameSettings(
         context=_context(recipe.task, _longest(recipe, backbone, lm_weight)),
         long_text=recipe.task.long_text,
@@ -46,9 +47,9 @@ def frame_of(recipe: FinetuneRecipe, kind: Kind, backbone: BackboneSettings, tok
         clean=_remembered(recipe).rules,
         between=between(backbone.sight, tokenizer),
         segment_limit=recipe.task.segment_limit,
-        reads=_reads(recipe, kind),
+        reads=reads,
         lm_frame=recipe.lm_frame,
-        direction=_direction(recipe, kind),
+        direction=_direction(recipe, kind, reads),
     )
 
 
@@ -57,6 +58,31 @@ def lm_weight_of(recipe: FinetuneRecipe, backbone: BackboneSettings) -> float:
     if recipe.scheme.kind == "head" or recipe.task.name == "seq2seq":
         return 0.0
     return (0.5 if backbone.sight == "causal" else 0.0) if recipe.lm_weight is None else recipe.lm_weight
+
+
+def _check_auxiliary(recipe: FinetuneRecipe, kind: Kind, lm_weight: float) -> None:
+    """Refuses what would say something of an auxiliary goal that is not there.
+
+    Raises:
+        BadInput: the autoencoder beside a task that reads words, without a weight, or averaged by sequence.
+    """
+    if recipe.lm_frame != "autoencoder":
+        return
+    if kind in ("tagging", "span", "seq2seq"):
+        raise BadInput(
+            "only a task that reads texts as a whole writes them again beside it", where="--lm-frame", value=kind,
+            allowed=f"{', '.join(TURNED)}, images", next_step="leave --lm-frame out",
+        )  # fmt: skip
+    if lm_weight == 0:
+        raise BadInput(
+            "the auxiliary goal has no weight", where="--lm-weight", value=lm_weight,
+            allowed="more than 0 with --lm-frame autoencoder", next_step="add --lm-weight 1",
+        )  # fmt: skip
+    if recipe.lm_average != "token":
+        raise BadInput(
+            "what is written again counts token by token", where="--lm-average", value=recipe.lm_average,
+            allowed="token with --lm-frame autoencoder",
+        )  # fmt: skip
 
 
 def _reads(recipe: FinetuneRecipe, kind: Kind) -> Literal["summary", "rising", "all"]:
@@ -95,12 +121,18 @@ def _remembered(recipe: FinetuneRecipe) -> Remembered:
     return Remembered() if source is None else read_remembered(model_folder(source))
 
 
-def _direction(recipe: FinetuneRecipe, kind: Kind) -> Direction:
+def _direction(recipe: FinetuneRecipe, kind: Kind, reads: str) -> Direction:
     """From which end texts are read: as the start does it."""
     found = _remembered(recipe).reading
     if found == "backward" and kind not in TURNED:
         raise BadInput(
             "this model reads from the end of a text, which the task does not go with", where="--task", value=kind,
             allowed=", ".join(TURNED), next_step="start from a model that was trained with --objective causal",
+        )  # fmt: skip
+    if found == "both" and (kind not in SUMMED or reads != "summary" or recipe.lm_frame != "causal"):
+        raise BadInput(
+            "this model reads from both ends and adds what it has read, which the task does not go with", where="--task",
+            value=kind, allowed=f"{', '.join(SUMMED)}; without --label-gain, --head-pool concat and --lm-frame autoencoder",
+            next_step="start from a model that was trained with --objective causal",
         )  # fmt: skip
     return found

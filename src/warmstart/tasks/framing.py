@@ -186,8 +186,11 @@ class Frame:
     def ask(self, record: Record, sequences: Sequence[NDArray[Any]]) -> list[Example]:
         """One Example per sequence, all read at their extract token (full sight: the first) for the task's one question.
 
-        The first Example owns the target. Each also asks ``lm`` where the auxiliary goal is on.
+        The first Example owns the target. Each also asks ``lm`` where the auxiliary goal is on. Where texts are read from
+        both ends, there are as many Examples again, which read from the end.
         """
+        if self.spec.frame.direction == "both":
+            return self._from_both_ends(record, sequences)
         targets, weights = self.target(record), np.array([self.weight(record)], np.float32)
         examples: list[Example] = []
         asked = 0
@@ -202,6 +205,25 @@ class Frame:
             for ids in sequences:
                 examples.append(self._in_text_order(Example.read_and_write(ids, asked)))
                 asked += len(ids)
+        return examples
+
+    def _from_both_ends(self, record: Record, sequences: Sequence[NDArray[Any]]) -> list[Example]:
+        """Examples that read from the beginning and others from the end, all for the one question of the first."""
+        examples: list[Example] = []
+        for direction in ("forward", "backward"):
+            settings = self.spec.frame.model_copy(update={"direction": direction})
+            one_way = replace(self, spec=self.spec.model_copy(update={"frame": settings}))
+            given = sequences if direction == "forward" else [_turned(ids) for ids in sequences]
+            examples += one_way.ask(record, given)
+        number, asked = len(sequences), sum(len(ids) - 1 for ids in sequences)
+        for place, example in enumerate(examples[number:], start=number):
+            goals = {
+                name: replace(goal, targets=goal.targets[:0], weights=goal.weights[:0])
+                if name == self.spec.goal
+                else replace(goal, question=goal.question + asked)
+                for name, goal in example.goals.items()
+            }
+            examples[place] = replace(example, goals=goals)
         return examples
 
     def _question(self, ids: NDArray[Any], targets: NDArray[Any], weights: Floats) -> Goal:
@@ -285,6 +307,13 @@ class Frame:
             )  # fmt: skip
         kept = parts.kept(fit([min(length, most) for length in lengths], settings.context - specials))
         return Cut(kept, needed, len(parts) - len(kept))
+
+
+def _turned(ids: NDArray[Any]) -> NDArray[Any]:
+    """A sequence in the order of reading from its end, where the outer marks have changed places."""
+    turned = ids[::-1].copy()
+    turned[0], turned[-1] = ids[0], ids[-1]
+    return turned
 
 
 def _noise(spec: TaskSpec, tokenizer: "Tokenizer") -> Noise | None:

@@ -22,9 +22,11 @@ KINDS: tuple[Kind, ...] = (
     "seq2seq",
 )  # fmt: skip
 
-Direction = Literal["forward", "backward"]
+Direction = Literal["forward", "backward", "both"]
 TURNED: tuple[Kind, ...] = KINDS[:6]
 """The kinds whose texts are read as a whole, which may be from their end."""
+SUMMED: tuple[Kind, ...] = ("classification", "entailment", "similarity", "regression", "multilabel")
+"""The kinds that add the states of all readings of a text, which may be one from each end."""
 
 Algorithm = Literal["causal", "masked", "pseudo-masked"]
 
@@ -140,7 +142,8 @@ class FrameSettings(Settings):
         reads: where a text's class is read: at its summary token; in training at every token, with weights that rise from 0
             to 1 (Dai and Le 2015, section 2: linear label gain); or at all, for a head that pools them.
         lm_frame: the auxiliary goal is the next token, or to write the text after it was read (joint training).
-        direction: from which end a left-to-right backbone reads a text (``backward``: its extract token stands first).
+        direction: from which end a left-to-right backbone reads a text (``backward``: its extract token stands first);
+            ``both``: from each, and the states of both readings are added.
         lm_weights: every token counts alike, or every sequence does (GPT-1's code averages per sequence first).
     """
 

@@ -95,8 +95,10 @@ def _language_model(loaded: Loaded, data: str, encoding: str) -> dict[str, Any]:
         backbone = loaded.model.settings.backbone
         if backbone.sight == "causal" or not begins_with(loaded.tokenizer, corpus.tokenizer()):
             corpus.require_tokenizer(loaded.tokenizer)  # masking may have added special tokens
-        to_right: Objective = "causal" if loaded.remembered.reading == "forward" else "backward"
-        objective: Objective = to_right if backbone.sight == "causal" else "masked"
+        reading = loaded.remembered.reading
+        objective: Objective = (
+            ("causal" if reading == "forward" else reading) if backbone.sight == "causal" else "masked"
+        )
         framing = Framing(objective, hidden(MaskSettings()), loaded.tokenizer, backbone)
         stream = Stream(framing.units(corpus), 16, 0, shuffle=False)
         batches = (batch for step in range(stream.steps_per_epoch) for batch in stream.batches(step))
