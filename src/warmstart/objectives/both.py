@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warmstart.example.example import Example
-from warmstart.objectives.backward import backward
 from warmstart.objectives.causal import causal
 
 
@@ -23,6 +22,7 @@ def both(ids: NDArray[np.int64]) -> list[Example]:
     >>> to_left.ids.tolist(), to_left.goals["lm"].targets.tolist()
     ([8, 2], [8, 5])
     """
-    [to_right], [to_left] = causal(ids), backward(ids)
+    [to_right], [to_left] = causal(ids), causal(ids[::-1])
+    to_left = to_left.mirrored()  # as objectives/backward.py does it
     goals = {name: replace(goal, question=goal.question + len(to_right)) for name, goal in to_left.goals.items()}
     return [to_right, replace(to_left, goals=goals)]

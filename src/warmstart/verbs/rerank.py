@@ -37,18 +37,8 @@ def rerank(
             vocabulary.
     """
     require_free(output)
-    if expected is not None and per_token == 0:
-        raise BadInput(
-            "without a cost per token an expected length changes nothing", where="--expected", value=expected,
-            allowed="together with --per-token",
-        )  # fmt: skip
-    if length_penalty > 0 and per_token != 0:
-        raise BadInput(
-            "scores are ranked by one rule of length", where="--per-token", value=per_token,
-            allowed="0 with --length-penalty", next_step="leave one of the two out",
-        )  # fmt: skip
+    ranking = _one_rule(Ranking(length_penalty, per_token, expected, min_new))
     tokenizer = require_text(read_vocabulary(model_folder(run))[0], "--run")
-    ranking = Ranking(length_penalty, per_token, expected, min_new)
     lines = []
     for row in rows(lattices, ending=".jsonl"):
         try:
@@ -68,3 +58,22 @@ def rerank(
         lines.append(json.dumps({"prediction": text, "score": score}, ensure_ascii=False) + "\n")
     write_lines(output, lines)
     return {"output": output, "examples": len(lines)}
+
+
+def _one_rule(ranking: Ranking) -> Ranking:
+    """The ranking, where it says one thing of length.
+
+    Raises:
+        BadInput: an expected length that costs nothing, or two rules at a time.
+    """
+    if ranking.expected is not None and ranking.per_token == 0:
+        raise BadInput(
+            "without a cost per token an expected length changes nothing", where="--expected", value=ranking.expected,
+            allowed="together with --per-token",
+        )  # fmt: skip
+    if ranking.alpha > 0 and ranking.per_token != 0:
+        raise BadInput(
+            "scores are ranked by one rule of length", where="--per-token", value=ranking.per_token,
+            allowed="0 with --length-penalty", next_step="leave one of the two out",
+        )  # fmt: skip
+    return ranking
