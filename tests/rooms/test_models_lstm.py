@@ -1,5 +1,7 @@
 """The LSTM backbone: residual sums, clipping, dropouts, bounded memory, decoding, and what it refuses."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from warmstart.models.lstm import LSTM
 from warmstart.models.model import Model
 from warmstart.models.packing import pack
 from warmstart.models.presets import preset
+from warmstart.models.recurrence import State, Weights, in_one_call, recurrence, through
 from warmstart.models.settings import HeadSettings, ModelSettings
 
 
@@ -54,8 +57,6 @@ def test_equations_one_by_one() -> None:
 @pytest.mark.parametrize("clip", [None, 0.3])
 def test_slopes_equal_differences(clip: float | None) -> None:
     """Witness: finite differences (torch.autograd.gradcheck) of the recurrence, lengths unequal."""
-    from warmstart.models.recurrence import State, Weights, recurrence
-
     draw = torch.Generator().manual_seed(0)
     sizes, shapes = [3, 3, 2, 1], ((9, 4), (20, 4), (20,), (20, 3), (3, 5))
     given = [torch.randn(s, dtype=torch.float64, generator=draw).requires_grad_() for s in shapes]
@@ -66,6 +67,36 @@ def test_slopes_equal_differences(clip: float | None) -> None:
         return recurrence(parts[0], weights, start, sizes, clip)[0]
 
     assert torch.autograd.gradcheck(outputs, given)
+
+
+@pytest.mark.parametrize("project", [True, False])
+def test_one_call_is_all_steps(project: bool) -> None:
+    """Witness: torch's own kernel: outputs, where each sequence stands at its end, and every gradient."""
+    draw = torch.Generator().manual_seed(0)
+    sizes, width = [4, 4, 2, 1, 1], 3 if project else 5
+    shapes = ((sum(sizes), 4), (20, 4), (20,), (20, width), *([(3, 5)] if project else []))
+    given = [torch.randn(s, dtype=torch.float64, generator=draw).requires_grad_() for s in shapes]
+    weights = Weights(*given[1:], *([] if project else [None]))
+    start = State(torch.full((4, width), 0.1).double(), torch.full((4, 5), 0.2).double())
+    found = []
+    for way in (through, in_one_call):
+        outputs, after = way(given[0], weights, start, sizes)
+        found.append([outputs, *after, *torch.autograd.grad(outputs.square().sum(), given)])
+        assert not after.output.requires_grad and not after.cells.requires_grad
+    torch.testing.assert_close(found[0], found[1], rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("changes", [{}, {"cells": 40}, {"cell_clip": 0.3}], ids=str)
+def test_a_gpu_steps_as_a_cpu(changes: dict[str, Any]) -> None:
+    """Witness: the CPU: states and gradients of texts that are longer than the cut, without clipping by torch's kernels."""
+    many, found = [example(n, n) for n in (5, 30, 8, 9, 1, 16)], []
+    for device in ("cpu", "cuda"):
+        model = body(layers=2, bptt=8, **changes).to(device)
+        states = model(collate([[one] for one in many]).to(device))
+        slopes = torch.autograd.grad(states.square().sum(), list(model.blocks.parameters()))
+        found.append([part.cpu() for part in (states, *slopes)])
+    torch.testing.assert_close(found[0], found[1], rtol=1e-6, atol=1e-8)
 
 
 def test_a_text_alone_and_among_others_is_the_same() -> None:

@@ -19,7 +19,7 @@ from warmstart.example.batch import Batch, sent
 from warmstart.models.backbone import Backbone, Tables, embedded
 from warmstart.models.dropout import Dropout, drop
 from warmstart.models.packing import Chunk, Packing, pack
-from warmstart.models.recurrence import State, Weights, advance, ends, recurrence
+from warmstart.models.recurrence import State, Weights, advance, recurrence, through
 from warmstart.models.settings import LSTMSettings
 
 Marks = NDArray[np.bool_]
@@ -60,7 +60,14 @@ class Layer(nn.Module):
     def forward(
         self, x: torch.Tensor, weights: Weights, start: State, sizes: Sequence[int], clip: float | None
     ) -> tuple[torch.Tensor, State]:
-        """States [n, W] that are handed on, and the layer's own outputs and cells after each token, without a gradient."""
+        """States [n, W] that are handed on, and where each sequence stands after its last token, without a gradient."""
+        outputs, after = through(x, weights, start, sizes, clip)
+        return self._handed_on(x, outputs), after
+
+    def each(
+        self, x: torch.Tensor, weights: Weights, start: State, sizes: Sequence[int], clip: float | None
+    ) -> tuple[torch.Tensor, State]:
+        """The same, and where each sequence stands after every token."""
         outputs, cells = recurrence(x, weights, start, sizes, clip)
         return self._handed_on(x, outputs), State(outputs.detach(), cells)
 
@@ -136,7 +143,7 @@ class LSTM(Backbone):
         weights = [layer.of(packing.direction).weights() for layer in self.layers]
         states = [State.zeros(own, 0) for own in weights]
         pieces: list[Piece] = []
-        for number, chunk in enumerate(packing.chunks, start=1):
+        for chunk in packing.chunks:
             wanted = read is None or bool(read[chunk.tokens].any())
             new = chunk.sizes[0] - chunk.carried
             begun = [
@@ -145,20 +152,19 @@ class LSTM(Backbone):
             tokens = sent(torch.from_numpy(chunk.tokens), ids.device)
             with torch.set_grad_enabled(torch.is_grad_enabled() and wanted):
                 x = self._embed(ids[tokens], chunk, tables, mask)
-                x, states = self._through(x, weights, begun, chunk.sizes, carry=number < len(packing.chunks))
+                x, states = self._through(x, weights, begun, chunk.sizes)
                 if wanted:
                     pieces.append(Piece(tokens, x))
         return pieces
 
     def _through(
-        self, x: torch.Tensor, weights: list[Weights], begun: list[State], sizes: list[int], *, carry: bool
+        self, x: torch.Tensor, weights: list[Weights], begun: list[State], sizes: list[int]
     ) -> tuple[torch.Tensor, list[State]]:
-        """All layers over one chunk, and, to be carried on, where each stands after each text's last token."""
+        """All layers over one chunk, and where each stands after each text's last token."""
         states: list[State] = []
         for number, (layer, own, start) in enumerate(zip(self.layers, weights, begun, strict=True)):
             x, after = layer(self.between(x) if number else x, own, start, sizes, self.settings.cell_clip)
-            if carry:
-                states.append(State(ends(after.output, sizes), ends(after.cells, sizes)))
+            states.append(after)
         return x, states
 
     def _mask(self, texts: int) -> torch.Tensor | None:
@@ -195,7 +201,7 @@ class LSTM(Backbone):
             return x.view(count, steps, -1)[:, steps - answers :]
         x = embedded(ids_BT.T.reshape(-1), self.tokens.weight)
         for layer, start in zip(self.layers, branches.states, strict=True):
-            x, after = layer(x, layer.of(0).weights(), start, [count] * steps, clip)
+            x, after = layer.each(x, layer.of(0).weights(), start, [count] * steps, clip)
             states.append(branches.at_end(start, after))
         branches.states = states
         return x.view(steps, count, -1)[steps - answers :].transpose(0, 1)

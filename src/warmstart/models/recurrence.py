@@ -1,7 +1,8 @@
 """One LSTM layer over packed sequences: the recurrence and its gradient, stepped by hand.
 
 The equations and the order of the gates (input, forget, cell, output) are those of ``torch.nn.LSTM``; a projection makes
-what is handed on smaller than the cells (Sak et al. 2014), and cells may be clipped, which ``nn.LSTM`` cannot.
+what is handed on smaller than the cells (Sak et al. 2014), and cells may be clipped, which ``nn.LSTM`` cannot. On a GPU,
+where each of our steps would be some kernels to start, its kernels serve wherever nothing is clipped.
 
 By hand, because the sequences have different lengths and because autograd would add up the gradient of the recurrent
 weights at every step: here one product over all N tokens makes it, and of the forward pass only gates, cells and outputs
@@ -12,6 +13,7 @@ step, X inputs, C cells, W outputs (C without a projection), 4C gates.
 """
 
 import functools
+import warnings
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -111,6 +113,32 @@ def recurrence(
         clip: bounds the cells to ±clip.
     """
     return _Recurrence.apply(x_NX, *weights, start, Steps(list(sizes), clip))  # type: ignore[no-untyped-call,no-any-return]
+
+
+def through(
+    x_NX: torch.Tensor, weights: Weights, start: State, sizes: Sequence[int], clip: float | None = None
+) -> tuple[torch.Tensor, State]:
+    """Outputs [N, W] after each token, and where each sequence stands after its last; otherwise as :func:`recurrence`.
+
+    On a GPU by torch's own kernels, which step in one call (cuDNN's, where it knows the format) but cannot clip.
+    """
+    if x_NX.device.type == "cuda" and clip is None:
+        return in_one_call(x_NX, weights, start, sizes)
+    outputs, cells = recurrence(x_NX, weights, start, sizes, clip)
+    return outputs, State(ends(outputs.detach(), sizes), ends(cells, sizes))
+
+
+def in_one_call(x_NX: torch.Tensor, weights: Weights, start: State, sizes: Sequence[int]) -> tuple[torch.Tensor, State]:
+    """As :func:`through`, by the kernels of ``torch.nn.LSTM`` on any device; cells are in the format of the weights."""
+    given, bias, recurrent, project = weights
+    table = [given, recurrent, bias, torch.zeros_like(bias), *([] if project is None else [project])]
+    begun = start.output[None].contiguous(), start.cells[None].to(x_NX.dtype).contiguous()
+    with warnings.catch_warnings():  # cuDNN lays weights out in one piece, at each call where they are not
+        warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
+        outputs, output, cells = torch._VF.lstm(
+            x_NX, torch.tensor(sizes), begun, table, True, 1, 0.0, torch.is_grad_enabled(), False
+        )
+    return outputs, State(output[0].detach(), cells[0].detach().to(_exact(cells.dtype)))
 
 
 def advance(
