@@ -100,7 +100,7 @@ def test_a_recipe_that_generates_trains_two_steps(path: Path, tmp_path: Path) ->
         "".join(json.dumps({"src": f"{'abcd'[n % 4]} {'efgh'[n // 4]}", "tgt": "a b"}) + "\n" for n in range(16))
     )
     sets = [f"train.{change}" for change in SHORT]
-    sets += ["task.seq2seq.source_limit=12", "task.seq2seq.target_limit=8", "model.context=32"]
+    sets += ["task.seq2seq.source_limit=12", "task.seq2seq.target_limit=8", "model.context=32", "search.min_new=0"]
     argv = [
         "finetune",
         "--recipe",
