@@ -97,3 +97,15 @@ def test_two_directions_learn_apart_and_answer_together(home: Path) -> None:
     with pytest.raises(BadInput, match="the auxiliary goal has no weight"):
         warmstart.finetune(str(home / "no"), **asked | {"start": str(home / "lm")}, lm_frame="autoencoder")
     assert not (home / "no").exists()
+
+
+def test_an_autoencoder_is_judged_by_what_it_has_learned(home: Path, tmp_path: Path) -> None:
+    """Witness: how many tokens are asked for: all n of a document, where the next token has n - 1."""
+    texts = str(tmp_path / "few.jsonl")
+    Path(texts).write_text("".join(json.dumps({"text": f"a film {n}"}) + "\n" for n in range(40)))
+    asked = {}
+    for objective in ("causal", "autoencoder"):
+        run = str(tmp_path / objective)
+        warmstart.pretrain(run, corpus=texts, objective=objective, model="lstm-tiny", vocab_size=270, **SHORT)
+        asked[objective] = warmstart.evaluate(run, texts, precision="fp32")["examples"]
+    assert asked["autoencoder"] == asked["causal"] + 40

@@ -33,7 +33,8 @@ RELEASE_RULES = ("ftfy", "gpt1", "spacy", "lower")
 class Remembered(Settings):
     """``task`` of a fine-tuned model, which holds the cleaning rules too; ``clean`` of a language model.
 
-    ``direction`` says from which end a language model reads; of a task its frame does.
+    ``direction`` says from which end a language model reads; of a task its frame does. ``again`` says that it has learned to
+    write a text again that it has read (an autoencoder), and is judged by that.
 
     ``search`` says how a sequence-to-sequence model generates, where nothing else is asked.
     """
@@ -42,6 +43,7 @@ class Remembered(Settings):
     search: GenerateSettings | None = None
     clean: tuple[str, ...] = ()
     direction: Direction = "forward"
+    again: bool = False
 
     @property
     def reading(self) -> Direction:

@@ -15,6 +15,7 @@ from warmstart.metrics.generated import FALLBACK, check_generated
 from warmstart.objectives.settings import MaskSettings
 from warmstart.recipe.judged import judged
 from warmstart.recipe.objectives import Framing, hidden
+from warmstart.recipe.remembered import Remembered
 from warmstart.recipe.schema import CorpusRecipe, Objective, PretrainRecipe
 from warmstart.streams.stream import Stream
 from warmstart.tasks.spec import TaskSpec
@@ -86,6 +87,7 @@ def _generated(loaded: Loaded, spec: TaskSpec, records: list[Record], said: Mapp
 def _language_model(loaded: Loaded, data: str, encoding: str) -> dict[str, Any]:
     """Loss per token and perplexity on rows of the model's context, cleaned as its own text was.
 
+    A model that was trained as an autoencoder writes each document again, and is judged by that.
     A bidirectional model guesses 15 % of the tokens, which are hidden from it, the same for every model of this vocabulary;
     and its accuracy is told. Of images the test part is read, and the loss is the squared error of each next row.
     """
@@ -95,12 +97,16 @@ def _language_model(loaded: Loaded, data: str, encoding: str) -> dict[str, Any]:
         backbone = loaded.model.settings.backbone
         if backbone.sight == "causal" or not begins_with(loaded.tokenizer, corpus.tokenizer()):
             corpus.require_tokenizer(loaded.tokenizer)  # masking may have added special tokens
-        reading = loaded.remembered.reading
-        objective: Objective = (
-            ("causal" if reading == "forward" else reading) if backbone.sight == "causal" else "masked"
-        )
+        objective: Objective = _as_learned(loaded.remembered) if backbone.sight == "causal" else "masked"
         framing = Framing(objective, hidden(MaskSettings()), loaded.tokenizer, backbone)
         stream = Stream(framing.units(corpus), 16, 0, shuffle=False)
         batches = (batch for step in range(stream.steps_per_epoch) for batch in stream.batches(step))
         found = evaluate_language_model(loaded.model, batches)
     return {"metrics": found.to_dict(), "intervals": {}, "examples": found.tokens}
+
+
+def _as_learned(remembered: Remembered) -> Objective:
+    """What a left-to-right model is judged by: what it has learned."""
+    if remembered.again:
+        return "autoencoder"
+    return "causal" if remembered.reading == "forward" else remembered.reading

@@ -68,7 +68,8 @@ def pretrain(recipe: PretrainRecipe, out: str, resume: bool = False) -> dict[str
     progress = trainer.run()
     metrics = _final_metrics(folder)
     summary = f"{WORDS[recipe.objective]} pre-trained on {progress.tokens:,} tokens."
-    remembered = Remembered(clean=corpus.clean, direction=direction_of(recipe.objective))
+    direction, again = direction_of(recipe.objective), recipe.objective == "autoencoder"
+    remembered = Remembered(clean=corpus.clean, direction=direction, again=again)
     write_model(folder.path, built.model, built.tokenizer, remembered, summary)
     report = {
         "run": out,
