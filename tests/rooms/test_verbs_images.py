@@ -206,6 +206,7 @@ def test_the_official_binary_files_are_read(tmp_path: Path) -> None:
             b"".join(bytes([n]) + b"".join(images[n, :, :, c].tobytes() for c in range(3)) for n in own)
         )
     found = entry("cifar10").load(tmp_path).records
+    assert len(entry("cifar10").load(folder).records["train"]) == 4  # the folder itself may be named
     assert {part: [record.label for record in records] for part, records in found.items()} == {
         "train": [0, 1, 2, 3], "test": [4, 5]
     }  # fmt: skip

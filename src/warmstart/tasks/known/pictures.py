@@ -21,7 +21,7 @@ def _cifar10(name: str) -> Part:
     """A part: the official binary files (the class and the red, green and blue plane of each image), else image files."""
 
     def part(folder: Folder) -> Iterator[Row]:
-        if (folder.path / BINARY).is_dir() or folder.has(BINARY_TAR):
+        if list(folder.inside(BINARY).path.glob("*.bin")) or folder.has(BINARY_TAR):
             return _binary(folder, BATCHES[name])
         if (folder.path / name).is_dir():
             return image_rows(str(folder.path), name)
@@ -46,9 +46,8 @@ def _binary(folder: Folder, pattern: str) -> Iterator[Row]:
 
 
 def _files(folder: Folder) -> Iterator[tuple[str, bytes]]:
-    root = folder.path / BINARY
-    if root.is_dir():
-        for path in sorted(root.glob("*.bin")):
+    if batches := sorted(folder.inside(BINARY).path.glob("*.bin")):
+        for path in batches:
             yield str(path), path.read_bytes()
         return
     archive = folder.file(BINARY_TAR)

@@ -41,6 +41,7 @@ def _rt_polarity(name: str) -> Part:
 
     def part(folder: Folder) -> Iterator[Row]:
         seen: set[tuple[str, ...]] = set()
+        folder = folder.inside("rt-polaritydata")
         for label, ending in zip(SENTIMENT, ("neg", "pos"), strict=True):
             groups: dict[tuple[str, ...], list[Row]] = {}
             for row in _sentences(folder.file(f"rt-polarity.{ending}"), label):
