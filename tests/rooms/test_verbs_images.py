@@ -66,8 +66,8 @@ def report(home: Path, run: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("run", ["lm", "sa"])
 def test_rows_are_learned(home: Path, run: str) -> None:
-    """Witness: guessing every row's mean gives the loss 1; there is no perplexity of rows; of 8 rows 7 are next ones, and 8 are
-    written again."""
+    """Witness: guessing every row's mean gives the loss 1; there is no perplexity of rows; of 8 rows 7 are next
+    ones, and 8 are written again."""
     metrics = report(home, run)["metrics"]
     assert metrics["loss"] < 0.9 and metrics.keys() == {"loss", "train_loss"}
     found = warmstart.evaluate(str(home / run), str(home / "pictures"), precision="fp32")

@@ -99,6 +99,24 @@ def test_two_directions_learn_apart_and_answer_together(home: Path) -> None:
     assert not (home / "no").exists()
 
 
+def test_a_model_that_only_reads_has_no_softmax(home: Path, tmp_path: Path) -> None:
+    """Witness: the tensors: the table stays behind, but not beside an auxiliary language model, and is made anew."""
+    corpus, first = str(home / "text.txt"), str(tmp_path / "first")
+    warmstart.pretrain(first, corpus=corpus, vocab_size=270, model="lstm-tiny", **SHORT)
+    files = {"train": str(home / "classification.jsonl"), "dev": str(home / "classification.jsonl")}
+    for name, weight in (("reads", 0.0), ("writes", 0.5)):
+        asked: dict[str, Any] = {"start": first, "task": "classification", "lm_weight": weight, **files, **SHORT}
+        warmstart.finetune(str(tmp_path / name), **asked)
+    warmstart.pretrain(str(tmp_path / "again"), start=str(tmp_path / "reads"), corpus=corpus, **SHORT)
+    tables = {
+        run: "backbone.output.weight" in read_tensors(tmp_path / run / "model.safetensors")
+        for run in ("first", "reads", "writes", "again")
+    }
+    assert tables == {"first": True, "reads": False, "writes": True, "again": True}
+    account = json.loads((tmp_path / "reads" / "account.json").read_text())["weights"]
+    assert account["left"] == ["backbone.output.weight"]
+
+
 def test_an_autoencoder_is_judged_by_what_it_has_learned(home: Path, tmp_path: Path) -> None:
     """Witness: how many tokens are asked for: all n of a document, where the next token has n - 1."""
     texts = str(tmp_path / "few.jsonl")

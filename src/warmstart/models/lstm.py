@@ -97,7 +97,8 @@ class LSTM(Backbone):
         self.tokens = nn.Embedding(settings.vocab_size, settings.embedded)
         self.blocks = nn.ModuleList(Layer(settings, number == 0) for number in range(settings.layers))
         self.between, self.last = Dropout(settings.layer_dropout), Dropout(settings.output_dropout)
-        self.output = None if settings.tied else nn.Linear(settings.width, settings.vocab_size, bias=False)
+        free = settings.softmax and not settings.tied
+        self.output = nn.Linear(settings.width, settings.vocab_size, bias=False) if free else None
 
     def settle(self) -> None:
         """Embeddings have a spread of their own, and forget gates begin half open (Jozefowicz et al. 2015)."""

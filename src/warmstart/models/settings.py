@@ -163,6 +163,7 @@ class LSTMSettings(Settings):
         directions: 2: texts that are read from their end have layers of their own (Peters et al. 2018).
         residual: each layer but the first adds what it was given.
         tied: the softmax over the vocabulary uses the token table.
+        softmax: whether there is one; a model that only reads needs no table for it.
         bptt: steps that a gradient goes back through, counted from a text's end; states are carried beyond.
         cell_clip: bounds the cells.
         word_dropout: of whole tokens.
@@ -188,6 +189,7 @@ class LSTMSettings(Settings):
     directions: int = Field(1, ge=1, le=2)
     residual: bool = False
     tied: bool = False
+    softmax: bool = True
     bptt: int = Field(400, ge=1)
     cell_clip: float | None = Field(None, gt=0)
     word_dropout: float = Field(0.0, ge=0, lt=1)
@@ -242,8 +244,8 @@ class LSTMSettings(Settings):
         return self.layers * (6 * self.num_cells + 2 * self.width) + 2 * self.embedded
 
     def reading(self, *, pooled: bool, lm: bool) -> "LSTMSettings":
-        """The same without what is not read: a softmax table of its own."""
-        return self.model_copy(update={"tied": self.tied or (not lm and self.embedded == self.width)})
+        """The same with the softmax where it is read."""
+        return self.model_copy(update={"softmax": lm})
 
 
 BackboneSettings = TransformerSettings | LSTMSettings

@@ -82,7 +82,7 @@ def generating(backbone: BackboneSettings) -> BackboneSettings:
     A bidirectional model without its head for words gets one of the same form, newly made over its tied table.
     """
     if backbone.sight == "causal":
-        return backbone
+        return backbone.reading(pooled=False, lm=True)
     return backbone.model_copy(update={"pooler": False, "lm_transform": True})
 
 

@@ -73,7 +73,9 @@ def for_objective(backbone: BackboneSettings, objective: Objective) -> BackboneS
             value=objective, allowed=", ".join(name for name in OBJECTIVES if (name in MASKED) == (sight == "causal")),
             next_step=f"choose another --model, such as {DEFAULT_MASKED if sight == 'full' else DEFAULT}",
         )  # fmt: skip
-    return backbone if sight == "causal" else backbone.model_copy(update={"lm_transform": True, "pooler": False})
+    if sight == "causal":
+        return backbone.reading(pooled=False, lm=True)
+    return backbone.model_copy(update={"lm_transform": True, "pooler": False})
 
 
 _SEEN = {"causal": "only what came before", "full": "the whole text"}

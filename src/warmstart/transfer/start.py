@@ -17,8 +17,8 @@ from warmstart.models.model import Model
 
 OWN_CHOICE = frozenset({
     "vocab_size", "context", "layers", "embedding_dropout", "attention_dropout", "residual_dropout", "init_std",
-    "joint_table", "tied", "pooler", "lm_transform", "bptt", "cell_clip", "word_dropout", "layer_dropout", "output_dropout",
-    "weight_dropout", "embedding_std",
+    "joint_table", "tied", "softmax", "pooler", "lm_transform", "bptt", "cell_clip", "word_dropout", "layer_dropout",
+    "output_dropout", "weight_dropout", "embedding_std",
 })  # fmt: skip
 """Fields of the target's backbone that may differ from the source's; all others decide what the weights mean."""
 
