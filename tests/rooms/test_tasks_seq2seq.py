@@ -18,8 +18,9 @@ from warmstart.models.losses import Smoothing, Softmax, next_token_loss
 from warmstart.streams.sources import Redrawn
 from warmstart.tasks.dataset import read_task, task_from
 from warmstart.tasks.framing import Frame, Parts
-from warmstart.tasks.seq2seq import cut_pair, seq2seq, target_noise
+from warmstart.tasks.seq2seq import cut_pair, encode_pairs, seq2seq, target_noise, written
 from warmstart.tasks.spec import FrameSettings, Seq2SeqSettings, TaskSpec
+from warmstart.text.tokenizer import Tokenizer
 
 CLS, SEP, MASK, VOCABULARY = 1, 2, 3, 50
 SOURCE, TARGET = np.array([10, 11]), np.array([20, 21, 22])
@@ -248,3 +249,15 @@ def test_packing_changes_nothing() -> None:
     batch = collate([[made("pseudo-masked")], [made("causal")]])
     assert batch.num_tokens == 12 + 7
     assert batch.goals["lm"].reads.tolist() == [8, 9, 10, 11, 15, 16, 17, 18]
+
+
+def test_line_ends_of_a_target_come_back(tmp_path: Path) -> None:
+    """Witness: the text itself, through a vocabulary that can spell s2s-ft's mark; else a blank is read."""
+    text = "a fox runs\nthe hen runs"
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "the", "fox", "hen", "runs"]
+    for name, more, told in (("able", ["[", "]", "x", "_", "sep"], text), ("unable", [], text.replace("\n", " "))):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "vocab.txt").write_text("\n".join([*words, *more]))
+        tokenizer = Tokenizer.load(tmp_path / name)
+        [parts] = encode_pairs([Record({"source": "a"}, Target(text))], tokenizer, ())
+        assert written(parts.texts[1].tolist(), tokenizer) == told

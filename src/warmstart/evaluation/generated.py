@@ -21,6 +21,7 @@ from warmstart.models.model import Model
 from warmstart.streams.stream import split
 from warmstart.tasks.frames import frame_records
 from warmstart.tasks.framing import Account, Frame, Parts
+from warmstart.tasks.seq2seq import written
 from warmstart.tasks.spec import TaskSpec
 from warmstart.text.tokenizer import Tokenizer
 
@@ -70,7 +71,7 @@ class Generator:
             sources = [source_of(parts, frame) for parts in framed.parts]
             found = search(self.model, sources, asked, first, self.keep)
             for record, parts, texts in zip(chunk, framed.parts, found, strict=True):
-                yield Generated(record, parts, texts, [self.tokenizer.decode(text.ids).strip() for text in texts])
+                yield Generated(record, parts, texts, [written(text.ids, self.tokenizer) for text in texts])
             first += len(chunk)
 
 

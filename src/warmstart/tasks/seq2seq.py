@@ -11,6 +11,7 @@ Without a draw nothing is noised, and the goal asks for exactly what decoding wi
 of its own, so it then asks as ``pseudo-masked`` does.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
     from warmstart.text.tokenizer import Tokenizer
 
 Draw = np.random.Generator
+
+
+SENTENCE_MARK = "[X_SEP]"
+"""What s2s-ft writes between two sentences of a summary."""
+_MARKED = re.compile(r" ?\[ ?x ?_ ?sep ?\] ?", re.IGNORECASE)
 
 
 class Pair(NamedTuple):
@@ -205,8 +211,12 @@ def cut_pair(record: Record, parts: Parts, frame: Frame) -> Cut:
 
 
 def encode_pairs(records: Sequence[Record], tokenizer: "Tokenizer", rules: Sequence[str]) -> Iterator[Parts]:
-    """The ids of sources, targets and answers, if any; given sub-words are looked up, and a missing target is empty."""
-    texts = [_sides(record) for record in records]
+    """The ids of sources, targets and answers, if any; given sub-words are looked up, and a missing target is empty.
+
+    A vocabulary that knows no line ends (BERT's) reads a target's as :data:`SENTENCE_MARK`; :func:`written` turns it back.
+    """
+    marked = marks_lines(tokenizer)
+    texts = [_sides(record, marked) for record in records]
     whole = [clean(side, rules) for sides in texts for side in sides if isinstance(side, str)]
     encoded = iter(tokenizer.encode_batch(whole))
     for record, sides in zip(records, texts, strict=True):
@@ -214,8 +224,24 @@ def encode_pairs(records: Sequence[Record], tokenizer: "Tokenizer", rules: Seque
         yield Parts(tuple(ids))
 
 
-def _sides(record: Record) -> list[str | tuple[str, ...]]:
-    return [record.texts["source"], _target(record), *(record.texts[key] for key in ("answer",) if key in record.texts)]
+def marks_lines(tokenizer: "Tokenizer") -> bool:
+    """Whether the end of a line is but a blank to a vocabulary, which can spell the mark in its place."""
+    if "\n" in tokenizer.decode(tokenizer.encode("a\na")):
+        return False
+    return _MARKED.fullmatch(tokenizer.decode(tokenizer.encode(SENTENCE_MARK)).strip()) is not None
+
+
+def written(ids: Sequence[int], tokenizer: "Tokenizer") -> str:
+    """A text that was generated, with its line ends."""
+    text = tokenizer.decode(ids).strip()
+    return _MARKED.sub("\n", text).strip() if marks_lines(tokenizer) else text
+
+
+def _sides(record: Record, marked: bool) -> list[str | tuple[str, ...]]:
+    target = _target(record)
+    if isinstance(target, str) and marked:
+        target = f" {SENTENCE_MARK} ".join(filter(None, map(str.strip, target.splitlines())))
+    return [record.texts["source"], target, *(record.texts[key] for key in ("answer",) if key in record.texts)]
 
 
 def look_up(pieces: Sequence[str], tokenizer: "Tokenizer", where: str) -> Ints:
