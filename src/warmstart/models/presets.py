@@ -87,7 +87,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "embedding_dropout": 0.1,
         "output_dropout": 0.1,
     },
-    # Merity et al. 2017 as Howard and Ruder 2018 (section 4.1) use it: three layers, tied, everything drops out.
+    # After Merity et al. 2017 as Howard and Ruder 2018 (section 4.1) use it: three layers, tied, everything drops out; each
+    # layer is projected to 400 (theirs: the last has 400 cells), and so all are alike.
     "lstm-awd": {
         "kind": "lstm",
         "vocab_size": 30000,
