@@ -104,11 +104,11 @@ def test_a_backward_language_model_is_judged_from_the_end(home: Path) -> None:
         (lambda h: warmstart.generate(f"{h}/tpg", "a fine"), ["from their end", "tpg"]),
         (
             lambda h: warmstart.pretrain(f"{h}/new", corpus=f"{h}/text.txt", start=f"{h}/tpg", length="1 step"),
-            ["other end", "'causal'", "backward"],
+            ["does not read from this end", "'causal'", "backward"],
         ),
         (
             lambda h: warmstart.pretrain(f"{h}/new", corpus=f"{h}/text.txt", start=f"{h}/gpt", objective="backward"),
-            ["other end", "'backward'"],
+            ["does not read from this end", "'backward'"],
         ),
         (
             lambda h: warmstart.finetune(f"{h}/new", start=f"{h}/tpg", task="tagging", train=f"{h}/tags.jsonl"),

@@ -110,7 +110,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str, tuple[str, ...]]] = {
     "pickles": (
         lambda f: (f / WEIGHTS).rename(f / "pytorch_model.bin"),
         "pytorch_model.bin",
-        ("a pickle can run any code", f"allowed: {WEIGHTS}", "save_pretrained"),
+        ("a pickle can run any code", f"allowed: {WEIGHTS}", "save_file"),
     ),
     "unknown setting": (
         settings_changed(lambda c: c["backbone"].update(layer=3)),
