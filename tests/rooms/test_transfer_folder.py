@@ -112,6 +112,11 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str, tuple[str, ...]]] = {
         "pytorch_model.bin",
         ("a pickle can run any code", f"allowed: {WEIGHTS}", "save_file"),
     ),
+    "pickles in parts": (
+        lambda f: (f / WEIGHTS).rename(f / "pytorch_model.bin.index.json"),
+        "pytorch_model.bin.index.json",
+        ("a pickle can run any code", f"allowed: {WEIGHTS}", "save_pretrained"),
+    ),
     "unknown setting": (
         settings_changed(lambda c: c["backbone"].update(layer=3)),
         CONFIG,

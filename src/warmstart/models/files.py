@@ -21,7 +21,12 @@ RESAVE = (
     'where you trust it, in that folder: python -c "import torch, safetensors.torch as s; '
     "s.save_file({{k: v.clone() for k, v in torch.load('{pickle}', weights_only=True).items()}}, '{weights}')\""
 )
-PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json", "model.pt", "model.pth", "model.ckpt", "tf_model.h5")
+RESAVE_PARTS = (
+    "save them again where you trust them: AutoModelForMaskedLM or AutoModelForCausalLM"
+    ".from_pretrained(…).save_pretrained(NEW)"
+)
+ONE_PICKLE = ("pytorch_model.bin", "model.pt", "model.pth", "model.ckpt")
+PICKLES = (*ONE_PICKLE, "pytorch_model.bin.index.json", "tf_model.h5")
 
 
 def save_weights(model: Model, path: Path) -> None:
@@ -96,7 +101,7 @@ def weights_files(folder: Path) -> list[Path]:
             raise BadInput(
                 "these weights are not safetensors, and a pickle can run any code, so it is not read",
                 where=str(folder / name), allowed=WEIGHTS,
-                next_step=RESAVE.format(pickle=name, weights=WEIGHTS),
+                next_step=(RESAVE if name in ONE_PICKLE else RESAVE_PARTS).format(pickle=name, weights=WEIGHTS),
             )  # fmt: skip
     raise BadInput(
         "weights file not found", where=str(folder / WEIGHTS), next_step="check the path, or finish the run first"

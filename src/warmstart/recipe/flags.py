@@ -169,8 +169,8 @@ PRETRAIN: Table = {
              "(folders, .tar, .npz)", "TEXT", many=True, exists="text"),
         *_under("corpus", _TEXT),
         *_under("corpus", _VOCABULARY),
-        Flag("--objective", "objective", "what is learned: the next token, the one before (reading from the end), to write "
-             "a document that was read (SA-LSTM), masked tokens (BERT), these under four kinds of sight (UniLM), or at once "
+        Flag("--objective", "objective", "what is learned: the next token, the one before (reading from the end), both, to "
+             "write a document that was read (SA-LSTM), masked tokens (BERT), these under four kinds of sight (UniLM), or at once "
              "and one by one (UniLMv2)"),
         Flag("--mask", "mask.units", "what is masked together (default: blocks for pseudo-masked, else tokens)"),
         Flag("--mask-share", "mask.share", "of the tokens that is masked", "SHARE"),
