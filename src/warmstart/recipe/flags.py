@@ -170,8 +170,8 @@ PRETRAIN: Table = {
         *_under("corpus", _TEXT),
         *_under("corpus", _VOCABULARY),
         Flag("--objective", "objective", "what is learned: the next token, the one before (reading from the end), both, to "
-             "write a document that was read (SA-LSTM), masked tokens (BERT), these under four kinds of sight (UniLM), or at once "
-             "and one by one (UniLMv2)"),
+             "write a document that was read (SA-LSTM), masked tokens (BERT), these under four kinds of sight (UniLM), or "
+             "at once and one by one (UniLMv2)"),
         Flag("--mask", "mask.units", "what is masked together (default: blocks for pseudo-masked, else tokens)"),
         Flag("--mask-share", "mask.share", "of the tokens that is masked", "SHARE"),
         Flag("--dev-frac", "dev_frac", "share of the text held out to be judged on", "SHARE"),
