@@ -8,12 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from warmstart.example.example import Example
+from warmstart.objectives.backward import backward as from_the_end
 from warmstart.objectives.causal import causal
 from warmstart.objectives.masked import masked
 from warmstart.objectives.masking import Masking
 from warmstart.objectives.mixture import mixture
 from warmstart.objectives.pseudo_masked import pseudo_masked
 from warmstart.objectives.settings import MaskSettings
+from warmstart.streams.lanes import Lanes
 from warmstart.streams.order import permuted
 from warmstart.streams.sources import Documents, DrawnRows, Listed, Redrawn, Rows
 from warmstart.streams.stream import Stream
@@ -182,6 +184,60 @@ def test_every_token_is_predicted_once(lengths: list[int], width: int, held_out:
             assert (example.goals["lm"].targets == example.ids + 1).all()
             targets += example.goals["lm"].targets.tolist()
     assert sorted(targets) == [i for d in documents for i in d[1:]]
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.lists(st.integers(1, 30), min_size=1, max_size=12), st.integers(2, 9), st.integers(0, 3), st.integers(1, 7),
+    st.booleans(), st.integers(0, 99),
+)  # fmt: skip
+def test_lanes_continue_documents(
+    lengths: list[int], width: int, held_out: int, batch: int, backward: bool, seed: int
+) -> None:
+    """Brute force: each target as often as in shuffled rows; what goes on is the next token of its lane's last, and
+    whatever begins by itself does so where the lane read another document before, or nothing.
+    """
+    documents, next_id = [], 0
+    for length in lengths:
+        documents.append(list(range(next_id, next_id + length)))
+        next_id += length
+    corpus, frame = Flat(documents), from_the_end if backward else causal
+    home = np.repeat(np.arange(len(lengths)), lengths)
+    held_out = min(held_out, max(0, len(Rows(corpus, width, frame)) - 1))
+    plain = Rows(corpus, width, frame, held_out)
+    lanes = Lanes(corpus, width, frame, held_out, batch, seed=seed, backward=backward)
+    assert len(lanes) == len(plain)
+    wanted = sorted(t for [e] in plain.take(0, np.arange(len(plain))) for t in e.goals["lm"].targets.tolist())
+    stream, targets, side = Stream(lanes, batch, 0, shuffle=False), [], -1 if backward else 1
+    stands: dict[int, int] = {}  # the last token that each lane has read
+    for step in range(stream.steps_per_epoch):
+        units = lanes.take(0, stream.indices(step)[1])
+        went_on = {e.goes_on: e.ids[::side].tolist() for [e] in units if e.goes_on >= 0}
+        read = [i for [e] in units for i in e.ids.tolist()]
+        for lane, ids in went_on.items():
+            assert ids[0] == stands[lane] + side and home[ids[0]] == home[stands[lane]]
+        for lane, last in stands.items():
+            if lane not in went_on and last + side in read:
+                assert home[last + side] != home[last] or owner(units, last + side) != lane
+        stands = {e.hands_on: int(e.ids[::side][-1]) for [e] in units if e.hands_on >= 0}
+        targets += [t for [e] in units for t in e.goals["lm"].targets.tolist()]
+    assert sorted(targets) == wanted
+
+
+def owner(units: list[list[Example]], token: int) -> int:
+    """The lane that reads a token: the next one that is handed on, since the pieces of a row stand together."""
+    place = next(i for i, [e] in enumerate(units) if token in e.ids)
+    return next(e.hands_on for [e] in units[place:] if e.hands_on >= 0)
+
+
+def test_lanes_begin_elsewhere_in_another_epoch() -> None:
+    """Invariant: another epoch or seed begins elsewhere; the same one in the same place."""
+    corpus = Flat([list(range(1000))])
+
+    def first(seed: int, epoch: int) -> tuple[int, ...]:
+        return tuple(int(e.ids[0]) for [e] in Lanes(corpus, 8, causal, 0, 5, seed=seed).take(epoch, np.arange(5)))
+
+    assert len({first(seed, epoch) for seed in (1, 2) for epoch in (0, 1)}) == 4 and first(1, 0) == first(1, 0)
 
 
 @pytest.mark.parametrize("objective", DRAWN)

@@ -18,6 +18,7 @@ from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import HeadSettings, ModelSettings
 from warmstart.objectives.causal import causal
+from warmstart.streams.lanes import Lanes
 from warmstart.streams.sources import Listed, Rows
 from warmstart.streams.stream import Stream
 from warmstart.train import checkpoint, loop
@@ -42,17 +43,26 @@ class Text:
         return self.ids[start:stop]
 
 
-class Deadly(Rows):
-    """Rows whose ``take`` number ``dies_at`` is the process's last."""
+class Deadly:
+    """Rows, or lanes of rows, whose ``take`` number ``dies_at`` is the process's last."""
 
-    dies_at = -1
-    taken = 0
+    def __init__(self, lanes: int, dies_at: int) -> None:
+        self.source: Rows | Lanes = Rows(Text(), 16, causal, held_out=3)
+        if lanes:
+            self.source = Lanes(Text(), 16, causal, 3, lanes)
+        self.dies_at, self.taken = dies_at, 0
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def lengths(self, indices: np.ndarray) -> np.ndarray:
+        return self.source.lengths(indices)
 
     def take(self, epoch: int, indices: np.ndarray) -> list[list[Example]]:
         self.taken += 1
         if self.taken == self.dies_at:
             os.kill(os.getpid(), signal.SIGKILL)
-        return super().take(epoch, indices)
+        return self.source.take(epoch, indices)
 
 
 DECAYS = {"adamw": "cosine", "muon": "wsd", "adam-2018": "linear-2018"}
@@ -63,9 +73,10 @@ BODIES: dict[str, dict[str, Any]] = {
     # every dropout, and states that are carried within a row of 16 tokens
     "lstm-tiny": {"bptt": 6, "layers": 2, "embedding_dropout": 0.2, "word_dropout": 0.1, "layer_dropout": 0.2,
                   "output_dropout": 0.2, "weight_dropout": 0.2},
+    "lstm-tiny in lanes": {"bptt": 6, "layers": 2, "output_dropout": 0.2},  # states that outlive a step
 }  # fmt: skip
 
-SAMPLES = {"gpt1-tiny": 0, "lstm-tiny": 20}  # of 64 tokens, that the softmax learns from
+SAMPLES = {"lstm-tiny": 20}  # of 64 tokens, that the softmax learns from
 
 
 def trainer(
@@ -73,18 +84,20 @@ def trainer(
     body: str = "gpt1-tiny",
 ) -> Trainer:  # fmt: skip
     """Three epochs of 14 steps with dropout and accumulation; dev is judged, and all saved, every 5 steps."""
-    source = Deadly(Text(), 16, causal, held_out=3)
-    source.dies_at = dies_at
+    name, _, lanes = body.partition(" in ")
+    source = Deadly(4 if lanes else 0, dies_at)
     settings = TrainSettings(
         length="3 epochs", batch_size=4, accumulation=2, precision=precision, evaluate_every="5 steps",  # type: ignore[arg-type]
         save_every_s=save_every_s, optimizer=OptimizerSettings(kind=optimizer),  # type: ignore[arg-type]
         schedule=ScheduleSettings(decay=DECAYS[optimizer]),  # type: ignore[arg-type]
     )  # fmt: skip
-    model = Model.fresh(ModelSettings(backbone=preset(body, vocab_size=64, context=16, **BODIES[body])), 1)
-    model.samples = SAMPLES[body]
+    model = Model.fresh(ModelSettings(backbone=preset(name, vocab_size=64, context=16, **BODIES[body])), 1)
+    model.samples = SAMPLES.get(body, 0)
+    if lanes:
+        model.backbone.open_lanes(4)
     dev = Stream(Rows(Text(), 16, causal, held_out=3, dev=True), 3, 1, shuffle=False)
     judge = Goalpost(lambda m: evaluate_language_model(m, dev.batches(0)).to_dict(), "loss", False)
-    stream = Stream(source, settings.batch_size, settings.seed, settings.accumulation)
+    stream = Stream(source, settings.batch_size, settings.seed, settings.accumulation, shuffle=not lanes)
     return Trainer(model, stream, settings, {"lm": 1.0}, RunFolder(folder), judge, CPU)
 
 
@@ -114,7 +127,7 @@ def in_a_process_that_dies(folder: Path, precision: str, dies_at: int, optimizer
     [
         ("fp32", "adamw", 20, "gpt1-tiny"), ("auto", "adamw", 7, "gpt1-tiny"), ("fp32", "muon", 3, "gpt1-tiny"),
         ("auto", "muon", 3, "gpt1-tiny"), ("fp32", "adam-2018", 3, "gpt1-tiny"), ("fp32", "adamw", 4, "lstm-tiny"),
-        ("auto", "adamw", 3, "lstm-tiny"),
+        ("auto", "adamw", 3, "lstm-tiny"), ("auto", "adamw", 4, "lstm-tiny in lanes"),
     ],
 )  # fmt: skip
 def test_killed_and_resumed_equals_uninterrupted(

@@ -5,9 +5,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from transformers import AutoTokenizer
 
 from warmstart.text.tokenizer import END, Tokenizer
-from warmstart.text.vocabularies import UNKNOWN
+from warmstart.text.vocabularies import UNKNOWN, Vocabulary
 
 TEXTS = [
     "A fine film, truly fine.",
@@ -28,11 +29,29 @@ def test_words_follow_the_rule_for_rare_words() -> None:
     assert found.role("unknown") == UNKNOWN and found.end_id == found.vocab_size - 1
 
 
-def test_the_most_frequent_words_are_kept() -> None:
+@pytest.mark.parametrize("kind", ["words", "known-words"])
+def test_the_most_frequent_words_are_kept(kind: Vocabulary) -> None:
     """Witness: a count."""
     texts = [" ".join(f"w{n}" for n in range(400) for _ in range(2 + (n < 250)))]
-    found = Tokenizer.train(texts, 257, vocabulary="words")
-    assert found.vocab_size == 257 and all(found.has(f"w{n}") for n in range(250))
+    found = Tokenizer.train(texts, 257, vocabulary=kind)
+    assert found.vocab_size == 257 and all(f"w{n}" in found.written for n in range(250))
+
+
+def test_words_that_are_not_kept_are_left_out(tmp_path: Path) -> None:
+    """Witness: a count by regular expression, and transformers on the same files; letters of other words are no words."""
+    texts = ["a I . a I . the film", "the film ▁ 'tis Amazing the"]
+    found = Tokenizer.train(texts, 400, vocabulary="known-words")
+    count = Counter(token for text in texts for token in re.findall(r"\w+|[^\w\s]", text))
+    kept = {token for token, times in count.items() if times > 1}
+    assert kept == {"a", "I", ".", "the", "film"} == set(found.written) - {END}
+    found.save(tmp_path)
+    theirs = AutoTokenizer.from_pretrained(str(tmp_path))
+    for text in (*texts, "a tax on film, I think.", "apple", "", "\n the\tFilm"):
+        wanted = [token for token in re.findall(r"\w+|[^\w\s]", text) if token in kept]
+        assert found.decode(found.encode(text)) == " ".join(wanted)
+        ids, offsets = found.encode_with_offsets(text)
+        assert [text[start:stop] for start, stop in offsets] == wanted
+        assert ids.tolist() == found.encode(text).tolist() == theirs(text, add_special_tokens=False)["input_ids"]
 
 
 def test_characters() -> None:
@@ -53,7 +72,16 @@ def test_bytes_are_bytes(text: str) -> None:
     assert found.vocab_size == 257 and len(ids) == len(text.encode()) and found.decode(ids) == text
 
 
-@pytest.mark.parametrize("kind", ["words", "characters", "bytes"])
+@pytest.mark.parametrize("kind", ["bpe", "words", "known-words", "characters"])
+@pytest.mark.parametrize("cut", [0, 1, 3])
+def test_text_behind_a_prompt_stands_as_in_one_piece(kind: Vocabulary, cut: int) -> None:
+    """Witness: the text of all ids in one go."""
+    found = Tokenizer.train([*TEXTS, *TEXTS], 400, vocabulary=kind)
+    ids = found.encode(TEXTS[0])
+    assert found.decode(ids[:cut]) + found.decode_after(ids[:cut], ids[cut:]) == found.decode(ids)
+
+
+@pytest.mark.parametrize("kind", ["words", "known-words", "characters", "bytes"])
 def test_saved_and_loaded_it_is_the_same(kind: str, tmp_path: Path) -> None:
     """Invariant: fingerprint and ids."""
     found = Tokenizer.train([*TEXTS, *TEXTS], 400, vocabulary=kind)  # type: ignore[arg-type]

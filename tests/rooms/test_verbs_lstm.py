@@ -117,6 +117,45 @@ def test_a_model_that_only_reads_has_no_softmax(home: Path, tmp_path: Path) -> N
     assert account["left"] == ["backbone.output.weight"]
 
 
+def test_a_state_is_carried_from_row_to_row(home: Path, tmp_path: Path) -> None:
+    """Invariant: again the same, other weights than of rows that begin anew or from the end; nothing of lanes is in the model."""
+    text = tmp_path / "long.txt"
+    text.write_text(" ".join(f"chapter {n} of {n * n % 7}" for n in range(400)))
+    asked: dict[str, Any] = {"corpus": str(text), "vocab_size": 270, "model": "lstm-tiny", "batch_size": 3}
+    asked |= {"precision": "fp32", "sets": ["model.context=16"], "dev_frac": 0.05}
+
+    def weights(name: str, length: str, **changes: Any) -> bytes:
+        warmstart.pretrain(str(tmp_path / name), **asked, length=length, **changes)
+        return (tmp_path / name / "model.safetensors").read_bytes()
+
+    whole = weights("whole", "2 epochs", carry=True)
+    assert whole == weights("again", "2 epochs", carry=True) != weights("anew", "2 epochs")
+    assert whole != weights("backward", "2 epochs", carry=True, objective="backward")
+    judged = [
+        warmstart.evaluate(str(tmp_path / name), str(text), precision="fp32")["examples"] for name in ("whole", "anew")
+    ]
+    assert judged[0] == judged[1]
+    assert "lanes" not in "".join(read_tensors(tmp_path / "whole" / "model.safetensors"))
+    words = warmstart.explain("pretrain", **asked, carry=True)["words"]
+    assert any("in the order of the text" in line for line in words)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"model": "gpt1-tiny"}, "keeps nothing from one row to the next"),
+        ({"objective": "both"}, "allowed: causal, backward"),
+        ({"objective": "autoencoder"}, "allowed: causal, backward"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_carried_is_refused(home: Path, tmp_path: Path, changes: dict[str, str], sentence: str) -> None:
+    """Invariant: one sentence, nothing written."""
+    asked: dict[str, Any] = {"corpus": str(home / "text.txt"), "vocab_size": 270, "model": "lstm-tiny", "carry": True}
+    with pytest.raises(BadInput, match=sentence):
+        warmstart.pretrain(str(tmp_path / "run"), **(asked | changes), **SHORT)
+    assert not (tmp_path / "run").exists()
+
+
 def test_an_autoencoder_is_judged_by_what_it_has_learned(home: Path, tmp_path: Path) -> None:
     """Witness: how many tokens are asked for: all n of a document, where the next token has n - 1."""
     texts = str(tmp_path / "few.jsonl")

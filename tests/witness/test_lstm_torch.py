@@ -14,6 +14,10 @@ from warmstart.models.lstm import LSTM
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import ModelSettings
+from warmstart.objectives.backward import backward as from_the_end
+from warmstart.objectives.causal import causal
+from warmstart.streams.lanes import Lanes
+from warmstart.streams.stream import Stream
 
 LENGTHS = (11, 17, 3, 17, 1)
 
@@ -111,6 +115,52 @@ def test_truncated_backpropagation(bptt: int, reads: str) -> None:
     theirs.square().sum().backward()
     assert torch.allclose(found.tokens.weight.grad, table.grad, rtol=1e-10, atol=1e-10)
     assert torch.allclose(found.layers[0].of(0).recurrent.weight.grad, net.weight_hh_l0.grad, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("backward", [False, True])
+@pytest.mark.parametrize("cells", [6, 9])
+def test_rows_of_a_document_in_lanes_are_the_document(backward: bool, cells: int) -> None:
+    """Witness: nn.LSTM over each document in one go, its gradient cut at the rows; lanes in any micro-batches."""
+    width, lanes = 5, 3
+    found = body(layers=2, bptt=width, cells=cells)
+    net, table = torchs(found), found.tokens.weight.detach().clone().requires_grad_()
+    corpus = Documents((38, 9, 61, 2, 1, 17))
+    found.open_lanes(lanes)
+    source = Lanes(corpus, width, from_the_end if backward else causal, 0, lanes, seed=4, backward=backward)
+    stream = Stream(source, lanes, 0, accumulation=2, shuffle=False)
+    state: dict[int, Any] = {}
+    slopes = [torch.zeros_like(table), torch.zeros_like(table)]
+    carried = 0
+    for step in range(stream.steps_per_epoch):
+        for batch in stream.batches(step):
+            assert batch.hands_on is not None
+            goes_on = np.full(len(batch.lengths), -1) if batch.goes_on is None else batch.goes_on
+            theirs = []
+            for ids, old, lane in zip(batch.ids.split(batch.lengths.tolist()), goes_on, batch.hands_on, strict=True):
+                carried += old >= 0
+                flip = (0,) if backward else ()
+                states, after = net(table[ids.flip(flip)], state[old] if old >= 0 else None)
+                state[int(lane)] = tuple(part.detach() for part in after)
+                theirs.append(states.flip(flip))
+            ours = found(batch)
+            assert torch.allclose(ours, torch.cat(theirs), rtol=1e-6, atol=1e-6)  # lanes are kept in float32
+            for number, (weight, states) in enumerate(((found.tokens.weight, ours), (table, torch.cat(theirs)))):
+                [slope] = torch.autograd.grad(states.square().sum(), [weight])
+                slopes[number] += slope
+    assert carried >= 10
+    assert torch.allclose(*slopes, rtol=1e-6, atol=1e-5)
+
+
+class Documents:
+    """A corpus of random documents in memory."""
+
+    def __init__(self, lengths: tuple[int, ...]) -> None:
+        self.ids = np.concatenate(texts(lengths))
+        self.offsets = np.concatenate([[0], np.cumsum(lengths)])
+        self.num_tokens = len(self.ids)
+
+    def tokens(self, start: int, stop: int) -> np.ndarray:
+        return self.ids[start:stop]
 
 
 def test_two_directions_are_two_models() -> None:

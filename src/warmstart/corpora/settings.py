@@ -31,7 +31,7 @@ class PrepareSettings(Settings):
     out: str
     tokenizer: str | None = None
     vocab_size: int = 8192
-    vocabulary: Literal["bpe", "words", "characters", "bytes"] = "bpe"
+    vocabulary: Literal["bpe", "words", "known-words", "characters", "bytes"] = "bpe"
     clean: tuple[str, ...] = ()
     encoding: str = "utf-8"
     workers: int = Field(default_factory=cores, ge=1)

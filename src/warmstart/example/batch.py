@@ -46,6 +46,8 @@ class Batch:
         num_records: how many Records the documents come from.
         segments: [N] rows of the segment table; ``None`` where all are 0.
         counted: whether the positions of each document are 0 1 2 …
+        goes_on: [B] the lane whose text each continues, or -1; ``None`` where there are no lanes.
+        hands_on: [B] the lane in which each may be continued at the next step, or -1; ``None`` where there are none.
     """
 
     ids: torch.Tensor
@@ -57,6 +59,8 @@ class Batch:
     num_records: int
     segments: torch.Tensor | None = None
     counted: bool = False
+    goes_on: NDArray[np.int64] | None = None
+    hands_on: NDArray[np.int64] | None = None
 
     @property
     def num_tokens(self) -> int:
@@ -109,7 +113,14 @@ def collate(records: Sequence[Sequence[Example]]) -> Batch:
         num_records=len(records),
         segments=_segments(examples),
         counted=np.array_equal(positions, np.arange(len(positions)) - firsts),
+        goes_on=_lanes([e.goes_on for e in examples]),
+        hands_on=_lanes([e.hands_on for e in examples]),
     )
+
+
+def _lanes(numbers: Sequence[int]) -> NDArray[np.int64] | None:
+    lanes = np.array(numbers, np.int64)
+    return lanes if (lanes >= 0).any() else None
 
 
 def _segments(examples: Sequence[Example]) -> torch.Tensor | None:

@@ -97,6 +97,10 @@ class Backbone(nn.Module):
         """
         raise NotImplementedError
 
+    def open_lanes(self, lanes: int) -> None:
+        """Room for what texts of a Batch hand on to those that continue them at the next step of a training."""
+        raise NotImplementedError
+
     def dropped(self, states: torch.Tensor) -> torch.Tensor:
         """The states as they are read."""
         return states if self.last is None else self.last(states)

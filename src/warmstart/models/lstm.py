@@ -1,8 +1,9 @@
 """The LSTM backbone: tokens in, one state per token out, each text read in the order of its turns.
 
-Dai and Le 2015, Merity et al. 2017 and the LSTM of Radford et al. 2018 (table 5) are settings of the same layers. Nothing
-outlives a pass: a text's state begins at zero, is carried through the text however long it is, and ends with it. So a
-text's result does not depend on its neighbours, and the order of a run follows from the step alone.
+Dai and Le 2015, Merity et al. 2017 and the LSTM of Radford et al. 2018 (table 5) are settings of the same layers. A text's
+state begins at zero, is carried through the text however long it is, and ends with it: a text's result does not depend on
+its neighbours. Only a training in lanes keeps something between its passes: where each lane stands, in a buffer that its
+checkpoints hold and a model's file does not.
 
 Shapes: N flat tokens, n tokens of a chunk in packed order, E embedding width, C cells, W width of the states.
 """
@@ -18,7 +19,7 @@ from torch import nn
 from warmstart.example.batch import Batch, sent
 from warmstart.models.backbone import Backbone, Tables, embedded
 from warmstart.models.dropout import Dropout, drop
-from warmstart.models.packing import Chunk, Packing, pack
+from warmstart.models.packing import Chunk, Ints, Packing, pack
 from warmstart.models.recurrence import State, Weights, advance, recurrence, through
 from warmstart.models.settings import LSTMSettings
 
@@ -99,6 +100,13 @@ class LSTM(Backbone):
         self.between, self.last = Dropout(settings.layer_dropout), Dropout(settings.output_dropout)
         free = settings.softmax and not settings.tied
         self.output = nn.Linear(settings.width, settings.vocab_size, bias=False) if free else None
+        self.lanes: torch.Tensor | None
+        self.register_buffer("lanes", None, persistent=False)
+
+    def open_lanes(self, lanes: int) -> None:
+        """[layers, lanes, W + C] float32 output and cells after the last text of each."""
+        size = self.settings
+        self.lanes = self.tokens.weight.new_zeros(size.layers, lanes, size.width + size.num_cells)
 
     def settle(self) -> None:
         """Embeddings have a spread of their own, and forget gates begin half open (Jozefowicz et al. 2015)."""
@@ -129,7 +137,7 @@ class LSTM(Backbone):
         packings = pack(batch, self.settings.bptt, self.settings.directions)
         read = _read(batch, packings, reads_M)
         mask = self._mask(len(batch.lengths))
-        pieces = [piece for packing in packings for piece in self._walk(packing, batch.ids, tables, mask, read)]
+        pieces = [piece for packing in packings for piece in self._walk(packing, batch, tables, mask, read)]
         places = torch.cat([piece.tokens for piece in pieces])
         where = torch.empty(batch.num_tokens, dtype=torch.int64, device=batch.ids.device)
         where[places] = torch.arange(len(places), device=places.device)
@@ -138,7 +146,7 @@ class LSTM(Backbone):
         )
 
     def _walk(
-        self, packing: Packing, ids: torch.Tensor, tables: Tables, mask: torch.Tensor | None, read: Marks | None
+        self, packing: Packing, batch: Batch, tables: Tables, mask: torch.Tensor | None, read: Marks | None
     ) -> list[Piece]:
         """Goes through the chunks of one direction; the pieces in which something is read."""
         weights = [layer.of(packing.direction).weights() for layer in self.layers]
@@ -146,17 +154,39 @@ class LSTM(Backbone):
         pieces: list[Piece] = []
         for chunk in packing.chunks:
             wanted = read is None or bool(read[chunk.tokens].any())
-            new = chunk.sizes[0] - chunk.carried
-            begun = [
-                s.first(chunk.carried).grown(State.zeros(own, new)) for s, own in zip(states, weights, strict=True)
-            ]
-            tokens = sent(torch.from_numpy(chunk.tokens), ids.device)
+            new = self._begun(weights, batch.goes_on, chunk)
+            begun = [state.first(chunk.carried).grown(other) for state, other in zip(states, new, strict=True)]
+            tokens = sent(torch.from_numpy(chunk.tokens), batch.ids.device)
             with torch.set_grad_enabled(torch.is_grad_enabled() and wanted):
-                x = self._embed(ids[tokens], chunk, tables, mask)
+                x = self._embed(batch.ids[tokens], chunk, tables, mask)
                 x, states = self._through(x, weights, begun, chunk.sizes)
                 if wanted:
                     pieces.append(Piece(tokens, x))
+        self._hand_on(states, batch.hands_on, packing.chunks[-1])
         return pieces
+
+    def _begun(self, weights: list[Weights], goes_on: Ints | None, chunk: Chunk) -> list[State]:
+        """Where each layer stands before the texts that are new in a chunk: at zero, or where a lane stands."""
+        texts = chunk.texts[chunk.carried : chunk.sizes[0]]
+        states = [State.zeros(own, len(texts)) for own in weights]
+        if goes_on is None or self.lanes is None:
+            return states
+        rows = np.flatnonzero(goes_on[texts] >= 0)
+        for state, table in zip(states, self.lanes, strict=True):
+            width = state.output.shape[1]
+            kept = table[goes_on[texts[rows]]]
+            state.output[rows], state.cells[rows] = kept[:, :width].to(state.output.dtype), kept[:, width:]
+        return states
+
+    @torch.no_grad()
+    def _hand_on(self, states: list[State], hands_on: Ints | None, last: Chunk) -> None:
+        """Keeps where the texts of lanes have ended, all of them in the last chunk."""
+        if hands_on is None or self.lanes is None:
+            return
+        texts = last.texts[: last.sizes[0]]
+        rows = np.flatnonzero(hands_on[texts] >= 0)
+        for state, table in zip(states, self.lanes, strict=True):
+            table[hands_on[texts[rows]]] = torch.cat([state.output[rows], state.cells[rows]], 1).to(table.dtype)
 
     def _through(
         self, x: torch.Tensor, weights: list[Weights], begun: list[State], sizes: list[int]

@@ -70,6 +70,8 @@ class TransformerSettings(Settings):
 
     DROPOUTS: ClassVar = ("embedding_dropout", "attention_dropout", "residual_dropout")
     """What a recipe's ``dropout`` sets."""
+    carries: ClassVar[bool] = False
+    """Whether what was read of a text can be carried from one step of a training to the next."""
 
     kind: Literal["transformer"] = "transformer"
     vocab_size: int = Field(40478, ge=1)
@@ -177,6 +179,8 @@ class LSTMSettings(Settings):
 
     DROPOUTS: ClassVar = ("embedding_dropout", "layer_dropout", "output_dropout")
     """What a recipe's ``dropout`` sets."""
+    carries: ClassVar[bool] = True
+    """As a Transformer's."""
 
     kind: Literal["lstm"] = "lstm"
     vocab_size: int = Field(40478, ge=1)

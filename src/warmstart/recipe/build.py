@@ -66,7 +66,7 @@ def stream_of(source: Source, settings: TrainSettings, *, shuffle: bool = True) 
         settings.accumulation,
         settings.max_tokens,
         shuffle,
-        settings.by_length,
+        settings.by_length and shuffle,
     )
 
 
@@ -113,13 +113,27 @@ def build_pretraining(recipe: PretrainRecipe, corpus: Corpus | ImageCorpus) -> P
             "the corpus is too small to learn from", where=str(corpus.folder), value=f"{corpus.num_tokens} tokens",
             allowed="at least 2 tokens", next_step="add text",
         )  # fmt: skip
-    train = stream_of(framing.units(corpus, held_out, seed=recipe.train.seed), recipe.train)
+    lanes = _lanes(recipe, tokenizer)
+    train = stream_of(
+        framing.units(corpus, held_out, seed=recipe.train.seed, lanes=lanes), recipe.train, shuffle=not lanes
+    )
     dev = framing.units(corpus, held_out, dev=True) if held_out else None
     model = Model.fresh(ModelSettings(backbone=backbone), named_seed(recipe.train.seed, "weights"))
     _train_as(model, recipe.train)
+    if lanes:
+        model.backbone.open_lanes(lanes)
     moved = None if start is None else start.into(model, tokenizer)
     judged = stream_of(dev, recipe.train, shuffle=False) if dev else None
     return Pretraining(model, tokenizer, train, judged, {model.next_goal: 1.0} | recipe.train.activity, moved)
+
+
+def _lanes(recipe: PretrainRecipe, tokenizer: Vocabulary) -> int:
+    """Rows that go on from step to step, or 0."""
+    if recipe.carry and isinstance(tokenizer, Raster):
+        raise BadInput(
+            "an image is whole in one row", where="--carry", allowed="with text", next_step="leave --carry out"
+        )
+    return recipe.train.batch_size if recipe.carry else 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -244,7 +258,8 @@ def _vectors(recipe: FinetuneRecipe, tokenizer: Vocabulary, backbone: BackboneSe
             next_step="leave one of the two out",
         )  # fmt: skip
     text = require_text(tokenizer, "--vectors")
-    found = {text.id(word): vector for word, vector in read_vectors(recipe.vectors, text.has).items()}
+    rows = text.written
+    found = {rows[word]: vector for word, vector in read_vectors(recipe.vectors, rows.__contains__).items()}
     check_width(found, backbone, recipe.vectors)
     return found
 

@@ -175,6 +175,8 @@ PRETRAIN: Table = {
         Flag("--mask", "mask.units", "what is masked together (default: blocks for pseudo-masked, else tokens)"),
         Flag("--mask-share", "mask.share", "of the tokens that is masked", "SHARE"),
         Flag("--dev-frac", "dev_frac", "share of the text held out to be judged on", "SHARE"),
+        Flag("--carry", "carry", "an LSTM's state goes on from row to row of a long document; rows are not shuffled",
+             switch=True),
     ),
     "Model": (
         Flag("--start", "start", "run or model folder (or hub id) whose weights, size and tokenizer are taken, to go on "

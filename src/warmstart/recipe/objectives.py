@@ -25,6 +25,7 @@ from warmstart.objectives.mixture import mixture
 from warmstart.objectives.pseudo_masked import pseudo_masked
 from warmstart.objectives.settings import MaskSettings
 from warmstart.recipe.schema import Objective
+from warmstart.streams.lanes import Lanes
 from warmstart.streams.order import permuted
 from warmstart.streams.sources import Documents, DrawnRows, Redrawn, Rows, Source
 from warmstart.tasks.images import check_rows_fit
@@ -125,18 +126,26 @@ class Framing:
         if objective in DRAWN and isinstance(tokenizer, Tokenizer):
             self.masking = masking_of(_with_units(mask, objective), tokenizer, backbone)
 
-    def units(self, corpus: Corpus | ImageCorpus, held_out: int = 0, *, dev: bool = False, seed: int = 0) -> Source:
-        """The units; those of dev hide the same tokens whatever the seed, and show none of them (:func:`hidden`)."""
+    def units(
+        self, corpus: Corpus | ImageCorpus, held_out: int = 0, *, dev: bool = False, seed: int = 0, lanes: int = 0
+    ) -> Source:
+        """The units; those of dev hide the same tokens whatever the seed, and show none of them (:func:`hidden`).
+
+        ``lanes``: rows of a step where they go on from those of the step before; 0: each begins anew.
+        """
         if isinstance(corpus, ImageCorpus):
             return self._images(corpus, held_out, dev, seed)
+        if lanes:
+            frame, backward = ROWS[self.objective], self.objective == "backward"
+            return Lanes(corpus, self.width, frame, held_out, lanes, seed=seed, backward=backward)
         if self.objective == "autoencoder":
             return Documents(corpus, self.whole, autoencoder, held_out, dev)
         if self.masking is None:
             return Rows(corpus, self.width, ROWS[self.objective], held_out, dev)
-        frame, masking = DRAWN[self.objective], self.masking
+        hide, masking = DRAWN[self.objective], self.masking
         if dev:
             masking, seed = replace(masking, settings=hidden(masking.settings)), 0
-        return DrawnRows(corpus, self.width, lambda ids, draw: frame(ids, draw, masking), held_out, dev=dev, seed=seed)
+        return DrawnRows(corpus, self.width, lambda ids, draw: hide(ids, draw, masking), held_out, dev=dev, seed=seed)
 
     def _images(self, corpus: ImageCorpus, held_out: int, dev: bool, seed: int) -> Source:
         """Images, in training varied anew in every epoch; which are held out follows from the corpus alone, as with text."""

@@ -18,6 +18,8 @@ from warmstart.train.settings import OptimizerSettings, ScheduleSettings, Scheme
 
 Objective = Literal["causal", "backward", "both", "autoencoder", "masked", "mixture", "pseudo-masked"]
 OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
+CARRIED: tuple[Objective, ...] = ("causal", "backward")
+"""The objectives that read rows of text from one end."""
 MASKED: tuple[Objective, ...] = ("masked", "mixture", "pseudo-masked")
 """The objectives that hide something; a model that sees the whole text guesses what."""
 
@@ -32,7 +34,7 @@ class CorpusRecipe(Settings):
     paths: tuple[str, ...] = Field(min_length=1)
     tokenizer: str | None = None
     vocab_size: int = Field(8192, ge=257)
-    vocabulary: Literal["bpe", "words", "characters", "bytes"] = "bpe"
+    vocabulary: Literal["bpe", "words", "known-words", "characters", "bytes"] = "bpe"
     clean: tuple[str, ...] = ()
     encoding: str = "utf-8"
 
@@ -86,6 +88,8 @@ class PretrainRecipe(Settings):
         mask: for the objectives that mask.
         augment: how images are varied in training.
         dev_frac: share of the rows that is held out to be judged on.
+        carry: rows come in the order of the text, and what an LSTM has read of a document goes on in the next row
+            (truncated back-propagation through whole documents); else they are shuffled, and each begins anew.
     """
 
     start: str = "none"
@@ -96,6 +100,7 @@ class PretrainRecipe(Settings):
     mask: MaskSettings = MaskSettings()
     augment: AugmentSettings = AugmentSettings()
     dev_frac: float = Field(0.005, ge=0, lt=1)
+    carry: bool = False
     train: TrainSettings = TrainSettings(evaluate_every="0.1 run")
 
 
@@ -161,7 +166,7 @@ class FinetuneRecipe(Settings):
     tokenizer: str | None = None
     new_vocabulary: bool = False
     vocab_size: int = Field(8192, ge=257)
-    vocabulary: Literal["bpe", "words", "characters", "bytes"] = "bpe"
+    vocabulary: Literal["bpe", "words", "known-words", "characters", "bytes"] = "bpe"
     model: ModelRecipe = ModelRecipe()
     task: TaskRecipe
     transfer_layers: int | None = Field(None, ge=0)

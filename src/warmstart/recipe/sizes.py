@@ -6,7 +6,7 @@ from typing import Any
 from warmstart.base.errors import BadInput
 from warmstart.models.presets import PRESETS, changed, preset
 from warmstart.models.settings import KINDS, BackboneSettings
-from warmstart.recipe.schema import MASKED, OBJECTIVES, ModelRecipe, Objective, PretrainRecipe
+from warmstart.recipe.schema import CARRIED, MASKED, OBJECTIVES, ModelRecipe, Objective, PretrainRecipe
 
 DEFAULT, DEFAULT_MASKED = "gpt1-mini", "bert-mini"
 FREE = (
@@ -58,6 +58,20 @@ def pretrained_size(recipe: PretrainRecipe, vocab_size: int) -> BackboneSettings
     if recipe.objective in MASKED and model.preset is None:
         model = model.model_copy(update={"preset": DEFAULT_MASKED})
     return for_objective(backbone_settings(model, vocab_size), recipe.objective)
+
+
+def check_carry(recipe: PretrainRecipe, backbone: BackboneSettings) -> None:
+    """Raises :class:`BadInput` where nothing could be carried from row to row."""
+    if recipe.carry and not backbone.carries:
+        raise BadInput(
+            "a Transformer keeps nothing from one row to the next", where="--carry", allowed="with an LSTM",
+            next_step="leave it out, or choose another --model, such as lstm",
+        )  # fmt: skip
+    if recipe.carry and recipe.objective not in CARRIED:
+        raise BadInput(
+            "only rows that are read from one end go on in the next", where="--objective", value=recipe.objective,
+            allowed=", ".join(CARRIED), next_step="leave --carry out",
+        )  # fmt: skip
 
 
 def for_objective(backbone: BackboneSettings, objective: Objective) -> BackboneSettings:

@@ -11,6 +11,7 @@ from warmstart.recipe.objectives import direction_of
 from warmstart.recipe.remembered import read_remembered, read_vocabulary
 from warmstart.recipe.schema import FinetuneRecipe, PretrainRecipe
 from warmstart.recipe.sizes import (
+    check_carry,
     for_objective,
     pretrained_size,
     with_start,
@@ -103,11 +104,11 @@ def check_model(recipe: PretrainRecipe) -> None:
             the objective wants, or reads from the other end.
     """
     if recipe.start == NO_START:
-        pretrained_size(recipe, recipe.corpus.vocab_size)
+        check_carry(recipe, pretrained_size(recipe, recipe.corpus.vocab_size))
         return
     folder = model_folder(recipe.start)
     start = load_settings(folder).backbone
-    for_objective(with_start(recipe.model, start, start.vocab_size), recipe.objective)
+    check_carry(recipe, for_objective(with_start(recipe.model, start, start.vocab_size), recipe.objective))
     found = read_remembered(folder).reading
     if found != direction_of(recipe.objective):
         raise BadInput(

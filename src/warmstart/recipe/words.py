@@ -103,7 +103,7 @@ def in_words(
     goals = ", ".join(f"{weight:g} x {name}" for name, weight in coefficients.items() if weight)
     dtype = choices(settings.precision, device).to_dict()["dtype"]
     moving, kind = num_moving(model), "vectors of" if size.vectors else "vocabulary"
-    together = " of similar length" if stream.by_length else ""
+    together = " of similar length" if stream.by_length else "" if stream.shuffle else " in the order of the text"
     still = "" if moving == model.num_parameters else f", of which {moving:,} move"
     lines += [
         f"model      {size.shape}, context {size.context}, "

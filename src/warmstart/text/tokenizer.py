@@ -164,6 +164,11 @@ class Tokenizer:
         """Whether the vocabulary holds ``token`` as one entry."""
         return self._backend.token_to_id(token) is not None
 
+    @cached_property
+    def written(self) -> dict[str, int]:
+        """Each entry as a text of its own would have it → its id."""
+        return {self.decode([number], specials=True): number for number in range(self.vocab_size)}
+
     def id(self, token: str) -> int:
         """The id of a special token (``KeyError`` where there is none)."""
         found = self._backend.token_to_id(token)
@@ -217,3 +222,9 @@ class Tokenizer:
     def decode(self, ids: Iterable[int], *, specials: bool = False) -> str:
         """Text of ``ids``; special tokens are left out unless ``specials``."""
         return str(self._backend.decode([int(i) for i in ids], skip_special_tokens=not specials))
+
+    def decode_after(self, before: Iterable[int], ids: Iterable[int]) -> str:
+        """Text of ``ids`` as it stands behind that of ``before``: with the blank between two words, where there is one."""
+        known, ids = list(before), list(ids)
+        text, whole = self.decode(known), self.decode(known + ids)
+        return whole[len(text) :] if whole.startswith(text) else self.decode(ids)

@@ -63,7 +63,7 @@ def _continued(loaded: Loaded, asked: list[str], wanted: GenerateSettings) -> li
     return [
         {
             "prompt": asked[number // wanted.texts],
-            "text": tokenizer.decode(one.ids),
+            "text": tokenizer.decode_after(ids[number // wanted.texts], one.ids),
             "tokens": len(one.ids),
             "stopped": one.stopped,
             "log_prob": round(one.log_prob, 4),
