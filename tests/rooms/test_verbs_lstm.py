@@ -4,12 +4,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import warmstart
 from warmstart.base.errors import BadInput
+from warmstart.example.batch import collate
 from warmstart.models.files import read_tensors
 from warmstart.models.presets import preset
+from warmstart.objectives.causal import causal
+from warmstart.verbs.loading import load_run
 
 TASKS: dict[str, list[dict[str, Any]]] = {
     "classification": [{"text": f"a film {n}", "label": "xy"[n % 2]} for n in range(8)],
@@ -118,7 +122,7 @@ def test_a_model_that_only_reads_has_no_softmax(home: Path, tmp_path: Path) -> N
 
 
 def test_a_state_is_carried_from_row_to_row(home: Path, tmp_path: Path) -> None:
-    """Invariant: again the same, other weights than of rows that begin anew or from the end; nothing of lanes is in the model."""
+    """Invariant: the same again, other weights than of rows that begin anew or from the end; no lane is in the file."""
     text = tmp_path / "long.txt"
     text.write_text(" ".join(f"chapter {n} of {n * n % 7}" for n in range(400)))
     asked: dict[str, Any] = {"corpus": str(text), "vocab_size": 270, "model": "lstm-tiny", "batch_size": 3}
@@ -138,6 +142,27 @@ def test_a_state_is_carried_from_row_to_row(home: Path, tmp_path: Path) -> None:
     assert "lanes" not in "".join(read_tensors(tmp_path / "whole" / "model.safetensors"))
     words = warmstart.explain("pretrain", **asked, carry=True)["words"]
     assert any("in the order of the text" in line for line in words)
+
+
+def test_a_language_model_is_judged_in_rows_of_any_length(home: Path, tmp_path: Path) -> None:
+    """Witness: the mean of the losses of the whole text in one pass."""
+    text = tmp_path / "long.txt"
+    text.write_text(" ".join(f"a film about number {n}" for n in range(300)))
+    short, whole = (warmstart.evaluate(str(home / "lm"), str(text), precision="fp32", context=n) for n in (16, 100_000))
+    loaded = load_run(str(home / "lm"), "fp32")
+    ids = np.append(loaded.text.encode(text.read_text()), loaded.text.end_id)
+    losses = loaded.model.judge_tokens(collate([causal(ids)])).losses
+    assert whole["metrics"]["loss"] == pytest.approx(float(losses.mean()), rel=1e-6)
+    assert whole["metrics"] != short["metrics"] and whole["examples"] == short["examples"] == len(ids) - 1
+    warmstart.pretrain(str(tmp_path / "gpt"), corpus=str(text), vocab_size=270, model="gpt1-tiny", **SHORT)
+    files = {"train": str(home / "classification.jsonl"), "dev": str(home / "classification.jsonl")}
+    warmstart.finetune(str(tmp_path / "task"), start=str(tmp_path / "gpt"), task="classification", **files, **SHORT)
+    with pytest.raises(BadInput, match="longer than the model can read; got 4096; allowed: 8 to"):
+        warmstart.evaluate(str(tmp_path / "gpt"), str(text), context=4096)
+    with pytest.raises(BadInput, match="allowed: with a language model"):
+        warmstart.evaluate(str(tmp_path / "task"), files["dev"], context=16)
+    with pytest.raises(BadInput, match="language model without a task"):
+        warmstart.evaluate(str(tmp_path / "gpt"), str(text), measures="bleu")
 
 
 @pytest.mark.parametrize(

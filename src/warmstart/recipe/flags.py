@@ -264,6 +264,8 @@ EVALUATE: Table = {
              exists="either", unless_begins=HUB),
         Flag("--task", "task", "known data set in the folder (default: the one that the run has learned)", "NAME"),
         Flag("--split", "split", "part of a data set to judge on (default: test where it has labels, else dev)", "PART"),
+        Flag("--context", "context", "tokens of text that a language model reads in one go (default: as it was trained; an "
+             "LSTM can read any number)", "N"),
         _LABEL_MAP,
         Flag("--encoding", "encoding", "of the file", "NAME"),
         _PRECISION,

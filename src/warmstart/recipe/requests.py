@@ -21,13 +21,14 @@ class PrepareRequest(PrepareSettings):
 class EvaluateRequest(Settings):
     """``warmstart evaluate``; several runs answer together; ``task`` and ``split`` are for data sets, not for files.
 
-    ``measures`` and, of ``search``, what is said, are for runs that generate.
+    ``measures`` and, of ``search``, what is said, are for runs that generate; ``context`` is for language models.
     """
 
     run: tuple[str, ...] = Field(min_length=1)
     data: str
     task: str | None = None
     split: str | None = None
+    context: int | None = Field(None, ge=8)
     label_map: tuple[str, ...] = ()
     encoding: str = "utf-8"
     precision: Precision = "auto"
@@ -104,8 +105,8 @@ def arguments(request: Settings) -> dict[str, Any]:
         return request.model_dump(exclude_unset=True)
     found = request.model_dump()
     if isinstance(request, EvaluateRequest | PredictRequest):
-        generating = {name: found.pop(name) for name in ("search", "measures", "lattices") if name in found}
-        found["generating"] = generating | {"search": request.search.model_dump(exclude_unset=True)}
+        said = {name: found.pop(name) for name in ("search", "measures", "lattices", "context") if name in found}
+        found["said"] = said | {"search": request.search.model_dump(exclude_unset=True)}
     return found
 
 

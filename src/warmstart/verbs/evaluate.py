@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from warmstart.base.console import say
+from warmstart.base.errors import BadInput
 from warmstart.evaluation.generated import Generator, evaluate_generated, shown_measures
 from warmstart.evaluation.perplexity import evaluate_language_model
 from warmstart.evaluation.tuned import evaluate_members
@@ -33,7 +34,7 @@ def evaluate(
     task: str | None = None,
     split: str | None = None,
     label_map: Sequence[str] = (),
-    generating: Mapping[str, Any] | None = None,
+    said: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Judges ``run`` on ``data``: {"metrics", "intervals", "examples"}.
 
@@ -46,8 +47,9 @@ def evaluate(
         task: the known data set, where it is not the one that the run has learned.
         split: the part of a data set; without it ``test`` where it has labels, else ``dev``.
         label_map: ``own=other`` for each of the run's labels that the data calls otherwise.
-        generating: of a run that generates: ``measures`` (without them all whose libraries are there), and ``search``, how
-            it generates where not as it remembers.
+        said: of a language model ``context``, the tokens that it reads in one go, where not as many as it was trained on;
+            of a run that generates ``measures`` (without them all whose libraries are there), and ``search``, how it
+            generates where not as it remembers.
 
     Raises:
         BadInput: no such run, runs of different tasks, anything wrong with the data, or a corpus made with another
@@ -55,15 +57,22 @@ def evaluate(
     """
     first, *more = (run,) if isinstance(run, str) else run
     loaded = load_run(first, precision)
-    spec = loaded.task() if task or split or more else loaded.remembered.task
+    asked = dict(said or {})
+    context = asked.pop("context", None)
+    spec = loaded.task() if task or split or more or any(asked.values()) else loaded.remembered.task
     if spec is None:
-        return _language_model(loaded, data, encoding)
-    loaded.require_generating(generating or {})
+        return _language_model(loaded, data, encoding, context)
+    if context is not None:
+        raise BadInput(
+            "a fine-tuned run reads each example as it has learned to", where="--context", value=context,
+            allowed="with a language model", next_step="leave it out",
+        )  # fmt: skip
+    loaded.require_generating(asked)
     spec = spec.relabelled(label_map)
     members = members_of(loaded, spec, more, precision, label_map)
     records = judged(spec, data, encoding, task, split)
     if spec.kind == "seq2seq":
-        return _generated(loaded, spec, list(records), generating or {})
+        return _generated(loaded, spec, list(records), asked)
     found = evaluate_members(members, records)
     for line in cut_in_words(spec, found.account):
         say(line)
@@ -84,17 +93,24 @@ def _generated(loaded: Loaded, spec: TaskSpec, records: list[Record], said: Mapp
     return found.to_dict()
 
 
-def _language_model(loaded: Loaded, data: str, encoding: str) -> dict[str, Any]:
-    """Loss per token and perplexity on rows of the model's context, cleaned as its own text was.
+def _language_model(loaded: Loaded, data: str, encoding: str, context: int | None) -> dict[str, Any]:
+    """Loss per token and perplexity on rows of the model's context, or another, cleaned as its own text was.
 
     A model that was trained as an autoencoder writes each document again, and is judged by that.
     A bidirectional model guesses 15 % of the tokens, which are hidden from it, the same for every model of this vocabulary;
     and its accuracy is told. Of images the test part is read, and the loss is the squared error of each next row.
     """
+    backbone = loaded.model.settings.backbone
+    if context is not None:
+        if context > backbone.longest:
+            raise BadInput(
+                "longer than the model can read", where="--context", value=context, allowed=f"8 to {backbone.longest}",
+                next_step="leave it out",
+            )  # fmt: skip
+        backbone = backbone.model_copy(update={"context": context})
     recipe = PretrainRecipe(start=str(loaded.folder), corpus=CorpusRecipe(paths=(data,), encoding=encoding))
     with tempfile.TemporaryDirectory() as scratch:
         corpus = open_corpus(recipe, Path(scratch) / "corpus", "test")
-        backbone = loaded.model.settings.backbone
         if backbone.sight == "causal" or not begins_with(loaded.tokenizer, corpus.tokenizer()):
             corpus.require_tokenizer(loaded.tokenizer)  # masking may have added special tokens
         objective: Objective = _as_learned(loaded.remembered) if backbone.sight == "causal" else "masked"

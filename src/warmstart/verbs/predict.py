@@ -28,7 +28,7 @@ def predict(
     long_text: str | None = None,
     precision: str = "fp32",
     label_map: Sequence[str] = (),
-    generating: Mapping[str, Any] | None = None,
+    said: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Writes one JSON line per row of ``input`` to ``output``, in order; memory does not grow with the file.
 
@@ -40,7 +40,7 @@ def predict(
         long_text: ``cut`` or ``refuse``; ``None`` does as the run was trained.
         precision: of the products.
         label_map: ``own=other`` for each of the run's labels that is to be called otherwise.
-        generating: of a run that generates: ``search``, how it generates where not as it remembers, and ``lattices``, a
+        said: of a run that generates: ``search``, how it generates where not as it remembers, and ``lattices``, a
             file for what the search kept of each row.
 
     Returns:
@@ -49,7 +49,7 @@ def predict(
     Raises:
         BadInput: no such run, runs of different tasks, ``output`` exists, or a broken row (the file is then not written).
     """
-    said = generating or {}
+    said = said or {}
     lattices = said.get("lattices")
     require_free(output, lattices)
     first, *more = (run,) if isinstance(run, str) else run
