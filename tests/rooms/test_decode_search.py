@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from warmstart.base.errors import BadInput
 from warmstart.decode.lattice import Lattice, Ranking, rank
@@ -18,8 +19,7 @@ from warmstart.example.batch import collate
 from warmstart.example.example import Example
 from warmstart.example.noise import Noise
 from warmstart.example.record import Record
-from warmstart.models import branches
-from warmstart.models.branches import AHEAD, ALIGNED, Branches
+from warmstart.models.branches import ALIGNED, SHARE, Branches
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import ModelSettings
@@ -260,23 +260,30 @@ def test_neighbours_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "lstm"])
-def test_columns_that_nobody_sees_are_dropped(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Witness: the same search with so much room from the start that nothing is ever dropped."""
+def test_columns_that_nobody_sees_are_taken_again(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Witness: the same search with every new token behind all others."""
     model, given = make(kind), sources(6, 1, 11, 20, 3)
-    texts: list[list[list[Text]]] = []
     most: list[int] = []
     real = Branches.follow
-    monkeypatch.setattr(Branches, "follow", lambda self, parents: most.append(self.at) or real(self, parents))
-    for ahead in (1, 3, 100):
-        monkeypatch.setattr(branches, "AHEAD", ahead)
-        monkeypatch.setattr(branches, "ALIGNED", 16 if ahead < 100 else 1)  # no room left over by the sources
+    monkeypatch.setattr(Branches, "follow", lambda self, parents: most.append(self.columns) or real(self, parents))
+
+    def search() -> list[list[Text]]:
         most.append(0)
-        texts.append(found(model, kind, given, Limits(None), beam=4, best=4, max_new=14))
-        assert ahead < 100 or max(most[-14:]) > 20 + 13 * 4 > max(most[:-14])
-    for fewer in texts[:-1]:
-        for left, right in zip(fewer, texts[-1], strict=True):
-            assert [text.ids for text in left] == [text.ids for text in right]
-            assert [text.score for text in left] == pytest.approx([text.score for text in right], abs=1e-4)
+        return found(model, kind, given, Limits(None), beam=4, best=4, max_new=14)
+
+    reused, few = search(), max(most)
+
+    def behind_all(self: Branches, wanted: int) -> torch.Tensor:
+        if self.taken + wanted > self.columns:
+            self._widen(wanted)
+        return torch.arange(self.taken, self.taken + wanted).expand(len(self.sight), -1)
+
+    monkeypatch.setattr(Branches, "_free", behind_all)
+    whole = search()
+    assert max(most) >= 20 + 13 * 4 > few
+    for left, right in zip(reused, whole, strict=True):
+        assert [text.ids for text in left] == [text.ids for text in right]
+        assert [text.score for text in left] == pytest.approx([text.score for text in right], abs=1e-4)
 
 
 def test_memory_does_not_grow_with_beams_times_source(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -288,9 +295,8 @@ def test_memory_does_not_grow_with_beams_times_source(monkeypatch: pytest.Monkey
     for beam in (1, 2, 8):
         for length in (4, 24):
             found(model, "causal", sources(length), Limits(None), beam=beam, max_new=12)
-            [keys] = {tuple(layer.keys.shape) for layer in kept[-1].layers}
-            columns = length + 2 + beam * 11
-            assert keys[0] == 1 and keys[3] <= columns + beam * AHEAD + 2 * ALIGNED
+            [table] = {tuple(layer.table.shape) for layer in kept[-1].layers}
+            assert table[:2] == (2, 1) and table[3] <= (length + 2 + beam * 11) * (1 + 1 / SHARE) + 2 * ALIGNED
     kept.clear()
     found(model, "causal", sources(4), Limits(None), beam=8, max_new=36)
     assert kept[-1].columns < 4 + 8 * 35  # less than a column for each beam and step
@@ -363,10 +369,10 @@ def test_one_packing_for_many_searches() -> None:
     """Witness: the same searches, each with a packing of its own; afterwards the model is as it was."""
     model, given = make("causal"), sources(6, 1, 11)
     plain = [found(model, "causal", [ids], beam=3) for ids in given]
-    before = model.backbone.blocks[0].attention.qkv.forward
+    before = [dict(part.__dict__) for part in model.modules()]
     with packed(model, 3) as softmax:
         with packed(model, 9) as inner:
             assert inner is softmax
         assert [found(model, "causal", [ids], beam=3) for ids in given] == plain
-        assert model.backbone.blocks[0].attention.qkv.forward != before  # the inner blocks have left it
-    assert model.backbone.blocks[0].attention.qkv.forward == before
+        assert not isinstance(model.backbone.blocks[0].attention.qkv, nn.Module)  # the inner blocks have left it
+    assert [part.__dict__ for part in model.modules()] == before

@@ -72,7 +72,8 @@ class Attention(nn.Module):
         """[N, D] → [N, D], or → [M, D] of the tokens ``reads_M`` only."""
         qkv = self.qkv(x_ND)
         if not self.plain:
-            q, k, v = self._split(qkv, turns)
+            q, kv = self._split(qkv, turns)
+            k, v = kv.unbind(-3)
             qkv = torch.cat([q, self._spread(k), self._spread(v)], -2).flatten(-2)
         dropout = self.dropout if self.training else 0.0
         mixed = attend(qkv, plan, self.heads, dropout)
@@ -80,17 +81,23 @@ class Attention(nn.Module):
 
     def advance(self, x_BTD: torch.Tensor, cache: LayerCache, turns: Turns | None, left_out: int = 0) -> torch.Tensor:
         """The same for the next T tokens of each of B sequences whose past is in ``cache``; the first few only are read."""
-        q, k, v = (part.transpose(1, 2) for part in self._split(self.qkv(x_BTD), turns))
-        mixed = cache.read(q[:, :, left_out:], k, v)
+        q, kv = self._split(self.qkv(x_BTD), turns)
+        mixed = cache.read(q[:, left_out:].transpose(1, 2), kv)
         return self.out(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
-    def _split(self, qkv: torch.Tensor, turns: Turns | None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Queries […, H, K], keys and values […, G, K], normed and turned."""
-        parts = qkv.view(*qkv.shape[:-1], -1, self.per_head)
-        q, k, v = torch.split(parts, [self.heads, self.key_heads, self.key_heads], -2)
+    def _split(self, qkv: torch.Tensor, turns: Turns | None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Queries […, H, K], and keys and values […, 2, G, K]; normed and turned."""
+        lead = qkv.shape[:-1]
+        q, kv = torch.split(qkv, [self.heads * self.per_head, 2 * self.key_heads * self.per_head], -1)
+        q, kv = q.view(*lead, self.heads, self.per_head), kv.view(*lead, 2, self.key_heads, self.per_head)
+        if turns is None and self.k_norm is None:
+            return q, kv
+        k, v = kv.unbind(-3)
         if self.q_norm is not None and self.k_norm is not None:
             q, k = self.q_norm(q), self.k_norm(k)
-        return (q, k, v) if turns is None else (turned(q, turns), turned(k, turns), v)
+        if turns is not None:
+            q, k = turned(q, turns), turned(k, turns)
+        return q, torch.stack([k, v], -3)
 
     def _spread(self, shared: torch.Tensor) -> torch.Tensor:
         """Keys or values repeated for every query head that shares them."""

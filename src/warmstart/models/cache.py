@@ -13,8 +13,9 @@ class LayerCache:
 
     bias: torch.Tensor
 
-    def read(self, q_BHTK: torch.Tensor, k_BGTK: torch.Tensor, v_BGTK: torch.Tensor) -> torch.Tensor:
+    def read(self, q_BHTK: torch.Tensor, kv_BT2GK: torch.Tensor) -> torch.Tensor:
         """What the queries read of the new keys and values, [B, H, T, K]; heads may share keys."""
+        k_BGTK, v_BGTK = kv_BT2GK.permute(2, 0, 3, 1, 4).unbind()
         shared = q_BHTK.shape[1] // k_BGTK.shape[1]
         if shared > 1:
             k_BGTK, v_BGTK = (part.repeat_interleave(shared, 1) for part in (k_BGTK, v_BGTK))
