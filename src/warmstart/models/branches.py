@@ -6,9 +6,6 @@ column that no branch descends from any more; there is room for more only when n
 source + branches x steps, never branches x source, and far less for beams, which soon have ancestors in common. A token that
 only asks (a mask) is seen by nobody after its step, and so its column is free again.
 
-On a CPU the keys stand to the left of the queries in their product: what stands to the right is laid out anew for each
-product, and there are fewer queries than keys.
-
 B sources, H query heads, G key heads, K width of a head, C columns, R branches of a source, T new tokens of a source.
 """
 
@@ -31,6 +28,11 @@ class BranchLayer(LayerCache):
         self.table = table
         self.place: Place | None = None
 
+    @property
+    def columns(self) -> int:
+        """Those that there is room for."""
+        return self.table.shape[3]
+
     def read(self, q_BHTK: torch.Tensor, kv_BT2GK: torch.Tensor) -> torch.Tensor:
         """Takes new keys and values in; the queries read all that ``bias`` [B, H, T, C] shows, [B, H, T, K]."""
         count, heads, asking, width = q_BHTK.shape
@@ -38,8 +40,8 @@ class BranchLayer(LayerCache):
         keys, values = self.table.flatten(1, 2).unbind()
         q = q_BHTK.reshape(len(keys), -1, width)  # heads that share keys stand together
         # All columns, taken or not: the product copies what is not in one piece, and that costs more than a few columns.
-        scores = torch.bmm(keys, q.transpose(1, 2)).transpose(1, 2)
-        shares = torch.add(self.bias.view(scores.shape), scores, alpha=width**-0.5).softmax(-1)
+        bias = self.bias.view(*q.shape[:2], self.columns)
+        shares = torch.baddbmm(bias, q, keys.transpose(1, 2), alpha=width**-0.5).softmax(-1)
         return torch.bmm(shares, values).view(count, heads, asking, width)
 
 
