@@ -169,6 +169,7 @@ def files(folder: Path) -> dict[str, bytes]:
         ("predict --run task --input text.txt --output new", ["text.txt: not a known kind of file", ".png"]),
         ("predict --run task --input - --output new", ["-: not a known kind of file", ".png"]),
         ("pretrain --corpus pictures --model lstm-tiny --objective backward --out new", ["first row on", "autoencoder"]),
+        ("pretrain --corpus pictures --model lstm-tiny --carry --out new", ["an image is whole in one row", "--carry"]),
         ("evaluate --run task --data arrays.npz --split dev", ["no images here", "'dev'"]),
         ("generate --run lm --prompt a", ["lm: this model reads images"]),
         ("convert lm --out new --to onnx", ["only a Transformer"]),

@@ -58,7 +58,8 @@ def packed(model: Model, rows: int) -> Iterator[Product]:
     bias = None if head is None else head.bias[: len(table)].to(table.dtype)
     softmax = product(table, bias, rows)
     try:
-        for part in model.backbone.blocks.modules():
+        # elsewhere than on a CPU nothing is packed, and parts may be compiled as they stand
+        for part in model.backbone.blocks.modules() if table.device.type == "cpu" else ():
             for name, found in _functions(part, rows).items():
                 before.append((part, name, part.__dict__.get(name)))
                 part.__dict__[name] = found
