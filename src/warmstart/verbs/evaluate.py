@@ -62,11 +62,7 @@ def evaluate(
     spec = loaded.task() if task or split or more or any(asked.values()) else loaded.remembered.task
     if spec is None:
         return _language_model(loaded, data, encoding, context)
-    if context is not None:
-        raise BadInput(
-            "a fine-tuned run reads each example as it has learned to", where="--context", value=context,
-            allowed="with a language model", next_step="leave it out",
-        )  # fmt: skip
+    _require_own_context(context)
     loaded.require_generating(asked)
     spec = spec.relabelled(label_map)
     members = members_of(loaded, spec, more, precision, label_map)
@@ -91,6 +87,14 @@ def _generated(loaded: Loaded, spec: TaskSpec, records: list[Record], said: Mapp
     for line in (*cut_in_words(spec, found.account), *signatures_in_words(found.signatures)):
         say(line)
     return found.to_dict()
+
+
+def _require_own_context(context: int | None) -> None:
+    if context is not None:
+        raise BadInput(
+            "a fine-tuned run reads each example as it has learned to", where="--context", value=context,
+            allowed="with a language model", next_step="leave it out",
+        )  # fmt: skip
 
 
 def _language_model(loaded: Loaded, data: str, encoding: str, context: int | None) -> dict[str, Any]:
