@@ -50,7 +50,7 @@ class Deadly:
         self.source: Rows | Lanes = Rows(Text(), 16, causal, held_out=3)
         if lanes:
             self.source = Lanes(Text(), 16, causal, 3, lanes)
-        self.dies_at, self.taken = dies_at, 0
+        self.dies_at, self.by, self.taken = dies_at, signal.SIGKILL, 0
 
     def __len__(self) -> int:
         return len(self.source)
@@ -61,7 +61,7 @@ class Deadly:
     def take(self, epoch: int, indices: np.ndarray) -> list[list[Example]]:
         self.taken += 1
         if self.taken == self.dies_at:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), self.by)
         return self.source.take(epoch, indices)
 
 
@@ -228,20 +228,14 @@ def test_a_damaged_checkpoint_is_not_used(tmp_path: Path) -> None:
 
 def test_sigterm_saves_and_says_so(tmp_path: Path) -> None:
     """Witness: the uninterrupted run, after a stop by signal in the middle."""
-
-    class Terminating(Deadly):
-        def take(self, epoch: int, indices: np.ndarray) -> list[list[Example]]:
-            self.taken += 1
-            if self.taken == 12:
-                os.kill(os.getpid(), signal.SIGTERM)
-            return Rows.take(self, epoch, indices)
-
     whole = trainer(tmp_path / "whole", "fp32")
     whole.folder.create("a recipe", {})
     whole.run()
     stopped = trainer(tmp_path / "stopped", "fp32")
     stopped.folder.create("a recipe", {})
-    stopped.stream.source.__class__ = Terminating
+    source = stopped.stream.source
+    assert isinstance(source, Deadly)
+    source.dies_at, source.by = 12, signal.SIGTERM
     with pytest.raises(Stopped, match="--resume") as caught:
         stopped.run()
     assert caught.value.exit_code == 75
