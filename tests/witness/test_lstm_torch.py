@@ -119,8 +119,8 @@ def test_truncated_backpropagation(bptt: int, reads: str) -> None:
 
 @pytest.mark.parametrize("backward", [False, True])
 @pytest.mark.parametrize("cells", [6, 9])
-def test_rows_of_a_document_in_lanes_are_the_document(backward: bool, cells: int) -> None:
-    """Witness: nn.LSTM over each document in one go, its gradient cut at the rows; lanes in any micro-batches."""
+def test_states_are_handed_on_in_lanes(backward: bool, cells: int) -> None:
+    """Witness: nn.LSTM driven by hand, its states detached and handed on as the batches say; two micro-batches a step."""
     width, lanes = 5, 3
     found = body(layers=2, bptt=width, cells=cells)
     net, table = torchs(found), found.tokens.weight.detach().clone().requires_grad_()

@@ -12,11 +12,10 @@ import numpy as np
 
 from warmstart.base.seeds import named_seed
 from warmstart.example.example import Example
-from warmstart.streams.order import permuted
-from warmstart.streams.sources import Ints, Pieces, Tokens
+from warmstart.streams.sources import Ints, Rows, Tokens
 
 
-class Lanes(Pieces):
+class Lanes(Rows):
     """Unit i is the row that lane i mod b reads at step i div b of an epoch; its T tokens and the one after them.
 
     Args:
@@ -29,8 +28,6 @@ class Lanes(Pieces):
         backward: from the last row to the first, for a frame that reads from the end.
     """
 
-    ahead = 1
-
     def __init__(
         self,
         tokens: Tokens,
@@ -42,9 +39,9 @@ class Lanes(Pieces):
         seed: int = 0,
         backward: bool = False,
     ) -> None:
-        super().__init__(tokens, width, held_out)
-        self.frame, self.lanes, self.seed, self.backward = frame, lanes, seed, backward
-        self.kept = np.delete(np.arange(self.num_rows), permuted(np.arange(held_out), self.num_rows, 0, "held out"))
+        super().__init__(tokens, width, frame, held_out)
+        self.lanes, self.seed, self.backward = lanes, seed, backward
+        self.kept = np.sort(self.rows(np.arange(self.count)))
 
     def take(self, epoch: int, indices: Ints) -> list[list[Example]]:
         """The pieces of these rows, each framed by itself; the first may go on, the last is handed on."""
