@@ -1,6 +1,7 @@
 # `make demo` and `make test` work on a fresh clone: each installs what is missing into .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
+BUILT := pyproject.toml setup.py src/warmstart/models/kernels.c
 
 .PHONY: demo test check install dev clean
 
@@ -21,11 +22,11 @@ dev: .venv/.dev
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
-.venv/.installed: pyproject.toml | .venv/bin/python
+.venv/.installed: $(BUILT) | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
 	touch $@
 
-.venv/.dev: pyproject.toml | .venv/bin/python
+.venv/.dev: $(BUILT) | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	touch .venv/.installed $@
 

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from warmstart.example.batch import collate
 from warmstart.example.example import Example
 from warmstart.example.noise import Noise
 from warmstart.example.record import Record
+from warmstart.models import kernels
 from warmstart.models.branches import ALIGNED, SHARE, Branches
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
@@ -32,11 +34,11 @@ KINDS = ("pseudo-masked", "relative", "causal", "left-to-right", "rotary", "lstm
 MASKED = ("pseudo-masked", "relative")  # the second with a bias of distances
 
 
-def make(kind: str, seed: int = 1) -> Model:
+def make(kind: str, seed: int = 1, **more: Any) -> Model:
     changes: dict[str, Any] = {"vocab_size": VOCABULARY, "context": 40, "init_std": 0.35}
     if kind == "lstm":
         changes |= {"layers": 2, "width": 32, "cells": 48}
-        return Model.fresh(ModelSettings(backbone=preset("lstm-tiny", **changes)), seed).eval()
+        return Model.fresh(ModelSettings(backbone=preset("lstm-tiny", **changes | more)), seed).eval()
     if kind == "relative":
         changes |= {"relative_bins": 8, "relative_distance": 12}
     if kind in (*MASKED, "causal"):
@@ -46,7 +48,18 @@ def make(kind: str, seed: int = 1) -> Model:
         changes |= {"layers": 2, "width": 32, "heads": 4, "kv_heads": 2, "hidden": 64}
     else:
         name = "gpt1-tiny"
-    return Model.fresh(ModelSettings(backbone=preset(name, **changes)), seed).eval()
+    return Model.fresh(ModelSettings(backbone=preset(name, **changes | more)), seed).eval()
+
+
+class Counted:
+    """A function that counts how often it is called."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function, self.calls = function, 0
+
+    def __call__(self, *given: Any) -> Any:
+        self.calls += 1
+        return self.function(*given)
 
 
 def frame(kind: str) -> Frame:
@@ -346,6 +359,28 @@ def test_settings_that_do_not_go_together(changes: dict[str, Any], words: str) -
     """Witness: the sentence."""
     with pytest.raises(BadInput, match=words):
         check_search(GenerateSettings.model_validate(changes))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("own", [True, False], ids=["kernels", "torch"])
+def test_bfloat16_scores_texts_as_float32_does(kind: str, own: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beams, with our kernels and without. Witness: the same weights in float32, forced along the texts that were found."""
+    if own and kind != "lstm" and not kernels.usable(torch.bfloat16, torch.device("cpu"), 32):
+        pytest.skip("the kernels were not built, or this processor cannot run them")
+    if not own:
+        monkeypatch.setattr(kernels, "_library", lambda: None)
+    read = Counted(kernels.read)
+    monkeypatch.setattr(kernels, "read", read)
+    heads = {} if kind == "lstm" else {"width": 64, "heads": 2}
+    model = make(kind, init_std=0.15, **heads, **({"kv_heads": 1} if kind == "rotary" else {})).to(torch.bfloat16)
+    given = sources(6, 1, 18)
+    texts = found(model, kind, given, Limits(None), greedy=False, beam=3, best=3)
+    assert bool(read.calls) == (own and kind != "lstm")
+    model = model.float()
+    for ids, every in zip(given, texts, strict=True):
+        for text in every:
+            [[exact]] = found(model, kind, [ids], Limits(None, prefix=text.ids))
+            assert text.log_prob == pytest.approx(exact.log_prob, abs=0.1)
 
 
 def test_bfloat16_scores_are_float32() -> None:

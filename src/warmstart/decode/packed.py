@@ -1,6 +1,7 @@
-"""A model's products for decoding: a few rows a step against all weights, on a CPU with the weights packed once for oneDNN.
+"""A model's products for decoding: a few rows a step against all weights, on a CPU with the weights packed once.
 
-The packing op is private to torch: where it is missing or refuses, the plain product serves (docs/decode.md, measured gain).
+They are packed for our own kernel, or else for oneDNN. The op for that is private to torch: where it is missing or refuses,
+the plain product serves (docs/decode.md, measured gains).
 """
 
 import contextlib
@@ -11,21 +12,33 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from warmstart.models import kernels
 from warmstart.models.blocks import ACTIVATIONS, FeedForward
 from warmstart.models.dropout import Dropout
 from warmstart.models.model import Model
 
 Product = Callable[[torch.Tensor], torch.Tensor]
-GELU = {ACTIVATIONS["gelu"]: "none", ACTIVATIONS["gelu_tanh"]: "tanh"}
+GELU: dict[Any, kernels.Gelu] = {ACTIVATIONS["gelu"]: "none", ACTIVATIONS["gelu_tanh"]: "tanh"}
 TOP_CHUNK = 64  # logits whose greatest is looked at first
 _OPEN: dict[Model, Product] = {}  # models inside a block of ``packed``
 
 
-def product(weight_OI: torch.Tensor, bias_O: torch.Tensor | None, rows: int, gelu: str = "") -> Product:
+def product(
+    weight_OI: torch.Tensor, bias_O: torch.Tensor | None, rows: int, gelu: kernels.Gelu = "", *, single: bool = False
+) -> Product:
     """The product with a weight, x·weightᵀ + bias, packed where that is possible; ``rows`` of x are expected.
 
-    With ``gelu`` (``none``: exact, ``tanh``) that is applied to it, in the same pass where it is packed.
+    With ``gelu`` (``none``: exact, ``tanh``) that is applied to it, in the same pass where it is packed; ``single`` gives
+    float32.
     """
+    if kernels.usable(weight_OI.dtype, weight_OI.device, weight_OI.shape[1]):
+        return kernels.product(weight_OI, bias_O, gelu, single=single)
+    found = _by_torch(weight_OI, bias_O, rows, gelu)
+    return (lambda x: found(x).float()) if single else found
+
+
+def _by_torch(weight_OI: torch.Tensor, bias_O: torch.Tensor | None, rows: int, gelu: kernels.Gelu) -> Product:
+    """The same, packed for oneDNN or plain."""
     linear: Product = lambda x: F.linear(x, weight_OI, bias_O)  # noqa: E731
     plain: Product = (lambda x: F.gelu(linear(x), approximate=gelu)) if gelu else linear
     after = "gelu" if gelu else "none"
@@ -42,7 +55,7 @@ def product(weight_OI: torch.Tensor, bias_O: torch.Tensor | None, rows: int, gel
 
 @contextlib.contextmanager
 def packed(model: Model, rows: int) -> Iterator[Product]:
-    """Packs the linears of ``model`` for the block; gives the product that leads from states to logits [R, V].
+    """Packs the linears of ``model`` for the block; gives the product that leads from states to float32 logits [R, V].
 
     The model is put into evaluation mode. The weights must not change meanwhile; they are packed beside what is there, so
     memory holds them twice. A block inside another takes what the outer one has packed: who searches again and again opens
@@ -56,7 +69,7 @@ def packed(model: Model, rows: int) -> Iterator[Product]:
     table = model.backbone.tables().softmax[: model.settings.backbone.vocab_size]
     head = model.backbone.lm_transform
     bias = None if head is None else head.bias[: len(table)].to(table.dtype)
-    softmax = product(table, bias, rows)
+    softmax = product(table, bias, rows, single=True)
     try:
         # elsewhere than on a CPU nothing is packed, and parts may be compiled as they stand
         for part in model.backbone.blocks.modules() if table.device.type == "cpu" else ():

@@ -226,7 +226,7 @@ class _Growth:
 
     def _choose(self, step: int, states_BRD: torch.Tensor) -> Chosen:
         count, rows, width = states_BRD.shape
-        logits = self.softmax(states_BRD.reshape(-1, width)).float()
+        logits = self.softmax(states_BRD.reshape(-1, width))
         totals_R1 = log_total(logits)
         totals_BR1 = totals_R1.view(count, rows, 1)
         tokens = self.tokens.flatten(0, 1)

@@ -12,37 +12,50 @@ B sources, H query heads, G key heads, K width of a head, C columns, R branches 
 import torch
 from torch.nn import functional as F
 
+from warmstart.models import kernels
 from warmstart.models.cache import LayerCache
 
 ALIGNED = 16  # columns come in multiples of it
 SHARE = 8  # of the columns there are, one in so many is added at least
 
-Place = tuple[slice, torch.Tensor, slice, torch.Tensor]
-
 
 class BranchLayer(LayerCache):
-    """One layer's share: a table [2, B, G, C, K] of keys and values; those of new tokens go to ``place``."""
+    """One layer's share: a table [2, B, G, C, K] of keys and values; ``places`` [B, T] are the columns of new ones."""
 
     def __init__(self, table: torch.Tensor) -> None:
         super().__init__(torch.empty(0))
         self.table = table
-        self.place: Place | None = None
+        self.places = torch.empty(0, dtype=torch.int64)
 
-    @property
-    def columns(self) -> int:
-        """Those that there is room for."""
-        return self.table.shape[3]
+    @staticmethod
+    def shown(bias_BHTC: torch.Tensor) -> torch.Tensor:
+        """A bias as ``read`` takes it."""
+        return bias_BHTC.contiguous()
 
     def read(self, q_BHTK: torch.Tensor, kv_BT2GK: torch.Tensor) -> torch.Tensor:
         """Takes new keys and values in; the queries read all that ``bias`` [B, H, T, C] shows, [B, H, T, K]."""
         count, heads, asking, width = q_BHTK.shape
-        self.table[self.place] = kv_BT2GK
+        each = torch.arange(count, device=q_BHTK.device)[:, None]
+        self.table[:, each, :, self.places] = kv_BT2GK
         keys, values = self.table.flatten(1, 2).unbind()
         q = q_BHTK.reshape(len(keys), -1, width)  # heads that share keys stand together
         # All columns, taken or not: the product copies what is not in one piece, and that costs more than a few columns.
-        bias = self.bias.view(*q.shape[:2], self.columns)
+        bias = self.bias.view(*q.shape[:2], self.table.shape[3])
         shares = torch.baddbmm(bias, q, keys.transpose(1, 2), alpha=width**-0.5).softmax(-1)
         return torch.bmm(shares, values).view(count, heads, asking, width)
+
+
+class KernelLayer(BranchLayer):
+    """The same by our own kernel, which has its own order of keys in the table."""
+
+    @staticmethod
+    def shown(bias_BHTC: torch.Tensor) -> torch.Tensor:
+        """As it is: heads may share it."""
+        return bias_BHTC
+
+    def read(self, q_BHTK: torch.Tensor, kv_BT2GK: torch.Tensor) -> torch.Tensor:
+        """As above."""
+        return kernels.read(q_BHTK, kv_BT2GK, self.table, self.places, self.bias)
 
 
 class Branches:
@@ -62,7 +75,8 @@ class Branches:
         def room() -> torch.Tensor:
             return torch.zeros(2, count, groups, columns, width, dtype=dtype, device=device)
 
-        self.layers = [BranchLayer(room()) for _ in range(layers)]
+        kind = KernelLayer if kernels.usable(dtype, device, width) else BranchLayer
+        self.layers = [kind(room()) for _ in range(layers)]
         self.sight = torch.full((count, 1, columns), float("-inf"), dtype=dtype, device=device)  # [B, R, C]
         self.positions = torch.empty(0, dtype=torch.int64, device=device)  # of the tokens that are read next
         self.places = torch.zeros(count, columns, dtype=torch.int64, device=device)  # of what stands in each column
@@ -110,9 +124,9 @@ class Branches:
     def _lay(self, bias_BTC: torch.Tensor, columns_BT: torch.Tensor, positions_BT: torch.Tensor) -> None:
         self.positions, self.bias = positions_BT, bias_BTC.unsqueeze(1)
         self.places.scatter_(1, columns_BT, positions_BT)
-        each = torch.arange(len(columns_BT), device=columns_BT.device)[:, None]
+        columns_BT = columns_BT.contiguous()
         for layer in self.layers:
-            layer.place = (slice(None), each, slice(None), columns_BT)
+            layer.places = columns_BT
 
     def _free(self, wanted: int) -> torch.Tensor:
         """[B, wanted] the first columns of each source that no branch sees; more room is made where there is too little."""

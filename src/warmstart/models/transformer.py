@@ -120,11 +120,13 @@ class Transformer(Backbone):
         x_BTD = self._embed(ids_BT, branches.positions, segments, self.tables())
         turns = self._turns(branches.positions)
         bias = self._with_distances(branches.bias, branches.positions, branches.places)
-        bias = bias.expand(-1, self.settings.heads, -1, -1).contiguous()  # once for all layers
+        bias = bias.expand(-1, self.settings.heads, -1, -1)
+        shown = branches.layers[0].shown
+        whole = shown(bias)  # once for all layers
         others, last = ids_BT.shape[1] - answers, len(self.blocks) - 1
         for number, (block, layer) in enumerate(zip(self.blocks, branches.layers, strict=True)):
             left_out = others if number == last else 0
-            layer.bias = bias[:, :, left_out:].contiguous() if left_out else bias
+            layer.bias = shown(bias[:, :, left_out:]) if left_out else whole
             x_BTD = block(x_BTD, layer, turns, left_out=left_out)
         return x_BTD if self.final_norm is None else self.final_norm(x_BTD)
 

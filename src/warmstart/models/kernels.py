@@ -1,0 +1,104 @@
+"""Our own kernels for a few rows against much memory (kernels.c), where they were built and the processor can run them.
+
+They are built when the package is installed and a C compiler is at hand; without them, or on another processor, callers take
+torch's. What is computed is the same but for rounding. They are for inference: no gradients.
+
+Shapes: D width and O columns of a product; those of a table of keys and values are in :mod:`warmstart.models.branches`.
+"""
+
+import ctypes
+import functools
+import sysconfig
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+Gelu = Literal["", "none", "tanh"]
+EVEN = 32  # divides the width of a head that can be read, and that of a product
+_VERSION = 1  # of what the functions are given; kernels.c says the same
+_COLUMNS = 48  # of a weight, that lie together
+_GELU: dict[Gelu, int] = {"": 0, "none": 1, "tanh": 2}
+
+
+@functools.cache
+def _library() -> Any:
+    """The kernels, or ``None`` where they cannot be used."""
+    path = Path(__file__).with_name(f"_kernels{sysconfig.get_config_var('EXT_SUFFIX')}")
+    try:
+        found = ctypes.CDLL(str(path))
+    except OSError:  # not built, or for another machine
+        return None
+    if found.warmstart_kernels() != _VERSION:
+        return None
+    pointer, size, number = ctypes.c_void_p, ctypes.c_long, ctypes.c_int
+    found.warmstart_product.argtypes = [*[pointer] * 4, *[size] * 3, *[number] * 3]
+    found.warmstart_read.argtypes = [*[pointer] * 7, ctypes.c_float, number]
+    return found
+
+
+def usable(dtype: torch.dtype, device: torch.device, width: int) -> bool:
+    """Whether tensors of this kind can be given to the kernels."""
+    return dtype == torch.bfloat16 and device.type == "cpu" and width % EVEN == 0 and _library() is not None
+
+
+def product(
+    weight_OD: torch.Tensor, bias_O: torch.Tensor | None, gelu: Gelu = "", *, single: bool = False
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    """The product with a weight that is copied, x […, D] → x·weightᵀ + bias, […, O]; ``single`` gives float32.
+
+    With ``gelu`` (``none``: exact, ``tanh``) that is applied to it.
+    """
+    columns, width = weight_OD.shape
+    packed = _packed(weight_OD.detach())
+    bias = None if bias_O is None else bias_O.detach().float().contiguous()
+    weights, biases = packed.data_ptr(), None if bias is None else bias.data_ptr()
+    run, dtype = _library().warmstart_product, torch.float32 if single else torch.bfloat16
+
+    def multiply(x: torch.Tensor) -> torch.Tensor:
+        x, out = x.contiguous(), torch.empty(*x.shape[:-1], columns, dtype=dtype)
+        rows, threads = x.numel() // width, torch.get_num_threads()
+        run(x.data_ptr(), weights, biases, out.data_ptr(), rows, width, columns, _GELU[gelu], single, threads)
+        return out
+
+    multiply.__dict__["held"] = packed, bias
+    return multiply
+
+
+def _packed(weight_OD: torch.Tensor) -> torch.Tensor:
+    """[O / 48, D / 2, 48] pairs: those of 48 columns beside each other, the last block filled up with zeros."""
+    pairs = weight_OD.contiguous().view(torch.int32)
+    columns, width = pairs.shape
+    whole, left = divmod(columns, _COLUMNS)
+    packed = torch.empty(whole + (left > 0), width, _COLUMNS, dtype=torch.int32)
+    packed[:whole] = pairs[: columns - left].view(whole, _COLUMNS, width).transpose(1, 2)
+    if left:
+        packed[whole, :, :left], packed[whole, :, left:] = pairs[columns - left :].T, 0
+    return packed
+
+
+def read(
+    q_BHTK: torch.Tensor, kv_BN2GK: torch.Tensor, table: torch.Tensor, places_BN: torch.Tensor, bias_BHTC: torch.Tensor
+) -> torch.Tensor:
+    """[B, H, T, K] softmax(q·keysᵀ/√K + bias)·values of a table, after new keys and values were put to their places in it.
+
+    The table [2, B, G, C, K] has its own order of keys within each 16 columns, and C is a multiple of these: only this
+    function reads and writes it. It begins as zeros.
+    """
+    count, heads, asking, width = q_BHTK.shape
+    groups, columns = table.shape[2:4]
+    q, kv, bias = (_in_rows(x) for x in (q_BHTK, kv_BN2GK, bias_BHTC))
+    out = torch.empty(count, asking, heads, width, dtype=q.dtype)
+    numbers = (
+        *(count, heads, groups, columns, width, asking, kv.shape[1]),
+        *q.stride()[:3], *kv.stride()[:4], *bias.stride()[:3],
+    )  # fmt: skip
+    pointers = (x.data_ptr() for x in (q, kv, table, places_BN, bias, out))
+    _library().warmstart_read(*pointers, (ctypes.c_long * len(numbers))(*numbers), width**-0.5, torch.get_num_threads())
+    return out.transpose(1, 2)
+
+
+def _in_rows(x: torch.Tensor) -> torch.Tensor:
+    """With its last axis in one piece."""
+    return x if x.stride(-1) == 1 else x.contiguous()

@@ -1,0 +1,120 @@
+"""Our own kernels against float32 arithmetic by torch, and their two promises: threads and neighbours change nothing."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as F
+
+from warmstart.models import kernels
+
+BFLOAT16, CPU = torch.bfloat16, torch.device("cpu")
+needs_kernels = pytest.mark.skipif(
+    not kernels.usable(BFLOAT16, CPU, 32), reason="the kernels were not built, or this processor cannot run them"
+)
+
+
+def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)).to(BFLOAT16)
+
+
+def test_they_are_built_where_they_can_be() -> None:
+    """Witness: what the system says of the processor and of the compiler."""
+    about = Path("/proc/cpuinfo")
+    flags = about.read_text().split() if about.exists() else []
+    if "avx512_bf16" not in flags or "amx_tile" in flags or shutil.which("gcc") is None:
+        pytest.skip("no AVX-512 BF16 without AMX, or no gcc")
+    assert kernels.usable(BFLOAT16, CPU, 64)
+
+
+@needs_kernels
+def test_what_they_cannot_take() -> None:
+    assert not kernels.usable(torch.float32, CPU, 64)
+    assert not kernels.usable(BFLOAT16, torch.device("meta"), 64)
+    assert not kernels.usable(BFLOAT16, CPU, 48)
+
+
+@needs_kernels
+@settings(max_examples=40, deadline=None)
+@given(
+    rows=st.integers(0, 150), columns=st.integers(1, 200), width=st.sampled_from([32, 96, 256]),
+    gelu=st.sampled_from(["", "none", "tanh"]), biased=st.booleans(),
+)  # fmt: skip
+def test_products(rows: int, columns: int, width: int, gelu: kernels.Gelu, biased: bool) -> None:
+    """Witness: torch's float32 product and GELU of the same numbers, to the rounding of the result."""
+    x, weight, bias = drawn(rows, width), drawn(columns, width, seed=1), drawn(columns, seed=2) if biased else None
+    exact = F.linear(x.float(), weight.float(), None if bias is None else bias.float())
+    exact = F.gelu(exact, approximate=gelu) if gelu else exact
+    torch.testing.assert_close(kernels.product(weight, bias, gelu, single=True)(x), exact, rtol=2e-5, atol=5e-5)
+    torch.testing.assert_close(kernels.product(weight, bias, gelu)(x).float(), exact, rtol=2**-8, atol=5e-5)
+
+
+@needs_kernels
+@pytest.mark.parametrize("gelu", ["none", "tanh"])
+def test_gelu_everywhere(gelu: kernels.Gelu) -> None:
+    """From far below to far above 0. Witness: torch's."""
+    x = torch.linspace(-100, 100, 32 * 400).to(BFLOAT16).view(-1, 32)
+    found = kernels.product(torch.eye(32, dtype=BFLOAT16), None, gelu, single=True)(x)
+    torch.testing.assert_close(found, F.gelu(x.float(), approximate=gelu), rtol=1e-5, atol=2e-6)
+
+
+class Table:
+    """Keys and values by the kernel, and beside them in float32, laid out plainly."""
+
+    def __init__(self, sources: int, groups: int, columns: int, width: int) -> None:
+        self.ours = torch.zeros(2, sources, groups, columns, width, dtype=BFLOAT16)
+        self.exact = torch.zeros(2, sources, groups, columns, width)
+
+    def step(self, heads: int, fresh: int, asking: int, seed: int, spread: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        """Reads some new tokens, of which the last ask; ``spread``: each head with a bias of its own."""
+        _, sources, groups, columns, width = self.ours.shape
+        qkv = drawn(sources, fresh, (heads + 2 * groups) * width, seed=seed)
+        q, kv = qkv.split([heads * width, 2 * groups * width], -1)
+        q = q.view(sources, fresh, heads, width)[:, fresh - asking :].transpose(1, 2)
+        kv = kv.view(sources, fresh, 2, groups, width)
+        order = torch.Generator().manual_seed(seed)
+        places = torch.stack([torch.randperm(columns, generator=order)[:fresh] for _ in range(sources)])
+        hidden = torch.rand(sources, 1, asking, columns, generator=order) < 0.7
+        hidden.scatter_(3, places[:, None, fresh - asking :, None], False)
+        bias = torch.zeros(hidden.shape, dtype=BFLOAT16).masked_fill(hidden, -torch.inf)
+        bias = bias + drawn(1, columns, asking, heads).permute(0, 3, 2, 1) if spread else bias.expand(-1, heads, -1, -1)
+        for source in range(sources):
+            self.exact[:, source, :, places[source]] = kv[source].permute(1, 2, 0, 3).float()
+        keys, values = self.exact.repeat_interleave(heads // groups, 2).unbind()
+        weights = (q.float() @ keys.transpose(2, 3) * width**-0.5 + bias.float()).softmax(-1)
+        return kernels.read(q, kv, self.ours, places, bias), weights @ values
+
+
+@needs_kernels
+@settings(max_examples=40, deadline=None)
+@given(
+    sources=st.integers(1, 3), groups=st.integers(1, 3), shared=st.integers(1, 3), tiles=st.integers(1, 5),
+    width=st.sampled_from([32, 64, 96]), fresh=st.integers(1, 16), asked=st.integers(0, 15), spread=st.booleans(),
+)  # fmt: skip
+def test_reading(
+    sources: int, groups: int, shared: int, tiles: int, width: int, fresh: int, asked: int, spread: bool
+) -> None:
+    """Three steps, so that columns are written again. Witness: softmax(q·kᵀ/√K + bias)·v in float32."""
+    table = Table(sources, groups, 16 * tiles, width)
+    for step in range(3):
+        found, exact = table.step(groups * shared, fresh, min(fresh, 1 + asked), step, spread)
+        torch.testing.assert_close(found.float(), exact, rtol=2**-8, atol=2e-3)
+
+
+@needs_kernels
+def test_threads_and_neighbours_change_nothing() -> None:
+    """Bit for bit. Witness: the same rows alone, and on one thread."""
+    x, product = drawn(150, 96), kernels.product(drawn(100, 96, seed=1), drawn(100, seed=2), "tanh")
+    whole, threads = product(x), torch.get_num_threads()
+    assert all(torch.equal(product(x[row : row + 1])[0], whole[row]) for row in range(len(x)))
+    read = Table(3, 2, 48, 64).step(4, 9, 9, 1, spread=False)[0]
+    try:
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            assert torch.equal(product(x), whole)
+            assert torch.equal(Table(3, 2, 48, 64).step(4, 9, 9, 1, spread=False)[0], read)
+    finally:
+        torch.set_num_threads(threads)
