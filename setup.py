@@ -1,4 +1,4 @@
-"""What pyproject.toml cannot say: kernels for decoding on a CPU are built where there is a C compiler (docs/models.md)."""
+"""What pyproject.toml cannot say: kernels for decoding on a CPU are built where gcc is at hand (docs/models.md)."""
 
 from setuptools import Extension, setup
 

@@ -33,11 +33,11 @@ def product(
     """
     if kernels.usable(weight_OI.dtype, weight_OI.device, weight_OI.shape[1]):
         return kernels.product(weight_OI, bias_O, gelu, single=single)
-    found = _by_torch(weight_OI, bias_O, rows, gelu)
+    found = by_torch(weight_OI, bias_O, rows, gelu)
     return (lambda x: found(x).float()) if single else found
 
 
-def _by_torch(weight_OI: torch.Tensor, bias_O: torch.Tensor | None, rows: int, gelu: kernels.Gelu) -> Product:
+def by_torch(weight_OI: torch.Tensor, bias_O: torch.Tensor | None, rows: int, gelu: kernels.Gelu) -> Product:
     """The same, packed for oneDNN or plain."""
     linear: Product = lambda x: F.linear(x, weight_OI, bias_O)  # noqa: E731
     plain: Product = (lambda x: F.gelu(linear(x), approximate=gelu)) if gelu else linear

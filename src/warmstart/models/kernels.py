@@ -1,6 +1,6 @@
 """Our own kernels for a few rows against much memory (kernels.c), where they were built and the processor can run them.
 
-They are built when the package is installed and a C compiler is at hand; without them, or on another processor, callers take
+They are built when the package is installed and gcc is at hand; without them, or on another processor, callers take
 torch's. What is computed is the same but for rounding. They are for inference: no gradients.
 
 Shapes: D width and O columns of a product; those of a table of keys and values are in :mod:`warmstart.models.branches`.
