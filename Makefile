@@ -31,4 +31,4 @@ dev: .venv/.dev
 	touch .venv/.installed $@
 
 clean:
-	rm -rf .venv build dist runs
+	rm -rf .venv build dist runs src/warmstart/models/_kernels*.so

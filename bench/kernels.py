@@ -51,19 +51,20 @@ def products(rows: int, rounds: int) -> dict[str, float]:
     return by_turns({"ours": lambda: timed(ours), "torch": lambda: timed(theirs)}, rounds)
 
 
-def reading(columns: int, asking: int, rounds: int) -> dict[str, float]:
+def reading(columns: int, asking: int, rounds: int, groups: int = HEADS) -> dict[str, float]:
     """One layer's step: new keys and values go to their places and all that is there is read."""
     between = [kernels.product(torch.randn(3072, 768).to(BFLOAT16), None) for _ in range(LAYERS)]
-    x, shape = torch.randn(40, 768).to(BFLOAT16), (2, SOURCES, HEADS, columns, WIDTH)
+    x, shape = torch.randn(40, 768).to(BFLOAT16), (2, SOURCES, groups, columns, WIDTH)
     q = torch.randn(SOURCES, asking, HEADS, WIDTH).to(BFLOAT16).transpose(1, 2)
-    kv = torch.randn(SOURCES, asking, 2, HEADS, WIDTH).to(BFLOAT16)
+    kv = torch.randn(SOURCES, asking, 2, groups, WIDTH).to(BFLOAT16)
+    each = torch.arange(SOURCES)[:, None]
     places = torch.stack([torch.randperm(columns)[:asking] for _ in range(SOURCES)])
     bias = torch.zeros(SOURCES, 1, asking, columns, dtype=BFLOAT16).expand(-1, HEADS, -1, -1)
 
     def layers(kind: type[BranchLayer]) -> list[BranchLayer]:
         made = [kind(torch.randn(shape).to(BFLOAT16)) for _ in range(LAYERS)]
         for layer in made:
-            layer.places, layer.bias = places, kind.shown(bias)
+            layer.rows, layer.places, layer.bias = each, places, kind.shown(bias)
         return made
 
     def timed(every: list[BranchLayer]) -> float:
@@ -94,6 +95,7 @@ def main() -> None:
         show(f"products of {rows} rows", products(rows, rounds))
     for columns, asking in ((112, 1), (112, 5), (224, 1), (224, 5)):
         show(f"reading {columns} columns, {asking} texts a source", reading(columns, asking, rounds))
+    show("the same, 4 heads share keys", reading(columns, asking, rounds, HEADS // 4))
 
 
 def show(what: str, found: Mapping[str, float]) -> None:

@@ -1,6 +1,8 @@
 """Our own kernels against float32 arithmetic by torch, and their two promises: threads and neighbours change nothing."""
 
+import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -21,13 +23,20 @@ def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)).to(BFLOAT16)
 
 
-def test_they_are_built_where_they_can_be() -> None:
-    """Witness: what the system says of the processor and of the compiler."""
-    about = Path("/proc/cpuinfo")
+def test_they_are_built_where_they_can_be(tmp_path: Path) -> None:
+    """Witness: what the system says of the processor, and gcc of the file."""
+    about, gcc = Path("/proc/cpuinfo"), shutil.which("gcc")
     flags = about.read_text().split() if about.exists() else []
-    if "avx512_bf16" not in flags or "amx_tile" in flags or shutil.which("gcc") is None:
-        pytest.skip("no AVX-512 BF16 without AMX, or no gcc")
-    assert kernels.usable(BFLOAT16, CPU, 64)
+    if "avx512_bf16" not in flags or "amx_tile" in flags or gcc is None or "CC" in os.environ:
+        pytest.skip("no AVX-512 BF16 without AMX, or another compiler than gcc")
+    source = Path(kernels.__file__).with_suffix(".c")
+    built = subprocess.run(
+        [gcc, "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fopenmp", str(source), "-o", str(tmp_path / "it.so")],
+        check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    if "unrecognized" in built.stderr or "libgomp" in built.stderr:
+        pytest.skip("a gcc before 10, or one without OpenMP")
+    assert (built.returncode, built.stderr, kernels.usable(BFLOAT16, CPU, 64)) == (0, "", True)
 
 
 @needs_kernels
@@ -35,6 +44,14 @@ def test_what_they_cannot_take() -> None:
     assert not kernels.usable(torch.float32, CPU, 64)
     assert not kernels.usable(BFLOAT16, torch.device("meta"), 64)
     assert not kernels.usable(BFLOAT16, CPU, 48)
+    product = kernels.product(drawn(50, 64), None)
+    for wrong in (torch.zeros(2, 64), drawn(2, 32)):
+        with pytest.raises(ValueError, match="rows of 64 numbers"):
+            product(wrong)
+    table, q, kv = torch.zeros(2, 1, 2, 16, 32, dtype=BFLOAT16), drawn(1, 2, 1, 32), drawn(1, 1, 2, 2, 32)
+    for bias in (torch.zeros(1, 2, 1, 16), drawn(1, 2, 1, 32)):
+        with pytest.raises(ValueError, match="with a bias of"):
+            kernels.read(q, kv, table, torch.zeros(1, 1, dtype=torch.int64), bias)
 
 
 @needs_kernels
@@ -64,7 +81,8 @@ def test_gelu_everywhere(gelu: kernels.Gelu) -> None:
 class Table:
     """Keys and values by the kernel, and beside them in float32, laid out plainly."""
 
-    def __init__(self, sources: int, groups: int, columns: int, width: int) -> None:
+    def __init__(self, sources: int, groups: int, columns: int, width: int, *, alone: bool = False) -> None:
+        self.alone = alone  # each query is also read by itself, which must change nothing
         self.ours = torch.zeros(2, sources, groups, columns, width, dtype=BFLOAT16)
         self.exact = torch.zeros(2, sources, groups, columns, width)
 
@@ -85,23 +103,45 @@ class Table:
             self.exact[:, source, :, places[source]] = kv[source].permute(1, 2, 0, 3).float()
         keys, values = self.exact.repeat_interleave(heads // groups, 2).unbind()
         weights = (q.float() @ keys.transpose(2, 3) * width**-0.5 + bias.float()).softmax(-1)
-        return kernels.read(q, kv, self.ours, places, bias), weights @ values
+        bias = kernels.in_rows(bias)
+        read = kernels.read(q, kv, self.ours, places, bias)
+        for token in range(asking if self.alone else 0):  # the same columns are written again
+            one = kernels.read(q[:, :, token : token + 1], kv, self.ours, places, bias[:, :, token : token + 1])
+            assert torch.equal(one[:, :, 0], read[:, :, token])
+        return read, weights @ values
 
 
 @needs_kernels
 @settings(max_examples=40, deadline=None)
 @given(
     sources=st.integers(1, 3), groups=st.integers(1, 3), shared=st.integers(1, 3), tiles=st.integers(1, 5),
-    width=st.sampled_from([32, 64, 96]), fresh=st.integers(1, 16), asked=st.integers(0, 15), spread=st.booleans(),
+    width=st.sampled_from([32, 64, 96]), fresh=st.integers(1, 16), asked=st.integers(-1, 15), spread=st.booleans(),
 )  # fmt: skip
 def test_reading(
     sources: int, groups: int, shared: int, tiles: int, width: int, fresh: int, asked: int, spread: bool
 ) -> None:
     """Three steps, so that columns are written again. Witness: softmax(q·kᵀ/√K + bias)·v in float32."""
-    table = Table(sources, groups, 16 * tiles, width)
+    table = Table(sources, groups, 16 * tiles, width, alone=True)
     for step in range(3):
         found, exact = table.step(groups * shared, fresh, min(fresh, 1 + asked), step, spread)
         torch.testing.assert_close(found.float(), exact, rtol=2**-8, atol=2e-3)
+
+
+@needs_kernels
+def test_what_is_no_number_stays_so() -> None:
+    """A key that is seen, a value, and a query that sees nothing. Witness: torch's softmax and product."""
+    for broken in ("key", "value", "sight"):
+        kv = drawn(1, 16, 2, 1, 32)
+        bias = torch.zeros(1, 1, 2, 16, dtype=BFLOAT16)
+        if broken == "sight":
+            bias[:, :, 1] = -torch.inf
+        else:
+            bias[:, :, 0, 3], kv[0, 3, int(broken == "value"), 0, 5] = -torch.inf, torch.nan
+        q, table = drawn(1, 1, 2, 32, seed=1), torch.zeros(2, 1, 1, 16, 32, dtype=BFLOAT16)
+        keys, values = kv.float().permute(2, 0, 3, 1, 4).unbind()
+        exact = (q.float() @ keys.transpose(2, 3) * 32**-0.5 + bias.float()).softmax(-1) @ values
+        found = kernels.read(q, kv, table, torch.arange(16)[None], bias)
+        assert exact.isnan().any() and torch.equal(found.isnan(), exact.isnan())
 
 
 @needs_kernels

@@ -1,7 +1,7 @@
 """A model's products for decoding: a few rows a step against all weights, on a CPU with the weights packed once.
 
 They are packed for our own kernel, or else for oneDNN. The op for that is private to torch: where it is missing or refuses,
-the plain product serves (docs/decode.md, measured gains).
+the plain product serves (docs/models.md and docs/decode.md, measured gains).
 """
 
 import contextlib
@@ -89,17 +89,18 @@ def packed(model: Model, rows: int) -> Iterator[Product]:
 
 def _functions(part: nn.Module, rows: int) -> dict[str, Any]:
     """What stands before the parts of one module meanwhile, by their names: a function is sooner called than a module."""
-    found: dict[str, Any] = {}
+    gelu: kernels.Gelu = ""
+    if isinstance(part, FeedForward) and not part.gated and type(part.up) is nn.Linear:
+        gelu = GELU.get(part.activation, "")
+    found: dict[str, Any] = {"activation": same} if gelu else {}
     for name, child in part.named_children():
         if type(child) is nn.Linear:
-            found[name] = product(child.weight, child.bias, rows)
+            found[name] = product(child.weight, child.bias, rows, gelu if name == "up" else "")
             found[name].__dict__.update(weight=child.weight, bias=child.bias)  # for those who read them
         elif isinstance(child, Dropout):
             found[name] = same
         elif isinstance(child, nn.LayerNorm | FeedForward):
             found[name] = child.forward
-    if isinstance(part, FeedForward) and part.activation in GELU and not part.gated and type(part.up) is nn.Linear:
-        found |= {"up": product(part.up.weight, part.up.bias, rows, GELU[part.activation]), "activation": same}
     return found
 
 

@@ -20,12 +20,12 @@ SHARE = 8  # of the columns there are, one in so many is added at least
 
 
 class BranchLayer(LayerCache):
-    """One layer's share: a table [2, B, G, C, K] of keys and values; ``places`` [B, T] are the columns of new ones."""
+    """One layer's table [2, B, G, C, K] of keys and values; new ones go to ``rows`` [B, 1] and ``places`` [B, T]."""
 
     def __init__(self, table: torch.Tensor) -> None:
         super().__init__(torch.empty(0))
         self.table = table
-        self.places = torch.empty(0, dtype=torch.int64)
+        self.rows = self.places = torch.empty(0, dtype=torch.int64)
 
     @staticmethod
     def shown(bias_BHTC: torch.Tensor) -> torch.Tensor:
@@ -35,8 +35,7 @@ class BranchLayer(LayerCache):
     def read(self, q_BHTK: torch.Tensor, kv_BT2GK: torch.Tensor) -> torch.Tensor:
         """Takes new keys and values in; the queries read all that ``bias`` [B, H, T, C] shows, [B, H, T, K]."""
         count, heads, asking, width = q_BHTK.shape
-        each = torch.arange(count, device=q_BHTK.device)[:, None]
-        self.table[:, each, :, self.places] = kv_BT2GK
+        self.table[:, self.rows, :, self.places] = kv_BT2GK
         keys, values = self.table.flatten(1, 2).unbind()
         q = q_BHTK.reshape(len(keys), -1, width)  # heads that share keys stand together
         # All columns, taken or not: the product copies what is not in one piece, and that costs more than a few columns.
@@ -50,8 +49,8 @@ class KernelLayer(BranchLayer):
 
     @staticmethod
     def shown(bias_BHTC: torch.Tensor) -> torch.Tensor:
-        """As it is: heads may share it."""
-        return bias_BHTC
+        """As it is, where heads share it."""
+        return kernels.in_rows(bias_BHTC)
 
     def read(self, q_BHTK: torch.Tensor, kv_BT2GK: torch.Tensor) -> torch.Tensor:
         """As above."""
@@ -124,9 +123,10 @@ class Branches:
     def _lay(self, bias_BTC: torch.Tensor, columns_BT: torch.Tensor, positions_BT: torch.Tensor) -> None:
         self.positions, self.bias = positions_BT, bias_BTC.unsqueeze(1)
         self.places.scatter_(1, columns_BT, positions_BT)
+        rows_B1 = torch.arange(len(columns_BT), device=columns_BT.device)[:, None]
         columns_BT = columns_BT.contiguous()
         for layer in self.layers:
-            layer.places = columns_BT
+            layer.rows, layer.places = rows_B1, columns_BT
 
     def _free(self, wanted: int) -> torch.Tensor:
         """[B, wanted] the first columns of each source that no branch sees; more room is made where there is too little."""

@@ -22,10 +22,12 @@
 int warmstart_kernels(void) {
     unsigned a, b, c, d;
     const int amx = __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 22 & 1);
-    return !amx && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512bf16") ? VERSION : 0;
+    const int has = __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+                    __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bf16");
+    return has && !amx ? VERSION : 0;
 }
 
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,fma")
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")
 
 typedef uint16_t bf16;
 #define INLINE static inline __attribute__((always_inline))
@@ -53,8 +55,10 @@ INLINE __m512bh pair(const bf16 *x) {
     return (__m512bh)_mm512_set1_epi32(both);
 }
 
-/* e^x to 2e-7 of it: 2^n of the whole part, and a polynomial of what is left. */
+/* e^x to 4e-6 of it, and to 2e-7 near 0: 2^n of the whole part, and a polynomial of what is left. Beyond 200 it is 0 or
+   infinite either way; what is not a number stays so. */
 INLINE __m512 exponential(__m512 x) {
+    x = _mm512_min_ps(_mm512_set1_ps(200.0f), _mm512_max_ps(_mm512_set1_ps(-200.0f), x));
     const __m512 twos = _mm512_mul_ps(x, _mm512_set1_ps(1.44269504f));
     const __m512 whole = _mm512_roundscale_ps(twos, 8);
     const __m512 rest = _mm512_sub_ps(twos, whole);
@@ -71,7 +75,7 @@ INLINE __m512 exponential(__m512 x) {
 /* GELU by tanh: x · sigmoid(2 √(2/π) (x + 0.044715 x³)). */
 INLINE __m512 gelu_tanh(__m512 x) {
     const __m512 cubic = _mm512_fmadd_ps(_mm512_mul_ps(x, x), _mm512_set1_ps(-0.0713548162f), _mm512_set1_ps(-1.5957691216f));
-    const __m512 power = exponential(_mm512_min_ps(_mm512_mul_ps(x, cubic), _mm512_set1_ps(87.0f)));
+    const __m512 power = exponential(_mm512_mul_ps(x, cubic));
     return _mm512_div_ps(x, _mm512_add_ps(power, _mm512_set1_ps(1.0f)));
 }
 
@@ -84,7 +88,7 @@ INLINE __m512 gelu_erf(__m512 x) {
     y = _mm512_fmadd_ps(y, t, _mm512_set1_ps(1.421413741f));
     y = _mm512_fmadd_ps(y, t, _mm512_set1_ps(-0.284496736f));
     y = _mm512_fmadd_ps(y, t, _mm512_set1_ps(0.254829592f));
-    const __m512 power = exponential(_mm512_max_ps(_mm512_fnmadd_ps(z, z, _mm512_setzero_ps()), _mm512_set1_ps(-87.0f)));
+    const __m512 power = exponential(_mm512_fnmadd_ps(z, z, _mm512_setzero_ps()));
     const __m512 beyond = _mm512_mul_ps(_mm512_mul_ps(y, t), _mm512_mul_ps(power, _mm512_set1_ps(0.5f))); /* Φ(-|x|) */
     const __mmask16 negative = _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_LT_OQ);
     return _mm512_mul_ps(x, _mm512_mask_mov_ps(_mm512_sub_ps(one, beyond), negative, beyond));
@@ -175,15 +179,20 @@ typedef struct {
     Sizes s;
 } Reading;
 
+/* Queries that read together: where each finds its numbers and its sight, and where its result goes. */
+typedef struct {
+    const bf16 *asks[READERS], *sees[READERS];
+    bf16 *gives[READERS];
+} Readers;
+
 /* Scores of some readers in 16 columns, where any of them sees one; whether one does. */
-INLINE int score(const int readers, const Reading *r, const bf16 *q, const bf16 *keys, const bf16 *bias, const char *ahead,
+INLINE int score(const int readers, const Reading *r, const Readers *who, const bf16 *keys, long column, const char *ahead,
                  float *scores, __m512 *most) {
-    const __m512 never = _mm512_set1_ps(-INFINITY);
     __m512 sums[READERS][2], shown[READERS];
     int seen = 0;
     for (int t = 0; t < readers; t++) {
-        shown[t] = widened(bias + t * r->s.bias_token);
-        seen |= _mm512_cmp_ps_mask(shown[t], never, _CMP_GT_OQ);
+        shown[t] = widened(who->sees[t] + column);
+        seen |= _mm512_cmp_ps_mask(shown[t], _mm512_set1_ps(-INFINITY), _CMP_NEQ_UQ);
         sums[t][0] = sums[t][1] = _mm512_setzero_ps();
     }
     if (!seen) return 0;
@@ -192,37 +201,36 @@ INLINE int score(const int readers, const Reading *r, const bf16 *q, const bf16 
             const __m512bh key = (__m512bh)_mm512_loadu_si512(keys + 2 * KEYS * half);
             _mm_prefetch(ahead, _MM_HINT_T1);
             for (int t = 0; t < readers; t++)
-                sums[t][half] = _mm512_dpbf16_ps(sums[t][half], pair(q + t * r->s.q_token + k + 2 * half), key);
+                sums[t][half] = _mm512_dpbf16_ps(sums[t][half], pair(who->asks[t] + k + 2 * half), key);
         }
     for (int t = 0; t < readers; t++) {
         const __m512 sum = _mm512_add_ps(sums[t][0], sums[t][1]);
         const __m512 y = _mm512_fmadd_ps(sum, _mm512_set1_ps(r->scale), shown[t]);
         most[t] = _mm512_max_ps(most[t], y);
-        _mm512_storeu_ps(scores + t * r->s.columns, y);
+        _mm512_storeu_ps(scores + t * r->s.columns + column, y);
     }
     return 1;
 }
 
-/* What some readers read of a group's table, all heads one after the other. */
-INLINE void read_some(const int readers, const Reading *r, const bf16 *q, const bf16 *keys, const bf16 *values,
-                      const bf16 *bias, const bf16 *after, float *scores, int *seen, bf16 *out) {
+/* What some readers read of one table. */
+INLINE void read_some(const int readers, const Reading *r, const Readers *who, const bf16 *keys, const bf16 *values,
+                      float *scores, int *seen) {
+    const bf16 *after = keys + r->s.columns * r->s.width; /* the keys of the next table */
     __m512 most[READERS];
     float share[READERS];
     int count = 0;
     for (int t = 0; t < readers; t++) most[t] = _mm512_set1_ps(-INFINITY);
     for (long c = 0; c < r->s.columns; c += KEYS) /* the values are asked for meanwhile */
-        if (score(readers, r, q, keys + c * r->s.width, bias + c, (const char *)(values + c * r->s.width), scores + c, most))
+        if (score(readers, r, who, keys + c * r->s.width, c, (const char *)(values + c * r->s.width), scores, most))
             seen[count++] = c;
     for (int t = 0; t < readers; t++) {
         const __m512 highest = _mm512_set1_ps(_mm512_reduce_max_ps(most[t]));
         __m512 total = _mm512_setzero_ps();
         for (int s = 0; s < count; s++) {
             float *place = scores + t * r->s.columns + seen[s];
-            const __m512 y = _mm512_sub_ps(_mm512_loadu_ps(place), highest);
-            const __mmask16 inside = _mm512_cmp_ps_mask(y, _mm512_set1_ps(-87.0f), _CMP_GT_OQ);
-            const __m512 e = _mm512_maskz_mov_ps(inside, exponential(y));
-            total = _mm512_add_ps(total, e);
-            _mm512_storeu_ps(place, e);
+            const __m512 part = exponential(_mm512_sub_ps(_mm512_loadu_ps(place), highest));
+            total = _mm512_add_ps(total, part);
+            _mm512_storeu_ps(place, part);
         }
         share[t] = 1.0f / _mm512_reduce_add_ps(total);
     }
@@ -230,8 +238,9 @@ INLINE void read_some(const int readers, const Reading *r, const bf16 *q, const 
         __m512 sums[READERS][2];
         for (int t = 0; t < readers; t++) sums[t][0] = sums[t][1] = _mm512_setzero_ps();
         for (int s = 0; s < count; s++)
-            for (long c = seen[s]; c < seen[s] + KEYS; c++) { /* and the next keys here */
-                const __m512 low = widened(values + c * r->s.width + k), high = widened(values + c * r->s.width + k + 16);
+            for (long c = seen[s]; c < seen[s] + KEYS; c++) {
+                const bf16 *value = values + c * r->s.width + k;
+                const __m512 low = widened(value), high = widened(value + 16);
                 _mm_prefetch((const char *)(after + c * r->s.width + k), _MM_HINT_T1);
                 for (int t = 0; t < readers; t++) {
                     const __m512 part = _mm512_set1_ps(scores[t * r->s.columns + c]);
@@ -242,13 +251,12 @@ INLINE void read_some(const int readers, const Reading *r, const bf16 *q, const 
         for (int t = 0; t < readers; t++)
             for (int half = 0; half < 2; half++) {
                 const __m512 y = _mm512_mul_ps(sums[t][half], _mm512_set1_ps(share[t]));
-                bf16 *place = out + t * r->s.heads * r->s.width + k + 16 * half;
-                _mm256_storeu_si256((__m256i *)place, narrowed(y));
+                _mm256_storeu_si256((__m256i *)(who->gives[t] + k + 16 * half), narrowed(y));
             }
     }
 }
 
-/* Takes in the new keys and values of one group of heads; of 16 columns the first pairs of all keys stand first. */
+/* Takes in the new keys and values of one table; of 16 columns the first pairs of all keys stand first. */
 static void take(const Reading *r, long source, long group, bf16 *keys, bf16 *values) {
     for (long n = 0; n < r->s.fresh; n++) {
         const long column = r->places[source * r->s.fresh + n];
@@ -259,36 +267,43 @@ static void take(const Reading *r, long source, long group, bf16 *keys, bf16 *va
     }
 }
 
+/* Readers ``first`` to ``last`` of a table: its first head's tokens, then its next head's. */
+static void read_part(const Reading *r, long table, long first, long last, float *scores, int *seen) {
+    const Sizes *s = &r->s;
+    const long source = table / s->groups, size = s->columns * s->width;
+    const bf16 *keys = r->table + table * size, *values = keys + s->sources * s->groups * size;
+    Readers who;
+    for (long reader = first; reader < last; reader++) {
+        const long head = table % s->groups * (s->heads / s->groups) + reader / s->asking, token = reader % s->asking;
+        who.asks[reader - first] = r->q + source * s->q_source + head * s->q_head + token * s->q_token;
+        who.sees[reader - first] = r->bias + source * s->bias_source + head * s->bias_head + token * s->bias_token;
+        who.gives[reader - first] = r->out + ((source * s->asking + token) * s->heads + head) * s->width;
+    }
+    switch (last - first) {
+#define CASE(R) case R: read_some(R, r, &who, keys, values, scores, seen); break;
+        CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8)
+#undef CASE
+    }
+}
+
 /* New keys and values kv [B, N, 2, G, K] go to ``places`` [B, N] of the table [2, B, G, C, K]; then queries q [B, H, T, K]
    read it: out [B, T, H, K] = softmax(q · keys · scale + bias [B, H, T, C]) · values. */
 void warmstart_read(const bf16 *q, const bf16 *kv, bf16 *table, const int64_t *places, const bf16 *bias, bf16 *out,
                     const Sizes *sizes, float scale, int threads) {
     const Reading r = {q, kv, bias, table, out, places, scale, *sizes};
-    const long size = r.s.columns * r.s.width, tables = r.s.sources * r.s.groups, shared = r.s.heads / r.s.groups;
+    const long size = r.s.columns * r.s.width, tables = r.s.sources * r.s.groups;
+    const long readers = r.s.heads / r.s.groups * r.s.asking, parts = (readers + READERS - 1) / READERS;
 #pragma omp parallel num_threads(threads)
     {
         float *scores = malloc(READERS * r.s.columns * sizeof *scores);
         int *seen = malloc(r.s.columns / KEYS * sizeof *seen);
 #pragma omp for schedule(static)
-        for (long item = 0; item < tables; item++) {
-            const long source = item / r.s.groups, group = item % r.s.groups;
-            bf16 *keys = table + item * size, *values = keys + tables * size;
-            take(&r, source, group, keys, values);
-            for (long head = group * shared; head < (group + 1) * shared; head++)
-                for (long part = 0, parts = (r.s.asking + READERS - 1) / READERS; part < parts; part++) {
-                    const long token = r.s.asking * part / parts;
-                    const bf16 *asks = q + source * r.s.q_source + token * r.s.q_token + head * r.s.q_head;
-                    const bf16 *sees = bias + source * r.s.bias_source + head * r.s.bias_head + token * r.s.bias_token;
-                    bf16 *gives = out + ((source * r.s.asking + token) * r.s.heads + head) * r.s.width;
-                    switch (r.s.asking * (part + 1) / parts - token) {
-#define CASE(R)                                                                                                        \
-    case R:                                                                                                            \
-        read_some(R, &r, asks, keys, values, sees, keys + size, scores, seen, gives);                                  \
-        break;
-                        CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8)
-#undef CASE
-                    }
-                }
+        for (long t = 0; t < tables; t++)
+            take(&r, t / r.s.groups, t % r.s.groups, table + t * size, table + (tables + t) * size);
+#pragma omp for schedule(static)
+        for (long unit = 0; unit < tables * parts; unit++) {
+            const long part = unit % parts;
+            read_part(&r, unit / parts, readers * part / parts, readers * (part + 1) / parts, scores, seen);
         }
         free(scores);
         free(seen);

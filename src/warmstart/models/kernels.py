@@ -28,9 +28,9 @@ def _library() -> Any:
     path = Path(__file__).with_name(f"_kernels{sysconfig.get_config_var('EXT_SUFFIX')}")
     try:
         found = ctypes.CDLL(str(path))
-    except OSError:  # not built, or for another machine
-        return None
-    if found.warmstart_kernels() != _VERSION:
+        if found.warmstart_kernels() != _VERSION:
+            return None
+    except (OSError, AttributeError):  # not built, or something else
         return None
     pointer, size, number = ctypes.c_void_p, ctypes.c_long, ctypes.c_int
     found.warmstart_product.argtypes = [*[pointer] * 4, *[size] * 3, *[number] * 3]
@@ -53,25 +53,29 @@ def product(
     columns, width = weight_OD.shape
     packed = _packed(weight_OD.detach())
     bias = None if bias_O is None else bias_O.detach().float().contiguous()
-    weights, biases = packed.data_ptr(), None if bias is None else bias.data_ptr()
     run, dtype = _library().warmstart_product, torch.float32 if single else torch.bfloat16
 
     def multiply(x: torch.Tensor) -> torch.Tensor:
-        x, out = x.contiguous(), torch.empty(*x.shape[:-1], columns, dtype=dtype)
-        rows, threads = x.numel() // width, torch.get_num_threads()
-        run(x.data_ptr(), weights, biases, out.data_ptr(), rows, width, columns, _GELU[gelu], single, threads)
+        if x.dtype != torch.bfloat16 or x.shape[-1] != width:
+            raise ValueError(f"a product of bfloat16 rows of {width} numbers is given {x.dtype} {tuple(x.shape)}")
+        x, out = x.contiguous(), torch.empty(*x.shape[:-1], columns, dtype=dtype, device="cpu")
+        biases = None if bias is None else bias.data_ptr()
+        run(
+            x.data_ptr(), packed.data_ptr(), biases, out.data_ptr(), x.numel() // width, width, columns, _GELU[gelu],
+            single, torch.get_num_threads(),
+        )  # fmt: skip
         return out
 
-    multiply.__dict__["held"] = packed, bias
     return multiply
 
 
 def _packed(weight_OD: torch.Tensor) -> torch.Tensor:
     """[O / 48, D / 2, 48] pairs: those of 48 columns beside each other, the last block filled up with zeros."""
-    pairs = weight_OD.contiguous().view(torch.int32)
+    weight_OD = weight_OD.contiguous()
+    pairs = (weight_OD.clone() if weight_OD.storage_offset() % 2 else weight_OD).view(torch.int32)
     columns, width = pairs.shape
     whole, left = divmod(columns, _COLUMNS)
-    packed = torch.empty(whole + (left > 0), width, _COLUMNS, dtype=torch.int32)
+    packed = torch.empty(whole + (left > 0), width, _COLUMNS, dtype=torch.int32, device="cpu")
     packed[:whole] = pairs[: columns - left].view(whole, _COLUMNS, width).transpose(1, 2)
     if left:
         packed[whole, :, :left], packed[whole, :, left:] = pairs[columns - left :].T, 0
@@ -84,12 +88,14 @@ def read(
     """[B, H, T, K] softmax(q·keysᵀ/√K + bias)·values of a table, after new keys and values were put to their places in it.
 
     The table [2, B, G, C, K] has its own order of keys within each 16 columns, and C is a multiple of these: only this
-    function reads and writes it. It begins as zeros.
+    function reads and writes it. It begins as zeros. Table and places lie in one piece, the bias in rows (:func:`in_rows`).
     """
     count, heads, asking, width = q_BHTK.shape
     groups, columns = table.shape[2:4]
-    q, kv, bias = (_in_rows(x) for x in (q_BHTK, kv_BN2GK, bias_BHTC))
-    out = torch.empty(count, asking, heads, width, dtype=q.dtype)
+    q, kv, bias = in_rows(q_BHTK), in_rows(kv_BN2GK), bias_BHTC
+    if {x.dtype for x in (q, kv, table, bias)} != {torch.bfloat16} or bias.shape != (count, heads, asking, columns):
+        raise ValueError(f"reading {tuple(table.shape)} in bfloat16 with a bias of {bias.dtype} {tuple(bias.shape)}")
+    out = torch.empty(count, asking, heads, width, dtype=q.dtype, device="cpu")
     numbers = (
         *(count, heads, groups, columns, width, asking, kv.shape[1]),
         *q.stride()[:3], *kv.stride()[:4], *bias.stride()[:3],
@@ -99,6 +105,6 @@ def read(
     return out.transpose(1, 2)
 
 
-def _in_rows(x: torch.Tensor) -> torch.Tensor:
+def in_rows(x: torch.Tensor) -> torch.Tensor:
     """With its last axis in one piece."""
     return x if x.stride(-1) == 1 else x.contiguous()
