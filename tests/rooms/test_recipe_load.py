@@ -1,5 +1,7 @@
 """Recipes from files, flags and --set, and back to a file."""
 
+import csv
+import io
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,12 @@ from hypothesis import strategies as st
 
 from warmstart.base.errors import BadInput
 from warmstart.recipe.load import compose, resolved
+from warmstart.recipe.requests import PredictRequest
 from warmstart.recipe.schema import CorpusRecipe, FinetuneRecipe, ModelRecipe, PretrainRecipe, TaskRecipe
 from warmstart.train.settings import OptimizerSettings, ScheduleSettings, TrainSettings
 
 CORPUS = {"--corpus": ["books"]}
+RUN = {"--run": ["runs/it"], "--input": "in.txt", "--output": "-"}
 
 
 def written(folder: Path, text: str) -> str:
@@ -65,6 +69,20 @@ def test_lists_have_commas_between_in_flags_and_sets() -> None:
     found = [compose(PretrainRecipe, flags=CORPUS | flags) for flags in said]
     found.append(compose(PretrainRecipe, flags=CORPUS, sets=["corpus.clean=ftfy, gpt1"]))
     assert {recipe.corpus.clean for recipe in found} == {("ftfy", "gpt1")}
+
+
+@pytest.mark.parametrize("words", [(",", "the", "."), ("a,b", 'say "so"'), ('"',)])
+def test_a_comma_is_named_as_in_csv(words: tuple[str, ...]) -> None:
+    """Witness: Python's own CSV writer, and the same words as a list."""
+    line = io.StringIO()
+    csv.writer(line).writerow(words)
+    said: list[Any] = [line.getvalue().strip(), list(words)]
+    found = [compose(PredictRequest, flags=RUN | {"--ignored": value}) for value in said]
+    found.append(compose(PredictRequest, flags=RUN, sets=[f"search.ignored={said[0]}"]))
+    assert [recipe.search.ignored for recipe in found] == [words] * 3
+    with pytest.raises(BadInput, match="not closed") as caught:
+        compose(PredictRequest, flags=RUN | {"--ignored": '","",the'})
+    assert caught.value.where == "--ignored"
 
 
 def refused(**given: Any) -> BadInput:

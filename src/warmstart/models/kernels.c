@@ -2,8 +2,8 @@
 
    A product of a few rows is over sooner than its weights come from memory, and so is attention over keys and values that
    many steps have left. Libraries wait for memory and multiply in turns; here what is multiplied next is asked for while
-   this is multiplied. Both add up in float32 and give bfloat16, like the plain path (kernels.py), against which they are
-   tested. Numbers of bfloat16 are passed as uint16_t. */
+   this is multiplied. All sums are float32, and no result depends on threads or on the rows beside it. The numbers are
+   bfloat16, passed as uint16_t. kernels.py is the only caller. */
 
 #include <math.h>
 #include <stdint.h>

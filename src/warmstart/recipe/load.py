@@ -4,6 +4,7 @@ Later words win: defaults < file < flags < ``--set``. Each value remembers where
 line or the flag.
 """
 
+import csv
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -99,7 +100,7 @@ class _Said:
         """Says the value of one field; what was said of it before is forgotten."""
         field = field_at(self.kind, path)
         if isinstance(value, str) and field is not None and is_list(field):
-            value = [part.strip() for part in value.split(",") if part.strip()]
+            value = _parts(value, origin)
         here = self.tree
         for depth, name in enumerate(path[:-1], start=1):
             inner = here.setdefault(name, {})
@@ -111,6 +112,18 @@ class _Said:
         for place in [place for place in self.origins if place[: len(path)] == path]:
             del self.origins[place]
         self.origins[path] = origin
+
+
+def _parts(text: str, origin: str) -> list[str]:
+    """The values of a list that is one string: commas between them, as in a line of CSV."""
+    try:
+        parts = next(csv.reader([text], skipinitialspace=True, strict=True), [])
+    except csv.Error:
+        raise BadInput(
+            "a quotation mark that is not closed", where=origin, value=text,
+            allowed='values with commas between them; in quotation marks what has a comma or such a mark in it: the,","',
+        ) from None  # fmt: skip
+    return [part.strip() for part in parts if part.strip()]
 
 
 def _assignment(text: str) -> tuple[Place, str]:
