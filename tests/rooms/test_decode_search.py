@@ -2,8 +2,8 @@
 
 import itertools
 import math
-from collections.abc import Callable
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -49,17 +49,6 @@ def make(kind: str, seed: int = 1, **more: Any) -> Model:
     else:
         name = "gpt1-tiny"
     return Model.fresh(ModelSettings(backbone=preset(name, **changes | more)), seed).eval()
-
-
-class Counted:
-    """A function that counts how often it is called."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function, self.calls = function, 0
-
-    def __call__(self, *given: Any) -> Any:
-        self.calls += 1
-        return self.function(*given)
 
 
 def frame(kind: str) -> Frame:
@@ -369,13 +358,13 @@ def test_bfloat16_scores_texts_as_float32_does(kind: str, own: bool, monkeypatch
         pytest.skip("the kernels were not built, or this processor cannot run them")
     if not own:
         monkeypatch.setattr(kernels, "_library", lambda: None)
-    read = Counted(kernels.read)
+    read = Mock(wraps=kernels.read)
     monkeypatch.setattr(kernels, "read", read)
     heads = {} if kind == "lstm" else {"width": 64, "heads": 2}
     model = make(kind, init_std=0.15, **heads, **({"kv_heads": 1} if kind == "rotary" else {})).to(torch.bfloat16)
     given = sources(6, 1, 18)
     texts = found(model, kind, given, Limits(None), greedy=False, beam=3, best=3)
-    assert bool(read.calls) == (own and kind != "lstm")
+    assert read.called == (own and kind != "lstm")
     model = model.float()
     for ids, every in zip(given, texts, strict=True):
         for text in every:
@@ -384,7 +373,7 @@ def test_bfloat16_scores_texts_as_float32_does(kind: str, own: bool, monkeypatch
 
 
 def test_bfloat16_scores_are_float32() -> None:
-    """Check 4 of the specification: float32 sums over bfloat16 logits; half precision would be off by 0.01."""
+    """Check 4 of the specification: float32 sums of a bfloat16 model; half precision would be off by 0.01."""
     model = make("causal").to(torch.bfloat16)
     [[text]] = found(model, "causal", sources(6), beam=2, max_new=6)
     assert text.log_prob != float(torch.tensor(text.log_prob).to(torch.bfloat16))

@@ -81,13 +81,12 @@ def test_gelu_everywhere(gelu: kernels.Gelu) -> None:
 class Table:
     """Keys and values by the kernel, and beside them in float32, laid out plainly."""
 
-    def __init__(self, sources: int, groups: int, columns: int, width: int, *, alone: bool = False) -> None:
-        self.alone = alone  # each query is also read by itself, which must change nothing
+    def __init__(self, sources: int, groups: int, columns: int, width: int) -> None:
         self.ours = torch.zeros(2, sources, groups, columns, width, dtype=BFLOAT16)
         self.exact = torch.zeros(2, sources, groups, columns, width)
 
     def step(self, heads: int, fresh: int, asking: int, seed: int, spread: bool) -> tuple[torch.Tensor, torch.Tensor]:
-        """Reads some new tokens, of which the last ask; ``spread``: each head with a bias of its own."""
+        """Reads some new tokens, of which the last ask, together and alone; ``spread``: each head with a bias of its own."""
         _, sources, groups, columns, width = self.ours.shape
         qkv = drawn(sources, fresh, (heads + 2 * groups) * width, seed=seed)
         q, kv = qkv.split([heads * width, 2 * groups * width], -1)
@@ -105,7 +104,7 @@ class Table:
         weights = (q.float() @ keys.transpose(2, 3) * width**-0.5 + bias.float()).softmax(-1)
         bias = kernels.in_rows(bias)
         read = kernels.read(q, kv, self.ours, places, bias)
-        for token in range(asking if self.alone else 0):  # the same columns are written again
+        for token in range(asking):  # the same columns are written again
             one = kernels.read(q[:, :, token : token + 1], kv, self.ours, places, bias[:, :, token : token + 1])
             assert torch.equal(one[:, :, 0], read[:, :, token])
         return read, weights @ values
@@ -121,7 +120,7 @@ def test_reading(
     sources: int, groups: int, shared: int, tiles: int, width: int, fresh: int, asked: int, spread: bool
 ) -> None:
     """Three steps, so that columns are written again. Witness: softmax(q·kᵀ/√K + bias)·v in float32."""
-    table = Table(sources, groups, 16 * tiles, width, alone=True)
+    table = Table(sources, groups, 16 * tiles, width)
     for step in range(3):
         found, exact = table.step(groups * shared, fresh, min(fresh, 1 + asked), step, spread)
         torch.testing.assert_close(found.float(), exact, rtol=2**-8, atol=2e-3)

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from warmstart.models import kernels
 from warmstart.models.cache import LayerCache
 
-ALIGNED = 16  # columns come in multiples of it
+ALIGNED = kernels.KEYS  # columns come in multiples of it
 SHARE = 8  # of the columns there are, one in so many is added at least
 
 

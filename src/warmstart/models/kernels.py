@@ -17,6 +17,7 @@ import torch
 
 Gelu = Literal["", "none", "tanh"]
 EVEN = 32  # divides the width of a head that can be read, and that of a product
+KEYS = 16  # columns of a table that are read together
 _VERSION = 1  # of what the functions are given; kernels.c says the same
 _COLUMNS = 48  # of a weight, that lie together
 _GELU: dict[Gelu, int] = {"": 0, "none": 1, "tanh": 2}
@@ -87,7 +88,7 @@ def read(
 ) -> torch.Tensor:
     """[B, H, T, K] softmax(q·keysᵀ/√K + bias)·values of a table, after new keys and values were put to their places in it.
 
-    The table [2, B, G, C, K] has its own order of keys within each 16 columns, and C is a multiple of these: only this
+    The table [2, B, G, C, K] has its own order of keys within each ``KEYS`` columns; C is a multiple of these: only this
     function reads and writes it. It begins as zeros. Table and places lie in one piece, the bias in rows (:func:`in_rows`).
     """
     count, heads, asking, width = q_BHTK.shape
