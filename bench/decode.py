@@ -55,10 +55,9 @@ def sources(length: int) -> Iterator[NDArray[np.int64]]:
 
 def best_dtype() -> torch.dtype:
     """The format in which this processor multiplies fastest."""
-    from warmstart.recipe.build import device
-    from warmstart.train.precision import choices
+    from warmstart.train.precision import choices, default_device
 
-    found = choices("auto", device())
+    found = choices("auto", default_device())
     torch.set_float32_matmul_precision(found.fp32_products)
     return found.dtype
 
@@ -79,11 +78,13 @@ def run_ours(length: int, masks: bool, held: ExitStack) -> Callable[[NDArray[np.
     """The search; the end token cannot come, so every text has all its tokens. Weights are packed once."""
     from warmstart.decode.limits import Limits
     from warmstart.decode.packed import packed
-    from warmstart.decode.search import Search, Source, Way, search
+    from warmstart.decode.search import DecodeMode, Search, Source, search
     from warmstart.decode.settings import GenerateSettings
 
     model = our_model(masks).to(best_dtype())
-    asked = Search(Way(3, 0, 1) if masks else Way(), GenerateSettings(beam=BEAM, max_new=NEW), Limits(None))
+    asked = Search(
+        DecodeMode(3, 0, 1) if masks else DecodeMode(), GenerateSettings(beam=BEAM, max_new=NEW), Limits(None)
+    )
 
     held.enter_context(packed(model, BATCH * BEAM))
 

@@ -30,10 +30,10 @@ def train(backbone: Any, drawn: Drawn) -> None:
     from warmstart.models.model import Model
     from warmstart.models.settings import ModelSettings
     from warmstart.objectives.causal import causal
-    from warmstart.recipe.build import device
     from warmstart.streams.sources import Rows
     from warmstart.streams.stream import Stream
     from warmstart.train.loop import Trainer
+    from warmstart.train.precision import default_device
     from warmstart.train.settings import TrainSettings
 
     class Paced(Rows):
@@ -50,7 +50,7 @@ def train(backbone: Any, drawn: Drawn) -> None:
         run = RunFolder(Path(folder) / "run")
         stream = Stream(source, settings.batch_size, settings.seed)
         model = Model.fresh(ModelSettings(backbone=backbone), 1)
-        trainer = Trainer(model, stream, settings, {"lm": 1.0}, run, None, device())
+        trainer = Trainer(model, stream, settings, {"lm": 1.0}, run, None, default_device())
         run.create("a recipe", {})
         source.pace = Pace()
         trainer.run()

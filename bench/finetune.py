@@ -25,9 +25,10 @@ import torch
 from numpy.typing import NDArray
 from pacing import Pace, race, show
 
+from warmstart.build.finetuning import Finetuning, build_finetuning
+from warmstart.config.schema import FinetuneRecipe
 from warmstart.example.example import Example
-from warmstart.recipe.build import Finetuning, build_finetuning, device
-from warmstart.recipe.schema import FinetuneRecipe
+from warmstart.train.precision import default_device
 
 VOCABULARY, BATCH, STEPS = 40478, 32, 4
 FILES = {"train": "train.tsv.gz", "whole": "test.tsv"}
@@ -89,7 +90,7 @@ def run_ours(recipe: FinetuneRecipe) -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder(Path(folder) / "run")
         stream = dataclasses.replace(stream, source=source)
-        trainer = Trainer(model, stream, recipe.train, task.coefficients, run, None, device())
+        trainer = Trainer(model, stream, recipe.train, task.coefficients, run, None, default_device())
         run.create("a recipe", {})
         source.pace = Pace()
         trainer.run()
@@ -100,7 +101,7 @@ def run_transformers(recipe: FinetuneRecipe, bf16: bool) -> None:
     from transformers import GPT2Config, GPT2ForSequenceClassification
 
     task, rate = built(recipe), recipe.model.dropout
-    stream, place = task.stream(recipe.train), device()
+    stream, place = task.stream(recipe.train), default_device()
     config = GPT2Config(
         n_layer=12, n_embd=768, n_head=12, n_positions=512, vocab_size=VOCABULARY, num_labels=2, pad_token_id=0,
         embd_pdrop=rate, attn_pdrop=rate, resid_pdrop=rate, use_cache=False,

@@ -17,7 +17,7 @@ import torch
 from warmstart.base.allocator import keep_freed_memory
 from warmstart.decode.packed import by_torch
 from warmstart.models import kernels
-from warmstart.models.branches import BranchLayer, KernelLayer
+from warmstart.models.beam_cache import BeamCacheLayer, KernelLayer
 
 SHAPES = ((2304, 768), (768, 768), (3072, 768), (768, 3072))
 SOURCES, HEADS, WIDTH, LAYERS = 8, 12, 64, 12
@@ -61,13 +61,13 @@ def reading(columns: int, asking: int, rounds: int, groups: int = HEADS) -> dict
     places = torch.stack([torch.randperm(columns)[:asking] for _ in range(SOURCES)])
     bias = torch.zeros(SOURCES, 1, asking, columns, dtype=BFLOAT16).expand(-1, HEADS, -1, -1)
 
-    def layers(kind: type[BranchLayer]) -> list[BranchLayer]:
+    def layers(kind: type[BeamCacheLayer]) -> list[BeamCacheLayer]:
         made = [kind(torch.randn(shape).to(BFLOAT16)) for _ in range(LAYERS)]
         for layer in made:
             layer.rows, layer.places, layer.bias = each, places, kind.shown(bias)
         return made
 
-    def timed(every: list[BranchLayer]) -> float:
+    def timed(every: list[BeamCacheLayer]) -> float:
         took = 0.0
         for layer, product in zip(every, between, strict=True):
             product(x)
@@ -76,7 +76,7 @@ def reading(columns: int, asking: int, rounds: int, groups: int = HEADS) -> dict
             took += time.perf_counter() - began
         return took / LAYERS
 
-    ours, theirs = layers(KernelLayer), layers(BranchLayer)
+    ours, theirs = layers(KernelLayer), layers(BeamCacheLayer)
     return by_turns({"ours": lambda: timed(ours), "torch": lambda: timed(theirs)}, rounds)
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from warmstart.base.run_folder import RunFolder
 from warmstart.base.seeds import generator
+from warmstart.build.objectives import Framing
 from warmstart.corpora.images import ImageCorpus
 from warmstart.example.example import Example
 from warmstart.image.augment import augmented
@@ -20,7 +21,6 @@ from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import ModelSettings
 from warmstart.objectives.settings import MaskSettings
-from warmstart.recipe.objectives import Framing
 from warmstart.streams.sources import Source
 from warmstart.streams.stream import Stream
 from warmstart.train.loop import Trainer
@@ -40,11 +40,11 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> ImageCorpus:
 
 def units(corpus: ImageCorpus, objective: Any = "causal", seed: int = 1, dev: bool = False) -> Source:
     backbone = preset("lstm-tiny", vocab_size=15).model_copy(update={"vectors": True})
-    return Framing(objective, MaskSettings(), corpus.raster, backbone, VARIED).units(corpus, 3, dev=dev, seed=seed)
+    return Framing(objective, MaskSettings(), corpus.processor, backbone, VARIED).units(corpus, 3, dev=dev, seed=seed)
 
 
 def rows_of(corpus: ImageCorpus, image: np.ndarray) -> bytes:
-    return corpus.raster.rows(image)[:-1].tobytes()
+    return corpus.processor.rows(image)[:-1].tobytes()
 
 
 def seen(examples: list[list[Example]]) -> list[bytes]:
@@ -73,7 +73,7 @@ def test_dev_is_never_varied_and_never_learned(corpus: ImageCorpus) -> None:
             for seed, epoch in ((1, 0), (2, 7))]  # fmt: skip
     assert held[0] == held[1] and len(units(corpus)) == 20
     backbone = preset("lstm-tiny", vocab_size=15).model_copy(update={"vectors": True})
-    still = Framing("causal", MaskSettings(), corpus.raster, backbone).units(corpus, 3)
+    still = Framing("causal", MaskSettings(), corpus.processor, backbone).units(corpus, 3)
     learned = [rows[one] for one in seen(still.take(0, np.arange(20)))]
     assert sorted(learned + held[0]) == list(range(23))
 

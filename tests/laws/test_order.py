@@ -15,9 +15,9 @@ from warmstart.objectives.masking import Masking
 from warmstart.objectives.mixture import mixture
 from warmstart.objectives.pseudo_masked import pseudo_masked
 from warmstart.objectives.settings import MaskSettings
-from warmstart.streams.lanes import Lanes
+from warmstart.streams.carry import CarriedRows
 from warmstart.streams.order import permuted
-from warmstart.streams.sources import Documents, DrawnRows, Listed, Redrawn, Rows
+from warmstart.streams.sources import AugmentedSource, Documents, DrawnRows, ListSource, Rows
 from warmstart.streams.stream import Stream
 from warmstart.text.words import Borders
 from warmstart.train.schedule import plan_lengths
@@ -138,18 +138,22 @@ def test_lengths_that_are_sorted_by() -> None:
         return [Example.left_to_right(np.arange(3 * i + 2), {})]
 
     whole = Documents(Flat(documents), 100, causal, 1)
-    for source, added in ((Listed(records), 0), (Redrawn(4, drawn, 1), 0), (whole, 1)):  # causal drops the last token
+    for source, added in (
+        (ListSource(records), 0),
+        (AugmentedSource(4, drawn, 1), 0),
+        (whole, 1),
+    ):  # causal drops the last token
         indices = np.arange(len(source))[::-1]
         longest = [max(map(len, unit)) for unit in source.take(0, indices)]
         assert source.lengths(indices).tolist() == [length + added for length in longest]
     assert Documents(Flat(documents), 12, causal).lengths(np.arange(5)).max() == 12
-    assert Redrawn(3, drawn, 1, alike=7).lengths(np.arange(3)).tolist() == [7, 7, 7]
+    assert AugmentedSource(3, drawn, 1, alike=7).lengths(np.arange(3)).tolist() == [7, 7, 7]
 
 
 def test_a_usual_batch_has_texts_of_any_length() -> None:
     """Invariant: sizes are estimated alike, whether texts of similar length come together or not."""
     records = [[Example.left_to_right(np.arange(n + 1), {})] for n in range(400)]
-    alike, plain = Stream(Listed(records), 8, 3, by_length=True), Stream(Listed(records), 8, 3)
+    alike, plain = Stream(ListSource(records), 8, 3, by_length=True), Stream(ListSource(records), 8, 3)
     assert [batch.num_tokens for batch in alike.usual()] == [batch.num_tokens for batch in plain.batches(0)]
     settings = TrainSettings(length="20k tokens", batch_size=8)
     assert plan_lengths(settings, alike) == plan_lengths(settings, plain)
@@ -205,21 +209,21 @@ def test_lanes_continue_documents(
     home = np.repeat(np.arange(len(lengths)), lengths)
     held_out = min(held_out, max(0, len(Rows(corpus, width, frame)) - 1))
     plain = Rows(corpus, width, frame, held_out)
-    lanes = Lanes(corpus, width, frame, held_out, batch, seed=seed, backward=backward)
-    assert len(lanes) == len(plain)
+    carry_rows = CarriedRows(corpus, width, frame, held_out, batch, seed=seed, backward=backward)
+    assert len(carry_rows) == len(plain)
     wanted = sorted(t for [e] in plain.take(0, np.arange(len(plain))) for t in e.goals["lm"].targets.tolist())
-    stream, targets, side = Stream(lanes, batch, 0, shuffle=False), [], -1 if backward else 1
+    stream, targets, side = Stream(carry_rows, batch, 0, shuffle=False), [], -1 if backward else 1
     stands: dict[int, int] = {}  # the last token that each lane has read
     for step in range(stream.steps_per_epoch):
-        units = lanes.take(0, stream.indices(step)[1])
-        went_on = {e.goes_on: e.ids[::side].tolist() for [e] in units if e.goes_on >= 0}
+        units = carry_rows.take(0, stream.indices(step)[1])
+        went_on = {e.carry_in: e.ids[::side].tolist() for [e] in units if e.carry_in >= 0}
         read = [i for [e] in units for i in e.ids.tolist()]
         for lane, ids in went_on.items():
             assert ids[0] == stands[lane] + side and home[ids[0]] == home[stands[lane]]
         for lane, last in stands.items():
             if lane not in went_on and last + side in read:
                 assert home[last + side] != home[last] or owner(units, last + side) != lane
-        stands = {e.hands_on: int(e.ids[::side][-1]) for [e] in units if e.hands_on >= 0}
+        stands = {e.carry_out: int(e.ids[::side][-1]) for [e] in units if e.carry_out >= 0}
         targets += [t for [e] in units for t in e.goals["lm"].targets.tolist()]
     assert sorted(targets) == wanted
 
@@ -227,7 +231,7 @@ def test_lanes_continue_documents(
 def owner(units: list[list[Example]], token: int) -> int:
     """The lane that reads a token: the next one that is handed on, since the pieces of a row stand together."""
     place = next(i for i, [e] in enumerate(units) if token in e.ids)
-    return next(e.hands_on for [e] in units[place:] if e.hands_on >= 0)
+    return next(e.carry_out for [e] in units[place:] if e.carry_out >= 0)
 
 
 def test_lanes_begin_elsewhere_in_another_epoch() -> None:
@@ -235,7 +239,7 @@ def test_lanes_begin_elsewhere_in_another_epoch() -> None:
     corpus = Flat([list(range(1000))])
 
     def first(seed: int, epoch: int) -> tuple[int, ...]:
-        return tuple(int(e.ids[0]) for [e] in Lanes(corpus, 8, causal, 0, 5, seed=seed).take(epoch, np.arange(5)))
+        return tuple(int(e.ids[0]) for [e] in CarriedRows(corpus, 8, causal, 0, 5, seed=seed).take(epoch, np.arange(5)))
 
     assert len({first(seed, epoch) for seed in (1, 2) for epoch in (0, 1)}) == 4 and first(1, 0) == first(1, 0)
 

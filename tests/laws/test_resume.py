@@ -18,11 +18,11 @@ from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import HeadSettings, ModelSettings
 from warmstart.objectives.causal import causal
-from warmstart.streams.lanes import Lanes
-from warmstart.streams.sources import Listed, Rows
+from warmstart.streams.carry import CarriedRows
+from warmstart.streams.sources import ListSource, Rows
 from warmstart.streams.stream import Stream
 from warmstart.train import checkpoint, loop
-from warmstart.train.loop import Goalpost, Trainer
+from warmstart.train.loop import Trainer, Validation
 from warmstart.train.precision import Choices
 from warmstart.train.settings import OptimizerSettings, ScheduleSettings, TrainSettings
 
@@ -46,10 +46,10 @@ class Text:
 class Deadly:
     """Rows, or lanes of rows, whose ``take`` number ``dies_at`` is the process's last."""
 
-    def __init__(self, lanes: int, dies_at: int) -> None:
-        self.source: Rows | Lanes = Rows(Text(), 16, causal, held_out=3)
-        if lanes:
-            self.source = Lanes(Text(), 16, causal, 3, lanes)
+    def __init__(self, carry_rows: int, dies_at: int) -> None:
+        self.source: Rows | CarriedRows = Rows(Text(), 16, causal, held_out=3)
+        if carry_rows:
+            self.source = CarriedRows(Text(), 16, causal, 3, carry_rows)
         self.dies_at, self.by, self.taken = dies_at, signal.SIGKILL, 0
 
     def __len__(self) -> int:
@@ -84,8 +84,8 @@ def trainer(
     body: str = "gpt1-tiny",
 ) -> Trainer:  # fmt: skip
     """Three epochs of 14 steps with dropout and accumulation; dev is judged, and all saved, every 5 steps."""
-    name, _, lanes = body.partition(" in ")
-    source = Deadly(4 if lanes else 0, dies_at)
+    name, _, carry_rows = body.partition(" in ")
+    source = Deadly(4 if carry_rows else 0, dies_at)
     settings = TrainSettings(
         length="3 epochs", batch_size=4, accumulation=2, precision=precision, evaluate_every="5 steps",  # type: ignore[arg-type]
         save_every_s=save_every_s, optimizer=OptimizerSettings(kind=optimizer),  # type: ignore[arg-type]
@@ -93,11 +93,11 @@ def trainer(
     )  # fmt: skip
     model = Model.fresh(ModelSettings(backbone=preset(name, vocab_size=64, context=16, **BODIES[body])), 1)
     model.samples = SAMPLES.get(body, 0)
-    if lanes:
-        model.backbone.open_lanes(4)
+    if carry_rows:
+        model.backbone.begin_carry(4)
     dev = Stream(Rows(Text(), 16, causal, held_out=3, dev=True), 3, 1, shuffle=False)
-    judge = Goalpost(lambda m: evaluate_language_model(m, dev.batches(0)).to_dict(), "loss", False)
-    stream = Stream(source, settings.batch_size, settings.seed, settings.accumulation, shuffle=not lanes)
+    judge = Validation(lambda m: evaluate_language_model(m, dev.batches(0)).to_dict(), "loss", False)
+    stream = Stream(source, settings.batch_size, settings.seed, settings.accumulation, shuffle=not carry_rows)
     return Trainer(model, stream, settings, {"lm": 1.0}, RunFolder(folder), judge, CPU)
 
 
@@ -260,7 +260,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(tmp_path: Path) -> No
 # ---- running averages
 
 
-class Stopping(Listed):
+class Stopping(ListSource):
     """Examples whose taking number ``at`` asks the training to stop."""
 
     at, taken = -1, 0
@@ -284,7 +284,7 @@ def classifier(folder: Path, at: int = -1) -> Trainer:
     source.at = at
     head = HeadSettings(kind="class", size=2, hidden=6, norm="batch")
     settings = ModelSettings(backbone=preset("gpt1-tiny", vocab_size=64, context=16), heads={"label": head})
-    judge = Goalpost(lambda m: {"mean": float(torch.cat([b.flatten() for b in m.buffers()]).mean())}, "mean", True)
+    judge = Validation(lambda m: {"mean": float(torch.cat([b.flatten() for b in m.buffers()]).mean())}, "mean", True)
     train = TrainSettings(length="3 epochs", batch_size=4, accumulation=2, precision="fp32", evaluate_every="2 steps")
     stream = Stream(source, 4, 1, 2)
     return Trainer(Model.fresh(settings, 1), stream, train, {"label": 1.0}, RunFolder(folder), judge, CPU)

@@ -14,7 +14,7 @@ from warmstart.example.batch import Batch, collate
 from warmstart.example.example import Example
 from warmstart.example.record import Record
 from warmstart.example.sight import Pattern
-from warmstart.models import plain
+from warmstart.models import eager
 from warmstart.models.attention import Kernels, attend, plan_attention
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
@@ -94,7 +94,7 @@ def masking(**changes: object) -> Masking:
     return Masking(MaskSettings.model_validate(changes), 500, 501, 502, 503, 504, borders)
 
 
-KERNELS = {"plain": Kernels(), "SDPA": Kernels(longest_plain=0), "SDPA, large groups": Kernels(0, group=64)}
+KERNELS = {"plain": Kernels(), "SDPA": Kernels(eager_max_len=0), "SDPA, large groups": Kernels(0, group=64)}
 
 
 @pytest.mark.parametrize("kernels", KERNELS)
@@ -104,8 +104,8 @@ def test_kernels_equal_the_law(
     framing: str, lengths: tuple[int, ...], kernels: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Witness: the law, one pair of tokens at a time; outputs and gradients."""
-    monkeypatch.setattr(plain, "BLOCK", 4)  # queries; so that these short documents have several blocks,
-    monkeypatch.setattr(plain, "AT_ONCE", 60)  # weights; of few documents each
+    monkeypatch.setattr(eager, "BLOCK", 4)  # queries; so that these short documents have several blocks,
+    monkeypatch.setattr(eager, "AT_ONCE", 60)  # weights; of few documents each
     batch = collate([[example(FRAMINGS[framing](n))] for n in lengths])
     qkv = torch.randn(batch.num_tokens, 3 * WIDTH, dtype=torch.float64, requires_grad=True)
     pull = torch.randn(batch.num_tokens, WIDTH, dtype=torch.float64)
@@ -125,8 +125,8 @@ def test_kernels_with_distances_equal_the_law(
     framing: str, kernels: str, restart: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Witness: the law with a bias for each pair of positions; outputs, and gradients of the table too."""
-    monkeypatch.setattr(plain, "BLOCK", 4)
-    monkeypatch.setattr(plain, "AT_ONCE", 60)
+    monkeypatch.setattr(eager, "BLOCK", 4)
+    monkeypatch.setattr(eager, "AT_ONCE", 60)
     drawn = [example(FRAMINGS[framing](n)) for n in (7, 3, 1, 9, 4, 4, 11)]
     drawn = [replace(e, positions=e.positions % 5) if restart else e for e in drawn]
     batch = collate([[e] for e in drawn])

@@ -10,10 +10,10 @@ import pytest
 
 from warmstart.base.settings import Settings
 from warmstart.cli.main import main
-from warmstart.recipe.fields import default_at, keys
-from warmstart.recipe.load import compose
-from warmstart.recipe.schema import FinetuneRecipe, PretrainRecipe
-from warmstart.recipe.yaml_file import read_yaml
+from warmstart.config.fields import default_at, keys
+from warmstart.config.load import compose
+from warmstart.config.schema import FinetuneRecipe, PretrainRecipe
+from warmstart.config.yaml_file import read_yaml
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 SHIPPED = sorted(RECIPES.rglob("*.yaml"))

@@ -14,14 +14,14 @@ from warmstart.base.errors import BadInput
 from warmstart.decode.lattice import Lattice, Ranking, rank
 from warmstart.decode.limits import Limits
 from warmstart.decode.packed import log_total, packed, top
-from warmstart.decode.search import Search, Source, Text, Way, search
+from warmstart.decode.search import DecodeMode, Search, Source, Text, search
 from warmstart.decode.settings import GenerateSettings, check_search
 from warmstart.example.batch import collate
 from warmstart.example.example import Example
 from warmstart.example.noise import Noise
 from warmstart.example.record import Record
 from warmstart.models import kernels
-from warmstart.models.branches import ALIGNED, SHARE, Branches
+from warmstart.models.beam_cache import ALIGNED, SHARE, BeamCache
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import ModelSettings
@@ -59,8 +59,8 @@ def frame(kind: str) -> Frame:
     return Frame(spec, START, SEP, SEP, noise=Noise(MASK, VOCABULARY))
 
 
-def way(kind: str) -> Way:
-    return Way(MASK if kind in MASKED else None, 0, 1)
+def way(kind: str) -> DecodeMode:
+    return DecodeMode(MASK if kind in MASKED else None, 0, 1)
 
 
 def source(kind: str, ids: list[int]) -> Source:
@@ -97,7 +97,7 @@ def test_the_loss_is_what_decoding_gives(kind: str) -> None:
     """
     model, ids, target = make(kind), sources(6)[0], (9, 5, 17, 8)
     [example] = seq2seq(Record({}), Parts((np.array(ids), np.array(target))), frame(kind))
-    losses = model.judge_tokens(collate([[example]])).losses
+    losses = model.score_tokens(collate([[example]])).losses
     for length in range(1, len(target) + 1):
         [[text]] = found(model, kind, [ids], Limits(None, prefix=target), max_new=length)
         assert text.ids == target[:length]
@@ -266,8 +266,8 @@ def test_columns_that_nobody_sees_are_taken_again(kind: str, monkeypatch: pytest
     """Witness: the same search with every new token behind all others."""
     model, given = make(kind), sources(6, 1, 11, 20, 3)
     most: list[int] = []
-    real = Branches.follow
-    monkeypatch.setattr(Branches, "follow", lambda self, parents: most.append(self.columns) or real(self, parents))
+    real = BeamCache.follow
+    monkeypatch.setattr(BeamCache, "follow", lambda self, parents: most.append(self.columns) or real(self, parents))
 
     def search() -> list[list[Text]]:
         most.append(0)
@@ -275,12 +275,12 @@ def test_columns_that_nobody_sees_are_taken_again(kind: str, monkeypatch: pytest
 
     reused, few = search(), max(most)
 
-    def behind_all(self: Branches, wanted: int) -> torch.Tensor:
+    def behind_all(self: BeamCache, wanted: int) -> torch.Tensor:
         if self.taken + wanted > self.columns:
             self._widen(wanted)
         return torch.arange(self.taken, self.taken + wanted).expand(len(self.sight), -1)
 
-    monkeypatch.setattr(Branches, "_free", behind_all)
+    monkeypatch.setattr(BeamCache, "_free", behind_all)
     whole = search()
     assert max(most) >= 20 + 13 * 4 > few
     for left, right in zip(reused, whole, strict=True):
@@ -290,9 +290,9 @@ def test_columns_that_nobody_sees_are_taken_again(kind: str, monkeypatch: pytest
 
 def test_memory_does_not_grow_with_beams_times_source(monkeypatch: pytest.MonkeyPatch) -> None:
     """Check 4 of the specification: the keys that the last step read: source, what the branches see, room for a few more."""
-    kept: list[Branches] = []
-    real = Branches.follow
-    monkeypatch.setattr(Branches, "follow", lambda self, parents: kept.append(self) or real(self, parents))
+    kept: list[BeamCache] = []
+    real = BeamCache.follow
+    monkeypatch.setattr(BeamCache, "follow", lambda self, parents: kept.append(self) or real(self, parents))
     model = make("causal")
     for beam in (1, 2, 8):
         for length in (4, 24):

@@ -47,7 +47,7 @@ def test_targets_of_no_weight_are_left_out(model):
     """Invariant: weight 0 counts neither as loss nor as token."""
     half = np.array([1, 1, 0, 0], np.float32)
     whole, part = example(5, 3), example(5, 3, half)
-    expected = model.eval().judge_tokens(collate([[whole]])).losses[:2].mean()
+    expected = model.eval().score_tokens(collate([[whole]])).losses[:2].mean()
     found = evaluate_language_model(model, [collate([[part]])])
     assert found.loss == pytest.approx(float(expected), rel=1e-6) and found.tokens == 2
 

@@ -9,9 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from warmstart.evaluation.answers import Answered, Reading, raw_answers
-from warmstart.evaluation.judging import judge
+from warmstart.evaluation.answers import RawOutput, Reading, raw_answers
 from warmstart.evaluation.predict import predict_records, predict_rows
+from warmstart.evaluation.scoring import judge
 from warmstart.evaluation.spans import Found, best_span, find_answer, tuned_threshold
 from warmstart.evaluation.tuned import evaluate_records
 from warmstart.example.batch import collate
@@ -74,7 +74,7 @@ def test_the_best_piece_is_that_of_brute_force(scores: list[tuple[int, int, int]
     assert last - first == min(best)
 
 
-def brute_force(task: TaskSpec, said: Answered) -> tuple[float, int, int]:
+def brute_force(task: TaskSpec, said: RawOutput) -> tuple[float, int, int]:
     """The greatest margin over "no answer", and its characters, from raw logits and one-token-a-byte arithmetic."""
     context = str(said.record.texts["context"])
     width = task.frame.context - 3 - len(said.parts.texts[0])
@@ -125,7 +125,7 @@ def test_predictions_do_not_depend_on_batches_and_come_in_order() -> None:
     for record in asked:
         framed = frame_records(task, [record], TOKENIZER)
         raw = made.answers(collate(framed.examples))["span"].numpy()
-        expected.append(find_answer(task, Answered(record, framed.parts[0], raw)))
+        expected.append(find_answer(task, RawOutput(record, framed.parts[0], raw)))
     assert len({each.text for each in expected}) > 10
     for reading in (Reading(), Reading(max_tokens=50), Reading(chunk=64), Reading(max_tokens=1, chunk=16)):
         found = list(predict_records(made, TOKENIZER, task, iter(asked), reading))

@@ -1,4 +1,4 @@
-"""Tags told: each sentence alone as the witness of batching; seqeval and scikit-learn of the measures."""
+"""Tags told: each sentence alone as the witness of batching; seqeval and scikit-learn of the metrics."""
 
 import sys
 from typing import Any
@@ -11,8 +11,8 @@ from sklearn.metrics import accuracy_score
 
 from warmstart.base.errors import BadInput
 from warmstart.evaluation.answers import Reading
-from warmstart.evaluation.judging import judge
 from warmstart.evaluation.predict import predict_records, predict_rows
+from warmstart.evaluation.scoring import judge
 from warmstart.evaluation.tags import tagged
 from warmstart.evaluation.tuned import evaluate_records
 from warmstart.example.batch import collate

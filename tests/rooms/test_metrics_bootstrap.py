@@ -1,11 +1,11 @@
-"""Bootstrap: SciPy's own bootstrap, explicit resampling, and the measures themselves as witnesses."""
+"""Bootstrap: SciPy's own bootstrap, explicit resampling, and the metrics themselves as witnesses."""
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from warmstart.metrics.bootstrap import interval, paired_difference
-from warmstart.metrics.measures import MEASURES
+from warmstart.metrics.metric import METRICS
 from warmstart.metrics.resampled import RESAMPLED
 
 
@@ -21,23 +21,23 @@ def sample(name, n=120, seed=0):
     return x, np.where(rng.random(n) < 0.7, x, rng.integers(0, 2, n))
 
 
-@pytest.mark.parametrize("name", sorted(MEASURES))
+@pytest.mark.parametrize("name", sorted(METRICS))
 def test_the_formula_over_counts_is_the_measure_of_the_resample(name):
-    """Witness: the measure itself (scikit-learn, SciPy) on resamples written out example by example."""
+    """Witness: the metric itself (scikit-learn, SciPy) on resamples written out example by example."""
     targets, told = sample(name)
     rng = np.random.default_rng(2)
     drawn = [np.arange(len(targets)), *rng.integers(0, len(targets), (20, len(targets)))]
     counts = np.stack([np.bincount(d, minlength=len(targets)) for d in drawn]).astype(float)
-    expected = [MEASURES[name](targets[d], told[d]) for d in drawn]
+    expected = [METRICS[name](targets[d], told[d]) for d in drawn]
     np.testing.assert_allclose(RESAMPLED[name](targets, told, counts), expected, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["f1", "f1_macro", "matthews", "pearson", "spearman"])
 def test_a_resample_without_any_spread_counts_as_zero(name):
-    """Witness: the measure's own defined value for constant predictions."""
+    """Witness: the metric's own defined value for constant predictions."""
     targets, told = np.array([0, 0, 1]), np.array([0, 0, 1])
     only_first = np.array([[3.0, 0.0, 0.0]])
-    expected = MEASURES[name](np.zeros(3, int), np.zeros(3, int))
+    expected = METRICS[name](np.zeros(3, int), np.zeros(3, int))
     assert RESAMPLED[name](targets, told, only_first)[0] == pytest.approx(expected)
 
 
@@ -47,14 +47,14 @@ def test_the_interval_is_that_of_scipy(name):
     targets, told = sample(name, n=150)
     ours = interval(name, targets, told, seed=1, resamples=5000)
 
-    def measure(x, y):
-        return MEASURES[name](x, y)
+    def metric(x, y):
+        return METRICS[name](x, y)
 
     theirs = stats.bootstrap(
-        (targets, told), measure, paired=True, vectorized=False, method="percentile", n_resamples=1500,
+        (targets, told), metric, paired=True, vectorized=False, method="percentile", n_resamples=1500,
         rng=np.random.default_rng(3),
     ).confidence_interval  # fmt: skip
-    assert ours.value == measure(targets, told)
+    assert ours.value == metric(targets, told)
     assert ours.low == pytest.approx(theirs.low, abs=0.02)
     assert ours.high == pytest.approx(theirs.high, abs=0.02)
 

@@ -31,7 +31,7 @@ def test_bleu4_is_sacrebleus_without_smoothing() -> None:
 
 
 @pytest.mark.parametrize("name", ["bleu", "chrf", "ter"])
-def test_sacrebleus_measures(name: str) -> None:
+def test_sacrebleus_metrics(name: str) -> None:
     """Witness: sacrebleu's own corpus scores and signatures."""
     sacrebleu = pytest.importorskip("sacrebleu")
     metric = {"bleu": sacrebleu.metrics.BLEU, "chrf": sacrebleu.metrics.CHRF, "ter": sacrebleu.metrics.TER}[name]()
@@ -100,8 +100,8 @@ def test_meteor_without_its_data_is_one_sentence(tmp_path: Path, monkeypatch: py
     corpus = pytest.importorskip("nltk.corpus")
     monkeypatch.setattr("nltk.data.path", [str(tmp_path)])
     monkeypatch.setattr(corpus, "wordnet", corpus.LazyCorpusLoader("wordnet", corpus.WordNetCorpusReader, None))
-    with pytest.raises(BadInput, match=r"--measures: METEOR needs the data of WordNet.*nltk.downloader wordnet"):
-        check_generated("meteor", "--measures")
+    with pytest.raises(BadInput, match=r"--metrics: METEOR needs the data of WordNet.*nltk.downloader wordnet"):
+        check_generated("meteor", "--metrics")
 
 
 def test_texts_of_other_scripts_are_measured() -> None:

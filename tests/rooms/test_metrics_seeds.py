@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from warmstart.metrics.seeds import collapsed, compare, spread
+from warmstart.metrics.seeds import collapsed, compare, mean_std
 
 
 def test_spread_is_that_of_the_standard_library():
     """Witness: statistics.mean and statistics.stdev."""
     values = [0.71, 0.74, 0.69]
-    found = spread(values)
+    found = mean_std(values)
     assert found.mean == pytest.approx(statistics.mean(values))
     assert found.std == pytest.approx(statistics.stdev(values))
-    assert spread([0.5]).std == 0.0
+    assert mean_std([0.5]).std == 0.0
 
 
 def test_the_gain_has_welchs_interval():

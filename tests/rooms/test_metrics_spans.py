@@ -1,4 +1,4 @@
-"""SQuAD's measures: rules and examples of the papers by hand, and word overlap against brute force."""
+"""SQuAD's metrics: rules and examples of the papers by hand, and word overlap against brute force."""
 
 import itertools
 import string
@@ -97,7 +97,7 @@ def test_measures_of_a_set() -> None:
 
 
 def test_parts_make_the_whole() -> None:
-    """Invariant: the measure over all is the mean of its two parts, weighed by their questions."""
+    """Invariant: the metric over all is the mean of its two parts, weighed by their questions."""
     rng = np.random.default_rng(0)
     answers = [[] if rng.random() < 0.4 else ["cat dog"] for _ in range(50)]
     told = [str(rng.choice(["", "cat", "cat dog", "dog"])) for _ in answers]

@@ -12,7 +12,7 @@ from sklearn.metrics import accuracy_score
 
 from warmstart.base.errors import BadInput
 from warmstart.metrics.bootstrap import tally_interval
-from warmstart.metrics.tagging import entity_measures, entity_tallies, require_seqeval, tag_tallies
+from warmstart.metrics.tagging import entity_metrics, entity_tallies, require_seqeval, tag_tallies
 from warmstart.metrics.tally import Tally
 
 TAGS = ["O", "O", "O", "B-PER", "I-PER", "B-LOC", "I-LOC", "S-LOC", "E-PER"]
@@ -27,10 +27,10 @@ def tagged(seed: int, sentences: int = 60) -> tuple[list[list[str]], list[list[s
 
 @settings(deadline=None)
 @given(st.lists(PAIR, min_size=1, max_size=6).filter(any))
-def test_sums_over_sentences_are_seqevals_measures(pairs: list[list[tuple[str, str]]]) -> None:
+def test_sums_over_sentences_are_seqevals_metrics(pairs: list[list[tuple[str, str]]]) -> None:
     """Witness: seqeval on the whole set, empty sentences and sets without entities included."""
     truth, told = ([[pair[side] for pair in sentence] for sentence in pairs] for side in (0, 1))
-    measured = entity_measures(truth, told)
+    measured = entity_metrics(truth, told)
     assert {name: tally.value for name, tally in entity_tallies(truth, told).items()} == pytest.approx(measured)
     assert measured["f1"] == pytest.approx(f1_score(truth, told, zero_division=0))
 

@@ -6,10 +6,10 @@ import torch
 
 from warmstart.example.batch import Batch, collate
 from warmstart.example.example import Example
-from warmstart.models import plain
+from warmstart.models import eager
 from warmstart.models.attention import Kernels, attend, plan_attention
+from warmstart.models.eager import blocked_attention
 from warmstart.models.model import Model
-from warmstart.models.plain import blocked_attention
 from warmstart.models.presets import preset
 from warmstart.models.settings import ModelSettings
 from warmstart.train.precision import ON_GPU
@@ -43,7 +43,7 @@ def test_long_and_short_kernels_agree(turns: str, lengths: tuple[int, ...]) -> N
     """Witness: torch's scaled_dot_product_attention for the plain products; slopes too; and both in one batch."""
     batch = batch_of(turns, lengths)
     wanted = there_and_back(batch, torch.float64, Kernels(0))
-    for kernels in (Kernels(), Kernels(longest_plain=130), Kernels(group=1)):
+    for kernels in (Kernels(), Kernels(eager_max_len=130), Kernels(group=1)):
         torch.testing.assert_close(there_and_back(batch, torch.float64, kernels), wanted)
 
 
@@ -95,7 +95,7 @@ def test_a_kernel_is_a_value() -> None:
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_dropout_is_that_of_its_mask(causal: bool, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
     """Witness: softmax, mask and product by torch's autograd; the mask is read off with values that are the unit matrix."""
-    monkeypatch.setattr(plain, "BLOCK", 5)
+    monkeypatch.setattr(eager, "BLOCK", 5)
     width = 16
     qkv = torch.randn(3, 4, 2, width, width, generator=torch.Generator().manual_seed(0)).to(dtype)
     unit = torch.eye(width, dtype=dtype).expand(4, 2, width, width)

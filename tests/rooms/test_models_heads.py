@@ -4,16 +4,16 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from warmstart.example.batch import Questions
+from warmstart.example.batch import GoalBatch
 from warmstart.models.heads import Head
 from warmstart.models.settings import HeadKind, HeadSettings
 
 WIDTH = 6
 
 
-def asked(question: list[int], targets: torch.Tensor, weights: list[float]) -> Questions:
+def asked(question: list[int], targets: torch.Tensor, weights: list[float]) -> GoalBatch:
     reads = torch.arange(len(question))
-    return Questions(reads, torch.tensor(question), targets, torch.tensor(weights), sum(weights))
+    return GoalBatch(reads, torch.tensor(question), targets, torch.tensor(weights), sum(weights))
 
 
 def head(kind: HeadKind, size: int = 1, dropout: float = 0.0) -> Head:
@@ -102,7 +102,7 @@ def test_no_question_is_no_loss(kind: HeadKind) -> None:
     """Invariant: an empty sum; a sentence may have no word that is read."""
     made = head(kind, 2, dropout=0.5).train()
     targets = torch.zeros((0, 2) if kind == "span" else (0,), dtype=torch.int64)
-    none = Questions(torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64), targets, torch.zeros(0), 0.0)
+    none = GoalBatch(torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64), targets, torch.zeros(0), 0.0)
     loss = made.loss(torch.zeros(0, WIDTH, requires_grad=True), none)
     loss.sum.backward()
     assert float(loss.sum.detach()) == loss.weight == 0.0

@@ -76,7 +76,7 @@ def test_it_begins_as_exactly_the_model_it_was() -> None:
 def in_branches(model: Model, ids: torch.Tensor) -> torch.Tensor:
     """The states of two sources, as a search reads them."""
     branches = model.backbone.new_branches(2, 5)
-    branches.open_source(torch.tensor([5, 5]), 0, 5, full=False)
+    branches.begin_source(torch.tensor([5, 5]), 0, 5, full=False)
     return model.backbone.branch(ids, 0, branches, answers=ids.shape[1])
 
 

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from warmstart.models import losses
-from warmstart.models.losses import Softmax, next_token_loss, slope_of, token_losses
+from warmstart.models.losses import Softmax, logits_grad, next_token_loss, token_losses
 
 
 @pytest.mark.parametrize("spread", [1.0, 100.0, 1e5])
@@ -18,7 +18,7 @@ def test_the_slope_is_that_of_cross_entropy(spread: float, biased: bool) -> None
     draw = torch.Generator().manual_seed(0)
     products, targets = torch.randn(9, 50, generator=draw) * spread, torch.randint(0, 50, (9, 1), generator=draw)
     weights, bias = torch.rand(9, 1, generator=draw), torch.randn(50, generator=draw) if biased else None
-    found = slope_of(products, targets, weights, bias)
+    found = logits_grad(products, targets, weights, bias)
     exact = (products.double() if bias is None else products.double() + bias.double()).requires_grad_()
     wanted = (F.cross_entropy(exact, targets[:, 0], reduction="none") * weights[:, 0]).sum()
     torch.testing.assert_close(found.loss, wanted.detach().float())

@@ -188,7 +188,7 @@ def test_branches_go_on_where_the_source_stands() -> None:
     ids, lengths = torch.from_numpy(draw.integers(0, 64, (3, 5))), torch.tensor([4, 2, 0])
     past = found.new_branches(3, 5)
     for start, stop in ((0, 3), (3, 5)):
-        past.open_source(lengths, start, stop, full=False)
+        past.begin_source(lengths, start, stop, full=False)
         found.branch(ids[:, start:stop], 0, past, answers=0)
     texts = [[ids[row, :length].tolist()] for row, length in enumerate(lengths)]
     kept, parents = [2, 0], torch.from_numpy(draw.integers(0, 3, (2, 3)))
@@ -197,7 +197,7 @@ def test_branches_go_on_where_the_source_stands() -> None:
     past.follow(torch.zeros(2, 3, dtype=torch.int64))
     for step in range(3):
         new = torch.from_numpy(draw.integers(0, 64, (2, 3)))
-        past.open_step(lengths[kept] + step, 3, 0)
+        past.begin_step(lengths[kept] + step, 3, 0)
         states = found.branch(new, 0, past, answers=3)
         texts = [
             [[*text, int(token)] for text, token in zip(*row, strict=True)] for row in zip(texts, new, strict=True)
@@ -218,7 +218,7 @@ def test_goals_and_answers() -> None:
     losses = found(batch)
     assert losses["lm"].weight == 8 and losses["label"].weight == 1
     assert float(losses["lm"].sum.detach()) == pytest.approx(
-        float(found.eval().judge_tokens(batch).losses.sum()), rel=1e-5
+        float(found.eval().score_tokens(batch).losses.sum()), rel=1e-5
     )
     assert found.answers(batch)["label"].shape == (1, 2)
 

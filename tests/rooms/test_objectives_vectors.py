@@ -9,7 +9,7 @@ import torch
 from warmstart.example.batch import collate
 from warmstart.example.example import Example, Goal
 from warmstart.example.record import Pixels, Record
-from warmstart.image.raster import Raster
+from warmstart.image.processor import ImageProcessor
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import HeadSettings, ModelSettings
@@ -61,7 +61,7 @@ def test_the_loss_is_the_mean_squared_error_of_each_row(body: str, frame: Any) -
     each = ((guesses - goal.targets) ** 2).sum(1) / 7
     assert float(loss.sum.detach()) == pytest.approx(float((each * goal.weights).sum()), rel=1e-5)
     assert loss.weight == goal.weights.sum()
-    assert found.judge_tokens(batch).losses.numpy() == pytest.approx(each, rel=1e-5)
+    assert found.score_tokens(batch).losses.numpy() == pytest.approx(each, rel=1e-5)
 
 
 @pytest.mark.parametrize("body", BODIES)
@@ -116,12 +116,12 @@ def test_a_task_of_images_has_the_goals_of_a_task_of_texts(
     """Witness: the places, counted; no token stands before or after the rows; the gain rises from 0 to 1."""
     image = np.random.default_rng(2).integers(0, 256, (4, 2, 3), np.uint8)
     spec = TaskSpec(kind="images", label_names=("cat", "ship"), frame=FrameSettings(context=16, **settings))
-    raster = Raster.measured([(image, "")])
-    framed = frame_records(spec, [Record({}, 1, image=Pixels.of(image))], raster)
+    processor = ImageProcessor.fit([(image, "")])
+    framed = frame_records(spec, [Record({}, 1, image=Pixels.of(image))], processor)
     [examples] = framed.examples
     asked: dict[str, Goal] = {name: goal for example in examples for name, goal in example.goals.items()}
     assert {name: goal.reads.tolist() for name, goal in asked.items()} == goals
-    assert np.array_equal(examples[0].ids, raster.rows(image)) and set(asked["label"].targets.tolist()) == {1}
+    assert np.array_equal(examples[0].ids, processor.rows(image)) and set(asked["label"].targets.tolist()) == {1}
     if settings.get("reads") == "rising":
         assert asked["label"].weights == pytest.approx([0, 1 / 3, 2 / 3, 1])
     assert framed.account.used == 1 and framed.account.tokens == sum(map(len, examples))

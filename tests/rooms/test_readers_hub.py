@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from warmstart.base.errors import BadInput
+from warmstart.config.flags import HUB
 from warmstart.readers.hub import PREFIX, hub_splits, is_hub_id
-from warmstart.recipe.flags import HUB
 
 datasets = pytest.importorskip("datasets")
 

@@ -77,13 +77,13 @@ def test_every_data_set_has_its_published_number_of_examples(name, load):
 
 
 def test_every_data_set_can_be_judged_and_says_where_its_splits_come_from():
-    """Invariant: a measure of its kind first, a note, a part to judge by; class names are no duplicates."""
-    from warmstart.metrics.measures import check_measure
+    """Invariant: a metric of its kind first, a note, a part to judge by; class names are no duplicates."""
+    from warmstart.metrics.metric import check_metric
     from warmstart.tasks.spec import measured_as
 
     for known in CATALOGUE.values():
-        for measure in known.measures:
-            check_measure(measure, measured_as(known.kind, known.label_names))
+        for metric in known.metrics:
+            check_metric(metric, measured_as(known.kind, known.label_names))
         assert known.note and {"dev", "test", "dev-en"} & set(known.parts)
         assert len(set(known.label_names)) == len(known.label_names)
 

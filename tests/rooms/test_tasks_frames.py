@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from warmstart.base.errors import BadInput
+from warmstart.build.describe import describe
 from warmstart.example.batch import collate
 from warmstart.example.record import Record
 from warmstart.example.sight import Pattern
-from warmstart.recipe.describe import describe
 from warmstart.tasks.dataset import task_from
 from warmstart.tasks.frames import CHUNK, FRAMES, class_weights, frame_records
 from warmstart.tasks.framing import Account, fit

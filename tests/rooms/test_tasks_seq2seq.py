@@ -15,7 +15,7 @@ from warmstart.example.noise import Noise
 from warmstart.example.record import Record, Target
 from warmstart.example.sight import sees
 from warmstart.models.losses import Smoothing, Softmax, next_token_loss
-from warmstart.streams.sources import Redrawn
+from warmstart.streams.sources import AugmentedSource
 from warmstart.tasks.dataset import read_task, task_from
 from warmstart.tasks.framing import Frame, Parts
 from warmstart.tasks.seq2seq import cut_pair, encode_pairs, seq2seq, target_noise, written
@@ -118,7 +118,7 @@ def test_noise_is_drawn_anew_in_every_epoch() -> None:
     """Check 6 of the specification: the noise follows from (seed, epoch, number); another epoch has another."""
     asked = frame(algorithm="masked")
     parts = Parts((SOURCE, np.arange(20, 27)))
-    source = Redrawn(4, lambda i, draw: seq2seq(Record({}), parts, asked, draw), seed=1)
+    source = AugmentedSource(4, lambda i, draw: seq2seq(Record({}), parts, asked, draw), seed=1)
 
     def ids(epoch: int) -> list[list[int]]:
         return [unit[0].ids.tolist() for unit in source.take(epoch, np.arange(4))]

@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from tokenizers import models, normalizers, pre_tokenizers, trainers
 
 from warmstart.base.errors import BadInput
+from warmstart.build.describe import describe
 from warmstart.example.batch import collate
 from warmstart.example.example import Example
 from warmstart.example.record import Answers, Record
 from warmstart.example.sight import Pattern
-from warmstart.recipe.describe import describe
 from warmstart.tasks.dataset import read_task, records_from, task_from
 from warmstart.tasks.frames import frame_records, units
 from warmstart.tasks.framing import Parts
-from warmstart.tasks.portions import set_aside
+from warmstart.tasks.hold_out import hold_out
 from warmstart.tasks.span import some_unanswered, windows
 from warmstart.tasks.spec import FrameSettings, SpanSettings, TaskSpec
 from warmstart.text.tokenizer import DELIMITER, EXTRACT, START, TASK_SPECIALS, Tokenizer
@@ -283,7 +283,7 @@ def test_questions_on_one_context_are_set_aside_together() -> None:
         Record({"context": f"text {n % 20}", "question": f"question {n}"}, Answers((f"{n % 20}",), (5,)))
         for n in range(80)
     ]
-    rest, aside = set_aside(whole, 0.25, seed=0)
+    rest, aside = hold_out(whole, 0.25, seed=0)
     assert len(aside) == 20
     assert not {r.texts["context"] for r in rest} & {r.texts["context"] for r in aside}
 

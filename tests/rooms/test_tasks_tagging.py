@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from warmstart.base.errors import BadInput
+from warmstart.build.describe import describe
 from warmstart.example.batch import collate
 from warmstart.example.record import Record
 from warmstart.example.sight import Pattern
-from warmstart.recipe.describe import describe
 from warmstart.tasks.dataset import read_records, read_task, records_from, task_from
 from warmstart.tasks.frames import Framed, class_weights, frame_records
-from warmstart.tasks.portions import set_aside
+from warmstart.tasks.hold_out import hold_out
 from warmstart.tasks.spec import FrameSettings, TaskSpec
 from warmstart.tasks.tagging import unread_tag, words_read
 from warmstart.text.tokenizer import EXTRACT, START, TASK_SPECIALS, Tokenizer
@@ -187,7 +187,7 @@ def test_words_that_are_not_read_get_o_or_the_commonest_tag() -> None:
 def test_sentences_set_aside_are_drawn_and_not_sorted_by_their_tags() -> None:
     """Invariant: a tag sequence is no class; other seeds draw other sentences."""
     whole = [Record({"tokens": (f"w{n}", "x")}, (n % 2, 1)) for n in range(40)]
-    drawn = [{r.texts["tokens"] for r in set_aside(whole, 0.25, seed)[1]} for seed in (0, 1)]
+    drawn = [{r.texts["tokens"] for r in hold_out(whole, 0.25, seed)[1]} for seed in (0, 1)]
     assert len(drawn[0]) == len(drawn[1]) == 10 and drawn[0] != drawn[1]
     with pytest.raises(BadInput, match="class weights need a task with classes; got 'tagging'"):
         class_weights(task_from("tagging", [{"tokens": ["a", "b"], "tags": ["N", "V"]}]))

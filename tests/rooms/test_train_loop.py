@@ -15,9 +15,9 @@ from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import ModelSettings
 from warmstart.objectives.causal import causal
-from warmstart.streams.sources import Listed
+from warmstart.streams.sources import ListSource
 from warmstart.streams.stream import Stream
-from warmstart.train.loop import Goalpost, Trainer
+from warmstart.train.loop import Trainer, Validation
 from warmstart.train.optimizer import Optimizer
 from warmstart.train.schedule import Lengths, factor
 from warmstart.train.settings import OptimizerSettings, ScheduleSettings, TrainSettings
@@ -41,8 +41,8 @@ def trainer(folder: Path, scores: list[float], **changes: Any) -> Trainer:
     run = RunFolder(folder)
     run.create("a recipe", {})
     settings = TrainSettings(batch_size=6, evaluate_every="1 step", precision="fp32", **changes)
-    judge = Goalpost(lambda _: {"score": next(left)}, "score", True)
-    return Trainer(tiny(), Stream(Listed(examples()), 6, 1), settings, {"lm": 1.0}, run, judge, torch.device("cpu"))
+    judge = Validation(lambda _: {"score": next(left)}, "score", True)
+    return Trainer(tiny(), Stream(ListSource(examples()), 6, 1), settings, {"lm": 1.0}, run, judge, torch.device("cpu"))
 
 
 def test_patience_stops_and_the_best_weights_are_kept(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_updates_are_adamw_with_decay_on_matrices_only() -> None:
     adam = torch.optim.AdamW(
         [{"params": matrices, "weight_decay": 0.1}, {"params": plain, "weight_decay": 0.0}], lr=1e-2, betas=(0.9, 0.999)
     )
-    stream = Stream(Listed(examples()), 6, 1)
+    stream = Stream(ListSource(examples()), 6, 1)
     for step in range(5):
         batches = stream.batches(step)
         accumulate(ours, optimizer, batches, {"lm": 1.0}, 0)
@@ -113,7 +113,7 @@ def test_bf16_follows_float32(tmp_path: Path) -> None:
     for dtype in (torch.float32, torch.bfloat16):
         model = tiny()
         optimizer = Optimizer(Weights(model, dtype), OptimizerSettings(lr=3e-3))
-        stream = Stream(Listed(examples()), 6, 1)
+        stream = Stream(ListSource(examples()), 6, 1)
         losses[dtype] = []
         for step in range(40):
             losses[dtype].append(float(accumulate(model, optimizer, stream.batches(step), {"lm": 1.0}, 0)["lm"]))

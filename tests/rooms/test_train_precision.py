@@ -32,7 +32,7 @@ def figures(**changes: object) -> Measured:
         ("bf16", {"bf16": 1.0}, torch.bfloat16, "medium", 1024),  # but where they are, they are
         ("fp32", {"onednn_error": 2e-3}, torch.float32, "highest", 256),  # AMX: not float32's own error
         ("fp32", {"onednn": 1.0}, torch.float32, "highest", 256),
-        ("fp32", {"plain": {}}, torch.float32, "medium", Kernels().longest_plain),
+        ("fp32", {"plain": {}}, torch.float32, "medium", Kernels().eager_max_len),
         ("fp32", {"plain": {"float32": {256: 0.8}}}, torch.float32, "medium", 0),
     ],
 )
@@ -88,7 +88,7 @@ def clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def again() -> Measured:
     """What another process would find."""
-    machine._remembered.cache_clear()
+    machine._metadata.cache_clear()
     return measured(bf16=True)
 
 

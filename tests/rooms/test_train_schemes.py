@@ -16,9 +16,9 @@ from warmstart.models.files import read_tensors
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import HeadSettings, ModelSettings
-from warmstart.streams.sources import Ints, Listed
+from warmstart.streams.sources import Ints, ListSource
 from warmstart.streams.stream import Stream
-from warmstart.train.loop import Goalpost, Trainer
+from warmstart.train.loop import Trainer, Validation
 from warmstart.train.schemes import apply_scheme, check_scheme, close_scheme, num_moving
 from warmstart.train.settings import OptimizerSettings, SchemeSettings, TrainSettings
 
@@ -51,7 +51,7 @@ def model_of(scheme: str) -> Model:
     return model
 
 
-class Dying(Listed):
+class Dying(ListSource):
     """Fails when it is asked for the Records of take number ``dies_at``."""
 
     def __init__(self, records: list[list[Example]], dies_at: int = -1) -> None:
@@ -69,7 +69,7 @@ def trainer(folder: Path, scheme: str, dies_at: int = -1, length: str = "3 epoch
     """Twelve steps, or more, with dropout; dev is judged every four by numbers that make the second judgement the best."""
     settings = TrainSettings(length=length, batch_size=6, evaluate_every="4 steps", save_every_s=0.0, **changes)
     model, asked = model_of(scheme), itertools.count()
-    judge = Goalpost(lambda _: {"score": -abs(next(asked) - 1.0)}, "score", True)
+    judge = Validation(lambda _: {"score": -abs(next(asked) - 1.0)}, "score", True)
     stream = Stream(Dying(labelled(), dies_at), 6, 1)
     return Trainer(model, stream, settings, {"label": 1.0, "lm": 0.5}, RunFolder(folder), judge, torch.device("cpu"))
 
@@ -148,7 +148,7 @@ def test_cut_off_and_resumed_equals_uninterrupted(tmp_path: Path, scheme: str, p
         second = trainer(folder, scheme, precision=precision)
         assert second.resume()
         judge = itertools.count(first.state.judged // 4)
-        second.goalpost = Goalpost(lambda _, j=judge: {"score": -abs(next(j) - 1.0)}, "score", True)  # type: ignore[misc]
+        second.validation = Validation(lambda _, j=judge: {"score": -abs(next(j) - 1.0)}, "score", True)  # type: ignore[misc]
         second.run()
         ours, theirs = second.optimizer.state(), whole.optimizer.state()
         assert ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)

@@ -15,7 +15,7 @@ from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import ModelSettings
 from warmstart.objectives.causal import causal
-from warmstart.streams.sources import Listed
+from warmstart.streams.sources import ListSource
 from warmstart.streams.stream import Stream
 from warmstart.train.compiled import LONG_RUN, compile_parts, pays
 from warmstart.train.loop import Trainer
@@ -35,7 +35,7 @@ def model_of(norm: str = "post", dropout: float = 0.1) -> Model:
 
 def stream() -> Stream:
     draw = np.random.default_rng(0)
-    return Stream(Listed([causal(draw.integers(0, 64, draw.integers(3, 16))) for _ in range(24)]), 6, 1, 2)
+    return Stream(ListSource([causal(draw.integers(0, 64, draw.integers(3, 16))) for _ in range(24)]), 6, 1, 2)
 
 
 def trainer(folder: Path, device: torch.device = CPU, **changes: Any) -> Trainer:

@@ -93,11 +93,11 @@ def test_the_task_is_learned_and_measured_rightly(home: Path, tmp_path: Path) ->
 
 
 def test_all_pre_trained_weights_are_taken(home: Path) -> None:
-    """Witness: the tensors; only the head is new, and the raster is the start's."""
+    """Witness: the tensors; only the head is new, and the image processor is the start's."""
     account = json.loads((home / "task" / "account.json").read_text())["weights"]
     assert set(account["moved"]) == set(read_tensors(home / "lm" / "model.safetensors"))
     assert account["made"] == ["heads.label.linear.weight", "heads.label.linear.bias"] and not account["left"]
-    assert (home / "task" / "raster.json").read_bytes() == (home / "lm" / "raster.json").read_bytes()
+    assert (home / "task" / "image_processor.json").read_bytes() == (home / "lm" / "image_processor.json").read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_every_way_of_tuning_works_on_images(home: Path, tmp_path: Path, options
 
 
 def test_pre_training_goes_on_from_another_run(home: Path, tmp_path: Path) -> None:
-    """Invariant: with the start's raster, whatever the mean of the new images is."""
+    """Invariant: with the start's image processor, whatever the mean of the new images is."""
     dark = tmp_path / "dark"
     dark.mkdir()
     for n in range(8):
@@ -136,7 +136,7 @@ def test_pre_training_goes_on_from_another_run(home: Path, tmp_path: Path) -> No
     warmstart.pretrain(
         str(out), corpus=str(dark), start=str(home / "lm"), objective="autoencoder", length="1 epoch", **TINY
     )
-    assert (out / "raster.json").read_bytes() == (home / "lm" / "raster.json").read_bytes()
+    assert (out / "image_processor.json").read_bytes() == (home / "lm" / "image_processor.json").read_bytes()
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -13,7 +13,7 @@ from warmstart.example.batch import collate
 from warmstart.models.files import read_tensors
 from warmstart.models.presets import preset
 from warmstart.objectives.causal import causal
-from warmstart.verbs.loading import load_run
+from warmstart.run.loading import load_run
 
 TASKS: dict[str, list[dict[str, Any]]] = {
     "classification": [{"text": f"a film {n}", "label": "xy"[n % 2]} for n in range(8)],
@@ -151,7 +151,7 @@ def test_a_language_model_is_judged_in_rows_of_any_length(home: Path, tmp_path: 
     short, whole = (warmstart.evaluate(str(home / "lm"), str(text), precision="fp32", context=n) for n in (16, 100_000))
     loaded = load_run(str(home / "lm"), "fp32")
     ids = np.append(loaded.text.encode(text.read_text()), loaded.text.end_id)
-    losses = loaded.model.judge_tokens(collate([causal(ids)])).losses
+    losses = loaded.model.score_tokens(collate([causal(ids)])).losses
     assert whole["metrics"]["loss"] == pytest.approx(float(losses.mean()), rel=1e-6)
     assert whole["metrics"] != short["metrics"] and whole["examples"] == short["examples"] == len(ids) - 1
     warmstart.pretrain(str(tmp_path / "gpt"), corpus=str(text), vocab_size=270, model="gpt1-tiny", **SHORT)
@@ -162,7 +162,7 @@ def test_a_language_model_is_judged_in_rows_of_any_length(home: Path, tmp_path: 
     with pytest.raises(BadInput, match="allowed: with a language model"):
         warmstart.evaluate(str(tmp_path / "task"), files["dev"], context=16)
     with pytest.raises(BadInput, match="language model without a task"):
-        warmstart.evaluate(str(tmp_path / "gpt"), str(text), measures="bleu")
+        warmstart.evaluate(str(tmp_path / "gpt"), str(text), metrics="bleu")
 
 
 @pytest.mark.parametrize(

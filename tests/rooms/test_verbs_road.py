@@ -205,7 +205,7 @@ def test_explain_says_and_writes_nothing(road: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["entailment", "similarity", "regression", "choice", "multilabel"])
 def test_every_kind_runs(road: Path, kind: str) -> None:
-    """Invariant: each kind trains, is judged by its own measures, and predicts what it is asked."""
+    """Invariant: each kind trains, is judged by its own metrics, and predicts what it is asked."""
     draw = random.Random(7)
 
     def row(number: int) -> dict[str, Any]:
@@ -225,8 +225,8 @@ def test_every_kind_runs(road: Path, kind: str) -> None:
     expected = {"entailment": str, "similarity": float, "regression": float, "choice": int}
     if kind in expected:
         assert all(isinstance(value, expected[kind]) for value in told)
-    measures = fitted.evaluate(data)["metrics"]
-    assert measures and all(np.isfinite(value) for value in measures.values())
+    metrics = fitted.evaluate(data)["metrics"]
+    assert metrics and all(np.isfinite(value) for value in metrics.values())
 
 
 def test_what_a_run_folder_refuses(road: Path) -> None:

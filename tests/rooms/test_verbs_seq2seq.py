@@ -10,13 +10,13 @@ import pytest
 import torch
 from transformers import BertConfig, BertForMaskedLM
 
+from warmstart.build.finetuning import build_finetuning
 from warmstart.cli.main import main
+from warmstart.config.load import compose
+from warmstart.config.schema import FinetuneRecipe
 from warmstart.models.files import read_tensors
-from warmstart.recipe.build import build_finetuning
-from warmstart.recipe.load import compose
-from warmstart.recipe.schema import FinetuneRecipe
+from warmstart.run.loading import load_run
 from warmstart.verbs.generate import generate
-from warmstart.verbs.loading import load_run
 
 WORDS = tuple("red green blue fox hen runs".split())  # noqa: SIM905
 SHORT = [
@@ -77,8 +77,8 @@ def run(home: Path) -> Path:
 @pytest.mark.parametrize("algorithm", ["causal", "masked"])
 def test_the_other_algorithms_learn(home: Path, algorithm: str) -> None:
     """Witness: an untrained model's loss is about the log of the vocabulary, 2.4; theirs is below."""
-    report = trained(home, algorithm, "4 epochs", algorithm, "--measure", "loss")
-    assert report["measure"] == "loss" and report["metrics"]["loss"] < 1.8
+    report = trained(home, algorithm, "4 epochs", algorithm, "--metric", "loss")
+    assert report["metric"] == "loss" and report["metrics"]["loss"] < 1.8
 
 
 def test_a_left_to_right_model_learns_causally(home: Path, tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_an_account_of_what_was_made(home: Path, tmp_path: Path) -> None:
     bare = tmp_path / "bare"
     BertModel.from_pretrained(home / "bert").save_pretrained(bare)
     (bare / "vocab.txt").write_bytes((home / "bert" / "vocab.txt").read_bytes())
-    files = ["--train", str(home / "dev.jsonl"), "--dev", str(home / "dev.jsonl"), "--measure", "loss"]
+    files = ["--train", str(home / "dev.jsonl"), "--dev", str(home / "dev.jsonl"), "--metric", "loss"]
     words = ["finetune", "--start", str(bare), "--task", "seq2seq", *files, "--length", "1 steps", *SHORT]
     assert main([*words, "--out", str(tmp_path / "out")]) == 0
     weights = json.loads((tmp_path / "out" / "account.json").read_text())["weights"]
@@ -179,7 +179,7 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
 
 
 def test_lattices_are_ranked_again(home: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Witness: what the search itself chose, by the same measure of worth; and by another, the lengths that it asks for."""
+    """Witness: what the search itself chose, by the same metric of worth; and by another, the lengths that it asks for."""
     kept, told = tmp_path / "kept.jsonl", tmp_path / "told.jsonl"
     words = ["predict", "--run", str(run), "--input", str(home / "dev.jsonl"), "--output", str(told), "--beam", "4"]
     assert main([*words, "--length-penalty", "0.7", "--compat", "s2s-ft", "--lattices", str(kept)]) == 0
@@ -196,7 +196,7 @@ def test_lattices_are_ranked_again(home: Path, run: Path, tmp_path: Path, capsys
 def test_two_systems_are_compared(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Witness: the true texts against the copied source: all right against a part, which chance does not make."""
     data = f"{home / 'dev.source'},{home / 'dev.target'}"
-    words = ["score", "--data", data, "--predictions", str(home / "dev.target"), "--measures", "rougeL,bleu4", "--json"]
+    words = ["score", "--data", data, "--predictions", str(home / "dev.target"), "--metrics", "rougeL,bleu4", "--json"]
     assert main([*words, "--against", "copy"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["metrics"]["rougeL"] == pytest.approx(100) and result["examples"] == 24
@@ -257,7 +257,7 @@ def test_positions_grow_with_the_limits(home: Path) -> None:
             "finetune --train {dev} --min-new 9",
             "--min-new: the least length is above the greatest; got 9; allowed: 0 to 8",
         ),
-        ("finetune --train {dev} --measure rouge", "unknown measure for this task; got 'rouge'"),
+        ("finetune --train {dev} --metric rouge", "unknown metric for this task; got 'rouge'"),
         ("finetune --train {a},{b}", "different numbers of lines; got '24 and 23'; allowed: equally many"),
         ("finetune --train {dev} --target-limit 40 --set model.context=32", "do not fit into the model's context"),
         ("finetune --train {dev} --beam 0", "--beam: out of range; got '0'"),
@@ -269,16 +269,16 @@ def test_positions_grow_with_the_limits(home: Path) -> None:
         ("predict --max-new 2 --input {dev} --prefix red,fox,runs", "--prefix: the prefix has more tokens"),
         ("predict --input {dev} --lattices {out}", "two outputs in one place"),
         ("predict --beam 2 --best 3 --input {dev}", "at most as many texts as its beam holds; got 3"),
-        ("evaluate --measures rouge,bleu --data {dev}", "unknown measure for this task; got 'rouge'"),
+        ("evaluate --metrics rouge,bleu --data {dev}", "unknown metric for this task; got 'rouge'"),
         ("score --data {dev} --predictions {b}", "another number of texts than rows to judge by; got '23 and 24'"),
         ("score --data {dev} --predictions copy --against {bad}", "no column prediction; got ['source']"),
         (
-            "score --data {dev} --predictions copy --measures rouge",
-            "--measures: unknown measure for this task; got 'rouge'",
+            "score --data {dev} --predictions copy --metrics rouge",
+            "--metrics: unknown metric for this task; got 'rouge'",
         ),
         (
-            "score --data {dev} --predictions copy --measures loss",
-            "--measures: unknown measure for this task; got 'loss'",
+            "score --data {dev} --predictions copy --metrics loss",
+            "--metrics: unknown metric for this task; got 'loss'",
         ),
         ("score --data {bad} --predictions copy", "missing key 'target' for a seq2seq task"),
         ("rerank --lattices {dev}", "dev.jsonl:1: not a lattice; got ['source', 'target']"),

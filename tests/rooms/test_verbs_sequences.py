@@ -18,7 +18,7 @@ from warmstart.base.errors import BadInput
 from warmstart.cli.main import main
 from warmstart.metrics.spans import span_tallies
 from warmstart.models.files import read_tensors
-from warmstart.streams.sources import Listed
+from warmstart.streams.sources import ListSource
 
 PLACES, PEOPLE, OTHER = ["Rio", "Oslo", "La Paz"], ["Ada Byron", "Max", "Emmy"], ["saw", "left", "and", "the", "river"]
 SEVERAL = "".join(f"a N\nb{number} V\n\n" for number in range(20))
@@ -103,7 +103,7 @@ def test_tags_are_learned_and_measured_rightly(road: Path) -> None:
     again = conll(road / "dev.conll", sentences(40, 2))
     assert warmstart.evaluate(str(road / "tags"), again) == report
     final = json.loads((road / "tags" / "report.json").read_text())
-    assert final["metrics"] == pytest.approx(report["metrics"]) and final["measure"] == "f1"
+    assert final["metrics"] == pytest.approx(report["metrics"]) and final["metric"] == "f1"
     assert final["intervals"]["f1"][0] <= expected <= final["intervals"]["f1"][1]
 
 
@@ -123,9 +123,9 @@ def test_answers_are_learned_and_measured_rightly(road: Path) -> None:
     assert report["metrics"] == pytest.approx(expected)
     assert expected["has_answer_f1"] > 0.8 and expected["no_answer_accuracy"] > 0.8
     final = json.loads((road / "spans" / "report.json").read_text())
-    assert final["test"]["metrics"] == pytest.approx(expected) and final["measure"] == "f1"
-    remembered = json.loads((road / "spans" / "warmstart.json").read_text())["task"]["span"]
-    assert remembered["stride"] == 24 and isinstance(remembered["threshold"], float)
+    assert final["test"]["metrics"] == pytest.approx(expected) and final["metric"] == "f1"
+    metadata = json.loads((road / "spans" / "warmstart.json").read_text())["task"]["span"]
+    assert metadata["stride"] == 24 and isinstance(metadata["threshold"], float)
 
 
 def test_data_without_impossible_questions_is_always_answered(road: Path) -> None:
@@ -170,16 +170,16 @@ def test_killed_and_resumed_is_the_uninterrupted_run(road: Path, tmp_path: Path,
     warmstart.finetune(str(tmp_path / "whole"), **same)
     child = os.fork()
     if child == 0:
-        taken, real = 0, Listed.take
+        taken, real = 0, ListSource.take
 
-        def deadly(self: Listed, epoch: int, indices: Any) -> Any:
+        def deadly(self: ListSource, epoch: int, indices: Any) -> Any:
             nonlocal taken
             taken += 1
             if taken == 8:
                 os.kill(os.getpid(), signal.SIGKILL)
             return real(self, epoch, indices)
 
-        Listed.take = deadly  # type: ignore[method-assign]
+        ListSource.take = deadly  # type: ignore[method-assign]
         warmstart.finetune(str(tmp_path / "cut"), **same)
         os._exit(3)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
@@ -255,7 +255,7 @@ def test_explain_says_what_is_read(road: Path) -> None:
             ["x.jsonl:1", "1 tags for 2 words"],
         ),
         (["--task", "tagging", "--class-weights", "balanced"], "x.conll", SEVERAL, ["class weights"]),
-        (["--task", "tagging", "--measure", "f1"], "x.conll", SEVERAL, ["--measure", "accuracy"]),
+        (["--task", "tagging", "--metric", "f1"], "x.conll", SEVERAL, ["--metric", "accuracy"]),
         (["--task", "span"], "x.json", "{}", ["x.json: not a SQuAD file"]),
         (["--task", "span", "--stride", "0"], "x.json", "{}", ["--stride: out of range"]),
         (["--task", "span"], "x.jsonl", '{"context": "a", "question": "b"}\n', ["x.jsonl:1", "missing key 'answers'"]),

@@ -9,7 +9,7 @@ import pytest
 import warmstart
 from warmstart.base.errors import BadInput
 from warmstart.cli.main import main
-from warmstart.recipe.remembered import read_remembered
+from warmstart.run.metadata import read_metadata
 from warmstart.tasks.known.submission import SHEETS, check_submission
 
 TINY = ["--start", "none", "--model", "gpt1-tiny", "--vocab-size", "300", "--length", "2 steps", "--precision", "fp32"]
@@ -54,8 +54,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_run_remembers_which_data_set_it_has_learned(home: Path) -> None:
     """Witness: the names that were typed; files of one's own have none."""
-    remembered = {name: read_remembered(home / name).task for name in ("wnli", "stsb", "own")}
-    assert [task.name if task else None for task in remembered.values()] == ["wnli", "stsb", ""]
+    metadata = {name: read_metadata(home / name).task for name in ("wnli", "stsb", "own")}
+    assert [task.name if task else None for task in metadata.values()] == ["wnli", "stsb", ""]
 
 
 def test_a_submission_holds_what_predict_says(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

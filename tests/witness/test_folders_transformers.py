@@ -14,7 +14,7 @@ from warmstart.example.example import Example, Goal
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import HeadSettings, ModelSettings, TransformerSettings
-from warmstart.transfer.folder import Surroundings, import_model, load_model, load_settings, save_model
+from warmstart.transfer.folder import FolderMetadata, import_model, load_model, load_settings, save_model
 
 transformers = pytest.importorskip("transformers", minversion="5.3")
 pytestmark = pytest.mark.filterwarnings("default")  # theirs, about their own code
@@ -197,7 +197,7 @@ def test_our_classifier_in_theirs(name: str, goal: str, tmp_path: Path) -> None:
     head = HEADS[goal].model_copy(update={"bias": full, "pooled": full})
     model = ours(name, {goal: head})
     names = tuple("abcd"[: head.size]) if goal != "score" else ()
-    save_model(model, tmp_path, Surroundings(names, pad_id=pad, end_id=0))
+    save_model(model, tmp_path, FolderMetadata(names, pad_id=pad, end_id=0))
     theirs, told = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path, output_loading_info=True)
     assert not told["missing_keys"] and not told["unexpected_keys"]
     assert theirs.config.num_labels == head.size and theirs.config.pad_token_id == pad
@@ -234,7 +234,7 @@ def test_our_choice_in_theirs(tmp_path: Path) -> None:
     for name, kind in (choosers | {"gpt2": "GPT2DoubleHeadsModel", "gpt1": "OpenAIGPTDoubleHeadsModel"}).items():
         full, pad = name in TASKS, int(name == "roberta_task")
         model = ours(name, {"choice": HEADS["choice"].model_copy(update={"pooled": full})})
-        save_model(model, tmp_path / name, Surroundings(pad_id=pad))
+        save_model(model, tmp_path / name, FolderMetadata(pad_id=pad))
         theirs, told = getattr(transformers, kind).from_pretrained(tmp_path / name, output_loading_info=True)
         assert not told["missing_keys"] and not told["unexpected_keys"]
         examples = []
@@ -280,7 +280,7 @@ def test_our_tagger_and_span_model_in_theirs_and_back(name: str, goal: str, tmp_
     model = ours(name, {goal: head})
     backbone = model.settings.backbone.model_copy(update={"lm_transform": False})
     model = shaken(Model.fresh(ModelSettings(backbone=backbone, heads={goal: head}), 3))  # type: ignore[assignment]
-    save_model(model, tmp_path / "ours", Surroundings(pad_id=int(name == "roberta")))
+    save_model(model, tmp_path / "ours", FolderMetadata(pad_id=int(name == "roberta")))
     theirs, told = getattr(transformers, auto).from_pretrained(tmp_path / "ours", output_loading_info=True)
     assert not told["missing_keys"] and not told["unexpected_keys"]
     theirs.eval().save_pretrained(tmp_path / "theirs")

@@ -16,7 +16,7 @@ from warmstart.models.presets import preset
 from warmstart.models.settings import ModelSettings
 from warmstart.objectives.backward import backward as from_the_end
 from warmstart.objectives.causal import causal
-from warmstart.streams.lanes import Lanes
+from warmstart.streams.carry import CarriedRows
 from warmstart.streams.stream import Stream
 
 LENGTHS = (11, 17, 3, 17, 1)
@@ -121,22 +121,22 @@ def test_truncated_backpropagation(bptt: int, reads: str) -> None:
 @pytest.mark.parametrize("cells", [6, 9])
 def test_states_are_handed_on_in_lanes(backward: bool, cells: int) -> None:
     """Witness: nn.LSTM driven by hand, its states detached and handed on as the batches say; two micro-batches a step."""
-    width, lanes = 5, 3
+    width, carry_rows = 5, 3
     found = body(layers=2, bptt=width, cells=cells)
     net, table = torchs(found), found.tokens.weight.detach().clone().requires_grad_()
     corpus = Documents((38, 9, 61, 2, 1, 17))
-    found.open_lanes(lanes)
-    source = Lanes(corpus, width, from_the_end if backward else causal, 0, lanes, seed=4, backward=backward)
-    stream = Stream(source, lanes, 0, accumulation=2, shuffle=False)
+    found.begin_carry(carry_rows)
+    source = CarriedRows(corpus, width, from_the_end if backward else causal, 0, carry_rows, seed=4, backward=backward)
+    stream = Stream(source, carry_rows, 0, accumulation=2, shuffle=False)
     state: dict[int, Any] = {}
     slopes = [torch.zeros_like(table), torch.zeros_like(table)]
     carried = 0
     for step in range(stream.steps_per_epoch):
         for batch in stream.batches(step):
-            assert batch.hands_on is not None
-            goes_on = np.full(len(batch.lengths), -1) if batch.goes_on is None else batch.goes_on
+            assert batch.carry_out is not None
+            carry_in = np.full(len(batch.lengths), -1) if batch.carry_in is None else batch.carry_in
             theirs = []
-            for ids, old, lane in zip(batch.ids.split(batch.lengths.tolist()), goes_on, batch.hands_on, strict=True):
+            for ids, old, lane in zip(batch.ids.split(batch.lengths.tolist()), carry_in, batch.carry_out, strict=True):
                 carried += old >= 0
                 flip = (0,) if backward else ()
                 states, after = net(table[ids.flip(flip)], state[old] if old >= 0 else None)

@@ -11,7 +11,7 @@ from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import ModelSettings
 from warmstart.objectives.causal import causal
-from warmstart.streams.sources import Listed
+from warmstart.streams.sources import ListSource
 from warmstart.streams.stream import Stream
 from warmstart.train.optimizer import Optimizer
 from warmstart.train.schedule import Lengths, factor
@@ -70,7 +70,7 @@ def test_a_dozen_steps_give_the_same_weights(decay: str, schedule: Any, eps: flo
     weights = Weights(model, torch.float32)
     optimizer = Optimizer(weights, settings)
     released = Released({name: w.numpy(force=True).copy() for name, w in weights.moving().items()}, schedule, eps)
-    stream, plan = Stream(Listed(records), 6, 1), Lengths(STEPS, STEPS * WARMUP, 0, 1)
+    stream, plan = Stream(ListSource(records), 6, 1), Lengths(STEPS, STEPS * WARMUP, 0, 1)
     clipped = 0
     for step in range(STEPS):
         accumulate(model, optimizer, stream.batches(step), {"lm": 1.0}, 0)

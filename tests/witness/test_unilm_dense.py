@@ -16,14 +16,14 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
 from warmstart.base.errors import BadInput
-from warmstart.evaluation.generated import way_of
+from warmstart.build.finetuning import build_finetuning
+from warmstart.config.load import compose
+from warmstart.config.schema import FinetuneRecipe
+from warmstart.evaluation.generated import decode_mode
 from warmstart.example.batch import collate
 from warmstart.example.example import Example
 from warmstart.models.attention import Kernels
 from warmstart.models.relative import bins
-from warmstart.recipe.build import build_finetuning
-from warmstart.recipe.load import compose
-from warmstart.recipe.schema import FinetuneRecipe
 from warmstart.tasks.framing import Frame
 from warmstart.transfer.folder import import_model, save_model
 
@@ -137,7 +137,7 @@ def row(source: int, target: int, pseudo: bool, segments: tuple[int, int]) -> tu
 ROWS = [(9, 5, True), (140, 11, True), (3, 20, False), (1, 1, True), (30, 0, False)]
 
 
-@pytest.mark.parametrize("kernels", [Kernels(), Kernels(longest_plain=0), Kernels(group=1)], ids=str)
+@pytest.mark.parametrize("kernels", [Kernels(), Kernels(eager_max_len=0), Kernels(group=1)], ids=str)
 @pytest.mark.parametrize("kind", CONFIGS)
 def test_states_and_logits(kind: str, kernels: Kernels, tmp_path: Path) -> None:
     """Check 3 of the specification: the dense reference, on sources, targets, pseudo tokens and great distances, packed."""
@@ -219,11 +219,11 @@ def test_a_task_takes_the_segments_of_its_start(tmp_path: Path) -> None:
         "--task": "seq2seq",
         "--train": str(rows),
         "--dev": str(rows),
-        "--measure": "loss",
+        "--metric": "loss",
     }
     built = build_finetuning(compose(FinetuneRecipe, flags=given))
     assert built.examples[0][0].segments.tolist() == [4] * 5 + [5] * 6
-    way = way_of(Frame.of(built.spec, built.tokenizer))
+    way = decode_mode(Frame.of(built.spec, built.tokenizer))
     assert (way.source_segment, way.segment) == built.spec.seq2seq.segments == (4, 5)
     asked = compose(FinetuneRecipe, flags=given, sets=["task.seq2seq.source_segment=0"])
     assert build_finetuning(asked).spec.seq2seq.segments == (0, 5)

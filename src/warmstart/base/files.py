@@ -104,7 +104,7 @@ def sha256(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def staged_folder(target: Path) -> Iterator[Path]:
+def temporary_folder(target: Path) -> Iterator[Path]:
     """A temporary folder beside ``target`` that becomes ``target`` when the block ends well, and vanishes when not."""
     target = Path(target)
     with disk_errors(target):

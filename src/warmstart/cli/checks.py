@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from warmstart.base.errors import BadInput, suggest, unknown
-from warmstart.recipe.flags import LENGTH, Flag, flags_of
+from warmstart.config.flags import LENGTH, Flag, flags_of
 
 if TYPE_CHECKING:
     from warmstart.base.settings import Settings
@@ -51,8 +51,8 @@ def check_words(table: str, recipe: "Settings") -> None:
         BadInput: an unknown preset, task or cleaning rule, with a suggestion; a length without its unit.
     """
     from warmstart.base.units import Length
-    from warmstart.recipe.schema import FinetuneRecipe, PretrainRecipe
-    from warmstart.recipe.sizes import backbone_settings, pretrained_size
+    from warmstart.build.sizes import backbone_settings, pretrained_size
+    from warmstart.config.schema import FinetuneRecipe, PretrainRecipe
     from warmstart.text.clean import check_rules
 
     for flag in flags_of(table):

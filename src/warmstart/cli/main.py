@@ -138,7 +138,7 @@ def _run(verb: Verb, argv: list[str]) -> int:
 
 def _recipe(verb: Verb, typed: Typed) -> "Settings":
     """The settings that were asked for, checked as far as that goes in a moment."""
-    from warmstart.recipe.load import compose
+    from warmstart.config.load import compose
 
     recipe = compose(settings_of(verb.table), recipe=typed.recipe, flags=typed.flags, sets=typed.sets)
     check_recipe_paths(verb.table, recipe)

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from warmstart.base.errors import BadInput, suggest
 from warmstart.cli.verbs import Verb, settings_of
-from warmstart.recipe.flags import TABLES, Flag, flags_of
+from warmstart.config.flags import TABLES, Flag, flags_of
 
 _UNUSED = "taken, so that a command can be explained as it is, and not used"
 _ARGPARSE_ERROR = re.compile(r"argument ([^:]+): (.*)", re.DOTALL)
@@ -108,7 +108,7 @@ def _form(flag: Flag) -> dict[str, Any]:
 
 def _helps(verb: Verb) -> dict[str, str]:
     """The help of each flag, with the choices and the default of its field unless the help says what that is."""
-    from warmstart.recipe.fields import in_brackets
+    from warmstart.config.fields import in_brackets
 
     kind = settings_of(verb.table)
     helps = {}

@@ -15,30 +15,30 @@ def show(verb: Verb, result: Mapping[str, Any]) -> None:
 def _run(result: Mapping[str, Any]) -> None:
     """A training: where it is, what it took, how good it is; with several trainings each arm's mean and spread."""
     emit_text(f"{result['run']}: {result['steps']:,} steps, {result['tokens']:,} tokens, {duration(result['seconds'])}")
-    _measures(result)
+    _metrics(result)
     arms = {name: result[name] for name in ("pretrained", "scratch") if name in result}
     if arms:
         rows = [
             [name, f"{arm['mean']:.4f}", f"{arm['std']:.4f}", str(len(arm["values"]))] for name, arm in arms.items()
         ]
         emit_text("")
-        emit_text(table([f"{result['measure']} on {result['split']}", "mean", "std", "runs"], rows))
+        emit_text(table([f"{result['metric']} on {result['split']}", "mean", "std", "runs"], rows))
     if "comparison" in result:
         emit_text(result["comparison"]["sentence"])
 
 
-def _measures(result: Mapping[str, Any]) -> None:
-    """One line per measure, with its interval where there is one."""
+def _metrics(result: Mapping[str, Any]) -> None:
+    """One line per metric, with its interval where there is one."""
     intervals = result.get("intervals") or {}
     rows = []
     for name, value in result["metrics"].items():
         low, high = (f"{bound:.4f}" for bound in intervals[name]) if name in intervals else ("", "")
         rows.append([name, f"{value:.4f}", low, high] if intervals else [name, f"{value:.4f}"])
-    emit_text(table(["measure", "value", "95 % from", "to"] if intervals else ["measure", "value"], rows))
+    emit_text(table(["metric", "value", "95 % from", "to"] if intervals else ["metric", "value"], rows))
 
 
 def _evaluate(result: Mapping[str, Any]) -> None:
-    _measures(result)
+    _metrics(result)
     emit_text(f"{result['examples']:,} examples")
 
 
@@ -84,7 +84,7 @@ def _score(result: Mapping[str, Any]) -> None:
             ]
             for name, value in result["against"]["metrics"].items()
         ]
-        emit_text(table(["measure", "the other", "gain", "p"], rows))
+        emit_text(table(["metric", "the other", "gain", "p"], rows))
 
 
 def _rerank(result: Mapping[str, Any]) -> None:

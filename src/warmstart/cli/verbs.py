@@ -53,7 +53,7 @@ class Verb:
 
 def settings_of(table: str) -> "type[Settings]":
     """The settings class of a verb, by the name of its table of flags."""
-    from warmstart.recipe import requests, schema
+    from warmstart.config import requests, schema
 
     kinds: dict[str, type[Settings]] = {
         "prepare": requests.PrepareRequest,
@@ -97,14 +97,14 @@ def _explain(settings: Any, asked: Asked) -> Any:
 
 
 def _evaluate(settings: Any, asked: Asked) -> Any:
-    from warmstart.recipe.requests import arguments
+    from warmstart.config.requests import arguments
     from warmstart.verbs.evaluate import evaluate
 
     return evaluate(**arguments(settings))
 
 
 def _predict(settings: Any, asked: Asked) -> Any:
-    from warmstart.recipe.requests import arguments
+    from warmstart.config.requests import arguments
     from warmstart.verbs.predict import predict
 
     return predict(**arguments(settings))
@@ -117,7 +117,7 @@ def _submit(settings: Any, asked: Asked) -> Any:
 
 
 def _generate(settings: Any, asked: Asked) -> Any:
-    from warmstart.recipe.requests import arguments
+    from warmstart.config.requests import arguments
     from warmstart.verbs.generate import generate
 
     return {"generations": generate(**arguments(settings))}
@@ -207,7 +207,7 @@ _ALL = (
         "evaluate",
         "how well a run does on labelled examples",
         "--run RUN --data FILE|DIR|ID [--task NAME] [--split PART]",
-        "Shows the measures of the task, each with its 95 % bootstrap interval.",
+        "Shows the metrics of the task, each with its 95 % bootstrap interval.",
         'warmstart evaluate --run runs/reviews --data test.jsonl --json\n  {"metrics": …, "intervals": …, "examples": …}',
         _evaluate,
     ),
@@ -240,9 +240,9 @@ _ALL = (
         "score",
         "texts of any system against the true ones, and two systems against each other",
         "--data FILE --predictions FILE|lead3|copy [--against FILE|lead3|copy]",
-        "Shows the measures of texts, each with its 95 % bootstrap interval; with --against also how often chance alone\n"
+        "Shows the metrics of texts, each with its 95 % bootstrap interval; with --against also how often chance alone\n"
         "would make so great a difference (paired approximate randomisation).",
-        "warmstart score --data test.jsonl --predictions texts.jsonl --against lead3 --measures rouge1,rouge2,rougeL",
+        "warmstart score --data test.jsonl --predictions texts.jsonl --against lead3 --metrics rouge1,rouge2,rougeL",
         _score,
     ),
     Verb(

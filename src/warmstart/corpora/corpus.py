@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from warmstart.base.errors import BadInput
 from warmstart.base.files import read_json, sha256
 from warmstart.base.settings import Settings
-from warmstart.image.raster import Raster
+from warmstart.image.processor import ImageProcessor
 from warmstart.text.tokenizer import Tokenizer
 
 FORMAT = 1
@@ -152,7 +152,7 @@ class Corpus:
         self.require_tokenizer(tokenizer)
         return tokenizer
 
-    def require_tokenizer(self, tokenizer: Tokenizer | Raster) -> None:
+    def require_tokenizer(self, tokenizer: Tokenizer | ImageProcessor) -> None:
         """Raises :class:`BadInput` where ``tokenizer`` is not the one that made the ids."""
         if tokenizer.fingerprint != self.manifest.tokenizer_fingerprint:
             raise BadInput(

@@ -9,22 +9,22 @@ from collections.abc import Sequence
 from itertools import chain
 
 from warmstart.base.errors import BadInput
-from warmstart.image.raster import Image, Raster
+from warmstart.image.processor import Image, ImageProcessor
 from warmstart.readers.images import image_rows
 from warmstart.text.tokenizer import Tokenizer
 
 
 class ImageCorpus:
-    """Images, and the raster that reads them. What a :class:`~warmstart.corpora.corpus.Corpus` of text says, it says too."""
+    """Images and the processor that reads them; it answers what a :class:`~warmstart.corpora.corpus.Corpus` of text does."""
 
     clean: tuple[str, ...] = ()
 
-    def __init__(self, paths: Sequence[str], raster: Raster | None = None, part: str = "train") -> None:
+    def __init__(self, paths: Sequence[str], processor: ImageProcessor | None = None, part: str = "train") -> None:
         """Reads the images of some sources (:func:`~warmstart.readers.images.image_rows`).
 
         Args:
             paths: folders, archives, ``.npz`` files, images.
-            raster: of the model that shall read them; measured on the images where there is none.
+            processor: of the model that shall read them; measured on the images where there is none.
             part: the only one that is read of sources that have several.
 
         Raises:
@@ -35,9 +35,9 @@ class ImageCorpus:
             (row.fields["image"], row.where)
             for row in chain.from_iterable(image_rows(path, part, classes=False) for path in paths)
         ]
-        self.raster = Raster.measured(found) if raster is None else raster
+        self.processor = ImageProcessor.fit(found) if processor is None else processor
         for image, where in found:
-            self.raster.require(image, where)
+            self.processor.require(image, where)
         self.images: list[Image] = [image for image, _ in found]
 
     @property
@@ -48,25 +48,25 @@ class ImageCorpus:
     @property
     def num_tokens(self) -> int:
         """Rows of all images."""
-        return len(self.images) * self.raster.height
+        return len(self.images) * self.processor.height
 
     @property
     def fingerprint(self) -> str:
-        """Hex SHA-256; equal for equal images, in the same order, read by the same raster."""
-        digest = hashlib.sha256(self.raster.fingerprint.encode())
+        """Hex SHA-256; equal for equal images, in the same order, read by the same image processor."""
+        digest = hashlib.sha256(self.processor.fingerprint.encode())
         for image in self.images:
             digest.update(image.tobytes())
         return digest.hexdigest()
 
-    def tokenizer(self) -> Raster:
+    def tokenizer(self) -> ImageProcessor:
         """What makes rows of the images."""
-        return self.raster
+        return self.processor
 
-    def require_tokenizer(self, tokenizer: Tokenizer | Raster) -> None:
+    def require_tokenizer(self, tokenizer: Tokenizer | ImageProcessor) -> None:
         """Raises :class:`BadInput` where ``tokenizer`` does not read these images as they are read here."""
-        if tokenizer != self.raster:
+        if tokenizer != self.processor:
             raise BadInput(
                 "the model does not read these images", where=self.folder, value="images",
-                allowed="text" if isinstance(tokenizer, Tokenizer) else "images read by its own raster",
+                allowed="text" if isinstance(tokenizer, Tokenizer) else "images read by its own image processor",
                 next_step="choose a start that was pre-trained on images, or none",
             )  # fmt: skip

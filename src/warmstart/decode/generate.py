@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from warmstart.base.errors import BadInput
 from warmstart.decode.limits import Limits
-from warmstart.decode.search import Search, Source, Stop, Way, search
+from warmstart.decode.search import DecodeMode, Search, Source, Stop, search
 from warmstart.decode.settings import GenerateSettings, check_search
 from warmstart.models.model import Model
 
@@ -68,7 +68,7 @@ def generate(
     cut = [_cut(prompt, context) for prompt in prompts]
     sources = [_source(n, prompt[lost:], end_id) for n, (prompt, lost) in enumerate(zip(prompts, cut, strict=True))]
     limits = limits or Limits(end_id, settings.min_new, settings.no_repeat)
-    found = search(model, sources, Search(Way(), settings, limits), first)
+    found = search(model, sources, Search(DecodeMode(), settings, limits), first)
     return [
         Generation(text.ids, text.stopped, text.log_prob, lost)
         for texts, lost in zip(found, cut, strict=True)

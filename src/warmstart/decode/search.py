@@ -3,7 +3,7 @@
 A source is read once; then each step reads one token of every text (and, where the model answers at masks, one mask beside
 it). A causal model reads the token before and answers there; a model that was trained with masks is asked by a mask at the
 place of the next token, of which nothing stays behind (s2s-ft, section 3). Beams, samples and greedy texts all are branches
-of a source (:mod:`warmstart.models.branches`).
+of a source (:mod:`warmstart.models.beam_cache`).
 
 What a text is does not depend on what it is batched with, but for rounding.
 
@@ -26,7 +26,7 @@ from warmstart.decode.limits import Limits
 from warmstart.decode.packed import Product, log_total, packed
 from warmstart.decode.sampling import choose
 from warmstart.decode.settings import GenerateSettings
-from warmstart.models.backbone import Past
+from warmstart.models.backbone import KVCache
 from warmstart.models.model import Model
 
 Stop = Literal["end", "limit", "context"]
@@ -43,7 +43,7 @@ class Source(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class DecodeMode:
     """How a model is asked for the next token.
 
     Attributes:
@@ -91,7 +91,7 @@ class _Asked:
 class Search:
     """A search: how the model is asked, how tokens are chosen, what may not come, and whether lattices are kept."""
 
-    way: Way
+    way: DecodeMode
     settings: GenerateSettings
     limits: Limits
     lattices: bool = False
@@ -127,7 +127,7 @@ def search(
     with packed(model, min(len(order), per) * asked.settings.rows) as softmax:
         while order:
             count = max(1, min(per, MOST_SOURCE // max(1, len(order[0].source.ids))))
-            _Growth(model, softmax, order[:count], asked).run()
+            _DecodeState(model, softmax, order[:count], asked).run()
             order = order[count:]
     for one in waiting:
         if keep is not None and one.lattice is not None:
@@ -141,7 +141,7 @@ def _begin(number: int, source: Source, asked: Search, context: int) -> _Asked:
     return _Asked(number, source, most, "limit" if most == asked.settings.max_new else "context", lattice=lattice)
 
 
-class _Growth:
+class _DecodeState:
     """The texts of some sources, growing together, a token a step."""
 
     def __init__(self, model: Model, softmax: Product, sources: list[_Asked], asked: Search) -> None:
@@ -168,7 +168,7 @@ class _Growth:
             ]
         )
 
-    def _read_sources(self) -> tuple[Past, torch.Tensor]:
+    def _read_sources(self) -> tuple[KVCache, torch.Tensor]:
         """Branches that have read the sources, and the sources' lengths [B]."""
         body = self.model.backbone
         lengths = [len(one.source.ids) for one in self.sources]
@@ -182,7 +182,7 @@ class _Growth:
             full, padded = body.settings.sight == "full", padded.to(self.device)
             for start in range(0, width, width if full else PIECE):
                 stop = width if full else min(width, start + PIECE)
-                branches.open_source(lengths_B, start, stop, full=full)
+                branches.begin_source(lengths_B, start, stop, full=full)
                 body.branch(padded[:, start:stop], self.way.source_segment, branches, answers=0)
         return branches, lengths_B
 
@@ -202,7 +202,7 @@ class _Growth:
         """[B, 1, D] the states that the first token is chosen from."""
         first = [one.source.first for one in self.sources]
         ids = [] if first[0] is None else [torch.tensor([[token or 0] for token in first], device=self.device)]
-        self.branches.open_step(self.lengths, len(ids), int(self.way.mask_id is not None))
+        self.branches.begin_step(self.lengths, len(ids), int(self.way.mask_id is not None))
         if ids:
             self.lengths = self.lengths + 1
         return self._read(ids)
@@ -214,7 +214,7 @@ class _Growth:
         positions = self.lengths + step - 1
         if any(one.done for one in self.sources):  # one that waits to leave may stand at the end of the context
             positions = positions.clamp(max=context - 1 - (masks > 0))
-        self.branches.open_step(positions, self.rows, masks)
+        self.branches.begin_step(positions, self.rows, masks)
         return self._read([self.tokens[:, :, -1]])
 
     def _read(self, ids: list[torch.Tensor]) -> torch.Tensor:

@@ -14,9 +14,9 @@ from typing import Any
 from warmstart.base.console import duration, say, table
 from warmstart.base.files import read_json, write_text
 from warmstart.base.run_folder import REPORT, RunFolder
+from warmstart.config.schema import CorpusRecipe, FinetuneRecipe, ModelRecipe, PretrainRecipe, TaskRecipe
 from warmstart.demo.docstrings import collect, make_task
 from warmstart.metrics.seeds import compare
-from warmstart.recipe.schema import CorpusRecipe, FinetuneRecipe, ModelRecipe, PretrainRecipe, TaskRecipe
 from warmstart.reporting.blocks import Block, Cell, Code, Figure, Heading, Measured, Table, Words
 from warmstart.reporting.page import comparison_figures, curve_figures, write_page
 from warmstart.reporting.runs import RunRecord, read_runs
@@ -157,7 +157,7 @@ def _say_result(tuned: dict[str, Any], told: Sequence[str], sample: str, page: P
         [name, f"{arm['mean']:.1%}", f"{100 * arm['std']:.1f}", "  ".join(f"{v:.1%}" for v in arm["values"])]
         for name, arm in _arms(tuned)
     ]
-    say("\n" + table([f"{tuned['measure']} on {tuned['split']}", "mean", "± points", "each seed"], rows))
+    say("\n" + table([f"{tuned['metric']} on {tuned['split']}", "mean", "± points", "each seed"], rows))
     say(_verdict(tuned))
     say("\nthree predictions")
     for line in told:
@@ -167,7 +167,7 @@ def _say_result(tuned: dict[str, Any], told: Sequence[str], sample: str, page: P
 
 
 def _verdict(tuned: dict[str, Any]) -> str:
-    return compare(tuned[PRETRAINED]["values"], tuned[SCRATCH]["values"], tuned["measure"]).sentence()
+    return compare(tuned[PRETRAINED]["values"], tuned[SCRATCH]["values"], tuned["metric"]).sentence()
 
 
 def _write_page(
@@ -190,7 +190,7 @@ def _write_page(
             "random ones, with equal settings."
         ),
         Heading("What pre-training bought"),
-        Table((f"{tuned['measure']} on {tuned['split']}", "mean ± std", *seeds), tuple(arms)),
+        Table((f"{tuned['metric']} on {tuned['split']}", "mean ± std", *seeds), tuple(arms)),
         Words(_verdict(tuned)),
         *[block for block in comparison_figures(task_runs) if isinstance(block, Figure)][:1],
         Heading("Three predictions"),

@@ -1,1 +1,1 @@
-"""Floor 4: a model on a file: predictions in a stream, measures with intervals."""
+"""Floor 4: a model on a file: predictions in a stream, metrics with intervals."""

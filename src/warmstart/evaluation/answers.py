@@ -44,7 +44,7 @@ class Reading:
     tell: Callable[[Account], Any] | None = None
 
 
-class Answered(NamedTuple):
+class RawOutput(NamedTuple):
     """What a head says about one Record.
 
     Attributes:
@@ -60,7 +60,7 @@ class Answered(NamedTuple):
 
 
 @contextlib.contextmanager
-def judging(model: Model) -> Iterator[None]:
+def eval_mode(model: Model) -> Iterator[None]:
     """Dropout off, and afterwards as it was."""
     was_training = model.training
     model.eval()
@@ -72,7 +72,7 @@ def judging(model: Model) -> Iterator[None]:
 
 def raw_answers(
     model: Model, tokenizer: Vocabulary, spec: TaskSpec, records: Iterable[Record], reading: Reading
-) -> Iterator[Answered]:
+) -> Iterator[RawOutput]:
     """Each Record with what its head says.
 
     Raises:
@@ -88,7 +88,9 @@ def raw_answers(
         found = _answer(model, spec.goal, units(spec.kind, framed.examples), reading.max_tokens)
         for record, parts, examples in zip(chunk, framed.parts, framed.examples, strict=True):
             raw = np.concatenate(list(islice(found, len(examples) if spec.kind == "span" else 1)))
-            yield Answered(record, parts, _finite(raw if spec.kind in ("tagging", "span") else raw.reshape(-1), record))
+            yield RawOutput(
+                record, parts, _finite(raw if spec.kind in ("tagging", "span") else raw.reshape(-1), record)
+            )
         memory.settle()
 
 
@@ -96,7 +98,7 @@ def _answer(model: Model, goal: str, asked: list[list[Example]], max_tokens: int
     """The head's numbers for each unit, in order; the Batches are of units of even length."""
     order = sorted(range(len(asked)), key=lambda i: sum(map(len, asked[i])))
     found: list[Floats] = []
-    with judging(model):
+    with eval_mode(model):
         for batch in split([asked[i] for i in order], 1, max_tokens):
             found.append(model.answers(batch.to(_device(model)))[goal].cpu().numpy())
     counts = [sum(_count(goal, example) for example in asked[i]) for i in order]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from warmstart.base.errors import BadInput
-from warmstart.evaluation.answers import Answered, Floats, Reading, raw_answers
+from warmstart.evaluation.answers import Floats, RawOutput, Reading, raw_answers
 from warmstart.example.record import Record
 from warmstart.models.model import Model
 from warmstart.tasks.spec import TaskSpec
@@ -55,7 +55,7 @@ def check_members(members: Sequence[Member], names: Sequence[str]) -> None:
             )  # fmt: skip
 
 
-def mean_answers(members: Sequence[Member], records: Iterable[Record], reading: Reading) -> Iterator[Answered]:
+def mean_answers(members: Sequence[Member], records: Iterable[Record], reading: Reading) -> Iterator[RawOutput]:
     """Each Record with what the members say together; ``reading.tell`` hears of the first member's texts.
 
     ``raw`` holds numbers that give the mean probabilities where those of one head give its own.

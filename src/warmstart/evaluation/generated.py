@@ -1,4 +1,4 @@
-"""A sequence-to-sequence model on Records: texts as a stream, and measures of them with intervals."""
+"""A sequence-to-sequence model on Records: texts as a stream, and metrics of them with intervals."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,7 +11,7 @@ import numpy as np
 from warmstart.base.errors import BadInput
 from warmstart.decode.lattice import Lattice
 from warmstart.decode.limits import limits_of
-from warmstart.decode.search import Search, Source, Text, Way, search
+from warmstart.decode.search import DecodeMode, Search, Source, Text, search
 from warmstart.decode.settings import GenerateSettings, check_search
 from warmstart.evaluation.perplexity import LanguageModelling, evaluate_language_model
 from warmstart.example.record import Record, Target
@@ -61,7 +61,7 @@ class Generator:
         check_search(self.settings)
         frame = Frame.of(self.spec, self.tokenizer)
         limits = limits_of(self.settings, self.tokenizer, frame.extract)
-        asked = Search(way_of(frame), self.settings, limits, lattices=self.keep is not None)
+        asked = Search(decode_mode(frame), self.settings, limits, lattices=self.keep is not None)
         remaining, first = iter(records), 0
         while chunk := list(islice(remaining, CHUNK)):
             unlabelled = [replace(record, label=None) for record in chunk]
@@ -75,11 +75,11 @@ class Generator:
             first += len(chunk)
 
 
-def way_of(frame: Frame) -> Way:
+def decode_mode(frame: Frame) -> DecodeMode:
     """How a model that has learned by this frame is asked for a token."""
     settings = frame.spec.seq2seq
     mask = None if settings.algorithm == "causal" or frame.noise is None else frame.noise.mask
-    return Way(mask, *settings.segments)
+    return DecodeMode(mask, *settings.segments)
 
 
 def source_of(parts: Parts, frame: Frame) -> Source:
@@ -120,7 +120,7 @@ class TextEvaluation:
 def evaluate_generated(
     generator: Generator,
     records: Sequence[Record],
-    measures: Sequence[str],
+    metrics: Sequence[str],
     *,
     cleanup: Cleanup = NONE,
     intervals: bool = True,
@@ -132,49 +132,49 @@ def evaluate_generated(
     Args:
         generator: the model, and how it generates.
         records: all with targets.
-        measures: names of :data:`warmstart.metrics.generated.NAMES`, the main one first; ``loss`` is always there.
+        metrics: names of :data:`warmstart.metrics.generated.NAMES`, the main one first; ``loss`` is always there.
         cleanup: what is done to texts and references before they are compared.
         intervals: whether to draw bootstrap intervals.
         decoded: only so many of the records are decoded, spread evenly; 0: all.
         seed: of the intervals.
 
     Raises:
-        BadInput: no records, one without a target, or a measure whose library is missing.
+        BadInput: no records, one without a target, or a metric whose library is missing.
     """
     if not records:
         raise BadInput("nothing to evaluate", where="records", value=0, allowed="at least one example with a target")
     loss = teacher_forced(generator.model, generator.tokenizer, generator.spec, records)
-    metrics, bounds, texts = {"loss": loss.loss}, {}, []
+    values, bounds, texts = {"loss": loss.loss}, {}, []
     accounts: list[Account] = []
     counted: dict[str, Counted] = {}
-    if measures := [name for name in measures if name != "loss"]:
+    if metrics := [name for name in metrics if name != "loss"]:
         step = max(1, len(records) // decoded) if decoded else 1
         chosen = list(records[::step])[: decoded or None]
         texts = [found.strings[0] for found in generator.of(chosen, accounts.append)]
         references = [[reference_text(record, generator.tokenizer)] for record in chosen]
-        counted = count_all(measures, texts, references, cleanup)
-        metrics = {name: found.value for name, found in counted.items()} | metrics
+        counted = count_all(metrics, texts, references, cleanup)
+        values = {name: found.value for name, found in counted.items()} | values
     if intervals:
         found = {name: interval_of(counts, seed) for name, counts in counted.items()}
         bounds = {name: [one.low, one.high] for name, one in found.items()}
     same = len(texts) > 1 and len(set(texts)) == 1
     return TextEvaluation(
-        metrics, bounds, len(records), sum(accounts, Account()), generator.spec,
+        values, bounds, len(records), sum(accounts, Account()), generator.spec,
         {name: counts.signature for name, counts in counted.items()}, texts, same,
     )  # fmt: skip
 
 
 def count_all(
-    measures: Sequence[str], texts: Sequence[str], references: References, cleanup: Cleanup
+    metrics: Sequence[str], texts: Sequence[str], references: References, cleanup: Cleanup
 ) -> dict[str, Counted]:
-    """All ``measures`` of texts, after the rules of their data set."""
+    """All ``metrics`` of texts, after the rules of their data set."""
     texts = [cleanup.text(text) for text in texts]
     references = [[cleanup.reference(one) for one in several] for several in references]
-    return {name: count(name, texts, references) for name in measures}
+    return {name: count(name, texts, references) for name in metrics}
 
 
-def shown_measures(main: str, cleanup: str) -> list[str]:
-    """The measures that a result shows: the main one, and those whose libraries are there.
+def shown_metrics(main: str, cleanup: str) -> list[str]:
+    """The metrics that a result shows: the main one, and those whose libraries are there.
 
     Of summaries with a line for each sentence (``cleanup`` cnndm) also the ROUGE-L of whole summaries, which papers report.
     """

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from warmstart.base.errors import BadInput, Diverged
-from warmstart.evaluation.answers import judging
+from warmstart.evaluation.answers import eval_mode
 from warmstart.example.batch import Batch
 from warmstart.models.model import Model
 
@@ -28,7 +28,7 @@ class LanguageModelling:
     accuracy: float | None = None
 
     def to_dict(self) -> dict[str, float]:
-        """The measures by name."""
+        """The metrics by name."""
         found = {"loss": self.loss, "perplexity": self.perplexity, "accuracy": self.accuracy}
         return {name: value for name, value in found.items() if value is not None}
 
@@ -42,10 +42,10 @@ def evaluate_language_model(model: Model, batches: Iterable[Batch]) -> LanguageM
     """
     device = next(model.parameters()).device
     total, weight, right, tokens = 0.0, 0.0, 0.0, 0
-    with judging(model):
+    with eval_mode(model):
         for batch in batches:
             asked = batch.goals[model.next_goal]
-            judged = model.judge_tokens(batch.to(device))
+            judged = model.score_tokens(batch.to(device))
             weights = asked.weights.double()
             total += float((judged.losses.double().cpu() * weights).sum())
             right += float((judged.right.double().cpu() * weights).sum())

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from warmstart.evaluation.answers import MARKED, Answered, Floats, Reading, raw_answers
+from warmstart.evaluation.answers import MARKED, Floats, RawOutput, Reading, raw_answers
 from warmstart.evaluation.averaged import Member, mean_answers
 from warmstart.evaluation.spans import find_answer
-from warmstart.evaluation.tags import tagged, told_tags
+from warmstart.evaluation.tags import predict_tags, tagged
 from warmstart.example.record import Record
 from warmstart.models.model import Model
 from warmstart.tasks.spec import TaskSpec
@@ -65,10 +65,10 @@ def member_rows(members: Sequence[Member], records: Iterable[Record], reading: R
         yield to_row(said.record, predicted(members[0].spec, said))
 
 
-def predicted(spec: TaskSpec, said: Answered) -> Prediction:
+def predicted(spec: TaskSpec, said: RawOutput) -> Prediction:
     """What a head says about one Record, in words."""
     if spec.goal == "tags":
-        tags = told_tags(spec, said)
+        tags = predict_tags(spec, said)
         return Prediction(tags, None, {}, said.raw, tagged(spec, said.record, tags))
     if spec.goal == "span":
         found = find_answer(spec, said)

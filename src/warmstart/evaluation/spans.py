@@ -1,7 +1,7 @@
 """A span model's answers: the best piece of the context over all windows, in characters of the context as it was given.
 
 Within a window a piece from read i to read j scores start logit i + end logit j; its *margin* is that score less the score
-of "no answer", which the softmax of the same window measures by the same scale. The piece with the greatest margin of all
+of "no answer", which the softmax of the same window metrics by the same scale. The piece with the greatest margin of all
 windows is the answer; where a task has questions without one, an answer whose margin is below the task's threshold is
 withheld.
 """
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from warmstart.evaluation.answers import Answered, Floats
+from warmstart.evaluation.answers import Floats, RawOutput
 from warmstart.metrics.spans import best_of, overlap
 from warmstart.tasks.span import Window, windows
 from warmstart.tasks.spec import TaskSpec
@@ -50,7 +50,7 @@ class Found:
         return self.text if self.given(threshold) else ""
 
 
-def find_answer(spec: TaskSpec, said: Answered) -> Found:
+def find_answer(spec: TaskSpec, said: RawOutput) -> Found:
     """The best piece over all windows of a question."""
     assert said.parts.places is not None
     best: tuple[float, float, int, int] | None = None

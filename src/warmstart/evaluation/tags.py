@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from warmstart.evaluation.answers import Answered
+from warmstart.evaluation.answers import RawOutput
 from warmstart.example.record import Record
 from warmstart.metrics.entities import entities
 from warmstart.tasks.spec import TaskSpec
@@ -10,7 +10,7 @@ from warmstart.tasks.tagging import words_read
 from warmstart.tasks.words import joined
 
 
-def told_tags(spec: TaskSpec, said: Answered) -> list[str]:
+def predict_tags(spec: TaskSpec, said: RawOutput) -> list[str]:
     """The likeliest tag of each word; a word that is read at no token has the tag that the task keeps for such words."""
     tags = [spec.tags.unread] * len(said.record.texts["tokens"])
     for word, best in zip(words_read(said.parts).tolist(), said.raw.argmax(axis=1).tolist(), strict=True):

@@ -1,4 +1,4 @@
-"""A fine-tuned model judged on labelled Records: measures with bootstrap intervals."""
+"""A fine-tuned model judged on labelled Records: metrics with bootstrap intervals."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from warmstart.base.errors import BadInput
-from warmstart.evaluation.answers import MARKED, Answered, Reading
+from warmstart.evaluation.answers import MARKED, RawOutput, Reading
 from warmstart.evaluation.averaged import Member, mean_answers
-from warmstart.evaluation.judging import judge, with_threshold
+from warmstart.evaluation.scoring import judge, with_threshold
 from warmstart.evaluation.spans import find_answer
-from warmstart.evaluation.tags import told_tags, true_tags
+from warmstart.evaluation.tags import predict_tags, true_tags
 from warmstart.example.record import Answers, Record
 from warmstart.metrics.tagging import require_seqeval
 from warmstart.models.model import Model
@@ -25,8 +25,8 @@ class Evaluation:
     """How well a model did.
 
     Attributes:
-        metrics: measure → value; the main one first.
-        intervals: measure → bounds of its 95 % bootstrap interval; empty where none were asked for.
+        metrics: metric → value; the main one first.
+        intervals: metric → bounds of its 95 % bootstrap interval; empty where none were asked for.
         examples: how many were judged.
         collapsed: whether the answers are no better than one answer for everything.
         account: of the Records read.
@@ -115,10 +115,10 @@ def evaluate_members(
     )
 
 
-def decided(spec: TaskSpec, said: Answered) -> Any:
+def decided(spec: TaskSpec, said: RawOutput) -> Any:
     """The answer to be judged: class or choice number, score, [K] marks, the tags of the words, or the piece found."""
     if spec.goal == "tags":
-        return told_tags(spec, said)
+        return predict_tags(spec, said)
     if spec.goal == "span":
         return find_answer(spec, said)
     if spec.goal == "labels":

@@ -13,7 +13,7 @@ from warmstart.example.sight import Pattern, pattern_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Questions:
+class GoalBatch:
     """One goal of a whole Batch.
 
     Attributes:
@@ -46,8 +46,8 @@ class Batch:
         num_records: how many Records the documents come from.
         segments: [N] rows of the segment table; ``None`` where all are 0.
         counted: whether the positions of each document are 0 1 2 …
-        goes_on: [B] the lane whose text each continues, or -1; ``None`` where there are no lanes.
-        hands_on: [B] the lane in which each may be continued at the next step, or -1; ``None`` where there are none.
+        carry_in: [B] the lane whose text each continues, or -1; ``None`` where there are no lanes.
+        carry_out: [B] the lane in which each may be continued at the next step, or -1; ``None`` where there are none.
     """
 
     ids: torch.Tensor
@@ -55,12 +55,12 @@ class Batch:
     turns: torch.Tensor
     lengths: NDArray[np.int64]
     pattern: Pattern
-    goals: dict[str, Questions]
+    goals: dict[str, GoalBatch]
     num_records: int
     segments: torch.Tensor | None = None
     counted: bool = False
-    goes_on: NDArray[np.int64] | None = None
-    hands_on: NDArray[np.int64] | None = None
+    carry_in: NDArray[np.int64] | None = None
+    carry_out: NDArray[np.int64] | None = None
 
     @property
     def num_tokens(self) -> int:
@@ -74,7 +74,7 @@ class Batch:
             return sent(tensor, device)
 
         goals = {
-            name: Questions(moved(q.reads), moved(q.question), moved(q.targets), moved(q.weights), q.total_weight)
+            name: GoalBatch(moved(q.reads), moved(q.question), moved(q.targets), moved(q.weights), q.total_weight)
             for name, q in self.goals.items()
         }
         segments = None if self.segments is None else moved(self.segments)
@@ -113,14 +113,14 @@ def collate(records: Sequence[Sequence[Example]]) -> Batch:
         num_records=len(records),
         segments=_segments(examples),
         counted=np.array_equal(positions, np.arange(len(positions)) - firsts),
-        goes_on=_lanes([e.goes_on for e in examples]),
-        hands_on=_lanes([e.hands_on for e in examples]),
+        carry_in=_carry_rows([e.carry_in for e in examples]),
+        carry_out=_carry_rows([e.carry_out for e in examples]),
     )
 
 
-def _lanes(numbers: Sequence[int]) -> NDArray[np.int64] | None:
-    lanes = np.array(numbers, np.int64)
-    return lanes if (lanes >= 0).any() else None
+def _carry_rows(numbers: Sequence[int]) -> NDArray[np.int64] | None:
+    carry_rows = np.array(numbers, np.int64)
+    return carry_rows if (carry_rows >= 0).any() else None
 
 
 def _segments(examples: Sequence[Example]) -> torch.Tensor | None:
@@ -130,7 +130,7 @@ def _segments(examples: Sequence[Example]) -> torch.Tensor | None:
     return torch.from_numpy(np.concatenate(parts))
 
 
-def _join(name: str, records: Sequence[Sequence[Example]], starts: NDArray[np.int64]) -> Questions:
+def _join(name: str, records: Sequence[Sequence[Example]], starts: NDArray[np.int64]) -> GoalBatch:
     """The goal ``name`` of all Records: reads moved by document start, question numbers by those already counted."""
     reads: list[NDArray[Any]] = []
     question: list[NDArray[Any]] = []
@@ -154,7 +154,7 @@ def _join(name: str, records: Sequence[Sequence[Example]], starts: NDArray[np.in
     asked = np.concatenate(question)
     if not np.array_equal(np.unique(asked), np.arange(counted)) or (np.diff(asked) < 0).any():
         raise ValueError(f"the reads of goal {name!r} must go through its questions in order, leaving none out")
-    return Questions(
+    return GoalBatch(
         reads=torch.from_numpy(np.concatenate(reads)),
         question=torch.from_numpy(asked),
         targets=torch.from_numpy(np.concatenate(targets)),

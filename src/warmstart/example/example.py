@@ -67,8 +67,8 @@ class Example:
         positions: [T] rows of the position table.
         goals: name of a head → Goal.
         segments: [T] rows of the segment table (BERT's first and second text); ``None`` where all are 0.
-        goes_on: the lane (:mod:`warmstart.streams.lanes`) whose text this one continues; -1: it begins by itself.
-        hands_on: the lane in which this one may be continued at the next step; -1: none.
+        carry_in: the lane (:mod:`warmstart.streams.carry`) whose text this one continues; -1: it begins by itself.
+        carry_out: the lane in which this one may be continued at the next step; -1: none.
     """
 
     ids: NDArray[Any]
@@ -76,8 +76,8 @@ class Example:
     positions: Ints
     goals: dict[str, Goal]
     segments: Ints | None = None
-    goes_on: int = -1
-    hands_on: int = -1
+    carry_in: int = -1
+    carry_out: int = -1
 
     def __post_init__(self) -> None:
         if self.segments is not None and len(self.segments) != len(self.ids):

@@ -1,1 +1,1 @@
-"""Floor 1: images as rows of numbers: the Raster, which is to an image what the Tokenizer is to a text; augmentation."""
+"""Floor 1: images as rows of numbers: the ImageProcessor (to images what the Tokenizer is to texts); augmentation."""

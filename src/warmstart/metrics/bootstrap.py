@@ -1,4 +1,4 @@
-"""How sure a measure is: percentile bootstrap intervals, and the paired difference of two systems.
+"""How sure a metric is: percentile bootstrap intervals, and the paired difference of two systems.
 
 Examples are drawn with replacement (Efron 1979). Drawing n examples is one multinomial draw over the distinct
 (target, prediction) pairs, so 10,000 examples and 1,000 resamples take milliseconds for classes and about a second for
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from warmstart.base.seeds import generator
-from warmstart.metrics.measures import MEASURES, Array
+from warmstart.metrics.metric import METRICS, Array
 from warmstart.metrics.resampled import RESAMPLED, ratio
 from warmstart.metrics.tally import Tally
 
@@ -35,10 +35,10 @@ class Interval:
 
 
 def interval(name: str, targets: Array, predictions: Array, seed: int, resamples: int = RESAMPLES) -> Interval:
-    """Percentile bootstrap interval of the measure ``name``.
+    """Percentile bootstrap interval of the metric ``name``.
 
     Args:
-        name: one of :data:`~warmstart.metrics.measures.MEASURES`.
+        name: one of :data:`~warmstart.metrics.metric.METRICS`.
         targets: [n] or [n, K].
         predictions: of the same shape.
         seed: of the resampling.
@@ -47,11 +47,11 @@ def interval(name: str, targets: Array, predictions: Array, seed: int, resamples
     formula = RESAMPLED[name]
     cells = _cells(targets, predictions)
     values = [formula(cells.columns[0], cells.columns[1], counts) for counts in _draws(cells, seed, resamples)]
-    return _bounds(MEASURES[name](targets, predictions), np.concatenate(values))
+    return _bounds(METRICS[name](targets, predictions), np.concatenate(values))
 
 
 def tally_interval(tally: Tally, seed: int, resamples: int = RESAMPLES) -> Interval:
-    """Percentile bootstrap interval of a measure that is a sum over a sum: what is drawn are its sentences or questions."""
+    """Percentile bootstrap interval of a metric that is a sum over a sum: what is drawn are its sentences or questions."""
     cells = _cells(tally.over, tally.under)
     over, under = cells.columns
     values = [ratio(counts @ over, counts @ under) for counts in _draws(cells, seed, resamples)]
@@ -62,11 +62,11 @@ def paired_difference(
     name: str, targets: Array, first: Array, second: Array, seed: int, resamples: int = RESAMPLES
 ) -> Interval:
     """How much better ``first`` does than ``second`` on the same examples: both are judged on the same resamples."""
-    formula, measure = RESAMPLED[name], MEASURES[name]
+    formula, metric = RESAMPLED[name], METRICS[name]
     cells = _cells(targets, first, second)
     truth, one, other = cells.columns
     values = [formula(truth, one, counts) - formula(truth, other, counts) for counts in _draws(cells, seed, resamples)]
-    return _bounds(measure(targets, first) - measure(targets, second), np.concatenate(values))
+    return _bounds(metric(targets, first) - metric(targets, second), np.concatenate(values))
 
 
 @dataclass(frozen=True, slots=True)

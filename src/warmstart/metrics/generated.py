@@ -1,7 +1,7 @@
 """Measures of generated texts: ROUGE, BLEU, chrF, TER and METEOR through their libraries, and question generation's BLEU-4.
 
-Each is kept as numbers per text, [n, S], and a formula from their sums to the measure, so that intervals and tests resample
-texts without counting anew. All measures are 0 to 100; of TER less is better. Where the references are not English, words
+Each is kept as numbers per text, [n, S], and a formula from their sums to the metric, so that intervals and tests resample
+texts without counting anew. All metrics are 0 to 100; of TER less is better. Where the references are not English, words
 are those of :mod:`warmstart.metrics.scripts`, and the signature says so.
 
 ====================  ==================================================================================
@@ -23,7 +23,7 @@ import numpy as np
 from warmstart.base.errors import BadInput, unknown
 from warmstart.base.seeds import generator
 from warmstart.metrics.bootstrap import LEVEL, RESAMPLES, Interval
-from warmstart.metrics.measures import Array
+from warmstart.metrics.metric import Array
 from warmstart.metrics.scripts import Words, apart, beyond_english, ideographic
 
 ROUGE = ("rouge1", "rouge2", "rougeL", "rougeLsum")
@@ -39,7 +39,7 @@ References = Sequence[Sequence[str]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Counted:
-    """A measure of n texts.
+    """A metric of n texts.
 
     Attributes:
         rows: [n, S] what each text adds.
@@ -53,12 +53,12 @@ class Counted:
 
     @property
     def value(self) -> float:
-        """The measure of all texts."""
+        """The metric of all texts."""
         return float(self.formula(self.rows.sum(0, keepdims=True))[0])
 
 
 def available(name: str) -> bool:
-    """Whether the library of a measure is installed."""
+    """Whether the library of a metric is installed."""
     try:
         check_generated(name)
     except BadInput:
@@ -66,14 +66,14 @@ def available(name: str) -> bool:
     return True
 
 
-def check_generated(name: str, where: str = "--measure", names: Sequence[str] = (*NAMES, "loss")) -> None:
-    """Refuses a measure that is not among ``names``, and one whose library or data is missing.
+def check_generated(name: str, where: str = "--metric", names: Sequence[str] = (*NAMES, "loss")) -> None:
+    """Refuses a metric that is not among ``names``, and one whose library or data is missing.
 
     Raises:
         BadInput: either.
     """
     if name not in names:
-        raise unknown("measure for this task", name, names, where)
+        raise unknown("metric for this task", name, names, where)
     package = "rouge_score" if name in ROUGE else "sacrebleu" if name in SACRE else "nltk" if name == "meteor" else ""
     try:
         if package == "rouge_score":
@@ -84,13 +84,13 @@ def check_generated(name: str, where: str = "--measure", names: Sequence[str] = 
             _wordnet(where)
     except ImportError:
         raise BadInput(
-            f"the measure {name} needs the package {package}", where=where, value=name,
+            f"the metric {name} needs the package {package}", where=where, value=name,
             allowed=" and ".join(name for name in (FALLBACK, "loss") if name in names) + " without it", next_step=EXTRA,
         ) from None  # fmt: skip
 
 
 def count(name: str, texts: Sequence[str], references: References) -> Counted:
-    """The measure ``name`` of texts, each against one or more references.
+    """The metric ``name`` of texts, each against one or more references.
 
     Raises:
         BadInput: as :func:`check_generated`.
@@ -163,7 +163,7 @@ def _bleu4(texts: Sequence[str], references: References) -> Counted:
 
 
 def _tokens(references: References) -> tuple[Callable[[str], list[str]], str]:
-    """How texts come to tokens where a measure leaves that to others, and that in words."""
+    """How texts come to tokens where a metric leaves that to others, and that in words."""
     if ideographic(references):
         return lambda text: apart(text).split(), "each Han character or kana a token"
     return str.split, "tokens between blanks"
@@ -213,7 +213,7 @@ def _sacre(name: str, texts: Sequence[str], references: References) -> Counted:
     return Counted(rows, formula, str(metric.get_signature()))
 
 
-def _wordnet(where: str = "--measure") -> Any:
+def _wordnet(where: str = "--metric") -> Any:
     """Nltk's WordNet.
 
     Raises:

@@ -1,15 +1,15 @@
-"""The measures of many resamples at once.
+"""The metrics of many resamples at once.
 
-A bootstrap resample of n examples is fully described by how often each was drawn. So every measure of
-:mod:`~warmstart.metrics.measures` is written here a second time as a formula over counts [B, G]: B resamples of G
-distinct (target, prediction) pairs. Each formula's value for counts of 1 is the measure itself (held by tests).
+A bootstrap resample of n examples is fully described by how often each was drawn. So every metric of
+:mod:`~warmstart.metrics.metric` is written here a second time as a formula over counts [B, G]: B resamples of G
+distinct (target, prediction) pairs. Each formula's value for counts of 1 is the metric itself (held by tests).
 """
 
 from collections.abc import Callable
 
 import numpy as np
 
-from warmstart.metrics.measures import Array, is_binary
+from warmstart.metrics.metric import Array, is_binary
 
 Resampled = Callable[[Array, Array, Array], Array]
 

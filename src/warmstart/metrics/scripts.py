@@ -1,4 +1,4 @@
-"""Words of any script, for measures that otherwise know English letters only.
+"""Words of any script, for metrics that otherwise know English letters only.
 
 rouge-score's own words are of a to z and 0 to 9: nothing is left of a Chinese text, and a French word breaks at its accents.
 Which words a text is measured by follows from the references alone, so that all systems are measured alike.

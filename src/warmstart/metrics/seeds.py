@@ -7,22 +7,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from warmstart.metrics.generated import NAMES as GENERATED
-from warmstart.metrics.measures import LOWER_IS_BETTER, Array, is_constant
+from warmstart.metrics.metric import LOWER_IS_BETTER, Array, is_constant
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
-    """Values of one measure over runs; ``std`` is that of a sample (n - 1), 0 for one run."""
+class MeanStd:
+    """Values of one metric over runs; ``std`` is that of a sample (n - 1), 0 for one run."""
 
     values: tuple[float, ...]
     mean: float
     std: float
 
 
-def spread(values: Sequence[float]) -> Spread:
+def mean_std(values: Sequence[float]) -> MeanStd:
     """Mean and standard deviation over runs."""
     std = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-    return Spread(tuple(values), float(np.mean(values)), std)
+    return MeanStd(tuple(values), float(np.mean(values)), std)
 
 
 def collapsed(targets: Array, predictions: Array) -> bool:
@@ -40,10 +40,10 @@ def collapsed(targets: Array, predictions: Array) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What pre-training gained over a random start, in the measure's own unit (positive is better).
+    """What pre-training gained over a random start, in the metric's own unit (positive is better).
 
     Attributes:
-        measure: name of the measure.
+        metric: name of the metric.
         pretrained: runs from pre-trained weights.
         scratch: runs from random weights.
         gain: difference of the means, turned round where lower is better.
@@ -51,9 +51,9 @@ class Comparison:
         high: upper bound.
     """
 
-    measure: str
-    pretrained: Spread
-    scratch: Spread
+    metric: str
+    pretrained: MeanStd
+    scratch: MeanStd
     gain: float
     low: float
     high: float
@@ -67,19 +67,19 @@ class Comparison:
     def sentence(self) -> str:
         """The comparison in words; shares and correlations as points (hundredths), what is of a hundred already as it is."""
         scale, unit, digits = 100.0, " points", 1
-        if self.measure in GENERATED:
+        if self.metric in GENERATED:
             scale = 1.0
-        elif self.measure in LOWER_IS_BETTER:
+        elif self.metric in LOWER_IS_BETTER:
             scale, unit, digits = 1.0, "", 4
 
         def show(value: float) -> str:
             return f"{value * scale:.{digits}f}"
 
-        def side(runs: Spread) -> str:
+        def side(runs: MeanStd) -> str:
             return f"{show(runs.mean)} ± {show(runs.std)} over {len(runs.values)} seed{'s' * (len(runs.values) != 1)}"
 
         verb = "gains" if self.gain >= 0 else "loses"
-        head = f"Pre-training {verb} {show(abs(self.gain))}{unit} of {self.measure}"
+        head = f"Pre-training {verb} {show(abs(self.gain))}{unit} of {self.metric}"
         sides = f"({side(self.pretrained)} against {side(self.scratch)}"
         if math.isnan(self.low):
             return f"{head} {sides}): with one seed nothing can be said about the spread."
@@ -89,16 +89,16 @@ class Comparison:
         return f"{head} {sides}{span}: {'inside the spread' if self.gain >= 0 else 'not a gain'}."
 
 
-def compare(pretrained: Sequence[float], scratch: Sequence[float], measure: str = "accuracy") -> Comparison:
+def compare(pretrained: Sequence[float], scratch: Sequence[float], metric: str = "accuracy") -> Comparison:
     """Gain of the pre-trained runs, with Welch's 95 % interval (runs are independent, spreads may differ)."""
-    sign = -1.0 if measure in LOWER_IS_BETTER else 1.0
-    ours, theirs = spread(pretrained), spread(scratch)
+    sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
+    ours, theirs = mean_std(pretrained), mean_std(scratch)
     gain = sign * (ours.mean - theirs.mean)
     half = _welch_half_width(ours, theirs)
-    return Comparison(measure, ours, theirs, gain, gain - half, gain + half)
+    return Comparison(metric, ours, theirs, gain, gain - half, gain + half)
 
 
-def _welch_half_width(one: Spread, other: Spread) -> float:
+def _welch_half_width(one: MeanStd, other: MeanStd) -> float:
     if min(len(one.values), len(other.values)) < 2:
         return math.nan
     parts = [run.std**2 / len(run.values) for run in (one, other)]

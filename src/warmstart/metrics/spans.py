@@ -1,4 +1,4 @@
-"""SQuAD's measures: exact match and word F1 of an answer, each against the closest of the right answers.
+"""SQuAD's metrics: exact match and word F1 of an answer, each against the closest of the right answers.
 
 Texts are compared in small letters, without punctuation, without the articles a, an, the, and with single blanks (Rajpurkar
 et al. 2016, section 6.1). A question without an answer in its context is answered rightly by the empty text, and only by it
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from warmstart.metrics.measures import Array
+from warmstart.metrics.metric import Array
 from warmstart.metrics.tally import Tally
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
@@ -46,9 +46,9 @@ def overlap(told: str, right: str) -> float:
     return 2 * shared / (len(ours) + len(theirs))
 
 
-def best_of(measure: Callable[[str, str], float], told: str, answers: Sequence[str]) -> float:
-    """The measure against the closest right answer; without any, the empty text is right."""
-    return max(measure(told, right) for right in [text for text in answers if plain(text)] or [""])
+def best_of(metric: Callable[[str, str], float], told: str, answers: Sequence[str]) -> float:
+    """The metric against the closest right answer; without any, the empty text is right."""
+    return max(metric(told, right) for right in [text for text in answers if plain(text)] or [""])
 
 
 def span_tallies(targets: Sequence[Sequence[str]], predictions: Sequence[str]) -> dict[str, Tally]:
@@ -62,7 +62,7 @@ def span_tallies(targets: Sequence[Sequence[str]], predictions: Sequence[str]) -
         predictions: one text each, empty for "no answer".
     """
     pairs = list(zip(predictions, targets, strict=True))
-    f1, same = (np.array([best_of(measure, *pair) for pair in pairs]) for measure in (overlap, exact))
+    f1, same = (np.array([best_of(metric, *pair) for pair in pairs]) for metric in (overlap, exact))
     answered: Array = np.array([bool(answers) for answers in targets], np.float64)
     every = np.ones(len(pairs))
     found = {"f1": Tally(f1, every), "exact_match": Tally(same, every)}

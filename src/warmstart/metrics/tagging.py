@@ -1,6 +1,6 @@
 """How well sentences are tagged: entity F1 through seqeval in its default mode (conlleval's figures), accuracy over words.
 
-The same measures as sums over sentences are what the bootstrap resamples; tests hold them equal to seqeval.
+The same metrics as sums over sentences are what the bootstrap resamples; tests hold them equal to seqeval.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ import numpy as np
 
 from warmstart.base.errors import BadInput
 from warmstart.metrics.entities import entities
-from warmstart.metrics.measures import Array
+from warmstart.metrics.metric import Array
 from warmstart.metrics.tally import Tally
 
 Sentences = Sequence[Sequence[str]]
@@ -25,7 +25,7 @@ def require_seqeval() -> None:
         ) from None
 
 
-def entity_measures(targets: Sentences, predictions: Sentences) -> dict[str, float]:
+def entity_metrics(targets: Sentences, predictions: Sentences) -> dict[str, float]:
     """Entity ``f1``, ``precision`` and ``recall``, and ``accuracy`` over words, by seqeval."""
     from seqeval.metrics import accuracy_score, f1_score, precision_score, recall_score
 
@@ -39,16 +39,16 @@ def entity_measures(targets: Sentences, predictions: Sentences) -> dict[str, flo
 
 
 def entity_tallies(targets: Sentences, predictions: Sentences) -> dict[str, Tally]:
-    """The same measures as sums over sentences."""
+    """The same metrics as sums over sentences."""
     truth, told = [set(entities(tags)) for tags in targets], [set(entities(tags)) for tags in predictions]
     right = _counts([len(a & b) for a, b in zip(truth, told, strict=True)])
     true, given = _counts(map(len, truth)), _counts(map(len, told))
-    measures = {
+    metrics = {
         "f1": Tally(2 * right, true + given),
         "precision": Tally(right, given),
         "recall": Tally(right, true),
     }
-    return measures | tag_tallies(targets, predictions)
+    return metrics | tag_tallies(targets, predictions)
 
 
 def tag_tallies(targets: Sentences, predictions: Sentences) -> dict[str, Tally]:

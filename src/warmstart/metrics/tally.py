@@ -1,12 +1,12 @@
-"""Tally: a measure that is a sum over a sum, each sentence or question adding its share to both.
+"""Tally: a metric that is a sum over a sum, each sentence or question adding its share to both.
 
 Entity F1 is twice the entities found over those marked and those told; word accuracy is right words over words. Kept per
-sentence, the sums say the measure, and any resample of the sentences says it again without counting anew.
+sentence, the sums say the metric, and any resample of the sentences says it again without counting anew.
 """
 
 from typing import NamedTuple
 
-from warmstart.metrics.measures import Array
+from warmstart.metrics.metric import Array
 
 
 class Tally(NamedTuple):
@@ -17,6 +17,6 @@ class Tally(NamedTuple):
 
     @property
     def value(self) -> float:
-        """The measure; 0.0 where there is nothing to divide by."""
+        """The metric; 0.0 where there is nothing to divide by."""
         under = float(self.under.sum())
         return float(self.over.sum()) / under if under else 0.0

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from warmstart.example.batch import Batch, sent
 from warmstart.example.sight import Pattern, sees
-from warmstart.models.plain import blocked_attention
+from warmstart.models.eager import blocked_attention
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +26,13 @@ class Kernels:
     """Which kernel computes attention; the defaults are for a CPU that nobody has measured (docs/models.md).
 
     Attributes:
-        longest_plain: documents up to this length go through :mod:`~warmstart.models.plain`, longer ones through SDPA.
-        plain_dropout: whether those with dropout go there at any length.
+        eager_max_len: documents up to this length go through :mod:`~warmstart.models.eager`, longer ones through SDPA.
+        eager_dropout: whether those with dropout go there at any length.
         group: documents in a padded group, unless more have the very same length.
     """
 
-    longest_plain: int = 512
-    plain_dropout: bool = True
+    eager_max_len: int = 512
+    eager_dropout: bool = True
     group: int = 8
 
 
@@ -187,7 +187,7 @@ def attend(qkv_N3D: torch.Tensor, plan: Plan, heads: int, dropout: float) -> tor
 def _attend_group(rows: torch.Tensor, group: Group, kernels: Kernels, heads: int, dropout: float) -> torch.Tensor:
     count, width = group.count, group.width
     parted = rows.view(count, width, 3, heads, -1).permute(2, 0, 3, 1, 4).contiguous()  # [3, G, H, T, K]
-    if width <= kernels.longest_plain or (dropout > 0 and kernels.plain_dropout):
+    if width <= kernels.eager_max_len or (dropout > 0 and kernels.eager_dropout):
         mixed = blocked_attention(parted, group.bias, dropout, causal=group.causal, relative=group.relative)
     else:
         bias, causal = _whole_bias(group), group.causal and group.relative is None
@@ -206,7 +206,7 @@ def _whole_bias(group: Group) -> torch.Tensor | None:
     return group.relative if seen is None else group.relative + seen
 
 
-def plain_attention(
+def eager_attention(
     q_BHTK: torch.Tensor, k_BHSK: torch.Tensor, v_BHSK: torch.Tensor, bias: torch.Tensor
 ) -> torch.Tensor:
     """softmax(q·kᵀ/√K + bias)·v of new tokens over all that may be read, [B, H, T, K]; for decoding.

@@ -22,17 +22,17 @@ class Tables(NamedTuple):
     softmax: torch.Tensor
 
 
-class Past(Protocol):
+class KVCache(Protocol):
     """What sources and the branches that grow from each have read: keys and values, or the states of a recurrence.
 
     B sources, R branches of a source.
     """
 
-    def open_source(self, lengths_B: torch.Tensor, start: int, stop: int, *, full: bool) -> None:
+    def begin_source(self, lengths_B: torch.Tensor, start: int, stop: int, *, full: bool) -> None:
         """Makes ready for places ``start`` to ``stop`` of the sources, padded at their end; ``full``: a token sees all."""
         ...
 
-    def open_step(self, positions_B: torch.Tensor, tokens: int, masks: int) -> None:
+    def begin_step(self, positions_B: torch.Tensor, tokens: int, masks: int) -> None:
         """Makes ready for the next token of each branch, R or 0, and for as many masks that only ask.
 
         Args:
@@ -86,7 +86,7 @@ class Backbone(nn.Module):
         """The states [N, D] of a flat Batch, or those [M, D] of the tokens ``reads_M``, before :meth:`dropped`."""
         raise NotImplementedError
 
-    def new_branches(self, sources: int, columns: int) -> Past:
+    def new_branches(self, sources: int, columns: int) -> KVCache:
         """Room for what ``sources`` sources and their branches read, ``columns`` tokens each."""
         raise NotImplementedError
 
@@ -97,7 +97,7 @@ class Backbone(nn.Module):
         """
         raise NotImplementedError
 
-    def open_lanes(self, lanes: int) -> None:
+    def begin_carry(self, rows: int) -> None:
         """Room for what texts of a Batch hand on to those that continue them at the next step of a training."""
         raise NotImplementedError
 

@@ -1,10 +1,10 @@
-"""What a layer reads besides the tokens of padded rows: here nothing; :mod:`~warmstart.models.branches` keeps a past."""
+"""What a layer reads besides the tokens of padded rows: here nothing; :mod:`~warmstart.models.beam_cache` keeps a past."""
 
 from dataclasses import dataclass
 
 import torch
 
-from warmstart.models.attention import plain_attention
+from warmstart.models.attention import eager_attention
 
 
 @dataclass(slots=True, eq=False)
@@ -19,4 +19,4 @@ class LayerCache:
         shared = q_BHTK.shape[1] // k_BGTK.shape[1]
         if shared > 1:
             k_BGTK, v_BGTK = (part.repeat_interleave(shared, 1) for part in (k_BGTK, v_BGTK))
-        return plain_attention(q_BHTK, k_BGTK, v_BGTK, self.bias)
+        return eager_attention(q_BHTK, k_BGTK, v_BGTK, self.bias)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from warmstart.example.batch import Questions
+from warmstart.example.batch import GoalBatch
 from warmstart.models.dropout import drop
 from warmstart.models.losses import Loss, choice_loss, class_loss, marks_loss, score_loss, span_loss
 from warmstart.models.settings import HeadSettings
@@ -71,7 +71,7 @@ class Head(nn.Module):
         widths = ([width] if settings.hidden else []) + [settings.hidden or width]
         self.norms = nn.ModuleList(BatchNorm(each) for each in widths if settings.norm == "batch")
 
-    def forward(self, states_MD: torch.Tensor, asked: Questions) -> torch.Tensor:
+    def forward(self, states_MD: torch.Tensor, asked: GoalBatch) -> torch.Tensor:
         """Answers: [Q, size] for class and multilabel, [Q] for score, [M] (one per read) for choice, [M, 2] for span."""
         count = len(asked.weights)
         each = self.settings.kind in _ACROSS
@@ -91,14 +91,14 @@ class Head(nn.Module):
         answers = self.linear(states_MD)
         return answers.squeeze(-1) if self.settings.kind in ("score", "choice") else answers  # type: ignore[no-any-return]
 
-    def _dropped(self, states_MD: torch.Tensor, asked: Questions) -> torch.Tensor:
+    def _dropped(self, states_MD: torch.Tensor, asked: GoalBatch) -> torch.Tensor:
         """Dropout whose mask the reads of a question share."""
         if not self.training or self.settings.dropout == 0:
             return states_MD
         shared = drop(states_MD.new_ones(len(asked.weights), states_MD.shape[1]), self.settings.dropout)
         return states_MD * (shared[asked.question] if len(states_MD) == len(asked.question) else shared)
 
-    def loss(self, states_MD: torch.Tensor, asked: Questions) -> Loss:
+    def loss(self, states_MD: torch.Tensor, asked: GoalBatch) -> Loss:
         """(sum, weight) of this head's goal."""
         answers = self(states_MD, asked)
         kind = self.settings.kind

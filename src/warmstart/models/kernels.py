@@ -3,7 +3,7 @@
 They are built when the package is installed and gcc is at hand; without them, or on another processor, callers take
 torch's. What is computed is the same but for rounding. They are for inference: no gradients.
 
-Shapes: D width and O columns of a product; those of a table of keys and values are in :mod:`warmstart.models.branches`.
+Shapes: D width and O columns of a product; those of a table of keys and values are in :mod:`warmstart.models.beam_cache`.
 """
 
 import ctypes

@@ -35,7 +35,7 @@ class Softmax(NamedTuple):
         return found if self.bias is None else found + self.bias.float()
 
 
-class Slope(NamedTuple):
+class LogitsGrad(NamedTuple):
     """Weighted sum of the losses of some tokens, and its derivative [M, V] by their logits, both float32."""
 
     loss: torch.Tensor
@@ -65,13 +65,13 @@ class Smoothing(NamedTuple):
         return found
 
 
-def slope_of(
+def logits_grad(
     products_MV: torch.Tensor,
     targets_M1: torch.Tensor,
     weights_M1: torch.Tensor,
     bias_V: torch.Tensor | None,
     others_V: torch.Tensor | None = None,
-) -> Slope:
+) -> LogitsGrad:
     """Cross-entropy of products of states and table, and its derivative, from one softmax.
 
     ``others_V`` is the share of the label of every token that is not the true one, which has the rest.
@@ -88,11 +88,11 @@ def slope_of(
         rest = 1 - others_V.sum()  # the true token's, beyond what it has as one among all
         loss = ((total - rest * true - (scores @ others_V)[:, None]) * weights_M1).sum()
         shares.sub_(others_V).scatter_add_(1, targets_M1, -rest.expand_as(weights_M1))
-    return Slope(loss, shares.mul_(weights_M1))
+    return LogitsGrad(loss, shares.mul_(weights_M1))
 
 
-SlopeOf = Callable[
-    [torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor | None, torch.Tensor | None], Slope
+LogitsGradFn = Callable[
+    [torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor | None, torch.Tensor | None], LogitsGrad
 ]  # fmt: skip
 
 
@@ -103,7 +103,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, states_MD, table_VD, bias_V, targets_M, weights_M, slope_of, others_V):  # type: ignore[no-untyped-def]
+    def forward(ctx, states_MD, table_VD, bias_V, targets_M, weights_M, logits_grad, others_V):  # type: ignore[no-untyped-def]
         total = torch.zeros((), dtype=torch.float32, device=states_MD.device)
         grad_states = torch.empty_like(states_MD)
         _, to_table, to_bias, *_ = ctx.needs_input_grad
@@ -117,7 +117,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
             torch.mm(states_MD[part], table_VD.T, out=products)
             given = (x.split(few) for x in (products, targets_M[part, None], weights_M[part, None]))
             for some, targets, weights in zip(*given, strict=True):
-                slope = slope_of(some, targets, weights, bias_V, others_V)
+                slope = logits_grad(some, targets, weights, bias_V, others_V)
                 total += slope.loss
                 if grad_bias is not None:
                     grad_bias += slope.by_logits.sum(0)
@@ -149,7 +149,7 @@ def next_token_loss(
     softmax: Softmax,
     targets_M: torch.Tensor,
     weights_M: torch.Tensor,
-    slope_of: SlopeOf = slope_of,
+    logits_grad: LogitsGradFn = logits_grad,
     smoothing: Smoothing | None = None,
 ) -> torch.Tensor:
     """Weighted sum of next-token losses of [M, D] states; differentiable in states, table and bias.
@@ -158,12 +158,12 @@ def next_token_loss(
         softmax: states and table.
         targets_M: ids.
         weights_M: float32.
-        slope_of: :func:`slope_of`, or the same compiled.
+        logits_grad: :func:`logits_grad`, or the same compiled.
         smoothing: of the labels, where something is learned; what is judged is judged by the true tokens.
     """
     if torch.is_grad_enabled():
         others = None if smoothing is None else smoothing.others(softmax.table[:, 0])
-        return _LinearCrossEntropy.apply(*softmax, targets_M, weights_M, slope_of, others)  # type: ignore[no-untyped-call,no-any-return]
+        return _LinearCrossEntropy.apply(*softmax, targets_M, weights_M, logits_grad, others)  # type: ignore[no-untyped-call,no-any-return]
     return (token_losses(softmax, targets_M) * weights_M).sum()
 
 
@@ -175,7 +175,7 @@ class Judged(NamedTuple):
 
 
 @torch.no_grad()
-def judged_tokens(softmax: Softmax, targets_M: torch.Tensor) -> Judged:
+def score_tokens(softmax: Softmax, targets_M: torch.Tensor) -> Judged:
     """How each target fares, one chunk of logits at a time."""
     losses, right = [softmax.states.new_zeros(0, dtype=torch.float32)], [targets_M.new_zeros(0, dtype=torch.bool)]
     for start, targets in zip(range(0, len(targets_M), CHUNK), torch.split(targets_M, CHUNK), strict=False):
@@ -187,7 +187,7 @@ def judged_tokens(softmax: Softmax, targets_M: torch.Tensor) -> Judged:
 
 def token_losses(softmax: Softmax, targets_M: torch.Tensor) -> torch.Tensor:
     """[M] float32 negative log-probability of each target."""
-    return judged_tokens(softmax, targets_M).losses
+    return score_tokens(softmax, targets_M).losses
 
 
 def class_loss(logits_QC: torch.Tensor, targets_Q: torch.Tensor, weights_Q: torch.Tensor) -> torch.Tensor:

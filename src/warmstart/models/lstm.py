@@ -100,13 +100,13 @@ class LSTM(Backbone):
         self.between, self.last = Dropout(settings.layer_dropout), Dropout(settings.output_dropout)
         free = settings.softmax and not settings.tied
         self.output = nn.Linear(settings.width, settings.vocab_size, bias=False) if free else None
-        self.lanes: torch.Tensor | None
-        self.register_buffer("lanes", None, persistent=False)
+        self.carry: torch.Tensor | None
+        self.register_buffer("carry", None, persistent=False)
 
-    def open_lanes(self, lanes: int) -> None:
+    def begin_carry(self, rows: int) -> None:
         """[layers, lanes, W + C] float32 output and cells after the last text of each."""
         size = self.settings
-        self.lanes = self.tokens.weight.new_zeros(size.layers, lanes, size.width + size.num_cells)
+        self.carry = self.tokens.weight.new_zeros(size.layers, rows, size.width + size.num_cells)
 
     def settle(self) -> None:
         """Embeddings have a spread of their own, and forget gates begin half open (Jozefowicz et al. 2015)."""
@@ -154,7 +154,7 @@ class LSTM(Backbone):
         pieces: list[Piece] = []
         for chunk in packing.chunks:
             wanted = read is None or bool(read[chunk.tokens].any())
-            new = self._begun(weights, batch.goes_on, chunk)
+            new = self._begun(weights, batch.carry_in, chunk)
             begun = [state.first(chunk.carried).grown(other) for state, other in zip(states, new, strict=True)]
             tokens = sent(torch.from_numpy(chunk.tokens), batch.ids.device)
             with torch.set_grad_enabled(torch.is_grad_enabled() and wanted):
@@ -162,31 +162,31 @@ class LSTM(Backbone):
                 x, states = self._through(x, weights, begun, chunk.sizes)
                 if wanted:
                     pieces.append(Piece(tokens, x))
-        self._hand_on(states, batch.hands_on, packing.chunks[-1])
+        self._carry_out(states, batch.carry_out, packing.chunks[-1])
         return pieces
 
-    def _begun(self, weights: list[Weights], goes_on: Ints | None, chunk: Chunk) -> list[State]:
+    def _begun(self, weights: list[Weights], carry_in: Ints | None, chunk: Chunk) -> list[State]:
         """Where each layer stands before the texts that are new in a chunk: at zero, or where a lane stands."""
         texts = chunk.texts[chunk.carried : chunk.sizes[0]]
         states = [State.zeros(own, len(texts)) for own in weights]
-        if goes_on is None or self.lanes is None:
+        if carry_in is None or self.carry is None:
             return states
-        rows = np.flatnonzero(goes_on[texts] >= 0)
-        for state, table in zip(states, self.lanes, strict=True):
+        rows = np.flatnonzero(carry_in[texts] >= 0)
+        for state, table in zip(states, self.carry, strict=True):
             width = state.output.shape[1]
-            kept = table[goes_on[texts[rows]]]
+            kept = table[carry_in[texts[rows]]]
             state.output[rows], state.cells[rows] = kept[:, :width].to(state.output.dtype), kept[:, width:]
         return states
 
     @torch.no_grad()
-    def _hand_on(self, states: list[State], hands_on: Ints | None, last: Chunk) -> None:
+    def _carry_out(self, states: list[State], carry_out: Ints | None, last: Chunk) -> None:
         """Keeps where the texts of lanes have ended, all of them in the last chunk."""
-        if hands_on is None or self.lanes is None:
+        if carry_out is None or self.carry is None:
             return
         texts = last.texts[: last.sizes[0]]
-        rows = np.flatnonzero(hands_on[texts] >= 0)
-        for state, table in zip(states, self.lanes, strict=True):
-            table[hands_on[texts[rows]]] = torch.cat([state.output[rows], state.cells[rows]], 1).to(table.dtype)
+        rows = np.flatnonzero(carry_out[texts] >= 0)
+        for state, table in zip(states, self.carry, strict=True):
+            table[carry_out[texts[rows]]] = torch.cat([state.output[rows], state.cells[rows]], 1).to(table.dtype)
 
     def _through(
         self, x: torch.Tensor, weights: list[Weights], begun: list[State], sizes: list[int]
@@ -214,12 +214,12 @@ class LSTM(Backbone):
             x = x * drop(x.new_ones(len(x), 1), self.settings.word_dropout)
         return x
 
-    def new_branches(self, sources: int, columns: int) -> "Carried":
+    def new_branches(self, sources: int, columns: int) -> "RecurrentCache":
         """The states of ``sources`` sources that have read nothing; they take no more room however much is read."""
-        return Carried([State.zeros(layer.of(0).weights(), sources) for layer in self.layers])
+        return RecurrentCache([State.zeros(layer.of(0).weights(), sources) for layer in self.layers])
 
     @torch.no_grad()
-    def branch(self, ids_BT: torch.Tensor, segment: int, branches: "Carried", answers: int) -> torch.Tensor:
+    def branch(self, ids_BT: torch.Tensor, segment: int, branches: "RecurrentCache", answers: int) -> torch.Tensor:
         """States [B, A, W] of the last of T more tokens of each source, or of one for each of its T branches."""
         count, steps = ids_BT.shape
         clip, states = self.settings.cell_clip, []
@@ -247,7 +247,7 @@ def _read(batch: Batch, packings: list[Packing], reads: torch.Tensor | None) -> 
     return read
 
 
-class Carried:
+class RecurrentCache:
     """What sources and their branches have read: after each layer a state, its rows [B·R] source by source.
 
     ``real`` [B] counts the tokens of the next pass that are no padding, while sources are read; then it is ``None``.
@@ -258,11 +258,11 @@ class Carried:
         self.count = len(states[0].cells)
         self.real: torch.Tensor | None = None
 
-    def open_source(self, lengths_B: torch.Tensor, start: int, stop: int, *, full: bool) -> None:
+    def begin_source(self, lengths_B: torch.Tensor, start: int, stop: int, *, full: bool) -> None:
         """Makes ready for tokens ``start`` to ``stop`` of the sources, padded at their end."""
         self.real = (lengths_B - start).clamp(0, stop - start)
 
-    def open_step(self, positions_B: torch.Tensor, tokens: int, masks: int) -> None:
+    def begin_step(self, positions_B: torch.Tensor, tokens: int, masks: int) -> None:
         """Makes ready for the next token of each branch; there are no masks."""
         self.real = None
 

@@ -5,20 +5,20 @@ from typing import Any
 import torch
 from torch import nn
 
-from warmstart.example.batch import Batch, Questions
+from warmstart.example.batch import Batch, GoalBatch
 from warmstart.example.example import LM, NEXT_VECTOR
 from warmstart.models.activity import activity_losses
 from warmstart.models.backbone import Backbone, Tables, initialise
 from warmstart.models.heads import Head
 from warmstart.models.losses import (
     Judged,
+    LogitsGradFn,
     Loss,
-    SlopeOf,
     Smoothing,
     Softmax,
-    judged_tokens,
+    logits_grad,
     next_token_loss,
-    slope_of,
+    score_tokens,
     vector_losses,
 )
 from warmstart.models.lstm import LSTM
@@ -42,7 +42,7 @@ class Model(nn.Module):
         self.settings = settings
         self.backbone = _backbone(settings.backbone)
         width = settings.backbone.width
-        self.slope_of: SlopeOf = slope_of  # or the same compiled
+        self.logits_grad: LogitsGradFn = logits_grad  # or the same compiled
         # Whoever trains may set these: smoothed labels of ``lm``, how many tokens its softmax learns from at a time (0:
         # all), and whether the states' size and change are losses too.
         self.smoothing: Smoothing | None = None
@@ -73,12 +73,12 @@ class Model(nn.Module):
                 losses[name] = self._head(name).loss(self.read(name, states_MD), asked)
         return losses
 
-    def _next_tokens(self, softmax: Softmax, asked: Questions, draw: int) -> torch.Tensor:
+    def _next_tokens(self, softmax: Softmax, asked: GoalBatch, draw: int) -> torch.Tensor:
         """The sum of the losses of ``lm``: by a sampled softmax only where something is learned."""
         if self.samples and torch.is_grad_enabled():
             drawn = candidates(len(softmax.table), self.samples, draw)
-            return sampled_token_loss(softmax, asked.targets, asked.weights, drawn, self.slope_of)
-        return next_token_loss(softmax, asked.targets, asked.weights, self.slope_of, self.smoothing)
+            return sampled_token_loss(softmax, asked.targets, asked.weights, drawn, self.logits_grad)
+        return next_token_loss(softmax, asked.targets, asked.weights, self.logits_grad, self.smoothing)
 
     @torch.inference_mode()
     def answers(self, batch: Batch) -> dict[str, torch.Tensor]:
@@ -90,14 +90,14 @@ class Model(nn.Module):
         }
 
     @torch.inference_mode()
-    def judge_tokens(self, batch: Batch) -> Judged:
+    def score_tokens(self, batch: Batch) -> Judged:
         """[Q] how each token or vector that :attr:`next_goal` asks for fares; a vector is never right."""
         asked, tables = batch.goals[self.next_goal], self.backbone.tables()
         states_MD = self.backbone(batch, tables, asked.reads)
         if self.next_goal == NEXT_VECTOR:
             found = self._vector_losses(states_MD, asked.targets, tables)
             return Judged(found, torch.zeros_like(found, dtype=torch.bool))
-        return judged_tokens(self._softmax(states_MD, tables), asked.targets)
+        return score_tokens(self._softmax(states_MD, tables), asked.targets)
 
     def next_token_logits(self, states: torch.Tensor) -> torch.Tensor:
         """[…, V] float32 logits of the next token after each state."""

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from warmstart.base.seeds import generator
-from warmstart.models.losses import Slope, SlopeOf, Softmax, next_token_loss, slope_of
+from warmstart.models.losses import LogitsGrad, LogitsGradFn, Softmax, logits_grad, next_token_loss
 
 
 class Candidates(NamedTuple):
@@ -59,7 +59,11 @@ def candidates(rows: int, samples: int, seed: int) -> Candidates:
 
 
 def sampled_token_loss(
-    softmax: Softmax, targets_M: torch.Tensor, weights_M: torch.Tensor, drawn: Candidates, inner: SlopeOf = slope_of
+    softmax: Softmax,
+    targets_M: torch.Tensor,
+    weights_M: torch.Tensor,
+    drawn: Candidates,
+    inner: LogitsGradFn = logits_grad,
 ) -> torch.Tensor:
     """As :func:`~warmstart.models.losses.next_token_loss`, each read's softmax over its target and the candidates.
 
@@ -77,9 +81,9 @@ def sampled_token_loss(
 
 
 def _slope(
-    correction_C: torch.Tensor, inner: SlopeOf, products_MC: torch.Tensor, targets_M1: torch.Tensor,
+    correction_C: torch.Tensor, inner: LogitsGradFn, products_MC: torch.Tensor, targets_M1: torch.Tensor,
     weights_M1: torch.Tensor, bias_C: torch.Tensor | None, others_C: torch.Tensor | None,
-) -> Slope:  # fmt: skip
+) -> LogitsGrad:  # fmt: skip
     """The slope of corrected scores; the target's own stays as it is, and the targets of other reads have no share."""
     scores = products_MC.float() if bias_C is None else products_MC.float() + bias_C.float()
     true = scores.gather(1, targets_M1)

@@ -14,8 +14,8 @@ from torch.nn import functional as F
 from warmstart.example.batch import Batch
 from warmstart.models.attention import plan_attention
 from warmstart.models.backbone import Backbone, Tables, embedded
+from warmstart.models.beam_cache import BeamCache
 from warmstart.models.blocks import ACTIVATIONS, Block, Turns, make_norm, rotary
-from warmstart.models.branches import Branches
 from warmstart.models.cache import LayerCache
 from warmstart.models.dropout import Dropout
 from warmstart.models.relative import RelativeBias
@@ -105,13 +105,13 @@ class Transformer(Backbone):
             x_BTD = block(x_BTD, layer, turns)
         return x_BTD if self.final_norm is None else self.final_norm(x_BTD)
 
-    def new_branches(self, sources: int, columns: int) -> Branches:
+    def new_branches(self, sources: int, columns: int) -> BeamCache:
         """Room for the keys and values of ``sources`` sources and their branches, ``columns`` tokens each."""
         table = self.tokens.weight
         shape = (sources, self.settings.key_heads, columns, self.settings.per_head)
-        return Branches(len(self.blocks), shape, table.dtype, table.device)
+        return BeamCache(len(self.blocks), shape, table.dtype, table.device)
 
-    def branch(self, ids_BT: torch.Tensor, segment: int, branches: Branches, answers: int) -> torch.Tensor:
+    def branch(self, ids_BT: torch.Tensor, segment: int, branches: BeamCache, answers: int) -> torch.Tensor:
         """States [B, A, D] of the last A of the tokens that ``branches`` has been opened for, all of one segment.
 
         Of the others the last layer only takes keys and values.

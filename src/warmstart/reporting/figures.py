@@ -1,4 +1,4 @@
-"""Figures as inline SVG: training loss, dev measures, and the comparison of arms.
+"""Figures as inline SVG: training loss, dev metrics, and the comparison of arms.
 
 Drawn by matplotlib without a display. Inks are written as CSS variables of the page (``--ink``, ``--rule``, ``--arm-0``
 …), so one drawing is right on light and on dark paper; the arms' colours stay apart for colour-blind eyes. Lines are
@@ -52,9 +52,9 @@ def training_loss(name: str, colour: int, curves: Sequence[Curves], over: str = 
     )
 
 
-def dev_measure(name: str, colour: int, curves: Sequence[Curves], measure: str) -> Line:
-    """One dev measure of one arm over steps."""
-    seeds = (tuple((p.step, p.metrics[measure]) for p in curve.dev if measure in p.metrics) for curve in curves)
+def dev_metric(name: str, colour: int, curves: Sequence[Curves], metric: str) -> Line:
+    """One dev metric of one arm over steps."""
+    seeds = (tuple((p.step, p.metrics[metric]) for p in curve.dev if metric in p.metrics) for curve in curves)
     return Line(name, colour, tuple(points for points in seeds if points))
 
 
@@ -76,8 +76,8 @@ def loss_figure(lines: Sequence[Line], *, over: str = "step") -> str:
     return _curve_figure(lines, "training loss", over, draw)
 
 
-def dev_figure(lines: Sequence[Line], measure: str) -> str:
-    """A dev measure: each seed a thin line, their mean a thick one as far as all seeds go."""
+def dev_figure(lines: Sequence[Line], metric: str) -> str:
+    """A dev metric: each seed a thin line, their mean a thick one as far as all seeds go."""
 
     def draw(axes: Any) -> None:
         ends = []
@@ -94,10 +94,10 @@ def dev_figure(lines: Sequence[Line], measure: str) -> str:
             ends.append((line.name, (mean or line.seeds[0])[-1][1], ink))
         _label_ends(axes, ends)
 
-    return _curve_figure(lines, f"dev {measure}", "step", draw)
+    return _curve_figure(lines, f"dev {metric}", "step", draw)
 
 
-def comparison_figure(arms: Sequence[Arm], measure: str) -> str:
+def comparison_figure(arms: Sequence[Arm], metric: str) -> str:
     """A row per arm: each seed a dot (open where the run collapsed), the mean a bar, the interval a line."""
 
     def draw(axes: Any) -> None:
@@ -126,10 +126,10 @@ def comparison_figure(arms: Sequence[Arm], measure: str) -> str:
         axes.margins(x=0.12)
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x", color=RULE, linewidth=0.8)
-        axes.set_xlabel(shortened(measure))
+        axes.set_xlabel(shortened(metric))
 
     means = "; ".join(f"{arm.name} {statistics.fmean(arm.values):.4g} ({len(arm.values)} seeds)" for arm in arms)
-    return _svg(draw, f"Comparison of {measure}, mean over seeds: {means}.", height_inches=0.9 + 0.55 * len(arms))
+    return _svg(draw, f"Comparison of {metric}, mean over seeds: {means}.", height_inches=0.9 + 0.55 * len(arms))
 
 
 def smoothed(values: Sequence[float]) -> list[float]:

@@ -18,7 +18,7 @@ from warmstart.reporting.figures import (
     Arm,
     comparison_figure,
     dev_figure,
-    dev_measure,
+    dev_metric,
     loss_figure,
     training_loss,
 )
@@ -67,14 +67,14 @@ def report_runs(folders: Sequence[Path], out: Path) -> None:
 
 def results_table(runs: Sequence[RunRecord]) -> Table:
     """One row per run: its final figures, mean ± spread over seeds."""
-    measures = _measures(runs)
+    metrics = _metrics(runs)
     rows = []
     for run in runs:
-        cells = [_measured(run.metrics.get(name), run.spread.get(name)) for name in measures]
+        cells = [_measured(run.metrics.get(name), run.spread.get(name)) for name in metrics]
         rows.append((run.name, *cells, Measured(len(run.seeds) or 1)))
     several = any(run.seeds for run in runs)
     caption = "Final figures; mean ± spread over seeds." if several else "Final figures."
-    return Table(("run", *measures, "seeds"), tuple(rows), caption)
+    return Table(("run", *metrics, "seeds"), tuple(rows), caption)
 
 
 def cost_table(runs: Sequence[RunRecord]) -> Table:
@@ -85,30 +85,30 @@ def cost_table(runs: Sequence[RunRecord]) -> Table:
 
 def seeds_table(runs: Sequence[RunRecord]) -> list[Block]:
     """One row per seed of the runs that have several; collapsed ones are marked."""
-    measures = _measures(runs)
+    metrics = _metrics(runs)
     rows: list[tuple[Cell, ...]] = []
     for run in runs:
         for seed in run.seeds:
             name = f"{run.name}, seed {seed.seed}" + (" (collapsed)" if seed.collapsed else "")
-            rows.append((name, *(_measured(seed.metrics.get(measure)) for measure in measures)))
-    return [Table(("seed", *measures), tuple(rows), "Each seed.")] if rows else []
+            rows.append((name, *(_measured(seed.metrics.get(metric)) for metric in metrics)))
+    return [Table(("seed", *metrics), tuple(rows), "Each seed.")] if rows else []
 
 
 def comparison_figures(runs: Sequence[RunRecord]) -> list[Block]:
-    """A figure per measure that has at least two values to compare."""
+    """A figure per metric that has at least two values to compare."""
     figures: list[Block] = []
-    for measure in _measures(runs):
-        arms = [arm for i, run in enumerate(runs) if (arm := _arm(run, i, measure)).values]
+    for metric in _metrics(runs):
+        arms = [arm for i, run in enumerate(runs) if (arm := _arm(run, i, metric)).values]
         if sum(len(arm.values) for arm in arms) > 1:
-            caption = f"Final {measure}. Each dot is one seed, the bar is their mean"
+            caption = f"Final {metric}. Each dot is one seed, the bar is their mean"
             caption += ", the band one spread to either side" if any(arm.interval for arm in arms) else ""
             caption += "; an open dot is a collapsed run" if any(any(arm.collapsed) for arm in arms) else ""
-            figures.append(Figure(comparison_figure(arms, measure), caption + "."))
+            figures.append(Figure(comparison_figure(arms, metric), caption + "."))
     return figures
 
 
 def curve_figures(runs: Sequence[RunRecord]) -> list[Block]:
-    """Training loss (a figure for runs with the same goals) and every dev measure."""
+    """Training loss (a figure for runs with the same goals) and every dev metric."""
     figures: list[Block] = []
     points = [point for run in runs for curve in run.curves for point in curve.train]
     over = "tokens" if points and all(point.tokens for point in points) else "step"
@@ -119,11 +119,11 @@ def curve_figures(runs: Sequence[RunRecord]) -> list[Block]:
             caption = f"Training loss ({' + '.join(goals)})" if goals else "Training loss"
             figures.append(Figure(loss_figure(lines, over=over), f"{caption}: as logged (faint) and smoothed."))
     dev_names = [name for run in runs for curve in run.curves for point in curve.dev for name in point.metrics]
-    for measure in dict.fromkeys(dev_names):
-        lines = [line for i, run in enumerate(runs) if (line := dev_measure(run.name, i, run.curves, measure)).seeds]
+    for metric in dict.fromkeys(dev_names):
+        lines = [line for i, run in enumerate(runs) if (line := dev_metric(run.name, i, run.curves, metric)).seeds]
         several = any(len(line.seeds) > 1 for line in lines)
-        caption = f"{measure} on the dev set" + (": each seed thin, their mean thick." if several else ".")
-        figures.append(Figure(dev_figure(lines, measure), caption))
+        caption = f"{metric} on the dev set" + (": each seed thin, their mean thick." if several else ".")
+        figures.append(Figure(dev_figure(lines, metric), caption))
     return [Heading("Learning curves"), *figures] if figures else []
 
 
@@ -144,7 +144,7 @@ def what_was_run(run: RunRecord) -> list[Block]:
     return blocks if len(blocks) > 1 else []
 
 
-def _measures(runs: Sequence[RunRecord]) -> list[str]:
+def _metrics(runs: Sequence[RunRecord]) -> list[str]:
     return list(dict.fromkeys(name for run in runs for name in run.metrics))
 
 
@@ -152,14 +152,14 @@ def _measured(value: float | None, spread: float | None = None) -> Cell:
     return "–" if value is None else Measured(value, spread)
 
 
-def _arm(run: RunRecord, colour: int, measure: str) -> Arm:
-    """The run's final values of ``measure``: per seed where there are several, else the one."""
-    seeds = [seed for seed in run.seeds if measure in seed.metrics]
-    mean, spread = run.metrics.get(measure), run.spread.get(measure)
+def _arm(run: RunRecord, colour: int, metric: str) -> Arm:
+    """The run's final values of ``metric``: per seed where there are several, else the one."""
+    seeds = [seed for seed in run.seeds if metric in seed.metrics]
+    mean, spread = run.metrics.get(metric), run.spread.get(metric)
     if not seeds:
         return Arm(run.name, colour, () if mean is None else (mean,))
     interval = (mean - spread, mean + spread) if mean is not None and spread is not None else None
-    values, collapsed = tuple(seed.metrics[measure] for seed in seeds), tuple(seed.collapsed for seed in seeds)
+    values, collapsed = tuple(seed.metrics[metric] for seed in seeds), tuple(seed.collapsed for seed in seeds)
     return Arm(run.name, colour, values, collapsed, interval)
 
 

@@ -109,7 +109,7 @@ def _record(folder: Path, name: str, trained: list[Trained]) -> RunRecord:
         )
         for _, report in trained
     )
-    measured = {measure: [seed.metrics[measure] for seed in seeds] for measure in seeds[0].metrics}
+    measured = {metric: [seed.metrics[metric] for seed in seeds] for metric in seeds[0].metrics}
     several = len(seeds) > 1
     return RunRecord(
         folder=folder,
@@ -117,8 +117,8 @@ def _record(folder: Path, name: str, trained: list[Trained]) -> RunRecord:
         steps=sum(int(report["steps"]) for _, report in trained),
         tokens=sum(int(report["tokens"]) for _, report in trained),
         seconds=sum(float(report["seconds"]) for _, report in trained),
-        metrics={measure: statistics.fmean(values) for measure, values in measured.items()},
-        spread={measure: statistics.stdev(values) for measure, values in measured.items()} if several else {},
+        metrics={metric: statistics.fmean(values) for metric, values in measured.items()},
+        spread={metric: statistics.stdev(values) for metric, values in measured.items()} if several else {},
         seeds=seeds if several else (),
         curves=tuple(
             read_curves(place / "metrics.jsonl") for place, _ in trained if (place / "metrics.jsonl").is_file()
@@ -180,7 +180,7 @@ def _read_words(path: Path) -> str:
 
 
 def _numbers(values: dict[str, Any]) -> dict[str, float]:
-    """The measures with a numeric value; what a run could not measure (null) is left out."""
+    """The metrics with a numeric value; what a run could not measure (null) is left out."""
     return {name: float(value) for name, value in values.items() if isinstance(value, int | float)}
 
 

@@ -46,7 +46,7 @@ class Tokens(Protocol):
         ...
 
 
-class Listed:
+class ListSource:
     """Labelled Records that were framed before: unit i is Record i."""
 
     def __init__(self, records: Sequence[list[Example]]) -> None:
@@ -64,7 +64,7 @@ class Listed:
         return np.array([longest(self.records[i]) for i in indices.tolist()], np.int64)
 
 
-class Redrawn:
+class AugmentedSource:
     """Units that are framed anew in every epoch, with noise that follows from (seed, epoch, number of the unit).
 
     ``alike``: the length of all units, where they have one, as images do.
@@ -94,7 +94,7 @@ class Redrawn:
         return self.known[indices]
 
 
-class Pieces:
+class RowSource:
     """A flat corpus cut into rows of T tokens, and these where documents end; nothing is padded.
 
     A share of the rows can be held out; which ones is decided by the corpus alone, so runs with different seeds are judged
@@ -131,7 +131,7 @@ class Pieces:
         return [ids[a - start : b - start] for a, b in pairwise(cuts) if b - a >= 2]
 
 
-class Rows(Pieces):
+class Rows(RowSource):
     """Pre-training rows for guessing what comes next: unit i holds the T tokens from i·T on and the one after them.
 
     Each token of a document after its first is the target of exactly one read per epoch.
@@ -155,7 +155,7 @@ class Rows(Pieces):
         return [self.frame(piece) for row in self.rows(indices) for piece in self.pieces(row)]
 
 
-class DrawnRows(Pieces):
+class DrawnRows(RowSource):
     """Rows whose frame draws something: which tokens it masks, say. Unit i holds the T tokens from i·T on.
 
     The frame is handed a generator that follows from (seed, epoch, row): it draws anew in each epoch, and the same whenever
@@ -187,7 +187,7 @@ class DrawnRows(Pieces):
 class Documents:
     """Whole documents: unit i is document i, in pieces of at most ``longest`` tokens where a model can read no more.
 
-    What is held out follows from the corpus alone, as with :class:`Pieces`.
+    What is held out follows from the corpus alone, as with :class:`RowSource`.
     """
 
     def __init__(

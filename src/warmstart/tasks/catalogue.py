@@ -1,7 +1,7 @@
 """Known data sets, read from a folder as they are distributed.
 
 Nothing is fetched and nothing is changed on disk. Each entry knows its files, columns, label names and encoding, and the
-measures that papers report for it; how the files are read stands in ``known/``. Which of several forms a folder holds is
+metrics that papers report for it; how the files are read stands in ``known/``. Which of several forms a folder holds is
 seen from its files. Where a data set has traps, its loader says how it steps round them.
 """
 
@@ -32,7 +32,7 @@ class Entry:
     Attributes:
         name: what ``--task`` takes.
         kind: what kind of task it is.
-        measures: what papers report for it; dev is judged by the first.
+        metrics: what papers report for it; dev is judged by the first.
         label_names: class number → name; empty for scores and choices.
         parts: part → how its rows are found; only labelled parts.
         note: where the splits come from and what one has to know about them, in words.
@@ -41,7 +41,7 @@ class Entry:
 
     name: str
     kind: Kind
-    measures: tuple[str, ...]
+    metrics: tuple[str, ...]
     label_names: tuple[str, ...]
     parts: Mapping[str, Part]
     note: str

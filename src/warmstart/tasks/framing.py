@@ -20,7 +20,7 @@ from warmstart.base.errors import BadInput
 from warmstart.example.example import Example, Floats, Goal, Ints, next_goal
 from warmstart.example.noise import Noise
 from warmstart.example.record import Record
-from warmstart.image.raster import Raster
+from warmstart.image.processor import ImageProcessor
 from warmstart.tasks.spec import TaskSpec
 from warmstart.text.clean import clean
 
@@ -168,7 +168,7 @@ class Frame:
         if class_weights is not None and (spec.goal != "label" or len(class_weights) != spec.outputs):
             raise ValueError(f"{len(class_weights)} class weights for {spec.outputs} outputs of goal {spec.goal!r}")
         weights = None if class_weights is None else tuple(class_weights)
-        if isinstance(tokenizer, Raster):
+        if isinstance(tokenizer, ImageProcessor):
             return Frame(spec, NO_MARK, NO_MARK, NO_MARK, weights)
         start, delimiter, extract = map(tokenizer.id, marks(spec.frame.sight, tokenizer))
         return Frame(spec, start, delimiter, extract, weights, _noise(spec, tokenizer))

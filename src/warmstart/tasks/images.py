@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from warmstart.base.errors import BadInput
 from warmstart.example.example import Example
 from warmstart.example.record import Record
-from warmstart.image.raster import Image
+from warmstart.image.processor import Image
 from warmstart.tasks.framing import Cut, Frame, Parts
 from warmstart.tasks.vocabulary import Vocabulary, require_images
 
@@ -28,11 +28,11 @@ def encode_images(records: Sequence[Record], vocabulary: Vocabulary, rules: Sequ
     Raises:
         BadInput: an image of another size, or a model that reads text.
     """
-    raster = require_images(vocabulary, "images")
+    processor = require_images(vocabulary, "images")
     for record in records:
         image = image_of(record)
-        raster.require(image, record.where)
-        yield Parts((raster.rows(image),))
+        processor.require(image, record.where)
+        yield Parts((processor.rows(image),))
 
 
 def image_of(record: Record) -> Image:

@@ -49,7 +49,7 @@ def goal_of(kind: Kind, label_names: tuple[str, ...]) -> str:
 
 
 def measured_as(kind: Kind, label_names: tuple[str, ...]) -> str:
-    """What the measures of a task are called by: its goal, but ``entities`` where tags mark entities."""
+    """What the metrics of a task are called by: its goal, but ``entities`` where tags mark entities."""
     return "entities" if kind == "tagging" and scheme_of(label_names) else goal_of(kind, label_names)
 
 
@@ -201,7 +201,7 @@ class TaskSpec(Settings):
 
     @property
     def measured(self) -> str:
-        """What its measures are called by: the goal, or ``entities``."""
+        """What its metrics are called by: the goal, or ``entities``."""
         return measured_as(self.kind, self.label_names)
 
     @property

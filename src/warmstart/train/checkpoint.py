@@ -12,9 +12,11 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
+from warmstart.base import old_names
 from warmstart.base.console import say
 from warmstart.base.errors import BadInput
-from warmstart.base.files import disk_errors, read_json, sha256, staged_folder, write_json
+from warmstart.base.files import disk_errors, read_json, sha256, temporary_folder, write_json
+from warmstart.base.old_names import renamed
 from warmstart.models.files import write_tensors
 
 TENSORS, STATE, MANIFEST = "state.safetensors", "state.json", "manifest.json"
@@ -23,7 +25,7 @@ TENSORS, STATE, MANIFEST = "state.safetensors", "state.json", "manifest.json"
 def save(folder: Path, step: int, tensors: dict[str, torch.Tensor], state: dict[str, Any]) -> None:
     """Writes the checkpoint of ``step`` into ``folder`` and then drops the older ones."""
     target = folder / f"step-{step:09d}"
-    with staged_folder(target) as stage:
+    with temporary_folder(target) as stage:
         with disk_errors(target):
             write_tensors(stage / TENSORS, tensors)
         write_json(stage / STATE, state | {"step": step})
@@ -58,7 +60,7 @@ def load_newest(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]] 
     for candidate in candidates:
         damaged = _damaged_file(candidate)
         if damaged is None:
-            return load_file(candidate / TENSORS), read_json(candidate / STATE)
+            return renamed(load_file(candidate / TENSORS), old_names.STATE), read_json(candidate / STATE)
         say(f"checkpoint {candidate} is damaged ({damaged}); looking for an older one")
     if candidates:
         raise BadInput(

@@ -8,7 +8,7 @@ products are nearly all of the time, and compiling gained 1 to 6 %, so nothing i
 import torch
 
 from warmstart.models.blocks import Block, finish
-from warmstart.models.losses import slope_of
+from warmstart.models.losses import logits_grad
 from warmstart.models.model import Model
 from warmstart.streams.stream import Stream
 
@@ -21,7 +21,7 @@ def compile_parts(model: Model, backend: str = "inductor") -> None:
     for block in model.backbone.blocks:
         if isinstance(block, Block):
             block.finish = whole
-    model.slope_of = torch.compile(slope_of, dynamic=True, backend=backend)
+    model.logits_grad = torch.compile(logits_grad, dynamic=True, backend=backend)
 
 
 def pays(model: Model, stream: Stream, steps: int, device: torch.device) -> bool:

@@ -31,17 +31,17 @@ from warmstart.train.schedule import factor, plan_lengths, reach
 from warmstart.train.schemes import num_moving
 from warmstart.train.settings import TrainSettings
 from warmstart.train.signals import StopRequests
-from warmstart.train.step import Taken, train_step
+from warmstart.train.step import StepOutput, train_step
 from warmstart.train.weights import Weights
 
 Evaluate = Callable[[Model], dict[str, float]]
 
 
-class Goalpost(NamedTuple):
-    """How dev decides: the function that judges, the measure that counts, and whether more of it is better."""
+class Validation(NamedTuple):
+    """How dev decides: the function that judges, the metric that counts, and whether more of it is better."""
 
     evaluate: Evaluate
-    measure: str
+    metric: str
     higher_is_better: bool
 
 
@@ -58,10 +58,10 @@ class Progress:
     judged: int = 0  # the step after which dev was last judged
 
 
-class Given(NamedTuple):
-    """A step that the device has been given, and what its line in the log needs beside what it measures."""
+class PendingStep(NamedTuple):
+    """A step that the device has been given, and what its line in the log needs beside what it metrics."""
 
-    taken: Taken
+    taken: StepOutput
     step: int
     share: float
     bar: Bar
@@ -77,19 +77,19 @@ class Trainer:
         settings: TrainSettings,
         coefficients: Mapping[str, float],
         folder: RunFolder,
-        goalpost: Goalpost | None,
+        validation: Validation | None,
         device: torch.device,
     ) -> None:
         keep_freed_memory()
         self.model = model.to(device)
         self.stream, self.settings, self.coefficients = stream, settings, dict(coefficients)
-        self.folder, self.goalpost, self.device = folder, goalpost, device
+        self.folder, self.validation, self.device = folder, validation, device
         self._compute_as(choices(settings.precision, device))
         self.plan = plan_lengths(settings, stream)
         if pays(self.model, stream, self.plan.steps, device):
             compile_parts(self.model)
         self.state = Progress()
-        self.given: deque[Given] = deque()
+        self.given: deque[PendingStep] = deque()
         self.ahead = 0 if device.type == "cpu" else 1  # steps given to a device before it is asked for the last one's
         self.saved_at_s = time.monotonic()
         self.began_at_s = self.noted_at_s = 0.0
@@ -189,7 +189,7 @@ class Trainer:
         taken = train_step(self.model, self.optimizer, batches, self.coefficients, share, seed)
         state.step += 1
         self.memory.settle()
-        self.given.append(Given(taken, state.step, share, bar))
+        self.given.append(PendingStep(taken, state.step, share, bar))
         self._note(waiting=self.ahead)
 
     def _note(self, waiting: int = 0) -> None:
@@ -220,14 +220,14 @@ class Trainer:
 
     def _judge_if_due(self) -> None:
         """Judges the model on dev after every ``evaluate_every`` steps and at the end, and keeps the best weights."""
-        state, post = self.state, self.goalpost
+        state, post = self.state, self.validation
         due = state.step > 0 and (state.step % self.plan.evaluate_steps == 0 or state.step == self.plan.steps)
         if post is None or not due or state.judged == state.step:
             return
         self._note()
         self.model.eval()
         values = post.evaluate(self.model)
-        score = values[post.measure] if post.higher_is_better else -values[post.measure]
+        score = values[post.metric] if post.higher_is_better else -values[post.metric]
         state.judged, state.elapsed_s = state.step, time.monotonic() - self.began_at_s
         row = {"kind": "dev", "step": state.step, "tokens": state.tokens, "metrics": values}
         self.folder.append_metrics(row | {"elapsed_s": round(state.elapsed_s, 3)})

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from warmstart.base.errors import BadInput
 from warmstart.base.files import read_json, write_json
 from warmstart.base.settings import Settings
-from warmstart.models.plain import blocked_attention
+from warmstart.models.eager import blocked_attention
 
 LENGTHS = (256, 512, 1024)  # documents whose attention is measured
 USUAL_S, LONGEST_S = 0.05, 1.0  # of time for one comparison, and what it may take on a slow or busy machine
@@ -36,7 +36,7 @@ class Measured(Settings):
         onednn: how fast a float32 product is through oneDNN, against torch's own way.
         onednn_error: relative error of such a product: 1e-7 where it stays float32, 1e-3 where it does not.
         bf16: how fast a bf16 product is against the faster of the two; 0 where it would be emulated.
-        plain: dtype → length of a text → how fast plain attention is against SDPA, forward and backward.
+        plain: dtype → length of a text → how fast eager attention is against SDPA, forward and backward.
         turns: that the comparison with the fewest turns had.
     """
 
@@ -49,11 +49,11 @@ class Measured(Settings):
 
 def measured(bf16: bool) -> Measured:
     """The figures of this processor, from the file or, the first time, by measuring; ``bf16``: whether it has that."""
-    return _remembered(key(torch.get_num_threads()), _file(), bf16)
+    return _metadata(key(torch.get_num_threads()), _file(), bf16)
 
 
 @functools.cache
-def _remembered(name: str, path: Path | None, bf16: bool) -> Measured:
+def _metadata(name: str, path: Path | None, bf16: bool) -> Measured:
     known = _entries(path)
     with contextlib.suppress(KeyError, ValidationError):
         return Measured.model_validate(known[name])
@@ -144,7 +144,7 @@ def _products(bf16: bool) -> Race:
 
 
 def _attention(length: int, dtype: torch.dtype) -> Race:
-    """Plain attention and SDPA for one causal text with 4 heads of 64, there and back."""
+    """Eager attention and SDPA for one causal text with 4 heads of 64, there and back."""
     qkv = torch.ones(3, 1, 4, length, 64, dtype=dtype, requires_grad=True)
     pull = torch.ones(1, 4, length, 64, dtype=dtype)
 

@@ -28,7 +28,7 @@ class Optimizer:
         slopes = zip(self.weights.groups, self.weights.gradients(), strict=True)
         return _length(torch.stack([_length(slope) for group, slope in slopes if self._moves(group)]))
 
-    def halt_unless(self, sound: torch.Tensor) -> None:
+    def skip_updates_if_nonfinite(self, sound: torch.Tensor) -> None:
         """From the first ``sound`` that is false on, no update changes anything; the device knows, the host need not."""
         self._halted = torch.where(sound, self._halted, 1.0)
 

@@ -11,13 +11,14 @@ from typing import Any
 import torch
 
 from warmstart.base.errors import BadInput
+from warmstart.base.old_names import KERNELS, renamed
 from warmstart.models.attention import Kernels
 from warmstart.models.model import Model
 from warmstart.train.machine import Measured, measured
 
 FP32_ERROR = 1e-5  # well above float32's own rounding in a product of this size (1e-6), well below bf16's (1e-2)
 CLEARLY = 1.1  # times as fast, for a choice that costs digits or is not the usual one
-ON_GPU = Kernels(longest_plain=0, plain_dropout=False, group=64)
+ON_GPU = Kernels(eager_max_len=0, eager_dropout=False, group=64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,14 @@ class Choices:
     @staticmethod
     def from_dict(stored: dict[str, Any]) -> "Choices":
         """What :meth:`to_dict` gave."""
-        return Choices(getattr(torch, stored["dtype"]), stored["fp32_products"], Kernels(**stored["kernels"]))
+        return Choices(
+            getattr(torch, stored["dtype"]), stored["fp32_products"], Kernels(**renamed(stored["kernels"], KERNELS))
+        )
+
+
+def default_device() -> torch.device:
+    """The GPU where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def has_fast_bf16(device: torch.device) -> bool:
@@ -74,13 +82,13 @@ def chosen(precision: str, figures: Measured) -> Choices:
     dtype = torch.bfloat16 if bf16 else torch.float32
     exact = figures.onednn_error <= FP32_ERROR
     products = "medium" if exact and figures.onednn > CLEARLY else "highest"
-    return Choices(dtype, products, Kernels(_longest_plain(figures.plain.get(str(dtype).removeprefix("torch."), {}))))
+    return Choices(dtype, products, Kernels(_eager_max_len(figures.plain.get(str(dtype).removeprefix("torch."), {}))))
 
 
-def _longest_plain(speeds: dict[int, float]) -> int:
-    """The longest text up to which plain attention is the faster at every length that was measured."""
+def _eager_max_len(speeds: dict[int, float]) -> int:
+    """The longest text up to which eager attention is the faster at every length that was measured."""
     if not speeds:
-        return Kernels().longest_plain
+        return Kernels().eager_max_len
     longest = 0
     for length in sorted(speeds):
         if speeds[length] < 1:

@@ -25,7 +25,7 @@ class StepReport(NamedTuple):
     tokens: int
 
 
-class Taken(NamedTuple):
+class StepOutput(NamedTuple):
     """A step whose work is given to the device: what it measures, [1 + goals] gradient norm and mean losses, is there."""
 
     measured: torch.Tensor
@@ -96,11 +96,11 @@ def train_step(
     coefficients: Mapping[str, float],
     factor: float,
     seed: int,
-) -> Taken:
+) -> StepOutput:
     """Gradient, clipping, update; where the gradient or a loss is not finite, no update, now or in any later step."""
     losses = accumulate(model, optimizer, batches, coefficients, seed)
     norm = optimizer.gradient_norm()
     measured = torch.stack([norm, *losses.values()])
-    optimizer.halt_unless(measured.isfinite().all())
+    optimizer.skip_updates_if_nonfinite(measured.isfinite().all())
     optimizer.update(factor, norm)
-    return Taken(measured, tuple(losses), sum(b.num_tokens for b in batches))
+    return StepOutput(measured, tuple(losses), sum(b.num_tokens for b in batches))

@@ -60,7 +60,7 @@ _OLD_NAMES = (("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "Layer
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class FolderMetadata:
     """What a folder's config says that is not in the weights: the names of the labels, and ids of special tokens."""
 
     label_names: tuple[str, ...] = ()
@@ -97,9 +97,9 @@ def check_rows(vocab_size: int, model: Model, where: str) -> None:
         )  # fmt: skip
 
 
-def save_model(model: Model, folder: Path, around: Surroundings | None = None) -> None:
+def save_model(model: Model, folder: Path, around: FolderMetadata | None = None) -> None:
     """Writes settings and weights; ``folder`` is made where needed."""
-    around = around or Surroundings()
+    around = around or FolderMetadata()
     layout = layout_of(model.settings, around.pad_id)
     if layout is None:
         save_own(model, folder)
@@ -134,7 +134,7 @@ def their_tensors(model: Model, layout: Layout) -> dict[str, torch.Tensor]:
     return found
 
 
-def _config(settings: ModelSettings, layout: Layout, around: Surroundings) -> dict[str, Any]:
+def _config(settings: ModelSettings, layout: Layout, around: FolderMetadata) -> dict[str, Any]:
     assert isinstance(settings.backbone, TransformerSettings)  # layouts are theirs
     theirs = layout.config(settings.backbone)
     [goal] = settings.heads or [None]

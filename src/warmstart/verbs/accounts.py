@@ -29,5 +29,5 @@ def unread_in_words(spec: TaskSpec, account: Account) -> list[str]:
 
 
 def signatures_in_words(signatures: Mapping[str, str]) -> list[str]:
-    """How each measure of texts was computed."""
+    """How each metric of texts was computed."""
     return [f"{name}: {signature}" for name, signature in signatures.items() if signature]

@@ -11,18 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warmstart.base.errors import BadInput
-from warmstart.base.files import staged_folder
+from warmstart.base.files import temporary_folder
+from warmstart.build.labelled_data import Labelled
+from warmstart.build.start import NO_START
+from warmstart.config.load import compose
+from warmstart.config.schema import FinetuneRecipe
 from warmstart.evaluation.predict import Prediction, predict_records
 from warmstart.evaluation.tuned import evaluate_records
-from warmstart.recipe.labelled import Labelled
-from warmstart.recipe.load import compose
-from warmstart.recipe.schema import FinetuneRecipe
-from warmstart.recipe.start import NO_START
+from warmstart.run.loading import Loaded, load_run
 from warmstart.tasks.dataset import records_from, task_from
-from warmstart.tasks.portions import set_aside
+from warmstart.tasks.hold_out import hold_out
 from warmstart.tasks.spec import Kind
 from warmstart.verbs.finetune import finetune
-from warmstart.verbs.loading import Loaded, load_run
 
 Row = Mapping[str, Any]
 
@@ -50,7 +50,7 @@ class Classifier:
         """
         task = task_from(self.task, rows)
         if dev is None:
-            train, judged = set_aside(task.records, 0.1, 0)
+            train, judged = hold_out(task.records, 0.1, 0)
         else:
             train, judged = task.records, task_from(self.task, dev, task.label_names).records
         flags = {f"--{name.replace('_', '-')}": value for name, value in self.options.items()}
@@ -105,7 +105,7 @@ class Classifier:
         target = Path(folder)
         if target.exists():
             raise BadInput("the folder exists", where=str(target), next_step="choose another, or remove it first")
-        with staged_folder(target) as stage:
+        with temporary_folder(target) as stage:
             shutil.copytree(self._ready().folder, stage, dirs_exist_ok=True)
 
     def _predictions(self, rows: Sequence[str | Sequence[str] | Row]) -> list[Prediction]:

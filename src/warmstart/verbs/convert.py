@@ -5,11 +5,11 @@ from typing import Any
 
 from warmstart.base.console import say
 from warmstart.base.errors import BadInput
-from warmstart.base.files import staged_folder, write_json
-from warmstart.recipe.remembered import read_vocabulary
+from warmstart.base.files import temporary_folder, write_json
+from warmstart.run.metadata import read_vocabulary
+from warmstart.run.writing import pad_id, write_model
 from warmstart.transfer.folder import check_rows, import_model, layout_of, save_own
 from warmstart.transfer.hub import model_folder
-from warmstart.verbs.writing import pad_id, write_model
 
 FORMS = ("hf", "warmstart", "onnx")
 
@@ -30,7 +30,7 @@ def convert(source: str, out: str, to: str = "hf") -> dict[str, Any]:
     if target.exists():
         raise BadInput("the folder exists", where=out, next_step="choose another, or remove it first")
     folder = model_folder(source)
-    tokenizer, remembered = read_vocabulary(folder)
+    tokenizer, metadata = read_vocabulary(folder)
     imported = import_model(folder)
     model = imported.model
     check_rows(tokenizer.vocab_size, model, source)
@@ -40,12 +40,12 @@ def convert(source: str, out: str, to: str = "hf") -> dict[str, Any]:
             "this architecture has no name in transformers", where=source, allowed="--to warmstart, --to onnx",
             next_step="see docs/transfer.md for what has one",
         )  # fmt: skip
-    with staged_folder(target) as stage:
+    with temporary_folder(target) as stage:
         if to == "onnx":
             from warmstart.transfer.onnx import export_onnx
 
             export_onnx(model, stage / "model.onnx")
-        write_model(stage, model, tokenizer, remembered, f"Converted from `{Path(source).name}`.")
+        write_model(stage, model, tokenizer, metadata, f"Converted from `{Path(source).name}`.")
         if to == "warmstart":
             save_own(model, stage)
         write_json(

@@ -7,22 +7,23 @@ from typing import Any
 
 from warmstart.base.console import say
 from warmstart.base.errors import BadInput
-from warmstart.evaluation.generated import Generator, evaluate_generated, shown_measures
+from warmstart.build.evaluation_data import judged
+from warmstart.build.objectives import Framing, hidden
+from warmstart.config.schema import CorpusRecipe, Objective, PretrainRecipe
+from warmstart.evaluation.generated import Generator, evaluate_generated, shown_metrics
 from warmstart.evaluation.perplexity import evaluate_language_model
 from warmstart.evaluation.tuned import evaluate_members
 from warmstart.example.record import Record
 from warmstart.metrics.cleanup import CLEANUPS
 from warmstart.metrics.generated import FALLBACK, check_generated
 from warmstart.objectives.settings import MaskSettings
-from warmstart.recipe.judged import judged
-from warmstart.recipe.objectives import Framing, hidden
-from warmstart.recipe.remembered import Remembered
-from warmstart.recipe.schema import CorpusRecipe, Objective, PretrainRecipe
+from warmstart.run.loading import Loaded, load_run
+from warmstart.run.metadata import RunMetadata
 from warmstart.streams.stream import Stream
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.vocabulary import begins_with
 from warmstart.verbs.accounts import cut_in_words, signatures_in_words
-from warmstart.verbs.loading import Loaded, load_run, members_of
+from warmstart.verbs.members import members_of
 from warmstart.verbs.pretrain import open_corpus
 
 
@@ -48,7 +49,7 @@ def evaluate(
         split: the part of a data set; without it ``test`` where it has labels, else ``dev``.
         label_map: ``own=other`` for each of the run's labels that the data calls otherwise.
         said: of a language model ``context``, the tokens that it reads in one go, where not as many as it was trained on;
-            of a run that generates ``measures`` (without them all whose libraries are there), and ``search``, how it
+            of a run that generates ``metrics`` (without them all whose libraries are there), and ``search``, how it
             generates where not as it remembers.
 
     Raises:
@@ -59,7 +60,7 @@ def evaluate(
     loaded = load_run(first, precision)
     asked = dict(said or {})
     context = asked.pop("context", None)
-    spec = loaded.task() if task or split or more or any(asked.values()) else loaded.remembered.task
+    spec = loaded.task() if task or split or more or any(asked.values()) else loaded.metadata.task
     if spec is None:
         return _language_model(loaded, data, encoding, context)
     _require_own_context(context)
@@ -76,13 +77,13 @@ def evaluate(
 
 
 def _generated(loaded: Loaded, spec: TaskSpec, records: list[Record], said: Mapping[str, Any]) -> dict[str, Any]:
-    """Texts for all records, and their measures with intervals."""
-    measures = said.get("measures", ())
-    for name in measures:
-        check_generated(name, "--measures")
+    """Texts for all records, and their metrics with intervals."""
+    metrics = said.get("metrics", ())
+    for name in metrics:
+        check_generated(name, "--metrics")
     generator = Generator(loaded.model, loaded.text, spec, loaded.search(said.get("search", {})))
     rules = spec.seq2seq.cleanup
-    shown = measures or shown_measures(FALLBACK, rules)
+    shown = metrics or shown_metrics(FALLBACK, rules)
     found = evaluate_generated(generator, records, shown, cleanup=CLEANUPS[rules])
     for line in (*cut_in_words(spec, found.account), *signatures_in_words(found.signatures)):
         say(line)
@@ -117,7 +118,7 @@ def _language_model(loaded: Loaded, data: str, encoding: str, context: int | Non
         corpus = open_corpus(recipe, Path(scratch) / "corpus", "test")
         if backbone.sight == "causal" or not begins_with(loaded.tokenizer, corpus.tokenizer()):
             corpus.require_tokenizer(loaded.tokenizer)  # masking may have added special tokens
-        objective: Objective = _as_learned(loaded.remembered) if backbone.sight == "causal" else "masked"
+        objective: Objective = _as_learned(loaded.metadata) if backbone.sight == "causal" else "masked"
         framing = Framing(objective, hidden(MaskSettings()), loaded.tokenizer, backbone)
         stream = Stream(framing.units(corpus), 16, 0, shuffle=False)
         batches = (batch for step in range(stream.steps_per_epoch) for batch in stream.batches(step))
@@ -125,8 +126,8 @@ def _language_model(loaded: Loaded, data: str, encoding: str, context: int | Non
     return {"metrics": found.to_dict(), "intervals": {}, "examples": found.tokens}
 
 
-def _as_learned(remembered: Remembered) -> Objective:
+def _as_learned(metadata: RunMetadata) -> Objective:
     """What a left-to-right model is judged by: what it has learned."""
-    if remembered.again:
+    if metadata.again:
         return "autoencoder"
-    return "causal" if remembered.reading == "forward" else remembered.reading
+    return "causal" if metadata.reading == "forward" else metadata.reading

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from warmstart.base.run_folder import RunFolder
-from warmstart.recipe.build import build_finetuning, build_pretraining
-from warmstart.recipe.load import resolved
-from warmstart.recipe.schema import FinetuneRecipe, PretrainRecipe
-from warmstart.recipe.start import check_model
+from warmstart.build.finetuning import build_finetuning
+from warmstart.build.pretraining import build_pretraining
+from warmstart.build.start import check_model
+from warmstart.config.load import resolved
+from warmstart.config.schema import FinetuneRecipe, PretrainRecipe
 from warmstart.verbs import finetune as finetuning
 from warmstart.verbs import pretrain as pretraining
 

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from warmstart.base.errors import unknown
 from warmstart.base.settings import Settings
-from warmstart.recipe.load import compose
-from warmstart.recipe.requests import (
+from warmstart.config.load import compose
+from warmstart.config.requests import (
     EvaluateRequest,
     GenerateRequest,
     PredictRequest,
@@ -19,7 +19,7 @@ from warmstart.recipe.requests import (
     SubmitRequest,
     arguments,
 )
-from warmstart.recipe.schema import FinetuneRecipe, PretrainRecipe
+from warmstart.config.schema import FinetuneRecipe, PretrainRecipe
 from warmstart.verbs import convert as _convert
 from warmstart.verbs import evaluate as _evaluate
 from warmstart.verbs import explain as _explain

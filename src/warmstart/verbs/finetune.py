@@ -14,28 +14,29 @@ import torch
 from warmstart.base.console import say
 from warmstart.base.files import read_json, require_space
 from warmstart.base.run_folder import REPORT, RunFolder
+from warmstart.build.dry_run import in_words
+from warmstart.build.finetuning import Finetuning, build_finetuning
+from warmstart.build.labelled_data import Labelled
+from warmstart.build.seq2seq import search_of
+from warmstart.build.start import NO_START
+from warmstart.config.load import resolved
+from warmstart.config.schema import FinetuneRecipe
 from warmstart.decode.settings import GenerateSettings
-from warmstart.evaluation.generated import Generator, TextEvaluation, evaluate_generated, shown_measures
+from warmstart.evaluation.generated import Generator, TextEvaluation, evaluate_generated, shown_metrics
 from warmstart.evaluation.tuned import Evaluation, evaluate_records
 from warmstart.example.record import Record
 from warmstart.metrics.cleanup import CLEANUPS
-from warmstart.metrics.measures import LOWER_IS_BETTER
-from warmstart.metrics.seeds import compare, spread
+from warmstart.metrics.metric import LOWER_IS_BETTER
+from warmstart.metrics.seeds import compare, mean_std
 from warmstart.models.model import Model
-from warmstart.recipe.build import Finetuning, build_finetuning, device
-from warmstart.recipe.labelled import Labelled
-from warmstart.recipe.load import resolved
-from warmstart.recipe.remembered import Remembered, read_remembered
-from warmstart.recipe.schema import FinetuneRecipe
-from warmstart.recipe.seq2seq import search_of
-from warmstart.recipe.start import NO_START
-from warmstart.recipe.words import in_words
-from warmstart.train.loop import Goalpost, Trainer
+from warmstart.run.metadata import RunMetadata, read_metadata
+from warmstart.run.writing import manifest, write_model
+from warmstart.train.loop import Trainer, Validation
+from warmstart.train.precision import default_device
 from warmstart.train.schemes import close_scheme
 from warmstart.train.settings import SchemeSettings
 from warmstart.transfer.folder import load_model
 from warmstart.verbs.accounts import cut_in_words, unread_in_words
-from warmstart.verbs.writing import manifest, write_model
 
 PRETRAINED, SCRATCH = "pretrained", "scratch"
 
@@ -83,9 +84,9 @@ def finetune(recipe: FinetuneRecipe, out: str, resume: bool = False, data: Label
             reports.append(read_json(training.folder.path / REPORT))
             continue
         reports.append(train_one(training, built[training.arm], resume and training.folder.exists))
-    report = summary(out, trainings, reports, main.measure)
+    report = summary(out, trainings, reports, main.metric)
     best = Path(report["best"])
-    write_model(root.path, load_model(best), main.tokenizer, read_remembered(best), _summary(recipe, main))
+    write_model(root.path, load_model(best), main.tokenizer, read_metadata(best), _summary(recipe, main))
     root.finish(report)
     return report
 
@@ -120,7 +121,13 @@ def train_one(training: Training, built: Finetuning, resume: bool) -> dict[str, 
     recipe, folder = training.recipe, training.folder
     model, moved = built.fresh(recipe)
     trainer = Trainer(
-        model, built.stream(recipe.train), recipe.train, built.coefficients, folder, _goalpost(built, recipe), device()
+        model,
+        built.stream(recipe.train),
+        recipe.train,
+        built.coefficients,
+        folder,
+        _validation(built, recipe),
+        default_device(),
     )
     require_space(folder.path, trainer.bytes_to_write)
     folder.create(resolved(recipe), manifest("finetune", recipe.train.seed, _sizes(built)))
@@ -144,7 +151,7 @@ def train_one(training: Training, built: Finetuning, resume: bool) -> dict[str, 
         "tokens": progress.tokens,
         "seconds": round(progress.elapsed_s, 1),
         **dev.to_dict(),
-        "measure": built.measure,
+        "metric": built.metric,
         "best_step": progress.best_step,
         "collapsed": dev.collapsed,
         "arm": training.arm,
@@ -152,8 +159,8 @@ def train_one(training: Training, built: Finetuning, resume: bool) -> dict[str, 
     }
     if built.data.test is not None:
         report["test"] = judge(judged, replace(built, spec=dev.spec), search, built.data.test).to_dict()
-    remembered = Remembered(task=dev.spec, search=search if generates else None)
-    write_model(folder.path, model, built.tokenizer, remembered, _summary(recipe, built))
+    metadata = RunMetadata(task=dev.spec, search=search if generates else None)
+    write_model(folder.path, model, built.tokenizer, metadata, _summary(recipe, built))
     folder.finish(report)
     if dev.collapsed:
         say("warning: this run has collapsed: it does no better on dev than one answer for everything")
@@ -165,28 +172,28 @@ def _as_trained(model: Model, dtype: torch.dtype) -> Model:
     return model if dtype == torch.float32 else copy.deepcopy(model).to(dtype)
 
 
-def summary(out: str, trainings: list[Training], reports: list[dict[str, Any]], measure: str) -> dict[str, Any]:
+def summary(out: str, trainings: list[Training], reports: list[dict[str, Any]], metric: str) -> dict[str, Any]:
     """The report of several trainings: per arm mean, spread and values, the comparison, and the best by dev."""
     split = "test" if all("test" in report for report in reports) else "dev"
 
     def value(report: dict[str, Any], where: str) -> float:
-        return float((report["test"] if where == "test" else report)["metrics"][measure])
+        return float((report["test"] if where == "test" else report)["metrics"][metric])
 
     arms: dict[str, list[float]] = {}
     for training, report in zip(trainings, reports, strict=True):
         arms.setdefault(training.arm, []).append(value(report, split))
     own = [report for training, report in zip(trainings, reports, strict=True) if training.arm == trainings[0].arm]
-    choose = min if measure in LOWER_IS_BETTER else max
+    choose = min if metric in LOWER_IS_BETTER else max
     best = choose(own, key=lambda report: value(report, "dev"))
     result: dict[str, Any] = {key: best[key] for key in ("steps", "tokens", "seconds", "metrics", "intervals")}
-    result |= {"run": out, "best": best["run"], "measure": measure, "split": split}
+    result |= {"run": out, "best": best["run"], "metric": metric, "split": split}
     for arm, values in arms.items():
-        told = spread(values)
-        result[arm] = {"mean": told.mean, "std": told.std, "values": values}
+        arm_values = mean_std(values)
+        result[arm] = {"mean": arm_values.mean, "std": arm_values.std, "values": values}
     result["runs"] = reports
     result["collapsed"] = [report["run"] for report in reports if report["collapsed"]]
     if SCRATCH in arms and PRETRAINED in arms:
-        found = compare(arms[PRETRAINED], arms[SCRATCH], measure)
+        found = compare(arms[PRETRAINED], arms[SCRATCH], metric)
         interval = None if min(map(len, arms.values())) < 2 else [found.low, found.high]
         result["comparison"] = {
             "gain": found.gain,
@@ -201,7 +208,7 @@ def words(recipe: FinetuneRecipe, built: Finetuning) -> list[str]:
     """The dry run in words, with what became of the records."""
     model, _ = built.fresh(recipe)
     lines = in_words(
-        model, built.stream(recipe.train), recipe.train, device(), built.tokenizer, built.coefficients,
+        model, built.stream(recipe.train), recipe.train, default_device(), built.tokenizer, built.coefficients,
         built.spec.label_names,
     )  # fmt: skip
     account, data = built.account, built.data
@@ -230,15 +237,15 @@ def words(recipe: FinetuneRecipe, built: Finetuning) -> list[str]:
 def judge(
     model: Model, built: Finetuning, search: GenerateSettings, records: list[Record], *, tune: bool = False
 ) -> Evaluation | TextEvaluation:
-    """All measures on dev or test, with their intervals."""
+    """All metrics on dev or test, with their intervals."""
     if built.spec.kind != "seq2seq":
         return evaluate_records(model, built.tokenizer, built.spec, records, tune=tune)
     generator = Generator(model, built.text, built.spec, search)
     rules = built.spec.seq2seq.cleanup
-    return evaluate_generated(generator, records, shown_measures(built.measure, rules), cleanup=CLEANUPS[rules])
+    return evaluate_generated(generator, records, shown_metrics(built.metric, rules), cleanup=CLEANUPS[rules])
 
 
-def _goalpost(built: Finetuning, recipe: FinetuneRecipe) -> Goalpost:
+def _validation(built: Finetuning, recipe: FinetuneRecipe) -> Validation:
     dev, few = built.data.dev, recipe.task.decoded_dev
 
     def evaluate(model: Model) -> dict[str, float]:
@@ -247,10 +254,10 @@ def _goalpost(built: Finetuning, recipe: FinetuneRecipe) -> Goalpost:
         quick = recipe.search.model_copy(update={"beam": 1, "best": 1, "groups": 1, "compat": "none", "greedy": True})
         generator = Generator(model, built.text, built.spec, search_of(quick, built.spec, built.text))
         cleanup = CLEANUPS[built.spec.seq2seq.cleanup]
-        found = evaluate_generated(generator, dev, [built.measure], cleanup=cleanup, intervals=False, decoded=few)
+        found = evaluate_generated(generator, dev, [built.metric], cleanup=cleanup, intervals=False, decoded=few)
         return found.metrics
 
-    return Goalpost(evaluate, built.measure, built.measure not in LOWER_IS_BETTER)
+    return Validation(evaluate, built.metric, built.metric not in LOWER_IS_BETTER)
 
 
 def _sizes(built: Finetuning) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from warmstart.decode.settings import GenerateSettings
 from warmstart.evaluation.generated import Generator
 from warmstart.example.record import Record
 from warmstart.readers.opening import lines
+from warmstart.run.loading import Loaded, load_run
 from warmstart.text.clean import clean
-from warmstart.verbs.loading import Loaded, load_run
 
 
 def generate(
@@ -44,19 +44,19 @@ def generate(
         raise BadInput("give a prompt or a file of prompts, one of the two", where="--prompt, --input")
     asked = list(prompts or []) if input is None else [line.rstrip("\n") for line in lines(input, encoding)]
     loaded = load_run(Path(run), precision)
-    if loaded.remembered.task is not None and loaded.remembered.task.kind == "seq2seq":
+    if loaded.metadata.task is not None and loaded.metadata.task.kind == "seq2seq":
         return _from_sources(loaded, asked, loaded.search(settings))
     return _continued(loaded, asked, GenerateSettings.model_validate(settings))
 
 
 def _continued(loaded: Loaded, asked: list[str], wanted: GenerateSettings) -> list[dict[str, Any]]:
     """What comes after each prompt."""
-    if loaded.remembered.reading == "backward":
+    if loaded.metadata.reading == "backward":
         raise BadInput(
             "this run reads texts from their end, and has nothing to say after a prompt", where="--run",
             value=str(loaded.folder), allowed="a run that was trained with another objective than backward",
         )  # fmt: skip
-    tokenizer, rules = loaded.text, loaded.remembered.rules
+    tokenizer, rules = loaded.text, loaded.metadata.rules
     ids = tokenizer.encode_batch([clean(prompt, rules) for prompt in asked])
     end = tokenizer.end_id
     found = continue_prompts(loaded.model, ids, wanted, end, limits_of(wanted, tokenizer, end))

@@ -12,11 +12,12 @@ from warmstart.evaluation.averaged import Member
 from warmstart.evaluation.generated import Generator, lattice_line, text_row
 from warmstart.evaluation.predict import member_rows
 from warmstart.example.record import Record
+from warmstart.run.loading import Loaded, load_run
 from warmstart.tasks.dataset import read_records
 from warmstart.tasks.framing import Account
 from warmstart.tasks.spec import TaskSpec
 from warmstart.verbs.accounts import cut_in_words
-from warmstart.verbs.loading import Loaded, load_run, members_of
+from warmstart.verbs.members import members_of
 from warmstart.verbs.output import require_free, write_lines
 
 

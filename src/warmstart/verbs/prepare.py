@@ -7,11 +7,11 @@ from typing import Any
 
 from warmstart.base.errors import BadInput, unknown
 from warmstart.base.files import disk_errors
+from warmstart.build.labelled_data import labelled
+from warmstart.config.requests import PrepareRequest
+from warmstart.config.schema import TaskRecipe
 from warmstart.corpora.prepare import prepare as make
 from warmstart.corpora.settings import PrepareSettings
-from warmstart.recipe.labelled import labelled
-from warmstart.recipe.requests import PrepareRequest
-from warmstart.recipe.schema import TaskRecipe
 from warmstart.tasks.catalogue import CATALOGUE
 
 

@@ -8,6 +8,13 @@ from warmstart.base.console import say
 from warmstart.base.errors import BadInput
 from warmstart.base.files import require_space
 from warmstart.base.run_folder import CORPUS, RunFolder
+from warmstart.build.dry_run import in_words
+from warmstart.build.images import image_corpus
+from warmstart.build.objectives import WORDS, direction_of
+from warmstart.build.pretraining import Pretraining, build_pretraining
+from warmstart.build.start import NO_START, check_model
+from warmstart.config.load import resolved
+from warmstart.config.schema import PretrainRecipe
 from warmstart.corpora.corpus import MANIFEST as CORPUS_MARK
 from warmstart.corpora.corpus import Corpus
 from warmstart.corpora.images import ImageCorpus
@@ -15,19 +22,13 @@ from warmstart.corpora.prepare import prepare as make_corpus
 from warmstart.corpora.settings import PrepareSettings
 from warmstart.evaluation.perplexity import evaluate_language_model
 from warmstart.models.model import Model
-from warmstart.recipe.build import Pretraining, build_pretraining, device
-from warmstart.recipe.images import image_corpus
-from warmstart.recipe.load import resolved
-from warmstart.recipe.objectives import WORDS, direction_of
-from warmstart.recipe.remembered import Remembered, read_remembered, read_vocabulary
-from warmstart.recipe.schema import PretrainRecipe
-from warmstart.recipe.start import NO_START, check_model
-from warmstart.recipe.words import in_words
+from warmstart.run.metadata import RunMetadata, read_metadata, read_vocabulary
+from warmstart.run.writing import manifest, write_model
 from warmstart.tasks.vocabulary import require_text
-from warmstart.train.loop import Goalpost, Trainer
+from warmstart.train.loop import Trainer, Validation
+from warmstart.train.precision import default_device
 from warmstart.train.settings import check_lengths
 from warmstart.transfer.hub import model_folder
-from warmstart.verbs.writing import manifest, write_model
 
 MEASURE = "loss"
 
@@ -55,7 +56,9 @@ def pretrain(recipe: PretrainRecipe, out: str, resume: bool = False) -> dict[str
     built = build_pretraining(recipe, corpus)
     for line in words(recipe, built):
         say(line)
-    trainer = Trainer(built.model, built.train, recipe.train, built.coefficients, folder, _goalpost(built), device())
+    trainer = Trainer(
+        built.model, built.train, recipe.train, built.coefficients, folder, _validation(built), default_device()
+    )
     require_space(folder.path, trainer.bytes_to_write)
     folder.create(config, manifest("pretrain", recipe.train.seed, {"corpus": corpus.fingerprint}))
     account: dict[str, Any] = {"records": {"documents": corpus.num_documents, "tokens": corpus.num_tokens}}
@@ -69,8 +72,8 @@ def pretrain(recipe: PretrainRecipe, out: str, resume: bool = False) -> dict[str
     metrics = _final_metrics(folder)
     summary = f"{WORDS[recipe.objective]} pre-trained on {progress.tokens:,} tokens."
     direction, again = direction_of(recipe.objective), recipe.objective == "autoencoder"
-    remembered = Remembered(clean=corpus.clean, direction=direction, again=again)
-    write_model(folder.path, built.model, built.tokenizer, remembered, summary)
+    metadata = RunMetadata(clean=corpus.clean, direction=direction, again=again)
+    write_model(folder.path, built.model, built.tokenizer, metadata, summary)
     report = {
         "run": out,
         "steps": progress.step,
@@ -86,7 +89,7 @@ def open_corpus(recipe: PretrainRecipe, out: Path, part: str = "train") -> Corpu
     """The corpus that ``recipe`` names, its images, or one made from its text in ``out``.
 
     Text for a start is encoded with its vocabulary and cleaned as its own text was; images for a start are read by its
-    raster. ``part`` is what is read of images that come in several parts.
+    image processor. ``part`` is what is read of images that come in several parts.
     """
     text = recipe.corpus
     if len(text.paths) == 1 and (Path(text.paths[0]) / CORPUS_MARK).is_file():
@@ -97,7 +100,7 @@ def open_corpus(recipe: PretrainRecipe, out: Path, part: str = "train") -> Corpu
         return images
     if known is not None:
         require_text(known, "--start")
-        rules = read_remembered(Path(recipe.start)).rules
+        rules = read_metadata(Path(recipe.start)).rules
         if text.clean and text.clean != rules:
             raise BadInput(
                 "the start's text was cleaned by other rules", where="--clean", value=",".join(text.clean),
@@ -109,10 +112,10 @@ def open_corpus(recipe: PretrainRecipe, out: Path, part: str = "train") -> Corpu
 
 def words(recipe: PretrainRecipe, built: Pretraining) -> list[str]:
     """The dry run in words."""
-    return in_words(built.model, built.train, recipe.train, device(), built.tokenizer, built.coefficients)
+    return in_words(built.model, built.train, recipe.train, default_device(), built.tokenizer, built.coefficients)
 
 
-def _goalpost(built: Pretraining) -> Goalpost | None:
+def _validation(built: Pretraining) -> Validation | None:
     if built.dev is None:
         return None
     dev = built.dev
@@ -121,7 +124,7 @@ def _goalpost(built: Pretraining) -> Goalpost | None:
         batches = (batch for step in range(dev.steps_per_epoch) for batch in dev.batches(step))
         return evaluate_language_model(model, batches).to_dict()
 
-    return Goalpost(evaluate, MEASURE, higher_is_better=False)
+    return Validation(evaluate, MEASURE, higher_is_better=False)
 
 
 def _final_metrics(folder: RunFolder) -> dict[str, float]:

@@ -6,7 +6,7 @@ from typing import Any
 from warmstart.base.errors import BadInput
 from warmstart.decode.lattice import Lattice, Ranking, rank
 from warmstart.readers.rows import rows
-from warmstart.recipe.remembered import read_vocabulary
+from warmstart.run.metadata import read_vocabulary
 from warmstart.tasks.seq2seq import written
 from warmstart.tasks.vocabulary import require_text
 from warmstart.transfer.hub import model_folder

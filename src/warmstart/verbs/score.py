@@ -6,7 +6,7 @@ from typing import Any
 
 from warmstart.base.console import say
 from warmstart.base.errors import BadInput
-from warmstart.evaluation.generated import count_all, shown_measures
+from warmstart.evaluation.generated import count_all, shown_metrics
 from warmstart.example.record import Record, Target
 from warmstart.metrics.cleanup import CLEANUPS, group_references, lead
 from warmstart.metrics.generated import FALLBACK, NAMES, check_generated, interval_of, randomised
@@ -23,7 +23,7 @@ def score(
     data: str,
     predictions: str,
     against: str | None = None,
-    measures: Sequence[str] = (),
+    metrics: Sequence[str] = (),
     cleanup: str = "none",
     grouped: bool = False,
     encoding: str = "utf-8",
@@ -35,21 +35,21 @@ def score(
         predictions: texts in the same order: a text file with one per line, a table with a column ``prediction``, or a
             baseline: ``lead3`` (the first three sentences of the source), ``copy`` (the source).
         against: another system, in the same forms.
-        measures: names; without them all whose libraries are there.
+        metrics: names; without them all whose libraries are there.
         cleanup: rules for texts before they are scored.
         grouped: whether all targets of one source are references for each of its texts, as question generation has it.
         encoding: of the files.
 
     Raises:
-        BadInput: another number of texts than rows, an unknown measure or one whose library is missing, a broken file.
+        BadInput: another number of texts than rows, an unknown metric or one whose library is missing, a broken file.
     """
-    for name in measures:
-        check_generated(name, "--measures", NAMES)
+    for name in metrics:
+        check_generated(name, "--metrics", NAMES)
     records = list(read_records("seq2seq", data, (), encoding))
     sources = [_text(record.texts["source"]) for record in records]
     targets = [_target(record) for record in records]
     references = group_references(sources, targets) if grouped else [[target] for target in targets]
-    names = list(measures) or shown_measures(FALLBACK, cleanup)
+    names = list(metrics) or shown_metrics(FALLBACK, cleanup)
 
     def counted(system: str, where: str) -> dict[str, Any]:
         return count_all(names, _texts(system, sources, encoding, where), references, CLEANUPS[cleanup])

@@ -10,12 +10,12 @@ from warmstart.base.errors import BadInput
 from warmstart.base.files import write_bytes
 from warmstart.evaluation.answers import Reading
 from warmstart.evaluation.predict import predict_records
-from warmstart.recipe.remembered import read_remembered
+from warmstart.run.loading import Loaded, load_run
+from warmstart.run.metadata import read_metadata
 from warmstart.tasks.catalogue import entry
 from warmstart.tasks.dataset import records_of
 from warmstart.tasks.framing import Account
 from warmstart.tasks.known.submission import SHEETS, Sheet, packed, sheets_of
-from warmstart.verbs.loading import Loaded, load_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def submit(runs: Sequence[str], data: str, out: str, precision: str = "fp32") ->
 
 
 def _sheets(run: str) -> list[Sheet]:
-    task = read_remembered(Path(run)).task
+    task = read_metadata(Path(run)).task
     found = sheets_of(task.name) if task is not None else []
     if task is None or not found or task.label_names != entry(task.name).label_names:
         raise BadInput(

@@ -1,0 +1,132 @@
+"""The dry run in words: what a training will read, learn and cost, said before the first step."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+
+from warmstart.base.console import duration
+from warmstart.base.errors import BadInput
+from warmstart.build.describe import describe
+from warmstart.example.batch import Batch
+from warmstart.models.model import Model
+from warmstart.streams.stream import Stream
+from warmstart.tasks.vocabulary import Vocabulary
+from warmstart.train.precision import choices, measured_flops
+from warmstart.train.schedule import Lengths, plan_lengths
+from warmstart.train.schemes import num_moving
+from warmstart.train.settings import TrainSettings
+
+SHARE_OF_PEAK = (
+    0.6  # of the rate of one large product that a whole step is taken to reach: a guess, for the estimate only
+)
+
+
+class Cost(NamedTuple):
+    """What a training will take: steps, tokens, memory at most, and time on this machine."""
+
+    lengths: Lengths
+    tokens: int
+    memory_bytes: int
+    seconds: float
+
+
+def estimate(model: Model, stream: Stream, settings: TrainSettings, device: torch.device) -> Cost:
+    """Steps, tokens, memory and time of a training, from a usual step's batch and one measured product."""
+    first = stream.usual()
+    per_step = sum(batch.num_tokens for batch in first)
+    lengths = plan_lengths(settings, stream)
+    found = choices(settings.precision, device)
+    tokens = per_step * lengths.steps
+    longest = max(int(batch.lengths.max()) for batch in first)
+    flops = flops_per_token(model, longest, share_of_words(model, first)) * tokens
+    return Cost(
+        lengths,
+        tokens,
+        memory(model, max(batch.num_tokens for batch in first), longest, found.dtype.itemsize),
+        flops / (SHARE_OF_PEAK * measured_flops(found, device)),
+    )
+
+
+def share_of_words(model: Model, batches: Sequence[Batch]) -> float:
+    """States that the softmax over the vocabulary reads, for each token: of a masked language model the masked places."""
+    goals = [goal for batch in batches for name, goal in batch.goals.items() if name not in model.settings.heads]
+    return sum(len(goal.reads) for goal in goals) / max(1, sum(batch.num_tokens for batch in batches))
+
+
+def flops_per_token(model: Model, length: int, words: float) -> float:
+    """Floating-point operations of forward and backward for each token, in texts of ``length``.
+
+    Forward takes 2 a weight. Backward takes 2 more for each weight that it flows through, down to the lowest that moves,
+    and 2 for each that moves. ``words`` (:func:`share_of_words`) of the tokens reach the softmax over the vocabulary.
+    """
+    size = model.settings.backbone
+    matrices = sum(p.numel() for p in model.backbone.blocks[0].parameters() if p.dim() > 1)
+    seen = size.flops_of_sight(length)
+    moving = [num_moving(block) for block in model.backbone.blocks]
+    table = model.backbone.tokens.weight.requires_grad
+    below = 0 if table else next((number for number, count in enumerate(moving) if count), size.layers)
+    reached = size.layers - below
+    blocks = size.layers * (2 * matrices + 2 * seen) + reached * (2 * matrices + 4 * seen) + 2 * sum(moving)
+    rows = min(size.vocab_size, model.samples or size.vocab_size)  # of a sampled softmax, without the true tokens'
+    read = size.embedded if size.tied else size.width
+    return blocks + 2.0 * words * rows * read * (1 + (reached > 0) + table)
+
+
+def memory(model: Model, tokens: int, length: int, itemsize: int) -> int:
+    """Bytes of weights (masters, moments, gradient, working copy) and of one micro-batch's activations, roughly."""
+    size = model.settings.backbone
+    weights = num_moving(model) * (4 * 4 + itemsize) + model.num_parameters * itemsize
+    weights += (model.num_parameters - num_moving(model)) * 4
+    softmax = 1024 * size.vocab_size * 10 + size.vocab_size * size.width * 4
+    return weights + tokens * size.kept(length) * itemsize + softmax
+
+
+def in_words(
+    model: Model, stream: Stream, settings: TrainSettings, device: torch.device, tokenizer: Vocabulary,
+    coefficients: Mapping[str, float], label_names: Sequence[str] = (),
+) -> list[str]:  # fmt: skip
+    """Lines that say what is about to happen: three Examples decoded, what is learned, sizes, cost.
+
+    Raises:
+        BadInput: nothing is learned from: no goal in the first batches has any weight.
+    """
+    first = stream.batches(0)
+    check_learned(first, coefficients)
+    units = stream.source.take(*stream.indices(0))
+    lines: list[str] = []
+    for number, record in enumerate(units[:3], start=1):
+        lines += [f"example {number}", *("  " + line for line in describe(record, tokenizer, label_names))]
+    size, cost = model.settings.backbone, estimate(model, stream, settings, device)
+    learned = sum(float(q.total_weight > 0) * int((q.weights > 0).sum()) for b in first for q in b.goals.values())
+    share = learned / max(1, sum(batch.num_tokens for batch in first))
+    goals = ", ".join(f"{weight:g} x {name}" for name, weight in coefficients.items() if weight)
+    dtype = choices(settings.precision, device).to_dict()["dtype"]
+    moving, kind = num_moving(model), "vectors of" if size.vectors else "vocabulary"
+    together = " of similar length" if stream.by_length else "" if stream.shuffle else " in the order of the text"
+    still = "" if moving == model.num_parameters else f", of which {moving:,} move"
+    lines += [
+        f"model      {size.shape}, context {size.context}, "
+        f"{kind} {size.vocab_size:,}: {model.num_parameters:,} parameters{still}, computing in {dtype}",
+        f"loss       {goals}; {learned:,.0f} questions in the first step ({share:.2f} per token)",
+        f"length     {cost.lengths.steps:,} steps of {settings.batch_size}{together} ({stream.steps_per_epoch:,} an epoch, "
+        f"{len(stream.source):,} units), warm-up {round(cost.lengths.warmup_steps, 2):,}, about {cost.tokens:,} tokens",
+        f"cost       about {cost.memory_bytes / 1e6:,.0f} MB of memory and {duration(cost.seconds)} on this machine",
+    ]
+    return lines
+
+
+def check_learned(batches: Sequence[Batch], coefficients: Mapping[str, float]) -> None:
+    """Stops a training that would learn nothing."""
+    weights = {
+        name: sum(batch.goals[name].total_weight for batch in batches if name in batch.goals)
+        for name, coefficient in coefficients.items()
+        if coefficient > 0
+    }
+    if not any(weight > 0 for weight in weights.values()):
+        raise BadInput(
+            "nothing would be learned: no token and no label in the first step counts",
+            where="loss",
+            value=weights,
+            next_step="check the labels, class weights and the weight of the auxiliary language model",
+        )

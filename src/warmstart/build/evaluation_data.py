@@ -1,0 +1,71 @@
+"""What a fine-tuned model is judged on: a labelled file, a data set of the hub, or a part of a known one."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from warmstart.base.errors import BadInput
+from warmstart.build.labelled_data import HUB_DEV, rows_with_labels
+from warmstart.example.record import Record
+from warmstart.readers.hub import hub_splits, is_hub_id
+from warmstart.tasks.catalogue import Entry, entry
+from warmstart.tasks.dataset import read_records, records_of
+from warmstart.tasks.spec import TaskSpec
+
+
+def judged(
+    spec: TaskSpec, data: str, encoding: str = "utf-8", task: str | None = None, split: str | None = None
+) -> Iterable[Record]:
+    """Labelled Records to judge a fine-tuned model by.
+
+    Args:
+        spec: the model's task.
+        data: a labelled file; a hub id; or the folder of a known data set.
+        encoding: of a file.
+        task: the known data set, where it is not the one that the model has learned.
+        split: the part of a data set; without it ``test`` where there is one, else ``dev``. Of images of one's own that
+            come in parts it is one of these; without it ``test``.
+
+    Raises:
+        BadInput: no such part, a data set of another kind, labels that the model does not know, or a broken file.
+    """
+    if is_hub_id(data):
+        return _hub_part(spec, data, split)
+    if Path(data).is_dir() and (task or spec.name):
+        return _known_part(spec, entry(task or spec.name), Path(data), split)
+    if spec.kind == "images" and task is None:
+        return read_records(spec.kind, data, spec.label_names, part=split or "test")
+    if task is not None or split is not None:
+        raise BadInput(
+            "--task and --split are for the folder of a known data set", where="--data", value=data,
+            allowed="a folder", next_step="leave --task and --split out, or name the folder",
+        )  # fmt: skip
+    return read_records(spec.kind, data, spec.label_names, encoding, tag_column=spec.tags.column)
+
+
+def _known_part(spec: TaskSpec, known: Entry, folder: Path, split: str | None) -> list[Record]:
+    if known.kind != spec.kind:
+        raise BadInput(
+            "the data set is of another kind than the run's task", where="--task", value=f"{known.name} ({known.kind})",
+            allowed=spec.kind, next_step="choose a run that was trained for such a task",
+        )  # fmt: skip
+    wanted = [split] if split is not None else [name for name in ("test", "dev") if name in known.parts]
+    for name in wanted:
+        found = known.load(folder, [name], spec.label_names).records
+        if name in found:
+            return found[name]
+    raise BadInput(
+        "no such part to judge by in this folder", where="--split", value=split, allowed=", ".join(known.parts),
+        next_step="name a part whose file is there",
+    )  # fmt: skip
+
+
+def _hub_part(spec: TaskSpec, data: str, split: str | None) -> Iterator[Record]:
+    splits = hub_splits(data)
+    for name in ("test", *HUB_DEV) if split is None else (split,):
+        rows = rows_with_labels(spec.kind, splits[name]) if name in splits else None
+        if rows is not None:
+            return records_of(spec.kind, rows, spec.label_names, True, f"{data}, {name}")
+    raise BadInput(
+        "no such labelled part", where="--split", value=split, allowed=", ".join(splits),
+        next_step="name a part that has labels",
+    )  # fmt: skip

@@ -1,0 +1,157 @@
+"""From a recipe's ``task`` to Records: files of one's own, a data set of the hub, or a known one's folder."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+
+from warmstart.base.errors import BadInput, unknown
+from warmstart.config.schema import TaskRecipe
+from warmstart.example.record import Record
+from warmstart.readers.hub import hub_splits, is_hub_id
+from warmstart.readers.rows import Row
+from warmstart.tasks.catalogue import CATALOGUE, Entry, entry
+from warmstart.tasks.columns import LABEL_COLUMNS
+from warmstart.tasks.dataset import TaskSet, read_task, task_of
+from warmstart.tasks.hold_out import hold_out
+from warmstart.tasks.spec import KINDS, Kind
+
+HUB_DEV = ("validation", "dev", "valid", "val")
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """The Records of one task by split, and how it is judged (``metric`` is ``None`` where the kind's default serves).
+
+    ``name`` is that of a known data set, and empty for other data.
+    """
+
+    kind: Kind
+    label_names: tuple[str, ...]
+    train: list[Record]
+    dev: list[Record]
+    test: list[Record] | None = None
+    metric: str | None = None
+    note: str = ""
+    name: str = ""
+
+    @property
+    def task_set(self) -> TaskSet:
+        """The training Records as a TaskSet."""
+        return TaskSet(self.kind, self.train, self.label_names)
+
+
+def labelled(task: TaskRecipe, seed: int) -> Labelled:
+    """Reads what ``task`` names.
+
+    Raises:
+        BadInput: an unknown name, a missing option, or whatever is wrong with the files.
+    """
+    if task.name in KINDS:
+        found = _own_files(task, task.name) if task.data is None else _from_hub(task, task.name, task.data)
+    elif task.name in CATALOGUE:
+        found = _known(task, entry(task.name))
+    else:
+        raise unknown("task", task.name, [*KINDS, *CATALOGUE], "--task")
+    if task.train_frac < 1:
+        kept, _ = hold_out(found.train, 1 - task.train_frac, seed, "fewer labels")
+        found = replace(found, train=kept)
+    return replace(found, note="; ".join(filter(None, (found.note, *_shared(found)))))
+
+
+def _known(task: TaskRecipe, known: Entry) -> Labelled:
+    if task.data is None or is_hub_id(task.data):
+        raise BadInput(
+            f"the folder of {known.name!r} is not given", where="--data", value=task.data,
+            next_step=f"with a hub id goes the kind: --task {known.kind}" if task.data else "add --data DIR with its files",
+        )  # fmt: skip
+    if "train" not in known.parts:
+        raise BadInput(
+            f"{known.name!r} has no training examples", where="--task", value=known.name,
+            allowed="data sets with a training part",
+            next_step=f"learn from another and judge with: warmstart evaluate --task {known.name}",
+        )  # fmt: skip
+    splits = known.load(Path(task.data), [name for name in ("train", "dev", "test") if name in known.parts])
+    found = splits.records
+    note = "; ".join(filter(None, (known.note, splits.note)))
+    made = _divided(known.kind, known.label_names, found["train"], found.get("dev"), task.dev_frac)
+    return replace(
+        made, test=found.get("test"), metric=known.metrics[0], name=known.name,
+        note="; ".join(filter(None, (note, made.note))),
+    )  # fmt: skip
+
+
+def _own_files(task: TaskRecipe, kind: Kind) -> Labelled:
+    if task.train is None:
+        raise BadInput("no training file", where="--train", next_step=f"add --train FILE with examples for {kind}")
+    train = read_task(kind, task.train, None, task.encoding, task.tag_column, "train")
+
+    def more(path: str | None, part: str) -> list[Record] | None:
+        if path is None:
+            return None
+        return read_task(kind, path, train.label_names, task.encoding, task.tag_column, part).records
+
+    dev, test = more(task.dev, "dev"), more(task.test, "test")
+    return replace(_divided(kind, train.label_names, train.records, dev, task.dev_frac), test=test)
+
+
+def _from_hub(task: TaskRecipe, kind: Kind, data: str) -> Labelled:
+    if not is_hub_id(data):
+        raise BadInput(
+            "a folder does not go with a kind of task", where="--data", value=data, allowed="hf:owner/name",
+            next_step=f"name the files with --train FILE --dev FILE, or a known data set with --task NAME instead of {kind}",
+        )  # fmt: skip
+    if task.train or task.dev or task.test:
+        raise BadInput(
+            "a data set of the hub brings its own parts", where="--data", value=data,
+            next_step="leave --train, --dev and --test out, or leave --data out",
+        )  # fmt: skip
+    splits = hub_splits(data)
+    if "train" not in splits:
+        raise BadInput("no training part", where="--data", value=list(splits), allowed="a part named train")
+    train = task_of(kind, splits.pop("train"), None, data)
+
+    def more(*names: str) -> list[Record] | None:
+        name = next((name for name in names if name in splits), "")
+        rows = rows_with_labels(kind, splits[name]) if name else None
+        if rows is None:
+            return None
+        del splits[name]
+        return task_of(kind, rows, train.label_names, f"{data}, {name}").records
+
+    found = _divided(kind, train.label_names, train.records, more(*HUB_DEV), task.dev_frac)
+    found = replace(found, test=more("test"))
+    left = [f"not read, of another name or without labels: {', '.join(splits)}"] if splits else []
+    return replace(found, note="; ".join(filter(None, (found.note, *left))))
+
+
+def _divided(
+    kind: Kind, names: tuple[str, ...], train: list[Record], dev: list[Record] | None, dev_frac: float
+) -> Labelled:
+    """Training and dev Records; where there are none for dev, a share of the training Records."""
+    if dev is not None:
+        return Labelled(kind, names, train, dev)
+    kept, dev = hold_out(train, dev_frac, 0)
+    return Labelled(kind, names, kept, dev, note=f"{len(dev):,} of {len(train):,} training examples held out as dev")
+
+
+def rows_with_labels(kind: Kind, rows: Iterator[Row]) -> Iterator[Row] | None:
+    """The same rows, or ``None`` if the first has no label, as in the test parts of competitions."""
+    first = next(rows, None)
+    if first is None or all(first.fields.get(column) is None for column in LABEL_COLUMNS[kind]):
+        return None
+    return chain([first], rows)
+
+
+def _shared(found: Labelled) -> Iterator[str]:
+    """Says how many examples to judge by have exactly the texts of a training example."""
+    known = {_key(record) for record in found.train}
+    for name, records in (("dev", found.dev), ("test", found.test or [])):
+        count = sum(_key(record) in known for record in records)
+        if count:
+            yield f"{count:,} of {len(records):,} {name} examples have the texts of a training example"
+
+
+def _key(record: Record) -> tuple[str, ...]:
+    """The texts of a Record, however they are cased and spaced."""
+    return tuple(" ".join(str(text).casefold().split()) for text in record.content)

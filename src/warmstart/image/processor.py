@@ -1,0 +1,128 @@
+"""ImageProcessor: an image ↔ the rows that a model reads; to an image what the Tokenizer is to a text.
+
+An image of H x W pixels is H vectors of 3·W numbers: the rows from the top, in each the pixels from the left, of each its
+red, green and blue. Bytes are brought to 0 … 1 and standardised by channel, with the means and standard deviations of the
+images that the processor was fitted to, which travel with the model. An image has no special tokens.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError
+
+from warmstart.base.errors import BadInput
+from warmstart.base.files import read_json, write_json
+from warmstart.base.old_names import IMAGE_PROCESSOR, existing_file, renamed
+from warmstart.base.settings import Settings
+
+FILE = "image_processor.json"
+CHANNELS = 3
+DIGITS = 6  # of mean and std, so that the file says exactly what was computed with
+FLATTEST = 1 / 255  # std of a channel that is the same everywhere
+
+Image = NDArray[np.uint8]
+Three = tuple[float, float, float]
+
+
+class ImageProcessor(Settings):
+    """How images are read.
+
+    Attributes:
+        height: rows of an image.
+        width: pixels of a row.
+        mean: of red, green and blue, from 0 to 1.
+        std: their standard deviations.
+    """
+
+    height: int = Field(ge=1)
+    width: int = Field(ge=1)
+    mean: Three
+    std: Three
+
+    @staticmethod
+    def fit(images: Iterable[tuple[Image, str]]) -> "ImageProcessor":
+        """The image processor of some images, each with the place that it comes from.
+
+        Raises:
+            BadInput: there are none, or one is of another size than the first.
+        """
+        total, squares, pixels = np.zeros(CHANNELS), np.zeros(CHANNELS), 0
+        first: ImageProcessor | None = None
+        for image, where in images:
+            if first is None:
+                first = ImageProcessor(height=image.shape[0], width=image.shape[1], mean=(0, 0, 0), std=(1, 1, 1))
+            first.require(image, where)
+            flat = image.reshape(-1, CHANNELS).astype(np.int64)
+            total += flat.sum(0)
+            squares += (flat * flat).sum(0)
+            pixels += len(flat)
+        if first is None:
+            raise BadInput("no images", where="images", value=0, allowed="at least one")
+        mean = total / pixels
+        std = np.maximum(np.sqrt(np.maximum(squares / pixels - mean**2, 0)) / 255, FLATTEST)
+        return first.model_copy(update={"mean": _rounded(mean / 255), "std": _rounded(std)})
+
+    @staticmethod
+    def load(folder: Path) -> "ImageProcessor":
+        """The image processor of the model in ``folder``.
+
+        Raises:
+            BadInput: the file is missing or damaged.
+        """
+        path = existing_file(Path(folder), FILE)
+        try:
+            return ImageProcessor.model_validate(renamed(read_json(path), IMAGE_PROCESSOR))
+        except ValidationError as error:
+            raise BadInput(
+                f"not a readable image processor ({error.errors()[0]['msg']})",
+                where=str(path),
+                next_step="restore it from a copy",
+            ) from None
+
+    def save(self, folder: Path, template: object = None, context: int | None = None) -> None:
+        """Writes the file; nothing frames an image and all are of one length, so the rest is a Tokenizer's alone."""
+        write_json(Path(folder) / FILE, self.model_dump(mode="json"))
+
+    @property
+    def vocab_size(self) -> int:
+        """Numbers in a row: the rows of the table that reads them."""
+        return CHANNELS * self.width
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over all that decides what is read."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+    def require(self, image: Image, where: str) -> None:
+        """Raises :class:`BadInput` where an image is of another size."""
+        if image.shape != (self.height, self.width, CHANNELS):
+            raise BadInput(
+                "an image of another size", where=where, value=f"{image.shape[0]} x {image.shape[1]}",
+                allowed=f"{self.height} x {self.width} (height x width)", next_step="bring all images to one size first",
+            )  # fmt: skip
+
+    def rows(self, image: Image) -> NDArray[np.float32]:
+        """[H, 3·W] the rows of an image of the right size."""
+        mean, std = (np.array(three, np.float32) for three in (self.mean, self.std))
+        scaled: NDArray[np.float32] = (image.astype(np.float32) / np.float32(255) - mean) / std
+        return scaled.reshape(self.height, -1)
+
+    def decode(self, rows: NDArray[Any], *, specials: bool = False) -> str:
+        """The rows in words, as they are shown before a training."""
+        return f"{len(rows)} row{'s' * (len(rows) != 1)} of {self.vocab_size} numbers"
+
+    def with_specials(self, tokens: Sequence[str]) -> "ImageProcessor":
+        """Itself: there are none."""
+        return self
+
+    def role(self, name: str) -> None:
+        """No row plays a role."""
+
+
+def _rounded(values: NDArray[np.float64]) -> Three:
+    red, green, blue = (round(float(value), DIGITS) for value in values)
+    return red, green, blue

@@ -1,0 +1,122 @@
+"""Measures by name: thin adapters to scikit-learn and SciPy, with a defined value where the definition has none.
+
+Targets and predictions are arrays of class numbers [n], scores [n], or marks [n, K] (multi-label, 0 or 1). Where a
+correlation or an F1 is undefined (constant predictions, a class that never occurs) the value is 0.0, without a warning.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from numpy.typing import NDArray
+
+from warmstart.base.errors import unknown
+
+Array = NDArray[Any]
+Metric = Callable[[Array, Array], float]
+
+LOWER_IS_BETTER = frozenset({"mse", "loss", "ter"})
+
+
+def accuracy(targets: Array, predictions: Array) -> float:
+    """Share of right answers; for marks, of examples with every mark right (exact match)."""
+    from sklearn.metrics import accuracy_score
+
+    return float(accuracy_score(targets, predictions))
+
+
+def f1(targets: Array, predictions: Array) -> float:
+    """F1 of class 1 where only the classes 0 and 1 occur, else the mean over classes."""
+    from sklearn.metrics import f1_score
+
+    if is_binary(targets, predictions):
+        return float(f1_score(targets, predictions, pos_label=1, average="binary", zero_division=0))
+    return f1_macro(targets, predictions)
+
+
+def f1_macro(targets: Array, predictions: Array) -> float:
+    """Mean F1 of the classes that occur, or of all labels (multi-label)."""
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(targets, predictions, average="macro", zero_division=0))
+
+
+def f1_micro(targets: Array, predictions: Array) -> float:
+    """F1 over all marks of all examples together."""
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(targets, predictions, average="micro", zero_division=0))
+
+
+def matthews(targets: Array, predictions: Array) -> float:
+    """Matthews correlation (for more than two classes: Gorodkin's R_K)."""
+    from sklearn.metrics import matthews_corrcoef
+
+    if is_constant(targets) or is_constant(predictions):
+        return 0.0
+    return float(matthews_corrcoef(targets, predictions))
+
+
+def pearson(targets: Array, predictions: Array) -> float:
+    """Linear correlation."""
+    from scipy.stats import pearsonr
+
+    return 0.0 if is_constant(targets) or is_constant(predictions) else float(pearsonr(targets, predictions)[0])
+
+
+def spearman(targets: Array, predictions: Array) -> float:
+    """Rank correlation; equal values share their mean rank."""
+    from scipy.stats import spearmanr
+
+    return 0.0 if is_constant(targets) or is_constant(predictions) else float(spearmanr(targets, predictions)[0])
+
+
+def mse(targets: Array, predictions: Array) -> float:
+    """Mean squared error; lower is better."""
+    from sklearn.metrics import mean_squared_error
+
+    return float(mean_squared_error(targets, predictions))
+
+
+METRICS: dict[str, Metric] = {
+    "accuracy": accuracy,
+    "f1": f1,
+    "f1_macro": f1_macro,
+    "f1_micro": f1_micro,
+    "exact_match": accuracy,
+    "matthews": matthews,
+    "pearson": pearson,
+    "spearman": spearman,
+    "mse": mse,
+}
+
+
+def default_metrics(goal: str, num_classes: int = 2) -> tuple[str, ...]:
+    """The metrics that fit a goal; the first is the main one."""
+    if goal == "label":
+        return ("accuracy", "f1" if num_classes == 2 else "f1_macro", "matthews")
+    by_goal = {
+        "labels": ("f1_micro", "f1_macro", "exact_match"),
+        "score": ("pearson", "spearman", "mse"),
+        "choice": ("accuracy",),
+        "tags": ("accuracy",),
+        "entities": ("f1", "precision", "recall", "accuracy"),
+        "span": ("f1", "exact_match"),
+    }
+    return by_goal[goal]
+
+
+def check_metric(name: str, goal: str, where: str = "--metric") -> None:
+    """Refuses a metric that is unknown or does not fit the goal."""
+    fitting = {*default_metrics(goal, 2), *default_metrics(goal, 3)}
+    if name not in fitting:
+        raise unknown("metric for this task", name, fitting, where=where)
+
+
+def is_constant(values: Array) -> bool:
+    """Whether all values are equal."""
+    return bool((values == values[0]).all())
+
+
+def is_binary(targets: Array, predictions: Array) -> bool:
+    """Whether no class but 0 and 1 occurs."""
+    return bool(max(targets.max(), predictions.max()) <= 1)

@@ -1,0 +1,87 @@
+"""A run folder back to what can be used: model, tokenizer and, where it was fine-tuned, its task."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from warmstart.base.allocator import keep_freed_memory
+from warmstart.base.errors import BadInput
+from warmstart.decode.settings import DRAWING, GenerateSettings, check_search
+from warmstart.models.model import Model
+from warmstart.run.metadata import RunMetadata, read_vocabulary
+from warmstart.tasks.spec import TaskSpec
+from warmstart.tasks.vocabulary import Vocabulary, require_text
+from warmstart.text.tokenizer import Tokenizer
+from warmstart.train.precision import choices, default_device
+from warmstart.transfer.folder import check_rows, load_model
+from warmstart.transfer.hub import model_folder
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Loaded:
+    """A model ready to answer."""
+
+    folder: Path
+    model: Model
+    tokenizer: Vocabulary
+    metadata: RunMetadata
+
+    @property
+    def text(self) -> Tokenizer:
+        """The tokenizer, or the error that says that images are read."""
+        return require_text(self.tokenizer, str(self.folder))
+
+    def task(self) -> TaskSpec:
+        """The task, or the error that says there is none."""
+        if self.metadata.task is None:
+            raise BadInput(
+                "this run is a language model without a task", where=str(self.folder),
+                next_step="fine-tune it first: warmstart finetune --start",
+            )  # fmt: skip
+        return self.metadata.task
+
+    def require_generating(self, said: Mapping[str, Any]) -> None:
+        """Refuses what is ``said`` of generating to a run that generates nothing."""
+        if self.task().kind != "seq2seq" and any(said.values()):
+            raise BadInput(
+                "only a run of --task seq2seq generates", where=str(self.folder), value=f"a run of {self.task().kind}",
+                next_step=f"leave out what is said of {' and '.join(name for name, value in said.items() if value)}",
+            )  # fmt: skip
+
+    def search(self, said: Mapping[str, Any]) -> GenerateSettings:
+        """How texts are generated: as the run remembers it, but for what is ``said`` now.
+
+        Who asks for samples, or says how to draw, takes neither the likeliest token nor the search that a run remembers.
+
+        Raises:
+            BadInput: an impossible setting.
+        """
+        kept = (self.metadata.search or GenerateSettings(greedy=True)).model_dump()
+        if not {*said}.isdisjoint(DRAWING):
+            kept |= {"greedy": False, "beam": 1, "best": 1, "groups": 1, "compat": "none"}
+        try:
+            found = GenerateSettings.model_validate(kept | dict(said))
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise BadInput(first["msg"], where=f"search.{first['loc'][0]}", value=first["input"]) from None
+        check_search(found)
+        return found
+
+
+def load_run(run: Path | str, precision: str = "fp32") -> Loaded:
+    """Loads a finished run.
+
+    Raises:
+        BadInput: no model there, a damaged file, or a tokenizer that does not fit the weights.
+    """
+    keep_freed_memory()
+    folder, place = model_folder(str(run)), default_device()
+    found = choices(precision, place)
+    tokenizer, metadata = read_vocabulary(folder)
+    model = load_model(folder, found.dtype)
+    found.apply(model)
+    check_rows(tokenizer.vocab_size, model, str(folder))
+    return Loaded(folder, model.to(place), tokenizer, metadata)

@@ -1,0 +1,113 @@
+"""``warmstart.json``: what a model has to remember besides weights and vocabulary: its task, and how its text was cleaned.
+
+The cleaning rules of the pre-training text go on to every text the model ever reads: a task's, a prompt's.
+"""
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from warmstart.base.errors import BadInput
+from warmstart.base.files import read_json, write_json
+from warmstart.base.old_names import existing_file
+from warmstart.base.settings import Settings
+from warmstart.corpora.corpus import MANIFEST, read_manifest
+from warmstart.decode.settings import GenerateSettings
+from warmstart.image import processor
+from warmstart.metrics.entities import OUTSIDE
+from warmstart.tasks.framing import between
+from warmstart.tasks.spec import Direction, FrameSettings, Kind, TagSettings, TaskSpec
+from warmstart.tasks.vocabulary import Vocabulary
+from warmstart.text.clean import check_rules
+from warmstart.text.tokenizer import Tokenizer
+from warmstart.transfer.folder import CONFIG, label_names, load_settings
+from warmstart.transfer.release2018 import is_release
+
+FILE = "warmstart.json"
+FOREIGN_KINDS: dict[str | None, Kind] = {
+    "label": "classification", "labels": "multilabel", "score": "regression", "tags": "tagging", "span": "span"
+}  # fmt: skip
+RELEASE_RULES = ("ftfy", "gpt1", "spacy", "lower")
+"""How the authors of GPT-1 cleaned their text; their folder says it only in code."""
+
+
+class RunMetadata(Settings):
+    """``task`` of a fine-tuned model, which holds the cleaning rules too; ``clean`` of a language model.
+
+    ``direction`` says from which end a language model reads; of a task its frame does. ``again`` says that it has learned to
+    write a text again that it has read (an autoencoder), and is judged by that.
+
+    ``search`` says how a sequence-to-sequence model generates, where nothing else is asked.
+    """
+
+    task: TaskSpec | None = None
+    search: GenerateSettings | None = None
+    clean: tuple[str, ...] = ()
+    direction: Direction = "forward"
+    again: bool = False
+
+    @property
+    def reading(self) -> Direction:
+        """From which end the model reads any text."""
+        return self.direction if self.task is None else self.task.frame.direction
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """The cleaning rules for any text that the model reads."""
+        return self.clean if self.task is None else self.task.frame.clean
+
+
+def write_metadata(folder: Path, metadata: RunMetadata) -> None:
+    """Writes the file."""
+    write_json(folder / FILE, metadata.model_dump(mode="json"))
+
+
+def read_metadata(folder: Path) -> RunMetadata:
+    """What the model (or the corpus, whose vocabulary is taken) in ``folder`` remembers; nothing where no such file is.
+
+    Raises:
+        BadInput: the file is damaged.
+    """
+    if (folder / MANIFEST).is_file():
+        return RunMetadata(clean=read_manifest(folder).clean)
+    path = folder / FILE
+    if not path.is_file():
+        return RunMetadata(clean=RELEASE_RULES) if is_release(folder) else _of_another_library(folder)
+    try:
+        return RunMetadata.model_validate(read_json(path))
+    except ValidationError as error:
+        raise BadInput(
+            f"not a readable task ({error.errors()[0]['msg']})", where=str(path), next_step="restore it from a copy"
+        ) from None
+
+
+def _of_another_library(folder: Path) -> RunMetadata:
+    """The task of a bidirectional model that ``transformers`` wrote, as its config tells it: one text, tags, a span."""
+    if not (folder / CONFIG).is_file():
+        return RunMetadata()
+    settings = load_settings(folder)
+    goal = next(iter(settings.heads), None)
+    if goal not in FOREIGN_KINDS or settings.backbone.sight != "full":
+        return RunMetadata()
+    frame = FrameSettings(context=settings.backbone.context, sight="full", lm=False)
+    names = () if goal in ("score", "span") else label_names(folder)
+    tags = TagSettings(unread=names[0]) if names and OUTSIDE not in names else TagSettings()
+    return RunMetadata(task=TaskSpec(kind=FOREIGN_KINDS[goal], label_names=names, frame=frame, tags=tags))
+
+
+def read_vocabulary(folder: Path) -> tuple[Vocabulary, RunMetadata]:
+    """The image processor of the model in ``folder``, or its tokenizer after the cleaning rules of the model.
+
+    Raises:
+        BadInput: a damaged file, or a rule whose package is not installed.
+    """
+    metadata = read_metadata(folder)
+    check_rules(metadata.rules, str(folder))
+    if existing_file(folder, processor.FILE).is_file():
+        return processor.ImageProcessor.load(folder), metadata
+    tokenizer = Tokenizer.load(folder).after(metadata.rules)
+    if metadata.task is not None:
+        frame = metadata.task.frame
+        frame = frame.model_copy(update={"between": between(frame.sight, tokenizer)})
+        metadata = metadata.model_copy(update={"task": metadata.task.model_copy(update={"frame": frame})})
+    return tokenizer, metadata

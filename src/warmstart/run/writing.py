@@ -1,0 +1,89 @@
+"""What every trained run leaves in its folder besides the weights: manifest, tokenizer, task, model card."""
+
+import platform
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from warmstart.base.files import write_text
+from warmstart.image.processor import ImageProcessor
+from warmstart.models.model import Model
+from warmstart.run.metadata import RunMetadata, write_metadata
+from warmstart.tasks.framing import between, marks
+from warmstart.tasks.spec import TaskSpec
+from warmstart.tasks.vocabulary import Vocabulary
+from warmstart.text.template import Template
+from warmstart.transfer.folder import FolderMetadata, save_model
+
+PIPELINES = {
+    "label": "text-classification",
+    "tags": "token-classification",
+    "span": "question-answering",
+}
+"""A goal's name on the hub."""
+
+
+def manifest(verb: str, seed: int, data: dict[str, Any]) -> dict[str, Any]:
+    """What ran, with which versions, on what."""
+    versions = {name: version(name) for name in ("warmstart", "torch", "numpy", "tokenizers")}
+    return {
+        "verb": verb,
+        "argv": sys.argv[1:],
+        "seed": seed,
+        "versions": {"python": platform.python_version(), **versions},
+        "machine": platform.machine(),
+        "data": data,
+    }
+
+
+def write_model(folder: Path, model: Model, tokenizer: Vocabulary, metadata: RunMetadata, words: str) -> None:
+    """Writes everything that loading and predicting need, and a model card."""
+    task = metadata.task
+    labels = () if task is None else task.label_names
+    save_model(model, folder, FolderMetadata(labels, pad_id(tokenizer), _first_id(tokenizer, ("end", "sep"))))
+    sight, typed = model.settings.backbone.sight, model.settings.backbone.segments > 0
+    template = _template(sight, tokenizer, typed) if task is not None or sight == "full" else None
+    tokenizer.save(folder, template, model.settings.backbone.longest)
+    write_metadata(folder, metadata)
+    if metadata.reading == "backward":
+        words = f"{words} It reads texts from their end: to another program give the tokens in opposite order."
+    write_text(folder / "README.md", _card(folder.name, task, words, images=isinstance(tokenizer, ImageProcessor)))
+
+
+def pad_id(tokenizer: Vocabulary) -> int | None:
+    """The id that other programs fill rows up with."""
+    return _first_id(tokenizer, ("pad", "end", "unknown"))
+
+
+def _first_id(tokenizer: Vocabulary, roles: tuple[str, ...]) -> int | None:
+    """The id of the first of ``roles`` that the vocabulary has; an image has none."""
+    if isinstance(tokenizer, ImageProcessor):
+        return None
+    return next((tokenizer.role_id(role) for role in roles if tokenizer.role(role) is not None), None)
+
+
+def _template(sight: str, tokenizer: Vocabulary, typed: bool) -> Template:
+    """How a text and a pair of texts are framed, for those who read the folder with another library."""
+    start, delimiter, extract = marks(sight, tokenizer)
+    second = ("$B:1", f"{extract}:1") if typed else ("$B", extract)
+    return Template((start, "$A", extract), (start, "$A", *[delimiter] * between(sight, tokenizer), *second))
+
+
+def _card(name: str, spec: TaskSpec | None, words: str, *, images: bool) -> str:
+    tags = ["warmstart", "language-model" if spec is None else spec.kind]
+    pipeline = "text-generation" if spec is None else PIPELINES.get(spec.goal, "text-generation")
+    if images:
+        pipeline = "image-classification" if spec else "image-feature-extraction"
+    head = [
+        "---",
+        "library_name: warmstart",
+        f"pipeline_tag: {pipeline}",
+        "tags:",
+        *(f"- {tag}" for tag in tags),
+        "---",
+    ]
+    labels = [] if spec is None or not spec.label_names else [f"Labels: {', '.join(spec.label_names)}.", ""]
+    use = "predict --run" if spec else "finetune --start" if images else "generate --run"
+    end = f"Use it with `warmstart {use} {Path(name)}`; `config.yaml` here is the recipe that made it."
+    return "\n".join([*head, "", f"# {name}", "", words, "", *labels, end, ""])

@@ -1,0 +1,98 @@
+"""From a recipe's task to Records: files, known data sets, the hub; what is held out, shared, and said."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from warmstart.base.errors import BadInput
+from warmstart.build.evaluation_data import judged
+from warmstart.build.labelled_data import labelled
+from warmstart.config.schema import TaskRecipe
+from warmstart.tasks.spec import FrameSettings, TaskSpec
+
+
+def jsonl(path: Path, rows: list[dict[str, object]]) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+def films(count: int, word: str = "film") -> list[dict[str, object]]:
+    return [{"text": f"{word} {n}", "label": "np"[n % 2]} for n in range(count)]
+
+
+def test_examples_that_dev_shares_with_training_are_counted(tmp_path: Path) -> None:
+    """Witness: two of three dev texts, which differ from training texts in case and blanks only."""
+    train = jsonl(tmp_path / "train.jsonl", films(10))
+    dev = jsonl(tmp_path / "dev.jsonl", [{"text": text, "label": "n"} for text in ("FILM  3", "film 4 ", "other")])
+    found = labelled(TaskRecipe(name="classification", train=train, dev=dev, test=train), 0)
+    assert found.note == (
+        "2 of 3 dev examples have the texts of a training example; "
+        "10 of 10 test examples have the texts of a training example"
+    )
+    assert (
+        labelled(TaskRecipe(name="classification", train=train), 0).note == "1 of 10 training examples held out as dev"
+    )
+
+
+def test_a_known_data_set_without_dev_has_some_of_its_training_examples_held_out(tmp_path: Path) -> None:
+    """Witness: the counts, and the entry's own metric and name."""
+    for part in ("train", "test"):
+        for label in ("pos", "neg"):
+            for n in range(10):
+                path = tmp_path / part / label / f"{n}_{9 if label == 'pos' else 2}.txt"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(f"{part} {label} {n}")
+    found = labelled(TaskRecipe(name="imdb", data=str(tmp_path), dev_frac=0.2), 0)
+    assert [len(found.train), len(found.dev), len(found.test or [])] == [16, 4, 20]
+    assert (found.name, found.metric, found.label_names) == ("imdb", "accuracy", ("negative", "positive"))
+    assert "4 of 20 training examples held out as dev" in found.note
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"name": "rte"}, "the folder of 'rte' is not given; add --data DIR"),
+        ({"name": "rte", "data": "hf:glue:rte"}, "with a hub id goes the kind: --task entailment"),
+        ({"name": "xnli", "data": "."}, "'xnli' has no training examples.*warmstart evaluate --task xnli"),
+        ({"name": "choice", "data": "."}, "a folder does not go with a kind of task; got '.'; allowed: hf:owner/name"),
+        ({"name": "choice", "data": "hf:x", "train": "a.jsonl"}, "a data set of the hub brings its own parts"),
+        ({"name": "chioce"}, "--task: unknown task.*did you mean 'choice'"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(given: dict[str, str], words: str) -> None:
+    """Witness: the sentences."""
+    with pytest.raises(BadInput, match=words):
+        labelled(TaskRecipe(**given), 0)
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A local folder that the library reads as a data set of three parts, the last without labels."""
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    jsonl(tmp_path / "set" / "train.jsonl", films(10))
+    jsonl(tmp_path / "set" / "validation.jsonl", films(4, "other"))
+    jsonl(tmp_path / "set" / "test.jsonl", [{"text": "x", "label": None}])
+    return f"hf:{tmp_path / 'set'}"
+
+
+def test_a_data_set_of_the_hub_is_learned_and_judged_by_its_parts(hub: str) -> None:
+    """Witness: the rows that were written; a test part without labels is not judged by."""
+    found = labelled(TaskRecipe(name="classification", data=hub), 0)
+    assert [len(found.train), len(found.dev), found.test, found.name] == [10, 4, None, ""]
+    assert (found.label_names, found.train[1].texts["text"], found.train[1].label) == (("n", "p"), "film 1", 1)
+    assert found.note == "not read, of another name or without labels: test"
+    spec = TaskSpec(kind="classification", label_names=("n", "p"), frame=FrameSettings(context=8))
+    assert [r.texts["text"] for r in judged(spec, hub)] == [f"other {n}" for n in range(4)]
+    assert len(list(judged(spec, hub, split="train"))) == 10
+    for split in ("test", "validatoin"):
+        with pytest.raises(BadInput, match=f"no such labelled part; got '{split}'; allowed: train, validation, test"):
+            judged(spec, hub, split=split)
+
+
+def test_a_data_set_of_the_hub_must_have_the_keys_of_the_kind(hub: str) -> None:
+    """Witness: the missing key, in the first row of the part."""
+    with pytest.raises(BadInput, match=r"hf:.*, train:1: missing key 'premise'"):
+        labelled(TaskRecipe(name="entailment", data=hub), 0)

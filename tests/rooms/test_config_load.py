@@ -1,0 +1,219 @@
+"""Recipes from files, flags and --set, and back to a file."""
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from warmstart.base.errors import BadInput
+from warmstart.config.load import compose, resolved
+from warmstart.config.requests import PredictRequest
+from warmstart.config.schema import CorpusRecipe, FinetuneRecipe, ModelRecipe, PretrainRecipe, TaskRecipe
+from warmstart.train.settings import OptimizerSettings, ScheduleSettings, TrainSettings
+
+CORPUS = {"--corpus": ["books"]}
+RUN = {"--run": ["runs/it"], "--input": "in.txt", "--output": "-"}
+
+
+def written(folder: Path, text: str) -> str:
+    path = folder / "recipe.yaml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_later_words_win(tmp_path: Path) -> None:
+    """Witness: the order defaults < file < flags < --set, one field for each step of it."""
+    recipe = written(tmp_path, "train: {seed: 2, batch_size: 3, patience: 4}\ncorpus: {paths: [a, b]}\n")
+    found = compose(
+        PretrainRecipe, recipe=recipe, flags={"--batch-size": "5", "--patience": "6"}, sets=["train.patience=7"]
+    )
+    t = found.train
+    assert (t.accumulation, t.seed, t.batch_size, t.patience, found.corpus.paths) == (1, 2, 5, 7, ("a", "b"))
+
+
+def test_a_group_given_in_part_differs_from_its_own_default() -> None:
+    """Witness: fine-tuning's defaults (GPT-1, section 4.1), which are not those of the group's own class."""
+    found = compose(FinetuneRecipe, flags={"--start": "none", "--task": "choice", "--batch-size": "8"})
+    assert found.train == FinetuneRecipe.model_fields["train"].default.model_copy(update={"batch_size": 8})
+    assert (found.train.optimizer.lr, found.train.schedule.decay, found.train.length) == (6.25e-5, "linear", "3 epochs")
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "value"),
+    [
+        ("train: {optimizer: {lr: 1e-4}}", "train.optimizer.lr", 1e-4),  # a string to YAML 1.1
+        ("train: {seed: 012}", "train.seed", 12),  # ten to YAML 1.1
+        ("corpus: {paths: [no, 1.0, 2026-01-01]}", "corpus.paths", ("no", "1.0", "2026-01-01")),  # false, 1.0, a date
+        ("corpus: {encoding: 'null'}", "corpus.encoding", "null"),
+        ("model: {dropout: null}\ntrain:\n", "model.dropout", None),
+        ("model: {dropout: }", "train.seed", 1),
+        ("", "train.seed", 1),
+    ],
+)
+def test_values_are_read_by_the_type_of_their_field(tmp_path: Path, text: str, path: str, value: Any) -> None:
+    """Witness: what YAML 1.1 makes of these values, and what their authors meant."""
+    found: Any = compose(PretrainRecipe, recipe=written(tmp_path, text), flags={} if "paths" in text else CORPUS)
+    for name in path.split("."):
+        found = getattr(found, name)
+    assert found == value and type(found) is type(value)
+
+
+def test_lists_have_commas_between_in_flags_and_sets() -> None:
+    """Witness: the same list, said in three ways."""
+    said = [{"--clean": "ftfy,gpt1"}, {"--clean": ["ftfy", "gpt1"]}, {"--clean": ("ftfy", "gpt1")}]
+    found = [compose(PretrainRecipe, flags=CORPUS | flags) for flags in said]
+    found.append(compose(PretrainRecipe, flags=CORPUS, sets=["corpus.clean=ftfy, gpt1"]))
+    assert {recipe.corpus.clean for recipe in found} == {("ftfy", "gpt1")}
+
+
+@pytest.mark.parametrize("words", [(",", "the", "."), ("a,b", 'say "so"'), ('"',)])
+def test_a_comma_is_named_as_in_csv(words: tuple[str, ...]) -> None:
+    """Witness: Python's own CSV writer, and the same words as a list."""
+    line = io.StringIO()
+    csv.writer(line).writerow(words)
+    said: list[Any] = [line.getvalue().strip(), list(words)]
+    found = [compose(PredictRequest, flags=RUN | {"--ignored": value}) for value in said]
+    found.append(compose(PredictRequest, flags=RUN, sets=[f"search.ignored={said[0]}"]))
+    assert [recipe.search.ignored for recipe in found] == [words] * 3
+    with pytest.raises(BadInput, match="not closed") as caught:
+        compose(PredictRequest, flags=RUN | {"--ignored": '","",the'})
+    assert caught.value.where == "--ignored"
+
+
+def refused(**given: Any) -> BadInput:
+    with pytest.raises(BadInput) as caught:
+        compose(PretrainRecipe, **{"flags": CORPUS, **given})
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "value", "hint"),
+    [
+        ("train:\n  optimizer:\n    lrr: 3\n", 3, "train.optimizer.lrr", "train.optimizer.lr"),
+        ("lr: 3\n", 1, "lr", "train.optimizer.lr"),
+        ("model:\n  preset: gpt1\n  layer: 3\n", 3, "model.layer", "model.layers"),
+        ("trian:\n", 1, "trian", "train"),
+    ],
+)
+def test_an_unknown_key_is_named_in_full_with_a_suggestion(
+    tmp_path: Path, text: str, line: int, value: str, hint: str
+) -> None:
+    """Witness: the key as written and the one that was meant."""
+    path = written(tmp_path, text)
+    error = refused(recipe=path)
+    assert (error.what, error.where, error.value) == ("unknown key", f"{path}:{line}", value)
+    assert error.next_step == f"did you mean {hint!r}?" and error.allowed
+
+
+@pytest.mark.parametrize(
+    ("flags", "allowed"),
+    [
+        ({"--lr": "fast"}, "a number > 0"),
+        ({"--lr": "0"}, "a number > 0"),
+        ({"--lr": "nan"}, "a number > 0"),
+        ({"--batch-size": "2.5"}, "a whole number >= 1"),
+        ({"--batch-size": "0"}, "a whole number >= 1"),
+        ({"--dev-frac": "1"}, "a number >= 0 and < 1"),
+        ({"--dropout": "-1"}, "a number >= 0 and < 1"),
+        ({"--decay": "cosin"}, "linear, cosine, constant, wsd, slanted, linear-2018, cosine-2018"),
+        ({"--corpus": []}, "a list such as [a, b]"),
+    ],
+)
+def test_a_refused_flag_is_named_with_what_is_allowed(flags: dict[str, Any], allowed: str) -> None:
+    """Witness: the field's type and bounds as the schema states them."""
+    [(name, value)] = flags.items()
+    error = refused(flags=CORPUS | flags)
+    assert (error.where, error.value, error.allowed) == (name, value, allowed)
+    assert error.what and error.next_step
+
+
+def test_a_refused_value_in_a_file_or_set_is_named_by_where_it_was_said(tmp_path: Path) -> None:
+    """Witness: the line, and the words after --set; a flag that wins over a line is the one to blame."""
+    path = written(tmp_path, "train:\n  seed: x\ncorpus:\n  paths: a.txt\n")
+    assert refused(recipe=path, sets=["train.seed=1"], flags={}).where == f"{path}:4, corpus.paths"
+    assert refused(recipe=path).where == f"{path}:2, train.seed"
+    assert refused(recipe=path, sets=["train.seed=y"]).where == "--set train.seed"
+    assert refused(recipe=path, flags=CORPUS | {"--seed": "z"}).where == "--seed"
+    assert refused(sets=["train=3"]).what == "not a group of keys"
+    assert refused(recipe=written(tmp_path, "train: 3"), sets=["train.seed=1"]).where == f"{path}:1, train"
+    assert (
+        refused(recipe=written(tmp_path, "corpus:\n  paths:\n  - [a]\n"), flags={}).where == f"{path}:3, corpus.paths.0"
+    )
+    assert refused(flags=CORPUS | {"--lrr": "3"}).next_step == "did you mean '--lr'?"
+
+
+def test_what_is_missing_is_named_by_its_flag() -> None:
+    """Witness: the flags that a user would type next."""
+    error = refused(flags={})
+    assert error.where == "--corpus" and "give --corpus" in error.next_step and "corpus.paths" in error.next_step
+    with pytest.raises(BadInput) as caught:
+        compose(FinetuneRecipe, flags={"--start": "none"})
+    assert caught.value.where == "--task"
+
+
+@pytest.mark.parametrize("text", ["seed", "=3", "train..seed=3", ".seed=1"])
+def test_a_set_that_is_no_assignment(text: str) -> None:
+    """Witness: the form a.b=value."""
+    error = refused(sets=[text])
+    assert (error.where, error.value, error.allowed) == ("--set", text, "a.b=value") and error.next_step
+
+
+TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
+SHARE = st.floats(0, 1, exclude_max=True)
+POSITIVE = st.floats(1e-300, 1e300)
+TRAIN = st.builds(
+    TrainSettings,
+    seed=st.integers(-(2**70), 2**70),
+    length=TEXT,
+    batch_size=st.integers(1),
+    optimizer=st.builds(OptimizerSettings, lr=POSITIVE, beta1=SHARE, eps=POSITIVE),
+    schedule=st.builds(ScheduleSettings, decay=st.sampled_from(["linear", "cosine"]), warmup=TEXT, final_frac=SHARE),
+)
+MODEL = st.builds(ModelRecipe, preset=TEXT, layers=st.none() | st.integers(1), dropout=st.none() | SHARE)
+PRETRAIN = st.builds(
+    PretrainRecipe,
+    corpus=st.builds(
+        CorpusRecipe,
+        paths=st.lists(TEXT, min_size=1, max_size=3).map(tuple),
+        tokenizer=st.none() | TEXT,
+        clean=st.lists(TEXT, max_size=3).map(tuple),
+    ),
+    model=MODEL,
+    dev_frac=SHARE,
+    train=TRAIN,
+)
+FINETUNE = st.builds(
+    FinetuneRecipe,
+    start=TEXT,
+    task=st.builds(TaskRecipe, name=TEXT, train=st.none() | TEXT, class_weights=st.sampled_from(["none", "balanced"])),
+    transfer_layers=st.none() | st.integers(0),
+    control=st.booleans(),
+    model=MODEL,
+    train=TRAIN,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(recipe=PRETRAIN | FINETUNE)
+def test_a_resolved_recipe_reads_back_equal(tmp_path: Path, recipe: PretrainRecipe | FinetuneRecipe) -> None:
+    """Witness: the recipe itself, and PyYAML's own safe reader, which sees the same keys."""
+    text = resolved(recipe)
+    assert compose(type(recipe), recipe=written(tmp_path, text)) == recipe
+    assert list(yaml.safe_load(text)) == [
+        name for name in type(recipe).model_fields if getattr(recipe, name) is not None
+    ]
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text("ab:,[]{}&*!|>'\"%@`#-? \n\t0\x00~", max_size=40))
+def test_any_text_as_a_recipe_is_read_or_refused(tmp_path: Path, text: str) -> None:
+    """Witness: an invariant: nothing but BadInput, in one line that names the file."""
+    try:
+        compose(PretrainRecipe, recipe=written(tmp_path, text), flags=CORPUS)
+    except BadInput as error:
+        assert "recipe.yaml" in error.where and "\n" not in str(error)

@@ -1,0 +1,74 @@
+"""Measures: scikit-learn's and SciPy's own values, and defined values where those have none."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn import metrics
+
+from warmstart.base.errors import BadInput
+from warmstart.metrics.metric import METRICS, check_metric, default_metrics
+
+
+def classes(count, n=200, seed=0):
+    rng = np.random.default_rng(seed)
+    targets = rng.integers(0, count, n)
+    return targets, np.where(rng.random(n) < 0.6, targets, rng.integers(0, count, n))
+
+
+def test_binary_measures_are_those_of_scikit_learn():
+    """Witness: scikit-learn called directly; the positive class is the second."""
+    targets, told = classes(2)
+    assert METRICS["accuracy"](targets, told) == (targets == told).mean()
+    assert METRICS["f1"](targets, told) == metrics.f1_score(targets, told)
+    assert METRICS["matthews"](targets, told) == metrics.matthews_corrcoef(targets, told)
+
+
+def test_f1_of_more_than_two_classes_is_the_mean_over_classes():
+    """Witness: scikit-learn's macro average."""
+    targets, told = classes(4)
+    expected = metrics.f1_score(targets, told, average="macro")
+    assert METRICS["f1"](targets, told) == METRICS["f1_macro"](targets, told) == expected
+
+
+def test_correlations_are_those_of_scipy():
+    """Witness: SciPy and NumPy called directly."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=100)
+    y = x + rng.normal(size=100)
+    assert METRICS["pearson"](x, y) == pytest.approx(np.corrcoef(x, y)[0, 1])
+    assert METRICS["spearman"](x, y) == pytest.approx(stats.spearmanr(x, y).statistic)
+    assert METRICS["mse"](x, y) == pytest.approx(((x - y) ** 2).mean())
+
+
+def test_marks_are_judged_together_apart_and_whole():
+    """Witness: counted by hand: 3 of 4 marks right, 1 of 2 rows whole."""
+    targets, told = np.array([[1, 0], [1, 1]]), np.array([[1, 0], [1, 0]])
+    assert METRICS["f1_micro"](targets, told) == pytest.approx(2 * 2 / (3 + 2))
+    assert METRICS["f1_macro"](targets, told) == pytest.approx((1 + 0) / 2)
+    assert METRICS["exact_match"](targets, told) == 0.5
+
+
+@pytest.mark.parametrize("name", ["f1", "matthews", "pearson", "spearman"])
+def test_constant_predictions_have_a_defined_value_and_no_warning(name):
+    """Invariant: 0.0, where scikit-learn or SciPy would warn (warnings are errors here)."""
+    assert METRICS[name](np.array([0, 1, 1, 0]), np.zeros(4, int)) == 0.0
+    assert METRICS[name](np.zeros(4, int), np.zeros(4, int)) == 0.0
+
+
+def test_each_goal_has_measures_that_exist():
+    """Invariant: every default is in the table; the main one comes first."""
+    for goal in ("label", "labels", "score", "choice"):
+        assert set(default_metrics(goal)) <= set(METRICS)
+    assert default_metrics("label", 2)[:2] == ("accuracy", "f1")
+    assert default_metrics("label", 3)[:2] == ("accuracy", "f1_macro")
+    assert default_metrics("score")[0] == "pearson"
+
+
+def test_a_measure_that_does_not_fit_is_refused_with_a_suggestion():
+    """Witness: the four parts of the sentence."""
+    check_metric("matthews", "label")
+    with pytest.raises(BadInput) as error:
+        check_metric("accuracie", "choice")
+    sentence = str(error.value)
+    assert sentence.startswith("--metric: unknown metric for this task; got 'accuracie'; allowed: accuracy")
+    assert "did you mean 'accuracy'?" in sentence
