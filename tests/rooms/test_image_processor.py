@@ -23,7 +23,7 @@ def test_mean_and_spread_are_those_of_the_channels() -> None:
     """Witness: NumPy's mean and std over all pixels."""
     pixels = np.stack(IMAGES).reshape(-1, 3) / 255
     assert processor().mean == pytest.approx(pixels.mean(0), abs=1e-6)
-    assert processor().spread == pytest.approx(pixels.std(0), abs=1e-6)
+    assert processor().std == pytest.approx(pixels.std(0), abs=1e-6)
 
 
 def test_rows_are_the_pixels_from_the_left() -> None:
@@ -32,7 +32,7 @@ def test_rows_are_the_pixels_from_the_left() -> None:
     rows = found.rows(IMAGES[0])
     assert rows.dtype == np.float32 and rows.shape == (4, 15) and found.vocab_size == 15
     for y, x, c in np.ndindex(4, 5, 3):
-        wanted = (int(IMAGES[0][y, x, c]) / 255 - found.mean[c]) / found.spread[c]
+        wanted = (int(IMAGES[0][y, x, c]) / 255 - found.mean[c]) / found.std[c]
         assert rows[y, 3 * x + c] == pytest.approx(wanted, abs=1e-5)
     every = np.concatenate([found.rows(image) for image in IMAGES]).reshape(-1, 3)
     assert np.allclose(every.mean(0), 0, atol=1e-4) and np.allclose(every.std(0), 1, atol=1e-4)
@@ -46,7 +46,7 @@ def test_it_travels_as_a_file(tmp_path: Path) -> None:
         and ImageProcessor.load(tmp_path).fingerprint == processor().fingerprint
     )
     (tmp_path / "image_processor.json").write_text('{"height": 0}')
-    with pytest.raises(BadInput, match=r"image processor\.json: not a readable image processor"):
+    with pytest.raises(BadInput, match=r"image_processor\.json: not a readable image processor"):
         ImageProcessor.load(tmp_path)
 
 
