@@ -26,7 +26,8 @@ from warmstart.objectives.mixture import mixture
 from warmstart.objectives.pseudo_masked import pseudo_masked
 from warmstart.objectives.settings import MaskSettings
 from warmstart.tasks.frames import frame_records
-from warmstart.tasks.spec import FrameSettings, SpanSettings, TaskSpec
+from warmstart.tasks.settings import FrameSettings, SpanSettings
+from warmstart.tasks.spec import TaskSpec
 from warmstart.text.tokenizer import TASK_SPECIALS, Tokenizer
 from warmstart.text.words import Borders
 

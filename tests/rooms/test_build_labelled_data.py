@@ -9,7 +9,8 @@ from warmstart.base.errors import BadInput
 from warmstart.build.evaluation_data import judged
 from warmstart.build.labelled_data import labelled
 from warmstart.config.schema import TaskRecipe
-from warmstart.tasks.spec import FrameSettings, TaskSpec
+from warmstart.tasks.settings import FrameSettings
+from warmstart.tasks.spec import TaskSpec
 
 
 def jsonl(path: Path, rows: list[dict[str, object]]) -> str:

@@ -27,7 +27,8 @@ from warmstart.models.presets import preset
 from warmstart.models.settings import ModelSettings
 from warmstart.tasks.framing import Frame, Parts
 from warmstart.tasks.seq2seq import seq2seq
-from warmstart.tasks.spec import FrameSettings, Seq2SeqSettings, TaskSpec
+from warmstart.tasks.settings import FrameSettings, Seq2SeqSettings
+from warmstart.tasks.spec import TaskSpec
 
 START, SEP, MASK, VOCABULARY = 1, 2, 3, 24
 KINDS = ("pseudo-masked", "relative", "causal", "left-to-right", "rotary", "lstm")

@@ -21,7 +21,8 @@ from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import HeadSettings, ModelSettings
 from warmstart.tasks.frames import frame_records
-from warmstart.tasks.spec import FrameSettings, SpanSettings, TaskSpec
+from warmstart.tasks.settings import FrameSettings, SpanSettings
+from warmstart.tasks.spec import TaskSpec
 from warmstart.text.tokenizer import TASK_SPECIALS, Tokenizer
 
 TOKENIZER = Tokenizer.train(["ab"], 257).with_specials(TASK_SPECIALS)
@@ -30,7 +31,7 @@ SCORES = st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3), st.integers(
 
 def spec(threshold: float | None = None, longest: int = 6, **frame: Any) -> TaskSpec:
     settings = FrameSettings(**{"context": 24, "lm": False, **frame})
-    return TaskSpec(kind="span", frame=settings, span=SpanSettings(stride=5, longest=longest, threshold=threshold))
+    return TaskSpec(kind="span", frame=settings, span=SpanSettings(stride=5, max_answer=longest, threshold=threshold))
 
 
 def model(seed: int = 0) -> Model:

@@ -22,7 +22,8 @@ from warmstart.models.presets import preset
 from warmstart.models.settings import HeadSettings, ModelSettings
 from warmstart.tasks.dataset import task_from
 from warmstart.tasks.frames import frame_records
-from warmstart.tasks.spec import FrameSettings, TagSettings, TaskSpec
+from warmstart.tasks.settings import FrameSettings, TaggingSettings
+from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.tagging import words_read
 from warmstart.text.tokenizer import TASK_SPECIALS, Tokenizer
 
@@ -33,7 +34,7 @@ SPEECH = ("ADJ", "NOUN", "VERB")
 
 def spec(names: tuple[str, ...] = ENTITIES, unread: str = "O", **frame: Any) -> TaskSpec:
     settings = FrameSettings(**{"context": 24, "lm": False, **frame})
-    return TaskSpec(kind="tagging", label_names=names, frame=settings, tags=TagSettings(unread=unread))
+    return TaskSpec(kind="tagging", label_names=names, frame=settings, tags=TaggingSettings(unread=unread))
 
 
 def model(task: TaskSpec) -> Model:

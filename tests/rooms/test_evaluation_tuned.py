@@ -17,7 +17,8 @@ from warmstart.models.heads import HeadSettings
 from warmstart.models.model import Model, ModelSettings
 from warmstart.models.presets import preset
 from warmstart.tasks.frames import frame_records
-from warmstart.tasks.spec import HEAD_KINDS, FrameSettings, TaskSpec
+from warmstart.tasks.settings import FrameSettings
+from warmstart.tasks.spec import HEAD_KINDS, TaskSpec
 from warmstart.text.tokenizer import TASK_SPECIALS, Tokenizer
 
 

@@ -16,7 +16,8 @@ from warmstart.models.settings import HeadSettings, ModelSettings
 from warmstart.objectives.autoencoder import autoencoder
 from warmstart.objectives.causal import causal
 from warmstart.tasks.frames import frame_records
-from warmstart.tasks.spec import FrameSettings, TaskSpec
+from warmstart.tasks.settings import FrameSettings
+from warmstart.tasks.spec import TaskSpec
 from warmstart.train.step import goal_totals
 
 ROWS = np.random.default_rng(0).normal(size=(5, 7)).astype(np.float32)

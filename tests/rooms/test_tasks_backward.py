@@ -7,7 +7,8 @@ import pytest
 
 from warmstart.tasks.dataset import task_from
 from warmstart.tasks.frames import frame_records
-from warmstart.tasks.spec import FrameSettings, TaskSpec
+from warmstart.tasks.settings import FrameSettings
+from warmstart.tasks.spec import TaskSpec
 from warmstart.text.tokenizer import DELIMITER, EXTRACT, START, TASK_SPECIALS, Tokenizer
 
 ROWS: dict[str, tuple[dict[str, Any], list[str]]] = {

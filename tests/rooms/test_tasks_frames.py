@@ -13,7 +13,8 @@ from warmstart.example.sight import Pattern
 from warmstart.tasks.dataset import task_from
 from warmstart.tasks.frames import CHUNK, FRAMES, class_weights, frame_records
 from warmstart.tasks.framing import Account, fit
-from warmstart.tasks.spec import HEAD_KINDS, KINDS, FrameSettings, TaskSpec
+from warmstart.tasks.settings import FrameSettings
+from warmstart.tasks.spec import HEAD_KINDS, KINDS, TaskSpec
 from warmstart.text.tokenizer import DELIMITER, EXTRACT, START, TASK_SPECIALS, Tokenizer
 
 

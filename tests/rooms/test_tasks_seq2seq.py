@@ -19,7 +19,8 @@ from warmstart.streams.sources import AugmentedSource
 from warmstart.tasks.dataset import read_task, task_from
 from warmstart.tasks.framing import Frame, Parts
 from warmstart.tasks.seq2seq import cut_pair, encode_pairs, seq2seq, target_noise, written
-from warmstart.tasks.spec import FrameSettings, Seq2SeqSettings, TaskSpec
+from warmstart.tasks.settings import FrameSettings, Seq2SeqSettings
+from warmstart.tasks.spec import TaskSpec
 from warmstart.text.tokenizer import Tokenizer
 
 CLS, SEP, MASK, VOCABULARY = 1, 2, 3, 50

@@ -22,8 +22,9 @@ from warmstart.tasks.dataset import read_task, records_from, task_from
 from warmstart.tasks.frames import frame_records, units
 from warmstart.tasks.framing import Parts
 from warmstart.tasks.hold_out import hold_out
+from warmstart.tasks.settings import FrameSettings, SpanSettings
 from warmstart.tasks.span import some_unanswered, windows
-from warmstart.tasks.spec import FrameSettings, SpanSettings, TaskSpec
+from warmstart.tasks.spec import TaskSpec
 from warmstart.text.tokenizer import DELIMITER, EXTRACT, START, TASK_SPECIALS, Tokenizer
 
 TOKENIZER = Tokenizer.train(["ab"], 257).with_specials(TASK_SPECIALS)

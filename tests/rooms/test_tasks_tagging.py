@@ -14,7 +14,8 @@ from warmstart.example.sight import Pattern
 from warmstart.tasks.dataset import read_records, read_task, records_from, task_from
 from warmstart.tasks.frames import Framed, class_weights, frame_records
 from warmstart.tasks.hold_out import hold_out
-from warmstart.tasks.spec import FrameSettings, TaskSpec
+from warmstart.tasks.settings import FrameSettings
+from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.tagging import unread_tag, words_read
 from warmstart.text.tokenizer import EXTRACT, START, TASK_SPECIALS, Tokenizer
 

@@ -29,7 +29,7 @@ from warmstart.streams.carry import CarriedRows
 from warmstart.streams.order import permuted
 from warmstart.streams.sources import AugmentedSource, Documents, DrawnRows, Rows, Source
 from warmstart.tasks.images import check_rows_fit
-from warmstart.tasks.spec import Direction
+from warmstart.tasks.settings import Direction
 from warmstart.tasks.vocabulary import Vocabulary
 from warmstart.text.tokenizer import Tokenizer
 from warmstart.text.words import Borders

@@ -10,8 +10,9 @@ from warmstart.metrics.tagging import require_seqeval
 from warmstart.models.settings import BackboneSettings
 from warmstart.run.metadata import RunMetadata, read_metadata
 from warmstart.tasks.framing import between
+from warmstart.tasks.settings import Direction, FrameSettings, SpanSettings, TaggingSettings
 from warmstart.tasks.span import some_unanswered
-from warmstart.tasks.spec import SUMMED, TURNED, Direction, FrameSettings, Kind, SpanSettings, TagSettings, TaskSpec
+from warmstart.tasks.spec import SUMMED, TURNED, Kind, TaskSpec
 from warmstart.tasks.tagging import unread_tag
 from warmstart.tasks.vocabulary import Vocabulary
 from warmstart.transfer.hub import model_folder
@@ -23,11 +24,11 @@ def spec_of(task: TaskRecipe, data: Labelled, frame: FrameSettings, text_segment
     if spec.measured == "entities":
         require_seqeval()  # before an hour of training, not after it
     if spec.kind == "tagging":
-        tags = TagSettings(unread=unread_tag(data.train, data.label_names), column=task.tag_column)
+        tags = TaggingSettings(unread=unread_tag(data.train, data.label_names), column=task.tag_column)
         return spec.model_copy(update={"tags": tags})
     if spec.kind == "span":
         threshold = 0.0 if some_unanswered(data.train) else None
-        span = SpanSettings(stride=task.stride, longest=task.max_answer, threshold=threshold)
+        span = SpanSettings(stride=task.stride, max_answer=task.max_answer, threshold=threshold)
         return spec.model_copy(update={"span": span})
     if spec.kind == "seq2seq":
         return spec.model_copy(update={"seq2seq": task.seq2seq.on(text_segments)})

@@ -13,7 +13,7 @@ from warmstart.base.settings import Settings
 from warmstart.decode.settings import GenerateSettings
 from warmstart.image.settings import AugmentSettings
 from warmstart.objectives.settings import MaskSettings
-from warmstart.tasks.spec import Seq2SeqSettings
+from warmstart.tasks.settings import Seq2SeqSettings
 from warmstart.train.settings import OptimizerSettings, ScheduleSettings, SchemeSettings, TrainSettings
 
 Objective = Literal["causal", "backward", "both", "autoencoder", "masked", "mixture", "pseudo-masked"]

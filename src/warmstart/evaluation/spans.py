@@ -61,7 +61,7 @@ def find_answer(spec: TaskSpec, said: RawOutput) -> Found:
         behind += len(logits)
         shares = logits - np.log(np.exp(logits - logits.max(axis=0)).sum(axis=0)) - logits.max(axis=0)
         none = min(none, float(np.exp(shares[0].sum())))
-        found = _best_piece(window, shares, spec.span.longest)
+        found = _best_piece(window, shares, spec.span.max_answer)
         if found is not None and (best is None or found[0] > best[0]):
             best = found
     if best is None:

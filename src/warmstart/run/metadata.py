@@ -16,7 +16,8 @@ from warmstart.decode.settings import GenerateSettings
 from warmstart.image import processor
 from warmstart.metrics.entities import OUTSIDE
 from warmstart.tasks.framing import between
-from warmstart.tasks.spec import Direction, FrameSettings, Kind, TagSettings, TaskSpec
+from warmstart.tasks.settings import Direction, FrameSettings, TaggingSettings
+from warmstart.tasks.spec import Kind, TaskSpec
 from warmstart.tasks.vocabulary import Vocabulary
 from warmstart.text.clean import check_rules
 from warmstart.text.tokenizer import Tokenizer
@@ -91,7 +92,7 @@ def _of_another_library(folder: Path) -> RunMetadata:
         return RunMetadata()
     frame = FrameSettings(context=settings.backbone.context, sight="full", lm=False)
     names = () if goal in ("score", "span") else label_names(folder)
-    tags = TagSettings(unread=names[0]) if names and OUTSIDE not in names else TagSettings()
+    tags = TaggingSettings(unread=names[0]) if names and OUTSIDE not in names else TaggingSettings()
     return RunMetadata(task=TaskSpec(kind=FOREIGN_KINDS[goal], label_names=names, frame=frame, tags=tags))
 
 
