@@ -86,7 +86,7 @@ def brute_force(task: TaskSpec, said: RawOutput) -> tuple[float, int, int]:
         read = [place for place in range(begin, min(begin + width, len(context))) if context[place] != " "]
         pairs = [(place, *next(rows)) for place in read]
         for (i, start, _), (j, _, end) in itertools.product(pairs, repeat=2):
-            if i <= j < i + task.span.longest:
+            if i <= j < i + task.span.max_answer:
                 found.append((start + end - none[0] - none[1], i, j + 1))
     assert next(rows, None) is None
     return max(found)

@@ -1,4 +1,4 @@
-"""What a task of images needs before it is learned: an image processor, images of one size, Examples that differ by epoch."""
+"""What a task of images needs before training: an image processor, images of one size, Examples that differ by epoch."""
 
 from collections.abc import Callable, Sequence
 from itertools import chain
