@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from warmstart.base.errors import BadInput, Diverged, Stopped
+from warmstart.base.errors import BadInput, DivergenceError, TerminationError
 from warmstart.base.run_folder import RunFolder
 from warmstart.evaluation.perplexity import evaluate_language_model
 from warmstart.example.example import Example, Goal
@@ -103,7 +103,9 @@ def trainer(
 
 def everything(done: Trainer) -> dict[str, Any]:
     """Weights, moments, memory, best weights and all that was logged, but for the clock."""
-    rows = [{k: v for k, v in row.items() if k not in ("tokens_per_s", "elapsed_s")} for row in done.folder.metrics()]
+    rows = [
+        {k: v for k, v in row.items() if k not in ("tokens_per_s", "elapsed_s")} for row in done.folder.read_metrics()
+    ]
     state = {k: v.numpy().tobytes() for k, v in done.optimizer.state().items()}
     return {"rows": rows, "state": state, "best": done.best_path.read_bytes(), "step": done.state.step}
 
@@ -236,7 +238,7 @@ def test_sigterm_saves_and_says_so(tmp_path: Path) -> None:
     source = stopped.stream.source
     assert isinstance(source, Deadly)
     source.dies_at, source.by = 12, signal.SIGTERM
-    with pytest.raises(Stopped, match="--resume") as caught:
+    with pytest.raises(TerminationError, match="--resume") as caught:
         stopped.run()
     assert caught.value.exit_code == 75
     resumed = trainer(tmp_path / "stopped", "fp32")
@@ -252,7 +254,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(tmp_path: Path) -> No
     with torch.no_grad():
         made.model.backbone.tokens.weight[3] = float("inf")
     before = made.weights.groups[0].master.clone()
-    with pytest.raises(Diverged, match="not finite"):
+    with pytest.raises(DivergenceError, match="not finite"):
         made.run()
     assert torch.equal(made.weights.groups[0].master, before)
 
@@ -298,7 +300,7 @@ def test_running_averages_are_resumed_to_the_last_bit(tmp_path: Path, at: int) -
         made = classifier(tmp_path / name, stops_at)
         made.folder.create("a recipe", {})
         if stops_at > 0:
-            with pytest.raises(Stopped):
+            with pytest.raises(TerminationError):
                 made.run()
             made = classifier(tmp_path / name)
             assert made.resume() and 0 < made.state.step < made.plan.steps

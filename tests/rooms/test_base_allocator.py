@@ -21,15 +21,15 @@ def test_only_growth_beyond_a_step_goes_back() -> None:
     keep_freed_memory()
     memory = FreedMemory()
     take(STEP)
-    memory.settle()  # what one step needs
+    memory.release()  # what one step needs
     kept = _resident()
     for _ in range(4):
         take(STEP)
-        memory.settle()
+        memory.release()
     assert _resident() - kept < FreedMemory.SLACK + 2 * STEP
-    memory.settle()  # had the loop been handed back, the next step would count as usual
+    memory.release()  # had the loop been handed back, the next step would count as usual
     take(20 * STEP)
     grown = _resident()
     assert grown - kept > 10 * STEP
-    memory.settle()
+    memory.release()
     assert grown - _resident() > 10 * STEP

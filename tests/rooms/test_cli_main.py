@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from warmstart.base.console import set_quiet
-from warmstart.base.errors import BadInput, Diverged, Interrupted, Stopped
+from warmstart.base.errors import BadInput, DivergenceError, InterruptError, TerminationError
 from warmstart.cli import main as cli
 from warmstart.cli.main import main
 from warmstart.cli.show import SHOWN
@@ -96,9 +96,9 @@ def test_help_names_every_verb_and_version(capsys: pytest.CaptureFixture[str]) -
     ("failure", "code", "words"),
     [
         (BadInput("wrong", where="here"), 2, "warmstart: here: wrong."),
-        (Diverged("the loss is not finite"), 1, "warmstart: the loss is not finite"),
-        (Stopped("saved"), 75, "warmstart: saved"),
-        (Interrupted("saved"), 130, "warmstart: saved"),
+        (DivergenceError("the loss is not finite"), 1, "warmstart: the loss is not finite"),
+        (TerminationError("saved"), 75, "warmstart: saved"),
+        (InterruptError("saved"), 130, "warmstart: saved"),
         (KeyboardInterrupt(), 130, "warmstart: interrupted."),
         (BrokenPipeError(), 0, ""),
         (ZeroDivisionError("a\nb"), 1, "warmstart: ZeroDivisionError: a b; WARMSTART_LOG=debug shows where."),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from warmstart.base.errors import BadInput, Diverged
+from warmstart.base.errors import BadInput, DivergenceError
 from warmstart.evaluation.perplexity import evaluate_language_model
 from warmstart.example.batch import collate
 from warmstart.example.example import Example, Goal
@@ -58,5 +58,5 @@ def test_nothing_to_judge_and_broken_weights_are_said_so(model):
         evaluate_language_model(model, [])
     with torch.no_grad():
         model.backbone.tokens.weight.fill_(float("inf"))
-    with pytest.raises(Diverged, match="not usable"):
+    with pytest.raises(DivergenceError, match="not usable"):
         evaluate_language_model(model, [collate([[example(4, 0)]])])

@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn import metrics
 
-from warmstart.base.errors import BadInput, Diverged
+from warmstart.base.errors import BadInput, DivergenceError
 from warmstart.evaluation.answers import Reading
 from warmstart.evaluation.predict import predict_records, predict_rows, prediction, to_row
 from warmstart.evaluation.tuned import evaluate_records
@@ -199,7 +199,7 @@ def test_weights_that_are_not_finite_are_said_so(tokenizer):
     model = model_for(spec, tokenizer)
     with torch.no_grad():
         model.heads["label"].linear.weight.fill_(float("nan"))
-    with pytest.raises(Diverged, match=r"a.jsonl:1: the model's answer is not a finite number"):
+    with pytest.raises(DivergenceError, match=r"a.jsonl:1: the model's answer is not a finite number"):
         list(predict_records(model, tokenizer, spec, [Record({"text": "a"}, where="a.jsonl:1")]))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from warmstart.base.errors import Diverged
+from warmstart.base.errors import DivergenceError
 from warmstart.base.run_folder import RunFolder
 from warmstart.example.batch import Batch, collate
 from warmstart.models.model import Model
@@ -75,7 +75,7 @@ def test_no_update_after_a_gradient_that_is_not_finite(kind: str) -> None:
     sound = train_step(model, optimizer, batches, {"lm": 1.0}, 1.0, 3)
     for name, value in optimizer.state().items():
         assert torch.equal(value, before[name]), name
-    with pytest.raises(Diverged, match="not finite"):
+    with pytest.raises(DivergenceError, match="not finite"):
         bad.report()
     assert sound.report().losses["lm"] > 0
 
@@ -88,7 +88,7 @@ def test_a_run_that_diverges_stops_one_step_later(tmp_path: Path) -> None:
         with torch.no_grad():
             made.model.backbone.tokens.weight[3] = float("inf")
         before = torch.cat([group.master for group in made.weights.groups])
-        with pytest.raises(Diverged):
+        with pytest.raises(DivergenceError):
             made.run()
         assert torch.equal(torch.cat([group.master for group in made.weights.groups]), before)
         assert not (tmp_path / str(ahead) / "metrics.jsonl").exists()

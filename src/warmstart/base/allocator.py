@@ -43,7 +43,7 @@ class FreedMemory:
         self._usual = 0
         self._trimmed = True
 
-    def settle(self) -> None:
+    def release(self) -> None:
         """Called between two steps; costs microseconds, and some milliseconds when pages go back."""
         if (glibc := _glibc()) is None:
             return

@@ -26,29 +26,29 @@ def say(text: str = "") -> None:
         print(text, file=sys.stderr, flush=True)
 
 
-def error(text: str) -> None:
+def print_error(text: str) -> None:
     """An error's sentence, never silenced."""
     print(text, file=sys.stderr, flush=True)
 
 
-def emit(value: Any) -> None:
+def print_json(value: Any) -> None:
     """The one JSON object of a command, on standard output."""
     print(json.dumps(value, ensure_ascii=False, allow_nan=False), flush=True)
 
 
-def emit_lines(lines: Iterable[str]) -> None:
+def print_lines(lines: Iterable[str]) -> None:
     """A command's result as a stream of lines on standard output."""
     for line in lines:
         sys.stdout.write(line)
     sys.stdout.flush()
 
 
-def emit_text(text: str) -> None:
+def print_text(text: str) -> None:
     """A command's plain result (generated text) on standard output."""
     print(text, flush=True)
 
 
-def table(headers: list[str], rows: list[list[str]]) -> str:
+def format_table(headers: list[str], rows: list[list[str]]) -> str:
     """A plain table in columns: first column to the left, the others to the right."""
     widths = [max(len(line[i]) for line in [headers, *rows]) for i in range(len(headers))]
     lines = []
@@ -58,7 +58,7 @@ def table(headers: list[str], rows: list[list[str]]) -> str:
     return "\n".join(lines)
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """``75`` → ``1m15s``: a length of time for people."""
     whole = round(seconds)
     if whole < 60:
@@ -68,12 +68,12 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
 
 
-class Progress:
+class ProgressBar:
     """Counts steps towards ``total`` and shows what it is told: rich's bar on a terminal, now and then a line elsewhere."""
 
-    def __init__(self, title: str, total: int, done: int = 0, every_s: float = 10.0) -> None:
-        self.title, self.total, self.first, self.every_s = title, total, done, every_s
-        self.started_at_s = self.shown_at_s = time.monotonic()
+    def __init__(self, title: str, total: int, completed: int = 0, interval_s: float = 10.0) -> None:
+        self.title, self.total, self.initial, self.interval_s = title, total, completed, interval_s
+        self.started_at_s = self.last_print_s = time.monotonic()
         self._bar: Any = None
         if sys.stderr.isatty() and not _quiet:
             from rich.console import Console
@@ -88,20 +88,24 @@ class Progress:
                 TimeRemainingColumn(compact=True),
             )
             self._bar = RichProgress(*columns, console=Console(stderr=True))
-            self._task = self._bar.add_task(title, total=total, completed=done, note="")
+            self._task = self._bar.add_task(title, total=total, completed=completed, note="")
             self._bar.start()
 
-    def update(self, done: int, note: str = "") -> None:
-        """Moves to ``done`` steps; ``note`` holds the figures beside the bar (loss, tokens/s)."""
+    def update(self, completed: int, note: str = "") -> None:
+        """Moves to ``completed`` steps; ``note`` holds the figures beside the bar (loss, tokens/s)."""
         if self._bar is not None:
-            self._bar.update(self._task, completed=done, note=note)
+            self._bar.update(self._task, completed=completed, note=note)
             return
         now = time.monotonic()
-        if not _quiet and (now - self.shown_at_s >= self.every_s or done == self.total):
-            self.shown_at_s = now
-            moved = done - self.first
-            left_s = (now - self.started_at_s) / moved * (self.total - done) if moved else 0.0
-            print(f"{self.title} {done}/{self.total}  {note}  {duration(left_s)} left", file=sys.stderr, flush=True)
+        if not _quiet and (now - self.last_print_s >= self.interval_s or completed == self.total):
+            self.last_print_s = now
+            steps = completed - self.initial
+            left_s = (now - self.started_at_s) / steps * (self.total - completed) if steps else 0.0
+            print(
+                f"{self.title} {completed}/{self.total}  {note}  {format_duration(left_s)} left",
+                file=sys.stderr,
+                flush=True,
+            )
 
     def close(self) -> None:
         """Ends the bar's line on a terminal."""
@@ -110,9 +114,9 @@ class Progress:
 
 
 @contextlib.contextmanager
-def progress(title: str, total: int, done: int = 0) -> Iterator[Progress]:
-    """A :class:`Progress` that is closed when the block ends."""
-    bar = Progress(title, total, done)
+def progress_bar(title: str, total: int, completed: int = 0) -> Iterator[ProgressBar]:
+    """A :class:`ProgressBar` that is closed when the block ends."""
+    bar = ProgressBar(title, total, completed)
     try:
         yield bar
     finally:

@@ -34,7 +34,7 @@ class BadInput(WarmstartError):
         self.what, self.where, self.value, self.allowed, self.next_step = what, where, value, allowed, next_step
         super().__init__(self.sentence())
 
-    def at(self, where: str) -> "BadInput":
+    def with_where(self, where: str) -> "BadInput":
         """The same, said of another place."""
         return BadInput(self.what, where=where, value=self.value, allowed=self.allowed, next_step=self.next_step)
 
@@ -51,17 +51,17 @@ class BadInput(WarmstartError):
         return sentence if sentence.endswith(("?", "…")) else f"{sentence}."
 
 
-class Diverged(WarmstartError):
+class DivergenceError(WarmstartError):
     """The loss or the gradient stopped being finite; the weights before that step are kept."""
 
 
-class Stopped(WarmstartError):
+class TerminationError(WarmstartError):
     """SIGTERM arrived: the run was saved and can be continued with ``--resume``."""
 
     exit_code = 75
 
 
-class Interrupted(WarmstartError):
+class InterruptError(WarmstartError):
     """Ctrl-C arrived: the run was saved and can be continued with ``--resume``."""
 
     exit_code = 130
@@ -79,7 +79,7 @@ def suggest(word: str, known: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else ""
 
 
-def unknown(kind: str, word: str, known: Iterable[str], where: str = "") -> BadInput:
+def unknown_name_error(kind: str, word: str, known: Iterable[str], where: str = "") -> BadInput:
     """The error for a name that is not in a table: unknown preset, task, key, option."""
     names = sorted(known)
     return BadInput(

@@ -86,7 +86,7 @@ def read_json(path: Path) -> Any:
         ) from None
 
 
-def require_space(path: Path, size: int) -> None:
+def check_free_space(path: Path, size: int) -> None:
     """Refuses a place whose disk has fewer than ``size`` bytes free, before anything is written there."""
     there = next(p for p in [path.absolute(), *path.absolute().parents] if p.exists())
     free = shutil.disk_usage(there).free
@@ -113,13 +113,13 @@ def temporary_folder(target: Path) -> Iterator[Path]:
         os.chmod(stage, 0o755)  # noqa: S103 mkdtemp's 0700 would hide the result from everyone else
         try:
             yield stage
-            replace_folder(stage, target)
+            _replace_folder(stage, target)
         except BaseException:
             shutil.rmtree(stage, ignore_errors=True)
             raise
 
 
-def replace_folder(source: Path, target: Path) -> None:
+def _replace_folder(source: Path, target: Path) -> None:
     """Moves folder ``source`` to ``target``; an older ``target`` is set aside first and removed last."""
     if not target.exists():
         os.replace(source, target)

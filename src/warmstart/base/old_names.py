@@ -4,21 +4,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-FILES = {"image_processor.json": "raster.json"}
+FILE_NAMES = {"image_processor.json": "raster.json"}
 """Name of a file → what it was called."""
-IMAGE_PROCESSOR = {"spread": "std"}
-KERNELS = {"longest_plain": "eager_max_len", "plain_dropout": "eager_dropout"}
-STATE = {"backbone.lanes": "backbone.carry"}
+IMAGE_PROCESSOR_KEYS = {"spread": "std"}
+KERNEL_KEYS = {"longest_plain": "eager_max_len", "plain_dropout": "eager_dropout"}
+CHECKPOINT_KEYS = {"backbone.lanes": "backbone.carry"}
 """Old key → new key, for each kind of file."""
 
 
 def existing_file(folder: Path, name: str) -> Path:
     """The file ``name`` in a folder, or the one that an older run wrote in its place."""
     path = folder / name
-    old = folder / FILES.get(name, name)
+    old = folder / FILE_NAMES.get(name, name)
     return old if old.is_file() and not path.is_file() else path
 
 
-def renamed(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+def rename_keys(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     """``values`` under the names of today."""
     return {names.get(name, name): value for name, value in values.items()}

@@ -36,16 +36,16 @@ class RunFolder:
         self.path = Path(path)
 
     @property
-    def exists(self) -> bool:
+    def is_started(self) -> bool:
         """Whether a run was begun here."""
         return (self.path / CONFIG).is_file()
 
     @property
-    def finished(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether the run here came to its end."""
         return (self.path / REPORT).is_file()
 
-    def require_free(self, *, resume: bool, config: str) -> None:
+    def check_free(self, *, resume: bool, config: str) -> None:
         """Refuses a folder that holds anything but the unfinished run that ``resume`` asks for.
 
         Raises:
@@ -54,7 +54,7 @@ class RunFolder:
         where = str(self.path)
         if self.path.is_file():
             raise BadInput("this is a file, not a folder", where=where, next_step="choose another --out")
-        if not self.exists:
+        if not self.is_started:
             if self.path.is_dir() and any(
                 not path.name.startswith((CORPUS, f".{CORPUS}")) for path in self.path.iterdir()
             ):
@@ -68,7 +68,7 @@ class RunFolder:
                 where=where,
                 next_step=f"choose another --out, or repeat the command that {CONFIG} there records",
             )
-        if self.finished:
+        if self.is_finished:
             raise BadInput(
                 "the output folder holds this very run, finished",
                 where=where,
@@ -93,7 +93,7 @@ class RunFolder:
         with disk_errors(self.path), open(self.path / METRICS, "a", encoding="utf-8") as file:
             file.write(json.dumps(row, allow_nan=False) + "\n")
 
-    def metrics(self) -> list[dict[str, Any]]:
+    def read_metrics(self) -> list[dict[str, Any]]:
         """All measurements; a last line cut off by a crash is left out."""
         path = self.path / METRICS
         rows = []
@@ -104,9 +104,9 @@ class RunFolder:
                 break
         return rows
 
-    def rewind_metrics(self, step: int) -> None:
+    def truncate_metrics(self, step: int) -> None:
         """Forgets what was measured after ``step``, since those steps will be taken again."""
-        kept = [json.dumps(row) for row in self.metrics() if row["step"] <= step]
+        kept = [json.dumps(row) for row in self.read_metrics() if row["step"] <= step]
         write_text(self.path / METRICS, "".join(line + "\n" for line in kept))
 
     def write_account(self, account: dict[str, Any]) -> None:

@@ -31,13 +31,13 @@ class Length:
             )  # fmt: skip
         return Length(float(match[1]) * _SCALE[match[2]], unit)
 
-    def in_steps(self, *, steps_per_epoch: int, tokens_per_step: float, run_steps: int = 0) -> int:
+    def to_steps(self, *, steps_per_epoch: int, tokens_per_step: float, run_steps: int = 0) -> int:
         """This length as a whole number of optimizer steps, rounded up to at least 0."""
         return math.ceil(
-            self.exact_steps(steps_per_epoch=steps_per_epoch, tokens_per_step=tokens_per_step, run_steps=run_steps)
+            self.to_exact_steps(steps_per_epoch=steps_per_epoch, tokens_per_step=tokens_per_step, run_steps=run_steps)
         )
 
-    def exact_steps(self, *, steps_per_epoch: int, tokens_per_step: float, run_steps: int = 0) -> float:
+    def to_exact_steps(self, *, steps_per_epoch: int, tokens_per_step: float, run_steps: int = 0) -> float:
         """This length in optimizer steps, a fraction left as it is."""
         return self.value * {
             "steps": 1.0, "epochs": steps_per_epoch, "tokens": 1 / tokens_per_step, "run": run_steps,

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import torch
 
-from warmstart.base.console import duration
+from warmstart.base.console import format_duration
 from warmstart.base.errors import BadInput
 from warmstart.build.describe import describe
 from warmstart.example.batch import Batch
@@ -111,7 +111,7 @@ def in_words(
         f"loss       {goals}; {learned:,.0f} questions in the first step ({share:.2f} per token)",
         f"length     {cost.lengths.steps:,} steps of {settings.batch_size}{together} ({stream.steps_per_epoch:,} an epoch, "
         f"{len(stream.source):,} units), warm-up {round(cost.lengths.warmup_steps, 2):,}, about {cost.tokens:,} tokens",
-        f"cost       about {cost.memory_bytes / 1e6:,.0f} MB of memory and {duration(cost.seconds)} on this machine",
+        f"cost       about {cost.memory_bytes / 1e6:,.0f} MB of memory and {format_duration(cost.seconds)} on this machine",
     ]
     return lines
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-from warmstart.base.errors import BadInput, unknown
+from warmstart.base.errors import BadInput, unknown_name_error
 from warmstart.config.schema import TaskRecipe
 from warmstart.example.record import Record
 from warmstart.readers.hub import hub_splits, is_hub_id
@@ -52,7 +52,7 @@ def labelled(task: TaskRecipe, seed: int) -> Labelled:
     elif task.name in CATALOGUE:
         found = _known(task, entry(task.name))
     else:
-        raise unknown("task", task.name, [*KINDS, *CATALOGUE], "--task")
+        raise unknown_name_error("task", task.name, [*KINDS, *CATALOGUE], "--task")
     if task.train_frac < 1:
         kept, _ = hold_out(found.train, 1 - task.train_frac, seed, "fewer labels")
         found = replace(found, train=kept)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from warmstart.base.errors import BadInput, suggest, unknown
+from warmstart.base.errors import BadInput, suggest, unknown_name_error
 from warmstart.config.flags import LENGTH, Flag, flags_of
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _check_task(name: str) -> None:
     from warmstart.tasks.catalogue import CATALOGUE
 
     if name not in CATALOGUE:
-        raise unknown("task", name, [*KINDS, *CATALOGUE], "--task")
+        raise unknown_name_error("task", name, [*KINDS, *CATALOGUE], "--task")
 
 
 def _several(value: Any) -> tuple[str, ...]:

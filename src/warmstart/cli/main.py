@@ -8,8 +8,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from warmstart.base.console import emit, error, set_quiet
-from warmstart.base.errors import BadInput, WarmstartError, unknown
+from warmstart.base.console import print_error, print_json, set_quiet
+from warmstart.base.errors import BadInput, WarmstartError, unknown_name_error
 from warmstart.cli.checks import check_recipe_paths, check_typed_paths, check_words
 from warmstart.cli.parser import Typed, parse
 from warmstart.cli.show import show
@@ -55,12 +55,12 @@ def main(argv: Sequence[str]) -> int:
     try:
         return _main(list(argv))
     except WarmstartError as failure:
-        error(f"warmstart: {failure}")
+        print_error(f"warmstart: {failure}")
         return failure.exit_code
     except SystemExit as leaving:  # argparse, after showing a verb's help
         return leaving.code if isinstance(leaving.code, int) else DONE
     except KeyboardInterrupt:
-        error("warmstart: interrupted.")
+        print_error("warmstart: interrupted.")
         return INTERRUPTED
     except BrokenPipeError:  # whoever read the output has seen enough
         _drop_output()
@@ -71,7 +71,7 @@ def main(argv: Sequence[str]) -> int:
         debug = os.environ.get("WARMSTART_LOG") == "debug"
         hint = "" if debug else "; WARMSTART_LOG=debug shows where"
         said = " ".join(str(failure).split()) or "no message"
-        error((traceback.format_exc() if debug else "") + f"warmstart: {type(failure).__name__}: {said}{hint}.")
+        print_error((traceback.format_exc() if debug else "") + f"warmstart: {type(failure).__name__}: {said}{hint}.")
         return FAILED
 
 
@@ -118,7 +118,7 @@ def _known(word: str, verbs: dict[str, Verb], where: str = "") -> Verb:
         return verbs[word]
     if word.startswith("-"):
         raise BadInput("unknown option", where=where, value=word, next_step="the verb comes first: warmstart --help")
-    raise unknown("verb", word, _names() if verbs is VERBS else verbs, where)
+    raise unknown_name_error("verb", word, _names() if verbs is VERBS else verbs, where)
 
 
 def _run(verb: Verb, argv: list[str]) -> int:
@@ -130,7 +130,7 @@ def _run(verb: Verb, argv: list[str]) -> int:
         raise BadInput("missing", where="--out", allowed="a folder that is new or empty", next_step="give --out RUN")
     result = verb.run(recipe, Asked(typed.out or "", typed.resume))
     if typed.json:
-        emit(result)
+        print_json(result)
     else:
         show(verb, result)
     return DONE

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from warmstart.base.console import duration, emit_text, table
+from warmstart.base.console import format_duration, format_table, print_text
 from warmstart.cli.verbs import EXPLAIN, Verb
 
 
@@ -14,17 +14,19 @@ def show(verb: Verb, result: Mapping[str, Any]) -> None:
 
 def _run(result: Mapping[str, Any]) -> None:
     """A training: where it is, what it took, how good it is; with several trainings each arm's mean and spread."""
-    emit_text(f"{result['run']}: {result['steps']:,} steps, {result['tokens']:,} tokens, {duration(result['seconds'])}")
+    print_text(
+        f"{result['run']}: {result['steps']:,} steps, {result['tokens']:,} tokens, {format_duration(result['seconds'])}"
+    )
     _metrics(result)
     arms = {name: result[name] for name in ("pretrained", "scratch") if name in result}
     if arms:
         rows = [
             [name, f"{arm['mean']:.4f}", f"{arm['std']:.4f}", str(len(arm["values"]))] for name, arm in arms.items()
         ]
-        emit_text("")
-        emit_text(table([f"{result['metric']} on {result['split']}", "mean", "std", "runs"], rows))
+        print_text("")
+        print_text(format_table([f"{result['metric']} on {result['split']}", "mean", "std", "runs"], rows))
     if "comparison" in result:
-        emit_text(result["comparison"]["sentence"])
+        print_text(result["comparison"]["sentence"])
 
 
 def _metrics(result: Mapping[str, Any]) -> None:
@@ -34,47 +36,47 @@ def _metrics(result: Mapping[str, Any]) -> None:
     for name, value in result["metrics"].items():
         low, high = (f"{bound:.4f}" for bound in intervals[name]) if name in intervals else ("", "")
         rows.append([name, f"{value:.4f}", low, high] if intervals else [name, f"{value:.4f}"])
-    emit_text(table(["metric", "value", "95 % from", "to"] if intervals else ["metric", "value"], rows))
+    print_text(format_table(["metric", "value", "95 % from", "to"] if intervals else ["metric", "value"], rows))
 
 
 def _evaluate(result: Mapping[str, Any]) -> None:
     _metrics(result)
-    emit_text(f"{result['examples']:,} examples")
+    print_text(f"{result['examples']:,} examples")
 
 
 def _prepare(result: Mapping[str, Any]) -> None:
     name = result["corpus"]  # its counts have been said
-    emit_text(f"{name}: ready for warmstart pretrain --corpus {name} --model gpt1-mini --out RUN")
+    print_text(f"{name}: ready for warmstart pretrain --corpus {name} --model gpt1-mini --out RUN")
 
 
 def _predict(result: Mapping[str, Any]) -> None:
     if result["output"] != "-":  # there the predictions themselves are on standard output
-        emit_text(f"{result['output']}: {result['examples']:,} predictions")
+        print_text(f"{result['output']}: {result['examples']:,} predictions")
 
 
 def _submit(result: Mapping[str, Any]) -> None:
     rows = [[name, f"{count:,}"] for name, count in result["files"].items()]
-    emit_text(table(["file", "predictions"], rows))
-    emit_text(
+    print_text(format_table(["file", "predictions"], rows))
+    print_text(
         f"{result['out']}: " + ("complete" if not result["missing"] else f"{len(result['missing'])} files missing")
     )
 
 
 def _generate(result: Mapping[str, Any]) -> None:
     for generation in result["generations"]:
-        emit_text(f"{generation.get('prompt', '')}{generation['text']}")
+        print_text(f"{generation.get('prompt', '')}{generation['text']}")
 
 
 def _explain(result: Mapping[str, Any]) -> None:
-    emit_text(result["recipe"])
+    print_text(result["recipe"])
     for line in result["words"]:
-        emit_text(line)
+        print_text(line)
 
 
 def _score(result: Mapping[str, Any]) -> None:
     _evaluate(result)
     if "against" in result:
-        emit_text("")
+        print_text("")
         rows = [
             [
                 name,
@@ -84,24 +86,24 @@ def _score(result: Mapping[str, Any]) -> None:
             ]
             for name, value in result["against"]["metrics"].items()
         ]
-        emit_text(table(["metric", "the other", "gain", "p"], rows))
+        print_text(format_table(["metric", "the other", "gain", "p"], rows))
 
 
 def _rerank(result: Mapping[str, Any]) -> None:
     if result["output"] != "-":  # there the texts themselves are on standard output
-        emit_text(f"{result['output']}: {result['examples']:,} texts")
+        print_text(f"{result['output']}: {result['examples']:,} texts")
 
 
 def _report(result: Mapping[str, Any]) -> None:
-    emit_text(str(result["out"]))
+    print_text(str(result["out"]))
 
 
 def _convert(result: Mapping[str, Any]) -> None:
-    emit_text(f"{result['out']}: {result['model_type']}, {result['parameters']:,} weights")
+    print_text(f"{result['out']}: {result['model_type']}, {result['parameters']:,} weights")
 
 
 def _demo(result: Mapping[str, Any]) -> None:
-    emit_text(result["page"])  # the table has been said
+    print_text(result["page"])  # the table has been said
 
 
 SHOWN = {

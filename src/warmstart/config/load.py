@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
-from warmstart.base.errors import BadInput, unknown
+from warmstart.base.errors import BadInput, unknown_name_error
 from warmstart.base.settings import Settings
 from warmstart.config.fields import field_at, is_list
 from warmstart.config.flags import SETTINGS, flags_of
@@ -41,7 +41,7 @@ def compose(
     known = {flag.name: flag for flag in flags_of(SETTINGS[kind.__name__])}
     for name, value in (flags or {}).items():
         if name not in known:
-            raise unknown("option", name, known)
+            raise unknown_name_error("option", name, known)
         said.put(tuple(known[name].path.split(".")), value, name)
     for text in sets:
         path, value = _assignment(text)

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from warmstart.base.console import progress, say
+from warmstart.base.console import progress_bar, say
 from warmstart.base.errors import BadInput
 from warmstart.base.files import disk_errors, write_json
 from warmstart.corpora.corpus import FORMAT, MANIFEST, Corpus, FileMark, Manifest, read_manifest
@@ -79,7 +79,7 @@ class _Text:
         s, total = self._settings, min(self._size.text_bytes, sample_bytes)
         jobs = spread(jobs_of(documents(self._sources, s.encoding)), self._size.text_bytes, sample_bytes)
         workers = min(s.workers, 1 + self._size.text_bytes // JOB)
-        with working(workers, s.clean, tokenizer_folder) as work, progress(title, _megabytes(total)) as bar:
+        with working(workers, s.clean, tokenizer_folder) as work, progress_bar(title, _megabytes(total)) as bar:
             so_far = shown = 0
             for job in work(jobs):
                 yield job

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from warmstart.base.console import duration, say, table
+from warmstart.base.console import format_duration, format_table, say
 from warmstart.base.files import read_json, write_text
 from warmstart.base.run_folder import REPORT, RunFolder
 from warmstart.config.schema import CorpusRecipe, FinetuneRecipe, ModelRecipe, PretrainRecipe, TaskRecipe
@@ -105,12 +105,12 @@ def finetuning(data: Path, start: Path) -> FinetuneRecipe:
 def _once(recipe: Any, folder: Path, verb: Any) -> dict[str, Any]:
     """The report of a training that is done, continued, or begun."""
     run = RunFolder(folder)
-    if run.finished:
+    if run.is_finished:
         say(f"{folder} is finished already")
         report: dict[str, Any] = read_json(folder / REPORT)
         return report
-    say(f"\n{'continuing' if run.exists else 'training'} {folder}")
-    return verb(recipe, str(folder), resume=run.exists)  # type: ignore[no-any-return]
+    say(f"\n{'continuing' if run.is_started else 'training'} {folder}")
+    return verb(recipe, str(folder), resume=run.is_started)  # type: ignore[no-any-return]
 
 
 def _data(folder: Path) -> Path:
@@ -157,13 +157,13 @@ def _say_result(tuned: dict[str, Any], told: Sequence[str], sample: str, page: P
         [name, f"{arm['mean']:.1%}", f"{100 * arm['std']:.1f}", "  ".join(f"{v:.1%}" for v in arm["values"])]
         for name, arm in _arms(tuned)
     ]
-    say("\n" + table([f"{tuned['metric']} on {tuned['split']}", "mean", "± points", "each seed"], rows))
+    say("\n" + format_table([f"{tuned['metric']} on {tuned['split']}", "mean", "± points", "each seed"], rows))
     say(_verdict(tuned))
     say("\nthree predictions")
     for line in told:
         say(f"  {line}")
     say(f"\na sample of generated text\n  {sample.strip()}")
-    say(f"\nthe whole story in {duration(seconds)}; the page: {page}")
+    say(f"\nthe whole story in {format_duration(seconds)}; the page: {page}")
 
 
 def _verdict(tuned: dict[str, Any]) -> str:
@@ -199,7 +199,7 @@ def _write_page(
         Code(sample),
         Heading("Pre-training"),
         Words(
-            f"{language['tokens']:,} tokens in {duration(language['seconds'])}; perplexity on held-out text "
+            f"{language['tokens']:,} tokens in {format_duration(language['seconds'])}; perplexity on held-out text "
             f"{language['metrics']['perplexity']:.1f}."
         ),
         *curve_figures(runs),

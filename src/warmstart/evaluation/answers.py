@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from warmstart.base.allocator import FreedMemory
-from warmstart.base.errors import Diverged
+from warmstart.base.errors import DivergenceError
 from warmstart.example.example import Example
 from warmstart.example.record import Record
 from warmstart.models.model import Model
@@ -77,7 +77,7 @@ def raw_answers(
 
     Raises:
         BadInput: from the Records' source, or a text too long where ``long_text`` is ``refuse``.
-        Diverged: an answer is not a finite number.
+        DivergenceError: an answer is not a finite number.
     """
     spec, remaining, memory = spec.as_judged(), iter(records), FreedMemory()
     size = max(1, reading.chunk // SPAN_CHUNK) if spec.kind == "span" else reading.chunk
@@ -91,7 +91,7 @@ def raw_answers(
             yield RawOutput(
                 record, parts, _finite(raw if spec.kind in ("tagging", "span") else raw.reshape(-1), record)
             )
-        memory.settle()
+        memory.release()
 
 
 def _answer(model: Model, goal: str, asked: list[list[Example]], max_tokens: int) -> Iterator[Floats]:
@@ -118,5 +118,5 @@ def _device(model: Model) -> torch.device:
 
 def _finite(answer: Floats, record: Record) -> Floats:
     if not np.isfinite(answer).all():
-        raise Diverged(f"{record.where}: the model's answer is not a finite number; its weights are not usable")
+        raise DivergenceError(f"{record.where}: the model's answer is not a finite number; its weights are not usable")
     return answer

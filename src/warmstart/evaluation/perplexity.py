@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from warmstart.base.errors import BadInput, Diverged
+from warmstart.base.errors import BadInput, DivergenceError
 from warmstart.evaluation.answers import eval_mode
 from warmstart.example.batch import Batch
 from warmstart.models.model import Model
@@ -38,7 +38,7 @@ def evaluate_language_model(model: Model, batches: Iterable[Batch]) -> LanguageM
 
     Raises:
         BadInput: no token is asked for.
-        Diverged: the loss is not a finite number.
+        DivergenceError: the loss is not a finite number.
     """
     device = next(model.parameters()).device
     total, weight, right, tokens = 0.0, 0.0, 0.0, 0
@@ -55,7 +55,7 @@ def evaluate_language_model(model: Model, batches: Iterable[Batch]) -> LanguageM
         raise BadInput("no token to judge by", where="batches", value=0, allowed="at least one token with a successor")
     loss = total / weight
     if not math.isfinite(loss):
-        raise Diverged(f"the loss is {loss}: the model's weights are not usable")
+        raise DivergenceError(f"the loss is {loss}: the model's weights are not usable")
     accuracy = right / weight if model.settings.backbone.sight == "full" else None
     perplexity = None if model.settings.backbone.vectors else math.exp(min(loss, 700.0))
     return LanguageModelling(loss, perplexity, tokens, accuracy)

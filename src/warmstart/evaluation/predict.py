@@ -46,7 +46,7 @@ def predict_records(
 
     Raises:
         BadInput: from the Records' source, or a text too long where ``long_text`` is ``refuse``.
-        Diverged: an answer is not a finite number.
+        DivergenceError: an answer is not a finite number.
     """
     for said in raw_answers(model, tokenizer, spec, records, reading or Reading()):
         yield predicted(spec, said)

@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError
 
 from warmstart.base.errors import BadInput
 from warmstart.base.files import read_json, write_json
-from warmstart.base.old_names import IMAGE_PROCESSOR, existing_file, renamed
+from warmstart.base.old_names import IMAGE_PROCESSOR_KEYS, existing_file, rename_keys
 from warmstart.base.settings import Settings
 
 FILE = "image_processor.json"
@@ -75,7 +75,7 @@ class ImageProcessor(Settings):
         """
         path = existing_file(Path(folder), FILE)
         try:
-            return ImageProcessor.model_validate(renamed(read_json(path), IMAGE_PROCESSOR))
+            return ImageProcessor.model_validate(rename_keys(read_json(path), IMAGE_PROCESSOR_KEYS))
         except ValidationError as error:
             raise BadInput(
                 f"not a readable image processor ({error.errors()[0]['msg']})",

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from warmstart.base.errors import BadInput, unknown
+from warmstart.base.errors import BadInput, unknown_name_error
 from warmstart.base.seeds import generator
 from warmstart.metrics.bootstrap import LEVEL, RESAMPLES, Interval
 from warmstart.metrics.metric import Array
@@ -73,7 +73,7 @@ def check_generated(name: str, where: str = "--metric", names: Sequence[str] = (
         BadInput: either.
     """
     if name not in names:
-        raise unknown("metric for this task", name, names, where)
+        raise unknown_name_error("metric for this task", name, names, where)
     package = "rouge_score" if name in ROUGE else "sacrebleu" if name in SACRE else "nltk" if name == "meteor" else ""
     try:
         if package == "rouge_score":

@@ -9,7 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from warmstart.base.errors import unknown
+from warmstart.base.errors import unknown_name_error
 
 Array = NDArray[Any]
 Metric = Callable[[Array, Array], float]
@@ -109,7 +109,7 @@ def check_metric(name: str, goal: str, where: str = "--metric") -> None:
     """Refuses a metric that is unknown or does not fit the goal."""
     fitting = {*default_metrics(goal, 2), *default_metrics(goal, 3)}
     if name not in fitting:
-        raise unknown("metric for this task", name, fitting, where=where)
+        raise unknown_name_error("metric for this task", name, fitting, where=where)
 
 
 def is_constant(values: Array) -> bool:

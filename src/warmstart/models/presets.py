@@ -2,7 +2,7 @@
 
 from typing import Any, TypeVar
 
-from warmstart.base.errors import BadInput, unknown
+from warmstart.base.errors import BadInput, unknown_name_error
 from warmstart.models.settings import KINDS, BackboneSettings, LSTMSettings, TransformerSettings
 
 S = TypeVar("S", bound=BackboneSettings)
@@ -133,7 +133,7 @@ def preset(name: str, **changes: Any) -> BackboneSettings:
         BadInput: no such preset, a size that its kind does not have, or sizes that do not fit together.
     """
     if name not in PRESETS:
-        raise unknown("model preset", name, PRESETS, "--model")
+        raise unknown_name_error("model preset", name, PRESETS, "--model")
     return changed(PRESETS[name], changes)
 
 

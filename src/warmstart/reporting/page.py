@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from warmstart.base.console import duration
+from warmstart.base.console import format_duration
 from warmstart.base.errors import BadInput
 from warmstart.base.files import write_text
 from warmstart.reporting.blocks import Block, Cell, Code, Figure, Heading, Measured, Table
@@ -79,7 +79,7 @@ def results_table(runs: Sequence[RunRecord]) -> Table:
 
 def cost_table(runs: Sequence[RunRecord]) -> Table:
     """One row per run: how much was trained."""
-    rows = ((run.name, Measured(run.steps), Measured(run.tokens), duration(run.seconds)) for run in runs)
+    rows = ((run.name, Measured(run.steps), Measured(run.tokens), format_duration(run.seconds)) for run in runs)
     return Table(("run", "steps", "tokens", "time"), tuple(rows), "What it took.")
 
 

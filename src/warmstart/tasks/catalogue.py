@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from warmstart.base.errors import unknown
+from warmstart.base.errors import unknown_name_error
 from warmstart.example.record import Record
 from warmstart.tasks.dataset import records_of
 from warmstart.tasks.known import choices, pairs, pictures, sequences, texts
@@ -62,7 +62,7 @@ class Entry:
         records = {}
         for name in parts or self.parts:
             if name not in self.parts:
-                raise unknown("part of this data set", name, self.parts, where="--split")
+                raise unknown_name_error("part of this data set", name, self.parts, where="--split")
             rows = self.parts[name](folder)
             if rows is not None:
                 names = self.label_names if labels is None else labels
@@ -74,7 +74,7 @@ class Entry:
 def entry(name: str) -> Entry:
     """The data set of that name, or the error that suggests one."""
     if name not in CATALOGUE:
-        raise unknown("data set", name, CATALOGUE, where="--task")
+        raise unknown_name_error("data set", name, CATALOGUE, where="--task")
     return CATALOGUE[name]
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from warmstart.base.errors import BadInput, suggest, unknown
+from warmstart.base.errors import BadInput, suggest, unknown_name_error
 from warmstart.example.record import Label, Record, Target
 from warmstart.metrics.entities import in_scheme, scheme_of
 from warmstart.readers.conll import CONLL, sentences
@@ -298,4 +298,4 @@ def _known(kind: str) -> Kind:
     for known in KINDS:
         if kind == known:
             return known
-    raise unknown("task", kind, KINDS)
+    raise unknown_name_error("task", kind, KINDS)

@@ -7,7 +7,7 @@ the model. Nothing here is heavy: the command line and the recipe schema may imp
 from collections.abc import Sequence
 from typing import Literal
 
-from warmstart.base.errors import BadInput, unknown
+from warmstart.base.errors import BadInput, unknown_name_error
 from warmstart.base.settings import Settings
 from warmstart.metrics.entities import scheme_of
 from warmstart.tasks.settings import FrameSettings, Seq2SeqSettings, SpanSettings, TaggingSettings
@@ -100,7 +100,7 @@ class TaskSpec(Settings):
                     next_step="for example --label-map negative=0,positive=1",
                 )  # fmt: skip
             if own not in names:
-                raise unknown("label of the model", own, self.label_names, "--label-map")
+                raise unknown_name_error("label of the model", own, self.label_names, "--label-map")
             names[own] = other
         if len(set(names.values())) < len(names):
             raise BadInput(

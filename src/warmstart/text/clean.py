@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import Any
 
-from warmstart.base.errors import BadInput, unknown
+from warmstart.base.errors import BadInput, unknown_name_error
 
 WIDEST = 120
 """Columns: a text whose lines are commonly longer than this was not wrapped."""
@@ -143,7 +143,7 @@ def check_rules(names: Sequence[str], where: str = "--clean") -> None:
     """Raises :class:`~warmstart.base.errors.BadInput` for a name that is no rule, or a rule whose package is missing."""
     for name in names:
         if name not in RULES:
-            raise unknown("cleaning rule", name, RULES, where=where)
+            raise unknown_name_error("cleaning rule", name, RULES, where=where)
         if name == "spacy":
             _require_spacy()
 

@@ -16,7 +16,7 @@ from warmstart.base import old_names
 from warmstart.base.console import say
 from warmstart.base.errors import BadInput
 from warmstart.base.files import disk_errors, read_json, sha256, temporary_folder, write_json
-from warmstart.base.old_names import renamed
+from warmstart.base.old_names import rename_keys
 from warmstart.models.files import write_tensors
 
 TENSORS, STATE, MANIFEST = "state.safetensors", "state.json", "manifest.json"
@@ -60,7 +60,7 @@ def load_newest(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]] 
     for candidate in candidates:
         damaged = _damaged_file(candidate)
         if damaged is None:
-            return renamed(load_file(candidate / TENSORS), old_names.STATE), read_json(candidate / STATE)
+            return rename_keys(load_file(candidate / TENSORS), old_names.CHECKPOINT_KEYS), read_json(candidate / STATE)
         say(f"checkpoint {candidate} is damaged ({damaged}); looking for an older one")
     if candidates:
         raise BadInput(

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import torch
 
 from warmstart.base.allocator import FreedMemory, keep_freed_memory
-from warmstart.base.console import Progress as Bar
-from warmstart.base.console import progress, say
+from warmstart.base.console import ProgressBar as Bar
+from warmstart.base.console import progress_bar, say
 from warmstart.base.errors import BadInput
 from warmstart.base.run_folder import RunFolder
 from warmstart.base.seeds import named_seed
@@ -137,7 +137,7 @@ class Trainer:
         """
         found = checkpoint.load_newest(self.folder.path / "resume")
         if found is None:
-            self.folder.rewind_metrics(0)
+            self.folder.truncate_metrics(0)
             return False
         tensors, state = found
         if state.pop("frozen", "") != self.frozen:
@@ -150,7 +150,7 @@ class Trainer:
         for name, value in self._running.items():
             value.copy_(tensors[name])
         self.state = Progress(**state)
-        self.folder.rewind_metrics(self.state.step)
+        self.folder.truncate_metrics(self.state.step)
         return True
 
     def run(self) -> Progress:
@@ -160,12 +160,12 @@ class Trainer:
             How far it went, and dev's best.
 
         Raises:
-            Diverged: a loss stopped being finite.
-            Stopped, Interrupted: a signal came; the run is saved.
+            DivergenceError: a loss stopped being finite.
+            TerminationError, InterruptError: a signal came; the run is saved.
         """
         self.noted_at_s = time.monotonic()
         self.began_at_s = self.noted_at_s - self.state.elapsed_s
-        with StopRequests() as stop, progress("training", self.plan.steps, self.state.step) as bar:
+        with StopRequests() as stop, progress_bar("training", self.plan.steps, self.state.step) as bar:
             self._judge_if_due()  # a run that stopped between a step and its judgement
             while self.state.step < self.plan.steps and not self._patience_is_out():
                 self._step(bar)
@@ -188,7 +188,7 @@ class Trainer:
         seed = named_seed(settings.seed, "dropout", state.step)
         taken = train_step(self.model, self.optimizer, batches, self.coefficients, share, seed)
         state.step += 1
-        self.memory.settle()
+        self.memory.release()
         self.given.append(PendingStep(taken, state.step, share, bar))
         self._note(waiting=self.ahead)
 

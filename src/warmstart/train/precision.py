@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from warmstart.base.errors import BadInput
-from warmstart.base.old_names import KERNELS, renamed
+from warmstart.base.old_names import KERNEL_KEYS, rename_keys
 from warmstart.models.attention import Kernels
 from warmstart.models.model import Model
 from warmstart.train.machine import Measured, measured
@@ -42,7 +42,9 @@ class Choices:
     def from_dict(stored: dict[str, Any]) -> "Choices":
         """What :meth:`to_dict` gave."""
         return Choices(
-            getattr(torch, stored["dtype"]), stored["fp32_products"], Kernels(**renamed(stored["kernels"], KERNELS))
+            getattr(torch, stored["dtype"]),
+            stored["fp32_products"],
+            Kernels(**rename_keys(stored["kernels"], KERNEL_KEYS)),
         )
 
 

@@ -37,19 +37,19 @@ def plan_lengths(settings: TrainSettings, stream: Stream) -> Lengths:
         "steps_per_epoch": stream.steps_per_epoch,
         "tokens_per_step": tokens_per_unit * settings.batch_size,
     }
-    steps = max(1, Length.parse(settings.length, "length").in_steps(**sizes))
+    steps = max(1, Length.parse(settings.length, "length").to_steps(**sizes))
     sizes["run_steps"] = steps
     rise = Length.parse(schedule.warmup, "schedule.warmup")
     exact = schedule.decay.endswith("-2018") or schedule.decay == "slanted"
-    warmup = rise.exact_steps(**sizes) if exact else rise.in_steps(**sizes)
-    cooldown = Length.parse(schedule.cooldown, "schedule.cooldown").in_steps(**sizes) if schedule.decay == "wsd" else 0
-    evaluate = Length.parse(settings.evaluate_every, "evaluate_every").in_steps(**sizes)
+    warmup = rise.to_exact_steps(**sizes) if exact else rise.to_steps(**sizes)
+    cooldown = Length.parse(schedule.cooldown, "schedule.cooldown").to_steps(**sizes) if schedule.decay == "wsd" else 0
+    evaluate = Length.parse(settings.evaluate_every, "evaluate_every").to_steps(**sizes)
     if cooldown and warmup + cooldown > steps:
         raise BadInput(
             "warm-up and cooldown do not fit into the run together", where="--cooldown",
             value=f"{warmup:,} and {cooldown:,} steps", allowed=f"{steps:,} steps in all", next_step="shorten one of them",
         )  # fmt: skip
-    thaw = 0 if settings.unfreeze is None else max(1, Length.parse(settings.unfreeze, "unfreeze").in_steps(**sizes))
+    thaw = 0 if settings.unfreeze is None else max(1, Length.parse(settings.unfreeze, "unfreeze").to_steps(**sizes))
     return Lengths(steps, warmup, cooldown, max(1, evaluate), thaw)
 
 

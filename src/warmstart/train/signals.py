@@ -4,7 +4,7 @@ import signal
 import threading
 from types import FrameType
 
-from warmstart.base.errors import Interrupted, Stopped
+from warmstart.base.errors import InterruptError, TerminationError
 
 
 class StopRequests:
@@ -34,8 +34,10 @@ class StopRequests:
         """Whether somebody wants the run to stop."""
         return self._asked is not None
 
-    def error(self, where: str) -> Stopped | Interrupted:
+    def error(self, where: str) -> TerminationError | InterruptError:
         """What to raise once everything is saved."""
         if self._asked == signal.SIGTERM:
-            return Stopped(f"{where}: stopped by SIGTERM and saved; run the same command with --resume to continue.")
-        return Interrupted(f"{where}: interrupted and saved; run the same command with --resume to continue.")
+            return TerminationError(
+                f"{where}: stopped by SIGTERM and saved; run the same command with --resume to continue."
+            )
+        return InterruptError(f"{where}: interrupted and saved; run the same command with --resume to continue.")

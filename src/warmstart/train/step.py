@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import torch
 
-from warmstart.base.errors import Diverged
+from warmstart.base.errors import DivergenceError
 from warmstart.base.seeds import named_seed
 from warmstart.example.batch import Batch
 from warmstart.models.activity import activity_weights
@@ -36,12 +36,12 @@ class StepOutput(NamedTuple):
         """Waits until the step is done.
 
         Raises:
-            Diverged: the gradient or a loss was not finite; the weights are left as they were before this step.
+            DivergenceError: the gradient or a loss was not finite; the weights are left as they were before this step.
         """
         norm, *means = self.measured.tolist()
         losses = dict(zip(self.goals, means, strict=True))
         if not all(abs(value) < float("inf") for value in (norm, *means)):
-            raise Diverged(
+            raise DivergenceError(
                 f"the loss or its gradient is not finite (losses {losses}, gradient norm {norm}); the weights of the step "
                 "before are kept: try a lower --lr, a longer --warmup or --precision fp32."
             )

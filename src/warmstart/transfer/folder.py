@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 
-from warmstart.base.errors import BadInput, unknown
+from warmstart.base.errors import BadInput, unknown_name_error
 from warmstart.base.files import disk_errors, read_json, write_json
 from warmstart.models.files import (
     WEIGHTS,
@@ -240,7 +240,7 @@ def _layout(config: Mapping[str, Any], folder: Path) -> Layout | None:
             "this model is defined by code in its folder, which is never run", where=str(folder / CONFIG), value=kind,
             allowed=", ".join(LAYOUTS),
         )  # fmt: skip
-    raise unknown("model_type", kind, LAYOUTS, str(folder / CONFIG))
+    raise unknown_name_error("model_type", kind, LAYOUTS, str(folder / CONFIG))
 
 
 def _settings(config: Mapping[str, Any], layout: Layout | None, folder: Path) -> ModelSettings:
@@ -251,7 +251,7 @@ def _settings(config: Mapping[str, Any], layout: Layout | None, folder: Path) ->
     try:
         backbone = layout.settings(config, names).model_dump()
     except BadInput as error:
-        raise error.at(path) from None
+        raise error.with_where(path) from None
     own = config.get(OWN) or {}
     heads = own.get("heads") or _heads(config, layout, names)
     return _validated({"backbone": backbone | _untrained(own), "heads": heads}, path)

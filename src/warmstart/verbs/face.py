@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from warmstart.base.errors import unknown
+from warmstart.base.errors import unknown_name_error
 from warmstart.base.settings import Settings
 from warmstart.config.load import compose
 from warmstart.config.requests import (
@@ -68,7 +68,7 @@ def explain(verb: str, *, recipe: str | None = None, sets: Sequence[str] = (), *
     """What ``pretrain`` or ``finetune`` would do, in words."""
     kinds: dict[str, type[PretrainRecipe | FinetuneRecipe]] = {"pretrain": PretrainRecipe, "finetune": FinetuneRecipe}
     if verb not in kinds:
-        raise unknown("verb to explain", verb, kinds)
+        raise unknown_name_error("verb to explain", verb, kinds)
     return _explain.explain(_composed(kinds[verb], recipe, sets, flags))
 
 

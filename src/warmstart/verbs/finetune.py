@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from warmstart.base.console import say
-from warmstart.base.files import read_json, require_space
+from warmstart.base.files import check_free_space, read_json
 from warmstart.base.run_folder import REPORT, RunFolder
 from warmstart.build.dry_run import in_words
 from warmstart.build.finetuning import Finetuning, build_finetuning
@@ -68,7 +68,7 @@ def finetune(recipe: FinetuneRecipe, out: str, resume: bool = False, data: Label
     """
     root = RunFolder(out)
     config = resolved(recipe)
-    root.require_free(resume=resume, config=config)
+    root.check_free(resume=resume, config=config)
     trainings = list_trainings(recipe, root)
     built = {arm: build_finetuning(first, data) for arm, first in _first_of_each_arm(trainings).items()}
     for line in words(trainings[0].recipe, built[trainings[0].arm]):
@@ -80,10 +80,10 @@ def finetune(recipe: FinetuneRecipe, out: str, resume: bool = False, data: Label
     reports = []
     for number, training in enumerate(trainings, start=1):
         say(f"training {number} of {len(trainings)}: {training.arm}, seed {training.recipe.train.seed}")
-        if training.folder.finished:
+        if training.folder.is_finished:
             reports.append(read_json(training.folder.path / REPORT))
             continue
-        reports.append(train_one(training, built[training.arm], resume and training.folder.exists))
+        reports.append(train_one(training, built[training.arm], resume and training.folder.is_started))
     report = summary(out, trainings, reports, main.metric)
     best = Path(report["best"])
     write_model(root.path, load_model(best), main.tokenizer, read_metadata(best), _summary(recipe, main))
@@ -129,7 +129,7 @@ def train_one(training: Training, built: Finetuning, resume: bool) -> dict[str, 
         _validation(built, recipe),
         default_device(),
     )
-    require_space(folder.path, trainer.bytes_to_write)
+    check_free_space(folder.path, trainer.bytes_to_write)
     folder.create(resolved(recipe), manifest("finetune", recipe.train.seed, _sizes(built)))
     account: dict[str, Any] = {"records": built.account.to_dict()}
     if moved is not None:

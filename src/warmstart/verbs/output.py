@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from warmstart.base.console import emit_lines
+from warmstart.base.console import print_lines
 from warmstart.base.errors import BadInput
 from warmstart.base.files import write_atomic
 
@@ -27,6 +27,6 @@ def require_free(*paths: str | None) -> None:
 def write_lines(output: str, lines: Iterable[str]) -> None:
     """Lines to a file as a whole, or to standard output as they come."""
     if output == STANDARD:
-        emit_lines(lines)
+        print_lines(lines)
     else:
         write_atomic(Path(output), lambda file: file.writelines(line.encode("utf-8") for line in lines))

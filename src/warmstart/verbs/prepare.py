@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from warmstart.base.errors import BadInput, unknown
+from warmstart.base.errors import BadInput, unknown_name_error
 from warmstart.base.files import disk_errors
 from warmstart.build.labelled_data import labelled
 from warmstart.config.requests import PrepareRequest
@@ -43,7 +43,7 @@ def prepare(asked: PrepareRequest) -> dict[str, Any]:
 def _texts(name: str, data: str | None, folder: Path) -> str:
     """A file with the texts of the examples that ``finetune`` trains on, each a document."""
     if name not in CATALOGUE:
-        raise unknown("data set", name, CATALOGUE, "--task")
+        raise unknown_name_error("data set", name, CATALOGUE, "--task")
     path = folder / "texts.jsonl"
     records = labelled(TaskRecipe(name=name, data=data), 0).train
     if not any(record.texts for record in records):

@@ -6,7 +6,7 @@ from typing import Any
 
 from warmstart.base.console import say
 from warmstart.base.errors import BadInput
-from warmstart.base.files import require_space
+from warmstart.base.files import check_free_space
 from warmstart.base.run_folder import CORPUS, RunFolder
 from warmstart.build.dry_run import in_words
 from warmstart.build.images import image_corpus
@@ -49,7 +49,7 @@ def pretrain(recipe: PretrainRecipe, out: str, resume: bool = False) -> dict[str
         BadInput: anything wrong with recipe, text or folder; nothing is written then.
     """
     folder, config = RunFolder(out), resolved(recipe)
-    folder.require_free(resume=resume, config=config)
+    folder.check_free(resume=resume, config=config)
     check_lengths(recipe.train)  # what is wrong with the recipe is told before any text is read
     check_model(recipe)
     corpus = open_corpus(recipe, folder.path / CORPUS)
@@ -59,7 +59,7 @@ def pretrain(recipe: PretrainRecipe, out: str, resume: bool = False) -> dict[str
     trainer = Trainer(
         built.model, built.train, recipe.train, built.coefficients, folder, _validation(built), default_device()
     )
-    require_space(folder.path, trainer.bytes_to_write)
+    check_free_space(folder.path, trainer.bytes_to_write)
     folder.create(config, manifest("pretrain", recipe.train.seed, {"corpus": corpus.fingerprint}))
     account: dict[str, Any] = {"records": {"documents": corpus.num_documents, "tokens": corpus.num_tokens}}
     if built.moved is not None:
@@ -129,7 +129,7 @@ def _validation(built: Pretraining) -> Validation | None:
 
 def _final_metrics(folder: RunFolder) -> dict[str, float]:
     """Dev's last judgement, and the mean training loss of the last twentieth of the run."""
-    rows = folder.metrics()
+    rows = folder.read_metrics()
     losses = [row["loss"] for row in rows if row["kind"] == "train"]
     tail = losses[-max(1, len(losses) // 20) :]
     metrics: dict[str, float] = {}
