@@ -23,9 +23,16 @@ _COLUMNS = 48  # of a weight, that lie together
 _GELU: dict[Gelu, int] = {"": 0, "none": 1, "tanh": 2}
 
 
+def onednn_has_bf16() -> bool:
+    """Whether oneDNN multiplies bf16 here; the processor alone does not say it: ``ONEDNN_MAX_CPU_ISA`` may forbid it."""
+    return bool(torch._C._has_mkldnn and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
 @functools.cache
 def _library() -> Any:
     """The kernels, or ``None`` where they cannot be used."""
+    if not onednn_has_bf16():  # so that one variable emulates another processor for all
+        return None
     path = Path(__file__).with_name(f"_kernels{sysconfig.get_config_var('EXT_SUFFIX')}")
     try:
         found = ctypes.CDLL(str(path))

@@ -13,6 +13,7 @@ import torch
 from warmstart.base.errors import BadInput
 from warmstart.base.old_names import KERNEL_KEYS, rename_keys
 from warmstart.models.attention import Kernels
+from warmstart.models.kernels import onednn_has_bf16
 from warmstart.models.model import Model
 from warmstart.train.machine import Measured, measured
 
@@ -54,10 +55,14 @@ def default_device() -> torch.device:
 
 
 def has_fast_bf16(device: torch.device) -> bool:
-    """Whether bf16 products are computed by hardware there."""
+    """Whether bf16 products are computed by hardware there.
+
+    On a CPU both have to agree: the processor, and oneDNN, which multiplies and which ``ONEDNN_MAX_CPU_ISA`` can hold back.
+    """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    hardware = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return device.type == "cpu" and bool(hardware) and onednn_has_bf16()
 
 
 def choices(precision: str, device: torch.device) -> Choices:
