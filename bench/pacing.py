@@ -41,10 +41,11 @@ class Pace:
 
 
 class Competitor:
-    """In the bench's process: one competitor, by its command line."""
+    """In the bench's process: one competitor, by its command line, in this environment or another."""
 
-    def __init__(self, command: Sequence[str]) -> None:
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        self.process = subprocess.Popen(command, env=environment, text=True, **pipes)
         self._told()  # it is ready
 
     def _told(self) -> dict[str, Any]:

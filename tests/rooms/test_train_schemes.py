@@ -179,7 +179,8 @@ def test_backward_stops_below_what_moves(scheme: str, flows: list[bool]) -> None
 
 def test_lora_learns_and_merges(tmp_path: Path) -> None:
     """Invariant: the loss falls, and the plain model gives the losses of the one with products beside its linears."""
-    made = trained(tmp_path / "run", "lora", length="25 epochs", precision="fp32", optimizer=OptimizerSettings(lr=1e-2))
+    slow = OptimizerSettings(lr=3e-3)  # at 1e-2 rounding decides how far it comes
+    made = trained(tmp_path / "run", "lora", length="50 epochs", precision="fp32", optimizer=slow)
     made.model.eval()
     batch = collate(labelled())
     with torch.no_grad():

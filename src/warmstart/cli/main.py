@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from warmstart.base.console import print_error, print_json, set_quiet
 from warmstart.base.errors import BadInput, WarmstartError, unknown_name_error
+from warmstart.base.threads import spin_briefly
 from warmstart.cli.checks import check_recipe_paths, check_typed_paths, check_words
 from warmstart.cli.parser import Typed, parse
 from warmstart.cli.show import show
@@ -42,6 +43,7 @@ saved (run it again with --resume), 130 interrupted and saved
 
 def entry() -> None:
     """The console script."""
+    spin_briefly()
     code = main(sys.argv[1:])
     try:
         sys.stdout.flush()
