@@ -243,8 +243,8 @@ def witness(model: Model, optimizer: Optimizer, given: list[Record]) -> tuple[to
     sums = {name: torch.cat(found).sum(0) for name, found in terms.items()}
     means = {name: total[0] / total[1] for name, total in sums.items() if total[1] > 0}
     loss = torch.stack([COEFFICIENTS[name] * mean for name, mean in means.items()]).sum()
-    slopes = torch.autograd.grad(loss, list(twin.parameters()), allow_unused=True, materialize_grads=True)
-    by_name = dict(zip((name for name, _ in twin.named_parameters()), slopes, strict=True))
+    grads = torch.autograd.grad(loss, list(twin.parameters()), allow_unused=True, materialize_grads=True)
+    by_name = dict(zip((name for name, _ in twin.named_parameters()), grads, strict=True))
     names = {parameter: name for name, parameter in model.named_parameters()}
     order = [names[parameter] for group in optimizer.weights.groups for parameter in group.parameters]
     return torch.cat([by_name[name].reshape(-1) for name in order]), {
@@ -253,7 +253,7 @@ def witness(model: Model, optimizer: Optimizer, given: list[Record]) -> tuple[to
 
 
 def difference(left: torch.Tensor, right: torch.Tensor) -> float:
-    """The greatest difference, relative to the greatest slope."""
+    """The greatest difference, relative to the greatest grad."""
     return float((left.double() - right.double()).abs().max() / right.abs().max())
 
 
@@ -382,15 +382,15 @@ def test_a_sampled_softmax_splits_in_any_way() -> None:
         total = total + (each * torch.from_numpy(goal.weights)).sum()
         weight = weight + goal.weights.sum()
     wanted = total / weight
-    slopes = torch.autograd.grad(wanted, list(twin.backbone.parameters()))
-    by_name = dict(zip((f"backbone.{name}" for name, _ in twin.backbone.named_parameters()), slopes, strict=True))
+    grads = torch.autograd.grad(wanted, list(twin.backbone.parameters()))
+    by_name = dict(zip((f"backbone.{name}" for name, _ in twin.backbone.named_parameters()), grads, strict=True))
     for at_least in (1, 3, 10):
         means = accumulate(model, optimizer, split(given, at_least, 10**9), {"lm": 1.0}, seed=1)
         assert float(means["lm"]) == pytest.approx(float(wanted.detach()), rel=1e-6)
         for group, row in zip(optimizer.weights.groups, optimizer.weights.gradients(), strict=True):
-            for name, slope in zip(group.names, group.views(row), strict=True):
+            for name, grad in zip(group.names, group.views(row), strict=True):
                 if name in by_name:
-                    assert float((slope - by_name[name]).abs().max()) <= 1e-6 * float(by_name[name].abs().max()) + 1e-12
+                    assert float((grad - by_name[name]).abs().max()) <= 1e-6 * float(by_name[name].abs().max()) + 1e-12
 
 
 # ---- terms that ask nothing
@@ -413,13 +413,13 @@ def test_what_states_cost_splits_in_any_way(body: str) -> None:
         changes.append((states[1:] - states[:-1]).pow(2).mean(1).sum())
         tokens, pairs = tokens + len(states), pairs + len(states) - 1
     ar, tar = torch.stack(squares).sum() / tokens, torch.stack(changes).sum() / pairs
-    slopes = torch.autograd.grad(2 * ar + tar, list(twin.parameters()), allow_unused=True, materialize_grads=True)
-    by_name = dict(zip((name for name, _ in twin.named_parameters()), slopes, strict=True))
+    grads = torch.autograd.grad(2 * ar + tar, list(twin.parameters()), allow_unused=True, materialize_grads=True)
+    by_name = dict(zip((name for name, _ in twin.named_parameters()), grads, strict=True))
     for at_least in (1, 4, 9):
         means = accumulate(model, optimizer, split(given, at_least, 10**9), {"ar": 2.0, "tar": 1.0}, seed=1)
         found = float(means["ar"]), float(means["tar"])
         assert found == pytest.approx((float(ar.detach()), float(tar.detach())), rel=1e-6)
         groups = zip(optimizer.weights.groups, optimizer.weights.gradients(), strict=True)
         ours = {n: view for group, row in groups for n, view in zip(group.names, group.views(row), strict=True)}
-        for name, slope in ours.items():
-            assert float((slope - by_name[name]).abs().max()) <= 1e-5 * float(by_name[name].abs().max()) + 1e-9, name
+        for name, grad in ours.items():
+            assert float((grad - by_name[name]).abs().max()) <= 1e-5 * float(by_name[name].abs().max()) + 1e-9, name

@@ -105,8 +105,8 @@ def test_kernels_equal_the_law(
     framing: str, lengths: tuple[int, ...], kernels: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Witness: the law, one pair of tokens at a time; outputs and gradients."""
-    monkeypatch.setattr(eager, "BLOCK", 4)  # queries; so that these short documents have several blocks,
-    monkeypatch.setattr(eager, "AT_ONCE", 60)  # weights; of few documents each
+    monkeypatch.setattr(eager, "TILE", 4)  # queries; so that these short documents have several blocks,
+    monkeypatch.setattr(eager, "MAX_WEIGHTS", 60)  # weights; of few documents each
     batch = collate([[example(FRAMINGS[framing](n))] for n in lengths])
     qkv = torch.randn(batch.num_tokens, 3 * WIDTH, dtype=torch.float64, requires_grad=True)
     pull = torch.randn(batch.num_tokens, WIDTH, dtype=torch.float64)
@@ -126,12 +126,12 @@ def test_kernels_with_distances_equal_the_law(
     framing: str, kernels: str, restart: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Witness: the law with a bias for each pair of positions; outputs, and gradients of the table too."""
-    monkeypatch.setattr(eager, "BLOCK", 4)
-    monkeypatch.setattr(eager, "AT_ONCE", 60)
+    monkeypatch.setattr(eager, "TILE", 4)
+    monkeypatch.setattr(eager, "MAX_WEIGHTS", 60)
     drawn = [example(FRAMINGS[framing](n)) for n in (7, 3, 1, 9, 4, 4, 11)]
     drawn = [replace(e, positions=e.positions % 5) if restart else e for e in drawn]
     batch = collate([[e] for e in drawn])
-    assert batch.counted is not restart
+    assert batch.sequential_positions is not restart
     torch.manual_seed(0)
     relative = RelativeBias(preset("gpt1-tiny", relative_bins=8, relative_distance=8, heads=HEADS)).double()
     qkv = torch.randn(batch.num_tokens, 3 * WIDTH, dtype=torch.float64, requires_grad=True)

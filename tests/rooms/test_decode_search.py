@@ -267,8 +267,8 @@ def test_columns_that_nobody_sees_are_taken_again(kind: str, monkeypatch: pytest
     """Witness: the same search with every new token behind all others."""
     model, given = make(kind), sources(6, 1, 11, 20, 3)
     most: list[int] = []
-    real = BeamCache.follow
-    monkeypatch.setattr(BeamCache, "follow", lambda self, parents: most.append(self.columns) or real(self, parents))
+    real = BeamCache.reorder
+    monkeypatch.setattr(BeamCache, "reorder", lambda self, parents: most.append(self.columns) or real(self, parents))
 
     def search() -> list[list[Text]]:
         most.append(0)
@@ -292,8 +292,8 @@ def test_columns_that_nobody_sees_are_taken_again(kind: str, monkeypatch: pytest
 def test_memory_does_not_grow_with_beams_times_source(monkeypatch: pytest.MonkeyPatch) -> None:
     """Check 4 of the specification: the keys that the last step read: source, what the branches see, room for a few more."""
     kept: list[BeamCache] = []
-    real = BeamCache.follow
-    monkeypatch.setattr(BeamCache, "follow", lambda self, parents: kept.append(self) or real(self, parents))
+    real = BeamCache.reorder
+    monkeypatch.setattr(BeamCache, "reorder", lambda self, parents: kept.append(self) or real(self, parents))
     model = make("causal")
     for beam in (1, 2, 8):
         for length in (4, 24):

@@ -40,7 +40,7 @@ def there_and_back(batch: Batch, dtype: torch.dtype, kernels: Kernels, device: s
 @pytest.mark.parametrize("turns", TURNS)
 @pytest.mark.parametrize("lengths", LENGTHS)
 def test_long_and_short_kernels_agree(turns: str, lengths: tuple[int, ...]) -> None:
-    """Witness: torch's scaled_dot_product_attention for the plain products; slopes too; and both in one batch."""
+    """Witness: torch's scaled_dot_product_attention for the plain products; grads too; and both in one batch."""
     batch = batch_of(turns, lengths)
     wanted = there_and_back(batch, torch.float64, Kernels(0))
     for kernels in (Kernels(), Kernels(eager_max_len=130), Kernels(group=1)):
@@ -95,7 +95,7 @@ def test_a_kernel_is_a_value() -> None:
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_dropout_is_that_of_its_mask(causal: bool, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
     """Witness: softmax, mask and product by torch's autograd; the mask is read off with values that are the unit matrix."""
-    monkeypatch.setattr(eager, "BLOCK", 5)
+    monkeypatch.setattr(eager, "TILE", 5)
     width = 16
     qkv = torch.randn(3, 4, 2, width, width, generator=torch.Generator().manual_seed(0)).to(dtype)
     unit = torch.eye(width, dtype=dtype).expand(4, 2, width, width)
@@ -112,12 +112,12 @@ def test_dropout_is_that_of_its_mask(causal: bool, dtype: torch.dtype, monkeypat
     given = qkv.requires_grad_()
     found = blocked_attention(given, None, 0.3, causal=causal)
     pull = torch.randn(wanted.shape, generator=torch.Generator().manual_seed(2)).to(dtype)
-    [slope], [wanted_slope] = (
+    [grad], [wanted_slope] = (
         torch.autograd.grad(found, [given], pull),
         torch.autograd.grad(wanted, [exact], pull.double()),
     )
     limit = 1e-12 if dtype == torch.float64 else 2**-7
-    for one, other in ((found.detach(), wanted.detach()), (slope, wanted_slope)):
+    for one, other in ((found.detach(), wanted.detach()), (grad, wanted_slope)):
         assert float((one.double() - other).norm() / other.norm()) < limit
 
 

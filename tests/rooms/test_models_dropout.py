@@ -60,8 +60,8 @@ def test_scale_and_gradient_share_the_mask(dtype: torch.dtype) -> None:
     torch.manual_seed(3)
     kept = mask((300, 17), 0.25)
     torch.testing.assert_close(got, kept * x / 0.75)
-    [slope] = torch.autograd.grad((got * pull).sum(), [x])
-    torch.testing.assert_close(slope, kept * pull / 0.75)
+    [grad] = torch.autograd.grad((got * pull).sum(), [x])
+    torch.testing.assert_close(grad, kept * pull / 0.75)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
@@ -79,18 +79,18 @@ def test_dropping_is_exact(dtype: torch.dtype) -> None:
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
 def test_marks_in_the_sign(dtype: torch.dtype) -> None:
-    """Witness: torch.where; weights that are 0 are marked like others, and their slopes follow the mark."""
+    """Witness: torch.where; weights that are 0 are marked like others, and their grads follow the mark."""
     weights = torch.rand(3, PART // 2, dtype=dtype)
     weights[:, ::7] = 0
-    marked, slope = weights.clone(), torch.randn(weights.shape, dtype=dtype)
+    marked, grad = weights.clone(), torch.randn(weights.shape, dtype=dtype)
     mark_dropped(marked, 0.1, new_key())
     dropped = marked.signbit()
     assert abs(float(dropped.double().mean()) - 0.1) < 4 * (0.09 / dropped.numel()) ** 0.5
     assert torch.equal(marked.abs(), weights)
     assert torch.equal(marked.relu(), torch.where(dropped, 0, weights))
-    wanted = torch.where(dropped, 0, slope)
-    zero_dropped(slope, marked)
-    assert torch.equal(slope, wanted)
+    wanted = torch.where(dropped, 0, grad)
+    zero_dropped(grad, marked)
+    assert torch.equal(grad, wanted)
 
 
 def test_replay_is_exact() -> None:

@@ -169,9 +169,9 @@ def test_batch_norm(hidden: int) -> None:
         summed = torch.stack([x[0], x[1] + x[2], x[3], x[4]])
         found, wanted = made(x, questions), twin(summed)
         torch.testing.assert_close(found, wanted)
-        slopes = [torch.autograd.grad(out.square().sum(), [x, made.linear.weight], retain_graph=True)
+        grads = [torch.autograd.grad(out.square().sum(), [x, made.linear.weight], retain_graph=True)
                   for out in (found, wanted)]  # fmt: skip
-        torch.testing.assert_close(slopes[0], slopes[1])
+        torch.testing.assert_close(grads[0], grads[1])
     for ours, theirs in zip(made.norms, norms, strict=True):
         torch.testing.assert_close(ours.mean, theirs.running_mean)
         torch.testing.assert_close(ours.variance, theirs.running_var)

@@ -75,9 +75,9 @@ def test_it_begins_as_exactly_the_model_it_was() -> None:
 
 def in_branches(model: Model, ids: torch.Tensor) -> torch.Tensor:
     """The states of two sources, as a search reads them."""
-    branches = model.backbone.new_branches(2, 5)
+    branches = model.backbone.new_cache(2, 5)
     branches.begin_source(torch.tensor([5, 5]), 0, 5, full=False)
-    return model.backbone.branch(ids, 0, branches, answers=ids.shape[1])
+    return model.backbone.forward_cached(ids, 0, branches, answers=ids.shape[1])
 
 
 def test_it_ends_as_a_plain_model_that_says_the_same() -> None:

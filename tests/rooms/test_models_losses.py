@@ -1,6 +1,6 @@
 """The fused softmax beside whole logits: at every border of its chunks, in bf16, of no reads.
 
-And its slope: at extremes, in pieces, with a bias, and with a table that does not move.
+And its grad: at extremes, in pieces, with a bias, and with a table that does not move.
 """
 
 import pytest
@@ -43,14 +43,14 @@ def test_what_does_not_move_has_no_slope() -> None:
     """Invariant: a frozen table and bias get none; the states get the same."""
     states, table, bias = torch.randn(5, 4, requires_grad=True), torch.randn(7, 4), torch.randn(7)
     targets, weights = torch.tensor([1, 0, 6, 2, 2]), torch.ones(5)
-    slopes = []
+    grads = []
     for moves in (True, False):
         softmax = Softmax(states, table.detach().requires_grad_(moves), bias.detach().requires_grad_(moves))
         states.grad = None
         next_token_loss(softmax, targets, weights).backward()
         assert (softmax.table.grad is not None) == (softmax.bias is not None and softmax.bias.grad is not None) == moves
-        slopes.append(states.grad)
-    torch.testing.assert_close(slopes[0], slopes[1])
+        grads.append(states.grad)
+    torch.testing.assert_close(grads[0], grads[1])
 
 
 @pytest.mark.parametrize("count", [1, 7, 8, 9, 16, 25])

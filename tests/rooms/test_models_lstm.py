@@ -39,12 +39,12 @@ def test_equations_one_by_one() -> None:
     x = found.tokens.weight.detach().numpy()[ids]
     for number, layer in enumerate(found.layers):
         cells = layer.of(0)
-        given, bias, recurrent, project = (
-            w.detach().numpy() for w in (cells.given.weight, cells.given.bias, cells.recurrent.weight, cells.project.weight)
+        inputs, bias, recurrent, project = (
+            w.detach().numpy() for w in (cells.input.weight, cells.input.bias, cells.recurrent.weight, cells.project.weight)
         )  # fmt: skip
         h, c, out = np.zeros(5), np.zeros(8), []
         for row in x:
-            i, f, g, o = np.split(given @ row + bias + recurrent @ h, 4)
+            i, f, g, o = np.split(inputs @ row + bias + recurrent @ h, 4)
             i, f, o = (1 / (1 + np.exp(-z)) for z in (i, f, o))
             c = np.clip(f * c + i * np.tanh(g), -0.2, 0.2)
             h = project @ (o * np.tanh(c))
@@ -94,8 +94,8 @@ def test_a_gpu_steps_as_a_cpu(changes: dict[str, Any]) -> None:
     for device in ("cpu", "cuda"):
         model = body(layers=2, bptt=8, **changes).to(device)
         states = model(collate([[one] for one in many]).to(device))
-        slopes = torch.autograd.grad(states.square().sum(), list(model.blocks.parameters()))
-        found.append([part.cpu() for part in (states, *slopes)])
+        grads = torch.autograd.grad(states.square().sum(), list(model.blocks.parameters()))
+        found.append([part.cpu() for part in (states, *grads)])
     torch.testing.assert_close(found[0], found[1], rtol=1e-6, atol=1e-8)
 
 
@@ -186,19 +186,19 @@ def test_branches_go_on_where_the_source_stands() -> None:
     found = body(layers=2, residual=True, cells=40, cell_clip=0.3).eval()
     draw = np.random.default_rng(1)
     ids, lengths = torch.from_numpy(draw.integers(0, 64, (3, 5))), torch.tensor([4, 2, 0])
-    past = found.new_branches(3, 5)
+    past = found.new_cache(3, 5)
     for start, stop in ((0, 3), (3, 5)):
         past.begin_source(lengths, start, stop, full=False)
-        found.branch(ids[:, start:stop], 0, past, answers=0)
+        found.forward_cached(ids[:, start:stop], 0, past, answers=0)
     texts = [[ids[row, :length].tolist()] for row, length in enumerate(lengths)]
     kept, parents = [2, 0], torch.from_numpy(draw.integers(0, 3, (2, 3)))
-    past.keep(torch.tensor(kept))
+    past.select(torch.tensor(kept))
     texts = [texts[row] * 3 for row in kept]
-    past.follow(torch.zeros(2, 3, dtype=torch.int64))
+    past.reorder(torch.zeros(2, 3, dtype=torch.int64))
     for step in range(3):
         new = torch.from_numpy(draw.integers(0, 64, (2, 3)))
         past.begin_step(lengths[kept] + step, 3, 0)
-        states = found.branch(new, 0, past, answers=3)
+        states = found.forward_cached(new, 0, past, answers=3)
         texts = [
             [[*text, int(token)] for text, token in zip(*row, strict=True)] for row in zip(texts, new, strict=True)
         ]
@@ -206,7 +206,7 @@ def test_branches_go_on_where_the_source_stands() -> None:
             whole = found(collate([[Example.left_to_right(np.array(texts[row][column]), {})]]))
             assert torch.allclose(states[row, column], whole[-1], rtol=1e-12, atol=1e-12)
         texts = [[row[parent] for parent in of] for row, of in zip(texts, parents.tolist(), strict=True)]
-        past.follow(parents)
+        past.reorder(parents)
 
 
 def test_goals_and_answers() -> None:

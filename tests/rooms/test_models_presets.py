@@ -23,9 +23,9 @@ def test_an_lstm_has_its_arithmetic(name: str) -> None:
     s = preset(name)
     with torch.device("meta"):
         model = Model(ModelSettings(backbone=s))
-    tables = s.vocab_size * (s.embedded if s.tied else s.embedded + s.width)
+    tables = s.vocab_size * (s.table_width if s.tied else s.table_width + s.width)
     project = s.width * s.num_cells if s.num_cells != s.width else 0
-    given = [s.embedded, *[s.width] * (s.layers - 1)]
+    given = [s.table_width, *[s.width] * (s.layers - 1)]
     assert model.num_parameters == tables + sum(4 * s.num_cells * (x + s.width + 1) + project for x in given)
 
 

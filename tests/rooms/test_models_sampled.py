@@ -29,7 +29,7 @@ def test_it_is_the_one_written_out(biased: bool) -> None:
     states, table = softmax.states.detach().numpy(), softmax.table.detach().numpy()
     offset = np.zeros(ROWS) if softmax.bias is None else softmax.bias.detach().numpy()
     chance, wanted = chances(ROWS, 13), 0.0
-    slopes = [np.zeros_like(states), np.zeros_like(table), np.zeros(ROWS)]
+    grads = [np.zeros_like(states), np.zeros_like(table), np.zeros(ROWS)]
     assert set(drawn.ids.tolist()) & set(targets.tolist()), "no accidental hit: the test would not see one"
     for read, (true, weight) in enumerate(zip(targets.tolist(), weights.tolist(), strict=True)):
         seen = [true] + [j for j in drawn.ids.tolist() if j != true]
@@ -37,12 +37,12 @@ def test_it_is_the_one_written_out(biased: bool) -> None:
         shares = np.exp(scores) / np.exp(scores).sum()
         wanted -= weight * np.log(shares[0])
         by_score = weight * (shares - np.eye(len(seen))[0])
-        slopes[0][read] = by_score @ table[seen]
-        slopes[1][seen] += by_score[:, None] * states[read]
-        slopes[2][seen] += by_score
+        grads[0][read] = by_score @ table[seen]
+        grads[1][seen] += by_score[:, None] * states[read]
+        grads[2][seen] += by_score
     assert float(loss.detach()) == pytest.approx(wanted, rel=1e-5)
-    for part, slope in zip(parts, slopes, strict=False):
-        np.testing.assert_allclose(part.grad.numpy(), slope, rtol=1e-4, atol=1e-5)  # type: ignore[union-attr]
+    for part, grad in zip(parts, grads, strict=False):
+        np.testing.assert_allclose(part.grad.numpy(), grad, rtol=1e-4, atol=1e-5)  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("samples", [ROWS, ROWS + 7])

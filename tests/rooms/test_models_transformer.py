@@ -21,10 +21,10 @@ def test_states_of_some_tokens_are_those_of_all(name: str, changes: dict[str, An
     initialise(backbone, 0.3, torch.Generator().manual_seed(1))
     backbone = backbone.double().eval()
     batch = collate([causal(torch.arange(size).numpy() % 30) for size in (7, 3, 5)])
-    slope = torch.randn(len(READS), 16, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    grad = torch.randn(len(READS), 16, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     found = []
     for states in (backbone(batch, None, READS), backbone(batch)[READS]):
-        gradients = torch.autograd.grad((states * slope).sum(), list(backbone.parameters()), allow_unused=True)
+        gradients = torch.autograd.grad((states * grad).sum(), list(backbone.parameters()), allow_unused=True)
         found.append((states, *gradients))
     for mine, theirs in zip(*found, strict=True):
         if theirs is None:

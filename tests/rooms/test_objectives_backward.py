@@ -50,7 +50,7 @@ def test_twice_mirrored_is_as_it_was() -> None:
     """Invariant: segments, goals and all."""
     [example] = backward(np.arange(5, 12))
     example = Example(example.ids, example.turns, example.positions, example.goals, np.arange(6) // 4)
-    again = example.mirrored().mirrored()
+    again = example.reverse().reverse()
     for name in ("ids", "turns", "positions", "segments"):
         assert getattr(again, name).tolist() == getattr(example, name).tolist()
     assert again.goals["lm"].reads.tolist() == example.goals["lm"].reads.tolist()

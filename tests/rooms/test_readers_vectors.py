@@ -63,6 +63,6 @@ def test_rows_begin_as_their_vectors_and_all_else_is_as_drawn() -> None:
     assert table[4].tolist() == [1, 1, 1] and table[7].tolist() == [0, 0, 0]
     others = [row for row in range(20) if row not in (4, 7)]
     assert torch.equal(table[others], before[others])
-    assert account.weights_moved == 6 and account.weights_made == model.num_parameters - 6
+    assert account.weights_loaded == 6 and account.weights_initialised == model.num_parameters - 6
     with pytest.raises(BadInput, match=r"not as wide.*got 4.*--set model.embedding_width=4"):
         check_width({0: np.zeros(4, np.float32)}, settings.backbone, "v.txt")

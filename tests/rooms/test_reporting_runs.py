@@ -20,6 +20,20 @@ def test_a_folder_with_a_report_alone_is_a_run_without_curves(tmp_path: Path) ->
     assert (run.curves, run.seeds, run.spread, run.manifest, run.account, run.config) == ((), (), {}, {}, {}, "")
 
 
+def test_an_account_of_an_older_run_is_read_under_the_names_of_today(tmp_path: Path) -> None:
+    """Witness: an account as runs before the change of names wrote it."""
+    (tmp_path / "report.json").write_text(json.dumps(REPORT))
+    weights = {"moved": ["a"], "made": ["b"], "left": [], "weights_moved": 6, "weights_made": 2}
+    (tmp_path / "account.json").write_text(json.dumps({"records": {"used": 7}, "weights": weights}))
+    [run] = read_runs(tmp_path)
+    assert run.account == {
+        "records": {"used": 7},
+        "weights": {
+            "loaded": ["a"], "initialised": ["b"], "unused": [], "weights_loaded": 6, "weights_initialised": 2,
+        },
+    }  # fmt: skip
+
+
 def test_arms_seeds_and_their_curves_are_read(tmp_path: Path) -> None:
     """Witness: the written figures; mean and spread by the statistics module of the standard library."""
     runs = []

@@ -99,7 +99,7 @@ def test_masked_asks_at_some_places_only() -> None:
 def test_noise_is_80_10_10() -> None:
     """Witness: the shares of 20,000 noised tokens; what a mask becomes is what stands in the true token's place."""
     ids = np.full(20_000, 7)
-    found = Noise(MASK, VOCABULARY).on(ids, generator(1, "noise"))
+    found = Noise(MASK, VOCABULARY).corrupt(ids, generator(1, "noise"))
     assert abs((found == MASK).mean() - 0.8 - 0.1 / VOCABULARY) < 0.02
     assert abs((found == 7).mean() - 0.1 - 0.1 / VOCABULARY) < 0.02
     example = made("pseudo-masked", draw=3, target_noise=1.0)

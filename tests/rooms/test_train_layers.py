@@ -37,15 +37,15 @@ def depth(name: str) -> int:
     return LAYERS + 1 if any(part in name for part in ("tokens", "positions")) else 0
 
 
-def moved(name: str, decay: float, reach: int | None) -> dict[str, torch.Tensor]:
+def moved(name: str, decay: float, num_unfrozen_layers: int | None) -> dict[str, torch.Tensor]:
     """By how much each parameter has gone in one step; Adam's first step is the rate itself."""
     made = model(name).train()
     weights = Weights(made, torch.float32, by_layer=True)
     optimizer = Optimizer(weights, OptimizerSettings(lr=1e-2, layer_decay=decay, weight_decay=0.0, eps=1e-12))
-    before = {n: p.clone() for n, p in weights.moving().items()}
-    optimizer.reach = reach
+    before = {n: p.clone() for n, p in weights.trainable().items()}
+    optimizer.num_unfrozen_layers = num_unfrozen_layers
     train_step(made, optimizer, [batch()], {"label": 1.0, "lm": LM_COEFFICIENT}, 1.0, 3)
-    return {n: (p - before[n]).abs() for n, p in weights.moving().items()}
+    return {n: (p - before[n]).abs() for n, p in weights.trainable().items()}
 
 
 @pytest.mark.parametrize("name", ["gpt1-tiny", "lstm-tiny"])
@@ -56,11 +56,11 @@ def test_each_layer_has_the_rate_of_the_one_above_divided(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["gpt1-tiny", "lstm-tiny"])
-@pytest.mark.parametrize("reach", [1, 3, LAYERS + 2])
-def test_only_what_is_thawed_moves(name: str, reach: int) -> None:
+@pytest.mark.parametrize("num_unfrozen_layers", [1, 3, LAYERS + 2])
+def test_only_what_is_thawed_moves(name: str, num_unfrozen_layers: int) -> None:
     """Invariant of section 3.3: the first layers from the heads move, the others stay to the last bit."""
-    for parameter, change in moved(name, 1.0, reach).items():
-        assert bool(change.any()) == (depth(parameter) < reach), parameter
+    for parameter, change in moved(name, 1.0, num_unfrozen_layers).items():
+        assert bool(change.any()) == (depth(parameter) < num_unfrozen_layers), parameter
 
 
 def test_without_layers_the_groups_are_as_before() -> None:

@@ -35,7 +35,7 @@ def test_updates_are_muon_for_matrices_and_adamw_for_the_rest(dtype: torch.dtype
     ours, theirs = tiny(), tiny()
     settings = OptimizerSettings(kind="muon", lr=1e-2, weight_decay=0.1, clip_norm=5.0)
     weights = Weights(ours, dtype, matrices=True)
-    optimizer, before = Optimizer(weights, settings), {n: m.clone() for n, m in weights.moving().items()}
+    optimizer, before = Optimizer(weights, settings), {n: m.clone() for n, m in weights.trainable().items()}
     named = dict(theirs.named_parameters())
     matrices = {n: p for n, p in named.items() if "blocks" in n and p.dim() == 2}
     muon = torch.optim.Muon(matrices.values(), lr=1e-2, weight_decay=0.1, adjust_lr_fn="match_rms_adamw")
@@ -46,8 +46,8 @@ def test_updates_are_muon_for_matrices_and_adamw_for_the_rest(dtype: torch.dtype
         weights.clear()
         wanted = {name: torch.randn(p.shape, generator=draw).to(dtype) for name, p in named.items()}
         sum((p * wanted[name]).sum() for name, p in ours.named_parameters()).backward()  # type: ignore[union-attr]
-        for name, slope in wanted.items():
-            named[name].grad = slope.float()
+        for name, grad in wanted.items():
+            named[name].grad = grad.float()
         norm = optimizer.gradient_norm()
         torch.nn.utils.clip_grad_norm_(theirs.parameters(), 5.0)
         optimizer.update(0.5 if step else 1.0, norm)
@@ -55,7 +55,7 @@ def test_updates_are_muon_for_matrices_and_adamw_for_the_rest(dtype: torch.dtype
             group["lr"] = 0.5e-2 if step else 1e-2
         muon.step()
         adam.step()
-    for name, mine in weights.moving().items():
+    for name, mine in weights.trainable().items():
         moved = (named[name] - before[name]).norm()
         limit = 0.02 if name in matrices else 1e-4
         assert (mine - named[name]).norm() <= limit * moved, name

@@ -9,7 +9,7 @@ from warmstart.base.errors import BadInput
 from warmstart.objectives.causal import causal
 from warmstart.streams.sources import ListSource
 from warmstart.streams.stream import Stream
-from warmstart.train.schedule import Lengths, factor, plan_lengths, reach
+from warmstart.train.schedule import Lengths, factor, num_unfrozen_layers, plan_lengths
 from warmstart.train.settings import ScheduleSettings, TrainSettings
 
 
@@ -73,5 +73,5 @@ def test_one_more_layer_thaws_after_each_length() -> None:
     """Invariant: the heads alone at first, all in the end; without a length all at once."""
     stream = Stream(ListSource([causal(np.arange(5)) for _ in range(28)]), 4, 1)
     plan = plan_lengths(TrainSettings(length="3 epochs", batch_size=4, unfreeze="1 epoch"), stream)
-    assert [reach(step, plan) for step in (0, 6, 7, 13, 14)] == [1, 1, 2, 2, 3]
-    assert reach(0, planned("3 epochs")) is None
+    assert [num_unfrozen_layers(step, plan) for step in (0, 6, 7, 13, 14)] == [1, 1, 2, 2, 3]
+    assert num_unfrozen_layers(0, planned("3 epochs")) is None

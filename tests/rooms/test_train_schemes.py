@@ -19,7 +19,7 @@ from warmstart.models.settings import HeadSettings, ModelSettings
 from warmstart.streams.sources import Ints, ListSource
 from warmstart.streams.stream import Stream
 from warmstart.train.loop import Trainer, Validation
-from warmstart.train.schemes import apply_scheme, check_scheme, close_scheme, num_moving
+from warmstart.train.schemes import apply_scheme, check_scheme, close_scheme, num_trainable
 from warmstart.train.settings import OptimizerSettings, SchemeSettings, TrainSettings
 
 SIZE = preset("gpt1-tiny", vocab_size=64, context=16, layers=3, norm="pre")
@@ -108,7 +108,7 @@ def test_what_is_frozen_stays_to_the_last_bit(tmp_path: Path, scheme: str, preci
     before = {name: p.clone() for name, p in model_of(scheme).named_parameters()}
     made = trained(tmp_path / "run", scheme, precision=precision)
     changed = {name for name, p in made.model.named_parameters() if not torch.equal(p, before[name])}
-    assert changed == set(made.weights.moving())
+    assert changed == set(made.weights.trainable())
     assert all(p.dtype == torch.float32 for p in made.model.parameters())
     made.take_best()
     close_scheme(made.model)
@@ -125,7 +125,7 @@ def test_only_what_moves_is_saved(tmp_path: Path, scheme: str) -> None:
     made.folder.create("a recipe", {})
     with pytest.raises(KeyboardInterrupt):
         made.run()
-    moving = num_moving(made.model)
+    moving = num_trainable(made.model)
     assert moving == sum(t.numel() for t in read_tensors(made.best_path).values()) < made.model.num_parameters / 2
     [state] = (tmp_path / "run" / "resume").glob("*/state.safetensors")
     sizes = [t.numel() for t in read_tensors(state).values()]

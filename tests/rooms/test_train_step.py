@@ -196,14 +196,14 @@ def test_a_gradient_beyond_the_root_of_float32_is_clipped(monkeypatch: pytest.Mo
     for scale in (1.0, 1e25):
         model = model_of()
         optimizer = Optimizer(Weights(model, torch.float32), OptimizerSettings(clip_norm=0.5))
-        draw, slopes = torch.Generator().manual_seed(3), [group.slope for group in optimizer.weights.groups]
-        monkeypatch.setattr(optimizer.weights, "gradients", lambda slopes=slopes: slopes)
-        for slope in slopes:
-            slope.copy_(torch.randn(slope.shape, generator=draw) * scale)
+        draw, grads = torch.Generator().manual_seed(3), [group.grad for group in optimizer.weights.groups]
+        monkeypatch.setattr(optimizer.weights, "gradients", lambda grads=grads: grads)
+        for grad in grads:
+            grad.copy_(torch.randn(grad.shape, generator=draw) * scale)
         norm = optimizer.gradient_norm()
         assert torch.isfinite(norm) and (scale == 1.0 or float(norm) > 2e19)
         optimizer.update(1.0, norm)
         after.append(torch.cat([group.master for group in optimizer.weights.groups]))
     torch.testing.assert_close(after[1], after[0])
-    slopes[0][0] = float("inf")
+    grads[0][0] = float("inf")
     assert not torch.isfinite(optimizer.gradient_norm())

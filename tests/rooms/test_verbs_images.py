@@ -95,8 +95,8 @@ def test_the_task_is_learned_and_measured_rightly(home: Path, tmp_path: Path) ->
 def test_all_pre_trained_weights_are_taken(home: Path) -> None:
     """Witness: the tensors; only the head is new, and the image processor is the start's."""
     account = json.loads((home / "task" / "account.json").read_text())["weights"]
-    assert set(account["moved"]) == set(read_tensors(home / "lm" / "model.safetensors"))
-    assert account["made"] == ["heads.label.linear.weight", "heads.label.linear.bias"] and not account["left"]
+    assert set(account["loaded"]) == set(read_tensors(home / "lm" / "model.safetensors"))
+    assert account["initialised"] == ["heads.label.linear.weight", "heads.label.linear.bias"] and not account["unused"]
     assert (home / "task" / "image_processor.json").read_bytes() == (home / "lm" / "image_processor.json").read_bytes()
 
 

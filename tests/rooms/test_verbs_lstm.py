@@ -118,7 +118,7 @@ def test_a_model_that_only_reads_has_no_softmax(home: Path, tmp_path: Path) -> N
     }
     assert tables == {"first": True, "reads": False, "writes": True, "again": True}
     account = json.loads((tmp_path / "reads" / "account.json").read_text())["weights"]
-    assert account["left"] == ["backbone.output.weight"]
+    assert account["unused"] == ["backbone.output.weight"]
 
 
 def test_a_state_is_carried_from_row_to_row(home: Path, tmp_path: Path) -> None:

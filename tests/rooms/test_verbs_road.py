@@ -99,9 +99,9 @@ def test_pre_training_learned_and_is_accounted_for(road: Path) -> None:
     report = json.loads((road / "lm" / "report.json").read_text())
     assert report["metrics"]["perplexity"] < 100 < 300
     account = json.loads((road / "task" / "account.json").read_text())
-    moved, made = account["weights"]["weights_moved"], account["weights"]["weights_made"]
+    moved, made = account["weights"]["weights_loaded"], account["weights"]["weights_initialised"]
     assert moved + made == sum(t.numel() for t in read_tensors(road / "task" / "model.safetensors").values())
-    assert "heads.label.linear.weight" in account["weights"]["made"]
+    assert "heads.label.linear.weight" in account["weights"]["initialised"]
     assert account["records"]["used"] == 96
 
 
@@ -113,7 +113,7 @@ def test_pre_training_goes_on_from_a_start(road: Path) -> None:
         str(road / "on"), start=str(road / "lm"), corpus=text, length="1 step", lr=1e-9, precision="fp32", dev_frac=0
     )
     account = json.loads((road / "on" / "account.json").read_text())["weights"]
-    assert account["made"] == [] and account["left"] == []
+    assert account["initialised"] == [] and account["unused"] == []
     judged = [warmstart.evaluate(str(road / run), data)["metrics"]["loss"] for run, data in (
         ("lm", text), ("lm", str(road / "corpus")), ("on", text),
     )]  # fmt: skip
@@ -186,8 +186,8 @@ def test_first_layers_only(road: Path) -> None:
         transfer_layers=0, length="1 step", precision="fp32",
     )  # fmt: skip
     account = json.loads((Path(report["run"]) / "account.json").read_text())["weights"]
-    assert sorted(account["moved"]) == ["backbone.positions.weight", "backbone.tokens.weight[:300]"]
-    assert any(name.startswith("backbone.blocks.0") for name in account["left"])
+    assert sorted(account["loaded"]) == ["backbone.positions.weight", "backbone.tokens.weight[:300]"]
+    assert any(name.startswith("backbone.blocks.0") for name in account["unused"])
 
 
 def test_explain_says_and_writes_nothing(road: Path) -> None:

@@ -159,9 +159,11 @@ def test_an_account_of_what_was_made(home: Path, tmp_path: Path) -> None:
     words = ["finetune", "--start", str(bare), "--task", "seq2seq", *files, "--length", "1 steps", *SHORT]
     assert main([*words, "--out", str(tmp_path / "out")]) == 0
     weights = json.loads((tmp_path / "out" / "account.json").read_text())["weights"]
-    assert {name.split(".")[1] for name in weights["made"]} == {"lm_transform"} and len(weights["made"]) == 5
-    assert weights["left"] == ["backbone.pooler.weight", "backbone.pooler.bias"]
-    assert "backbone.tokens.weight" in weights["moved"]
+    assert {name.split(".")[1] for name in weights["initialised"]} == {"lm_transform"} and len(
+        weights["initialised"]
+    ) == 5
+    assert weights["unused"] == ["backbone.pooler.weight", "backbone.pooler.bias"]
+    assert "backbone.tokens.weight" in weights["loaded"]
     written = read_tensors(tmp_path / "out" / "model.safetensors")
     assert "cls.predictions.transform.dense.weight" in written  # transformers reads it as BertForMaskedLM
 
@@ -215,7 +217,7 @@ def test_positions_grow_with_the_limits(home: Path) -> None:
     theirs = read_tensors(home / "bert" / "model.safetensors")["bert.embeddings.position_embeddings.weight"]
     assert model.settings.backbone.context == 80 and account is not None
     assert torch.equal(model.state_dict()["backbone.positions.weight"], theirs[torch.arange(80) % 32])
-    assert not any("positions" in name for name in account.made)
+    assert not any("positions" in name for name in account.initialised)
     kept = build_finetuning(compose(FinetuneRecipe, flags=flags | {"--source-limit": "20", "--target-limit": "12"}))
     assert kept.settings.backbone.context == 32
 

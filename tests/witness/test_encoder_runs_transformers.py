@@ -95,7 +95,7 @@ def test_positions_beyond_the_starts_begin_anew(tmp_path: Path) -> None:
     assert ours is not None and theirs is not None
     torch.testing.assert_close(ours.weight, theirs.weight[torch.arange(80) % 32], rtol=0, atol=1e-8)
     account = json.loads((tmp_path / "run" / "account.json").read_text())["weights"]
-    assert account["made"] == [] and "backbone.positions.weight[80 rows]" in account["moved"]
+    assert account["initialised"] == [] and "backbone.positions.weight[80 rows]" in account["loaded"]
 
 
 @pytest.mark.parametrize("objective", ["masked", "mixture", "pseudo-masked"])

@@ -134,7 +134,7 @@ def test_their_language_model_in_ours(name: str, tmp_path: Path) -> None:
     theirs = their_model(name, LANGUAGE[name])
     theirs.save_pretrained(tmp_path)
     imported = import_model(tmp_path)
-    assert imported.left == ()
+    assert imported.unused == ()
     close(our_logits(imported.model), their_logits(theirs))
 
 
@@ -310,7 +310,7 @@ def test_the_discriminator_of_electra(tmp_path: Path) -> None:
     theirs = their_model("Electra", "ElectraForPreTraining")
     theirs.save_pretrained(tmp_path)
     imported = import_model(tmp_path)
-    assert {name.split(".")[0] for name in imported.left} == {"discriminator_predictions"}
+    assert {name.split(".")[0] for name in imported.unused} == {"discriminator_predictions"}
     batch = collate([[framed(imported.model.settings.backbone, one, {})] for one in texts()])
     with torch.no_grad():
         wanted = torch.cat([theirs.electra(torch.from_numpy(one)[None]).last_hidden_state[0] for one in texts()])
@@ -321,7 +321,7 @@ def test_what_has_no_place_is_named(tmp_path: Path) -> None:
     """Witness: of BertForPreTraining only the next-sentence head has no place here, and the account says so."""
     their_model("Bert", "BertForPreTraining").save_pretrained(tmp_path)
     imported = import_model(tmp_path)
-    assert imported.left == ("cls.seq_relationship.bias", "cls.seq_relationship.weight")
+    assert imported.unused == ("cls.seq_relationship.bias", "cls.seq_relationship.weight")
     assert imported.model.settings.backbone.pooler and imported.model.settings.backbone.lm_transform
 
 

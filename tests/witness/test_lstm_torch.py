@@ -29,19 +29,19 @@ def body(**changes: Any) -> LSTM:
     assert isinstance(found, LSTM)
     for layer in found.layers:
         for cells in layer.cells:
-            nn.init.normal_(cells.given.bias, std=0.5)
+            nn.init.normal_(cells.input.bias, std=0.5)
     return found
 
 
 def torchs(found: LSTM, direction: int = 0) -> nn.LSTM:
     """nn.LSTM with the same weights."""
     s = found.settings
-    net = nn.LSTM(s.embedded, s.num_cells, s.layers, proj_size=0 if s.num_cells == s.width else s.width).double()
+    net = nn.LSTM(s.table_width, s.num_cells, s.layers, proj_size=0 if s.num_cells == s.width else s.width).double()
     for number, layer in enumerate(found.layers):
         cells = layer.of(direction)
-        named = {"weight_ih": cells.given.weight, "bias_ih": cells.given.bias, "weight_hh": cells.recurrent.weight}
+        named = {"weight_ih": cells.input.weight, "bias_ih": cells.input.bias, "weight_hh": cells.recurrent.weight}
         named |= {} if cells.project is None else {"weight_hr": cells.project.weight}
-        named["bias_hh"] = torch.zeros_like(cells.given.bias)
+        named["bias_hh"] = torch.zeros_like(cells.input.bias)
         for name, tensor in named.items():
             getattr(net, f"{name}_l{number}").data = tensor.detach().clone()
     return net
@@ -68,7 +68,7 @@ def test_states_and_slopes_equal_torchs(sizes: dict[str, int]) -> None:
     for number, layer in enumerate(found.layers):
         cells = layer.of(0)
         pairs = [
-            (cells.given.weight, f"weight_ih_l{number}"), (cells.given.bias, f"bias_ih_l{number}"),
+            (cells.input.weight, f"weight_ih_l{number}"), (cells.input.bias, f"bias_ih_l{number}"),
             (cells.recurrent.weight, f"weight_hh_l{number}"),
         ]  # fmt: skip
         pairs += [] if cells.project is None else [(cells.project.weight, f"weight_hr_l{number}")]

@@ -75,7 +75,7 @@ def test_a_fine_tuned_run_is_theirs_too(start: str, pairs: bool, bert: Path, tmp
     warmstart.finetune(str(run), start=str(bert) if start == "bert" else "none", task=kind, **files, **own, **QUICK)
     theirs, _ = compared(run, data, ("premise", "hypothesis") if pairs else ("text",))
     assert theirs.config.id2label == {0: "bad", 1: "good", 2: "so"}
-    left = json.loads((run / "account.json").read_text()).get("weights", {"left": []})["left"]
+    left = json.loads((run / "account.json").read_text()).get("weights", {"unused": []})["unused"]
     if start == "bert":
         assert "cls.seq_relationship.weight" in left and "backbone.lm_transform.linear.weight" in left
 
@@ -116,8 +116,11 @@ def test_new_vocabulary_keeps_the_rows_of_tokens_that_both_have(bert: Path, tmp_
         if word in old:
             torch.testing.assert_close(ours[row], theirs[old.index(word)])
     account = json.loads((tmp_path / "run" / "account.json").read_text())["weights"]
-    assert any("tokens.weight[16 rows]" in name for name in account["moved"])
-    assert "backbone.tokens.weight[1 rows]" in account["made"] and "backbone.tokens.weight[1 rows]" in account["left"]
+    assert any("tokens.weight[16 rows]" in name for name in account["loaded"])
+    assert (
+        "backbone.tokens.weight[1 rows]" in account["initialised"]
+        and "backbone.tokens.weight[1 rows]" in account["unused"]
+    )
 
 
 def test_convert_there_and_back(bert: Path, tmp_path: Path) -> None:
@@ -125,7 +128,7 @@ def test_convert_there_and_back(bert: Path, tmp_path: Path) -> None:
     from safetensors.torch import load_file
 
     said = warmstart.convert(str(bert), str(tmp_path / "own"), to="warmstart")
-    assert said["model_type"] == "warmstart" and said["left"] == [
+    assert said["model_type"] == "warmstart" and said["unused"] == [
         "cls.seq_relationship.bias",
         "cls.seq_relationship.weight",
     ]

@@ -41,15 +41,15 @@ class Released:
         self.v = {name: np.zeros_like(value) for name, value in self.weights.items()}
         self.t, self.schedule, self.eps = 0, schedule, eps
 
-    def step(self, slopes: Arrays) -> None:
-        norm = np.sqrt(sum((slope.astype(np.float64) ** 2).sum() for slope in slopes.values()))
-        slopes = {name: slope * (CLIP / max(norm, CLIP)) for name, slope in slopes.items()}
+    def step(self, grads: Arrays) -> None:
+        norm = np.sqrt(sum((grad.astype(np.float64) ** 2).sum() for grad in grads.values()))
+        grads = {name: grad * (CLIP / max(norm, CLIP)) for name, grad in grads.items()}
         rate = LR * self.schedule(self.t / STEPS, WARMUP)
         self.t += 1
         rate *= np.sqrt(1 - B2**self.t) / (1 - B1**self.t)
         for name, p in self.weights.items():
-            self.m[name] = B1 * self.m[name] + (1 - B1) * slopes[name]
-            self.v[name] = B2 * self.v[name] + (1 - B2) * slopes[name] ** 2
+            self.m[name] = B1 * self.m[name] + (1 - B1) * grads[name]
+            self.v[name] = B2 * self.v[name] + (1 - B2) * grads[name] ** 2
             decay = L2 * p if p.ndim > 1 else 0.0
             self.weights[name] = p - rate * (self.m[name] / (np.sqrt(self.v[name]) + self.eps) + decay)
 
@@ -69,7 +69,7 @@ def test_a_dozen_steps_give_the_same_weights(decay: str, schedule: Any, eps: flo
     settings = OptimizerSettings(kind="adam-2018", lr=LR, weight_decay=L2, clip_norm=CLIP, eps=eps)
     weights = Weights(model, torch.float32)
     optimizer = Optimizer(weights, settings)
-    released = Released({name: w.numpy(force=True).copy() for name, w in weights.moving().items()}, schedule, eps)
+    released = Released({name: w.numpy(force=True).copy() for name, w in weights.trainable().items()}, schedule, eps)
     stream, plan = Stream(ListSource(records), 6, 1), Lengths(STEPS, STEPS * WARMUP, 0, 1)
     clipped = 0
     for step in range(STEPS):
@@ -77,10 +77,10 @@ def test_a_dozen_steps_give_the_same_weights(decay: str, schedule: Any, eps: flo
         norm = optimizer.gradient_norm()
         clipped += norm > CLIP
         released.step(
-            {n: v.numpy().copy() for g in weights.groups for n, v in zip(g.names, g.views(g.slope), strict=True)}
+            {n: v.numpy().copy() for g in weights.groups for n, v in zip(g.names, g.views(g.grad), strict=True)}
         )
         optimizer.update(factor(ScheduleSettings(decay=decay), step, plan), norm)  # type: ignore[arg-type]
-        for name, ours in weights.moving().items():
+        for name, ours in weights.trainable().items():
             theirs = released.weights[name]
             assert np.abs(ours.numpy() - theirs).max() <= tolerance * np.abs(theirs).max(), (step, name)
     assert clipped > 0

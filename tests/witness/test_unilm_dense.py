@@ -143,7 +143,7 @@ def test_states_and_logits(kind: str, kernels: Kernels, tmp_path: Path) -> None:
     """Check 3 of the specification: the dense reference, on sources, targets, pseudo tokens and great distances, packed."""
     found = write(tmp_path, kind)
     imported = import_model(tmp_path)
-    assert imported.left == ()
+    assert imported.unused == ()
     model, size = imported.model, imported.model.settings.backbone
     assert size.text_segments == ((4, 5) if kind == "v1" else (0, 1))
     assert size.relative_bins == (32 if kind == "v2" else 0)

@@ -1,5 +1,6 @@
 """Names in files that older runs wrote, and what they are called now. Nothing else in the house knows an old name."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,13 @@ FILE_NAMES = {"image_processor.json": "raster.json"}
 IMAGE_PROCESSOR_KEYS = {"spread": "std"}
 KERNEL_KEYS = {"longest_plain": "eager_max_len", "plain_dropout": "eager_dropout"}
 CHECKPOINT_KEYS = {"backbone.lanes": "backbone.carry"}
+WEIGHT_ACCOUNT_KEYS = {
+    "moved": "loaded", "made": "initialised", "left": "unused", "weights_moved": "weights_loaded",
+    "weights_made": "weights_initialised",
+}  # fmt: skip
 """Old key → new key, for each kind of file."""
+
+_LSTM_INPUT = re.compile(r"(backbone\.blocks\.\d+\.cells\.\d+)\.given\.")
 
 
 def existing_file(folder: Path, name: str) -> Path:
@@ -22,3 +29,8 @@ def existing_file(folder: Path, name: str) -> Path:
 def rename_keys(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     """``values`` under the names of today."""
     return {names.get(name, name): value for name, value in values.items()}
+
+
+def parameter_name(name: str) -> str:
+    """The name of a parameter of a model."""
+    return _LSTM_INPUT.sub(r"\1.input.", name)

@@ -14,7 +14,7 @@ from warmstart.streams.stream import Stream
 from warmstart.tasks.vocabulary import Vocabulary
 from warmstart.train.precision import choices, measured_flops
 from warmstart.train.schedule import Lengths, plan_lengths
-from warmstart.train.schemes import num_moving
+from warmstart.train.schemes import num_trainable
 from warmstart.train.settings import TrainSettings
 
 SHARE_OF_PEAK = (
@@ -62,24 +62,24 @@ def flops_per_token(model: Model, length: int, words: float) -> float:
     """
     size = model.settings.backbone
     matrices = sum(p.numel() for p in model.backbone.blocks[0].parameters() if p.dim() > 1)
-    seen = size.flops_of_sight(length)
-    moving = [num_moving(block) for block in model.backbone.blocks]
+    seen = size.attention_flops(length)
+    moving = [num_trainable(block) for block in model.backbone.blocks]
     table = model.backbone.tokens.weight.requires_grad
     below = 0 if table else next((number for number, count in enumerate(moving) if count), size.layers)
     reached = size.layers - below
     blocks = size.layers * (2 * matrices + 2 * seen) + reached * (2 * matrices + 4 * seen) + 2 * sum(moving)
     rows = min(size.vocab_size, model.samples or size.vocab_size)  # of a sampled softmax, without the true tokens'
-    read = size.embedded if size.tied else size.width
+    read = size.table_width if size.tied else size.width
     return blocks + 2.0 * words * rows * read * (1 + (reached > 0) + table)
 
 
 def memory(model: Model, tokens: int, length: int, itemsize: int) -> int:
     """Bytes of weights (masters, moments, gradient, working copy) and of one micro-batch's activations, roughly."""
     size = model.settings.backbone
-    weights = num_moving(model) * (4 * 4 + itemsize) + model.num_parameters * itemsize
-    weights += (model.num_parameters - num_moving(model)) * 4
+    weights = num_trainable(model) * (4 * 4 + itemsize) + model.num_parameters * itemsize
+    weights += (model.num_parameters - num_trainable(model)) * 4
     softmax = 1024 * size.vocab_size * 10 + size.vocab_size * size.width * 4
-    return weights + tokens * size.kept(length) * itemsize + softmax
+    return weights + tokens * size.activation_size(length) * itemsize + softmax
 
 
 def in_words(
@@ -102,7 +102,7 @@ def in_words(
     share = learned / max(1, sum(batch.num_tokens for batch in first))
     goals = ", ".join(f"{weight:g} x {name}" for name, weight in coefficients.items() if weight)
     dtype = choices(settings.precision, device).to_dict()["dtype"]
-    moving, kind = num_moving(model), "vectors of" if size.vectors else "vocabulary"
+    moving, kind = num_trainable(model), "vectors of" if size.vectors else "vocabulary"
     together = " of similar length" if stream.by_length else "" if stream.shuffle else " in the order of the text"
     still = "" if moving == model.num_parameters else f", of which {moving:,} move"
     lines += [

@@ -40,7 +40,7 @@ from warmstart.text.tokenizer import Tokenizer
 from warmstart.train.schemes import apply_scheme, check_scheme
 from warmstart.train.settings import TrainSettings
 from warmstart.transfer.folder import head_bias
-from warmstart.transfer.start import Account as WeightAccount
+from warmstart.transfer.start import WeightAccount
 from warmstart.transfer.vectors import check_width, start_from_vectors
 
 Vectors = dict[int, NDArray[np.float32]]

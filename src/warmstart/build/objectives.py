@@ -120,8 +120,8 @@ class Framing:
         augment: AugmentSettings = STILL,
     ) -> None:
         self.objective, self.width, self.augment = objective, row_width(objective, backbone.context), augment
-        self.longest = backbone.longest
-        self.whole = (backbone.longest + 1) // 2  # of a document that is read and then written
+        self.longest = backbone.max_length
+        self.whole = (backbone.max_length + 1) // 2  # of a document that is read and then written
         self.masking: Masking | None = None
         if objective in DRAWN and isinstance(tokenizer, Tokenizer):
             self.masking = masking_of(_with_units(mask, objective), tokenizer, backbone)

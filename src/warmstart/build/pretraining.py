@@ -23,7 +23,7 @@ from warmstart.models.settings import ModelSettings
 from warmstart.streams.stream import Stream
 from warmstart.tasks.vocabulary import Vocabulary, begins_with
 from warmstart.text.tokenizer import Tokenizer
-from warmstart.transfer.start import Account as WeightAccount
+from warmstart.transfer.start import WeightAccount
 
 
 @dataclass(frozen=True, slots=True, eq=False)

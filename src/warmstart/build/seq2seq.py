@@ -73,7 +73,7 @@ def with_room(recipe: FinetuneRecipe, backbone: BackboneSettings) -> BackboneSet
     if task.name != "seq2seq" or task.seq2seq.source_limit is None or (task.context or model.context):
         return backbone
     wanted = task.seq2seq.source_limit + task.seq2seq.target_limit
-    return backbone if wanted <= backbone.longest else backbone.model_copy(update={"context": wanted})
+    return backbone if wanted <= backbone.max_length else backbone.model_copy(update={"context": wanted})
 
 
 def generating(backbone: BackboneSettings) -> BackboneSettings:
@@ -82,7 +82,7 @@ def generating(backbone: BackboneSettings) -> BackboneSettings:
     A bidirectional model without its head for words gets one of the same form, newly made over its tied table.
     """
     if backbone.sight == "causal":
-        return backbone.reading(pooled=False, lm=True)
+        return backbone.with_parts(pooler=False, lm=True)
     return backbone.model_copy(update={"pooler": False, "lm_transform": True})
 
 

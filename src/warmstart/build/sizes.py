@@ -62,7 +62,7 @@ def pretrained_size(recipe: PretrainRecipe, vocab_size: int) -> BackboneSettings
 
 def check_carry(recipe: PretrainRecipe, backbone: BackboneSettings) -> None:
     """Raises :class:`BadInput` where nothing could be carried from row to row."""
-    if recipe.carry and not backbone.carries:
+    if recipe.carry and not backbone.can_carry:
         raise BadInput(
             "a Transformer keeps nothing from one row to the next", where="--carry", allowed="with an LSTM",
             next_step="leave it out, or choose another --model, such as lstm",
@@ -88,7 +88,7 @@ def for_objective(backbone: BackboneSettings, objective: Objective) -> BackboneS
             next_step=f"choose another --model, such as {DEFAULT_MASKED if sight == 'full' else DEFAULT}",
         )  # fmt: skip
     if sight == "causal":
-        return backbone.reading(pooled=False, lm=True)
+        return backbone.with_parts(pooler=False, lm=True)
     return backbone.model_copy(update={"lm_transform": True, "pooler": False})
 
 
@@ -137,4 +137,4 @@ def for_task(backbone: BackboneSettings, goal: str, lm: bool) -> BackboneSetting
     A bidirectional one reads a text as a whole through a pooler, newly made where its pre-training had none. Where tokens
     are read there is none, and no softmax over the vocabulary without its goal.
     """
-    return backbone.reading(pooled=goal in POOLED, lm=lm)
+    return backbone.with_parts(pooler=goal in POOLED, lm=lm)

@@ -21,8 +21,7 @@ from warmstart.tasks.words import joined
 from warmstart.text.tokenizer import Tokenizer
 from warmstart.transfer.folder import Imported, check_rows, import_model, load_settings
 from warmstart.transfer.hub import model_folder
-from warmstart.transfer.start import Account as WeightAccount
-from warmstart.transfer.start import start_from
+from warmstart.transfer.start import WeightAccount, start_from
 
 NO_START = "none"
 
@@ -50,7 +49,7 @@ class Start:
         if not begins_with(tokenizer, self.tokenizer):
             rows = require_text(tokenizer, "--new-vocabulary").rows_in(require_text(self.tokenizer, "--start"))
         account = start_from(self.imported.model, model, layers, rows)
-        account.left += self.imported.left
+        account.unused += self.imported.unused
         return account
 
 

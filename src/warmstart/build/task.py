@@ -104,7 +104,7 @@ def _reads(recipe: FinetuneRecipe, kind: Kind) -> Literal["summary", "rising", "
 
 def _longest(recipe: FinetuneRecipe, backbone: BackboneSettings, lm_weight: float) -> int:
     """The most tokens that a framed text may have: half of what the model can see where it is read and then written."""
-    return (backbone.longest + 1) // 2 if lm_weight > 0 and recipe.lm_frame == "autoencoder" else backbone.longest
+    return (backbone.max_length + 1) // 2 if lm_weight > 0 and recipe.lm_frame == "autoencoder" else backbone.max_length
 
 
 def _context(task: TaskRecipe, most: int) -> int:

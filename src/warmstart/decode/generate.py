@@ -64,7 +64,7 @@ def generate(
             allowed="left-to-right models, and runs of --task seq2seq",
             next_step="fine-tune it with --task seq2seq, or choose another run",
         )  # fmt: skip
-    context = model.settings.backbone.longest
+    context = model.settings.backbone.max_length
     cut = [_cut(prompt, context) for prompt in prompts]
     sources = [_source(n, prompt[lost:], end_id) for n, (prompt, lost) in enumerate(zip(prompts, cut, strict=True))]
     limits = limits or Limits(end_id, settings.min_new, settings.no_repeat)

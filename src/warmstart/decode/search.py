@@ -115,7 +115,7 @@ def search(
         BadInput: a beam of more than half the vocabulary.
     """
     model.eval()
-    context, most = model.settings.backbone.longest, model.settings.backbone.vocab_size // 2
+    context, most = model.settings.backbone.max_length, model.settings.backbone.vocab_size // 2
     if asked.settings.rows > most and asked.settings.searches:
         raise BadInput(
             "a search chooses among twice as many tokens as its beam", where="--beam", value=asked.settings.beam,
@@ -173,7 +173,7 @@ class _DecodeState:
         body = self.model.backbone
         lengths = [len(one.source.ids) for one in self.sources]
         width = max(lengths)
-        branches = body.new_branches(len(self.sources), width)
+        branches = body.new_cache(len(self.sources), width)
         lengths_B = torch.tensor(lengths, device=self.device)
         if width:
             padded = torch.zeros(len(self.sources), width, dtype=torch.int64)
@@ -183,7 +183,7 @@ class _DecodeState:
             for start in range(0, width, width if full else PIECE):
                 stop = width if full else min(width, start + PIECE)
                 branches.begin_source(lengths_B, start, stop, full=full)
-                body.branch(padded[:, start:stop], self.way.source_segment, branches, answers=0)
+                body.forward_cached(padded[:, start:stop], self.way.source_segment, branches, answers=0)
         return branches, lengths_B
 
     def run(self) -> None:
@@ -210,7 +210,7 @@ class _DecodeState:
     def _next_states(self, step: int) -> torch.Tensor:
         """[B, R, D] after the last token of each row."""
         masks = self.rows if self.way.mask_id is not None else 0
-        context = self.model.settings.backbone.longest
+        context = self.model.settings.backbone.max_length
         positions = self.lengths + step - 1
         if any(one.done for one in self.sources):  # one that waits to leave may stand at the end of the context
             positions = positions.clamp(max=context - 1 - (masks > 0))
@@ -222,7 +222,7 @@ class _DecodeState:
         rows = ids[0].shape[1] if ids else 1
         if self.way.mask_id is not None:
             ids = [*ids, torch.full((len(self.sources), rows), self.way.mask_id, device=self.device)]
-        return self.model.backbone.branch(torch.cat(ids, 1), self.way.segment, self.branches, answers=rows)
+        return self.model.backbone.forward_cached(torch.cat(ids, 1), self.way.segment, self.branches, answers=rows)
 
     def _choose(self, step: int, states_BRD: torch.Tensor) -> Chosen:
         count, rows, width = states_BRD.shape
@@ -276,7 +276,7 @@ class _DecodeState:
         self.tokens = torch.cat([before.gather(1, rows), chosen.tokens[:, :, None]], 2)
         self.scores = chosen.scores
         ends = (chosen.tokens == end).to(was_ended.dtype)
-        self.branches.follow(chosen.parents)
+        self.branches.reorder(chosen.parents)
         if self.settings.compat != "none":
             self.ended = ends
         elif not self.settings.searches:
@@ -368,6 +368,6 @@ class _DecodeState:
         if not going:
             return
         kept = torch.tensor(going, device=self.device)
-        self.branches.keep(kept)
+        self.branches.select(kept)
         self.tokens, self.scores, self.ended = self.tokens[kept], self.scores[kept], self.ended[kept]
         self.lengths, self.uniform = self.lengths[kept], self.uniform[going]

@@ -30,6 +30,16 @@ class GoalBatch:
     weights: torch.Tensor
     total_weight: float
 
+    def to(self, device: torch.device | str) -> "GoalBatch":
+        """The same goal on another device."""
+        return replace(
+            self,
+            reads=to_device(self.reads, device),
+            question=to_device(self.question, device),
+            targets=to_device(self.targets, device),
+            weights=to_device(self.weights, device),
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
@@ -45,9 +55,9 @@ class Batch:
         goals: name of a head → its questions.
         num_records: how many Records the documents come from.
         segments: [N] rows of the segment table; ``None`` where all are 0.
-        counted: whether the positions of each document are 0 1 2 …
-        carry_in: [B] the lane whose text each continues, or -1; ``None`` where there are no lanes.
-        carry_out: [B] the lane in which each may be continued at the next step, or -1; ``None`` where there are none.
+        sequential_positions: whether the positions of each document are 0 1 2 …
+        carry_in: [B] the row of carried states that each document begins from, or -1; ``None`` where none does.
+        carry_out: [B] the row that takes the state after each document, for the next step, or -1; ``None`` where none does.
     """
 
     ids: torch.Tensor
@@ -58,7 +68,7 @@ class Batch:
     goals: dict[str, GoalBatch]
     num_records: int
     segments: torch.Tensor | None = None
-    counted: bool = False
+    sequential_positions: bool = False
     carry_in: NDArray[np.int64] | None = None
     carry_out: NDArray[np.int64] | None = None
 
@@ -69,21 +79,18 @@ class Batch:
 
     def to(self, device: torch.device | str) -> "Batch":
         """The same Batch on another device."""
-
-        def moved(tensor: torch.Tensor) -> torch.Tensor:
-            return sent(tensor, device)
-
-        goals = {
-            name: GoalBatch(moved(q.reads), moved(q.question), moved(q.targets), moved(q.weights), q.total_weight)
-            for name, q in self.goals.items()
-        }
-        segments = None if self.segments is None else moved(self.segments)
-        ids, positions = moved(self.ids), moved(self.positions)
-        return replace(self, ids=ids, positions=positions, goals=goals, segments=segments)
+        segments = None if self.segments is None else to_device(self.segments, device)
+        return replace(
+            self,
+            ids=to_device(self.ids, device),
+            positions=to_device(self.positions, device),
+            goals={name: goal.to(device) for name, goal in self.goals.items()},
+            segments=segments,
+        )
 
 
-def sent(tensor: torch.Tensor, device: torch.device | str) -> torch.Tensor:
-    """``tensor`` on another device, without waiting for what that device is doing."""
+def to_device(tensor: torch.Tensor, device: torch.device | str) -> torch.Tensor:
+    """``tensor`` on another device; does not wait for that device."""
     if torch.device(device).type == "cuda":
         tensor = tensor.pin_memory()
     return tensor.to(device, non_blocking=True)
@@ -112,7 +119,7 @@ def collate(records: Sequence[Sequence[Example]]) -> Batch:
         goals={name: _join(name, records, starts) for name in names},
         num_records=len(records),
         segments=_segments(examples),
-        counted=np.array_equal(positions, np.arange(len(positions)) - firsts),
+        sequential_positions=np.array_equal(positions, np.arange(len(positions)) - firsts),
         carry_in=_carry_rows([e.carry_in for e in examples]),
         carry_out=_carry_rows([e.carry_out for e in examples]),
     )
@@ -131,35 +138,35 @@ def _segments(examples: Sequence[Example]) -> torch.Tensor | None:
 
 
 def _join(name: str, records: Sequence[Sequence[Example]], starts: NDArray[np.int64]) -> GoalBatch:
-    """The goal ``name`` of all Records: reads moved by document start, question numbers by those already counted."""
+    """The goal ``name`` of all Records: reads shifted by document start, question numbers by those of earlier Records."""
     reads: list[NDArray[Any]] = []
     question: list[NDArray[Any]] = []
     targets: list[NDArray[Any]] = []
     weights: list[NDArray[Any]] = []
-    counted = document = 0
+    num_questions = document = 0
     for record in records:
         owned = 0
         for example in record:
             goal = example.goals.get(name)
             if goal is not None:
                 reads.append(goal.reads + starts[document])
-                question.append(goal.question + counted)
+                question.append(goal.question + num_questions)
                 targets.append(goal.targets)
                 weights.append(goal.weights)
                 owned += len(goal.targets)
                 _check_owned(name, goal, owned)
             document += 1
-        counted += owned
-    flat = np.concatenate(weights).astype(np.float32)
-    asked = np.concatenate(question)
-    if not np.array_equal(np.unique(asked), np.arange(counted)) or (np.diff(asked) < 0).any():
+        num_questions += owned
+    flat_weights = np.concatenate(weights).astype(np.float32)
+    flat_question = np.concatenate(question)
+    if not np.array_equal(np.unique(flat_question), np.arange(num_questions)) or (np.diff(flat_question) < 0).any():
         raise ValueError(f"the reads of goal {name!r} must go through its questions in order, leaving none out")
     return GoalBatch(
         reads=torch.from_numpy(np.concatenate(reads)),
-        question=torch.from_numpy(asked),
+        question=torch.from_numpy(flat_question),
         targets=torch.from_numpy(np.concatenate(targets)),
-        weights=torch.from_numpy(flat),
-        total_weight=float(flat.sum(dtype=np.float64)),
+        weights=torch.from_numpy(flat_weights),
+        total_weight=float(flat_weights.sum(dtype=np.float64)),
     )
 
 

@@ -1,10 +1,9 @@
 """Example and Goal: one token sequence ready to be read, and the questions put to it.
 
-Every pre-training objective and every task input transformation produces these and nothing else, so a model never knows
-which task it is serving.
+Every pre-training objective and every task produces these and nothing else, so a model does not know its task.
 
-A question may span several Examples (both orders of a similarity pair, one Example per choice). Examples of one Record
-travel together as a list; a goal numbers its questions within that Record, and the question's target stands in the
+A question may span several Examples (both orders of a similarity pair, one Example per choice). The Examples of one Record
+travel together as a list; a goal numbers its questions within that Record, and the target of a question stands in the
 first Example that reads for it.
 """
 
@@ -18,11 +17,11 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
 LM, NEXT_VECTOR = "lm", "next_vector"
-"""The goals that ask for what comes next: a token, or a vector where vectors are read."""
+"""The goals that predict what comes next: a token, or a vector where the model reads vectors."""
 
 
 def next_goal(ids: NDArray[Any]) -> str:
-    """The name of the goal that asks for what comes next in ``ids``: [T] ids, or [T, E] vectors."""
+    """The name of the goal that predicts what comes next in ``ids``: [T] ids, or [T, E] vectors."""
     return LM if ids.ndim == 1 else NEXT_VECTOR
 
 
@@ -31,7 +30,7 @@ class Goal:
     """A question put to one head.
 
     Attributes:
-        reads: [M] positions in the Example whose final state is read.
+        reads: [M] positions in the Example whose state the head reads.
         question: [M] the number, within the Record, of the question that each read belongs to.
         targets: [Q] class numbers or token ids (int64), scores (float32), or [Q, K] marks (multi-label) or vectors
             (float32), of the questions that this Example owns; the questions an Example owns are consecutive.
@@ -59,7 +58,7 @@ class Goal:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Example:
-    """One token sequence: what is read, in which order it may be read, and what is asked.
+    """One token sequence: what is read, in which order, and the goals.
 
     Attributes:
         ids: [T] token ids, or [T, E] float32 vectors where there is no vocabulary (the rows of an image).
@@ -67,8 +66,8 @@ class Example:
         positions: [T] rows of the position table.
         goals: name of a head → Goal.
         segments: [T] rows of the segment table (BERT's first and second text); ``None`` where all are 0.
-        carry_in: the lane (:mod:`warmstart.streams.carry`) whose text this one continues; -1: it begins by itself.
-        carry_out: the lane in which this one may be continued at the next step; -1: none.
+        carry_in: the row of carried states (:mod:`warmstart.streams.carry`) that this sequence begins from; -1: from none.
+        carry_out: the row that takes the state after this sequence, for the next step; -1: none.
     """
 
     ids: NDArray[Any]
@@ -101,26 +100,26 @@ class Example:
         count = np.arange(len(ids))
         return Example(ids, count, count, goals)
 
-    def mirrored(self) -> "Example":
-        """The same in the opposite order: what was read first now stands last, and keeps its turn and its position.
+    def reverse(self) -> "Example":
+        """The same tokens in the opposite order; each keeps its turn and its position.
 
-        Of an Example in the order of reading this makes one in the order of the text, to be read from its end.
+        An Example in the order of reading becomes one in the order of the text that is read from its end.
         """
         ids, turns, positions = (row[::-1].copy() for row in (self.ids, self.turns, self.positions))
         goals = {name: replace(goal, reads=len(self) - 1 - goal.reads) for name, goal in self.goals.items()}
         return Example(ids, turns, positions, goals, None if self.segments is None else self.segments[::-1].copy())
 
     @staticmethod
-    def read_and_write(ids: NDArray[Any], asked: int = 0) -> "Example":
-        """Reads ids w₁ … wₙ, the last of which ends them, and then writes them again, one model for both.
+    def read_and_write(ids: NDArray[Any], first_question: int = 0) -> "Example":
+        """A sequence autoencoder: reads ids w₁ … wₙ, the last of which ends them, and predicts them again.
 
-        Dai and Le 2015, section 2, as their released code builds it: the 2n - 1 tokens w₁ … wₙ w₁ … wₙ₋₁, where wₙ is
-        asked for w₁, and each later w for the next one: n questions, numbered on from ``asked``.
+        Dai and Le 2015, section 2, as their released code builds it: the 2n - 1 tokens w₁ … wₙ w₁ … wₙ₋₁, where the state
+        after wₙ predicts w₁, and each later one the next token: n questions, numbered from ``first_question`` on.
         """
         count = len(ids)
         reads = np.arange(count - 1, 2 * count - 1)
-        asks = Goal(reads, np.arange(count) + asked, ids, np.ones(count, np.float32))
-        return Example.left_to_right(np.concatenate([ids, ids[:-1]]), {next_goal(ids): asks})
+        goal = Goal(reads, np.arange(count) + first_question, ids, np.ones(count, np.float32))
+        return Example.left_to_right(np.concatenate([ids, ids[:-1]]), {next_goal(ids): goal})
 
     @staticmethod
     def full_sight(ids: Ints, goals: dict[str, Goal], segments: Ints | None = None) -> "Example":

@@ -1,6 +1,6 @@
 """Noise on tokens, as masked language models learn from it (Devlin et al. 2019, section 3.1).
 
-A noised token stays as it is, becomes a token drawn evenly from the vocabulary, or is masked: 10, 10 and 80 % by default.
+A corrupted token stays as it is, becomes a random token of the vocabulary, or is masked: 10, 10 and 80 % by default.
 """
 
 from collections.abc import Sequence
@@ -13,13 +13,13 @@ from warmstart.example.example import Ints
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """What noised tokens become.
+    """What corrupted tokens become.
 
     Attributes:
         mask: id of the mask token.
-        vocab_size: ids are drawn below it.
+        vocab_size: random ids are below it.
         keep: share that stays.
-        random: share that is drawn.
+        random: share that becomes a random token.
     """
 
     mask: int
@@ -27,21 +27,21 @@ class Noise:
     keep: float = 0.1
     random: float = 0.1
 
-    def on(self, ids: Ints, draw: np.random.Generator, alike: Sequence[int] | None = None) -> Ints:
-        """[T] what each token becomes when it is noised.
+    def corrupt(self, ids: Ints, rng: np.random.Generator, run_lengths: Sequence[int] | None = None) -> Ints:
+        """[T] what each token becomes.
 
         Args:
             ids: the tokens.
-            draw: decides.
-            alike: sizes of runs of ``ids`` whose tokens fare alike (Joshi et al. 2020, section 3.1); ``None``: each fares
-                by itself.
+            rng: decides.
+            run_lengths: sizes of runs of ``ids``: all tokens of a run stay, become random or are masked together (Joshi et
+                al. 2020, section 3.1); ``None``: each token by itself.
         """
-        share = draw.random(len(ids)) if alike is None else draw.random(len(alike)).repeat(alike)
-        drawn = draw.integers(self.vocab_size, size=len(ids))
-        return np.where(share < self.keep, ids, np.where(share < self.keep + self.random, drawn, self.mask))
+        share = rng.random(len(ids)) if run_lengths is None else rng.random(len(run_lengths)).repeat(run_lengths)
+        random_ids = rng.integers(self.vocab_size, size=len(ids))
+        return np.where(share < self.keep, ids, np.where(share < self.keep + self.random, random_ids, self.mask))
 
-    def sprinkled(self, ids: Ints, rate: float, draw: np.random.Generator) -> Ints:
-        """[T] the tokens, each noised with probability ``rate``."""
+    def corrupt_some(self, ids: Ints, rate: float, rng: np.random.Generator) -> Ints:
+        """[T] the tokens, each corrupted with probability ``rate``."""
         if rate == 0 or len(ids) == 0:
             return ids
-        return np.where(draw.random(len(ids)) < rate, self.on(ids, draw), ids)
+        return np.where(rng.random(len(ids)) < rate, self.corrupt(ids, rng), ids)

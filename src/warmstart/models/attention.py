@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
-from warmstart.example.batch import Batch, sent
+from warmstart.example.batch import Batch, to_device
 from warmstart.example.sight import Pattern, sees
 from warmstart.models.eager import blocked_attention
 
@@ -88,23 +88,23 @@ def plan_attention(batch: Batch, dtype: torch.dtype, kernels: Kernels, relative:
         rows = starts[documents][:, None] + inside
         gather.append(rows.ravel())
         added = None if relative is None else _distances(relative, batch, rows)
-        groups.append(Group(len(documents), width, causal, None if bias is None else sent(bias, device), added))
+        groups.append(Group(len(documents), width, causal, None if bias is None else to_device(bias, device), added))
     flat = np.concatenate(gather)
     if len(groups) == 1 and len(flat) == batch.num_tokens:
         return Plan(tuple(groups), None, None, kernels)
     scatter = np.empty(batch.num_tokens, np.int64)
     # Reversed, so that of repeated tokens the first, the real one, stays.
     scatter[flat[::-1]] = np.arange(len(flat))[::-1]
-    there, back = (sent(torch.from_numpy(rows), device) for rows in (flat, scatter))
+    there, back = (to_device(torch.from_numpy(rows), device) for rows in (flat, scatter))
     return Plan(tuple(groups), there, back, kernels)
 
 
 def _distances(relative: Relative, batch: Batch, rows_GT: NDArray[np.int64]) -> torch.Tensor:
     """The bias of distances, [1, H, T, T] where all documents of a group count their positions alike."""
-    if batch.counted:
+    if batch.sequential_positions:
         counted = torch.arange(rows_GT.shape[1], device=batch.positions.device)[None]
         return relative(counted, counted)
-    positions = batch.positions[sent(torch.from_numpy(rows_GT), batch.positions.device)]
+    positions = batch.positions[to_device(torch.from_numpy(rows_GT), batch.positions.device)]
     return relative(positions, positions)
 
 

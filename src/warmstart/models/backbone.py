@@ -42,11 +42,11 @@ class KVCache(Protocol):
         """
         ...
 
-    def follow(self, parents_BR: torch.Tensor) -> None:
+    def reorder(self, parents_BR: torch.Tensor) -> None:
         """Branch r of each source goes on from what branch ``parents[r]`` has read."""
         ...
 
-    def keep(self, sources: torch.Tensor) -> None:
+    def select(self, sources: torch.Tensor) -> None:
         """Only some of the sources go on."""
         ...
 
@@ -86,11 +86,11 @@ class Backbone(nn.Module):
         """The states [N, D] of a flat Batch, or those [M, D] of the tokens ``reads_M``, before :meth:`dropped`."""
         raise NotImplementedError
 
-    def new_branches(self, sources: int, columns: int) -> KVCache:
+    def new_cache(self, sources: int, columns: int) -> KVCache:
         """Room for what ``sources`` sources and their branches read, ``columns`` tokens each."""
         raise NotImplementedError
 
-    def branch(self, ids_BT: torch.Tensor, segment: int, branches: Any, answers: int) -> torch.Tensor:
+    def forward_cached(self, ids_BT: torch.Tensor, segment: int, branches: Any, answers: int) -> torch.Tensor:
         """States [B, A, D] of the last A of the T tokens that ``branches`` has been opened for, all of one segment.
 
         ``answers`` is A, from 0 to T. All T are read; work that serves no answer is left out.
@@ -109,11 +109,11 @@ class Backbone(nn.Module):
         """The states as a head reads them that asks for the pooler."""
         return states_MD
 
-    def settle(self) -> None:
+    def reset_parameters(self) -> None:
         """What differs from the table of :func:`initialise` in freshly drawn weights."""
 
 
-def embedded(ids: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
+def embed_tokens(ids: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
     """[…, E] the row of a table [V, E] that each id names, or the mixture of its rows that each vector […, V] is."""
     return ids.to(table.dtype) @ table if ids.is_floating_point() else F.embedding(ids, table)
 
@@ -142,4 +142,4 @@ def initialise(module: nn.Module, std: float, generator: torch.Generator) -> Non
                 bias.zero_()
         for part in module.modules():
             if isinstance(part, Backbone):
-                part.settle()
+                part.reset_parameters()

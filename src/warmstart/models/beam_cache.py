@@ -146,12 +146,12 @@ class BeamCache:
         for layer in self.layers:
             layer.table = F.pad(layer.table, (0, 0, 0, more))
 
-    def follow(self, parents_BR: torch.Tensor) -> None:
+    def reorder(self, parents_BR: torch.Tensor) -> None:
         """Branch r of each source goes on from what branch ``parents[r]`` sees."""
         rows = parents_BR[:, :, None].expand(-1, -1, self.columns)
         self.sight = self.sight.gather(1, rows)
 
-    def keep(self, sources: torch.Tensor) -> None:
+    def select(self, sources: torch.Tensor) -> None:
         """Only some of the sources go on."""
         for layer in self.layers:
             layer.table = layer.table[:, sources]

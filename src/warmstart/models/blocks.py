@@ -26,22 +26,22 @@ ACTIVATIONS: dict[Activation, Callable[[torch.Tensor], torch.Tensor]] = {
 }
 
 
-class Turns(NamedTuple):
+class RotaryTable(NamedTuple):
     """Rotary positions of some tokens: cosine and sine of each angle, […, 1, K]."""
 
     cos: torch.Tensor
     sin: torch.Tensor
 
 
-def rotary(positions: torch.Tensor, settings: TransformerSettings, dtype: torch.dtype) -> Turns:
+def rotary_table(positions: torch.Tensor, settings: TransformerSettings, dtype: torch.dtype) -> RotaryTable:
     """The angles of ``positions`` […] (Su et al. 2021; the two halves of a head turn against each other, as in Llama)."""
     half = torch.arange(0, settings.per_head, 2, device=positions.device, dtype=torch.float32)
     angles = positions[..., None].float() * settings.rotary_base ** (-half / settings.per_head)
     both = torch.cat([angles, angles], -1)[..., None, :]
-    return Turns(both.cos().to(dtype), both.sin().to(dtype))
+    return RotaryTable(both.cos().to(dtype), both.sin().to(dtype))
 
 
-def turned(x: torch.Tensor, turns: Turns) -> torch.Tensor:
+def apply_rotary(x: torch.Tensor, turns: RotaryTable) -> torch.Tensor:
     """[…, heads, K] queries or keys, turned by their positions."""
     left, right = x.chunk(2, -1)
     return x * turns.cos + torch.cat([-right, left], -1) * turns.sin
@@ -67,7 +67,7 @@ class Attention(nn.Module):
         self.plain = settings.positions == "learned" and self.heads == self.key_heads and not settings.qk_norm
 
     def forward(
-        self, x_ND: torch.Tensor, plan: Plan, turns: Turns | None, reads_M: torch.Tensor | None = None
+        self, x_ND: torch.Tensor, plan: Plan, turns: RotaryTable | None, reads_M: torch.Tensor | None = None
     ) -> torch.Tensor:
         """[N, D] → [N, D], or → [M, D] of the tokens ``reads_M`` only."""
         qkv = self.qkv(x_ND)
@@ -79,13 +79,15 @@ class Attention(nn.Module):
         mixed = attend(qkv, plan, self.heads, dropout)
         return self.out(mixed if reads_M is None else mixed.index_select(0, reads_M))  # type: ignore[no-any-return]
 
-    def advance(self, x_BTD: torch.Tensor, cache: LayerCache, turns: Turns | None, left_out: int = 0) -> torch.Tensor:
+    def advance(
+        self, x_BTD: torch.Tensor, cache: LayerCache, turns: RotaryTable | None, left_out: int = 0
+    ) -> torch.Tensor:
         """The same for the next T tokens of each of B sequences whose past is in ``cache``; the first few only are read."""
         q, kv = self._split(self.qkv(x_BTD), turns)
         mixed = cache.read(q[:, left_out:].transpose(1, 2), kv)
         return self.out(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
-    def _split(self, qkv: torch.Tensor, turns: Turns | None) -> tuple[torch.Tensor, torch.Tensor]:
+    def _split(self, qkv: torch.Tensor, turns: RotaryTable | None) -> tuple[torch.Tensor, torch.Tensor]:
         """Queries […, H, K], and keys and values […, 2, G, K]; normed and turned."""
         lead = qkv.shape[:-1]
         q, kv = torch.split(qkv, [self.heads * self.per_head, 2 * self.key_heads * self.per_head], -1)
@@ -96,7 +98,7 @@ class Attention(nn.Module):
         if self.q_norm is not None and self.k_norm is not None:
             q, k = self.q_norm(q), self.k_norm(k)
         if turns is not None:
-            q, k = turned(q, turns), turned(k, turns)
+            q, k = apply_rotary(q, turns), apply_rotary(k, turns)
         return q, torch.stack([k, v], -3)
 
     def _spread(self, shared: torch.Tensor) -> torch.Tensor:
@@ -139,7 +141,7 @@ class Block(nn.Module):
         self,
         x: torch.Tensor,
         past: Plan | LayerCache,
-        turns: Turns | None,
+        turns: RotaryTable | None,
         reads_M: torch.Tensor | None = None,
         left_out: int = 0,
     ) -> torch.Tensor:

@@ -104,9 +104,9 @@ def mark_dropped(weights: torch.Tensor, rate: float, key: int) -> None:
         bits[where].bitwise_or_(signs.to(bits.dtype).bitwise_and_(torch.iinfo(bits.dtype).min))
 
 
-def zero_dropped(slope: torch.Tensor, weights: torch.Tensor) -> None:
-    """Sets ``slope`` to 0 where :func:`mark_dropped` has marked ``weights`` of the same shape, in place."""
-    _bits(slope).bitwise_and_((_bits(weights) >> (8 * weights.itemsize - 1)).bitwise_not_())
+def zero_dropped(grad: torch.Tensor, weights: torch.Tensor) -> None:
+    """Sets ``grad`` to 0 where :func:`mark_dropped` has marked ``weights`` of the same shape, in place."""
+    _bits(grad).bitwise_and_((_bits(weights) >> (8 * weights.itemsize - 1)).bitwise_not_())
 
 
 class Dropout(nn.Module):

@@ -1,27 +1,43 @@
-"""Attention of one rectangle as plain products, block by block: the fast kernel of a CPU.
+"""Attention of one rectangle as plain products, tile by tile: the fast kernel of a CPU.
 
-A block of queries of some documents is multiplied, put through the softmax and multiplied again while it is in the cache.
-Where sight is causal a block reads only the keys up to its own end, so nearly half of the work falls away. Of each block
-only the weights are kept for the way back; dropout marks them in their sign, so there is no mask to keep or to draw again.
+A tile of queries of some documents is multiplied, put through the softmax and multiplied again while it is in the cache.
+Where sight is causal a tile reads only the keys up to its own end, so nearly half of the work falls away. The backward pass
+needs only the weights of each tile; dropout marks them in their sign, so there is no mask to keep or to draw again.
 
 What distances add to the scores (relative positions) is one table for all documents or one for each, and has a gradient.
 
-Shapes: G documents, H heads, T tokens, K head width; in a block F = documents · H, R queries, S keys.
+Shapes: G documents, H heads, T queries, S keys, K head width; in a tile F = documents · H, R of the queries.
 """
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
 
 from warmstart.models.dropout import mark_dropped, new_key, zero_dropped
 
-BLOCK = 128  # queries at a time
-AT_ONCE = 1 << 20  # weights in a block, or as many as one document has
+TILE = 128  # queries at a time
+MAX_WEIGHTS = 1 << 20  # weights in a tile, or as many as one document has
 
 
-class Block(NamedTuple):
+class Rule(NamedTuple):
+    """What changes the scores.
+
+    Attributes:
+        bias: [G, 1, S] or [G, T, S], 0 or -inf; ``None`` where there is none.
+        relative: [G or 1, H, T, S] what distances add.
+        dropout: share of the weights set to 0.
+        causal: tokens read themselves and what came before; ``bias`` is ``None`` then, and S is T.
+    """
+
+    bias: torch.Tensor | None
+    relative: torch.Tensor | None
+    dropout: float
+    causal: bool
+
+
+class Tile(NamedTuple):
     """Some documents with all their heads, some of their queries, and the number of keys that these read."""
 
     documents: slice
@@ -29,20 +45,20 @@ class Block(NamedTuple):
     queries: slice
     keys: int
 
-    def asking(self, x_GHTK: torch.Tensor) -> torch.Tensor:
-        """[F, R, K] rows of the queries; a view."""
+    def query_rows(self, x_GHTK: torch.Tensor) -> torch.Tensor:
+        """[F, R, K]; a view."""
         return self._flat(x_GHTK)[:, self.queries]
 
-    def read(self, x_GHTK: torch.Tensor) -> torch.Tensor:
-        """[F, S, K] rows of the keys; a view."""
-        return self._flat(x_GHTK)[:, : self.keys]
+    def key_rows(self, x_GHSK: torch.Tensor) -> torch.Tensor:
+        """[F, keys, K]; a view."""
+        return self._flat(x_GHSK)[:, : self.keys]
 
-    def parted(self, scores_FRS: torch.Tensor) -> torch.Tensor:
-        """[documents, H, R, S]; a view."""
+    def by_head(self, scores_FRS: torch.Tensor) -> torch.Tensor:
+        """[documents, H, R, keys]; a view."""
         return scores_FRS.view(-1, self.heads, *scores_FRS.shape[1:])
 
-    def apart(self, relative: torch.Tensor) -> torch.Tensor:
-        """[documents or 1, H, R, S] of a table [G or 1, H, T, T]; a view."""
+    def of_distances(self, relative: torch.Tensor) -> torch.Tensor:
+        """[documents or 1, H, R, keys] of a table [G or 1, H, T, S]; a view."""
         rows = relative if len(relative) == 1 else relative[self.documents]
         return rows[:, :, self.queries, : self.keys]
 
@@ -50,15 +66,15 @@ class Block(NamedTuple):
         return x_GHTK[self.documents].view(-1, *x_GHTK.shape[2:])
 
 
-def _blocks(x_GHTK: torch.Tensor, causal: bool) -> Iterator[Block]:
-    """The last queries first, since these read all keys."""
-    count, heads, width, _ = x_GHTK.shape
-    for start in reversed(range(0, width, BLOCK)):
-        stop = min(width, start + BLOCK)
-        keys = stop if causal else width
-        step = max(1, AT_ONCE // (heads * (stop - start) * keys))
+def _tiles(q_GHTK: torch.Tensor, num_keys: int, causal: bool) -> Iterator[Tile]:
+    """The last queries first: where sight is causal these read all keys."""
+    count, heads, width, _ = q_GHTK.shape
+    for start in reversed(range(0, width, TILE)):
+        stop = min(width, start + TILE)
+        keys = stop if causal else num_keys
+        step = max(1, MAX_WEIGHTS // (heads * (stop - start) * keys))
         for first in range(0, count, step):
-            yield Block(slice(first, first + step), heads, slice(start, stop), keys)
+            yield Tile(slice(first, first + step), heads, slice(start, stop), keys)
 
 
 @functools.lru_cache(maxsize=8)
@@ -67,73 +83,95 @@ def _triangle(size: int, dtype: torch.dtype) -> torch.Tensor:
     return torch.full((size, size), -torch.inf, dtype=dtype).triu_(1)
 
 
-def _weights(
-    qkv_3GHTK: torch.Tensor, bias: torch.Tensor | None, relative: torch.Tensor | None, causal: bool, block: Block
-) -> torch.Tensor:
-    """softmax(q·kᵀ/√K + bias + relative) of one block, [F, R, S]."""
-    q, k, _ = qkv_3GHTK.unbind(0)
-    scores = q.new_empty(len(block.asking(q)), block.queries.stop - block.queries.start, block.keys)
-    _add(scores, block.asking(q), block.read(k).transpose(1, 2), q.shape[-1] ** -0.5, more=False)
-    if relative is not None:
-        block.parted(scores).add_(block.apart(relative))
-    if causal:
-        size = block.queries.stop - block.queries.start
-        scores[:, :, block.queries.start :] += _triangle(BLOCK, scores.dtype)[:size, :size]
-    elif bias is not None:
-        rows = bias[block.documents]
-        rows = rows if rows.shape[1] == 1 else rows[:, block.queries]
-        block.parted(scores).add_(rows.unsqueeze(1))
+def _weights(q_GHTK: torch.Tensor, k_GHSK: torch.Tensor, rule: Rule, tile: Tile) -> torch.Tensor:
+    """softmax(q·kᵀ/√K + bias + relative) of one tile, [F, R, keys]."""
+    queries, size = tile.query_rows(q_GHTK), tile.queries.stop - tile.queries.start
+    scores = queries.new_empty(len(queries), size, tile.keys)
+    _multiply(scores, queries, tile.key_rows(k_GHSK).transpose(1, 2), queries.shape[-1] ** -0.5)
+    if rule.relative is not None:
+        tile.by_head(scores).add_(tile.of_distances(rule.relative))
+    if rule.causal:
+        scores[:, :, tile.queries.start :] += _triangle(TILE, scores.dtype)[:size, :size]
+    elif rule.bias is not None:
+        rows = rule.bias[tile.documents]
+        rows = rows if rows.shape[1] == 1 else rows[:, tile.queries]
+        tile.by_head(scores).add_(rows.unsqueeze(1))
     return scores.softmax(-1)
 
 
-class _Plain(torch.autograd.Function):
+def _forward(
+    q_GHTK: torch.Tensor, k_GHSK: torch.Tensor, v_GHSK: torch.Tensor, rule: Rule, *, save: bool
+) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """What the queries read, [G, H, T, K], and the weights of each tile where the backward pass needs them."""
+    mixed = torch.empty_like(q_GHTK)
+    saved = []
+    for tile in _tiles(q_GHTK, k_GHSK.shape[2], rule.causal):
+        weights = _weights(q_GHTK, k_GHSK, rule, tile)
+        if save:
+            saved.append(weights)
+        if rule.dropout > 0:
+            mark_dropped(weights, rule.dropout, new_key())
+            weights = weights.relu()
+        torch.bmm(weights, tile.key_rows(v_GHSK), out=tile.query_rows(mixed))
+    return (mixed if rule.dropout == 0 else mixed.mul_(1 / (1 - rule.dropout))), saved
+
+
+class Parts(NamedTuple):
+    """Queries, keys and values, or the gradients by them."""
+
+    q: torch.Tensor
+    k: torch.Tensor
+    v: torch.Tensor
+
+
+def _backward(
+    grad_GHTK: torch.Tensor, parts: Parts, saved: Sequence[torch.Tensor], rule: Rule, grads: Parts,
+    grad_relative: torch.Tensor | None = None,
+) -> None:  # fmt: skip
+    """Fills ``grads`` with the gradients, and adds to ``grad_relative`` what distances have, [G or 1, H, T, S]."""
+    grad = grad_GHTK.contiguous() if rule.dropout == 0 else grad_GHTK.contiguous() / (1 - rule.dropout)
+    q, k, v = parts
+    scale = q.shape[-1] ** -0.5
+    for tile, weights in zip(_tiles(q, k.shape[2], rule.causal), saved, strict=True):
+        add = tile.queries.stop < q.shape[2]  # later queries have left a gradient of the same keys
+        grad_rows, kept = tile.query_rows(grad), weights
+        grad_weights = torch.bmm(grad_rows, tile.key_rows(v).transpose(1, 2))
+        if rule.dropout > 0:
+            zero_dropped(grad_weights, weights)
+            kept, weights = weights.relu(), weights.abs()
+        _multiply(tile.key_rows(grads.v), kept.transpose(1, 2), grad_rows, 1.0, add=add)
+        grad_scores = torch._softmax_backward_data(grad_weights, weights, -1, weights.dtype)
+        if grad_relative is not None:
+            whole = tile.of_distances(grad_relative)
+            whole += tile.by_head(grad_scores).sum_to_size(whole.shape)
+        _multiply(tile.query_rows(grads.q), grad_scores, tile.key_rows(k), scale)
+        _multiply(tile.key_rows(grads.k), grad_scores.transpose(1, 2), tile.query_rows(q), scale, add=add)
+
+
+def _multiply(out: torch.Tensor, left: torch.Tensor, right: torch.Tensor, scale: float, *, add: bool = False) -> None:
+    """left·right · scale into ``out``, in place: written over what is there, or added to it."""
+    torch.baddbmm(out, left, right, beta=float(add), alpha=scale, out=out)
+
+
+class _BlockedAttention(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, qkv_3GHTK, bias, relative, rate, causal):  # type: ignore[no-untyped-def]
-        mixed = torch.empty_like(qkv_3GHTK[0])
-        kept = []
-        for block in _blocks(mixed, causal):
-            weights = _weights(qkv_3GHTK, bias, relative, causal, block)
-            if any(ctx.needs_input_grad):
-                kept.append(weights)
-            if rate > 0:
-                mark_dropped(weights, rate, new_key())
-                weights = weights.relu()
-            torch.bmm(weights, block.read(qkv_3GHTK[2]), out=block.asking(mixed))
-        ctx.save_for_backward(qkv_3GHTK, *kept)
-        ctx.rate, ctx.causal = rate, causal
+    def forward(ctx, qkv_3GHTK, bias, relative, dropout, causal):  # type: ignore[no-untyped-def]
+        q, k, v = qkv_3GHTK.unbind(0)
+        mixed, saved = _forward(q, k, v, Rule(bias, relative, dropout, causal), save=any(ctx.needs_input_grad))
+        ctx.save_for_backward(qkv_3GHTK, *saved)
+        ctx.dropout, ctx.causal = dropout, causal
         ctx.shape = relative.shape if ctx.needs_input_grad[2] else None
-        return mixed if rate == 0 else mixed.mul_(1 / (1 - rate))
+        return mixed
 
     @staticmethod
     def backward(ctx, grad_GHTK):  # type: ignore[no-untyped-def]
-        qkv, *kept = ctx.saved_tensors
-        q, k, v = qkv.unbind(0)
-        grad = grad_GHTK.contiguous() if ctx.rate == 0 else grad_GHTK.contiguous() / (1 - ctx.rate)
-        found = torch.empty_like(qkv)
-        to_q, to_k, to_v = found.unbind(0)
-        scale = qkv.shape[-1] ** -0.5
+        qkv, *saved = ctx.saved_tensors
+        grad_qkv = torch.empty_like(qkv)
         exact = torch.promote_types(qkv.dtype, torch.float32)
-        to_relative = None if ctx.shape is None else qkv.new_zeros(ctx.shape, dtype=exact)
-        for block, weights in zip(_blocks(q, ctx.causal), kept, strict=True):
-            more = block.queries.stop < q.shape[2]  # queries after these have read the same keys
-            slope, read = block.asking(grad), weights
-            to_weights = torch.bmm(slope, block.read(v).transpose(1, 2))
-            if ctx.rate > 0:
-                zero_dropped(to_weights, weights)
-                read, weights = weights.relu(), weights.abs()
-            _add(block.read(to_v), read.transpose(1, 2), slope, 1.0, more=more)
-            to_scores = torch._softmax_backward_data(to_weights, weights, -1, weights.dtype)
-            if to_relative is not None:
-                whole = block.apart(to_relative)
-                whole += block.parted(to_scores).sum_to_size(whole.shape)
-            _add(block.asking(to_q), to_scores, block.read(k), scale, more=False)
-            _add(block.read(to_k), to_scores.transpose(1, 2), block.asking(q), scale, more=more)
-        return found, None, None if to_relative is None else to_relative.to(qkv.dtype), None, None
-
-
-def _add(total: torch.Tensor, left: torch.Tensor, right: torch.Tensor, scale: float, *, more: bool) -> None:
-    """left·right · scale into ``total``, in place: added to what is there, or written over it."""
-    torch.baddbmm(total, left, right, beta=float(more), alpha=scale, out=total)
+        grad_relative = None if ctx.shape is None else qkv.new_zeros(ctx.shape, dtype=exact)
+        rule = Rule(None, None, ctx.dropout, ctx.causal)
+        _backward(grad_GHTK, Parts(*qkv.unbind(0)), saved, rule, Parts(*grad_qkv.unbind(0)), grad_relative)
+        return grad_qkv, None, None if grad_relative is None else grad_relative.to(qkv.dtype), None, None
 
 
 def blocked_attention(
@@ -153,4 +191,4 @@ def blocked_attention(
         causal: tokens read themselves and what came before; ``bias`` is ``None`` then.
         relative: [G or 1, H, T, T] what distances add.
     """
-    return _Plain.apply(qkv_3GHTK, bias, relative, dropout, causal)  # type: ignore[no-untyped-call,no-any-return]
+    return _BlockedAttention.apply(qkv_3GHTK, bias, relative, dropout, causal)  # type: ignore[no-untyped-call,no-any-return]

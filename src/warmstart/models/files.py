@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 from warmstart.base.errors import BadInput
 from warmstart.base.files import disk_errors, read_json
+from warmstart.base.old_names import parameter_name
 from warmstart.models.model import Model
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -50,23 +51,6 @@ def write_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
         if code is None:
             raise
         raise OSError(int(code[1]), os.strerror(int(code[1])), str(path)) from error
-
-
-def load_weights(model: Model, path: Path) -> None:
-    """Copies the tensors in ``path`` into ``model``, all of them and nothing else."""
-    found = read_tensors(path)
-    expected = model.state_dict()
-    for name, tensor in expected.items():
-        if name not in found:
-            raise missing(name, str(path))
-        if found[name].shape != tensor.shape:
-            raise misshapen(name, found[name], tensor, str(path))
-    extra = sorted(set(found) - set(expected))
-    if extra:
-        raise BadInput(f"the weight {extra[0]!r} has no place in this model", where=str(path))
-    with torch.no_grad():
-        for name, tensor in expected.items():
-            tensor.copy_(found[name])
 
 
 def missing(name: str, where: str) -> BadInput:
@@ -120,7 +104,7 @@ def tensor_names(folder: Path) -> set[str]:
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     """All tensors of a safetensors file; a missing or damaged file is a :class:`BadInput`."""
     with _opened(path) as file:
-        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 not a dict
+        return {parameter_name(name): file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 not a dict
 
 
 def _opened(path: Path) -> safe_open:

@@ -13,13 +13,13 @@ from torch import nn
 
 from warmstart.example.batch import GoalBatch
 from warmstart.models.dropout import drop
-from warmstart.models.losses import Loss, choice_loss, class_loss, marks_loss, score_loss, span_loss
+from warmstart.models.losses import Loss, choice_loss, class_loss, multilabel_loss, score_loss, span_loss
 from warmstart.models.settings import HeadSettings
 
 MOMENTUM, EPS = 0.1, 1e-5  # of batch norm, as torch has them
 _LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]] = {
     "class": class_loss,
-    "multilabel": marks_loss,
+    "multilabel": multilabel_loss,
     "score": score_loss,
 }
 _ACROSS: dict[str, Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]] = {

@@ -2,7 +2,7 @@
 
 The softmax over the vocabulary is fused with its linear and done in chunks of tokens, gradients included, so that the
 logits of a whole batch never exist: memory is chunk x V instead of M x V. On a CPU the softmax itself goes a few tokens at
-a time, which stay in the cache, and leaves its slope where the logits were.
+a time, which stay in the cache, and leaves its grad where the logits were.
 """
 
 from collections.abc import Callable
@@ -117,11 +117,11 @@ class _LinearCrossEntropy(torch.autograd.Function):
             torch.mm(states_MD[part], table_VD.T, out=products)
             given = (x.split(few) for x in (products, targets_M[part, None], weights_M[part, None]))
             for some, targets, weights in zip(*given, strict=True):
-                slope = logits_grad(some, targets, weights, bias_V, others_V)
-                total += slope.loss
+                grad = logits_grad(some, targets, weights, bias_V, others_V)
+                total += grad.loss
                 if grad_bias is not None:
-                    grad_bias += slope.by_logits.sum(0)
-                some.copy_(slope.by_logits)
+                    grad_bias += grad.by_logits.sum(0)
+                some.copy_(grad.by_logits)
             torch.mm(products, table_VD, out=grad_states[part])
             if to_table:
                 more = (aligned.T @ states_MD[part])[: len(table_VD)]
@@ -167,7 +167,7 @@ def next_token_loss(
     return (token_losses(softmax, targets_M) * weights_M).sum()
 
 
-class Judged(NamedTuple):
+class TokenScores(NamedTuple):
     """[M] float32 negative log-probability of each target, and whether it is the first guess."""
 
     losses: torch.Tensor
@@ -175,14 +175,14 @@ class Judged(NamedTuple):
 
 
 @torch.no_grad()
-def score_tokens(softmax: Softmax, targets_M: torch.Tensor) -> Judged:
+def score_tokens(softmax: Softmax, targets_M: torch.Tensor) -> TokenScores:
     """How each target fares, one chunk of logits at a time."""
     losses, right = [softmax.states.new_zeros(0, dtype=torch.float32)], [targets_M.new_zeros(0, dtype=torch.bool)]
     for start, targets in zip(range(0, len(targets_M), CHUNK), torch.split(targets_M, CHUNK), strict=False):
         logits = softmax.logits(slice(start, start + CHUNK))
         losses.append(F.cross_entropy(logits, targets, reduction="none"))
         right.append(logits.argmax(-1) == targets)
-    return Judged(torch.cat(losses), torch.cat(right))
+    return TokenScores(torch.cat(losses), torch.cat(right))
 
 
 def token_losses(softmax: Softmax, targets_M: torch.Tensor) -> torch.Tensor:
@@ -195,7 +195,7 @@ def class_loss(logits_QC: torch.Tensor, targets_Q: torch.Tensor, weights_Q: torc
     return (F.cross_entropy(logits_QC.float(), targets_Q, reduction="none") * weights_Q).sum()
 
 
-def marks_loss(logits_QK: torch.Tensor, targets_QK: torch.Tensor, weights_Q: torch.Tensor) -> torch.Tensor:
+def multilabel_loss(logits_QK: torch.Tensor, targets_QK: torch.Tensor, weights_Q: torch.Tensor) -> torch.Tensor:
     """Weighted sum over questions of the mean over labels of binary cross-entropies."""
     each = F.binary_cross_entropy_with_logits(logits_QK.float(), targets_QK, reduction="none")
     return (each.mean(-1) * weights_Q).sum()

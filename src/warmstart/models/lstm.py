@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from warmstart.example.batch import Batch, sent
-from warmstart.models.backbone import Backbone, Tables, embedded
+from warmstart.example.batch import Batch, to_device
+from warmstart.models.backbone import Backbone, Tables, embed_tokens
 from warmstart.models.dropout import Dropout, drop
 from warmstart.models.packing import Chunk, Ints, Packing, pack
 from warmstart.models.recurrence import State, Weights, advance, recurrence, through
@@ -29,10 +29,10 @@ Marks = NDArray[np.bool_]
 class Cells(nn.Module):
     """The cells of one layer in one direction."""
 
-    def __init__(self, settings: LSTMSettings, given: int) -> None:
+    def __init__(self, settings: LSTMSettings, inputs: int) -> None:
         super().__init__()
         cells, width = settings.num_cells, settings.width
-        self.given = nn.Linear(given, 4 * cells)
+        self.input = nn.Linear(inputs, 4 * cells)
         self.recurrent = nn.Linear(width, 4 * cells, bias=False)
         self.project = nn.Linear(cells, width, bias=False) if cells != width else None
         self.weight_dropout = settings.weight_dropout
@@ -41,7 +41,7 @@ class Cells(nn.Module):
         """For one pass; dropout of recurrent weights is drawn here."""
         rate = self.weight_dropout if self.training else 0.0
         project = None if self.project is None else self.project.weight
-        return Weights(self.given.weight, self.given.bias, drop(self.recurrent.weight, rate), project)
+        return Weights(self.input.weight, self.input.bias, drop(self.recurrent.weight, rate), project)
 
 
 class Layer(nn.Module):
@@ -49,8 +49,8 @@ class Layer(nn.Module):
 
     def __init__(self, settings: LSTMSettings, first: bool) -> None:
         super().__init__()
-        given = settings.embedded if first else settings.width
-        self.cells = nn.ModuleList(Cells(settings, given) for _ in range(settings.directions))
+        inputs = settings.table_width if first else settings.width
+        self.cells = nn.ModuleList(Cells(settings, inputs) for _ in range(settings.directions))
         self.residual = settings.residual and not first
 
     def of(self, direction: int) -> Cells:
@@ -75,7 +75,7 @@ class Layer(nn.Module):
     def step(self, x: torch.Tensor, start: State, clip: float | None) -> tuple[torch.Tensor, State]:
         """The same for one more token of n sequences, left to right, by products that whoever decodes may have packed."""
         cells = self.of(0)
-        after = advance(cells.given(x) + cells.recurrent(start.output), start.cells, cells.project, clip)
+        after = advance(cells.input(x) + cells.recurrent(start.output), start.cells, cells.project, clip)
         return self._handed_on(x, after.output), after
 
     def _handed_on(self, x: torch.Tensor, outputs: torch.Tensor) -> torch.Tensor:
@@ -95,7 +95,7 @@ class LSTM(Backbone):
     def __init__(self, settings: LSTMSettings) -> None:
         super().__init__()
         self.settings = settings
-        self.tokens = nn.Embedding(settings.vocab_size, settings.embedded)
+        self.tokens = nn.Embedding(settings.vocab_size, settings.table_width)
         self.blocks = nn.ModuleList(Layer(settings, number == 0) for number in range(settings.layers))
         self.between, self.last = Dropout(settings.layer_dropout), Dropout(settings.output_dropout)
         free = settings.softmax and not settings.tied
@@ -108,14 +108,14 @@ class LSTM(Backbone):
         size = self.settings
         self.carry = self.tokens.weight.new_zeros(size.layers, rows, size.width + size.num_cells)
 
-    def settle(self) -> None:
+    def reset_parameters(self) -> None:
         """Embeddings have a spread of their own, and forget gates begin half open (Jozefowicz et al. 2015)."""
         spread = self.settings.embedding_std / self.settings.init_std
         self.tokens.weight *= spread / self.settings.vocab_size**0.5 if self.settings.vectors else spread
         cells = self.settings.num_cells
         for layer in self.layers:
             for direction in range(self.settings.directions):
-                layer.of(direction).given.bias[cells : 2 * cells] = 1.0
+                layer.of(direction).input.bias[cells : 2 * cells] = 1.0
 
     def tables(self) -> Tables:
         """The token table, and the rows of the softmax."""
@@ -156,7 +156,7 @@ class LSTM(Backbone):
             wanted = read is None or bool(read[chunk.tokens].any())
             new = self._begun(weights, batch.carry_in, chunk)
             begun = [state.first(chunk.carried).grown(other) for state, other in zip(states, new, strict=True)]
-            tokens = sent(torch.from_numpy(chunk.tokens), batch.ids.device)
+            tokens = to_device(torch.from_numpy(chunk.tokens), batch.ids.device)
             with torch.set_grad_enabled(torch.is_grad_enabled() and wanted):
                 x = self._embed(batch.ids[tokens], chunk, tables, mask)
                 x, states = self._through(x, weights, begun, chunk.sizes)
@@ -203,34 +203,36 @@ class LSTM(Backbone):
         rate = self.settings.embedding_dropout
         if not self.training or rate == 0:
             return None
-        return drop(self.tokens.weight.new_ones(texts, self.settings.embedded), rate)
+        return drop(self.tokens.weight.new_ones(texts, self.settings.table_width), rate)
 
     def _embed(self, ids: torch.Tensor, chunk: Chunk, tables: Tables, mask: torch.Tensor | None) -> torch.Tensor:
         """[n, E]; whole dimensions of a text and whole tokens may drop out."""
-        x = embedded(ids, tables.tokens)
+        x = embed_tokens(ids, tables.tokens)
         if mask is not None:
-            x = x * mask[sent(torch.from_numpy(chunk.texts), ids.device)]
+            x = x * mask[to_device(torch.from_numpy(chunk.texts), ids.device)]
         if self.training and self.settings.word_dropout > 0:
             x = x * drop(x.new_ones(len(x), 1), self.settings.word_dropout)
         return x
 
-    def new_branches(self, sources: int, columns: int) -> "RecurrentCache":
+    def new_cache(self, sources: int, columns: int) -> "RecurrentCache":
         """The states of ``sources`` sources that have read nothing; they take no more room however much is read."""
         return RecurrentCache([State.zeros(layer.of(0).weights(), sources) for layer in self.layers])
 
     @torch.no_grad()
-    def branch(self, ids_BT: torch.Tensor, segment: int, branches: "RecurrentCache", answers: int) -> torch.Tensor:
+    def forward_cached(
+        self, ids_BT: torch.Tensor, segment: int, branches: "RecurrentCache", answers: int
+    ) -> torch.Tensor:
         """States [B, A, W] of the last of T more tokens of each source, or of one for each of its T branches."""
         count, steps = ids_BT.shape
         clip, states = self.settings.cell_clip, []
         if branches.real is None:
-            x = embedded(ids_BT.reshape(-1), self.tokens.weight)
+            x = embed_tokens(ids_BT.reshape(-1), self.tokens.weight)
             for layer, start in zip(self.layers, branches.states, strict=True):
                 x, after = layer.step(x, start, clip)
                 states.append(after)
             branches.states = states
             return x.view(count, steps, -1)[:, steps - answers :]
-        x = embedded(ids_BT.T.reshape(-1), self.tokens.weight)
+        x = embed_tokens(ids_BT.T.reshape(-1), self.tokens.weight)
         for layer, start in zip(self.layers, branches.states, strict=True):
             x, after = layer.each(x, layer.of(0).weights(), start, [count] * steps, clip)
             states.append(branches.at_end(start, after))
@@ -273,13 +275,13 @@ class RecurrentCache:
         last, moved = (self.real - 1).clamp(min=0) * self.count + rows, (self.real > 0)[:, None]
         return State(*(torch.where(moved, new[last], old) for new, old in zip(after, before, strict=True)))
 
-    def follow(self, parents_BR: torch.Tensor) -> None:
+    def reorder(self, parents_BR: torch.Tensor) -> None:
         """Branch r of each source goes on from the state of branch ``parents[r]``."""
         branches = len(self.states[0].cells) // self.count
         rows = (torch.arange(self.count, device=parents_BR.device)[:, None] * branches + parents_BR).flatten()
         self.states = [state.at(rows) for state in self.states]
 
-    def keep(self, sources: torch.Tensor) -> None:
+    def select(self, sources: torch.Tensor) -> None:
         """Only some of the sources go on."""
         branches = len(self.states[0].cells) // self.count
         rows = (sources[:, None] * branches + torch.arange(branches, device=sources.device)).flatten()

@@ -11,11 +11,11 @@ from warmstart.models.activity import activity_losses
 from warmstart.models.backbone import Backbone, Tables, initialise
 from warmstart.models.heads import Head
 from warmstart.models.losses import (
-    Judged,
     LogitsGradFn,
     Loss,
     Smoothing,
     Softmax,
+    TokenScores,
     logits_grad,
     next_token_loss,
     score_tokens,
@@ -90,13 +90,13 @@ class Model(nn.Module):
         }
 
     @torch.inference_mode()
-    def score_tokens(self, batch: Batch) -> Judged:
+    def score_tokens(self, batch: Batch) -> TokenScores:
         """[Q] how each token or vector that :attr:`next_goal` asks for fares; a vector is never right."""
         asked, tables = batch.goals[self.next_goal], self.backbone.tables()
         states_MD = self.backbone(batch, tables, asked.reads)
         if self.next_goal == NEXT_VECTOR:
             found = self._vector_losses(states_MD, asked.targets, tables)
-            return Judged(found, torch.zeros_like(found, dtype=torch.bool))
+            return TokenScores(found, torch.zeros_like(found, dtype=torch.bool))
         return score_tokens(self._softmax(states_MD, tables), asked.targets)
 
     def next_token_logits(self, states: torch.Tensor) -> torch.Tensor:

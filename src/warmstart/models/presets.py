@@ -172,10 +172,10 @@ def check(settings: S, where: str = "") -> S:
 
 
 def _check_lstm(settings: LSTMSettings, where: str) -> None:
-    if settings.tied and settings.embedded != settings.width:
+    if settings.tied and settings.table_width != settings.width:
         raise BadInput(
             "a softmax by the token table needs embeddings as wide as the states", where=where or "model.tied",
-            value=f"{settings.embedded} and {settings.width}", allowed="the same width, or tied false",
+            value=f"{settings.table_width} and {settings.width}", allowed="the same width, or tied false",
         )  # fmt: skip
     if settings.num_cells < settings.width:
         raise BadInput(

@@ -205,13 +205,13 @@ class _Recurrence(torch.autograd.Function):
     def backward(ctx, by_outputs, _):  # type: ignore[no-untyped-def]
         x, given, recurrent, project, output, cells, gates, all_cells, outputs = ctx.saved_tensors
         tanh = all_cells.tanh().to(gates.dtype)
-        to_project = by_outputs = by_outputs.clone()  # to each step's slope comes that of the steps after it
-        slope, by_tanh, keep = _slopes(gates, tanh, _before(all_cells, cells, ctx.sizes), all_cells, ctx.clip)
-        _walk_back(by_outputs, slope, by_tanh, keep, recurrent, project, ctx.sizes)
+        to_project = by_outputs = by_outputs.clone()  # to each step's grad comes that of the steps after it
+        grad, by_tanh, keep = _local_grads(gates, tanh, _before(all_cells, cells, ctx.sizes), all_cells, ctx.clip)
+        _walk_back(by_outputs, grad, by_tanh, keep, recurrent, project, ctx.sizes)
         by_project = None if project is None else to_project.T @ (gates[:, -tanh.shape[1] :] * tanh)
-        by_recurrent = slope.T @ _before(outputs, output, ctx.sizes)
-        by_x = slope @ given if ctx.needs_input_grad[0] else None
-        return by_x, slope.T @ x, slope.sum(0), by_recurrent, by_project, None, None
+        by_recurrent = grad.T @ _before(outputs, output, ctx.sizes)
+        by_x = grad @ given if ctx.needs_input_grad[0] else None
+        return by_x, grad.T @ x, grad.sum(0), by_recurrent, by_project, None, None
 
 
 def _before(rows_ND: torch.Tensor, start_BD: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
@@ -225,7 +225,7 @@ def _before(rows_ND: torch.Tensor, start_BD: torch.Tensor, sizes: Sequence[int])
     return torch.cat([start_BD, rows_ND.index_select(0, places)])
 
 
-def _slopes(
+def _local_grads(
     gates: torch.Tensor, tanh: torch.Tensor, before: torch.Tensor, cells: torch.Tensor, clip: float | None
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Local derivatives of all N tokens at once.
@@ -235,8 +235,8 @@ def _slopes(
         [N, C] of the output by the cells; [N, C] of the cells by the cells before.
     """
     i, f, g, o = gates.chunk(4, 1)
-    slope = torch.empty_like(gates)
-    to_i, to_f, to_g, to_o = slope.chunk(4, 1)
+    grad = torch.empty_like(gates)
+    to_i, to_f, to_g, to_o = grad.chunk(4, 1)
     torch.mul(g, i * (1 - i), out=to_i)
     torch.mul(before.to(f.dtype), f * (1 - f), out=to_f)
     torch.mul(i, 1 - g * g, out=to_g)
@@ -247,16 +247,16 @@ def _slopes(
         keep = f * inside
         for part in (to_i, to_f, to_g):
             part *= inside
-    return slope, by_tanh, keep
+    return grad, by_tanh, keep
 
 
 def _walk_back(
-    by_outputs: torch.Tensor, slope: torch.Tensor, by_tanh: torch.Tensor, keep: torch.Tensor, recurrent: torch.Tensor,
+    by_outputs: torch.Tensor, grad: torch.Tensor, by_tanh: torch.Tensor, keep: torch.Tensor, recurrent: torch.Tensor,
     project: torch.Tensor | None, sizes: Sequence[int],
 ) -> None:  # fmt: skip
-    """Turns ``slope`` into the gradient by what enters the gates, and adds to ``by_outputs`` what comes from later steps."""
+    """Turns ``grad`` into the gradient by what enters the gates, and adds to ``by_outputs`` what comes from later steps."""
     width = by_tanh.shape[1]
-    offset, alive = len(slope), 0
+    offset, alive = len(grad), 0
     from_output = from_cells = by_tanh[:0]
     back = _times(recurrent.T, sizes)
     for size in reversed(sizes):
@@ -269,7 +269,7 @@ def _walk_back(
         by_cells = (hidden * by_tanh[part]).to(_exact(hidden.dtype))
         if alive:
             by_cells[:alive] += from_cells
-        here = slope[part].view(size, 4, width)
-        here[:, :3] *= by_cells.to(slope.dtype)[:, None]
+        here = grad[part].view(size, 4, width)
+        here[:, :3] *= by_cells.to(grad.dtype)[:, None]
         here[:, 3] *= hidden
-        from_cells, from_output, alive = by_cells * keep[part], back(slope[part]), size
+        from_cells, from_output, alive = by_cells * keep[part], back(grad[part]), size

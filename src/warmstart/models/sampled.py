@@ -76,15 +76,15 @@ def sampled_token_loss(
     correction[places[:count]] = drawn.correction.to(device)
     table = softmax.table.index_select(0, columns)
     bias = None if softmax.bias is None else softmax.bias.index_select(0, columns)
-    slope = functools.partial(_slope, correction, inner)
-    return next_token_loss(Softmax(softmax.states, table, bias), places[count:], weights_M, slope)
+    grad = functools.partial(_corrected_grad, correction, inner)
+    return next_token_loss(Softmax(softmax.states, table, bias), places[count:], weights_M, grad)
 
 
-def _slope(
+def _corrected_grad(
     correction_C: torch.Tensor, inner: LogitsGradFn, products_MC: torch.Tensor, targets_M1: torch.Tensor,
     weights_M1: torch.Tensor, bias_C: torch.Tensor | None, others_C: torch.Tensor | None,
 ) -> LogitsGrad:  # fmt: skip
-    """The slope of corrected scores; the target's own stays as it is, and the targets of other reads have no share."""
+    """The grad of corrected scores; the target's own stays as it is, and the targets of other reads have no share."""
     scores = products_MC.float() if bias_C is None else products_MC.float() + bias_C.float()
     true = scores.gather(1, targets_M1)
     return inner((scores + correction_C).scatter_(1, targets_M1, true), targets_M1, weights_M1, None, others_C)

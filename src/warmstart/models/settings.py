@@ -70,7 +70,7 @@ class TransformerSettings(Settings):
 
     DROPOUTS: ClassVar = ("embedding_dropout", "attention_dropout", "residual_dropout")
     """What a recipe's ``dropout`` sets."""
-    carries: ClassVar[bool] = False
+    can_carry: ClassVar[bool] = False
     """Whether what was read of a text can be carried from one step of a training to the next."""
 
     kind: Literal["transformer"] = "transformer"
@@ -120,12 +120,12 @@ class TransformerSettings(Settings):
         return self.kv_heads or self.heads
 
     @property
-    def embedded(self) -> int:
+    def table_width(self) -> int:
         """Width of the tables."""
         return self.embedding_width or self.width
 
     @property
-    def longest(self) -> int:
+    def max_length(self) -> int:
         """The most tokens that one text may have."""
         return self.context
 
@@ -134,18 +134,18 @@ class TransformerSettings(Settings):
         """The size in words."""
         return f"{self.layers} layers, {self.width} wide, {self.heads} heads"
 
-    def flops_of_sight(self, length: int) -> int:
+    def attention_flops(self, length: int) -> int:
         """Multiplications of a layer for one token that do not come from a weight, in a text of ``length``."""
         return 2 * self.heads * self.per_head * length
 
-    def kept(self, length: int) -> int:
+    def activation_size(self, length: int) -> int:
         """Numbers per token that a training step keeps for its way back, roughly."""
         return self.layers * (14 * self.width + 2 * self.hidden + 2 * self.heads * length)
 
-    def reading(self, *, pooled: bool, lm: bool) -> "TransformerSettings":
+    def with_parts(self, *, pooler: bool, lm: bool) -> "TransformerSettings":
         """The same with what is read and no more: a pooler, or what only serves the softmax over the vocabulary."""
         changes = {
-            "pooler": self.sight == "full" and pooled,
+            "pooler": self.sight == "full" and pooler,
             "lm_transform": self.lm_transform and lm,
             "tied": self.tied or not lm,
         }
@@ -179,7 +179,7 @@ class LSTMSettings(Settings):
 
     DROPOUTS: ClassVar = ("embedding_dropout", "layer_dropout", "output_dropout")
     """What a recipe's ``dropout`` sets."""
-    carries: ClassVar[bool] = True
+    can_carry: ClassVar[bool] = True
     """As a Transformer's."""
 
     kind: Literal["lstm"] = "lstm"
@@ -210,12 +210,12 @@ class LSTMSettings(Settings):
         return self.cells or self.width
 
     @property
-    def embedded(self) -> int:
+    def table_width(self) -> int:
         """Width of the token table."""
         return self.embedding_width or self.width
 
     @property
-    def longest(self) -> int:
+    def max_length(self) -> int:
         """The most tokens that one text may have: no limit of its own."""
         return 1 << 30
 
@@ -237,17 +237,17 @@ class LSTMSettings(Settings):
         """The size in words."""
         two = " in two directions" if self.directions == 2 else ""
         layers = f"{self.layers} layer{'s' * (self.layers > 1)}{two}"
-        return f"{layers}, {self.num_cells} cells, states {self.width} wide, embeddings {self.embedded}"
+        return f"{layers}, {self.num_cells} cells, states {self.width} wide, embeddings {self.table_width}"
 
-    def flops_of_sight(self, length: int) -> int:
+    def attention_flops(self, length: int) -> int:
         """Nothing is computed without a weight."""
         return 0
 
-    def kept(self, length: int) -> int:
+    def activation_size(self, length: int) -> int:
         """Numbers per token that a training step keeps for its way back, roughly."""
-        return self.layers * (6 * self.num_cells + 2 * self.width) + 2 * self.embedded
+        return self.layers * (6 * self.num_cells + 2 * self.width) + 2 * self.table_width
 
-    def reading(self, *, pooled: bool, lm: bool) -> "LSTMSettings":
+    def with_parts(self, *, pooler: bool, lm: bool) -> "LSTMSettings":
         """The same with the softmax where it is read."""
         return self.model_copy(update={"softmax": lm})
 

@@ -13,9 +13,9 @@ from torch.nn import functional as F
 
 from warmstart.example.batch import Batch
 from warmstart.models.attention import plan_attention
-from warmstart.models.backbone import Backbone, Tables, embedded
+from warmstart.models.backbone import Backbone, Tables, embed_tokens
 from warmstart.models.beam_cache import BeamCache
-from warmstart.models.blocks import ACTIVATIONS, Block, Turns, make_norm, rotary
+from warmstart.models.blocks import ACTIVATIONS, Block, RotaryTable, make_norm, rotary_table
 from warmstart.models.cache import LayerCache
 from warmstart.models.dropout import Dropout
 from warmstart.models.relative import RelativeBias
@@ -36,8 +36,8 @@ class LMTransform(nn.Module):
 
     def __init__(self, settings: TransformerSettings) -> None:
         super().__init__()
-        self.linear = nn.Linear(settings.width, settings.embedded)
-        self.norm = make_norm(settings, settings.embedded)
+        self.linear = nn.Linear(settings.width, settings.table_width)
+        self.norm = make_norm(settings, settings.table_width)
         self.bias = nn.Parameter(torch.zeros(settings.vocab_size))
         self.activation = ACTIVATIONS[settings.activation]
 
@@ -53,7 +53,7 @@ class Transformer(Backbone):
         super().__init__()
         self.settings = settings
         learned, post = settings.positions == "learned", settings.norm == "post"
-        width = settings.embedded
+        width = settings.table_width
         self.tokens = nn.Embedding(settings.vocab_size, width)
         self.positions = nn.Embedding(settings.context, width) if learned else None
         self.segments = nn.Embedding(settings.segments, width) if settings.segments else None
@@ -105,13 +105,13 @@ class Transformer(Backbone):
             x_BTD = block(x_BTD, layer, turns)
         return x_BTD if self.final_norm is None else self.final_norm(x_BTD)
 
-    def new_branches(self, sources: int, columns: int) -> BeamCache:
+    def new_cache(self, sources: int, columns: int) -> BeamCache:
         """Room for the keys and values of ``sources`` sources and their branches, ``columns`` tokens each."""
         table = self.tokens.weight
         shape = (sources, self.settings.key_heads, columns, self.settings.per_head)
         return BeamCache(len(self.blocks), shape, table.dtype, table.device)
 
-    def branch(self, ids_BT: torch.Tensor, segment: int, branches: BeamCache, answers: int) -> torch.Tensor:
+    def forward_cached(self, ids_BT: torch.Tensor, segment: int, branches: BeamCache, answers: int) -> torch.Tensor:
         """States [B, A, D] of the last A of the tokens that ``branches`` has been opened for, all of one segment.
 
         Of the others the last layer only takes keys and values.
@@ -134,7 +134,7 @@ class Transformer(Backbone):
         self, ids: torch.Tensor, positions: torch.Tensor, segments: torch.Tensor | None, tables: Tables
     ) -> torch.Tensor:
         """The sum of the tables' rows, […, D]."""
-        x = embedded(ids, tables.tokens)
+        x = embed_tokens(ids, tables.tokens)
         if tables.positions is not None:
             x = x + F.embedding(positions, tables.positions)
         if self.segments is not None:
@@ -151,5 +151,5 @@ class Transformer(Backbone):
         added: torch.Tensor = self.relative(readers_BT, read_BS)
         return added + (bias if bias.dim() == 4 else bias.unsqueeze(1))
 
-    def _turns(self, positions: torch.Tensor) -> Turns | None:
-        return None if self.positions is not None else rotary(positions, self.settings, self.tokens.weight.dtype)
+    def _turns(self, positions: torch.Tensor) -> RotaryTable | None:
+        return None if self.positions is not None else rotary_table(positions, self.settings, self.tokens.weight.dtype)

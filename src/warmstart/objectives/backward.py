@@ -14,4 +14,4 @@ def backward(ids: NDArray[np.int64]) -> list[Example]:
     >>> example.ids.tolist(), example.turns.tolist(), example.goals["lm"].targets.tolist()
     ([8, 2], [1, 0], [8, 5])
     """
-    return [example.mirrored() for example in causal(ids[::-1])]
+    return [example.reverse() for example in causal(ids[::-1])]

@@ -23,6 +23,6 @@ def both(ids: NDArray[np.int64]) -> list[Example]:
     ([8, 2], [8, 5])
     """
     [to_right], [to_left] = causal(ids), causal(ids[::-1])
-    to_left = to_left.mirrored()  # as objectives/backward.py does it
+    to_left = to_left.reverse()  # as objectives/backward.py does it
     goals = {name: replace(goal, question=goal.question + len(to_right)) for name, goal in to_left.goals.items()}
     return [to_right, replace(to_left, goals=goals)]

@@ -69,7 +69,9 @@ class Masking:
         """``ids`` with something else in the places of ``units``."""
         noise = Noise(self.mask, self.vocab_size, self.settings.keep, self.settings.random)
         places, found = np.concatenate(units), ids.copy()
-        found[places] = noise.on(ids[places], draw, [len(u) for u in units] if self.settings.units == "spans" else None)
+        found[places] = noise.corrupt(
+            ids[places], draw, [len(u) for u in units] if self.settings.units == "spans" else None
+        )
         return found
 
 

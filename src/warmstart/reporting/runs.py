@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from warmstart.base.errors import BadInput
 from warmstart.base.files import read_json
+from warmstart.base.old_names import WEIGHT_ACCOUNT_KEYS, rename_keys
 
 Trained = tuple[Path, dict[str, Any]]  # the folder of one training, and its report
 
@@ -124,9 +125,16 @@ def _record(folder: Path, name: str, trained: list[Trained]) -> RunRecord:
             read_curves(place / "metrics.jsonl") for place, _ in trained if (place / "metrics.jsonl").is_file()
         ),
         manifest=_read_object(folder / "manifest.json", missing_is_empty=True),
-        account=_read_object(trained[0][0] / "account.json", missing_is_empty=True),
+        account=_read_account(trained[0][0] / "account.json"),
         config=_read_words(folder / "config.yaml"),
     )
+
+
+def _read_account(path: Path) -> dict[str, Any]:
+    """What became of records and weights, under the names of today; empty where a run has no account."""
+    account = _read_object(path, missing_is_empty=True)
+    weights = account.get("weights")
+    return account | {"weights": rename_keys(weights, WEIGHT_ACCOUNT_KEYS)} if isinstance(weights, dict) else account
 
 
 def read_curves(path: Path) -> Curves:

@@ -44,7 +44,7 @@ def write_model(folder: Path, model: Model, tokenizer: Vocabulary, metadata: Run
     save_model(model, folder, FolderMetadata(labels, pad_id(tokenizer), _first_id(tokenizer, ("end", "sep"))))
     sight, typed = model.settings.backbone.sight, model.settings.backbone.segments > 0
     template = _template(sight, tokenizer, typed) if task is not None or sight == "full" else None
-    tokenizer.save(folder, template, model.settings.backbone.longest)
+    tokenizer.save(folder, template, model.settings.backbone.max_length)
     write_metadata(folder, metadata)
     if metadata.reading == "backward":
         words = f"{words} It reads texts from their end: to another program give the tokens in opposite order."

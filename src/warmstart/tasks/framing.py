@@ -264,7 +264,7 @@ class Frame:
         return Example.full_sight(ids, goals, np.minimum(np.cumsum(ends) - ends, 1))
 
     def _in_text_order(self, example: Example) -> Example:
-        return example.mirrored() if self.backward else example
+        return example.reverse() if self.backward else example
 
     def _next_tokens(self, ids: NDArray[Any], asked: int) -> Goal:
         """Reads t, target t+1, for every token but the last; questions are numbered on from ``asked``."""

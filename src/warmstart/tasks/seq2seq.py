@@ -82,7 +82,7 @@ def causal(parts: Parts, frame: Frame, draw: Draw | None) -> Example:
     labels = np.append(parts.texts[1], frame.extract)
     if draw is not None and frame.noise is not None:
         source = _noised_source(source, frame, draw)
-        target = np.append(target[:1], frame.noise.sprinkled(target[1:], target_noise(frame), draw))
+        target = np.append(target[:1], frame.noise.corrupt_some(target[1:], target_noise(frame), draw))
     count = len(source) + len(target)
     reads = np.arange(len(source), count)
     turns = np.maximum(np.arange(count) - len(source) + 1, 0) if frame.full else np.arange(count)
@@ -107,7 +107,7 @@ def masked(pair: Pair, frame: Frame, draw: Draw) -> Example:
     count = min(count, settings.most_masked or count)
     chosen = np.sort(draw.permutation(len(pair.target))[:count])
     target = pair.target.copy()
-    target[chosen] = frame.noise.on(pair.target[chosen], draw)
+    target[chosen] = frame.noise.corrupt(pair.target[chosen], draw)
     source = _noised_source(pair.source, frame, draw)
     total = len(source) + len(target)
     return Example(
@@ -130,7 +130,7 @@ def pseudo_masked(pair: Pair, frame: Frame, draw: Draw | None) -> Example:
     source, target = pair.source, pair.target
     pseudo = np.full(len(target), frame.noise.mask)
     if draw is not None:
-        source, pseudo = _noised_source(source, frame, draw), frame.noise.on(target, draw)
+        source, pseudo = _noised_source(source, frame, draw), frame.noise.corrupt(target, draw)
         target = np.where(draw.random(len(target)) < target_noise(frame), pseudo, target)
     first, count = len(source), len(source) + len(target)
     places = np.arange(first, count)
@@ -157,7 +157,7 @@ def segments(frame: Frame, source: int, target: int) -> Ints | None:
 def _noised_source(source: Ints, frame: Frame, draw: Draw) -> Ints:
     """The source, noised but for what begins it and divides it."""
     assert frame.noise is not None
-    noised = frame.noise.sprinkled(source, frame.spec.seq2seq.source_noise, draw)
+    noised = frame.noise.corrupt_some(source, frame.spec.seq2seq.source_noise, draw)
     return np.where(np.isin(source, (frame.start, frame.delimiter)), source, noised)
 
 

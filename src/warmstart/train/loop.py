@@ -27,8 +27,8 @@ from warmstart.train import checkpoint
 from warmstart.train.compiled import compile_parts, pays
 from warmstart.train.optimizer import Optimizer
 from warmstart.train.precision import Choices, choices, has_fast_bf16
-from warmstart.train.schedule import factor, plan_lengths, reach
-from warmstart.train.schemes import num_moving
+from warmstart.train.schedule import factor, num_unfrozen_layers, plan_lengths
+from warmstart.train.schemes import num_trainable
 from warmstart.train.settings import TrainSettings
 from warmstart.train.signals import StopRequests
 from warmstart.train.step import StepOutput, train_step
@@ -127,7 +127,7 @@ class Trainer:
 
         Of a scheme that freezes weights only those that move are in the checkpoints and the best.
         """
-        return 4 * (num_moving(self.model) * (2 * 3 + 1) + self.model.num_parameters)
+        return 4 * (num_trainable(self.model) * (2 * 3 + 1) + self.model.num_parameters)
 
     def resume(self) -> bool:
         """Takes up the newest checkpoint of the run folder; False where there is none yet.
@@ -183,7 +183,7 @@ class Trainer:
         state, settings = self.state, self.settings
         share = factor(settings.schedule, state.step, self.plan)
         batches = [batch.to(self.device) for batch in self.stream.batches(state.step)]
-        self.optimizer.reach = reach(state.step, self.plan)
+        self.optimizer.num_unfrozen_layers = num_unfrozen_layers(state.step, self.plan)
         self.model.train()
         seed = named_seed(settings.seed, "dropout", state.step)
         taken = train_step(self.model, self.optimizer, batches, self.coefficients, share, seed)
@@ -233,7 +233,7 @@ class Trainer:
         self.folder.append_metrics(row | {"elapsed_s": round(state.elapsed_s, 3)})
         if state.best is None or score > state.best:
             state.best, state.best_step, state.stale = score, state.step, 0
-            checkpoint.save_best(self.best_path, self.weights.moving() | self._running)
+            checkpoint.save_best(self.best_path, self.weights.trainable() | self._running)
             self._save()  # so that a checkpoint never remembers a best that a crash has lost
         else:
             state.stale += 1
@@ -255,7 +255,7 @@ class Trainer:
         """Puts the best weights into the model, once :meth:`run` is over."""
         if self.state.best is not None:
             best = read_tensors(self.best_path)
-            for name, value in (self.weights.moving() | self._running).items():
+            for name, value in (self.weights.trainable() | self._running).items():
                 value.copy_(best[name])
 
     def _patience_is_out(self) -> bool:

@@ -25,13 +25,13 @@ class Muon:
         self.group, self.weight_decay = group, weight_decay
         self.momentum = torch.zeros_like(group.master)
 
-    def update(self, slope: torch.Tensor, rate: float) -> None:
-        """One update from the float32 gradient ``slope``, which is used up."""
+    def update(self, grad: torch.Tensor, rate: float) -> None:
+        """One update from the float32 gradient ``grad``, which is used up."""
         group = self.group
-        self.momentum.lerp_(slope, 1 - MOMENTUM)
-        slope.lerp_(self.momentum, MOMENTUM)
+        self.momentum.lerp_(grad, 1 - MOMENTUM)
+        grad.lerp_(self.momentum, MOMENTUM)
         group.master.mul_(1 - rate * self.weight_decay)
-        for master, direction in zip(group.views(group.master), group.views(slope), strict=True):
+        for master, direction in zip(group.views(group.master), group.views(grad), strict=True):
             size = RMS_OF_ADAMW * max(master.shape) ** 0.5
             master.add_(orthogonal(direction.to(group.work.dtype)), alpha=-rate * size)
 

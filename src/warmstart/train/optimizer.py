@@ -20,13 +20,15 @@ class Optimizer:
         self._adam = torch.optim.AdamW(
             groups, lr=settings.lr, betas=(settings.beta1, settings.beta2), eps=settings.eps, fused=True
         )
-        self.reach: int | None = None  # layers that move, counted from the heads; the loop says so before each step
+        self.num_unfrozen_layers: int | None = (
+            None  # layers that move, counted from the heads; the loop says so before each step
+        )
         self._halted = torch.zeros((), device=weights.groups[0].master.device)
 
     def gradient_norm(self) -> torch.Tensor:
         """Global L2 norm of the step's gradient, left on its device."""
-        slopes = zip(self.weights.groups, self.weights.gradients(), strict=True)
-        return _length(torch.stack([_length(slope) for group, slope in slopes if self._moves(group)]))
+        grads = zip(self.weights.groups, self.weights.gradients(), strict=True)
+        return _length(torch.stack([_length(grad) for group, grad in grads if self._moves(group)]))
 
     def skip_updates_if_nonfinite(self, sound: torch.Tensor) -> None:
         """From the first ``sound`` that is false on, no update changes anything; the device knows, the host need not."""
@@ -37,13 +39,13 @@ class Optimizer:
         rate, divisor = self.settings.lr * factor, (norm + 1e-6).div(self.settings.clip_norm).clamp(min=1.0)
         if self._muon and self._halted:  # this asks the device
             return
-        for group, slope in zip(self.weights.groups, self.weights.gradients(), strict=True):
+        for group, grad in zip(self.weights.groups, self.weights.gradients(), strict=True):
             if not self._moves(group):
                 continue
             if group.name in self._muon:
-                self._muon[group.name].update(slope.div_(divisor), rate * self._share(group))
+                self._muon[group.name].update(grad.div_(divisor), rate * self._share(group))
             else:
-                group.master.grad = slope
+                group.master.grad = grad
         for group, adam in zip(self._rest, self._adam.param_groups, strict=True):
             adam["lr"] = rate * self._share(group)
         if self.settings.kind == "adam-2018":
@@ -56,7 +58,7 @@ class Optimizer:
         self.weights.publish()
 
     def _moves(self, group: Group) -> bool:
-        return self.reach is None or group.depth < self.reach
+        return self.num_unfrozen_layers is None or group.depth < self.num_unfrozen_layers
 
     def _share(self, group: Group) -> float:
         """Of the rate, in a layer below the heads."""

@@ -53,7 +53,7 @@ def plan_lengths(settings: TrainSettings, stream: Stream) -> Lengths:
     return Lengths(steps, warmup, cooldown, max(1, evaluate), thaw)
 
 
-def reach(step: int, plan: Lengths) -> int | None:
+def num_unfrozen_layers(step: int, plan: Lengths) -> int | None:
     """How many layers, counted from the heads, move in update ``step``; ``None``: all."""
     return 1 + step // plan.unfreeze_steps if plan.unfreeze_steps else None
 

@@ -77,6 +77,6 @@ def close_scheme(model: Model) -> None:
     model.requires_grad_(True)
 
 
-def num_moving(module: nn.Module) -> int:
+def num_trainable(module: nn.Module) -> int:
     """How many weights of a model or a part of it move."""
     return sum(p.numel() for p in module.parameters() if p.requires_grad)

@@ -27,7 +27,7 @@ EMBEDDINGS = ("tokens", "positions", "segments", "embedding_norm")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Group:
-    """Parameters that are updated alike: ``master`` and its gradient ``slope`` (float32), ``work`` (compute dtype).
+    """Parameters that are updated alike: ``master`` and its gradient ``grad`` (float32), ``work`` (compute dtype).
 
     ``depth`` is how many layers they stand below the heads, where layers are told apart.
     """
@@ -38,7 +38,7 @@ class Group:
     parameters: tuple[nn.Parameter, ...]
     master: torch.Tensor
     work: torch.Tensor
-    slope: torch.Tensor
+    grad: torch.Tensor
 
     @property
     def name(self) -> str:
@@ -92,7 +92,7 @@ class Weights:
         self._hooks = [
             parameter.register_post_accumulate_grad_hook(functools.partial(self._take, name, view))  # type: ignore[no-untyped-call]
             for group in self.groups
-            for name, parameter, view in zip(group.names, group.parameters, group.views(group.slope), strict=True)
+            for name, parameter, view in zip(group.names, group.parameters, group.views(group.grad), strict=True)
         ]
         self.point_to_work()
 
@@ -113,10 +113,10 @@ class Weights:
     def gradients(self) -> list[torch.Tensor]:
         """The float32 gradient of all micro-batches since :meth:`clear`, one flat row per group."""
         for group in self.groups:
-            for name, view in zip(group.names, group.views(group.slope), strict=True):
+            for name, view in zip(group.names, group.views(group.grad), strict=True):
                 if name not in self._taken:
                     view.zero_()
-        return [group.slope for group in self.groups]
+        return [group.grad for group in self.groups]
 
     def point_to_masters(self) -> None:
         """Makes the model's parameters float32: the masters, and what does not move as it came."""
@@ -144,7 +144,7 @@ class Weights:
             if group.work.data_ptr() != group.master.data_ptr():
                 group.work.copy_(group.master)
 
-    def moving(self) -> dict[str, torch.Tensor]:
+    def trainable(self) -> dict[str, torch.Tensor]:
         """Name → float32 values of every parameter that moves; views of the masters."""
         return {
             n: view for group in self.groups for n, view in zip(group.names, group.views(group.master), strict=True)

@@ -42,7 +42,7 @@ def _config(settings: TransformerSettings) -> dict[str, Any]:
     return (
         named(settings, KEYS)
         | SUMMARY
-        | {"embedding_size": settings.embedded, "hidden_act": their_activation(settings.activation)}
+        | {"embedding_size": settings.table_width, "hidden_act": their_activation(settings.activation)}
     )
 
 

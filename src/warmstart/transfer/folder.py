@@ -73,7 +73,7 @@ class Imported:
     """A model from a folder, and the names of the tensors there that have no place in it."""
 
     model: Model
-    left: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
 
 
 def layout_of(settings: ModelSettings, pad_id: int | None = None) -> Layout | None:

@@ -33,35 +33,36 @@ EMBEDDING = frozenset({"tokens", "positions", "segments", "embedding_norm", "wid
 
 
 @dataclass
-class Account:
-    """Every weight of a transfer, by name: moved, newly made, or left behind."""
+class WeightAccount:
+    """Every weight of a transfer, by name: loaded from the source, initialised anew, or unused of the source."""
 
-    moved: list[str] = field(default_factory=list)
-    made: list[str] = field(default_factory=list)
-    left: list[str] = field(default_factory=list)
-    weights_moved: int = 0
-    weights_made: int = 0
+    loaded: list[str] = field(default_factory=list)
+    initialised: list[str] = field(default_factory=list)
+    unused: list[str] = field(default_factory=list)
+    weights_loaded: int = 0
+    weights_initialised: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and numbers, for the run folder."""
         return {
-            "moved": self.moved,
-            "made": self.made,
-            "left": self.left,
-            "weights_moved": self.weights_moved,
-            "weights_made": self.weights_made,
+            "loaded": self.loaded,
+            "initialised": self.initialised,
+            "unused": self.unused,
+            "weights_loaded": self.weights_loaded,
+            "weights_initialised": self.weights_initialised,
         }
 
     def sentence(self) -> str:
         """The account in words."""
-        made = f"; newly made: {', '.join(self.made)}" if self.made else ""
-        left = f"; left behind: {', '.join(self.left)}" if self.left else ""
-        return f"{self.weights_moved:,} weights taken, {self.weights_made:,} newly made{made}{left}"
+        initialised = f"; initialised: {', '.join(self.initialised)}" if self.initialised else ""
+        unused = f"; unused: {', '.join(self.unused)}" if self.unused else ""
+        counts = f"{self.weights_loaded:,} weights loaded, {self.weights_initialised:,} initialised"
+        return f"{counts}{initialised}{unused}"
 
 
 def start_from(
     source: Model, target: Model, layers: int | None = None, token_rows: NDArray[np.int64] | None = None
-) -> Account:
+) -> WeightAccount:
     """Copies what fits from ``source`` into ``target``, in place.
 
     Args:
@@ -77,7 +78,7 @@ def start_from(
     _check(source, target, layers)
     total = target.settings.backbone.layers
     count = total if layers is None else layers
-    found, account = source.state_dict(), Account()
+    found, account = source.state_dict(), WeightAccount()
     with torch.no_grad():
         for name, tensor in target.state_dict().items():
             known = found.get(name)
@@ -93,7 +94,7 @@ def start_from(
                 here = torch.from_numpy(np.flatnonzero(rows >= 0))
                 tensor[here] = known[torch.from_numpy(rows[rows >= 0])].to(tensor.dtype)
             _enter(account, name, tensor, rows, 0 if known is None else len(known))
-    account.left += [name for name in found if name not in target.state_dict()]
+    account.unused += [name for name in found if name not in target.state_dict()]
     return account
 
 
@@ -127,21 +128,23 @@ def _taken(name: str, layers: int, total: int) -> bool:
     return layers == total or parts[1] in EMBEDDING
 
 
-def _enter(account: Account, name: str, tensor: torch.Tensor, rows: NDArray[np.int64], source_rows: int) -> None:
+def _enter(account: WeightAccount, name: str, tensor: torch.Tensor, rows: NDArray[np.int64], source_rows: int) -> None:
     """Writes down what became of one tensor; ``rows`` [R] is the source's row of each of its own, -1 for new ones."""
     width = tensor[0].numel() if tensor.dim() > 1 else 1
     moved = int((rows >= 0).sum())
-    account.weights_moved += moved * width
-    account.weights_made += (len(tensor) - moved) * width
+    account.weights_loaded += moved * width
+    account.weights_initialised += (len(tensor) - moved) * width
     prefix = bool((rows[:moved] == np.arange(moved)).all())
     if moved == len(tensor) and prefix:
-        account.moved.append(name)
+        account.loaded.append(name)
     elif moved:
-        account.moved.append(f"{name}[:{moved}]" if prefix else f"{name}[{moved:,} rows]")
+        account.loaded.append(f"{name}[:{moved}]" if prefix else f"{name}[{moved:,} rows]")
         if moved < len(tensor):
-            account.made.append(f"{name}[{moved}:{len(tensor)}]" if prefix else f"{name}[{len(tensor) - moved:,} rows]")
+            account.initialised.append(
+                f"{name}[{moved}:{len(tensor)}]" if prefix else f"{name}[{len(tensor) - moved:,} rows]"
+            )
     else:
-        account.made.append(name)
+        account.initialised.append(name)
     if source_rows > moved:
         part = f"[{moved}:{source_rows}]" if prefix else f"[{source_rows - moved:,} rows]"
-        account.left.append(f"{name}{part}" if moved else name)
+        account.unused.append(f"{name}{part}" if moved else name)

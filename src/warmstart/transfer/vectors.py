@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from warmstart.base.errors import BadInput
 from warmstart.models.model import Model
 from warmstart.models.settings import BackboneSettings
-from warmstart.transfer.start import Account
+from warmstart.transfer.start import WeightAccount
 
 TABLE = "backbone.tokens.weight"
 
@@ -20,15 +20,15 @@ TABLE = "backbone.tokens.weight"
 def check_width(vectors: Mapping[int, NDArray[np.float32]], size: BackboneSettings, where: str) -> None:
     """Refuses vectors that are not as wide as the token table."""
     width = len(next(iter(vectors.values())))
-    if width != size.embedded:
+    if width != size.table_width:
         name = "embedding_width" if size.kind == "lstm" else "width"
         raise BadInput(
-            "the vectors are not as wide as the model's embeddings", where=where, value=width, allowed=str(size.embedded),
+            "the vectors are not as wide as the model's embeddings", where=where, value=width, allowed=str(size.table_width),
             next_step=f"add --set model.{name}={width}",
         )  # fmt: skip
 
 
-def start_from_vectors(model: Model, vectors: Mapping[int, NDArray[np.float32]]) -> Account:
+def start_from_vectors(model: Model, vectors: Mapping[int, NDArray[np.float32]]) -> WeightAccount:
     """Writes ``vectors`` (row of the token table → [E]) into a freshly drawn float32 ``model``, in place."""
     table = model.backbone.tokens.weight
     with torch.no_grad():
@@ -37,4 +37,4 @@ def start_from_vectors(model: Model, vectors: Mapping[int, NDArray[np.float32]])
     taken = len(vectors) * table.shape[1]
     rest = [name for name in model.state_dict() if name != TABLE]
     made = [f"{TABLE}[{len(table) - len(vectors):,} rows]", *rest]
-    return Account([f"{TABLE}[{len(vectors):,} rows]"], made, [], taken, model.num_parameters - taken)
+    return WeightAccount([f"{TABLE}[{len(vectors):,} rows]"], made, [], taken, model.num_parameters - taken)

@@ -15,7 +15,7 @@ FORMS = ("hf", "warmstart", "onnx")
 
 
 def convert(source: str, out: str, to: str = "hf") -> dict[str, Any]:
-    """Writes the model in ``source`` to the new folder ``out``: {"out", "to", "model_type", "parameters", "left"}.
+    """Writes the model in ``source`` to the new folder ``out``: {"out", "to", "model_type", "parameters", "unused"}.
 
     Args:
         source: a run, a model folder, a hub id, or the folder of the 2018 release.
@@ -49,11 +49,11 @@ def convert(source: str, out: str, to: str = "hf") -> dict[str, Any]:
         if to == "warmstart":
             save_own(model, stage)
         write_json(
-            stage / "account.json", {"weights": {"moved": sorted(model.state_dict()), "left": list(imported.left)}}
+            stage / "account.json", {"weights": {"loaded": sorted(model.state_dict()), "unused": list(imported.unused)}}
         )
-    if imported.left:
-        say(f"left behind: {', '.join(imported.left)}")
+    if imported.unused:
+        say(f"unused: {', '.join(imported.unused)}")
     name = "warmstart" if to == "warmstart" or layout is None else layout.model_type
     return {
-        "out": out, "to": to, "model_type": name, "parameters": model.num_parameters, "left": list(imported.left)
+        "out": out, "to": to, "model_type": name, "parameters": model.num_parameters, "unused": list(imported.unused)
     }  # fmt: skip

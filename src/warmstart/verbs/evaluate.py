@@ -107,9 +107,9 @@ def _language_model(loaded: Loaded, data: str, encoding: str, context: int | Non
     """
     backbone = loaded.model.settings.backbone
     if context is not None:
-        if context > backbone.longest:
+        if context > backbone.max_length:
             raise BadInput(
-                "longer than the model can read", where="--context", value=context, allowed=f"8 to {backbone.longest}",
+                "longer than the model can read", where="--context", value=context, allowed=f"8 to {backbone.max_length}",
                 next_step="leave it out",
             )  # fmt: skip
         backbone = backbone.model_copy(update={"context": context})
