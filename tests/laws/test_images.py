@@ -15,7 +15,7 @@ from warmstart.base.seeds import generator
 from warmstart.build.objectives import Framing
 from warmstart.corpora.images import ImageCorpus
 from warmstart.example.example import Example
-from warmstart.image.augment import augmented
+from warmstart.image.augment import augment_image
 from warmstart.image.settings import AugmentSettings
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
@@ -44,7 +44,7 @@ def units(corpus: ImageCorpus, objective: Any = "causal", seed: int = 1, dev: bo
 
 
 def rows_of(corpus: ImageCorpus, image: np.ndarray) -> bytes:
-    return corpus.processor.rows(image)[:-1].tobytes()
+    return corpus.processor.to_rows(image)[:-1].tobytes()
 
 
 def seen(examples: list[list[Example]]) -> list[bytes]:
@@ -60,7 +60,7 @@ def test_what_is_seen_follows_from_seed_epoch_and_image(corpus: ImageCorpus) -> 
     assert sum(a != b for a, b in zip(first, seen(units(corpus).take(5, every)), strict=True)) > 15
     assert sum(a != b for a, b in zip(first, seen(units(corpus, seed=2).take(4, every)), strict=True)) > 15
     windows = [
-        {rows_of(corpus, augmented(image, generator(1, "noise", 4, i), VARIED)) for image in corpus.images}
+        {rows_of(corpus, augment_image(image, generator(1, "noise", 4, i), VARIED)) for image in corpus.images}
         for i in every
     ]
     assert all(one in window for one, window in zip(first, windows, strict=True))

@@ -27,7 +27,7 @@ from warmstart.objectives.mixture import mixture
 from warmstart.objectives.pseudo_masked import pseudo_masked
 from warmstart.objectives.settings import MaskSettings
 from warmstart.streams.stream import split
-from warmstart.text.words import Borders
+from warmstart.text.word_boundaries import WordBoundaries
 from warmstart.train.optimizer import Optimizer
 from warmstart.train.settings import OptimizerSettings
 from warmstart.train.step import accumulate
@@ -336,8 +336,8 @@ def test_heads_return_sums() -> None:
 @pytest.mark.parametrize("objective", DRAWN)
 def test_masked_objectives_split_in_any_way(objective: str) -> None:
     """Witness: torch's cross-entropy of full logits, one text after another; the same gradient for any split."""
-    borders = Borders(np.ones(512, bool), np.zeros(512, bool))
-    tools = Masking(MaskSettings(units="spans"), 500, 501, 502, None, 504, borders)
+    boundaries = WordBoundaries(np.ones(512, bool), np.zeros(512, bool))
+    tools = Masking(MaskSettings(units="spans"), 500, 501, 502, None, 504, boundaries)
     rng = np.random.default_rng(0)
     given = [DRAWN[objective](rng.integers(0, 500, n), generator(n), tools) for n in (9, 30, 2, 17, 41, 5, 23)]
     backbone = preset("bert-tiny", init_std=0.2, relative_bins=8, embedding_width=16)

@@ -19,7 +19,7 @@ from warmstart.streams.carry import CarriedRows
 from warmstart.streams.order import permuted
 from warmstart.streams.sources import AugmentedSource, Documents, DrawnRows, ListSource, Rows
 from warmstart.streams.stream import Stream
-from warmstart.text.words import Borders
+from warmstart.text.word_boundaries import WordBoundaries
 from warmstart.train.schedule import plan_lengths
 from warmstart.train.settings import TrainSettings
 
@@ -28,8 +28,8 @@ DRAWN = {"masked": masked, "mixture": mixture, "pseudo-masked": pseudo_masked}
 
 def masking() -> Masking:
     """Four special tokens behind 500 others, each a word; documents have no token at their end."""
-    borders = Borders(np.ones(504, bool), np.zeros(504, bool))
-    return Masking(MaskSettings(units="spans"), 500, 501, 502, None, 504, borders)
+    boundaries = WordBoundaries(np.ones(504, bool), np.zeros(504, bool))
+    return Masking(MaskSettings(units="spans"), 500, 501, 502, None, 504, boundaries)
 
 
 class Numbered:

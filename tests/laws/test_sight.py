@@ -28,8 +28,8 @@ from warmstart.objectives.settings import MaskSettings
 from warmstart.tasks.frames import frame_records
 from warmstart.tasks.settings import FrameSettings, SpanSettings
 from warmstart.tasks.spec import TaskSpec
-from warmstart.text.tokenizer import TASK_SPECIALS, Tokenizer
-from warmstart.text.words import Borders
+from warmstart.text.tokenizer import TASK_TOKENS, Tokenizer
+from warmstart.text.word_boundaries import WordBoundaries
 
 HEADS, WIDTH = 2, 8
 
@@ -91,8 +91,8 @@ FRAMES = {"masked": masked, "mixture": mixture, "pseudo-masked": pseudo_masked}
 
 def masking(**changes: object) -> Masking:
     """Ids from 500 on are special; every third of the others goes on with the word before it."""
-    borders = Borders((np.arange(504) % 3 != 2) | (np.arange(504) >= 500), np.zeros(504, bool))
-    return Masking(MaskSettings.model_validate(changes), 500, 501, 502, 503, 504, borders)
+    boundaries = WordBoundaries((np.arange(504) % 3 != 2) | (np.arange(504) >= 500), np.zeros(504, bool))
+    return Masking(MaskSettings.model_validate(changes), 500, 501, 502, 503, 504, boundaries)
 
 
 KERNELS = {"plain": Kernels(), "SDPA": Kernels(eager_max_len=0), "SDPA, large groups": Kernels(0, group=64)}
@@ -168,7 +168,7 @@ def test_frames_that_read_many_places_equal_the_law(kind: str, sight: Pattern) -
     """Witness: the law, for the sentences and the windows that the task frames make."""
     frame = FrameSettings(context=16, sight=sight.value, lm=False)  # type: ignore[arg-type]
     task = TaskSpec(kind=kind, label_names=("N", "V"), frame=frame, span=SpanSettings(stride=4))  # type: ignore[arg-type]
-    tokenizer = Tokenizer.train(["ab"], 257).with_specials(TASK_SPECIALS)
+    tokenizer = Tokenizer.train(["ab"], 257).with_special_tokens(TASK_TOKENS)
     batch = collate(frame_records(task, [Record(texts) for texts in TASKS[kind]], tokenizer).examples)
     assert batch.pattern is sight and len(batch.lengths) >= 4
     qkv = torch.randn(batch.num_tokens, 3 * WIDTH, dtype=torch.float64)

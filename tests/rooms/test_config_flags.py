@@ -12,7 +12,7 @@ from warmstart.config.schema import FinetuneRecipe, PretrainRecipe
 from warmstart.models.presets import PRESETS
 from warmstart.tasks.catalogue import CATALOGUE
 from warmstart.tasks.spec import KINDS
-from warmstart.text.clean import RULES
+from warmstart.text.clean import CLEANING_RULES
 
 ALL = [(table, flag) for table in TABLES for flag in flags_of(table)]
 
@@ -42,7 +42,12 @@ def test_the_words_in_the_help_are_the_words_that_exist() -> None:
         flag.name: flag.help for table in (TABLES["prepare"], FINETUNE) for flags in table.values() for flag in flags
     }
     about = VERBS["finetune"].about.partition("Known data sets")[2].replace(".\n", " ").removesuffix(".")
-    said = [(help_of["--model"], PRESETS), (help_of["--task"], KINDS), (about, CATALOGUE), (help_of["--clean"], RULES)]
+    said = [
+        (help_of["--model"], PRESETS),
+        (help_of["--task"], KINDS),
+        (about, CATALOGUE),
+        (help_of["--clean"], CLEANING_RULES),
+    ]
     for text, known in said:
         words = set(re.split(r"[(),;:\s]+", text))
         assert set(known) <= words, text

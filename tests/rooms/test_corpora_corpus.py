@@ -38,7 +38,7 @@ def test_any_stretch_is_what_numpy_reads(folder: Path) -> None:
         found = corpus.tokens(start, stop)
         assert found.dtype == np.int64
         assert found.tolist() == ids[start:stop].tolist()
-    assert ids[offsets[1:] - 1].tolist() == [corpus.tokenizer().id(END)] * 3
+    assert ids[offsets[1:] - 1].tolist() == [corpus.tokenizer().token_to_id(END)] * 3
     for start, stop in [(-1, 3), (3, 2), (0, len(ids) + 1)]:
         with pytest.raises(IndexError, match="outside of"):
             corpus.tokens(start, stop)
@@ -119,11 +119,11 @@ def test_the_fingerprint_follows_the_content(folder: Path, tmp_path: Path) -> No
 def test_a_large_vocabulary_takes_four_bytes(tmp_path: Path) -> None:
     """Witness: NumPy's reading of uint32; the vocabulary is stretched beyond 65,536 by tokens nobody writes."""
     small = Tokenizer.train(["some text"], 260)
-    small.with_specials([f"<|{i}|>" for i in range(65_600)]).save(tmp_path / "v")
+    small.with_special_tokens([f"<|{i}|>" for i in range(65_600)]).save(tmp_path / "v")
     (tmp_path / "t.txt").write_text("some text")
     corpus = prepare(
         PrepareSettings(paths=(str(tmp_path / "t.txt"),), out=str(tmp_path / "c"), tokenizer=str(tmp_path / "v"))
     )
     assert corpus.manifest.dtype == "uint32"
     assert np.fromfile(tmp_path / "c/tokens.bin", "<u4").tolist() == corpus.tokens(0, corpus.num_tokens).tolist()
-    assert corpus.tokens(0, corpus.num_tokens).tolist() == [*small.encode("some text"), small.id(END)]
+    assert corpus.tokens(0, corpus.num_tokens).tolist() == [*small.encode("some text"), small.token_to_id(END)]

@@ -29,9 +29,9 @@ from warmstart.corpora.prepare import prepare
 from warmstart.corpora.settings import PrepareSettings
 from warmstart.corpora.work import Piece, cleaned, encode, jobs_of
 from warmstart.corpora.workers import working
-from warmstart.readers.documents import PIECE, documents
+from warmstart.readers.documents import MAX_CHUNK_CHARS, read_documents
 from warmstart.text.clean import clean
-from warmstart.text.tokenizer import END, TASK_SPECIALS, Tokenizer
+from warmstart.text.tokenizer import END, TASK_TOKENS, Tokenizer
 
 WORDS = [
     "the",
@@ -99,7 +99,7 @@ def test_ids_are_those_of_the_tokenizers_library_for_each_whole_document(vocabul
     library.encode_special_tokens = True
     end = library.token_to_id(END)
     expected = [[*library.encode(t, add_special_tokens=False).ids, end] for t in texts if t]
-    assert len(texts[1]) > PIECE
+    assert len(texts[1]) > MAX_CHUNK_CHARS
     assert texts_of(corpus) == expected
     assert [corpus.tokenizer().decode(ids) for ids in expected] == [t for t in texts if t]
     m = corpus.manifest
@@ -163,7 +163,7 @@ def test_the_blank_at_a_cut_survives_rules_that_strip(tmp_path: Path) -> None:
     """Witness: the words of the whole text."""
     text = text_of(250_000)
     (tmp_path / "t.txt").write_text(text)
-    [*jobs] = jobs_of(documents([str(tmp_path / "t.txt")]))
+    [*jobs] = jobs_of(read_documents([str(tmp_path / "t.txt")]))
     pieces = [piece for job in jobs for piece in job]
     assert [(p.first, p.last) for p in pieces] == [(True, False), *[(False, False)] * (len(pieces) - 2), (False, True)]
     assert "".join(cleaned(p, ["whitespace"]) for p in pieces).split() == text.split()
@@ -335,7 +335,9 @@ def test_killed_at_any_moment_it_leaves_no_half_corpus(when: str, vocabulary: Pa
     corpus = prepare(settings(source, out, vocabulary, clean=("whitespace",)))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["c", "t.jsonl"]
     assert "junk" not in contents(out)
-    expected = [[*corpus.tokenizer().encode(clean(text_of(110_000, 2), ["whitespace"])), corpus.tokenizer().id(END)]]
+    expected = [
+        [*corpus.tokenizer().encode(clean(text_of(110_000, 2), ["whitespace"])), corpus.tokenizer().token_to_id(END)]
+    ]
     assert corpus.num_documents == 3
     assert texts_of(corpus)[2:] == expected
 
@@ -395,7 +397,7 @@ def test_another_tokenizer_is_refused_by_fingerprint(vocabulary: Path, tmp_path:
     corpus = prepare(settings(write_rows(tmp_path / "t.jsonl", [text_of(20)]), tmp_path / "c", vocabulary))
     tokenizer = Tokenizer.load(vocabulary)
     corpus.require_tokenizer(tokenizer)
-    other = tokenizer.with_specials(TASK_SPECIALS)
+    other = tokenizer.with_special_tokens(TASK_TOKENS)
     with pytest.raises(BadInput) as caught:
         corpus.require_tokenizer(other)
     assert str(caught.value) == (

@@ -23,9 +23,9 @@ from warmstart.models.settings import HeadSettings, ModelSettings
 from warmstart.tasks.frames import frame_records
 from warmstart.tasks.settings import FrameSettings, SpanSettings
 from warmstart.tasks.spec import TaskSpec
-from warmstart.text.tokenizer import TASK_SPECIALS, Tokenizer
+from warmstart.text.tokenizer import TASK_TOKENS, Tokenizer
 
-TOKENIZER = Tokenizer.train(["ab"], 257).with_specials(TASK_SPECIALS)
+TOKENIZER = Tokenizer.train(["ab"], 257).with_special_tokens(TASK_TOKENS)
 SCORES = st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3), st.integers(1, 3)), min_size=1, max_size=9)
 
 

@@ -25,9 +25,9 @@ from warmstart.tasks.frames import frame_records
 from warmstart.tasks.settings import FrameSettings, TaggingSettings
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.tagging import words_read
-from warmstart.text.tokenizer import TASK_SPECIALS, Tokenizer
+from warmstart.text.tokenizer import TASK_TOKENS, Tokenizer
 
-TOKENIZER = Tokenizer.train(["ab"], 257).with_specials(TASK_SPECIALS)
+TOKENIZER = Tokenizer.train(["ab"], 257).with_special_tokens(TASK_TOKENS)
 ENTITIES = ("B-LOC", "B-PER", "I-LOC", "I-PER", "O")
 SPEECH = ("ADJ", "NOUN", "VERB")
 

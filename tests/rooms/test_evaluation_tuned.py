@@ -19,12 +19,12 @@ from warmstart.models.presets import preset
 from warmstart.tasks.frames import frame_records
 from warmstart.tasks.settings import FrameSettings
 from warmstart.tasks.spec import HEAD_KINDS, TaskSpec
-from warmstart.text.tokenizer import TASK_SPECIALS, Tokenizer
+from warmstart.text.tokenizer import TASK_TOKENS, Tokenizer
 
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    return Tokenizer.train(["ab"], 257).with_specials(TASK_SPECIALS)
+    return Tokenizer.train(["ab"], 257).with_special_tokens(TASK_TOKENS)
 
 
 def task(kind, *names, **frame):

@@ -7,7 +7,7 @@ import pytest
 
 from warmstart.base.errors import BadInput
 from warmstart.base.seeds import generator
-from warmstart.image.augment import augmented
+from warmstart.image.augment import augment_image
 from warmstart.image.processor import ImageProcessor
 from warmstart.image.settings import AugmentSettings
 
@@ -29,12 +29,12 @@ def test_mean_and_spread_are_those_of_the_channels() -> None:
 def test_rows_are_the_pixels_from_the_left() -> None:
     """Witness: each number computed by itself; over all images they have mean 0 and spread 1 in each channel."""
     found = processor()
-    rows = found.rows(IMAGES[0])
+    rows = found.to_rows(IMAGES[0])
     assert rows.dtype == np.float32 and rows.shape == (4, 15) and found.vocab_size == 15
     for y, x, c in np.ndindex(4, 5, 3):
         wanted = (int(IMAGES[0][y, x, c]) / 255 - found.mean[c]) / found.std[c]
         assert rows[y, 3 * x + c] == pytest.approx(wanted, abs=1e-5)
-    every = np.concatenate([found.rows(image) for image in IMAGES]).reshape(-1, 3)
+    every = np.concatenate([found.to_rows(image) for image in IMAGES]).reshape(-1, 3)
     assert np.allclose(every.mean(0), 0, atol=1e-4) and np.allclose(every.std(0), 1, atol=1e-4)
 
 
@@ -62,7 +62,7 @@ def test_one_size_and_at_least_one_image() -> None:
 def test_a_flat_channel_has_no_infinite_numbers() -> None:
     """Invariant: a black image is read as zeros."""
     black = np.zeros((2, 2, 3), np.uint8)
-    assert not ImageProcessor.fit([(black, "")]).rows(black).any()
+    assert not ImageProcessor.fit([(black, "")]).to_rows(black).any()
 
 
 def test_a_moved_image_is_a_window_on_the_image_and_its_repeated_border() -> None:
@@ -80,14 +80,14 @@ def test_a_moved_image_is_a_window_on_the_image_and_its_repeated_border() -> Non
     settings = AugmentSettings(shift=margin)
     counts = dict.fromkeys(windows.values(), 0)
     for number in range(3600):
-        counts[windows[augmented(image, generator(1, "noise", 0, number), settings).tobytes()]] += 1
+        counts[windows[augment_image(image, generator(1, "noise", 0, number), settings).tobytes()]] += 1
     assert min(counts.values()) > 140 and max(counts.values()) < 260  # 200 each; four and more standard deviations
 
 
 def test_nothing_asked_is_nothing_done() -> None:
     """Witness: the image itself; and without a shift only the mirror image besides."""
     image = IMAGES[0]
-    still = augmented(image, generator(1, "a"), AugmentSettings(shift=0, flip=False))
+    still = augment_image(image, generator(1, "a"), AugmentSettings(shift=0, flip=False))
     assert np.array_equal(still, image)
-    flipped = {augmented(image, generator(1, n), AugmentSettings(shift=0)).tobytes() for n in range(20)}
+    flipped = {augment_image(image, generator(1, n), AugmentSettings(shift=0)).tobytes() for n in range(20)}
     assert flipped == {image.tobytes(), np.ascontiguousarray(image[:, ::-1]).tobytes()}

@@ -23,7 +23,7 @@ from warmstart.objectives.mixture import mixture
 from warmstart.objectives.pseudo_masked import pseudo_masked
 from warmstart.objectives.settings import MaskSettings
 from warmstart.text.tokenizer import Tokenizer
-from warmstart.text.words import Borders
+from warmstart.text.word_boundaries import WordBoundaries
 
 Frame = Callable[[Ints, np.random.Generator, Masking], list[Example]]
 FRAMES: dict[str, Frame] = {"masked": masked, "mixture": mixture, "pseudo-masked": pseudo_masked}
@@ -32,9 +32,9 @@ BEGINS = np.arange(VOCAB) % 3 != 2  # every third id goes on with the word befor
 
 
 def masking(segments: int = 2, **changes: object) -> Masking:
-    borders = Borders(BEGINS | (np.arange(VOCAB) >= CLS), np.zeros(VOCAB, bool))
+    boundaries = WordBoundaries(BEGINS | (np.arange(VOCAB) >= CLS), np.zeros(VOCAB, bool))
     found = MaskSettings.model_validate(changes)
-    return Masking(found, CLS, SEP, MASK, END, VOCAB, borders, segments, (4, 5) if segments == 6 else (0, 1))
+    return Masking(found, CLS, SEP, MASK, END, VOCAB, boundaries, segments, (4, 5) if segments == 6 else (0, 1))
 
 
 def text(length: int, seed: int = 0) -> Ints:
@@ -186,15 +186,15 @@ def test_borders_of_words(tmp_path: Path) -> None:
     (tmp_path / "vocab.txt").write_text("\n".join(VOCABULARIES["WordPiece"]) + "\n")
     tokenizer = Tokenizer.load(tmp_path)
     ids = tokenizer.encode("unaffable able!")
-    assert [w.tolist() for w in Borders.of(tokenizer).words(ids)] == [[0, 1, 2], [3], [4]]
+    assert [w.tolist() for w in WordBoundaries.from_tokenizer(tokenizer).split_words(ids)] == [[0, 1, 2], [3], [4]]
     (tmp_path / "vocab.txt").unlink()
     pieces = {piece: number for number, piece in enumerate(VOCABULARIES["GPT-1"])}
     (tmp_path / "vocab.json").write_text(json.dumps(pieces))
     (tmp_path / "merges.txt").write_text("#version\nl o\nlo w</w>\n")
     tokenizer = Tokenizer.load(tmp_path)
     ids = tokenizer.encode("low lon")
-    assert [w.tolist() for w in Borders.of(tokenizer).words(ids)] == [[0], [1, 2]]
+    assert [w.tolist() for w in WordBoundaries.from_tokenizer(tokenizer).split_words(ids)] == [[0], [1, 2]]
     own = Tokenizer.train(["the cat sat on the mat"] * 3, 280)
     ids = own.encode("the cats sat\nmat")
-    spelled = [own.decode(ids[word]) for word in Borders.of(own).words(ids)]
+    spelled = [own.decode(ids[word]) for word in WordBoundaries.from_tokenizer(own).split_words(ids)]
     assert spelled == ["the", " cats", " sat", "\n" + "mat"]

@@ -122,7 +122,7 @@ def test_a_task_of_images_has_the_goals_of_a_task_of_texts(
     [examples] = framed.examples
     asked: dict[str, Goal] = {name: goal for example in examples for name, goal in example.goals.items()}
     assert {name: goal.reads.tolist() for name, goal in asked.items()} == goals
-    assert np.array_equal(examples[0].ids, processor.rows(image)) and set(asked["label"].targets.tolist()) == {1}
+    assert np.array_equal(examples[0].ids, processor.to_rows(image)) and set(asked["label"].targets.tolist()) == {1}
     if settings.get("reads") == "rising":
         assert asked["label"].weights == pytest.approx([0, 1 / 3, 2 / 3, 1])
     assert framed.account.used == 1 and framed.account.tokens == sum(map(len, examples))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from warmstart.base.errors import BadInput
-from warmstart.readers.conll import sentences
+from warmstart.readers.conll import read_sentences
 
 UD = """\
 # newdoc
@@ -27,7 +27,7 @@ UD = """\
 
 def read(path: Path, text: str, **options: Any) -> list[tuple[dict[str, Any], str]]:
     path.write_bytes(text.encode())
-    return [(row.fields, row.where) for row in sentences(str(path), **options)]
+    return [(row.fields, row.where) for row in read_sentences(str(path), **options)]
 
 
 def complaint(path: Path, text: str, **options: Any) -> str:
@@ -54,7 +54,7 @@ def test_endings_and_separators(tmp_path: Path, ending: str) -> None:
         text = f"EU{between}B-ORG\ncalls{between}O\n\n".encode()
         path = tmp_path / f"x.{ending}"
         path.write_bytes(gzip.compress(text) if ending.endswith("gz") else text)
-        assert next(iter(sentences(str(path)))).fields == {"tokens": ["EU", "calls"], "tags": ["B-ORG", "O"]}
+        assert next(iter(read_sentences(str(path)))).fields == {"tokens": ["EU", "calls"], "tags": ["B-ORG", "O"]}
 
 
 def test_strange_words_are_words(tmp_path: Path) -> None:

@@ -15,16 +15,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from warmstart.base.errors import BadInput
-from warmstart.readers.archives import members
-from warmstart.readers.documents import ENDINGS, cut, documents
-from warmstart.readers.opening import lines, text_blocks
-from warmstart.readers.sources import expand
+from warmstart.readers.archives import read_members
+from warmstart.readers.documents import DOCUMENT_EXTENSIONS, read_documents, split_chunks
+from warmstart.readers.paths import expand_paths
+from warmstart.readers.text_io import read_lines, read_text_blocks
 
 TEXT = "Première ligne\n\nsecond line, naïve café\n"
 
 
 def texts(*paths: Path | str, encoding: str = "utf-8", key: str = "text") -> list[str]:
-    return ["".join(d.pieces) for d in documents([str(p) for p in paths], encoding, key)]
+    return ["".join(d.chunks) for d in read_documents([str(p) for p in paths], encoding, key)]
 
 
 def tar_of(path: Path, *entries: tuple[tarfile.TarInfo, bytes]) -> Path:
@@ -59,7 +59,7 @@ def test_a_text_file_is_one_document(bom: bytes, packing: str, end: str, tmp_pat
     path = tmp_path / f"a.txt{packing}"
     path.write_bytes(data)
     assert texts(path) == [TEXT]
-    assert list(lines(str(path))) == TEXT.splitlines(keepends=True)
+    assert list(read_lines(str(path))) == TEXT.splitlines(keepends=True)
 
 
 def test_zst_and_gz_of_several_frames_are_read_to_the_end(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_members_of_an_archive_are_documents_in_its_order(tmp_path: Path) -> Non
         entry("x/" + "long" * 60 + ".txt", TEXT.encode()),
     )
     assert texts(path) == ["second", TEXT]
-    assert [next(documents([str(path)])).where] == [f"{path}:x/b.txt"]
+    assert [next(read_documents([str(path)])).where] == [f"{path}:x/b.txt"]
 
 
 @pytest.mark.data
@@ -111,7 +111,7 @@ def test_the_real_archive_of_reviews(data_dir: Path) -> None:
     path = data_dir / "imdb/imdb_test.tar.gz"
     with tarfile.open(path) as archive:
         expected = [archive.extractfile(m).read() for m in archive.getmembers() if m.isfile()]  # type: ignore[union-attr]
-    assert [b"".join(blocks) for _, blocks in members(str(path))] == expected
+    assert [b"".join(blocks) for _, blocks in read_members(str(path))] == expected
     assert len(texts(path)) == 5000
 
 
@@ -194,9 +194,12 @@ def test_sources_are_sorted_and_named_once(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
     everything = [str(tmp_path / n) for n in ("a/k.jsonl", "a/z.txt.gz", "a-b/c.txt", "b.txt")]
-    assert expand([str(tmp_path)], ENDINGS) == everything
-    assert expand([str(tmp_path / "b.txt"), str(tmp_path / "**/*"), str(tmp_path)], ENDINGS) == everything
-    assert expand([str(tmp_path / "*.txt"), "-"], ENDINGS) == ["-", str(tmp_path / "b.txt")]
+    assert expand_paths([str(tmp_path)], DOCUMENT_EXTENSIONS) == everything
+    assert (
+        expand_paths([str(tmp_path / "b.txt"), str(tmp_path / "**/*"), str(tmp_path)], DOCUMENT_EXTENSIONS)
+        == everything
+    )
+    assert expand_paths([str(tmp_path / "*.txt"), "-"], DOCUMENT_EXTENSIONS) == ["-", str(tmp_path / "b.txt")]
 
 
 def test_sources_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
@@ -207,14 +210,12 @@ def test_sources_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     assert sentence(tmp_path / "bok.txt") == f"{tmp_path / 'bok.txt'}: file not found; did you mean 'book.txt'?"
     assert "the file is empty" in sentence(tmp_path / "empty.txt")
-    assert "not a known kind of file by its ending; got '.pdf'; allowed: .txt, .tar, .jsonl" in sentence(
-        tmp_path / "a.pdf"
-    )
+    assert "unknown file extension; got '.pdf'; allowed: .txt, .tar, .jsonl" in sentence(tmp_path / "a.pdf")
     assert "nothing to read here; allowed: .txt" in sentence(tmp_path / "folder")
     assert "nothing to read here" in sentence(tmp_path / "*.md")
     assert "no input named" in sentence()
     with pytest.raises(BadInput, match="a folder, where a file is needed"):
-        list(text_blocks(str(tmp_path)))
+        list(read_text_blocks(str(tmp_path)))
 
 
 def test_standard_input_is_one_text(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,21 +230,21 @@ def test_standard_input_is_one_text(monkeypatch: pytest.MonkeyPatch) -> None:
 @settings(max_examples=300, deadline=None)
 def test_pieces_follow_from_the_text_alone(text: str, size: int, blocks: list[int]) -> None:
     """Witness: invariants: whole again when joined, never too long, the same however the text arrives."""
-    pieces = list(cut([text], size))
+    pieces = list(split_chunks([text], size))
     assert "".join(pieces) == text
     assert all(0 < len(piece) <= size for piece in pieces)
     parts, start = [], 0
     for length in blocks:
         parts.append(text[start : start + length])
         start += length
-    assert list(cut([*parts, text[start:]], size)) == pieces
+    assert list(split_chunks([*parts, text[start:]], size)) == pieces
 
 
 def test_pieces_end_at_paragraphs_where_they_can() -> None:
     """Witness: a text of paragraphs, cut by hand."""
-    assert list(cut(["aa bb\n\ncc dd\nee ff gg"], 12)) == ["aa bb\n", "\ncc dd", "\nee ff gg"]
-    assert list(cut(["aaaa bb cccc"], 8)) == ["aaaa bb", " cccc"]
-    assert list(cut(["x" * 10], 4)) == ["xxxx", "xxxx", "xx"]
+    assert list(split_chunks(["aa bb\n\ncc dd\nee ff gg"], 12)) == ["aa bb\n", "\ncc dd", "\nee ff gg"]
+    assert list(split_chunks(["aaaa bb cccc"], 8)) == ["aaaa bb", " cccc"]
+    assert list(split_chunks(["x" * 10], 4)) == ["xxxx", "xxxx", "xx"]
 
 
 def test_memory_stays_flat_for_a_large_file(tmp_path: Path) -> None:
@@ -252,7 +253,7 @@ def test_memory_stays_flat_for_a_large_file(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress(b"some words in a line\n" * 2_300_000, compresslevel=1))
     tracemalloc.start()
     try:
-        size = sum(len(piece) for document in documents([str(path)]) for piece in document.pieces)
+        size = sum(len(piece) for document in read_documents([str(path)]) for piece in document.chunks)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -7,7 +7,7 @@ import pytest
 
 from warmstart.base.errors import BadInput
 from warmstart.config.flags import HUB
-from warmstart.readers.hub import PREFIX, hub_splits, is_hub_id
+from warmstart.readers.hub import HUB_PREFIX, is_hub_id, read_hub_splits
 
 datasets = pytest.importorskip("datasets")
 
@@ -35,7 +35,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_parts_and_class_names(made: Path) -> None:
     """Witness: the rows that the library was given; -1 is its word for no label."""
-    splits = {name: list(rows) for name, rows in hub_splits(f"hf:{made}").items()}
+    splits = {name: list(rows) for name, rows in read_hub_splits(f"hf:{made}").items()}
     assert {name: len(rows) for name, rows in splits.items()} == {"train": 3, "validation": 1, "test": 2}
     assert splits["train"][2].fields == {"text": "train 2", "label": "pos", "tags": ["pos", "neg"], "n": 2}
     assert splits["train"][2].where == f"hf:{made}, train:3"
@@ -44,20 +44,20 @@ def test_parts_and_class_names(made: Path) -> None:
 
 def test_an_id_begins_with_hf() -> None:
     """Witness: an id and a path; the flags, which import nothing, know the same beginning."""
-    assert HUB == PREFIX
+    assert HUB == HUB_PREFIX
     assert is_hub_id("hf:stanfordnlp/sst2") and not is_hub_id("data/sst2.jsonl")
 
 
 def test_what_cannot_be_loaded_is_said_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Witness: an empty folder, an id without a name, a machine that is told to stay offline, and no library."""
     with pytest.raises(BadInput, match=r"--data: no data set named; got 'hf:'; allowed: hf:owner/name"):
-        hub_splits("hf:")
+        read_hub_splits("hf:")
     with pytest.raises(BadInput, match="the data set cannot be loaded"):
-        hub_splits(f"hf:{tmp_path}")
+        read_hub_splits(f"hf:{tmp_path}")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
     with pytest.raises(BadInput, match=r"cannot be loaded .*[Oo]ffline"):
-        hub_splits("hf:nobody/nothing")
+        read_hub_splits("hf:nobody/nothing")
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(BadInput, match=r"needs the datasets package; .*pip install 'warmstart\[hub\]'"):
-        hub_splits("hf:nobody/nothing")
+        read_hub_splits("hf:nobody/nothing")

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from warmstart.base.errors import BadInput
-from warmstart.readers.images import holds_images, image_rows
+from warmstart.readers.images import contains_images, read_image_rows
 
 DRAW = np.random.default_rng(0)
 NAMES = [f"{part}/{label}/{n}.png" for part in ("test", "train") for label in ("cat", "ship") for n in range(2)]
@@ -56,8 +56,8 @@ def arrays_of(home: Path) -> Path:
 def test_the_form_does_not_matter(form, part: str | None, tmp_path: Path) -> None:
     """Witness: the pixels that were written, and the folders' names."""
     path = form(tmp_path)
-    assert holds_images(str(path))
-    found = list(image_rows(str(path), part))
+    assert contains_images(str(path))
+    found = list(read_image_rows(str(path), part))
     wanted = [name for name in NAMES if part is None or name.startswith(part)]
     assert [row.fields["label"] for row in found] == [name.split("/")[1] for name in wanted]
     assert all(np.array_equal(row.fields["image"], PIXELS[name]) for row, name in zip(found, wanted, strict=True))
@@ -70,7 +70,7 @@ def test_jpeg_and_other_modes_become_rgb(tmp_path: Path) -> None:
         path = tmp_path / "cat" / f"{number}.{ending}"
         path.parent.mkdir(exist_ok=True)
         Image.fromarray(PIXELS[NAMES[0]]).convert(mode).save(path)
-    for row in image_rows(str(tmp_path)):
+    for row in read_image_rows(str(tmp_path)):
         with Image.open(row.where) as theirs:
             assert np.array_equal(row.fields["image"], np.asarray(theirs.convert("RGB")))
 
@@ -79,11 +79,11 @@ def test_one_image_and_images_without_classes(tmp_path: Path) -> None:
     """Witness: the one image; without classes they can be predicted on, not learned from."""
     path = tmp_path / "a.png"
     path.write_bytes(png(PIXELS[NAMES[0]]))
-    [row] = image_rows(str(path), classes=False)
+    [row] = read_image_rows(str(path), classes=False)
     assert row.fields.keys() == {"image", "file"} and row.fields["file"] == "a.png"
     for place in (path, tmp_path):
         with pytest.raises(BadInput, match=r"a\.png: an image without a class; allowed: CLASS/NAME\.png"):
-            list(image_rows(str(place)))
+            list(read_image_rows(str(place)))
 
 
 def test_text_holds_no_images(tmp_path: Path) -> None:
@@ -91,12 +91,16 @@ def test_text_holds_no_images(tmp_path: Path) -> None:
     for name in ("a.txt", "b.txt"):
         (tmp_path / name).write_text("words")
     (tmp_path / "cover.png").write_bytes(png(PIXELS[NAMES[0]]))
-    assert not holds_images(str(tmp_path)) and not holds_images(str(tmp_path / "a.txt")) and not holds_images("no.txt")
+    assert (
+        not contains_images(str(tmp_path))
+        and not contains_images(str(tmp_path / "a.txt"))
+        and not contains_images("no.txt")
+    )
 
 
 def said(path: Path, part: str | None = None) -> str:
     with pytest.raises(BadInput) as error:
-        list(image_rows(str(path), part))
+        list(read_image_rows(str(path), part))
     return str(error.value)
 
 
@@ -143,13 +147,13 @@ def test_a_broken_npz_is_named(tmp_path: Path) -> None:
 @pytest.mark.data
 def test_the_sample_as_it_is_distributed(data_dir: Path) -> None:
     """Witness: the arrays of its npz and the order of its classes; tarfile's own count of the archive."""
-    found = list(image_rows(str(data_dir / "cifar10" / "tiny_500_100.npz"), "test"))
+    found = list(read_image_rows(str(data_dir / "cifar10" / "tiny_500_100.npz"), "test"))
     with np.load(data_dir / "cifar10" / "tiny_500_100.npz") as arrays:
         assert np.array_equal(np.stack([row.fields["image"] for row in found]), arrays["x_test"])
         assert [row.fields["label"] for row in found] == [str(arrays["classes"][n]) for n in arrays["y_test"]]
     with tarfile.open(data_dir / "cifar10" / "test_4k.tar.gz") as archive:
         names = [member.name for member in archive if member.isfile()]
-    rows = list(image_rows(str(data_dir / "cifar10" / "test_4k.tar.gz"), "test"))
+    rows = list(read_image_rows(str(data_dir / "cifar10" / "test_4k.tar.gz"), "test"))
     assert [row.fields["file"] for row in rows] == names and {row.fields["image"].shape for row in rows} == {
         (32, 32, 3)
     }

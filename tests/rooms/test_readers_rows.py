@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from warmstart.base.errors import BadInput
-from warmstart.readers.rows import rows
+from warmstart.readers.rows import read_rows
 
 TEXTS = ["plain", 'a "quoted" one, with comma', "zwei\nZeilen", "Ünïcödé 🎉", " blank ends "]
 
@@ -52,7 +52,7 @@ def test_every_kind_and_packing_gives_the_same_rows(kind: str, packing: str, tmp
     """Witness: the texts as written by json, csv, pyarrow, gzip and zstandard."""
     texts = [t for t in TEXTS if kind != "tsv" or "\n" not in t]
     path = packed(tmp_path / f"t.{kind}{packing}", table_bytes(kind, texts))
-    found = list(rows(str(path)))
+    found = list(read_rows(str(path)))
     assert [row.fields["text"] for row in found] == texts
     assert [int(row.fields["id"]) for row in found] == list(range(len(texts)))
     first = {"jsonl": [1, 2, 3], "csv": [2, 3, 4], "tsv": [2, 3, 4], "parquet": [1, 2, 3]}[kind]
@@ -62,13 +62,13 @@ def test_every_kind_and_packing_gives_the_same_rows(kind: str, packing: str, tmp
 def test_a_csv_row_after_one_of_two_lines_knows_its_line(tmp_path: Path) -> None:
     """Witness: lines counted by hand."""
     path = packed(tmp_path / "t.csv", b'text\n"one\ntwo"\nthree\n')
-    assert [row.where for row in rows(str(path))] == [f"{path}:2", f"{path}:4"]
+    assert [row.where for row in read_rows(str(path))] == [f"{path}:2", f"{path}:4"]
 
 
 def test_tsv_has_no_quoting_and_columns_can_be_named(tmp_path: Path) -> None:
     """Witness: unbalanced quotes as in MRPC, further columns as in STS-B, a byte order mark, Windows line ends."""
     path = packed(tmp_path / "t.tsv", '\ufeff5\t"He said\tyes\r\n3\ta\t"b"\tmore\tstill more\r\n\r\n'.encode())
-    found = [row.fields for row in rows(str(path), columns=("score", "s1", "s2", "*"))]
+    found = [row.fields for row in read_rows(str(path), columns=("score", "s1", "s2", "*"))]
     assert found == [{"score": "5", "s1": '"He said', "s2": "yes"}, {"score": "3", "s1": "a", "s2": '"b"'}]
 
 
@@ -87,8 +87,8 @@ def test_csv_and_jsonl_bring_back_any_text(tmp_path_factory: pytest.TempPathFact
     json_lines = [json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False) for row in table]
     jsonl_path = packed(folder / "t.jsonl", "\n".join(json_lines).encode())
     expected = [dict(zip(names, row, strict=True)) for row in table]
-    assert [row.fields for row in rows(str(csv_path))] == expected
-    assert [row.fields for row in rows(str(jsonl_path))] == expected
+    assert [row.fields for row in read_rows(str(csv_path))] == expected
+    assert [row.fields for row in read_rows(str(jsonl_path))] == expected
 
 
 BROKEN: list[tuple[str, bytes, list[str]]] = [
@@ -119,7 +119,7 @@ def test_broken_files_are_refused_with_file_line_and_reason(
     """Witness: the parts that a sentence must have."""
     path = packed(tmp_path / name, data)
     with pytest.raises(BadInput) as caught:
-        list(rows(str(path)))
+        list(read_rows(str(path)))
     sentence = str(caught.value)
     assert sentence.startswith(str(path))
     for part in parts:
@@ -129,7 +129,7 @@ def test_broken_files_are_refused_with_file_line_and_reason(
 def test_a_broken_line_comes_after_the_good_ones(tmp_path: Path) -> None:
     """Witness: streaming: what stands before the break is given out first."""
     path = packed(tmp_path / "t.jsonl", b'{"x": 1}\n{"x": ')
-    stream = rows(str(path))
+    stream = read_rows(str(path))
     assert next(stream).fields == {"x": 1}
     with pytest.raises(BadInput):
         next(stream)
@@ -139,7 +139,7 @@ def test_columns_are_for_tables_without_names(tmp_path: Path) -> None:
     """Witness: the sentence."""
     path = packed(tmp_path / "t.jsonl", b'{"x": 1}\n')
     with pytest.raises(BadInput, match="allowed: CSV or TSV"):
-        list(rows(str(path), columns=("x",)))
+        list(read_rows(str(path), columns=("x",)))
 
 
 def test_parquet_without_pyarrow_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,13 +147,13 @@ def test_parquet_without_pyarrow_says_what_to_install(tmp_path: Path, monkeypatc
     path = packed(tmp_path / "t.parquet", table_bytes("parquet", TEXTS))
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(BadInput, match=r"pip install 'warmstart\[parquet\]'"):
-        list(rows(str(path)))
+        list(read_rows(str(path)))
 
 
 def test_rows_from_standard_input_are_jsonl(monkeypatch: pytest.MonkeyPatch) -> None:
     """Witness: json.loads."""
     stdin = io.TextIOWrapper(io.BytesIO(b'{"x": 1}\n{"x": 2}'))
     monkeypatch.setattr(sys, "stdin", stdin)
-    found: list[Any] = [(row.fields, row.where) for row in rows("-")]
+    found: list[Any] = [(row.fields, row.where) for row in read_rows("-")]
     assert found == [(json.loads('{"x": 1}'), "-:1"), ({"x": 2}, "-:2")]
     stdin.detach()

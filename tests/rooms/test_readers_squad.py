@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from warmstart.base.errors import BadInput
-from warmstart.readers.squad import questions
+from warmstart.readers.squad import read_questions
 
 ANSWER = {"text": "1923", "answer_start": 17}
 CONTEXT = "He sang first in 1923."
@@ -27,7 +27,7 @@ def test_questions_become_rows(tmp_path: Path) -> None:
         {"question": "Where?"},
     ]
     path.write_bytes(gzip.compress(json.dumps(squad(*asked, title="Song")).encode()))
-    rows = list(questions(str(path)))
+    rows = list(read_questions(str(path)))
     common = {"title": "Song", "context": CONTEXT}
     assert [row.fields for row in rows] == [
         {"id": "a", **common, "question": "When?", "answers": [ANSWER]},
@@ -56,5 +56,5 @@ def test_other_json_is_refused(tmp_path: Path, text: str, parts: list[str]) -> N
     """Witness: the place that is unlike SQuAD."""
     (tmp_path / "dev.json").write_text(text)
     with pytest.raises(BadInput) as error:
-        list(questions(str(tmp_path / "dev.json")))
+        list(read_questions(str(tmp_path / "dev.json")))
     assert [part for part in parts if part not in str(error.value)] == [], str(error.value)

@@ -9,7 +9,7 @@ from warmstart.tasks.dataset import task_from
 from warmstart.tasks.frames import frame_records
 from warmstart.tasks.settings import FrameSettings
 from warmstart.tasks.spec import TaskSpec
-from warmstart.text.tokenizer import DELIMITER, EXTRACT, START, TASK_SPECIALS, Tokenizer
+from warmstart.text.tokenizer import DELIMITER, EXTRACT, START, TASK_TOKENS, Tokenizer
 
 ROWS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "classification": ({"text": "a b c", "label": "x"}, ["> a b c <"]),
@@ -22,7 +22,7 @@ SIGNS = {"<": START, "|": DELIMITER, ">": EXTRACT}
 
 def framed(kind: Any, direction: Any = "backward", **changes: Any) -> tuple[list[Any], Tokenizer, str]:
     row = ROWS[kind][0]
-    tokenizer = Tokenizer.train(["a b c"] * 3, 300, vocabulary="words").with_specials(TASK_SPECIALS)
+    tokenizer = Tokenizer.train(["a b c"] * 3, 300, vocabulary="words").with_special_tokens(TASK_TOKENS)
     other = {"choice": {"label": 0}, "similarity": {"score": 1.0}}.get(kind, {"label": "y"})
     rows = [row, row | other]
     task = task_from(kind, rows)
@@ -40,7 +40,7 @@ def test_frames(kind: str) -> None:
     asked = 0
     for example, text in zip(examples, ROWS[kind][1], strict=True):
         count = len(text.split())
-        assert example.ids.tolist() == [tokenizer.id(SIGNS.get(word, word)) for word in text.split()]
+        assert example.ids.tolist() == [tokenizer.token_to_id(SIGNS.get(word, word)) for word in text.split()]
         assert example.turns.tolist() == example.positions.tolist() == list(range(count))[::-1]
         assert example.goals[goal].reads.tolist() == [0]
         lm = example.goals["lm"]
@@ -62,7 +62,7 @@ def test_where_the_class_is_read() -> None:
 def test_reading_and_then_writing() -> None:
     """Witness: by hand: after the text, from its end, comes the text again, from its end."""
     [_, written], tokenizer, _ = framed("classification", lm_frame="autoencoder")
-    names = [tokenizer.id(SIGNS.get(word, word)) for word in ["a", "b", "c", "<", ">", "a", "b", "c", "<"]]
+    names = [tokenizer.token_to_id(SIGNS.get(word, word)) for word in ["a", "b", "c", "<", ">", "a", "b", "c", "<"]]
     assert written.ids.tolist() == names and written.turns.tolist() == list(range(9))[::-1]
     assert written.goals["lm"].targets.tolist() == names[4:][::-1]
 

@@ -8,7 +8,7 @@ import pytest
 from sklearn.model_selection import train_test_split
 
 from warmstart.base.errors import BadInput
-from warmstart.readers.rows import rows
+from warmstart.readers.rows import read_rows
 from warmstart.tasks.catalogue import CATALOGUE, entry
 from warmstart.tasks.known.joining import untokenised
 
@@ -152,7 +152,7 @@ def test_classes_of_dbpedia_are_numbered_as_its_folder_numbers_them(load):
 def test_the_story_cloze_split_is_that_of_gpt1s_code(load, data_dir):
     """Witness: scikit-learn's train_test_split with the seed of the released code."""
     path = data_dir / "storycloze" / "cloze_test_val__spring2016.csv.gz"
-    stories = [row.fields["InputStoryid"] for row in rows(str(path))]
+    stories = [row.fields["InputStoryid"] for row in read_rows(str(path))]
     train, dev = train_test_split(stories, test_size=374, random_state=3535999445)
     splits = load("storycloze")
     assert [r.extra["id"] for r in splits["train"]] == train and [r.extra["id"] for r in splits["dev"]] == dev

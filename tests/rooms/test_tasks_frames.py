@@ -15,13 +15,13 @@ from warmstart.tasks.frames import CHUNK, FRAMES, class_weights, frame_records
 from warmstart.tasks.framing import Account, fit
 from warmstart.tasks.settings import FrameSettings
 from warmstart.tasks.spec import HEAD_KINDS, KINDS, TaskSpec
-from warmstart.text.tokenizer import DELIMITER, EXTRACT, START, TASK_SPECIALS, Tokenizer
+from warmstart.text.tokenizer import DELIMITER, EXTRACT, START, TASK_TOKENS, Tokenizer
 
 
 @pytest.fixture(scope="module")
 def tokenizer():
     """One token per byte."""
-    return Tokenizer.train(["ab"], 257).with_specials(TASK_SPECIALS)
+    return Tokenizer.train(["ab"], 257).with_special_tokens(TASK_TOKENS)
 
 
 def spec(kind, names=(), **settings):
@@ -29,7 +29,7 @@ def spec(kind, names=(), **settings):
 
 
 def shown(tokenizer, example):
-    text = tokenizer.decode(example.ids, specials=True)
+    text = tokenizer.decode(example.ids, skip_special_tokens=False)
     return text.replace(START, "[").replace(DELIMITER, "$").replace(EXTRACT, "]")
 
 

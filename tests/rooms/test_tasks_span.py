@@ -25,9 +25,9 @@ from warmstart.tasks.hold_out import hold_out
 from warmstart.tasks.settings import FrameSettings, SpanSettings
 from warmstart.tasks.span import some_unanswered, windows
 from warmstart.tasks.spec import TaskSpec
-from warmstart.text.tokenizer import DELIMITER, EXTRACT, START, TASK_SPECIALS, Tokenizer
+from warmstart.text.tokenizer import DELIMITER, EXTRACT, START, TASK_TOKENS, Tokenizer
 
-TOKENIZER = Tokenizer.train(["ab"], 257).with_specials(TASK_SPECIALS)
+TOKENIZER = Tokenizer.train(["ab"], 257).with_special_tokens(TASK_TOKENS)
 """One token per byte."""
 CONTEXT = "He sang — first — in 1923."
 
@@ -43,7 +43,7 @@ def record(context: str = CONTEXT, answer: str | None = "1923", question: str = 
 
 
 def shown(example: Example) -> str:
-    text = TOKENIZER.decode(example.ids, specials=True)
+    text = TOKENIZER.decode(example.ids, skip_special_tokens=False)
     return text.replace(START, "[").replace(DELIMITER, "$").replace(EXTRACT, "]")
 
 
@@ -51,7 +51,7 @@ def pointed(example: Example) -> str:
     """The text of the tokens that the example's target points at."""
     goal = example.goals["span"]
     first, last = (goal.reads[place] for place in goal.targets[0])
-    return TOKENIZER.decode(example.ids[first : last + 1], specials=True)
+    return TOKENIZER.decode(example.ids[first : last + 1], skip_special_tokens=False)
 
 
 def complaint(row: dict[str, Any]) -> str:
@@ -88,7 +88,7 @@ def test_a_bidirectional_backbone_is_framed_as_it_was_pre_trained() -> None:
     asked = Record({"context": "He Sang naïve 東!", "question": "When"}, Answers(("naïve 東",), (8,)))
     made = frame_records(task, [asked], bert)
     (example,) = made.examples[0]
-    words = [bert.decode([token], specials=True).removeprefix("##") for token in example.ids]
+    words = [bert.decode([token], skip_special_tokens=False).removeprefix("##") for token in example.ids]
     behind = words.index("[SEP]")
     assert "".join(words) == "[CLS]when[SEP]hesangnaive[UNK][UNK][SEP]"
     assert example.segments is not None and example.segments.tolist() == [0] * (behind + 1) + [1] * (

@@ -17,7 +17,7 @@ from warmstart.tasks.hold_out import hold_out
 from warmstart.tasks.settings import FrameSettings
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.tagging import unread_tag, words_read
-from warmstart.text.tokenizer import EXTRACT, START, TASK_SPECIALS, Tokenizer
+from warmstart.text.tokenizer import EXTRACT, START, TASK_TOKENS, Tokenizer
 
 NAMES = ("B-LOC", "I-LOC", "O")
 
@@ -25,7 +25,7 @@ NAMES = ("B-LOC", "I-LOC", "O")
 @pytest.fixture(scope="module")
 def tokenizer() -> Tokenizer:
     """One token per byte."""
-    return Tokenizer.train(["ab"], 257).with_specials(TASK_SPECIALS)
+    return Tokenizer.train(["ab"], 257).with_special_tokens(TASK_TOKENS)
 
 
 def spec(names: tuple[str, ...] = NAMES, **settings: Any) -> TaskSpec:
@@ -50,7 +50,7 @@ def test_each_word_is_asked_at_its_first_token(tokenizer: Tokenizer) -> None:
     """Witness: drawn by hand with [ ] for the special tokens; the blank before a word is a token that is not read."""
     found = framed(tokenizer, spec(), sentence(("in", 2), ("Rio", 0), ("é", 1)))
     (example,) = found.examples[0]
-    assert tokenizer.decode(example.ids, specials=True) == f"{START}in Rio é{EXTRACT}"
+    assert tokenizer.decode(example.ids, skip_special_tokens=False) == f"{START}in Rio é{EXTRACT}"
     goal = example.goals["tags"]
     assert [tokenizer.decode([token]) for token in example.ids[goal.reads]][:2] == ["i", "R"]
     assert goal.reads.tolist() == [1, 4, 8]  # [ i n _ R i o _ é é ]

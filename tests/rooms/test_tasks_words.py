@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
 from warmstart.tasks.words import NOWHERE, Speller, gaps, joined, spell_sentence, spell_text
-from warmstart.text.clean import RULES, clean
+from warmstart.text.clean import CLEANING_RULES, clean
 from warmstart.text.tokenizer import Tokenizer
 
 TEXT = [
@@ -44,7 +44,7 @@ def unigram() -> Tokenizer:
 VOCABULARIES = {"bytes": Tokenizer.train(TEXT, 300), "wordpiece": word_piece(), "unigram": unigram()}
 ANYTHING = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 WORD = st.one_of(st.sampled_from(" ".join(TEXT).split()), ANYTHING)
-RULE_LISTS = st.lists(st.sampled_from(sorted(RULES)), max_size=3, unique=True)
+RULE_LISTS = st.lists(st.sampled_from(sorted(CLEANING_RULES)), max_size=3, unique=True)
 
 
 def whole(tokenizer: Tokenizer, words: Sequence[str], rules: Sequence[str]) -> tuple[list[int], list[int]]:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from warmstart.base.errors import BadInput
-from warmstart.text.clean import RULES, check_rules, clean, wrap_width
+from warmstart.text.clean import CLEANING_RULES, check_rules, clean, wrap_width
 
 PARAGRAPHS = [
     "The harbour lay quiet under the first light, and nobody on the long stone quay had yet thought of breakfast, "
@@ -181,10 +181,10 @@ def test_rules_run_in_the_given_order() -> None:
 
 def test_an_unknown_rule_is_refused_with_a_suggestion() -> None:
     """Witness: the sentence has where, value, what is allowed and what to do."""
-    check_rules(list(RULES))
+    check_rules(list(CLEANING_RULES))
     with pytest.raises(BadInput) as caught:
         check_rules(["ftfy", "unwarp"], where="--clean")
     sentence = str(caught.value)
     assert sentence.startswith("--clean: unknown cleaning rule; got 'unwarp'")
-    assert f"allowed: {', '.join(sorted(RULES))};" in sentence
+    assert f"allowed: {', '.join(sorted(CLEANING_RULES))};" in sentence
     assert "did you mean 'unwrap'?" in sentence

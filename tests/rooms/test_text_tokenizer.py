@@ -11,7 +11,7 @@ from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 
 from warmstart.base.errors import BadInput
 from warmstart.text.template import Template
-from warmstart.text.tokenizer import END, TASK_SPECIALS, Tokenizer
+from warmstart.text.tokenizer import END, TASK_TOKENS, Tokenizer
 
 TEXT = ["the cat sat on the mat, and the rat sat on the cat's hat"] * 9
 FRAMES = Template(("<|start|>", "$A", "<|extract|>"), ("<|start|>", "$A", "<|delimiter|>", "$B:1", "<|extract|>:1"))
@@ -19,7 +19,7 @@ FRAMES = Template(("<|start|>", "$A", "<|extract|>"), ("<|start|>", "$A", "<|del
 
 @pytest.fixture(scope="module")
 def own() -> Tokenizer:
-    return Tokenizer.train(TEXT, 290).with_specials(TASK_SPECIALS)
+    return Tokenizer.train(TEXT, 290).with_special_tokens(TASK_TOKENS)
 
 
 def settings_of(folder: Path) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def test_the_fingerprint_knows_no_template_truncation_padding_or_role(own: Token
     own.save(tmp_path, FRAMES, context=16)
     path = tmp_path / "tokenizer.json"
     backend = tokenizers.Tokenizer.from_file(str(path))
-    assert backend.encode("a cat").ids[0] == own.id("<|start|>")
+    assert backend.encode("a cat").ids[0] == own.token_to_id("<|start|>")
     backend.enable_truncation(4)
     backend.enable_padding(pad_id=1, pad_token="!", length=64)
     backend.save(str(path))
@@ -53,7 +53,7 @@ def test_the_fingerprint_knows_no_template_truncation_padding_or_role(own: Token
     again = Tokenizer.load(tmp_path)
     assert again.fingerprint == own.fingerprint
     assert again.encode("a cat sat on the mat").tolist() == own.encode("a cat sat on the mat").tolist()
-    assert again.role("pad") == "<|start|>" != own.role("pad")
+    assert again.special_token("pad") == "<|start|>" != own.special_token("pad")
 
 
 def test_the_fingerprint_knows_all_that_changes_ids(own: Tokenizer, tmp_path: Path) -> None:
@@ -69,18 +69,18 @@ def test_the_fingerprint_knows_all_that_changes_ids(own: Tokenizer, tmp_path: Pa
     fewer["model"]["merges"].pop()
     path.write_text(json.dumps(fewer))
     seen.add(Tokenizer.load(tmp_path).fingerprint)
-    assert len(seen | {own.with_specials(["[MASK]"]).fingerprint}) == 5
+    assert len(seen | {own.with_special_tokens(["[MASK]"]).fingerprint}) == 5
 
 
 def test_roles_of_a_vocabulary_learned_here(own: Tokenizer, tmp_path: Path) -> None:
     """Witness: one end token that ends, begins, fills up and stands for the unknown, as GPT-2's does."""
     own.save(tmp_path)
     for tokenizer in (own, Tokenizer.load(tmp_path)):
-        roles = {name: tokenizer.role(name) for name in ("begin", "end", "pad", "unknown", "cls", "sep", "mask")}
-        assert roles == dict.fromkeys(("begin", "end", "pad", "unknown"), END) | dict.fromkeys(("cls", "sep", "mask"))
-        assert tokenizer.role_id("end") == tokenizer.id(END)
+        roles = {name: tokenizer.special_token(name) for name in ("bos", "eos", "pad", "unk", "cls", "sep", "mask")}
+        assert roles == dict.fromkeys(("bos", "eos", "pad", "unk"), END) | dict.fromkeys(("cls", "sep", "mask"))
+        assert tokenizer.special_token_id("eos") == tokenizer.token_to_id(END)
         with pytest.raises(KeyError, match="mask"):
-            tokenizer.role_id("mask")
+            tokenizer.special_token_id("mask")
     found = settings_of(tmp_path)
     assert {key: found[key] for key in found if key.endswith("_token")} == dict.fromkeys(
         ("bos_token", "eos_token", "pad_token", "unk_token"), END
@@ -99,10 +99,10 @@ def test_roles_that_files_name(own: Tokenizer, tmp_path: Path) -> None:
     older = {"cls_token": {"content": "<|start|>"}, "eos_token": "<|start|>", "additional_special_tokens": ["x"]}
     (tmp_path / "special_tokens_map.json").write_text(json.dumps(older))
     loaded = Tokenizer.load(tmp_path)
-    roles = {name: loaded.role(name) for name in ("pad", "mask", "cls", "end", "unknown")}
-    assert roles == {"pad": "<|delimiter|>", "mask": None, "cls": "<|start|>", "end": "<|extract|>", "unknown": END}
-    added = loaded.with_specials(["[NOWHERE]"])
-    assert added.role_id("mask") == loaded.vocab_size
+    roles = {name: loaded.special_token(name) for name in ("pad", "mask", "cls", "eos", "unk")}
+    assert roles == {"pad": "<|delimiter|>", "mask": None, "cls": "<|start|>", "eos": "<|extract|>", "unk": END}
+    added = loaded.with_special_tokens(["[NOWHERE]"])
+    assert added.special_token_id("mask") == loaded.vocab_size
     added.save(tmp_path / "again")
     assert settings_of(tmp_path / "again")["mask_token"] == "[NOWHERE]"
 
@@ -153,11 +153,11 @@ def test_types_are_told_where_a_template_has_them(own: Tokenizer, tmp_path: Path
         own.save(tmp_path, template, context=64)
         assert ("token_type_ids" in settings_of(tmp_path)["model_input_names"]) is typed
     assert settings_of(tmp_path)["model_max_length"] == 64
-    assert FRAMES.specials == ["<|start|>", "<|extract|>", "<|delimiter|>"]
+    assert FRAMES.special_tokens == ["<|start|>", "<|extract|>", "<|delimiter|>"]
 
 
 def test_special_tokens_cannot_be_typed(own: Tokenizer) -> None:
     """Witness: text that spells them comes back letter by letter."""
     ids = own.encode(f"a {END}<|start|>")
-    assert not {own.id(END), own.id("<|start|>")} & set(ids.tolist())
+    assert not {own.token_to_id(END), own.token_to_id("<|start|>")} & set(ids.tolist())
     assert own.decode(ids) == f"a {END}<|start|>"

@@ -8,7 +8,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from warmstart.text.tokenizer import END, Tokenizer
-from warmstart.text.vocabularies import UNKNOWN, Vocabulary
+from warmstart.text.vocabularies import UNKNOWN, VocabularyKind
 
 TEXTS = [
     "A fine film, truly fine.",
@@ -23,18 +23,18 @@ def test_words_follow_the_rule_for_rare_words() -> None:
     found = Tokenizer.train(TEXTS, 400, vocabulary="words")
     count = Counter(token for text in TEXTS for token in re.findall(r"\w+|[^\w\s]", text))
     kept = {token for token, times in count.items() if times > 1}
-    assert found.vocab_size == len(kept) + 2 and all(found.has(token) for token in (*kept, UNKNOWN, END))
+    assert found.vocab_size == len(kept) + 2 and all(found.has_token(token) for token in (*kept, UNKNOWN, END))
     ids = found.encode("a fine thing, a FILM")
-    assert found.decode(ids, specials=True) == f"a fine {UNKNOWN} , a FILM"
-    assert found.role("unknown") == UNKNOWN and found.end_id == found.vocab_size - 1
+    assert found.decode(ids, skip_special_tokens=False) == f"a fine {UNKNOWN} , a FILM"
+    assert found.special_token("unk") == UNKNOWN and found.end_id == found.vocab_size - 1
 
 
 @pytest.mark.parametrize("kind", ["words", "known-words"])
-def test_the_most_frequent_words_are_kept(kind: Vocabulary) -> None:
+def test_the_most_frequent_words_are_kept(kind: VocabularyKind) -> None:
     """Witness: a count."""
     texts = [" ".join(f"w{n}" for n in range(400) for _ in range(2 + (n < 250)))]
     found = Tokenizer.train(texts, 257, vocabulary=kind)
-    assert found.vocab_size == 257 and all(f"w{n}" in found.written for n in range(250))
+    assert found.vocab_size == 257 and all(f"w{n}" in found.ids_by_text for n in range(250))
 
 
 def test_words_that_are_not_kept_are_left_out(tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_words_that_are_not_kept_are_left_out(tmp_path: Path) -> None:
     found = Tokenizer.train(texts, 400, vocabulary="known-words")
     count = Counter(token for text in texts for token in re.findall(r"\w+|[^\w\s]", text))
     kept = {token for token, times in count.items() if times > 1}
-    assert kept == {"a", "I", ".", "the", "film"} == set(found.written) - {END}
+    assert kept == {"a", "I", ".", "the", "film"} == set(found.ids_by_text) - {END}
     found.save(tmp_path)
     theirs = AutoTokenizer.from_pretrained(str(tmp_path))
     for text in (*texts, "a tax on film, I think.", "apple", "", "\n the\tFilm"):
@@ -74,11 +74,11 @@ def test_bytes_are_bytes(text: str) -> None:
 
 @pytest.mark.parametrize("kind", ["bpe", "words", "known-words", "characters"])
 @pytest.mark.parametrize("cut", [0, 1, 3])
-def test_text_behind_a_prompt_stands_as_in_one_piece(kind: Vocabulary, cut: int) -> None:
+def test_text_behind_a_prompt_stands_as_in_one_piece(kind: VocabularyKind, cut: int) -> None:
     """Witness: the text of all ids in one go."""
     found = Tokenizer.train([*TEXTS, *TEXTS], 400, vocabulary=kind)
     ids = found.encode(TEXTS[0])
-    assert found.decode(ids[:cut]) + found.decode_after(ids[:cut], ids[cut:]) == found.decode(ids)
+    assert found.decode(ids[:cut]) + found.decode_continuation(ids[:cut], ids[cut:]) == found.decode(ids)
 
 
 @pytest.mark.parametrize("kind", ["words", "known-words", "characters", "bytes"])

@@ -22,7 +22,7 @@ from tokenizers import models, normalizers, pre_tokenizers, trainers
 
 from warmstart.text.clean import clean
 from warmstart.text.template import Template
-from warmstart.text.tokenizer import END, TASK_SPECIALS, Tokenizer
+from warmstart.text.tokenizer import END, TASK_TOKENS, Tokenizer
 
 transformers = pytest.importorskip("transformers", minversion="5.3")
 
@@ -188,7 +188,7 @@ def test_wordpiece_follows_the_switches_of_its_configuration(
     assert [ids.tolist() for ids in ours.encode_batch(texts)] == [ids_of(theirs, text) for text in texts]
 
 
-THEIR_ROLES = {"pad": "pad", "unknown": "unk", "mask": "mask", "cls": "cls", "sep": "sep", "end": "eos", "begin": "bos"}
+THEIR_ROLES = {"pad": "pad", "unk": "unk", "mask": "mask", "cls": "cls", "sep": "sep", "eos": "eos", "bos": "bos"}
 MODEL_TYPES = {
     "gpt1": "openai-gpt", "gpt1 at blanks": "openai-gpt", "gpt2": "gpt2", "bert": "bert", "roberta": "roberta", "own": "gpt2"
 }  # fmt: skip
@@ -198,7 +198,7 @@ def tokenizer_of(kind: str, small: Callable[[str], Path]) -> Tokenizer:
     if kind == "own":
         return Tokenizer.train(topics["strings"].split("\n"), 400)
     name, _, at_blanks = kind.partition(" ")
-    return Tokenizer.load(small(name)).after(["spacy"] if at_blanks else [])
+    return Tokenizer.load(small(name)).adapt_to_cleaning(["spacy"] if at_blanks else [])
 
 
 @pytest.mark.parametrize("kind", MODEL_TYPES)
@@ -216,8 +216,10 @@ def test_a_saved_folder_is_the_same_tokenizer_in_transformers(
         assert [ids_of(theirs, text) for text in HARD] == expected
         assert len(theirs) == ours.vocab_size
         for role, key in THEIR_ROLES.items():
-            assert getattr(theirs, f"{key}_token") == ours.role(role)
-            assert getattr(theirs, f"{key}_token_id") == (ours.role_id(role) if ours.role(role) else None)
+            assert getattr(theirs, f"{key}_token") == ours.special_token(role)
+            assert getattr(theirs, f"{key}_token_id") == (
+                ours.special_token_id(role) if ours.special_token(role) else None
+            )
     again = Tokenizer.load(tmp_path)
     assert again.fingerprint == ours.fingerprint
     assert [ids.tolist() for ids in again.encode_batch(HARD)] == expected
@@ -233,7 +235,7 @@ def test_a_folder_that_transformers_saved_is_the_same_tokenizer_here(
     ours = Tokenizer.load(tmp_path)
     assert [ids.tolist() for ids in ours.encode_batch(HARD)] == [ids_of(theirs, text) for text in HARD]
     for role, key in THEIR_ROLES.items():
-        assert getattr(theirs, f"{key}_token") in (ours.role(role), None)
+        assert getattr(theirs, f"{key}_token") in (ours.special_token(role), None)
 
 
 def filled(words: Sequence[str], texts: dict[str, np.ndarray], tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
@@ -242,7 +244,7 @@ def filled(words: Sequence[str], texts: dict[str, np.ndarray], tokenizer: Tokeni
     types: list[int] = []
     for word in words:
         name, _, kind = word.partition(":")
-        part = texts[name].tolist() if name in texts else [tokenizer.id(name)]
+        part = texts[name].tolist() if name in texts else [tokenizer.token_to_id(name)]
         ids += part
         types += [int(kind or 0)] * len(part)
     return ids, types
@@ -260,7 +262,7 @@ def test_templates_frame_texts_in_transformers(
 ) -> None:
     """Witness: AutoTokenizer's ids and types of one text and of two against frames put together by hand."""
     ours = tokenizer_of(kind, small)
-    ours = ours if kind == "bert" else ours.with_specials(TASK_SPECIALS)
+    ours = ours if kind == "bert" else ours.with_special_tokens(TASK_TOKENS)
     ours.save(tmp_path, template, context=128)
     theirs = transformers.AutoTokenizer.from_pretrained(str(tmp_path))
     assert theirs.model_max_length == 128
@@ -271,7 +273,7 @@ def test_templates_frame_texts_in_transformers(
         assert found["input_ids"] == ids
         assert found.get("token_type_ids", [0] * len(ids)) == types
         assert ("token_type_ids" in found) == (kind == "bert")
-    batch = theirs([first, second], padding=True) if ours.role("pad") else None
+    batch = theirs([first, second], padding=True) if ours.special_token("pad") else None
     assert batch is None or min(map(len, batch["input_ids"])) == max(map(len, batch["input_ids"]))
     again = Tokenizer.load(tmp_path)
     assert again.fingerprint == ours.fingerprint
@@ -302,8 +304,8 @@ def test_xlm_r_both_ways(tmp_path: Path) -> None:
     theirs = xlm_r([topics[name] for name in sorted(topics)[:25]])
     theirs.save_pretrained(str(tmp_path / "theirs"))
     ours = Tokenizer.load(tmp_path / "theirs")
-    roles = {role: ours.role(role) for role in ("cls", "sep", "mask", "pad", "unknown")}
-    assert roles == {"cls": "<s>", "sep": "</s>", "mask": "<mask>", "pad": "<pad>", "unknown": "<unk>"}
+    roles = {role: ours.special_token(role) for role in ("cls", "sep", "mask", "pad", "unk")}
+    assert roles == {"cls": "<s>", "sep": "</s>", "mask": "<mask>", "pad": "<pad>", "unk": "<unk>"}
     assert [ids.tolist() for ids in ours.encode_batch(HARD[:-1])] == [ids_of(theirs, text) for text in HARD[:-1]]
     typed = ours.encode("a<s> </s><mask>b <pad>").tolist()  # theirs would find the tokens in the text
     assert not {theirs.bos_token_id, theirs.eos_token_id, theirs.mask_token_id, theirs.pad_token_id} & set(typed)
@@ -322,7 +324,7 @@ def test_xlm_r_both_ways(tmp_path: Path) -> None:
 
 def pieces_of(kind: str, tokenizer: Tokenizer, text: str) -> Iterator[tuple[str, str]]:
     """Each piece as the vocabulary spells it, without its mark for word ends or insides, and the text its offsets show."""
-    names = {tokenizer.id(name): name for name in json.loads(tokenizer._backend.to_str())["model"]["vocab"]}
+    names = {tokenizer.token_to_id(name): name for name in json.loads(tokenizer._backend.to_str())["model"]["vocab"]}
     ids, offsets = tokenizer.encode_with_offsets(text)
     for number, (start, end) in zip(ids, offsets, strict=True):
         yield names[int(number)].removeprefix("##").removesuffix("</w>" if kind == "gpt1" else ""), text[start:end]
@@ -335,7 +337,7 @@ def test_offsets_show_the_text_of_each_piece(kind: str, small: Callable[[str], P
     shown = 0
     for text in HARD:
         for piece, between in pieces_of(kind, tokenizer, text):
-            if piece != tokenizer.role("unknown"):
+            if piece != tokenizer.special_token("unk"):
                 assert normal.normalize_str(between).strip() == piece
                 shown += 1
     assert shown > 200
@@ -393,7 +395,10 @@ def test_gpt1_ids_after_the_rules_of_2018_are_those_of_its_authors(
 ) -> None:
     """Witness: a brute-force BPE of the published rules on whole lines and on paragraphs, line breaks included."""
     pytest.importorskip("spacy")
-    tokenizer, (vocab, ranks) = Tokenizer.load(published("gpt1")).after(RULES_2018), files_of(published("gpt1"))
+    tokenizer, (vocab, ranks) = (
+        Tokenizer.load(published("gpt1")).adapt_to_cleaning(RULES_2018),
+        files_of(published("gpt1")),
+    )
     texts = [*lines, "".join(lines[100:160]), *HARD]
     cleaned = [text for text in (clean(text, RULES_2018) for text in texts) if text]
     expected = [brute_force(text, vocab, ranks) for text in cleaned]
@@ -426,4 +431,4 @@ def test_words_between_blanks_are_the_brute_forces(small: Callable[[str], Path],
 
 @functools.cache
 def small_gpt1(folder: Path) -> tuple[Tokenizer, tuple[dict[str, int], dict[tuple[str, str], int]]]:
-    return Tokenizer.load(folder).after(["spacy"]), files_of(folder)
+    return Tokenizer.load(folder).adapt_to_cleaning(["spacy"]), files_of(folder)

@@ -49,7 +49,7 @@ def _sight(example: Example) -> str:
 
 
 def _shown(ids: NDArray[Any], tokenizer: Vocabulary) -> str:
-    return _quoted(tokenizer.decode(ids, specials=True))
+    return _quoted(tokenizer.decode(ids, skip_special_tokens=False))
 
 
 def _quoted(text: str) -> str:

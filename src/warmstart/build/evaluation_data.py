@@ -6,7 +6,7 @@ from pathlib import Path
 from warmstart.base.errors import BadInput
 from warmstart.build.labelled_data import HUB_DEV, rows_with_labels
 from warmstart.example.record import Record
-from warmstart.readers.hub import hub_splits, is_hub_id
+from warmstart.readers.hub import is_hub_id, read_hub_splits
 from warmstart.tasks.catalogue import Entry, entry
 from warmstart.tasks.dataset import read_records, records_of
 from warmstart.tasks.spec import TaskSpec
@@ -60,7 +60,7 @@ def _known_part(spec: TaskSpec, known: Entry, folder: Path, split: str | None) -
 
 
 def _hub_part(spec: TaskSpec, data: str, split: str | None) -> Iterator[Record]:
-    splits = hub_splits(data)
+    splits = read_hub_splits(data)
     for name in ("test", *HUB_DEV) if split is None else (split,):
         rows = rows_with_labels(spec.kind, splits[name]) if name in splits else None
         if rows is not None:

@@ -29,7 +29,7 @@ from warmstart.metrics.generated import FALLBACK, PREFERRED, available, check_ge
 from warmstart.metrics.metric import check_metric, default_metrics
 from warmstart.models.model import Model
 from warmstart.models.settings import BackboneSettings, HeadSettings, ModelSettings
-from warmstart.readers.vectors import read_vectors
+from warmstart.readers.word_vectors import read_word_vectors
 from warmstart.streams.sources import AugmentedSource, ListSource
 from warmstart.streams.stream import Stream
 from warmstart.tasks.frames import class_weights, frame_records, units
@@ -104,7 +104,7 @@ def build_finetuning(recipe: FinetuneRecipe, data: Labelled | None = None) -> Fi
     else:
         backbone = with_start(recipe.model, start.backbone, start.rows_for(tokenizer))
     backbone = for_reading(with_room(recipe, backbone), vectors=isinstance(tokenizer, ImageProcessor))
-    tokenizer = tokenizer.with_specials(marks(backbone.sight, tokenizer))
+    tokenizer = tokenizer.with_special_tokens(marks(backbone.sight, tokenizer))
     taken = backbone.layers if recipe.transfer_layers is None else recipe.transfer_layers
     check_scheme(recipe.scheme, backbone, None if start is None else taken)
     lm_weight = lm_weight_of(recipe, backbone)
@@ -166,8 +166,8 @@ def _vectors(recipe: FinetuneRecipe, tokenizer: Vocabulary, backbone: BackboneSe
             next_step="leave one of the two out",
         )  # fmt: skip
     text = require_text(tokenizer, "--vectors")
-    rows = text.written
-    found = {rows[word]: vector for word, vector in read_vectors(recipe.vectors, rows.__contains__).items()}
+    rows = text.ids_by_text
+    found = {rows[word]: vector for word, vector in read_word_vectors(recipe.vectors, rows.__contains__).items()}
     check_width(found, backbone, recipe.vectors)
     return found
 

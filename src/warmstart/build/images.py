@@ -11,10 +11,10 @@ from warmstart.config.schema import CorpusRecipe
 from warmstart.corpora.images import ImageCorpus
 from warmstart.example.example import Example
 from warmstart.example.record import Record
-from warmstart.image.augment import augmented
+from warmstart.image.augment import augment_image
 from warmstart.image.processor import Image, ImageProcessor
 from warmstart.image.settings import AugmentSettings
-from warmstart.readers.images import holds_images
+from warmstart.readers.images import contains_images
 from warmstart.tasks.framing import Account, Frame, Parts
 from warmstart.tasks.images import image_of, images, uncut_image
 from warmstart.tasks.vocabulary import Vocabulary, require_images
@@ -33,7 +33,7 @@ def image_corpus(text: CorpusRecipe, known: Vocabulary | None, part: str) -> Ima
     Raises:
         BadInput: images among text, options that are for text, images for a start that reads text, or a broken source.
     """
-    of_images = [path for path in text.paths if holds_images(path)]
+    of_images = [path for path in text.paths if contains_images(path)]
     if not of_images:
         return None
     if len(of_images) < len(text.paths):
@@ -57,7 +57,7 @@ def task_image_processor(data: Labelled, known: Vocabulary | None, where: str) -
     trained = ((image_of(record), record.where) for record in data.train)
     processor = ImageProcessor.fit(trained) if known is None else require_images(known, where)
     for record in chain(data.train, data.dev, data.test or []):
-        processor.require(image_of(record), record.where)
+        processor.check_size(image_of(record), record.where)
     return processor
 
 
@@ -67,8 +67,8 @@ def drawn_images(
     """How record i is framed with a draw of augmentation."""
 
     def redraw(i: int, draw: np.random.Generator) -> list[Example]:
-        shown: Image = augmented(image_of(records[i]), draw, augment)
-        return images(records[i], Parts((processor.rows(shown),)), frame)
+        shown: Image = augment_image(image_of(records[i]), draw, augment)
+        return images(records[i], Parts((processor.to_rows(shown),)), frame)
 
     return redraw
 
@@ -79,7 +79,7 @@ def image_account(frame: Frame, records: Sequence[Record], processor: ImageProce
     Raises:
         BadInput: they do not fit into the context.
     """
-    parts = Parts((processor.rows(image_of(records[0])),))
+    parts = Parts((processor.to_rows(image_of(records[0])),))
     longest = uncut_image(records[0], parts, frame).needed
     tokens = sum(map(len, images(records[0], parts, frame)))
     return Account(used=len(records), tokens=len(records) * tokens, longest=longest)

@@ -8,7 +8,7 @@ from pathlib import Path
 from warmstart.base.errors import BadInput, unknown_name_error
 from warmstart.config.schema import TaskRecipe
 from warmstart.example.record import Record
-from warmstart.readers.hub import hub_splits, is_hub_id
+from warmstart.readers.hub import is_hub_id, read_hub_splits
 from warmstart.readers.rows import Row
 from warmstart.tasks.catalogue import CATALOGUE, Entry, entry
 from warmstart.tasks.columns import LABEL_COLUMNS
@@ -106,7 +106,7 @@ def _from_hub(task: TaskRecipe, kind: Kind, data: str) -> Labelled:
             "a data set of the hub brings its own parts", where="--data", value=data,
             next_step="leave --train, --dev and --test out, or leave --data out",
         )  # fmt: skip
-    splits = hub_splits(data)
+    splits = read_hub_splits(data)
     if "train" not in splits:
         raise BadInput("no training part", where="--data", value=list(splits), allowed="a part named train")
     train = task_of(kind, splits.pop("train"), None, data)

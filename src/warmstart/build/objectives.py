@@ -12,7 +12,7 @@ from warmstart.config.schema import Objective
 from warmstart.corpora.corpus import Corpus
 from warmstart.corpora.images import ImageCorpus
 from warmstart.example.example import Example, Ints
-from warmstart.image.augment import augmented
+from warmstart.image.augment import augment_image
 from warmstart.image.processor import ImageProcessor
 from warmstart.image.settings import AugmentSettings
 from warmstart.models.settings import BackboneSettings
@@ -32,7 +32,7 @@ from warmstart.tasks.images import check_rows_fit
 from warmstart.tasks.settings import Direction
 from warmstart.tasks.vocabulary import Vocabulary
 from warmstart.text.tokenizer import Tokenizer
-from warmstart.text.words import Borders
+from warmstart.text.word_boundaries import WordBoundaries
 
 DRAWN: dict[Objective, Callable[[Ints, np.random.Generator, Masking], list[Example]]] = {
     "masked": masked,
@@ -80,14 +80,16 @@ def with_marks(tokenizer: Vocabulary, objective: Objective) -> Vocabulary:
         )  # fmt: skip
     if isinstance(tokenizer, ImageProcessor) or objective not in DRAWN:
         return tokenizer
-    return tokenizer.with_specials([name for role, name in ROLES.items() if tokenizer.role(role) is None])
+    return tokenizer.with_special_tokens(
+        [name for role, name in ROLES.items() if tokenizer.special_token(role) is None]
+    )
 
 
 def masking_of(settings: MaskSettings, tokenizer: Tokenizer, backbone: BackboneSettings) -> Masking:
     """What masking needs to know of a vocabulary and a model."""
-    cls, sep, mask = (tokenizer.role_id(role) for role in ("cls", "sep", "mask"))
+    cls, sep, mask = (tokenizer.special_token_id(role) for role in ("cls", "sep", "mask"))
     return Masking(
-        settings, cls, sep, mask, tokenizer.end_id, tokenizer.vocab_size, Borders.of(tokenizer),
+        settings, cls, sep, mask, tokenizer.end_id, tokenizer.vocab_size, WordBoundaries.from_tokenizer(tokenizer),
         backbone.segments, backbone.text_segments,
     )  # fmt: skip
 
@@ -156,6 +158,6 @@ class Framing:
         augment = STILL if dev else self.augment
 
         def shown(i: int, draw: np.random.Generator) -> list[Example]:
-            return frame(corpus.processor.rows(augmented(corpus.images[own[i]], draw, augment)))
+            return frame(corpus.processor.to_rows(augment_image(corpus.images[own[i]], draw, augment)))
 
         return AugmentedSource(len(own), shown, seed, alike=corpus.processor.height)

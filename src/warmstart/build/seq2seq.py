@@ -110,6 +110,6 @@ def smoothing(spec: TaskSpec, tokenizer: Tokenizer) -> Smoothing | None:
     share = spec.seq2seq.smoothing
     if share == 0:
         return None
-    pad = None if tokenizer.role("pad") is None else tokenizer.role_id("pad")
+    pad = None if tokenizer.special_token("pad") is None else tokenizer.special_token_id("pad")
     ends = Frame.of(spec, tokenizer).extract
     return Smoothing(share, tokenizer.vocab_size, None if pad == ends else pad)

@@ -47,7 +47,7 @@ class Start:
         """Copies the weights into ``model``, whose vocabulary is that of ``tokenizer``."""
         rows = None
         if not begins_with(tokenizer, self.tokenizer):
-            rows = require_text(tokenizer, "--new-vocabulary").rows_in(require_text(self.tokenizer, "--start"))
+            rows = require_text(tokenizer, "--new-vocabulary").map_ids_to(require_text(self.tokenizer, "--start"))
         account = start_from(self.imported.model, model, layers, rows)
         account.unused += self.imported.unused
         return account

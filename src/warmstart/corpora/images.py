@@ -10,7 +10,7 @@ from itertools import chain
 
 from warmstart.base.errors import BadInput
 from warmstart.image.processor import Image, ImageProcessor
-from warmstart.readers.images import image_rows
+from warmstart.readers.images import read_image_rows
 from warmstart.text.tokenizer import Tokenizer
 
 
@@ -20,7 +20,7 @@ class ImageCorpus:
     clean: tuple[str, ...] = ()
 
     def __init__(self, paths: Sequence[str], processor: ImageProcessor | None = None, part: str = "train") -> None:
-        """Reads the images of some sources (:func:`~warmstart.readers.images.image_rows`).
+        """Reads the images of some sources (:func:`~warmstart.readers.images.read_image_rows`).
 
         Args:
             paths: folders, archives, ``.npz`` files, images.
@@ -33,11 +33,11 @@ class ImageCorpus:
         self.folder = ", ".join(paths)
         found = [
             (row.fields["image"], row.where)
-            for row in chain.from_iterable(image_rows(path, part, classes=False) for path in paths)
+            for row in chain.from_iterable(read_image_rows(path, part, classes=False) for path in paths)
         ]
         self.processor = ImageProcessor.fit(found) if processor is None else processor
         for image, where in found:
-            self.processor.require(image, where)
+            self.processor.check_size(image, where)
         self.images: list[Image] = [image for image, _ in found]
 
     @property

@@ -23,9 +23,9 @@ from warmstart.corpora.stage import Shard, stage
 from warmstart.corpora.survey import SAMPLE_BYTES, Survey, marks, spread, survey, utf8_bytes
 from warmstart.corpora.work import ENCODE, JOB, jobs_of
 from warmstart.corpora.workers import Job, working
-from warmstart.readers.documents import ENDINGS, cut, documents
-from warmstart.readers.opening import STDIN, check_encoding
-from warmstart.readers.sources import expand
+from warmstart.readers.documents import DOCUMENT_EXTENSIONS, read_documents, split_chunks
+from warmstart.readers.paths import expand_paths
+from warmstart.readers.text_io import STDIN, check_encoding
 from warmstart.text.clean import check_rules
 from warmstart.text.tokenizer import END, Tokenizer, check_vocab_size
 
@@ -46,7 +46,7 @@ def prepare(settings: PrepareSettings, spooled: Mapping[str, str] | None = None)
     given = _given_tokenizer(settings)
     out = Path(os.path.abspath(settings.out))
     with contextlib.ExitStack() as stack:
-        named = expand(settings.paths, ENDINGS) if settings.paths or not spooled else []
+        named = expand_paths(settings.paths, DOCUMENT_EXTENSIONS) if settings.paths or not spooled else []
         sources = [_spool(stack) if path == STDIN else path for path in named] + list((spooled or {}).values())
         named += list(spooled or {})
         found = tuple(mark.model_copy(update={"path": name}) for mark, name in zip(marks(sources), named, strict=True))
@@ -77,7 +77,7 @@ class _Text:
     def done(self, title: str, tokenizer_folder: Path | None, sample_bytes: int) -> Iterator[Job]:
         """The jobs of the text, or of a sample of it, done, with the progress shown."""
         s, total = self._settings, min(self._size.text_bytes, sample_bytes)
-        jobs = spread(jobs_of(documents(self._sources, s.encoding)), self._size.text_bytes, sample_bytes)
+        jobs = spread(jobs_of(read_documents(self._sources, s.encoding)), self._size.text_bytes, sample_bytes)
         workers = min(s.workers, 1 + self._size.text_bytes // JOB)
         with working(workers, s.clean, tokenizer_folder) as work, progress_bar(title, _megabytes(total)) as bar:
             so_far = shown = 0
@@ -133,7 +133,7 @@ def _learn(text: _Text, settings: PrepareSettings) -> tuple[Tokenizer, int]:
         for job in text.done("learning the vocabulary", None, SAMPLE_BYTES):
             for cleaned_text in job.texts:
                 read += utf8_bytes(cleaned_text)
-                yield from cut([cleaned_text], ENCODE)  # the library holds some hundreds of texts at once
+                yield from split_chunks([cleaned_text], ENCODE)  # the library holds some hundreds of texts at once
 
     return Tokenizer.train(stretches(), settings.vocab_size, vocabulary=settings.vocabulary), read
 
@@ -142,8 +142,8 @@ def _given_tokenizer(settings: PrepareSettings) -> Tokenizer | None:
     if settings.tokenizer is None:
         check_vocab_size(settings.vocab_size)
         return None
-    tokenizer = Tokenizer.load(Path(settings.tokenizer)).after(settings.clean)
-    return tokenizer if tokenizer.end_id is not None else tokenizer.with_specials([END])
+    tokenizer = Tokenizer.load(Path(settings.tokenizer)).adapt_to_cleaning(settings.clean)
+    return tokenizer if tokenizer.end_id is not None else tokenizer.with_special_tokens([END])
 
 
 def _spool(stack: contextlib.ExitStack) -> str:

@@ -22,7 +22,7 @@ class PrepareSettings(Settings):
         tokenizer: folder with a ``tokenizer.json`` to use; ``None`` learns a vocabulary from the text.
         vocab_size: of a vocabulary that is learned, end token included.
         vocabulary: what a token of such a vocabulary is.
-        clean: cleaning rules (:data:`warmstart.text.clean.RULES`), in order.
+        clean: cleaning rules (:data:`warmstart.text.clean.CLEANING_RULES`), in order.
         encoding: of the text files.
         workers: processes that clean and encode; the result does not depend on it.
     """

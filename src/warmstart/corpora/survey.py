@@ -12,7 +12,7 @@ from pathlib import Path
 from warmstart.base.files import sha256
 from warmstart.corpora.corpus import FileMark
 from warmstart.corpora.work import Piece
-from warmstart.readers.documents import documents
+from warmstart.readers.documents import read_documents
 
 SAMPLE_BYTES = 200_000_000
 """UTF-8 bytes of text that a vocabulary is learned from, at most."""
@@ -29,9 +29,9 @@ class Survey:
 def survey(paths: Sequence[str], encoding: str) -> Survey:
     """Reads all of ``paths``; raises :class:`~warmstart.base.errors.BadInput` for what cannot be read."""
     num_documents = text_bytes = 0
-    for document in documents(paths, encoding):
+    for document in read_documents(paths, encoding):
         num_documents += 1
-        text_bytes += sum(utf8_bytes(piece) for piece in document.pieces)
+        text_bytes += sum(utf8_bytes(piece) for piece in document.chunks)
     return Survey(num_documents, text_bytes)
 
 

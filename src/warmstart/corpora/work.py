@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from warmstart.readers.documents import Document, cut
+from warmstart.readers.documents import Document, split_chunks
 from warmstart.text.clean import clean
 from warmstart.text.tokenizer import Tokenizer
 
@@ -37,7 +37,7 @@ def jobs_of(documents: Iterable[Document]) -> Iterator[list[Piece]]:
     job: list[Piece] = []
     size = 0
     for document in documents:
-        for piece in _pieces(document.pieces):
+        for piece in _pieces(document.chunks):
             job.append(piece)
             size += len(piece.text) + 100  # a floor for the number of very small documents in one job
             if size >= JOB:
@@ -65,7 +65,7 @@ def cleaned(piece: Piece, rules: Sequence[str]) -> str:
 
 def encode(texts: Sequence[str], tokenizer: Tokenizer) -> Encoded:
     """Ids of cleaned pieces."""
-    parts = [list(cut([text], ENCODE)) for text in texts]
+    parts = [list(split_chunks([text], ENCODE)) for text in texts]
     ids = iter(tokenizer.encode_batch([part for group in parts for part in group]))
     encoded = [[next(ids) for _ in group] for group in parts]
     return Encoded(

@@ -110,8 +110,9 @@ def spell(word: str, tokenizer: "Tokenizer", where: str) -> Sequence[int]:
     Raises:
         BadInput: nothing comes of it, or the vocabulary lacks a part of it.
     """
-    found = np.array([tokenizer.id(word)]) if tokenizer.has(word) else tokenizer.encode(word)
-    unknown = tokenizer.role_id("unknown") if tokenizer.role("unknown") not in (None, tokenizer.role("end")) else -1
+    found = np.array([tokenizer.token_to_id(word)]) if tokenizer.has_token(word) else tokenizer.encode(word)
+    has_unknown = tokenizer.special_token("unk") not in (None, tokenizer.special_token("eos"))
+    unknown = tokenizer.special_token_id("unk") if has_unknown else -1
     if len(found) == 0 or unknown in found:
         raise BadInput(
             "the vocabulary cannot spell this", where=where, value=word, allowed="words of the model's vocabulary",

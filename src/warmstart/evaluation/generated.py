@@ -192,7 +192,7 @@ def reference_text(record: Record, tokenizer: Tokenizer) -> str:
         raise BadInput("no target to judge by", where=record.where, next_step="evaluate on rows with a target")
     if record.label.pieces is None:
         return record.label.text
-    return tokenizer.decode([tokenizer.id(piece) for piece in record.label.pieces])
+    return tokenizer.decode([tokenizer.token_to_id(piece) for piece in record.label.pieces])
 
 
 def text_row(found: Generated, several: bool) -> dict[str, Any]:

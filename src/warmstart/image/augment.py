@@ -11,7 +11,7 @@ from warmstart.image.settings import AugmentSettings
 Image = NDArray[np.uint8]
 
 
-def augmented(image: Image, draw: np.random.Generator, settings: AugmentSettings) -> Image:
+def augment_image(image: Image, draw: np.random.Generator, settings: AugmentSettings) -> Image:
     """[H, W, 3] the image as this draw has it."""
     if settings.shift:
         height, width, _ = image.shape

@@ -55,7 +55,7 @@ class ImageProcessor(Settings):
         for image, where in images:
             if first is None:
                 first = ImageProcessor(height=image.shape[0], width=image.shape[1], mean=(0, 0, 0), std=(1, 1, 1))
-            first.require(image, where)
+            first.check_size(image, where)
             flat = image.reshape(-1, CHANNELS).astype(np.int64)
             total += flat.sum(0)
             squares += (flat * flat).sum(0)
@@ -97,7 +97,7 @@ class ImageProcessor(Settings):
         """SHA-256 over all that decides what is read."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
-    def require(self, image: Image, where: str) -> None:
+    def check_size(self, image: Image, where: str) -> None:
         """Raises :class:`BadInput` where an image is of another size."""
         if image.shape != (self.height, self.width, CHANNELS):
             raise BadInput(
@@ -105,21 +105,21 @@ class ImageProcessor(Settings):
                 allowed=f"{self.height} x {self.width} (height x width)", next_step="bring all images to one size first",
             )  # fmt: skip
 
-    def rows(self, image: Image) -> NDArray[np.float32]:
+    def to_rows(self, image: Image) -> NDArray[np.float32]:
         """[H, 3·W] the rows of an image of the right size."""
         mean, std = (np.array(three, np.float32) for three in (self.mean, self.std))
         scaled: NDArray[np.float32] = (image.astype(np.float32) / np.float32(255) - mean) / std
         return scaled.reshape(self.height, -1)
 
-    def decode(self, rows: NDArray[Any], *, specials: bool = False) -> str:
+    def decode(self, rows: NDArray[Any], *, skip_special_tokens: bool = True) -> str:
         """The rows in words, as they are shown before a training."""
         return f"{len(rows)} row{'s' * (len(rows) != 1)} of {self.vocab_size} numbers"
 
-    def with_specials(self, tokens: Sequence[str]) -> "ImageProcessor":
+    def with_special_tokens(self, tokens: Sequence[str]) -> "ImageProcessor":
         """Itself: there are none."""
         return self
 
-    def role(self, name: str) -> None:
+    def special_token(self, name: str) -> None:
         """No row plays a role."""
 
 

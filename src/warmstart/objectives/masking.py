@@ -12,7 +12,7 @@ import numpy as np
 from warmstart.example.example import Goal, Ints
 from warmstart.example.noise import Noise
 from warmstart.objectives.settings import MaskSettings
-from warmstart.text.words import Borders
+from warmstart.text.word_boundaries import WordBoundaries
 
 ENDS_AT = 0.2  # a span ends with this probability after each of its words
 LONGEST = 10  # words
@@ -31,7 +31,7 @@ class Masking:
         mask: id of the mask.
         end: id of the token that ends a document of the corpus, if it has one.
         vocab_size: ids from which random tokens are drawn.
-        borders: where words begin and end.
+        boundaries: where words begin and end.
         segments: rows of the model's segment table.
         text_segments: the rows that source and target take.
     """
@@ -42,7 +42,7 @@ class Masking:
     mask: int
     end: int | None
     vocab_size: int
-    borders: Borders
+    boundaries: WordBoundaries
     segments: int = 0
     text_segments: tuple[int, int] = (0, 1)
 
@@ -61,7 +61,7 @@ class Masking:
             return np.split(np.sort(draw.choice(len(text), budget, replace=False)), budget)
         if self.settings.units == "blocks":
             return _blocks(len(text), budget, draw)
-        words = self.borders.words(text)
+        words = self.boundaries.split_words(text)
         units = _words(words, budget, draw) if self.settings.units == "words" else _spans(words, budget, draw)
         return _in_order(units)
 

@@ -10,9 +10,9 @@ from pathlib import PurePosixPath
 from typing import IO
 
 from warmstart.base.errors import BadInput
-from warmstart.readers.opening import blocks_of, damage_named, open_binary
+from warmstart.readers.text_io import archive_errors, open_binary, read_blocks
 
-HEADER_LIMIT = 1 << 20
+MAX_HEADER_BYTES = 1 << 20
 """Bytes of a long-name or extended header, which the library reads into memory whole."""
 
 
@@ -20,17 +20,17 @@ class _Member(tarfile.TarInfo):
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Member":
         member = super().frombuf(buf, encoding, errors)
-        if member.type not in tarfile.REGULAR_TYPES and member.size > HEADER_LIMIT:
+        if member.type not in tarfile.REGULAR_TYPES and member.size > MAX_HEADER_BYTES:
             raise tarfile.TarError(f"a header of {member.size} bytes")
         return member
 
 
-def members(path: str, ending: str = ".txt") -> Iterator[tuple[str, Iterator[bytes]]]:
-    """Name and blocks of bytes of each member of that ending, in the archive's order; read each before the next.
+def read_members(path: str, extension: str = ".txt") -> Iterator[tuple[str, Iterator[bytes]]]:
+    """Name and blocks of bytes of each member with that extension, in the archive's order; read each before the next.
 
     Args:
         path: the archive.
-        ending: in small letters; empty for every file.
+        extension: of the members to read, in small letters; empty for every file.
 
     Raises:
         BadInput: a broken archive, a link, an unsafe name, or no such member.
@@ -44,21 +44,21 @@ def members(path: str, ending: str = ".txt") -> Iterator[tuple[str, Iterator[byt
         for member in archive:
             archive.members = []  # type: ignore[attr-defined]  # the library keeps every header it has met
             _check(member, path)
-            if member.isfile() and _wanted(member.name, ending):
+            if member.isfile() and _wanted(member.name, extension):
                 found = True
                 content = archive.extractfile(member)
                 assert content is not None
                 yield member.name, _blocks(content, path)
-        for _ in blocks_of(stream):  # to the end, where the packing keeps its checksum
+        for _ in read_blocks(stream):  # to the end, where the packing keeps its checksum
             pass
     if not found:
-        raise BadInput(f"no {ending} file in this archive", where=path, allowed=f"a tar of {ending} files")
+        raise BadInput(f"no {extension} file in this archive", where=path, allowed=f"a tar of {extension} files")
 
 
 def _blocks(content: IO[bytes], path: str) -> Iterator[bytes]:
-    # Read by the caller, so outside the blocks that :func:`members` opened.
-    with damage_named(path), _damage_named(path):
-        yield from blocks_of(content)
+    # Read by the caller, so outside the blocks that :func:`read_members` opened.
+    with archive_errors(path), _damage_named(path):
+        yield from read_blocks(content)
 
 
 @contextlib.contextmanager
@@ -71,9 +71,9 @@ def _damage_named(path: str) -> Iterator[None]:
         ) from None
 
 
-def _wanted(name: str, ending: str) -> bool:
+def _wanted(name: str, extension: str) -> bool:
     name = PurePosixPath(name).name
-    return name.lower().endswith(ending) and not name.startswith(".")
+    return name.lower().endswith(extension) and not name.startswith(".")
 
 
 def _check(member: tarfile.TarInfo, path: str) -> None:

@@ -12,31 +12,31 @@ import re
 from collections.abc import Iterator
 
 from warmstart.base.errors import BadInput
-from warmstart.readers.opening import form, lines
 from warmstart.readers.rows import Row
+from warmstart.readers.text_io import read_lines, split_extensions
 
-UNIVERSAL = ".conllu"
-CONLL = (".conll", ".bio", ".txt", ".tsv", UNIVERSAL)
-"""Endings that :func:`sentences` reads."""
-DOCUMENT = "-DOCSTART-"
+CONLLU = ".conllu"
+CONLL_EXTENSIONS = (".conll", ".bio", ".txt", ".tsv", CONLLU)
+"""Endings that :func:`read_sentences` reads."""
+DOCSTART = "-DOCSTART-"
 _FORM, _UPOS, _COLUMNS = 1, 3, 10
 _WORD, _NO_WORD = re.compile(r"\d+"), re.compile(r"\d+[-.]\d+")
 
 Line = tuple[int, list[str]]
 
 
-def sentences(path: str, encoding: str = "utf-8", column: int | None = None) -> Iterator[Row]:
+def read_sentences(path: str, encoding: str = "utf-8", column: int | None = None) -> Iterator[Row]:
     """The sentences of one file in order; a file of words alone gives rows without ``tags``.
 
     Args:
-        path: a file with one of the endings :data:`CONLL`.
+        path: a file with one of the endings :data:`CONLL_EXTENSIONS`.
         encoding: of the file.
         column: of the tag, counted from 1; without it the last, and UPOS in CoNLL-U.
 
     Raises:
         BadInput: an unreadable file, a line with another number of columns, a column that is not there, no sentence.
     """
-    universal = form(path)[0] == UNIVERSAL
+    universal = split_extensions(path)[0] == CONLLU
     empty = True
     for extra, words in _universal(path, encoding) if universal else _plain(path, encoding):
         empty = False
@@ -65,9 +65,9 @@ def _tag_column(columns: int, asked: int | None, universal: bool, where: str) ->
 def _plain(path: str, encoding: str) -> Iterator[tuple[dict[str, object], list[Line]]]:
     words: list[Line] = []
     columns = 0
-    for number, line in enumerate(lines(path, encoding), start=1):
+    for number, line in enumerate(read_lines(path, encoding), start=1):
         cells = _cells(line.rstrip("\n"))
-        if cells and cells[0] != DOCUMENT:
+        if cells and cells[0] != DOCSTART:
             columns = columns or len(cells)
             _check_columns(cells, columns, f"{path}:{number}")
             words.append((number, cells))
@@ -87,7 +87,7 @@ def _cells(line: str) -> list[str]:
 def _universal(path: str, encoding: str) -> Iterator[tuple[dict[str, object], list[Line]]]:
     words: list[Line] = []
     extra: dict[str, object] = {}
-    for number, line in enumerate(lines(path, encoding), start=1):
+    for number, line in enumerate(read_lines(path, encoding), start=1):
         line = line.rstrip("\n")
         if not line.strip(" \t"):
             if words:

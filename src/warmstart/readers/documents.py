@@ -10,15 +10,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from warmstart.base.errors import BadInput
-from warmstart.readers.archives import members
-from warmstart.readers.opening import STDIN, decode, form, text_blocks
-from warmstart.readers.rows import TABLES, Row, rows
-from warmstart.readers.sources import expand
+from warmstart.readers.archives import read_members
+from warmstart.readers.paths import expand_paths
+from warmstart.readers.rows import TABLE_EXTENSIONS, Row, read_rows
+from warmstart.readers.text_io import STDIN, decode_blocks, read_text_blocks, split_extensions
 
-ENDINGS = (".txt", ".tar", *TABLES)
-PIECE = 1 << 20
+DOCUMENT_EXTENSIONS = (".txt", ".tar", *TABLE_EXTENSIONS)
+MAX_CHUNK_CHARS = 1 << 20
 """Characters that a piece holds at most."""
-ALIASES = ("content",)
+TEXT_ALIASES = ("content",)
 """Taken for the key ``text`` where a row has no ``text``."""
 
 
@@ -32,23 +32,23 @@ class Document:
     """
 
     where: str
-    pieces: Iterator[str]
+    chunks: Iterator[str]
 
 
-def documents(paths: Sequence[str], encoding: str = "utf-8", key: str = "text") -> Iterator[Document]:
+def read_documents(paths: Sequence[str], encoding: str = "utf-8", key: str = "text") -> Iterator[Document]:
     """The documents of files, folders, globs or ``-`` (standard input: plain text, one document), in a fixed order.
 
     Raises:
         BadInput: nothing there, an unreadable or broken file, a row without ``key``.
     """
-    for path in expand(paths, ENDINGS):
+    for path in expand_paths(paths, DOCUMENT_EXTENSIONS):
         for document in _documents(path, encoding, key):
             yield document
-            for _ in document.pieces:  # what was not read, so that the file stands at the next document
+            for _ in document.chunks:  # what was not read, so that the file stands at the next document
                 pass
 
 
-def cut(blocks: Iterable[str], size: int = PIECE) -> Iterator[str]:
+def split_chunks(blocks: Iterable[str], size: int = MAX_CHUNK_CHARS) -> Iterator[str]:
     """The same text in pieces of at most ``size`` characters, wherever the blocks were cut."""
     held = ""
     for block in blocks:
@@ -75,24 +75,24 @@ def _boundary(text: str, start: int, stop: int) -> int:
 
 
 def _documents(path: str, encoding: str, key: str) -> Iterator[Document]:
-    kind = ".txt" if path == STDIN else form(path)[0]
+    kind = ".txt" if path == STDIN else split_extensions(path)[0]
     if kind == ".txt":
-        yield Document(path, cut(text_blocks(path, encoding)))
+        yield Document(path, split_chunks(read_text_blocks(path, encoding)))
     elif kind == ".tar":
-        for name, blocks in members(path):
+        for name, blocks in read_members(path):
             where = f"{path}:{name}"
-            yield Document(where, cut(decode(blocks, encoding, where)))
+            yield Document(where, split_chunks(decode_blocks(blocks, encoding, where)))
     else:
-        for row in rows(path, encoding):
-            yield Document(row.where, cut([_text(row, key)]))
+        for row in read_rows(path, encoding):
+            yield Document(row.where, split_chunks([_text(row, key)]))
 
 
 def _text(row: Row, key: str) -> str:
-    name = next((k for k in (key, *(ALIASES if key == "text" else ())) if k in row.fields), None)
+    name = next((k for k in (key, *(TEXT_ALIASES if key == "text" else ())) if k in row.fields), None)
     if name is None:
         raise BadInput(
             f"no key {key!r} in this row", where=row.where, value=", ".join(row.fields),
-            allowed=f"a row with {key!r}" + (f" or {ALIASES[0]!r}" if key == "text" else ""),
+            allowed=f"a row with {key!r}" + (f" or {TEXT_ALIASES[0]!r}" if key == "text" else ""),
             next_step="rename the column that holds the text",
         )  # fmt: skip
     text = row.fields[name]

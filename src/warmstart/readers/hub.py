@@ -11,22 +11,22 @@ from typing import Any
 from warmstart.base.errors import BadInput
 from warmstart.readers.rows import Row
 
-PREFIX = "hf:"
-NO_LABEL = -1  # how the hub writes a class that is not given
+HUB_PREFIX = "hf:"
+MISSING_LABEL = -1  # how the hub writes a class that is not given
 
 
 def is_hub_id(text: str) -> bool:
     """Whether this names a data set of the hub."""
-    return text.startswith(PREFIX)
+    return text.startswith(HUB_PREFIX)
 
 
-def hub_splits(hub_id: str) -> dict[str, Iterator[Row]]:
+def read_hub_splits(hub_id: str) -> dict[str, Iterator[Row]]:
     """The rows of each split; classes are given by their names, and missing ones as ``None``.
 
     Raises:
         BadInput: the library is not installed, or it cannot load the data set.
     """
-    name, _, config = hub_id.removeprefix(PREFIX).partition(":")
+    name, _, config = hub_id.removeprefix(HUB_PREFIX).partition(":")
     if not name:
         raise BadInput(
             "no data set named", where="--data", value=hub_id, allowed="hf:owner/name or hf:owner/name:config"
@@ -67,7 +67,7 @@ def _names(feature: Any) -> Callable[[Any], Any] | None:
     """How a column of class numbers, or of lists of them, is read by name; ``None`` for any other column."""
     one = getattr(feature, "int2str", None)
     if one is not None:
-        return lambda value: None if value in (None, NO_LABEL) else one(value)
+        return lambda value: None if value in (None, MISSING_LABEL) else one(value)
     each = getattr(getattr(feature, "feature", None), "int2str", None)
     if each is not None:
         return lambda values: None if values is None else [each(value) for value in values]

@@ -19,31 +19,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warmstart.base.errors import BadInput
-from warmstart.readers.archives import members
-from warmstart.readers.opening import STDIN, form
+from warmstart.readers.archives import read_members
+from warmstart.readers.paths import expand_paths
 from warmstart.readers.rows import Row
-from warmstart.readers.sources import expand
+from warmstart.readers.text_io import STDIN, split_extensions
 
-PICTURES = (".png", ".jpg", ".jpeg")
+IMAGE_EXTENSIONS = (".png", ".jpg", ".jpeg")
 NPZ, TAR = ".npz", ".tar"
-PARTS = {"train": "train", "test": "test"} | dict.fromkeys(("dev", "valid", "validation", "val"), "dev")
+SPLITS = {"train": "train", "test": "test"} | dict.fromkeys(("dev", "valid", "validation", "val"), "dev")
 """Names of parts → what they are called here."""
 
 Image = NDArray[np.uint8]
 
 
-def holds_images(path: str) -> bool:
+def contains_images(path: str) -> bool:
     """Whether a file is one of images, an archive begins with one, or most files of a folder are such."""
     if os.path.isdir(path):
         inside = [os.path.join(here, name) for here, _, names in os.walk(path) for name in names if name[0] != "."]
-        return 2 * sum(map(holds_images, inside)) > len(inside)
-    if form(path)[0] == TAR and os.path.isfile(path):
-        with contextlib.closing(members(path, ending="")) as found:  # type: ignore[type-var]
-            return form(next(found)[0])[0] in PICTURES
-    return form(path) in [(ending, "") for ending in (*PICTURES, NPZ)]
+        return 2 * sum(map(contains_images, inside)) > len(inside)
+    if split_extensions(path)[0] == TAR and os.path.isfile(path):
+        with contextlib.closing(read_members(path, extension="")) as found:  # type: ignore[type-var]
+            return split_extensions(next(found)[0])[0] in IMAGE_EXTENSIONS
+    return split_extensions(path) in [(ending, "") for ending in (*IMAGE_EXTENSIONS, NPZ)]
 
 
-def image_rows(path: str, part: str | None = None, *, classes: bool = True) -> Iterator[Row]:
+def read_image_rows(path: str, part: str | None = None, *, classes: bool = True) -> Iterator[Row]:
     """The images of one source, in its order: ``image``, ``label`` (its class, where it has one) and ``file``.
 
     Args:
@@ -57,14 +57,15 @@ def image_rows(path: str, part: str | None = None, *, classes: bool = True) -> I
     if (
         not os.path.isdir(path)
         and (path == STDIN or os.path.exists(path))
-        and form(path)[0] not in (NPZ, TAR, *PICTURES)
+        and split_extensions(path)[0] not in (NPZ, TAR, *IMAGE_EXTENSIONS)
     ):
         raise BadInput(
-            "not a known kind of file for images", where=path, allowed=f"a folder, {', '.join((*PICTURES, TAR, NPZ))}",
+            "not a source of images", where=path,
+            allowed=f"a folder, {', '.join((*IMAGE_EXTENSIONS, TAR, NPZ))}",
             next_step="put the images into a folder or an archive",
         )  # fmt: skip
     found = False
-    for row, its_part in _arrays(path) if form(path)[0] == NPZ else _pictures(path):
+    for row, its_part in _arrays(path) if split_extensions(path)[0] == NPZ else _pictures(path):
         if part is not None and its_part not in (None, part):
             continue
         if classes and "label" not in row.fields:
@@ -81,13 +82,13 @@ def image_rows(path: str, part: str | None = None, *, classes: bool = True) -> I
 
 def _pictures(path: str) -> Iterator[tuple[Row, str | None]]:
     """The image files of a folder or an archive, or the one that ``path`` is, each with its part."""
-    if form(path)[0] == TAR:
-        for name, blocks in members(path, ending=""):
-            if form(name)[0] in PICTURES:
+    if split_extensions(path)[0] == TAR:
+        for name, blocks in read_members(path, extension=""):
+            if split_extensions(name)[0] in IMAGE_EXTENSIONS:
                 where = f"{path}:{name}"
                 yield _row(PurePosixPath(name), _decoded(io.BytesIO(b"".join(blocks)), where), where)
         return
-    for file in expand([path], PICTURES):
+    for file in expand_paths([path], IMAGE_EXTENSIONS):
         inside = Path(file).relative_to(path) if os.path.isdir(path) else PurePath(os.path.basename(file))
         with open(file, "rb") as stream:
             yield _row(inside, _decoded(stream, file), file)
@@ -97,11 +98,11 @@ def _row(inside: PurePath, image: Image, where: str) -> tuple[Row, str | None]:
     """A row, its class and part told by the folders that it lies in."""
     folders = inside.parts[:-1]
     fields = {"image": image, "file": inside.as_posix()}
-    part = PARTS.get(folders[-2]) if len(folders) > 1 else None
-    if folders and not (len(folders) == 1 and folders[0] in PARTS):
+    part = SPLITS.get(folders[-2]) if len(folders) > 1 else None
+    if folders and not (len(folders) == 1 and folders[0] in SPLITS):
         fields["label"] = folders[-1]
     elif folders:
-        part = PARTS[folders[0]]
+        part = SPLITS[folders[0]]
     return Row(fields, where), part
 
 
@@ -143,7 +144,7 @@ def _arrays(path: str) -> Iterator[tuple[Row, str | None]]:
     names = [str(name) for name in arrays.get("classes", ())]
     for name in images:
         labels = _labels(arrays, name, names, path)
-        part = PARTS.get(name.removeprefix("x_"))
+        part = SPLITS.get(name.removeprefix("x_"))
         for number, image in enumerate(_checked(arrays[name], f"{path}, {name}")):
             label = {} if labels is None else {"label": labels[number]}
             place = f"{name}[{number}]"

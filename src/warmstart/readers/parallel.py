@@ -5,29 +5,29 @@ from collections.abc import Iterator
 from itertools import zip_longest
 
 from warmstart.base.errors import BadInput
-from warmstart.readers.opening import lines
 from warmstart.readers.rows import Row
+from warmstart.readers.text_io import read_lines
 
 
-def parallel_files(path: str) -> list[str]:
+def split_parallel_paths(path: str) -> list[str]:
     """The files of ``source,target``; none where ``path`` is no such pair."""
     return [] if os.path.exists(path) or "," not in path else path.split(",")
 
 
-def parallel_rows(path: str, encoding: str = "utf-8") -> Iterator[Row]:
+def read_parallel_rows(path: str, encoding: str = "utf-8") -> Iterator[Row]:
     """Rows with ``source`` and ``target`` of two text files, named with a comma between.
 
     Raises:
         BadInput: not two files, one that cannot be read, files of different length, or an empty line.
     """
-    files = parallel_files(path)
+    files = split_parallel_paths(path)
     if len(files) != 2:
         raise BadInput(
             "parallel text is two files", where=path, value=len(files), allowed="source.txt,target.txt",
             next_step="name both with a comma between and no blank",
         )  # fmt: skip
     counts = [0, 0]
-    for sides in zip_longest(*(lines(file, encoding) for file in files)):
+    for sides in zip_longest(*(read_lines(file, encoding) for file in files)):
         for side, line in enumerate(sides):
             counts[side] += line is not None
         if None in sides:
@@ -40,9 +40,9 @@ def parallel_rows(path: str, encoding: str = "utf-8") -> Iterator[Row]:
         )  # fmt: skip
 
 
-def plain_sources(path: str, encoding: str = "utf-8") -> Iterator[Row]:
+def read_source_lines(path: str, encoding: str = "utf-8") -> Iterator[Row]:
     """Rows with a ``source`` for each line of a text file."""
-    for number, line in enumerate(lines(path, encoding), start=1):
+    for number, line in enumerate(read_lines(path, encoding), start=1):
         yield Row({"source": _text(line)}, f"{path}:{number}")
 
 

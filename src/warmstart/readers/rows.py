@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, NoReturn
 
 from warmstart.base.errors import BadInput
-from warmstart.readers.opening import STDIN, form, lines, open_binary
+from warmstart.readers.text_io import STDIN, open_binary, read_lines, split_extensions
 
-FIELD_LIMIT = 1 << 24
+MAX_FIELD_CHARS = 1 << 24
 """Characters a CSV field may have; an unclosed quote would otherwise swallow the rest of the file."""
-REST = "*"
+EXTRA_COLUMNS = "*"
 """Last of the given ``columns``: what follows may differ in number from line to line and is left out."""
 
 
@@ -30,21 +30,21 @@ class Row:
     where: str
 
 
-def rows(
-    path: str, encoding: str = "utf-8", columns: Sequence[str] | None = None, *, ending: str = ""
+def read_rows(
+    path: str, encoding: str = "utf-8", columns: Sequence[str] | None = None, *, extension: str = ""
 ) -> Iterator[Row]:
     """The rows of one file in order, read as its ending says (standard input: JSONL).
 
     Args:
         path: a file, or ``-``.
         encoding: of JSONL, CSV and TSV.
-        columns: names for a CSV or TSV without a header line; :data:`REST` at the end allows further columns.
-        ending: read it as a file of this ending, whatever its own is.
+        columns: names for a CSV or TSV without a header line; :data:`EXTRA_COLUMNS` at the end allows further columns.
+        extension: read it as a file with this extension, whatever its own is.
 
     Raises:
         BadInput: an unknown ending, an unreadable or broken file, no row at all.
     """
-    kind = ending or (".jsonl" if path == STDIN else form(path)[0])
+    kind = extension or (".jsonl" if path == STDIN else split_extensions(path)[0])
     if kind not in _READERS:
         raise BadInput(
             "not a table by its ending", where=path, allowed=", ".join(f"{k}[.gz|.zst]" for k in sorted(_READERS))
@@ -60,7 +60,7 @@ def rows(
 
 
 def _jsonl(path: str, encoding: str, columns: Sequence[str] | None) -> Iterator[Row]:
-    for number, line in enumerate(lines(path, encoding), start=1):
+    for number, line in enumerate(read_lines(path, encoding), start=1):
         if line.strip():
             where = f"{path}:{number}"
             yield Row(_parse_json(line, where), where)
@@ -94,8 +94,9 @@ def _finite(digits: str) -> float:
 
 
 def _csv(path: str, encoding: str, columns: Sequence[str] | None) -> Iterator[Row]:
-    csv.field_size_limit(max(csv.field_size_limit(), FIELD_LIMIT))  # the library has one limit for the whole process
-    reader = csv.reader(lines(path, encoding), strict=True)
+    # The library has one limit for the whole process.
+    csv.field_size_limit(max(csv.field_size_limit(), MAX_FIELD_CHARS))
+    reader = csv.reader(read_lines(path, encoding), strict=True)
     starts_at = 1
 
     def cells() -> Iterator[tuple[int, list[str]]]:
@@ -114,13 +115,13 @@ def _csv(path: str, encoding: str, columns: Sequence[str] | None) -> Iterator[Ro
 
 
 def _tsv(path: str, encoding: str, columns: Sequence[str] | None) -> Iterator[Row]:
-    cut = (line.rstrip("\n") for line in lines(path, encoding))
+    cut = (line.rstrip("\n") for line in read_lines(path, encoding))
     return _table(path, ((n, line.split("\t") if line else []) for n, line in enumerate(cut, start=1)), columns)
 
 
 def _table(path: str, cells: Iterator[tuple[int, list[str]]], columns: Sequence[str] | None) -> Iterator[Row]:
     names, is_open = list(columns or ()), False
-    if names and names[-1] == REST:
+    if names and names[-1] == EXTRA_COLUMNS:
         names, is_open = names[:-1], True
     for number, row in cells:
         if not row:
@@ -164,7 +165,7 @@ def _parquet(path: str, encoding: str, columns: Sequence[str] | None) -> Iterato
 
 def _seekable(path: str, stream: BinaryIO, spool: Any) -> Any:
     """Parquet is read from its end, so a packed file is unpacked aside first."""
-    if not form(path)[1]:
+    if not split_extensions(path)[1]:
         return stream
     shutil.copyfileobj(stream, spool)
     spool.seek(0)
@@ -177,5 +178,5 @@ _READERS: dict[str, Callable[[str, str, Sequence[str] | None], Iterator[Row]]] =
     ".tsv": _tsv,
     ".parquet": _parquet,
 }
-TABLES = tuple(_READERS)
-"""Endings that :func:`rows` reads."""
+TABLE_EXTENSIONS = tuple(_READERS)
+"""Endings that :func:`read_rows` reads."""

@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from warmstart.base.errors import BadInput
-from warmstart.readers.opening import text_blocks
 from warmstart.readers.rows import Row
+from warmstart.readers.text_io import read_text_blocks
 
-SQUAD = (".json",)
-"""Endings that :func:`questions` reads, each also packed."""
+SQUAD_EXTENSIONS = (".json",)
+"""Endings that :func:`read_questions` reads, each also packed."""
 
 
-def questions(path: str, encoding: str = "utf-8") -> Iterator[Row]:
+def read_questions(path: str, encoding: str = "utf-8") -> Iterator[Row]:
     """The questions of one file in order.
 
     Raises:
@@ -53,7 +53,7 @@ def _asked(document: Any, path: str) -> Iterator[tuple[str, str, dict[str, Any]]
 
 
 def _document(path: str, encoding: str) -> Any:
-    text = "".join(text_blocks(path, encoding))
+    text = "".join(read_text_blocks(path, encoding))
     try:
         value = json.loads(text)
         if "\\ud" in text.lower():  # half a pair of surrogates is no text

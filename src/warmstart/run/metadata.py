@@ -106,7 +106,7 @@ def read_vocabulary(folder: Path) -> tuple[Vocabulary, RunMetadata]:
     check_rules(metadata.rules, str(folder))
     if existing_file(folder, processor.FILE).is_file():
         return processor.ImageProcessor.load(folder), metadata
-    tokenizer = Tokenizer.load(folder).after(metadata.rules)
+    tokenizer = Tokenizer.load(folder).adapt_to_cleaning(metadata.rules)
     if metadata.task is not None:
         frame = metadata.task.frame
         frame = frame.model_copy(update={"between": between(frame.sight, tokenizer)})

@@ -41,7 +41,7 @@ def write_model(folder: Path, model: Model, tokenizer: Vocabulary, metadata: Run
     """Writes everything that loading and predicting need, and a model card."""
     task = metadata.task
     labels = () if task is None else task.label_names
-    save_model(model, folder, FolderMetadata(labels, pad_id(tokenizer), _first_id(tokenizer, ("end", "sep"))))
+    save_model(model, folder, FolderMetadata(labels, pad_id(tokenizer), _first_id(tokenizer, ("eos", "sep"))))
     sight, typed = model.settings.backbone.sight, model.settings.backbone.segments > 0
     template = _template(sight, tokenizer, typed) if task is not None or sight == "full" else None
     tokenizer.save(folder, template, model.settings.backbone.max_length)
@@ -53,14 +53,14 @@ def write_model(folder: Path, model: Model, tokenizer: Vocabulary, metadata: Run
 
 def pad_id(tokenizer: Vocabulary) -> int | None:
     """The id that other programs fill rows up with."""
-    return _first_id(tokenizer, ("pad", "end", "unknown"))
+    return _first_id(tokenizer, ("pad", "eos", "unk"))
 
 
 def _first_id(tokenizer: Vocabulary, roles: tuple[str, ...]) -> int | None:
     """The id of the first of ``roles`` that the vocabulary has; an image has none."""
     if isinstance(tokenizer, ImageProcessor):
         return None
-    return next((tokenizer.role_id(role) for role in roles if tokenizer.role(role) is not None), None)
+    return next((tokenizer.special_token_id(role) for role in roles if tokenizer.special_token(role) is not None), None)
 
 
 def _template(sight: str, tokenizer: Vocabulary, typed: bool) -> Template:

@@ -12,17 +12,17 @@ from typing import Any
 from warmstart.base.errors import BadInput, suggest, unknown_name_error
 from warmstart.example.record import Label, Record, Target
 from warmstart.metrics.entities import in_scheme, scheme_of
-from warmstart.readers.conll import CONLL, sentences
-from warmstart.readers.images import image_rows
-from warmstart.readers.opening import STDIN, form
-from warmstart.readers.parallel import parallel_files, parallel_rows, plain_sources
-from warmstart.readers.rows import TABLES, Row, rows
-from warmstart.readers.squad import SQUAD, questions
+from warmstart.readers.conll import CONLL_EXTENSIONS, read_sentences
+from warmstart.readers.images import read_image_rows
+from warmstart.readers.parallel import read_parallel_rows, read_source_lines, split_parallel_paths
+from warmstart.readers.rows import TABLE_EXTENSIONS, Row, read_rows
+from warmstart.readers.squad import SQUAD_EXTENSIONS, read_questions
+from warmstart.readers.text_io import STDIN, split_extensions
 from warmstart.tasks.answers import listed_answers, one_answer
 from warmstart.tasks.columns import LABEL_COLUMNS, Draft, as_list, draft, index_of, name_of, score_of, text_or_pieces
 from warmstart.tasks.spec import KINDS, Kind, goal_of
 
-OWN_FORMS: dict[Kind, tuple[str, ...]] = {"tagging": CONLL, "span": SQUAD}
+OWN_FORMS: dict[Kind, tuple[str, ...]] = {"tagging": CONLL_EXTENSIONS, "span": SQUAD_EXTENSIONS}
 """Endings of the files that a kind reads besides tables; CoNLL's ``.tsv`` goes before the table's."""
 
 
@@ -113,20 +113,20 @@ def _rows(
 ) -> Iterator[Row]:
     """The rows of a file as its ending and the kind of the task say."""
     if kind == "images":
-        return image_rows(path, part, classes=require_label)
-    ending, own = form(path)[0], OWN_FORMS.get(kind, ())
+        return read_image_rows(path, part, classes=require_label)
+    ending, own = split_extensions(path)[0], OWN_FORMS.get(kind, ())
     if kind == "seq2seq" and ending == ".json":  # s2s-ft's own files: an object a line
-        return rows(path, encoding=encoding, ending=".jsonl")
-    if kind == "seq2seq" and path != STDIN and ending not in TABLES:
-        return parallel_rows(path, encoding) if parallel_files(path) else plain_sources(path, encoding)
-    if own and path != STDIN and ending not in (*own, *TABLES):
+        return read_rows(path, encoding=encoding, extension=".jsonl")
+    if kind == "seq2seq" and path != STDIN and ending not in TABLE_EXTENSIONS:
+        return read_parallel_rows(path, encoding) if split_parallel_paths(path) else read_source_lines(path, encoding)
+    if own and path != STDIN and ending not in (*own, *TABLE_EXTENSIONS):
         raise BadInput(
             f"not a file for a {kind} task by its ending", where=path,
-            allowed=", ".join(f"{known}[.gz|.zst]" for known in sorted({*own, *TABLES})),
+            allowed=", ".join(f"{known}[.gz|.zst]" for known in sorted({*own, *TABLE_EXTENSIONS})),
         )  # fmt: skip
     if ending not in own:
-        return rows(path, encoding=encoding)
-    return sentences(path, encoding, tag_column) if kind == "tagging" else questions(path, encoding)
+        return read_rows(path, encoding=encoding)
+    return read_sentences(path, encoding, tag_column) if kind == "tagging" else read_questions(path, encoding)
 
 
 def task_of(kind: Kind, source: Iterable[Row], labels: Sequence[str] | None, name: str) -> TaskSet:

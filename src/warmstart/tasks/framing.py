@@ -170,7 +170,7 @@ class Frame:
         weights = None if class_weights is None else tuple(class_weights)
         if isinstance(tokenizer, ImageProcessor):
             return Frame(spec, NO_MARK, NO_MARK, NO_MARK, weights)
-        start, delimiter, extract = map(tokenizer.id, marks(spec.frame.sight, tokenizer))
+        start, delimiter, extract = map(tokenizer.token_to_id, marks(spec.frame.sight, tokenizer))
         return Frame(spec, start, delimiter, extract, weights, _noise(spec, tokenizer))
 
     def sequence(self, before: Sequence[Ints], after: Ints | None = None) -> Ints:
@@ -318,16 +318,16 @@ def _turned(ids: NDArray[Any]) -> NDArray[Any]:
 
 def _noise(spec: TaskSpec, tokenizer: "Tokenizer") -> Noise | None:
     """What noised tokens become, where the task has any and the vocabulary a mask token."""
-    if spec.kind != "seq2seq" or tokenizer.role("mask") is None:
+    if spec.kind != "seq2seq" or tokenizer.special_token("mask") is None:
         return None
-    return Noise(tokenizer.role_id("mask"), tokenizer.vocab_size, spec.seq2seq.keep, spec.seq2seq.random)
+    return Noise(tokenizer.special_token_id("mask"), tokenizer.vocab_size, spec.seq2seq.keep, spec.seq2seq.random)
 
 
 def marks(sight: str, tokenizer: "Vocabulary") -> tuple[str, str, str]:
     """The special tokens before, between and after the texts of an Example."""
     from warmstart.text.tokenizer import DELIMITER, EXTRACT, START
 
-    first, last = tokenizer.role("cls"), tokenizer.role("sep")
+    first, last = tokenizer.special_token("cls"), tokenizer.special_token("sep")
     if sight == "full" and first is not None and last is not None:
         return first, last, last
     return START, DELIMITER, EXTRACT

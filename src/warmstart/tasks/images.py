@@ -31,8 +31,8 @@ def encode_images(records: Sequence[Record], vocabulary: Vocabulary, rules: Sequ
     processor = require_images(vocabulary, "images")
     for record in records:
         image = image_of(record)
-        processor.require(image, record.where)
-        yield Parts((processor.rows(image),))
+        processor.check_size(image, record.where)
+        yield Parts((processor.to_rows(image),))
 
 
 def image_of(record: Record) -> Image:

@@ -250,13 +250,13 @@ def look_up(pieces: Sequence[str], tokenizer: "Tokenizer", where: str) -> Ints:
     Raises:
         BadInput: the vocabulary does not hold one.
     """
-    missing = next((piece for piece in pieces if not tokenizer.has(piece)), None)
+    missing = next((piece for piece in pieces if not tokenizer.has_token(piece)), None)
     if missing is not None:
         raise BadInput(
             "a sub-word that the vocabulary does not hold", where=where, value=missing,
             next_step="give the text instead of a list, or sub-words of this model's own tokenizer",
         )  # fmt: skip
-    return np.array([tokenizer.id(piece) for piece in pieces], np.int64)
+    return np.array([tokenizer.token_to_id(piece) for piece in pieces], np.int64)
 
 
 def _target(record: Record) -> str | tuple[str, ...]:

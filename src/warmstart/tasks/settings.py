@@ -94,7 +94,7 @@ class FrameSettings(Settings):
             or refuse the file.
         sight: ``causal`` for a left-to-right backbone, ``full`` for a bidirectional one.
         lm: whether the auxiliary goal ``lm`` is asked too (GPT-1, section 3.2).
-        clean: the rules (:data:`warmstart.text.clean.RULES`) that the pre-training text was cleaned with.
+        clean: the rules (:data:`warmstart.text.clean.CLEANING_RULES`) that the pre-training text was cleaned with.
         between: delimiters between two texts (RoBERTa and XLM-R: 2).
         segment_limit: the most tokens of one text of several, before the one rule is applied (GPT-1's released code).
         reads: where a text's class is read: at its summary token; in training at every token, with weights that rise from 0

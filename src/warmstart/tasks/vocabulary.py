@@ -11,7 +11,7 @@ def begins_with(vocabulary: Vocabulary, other: Vocabulary) -> bool:
     """Whether what ``other`` names has the same numbers in ``vocabulary``."""
     if isinstance(vocabulary, ImageProcessor) or isinstance(other, ImageProcessor):
         return vocabulary == other
-    return vocabulary.begins_with(other)
+    return vocabulary.extends(other)
 
 
 def require_text(vocabulary: Vocabulary, where: str) -> Tokenizer:

@@ -1,6 +1,6 @@
 """Named cleaning rules: each takes a text and gives a text, and keeps line breaks where they carry meaning.
 
-A rule is a name in :data:`RULES`; what a corpus was cleaned with is a list of names, applied in order.
+A rule is a name in :data:`CLEANING_RULES`; what a corpus was cleaned with is a list of names, applied in order.
 
 =============  =====================================================================================
 ``ftfy``       repairs wrongly decoded text (``ftfy.fix_text``)
@@ -128,7 +128,7 @@ def _continues(above: str, below: str, width: int, spaced: bool) -> bool:
     return spaced or not (_SENTENCE_END.search(above) and _SENTENCE_START.match(below))
 
 
-RULES: dict[str, Callable[[str], str]] = {
+CLEANING_RULES: dict[str, Callable[[str], str]] = {
     "ftfy": _ftfy,
     "gpt1": _gpt1,
     "unwrap": _unwrap,
@@ -142,8 +142,8 @@ RULES: dict[str, Callable[[str], str]] = {
 def check_rules(names: Sequence[str], where: str = "--clean") -> None:
     """Raises :class:`~warmstart.base.errors.BadInput` for a name that is no rule, or a rule whose package is missing."""
     for name in names:
-        if name not in RULES:
-            raise unknown_name_error("cleaning rule", name, RULES, where=where)
+        if name not in CLEANING_RULES:
+            raise unknown_name_error("cleaning rule", name, CLEANING_RULES, where=where)
         if name == "spacy":
             _require_spacy()
 
@@ -155,5 +155,5 @@ def clean(text: str, names: Sequence[str]) -> str:
     'so - he said \n yes'
     """
     for name in names:
-        text = RULES[name](text)
+        text = CLEANING_RULES[name](text)
     return text

@@ -24,18 +24,18 @@ class Template:
     pair: tuple[str, ...] | None = None
 
     @property
-    def specials(self) -> list[str]:
+    def special_tokens(self) -> list[str]:
         """The special tokens that are put in, each once."""
         names = [word.partition(":")[0] for word in (*self.single, *(self.pair or ()))]
         return [name for name in dict.fromkeys(names) if name not in ("$A", "$B")]
 
     @property
-    def typed(self) -> bool:
+    def has_token_types(self) -> bool:
         """Whether some token is of a type other than 0: only then does a model need to be told of types."""
         return any(word.partition(":")[2] not in ("", "0") for word in (*self.single, *(self.pair or ())))
 
-    def processor(self, id_of: Callable[[str], int]) -> Any:
+    def build_post_processor(self, id_of: Callable[[str], int]) -> Any:
         """The library's form of it; ``id_of`` gives a special token's id."""
         pair = None if self.pair is None else list(self.pair)
-        specials = [(name, id_of(name)) for name in self.specials]
+        specials = [(name, id_of(name)) for name in self.special_tokens]
         return processors.TemplateProcessing(single=list(self.single), pair=pair, special_tokens=specials)

@@ -1,7 +1,7 @@
 """Tokenizer: text ↔ ids with character offsets, special tokens and a fingerprint, over the ``tokenizers`` library.
 
 A vocabulary learned here is byte-level BPE unless another is asked for (:mod:`warmstart.text.vocabularies`): any text
-comes back byte for byte. Published models bring their own forms (:mod:`warmstart.text.foreign`); GPT-1's and BERT's fold
+comes back byte for byte. Published models bring their own forms (:mod:`warmstart.text.legacy`); GPT-1's and BERT's fold
 case and lose blanks. Special tokens can never be typed by accident: a document that contains the characters ``<|start|>``
 is encoded as those characters. Nor does any ``encode`` add one: frames are made in ``tasks``.
 """
@@ -20,23 +20,23 @@ from tokenizers import processors
 
 from warmstart.base.errors import BadInput
 from warmstart.base.files import write_json, write_text
-from warmstart.text import foreign, roles
+from warmstart.text import legacy, special_tokens
 from warmstart.text.template import Template
-from warmstart.text.vocabularies import LEARNERS, Vocabulary
+from warmstart.text.vocabularies import TRAINERS, VocabularyKind
 
-FILE = "tokenizer.json"
-END = roles.END
+TOKENIZER_FILE = "tokenizer.json"
+END = special_tokens.END
 START, DELIMITER, EXTRACT = "<|start|>", "<|delimiter|>", "<|extract|>"
-TASK_SPECIALS = (START, DELIMITER, EXTRACT)
-SMALLEST = 256 + 1
+TASK_TOKENS = (START, DELIMITER, EXTRACT)
+MIN_VOCAB_SIZE = 256 + 1
 
 Ints = NDArray[np.int64]
 
 
 def check_vocab_size(vocab_size: int) -> None:
     """Refuses a size that cannot hold the 256 bytes and the end token."""
-    if vocab_size < SMALLEST:
-        raise BadInput("vocabulary too small", where="--vocab-size", value=vocab_size, allowed=f">= {SMALLEST}")
+    if vocab_size < MIN_VOCAB_SIZE:
+        raise BadInput("vocabulary too small", where="--vocab-size", value=vocab_size, allowed=f">= {MIN_VOCAB_SIZE}")
 
 
 class Tokenizer:
@@ -44,7 +44,7 @@ class Tokenizer:
 
     Args:
         backend: the library's tokenizer; its truncation, padding and template are taken off.
-        named: role → special token, where a file names it (:data:`warmstart.text.roles.ROLES`).
+        named: role → special token, where a file names it (:data:`warmstart.text.special_tokens.SPECIAL_TOKENS`).
     """
 
     def __init__(self, backend: tokenizers.Tokenizer, named: Mapping[str, str] | None = None) -> None:
@@ -57,7 +57,7 @@ class Tokenizer:
 
     @staticmethod
     def train(
-        texts: Iterable[str], vocab_size: int, min_frequency: int = 2, vocabulary: Vocabulary = "bpe"
+        texts: Iterable[str], vocab_size: int, min_frequency: int = 2, vocabulary: VocabularyKind = "bpe"
     ) -> "Tokenizer":
         """Learns a vocabulary of at most ``vocab_size`` entries, ``END`` included.
 
@@ -71,7 +71,7 @@ class Tokenizer:
             BadInput: ``vocab_size`` cannot hold the 256 bytes and the end token.
         """
         check_vocab_size(vocab_size)
-        return Tokenizer(LEARNERS[vocabulary](texts, vocab_size - 1, min_frequency)).with_specials([END])
+        return Tokenizer(TRAINERS[vocabulary](texts, vocab_size - 1, min_frequency)).with_special_tokens([END])
 
     @staticmethod
     def load(folder: Path) -> "Tokenizer":
@@ -81,7 +81,7 @@ class Tokenizer:
             BadInput: nothing of the kind is there, or a file is damaged.
         """
         path = Path(folder)
-        file = path / FILE if path.is_dir() else path
+        file = path / TOKENIZER_FILE if path.is_dir() else path
         backend: tokenizers.Tokenizer | None = None
         if file.is_file():
             try:
@@ -89,13 +89,13 @@ class Tokenizer:
             except Exception as error:  # the library raises plain Exception
                 raise BadInput(f"not a readable tokenizer ({error})", where=str(file)) from None
         elif path.is_dir():
-            backend = foreign.read_foreign(path)
+            backend = legacy.read_legacy_tokenizer(path)
         if backend is None:
             raise BadInput(
-                "no tokenizer here", where=str(path), allowed=f"{FILE}, {foreign.FORMS}",
+                "no tokenizer here", where=str(path), allowed=f"{TOKENIZER_FILE}, {legacy.LEGACY_FILES}",
                 next_step="give a folder that holds one of these, such as a corpus, a run or a published model",
             )  # fmt: skip
-        return Tokenizer(foreign.unspoken(backend), roles.named_roles(file.parent))
+        return Tokenizer(legacy.split_special_tokens(backend), special_tokens.read_special_tokens(file.parent))
 
     def save(self, folder: Path, template: Template | None = None, context: int | None = None) -> None:
         """Writes ``tokenizer.json`` and the ``tokenizer_config.json`` that ``transformers`` looks for.
@@ -108,30 +108,31 @@ class Tokenizer:
         backend, inputs = self._backend, ["input_ids", "attention_mask"]
         if template is not None:
             backend = tokenizers.Tokenizer.from_str(backend.to_str())
-            backend.post_processor = template.processor(self.id)
-            inputs[1:1] = ["token_type_ids"] if template.typed else []
-        write_text(Path(folder) / FILE, backend.to_str(pretty=True))
+            backend.post_processor = template.build_post_processor(self.token_to_id)
+            inputs[1:1] = ["token_type_ids"] if template.has_token_types else []
+        write_text(Path(folder) / TOKENIZER_FILE, backend.to_str(pretty=True))
         config = {
             "tokenizer_class": "PreTrainedTokenizerFast",
             "model_max_length": 10**9 if context is None else context,
             "model_input_names": inputs,
         }
-        found = {role.key: self.role(name) for name, role in roles.ROLES.items()}
-        write_json(Path(folder) / roles.CONFIG, config | {key: token for key, token in found.items() if token})
+        found = {token.key: self.special_token(kind) for kind, token in special_tokens.SPECIAL_TOKENS.items()}
+        config |= {key: token for key, token in found.items() if token}
+        write_json(Path(folder) / special_tokens.TOKENIZER_CONFIG, config)
 
-    def with_specials(self, tokens: Sequence[str]) -> "Tokenizer":
+    def with_special_tokens(self, tokens: Sequence[str]) -> "Tokenizer":
         """The same vocabulary with those of ``tokens`` that are missing added at its end, in the given order."""
         backend = tokenizers.Tokenizer.from_str(self._backend.to_str())
         backend.add_special_tokens([t for t in tokens if backend.token_to_id(t) is None])
         return Tokenizer(backend, self._named)
 
-    def after(self, rules: Sequence[str]) -> "Tokenizer":
+    def adapt_to_cleaning(self, rules: Sequence[str]) -> "Tokenizer":
         """The same vocabulary for text that was cleaned with ``rules``.
 
         Where ``spacy`` is among them, GPT-1's takes every stretch between blanks as one word, as its authors' code does
-        (:func:`warmstart.text.foreign.at_blanks`); this changes ids and so the fingerprint. Nothing else changes.
+        (:func:`warmstart.text.legacy.split_at_spaces`); this changes ids and so the fingerprint. Nothing else changes.
         """
-        return Tokenizer(foreign.at_blanks(self._backend), self._named) if "spacy" in rules else self
+        return Tokenizer(legacy.split_at_spaces(self._backend), self._named) if "spacy" in rules else self
 
     @property
     def vocab_size(self) -> int:
@@ -139,7 +140,7 @@ class Tokenizer:
         return int(self._backend.get_vocab_size(with_added_tokens=True))
 
     @cached_property
-    def description(self) -> dict[str, Any]:
+    def definition(self) -> dict[str, Any]:
         """What ``tokenizer.json`` says."""
         found: dict[str, Any] = json.loads(self._backend.to_str())
         return found
@@ -157,47 +158,48 @@ class Tokenizer:
         It does not depend on what only frames a text for others, or says which token plays which role: template,
         truncation, padding, ``tokenizer_config.json``.
         """
-        canonical = json.dumps(self.description, sort_keys=True)
+        canonical = json.dumps(self.definition, sort_keys=True)
         return hashlib.sha256(canonical.encode("utf-8")).hexdigest()
 
-    def has(self, token: str) -> bool:
+    def has_token(self, token: str) -> bool:
         """Whether the vocabulary holds ``token`` as one entry."""
         return self._backend.token_to_id(token) is not None
 
     @cached_property
-    def written(self) -> dict[str, int]:
+    def ids_by_text(self) -> dict[str, int]:
         """Each entry as a text of its own would have it → its id."""
-        return {self.decode([number], specials=True): number for number in range(self.vocab_size)}
+        return {self.decode([number], skip_special_tokens=False): number for number in range(self.vocab_size)}
 
-    def id(self, token: str) -> int:
+    def token_to_id(self, token: str) -> int:
         """The id of a special token (``KeyError`` where there is none)."""
         found = self._backend.token_to_id(token)
         if found is None:
             raise KeyError(token)
         return int(found)
 
-    def role(self, name: str) -> str | None:
-        """The special token of a role (``begin``, ``end``, ``cls``, ``sep``, ``mask``, ``pad``, ``unknown``), if any."""
-        return roles.find_role(name, self._named, self.has)
+    def special_token(self, name: str) -> str | None:
+        """The token of a kind (``bos``, ``eos``, ``cls``, ``sep``, ``mask``, ``pad``, ``unk``), or ``None``."""
+        return special_tokens.find_special_token(name, self._named, self.has_token)
 
-    def role_id(self, name: str) -> int:
-        """The id of the token that plays a role (``KeyError`` where none does)."""
-        token = self.role(name)
+    def special_token_id(self, name: str) -> int:
+        """The id of the token of a kind (``KeyError`` where the vocabulary has none)."""
+        token = self.special_token(name)
         if token is None:
             raise KeyError(name)
-        return self.id(token)
+        return self.token_to_id(token)
 
     @property
     def end_id(self) -> int | None:
         """The token between two documents: the one that ends a text or, in BERT's vocabularies, a segment; if any."""
-        return next((self.role_id(role) for role in ("end", "sep") if self.role(role) is not None), None)
+        kinds = (kind for kind in ("eos", "sep") if self.special_token(kind) is not None)
+        return next(map(self.special_token_id, kinds), None)
 
-    def begins_with(self, other: "Tokenizer") -> bool:
+    def extends(self, other: "Tokenizer") -> bool:
         """Whether every token of ``other`` has the same id here, so that its rows of a table can stay where they are."""
         ours = self._backend.get_vocab(with_added_tokens=True)
         return all(ours.get(token) == number for token, number in other._backend.get_vocab().items())
 
-    def rows_in(self, other: "Tokenizer") -> Ints:
+    def map_ids_to(self, other: "Tokenizer") -> Ints:
         """[V] the id of each of our tokens in ``other``, -1 where it has none."""
         theirs = other._backend.get_vocab(with_added_tokens=True)
         rows = np.full(self.vocab_size, -1)
@@ -219,11 +221,11 @@ class Tokenizer:
         encoded = self._backend.encode(text, add_special_tokens=False)
         return np.array(encoded.ids, np.int64), list(encoded.offsets)
 
-    def decode(self, ids: Iterable[int], *, specials: bool = False) -> str:
-        """Text of ``ids``; special tokens are left out unless ``specials``."""
-        return str(self._backend.decode([int(i) for i in ids], skip_special_tokens=not specials))
+    def decode(self, ids: Iterable[int], *, skip_special_tokens: bool = True) -> str:
+        """The text of ``ids``."""
+        return str(self._backend.decode([int(i) for i in ids], skip_special_tokens=skip_special_tokens))
 
-    def decode_after(self, before: Iterable[int], ids: Iterable[int]) -> str:
+    def decode_continuation(self, before: Iterable[int], ids: Iterable[int]) -> str:
         """Text of ``ids`` as it stands behind that of ``before``: with the blank between two words, where there is one."""
         known, ids = list(before), list(ids)
         text, whole = self.decode(known), self.decode(known + ids)

@@ -20,7 +20,7 @@ from typing import Literal
 import tokenizers
 from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
 
-Vocabulary = Literal["bpe", "words", "known-words", "characters", "bytes"]
+VocabularyKind = Literal["bpe", "words", "known-words", "characters", "bytes"]
 UNKNOWN = "[UNK]"
 BYTES = 256
 
@@ -80,7 +80,7 @@ def _characters(texts: Iterable[str], size: int, min_frequency: int) -> tokenize
     return backend
 
 
-LEARNERS: dict[Vocabulary, Callable[[Iterable[str], int, int], tokenizers.Tokenizer]] = {
+TRAINERS: dict[VocabularyKind, Callable[[Iterable[str], int, int], tokenizers.Tokenizer]] = {
     "bpe": _bytewise, "words": _words, "known-words": _known_words, "characters": _characters, "bytes": _bytes
 }  # fmt: skip
 """Kind → texts, number of entries at most, how often a token is seen at least → backend."""

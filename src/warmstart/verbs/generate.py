@@ -9,7 +9,7 @@ from warmstart.decode.limits import limits_of
 from warmstart.decode.settings import GenerateSettings
 from warmstart.evaluation.generated import Generator
 from warmstart.example.record import Record
-from warmstart.readers.opening import lines
+from warmstart.readers.text_io import read_lines
 from warmstart.run.loading import Loaded, load_run
 from warmstart.text.clean import clean
 
@@ -42,7 +42,7 @@ def generate(
     """
     if (prompts is None) == (input is None):
         raise BadInput("give a prompt or a file of prompts, one of the two", where="--prompt, --input")
-    asked = list(prompts or []) if input is None else [line.rstrip("\n") for line in lines(input, encoding)]
+    asked = list(prompts or []) if input is None else [line.rstrip("\n") for line in read_lines(input, encoding)]
     loaded = load_run(Path(run), precision)
     if loaded.metadata.task is not None and loaded.metadata.task.kind == "seq2seq":
         return _from_sources(loaded, asked, loaded.search(settings))
@@ -63,7 +63,7 @@ def _continued(loaded: Loaded, asked: list[str], wanted: GenerateSettings) -> li
     return [
         {
             "prompt": asked[number // wanted.texts],
-            "text": tokenizer.decode_after(ids[number // wanted.texts], one.ids),
+            "text": tokenizer.decode_continuation(ids[number // wanted.texts], one.ids),
             "tokens": len(one.ids),
             "stopped": one.stopped,
             "log_prob": round(one.log_prob, 4),

@@ -5,7 +5,7 @@ from typing import Any
 
 from warmstart.base.errors import BadInput
 from warmstart.decode.lattice import Lattice, Ranking, rank
-from warmstart.readers.rows import rows
+from warmstart.readers.rows import read_rows
 from warmstart.run.metadata import read_vocabulary
 from warmstart.tasks.seq2seq import written
 from warmstart.tasks.vocabulary import require_text
@@ -41,7 +41,7 @@ def rerank(
     ranking = _one_rule(Ranking(length_penalty, per_token, expected, min_new))
     tokenizer = require_text(read_vocabulary(model_folder(run))[0], "--run")
     lines = []
-    for row in rows(lattices, ending=".jsonl"):
+    for row in read_rows(lattices, extension=".jsonl"):
         try:
             lattice = Lattice.from_dict(row.fields)
             best, most = rank(lattice, ranking), max(max(frame.tokens) for frame in lattice.frames)

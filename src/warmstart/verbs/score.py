@@ -10,8 +10,8 @@ from warmstart.evaluation.generated import count_all, shown_metrics
 from warmstart.example.record import Record, Target
 from warmstart.metrics.cleanup import CLEANUPS, group_references, lead
 from warmstart.metrics.generated import FALLBACK, NAMES, check_generated, interval_of, randomised
-from warmstart.readers.opening import lines
-from warmstart.readers.rows import TABLES, Row, rows
+from warmstart.readers.rows import TABLE_EXTENSIONS, Row, read_rows
+from warmstart.readers.text_io import read_lines
 from warmstart.tasks.dataset import read_records
 from warmstart.verbs.accounts import signatures_in_words
 
@@ -79,10 +79,10 @@ def _texts(system: str, sources: Sequence[str], encoding: str, where: str) -> li
     """The texts of a system, one for each source."""
     if system in BASELINES and not Path(system).exists():
         return [BASELINES[system](source) for source in sources]
-    if Path(system).suffixes[:1] and any(system.removesuffix(".gz").endswith(ending) for ending in TABLES):
-        found = [_prediction(row, where) for row in rows(system, encoding)]
+    if Path(system).suffixes[:1] and any(system.removesuffix(".gz").endswith(ending) for ending in TABLE_EXTENSIONS):
+        found = [_prediction(row, where) for row in read_rows(system, encoding)]
     else:
-        found = [line.removesuffix("\n") for line in lines(system, encoding)]
+        found = [line.removesuffix("\n") for line in read_lines(system, encoding)]
     if len(found) != len(sources):
         raise BadInput(
             "another number of texts than rows to judge by", where=f"{where} {system}",

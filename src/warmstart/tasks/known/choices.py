@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from warmstart.base.errors import BadInput
-from warmstart.readers.opening import open_binary
-from warmstart.readers.rows import Row, rows
+from warmstart.readers.rows import Row, read_rows
+from warmstart.readers.text_io import open_binary
 from warmstart.tasks.known.files import Folder, Part, within
 
 _STORY_SEED, _STORY_DEV = 3535999445, 374  # of GPT-1's code, which draws with scikit-learn's train_test_split
@@ -96,7 +96,7 @@ def _passage(path: Path) -> Iterator[Row]:
 
 
 def _race_lines(path: Path, levels: tuple[str, ...]) -> Iterator[Row]:
-    for row in rows(str(path)):
+    for row in read_rows(str(path)):
         asked = row.fields
         if asked["example_id"].startswith(levels):
             fields = {"context": asked["article"], "question": asked["question"], "choices": asked["options"]}
@@ -121,7 +121,7 @@ def _storycloze(name: str) -> Part:
 
 
 def _stories(path: Path) -> Iterator[Row]:
-    for row in rows(str(path)):
+    for row in read_rows(str(path)):
         told = row.fields
         choices = [told[f"RandomFifthSentenceQuiz{n}"] for n in (1, 2)]
         context = " ".join(told[f"InputSentence{n}"] for n in (1, 2, 3, 4))
@@ -146,7 +146,7 @@ def _copa(name: str) -> Part:
 
 
 def _causes(path: Path) -> Iterator[Row]:
-    for row in rows(str(path)):
+    for row in read_rows(str(path)):
         asked = row.fields
         fields = {"context": asked["premise"], "question": _COPA_QUESTIONS[asked["question"]]}
         yield Row(fields | {"choices": [asked["choice1"], asked["choice2"]], "label": asked["label"]}, row.where)
@@ -163,7 +163,7 @@ def asked(*names: str) -> Part:
 
 
 def _stems(path: Path) -> Iterator[Row]:
-    for row in rows(str(path)):
+    for row in read_rows(str(path)):
         question = row.fields["question"]
         labels = [choice["label"] for choice in question["choices"]]
         fields = {"context": question["stem"], "choices": [choice["text"] for choice in question["choices"]]}

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from warmstart.base.errors import BadInput
-from warmstart.readers.archives import members
-from warmstart.readers.opening import decode, lines, text_blocks
-from warmstart.readers.rows import REST, Row, rows
+from warmstart.readers.archives import read_members
+from warmstart.readers.rows import EXTRA_COLUMNS, Row, read_rows
+from warmstart.readers.text_io import decode_blocks, read_lines, read_text_blocks
 
 PACKED = ("", ".gz", ".zst")
 TEXTS = frozenset({"text", "premise", "hypothesis", "sentence1", "sentence2"})
@@ -93,7 +93,7 @@ class Table:
     Attributes:
         header: our key → the file's own name for it.
         bare: the keys of a file without a header line, in order: empty for a column that is not read, and
-            :data:`~warmstart.readers.rows.REST` at the end where there may be more.
+            :data:`~warmstart.readers.rows.EXTRA_COLUMNS` at the end where there may be more.
         labels: label as written → its name, where the two differ.
         text: what is done to each text.
         skips_broken: lines with a wrong number of columns are left out and counted, not refused.
@@ -148,7 +148,7 @@ class Table:
             yield Row(fields, row.where)
 
     def _json(self, path: Path) -> Iterator[Row]:
-        for row in rows(str(path), ending=".jsonl"):
+        for row in read_rows(str(path), extension=".jsonl"):
             for name in self.header.values():
                 if name not in row.fields:
                     raise self._unlike(row.where, list(row.fields))
@@ -159,15 +159,15 @@ class Table:
         named = self.named(path)
         if not named and not self.bare:
             raise self._unlike(f"{path}:1", head)
-        columns = tuple(key for key in self.bare if key != REST)
+        columns = tuple(key for key in self.bare if key != EXTRA_COLUMNS)
         places = {key: head.index(name) for key, name in self.header.items()} if named else _places(columns)
         least = max(places.values()) + 1 if named else len(columns)
-        most = len(head) if named or REST in self.bare else len(columns)
-        for number, line in enumerate(lines(str(path)), start=1):
+        most = len(head) if named or EXTRA_COLUMNS in self.bare else len(columns)
+        for number, line in enumerate(read_lines(str(path)), start=1):
             cells = line.rstrip("\n").split("\t")
             if (named and number == 1) or cells == [""]:
                 continue
-            if least <= len(cells) and (len(cells) <= most or REST in self.bare):
+            if least <= len(cells) and (len(cells) <= most or EXTRA_COLUMNS in self.bare):
                 yield Row({key: cells[place] for key, place in places.items()}, f"{path}:{number}")
             elif self.skips_broken:
                 folder.count("broken lines left out")
@@ -190,7 +190,7 @@ def _places(columns: tuple[str, ...]) -> dict[str, int]:
 
 def first_line(path: Path) -> str:
     """The first line of a text file, without its end."""
-    with contextlib.closing(lines(str(path))) as found:  # type: ignore[type-var]
+    with contextlib.closing(read_lines(str(path))) as found:  # type: ignore[type-var]
         return next(found, "").rstrip("\n")
 
 
@@ -241,13 +241,13 @@ def documents_of(
         for path in root.rglob("*"):
             match = ends.search(path.as_posix())
             if match and path.is_file():
-                found.append(Document(match.groups(), "".join(text_blocks(str(path), encoding)), str(path)))
+                found.append(Document(match.groups(), "".join(read_text_blocks(str(path), encoding)), str(path)))
     elif archive is not None:
-        for name, blocks in members(str(archive), ending=""):
+        for name, blocks in read_members(str(archive), extension=""):
             match = ends.search(name)
             if match:
                 where = f"{archive}:{name}"
-                found.append(Document(match.groups(), "".join(decode(blocks, encoding, where)), where))
+                found.append(Document(match.groups(), "".join(decode_blocks(blocks, encoding, where)), where))
     if not found:
         raise folder.missing(*archives, folders=folders)
     return sorted(found, key=lambda document: [int(p) if p.isdecimal() else p for p in document.named])

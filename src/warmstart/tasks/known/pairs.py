@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from warmstart.readers.rows import REST, Row
+from warmstart.readers.rows import EXTRA_COLUMNS, Row
 from warmstart.tasks.known.files import Folder, Part, Table, both, within
 from warmstart.tasks.known.joining import untokenised
 
@@ -21,7 +21,7 @@ RTE = Table(_PAIR | {"label": "label"})
 WNLI = Table(_PAIR | {"label": "label"}, labels={"0": WNLI_NAMES[0], "1": WNLI_NAMES[1]})
 QNLI = Table({"premise": "question", "hypothesis": "sentence", "label": "label"})
 GOLD = Table(_PAIR | {"label": "gold_label"})  # SNLI, MNLI, XNLI: as distributed, as JSON lines or a table, and in GLUE
-STSB = Table(_TWO | {"score": "score"}, ("", "", "", "", "score", "sentence1", "sentence2", REST))
+STSB = Table(_TWO | {"score": "score"}, ("", "", "", "", "score", "sentence1", "sentence2", EXTRA_COLUMNS))
 MRPC = Table(
     {"sentence1": "#1 String", "sentence2": "#2 String", "label": "Quality", "id1": "#1 ID", "id2": "#2 ID"},
     labels={"0": PARAPHRASE[0], "1": PARAPHRASE[1]},

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from warmstart.base.errors import BadInput
-from warmstart.readers.archives import members
-from warmstart.readers.images import image_rows
+from warmstart.readers.archives import read_members
+from warmstart.readers.images import read_image_rows
 from warmstart.readers.rows import Row
 from warmstart.tasks.known.files import Folder, Part
 
@@ -24,12 +24,12 @@ def _cifar10(name: str) -> Part:
         if list(folder.inside(BINARY).path.glob("*.bin")) or folder.has(BINARY_TAR):
             return _binary(folder, BATCHES[name])
         if (folder.path / name).is_dir():
-            return image_rows(str(folder.path), name)
+            return read_image_rows(str(folder.path), name)
         archive = folder.find(f"{name}.tar", "train_20k.tar" if name == "train" else "test_4k.tar")
         if archive is not None:
-            return image_rows(str(archive), name)
+            return read_image_rows(str(archive), name)
         if (folder.path / "cifar10.npz").is_file():
-            return image_rows(str(folder.path / "cifar10.npz"), name)
+            return read_image_rows(str(folder.path / "cifar10.npz"), name)
         raise folder.missing(BINARY_TAR, f"{name}.tar", folders=(BINARY, name))
 
     return part
@@ -51,7 +51,7 @@ def _files(folder: Folder) -> Iterator[tuple[str, bytes]]:
             yield str(path), path.read_bytes()
         return
     archive = folder.file(BINARY_TAR)
-    for name, blocks in members(str(archive), ending=".bin"):
+    for name, blocks in read_members(str(archive), extension=".bin"):
         yield f"{archive}:{name}", b"".join(blocks)
 
 

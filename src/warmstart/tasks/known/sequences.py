@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 
 from warmstart.base.seeds import generator
-from warmstart.readers.conll import sentences
+from warmstart.readers.conll import read_sentences
 from warmstart.readers.rows import Row
-from warmstart.readers.squad import questions
+from warmstart.readers.squad import read_questions
 from warmstart.tasks.known.files import Folder, Part
 
 UNIVERSAL = (
@@ -27,7 +27,7 @@ NEWSWIRE = _marks("LOC", "MISC", "ORG", "PER")
 
 
 def _tagged(*names: str) -> Part:
-    return lambda folder: sentences(str(folder.file(*names)))
+    return lambda folder: read_sentences(str(folder.file(*names)))
 
 
 def _treebank(stem: str) -> Mapping[str, Part]:
@@ -37,9 +37,9 @@ def _treebank(stem: str) -> Mapping[str, Part]:
 def _wikigold(folder: Folder) -> Iterator[Row]:
     """WikiGold's training sentences (Balasuriya et al. 2009) without those that are judged on."""
     judged = {
-        tuple(row.fields["tokens"]) for name in _NAMES[1:] for row in sentences(str(folder.file(f"{name}.conll")))
+        tuple(row.fields["tokens"]) for name in _NAMES[1:] for row in read_sentences(str(folder.file(f"{name}.conll")))
     }
-    for row in sentences(str(folder.file("train.conll"))):
+    for row in read_sentences(str(folder.file("train.conll"))):
         if tuple(row.fields["tokens"]) in judged:
             folder.count(_REPEATED)
         else:
@@ -47,14 +47,14 @@ def _wikigold(folder: Folder) -> Iterator[Row]:
 
 
 def _asked(*names: str) -> Part:
-    return lambda folder: questions(str(folder.file(*names)))
+    return lambda folder: read_questions(str(folder.file(*names)))
 
 
 def _tydiqa(is_dev: bool) -> Part:
     """TyDi QA's gold passages (Clark et al. 2020), English: a tenth of the passages, drawn with seed 0, is dev."""
 
     def part(folder: Folder) -> Iterator[Row]:
-        found = list(questions(str(folder.file("tydiqa.goldp.en.train.json"))))
+        found = list(read_questions(str(folder.file("tydiqa.goldp.en.train.json"))))
         passages = list(dict.fromkeys(row.fields["context"] for row in found))
         drawn = generator(0, "tydiqa_en").permutation(len(passages))[: round(_DEV * len(passages))]
         dev = {passages[place] for place in drawn}

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from warmstart.base.errors import BadInput
 from warmstart.base.seeds import generator
-from warmstart.readers.opening import lines
-from warmstart.readers.rows import Row, rows
+from warmstart.readers.rows import Row, read_rows
+from warmstart.readers.text_io import read_lines
 from warmstart.tasks.known.files import Folder, Part, Table, documents_of, first_line
 from warmstart.tasks.known.joining import untokenised
 
@@ -53,7 +53,7 @@ def _rt_polarity(name: str) -> Part:
 
 
 def _sentences(path: Path, label: str) -> Iterator[Row]:
-    for number, line in enumerate(lines(str(path), "cp1252"), start=1):
+    for number, line in enumerate(read_lines(str(path), "cp1252"), start=1):
         yield Row({"text": untokenised(line), "label": label}, f"{path}:{number}")
 
 
@@ -112,7 +112,7 @@ def _dbpedia(name: str) -> Part:
         path = folder.file(f"{name}.csv", f"{name}_5k.csv")
         width = len(next(csv.reader([first_line(path)]), []))
         columns = ["label", "text"] if width == 2 else ["label", "title", "text"]
-        for row in rows(str(path), columns=columns):
+        for row in read_rows(str(path), columns=columns):
             number = row.fields["label"]
             yield Row({"text": row.fields["text"].strip(), "label": classes.get(number, number)}, row.where)
 
@@ -122,7 +122,7 @@ def _dbpedia(name: str) -> Part:
 def _classes(path: Path) -> dict[str, str]:
     """Number → name: ``3: Artist``, or the name on the third line."""
     found = {}
-    for number, line in enumerate(islice(lines(str(path)), len(TOPICS)), start=1):
+    for number, line in enumerate(islice(read_lines(str(path)), len(TOPICS)), start=1):
         before, colon, after = line.strip().partition(":")
         found[before if colon else str(number)] = after.strip() if colon else before
     if sorted(found.values()) != list(TOPICS):

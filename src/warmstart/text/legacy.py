@@ -9,7 +9,7 @@ BERT     ``vocab.txt``, or a single ``*-vocab.txt``    one piece per line
 =======  ============================================  ========================================================
 
 What is built splits and looks up text exactly as transformers' tokenizers of these models do. The 2018 code of GPT-1 did
-something else than transformers does today: :func:`at_blanks`.
+something else than transformers does today: :func:`split_at_spaces`.
 """
 
 import json
@@ -23,7 +23,13 @@ from tokenizers import decoders, models, normalizers, pre_tokenizers
 
 from warmstart.base.errors import BadInput
 from warmstart.base.files import read_json
-from warmstart.text.roles import CONFIG, ROLES, configuration, find_role, named_roles
+from warmstart.text.special_tokens import (
+    SPECIAL_TOKENS,
+    TOKENIZER_CONFIG,
+    find_special_token,
+    read_special_tokens,
+    read_tokenizer_config,
+)
 
 BPE_FILES = (
     ("vocab.json", "merges.txt"),
@@ -31,7 +37,7 @@ BPE_FILES = (
     ("encoder_bpe_40000.json", "vocab_40000.bpe"),
 )
 """Pieces with their ids, and the merges in their order: Hugging Face's names, then those the authors gave."""
-FORMS = ", ".join([*(" + ".join(pair) for pair in BPE_FILES), "vocab.txt"])
+LEGACY_FILES = ", ".join([*(" + ".join(pair) for pair in BPE_FILES), "vocab.txt"])
 WORD_END = "</w>"
 
 RESTORE = "restore the file from a copy"
@@ -40,13 +46,13 @@ Vocabulary = dict[str, int]
 Default = TypeVar("Default", bound=bool | None)
 
 
-def read_foreign(folder: Path) -> tokenizers.Tokenizer | None:
+def read_legacy_tokenizer(folder: Path) -> tokenizers.Tokenizer | None:
     """The tokenizer that the older files in ``folder`` describe, or ``None`` where there are no such files.
 
     Raises:
         BadInput: a file that is missing, damaged or of another kind, with the line where it has one.
     """
-    named, config = named_roles(folder), configuration(folder)
+    named, config = read_special_tokens(folder), read_tokenizer_config(folder)
     pair = next((pair for pair in BPE_FILES if any((folder / name).is_file() for name in pair)), None)
     if pair is not None:
         backend = _bpe(folder / pair[0], folder / pair[1], named, config)
@@ -55,12 +61,14 @@ def read_foreign(folder: Path) -> tokenizers.Tokenizer | None:
         if path is None:
             return None
         backend = _wordpiece(path, named, config)
-    found = (find_role(role, named, lambda token: backend.token_to_id(token) is not None) for role in ROLES)
+    found = (
+        find_special_token(role, named, lambda token: backend.token_to_id(token) is not None) for role in SPECIAL_TOKENS
+    )
     backend.add_special_tokens([token for token in dict.fromkeys(found) if token is not None])
     return backend
 
 
-def at_blanks(backend: tokenizers.Tokenizer) -> tokenizers.Tokenizer:
+def split_at_spaces(backend: tokenizers.Tokenizer) -> tokenizers.Tokenizer:
     """A copy of GPT-1's tokenizer that takes every stretch between blanks as one word, and a line break as a word too.
 
     So the authors' code looked words up, once spaCy had set them apart (Radford et al. 2018, released code): ``n't`` and
@@ -74,7 +82,7 @@ def at_blanks(backend: tokenizers.Tokenizer) -> tokenizers.Tokenizer:
     return copy
 
 
-def unspoken(backend: tokenizers.Tokenizer) -> tokenizers.Tokenizer:
+def split_special_tokens(backend: tokenizers.Tokenizer) -> tokenizers.Tokenizer:
     """The same tokenizer, which takes special tokens that are typed for what they are: text.
 
     A Unigram vocabulary (XLM-R's) holds them as pieces like any other and would find them in a text; here their first
@@ -110,7 +118,7 @@ def _bpe(
 def _gpt1(
     vocab: Vocabulary, merges: list[tuple[str, str]], path: Path, named: Mapping[str, str]
 ) -> tokenizers.Tokenizer:
-    unknown = _required("unknown", vocab, named, path)
+    unknown = _required("unk", vocab, named, path)
     backend = tokenizers.Tokenizer(
         models.BPE(vocab=vocab, merges=merges, end_of_word_suffix=WORD_END, unk_token=unknown)
     )
@@ -138,8 +146,8 @@ def _wordpiece(path: Path, named: Mapping[str, str], config: Mapping[str, Any]) 
                 allowed=f"one line for each piece; line {vocab[piece] + 1} has it too", next_step=RESTORE,
             )  # fmt: skip
         vocab[piece] = number - 1
-    needed = {role: _required(role, vocab, named, path) for role in ("unknown", "cls", "sep")}
-    backend = tokenizers.Tokenizer(models.WordPiece(vocab, unk_token=needed["unknown"]))
+    needed = {role: _required(role, vocab, named, path) for role in ("unk", "cls", "sep")}
+    backend = tokenizers.Tokenizer(models.WordPiece(vocab, unk_token=needed["unk"]))
     backend.normalizer = normalizers.BertNormalizer(
         handle_chinese_chars=_switch("tokenize_chinese_chars", True, config, path),
         strip_accents=_switch("strip_accents", None, config, path),
@@ -222,12 +230,12 @@ def _lines(path: Path) -> Iterable[tuple[int, str]]:
 
 
 def _required(role: str, vocab: Vocabulary, named: Mapping[str, str], path: Path) -> str:
-    token = find_role(role, named, vocab.__contains__)
+    token = find_special_token(role, named, vocab.__contains__)
     if token is None:
-        names = dict.fromkeys(filter(None, (named.get(role), *ROLES[role].known)))
+        names = dict.fromkeys(filter(None, (named.get(role), *SPECIAL_TOKENS[role].common_names)))
         raise BadInput(
-            f"the vocabulary has no token for the role {role!r}", where=str(path), allowed=" or ".join(names),
-            next_step=f"restore the file from a copy, or name the token in {CONFIG} as {ROLES[role].key}",
+            f"the vocabulary has no {role} token", where=str(path), allowed=" or ".join(names),
+            next_step=f"restore the file from a copy, or name the token in {TOKENIZER_CONFIG} as {SPECIAL_TOKENS[role].key}",
         )  # fmt: skip
     return token
 
@@ -237,5 +245,7 @@ def _switch(key: str, default: Default, config: Mapping[str, Any], path: Path) -
     if value is None:
         return default
     if not isinstance(value, bool):
-        raise BadInput("not a switch", where=f"{path.with_name(CONFIG)}: {key}", value=value, allowed="true or false")
+        raise BadInput(
+            "not a switch", where=f"{path.with_name(TOKENIZER_CONFIG)}: {key}", value=value, allowed="true or false"
+        )
     return value

@@ -17,9 +17,9 @@ from typing import IO, Any, BinaryIO, cast
 from warmstart.base.errors import BadInput, suggest
 
 STDIN = "-"
-BLOCK = 1 << 18
+BLOCK_BYTES = 1 << 18
 """Bytes read at a time."""
-LINE_LIMIT = 1 << 26
+MAX_LINE_CHARS = 1 << 26
 """Characters a line may have: a file without line ends must not fill the memory."""
 
 _PACKED = (".gz", ".zst")
@@ -30,7 +30,7 @@ class _Damaged(Exception):
     """A zstd archive that ends early or holds something else."""
 
 
-def form(path: str) -> tuple[str, str]:
+def split_extensions(path: str) -> tuple[str, str]:
     """The endings that decide how ``path`` is read: ``corpus.JSONL.gz`` → ``(".jsonl", ".gz")``."""
     stem, packed = os.path.splitext(os.path.basename(path).lower())
     if packed == ".tgz":
@@ -45,20 +45,20 @@ def open_binary(path: str) -> Iterator[BinaryIO]:
     Raises:
         BadInput: no such file, a folder, not readable, or, while it is read in the block, a damaged archive.
     """
-    packed = form(path)[1]
+    packed = split_extensions(path)[1]
     with contextlib.ExitStack() as stack:
-        stack.enter_context(damage_named(path))
+        stack.enter_context(archive_errors(path))
         raw = sys.stdin.buffer if path == STDIN else stack.enter_context(_open_file(path))
         if packed == ".gz":
             yield stack.enter_context(cast(BinaryIO, gzip.GzipFile(fileobj=raw)))
         elif packed == ".zst":
-            yield stack.enter_context(cast(BinaryIO, io.BufferedReader(_Zstd(raw), BLOCK)))
+            yield stack.enter_context(cast(BinaryIO, io.BufferedReader(_Zstd(raw), BLOCK_BYTES)))
         else:
             yield raw
 
 
 @contextlib.contextmanager
-def damage_named(path: str) -> Iterator[None]:
+def archive_errors(path: str) -> Iterator[None]:
     """Turns what the unpackers raise on a damaged archive into a sentence about ``path``."""
     try:
         yield
@@ -126,9 +126,9 @@ class _Zstd(io.RawIOBase):
             self._packed, self._frame = self._frame.unused_data, None
 
 
-def blocks_of(stream: IO[bytes]) -> Iterator[bytes]:
+def read_blocks(stream: IO[bytes]) -> Iterator[bytes]:
     """The rest of ``stream``, a block at a time."""
-    while block := stream.read(BLOCK):
+    while block := stream.read(BLOCK_BYTES):
         yield block
 
 
@@ -145,7 +145,7 @@ def check_encoding(encoding: str) -> str:
     return "utf-8-sig" if name == "utf-8" else name
 
 
-def decode(blocks: Iterable[bytes], encoding: str, where: str) -> Iterator[str]:
+def decode_blocks(blocks: Iterable[bytes], encoding: str, where: str) -> Iterator[str]:
     """Bytes to text, block by block, with every kind of line end as a newline.
 
     Raises:
@@ -172,23 +172,23 @@ def decode(blocks: Iterable[bytes], encoding: str, where: str) -> Iterator[str]:
         ) from None
 
 
-def text_blocks(path: str, encoding: str = "utf-8") -> Iterator[str]:
+def read_text_blocks(path: str, encoding: str = "utf-8") -> Iterator[str]:
     """The text of one file, block by block."""
     with open_binary(path) as stream:
-        yield from decode(blocks_of(stream), encoding, path)
+        yield from decode_blocks(read_blocks(stream), encoding, path)
 
 
-def lines(path: str, encoding: str = "utf-8") -> Iterator[str]:
+def read_lines(path: str, encoding: str = "utf-8") -> Iterator[str]:
     """The lines of one text file, each with its newline (which the last one may lack)."""
     rest: list[str] = []
     held, number = 0, 1
-    for block in text_blocks(path, encoding):
+    for block in read_text_blocks(path, encoding):
         first, *more = block.split("\n")
         rest.append(first)
         held += len(first)
-        if held > LINE_LIMIT:
+        if held > MAX_LINE_CHARS:
             raise BadInput(
-                "a line too long", where=f"{path}:{number}", allowed=f"<= {LINE_LIMIT} characters",
+                "a line too long", where=f"{path}:{number}", allowed=f"<= {MAX_LINE_CHARS} characters",
                 next_step="is this a text file with line ends?",
             )  # fmt: skip
         for line in more:

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warmstart.base.errors import BadInput
-from warmstart.readers.opening import lines
+from warmstart.readers.text_io import read_lines
 
 
-def read_vectors(path: str, wanted: Callable[[str], bool]) -> dict[str, NDArray[np.float32]]:
+def read_word_vectors(path: str, wanted: Callable[[str], bool]) -> dict[str, NDArray[np.float32]]:
     """The vectors of the words that are ``wanted``, all of one width; of a word that comes twice the first.
 
     Raises:
@@ -18,7 +18,7 @@ def read_vectors(path: str, wanted: Callable[[str], bool]) -> dict[str, NDArray[
     """
     found: dict[str, NDArray[np.float32]] = {}
     width = announced = number = 0
-    for number, line in enumerate(lines(path), start=1):
+    for number, line in enumerate(read_lines(path), start=1):
         word, *numbers = line.rstrip().split(" ")
         if number == 1 and len(numbers) == 1 and word.isdigit() and numbers[0].isdigit():
             announced, width = int(word), int(numbers[0])

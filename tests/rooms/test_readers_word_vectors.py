@@ -10,7 +10,7 @@ from warmstart.base.errors import BadInput
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import ModelSettings
-from warmstart.readers.vectors import read_vectors
+from warmstart.readers.word_vectors import read_word_vectors
 from warmstart.transfer.vectors import check_width, start_from_vectors
 
 
@@ -23,11 +23,11 @@ def test_both_forms(tmp_path: Path, head: str) -> None:
     """Witness: the numbers as they were written; the first of two vectors of one word."""
     file = tmp_path / "v.txt"
     file.write_text(f"{head}the 1.5 -2\n, 0 3e-2\nthe 9 9\n", encoding="utf-8")
-    found = read_vectors(str(file), every)
+    found = read_word_vectors(str(file), every)
     assert {word: vector.tolist() for word, vector in found.items()} == {
         "the": [1.5, -2.0], ",": [0.0, pytest.approx(0.03)]
     }  # fmt: skip
-    assert list(read_vectors(str(file), ",".__eq__)) == [","]
+    assert list(read_word_vectors(str(file), ",".__eq__)) == [","]
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_what_is_wrong_is_named_with_its_line(tmp_path: Path, text: str, said: s
     """Bad input."""
     (tmp_path / "v.txt").write_text(text, encoding="utf-8")
     with pytest.raises(BadInput) as caught:
-        read_vectors(str(tmp_path / "v.txt"), every)
+        read_word_vectors(str(tmp_path / "v.txt"), every)
     assert said in str(caught.value)
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from warmstart.base.errors import BadInput, suggest
-from warmstart.readers.opening import STDIN, form
+from warmstart.readers.text_io import STDIN, split_extensions
 
 
-def expand(paths: Sequence[str], endings: Sequence[str]) -> list[str]:
+def expand_paths(paths: Sequence[str], endings: Sequence[str]) -> list[str]:
     """Files in sorted order, each once; folders are searched to the bottom, hidden files and other endings passed over.
 
     Args:
@@ -51,16 +51,16 @@ def _walk(folder: str) -> Iterator[str]:
 
 
 def _some(files: Iterator[str] | Sequence[str], path: str, endings: Sequence[str]) -> list[str]:
-    known = [file for file in files if form(file)[0] in endings and os.path.isfile(file)]
+    known = [file for file in files if split_extensions(file)[0] in endings and os.path.isfile(file)]
     if not known:
         raise BadInput("nothing to read here", where=path, allowed=_allowed(endings), next_step="check the path")
     return known
 
 
 def _check_file(path: str, endings: Sequence[str]) -> None:
-    if form(path)[0] not in endings:
+    if split_extensions(path)[0] not in endings:
         raise BadInput(
-            "not a known kind of file by its ending", where=path, value="".join(form(path)), allowed=_allowed(endings),
+            "unknown file extension", where=path, value="".join(split_extensions(path)), allowed=_allowed(endings),
             next_step="rename it, or give it on standard input as -",
         )  # fmt: skip
     if os.path.isfile(path) and os.path.getsize(path) == 0:

@@ -47,8 +47,8 @@ def test_wordpiece_by_hand(tmp_path: Path, name: str) -> None:
     tokenizer = Tokenizer.load(wordpiece(tmp_path, name=name))
     assert tokenizer.encode("UNaffable! Éx able").tolist() == [5, 6, 7, 9, 1, 8]
     assert tokenizer.decode([2, 5, 6, 7, 9, 8, 3]) == "unaffable! able"
-    roles = {role: tokenizer.role(role) for role in ("pad", "unknown", "cls", "sep", "mask", "end")}
-    assert roles == dict(zip(("pad", "unknown", "cls", "sep", "mask", "end"), [*SPECIALS, None], strict=True))
+    roles = {role: tokenizer.special_token(role) for role in ("pad", "unk", "cls", "sep", "mask", "eos")}
+    assert roles == dict(zip(("pad", "unk", "cls", "sep", "mask", "eos"), [*SPECIALS, None], strict=True))
     assert tokenizer.encode("[MASK]").tolist() == [1, 1, 1]  # typed, it is three pieces that nobody knows
 
 
@@ -64,18 +64,22 @@ def test_gpt1_by_hand(tmp_path: Path) -> None:
     assert tokenizer.encode("Low lown x").tolist() == [13, 12, 3, 9, 0]
     assert tokenizer.encode("n't").tolist() == [9, 11, 10]  # punctuation stands alone
     assert tokenizer.decode([13, 12, 3, 9]) == "low lown"
-    assert (tokenizer.role("unknown"), tokenizer.role("end"), tokenizer.role("pad")) == ("<unk>", None, None)
+    assert (tokenizer.special_token("unk"), tokenizer.special_token("eos"), tokenizer.special_token("pad")) == (
+        "<unk>",
+        None,
+        None,
+    )
 
 
 def test_gpt1_after_spacy_takes_words_as_they_stand(tmp_path: Path) -> None:
     """Witness: the same vocabulary by hand: "n't" is one word of two pieces; the fingerprint says so."""
     tokenizer = Tokenizer.load(bpe(tmp_path, GPT1, GPT1_MERGES))
-    at_blanks = tokenizer.after(["ftfy", "gpt1", "spacy", "lower"])
+    at_blanks = tokenizer.adapt_to_cleaning(["ftfy", "gpt1", "spacy", "lower"])
     assert at_blanks.encode("low n't").tolist() == [13, 4, 14]
-    assert at_blanks.fingerprint != tokenizer.fingerprint == tokenizer.after(["ftfy", "lower"]).fingerprint
+    assert at_blanks.fingerprint != tokenizer.fingerprint == tokenizer.adapt_to_cleaning(["ftfy", "lower"]).fingerprint
     at_blanks.save(tmp_path)
     again = Tokenizer.load(tmp_path)
-    assert again.fingerprint == at_blanks.fingerprint == again.after(["spacy"]).fingerprint
+    assert again.fingerprint == at_blanks.fingerprint == again.adapt_to_cleaning(["spacy"]).fingerprint
 
 
 @pytest.mark.parametrize("names", [("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe")])
@@ -85,8 +89,8 @@ def test_gpt2_by_hand(tmp_path: Path, names: tuple[str, str]) -> None:
     low, inner = GPT2.index("Ġlow"), GPT2.index("ow")
     assert tokenizer.encode(" low owl").tolist() == [low, GPT2.index("Ġ"), inner, GPT2.index("l")]
     assert tokenizer.decode(tokenizer.encode("É  low\n")) == "É  low\n"
-    assert tokenizer.after(["spacy"]).fingerprint == tokenizer.fingerprint
-    assert tokenizer.role_id("end") == len(GPT2) - 1
+    assert tokenizer.adapt_to_cleaning(["spacy"]).fingerprint == tokenizer.fingerprint
+    assert tokenizer.special_token_id("eos") == len(GPT2) - 1
 
 
 def test_gpt2_may_ask_for_a_first_blank(tmp_path: Path) -> None:
@@ -98,7 +102,7 @@ def test_gpt2_may_ask_for_a_first_blank(tmp_path: Path) -> None:
 def test_a_tokenizer_json_comes_first(tmp_path: Path) -> None:
     """Witness: two vocabularies in one folder."""
     Tokenizer.load(bpe(tmp_path, GPT2, GPT2_MERGES)).save(tmp_path)
-    assert Tokenizer.load(wordpiece(tmp_path)).has("Ġlow")
+    assert Tokenizer.load(wordpiece(tmp_path)).has_token("Ġlow")
 
 
 @pytest.mark.parametrize(
@@ -154,19 +158,17 @@ def test_one_file_of_two_is_not_enough(tmp_path: Path, missing: str) -> None:
 def test_gpt1_needs_its_unknown_token(tmp_path: Path) -> None:
     """Witness: without it, unknown letters would vanish."""
     pieces = ["nothing" if piece == "<unk>" else piece for piece in GPT1]
-    assert "no token for the role 'unknown'" in refused(bpe(tmp_path, pieces, GPT1_MERGES))
+    assert "no unk token" in refused(bpe(tmp_path, pieces, GPT1_MERGES))
 
 
-@pytest.mark.parametrize(("token", "role"), [("[UNK]", "unknown"), ("[CLS]", "cls"), ("[SEP]", "sep")])
+@pytest.mark.parametrize(("token", "role"), [("[UNK]", "unk"), ("[CLS]", "cls"), ("[SEP]", "sep")])
 def test_wordpiece_needs_its_special_tokens(tmp_path: Path, token: str, role: str) -> None:
     """Witness: the token taken away; named otherwise in the configuration it is found again."""
     pieces = ["{other}" if piece == token else piece for piece in WORDPIECES]
     sentence = refused(wordpiece(tmp_path, pieces))
-    assert f"{tmp_path / 'vocab.txt'}: the vocabulary has no token for the role {role!r}; allowed: {token}" in sentence
-    (tmp_path / "tokenizer_config.json").write_text(
-        json.dumps({f"{'unk' if role == 'unknown' else role}_token": "{other}"})
-    )
-    assert Tokenizer.load(tmp_path).role(role) == "{other}"
+    assert f"{tmp_path / 'vocab.txt'}: the vocabulary has no {role} token; allowed: {token}" in sentence
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({f"{role}_token": "{other}"}))
+    assert Tokenizer.load(tmp_path).special_token(role) == "{other}"
 
 
 def test_other_damage_to_wordpiece(tmp_path: Path) -> None:

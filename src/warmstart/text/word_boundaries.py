@@ -21,16 +21,16 @@ BLANKS = ("Ġ", "Ċ", "ĉ", "č", "▁")  # of byte-level vocabularies: blank, l
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Borders:
+class WordBoundaries:
     """[V] each: whether a token begins a word, and whether it ends one."""
 
-    begins: NDArray[np.bool_]
-    ends: NDArray[np.bool_]
+    starts_word: NDArray[np.bool_]
+    ends_word: NDArray[np.bool_]
 
     @staticmethod
-    def of(tokenizer: Tokenizer) -> "Borders":
+    def from_tokenizer(tokenizer: Tokenizer) -> "WordBoundaries":
         """Those of a vocabulary; special tokens are words of their own."""
-        model, pieces = tokenizer.description["model"], tokenizer.pieces
+        model, pieces = tokenizer.definition["model"], tokenizer.pieces
         inside, last = model.get("continuing_subword_prefix"), model.get("end_of_word_suffix")
         if model["type"] == "WordPiece":
             begins = [not piece.startswith(inside) for piece in pieces]
@@ -38,11 +38,11 @@ class Borders:
             begins = [piece.startswith(BLANKS) for piece in pieces]
         ends = [bool(last) and piece.endswith(last) for piece in pieces]
         special = np.zeros(len(pieces), bool)
-        special[[token["id"] for token in tokenizer.description["added_tokens"] if token["special"]]] = True
-        return Borders(np.array(begins) | special, np.array(ends) | special)
+        special[[token["id"] for token in tokenizer.definition["added_tokens"] if token["special"]]] = True
+        return WordBoundaries(np.array(begins) | special, np.array(ends) | special)
 
-    def words(self, ids: Ints) -> list[Ints]:
+    def split_words(self, ids: Ints) -> list[Ints]:
         """The places of each word of a row of ids."""
-        starts = self.begins[ids]
-        starts[1:] |= self.ends[ids[:-1]]
+        starts = self.starts_word[ids]
+        starts[1:] |= self.ends_word[ids[:-1]]
         return np.split(np.arange(len(ids)), np.flatnonzero(starts[1:]) + 1)

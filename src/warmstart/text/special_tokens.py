@@ -12,42 +12,42 @@ from warmstart.base.errors import BadInput
 from warmstart.base.files import read_json
 
 END = "<|endoftext|>"
-CONFIG, OLDER_CONFIG = "tokenizer_config.json", "special_tokens_map.json"
+TOKENIZER_CONFIG, SPECIAL_TOKENS_MAP = "tokenizer_config.json", "special_tokens_map.json"
 
 
-class Role(NamedTuple):
+class SpecialToken(NamedTuple):
     """``key`` in transformers' files, and the names that are looked for where the key is missing."""
 
     key: str
-    known: tuple[str, ...]
+    common_names: tuple[str, ...]
 
 
-ROLES: dict[str, Role] = {
-    "begin": Role("bos_token", (END, "<s>")),
-    "end": Role("eos_token", (END, "</s>")),
-    "cls": Role("cls_token", ("[CLS]", "<s>")),
-    "sep": Role("sep_token", ("[SEP]", "</s>")),
-    "mask": Role("mask_token", ("[MASK]", "<mask>")),
-    "pad": Role("pad_token", ("[PAD]", "<pad>", END)),
-    "unknown": Role("unk_token", ("[UNK]", "<unk>", END)),
+SPECIAL_TOKENS: dict[str, SpecialToken] = {
+    "bos": SpecialToken("bos_token", (END, "<s>")),
+    "eos": SpecialToken("eos_token", (END, "</s>")),
+    "cls": SpecialToken("cls_token", ("[CLS]", "<s>")),
+    "sep": SpecialToken("sep_token", ("[SEP]", "</s>")),
+    "mask": SpecialToken("mask_token", ("[MASK]", "<mask>")),
+    "pad": SpecialToken("pad_token", ("[PAD]", "<pad>", END)),
+    "unk": SpecialToken("unk_token", ("[UNK]", "<unk>", END)),
 }
 
 
-def configuration(folder: Path) -> dict[str, Any]:
+def read_tokenizer_config(folder: Path) -> dict[str, Any]:
     """What ``tokenizer_config.json`` says, or nothing where there is none."""
-    return _object(folder / CONFIG)
+    return _object(folder / TOKENIZER_CONFIG)
 
 
-def named_roles(folder: Path) -> dict[str, str]:
+def read_special_tokens(folder: Path) -> dict[str, str]:
     """Role → token, as far as ``tokenizer_config.json`` and, after it, ``special_tokens_map.json`` name one.
 
     Raises:
         BadInput: a damaged file, or a token that is given neither as text nor as ``{"content": text}``.
     """
     found: dict[str, str] = {}
-    for path in (folder / CONFIG, folder / OLDER_CONFIG):
+    for path in (folder / TOKENIZER_CONFIG, folder / SPECIAL_TOKENS_MAP):
         values = _object(path)
-        for name, role in ROLES.items():
+        for name, role in SPECIAL_TOKENS.items():
             token = values.get(role.key)
             token = token.get("content", token) if isinstance(token, dict) else token
             if not isinstance(token, str | None):
@@ -60,9 +60,9 @@ def named_roles(folder: Path) -> dict[str, str]:
     return found
 
 
-def find_role(role: str, named: Mapping[str, str], has: Callable[[str], bool]) -> str | None:
+def find_special_token(role: str, named: Mapping[str, str], has: Callable[[str], bool]) -> str | None:
     """The token that plays ``role``: the one ``named``, else the first well-known name that the vocabulary ``has``."""
-    known = ROLES[role].known
+    known = SPECIAL_TOKENS[role].common_names
     return next((name for name in (named.get(role), *known) if name is not None and has(name)), None)
 
 
