@@ -16,7 +16,7 @@ from warmstart.evaluation.spans import Found, best_span, find_answer, tuned_thre
 from warmstart.evaluation.tuned import evaluate_records
 from warmstart.example.batch import collate
 from warmstart.example.record import Answers, Record
-from warmstart.metrics.spans import span_tallies
+from warmstart.metrics.spans import span_ratios
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import HeadSettings, ModelSettings
@@ -163,7 +163,7 @@ def test_the_threshold_is_the_best_there_is(questions: list[tuple[int, str, bool
     told = [found(margin, text) for margin, text, _ in questions]
 
     def f1(threshold: float) -> float:
-        return span_tallies(answers, [each.told(threshold) for each in told])["f1"].value
+        return span_ratios(answers, [each.told(threshold) for each in told])["f1"].value
 
     assert f1(tuned_threshold(told, answers)) == max(f1(place / 2) for place in range(-10, 11))
 
@@ -178,7 +178,7 @@ def test_evaluation_tunes_only_where_asked() -> None:
     always = evaluate_records(made, TOKENIZER, spec(), asked, tune=True)
     assert always.spec == spec() and "" not in always.predictions
     told = [each.label for each in predict_records(made, TOKENIZER, tuned.spec, asked)]
-    expected = span_tallies([r.label.texts for r in asked if isinstance(r.label, Answers)], [str(t) for t in told])
+    expected = span_ratios([r.label.texts for r in asked if isinstance(r.label, Answers)], [str(t) for t in told])
     assert tuned.metrics == {name: tally.value for name, tally in expected.items()}
     for name, (low, high) in tuned.intervals.items():
         assert low <= tuned.metrics[name] <= high

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from warmstart.metrics.spans import best_of, exact, overlap, plain, span_tallies
+from warmstart.metrics.spans import exact_match, max_over_answers, normalize_answer, span_ratios, word_f1
 
 WORDS = st.lists(st.sampled_from(["cat", "dog", "the", "1923", "A"]), max_size=5).map(" ".join)
 
@@ -29,23 +29,23 @@ WORDS = st.lists(st.sampled_from(["cat", "dog", "the", "1923", "A"]), max_size=5
 )
 def test_what_is_compared(text: str, compared: str) -> None:
     """Witness: small letters, no punctuation, no articles, single blanks, in this order (Rajpurkar et al. 2016), by hand."""
-    assert plain(text) == compared
+    assert normalize_answer(text) == compared
 
 
 def test_exact_match_and_overlap_by_hand() -> None:
     """Witness: worked out with pencil: 2 of 3 and 2 of 2 words shared give 2 · ⅔ · 1 / (⅔ + 1)."""
-    assert exact("the Broncos.", "Broncos") == 1.0
-    assert exact("Denver Broncos", "Broncos") == 0.0
-    assert overlap("Denver Broncos won", "the Denver Broncos") == pytest.approx(0.8)
-    assert overlap("cat cat dog", "cat") == pytest.approx(0.5)  # a word counts as often as both have it
-    assert overlap("cat", "dog") == 0.0
-    assert overlap("", "the") == 1.0
-    assert overlap("cat", "") == overlap("", "cat") == 0.0
+    assert exact_match("the Broncos.", "Broncos") == 1.0
+    assert exact_match("Denver Broncos", "Broncos") == 0.0
+    assert word_f1("Denver Broncos won", "the Denver Broncos") == pytest.approx(0.8)
+    assert word_f1("cat cat dog", "cat") == pytest.approx(0.5)  # a word counts as often as both have it
+    assert word_f1("cat", "dog") == 0.0
+    assert word_f1("", "the") == 1.0
+    assert word_f1("cat", "") == word_f1("", "cat") == 0.0
 
 
 def brute_overlap(told: str, right: str) -> Fraction:
     """F1 from the greatest one-to-one matching of equal words, found by trying all of them."""
-    ours, theirs = sorted([plain(told).split(), plain(right).split()], key=len)
+    ours, theirs = sorted([normalize_answer(told).split(), normalize_answer(right).split()], key=len)
     if not ours:
         return Fraction(not theirs)
     shared = max(sum(a == b for a, b in zip(ours, order, strict=False)) for order in itertools.permutations(theirs))
@@ -57,30 +57,30 @@ def brute_overlap(told: str, right: str) -> Fraction:
 @given(WORDS, WORDS)
 def test_overlap_is_the_f1_of_the_best_matching(told: str, right: str) -> None:
     """Witness: brute force over all matchings, in fractions."""
-    assert overlap(told, right) == pytest.approx(float(brute_overlap(told, right)))
-    assert overlap(told, right) == overlap(right, told)
-    assert exact(told, right) <= overlap(told, right)
+    assert word_f1(told, right) == pytest.approx(float(brute_overlap(told, right)))
+    assert word_f1(told, right) == word_f1(right, told)
+    assert exact_match(told, right) <= word_f1(told, right)
 
 
 @settings(deadline=None)
 @given(WORDS, st.text(string.punctuation + " \n", max_size=3))
 def test_what_is_not_compared_changes_nothing(text: str, around: str) -> None:
     """Invariant: case, articles, punctuation and blanks."""
-    assert exact(f"{around}the {text.upper()}{around}", text) == 1.0
+    assert exact_match(f"{around}the {text.upper()}{around}", text) == 1.0
 
 
 def test_the_closest_right_answer_counts() -> None:
     """Witness: by hand; without a right answer, and where none has a word, the empty text is right (SQuAD 2.0)."""
-    assert best_of(overlap, "in 1923", ["the 4th of May 1923", "1923"]) == pytest.approx(2 / 3)
-    assert best_of(exact, "", []) == best_of(exact, "", ["the"]) == 1.0
-    assert best_of(exact, "1923", []) == best_of(overlap, "1923", []) == 0.0
+    assert max_over_answers(word_f1, "in 1923", ["the 4th of May 1923", "1923"]) == pytest.approx(2 / 3)
+    assert max_over_answers(exact_match, "", []) == max_over_answers(exact_match, "", ["the"]) == 1.0
+    assert max_over_answers(exact_match, "1923", []) == max_over_answers(word_f1, "1923", []) == 0.0
 
 
 def test_measures_of_a_set() -> None:
     """Witness: four questions by hand, two of them without an answer."""
     answers = [["1923"], ["cat", "black cat"], [], []]
     told = ["in 1923", "the cat", "", "dog"]
-    found = {name: tally.value for name, tally in span_tallies(answers, told).items()}
+    found = {name: tally.value for name, tally in span_ratios(answers, told).items()}
     assert found == pytest.approx(
         {
             "f1": (2 / 3 + 1 + 1 + 0) / 4,
@@ -91,9 +91,7 @@ def test_measures_of_a_set() -> None:
         }
     )
     assert list(found)[:2] == ["f1", "exact_match"]
-    assert (
-        list(span_tallies(answers[:2], told[:2])) == list(span_tallies(answers[2:], told[2:])) == ["f1", "exact_match"]
-    )
+    assert list(span_ratios(answers[:2], told[:2])) == list(span_ratios(answers[2:], told[2:])) == ["f1", "exact_match"]
 
 
 def test_parts_make_the_whole() -> None:
@@ -101,7 +99,7 @@ def test_parts_make_the_whole() -> None:
     rng = np.random.default_rng(0)
     answers = [[] if rng.random() < 0.4 else ["cat dog"] for _ in range(50)]
     told = [str(rng.choice(["", "cat", "cat dog", "dog"])) for _ in answers]
-    found = span_tallies(answers, told)
+    found = span_ratios(answers, told)
     share = sum(bool(each) for each in answers) / len(answers)
     parts = share * found["has_answer_f1"].value + (1 - share) * found["no_answer_accuracy"].value
     assert found["f1"].value == pytest.approx(parts)

@@ -11,9 +11,9 @@ from seqeval.metrics import f1_score, precision_score, recall_score
 from sklearn.metrics import accuracy_score
 
 from warmstart.base.errors import BadInput
-from warmstart.metrics.bootstrap import tally_interval
-from warmstart.metrics.tagging import entity_metrics, entity_tallies, require_seqeval, tag_tallies
-from warmstart.metrics.tally import Tally
+from warmstart.metrics.bootstrap import bootstrap_ratio
+from warmstart.metrics.ratio import Ratio
+from warmstart.metrics.tagging import check_seqeval, entity_metrics, entity_ratios, tag_ratios
 
 TAGS = ["O", "O", "O", "B-PER", "I-PER", "B-LOC", "I-LOC", "S-LOC", "E-PER"]
 PAIR = st.lists(st.tuples(st.sampled_from(TAGS), st.sampled_from(TAGS)), max_size=9)
@@ -31,18 +31,18 @@ def test_sums_over_sentences_are_seqevals_metrics(pairs: list[list[tuple[str, st
     """Witness: seqeval on the whole set, empty sentences and sets without entities included."""
     truth, told = ([[pair[side] for pair in sentence] for sentence in pairs] for side in (0, 1))
     measured = entity_metrics(truth, told)
-    assert {name: tally.value for name, tally in entity_tallies(truth, told).items()} == pytest.approx(measured)
+    assert {name: tally.value for name, tally in entity_ratios(truth, told).items()} == pytest.approx(measured)
     assert measured["f1"] == pytest.approx(f1_score(truth, told, zero_division=0))
 
 
 def test_a_resample_of_sums_is_the_measure_of_the_resample() -> None:
     """Witness: seqeval and scikit-learn on sentences drawn with replacement and written out one by one."""
     truth, told = tagged(0)
-    tallies = entity_tallies(truth, told)
+    tallies = entity_ratios(truth, told)
     for seed in range(10):
         drawn = np.random.default_rng(seed).integers(0, len(truth), len(truth))
         some, said = [truth[i] for i in drawn], [told[i] for i in drawn]
-        found = {name: Tally(tally.over[drawn], tally.under[drawn]).value for name, tally in tallies.items()}
+        found = {name: Ratio(tally.numerator[drawn], tally.denominator[drawn]).value for name, tally in tallies.items()}
         assert found == pytest.approx(
             {
                 "f1": f1_score(some, said),
@@ -56,7 +56,7 @@ def test_a_resample_of_sums_is_the_measure_of_the_resample() -> None:
 def test_intervals_are_drawn_over_sentences() -> None:
     """Witness: explicit resampling with seqeval, within the noise of 1,000 draws."""
     truth, told = tagged(1)
-    ours = tally_interval(entity_tallies(truth, told)["f1"], seed=0, resamples=4000)
+    ours = bootstrap_ratio(entity_ratios(truth, told)["f1"], seed=0, resamples=4000)
     rng = np.random.default_rng(1)
     draws = [rng.integers(0, len(truth), len(truth)) for _ in range(1000)]
     theirs = np.quantile([f1_score([truth[i] for i in d], [told[i] for i in d]) for d in draws], [0.025, 0.975])
@@ -68,12 +68,12 @@ def test_accuracy_counts_words_not_sentences() -> None:
     """Witness: 3 of 5 words, in sentences of 4 and of 1."""
     truth: Sequence[Sequence[str]] = [["A", "A", "B", "B"], ["A"]]
     told: Sequence[Sequence[str]] = [["A", "A", "B", "A"], ["B"]]
-    assert tag_tallies(truth, told)["accuracy"].value == 0.6
+    assert tag_ratios(truth, told)["accuracy"].value == 0.6
 
 
 def test_without_seqeval_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Witness: the whole sentence, where Python finds no such package."""
     monkeypatch.setitem(sys.modules, "seqeval", None)
     with pytest.raises(BadInput) as error:
-        require_seqeval()
+        check_seqeval()
     assert str(error.value) == "judging entities needs the seqeval package; pip install 'warmstart[tagging]'."

@@ -11,8 +11,8 @@ from xml.etree import ElementTree
 import pytest
 
 from warmstart.base.errors import BadInput
-from warmstart.reporting.blocks import Code, Heading, Measured, Table, Words
-from warmstart.reporting.figures import Arm, comparison_figure, mean_line, smoothed
+from warmstart.reporting.blocks import Code, Heading, Number, Paragraph, Table
+from warmstart.reporting.figures import Arm, comparison_figure, mean_curve, smooth
 from warmstart.reporting.page import report_runs, write_page
 
 HOSTILE = "<script>alert('$x^2$')</script> & ünï \u6f22"
@@ -142,14 +142,19 @@ def test_figures_are_well_formed_xml_for_any_label() -> None:
 def test_smoothing_and_means_against_arithmetic() -> None:
     """Witness: a straight line stays itself under a centred mean; means by hand, where all seeds have a point."""
     line = [2.0 * i for i in range(200)]
-    assert smoothed(line) == pytest.approx(line)
-    assert smoothed([]) == []
-    assert mean_line([[(1, 2.0), (2, 4.0), (3, 9.0)], [(1, 4.0), (2, 8.0)]]) == [(1, 3.0), (2, 6.0)]
+    assert smooth(line) == pytest.approx(line)
+    assert smooth([]) == []
+    assert mean_curve([[(1, 2.0), (2, 4.0), (3, 9.0)], [(1, 4.0), (2, 8.0)]]) == [(1, 3.0), (2, 6.0)]
 
 
 def test_blocks_are_set_as_they_are(tmp_path: Path) -> None:
     """Witness: html.parser on a page of every kind of block."""
-    blocks = [Heading("H"), Words("W <i>"), Code("a\n  b", "sample"), Table(("k", "v"), (("row", Measured(3)),), "cap")]
+    blocks = [
+        Heading("H"),
+        Paragraph("W <i>"),
+        Code("a\n  b", "sample"),
+        Table(("k", "v"), (("row", Number(3)),), "cap"),
+    ]
     write_page(tmp_path / "p.html", "T", blocks)
     page = Page((tmp_path / "p.html").read_text(encoding="utf-8"))
     assert page.open == [] and page.numbers == [3.0]

@@ -17,7 +17,7 @@ def test_a_folder_with_a_report_alone_is_a_run_without_curves(tmp_path: Path) ->
     (tmp_path / "report.json").write_text(json.dumps(REPORT))
     [run] = read_runs(tmp_path)
     assert (run.steps, run.tokens, run.seconds, run.metrics) == (20, 4000, 1.5, {"accuracy": 0.8125})
-    assert (run.curves, run.seeds, run.spread, run.manifest, run.account, run.config) == ((), (), {}, {}, {}, "")
+    assert (run.curves, run.seeds, run.std, run.manifest, run.account, run.config) == ((), (), {}, {}, {}, "")
 
 
 def test_an_account_of_an_older_run_is_read_under_the_names_of_today(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_arms_seeds_and_their_curves_are_read(tmp_path: Path) -> None:
         (1, {"accuracy": 0.5}, False), (2, {"accuracy": 0.6}, True),
     ]  # fmt: skip
     assert pretrained.metrics == {"accuracy": statistics.fmean([0.8, 0.9])}
-    assert pretrained.spread == {"accuracy": statistics.stdev([0.8, 0.9])}
+    assert pretrained.std == {"accuracy": statistics.stdev([0.8, 0.9])}
     assert [curve.dev[0].metrics["accuracy"] for curve in pretrained.curves] == [0.4, 0.45]
 
 

@@ -16,7 +16,7 @@ from seqeval.metrics import f1_score
 import warmstart
 from warmstart.base.errors import BadInput
 from warmstart.cli.main import main
-from warmstart.metrics.spans import span_tallies
+from warmstart.metrics.spans import span_ratios
 from warmstart.models.files import read_tensors
 from warmstart.streams.sources import ListSource
 
@@ -119,7 +119,7 @@ def test_answers_are_learned_and_measured_rightly(road: Path) -> None:
         assert row["id"] == paragraph["qas"][0]["id"] and row["title"] == "Years"
         piece = "" if row["start"] is None else paragraph["context"][row["start"] : row["end"]]
         assert row["answer"] == piece
-    expected = {name: tally.value for name, tally in span_tallies(right, [row["answer"] for row in told]).items()}
+    expected = {name: tally.value for name, tally in span_ratios(right, [row["answer"] for row in told]).items()}
     assert report["metrics"] == pytest.approx(expected)
     assert expected["has_answer_f1"] > 0.8 and expected["no_answer_accuracy"] > 0.8
     final = json.loads((road / "spans" / "report.json").read_text())

@@ -25,7 +25,7 @@ from warmstart.config.schema import FinetuneRecipe
 from warmstart.example.example import LM, NEXT_VECTOR, Example
 from warmstart.example.record import Record
 from warmstart.image.processor import ImageProcessor
-from warmstart.metrics.generated import FALLBACK, PREFERRED, available, check_generated
+from warmstart.metrics.generation import DEFAULT_METRIC, FALLBACK_METRIC, check_generation_metric, is_available
 from warmstart.metrics.metric import check_metric, default_metrics
 from warmstart.models.model import Model
 from warmstart.models.settings import BackboneSettings, HeadSettings, ModelSettings
@@ -110,7 +110,9 @@ def build_finetuning(recipe: FinetuneRecipe, data: Labelled | None = None) -> Fi
     lm_weight = lm_weight_of(recipe, backbone)
     spec = spec_of(recipe.task, data, frame_of(recipe, data.kind, backbone, tokenizer), backbone.text_segments)
     metric = recipe.task.metric or data.metric or _default_metric(spec)
-    (check_generated if spec.kind == "seq2seq" else partial(check_metric, goal=spec.measured))(metric, where="--metric")
+    (check_generation_metric if spec.kind == "seq2seq" else partial(check_metric, goal=spec.measured))(
+        metric, where="--metric"
+    )
     weights = class_weights(data.task_set) if recipe.task.class_weights == "balanced" else None
     made = _made(recipe, spec, data.train, tokenizer, weights, backbone)
     if not isinstance(tokenizer, ImageProcessor):
@@ -152,7 +154,7 @@ def _made(
 def _default_metric(spec: TaskSpec) -> str:
     """What dev is judged by; of generated texts the one that everybody reports, where its library is installed."""
     if spec.kind == "seq2seq":
-        return PREFERRED if available(PREFERRED) else FALLBACK
+        return DEFAULT_METRIC if is_available(DEFAULT_METRIC) else FALLBACK_METRIC
     return default_metrics(spec.measured, len(spec.label_names))[0]
 
 

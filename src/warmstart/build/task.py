@@ -6,7 +6,7 @@ from warmstart.base.errors import BadInput
 from warmstart.build.labelled_data import Labelled
 from warmstart.build.start import NO_START
 from warmstart.config.schema import FinetuneRecipe, TaskRecipe
-from warmstart.metrics.tagging import require_seqeval
+from warmstart.metrics.tagging import check_seqeval
 from warmstart.models.settings import BackboneSettings
 from warmstart.run.metadata import RunMetadata, read_metadata
 from warmstart.tasks.framing import between
@@ -22,7 +22,7 @@ def spec_of(task: TaskRecipe, data: Labelled, frame: FrameSettings, text_segment
     """The task as the model will remember it."""
     spec = TaskSpec(kind=data.kind, name=data.name, label_names=data.label_names, frame=frame)
     if spec.measured == "entities":
-        require_seqeval()  # before an hour of training, not after it
+        check_seqeval()  # before an hour of training, not after it
     if spec.kind == "tagging":
         tags = TaggingSettings(unread=unread_tag(data.train, data.label_names), column=task.tag_column)
         return spec.model_copy(update={"tags": tags})

@@ -16,10 +16,10 @@ from warmstart.base.files import read_json, write_text
 from warmstart.base.run_folder import REPORT, RunFolder
 from warmstart.config.schema import CorpusRecipe, FinetuneRecipe, ModelRecipe, PretrainRecipe, TaskRecipe
 from warmstart.demo.docstrings import collect, make_task
-from warmstart.metrics.seeds import compare
-from warmstart.reporting.blocks import Block, Cell, Code, Figure, Heading, Measured, Table, Words
+from warmstart.metrics.comparison import compare
+from warmstart.reporting.blocks import Block, Cell, Code, Figure, Heading, Number, Paragraph, Table
 from warmstart.reporting.page import comparison_figures, curve_figures, write_page
-from warmstart.reporting.runs import RunRecord, read_runs
+from warmstart.reporting.runs import RunReport, read_runs
 from warmstart.train.settings import OptimizerSettings, ScheduleSettings, TrainSettings
 from warmstart.verbs.classifier import Classifier
 from warmstart.verbs.finetune import PRETRAINED, SCRATCH, finetune
@@ -174,31 +174,31 @@ def _write_page(
     page: Path,
     language: dict[str, Any],
     tuned: dict[str, Any],
-    runs: Sequence[RunRecord],
+    runs: Sequence[RunReport],
     told: Sequence[str],
     sample: str,
 ) -> None:
     arms: list[tuple[Cell, ...]] = [
-        (name, Measured(arm["mean"], arm["std"]), *map(Measured, arm["values"])) for name, arm in _arms(tuned)
+        (name, Number(arm["mean"], arm["std"]), *map(Number, arm["values"])) for name, arm in _arms(tuned)
     ]
     seeds = tuple(f"seed {number}" for number in range(1, len(tuned[PRETRAINED]["values"]) + 1))
     task_runs = [run for run in runs if run.seeds]
     blocks: list[Block] = [
-        Words(
+        Paragraph(
             "A small language model was pre-trained on the docstrings of this machine's Python packages. Then the same "
             "small task – which area of work does a description come from? – was learned from its weights and from "
             "random ones, with equal settings."
         ),
         Heading("What pre-training bought"),
         Table((f"{tuned['metric']} on {tuned['split']}", "mean ± std", *seeds), tuple(arms)),
-        Words(_verdict(tuned)),
+        Paragraph(_verdict(tuned)),
         *[block for block in comparison_figures(task_runs) if isinstance(block, Figure)][:1],
         Heading("Three predictions"),
-        *[Words(line) for line in told],
+        *[Paragraph(line) for line in told],
         Heading("A sample of generated text"),
         Code(sample),
         Heading("Pre-training"),
-        Words(
+        Paragraph(
             f"{language['tokens']:,} tokens in {format_duration(language['seconds'])}; perplexity on held-out text "
             f"{language['metrics']['perplexity']:.1f}."
         ),

@@ -15,8 +15,8 @@ from warmstart.decode.search import DecodeMode, Search, Source, Text, search
 from warmstart.decode.settings import GenerateSettings, check_search
 from warmstart.evaluation.perplexity import LanguageModelling, evaluate_language_model
 from warmstart.example.record import Record, Target
-from warmstart.metrics.cleanup import NONE, Cleanup
-from warmstart.metrics.generated import Counted, References, available, count, interval_of
+from warmstart.metrics.generation import References, TextStatistics, bootstrap_texts, compute_statistics, is_available
+from warmstart.metrics.postprocess import NO_POSTPROCESSING, Postprocessor
 from warmstart.models.model import Model
 from warmstart.streams.stream import split
 from warmstart.tasks.frames import frame_records
@@ -122,7 +122,7 @@ def evaluate_generated(
     records: Sequence[Record],
     metrics: Sequence[str],
     *,
-    cleanup: Cleanup = NONE,
+    cleanup: Postprocessor = NO_POSTPROCESSING,
     intervals: bool = True,
     decoded: int = 0,
     seed: int = 0,
@@ -132,7 +132,8 @@ def evaluate_generated(
     Args:
         generator: the model, and how it generates.
         records: all with targets.
-        metrics: names of :data:`warmstart.metrics.generated.NAMES`, the main one first; ``loss`` is always there.
+        metrics: names of :data:`warmstart.metrics.generation.GENERATION_METRICS`, the main one first; ``loss`` is always
+            there.
         cleanup: what is done to texts and references before they are compared.
         intervals: whether to draw bootstrap intervals.
         decoded: only so many of the records are decoded, spread evenly; 0: all.
@@ -146,7 +147,7 @@ def evaluate_generated(
     loss = teacher_forced(generator.model, generator.tokenizer, generator.spec, records)
     values, bounds, texts = {"loss": loss.loss}, {}, []
     accounts: list[Account] = []
-    counted: dict[str, Counted] = {}
+    counted: dict[str, TextStatistics] = {}
     if metrics := [name for name in metrics if name != "loss"]:
         step = max(1, len(records) // decoded) if decoded else 1
         chosen = list(records[::step])[: decoded or None]
@@ -155,7 +156,7 @@ def evaluate_generated(
         counted = count_all(metrics, texts, references, cleanup)
         values = {name: found.value for name, found in counted.items()} | values
     if intervals:
-        found = {name: interval_of(counts, seed) for name, counts in counted.items()}
+        found = {name: bootstrap_texts(counts, seed) for name, counts in counted.items()}
         bounds = {name: [one.low, one.high] for name, one in found.items()}
     same = len(texts) > 1 and len(set(texts)) == 1
     return TextEvaluation(
@@ -165,12 +166,12 @@ def evaluate_generated(
 
 
 def count_all(
-    metrics: Sequence[str], texts: Sequence[str], references: References, cleanup: Cleanup
-) -> dict[str, Counted]:
+    metrics: Sequence[str], texts: Sequence[str], references: References, cleanup: Postprocessor
+) -> dict[str, TextStatistics]:
     """All ``metrics`` of texts, after the rules of their data set."""
     texts = [cleanup.text(text) for text in texts]
     references = [[cleanup.reference(one) for one in several] for several in references]
-    return {name: count(name, texts, references) for name in metrics}
+    return {name: compute_statistics(name, texts, references) for name in metrics}
 
 
 def shown_metrics(main: str, cleanup: str) -> list[str]:
@@ -179,7 +180,7 @@ def shown_metrics(main: str, cleanup: str) -> list[str]:
     Of summaries with a line for each sentence (``cleanup`` cnndm) also the ROUGE-L of whole summaries, which papers report.
     """
     names = (*SHOWN, "rougeLsum") if cleanup == "cnndm" else SHOWN
-    return list(dict.fromkeys([main, *(name for name in names if available(name))]))
+    return list(dict.fromkeys([main, *(name for name in names if is_available(name))]))
 
 
 def reference_text(record: Record, tokenizer: Tokenizer) -> str:

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from warmstart.evaluation.spans import Found, tuned_threshold
-from warmstart.metrics.bootstrap import interval, tally_interval
+from warmstart.metrics.bootstrap import bootstrap_interval, bootstrap_ratio
+from warmstart.metrics.comparison import is_collapsed
 from warmstart.metrics.metric import METRICS, default_metrics
-from warmstart.metrics.seeds import collapsed
-from warmstart.metrics.spans import span_tallies
-from warmstart.metrics.tagging import entity_metrics, entity_tallies, tag_tallies
-from warmstart.metrics.tally import Tally
+from warmstart.metrics.ratio import Ratio
+from warmstart.metrics.spans import span_ratios
+from warmstart.metrics.tagging import entity_metrics, entity_ratios, tag_ratios
 from warmstart.tasks.spec import TaskSpec
 
 
@@ -39,29 +39,29 @@ def judge(spec: TaskSpec, targets: Sequence[Any], predictions: Sequence[Any], se
         return _judge_tags(spec.measured, targets, predictions, seed)
     if spec.goal == "span":
         same = len(set(predictions)) == 1 < len(set(map(tuple, targets)))
-        return _tallied(span_tallies(targets, predictions), seed, same)
+        return _tallied(span_ratios(targets, predictions), seed, same)
     truth, told = np.array(targets), np.array(predictions)
     names = default_metrics(spec.goal, spec.outputs)
-    bounds = [] if seed is None else [interval(name, truth, told, seed) for name in names]
+    bounds = [] if seed is None else [bootstrap_interval(name, truth, told, seed) for name in names]
     return Judged(
         {name: METRICS[name](truth, told) for name in names},
         {name: [found.low, found.high] for name, found in zip(names, bounds, strict=False)},
-        collapsed(truth, told),
+        is_collapsed(truth, told),
     )
 
 
 def _judge_tags(measured: str, targets: Sequence[Any], predictions: Sequence[Any], seed: int | None) -> Judged:
     words = np.array(list(chain(*targets))), np.array(list(chain(*predictions)))
     if measured != "entities":
-        return _tallied(tag_tallies(targets, predictions), seed, collapsed(*words))
+        return _tallied(tag_ratios(targets, predictions), seed, is_collapsed(*words))
     # Few words are part of an entity, so a tagger may be of use that gets fewer words right than "O" everywhere does.
     same = len(set(words[1])) == 1 < len(set(words[0]))
-    found = _tallied(entity_tallies(targets, predictions), seed, same)
+    found = _tallied(entity_ratios(targets, predictions), seed, same)
     return Judged(entity_metrics(targets, predictions), found.intervals, same)
 
 
-def _tallied(tallies: dict[str, Tally], seed: int | None, same: bool) -> Judged:
-    bounds = {} if seed is None else {name: tally_interval(tally, seed) for name, tally in tallies.items()}
+def _tallied(tallies: dict[str, Ratio], seed: int | None, same: bool) -> Judged:
+    bounds = {} if seed is None else {name: bootstrap_ratio(tally, seed) for name, tally in tallies.items()}
     return Judged(
         {name: tally.value for name, tally in tallies.items()},
         {name: [found.low, found.high] for name, found in bounds.items()},

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warmstart.evaluation.answers import Floats, RawOutput
-from warmstart.metrics.spans import best_of, overlap
+from warmstart.metrics.spans import max_over_answers, word_f1
 from warmstart.tasks.span import Window, windows
 from warmstart.tasks.spec import TaskSpec
 
@@ -105,7 +105,9 @@ def tuned_threshold(found: Sequence[Found], answers: Sequence[Sequence[str]]) ->
     """The margin from which on answers are best given: of all thresholds the one with the greatest F1 on these questions."""
     order = np.argsort([-each.margin for each in found], kind="stable")
     margins = np.array([found[i].margin for i in order])
-    gains = [best_of(overlap, found[i].text, answers[i]) - best_of(overlap, "", answers[i]) for i in order]
+    gains = [
+        max_over_answers(word_f1, found[i].text, answers[i]) - max_over_answers(word_f1, "", answers[i]) for i in order
+    ]
     worth = np.concatenate([[0.0], np.cumsum(gains)])  # of answering the first k
     apart = np.concatenate([[True], margins[1:] < margins[:-1], [True]])  # equal margins stand or fall together
     k = int(np.where(apart, worth, -np.inf).argmax())

@@ -4,7 +4,7 @@ from typing import Any
 
 from warmstart.evaluation.answers import RawOutput
 from warmstart.example.record import Record
-from warmstart.metrics.entities import entities
+from warmstart.metrics.entities import get_entities
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.tagging import words_read
 from warmstart.tasks.words import joined
@@ -30,6 +30,6 @@ def tagged(spec: TaskSpec, record: Record, tags: list[str]) -> dict[str, Any]:
     row: dict[str, Any] = {"tokens": list(words), "tags": tags}
     if spec.measured == "entities":
         row["entities"] = [
-            entity._asdict() | {"text": joined(words[entity.start : entity.end])} for entity in entities(tags)
+            entity._asdict() | {"text": joined(words[entity.start : entity.end])} for entity in get_entities(tags)
         ]
     return row

@@ -13,7 +13,7 @@ from warmstart.evaluation.scoring import judge, with_threshold
 from warmstart.evaluation.spans import find_answer
 from warmstart.evaluation.tags import predict_tags, true_tags
 from warmstart.example.record import Answers, Record
-from warmstart.metrics.tagging import require_seqeval
+from warmstart.metrics.tagging import check_seqeval
 from warmstart.models.model import Model
 from warmstart.tasks.framing import Account
 from warmstart.tasks.spec import TaskSpec
@@ -92,7 +92,7 @@ def evaluate_members(
     """As :func:`evaluate_records`, of the mean answer of several models."""
     spec = members[0].spec
     if spec.measured == "entities":
-        require_seqeval()
+        check_seqeval()
     targets: list[Any] = []
     predictions: list[Any] = []
     account = Account()

@@ -12,29 +12,26 @@ import numpy as np
 
 from warmstart.base.seeds import generator
 from warmstart.metrics.metric import METRICS, Array
-from warmstart.metrics.resampled import RESAMPLED, ratio
-from warmstart.metrics.tally import Tally
+from warmstart.metrics.ratio import Ratio
+from warmstart.metrics.weighted import WEIGHTED_METRICS, safe_divide
 
-RESAMPLES = 1000
-LEVEL = 0.95
+NUM_RESAMPLES = 1000
+CONFIDENCE = 0.95
 _AT_ONCE = 1 << 21  # counts held in memory at a time
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
+class ConfidenceInterval:
     """A value and the bounds within which it lies in 95 % of the resamples."""
 
     value: float
     low: float
     high: float
 
-    @property
-    def excludes_zero(self) -> bool:
-        """Whether a difference keeps its sign throughout the interval."""
-        return self.low > 0 or self.high < 0
 
-
-def interval(name: str, targets: Array, predictions: Array, seed: int, resamples: int = RESAMPLES) -> Interval:
+def bootstrap_interval(
+    name: str, targets: Array, predictions: Array, seed: int, resamples: int = NUM_RESAMPLES
+) -> ConfidenceInterval:
     """Percentile bootstrap interval of the metric ``name``.
 
     Args:
@@ -44,29 +41,18 @@ def interval(name: str, targets: Array, predictions: Array, seed: int, resamples
         seed: of the resampling.
         resamples: how many.
     """
-    formula = RESAMPLED[name]
+    formula = WEIGHTED_METRICS[name]
     cells = _cells(targets, predictions)
     values = [formula(cells.columns[0], cells.columns[1], counts) for counts in _draws(cells, seed, resamples)]
     return _bounds(METRICS[name](targets, predictions), np.concatenate(values))
 
 
-def tally_interval(tally: Tally, seed: int, resamples: int = RESAMPLES) -> Interval:
+def bootstrap_ratio(tally: Ratio, seed: int, resamples: int = NUM_RESAMPLES) -> ConfidenceInterval:
     """Percentile bootstrap interval of a metric that is a sum over a sum: what is drawn are its sentences or questions."""
-    cells = _cells(tally.over, tally.under)
+    cells = _cells(tally.numerator, tally.denominator)
     over, under = cells.columns
-    values = [ratio(counts @ over, counts @ under) for counts in _draws(cells, seed, resamples)]
+    values = [safe_divide(counts @ over, counts @ under) for counts in _draws(cells, seed, resamples)]
     return _bounds(tally.value, np.concatenate(values))
-
-
-def paired_difference(
-    name: str, targets: Array, first: Array, second: Array, seed: int, resamples: int = RESAMPLES
-) -> Interval:
-    """How much better ``first`` does than ``second`` on the same examples: both are judged on the same resamples."""
-    formula, metric = RESAMPLED[name], METRICS[name]
-    cells = _cells(targets, first, second)
-    truth, one, other = cells.columns
-    values = [formula(truth, one, counts) - formula(truth, other, counts) for counts in _draws(cells, seed, resamples)]
-    return _bounds(metric(targets, first) - metric(targets, second), np.concatenate(values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +79,6 @@ def _draws(cells: _Cells, seed: int, resamples: int) -> Iterator[Array]:
         yield draw.multinomial(total, cells.counts / total, size=rows).astype(np.float64)
 
 
-def _bounds(value: float, values: Array) -> Interval:
-    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(value, float(low), float(high))
+def _bounds(value: float, values: Array) -> ConfidenceInterval:
+    low, high = np.quantile(values, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return ConfidenceInterval(value, float(low), float(high))

@@ -9,7 +9,7 @@ follows ``O``, ``E-``, ``S-`` or another type.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Literal, NamedTuple
 
@@ -29,7 +29,7 @@ class Entity(NamedTuple):
 
 
 @cache
-def scheme_of(names: tuple[str, ...]) -> Scheme | None:
+def tag_scheme(names: tuple[str, ...]) -> Scheme | None:
     """The scheme of a set of tags; ``None`` for tags that mark single words, such as parts of speech.
 
     >>> scheme_of(("B-PER", "I-PER", "O")), scheme_of(("O", "S-PER")), scheme_of(("NOUN", "O"))
@@ -41,7 +41,7 @@ def scheme_of(names: tuple[str, ...]) -> Scheme | None:
     return "BIO" if all(name[0] in "BI" for name in marks) else "BIOES"
 
 
-def in_scheme(tags: Sequence[str], scheme: Scheme | None) -> list[str]:
+def convert_tags(tags: Sequence[str], scheme: Scheme | None) -> list[str]:
     """The tags of one sentence as the scheme writes them.
 
     >>> in_scheme(["I-PER", "I-PER", "B-PER", "O", "I-LOC"], "BIO")
@@ -53,11 +53,11 @@ def in_scheme(tags: Sequence[str], scheme: Scheme | None) -> list[str]:
         return [_ALIASES.get(tag[:2], tag[:2]) + tag[2:] for tag in tags]
     if scheme is None:
         return list(tags)
-    begins = {entity.start for entity in entities(tags)}
+    begins = {entity.start for entity in get_entities(tags)}
     return [f"B-{tag[2:]}" if place in begins else tag for place, tag in enumerate(tags)]
 
 
-def entities(tags: Sequence[str]) -> list[Entity]:
+def get_entities(tags: Sequence[str]) -> list[Entity]:
     """The entities of one sentence, from left to right.
 
     >>> entities(["B-PER", "I-PER", "O", "I-LOC"])
@@ -72,8 +72,3 @@ def entities(tags: Sequence[str]) -> list[Entity]:
             found[-1] = found[-1]._replace(end=place + 1)
         before = tag
     return found
-
-
-def is_iob1(sentences: Iterable[Sequence[str]]) -> bool:
-    """Whether some ``I-`` begins an entity, so that :func:`in_scheme` rewrites something."""
-    return any(tags[entity.start].startswith("I-") for tags in sentences for entity in entities(tags))

@@ -13,13 +13,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from warmstart.metrics.metric import Array
-from warmstart.metrics.tally import Tally
+from warmstart.metrics.ratio import Ratio
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
-def plain(text: str) -> str:
+def normalize_answer(text: str) -> str:
     """What is compared of an answer.
 
     >>> plain("  The Beatles' first  album ")
@@ -28,30 +28,30 @@ def plain(text: str) -> str:
     return " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
 
 
-def exact(told: str, right: str) -> float:
+def exact_match(told: str, right: str) -> float:
     """1.0 where both are the same, else 0.0."""
-    return float(plain(told) == plain(right))
+    return float(normalize_answer(told) == normalize_answer(right))
 
 
-def overlap(told: str, right: str) -> float:
+def word_f1(told: str, right: str) -> float:
     """F1 of the words of both; where one has no word left, 1.0 if the other has none either.
 
     >>> overlap("in the year 1923", "1923")
     0.5
     """
-    ours, theirs = plain(told).split(), plain(right).split()
+    ours, theirs = normalize_answer(told).split(), normalize_answer(right).split()
     if not ours or not theirs:
         return float(ours == theirs)
     shared = (Counter(ours) & Counter(theirs)).total()
     return 2 * shared / (len(ours) + len(theirs))
 
 
-def best_of(metric: Callable[[str, str], float], told: str, answers: Sequence[str]) -> float:
+def max_over_answers(metric: Callable[[str, str], float], told: str, answers: Sequence[str]) -> float:
     """The metric against the closest right answer; without any, the empty text is right."""
-    return max(metric(told, right) for right in [text for text in answers if plain(text)] or [""])
+    return max(metric(told, right) for right in [text for text in answers if normalize_answer(text)] or [""])
 
 
-def span_tallies(targets: Sequence[Sequence[str]], predictions: Sequence[str]) -> dict[str, Tally]:
+def span_ratios(targets: Sequence[Sequence[str]], predictions: Sequence[str]) -> dict[str, Ratio]:
     """``f1`` and ``exact_match`` over all questions.
 
     Where some questions have an answer and some have none, also over each kind by itself: ``has_answer_f1``,
@@ -62,14 +62,14 @@ def span_tallies(targets: Sequence[Sequence[str]], predictions: Sequence[str]) -
         predictions: one text each, empty for "no answer".
     """
     pairs = list(zip(predictions, targets, strict=True))
-    f1, same = (np.array([best_of(metric, *pair) for pair in pairs]) for metric in (overlap, exact))
+    f1, same = (np.array([max_over_answers(metric, *pair) for pair in pairs]) for metric in (word_f1, exact_match))
     answered: Array = np.array([bool(answers) for answers in targets], np.float64)
     every = np.ones(len(pairs))
-    found = {"f1": Tally(f1, every), "exact_match": Tally(same, every)}
+    found = {"f1": Ratio(f1, every), "exact_match": Ratio(same, every)}
     if not 0 < answered.sum() < len(pairs):
         return found
     return found | {
-        "has_answer_f1": Tally(f1 * answered, answered),
-        "has_answer_exact_match": Tally(same * answered, answered),
-        "no_answer_accuracy": Tally(same * (1 - answered), 1 - answered),
+        "has_answer_f1": Ratio(f1 * answered, answered),
+        "has_answer_exact_match": Ratio(same * answered, answered),
+        "no_answer_accuracy": Ratio(same * (1 - answered), 1 - answered),
     }

@@ -8,14 +8,14 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from warmstart.base.errors import BadInput
-from warmstart.metrics.entities import entities
+from warmstart.metrics.entities import get_entities
 from warmstart.metrics.metric import Array
-from warmstart.metrics.tally import Tally
+from warmstart.metrics.ratio import Ratio
 
 Sentences = Sequence[Sequence[str]]
 
 
-def require_seqeval() -> None:
+def check_seqeval() -> None:
     """Stops with a sentence where seqeval is not installed."""
     try:
         import seqeval  # noqa: F401
@@ -38,25 +38,25 @@ def entity_metrics(targets: Sentences, predictions: Sentences) -> dict[str, floa
     }
 
 
-def entity_tallies(targets: Sentences, predictions: Sentences) -> dict[str, Tally]:
+def entity_ratios(targets: Sentences, predictions: Sentences) -> dict[str, Ratio]:
     """The same metrics as sums over sentences."""
-    truth, told = [set(entities(tags)) for tags in targets], [set(entities(tags)) for tags in predictions]
+    truth, told = [set(get_entities(tags)) for tags in targets], [set(get_entities(tags)) for tags in predictions]
     right = _counts([len(a & b) for a, b in zip(truth, told, strict=True)])
     true, given = _counts(map(len, truth)), _counts(map(len, told))
     metrics = {
-        "f1": Tally(2 * right, true + given),
-        "precision": Tally(right, given),
-        "recall": Tally(right, true),
+        "f1": Ratio(2 * right, true + given),
+        "precision": Ratio(right, given),
+        "recall": Ratio(right, true),
     }
-    return metrics | tag_tallies(targets, predictions)
+    return metrics | tag_ratios(targets, predictions)
 
 
-def tag_tallies(targets: Sentences, predictions: Sentences) -> dict[str, Tally]:
+def tag_ratios(targets: Sentences, predictions: Sentences) -> dict[str, Ratio]:
     """``accuracy`` over words, as sums over sentences."""
     right = [
         sum(a == b for a, b in zip(truth, told, strict=True)) for truth, told in zip(targets, predictions, strict=True)
     ]
-    return {"accuracy": Tally(_counts(right), _counts(map(len, targets)))}
+    return {"accuracy": Ratio(_counts(right), _counts(map(len, targets)))}
 
 
 def _counts(values: Iterable[int]) -> Array:

@@ -5,16 +5,16 @@ from typing import TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class Number:
     """A number in a table: its value, and its spread over seeds where there are several."""
 
     value: float
-    spread: float | None = None
+    std: float | None = None
 
     @property
     def text(self) -> str:
         """Counts with their thousands marked, other numbers with four decimals (large ones with one)."""
-        return _plain(self.value) if self.spread is None else f"{_plain(self.value)} ± {_plain(self.spread)}"
+        return _plain(self.value) if self.std is None else f"{_plain(self.value)} ± {_plain(self.std)}"
 
 
 def _plain(value: float) -> str:
@@ -23,7 +23,7 @@ def _plain(value: float) -> str:
     return f"{value:,.4f}" if abs(value) < 1000 else f"{value:,.1f}"
 
 
-Cell: TypeAlias = str | Measured
+Cell: TypeAlias = str | Number
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +35,11 @@ class Heading:
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class Paragraph:
     """A paragraph."""
 
     text: str
-    kind: str = "words"
+    kind: str = "paragraph"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Table:
     headers: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     caption: str = ""
-    words: bool = False
+    wrap: bool = False
     kind: str = "table"
 
 
@@ -68,8 +68,8 @@ class Code:
 
     text: str
     title: str = ""
-    folded: bool = False
+    collapsible: bool = False
     kind: str = "code"
 
 
-Block: TypeAlias = Heading | Words | Table | Figure | Code
+Block: TypeAlias = Heading | Paragraph | Table | Figure | Code

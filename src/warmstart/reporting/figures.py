@@ -30,65 +30,65 @@ class Arm:
     """
 
     name: str
-    colour: int
+    color_index: int
     values: tuple[float, ...]
     collapsed: tuple[bool, ...] = ()
     interval: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Series:
     """One arm's curves: its (x, y) points per seed."""
 
     name: str
-    colour: int
+    color_index: int
     seeds: tuple[tuple[tuple[float, float], ...], ...]
 
 
-def training_loss(name: str, colour: int, curves: Sequence[Curves], over: str = "step") -> Line:
+def loss_series(name: str, colour: int, curves: Sequence[Curves], over: str = "step") -> Series:
     """The training loss of one arm over ``step`` or ``tokens``."""
-    return Line(
+    return Series(
         name, colour, tuple(tuple((getattr(p, over), p.loss) for p in curve.train) for curve in curves if curve.train)
     )
 
 
-def dev_metric(name: str, colour: int, curves: Sequence[Curves], metric: str) -> Line:
+def metric_series(name: str, colour: int, curves: Sequence[Curves], metric: str) -> Series:
     """One dev metric of one arm over steps."""
     seeds = (tuple((p.step, p.metrics[metric]) for p in curve.dev if metric in p.metrics) for curve in curves)
-    return Line(name, colour, tuple(points for points in seeds if points))
+    return Series(name, colour, tuple(points for points in seeds if points))
 
 
-def loss_figure(lines: Sequence[Line], *, over: str = "step") -> str:
+def loss_figure(lines: Sequence[Series], *, over: str = "step") -> str:
     """Loss of each seed as it was logged (faint) and smoothed (strong)."""
 
     def draw(axes: Any) -> None:
         ends = []
         for line in lines:
-            ink = _ink(line.colour)
+            ink = _ink(line.color_index)
             for points in line.seeds:
                 xs, ys = [x for x, _ in points], [y for _, y in points]
-                smooth = smoothed(ys)
-                for values, alpha, width in ((ys, 0.25, 0.8), (smooth, 1.0, 1.8 if len(line.seeds) == 1 else 1.1)):
+                smooth_ys = smooth(ys)
+                for values, alpha, width in ((ys, 0.25, 0.8), (smooth_ys, 1.0, 1.8 if len(line.seeds) == 1 else 1.1)):
                     axes.plot(_thinned(xs), _thinned(values), color=ink, alpha=alpha, linewidth=width)
-            ends.append((line.name, statistics.fmean(smoothed([y for _, y in p])[-1] for p in line.seeds), ink))
+            ends.append((line.name, statistics.fmean(smooth([y for _, y in p])[-1] for p in line.seeds), ink))
         _label_ends(axes, ends)
 
     return _curve_figure(lines, "training loss", over, draw)
 
 
-def dev_figure(lines: Sequence[Line], metric: str) -> str:
+def dev_figure(lines: Sequence[Series], metric: str) -> str:
     """A dev metric: each seed a thin line, their mean a thick one as far as all seeds go."""
 
     def draw(axes: Any) -> None:
         ends = []
         for line in lines:
-            ink = _ink(line.colour)
+            ink = _ink(line.color_index)
             several = len(line.seeds) > 1
             for points in line.seeds:
                 axes.plot(
                     *zip(*points, strict=True), color=ink, alpha=0.45 if several else 1, linewidth=0.9 if several else 2
                 )
-            mean = mean_line(line.seeds)
+            mean = mean_curve(line.seeds)
             if several and mean:
                 axes.plot(*zip(*mean, strict=True), color=ink, linewidth=2.4)
             ends.append((line.name, (mean or line.seeds[0])[-1][1], ink))
@@ -102,7 +102,7 @@ def comparison_figure(arms: Sequence[Arm], metric: str) -> str:
 
     def draw(axes: Any) -> None:
         for row, arm in enumerate(arms):
-            ink = _ink(arm.colour)
+            ink = _ink(arm.color_index)
             collapsed = arm.collapsed or (False,) * len(arm.values)
             if arm.interval:
                 axes.plot(arm.interval, [row, row], color=ink, linewidth=6, alpha=0.3, solid_capstyle="butt")
@@ -120,19 +120,19 @@ def comparison_figure(arms: Sequence[Arm], metric: str) -> str:
             axes.annotate(
                 f"{mean:.4g}", (mean, row - 0.3), xytext=(0, 3), textcoords="offset points", ha="center", color=INK
             )
-        axes.set_yticks(range(len(arms)), [shortened(arm.name) for arm in arms])
+        axes.set_yticks(range(len(arms)), [shorten_label(arm.name) for arm in arms])
         axes.set_ylim(len(arms) - 0.5, -0.75)
         axes.tick_params(axis="y", length=0)
         axes.margins(x=0.12)
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x", color=RULE, linewidth=0.8)
-        axes.set_xlabel(shortened(metric))
+        axes.set_xlabel(shorten_label(metric))
 
     means = "; ".join(f"{arm.name} {statistics.fmean(arm.values):.4g} ({len(arm.values)} seeds)" for arm in arms)
     return _svg(draw, f"Comparison of {metric}, mean over seeds: {means}.", height_inches=0.9 + 0.55 * len(arms))
 
 
-def smoothed(values: Sequence[float]) -> list[float]:
+def smooth(values: Sequence[float]) -> list[float]:
     """The mean of each value's neighbourhood, a tenth of the curve wide and narrower towards both ends."""
     sums = list(itertools.accumulate(values, initial=0.0))
     last, half = len(values) - 1, len(values) // 20
@@ -140,14 +140,14 @@ def smoothed(values: Sequence[float]) -> list[float]:
     return [(sums[i + reach + 1] - sums[i - reach]) / (2 * reach + 1) for i, reach in enumerate(reaches)]
 
 
-def mean_line(seeds: Sequence[Sequence[tuple[float, float]]]) -> list[tuple[float, float]]:
+def mean_curve(seeds: Sequence[Sequence[tuple[float, float]]]) -> list[tuple[float, float]]:
     """The mean over seeds at each x that all of them have."""
     tables = [dict(points) for points in seeds]
     common = sorted(set(tables[0]).intersection(*tables[1:])) if tables else []
     return [(x, statistics.fmean(table[x] for table in tables)) for x in common]
 
 
-def shortened(name: str) -> str:
+def shorten_label(name: str) -> str:
     """A label that fits: printable, at most :data:`LABEL_CHARACTERS` long."""
     name = _printable(name)
     return name if len(name) <= LABEL_CHARACTERS else f"{name[: LABEL_CHARACTERS - 1]}…"
@@ -167,7 +167,7 @@ def _thinned(values: Sequence[float]) -> Sequence[float]:
     return values if every <= 1 else [*values[:-1:every], values[-1]]
 
 
-def _curve_figure(lines: Sequence[Line], what: str, over: str, draw: Any) -> str:
+def _curve_figure(lines: Sequence[Series], what: str, over: str, draw: Any) -> str:
     def framed(axes: Any) -> None:
         draw(axes)
         axes.set_xlabel("tokens" if over == "tokens" else "step")
@@ -190,7 +190,7 @@ def _label_ends(axes: Any, ends: Sequence[tuple[str, float, str]]) -> None:
     for name, y, ink in sorted(ends, key=lambda end: end[1]):
         at = max(y, at + gap)
         axes.annotate(
-            shortened(name), (1.0, at), xycoords=("axes fraction", "data"), xytext=(6, 0), textcoords="offset points",
+            shorten_label(name), (1.0, at), xycoords=("axes fraction", "data"), xytext=(6, 0), textcoords="offset points",
             va="center", color=ink, fontweight="bold", annotation_clip=False,
         )  # fmt: skip
 

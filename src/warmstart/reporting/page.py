@@ -13,23 +13,23 @@ from typing import Any
 from warmstart.base.console import format_duration
 from warmstart.base.errors import BadInput
 from warmstart.base.files import write_text
-from warmstart.reporting.blocks import Block, Cell, Code, Figure, Heading, Measured, Table
+from warmstart.reporting.blocks import Block, Cell, Code, Figure, Heading, Number, Table
 from warmstart.reporting.figures import (
     Arm,
     comparison_figure,
     dev_figure,
-    dev_metric,
     loss_figure,
-    training_loss,
+    loss_series,
+    metric_series,
 )
-from warmstart.reporting.runs import RunRecord, read_runs
+from warmstart.reporting.runs import RunReport, read_runs
 
 
 def write_page(path: Path, title: str, blocks: Sequence[Block]) -> None:
     """Writes the page to ``path`` (atomic)."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    check_target(path)
+    check_page_path(path)
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
@@ -37,7 +37,7 @@ def write_page(path: Path, title: str, blocks: Sequence[Block]) -> None:
     write_text(Path(path), environment.get_template("page.html.j2").render(title=title, blocks=blocks))
 
 
-def check_target(path: Path) -> None:
+def check_page_path(path: Path) -> None:
     """Refuses a target that is no HTML file's name, so that a mistyped option overwrites nothing else."""
     if Path(path).suffix.lower() not in (".html", ".htm") or Path(path).is_dir():
         raise BadInput(
@@ -54,36 +54,36 @@ def report_runs(folders: Sequence[Path], out: Path) -> None:
     """
     if not folders:
         raise BadInput("no run to report", where="warmstart report", next_step="name at least one run folder")
-    check_target(out)
+    check_page_path(out)
     runs = _named_apart([run for folder in folders for run in read_runs(Path(folder))])
     blocks: list[Block] = [Heading("Results"), results_table(runs)]
     blocks += seeds_table(runs)
     blocks += comparison_figures(runs)
     blocks += curve_figures(runs)
     blocks += [Heading("What was run"), cost_table(runs)]
-    blocks += [block for run in runs for block in what_was_run(run)]
+    blocks += [block for run in runs for block in run_details(run)]
     write_page(out, "Runs: " + ", ".join(run.name for run in runs), blocks)
 
 
-def results_table(runs: Sequence[RunRecord]) -> Table:
+def results_table(runs: Sequence[RunReport]) -> Table:
     """One row per run: its final figures, mean ± spread over seeds."""
     metrics = _metrics(runs)
     rows = []
     for run in runs:
-        cells = [_measured(run.metrics.get(name), run.spread.get(name)) for name in metrics]
-        rows.append((run.name, *cells, Measured(len(run.seeds) or 1)))
+        cells = [_measured(run.metrics.get(name), run.std.get(name)) for name in metrics]
+        rows.append((run.name, *cells, Number(len(run.seeds) or 1)))
     several = any(run.seeds for run in runs)
     caption = "Final figures; mean ± spread over seeds." if several else "Final figures."
     return Table(("run", *metrics, "seeds"), tuple(rows), caption)
 
 
-def cost_table(runs: Sequence[RunRecord]) -> Table:
+def cost_table(runs: Sequence[RunReport]) -> Table:
     """One row per run: how much was trained."""
-    rows = ((run.name, Measured(run.steps), Measured(run.tokens), format_duration(run.seconds)) for run in runs)
+    rows = ((run.name, Number(run.steps), Number(run.tokens), format_duration(run.seconds)) for run in runs)
     return Table(("run", "steps", "tokens", "time"), tuple(rows), "What it took.")
 
 
-def seeds_table(runs: Sequence[RunRecord]) -> list[Block]:
+def seeds_table(runs: Sequence[RunReport]) -> list[Block]:
     """One row per seed of the runs that have several; collapsed ones are marked."""
     metrics = _metrics(runs)
     rows: list[tuple[Cell, ...]] = []
@@ -94,7 +94,7 @@ def seeds_table(runs: Sequence[RunRecord]) -> list[Block]:
     return [Table(("seed", *metrics), tuple(rows), "Each seed.")] if rows else []
 
 
-def comparison_figures(runs: Sequence[RunRecord]) -> list[Block]:
+def comparison_figures(runs: Sequence[RunReport]) -> list[Block]:
     """A figure per metric that has at least two values to compare."""
     figures: list[Block] = []
     for metric in _metrics(runs):
@@ -107,27 +107,27 @@ def comparison_figures(runs: Sequence[RunRecord]) -> list[Block]:
     return figures
 
 
-def curve_figures(runs: Sequence[RunRecord]) -> list[Block]:
+def curve_figures(runs: Sequence[RunReport]) -> list[Block]:
     """Training loss (a figure for runs with the same goals) and every dev metric."""
     figures: list[Block] = []
     points = [point for run in runs for curve in run.curves for point in curve.train]
     over = "tokens" if points and all(point.tokens for point in points) else "step"
     for goals in dict.fromkeys(_goals(run) for run in runs):
         alike = [(i, run) for i, run in enumerate(runs) if _goals(run) == goals]
-        lines = [line for i, run in alike if (line := training_loss(run.name, i, run.curves, over)).seeds]
+        lines = [line for i, run in alike if (line := loss_series(run.name, i, run.curves, over)).seeds]
         if lines:
             caption = f"Training loss ({' + '.join(goals)})" if goals else "Training loss"
             figures.append(Figure(loss_figure(lines, over=over), f"{caption}: as logged (faint) and smoothed."))
     dev_names = [name for run in runs for curve in run.curves for point in curve.dev for name in point.metrics]
     for metric in dict.fromkeys(dev_names):
-        lines = [line for i, run in enumerate(runs) if (line := dev_metric(run.name, i, run.curves, metric)).seeds]
+        lines = [line for i, run in enumerate(runs) if (line := metric_series(run.name, i, run.curves, metric)).seeds]
         several = any(len(line.seeds) > 1 for line in lines)
         caption = f"{metric} on the dev set" + (": each seed thin, their mean thick." if several else ".")
         figures.append(Figure(dev_figure(lines, metric), caption))
     return [Heading("Learning curves"), *figures] if figures else []
 
 
-def what_was_run(run: RunRecord) -> list[Block]:
+def run_details(run: RunReport) -> list[Block]:
     """The command, versions, seeds and data of one run, then its recipe and its account, folded."""
     manifest = dict(run.manifest)
     argv = manifest.pop("argv", None)
@@ -135,27 +135,27 @@ def what_was_run(run: RunRecord) -> list[Block]:
     if argv:
         blocks.append(Code(shlex.join(map(str, argv)) if isinstance(argv, list) else str(argv), "Command"))
     if manifest:
-        blocks.append(Table(("manifest", "value"), tuple(_flat(manifest)), words=True))
+        blocks.append(Table(("manifest", "value"), tuple(_flat(manifest)), wrap=True))
     if run.account:
         caption = "What was used, cut, dropped, moved or made anew."
-        blocks.append(Table(("account", "value"), tuple(_flat(run.account)), caption, words=True))
+        blocks.append(Table(("account", "value"), tuple(_flat(run.account)), caption, wrap=True))
     if run.config:
-        blocks.append(Code(run.config, "The resolved recipe", folded=True))
+        blocks.append(Code(run.config, "The resolved recipe", collapsible=True))
     return blocks if len(blocks) > 1 else []
 
 
-def _metrics(runs: Sequence[RunRecord]) -> list[str]:
+def _metrics(runs: Sequence[RunReport]) -> list[str]:
     return list(dict.fromkeys(name for run in runs for name in run.metrics))
 
 
 def _measured(value: float | None, spread: float | None = None) -> Cell:
-    return "–" if value is None else Measured(value, spread)
+    return "–" if value is None else Number(value, spread)
 
 
-def _arm(run: RunRecord, colour: int, metric: str) -> Arm:
+def _arm(run: RunReport, colour: int, metric: str) -> Arm:
     """The run's final values of ``metric``: per seed where there are several, else the one."""
     seeds = [seed for seed in run.seeds if metric in seed.metrics]
-    mean, spread = run.metrics.get(metric), run.spread.get(metric)
+    mean, spread = run.metrics.get(metric), run.std.get(metric)
     if not seeds:
         return Arm(run.name, colour, () if mean is None else (mean,))
     interval = (mean - spread, mean + spread) if mean is not None and spread is not None else None
@@ -163,12 +163,12 @@ def _arm(run: RunRecord, colour: int, metric: str) -> Arm:
     return Arm(run.name, colour, values, collapsed, interval)
 
 
-def _goals(run: RunRecord) -> tuple[str, ...]:
+def _goals(run: RunReport) -> tuple[str, ...]:
     """Names of the goals whose losses a run logged: runs with the same ones can share a loss axis."""
     return tuple(sorted({name for curve in run.curves for point in curve.train for name in point.losses}))
 
 
-def _named_apart(runs: Sequence[RunRecord]) -> list[RunRecord]:
+def _named_apart(runs: Sequence[RunReport]) -> list[RunReport]:
     """Runs whose folders have the same name get their parent's before it."""
     names = [run.name for run in runs]
     return [

@@ -54,7 +54,7 @@ class SeedResult:
 
 
 @dataclass(frozen=True, slots=True)
-class RunRecord:
+class RunReport:
     """All that a report needs of a run; ``metrics`` is the mean where there are several seeds, ``spread`` is then filled."""
 
     folder: Path
@@ -63,7 +63,7 @@ class RunRecord:
     tokens: int
     seconds: float
     metrics: dict[str, float]
-    spread: dict[str, float]
+    std: dict[str, float]
     seeds: tuple[SeedResult, ...]
     curves: tuple[Curves, ...]
     manifest: dict[str, Any]
@@ -71,7 +71,7 @@ class RunRecord:
     config: str
 
 
-def read_runs(folder: Path) -> list[RunRecord]:
+def read_runs(folder: Path) -> list[RunReport]:
     """Reads a run folder: one record, or one per arm where it holds several trainings (seeds, a control).
 
     Raises:
@@ -100,7 +100,7 @@ def read_runs(folder: Path) -> list[RunRecord]:
         ) from None  # fmt: skip
 
 
-def _record(folder: Path, name: str, trained: list[Trained]) -> RunRecord:
+def _record(folder: Path, name: str, trained: list[Trained]) -> RunReport:
     """One arm: its trainings' figures (on test where there is one), their mean and spread, and all curves."""
     seeds = tuple(
         SeedResult(
@@ -112,14 +112,14 @@ def _record(folder: Path, name: str, trained: list[Trained]) -> RunRecord:
     )
     measured = {metric: [seed.metrics[metric] for seed in seeds] for metric in seeds[0].metrics}
     several = len(seeds) > 1
-    return RunRecord(
+    return RunReport(
         folder=folder,
         name=name,
         steps=sum(int(report["steps"]) for _, report in trained),
         tokens=sum(int(report["tokens"]) for _, report in trained),
         seconds=sum(float(report["seconds"]) for _, report in trained),
         metrics={metric: statistics.fmean(values) for metric, values in measured.items()},
-        spread={metric: statistics.stdev(values) for metric, values in measured.items()} if several else {},
+        std={metric: statistics.stdev(values) for metric, values in measured.items()} if several else {},
         seeds=seeds if several else (),
         curves=tuple(
             read_curves(place / "metrics.jsonl") for place, _ in trained if (place / "metrics.jsonl").is_file()

@@ -11,7 +11,7 @@ from typing import Any
 
 from warmstart.base.errors import BadInput, suggest, unknown_name_error
 from warmstart.example.record import Label, Record, Target
-from warmstart.metrics.entities import in_scheme, scheme_of
+from warmstart.metrics.entities import convert_tags, tag_scheme
 from warmstart.readers.conll import CONLL_EXTENSIONS, read_sentences
 from warmstart.readers.images import read_image_rows
 from warmstart.readers.parallel import read_parallel_rows, read_source_lines, split_parallel_paths
@@ -190,7 +190,7 @@ def _label(kind: Kind, found: Draft, numbers: Mapping[str, int]) -> Label:
     if goal_of(kind, tuple(numbers)) == "score":
         return score_of(found.label, where)
     if kind == "tagging":
-        tags = in_scheme(_tags(found), scheme_of(tuple(numbers)))
+        tags = convert_tags(_tags(found), tag_scheme(tuple(numbers)))
         return tuple(_number(tag, numbers, f"{where}, word {n}") for n, tag in enumerate(tags, start=1))
     if kind != "multilabel":
         return _number(name_of(found.label, where), numbers, where)
@@ -258,8 +258,8 @@ def _learn(kind: Kind, drafts: Sequence[Draft]) -> tuple[str, ...]:
         names = {name for found in drafts for name in _names(found)}
     elif kind == "tagging":
         written = [_tags(found) for found in drafts]
-        scheme = scheme_of(tuple(sorted({tag for tags in written for tag in tags})))
-        names = {tag for tags in written for tag in in_scheme(tags, scheme)}
+        scheme = tag_scheme(tuple(sorted({tag for tags in written for tag in tags})))
+        names = {tag for tags in written for tag in convert_tags(tags, scheme)}
     else:
         names = {name_of(found.label, f"{found.where}, key {column!r}") for found in drafts}
     try:

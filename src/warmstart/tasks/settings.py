@@ -56,7 +56,7 @@ class Seq2SeqSettings(Settings):
         source_segment: row of the segment table for the source, where the model has one; ``None``: the one that its
             pre-training had for it (UniLM: 4).
         target_segment: the same for the target (UniLM: 5).
-        cleanup: what is done to texts before they are scored (:mod:`warmstart.metrics.cleanup`).
+        cleanup: what is done to texts before they are scored (:mod:`warmstart.metrics.postprocess`).
     """
 
     algorithm: Algorithm = "pseudo-masked"

@@ -9,7 +9,7 @@ from typing import Literal
 
 from warmstart.base.errors import BadInput, unknown_name_error
 from warmstart.base.settings import Settings
-from warmstart.metrics.entities import scheme_of
+from warmstart.metrics.entities import tag_scheme
 from warmstart.tasks.settings import FrameSettings, Seq2SeqSettings, SpanSettings, TaggingSettings
 
 Kind = Literal[
@@ -46,7 +46,7 @@ def goal_of(kind: Kind, label_names: tuple[str, ...]) -> str:
 
 def measured_as(kind: Kind, label_names: tuple[str, ...]) -> str:
     """What the metrics of a task are called by: its goal, but ``entities`` where tags mark entities."""
-    return "entities" if kind == "tagging" and scheme_of(label_names) else goal_of(kind, label_names)
+    return "entities" if kind == "tagging" and tag_scheme(label_names) else goal_of(kind, label_names)
 
 
 class TaskSpec(Settings):

@@ -14,8 +14,8 @@ from warmstart.evaluation.generated import Generator, evaluate_generated, shown_
 from warmstart.evaluation.perplexity import evaluate_language_model
 from warmstart.evaluation.tuned import evaluate_members
 from warmstart.example.record import Record
-from warmstart.metrics.cleanup import CLEANUPS
-from warmstart.metrics.generated import FALLBACK, check_generated
+from warmstart.metrics.generation import FALLBACK_METRIC, check_generation_metric
+from warmstart.metrics.postprocess import POSTPROCESSORS
 from warmstart.objectives.settings import MaskSettings
 from warmstart.run.loading import Loaded, load_run
 from warmstart.run.metadata import RunMetadata
@@ -80,11 +80,11 @@ def _generated(loaded: Loaded, spec: TaskSpec, records: list[Record], said: Mapp
     """Texts for all records, and their metrics with intervals."""
     metrics = said.get("metrics", ())
     for name in metrics:
-        check_generated(name, "--metrics")
+        check_generation_metric(name, "--metrics")
     generator = Generator(loaded.model, loaded.text, spec, loaded.search(said.get("search", {})))
     rules = spec.seq2seq.cleanup
-    shown = metrics or shown_metrics(FALLBACK, rules)
-    found = evaluate_generated(generator, records, shown, cleanup=CLEANUPS[rules])
+    shown = metrics or shown_metrics(FALLBACK_METRIC, rules)
+    found = evaluate_generated(generator, records, shown, cleanup=POSTPROCESSORS[rules])
     for line in (*cut_in_words(spec, found.account), *signatures_in_words(found.signatures)):
         say(line)
     return found.to_dict()

@@ -25,9 +25,9 @@ from warmstart.decode.settings import GenerateSettings
 from warmstart.evaluation.generated import Generator, TextEvaluation, evaluate_generated, shown_metrics
 from warmstart.evaluation.tuned import Evaluation, evaluate_records
 from warmstart.example.record import Record
-from warmstart.metrics.cleanup import CLEANUPS
+from warmstart.metrics.comparison import compare, mean_std
 from warmstart.metrics.metric import LOWER_IS_BETTER
-from warmstart.metrics.seeds import compare, mean_std
+from warmstart.metrics.postprocess import POSTPROCESSORS
 from warmstart.models.model import Model
 from warmstart.run.metadata import RunMetadata, read_metadata
 from warmstart.run.writing import manifest, write_model
@@ -198,7 +198,7 @@ def summary(out: str, trainings: list[Training], reports: list[dict[str, Any]], 
         result["comparison"] = {
             "gain": found.gain,
             "interval": interval,
-            "beyond_spread": found.beyond_spread,
+            "significant": found.significant,
             "sentence": found.sentence(),
         }
     return result
@@ -242,7 +242,7 @@ def judge(
         return evaluate_records(model, built.tokenizer, built.spec, records, tune=tune)
     generator = Generator(model, built.text, built.spec, search)
     rules = built.spec.seq2seq.cleanup
-    return evaluate_generated(generator, records, shown_metrics(built.metric, rules), cleanup=CLEANUPS[rules])
+    return evaluate_generated(generator, records, shown_metrics(built.metric, rules), cleanup=POSTPROCESSORS[rules])
 
 
 def _validation(built: Finetuning, recipe: FinetuneRecipe) -> Validation:
@@ -253,7 +253,7 @@ def _validation(built: Finetuning, recipe: FinetuneRecipe) -> Validation:
             return evaluate_records(model, built.tokenizer, built.spec, dev, intervals=False, tune=True).metrics
         quick = recipe.search.model_copy(update={"beam": 1, "best": 1, "groups": 1, "compat": "none", "greedy": True})
         generator = Generator(model, built.text, built.spec, search_of(quick, built.spec, built.text))
-        cleanup = CLEANUPS[built.spec.seq2seq.cleanup]
+        cleanup = POSTPROCESSORS[built.spec.seq2seq.cleanup]
         found = evaluate_generated(generator, dev, [built.metric], cleanup=cleanup, intervals=False, decoded=few)
         return found.metrics
 

@@ -8,14 +8,20 @@ from warmstart.base.console import say
 from warmstart.base.errors import BadInput
 from warmstart.evaluation.generated import count_all, shown_metrics
 from warmstart.example.record import Record, Target
-from warmstart.metrics.cleanup import CLEANUPS, group_references, lead
-from warmstart.metrics.generated import FALLBACK, NAMES, check_generated, interval_of, randomised
+from warmstart.metrics.generation import (
+    FALLBACK_METRIC,
+    GENERATION_METRICS,
+    approximate_randomization,
+    bootstrap_texts,
+    check_generation_metric,
+)
+from warmstart.metrics.postprocess import POSTPROCESSORS, group_references, lead_sentences
 from warmstart.readers.rows import TABLE_EXTENSIONS, Row, read_rows
 from warmstart.readers.text_io import read_lines
 from warmstart.tasks.dataset import read_records
 from warmstart.verbs.accounts import signatures_in_words
 
-BASELINES: dict[str, Callable[[str], str]] = {"lead3": lead, "copy": str}
+BASELINES: dict[str, Callable[[str], str]] = {"lead3": lead_sentences, "copy": str}
 """Name of a system that needs no model → what it makes of a source."""
 
 
@@ -44,21 +50,21 @@ def score(
         BadInput: another number of texts than rows, an unknown metric or one whose library is missing, a broken file.
     """
     for name in metrics:
-        check_generated(name, "--metrics", NAMES)
+        check_generation_metric(name, "--metrics", GENERATION_METRICS)
     records = list(read_records("seq2seq", data, (), encoding))
     sources = [_text(record.texts["source"]) for record in records]
     targets = [_target(record) for record in records]
     references = group_references(sources, targets) if grouped else [[target] for target in targets]
-    names = list(metrics) or shown_metrics(FALLBACK, cleanup)
+    names = list(metrics) or shown_metrics(FALLBACK_METRIC, cleanup)
 
     def counted(system: str, where: str) -> dict[str, Any]:
-        return count_all(names, _texts(system, sources, encoding, where), references, CLEANUPS[cleanup])
+        return count_all(names, _texts(system, sources, encoding, where), references, POSTPROCESSORS[cleanup])
 
     ours = counted(predictions, "--predictions")
     result: dict[str, Any] = _told(ours) | {"examples": len(records)}
     if against is not None:
         theirs = counted(against, "--against")
-        found = {name: randomised(ours[name], theirs[name], 0) for name in names}
+        found = {name: approximate_randomization(ours[name], theirs[name], 0) for name in names}
         result["against"] = _told(theirs)
         result["difference"] = {name: {"gain": one.gain, "p_value": one.p_value} for name, one in found.items()}
     for line in signatures_in_words(result["signatures"]):
@@ -67,7 +73,7 @@ def score(
 
 
 def _told(counted: dict[str, Any]) -> dict[str, Any]:
-    bounds = {name: interval_of(one, 0) for name, one in counted.items()}
+    bounds = {name: bootstrap_texts(one, 0) for name, one in counted.items()}
     return {
         "metrics": {name: one.value for name, one in counted.items()},
         "intervals": {name: [one.low, one.high] for name, one in bounds.items()},

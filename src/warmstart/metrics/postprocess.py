@@ -47,7 +47,7 @@ def penn_tokens(text: str) -> str:
     return " ".join(tokens)
 
 
-def summary(text: str, most_tokens: int = 0, overlap: float = 0.7, shortest: int = 5) -> str:
+def clean_summary(text: str, most_tokens: int = 0, overlap: float = 0.7, shortest: int = 5) -> str:
     """A summary of several sentences, a line each (CNN/DM).
 
     Args:
@@ -71,40 +71,40 @@ def summary(text: str, most_tokens: int = 0, overlap: float = 0.7, shortest: int
     return "\n".join(" ".join(tokens) for tokens in kept)
 
 
-def sentences(text: str) -> str:
+def clean_reference(text: str) -> str:
     """All sentences of a summary as they are, a line each."""
     return "\n".join(filter(None, map(penn_tokens, SENTENCE_END.split(text))))
 
 
-def lowered(text: str) -> str:
+def lower_penn_tokens(text: str) -> str:
     """The same tokens in lower case, as the references of Gigaword and of question generation are."""
     return penn_tokens(text).lower()
 
 
-class Cleanup(NamedTuple):
+class Postprocessor(NamedTuple):
     """What is done to each text, and to each reference."""
 
     text: Callable[[str], str]
     reference: Callable[[str], str]
 
 
-NONE = Cleanup(str, str)
+NO_POSTPROCESSING = Postprocessor(str, str)
 CNNDM_TOKENS = 160  # as long as the targets that are learned (s2s-ft's recipes; the default of its script is 60)
-CLEANUPS: dict[str, Cleanup] = {
-    "none": NONE,
-    "cnndm": Cleanup(lambda text: summary(text, CNNDM_TOKENS), sentences),
-    "xsum": Cleanup(penn_tokens, penn_tokens),
-    "gigaword": Cleanup(lowered, lowered),
-    "question": Cleanup(lowered, lowered),
+POSTPROCESSORS: dict[str, Postprocessor] = {
+    "none": NO_POSTPROCESSING,
+    "cnndm": Postprocessor(lambda text: clean_summary(text, CNNDM_TOKENS), clean_reference),
+    "xsum": Postprocessor(penn_tokens, penn_tokens),
+    "gigaword": Postprocessor(lower_penn_tokens, lower_penn_tokens),
+    "question": Postprocessor(lower_penn_tokens, lower_penn_tokens),
 }
 """Name of a data set → its rules."""
 
 
-def lead(source: str, sentences: int = 3) -> str:
+def lead_sentences(source: str, count: int = 3) -> str:
     """The first sentences of a source (Lead-3): lines where it has several, else up to each mark that ends one."""
     lines = [line for line in SENTENCE_END.split(source) if line.strip()]
     found = lines if len(lines) > 1 else _BETWEEN.split(source.strip())
-    return "\n".join(part.strip() for part in [part for part in found if part.strip()][:sentences])
+    return "\n".join(part.strip() for part in [part for part in found if part.strip()][:count])
 
 
 def group_references(sources: Sequence[str], targets: Sequence[str]) -> list[list[str]]:

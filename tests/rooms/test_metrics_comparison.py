@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from warmstart.metrics.seeds import collapsed, compare, mean_std
+from warmstart.metrics.comparison import compare, is_collapsed, mean_std
 
 
 def test_spread_is_that_of_the_standard_library():
@@ -45,7 +45,7 @@ def test_the_sentence_says_whether_the_gain_is_more_than_the_spread():
 def test_one_seed_says_nothing_about_the_spread():
     """Invariant: no interval, and no claim."""
     found = compare([0.9], [0.5])
-    assert math.isnan(found.low) and not found.beyond_spread
+    assert math.isnan(found.low) and not found.significant
     assert found.sentence().endswith("(90.0 ± 0.0 over 1 seed against 50.0 ± 0.0 over 1 seed): "
                                      "with one seed nothing can be said about the spread.")  # fmt: skip
 
@@ -53,23 +53,23 @@ def test_one_seed_says_nothing_about_the_spread():
 def test_where_lower_is_better_the_gain_is_turned_round():
     """Invariant: a smaller squared error is a gain, in its own unit."""
     found = compare([0.50, 0.52], [0.80, 0.82], "mse")
-    assert found.gain == pytest.approx(0.3) and found.beyond_spread
+    assert found.gain == pytest.approx(0.3) and found.significant
     assert found.sentence().startswith("Pre-training gains 0.3000 of mse (0.5100 ± 0.0141")
 
 
 def test_equal_values_everywhere_make_an_interval_of_no_width():
     """Invariant: no division by zero."""
     found = compare([0.5, 0.5], [0.5, 0.5])
-    assert (found.gain, found.low, found.high, found.beyond_spread) == (0, 0, 0, False)
+    assert (found.gain, found.low, found.high, found.significant) == (0, 0, 0, False)
 
 
 def test_collapsed_runs_are_seen():
     """Witness: cases made by hand."""
     targets = np.array([0, 0, 0, 1, 1])
-    assert collapsed(targets, np.zeros(5, int))
-    assert collapsed(targets, np.array([1, 0, 0, 0, 1]))  # 3 right, as many as always saying 0
-    assert not collapsed(targets, np.array([0, 0, 0, 0, 1]))
-    assert not collapsed(np.zeros(3, int), np.zeros(3, int))  # nothing else could be said
-    assert collapsed(np.array([1.0, 2.0]), np.array([1.5, 1.5]))
-    assert not collapsed(np.array([1.0, 2.0]), np.array([9.0, 8.0]))
-    assert collapsed(np.array([[1, 0], [0, 1]]), np.array([[1, 0], [1, 0]]))
+    assert is_collapsed(targets, np.zeros(5, int))
+    assert is_collapsed(targets, np.array([1, 0, 0, 0, 1]))  # 3 right, as many as always saying 0
+    assert not is_collapsed(targets, np.array([0, 0, 0, 0, 1]))
+    assert not is_collapsed(np.zeros(3, int), np.zeros(3, int))  # nothing else could be said
+    assert is_collapsed(np.array([1.0, 2.0]), np.array([1.5, 1.5]))
+    assert not is_collapsed(np.array([1.0, 2.0]), np.array([9.0, 8.0]))
+    assert is_collapsed(np.array([[1, 0], [0, 1]]), np.array([[1, 0], [1, 0]]))

@@ -9,14 +9,14 @@ from typing import NamedTuple
 from warmstart.metrics.metric import Array
 
 
-class Tally(NamedTuple):
+class Ratio(NamedTuple):
     """Σ ``over`` / Σ ``under``: [n] floats each, one number per sentence or question."""
 
-    over: Array
-    under: Array
+    numerator: Array
+    denominator: Array
 
     @property
     def value(self) -> float:
         """The metric; 0.0 where there is nothing to divide by."""
-        under = float(self.under.sum())
-        return float(self.over.sum()) / under if under else 0.0
+        under = float(self.denominator.sum())
+        return float(self.numerator.sum()) / under if under else 0.0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from warmstart.metrics.generated import NAMES as GENERATED
+from warmstart.metrics.generation import GENERATION_METRICS as GENERATED
 from warmstart.metrics.metric import LOWER_IS_BETTER, Array, is_constant
 
 
@@ -25,7 +25,7 @@ def mean_std(values: Sequence[float]) -> MeanStd:
     return MeanStd(tuple(values), float(np.mean(values)), std)
 
 
-def collapsed(targets: Array, predictions: Array) -> bool:
+def is_collapsed(targets: Array, predictions: Array) -> bool:
     """Whether a run learned nothing: one answer for everything, or no more right answers than the commonest one gives.
 
     For scores, only one answer for everything counts; for marks, the same marks for every example.
@@ -59,7 +59,7 @@ class Comparison:
     high: float
 
     @property
-    def beyond_spread(self) -> bool:
+    def significant(self) -> bool:
         """Whether mean ± std of the two do not overlap and the interval of the gain lies above 0."""
         several = min(len(self.pretrained.values), len(self.scratch.values)) > 1
         return several and self.gain > self.pretrained.std + self.scratch.std and self.low > 0
@@ -84,7 +84,7 @@ class Comparison:
         if math.isnan(self.low):
             return f"{head} {sides}): with one seed nothing can be said about the spread."
         span = f"; 95 % interval {show(self.low)} to {show(self.high)})"
-        if self.beyond_spread:
+        if self.significant:
             return f"{head} {sides}{span}: more than the spread."
         return f"{head} {sides}{span}: {'inside the spread' if self.gain >= 0 else 'not a gain'}."
 

@@ -9,8 +9,14 @@ import numpy as np
 import pytest
 
 from warmstart.base.errors import BadInput
-from warmstart.metrics.cleanup import CLEANUPS, group_references, lead, penn_tokens, summary
-from warmstart.metrics.generated import _mean, check_generated, count, interval_of, randomised
+from warmstart.metrics.generation import (
+    _mean,
+    approximate_randomization,
+    bootstrap_texts,
+    check_generation_metric,
+    compute_statistics,
+)
+from warmstart.metrics.postprocess import POSTPROCESSORS, clean_summary, group_references, lead_sentences, penn_tokens
 from warmstart.text.tokenizer import Tokenizer
 
 TEXTS = ["the cat sat on the mat today", "where does oxygen rank by mass ?", "a b c d e", "who sings the old song"]
@@ -27,7 +33,9 @@ def test_bleu4_is_sacrebleus_without_smoothing() -> None:
     sacrebleu = pytest.importorskip("sacrebleu")
     columns = [[refs[i] if i < len(refs) else None for refs in REFERENCES] for i in range(2)]
     metric = sacrebleu.metrics.BLEU(tokenize="none", smooth_method="none")
-    assert count("bleu4", TEXTS, REFERENCES).value == pytest.approx(metric.corpus_score(TEXTS, columns).score)
+    assert compute_statistics("bleu4", TEXTS, REFERENCES).value == pytest.approx(
+        metric.corpus_score(TEXTS, columns).score
+    )
 
 
 @pytest.mark.parametrize("name", ["bleu", "chrf", "ter"])
@@ -36,7 +44,7 @@ def test_sacrebleus_metrics(name: str) -> None:
     sacrebleu = pytest.importorskip("sacrebleu")
     metric = {"bleu": sacrebleu.metrics.BLEU, "chrf": sacrebleu.metrics.CHRF, "ter": sacrebleu.metrics.TER}[name]()
     one = [refs[:1] for refs in REFERENCES]
-    ours = count(name, TEXTS, one)
+    ours = compute_statistics(name, TEXTS, one)
     assert ours.value == pytest.approx(metric.corpus_score(TEXTS, [[refs[0] for refs in one]]).score)
     assert ours.signature == str(metric.get_signature())
 
@@ -47,7 +55,7 @@ def test_rouge_is_rouge_scores_mean() -> None:
     scores = [
         max(scorer.score(r, t)["rougeL"].fmeasure for r in refs) for t, refs in zip(TEXTS, REFERENCES, strict=True)
     ]
-    assert count("rougeL", TEXTS, REFERENCES).value == pytest.approx(100 * np.mean(scores))
+    assert compute_statistics("rougeL", TEXTS, REFERENCES).value == pytest.approx(100 * np.mean(scores))
 
 
 @pytest.fixture
@@ -90,9 +98,9 @@ HEED = "It is a guide to action that ensures that the military will forever heed
 )
 def test_meteor(wordnet: None, text: str, reference: str, score: float) -> None:
     """Witness: Lavie and Agarwal's formula (2007) by hand, and nltk's published example; the best reference counts."""
-    found = count("meteor", [text], [[reference]])
+    found = compute_statistics("meteor", [text], [[reference]])
     assert found.value == pytest.approx(100 * score, abs=0.005) and found.signature.startswith("METEOR of nltk")
-    assert count("meteor", [text, text], [[reference], ["none of it", text]]).value >= found.value
+    assert compute_statistics("meteor", [text, text], [[reference], ["none of it", text]]).value >= found.value
 
 
 def test_meteor_without_its_data_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,20 +109,20 @@ def test_meteor_without_its_data_is_one_sentence(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("nltk.data.path", [str(tmp_path)])
     monkeypatch.setattr(corpus, "wordnet", corpus.LazyCorpusLoader("wordnet", corpus.WordNetCorpusReader, None))
     with pytest.raises(BadInput, match=r"--metrics: METEOR needs the data of WordNet.*nltk.downloader wordnet"):
-        check_generated("meteor", "--metrics")
+        check_generation_metric("meteor", "--metrics")
 
 
 def test_texts_of_other_scripts_are_measured() -> None:
     """Witness: a text is its own best match, with blanks between its characters or without; accents tell words apart."""
     chinese = ["二十七个省份开通了高铁", "他在北京出生"]
     for name in ("rouge1", "rouge2", "rougeL", "bleu4", "bleu", "chrf"):
-        found = count(name, [" ".join(chinese[0]), chinese[1]], [[text] for text in chinese])
+        found = compute_statistics(name, [" ".join(chinese[0]), chinese[1]], [[text] for text in chinese])
         assert found.value == pytest.approx(100), (name, found.signature)
-    assert count("ter", [" ".join(chinese[0])], [[chinese[0]]]).value == 0
+    assert compute_statistics("ter", [" ".join(chinese[0])], [[chinese[0]]]).value == 0
     french = "élève âgé né là"
-    assert count("rouge1", [french], [[french]]).value == pytest.approx(100)
-    assert count("rouge1", ["eleve age ne la"], [[french]]).value == 0
-    hindi = count("rouge1", ["हिन्दी में"], [["हिन्दी में लिखा"]])
+    assert compute_statistics("rouge1", [french], [[french]]).value == pytest.approx(100)
+    assert compute_statistics("rouge1", ["eleve age ne la"], [[french]]).value == 0
+    hindi = compute_statistics("rouge1", ["हिन्दी में"], [["हिन्दी में लिखा"]])
     assert hindi.value == pytest.approx(80)  # two of three words, both found: marks do not divide them
     assert "any script" in hindi.signature
 
@@ -126,7 +134,7 @@ def test_english_is_measured_as_rouge_score_does_by_itself() -> None:
     reference = "the old singer praises Beyoncé " + "and the houses of the town " * 9
     text = "a singer praised a house"
     theirs = RougeScorer(["rougeL"], use_stemmer=True).score(reference, text)["rougeL"].fmeasure
-    assert count("rougeL", [text], [[reference]]).value == pytest.approx(100 * theirs)
+    assert compute_statistics("rougeL", [text], [[reference]]).value == pytest.approx(100 * theirs)
 
 
 def test_randomisation_counts_all_exchanges() -> None:
@@ -137,16 +145,16 @@ def test_randomisation_counts_all_exchanges() -> None:
     gain = 100 * (one.mean() - other.mean())
     every = [100 * np.where(signs, one - other, other - one).mean() for signs in itertools.product([0, 1], repeat=8)]
     exact = np.mean([abs(value) >= abs(gain) - 1e-9 for value in every])
-    found = randomised(first, second, 0)
+    found = approximate_randomization(first, second, 0)
     assert found.gain == pytest.approx(gain)
     assert found.p_value == pytest.approx(exact, abs=0.02)
-    assert randomised(first, first, 0).p_value == 1.0
+    assert approximate_randomization(first, first, 0).p_value == 1.0
 
 
 def test_intervals_of_a_mean() -> None:
     """Witness: the normal approximation of the mean of 400 numbers."""
     values = np.random.default_rng(2).random(400)
-    found = interval_of(_mean(values.tolist()), 0)
+    found = bootstrap_texts(_mean(values.tolist()), 0)
     half = 1.96 * 100 * values.std() / 20
     assert found.low == pytest.approx(100 * values.mean() - half, abs=0.4)
     assert found.high == pytest.approx(100 * values.mean() + half, abs=0.4)
@@ -185,9 +193,9 @@ def test_a_question_that_went_through_wordpiece_is_its_reference(data_dir: Path,
     tokenizer = Tokenizer.load(tmp_path)
     with gzip.open(data_dir / "squad_qg" / "nqg_dev.tgt.gz", "rt", encoding="utf-8") as file:
         asked = file.read().splitlines()[:2000]
-    rules = CLEANUPS["question"]
+    rules = POSTPROCESSORS["question"]
     told = [rules.text(tokenizer.decode(ids)) for ids in tokenizer.encode_batch(asked)]
-    assert count("bleu4", told, [[rules.reference(text)] for text in asked]).value > 98
+    assert compute_statistics("bleu4", told, [[rules.reference(text)] for text in asked]).value > 98
     assert sum(rules.reference(text) == text for text in asked) / len(asked) > 0.99
 
 
@@ -200,15 +208,19 @@ def test_brackets_by_name_survive_wordpiece() -> None:
 def test_a_summary_says_nothing_twice() -> None:
     """Witness: short sentences, repetitions and what is beyond the limit are dropped, as the specification says."""
     text = "the red fox runs home [X_SEP] too short [X_SEP] the red fox runs home again [X_SEP] one two three four five six"
-    assert summary(text) == "the red fox runs home\none two three four five six"
-    assert summary(text, most_tokens=8) == "the red fox runs home\none two three"
-    assert summary(text.replace("[X_SEP]", "[ x _ sep ]")) == summary(text.replace(" [X_SEP] ", "\n")) == summary(text)
+    assert clean_summary(text) == "the red fox runs home\none two three four five six"
+    assert clean_summary(text, most_tokens=8) == "the red fox runs home\none two three"
+    assert (
+        clean_summary(text.replace("[X_SEP]", "[ x _ sep ]"))
+        == clean_summary(text.replace(" [X_SEP] ", "\n"))
+        == clean_summary(text)
+    )
 
 
 def test_a_reference_keeps_its_sentences() -> None:
     """Witness: s2s-ft's rules are for what a model wrote: a reference is neither shortened nor thinned out."""
     rules, text = (
-        CLEANUPS["cnndm"],
+        POSTPROCESSORS["cnndm"],
         "so it is. [X_SEP] the red fox runs home <S_SEP> the red fox runs home\n" + "far " * 200,
     )
     assert rules.reference(text).splitlines() == [
@@ -219,12 +231,12 @@ def test_a_reference_keeps_its_sentences() -> None:
 
 def test_baselines_and_groups() -> None:
     """Witness: written by hand."""
-    assert lead("One. Two! Three? Four.") == "One.\nTwo!\nThree?"
-    assert lead("a\nb\nc\nd") == "a\nb\nc"
-    assert lead("Mr. Li of the U.S. Army went... home. “Why?” asked J. Doe. No. Yes.") == (
+    assert lead_sentences("One. Two! Three? Four.") == "One.\nTwo!\nThree?"
+    assert lead_sentences("a\nb\nc\nd") == "a\nb\nc"
+    assert lead_sentences("Mr. Li of the U.S. Army went... home. “Why?” asked J. Doe. No. Yes.") == (
         "Mr. Li of the U.S. Army went... home.\n“Why?” asked J. Doe.\nNo."
     )
-    assert lead("一。二！三？四。") == "一。\n二！\n三？"
+    assert lead_sentences("一。二！三？四。") == "一。\n二！\n三？"
     assert group_references(["x", "y", "x"], ["1", "2", "3"]) == [["1", "3"], ["2"], ["1", "3"]]
 
 
@@ -234,5 +246,5 @@ def test_a_missing_library_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setitem(sys.modules, "rouge_score", None)
     with pytest.raises(BadInput, match=r"needs the package rouge_score.*pip install 'warmstart"):
-        check_generated("rougeL")
-    check_generated("bleu4")
+        check_generation_metric("rougeL")
+    check_generation_metric("bleu4")

@@ -11,7 +11,7 @@ import numpy as np
 
 from warmstart.metrics.metric import Array, is_binary
 
-Resampled = Callable[[Array, Array, Array], Array]
+WeightedMetric = Callable[[Array, Array, Array], Array]
 
 
 def _accuracy(targets: Array, predictions: Array, counts: Array) -> Array:
@@ -24,26 +24,26 @@ def _f1(targets: Array, predictions: Array, counts: Array) -> Array:
     if not is_binary(targets, predictions):
         return _f1_macro(targets, predictions, counts)
     right, told, true = _by_class(targets, predictions, counts)
-    return ratio(2 * right[:, -1], told[:, -1] + true[:, -1])
+    return safe_divide(2 * right[:, -1], told[:, -1] + true[:, -1])
 
 
 def _f1_macro(targets: Array, predictions: Array, counts: Array) -> Array:
     right, told, true = _by_class(targets, predictions, counts)
-    each = ratio(2 * right, told + true)
+    each = safe_divide(2 * right, told + true)
     occurs = (told + true > 0) if targets.ndim == 1 else np.ones_like(each)
-    return ratio(each.sum(axis=1), occurs.sum(axis=1))
+    return safe_divide(each.sum(axis=1), occurs.sum(axis=1))
 
 
 def _f1_micro(targets: Array, predictions: Array, counts: Array) -> Array:
     right, told, true = (part.sum(axis=1) for part in _by_class(targets, predictions, counts))
-    return ratio(2 * right, told + true)
+    return safe_divide(2 * right, told + true)
 
 
 def _matthews(targets: Array, predictions: Array, counts: Array) -> Array:
     right, told, true = _by_class(targets, predictions, counts)
     total = counts.sum(axis=1)
     spread_told, spread_true = (total**2 - (part**2).sum(axis=1) for part in (told, true))
-    return ratio(right.sum(axis=1) * total - (told * true).sum(axis=1), np.sqrt(spread_told * spread_true))
+    return safe_divide(right.sum(axis=1) * total - (told * true).sum(axis=1), np.sqrt(spread_told * spread_true))
 
 
 def _pearson(targets: Array, predictions: Array, counts: Array) -> Array:
@@ -58,7 +58,7 @@ def _mse(targets: Array, predictions: Array, counts: Array) -> Array:
     return _mean((targets - predictions) ** 2, counts)
 
 
-RESAMPLED: dict[str, Resampled] = {
+WEIGHTED_METRICS: dict[str, WeightedMetric] = {
     "accuracy": _accuracy,
     "f1": _f1,
     "f1_macro": _f1_macro,
@@ -73,7 +73,7 @@ RESAMPLED: dict[str, Resampled] = {
 
 def _mean(values: Array, counts: Array) -> Array:
     """[B] means of values [G]."""
-    return ratio(counts @ values, counts.sum(axis=1))
+    return safe_divide(counts @ values, counts.sum(axis=1))
 
 
 def _by_class(targets: Array, predictions: Array, counts: Array) -> tuple[Array, Array, Array]:
@@ -92,7 +92,7 @@ def _correlation(x: Array, y: Array, counts: Array) -> Array:
     y = y - (counts * y).sum(axis=1, keepdims=True) / total
     weighted = counts * x
     spread = (weighted * x).sum(axis=1) * (counts * y**2).sum(axis=1)
-    return ratio((weighted * y).sum(axis=1), np.sqrt(spread))
+    return safe_divide((weighted * y).sum(axis=1), np.sqrt(spread))
 
 
 def _ranks(values: Array, counts: Array) -> Array:
@@ -113,8 +113,8 @@ def _standard(values: Array) -> Array:
     return standard
 
 
-def ratio(over: Array, under: Array) -> Array:
+def safe_divide(over: Array, under: Array) -> Array:
     """Division with 0 where there is nothing to divide by."""
     tiny = np.finfo(np.float64).eps
-    ratio: Array = np.divide(over, under, out=np.zeros_like(over, dtype=np.float64), where=under > tiny)
-    return ratio
+    quotient: Array = np.divide(over, under, out=np.zeros_like(over, dtype=np.float64), where=under > tiny)
+    return quotient
