@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
+from warmstart.base.arrays import Floats, Ints
 from warmstart.base.seeds import generator, named_seed
 from warmstart.example.batch import Batch, collate
-from warmstart.example.example import Example, Floats, Goal, Ints
+from warmstart.example.example import Example, Goal
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.sampled import candidates

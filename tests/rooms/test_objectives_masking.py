@@ -10,10 +10,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from warmstart.base.arrays import Ints
 from warmstart.base.errors import BadInput
 from warmstart.base.seeds import generator
 from warmstart.example.batch import collate
-from warmstart.example.example import Example, Ints
+from warmstart.example.example import Example
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import ModelSettings

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from warmstart.base.arrays import Ints
 from warmstart.base.errors import BadInput
 from warmstart.base.run_folder import RunFolder
 from warmstart.example.batch import collate
@@ -16,7 +17,7 @@ from warmstart.models.files import read_tensors
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import HeadSettings, ModelSettings
-from warmstart.streams.sources import Ints, ListSource
+from warmstart.streams.sources import ListSource
 from warmstart.streams.stream import Stream
 from warmstart.train.loop import Trainer, Validation
 from warmstart.train.schemes import apply_scheme, check_scheme, close_scheme, num_trainable

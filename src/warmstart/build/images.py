@@ -5,6 +5,7 @@ from itertools import chain
 
 import numpy as np
 
+from warmstart.base.arrays import Image
 from warmstart.base.errors import BadInput
 from warmstart.build.labelled_data import Labelled
 from warmstart.config.schema import CorpusRecipe
@@ -12,7 +13,7 @@ from warmstart.corpora.images import ImageCorpus
 from warmstart.example.example import Example
 from warmstart.example.record import Record
 from warmstart.image.augment import augment_image
-from warmstart.image.processor import Image, ImageProcessor
+from warmstart.image.processor import ImageProcessor
 from warmstart.image.settings import AugmentSettings
 from warmstart.readers.images import contains_images
 from warmstart.tasks.framing import Account, Frame, Parts

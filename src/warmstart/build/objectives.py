@@ -7,11 +7,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from warmstart.base.arrays import Ints
 from warmstart.base.errors import BadInput
 from warmstart.config.schema import Objective
 from warmstart.corpora.corpus import Corpus
 from warmstart.corpora.images import ImageCorpus
-from warmstart.example.example import Example, Ints
+from warmstart.example.example import Example
 from warmstart.image.augment import augment_image
 from warmstart.image.processor import ImageProcessor
 from warmstart.image.settings import AugmentSettings

@@ -8,8 +8,9 @@ import hashlib
 from collections.abc import Sequence
 from itertools import chain
 
+from warmstart.base.arrays import Image
 from warmstart.base.errors import BadInput
-from warmstart.image.processor import Image, ImageProcessor
+from warmstart.image.processor import ImageProcessor
 from warmstart.readers.images import read_image_rows
 from warmstart.text.tokenizer import Tokenizer
 

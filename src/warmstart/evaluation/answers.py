@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from warmstart.base.allocator import FreedMemory
+from warmstart.base.arrays import Floats
 from warmstart.base.errors import DivergenceError
 from warmstart.example.example import Example
 from warmstart.example.record import Record
@@ -24,8 +24,6 @@ from warmstart.tasks.frames import frame_records, units
 from warmstart.tasks.framing import Account, Parts
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.vocabulary import Vocabulary
-
-Floats = NDArray[np.float32]
 
 MARKED = 0.0  # a multi-label mark is given from this logit on: probability 0.5
 READ_BY_READ = ("choice", "span")  # goals that are answered at every read, not once per question

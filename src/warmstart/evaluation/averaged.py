@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from warmstart.base.arrays import Floats
 from warmstart.base.errors import BadInput
-from warmstart.evaluation.answers import Floats, RawOutput, Reading, raw_answers
+from warmstart.evaluation.answers import RawOutput, Reading, raw_answers
 from warmstart.example.record import Record
 from warmstart.models.model import Model
 from warmstart.tasks.spec import TaskSpec

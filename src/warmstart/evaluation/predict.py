@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from warmstart.evaluation.answers import MARKED, Floats, RawOutput, Reading, raw_answers
+from warmstart.base.arrays import Floats
+from warmstart.evaluation.answers import MARKED, RawOutput, Reading, raw_answers
 from warmstart.evaluation.averaged import Member, mean_answers
 from warmstart.evaluation.spans import find_answer
 from warmstart.evaluation.tags import predict_tags, tagged

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from warmstart.evaluation.answers import Floats, RawOutput
+from warmstart.base.arrays import Floats
+from warmstart.evaluation.answers import RawOutput
 from warmstart.metrics.spans import max_over_answers, word_f1
 from warmstart.tasks.span import Window, windows
 from warmstart.tasks.spec import TaskSpec

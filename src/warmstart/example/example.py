@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float32]
+from warmstart.base.arrays import Floats, Ints
 
 LM, NEXT_VECTOR = "lm", "next_vector"
 """The goals that predict what comes next: a token, or a vector where the model reads vectors."""

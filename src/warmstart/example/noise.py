@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from warmstart.example.example import Ints
+from warmstart.base.arrays import Ints
 
 
 @dataclass(frozen=True, slots=True)

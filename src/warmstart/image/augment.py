@@ -4,11 +4,9 @@ They cut 224 x 224 pixels out of 256 x 256 at random; an image that has no margi
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
+from warmstart.base.arrays import Image
 from warmstart.image.settings import AugmentSettings
-
-Image = NDArray[np.uint8]
 
 
 def augment_image(image: Image, draw: np.random.Generator, settings: AugmentSettings) -> Image:

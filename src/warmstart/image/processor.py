@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
+from warmstart.base.arrays import Image
 from warmstart.base.errors import BadInput
 from warmstart.base.files import read_json, write_json
 from warmstart.base.old_names import IMAGE_PROCESSOR_KEYS, existing_file, rename_keys
@@ -24,7 +25,6 @@ CHANNELS = 3
 DIGITS = 6  # of mean and std, so that the file says exactly what was computed with
 FLATTEST = 1 / 255  # std of a channel that is the same everywhere
 
-Image = NDArray[np.uint8]
 Three = tuple[float, float, float]
 
 

@@ -16,10 +16,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from warmstart.base.arrays import Ints
 from warmstart.example.batch import Batch, to_device
 from warmstart.models.backbone import Backbone, Tables, embed_tokens
 from warmstart.models.dropout import Dropout, drop
-from warmstart.models.packing import Chunk, Ints, Packing, pack
+from warmstart.models.packing import Chunk, Packing, pack
 from warmstart.models.recurrence import State, Weights, advance, recurrence, through
 from warmstart.models.settings import LSTMSettings
 

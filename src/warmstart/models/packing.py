@@ -10,11 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from warmstart.base.arrays import Ints
 from warmstart.base.errors import BadInput
 from warmstart.example.batch import Batch
 from warmstart.example.sight import Pattern
-
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from warmstart.example.example import Example, Ints
+from warmstart.base.arrays import Ints
+from warmstart.example.example import Example
 from warmstart.objectives.masking import Masking, asked
 
 

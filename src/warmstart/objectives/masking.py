@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from warmstart.example.example import Goal, Ints
+from warmstart.base.arrays import Ints
+from warmstart.example.example import Goal
 from warmstart.example.noise import Noise
 from warmstart.objectives.settings import MaskSettings
 from warmstart.text.word_boundaries import WordBoundaries

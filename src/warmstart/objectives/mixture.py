@@ -6,7 +6,8 @@ it is, is drawn for each Example.
 
 import numpy as np
 
-from warmstart.example.example import Example, Ints
+from warmstart.base.arrays import Ints
+from warmstart.example.example import Example
 from warmstart.objectives.masking import Masking, asked
 
 BIDIRECTIONAL, TO_SEQUENCE, TO_RIGHT = 1 / 3, 2 / 3, 5 / 6  # up to these draws; above the last: to the left

@@ -8,7 +8,8 @@ together and the units one after the other: partially auto-regressive. It costs 
 
 import numpy as np
 
-from warmstart.example.example import Example, Goal, Ints
+from warmstart.base.arrays import Ints
+from warmstart.example.example import Example, Goal
 from warmstart.objectives.masking import Masking
 
 

@@ -18,6 +18,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from warmstart.base.arrays import Image
 from warmstart.base.errors import BadInput
 from warmstart.readers.archives import read_members
 from warmstart.readers.paths import expand_paths
@@ -28,8 +29,6 @@ IMAGE_EXTENSIONS = (".png", ".jpg", ".jpeg")
 NPZ, TAR = ".npz", ".tar"
 SPLITS = {"train": "train", "test": "test"} | dict.fromkeys(("dev", "valid", "validation", "val"), "dev")
 """Names of parts → what they are called here."""
-
-Image = NDArray[np.uint8]
 
 
 def contains_images(path: str) -> bool:

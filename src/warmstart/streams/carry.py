@@ -10,9 +10,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from warmstart.base.arrays import Ints
 from warmstart.base.seeds import named_seed
 from warmstart.example.example import Example
-from warmstart.streams.sources import Ints, Rows, Tokens
+from warmstart.streams.sources import Rows, Tokens
 
 
 class CarriedRows(Rows):

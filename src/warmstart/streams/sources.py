@@ -5,13 +5,11 @@ from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from warmstart.base.arrays import Ints
 from warmstart.base.seeds import generator
 from warmstart.example.example import Example
 from warmstart.streams.order import permuted
-
-Ints = NDArray[np.int64]
 
 
 class Source(Protocol):

@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from warmstart.base.arrays import Ints
 from warmstart.example.batch import Batch, collate
 from warmstart.example.example import Example
 from warmstart.streams.order import permuted
-from warmstart.streams.sources import Ints, Source
+from warmstart.streams.sources import Source
 
 POOL = 64  # batches that are sorted by length together, but no more than a quarter of an epoch: then epochs differ
 

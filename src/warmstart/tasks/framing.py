@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from warmstart.base.arrays import Floats, Ints
 from warmstart.base.errors import BadInput
-from warmstart.example.example import Example, Floats, Goal, Ints, next_goal
+from warmstart.example.example import Example, Goal, next_goal
 from warmstart.example.noise import Noise
 from warmstart.example.record import Record
 from warmstart.image.processor import ImageProcessor

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
+from warmstart.base.arrays import Image
 from warmstart.base.errors import BadInput
 from warmstart.example.example import Example
 from warmstart.example.record import Record
-from warmstart.image.processor import Image
 from warmstart.tasks.framing import Cut, Frame, Parts
 from warmstart.tasks.vocabulary import Vocabulary, require_images
 

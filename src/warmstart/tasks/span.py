@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from warmstart.base.arrays import Ints
 from warmstart.base.errors import BadInput
-from warmstart.example.example import Example, Goal, Ints
+from warmstart.example.example import Example, Goal
 from warmstart.example.record import Answers, Record
 from warmstart.tasks.framing import Cut, Frame, Parts
 from warmstart.tasks.spec import TaskSpec

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from warmstart.example.example import Example, Goal, Ints
+from warmstart.base.arrays import Ints
+from warmstart.example.example import Example, Goal
 from warmstart.example.record import Record
 from warmstart.tasks.framing import Frame, Parts
 from warmstart.tasks.words import Speller, spell_sentence

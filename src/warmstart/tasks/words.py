@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from warmstart.example.example import Ints
+from warmstart.base.arrays import Ints
 from warmstart.text.clean import clean
 
 if TYPE_CHECKING:

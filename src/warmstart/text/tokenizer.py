@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 import tokenizers
-from numpy.typing import NDArray
 from tokenizers import processors
 
+from warmstart.base.arrays import Ints
 from warmstart.base.errors import BadInput
 from warmstart.base.files import write_json, write_text
 from warmstart.text import legacy, special_tokens
@@ -29,8 +29,6 @@ END = special_tokens.END
 START, DELIMITER, EXTRACT = "<|start|>", "<|delimiter|>", "<|extract|>"
 TASK_TOKENS = (START, DELIMITER, EXTRACT)
 MIN_VOCAB_SIZE = 256 + 1
-
-Ints = NDArray[np.int64]
 
 
 def check_vocab_size(vocab_size: int) -> None:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from warmstart.text.tokenizer import Ints, Tokenizer
+from warmstart.base.arrays import Ints
+from warmstart.text.tokenizer import Tokenizer
 
 BLANKS = ("Ġ", "Ċ", "ĉ", "č", "▁")  # of byte-level vocabularies: blank, line feed, tab, carriage return; of Unigram's
 
