@@ -167,7 +167,8 @@ TASKS = {
 def test_frames_that_read_many_places_equal_the_law(kind: str, sight: Pattern) -> None:
     """Witness: the law, for the sentences and the windows that the task frames make."""
     frame = FrameSettings(context=16, sight=sight.value, lm=False)  # type: ignore[arg-type]
-    task = TaskSpec(kind=kind, label_names=("N", "V"), frame=frame, span=SpanSettings(stride=4))  # type: ignore[arg-type]
+    options = SpanSettings(stride=4) if kind == "span" else {}
+    task = TaskSpec(kind=kind, label_names=("N", "V"), frame=frame, options=options)  # type: ignore[arg-type]
     tokenizer = Tokenizer.train(["ab"], 257).with_special_tokens(TASK_TOKENS)
     batch = collate(frame_records(task, [Record(texts) for texts in TASKS[kind]], tokenizer).examples)
     assert batch.pattern is sight and len(batch.lengths) >= 4

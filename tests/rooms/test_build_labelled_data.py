@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from warmstart.base.errors import BadInput
-from warmstart.build.evaluation_data import judged
-from warmstart.build.labelled_data import labelled
+from warmstart.build.evaluation_data import evaluation_records
+from warmstart.build.labelled_data import read_labelled_data
 from warmstart.config.schema import TaskRecipe
 from warmstart.tasks.settings import FrameSettings
 from warmstart.tasks.spec import TaskSpec
@@ -27,13 +27,14 @@ def test_examples_that_dev_shares_with_training_are_counted(tmp_path: Path) -> N
     """Witness: two of three dev texts, which differ from training texts in case and blanks only."""
     train = jsonl(tmp_path / "train.jsonl", films(10))
     dev = jsonl(tmp_path / "dev.jsonl", [{"text": text, "label": "n"} for text in ("FILM  3", "film 4 ", "other")])
-    found = labelled(TaskRecipe(name="classification", train=train, dev=dev, test=train), 0)
+    found = read_labelled_data(TaskRecipe(name="classification", train=train, dev=dev, test=train), 0)
     assert found.note == (
         "2 of 3 dev examples have the texts of a training example; "
         "10 of 10 test examples have the texts of a training example"
     )
     assert (
-        labelled(TaskRecipe(name="classification", train=train), 0).note == "1 of 10 training examples held out as dev"
+        read_labelled_data(TaskRecipe(name="classification", train=train), 0).note
+        == "1 of 10 training examples held out as dev"
     )
 
 
@@ -45,7 +46,7 @@ def test_a_known_data_set_without_dev_has_some_of_its_training_examples_held_out
                 path = tmp_path / part / label / f"{n}_{9 if label == 'pos' else 2}.txt"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(f"{part} {label} {n}")
-    found = labelled(TaskRecipe(name="imdb", data=str(tmp_path), dev_frac=0.2), 0)
+    found = read_labelled_data(TaskRecipe(name="imdb", data=str(tmp_path), dev_frac=0.2), 0)
     assert [len(found.train), len(found.dev), len(found.test or [])] == [16, 4, 20]
     assert (found.name, found.metric, found.label_names) == ("imdb", "accuracy", ("negative", "positive"))
     assert "4 of 20 training examples held out as dev" in found.note
@@ -65,7 +66,7 @@ def test_a_known_data_set_without_dev_has_some_of_its_training_examples_held_out
 def test_what_does_not_go_together_is_refused(given: dict[str, str], words: str) -> None:
     """Witness: the sentences."""
     with pytest.raises(BadInput, match=words):
-        labelled(TaskRecipe(**given), 0)
+        read_labelled_data(TaskRecipe(**given), 0)
 
 
 @pytest.fixture
@@ -81,19 +82,19 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_a_data_set_of_the_hub_is_learned_and_judged_by_its_parts(hub: str) -> None:
     """Witness: the rows that were written; a test part without labels is not judged by."""
-    found = labelled(TaskRecipe(name="classification", data=hub), 0)
+    found = read_labelled_data(TaskRecipe(name="classification", data=hub), 0)
     assert [len(found.train), len(found.dev), found.test, found.name] == [10, 4, None, ""]
     assert (found.label_names, found.train[1].texts["text"], found.train[1].label) == (("n", "p"), "film 1", 1)
     assert found.note == "not read, of another name or without labels: test"
     spec = TaskSpec(kind="classification", label_names=("n", "p"), frame=FrameSettings(context=8))
-    assert [r.texts["text"] for r in judged(spec, hub)] == [f"other {n}" for n in range(4)]
-    assert len(list(judged(spec, hub, split="train"))) == 10
+    assert [r.texts["text"] for r in evaluation_records(spec, hub)] == [f"other {n}" for n in range(4)]
+    assert len(list(evaluation_records(spec, hub, split="train"))) == 10
     for split in ("test", "validatoin"):
         with pytest.raises(BadInput, match=f"no such labelled part; got '{split}'; allowed: train, validation, test"):
-            judged(spec, hub, split=split)
+            evaluation_records(spec, hub, split=split)
 
 
 def test_a_data_set_of_the_hub_must_have_the_keys_of_the_kind(hub: str) -> None:
     """Witness: the missing key, in the first row of the part."""
     with pytest.raises(BadInput, match=r"hf:.*, train:1: missing key 'premise'"):
-        labelled(TaskRecipe(name="entailment", data=hub), 0)
+        read_labelled_data(TaskRecipe(name="entailment", data=hub), 0)

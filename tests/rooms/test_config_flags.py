@@ -11,7 +11,7 @@ from warmstart.config.flags import FINETUNE, SETTINGS, TABLES, Flag, flags_of
 from warmstart.config.schema import FinetuneRecipe, PretrainRecipe
 from warmstart.models.presets import PRESETS
 from warmstart.tasks.catalogue import CATALOGUE
-from warmstart.tasks.spec import KINDS
+from warmstart.tasks.settings import KIND_NAMES
 from warmstart.text.clean import CLEANING_RULES
 
 ALL = [(table, flag) for table in TABLES for flag in flags_of(table)]
@@ -44,7 +44,7 @@ def test_the_words_in_the_help_are_the_words_that_exist() -> None:
     about = VERBS["finetune"].about.partition("Known data sets")[2].replace(".\n", " ").removesuffix(".")
     said = [
         (help_of["--model"], PRESETS),
-        (help_of["--task"], KINDS),
+        (help_of["--task"], KIND_NAMES),
         (about, CATALOGUE),
         (help_of["--clean"], CLEANING_RULES),
     ]

@@ -25,10 +25,11 @@ from warmstart.models.beam_cache import ALIGNED, SHARE, BeamCache
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import ModelSettings
-from warmstart.tasks.framing import Frame, Parts
-from warmstart.tasks.seq2seq import seq2seq
+from warmstart.tasks.framing import Frame
+from warmstart.tasks.parts import Parts
+from warmstart.tasks.seq2seq import TEXT
+from warmstart.tasks.seq2seq_frames import frame_pair
 from warmstart.tasks.settings import FrameSettings, Seq2SeqSettings
-from warmstart.tasks.spec import TaskSpec
 
 START, SEP, MASK, VOCABULARY = 1, 2, 3, 24
 KINDS = ("pseudo-masked", "relative", "causal", "left-to-right", "rotary", "lstm")
@@ -56,8 +57,8 @@ def frame(kind: str) -> Frame:
     full = kind in (*MASKED, "causal")
     algorithm = "pseudo-masked" if kind in MASKED else "causal"
     settings = FrameSettings(context=40, sight="full" if full else "causal", lm=False)
-    spec = TaskSpec(kind="seq2seq", frame=settings, seq2seq=Seq2SeqSettings(algorithm=algorithm, target_limit=12))  # type: ignore[arg-type]
-    return Frame(spec, START, SEP, SEP, noise=Noise(MASK, VOCABULARY))
+    options = Seq2SeqSettings(algorithm=algorithm, target_limit=12)  # type: ignore[arg-type]
+    return Frame(settings, options, TEXT, (), START, SEP, SEP, noise=Noise(MASK, VOCABULARY))
 
 
 def way(kind: str) -> DecodeMode:
@@ -77,7 +78,7 @@ def sources(*lengths: int) -> list[list[int]]:
 def log_probs(model: Model, kind: str, ids: list[int], text: tuple[int, ...]) -> torch.Tensor:
     """[V] of the token after ``text``: the training frame read from its beginning, asked at its last place."""
     parts = Parts((np.array(ids, np.int64), np.array(text, np.int64)))
-    [example] = seq2seq(Record({}), parts, frame(kind))
+    [example] = frame_pair(Record({}), parts, frame(kind))
     states = model.backbone(collate([[example]]), None, torch.tensor([int(example.goals["lm"].reads[-1])]))
     return model.next_token_logits(states)[0].log_softmax(-1)
 
@@ -97,7 +98,7 @@ def test_the_loss_is_what_decoding_gives(kind: str) -> None:
     Witness: the goal's losses without noise; decoding is forced along the target by a prefix.
     """
     model, ids, target = make(kind), sources(6)[0], (9, 5, 17, 8)
-    [example] = seq2seq(Record({}), Parts((np.array(ids), np.array(target))), frame(kind))
+    [example] = frame_pair(Record({}), Parts((np.array(ids), np.array(target))), frame(kind))
     losses = model.score_tokens(collate([[example]])).losses
     for length in range(1, len(target) + 1):
         [[text]] = found(model, kind, [ids], Limits(None, prefix=target), max_new=length)

@@ -10,7 +10,10 @@ import pytest
 
 import warmstart
 from warmstart.base.errors import BadInput
-from warmstart.evaluation.averaged import together
+from warmstart.tasks.answer import Answer
+from warmstart.tasks.choice import CHOICE
+from warmstart.tasks.multilabel import LABELS
+from warmstart.tasks.regression import SCORE
 
 WORDS = ["a", "fine", "dull", "film", "song", "long", "play", "good", "bad"]
 
@@ -60,15 +63,15 @@ def test_the_mean_of_probabilities(home: Path) -> None:
     assert told["metrics"]["accuracy"] == pytest.approx(np.mean(right)) and told["examples"] == len(rows)
 
 
-@pytest.mark.parametrize("goal", ["labels", "choice", "score"])
-def test_each_kind_of_answer(goal: str) -> None:
+@pytest.mark.parametrize("answer", [LABELS, CHOICE, SCORE])
+def test_each_kind_of_answer(answer: Answer) -> None:
     """Witness: sigmoid and softmax written out."""
     raws = [np.array(x, np.float32) for x in ([0.3, -2.0, 40.0], [1.5, -90.0, -3.0])]
-    found = together(goal, raws).astype(np.float64)
-    if goal == "score":
+    found = answer.average(raws).astype(np.float64)
+    if answer is SCORE:
         assert found.tolist() == pytest.approx(np.mean(raws, 0).tolist())
         return
-    shape = (lambda x: 1 / (1 + np.exp(-x))) if goal == "labels" else (lambda x: np.exp(x) / np.exp(x).sum())
+    shape = (lambda x: 1 / (1 + np.exp(-x))) if answer is LABELS else (lambda x: np.exp(x) / np.exp(x).sum())
     with np.errstate(over="ignore"):
         wanted = np.mean([shape(raw.astype(np.float64)) for raw in raws], 0)
         assert shape(found).tolist() == pytest.approx(wanted.tolist(), rel=1e-5)

@@ -10,20 +10,20 @@ from seqeval.metrics import f1_score
 from sklearn.metrics import accuracy_score
 
 from warmstart.base.errors import BadInput
-from warmstart.evaluation.answers import Reading
+from warmstart.evaluation.evaluate import evaluate_records
+from warmstart.evaluation.head_predictor import HeadPredictor
 from warmstart.evaluation.predict import predict_records, predict_rows
-from warmstart.evaluation.scoring import judge
-from warmstart.evaluation.tags import tagged
-from warmstart.evaluation.tuned import evaluate_records
 from warmstart.example.batch import collate
 from warmstart.example.record import Record
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import HeadSettings, ModelSettings
+from warmstart.tasks.answer import Scores
 from warmstart.tasks.dataset import task_from
 from warmstart.tasks.frames import frame_records
 from warmstart.tasks.settings import FrameSettings, TaggingSettings
 from warmstart.tasks.spec import TaskSpec
+from warmstart.tasks.table import answer_of
 from warmstart.tasks.tagging import words_read
 from warmstart.text.tokenizer import TASK_TOKENS, Tokenizer
 
@@ -34,14 +34,14 @@ SPEECH = ("ADJ", "NOUN", "VERB")
 
 def spec(names: tuple[str, ...] = ENTITIES, unread: str = "O", **frame: Any) -> TaskSpec:
     settings = FrameSettings(**{"context": 24, "lm": False, **frame})
-    return TaskSpec(kind="tagging", label_names=names, frame=settings, tags=TaggingSettings(unread=unread))
+    return TaskSpec(kind="tagging", label_names=names, frame=settings, options=TaggingSettings(unread=unread))
 
 
 def model(task: TaskSpec) -> Model:
-    head = HeadSettings(kind="class", size=task.outputs)
-    made = Model.fresh(ModelSettings(backbone=preset("gpt1-tiny", vocab_size=260), heads={task.goal: head}), 0)
+    head = HeadSettings(kind="class", size=len(task.label_names))
+    made = Model.fresh(ModelSettings(backbone=preset("gpt1-tiny", vocab_size=260), heads={"tags": head}), 0)
     with torch.no_grad():
-        made.heads[task.goal].linear.weight.mul_(40)
+        made.heads["tags"].linear.weight.mul_(40)
     return made
 
 
@@ -60,7 +60,7 @@ def alone(made: Model, task: TaskSpec, record: Record) -> list[str]:
     """Tags of one sentence in a Batch of its own."""
     framed = frame_records(task, [record], TOKENIZER)
     tags = ["unread"] * len(record.texts["tokens"])
-    best = made.eval().answers(collate(framed.examples))[task.goal].argmax(1).tolist()
+    best = made.eval().answers(collate(framed.examples))["tags"].argmax(1).tolist()
     for word, place in zip(words_read(framed.parts[0]).tolist(), best, strict=True):
         tags[word] = task.label_names[place]
     return tags
@@ -73,8 +73,10 @@ def test_tags_do_not_depend_on_batches_and_every_word_has_one(names: tuple[str, 
     made, asked = model(task), records(50, len(names))
     expected = [alone(made, task, record) for record in asked]
     assert {tag for tags in expected for tag in tags} == {*names, "unread"}
-    for reading in (Reading(), Reading(max_tokens=40), Reading(chunk=7), Reading(max_tokens=1, chunk=3)):
-        assert [each.label for each in predict_records(made, TOKENIZER, task, iter(asked), reading)] == expected
+    for sizes in ({}, {"max_tokens": 40}, {"chunk": 7}, {"max_tokens": 1, "chunk": 3}):
+        assert [
+            each.label for each in predict_records(HeadPredictor.of(made, TOKENIZER, task, **sizes), iter(asked))
+        ] == expected
 
 
 def test_evaluation_is_that_of_the_predictions() -> None:
@@ -82,9 +84,9 @@ def test_evaluation_is_that_of_the_predictions() -> None:
     for names in (ENTITIES, SPEECH):
         task = spec(names, unread=names[-1])
         made, asked = model(task), records(60, len(names))
-        found = evaluate_records(made, TOKENIZER, task, asked, seed=1)
+        found = evaluate_records(HeadPredictor.of(made, TOKENIZER, task), asked, seed=1)
         truth = [[names[number] for number in record.label] for record in asked if isinstance(record.label, tuple)]
-        told = [each.label for each in predict_records(made, TOKENIZER, task, asked)]
+        told = [each.label for each in predict_records(HeadPredictor.of(made, TOKENIZER, task), asked)]
         assert found.metrics["accuracy"] == accuracy_score(np.concatenate(truth), np.concatenate(told))
         if names is ENTITIES:
             assert list(found.metrics) == ["f1", "precision", "recall", "accuracy"]
@@ -99,35 +101,46 @@ def test_rows_hold_words_tags_and_entities() -> None:
     """Witness: entities by hand, from their first word to the one behind their last; what is written can be read again."""
     task = spec()
     asked = Record({"tokens": ("Ada", "Byron", "sang", "東", "京")}, None, {"id": 7, "tags": ["?"]})
-    (said,) = predict_records(model(task), TOKENIZER, task, [asked])
-    (row,) = predict_rows(model(task), TOKENIZER, task, [asked])
+    (said,) = predict_records(HeadPredictor.of(model(task), TOKENIZER, task), [asked])
+    (row,) = predict_rows(HeadPredictor.of(model(task), TOKENIZER, task), [asked])
     assert list(row) == ["id", "input_tags", "tokens", "tags", "entities"]
     assert row["tags"] == said.label and row["tokens"] == list(asked.texts["tokens"])
     assert task_from("tagging", [row], ENTITIES).records[0].texts == asked.texts
-    assert tagged(task, asked, ["B-PER", "I-PER", "O", "B-LOC", "I-LOC"])["entities"] == [
+    assert answer_of(task).row(asked.texts["tokens"], ["B-PER", "I-PER", "O", "B-LOC", "I-LOC"])["entities"] == [
         {"type": "PER", "start": 0, "end": 2, "text": "Ada Byron"},
         {"type": "LOC", "start": 3, "end": 5, "text": "東京"},
     ]
     speech = spec(SPEECH)
-    assert list(next(predict_rows(model(speech), TOKENIZER, speech, [asked]))) == ["id", "input_tags", "tokens", "tags"]
+    assert list(next(predict_rows(HeadPredictor.of(model(speech), TOKENIZER, speech), [asked]))) == [
+        "id",
+        "input_tags",
+        "tokens",
+        "tags",
+    ]
+
+
+def evaluate(task: TaskSpec, truth: list[list[str]], tags: list[list[str]]) -> Scores:
+    return answer_of(task).evaluate(task, truth, tags, None)
 
 
 def test_one_tag_for_everything_has_collapsed() -> None:
     """Witness: by hand: a tagger that finds an entity has not, though "O" everywhere gets more words right."""
     truth = [["O", "O", "O", "B-LOC"]]
-    assert judge(spec(), truth, [["O"] * 4], None).collapsed
-    assert not judge(spec(), truth, [["B-PER", "B-PER", "O", "B-LOC"]], None).collapsed
-    assert judge(spec(SPEECH), [["NOUN", "NOUN", "ADJ"]], [["NOUN", "ADJ", "ADJ"]], None).collapsed
-    assert not judge(spec(SPEECH), [["NOUN", "NOUN", "ADJ"]], [["NOUN", "NOUN", "ADJ"]], None).collapsed
+    assert evaluate(spec(), truth, [["O"] * 4]).collapsed
+    assert not evaluate(spec(), truth, [["B-PER", "B-PER", "O", "B-LOC"]]).collapsed
+    assert evaluate(spec(SPEECH), [["NOUN", "NOUN", "ADJ"]], [["NOUN", "ADJ", "ADJ"]]).collapsed
+    assert not evaluate(spec(SPEECH), [["NOUN", "NOUN", "ADJ"]], [["NOUN", "NOUN", "ADJ"]]).collapsed
 
 
 def test_entities_need_seqeval_and_tags(monkeypatch: pytest.MonkeyPatch) -> None:
     """Witness: the parts of both sentences."""
     task = spec()
-    with pytest.raises(BadInput, match=r"a\.conll:1: no label to judge by"):
-        evaluate_records(model(task), TOKENIZER, task, [Record({"tokens": ("a",)}, where="a.conll:1")])
+    with pytest.raises(BadInput, match=r"a\.conll:1: no label to evaluate by"):
+        evaluate_records(
+            HeadPredictor.of(model(task), TOKENIZER, task), [Record({"tokens": ("a",)}, where="a.conll:1")]
+        )
     monkeypatch.setitem(sys.modules, "seqeval", None)
     with pytest.raises(BadInput, match="seqeval"):
-        evaluate_records(model(task), TOKENIZER, task, records(3, 5))
+        evaluate_records(HeadPredictor.of(model(task), TOKENIZER, task), records(3, 5))
     speech = spec(SPEECH)
-    assert evaluate_records(model(speech), TOKENIZER, speech, records(9, 3)).metrics
+    assert evaluate_records(HeadPredictor.of(model(speech), TOKENIZER, speech), records(9, 3)).metrics

@@ -8,17 +8,20 @@ import torch
 from sklearn import metrics
 
 from warmstart.base.errors import BadInput, DivergenceError
-from warmstart.evaluation.answers import Reading
-from warmstart.evaluation.predict import predict_records, predict_rows, prediction, to_row
-from warmstart.evaluation.tuned import evaluate_records
+from warmstart.evaluation.evaluate import evaluate_records
+from warmstart.evaluation.head_predictor import HeadPredictor
+from warmstart.evaluation.predict import predict_records, predict_rows, to_row
 from warmstart.example.batch import collate
 from warmstart.example.record import Record
 from warmstart.models.heads import HeadSettings
 from warmstart.models.model import Model, ModelSettings
 from warmstart.models.presets import preset
+from warmstart.tasks.answer import Prediction, RawOutput
 from warmstart.tasks.frames import frame_records
+from warmstart.tasks.parts import Parts
 from warmstart.tasks.settings import FrameSettings
-from warmstart.tasks.spec import HEAD_KINDS, TaskSpec
+from warmstart.tasks.spec import TaskSpec
+from warmstart.tasks.table import answer_of
 from warmstart.text.tokenizer import TASK_TOKENS, Tokenizer
 
 
@@ -32,12 +35,18 @@ def task(kind, *names, **frame):
 
 
 def model_for(spec, tokenizer, seed=0):
-    head = HeadSettings(kind=HEAD_KINDS[spec.goal], size=spec.outputs)
-    settings = ModelSettings(backbone=preset("gpt1-tiny", vocab_size=tokenizer.vocab_size), heads={spec.goal: head})
+    head = HeadSettings(kind=answer_of(spec).head, size=answer_of(spec).num_outputs(spec.label_names))
+    settings = ModelSettings(
+        backbone=preset("gpt1-tiny", vocab_size=tokenizer.vocab_size), heads={answer_of(spec).goal: head}
+    )
     model = Model.fresh(settings, seed)
     with torch.no_grad():  # answers far enough apart for labels to be sure of themselves
-        model.heads[spec.goal].linear.weight.mul_(40)
+        model.heads[answer_of(spec).goal].linear.weight.mul_(40)
     return model
+
+
+def prediction(spec: TaskSpec, raw: np.ndarray) -> Prediction:
+    return answer_of(spec).prediction(spec, RawOutput(Record({}), Parts(()), raw))
 
 
 def words(seed, most=12):
@@ -61,9 +70,9 @@ TASKS = {
 
 def alone(model, tokenizer, spec, record):
     """The head's answer to one Record in a Batch of its own."""
-    examples = frame_records(spec.as_judged(), [record], tokenizer).examples
+    examples = frame_records(spec.for_evaluation(), [record], tokenizer).examples
     model.eval()
-    return model.answers(collate(examples))[spec.goal].numpy().reshape(-1)
+    return model.answers(collate(examples))[answer_of(spec).goal].numpy().reshape(-1)
 
 
 @pytest.mark.parametrize("kind", sorted(TASKS))
@@ -73,8 +82,8 @@ def test_predictions_come_in_input_order_whatever_the_batches(kind, tokenizer):
     model = model_for(spec, tokenizer)
     records = [make(n) for n in range(30)]
     expected = [alone(model, tokenizer, spec, record) for record in records]
-    for reading in (Reading(), Reading(max_tokens=50), Reading(chunk=7), Reading(max_tokens=1, chunk=3)):
-        found = list(predict_records(model, tokenizer, spec, iter(records), reading))
+    for sizes in ({}, {"max_tokens": 50}, {"chunk": 7}, {"max_tokens": 1, "chunk": 3}):
+        found = list(predict_records(HeadPredictor.of(model, tokenizer, spec, **sizes), iter(records)))
         assert [len(p.raw) for p in found] == [len(raw) for raw in expected]
         for ours, raw in zip(found, expected, strict=True):
             np.testing.assert_allclose(ours.raw, raw, atol=2e-5)
@@ -86,7 +95,7 @@ def test_prediction_reads_no_further_than_one_chunk(tokenizer):
     spec, make = TASKS["classification"]
     taken = []
     endless = (taken.append(n) or make(n % 50) for n in iter(lambda: len(taken), None))
-    stream = predict_records(model_for(spec, tokenizer), tokenizer, spec, endless, Reading(chunk=8))
+    stream = predict_records(HeadPredictor.of(model_for(spec, tokenizer), tokenizer, spec, chunk=8), endless)
     for _ in range(20):
         next(stream)
     assert len(taken) == 24
@@ -95,10 +104,10 @@ def test_prediction_reads_no_further_than_one_chunk(tokenizer):
 def test_cut_texts_are_told(tokenizer):
     """Invariant: the accounts of all chunks together count every Record."""
     spec = task("classification", "n", "y", context=8)
-    accounts = []
     records = [Record({"text": "x" * n}) for n in range(1, 11)]
-    list(predict_records(model_for(spec, tokenizer), tokenizer, spec, records, Reading(chunk=4, tell=accounts.append)))
-    assert [(a.used, a.cut) for a in accounts] == [(4, 0), (4, 2), (2, 2)]
+    predictor = HeadPredictor.of(model_for(spec, tokenizer), tokenizer, spec, chunk=4)
+    accounts = [(predictor.account.used, predictor.account.cut) for _ in predictor.outputs(records)]
+    assert list(dict.fromkeys(accounts)) == [(4, 0), (8, 2), (10, 4)]
 
 
 def test_probabilities_are_softmax_sigmoid_or_none(tokenizer):
@@ -143,8 +152,8 @@ def test_rows_are_predictions_with_their_records(tokenizer):
     spec, make = TASKS["choice"]
     model = model_for(spec, tokenizer)
     records = [make(n) for n in range(5)]
-    found = predict_records(model, tokenizer, spec, records)
-    assert list(predict_rows(model, tokenizer, spec, records)) == [
+    found = predict_records(HeadPredictor.of(model, tokenizer, spec), records)
+    assert list(predict_rows(HeadPredictor.of(model, tokenizer, spec), records)) == [
         to_row(record, said) for record, said in zip(records, found, strict=True)
     ]
 
@@ -155,13 +164,13 @@ def test_evaluation_is_that_of_the_predictions(kind, tokenizer):
     spec, make = TASKS[kind]
     model = model_for(spec, tokenizer)
     records = [make(n) for n in range(40)]
-    found = evaluate_records(model, tokenizer, spec, records, seed=1)
+    found = evaluate_records(HeadPredictor.of(model, tokenizer, spec), records, seed=1)
     raw = [alone(model, tokenizer, spec, record) for record in records]
     labels = [record.label for record in records]
     main = next(iter(found.metrics))
-    if spec.goal in ("label", "choice"):
+    if answer_of(spec).goal in ("label", "choice"):
         assert found.metrics[main] == metrics.accuracy_score(labels, [r.argmax() for r in raw])
-    elif spec.goal == "score":
+    elif answer_of(spec).goal == "score":
         expected = np.corrcoef(labels, np.concatenate(raw))[0, 1]
         assert found.metrics[main] == pytest.approx(expected, abs=1e-4)
     else:
@@ -171,7 +180,7 @@ def test_evaluation_is_that_of_the_predictions(kind, tokenizer):
     assert list(found.to_dict()) == ["metrics", "intervals", "examples"]
     for name, (low, high) in found.intervals.items():
         assert low <= found.metrics[name] <= high
-    assert evaluate_records(model, tokenizer, spec, records, intervals=False).intervals == {}
+    assert evaluate_records(HeadPredictor.of(model, tokenizer, spec), records, intervals=False).intervals == {}
 
 
 def test_dropout_is_off_while_judging_and_back_on_afterwards(tokenizer):
@@ -179,7 +188,9 @@ def test_dropout_is_off_while_judging_and_back_on_afterwards(tokenizer):
     spec, make = TASKS["classification"]
     model = model_for(spec, tokenizer).train()
     assert model.settings.backbone.residual_dropout > 0
-    first, second = (next(iter(predict_records(model, tokenizer, spec, [make(1)]))).raw for _ in range(2))
+    first, second = (
+        next(iter(predict_records(HeadPredictor.of(model, tokenizer, spec), [make(1)]))).raw for _ in range(2)
+    )
     assert (first == second).all() and model.training
 
 
@@ -190,7 +201,7 @@ def test_a_model_that_says_one_thing_has_collapsed(tokenizer):
     records = [make(n) for n in range(9)]
     with torch.no_grad():
         model.heads["label"].linear.bias[2] = 1e4
-    assert evaluate_records(model, tokenizer, spec, records).collapsed
+    assert evaluate_records(HeadPredictor.of(model, tokenizer, spec), records).collapsed
 
 
 def test_weights_that_are_not_finite_are_said_so(tokenizer):
@@ -200,14 +211,14 @@ def test_weights_that_are_not_finite_are_said_so(tokenizer):
     with torch.no_grad():
         model.heads["label"].linear.weight.fill_(float("nan"))
     with pytest.raises(DivergenceError, match=r"a.jsonl:1: the model's answer is not a finite number"):
-        list(predict_records(model, tokenizer, spec, [Record({"text": "a"}, where="a.jsonl:1")]))
+        list(predict_records(HeadPredictor.of(model, tokenizer, spec), [Record({"text": "a"}, where="a.jsonl:1")]))
 
 
 def test_evaluation_needs_labels(tokenizer):
     """Witness: the parts of both sentences."""
     spec, _ = TASKS["classification"]
     model = model_for(spec, tokenizer)
-    with pytest.raises(BadInput, match=r"a.jsonl:1: no label to judge by; evaluate on labelled examples\."):
-        evaluate_records(model, tokenizer, spec, [Record({"text": "a"}, where="a.jsonl:1")])
+    with pytest.raises(BadInput, match=r"a.jsonl:1: no label to evaluate by; evaluate on labelled examples\."):
+        evaluate_records(HeadPredictor.of(model, tokenizer, spec), [Record({"text": "a"}, where="a.jsonl:1")])
     with pytest.raises(BadInput, match=r"records: nothing to evaluate; got 0; allowed: at least one"):
-        evaluate_records(model, tokenizer, spec, [])
+        evaluate_records(HeadPredictor.of(model, tokenizer, spec), [])

@@ -5,8 +5,7 @@ import pytest
 from scipy import stats
 from sklearn import metrics
 
-from warmstart.base.errors import BadInput
-from warmstart.metrics.metric import METRICS, check_metric, default_metrics
+from warmstart.metrics.metric import METRICS
 
 
 def classes(count, n=200, seed=0):
@@ -53,22 +52,3 @@ def test_constant_predictions_have_a_defined_value_and_no_warning(name):
     """Invariant: 0.0, where scikit-learn or SciPy would warn (warnings are errors here)."""
     assert METRICS[name](np.array([0, 1, 1, 0]), np.zeros(4, int)) == 0.0
     assert METRICS[name](np.zeros(4, int), np.zeros(4, int)) == 0.0
-
-
-def test_each_goal_has_measures_that_exist():
-    """Invariant: every default is in the table; the main one comes first."""
-    for goal in ("label", "labels", "score", "choice"):
-        assert set(default_metrics(goal)) <= set(METRICS)
-    assert default_metrics("label", 2)[:2] == ("accuracy", "f1")
-    assert default_metrics("label", 3)[:2] == ("accuracy", "f1_macro")
-    assert default_metrics("score")[0] == "pearson"
-
-
-def test_a_measure_that_does_not_fit_is_refused_with_a_suggestion():
-    """Witness: the four parts of the sentence."""
-    check_metric("matthews", "label")
-    with pytest.raises(BadInput) as error:
-        check_metric("accuracie", "choice")
-    sentence = str(error.value)
-    assert sentence.startswith("--metric: unknown metric for this task; got 'accuracie'; allowed: accuracy")
-    assert "did you mean 'accuracy'?" in sentence

@@ -9,6 +9,7 @@ from warmstart.tasks.dataset import task_from
 from warmstart.tasks.frames import frame_records
 from warmstart.tasks.settings import FrameSettings
 from warmstart.tasks.spec import TaskSpec
+from warmstart.tasks.table import answer_of
 from warmstart.text.tokenizer import DELIMITER, EXTRACT, START, TASK_TOKENS, Tokenizer
 
 ROWS: dict[str, tuple[dict[str, Any], list[str]]] = {
@@ -28,7 +29,7 @@ def framed(kind: Any, direction: Any = "backward", **changes: Any) -> tuple[list
     task = task_from(kind, rows)
     frame = FrameSettings(context=64, direction=direction, **changes)
     spec = TaskSpec(kind=kind, label_names=task.label_names, frame=frame)
-    return frame_records(spec, task.records, tokenizer).examples[0], tokenizer, spec.goal
+    return frame_records(spec, task.records, tokenizer).examples[0], tokenizer, answer_of(spec).goal
 
 
 @pytest.mark.parametrize("kind", ROWS)

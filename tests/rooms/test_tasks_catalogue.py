@@ -78,12 +78,11 @@ def test_every_data_set_has_its_published_number_of_examples(name, load):
 
 def test_every_data_set_can_be_judged_and_says_where_its_splits_come_from():
     """Invariant: a metric of its kind first, a note, a part to judge by; class names are no duplicates."""
-    from warmstart.metrics.metric import check_metric
-    from warmstart.tasks.spec import measured_as
+    from warmstart.tasks.table import KINDS
 
     for known in CATALOGUE.values():
         for metric in known.metrics:
-            check_metric(metric, measured_as(known.kind, known.label_names))
+            KINDS[known.kind].answer(known.label_names).check_metric(metric, known.label_names)
         assert known.note and {"dev", "test", "dev-en"} & set(known.parts)
         assert len(set(known.label_names)) == len(known.label_names)
 

@@ -8,6 +8,7 @@ import pytest
 from warmstart.base.errors import BadInput
 from warmstart.example.record import Record
 from warmstart.tasks.dataset import read_records, read_task, records_from, task_from
+from warmstart.tasks.kind import ReadOptions
 
 
 @pytest.fixture
@@ -104,7 +105,7 @@ def test_marks_are_numbers_in_order():
 def test_prediction_needs_no_label_and_does_not_read_one(jsonl):
     """Invariant: a label column, even with unknown names, is just another column."""
     path = jsonl({"text": "a", "label": "?", "id": 1}, {"text": "b"})
-    found = list(read_records("classification", path, labels=("neg", "pos"), require_label=False))
+    found = list(read_records("classification", path, labels=("neg", "pos"), read=ReadOptions(labelled=False)))
     assert [r.label for r in found] == [None, None]
     assert found[0].extra == {"label": "?", "id": 1}
 

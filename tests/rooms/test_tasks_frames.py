@@ -1,5 +1,7 @@
 """Frames: each transformation's worked example, the one cut rule against brute force, weights, accounts, words."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,11 +12,17 @@ from warmstart.build.describe import describe
 from warmstart.example.batch import collate
 from warmstart.example.record import Record
 from warmstart.example.sight import Pattern
+from warmstart.models.settings import HeadKind
+from warmstart.tasks.choice import CHOICE
+from warmstart.tasks.classification import CLASS
 from warmstart.tasks.dataset import task_from
-from warmstart.tasks.frames import CHUNK, FRAMES, class_weights, frame_records
-from warmstart.tasks.framing import Account, fit
-from warmstart.tasks.settings import FrameSettings
-from warmstart.tasks.spec import HEAD_KINDS, KINDS, TaskSpec
+from warmstart.tasks.frames import class_weights, frame_records
+from warmstart.tasks.kind import CHUNK
+from warmstart.tasks.multilabel import LABELS
+from warmstart.tasks.parts import Account, fit_lengths
+from warmstart.tasks.settings import KIND_NAMES, FrameSettings
+from warmstart.tasks.spec import TaskSpec
+from warmstart.tasks.table import KINDS, answer_of
 from warmstart.text.tokenizer import DELIMITER, EXTRACT, START, TASK_TOKENS, Tokenizer
 
 
@@ -54,10 +62,11 @@ WHOLE = {
 
 def test_every_kind_has_its_frame_and_its_head():
     """Invariant: the tables cover the same kinds; images, seq2seq and what has many reads are tested beside this file."""
-    assert set(FRAMES) == set(KINDS) == {*WHOLE, "tagging", "span", "images", "seq2seq"}
+    assert tuple(KINDS) == KIND_NAMES
+    assert set(KINDS) == {*WHOLE, "tagging", "span", "images", "seq2seq"}
     more = [spec("tagging", ("NOUN", "VERB")), spec("span")]
-    goals = {task.goal for task in [*(spec(kind, names) for kind, (names, *_) in WHOLE.items()), *more]}
-    assert goals == set(HEAD_KINDS)
+    heads = {answer_of(task).head for task in [*(spec(kind, names) for kind, (names, *_) in WHOLE.items()), *more]}
+    assert heads == set(get_args(HeadKind))
 
 
 @pytest.mark.parametrize("kind", WHOLE)
@@ -68,14 +77,14 @@ def test_the_transformations_are_those_of_the_papers_figure(kind, tokenizer):
     examples = framed(tokenizer, task, Record(texts, label))[0]
     assert [shown(tokenizer, e) for e in examples] == drawn
     for number, example in enumerate(examples):
-        goal = example.goals[task.goal]
+        goal = example.goals[answer_of(task).goal]
         assert goal.reads.tolist() == [len(example) - 1] and goal.question.tolist() == [0]
         assert len(goal.targets) == len(goal.weights) == (1 if number == 0 else 0)
         assert (example.turns == np.arange(len(example))).all()
-    targets = examples[0].goals[task.goal].targets
+    targets = examples[0].goals[answer_of(task).goal].targets
     expected = [[1, 0, 1]] if kind == "multilabel" else [label]
     assert targets.tolist() == expected
-    assert targets.dtype == (np.int64 if task.goal in ("label", "choice") else np.float32)
+    assert targets.dtype == (np.int64 if answer_of(task).goal in ("label", "choice") else np.float32)
 
 
 @pytest.mark.parametrize("kind", WHOLE)
@@ -91,10 +100,10 @@ def test_the_auxiliary_goal_learns_every_token_after_the_first(kind, tokenizer):
     batch = collate([examples, examples])
     asked = batch.goals["lm"]
     assert asked.question.tolist() == list(range(len(asked.targets)))  # no two reads share a question
-    assert batch.goals[spec(kind, names).goal].question.tolist() == [0] * len(drawn) + [1] * len(drawn)
+    assert batch.goals[answer_of(spec(kind, names)).goal].question.tolist() == [0] * len(drawn) + [1] * len(drawn)
     by_sequence = framed(tokenizer, spec(kind, names, lm_weights="sequence"), record)[0]
     assert [e.goals["lm"].weights.sum() for e in by_sequence] == pytest.approx([1] * len(drawn))
-    assert all("lm" not in e.goals for e in framed(tokenizer, spec(kind, names).as_judged(), record)[0])
+    assert all("lm" not in e.goals for e in framed(tokenizer, spec(kind, names).for_evaluation(), record)[0])
 
 
 def test_a_bidirectional_backbone_is_framed_as_bert_is(tmp_path):
@@ -111,7 +120,7 @@ def test_a_bidirectional_backbone_is_framed_as_bert_is(tmp_path):
         wanted = theirs("he sings", "a song")
         assert example.ids.tolist() == wanted["input_ids"]
         assert example.segments.tolist() == wanted["token_type_ids"]
-        assert example.goals[task.goal].reads.tolist() == [0]
+        assert example.goals[answer_of(task).goal].reads.tolist() == [0]
     single = spec("classification", ("n", "y"), sight="full", lm=False)
     [[example]] = framed(ours, single, Record({"text": "he sings"}, 1))
     assert example.ids.tolist() == theirs("he sings")["input_ids"] and not example.segments.any()
@@ -138,7 +147,7 @@ def test_a_record_without_label_weighs_nothing(kind, tokenizer):
     """Invariant: weight 0, target 0, the same tokens."""
     names, texts, _, drawn = WHOLE[kind]
     examples = framed(tokenizer, spec(kind, names), Record(texts))[0]
-    goal = examples[0].goals[spec(kind, names).goal]
+    goal = examples[0].goals[answer_of(spec(kind, names)).goal]
     assert goal.weights.tolist() == [0.0] and not goal.targets.any()
     assert [shown(tokenizer, e) for e in examples] == drawn
 
@@ -154,7 +163,7 @@ def cut_one_by_one(lengths, room):
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=4), st.integers(1, 60))
 def test_the_one_cut_rule_is_the_rule_word_for_word(lengths, room):
     """Witness: brute force, one token at a time."""
-    assert fit(lengths, room) == cut_one_by_one(lengths, room)
+    assert fit_lengths(lengths, room) == cut_one_by_one(lengths, room)
 
 
 def test_long_texts_are_cut_and_counted(tokenizer):
@@ -233,26 +242,35 @@ def test_a_spec_survives_json():
     """Invariant: what is saved beside the weights comes back equal."""
     task = spec("multilabel", ("a", "b"))
     assert TaskSpec.model_validate_json(task.model_dump_json()) == task
-    assert (task.goal, task.outputs) == ("labels", 2)
-    assert (spec("similarity").goal, spec("similarity", ("0", "1")).goal) == ("score", "label")
+    assert (answer_of(task).goal, answer_of(task).num_outputs(task.label_names)) == ("labels", 2)
+    assert (answer_of(spec("similarity")).goal, answer_of(spec("similarity", ("0", "1"))).goal) == ("score", "label")
 
 
 def test_examples_are_described_in_words(tokenizer):
     """Witness: read in full."""
     examples = framed(tokenizer, spec("classification", ("bad", "good")), Record({"text": "ab\nc"}, 1))[0]
-    assert describe(examples, tokenizer, ("bad", "good")) == [
+    assert describe(examples, tokenizer, CLASS, ("bad", "good")) == [
         f'6 tokens, each sees what came before: "{START}ab⏎c{EXTRACT}"',
         f'  label: reads token 5 "{EXTRACT}", learns 1 (good)',
         f'  lm: reads 5 places from 0 to 4, learns the token after each: "ab⏎c{EXTRACT}"',
     ]
     names, texts, label, _ = WHOLE["choice"]
-    lines = describe(framed(tokenizer, spec("choice", names, lm=False), Record(texts, label))[0], tokenizer)
+    lines = describe(
+        framed(tokenizer, spec("choice", names, lm=False), Record(texts, label))[0],
+        tokenizer,
+        CHOICE,
+    )
     assert lines[1] == f'  choice: reads token 11 "{EXTRACT}", learns 1'
     assert lines[3] == f'  choice: reads token 12 "{EXTRACT}" for the question asked above'
     names, texts, label, _ = WHOLE["multilabel"]
-    lines = describe(framed(tokenizer, spec("multilabel", names), Record(texts, label))[0], tokenizer, names)
+    lines = describe(
+        framed(tokenizer, spec("multilabel", names), Record(texts, label))[0],
+        tokenizer,
+        LABELS,
+        names,
+    )
     assert lines[1].endswith("learns 0 (a), 2 (c)")
-    lines = describe(framed(tokenizer, spec("multilabel", names), Record(texts))[0], tokenizer, names)
+    lines = describe(framed(tokenizer, spec("multilabel", names), Record(texts))[0], tokenizer, LABELS, names)
     assert lines[1].endswith("nothing is learned (no label)")
 
 
@@ -263,17 +281,17 @@ def test_linear_label_gain(tokenizer):
     goal = example.goals["label"]
     assert goal.reads.tolist() == list(range(6)) and goal.targets.tolist() == [1] * 6
     assert goal.weights.tolist() == pytest.approx([i / 5 for i in range(6)])
-    [[judged]] = framed(tokenizer, task.as_judged(), Record({"text": "good"}, 1))
+    [[judged]] = framed(tokenizer, task.for_evaluation(), Record({"text": "good"}, 1))
     assert judged.goals["label"].reads.tolist() == [5] and judged.goals["label"].weights.tolist() == [1]
     [[nothing]] = framed(tokenizer, task, Record({"text": "good"}))
     assert not nothing.goals["label"].weights.any()
-    assert "6 tokens with weights from 0 to 1, learns 1 (y)" in describe([example], tokenizer, ("n", "y"))[1]
+    assert "6 tokens with weights from 0 to 1, learns 1 (y)" in describe([example], tokenizer, CLASS, ("n", "y"))[1]
 
 
 def test_a_head_that_pools_reads_every_token(tokenizer):
     """Invariant: one question at all places, in training and after it."""
     task = spec("classification", ("n", "y"), reads="all")
-    for asked in (task, task.as_judged()):
+    for asked in (task, task.for_evaluation()):
         [[example]] = framed(tokenizer, asked, Record({"text": "good"}, 1))
         goal = example.goals["label"]
         assert goal.reads.tolist() == list(range(6)) and not goal.question.any() and goal.targets.tolist() == [1]

@@ -17,10 +17,12 @@ from warmstart.example.sight import sees
 from warmstart.models.losses import Smoothing, Softmax, next_token_loss
 from warmstart.streams.sources import AugmentedSource
 from warmstart.tasks.dataset import read_task, task_from
-from warmstart.tasks.framing import Frame, Parts
-from warmstart.tasks.seq2seq import cut_pair, encode_pairs, seq2seq, target_noise, written
+from warmstart.tasks.framing import Frame
+from warmstart.tasks.parts import Parts
+from warmstart.tasks.seq2seq import TEXT, Seq2Seq
+from warmstart.tasks.seq2seq_frames import frame_pair, options_of, target_noise
+from warmstart.tasks.seq2seq_texts import decode_text
 from warmstart.tasks.settings import FrameSettings, Seq2SeqSettings
-from warmstart.tasks.spec import TaskSpec
 from warmstart.text.tokenizer import Tokenizer
 
 CLS, SEP, MASK, VOCABULARY = 1, 2, 3, 50
@@ -29,15 +31,15 @@ SOURCE, TARGET = np.array([10, 11]), np.array([20, 21, 22])
 
 def frame(sight: str = "full", context: int = 32, **changes: object) -> Frame:
     settings = Seq2SeqSettings.model_validate({"target_limit": 8} | changes)
-    spec = TaskSpec(kind="seq2seq", frame=FrameSettings(context=context, sight=sight, lm=False), seq2seq=settings)
     noise = Noise(MASK, VOCABULARY, settings.keep, settings.random)
-    return Frame(spec, CLS, SEP, SEP, noise=noise)
+    framed = FrameSettings(context=context, sight=sight, lm=False)  # type: ignore[arg-type]
+    return Frame(framed, settings, TEXT, (), CLS, SEP, SEP, noise=noise)
 
 
 def made(algorithm: str, draw: int | None = None, record: Record | None = None, **changes: object) -> Example:
     drawn = None if draw is None else generator(draw, "noise")
     asked = frame(algorithm=algorithm, **changes)
-    return seq2seq(record or Record({}), Parts((SOURCE, TARGET)), asked, drawn)[0]
+    return frame_pair(record or Record({}), Parts((SOURCE, TARGET)), asked, drawn)[0]
 
 
 def seen(turns: list[int]) -> list[str]:
@@ -81,7 +83,7 @@ def test_layouts() -> None:
 
 def test_a_left_to_right_model_keeps_its_sight() -> None:
     """Witness: turns 0 1 2 …, and no segments."""
-    [example] = seq2seq(Record({}), Parts((SOURCE, TARGET)), frame("causal", algorithm="causal"))
+    [example] = frame_pair(Record({}), Parts((SOURCE, TARGET)), frame("causal", algorithm="causal"))
     assert example.turns.tolist() == list(range(7)) and example.segments is None
 
 
@@ -119,7 +121,7 @@ def test_noise_is_drawn_anew_in_every_epoch() -> None:
     """Check 6 of the specification: the noise follows from (seed, epoch, number); another epoch has another."""
     asked = frame(algorithm="masked")
     parts = Parts((SOURCE, np.arange(20, 27)))
-    source = AugmentedSource(4, lambda i, draw: seq2seq(Record({}), parts, asked, draw), seed=1)
+    source = AugmentedSource(4, lambda i, draw: frame_pair(Record({}), parts, asked, draw), seed=1)
 
     def ids(epoch: int) -> list[list[int]]:
         return [unit[0].ids.tolist() for unit in source.take(epoch, np.arange(4))]
@@ -139,20 +141,20 @@ def test_span_ids() -> None:
 def test_the_rows_of_segments_are_the_models() -> None:
     """Witness: UniLM's 4 and 5 where nothing else is said, BERT's 0 and 1 where no model was asked."""
     asked = frame(algorithm="causal")
-    own = asked.spec.seq2seq.on((4, 5))
-    assert own.segments == (4, 5) and asked.spec.seq2seq.segments == (0, 1)
+    own = options_of(asked).on((4, 5))
+    assert own.segments == (4, 5) and options_of(asked).segments == (0, 1)
     assert Seq2SeqSettings(source_segment=0).on((4, 5)).segments == (0, 5)
-    [example] = seq2seq(
+    [example] = frame_pair(
         Record({}),
         Parts((SOURCE, TARGET)),
-        replace(asked, spec=asked.spec.model_copy(update={"seq2seq": own})),
+        replace(asked, options=own),
     )
     assert example.segments is not None and example.segments.tolist() == [4, 4, 4, 5, 5, 5, 5]
 
 
 def test_an_answer_stands_before_its_context() -> None:
     """Witness: the layout by hand; a context that is too long loses its end, never the answer."""
-    cut = cut_pair(Record({}), Parts((np.arange(30, 60), TARGET, np.array([7, 8]))), frame())
+    cut = Seq2Seq().cut(Record({}), Parts((np.arange(30, 60), TARGET, np.array([7, 8]))), frame())
     assert cut.parts.texts[0].tolist() == [7, 8, SEP, *range(30, 49)] and cut.lost == 33 - 22
 
 
@@ -161,7 +163,7 @@ def test_noise_leaves_the_delimiter_of_an_answer(algorithm: str) -> None:
     """Witness: s2s-ft's rule by hand: all of the source may be noised but for its special tokens."""
     asked = frame(algorithm=algorithm, source_noise=1.0, keep=0.0, random=0.0)
     parts = Parts((np.array([7, SEP, 30, 31]), TARGET))
-    found = seq2seq(Record({}), parts, asked, generator(1, "noise"))[0].ids[:6]
+    found = frame_pair(Record({}), parts, asked, generator(1, "noise"))[0].ids[:6]
     assert found.tolist() == [CLS, MASK, SEP, MASK, MASK, SEP]
 
 
@@ -174,13 +176,13 @@ def test_noise_by_default_is_where_there_is_a_mask() -> None:
 def test_limits_are_cut_counted_or_refused() -> None:
     """Witness: lengths counted by hand."""
     parts = Parts((np.arange(40), np.arange(20)))
-    cut = cut_pair(Record({}), parts, frame())
+    cut = Seq2Seq().cut(Record({}), parts, frame())
     assert [len(side) for side in cut.parts.texts] == [32 - 8 - 2, 7]
     assert (cut.lost, cut.targets) == (40 - 22 + 20 - 7, 1)
-    short = cut_pair(Record({}), Parts((SOURCE, TARGET)), frame())
+    short = Seq2Seq().cut(Record({}), Parts((SOURCE, TARGET)), frame())
     assert (short.lost, short.targets) == (0, 0)
     with pytest.raises(BadInput, match="the target has more tokens than its limit; got 20; allowed: at most 7"):
-        cut_pair(Record({}), parts, frame(long_target="refuse"))
+        Seq2Seq().cut(Record({}), parts, frame(long_target="refuse"))
 
 
 @pytest.mark.parametrize("left_out", [None, 0, 4])
@@ -260,5 +262,5 @@ def test_line_ends_of_a_target_come_back(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         (tmp_path / name / "vocab.txt").write_text("\n".join([*words, *more]))
         tokenizer = Tokenizer.load(tmp_path / name)
-        [parts] = encode_pairs([Record({"source": "a"}, Target(text))], tokenizer, ())
-        assert written(parts.texts[1].tolist(), tokenizer) == told
+        [parts] = Seq2Seq().encode([Record({"source": "a"}, Target(text))], tokenizer, ())
+        assert decode_text(parts.texts[1].tolist(), tokenizer) == told

@@ -19,12 +19,14 @@ from warmstart.example.example import Example
 from warmstart.example.record import Answers, Record
 from warmstart.example.sight import Pattern
 from warmstart.tasks.dataset import read_task, records_from, task_from
-from warmstart.tasks.frames import frame_records, units
-from warmstart.tasks.framing import Parts
+from warmstart.tasks.frames import frame_records, items_of
 from warmstart.tasks.hold_out import hold_out
+from warmstart.tasks.parts import Parts
 from warmstart.tasks.settings import FrameSettings, SpanSettings
-from warmstart.tasks.span import some_unanswered, windows
+from warmstart.tasks.span import SPAN
 from warmstart.tasks.spec import TaskSpec
+from warmstart.tasks.table import KINDS, options_of
+from warmstart.tasks.windows import windows
 from warmstart.text.tokenizer import DELIMITER, EXTRACT, START, TASK_TOKENS, Tokenizer
 
 TOKENIZER = Tokenizer.train(["ab"], 257).with_special_tokens(TASK_TOKENS)
@@ -32,9 +34,14 @@ TOKENIZER = Tokenizer.train(["ab"], 257).with_special_tokens(TASK_TOKENS)
 CONTEXT = "He sang — first — in 1923."
 
 
+def threshold(records: list[Record]) -> float | None:
+    """The threshold that a task with these training records begins with."""
+    return KINDS["span"].learn_options(SpanSettings(), records, (), (0, 1)).threshold  # type: ignore[attr-defined,no-any-return]
+
+
 def spec(stride: int = 128, **frame: Any) -> TaskSpec:
     settings = FrameSettings(**{"context": 64, **frame})
-    return TaskSpec(kind="span", frame=settings, span=SpanSettings(stride=stride))
+    return TaskSpec(kind="span", frame=settings, options=SpanSettings(stride=stride))
 
 
 def record(context: str = CONTEXT, answer: str | None = "1923", question: str = "When?") -> Record:
@@ -118,7 +125,7 @@ def test_windows_cover_every_token_of_the_context(context: str, question: str, w
     task = spec(stride, context=width)
     made = frame_records(task, [record(context, None, question)], TOKENIZER)
     parts = made.parts[0]
-    seen = windows(parts, task)
+    seen = windows(parts, task.frame, options_of(task))
     covered = {token for window in seen for token in range(window.start, window.stop)}
     assert sorted(covered) == list(range(len(context.rstrip())))  # one token a character; blanks at the end are dropped
     assert all(len(example) <= width for example in made.examples[0])
@@ -147,14 +154,14 @@ def test_windows_point_at_the_answer_or_at_none() -> None:
 def test_windows_may_be_batched_apart() -> None:
     """Invariant: each window by itself is the same question, numbered from 0, as is its language model."""
     made = frame_records(spec(3, context=10), [record("abcdefghijkl", "fg", "q")] * 2, TOKENIZER).examples
-    apart = units("span", made)
+    apart = items_of(spec(), made)
     assert len(apart) == 6
     together, single = collate(made), collate(apart)
     for name in ("span", "lm"):
         ours, theirs = together.goals[name], single.goals[name]
         assert ours.targets.tolist() == theirs.targets.tolist() and ours.question.tolist() == theirs.question.tolist()
         assert ours.reads.tolist() == theirs.reads.tolist()
-    assert units("classification", made) == made
+    assert KINDS["classification"].items(made) == made
 
 
 @pytest.mark.parametrize(
@@ -191,7 +198,14 @@ def test_an_empty_context_has_one_empty_window() -> None:
     for context in ("", " \n"):
         (example,) = frame_records(spec(), [record(context, "")], TOKENIZER).examples[0]
         assert example.goals["span"].reads.tolist() == [len(example) - 1]
-    assert len(windows(Parts((np.arange(3), np.arange(0)), places=np.zeros((0, 2), np.int64)), spec())) == 1
+    assert (
+        len(
+            windows(
+                Parts((np.arange(3), np.arange(0)), places=np.zeros((0, 2), np.int64)), spec().frame, options_of(spec())
+            )
+        )
+        == 1
+    )
 
 
 ANSWER = {"text": "1923", "answer_start": 21}
@@ -216,7 +230,7 @@ def test_every_accepted_form_of_an_answer(columns: dict[str, Any], label: Answer
     found = task_from("span", [row]).records[0]
     assert (found.label, found.extra, found.where) == (label, {"id": 7}, "row 1")
     assert found.texts == {"context": CONTEXT, "question": "When?"}
-    unread = next(records_from("span", [row], (), require_label=False))
+    unread = next(records_from("span", [row], (), labelled=False))
     assert unread.label is None and unread.extra == {"id": 7, **columns}
 
 
@@ -263,7 +277,7 @@ def test_squad_files_are_read_and_their_questions_named(tmp_path: Path) -> None:
     write()
     task = read_task("span", path)
     assert [r.label for r in task.records] == [Answers(("1923",), (21,)), Answers()] and task.label_names == ()
-    assert some_unanswered(task.records) and not some_unanswered(task.records[:1])
+    assert threshold(task.records) == 0.0 and threshold(task.records[:1]) is None
     qas.append({"id": "q3", "question": "Who?", "answers": [{"text": "He", "answer_start": 1}]})
     write()
     with pytest.raises(BadInput) as error:
@@ -284,7 +298,7 @@ def test_questions_on_one_context_are_set_aside_together() -> None:
         Record({"context": f"text {n % 20}", "question": f"question {n}"}, Answers((f"{n % 20}",), (5,)))
         for n in range(80)
     ]
-    rest, aside = hold_out(whole, 0.25, seed=0)
+    rest, aside = hold_out(KINDS["span"], whole, 0.25, seed=0)
     assert len(aside) == 20
     assert not {r.texts["context"] for r in rest} & {r.texts["context"] for r in aside}
 
@@ -292,10 +306,10 @@ def test_questions_on_one_context_are_set_aside_together() -> None:
 def test_a_question_is_described_in_words() -> None:
     """Witness: read in full."""
     made = frame_records(spec(3, context=10, lm=False), [record("abcdefghijkl", "fg", "q")], TOKENIZER).examples[0]
-    lines = describe(made, TOKENIZER)
+    lines = describe(made, TOKENIZER, SPAN)
     assert lines[1] == (
         f'  span: reads 6 tokens of the context, and 9 "{EXTRACT}" for no answer; learns that there is none here, weight 0.5'
     )
     assert lines[3].endswith('learns the answer from 5 to 6 "fg"')
     unlabelled = frame_records(spec(lm=False), [record("ab", None)], TOKENIZER).examples[0]
-    assert describe(unlabelled, TOKENIZER)[1].endswith("nothing is learned (no answer is known here)")
+    assert describe(unlabelled, TOKENIZER, SPAN)[1].endswith("nothing is learned (no answer is known here)")

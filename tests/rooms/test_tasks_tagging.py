@@ -14,9 +14,11 @@ from warmstart.example.sight import Pattern
 from warmstart.tasks.dataset import read_records, read_task, records_from, task_from
 from warmstart.tasks.frames import Framed, class_weights, frame_records
 from warmstart.tasks.hold_out import hold_out
-from warmstart.tasks.settings import FrameSettings
+from warmstart.tasks.kind import ReadOptions
+from warmstart.tasks.settings import FrameSettings, TaggingSettings
 from warmstart.tasks.spec import TaskSpec
-from warmstart.tasks.tagging import unread_tag, words_read
+from warmstart.tasks.table import KINDS, answer_of
+from warmstart.tasks.tagging import words_read
 from warmstart.text.tokenizer import EXTRACT, START, TASK_TOKENS, Tokenizer
 
 NAMES = ("B-LOC", "I-LOC", "O")
@@ -118,7 +120,7 @@ def test_rows_become_records_with_tags_in_one_scheme() -> None:
     assert task.records[0].label == (0, 3, 0, 2) and task.records[0].extra == {"id": 1}
     later = list(records_from("tagging", [rows[1]], task.label_names))
     assert (later[0].texts, later[0].label) == ({"tokens": ("U.N.",)}, (1,))
-    unread = list(records_from("tagging", [{"tokens": ["a"], "tags": 7}], task.label_names, require_label=False))
+    unread = list(records_from("tagging", [{"tokens": ["a"], "tags": 7}], task.label_names, labelled=False))
     assert (unread[0].label, unread[0].extra) == (None, {"tags": 7})
 
 
@@ -126,7 +128,8 @@ def test_parts_of_speech_are_left_as_they_are() -> None:
     """Invariant: no scheme, no rewriting, another goal."""
     task = task_from("tagging", [{"tokens": ["I", "go"], "tags": ["PRON", "VERB"]}])
     assert task.label_names == ("PRON", "VERB")
-    assert (spec(task.label_names).measured, spec().measured, spec().outputs) == ("tags", "entities", 3)
+    assert [answer_of(one).metrics(())[0] for one in (spec(task.label_names), spec())] == ["accuracy", "f1"]
+    assert answer_of(spec()).num_outputs(spec().label_names) == 3
 
 
 @pytest.mark.parametrize("name", ["x.conll", "x.conllu", "x.txt", "x.tsv", "x.jsonl"])
@@ -148,7 +151,9 @@ def test_files_are_read_as_their_ending_says(tmp_path: Path, name: str) -> None:
 def test_the_column_of_the_tag_can_be_named(tmp_path: Path) -> None:
     """Witness: the second of three columns."""
     (tmp_path / "x.conll").write_text("go VB O\nRio NNP B-LOC\n")
-    assert read_task("tagging", tmp_path / "x.conll", tag_column=2).label_names == ("NNP", "VB")
+    assert read_task(
+        "tagging", tmp_path / "x.conll", read=ReadOptions(options=TaggingSettings(column=2))
+    ).label_names == ("NNP", "VB")
 
 
 @pytest.mark.parametrize(
@@ -181,14 +186,14 @@ def test_what_is_wrong_with_a_row_is_said(
 def test_words_that_are_not_read_get_o_or_the_commonest_tag() -> None:
     """Witness: counted by hand."""
     records = [Record({"tokens": ("a",) * 3}, (1, 0, 1)), Record({"tokens": ("a",)}, (2,))]
-    assert unread_tag(records, ("B-X", "I-X", "O")) == "O"
-    assert unread_tag(records, ("ADJ", "NOUN", "VERB")) == "NOUN"
+    assert KINDS["tagging"].learn_options(TaggingSettings(), records, ("B-X", "I-X", "O"), (0, 1)).unread == "O"
+    assert KINDS["tagging"].learn_options(TaggingSettings(), records, ("ADJ", "NOUN", "VERB"), (0, 1)).unread == "NOUN"
 
 
 def test_sentences_set_aside_are_drawn_and_not_sorted_by_their_tags() -> None:
     """Invariant: a tag sequence is no class; other seeds draw other sentences."""
     whole = [Record({"tokens": (f"w{n}", "x")}, (n % 2, 1)) for n in range(40)]
-    drawn = [{r.texts["tokens"] for r in hold_out(whole, 0.25, seed)[1]} for seed in (0, 1)]
+    drawn = [{r.texts["tokens"] for r in hold_out(KINDS["tagging"], whole, 0.25, seed)[1]} for seed in (0, 1)]
     assert len(drawn[0]) == len(drawn[1]) == 10 and drawn[0] != drawn[1]
     with pytest.raises(BadInput, match="class weights need a task with classes; got 'tagging'"):
         class_weights(task_from("tagging", [{"tokens": ["a", "b"], "tags": ["N", "V"]}]))
@@ -197,12 +202,14 @@ def test_sentences_set_aside_are_drawn_and_not_sorted_by_their_tags() -> None:
 def test_a_sentence_is_described_in_words(tokenizer: Tokenizer) -> None:
     """Witness: read in full."""
     task = spec(lm=False)
-    lines = describe(framed(tokenizer, task, sentence(("in", 2), ("Rio", 0))).examples[0], tokenizer, NAMES)
+    lines = describe(
+        framed(tokenizer, task, sentence(("in", 2), ("Rio", 0))).examples[0], tokenizer, answer_of(task), NAMES
+    )
     assert lines == [
         f'8 tokens, each sees what came before: "{START}in Rio{EXTRACT}"',
         '  tags: reads 2 words at their first token, learns 1 "i" O, 4 "R" B-LOC',
     ]
     many = framed(tokenizer, task, Record({"tokens": ("a",) * 20})).examples[0]
-    assert describe(many, tokenizer, NAMES)[1].startswith(
+    assert describe(many, tokenizer, answer_of(task), NAMES)[1].startswith(
         "  tags: reads 20 words at their first token, nothing is learned"
     )

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
-from warmstart.tasks.words import NOWHERE, Speller, gaps, joined, spell_sentence, spell_text
+from warmstart.tasks.words import NOWHERE, Speller, gaps, join_words, spell_sentence, spell_text
 from warmstart.text.clean import CLEANING_RULES, clean
 from warmstart.text.tokenizer import Tokenizer
 
@@ -91,7 +91,7 @@ def test_each_word_is_read_at_its_own_first_token(words: list[str], rules: list[
 @settings(deadline=None, max_examples=200)
 @given(st.lists(st.sampled_from(" ".join(TEXT).split()), max_size=8), RULE_LISTS)
 def test_byte_level_ids_are_those_of_the_whole_text(words: list[str], rules: list[str]) -> None:
-    """Witness: the words cleaned, joined and encoded at once, aligned by the tokenizer's offsets in the whole text."""
+    """Witness: the words cleaned, join_words and encoded at once, aligned by the tokenizer's offsets in the whole text."""
     ids, first = spell_sentence(words, Speller(VOCABULARIES["bytes"], rules))
     assert (ids.tolist(), first.tolist()) == whole(VOCABULARIES["bytes"], words, rules)
 
@@ -138,9 +138,9 @@ def test_cleaning_that_changes_characters_shifts_nothing() -> None:
 
 def test_words_are_joined_as_their_language_asks() -> None:
     """Witness: by hand: Chinese, Japanese and Thai leave no blank between words, Vietnamese and Korean do."""
-    assert joined(["EU", "rejects", "call"]) == "EU rejects call"
-    assert joined(["東京", "は", "2024", "年"]) == "東京は 2024 年"
-    assert joined(["ภาษา", "ไทย"]) == "ภาษาไทย"
-    assert joined(["Trả lời", "phỏng vấn"]) == "Trả lời phỏng vấn"
-    assert joined(["한국", "어"]) == "한국 어"
-    assert joined([]) == ""
+    assert join_words(["EU", "rejects", "call"]) == "EU rejects call"
+    assert join_words(["東京", "は", "2024", "年"]) == "東京は 2024 年"
+    assert join_words(["ภาษา", "ไทย"]) == "ภาษาไทย"
+    assert join_words(["Trả lời", "phỏng vấn"]) == "Trả lời phỏng vấn"
+    assert join_words(["한국", "어"]) == "한국 어"
+    assert join_words([]) == ""

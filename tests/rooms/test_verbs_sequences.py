@@ -124,7 +124,7 @@ def test_answers_are_learned_and_measured_rightly(road: Path) -> None:
     assert expected["has_answer_f1"] > 0.8 and expected["no_answer_accuracy"] > 0.8
     final = json.loads((road / "spans" / "report.json").read_text())
     assert final["test"]["metrics"] == pytest.approx(expected) and final["metric"] == "f1"
-    metadata = json.loads((road / "spans" / "warmstart.json").read_text())["task"]["span"]
+    metadata = json.loads((road / "spans" / "warmstart.json").read_text())["task"]["options"]
     assert metadata["stride"] == 24 and isinstance(metadata["threshold"], float)
 
 
@@ -134,7 +134,7 @@ def test_data_without_impossible_questions_is_always_answered(road: Path) -> Non
     path.write_text(json.dumps(questions(24, 5, unanswered=False)))
     out = road / "v1"
     warmstart.finetune(str(out), task="span", train=str(path), length="1 step", **TINY)
-    assert json.loads((out / "warmstart.json").read_text())["task"]["span"]["threshold"] is None
+    assert json.loads((out / "warmstart.json").read_text())["task"]["options"]["threshold"] is None
     model = warmstart.load(str(out))
     assert model.predict([{"context": "the river", "question": "When?"}]) != [""]
     assert set(model.evaluate([{"context": "in 1923", "question": "When?", "answer": "1923", "start": 3}])["metrics"]) == {
@@ -200,7 +200,7 @@ def test_seeds_and_control_keep_the_best_threshold(road: Path) -> None:
     kept = json.loads((road / "compared" / "warmstart.json").read_text())
     assert kept == json.loads((Path(report["best"]) / "warmstart.json").read_text())
     thresholds = {
-        json.loads((Path(run["run"]) / "warmstart.json").read_text())["task"]["span"]["threshold"]
+        json.loads((Path(run["run"]) / "warmstart.json").read_text())["task"]["options"]["threshold"]
         for run in report["runs"]
     }
     assert len(thresholds) > 1

@@ -19,12 +19,13 @@ from warmstart.base.errors import BadInput
 from warmstart.build.finetuning import build_finetuning
 from warmstart.config.load import compose
 from warmstart.config.schema import FinetuneRecipe
-from warmstart.evaluation.generated import decode_mode
+from warmstart.evaluation.text_predictor import decode_mode
 from warmstart.example.batch import collate
 from warmstart.example.example import Example
 from warmstart.models.attention import Kernels
 from warmstart.models.relative import bins
-from warmstart.tasks.framing import Frame
+from warmstart.tasks.frames import build_frame, frame_records
+from warmstart.tasks.table import options_of
 from warmstart.transfer.folder import import_model, save_model
 
 transformers = pytest.importorskip("transformers", minversion="5.3")
@@ -222,8 +223,9 @@ def test_a_task_takes_the_segments_of_its_start(tmp_path: Path) -> None:
         "--metric": "loss",
     }
     built = build_finetuning(compose(FinetuneRecipe, flags=given))
-    assert built.examples[0][0].segments.tolist() == [4] * 5 + [5] * 6
-    way = decode_mode(Frame.of(built.spec, built.tokenizer))
-    assert (way.source_segment, way.segment) == built.spec.seq2seq.segments == (4, 5)
+    [example] = frame_records(built.spec, built.data.train, built.tokenizer).examples[0]
+    assert example.segments.tolist() == [4] * 5 + [5] * 6
+    way = decode_mode(build_frame(built.spec, built.tokenizer))
+    assert (way.source_segment, way.segment) == options_of(built.spec).segments == (4, 5)
     asked = compose(FinetuneRecipe, flags=given, sets=["task.seq2seq.source_segment=0"])
-    assert build_finetuning(asked).spec.seq2seq.segments == (0, 5)
+    assert options_of(build_finetuning(asked).spec).segments == (0, 5)

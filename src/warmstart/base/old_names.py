@@ -17,6 +17,9 @@ WEIGHT_ACCOUNT_KEYS = {
 """Old key → new key, for each kind of file."""
 
 _LSTM_INPUT = re.compile(r"(backbone\.blocks\.\d+\.cells\.\d+)\.given\.")
+TASK_OPTIONS = {"tagging": "tags", "span": "span", "seq2seq": "seq2seq"}
+"""Kind of task → the key that held its options."""
+OPTIONS = {"longest": "max_answer"}
 
 
 def existing_file(folder: Path, name: str) -> Path:
@@ -34,3 +37,13 @@ def rename_keys(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str
 def parameter_name(name: str) -> str:
     """The name of a parameter of a model."""
     return _LSTM_INPUT.sub(r"\1.input.", name)
+
+
+def run_metadata(values: Any) -> Any:
+    """What ``warmstart.json`` holds, in today's form."""
+    task = values.get("task") if isinstance(values, dict) else None
+    if not isinstance(task, dict) or "options" in task:
+        return values
+    options = task.get(TASK_OPTIONS.get(task.get("kind", ""), ""), {})
+    known = {key: value for key, value in task.items() if key not in TASK_OPTIONS.values()}
+    return values | {"task": known | {"options": rename_keys(options, OPTIONS)}}

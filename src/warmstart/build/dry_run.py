@@ -11,6 +11,7 @@ from warmstart.build.describe import describe
 from warmstart.example.batch import Batch
 from warmstart.models.model import Model
 from warmstart.streams.stream import Stream
+from warmstart.tasks.answer import Answer
 from warmstart.tasks.vocabulary import Vocabulary
 from warmstart.train.precision import choices, measured_flops
 from warmstart.train.schedule import Lengths, plan_lengths
@@ -84,7 +85,7 @@ def memory(model: Model, tokens: int, length: int, itemsize: int) -> int:
 
 def in_words(
     model: Model, stream: Stream, settings: TrainSettings, device: torch.device, tokenizer: Vocabulary,
-    coefficients: Mapping[str, float], label_names: Sequence[str] = (),
+    coefficients: Mapping[str, float], answer: Answer | None = None, label_names: Sequence[str] = (),
 ) -> list[str]:  # fmt: skip
     """Lines that say what is about to happen: three Examples decoded, what is learned, sizes, cost.
 
@@ -96,7 +97,7 @@ def in_words(
     units = stream.source.take(*stream.indices(0))
     lines: list[str] = []
     for number, record in enumerate(units[:3], start=1):
-        lines += [f"example {number}", *("  " + line for line in describe(record, tokenizer, label_names))]
+        lines += [f"example {number}", *("  " + line for line in describe(record, tokenizer, answer, label_names))]
     size, cost = model.settings.backbone, estimate(model, stream, settings, device)
     learned = sum(float(q.total_weight > 0) * int((q.weights > 0).sum()) for b in first for q in b.goals.values())
     share = learned / max(1, sum(batch.num_tokens for batch in first))

@@ -8,11 +8,13 @@ from warmstart.build.labelled_data import HUB_DEV, rows_with_labels
 from warmstart.example.record import Record
 from warmstart.readers.hub import is_hub_id, read_hub_splits
 from warmstart.tasks.catalogue import Entry, entry
-from warmstart.tasks.dataset import read_records, records_of
+from warmstart.tasks.dataset import read_records, records_of_rows
+from warmstart.tasks.kind import ReadOptions
 from warmstart.tasks.spec import TaskSpec
+from warmstart.tasks.table import kind_of, options_of
 
 
-def judged(
+def evaluation_records(
     spec: TaskSpec, data: str, encoding: str = "utf-8", task: str | None = None, split: str | None = None
 ) -> Iterable[Record]:
     """Labelled Records to judge a fine-tuned model by.
@@ -32,14 +34,13 @@ def judged(
         return _hub_part(spec, data, split)
     if Path(data).is_dir() and (task or spec.name):
         return _known_part(spec, entry(task or spec.name), Path(data), split)
-    if spec.kind == "images" and task is None:
-        return read_records(spec.kind, data, spec.label_names, part=split or "test")
-    if task is not None or split is not None:
+    if task is not None or (split is not None and not kind_of(spec).has_parts):
         raise BadInput(
             "--task and --split are for the folder of a known data set", where="--data", value=data,
             allowed="a folder", next_step="leave --task and --split out, or name the folder",
         )  # fmt: skip
-    return read_records(spec.kind, data, spec.label_names, encoding, tag_column=spec.tags.column)
+    read = ReadOptions(encoding, split or "test", options=options_of(spec))
+    return read_records(spec.kind, data, spec.label_names, read)
 
 
 def _known_part(spec: TaskSpec, known: Entry, folder: Path, split: str | None) -> list[Record]:
@@ -64,7 +65,7 @@ def _hub_part(spec: TaskSpec, data: str, split: str | None) -> Iterator[Record]:
     for name in ("test", *HUB_DEV) if split is None else (split,):
         rows = rows_with_labels(spec.kind, splits[name]) if name in splits else None
         if rows is not None:
-            return records_of(spec.kind, rows, spec.label_names, True, f"{data}, {name}")
+            return records_of_rows(spec.kind, rows, spec.label_names, True, f"{data}, {name}")
     raise BadInput(
         "no such labelled part", where="--split", value=split, allowed=", ".join(splits),
         next_step="name a part that has labels",

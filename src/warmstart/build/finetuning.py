@@ -1,42 +1,33 @@
 """From a fine-tuning recipe to model, task, Examples and goals. Nothing is written here."""
 
 from dataclasses import dataclass
-from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from warmstart.base.errors import BadInput
 from warmstart.base.seeds import named_seed
-from warmstart.build.images import drawn_images, image_account
-from warmstart.build.labelled_data import Labelled, labelled
-from warmstart.build.seq2seq import Redraw, check_seq2seq, check_softmax, generating, redrawn, smoothing, with_room
-from warmstart.build.sizes import (
-    backbone_settings,
-    for_reading,
-    for_task,
-    with_start,
-)
+from warmstart.build.generation import check_softmax, generation_settings, label_smoothing, with_word_head
+from warmstart.build.labelled_data import LabelledData, read_labelled_data
+from warmstart.build.sizes import backbone_settings, for_reading, for_task, with_context, with_start
 from warmstart.build.start import NO_START, Start, read_start, vocabulary_of
-from warmstart.build.task import frame_of, lm_weight_of, spec_of
+from warmstart.build.task import frame_of, lm_weight_of, recipe_options, spec_of
 from warmstart.build.training import set_extra_losses, stream_of
 from warmstart.config.schema import FinetuneRecipe
-from warmstart.example.example import LM, NEXT_VECTOR, Example
-from warmstart.example.record import Record
+from warmstart.decode.settings import GenerateSettings
+from warmstart.example.example import LM, NEXT_VECTOR
 from warmstart.image.processor import ImageProcessor
-from warmstart.metrics.generation import DEFAULT_METRIC, FALLBACK_METRIC, check_generation_metric, is_available
-from warmstart.metrics.metric import check_metric, default_metrics
 from warmstart.models.model import Model
 from warmstart.models.settings import BackboneSettings, HeadSettings, ModelSettings
 from warmstart.readers.word_vectors import read_word_vectors
 from warmstart.streams.sources import AugmentedSource, ListSource
 from warmstart.streams.stream import Stream
-from warmstart.tasks.frames import class_weights, frame_records, units
-from warmstart.tasks.framing import Account, Frame, marks
-from warmstart.tasks.spec import HEAD_KINDS, TaskSpec
+from warmstart.tasks.frames import build_frame, class_weights
+from warmstart.tasks.kind import TaskKind, TrainingData
+from warmstart.tasks.spec import TaskSpec
+from warmstart.tasks.special_tokens import special_tokens
+from warmstart.tasks.table import KINDS, answer_of, kind_of
 from warmstart.tasks.vocabulary import Vocabulary, require_text
-from warmstart.text.tokenizer import Tokenizer
 from warmstart.train.schemes import apply_scheme, check_scheme
 from warmstart.train.settings import TrainSettings
 from warmstart.transfer.folder import head_bias
@@ -48,19 +39,31 @@ Vectors = dict[int, NDArray[np.float32]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Finetuning:
-    """Everything a fine-tuning needs but the weights, checked: one per recipe, shared by all its seeds."""
+    """Everything a fine-tuning needs but the weights, checked: one per recipe, shared by all its seeds.
+
+    Attributes:
+        spec: the task.
+        tokenizer: the vocabulary.
+        settings: of the model.
+        start: what the model starts from, if anything.
+        data: the labelled Records.
+        training: what is read of the training Records, with the account.
+        metric: what dev is evaluated by.
+        search: how the model generates, where it does.
+        coefficients: goal → weight in the loss.
+        vectors: row of the token table → the word vector that it begins as.
+    """
 
     spec: TaskSpec
     tokenizer: Vocabulary
     settings: ModelSettings
     start: Start | None
-    data: Labelled
-    examples: list[list[Example]]
-    account: Account
+    data: LabelledData
+    training: TrainingData
     metric: str
+    search: GenerateSettings
     coefficients: dict[str, float]
     vectors: Vectors
-    redraw: Redraw | None = None
 
     def fresh(self, recipe: FinetuneRecipe) -> tuple[Model, WeightAccount | None]:
         """The model at step 0 for the recipe's seed, its scheme applied, and the account of its warm start."""
@@ -70,23 +73,17 @@ class Finetuning:
             account = start_from_vectors(model, self.vectors)
         apply_scheme(model, recipe.scheme, recipe.train.seed)
         set_extra_losses(model, recipe.train)
-        if self.spec.kind == "seq2seq":
-            model.smoothing = smoothing(self.spec, self.text)
+        model.smoothing = label_smoothing(self.spec, self.tokenizer)
         return model, account
 
-    @property
-    def text(self) -> Tokenizer:
-        """The tokenizer of a task of texts."""
-        return require_text(self.tokenizer, "--task")
-
     def stream(self, settings: TrainSettings) -> Stream:
-        """Batches of whole Records, or of single windows on their contexts; noise is drawn anew in every epoch."""
-        if self.redraw is not None:
-            return stream_of(AugmentedSource(len(self.data.train), self.redraw, settings.seed), settings)
-        return stream_of(ListSource(units(self.spec.kind, self.examples)), settings)
+        """Batches of whole Records or of other items of theirs; what is drawn is drawn anew in every epoch."""
+        if self.training.redraw is not None:
+            return stream_of(AugmentedSource(len(self.data.train), self.training.redraw, settings.seed), settings)
+        return stream_of(ListSource(self.training.items), settings)
 
 
-def build_finetuning(recipe: FinetuneRecipe, data: Labelled | None = None) -> Finetuning:
+def build_finetuning(recipe: FinetuneRecipe, data: LabelledData | None = None) -> Finetuning:
     """Reads the start and the labelled files and frames the training records.
 
     Args:
@@ -96,66 +93,54 @@ def build_finetuning(recipe: FinetuneRecipe, data: Labelled | None = None) -> Fi
     Raises:
         BadInput: anything wrong with the recipe, the start or the files.
     """
-    data = labelled(recipe.task, recipe.train.seed) if data is None else data
+    data = read_labelled_data(recipe.task, recipe.train.seed) if data is None else data
+    kind = KINDS[data.kind]
     start = None if recipe.start == NO_START else read_start(recipe.start)
     tokenizer = vocabulary_of(recipe, data, start)
+    backbone = _backbone(recipe, kind, tokenizer, start)
+    tokenizer = tokenizer.with_special_tokens(special_tokens(backbone.sight, tokenizer))
+    copied = backbone.layers if recipe.transfer_layers is None else recipe.transfer_layers
+    check_scheme(recipe.scheme, backbone, None if start is None else copied)
+    lm_weight = lm_weight_of(recipe, kind, backbone)
+    spec = spec_of(recipe.task, data, frame_of(recipe, kind, backbone, tokenizer), backbone.text_segments)
+    answer = answer_of(spec)
+    metric = recipe.task.metric or data.metric or answer.metrics(spec.label_names)[0]
+    answer.check_metric(metric, spec.label_names)
+    search = recipe.search
+    if answer.generated:
+        search = generation_settings(search, spec, require_text(tokenizer, "--task"))
+        check_softmax(kind.label_smoothing(kind.options(spec)), recipe.train)
+    training = _frame(recipe, spec, data, tokenizer, backbone)
+    auxiliary = NEXT_VECTOR if backbone.vectors else LM
+    coefficients = {answer.goal: 1.0} | ({auxiliary: lm_weight} if lm_weight > 0 else {}) | recipe.train.activity
+    settings = _with_head(recipe, spec, backbone, max(backbone.vocab_size, tokenizer.vocab_size))
+    vectors = _vectors(recipe, tokenizer, backbone)
+    return Finetuning(spec, tokenizer, settings, start, data, training, metric, search, coefficients, vectors)
+
+
+def _backbone(recipe: FinetuneRecipe, kind: TaskKind, tokenizer: Vocabulary, start: Start | None) -> BackboneSettings:
+    """The backbone, with room for as long an Example as the task names, unless a context is asked for."""
     if start is None:
         backbone = backbone_settings(recipe.model, tokenizer.vocab_size)
     else:
         backbone = with_start(recipe.model, start.backbone, start.rows_for(tokenizer))
-    backbone = for_reading(with_room(recipe, backbone), vectors=isinstance(tokenizer, ImageProcessor))
-    tokenizer = tokenizer.with_special_tokens(marks(backbone.sight, tokenizer))
-    taken = backbone.layers if recipe.transfer_layers is None else recipe.transfer_layers
-    check_scheme(recipe.scheme, backbone, None if start is None else taken)
-    lm_weight = lm_weight_of(recipe, backbone)
-    spec = spec_of(recipe.task, data, frame_of(recipe, data.kind, backbone, tokenizer), backbone.text_segments)
-    metric = recipe.task.metric or data.metric or _default_metric(spec)
-    (check_generation_metric if spec.kind == "seq2seq" else partial(check_metric, goal=spec.measured))(
-        metric, where="--metric"
-    )
+    if not (recipe.task.context or recipe.model.context):
+        backbone = with_context(backbone, kind.min_context(recipe_options(recipe.task, kind)))
+    return for_reading(backbone, vectors=isinstance(tokenizer, ImageProcessor))
+
+
+def _frame(
+    recipe: FinetuneRecipe, spec: TaskSpec, data: LabelledData, tokenizer: Vocabulary, backbone: BackboneSettings
+) -> TrainingData:
+    """What is read of the training Records; what cannot be framed of the others is refused now, not after the training."""
+    kind = kind_of(spec)
     weights = class_weights(data.task_set) if recipe.task.class_weights == "balanced" else None
-    made = _made(recipe, spec, data.train, tokenizer, weights, backbone)
-    if not isinstance(tokenizer, ImageProcessor):
-        for judged in (data.dev, data.test or []):
-            frame_records(spec, judged, tokenizer)  # what cannot be framed is refused now, not after the training
-    settings = _with_head(recipe, spec, backbone, max(backbone.vocab_size, tokenizer.vocab_size))
-    auxiliary = NEXT_VECTOR if backbone.vectors else LM
-    coefficients = {spec.goal: 1.0} | ({auxiliary: lm_weight} if lm_weight > 0 else {}) | recipe.train.activity
-    return Finetuning(
-        spec, tokenizer, settings, start, data, made.examples, made.account, metric, coefficients,
-        _vectors(recipe, tokenizer, backbone), made.redraw,
-    )  # fmt: skip
-
-
-class _Made(NamedTuple):
-    """What is made of the training Records: Examples, or how each is made when it is read, and the account."""
-
-    examples: list[list[Example]]
-    account: Account
-    redraw: Redraw | None
-
-
-def _made(
-    recipe: FinetuneRecipe, spec: TaskSpec, records: list[Record], tokenizer: Vocabulary,
-    weights: tuple[float, ...] | None, backbone: BackboneSettings,
-) -> _Made:  # fmt: skip
-    if isinstance(tokenizer, ImageProcessor):
-        frame = Frame.of(spec, tokenizer, weights)
-        account = image_account(frame, records, tokenizer)
-        return _Made([], account, drawn_images(frame, records, tokenizer, recipe.augment))
-    if spec.kind == "seq2seq":
-        check_seq2seq(spec, backbone, tokenizer, recipe.search)
-        check_softmax(spec, recipe.train)
-    framed = frame_records(spec, records, tokenizer, weights)
-    redraw = None if spec.kind != "seq2seq" else redrawn(spec, records, framed.parts, tokenizer)
-    return _Made(framed.examples, framed.account, redraw)
-
-
-def _default_metric(spec: TaskSpec) -> str:
-    """What dev is judged by; of generated texts the one that everybody reports, where its library is installed."""
-    if spec.kind == "seq2seq":
-        return DEFAULT_METRIC if is_available(DEFAULT_METRIC) else FALLBACK_METRIC
-    return default_metrics(spec.measured, len(spec.label_names))[0]
+    frame = build_frame(spec, tokenizer)
+    kind.check_model(frame, backbone.segments)
+    training = kind.training_data(data.train, build_frame(spec, tokenizer, weights), tokenizer, recipe.augment)
+    for records in (data.dev, data.test or []):
+        kind.check_framing(records, frame, tokenizer)
+    return training
 
 
 def _vectors(recipe: FinetuneRecipe, tokenizer: Vocabulary, backbone: BackboneSettings) -> Vectors:
@@ -176,12 +161,13 @@ def _vectors(recipe: FinetuneRecipe, tokenizer: Vocabulary, backbone: BackboneSe
 
 def _with_head(recipe: FinetuneRecipe, spec: TaskSpec, backbone: BackboneSettings, vocab_size: int) -> ModelSettings:
     """The task's model: the backbone without what the task does not read, and a head as its layout has one."""
-    if spec.kind == "seq2seq":
-        return ModelSettings(backbone=generating(backbone).model_copy(update={"vocab_size": vocab_size}))
-    backbone = for_task(backbone, spec.goal, spec.frame.lm).model_copy(update={"vocab_size": vocab_size})
+    answer = answer_of(spec)
+    if answer.head is None:
+        return ModelSettings(backbone=with_word_head(backbone).model_copy(update={"vocab_size": vocab_size}))
+    backbone = for_task(backbone, answer.reads_text, spec.frame.lm).model_copy(update={"vocab_size": vocab_size})
     head = HeadSettings(
-        kind=HEAD_KINDS[spec.goal], size=spec.outputs, dropout=recipe.head_dropout, pooled=backbone.pooler,
+        kind=answer.head, size=answer.num_outputs(spec.label_names), dropout=recipe.head_dropout, pooled=backbone.pooler,
         hidden=recipe.head_hidden, pool=recipe.head_pool, norm=recipe.head_norm,
-        bias=head_bias(backbone, spec.goal),
+        bias=head_bias(backbone, answer.goal),
     )  # fmt: skip
-    return ModelSettings(backbone=backbone, heads={spec.goal: head})
+    return ModelSettings(backbone=backbone, heads={answer.goal: head})

@@ -11,22 +11,22 @@ from warmstart.example.record import Record
 from warmstart.readers.hub import is_hub_id, read_hub_splits
 from warmstart.readers.rows import Row
 from warmstart.tasks.catalogue import CATALOGUE, Entry, entry
-from warmstart.tasks.columns import LABEL_COLUMNS
-from warmstart.tasks.dataset import TaskSet, read_task, task_of
+from warmstart.tasks.dataset import TaskSet, read_task, task_of_rows
 from warmstart.tasks.hold_out import hold_out
-from warmstart.tasks.spec import KINDS, Kind
+from warmstart.tasks.kind import ReadOptions
+from warmstart.tasks.table import KINDS, kind_named
 
 HUB_DEV = ("validation", "dev", "valid", "val")
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
+class LabelledData:
     """The Records of one task by split, and how it is judged (``metric`` is ``None`` where the kind's default serves).
 
     ``name`` is that of a known data set, and empty for other data.
     """
 
-    kind: Kind
+    kind: str
     label_names: tuple[str, ...]
     train: list[Record]
     dev: list[Record]
@@ -41,7 +41,7 @@ class Labelled:
         return TaskSet(self.kind, self.train, self.label_names)
 
 
-def labelled(task: TaskRecipe, seed: int) -> Labelled:
+def read_labelled_data(task: TaskRecipe, seed: int) -> LabelledData:
     """Reads what ``task`` names.
 
     Raises:
@@ -54,12 +54,12 @@ def labelled(task: TaskRecipe, seed: int) -> Labelled:
     else:
         raise unknown_name_error("task", task.name, [*KINDS, *CATALOGUE], "--task")
     if task.train_frac < 1:
-        kept, _ = hold_out(found.train, 1 - task.train_frac, seed, "fewer labels")
-        found = replace(found, train=kept)
+        train, _ = hold_out(KINDS[found.kind], found.train, 1 - task.train_frac, seed, "fewer labels")
+        found = replace(found, train=train)
     return replace(found, note="; ".join(filter(None, (found.note, *_shared(found)))))
 
 
-def _known(task: TaskRecipe, known: Entry) -> Labelled:
+def _known(task: TaskRecipe, known: Entry) -> LabelledData:
     if task.data is None or is_hub_id(task.data):
         raise BadInput(
             f"the folder of {known.name!r} is not given", where="--data", value=task.data,
@@ -81,21 +81,23 @@ def _known(task: TaskRecipe, known: Entry) -> Labelled:
     )  # fmt: skip
 
 
-def _own_files(task: TaskRecipe, kind: Kind) -> Labelled:
+def _own_files(task: TaskRecipe, kind: str) -> LabelledData:
     if task.train is None:
         raise BadInput("no training file", where="--train", next_step=f"add --train FILE with examples for {kind}")
-    train = read_task(kind, task.train, None, task.encoding, task.tag_column, "train")
+
+    def read(part: str) -> ReadOptions:
+        return ReadOptions(task.encoding, part, options=getattr(task, kind, None))
 
     def more(path: str | None, part: str) -> list[Record] | None:
-        if path is None:
-            return None
-        return read_task(kind, path, train.label_names, task.encoding, task.tag_column, part).records
+        return None if path is None else read_task(kind, path, train.label_names, read(part)).records
+
+    train = read_task(kind, task.train, None, read("train"))
 
     dev, test = more(task.dev, "dev"), more(task.test, "test")
     return replace(_divided(kind, train.label_names, train.records, dev, task.dev_frac), test=test)
 
 
-def _from_hub(task: TaskRecipe, kind: Kind, data: str) -> Labelled:
+def _from_hub(task: TaskRecipe, kind: str, data: str) -> LabelledData:
     if not is_hub_id(data):
         raise BadInput(
             "a folder does not go with a kind of task", where="--data", value=data, allowed="hf:owner/name",
@@ -109,7 +111,7 @@ def _from_hub(task: TaskRecipe, kind: Kind, data: str) -> Labelled:
     splits = read_hub_splits(data)
     if "train" not in splits:
         raise BadInput("no training part", where="--data", value=list(splits), allowed="a part named train")
-    train = task_of(kind, splits.pop("train"), None, data)
+    train = task_of_rows(kind, splits.pop("train"), None, data)
 
     def more(*names: str) -> list[Record] | None:
         name = next((name for name in names if name in splits), "")
@@ -117,7 +119,7 @@ def _from_hub(task: TaskRecipe, kind: Kind, data: str) -> Labelled:
         if rows is None:
             return None
         del splits[name]
-        return task_of(kind, rows, train.label_names, f"{data}, {name}").records
+        return task_of_rows(kind, rows, train.label_names, f"{data}, {name}").records
 
     found = _divided(kind, train.label_names, train.records, more(*HUB_DEV), task.dev_frac)
     found = replace(found, test=more("test"))
@@ -126,24 +128,26 @@ def _from_hub(task: TaskRecipe, kind: Kind, data: str) -> Labelled:
 
 
 def _divided(
-    kind: Kind, names: tuple[str, ...], train: list[Record], dev: list[Record] | None, dev_frac: float
-) -> Labelled:
+    kind: str, names: tuple[str, ...], train: list[Record], dev: list[Record] | None, dev_frac: float
+) -> LabelledData:
     """Training and dev Records; where there are none for dev, a share of the training Records."""
     if dev is not None:
-        return Labelled(kind, names, train, dev)
-    kept, dev = hold_out(train, dev_frac, 0)
-    return Labelled(kind, names, kept, dev, note=f"{len(dev):,} of {len(train):,} training examples held out as dev")
+        return LabelledData(kind, names, train, dev)
+    rest, dev = hold_out(KINDS[kind], train, dev_frac, 0)
+    return LabelledData(
+        kind, names, rest, dev, note=f"{len(dev):,} of {len(train):,} training examples held out as dev"
+    )
 
 
-def rows_with_labels(kind: Kind, rows: Iterator[Row]) -> Iterator[Row] | None:
+def rows_with_labels(kind: str, rows: Iterator[Row]) -> Iterator[Row] | None:
     """The same rows, or ``None`` if the first has no label, as in the test parts of competitions."""
     first = next(rows, None)
-    if first is None or all(first.fields.get(column) is None for column in LABEL_COLUMNS[kind]):
+    if first is None or all(first.fields.get(column) is None for column in kind_named(kind).label_columns):
         return None
     return chain([first], rows)
 
 
-def _shared(found: Labelled) -> Iterator[str]:
+def _shared(found: LabelledData) -> Iterator[str]:
     """Says how many examples to judge by have exactly the texts of a training example."""
     known = {_key(record) for record in found.train}
     for name, records in (("dev", found.dev), ("test", found.test or [])):

@@ -15,9 +15,6 @@ FREE = (
 )  # fmt: skip
 """What a recipe may change about the model of a start: position rows are kept or newly made, dropout falls elsewhere."""
 
-POOLED = ("label", "labels", "score", "choice")
-"""Goals that read one state per text, through the pooler where the backbone has one."""
-
 
 def backbone_settings(recipe: ModelRecipe, vocab_size: int) -> BackboneSettings:
     """The backbone that ``recipe`` means, for a vocabulary of ``vocab_size``.
@@ -131,10 +128,17 @@ def with_start(recipe: ModelRecipe, start: BackboneSettings, vocab_size: int) ->
     return changed(there, _dropout(recipe, start.kind) | asked | {"vocab_size": vocab_size})
 
 
-def for_task(backbone: BackboneSettings, goal: str, lm: bool) -> BackboneSettings:
+def for_task(backbone: BackboneSettings, reads_text: bool, lm: bool) -> BackboneSettings:
     """The backbone with what a task reads and no more.
 
-    A bidirectional one reads a text as a whole through a pooler, newly made where its pre-training had none. Where tokens
-    are read there is none, and no softmax over the vocabulary without its goal.
+    A bidirectional one reads a text as a whole (``reads_text``) through a pooler, newly initialised where its
+    pre-training had none. Where tokens are read there is none, and no softmax over the vocabulary without its goal.
     """
-    return backbone.with_parts(pooler=goal in POOLED, lm=lm)
+    return backbone.with_parts(pooler=reads_text, lm=lm)
+
+
+def with_context(backbone: BackboneSettings, wanted: int | None) -> BackboneSettings:
+    """The backbone with positions for ``wanted`` tokens, if it has fewer."""
+    if wanted is None or wanted <= backbone.max_length:
+        return backbone
+    return backbone.model_copy(update={"context": wanted})

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from warmstart.base.errors import BadInput
-from warmstart.build.images import task_image_processor
-from warmstart.build.labelled_data import Labelled
+from warmstart.build.labelled_data import LabelledData
 from warmstart.build.objectives import direction_of
 from warmstart.build.sizes import (
     check_carry,
@@ -16,9 +15,8 @@ from warmstart.config.schema import FinetuneRecipe, PretrainRecipe
 from warmstart.models.model import Model
 from warmstart.models.settings import BackboneSettings
 from warmstart.run.metadata import read_metadata, read_vocabulary
+from warmstart.tasks.table import KINDS
 from warmstart.tasks.vocabulary import Vocabulary, begins_with, require_text
-from warmstart.tasks.words import joined
-from warmstart.text.tokenizer import Tokenizer
 from warmstart.transfer.folder import Imported, check_rows, import_model, load_settings
 from warmstart.transfer.hub import model_folder
 from warmstart.transfer.start import WeightAccount, start_from
@@ -66,20 +64,23 @@ def read_start(name: str) -> Start:
     return Start(imported, tokenizer)
 
 
-def vocabulary_of(recipe: FinetuneRecipe, data: Labelled, start: Start | None) -> Vocabulary:
+def vocabulary_of(recipe: FinetuneRecipe, data: LabelledData, start: Start | None) -> Vocabulary:
     """The start's own, or another where the recipe says so; without a start the one named or one learned now."""
-    named = None if recipe.tokenizer is None else read_vocabulary(model_folder(recipe.tokenizer))[0]
-    if data.kind == "images":
-        return task_image_processor(
-            data, named if start is None else start.tokenizer, "--start" if start else "--tokenizer"
-        )
-    named = None if named is None else require_text(named, "--tokenizer")
+    kind = KINDS[data.kind]
+    named = None
+    if recipe.tokenizer is not None:
+        named = kind.check_vocabulary(read_vocabulary(model_folder(recipe.tokenizer))[0], "--tokenizer")
     if start is None:
-        texts = (
-            text for record in data.train for name, value in record.texts.items() for text in _strings(name, value)
-        )
-        return named or Tokenizer.train(texts, recipe.vocab_size, vocabulary=recipe.vocabulary)
-    own = require_text(start.tokenizer, "--start")
+        found = named or kind.learn_vocabulary(data.train, recipe.vocab_size, recipe.vocabulary)
+    else:
+        found = _start_vocabulary(recipe, kind.check_vocabulary(start.tokenizer, "--start"), named)
+    for records in (data.train, data.dev, data.test or []):
+        kind.check_records(records, found)
+    return found
+
+
+def _start_vocabulary(recipe: FinetuneRecipe, own: Vocabulary, named: Vocabulary | None) -> Vocabulary:
+    """The start's own vocabulary, or another one that is asked for."""
     if named is None or named.fingerprint == own.fingerprint:
         return own
     if not recipe.new_vocabulary:
@@ -89,12 +90,6 @@ def vocabulary_of(recipe: FinetuneRecipe, data: Labelled, start: Start | None) -
             next_step="leave --tokenizer out, or add --new-vocabulary to keep only the rows of tokens that both have",
         )  # fmt: skip
     return named
-
-
-def _strings(name: str, value: str | tuple[str, ...]) -> tuple[str, ...]:
-    if name == "tokens":
-        return (joined(value),)
-    return (value,) if isinstance(value, str) else value
 
 
 def check_model(recipe: PretrainRecipe) -> None:

@@ -3,41 +3,41 @@
 from typing import Literal
 
 from warmstart.base.errors import BadInput
-from warmstart.build.labelled_data import Labelled
+from warmstart.base.settings import Settings
+from warmstart.build.labelled_data import LabelledData
 from warmstart.build.start import NO_START
 from warmstart.config.schema import FinetuneRecipe, TaskRecipe
-from warmstart.metrics.tagging import check_seqeval
 from warmstart.models.settings import BackboneSettings
 from warmstart.run.metadata import RunMetadata, read_metadata
-from warmstart.tasks.framing import between
-from warmstart.tasks.settings import Direction, FrameSettings, SpanSettings, TaggingSettings
-from warmstart.tasks.span import some_unanswered
-from warmstart.tasks.spec import SUMMED, TURNED, Kind, TaskSpec
-from warmstart.tasks.tagging import unread_tag
+from warmstart.tasks.kind import TaskKind
+from warmstart.tasks.settings import Direction, FrameSettings
+from warmstart.tasks.spec import TaskSpec
+from warmstart.tasks.special_tokens import num_delimiters
+from warmstart.tasks.table import KINDS
 from warmstart.tasks.vocabulary import Vocabulary
 from warmstart.transfer.hub import model_folder
 
 
-def spec_of(task: TaskRecipe, data: Labelled, frame: FrameSettings, text_segments: tuple[int, int]) -> TaskSpec:
+def spec_of(task: TaskRecipe, data: LabelledData, frame: FrameSettings, text_segments: tuple[int, int]) -> TaskSpec:
     """The task as the model will remember it."""
+    kind = KINDS[data.kind]
+    kind.answer(data.label_names).check_installed()  # before an hour of training, not after it
+    options = kind.learn_options(recipe_options(task, kind), data.train, data.label_names, text_segments)
     spec = TaskSpec(kind=data.kind, name=data.name, label_names=data.label_names, frame=frame)
-    if spec.measured == "entities":
-        check_seqeval()  # before an hour of training, not after it
-    if spec.kind == "tagging":
-        tags = TaggingSettings(unread=unread_tag(data.train, data.label_names), column=task.tag_column)
-        return spec.model_copy(update={"tags": tags})
-    if spec.kind == "span":
-        threshold = 0.0 if some_unanswered(data.train) else None
-        span = SpanSettings(stride=task.stride, max_answer=task.max_answer, threshold=threshold)
-        return spec.model_copy(update={"span": span})
-    if spec.kind == "seq2seq":
-        return spec.model_copy(update={"seq2seq": task.seq2seq.on(text_segments)})
-    return spec
+    return spec.with_options(options)
 
 
-def frame_of(recipe: FinetuneRecipe, kind: Kind, backbone: BackboneSettings, tokenizer: Vocabulary) -> FrameSettings:
+def recipe_options(task: TaskRecipe, kind: TaskKind) -> Settings:
+    """What the recipe says for this kind alone: the group of its name, or the kind's defaults."""
+    found = getattr(task, kind.name, None)
+    return found if isinstance(found, kind.options_class) else kind.options_class()
+
+
+def frame_of(
+    recipe: FinetuneRecipe, kind: TaskKind, backbone: BackboneSettings, tokenizer: Vocabulary
+) -> FrameSettings:
     """How the task's Examples are made."""
-    lm_weight, reads = lm_weight_of(recipe, backbone), _reads(recipe, kind)
+    lm_weight, reads = lm_weight_of(recipe, kind, backbone), _reads(recipe, kind)
     _check_auxiliary(recipe, kind, lm_weight)
     return FrameSettings(
         context=_context(recipe.task, _longest(recipe, backbone, lm_weight)),
@@ -46,7 +46,7 @@ def frame_of(recipe: FinetuneRecipe, kind: Kind, backbone: BackboneSettings, tok
         lm=lm_weight > 0,
         lm_weights=recipe.lm_average,
         clean=_metadata(recipe).rules,
-        between=between(backbone.sight, tokenizer),
+        between=num_delimiters(backbone.sight, tokenizer),
         segment_limit=recipe.task.segment_limit,
         reads=reads,
         lm_frame=recipe.lm_frame,
@@ -54,14 +54,14 @@ def frame_of(recipe: FinetuneRecipe, kind: Kind, backbone: BackboneSettings, tok
     )
 
 
-def lm_weight_of(recipe: FinetuneRecipe, backbone: BackboneSettings) -> float:
+def lm_weight_of(recipe: FinetuneRecipe, kind: TaskKind, backbone: BackboneSettings) -> float:
     """λ: as asked; by itself the paper's, where there is something to learn and something to move."""
-    if recipe.scheme.kind == "head" or recipe.task.name == "seq2seq":
+    if recipe.scheme.kind == "head" or not kind.has_auxiliary_lm:
         return 0.0
     return (0.5 if backbone.sight == "causal" else 0.0) if recipe.lm_weight is None else recipe.lm_weight
 
 
-def _check_auxiliary(recipe: FinetuneRecipe, kind: Kind, lm_weight: float) -> None:
+def _check_auxiliary(recipe: FinetuneRecipe, kind: TaskKind, lm_weight: float) -> None:
     """Refuses what would say something of an auxiliary goal that is not there.
 
     Raises:
@@ -69,10 +69,10 @@ def _check_auxiliary(recipe: FinetuneRecipe, kind: Kind, lm_weight: float) -> No
     """
     if recipe.lm_frame != "autoencoder":
         return
-    if kind in ("tagging", "span", "seq2seq"):
+    if not kind.rewrites:
         raise BadInput(
-            "only a task that reads texts as a whole writes them again beside it", where="--lm-frame", value=kind,
-            allowed=f"{', '.join(TURNED)}, images", next_step="leave --lm-frame out",
+            "only a task that reads texts as a whole writes them again beside it", where="--lm-frame",
+            value=kind.name, allowed=_names("rewrites"), next_step="leave --lm-frame out",
         )  # fmt: skip
     if lm_weight == 0:
         raise BadInput(
@@ -86,13 +86,14 @@ def _check_auxiliary(recipe: FinetuneRecipe, kind: Kind, lm_weight: float) -> No
         )  # fmt: skip
 
 
-def _reads(recipe: FinetuneRecipe, kind: Kind) -> Literal["summary", "rising", "all"]:
+def _reads(recipe: FinetuneRecipe, kind: TaskKind) -> Literal["summary", "rising", "all"]:
     """Where a text's class is read."""
     pooled, rising = recipe.head_pool == "concat", recipe.label_gain == "linear"
-    if (pooled or rising) and kind not in ("classification", "entailment", "images"):
+    if (pooled or rising) and not kind.reads_every_token:
         raise BadInput(
             "only a class of one sequence can be read at all its tokens",
-            where="--head-pool" if pooled else "--label-gain", value=kind, allowed="classification, entailment, images",
+            where="--head-pool" if pooled else "--label-gain", value=kind.name,
+            allowed=_names("reads_every_token"),
         )  # fmt: skip
     if pooled and rising:
         raise BadInput(
@@ -100,6 +101,11 @@ def _reads(recipe: FinetuneRecipe, kind: Kind) -> Literal["summary", "rising", "
             value="linear", allowed="none, with --head-pool concat",
         )  # fmt: skip
     return "all" if pooled else "rising" if rising else "summary"
+
+
+def _names(trait: str) -> str:
+    """The kinds that have a trait."""
+    return ", ".join(name for name, kind in KINDS.items() if getattr(kind, trait))
 
 
 def _longest(recipe: FinetuneRecipe, backbone: BackboneSettings, lm_weight: float) -> int:
@@ -122,18 +128,20 @@ def _metadata(recipe: FinetuneRecipe) -> RunMetadata:
     return RunMetadata() if source is None else read_metadata(model_folder(source))
 
 
-def _direction(recipe: FinetuneRecipe, kind: Kind, reads: str) -> Direction:
+def _direction(recipe: FinetuneRecipe, kind: TaskKind, reads: str) -> Direction:
     """From which end texts are read: as the start does it."""
     found = _metadata(recipe).reading
-    if found == "backward" and kind not in TURNED:
+    if found == "backward" and not kind.reads_backward:
         raise BadInput(
-            "this model reads from the end of a text, which the task does not go with", where="--task", value=kind,
-            allowed=", ".join(TURNED), next_step="start from a model that was trained with --objective causal",
+            "this model reads from the end of a text, which the task does not go with", where="--task",
+            value=kind.name, allowed=_names("reads_backward"),
+            next_step="start from a model that was trained with --objective causal",
         )  # fmt: skip
-    if found == "both" and (kind not in SUMMED or reads != "summary" or recipe.lm_frame != "causal"):
+    if found == "both" and (not kind.sums_readings or reads != "summary" or recipe.lm_frame != "causal"):
         raise BadInput(
             "this model reads from both ends and adds what it has read, which the task does not go with", where="--task",
-            value=kind, allowed=f"{', '.join(SUMMED)}; without --label-gain, --head-pool concat and --lm-frame autoencoder",
+            value=kind.name,
+            allowed=f"{_names('sums_readings')}; without --label-gain, --head-pool concat and --lm-frame autoencoder",
             next_step="start from a model that was trained with --objective causal",
         )  # fmt: skip
     return found

@@ -69,14 +69,14 @@ def check_words(table: str, recipe: "Settings") -> None:
 
 
 def _check_task(name: str) -> None:
-    from warmstart.tasks.spec import KINDS
+    from warmstart.tasks.settings import KIND_NAMES
 
-    if name in KINDS:
+    if name in KIND_NAMES:
         return
     from warmstart.tasks.catalogue import CATALOGUE
 
     if name not in CATALOGUE:
-        raise unknown_name_error("task", name, [*KINDS, *CATALOGUE], "--task")
+        raise unknown_name_error("task", name, [*KIND_NAMES, *CATALOGUE], "--task")
 
 
 def _several(value: Any) -> tuple[str, ...]:

@@ -212,10 +212,10 @@ FINETUNE: Table = {
         Flag("--context", "task.context", "tokens that one example may have (default: what the model can see)", "N"),
         Flag("--class-weights", "task.class_weights", "balanced: rare classes count more"),
         Flag("--metric", "task.metric", "what dev is judged by (default: the metric of the task)", "NAME"),
-        Flag("--tag-column", "task.tag_column", "tagging: column of the tag in CoNLL files, from 1 (default: the last; "
+        Flag("--tag-column", "task.tagging.column", "tagging: column of the tag in CoNLL files, from 1 (default: the last; "
              "UPOS in CoNLL-U)", "N"),
-        Flag("--stride", "task.stride", "span: tokens between two windows on a context that is too long", "N"),
-        Flag("--max-answer", "task.max_answer", "span: tokens that an answer may have", "N"),
+        Flag("--stride", "task.span.stride", "span: tokens between two windows on a context that is too long", "N"),
+        Flag("--max-answer", "task.span.max_answer", "span: tokens that an answer may have", "N"),
     ),
     "Sequence to sequence": (
         Flag("--algorithm", "task.seq2seq.algorithm", "how the target is learned"),

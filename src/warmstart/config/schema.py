@@ -13,7 +13,7 @@ from warmstart.base.settings import Settings
 from warmstart.decode.settings import GenerateSettings
 from warmstart.image.settings import AugmentSettings
 from warmstart.objectives.settings import MaskSettings
-from warmstart.tasks.settings import Seq2SeqSettings
+from warmstart.tasks.settings import Seq2SeqSettings, SpanSettings, TaggingSettings
 from warmstart.train.settings import OptimizerSettings, ScheduleSettings, SchemeSettings, TrainSettings
 
 Objective = Literal["causal", "backward", "both", "autoencoder", "masked", "mixture", "pseudo-masked"]
@@ -109,9 +109,9 @@ class TaskRecipe(Settings):
 
     ``name`` is a kind (``classification``, …) with ``train``, ``dev`` and ``test`` files or with ``data``, a data set of the
     hub; or a known data set with ``data``, the folder that holds it as distributed. Without dev examples, ``dev_frac`` of
-    the training records serves. ``tag_column`` is for CoNLL files, ``stride`` and ``max_answer`` (in tokens) for spans,
-    ``seq2seq`` for sequence-to-sequence tasks; ``decoded_dev`` is how many of their dev examples are decoded to judge the
-    model while it learns (0: all).
+    the training records serves. A kind of task that has options of its own
+    has a group of its name; ``decoded_dev`` is how many dev examples are decoded to evaluate a model that generates while it
+    learns (0: all).
     """
 
     name: str
@@ -127,9 +127,8 @@ class TaskRecipe(Settings):
     segment_limit: int | None = Field(None, ge=1)
     class_weights: Literal["none", "balanced"] = "none"
     metric: str | None = None
-    tag_column: int | None = Field(None, ge=1)
-    stride: int = Field(128, ge=1)
-    max_answer: int = Field(30, ge=1)
+    tagging: TaggingSettings = TaggingSettings()
+    span: SpanSettings = SpanSettings()
     seq2seq: Seq2SeqSettings = Seq2SeqSettings()
     decoded_dev: int = Field(200, ge=0)
 

@@ -20,9 +20,10 @@ from warmstart.metrics.comparison import compare
 from warmstart.reporting.blocks import Block, Cell, Code, Figure, Heading, Number, Paragraph, Table
 from warmstart.reporting.page import comparison_figures, curve_figures, write_page
 from warmstart.reporting.runs import RunReport, read_runs
+from warmstart.study.factors import PRETRAINED, SCRATCH
 from warmstart.train.settings import OptimizerSettings, ScheduleSettings, TrainSettings
 from warmstart.verbs.classifier import Classifier
-from warmstart.verbs.finetune import PRETRAINED, SCRATCH, finetune
+from warmstart.verbs.finetune import finetune
 from warmstart.verbs.generate import generate
 from warmstart.verbs.pretrain import pretrain
 

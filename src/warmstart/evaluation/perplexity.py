@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from warmstart.base.errors import BadInput, DivergenceError
-from warmstart.evaluation.answers import eval_mode
+from warmstart.evaluation.head_predictor import eval_mode
 from warmstart.example.batch import Batch
 from warmstart.models.model import Model
 
@@ -38,7 +38,7 @@ def evaluate_language_model(model: Model, batches: Iterable[Batch]) -> LanguageM
 
     Raises:
         BadInput: no token is asked for.
-        DivergenceError: the loss is not a finite number.
+        Diverged: the loss is not a finite number.
     """
     device = next(model.parameters()).device
     total, weight, right, tokens = 0.0, 0.0, 0.0, 0

@@ -9,8 +9,6 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from warmstart.base.errors import unknown_name_error
-
 Array = NDArray[Any]
 Metric = Callable[[Array, Array], float]
 
@@ -88,28 +86,6 @@ METRICS: dict[str, Metric] = {
     "spearman": spearman,
     "mse": mse,
 }
-
-
-def default_metrics(goal: str, num_classes: int = 2) -> tuple[str, ...]:
-    """The metrics that fit a goal; the first is the main one."""
-    if goal == "label":
-        return ("accuracy", "f1" if num_classes == 2 else "f1_macro", "matthews")
-    by_goal = {
-        "labels": ("f1_micro", "f1_macro", "exact_match"),
-        "score": ("pearson", "spearman", "mse"),
-        "choice": ("accuracy",),
-        "tags": ("accuracy",),
-        "entities": ("f1", "precision", "recall", "accuracy"),
-        "span": ("f1", "exact_match"),
-    }
-    return by_goal[goal]
-
-
-def check_metric(name: str, goal: str, where: str = "--metric") -> None:
-    """Refuses a metric that is unknown or does not fit the goal."""
-    fitting = {*default_metrics(goal, 2), *default_metrics(goal, 3)}
-    if name not in fitting:
-        raise unknown_name_error("metric for this task", name, fitting, where=where)
 
 
 def is_constant(values: Array) -> bool:

@@ -13,6 +13,7 @@ from warmstart.decode.settings import DRAWING, GenerateSettings, check_search
 from warmstart.models.model import Model
 from warmstart.run.metadata import RunMetadata, read_vocabulary
 from warmstart.tasks.spec import TaskSpec
+from warmstart.tasks.table import answer_of
 from warmstart.tasks.vocabulary import Vocabulary, require_text
 from warmstart.text.tokenizer import Tokenizer
 from warmstart.train.precision import choices, default_device
@@ -43,9 +44,9 @@ class Loaded:
             )  # fmt: skip
         return self.metadata.task
 
-    def require_generating(self, said: Mapping[str, Any]) -> None:
+    def check_generates(self, said: Mapping[str, Any]) -> None:
         """Refuses what is ``said`` of generating to a run that generates nothing."""
-        if self.task().kind != "seq2seq" and any(said.values()):
+        if not answer_of(self.task()).generated and any(said.values()):
             raise BadInput(
                 "only a run of --task seq2seq generates", where=str(self.folder), value=f"a run of {self.task().kind}",
                 next_step=f"leave out what is said of {' and '.join(name for name, value in said.items() if value)}",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from warmstart.base import old_names
 from warmstart.base.errors import BadInput
 from warmstart.base.files import read_json, write_json
 from warmstart.base.old_names import existing_file
@@ -14,10 +15,10 @@ from warmstart.base.settings import Settings
 from warmstart.corpora.corpus import MANIFEST, read_manifest
 from warmstart.decode.settings import GenerateSettings
 from warmstart.image import processor
-from warmstart.metrics.entities import OUTSIDE
-from warmstart.tasks.framing import between
-from warmstart.tasks.settings import Direction, FrameSettings, TaggingSettings
-from warmstart.tasks.spec import Kind, TaskSpec
+from warmstart.tasks.settings import Direction, FrameSettings
+from warmstart.tasks.spec import TaskSpec
+from warmstart.tasks.special_tokens import num_delimiters
+from warmstart.tasks.table import KINDS, kind_named
 from warmstart.tasks.vocabulary import Vocabulary
 from warmstart.text.clean import check_rules
 from warmstart.text.tokenizer import Tokenizer
@@ -25,9 +26,6 @@ from warmstart.transfer.folder import CONFIG, label_names, load_settings
 from warmstart.transfer.release2018 import is_release
 
 FILE = "warmstart.json"
-FOREIGN_KINDS: dict[str | None, Kind] = {
-    "label": "classification", "labels": "multilabel", "score": "regression", "tags": "tagging", "span": "span"
-}  # fmt: skip
 RELEASE_RULES = ("ftfy", "gpt1", "spacy", "lower")
 """How the authors of GPT-1 cleaned their text; their folder says it only in code."""
 
@@ -75,7 +73,10 @@ def read_metadata(folder: Path) -> RunMetadata:
     if not path.is_file():
         return RunMetadata(clean=RELEASE_RULES) if is_release(folder) else _of_another_library(folder)
     try:
-        return RunMetadata.model_validate(read_json(path))
+        metadata = RunMetadata.model_validate(old_names.run_metadata(read_json(path)))
+        if metadata.task is not None:
+            kind_named(metadata.task.kind).options(metadata.task)
+        return metadata
     except ValidationError as error:
         raise BadInput(
             f"not a readable task ({error.errors()[0]['msg']})", where=str(path), next_step="restore it from a copy"
@@ -88,12 +89,13 @@ def _of_another_library(folder: Path) -> RunMetadata:
         return RunMetadata()
     settings = load_settings(folder)
     goal = next(iter(settings.heads), None)
-    if goal not in FOREIGN_KINDS or settings.backbone.sight != "full":
+    kind = next((kind for kind in KINDS.values() if kind.foreign_goal is not None and kind.foreign_goal == goal), None)
+    if kind is None or settings.backbone.sight != "full":
         return RunMetadata()
     frame = FrameSettings(context=settings.backbone.context, sight="full", lm=False)
-    names = () if goal in ("score", "span") else label_names(folder)
-    tags = TaggingSettings(unread=names[0]) if names and OUTSIDE not in names else TaggingSettings()
-    return RunMetadata(task=TaskSpec(kind=FOREIGN_KINDS[goal], label_names=names, frame=frame, tags=tags))
+    names = label_names(folder) if kind.has_label_names else ()
+    spec = TaskSpec(kind=kind.name, label_names=names, frame=frame)
+    return RunMetadata(task=spec.with_options(kind.foreign_options(names)))
 
 
 def read_vocabulary(folder: Path) -> tuple[Vocabulary, RunMetadata]:
@@ -109,6 +111,6 @@ def read_vocabulary(folder: Path) -> tuple[Vocabulary, RunMetadata]:
     tokenizer = Tokenizer.load(folder).adapt_to_cleaning(metadata.rules)
     if metadata.task is not None:
         frame = metadata.task.frame
-        frame = frame.model_copy(update={"between": between(frame.sight, tokenizer)})
+        frame = frame.model_copy(update={"between": num_delimiters(frame.sight, tokenizer)})
         metadata = metadata.model_copy(update={"task": metadata.task.model_copy(update={"frame": frame})})
     return tokenizer, metadata

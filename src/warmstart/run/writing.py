@@ -10,18 +10,12 @@ from warmstart.base.files import write_text
 from warmstart.image.processor import ImageProcessor
 from warmstart.models.model import Model
 from warmstart.run.metadata import RunMetadata, write_metadata
-from warmstart.tasks.framing import between, marks
 from warmstart.tasks.spec import TaskSpec
+from warmstart.tasks.special_tokens import num_delimiters, special_tokens
+from warmstart.tasks.table import answer_of
 from warmstart.tasks.vocabulary import Vocabulary
 from warmstart.text.template import Template
 from warmstart.transfer.folder import FolderMetadata, save_model
-
-PIPELINES = {
-    "label": "text-classification",
-    "tags": "token-classification",
-    "span": "question-answering",
-}
-"""A goal's name on the hub."""
 
 
 def manifest(verb: str, seed: int, data: dict[str, Any]) -> dict[str, Any]:
@@ -65,16 +59,15 @@ def _first_id(tokenizer: Vocabulary, roles: tuple[str, ...]) -> int | None:
 
 def _template(sight: str, tokenizer: Vocabulary, typed: bool) -> Template:
     """How a text and a pair of texts are framed, for those who read the folder with another library."""
-    start, delimiter, extract = marks(sight, tokenizer)
+    start, delimiter, extract = special_tokens(sight, tokenizer)
     second = ("$B:1", f"{extract}:1") if typed else ("$B", extract)
-    return Template((start, "$A", extract), (start, "$A", *[delimiter] * between(sight, tokenizer), *second))
+    return Template((start, "$A", extract), (start, "$A", *[delimiter] * num_delimiters(sight, tokenizer), *second))
 
 
 def _card(name: str, spec: TaskSpec | None, words: str, *, images: bool) -> str:
     tags = ["warmstart", "language-model" if spec is None else spec.kind]
-    pipeline = "text-generation" if spec is None else PIPELINES.get(spec.goal, "text-generation")
-    if images:
-        pipeline = "image-classification" if spec else "image-feature-extraction"
+    of_language_model = "image-feature-extraction" if images else "text-generation"
+    pipeline = of_language_model if spec is None else answer_of(spec).pipeline
     head = [
         "---",
         "library_name: warmstart",

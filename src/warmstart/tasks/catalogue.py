@@ -11,10 +11,9 @@ from pathlib import Path
 
 from warmstart.base.errors import unknown_name_error
 from warmstart.example.record import Record
-from warmstart.tasks.dataset import records_of
+from warmstart.tasks.dataset import records_of_rows
 from warmstart.tasks.known import choices, pairs, pictures, sequences, texts
 from warmstart.tasks.known.files import Folder, Part
-from warmstart.tasks.spec import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,7 @@ class Entry:
     """
 
     name: str
-    kind: Kind
+    kind: str
     metrics: tuple[str, ...]
     label_names: tuple[str, ...]
     parts: Mapping[str, Part]
@@ -66,7 +65,7 @@ class Entry:
             rows = self.parts[name](folder)
             if rows is not None:
                 names = self.label_names if labels is None else labels
-                records[name] = list(records_of(self.kind, rows, names, True, f"{path}, {name}"))
+                records[name] = list(records_of_rows(self.kind, rows, names, True, f"{path}, {name}"))
         notes = (f"{count:,} {words}" if count else words for words, count in folder.notes.items())
         return Splits(records, "; ".join(notes))
 

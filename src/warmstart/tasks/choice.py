@@ -3,22 +3,145 @@
 GPT-1, Figure 1, last row: every choice is scored by itself and a softmax runs across them.
 """
 
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from warmstart.base.errors import BadInput
 from warmstart.example.example import Example
-from warmstart.example.record import Record
-from warmstart.tasks.framing import Frame, Parts
+from warmstart.example.record import Label, Record
+from warmstart.readers.rows import Row
+from warmstart.tasks.answer import Answer
+from warmstart.tasks.classification import ClassAnswer
+from warmstart.tasks.columns import Columns, Draft, as_list, first_present, text_at
+from warmstart.tasks.framing import Frame
+from warmstart.tasks.kind import TaskKind
+from warmstart.tasks.parts import Parts
+
+QUESTIONS, CHOICES, ENDING = ("question", "sent2"), ("choices", "options"), re.compile(r"ending(\d+)")
+CHOICE_COLUMNS = (("choices",), ("ending0", "ending1"))
+LETTERED = "answer"  # the column where a choice may be named by its text or a letter
 
 
-def choice(record: Record, parts: Parts, frame: Frame) -> list[Example]:
-    """One question with one read per choice, each at its own extract token; the target is the index of the right choice.
+class ChoiceAnswer(ClassAnswer):
+    """One of the choices; the output is one logit for each."""
 
-    Worked example, with one word a token: ``{"context": "he sings", "question": "who", "choices": ["he", "she"],
-    "label": 1}`` gives::
+    goal = "choice"
+    head = "choice"
+    per_read = True
+    has_classes = False
+    pipeline = "text-generation"
 
-        ids     start  he  sings  who  delimiter  he  extract
-        choice  read 6, question 0 → 1
-        lm      read 0 … 5, questions 0 … 5
-        ids     start  he  sings  who  delimiter  she  extract
-        choice  read 6, question 0 (the same question; its target stands above)
-        lm      read 0 … 5, questions 6 … 11
-    """
-    return frame.ask(record, [frame.sequence(parts.texts, offered) for offered in parts.choices])
+    def num_outputs(self, label_names: Sequence[str]) -> int:
+        """One: every choice is scored by itself."""
+        return 1
+
+    def metrics(self, label_names: Sequence[str]) -> tuple[str, ...]:
+        """The share of right choices."""
+        return ("accuracy",)
+
+
+CHOICE = ChoiceAnswer()
+
+
+class Choice(TaskKind):
+    """A context, a question, and one right choice among several."""
+
+    name = "choice"
+    text_columns = (("context",), ("article",), ("sent1",))
+    label_columns = ("label", LETTERED)
+    reads_backward = True
+
+    def answer(self, label_names: Sequence[str]) -> Answer:
+        """A choice."""
+        return CHOICE
+
+    def find_texts(self, row: Row) -> Columns | None:
+        """Context, question (may be empty) and choices; a list, or ``ending0``, ``ending1``, … in their order."""
+        context, columns = first_present(row, self.text_columns), _choice_columns(row)
+        if context is None or not columns:
+            return None
+        question = next((q for q in QUESTIONS if row.fields.get(q) is not None), None)
+        if columns[0] in CHOICES:
+            choices = as_list(row.fields[columns[0]], columns[0], row.where)
+        else:
+            choices = [row.fields[column] for column in columns]
+        _check_choices(choices, f"{row.where}, key {columns[0]!r}")
+        texts = {"context": text_at(row, context[0]), "question": text_at(row, question) if question else ""}
+        names = (*context, *([question] if question else []), *columns)
+        return Columns(texts | {"choices": tuple(choices)}, names)
+
+    def missing_columns(self, row: Row) -> list[Sequence[tuple[str, ...]]]:
+        """A context and choices are needed."""
+        return super().missing_columns(row) + ([] if _choice_columns(row) else [CHOICE_COLUMNS[:1]])
+
+    @property
+    def all_columns(self) -> Sequence[tuple[str, ...]]:
+        """Context and choices."""
+        return (*self.text_columns, *CHOICE_COLUMNS)
+
+    def learn_labels(self, drafts: Sequence[Draft]) -> tuple[str, ...]:
+        """Choices have no names that they share."""
+        return ()
+
+    def parse_label(self, found: Draft, numbers: Mapping[str, int]) -> Label:
+        """The index of the right choice."""
+        choices = found.texts["choices"]
+        assert isinstance(choices, tuple)
+        return parse_index(found.label, choices, found.columns[-1], found.where)
+
+    def varied_labels(self, records: Iterable[Record]) -> Iterable[Any] | None:
+        """The right choice may always stand first."""
+        return None
+
+    def examples(self, record: Record, parts: Parts, frame: Frame) -> list[Example]:
+        """One question with one read per choice, each at its own extract token; the target is the right choice's index.
+
+        Worked example, with one word a token: ``{"context": "he sings", "question": "who", "choices": ["he", "she"],
+        "label": 1}`` gives::
+
+            ids     start  he  sings  who  delimiter  he  extract
+            choice  read 6, question 0 → 1
+            lm      read 0 … 5, questions 0 … 5
+            ids     start  he  sings  who  delimiter  she  extract
+            choice  read 6, question 0 (the same question; its target stands above)
+            lm      read 0 … 5, questions 6 … 11
+        """
+        return frame.question(record, [frame.sequence(parts.texts, choice) for choice in parts.choices])
+
+
+def _choice_columns(row: Row) -> tuple[str, ...]:
+    """``choices`` (or its alias), or ``ending0``, ``ending1``, … in the order of their numbers."""
+    whole = next(((c,) for c in CHOICES if c in row.fields), None)
+    numbered = {int(match[1]): key for key in row.fields if (match := ENDING.fullmatch(key))}
+    return whole or tuple(numbered[number] for number in sorted(numbered))
+
+
+def _check_choices(choices: Sequence[Any], where: str) -> None:
+    if len(choices) < 2:
+        raise BadInput(
+            "a question needs choices", where=where, value=choices, allowed="a list of 2 or more",
+            next_step="add the missing choices or leave the row out",
+        )  # fmt: skip
+    if not all(isinstance(choice, str) for choice in choices):
+        raise BadInput("a choice is not text", where=where, value=choices, allowed="strings")
+
+
+def parse_index(value: Any, choices: Sequence[str], column: str, where: str) -> int:
+    """Index of the right choice: a number from 0; in ``answer`` also the choice's text or a letter from A."""
+    index: int | None = None
+    if column == LETTERED and isinstance(value, str) and value in choices:
+        index = choices.index(value)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        index = value
+    elif isinstance(value, str) and value.strip().isdecimal():
+        index = int(value)
+    elif column == LETTERED and isinstance(value, str) and re.fullmatch("[A-Z]", value):
+        index = ord(value) - ord("A")
+    if index is None or not 0 <= index < len(choices):
+        allowed = f"0 to {len(choices) - 1}" + (", or the text of a choice" if column == LETTERED else "")
+        raise BadInput(
+            "no such choice", where=f"{where}, key {column!r}", value=value, allowed=allowed,
+            next_step="the first choice has index 0",
+        )  # fmt: skip
+    return index

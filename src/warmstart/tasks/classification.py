@@ -1,17 +1,71 @@
 """One text, one class: ``[start] text [extract]`` (GPT-1, Figure 1, first row)."""
 
-from warmstart.example.example import Example
+from collections.abc import Sequence
+from typing import Any
+
+from warmstart.example.example import Example, Goal
 from warmstart.example.record import Record
-from warmstart.tasks.framing import Frame, Parts
+from warmstart.tasks.answer import Answer, Prediction, RawOutput, softmax_prediction
+from warmstart.tasks.columns import ONE_TEXT
+from warmstart.tasks.describe import describe_every_token, describe_one_read, label_text
+from warmstart.tasks.framing import Frame
+from warmstart.tasks.kind import TaskKind
+from warmstart.tasks.parts import Parts
+from warmstart.tasks.spec import TaskSpec
+from warmstart.tasks.vocabulary import Vocabulary
 
 
-def classification(record: Record, parts: Parts, frame: Frame) -> list[Example]:
-    """The class is read at the extract token.
+class ClassAnswer(Answer):
+    """One of the classes; the output is [C] logits."""
 
-    Worked example, with one word a token: ``{"text": "a fine film", "label": "good"}`` among the classes bad, good gives::
+    goal = "label"
+    head = "class"
+    has_classes = True
+    pipeline = "text-classification"
 
-        ids     start  a  fine  film  extract
-        label   read 4 → 1
-        lm      read 0 1 2 3 → a fine film extract
-    """
-    return frame.ask(record, [frame.sequence(parts.texts)])
+    def metrics(self, label_names: Sequence[str]) -> tuple[str, ...]:
+        """Accuracy, F1 (of class 1 where there are two, else the mean over classes), Matthews correlation."""
+        return ("accuracy", "f1" if len(label_names) == 2 else "f1_macro", "matthews")
+
+    def predict(self, spec: TaskSpec, output: RawOutput) -> Any:
+        """The number of the likeliest class."""
+        return int(output.raw.argmax())
+
+    def prediction(self, spec: TaskSpec, output: RawOutput) -> Prediction:
+        """The name of the likeliest class, and the probabilities of all."""
+        return softmax_prediction(spec, output.raw)
+
+    def describe(self, example: Example, goal: Goal, vocabulary: Vocabulary, names: Sequence[str]) -> str:
+        """Where the class is read, and which one is learned."""
+        if len(goal.reads) > 1:
+            return describe_every_token(goal, names)
+        return describe_one_read(example, goal, vocabulary, lambda target: label_text(int(target), names))
+
+
+CLASS = ClassAnswer()
+
+
+class Classification(TaskKind):
+    """One text, one class."""
+
+    name = "classification"
+    text_columns = ONE_TEXT
+    label_columns = ("label", "labels")
+    foreign_goal = "label"
+    reads_backward = sums_readings = reads_every_token = True
+
+    def answer(self, label_names: Sequence[str]) -> Answer:
+        """A class."""
+        return CLASS
+
+    def examples(self, record: Record, parts: Parts, frame: Frame) -> list[Example]:
+        """The class is read at the extract token.
+
+        Worked example, with one word a token: ``{"text": "a fine film", "label": "good"}`` among the classes bad, good
+        gives::
+
+            ids     start  a  fine  film  extract
+            label   read 4 → 1
+            lm      read 0 1 2 3 → a fine film extract
+        """
+        return frame.question(record, [frame.sequence(parts.texts)])

@@ -6,18 +6,19 @@ import numpy as np
 
 from warmstart.base.errors import BadInput
 from warmstart.base.seeds import generator
-from warmstart.example.record import Answers, Label, Record
+from warmstart.example.record import Label, Record
+from warmstart.tasks.kind import TaskKind
 
 
 def hold_out(
-    records: Sequence[Record], share: float, seed: int, name: str = "dev"
+    kind: TaskKind, records: Sequence[Record], share: float, seed: int, name: str = "dev"
 ) -> tuple[list[Record], list[Record]]:
     """The rest, and about ``share`` of the examples, each class in proportion, both in their old order.
 
-    Examples with the same texts stay on one side, so that nothing is judged on what it was trained on; so do the span
-    questions on one context.
+    Examples of the same content stay on one side, so that nothing is evaluated on what it was trained on.
 
     Args:
+        kind: of the task.
         records: with labels.
         share: between 0 and 1.
         seed: of the drawing.
@@ -28,10 +29,10 @@ def hold_out(
     """
     groups: dict[tuple[object, ...], list[int]] = {}
     for number, record in enumerate(records):
-        groups.setdefault(_texts(record), []).append(number)
+        groups.setdefault(kind.content(record), []).append(number)
     classes: dict[Label, list[list[int]]] = {}
     for members in groups.values():
-        classes.setdefault(_class(records[members[0]]), []).append(members)
+        classes.setdefault(kind.stratum(records[members[0]]), []).append(members)
     aside: set[int] = set()
     owed = 0.0  # what earlier classes rounded away is made up by later ones, so that small classes count too
     for label, found in classes.items():
@@ -48,13 +49,3 @@ def hold_out(
         )  # fmt: skip
     rest = np.setdiff1d(np.arange(len(records)), list(aside))
     return [records[i] for i in rest], [records[i] for i in sorted(aside)]
-
-
-def _texts(record: Record) -> tuple[object, ...]:
-    """What may not stand on both sides."""
-    return (record.texts["context"],) if isinstance(record.label, Answers) else record.content
-
-
-def _class(record: Record) -> Label:
-    """The label where it is a class; scores, tags and answers are none."""
-    return None if isinstance(record.label, float | Answers) or "tokens" in record.texts else record.label

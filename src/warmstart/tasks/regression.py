@@ -1,18 +1,93 @@
 """One text or a pair in one order, one score: ``[start] text [extract]`` or ``[start] a [delimiter] b [extract]``."""
 
-from warmstart.example.example import Example
-from warmstart.example.record import Record
-from warmstart.tasks.framing import Frame, Parts
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from warmstart.base.arrays import Floats
+from warmstart.example.example import Example, Goal
+from warmstart.example.record import Label, Record
+from warmstart.tasks.answer import Answer, Prediction, RawOutput
+from warmstart.tasks.columns import ONE_TEXT, Draft, parse_score
+from warmstart.tasks.describe import describe_one_read
+from warmstart.tasks.framing import Frame
+from warmstart.tasks.kind import TaskKind
+from warmstart.tasks.parts import Parts
+from warmstart.tasks.spec import TaskSpec
+from warmstart.tasks.vocabulary import Vocabulary
 
 
-def regression(record: Record, parts: Parts, frame: Frame) -> list[Example]:
-    """The score is read at the extract token.
+class ScoreAnswer(Answer):
+    """A number on a scale; the output is [1]."""
 
-    Worked example, with one word a token: ``{"text": "a fine film", "score": 4.5}`` gives::
+    goal = "score"
+    head = "score"
+    pipeline = "text-classification"
 
-        ids     start  a  fine  film  extract
-        score   read 4 → 4.5
-        lm      read 0 1 2 3 → a fine film extract
-    """
-    first, *second = parts.texts
-    return frame.ask(record, [frame.sequence([first], *second)])
+    def metrics(self, label_names: Sequence[str]) -> tuple[str, ...]:
+        """Two correlations and the squared error."""
+        return ("pearson", "spearman", "mse")
+
+    def target(self, label: Label, label_names: Sequence[str]) -> NDArray[Any]:
+        """[1] the score."""
+        return np.array([label or 0], np.float32)
+
+    def average(self, outputs: Sequence[Floats]) -> Floats:
+        """The mean score."""
+        return np.asarray(np.stack(outputs).astype(np.float64).mean(0), np.float32)
+
+    def predict(self, spec: TaskSpec, output: RawOutput) -> Any:
+        """The score."""
+        return float(output.raw[0])
+
+    def prediction(self, spec: TaskSpec, output: RawOutput) -> Prediction:
+        """The score, and no label."""
+        return Prediction(None, float(output.raw[0]), {}, output.raw)
+
+    def describe(self, example: Example, goal: Goal, vocabulary: Vocabulary, names: Sequence[str]) -> str:
+        """Where the score is read, and which one is learned."""
+        return describe_one_read(example, goal, vocabulary, lambda target: f"{float(target):g}")
+
+
+SCORE = ScoreAnswer()
+
+
+class Regression(TaskKind):
+    """One text or a pair, one score."""
+
+    name = "regression"
+    text_columns = (("text_a", "text_b"), ("sentence1", "sentence2"), *ONE_TEXT, ("text_a",))
+    label_columns = ("score", "label")
+    foreign_goal = "score"
+    has_label_names = False
+    reads_backward = sums_readings = True
+
+    def answer(self, label_names: Sequence[str]) -> Answer:
+        """A score."""
+        return SCORE
+
+    def learn_labels(self, drafts: Sequence[Draft]) -> tuple[str, ...]:
+        """Scores have no names."""
+        return ()
+
+    def parse_label(self, found: Draft, numbers: Mapping[str, int]) -> Label:
+        """The score."""
+        return parse_score(found.label, found.label_place)
+
+    def stratum(self, record: Record) -> Label:
+        """Scores are no classes."""
+        return None
+
+    def examples(self, record: Record, parts: Parts, frame: Frame) -> list[Example]:
+        """The score is read at the extract token.
+
+        Worked example, with one word a token: ``{"text": "a fine film", "score": 4.5}`` gives::
+
+            ids     start  a  fine  film  extract
+            score   read 4 → 4.5
+            lm      read 0 1 2 3 → a fine film extract
+        """
+        first, *second = parts.texts
+        return frame.question(record, [frame.sequence([first], *second)])

@@ -2,264 +2,369 @@
 
 Where a question is to be made of a context, the answer that it asks for stands before the context, a delimiter between (Dong
 et al. 2019, section 3.2, has it behind, where a long context would be cut in its place).
-
-The source is turn 0, target token i is turn i, counted from 1. So the source sees itself, and target i the source and the
-targets up to i. A left-to-right backbone keeps the sight that it has learned: turns 0 1 2 …
-
-Three algorithms say how the target is learned. Drawn noise (:mod:`~warmstart.example.noise`) falls anew in every epoch.
-Without a draw nothing is noised, and the goal asks for exactly what decoding will be asked for; ``masked`` has no such form
-of its own, so it then asks as ``pseudo-masked`` does.
 """
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from warmstart.base.arrays import Ints
 from warmstart.base.errors import BadInput
-from warmstart.example.example import Example, Goal
-from warmstart.example.record import Record, Target
-from warmstart.tasks.framing import Cut, Frame, Parts
+from warmstart.base.settings import Settings
+from warmstart.example.example import Example
+from warmstart.example.noise import Noise
+from warmstart.example.record import Label, Record, Target
+from warmstart.image.settings import AugmentSettings
+from warmstart.metrics.generation import (
+    DEFAULT_METRIC,
+    FALLBACK_METRIC,
+    TextStatistics,
+    bootstrap_texts,
+    check_generation_metric,
+    compute_statistics,
+    is_available,
+)
+from warmstart.metrics.postprocess import POSTPROCESSORS
+from warmstart.readers.parallel import read_parallel_rows, read_source_lines, split_parallel_paths
+from warmstart.readers.rows import TABLE_EXTENSIONS, Row, read_rows
+from warmstart.readers.text_io import STDIN, split_extensions
+from warmstart.tasks.answer import Answer, Prediction, RawOutput, Scores
+from warmstart.tasks.columns import Columns, Draft, as_list, first_present
+from warmstart.tasks.framing import Frame
+from warmstart.tasks.kind import ReadOptions, TaskKind, TrainingData
+from warmstart.tasks.parts import Account, Cut, Parts
+from warmstart.tasks.seq2seq_frames import frame_pair, options_of, source_room, target_noise
+from warmstart.tasks.seq2seq_texts import look_up, marks_line_ends, text_sides
+from warmstart.tasks.settings import Seq2SeqSettings
+from warmstart.tasks.spec import TaskSpec
+from warmstart.tasks.vocabulary import Vocabulary, require_text
 from warmstart.text.clean import clean
 
-if TYPE_CHECKING:
-    from warmstart.text.tokenizer import Tokenizer
-
-Draw = np.random.Generator
+SHOWN = ("rouge1", "rouge2", "rougeL", "bleu4", "bleu", "chrf")
+DIGITS = 6
 
 
-SENTENCE_MARK = "[X_SEP]"
-"""What s2s-ft writes between two sentences of a summary."""
-_MARKED = re.compile(r" ?\[ ?x ?_ ?sep ?\] ?", re.IGNORECASE)
+class Candidate(NamedTuple):
+    """A text that was generated for a source.
 
-
-class Pair(NamedTuple):
-    """A framed source and target, ids without noise: [S] and [T]; ``turns`` [T] of the target, from 1."""
-
-    source: Ints
-    target: Ints
-    turns: Ints
-
-
-def seq2seq(record: Record, parts: Parts, frame: Frame, draw: Draw | None = None) -> list[Example]:
-    """One Example, with the goal ``lm`` on the target; ``draw`` brings the noise.
-
-    Raises:
-        BadInput: span ids that are no rising row from 1, or that the algorithm has no use for.
+    Attributes:
+        text: the string.
+        ids: its tokens.
+        score: what it was ranked by.
+        log_prob: its log-probability.
+        stopped: why it ended: ``end``, ``limit`` or ``context``.
     """
-    algorithm = frame.spec.seq2seq.algorithm
-    if algorithm == "causal":
-        if isinstance(record.label, Target) and record.label.spans is not None:
+
+    text: str
+    ids: Sequence[int]
+    score: float
+    log_prob: float
+    stopped: str
+
+
+class TextAnswer(Answer):
+    """A generated text; the output is a list of candidates, best first."""
+
+    goal = "lm"
+    head = None
+    reads_text = averageable = False
+    generated = True
+
+    def metrics(self, label_names: Sequence[str]) -> tuple[str, ...]:
+        """The metric that everybody reports, where its library is installed."""
+        return (DEFAULT_METRIC if is_available(DEFAULT_METRIC) else FALLBACK_METRIC,)
+
+    def check_metric(self, name: str, label_names: Sequence[str], where: str = "--metric") -> None:
+        """Any metric of texts whose library is installed, or the loss."""
+        check_generation_metric(name, where)
+
+    def result_metrics(self, spec: TaskSpec, main: str | None = None) -> tuple[str, ...]:
+        """The main one, and all whose libraries are installed."""
+        return tuple(installed_metrics(main or FALLBACK_METRIC, _options(spec).cleanup))
+
+    def quick_metrics(self, spec: TaskSpec, main: str) -> tuple[str, ...]:
+        """The main one."""
+        return (main,)
+
+    def predict(self, spec: TaskSpec, output: RawOutput) -> Any:
+        """The best text."""
+        return output.raw[0].text
+
+    def truth(self, spec: TaskSpec, record: Record, vocabulary: Vocabulary) -> Any:
+        """The target of a Record as text."""
+        assert isinstance(record.label, Target)
+        if record.label.pieces is None:
+            return record.label.text
+        tokenizer = require_text(vocabulary, "--task")
+        return tokenizer.decode([tokenizer.token_to_id(piece) for piece in record.label.pieces])
+
+    def evaluate(
+        self, spec: TaskSpec, truths: Sequence[Any], predictions: Sequence[Any], seed: int | None,
+        metrics: Sequence[str] = (),
+    ) -> Scores:  # fmt: skip
+        """Metrics of texts, after the cleanup of their data set; intervals are drawn over texts."""
+        found = count_all(metrics, predictions, [[truth] for truth in truths], _options(spec).cleanup)
+        bounds = {} if seed is None else {name: bootstrap_texts(counts, seed) for name, counts in found.items()}
+        return Scores(
+            {name: counts.value for name, counts in found.items()},
+            {name: [one.low, one.high] for name, one in bounds.items()},
+            len(predictions) > 1 and len(set(predictions)) == 1,
+            {name: counts.signature for name, counts in found.items()},
+        )
+
+    def prediction(self, spec: TaskSpec, output: RawOutput) -> Prediction:
+        """The best text with its score and, where several were asked for, all of them."""
+        best, source = output.raw[0], output.record.texts["source"]
+        row: dict[str, Any] = {"prediction": best.text, "score": best.score}
+        if len(output.raw) > 1:
+            row["candidates"] = [
+                {"text": one.text, "score": round(one.score, DIGITS), "log_prob": round(one.log_prob, DIGITS)}
+                for one in output.raw
+            ]
+        inputs = {"source": source if isinstance(source, str) else list(source)}
+        return Prediction(best.text, best.score, {}, output.raw, row, inputs)
+
+
+TEXT = TextAnswer()
+
+
+def count_all(
+    metrics: Sequence[str], texts: Sequence[str], references: Sequence[Sequence[str]], cleanup: str
+) -> dict[str, TextStatistics]:
+    """All ``metrics`` of texts, after the rules of their data set."""
+    rules = POSTPROCESSORS[cleanup]
+    texts = [rules.text(text) for text in texts]
+    references = [[rules.reference(one) for one in several] for several in references]
+    return {name: compute_statistics(name, texts, references) for name in metrics}
+
+
+def installed_metrics(main: str, cleanup: str) -> list[str]:
+    """The metrics that a result lists: the main one, and those whose libraries are installed.
+
+    Of summaries with a line for each sentence (``cleanup`` cnndm) also the ROUGE-L of whole summaries, which papers report.
+    """
+    names = (*SHOWN, "rougeLsum") if cleanup == "cnndm" else SHOWN
+    return list(dict.fromkeys([main, *(name for name in names if is_available(name))]))
+
+
+class Seq2Seq(TaskKind):
+    """A source, and the target that is generated from it."""
+
+    name = "seq2seq"
+    text_columns = (("source",), ("src",), ("document",), ("article",), ("body",), ("context",), ("text",))
+    label_columns = ("target", "tgt", "summary", "highlights", "subject", "heading", "question", "title")
+    options_class = Seq2SeqSettings
+    has_auxiliary_lm = rewrites = False
+
+    def answer(self, label_names: Sequence[str]) -> Answer:
+        """A text."""
+        return TEXT
+
+    def read_rows(self, path: str, read: ReadOptions) -> Iterator[Row]:
+        """Tables, s2s-ft's own files (an object a line), two parallel text files, or one of sources."""
+        ending = split_extensions(path)[0]
+        if path == STDIN or ending in TABLE_EXTENSIONS:
+            return read_rows(path, encoding=read.encoding)
+        if ending == ".json":
+            return read_rows(path, encoding=read.encoding, extension=".jsonl")
+        return (
+            read_parallel_rows(path, read.encoding)
+            if split_parallel_paths(path)
+            else read_source_lines(path, read.encoding)
+        )
+
+    def find_texts(self, row: Row) -> Columns | None:
+        """The source; of a context also its first answer, for the question that is to be generated."""
+        columns = first_present(row, self.text_columns)
+        if columns is None:
+            return None
+        source = _text_or_pieces(row.fields[columns[0]], f"{row.where}, key {columns[0]!r}")
+        return Columns({"source": source} | (_first_answer(row) if columns == ("context",) else {}), columns)
+
+    def learn_labels(self, drafts: Sequence[Draft]) -> tuple[str, ...]:
+        """Texts are no classes."""
+        return ()
+
+    def parse_label(self, found: Draft, numbers: Mapping[str, int]) -> Label:
+        """The target, and the blocks that the row may name for its sub-words."""
+        return _parse_target(found)
+
+    def varied_labels(self, records: Iterable[Record]) -> Iterable[Any] | None:
+        """Nothing has to differ."""
+        return None
+
+    def encode(self, records: Sequence[Record], vocabulary: Vocabulary, rules: Sequence[str]) -> Iterator[Parts]:
+        """The ids of sources, targets and answers, if any; given sub-words are looked up, a missing target is empty.
+
+        A vocabulary that knows no line ends (BERT's) reads a target's as a mark, which :func:`decode_text` turns back.
+        """
+        tokenizer = require_text(vocabulary, "--task")
+        marked = marks_line_ends(tokenizer)
+        texts = [text_sides(record, marked) for record in records]
+        whole = [clean(side, rules) for sides in texts for side in sides if isinstance(side, str)]
+        encoded = iter(tokenizer.encode_batch(whole))
+        for record, sides in zip(records, texts, strict=True):
+            ids = [next(encoded) if isinstance(s, str) else look_up(s, tokenizer, record.where) for s in sides]
+            yield Parts(tuple(ids))
+
+    def cut(self, record: Record, parts: Parts, frame: Frame) -> Cut:
+        """Cuts source and target at their ends to their limits, or refuses them.
+
+        Raises:
+            BadInput: one is too long and is to be refused.
+        """
+        source, target, *answer = parts.texts
+        if answer:
+            source = np.concatenate([answer[0], [frame.delimiter], source])
+        settings, room = options_of(frame), source_room(frame)
+        most = settings.target_limit - 1
+        if len(source) > room and frame.settings.long_text == "refuse":
             raise BadInput(
-                "span ids say which tokens are learned together, and here each is learned after the other",
-                where=record.where, value=list(record.label.spans), allowed="--algorithm masked or pseudo-masked",
-                next_step="leave the column spans out",
+                "the source has more tokens than its limit", where=record.where, value=len(source),
+                allowed=f"at most {room}",
+                next_step="use --long-text cut, a greater --source-limit or a model with a larger context",
             )  # fmt: skip
-        return [causal(parts, frame, draw)]
-    pair = Pair(
-        np.concatenate([[frame.start], parts.texts[0], [frame.delimiter]]),
-        np.append(parts.texts[1], frame.extract),
-        _turns(record, len(parts.texts[1]) + 1),
-    )
-    if algorithm == "masked" and draw is not None:
-        return [masked(pair, frame, draw)]
-    return [pseudo_masked(pair, frame, draw)]
+        if len(target) > most and settings.long_target == "refuse":
+            raise BadInput(
+                "the target has more tokens than its limit", where=record.where, value=len(target),
+                allowed=f"at most {most}", next_step="use --long-target cut or a greater --target-limit",
+            )  # fmt: skip
+        cut = replace(parts, texts=(source[:room], target[:most]))
+        needed = len(source) + len(target) + 2 + (settings.algorithm != "causal")
+        return Cut(cut, needed, len(source) + len(target) - len(cut), targets=int(len(target) > most))
+
+    def examples(self, record: Record, parts: Parts, frame: Frame) -> list[Example]:
+        """One Example, with the goal ``lm`` on the target, without noise (:mod:`~warmstart.tasks.seq2seq_frames`)."""
+        return frame_pair(record, parts, frame)
+
+    def noise(self, options: Settings, vocabulary: Vocabulary) -> Noise | None:
+        """What noised tokens become, where the vocabulary has a mask token."""
+        assert isinstance(options, Seq2SeqSettings)
+        tokenizer = require_text(vocabulary, "--task")
+        if tokenizer.special_token("mask") is None:
+            return None
+        return Noise(tokenizer.special_token_id("mask"), tokenizer.vocab_size, options.keep, options.random)
+
+    def training_data(
+        self, records: Sequence[Record], frame: Frame, vocabulary: Vocabulary, augment: AugmentSettings
+    ) -> TrainingData:
+        """Noise is drawn anew in every epoch."""
+        framed = self.frame_records(frame, records, vocabulary)
+
+        def redraw(i: int, draw: np.random.Generator) -> list[Example]:
+            return frame_pair(records[i], framed.parts[i], frame, draw)
+
+        return TrainingData([], redraw, framed.account)
+
+    def learn_options(
+        self, options: Seq2SeqSettings, records: Sequence[Record], label_names: Sequence[str],
+        text_segments: tuple[int, int],
+    ) -> Seq2SeqSettings:  # fmt: skip
+        """The segments that the model's pre-training had for source and target, where nothing else is asked."""
+        return options.on(text_segments)
+
+    def min_context(self, options: Seq2SeqSettings) -> int | None:
+        """Room for as long a source and target as the limits name.
+
+        New position rows begin as the old ones, over and over (s2s-ft; :mod:`warmstart.transfer.start`).
+        """
+        return None if options.source_limit is None else options.source_limit + options.target_limit
+
+    def check_model(self, frame: Frame, segments: int) -> None:
+        """Refuses what this model cannot learn.
+
+        Raises:
+            BadInput: masks without a mask token or for a left-to-right model, segments that the model does not have, or
+                limits that leave no room for a source.
+        """
+        _check_model(frame, segments)
+
+    def label_smoothing(self, options: Seq2SeqSettings) -> float:
+        """As the options say."""
+        return options.smoothing
+
+    def describe_cut(self, spec: TaskSpec, account: Account) -> list[str]:
+        """How many pairs and targets were cut."""
+        if not account.cut:
+            return []
+        return [f"{account.cut:,} of {account.used:,} pairs were cut to their limits, {account.targets_cut:,} targets"]
+
+    def describe_training(self, spec: TaskSpec, account: Account, num_items: int) -> list[str]:
+        """The same, for the dry run."""
+        return [f"cut        {line}" for line in self.describe_cut(spec, account)]
 
 
-def causal(parts: Parts, frame: Frame, draw: Draw | None) -> Example:
-    """Each target token predicts the next.
-
-    Worked example, with one word a token: source ``he sings``, target ``a song`` gives::
-
-        ids     [CLS]  he  sings  [SEP]  a     song
-        turns   0      0   0      1      2     3
-        lm      read 3 4 5 → a song [SEP]
-    """
-    source = np.append([frame.start], parts.texts[0])
-    target = np.append([frame.delimiter], parts.texts[1])
-    labels = np.append(parts.texts[1], frame.extract)
-    if draw is not None and frame.noise is not None:
-        source = _noised_source(source, frame, draw)
-        target = np.append(target[:1], frame.noise.corrupt_some(target[1:], target_noise(frame), draw))
-    count = len(source) + len(target)
-    reads = np.arange(len(source), count)
-    turns = np.maximum(np.arange(count) - len(source) + 1, 0) if frame.full else np.arange(count)
-    return Example(
-        np.concatenate([source, target]), turns, np.arange(count), {"lm": Goal.each(reads, labels)},
-        segments(frame, len(source), len(target)),
-    )  # fmt: skip
+def _options(spec: TaskSpec) -> Seq2SeqSettings:
+    return Seq2SeqSettings.model_validate(spec.options)
 
 
-def masked(pair: Pair, frame: Frame, draw: Draw) -> Example:
-    """Some target tokens are noised, and their own places predict them.
-
-    Worked example: of ``a song [SEP]`` the second is chosen::
-
-        ids     [CLS]  he  sings  [SEP]  a  [MASK]  [SEP]
-        turns   0      0   0      0      1  2       3
-        lm      read 5 → song
-    """
-    assert frame.noise is not None
-    settings = frame.spec.seq2seq
-    count = max(1, int(target_noise(frame) * len(pair.target)))
-    count = min(count, settings.most_masked or count)
-    chosen = np.sort(draw.permutation(len(pair.target))[:count])
-    target = pair.target.copy()
-    target[chosen] = frame.noise.corrupt(pair.target[chosen], draw)
-    source = _noised_source(pair.source, frame, draw)
-    total = len(source) + len(target)
-    return Example(
-        np.concatenate([source, target]), np.append(np.zeros_like(source), pair.turns), np.arange(total),
-        {"lm": Goal.each(len(source) + chosen, pair.target[chosen])}, segments(frame, len(source), len(target)),
-    )  # fmt: skip
-
-
-def pseudo_masked(pair: Pair, frame: Frame, draw: Draw | None) -> Example:
-    """Beside every target token stands a mask at the same position, which predicts it from what comes before.
-
-    What a mask becomes by noise may also stand in the place of the true token. Worked example, without noise::
-
-        ids        [CLS]  he  sings  [SEP]  a  song  [SEP]  [MASK]  [MASK]  [MASK]
-        turns      0      0   0      0      1  2     3      -1      -2      -3
-        positions  0      1   2      3      4  5     6      4       5       6
-        lm         read 7 8 9 → a song [SEP]
-    """
-    assert frame.noise is not None
-    source, target = pair.source, pair.target
-    pseudo = np.full(len(target), frame.noise.mask)
-    if draw is not None:
-        source, pseudo = _noised_source(source, frame, draw), frame.noise.corrupt(target, draw)
-        target = np.where(draw.random(len(target)) < target_noise(frame), pseudo, target)
-    first, count = len(source), len(source) + len(target)
-    places = np.arange(first, count)
-    return Example(
-        np.concatenate([source, target, pseudo]),
-        np.concatenate([np.zeros_like(source), pair.turns, -pair.turns]),
-        np.concatenate([np.arange(count), places]),
-        {"lm": Goal.each(places + len(target), pair.target)},
-        segments(frame, first, 2 * len(target)),
-    )
-
-
-def target_noise(frame: Frame) -> float:
-    """The share of target tokens that are noised."""
-    asked = frame.spec.seq2seq.target_noise
-    return (0.5 if frame.full and frame.noise is not None else 0.0) if asked is None else asked
-
-
-def segments(frame: Frame, source: int, target: int) -> Ints | None:
-    """Rows of the segment table for so many tokens; a left-to-right backbone has none."""
-    return np.repeat(frame.spec.seq2seq.segments, [source, target]) if frame.full else None
-
-
-def _noised_source(source: Ints, frame: Frame, draw: Draw) -> Ints:
-    """The source, noised but for what begins it and divides it."""
-    assert frame.noise is not None
-    noised = frame.noise.corrupt_some(source, frame.spec.seq2seq.source_noise, draw)
-    return np.where(np.isin(source, (frame.start, frame.delimiter)), source, noised)
-
-
-def _turns(record: Record, count: int) -> Ints:
-    """[T] turns of a target: 1 2 3 …, or the blocks that its Record names, whose tokens are predicted together."""
-    spans = record.label.spans if isinstance(record.label, Target) else None
-    if spans is None:
-        return np.arange(1, count + 1)
-    found = np.array(spans[:count], np.int64)
-    if len(found) == count - 1:
-        found = np.append(found, found[-1:].max(initial=0) + 1)  # the end is a block of its own
-    if len(found) != count or found[0] < 1 or (np.diff(found) < 0).any():
-        raise BadInput(
-            "span ids have to rise from 1, one for each sub-word of the target", where=record.where, value=list(spans),
-            allowed=f"{count - 1} numbers such as 1, 1, 2", next_step="mend the row or leave spans out",
-        )  # fmt: skip
-    return found
-
-
-def source_room(frame: Frame) -> int:
-    """The most tokens of a source that are read, without special ones."""
-    settings, specials = frame.spec.seq2seq, 1 if frame.spec.seq2seq.algorithm == "causal" else 2
-    left = frame.spec.frame.context - settings.target_limit
-    return min(left, settings.source_limit or left) - specials
-
-
-def cut_pair(record: Record, parts: Parts, frame: Frame) -> Cut:
-    """Cuts source and target at their ends to their limits, or refuses them.
+def _text_or_pieces(value: Any, where: str) -> str | tuple[str, ...]:
+    """A text, or the list of its sub-words.
 
     Raises:
-        BadInput: one is too long and is to be refused.
+        BadInput: neither, or nothing in it.
     """
-    source, target, *answer = parts.texts
-    if answer:
-        source = np.concatenate([answer[0], [frame.delimiter], source])
-    settings, room = frame.spec.seq2seq, source_room(frame)
-    most = settings.target_limit - 1
-    if len(source) > room and frame.spec.frame.long_text == "refuse":
+    if isinstance(value, list | tuple) and value and all(isinstance(piece, str) for piece in value):
+        return tuple(value)
+    if not isinstance(value, str) or not value.strip():
         raise BadInput(
-            "the source has more tokens than its limit", where=record.where, value=len(source), allowed=f"at most {room}",
-            next_step="use --long-text cut, a greater --source-limit or a model with a larger context",
+            "not a text", where=where, value=value, allowed="a text that is not empty, or the list of its sub-words",
+            next_step="mend the row or leave it out",
         )  # fmt: skip
-    if len(target) > most and settings.long_target == "refuse":
+    return value
+
+
+def _first_answer(row: Row) -> dict[str, str]:
+    """The first answer in a context; none where the row has none."""
+    answers = row.fields.get("answers", row.fields.get("answer"))
+    while isinstance(answers, Mapping | list | tuple) and answers:
+        answers = answers.get("text") if isinstance(answers, Mapping) else answers[0]
+    return {"answer": answers} if isinstance(answers, str) and answers.strip() else {}
+
+
+def _parse_target(found: Draft) -> Target:
+    given = _text_or_pieces(found.label, found.label_place)
+    spans = found.extra.get("spans")
+    where = f"{found.where}, key 'spans'"
+    if isinstance(given, str):
+        if spans is not None:
+            raise BadInput(
+                "span ids need a target of sub-words", where=where, value=spans,
+                allowed="a target that is a list of sub-words", next_step="give such a list, or leave spans out",
+            )  # fmt: skip
+        return Target(given)
+    numbers = None if spans is None else as_list(spans, "spans", found.where)
+    if numbers is not None and (len(numbers) != len(given) or not all(type(n) is int and n > 0 for n in numbers)):
         raise BadInput(
-            "the target has more tokens than its limit", where=record.where, value=len(target), allowed=f"at most {most}",
-            next_step="use --long-target cut or a greater --target-limit",
+            "span ids are whole numbers from 1, one for each sub-word", where=where, value=numbers,
+            allowed=f"{len(given)} numbers such as 1, 1, 2", next_step="mend the row or leave spans out",
         )  # fmt: skip
-    kept = replace(parts, texts=(source[:room], target[:most]))
-    needed = len(source) + len(target) + 2 + (settings.algorithm != "causal")
-    return Cut(kept, needed, len(source) + len(target) - len(kept), targets=int(len(target) > most))
+    return Target(pieces=given, spans=None if numbers is None else tuple(numbers))
 
 
-def encode_pairs(records: Sequence[Record], tokenizer: "Tokenizer", rules: Sequence[str]) -> Iterator[Parts]:
-    """The ids of sources, targets and answers, if any; given sub-words are looked up, and a missing target is empty.
-
-    A vocabulary that knows no line ends (BERT's) reads a target's as :data:`SENTENCE_MARK`; :func:`written` turns it back.
-    """
-    marked = marks_lines(tokenizer)
-    texts = [_sides(record, marked) for record in records]
-    whole = [clean(side, rules) for sides in texts for side in sides if isinstance(side, str)]
-    encoded = iter(tokenizer.encode_batch(whole))
-    for record, sides in zip(records, texts, strict=True):
-        ids = [next(encoded) if isinstance(side, str) else look_up(side, tokenizer, record.where) for side in sides]
-        yield Parts(tuple(ids))
-
-
-def marks_lines(tokenizer: "Tokenizer") -> bool:
-    """Whether the end of a line is but a blank to a vocabulary, which can spell the mark in its place."""
-    if "\n" in tokenizer.decode(tokenizer.encode("a\na")):
-        return False
-    return _MARKED.fullmatch(tokenizer.decode(tokenizer.encode(SENTENCE_MARK)).strip()) is not None
-
-
-def written(ids: Sequence[int], tokenizer: "Tokenizer") -> str:
-    """A text that was generated, with its line ends."""
-    text = tokenizer.decode(ids).strip()
-    return _MARKED.sub("\n", text).strip() if marks_lines(tokenizer) else text
-
-
-def _sides(record: Record, marked: bool) -> list[str | tuple[str, ...]]:
-    target = _target(record)
-    if isinstance(target, str) and marked:
-        target = f" {SENTENCE_MARK} ".join(filter(None, map(str.strip, target.splitlines())))
-    return [record.texts["source"], target, *(record.texts[key] for key in ("answer",) if key in record.texts)]
-
-
-def look_up(pieces: Sequence[str], tokenizer: "Tokenizer", where: str) -> Ints:
-    """The ids of sub-words.
-
-    Raises:
-        BadInput: the vocabulary does not hold one.
-    """
-    missing = next((piece for piece in pieces if not tokenizer.has_token(piece)), None)
-    if missing is not None:
+def _check_model(frame: Frame, segments: int) -> None:
+    settings = options_of(frame)
+    noisy = settings.algorithm != "causal" or target_noise(frame) > 0 or settings.source_noise > 0
+    if settings.algorithm != "causal" and not frame.full:
         raise BadInput(
-            "a sub-word that the vocabulary does not hold", where=where, value=missing,
-            next_step="give the text instead of a list, or sub-words of this model's own tokenizer",
+            "a left-to-right model cannot learn with masks", where="--algorithm", value=settings.algorithm,
+            allowed="causal", next_step="use --algorithm causal, or start from a bidirectional model such as BERT",
         )  # fmt: skip
-    return np.array([tokenizer.token_to_id(piece) for piece in pieces], np.int64)
-
-
-def _target(record: Record) -> str | tuple[str, ...]:
-    label = record.label if isinstance(record.label, Target) else Target()
-    return label.text if label.pieces is None else label.pieces
+    if noisy and frame.noise is None:
+        raise BadInput(
+            "the vocabulary has no mask token", where="--algorithm", value=settings.algorithm,
+            allowed="causal with --target-noise 0", next_step="start from a model that was pre-trained with masks",
+        )  # fmt: skip
+    wanted = max(settings.segments)
+    if frame.full and segments and wanted >= segments:
+        raise BadInput(
+            "the model has no such segment", where="task.seq2seq", value=wanted, allowed=f"0 to {segments - 1}",
+            next_step="set source_segment and target_segment to segments that the model knows",
+        )  # fmt: skip
+    if source_room(frame) < 1:
+        raise BadInput(
+            "source and target do not fit into the model's context", where="--target-limit",
+            value=settings.target_limit, allowed=f"together {frame.settings.context} tokens",
+            next_step="lower --target-limit or raise --source-limit",
+        )  # fmt: skip

@@ -10,6 +10,12 @@ from warmstart.base.settings import Settings
 Direction = Literal["forward", "backward", "both"]
 Algorithm = Literal["causal", "masked", "pseudo-masked"]
 
+KIND_NAMES = (
+    "classification", "entailment", "similarity", "regression", "choice", "multilabel", "tagging", "span", "images",
+    "seq2seq",
+)  # fmt: skip
+"""The names in :data:`warmstart.tasks.table.KINDS`, for those who cannot wait for the kinds to be imported."""
+
 
 class TaggingSettings(Settings):
     """What a tagging task remembers.

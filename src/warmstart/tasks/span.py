@@ -10,70 +10,272 @@ A window that holds the whole answer points at it, any other at "no answer". The
 and so do those without it: a long context does not drown the answers.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from warmstart.base.arrays import Ints
+from warmstart.base.arrays import Floats, Ints
 from warmstart.base.errors import BadInput
 from warmstart.example.example import Example, Goal
-from warmstart.example.record import Answers, Record
-from warmstart.tasks.framing import Cut, Frame, Parts
+from warmstart.example.record import Answers, Label, Record
+from warmstart.metrics.spans import span_ratios
+from warmstart.readers.rows import Row
+from warmstart.readers.squad import SQUAD_EXTENSIONS, read_questions
+from warmstart.tasks.answer import Answer, Prediction, RawOutput, Scores, ratio_scores
+from warmstart.tasks.columns import Draft
+from warmstart.tasks.describe import quote_ids, weight_text
+from warmstart.tasks.framing import Frame
+from warmstart.tasks.kind import ReadOptions, TaskKind, alone
+from warmstart.tasks.parts import Account, Cut, Parts
+from warmstart.tasks.settings import SpanSettings
+from warmstart.tasks.span_labels import parse_answer, parse_answers
 from warmstart.tasks.spec import TaskSpec
+from warmstart.tasks.vocabulary import Vocabulary, require_text
+from warmstart.tasks.windows import Piece, Window, best_piece, best_threshold, windows
 from warmstart.tasks.words import Speller, spell_text
 from warmstart.text.clean import clean
 
-if TYPE_CHECKING:
-    from warmstart.text.tokenizer import Tokenizer
 
+class SpanAnswer(Answer):
+    """A piece of the context; the output is [M, 2] start and end logits of all reads of all windows."""
 
-class Window(NamedTuple):
-    """Context tokens ``start`` to ``stop`` of one window, and those among them that are read."""
+    goal = "span"
+    head = "span"
+    per_read = True
+    reads_text = averageable = False
+    pipeline = "question-answering"
 
-    start: int
-    stop: int
-    read: Ints
+    def num_outputs(self, label_names: Sequence[str]) -> int:
+        """Start and end."""
+        return 2
 
+    def metrics(self, label_names: Sequence[str]) -> tuple[str, ...]:
+        """SQuAD's."""
+        return ("f1", "exact_match")
 
-def span(record: Record, parts: Parts, frame: Frame) -> list[Example]:
-    """One Example per window, each with one question.
+    def join(self, outputs: Sequence[Floats]) -> Floats:
+        """[M, 2] of all windows."""
+        return np.concatenate(outputs)
 
-    Worked example, with one word a token: ``{"question": "who sings", "context": "today he sings", "answer": "he", "start":
-    6}`` gives::
+    def predict(self, spec: TaskSpec, output: RawOutput) -> Any:
+        """The best piece; whether it is answered with is decided later."""
+        context = str(output.record.texts["context"])
+        return best_piece(context, output.parts, output.raw, spec.frame, _options(spec))
 
-        ids     start  who  sings  delimiter  today  he  sings  extract
-        span    reads 7 (no answer), 4, 5, 6; question 0 → start 2, end 2
-        lm      read 0 … 6 → who sings delimiter today he sings extract
-    """
-    question, context = parts.texts
-    seen = windows(parts, frame.spec)
-    aims = [_aim(record, parts, window) for window in seen]
-    weights = _weights(record, aims)
-    examples: list[Example] = []
-    asked = 0
-    for number, (window, aim, weight) in enumerate(zip(seen, aims, weights, strict=True)):
-        ids = frame.sequence([question], context[window.start : window.stop])
-        reads = np.append(
-            frame.summary(ids), len(question) + frame.spec.frame.specials - 1 + window.read - window.start
+    def truth(self, spec: TaskSpec, record: Record, vocabulary: Vocabulary) -> Any:
+        """The texts of the right answers."""
+        assert isinstance(record.label, Answers)
+        return record.label.texts
+
+    def tune(self, spec: TaskSpec, predictions: Sequence[Piece], truths: Sequence[Any]) -> TaskSpec:
+        """The task with the threshold that suits these questions best; as it is, where answers are always given."""
+        options = _options(spec)
+        if options.threshold is None:
+            return spec
+        return spec.with_options(options.model_copy(update={"threshold": best_threshold(predictions, truths)}))
+
+    def decide(self, spec: TaskSpec, predictions: Sequence[Piece]) -> list[Any]:
+        """A text for each question, empty for "no answer"."""
+        threshold = _options(spec).threshold
+        return [piece.answer(threshold) for piece in predictions]
+
+    def evaluate(
+        self, spec: TaskSpec, truths: Sequence[Any], predictions: Sequence[Any], seed: int | None,
+        metrics: Sequence[str] = (),
+    ) -> Scores:  # fmt: skip
+        """Word overlap and exact match; intervals are drawn over questions."""
+        is_collapsed = len(set(predictions)) == 1 < len(set(map(tuple, truths)))
+        return ratio_scores(span_ratios(truths, predictions), seed, is_collapsed)
+
+    def prediction(self, spec: TaskSpec, output: RawOutput) -> Prediction:
+        """The answer with its place and probability."""
+        piece: Piece = self.predict(spec, output)
+        row: dict[str, Any]
+        if piece.is_answer(_options(spec).threshold):
+            row = {"answer": piece.text, "start": piece.start, "end": piece.end, "score": piece.probability}
+        else:
+            row = {"answer": "", "start": None, "end": None, "score": piece.no_answer}
+        return Prediction(row["answer"], row["score"], {}, output.raw, row)
+
+    def describe(self, example: Example, goal: Goal, vocabulary: Vocabulary, names: Sequence[str]) -> str:
+        """Where an answer may be, and which one is learned."""
+        head = (
+            f"reads {len(goal.reads) - 1} tokens of the context, and {goal.reads[0]} "
+            f"{quote_ids(example.ids[goal.reads[:1]], vocabulary)} for no answer"
         )
-        goal = Goal(reads, np.full(len(reads), number), np.array([aim]), np.array([weight], np.float32))
-        examples.append(frame.example(ids, goal, asked))
-        asked += len(ids) - 1
-    return examples
+        weight = float(goal.weights[0])
+        if weight == 0:
+            return f"{head}; nothing is learned (no answer is known here)"
+        first, last = (int(goal.reads[place]) for place in goal.targets[0])
+        answer = f"the answer from {first} to {last} {quote_ids(example.ids[first : last + 1], vocabulary)}"
+        learned = answer if goal.targets[0].any() else "that there is none here"
+        return f"{head}; learns {learned}{weight_text(weight, '.3g')}"
 
 
-def windows(parts: Parts, spec: TaskSpec) -> list[Window]:
-    """The windows on a context, the first at its beginning and the last at its end; every token is in one of them."""
-    assert parts.places is not None
-    read = np.flatnonzero(parts.places[:, 0] >= 0)
-    count, room = len(parts.texts[1]), spec.frame.context - spec.frame.specials - len(parts.texts[0])
-    step = min(room, spec.span.stride)
-    starts = range(0, max(1, count - room + step), step)
-    return [Window(start, min(start + room, count), read[(read >= start) & (read < start + room)]) for start in starts]
+SPAN = SpanAnswer()
 
 
-def _aim(record: Record, parts: Parts, window: Window) -> tuple[int, int]:
+class Span(TaskKind):
+    """A question, and a context that holds its answer."""
+
+    name = "span"
+    text_columns = (("context", "question"),)
+    label_columns = ("answers", "answer")
+    foreign_goal = "span"
+    has_label_names = False
+    options_class = SpanSettings
+    own_endings = SQUAD_EXTENSIONS
+    rewrites = False
+    example_share = 16  # a question may make very many windows
+
+    def answer(self, label_names: Sequence[str]) -> Answer:
+        """A piece of the context."""
+        return SPAN
+
+    def read_own_file(self, path: str, read: ReadOptions) -> Iterator[Row]:
+        """The questions of a SQuAD file."""
+        return read_questions(path, read.encoding)
+
+    def find_label(self, row: Row, column: str) -> tuple[Any, tuple[str, ...]]:
+        """``answers``, or ``answer`` with ``start``."""
+        if column != "answer":
+            return super().find_label(row, column)
+        answer, start = row.fields["answer"], row.fields.get("start")
+        if answer and start is None:
+            raise BadInput(
+                "missing key 'start' for a span task", where=row.where, value=list(row.fields),
+                allowed="answer+start, or answers",
+                next_step="add the number of the answer's first character in the context",
+            )  # fmt: skip
+        return (answer, start), ("start", "answer")
+
+    def learn_labels(self, drafts: Sequence[Draft]) -> tuple[str, ...]:
+        """Answers are no classes."""
+        return ()
+
+    def parse_label(self, found: Draft, numbers: Mapping[str, int]) -> Label:
+        """The right answers, each checked against the context."""
+        context = str(found.texts["context"])
+        if found.columns[-1] == "answer":
+            text, start = found.label
+            return parse_answer(text, start, context, found.where)
+        return parse_answers(found.label, context, found.where)
+
+    def varied_labels(self, records: Iterable[Record]) -> Iterable[Any] | None:
+        """Equal answers stand in different places."""
+        return None
+
+    def content(self, record: Record) -> tuple[object, ...]:
+        """The context: its questions stay together."""
+        return (record.texts["context"],)
+
+    def stratum(self, record: Record) -> Label:
+        """Answers are no classes."""
+        return None
+
+    def encode(self, records: Sequence[Record], vocabulary: Vocabulary, rules: Sequence[str]) -> Iterator[Parts]:
+        """The ids of questions and contexts, and the characters that the tokens of the contexts stand for."""
+        tokenizer = require_text(vocabulary, "--task")
+        speller = Speller(tokenizer, rules)
+        spelled: dict[str, tuple[Ints, Ints]] = {}
+        question_ids = tokenizer.encode_batch([clean(str(record.texts["question"]), rules) for record in records])
+        for record, question in zip(records, question_ids, strict=True):
+            context = str(record.texts["context"])
+            if context not in spelled:
+                spelled[context] = spell_text(context, speller)
+            ids, places = spelled[context]
+            yield Parts((question, ids), places=places)
+
+    def cut(self, record: Record, parts: Parts, frame: Frame) -> Cut:
+        """Leaves a question at most half of the room; contexts are not cut but read in windows.
+
+        Raises:
+            BadInput: question and context do not fit together and ``long_text`` is ``refuse``.
+        """
+        question, context = parts.texts
+        settings = frame.settings
+        room = settings.context - settings.specials
+        needed = len(question) + len(context) + settings.specials
+        if needed > settings.context and settings.long_text == "refuse":
+            raise BadInput(
+                "question and context have more tokens than the model's context holds", where=record.where, value=needed,
+                allowed=f"at most {settings.context} tokens, special ones included",
+                next_step="use --long-text cut, which reads long contexts in windows, or a model with a larger context",
+            )  # fmt: skip
+        keep = min(len(question), room // 2, settings.segment_limit or room)
+        return Cut(parts.truncated([keep, len(context)]), needed, len(question) - keep)
+
+    def examples(self, record: Record, parts: Parts, frame: Frame) -> list[Example]:
+        """One Example per window, each with one question.
+
+        Worked example, with one word a token: ``{"question": "who sings", "context": "today he sings", "answer": "he",
+        "start": 6}`` gives::
+
+            ids     start  who  sings  delimiter  today  he  sings  extract
+            span    reads 7 (no answer), 4, 5, 6; question 0 → start 2, end 2
+            lm      read 0 … 6 → who sings delimiter today he sings extract
+        """
+        question, context = parts.texts
+        seen = windows(parts, frame.settings, frame.options)  # type: ignore[arg-type]
+        targets = [_target(record, parts, window) for window in seen]
+        weights = _weights(record, targets)
+        examples: list[Example] = []
+        num_questions = 0
+        for number, (window, target, weight) in enumerate(zip(seen, targets, weights, strict=True)):
+            ids = frame.sequence([question], context[window.start : window.stop])
+            first = len(question) + frame.settings.specials - 1
+            reads = np.append(frame.summary(ids), first + window.read - window.start)
+            goal = Goal(reads, np.full(len(reads), number), np.array([target]), np.array([weight], np.float32))
+            examples.append(frame.example(ids, goal, num_questions))
+            num_questions += len(ids) - 1
+        return examples
+
+    def items(self, examples: Sequence[list[Example]]) -> list[list[Example]]:
+        """Each window by itself."""
+        return [[alone(example)] for record in examples for example in record]
+
+    def count_unread(self, record: Record, parts: Parts, examples: Sequence[Example]) -> int:
+        """1 where the answer stands whole in no window."""
+        if record.label is None:
+            return 0
+        return int(not any(example.goals[SPAN.goal].weights.any() for example in examples))
+
+    def learn_options(
+        self, options: SpanSettings, records: Sequence[Record], label_names: Sequence[str],
+        text_segments: tuple[int, int],
+    ) -> SpanSettings:  # fmt: skip
+        """A threshold, to be tuned, where some question has no answer in its context (SQuAD 2.0)."""
+        unanswered = any(record.label == Answers() for record in records)
+        return options.model_copy(update={"threshold": 0.0 if unanswered else None})
+
+    def describe_cut(self, spec: TaskSpec, account: Account) -> list[str]:
+        """How many questions were cut."""
+        if not account.cut:
+            return []
+        return [f"{account.cut:,} of {account.used:,} questions were cut to half of {spec.frame.context} tokens"]
+
+    def describe_unread(self, spec: TaskSpec, account: Account) -> list[str]:
+        """How many answers stand in no window."""
+        if not account.unread:
+            return []
+        return [f"{account.unread:,} answers stand whole in no window, so that they can be neither learned nor found"]
+
+    def describe_training(self, spec: TaskSpec, account: Account, num_items: int) -> list[str]:
+        """Questions that are too long, and the windows on contexts."""
+        lines = [self.long_texts_line(account, "questions", f"half of {spec.frame.context}")] if account.cut else []
+        return [
+            *lines,
+            f"windows    {account.used:,} questions are read in {num_items:,} windows, at most "
+            f"{_options(spec).stride} tokens apart",
+        ]
+
+
+def _options(spec: TaskSpec) -> SpanSettings:
+    return SpanSettings.model_validate(spec.options)
+
+
+def _target(record: Record, parts: Parts, window: Window) -> tuple[int, int]:
     """Which reads of the window are the answer's first and last; both 0, "no answer", where it does not hold it whole."""
     assert parts.places is not None
     if not isinstance(record.label, Answers) or not record.label.texts:
@@ -87,47 +289,9 @@ def _aim(record: Record, parts: Parts, window: Window) -> tuple[int, int]:
     return int(first), int(last)
 
 
-def _weights(record: Record, aims: Sequence[tuple[int, int]]) -> list[float]:
+def _weights(record: Record, targets: Sequence[tuple[int, int]]) -> list[float]:
     """How much each window counts; nothing where the answer is unknown, or where no window holds it."""
-    holding = sum(aim != (0, 0) for aim in aims)
+    holding = sum(target != (0, 0) for target in targets)
     if record.label is None or (record.label != Answers() and not holding):
-        return [0.0] * len(aims)
-    return [1 / holding if aim != (0, 0) else 1 / (len(aims) - holding) for aim in aims]
-
-
-def cut_question(record: Record, parts: Parts, frame: Frame) -> Cut:
-    """Leaves a question at most half of the room; contexts are not cut but read in windows.
-
-    Raises:
-        BadInput: question and context do not fit together and ``long_text`` is ``refuse``.
-    """
-    question, context = parts.texts
-    settings = frame.spec.frame
-    room = settings.context - settings.specials
-    needed = len(question) + len(context) + settings.specials
-    if needed > settings.context and settings.long_text == "refuse":
-        raise BadInput(
-            "question and context have more tokens than the model's context holds", where=record.where, value=needed,
-            allowed=f"at most {settings.context} tokens, special ones included",
-            next_step="use --long-text cut, which reads long contexts in windows, or a model with a larger context",
-        )  # fmt: skip
-    keep = min(len(question), room // 2, settings.segment_limit or room)
-    return Cut(parts.kept([keep, len(context)]), needed, len(question) - keep)
-
-
-def encode_contexts(records: Sequence[Record], tokenizer: "Tokenizer", rules: Sequence[str]) -> Iterator[Parts]:
-    """The ids of questions and contexts, and the characters that the tokens of the contexts stand for."""
-    speller = Speller(tokenizer, rules)
-    known: dict[str, tuple[Ints, Ints]] = {}
-    questions = tokenizer.encode_batch([clean(str(record.texts["question"]), rules) for record in records])
-    for record, question in zip(records, questions, strict=True):
-        context = str(record.texts["context"])
-        if context not in known:
-            known[context] = spell_text(context, speller)
-        ids, places = known[context]
-        yield Parts((question, ids), places=places)
-
-
-def some_unanswered(records: Sequence[Record]) -> bool:
-    """Whether some question has no answer in its context (SQuAD 2.0)."""
-    return any(record.label == Answers() for record in records)
+        return [0.0] * len(targets)
+    return [1 / holding if target != (0, 0) else 1 / (len(targets) - holding) for target in targets]

@@ -1,39 +1,243 @@
-"""One sentence, a tag for each of its words: ``[start] words [extract]``, each word read at its first token."""
+"""One sentence, a tag for each of its words: ``[start] words [extract]``, each word read at its first token.
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+Where the tags mark entities (BIO, BIOES), these are what is evaluated and what predictions list.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any
 
 import numpy as np
 
-from warmstart.base.arrays import Ints
+from warmstart.base.arrays import Floats, Ints
+from warmstart.base.errors import BadInput
 from warmstart.example.example import Example, Goal
-from warmstart.example.record import Record
-from warmstart.tasks.framing import Frame, Parts
-from warmstart.tasks.words import Speller, spell_sentence
-
-if TYPE_CHECKING:
-    from warmstart.text.tokenizer import Tokenizer
+from warmstart.example.record import Label, Record
+from warmstart.metrics.comparison import is_collapsed
+from warmstart.metrics.entities import OUTSIDE, convert_tags, get_entities, tag_scheme
+from warmstart.metrics.tagging import check_seqeval, entity_metrics, entity_ratios, tag_ratios
+from warmstart.readers.conll import CONLL_EXTENSIONS, read_sentences
+from warmstart.readers.rows import Row
+from warmstart.tasks.answer import Answer, Prediction, RawOutput, Scores, ratio_scores
+from warmstart.tasks.columns import Columns, Draft, as_list, first_present, names_at, number_of
+from warmstart.tasks.describe import quote_ids
+from warmstart.tasks.framing import Frame
+from warmstart.tasks.kind import ReadOptions, TaskKind, sort_names
+from warmstart.tasks.parts import Account, Parts
+from warmstart.tasks.settings import TaggingSettings
+from warmstart.tasks.spec import TaskSpec
+from warmstart.tasks.vocabulary import Vocabulary, require_text
+from warmstart.tasks.words import Speller, join_words, spell_sentence
 
 FIRST = 1  # every sequence opens with one special token
+MAX_WORDS = 12  # words that the dry run shows with their tags
 
 
-def tagging(record: Record, parts: Parts, frame: Frame) -> list[Example]:
-    """One question per word that has a token, read there; words that were cut away are not asked for.
+class TagsAnswer(Answer):
+    """A tag for each word; the output is [W, C] logits of the words that are read."""
 
-    Worked example, with one word a token but Brussels, which has two: ``{"tokens": ["he", "left", "Brussels"], "tags":
-    ["O", "O", "B-LOC"]}`` among the tags B-LOC, O gives::
+    goal = "tags"
+    head = "class"
+    reads_text = averageable = False
+    pipeline = "token-classification"
 
-        ids     start  he  left  Bruss  els  extract
-        tags    read 1, question 0 → 1;  read 2, question 1 → 1;  read 3, question 2 → 0
-        lm      read 0 … 4 → he left Bruss els extract
-    """
-    assert parts.words is not None
-    asked = words_read(parts)
-    labels = record.label if isinstance(record.label, tuple) else None
-    targets = np.zeros(len(asked), np.int64) if labels is None else np.array(labels, np.int64)[asked]
-    weights = np.full(len(asked), float(labels is not None), np.float32)
-    goal = Goal.each(FIRST + parts.words[asked], targets, weights)
-    return [frame.example(frame.sequence(parts.texts), goal)]
+    def metrics(self, label_names: Sequence[str]) -> tuple[str, ...]:
+        """The share of right tags."""
+        return ("accuracy",)
+
+    def join(self, outputs: Sequence[Floats]) -> Floats:
+        """[W, C] as they are."""
+        return np.concatenate(outputs)
+
+    def predict(self, spec: TaskSpec, output: RawOutput) -> Any:
+        """The likeliest tag of each word; a word that is read at no token has the tag kept for such words."""
+        tags = [_unread_tag(spec)] * len(output.record.texts["tokens"])
+        for word, best in zip(words_read(output.parts).tolist(), output.raw.argmax(axis=1).tolist(), strict=True):
+            tags[word] = spec.label_names[best]
+        return tags
+
+    def truth(self, spec: TaskSpec, record: Record, vocabulary: Vocabulary) -> Any:
+        """The right tags of a labelled sentence."""
+        assert isinstance(record.label, tuple)
+        return [spec.label_names[number] for number in record.label]
+
+    def evaluate(
+        self, spec: TaskSpec, truths: Sequence[Any], predictions: Sequence[Any], seed: int | None,
+        metrics: Sequence[str] = (),
+    ) -> Scores:  # fmt: skip
+        """Accuracy over words; intervals are drawn over sentences."""
+        words = np.array(list(chain(*truths))), np.array(list(chain(*predictions)))
+        return ratio_scores(tag_ratios(truths, predictions), seed, is_collapsed(*words))
+
+    def prediction(self, spec: TaskSpec, output: RawOutput) -> Prediction:
+        """The words with their tags."""
+        tags = self.predict(spec, output)
+        return Prediction(tags, None, {}, output.raw, self.row(output.record.texts["tokens"], tags))
+
+    def row(self, words: str | tuple[str, ...], tags: list[str]) -> dict[str, Any]:
+        """What is written about a sentence."""
+        return {"tokens": list(words), "tags": tags}
+
+    def describe(self, example: Example, goal: Goal, vocabulary: Vocabulary, names: Sequence[str]) -> str:
+        """Which tokens are read for a tag, and which tag is learned there."""
+        pairs = [
+            f"{place} {quote_ids(example.ids[[place]], vocabulary)} {names[int(target)]}"
+            for place, target in zip(goal.reads.tolist(), goal.targets.tolist(), strict=True)
+        ]
+        listed = ", ".join(pairs[:MAX_WORDS]) + (" …" if len(pairs) > MAX_WORDS else "")
+        learns = "learns" if goal.weights.any() else "nothing is learned (no tags);"
+        return f"reads {len(pairs)} words at their first token, {learns} {listed}"
+
+
+class EntitiesAnswer(TagsAnswer):
+    """Tags that mark entities."""
+
+    def metrics(self, label_names: Sequence[str]) -> tuple[str, ...]:
+        """Of entities; accuracy over words."""
+        return ("f1", "precision", "recall", "accuracy")
+
+    def check_installed(self) -> None:
+        """Entities are evaluated by seqeval."""
+        check_seqeval()
+
+    def evaluate(
+        self, spec: TaskSpec, truths: Sequence[Any], predictions: Sequence[Any], seed: int | None,
+        metrics: Sequence[str] = (),
+    ) -> Scores:  # fmt: skip
+        """Entity F1 by seqeval.
+
+        Few words are part of an entity, so a tagger may be of use that gets fewer words right than "O" everywhere does.
+        """
+        is_collapsed = len(set(chain(*predictions))) == 1 < len(set(chain(*truths)))
+        intervals = ratio_scores(entity_ratios(truths, predictions), seed, is_collapsed).intervals
+        return Scores(entity_metrics(truths, predictions), intervals, is_collapsed)
+
+    def row(self, words: str | tuple[str, ...], tags: list[str]) -> dict[str, Any]:
+        """The words, their tags and the entities, in words from 0."""
+        found = [
+            entity._asdict() | {"text": join_words(words[entity.start : entity.end])} for entity in get_entities(tags)
+        ]
+        return super().row(words, tags) | {"entities": found}
+
+
+TAGS, ENTITIES = TagsAnswer(), EntitiesAnswer()
+
+
+class Tagging(TaskKind):
+    """One sentence, a tag for each word."""
+
+    name = "tagging"
+    text_columns = (("tokens",), ("words",))
+    label_columns = ("tags", "ner_tags", "labels")
+    foreign_goal = "tags"
+    options_class = TaggingSettings
+    own_endings = CONLL_EXTENSIONS  # CoNLL's .tsv goes before the table's
+    rewrites = False
+
+    def answer(self, label_names: Sequence[str]) -> Answer:
+        """Tags, or tags that mark entities."""
+        return ENTITIES if tag_scheme(tuple(label_names)) else TAGS
+
+    def read_own_file(self, path: str, read: ReadOptions) -> Iterator[Row]:
+        """The sentences of a CoNLL file."""
+        return read_sentences(path, read.encoding, getattr(read.options, "column", None))
+
+    def find_texts(self, row: Row) -> Columns | None:
+        """The words of a sentence."""
+        columns = first_present(row, self.text_columns)
+        if columns is None:
+            return None
+        tokens = as_list(row.fields[columns[0]], columns[0], row.where)
+        if not all(isinstance(token, str) for token in tokens):
+            raise BadInput(
+                "a word is not text",
+                where=f"{row.where}, key {columns[0]!r}",
+                value=tokens,
+                allowed="a list of strings",
+            )
+        return Columns({"tokens": tuple(tokens)}, columns)
+
+    def learn_labels(self, drafts: Sequence[Draft]) -> tuple[str, ...]:
+        """All tags that occur, in one scheme."""
+        tags_of = [_tags(found) for found in drafts]
+        scheme = tag_scheme(tuple(sorted({tag for tags in tags_of for tag in tags})))
+        return sort_names({tag for tags in tags_of for tag in convert_tags(tags, scheme)})
+
+    def parse_label(self, found: Draft, numbers: Mapping[str, int]) -> Label:
+        """The numbers of the tags."""
+        tags = convert_tags(_tags(found), tag_scheme(tuple(numbers)))
+        return tuple(number_of(tag, numbers, f"{found.label_place}, word {n}") for n, tag in enumerate(tags, start=1))
+
+    def varied_labels(self, records: Iterable[Record]) -> Iterable[Any] | None:
+        """The tags of all words."""
+        return (tag for record in records if isinstance(record.label, tuple) for tag in record.label)
+
+    def row_of(self, value: Any) -> Mapping[str, Any]:
+        """A sentence as a list of words."""
+        return super().row_of(value) if isinstance(value, str) else {"tokens": list(value)}
+
+    def stratum(self, record: Record) -> Label:
+        """Sentences have no class."""
+        return None
+
+    def training_texts(self, records: Iterable[Record]) -> Iterator[str]:
+        """Whole sentences."""
+        return (join_words(record.texts["tokens"]) for record in records)
+
+    def encode(self, records: Sequence[Record], vocabulary: Vocabulary, rules: Sequence[str]) -> Iterator[Parts]:
+        """The ids of each sentence and where its words begin in them."""
+        speller = Speller(require_text(vocabulary, "--task"), rules)
+        for record in records:
+            words = record.texts["tokens"]
+            assert isinstance(words, tuple)
+            ids, first = spell_sentence(words, speller)
+            yield Parts((ids,), words=first)
+
+    def examples(self, record: Record, parts: Parts, frame: Frame) -> list[Example]:
+        """One question per word that has a token, read there; words that were cut away are not asked for.
+
+        Worked example, with one word a token but Brussels, which has two: ``{"tokens": ["he", "left", "Brussels"],
+        "tags": ["O", "O", "B-LOC"]}`` among the tags B-LOC, O gives::
+
+            ids     start  he  left  Bruss  els  extract
+            tags    read 1, question 0 → 1;  read 2, question 1 → 1;  read 3, question 2 → 0
+            lm      read 0 … 4 → he left Bruss els extract
+        """
+        assert parts.words is not None
+        words = words_read(parts)
+        labels = record.label if isinstance(record.label, tuple) else None
+        targets = np.zeros(len(words), np.int64) if labels is None else np.array(labels, np.int64)[words]
+        weights = np.full(len(words), float(labels is not None), np.float32)
+        goal = Goal.each(FIRST + parts.words[words], targets, weights)
+        return [frame.example(frame.sequence(parts.texts), goal)]
+
+    def count_unread(self, record: Record, parts: Parts, examples: Sequence[Example]) -> int:
+        """Words without a token among those that were kept."""
+        assert parts.words is not None
+        return len(parts.words) - len(words_read(parts))
+
+    def learn_options(
+        self, options: TaggingSettings, records: Sequence[Record], label_names: Sequence[str],
+        text_segments: tuple[int, int],
+    ) -> TaggingSettings:  # fmt: skip
+        """The tag of a word that is read at no token: ``O`` where there is one, else the commonest."""
+        if "O" in label_names:
+            return options
+        tags = [tag for record in records if isinstance(record.label, tuple) for tag in record.label]
+        commonest = label_names[int(np.bincount(tags, minlength=len(label_names)).argmax())]
+        return options.model_copy(update={"unread": commonest})
+
+    def foreign_options(self, label_names: Sequence[str]) -> TaggingSettings:
+        """Words that are read at no token get the first tag, where there is no ``O``."""
+        return (
+            TaggingSettings() if not label_names or OUTSIDE in label_names else TaggingSettings(unread=label_names[0])
+        )
+
+    def describe_unread(self, spec: TaskSpec, account: Account) -> list[str]:
+        """How many words have no token."""
+        if not account.unread:
+            return []
+        return [f"{account.unread:,} words have no token, or were cut away; each gets the tag {_unread_tag(spec)!r}"]
 
 
 def words_read(parts: Parts) -> Ints:
@@ -42,19 +246,17 @@ def words_read(parts: Parts) -> Ints:
     return np.flatnonzero((parts.words >= 0) & (parts.words < len(parts.texts[0])))
 
 
-def encode_sentences(records: Sequence[Record], tokenizer: "Tokenizer", rules: Sequence[str]) -> Iterator[Parts]:
-    """The ids of each sentence and where its words begin in them."""
-    speller = Speller(tokenizer, rules)
-    for record in records:
-        words = record.texts["tokens"]
-        assert isinstance(words, tuple)
-        ids, first = spell_sentence(words, speller)
-        yield Parts((ids,), words=first)
+def _unread_tag(spec: TaskSpec) -> str:
+    """The tag of a word that is read at no token."""
+    return TaggingSettings.model_validate(spec.options).unread
 
 
-def unread_tag(records: Sequence[Record], names: Sequence[str]) -> str:
-    """The tag of a word that is read at no token: ``O`` where there is one, else the commonest."""
-    if "O" in names:
-        return "O"
-    tags = [tag for record in records if isinstance(record.label, tuple) for tag in record.label]
-    return names[int(np.bincount(tags, minlength=len(names)).argmax())]
+def _tags(found: Draft) -> list[str]:
+    """The tags of a sentence as they are written, as many as it has words."""
+    tags, words = names_at(found), found.texts["tokens"]
+    if len(tags) != len(words):
+        raise BadInput(
+            f"{len(tags)} tags for {len(words)} words", where=found.label_place, allowed="one tag for each word",
+            next_step="mend the row or leave it out",
+        )  # fmt: skip
+    return tags

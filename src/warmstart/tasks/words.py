@@ -88,7 +88,7 @@ def gaps(words: Sequence[str]) -> list[str]:
     ]
 
 
-def joined(words: Sequence[str]) -> str:
+def join_words(words: Sequence[str]) -> str:
     """A sentence as text."""
     return "".join(gap + word for gap, word in zip(gaps(words), words, strict=True))
 

@@ -12,17 +12,19 @@ from numpy.typing import NDArray
 
 from warmstart.base.errors import BadInput
 from warmstart.base.files import temporary_folder
-from warmstart.build.labelled_data import Labelled
+from warmstart.build.labelled_data import LabelledData
 from warmstart.build.start import NO_START
 from warmstart.config.load import compose
 from warmstart.config.schema import FinetuneRecipe
-from warmstart.evaluation.predict import Prediction, predict_records
-from warmstart.evaluation.tuned import evaluate_records
+from warmstart.evaluation.evaluate import evaluate_records
+from warmstart.evaluation.predict import predict_records
 from warmstart.run.loading import Loaded, load_run
+from warmstart.tasks.answer import Prediction
 from warmstart.tasks.dataset import records_from, task_from
 from warmstart.tasks.hold_out import hold_out
-from warmstart.tasks.spec import Kind
+from warmstart.tasks.table import answer_of, kind_named
 from warmstart.verbs.finetune import finetune
+from warmstart.verbs.members import run_predictor
 
 Row = Mapping[str, Any]
 
@@ -30,7 +32,7 @@ Row = Mapping[str, Any]
 class Classifier:
     """A model for one labelled task of any kind (classes, scores, choices, tags, spans), in the manner of scikit-learn."""
 
-    def __init__(self, start: str = NO_START, task: Kind = "classification", **options: Any) -> None:
+    def __init__(self, start: str = NO_START, task: str = "classification", **options: Any) -> None:
         """Nothing is read before :meth:`fit`.
 
         Args:
@@ -50,15 +52,15 @@ class Classifier:
         """
         task = task_from(self.task, rows)
         if dev is None:
-            train, judged = hold_out(task.records, 0.1, 0)
+            train, held_out = hold_out(kind_named(self.task), task.records, 0.1, 0)
         else:
-            train, judged = task.records, task_from(self.task, dev, task.label_names).records
+            train, held_out = task.records, task_from(self.task, dev, task.label_names).records
         flags = {f"--{name.replace('_', '-')}": value for name, value in self.options.items()}
         recipe = compose(FinetuneRecipe, flags={"--start": self.start, "--task": self.task} | flags)
         home = tempfile.mkdtemp(prefix="warmstart-")
         weakref.finalize(self, shutil.rmtree, home, ignore_errors=True)
         out = str(Path(home) / "run")
-        self.report_ = finetune(recipe, out, data=Labelled(self.task, task.label_names, train, judged))
+        self.report_ = finetune(recipe, out, data=LabelledData(self.task, task.label_names, train, held_out))
         self._loaded = load_run(out)
         return self
 
@@ -88,7 +90,7 @@ class Classifier:
         Raises:
             BadInput: the task has no classes.
         """
-        if not self.classes_ or self._ready().task().kind == "tagging":
+        if not answer_of(self._ready().task()).reads_text or not self.classes_:
             raise BadInput("a row has no class", where="predict_proba", value=self.task, next_step="use predict")
         found = [[each.probabilities[name] for name in self.classes_] for each in self._predictions(rows)]
         return np.array(found).reshape(-1, len(self.classes_))
@@ -98,7 +100,7 @@ class Classifier:
         loaded = self._ready()
         spec = loaded.task()
         records = records_from(spec.kind, rows, spec.label_names)
-        return evaluate_records(loaded.model, loaded.tokenizer, spec, records).to_dict()
+        return evaluate_records(run_predictor(loaded), records).to_dict()
 
     def save(self, folder: str | Path) -> None:
         """Copies the whole run (weights, tokenizer, task, recipe, report) to a new ``folder``."""
@@ -115,18 +117,12 @@ class Classifier:
             raise BadInput(
                 "one text where several are expected", where="rows", value=rows, next_step="put it in a list"
             )
-        fields = (_fields(row) for row in rows)
-        records = records_from(spec.kind, fields, spec.label_names, require_label=False)
-        return list(predict_records(loaded.model, loaded.tokenizer, spec, records)) if len(rows) else []
+        kind = kind_named(spec.kind)
+        fields = (row if isinstance(row, Mapping) else kind.row_of(row) for row in rows)
+        records = records_from(spec.kind, fields, spec.label_names, labelled=False)
+        return list(predict_records(run_predictor(loaded), records)) if len(rows) else []
 
     def _ready(self) -> Loaded:
         if self._loaded is None:
             raise BadInput("this classifier has not learned anything", where="Classifier", next_step="call fit first")
         return self._loaded
-
-
-def _fields(row: str | Sequence[str] | Row) -> Row:
-    """A row with its keys, where it is given without."""
-    if isinstance(row, Mapping):
-        return row
-    return {"text": row} if isinstance(row, str) else {"tokens": list(row)}

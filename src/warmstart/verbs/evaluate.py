@@ -7,23 +7,21 @@ from typing import Any
 
 from warmstart.base.console import say
 from warmstart.base.errors import BadInput
-from warmstart.build.evaluation_data import judged
+from warmstart.build.evaluation_data import evaluation_records
 from warmstart.build.objectives import Framing, hidden
 from warmstart.config.schema import CorpusRecipe, Objective, PretrainRecipe
-from warmstart.evaluation.generated import Generator, evaluate_generated, shown_metrics
+from warmstart.evaluation.build import build_predictor
+from warmstart.evaluation.evaluate import evaluate_records
 from warmstart.evaluation.perplexity import evaluate_language_model
-from warmstart.evaluation.tuned import evaluate_members
-from warmstart.example.record import Record
-from warmstart.metrics.generation import FALLBACK_METRIC, check_generation_metric
-from warmstart.metrics.postprocess import POSTPROCESSORS
 from warmstart.objectives.settings import MaskSettings
 from warmstart.run.loading import Loaded, load_run
 from warmstart.run.metadata import RunMetadata
 from warmstart.streams.stream import Stream
-from warmstart.tasks.spec import TaskSpec
+from warmstart.tasks.frames import describe_account
+from warmstart.tasks.table import answer_of
 from warmstart.tasks.vocabulary import begins_with
-from warmstart.verbs.accounts import cut_in_words, signatures_in_words
 from warmstart.verbs.members import members_of
+from warmstart.verbs.output import signature_lines
 from warmstart.verbs.pretrain import open_corpus
 
 
@@ -64,28 +62,16 @@ def evaluate(
     if spec is None:
         return _language_model(loaded, data, encoding, context)
     _require_own_context(context)
-    loaded.require_generating(asked)
-    spec = spec.relabelled(label_map)
+    loaded.check_generates(asked)
+    spec = spec.rename_labels(label_map)
     members = members_of(loaded, spec, more, precision, label_map)
-    records = judged(spec, data, encoding, task, split)
-    if spec.kind == "seq2seq":
-        return _generated(loaded, spec, list(records), asked)
-    found = evaluate_members(members, records)
-    for line in cut_in_words(spec, found.account):
-        say(line)
-    return found.to_dict()
-
-
-def _generated(loaded: Loaded, spec: TaskSpec, records: list[Record], said: Mapping[str, Any]) -> dict[str, Any]:
-    """Texts for all records, and their metrics with intervals."""
-    metrics = said.get("metrics", ())
+    metrics = asked.get("metrics") or ()
     for name in metrics:
-        check_generation_metric(name, "--metrics")
-    generator = Generator(loaded.model, loaded.text, spec, loaded.search(said.get("search", {})))
-    rules = spec.seq2seq.cleanup
-    shown = metrics or shown_metrics(FALLBACK_METRIC, rules)
-    found = evaluate_generated(generator, records, shown, cleanup=POSTPROCESSORS[rules])
-    for line in (*cut_in_words(spec, found.account), *signatures_in_words(found.signatures)):
+        answer_of(spec).check_metric(name, spec.label_names, "--metrics")
+    records = evaluation_records(spec, data, encoding, task, split)
+    predictor = build_predictor(members, loaded.search(asked.get("search") or {}))
+    found = evaluate_records(predictor, records, metrics=metrics)
+    for line in (*describe_account(spec, found.account), *signature_lines(found.signatures or {})):
         say(line)
     return found.to_dict()
 

@@ -10,7 +10,8 @@ from warmstart.build.pretraining import build_pretraining
 from warmstart.build.start import check_model
 from warmstart.config.load import resolved
 from warmstart.config.schema import FinetuneRecipe, PretrainRecipe
-from warmstart.verbs import finetune as finetuning
+from warmstart.study.factors import list_trials
+from warmstart.study.trial import describe_trial
 from warmstart.verbs import pretrain as pretraining
 
 
@@ -21,10 +22,10 @@ def explain(recipe: PretrainRecipe | FinetuneRecipe) -> dict[str, Any]:
         BadInput: whatever the training itself would refuse.
     """
     if isinstance(recipe, FinetuneRecipe):
-        first = finetuning.list_trainings(recipe, RunFolder("out"))
-        lines = finetuning.words(first[0].recipe, build_finetuning(first[0].recipe))
-        if len(first) > 1:
-            lines.append(f"runs       {len(first)}: " + ", ".join(training.folder.path.name for training in first))
+        trials = list_trials(recipe, RunFolder("out"))
+        lines = describe_trial(trials[0].recipe, build_finetuning(trials[0].recipe))
+        if len(trials) > 1:
+            lines.append(f"runs       {len(trials)}: " + ", ".join(trial.folder.path.name for trial in trials))
     else:
         check_model(recipe)
         with tempfile.TemporaryDirectory() as scratch:  # raw text has to be encoded before it can be described

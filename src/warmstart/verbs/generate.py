@@ -7,11 +7,12 @@ from warmstart.base.errors import BadInput
 from warmstart.decode.generate import generate as continue_prompts
 from warmstart.decode.limits import limits_of
 from warmstart.decode.settings import GenerateSettings
-from warmstart.evaluation.generated import Generator
 from warmstart.example.record import Record
 from warmstart.readers.text_io import read_lines
 from warmstart.run.loading import Loaded, load_run
+from warmstart.tasks.table import answer_of
 from warmstart.text.clean import clean
+from warmstart.verbs.members import run_predictor
 
 
 def generate(
@@ -44,7 +45,7 @@ def generate(
         raise BadInput("give a prompt or a file of prompts, one of the two", where="--prompt, --input")
     asked = list(prompts or []) if input is None else [line.rstrip("\n") for line in read_lines(input, encoding)]
     loaded = load_run(Path(run), precision)
-    if loaded.metadata.task is not None and loaded.metadata.task.kind == "seq2seq":
+    if loaded.metadata.task is not None and answer_of(loaded.metadata.task).generated:
         return _from_sources(loaded, asked, loaded.search(settings))
     return _continued(loaded, asked, GenerateSettings.model_validate(settings))
 
@@ -76,16 +77,16 @@ def _continued(loaded: Loaded, asked: list[str], wanted: GenerateSettings) -> li
 def _from_sources(loaded: Loaded, sources: list[str], wanted: GenerateSettings) -> list[dict[str, Any]]:
     """Each source's texts, as a run makes them that has learned to."""
     records = [Record({"source": text}, where=f"prompt {number}") for number, text in enumerate(sources, start=1)]
-    made = Generator(loaded.model, loaded.text, loaded.task(), wanted)
+    predictor = run_predictor(loaded, search=wanted)
     return [
         {
             "source": source,
-            "text": string,
-            "tokens": len(text.ids),
-            "stopped": text.stopped,
-            "log_prob": round(text.log_prob, 4),
-            "score": round(text.score, 4),
+            "text": candidate.text,
+            "tokens": len(candidate.ids),
+            "stopped": candidate.stopped,
+            "log_prob": round(candidate.log_prob, 4),
+            "score": round(candidate.score, 4),
         }
-        for source, found in zip(sources, made.of(records), strict=True)
-        for text, string in zip(found.texts, found.strings, strict=True)
+        for source, output in zip(sources, predictor.outputs(records), strict=True)
+        for candidate in output.raw
     ]

@@ -1,8 +1,12 @@
-"""Several runs of one task that answer together."""
+"""Runs ready to answer: one, or several of one task that answer together."""
 
 from collections.abc import Sequence
 
-from warmstart.evaluation.averaged import Member, check_members
+from warmstart.decode.settings import GenerateSettings
+from warmstart.evaluation.build import build_predictor
+from warmstart.evaluation.head_predictor import check_members
+from warmstart.evaluation.predictor import Member, Predictor
+from warmstart.evaluation.text_predictor import KeepLattice
 from warmstart.run.loading import Loaded, load_run
 from warmstart.tasks.spec import TaskSpec
 
@@ -18,6 +22,15 @@ def members_of(
     members = [Member(first.model, first.tokenizer, spec)]
     for name in more:
         loaded = load_run(name, precision)
-        members.append(Member(loaded.model, loaded.tokenizer, loaded.task().relabelled(label_map)))
+        members.append(Member(loaded.model, loaded.tokenizer, loaded.task().rename_labels(label_map)))
     check_members(members, [str(first.folder), *more])
     return members
+
+
+def run_predictor(
+    loaded: Loaded, spec: TaskSpec | None = None, search: GenerateSettings | None = None,
+    keep_lattice: KeepLattice | None = None,
+) -> Predictor:  # fmt: skip
+    """The Predictor of one run; ``spec``: its task, where something of it was changed."""
+    member = Member(loaded.model, loaded.tokenizer, spec or loaded.task())
+    return build_predictor([member], search or loaded.search({}), keep_lattice)

@@ -1,6 +1,6 @@
 """Lines of text to a file that does not exist yet, or to standard output."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from warmstart.base.console import print_lines
@@ -30,3 +30,8 @@ def write_lines(output: str, lines: Iterable[str]) -> None:
         print_lines(lines)
     else:
         write_atomic(Path(output), lambda file: file.writelines(line.encode("utf-8") for line in lines))
+
+
+def signature_lines(signatures: Mapping[str, str]) -> list[str]:
+    """How the library of each metric computed it."""
+    return [f"{name}: {signature}" for name, signature in signatures.items() if signature]

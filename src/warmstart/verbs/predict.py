@@ -2,21 +2,23 @@
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from warmstart.base.console import say
 from warmstart.decode.lattice import Lattice
-from warmstart.evaluation.answers import Reading
-from warmstart.evaluation.averaged import Member
-from warmstart.evaluation.generated import Generator, lattice_line, text_row
-from warmstart.evaluation.predict import member_rows
+from warmstart.decode.settings import GenerateSettings
+from warmstart.evaluation.build import build_predictor
+from warmstart.evaluation.predict import predict_rows
+from warmstart.evaluation.predictor import Member
+from warmstart.evaluation.text_predictor import lattice_line
 from warmstart.example.record import Record
-from warmstart.run.loading import Loaded, load_run
+from warmstart.run.loading import load_run
 from warmstart.tasks.dataset import read_records
-from warmstart.tasks.framing import Account
-from warmstart.tasks.spec import TaskSpec
-from warmstart.verbs.accounts import cut_in_words
+from warmstart.tasks.frames import describe_account
+from warmstart.tasks.kind import ReadOptions
+from warmstart.tasks.parts import Account
+from warmstart.tasks.table import options_of
 from warmstart.verbs.members import members_of
 from warmstart.verbs.output import require_free, write_lines
 
@@ -55,49 +57,38 @@ def predict(
     require_free(output, lattices)
     first, *more = (run,) if isinstance(run, str) else run
     loaded = load_run(first, precision)
-    loaded.require_generating(said)
-    named = loaded.task().relabelled(label_map)
+    loaded.check_generates(said)
+    named = loaded.task().rename_labels(label_map)
     members = [_with_rule(one, long_text) for one in members_of(loaded, named, more, precision, label_map)]
     spec = members[0].spec
-    accounts: list[Account] = []
-    records = _unlabelled(spec, input, encoding)
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as kept:  # lattices may be too many for the memory
-        rows = _rows(loaded, members, records, accounts.append, said, kept.write)
-        write_lines(output, (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows))
-        if lattices is not None:
-            kept.seek(0)
-            write_lines(lattices, kept)
-    account = sum(accounts, Account())
-    for line in cut_in_words(spec, account):
+    read = ReadOptions(encoding, labelled=False, options=options_of(spec))
+    records = read_records(spec.kind, input, spec.label_names, read)
+    search = loaded.search(said.get("search") or {})
+    account = _write_predictions(members, records, search, output, lattices)
+    for line in describe_account(spec, account):
         say(line)
     return {"run": [first, *more] if more else first, "output": output, "examples": account.used, "cut": account.cut}
 
 
 def _with_rule(member: Member, long_text: str | None) -> Member:
     """The same with another rule for texts that are too long."""
-    if long_text is None:
-        return member
-    frame = member.spec.frame.model_copy(update={"long_text": long_text})
-    return member._replace(spec=member.spec.model_copy(update={"frame": frame}))
+    return member if long_text is None else member._replace(spec=member.spec.with_frame(long_text=long_text))
 
 
-def _unlabelled(spec: TaskSpec, path: str, encoding: str) -> Iterator[Record]:
-    """The examples of a file, whose labels are not needed."""
-    return read_records(spec.kind, path, spec.label_names, encoding, require_label=False, tag_column=spec.tags.column)
+def _write_predictions(
+    members: list[Member], records: Iterable[Record], search: GenerateSettings, output: str, lattices: str | None
+) -> Account:
+    """Writes the rows and, where it is asked for, what the search kept of each; the account of the Records."""
+    vocabulary = members[0].vocabulary.fingerprint
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as kept:  # lattices may be too many for the memory
 
+        def keep_lattice(number: int, lattice: Lattice) -> None:
+            kept.write(lattice_line(number, lattice, vocabulary))
 
-def _rows(
-    loaded: Loaded, members: list[Member], records: Iterator[Record], tell: Callable[[Account], None],
-    said: Mapping[str, Any], write: Callable[[str], object],
-) -> Iterator[dict[str, Any]]:  # fmt: skip
-    """The rows to write; what a search kept is given to ``write``, where it is asked for."""
-    spec = members[0].spec
-    if spec.kind != "seq2seq":
-        return member_rows(members, records, Reading(tell=tell))
-
-    def keep(number: int, lattice: Lattice) -> None:
-        write(lattice_line(number, lattice, loaded.text.fingerprint))
-
-    settings = loaded.search(said.get("search", {}))
-    made = Generator(loaded.model, loaded.text, spec, settings, keep if said.get("lattices") else None)
-    return (text_row(found, settings.texts > 1) for found in made.of(records, tell))
+        predictor = build_predictor(members, search, keep_lattice if lattices else None)
+        rows = predict_rows(predictor, records)
+        write_lines(output, (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows))
+        if lattices is not None:
+            kept.seek(0)
+            write_lines(lattices, kept)
+    return predictor.account

@@ -7,7 +7,7 @@ from typing import Any
 
 from warmstart.base.errors import BadInput, unknown_name_error
 from warmstart.base.files import disk_errors
-from warmstart.build.labelled_data import labelled
+from warmstart.build.labelled_data import read_labelled_data
 from warmstart.config.requests import PrepareRequest
 from warmstart.config.schema import TaskRecipe
 from warmstart.corpora.prepare import prepare as make
@@ -45,7 +45,7 @@ def _texts(name: str, data: str | None, folder: Path) -> str:
     if name not in CATALOGUE:
         raise unknown_name_error("data set", name, CATALOGUE, "--task")
     path = folder / "texts.jsonl"
-    records = labelled(TaskRecipe(name=name, data=data), 0).train
+    records = read_labelled_data(TaskRecipe(name=name, data=data), 0).train
     if not any(record.texts for record in records):
         raise BadInput(
             "a data set without texts", where="--task", value=name, allowed="data sets of texts",

@@ -7,7 +7,7 @@ from warmstart.base.errors import BadInput
 from warmstart.decode.lattice import Lattice, Ranking, rank
 from warmstart.readers.rows import read_rows
 from warmstart.run.metadata import read_vocabulary
-from warmstart.tasks.seq2seq import written
+from warmstart.tasks.seq2seq_texts import decode_text
 from warmstart.tasks.vocabulary import require_text
 from warmstart.transfer.hub import model_folder
 from warmstart.verbs.output import require_free, write_lines
@@ -54,7 +54,7 @@ def rerank(
                 "a lattice of another vocabulary", where=row.where, value=row.fields.get("vocabulary"),
                 allowed=tokenizer.fingerprint, next_step="name the run that wrote the lattices",
             )  # fmt: skip
-        text = written(best.ids, tokenizer)
+        text = decode_text(best.ids, tokenizer)
         score = round(best.score, 6) if best.score > float("-inf") else None
         lines.append(json.dumps({"prediction": text, "score": score}, ensure_ascii=False) + "\n")
     write_lines(output, lines)

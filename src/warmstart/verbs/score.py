@@ -6,7 +6,6 @@ from typing import Any
 
 from warmstart.base.console import say
 from warmstart.base.errors import BadInput
-from warmstart.evaluation.generated import count_all, shown_metrics
 from warmstart.example.record import Record, Target
 from warmstart.metrics.generation import (
     FALLBACK_METRIC,
@@ -15,11 +14,13 @@ from warmstart.metrics.generation import (
     bootstrap_texts,
     check_generation_metric,
 )
-from warmstart.metrics.postprocess import POSTPROCESSORS, group_references, lead_sentences
+from warmstart.metrics.postprocess import group_references, lead_sentences
 from warmstart.readers.rows import TABLE_EXTENSIONS, Row, read_rows
 from warmstart.readers.text_io import read_lines
 from warmstart.tasks.dataset import read_records
-from warmstart.verbs.accounts import signatures_in_words
+from warmstart.tasks.kind import ReadOptions
+from warmstart.tasks.seq2seq import Seq2Seq, count_all, installed_metrics
+from warmstart.verbs.output import signature_lines
 
 BASELINES: dict[str, Callable[[str], str]] = {"lead3": lead_sentences, "copy": str}
 """Name of a system that needs no model → what it makes of a source."""
@@ -51,14 +52,14 @@ def score(
     """
     for name in metrics:
         check_generation_metric(name, "--metrics", GENERATION_METRICS)
-    records = list(read_records("seq2seq", data, (), encoding))
+    records = list(read_records(Seq2Seq.name, data, (), ReadOptions(encoding)))
     sources = [_text(record.texts["source"]) for record in records]
     targets = [_target(record) for record in records]
     references = group_references(sources, targets) if grouped else [[target] for target in targets]
-    names = list(metrics) or shown_metrics(FALLBACK_METRIC, cleanup)
+    names = list(metrics) or installed_metrics(FALLBACK_METRIC, cleanup)
 
     def counted(system: str, where: str) -> dict[str, Any]:
-        return count_all(names, _texts(system, sources, encoding, where), references, POSTPROCESSORS[cleanup])
+        return count_all(names, _texts(system, sources, encoding, where), references, cleanup)
 
     ours = counted(predictions, "--predictions")
     result: dict[str, Any] = _told(ours) | {"examples": len(records)}
@@ -67,7 +68,7 @@ def score(
         found = {name: approximate_randomization(ours[name], theirs[name], 0) for name in names}
         result["against"] = _told(theirs)
         result["difference"] = {name: {"gain": one.gain, "p_value": one.p_value} for name, one in found.items()}
-    for line in signatures_in_words(result["signatures"]):
+    for line in signature_lines(result["signatures"]):
         say(line)
     return result
 

@@ -8,14 +8,14 @@ from typing import Any
 from warmstart.base.console import say
 from warmstart.base.errors import BadInput
 from warmstart.base.files import write_bytes
-from warmstart.evaluation.answers import Reading
 from warmstart.evaluation.predict import predict_records
 from warmstart.run.loading import Loaded, load_run
 from warmstart.run.metadata import read_metadata
 from warmstart.tasks.catalogue import entry
-from warmstart.tasks.dataset import records_of
-from warmstart.tasks.framing import Account
+from warmstart.tasks.dataset import records_of_rows
+from warmstart.tasks.frames import describe_account
 from warmstart.tasks.known.submission import SHEETS, Sheet, packed, sheets_of
+from warmstart.verbs.members import run_predictor
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +93,14 @@ def _answered(part: Part, data: Path, precision: str) -> Iterator[tuple[Sheet, l
 
 def _answers(loaded: Loaded, sheet: Sheet, data: Path) -> list[str]:
     """One answer per example; texts that are too long are cut, since GLUE wants an answer for each."""
-    spec, account = loaded.task(), Account()
-    spec = spec.model_copy(update={"frame": spec.frame.model_copy(update={"long_text": "cut"})})
-
-    def tell(more: Account) -> None:
-        nonlocal account
-        account += more
-
-    records = records_of(spec.kind, sheet.examples(data), spec.label_names, False, str(data))
-    told = predict_records(loaded.model, loaded.tokenizer, spec, records, Reading(tell=tell))
+    spec = loaded.task().with_frame(long_text="cut")
+    records = records_of_rows(spec.kind, sheet.examples(data), spec.label_names, False, str(data))
+    predictor = run_predictor(loaded, spec)
     numbers = {name: number for number, name in enumerate(spec.label_names)}
-    answers = [sheet.answer(each.score, numbers[str(each.label)] if numbers else None) for each in told]
-    if account.cut:
-        say(f"{account.cut:,} of {account.used:,} texts were cut to {spec.frame.context} tokens")
+    answers = [
+        sheet.answer(found.score, numbers[str(found.label)] if numbers else None)
+        for found in predict_records(predictor, records)
+    ]
+    for line in describe_account(spec, predictor.account):
+        say(line)
     return answers

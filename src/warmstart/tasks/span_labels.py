@@ -13,14 +13,14 @@ from warmstart.tasks.columns import as_list
 _FORMS = 'a list of {"text": …, "answer_start": …}'
 
 
-def one_answer(text: Any, start: Any, context: str, where: str) -> Answers:
+def parse_answer(text: Any, start: Any, context: str, where: str) -> Answers:
     """The answers of a row with ``answer`` and ``start``."""
     if text is None or text == "":
         return Answers()
     return _checked([(text, start)], context, where)
 
 
-def listed_answers(value: Any, context: str, where: str) -> Answers:
+def parse_answers(value: Any, context: str, where: str) -> Answers:
     """The answers of a row with ``answers``.
 
     Raises:

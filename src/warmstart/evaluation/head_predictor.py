@@ -1,0 +1,149 @@
+"""Records to the outputs of a model's head: streamed, in input order, in memory that does not grow with the input.
+
+A chunk of Records is framed, sorted by length so that Batches are even, answered and put back in order. Examples that
+share a question are answered together. Labels do not depend on the batching; numbers agree to float32's accuracy.
+
+Several models of one task may answer together, by the mean of their probabilities or scores: Howard and Ruder 2018 (section
+3.3) average a model that reads from the beginning and one that reads from the end. They may differ in everything but the
+task: backbone, vocabulary, direction, seed.
+"""
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+
+import numpy as np
+
+from warmstart.base.allocator import FreedMemory
+from warmstart.base.arrays import Floats
+from warmstart.base.errors import BadInput, DivergenceError
+from warmstart.evaluation.predictor import Evaluated, Member
+from warmstart.example.example import Example
+from warmstart.example.record import Record
+from warmstart.models.model import Model
+from warmstart.streams.stream import split
+from warmstart.tasks.answer import Answer, RawOutput
+from warmstart.tasks.frames import build_frame
+from warmstart.tasks.parts import Account
+from warmstart.tasks.spec import TaskSpec
+from warmstart.tasks.table import answer_of, kind_of
+from warmstart.tasks.vocabulary import Vocabulary
+
+MAX_TOKENS, CHUNK = 2048, 1024
+
+
+class HeadPredictor:
+    """One model, or several of one task whose mean output counts."""
+
+    def __init__(self, members: Sequence[Member], max_tokens: int = MAX_TOKENS, chunk: int = CHUNK) -> None:
+        """Nothing is read yet.
+
+        Args:
+            members: the models.
+            max_tokens: at most, in a Batch.
+            chunk: Records read together.
+        """
+        self.members, self.max_tokens, self.chunk = list(members), max_tokens, chunk
+        self.spec, self.vocabulary = members[0].spec, members[0].vocabulary
+        self.answer = answer_of(self.spec)
+        self.account = Account()
+
+    @staticmethod
+    def of(
+        model: Model, vocabulary: Vocabulary, spec: TaskSpec, max_tokens: int = MAX_TOKENS, chunk: int = CHUNK
+    ) -> "HeadPredictor":
+        """Of one model."""
+        return HeadPredictor([Member(model, vocabulary, spec)], max_tokens, chunk)
+
+    def outputs(self, records: Iterable[Record]) -> Iterator[RawOutput]:
+        """As :class:`~warmstart.evaluation.predictor.Predictor` has it; the account is of the first model's texts."""
+        remaining, memory = iter(records), FreedMemory()
+        size = max(1, self.chunk // kind_of(self.spec).example_share)
+        while chunk := list(islice(remaining, size)):
+            first, *others = [self._chunk_outputs(member, chunk) for member in self.members]
+            self.account += first[1]
+            for number, output in enumerate(first[0]):
+                if others:
+                    raws = [output.raw, *(outputs[number].raw for outputs, _ in others)]
+                    output = output._replace(raw=self.answer.average(raws))
+                yield output
+            memory.release()
+
+    def _chunk_outputs(self, member: Member, records: list[Record]) -> tuple[list[RawOutput], Account]:
+        """One model's outputs for some Records, and the account of these."""
+        model, vocabulary, spec = member.model, member.vocabulary, member.spec.for_evaluation()
+        kind = kind_of(spec)
+        framed = kind.frame_records(build_frame(spec, vocabulary), records, vocabulary)
+        items = [kind.items([examples]) for examples in framed.examples]
+        found = _answers(model, self.answer, [item for own in items for item in own], self.max_tokens)
+        outputs = []
+        for record, parts, own in zip(records, framed.parts, items, strict=True):
+            raw = self.answer.join(list(islice(found, len(own))))
+            outputs.append(RawOutput(record, parts, _check_finite(raw, record)))
+        return outputs, framed.account
+
+    def begin_evaluation(self, records: Iterable[Record], metrics: tuple[str, ...], limit: int) -> Evaluated:
+        """All Records, as they come."""
+        return Evaluated(records, None, {})
+
+
+def check_members(members: Sequence[Member], names: Sequence[str]) -> None:
+    """Refuses models that do not answer the same question.
+
+    Raises:
+        BadInput: another kind of task or other labels, or a kind whose answers cannot be averaged; ``names`` says whose.
+    """
+    first = members[0].spec
+    if len(members) > 1 and not answer_of(first).averageable:
+        raise BadInput(
+            "answers of this kind cannot be averaged", where="--run", value=first.kind,
+            allowed="one run, or several for classes, choices or scores", next_step="name one run",
+        )  # fmt: skip
+    for member, name in zip(members[1:], names[1:], strict=True):
+        if member.spec.kind != first.kind:
+            raise BadInput(
+                f"the runs have learned different kinds of task ({names[0]} another)", where=name,
+                value=member.spec.kind, allowed=first.kind, next_step="name runs of one task",
+            )  # fmt: skip
+        if member.spec.label_names != first.label_names:
+            raise BadInput(
+                f"the runs have learned different labels ({names[0]} others)", where=name,
+                value=", ".join(member.spec.label_names) or "none", allowed=", ".join(first.label_names) or "none",
+                next_step="name runs of one task",
+            )  # fmt: skip
+
+
+@contextlib.contextmanager
+def eval_mode(model: Model) -> Iterator[None]:
+    """Dropout off, and afterwards as it was."""
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)
+
+
+def _answers(model: Model, answer: Answer, items: list[list[Example]], max_tokens: int) -> Iterator[Floats]:
+    """The head's output for each item, in order; the Batches are of items of even length."""
+    order = sorted(range(len(items)), key=lambda i: sum(map(len, items[i])))
+    found: list[Floats] = []
+    device = next(model.parameters()).device
+    with eval_mode(model):
+        for batch in split([items[i] for i in order], 1, max_tokens):
+            found.append(model.answers(batch.to(device))[answer.goal].cpu().numpy())
+    counts = [sum(_num_answers(answer, example) for example in items[i]) for i in order]
+    parts = np.split(np.concatenate(found), np.cumsum(counts)[:-1])
+    return iter([parts[place] for place in np.argsort(order).tolist()])
+
+
+def _num_answers(answer: Answer, example: Example) -> int:
+    """How many rows an Example gets."""
+    goal = example.goals[answer.goal]
+    return len(goal.reads if answer.per_read else goal.targets)
+
+
+def _check_finite(raw: Floats, record: Record) -> Floats:
+    if not np.isfinite(raw).all():
+        raise DivergenceError(f"{record.where}: the model's answer is not a finite number; its weights are not usable")
+    return raw

@@ -1,0 +1,1 @@
+"""Floor 6: trials of a recipe: run, and compare."""

@@ -1,0 +1,58 @@
+"""A study: the trials of a recipe, run one after the other and compared.
+
+One trial leaves one run folder. Several trials have a folder each inside ``out``, and ``out`` itself holds the model that
+did best on dev, the table and the comparison. ``--seeds --control`` is the smallest case.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from warmstart.base.console import say
+from warmstart.base.files import read_json
+from warmstart.base.run_folder import REPORT, RunFolder
+from warmstart.build.finetuning import Finetuning, build_finetuning
+from warmstart.build.labelled_data import LabelledData
+from warmstart.config.load import resolved
+from warmstart.config.schema import FinetuneRecipe
+from warmstart.run.metadata import read_metadata
+from warmstart.run.writing import manifest, write_model
+from warmstart.study.compare import compare_trials
+from warmstart.study.factors import list_trials
+from warmstart.study.trial import Trial, data_sizes, describe_trial, run_trial, summary
+from warmstart.transfer.folder import load_model
+
+
+def run_study(recipe: FinetuneRecipe, out: str, resume: bool, data: LabelledData | None) -> dict[str, Any]:
+    """Runs every trial of ``recipe`` that is not finished yet, and compares them.
+
+    Returns:
+        The report of the chosen model; of several trials as :func:`~warmstart.study.compare.compare_trials` gives it.
+    """
+    root, config = RunFolder(out), resolved(recipe)
+    root.check_free(resume=resume, config=config)
+    trials = list_trials(recipe, root)
+    built = build_arms(trials, data)
+    main = built[trials[0].arm]
+    for line in describe_trial(trials[0].recipe, main):
+        say(line)
+    if len(trials) == 1:
+        return run_trial(trials[0], main, resume)
+    root.create(config, manifest("finetune", recipe.train.seed, data_sizes(main)))
+    reports = []
+    for number, trial in enumerate(trials, start=1):
+        say(f"training {number} of {len(trials)}: {trial.arm}, seed {trial.recipe.train.seed}")
+        if trial.folder.is_finished:
+            reports.append(read_json(trial.folder.path / REPORT))
+            continue
+        reports.append(run_trial(trial, built[trial.arm], resume and trial.folder.is_started))
+    report = compare_trials(out, trials, reports, main.metric)
+    best = Path(report["best"])
+    write_model(root.path, load_model(best), main.tokenizer, read_metadata(best), summary(recipe, main))
+    root.finish(report)
+    return report
+
+
+def build_arms(trials: list[Trial], data: LabelledData | None = None) -> dict[str, Finetuning]:
+    """What each arm needs, checked; all its seeds share it."""
+    first_of_arm = {trial.arm: trial.recipe for trial in reversed(trials)}
+    return {arm: build_finetuning(recipe, data) for arm, recipe in first_of_arm.items()}

@@ -1,0 +1,159 @@
+"""A trial: one training of a recipe under some factors (seed, arm), from its start to its report in a run folder."""
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from warmstart.base.console import say
+from warmstart.base.files import check_free_space
+from warmstart.base.run_folder import RunFolder
+from warmstart.build.dry_run import in_words
+from warmstart.build.finetuning import Finetuning
+from warmstart.build.generation import generation_settings
+from warmstart.build.start import NO_START
+from warmstart.config.load import resolved
+from warmstart.config.schema import FinetuneRecipe
+from warmstart.decode.settings import GenerateSettings
+from warmstart.evaluation.build import build_predictor
+from warmstart.evaluation.evaluate import Evaluation, evaluate_records
+from warmstart.evaluation.predictor import Member, Predictor
+from warmstart.metrics.metric import LOWER_IS_BETTER
+from warmstart.models.model import Model
+from warmstart.run.metadata import RunMetadata
+from warmstart.run.writing import manifest, write_model
+from warmstart.tasks.spec import TaskSpec
+from warmstart.tasks.table import answer_of, kind_of
+from warmstart.tasks.vocabulary import require_text
+from warmstart.train.loop import Trainer, Validation
+from warmstart.train.precision import default_device
+from warmstart.train.schemes import close_scheme
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One training among those of a study: its arm, its own recipe and folder."""
+
+    arm: str
+    recipe: FinetuneRecipe
+    folder: RunFolder
+
+
+def run_trial(trial: Trial, built: Finetuning, resume: bool) -> dict[str, Any]:
+    """Trains from the warm start to the best weights on dev, evaluates these, and writes the run.
+
+    Args:
+        trial: what is trained, and where.
+        built: what the recipe names; shared by all seeds of an arm.
+        resume: whether to continue a training that stopped there.
+
+    Returns:
+        The report: {"run", "steps", "tokens", "seconds", "metrics", "intervals", …}; with a test set also "test".
+    """
+    recipe, folder = trial.recipe, trial.folder
+    model, transfer = built.fresh(recipe)
+    stream, validation = built.stream(recipe.train), _validation(built, recipe)
+    trainer = Trainer(model, stream, recipe.train, built.coefficients, folder, validation, default_device())
+    check_free_space(folder.path, trainer.bytes_to_write)
+    folder.create(resolved(recipe), manifest("finetune", recipe.train.seed, data_sizes(built)))
+    account: dict[str, Any] = {"records": built.training.account.to_dict()}
+    if transfer is not None:
+        say(f"transfer   {transfer.sentence()}")
+        account["weights"] = transfer.to_dict()
+    folder.write_account(account)
+    if resume and trainer.resume():
+        say(f"resumed after step {trainer.state.step}")
+    progress = trainer.run()
+    trainer.take_best()
+    close_scheme(model)
+    dev, test = _evaluate(_as_trained(model.eval(), trainer.choices.dtype), built)
+    report: dict[str, Any] = {
+        "run": str(folder.path),
+        "steps": progress.step,
+        "tokens": progress.tokens,
+        "seconds": round(progress.elapsed_s, 1),
+        **dev.to_dict(),
+        "metric": built.metric,
+        "best_step": progress.best_step,
+        "collapsed": dev.collapsed,
+        "arm": trial.arm,
+        "seed": recipe.train.seed,
+    }
+    if test is not None:
+        report["test"] = test.to_dict()
+    search = built.search if answer_of(built.spec).generated else None
+    write_model(folder.path, model, built.tokenizer, RunMetadata(task=dev.spec, search=search), summary(recipe, built))
+    folder.finish(report)
+    if dev.collapsed:
+        say("warning: this run has collapsed: it does no better on dev than one answer for everything")
+    return report
+
+
+def _as_trained(model: Model, dtype: torch.dtype) -> Model:
+    """The model in the dtype that it was trained in, to be evaluated; its float32 weights stay as they are."""
+    return model if dtype == torch.float32 else copy.deepcopy(model).to(dtype)
+
+
+def _predictor(model: Model, built: Finetuning, search: GenerateSettings, spec: TaskSpec) -> Predictor:
+    return build_predictor([Member(model, built.tokenizer, spec)], search)
+
+
+def _evaluate(model: Model, built: Finetuning) -> tuple[Evaluation, Evaluation | None]:
+    """All metrics on dev, by which thresholds are chosen, and on test, where there is one."""
+    metrics = answer_of(built.spec).result_metrics(built.spec, built.metric)
+    predictor = _predictor(model, built, built.search, built.spec)
+    dev = evaluate_records(predictor, built.data.dev, metrics=metrics, tune=True)
+    if built.data.test is None:
+        return dev, None
+    predictor = _predictor(model, built, built.search, dev.spec)
+    return dev, evaluate_records(predictor, built.data.test, metrics=metrics)
+
+
+def _validation(built: Finetuning, recipe: FinetuneRecipe) -> Validation:
+    """How dev is evaluated during the training: without intervals, and greedily where texts are generated."""
+    spec, search = built.spec, built.search
+    answer = answer_of(spec)
+    metrics = answer.quick_metrics(spec, built.metric)
+    if answer.generated:
+        greedy = recipe.search.model_copy(update={"beam": 1, "best": 1, "groups": 1, "compat": "none", "greedy": True})
+        search = generation_settings(greedy, spec, require_text(built.tokenizer, "--task"))
+
+    def evaluate(model: Model) -> dict[str, float]:
+        found = evaluate_records(
+            _predictor(model, built, search, spec), built.data.dev, metrics=metrics, intervals=False, tune=True,
+            limit=recipe.task.decoded_dev,
+        )  # fmt: skip
+        return found.metrics
+
+    return Validation(evaluate, built.metric, built.metric not in LOWER_IS_BETTER)
+
+
+def describe_trial(recipe: FinetuneRecipe, built: Finetuning) -> list[str]:
+    """The dry run in words, with what became of the records."""
+    model, _ = built.fresh(recipe)
+    spec, account, data = built.spec, built.training.account, built.data
+    kind = kind_of(spec)
+    lines = in_words(
+        model, built.stream(recipe.train), recipe.train, default_device(), built.tokenizer, built.coefficients,
+        answer_of(spec), spec.label_names,
+    )  # fmt: skip
+    test = "" if data.test is None else f", {len(data.test):,} test"
+    note = f"; {data.note}" if data.note else ""
+    lines.append(f"records    {account.used:,} training, {len(data.dev):,} dev{test}{note}")
+    lines += kind.describe_training(spec, account, len(built.training.items))
+    return lines + [f"unread     {line}" for line in kind.describe_unread(spec, account)]
+
+
+def data_sizes(built: Finetuning) -> dict[str, Any]:
+    """How many Records each part has, for the manifest."""
+    sizes = {"train": len(built.data.train), "dev": len(built.data.dev)}
+    if built.data.test is not None:
+        sizes["test"] = len(built.data.test)
+    return {"records": sizes, "tokenizer": built.tokenizer.fingerprint, "note": built.data.note}
+
+
+def summary(recipe: FinetuneRecipe, built: Finetuning) -> str:
+    """The sentence of the model card."""
+    origin = "random weights" if recipe.start == NO_START else f"`{recipe.start}`"
+    return f"Fine-tuned for {built.spec.kind} from {origin} on {len(built.data.train):,} examples."

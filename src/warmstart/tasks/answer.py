@@ -1,0 +1,206 @@
+"""What a task asks of a model, and what becomes of the model's output: the side of a task that faces the head.
+
+A kind of task (:mod:`warmstart.tasks.kind`) names one :class:`Answer`. It says which head is asked, turns a label into the
+head's target and the head's output into a prediction, and evaluates predictions against labels.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from warmstart.base.arrays import Floats
+from warmstart.base.errors import unknown_name_error
+from warmstart.example.example import Example, Goal
+from warmstart.example.record import Label, Record
+from warmstart.metrics.bootstrap import bootstrap_interval, bootstrap_ratio
+from warmstart.metrics.comparison import is_collapsed
+from warmstart.metrics.metric import METRICS
+from warmstart.metrics.ratio import Ratio
+from warmstart.tasks.parts import Parts
+from warmstart.tasks.spec import TaskSpec
+from warmstart.tasks.vocabulary import Vocabulary
+
+
+class RawOutput(NamedTuple):
+    """What a model puts out for one Record.
+
+    Attributes:
+        record: the Record.
+        parts: its texts as ids, as far as they were read.
+        raw: the numbers of the head, in the shape that the Answer names; of a model that generates, its texts.
+    """
+
+    record: Record
+    parts: Parts
+    raw: Any
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """A prediction for one Record, as users see it.
+
+    Attributes:
+        label: what is predicted: a label's name, a choice's index, a list of names or tags, a text; ``None`` where the
+            prediction is the score itself.
+        score: the probability of the label, or the predicted score; ``None`` where the task has none.
+        probabilities: label name (or index of the choice) → probability; empty where the task has none.
+        raw: the output of the model.
+        row: what is written, where it is more than the fields above.
+        inputs: what is written before it of the Record's own texts.
+    """
+
+    label: str | int | list[str] | None
+    score: float | None
+    probabilities: dict[str, float]
+    raw: Any = field(repr=False)
+    row: dict[str, Any] = field(default_factory=dict, repr=False)
+    inputs: dict[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Metrics with their intervals (empty where none were asked for).
+
+    Attributes:
+        metrics: metric → value; the main one first.
+        intervals: metric → bounds of its 95 % bootstrap interval.
+        collapsed: whether one answer for everything does as well.
+        signatures: metric → how its library computed it, for metrics of texts.
+    """
+
+    metrics: dict[str, float]
+    intervals: dict[str, list[float]]
+    collapsed: bool
+    signatures: dict[str, str] | None = None
+
+
+class Answer:
+    """The base of all answers; each method has the default that most of them share.
+
+    Attributes:
+        goal: name of the goal that the Examples ask, and of its head.
+        head: kind of the head; ``None``: the softmax of the language model.
+        reads_text: whether it reads one state per text, through the pooler where the backbone has one.
+        per_read: whether the head puts out a row for every read, not one per question.
+        averageable: whether the outputs of several models can be averaged.
+        generated: whether the model answers with a text that it generates.
+        pipeline: what such a model is called on the hub.
+    """
+
+    goal: ClassVar[str]
+    head: ClassVar[str | None]
+    reads_text: ClassVar[bool] = True
+    per_read: ClassVar[bool] = False
+    averageable: ClassVar[bool] = True
+    generated: ClassVar[bool] = False
+    has_classes: ClassVar[bool] = False
+    pipeline: ClassVar[str] = "text-generation"
+
+    def num_outputs(self, label_names: Sequence[str]) -> int:
+        """Size of the head."""
+        return len(label_names) or 1
+
+    def metrics(self, label_names: Sequence[str]) -> tuple[str, ...]:
+        """The metrics of the task; the first is the main one."""
+        raise NotImplementedError
+
+    def check_metric(self, name: str, label_names: Sequence[str], where: str = "--metric") -> None:
+        """Refuses a metric that is unknown or does not fit the task."""
+        fitting = self.metrics(label_names)
+        if name not in fitting:
+            raise unknown_name_error("metric for this task", name, fitting, where=where)
+
+    def result_metrics(self, spec: TaskSpec, main: str | None = None) -> tuple[str, ...]:
+        """The metrics of a result; ``main`` is the one that chose the model."""
+        return self.metrics(spec.label_names)
+
+    def quick_metrics(self, spec: TaskSpec, main: str) -> tuple[str, ...]:
+        """The metrics that are computed on dev during a training."""
+        return self.metrics(spec.label_names)
+
+    def check_installed(self) -> None:
+        """Refuses to evaluate where a library for it is missing."""
+
+    def target(self, label: Label, label_names: Sequence[str]) -> NDArray[Any]:
+        """[1] or [1, K] the head's target for one question; zeros where there is no label."""
+        return np.array([label or 0], np.int64)
+
+    def join(self, outputs: Sequence[Floats]) -> Floats:
+        """The head's output for one Record, from those of the items that it was read as."""
+        return np.concatenate(outputs).reshape(-1)
+
+    def average(self, outputs: Sequence[Floats]) -> Floats:
+        """Logits of the mean probabilities of several models."""
+        numbers = np.stack(outputs).astype(np.float64)
+        mean = np.logaddexp.reduce(numbers - np.logaddexp.reduce(numbers, 1, keepdims=True)) - np.log(len(outputs))
+        return np.asarray(mean, np.float32)
+
+    def predict(self, spec: TaskSpec, output: RawOutput) -> Any:
+        """The prediction in the form that :meth:`evaluate` takes."""
+        raise NotImplementedError
+
+    def truth(self, spec: TaskSpec, record: Record, vocabulary: Vocabulary) -> Any:
+        """The label of a Record in the same form."""
+        return record.label
+
+    def tune(self, spec: TaskSpec, predictions: Sequence[Any], truths: Sequence[Any]) -> TaskSpec:
+        """The task with what is chosen by these predictions (a threshold)."""
+        return spec
+
+    def decide(self, spec: TaskSpec, predictions: Sequence[Any]) -> list[Any]:
+        """The predictions once everything is chosen."""
+        return list(predictions)
+
+    def evaluate(
+        self, spec: TaskSpec, truths: Sequence[Any], predictions: Sequence[Any], seed: int | None,
+        metrics: Sequence[str] = (),
+    ) -> Scores:  # fmt: skip
+        """Evaluates predictions.
+
+        Args:
+            spec: the task.
+            truths: labels, as :meth:`truth` gives them.
+            predictions: as :meth:`decide` gives them.
+            seed: of the intervals, which are drawn over Records; ``None``: no intervals.
+            metrics: names; without them the metrics of the task.
+        """
+        targets, values = np.array(truths), np.array(predictions)
+        names = tuple(metrics) or self.metrics(spec.label_names)
+        bounds = {} if seed is None else {name: bootstrap_interval(name, targets, values, seed) for name in names}
+        return Scores(
+            {name: METRICS[name](targets, values) for name in names},
+            {name: [found.low, found.high] for name, found in bounds.items()},
+            is_collapsed(targets, values),
+        )
+
+    def prediction(self, spec: TaskSpec, output: RawOutput) -> Prediction:
+        """The prediction as users see it."""
+        raise NotImplementedError
+
+    def describe(self, example: Example, goal: Goal, vocabulary: Vocabulary, names: Sequence[str]) -> str:
+        """In words: where the question is read, and what the right answer is."""
+        raise NotImplementedError
+
+
+def ratio_scores(tallies: Mapping[str, Ratio], seed: int | None, is_collapsed: bool) -> Scores:
+    """Scores of metrics that are a sum over a sum."""
+    bounds = {} if seed is None else {name: bootstrap_ratio(tally, seed) for name, tally in tallies.items()}
+    return Scores(
+        {name: tally.value for name, tally in tallies.items()},
+        {name: [found.low, found.high] for name, found in bounds.items()},
+        is_collapsed,
+    )
+
+
+def softmax_prediction(spec: TaskSpec, raw: Floats) -> Prediction:
+    """The likeliest of classes or choices, with the probabilities of all."""
+    numbers = raw.astype(np.float64)
+    shares = np.exp(numbers - numbers.max())
+    shares /= shares.sum()
+    best = int(raw.argmax())
+    names = spec.label_names or tuple(map(str, range(len(shares))))
+    label = spec.label_names[best] if spec.label_names else best
+    return Prediction(label, float(shares[best]), dict(zip(names, shares.tolist(), strict=True)), raw)

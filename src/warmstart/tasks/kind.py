@@ -1,0 +1,347 @@
+"""A kind of task as one object: columns, parsing, encoding, cutting, framing, answer, words.
+
+Each kind is a file of this room with a subclass of :class:`TaskKind`, and :mod:`warmstart.tasks.table` lists them. Nobody
+else asks which kind a task is: whoever needs something of it calls a method here, which has the default that most kinds
+share.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from warmstart.base.errors import BadInput
+from warmstart.base.settings import Settings
+from warmstart.example.example import Example
+from warmstart.example.noise import Noise
+from warmstart.example.record import Label, Record
+from warmstart.image.settings import AugmentSettings
+from warmstart.readers.rows import TABLE_EXTENSIONS, Row, read_rows
+from warmstart.readers.text_io import STDIN, split_extensions
+from warmstart.tasks.answer import Answer
+from warmstart.tasks.columns import Columns, Draft, first_present, label_at, number_of, parse_name, text_at
+from warmstart.tasks.framing import Frame
+from warmstart.tasks.parts import Account, Cut, Framed, Parts, encode_texts
+from warmstart.tasks.spec import TaskSpec
+from warmstart.tasks.vocabulary import Vocabulary, require_text
+from warmstart.text.tokenizer import Tokenizer
+
+CHUNK = 1024  # Records encoded together: enough to keep all cores busy, few enough to stay small
+
+Redraw = Callable[[int, np.random.Generator], list[Example]]
+"""Number of a Record and a generator → its Examples in one epoch."""
+
+
+class NoOptions(Settings):
+    """Options of a kind that has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """How a file of examples is read.
+
+    Attributes:
+        encoding: of text files.
+        part: of sources that come in several: ``train``, ``dev`` or ``test``; ``None``: all of them.
+        labelled: whether every example has to have a label.
+        options: of the kind; ``None``: its defaults.
+    """
+
+    encoding: str = "utf-8"
+    part: str | None = None
+    labelled: bool = True
+    options: Settings | None = None
+
+
+class TrainingData(NamedTuple):
+    """What a training reads.
+
+    Attributes:
+        items: Examples that are batched together, one list for each item; empty where they are redrawn.
+        redraw: how a Record is framed anew in every epoch, or ``None``.
+        account: of the Records.
+    """
+
+    items: list[list[Example]]
+    redraw: Redraw | None
+    account: Account
+
+
+class TaskKind:
+    """The base of all kinds.
+
+    Attributes:
+        name: what ``--task`` takes.
+        text_columns: sets of columns that may hold the texts; the first set that a row has is read.
+        label_columns: columns that may hold the label.
+        options_class: settings that only this kind has.
+        own_endings: endings of files that it reads besides tables.
+        has_parts: whether one source of its own may hold training, dev and test.
+        foreign_goal: the head of a folder of ``transformers`` that is read as a task of this kind.
+        has_label_names: whether its labels have names.
+        reads_backward: whether its texts may be read from their end.
+        sums_readings: whether it adds the states of all readings of a text, which may be one from each end.
+        reads_every_token: whether its class may be read at all tokens of a text.
+        has_auxiliary_lm: whether a language model may be learned beside it, on the same tokens.
+        rewrites: whether that language model may also write the text again.
+        example_share: a Record makes about so many Examples, which bounds how many Records are read together.
+    """
+
+    name: ClassVar[str]
+    text_columns: ClassVar[tuple[tuple[str, ...], ...]]
+    label_columns: ClassVar[tuple[str, ...]]
+    options_class: ClassVar[type[Settings]] = NoOptions
+    own_endings: ClassVar[tuple[str, ...]] = ()
+    has_parts: ClassVar[bool] = False
+    foreign_goal: ClassVar[str | None] = None
+    has_label_names: ClassVar[bool] = True
+    reads_backward: ClassVar[bool] = False
+    sums_readings: ClassVar[bool] = False
+    reads_every_token: ClassVar[bool] = False
+    has_auxiliary_lm: ClassVar[bool] = True
+    rewrites: ClassVar[bool] = True
+    example_share: ClassVar[int] = 1
+
+    # What a file of examples holds
+
+    def read_rows(self, path: str, read: ReadOptions) -> Iterator[Row]:
+        """The rows of a file, as its ending says.
+
+        Raises:
+            BadInput: an ending that this kind does not read, or a broken file.
+        """
+        if not self.own_endings or path == STDIN:
+            return read_rows(path, encoding=read.encoding)
+        ending = split_extensions(path)[0]
+        if ending in self.own_endings:
+            return self.read_own_file(path, read)
+        if ending not in TABLE_EXTENSIONS:
+            raise BadInput(
+                f"not a file for a {self.name} task by its ending", where=path,
+                allowed=", ".join(f"{known}[.gz|.zst]" for known in sorted({*self.own_endings, *TABLE_EXTENSIONS})),
+            )  # fmt: skip
+        return read_rows(path, encoding=read.encoding)
+
+    def read_own_file(self, path: str, read: ReadOptions) -> Iterator[Row]:
+        """The rows of a file with one of :attr:`own_endings`."""
+        raise NotImplementedError
+
+    def find_texts(self, row: Row) -> Columns | None:
+        """The texts of a row and the columns that hold them; ``None`` where a column is missing.
+
+        Raises:
+            BadInput: a text is not text.
+        """
+        columns = first_present(row, self.text_columns)
+        if columns is None:
+            return None
+        names = ("text",) if len(columns) == 1 else self.text_columns[0]
+        texts = {name: text_at(row, column) for name, column in zip(names, columns, strict=True)}
+        return Columns(texts, columns)
+
+    def missing_columns(self, row: Row) -> list[Sequence[tuple[str, ...]]]:
+        """Groups of sets of columns, of each of which a row needs one and has none."""
+        return [] if first_present(row, self.text_columns) else [self.text_columns]
+
+    @property
+    def all_columns(self) -> Sequence[tuple[str, ...]]:
+        """The sets of columns that an error names."""
+        return self.text_columns
+
+    def find_label(self, row: Row, column: str) -> tuple[Any, tuple[str, ...]]:
+        """The label as it is written, and the columns that hold it."""
+        return label_at(row, column), (column,)
+
+    def label_columns_of(self, label_names: Sequence[str]) -> tuple[str, ...]:
+        """Columns that may hold the label, once the label names are known."""
+        return self.label_columns
+
+    def learn_labels(self, drafts: Sequence[Draft]) -> tuple[str, ...]:
+        """The label names in a training file: sorted, whole numbers by size; none for tasks without classes."""
+        return sort_names({parse_name(found.label, found.label_place) for found in drafts})
+
+    def parse_label(self, found: Draft, numbers: Mapping[str, int]) -> Label:
+        """The label of a row.
+
+        Args:
+            found: the row.
+            numbers: label name → number.
+
+        Raises:
+            BadInput: a label that the training file does not have, or that is none.
+        """
+        return number_of(parse_name(found.label, found.label_place), numbers, found.label_place)
+
+    def varied_labels(self, records: Iterable[Record]) -> Iterable[Any] | None:
+        """What has to differ among the labels for something to be learned; ``None``: nothing."""
+        return (record.label for record in records)
+
+    def row_of(self, value: Any) -> Mapping[str, Any]:
+        """The row that a bare value (a text, a list of words) stands for."""
+        if isinstance(value, str):
+            return {"text": value}
+        raise BadInput(
+            f"not a row of a {self.name} task", where="rows", value=value,
+            allowed=f"a mapping with the keys {' or '.join('+'.join(columns) for columns in self.all_columns)}",
+        )  # fmt: skip
+
+    # How examples are divided into training and dev
+
+    def content(self, record: Record) -> tuple[object, ...]:
+        """What may not stand both in training and in dev."""
+        return record.content
+
+    def stratum(self, record: Record) -> Label:
+        """The class that dev shall hold in proportion; ``None`` where there are no classes."""
+        return record.label
+
+    # From Records to Examples
+
+    def learn_vocabulary(self, records: Iterable[Record], vocab_size: int, vocabulary: Any) -> Vocabulary:
+        """A vocabulary of the training Records, for a model that starts from none."""
+        return Tokenizer.train(self.training_texts(records), vocab_size, vocabulary=vocabulary)
+
+    def training_texts(self, records: Iterable[Record]) -> Iterator[str]:
+        """The texts that a vocabulary is learned from."""
+        for record in records:
+            for value in record.texts.values():
+                yield from (value,) if isinstance(value, str) else value
+
+    def check_vocabulary(self, vocabulary: Vocabulary, where: str) -> Vocabulary:
+        """Refuses a vocabulary that cannot read these Records."""
+        return require_text(vocabulary, where)
+
+    def check_records(self, records: Iterable[Record], vocabulary: Vocabulary) -> None:
+        """Refuses Records that the vocabulary cannot read."""
+
+    def encode(self, records: Sequence[Record], vocabulary: Vocabulary, rules: Sequence[str]) -> Iterator[Parts]:
+        """The ids of each Record's texts, cleaned by ``rules``."""
+        return encode_texts(records, vocabulary, rules)
+
+    def cut(self, record: Record, parts: Parts, frame: Frame) -> Cut:
+        """The parts as far as they fit, by the one cut rule unless the kind has one of its own."""
+        return frame.cut(record, parts)
+
+    def examples(self, record: Record, parts: Parts, frame: Frame) -> list[Example]:
+        """The Examples of one Record: the input transformation."""
+        raise NotImplementedError
+
+    def items(self, examples: Sequence[list[Example]]) -> list[list[Example]]:
+        """What may be batched by itself: all Examples of a Record, unless the kind says otherwise."""
+        return list(examples)
+
+    def count_unread(self, record: Record, parts: Parts, examples: Sequence[Example]) -> int:
+        """How many of a Record's questions are read at no token."""
+        return 0
+
+    def noise(self, options: Settings, vocabulary: Vocabulary) -> Noise | None:
+        """What noised tokens become, for kinds that learn from noise."""
+        return None
+
+    def frame_records(self, frame: Frame, records: Iterable[Record], vocabulary: Vocabulary) -> Framed:
+        """Frames all ``records``; a function of its arguments alone."""
+        examples: list[list[Example]] = []
+        parts_of: list[Parts] = []
+        account = Account()
+        remaining = iter(records)
+        while chunk := list(islice(remaining, CHUNK)):
+            for record, parts in zip(chunk, self.encode(chunk, vocabulary, frame.settings.clean), strict=True):
+                cut = self.cut(record, parts, frame)
+                own = self.examples(record, cut.parts, frame)
+                examples.append(own)
+                parts_of.append(cut.parts)
+                unread = self.count_unread(record, cut.parts, own)
+                tokens = sum(map(len, own))
+                account += Account(1, int(cut.lost > 0), tokens, cut.lost, cut.needed, unread, cut.targets)
+        return Framed(examples, parts_of, account)
+
+    def training_data(
+        self, records: Sequence[Record], frame: Frame, vocabulary: Vocabulary, augment: AugmentSettings
+    ) -> TrainingData:
+        """What a training reads of its Records."""
+        framed = self.frame_records(frame, records, vocabulary)
+        return TrainingData(self.items(framed.examples), None, framed.account)
+
+    def check_framing(self, records: Iterable[Record], frame: Frame, vocabulary: Vocabulary) -> None:
+        """Refuses Records that cannot be framed, before the training and not after it."""
+        self.frame_records(frame, records, vocabulary)
+
+    # What the model needs and remembers
+
+    def answer(self, label_names: Sequence[str]) -> Answer:
+        """What is asked of the model."""
+        raise NotImplementedError
+
+    def options(self, spec: TaskSpec) -> Any:
+        """The options of a task, typed."""
+        return self.options_class.model_validate(spec.options)
+
+    def learn_options(
+        self, options: Any, records: Sequence[Record], label_names: Sequence[str], text_segments: tuple[int, int]
+    ) -> Settings:
+        """The options as the model will remember them.
+
+        Args:
+            options: as the recipe has them.
+            records: of the training.
+            label_names: of the task.
+            text_segments: rows of the segment table that the model's pre-training gave to source and target.
+        """
+        return options  # type: ignore[no-any-return]
+
+    def foreign_options(self, label_names: Sequence[str]) -> Settings:
+        """The options of a task whose model another library has trained."""
+        return self.options_class()
+
+    def min_context(self, options: Any) -> int | None:
+        """Tokens that the options ask the model to have positions for; ``None``: as many as it has."""
+        return None
+
+    def check_model(self, frame: Frame, segments: int) -> None:
+        """Refuses a model that cannot learn this; ``segments``: rows of its segment table, 0 without one."""
+
+    def label_smoothing(self, options: Any) -> float:
+        """The share of the label that all other tokens have together."""
+        return 0.0
+
+    # In words
+
+    def describe_cut(self, spec: TaskSpec, account: Account) -> list[str]:
+        """What was cut of texts, in words; nothing, where every text was read whole."""
+        if not account.cut:
+            return []
+        return [f"{account.cut:,} of {account.used:,} texts were cut to {spec.frame.context} tokens"]
+
+    def describe_unread(self, spec: TaskSpec, account: Account) -> list[str]:
+        """What could not be read, in words; nothing, where every question has a token to be read at."""
+        return []
+
+    def describe_training(self, spec: TaskSpec, account: Account, num_items: int) -> list[str]:
+        """Lines of the dry run about the training Records."""
+        if not account.cut:
+            return []
+        return [self.long_texts_line(account, "texts", f"{spec.frame.context}")]
+
+    def long_texts_line(self, account: Account, what: str, limit: str) -> str:
+        """The line of the dry run about texts that are too long."""
+        share = account.cut / account.used
+        return (
+            f"cut        {account.cut:,} training {what} ({share:.1%}) are longer than {limit} tokens and lose "
+            f"{account.tokens_cut:,} tokens in all (--long-text refuse would stop instead)"
+        )
+
+
+def alone(example: Example) -> Example:
+    """An Example that shares no question with others, its questions numbered from 0."""
+    goals = {name: replace(goal, question=goal.question - goal.question[:1]) for name, goal in example.goals.items()}
+    return replace(example, goals=goals)
+
+
+def sort_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Label names in order: whole numbers by size, else by their letters."""
+    try:
+        return tuple(sorted(names, key=int))
+    except ValueError:
+        return tuple(sorted(names))

@@ -1,0 +1,166 @@
+"""A Record's texts as ids, and the one cut rule that makes them fit.
+
+**The one cut rule.** Special tokens always stay. While an Example has more tokens than the context, the longest of its
+segments loses its last token; of equally long ones, the first in reading order. So one long document is cut at its end, a
+long premise gives way before a short hypothesis, and the context of a multiple-choice question before its question and
+its choices. All Examples of one Record show the same cut of what they share: choices are cut as the longest of them asks.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import chain, islice
+from typing import Any
+
+from numpy.typing import NDArray
+
+from warmstart.base.arrays import Ints
+from warmstart.example.example import Example
+from warmstart.example.record import Record
+from warmstart.tasks.vocabulary import Vocabulary, require_text
+from warmstart.text.clean import clean
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What became of the Records: how many were used and cut, and what that cost.
+
+    Attributes:
+        used: Records framed.
+        cut: Records that lost some text.
+        tokens: tokens in the Examples, special ones included.
+        tokens_cut: tokens of the Records' texts left out, each text counted once.
+        longest: tokens that the longest Example would have had without the cut.
+        unread: questions that are read at no token: words (tagging) that were cut away or of which cleaning left nothing,
+            answers (span) that stand in no window.
+        targets_cut: targets (seq2seq) that lost their end.
+    """
+
+    used: int = 0
+    cut: int = 0
+    tokens: int = 0
+    tokens_cut: int = 0
+    longest: int = 0
+    unread: int = 0
+    targets_cut: int = 0
+
+    def __add__(self, other: "Account") -> "Account":
+        sums = {name: value + getattr(other, name) for name, value in asdict(self).items()}
+        return Account(**sums | {"longest": max(self.longest, other.longest)})
+
+    def to_dict(self) -> dict[str, int]:
+        """Plain numbers, for the run folder."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A Record's texts as ids, in reading order, and its choices where it has them.
+
+    Attributes:
+        texts: one row of ids per text, or the vectors of an image.
+        choices: one row of ids per choice.
+        words: tagging: [W] the place of each word's first token, -1 where it has none.
+        places: span: [T, 2] for each token of the context the first character that it stands for and the one behind its
+            last, -1 where it stands for none.
+    """
+
+    texts: tuple[NDArray[Any], ...]
+    choices: tuple[Ints, ...] = ()
+    words: Ints | None = None
+    places: Ints | None = None
+
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of each segment of the longest Example of these parts."""
+        return [len(t) for t in self.texts] + ([max(map(len, self.choices))] if self.choices else [])
+
+    def truncated(self, lengths: Sequence[int]) -> "Parts":
+        """The first tokens of each segment."""
+        texts = tuple(text[:keep] for text, keep in zip(self.texts, lengths, strict=False))
+        return replace(self, texts=texts, choices=tuple(choice[: lengths[-1]] for choice in self.choices))
+
+    def __len__(self) -> int:
+        return sum(map(len, self.texts)) + sum(map(len, self.choices))
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Parts that fit.
+
+    Attributes:
+        parts: the parts.
+        needed: tokens that the longest Example would have had.
+        lost: tokens left out.
+        targets: targets that lost some.
+    """
+
+    parts: Parts
+    needed: int
+    lost: int
+    targets: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Framed:
+    """Examples ready to be batched: one inner list per Record, in the Records' order, with their parts and the account."""
+
+    examples: list[list[Example]]
+    parts: list[Parts]
+    account: Account
+
+
+def fit_lengths(lengths: Sequence[int], room: int) -> list[int]:
+    """How many tokens each segment keeps so that all fit into ``room``: the one cut rule.
+
+    >>> fit_lengths([10, 3, 4], 12)
+    [5, 3, 4]
+    >>> fit_lengths([6, 6], 9)
+    [4, 5]
+    """
+    if sum(lengths) <= room:
+        return list(lengths)
+    level = _level(lengths, room)
+    kept = [min(length, level) for length in lengths]
+    spare = room - sum(kept)  # fewer than there are segments above the level; the last ones were cut last
+    for i in reversed(range(len(kept))):
+        if spare and lengths[i] > level:
+            kept[i] += 1
+            spare -= 1
+    return kept
+
+
+def _level(lengths: Sequence[int], room: int) -> int:
+    """The greatest number of tokens per segment that fits when no segment may have more."""
+    for place, length in enumerate(sorted(lengths)):
+        share = room // (len(lengths) - place)
+        if length > share:
+            return share
+        room -= length
+    return max(lengths)
+
+
+def encode_texts(records: Sequence[Record], vocabulary: Vocabulary, rules: Sequence[str]) -> Iterator[Parts]:
+    """Ids of all texts of some Records, cleaned as the pre-training text was, encoded together on all cores.
+
+    Segments are encoded apart, so no token spans two of them.
+    """
+    tokenizer = require_text(vocabulary, "--task")
+    texts = [_texts(record) for record in records]
+    choices = [_choices(record) for record in records]
+    ids = iter(tokenizer.encode_batch([clean(text, rules) for text in chain(*texts, *choices)]))
+    text_ids = [tuple(islice(ids, len(own))) for own in texts]
+    choice_ids = [tuple(islice(ids, len(own))) for own in choices]
+    return map(Parts, text_ids, choice_ids)
+
+
+def _texts(record: Record) -> list[str]:
+    """The texts in reading order; a question that follows a context starts a line of its own."""
+    texts = [text for text in record.texts.values() if isinstance(text, str)]
+    if record.texts.get("question") and record.texts.get("context"):
+        texts[1] = f"\n{texts[1]}"
+    return texts
+
+
+def _choices(record: Record) -> tuple[str, ...]:
+    choices = record.texts.get("choices", ())
+    return choices if isinstance(choices, tuple) else ()

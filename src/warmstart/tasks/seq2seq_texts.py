@@ -1,0 +1,56 @@
+"""Sources and targets between text and ids, with the line ends that a vocabulary may not know."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from warmstart.base.arrays import Ints
+from warmstart.base.errors import BadInput
+from warmstart.example.record import Record, Target
+from warmstart.text.tokenizer import Tokenizer
+
+SENTENCE_MARK = "[X_SEP]"
+"""What s2s-ft writes between two sentences of a summary."""
+_MARK = re.compile(r" ?\[ ?x ?_ ?sep ?\] ?", re.IGNORECASE)
+
+
+def marks_line_ends(tokenizer: Tokenizer) -> bool:
+    """Whether the end of a line is but a blank to a vocabulary, which can spell the mark in its place."""
+    if "\n" in tokenizer.decode(tokenizer.encode("a\na")):
+        return False
+    return _MARK.fullmatch(tokenizer.decode(tokenizer.encode(SENTENCE_MARK)).strip()) is not None
+
+
+def decode_text(ids: Sequence[int], tokenizer: Tokenizer) -> str:
+    """A text that was generated, with its line ends."""
+    text = tokenizer.decode(ids).strip()
+    return _MARK.sub("\n", text).strip() if marks_line_ends(tokenizer) else text
+
+
+def look_up(pieces: Sequence[str], tokenizer: Tokenizer, where: str) -> Ints:
+    """The ids of sub-words.
+
+    Raises:
+        BadInput: the vocabulary does not hold one.
+    """
+    missing = next((piece for piece in pieces if not tokenizer.has_token(piece)), None)
+    if missing is not None:
+        raise BadInput(
+            "a sub-word that the vocabulary does not hold", where=where, value=missing,
+            next_step="give the text instead of a list, or sub-words of this model's own tokenizer",
+        )  # fmt: skip
+    return np.array([tokenizer.token_to_id(piece) for piece in pieces], np.int64)
+
+
+def text_sides(record: Record, marked: bool) -> list[str | tuple[str, ...]]:
+    """Source, target and, where there is one, the answer that a question asks for; line ends as the mark if asked."""
+    target = _target(record)
+    if isinstance(target, str) and marked:
+        target = f" {SENTENCE_MARK} ".join(filter(None, map(str.strip, target.splitlines())))
+    return [record.texts["source"], target, *(record.texts[key] for key in ("answer",) if key in record.texts)]
+
+
+def _target(record: Record) -> str | tuple[str, ...]:
+    label = record.label if isinstance(record.label, Target) else Target()
+    return label.text if label.pieces is None else label.pieces
