@@ -1,11 +1,11 @@
-"""Freed memory: kept between steps of one size, handed back when a process has grown far beyond one step."""
+"""Freed memory: the process keeps it between steps of one size and gives it back when it has grown far beyond one step."""
 
 import sys
 
 import pytest
 import torch
 
-from warmstart.base.allocator import FreedMemory, _resident, keep_freed_memory
+from warmstart.base.allocator import FreedMemory, _resident_bytes, keep_freed_memory
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="settings of glibc")
 STEP = 32 << 20
@@ -22,14 +22,14 @@ def test_only_growth_beyond_a_step_goes_back() -> None:
     memory = FreedMemory()
     take(STEP)
     memory.release()  # what one step needs
-    kept = _resident()
+    after_step = _resident_bytes()
     for _ in range(4):
         take(STEP)
         memory.release()
-    assert _resident() - kept < FreedMemory.SLACK + 2 * STEP
-    memory.release()  # had the loop been handed back, the next step would count as usual
+    assert _resident_bytes() - after_step < FreedMemory.SLACK_BYTES + 2 * STEP
+    memory.release()  # had the loop above released memory, the next step would count as the first
     take(20 * STEP)
-    grown = _resident()
-    assert grown - kept > 10 * STEP
+    grown = _resident_bytes()
+    assert grown - after_step > 10 * STEP
     memory.release()
-    assert grown - _resident() > 10 * STEP
+    assert grown - _resident_bytes() > 10 * STEP

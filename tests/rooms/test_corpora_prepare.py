@@ -348,7 +348,7 @@ def test_a_full_disk_and_an_interrupt_leave_nothing(vocabulary: Path, tmp_path: 
     out = tmp_path / "c"
     full = script("disk", source, out, vocabulary)
     assert full.stdout == (
-        f"{out}: no space left on the disk; free some space or choose another place, then run the same command again.\n"
+        f"{out}: no space left on the disk; free some space or choose another folder, then run the same command again.\n"
     )
     assert script("interrupt", source, out, vocabulary).returncode == -signal.SIGINT
     assert sorted(p.name for p in tmp_path.iterdir()) == ["t.jsonl"]

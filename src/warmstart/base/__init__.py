@@ -1,1 +1,1 @@
-"""Floor 0: what every room may lean on: errors, named seeds, atomic files, the console, units, the run folder."""
+"""Floor 0: what every room may use: errors, seeds, atomic files, the console, units, the run folder."""

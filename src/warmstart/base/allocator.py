@@ -1,9 +1,9 @@
-"""Settings of the C library without which training on a CPU spends much of its time in page faults.
+"""Settings of the C library's allocator that training on a CPU needs: without them, page faults take much of its time.
 
-glibc gives every large tensor fresh pages from the kernel and hands them back at once. Keeping them makes elementwise
-work on 32 MB tensors about ten times faster (docs/models.md). What is kept frays in time, since no two steps are of quite
-the same size; so it is handed back when it has grown far beyond what one step needs. Off Linux and glibc all of this does
-nothing.
+glibc gets the pages of every large tensor from the kernel and gives them back at once. Keeping freed pages makes
+elementwise work on 32 MB tensors about ten times faster (docs/models.md). The heap then fragments, since no two steps have
+quite the same sizes, so :class:`FreedMemory` gives pages back when the process has grown far beyond what one step needs.
+Where there is no glibc, nothing here has an effect.
 """
 
 import ctypes
@@ -23,7 +23,7 @@ def _glibc() -> Any:
 
 
 def keep_freed_memory() -> None:
-    """Tells glibc to serve large blocks from its own heap and to keep what is freed."""
+    """Makes glibc serve large blocks from its own heap and keep what is freed."""
     if (glibc := _glibc()) is not None:
         glibc.mallopt(_M_MMAP_MAX, 0)
         glibc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
@@ -31,32 +31,32 @@ def keep_freed_memory() -> None:
 
 
 class FreedMemory:
-    """Watches how far a process that works in steps has grown, and hands freed pages back when that is too far.
+    """The freed pages of a process that works in steps; :meth:`release` gives them back when there are too many.
 
-    Steps of one size grow once and are never trimmed, so they never pay for fresh pages again.
+    Where all steps have the same sizes, the process grows once and nothing is given back: no step pays for fresh pages.
     """
 
-    SLACK = 96 << 20
+    SLACK_BYTES = 96 << 20
 
     def __init__(self) -> None:
-        self._low = _resident()
-        self._usual = 0
-        self._trimmed = True
+        self._start_bytes = _resident_bytes()
+        self._step_bytes = 0
+        self._is_first_step = True
 
     def release(self) -> None:
-        """Called between two steps; costs microseconds, and some milliseconds when pages go back."""
+        """Call it between two steps: it takes microseconds, and some milliseconds when it gives pages back."""
         if (glibc := _glibc()) is None:
             return
-        grown = _resident() - self._low
-        if self._trimmed:  # this was the first step since: what one step needs
-            self._usual, self._trimmed = max(self._usual, grown), False
-        if grown > 1.25 * self._usual + self.SLACK:
+        grown_bytes = _resident_bytes() - self._start_bytes
+        if self._is_first_step:  # since the start or the last release: this much is what one step needs
+            self._step_bytes, self._is_first_step = max(self._step_bytes, grown_bytes), False
+        if grown_bytes > 1.25 * self._step_bytes + self.SLACK_BYTES:
             glibc.malloc_trim(0)
-            self._low, self._trimmed = _resident(), True
+            self._start_bytes, self._is_first_step = _resident_bytes(), True
 
 
-def _resident() -> int:
-    """Bytes of this process in memory."""
+def _resident_bytes() -> int:
+    """Resident memory of this process."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, IndexError, ValueError):

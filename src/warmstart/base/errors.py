@@ -1,8 +1,7 @@
-"""The kinds of failure, and the one sentence each of them says.
+"""The errors that warmstart raises, each with a message of one sentence.
 
-A failure that the user can mend is a :class:`BadInput`. It is raised before anything is written, and says what happened,
-where, what the value was, what is allowed and what to do next. The command line turns kinds into exit codes; nothing
-else does.
+An error that the user can correct is a :class:`BadInput`. Whoever raises it has written nothing yet. Its message says what
+is wrong, where, the value, what is allowed and what to do next. Only the command line turns errors into exit codes.
 """
 
 import difflib
@@ -10,7 +9,7 @@ from collections.abc import Iterable
 
 
 class WarmstartError(Exception):
-    """Base of all failures that warmstart raises on purpose; ``exit_code`` is what the command line ends with."""
+    """Base class; the command line ends with ``exit_code``."""
 
     exit_code = 1
 
@@ -19,11 +18,11 @@ class BadInput(WarmstartError):
     """Bad usage or bad input: exit code 2, nothing written.
 
     Args:
-        what: what is wrong, in words, without a closing full stop.
+        what: what is wrong, without a full stop at the end.
         where: file and line, option, or field.
-        value: the offending value; shown shortened.
-        allowed: what would have been accepted.
-        next_step: what the user can do now.
+        value: the wrong value; the message shortens it.
+        allowed: what is accepted.
+        next_step: what the user can do.
     """
 
     exit_code = 2
@@ -35,11 +34,11 @@ class BadInput(WarmstartError):
         super().__init__(self.sentence())
 
     def with_where(self, where: str) -> "BadInput":
-        """The same, said of another place."""
+        """The same error at another place."""
         return BadInput(self.what, where=where, value=self.value, allowed=self.allowed, next_step=self.next_step)
 
     def sentence(self) -> str:
-        """All the parts that were given, as one line."""
+        """The message: all parts that are there, in one line."""
         parts = [f"{self.where}: {self.what}" if self.where else self.what]
         if self.value is not None:
             parts.append(f"got {shorten(self.value)}")
@@ -52,36 +51,36 @@ class BadInput(WarmstartError):
 
 
 class DivergenceError(WarmstartError):
-    """The loss or the gradient stopped being finite; the weights before that step are kept."""
+    """The loss or the gradient is no longer finite; the weights are those from before this step."""
 
 
 class TerminationError(WarmstartError):
-    """SIGTERM arrived: the run was saved and can be continued with ``--resume``."""
+    """SIGTERM arrived: the run is saved, and ``--resume`` continues it."""
 
     exit_code = 75
 
 
 class InterruptError(WarmstartError):
-    """Ctrl-C arrived: the run was saved and can be continued with ``--resume``."""
+    """Ctrl-C arrived: the run is saved, and ``--resume`` continues it."""
 
     exit_code = 130
 
 
 def shorten(value: object, limit: int = 80) -> str:
-    """``repr`` of ``value`` cut to ``limit`` characters, so that a whole document never lands in an error."""
+    """``repr`` of ``value``, at most ``limit`` characters of it: a message never holds a whole document."""
     text = repr(value)
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
-def suggest(word: str, known: Iterable[str]) -> str:
-    """``'did you mean X?'`` where something known is close to ``word``, else the empty string."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+def suggest(word: str, names: Iterable[str]) -> str:
+    """``'did you mean X?'`` where one of ``names`` is close to ``word``, else the empty string."""
+    close = difflib.get_close_matches(word, list(names), n=1, cutoff=0.5)
     return f"did you mean {close[0]!r}?" if close else ""
 
 
-def unknown_name_error(kind: str, word: str, known: Iterable[str], where: str = "") -> BadInput:
-    """The error for a name that is not in a table: unknown preset, task, key, option."""
-    names = sorted(known)
+def unknown_name_error(kind: str, word: str, names: Iterable[str], where: str = "") -> BadInput:
+    """The error for a ``word`` that is none of ``names``, such as an unknown preset, task, key or option."""
+    names = sorted(names)
     return BadInput(
         f"unknown {kind}", where=where, value=word, allowed=", ".join(names), next_step=suggest(word, names)
     )

@@ -1,6 +1,7 @@
-"""Files that are whole or not there: atomic writes, atomic folders, checksums, JSON.
+"""Atomic writes of files and folders, checksums, JSON.
 
-A full disk is the user's to mend, so it becomes a :class:`~warmstart.base.errors.BadInput` here, once, for every writer.
+A file or folder is there as a whole or not at all. The user can do something about a full disk, so for every writer it
+becomes a :class:`~warmstart.base.errors.BadInput` here.
 """
 
 import contextlib
@@ -19,7 +20,7 @@ from warmstart.base.errors import BadInput
 
 @contextlib.contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Turns 'no space left', 'read-only' and 'permission denied' into one clear sentence about ``path``."""
+    """Turns 'no space left', 'read-only' and 'permission denied' into a :class:`BadInput` that names ``path``."""
     try:
         yield
     except OSError as error:
@@ -27,19 +28,19 @@ def disk_errors(path: Path) -> Iterator[None]:
             raise BadInput(
                 "no space left on the disk",
                 where=str(path),
-                next_step="free some space or choose another place, then run the same command again",
+                next_step="free some space or choose another folder, then run the same command again",
             ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
             raise BadInput(
-                f"cannot write here ({error.strerror})", where=str(path), next_step="choose another place"
+                f"cannot write here ({error.strerror})", where=str(path), next_step="choose another folder"
             ) from error
         raise
 
 
 def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Calls ``write`` on a temporary file beside ``path``, syncs it and moves it into place.
+    """Calls ``write`` on a temporary file beside ``path``, syncs that file and renames it to ``path``.
 
-    After a crash at any moment ``path`` holds the old bytes or the new ones, never a part.
+    Whenever the process dies, ``path`` holds the old bytes or the new ones, never a part.
     """
     path = Path(path)
     with disk_errors(path):
@@ -69,7 +70,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Atomic write of ``value`` as readable JSON; NaN is refused, since JSON has none."""
+    """Atomic write of ``value`` as indented JSON; NaN is an error, since JSON has none."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
@@ -82,18 +83,20 @@ def read_json(path: Path) -> Any:
         raise BadInput("file not found", where=str(path), next_step="check the path") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise BadInput(
-            f"not a readable JSON file ({error})", where=str(path), next_step="restore it from a copy or make it again"
+            f"not a readable JSON file ({error})",
+            where=str(path),
+            next_step="restore it from a copy or create it again",
         ) from None
 
 
 def check_free_space(path: Path, size: int) -> None:
-    """Refuses a place whose disk has fewer than ``size`` bytes free, before anything is written there."""
-    there = next(p for p in [path.absolute(), *path.absolute().parents] if p.exists())
-    free = shutil.disk_usage(there).free
+    """Raises :class:`BadInput` if the disk of ``path`` has fewer than ``size`` bytes free."""
+    existing = next(p for p in [path.absolute(), *path.absolute().parents] if p.exists())
+    free = shutil.disk_usage(existing).free
     if free < size:
         raise BadInput(
-            "no space left on the disk for what this will write", where=str(path), value=f"{free / 1e6:,.0f} MB free",
-            allowed=f"at least {size / 1e6:,.0f} MB", next_step="free some space or choose another place",
+            "too little space on the disk for what this writes", where=str(path), value=f"{free / 1e6:,.0f} MB free",
+            allowed=f"at least {size / 1e6:,.0f} MB", next_step="free some space or choose another folder",
         )  # fmt: skip
 
 
@@ -105,27 +108,27 @@ def sha256(path: Path) -> str:
 
 @contextlib.contextmanager
 def temporary_folder(target: Path) -> Iterator[Path]:
-    """A temporary folder beside ``target`` that becomes ``target`` when the block ends well, and vanishes when not."""
+    """A temporary folder beside ``target``: it becomes ``target`` when the block ends, and is removed after an error."""
     target = Path(target)
     with disk_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
-        os.chmod(stage, 0o755)  # noqa: S103 mkdtemp's 0700 would hide the result from everyone else
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
+        os.chmod(temporary, 0o755)  # noqa: S103 mkdtemp's 0700 would hide the result from everyone else
         try:
-            yield stage
-            _replace_folder(stage, target)
+            yield temporary
+            _replace_folder(temporary, target)
         except BaseException:
-            shutil.rmtree(stage, ignore_errors=True)
+            shutil.rmtree(temporary, ignore_errors=True)
             raise
 
 
 def _replace_folder(source: Path, target: Path) -> None:
-    """Moves folder ``source`` to ``target``; an older ``target`` is set aside first and removed last."""
+    """Renames folder ``source`` to ``target``; an existing ``target`` is renamed first and removed last."""
     if not target.exists():
         os.replace(source, target)
         return
-    aside = target.with_name(f".{target.name}.old")
-    shutil.rmtree(aside, ignore_errors=True)
-    os.replace(target, aside)
+    backup = target.with_name(f".{target.name}.old")
+    shutil.rmtree(backup, ignore_errors=True)
+    os.replace(target, backup)
     os.replace(source, target)
-    shutil.rmtree(aside, ignore_errors=True)
+    shutil.rmtree(backup, ignore_errors=True)

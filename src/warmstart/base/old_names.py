@@ -1,4 +1,4 @@
-"""Names in files that older runs wrote, and what they are called now. Nothing else in the house knows an old name."""
+"""The names in files of older runs → their names today. No other module knows an old name."""
 
 import re
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 FILE_NAMES = {"image_processor.json": "raster.json"}
-"""Name of a file → what it was called."""
+"""Name of a file today → its old name."""
 IMAGE_PROCESSOR_KEYS = {"spread": "std"}
 KERNEL_KEYS = {"longest_plain": "eager_max_len", "plain_dropout": "eager_dropout"}
 CHECKPOINT_KEYS = {"backbone.lanes": "backbone.carry"}
@@ -23,14 +23,14 @@ OPTIONS = {"longest": "max_answer"}
 
 
 def existing_file(folder: Path, name: str) -> Path:
-    """The file ``name`` in a folder, or the one that an older run wrote in its place."""
+    """The file ``name`` in a folder; if only the file with its old name is there, that one."""
     path = folder / name
     old = folder / FILE_NAMES.get(name, name)
     return old if old.is_file() and not path.is_file() else path
 
 
 def rename_keys(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    """``values`` under the names of today."""
+    """``values`` with old keys replaced by today's, as ``names`` says."""
     return {names.get(name, name): value for name, value in values.items()}
 
 

@@ -1,14 +1,14 @@
-"""The run folder: where everything about one training stands.
+"""The run folder: all files of one training.
 
 ::
 
-    RUN/  config.yaml   the resolved recipe          config.json, model.safetensors,
-          manifest.json versions, seeds, argv          tokenizer.json: the model for everybody
-          metrics.jsonl what was measured, by step   warmstart.json: its task, keys and labels
-          account.json  of weights and records       README.md: the model card
-          report.json   the result; written last
+    RUN/  config.yaml    the resolved recipe            config.json, model.safetensors, tokenizer.json:
+          manifest.json  versions, seeds, argv            the model, also for transformers
+          metrics.jsonl  losses and metrics, by step    warmstart.json: task, keys and labels
+          account.json   of weights and records         README.md: the model card
+          report.json    the result; written last
 
-    while it trains:    resume/  the newest checkpoint       best/  the weights that did best on dev
+    during training:     resume/  the newest checkpoint     best/  the weights with the best dev metric
 """
 
 import json
@@ -26,30 +26,34 @@ CONFIG, MANIFEST, METRICS, ACCOUNT, REPORT = (
     "account.json",
     "report.json",
 )
-CORPUS = "corpus"  # made in the run's folder before the run begins, where it was given as text
+CORPUS = "corpus"  # where --corpus names text, the corpus is built here before the run begins
 
 
 class RunFolder:
-    """Paths and files of one run. Nothing is written before :meth:`create`."""
+    """Paths and files of one run; :meth:`create` is the first that writes."""
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
 
     @property
     def is_started(self) -> bool:
-        """Whether a run was begun here."""
+        """Whether a run has begun here."""
         return (self.path / CONFIG).is_file()
 
     @property
     def is_finished(self) -> bool:
-        """Whether the run here came to its end."""
+        """Whether the run here has ended."""
         return (self.path / REPORT).is_file()
 
     def check_free(self, *, resume: bool, config: str) -> None:
-        """Refuses a folder that holds anything but the unfinished run that ``resume`` asks for.
+        """Checks that this run may write here: the folder is new or empty, or ``resume`` continues this run.
+
+        Args:
+            resume: whether to continue an unfinished run.
+            config: the resolved recipe of this run.
 
         Raises:
-            BadInput: another run, a finished run, other files, or nothing to resume with another recipe.
+            BadInput: the folder holds other files, another run, or this run, finished or (without ``resume``) unfinished.
         """
         where = str(self.path)
         if self.path.is_file():
@@ -64,37 +68,37 @@ class RunFolder:
             return
         if (self.path / CONFIG).read_text(encoding="utf-8") != config:
             raise BadInput(
-                "the output folder holds another run, made by another recipe",
+                "the output folder holds another run, with another recipe",
                 where=where,
-                next_step=f"choose another --out, or repeat the command that {CONFIG} there records",
+                next_step=f"choose another --out, or use the recipe {CONFIG} there",
             )
         if self.is_finished:
             raise BadInput(
-                "the output folder holds this very run, finished",
+                "the output folder holds this run, and it is finished",
                 where=where,
                 next_step=f"read {REPORT} there, or choose another --out to run again",
             )
         if not resume:
             raise BadInput(
-                "the output folder holds this run, unfinished",
+                "the output folder holds this run, and it is not finished",
                 where=where,
                 next_step="add --resume to continue it, or choose another --out",
             )
 
     def create(self, config: str, manifest: dict[str, Any]) -> None:
-        """Makes the folder and notes what is about to run."""
+        """Creates the folder and writes the recipe and the manifest."""
         with disk_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         write_json(self.path / MANIFEST, manifest)
         write_text(self.path / CONFIG, config)
 
     def append_metrics(self, row: dict[str, Any]) -> None:
-        """One more line of measurements."""
+        """Adds one line to ``metrics.jsonl``."""
         with disk_errors(self.path), open(self.path / METRICS, "a", encoding="utf-8") as file:
             file.write(json.dumps(row, allow_nan=False) + "\n")
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """All measurements; a last line cut off by a crash is left out."""
+        """The lines of ``metrics.jsonl``, without a last line that a crash cut."""
         path = self.path / METRICS
         rows = []
         for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
@@ -105,17 +109,17 @@ class RunFolder:
         return rows
 
     def truncate_metrics(self, step: int) -> None:
-        """Forgets what was measured after ``step``, since those steps will be taken again."""
-        kept = [json.dumps(row) for row in self.read_metrics() if row["step"] <= step]
-        write_text(self.path / METRICS, "".join(line + "\n" for line in kept))
+        """Removes the lines after ``step``: the run repeats those steps."""
+        lines = [json.dumps(row) for row in self.read_metrics() if row["step"] <= step]
+        write_text(self.path / METRICS, "".join(line + "\n" for line in lines))
 
     def write_account(self, account: dict[str, Any]) -> None:
-        """Adds to the account of weights moved and records used."""
+        """Adds entries to ``account.json``."""
         path = self.path / ACCOUNT
         write_json(path, (read_json(path) if path.is_file() else {}) | account)
 
     def finish(self, report: dict[str, Any]) -> None:
-        """Writes the result, which marks the run as finished, and drops what only an unfinished run needs."""
+        """Writes ``report.json``, which marks the run as finished, and removes the folders of an unfinished run."""
         write_json(self.path / REPORT, report)
         for name in ("resume", "best"):
             shutil.rmtree(self.path / name, ignore_errors=True)

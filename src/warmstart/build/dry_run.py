@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import torch
 
-from warmstart.base.console import format_duration
 from warmstart.base.errors import BadInput
+from warmstart.base.formatting import format_duration
 from warmstart.build.describe import describe
 from warmstart.example.batch import Batch
 from warmstart.models.model import Model

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from warmstart.base.console import format_duration, format_table, print_text
+from warmstart.base.console import print_text
+from warmstart.base.formatting import format_duration, format_table
 from warmstart.cli.verbs import EXPLAIN, Verb
 
 

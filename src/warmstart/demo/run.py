@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from warmstart.base.console import format_duration, format_table, say
+from warmstart.base.console import say
 from warmstart.base.files import read_json, write_text
+from warmstart.base.formatting import format_duration, format_table
 from warmstart.base.run_folder import REPORT, RunFolder
 from warmstart.config.schema import CorpusRecipe, FinetuneRecipe, ModelRecipe, PretrainRecipe, TaskRecipe
 from warmstart.demo.docstrings import collect, make_task

@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError
 from warmstart.base.arrays import Image
 from warmstart.base.errors import BadInput
 from warmstart.base.files import read_json, write_json
+from warmstart.base.formatting import format_count
 from warmstart.base.old_names import IMAGE_PROCESSOR_KEYS, existing_file, rename_keys
 from warmstart.base.settings import Settings
 
@@ -113,7 +114,7 @@ class ImageProcessor(Settings):
 
     def decode(self, rows: NDArray[Any], *, skip_special_tokens: bool = True) -> str:
         """The rows in words, as they are shown before a training."""
-        return f"{len(rows)} row{'s' * (len(rows) != 1)} of {self.vocab_size} numbers"
+        return f"{format_count(len(rows), 'row')} of {self.vocab_size} numbers"
 
     def with_special_tokens(self, tokens: Sequence[str]) -> "ImageProcessor":
         """Itself: there are none."""

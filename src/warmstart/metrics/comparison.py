@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from warmstart.base.formatting import format_count
 from warmstart.metrics.generation import GENERATION_METRICS as GENERATED
 from warmstart.metrics.metric import LOWER_IS_BETTER, Array, is_constant
 
@@ -76,7 +77,7 @@ class Comparison:
             return f"{value * scale:.{digits}f}"
 
         def side(runs: MeanStd) -> str:
-            return f"{show(runs.mean)} ± {show(runs.std)} over {len(runs.values)} seed{'s' * (len(runs.values) != 1)}"
+            return f"{show(runs.mean)} ± {show(runs.std)} over {format_count(len(runs.values), 'seed')}"
 
         verb = "gains" if self.gain >= 0 else "loses"
         head = f"Pre-training {verb} {show(abs(self.gain))}{unit} of {self.metric}"

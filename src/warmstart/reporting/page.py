@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from warmstart.base.console import format_duration
 from warmstart.base.errors import BadInput
 from warmstart.base.files import write_text
+from warmstart.base.formatting import format_duration
 from warmstart.reporting.blocks import Block, Cell, Code, Figure, Heading, Number, Table
 from warmstart.reporting.figures import (
     Arm,
