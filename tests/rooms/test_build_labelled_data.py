@@ -59,7 +59,7 @@ def test_a_known_data_set_without_dev_has_some_of_its_training_examples_held_out
         ({"name": "rte", "data": "hf:glue:rte"}, "with a hub id goes the kind: --task entailment"),
         ({"name": "xnli", "data": "."}, "'xnli' has no training examples.*warmstart evaluate --task xnli"),
         ({"name": "choice", "data": "."}, "a folder does not go with a kind of task; got '.'; allowed: hf:owner/name"),
-        ({"name": "choice", "data": "hf:x", "train": "a.jsonl"}, "a data set of the hub brings its own parts"),
+        ({"name": "choice", "data": "hf:x", "train": "a.jsonl"}, "a data set of the hub brings its own splits"),
         ({"name": "chioce"}, "--task: unknown task.*did you mean 'choice'"),
     ],
 )
@@ -90,7 +90,7 @@ def test_a_data_set_of_the_hub_is_learned_and_judged_by_its_parts(hub: str) -> N
     assert [r.texts["text"] for r in evaluation_records(spec, hub)] == [f"other {n}" for n in range(4)]
     assert len(list(evaluation_records(spec, hub, split="train"))) == 10
     for split in ("test", "validatoin"):
-        with pytest.raises(BadInput, match=f"no such labelled part; got '{split}'; allowed: train, validation, test"):
+        with pytest.raises(BadInput, match=f"no such labelled split; got '{split}'; allowed: train, validation, test"):
             evaluation_records(spec, hub, split=split)
 
 

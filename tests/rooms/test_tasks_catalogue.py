@@ -9,8 +9,8 @@ from sklearn.model_selection import train_test_split
 
 from warmstart.base.errors import BadInput
 from warmstart.readers.rows import read_rows
-from warmstart.tasks.catalogue import CATALOGUE, entry
-from warmstart.tasks.known.joining import untokenised
+from warmstart.tasks.catalogue import CATALOGUE, known_dataset
+from warmstart.tasks.known.detokenize import detokenize
 
 PUBLISHED = {
     "cola": {"train": 8551, "dev": 1043},
@@ -54,14 +54,14 @@ def load(data_dir):
 
     def one(name):
         if name not in read:
-            read[name] = entry(name).load(folder(data_dir, name)).records
+            read[name] = known_dataset(name).load(folder(data_dir, name)).records
         return read[name]
 
     return one
 
 
 def labels(name, records):
-    return Counter(entry(name).label_names[r.label] for r in records)
+    return Counter(known_dataset(name).label_names[r.label] for r in records)
 
 
 @pytest.mark.data
@@ -83,7 +83,7 @@ def test_every_data_set_can_be_judged_and_says_where_its_splits_come_from():
     for known in CATALOGUE.values():
         for metric in known.metrics:
             KINDS[known.kind].answer(known.label_names).check_metric(metric, known.label_names)
-        assert known.note and {"dev", "test", "dev-en"} & set(known.parts)
+        assert known.note and {"dev", "test", "dev-en"} & set(known.splits)
         assert len(set(known.label_names)) == len(known.label_names)
 
 
@@ -115,11 +115,11 @@ def test_label_numbers_mean_what_they_should(load):
 @pytest.mark.data
 def test_language_files_of_xnli_are_parts(data_dir):
     """Witness: 830 pairs per class, and the file's own second pair."""
-    found = entry("xnli").load(data_dir / "xnli_en", ["dev-en"]).records["dev-en"]
+    found = known_dataset("xnli").load(data_dir / "xnli_en", ["dev-en"]).records["dev-en"]
     assert labels("xnli", found) == {"entailment": 830, "neutral": 830, "contradiction": 830}
     assert dict(found[1].texts) == {"premise": "And he said, Mama, I'm home.", "hypothesis": "He didn't say a word."}
     with pytest.raises(BadInput, match=r"test-en\.tsv"):
-        entry("xnli").load(data_dir / "xnli_en", ["test-en"])
+        known_dataset("xnli").load(data_dir / "xnli_en", ["test-en"])
 
 
 @pytest.mark.data
@@ -186,7 +186,7 @@ def test_sst2_and_rt_polarity_share_most_sentences_as_their_notes_say(load):
     test = load("sst2")["test"]
     shared = sum(" ".join(re.findall(r"\w+", r.texts["text"].lower())) in known for r in test) / len(test)
     assert shared > 0.7
-    assert "rt_polarity" in entry("sst2").note and "sst2" in entry("rt_polarity").note
+    assert "rt_polarity" in known_dataset("sst2").note and "sst2" in known_dataset("rt_polarity").note
 
 
 @pytest.mark.data
@@ -214,7 +214,7 @@ def test_tokens_become_text_again():
         "Two women 's 10 % t-shirts": "Two women's 10% t-shirts",
         "Nothing to do.": "Nothing to do.",
     }
-    assert {tokens: untokenised(tokens) for tokens in pairs} == pairs
+    assert {tokens: detokenize(tokens) for tokens in pairs} == pairs
 
 
 @pytest.mark.data
@@ -222,7 +222,7 @@ def test_tags_mean_what_they_should(load):
     """Witness: the numbers of entities that the literature gives for WNUT-17, and words that a reader can tag."""
 
     def told(name, record):
-        names = entry(name).label_names
+        names = known_dataset(name).label_names
         return [(word, names[tag]) for word, tag in zip(record.texts["tokens"], record.label, strict=True)]
 
     wnut = load("wnut17_ner")

@@ -9,7 +9,7 @@ import pytest
 from sklearn.datasets._twenty_newsgroups import strip_newsgroup_header
 
 from warmstart.base.errors import BadInput
-from warmstart.tasks.catalogue import CATALOGUE, entry
+from warmstart.tasks.catalogue import CATALOGUE, known_dataset
 from warmstart.tasks.known.files import Folder, Table
 
 SNLI_HEADER = (
@@ -33,8 +33,8 @@ def written(folder, files):
 
 
 def read(name, folder, *parts):
-    """Part → the texts of each example with the label in words."""
-    known = entry(name)
+    """SplitReader → the texts of each example with the label in words."""
+    known = known_dataset(name)
     found = known.load(folder, parts).records
 
     def one(record):
@@ -45,7 +45,7 @@ def read(name, folder, *parts):
 
 
 def note(name, folder, *parts):
-    return entry(name).load(folder, parts).note
+    return known_dataset(name).load(folder, parts).note
 
 
 def pair(label, premise="A man sings.", hypothesis="He sleeps."):
@@ -134,7 +134,7 @@ def test_glues_folders(tmp_path, name, header, lines, expected):
     files["test.tsv"] = ["\t".join(["index", *texts]), "\t".join("0" for _ in range(len(texts) + 1))]
     written(tmp_path, files)
     assert read(name, tmp_path) == {"train": expected, "dev": expected}
-    inner = entry(name).inside[0]
+    inner = known_dataset(name).subfolders[0]
     (tmp_path / "glue").mkdir()
     (tmp_path / "glue" / inner).symlink_to(tmp_path, target_is_directory=True)
     assert read(name, tmp_path / "glue") == read(name, tmp_path)
@@ -237,7 +237,7 @@ def test_race_as_distributed_and_as_lines(tmp_path):
     ]  # fmt: skip
     assert read("race_m", tmp_path)["dev"] == expected * 2
     assert len(read("race", tmp_path / "RACE")["train"]) == 8
-    ids = [record.extra["id"] for record in entry("race_h").load(tmp_path).records["test"]]
+    ids = [record.extra["id"] for record in known_dataset("race_h").load(tmp_path).records["test"]]
     assert ids == ["high9.txt", "high9.txt", "high10.txt", "high10.txt"]
     rows = [{"example_id": f"{level}1.txt", "article": "He sings.", "question": "Why?", "options": ["a", "b"],
              "answer": letter} for level, letter in (("middle", "B"), ("high", "A"))]  # fmt: skip
@@ -268,7 +268,7 @@ def test_dream_and_race_together(tmp_path):
     found = read("race_m+dream", tmp_path)
     assert found == {"train": [("M: Hi\nW: Ho", "Who?", ("a", "b"), 1)], "dev": [("x", "y", ("a", "b"), 0)],
                      "test": [("x", "y", ("a", "b"), 0)]}  # fmt: skip
-    assert entry("dream").load(tmp_path / "dream").records["test"][0].extra == {"id": "1-2"}
+    assert known_dataset("dream").load(tmp_path / "dream").records["test"][0].extra == {"id": "1-2"}
     (tmp_path / "dream" / "train.json.gz").unlink()
     with pytest.raises(BadInput, match=r"dream/train\.json: a file of this data set is missing"):
         read("race_m+dream", tmp_path)
@@ -404,7 +404,7 @@ def test_sentences_in_cp1252_are_read_and_joined(tmp_path):
     for ending, line in {"pos": "caf\xe9 \x85 good . \n", "neg": "a `` bad '' film\n"}.items():
         (tmp_path / "rt-polaritydata").mkdir(exist_ok=True)
         (tmp_path / "rt-polaritydata" / f"rt-polarity.{ending}").write_bytes(line.encode("latin-1"))
-    found = entry("rt_polarity").parts
+    found = known_dataset("rt_polarity").splits
     for place in (tmp_path, tmp_path / "rt-polaritydata"):  # the archive's own folder may be named or not
         texts = [row.fields["text"] for part in found.values() for row in part(Folder(place))]
         assert sorted(texts) == ['a "bad" film', "café … good."]
@@ -422,8 +422,8 @@ def test_a_label_that_the_data_set_does_not_have_is_refused(tmp_path):
 @pytest.mark.parametrize("name", sorted(CATALOGUE))
 def test_an_empty_folder_names_a_file_and_what_is_allowed(tmp_path, name):
     """Witness: the sentence itself, for every part of every data set."""
-    known = entry(name)
-    for part in known.parts:
+    known = known_dataset(name)
+    for part in known.splits:
         try:
             known.load(tmp_path, [part])
         except BadInput as error:
@@ -440,22 +440,22 @@ def test_an_empty_folder_names_a_file_and_what_is_allowed(tmp_path, name):
 def test_a_missing_file_an_unknown_name_and_an_unknown_part_are_said_clearly(tmp_path):
     """Witness: the parts of the sentences."""
     with pytest.raises(BadInput) as error:
-        entry("cola").load(tmp_path)
+        known_dataset("cola").load(tmp_path)
     assert str(error.value) == (
         f"{tmp_path / 'train.tsv'}: a file of this data set is missing; allowed: train.tsv (also .gz or .zst); "
         "give the folder that holds it with --data."
     )
     with pytest.raises(BadInput) as error:
-        entry("colla")
+        known_dataset("colla")
     assert error.value.what == "unknown data set" and error.value.next_step == "did you mean 'cola'?"
-    with pytest.raises(BadInput, match=r"--split: unknown part .* allowed: dev, train; did you mean 'train'"):
-        entry("cola").load(tmp_path, ["trian"])
+    with pytest.raises(BadInput, match=r"--split: unknown split .* allowed: dev, train; did you mean 'train'"):
+        known_dataset("cola").load(tmp_path, ["trian"])
     for content in ("{}", '[[["M: Hi"'):
         (tmp_path / "train.json").write_text(content)
         with pytest.raises(
             BadInput, match=", train: no examples" if content == "{}" else r"train\.json: not a file of this data set"
         ):
-            entry("dream").load(tmp_path)
+            known_dataset("dream").load(tmp_path)
 
 
 def test_a_table_with_other_columns_is_refused_with_those_it_has(tmp_path):

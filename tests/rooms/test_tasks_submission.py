@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from warmstart.base.errors import BadInput
-from warmstart.tasks.catalogue import entry
-from warmstart.tasks.known.submission import SHEETS, check_submission, packed, sheets_of
+from warmstart.tasks.catalogue import known_dataset
+from warmstart.tasks.known.submission import SHEETS, check_submission, pack_submission, sheets_of
 
 # what ``wc -l`` shows for a complete submission, header lines included
 LINES = {
@@ -37,9 +37,9 @@ def test_a_complete_submission_has_eleven_files_of_the_official_lengths(tmp_path
     """Witness: the lengths of a submission that the site has taken, and Python's own zip reader; bytes never vary."""
     answers = {name: constant(name) for name in SHEETS}
     path = tmp_path / "submission.zip"
-    path.write_bytes(packed(answers))
+    path.write_bytes(pack_submission(answers))
     assert check_submission(path) == ()
-    assert packed(answers) == path.read_bytes()
+    assert pack_submission(answers) == path.read_bytes()
     with zipfile.ZipFile(path) as archive:
         assert archive.testzip() is None
         assert {name: archive.read(name).count(b"\n") for name in archive.namelist()} == LINES
@@ -49,7 +49,7 @@ def test_a_complete_submission_has_eleven_files_of_the_official_lengths(tmp_path
 def test_answers_are_written_as_the_site_wants_them() -> None:
     """Witness: GLUE's own label words for each class number, and its scale."""
     words = {
-        sheet.name: [sheet.answer(0.5, n) for n in range(len(entry(sheet.task).label_names))]
+        sheet.name: [sheet.answer(0.5, n) for n in range(len(known_dataset(sheet.task).label_names))]
         for sheet in SHEETS.values()
     }
     assert (
@@ -61,9 +61,9 @@ def test_answers_are_written_as_the_site_wants_them() -> None:
         == ["0", "1"]
     )
     for name in ("MNLI-m.tsv", "MNLI-mm.tsv", "AX.tsv"):
-        assert words[name] == list(entry("mnli").label_names) == ["contradiction", "entailment", "neutral"]
+        assert words[name] == list(known_dataset("mnli").label_names) == ["contradiction", "entailment", "neutral"]
     assert words["RTE.tsv"] == words["QNLI.tsv"] == ["entailment", "not_entailment"]
-    assert entry("wnli").label_names[1] == "entailment" and entry("mrpc").label_names[1] == "paraphrase"
+    assert known_dataset("wnli").label_names[1] == "entailment" and known_dataset("mrpc").label_names[1] == "paraphrase"
     scores = [SHEETS["STS-B.tsv"].answer(score, None) for score in (-0.2, 2.34567, 5.01)]
     assert scores == ["0.000", "2.346", "5.000"]
     assert [sheet.name for sheet in sheets_of("mnli")] == ["MNLI-m.tsv", "MNLI-mm.tsv", "AX.tsv"] and not sheets_of(
@@ -104,7 +104,7 @@ def test_missing_files_are_named_and_what_is_no_zip_is_refused(tmp_path: Path) -
         with pytest.raises(BadInput, match="not a readable zip"):
             check_submission(tmp_path / "x.zip")
     with pytest.raises(BadInput, match="another number of predictions"):
-        packed({"WNLI.tsv": ["0"]})
+        pack_submission({"WNLI.tsv": ["0"]})
 
 
 # the header of each of GLUE's test files, and one example as our keys name it

@@ -13,7 +13,7 @@ import warmstart
 from warmstart.base.errors import BadInput
 from warmstart.cli.main import main
 from warmstart.models.files import read_tensors
-from warmstart.tasks.catalogue import entry
+from warmstart.tasks.catalogue import known_dataset
 from warmstart.tasks.known.pictures import CLASSES
 
 TINY: dict[str, Any] = {"precision": "fp32", "batch_size": 8, "lr": 1e-2}
@@ -207,8 +207,8 @@ def test_the_official_binary_files_are_read(tmp_path: Path) -> None:
         (folder / name).write_bytes(
             b"".join(bytes([n]) + b"".join(images[n, :, :, c].tobytes() for c in range(3)) for n in own)
         )
-    found = entry("cifar10").load(tmp_path).records
-    assert len(entry("cifar10").load(folder).records["train"]) == 4  # the folder itself may be named
+    found = known_dataset("cifar10").load(tmp_path).records
+    assert len(known_dataset("cifar10").load(folder).records["train"]) == 4  # the folder itself may be named
     assert {part: [record.label for record in records] for part, records in found.items()} == {
         "train": [0, 1, 2, 3], "test": [4, 5]
     }  # fmt: skip
@@ -222,13 +222,13 @@ def test_the_official_binary_files_are_read(tmp_path: Path) -> None:
     assert not (tmp_path / "no").exists()
     (folder / "test_batch.bin").write_bytes(bytes(100))
     with pytest.raises(BadInput, match=r"test_batch\.bin: not a file of CIFAR-10; got '100 bytes'"):
-        entry("cifar10").load(tmp_path, ["test"])
+        known_dataset("cifar10").load(tmp_path, ["test"])
 
 
 @pytest.mark.data
 def test_the_sample_of_cifar10(data_dir: Path) -> None:
     """Witness: its README: 400 test images of each class; that it is a sample is said."""
-    found = entry("cifar10").load(data_dir / "cifar10", ["test"])
+    found = known_dataset("cifar10").load(data_dir / "cifar10", ["test"])
     assert np.bincount([r.label for r in found.records["test"]]).tolist() == [400] * len(CLASSES)
     assert "test_4k.tar.gz is a sample" in found.note
     assert all(r.where.split("/")[-2] == CLASSES[r.label] for r in found.records["test"])

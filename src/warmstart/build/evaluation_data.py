@@ -7,7 +7,7 @@ from warmstart.base.errors import BadInput
 from warmstart.build.labelled_data import HUB_DEV, rows_with_labels
 from warmstart.example.record import Record
 from warmstart.readers.hub import is_hub_id, read_hub_splits
-from warmstart.tasks.catalogue import Entry, entry
+from warmstart.tasks.catalogue import KnownDataset, known_dataset
 from warmstart.tasks.dataset import read_records, records_of_rows
 from warmstart.tasks.kind import ReadOptions
 from warmstart.tasks.spec import TaskSpec
@@ -33,7 +33,7 @@ def evaluation_records(
     if is_hub_id(data):
         return _hub_part(spec, data, split)
     if Path(data).is_dir() and (task or spec.name):
-        return _known_part(spec, entry(task or spec.name), Path(data), split)
+        return _known_part(spec, known_dataset(task or spec.name), Path(data), split)
     if task is not None or (split is not None and not kind_of(spec).has_parts):
         raise BadInput(
             "--task and --split are for the folder of a known data set", where="--data", value=data,
@@ -43,20 +43,20 @@ def evaluation_records(
     return read_records(spec.kind, data, spec.label_names, read)
 
 
-def _known_part(spec: TaskSpec, known: Entry, folder: Path, split: str | None) -> list[Record]:
+def _known_part(spec: TaskSpec, known: KnownDataset, folder: Path, split: str | None) -> list[Record]:
     if known.kind != spec.kind:
         raise BadInput(
             "the data set is of another kind than the run's task", where="--task", value=f"{known.name} ({known.kind})",
             allowed=spec.kind, next_step="choose a run that was trained for such a task",
         )  # fmt: skip
-    wanted = [split] if split is not None else [name for name in ("test", "dev") if name in known.parts]
+    wanted = [split] if split is not None else [name for name in ("test", "dev") if name in known.splits]
     for name in wanted:
         found = known.load(folder, [name], spec.label_names).records
         if name in found:
             return found[name]
     raise BadInput(
-        "no such part to judge by in this folder", where="--split", value=split, allowed=", ".join(known.parts),
-        next_step="name a part whose file is there",
+        "no such split in this folder", where="--split", value=split, allowed=", ".join(known.splits),
+        next_step="name a split whose file is there",
     )  # fmt: skip
 
 
@@ -67,6 +67,6 @@ def _hub_part(spec: TaskSpec, data: str, split: str | None) -> Iterator[Record]:
         if rows is not None:
             return records_of_rows(spec.kind, rows, spec.label_names, True, f"{data}, {name}")
     raise BadInput(
-        "no such labelled part", where="--split", value=split, allowed=", ".join(splits),
-        next_step="name a part that has labels",
+        "no such labelled split", where="--split", value=split, allowed=", ".join(splits),
+        next_step="name a split that has labels",
     )  # fmt: skip

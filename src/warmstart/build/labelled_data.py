@@ -10,7 +10,7 @@ from warmstart.config.schema import TaskRecipe
 from warmstart.example.record import Record
 from warmstart.readers.hub import is_hub_id, read_hub_splits
 from warmstart.readers.rows import Row
-from warmstart.tasks.catalogue import CATALOGUE, Entry, entry
+from warmstart.tasks.catalogue import CATALOGUE, KnownDataset, known_dataset
 from warmstart.tasks.dataset import TaskSet, read_task, task_of_rows
 from warmstart.tasks.hold_out import hold_out
 from warmstart.tasks.kind import ReadOptions
@@ -50,7 +50,7 @@ def read_labelled_data(task: TaskRecipe, seed: int) -> LabelledData:
     if task.name in KINDS:
         found = _own_files(task, task.name) if task.data is None else _from_hub(task, task.name, task.data)
     elif task.name in CATALOGUE:
-        found = _known(task, entry(task.name))
+        found = _known(task, known_dataset(task.name))
     else:
         raise unknown_name_error("task", task.name, [*KINDS, *CATALOGUE], "--task")
     if task.train_frac < 1:
@@ -59,19 +59,19 @@ def read_labelled_data(task: TaskRecipe, seed: int) -> LabelledData:
     return replace(found, note="; ".join(filter(None, (found.note, *_shared(found)))))
 
 
-def _known(task: TaskRecipe, known: Entry) -> LabelledData:
+def _known(task: TaskRecipe, known: KnownDataset) -> LabelledData:
     if task.data is None or is_hub_id(task.data):
         raise BadInput(
             f"the folder of {known.name!r} is not given", where="--data", value=task.data,
             next_step=f"with a hub id goes the kind: --task {known.kind}" if task.data else "add --data DIR with its files",
         )  # fmt: skip
-    if "train" not in known.parts:
+    if "train" not in known.splits:
         raise BadInput(
             f"{known.name!r} has no training examples", where="--task", value=known.name,
-            allowed="data sets with a training part",
+            allowed="data sets with a training split",
             next_step=f"learn from another and judge with: warmstart evaluate --task {known.name}",
         )  # fmt: skip
-    splits = known.load(Path(task.data), [name for name in ("train", "dev", "test") if name in known.parts])
+    splits = known.load(Path(task.data), [name for name in ("train", "dev", "test") if name in known.splits])
     found = splits.records
     note = "; ".join(filter(None, (known.note, splits.note)))
     made = _divided(known.kind, known.label_names, found["train"], found.get("dev"), task.dev_frac)
@@ -105,12 +105,12 @@ def _from_hub(task: TaskRecipe, kind: str, data: str) -> LabelledData:
         )  # fmt: skip
     if task.train or task.dev or task.test:
         raise BadInput(
-            "a data set of the hub brings its own parts", where="--data", value=data,
+            "a data set of the hub brings its own splits", where="--data", value=data,
             next_step="leave --train, --dev and --test out, or leave --data out",
         )  # fmt: skip
     splits = read_hub_splits(data)
     if "train" not in splits:
-        raise BadInput("no training part", where="--data", value=list(splits), allowed="a part named train")
+        raise BadInput("no training split", where="--data", value=list(splits), allowed="a split named train")
     train = task_of_rows(kind, splits.pop("train"), None, data)
 
     def more(*names: str) -> list[Record] | None:

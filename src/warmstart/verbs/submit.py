@@ -11,15 +11,15 @@ from warmstart.base.files import write_bytes
 from warmstart.evaluation.predict import predict_records
 from warmstart.run.loading import Loaded, load_run
 from warmstart.run.metadata import read_metadata
-from warmstart.tasks.catalogue import entry
+from warmstart.tasks.catalogue import known_dataset
 from warmstart.tasks.dataset import records_of_rows
 from warmstart.tasks.frames import describe_account
-from warmstart.tasks.known.submission import SHEETS, Sheet, packed, sheets_of
+from warmstart.tasks.known.submission import SHEETS, Sheet, pack_submission, sheets_of
 from warmstart.verbs.members import run_predictor
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class RunSheets:
     """A run, and the files of the submission that it answers."""
 
     run: str
@@ -44,7 +44,7 @@ def submit(runs: Sequence[str], data: str, out: str, precision: str = "fp32") ->
             "the submission exists" if Path(out).exists() else "not the name of a zip", where="--out", value=out,
             allowed="a new file that ends in .zip", next_step="choose another --out",
         )  # fmt: skip
-    parts = [Part(run, _sheets(run)) for run in runs]
+    parts = [RunSheets(run, _sheets(run)) for run in runs]
     _check_once(parts)
     for part in parts:
         for sheet in part.sheets:
@@ -52,7 +52,7 @@ def submit(runs: Sequence[str], data: str, out: str, precision: str = "fp32") ->
                 pass
     answers = {sheet.name: told for part in parts for sheet, told in _answered(part, Path(data), precision)}
     ordered = {name: answers[name] for name in SHEETS if name in answers}
-    write_bytes(Path(out), packed(ordered))
+    write_bytes(Path(out), pack_submission(ordered))
     missing = [name for name in SHEETS if name not in answers]
     if missing:
         say(f"GLUE takes whole submissions only; still missing: {', '.join(missing)}")
@@ -62,7 +62,7 @@ def submit(runs: Sequence[str], data: str, out: str, precision: str = "fp32") ->
 def _sheets(run: str) -> list[Sheet]:
     task = read_metadata(Path(run)).task
     found = sheets_of(task.name) if task is not None else []
-    if task is None or not found or task.label_names != entry(task.name).label_names:
+    if task is None or not found or task.label_names != known_dataset(task.name).label_names:
         raise BadInput(
             "this run has not learned a task of GLUE by its name", where=run,
             value=None if task is None else task.name or task.kind,
@@ -72,7 +72,7 @@ def _sheets(run: str) -> list[Sheet]:
     return found
 
 
-def _check_once(parts: Sequence[Part]) -> None:
+def _check_once(parts: Sequence[RunSheets]) -> None:
     first: dict[str, str] = {}
     for part in parts:
         task = part.sheets[0].task
@@ -84,7 +84,7 @@ def _check_once(parts: Sequence[Part]) -> None:
         first[task] = part.run
 
 
-def _answered(part: Part, data: Path, precision: str) -> Iterator[tuple[Sheet, list[str]]]:
+def _answered(part: RunSheets, data: Path, precision: str) -> Iterator[tuple[Sheet, list[str]]]:
     loaded = load_run(part.run, precision)
     for sheet in part.sheets:
         say(f"{part.run}: {sheet.rows:,} predictions for {sheet.name}")

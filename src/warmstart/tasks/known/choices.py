@@ -11,7 +11,7 @@ import numpy as np
 from warmstart.base.errors import BadInput
 from warmstart.readers.rows import Row, read_rows
 from warmstart.readers.text_io import open_binary
-from warmstart.tasks.known.files import Folder, Part, within
+from warmstart.tasks.known.files import Folder, SplitReader, in_subfolder
 
 _STORY_SEED, _STORY_DEV = 3535999445, 374  # of GPT-1's code, which draws with scikit-learn's train_test_split
 _COPA_QUESTIONS = {"cause": "What was the cause of this?", "effect": "What happened as a result?"}
@@ -43,7 +43,7 @@ def _letter(answer: str, choices: list[str]) -> int:
     return index
 
 
-def _dream(name: str) -> Part:
+def _dream(name: str) -> SplitReader:
     """DREAM (Sun et al. 2019): questions about dialogues, three choices; the answer is given as text."""
 
     def part(folder: Folder) -> Iterator[Row]:
@@ -60,7 +60,7 @@ def _dialogues(path: Path) -> Iterator[Row]:
             yield Row(fields | {"answer": q["answer"], "id": number}, f"{path}, dialogue {number}")
 
 
-def _race(name: str, levels: tuple[str, ...]) -> Part:
+def _race(name: str, levels: tuple[str, ...]) -> SplitReader:
     """RACE (Lai et al. 2017), as distributed (a file per passage) or as JSON lines (a line per question)."""
 
     def part(folder: Folder) -> Iterator[Row]:
@@ -104,7 +104,7 @@ def _race_lines(path: Path, levels: tuple[str, ...]) -> Iterator[Row]:
             yield Row(fields | {"id": asked["example_id"], "label": label}, row.where)
 
 
-def _storycloze(name: str) -> Part:
+def _storycloze(name: str) -> SplitReader:
     """Story Cloze Test (Mostafazadeh et al. 2016): a story of four sentences and two endings."""
 
     def part(folder: Folder) -> Iterator[Row]:
@@ -129,7 +129,7 @@ def _stories(path: Path) -> Iterator[Row]:
         yield Row(fields | {"label": int(told["AnswerRightEnding"]) - 1}, row.where)
 
 
-def _copa(name: str) -> Part:
+def _copa(name: str) -> SplitReader:
     """COPA (Roemmele et al. 2011) as in SuperGLUE; FewGLUE's dev32, where it is there, is dev, and val is then test."""
 
     def part(folder: Folder) -> Iterator[Row] | None:
@@ -152,7 +152,7 @@ def _causes(path: Path) -> Iterator[Row]:
         yield Row(fields | {"choices": [asked["choice1"], asked["choice2"]], "label": asked["label"]}, row.where)
 
 
-def asked(*names: str) -> Part:
+def read_stems(*names: str) -> SplitReader:
     """A file of questions as CommonsenseQA, OpenBookQA and ARC have them: a stem, labelled choices, the right label."""
 
     def part(folder: Folder) -> Iterator[Row]:
@@ -171,19 +171,21 @@ def _stems(path: Path) -> Iterator[Row]:
         yield Row(fields | {"id": row.fields.get("id"), "label": label}, row.where)
 
 
-def race(*levels: str) -> dict[str, Part]:
+def race(*levels: str) -> dict[str, SplitReader]:
     """The parts of RACE for some levels."""
     return {name: _race(name, levels) for name in _RACE_NAMES}
 
 
-DREAM_PARTS = {name: _dream(name) for name in ("train", "dev", "test")}
-RACE_PARTS = race(*_LEVELS)
-RACE_M_AND_DREAM_PARTS = {name: within(part, "race_m", "RACE") for name, part in race("middle").items()} | {
-    "train": within(DREAM_PARTS["train"], "dream")
+DREAM_SPLITS = {name: _dream(name) for name in ("train", "dev", "test")}
+RACE_SPLITS = race(*_LEVELS)
+RACE_M_AND_DREAM_SPLITS = {name: in_subfolder(part, "race_m", "RACE") for name, part in race("middle").items()} | {
+    "train": in_subfolder(DREAM_SPLITS["train"], "dream")
 }
-STORYCLOZE_PARTS = {name: _storycloze(name) for name in ("train", "dev", "test")}
-COPA_PARTS = {name: _copa(name) for name in ("train", "dev", "test")}
-CSQA_PARTS = {name: asked(f"{name}_rand_split.jsonl") for name in ("train", "dev")}
-OPENBOOKQA_PARTS = {name: asked(f"{name}.jsonl") for name in ("train", "dev", "test")}
-ARC_EASY_PARTS = {name: asked(f"ARC-Easy-{name.capitalize()}.jsonl") for name in ("train", "dev", "test")}
-ARC_CHALLENGE_PARTS = {name: asked(f"ARC-Challenge-{name.capitalize()}.jsonl") for name in ("train", "dev", "test")}
+STORYCLOZE_SPLITS = {name: _storycloze(name) for name in ("train", "dev", "test")}
+COPA_SPLITS = {name: _copa(name) for name in ("train", "dev", "test")}
+CSQA_SPLITS = {name: read_stems(f"{name}_rand_split.jsonl") for name in ("train", "dev")}
+OPENBOOKQA_SPLITS = {name: read_stems(f"{name}.jsonl") for name in ("train", "dev", "test")}
+ARC_EASY_SPLITS = {name: read_stems(f"ARC-Easy-{name.capitalize()}.jsonl") for name in ("train", "dev", "test")}
+ARC_CHALLENGE_SPLITS = {
+    name: read_stems(f"ARC-Challenge-{name.capitalize()}.jsonl") for name in ("train", "dev", "test")
+}

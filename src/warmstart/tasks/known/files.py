@@ -44,7 +44,7 @@ class Folder:
         """Remembers one more of what was done to a row."""
         self.notes[words] = self.notes.get(words, 0) + 1
 
-    def inside(self, *names: str) -> "Folder":
+    def subfolder(self, *names: str) -> "Folder":
         """The first of these folders in it that is there, else itself: the data set's own top folder may be named or not."""
         return next((Folder(self.path / n, self.notes) for n in names if (self.path / n).is_dir()), self)
 
@@ -83,7 +83,7 @@ class Folder:
         )  # fmt: skip
 
 
-Part = Callable[[Folder], Iterator[Row] | None]
+SplitReader = Callable[[Folder], Iterator[Row] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Table:
 
     Attributes:
         header: our key → the file's own name for it.
-        bare: the keys of a file without a header line, in order: empty for a column that is not read, and
+        columns: the keys of a file without a header line, in order: empty for a column that is not read, and
             :data:`~warmstart.readers.rows.EXTRA_COLUMNS` at the end where there may be more.
         labels: label as written → its name, where the two differ.
         text: what is done to each text.
@@ -100,31 +100,31 @@ class Table:
     """
 
     header: Mapping[str, str]
-    bare: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     text: Callable[[str], str] = str
     skips_broken: bool = False
 
-    def part(self, *names: str) -> Part:
+    def split(self, *names: str) -> SplitReader:
         """The part that stands in the first of these files that is there."""
         return lambda folder: self.rows(folder.file(*names), folder)
 
-    def part_if_labelled(self, *names: str) -> Part:
+    def split_if_labelled(self, *names: str) -> SplitReader:
         """The part that stands in one of these files, or none where there is none or where it has no labels."""
 
         def part(folder: Folder) -> Iterator[Row] | None:
             path = folder.find(*names)
-            return self.rows(path, folder) if path is not None and self.labelled(path) else None
+            return self.rows(path, folder) if path is not None and self.has_labels(path) else None
 
         return part
 
-    def labelled(self, path: Path) -> bool:
+    def has_labels(self, path: Path) -> bool:
         """Whether the file has labels: its header line names them, or it has none and so the columns of training files."""
         cells = first_line(path).split("\t")
         texts = {name for key, name in self.header.items() if key in TEXTS}
         return not texts & set(cells) or all(name in cells for name in self.header.values())
 
-    def named(self, path: Path) -> bool:
+    def has_column_names(self, path: Path) -> bool:
         """Whether the file names its columns: JSON, or a header line."""
         first = first_line(path)
         names = set(self.header.values())
@@ -156,18 +156,18 @@ class Table:
 
     def _cells(self, path: Path, folder: Folder) -> Iterator[Row]:
         head = first_line(path).split("\t")
-        named = self.named(path)
-        if not named and not self.bare:
+        named = self.has_column_names(path)
+        if not named and not self.columns:
             raise self._unlike(f"{path}:1", head)
-        columns = tuple(key for key in self.bare if key != EXTRA_COLUMNS)
+        columns = tuple(key for key in self.columns if key != EXTRA_COLUMNS)
         places = {key: head.index(name) for key, name in self.header.items()} if named else _places(columns)
         least = max(places.values()) + 1 if named else len(columns)
-        most = len(head) if named or EXTRA_COLUMNS in self.bare else len(columns)
+        most = len(head) if named or EXTRA_COLUMNS in self.columns else len(columns)
         for number, line in enumerate(read_lines(str(path)), start=1):
             cells = line.rstrip("\n").split("\t")
             if (named and number == 1) or cells == [""]:
                 continue
-            if least <= len(cells) and (len(cells) <= most or EXTRA_COLUMNS in self.bare):
+            if least <= len(cells) and (len(cells) <= most or EXTRA_COLUMNS in self.columns):
                 yield Row({key: cells[place] for key, place in places.items()}, f"{path}:{number}")
             elif self.skips_broken:
                 folder.count("broken lines left out")
@@ -194,7 +194,7 @@ def first_line(path: Path) -> str:
         return next(found, "").rstrip("\n")
 
 
-def both(first: Part, second: Part) -> Part:
+def concatenate(first: SplitReader, second: SplitReader) -> SplitReader:
     """The rows of two parts, one after the other."""
 
     def part(folder: Folder) -> Iterator[Row]:
@@ -204,11 +204,11 @@ def both(first: Part, second: Part) -> Part:
     return part
 
 
-def within(part: Part, *names: str) -> Part:
+def in_subfolder(part: SplitReader, *names: str) -> SplitReader:
     """The part as it stands in the first of these folders that is there; its missing files are said for the first."""
 
     def moved(folder: Folder) -> Iterator[Row] | None:
-        inner = folder.inside(*names)
+        inner = folder.subfolder(*names)
         return part(inner if inner is not folder else Folder(folder.path / names[0], folder.notes))
 
     return moved
@@ -223,7 +223,7 @@ class Document:
     where: str
 
 
-def documents_of(
+def read_documents(
     folder: Folder, folders: tuple[str, ...], archives: tuple[str, ...], pattern: str, encoding: str
 ) -> list[Document]:
     """The text files in one of ``folders``, or in one of the tar ``archives``, whose names end as ``pattern`` says.

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from warmstart.readers.rows import EXTRA_COLUMNS, Row
-from warmstart.tasks.known.files import Folder, Part, Table, both, within
-from warmstart.tasks.known.joining import untokenised
+from warmstart.tasks.known.detokenize import detokenize
+from warmstart.tasks.known.files import Folder, SplitReader, Table, concatenate, in_subfolder
 
 INFERENCE = ("contradiction", "entailment", "neutral")
 ENTAILED = ("entailment", "not_entailment")
@@ -36,7 +36,7 @@ _SNLI_SAMPLE = Table(
     {}, ("label", "", "premise", "hypothesis"),
     {"1": "neutral", "2": "contradiction", "3": "entailment"},
 )  # fmt: skip
-_TOKENS = Table({}, ("label", "premise", "hypothesis"), text=untokenised)
+_TOKENS = Table({}, ("label", "premise", "hypothesis"), text=detokenize)
 _XTREME = Table({}, ("premise", "hypothesis", "label"))
 _XNLI = Table({**GOLD.header, "language": "language"})
 
@@ -49,13 +49,13 @@ def official(corpus: str, *names: str) -> tuple[str, ...]:
     return (f"{corpus}.jsonl", f"{corpus}.txt", *names)
 
 
-def _snli(name: str) -> Part:
+def _snli(name: str) -> SplitReader:
     """SNLI (Bowman et al. 2015) as distributed; or a numbered sample beside dev and test as tokens, joined again."""
     names = official(f"snli_1.0_{name}", f"{name}.tsv", *(["train_18k.tsv"] if name == "train" else []))
 
     def part(folder: Folder) -> Iterator[Row]:
         path = folder.file(*names)
-        if GOLD.named(path):
+        if GOLD.has_column_names(path):
             return GOLD.rows(path, folder)
         if name == "train":
             return _SNLI_SAMPLE.rows(path, folder)
@@ -65,7 +65,7 @@ def _snli(name: str) -> Part:
     return part
 
 
-def _qnli(name: str) -> Part:
+def _qnli(name: str) -> SplitReader:
     """QNLI (Wang et al. 2019); where there is no training file, the official dev is cut in two."""
 
     def part(folder: Folder) -> Iterator[Row]:
@@ -78,7 +78,7 @@ def _qnli(name: str) -> Part:
     return part
 
 
-def _mrpc(name: str) -> Part:
+def _mrpc(name: str) -> SplitReader:
     """MRPC (Dolan and Brockett 2005); GLUE's dev where it is there, else cut from the original training file."""
 
     def part(folder: Folder) -> Iterator[Row]:
@@ -101,19 +101,19 @@ def _ids(path: Path) -> set[tuple[str, str]]:
     return {(row.fields["id1"], row.fields["id2"]) for row in found}
 
 
-def _qqp(name: str) -> Part:
+def _qqp(name: str) -> SplitReader:
     """Quora question pairs (Iyer et al. 2017) as in GLUE, or a sample without a header line."""
 
     def part(folder: Folder) -> Iterator[Row]:
         path = folder.file(f"{name}.tsv")
-        if not QQP.named(path):
+        if not QQP.has_column_names(path):
             folder.note("files without a header line: a sample of GLUE's pairs")
         return QQP.rows(path, folder)
 
     return part
 
 
-def _xnli(name: str, language: str) -> Part:
+def _xnli(name: str, language: str) -> SplitReader:
     """XNLI (Conneau et al. 2018): one file per language without a header line, or one table of all languages."""
 
     def part(folder: Folder) -> Iterator[Row]:
@@ -126,9 +126,9 @@ def _xnli(name: str, language: str) -> Part:
     return part
 
 
-def _scitail(name: str) -> Part:
+def _scitail(name: str) -> SplitReader:
     forms = (f"tsv_format/scitail_1.0_{name}.tsv", f"snli_format/scitail_1.0_{name}.txt")
-    return _SCITAIL.part(*(f.split("/")[1] for f in forms), *forms)
+    return _SCITAIL.split(*(f.split("/")[1] for f in forms), *forms)
 
 
 def _mnli(name: str) -> tuple[str, ...]:
@@ -137,29 +137,29 @@ def _mnli(name: str) -> tuple[str, ...]:
 
 SPLITS = ("train", "dev", "test")
 
-RTE_PARTS = {"train": RTE.part("train.tsv"), "dev": RTE.part("dev.tsv")}
-WNLI_PARTS = {"train": WNLI.part("train.tsv"), "dev": WNLI.part("dev.tsv")}
-QNLI_PARTS = {name: _qnli(name) for name in ("train", "dev")}
-SNLI_PARTS = {name: _snli(name) for name in SPLITS}
-CAD_PARTS = {name: GOLD.part(f"{name}.tsv") for name in SPLITS}
-SNLI_AND_CAD_PARTS = {name: within(SNLI_PARTS[name], "snli") for name in SPLITS} | {
-    "train": both(within(SNLI_PARTS["train"], "snli"), within(CAD_PARTS["train"], "snli_cad"))
+RTE_SPLITS = {"train": RTE.split("train.tsv"), "dev": RTE.split("dev.tsv")}
+WNLI_SPLITS = {"train": WNLI.split("train.tsv"), "dev": WNLI.split("dev.tsv")}
+QNLI_SPLITS = {name: _qnli(name) for name in ("train", "dev")}
+SNLI_SPLITS = {name: _snli(name) for name in SPLITS}
+CAD_SPLITS = {name: GOLD.split(f"{name}.tsv") for name in SPLITS}
+SNLI_AND_CAD_SPLITS = {name: in_subfolder(SNLI_SPLITS[name], "snli") for name in SPLITS} | {
+    "train": concatenate(in_subfolder(SNLI_SPLITS["train"], "snli"), in_subfolder(CAD_SPLITS["train"], "snli_cad"))
 }
-MNLI_PARTS = {
-    "train": GOLD.part(*_mnli("train")),
-    "dev": GOLD.part(*_mnli("dev_matched")),
-    "dev_mismatched": GOLD.part(*_mnli("dev_mismatched")),
+MNLI_SPLITS = {
+    "train": GOLD.split(*_mnli("train")),
+    "dev": GOLD.split(*_mnli("dev_matched")),
+    "dev_mismatched": GOLD.split(*_mnli("dev_mismatched")),
 }
-MNLI_1K_PARTS = {
-    "dev": _TOKENS.part("matched_1000.tsv"),
-    "dev_mismatched": _TOKENS.part("mismatched_1000.tsv"),
+MNLI_1K_SPLITS = {
+    "dev": _TOKENS.split("matched_1000.tsv"),
+    "dev_mismatched": _TOKENS.split("mismatched_1000.tsv"),
 }
-SCITAIL_PARTS = {name: _scitail(name) for name in SPLITS}
-XNLI_PARTS = {f"{name}-{language}": _xnli(name, language) for name in ("dev", "test") for language in LANGUAGES}
-STSB_PARTS = {name: STSB.part(f"sts-{name}.tsv", f"sts-{name}.csv", f"{name}.tsv") for name in ("train", "dev")} | {
-    "test": STSB.part_if_labelled("sts-test.tsv", "sts-test.csv", "test.tsv")
+SCITAIL_SPLITS = {name: _scitail(name) for name in SPLITS}
+XNLI_SPLITS = {f"{name}-{language}": _xnli(name, language) for name in ("dev", "test") for language in LANGUAGES}
+STSB_SPLITS = {name: STSB.split(f"sts-{name}.tsv", f"sts-{name}.csv", f"{name}.tsv") for name in ("train", "dev")} | {
+    "test": STSB.split_if_labelled("sts-test.tsv", "sts-test.csv", "test.tsv")
 }
-MRPC_PARTS = {name: _mrpc(name) for name in ("train", "dev")} | {
-    "test": MRPC.part_if_labelled("msr_paraphrase_test.txt", "test.tsv")
+MRPC_SPLITS = {name: _mrpc(name) for name in ("train", "dev")} | {
+    "test": MRPC.split_if_labelled("msr_paraphrase_test.txt", "test.tsv")
 }
-QQP_PARTS = {name: _qqp(name) for name in ("train", "dev")}
+QQP_SPLITS = {name: _qqp(name) for name in ("train", "dev")}

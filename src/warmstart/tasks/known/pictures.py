@@ -9,7 +9,7 @@ from warmstart.base.errors import BadInput
 from warmstart.readers.archives import read_members
 from warmstart.readers.images import read_image_rows
 from warmstart.readers.rows import Row
-from warmstart.tasks.known.files import Folder, Part
+from warmstart.tasks.known.files import Folder, SplitReader
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 BINARY, BINARY_TAR = "cifar-10-batches-bin", "cifar-10-binary.tar"
@@ -17,11 +17,11 @@ BATCHES = {"train": r"data_batch_\d\.bin", "test": r"test_batch\.bin"}
 SIDE = 32
 
 
-def _cifar10(name: str) -> Part:
+def _cifar10(name: str) -> SplitReader:
     """A part: the official binary files (the class and the red, green and blue plane of each image), else image files."""
 
     def part(folder: Folder) -> Iterator[Row]:
-        if list(folder.inside(BINARY).path.glob("*.bin")) or folder.has(BINARY_TAR):
+        if list(folder.subfolder(BINARY).path.glob("*.bin")) or folder.has(BINARY_TAR):
             return _binary(folder, BATCHES[name])
         if (folder.path / name).is_dir():
             return read_image_rows(str(folder.path), name)
@@ -46,7 +46,7 @@ def _binary(folder: Folder, pattern: str) -> Iterator[Row]:
 
 
 def _files(folder: Folder) -> Iterator[tuple[str, bytes]]:
-    if batches := sorted(folder.inside(BINARY).path.glob("*.bin")):
+    if batches := sorted(folder.subfolder(BINARY).path.glob("*.bin")):
         for path in batches:
             yield str(path), path.read_bytes()
         return
@@ -71,4 +71,4 @@ def _records(where: str, data: bytes) -> Iterator[Row]:
         yield Row({"image": planes.transpose(1, 2, 0), "label": CLASSES[line[0]], "file": place}, place)
 
 
-CIFAR10_PARTS = {name: _cifar10(name) for name in BATCHES}
+CIFAR10_SPLITS = {name: _cifar10(name) for name in BATCHES}

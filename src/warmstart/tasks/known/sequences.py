@@ -6,7 +6,7 @@ from warmstart.base.seeds import generator
 from warmstart.readers.conll import read_sentences
 from warmstart.readers.rows import Row
 from warmstart.readers.squad import read_questions
-from warmstart.tasks.known.files import Folder, Part
+from warmstart.tasks.known.files import Folder, SplitReader
 
 UNIVERSAL = (
     "ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT", "SCONJ", "SYM",
@@ -17,20 +17,20 @@ _DEV = 0.1  # of TyDi QA's passages
 _REPEATED = "training sentences left out that stand in dev or test too"
 
 
-def _marks(*types: str) -> tuple[str, ...]:
+def _bio_tags(*types: str) -> tuple[str, ...]:
     """The BIO tags of some types of entity."""
     return (*(f"B-{name}" for name in types), *(f"I-{name}" for name in types), "O")
 
 
-EMERGING = _marks("corporation", "creative-work", "group", "location", "person", "product")
-NEWSWIRE = _marks("LOC", "MISC", "ORG", "PER")
+EMERGING = _bio_tags("corporation", "creative-work", "group", "location", "person", "product")
+NEWSWIRE = _bio_tags("LOC", "MISC", "ORG", "PER")
 
 
-def _tagged(*names: str) -> Part:
+def _tagged(*names: str) -> SplitReader:
     return lambda folder: read_sentences(str(folder.file(*names)))
 
 
-def _treebank(stem: str) -> Mapping[str, Part]:
+def _treebank(stem: str) -> Mapping[str, SplitReader]:
     return {name: _tagged(f"{stem}-ud-{name}.conllu") for name in _NAMES}
 
 
@@ -46,11 +46,11 @@ def _wikigold(folder: Folder) -> Iterator[Row]:
             yield row
 
 
-def _asked(*names: str) -> Part:
+def _asked(*names: str) -> SplitReader:
     return lambda folder: read_questions(str(folder.file(*names)))
 
 
-def _tydiqa(is_dev: bool) -> Part:
+def _tydiqa(is_dev: bool) -> SplitReader:
     """TyDi QA's gold passages (Clark et al. 2020), English: a tenth of the passages, drawn with seed 0, is dev."""
 
     def part(folder: Folder) -> Iterator[Row]:
@@ -63,13 +63,17 @@ def _tydiqa(is_dev: bool) -> Part:
     return part
 
 
-WNUT_PARTS: Mapping[str, Part] = {
+WNUT_SPLITS: Mapping[str, SplitReader] = {
     "train": _tagged("train.conll", "wnut17train.conll"),
     "dev": _tagged("dev.conll", "emerging.dev.conll"),
     "test": _tagged("test.conll", "emerging.test.annotated"),
 }
-WIKIGOLD_PARTS: Mapping[str, Part] = {"train": _wikigold, "dev": _tagged("dev.conll"), "test": _tagged("test.conll")}
-EWT_PARTS, VTB_PARTS = _treebank("en_ewt"), _treebank("vi_vtb")
-TYDIQA_PARTS: Mapping[str, Part] = {"train": _tydiqa(False), "dev": _tydiqa(True)}
-XQUAD_PARTS: Mapping[str, Part] = {"test": _asked("xquad.en.json")}
-MLQA_PARTS: Mapping[str, Part] = {"dev": _asked("dev-context-en-question-en.json")}
+WIKIGOLD_SPLITS: Mapping[str, SplitReader] = {
+    "train": _wikigold,
+    "dev": _tagged("dev.conll"),
+    "test": _tagged("test.conll"),
+}
+EWT_SPLITS, VTB_SPLITS = _treebank("en_ewt"), _treebank("vi_vtb")
+TYDIQA_SPLITS: Mapping[str, SplitReader] = {"train": _tydiqa(False), "dev": _tydiqa(True)}
+XQUAD_SPLITS: Mapping[str, SplitReader] = {"test": _asked("xquad.en.json")}
+MLQA_SPLITS: Mapping[str, SplitReader] = {"dev": _asked("dev-context-en-question-en.json")}

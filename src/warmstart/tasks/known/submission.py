@@ -73,7 +73,7 @@ class Sheet:
         assert score is not None
         return f"{min(max(score, LOWEST), HIGHEST):.3f}"
 
-    def wrong(self, answer: str) -> str:
+    def allowed_answers(self, answer: str) -> str:
         """What would have been allowed, if ``answer`` is not; else nothing."""
         if self.answers:
             return "" if answer in self.answers else ", ".join(self.answers)
@@ -105,7 +105,7 @@ def sheets_of(task: str) -> list[Sheet]:
     return [sheet for sheet in _ALL if sheet.task == task]
 
 
-def packed(answers: Mapping[str, Sequence[str]]) -> bytes:
+def pack_submission(answers: Mapping[str, Sequence[str]]) -> bytes:
     """The zip: name of the file → its predictions in order. The same predictions give the same bytes.
 
     Raises:
@@ -155,7 +155,9 @@ def _check_lines(sheet: Sheet, lines: Iterable[str], where: str) -> None:
             raise BadInput("another header line", where=f"{where}:1", value=line, allowed=repr(HEADER))
         if count and index != str(count - 1):
             raise BadInput("another index", where=f"{where}:{count + 1}", value=index, allowed=str(count - 1))
-        if count and sheet.wrong(answer):
-            raise BadInput("another answer", where=f"{where}:{count + 1}", value=answer, allowed=sheet.wrong(answer))
+        if count and sheet.allowed_answers(answer):
+            raise BadInput(
+                "another answer", where=f"{where}:{count + 1}", value=answer, allowed=sheet.allowed_answers(answer)
+            )
     if count != sheet.rows:
         raise BadInput("another number of predictions", where=where, value=max(count, 0), allowed=str(sheet.rows))

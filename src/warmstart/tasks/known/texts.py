@@ -10,8 +10,8 @@ from warmstart.base.errors import BadInput
 from warmstart.base.seeds import generator
 from warmstart.readers.rows import Row, read_rows
 from warmstart.readers.text_io import read_lines
-from warmstart.tasks.known.files import Folder, Part, Table, documents_of, first_line
-from warmstart.tasks.known.joining import untokenised
+from warmstart.tasks.known.detokenize import detokenize
+from warmstart.tasks.known.files import Folder, SplitReader, Table, first_line, read_documents
 
 SENTIMENT = ("negative", "positive")
 ACCEPTABILITY = ("unacceptable", "acceptable")
@@ -30,18 +30,18 @@ COLA = Table(
     {"text": "sentence", "label": "label"}, ("", "label", "", "text"),
     labels={"0": ACCEPTABILITY[0], "1": ACCEPTABILITY[1]},
 )  # fmt: skip
-SST2 = Table({"text": "sentence", "label": "label"}, labels={"0": SENTIMENT[0], "1": SENTIMENT[1]}, text=untokenised)
+SST2 = Table({"text": "sentence", "label": "label"}, labels={"0": SENTIMENT[0], "1": SENTIMENT[1]}, text=detokenize)
 
 _SPLIT_SEED = 0
 _QUOTED_HEADER = re.compile(r"^[^\w\n]*(?:Newsgroups|Xref):.*\n?", re.MULTILINE)
 
 
-def _rt_polarity(name: str) -> Part:
+def _rt_polarity(name: str) -> SplitReader:
     """Movie-review sentences (Pang and Lee 2005), cp1252; sentences of the same words stay in one part."""
 
     def part(folder: Folder) -> Iterator[Row]:
         seen: set[tuple[str, ...]] = set()
-        folder = folder.inside("rt-polaritydata")
+        folder = folder.subfolder("rt-polaritydata")
         for label, ending in zip(SENTIMENT, ("neg", "pos"), strict=True):
             groups: dict[tuple[str, ...], list[Row]] = {}
             for row in _sentences(folder.file(f"rt-polarity.{ending}"), label):
@@ -54,7 +54,7 @@ def _rt_polarity(name: str) -> Part:
 
 def _sentences(path: Path, label: str) -> Iterator[Row]:
     for number, line in enumerate(read_lines(str(path), "cp1252"), start=1):
-        yield Row({"text": untokenised(line), "label": label}, f"{path}:{number}")
+        yield Row({"text": detokenize(line), "label": label}, f"{path}:{number}")
 
 
 def _drawn(groups: Sequence[list[Row]], label: str) -> dict[str, list[Row]]:
@@ -67,13 +67,13 @@ def _drawn(groups: Sequence[list[Row]], label: str) -> dict[str, list[Row]]:
     return splits
 
 
-def _imdb(name: str) -> Part:
+def _imdb(name: str) -> SplitReader:
     """Movie reviews (Maas et al. 2011), as the folder aclImdb or a tar archive of it."""
     archives = ("aclImdb_v1.tar", f"imdb_{name}.tar")
 
     def part(folder: Folder) -> Iterator[Row]:
         pattern = rf"{name}/(neg|pos)/(\d+)_(\d+)\.txt"
-        for found in documents_of(folder, (name,), archives, pattern, "utf-8"):
+        for found in read_documents(folder, (name,), archives, pattern, "utf-8"):
             label, number, rating = found.named
             text = re.sub(r"(?:\s*<br />)+\s*", "\n", found.text)
             named = {"label": SENTIMENT[label == "pos"], "id": number, "rating": rating}
@@ -82,13 +82,13 @@ def _imdb(name: str) -> Part:
     return part
 
 
-def _newsgroups(name: str) -> Part:
+def _newsgroups(name: str) -> SplitReader:
     """20 Newsgroups (Lang 1995): posts without their headers, one of which names the group."""
     folders, archives = (f"20news-bydate-{name}",), ("20news-bydate.tar", f"20news_{name}.tar")
 
     def part(folder: Folder) -> Iterator[Row]:
         pattern = rf"(?:20news-bydate-{name}|20_newsgroup)/([^/]+)/(\d+)"
-        for found in documents_of(folder, folders, archives, pattern, "latin-1"):
+        for found in read_documents(folder, folders, archives, pattern, "latin-1"):
             group, number = found.named
             text = without_header(found.text)
             if text.strip():
@@ -104,7 +104,7 @@ def without_header(post: str) -> str:
     return _QUOTED_HEADER.sub("", post.partition("\n\n")[2])
 
 
-def _dbpedia(name: str) -> Part:
+def _dbpedia(name: str) -> SplitReader:
     """DBpedia abstracts (Zhang et al. 2015); the numbers of the classes are those of the folder's own classes.txt."""
 
     def part(folder: Folder) -> Iterator[Row]:
@@ -133,11 +133,11 @@ def _classes(path: Path) -> dict[str, str]:
     return found
 
 
-COLA_PARTS = {"train": COLA.part("train.tsv"), "dev": COLA.part("dev.tsv")}
-SST2_PARTS = {
-    "train": SST2.part("train.tsv"), "dev": SST2.part("dev.tsv"), "test": SST2.part_if_labelled("test.tsv"),
+COLA_SPLITS = {"train": COLA.split("train.tsv"), "dev": COLA.split("dev.tsv")}
+SST2_SPLITS = {
+    "train": SST2.split("train.tsv"), "dev": SST2.split("dev.tsv"), "test": SST2.split_if_labelled("test.tsv"),
 }  # fmt: skip
-RT_POLARITY_PARTS = {name: _rt_polarity(name) for name in ("train", "dev", "test")}
-IMDB_PARTS = {name: _imdb(name) for name in ("train", "test")}
-NEWSGROUPS_PARTS = {name: _newsgroups(name) for name in ("train", "test")}
-DBPEDIA_PARTS = {name: _dbpedia(name) for name in ("train", "test")}
+RT_POLARITY_SPLITS = {name: _rt_polarity(name) for name in ("train", "dev", "test")}
+IMDB_SPLITS = {name: _imdb(name) for name in ("train", "test")}
+NEWSGROUPS_SPLITS = {name: _newsgroups(name) for name in ("train", "test")}
+DBPEDIA_SPLITS = {name: _dbpedia(name) for name in ("train", "test")}

@@ -10,10 +10,10 @@ _JOINTS = (
 )
 
 
-def untokenised(text: str) -> str:
+def detokenize(text: str) -> str:
     """Joins what the tokenizer has cut.
 
-    >>> print(untokenised("He said `` hi '' , but she does n't . "))
+    >>> print(detokenize("He said `` hi '' , but she does n't . "))
     He said "hi", but she doesn't.
     """
     for pattern, joined in _JOINTS:
