@@ -103,7 +103,7 @@ def test_a_bidirectional_backbone_is_framed_as_it_was_pre_trained() -> None:
     )
     goal = example.goals["span"]
     assert goal.reads.tolist() == [0, *range(behind + 1, len(words) - 1)]
-    places = made.parts[0].places
+    places = made.parts[0].offsets
     assert places is not None
     first, last = (goal.reads[place] - behind - 1 for place in goal.targets[0])
     assert str(asked.texts["context"])[places[first, 0] : places[last, 1]] == "naïve 東"
@@ -201,7 +201,9 @@ def test_an_empty_context_has_one_empty_window() -> None:
     assert (
         len(
             windows(
-                Parts((np.arange(3), np.arange(0)), places=np.zeros((0, 2), np.int64)), spec().frame, options_of(spec())
+                Parts((np.arange(3), np.arange(0)), offsets=np.zeros((0, 2), np.int64)),
+                spec().frame,
+                options_of(spec()),
             )
         )
         == 1

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
-from warmstart.tasks.words import NOWHERE, Speller, gaps, join_words, spell_sentence, spell_text
+from warmstart.tasks.words import UNALIGNED, WordTokenizer, gaps, join_words, tokenize_sentence, tokenize_text
 from warmstart.text.clean import CLEANING_RULES, clean
 from warmstart.text.tokenizer import Tokenizer
 
@@ -64,7 +64,7 @@ def whole(tokenizer: Tokenizer, words: Sequence[str], rules: Sequence[str]) -> t
             for i, (a, b) in enumerate(offsets)
             if any(begin <= c < end and not text[c].isspace() for c in range(a, b))
         )
-        firsts.append(next(own, NOWHERE))
+        firsts.append(next(own, UNALIGNED))
     return ids, firsts
 
 
@@ -74,7 +74,7 @@ def test_each_word_is_read_at_its_own_first_token(words: list[str], rules: list[
     """Witness: each word encoded alone: its tokens lie between those of the words around it, and the first that covers a
     character that is no blank is the one that is read; a word without such a token is read nowhere."""
     tokenizer = VOCABULARIES[name]
-    ids, first = spell_sentence(words, Speller(tokenizer, rules))
+    ids, first = tokenize_sentence(words, WordTokenizer(tokenizer, rules))
     assert len(first) == len(words)
     behind = 0
     for place, gap, word in zip(first.tolist(), gaps(words), words, strict=True):
@@ -83,7 +83,7 @@ def test_each_word_is_read_at_its_own_first_token(words: list[str], rules: list[
         own, offsets = tokenizer.encode_with_offsets(piece)
         assert ids[behind : behind + len(own)].tolist() == own.tolist()
         covering = [i for i, (a, b) in enumerate(offsets) if piece[a:b].strip()]
-        assert place == (behind + covering[0] if covering else NOWHERE)
+        assert place == (behind + covering[0] if covering else UNALIGNED)
         behind += len(own)
     assert behind == len(ids)
 
@@ -92,7 +92,7 @@ def test_each_word_is_read_at_its_own_first_token(words: list[str], rules: list[
 @given(st.lists(st.sampled_from(" ".join(TEXT).split()), max_size=8), RULE_LISTS)
 def test_byte_level_ids_are_those_of_the_whole_text(words: list[str], rules: list[str]) -> None:
     """Witness: the words cleaned, join_words and encoded at once, aligned by the tokenizer's offsets in the whole text."""
-    ids, first = spell_sentence(words, Speller(VOCABULARIES["bytes"], rules))
+    ids, first = tokenize_sentence(words, WordTokenizer(VOCABULARIES["bytes"], rules))
     assert (ids.tolist(), first.tolist()) == whole(VOCABULARIES["bytes"], words, rules)
 
 
@@ -102,7 +102,7 @@ def test_byte_level_ids_are_those_of_the_whole_text(words: list[str], rules: lis
 )
 def test_byte_level_ids_of_a_text_are_those_of_its_cleaned_whole(rules: tuple[str, ...], text: str) -> None:
     """Witness: the text cleaned and encoded at once (rules cut blanks at its ends, which no token has to stand for)."""
-    ids, places = spell_text(text, Speller(VOCABULARIES["bytes"], rules))
+    ids, places = tokenize_text(text, WordTokenizer(VOCABULARIES["bytes"], rules))
     assert VOCABULARIES["bytes"].decode(ids).strip() == clean(text, rules).strip()
     assert ids.tolist() == VOCABULARIES["bytes"].encode(VOCABULARIES["bytes"].decode(ids)).tolist()
     assert len(places) == len(ids)
@@ -112,8 +112,8 @@ def test_byte_level_ids_of_a_text_are_those_of_its_cleaned_whole(rules: tuple[st
 @given(st.lists(WORD, max_size=5).map(" ".join), RULE_LISTS, st.sampled_from(sorted(VOCABULARIES)))
 def test_tokens_stand_for_characters_in_order(text: str, rules: list[str], name: str) -> None:
     """Invariant: places are inside the text, never blank, never run backwards; without rules, bytes leave none out."""
-    _, places = spell_text(text, Speller(VOCABULARIES[name], rules))
-    seen = places[places[:, 0] != NOWHERE]
+    _, places = tokenize_text(text, WordTokenizer(VOCABULARIES[name], rules))
+    seen = places[places[:, 0] != UNALIGNED]
     assert (np.diff(seen[:, 0]) >= 0).all() and (np.diff(seen[:, 1]) >= 0).all()
     for begin, end in seen.tolist():
         assert 0 <= begin < end <= len(text)
@@ -126,10 +126,10 @@ def test_tokens_stand_for_characters_in_order(text: str, rules: list[str], name:
 def test_cleaning_that_changes_characters_shifts_nothing() -> None:
     """Witness: by hand: dashes, three dots and letters that two rules change stand where they stood."""
     text = "Naïve — “Fox” … END"
-    ids, places = spell_text(text, Speller(VOCABULARIES["bytes"], ("gpt1", "lower")))
+    ids, places = tokenize_text(text, WordTokenizer(VOCABULARIES["bytes"], ("gpt1", "lower")))
     by_word: dict[str, str] = {}
     for token, (begin, end) in zip(ids.tolist(), places.tolist(), strict=True):
-        if begin != NOWHERE:
+        if begin != UNALIGNED:
             word = text[text.rfind(" ", 0, begin) + 1 : (text.find(" ", end) + len(text) + 1) % (len(text) + 1) or None]
             by_word[word.strip()] = by_word.get(word.strip(), "") + VOCABULARIES["bytes"].decode([token]).strip()
     assert list(by_word) == text.split()

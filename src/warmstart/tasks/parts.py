@@ -59,15 +59,15 @@ class Parts:
     Attributes:
         texts: one row of ids per text, or the vectors of an image.
         choices: one row of ids per choice.
-        words: tagging: [W] the place of each word's first token, -1 where it has none.
-        places: span: [T, 2] for each token of the context the first character that it stands for and the one behind its
+        word_starts: tagging: [W] the place of each word's first token, -1 where it has none.
+        offsets: span: [T, 2] for each token of the context the first character that it stands for and the one behind its
             last, -1 where it stands for none.
     """
 
     texts: tuple[NDArray[Any], ...]
     choices: tuple[Ints, ...] = ()
-    words: Ints | None = None
-    places: Ints | None = None
+    word_starts: Ints | None = None
+    offsets: Ints | None = None
 
     @property
     def lengths(self) -> list[int]:

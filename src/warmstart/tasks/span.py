@@ -33,7 +33,7 @@ from warmstart.tasks.span_labels import parse_answer, parse_answers
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.vocabulary import Vocabulary, require_text
 from warmstart.tasks.windows import Piece, Window, best_piece, best_threshold, windows
-from warmstart.tasks.words import Speller, spell_text
+from warmstart.tasks.words import WordTokenizer, tokenize_text
 from warmstart.text.clean import clean
 
 
@@ -177,15 +177,15 @@ class Span(TaskKind):
     def encode(self, records: Sequence[Record], vocabulary: Vocabulary, rules: Sequence[str]) -> Iterator[Parts]:
         """The ids of questions and contexts, and the characters that the tokens of the contexts stand for."""
         tokenizer = require_text(vocabulary, "--task")
-        speller = Speller(tokenizer, rules)
-        spelled: dict[str, tuple[Ints, Ints]] = {}
+        word_tokenizer = WordTokenizer(tokenizer, rules)
+        encoded: dict[str, tuple[Ints, Ints]] = {}
         question_ids = tokenizer.encode_batch([clean(str(record.texts["question"]), rules) for record in records])
         for record, question in zip(records, question_ids, strict=True):
             context = str(record.texts["context"])
-            if context not in spelled:
-                spelled[context] = spell_text(context, speller)
-            ids, places = spelled[context]
-            yield Parts((question, ids), places=places)
+            if context not in encoded:
+                encoded[context] = tokenize_text(context, word_tokenizer)
+            ids, offsets = encoded[context]
+            yield Parts((question, ids), offsets=offsets)
 
     def cut(self, record: Record, parts: Parts, frame: Frame) -> Cut:
         """Leaves a question at most half of the room; contexts are not cut but read in windows.
@@ -277,12 +277,12 @@ def _options(spec: TaskSpec) -> SpanSettings:
 
 def _target(record: Record, parts: Parts, window: Window) -> tuple[int, int]:
     """Which reads of the window are the answer's first and last; both 0, "no answer", where it does not hold it whole."""
-    assert parts.places is not None
+    assert parts.offsets is not None
     if not isinstance(record.label, Answers) or not record.label.texts:
         return 0, 0
     begin = record.label.starts[0]
     end = begin + len(record.label.texts[0])
-    inside = np.flatnonzero((parts.places[:, 0] < end) & (parts.places[:, 1] > begin) & (parts.places[:, 0] >= 0))
+    inside = np.flatnonzero((parts.offsets[:, 0] < end) & (parts.offsets[:, 1] > begin) & (parts.offsets[:, 0] >= 0))
     if len(inside) == 0 or inside[0] < window.start or inside[-1] >= window.stop:
         return 0, 0
     first, last = np.searchsorted(window.read, inside[[0, -1]]) + 1

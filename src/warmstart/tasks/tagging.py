@@ -27,7 +27,7 @@ from warmstart.tasks.parts import Account, Parts
 from warmstart.tasks.settings import TaggingSettings
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.vocabulary import Vocabulary, require_text
-from warmstart.tasks.words import Speller, join_words, spell_sentence
+from warmstart.tasks.words import WordTokenizer, join_words, tokenize_sentence
 
 FIRST = 1  # every sequence opens with one special token
 MAX_WORDS = 12  # words that the dry run shows with their tags
@@ -186,12 +186,12 @@ class Tagging(TaskKind):
 
     def encode(self, records: Sequence[Record], vocabulary: Vocabulary, rules: Sequence[str]) -> Iterator[Parts]:
         """The ids of each sentence and where its words begin in them."""
-        speller = Speller(require_text(vocabulary, "--task"), rules)
+        word_tokenizer = WordTokenizer(require_text(vocabulary, "--task"), rules)
         for record in records:
             words = record.texts["tokens"]
             assert isinstance(words, tuple)
-            ids, first = spell_sentence(words, speller)
-            yield Parts((ids,), words=first)
+            ids, first = tokenize_sentence(words, word_tokenizer)
+            yield Parts((ids,), word_starts=first)
 
     def examples(self, record: Record, parts: Parts, frame: Frame) -> list[Example]:
         """One question per word that has a token, read there; words that were cut away are not asked for.
@@ -203,18 +203,18 @@ class Tagging(TaskKind):
             tags    read 1, question 0 → 1;  read 2, question 1 → 1;  read 3, question 2 → 0
             lm      read 0 … 4 → he left Bruss els extract
         """
-        assert parts.words is not None
+        assert parts.word_starts is not None
         words = words_read(parts)
         labels = record.label if isinstance(record.label, tuple) else None
         targets = np.zeros(len(words), np.int64) if labels is None else np.array(labels, np.int64)[words]
         weights = np.full(len(words), float(labels is not None), np.float32)
-        goal = Goal.each(FIRST + parts.words[words], targets, weights)
+        goal = Goal.each(FIRST + parts.word_starts[words], targets, weights)
         return [frame.example(frame.sequence(parts.texts), goal)]
 
     def count_unread(self, record: Record, parts: Parts, examples: Sequence[Example]) -> int:
         """Words without a token among those that were kept."""
-        assert parts.words is not None
-        return len(parts.words) - len(words_read(parts))
+        assert parts.word_starts is not None
+        return len(parts.word_starts) - len(words_read(parts))
 
     def learn_options(
         self, options: TaggingSettings, records: Sequence[Record], label_names: Sequence[str],
@@ -242,8 +242,8 @@ class Tagging(TaskKind):
 
 def words_read(parts: Parts) -> Ints:
     """The numbers of the words that have a token among those that were kept."""
-    assert parts.words is not None
-    return np.flatnonzero((parts.words >= 0) & (parts.words < len(parts.texts[0])))
+    assert parts.word_starts is not None
+    return np.flatnonzero((parts.word_starts >= 0) & (parts.word_starts < len(parts.texts[0])))
 
 
 def _unread_tag(spec: TaskSpec) -> str:

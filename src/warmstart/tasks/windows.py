@@ -31,8 +31,8 @@ class Window(NamedTuple):
 
 def windows(parts: Parts, frame: FrameSettings, options: SpanSettings) -> list[Window]:
     """The windows on a context, the first at its beginning and the last at its end; every token is in one of them."""
-    assert parts.places is not None
-    read = np.flatnonzero(parts.places[:, 0] >= 0)
+    assert parts.offsets is not None
+    read = np.flatnonzero(parts.offsets[:, 0] >= 0)
     count, room = len(parts.texts[1]), frame.context - frame.specials - len(parts.texts[0])
     step = min(room, options.stride)
     starts = range(0, max(1, count - room + step), step)
@@ -70,7 +70,7 @@ class Piece:
 
 def best_piece(context: str, parts: Parts, raw: Scores, frame: FrameSettings, options: SpanSettings) -> Piece:
     """The best piece over all windows of a question; ``raw`` [M, 2] holds the logits of all reads of all windows."""
-    assert parts.places is not None
+    assert parts.offsets is not None
     best: tuple[float, float, int, int] | None = None
     no_answer = 1.0
     behind = 0
@@ -85,7 +85,7 @@ def best_piece(context: str, parts: Parts, raw: Scores, frame: FrameSettings, op
     if best is None:
         return Piece("", 0, 0, 0.0, 0.0, no_answer)
     margin, probability, first, last = best
-    start, end = int(parts.places[first, 0]), int(parts.places[last, 1])
+    start, end = int(parts.offsets[first, 0]), int(parts.offsets[last, 1])
     return Piece(context[start:end], start, end, margin, probability, no_answer)
 
 

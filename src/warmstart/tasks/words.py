@@ -12,23 +12,23 @@ blanks alone stands for none.
 import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from warmstart.base.arrays import Ints
 from warmstart.text.clean import clean
+from warmstart.text.tokenizer import Tokenizer
 
-if TYPE_CHECKING:
     from warmstart.text.tokenizer import Tokenizer
 
-NOWHERE = -1
+UNALIGNED = -1
 _WORD = re.compile(r"\S+")
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 """Thai, Lao, Burmese, Khmer, Japanese and Chinese letters: no blank stands between two words that meet in them."""
 
 
-class Spelling(NamedTuple):
+class WordTokens(NamedTuple):
     """The tokens of one word: ids, and the first character each stands for and the one behind its last."""
 
     ids: list[int]
@@ -36,33 +36,33 @@ class Spelling(NamedTuple):
     ends: list[int]
 
 
-class Speller:
-    """Spells words by one vocabulary and one list of cleaning rules, each distinct word once."""
+class WordTokenizer:
+    """Tokenizes words by one vocabulary and one list of cleaning rules, each distinct word once."""
 
-    def __init__(self, tokenizer: "Tokenizer", rules: Sequence[str]) -> None:
+    def __init__(self, tokenizer: Tokenizer, rules: Sequence[str]) -> None:
         self._tokenizer, self._rules = tokenizer, rules
-        self._known: dict[tuple[str, str], Spelling] = {}
+        self._cache: dict[tuple[str, str], WordTokens] = {}
 
-    def spell(self, gap: str, word: str) -> Spelling:
+    def tokenize(self, gap: str, word: str) -> WordTokens:
         """The tokens of ``word`` with the blanks ``gap`` before it; none where cleaning leaves nothing of the word."""
-        found = self._known.get((gap, word))
+        found = self._cache.get((gap, word))
         if found is None:
-            found = self._known[gap, word] = self._spelled(gap, word)
+            found = self._cache[gap, word] = self._tokenize(gap, word)
         return found
 
-    def _spelled(self, gap: str, word: str) -> Spelling:
+    def _tokenize(self, gap: str, word: str) -> WordTokens:
         cleaned = clean(word, self._rules)
         if not cleaned.strip():
-            return Spelling([], [], [])
+            return WordTokens([], [], [])
         blanks = clean(f"x{gap}x", self._rules)[1:-1] if gap else ""
         ids, offsets = self._tokenizer.encode_with_offsets(blanks + cleaned)
         places = _places(word, cleaned)
-        found = Spelling(ids.tolist(), [], [])
+        found = WordTokens(ids.tolist(), [], [])
         for first, last in offsets:
             span = range(max(0, first - len(blanks)), max(0, last - len(blanks)))
             seen = [place for i in span if (place := places[i]) is not None]
-            found.begins.append(seen[0][0] if seen else NOWHERE)
-            found.ends.append(seen[-1][1] if seen else NOWHERE)
+            found.begins.append(seen[0][0] if seen else UNALIGNED)
+            found.ends.append(seen[-1][1] if seen else UNALIGNED)
         return found
 
 
@@ -93,19 +93,19 @@ def join_words(words: Sequence[str]) -> str:
     return "".join(gap + word for gap, word in zip(gaps(words), words, strict=True))
 
 
-def spell_sentence(words: Sequence[str], speller: Speller) -> tuple[Ints, Ints]:
-    """[T] ids of a sentence and [W] for each word the place of its first token, :data:`NOWHERE` where it has none."""
+def tokenize_sentence(words: Sequence[str], word_tokenizer: WordTokenizer) -> tuple[Ints, Ints]:
+    """[T] ids of a sentence and [W] for each word the place of its first token, :data:`UNALIGNED` where it has none."""
     ids: list[int] = []
     first: list[int] = []
     for gap, word in zip(gaps(words), words, strict=True):
-        found = speller.spell(gap, word)
-        own = next((i for i, begin in enumerate(found.begins) if begin != NOWHERE), None)
-        first.append(NOWHERE if own is None else len(ids) + own)
+        found = word_tokenizer.tokenize(gap, word)
+        own = next((i for i, begin in enumerate(found.begins) if begin != UNALIGNED), None)
+        first.append(UNALIGNED if own is None else len(ids) + own)
         ids += found.ids
     return np.array(ids, np.int64), np.array(first, np.int64)
 
 
-def spell_text(text: str, speller: Speller) -> tuple[Ints, Ints]:
+def tokenize_text(text: str, word_tokenizer: WordTokenizer) -> tuple[Ints, Ints]:
     """[T] ids of a text and [T, 2] the first character each stands for and the one behind its last.
 
     Blanks behind the last word are left out.
@@ -113,10 +113,10 @@ def spell_text(text: str, speller: Speller) -> tuple[Ints, Ints]:
     ids: list[int] = []
     places: list[tuple[int, int]] = []
     for gap, word, at in _parted(text):
-        found = speller.spell(gap, word)
+        found = word_tokenizer.tokenize(gap, word)
         ids += found.ids
         places += [
-            (NOWHERE, NOWHERE) if begin == NOWHERE else (at + begin, at + end)
+            (UNALIGNED, UNALIGNED) if begin == UNALIGNED else (at + begin, at + end)
             for begin, end in zip(found.begins, found.ends, strict=True)
         ]
     return np.array(ids, np.int64), np.array(places, np.int64).reshape(-1, 2)
