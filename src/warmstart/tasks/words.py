@@ -20,8 +20,6 @@ from warmstart.base.arrays import Ints
 from warmstart.text.clean import clean
 from warmstart.text.tokenizer import Tokenizer
 
-    from warmstart.text.tokenizer import Tokenizer
-
 UNALIGNED = -1
 _WORD = re.compile(r"\S+")
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
