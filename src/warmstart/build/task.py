@@ -37,7 +37,7 @@ def frame_of(
     recipe: FinetuneRecipe, kind: TaskKind, backbone: BackboneSettings, tokenizer: Vocabulary
 ) -> FrameSettings:
     """How the task's Examples are made."""
-    lm_weight, reads = lm_weight_of(recipe, kind, backbone), _reads(recipe, kind)
+    lm_weight, reads = lm_weight_of(recipe, kind, backbone), _class_positions(recipe, kind)
     _check_auxiliary(recipe, kind, lm_weight)
     return FrameSettings(
         context=_context(recipe.task, _longest(recipe, backbone, lm_weight)),
@@ -86,7 +86,7 @@ def _check_auxiliary(recipe: FinetuneRecipe, kind: TaskKind, lm_weight: float) -
         )  # fmt: skip
 
 
-def _reads(recipe: FinetuneRecipe, kind: TaskKind) -> Literal["summary", "rising", "all"]:
+def _class_positions(recipe: FinetuneRecipe, kind: TaskKind) -> Literal["summary", "rising", "all"]:
     """Where a text's class is read."""
     pooled, rising = recipe.head_pool == "concat", recipe.label_gain == "linear"
     if (pooled or rising) and not kind.reads_every_token:

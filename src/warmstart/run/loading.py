@@ -22,7 +22,7 @@ from warmstart.transfer.hub import model_folder
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Loaded:
+class LoadedRun:
     """A model ready to answer."""
 
     folder: Path
@@ -72,7 +72,7 @@ class Loaded:
         return found
 
 
-def load_run(run: Path | str, precision: str = "fp32") -> Loaded:
+def load_run(run: Path | str, precision: str = "fp32") -> LoadedRun:
     """Loads a finished run.
 
     Raises:
@@ -85,4 +85,4 @@ def load_run(run: Path | str, precision: str = "fp32") -> Loaded:
     model = load_model(folder, found.dtype)
     found.apply(model)
     check_rows(tokenizer.vocab_size, model, str(folder))
-    return Loaded(folder, model.to(place), tokenizer, metadata)
+    return LoadedRun(folder, model.to(place), tokenizer, metadata)

@@ -18,7 +18,7 @@ from warmstart.config.load import compose
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.evaluation.evaluate import evaluate_records
 from warmstart.evaluation.predict import predict_records
-from warmstart.run.loading import Loaded, load_run
+from warmstart.run.loading import LoadedRun, load_run
 from warmstart.tasks.answer import Prediction
 from warmstart.tasks.dataset import records_from, task_from
 from warmstart.tasks.hold_out import hold_out
@@ -42,7 +42,7 @@ class Classifier:
         """
         self.start, self.task, self.options = start, task, options
         self.report_: dict[str, Any] = {}
-        self._loaded: Loaded | None = None
+        self._loaded: LoadedRun | None = None
 
     def fit(self, rows: Iterable[Row], dev: Iterable[Row] | None = None) -> "Classifier":
         """Fine-tunes on ``rows`` with the keys of the task's files; without ``dev`` a tenth is held out.
@@ -122,7 +122,7 @@ class Classifier:
         records = records_from(spec.kind, fields, spec.label_names, labelled=False)
         return list(predict_records(run_predictor(loaded), records)) if len(rows) else []
 
-    def _ready(self) -> Loaded:
+    def _ready(self) -> LoadedRun:
         if self._loaded is None:
             raise BadInput("this classifier has not learned anything", where="Classifier", next_step="call fit first")
         return self._loaded

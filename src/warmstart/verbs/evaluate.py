@@ -14,7 +14,7 @@ from warmstart.evaluation.build import build_predictor
 from warmstart.evaluation.evaluate import evaluate_records
 from warmstart.evaluation.perplexity import evaluate_language_model
 from warmstart.objectives.settings import MaskSettings
-from warmstart.run.loading import Loaded, load_run
+from warmstart.run.loading import LoadedRun, load_run
 from warmstart.run.metadata import RunMetadata
 from warmstart.streams.stream import Stream
 from warmstart.tasks.frames import describe_account
@@ -84,7 +84,7 @@ def _require_own_context(context: int | None) -> None:
         )  # fmt: skip
 
 
-def _language_model(loaded: Loaded, data: str, encoding: str, context: int | None) -> dict[str, Any]:
+def _language_model(loaded: LoadedRun, data: str, encoding: str, context: int | None) -> dict[str, Any]:
     """Loss per token and perplexity on rows of the model's context, or another, cleaned as its own text was.
 
     A model that was trained as an autoencoder writes each document again, and is judged by that.

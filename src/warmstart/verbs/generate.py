@@ -9,7 +9,7 @@ from warmstart.decode.limits import limits_of
 from warmstart.decode.settings import GenerateSettings
 from warmstart.example.record import Record
 from warmstart.readers.text_io import read_lines
-from warmstart.run.loading import Loaded, load_run
+from warmstart.run.loading import LoadedRun, load_run
 from warmstart.tasks.table import answer_of
 from warmstart.text.clean import clean
 from warmstart.verbs.members import run_predictor
@@ -50,7 +50,7 @@ def generate(
     return _continued(loaded, asked, GenerateSettings.model_validate(settings))
 
 
-def _continued(loaded: Loaded, asked: list[str], wanted: GenerateSettings) -> list[dict[str, Any]]:
+def _continued(loaded: LoadedRun, asked: list[str], wanted: GenerateSettings) -> list[dict[str, Any]]:
     """What comes after each prompt."""
     if loaded.metadata.reading == "backward":
         raise BadInput(
@@ -74,7 +74,7 @@ def _continued(loaded: Loaded, asked: list[str], wanted: GenerateSettings) -> li
     ]
 
 
-def _from_sources(loaded: Loaded, sources: list[str], wanted: GenerateSettings) -> list[dict[str, Any]]:
+def _from_sources(loaded: LoadedRun, sources: list[str], wanted: GenerateSettings) -> list[dict[str, Any]]:
     """Each source's texts, as a run makes them that has learned to."""
     records = [Record({"source": text}, where=f"prompt {number}") for number, text in enumerate(sources, start=1)]
     predictor = run_predictor(loaded, search=wanted)

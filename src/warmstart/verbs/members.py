@@ -7,12 +7,12 @@ from warmstart.evaluation.build import build_predictor
 from warmstart.evaluation.head_predictor import check_members
 from warmstart.evaluation.predictor import Member, Predictor
 from warmstart.evaluation.text_predictor import KeepLattice
-from warmstart.run.loading import Loaded, load_run
+from warmstart.run.loading import LoadedRun, load_run
 from warmstart.tasks.spec import TaskSpec
 
 
 def members_of(
-    first: Loaded, spec: TaskSpec, more: Sequence[str], precision: str, label_map: Sequence[str]
+    first: LoadedRun, spec: TaskSpec, more: Sequence[str], precision: str, label_map: Sequence[str]
 ) -> list[Member]:
     """The models that answer together: a loaded run, whose task is ``spec``, and the runs named in ``more``.
 
@@ -28,7 +28,7 @@ def members_of(
 
 
 def run_predictor(
-    loaded: Loaded, spec: TaskSpec | None = None, search: GenerateSettings | None = None,
+    loaded: LoadedRun, spec: TaskSpec | None = None, search: GenerateSettings | None = None,
     keep_lattice: KeepLattice | None = None,
 ) -> Predictor:  # fmt: skip
     """The Predictor of one run; ``spec``: its task, where something of it was changed."""

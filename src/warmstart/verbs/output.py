@@ -10,7 +10,7 @@ from warmstart.base.files import write_atomic
 STANDARD = "-"
 
 
-def require_free(*paths: str | None) -> None:
+def check_not_there(*paths: str | None) -> None:
     """Refuses files that exist, and one file for two things."""
     named = [path for path in paths if path is not None]
     if len({*named}) < len(named):

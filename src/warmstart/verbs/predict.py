@@ -20,7 +20,7 @@ from warmstart.tasks.kind import ReadOptions
 from warmstart.tasks.parts import Account
 from warmstart.tasks.table import options_of
 from warmstart.verbs.members import members_of
-from warmstart.verbs.output import require_free, write_lines
+from warmstart.verbs.output import check_not_there, write_lines
 
 
 def predict(
@@ -54,7 +54,7 @@ def predict(
     """
     said = said or {}
     lattices = said.get("lattices")
-    require_free(output, lattices)
+    check_not_there(output, lattices)
     first, *more = (run,) if isinstance(run, str) else run
     loaded = load_run(first, precision)
     loaded.check_generates(said)

@@ -10,7 +10,7 @@ from warmstart.run.metadata import read_vocabulary
 from warmstart.tasks.seq2seq_texts import decode_text
 from warmstart.tasks.vocabulary import require_text
 from warmstart.transfer.hub import model_folder
-from warmstart.verbs.output import require_free, write_lines
+from warmstart.verbs.output import check_not_there, write_lines
 
 
 def rerank(
@@ -37,7 +37,7 @@ def rerank(
         BadInput: ``output`` exists, rules that do not go together, or ``lattices`` is no such file or one of another
             vocabulary.
     """
-    require_free(output)
+    check_not_there(output)
     ranking = _one_rule(Ranking(length_penalty, per_token, expected, min_new))
     tokenizer = require_text(read_vocabulary(model_folder(run))[0], "--run")
     lines = []

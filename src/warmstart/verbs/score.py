@@ -62,18 +62,18 @@ def score(
         return count_all(names, _texts(system, sources, encoding, where), references, cleanup)
 
     ours = counted(predictions, "--predictions")
-    result: dict[str, Any] = _told(ours) | {"examples": len(records)}
+    result: dict[str, Any] = _with_intervals(ours) | {"examples": len(records)}
     if against is not None:
         theirs = counted(against, "--against")
         found = {name: approximate_randomization(ours[name], theirs[name], 0) for name in names}
-        result["against"] = _told(theirs)
+        result["against"] = _with_intervals(theirs)
         result["difference"] = {name: {"gain": one.gain, "p_value": one.p_value} for name, one in found.items()}
     for line in signature_lines(result["signatures"]):
         say(line)
     return result
 
 
-def _told(counted: dict[str, Any]) -> dict[str, Any]:
+def _with_intervals(counted: dict[str, Any]) -> dict[str, Any]:
     bounds = {name: bootstrap_texts(one, 0) for name, one in counted.items()}
     return {
         "metrics": {name: one.value for name, one in counted.items()},

@@ -9,7 +9,7 @@ from warmstart.base.console import say
 from warmstart.base.errors import BadInput
 from warmstart.base.files import write_bytes
 from warmstart.evaluation.predict import predict_records
-from warmstart.run.loading import Loaded, load_run
+from warmstart.run.loading import LoadedRun, load_run
 from warmstart.run.metadata import read_metadata
 from warmstart.tasks.catalogue import known_dataset
 from warmstart.tasks.dataset import records_of_rows
@@ -91,7 +91,7 @@ def _answered(part: RunSheets, data: Path, precision: str) -> Iterator[tuple[She
         yield sheet, _answers(loaded, sheet, data)
 
 
-def _answers(loaded: Loaded, sheet: Sheet, data: Path) -> list[str]:
+def _answers(loaded: LoadedRun, sheet: Sheet, data: Path) -> list[str]:
     """One answer per example; texts that are too long are cut, since GLUE wants an answer for each."""
     spec = loaded.task().with_frame(long_text="cut")
     records = records_of_rows(spec.kind, sheet.examples(data), spec.label_names, False, str(data))
