@@ -13,10 +13,9 @@ from pathlib import Path
 import pytest
 from pages import PAGES, ROOT, anchors, blocks, commands, links, name, prose
 
-from warmstart.cli.command import settings_class
 from warmstart.cli.main import main
 from warmstart.cli.parser import parse
-from warmstart.cli.verbs import VERBS
+from warmstart.cli.verbs import VERBS, settings_of
 from warmstart.config.load import compose
 
 FILE = re.compile(r"(?<![\w/.-])((?:docs|tests|bench|recipes|src)/[\w./-]*\.\w+)")
@@ -67,12 +66,11 @@ def test_links_lead_somewhere(path: Path) -> None:
         assert not anchor or anchor in anchors(target), f"{name(path)}: {file} has no heading {anchor}"
 
 
-@pytest.mark.parametrize("path", [*PAGES, *(p for p in COMMENTED if p.suffix in (".py", ".yaml"))], ids=name)
-def test_files_that_are_named_exist(path: Path) -> None:
-    """Witness: the folders. A name with a star stands for several files and is passed over."""
-    text = path.read_text(encoding="utf-8")
-    missing = [file for file in FILE.findall(text) if path != Path(__file__) and not (ROOT / file.rstrip(".")).exists()]
-    assert missing == [], name(path)
+def test_files_that_are_named_exist() -> None:
+    """Witness: the folders; pages, comments and docstrings alike."""
+    readers = [*PAGES, *(path for path in COMMENTED if path.suffix in (".py", ".yaml") and path != Path(__file__))]
+    named = [(name(path), file) for path in readers for file in FILE.findall(path.read_text(encoding="utf-8"))]
+    assert [(path, file) for path, file in named if not (ROOT / file.rstrip(".")).exists()] == []
 
 
 @each_page
@@ -102,9 +100,9 @@ def test_whole_commands_become_settings(path: Path) -> None:
         text = " ".join(words).replace("$DATA", "data")
         if not words or "…" in text or "$" in text or verb not in VERBS or words[-1] in ("--help", "-h"):
             continue
-        typed = parse(VERBS[verb], settings_class(VERBS[verb]), [word.replace("$DATA", "data") for word in words])
+        typed = parse(VERBS[verb], [word.replace("$DATA", "data") for word in words])
         recipe = str(ROOT / typed.recipe) if typed.recipe else None
-        compose(settings_class(VERBS[verb]), recipe=recipe, flags=typed.flags, sets=typed.sets)
+        compose(settings_of(VERBS[verb].table), recipe=recipe, flags=typed.flags, sets=typed.sets)
 
 
 @each_page

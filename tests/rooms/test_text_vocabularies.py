@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 from transformers import AutoTokenizer
 
-from warmstart.text.settings import VocabularyKind
 from warmstart.text.tokenizer import END, Tokenizer
-from warmstart.text.vocabularies import UNKNOWN
+from warmstart.text.vocabularies import UNKNOWN, VocabularyKind
 
 TEXTS = [
     "A fine film, truly fine.",
