@@ -1,7 +1,8 @@
 """The only place that prints.
 
 Messages, errors and progress go to standard error; results (text, or the one JSON object of ``--json``) go to standard
-output. On a terminal the progress is a bar that redraws itself; elsewhere it is a plain line every few seconds.
+output. On a terminal the progress is one line that redraws itself and is removed at the end; elsewhere it is a plain line
+at most every ten seconds.
 """
 
 import contextlib
@@ -13,7 +14,11 @@ from typing import Any
 
 from warmstart.base.formatting import format_duration
 
+INTERVAL_S = 10.0
+"""Time between two plain lines of progress, of all bars together."""
+
 _quiet = False
+_last_line_s = float("-inf")
 
 
 def set_quiet(quiet: bool) -> None:
@@ -53,9 +58,9 @@ def print_text(text: str) -> None:
 class ProgressBar:
     """Progress towards ``total`` steps: a bar of rich on a terminal, elsewhere a line every ``interval_s`` seconds."""
 
-    def __init__(self, title: str, total: int, completed: int = 0, interval_s: float = 10.0) -> None:
-        self.title, self.total, self.initial, self.interval_s = title, total, completed, interval_s
-        self.started_at_s = self.last_print_s = time.monotonic()
+    def __init__(self, title: str, total: int, completed: int = 0) -> None:
+        self.title, self.total, self.initial = title, total, completed
+        self.started_at_s = time.monotonic()
         self._bar: Any = None
         if sys.stderr.isatty() and not _quiet:
             from rich.console import Console
@@ -69,28 +74,27 @@ class ProgressBar:
                 TextColumn("{task.fields[note]}"),
                 TimeRemainingColumn(compact=True),
             )
-            self._bar = RichProgress(*columns, console=Console(stderr=True))
+            self._bar = RichProgress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=4)
             self._task = self._bar.add_task(title, total=total, completed=completed, note="")
             self._bar.start()
 
     def update(self, completed: int, note: str = "") -> None:
         """Shows ``completed`` steps; ``note`` holds the figures beside the bar (loss, tokens/s)."""
+        global _last_line_s
         if self._bar is not None:
             self._bar.update(self._task, completed=completed, note=note)
             return
-        now = time.monotonic()
-        if not _quiet and (now - self.last_print_s >= self.interval_s or completed == self.total):
-            self.last_print_s = now
-            steps = completed - self.initial
-            left_s = (now - self.started_at_s) / steps * (self.total - completed) if steps else 0.0
-            print(
-                f"{self.title} {completed}/{self.total}  {note}  {format_duration(left_s)} left",
-                file=sys.stderr,
-                flush=True,
-            )
+        now_s = time.monotonic()
+        if _quiet or now_s - max(_last_line_s, self.started_at_s) < INTERVAL_S:
+            return
+        _last_line_s = now_s
+        steps = completed - self.initial
+        left_s = (now_s - self.started_at_s) / steps * (self.total - completed) if steps else 0.0
+        left = f"{format_duration(left_s)} left"
+        print(f"{self.title} {completed}/{self.total}  {note}  {left}", file=sys.stderr, flush=True)
 
     def close(self) -> None:
-        """Ends the bar on a terminal."""
+        """Removes the bar from a terminal."""
         if self._bar is not None:
             self._bar.stop()
 
