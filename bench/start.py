@@ -1,4 +1,4 @@
-"""How much longer than bare Python the command line takes to start: for help, and for an error on a bad path.
+"""How much longer than bare Python the command line takes to start: for the helps, and for an error on a bad path.
 
     python bench/start.py [--json] [--runs 15]
 
@@ -15,6 +15,7 @@ import time
 COMMANDS = {
     "bare Python": [sys.executable, "-c", "pass"],
     "warmstart --help": [sys.executable, "-m", "warmstart", "--help"],
+    "warmstart finetune --help": [sys.executable, "-m", "warmstart", "finetune", "--help"],
     "an error on a bad path": [sys.executable, "-m", "warmstart", "evaluate", "--run", "no/such", "--data", "no.jsonl"],
 }
 
@@ -24,22 +25,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--runs", type=int, default=15)
-    asked = parser.parse_args()
-    taken: dict[str, list[float]] = {name: [] for name in COMMANDS}
-    for _ in range(asked.runs):
+    options = parser.parse_args()
+    times_of: dict[str, list[float]] = {name: [] for name in COMMANDS}
+    for _ in range(options.runs):
         for name, command in COMMANDS.items():
             began_at_s = time.perf_counter()
             subprocess.run(command, capture_output=True, check=False)
-            taken[name].append(1000 * (time.perf_counter() - began_at_s))
-    medians = {name: statistics.median(times) for name, times in taken.items()}
+            times_of[name].append(1000 * (time.perf_counter() - began_at_s))
+    medians = {name: statistics.median(times) for name, times in times_of.items()}
     bare = medians.pop("bare Python")
-    if asked.json:
+    if options.json:
         ratios = {name: value / bare for name, value in medians.items()}
         print(json.dumps({"ours": medians, "peers": {"bare Python": bare}, "ratios": ratios, "unit": "ms"}))
         return
-    print(f"{'median, ms':24} {'whole':>8} {'beyond Python':>14}\n{'bare Python':24} {bare:8.0f}")
+    print(f"{'median, ms':26} {'whole':>8} {'beyond Python':>14}\n{'bare Python':26} {bare:8.0f}")
     for name, value in medians.items():
-        print(f"{name:24} {value:8.0f} {value - bare:14.0f}")
+        print(f"{name:26} {value:8.0f} {value - bare:14.0f}")
 
 
 if __name__ == "__main__":

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 from pages import PAGES, ROOT, anchors, blocks, commands, links, name, prose
 
+from warmstart.cli.command import settings_class
 from warmstart.cli.main import main
 from warmstart.cli.parser import parse
-from warmstart.cli.verbs import VERBS, settings_of
+from warmstart.cli.verbs import VERBS
 from warmstart.config.load import compose
 
 FILE = re.compile(r"(?<![\w/.-])((?:docs|tests|bench|recipes|src)/[\w./-]*\.\w+)")
@@ -100,9 +101,9 @@ def test_whole_commands_become_settings(path: Path) -> None:
         text = " ".join(words).replace("$DATA", "data")
         if not words or "…" in text or "$" in text or verb not in VERBS or words[-1] in ("--help", "-h"):
             continue
-        typed = parse(VERBS[verb], [word.replace("$DATA", "data") for word in words])
+        typed = parse(VERBS[verb], settings_class(VERBS[verb]), [word.replace("$DATA", "data") for word in words])
         recipe = str(ROOT / typed.recipe) if typed.recipe else None
-        compose(settings_of(VERBS[verb].table), recipe=recipe, flags=typed.flags, sets=typed.sets)
+        compose(settings_class(VERBS[verb]), recipe=recipe, flags=typed.flags, sets=typed.sets)
 
 
 @each_page

@@ -10,7 +10,7 @@ import pytest
 
 from warmstart.base.settings import Settings
 from warmstart.cli.main import main
-from warmstart.config.fields import default_at, keys
+from warmstart.config.fields import default_at, field_paths
 from warmstart.config.load import compose
 from warmstart.config.schema import FinetuneRecipe, PretrainRecipe
 from warmstart.config.yaml_file import read_yaml
@@ -39,7 +39,7 @@ def test_a_recipe_composes_and_states_only_differences(path: Path) -> None:
     """Witness: the schema's defaults, leaf by leaf."""
     kind: type[Settings] = PretrainRecipe if path.parent.name == "pretrain" else FinetuneRecipe
     found = compose(kind, recipe=str(path), flags=GIVEN[path.parent.name])
-    stated = [place for place in read_yaml(str(path)).lines if place in set(keys(kind))]
+    stated = [place for place in read_yaml(str(path)).lines if place in set(field_paths(kind))]
     for place in stated:
         value: Any = found
         for name in place:

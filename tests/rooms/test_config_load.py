@@ -122,6 +122,7 @@ def test_an_unknown_key_is_named_in_full_with_a_suggestion(
         ({"--dropout": "-1"}, "a number >= 0 and < 1"),
         ({"--decay": "cosin"}, "linear, cosine, constant, wsd, slanted, linear-2018, cosine-2018"),
         ({"--corpus": []}, "a list such as [a, b]"),
+        ({"--length": "3"}, "a number and one of steps, epochs, tokens, run"),
     ],
 )
 def test_a_refused_flag_is_named_with_what_is_allowed(flags: dict[str, Any], allowed: str) -> None:
@@ -132,7 +133,19 @@ def test_a_refused_flag_is_named_with_what_is_allowed(flags: dict[str, Any], all
     assert error.what and error.next_step
 
 
-def test_a_refused_value_in_a_file_or_set_is_named_by_where_it_was_said(tmp_path: Path) -> None:
+@pytest.mark.parametrize("key", ["length", "evaluate_every", "unfreeze", "schedule.warmup", "schedule.cooldown"])
+def test_a_length_without_a_unit_is_refused_where_it_stands(tmp_path: Path, key: str) -> None:
+    """Witness: the unit that is missing; the line, the flag and the assignment that lack it."""
+    keys = ["train", *key.split(".")]
+    path = written(tmp_path, "\n".join("  " * depth + f"{name}:" for depth, name in enumerate(keys)) + " 3\n")
+    found = [refused(recipe=path), refused(sets=[f"train.{key}=3"])]
+    assert [error.where for error in found] == [f"{path}:{len(keys)}, train.{key}", f"--set train.{key}"]
+    for error in found:
+        assert (error.what, error.value) == ("not a length of training", "3")
+        assert error.allowed == "a number and one of steps, epochs, tokens, run" and "3 epochs" in error.next_step
+
+
+def test_a_refused_value_in_a_file_or_set_is_named_by_its_source(tmp_path: Path) -> None:
     """Witness: the line, and the words after --set; a flag that wins over a line is the one to blame."""
     path = written(tmp_path, "train:\n  seed: x\ncorpus:\n  paths: a.txt\n")
     assert refused(recipe=path, sets=["train.seed=1"], flags={}).where == f"{path}:4, corpus.paths"
@@ -163,16 +176,17 @@ def test_a_set_that_is_no_assignment(text: str) -> None:
     assert (error.where, error.value, error.allowed) == ("--set", text, "a.b=value") and error.next_step
 
 
+LENGTHS = st.builds("{} {}".format, st.integers(0, 10**9), st.sampled_from(["steps", "epochs", "tokens", "run"]))
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
 SHARE = st.floats(0, 1, exclude_max=True)
 POSITIVE = st.floats(1e-300, 1e300)
 TRAIN = st.builds(
     TrainSettings,
     seed=st.integers(-(2**70), 2**70),
-    length=TEXT,
+    length=LENGTHS,
     batch_size=st.integers(1),
     optimizer=st.builds(OptimizerSettings, lr=POSITIVE, beta1=SHARE, eps=POSITIVE),
-    schedule=st.builds(ScheduleSettings, decay=st.sampled_from(["linear", "cosine"]), warmup=TEXT, final_frac=SHARE),
+    schedule=st.builds(ScheduleSettings, decay=st.sampled_from(["linear", "cosine"]), warmup=LENGTHS, final_frac=SHARE),
 )
 MODEL = st.builds(ModelRecipe, preset=TEXT, layers=st.none() | st.integers(1), dropout=st.none() | SHARE)
 PRETRAIN = st.builds(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from warmstart.base.errors import BadInput
-from warmstart.config.yaml_file import LARGEST, read_yaml
+from warmstart.config.yaml_file import MAX_BYTES, read_yaml
 
 
 def refused(path: Path) -> BadInput:
@@ -62,8 +62,8 @@ def test_control_characters_large_and_deep_files_are_refused(tmp_path: Path) -> 
     path = tmp_path / "r.yaml"
     path.write_bytes(b"a: \x00\n")
     assert "broken YAML" in refused(path).what
-    path.write_bytes(b"#" * (LARGEST + 1))
-    assert (refused(path).value, refused(path).allowed) == (LARGEST + 1, f"<= {LARGEST} bytes")
+    path.write_bytes(b"#" * (MAX_BYTES + 1))
+    assert (refused(path).value, refused(path).allowed) == (MAX_BYTES + 1, f"<= {MAX_BYTES} bytes")
     path.write_text("a: " + "[" * 5000)
     assert "deeply" in refused(path).what
 

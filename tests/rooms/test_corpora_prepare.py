@@ -23,6 +23,8 @@ import tokenizers
 import zstandard
 
 from warmstart.base.errors import BadInput, WarmstartError
+from warmstart.config.load import compose
+from warmstart.config.requests import PrepareRequest
 from warmstart.corpora import survey, workers
 from warmstart.corpora.corpus import Corpus
 from warmstart.corpora.prepare import prepare
@@ -253,10 +255,10 @@ def test_bad_input_is_found_before_anything_is_written(vocabulary: Path, tmp_pat
     assert "no text in the input" in refused(settings(tmp_path / "blank.txt.gz", out))
     assert "did you mean 'ftfy'" in refused(settings(source, out, clean=("ftyf",)))
     assert "--encoding: unknown encoding" in refused(settings(source, out, encoding="utf-9"))
-    assert (
-        refused(settings(source, out, vocab_size=256))
-        == "--vocab-size: vocabulary too small; got 256; allowed: >= 257."
-    )
+    with pytest.raises(BadInput, match=r"--vocab-size: out of range; got '256'; allowed: a whole number >= 257"):
+        compose(PrepareRequest, flags={"TEXT": [str(source)], "--out": str(out), "--vocab-size": "256"})
+    with pytest.raises(BadInput, match="--vocab-size: vocabulary too small; got 256; allowed: >= 257"):
+        Tokenizer.train(["a b"], 256)
     assert "no tokenizer here" in refused(settings(source, out, tmp_path))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["blank.txt.gz", "t.jsonl"]
 

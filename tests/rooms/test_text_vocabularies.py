@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from transformers import AutoTokenizer
 
+from warmstart.text.settings import VocabularyKind
 from warmstart.text.tokenizer import END, Tokenizer
-from warmstart.text.vocabularies import UNKNOWN, VocabularyKind
+from warmstart.text.vocabularies import UNKNOWN
 
 TEXTS = [
     "A fine film, truly fine.",

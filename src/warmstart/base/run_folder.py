@@ -16,6 +16,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from warmstart.base.errors import BadInput
 from warmstart.base.files import disk_errors, read_json, write_json, write_text
 
@@ -27,6 +29,14 @@ CONFIG, MANIFEST, METRICS, ACCOUNT, REPORT = (
     "report.json",
 )
 CORPUS = "corpus"  # where --corpus names text, the corpus is built here before the run begins
+
+
+def _same_recipe(text: str, other: str) -> bool:
+    """Whether two files state the same values, in whatever order the version that wrote them had its settings."""
+    try:
+        return text == other or bool(yaml.safe_load(text) == yaml.safe_load(other))
+    except yaml.YAMLError:
+        return False
 
 
 class RunFolder:
@@ -66,7 +76,7 @@ class RunFolder:
                     "the output folder holds other files", where=where, next_step="choose an empty or new --out"
                 )
             return
-        if (self.path / CONFIG).read_text(encoding="utf-8") != config:
+        if not _same_recipe((self.path / CONFIG).read_text(encoding="utf-8"), config):
             raise BadInput(
                 "the output folder holds another run, with another recipe",
                 where=where,

@@ -1,23 +1,16 @@
-"""``warmstart VERB …``: the words after it to a recipe, the recipe to the verb, failures to exit codes.
+"""``warmstart VERB …``: which verb, and from failures to exit codes.
 
-Help and errors that can be told early come without importing any of the libraries that a verb needs (docs/cli.md).
+The top help and an unknown verb come at once: what a verb needs is imported only when it is named (docs/cli.md).
 """
 
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from warmstart.base.console import print_error, print_json, set_quiet
+from warmstart.base.console import print_error
 from warmstart.base.errors import BadInput, WarmstartError, unknown_name_error
 from warmstart.base.threads import spin_briefly
-from warmstart.cli.checks import check_recipe_paths, check_typed_paths, check_words
-from warmstart.cli.parser import Typed, parse
-from warmstart.cli.show import show
-from warmstart.cli.verbs import EXPLAIN, EXPLAIN_DOES, VERBS, Asked, Verb, explaining, settings_of
-
-if TYPE_CHECKING:
-    from warmstart.base.settings import Settings
+from warmstart.cli.verbs import EXPLAIN, EXPLAIN_SUMMARY, VERBS, Verb, explaining
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 
@@ -59,12 +52,12 @@ def main(argv: Sequence[str]) -> int:
     except WarmstartError as failure:
         print_error(f"warmstart: {failure}")
         return failure.exit_code
-    except SystemExit as leaving:  # argparse, after showing a verb's help
-        return leaving.code if isinstance(leaving.code, int) else DONE
+    except SystemExit as exit:  # argparse, after showing a verb's help
+        return exit.code if isinstance(exit.code, int) else DONE
     except KeyboardInterrupt:
         print_error("warmstart: interrupted.")
         return INTERRUPTED
-    except BrokenPipeError:  # whoever read the output has seen enough
+    except BrokenPipeError:  # the reader of the output has closed it
         _drop_output()
         return DONE
     except Exception as failure:
@@ -72,85 +65,63 @@ def main(argv: Sequence[str]) -> int:
 
         debug = os.environ.get("WARMSTART_LOG") == "debug"
         hint = "" if debug else "; WARMSTART_LOG=debug shows where"
-        said = " ".join(str(failure).split()) or "no message"
-        print_error((traceback.format_exc() if debug else "") + f"warmstart: {type(failure).__name__}: {said}{hint}.")
+        message = " ".join(str(failure).split()) or "no message"
+        print_error(
+            (traceback.format_exc() if debug else "") + f"warmstart: {type(failure).__name__}: {message}{hint}."
+        )
         return FAILED
 
 
 def _main(argv: list[str]) -> int:
     if argv and (argv[0] in ("-h", "--help") or argv in ([EXPLAIN, "-h"], [EXPLAIN, "--help"])):
-        sys.stdout.write(_HELP.format(verbs="\n".join(_lines())))
+        sys.stdout.write(_HELP.format(verbs="\n".join(_verb_lines())))
         return DONE
     if argv and argv[0] == "--version":
         from importlib.metadata import version
 
         sys.stdout.write(f"warmstart {version('warmstart')}\n")
         return DONE
-    verb, rest = _verb(argv)
-    return _run(verb, rest)
+    verb, rest = _split_verb(argv)
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # it would look for some in every installed package
+    from warmstart.cli.command import run_command
+
+    run_command(verb, rest)
+    return DONE
 
 
-def _names() -> list[str]:
+def _verb_names() -> list[str]:
     return [*VERBS, EXPLAIN]
 
 
-def _lines() -> list[str]:
-    does = {name: verb.does for name, verb in VERBS.items()} | {EXPLAIN: EXPLAIN_DOES}
-    return [f"  {name:<10}{words}" for name, words in does.items()]
+def _verb_lines() -> list[str]:
+    summaries = {name: verb.summary for name, verb in VERBS.items()} | {EXPLAIN: EXPLAIN_SUMMARY}
+    return [f"  {name:<10}{summary}" for name, summary in summaries.items()]
 
 
-def _verb(argv: list[str]) -> tuple[Verb, list[str]]:
+def _split_verb(argv: list[str]) -> tuple[Verb, list[str]]:
     """The verb and the words after it; ``explain`` stands before another verb."""
     if not argv:
-        raise BadInput("no verb", allowed=", ".join(_names()), next_step="warmstart --help shows what each does")
+        raise BadInput(
+            "no verb", allowed=", ".join(_verb_names()), next_step="warmstart --help says what each of them does"
+        )
     word, *rest = argv
     if word != EXPLAIN:
-        return _known(word, VERBS), rest
+        return _known_verb(word, VERBS), rest
     trained = {name: verb for name, verb in VERBS.items() if verb.trains}
     if not rest:
         raise BadInput(
             "explain what", where=EXPLAIN, allowed=", ".join(trained),
             next_step=f"write for example: warmstart {EXPLAIN} finetune --start RUN …",
         )  # fmt: skip
-    return explaining(_known(rest[0], trained, EXPLAIN)), rest[1:]
+    return explaining(_known_verb(rest[0], trained, EXPLAIN)), rest[1:]
 
 
-def _known(word: str, verbs: dict[str, Verb], where: str = "") -> Verb:
+def _known_verb(word: str, verbs: dict[str, Verb], where: str = "") -> Verb:
     if word in verbs:
         return verbs[word]
     if word.startswith("-"):
         raise BadInput("unknown option", where=where, value=word, next_step="the verb comes first: warmstart --help")
-    raise unknown_name_error("verb", word, _names() if verbs is VERBS else verbs, where)
-
-
-def _run(verb: Verb, argv: list[str]) -> int:
-    typed = parse(verb, argv)
-    set_quiet(typed.quiet)
-    check_typed_paths(verb.table, typed.flags, typed.recipe)
-    recipe = _recipe(verb, typed)
-    if verb.trains and not verb.explains and typed.out is None:
-        raise BadInput("missing", where="--out", allowed="a folder that is new or empty", next_step="give --out RUN")
-    result = verb.run(recipe, Asked(typed.out or "", typed.resume))
-    if typed.json:
-        print_json(result)
-    else:
-        show(verb, result)
-    return DONE
-
-
-def _recipe(verb: Verb, typed: Typed) -> "Settings":
-    """The settings that were asked for, checked as far as that goes in a moment."""
-    from warmstart.config.load import compose
-
-    recipe = compose(settings_of(verb.table), recipe=typed.recipe, flags=typed.flags, sets=typed.sets)
-    check_recipe_paths(verb.table, recipe)
-    check_words(verb.table, recipe)
-    if typed.json and getattr(recipe, "output", "") == "-":
-        raise BadInput(
-            "--json and --output - both want standard output", where="--output", value="-", allowed="a file",
-            next_step="leave --json out, or name a file",
-        )  # fmt: skip
-    return recipe
+    raise unknown_name_error("verb", word, _verb_names() if verbs is VERBS else verbs, where)
 
 
 def _drop_output() -> None:

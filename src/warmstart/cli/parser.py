@@ -1,6 +1,6 @@
 """From the words after a verb to flags and their values; nothing is read by type yet.
 
-argparse does the splitting and the help. Its errors become the one sentence that every other error is.
+argparse splits the words and prints the help. Its errors become the one sentence that every other error is.
 """
 
 import argparse
@@ -10,16 +10,17 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from warmstart.base.errors import BadInput, suggest
-from warmstart.cli.verbs import Verb, settings_of
-from warmstart.config.flags import TABLES, Flag, flags_of
+from warmstart.base.settings import Settings
+from warmstart.cli.verbs import Verb
+from warmstart.config.flags import Flag, flags_of
 
-_UNUSED = "taken, so that a command can be explained as it is, and not used"
+_IGNORED = "ignored here; accepted so that a command can be explained as it is"
 _ARGPARSE_ERROR = re.compile(r"argument ([^:]+): (.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Typed:
-    """What was typed: the flags of recipe fields by name, and what every verb takes."""
+class ParsedArguments:
+    """The values of the flags by name, as they were typed, and of the options of every verb."""
 
     flags: dict[str, Any]
     recipe: str | None = None
@@ -30,21 +31,20 @@ class Typed:
     quiet: bool = False
 
 
-def parse(verb: Verb, argv: Sequence[str]) -> Typed:
-    """Splits the words after a verb.
+def parse(verb: Verb, kind: type[Settings], argv: Sequence[str]) -> ParsedArguments:
+    """Splits the words after a verb with the settings ``kind``.
 
     Raises:
-        BadInput: an unknown option, an option without its value, a word that belongs nowhere.
+        BadInput: an unknown option, an option without its value, a word that belongs to no option.
         SystemExit: after ``--help`` was shown.
     """
-    helps = _helps(verb) if {"-h", "--help"} & set(argv) else {}
-    parser = _parser(verb, helps)
+    parser = _build_parser(verb, kind)
     found, rest = parser.parse_known_intermixed_args(list(argv))
     if rest:
-        raise _unexpected(verb, parser, rest)
+        raise _unexpected_word(verb, parser, rest)
     values = vars(found)
-    flags = {flag.name: values.pop(flag.name) for flag in flags_of(verb.table) if flag.name in values}
-    return Typed(flags, **values)
+    flags = {flag.name: values.pop(flag.name) for flag in flags_of(kind) if flag.name in values}
+    return ParsedArguments(flags, **values)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -54,10 +54,10 @@ class _Parser(argparse.ArgumentParser):
         match = _ARGPARSE_ERROR.fullmatch(message)
         where, what = match.groups() if match else (self.prog, message)
         what = "takes no value" if what.startswith("ignored explicit argument") else what
-        raise BadInput(what, where=where, next_step=f"{self.prog} --help says what it takes")
+        raise BadInput(what, where=where, next_step=f"{self.prog} --help lists the options and their values")
 
 
-def _unexpected(verb: Verb, parser: _Parser, rest: Sequence[str]) -> BadInput:
+def _unexpected_word(verb: Verb, parser: _Parser, rest: Sequence[str]) -> BadInput:
     where, step = verb.name, f"{parser.prog} --help lists the options"
     word = next((word for word in rest if word.startswith("-") and word != "-"), "").partition("=")[0]
     if not word:
@@ -66,11 +66,11 @@ def _unexpected(verb: Verb, parser: _Parser, rest: Sequence[str]) -> BadInput:
     return BadInput("unknown option", where=where, value=word, next_step=f"{hint} {step}".strip())
 
 
-def _parser(verb: Verb, helps: dict[str, str]) -> _Parser:
+def _build_parser(verb: Verb, kind: type[Settings]) -> _Parser:
     parser = _Parser(
         prog=f"warmstart {verb.name}",
         usage=f"warmstart {verb.name} {verb.usage}",
-        description=verb.about,
+        description=verb.description,
         epilog=f"example:\n  {verb.example}",
         formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=30, width=110),
         allow_abbrev=False,
@@ -78,15 +78,15 @@ def _parser(verb: Verb, helps: dict[str, str]) -> _Parser:
     )
     if verb.trains:
         run = parser.add_argument_group("Run")
-        out, resume = "folder of the run, to be made (required)", "continue the run that stopped there"
-        run.add_argument("--out", metavar="RUN", help=_UNUSED if verb.explains else out)
-        run.add_argument("--resume", action="store_true", help=_UNUSED if verb.explains else resume)
-    for title, flags in TABLES[verb.table].items():
-        group = parser.add_argument_group(title)
-        for flag in flags:
-            group.add_argument(flag.name, help=helps.get(flag.name), **_form(flag))
+        out, resume = "folder of the run, to be created (required)", "continue the run that stopped there"
+        run.add_argument("--out", metavar="RUN", help=_IGNORED if verb.explains else out)
+        run.add_argument("--resume", action="store_true", help=_IGNORED if verb.explains else resume)
+    groups: dict[str, Any] = {}
+    for flag in flags_of(kind):
+        group = groups.get(flag.title) or groups.setdefault(flag.title, parser.add_argument_group(flag.title))
+        group.add_argument(flag.name, help=flag.help.replace("%", "%%"), **_argparse_form(flag))
     more = parser.add_argument_group("Every verb")
-    more.add_argument("--recipe", metavar="FILE.yaml", help="states any of the above by field; flags win over it")
+    more.add_argument("--recipe", metavar="FILE.yaml", help="file with any of the above by field; flags win over it")
     more.add_argument(
         "--set", metavar="A.B=VALUE", action="append", dest="sets",
         help="any field by its path; wins over flags; may be repeated",
@@ -96,23 +96,11 @@ def _parser(verb: Verb, helps: dict[str, str]) -> _Parser:
     return parser
 
 
-def _form(flag: Flag) -> dict[str, Any]:
+def _argparse_form(flag: Flag) -> dict[str, Any]:
     """How argparse takes the words of a flag."""
     if not flag.name.startswith("-"):
-        return {"nargs": "*" if flag.many else "?", "metavar": flag.name}
-    if flag.switch:
+        return {"nargs": "*" if flag.option.many else "?", "metavar": flag.name}
+    if flag.is_switch:
         return {"action": "store_const", "const": True, "dest": flag.name}
-    many = {"nargs": "+", "action": "extend"} if flag.many else {}
-    return many | {"metavar": flag.shown, "dest": flag.name}
-
-
-def _helps(verb: Verb) -> dict[str, str]:
-    """The help of each flag, with the choices and the default of its field unless the help says what that is."""
-    from warmstart.config.fields import in_brackets
-
-    kind = settings_of(verb.table)
-    helps = {}
-    for flag in flags_of(verb.table):
-        said = "" if "(default" in flag.help else " " + in_brackets(kind, flag.path.split("."))
-        helps[flag.name] = f"{flag.help}{said}".strip().replace("%", "%%")
-    return helps
+    many = {"nargs": "+", "action": "extend"} if flag.option.many else {}
+    return many | {"metavar": flag.option.metavar, "dest": flag.name}

@@ -46,7 +46,7 @@ def _evaluate(result: Mapping[str, Any]) -> None:
 
 
 def _prepare(result: Mapping[str, Any]) -> None:
-    name = result["corpus"]  # its counts have been said
+    name = result["corpus"]  # its counts are shown before
     print_text(f"{name}: ready for warmstart pretrain --corpus {name} --model gpt1-mini --out RUN")
 
 
@@ -104,7 +104,7 @@ def _convert(result: Mapping[str, Any]) -> None:
 
 
 def _demo(result: Mapping[str, Any]) -> None:
-    print_text(result["page"])  # the table has been said
+    print_text(result["page"])  # the table is shown before
 
 
 SHOWN = {

@@ -12,32 +12,31 @@ from warmstart.base.settings import Settings
 
 NO_DEFAULT = PydanticUndefined
 
-_NUMBERS = {int: "a whole number", float: "a number"}
-_WORDS = {bool: "true or false", str: "text"}
+_TYPES = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 _BOUNDS = ((Ge, "ge", ">="), (Gt, "gt", ">"), (Le, "le", "<="), (Lt, "lt", "<"))
 
 
-def plain(annotation: Any) -> Any:
-    """``int | None`` → ``int``: what a value looks like where there is one."""
+def value_type(annotation: Any) -> Any:
+    """``int | None`` → ``int``: the type of a value that is given."""
     if get_origin(annotation) in (Union, types.UnionType):
         return next(part for part in get_args(annotation) if part is not type(None))
     return annotation
 
 
-def group(annotation: Any) -> type[Settings] | None:
+def group_class(annotation: Any) -> type[Settings] | None:
     """The settings class of a field that is a group, else ``None``."""
-    kind = plain(annotation)
+    kind = value_type(annotation)
     return kind if isinstance(kind, type) and issubclass(kind, Settings) else None
 
 
 def is_list(field: FieldInfo) -> bool:
     """Whether the field holds several values."""
-    return get_origin(plain(field.annotation)) in (tuple, list)
+    return get_origin(value_type(field.annotation)) in (tuple, list)
 
 
 def choices(field: FieldInfo) -> tuple[str, ...]:
     """The words that a field with fixed choices accepts, else nothing."""
-    kind = plain(field.annotation)
+    kind = value_type(field.annotation)
     return get_args(kind) if get_origin(kind) is Literal else ()
 
 
@@ -51,7 +50,7 @@ def field_at(kind: type[Settings], path: Sequence[str]) -> FieldInfo | None:
         found = owner.model_fields.get(name) if owner else None
         if found is None:
             return None
-        owner = group(found.annotation)
+        owner = group_class(found.annotation)
     return found
 
 
@@ -67,37 +66,37 @@ def default_at(kind: type[Settings], path: Sequence[str]) -> Any:
         field = owner.model_fields[name]
         owner = field.get_default(call_default_factory=True)
         if owner is NO_DEFAULT:
-            owner = group(field.annotation) or NO_DEFAULT
+            owner = group_class(field.annotation) or NO_DEFAULT
         if owner is NO_DEFAULT:
             return NO_DEFAULT
     return NO_DEFAULT if isinstance(owner, type) else owner
 
 
-def keys(kind: type[Settings], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+def field_paths(kind: type[Settings], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """The paths of all fields of the tree, groups included."""
     for name, field in kind.model_fields.items():
         yield (*above, name)
-        inner = group(field.annotation)
+        inner = group_class(field.annotation)
         if inner is not None:
-            yield from keys(inner, (*above, name))
+            yield from field_paths(inner, (*above, name))
 
 
-def accepted(field: FieldInfo) -> str:
-    """What the field accepts, in words: ``a number > 0``."""
-    inner = group(field.annotation)
+def allowed_in_words(field: FieldInfo) -> str:
+    """What the field accepts: ``a number > 0``."""
+    inner = group_class(field.annotation)
     if inner is not None:
         return f"a group of the keys {', '.join(inner.model_fields)}"
     if choices(field):
-        return ", ".join(choices(field))
+        return choices_in_words(field)
     if is_list(field):
         return "a list such as [a, b]"
-    return " ".join([kind_word(field), " and ".join(_bounds(field))]).strip()
+    return " ".join([type_in_words(field), " and ".join(_bounds(field))]).strip()
 
 
-def kind_word(field: FieldInfo) -> str:
-    """The kind of value in words, without its bounds."""
-    kind = plain(field.annotation)
-    return _NUMBERS.get(kind) or _WORDS.get(kind) or str(kind)
+def type_in_words(field: FieldInfo) -> str:
+    """The type of a value, without its bounds."""
+    kind = value_type(field.annotation)
+    return _TYPES.get(kind) or str(kind)
 
 
 def _bounds(field: FieldInfo) -> list[str]:
@@ -107,15 +106,13 @@ def _bounds(field: FieldInfo) -> list[str]:
     return found
 
 
-def in_brackets(kind: type[Settings], path: Sequence[str]) -> str:
-    """What a help text adds to a field: ``(cosine, linear; default: cosine)``, ``(required)``."""
-    field = field_at(kind, path)
-    assert field is not None
-    default = default_at(kind, path)
-    parts = [", ".join(choices(field))]
+def choices_in_words(field: FieldInfo) -> str:
+    """``cosine, linear``, or nothing."""
+    return ", ".join(choices(field))
+
+
+def default_in_words(default: Any) -> str:
+    """``default: cosine``, ``required``, or nothing for what is off by default."""
     if default is NO_DEFAULT:
-        parts.append("required")
-    elif default is not None and default is not False and default != ():
-        parts.append(f"default: {default}")
-    said = "; ".join(filter(None, parts))
-    return f"({said})" if said else ""
+        return "required"
+    return "" if default is None or default is False or default in ((), "") else f"default: {default}"

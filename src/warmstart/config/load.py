@@ -1,7 +1,7 @@
 """From a recipe file, flags and ``--set`` to one typed tree, and from the tree back to a file.
 
-Later words win: defaults < file < flags < ``--set``. Each value remembers where it was said, so that an error can name the
-line or the flag.
+What comes later wins: defaults < file < flags < ``--set``. Each value keeps its source, so that an error can name the line
+or the flag.
 """
 
 import csv
@@ -14,9 +14,9 @@ from pydantic import ValidationError
 from warmstart.base.errors import BadInput, unknown_name_error
 from warmstart.base.settings import Settings
 from warmstart.config.fields import field_at, is_list
-from warmstart.config.flags import SETTINGS, flags_of
-from warmstart.config.problems import explained
-from warmstart.config.yaml_file import Place, read_yaml
+from warmstart.config.flags import flags_of
+from warmstart.config.problems import bad_input_of
+from warmstart.config.yaml_file import KeyPath, read_yaml
 
 S = TypeVar("S", bound=Settings)
 
@@ -24,7 +24,7 @@ S = TypeVar("S", bound=Settings)
 def compose(
     kind: type[S], *, recipe: str | None = None, flags: Mapping[str, Any] | None = None, sets: Sequence[str] = ()
 ) -> S:
-    """The tree that the user asks for.
+    """The tree that a recipe file, flags and assignments make together.
 
     Args:
         kind: the settings class of a verb.
@@ -35,33 +35,33 @@ def compose(
     Raises:
         BadInput: anything that cannot be read: an unknown key, a value that its field does not accept, a missing one.
     """
-    said = _Said(kind)
+    tree = _RecipeTree(kind)
     if recipe is not None:
-        said.read(recipe)
-    known = {flag.name: flag for flag in flags_of(SETTINGS[kind.__name__])}
+        tree.add_file(recipe)
+    known = {flag.name: flag for flag in flags_of(kind)}
     for name, value in (flags or {}).items():
         if name not in known:
             raise unknown_name_error("option", name, known)
-        said.put(tuple(known[name].path.split(".")), value, name)
+        tree.set_value(known[name].path, value, name)
     for text in sets:
-        path, value = _assignment(text)
-        said.put(path, value, f"--set {'.'.join(path)}")
+        path, value = _parse_assignment(text)
+        tree.set_value(path, value, f"--set {'.'.join(path)}")
     try:
-        return kind.model_validate(said.tree)
+        return kind.model_validate(tree.values)
     except ValidationError as error:
-        raise explained(error, kind, said.origins) from None
+        raise bad_input_of(error, kind, tree.sources) from None
 
 
 class _Dumper(yaml.SafeDumper):
     """Quotes the characters that YAML takes for line ends, which PyYAML would write as they are."""
 
 
-def _quoted(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     style = '"' if any(end in text for end in "\x85\u2028\u2029") else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
-_Dumper.add_representer(str, _quoted)
+_Dumper.add_representer(str, _represent_text)
 
 
 def resolved(recipe: Settings) -> str:
@@ -71,67 +71,68 @@ def resolved(recipe: Settings) -> str:
     return text
 
 
-class _Said:
-    """The tree as it is put together, and where each value was said."""
+class _RecipeTree:
+    """The values as they are put together, and the source of each: file and line, flag or ``--set``."""
 
     def __init__(self, kind: type[Settings]) -> None:
         self.kind = kind
-        self.tree: dict[str, Any] = {}
-        self.origins: dict[Place, str] = {}
+        self.values: dict[str, Any] = {}
+        self.sources: dict[KeyPath, str] = {}
 
-    def read(self, path: str) -> None:
-        """Takes in a recipe file; a known key without a value counts as not written."""
+    def add_file(self, path: str) -> None:
+        """Reads a recipe file; a known key without a value counts as absent."""
         found = read_yaml(path)
-        for place, line in found.lines.items():
-            self.origins[place] = f"{path}:{line}, {'.'.join(place)}"
-        self.tree = self._written(found.values, ())
+        for key_path, line in found.lines.items():
+            self.sources[key_path] = f"{path}:{line}, {'.'.join(key_path)}"
+        self.values = self._without_empty_keys(found.values, ())
 
-    def _written(self, values: dict[str, Any], above: Place) -> dict[str, Any]:
+    def _without_empty_keys(self, values: dict[str, Any], above: KeyPath) -> dict[str, Any]:
         kept: dict[str, Any] = {}
         for name, value in values.items():
-            place = (*above, name)
+            path = (*above, name)
             if isinstance(value, dict):
-                kept[name] = self._written(value, place)
-            elif value is not None or field_at(self.kind, place) is None:
+                kept[name] = self._without_empty_keys(value, path)
+            elif value is not None or field_at(self.kind, path) is None:
                 kept[name] = value
         return kept
 
-    def put(self, path: Place, value: Any, origin: str) -> None:
-        """Says the value of one field; what was said of it before is forgotten."""
+    def set_value(self, path: KeyPath, value: Any, source: str) -> None:
+        """Sets one field, in place of what the file or another flag gave it."""
         field = field_at(self.kind, path)
         if isinstance(value, str) and field is not None and is_list(field):
-            value = _parts(value, origin)
-        here = self.tree
+            value = _split_list(value, source)
+        group = self.values
         for depth, name in enumerate(path[:-1], start=1):
-            inner = here.setdefault(name, {})
+            inner = group.setdefault(name, {})
             if not isinstance(inner, dict):
-                where = self.origins.get(path[:depth], ".".join(path[:depth]))
+                where = self.sources.get(path[:depth], ".".join(path[:depth]))
                 raise BadInput("not a group of keys", where=where, value=inner, next_step="correct it")
-            here = inner
-        here[path[-1]] = value
-        for place in [place for place in self.origins if place[: len(path)] == path]:
-            del self.origins[place]
-        self.origins[path] = origin
+            group = inner
+        group[path[-1]] = value
+        for old in [old for old in self.sources if old[: len(path)] == path]:
+            del self.sources[old]
+        self.sources[path] = source
 
 
-def _parts(text: str, origin: str) -> list[str]:
+def _split_list(text: str, source: str) -> list[str]:
     """The values of a list that is one string: commas between them, as in a line of CSV."""
     try:
         parts = next(csv.reader([text], skipinitialspace=True, strict=True), [])
     except csv.Error:
         raise BadInput(
-            "a quotation mark that is not closed", where=origin, value=text,
-            allowed='values with commas between them; in quotation marks what has a comma or such a mark in it: the,","',
+            "a quotation mark that is not closed", where=source, value=text,
+            allowed="values separated by commas; a value that contains a comma or a quotation mark stands in quotation "
+            'marks: the,","',
         ) from None  # fmt: skip
     return [part.strip() for part in parts if part.strip()]
 
 
-def _assignment(text: str) -> tuple[Place, str]:
-    path, equals, value = text.partition("=")
-    place = tuple(part.strip() for part in path.split("."))
-    if not equals or not all(place):
+def _parse_assignment(text: str) -> tuple[KeyPath, str]:
+    keys, equals, value = text.partition("=")
+    path = tuple(part.strip() for part in keys.split("."))
+    if not equals or not all(path):
         raise BadInput(
             "not an assignment", where="--set", value=text, allowed="a.b=value",
             next_step="write for example --set train.optimizer.beta2=0.98",
         )  # fmt: skip
-    return place, value.strip()
+    return path, value.strip()

@@ -10,85 +10,94 @@ from pydantic_core import ErrorDetails
 
 from warmstart.base.errors import BadInput, suggest
 from warmstart.base.settings import Settings
-from warmstart.config.fields import NO_DEFAULT, accepted, choices, default_at, field_at, group, keys, kind_word
-from warmstart.config.flags import SETTINGS, flags_of
-
-Place = tuple[str, ...]
+from warmstart.config.fields import (
+    NO_DEFAULT,
+    allowed_in_words,
+    choices,
+    default_at,
+    field_at,
+    field_paths,
+    group_class,
+    type_in_words,
+)
+from warmstart.config.flags import flags_of
+from warmstart.config.yaml_file import KeyPath
 
 _OUT_OF_RANGE = ("greater_than", "greater_than_equal", "less_than", "less_than_equal", "finite_number")
 
 
-def explained(error: ValidationError, kind: type[Settings], origins: Mapping[Place, str]) -> BadInput:
+def bad_input_of(error: ValidationError, kind: type[Settings], sources: Mapping[KeyPath, str]) -> BadInput:
     """The first problem as a :class:`BadInput`; a key that does not exist comes first, since it explains missing ones.
 
     Args:
         error: what validation of ``kind`` raised.
         kind: the settings class.
-        origins: where each value was said: file and line, flag or ``--set``.
+        sources: where each value comes from: file and line, flag or ``--set``.
     """
     first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
-    place = tuple(map(str, first["loc"]))
+    path = tuple(map(str, first["loc"]))
     if first["type"] == "extra_forbidden":
-        return _unknown_key(kind, place, origins)
+        return _unknown_key(kind, path, sources)
     if first["type"] == "missing":
-        return _missing(kind, place)
-    return _refused(first, kind, place, origins)
+        return _missing(kind, path)
+    if first["type"] == "bad_input":
+        cause: BadInput = first["ctx"]["error"]
+        return cause.with_where(_source(path, sources))
+    return _refused(first, kind, path, sources)
 
 
-def _unknown_key(kind: type[Settings], place: Place, origins: Mapping[Place, str]) -> BadInput:
-    beside = _keys_beside(kind, place)
-    *above, word = place
+def _unknown_key(kind: type[Settings], path: KeyPath, sources: Mapping[KeyPath, str]) -> BadInput:
+    beside = _keys_beside(kind, path)
+    *above, word = path
     close = [".".join((*above, name)) for name in get_close_matches(word, beside, n=1, cutoff=0.6)]
-    close += [".".join(path) for path in keys(kind) if path[-1] == word]
-    close += [".".join(path) for path in keys(kind) if get_close_matches(word, path[-1:], cutoff=0.7)]
-    where = origins.get(place, "").removesuffix(f", {'.'.join(place)}").removesuffix(f" {'.'.join(place)}")
+    close += [".".join(known) for known in field_paths(kind) if known[-1] == word]
+    close += [".".join(known) for known in field_paths(kind) if get_close_matches(word, known[-1:], cutoff=0.7)]
+    where = sources.get(path, "").removesuffix(f", {'.'.join(path)}").removesuffix(f" {'.'.join(path)}")
     return BadInput(
-        "unknown key", where=where, value=".".join(place), allowed=", ".join(beside),
+        "unknown key", where=where, value=".".join(path), allowed=", ".join(beside),
         next_step=f"did you mean {close[0]!r}?" if close else "leave it out",
     )  # fmt: skip
 
 
-def _keys_beside(kind: type[Settings], place: Place) -> list[str]:
-    field = field_at(kind, place[:-1])
-    owner = group(field.annotation) if field else kind
+def _keys_beside(kind: type[Settings], path: KeyPath) -> list[str]:
+    field = field_at(kind, path[:-1])
+    owner = group_class(field.annotation) if field else kind
     return list((owner or kind).model_fields)
 
 
-def _missing(kind: type[Settings], place: Place) -> BadInput:
+def _missing(kind: type[Settings], path: KeyPath) -> BadInput:
     """Names the flag that would give it; of a whole group, the first flag that sets something in it."""
-    path = ".".join(place)
-    flags = flags_of(SETTINGS[kind.__name__])
-    flag = next((f for f in flags if f.path == path or f.path.startswith(f"{path}.")), None)
-    field = field_at(kind, place)
-    how = (
-        f"give {flag.name} {flag.shown}"
-        if flag and flag.name.startswith("-")
-        else f"give {flag.name if flag else path}"
-    )
+    flag = next((flag for flag in flags_of(kind) if flag.path[: len(path)] == path), None)
+    if flag is None:
+        field = field_at(kind, path)
+        where = ".".join(path)
+        allowed = allowed_in_words(field) if field else ""
+        return BadInput("missing", where=where, allowed=allowed, next_step=f"give {where} in a recipe")
+    value = f" {flag.option.metavar}" if flag.name.startswith("-") else ""
     return BadInput(
-        "missing", where=flag.name if flag else path, allowed=flag.help if flag else accepted(field) if field else "",
-        next_step=f"{how}, or {flag.path if flag else path} in a recipe",
+        "missing", where=flag.name, allowed=flag.field.description or "",
+        next_step=f"give {flag.name}{value}, or {'.'.join(flag.path)} in a recipe",
     )  # fmt: skip
 
 
-def _refused(first: ErrorDetails, kind: type[Settings], place: Place, origins: Mapping[Place, str]) -> BadInput:
-    field = field_at(kind, place)
+def _refused(first: ErrorDetails, kind: type[Settings], path: KeyPath, sources: Mapping[KeyPath, str]) -> BadInput:
+    field = field_at(kind, path)
     value = first["input"]
     return BadInput(
-        _what(first, field), where=_origin(place, origins), value=value, allowed=accepted(field) if field else "",
-        next_step=_next_step(kind, place, field, value),
+        _what(first, field), where=_source(path, sources), value=value, allowed=allowed_in_words(field) if field else "",
+        next_step=_next_step(kind, path, field, value),
     )  # fmt: skip
 
 
-def _origin(place: Place, origins: Mapping[Place, str]) -> str:
-    """Where the value or, failing that, something in it or the group that it stands in was said."""
-    inside = [said for said_of, said in origins.items() if said_of[: len(place)] == place]
+def _source(path: KeyPath, sources: Mapping[KeyPath, str]) -> str:
+    """Where the value or, failing that, something in it or the group that it stands in comes from."""
+    inside = [source for known, source in sources.items() if known[: len(path)] == path]
     if inside:
-        return origins.get(place, inside[0])
-    for length in range(len(place), 0, -1):
-        if place[:length] in origins:
-            return origins[place[:length]]
-    return ".".join(place)
+        return sources.get(path, inside[0])
+    for length in range(len(path), 0, -1):
+        if path[:length] in sources:
+            return sources[path[:length]]
+    return ".".join(path)
 
 
 def _what(first: ErrorDetails, field: FieldInfo | None) -> str:
@@ -97,20 +106,18 @@ def _what(first: ErrorDetails, field: FieldInfo | None) -> str:
     if first["type"] in _OUT_OF_RANGE:
         return "out of range"
     if first["type"] == "too_short":
-        return "nothing is named"
+        return "no value is given"
     if choices(field):
         return "unknown choice"
-    return "not a group of keys" if group(field.annotation) else f"not {_kind(first, field)}"
+    if group_class(field.annotation):
+        return "not a group of keys"
+    return "not a list" if first["type"] in ("tuple_type", "list_type") else f"not {type_in_words(field)}"
 
 
-def _kind(first: ErrorDetails, field: FieldInfo) -> str:
-    return "a list" if first["type"] in ("tuple_type", "list_type") else kind_word(field)
-
-
-def _next_step(kind: type[Settings], place: Place, field: FieldInfo | None, value: Any) -> str:
+def _next_step(kind: type[Settings], path: KeyPath, field: FieldInfo | None, value: Any) -> str:
     if field is not None and isinstance(value, str) and suggest(value, choices(field)):
         return suggest(value, choices(field))
-    default = default_at(kind, place) if field is not None else NO_DEFAULT
+    default = default_at(kind, path) if field is not None else NO_DEFAULT
     if default is NO_DEFAULT or isinstance(default, Settings):
         return "correct it"
     return "correct it, or leave it out" + (f" for {default}" if default is not None else "")

@@ -1,105 +1,254 @@
 """What the verbs that train nothing need to know: settings like any other, so that they are read and refused alike."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
-
-from warmstart.base.settings import Settings
+from warmstart.base.settings import Group, PathRule, Setting, Settings, like
 from warmstart.corpora.settings import PrepareSettings
 from warmstart.decode.settings import GenerateSettings
+from warmstart.tasks.settings import Cleanup, LongText
+from warmstart.text.settings import Encoding
 from warmstart.train.settings import Precision
+
+MODEL = PathRule("model")
+ROWS_OR_BASELINE = PathRule("file", words=("lead3", "copy"))
+
+Runs = Annotated[
+    tuple[str, ...],
+    Setting(
+        help="finished run, model folder or hub id; the mean of several runs of one task is the answer", flag="--run",
+        metavar="RUN", many=True, path=MODEL, min_length=1,
+    ),
+]  # fmt: skip
+Output = Annotated[
+    str, Setting(help="file to write, as JSONL, or - for standard output", flag="--output", metavar="FILE|-")
+]
+LabelMap = Annotated[
+    tuple[str, ...],
+    Setting(
+        help="other names for the run's labels, separated by commas: negative=0,positive=1", flag="--label-map",
+        metavar="OWN=OTHER",
+    ),
+]  # fmt: skip
+MetricNames = Annotated[
+    tuple[str, ...],
+    Setting(
+        help="metrics of texts, separated by commas: rouge1, rouge2, rougeL, rougeLsum, bleu4, bleu, chrf, ter, meteor",
+        flag="--metrics", metavar="NAMES",
+    ),
+]  # fmt: skip
+REMEMBERED = "Generation of seq2seq (default: as the run was evaluated)"
 
 
 class PrepareRequest(PrepareSettings):
     """``warmstart prepare``: text, and the training texts of a known data set ``task`` from its folder ``data``."""
 
-    paths: tuple[str, ...] = ()
-    task: str | None = None
-    data: str | None = None
+    title = "Text"
+
+    paths: tuple[str, ...] = Setting(
+        (), "files, folders, globs, or - for standard input", flag="TEXT", many=True, path=PathRule("text")
+    )
+    task: str | None = Setting(
+        None, "a known data set, whose training texts are added, without their labels", flag="--task", metavar="NAME"
+    )
+    data: str | None = Setting(
+        None, "folder of that data set, as distributed", flag="--data", metavar="DIR", path=PathRule("folder")
+    )
 
 
 class EvaluateRequest(Settings):
-    """``warmstart evaluate``; several runs answer together; ``task`` and ``split`` are for data sets, not for files.
+    """``warmstart evaluate``; ``task`` and ``split`` are for data sets, ``metrics`` and ``search`` for seq2seq runs."""
 
-    ``metrics`` and, of ``search``, what is said, are for runs that generate; ``context`` is for language models.
-    """
+    title = "What to evaluate"
 
-    run: tuple[str, ...] = Field(min_length=1)
-    data: str
-    task: str | None = None
-    split: str | None = None
-    context: int | None = Field(None, ge=8)
-    label_map: tuple[str, ...] = ()
-    encoding: str = "utf-8"
+    run: Runs
+    data: Annotated[
+        str,
+        Setting(
+            help="labelled examples: JSONL, CSV, TSV, Parquet (CoNLL, SQuAD; SOURCES,TARGETS); the folder of a known data "
+            "set; hf:owner/name[:config]; for a language model text or a corpus",
+            flag="--data", metavar="FILE|DIR|ID", path=PathRule("any", hub=True),
+        ),
+    ]  # fmt: skip
+    task: str | None = Setting(
+        None, "known data set in that folder (default: the one that the run was trained on)", flag="--task",
+        metavar="NAME",
+    )  # fmt: skip
+    split: str | None = Setting(
+        None, "part of a data set to evaluate on (default: test where it has labels, else dev)", flag="--split",
+        metavar="PART",
+    )  # fmt: skip
+    context: int | None = Setting(
+        None, "tokens of text that a language model reads at once (default: as it was trained; an LSTM can read any number)",
+        flag="--context", metavar="N", ge=8,
+    )  # fmt: skip
+    label_map: LabelMap = ()
+    encoding: Encoding = "utf-8"
     precision: Precision = "auto"
-    metrics: tuple[str, ...] = ()
-    search: GenerateSettings = GenerateSettings()
+    metrics: MetricNames = ()
+    search: GenerateSettings = Group(GenerateSettings, title=REMEMBERED, omit=("greedy",), remembered=True)
 
 
 class PredictRequest(Settings):
-    """``warmstart predict``; several runs answer together; ``-`` is standard input or output.
+    """``warmstart predict``."""
 
-    Without ``long_text`` the run's own rule holds.
-    """
+    title = "What to predict"
 
-    run: tuple[str, ...] = Field(min_length=1)
-    input: str
-    output: str
-    label_map: tuple[str, ...] = ()
-    encoding: str = "utf-8"
-    long_text: Literal["cut", "refuse"] | None = None
+    run: Runs
+    input: Annotated[
+        str,
+        Setting(
+            help="examples, or - for standard input (JSONL); labels are not needed; images: also a folder", flag="--input",
+            metavar="FILE|-", path=PathRule("any", words=("-",)),
+        ),
+    ]  # fmt: skip
+    output: Output
+    label_map: LabelMap = ()
+    encoding: Encoding = "utf-8"
+    long_text: LongText | None = Setting(
+        None, "what to do with a text that is longer than the context (default: as in training)", flag="--long-text"
+    )
     precision: Precision = "fp32"
-    lattices: str | None = None
-    search: GenerateSettings = GenerateSettings()
+    lattices: str | None = Setting(
+        None, "also write all texts that the beam search kept, for warmstart rerank", flag="--lattices", metavar="FILE"
+    )
+    search: GenerateSettings = Group(GenerateSettings, title=REMEMBERED, omit=("greedy",), remembered=True)
 
 
 class SubmitRequest(Settings):
     """``warmstart submit``."""
 
-    runs: tuple[str, ...] = Field(min_length=1)
-    data: str
-    out: str
+    title = "What to submit"
+
+    runs: Annotated[
+        tuple[str, ...],
+        Setting(
+            help="runs that were trained on GLUE's tasks, one for each", flag="RUN", many=True, path=PathRule("folder"),
+            min_length=1,
+        ),
+    ]  # fmt: skip
+    data: Annotated[
+        str,
+        Setting(
+            help="folder that holds GLUE's own folders: CoLA, SST-2, …", flag="--data", metavar="GLUE_DIR",
+            path=PathRule("folder"),
+        ),
+    ]  # fmt: skip
+    out: Annotated[str, Setting(help="zip file to write", flag="--out", metavar="FILE.zip")]
     precision: Precision = "fp32"
 
 
 class GenerateRequest(GenerateSettings):
     """``warmstart generate``: from ``prompts``, or from ``input``, a file with one prompt per line."""
 
-    run: str
-    prompts: tuple[str, ...] | None = None
-    input: str | None = None
-    encoding: str = "utf-8"
+    title = "What to continue"
+
+    run: Annotated[str, Setting(help="finished run, model folder or hub id", flag="--run", metavar="RUN", path=MODEL)]
+    prompts: tuple[str, ...] | None = Setting(
+        None,
+        "beginning of a text, which is continued; several may be given",
+        flag="--prompt",
+        metavar="TEXT",
+        many=True,
+    )
+    input: str | None = Setting(
+        None, "file with one prompt per line, or - for standard input", flag="--input", metavar="FILE|-",
+        path=PathRule("file", words=("-",)),
+    )  # fmt: skip
+    encoding: Encoding = "utf-8"
     precision: Precision = "fp32"
 
 
 class ScoreRequest(Settings):
-    """``warmstart score``; ``predictions`` and ``against`` are files, ``lead3`` or ``copy``."""
+    """``warmstart score``."""
 
-    data: str
-    predictions: str
-    against: str | None = None
-    metrics: tuple[str, ...] = ()
-    cleanup: Literal["none", "cnndm", "xsum", "gigaword", "question"] = "none"
-    grouped: bool = False
-    encoding: str = "utf-8"
+    title = "What to score"
+
+    data: Annotated[
+        str,
+        Setting(
+            help="rows with source and target: JSONL, CSV, TSV, Parquet, or SOURCES,TARGETS", flag="--data", metavar="FILE",
+            path=PathRule("files"),
+        ),
+    ]  # fmt: skip
+    predictions: Annotated[
+        str,
+        Setting(
+            help="texts in the same order: one per line, or a table with a column prediction; lead3: the first three "
+            "sentences of the source; copy: the source",
+            flag="--predictions", metavar="FILE|lead3|copy", path=ROWS_OR_BASELINE,
+        ),
+    ]  # fmt: skip
+    against: str | None = Setting(
+        None, "texts of another system, for a paired test", flag="--against", metavar="FILE|lead3|copy",
+        path=ROWS_OR_BASELINE,
+    )  # fmt: skip
+    metrics: MetricNames = ()
+    cleanup: Cleanup = "none"
+    grouped: bool = Setting(False, "all targets of one source are its references", flag="--grouped")
+    encoding: Encoding = "utf-8"
 
 
 class RerankRequest(Settings):
     """``warmstart rerank``."""
 
-    run: str
-    lattices: str
-    output: str
-    length_penalty: float = Field(0.0, ge=0)
-    per_token: float = 0.0
-    expected: int | None = Field(None, ge=1)
-    min_new: int = Field(0, ge=0)
+    title = "What to rank again"
+
+    run: Annotated[
+        str, Setting(help="run whose vocabulary the texts are written in", flag="--run", metavar="RUN", path=MODEL)
+    ]
+    lattices: Annotated[
+        str,
+        Setting(help="file that predict --lattices wrote", flag="--lattices", metavar="FILE", path=PathRule("file")),
+    ]
+    output: Output
+    length_penalty: float = like(GenerateSettings, "length_penalty", 0.0)
+    per_token: float = Setting(
+        0.0, "added for each token; with --expected subtracted for each token of difference from it", flag="--per-token",
+        metavar="X",
+    )  # fmt: skip
+    expected: int | None = Setting(None, "expected length of a text, in tokens", flag="--expected", metavar="N", ge=1)
+    min_new: int = like(GenerateSettings, "min_new", 0)
+
+
+class ReportRequest(Settings):
+    """``warmstart report``."""
+
+    title = "What to report"
+
+    runs: Annotated[
+        tuple[str, ...],
+        Setting(help="folders of finished runs", flag="RUN", many=True, path=PathRule("folder"), min_length=1),
+    ]
+    out: Annotated[str, Setting(help="HTML page to write", flag="--out", metavar="FILE.html")]
+
+
+class ConvertRequest(Settings):
+    """``warmstart convert``."""
+
+    title = "What to convert"
+
+    source: Annotated[
+        str,
+        Setting(help="run, model folder, hub id, or the folder of GPT-1's 2018 release", flag="SOURCE", path=MODEL),
+    ]
+    out: Annotated[str, Setting(help="folder to create", flag="--out", metavar="DEST")]
+    to: Literal["hf", "warmstart", "onnx"] = Setting(
+        "hf", "hf: the folder that transformers loads; warmstart: our own names; onnx: one file", flag="--to"
+    )
+
+
+class DemoRequest(Settings):
+    """``warmstart demo``."""
+
+    title = "Where"
+
+    out: str = Setting("runs/demo", "folder for everything that the demo makes", flag="--out", metavar="DIR")
 
 
 def arguments(request: Settings) -> dict[str, Any]:
-    """What the verb of a request is called with.
+    """Keyword arguments for the verb of a request.
 
-    Of a search only what was said: a run remembers how it generates, and only what is said goes before that.
+    Of a search only what is given: a run remembers how it generates, and only what is given goes before that.
     """
     if isinstance(request, GenerateRequest):
         return request.model_dump(exclude_unset=True)
@@ -110,22 +259,16 @@ def arguments(request: Settings) -> dict[str, Any]:
     return found
 
 
-class ReportRequest(Settings):
-    """``warmstart report``."""
-
-    runs: tuple[str, ...] = Field(min_length=1)
-    out: str
-
-
-class ConvertRequest(Settings):
-    """``warmstart convert``."""
-
-    source: str
-    out: str
-    to: Literal["hf", "warmstart", "onnx"] = "hf"
-
-
-class DemoRequest(Settings):
-    """``warmstart demo``."""
-
-    out: str = "runs/demo"
+REQUESTS: dict[str, type[Settings]] = {
+    "demo": DemoRequest,
+    "prepare": PrepareRequest,
+    "evaluate": EvaluateRequest,
+    "predict": PredictRequest,
+    "submit": SubmitRequest,
+    "generate": GenerateRequest,
+    "score": ScoreRequest,
+    "rerank": RerankRequest,
+    "report": ReportRequest,
+    "convert": ConvertRequest,
+}
+"""Verb that trains nothing → its settings."""

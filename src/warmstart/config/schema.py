@@ -1,190 +1,286 @@
-"""Recipes: the typed trees that name everything a run needs. A recipe states only what differs from the defaults.
+"""The recipes of pre-training and fine-tuning: every part's settings, put together.
 
-The defaults are the paper's (Radford et al. 2018, section 4.1): pre-training warms up and follows a cosine to 0;
-fine-tuning has rate 6.25e-5, batches of 32, 3 epochs, 0.2 % warm-up, linear decay to 0 and an auxiliary language model of
-weight 0.5. Light to import: no torch.
+Defaults are the papers' (docs/config.md). Pre-training is GPT-1's as far as it is decided here (Radford et al. 2018, section
+4.1): peak rate 2.5e-4, cosine to 0. Fine-tuning is its section 4.1 too: rate 6.25e-5, batches of 32, 3 epochs, 0.2 %
+warm-up, linear decay to 0 and an auxiliary language model of weight 0.5. Light to import: no torch.
 """
 
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
-from pydantic import Field
-
-from warmstart.base.settings import Settings
-from warmstart.decode.settings import GenerateSettings
+from warmstart.base.settings import Group, PathRule, Setting, Settings, defaults, like
+from warmstart.decode.settings import SAMPLING, GenerateSettings
 from warmstart.image.settings import AugmentSettings
+from warmstart.models.presets import PRESETS
+from warmstart.models.settings import Activation, LSTMSettings, Norm, TransformerSettings
 from warmstart.objectives.settings import MaskSettings
-from warmstart.tasks.settings import Seq2SeqSettings, SpanSettings, TaggingSettings
+from warmstart.tasks.settings import KIND_NAMES, LongText, Seq2SeqSettings, SpanSettings, TaggingSettings
+from warmstart.text.settings import Encoding, TextSettings, VocabularySettings
 from warmstart.train.settings import OptimizerSettings, ScheduleSettings, SchemeSettings, TrainSettings
 
 Objective = Literal["causal", "backward", "both", "autoencoder", "masked", "mixture", "pseudo-masked"]
 OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
 CARRIED: tuple[Objective, ...] = ("causal", "backward")
-"""The objectives that read rows of text from one end."""
+"""The objectives that read rows of text in one direction."""
 MASKED: tuple[Objective, ...] = ("masked", "mixture", "pseudo-masked")
-"""The objectives that hide something; a model that sees the whole text guesses what."""
+"""The objectives that mask tokens, for bidirectional models."""
+
+MODEL = PathRule("model")
+START = PathRule("model", words=("none",))
+EXAMPLES = PathRule("any")
 
 
-class CorpusRecipe(Settings):
-    """Raw text, one prepared corpus, or images.
+class CorpusRecipe(TextSettings):
+    """Raw text, one prepared corpus, or images; the settings of text are for text only."""
 
-    ``paths`` is a corpus folder, or text: files, folders, globs or ``-``; or images: folders, archives, ``.npz``. The other
-    fields are for text only.
-    """
+    title = "Text"
 
-    paths: tuple[str, ...] = Field(min_length=1)
-    tokenizer: str | None = None
-    vocab_size: int = Field(8192, ge=257)
-    vocabulary: Literal["bpe", "words", "known-words", "characters", "bytes"] = "bpe"
-    clean: tuple[str, ...] = ()
-    encoding: str = "utf-8"
+    paths: Annotated[
+        tuple[str, ...],
+        Setting(
+            help="a corpus made by prepare; text (files, folders, globs, -); or images (folders, .tar, .npz)",
+            flag="--corpus", metavar="TEXT", many=True, path=PathRule("text"), min_length=1,
+        ),
+    ]  # fmt: skip
 
 
 class ModelRecipe(Settings):
-    """A preset (or a model folder, whose sizes are taken), and what differs from it.
+    """A preset, or a model folder whose sizes are taken, and what differs from it.
 
-    Without ``preset`` a start decides the size, and without a start it is ``gpt1-mini``, or ``bert-mini`` to guess
-    masked tokens. ``dropout`` sets embedding, attention and residual dropout alike (an LSTM's embedding, layer and
-    output dropout). ``joint_table`` makes tokens and positions one matrix, as GPT-1's released code has it: dropout
-    falls on the matrix, and its position rows stand in the softmax. From ``cells`` on the fields are an LSTM's
-    (:class:`~warmstart.models.settings.LSTMSettings`).
+    Without ``preset`` the starting model decides the size; without a starting model it is ``gpt1-mini``, or ``bert-mini``
+    for masked tokens.
     """
 
-    preset: str | None = None
-    context: int | None = Field(None, ge=8)
-    layers: int | None = Field(None, ge=1)
-    width: int | None = Field(None, ge=1)
-    heads: int | None = Field(None, ge=1)
-    hidden: int | None = Field(None, ge=1)
-    norm: Literal["post", "pre"] | None = None
-    activation: Literal["gelu", "gelu_tanh", "silu", "relu"] | None = None
-    dropout: float | None = Field(None, ge=0, lt=1)
-    joint_table: bool | None = None
-    init_std: float | None = Field(None, gt=0)
-    cells: int | None = Field(None, ge=1)
-    embedding_std: float | None = Field(None, gt=0)
-    embedding_width: int | None = Field(None, ge=1)
-    directions: int | None = Field(None, ge=1, le=2)
-    residual: bool | None = None
-    tied: bool | None = None
-    bptt: int | None = Field(None, ge=1)
-    cell_clip: float | None = Field(None, gt=0)
-    word_dropout: float | None = Field(None, ge=0, lt=1)
-    embedding_dropout: float | None = Field(None, ge=0, lt=1)
-    layer_dropout: float | None = Field(None, ge=0, lt=1)
-    output_dropout: float | None = Field(None, ge=0, lt=1)
-    weight_dropout: float | None = Field(None, ge=0, lt=1)
+    title = "Model"
+
+    preset: str | None = Setting(
+        None, f"size: {', '.join(PRESETS)}; or a model folder, whose size is taken", flag="--model", metavar="PRESET"
+    )
+    context: int | None = like(TransformerSettings, "context")
+    layers: int | None = like(TransformerSettings, "layers")
+    width: int | None = like(TransformerSettings, "width")
+    heads: int | None = like(TransformerSettings, "heads")
+    hidden: int | None = like(TransformerSettings, "hidden")
+    norm: Norm | None = like(TransformerSettings, "norm")
+    activation: Activation | None = like(TransformerSettings, "activation")
+    dropout: float | None = Setting(
+        None, "one rate for all dropouts of a Transformer; of an LSTM for embeddings, layers and output", flag="--dropout",
+        metavar="P", ge=0, lt=1,
+    )  # fmt: skip
+    joint_table: bool | None = like(TransformerSettings, "joint_table")
+    init_std: float | None = like(TransformerSettings, "init_std")
+    cells: int | None = like(LSTMSettings, "cells")
+    embedding_std: float | None = like(LSTMSettings, "embedding_std")
+    embedding_width: int | None = like(LSTMSettings, "embedding_width")
+    directions: int | None = like(LSTMSettings, "directions")
+    residual: bool | None = like(LSTMSettings, "residual")
+    tied: bool | None = like(LSTMSettings, "tied")
+    bptt: int | None = like(LSTMSettings, "bptt")
+    cell_clip: float | None = like(LSTMSettings, "cell_clip")
+    word_dropout: float | None = like(LSTMSettings, "word_dropout")
+    embedding_dropout: float | None = like(LSTMSettings, "embedding_dropout")
+    layer_dropout: float | None = like(LSTMSettings, "layer_dropout")
+    output_dropout: float | None = like(LSTMSettings, "output_dropout")
+    weight_dropout: float | None = like(LSTMSettings, "weight_dropout")
 
 
 class PretrainRecipe(Settings):
-    """``warmstart pretrain``: a language model from text, from random weights or on from those of another.
+    """``warmstart pretrain``: a language model from text, from random weights or from those of another model.
 
-    Attributes:
-        corpus: the text.
-        start: a run whose weights, size and tokenizer are taken, to be trained on for another kind of text; or ``none``.
-        new_vocabulary: gives the start the corpus's vocabulary; rows of tokens that both have are kept.
-        model: the size for ``start: none``; from a start only dropout, context and the joint table may differ.
-        objective: what is learned: the next token, the one before, both, to write a document again, masked tokens (BERT),
-            masked tokens under four kinds of sight (UniLM), or masked tokens at once and one unit after the other (UniLMv2).
-        mask: for the objectives that mask.
-        augment: how images are varied in training.
-        dev_frac: share of the rows that is held out to be judged on.
-        carry: rows come in the order of the text, and what an LSTM has read of a document goes on in the next row
-            (truncated back-propagation through whole documents); else they are shuffled, and each begins anew.
+    From a starting model, of ``model`` only dropout, context and the joint table may differ.
     """
 
-    start: str = "none"
-    new_vocabulary: bool = False
+    title = "Objective"
+
     corpus: CorpusRecipe
-    model: ModelRecipe = ModelRecipe()
-    objective: Objective = "causal"
-    mask: MaskSettings = MaskSettings()
-    augment: AugmentSettings = AugmentSettings()
-    dev_frac: float = Field(0.005, ge=0, lt=1)
-    carry: bool = False
-    train: TrainSettings = TrainSettings(evaluate_every="0.1 run")
+    objective: Objective = Setting(
+        "causal", "what is learned: the next token; the one before, from right to left; both; a document once more after "
+        "it was read (SA-LSTM); masked tokens (BERT), under four attention patterns (UniLM), or at once and one by one "
+        "(UniLMv2)", flag="--objective",
+    )  # fmt: skip
+    mask: MaskSettings = Group(MaskSettings)
+    augment: AugmentSettings = Group(AugmentSettings)
+    dev_frac: float = Setting(
+        0.005, "share of the text that is held out for evaluation", flag="--dev-frac", metavar="SHARE", ge=0, lt=1
+    )
+    carry: bool = Setting(
+        False,
+        "carry an LSTM's state from row to row of a long document; the rows then are not shuffled",
+        flag="--carry",
+    )
+    start: str = Setting(
+        "none", "starting model: run, model folder or hub id whose weights, size and tokenizer are taken", flag="--start",
+        metavar="RUN|none", path=START, title="Start",
+    )  # fmt: skip
+    new_vocabulary: bool = Setting(
+        False, "give the starting model the corpus's vocabulary; rows of tokens that both have are kept",
+        flag="--new-vocabulary", title="Start",
+    )  # fmt: skip
+    model: ModelRecipe = Group(ModelRecipe)
+    train: TrainSettings = Group(TrainSettings, evaluate_every="0.1 run")
 
 
 class TaskRecipe(Settings):
     """What is learned, and from which files.
 
-    ``name`` is a kind (``classification``, …) with ``train``, ``dev`` and ``test`` files or with ``data``, a data set of the
-    hub; or a known data set with ``data``, the folder that holds it as distributed. Without dev examples, ``dev_frac`` of
-    the training records serves. A kind of task that has options of its own
-    has a group of its name; ``decoded_dev`` is how many dev examples are decoded to evaluate a model that generates while it
-    learns (0: all).
+    ``name`` is a kind with ``train``, ``dev`` and ``test`` files or with ``data``, a data set of the hub; or a known data
+    set with ``data``, the folder that holds it as distributed. A kind with options of its own has a group of its name.
     """
 
-    name: str
-    train: str | None = None
-    dev: str | None = None
-    test: str | None = None
-    data: str | None = None
-    dev_frac: float = Field(0.1, gt=0, lt=1)
-    train_frac: float = Field(1.0, gt=0, le=1)
-    encoding: str = "utf-8"
-    long_text: Literal["cut", "refuse"] = "cut"
-    context: int | None = Field(None, ge=8)
-    segment_limit: int | None = Field(None, ge=1)
-    class_weights: Literal["none", "balanced"] = "none"
-    metric: str | None = None
-    tagging: TaggingSettings = TaggingSettings()
-    span: SpanSettings = SpanSettings()
-    seq2seq: Seq2SeqSettings = Seq2SeqSettings()
-    decoded_dev: int = Field(200, ge=0)
+    title = "Task"
+
+    name: Annotated[
+        str,
+        Setting(
+            help=f"kind of task, with --train: {', '.join(KIND_NAMES)}; or the name of a known data set, with --data",
+            flag="--task", metavar="KIND|NAME",
+        ),
+    ]  # fmt: skip
+    train: str | None = Setting(
+        None, "labelled examples to train on: JSONL, CSV, TSV, Parquet; tagging also CoNLL; span also SQuAD; seq2seq also "
+        "two text files: SOURCES,TARGETS; images a folder CLASS/NAME.png, a tar of it or .npz",
+        flag="--train", metavar="FILE", path=EXAMPLES,
+    )  # fmt: skip
+    dev: str | None = Setting(
+        None, "labelled examples to choose the best weights by", flag="--dev", metavar="FILE", path=EXAMPLES
+    )
+    test: str | None = Setting(
+        None, "labelled examples for the final evaluation", flag="--test", metavar="FILE", path=EXAMPLES
+    )
+    data: str | None = Setting(
+        None, "folder of a known data set, as distributed; with a kind, a data set of the hub: hf:owner/name[:config]",
+        flag="--data", metavar="DIR|ID", path=PathRule("folder", hub=True),
+    )  # fmt: skip
+    dev_frac: float = Setting(
+        0.1, "share of the training examples held out as dev, where there is no dev", flag="--dev-frac", metavar="SHARE",
+        gt=0, lt=1,
+    )  # fmt: skip
+    train_frac: float = Setting(
+        1.0, "share of the training examples that is used", flag="--train-frac", metavar="SHARE", gt=0, le=1
+    )
+    encoding: Encoding = "utf-8"
+    long_text: LongText = Setting("cut", "what to do with a text that is longer than the context", flag="--long-text")
+    context: int | None = Setting(
+        None, "maximum number of tokens of one example (default: what the model can read)", flag="--context",
+        metavar="N", ge=8,
+    )  # fmt: skip
+    segment_limit: int | None = Setting(
+        None, "maximum number of tokens of one text of several, before the whole is cut (GPT-1's released code)", ge=1
+    )
+    class_weights: Literal["none", "balanced"] = Setting(
+        "none", "balanced: rare classes count more in the loss", flag="--class-weights"
+    )
+    metric: str | None = Setting(
+        None, "metric that chooses the best weights on dev (default: the task's)", flag="--metric", metavar="NAME"
+    )
+    tagging: TaggingSettings = Group(TaggingSettings)
+    span: SpanSettings = Group(SpanSettings)
+    seq2seq: Seq2SeqSettings = Group(Seq2SeqSettings)
+    decoded_dev: int = Setting(
+        200, "seq2seq: dev examples that are decoded in each evaluation during training; 0: all", flag="--decoded-dev",
+        metavar="N", ge=0,
+    )  # fmt: skip
 
 
-class FinetuneRecipe(Settings):
+class ObjectiveSettings(Settings):
+    """What a fine-tuning learns beside its task, and the head that learns the task.
+
+    Without ``lm_weight`` a left-to-right model has GPT-1's 0.5 (equation 5); a bidirectional one, and the scheme ``head``,
+    where it could train nothing, have 0. ``head_hidden`` is Dai and Le 2015's (30 or 512); ``head_pool`` and ``head_norm``
+    are ULMFiT's.
+    """
+
+    title = "Objective"
+
+    lm_weight: float | None = Setting(
+        None, "weight of the auxiliary language model (default: 0.5, of a bidirectional model 0)", flag="--lm-weight",
+        metavar="LAMBDA", ge=0,
+    )  # fmt: skip
+    lm_average: Literal["token", "sequence"] = Setting(
+        "token", "what counts alike in its loss: every token, or every sequence (GPT-1's released code)",
+        flag="--lm-average",
+    )  # fmt: skip
+    lm_frame: Literal["causal", "autoencoder"] = Setting(
+        "causal", "what it learns: the next token, or the text once more after it was read", flag="--lm-frame"
+    )
+    label_gain: Literal["none", "linear"] = Setting(
+        "none", "linear: in training the class is predicted at every token, with weights that rise from 0 to 1",
+        flag="--label-gain",
+    )  # fmt: skip
+    head_dropout: float = Setting(
+        0.1, "dropout on the state that the classifier reads", flag="--head-dropout", metavar="P", ge=0, lt=1
+    )
+    head_hidden: int = Setting(
+        0, "width of a hidden layer in the classifier; 0: none", flag="--head-hidden", metavar="N", ge=0
+    )
+    head_pool: Literal["sum", "concat"] = Setting(
+        "sum", "concat: the classifier reads the last, the maximum and the mean state of a text", flag="--head-pool"
+    )
+    head_norm: Literal["none", "batch"] = Setting(
+        "none", "batch: batch norm and dropout before each linear of the classifier", flag="--head-norm"
+    )
+
+
+class FinetuneRecipe(ObjectiveSettings, VocabularySettings):
     """``warmstart finetune``: a model for one task, from pre-trained weights or from random ones.
 
-    Attributes:
-        start: a run or model folder whose weights and tokenizer are taken, or ``none``.
-        vectors: for ``start: none``: a file of word vectors that the rows of their words begin as.
-        tokenizer: for ``start: none``: where the vocabulary comes from; without it one is learned from the task's text.
-        new_vocabulary: gives the start another ``tokenizer``; rows of tokens that both have are kept.
-        model: the size for ``start: none``; from a start only dropout, context and the joint table may differ.
-        transfer_layers: only the first k layers are taken (0: only the embeddings; paper, figure 2 left).
-        scheme: which weights move.
-        lm_weight: λ, the weight of the auxiliary language model (paper, equation 5); 0 switches it off. Without it a
-            left-to-right model has the paper's 0.5; a bidirectional one, and the scheme ``head``, where it could move
-            nothing, 0.
-        lm_average: each token counts alike in the auxiliary loss, or each sequence does (the released code).
-        lm_frame: what that language model is: the next token, or joint training with a sequence autoencoder.
-        label_gain: ``linear``: in training the class is asked for at every token, with weights that rise from 0 to 1.
-        head_dropout: on the state that the classifier reads.
-        head_hidden: width of a layer before the classifier (Dai and Le 2015: 30 or 512); 0: none.
-        head_pool: ``concat``: the classifier reads the last, the greatest and the mean state of a text (ULMFiT).
-        head_norm: ``batch``: batch norm and dropout before each linear of the classifier (ULMFiT).
-        search: how targets are generated, to judge the model and wherever the run is used (seq2seq).
-        augment: how images are varied in training.
-        seeds: how many runs, with seeds from ``train.seed`` on.
-        control: train the same model from random weights, all of which move, beside it, and compare.
+    From a starting model, of ``model`` only dropout, context and the joint table may differ. ``search`` is how targets are
+    generated in evaluation and wherever the run is used. The seeds are ``train.seed`` and those after it.
     """
 
-    start: str
-    vectors: str | None = None
-    tokenizer: str | None = None
-    new_vocabulary: bool = False
-    vocab_size: int = Field(8192, ge=257)
-    vocabulary: Literal["bpe", "words", "known-words", "characters", "bytes"] = "bpe"
-    model: ModelRecipe = ModelRecipe()
+    title = "Start"
+
+    start: Annotated[
+        str,
+        Setting(
+            help="starting model: run, model folder or hub id whose weights and tokenizer are taken; none: random weights",
+            flag="--start", metavar="RUN|none", path=START,
+        ),
+    ]  # fmt: skip
+    vectors: str | None = Setting(
+        None, "with --start none: file of word vectors (text, also .gz) that initialise the embeddings", flag="--vectors",
+        metavar="FILE", path=PathRule("file"),
+    )  # fmt: skip
+    transfer_layers: int | None = Setting(
+        None, "take only the first K layers of the starting model; 0: only the embeddings", flag="--transfer-layers",
+        metavar="K", ge=0,
+    )  # fmt: skip
+    new_vocabulary: bool = Setting(
+        False, "give the starting model the vocabulary of --tokenizer; rows of tokens that both have are kept",
+        flag="--new-vocabulary",
+    )  # fmt: skip
     task: TaskRecipe
-    transfer_layers: int | None = Field(None, ge=0)
-    scheme: SchemeSettings = SchemeSettings()
-    lm_weight: float | None = Field(None, ge=0)
-    lm_average: Literal["token", "sequence"] = "token"
-    lm_frame: Literal["causal", "autoencoder"] = "causal"
-    label_gain: Literal["none", "linear"] = "none"
-    head_dropout: float = Field(0.1, ge=0, lt=1)
-    head_hidden: int = Field(0, ge=0)
-    head_pool: Literal["sum", "concat"] = "sum"
-    head_norm: Literal["none", "batch"] = "none"
-    search: GenerateSettings = GenerateSettings(greedy=True)
-    augment: AugmentSettings = AugmentSettings()
-    seeds: int = Field(1, ge=1)
-    control: bool = False
-    train: TrainSettings = TrainSettings(
+    search: GenerateSettings = Group(
+        GenerateSettings, greedy=True, title="Generation of seq2seq", omit=(*SAMPLING, "seed", "greedy")
+    )
+    scheme: SchemeSettings = Group(SchemeSettings)
+    model: ModelRecipe = Group(
+        ModelRecipe,
+        title="Model (for --start none; from a starting model only --dropout may differ)",
+        omit=("context",),
+    )
+    augment: AugmentSettings = Group(AugmentSettings)
+    seeds: int = Setting(
+        1,
+        "number of trainings, with seeds from --seed on",
+        flag="--seeds",
+        metavar="N",
+        title=TrainSettings.title,
+        ge=1,
+    )
+    control: bool = Setting(
+        False, "also train the same model from random weights, and compare", flag="--control", title=TrainSettings.title
+    )
+    train: TrainSettings = Group(
+        TrainSettings,
         length="3 epochs",
         evaluate_every="1 epoch",
-        optimizer=OptimizerSettings(lr=6.25e-5),
-        schedule=ScheduleSettings(decay="linear", warmup="0.002 run"),
+        optimizer=defaults(OptimizerSettings, lr=6.25e-5),
+        schedule=defaults(ScheduleSettings, decay="linear", warmup="0.002 run"),
     )
+
+
+RECIPES: dict[str, type[PretrainRecipe] | type[FinetuneRecipe]] = {
+    "pretrain": PretrainRecipe,
+    "finetune": FinetuneRecipe,
+}
+"""Verb that trains → its settings."""

@@ -14,27 +14,26 @@ import yaml
 
 from warmstart.base.errors import BadInput, suggest
 
-LARGEST = 1 << 20
-"""Bytes."""
-NOTHING = ("", "~", "null")
+MAX_BYTES = 1 << 20
+EMPTY = ("", "~", "null")
 """How YAML writes 'no value' when it is not in quotes."""
 
-Place = tuple[str, ...]
+KeyPath = tuple[str, ...]
 
 
 @dataclass(slots=True)
 class YamlTree:
-    """What a file says.
+    """The content of a file.
 
     Attributes:
         path: of the file.
         values: groups as dictionaries, lists, strings, and ``None`` for a key without a value.
-        lines: where each key and list item stands, counted from 1.
+        lines: path of each key and list item → its line, counted from 1.
     """
 
     path: str
     values: dict[str, Any] = field(default_factory=dict)
-    lines: dict[Place, int] = field(default_factory=dict)
+    lines: dict[KeyPath, int] = field(default_factory=dict)
 
 
 def read_yaml(path: str) -> YamlTree:
@@ -45,15 +44,15 @@ def read_yaml(path: str) -> YamlTree:
     """
     tree = YamlTree(path)
     try:
-        root = yaml.compose(_text(path), Loader=yaml.BaseLoader)
+        root = yaml.compose(_read_text(path), Loader=yaml.BaseLoader)
         if root is None:
             return tree
         if not isinstance(root, yaml.MappingNode):
             raise BadInput(
-                "not a recipe", where=f"{path}:{_line(root)}", allowed="keys with values, one per line",
+                "not a recipe", where=f"{path}:{_line_of(root)}", allowed="keys with values, one per line",
                 next_step="write for example 'model: {preset: gpt1-mini}'",
             )  # fmt: skip
-        tree.values = _Walk(tree).value(root, ())
+        tree.values = _NodeReader(tree).read(root, ())
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "cannot be read"
@@ -62,15 +61,17 @@ def read_yaml(path: str) -> YamlTree:
             next_step="correct this line: 'key: value', groups indented by spaces",
         ) from None  # fmt: skip
     except RecursionError:
-        raise BadInput("nested too deeply for a recipe", where=path, next_step="is this the file you meant?") from None
+        raise BadInput(
+            "groups are nested too deeply for a recipe", where=path, next_step="is this the file you meant?"
+        ) from None
     return tree
 
 
-def _text(path: str) -> str:
+def _read_text(path: str) -> str:
     try:
-        if os.path.getsize(path) > LARGEST:
+        if os.path.getsize(path) > MAX_BYTES:
             raise BadInput(
-                "too large for a recipe", where=path, value=os.path.getsize(path), allowed=f"<= {LARGEST} bytes",
+                "too large for a recipe", where=path, value=os.path.getsize(path), allowed=f"<= {MAX_BYTES} bytes",
                 next_step="is this the file you meant?",
             )  # fmt: skip
         data = Path(path).read_bytes()
@@ -90,45 +91,45 @@ def _text(path: str) -> str:
         ) from None
 
 
-def _line(node: yaml.Node) -> int:
+def _line_of(node: yaml.Node) -> int:
     return int(node.start_mark.line) + 1
 
 
-class _Walk:
+class _NodeReader:
     """From YAML's nodes to plain values; a node that comes twice was reached through an alias."""
 
     def __init__(self, tree: YamlTree) -> None:
         self.tree = tree
         self.seen: set[int] = set()
 
-    def value(self, node: yaml.Node, place: Place) -> Any:
+    def read(self, node: yaml.Node, path: KeyPath) -> Any:
         if id(node) in self.seen:
-            where = f"{self.tree.path}:{self.tree.lines.get(place, _line(node))}"
-            raise BadInput("aliases (*name) are not read in a recipe", where=where, next_step="write the value out")
+            where = f"{self.tree.path}:{self.tree.lines.get(path, _line_of(node))}"
+            raise BadInput("a recipe has no aliases (*name)", where=where, next_step="write the value out")
         self.seen.add(id(node))
         if isinstance(node, yaml.MappingNode):
-            return self.mapping(node, place)
+            return self._read_group(node, path)
         if isinstance(node, yaml.SequenceNode):
-            return [self.item(inner, (*place, str(number))) for number, inner in enumerate(node.value)]
-        plain = isinstance(node, yaml.ScalarNode) and node.style is None
-        return None if plain and node.value in NOTHING else node.value
+            return [self._read_item(item, (*path, str(number))) for number, item in enumerate(node.value)]
+        unquoted = isinstance(node, yaml.ScalarNode) and node.style is None
+        return None if unquoted and node.value in EMPTY else node.value
 
-    def item(self, node: yaml.Node, place: Place) -> Any:
-        self.tree.lines[place] = _line(node)
-        return self.value(node, place)
+    def _read_item(self, node: yaml.Node, path: KeyPath) -> Any:
+        self.tree.lines[path] = _line_of(node)
+        return self.read(node, path)
 
-    def mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, Any]:
+    def _read_group(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
         found: dict[str, Any] = {}
-        for key, inner in node.value:
-            where = f"{self.tree.path}:{_line(key)}"
+        for key, value in node.value:
+            where = f"{self.tree.path}:{_line_of(key)}"
             if not isinstance(key, yaml.ScalarNode):
                 raise BadInput("a key must be one word", where=where, next_step="write 'key: value'")
-            here = (*place, str(key.value))
+            inner = (*path, str(key.value))
             if key.value in found:
                 raise BadInput(
-                    "a key is written twice", where=where, value=".".join(here),
-                    next_step=f"keep one; the first stands on line {self.tree.lines[here]}",
+                    "a key is written twice", where=where, value=".".join(inner),
+                    next_step=f"keep one; the first stands on line {self.tree.lines[inner]}",
                 )  # fmt: skip
-            self.tree.lines[here] = _line(key)
-            found[str(key.value)] = self.value(inner, here)
+            self.tree.lines[inner] = _line_of(key)
+            found[str(key.value)] = self.read(value, inner)
         return found

@@ -1,11 +1,10 @@
 """Settings of ``prepare``. Light to import: they can be read and refused without waiting for a library."""
 
 import os
-from typing import Literal
+from typing import Annotated
 
-from pydantic import Field
-
-from warmstart.base.settings import Settings
+from warmstart.base.settings import Setting
+from warmstart.text.settings import TextSettings
 
 
 def cores() -> int:
@@ -13,25 +12,14 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-class PrepareSettings(Settings):
-    """What ``warmstart prepare`` needs to know.
+class PrepareSettings(TextSettings):
+    """From raw text to a corpus folder."""
 
-    Attributes:
-        paths: files, folders, globs, or ``-`` for standard input.
-        out: folder of the corpus, to be made.
-        tokenizer: folder with a ``tokenizer.json`` to use; ``None`` learns a vocabulary from the text.
-        vocab_size: of a vocabulary that is learned, end token included.
-        vocabulary: what a token of such a vocabulary is.
-        clean: cleaning rules (:data:`warmstart.text.clean.CLEANING_RULES`), in order.
-        encoding: of the text files.
-        workers: processes that clean and encode; the result does not depend on it.
-    """
+    title = "Output"
 
     paths: tuple[str, ...]
-    out: str
-    tokenizer: str | None = None
-    vocab_size: int = 8192
-    vocabulary: Literal["bpe", "words", "known-words", "characters", "bytes"] = "bpe"
-    clean: tuple[str, ...] = ()
-    encoding: str = "utf-8"
-    workers: int = Field(default_factory=cores, ge=1)
+    out: Annotated[str, Setting(help="corpus folder to create", flag="--out", metavar="CORPUS")]
+    workers: int = Setting(
+        help="processes that clean and encode; the result does not depend on their number (default: all cores)",
+        flag="--workers", metavar="N", ge=1, default_factory=cores,
+    )  # fmt: skip

@@ -2,106 +2,113 @@
 
 from typing import Literal
 
-from pydantic import Field
-
 from warmstart.base.errors import BadInput
-from warmstart.base.settings import Settings
+from warmstart.base.settings import Setting, Settings
 
-DRAWING = ("samples", "temperature", "top_k", "top_p")
-"""Fields that only say something where texts are drawn."""
+SAMPLING = ("samples", "temperature", "top_k", "top_p")
+"""Fields that only matter where texts are sampled."""
 
 
 class GenerateSettings(Settings):
-    """How tokens are chosen and when to stop.
+    """How tokens are chosen and when a text ends: by sampling, greedily, or by beam search."""
 
-    Attributes:
-        max_new: the most tokens that one text may grow by.
-        min_new: the fewest: before, a text does not end.
-        temperature: logits are divided by it; towards 0 the likeliest token always wins.
-        top_k: only the k likeliest tokens may be drawn; 0 turns it off.
-        top_p: only the nucleus may be drawn: the fewest likeliest tokens whose mass reaches p; 1 turns it off.
-        greedy: take the likeliest token; the three above then have no effect.
-        seed: names the draws.
-        samples: texts per prompt, drawn one by one.
-        beam: more than 1: a search that keeps so many texts at a time, instead of drawing.
-        length_penalty: scores are divided by ((5 + length) / 6) to this power (Wu et al. 2016, section 7).
-        best: how many of the texts that a search finds are given.
-        groups: the beam is divided into so many, which avoid each other's tokens (Vijayakumar et al. 2018).
-        diversity: what a token costs for every group before that has chosen it.
-        no_repeat: no n tokens come twice in a text, for this n.
-        ignored: words that may come again all the same.
-        forbidden: words that never come.
-        prefix: how every text begins.
-        compat: ``s2s-ft``: the beam search of that code, rule by rule.
-    """
+    title = "Generation"
 
-    max_new: int = Field(50, ge=1)
-    min_new: int = Field(0, ge=0)
-    temperature: float = Field(1.0, gt=0, allow_inf_nan=False)
-    top_k: int = Field(0, ge=0)
-    top_p: float = Field(1.0, gt=0, le=1)
-    greedy: bool = False
-    seed: int = 1
-    samples: int = Field(1, ge=1)
-    beam: int = Field(1, ge=1)
-    length_penalty: float = Field(0.0, ge=0)
-    best: int = Field(1, ge=1)
-    groups: int = Field(1, ge=1)
-    diversity: float = Field(0.5, ge=0)
-    no_repeat: int | None = Field(None, ge=1)
-    ignored: tuple[str, ...] = ()
-    forbidden: tuple[str, ...] = ()
-    prefix: str = ""
-    compat: Literal["none", "s2s-ft"] = "none"
+    max_new: int = Setting(
+        50, "maximum number of tokens of a generated text (default: 50; of a sequence-to-sequence task --target-limit)",
+        flag="--max-new", metavar="N", ge=1,
+    )  # fmt: skip
+    min_new: int = Setting(0, "minimum number of tokens of a generated text", flag="--min-new", metavar="N", ge=0)
+    temperature: float = Setting(
+        1.0, "sampling temperature: the logits are divided by it; below 1 likely tokens become likelier",
+        flag="--temperature", metavar="T", gt=0, allow_inf_nan=False,
+    )  # fmt: skip
+    top_k: int = Setting(0, "sample among the k likeliest tokens; 0: among all", flag="--top-k", metavar="K", ge=0)
+    top_p: float = Setting(
+        1.0, "sample among the fewest likeliest tokens whose probabilities sum to P; 1: among all", flag="--top-p",
+        metavar="P", gt=0, le=1,
+    )  # fmt: skip
+    greedy: bool = Setting(False, "always take the likeliest token", flag="--greedy")
+    seed: int = Setting(1, "seed of the sampling", flag="--seed", metavar="N")
+    samples: int = Setting(1, "texts that are sampled for each prompt", flag="--samples", metavar="N", ge=1)
+    beam: int = Setting(1, "beam width; 1: no beam search", flag="--beam", metavar="N", ge=1)
+    length_penalty: float = Setting(
+        0.0,
+        "beam scores are divided by ((5 + length) / 6) to this power",
+        flag="--length-penalty",
+        metavar="ALPHA",
+        ge=0,
+    )
+    best: int = Setting(1, "texts that a beam search returns for each prompt", flag="--best", metavar="N", ge=1)
+    groups: int = Setting(
+        1, "groups of a diverse beam search, which divide the beam", flag="--groups", metavar="N", ge=1
+    )
+    diversity: float = Setting(
+        0.5, "penalty of a diverse beam search for each token that an earlier group has taken", flag="--diversity",
+        metavar="PENALTY", ge=0,
+    )  # fmt: skip
+    no_repeat: int | None = Setting(
+        None, "no n-gram of this length is generated twice", flag="--no-repeat", metavar="N", ge=1
+    )
+    ignored: tuple[str, ...] = Setting(
+        (), "words that --no-repeat ignores, separated by commas", flag="--ignored", metavar="WORDS"
+    )
+    forbidden: tuple[str, ...] = Setting(
+        (), "words that are never generated, separated by commas", flag="--forbidden", metavar="WORDS"
+    )
+    prefix: str = Setting("", "how every generated text begins", flag="--prefix", metavar="TEXT")
+    compat: Literal["none", "s2s-ft"] = Setting(
+        "none", "s2s-ft: the beam search of s2s-ft's code, rule by rule", flag="--compat"
+    )
 
     @property
     def searches(self) -> bool:
-        """Whether a beam is kept, rather than texts drawn one by one."""
+        """Whether it is a beam search, rather than sampling or greedy decoding."""
         return self.beam > 1 or self.compat != "none"
 
     @property
     def rows(self) -> int:
-        """Texts that grow from one prompt at a time."""
+        """Texts that are generated for one prompt at the same time."""
         return self.beam if self.searches else self.samples
 
     @property
     def texts(self) -> int:
-        """Texts that one prompt comes to."""
+        """Texts that are returned for one prompt."""
         return self.best if self.searches else self.samples
 
 
 def check_search(settings: GenerateSettings) -> None:
-    """Refuses settings that do not go together.
+    """Refuses settings that contradict each other.
 
     Raises:
-        BadInput: more texts asked for than a beam holds, groups that do not divide it, drawing in a search, or a least
-            length above the greatest.
+        BadInput: more texts than the beam is wide, groups that do not divide it, sampling in a beam search, or a minimum
+            length above the maximum.
     """
     if settings.best > settings.beam:
         raise BadInput(
-            "a search gives at most as many texts as its beam holds", where="--best", value=settings.best,
-            allowed=f"1 to {settings.beam}", next_step="raise --beam",
+            "a beam search returns at most as many texts as its beam is wide", where="--best", value=settings.best,
+            allowed=f"1 to {settings.beam}", next_step="raise --beam or lower --best",
         )  # fmt: skip
     if settings.beam % settings.groups:
         raise BadInput(
-            "the groups do not divide the beam", where="--groups", value=settings.groups,
-            allowed=f"a divisor of {settings.beam}",
+            "the beam width is not a multiple of the number of groups", where="--groups", value=settings.groups,
+            allowed=f"a divisor of the beam width {settings.beam}", next_step="change --groups or --beam",
         )  # fmt: skip
     if settings.min_new > settings.max_new:
         raise BadInput(
-            "the least length is above the greatest", where="--min-new", value=settings.min_new,
-            allowed=f"0 to {settings.max_new}", next_step="raise --max-new",
+            "the minimum length is above the maximum", where="--min-new", value=settings.min_new,
+            allowed=f"0 to {settings.max_new}", next_step="raise --max-new or lower --min-new",
         )  # fmt: skip
     fresh = GenerateSettings()
-    for name in DRAWING if settings.searches else ():
+    for name in SAMPLING if settings.searches else ():
         if (value := getattr(settings, name)) != getattr(fresh, name):
             raise BadInput(
-                "a search draws nothing", where=f"--{name.replace('_', '-')}", value=value,
+                "a beam search samples nothing", where=f"--{name.replace('_', '-')}", value=value,
                 allowed=f"{getattr(fresh, name)} with --beam or --compat",
-                next_step="use --best for several texts of a search, or leave --beam out",
+                next_step="use --best for several texts of a beam search, or leave --beam out",
             )  # fmt: skip
     if settings.compat != "none" and (settings.groups > 1 or settings.best > 1):
         raise BadInput(
-            "s2s-ft's search has no groups and gives one text", where="--compat", value=settings.compat,
-            allowed="none with --groups or --best",
+            "s2s-ft's beam search has no groups and returns one text", where="--compat", value=settings.compat,
+            allowed="none with --groups or --best", next_step="leave --compat out, or --groups and --best",
         )  # fmt: skip

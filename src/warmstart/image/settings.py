@@ -1,18 +1,14 @@
 """Settings of augmentation. Light to import."""
 
-from pydantic import Field
-
-from warmstart.base.settings import Settings
+from warmstart.base.settings import Setting, Settings
 
 
 class AugmentSettings(Settings):
-    """How images are varied in training, and only there (Krizhevsky et al. 2012, section 4.1).
+    """How images are varied in training, and only there (Krizhevsky et al. 2012, section 4.1)."""
 
-    Attributes:
-        shift: an image is moved by at most so many pixels each way, drawn evenly; what comes in
-            repeats the border. 0: not moved.
-        flip: half of the images are mirrored, left to right. Not for letters and digits.
-    """
-
-    shift: int = Field(4, ge=0)
-    flip: bool = True
+    shift: int = Setting(
+        4,
+        "shift each image by a random number of pixels up to this, in both axes; what comes in repeats the border",
+        ge=0,
+    )
+    flip: bool = Setting(True, "mirror half of the images, left to right; not for letters and digits")

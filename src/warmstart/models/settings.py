@@ -4,30 +4,27 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from warmstart.base.settings import Settings
+from warmstart.base.settings import Setting, Settings
 
 HeadKind = Literal["class", "multilabel", "score", "choice", "span"]
+Norm = Literal["post", "pre"]
 Activation = Literal["gelu", "gelu_tanh", "silu", "relu"]
 PoolerActivation = Literal["tanh", "gelu", "relu"]
 
 
 class HeadSettings(Settings):
-    """``size`` is the number of classes or labels; scores and choices have 1, spans 2.
+    """What a head is; the layer with ReLU is Dai and Le 2015's (section 4), pool and norm Howard and Ruder 2018's (3.3)."""
 
-    ``pooled`` reads the states through the backbone's pooler (BERT's layer with tanh); ``bias`` is the linear's. ``hidden``
-    is the width of a layer with ReLU between (Dai and Le 2015, section 4), 0 for none; dropout then falls on it. ``pool``
-    says how the states of a question's reads become one: their sum, or the last, the greatest and the mean beside each
-    other (Howard and Ruder 2018, section 3.3). ``norm`` puts batch norm, and dropout, before each linear, as they have it.
-    """
-
-    kind: HeadKind
-    size: int = Field(1, ge=1)
-    dropout: float = Field(0.1, ge=0, lt=1)
-    bias: bool = True
-    pooled: bool = False
-    hidden: int = Field(0, ge=0)
-    pool: Literal["sum", "concat"] = "sum"
-    norm: Literal["none", "batch"] = "none"
+    kind: Annotated[HeadKind, Setting(help="what kind of answer it gives")]
+    size: int = Setting(1, "number of classes or labels; of scores and choices 1, of spans 2", ge=1)
+    dropout: float = Setting(0.1, "dropout on the state that the last linear reads", ge=0, lt=1)
+    bias: bool = Setting(True, "whether the linear has a bias")
+    pooled: bool = Setting(False, "read the states through the backbone's pooler")
+    hidden: int = Setting(0, "width of a layer with ReLU before the linear; 0: none", ge=0)
+    pool: Literal["sum", "concat"] = Setting(
+        "sum", "how several states become one: their sum, or the last, the maximum and the mean beside each other"
+    )
+    norm: Literal["none", "batch"] = Setting("none", "batch: batch norm, and dropout, before each linear")
 
     @property
     def plain(self) -> bool:
@@ -36,37 +33,7 @@ class HeadSettings(Settings):
 
 
 class TransformerSettings(Settings):
-    """Sizes and choices of one backbone. The defaults are GPT-1's; each line names who chose otherwise.
-
-    Attributes:
-        sight: ``causal``: a token sees itself and what came before; ``full``: all of its document (BERT).
-        kv_heads: keys and values shared by groups of query heads (Llama); ``None``: one for each.
-        head_width: of one head; ``None``: the width divided by the heads.
-        segments: rows of the segment table (BERT: 2); 0: none.
-        text_segments: the rows that source and target take where one text is made from another (UniLM: 4 and 5).
-        embedding_width: of the tables, where a linear leads from it to the width (ELECTRA); ``None``: the width.
-        positions: a learned table, or queries and keys turned by their position (rotary; Llama).
-        rotary_base: the base of the rotary frequencies.
-        relative_bins: bins of distance whose bias, one per head, is added to the scores of all layers (UniLMv2: 32);
-            0: none.
-        relative_distance: from this distance on all tokens are in the outermost bins.
-        norm: ``post`` normalises after each residual sum (GPT-1, BERT), ``pre`` before each part and once at the end
-            (GPT-2, Llama).
-        norm_kind: layer norm, or the root mean square alone (Llama).
-        embedding_norm: a norm on the sum of the embeddings (BERT).
-        qk_norm: a norm on each head's queries and keys (Qwen3).
-        mlp: two linears, or a gate times a linear and one back (Llama).
-        activation: ``gelu_tanh`` is GPT-1's approximation, ``gelu`` the exact form.
-        bias: whether the linears have biases (Llama: none).
-        tied: the softmax over the vocabulary uses the token table; or it has a table of its own.
-        lm_transform: BERT's linear, activation and norm between a state and that softmax, and a bias per token.
-        pooler: BERT's linear and activation over the state of the first token, for heads that ask for it.
-        pooler_activation: tanh (BERT, RoBERTa), GELU (ELECTRA) or ReLU (DistilBERT).
-        vectors: what is read and guessed are vectors of ``vocab_size`` numbers, not ids: the token table is the linear that
-            reads them, and the softmax's table the one that guesses the next (docs/models.md).
-        joint_table: tokens and positions are one matrix, dropout falls on the matrix itself, and its position rows
-            stand in the softmax (GPT-1's released code).
-    """
+    """Sizes and choices of a Transformer. The defaults are GPT-1's; the help names who chose otherwise."""
 
     DROPOUTS: ClassVar = ("embedding_dropout", "attention_dropout", "residual_dropout")
     """What a recipe's ``dropout`` sets."""
@@ -74,40 +41,64 @@ class TransformerSettings(Settings):
     """Whether what was read of a text can be carried from one step of a training to the next."""
 
     kind: Literal["transformer"] = "transformer"
-    vocab_size: int = Field(40478, ge=1)
-    vectors: bool = False
-    context: int = Field(512, ge=1)
-    layers: int = Field(12, ge=1)
-    width: int = Field(768, ge=1)
-    heads: int = Field(12, ge=1)
-    kv_heads: int | None = Field(None, ge=1)
-    head_width: int | None = Field(None, ge=1)
-    hidden: int = Field(3072, ge=1)
-    segments: int = Field(0, ge=0)
-    text_segments: tuple[int, int] = (0, 1)
-    embedding_width: int | None = Field(None, ge=1)
-    sight: Literal["causal", "full"] = "causal"
-    positions: Literal["learned", "rotary"] = "learned"
-    rotary_base: float = Field(10000.0, gt=1)
-    relative_bins: int = Field(0, ge=0)
-    relative_distance: int = Field(128, ge=2)
-    norm: Literal["post", "pre"] = "post"
-    norm_kind: Literal["layer", "rms"] = "layer"
-    embedding_norm: bool = False
-    qk_norm: bool = False
-    mlp: Literal["plain", "gated"] = "plain"
-    activation: Activation = "gelu_tanh"
-    bias: bool = True
-    tied: bool = True
-    lm_transform: bool = False
-    pooler: bool = False
-    pooler_activation: PoolerActivation = "tanh"
-    joint_table: bool = False
-    embedding_dropout: float = Field(0.1, ge=0, lt=1)
-    attention_dropout: float = Field(0.1, ge=0, lt=1)
-    residual_dropout: float = Field(0.1, ge=0, lt=1)
-    norm_eps: float = Field(1e-5, gt=0)
-    init_std: float = Field(0.02, gt=0)
+    vocab_size: int = Setting(40478, "rows of the token table", ge=1)
+    vectors: bool = Setting(
+        False, "read and predict vectors of vocab_size numbers instead of ids: linears take the place of the tables"
+    )
+    context: int = Setting(512, "tokens that the model reads at once", flag="--context", metavar="N", ge=1)
+    layers: int = Setting(12, "number of layers", flag="--layers", metavar="N", ge=1)
+    width: int = Setting(768, "width of the states", flag="--width", metavar="N", ge=1)
+    heads: int = Setting(12, "attention heads; they divide the width", flag="--heads", metavar="N", ge=1)
+    kv_heads: int | None = Setting(
+        None, "heads of keys and values, which groups of query heads share (Llama); default: one for each", ge=1
+    )
+    head_width: int | None = Setting(None, "width of one head; default: the width divided by the heads", ge=1)
+    hidden: int = Setting(3072, "width inside the feed-forward part", flag="--hidden", metavar="N", ge=1)
+    segments: int = Setting(0, "rows of the segment table (BERT: 2); 0: none", ge=0)
+    text_segments: tuple[int, int] = Setting(
+        (0, 1), "segments of source and target where one text is generated from another (UniLM: 4 and 5)"
+    )
+    embedding_width: int | None = Setting(
+        None, "width of the tables, which a linear brings to the width (ELECTRA); default: the width", ge=1
+    )
+    sight: Literal["causal", "full"] = Setting(
+        "causal", "causal: a token attends to itself and what came before; full: to its whole document (BERT)"
+    )
+    positions: Literal["learned", "rotary"] = Setting(
+        "learned", "a table of positions, or queries and keys rotated by their position (Llama)"
+    )
+    rotary_base: float = Setting(10000.0, "base of the rotary frequencies", gt=1)
+    relative_bins: int = Setting(
+        0, "bins of distance with a learned bias per head, the same in all layers (UniLMv2: 32); 0: none", ge=0
+    )
+    relative_distance: int = Setting(128, "distance from which on all tokens fall into the outermost bins", ge=2)
+    norm: Norm = Setting(
+        "post", "layer norm after each residual sum (post: GPT-1, BERT) or before each part and at the end (pre: GPT-2)",
+        flag="--norm",
+    )  # fmt: skip
+    norm_kind: Literal["layer", "rms"] = Setting("layer", "layer norm, or root-mean-square norm (Llama)")
+    embedding_norm: bool = Setting(False, "a norm on the sum of the embeddings (BERT)")
+    qk_norm: bool = Setting(False, "a norm on the queries and keys of each head (Qwen3)")
+    mlp: Literal["plain", "gated"] = Setting("plain", "two linears, or a gate times a linear and one back (Llama)")
+    activation: Activation = Setting(
+        "gelu_tanh", "in the feed-forward part; gelu_tanh is GPT-1's approximation of GELU", flag="--activation"
+    )
+    bias: bool = Setting(True, "whether the linears have biases (Llama: none)")
+    tied: bool = Setting(True, "the softmax over the vocabulary uses the token table, not one of its own")
+    lm_transform: bool = Setting(False, "BERT's linear, activation and norm before that softmax, and a bias per token")
+    pooler: bool = Setting(False, "BERT's linear and activation over the first token's state, for heads that use it")
+    pooler_activation: PoolerActivation = Setting(
+        "tanh", "of the pooler: tanh (BERT, RoBERTa), GELU (ELECTRA) or ReLU (DistilBERT)"
+    )
+    joint_table: bool = Setting(
+        False, "tokens and positions share one matrix, with dropout on the matrix itself and the position rows in the "
+        "softmax (GPT-1's released code)",
+    )  # fmt: skip
+    embedding_dropout: float = Setting(0.1, "dropout on the embeddings", ge=0, lt=1)
+    attention_dropout: float = Setting(0.1, "dropout on the attention weights", ge=0, lt=1)
+    residual_dropout: float = Setting(0.1, "dropout on what each part adds to the states", ge=0, lt=1)
+    norm_eps: float = Setting(1e-5, "added to the variance in a norm", gt=0)
+    init_std: float = Setting(0.02, "standard deviation of the initial weights", gt=0)
 
     @property
     def per_head(self) -> int:
@@ -153,29 +144,7 @@ class TransformerSettings(Settings):
 
 
 class LSTMSettings(Settings):
-    """Sizes and choices of an LSTM (Hochreiter and Schmidhuber 1997, with forget gates).
-
-    Attributes:
-        vectors: as a Transformer's.
-        context: tokens of a row of pre-training text; a text to be read may have any length.
-        width: of the states, which the next layer and the heads read.
-        cells: of each layer; where there are more than ``width``, a projection makes the states from them (Sak et al.
-            2014). ``None``: as many.
-        embedding_width: of the token table; ``None``: ``width``.
-        directions: 2: texts that are read from their end have layers of their own (Peters et al. 2018).
-        residual: each layer but the first adds what it was given.
-        tied: the softmax over the vocabulary uses the token table.
-        softmax: whether there is one; a model that only reads needs no table for it.
-        bptt: steps that a gradient goes back through, counted from a text's end; states are carried beyond.
-        cell_clip: bounds the cells.
-        word_dropout: of whole tokens.
-        embedding_dropout: of whole dimensions of the embeddings, the same ones for all tokens of a text.
-        layer_dropout: between layers.
-        output_dropout: on the states of the last layer.
-        weight_dropout: of the recurrent weights, once per pass (Merity et al. 2017).
-        embedding_std: of fresh embeddings. Large ones learn faster at first, and hardly change: what is learned of a rare
-            word drowns in where it began (docs/log.md).
-    """
+    """Sizes and choices of an LSTM (Hochreiter and Schmidhuber 1997, with forget gates)."""
 
     DROPOUTS: ClassVar = ("embedding_dropout", "layer_dropout", "output_dropout")
     """What a recipe's ``dropout`` sets."""
@@ -183,26 +152,40 @@ class LSTMSettings(Settings):
     """As a Transformer's."""
 
     kind: Literal["lstm"] = "lstm"
-    vocab_size: int = Field(40478, ge=1)
-    vectors: bool = False
-    context: int = Field(1600, ge=1)
-    layers: int = Field(1, ge=1)
-    width: int = Field(1024, ge=1)
-    cells: int | None = Field(None, ge=1)
-    embedding_width: int | None = Field(None, ge=1)
-    directions: int = Field(1, ge=1, le=2)
-    residual: bool = False
-    tied: bool = False
-    softmax: bool = True
-    bptt: int = Field(400, ge=1)
-    cell_clip: float | None = Field(None, gt=0)
-    word_dropout: float = Field(0.0, ge=0, lt=1)
-    embedding_dropout: float = Field(0.0, ge=0, lt=1)
-    layer_dropout: float = Field(0.0, ge=0, lt=1)
-    output_dropout: float = Field(0.0, ge=0, lt=1)
-    weight_dropout: float = Field(0.0, ge=0, lt=1)
-    embedding_std: float = Field(0.1, gt=0)
-    init_std: float = Field(0.05, gt=0)
+    vocab_size: int = Setting(40478, "rows of the token table", ge=1)
+    vectors: bool = Setting(False, "as a Transformer's")
+    context: int = Setting(1600, "tokens of a row of pre-training text; other texts may have any length", ge=1)
+    layers: int = Setting(1, "number of layers", ge=1)
+    width: int = Setting(1024, "width of the states, which the next layer and the heads read", ge=1)
+    cells: int | None = Setting(
+        None, "LSTM: cells of each layer; where more than the width, a projection makes the states (Sak et al. 2014); "
+        "default: the width", ge=1,
+    )  # fmt: skip
+    embedding_width: int | None = Setting(None, "LSTM: width of the token table; default: the width", ge=1)
+    directions: int = Setting(
+        1, "LSTM: 2: texts that are read from right to left have layers of their own (Peters et al. 2018)", ge=1, le=2
+    )
+    residual: bool = Setting(False, "LSTM: each layer but the first adds its input to its output")
+    tied: bool = Setting(False, "the softmax over the vocabulary uses the token table, not one of its own")
+    softmax: bool = Setting(
+        True, "whether there is a softmax over the vocabulary; without a language model none is needed"
+    )
+    bptt: int = Setting(400, "LSTM: steps of truncated back-propagation, counted from a text's end", ge=1)
+    cell_clip: float | None = Setting(None, "LSTM: bound of the cells' values", gt=0)
+    word_dropout: float = Setting(0.0, "LSTM: dropout of whole tokens", ge=0, lt=1)
+    embedding_dropout: float = Setting(
+        0.0, "dropout of the embeddings; an LSTM's falls on the same dimensions for all tokens of a text", ge=0, lt=1
+    )
+    layer_dropout: float = Setting(0.0, "LSTM: dropout between layers", ge=0, lt=1)
+    output_dropout: float = Setting(0.0, "LSTM: dropout on the states of the last layer", ge=0, lt=1)
+    weight_dropout: float = Setting(
+        0.0, "LSTM: dropout of the recurrent weights, once per pass (Merity et al. 2017)", ge=0, lt=1
+    )
+    embedding_std: float = Setting(
+        0.1, "LSTM: standard deviation of initial embeddings; large ones learn faster at first and rare words less",
+        gt=0,
+    )  # fmt: skip
+    init_std: float = Setting(0.05, "standard deviation of the initial weights", gt=0)
 
     @property
     def num_cells(self) -> int:

@@ -2,28 +2,27 @@
 
 from typing import Literal
 
-from pydantic import Field
-
 from warmstart.base.errors import BadInput
-from warmstart.base.settings import Settings
+from warmstart.base.settings import Setting, Settings
 
 
 class MaskSettings(Settings):
-    """What is masked, and how.
+    """Which tokens are masked, and what is put in their place.
 
-    Attributes:
-        units: single tokens (BERT), whole words, spans of words (SpanBERT; of a span all tokens become the same kind of
-            thing), or blocks (UniLMv2): single tokens and runs of tokens. ``None``: blocks to be guessed one after the
-            other, else single tokens.
-        share: of the tokens; at least one is masked.
-        random: share of what is masked that becomes a random token of the vocabulary.
-        keep: share of what is masked that stays as it is.
+    ``spans`` are spans of words (SpanBERT): all tokens of one are treated alike. ``blocks`` are single tokens and runs of
+    tokens (UniLMv2).
     """
 
-    units: Literal["tokens", "words", "spans", "blocks"] | None = None
-    share: float = Field(0.15, gt=0, lt=1)
-    random: float = Field(0.1, ge=0, le=1)
-    keep: float = Field(0.1, ge=0, le=1)
+    title = "Objective"
+
+    units: Literal["tokens", "words", "spans", "blocks"] | None = Setting(
+        None, "what is masked together (default: blocks for pseudo-masked, else tokens)", flag="--mask"
+    )
+    share: float = Setting(
+        0.15, "share of the tokens that is masked; at least one is", flag="--mask-share", metavar="SHARE", gt=0, lt=1
+    )
+    random: float = Setting(0.1, "share of the masked tokens that is replaced by a random token", ge=0, le=1)
+    keep: float = Setting(0.1, "share of the masked tokens that stays as it is", ge=0, le=1)
 
     def model_post_init(self, context: object) -> None:
         """The two shares are parts of one whole."""

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from warmstart.base.allocator import keep_freed_memory
 from warmstart.base.errors import BadInput
-from warmstart.decode.settings import DRAWING, GenerateSettings, check_search
+from warmstart.decode.settings import SAMPLING, GenerateSettings, check_search
 from warmstart.models.model import Model
 from warmstart.run.metadata import RunMetadata, read_vocabulary
 from warmstart.tasks.spec import TaskSpec
@@ -61,7 +61,7 @@ class LoadedRun:
             BadInput: an impossible setting.
         """
         kept = (self.metadata.search or GenerateSettings(greedy=True)).model_dump()
-        if not {*said}.isdisjoint(DRAWING):
+        if not {*said}.isdisjoint(SAMPLING):
             kept |= {"greedy": False, "beam": 1, "best": 1, "groups": 1, "compat": "none"}
         try:
             found = GenerateSettings.model_validate(kept | dict(said))

@@ -1,14 +1,18 @@
 """Settings of tasks: how their Examples are made, and what some kinds need beside. Light to import."""
 
-from typing import Literal
-
-from pydantic import Field
+from typing import Annotated, Literal
 
 from warmstart.base.errors import BadInput
-from warmstart.base.settings import Settings
+from warmstart.base.settings import Setting, Settings
 
 Direction = Literal["forward", "backward", "both"]
 Algorithm = Literal["causal", "masked", "pseudo-masked"]
+LongText = Literal["cut", "refuse"]
+Cleanup = Annotated[
+    Literal["none", "cnndm", "xsum", "gigaword", "question"],
+    Setting(help="rules that texts are cleaned by before they are scored", flag="--cleanup"),
+]
+
 
 KIND_NAMES = (
     "classification", "entailment", "similarity", "regression", "choice", "multilabel", "tagging", "span", "images",
@@ -18,66 +22,71 @@ KIND_NAMES = (
 
 
 class TaggingSettings(Settings):
-    """What a tagging task remembers.
+    """What a tagging task remembers."""
 
-    Attributes:
-        unread: the tag of a word that is read at no token: one that was cut away, or of which cleaning left nothing.
-        column: of the tag in CoNLL files, counted from 1; ``None`` for the last, and for UPOS in CoNLL-U.
-    """
-
-    unread: str = "O"
-    column: int | None = Field(None, ge=1)
+    unread: str = Setting("O", "tag of a word that has no token: one that was cut away, or that cleaning left empty")
+    column: int | None = Setting(
+        None, "tagging: column of the tag in CoNLL files, from 1 (default: the last; UPOS in CoNLL-U)",
+        flag="--tag-column", metavar="N", ge=1,
+    )  # fmt: skip
 
 
 class SpanSettings(Settings):
-    """What a span task remembers.
+    """What a span task remembers."""
 
-    Attributes:
-        stride: tokens between the beginnings of two windows on a long context.
-        max_answer: the most tokens that an answer may have.
-        threshold: an answer is given where its margin over "no answer" is this or more; ``None``: always (SQuAD 1.1).
-    """
-
-    stride: int = Field(128, ge=1)
-    max_answer: int = Field(30, ge=1)
-    threshold: float | None = None
+    stride: int = Setting(
+        128, "span: tokens from one window to the next, where the context text is too long", flag="--stride",
+        metavar="N", ge=1,
+    )  # fmt: skip
+    max_answer: int = Setting(30, "span: maximum number of tokens of an answer", flag="--max-answer", metavar="N", ge=1)
+    threshold: float | None = Setting(
+        None, 'an answer is given where its margin over "no answer" reaches this; none: always (SQuAD 1.1)'
+    )
 
 
 class Seq2SeqSettings(Settings):
     """What only sequence-to-sequence tasks need (s2s-ft; Bao et al. 2021).
 
-    Attributes:
-        algorithm: ``causal``: each target token predicts the next; ``masked``: some target tokens are masked and
-            predicted; ``pseudo-masked``: a mask beside every target token predicts it.
-        source_limit: tokens of the source that are read, special ones included; ``None``: what the target leaves.
-        target_limit: tokens of the target that are learned, its end included.
-        long_target: what to do with a longer one: cut it at its end or refuse the file.
-        target_noise: share of the target tokens that are noised (masked: the share that is predicted); ``None``: 0.5,
-            and 0 for a model that has no mask token.
-        source_noise: share of the source tokens that are noised.
-        keep: share of the noised tokens that stay as they are.
-        random: share of them that become a token drawn from the vocabulary; the others are masked.
-        most_masked: the most tokens that are predicted of one target (``masked``); 0: any number.
-        smoothing: share of the label that all other tokens have together (Szegedy et al. 2016).
-        source_segment: row of the segment table for the source, where the model has one; ``None``: the one that its
-            pre-training had for it (UniLM: 4).
-        target_segment: the same for the target (UniLM: 5).
-        cleanup: what is done to texts before they are scored (:mod:`warmstart.metrics.postprocess`).
+    ``causal``: each target token predicts the next. ``masked``: some target tokens are masked and predicted.
+    ``pseudo-masked``: a mask beside every target token predicts it.
     """
 
-    algorithm: Algorithm = "pseudo-masked"
-    source_limit: int | None = Field(None, ge=3)
-    target_limit: int = Field(48, ge=2)
-    long_target: Literal["cut", "refuse"] = "cut"
-    target_noise: float | None = Field(None, ge=0, le=1)
-    source_noise: float = Field(0.0, ge=0, le=1)
-    keep: float = Field(0.1, ge=0, le=1)
-    random: float = Field(0.1, ge=0, le=1)
-    most_masked: int = Field(0, ge=0)
-    smoothing: float = Field(0.1, ge=0, lt=1)
-    source_segment: int | None = Field(None, ge=0)
-    target_segment: int | None = Field(None, ge=0)
-    cleanup: Literal["none", "cnndm", "xsum", "gigaword", "question"] = "none"
+    title = "Sequence to sequence"
+
+    algorithm: Algorithm = Setting("pseudo-masked", "how the target is learned", flag="--algorithm")
+    source_limit: int | None = Setting(
+        None, "maximum number of tokens of the source, special ones included (default: what the target leaves)",
+        flag="--source-limit", metavar="N", ge=3,
+    )  # fmt: skip
+    target_limit: int = Setting(
+        48, "maximum number of tokens of the target, its end token included", flag="--target-limit", metavar="N", ge=2
+    )
+    long_target: LongText = Setting("cut", "cut a longer target at its end, or refuse the file", flag="--long-target")
+    target_noise: float | None = Setting(
+        None, "share of the target tokens that is masked or replaced (default: 0.5; 0 without a mask token)",
+        flag="--target-noise", metavar="P", ge=0, le=1,
+    )  # fmt: skip
+    source_noise: float = Setting(
+        0.0, "share of the source tokens that is masked or replaced", flag="--source-noise", metavar="P", ge=0, le=1
+    )
+    keep: float = Setting(0.1, "share of these tokens that stays as it is", ge=0, le=1)
+    random: float = Setting(
+        0.1, "share of these tokens that is replaced by random ones; the others are masked", ge=0, le=1
+    )
+    most_masked: int = Setting(
+        0, "maximum number of tokens that are predicted of one target (masked); 0: no limit", ge=0
+    )
+    smoothing: float = Setting(
+        0.1, "label smoothing: probability that all other tokens have together (Szegedy et al. 2016)",
+        flag="--smoothing", metavar="P", ge=0, lt=1,
+    )  # fmt: skip
+    source_segment: int | None = Setting(
+        None, "segment of the source, where the model has segments; default: as in its pre-training (UniLM: 4)", ge=0
+    )
+    target_segment: int | None = Setting(
+        None, "segment of the target, where the model has segments; default: as in its pre-training (UniLM: 5)", ge=0
+    )
+    cleanup: Cleanup = "none"
 
     def on(self, text_segments: tuple[int, int]) -> "Seq2SeqSettings":
         """The same for a model whose texts take these segments, where nothing else is said."""
@@ -92,36 +101,34 @@ class Seq2SeqSettings(Settings):
 
 
 class FrameSettings(Settings):
-    """How the Examples of a task are made.
+    """How the Examples of a task are made."""
 
-    Attributes:
-        context: the most tokens that one Example may have, special tokens included.
-        long_text: what to do with a text that does not fit: cut it by the one rule (:mod:`~warmstart.tasks.framing`)
-            or refuse the file.
-        sight: ``causal`` for a left-to-right backbone, ``full`` for a bidirectional one.
-        lm: whether the auxiliary goal ``lm`` is asked too (GPT-1, section 3.2).
-        clean: the rules (:data:`warmstart.text.clean.CLEANING_RULES`) that the pre-training text was cleaned with.
-        between: delimiters between two texts (RoBERTa and XLM-R: 2).
-        segment_limit: the most tokens of one text of several, before the one rule is applied (GPT-1's released code).
-        reads: where a text's class is read: at its summary token; in training at every token, with weights that rise from 0
-            to 1 (Dai and Le 2015, section 2: linear label gain); or at all, for a head that pools them.
-        lm_frame: the auxiliary goal is the next token, or to write the text after it was read (joint training).
-        direction: from which end a left-to-right backbone reads a text (``backward``: its extract token stands first);
-            ``both``: from each, and the states of both readings are added.
-        lm_weights: every token counts alike, or every sequence does (GPT-1's code averages per sequence first).
-    """
-
-    context: int = Field(ge=8)
-    long_text: Literal["cut", "refuse"] = "cut"
-    sight: Literal["causal", "full"] = "causal"
-    lm: bool = True
-    lm_weights: Literal["token", "sequence"] = "token"
-    clean: tuple[str, ...] = ()
-    between: int = Field(1, ge=1)
-    segment_limit: int | None = Field(None, ge=1)
-    reads: Literal["summary", "rising", "all"] = "summary"
-    lm_frame: Literal["causal", "autoencoder"] = "causal"
-    direction: Direction = "forward"
+    context: Annotated[int, Setting(help="maximum number of tokens of one Example, special tokens included", ge=8)]
+    long_text: LongText = Setting("cut", "cut a text that does not fit, or refuse the file")
+    sight: Literal["causal", "full"] = Setting(
+        "causal", "causal for a left-to-right backbone, full for a bidirectional one"
+    )
+    lm: bool = Setting(True, "whether the Examples have the auxiliary goal lm too (GPT-1, section 3.2)")
+    lm_weights: Literal["token", "sequence"] = Setting(
+        "token",
+        "what counts alike in that goal: every token, or every sequence (GPT-1's code averages per sequence first)",
+    )
+    clean: tuple[str, ...] = Setting((), "cleaning rules of the pre-training text")
+    between: int = Setting(1, "delimiters between two texts (RoBERTa and XLM-R: 2)", ge=1)
+    segment_limit: int | None = Setting(
+        None, "maximum number of tokens of one text of several, before the whole is cut (GPT-1's released code)", ge=1
+    )
+    reads: Literal["summary", "rising", "all"] = Setting(
+        "summary", "where a text's class is read: at its summary token; in training at every token, with weights from 0 to "
+        "1 (Dai and Le 2015, section 2: linear label gain); or at all tokens, for a head that pools them",
+    )  # fmt: skip
+    lm_frame: Literal["causal", "autoencoder"] = Setting(
+        "causal", "the auxiliary goal: the next token, or the text once more after it was read (joint training)"
+    )
+    direction: Direction = Setting(
+        "forward", "how a left-to-right backbone reads a text; backward: from right to left, its extract token first; both: "
+        "in both directions, and the states are added",
+    )  # fmt: skip
 
     @property
     def specials(self) -> int:

@@ -21,8 +21,9 @@ from warmstart.base.arrays import Ints
 from warmstart.base.errors import BadInput
 from warmstart.base.files import write_json, write_text
 from warmstart.text import legacy, special_tokens
+from warmstart.text.settings import VocabularyKind
 from warmstart.text.template import Template
-from warmstart.text.vocabularies import TRAINERS, VocabularyKind
+from warmstart.text.vocabularies import TRAINERS
 
 TOKENIZER_FILE = "tokenizer.json"
 END = special_tokens.END

@@ -15,12 +15,12 @@ A word or character that is not kept is read as ``[UNK]``; of ``known-words`` it
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal
 
 import tokenizers
 from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
 
-VocabularyKind = Literal["bpe", "words", "known-words", "characters", "bytes"]
+from warmstart.text.settings import VocabularyKind
+
 UNKNOWN = "[UNK]"
 BYTES = 256
 

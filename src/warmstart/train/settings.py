@@ -1,91 +1,114 @@
 """Settings of training. Light to import, so that a recipe can be read and refused without waiting for torch."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from warmstart.base.settings import LENGTH, Group, LengthText, Setting, Settings
 
-from warmstart.base.settings import Settings
-from warmstart.base.units import Length
-
-Precision = Literal["auto", "fp32", "bf16"]
+Precision = Annotated[
+    Literal["auto", "fp32", "bf16"],
+    Setting(help="precision of the computation; auto: bf16 where the processor has it, else fp32", flag="--precision"),
+]
 Decay = Literal["linear", "cosine", "constant", "wsd", "slanted", "linear-2018", "cosine-2018"]
 
 
 class OptimizerSettings(Settings):
-    """Adam with decoupled decay; the defaults are GPT-1's (paper section 4.1, betas and clipping from its code).
+    """Adam with decoupled weight decay; the defaults are GPT-1's (section 4.1; betas and clipping from its code).
 
-    ``kind``: ``adamw``; ``muon`` for the matrices of the blocks and AdamW for all else, at the same rate; ``adam-2018``
-    as GPT-1's released code has it, with ``eps`` beside a second moment that is not corrected for its start, and a decay
-    that follows the corrected rate. ``layer_decay``: each layer's rate is that of the one above it divided by this, from
-    the heads down to the embeddings (Howard and Ruder 2018, section 3.2: 2.6).
+    ``adam-2018`` is the optimizer of GPT-1's released code: ``eps`` stands beside a second moment without bias correction,
+    and the weight decay follows the corrected learning rate.
     """
 
-    kind: Literal["adamw", "muon", "adam-2018"] = "adamw"
-    lr: float = Field(2.5e-4, gt=0)
-    beta1: float = Field(0.9, ge=0, lt=1)
-    beta2: float = Field(0.999, ge=0, lt=1)
-    eps: float = Field(1e-8, gt=0)
-    weight_decay: float = Field(0.01, ge=0)
-    clip_norm: float = Field(1.0, gt=0)
-    layer_decay: float = Field(1.0, ge=1)
+    kind: Literal["adamw", "muon", "adam-2018"] = Setting(
+        "adamw", "muon: for the matrices of the blocks, AdamW for all else; adam-2018: as GPT-1's released code",
+        flag="--optimizer",
+    )  # fmt: skip
+    lr: float = Setting(2.5e-4, "peak learning rate", flag="--lr", metavar="RATE", gt=0)
+    beta1: float = Setting(0.9, "decay of the running mean of the gradient", ge=0, lt=1)
+    beta2: float = Setting(0.999, "decay of the running mean of the squared gradient", ge=0, lt=1)
+    eps: float = Setting(1e-8, "added to the denominator of an update", gt=0)
+    weight_decay: float = Setting(
+        0.01, "decoupled weight decay, of all weights but biases and the gains of norms", flag="--weight-decay",
+        metavar="W", ge=0,
+    )  # fmt: skip
+    clip_norm: float = Setting(
+        1.0, "largest norm of the whole gradient; a larger one is scaled down", flag="--clip-norm", metavar="NORM", gt=0
+    )
+    layer_decay: float = Setting(
+        1.0, "each layer's learning rate is that of the layer above divided by this (ULMFiT: 2.6)", flag="--layer-decay",
+        metavar="D", ge=1,
+    )  # fmt: skip
 
 
 class ScheduleSettings(Settings):
-    """Linear warm-up from 0, then a decay to ``final_frac`` of the peak at the end of the run.
+    """The learning rate over the run: a linear warm-up from 0, then a decay.
 
-    ``warmup`` is a length: ``2000 steps`` (GPT-1's pre-training), ``0.002 run`` (its fine-tuning). ``wsd`` stays at the
-    peak and falls linearly over ``cooldown``, the last part of the run. ``slanted`` rises from 1/32 of the peak over the
-    warm-up and falls back to it (Howard and Ruder 2018, equation 3; their warm-up is ``0.1 run``). ``linear-2018`` and
-    ``cosine-2018`` are those of GPT-1's released code: the first update has rate 0, and the decay runs from the first step
-    to 0, whatever the warm-up.
+    ``slanted`` rises from 1/32 of the peak and falls back to it (Howard and Ruder 2018, equation 3; their warm-up is ``0.1
+    run``). ``linear-2018`` and ``cosine-2018`` are those of GPT-1's released code: the first update has rate 0, and the
+    decay runs from the first step to 0, whatever the warm-up. GPT-1's warm-up is ``2000 steps`` in pre-training, ``0.002
+    run`` in fine-tuning.
     """
 
-    decay: Decay = "cosine"
-    warmup: str = "0.01 run"
-    cooldown: str = "0.2 run"
-    final_frac: float = Field(0.0, ge=0, le=1)
-
-
-def check_lengths(settings: "TrainSettings") -> None:
-    """Refuses a length that is none, before anything is read for it."""
-    Length.parse(settings.length, "length")
-    Length.parse(settings.evaluate_every, "evaluate_every")
-    if settings.unfreeze is not None:
-        Length.parse(settings.unfreeze, "unfreeze")
-    Length.parse(settings.schedule.warmup, "schedule.warmup")
-    Length.parse(settings.schedule.cooldown, "schedule.cooldown")
+    decay: Decay = Setting(
+        "cosine", "decay of the learning rate after the warm-up; wsd: constant, then linear over --cooldown; slanted: "
+        "ULMFiT's triangle; -2018: as GPT-1's released code", flag="--decay",
+    )  # fmt: skip
+    warmup: LengthText = Setting("0.01 run", "linear warm-up, such as '2000 steps'", flag="--warmup", metavar=LENGTH)
+    cooldown: LengthText = Setting("0.2 run", "last part of --decay wsd", flag="--cooldown", metavar=LENGTH)
+    final_frac: float = Setting(0.0, "learning rate at the end, as a fraction of the peak", ge=0, le=1)
 
 
 class TrainSettings(Settings):
-    """How long and in what portions to train.
+    """How long to train, in what portions, and with which losses on the language model."""
 
-    ``length``, ``evaluate_every`` are lengths with units. ``patience`` is the number of evaluations without a new best
-    after which training stops early (0: never). ``accumulation`` splits a batch into at least so many micro-batches;
-    ``max_tokens`` bounds what a micro-batch holds in memory; ``by_length`` puts texts of similar length into a batch, as an
-    LSTM on long texts wants them. ``unfreeze`` is the length after which the next lower layer
-    begins to move, the heads first and the embeddings last (Howard and Ruder 2018, section 3.3: ``1 epoch``). ``softmax``:
-    the language model learns from all tokens of the vocabulary, or from the true ones and ``samples`` that each step draws
-    (the released code of Dai and Le 2015: 1,024); whatever is judged is judged by all. ``ar`` and ``tar`` weigh the squares
-    of the last states and of their changes from token to token (Merity et al. 2017, section 4.7: 2 and 1).
-    """
+    title = "Training"
 
-    seed: int = 1
-    length: str = "1 epoch"
-    batch_size: int = Field(32, ge=1)
-    accumulation: int = Field(1, ge=1)
-    max_tokens: int = Field(8192, ge=1)
-    by_length: bool = False
+    seed: int = Setting(1, "seed of everything random", flag="--seed", metavar="N")
+    length: LengthText = Setting(
+        "1 epoch", "how long to train: '3 epochs', '2000 steps', '8M tokens'", flag="--length", metavar=LENGTH
+    )
+    batch_size: int = Setting(
+        32, "examples per step; in pre-training rows of text", flag="--batch-size", metavar="N", ge=1
+    )
+    accumulation: int = Setting(
+        1, "micro-batches that a batch is split into, at least", flag="--accumulation", metavar="N", ge=1
+    )
+    max_tokens: int = Setting(
+        8192, "maximum number of tokens of a micro-batch: bounds the memory, not the result", flag="--max-tokens",
+        metavar="N", ge=1,
+    )  # fmt: skip
+    by_length: bool = Setting(
+        False, "put texts of similar length into a batch: faster for an LSTM on long texts", flag="--by-length"
+    )
     precision: Precision = "auto"
-    evaluate_every: str = "1 epoch"
-    patience: int = Field(0, ge=0)
-    save_every_s: float = Field(300.0, ge=0)
-    unfreeze: str | None = None
-    softmax: Literal["full", "sampled"] = "full"
-    samples: int = Field(1024, ge=1)
-    ar: float = Field(0.0, ge=0)
-    tar: float = Field(0.0, ge=0)
-    optimizer: OptimizerSettings = OptimizerSettings()
-    schedule: ScheduleSettings = ScheduleSettings()
+    evaluate_every: LengthText = Setting(
+        "1 epoch", "how often to evaluate on dev", flag="--evaluate-every", metavar=LENGTH
+    )
+    patience: int = Setting(
+        0, "evaluations without a new best after which training stops early; 0: never", flag="--patience", metavar="N",
+        ge=0,
+    )  # fmt: skip
+    save_every_s: float = Setting(300.0, "seconds between checkpoints", flag="--save-every", metavar="SECONDS", ge=0)
+    unfreeze: LengthText | None = Setting(
+        None, "gradual unfreezing: train the heads first, then one more layer from the top after each length, such as "
+        "'1 epoch' (ULMFiT)", flag="--unfreeze", metavar=LENGTH,
+    )  # fmt: skip
+    softmax: Literal["full", "sampled"] = Setting(
+        "full", "softmax of the language model in training: over the vocabulary, or over the targets and a random sample; "
+        "evaluation always uses all", flag="--softmax",
+    )  # fmt: skip
+    samples: int = Setting(
+        1024, "tokens that --softmax sampled samples in each step", flag="--samples", metavar="N", ge=1
+    )
+    ar: float = Setting(
+        0.0, "weight of activation regularisation: the squared last states (AWD-LSTM: 2)", flag="--ar", metavar="ALPHA",
+        ge=0,
+    )  # fmt: skip
+    tar: float = Setting(
+        0.0, "weight of temporal activation regularisation: their squared changes from token to token (AWD-LSTM: 1)",
+        flag="--tar", metavar="BETA", ge=0,
+    )  # fmt: skip
+    optimizer: OptimizerSettings = Group(OptimizerSettings)
+    schedule: ScheduleSettings = Group(ScheduleSettings)
 
     @property
     def drawn(self) -> int:
@@ -99,19 +122,17 @@ class TrainSettings(Settings):
 
 
 class SchemeSettings(Settings):
-    """Which weights move, and how.
+    """Which weights are trained; ``lora`` is Hu et al. 2021."""
 
-    Attributes:
-        kind: ``full`` all; ``head`` only the heads, on frozen features; ``top`` the last ``layers`` and the heads; ``lora``
-            the heads and a product of two thin matrices beside each linear of the blocks (Hu et al. 2021).
-        layers: how many, for ``top``.
-        rank: of that product.
-        alpha: the product counts ``alpha / rank``.
-        dropout: on what the product reads.
-    """
+    title = "Scheme"
 
-    kind: Literal["full", "head", "top", "lora"] = "full"
-    layers: int | None = Field(None, ge=1)
-    rank: int = Field(8, ge=1)
-    alpha: float = Field(16.0, gt=0)
-    dropout: float = Field(0.0, ge=0, lt=1)
+    kind: Literal["full", "head", "top", "lora"] = Setting(
+        "full", "weights to train: all; the heads; the heads and the top layers; the heads and LoRA's low-rank updates",
+        flag="--scheme",
+    )  # fmt: skip
+    layers: int | None = Setting(None, "layers that --scheme top trains", flag="--scheme-layers", metavar="K", ge=1)
+    rank: int = Setting(8, "rank of LoRA's updates", flag="--lora-rank", metavar="R", ge=1)
+    alpha: float = Setting(
+        16.0, "LoRA's updates are multiplied by this, divided by the rank", flag="--lora-alpha", metavar="ALPHA", gt=0
+    )
+    dropout: float = Setting(0.0, "dropout on the input of LoRA's updates", ge=0, lt=1)

@@ -19,7 +19,7 @@ from warmstart.config.requests import (
     SubmitRequest,
     arguments,
 )
-from warmstart.config.schema import FinetuneRecipe, PretrainRecipe
+from warmstart.config.schema import RECIPES, FinetuneRecipe, PretrainRecipe
 from warmstart.verbs import convert as _convert
 from warmstart.verbs import evaluate as _evaluate
 from warmstart.verbs import explain as _explain
@@ -66,10 +66,9 @@ def finetune(
 
 def explain(verb: str, *, recipe: str | None = None, sets: Sequence[str] = (), **flags: Any) -> dict[str, Any]:
     """What ``pretrain`` or ``finetune`` would do, in words."""
-    kinds: dict[str, type[PretrainRecipe | FinetuneRecipe]] = {"pretrain": PretrainRecipe, "finetune": FinetuneRecipe}
-    if verb not in kinds:
-        raise unknown_name_error("verb to explain", verb, kinds)
-    return _explain.explain(_composed(kinds[verb], recipe, sets, flags))
+    if verb not in RECIPES:
+        raise unknown_name_error("verb to explain", verb, RECIPES)
+    return _explain.explain(_composed(RECIPES[verb], recipe, sets, flags))
 
 
 def evaluate(run: str | Sequence[str], data: str, **flags: Any) -> dict[str, Any]:

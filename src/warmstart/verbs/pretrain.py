@@ -27,7 +27,6 @@ from warmstart.run.writing import manifest, write_model
 from warmstart.tasks.vocabulary import require_text
 from warmstart.train.loop import Trainer, Validation
 from warmstart.train.precision import default_device
-from warmstart.train.settings import check_lengths
 from warmstart.transfer.hub import model_folder
 
 MEASURE = "loss"
@@ -50,8 +49,7 @@ def pretrain(recipe: PretrainRecipe, out: str, resume: bool = False) -> dict[str
     """
     folder, config = RunFolder(out), resolved(recipe)
     folder.check_free(resume=resume, config=config)
-    check_lengths(recipe.train)  # what is wrong with the recipe is told before any text is read
-    check_model(recipe)
+    check_model(recipe)  # what is wrong with the recipe is told before any text is read
     corpus = open_corpus(recipe, folder.path / CORPUS)
     built = build_pretraining(recipe, corpus)
     for line in words(recipe, built):

@@ -1,0 +1,60 @@
+"""One command: the words after a verb to its settings, the settings to the verb, its result to the screen."""
+
+from collections.abc import Sequence
+
+from warmstart.base.console import print_json, set_quiet
+from warmstart.base.errors import BadInput
+from warmstart.base.settings import Settings
+from warmstart.cli.checks import check_names, check_recipe_path, check_setting_paths, check_typed_paths
+from warmstart.cli.parser import ParsedArguments, parse
+from warmstart.cli.show import show
+from warmstart.cli.verbs import RunOptions, Verb
+
+
+def settings_class(verb: Verb) -> type[Settings]:
+    """The settings of a verb; only what this verb needs is imported."""
+    if verb.trains:
+        from warmstart.config.schema import RECIPES
+
+        return RECIPES[verb.base_name]
+    from warmstart.config.requests import REQUESTS
+
+    return REQUESTS[verb.base_name]
+
+
+def run_command(verb: Verb, argv: Sequence[str]) -> None:
+    """Runs ``verb`` with the words after it.
+
+    Raises:
+        BadInput: anything wrong with the words, the settings or the input.
+        SystemExit: after ``--help`` was shown.
+    """
+    kind = settings_class(verb)
+    parsed = parse(verb, kind, argv)
+    set_quiet(parsed.quiet)
+    settings = _settings(kind, parsed)
+    if verb.trains:
+        check_names(settings)
+    if verb.trains and not verb.explains and parsed.out is None:
+        raise BadInput("missing", where="--out", allowed="a folder that is new or empty", next_step="give --out RUN")
+    result = verb.run(settings, RunOptions(parsed.out or "", parsed.resume))
+    if parsed.json:
+        print_json(result)
+    else:
+        show(verb, result)
+
+
+def _settings(kind: type[Settings], parsed: ParsedArguments) -> Settings:
+    """The settings, checked as far as that goes in a moment: a wrong path comes before a missing option."""
+    check_recipe_path(parsed.recipe)
+    check_typed_paths(kind, parsed.flags)
+    from warmstart.config.load import compose  # YAML takes a while to import
+
+    settings = compose(kind, recipe=parsed.recipe, flags=parsed.flags, sets=parsed.sets)
+    check_setting_paths(settings)
+    if parsed.json and getattr(settings, "output", "") == "-":
+        raise BadInput(
+            "--json and --output - both write to standard output", where="--output", value="-", allowed="a file",
+            next_step="leave --json out, or name a file",
+        )  # fmt: skip
+    return settings
