@@ -84,7 +84,7 @@ def test_a_row_without_text_names_its_keys(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"text": "one"}\n{"id": 1, "title": "two"}\n')
     assert sentence(path).startswith(
-        f"{path}:2: no key 'text' in this row; got 'id, title'; allowed: a row with 'text'"
+        f"{path}:2: this row has no key 'text'; got 'id, title'; allowed: a row with 'text'"
     )
     path.write_text('{"text": 5}\n')
     assert sentence(path) == f"{path}:1: 'text' is not a text; got 5; allowed: a string."
@@ -125,7 +125,7 @@ def test_the_real_archive_of_reviews(data_dir: Path) -> None:
         (entry("pipe.txt", b"", tarfile.FIFOTYPE), ["a link, a device or a sparse file"]),
         (entry("sparse.txt", b"", tarfile.GNUTYPE_SPARSE), ["a link, a device or a sparse file"]),
         (entry("huge", b"x" * (1 << 21), tarfile.GNUTYPE_LONGNAME), ["a header of 2097152 bytes"]),
-        (entry("a.jpg"), ["no .txt file in this archive"]),
+        (entry("a.jpg"), ["this archive has no .txt file"]),
     ],
 )
 def test_unsafe_archives_are_refused(made: tuple[tarfile.TarInfo, bytes], parts: list[str], tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_an_archive_cut_at_any_place_is_refused(ending: str, tmp_path: Path) -> 
     whole = path.read_bytes()
     for length in (3, len(whole) // 3, len(whole) - 9, len(whole) - 1):
         path.write_bytes(whole[:length])
-        assert sentence(path).startswith(f"{path}: the archive is cut short or damaged")
+        assert sentence(path).startswith(f"{path}: the compressed file is cut short or damaged")
     path.write_bytes(whole[:100] + bytes(100) + whole[200:])
     assert str(path) in sentence(path)
 
@@ -165,7 +165,7 @@ def test_another_encoding_is_named_with_line_and_byte(tmp_path: Path) -> None:
     path.write_bytes((head + "a caf\u00e9\n").encode("cp1252"))
     found = sentence(path)
     assert found.startswith(f"{path}:100001: not utf-8 text (")
-    assert f"at byte {len(head) + 5}); got b'\\xe9'; name the encoding of the file, for example --encoding" in found
+    assert f"at byte {len(head) + 5}); got b'\\xe9'; set the encoding of the file, for example --encoding" in found
     assert texts(path, encoding="cp1252")[0].endswith("a caf\u00e9\n")
     path.write_bytes("h\u00e9".encode()[:-1])
     assert f"{path}:1: not utf-8 text (unexpected end of data at byte 1)" in sentence(path)
@@ -211,9 +211,9 @@ def test_sources_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     assert sentence(tmp_path / "bok.txt") == f"{tmp_path / 'bok.txt'}: file not found; did you mean 'book.txt'?"
     assert "the file is empty" in sentence(tmp_path / "empty.txt")
     assert "unknown file extension; got '.pdf'; allowed: .txt, .tar, .jsonl" in sentence(tmp_path / "a.pdf")
-    assert "nothing to read here; allowed: .txt" in sentence(tmp_path / "folder")
-    assert "nothing to read here" in sentence(tmp_path / "*.md")
-    assert "no input named" in sentence()
+    assert "there is no file to read; allowed: .txt" in sentence(tmp_path / "folder")
+    assert "there is no file to read" in sentence(tmp_path / "*.md")
+    assert "no input is named" in sentence()
     with pytest.raises(BadInput, match="a folder, where a file is needed"):
         list(read_text_blocks(str(tmp_path)))
 

@@ -48,7 +48,7 @@ def test_an_id_begins_with_hf() -> None:
 
 def test_what_cannot_be_loaded_is_said_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Witness: an empty folder, an id without a name, a machine that is told to stay offline, and no library."""
-    with pytest.raises(BadInput, match=r"--data: no data set named; got 'hf:'; allowed: hf:owner/name"):
+    with pytest.raises(BadInput, match=r"--data: this names no data set; got 'hf:'; allowed: hf:owner/name"):
         read_hub_splits("hf:")
     with pytest.raises(BadInput, match="the data set cannot be loaded"):
         read_hub_splits(f"hf:{tmp_path}")

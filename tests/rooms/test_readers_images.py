@@ -79,10 +79,10 @@ def test_one_image_and_images_without_classes(tmp_path: Path) -> None:
     """Witness: the one image; without classes they can be predicted on, not learned from."""
     path = tmp_path / "a.png"
     path.write_bytes(png(PIXELS[NAMES[0]]))
-    [row] = read_image_rows(str(path), classes=False)
+    [row] = read_image_rows(str(path), needs_class=False)
     assert row.fields.keys() == {"image", "file"} and row.fields["file"] == "a.png"
     for place in (path, tmp_path):
-        with pytest.raises(BadInput, match=r"a\.png: an image without a class; allowed: CLASS/NAME\.png"):
+        with pytest.raises(BadInput, match=r"a\.png: this image has no class; allowed: CLASS/NAME\.png"):
             list(read_image_rows(str(place)))
 
 
@@ -107,26 +107,26 @@ def said(path: Path, part: str | None = None) -> str:
 def test_what_is_no_image_is_named(tmp_path: Path) -> None:
     """Witness: a text of that name, a picture cut short, a part that is not there, a folder of nothing."""
     path = folder_of(tmp_path)
-    assert "no images here; allowed: images of the part 'dev'" in said(path, "dev")
+    assert "there are no images here; allowed: images of the split 'dev'" in said(path, "dev")
     whole = (path / NAMES[0]).read_bytes()
     for content in (b"words", b"", whole[: len(whole) // 2]):
         (path / NAMES[0]).write_bytes(content)
-        assert f"{path / NAMES[0]}: not a readable image" in said(path)
+        assert f"{path / NAMES[0]}: this image cannot be read" in said(path)
     (tmp_path / "empty").mkdir()
-    assert "nothing to read here; allowed: .png, .jpg, .jpeg" in said(tmp_path / "empty")
+    assert "there is no file to read; allowed: .png, .jpg, .jpeg" in said(tmp_path / "empty")
 
 
 @pytest.mark.parametrize(
     ("arrays", "parts"),
     [
-        ({"a": np.zeros(3)}, ["no images in this file; got ['a']; allowed: arrays x and y"]),
+        ({"a": np.zeros(3)}, ["this file has no images; got ['a']; allowed: arrays x and y"]),
         ({"x": np.zeros((2, 4, 5), np.uint8)}, ["x: not an array of images; got 'uint8 [2, 4, 5]'"]),
         ({"x": np.zeros((2, 4, 5, 3))}, ["got 'float64 [2, 4, 5, 3]'; allowed: uint8"]),
-        ({"x": np.zeros((2, 4, 5, 3), np.uint8)}, ["x[0]: an image without a class"]),
+        ({"x": np.zeros((2, 4, 5, 3), np.uint8)}, ["x[0]: this image has no class"]),
         ({"x": np.zeros((2, 4, 5, 3), np.uint8), "y": np.zeros(3, int)}, ["y: not the classes of the images", "2 images"]),
         ({"x": np.zeros((2, 4, 5, 3), np.uint8), "y": np.ones(2, int), "classes": np.array(["a"])},
-         ["a class without a name; got '1 to 1'; allowed: 0 to 0"]),
-        ({"x": np.array([{}])}, ["not a readable .npz file"]),
+         ["this class has no name; got '1 to 1'; allowed: 0 to 0"]),
+        ({"x": np.array([{}])}, ["this .npz file cannot be read"]),
     ],
 )  # fmt: skip
 def test_other_arrays_are_refused(arrays: dict[str, np.ndarray], parts: list[str], tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_a_broken_npz_is_named(tmp_path: Path) -> None:
     path = arrays_of(tmp_path)
     for content in (path.read_bytes()[:500], b"words"):
         path.write_bytes(content)
-        assert f"{path}: not a readable .npz file" in said(path)
+        assert f"{path}: this .npz file cannot be read" in said(path)
 
 
 @pytest.mark.data

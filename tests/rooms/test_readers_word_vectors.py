@@ -35,14 +35,14 @@ def test_both_forms(tmp_path: Path, head: str) -> None:
     [
         (
             "a 1 2\nb 1\n",
-            "v.txt:2: a line of another length than those before; got '1 numbers'; allowed: a word and 2 numbers",
+            "v.txt:2: this vector has another width than those before; got '1 numbers'; allowed: a word and 2 numbers",
         ),
-        ("2 3\na 1 2\n", "v.txt:2: a line of another length"),
+        ("2 3\na 1 2\n", "v.txt:2: this vector has another width"),
         ("a 1 x\n", "v.txt:1: not a vector; got '1 x'; allowed: numbers"),
         ("a 1 nan\n", "v.txt:1: not a vector; got '1 nan'; allowed: finite numbers"),
         ("a 1 1e39\n", "v.txt:1: not a vector; got '1 1e39'; allowed: finite numbers of float32"),
-        ("3 2\na 1 2\nb 1 2\n", "fewer vectors than the first line says; got 2; allowed: 3"),
-        ("a\n", "v.txt:1: a line of another length"),
+        ("3 2\na 1 2\nb 1 2\n", "the file has fewer vectors than its first line says; got 2; allowed: 3"),
+        ("a\n", "v.txt:1: this vector has another width"),
         ("", "no word of the vocabulary has a vector here"),
     ],
 )

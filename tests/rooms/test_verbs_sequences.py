@@ -256,7 +256,7 @@ def test_explain_says_what_is_read(road: Path) -> None:
         ),
         (["--task", "tagging", "--class-weights", "balanced"], "x.conll", SEVERAL, ["class weights"]),
         (["--task", "tagging", "--metric", "f1"], "x.conll", SEVERAL, ["--metric", "accuracy"]),
-        (["--task", "span"], "x.json", "{}", ["x.json: not a SQuAD file"]),
+        (["--task", "span"], "x.json", "{}", ["x.json: not a file in SQuAD's format"]),
         (["--task", "span", "--stride", "0"], "x.json", "{}", ["--stride: out of range"]),
         (["--task", "span"], "x.jsonl", '{"context": "a", "question": "b"}\n', ["x.jsonl:1", "missing key 'answers'"]),
         (

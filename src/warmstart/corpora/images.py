@@ -34,7 +34,7 @@ class ImageCorpus:
         self.folder = ", ".join(paths)
         found = [
             (row.fields["image"], row.where)
-            for row in chain.from_iterable(read_image_rows(path, part, classes=False) for path in paths)
+            for row in chain.from_iterable(read_image_rows(path, part, needs_class=False) for path in paths)
         ]
         self.processor = ImageProcessor.fit(found) if processor is None else processor
         for image, where in found:

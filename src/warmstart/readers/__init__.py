@@ -1,1 +1,1 @@
-"""Floor 1: files of any accepted form to documents and rows, with file and line for every complaint."""
+"""Floor 1: reads files of every accepted format as documents and rows; each error names file and line."""

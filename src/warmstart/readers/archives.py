@@ -1,6 +1,6 @@
-"""Tar archives of text files, as IMDB is distributed: members are streamed one after the other, nothing is extracted.
+"""Tar archives, such as the one that IMDB comes in: members are read one after the other, and nothing is extracted.
 
-Links, sparse files and names that lead out of the archive are refused.
+Links, sparse files and names that lead out of the archive are errors.
 """
 
 import contextlib
@@ -10,10 +10,10 @@ from pathlib import PurePosixPath
 from typing import IO
 
 from warmstart.base.errors import BadInput
-from warmstart.readers.text_io import archive_errors, open_binary, read_blocks
+from warmstart.readers.text_io import RESTORE, archive_errors, open_binary, read_blocks
 
 MAX_HEADER_BYTES = 1 << 20
-"""Bytes of a long-name or extended header, which the library reads into memory whole."""
+"""Longest header: the library reads headers of long names into memory as a whole."""
 
 
 class _Member(tarfile.TarInfo):
@@ -33,50 +33,48 @@ def read_members(path: str, extension: str = ".txt") -> Iterator[tuple[str, Iter
         extension: of the members to read, in small letters; empty for every file.
 
     Raises:
-        BadInput: a broken archive, a link, an unsafe name, or no such member.
+        BadInput: a damaged archive, a link, an unsafe name, or no such member.
     """
-    found = False
+    is_empty = True
     with (
         open_binary(path) as stream,
-        _damage_named(path),
+        _tar_errors(path),
         tarfile.open(fileobj=stream, mode="r|", tarinfo=_Member) as archive,
     ):
         for member in archive:
-            archive.members = []  # type: ignore[attr-defined]  # the library keeps every header it has met
-            _check(member, path)
-            if member.isfile() and _wanted(member.name, extension):
-                found = True
+            archive.members = []  # type: ignore[attr-defined]  # the library keeps every header
+            _check_member(member, path)
+            if member.isfile() and _has_extension(member.name, extension):
+                is_empty = False
                 content = archive.extractfile(member)
                 assert content is not None
                 yield member.name, _blocks(content, path)
-        for _ in read_blocks(stream):  # to the end, where the packing keeps its checksum
+        for _ in read_blocks(stream):  # to the end, where the compression has its checksum
             pass
-    if not found:
-        raise BadInput(f"no {extension} file in this archive", where=path, allowed=f"a tar of {extension} files")
+    if is_empty:
+        raise BadInput(f"this archive has no {extension} file", where=path, allowed=f"a tar of {extension} files")
 
 
 def _blocks(content: IO[bytes], path: str) -> Iterator[bytes]:
-    # Read by the caller, so outside the blocks that :func:`read_members` opened.
-    with archive_errors(path), _damage_named(path):
+    # The caller reads these, outside the with blocks of read_members.
+    with archive_errors(path), _tar_errors(path):
         yield from read_blocks(content)
 
 
 @contextlib.contextmanager
-def _damage_named(path: str) -> Iterator[None]:
+def _tar_errors(path: str) -> Iterator[None]:
     try:
         yield
     except tarfile.TarError as error:
-        raise BadInput(
-            f"not a readable tar archive ({error})", where=path, next_step="fetch or make the file again"
-        ) from None
+        raise BadInput(f"this tar archive cannot be read ({error})", where=path, next_step=RESTORE) from None
 
 
-def _wanted(name: str, extension: str) -> bool:
+def _has_extension(name: str, extension: str) -> bool:
     name = PurePosixPath(name).name
     return name.lower().endswith(extension) and not name.startswith(".")
 
 
-def _check(member: tarfile.TarInfo, path: str) -> None:
+def _check_member(member: tarfile.TarInfo, path: str) -> None:
     name = PurePosixPath(member.name)
     if name.is_absolute() or ".." in name.parts:
         kind = "a name that leads out of the archive"

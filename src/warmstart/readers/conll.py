@@ -1,11 +1,12 @@
-"""CoNLL files to rows of ``tokens`` and ``tags``, sentence by sentence, each also ``.gz`` and ``.zst``.
+"""Reads CoNLL files, also ``.gz`` and ``.zst``: one row with ``tokens`` and ``tags`` per sentence.
 
-One word a line, its columns parted by tabs or, in a file without tabs, by blanks; an empty line ends a sentence. The word
-is the first column, its tag the last or the one that is named. ``-DOCSTART-`` lines are passed over. In CoNLL-U
-(``.conllu``) the word is FORM and its tag UPOS; ranges (``1-2``) and empty nodes (``1.1``) are no words and are passed over,
-and a sentence's ``sent_id`` is kept.
+Each line has one word. Tabs separate its columns or, in a line without tabs, spaces do; an empty line ends a sentence. The
+word is the first column; its tag is the last column or the one that the caller names. ``-DOCSTART-`` lines are skipped.
 
-Words are taken as they are written: a no-break space or a byte order mark inside a line is part of its word.
+In CoNLL-U (``.conllu``) the word is FORM and the tag is UPOS. Ranges (``1-2``) and empty nodes (``1.1``) are no words and
+are skipped; a sentence's ``sent_id`` becomes a field of the row.
+
+No word is changed: a no-break space or a byte order mark inside a line is part of its word.
 """
 
 import re
@@ -17,59 +18,63 @@ from warmstart.readers.text_io import read_lines, split_extensions
 
 CONLLU = ".conllu"
 CONLL_EXTENSIONS = (".conll", ".bio", ".txt", ".tsv", CONLLU)
-"""Endings that :func:`read_sentences` reads."""
+"""Extensions that :func:`read_sentences` reads."""
 DOCSTART = "-DOCSTART-"
 _FORM, _UPOS, _COLUMNS = 1, 3, 10
-_WORD, _NO_WORD = re.compile(r"\d+"), re.compile(r"\d+[-.]\d+")
+_NUMBER, _SKIPPED = re.compile(r"\d+"), re.compile(r"\d+[-.]\d+")
 
-Line = tuple[int, list[str]]
+_Line = tuple[int, list[str]]  # its number in the file, its cells
 
 
 def read_sentences(path: str, encoding: str = "utf-8", column: int | None = None) -> Iterator[Row]:
-    """The sentences of one file in order; a file of words alone gives rows without ``tags``.
+    """The sentences of one file in order; rows of a file that has only words are without ``tags``.
 
     Args:
-        path: a file with one of the endings :data:`CONLL_EXTENSIONS`.
+        path: a file with one of :data:`CONLL_EXTENSIONS`.
         encoding: of the file.
-        column: of the tag, counted from 1; without it the last, and UPOS in CoNLL-U.
+        column: that of the tag, counted from 1; by default the last, in CoNLL-U that of UPOS.
 
     Raises:
-        BadInput: an unreadable file, a line with another number of columns, a column that is not there, no sentence.
+        BadInput: a file that cannot be read, a line with another number of columns, a column that the file does not
+            have, or no sentence.
     """
-    universal = split_extensions(path)[0] == CONLLU
-    empty = True
-    for extra, words in _universal(path, encoding) if universal else _plain(path, encoding):
-        empty = False
+    is_conllu = split_extensions(path)[0] == CONLLU
+    is_empty = True
+    sentences = _read_conllu(path, encoding) if is_conllu else _read_conll(path, encoding)
+    for extra, words in sentences:
+        is_empty = False
         where = f"{path}:{words[0][0]}"
-        tag = _tag_column(len(words[0][1]), column, universal, where)
-        fields: dict[str, object] = {"tokens": [cells[_FORM if universal else 0] for _, cells in words]}
+        tag = _tag_column(len(words[0][1]), column, is_conllu, where)
+        fields: dict[str, object] = {"tokens": [cells[_FORM if is_conllu else 0] for _, cells in words]}
         if tag is not None:
             fields["tags"] = [cells[tag] for _, cells in words]
         yield Row(extra | fields, where)
-    if empty:
-        raise BadInput("the file holds no sentences", where=path, next_step="check the path")
+    if is_empty:
+        raise BadInput("the file has no sentences", where=path, next_step="check the path")
 
 
-def _tag_column(columns: int, asked: int | None, universal: bool, where: str) -> int | None:
-    if asked is not None:
-        if asked > columns:
+def _tag_column(num_columns: int, column: int | None, is_conllu: bool, where: str) -> int | None:
+    """The index of the tag's column; ``None`` where a line has only a word."""
+    if column is not None:
+        if column > num_columns:
             raise BadInput(
-                "no such column", where=where, value=asked, allowed=f"1 to {columns}", next_step="correct --tag-column"
-            )
-        return asked - 1
-    if universal:
+                "no such column", where=where, value=column, allowed=f"1 to {num_columns}",
+                next_step="correct --tag-column",
+            )  # fmt: skip
+        return column - 1
+    if is_conllu:
         return _UPOS
-    return columns - 1 if columns > 1 else None
+    return num_columns - 1 if num_columns > 1 else None
 
 
-def _plain(path: str, encoding: str) -> Iterator[tuple[dict[str, object], list[Line]]]:
-    words: list[Line] = []
-    columns = 0
+def _read_conll(path: str, encoding: str) -> Iterator[tuple[dict[str, object], list[_Line]]]:
+    words: list[_Line] = []
+    num_columns = 0
     for number, line in enumerate(read_lines(path, encoding), start=1):
         cells = _cells(line.rstrip("\n"))
         if cells and cells[0] != DOCSTART:
-            columns = columns or len(cells)
-            _check_columns(cells, columns, f"{path}:{number}")
+            num_columns = num_columns or len(cells)
+            _check_columns(cells, num_columns, f"{path}:{number}")
             words.append((number, cells))
         elif words:
             yield {}, words
@@ -84,8 +89,8 @@ def _cells(line: str) -> list[str]:
     return [cell for cell in line.split(" ") if cell]
 
 
-def _universal(path: str, encoding: str) -> Iterator[tuple[dict[str, object], list[Line]]]:
-    words: list[Line] = []
+def _read_conllu(path: str, encoding: str) -> Iterator[tuple[dict[str, object], list[_Line]]]:
+    words: list[_Line] = []
     extra: dict[str, object] = {}
     for number, line in enumerate(read_lines(path, encoding), start=1):
         line = line.rstrip("\n")
@@ -99,19 +104,19 @@ def _universal(path: str, encoding: str) -> Iterator[tuple[dict[str, object], li
         else:
             cells, where = line.split("\t"), f"{path}:{number}"
             _check_columns(cells, _COLUMNS, where)
-            if _WORD.fullmatch(cells[0]):
+            if _NUMBER.fullmatch(cells[0]):
                 words.append((number, cells))
-            elif not _NO_WORD.fullmatch(cells[0]):
+            elif not _SKIPPED.fullmatch(cells[0]):
                 raise BadInput("not the number of a word", where=where, value=cells[0], allowed="1, 1-2 or 1.1")
     if words:
         yield extra, words
 
 
-def _check_columns(cells: list[str], columns: int, where: str) -> None:
-    if len(cells) != columns:
+def _check_columns(cells: list[str], num_columns: int, where: str) -> None:
+    if len(cells) != num_columns:
         raise BadInput(
-            "wrong number of columns", where=where, value=len(cells), allowed=f"{columns}, as in the lines above",
-            next_step="mend this line; columns are parted by tabs, or by blanks where a line has none",
+            "wrong number of columns", where=where, value=len(cells), allowed=f"{num_columns}, as in the lines above",
+            next_step="correct this line; tabs separate the columns, or spaces where a line has no tab",
         )  # fmt: skip
     if not cells[0]:
-        raise BadInput("a line without a word", where=where, allowed="the word in the first column")
+        raise BadInput("this line has no word", where=where, allowed="the word in the first column")

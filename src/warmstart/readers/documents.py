@@ -1,9 +1,9 @@
-"""Raw text to documents, of any size: a document is a stream of pieces, so no file and no document is ever held whole.
+"""Reads raw text as documents of any size: a document is a stream of chunks, so it need not fit into memory.
 
-One ``.txt`` file is one document, so is each ``.txt`` member of a tar archive, so is the ``text`` of each row of a table.
-A text longer than a piece is cut at a place that follows from the text alone: at an empty line, else at a line's end,
-else at a blank. The cut falls before the last blank that stands before a word, which is where byte-level BPE's
-pre-tokenisation cuts too, so the ids of the pieces end to end are the ids of the whole text.
+A document is a ``.txt`` file, a ``.txt`` member of a tar archive, or the ``text`` of a row of a table. A long text is
+split at a place that depends only on the text: at an empty line, else at the end of a line, else at a space. The split is
+before the last space in front of a word. Byte-level BPE's pre-tokenizer splits there too, so the ids of the chunks, end to
+end, are the ids of the whole text.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,9 +17,9 @@ from warmstart.readers.text_io import STDIN, decode_blocks, read_text_blocks, sp
 
 DOCUMENT_EXTENSIONS = (".txt", ".tar", *TABLE_EXTENSIONS)
 MAX_CHUNK_CHARS = 1 << 20
-"""Characters that a piece holds at most."""
+"""Longest chunk."""
 TEXT_ALIASES = ("content",)
-"""Taken for the key ``text`` where a row has no ``text``."""
+"""Keys that are read where a row has no ``text``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,8 @@ class Document:
     """One document.
 
     Attributes:
-        where: the file, ``file:line`` or ``archive:member`` it came from.
-        pieces: its text in order, to be read once, before the next document is asked for.
+        where: its file, ``file:line`` or ``archive:member``.
+        chunks: its text in order; read it once, before the next document.
     """
 
     where: str
@@ -36,41 +36,42 @@ class Document:
 
 
 def read_documents(paths: Sequence[str], encoding: str = "utf-8", key: str = "text") -> Iterator[Document]:
-    """The documents of files, folders, globs or ``-`` (standard input: plain text, one document), in a fixed order.
+    """The documents of files, folders, globs or ``-`` (standard input: one document of plain text), in a fixed order.
 
     Raises:
-        BadInput: nothing there, an unreadable or broken file, a row without ``key``.
+        BadInput: no documents, a file that cannot be read or is damaged, or a row without ``key``.
     """
     for path in expand_paths(paths, DOCUMENT_EXTENSIONS):
         for document in _documents(path, encoding, key):
             yield document
-            for _ in document.chunks:  # what was not read, so that the file stands at the next document
+            for _ in document.chunks:  # skips what the caller has not read, up to the next document
                 pass
 
 
 def split_chunks(blocks: Iterable[str], size: int = MAX_CHUNK_CHARS) -> Iterator[str]:
-    """The same text in pieces of at most ``size`` characters, wherever the blocks were cut."""
-    held = ""
+    """The same text in chunks of at most ``size`` characters; they do not depend on where the blocks end."""
+    buffer = ""
     for block in blocks:
-        held += block
+        buffer += block
         start = 0
-        while len(held) - start > size:
-            stop = _boundary(held, start, start + size)
-            yield held[start:stop]
+        while len(buffer) - start > size:
+            stop = _boundary(buffer, start, start + size)
+            yield buffer[start:stop]
             start = stop
-        held = held[start:]
-    if held:
-        yield held
+        buffer = buffer[start:]
+    if buffer:
+        yield buffer
 
 
 def _boundary(text: str, start: int, stop: int) -> int:
+    """Where to split in the second half of ``start`` to ``stop``; at ``stop`` where that half has no space."""
     middle = (start + stop) // 2
-    for mark in ("\n\n", "\n", " "):
-        place = text.rfind(mark, middle, stop)
-        while place >= 0 and text[place + len(mark)].isspace():
-            place = text.rfind(mark, middle, place + len(mark) - 1)
+    for separator in ("\n\n", "\n", " "):
+        place = text.rfind(separator, middle, stop)
+        while place >= 0 and text[place + len(separator)].isspace():
+            place = text.rfind(separator, middle, place + len(separator) - 1)
         if place >= 0:
-            return place + len(mark) - 1
+            return place + len(separator) - 1
     return stop
 
 
@@ -91,7 +92,7 @@ def _text(row: Row, key: str) -> str:
     name = next((k for k in (key, *(TEXT_ALIASES if key == "text" else ())) if k in row.fields), None)
     if name is None:
         raise BadInput(
-            f"no key {key!r} in this row", where=row.where, value=", ".join(row.fields),
+            f"this row has no key {key!r}", where=row.where, value=", ".join(row.fields),
             allowed=f"a row with {key!r}" + (f" or {TEXT_ALIASES[0]!r}" if key == "text" else ""),
             next_step="rename the column that holds the text",
         )  # fmt: skip

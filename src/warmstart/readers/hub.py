@@ -1,8 +1,8 @@
-"""Data sets of the Hugging Face hub to rows, through the ``datasets`` library (the extra ``hub``).
+"""Reads data sets of the Hugging Face hub as rows, through the ``datasets`` library (the extra ``hub``).
 
-An id is ``hf:owner/name`` or ``hf:owner/name:config``; a local folder that the library can read may stand in place of the
-name. What was fetched once is read from the library's cache; ``HF_HUB_OFFLINE`` and ``HF_DATASETS_OFFLINE`` hold. No code
-of a data set is run.
+An id is ``hf:owner/name`` or ``hf:owner/name:config``; instead of the name it may have a local folder that the library can
+read. The library downloads a data set once and then reads its cache; it obeys ``HF_HUB_OFFLINE`` and
+``HF_DATASETS_OFFLINE``. It runs no code of a data set.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,16 +12,16 @@ from warmstart.base.errors import BadInput
 from warmstart.readers.rows import Row
 
 HUB_PREFIX = "hf:"
-MISSING_LABEL = -1  # how the hub writes a class that is not given
+MISSING_LABEL = -1  # in data sets of the hub, a class that is not known
 
 
 def is_hub_id(text: str) -> bool:
-    """Whether this names a data set of the hub."""
+    """Whether ``text`` names a data set of the hub."""
     return text.startswith(HUB_PREFIX)
 
 
 def read_hub_splits(hub_id: str) -> dict[str, Iterator[Row]]:
-    """The rows of each split; classes are given by their names, and missing ones as ``None``.
+    """The rows of each split; classes are names, and a missing class is ``None``.
 
     Raises:
         BadInput: the library is not installed, or it cannot load the data set.
@@ -29,13 +29,13 @@ def read_hub_splits(hub_id: str) -> dict[str, Iterator[Row]]:
     name, _, config = hub_id.removeprefix(HUB_PREFIX).partition(":")
     if not name:
         raise BadInput(
-            "no data set named", where="--data", value=hub_id, allowed="hf:owner/name or hf:owner/name:config"
+            "this names no data set", where="--data", value=hub_id, allowed="hf:owner/name or hf:owner/name:config"
         )
-    loaded = _load(hub_id, name, config or None)
-    return {split: _rows(found, f"{hub_id}, {split}") for split, found in loaded.items()}
+    splits = _load_dataset(hub_id, name, config or None)
+    return {split: _rows(dataset, f"{hub_id}, {split}") for split, dataset in splits.items()}
 
 
-def _load(hub_id: str, name: str, config: str | None) -> Any:
+def _load_dataset(hub_id: str, name: str, config: str | None) -> Any:
     try:
         import datasets
     except ImportError:
@@ -46,29 +46,27 @@ def _load(hub_id: str, name: str, config: str | None) -> Any:
     datasets.disable_progress_bars()
     try:
         return datasets.load_dataset(name, config)
-    except Exception as error:  # the library raises its own, the network's and Python's kinds alike
-        said = str(error).partition("\n")[0]
+    except Exception as error:  # the library raises errors of many types: its own, the network's, Python's
+        message = str(error).partition("\n")[0]
         raise BadInput(
-            f"the data set cannot be loaded ({type(error).__name__}: {said})", where="--data", value=hub_id,
+            f"the data set cannot be loaded ({type(error).__name__}: {message})", where="--data", value=hub_id,
             allowed="hf:owner/name or hf:owner/name:config", next_step="check the name and the connection",
         ) from None  # fmt: skip
 
 
-def _rows(found: Any, where: str) -> Iterator[Row]:
-    named = {column: _names(feature) for column, feature in found.features.items()}
-    readers = {column: read for column, read in named.items() if read is not None}
-    for number, fields in enumerate(found, start=1):
-        yield Row(
-            dict(fields) | {column: read(fields[column]) for column, read in readers.items()}, f"{where}:{number}"
-        )
+def _rows(dataset: Any, where: str) -> Iterator[Row]:
+    decoders = {column: _class_decoder(feature) for column, feature in dataset.features.items()}
+    for number, fields in enumerate(dataset, start=1):
+        names = {column: decode(fields[column]) for column, decode in decoders.items() if decode is not None}
+        yield Row(dict(fields) | names, f"{where}:{number}")
 
 
-def _names(feature: Any) -> Callable[[Any], Any] | None:
-    """How a column of class numbers, or of lists of them, is read by name; ``None`` for any other column."""
-    one = getattr(feature, "int2str", None)
-    if one is not None:
-        return lambda value: None if value in (None, MISSING_LABEL) else one(value)
-    each = getattr(getattr(feature, "feature", None), "int2str", None)
-    if each is not None:
-        return lambda values: None if values is None else [each(value) for value in values]
+def _class_decoder(feature: Any) -> Callable[[Any], Any] | None:
+    """From class numbers, or lists of them, to names; ``None`` where the column has no classes."""
+    int2str = getattr(feature, "int2str", None)
+    if int2str is not None:
+        return lambda value: None if value in (None, MISSING_LABEL) else int2str(value)
+    items_int2str = getattr(getattr(feature, "feature", None), "int2str", None)
+    if items_int2str is not None:
+        return lambda values: None if values is None else [items_int2str(value) for value in values]
     return None

@@ -1,9 +1,9 @@
-"""Images to rows: PNG and JPEG in folders and tar archives, arrays of ``.npz``; each a row with ``image`` and its class.
+"""Reads images as rows: PNG and JPEG files in folders and tar archives, and arrays in ``.npz`` files.
 
-``[PART/]CLASS/NAME.png``: the folder that an image lies in names its class, and the one above it, if it is called train, dev
-(valid, validation, val) or test, the part. In an ``.npz`` the arrays are ``x`` and ``y``, or ``x_PART`` and ``y_PART``, and
-``classes`` names the numbers in ``y``. Images are RGB bytes [H, W, 3], decoded one after the other through Pillow (the extra
-``images``); other modes are brought to RGB.
+``[SPLIT/]CLASS/NAME.png``: the folder of an image names its class, and the folder above names its split, if that is train,
+dev (valid, validation, val) or test. An ``.npz`` has the arrays ``x`` and ``y``, or ``x_SPLIT`` and ``y_SPLIT``; ``classes``
+names the numbers in ``y``. Images are RGB bytes [H, W, 3]. Pillow (the extra ``images``) decodes them one after the other
+and converts other modes to RGB.
 """
 
 import contextlib
@@ -23,35 +23,35 @@ from warmstart.base.errors import BadInput
 from warmstart.readers.archives import read_members
 from warmstart.readers.paths import expand_paths
 from warmstart.readers.rows import Row
-from warmstart.readers.text_io import STDIN, split_extensions
+from warmstart.readers.text_io import RESTORE, STDIN, split_extensions
 
 IMAGE_EXTENSIONS = (".png", ".jpg", ".jpeg")
 NPZ, TAR = ".npz", ".tar"
 SPLITS = {"train": "train", "test": "test"} | dict.fromkeys(("dev", "valid", "validation", "val"), "dev")
-"""Names of parts → what they are called here."""
+"""The name of a split in a path or an array → its name here."""
 
 
 def contains_images(path: str) -> bool:
-    """Whether a file is one of images, an archive begins with one, or most files of a folder are such."""
+    """Whether a file has images, the first file of an archive is an image, or most files of a folder are images."""
     if os.path.isdir(path):
-        inside = [os.path.join(here, name) for here, _, names in os.walk(path) for name in names if name[0] != "."]
-        return 2 * sum(map(contains_images, inside)) > len(inside)
+        files = [os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names if name[0] != "."]
+        return 2 * sum(map(contains_images, files)) > len(files)
     if split_extensions(path)[0] == TAR and os.path.isfile(path):
-        with contextlib.closing(read_members(path, extension="")) as found:  # type: ignore[type-var]
-            return split_extensions(next(found)[0])[0] in IMAGE_EXTENSIONS
-    return split_extensions(path) in [(ending, "") for ending in (*IMAGE_EXTENSIONS, NPZ)]
+        with contextlib.closing(read_members(path, extension="")) as members:  # type: ignore[type-var]
+            return split_extensions(next(members)[0])[0] in IMAGE_EXTENSIONS
+    return split_extensions(path) in [(extension, "") for extension in (*IMAGE_EXTENSIONS, NPZ)]
 
 
-def read_image_rows(path: str, part: str | None = None, *, classes: bool = True) -> Iterator[Row]:
+def read_image_rows(path: str, split: str | None = None, *, needs_class: bool = True) -> Iterator[Row]:
     """The images of one source, in its order: ``image``, ``label`` (its class, where it has one) and ``file``.
 
     Args:
-        path: a folder, a ``.tar`` (also packed), an ``.npz``, or one image.
-        part: only that part, of a source that has several; a source without parts is read whole.
-        classes: whether each image must have one.
+        path: a folder, a ``.tar`` (also compressed), an ``.npz``, or one image.
+        split: read only the images of this split; a source without splits is read as a whole.
+        needs_class: whether an image without a class is an error.
 
     Raises:
-        BadInput: no such part, no images, an image without a class, a file that is no image, or other arrays.
+        BadInput: no such split, no images, an image without a class, a file that is no image, or other arrays.
     """
     if (
         not os.path.isdir(path)
@@ -63,49 +63,50 @@ def read_image_rows(path: str, part: str | None = None, *, classes: bool = True)
             allowed=f"a folder, {', '.join((*IMAGE_EXTENSIONS, TAR, NPZ))}",
             next_step="put the images into a folder or an archive",
         )  # fmt: skip
-    found = False
-    for row, its_part in _arrays(path) if split_extensions(path)[0] == NPZ else _pictures(path):
-        if part is not None and its_part not in (None, part):
+    is_empty = True
+    rows = _read_npz(path) if split_extensions(path)[0] == NPZ else _read_files(path)
+    for row, row_split in rows:
+        if split is not None and row_split not in (None, split):
             continue
-        if classes and "label" not in row.fields:
+        if needs_class and "label" not in row.fields:
             raise BadInput(
-                "an image without a class", where=row.where, allowed="CLASS/NAME.png or PART/CLASS/NAME.png",
-                next_step="put the images of each class into a folder of its name",
+                "this image has no class", where=row.where, allowed="CLASS/NAME.png or SPLIT/CLASS/NAME.png",
+                next_step="put the images of each class into a folder with its name",
             )  # fmt: skip
-        found = True
+        is_empty = False
         yield row
-    if not found:
-        wanted = "PNG and JPEG files" if part is None else f"images of the part {part!r}"
-        raise BadInput("no images here", where=path, allowed=wanted, next_step="check the path")
+    if is_empty:
+        allowed = "PNG and JPEG files" if split is None else f"images of the split {split!r}"
+        raise BadInput("there are no images here", where=path, allowed=allowed, next_step="check the path")
 
 
-def _pictures(path: str) -> Iterator[tuple[Row, str | None]]:
-    """The image files of a folder or an archive, or the one that ``path`` is, each with its part."""
+def _read_files(path: str) -> Iterator[tuple[Row, str | None]]:
+    """The image files of a folder or an archive, or the file ``path`` itself, each with its split."""
     if split_extensions(path)[0] == TAR:
         for name, blocks in read_members(path, extension=""):
             if split_extensions(name)[0] in IMAGE_EXTENSIONS:
                 where = f"{path}:{name}"
-                yield _row(PurePosixPath(name), _decoded(io.BytesIO(b"".join(blocks)), where), where)
+                yield _row(PurePosixPath(name), _decode_image(io.BytesIO(b"".join(blocks)), where), where)
         return
     for file in expand_paths([path], IMAGE_EXTENSIONS):
         inside = Path(file).relative_to(path) if os.path.isdir(path) else PurePath(os.path.basename(file))
         with open(file, "rb") as stream:
-            yield _row(inside, _decoded(stream, file), file)
+            yield _row(inside, _decode_image(stream, file), file)
 
 
-def _row(inside: PurePath, image: Image, where: str) -> tuple[Row, str | None]:
-    """A row, its class and part told by the folders that it lies in."""
-    folders = inside.parts[:-1]
-    fields = {"image": image, "file": inside.as_posix()}
-    part = SPLITS.get(folders[-2]) if len(folders) > 1 else None
+def _row(name: PurePath, image: Image, where: str) -> tuple[Row, str | None]:
+    """A row and its split; the folders of the image name its class and its split."""
+    folders = name.parts[:-1]
+    fields = {"image": image, "file": name.as_posix()}
+    split = SPLITS.get(folders[-2]) if len(folders) > 1 else None
     if folders and not (len(folders) == 1 and folders[0] in SPLITS):
         fields["label"] = folders[-1]
     elif folders:
-        part = SPLITS[folders[0]]
-    return Row(fields, where), part
+        split = SPLITS[folders[0]]
+    return Row(fields, where), split
 
 
-def _decoded(stream: IO[bytes], where: str) -> Image:
+def _decode_image(stream: IO[bytes], where: str) -> Image:
     try:
         import PIL.Image
     except ImportError:
@@ -113,44 +114,46 @@ def _decoded(stream: IO[bytes], where: str) -> Image:
             "reading images needs the pillow package", where=where, next_step="pip install 'warmstart[images]'"
         ) from None
     try:
-        with PIL.Image.open(stream, formats=("PNG", "JPEG")) as picture:
-            return np.asarray(picture.convert("RGB"))
+        with PIL.Image.open(stream, formats=("PNG", "JPEG")) as image:
+            return np.asarray(image.convert("RGB"))
     except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
         raise BadInput(
-            f"not a readable image ({str(error).partition('<')[0].strip()})", where=where, allowed="PNG, JPEG",
-            next_step="fetch or make the file again, or take it out",
+            f"this image cannot be read ({str(error).partition('<')[0].strip()})", where=where, allowed="PNG, JPEG",
+            next_step=f"{RESTORE}, or remove it",
         ) from None  # fmt: skip
 
 
-def _arrays(path: str) -> Iterator[tuple[Row, str | None]]:
-    """The images of an ``.npz``, each with its part."""
+def _read_npz(path: str) -> Iterator[tuple[Row, str | None]]:
+    """The images of an ``.npz``, each with its split."""
     try:
-        with open(path, "rb") as file, zipfile.ZipFile(file):  # anything else, numpy would take for another format
+        with (
+            open(path, "rb") as file,
+            zipfile.ZipFile(file),
+        ):  # numpy would read a file that is no zip as another format
             file.seek(0)
-            with np.load(file) as found:
-                arrays = {name: found[name] for name in found.files}
+            with np.load(file) as stored:
+                arrays = {name: stored[name] for name in stored.files}
     except FileNotFoundError:
         raise BadInput("file not found", where=path, next_step="check the path") from None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise BadInput(
-            f"not a readable .npz file ({error})", where=path, next_step="fetch or make the file again"
-        ) from None
+        raise BadInput(f"this .npz file cannot be read ({error})", where=path, next_step=RESTORE) from None
     images = [name for name in arrays if name == "x" or name.startswith("x_")]
     if not images:
         raise BadInput(
-            "no images in this file", where=path, value=list(arrays), allowed="arrays x and y, or x_train and y_train"
+            "this file has no images", where=path, value=list(arrays), allowed="arrays x and y, or x_train and y_train"
         )
     names = [str(name) for name in arrays.get("classes", ())]
     for name in images:
         labels = _labels(arrays, name, names, path)
-        part = SPLITS.get(name.removeprefix("x_"))
-        for number, image in enumerate(_checked(arrays[name], f"{path}, {name}")):
+        split = SPLITS.get(name.removeprefix("x_"))
+        for number, image in enumerate(_check_images(arrays[name], f"{path}, {name}")):
             label = {} if labels is None else {"label": labels[number]}
             place = f"{name}[{number}]"
-            yield Row({"image": image, "file": place} | label, f"{path}, {place}"), part
+            yield Row({"image": image, "file": place} | label, f"{path}, {place}"), split
 
 
-def _checked(images: NDArray[Any], where: str) -> Image:
+def _check_images(images: NDArray[Any], where: str) -> Image:
+    """``images`` itself."""
     if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8:
         raise BadInput(
             "not an array of images", where=where, value=f"{images.dtype} {list(images.shape)}",
@@ -160,21 +163,21 @@ def _checked(images: NDArray[Any], where: str) -> Image:
 
 
 def _labels(arrays: dict[str, NDArray[Any]], images: str, names: Sequence[str], path: str) -> list[str] | None:
-    """The name of each image's class; ``None`` where none are given."""
+    """The name of each image's class; ``None`` where the file has no classes."""
     name = f"y{images.removeprefix('x')}"
     if name not in arrays:
         return None
-    given = arrays[name].reshape(-1)
-    if len(given) != len(arrays[images]) or given.dtype.kind not in "iu":
+    numbers = arrays[name].reshape(-1)
+    if len(numbers) != len(arrays[images]) or numbers.dtype.kind not in "iu":
         raise BadInput(
-            "not the classes of the images", where=f"{path}, {name}", value=f"{given.dtype} {list(arrays[name].shape)}",
+            "not the classes of the images", where=f"{path}, {name}", value=f"{numbers.dtype} {list(arrays[name].shape)}",
             allowed=f"whole numbers, one for each of the {len(arrays[images])} images",
         )  # fmt: skip
     if not names:
-        return [str(number) for number in given.tolist()]
-    if len(given) and not 0 <= given.min() <= given.max() < len(names):
+        return [str(number) for number in numbers.tolist()]
+    if len(numbers) and not 0 <= numbers.min() <= numbers.max() < len(names):
         raise BadInput(
-            "a class without a name", where=f"{path}, {name}", value=f"{given.min()} to {given.max()}",
+            "this class has no name", where=f"{path}, {name}", value=f"{numbers.min()} to {numbers.max()}",
             allowed=f"0 to {len(names) - 1}, as in the array classes",
         )  # fmt: skip
-    return [names[number] for number in given.tolist()]
+    return [names[number] for number in numbers.tolist()]

@@ -1,4 +1,4 @@
-"""What the user names (files, folders, globs, ``-``) to the list of files that are read, in an order that never changes."""
+"""From the paths that the user names (files, folders, globs, ``-``) to a sorted list of files."""
 
 import glob
 import os
@@ -9,39 +9,39 @@ from warmstart.base.errors import BadInput, suggest
 from warmstart.readers.text_io import STDIN, split_extensions
 
 
-def expand_paths(paths: Sequence[str], endings: Sequence[str]) -> list[str]:
-    """Files in sorted order, each once; folders are searched to the bottom, hidden files and other endings passed over.
+def expand_paths(paths: Sequence[str], extensions: Sequence[str]) -> list[str]:
+    """Files in sorted order, each once. Folders are searched recursively, without hidden files and other extensions.
 
     Args:
         paths: files, folders, globs (``**`` too) or ``-``.
-        endings: kinds that can be read, e.g. ``.txt``; each may be packed (``.txt.gz``).
+        extensions: those that the caller can read, such as ``.txt``; a file may also be compressed (``.txt.gz``).
 
     Raises:
-        BadInput: nothing found, an empty file, or a file of another kind.
+        BadInput: no file, an empty file, or a file with another extension.
     """
     found: dict[str, str] = {}
     for path in map(str, paths):
-        for file in _expand(path, endings):
+        for file in _expand(path, extensions):
             found.setdefault(STDIN if file == STDIN else os.path.realpath(file), file)
     if not found:
-        raise BadInput("no input named", allowed="files, folders, globs or - for standard input")
+        raise BadInput("no input is named", allowed="files, folders, globs or - for standard input")
     return sorted(found.values(), key=lambda file: Path(file).parts)
 
 
-def _expand(path: str, endings: Sequence[str]) -> list[str]:
+def _expand(path: str, extensions: Sequence[str]) -> list[str]:
     if path == STDIN:
         return [path]
     if os.path.isdir(path):
-        return _some(_walk(path), path, endings)
+        return _check_any(_walk(path), path, extensions)
     if os.path.exists(path):
-        _check_file(path, endings)
+        _check_file(path, extensions)
         return [path]
     if glob.has_magic(path):
         matches = sorted(glob.glob(path, recursive=True))
-        return _some((f for m in matches for f in (_walk(m) if os.path.isdir(m) else [m])), path, endings)
+        return _check_any((f for m in matches for f in (_walk(m) if os.path.isdir(m) else [m])), path, extensions)
     folder = os.path.dirname(path) or "."
-    beside = os.listdir(folder) if os.path.isdir(folder) else []
-    raise BadInput("file not found", where=path, next_step=suggest(os.path.basename(path), beside) or "check the path")
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    raise BadInput("file not found", where=path, next_step=suggest(os.path.basename(path), names) or "check the path")
 
 
 def _walk(folder: str) -> Iterator[str]:
@@ -50,22 +50,22 @@ def _walk(folder: str) -> Iterator[str]:
         yield from (os.path.join(here, name) for name in files if not name.startswith("."))
 
 
-def _some(files: Iterator[str] | Sequence[str], path: str, endings: Sequence[str]) -> list[str]:
-    known = [file for file in files if split_extensions(file)[0] in endings and os.path.isfile(file)]
-    if not known:
-        raise BadInput("nothing to read here", where=path, allowed=_allowed(endings), next_step="check the path")
-    return known
+def _check_any(files: Iterator[str] | Sequence[str], path: str, extensions: Sequence[str]) -> list[str]:
+    readable = [file for file in files if split_extensions(file)[0] in extensions and os.path.isfile(file)]
+    if not readable:
+        raise BadInput("there is no file to read", where=path, allowed=_allowed(extensions), next_step="check the path")
+    return readable
 
 
-def _check_file(path: str, endings: Sequence[str]) -> None:
-    if split_extensions(path)[0] not in endings:
+def _check_file(path: str, extensions: Sequence[str]) -> None:
+    if split_extensions(path)[0] not in extensions:
         raise BadInput(
-            "unknown file extension", where=path, value="".join(split_extensions(path)), allowed=_allowed(endings),
-            next_step="rename it, or give it on standard input as -",
+            "unknown file extension", where=path, value="".join(split_extensions(path)), allowed=_allowed(extensions),
+            next_step="rename it, or pipe it to standard input and name -",
         )  # fmt: skip
     if os.path.isfile(path) and os.path.getsize(path) == 0:
         raise BadInput("the file is empty", where=path, next_step="check the path")
 
 
-def _allowed(endings: Sequence[str]) -> str:
-    return ", ".join(endings) + " (each also .gz, .zst)"
+def _allowed(extensions: Sequence[str]) -> str:
+    return ", ".join(extensions) + " (each also .gz, .zst)"

@@ -1,7 +1,7 @@
-"""Tables to rows: JSONL, CSV, TSV and Parquet, each also ``.gz`` and ``.zst``, streamed, with file and line kept.
+"""Reads tables as rows, each with its file and line: JSONL, CSV, TSV and Parquet, each also ``.gz`` and ``.zst``.
 
-CSV is quoted as usual (RFC 4180). TSV has no quoting at all: a line is cut at its tabs, as GLUE's files are meant to be.
-Parquet's "line" is the number of the row.
+CSV has the usual quotes (RFC 4180). TSV has none: each tab separates two columns, as in GLUE's files. A row of Parquet has
+its number in place of a line.
 """
 
 import csv
@@ -14,17 +14,17 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, NoReturn
 
 from warmstart.base.errors import BadInput
-from warmstart.readers.text_io import STDIN, open_binary, read_lines, split_extensions
+from warmstart.readers.text_io import RESTORE, STDIN, open_binary, read_lines, split_extensions
 
 MAX_FIELD_CHARS = 1 << 24
-"""Characters a CSV field may have; an unclosed quote would otherwise swallow the rest of the file."""
+"""Longest field of a CSV: an open quote must not take the rest of the file into memory."""
 EXTRA_COLUMNS = "*"
-"""Last of the given ``columns``: what follows may differ in number from line to line and is left out."""
+"""As the last of ``columns``: lines may have further columns, which are dropped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: its fields by column name, and the ``file:line`` it came from."""
+    """One row: its fields by column name, and its place as ``file:line``."""
 
     fields: dict[str, Any]
     where: str
@@ -33,30 +33,32 @@ class Row:
 def read_rows(
     path: str, encoding: str = "utf-8", columns: Sequence[str] | None = None, *, extension: str = ""
 ) -> Iterator[Row]:
-    """The rows of one file in order, read as its ending says (standard input: JSONL).
+    """The rows of one file in order; its extension decides the format (standard input: JSONL).
 
     Args:
         path: a file, or ``-``.
         encoding: of JSONL, CSV and TSV.
-        columns: names for a CSV or TSV without a header line; :data:`EXTRA_COLUMNS` at the end allows further columns.
-        extension: read it as a file with this extension, whatever its own is.
+        columns: names of the columns of a CSV or TSV without a header; :data:`EXTRA_COLUMNS` at the end allows more.
+        extension: the one to read it by, in place of its own.
 
     Raises:
-        BadInput: an unknown ending, an unreadable or broken file, no row at all.
+        BadInput: an unknown extension, a file that cannot be read or is damaged, or no row.
     """
     kind = extension or (".jsonl" if path == STDIN else split_extensions(path)[0])
     if kind not in _READERS:
         raise BadInput(
-            "not a table by its ending", where=path, allowed=", ".join(f"{k}[.gz|.zst]" for k in sorted(_READERS))
+            "unknown file extension for a table",
+            where=path,
+            allowed=", ".join(f"{k}[.gz|.zst]" for k in sorted(_READERS)),
         )
     if columns is not None and kind not in (".csv", ".tsv"):
-        raise BadInput("columns are named in this file itself", where=path, value=list(columns), allowed="CSV or TSV")
-    empty = True
+        raise BadInput("this file names its columns itself", where=path, value=list(columns), allowed="CSV or TSV")
+    is_empty = True
     for row in _READERS[kind](path, encoding, columns):
-        empty = False
+        is_empty = False
         yield row
-    if empty:
-        raise BadInput("the file holds no rows", where=path, next_step="check the path")
+    if is_empty:
+        raise BadInput("the file has no rows", where=path, next_step="check the path")
 
 
 def _jsonl(path: str, encoding: str, columns: Sequence[str] | None) -> Iterator[Row]:
@@ -75,10 +77,10 @@ def _parse_json(line: str, where: str) -> dict[str, Any]:
         what = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise BadInput(
             f"not a complete JSON object ({what})", where=where, value=line.strip(), allowed="one JSON object per line",
-            next_step="mend or remove this line",
+            next_step="correct or remove this line",
         ) from None  # fmt: skip
     if not isinstance(value, dict):
-        raise BadInput("a JSON value that is no object", where=where, value=value, allowed="one JSON object per line")
+        raise BadInput("not a JSON object", where=where, value=value, allowed="one JSON object per line")
     return value
 
 
@@ -110,32 +112,34 @@ def _csv(path: str, encoding: str, columns: Sequence[str] | None) -> Iterator[Ro
     except csv.Error as error:
         raise BadInput(
             f"not a readable CSV row ({error})", where=f"{path}:{starts_at}",
-            allowed='quotes "…" closed and doubled inside', next_step="mend this row, or use TSV, which has no quotes",
+            allowed='a closing quote for each opening one, and "" for a quote inside',
+            next_step="correct this row, or use TSV, which has no quotes",
         ) from None  # fmt: skip
 
 
 def _tsv(path: str, encoding: str, columns: Sequence[str] | None) -> Iterator[Row]:
-    cut = (line.rstrip("\n") for line in read_lines(path, encoding))
-    return _table(path, ((n, line.split("\t") if line else []) for n, line in enumerate(cut, start=1)), columns)
+    lines = enumerate((line.rstrip("\n") for line in read_lines(path, encoding)), start=1)
+    return _table(path, ((number, line.split("\t") if line else []) for number, line in lines), columns)
 
 
 def _table(path: str, cells: Iterator[tuple[int, list[str]]], columns: Sequence[str] | None) -> Iterator[Row]:
-    names, is_open = list(columns or ()), False
+    names, allows_more = list(columns or ()), False
     if names and names[-1] == EXTRA_COLUMNS:
-        names, is_open = names[:-1], True
+        names, allows_more = names[:-1], True
     for number, row in cells:
         if not row:
             continue
         if not names:
             names = row
-            twice = sorted({name for name in names if names.count(name) > 1})
-            if twice:
-                raise BadInput("two columns of one name", where=f"{path}:{number}", value=", ".join(twice))
+            duplicates = sorted({name for name in names if names.count(name) > 1})
+            if duplicates:
+                raise BadInput("two columns have the same name", where=f"{path}:{number}", value=", ".join(duplicates))
             continue
-        if len(row) < len(names) or (len(row) > len(names) and not is_open):
+        if len(row) < len(names) or (len(row) > len(names) and not allows_more):
+            count = f">= {len(names)}" if allows_more else str(len(names))
             raise BadInput(
                 "wrong number of columns", where=f"{path}:{number}", value=len(row),
-                allowed=f"{'>= ' * is_open}{len(names)} ({', '.join(names)})", next_step="mend or remove this line",
+                allowed=f"{count} ({', '.join(names)})", next_step="correct or remove this line",
             )  # fmt: skip
         yield Row(dict(zip(names, row, strict=False)), f"{path}:{number}")
 
@@ -148,8 +152,8 @@ def _parquet(path: str, encoding: str, columns: Sequence[str] | None) -> Iterato
         raise BadInput(
             "reading Parquet needs the pyarrow package", where=path, next_step="pip install 'warmstart[parquet]'"
         ) from None
-    with open_binary(path) as stream, tempfile.TemporaryFile() as spool:
-        source = _seekable(path, stream, spool)
+    with open_binary(path) as stream, tempfile.TemporaryFile() as temporary:
+        source = _seekable(path, stream, temporary)
         try:
             file = pyarrow.parquet.ParquetFile(source, pre_buffer=False)
             number = 0
@@ -158,18 +162,16 @@ def _parquet(path: str, encoding: str, columns: Sequence[str] | None) -> Iterato
                     number += 1
                     yield Row(fields, f"{path}:{number}")
         except (pyarrow.ArrowException, OSError) as error:
-            raise BadInput(
-                f"not a readable Parquet file ({error})", where=path, next_step="fetch or make the file again"
-            ) from None
+            raise BadInput(f"this Parquet file cannot be read ({error})", where=path, next_step=RESTORE) from None
 
 
-def _seekable(path: str, stream: BinaryIO, spool: Any) -> Any:
-    """Parquet is read from its end, so a packed file is unpacked aside first."""
+def _seekable(path: str, stream: BinaryIO, temporary: Any) -> Any:
+    """Parquet begins at its end, so a compressed file is decompressed into a temporary one first."""
     if not split_extensions(path)[1]:
         return stream
-    shutil.copyfileobj(stream, spool)
-    spool.seek(0)
-    return spool
+    shutil.copyfileobj(stream, temporary)
+    temporary.seek(0)
+    return temporary
 
 
 _READERS: dict[str, Callable[[str, str, Sequence[str] | None], Iterator[Row]]] = {
@@ -179,4 +181,4 @@ _READERS: dict[str, Callable[[str, str, Sequence[str] | None], Iterator[Row]]] =
     ".parquet": _parquet,
 }
 TABLE_EXTENSIONS = tuple(_READERS)
-"""Endings that :func:`read_rows` reads."""
+"""Extensions that :func:`read_rows` reads."""

@@ -1,7 +1,7 @@
-"""A path, or ``-`` for standard input, to bytes, text and lines, with every complaint naming file and line.
+"""Reads a path, or ``-`` for standard input, as bytes, text or lines; each error names file and line.
 
-``.gz`` and ``.zst`` are seen through. Text is decoded strictly, a byte order mark is dropped, line ends become newlines.
-Everything streams: memory does not grow with the file.
+Files that end in ``.gz`` or ``.zst`` are decompressed. Decoding is strict, a byte order mark is dropped, and every kind of
+line end becomes a newline. All functions stream: their memory does not grow with the file.
 """
 
 import codecs
@@ -17,41 +17,42 @@ from typing import IO, Any, BinaryIO, cast
 from warmstart.base.errors import BadInput, suggest
 
 STDIN = "-"
+RESTORE = "download or create the file again"
 BLOCK_BYTES = 1 << 18
-"""Bytes read at a time."""
+"""Bytes that one read asks for."""
 MAX_LINE_CHARS = 1 << 26
-"""Characters a line may have: a file without line ends must not fill the memory."""
+"""Longest line: a file without line ends must not fill the memory."""
 
-_PACKED = (".gz", ".zst")
-_DAMAGED_GZIP = (EOFError, gzip.BadGzipFile, zlib.error)
+_COMPRESSED = (".gz", ".zst")
+_GZIP_ERRORS = (EOFError, gzip.BadGzipFile, zlib.error)
 
 
-class _Damaged(Exception):
-    """A zstd archive that ends early or holds something else."""
+class _ZstdDamage(Exception):
+    """Zstd data that end early or are no zstd data."""
 
 
 def split_extensions(path: str) -> tuple[str, str]:
-    """The endings that decide how ``path`` is read: ``corpus.JSONL.gz`` → ``(".jsonl", ".gz")``."""
-    stem, packed = os.path.splitext(os.path.basename(path).lower())
-    if packed == ".tgz":
+    """The extension of the format and that of the compression: ``corpus.JSONL.gz`` → ``(".jsonl", ".gz")``."""
+    stem, last = os.path.splitext(os.path.basename(path).lower())
+    if last == ".tgz":
         return ".tar", ".gz"
-    return (os.path.splitext(stem)[1], packed) if packed in _PACKED else (packed, "")
+    return (os.path.splitext(stem)[1], last) if last in _COMPRESSED else (last, "")
 
 
 @contextlib.contextmanager
 def open_binary(path: str) -> Iterator[BinaryIO]:
-    """The unpacked bytes of ``path`` as a stream to read from start to end.
+    """The decompressed bytes of ``path``, as a stream to read from start to end.
 
     Raises:
-        BadInput: no such file, a folder, not readable, or, while it is read in the block, a damaged archive.
+        BadInput: no such file, a folder, a file that cannot be read, or (while the block reads) damaged compression.
     """
-    packed = split_extensions(path)[1]
+    compression = split_extensions(path)[1]
     with contextlib.ExitStack() as stack:
         stack.enter_context(archive_errors(path))
         raw = sys.stdin.buffer if path == STDIN else stack.enter_context(_open_file(path))
-        if packed == ".gz":
+        if compression == ".gz":
             yield stack.enter_context(cast(BinaryIO, gzip.GzipFile(fileobj=raw)))
-        elif packed == ".zst":
+        elif compression == ".zst":
             yield stack.enter_context(cast(BinaryIO, io.BufferedReader(_Zstd(raw), BLOCK_BYTES)))
         else:
             yield raw
@@ -59,12 +60,12 @@ def open_binary(path: str) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def archive_errors(path: str) -> Iterator[None]:
-    """Turns what the unpackers raise on a damaged archive into a sentence about ``path``."""
+    """Turns what gzip and zstd raise for damaged data into a :class:`BadInput` that names ``path``."""
     try:
         yield
-    except (*_DAMAGED_GZIP, _Damaged) as error:
+    except (*_GZIP_ERRORS, _ZstdDamage) as error:
         raise BadInput(
-            f"the archive is cut short or damaged ({error})", where=path, next_step="fetch or make the file again"
+            f"the compressed file is cut short or damaged ({error})", where=path, next_step=RESTORE
         ) from None
 
 
@@ -84,7 +85,7 @@ def _open_file(path: str) -> BinaryIO:
 
 
 class _Zstd(io.RawIOBase):
-    """Unpacks zstd frames; unlike the library's own reader it notices an archive that ends early."""
+    """Decompresses zstd frames; unlike the library's own reader it notices data that end early."""
 
     def __init__(self, raw: BinaryIO) -> None:
         try:
@@ -95,45 +96,49 @@ class _Zstd(io.RawIOBase):
             ) from None
         self._raw, self._library = raw, zstandard
         self._frame: Any = None
-        self._packed = self._unpacked = b""
+        self._compressed = self._decompressed = b""
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, target: Any) -> int:
-        while not self._unpacked:
-            # Little at a time: 4 KiB can already unpack to a hundred megabytes.
-            self._packed = self._packed or self._raw.read(1 << 12)
-            if not self._packed:
+        while not self._decompressed:
+            # 4 KiB at a time, since these may already decompress to a hundred megabytes.
+            self._compressed = self._compressed or self._raw.read(1 << 12)
+            if not self._compressed:
                 if self._frame is not None:
-                    raise _Damaged("it ends inside a frame")
+                    raise _ZstdDamage("it ends inside a frame")
                 return 0
-            self._unpack()
-        count = min(len(target), len(self._unpacked))
-        target[:count] = self._unpacked[:count]
-        self._unpacked = self._unpacked[count:]
+            self._decompress()
+        count = min(len(target), len(self._decompressed))
+        target[:count] = self._decompressed[:count]
+        self._decompressed = self._decompressed[count:]
         return count
 
-    def _unpack(self) -> None:
+    def _decompress(self) -> None:
         if self._frame is None:
             self._frame = self._library.ZstdDecompressor().decompressobj()
         try:
-            self._unpacked = self._frame.decompress(self._packed)
+            self._decompressed = self._frame.decompress(self._compressed)
         except self._library.ZstdError as error:
-            raise _Damaged(error) from None
-        self._packed = b""
+            raise _ZstdDamage(error) from None
+        self._compressed = b""
         if self._frame.eof:
-            self._packed, self._frame = self._frame.unused_data, None
+            self._compressed, self._frame = self._frame.unused_data, None
 
 
 def read_blocks(stream: IO[bytes]) -> Iterator[bytes]:
-    """The rest of ``stream``, a block at a time."""
+    """The rest of ``stream``, block by block."""
     while block := stream.read(BLOCK_BYTES):
         yield block
 
 
 def check_encoding(encoding: str) -> str:
-    """The decoder's name for ``encoding``; UTF-8 is read with or without a byte order mark."""
+    """The decoder's name for ``encoding``; that of UTF-8 accepts a byte order mark.
+
+    Raises:
+        BadInput: Python has no such encoding.
+    """
     try:
         with contextlib.suppress(UnicodeDecodeError):
             b"a".decode(encoding)
@@ -146,29 +151,29 @@ def check_encoding(encoding: str) -> str:
 
 
 def decode_blocks(blocks: Iterable[bytes], encoding: str, where: str) -> Iterator[str]:
-    """Bytes to text, block by block, with every kind of line end as a newline.
+    """The text of blocks of bytes, block by block; every kind of line end becomes a newline.
 
     Raises:
-        BadInput: a byte that ``encoding`` does not have, with its line and place in the file.
+        BadInput: a byte that is none of ``encoding``, with its line and its place in the file.
     """
     name = check_encoding(encoding)
     decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(name)(), translate=True)
-    line, fed = 1, 0
+    line, num_bytes = 1, 0
     try:
         for block in blocks:
-            fed += len(block)
+            num_bytes += len(block)
             text = decoder.decode(block)
             line += text.count("\n")
             yield text
         yield decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
-        place = fed - len(error.object) + error.start
+        place = num_bytes - len(error.object) + error.start
         line += error.object[: error.start].decode(name, "ignore").count("\n")
         raise BadInput(
             f"not {encoding} text ({error.reason} at byte {place})",
             where=f"{where}:{line}",
             value=error.object[error.start : error.start + 1],
-            next_step="name the encoding of the file, for example --encoding cp1252",
+            next_step="set the encoding of the file, for example --encoding cp1252",
         ) from None
 
 
@@ -180,20 +185,20 @@ def read_text_blocks(path: str, encoding: str = "utf-8") -> Iterator[str]:
 
 def read_lines(path: str, encoding: str = "utf-8") -> Iterator[str]:
     """The lines of one text file, each with its newline (which the last one may lack)."""
-    rest: list[str] = []
-    held, number = 0, 1
+    parts: list[str] = []  # of the line that is not complete yet
+    num_chars, number = 0, 1
     for block in read_text_blocks(path, encoding):
         first, *more = block.split("\n")
-        rest.append(first)
-        held += len(first)
-        if held > MAX_LINE_CHARS:
+        parts.append(first)
+        num_chars += len(first)
+        if num_chars > MAX_LINE_CHARS:
             raise BadInput(
-                "a line too long", where=f"{path}:{number}", allowed=f"<= {MAX_LINE_CHARS} characters",
+                "this line is too long", where=f"{path}:{number}", allowed=f"<= {MAX_LINE_CHARS} characters",
                 next_step="is this a text file with line ends?",
             )  # fmt: skip
         for line in more:
-            yield "".join(rest) + "\n"
-            rest, number = [line], number + 1
-        held = sum(map(len, rest)) if more else held
-    if held:
-        yield "".join(rest)
+            yield "".join(parts) + "\n"
+            parts, number = [line], number + 1
+        num_chars = sum(map(len, parts)) if more else num_chars
+    if num_chars:
+        yield "".join(parts)

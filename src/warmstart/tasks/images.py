@@ -46,7 +46,7 @@ class Images(TaskKind):
 
     def read_rows(self, path: str, read: ReadOptions) -> Iterator[Row]:
         """The images of a folder, an archive or an ``.npz``."""
-        return read_image_rows(path, read.part, classes=read.labelled)
+        return read_image_rows(path, read.part, needs_class=read.labelled)
 
     def find_texts(self, row: Row) -> Columns | None:
         """The image, and no texts."""
