@@ -22,7 +22,7 @@ def sample(name, n=120, seed=0):
 
 
 @pytest.mark.parametrize("name", sorted(METRICS))
-def test_the_formula_over_counts_is_the_measure_of_the_resample(name):
+def test_the_formula_over_counts_is_the_metric_of_the_resample(name):
     """Witness: the metric itself (scikit-learn, SciPy) on resamples written out example by example."""
     targets, told = sample(name)
     rng = np.random.default_rng(2)
@@ -33,7 +33,7 @@ def test_the_formula_over_counts_is_the_measure_of_the_resample(name):
 
 
 @pytest.mark.parametrize("name", ["f1", "f1_macro", "matthews", "pearson", "spearman"])
-def test_a_resample_without_any_spread_counts_as_zero(name):
+def test_a_constant_resample_counts_as_zero(name):
     """Witness: the metric's own defined value for constant predictions."""
     targets, told = np.array([0, 0, 1]), np.array([0, 0, 1])
     only_first = np.array([[3.0, 0.0, 0.0]])

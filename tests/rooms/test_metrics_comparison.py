@@ -10,7 +10,7 @@ from scipy import stats
 from warmstart.metrics.comparison import compare, is_collapsed, mean_std
 
 
-def test_spread_is_that_of_the_standard_library():
+def test_mean_and_std_are_those_of_the_standard_library():
     """Witness: statistics.mean and statistics.stdev."""
     values = [0.71, 0.74, 0.69]
     found = mean_std(values)
@@ -28,29 +28,29 @@ def test_the_gain_has_welchs_interval():
     assert found.high == pytest.approx(expected.high)
 
 
-def test_the_sentence_says_whether_the_gain_is_more_than_the_spread():
+def test_the_sentence_says_whether_the_gain_is_significant():
     """Witness: read in full."""
     assert compare([0.82, 0.83, 0.81], [0.76, 0.77, 0.75]).sentence() == (
         "Pre-training gains 6.0 points of accuracy (82.0 ± 1.0 over 3 seeds against 76.0 ± 1.0 over 3 seeds; "
-        "95 % interval 3.7 to 8.3): more than the spread."
+        "95 % interval 3.7 to 8.3): significant."
     )
-    assert compare([0.80, 0.84], [0.78, 0.82]).sentence().endswith(": inside the spread.")
-    # Apart by more than both spreads, yet with an interval (SciPy's Welch test: p = 0.12) that holds 0.
-    assert compare([0.3537, 0.3332, 0.3493], [0.3293, 0.3268, 0.3346]).sentence().endswith(": inside the spread.")
+    assert compare([0.80, 0.84], [0.78, 0.82]).sentence().endswith(": not significant.")
+    # More than both standard deviations apart, but the interval holds 0 (SciPy's Welch test: p = 0.12).
+    assert compare([0.3537, 0.3332, 0.3493], [0.3293, 0.3268, 0.3346]).sentence().endswith(": not significant.")
     assert compare([0.70, 0.71], [0.72, 0.73]).sentence().endswith(": not a gain.")
     points = compare([22.59, 22.41], [17.8, 17.6], "rougeL").sentence()  # of a hundred already
     assert points.startswith("Pre-training gains 4.8 points of rougeL (22.5 ± 0.1 over 2 seeds against 17.7 ± 0.1")
 
 
-def test_one_seed_says_nothing_about_the_spread():
+def test_one_seed_has_no_interval():
     """Invariant: no interval, and no claim."""
     found = compare([0.9], [0.5])
     assert math.isnan(found.low) and not found.significant
     assert found.sentence().endswith("(90.0 ± 0.0 over 1 seed against 50.0 ± 0.0 over 1 seed): "
-                                     "with one seed nothing can be said about the spread.")  # fmt: skip
+                                     "with one seed there is no interval.")  # fmt: skip
 
 
-def test_where_lower_is_better_the_gain_is_turned_round():
+def test_where_lower_is_better_the_gain_has_the_other_sign():
     """Invariant: a smaller squared error is a gain, in its own unit."""
     found = compare([0.50, 0.52], [0.80, 0.82], "mse")
     assert found.gain == pytest.approx(0.3) and found.significant

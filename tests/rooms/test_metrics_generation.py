@@ -209,7 +209,7 @@ def test_a_summary_says_nothing_twice() -> None:
     """Witness: short sentences, repetitions and what is beyond the limit are dropped, as the specification says."""
     text = "the red fox runs home [X_SEP] too short [X_SEP] the red fox runs home again [X_SEP] one two three four five six"
     assert clean_summary(text) == "the red fox runs home\none two three four five six"
-    assert clean_summary(text, most_tokens=8) == "the red fox runs home\none two three"
+    assert clean_summary(text, max_tokens=8) == "the red fox runs home\none two three"
     assert (
         clean_summary(text.replace("[X_SEP]", "[ x _ sep ]"))
         == clean_summary(text.replace(" [X_SEP] ", "\n"))

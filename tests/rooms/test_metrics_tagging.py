@@ -76,4 +76,4 @@ def test_without_seqeval_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "seqeval", None)
     with pytest.raises(BadInput) as error:
         check_seqeval()
-    assert str(error.value) == "judging entities needs the seqeval package; pip install 'warmstart[tagging]'."
+    assert str(error.value) == "evaluating entities needs the seqeval package; pip install 'warmstart[tagging]'."

@@ -1,1 +1,1 @@
-"""Floor 1: metrics of success through scikit-learn and SciPy, with bootstrap intervals."""
+"""Floor 1: metrics through scikit-learn, SciPy and other libraries, their intervals, comparison of runs."""

@@ -1,4 +1,4 @@
-"""Several runs that differ in the seed alone: mean, spread, runs that collapsed, and what pre-training gained."""
+"""Runs that differ only in their seed: mean and standard deviation, collapsed runs, and the gain from pre-training."""
 
 import math
 from collections.abc import Sequence
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from warmstart.base.formatting import format_count
-from warmstart.metrics.generation import GENERATION_METRICS as GENERATED
+from warmstart.metrics.generation import GENERATION_METRICS
 from warmstart.metrics.metric import LOWER_IS_BETTER, Array, is_constant
 
 
 @dataclass(frozen=True, slots=True)
 class MeanStd:
-    """Values of one metric over runs; ``std`` is that of a sample (n - 1), 0 for one run."""
+    """Values of one metric over runs; ``std`` divides by n - 1 and is 0 for one run."""
 
     values: tuple[float, ...]
     mean: float
@@ -21,15 +21,15 @@ class MeanStd:
 
 
 def mean_std(values: Sequence[float]) -> MeanStd:
-    """Mean and standard deviation over runs."""
+    """The mean and the standard deviation over runs."""
     std = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
     return MeanStd(tuple(values), float(np.mean(values)), std)
 
 
 def is_collapsed(targets: Array, predictions: Array) -> bool:
-    """Whether a run learned nothing: one answer for everything, or no more right answers than the commonest one gives.
+    """Whether a run has learned nothing: its predictions are all equal, or no better than those of the majority class.
 
-    For scores, only one answer for everything counts; for marks, the same marks for every example.
+    For scores and for multi-label targets only the first counts.
     """
     if (predictions == predictions[0]).all():
         return not bool((targets == targets[0]).all())
@@ -41,14 +41,14 @@ def is_collapsed(targets: Array, predictions: Array) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What pre-training gained over a random start, in the metric's own unit (positive is better).
+    """The gain from pre-training over a random start, in the metric's own unit (positive is better).
 
     Attributes:
         metric: name of the metric.
         pretrained: runs from pre-trained weights.
         scratch: runs from random weights.
-        gain: difference of the means, turned round where lower is better.
-        low: lower bound of Welch's 95 % interval; NaN where a side has fewer than two runs.
+        gain: difference of the means, with its sign changed where lower is better.
+        low: lower bound of Welch's 95 % interval; NaN if a side has fewer than two runs.
         high: upper bound.
     """
 
@@ -61,37 +61,37 @@ class Comparison:
 
     @property
     def significant(self) -> bool:
-        """Whether mean ± std of the two do not overlap and the interval of the gain lies above 0."""
+        """Whether the gain exceeds the sum of both standard deviations and its interval lies above 0."""
         several = min(len(self.pretrained.values), len(self.scratch.values)) > 1
         return several and self.gain > self.pretrained.std + self.scratch.std and self.low > 0
 
     def sentence(self) -> str:
-        """The comparison in words; shares and correlations as points (hundredths), what is of a hundred already as it is."""
+        """The comparison as a sentence; fractions and correlations are in points (hundredths)."""
         scale, unit, digits = 100.0, " points", 1
-        if self.metric in GENERATED:
+        if self.metric in GENERATION_METRICS:  # these are 0 to 100 already
             scale = 1.0
         elif self.metric in LOWER_IS_BETTER:
             scale, unit, digits = 1.0, "", 4
 
-        def show(value: float) -> str:
+        def number(value: float) -> str:
             return f"{value * scale:.{digits}f}"
 
         def side(runs: MeanStd) -> str:
-            return f"{show(runs.mean)} ± {show(runs.std)} over {format_count(len(runs.values), 'seed')}"
+            return f"{number(runs.mean)} ± {number(runs.std)} over {format_count(len(runs.values), 'seed')}"
 
         verb = "gains" if self.gain >= 0 else "loses"
-        head = f"Pre-training {verb} {show(abs(self.gain))}{unit} of {self.metric}"
+        head = f"Pre-training {verb} {number(abs(self.gain))}{unit} of {self.metric}"
         sides = f"({side(self.pretrained)} against {side(self.scratch)}"
         if math.isnan(self.low):
-            return f"{head} {sides}): with one seed nothing can be said about the spread."
-        span = f"; 95 % interval {show(self.low)} to {show(self.high)})"
+            return f"{head} {sides}): with one seed there is no interval."
+        span = f"; 95 % interval {number(self.low)} to {number(self.high)})"
         if self.significant:
-            return f"{head} {sides}{span}: more than the spread."
-        return f"{head} {sides}{span}: {'inside the spread' if self.gain >= 0 else 'not a gain'}."
+            return f"{head} {sides}{span}: significant."
+        return f"{head} {sides}{span}: {'not significant' if self.gain >= 0 else 'not a gain'}."
 
 
 def compare(pretrained: Sequence[float], scratch: Sequence[float], metric: str = "accuracy") -> Comparison:
-    """Gain of the pre-trained runs, with Welch's 95 % interval (runs are independent, spreads may differ)."""
+    """The gain of the pre-trained runs, with Welch's 95 % interval (independent runs, different variances)."""
     sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
     ours, theirs = mean_std(pretrained), mean_std(scratch)
     gain = sign * (ours.mean - theirs.mean)

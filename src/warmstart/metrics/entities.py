@@ -1,11 +1,11 @@
-"""Tags that spell out pieces of a sentence (``B-PER I-PER O``): their schemes, and which entities they mark.
+"""Tags that mark entities (``B-PER I-PER O``): their schemes, and the entities of a sentence.
 
-Two schemes are read: BIO (IOB2) and BIOES. Two relatives are rewritten as one of them when a file is read, so that
-nothing else has to know them: IOB1, where an entity begins with ``B-`` only after another of its type, becomes BIO;
-BILOU, which says L for E and U for S, becomes BIOES. Neither rewriting changes what is an entity.
+The schemes are BIO (IOB2) and BIOES. Two more are converted when a file is read, so that no other module has to know them:
+IOB1, where an entity begins with ``B-`` only after another of its type, becomes BIO; BILOU, which has L for E and U for S,
+becomes BIOES. The conversion keeps all entities.
 
-What is an entity is read as conlleval does: an entity begins at ``B-`` and ``S-``, and at any other tag but ``O`` that
-follows ``O``, ``E-``, ``S-`` or another type.
+Entities are those of conlleval: an entity begins at ``B-`` and ``S-``, and at any other tag but ``O`` that follows ``O``,
+``E-``, ``S-`` or another type.
 """
 
 import re
@@ -21,7 +21,7 @@ _ALIASES = {"L-": "E-", "U-": "S-"}
 
 
 class Entity(NamedTuple):
-    """Words ``start`` to ``end`` (the first behind it) of one sentence."""
+    """Words ``start`` to ``end`` (exclusive) of one sentence."""
 
     type: str
     start: int
@@ -30,19 +30,19 @@ class Entity(NamedTuple):
 
 @cache
 def tag_scheme(names: tuple[str, ...]) -> Scheme | None:
-    """The scheme of a set of tags; ``None`` for tags that mark single words, such as parts of speech.
+    """The scheme of a set of tags; ``None`` for tags of single words, such as parts of speech.
 
     >>> scheme_of(("B-PER", "I-PER", "O")), scheme_of(("O", "S-PER")), scheme_of(("NOUN", "O"))
     ('BIO', 'BIOES', None)
     """
-    marks = [name for name in names if name != OUTSIDE]
-    if not marks or not all(map(_TAG.fullmatch, marks)):
+    inside = [name for name in names if name != OUTSIDE]
+    if not inside or not all(map(_TAG.fullmatch, inside)):
         return None
-    return "BIO" if all(name[0] in "BI" for name in marks) else "BIOES"
+    return "BIO" if all(name[0] in "BI" for name in inside) else "BIOES"
 
 
 def convert_tags(tags: Sequence[str], scheme: Scheme | None) -> list[str]:
-    """The tags of one sentence as the scheme writes them.
+    """The tags of one sentence in a scheme.
 
     >>> in_scheme(["I-PER", "I-PER", "B-PER", "O", "I-LOC"], "BIO")
     ['B-PER', 'I-PER', 'B-PER', 'O', 'B-LOC']
@@ -53,8 +53,8 @@ def convert_tags(tags: Sequence[str], scheme: Scheme | None) -> list[str]:
         return [_ALIASES.get(tag[:2], tag[:2]) + tag[2:] for tag in tags]
     if scheme is None:
         return list(tags)
-    begins = {entity.start for entity in get_entities(tags)}
-    return [f"B-{tag[2:]}" if place in begins else tag for place, tag in enumerate(tags)]
+    starts = {entity.start for entity in get_entities(tags)}
+    return [f"B-{tag[2:]}" if place in starts else tag for place, tag in enumerate(tags)]
 
 
 def get_entities(tags: Sequence[str]) -> list[Entity]:
@@ -63,12 +63,12 @@ def get_entities(tags: Sequence[str]) -> list[Entity]:
     >>> entities(["B-PER", "I-PER", "O", "I-LOC"])
     [Entity(type='PER', start=0, end=2), Entity(type='LOC', start=3, end=4)]
     """
-    found: list[Entity] = []
-    before = OUTSIDE
+    entities: list[Entity] = []
+    previous = OUTSIDE
     for place, tag in enumerate(tags):
         if tag != OUTSIDE:
-            if tag[0] in "BS" or before[0] in "OES" or before[2:] != tag[2:]:
-                found.append(Entity(tag[2:], place, place))
-            found[-1] = found[-1]._replace(end=place + 1)
-        before = tag
-    return found
+            if tag[0] in "BS" or previous[0] in "OES" or previous[2:] != tag[2:]:
+                entities.append(Entity(tag[2:], place, place))
+            entities[-1] = entities[-1]._replace(end=place + 1)
+        previous = tag
+    return entities

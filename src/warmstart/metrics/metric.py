@@ -1,7 +1,7 @@
-"""Measures by name: thin adapters to scikit-learn and SciPy, with a defined value where the definition has none.
+"""Metrics by name: functions of scikit-learn and SciPy.
 
-Targets and predictions are arrays of class numbers [n], scores [n], or marks [n, K] (multi-label, 0 or 1). Where a
-correlation or an F1 is undefined (constant predictions, a class that never occurs) the value is 0.0, without a warning.
+Targets and predictions are arrays of class numbers [n], of scores [n], or of labels [n, K] (multi-label, 0 or 1). Where a
+correlation or an F1 is not defined (constant predictions, a class that does not occur) it is 0.0, without a warning.
 """
 
 from collections.abc import Callable
@@ -16,14 +16,14 @@ LOWER_IS_BETTER = frozenset({"mse", "loss", "ter"})
 
 
 def accuracy(targets: Array, predictions: Array) -> float:
-    """Share of right answers; for marks, of examples with every mark right (exact match)."""
+    """Fraction of right predictions; of multi-label examples, all labels must be right (exact match)."""
     from sklearn.metrics import accuracy_score
 
     return float(accuracy_score(targets, predictions))
 
 
 def f1(targets: Array, predictions: Array) -> float:
-    """F1 of class 1 where only the classes 0 and 1 occur, else the mean over classes."""
+    """F1 of class 1 if only the classes 0 and 1 occur, else the mean over classes."""
     from sklearn.metrics import f1_score
 
     if is_binary(targets, predictions):
@@ -39,7 +39,7 @@ def f1_macro(targets: Array, predictions: Array) -> float:
 
 
 def f1_micro(targets: Array, predictions: Array) -> float:
-    """F1 over all marks of all examples together."""
+    """F1 over all labels of all examples together."""
     from sklearn.metrics import f1_score
 
     return float(f1_score(targets, predictions, average="micro", zero_division=0))
@@ -62,7 +62,7 @@ def pearson(targets: Array, predictions: Array) -> float:
 
 
 def spearman(targets: Array, predictions: Array) -> float:
-    """Rank correlation; equal values share their mean rank."""
+    """Rank correlation; equal values have their mean rank."""
     from scipy.stats import spearmanr
 
     return 0.0 if is_constant(targets) or is_constant(predictions) else float(spearmanr(targets, predictions)[0])
@@ -94,5 +94,5 @@ def is_constant(values: Array) -> bool:
 
 
 def is_binary(targets: Array, predictions: Array) -> bool:
-    """Whether no class but 0 and 1 occurs."""
+    """Whether only the classes 0 and 1 occur."""
     return bool(max(targets.max(), predictions.max()) <= 1)

@@ -1,8 +1,9 @@
-"""What s2s-ft does to generated texts before it scores them, and the two baselines that every summary has to beat.
+"""Post-processing of generated texts before they are scored, as in s2s-ft; the Lead-3 baseline of summaries.
 
-The references of CNN/DM, XSum, Gigaword and SQuAD's questions are in the Penn Treebank's tokens. WordPiece breaks text
-at every mark, and decoders tie marks to the word before them. All these forms become the Treebank's, and its own stays.
-``cnndm`` also drops sentences that are short or say again what was said, and the end of a long summary; not so references.
+The references of CNN/DM, XSum, Gigaword and SQuAD's questions are in the Penn Treebank's tokens. WordPiece splits text at
+every punctuation mark, and decoders join punctuation to the word before it. The rules bring all these forms to the
+Treebank's tokens and keep those. ``cnndm`` also drops short or repeated sentences and the end of a long summary, but not of
+a reference.
 """
 
 import re
@@ -10,14 +11,14 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 SENTENCE_END = re.compile(r"\[ ?x ?_ ?sep ?\]|<s_sep>|\n", re.IGNORECASE)
-"""Between two sentences of a summary: s2s-ft's mark, also in pieces, UniLM's in references, or the end of a line."""
-_BETWEEN = re.compile(
+"""Between two sentences of a summary: s2s-ft's separator, also in pieces, UniLM's in references, or the end of a line."""
+_LINE_SENTENCE_END = re.compile(
     r"(?<![.\s][A-Z]\.)(?<!Mr\.|Ms\.|Dr\.|St\.|vs\.)(?<!Mrs\.)(?<=[.!?…])[\"'”’»)\]]*\s+(?=[^a-z\s])|(?<=[。！？])\s*"
 )
-"""Between two sentences of a line: blanks behind a mark, unless what comes next goes on small or a word is abbreviated."""
+"""Between two sentences of a line: spaces after . ! ? or …, but not after an abbreviation or before a small letter."""
 _BRACKETS = {"(": "-LRB-", ")": "-RRB-", "[": "-LSB-", "]": "-RSB-", "{": "-LCB-", "}": "-RCB-"}
 _RULES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
-    (r"(?<!\S)- ?([lr][rsc]b) ?-(?!\S)", r" -\1- "),  # a bracket by name, in pieces
+    (r"(?<!\S)- ?([lr][rsc]b) ?-(?!\S)", r" -\1- "),  # the name of a bracket, in pieces
     (r'([()\[\]{}"])', r" \1 "),
     (r"\b(\w*?) ?n ?' ?t\b", r"\1 n't"),  # don't, do n ' t → do n't
     (r"(?<=\w) ?' ?(s|d|m|ll|re|ve)\b", r" '\1"),
@@ -27,69 +28,69 @@ _RULES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"(?<![\w.])(?:[A-Za-z] ?\. ?){2,}", lambda m: m[0].replace(" ", "") + " "),  # u . n. → u.n.
     (r"(?<=\w) ([-/]) (?=\w)", r"\1"),
     (r"(?<=[\w'])([,;:?!])(?=\s)", r" \1"),
-    (r"(?<=\s)([^\s.]+)\.(?=[\s'\"]*$)", r"\1 ."),  # of the last word, which is no initials
+    (r"(?<=\s)([^\s.]+)\.(?=[\s'\"]*$)", r"\1 ."),  # of the last word, unless it is initials
     (r"(?<=\s)([-`'])\s\1(?=\s)", r"\1\1"),
 )  # fmt: skip
 
 
 def penn_tokens(text: str) -> str:
-    """Marks by themselves, brackets and quotes by name; contractions, numbers, initials and hyphens put together."""
+    """The Penn Treebank's tokens: single punctuation marks, names of brackets and quotes, whole numbers and initials."""
     for pattern, token in _RULES:
         text = re.sub(pattern, token, f" {text} ").strip()
     tokens: list[str] = []
-    opened = False
+    is_open = False
     for word in text.split():
         if word == '"':
-            tokens.append("''" if opened else "``")
-            opened = not opened
+            tokens.append("''" if is_open else "``")
+            is_open = not is_open
         else:
             tokens.append(_BRACKETS.get(word, word))
     return " ".join(tokens)
 
 
-def clean_summary(text: str, most_tokens: int = 0, overlap: float = 0.7, shortest: int = 5) -> str:
-    """A summary of several sentences, a line each (CNN/DM).
+def clean_summary(text: str, max_tokens: int = 0, max_overlap: float = 0.7, min_tokens: int = 5) -> str:
+    """A summary of several sentences (CNN/DM), one per line.
 
     Args:
-        text: with ``[X_SEP]`` or the end of a line between its sentences.
-        most_tokens: that it keeps; 0: all.
-        overlap: a sentence goes of whose words more than this share was in those kept before.
-        shortest: tokens that a sentence has at least.
+        text: the summary, with ``[X_SEP]`` or the end of a line between sentences.
+        max_tokens: of the result; 0: no limit.
+        max_overlap: drops a sentence if more than this fraction of its words is in the sentences before it.
+        min_tokens: drops a sentence with fewer tokens.
     """
-    kept: list[list[str]] = []
-    said: set[str] = set()
+    sentences: list[list[str]] = []
+    seen: set[str] = set()
     for sentence in SENTENCE_END.split(text):
         tokens = penn_tokens(sentence).split()
         words = {token.lower() for token in tokens}
-        if len(tokens) < shortest or (words and len(words & said) / len(words) > overlap):
+        if len(tokens) < min_tokens or (words and len(words & seen) / len(words) > max_overlap):
             continue
-        room = most_tokens - sum(map(len, kept)) if most_tokens else len(tokens)
+        room = max_tokens - sum(map(len, sentences)) if max_tokens else len(tokens)
         if room <= 0:
             break
-        kept.append(tokens[:room])
-        said |= words
-    return "\n".join(" ".join(tokens) for tokens in kept)
+        sentences.append(tokens[:room])
+        seen |= words
+    return "\n".join(" ".join(tokens) for tokens in sentences)
 
 
 def clean_reference(text: str) -> str:
-    """All sentences of a summary as they are, a line each."""
+    """All sentences of a reference (CNN/DM), one per line."""
     return "\n".join(filter(None, map(penn_tokens, SENTENCE_END.split(text))))
 
 
 def lower_penn_tokens(text: str) -> str:
-    """The same tokens in lower case, as the references of Gigaword and of question generation are."""
+    """The tokens in lower case, as in the references of Gigaword and of question generation."""
     return penn_tokens(text).lower()
 
 
 class Postprocessor(NamedTuple):
-    """What is done to each text, and to each reference."""
+    """The rules for a generated text and those for a reference."""
 
     text: Callable[[str], str]
     reference: Callable[[str], str]
 
 
 NO_POSTPROCESSING = Postprocessor(str, str)
-CNNDM_TOKENS = 160  # as long as the targets that are learned (s2s-ft's recipes; the default of its script is 60)
+CNNDM_TOKENS = 160  # the length of the targets in training (s2s-ft's recipes; the default of its script is 60)
 POSTPROCESSORS: dict[str, Postprocessor] = {
     "none": NO_POSTPROCESSING,
     "cnndm": Postprocessor(lambda text: clean_summary(text, CNNDM_TOKENS), clean_reference),
@@ -101,14 +102,14 @@ POSTPROCESSORS: dict[str, Postprocessor] = {
 
 
 def lead_sentences(source: str, count: int = 3) -> str:
-    """The first sentences of a source (Lead-3): lines where it has several, else up to each mark that ends one."""
+    """The first sentences of a source (Lead-3): its lines if it has several, else split at sentence ends."""
     lines = [line for line in SENTENCE_END.split(source) if line.strip()]
-    found = lines if len(lines) > 1 else _BETWEEN.split(source.strip())
-    return "\n".join(part.strip() for part in [part for part in found if part.strip()][:count])
+    sentences = lines if len(lines) > 1 else _LINE_SENTENCE_END.split(source.strip())
+    return "\n".join(part.strip() for part in [part for part in sentences if part.strip()][:count])
 
 
 def group_references(sources: Sequence[str], targets: Sequence[str]) -> list[list[str]]:
-    """For each source the targets of all rows that have the same source, as question generation is scored."""
+    """For each source the targets of all rows with the same source: the references of question generation."""
     by_source: dict[str, list[str]] = {}
     for source, target in zip(sources, targets, strict=True):
         by_source.setdefault(source, []).append(target)

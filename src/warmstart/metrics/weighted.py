@@ -1,8 +1,8 @@
-"""The metrics of many resamples at once.
+"""Metrics of weighted examples, for the bootstrap: of many resamples at once.
 
-A bootstrap resample of n examples is fully described by how often each was drawn. So every metric of
-:mod:`~warmstart.metrics.metric` is written here a second time as a formula over counts [B, G]: B resamples of G
-distinct (target, prediction) pairs. Each formula's value for counts of 1 is the metric itself (held by tests).
+The counts of its examples describe a bootstrap resample completely. So each metric of :mod:`~warmstart.metrics.metric` has a
+second form here, a formula over counts [B, G]: B resamples of G distinct (target, prediction) pairs. Tests hold it equal to
+the metric of the resample.
 """
 
 from collections.abc import Callable
@@ -15,39 +15,40 @@ WeightedMetric = Callable[[Array, Array, Array], Array]
 
 
 def _accuracy(targets: Array, predictions: Array, counts: Array) -> Array:
-    hits = targets == predictions
-    right = hits if hits.ndim == 1 else hits.all(axis=1)
+    equal = targets == predictions
+    right = equal if equal.ndim == 1 else equal.all(axis=1)
     return _mean(right, counts)
 
 
 def _f1(targets: Array, predictions: Array, counts: Array) -> Array:
     if not is_binary(targets, predictions):
         return _f1_macro(targets, predictions, counts)
-    right, told, true = _by_class(targets, predictions, counts)
-    return safe_divide(2 * right[:, -1], told[:, -1] + true[:, -1])
+    right, predicted, true = _by_class(targets, predictions, counts)
+    return safe_divide(2 * right[:, -1], predicted[:, -1] + true[:, -1])
 
 
 def _f1_macro(targets: Array, predictions: Array, counts: Array) -> Array:
-    right, told, true = _by_class(targets, predictions, counts)
-    each = safe_divide(2 * right, told + true)
-    occurs = (told + true > 0) if targets.ndim == 1 else np.ones_like(each)
+    right, predicted, true = _by_class(targets, predictions, counts)
+    each = safe_divide(2 * right, predicted + true)
+    occurs = (predicted + true > 0) if targets.ndim == 1 else np.ones_like(each)
     return safe_divide(each.sum(axis=1), occurs.sum(axis=1))
 
 
 def _f1_micro(targets: Array, predictions: Array, counts: Array) -> Array:
-    right, told, true = (part.sum(axis=1) for part in _by_class(targets, predictions, counts))
-    return safe_divide(2 * right, told + true)
+    right, predicted, true = (part.sum(axis=1) for part in _by_class(targets, predictions, counts))
+    return safe_divide(2 * right, predicted + true)
 
 
 def _matthews(targets: Array, predictions: Array, counts: Array) -> Array:
-    right, told, true = _by_class(targets, predictions, counts)
+    right, predicted, true = _by_class(targets, predictions, counts)
     total = counts.sum(axis=1)
-    spread_told, spread_true = (total**2 - (part**2).sum(axis=1) for part in (told, true))
-    return safe_divide(right.sum(axis=1) * total - (told * true).sum(axis=1), np.sqrt(spread_told * spread_true))
+    variance = [total**2 - (part**2).sum(axis=1) for part in (predicted, true)]
+    covariance = right.sum(axis=1) * total - (predicted * true).sum(axis=1)
+    return safe_divide(covariance, np.sqrt(variance[0] * variance[1]))
 
 
 def _pearson(targets: Array, predictions: Array, counts: Array) -> Array:
-    return _correlation(_standard(targets)[None, :], _standard(predictions)[None, :], counts)
+    return _correlation(_standardize(targets)[None, :], _standardize(predictions)[None, :], counts)
 
 
 def _spearman(targets: Array, predictions: Array, counts: Array) -> Array:
@@ -77,44 +78,46 @@ def _mean(values: Array, counts: Array) -> Array:
 
 
 def _by_class(targets: Array, predictions: Array, counts: Array) -> tuple[Array, Array, Array]:
-    """[B, K] of each class: how often it was told rightly, told, and true. Marks [G, K] are classes of their own."""
+    """[B, K] of each class: the counts where it is right, predicted, and true. Labels [G, K] are K classes."""
     if targets.ndim == 1:
         classes = np.arange(max(targets.max(), predictions.max(), 1) + 1)
         targets, predictions = targets[:, None] == classes, predictions[:, None] == classes
-    told, true = predictions.astype(np.float64), targets.astype(np.float64)
-    return counts @ (told * true), counts @ told, counts @ true
+    predicted, true = predictions.astype(np.float64), targets.astype(np.float64)
+    return counts @ (predicted * true), counts @ predicted, counts @ true
 
 
 def _correlation(x: Array, y: Array, counts: Array) -> Array:
-    """[B] of values [B or 1, G]; two passes, since one pass loses digits where the mean is large."""
+    """[B] correlations of values [B or 1, G]; in two passes, since one pass loses digits where the mean is large."""
     total = counts.sum(axis=1, keepdims=True)
     x = x - (counts * x).sum(axis=1, keepdims=True) / total
     y = y - (counts * y).sum(axis=1, keepdims=True) / total
     weighted = counts * x
-    spread = (weighted * x).sum(axis=1) * (counts * y**2).sum(axis=1)
-    return safe_divide((weighted * y).sum(axis=1), np.sqrt(spread))
+    variances = (weighted * x).sum(axis=1) * (counts * y**2).sum(axis=1)
+    return safe_divide((weighted * y).sum(axis=1), np.sqrt(variances))
 
 
 def _ranks(values: Array, counts: Array) -> Array:
-    """[B, G] mean rank of each value within each resample: what lies below it, and half of its equals."""
-    distinct, place = np.unique(values, return_inverse=True)
-    order = np.argsort(place, kind="stable")
-    starts = np.searchsorted(place[order], np.arange(len(distinct)))
-    equals = np.add.reduceat(counts[:, order], starts, axis=1)
-    below = np.cumsum(equals, axis=1) - equals
-    ranks: Array = (below + (equals + 1) / 2)[:, place]
+    """[B, G] mean rank of each value in each resample: the number of smaller values and half that of equal ones."""
+    distinct, index = np.unique(values, return_inverse=True)
+    order = np.argsort(index, kind="stable")
+    starts = np.searchsorted(index[order], np.arange(len(distinct)))
+    equal = np.add.reduceat(counts[:, order], starts, axis=1)
+    smaller = np.cumsum(equal, axis=1) - equal
+    ranks: Array = (smaller + (equal + 1) / 2)[:, index]
     return ranks
 
 
-def _standard(values: Array) -> Array:
-    """Values on a scale of 1, so that 'no spread' means the same for every unit."""
+def _standardize(values: Array) -> Array:
+    """Values with mean 0 and standard deviation 1, so that the threshold of :func:`safe_divide` fits every unit."""
     scale = float(values.std()) or 1.0
     standard: Array = (values - values.mean()) / scale
     return standard
 
 
-def safe_divide(over: Array, under: Array) -> Array:
-    """Division with 0 where there is nothing to divide by."""
+def safe_divide(numerator: Array, denominator: Array) -> Array:
+    """The quotient; 0 where the denominator is 0."""
     tiny = np.finfo(np.float64).eps
-    quotient: Array = np.divide(over, under, out=np.zeros_like(over, dtype=np.float64), where=under > tiny)
+    quotient: Array = np.divide(
+        numerator, denominator, out=np.zeros_like(numerator, dtype=np.float64), where=denominator > tiny
+    )
     return quotient
