@@ -30,13 +30,13 @@ def train(backbone: Any, drawn: Drawn) -> None:
     from warmstart.models.model import Model
     from warmstart.models.settings import ModelSettings
     from warmstart.objectives.causal import causal
-    from warmstart.streams.sources import Rows
+    from warmstart.streams.sources import RowSource
     from warmstart.streams.stream import Stream
     from warmstart.train.loop import Trainer
     from warmstart.train.precision import default_device
     from warmstart.train.settings import TrainSettings
 
-    class Paced(Rows):
+    class Paced(RowSource):
         pace: Pace | None = None  # none while the Trainer only looks at the first step
 
         def take(self, epoch: int, indices: Ints) -> Any:

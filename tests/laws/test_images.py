@@ -12,7 +12,7 @@ from PIL import Image
 
 from warmstart.base.run_folder import RunFolder
 from warmstart.base.seeds import generator
-from warmstart.build.objectives import Framing
+from warmstart.build.sources import SourceBuilder
 from warmstart.corpora.images import ImageCorpus
 from warmstart.example.example import Example
 from warmstart.image.augment import augment_image
@@ -20,7 +20,7 @@ from warmstart.image.settings import AugmentSettings
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import ModelSettings
-from warmstart.objectives.settings import MaskSettings
+from warmstart.objectives.table import OBJECTIVES
 from warmstart.streams.sources import Source
 from warmstart.streams.stream import Stream
 from warmstart.train.loop import Trainer
@@ -40,7 +40,8 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> ImageCorpus:
 
 def units(corpus: ImageCorpus, objective: Any = "causal", seed: int = 1, dev: bool = False) -> Source:
     backbone = preset("lstm-tiny", vocab_size=15).model_copy(update={"vectors": True})
-    return Framing(objective, MaskSettings(), corpus.processor, backbone, VARIED).units(corpus, 3, dev=dev, seed=seed)
+    builder = SourceBuilder(OBJECTIVES[objective], corpus.processor, backbone, augment=VARIED)
+    return builder.evaluation(corpus, 3) if dev else builder.training(corpus, 3, seed=seed)
 
 
 def rows_of(corpus: ImageCorpus, image: np.ndarray) -> bytes:
@@ -73,8 +74,8 @@ def test_dev_is_never_varied_and_never_learned(corpus: ImageCorpus) -> None:
             for seed, epoch in ((1, 0), (2, 7))]  # fmt: skip
     assert held[0] == held[1] and len(units(corpus)) == 20
     backbone = preset("lstm-tiny", vocab_size=15).model_copy(update={"vectors": True})
-    still = Framing("causal", MaskSettings(), corpus.processor, backbone).units(corpus, 3)
-    learned = [rows[one] for one in seen(still.take(0, np.arange(20)))]
+    plain = SourceBuilder(OBJECTIVES["causal"], corpus.processor, backbone).training(corpus, 3)
+    learned = [rows[one] for one in seen(plain.take(0, np.arange(20)))]
     assert sorted(learned + held[0]) == list(range(23))
 
 

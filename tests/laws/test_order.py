@@ -15,9 +15,9 @@ from warmstart.objectives.masking import Masking
 from warmstart.objectives.mixture import mixture
 from warmstart.objectives.pseudo_masked import pseudo_masked
 from warmstart.objectives.settings import MaskSettings
-from warmstart.streams.carry import CarriedRows
+from warmstart.streams.carry import CarriedRowSource
 from warmstart.streams.order import permuted
-from warmstart.streams.sources import AugmentedSource, Documents, DrawnRows, ListSource, Rows
+from warmstart.streams.sources import AugmentedSource, DocumentSource, ListSource, NoisyRowSource, RowSource
 from warmstart.streams.stream import Stream
 from warmstart.text.word_boundaries import WordBoundaries
 from warmstart.train.schedule import plan_lengths
@@ -137,7 +137,7 @@ def test_lengths_that_are_sorted_by() -> None:
     def drawn(i: int, draw: np.random.Generator) -> list[Example]:
         return [Example.left_to_right(np.arange(3 * i + 2), {})]
 
-    whole = Documents(Flat(documents), 100, causal, 1)
+    whole = DocumentSource(Flat(documents), 100, causal, 1)
     for source, added in (
         (ListSource(records), 0),
         (AugmentedSource(4, drawn, 1), 0),
@@ -146,15 +146,15 @@ def test_lengths_that_are_sorted_by() -> None:
         indices = np.arange(len(source))[::-1]
         longest = [max(map(len, unit)) for unit in source.take(0, indices)]
         assert source.lengths(indices).tolist() == [length + added for length in longest]
-    assert Documents(Flat(documents), 12, causal).lengths(np.arange(5)).max() == 12
-    assert AugmentedSource(3, drawn, 1, alike=7).lengths(np.arange(3)).tolist() == [7, 7, 7]
+    assert DocumentSource(Flat(documents), 12, causal).lengths(np.arange(5)).max() == 12
+    assert AugmentedSource(3, drawn, 1, same_length=7).lengths(np.arange(3)).tolist() == [7, 7, 7]
 
 
 def test_a_usual_batch_has_texts_of_any_length() -> None:
     """Invariant: sizes are estimated alike, whether texts of similar length come together or not."""
     records = [[Example.left_to_right(np.arange(n + 1), {})] for n in range(400)]
     alike, plain = Stream(ListSource(records), 8, 3, by_length=True), Stream(ListSource(records), 8, 3)
-    assert [batch.num_tokens for batch in alike.usual()] == [batch.num_tokens for batch in plain.batches(0)]
+    assert [batch.num_tokens for batch in alike.typical_batches()] == [batch.num_tokens for batch in plain.batches(0)]
     settings = TrainSettings(length="20k tokens", batch_size=8)
     assert plan_lengths(settings, alike) == plan_lengths(settings, plain)
 
@@ -177,9 +177,9 @@ def test_every_token_is_predicted_once(lengths: list[int], width: int, held_out:
         documents.append(list(range(next_id, next_id + length)))
         next_id += length
     corpus = Flat(documents)
-    rows = Rows(corpus, width, causal)
+    rows = RowSource(corpus, width, causal)
     held_out = min(held_out, len(rows))
-    parts = [Rows(corpus, width, causal, held_out), Rows(corpus, width, causal, held_out, dev=True)]
+    parts = [RowSource(corpus, width, causal, held_out), RowSource(corpus, width, causal, held_out, dev=True)]
     assert [len(p) for p in parts] == [rows.num_rows - held_out, held_out]
     targets = []
     for part in parts:
@@ -207,9 +207,9 @@ def test_lanes_continue_documents(
         next_id += length
     corpus, frame = Flat(documents), from_the_end if backward else causal
     home = np.repeat(np.arange(len(lengths)), lengths)
-    held_out = min(held_out, max(0, len(Rows(corpus, width, frame)) - 1))
-    plain = Rows(corpus, width, frame, held_out)
-    carry_rows = CarriedRows(corpus, width, frame, held_out, batch, seed=seed, backward=backward)
+    held_out = min(held_out, max(0, len(RowSource(corpus, width, frame)) - 1))
+    plain = RowSource(corpus, width, frame, held_out)
+    carry_rows = CarriedRowSource(corpus, width, frame, held_out, batch, seed=seed, backward=backward)
     assert len(carry_rows) == len(plain)
     wanted = sorted(t for [e] in plain.take(0, np.arange(len(plain))) for t in e.goals["lm"].targets.tolist())
     stream, targets, side = Stream(carry_rows, batch, 0, shuffle=False), [], -1 if backward else 1
@@ -239,7 +239,9 @@ def test_lanes_begin_elsewhere_in_another_epoch() -> None:
     corpus = Flat([list(range(1000))])
 
     def first(seed: int, epoch: int) -> tuple[int, ...]:
-        return tuple(int(e.ids[0]) for [e] in CarriedRows(corpus, 8, causal, 0, 5, seed=seed).take(epoch, np.arange(5)))
+        return tuple(
+            int(e.ids[0]) for [e] in CarriedRowSource(corpus, 8, causal, 0, 5, seed=seed).take(epoch, np.arange(5))
+        )
 
     assert len({first(seed, epoch) for seed in (1, 2) for epoch in (0, 1)}) == 4 and first(1, 0) == first(1, 0)
 
@@ -250,9 +252,9 @@ def test_what_is_hidden_follows_from_seed_epoch_and_row(objective: str) -> None:
     documents = [list(range(start, start + length)) for start, length in ((0, 70), (70, 33), (103, 2), (105, 90))]
     corpus, tools = Flat(documents), masking()
 
-    def rows(seed: int) -> DrawnRows:
+    def rows(seed: int) -> NoisyRowSource:
         frame = DRAWN[objective]
-        return DrawnRows(corpus, 16, lambda ids, draw: frame(ids, draw, tools), seed=seed)
+        return NoisyRowSource(corpus, 16, lambda ids, draw: frame(ids, draw, tools), seed=seed)
 
     def told(seed: int, epoch: int, asked: list[int]) -> dict[int, list[bytes]]:
         return {

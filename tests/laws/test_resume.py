@@ -18,8 +18,8 @@ from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import HeadSettings, ModelSettings
 from warmstart.objectives.causal import causal
-from warmstart.streams.carry import CarriedRows
-from warmstart.streams.sources import ListSource, Rows
+from warmstart.streams.carry import CarriedRowSource
+from warmstart.streams.sources import ListSource, RowSource
 from warmstart.streams.stream import Stream
 from warmstart.train import checkpoint, loop
 from warmstart.train.loop import Trainer, Validation
@@ -44,12 +44,12 @@ class Text:
 
 
 class Deadly:
-    """Rows, or lanes of rows, whose ``take`` number ``dies_at`` is the process's last."""
+    """RowSource, or lanes of rows, whose ``take`` number ``dies_at`` is the process's last."""
 
     def __init__(self, carry_rows: int, dies_at: int) -> None:
-        self.source: Rows | CarriedRows = Rows(Text(), 16, causal, held_out=3)
+        self.source: RowSource | CarriedRowSource = RowSource(Text(), 16, causal, held_out=3)
         if carry_rows:
-            self.source = CarriedRows(Text(), 16, causal, 3, carry_rows)
+            self.source = CarriedRowSource(Text(), 16, causal, 3, carry_rows)
         self.dies_at, self.by, self.taken = dies_at, signal.SIGKILL, 0
 
     def __len__(self) -> int:
@@ -95,7 +95,7 @@ def trainer(
     model.samples = SAMPLES.get(body, 0)
     if carry_rows:
         model.backbone.begin_carry(4)
-    dev = Stream(Rows(Text(), 16, causal, held_out=3, dev=True), 3, 1, shuffle=False)
+    dev = Stream(RowSource(Text(), 16, causal, held_out=3, dev=True), 3, 1, shuffle=False)
     judge = Validation(lambda m: evaluate_language_model(m, dev.batches(0)).to_dict(), "loss", False)
     stream = Stream(source, settings.batch_size, settings.seed, settings.accumulation, shuffle=not carry_rows)
     return Trainer(model, stream, settings, {"lm": 1.0}, RunFolder(folder), judge, CPU)

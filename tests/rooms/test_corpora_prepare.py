@@ -25,12 +25,12 @@ import zstandard
 from warmstart.base.errors import BadInput, WarmstartError
 from warmstart.config.load import compose
 from warmstart.config.requests import PrepareRequest
-from warmstart.corpora import survey, workers
+from warmstart.corpora import scan, workers
 from warmstart.corpora.corpus import Corpus
+from warmstart.corpora.jobs import Chunk, clean_chunk, encode_texts, split_jobs
 from warmstart.corpora.prepare import prepare
 from warmstart.corpora.settings import PrepareSettings
-from warmstart.corpora.work import Piece, cleaned, encode, jobs_of
-from warmstart.corpora.workers import working
+from warmstart.corpora.workers import job_runner
 from warmstart.readers.documents import MAX_CHUNK_CHARS, read_documents
 from warmstart.text.clean import clean
 from warmstart.text.tokenizer import END, TASK_TOKENS, Tokenizer
@@ -94,7 +94,7 @@ def refused(wanted: PrepareSettings) -> str:
 
 
 def test_ids_are_those_of_the_tokenizers_library_for_each_whole_document(vocabulary: Path, tmp_path: Path) -> None:
-    """Witness: tokenizers.Tokenizer.encode of each document at once; one document is longer than a piece."""
+    """Witness: tokenizers.Tokenizer.encode of each document at once; one document is longer than a chunk."""
     texts = ["short", text_of(250_000), "", text_of(50), " \n "]
     corpus = prepare(settings(write_rows(tmp_path / "t.jsonl", texts), tmp_path / "c", vocabulary))
     library = tokenizers.Tokenizer.from_file(str(vocabulary / "tokenizer.json"))
@@ -115,7 +115,7 @@ def test_the_same_bytes_for_any_number_of_workers(
     rules: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Witness: byte equality of all files, the learned vocabulary included; decoding gives the cleaned text."""
-    monkeypatch.setattr("warmstart.corpora.work.JOB", 1 << 15)
+    monkeypatch.setattr("warmstart.corpora.jobs.JOB", 1 << 15)
     monkeypatch.setattr("warmstart.corpora.prepare.JOB", 1 << 15)
     texts = [text_of(n, n) for n in (30, 20_000, 7, 2)] + [text_of(40, i) for i in range(1000)]
     source = write_rows(tmp_path / "t.jsonl", texts)
@@ -130,16 +130,16 @@ def test_the_same_bytes_for_any_number_of_workers(
 
 def test_workers_do_the_same_as_one_process(vocabulary: Path) -> None:
     """Witness: the same functions called here; more workers than cores, fewer jobs than workers."""
-    jobs = [[Piece(text_of(20, i), True, True), Piece("x", True, False)] for i in range(2)]
-    with working(3, ["gpt1"], vocabulary) as work:
+    jobs = [[Chunk(text_of(20, i), True, True), Chunk("x", True, False)] for i in range(2)]
+    with job_runner(3, ["gpt1"], vocabulary) as work:
         done = list(work(jobs))
     tokenizer = Tokenizer.load(vocabulary)
     for job, result in zip(jobs, done, strict=True):
-        expected = encode([clean(p.text, ["gpt1"]) for p in job], tokenizer)
-        assert result.encoded is not None
-        assert result.encoded.ids.tolist() == expected.ids.tolist()
-        assert (result.encoded.counts, result.encoded.text_bytes) == (expected.counts, expected.text_bytes)
-        assert result.pieces == job
+        expected = encode_texts([clean(p.text, ["gpt1"]) for p in job], tokenizer)
+        assert result.encoding is not None
+        assert result.encoding.ids.tolist() == expected.ids.tolist()
+        assert (result.encoding.counts, result.encoding.text_bytes) == (expected.counts, expected.text_bytes)
+        assert result.chunks == job
 
 
 def test_a_worker_that_dies_is_reported_and_none_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,24 +152,24 @@ def test_a_worker_that_dies_is_reported_and_none_is_left(monkeypatch: pytest.Mon
         return started[-1]
 
     monkeypatch.setattr(workers.subprocess, "Popen", noted)
-    with pytest.raises(WarmstartError, match="a worker process stopped"), working(2, ["gpt1"], None) as work:
+    with pytest.raises(WarmstartError, match="a worker process stopped"), job_runner(2, ["gpt1"], None) as work:
         started[1].kill()
-        list(work([[Piece("text", True, True)]] * 4))
+        list(work([[Chunk("text", True, True)]] * 4))
     assert len(started) == 2
     assert all(process.returncode is not None for process in started)
-    with pytest.raises(WarmstartError, match="KeyError: 'nonsense'"), working(2, ["nonsense"], None) as work:
-        list(work([[Piece("text", True, True)]]))
+    with pytest.raises(WarmstartError, match="KeyError: 'nonsense'"), job_runner(2, ["nonsense"], None) as work:
+        list(work([[Chunk("text", True, True)]]))
 
 
 def test_the_blank_at_a_cut_survives_rules_that_strip(tmp_path: Path) -> None:
     """Witness: the words of the whole text."""
     text = text_of(250_000)
     (tmp_path / "t.txt").write_text(text)
-    [*jobs] = jobs_of(read_documents([str(tmp_path / "t.txt")]))
-    pieces = [piece for job in jobs for piece in job]
-    assert [(p.first, p.last) for p in pieces] == [(True, False), *[(False, False)] * (len(pieces) - 2), (False, True)]
-    assert "".join(cleaned(p, ["whitespace"]) for p in pieces).split() == text.split()
-    assert "".join(cleaned(p, []) for p in pieces) == text
+    [*jobs] = split_jobs(read_documents([str(tmp_path / "t.txt")]))
+    chunks = [chunk for job in jobs for chunk in job]
+    assert [(p.first, p.last) for p in chunks] == [(True, False), *[(False, False)] * (len(chunks) - 2), (False, True)]
+    assert "".join(clean_chunk(p, ["whitespace"]) for p in chunks).split() == text.split()
+    assert "".join(clean_chunk(p, []) for p in chunks) == text
 
 
 def test_packed_and_tabled_text_gives_the_same_ids(vocabulary: Path, tmp_path: Path) -> None:
@@ -200,11 +200,11 @@ def test_standard_input(vocabulary: Path, tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_a_vocabulary_is_learned_from_an_evenly_spread_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Witness: the share that was taken, counted here, in each tenth of the text; and corpus.json says how much."""
-    jobs = [[Piece("x" * 100, True, True) for _ in range(10)] for _ in range(100)]
-    taken = [sum(len(p.text) for p in job) for job in survey.spread(jobs, 100_000, 30_000)]
+    jobs = [[Chunk("x" * 100, True, True) for _ in range(10)] for _ in range(100)]
+    taken = [sum(len(p.text) for p in job) for job in scan.sample_evenly(jobs, 100_000, 30_000)]
     assert abs(sum(taken) - 30_000) <= 100
     assert all(abs(sum(taken[i : i + 10]) - 3_000) <= 100 for i in range(0, 100, 10))
-    assert [len(job) for job in survey.spread(jobs, 100_000, 200_000)] == [10] * 100
+    assert [len(job) for job in scan.sample_evenly(jobs, 100_000, 200_000)] == [10] * 100
     monkeypatch.setattr("warmstart.corpora.prepare.SAMPLE_BYTES", 20_000)
     texts = [text_of(100, i) for i in range(200)]
     corpus = prepare(settings(write_rows(tmp_path / "t.jsonl", texts), tmp_path / "c", vocab_size=300))
@@ -294,7 +294,7 @@ def test_a_text_that_cleaning_empties_is_refused_and_nothing_stays(vocabulary: P
 SCRIPT = """
 import os, resource, signal, sys
 import warmstart.corpora.prepare as p
-from warmstart.corpora.stage import Shard
+from warmstart.corpora.writer import CorpusWriter
 source, out, vocabulary, when = sys.argv[1:]
 if when == "rename":
     replace = os.replace
@@ -302,16 +302,16 @@ if when == "rename":
 elif when == "disk":
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 elif when == "middle":
-    add, calls = Shard.add, []
+    add, calls = CorpusWriter.add, []
     def killed(self, *args):
         calls.append(add(self, *args))
         if len(calls) == 2:
             os.kill(os.getpid(), signal.SIGKILL)
-    Shard.add = killed
+    CorpusWriter.add = killed
 elif when == "interrupt":
     def add(self, *args):
         raise KeyboardInterrupt
-    Shard.add = add
+    CorpusWriter.add = add
 try:
     p.prepare(p.PrepareSettings(paths=(source,), out=out, tokenizer=vocabulary, clean=("whitespace",), workers=2))
 except p.BadInput as error:
@@ -384,7 +384,7 @@ def test_memory_does_not_grow_with_the_corpus(
     vocabulary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Witness: tracemalloc over a corpus of 0.6 MB and one of 2.4 MB, in small jobs."""
-    monkeypatch.setattr("warmstart.corpora.work.JOB", 1 << 15)
+    monkeypatch.setattr("warmstart.corpora.jobs.JOB", 1 << 15)
     peaks = []
     for size in (1, 4):
         source = write_rows(tmp_path / f"{size}.jsonl", [text_of(1_000, 5)] * (80 * size))
@@ -398,10 +398,10 @@ def test_another_tokenizer_is_refused_by_fingerprint(vocabulary: Path, tmp_path:
     """Witness: the sentence; a tokenizer with other specials is another tokenizer."""
     corpus = prepare(settings(write_rows(tmp_path / "t.jsonl", [text_of(20)]), tmp_path / "c", vocabulary))
     tokenizer = Tokenizer.load(vocabulary)
-    corpus.require_tokenizer(tokenizer)
+    corpus.check_tokenizer(tokenizer)
     other = tokenizer.with_special_tokens(TASK_TOKENS)
     with pytest.raises(BadInput) as caught:
-        corpus.require_tokenizer(other)
+        corpus.check_tokenizer(other)
     assert str(caught.value) == (
         f"{tmp_path / 'c'}: the corpus was made with another tokenizer; got 'fingerprint {other.fingerprint[:12]}'; "
         f"allowed: fingerprint {tokenizer.fingerprint[:12]}; prepare the text again with this tokenizer: "

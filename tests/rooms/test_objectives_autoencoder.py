@@ -3,7 +3,7 @@
 import numpy as np
 
 from warmstart.objectives.autoencoder import autoencoder
-from warmstart.streams.sources import Documents
+from warmstart.streams.sources import DocumentSource
 
 
 class Text:
@@ -36,10 +36,10 @@ def test_the_sequence_is_that_of_the_released_code() -> None:
 
 def test_a_unit_is_a_whole_document() -> None:
     """Invariant: every document once per epoch, in both parts together; long ones in pieces."""
-    held, rest = (Documents(Text(), 100, autoencoder, held_out=1, dev=dev) for dev in (True, False))
+    held, rest = (DocumentSource(Text(), 100, autoencoder, held_out=1, dev=dev) for dev in (True, False))
     assert (len(held), len(rest)) == (1, 2)
     found = held.take(0, np.arange(1)) + rest.take(0, np.arange(2))
     texts = sorted(example.goals["lm"].targets.tolist() for [example] in found)
     assert texts == [[3, 4, 6, 9, 1, 0], [5, 8, 2, 0], [7, 0]]
-    cut = Documents(Text(), 4, autoencoder).take(0, np.arange(3))
+    cut = DocumentSource(Text(), 4, autoencoder).take(0, np.arange(3))
     assert sorted(len(example) for [example] in cut) == [3, 3, 7, 7]

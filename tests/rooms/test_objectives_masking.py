@@ -48,7 +48,7 @@ def text(length: int, seed: int = 0) -> Ints:
 def test_units_are_disjoint_whole_and_few_enough(units: str, length: int, seed: int, share: float) -> None:
     """Brute force: words counted by hand; never none, at most the share unless a single word is larger."""
     tools, ids = masking(units=units, share=share), text(length, seed)[:-1]
-    chosen = tools.chosen(ids, generator(seed))
+    chosen = tools.choose_units(ids, generator(seed))
     places = np.concatenate(chosen).tolist()
     budget = max(1, round(share * length))
     assert places == sorted(set(places)) and places
@@ -74,7 +74,7 @@ def test_units_are_disjoint_whole_and_few_enough(units: str, length: int, seed: 
 def test_the_lengths_of_blocks() -> None:
     """Witness: UniLMv2's shares: 60 % single tokens, 8 % of each length from two to six (4 sigma), in a text with room."""
     tools, ids = masking(units="blocks", share=0.02), text(3000)[:-1]
-    lengths = [len(unit) for seed in range(200) for unit in tools.chosen(ids, generator(seed))[:-2]]
+    lengths = [len(unit) for seed in range(200) for unit in tools.choose_units(ids, generator(seed))[:-2]]
     shares = np.bincount(lengths, minlength=7)[1:] / len(lengths)
     wanted = np.array([0.6, *[0.08] * 5])
     assert (np.abs(shares - wanted) < 4 * (wanted * (1 - wanted) / len(lengths)) ** 0.5 + 0.01).all(), shares
@@ -87,8 +87,8 @@ def test_the_mask_the_random_and_the_kept(units: str) -> None:
     masks = kept = total = mixed = 0
     for seed in range(200):
         draw = generator(seed)
-        chosen = tools.chosen(ids, draw)
-        seen = tools.corrupted(ids, chosen, draw)
+        chosen = tools.choose_units(ids, draw)
+        seen = tools.replace_tokens(ids, chosen, draw)
         untouched = np.setdiff1d(np.arange(400), np.concatenate(chosen))
         assert np.array_equal(seen[untouched], ids[untouched])
         for unit in chosen:

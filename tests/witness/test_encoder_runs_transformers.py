@@ -127,7 +127,7 @@ def test_a_masked_model_of_ours_is_theirs_too(objective: str, tmp_path: Path) ->
     [
         ({"model": "gpt1-tiny", "objective": "masked"}, "sees only what came before.*got 'masked'; allowed: causal"),
         ({"model": "bert-tiny", "objective": "causal"}, "sees the whole text.*allowed: masked, mixture, pseudo-masked"),
-        ({"model": "bert-tiny", "objective": "maskd"}, "unknown choice; got 'maskd'.*did you mean 'masked'"),
+        ({"model": "bert-tiny", "objective": "maskd"}, "unknown objective; got 'maskd'.*did you mean 'masked'"),
         ({"objective": "masked", "mask_share": 1.0}, "--mask_share|--mask-share: out of range"),
         ({"objective": "masked", "mask": "letters"}, "unknown choice; got 'letters'; allowed: tokens, words, spans"),
     ],

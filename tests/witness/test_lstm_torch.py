@@ -16,7 +16,7 @@ from warmstart.models.presets import preset
 from warmstart.models.settings import ModelSettings
 from warmstart.objectives.backward import backward as from_the_end
 from warmstart.objectives.causal import causal
-from warmstart.streams.carry import CarriedRows
+from warmstart.streams.carry import CarriedRowSource
 from warmstart.streams.stream import Stream
 
 LENGTHS = (11, 17, 3, 17, 1)
@@ -126,7 +126,9 @@ def test_states_are_handed_on_in_lanes(backward: bool, cells: int) -> None:
     net, table = torchs(found), found.tokens.weight.detach().clone().requires_grad_()
     corpus = Documents((38, 9, 61, 2, 1, 17))
     found.begin_carry(carry_rows)
-    source = CarriedRows(corpus, width, from_the_end if backward else causal, 0, carry_rows, seed=4, backward=backward)
+    source = CarriedRowSource(
+        corpus, width, from_the_end if backward else causal, 0, carry_rows, seed=4, backward=backward
+    )
     stream = Stream(source, carry_rows, 0, accumulation=2, shuffle=False)
     state: dict[int, Any] = {}
     slopes = [torch.zeros_like(table), torch.zeros_like(table)]

@@ -15,6 +15,13 @@ WEIGHT_ACCOUNT_KEYS = {
     "weights_made": "weights_initialised",
 }  # fmt: skip
 """Old key → new key, for each kind of file."""
+OBJECTIVE_NAMES = {
+    "forward False": None,
+    "forward True": "autoencoder",
+    "backward False": "backward",
+    "both False": "both",
+}
+"""``direction`` and ``again`` of a language model → its objective, where these two say it."""
 
 _LSTM_INPUT = re.compile(r"(backbone\.blocks\.\d+\.cells\.\d+)\.given\.")
 TASK_OPTIONS = {"tagging": "tags", "span": "span", "seq2seq": "seq2seq"}
@@ -41,7 +48,21 @@ def parameter_name(name: str) -> str:
 
 def run_metadata(values: Any) -> Any:
     """What ``warmstart.json`` holds, in today's form."""
-    task = values.get("task") if isinstance(values, dict) else None
+    return _task_options(_objective(values)) if isinstance(values, dict) else values
+
+
+def _objective(values: dict[str, Any]) -> dict[str, Any]:
+    """With the name of the objective where an older run wrote ``direction`` and ``again``."""
+    known = {key: value for key, value in values.items() if key not in ("direction", "again")}
+    pair = f"{values.get('direction', 'forward')} {values.get('again', False)}"
+    if len(known) == len(values) or pair not in OBJECTIVE_NAMES:
+        return values
+    return known | {"objective": OBJECTIVE_NAMES[pair]}
+
+
+def _task_options(values: dict[str, Any]) -> dict[str, Any]:
+    """With the options of a task under one key, whatever its kind."""
+    task = values.get("task")
     if not isinstance(task, dict) or "options" in task:
         return values
     options = task.get(TASK_OPTIONS.get(task.get("kind", ""), ""), {})

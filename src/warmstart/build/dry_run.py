@@ -34,7 +34,7 @@ class Cost(NamedTuple):
 
 def estimate(model: Model, stream: Stream, settings: TrainSettings, device: torch.device) -> Cost:
     """Steps, tokens, memory and time of a training, from a usual step's batch and one measured product."""
-    first = stream.usual()
+    first = stream.typical_batches()
     per_step = sum(batch.num_tokens for batch in first)
     lengths = plan_lengths(settings, stream)
     found = choices(settings.precision, device)
@@ -94,9 +94,9 @@ def in_words(
     """
     first = stream.batches(0)
     check_learned(first, coefficients)
-    units = stream.source.take(*stream.indices(0))
+    items = stream.source.take(*stream.indices(0))
     lines: list[str] = []
-    for number, record in enumerate(units[:3], start=1):
+    for number, record in enumerate(items[:3], start=1):
         lines += [f"example {number}", *("  " + line for line in describe(record, tokenizer, answer, label_names))]
     size, cost = model.settings.backbone, estimate(model, stream, settings, device)
     learned = sum(float(q.total_weight > 0) * int((q.weights > 0).sum()) for b in first for q in b.goals.values())
@@ -111,7 +111,7 @@ def in_words(
         f"{kind} {size.vocab_size:,}: {model.num_parameters:,} parameters{still}, computing in {dtype}",
         f"loss       {goals}; {learned:,.0f} questions in the first step ({share:.2f} per token)",
         f"length     {cost.lengths.steps:,} steps of {settings.batch_size}{together} ({stream.steps_per_epoch:,} an epoch, "
-        f"{len(stream.source):,} units), warm-up {round(cost.lengths.warmup_steps, 2):,}, about {cost.tokens:,} tokens",
+        f"{len(stream.source):,} items), warm-up {round(cost.lengths.warmup_steps, 2):,}, about {cost.tokens:,} tokens",
         f"cost       about {cost.memory_bytes / 1e6:,.0f} MB of memory and {format_duration(cost.seconds)} on this machine",
     ]
     return lines

@@ -5,37 +5,59 @@ from pathlib import Path
 
 from warmstart.base.errors import BadInput
 from warmstart.base.seeds import named_seed
-from warmstart.build.objectives import Framing, with_marks
-from warmstart.build.sizes import (
-    for_objective,
-    for_reading,
-    pretrained_size,
-    with_start,
-)
-from warmstart.build.start import NO_START, read_start
+from warmstart.build.fit import check_carry, check_direction, fit_backbone, fit_vocabulary, fresh_backbone
+from warmstart.build.sizes import for_reading, with_start
+from warmstart.build.sources import SourceBuilder
+from warmstart.build.start import NO_START, Start, read_start
 from warmstart.build.training import set_extra_losses, stream_of
 from warmstart.config.schema import PretrainRecipe
 from warmstart.corpora.corpus import Corpus
 from warmstart.corpora.images import ImageCorpus
 from warmstart.image.processor import ImageProcessor
 from warmstart.models.model import Model
-from warmstart.models.settings import ModelSettings
+from warmstart.models.settings import BackboneSettings, ModelSettings
+from warmstart.objectives.objective import Objective
+from warmstart.objectives.table import find_objective
+from warmstart.run.metadata import read_metadata
 from warmstart.streams.stream import Stream
 from warmstart.tasks.vocabulary import Vocabulary, begins_with
 from warmstart.text.tokenizer import Tokenizer
+from warmstart.transfer.folder import load_settings
+from warmstart.transfer.hub import model_folder
 from warmstart.transfer.start import WeightAccount
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pretraining:
-    """Everything a pre-training needs, checked; ``moved`` is the account of its warm start, if it has one."""
+    """Everything a pre-training needs, checked; ``weights`` is the account of its warm start, if it has one."""
 
+    objective: Objective
     model: Model
     tokenizer: Vocabulary
     train: Stream
     dev: Stream | None
     coefficients: dict[str, float]
-    moved: WeightAccount | None
+    weights: WeightAccount | None
+
+
+def check_model(recipe: PretrainRecipe) -> None:
+    """Refuses a model that does not fit the objective, before any text is read; reads no weights.
+
+    Raises:
+        BadInput: an unknown objective, an unknown preset or an impossible size; the model does not see what the objective
+            needs, or keeps nothing that could be carried; the start is of another size or kind, or reads from another end.
+    """
+    objective = find_objective(recipe.objective)
+    if recipe.start == NO_START:
+        backbone = fresh_backbone(recipe.model, objective, recipe.corpus.vocab_size)
+    else:
+        folder = model_folder(recipe.start)
+        start = load_settings(folder).backbone
+        backbone = fit_backbone(with_start(recipe.model, start, start.vocab_size), objective)
+    if recipe.carry:
+        check_carry(objective, backbone)
+    if recipe.start != NO_START:
+        check_direction(objective, read_metadata(folder).direction)
 
 
 def build_pretraining(recipe: PretrainRecipe, corpus: Corpus | ImageCorpus) -> Pretraining:
@@ -44,46 +66,51 @@ def build_pretraining(recipe: PretrainRecipe, corpus: Corpus | ImageCorpus) -> P
     Raises:
         BadInput: an unknown preset, a corpus of another tokenizer, or one too small for a single row.
     """
-    tokenizer = with_marks(corpus.tokenizer(), recipe.objective)
+    objective = find_objective(recipe.objective)
+    tokenizer = fit_vocabulary(corpus.tokenizer(), objective)
     if recipe.corpus.tokenizer is not None:
-        corpus.require_tokenizer(Tokenizer.load(Path(recipe.corpus.tokenizer)))
+        corpus.check_tokenizer(Tokenizer.load(Path(recipe.corpus.tokenizer)))
     start = None if recipe.start == NO_START else read_start(recipe.start)
+    if start is not None and not recipe.new_vocabulary and not begins_with(tokenizer, start.tokenizer):
+        corpus.check_tokenizer(start.tokenizer)
+    backbone = _backbone(recipe, objective, tokenizer, start)
+    train, dev = _streams(recipe, corpus, SourceBuilder(objective, tokenizer, backbone, recipe.mask, recipe.augment))
+    model = Model.fresh(ModelSettings(backbone=backbone), named_seed(recipe.train.seed, "weights"))
+    set_extra_losses(model, recipe.train)
+    if recipe.carry:
+        model.backbone.begin_carry(recipe.train.batch_size)
+    weights = None if start is None else start.into(model, tokenizer)
+    return Pretraining(objective, model, tokenizer, train, dev, {model.next_goal: 1.0} | recipe.train.activity, weights)
+
+
+def _backbone(
+    recipe: PretrainRecipe, objective: Objective, tokenizer: Vocabulary, start: Start | None
+) -> BackboneSettings:
     if start is None:
-        backbone = pretrained_size(recipe, tokenizer.vocab_size)
+        backbone = fresh_backbone(recipe.model, objective, tokenizer.vocab_size)
     else:
-        if not recipe.new_vocabulary and not begins_with(tokenizer, start.tokenizer):
-            corpus.require_tokenizer(start.tokenizer)
-        backbone = with_start(recipe.model, start.backbone, start.rows_for(tokenizer))
-        backbone = for_objective(backbone, recipe.objective)
-    backbone = for_reading(backbone, vectors=isinstance(tokenizer, ImageProcessor))
-    framing = Framing(recipe.objective, recipe.mask, tokenizer, backbone, recipe.augment)
-    count = len(framing.units(corpus))
+        backbone = fit_backbone(with_start(recipe.model, start.backbone, start.rows_for(tokenizer)), objective)
+    return for_reading(backbone, vectors=isinstance(tokenizer, ImageProcessor))
+
+
+def _streams(
+    recipe: PretrainRecipe, corpus: Corpus | ImageCorpus, builder: SourceBuilder
+) -> tuple[Stream, Stream | None]:
+    """What the model learns from, and what it is evaluated on."""
+    count = len(builder.training(corpus))
     held_out = min(count - 1, max(1, round(recipe.dev_frac * count))) if recipe.dev_frac else 0
     if count < 1:
         raise BadInput(
             "the corpus is too small to learn from", where=str(corpus.folder), value=f"{corpus.num_tokens} tokens",
             allowed="at least 2 tokens", next_step="add text",
         )  # fmt: skip
-    carry_rows = _carry_rows(recipe, tokenizer)
-    train = stream_of(
-        framing.units(corpus, held_out, seed=recipe.train.seed, carry_rows=carry_rows),
-        recipe.train,
-        shuffle=not carry_rows,
-    )
-    dev = framing.units(corpus, held_out, dev=True) if held_out else None
-    model = Model.fresh(ModelSettings(backbone=backbone), named_seed(recipe.train.seed, "weights"))
-    set_extra_losses(model, recipe.train)
-    if carry_rows:
-        model.backbone.begin_carry(carry_rows)
-    moved = None if start is None else start.into(model, tokenizer)
-    judged = stream_of(dev, recipe.train, shuffle=False) if dev else None
-    return Pretraining(model, tokenizer, train, judged, {model.next_goal: 1.0} | recipe.train.activity, moved)
-
-
-def _carry_rows(recipe: PretrainRecipe, tokenizer: Vocabulary) -> int:
-    """Rows that go on from step to step, or 0."""
-    if recipe.carry and isinstance(tokenizer, ImageProcessor):
+    if recipe.carry and isinstance(corpus, ImageCorpus):
         raise BadInput(
             "an image is whole in one row", where="--carry", allowed="with text", next_step="leave --carry out"
         )
-    return recipe.train.batch_size if recipe.carry else 0
+    carry_rows = recipe.train.batch_size if recipe.carry else 0
+    train = builder.training(corpus, held_out, seed=recipe.train.seed, carry_rows=carry_rows)
+    training = stream_of(train, recipe.train, shuffle=not recipe.carry)
+    if not held_out:
+        return training, None
+    return training, stream_of(builder.evaluation(corpus, held_out), recipe.train, shuffle=False)

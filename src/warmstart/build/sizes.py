@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from warmstart.base.errors import BadInput
-from warmstart.config.schema import CARRIED, MASKED, OBJECTIVES, ModelRecipe, Objective, PretrainRecipe
+from warmstart.config.schema import ModelRecipe
 from warmstart.models.presets import PRESETS, changed, preset
 from warmstart.models.settings import KINDS, BackboneSettings
 
-DEFAULT, DEFAULT_MASKED = "gpt1-mini", "bert-mini"
+DEFAULT = "gpt1-mini"
 FREE = (
     "context", "joint_table", "bptt", "cell_clip", "word_dropout", "embedding_dropout", "layer_dropout", "output_dropout",
     "weight_dropout",
@@ -43,53 +43,6 @@ def _asked(recipe: ModelRecipe) -> dict[str, Any]:
 def _dropout(recipe: ModelRecipe, kind: str) -> dict[str, float]:
     """One rate for every dropout that a kind of backbone counts as such."""
     return {} if recipe.dropout is None else dict.fromkeys(KINDS[kind].DROPOUTS, recipe.dropout)
-
-
-def pretrained_size(recipe: PretrainRecipe, vocab_size: int) -> BackboneSettings:
-    """The backbone of a pre-training from random weights.
-
-    Raises:
-        BadInput: as :func:`backbone_settings`, or the model does not see as the objective wants.
-    """
-    model = recipe.model
-    if recipe.objective in MASKED and model.preset is None:
-        model = model.model_copy(update={"preset": DEFAULT_MASKED})
-    return for_objective(backbone_settings(model, vocab_size), recipe.objective)
-
-
-def check_carry(recipe: PretrainRecipe, backbone: BackboneSettings) -> None:
-    """Raises :class:`BadInput` where nothing could be carried from row to row."""
-    if recipe.carry and not backbone.can_carry:
-        raise BadInput(
-            "a Transformer keeps nothing from one row to the next", where="--carry", allowed="with an LSTM",
-            next_step="leave it out, or choose another --model, such as lstm",
-        )  # fmt: skip
-    if recipe.carry and recipe.objective not in CARRIED:
-        raise BadInput(
-            "only rows that are read from one end go on in the next", where="--objective", value=recipe.objective,
-            allowed=", ".join(CARRIED), next_step="leave --carry out",
-        )  # fmt: skip
-
-
-def for_objective(backbone: BackboneSettings, objective: Objective) -> BackboneSettings:
-    """The backbone with what an objective reads and no more.
-
-    Raises:
-        BadInput: a left-to-right model is to guess masked tokens, or a bidirectional one the next token.
-    """
-    sight = "full" if objective in MASKED else "causal"
-    if backbone.sight != sight:
-        raise BadInput(
-            f"this model sees {_SEEN[backbone.sight]}, which the objective does not go with", where="--objective",
-            value=objective, allowed=", ".join(name for name in OBJECTIVES if (name in MASKED) == (sight == "causal")),
-            next_step=f"choose another --model, such as {DEFAULT_MASKED if sight == 'full' else DEFAULT}",
-        )  # fmt: skip
-    if sight == "causal":
-        return backbone.with_parts(pooler=False, lm=True)
-    return backbone.model_copy(update={"lm_transform": True, "pooler": False})
-
-
-_SEEN = {"causal": "only what came before", "full": "the whole text"}
 
 
 def for_reading(backbone: BackboneSettings, *, vectors: bool) -> BackboneSettings:

@@ -4,20 +4,13 @@ from dataclasses import dataclass
 
 from warmstart.base.errors import BadInput
 from warmstart.build.labelled_data import LabelledData
-from warmstart.build.objectives import direction_of
-from warmstart.build.sizes import (
-    check_carry,
-    for_objective,
-    pretrained_size,
-    with_start,
-)
-from warmstart.config.schema import FinetuneRecipe, PretrainRecipe
+from warmstart.config.schema import FinetuneRecipe
 from warmstart.models.model import Model
 from warmstart.models.settings import BackboneSettings
-from warmstart.run.metadata import read_metadata, read_vocabulary
+from warmstart.run.metadata import read_vocabulary
 from warmstart.tasks.table import KINDS
 from warmstart.tasks.vocabulary import Vocabulary, begins_with, require_text
-from warmstart.transfer.folder import Imported, check_rows, import_model, load_settings
+from warmstart.transfer.folder import Imported, check_rows, import_model
 from warmstart.transfer.hub import model_folder
 from warmstart.transfer.start import WeightAccount, start_from
 
@@ -90,25 +83,3 @@ def _start_vocabulary(recipe: FinetuneRecipe, own: Vocabulary, named: Vocabulary
             next_step="leave --tokenizer out, or add --new-vocabulary to keep only the rows of tokens that both have",
         )  # fmt: skip
     return named
-
-
-def check_model(recipe: PretrainRecipe) -> None:
-    """Refuses a model that does not go with the objective, before any text is read; reads no weights.
-
-    Raises:
-        BadInput: as :func:`~warmstart.build.sizes.pretrained_size`; the start is of another size or kind, does not see as
-            the objective wants, or reads from the other end.
-    """
-    if recipe.start == NO_START:
-        check_carry(recipe, pretrained_size(recipe, recipe.corpus.vocab_size))
-        return
-    folder = model_folder(recipe.start)
-    start = load_settings(folder).backbone
-    check_carry(recipe, for_objective(with_start(recipe.model, start, start.vocab_size), recipe.objective))
-    found = read_metadata(folder).reading
-    if found != direction_of(recipe.objective):
-        raise BadInput(
-            "the start does not read from this end of a text", where="--objective", value=recipe.objective,
-            allowed="any but backward and both" if found == "forward" else found,
-            next_step="begin with --start none, or from a run of this direction",
-        )  # fmt: skip

@@ -130,7 +130,7 @@ def _metadata(recipe: FinetuneRecipe) -> RunMetadata:
 
 def _direction(recipe: FinetuneRecipe, kind: TaskKind, reads: str) -> Direction:
     """From which end texts are read: as the start does it."""
-    found = _metadata(recipe).reading
+    found = _metadata(recipe).direction
     if found == "backward" and not kind.reads_backward:
         raise BadInput(
             "this model reads from the end of a text, which the task does not go with", where="--task",

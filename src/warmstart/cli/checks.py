@@ -49,16 +49,19 @@ def check_names(settings: Settings) -> None:
     """Checks names that are text to the settings and looked up in tables by the verb.
 
     Raises:
-        BadInput: an unknown preset, task or cleaning rule, with a suggestion.
+        BadInput: an unknown objective, preset, task or cleaning rule, with a suggestion.
     """
-    from warmstart.build.sizes import backbone_settings, pretrained_size
+    from warmstart.build.sizes import backbone_settings
     from warmstart.config.schema import FinetuneRecipe, PretrainRecipe
+    from warmstart.objectives.names import HELP
     from warmstart.text.clean import check_rules
 
     if isinstance(settings, PretrainRecipe):
         check_rules(settings.corpus.clean)
-        if settings.start == "none":
-            pretrained_size(settings, settings.corpus.vocab_size)
+        if settings.objective not in HELP:
+            raise unknown_name_error("objective", settings.objective, HELP, "--objective")
+        if settings.start == "none" and settings.model.preset is not None:
+            backbone_settings(settings.model, settings.corpus.vocab_size)
     elif isinstance(settings, FinetuneRecipe):
         if settings.start == "none":
             backbone_settings(settings.model, settings.vocab_size)

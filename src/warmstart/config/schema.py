@@ -5,24 +5,18 @@ Defaults are the papers' (docs/config.md). Pre-training is GPT-1's as far as it 
 warm-up, linear decay to 0 and an auxiliary language model of weight 0.5. Light to import: no torch.
 """
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from warmstart.base.settings import Group, PathRule, Setting, Settings, defaults, like
 from warmstart.decode.settings import SAMPLING, GenerateSettings
 from warmstart.image.settings import AugmentSettings
 from warmstart.models.presets import PRESETS
 from warmstart.models.settings import Activation, LSTMSettings, Norm, TransformerSettings
+from warmstart.objectives.names import HELP
 from warmstart.objectives.settings import MaskSettings
 from warmstart.tasks.settings import KIND_NAMES, LongText, Seq2SeqSettings, SpanSettings, TaggingSettings
 from warmstart.text.settings import Encoding, TextSettings, VocabularySettings
 from warmstart.train.settings import OptimizerSettings, ScheduleSettings, SchemeSettings, TrainSettings
-
-Objective = Literal["causal", "backward", "both", "autoencoder", "masked", "mixture", "pseudo-masked"]
-OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
-CARRIED: tuple[Objective, ...] = ("causal", "backward")
-"""The objectives that read rows of text in one direction."""
-MASKED: tuple[Objective, ...] = ("masked", "mixture", "pseudo-masked")
-"""The objectives that mask tokens, for bidirectional models."""
 
 MODEL = PathRule("model")
 START = PathRule("model", words=("none",))
@@ -92,10 +86,9 @@ class PretrainRecipe(Settings):
     title = "Objective"
 
     corpus: CorpusRecipe
-    objective: Objective = Setting(
-        "causal", "what is learned: the next token; the one before, from right to left; both; a document once more after "
-        "it was read (SA-LSTM); masked tokens (BERT), under four attention patterns (UniLM), or at once and one by one "
-        "(UniLMv2)", flag="--objective",
+    objective: str = Setting(
+        "causal", f"what is learned: {', '.join(f'{name} ({what})' for name, what in HELP.items())}", flag="--objective",
+        metavar="NAME",
     )  # fmt: skip
     mask: MaskSettings = Group(MaskSettings)
     augment: AugmentSettings = Group(AugmentSettings)

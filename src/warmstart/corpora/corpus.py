@@ -3,7 +3,7 @@
 ``tokens.bin``     ids, little-endian uint16 (uint32 for a vocabulary beyond 65,536); each document ends with the end token
 ``documents.bin``  [D + 1] int64 offsets into the ids
 ``corpus.json``    the :class:`Manifest`
-``tokenizer.json`` the vocabulary that made the ids
+``tokenizer.json`` the vocabulary of the ids
 
 A stretch of ids is read by its position in the file and not through a mapping: pages of a mapping stay in the process's
 memory, and a file cut short under a mapping kills the process where a read can say what is wrong.
@@ -27,10 +27,10 @@ from warmstart.text.tokenizer import Tokenizer
 
 FORMAT = 1
 TOKENS, DOCUMENTS, MANIFEST = "tokens.bin", "documents.bin", "corpus.json"
-_MAKE_AGAIN = "make the corpus again with: warmstart prepare"
+_PREPARE_AGAIN = "make the corpus again with: warmstart prepare"
 
 
-class FileMark(Settings):
+class FileDigest(Settings):
     """Name, size and SHA-256 of a file."""
 
     path: str
@@ -39,24 +39,24 @@ class FileMark(Settings):
 
 
 class Manifest(Settings):
-    """What ``corpus.json`` says: counts, what the corpus was made from, and how.
+    """What ``corpus.json`` says: counts, sources and settings.
 
     Attributes:
         format: version of this layout.
         num_tokens: ids, end tokens included.
         num_documents: documents that hold text.
-        empty_documents: documents left out because nothing was in them after cleaning.
+        empty_documents: documents without text after cleaning, which are left out.
         text_bytes: UTF-8 bytes of the cleaned text.
         dtype: of ``tokens.bin``.
         tokenizer_fingerprint: see :class:`~warmstart.text.tokenizer.Tokenizer`.
-        vocab_size: the size asked for, where the vocabulary was learned from this text; ``None`` where it was given.
+        vocab_size: of the settings, where the vocabulary was learned from this text; ``None`` where the settings name one.
         vocabulary: what a token of a vocabulary learned here is.
-        vocab_text_bytes: UTF-8 bytes of the evenly spread sample of the text that the vocabulary was learned from.
+        vocab_text_bytes: UTF-8 bytes of the sample of the text that the vocabulary was learned from.
         clean: cleaning rules in their order.
         encoding: of the sources.
-        sources: the files read, in order.
-        tokens: the mark of ``tokens.bin``.
-        documents: the mark of ``documents.bin``.
+        sources: the source files, in order.
+        tokens: ``tokens.bin``.
+        documents: ``documents.bin``.
     """
 
     format: Literal[1]
@@ -71,9 +71,9 @@ class Manifest(Settings):
     vocab_text_bytes: int | None
     clean: tuple[str, ...]
     encoding: str
-    sources: tuple[FileMark, ...]
-    tokens: FileMark
-    documents: FileMark
+    sources: tuple[FileDigest, ...]
+    tokens: FileDigest
+    documents: FileDigest
 
 
 class Corpus:
@@ -95,13 +95,13 @@ class Corpus:
         """
         folder = Path(folder)
         manifest = read_manifest(folder)
-        for mark in (manifest.tokens, manifest.documents):
-            _check_file(folder / mark.path, mark, verify)
+        for file in (manifest.tokens, manifest.documents):
+            _check_file(folder / file.path, file, verify)
         corpus = Corpus(folder, manifest)
         ends = (int(corpus.offsets[0]), int(corpus.offsets[-1]), len(corpus.offsets) - 1)
         width = corpus._dtype.itemsize
         if ends != (0, manifest.num_tokens, manifest.num_documents) or manifest.tokens.bytes != ends[1] * width:
-            raise BadInput(f"{MANIFEST} and {DOCUMENTS} disagree", where=str(folder), next_step=_MAKE_AGAIN)
+            raise BadInput(f"{MANIFEST} and {DOCUMENTS} disagree", where=str(folder), next_step=_PREPARE_AGAIN)
         return corpus
 
     @property
@@ -141,19 +141,19 @@ class Corpus:
         while place < end:
             part = os.pread(self._descriptor, min(end - place, 1 << 30), place)
             if not part:
-                raise BadInput("the file was cut short", where=str(self.folder / TOKENS), next_step=_MAKE_AGAIN)
+                raise BadInput("the file was cut short", where=str(self.folder / TOKENS), next_step=_PREPARE_AGAIN)
             parts.append(part)
             place += len(part)
         return np.frombuffer(b"".join(parts), self._dtype).astype(np.int64)
 
     def tokenizer(self) -> Tokenizer:
-        """The tokenizer that made the ids, read from the folder and held against its fingerprint."""
+        """The tokenizer of the ids, read from the folder and compared with its fingerprint."""
         tokenizer = Tokenizer.load(self.folder)
-        self.require_tokenizer(tokenizer)
+        self.check_tokenizer(tokenizer)
         return tokenizer
 
-    def require_tokenizer(self, tokenizer: Tokenizer | ImageProcessor) -> None:
-        """Raises :class:`BadInput` where ``tokenizer`` is not the one that made the ids."""
+    def check_tokenizer(self, tokenizer: Tokenizer | ImageProcessor) -> None:
+        """Raises :class:`BadInput` where ``tokenizer`` is not that of the ids."""
         if tokenizer.fingerprint != self.manifest.tokenizer_fingerprint:
             raise BadInput(
                 "the corpus was made with another tokenizer",
@@ -170,27 +170,27 @@ def read_manifest(folder: Path) -> Manifest:
     if not path.is_file():
         raise BadInput("no corpus here", where=str(folder), next_step="make one with: warmstart prepare")
     value = read_json(path)
-    found = value.get("format") if isinstance(value, dict) else None
-    if found != FORMAT:
+    version = value.get("format") if isinstance(value, dict) else None
+    if version != FORMAT:
         raise BadInput(
-            "a corpus of another format", where=str(path), value=found, allowed=str(FORMAT), next_step=_MAKE_AGAIN
+            "a corpus of another format", where=str(path), value=version, allowed=str(FORMAT), next_step=_PREPARE_AGAIN
         )
     try:
         return Manifest.model_validate(value)
     except ValidationError as error:
         first = error.errors()[0]
         what = f"not a readable corpus description ({'.'.join(map(str, first['loc']))}: {first['msg']})"
-        raise BadInput(what, where=str(path), next_step=_MAKE_AGAIN) from None
+        raise BadInput(what, where=str(path), next_step=_PREPARE_AGAIN) from None
 
 
-def _check_file(path: Path, mark: FileMark, verify: bool) -> None:
+def _check_file(path: Path, digest: FileDigest, verify: bool) -> None:
     if not path.is_file():
-        raise BadInput("file not found", where=str(path), next_step=_MAKE_AGAIN)
+        raise BadInput("file not found", where=str(path), next_step=_PREPARE_AGAIN)
     size = path.stat().st_size
-    if size != mark.bytes:
+    if size != digest.bytes:
         raise BadInput(
             "the file was cut short or changed", where=str(path), value=f"{size} bytes",
-            allowed=f"{mark.bytes} bytes", next_step=_MAKE_AGAIN,
+            allowed=f"{digest.bytes} bytes", next_step=_PREPARE_AGAIN,
         )  # fmt: skip
-    if verify and sha256(path) != mark.sha256:
-        raise BadInput("the file was changed: its SHA-256 differs", where=str(path), next_step=_MAKE_AGAIN)
+    if verify and sha256(path) != digest.sha256:
+        raise BadInput("the file was changed: its SHA-256 differs", where=str(path), next_step=_PREPARE_AGAIN)

@@ -1,7 +1,7 @@
-"""A corpus of images: their bytes in memory, as they were distributed; rows of numbers are made of them batch by batch.
+"""A corpus of images: their bytes in memory; each batch makes the rows of numbers that it needs.
 
-3 KB for an image of 32 x 32. Where a source has parts, only one is read, for training its training part, so that nothing is
-learned from what a model is to be judged on.
+An image of 32 x 32 takes 3 KB. Of a source with parts only one is read, for training its training part, so that no model
+learns from the images that it is evaluated on.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from warmstart.text.tokenizer import Tokenizer
 
 
 class ImageCorpus:
-    """Images and the processor that reads them; it answers what a :class:`~warmstart.corpora.corpus.Corpus` of text does."""
+    """Images and the processor that reads them; the interface is a :class:`~warmstart.corpora.corpus.Corpus`'s."""
 
     clean: tuple[str, ...] = ()
 
@@ -25,21 +25,19 @@ class ImageCorpus:
 
         Args:
             paths: folders, archives, ``.npz`` files, images.
-            processor: of the model that shall read them; measured on the images where there is none.
+            processor: of the model that will read them; ``None``: fitted to the images.
             part: the only one that is read of sources that have several.
 
         Raises:
             BadInput: no images, an unreadable one, or one of another size.
         """
         self.folder = ", ".join(paths)
-        found = [
-            (row.fields["image"], row.where)
-            for row in chain.from_iterable(read_image_rows(path, part, needs_class=False) for path in paths)
-        ]
-        self.processor = ImageProcessor.fit(found) if processor is None else processor
-        for image, where in found:
+        rows = chain.from_iterable(read_image_rows(path, part, needs_class=False) for path in paths)
+        images = [(row.fields["image"], row.where) for row in rows]
+        self.processor = ImageProcessor.fit(images) if processor is None else processor
+        for image, where in images:
             self.processor.check_size(image, where)
-        self.images: list[Image] = [image for image, _ in found]
+        self.images: list[Image] = [image for image, _ in images]
 
     @property
     def num_documents(self) -> int:
@@ -60,10 +58,10 @@ class ImageCorpus:
         return digest.hexdigest()
 
     def tokenizer(self) -> ImageProcessor:
-        """What makes rows of the images."""
+        """The processor that makes rows of the images."""
         return self.processor
 
-    def require_tokenizer(self, tokenizer: Tokenizer | ImageProcessor) -> None:
+    def check_tokenizer(self, tokenizer: Tokenizer | ImageProcessor) -> None:
         """Raises :class:`BadInput` where ``tokenizer`` does not read these images as they are read here."""
         if tokenizer != self.processor:
             raise BadInput(

@@ -1,8 +1,8 @@
 """``prepare``: raw text of any size to a :class:`~warmstart.corpora.corpus.Corpus`, in three readings of the sources.
 
-The first finds whatever is wrong with them, the second learns a vocabulary (unless one is given), the third cleans and
-encodes. The result is the same, byte for byte, for any number of workers; memory does not grow with the text. On two cores
-about 9 MB of text a second are encoded, with ``ftfy`` about 4.
+The first finds whatever is wrong with them, the second learns a vocabulary (unless the settings name one), the third cleans
+and encodes. The result is the same, byte for byte, for any number of workers; memory does not grow with the text. Two cores
+encode about 9 MB of text a second, with ``ftfy`` about 4.
 """
 
 import contextlib
@@ -17,12 +17,12 @@ from typing import Literal
 from warmstart.base.console import progress_bar, say
 from warmstart.base.errors import BadInput
 from warmstart.base.files import disk_errors, write_json
-from warmstart.corpora.corpus import FORMAT, MANIFEST, Corpus, FileMark, Manifest, read_manifest
+from warmstart.corpora.corpus import FORMAT, MANIFEST, Corpus, FileDigest, Manifest, read_manifest
+from warmstart.corpora.jobs import ENCODE, JOB, split_jobs
+from warmstart.corpora.scan import SAMPLE_BYTES, TextSize, file_digests, sample_evenly, scan, utf8_bytes
 from warmstart.corpora.settings import PrepareSettings
-from warmstart.corpora.stage import Shard, stage
-from warmstart.corpora.survey import SAMPLE_BYTES, Survey, marks, spread, survey, utf8_bytes
-from warmstart.corpora.work import ENCODE, JOB, jobs_of
-from warmstart.corpora.workers import Job, working
+from warmstart.corpora.workers import JobResult, job_runner
+from warmstart.corpora.writer import CorpusWriter, partial_folder
 from warmstart.readers.documents import DOCUMENT_EXTENSIONS, read_documents, split_chunks
 from warmstart.readers.paths import expand_paths
 from warmstart.readers.text_io import STDIN, check_encoding
@@ -33,31 +33,34 @@ BYTES_PER_TOKEN = 3.5
 """For the estimate: English under a vocabulary of some thousands."""
 
 
-def prepare(settings: PrepareSettings, spooled: Mapping[str, str] | None = None) -> Corpus:
-    """Makes the corpus ``settings.out``, or opens it where it was made before from the same text in the same way.
+def prepare(settings: PrepareSettings, extra: Mapping[str, str] | None = None) -> Corpus:
+    """Makes the corpus ``settings.out``, or opens it where it holds the same text, prepared in the same way.
 
-    ``spooled`` are sources by the names that the corpus remembers, each a file that may be gone when it is used.
+    Args:
+        settings: text, vocabulary, cleaning, and the folder.
+        extra: more sources: name in the manifest → file, which may be gone when the corpus is used.
 
     Raises:
         BadInput: anything wrong with the settings or the text, another thing in ``out``, no space on the disk.
     """
     check_rules(settings.clean)
     check_encoding(settings.encoding)
-    given = _given_tokenizer(settings)
-    out = Path(os.path.abspath(settings.out))
+    tokenizer = _load_tokenizer(settings)
+    out, extra = Path(os.path.abspath(settings.out)), extra or {}
     with contextlib.ExitStack() as stack:
-        named = expand_paths(settings.paths, DOCUMENT_EXTENSIONS) if settings.paths or not spooled else []
-        sources = [_spool(stack) if path == STDIN else path for path in named] + list((spooled or {}).values())
-        named += list(spooled or {})
-        found = tuple(mark.model_copy(update={"path": name}) for mark, name in zip(marks(sources), named, strict=True))
+        names = expand_paths(settings.paths, DOCUMENT_EXTENSIONS) if settings.paths or not extra else []
+        paths = [_save_stdin(stack) if name == STDIN else name for name in names] + list(extra.values())
+        names += list(extra)
+        digests = zip(file_digests(paths), names, strict=True)
+        sources = tuple(digest.model_copy(update={"path": name}) for digest, name in digests)
         if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-            return _made_before(out, settings, given, found)
-        size = survey(sources, settings.encoding)
+            return _open_same(out, settings, tokenizer, sources)
+        size = scan(paths, settings.encoding)
         if not size.text_bytes:
             raise _no_text(settings)
-        _estimate(found, size)
-        with stage(out) as folder:
-            _make(folder, settings, given, found, _Text(sources, settings, size))
+        _say_estimate(sources, size)
+        with partial_folder(out) as folder:
+            _write(folder, settings, tokenizer, sources, _Text(paths, settings, size))
     corpus = Corpus.open(out)
     m = corpus.manifest
     empty = f", {m.empty_documents:,} empty one(s) left out" if m.empty_documents else ""
@@ -69,76 +72,77 @@ def prepare(settings: PrepareSettings, spooled: Mapping[str, str] | None = None)
 
 
 class _Text:
-    """The cleaned text of the sources, as often as it is asked for."""
+    """The text of the sources, to be read more than once."""
 
-    def __init__(self, sources: Sequence[str], settings: PrepareSettings, size: Survey) -> None:
-        self._sources, self._settings, self._size = sources, settings, size
+    def __init__(self, paths: Sequence[str], settings: PrepareSettings, size: TextSize) -> None:
+        self._paths, self._settings, self._size = paths, settings, size
 
-    def done(self, title: str, tokenizer_folder: Path | None, sample_bytes: int) -> Iterator[Job]:
-        """The jobs of the text, or of a sample of it, done, with the progress shown."""
+    def run_jobs(self, title: str, tokenizer_folder: Path | None, sample_bytes: int) -> Iterator[JobResult]:
+        """The text or a sample of it, cleaned and, with a tokenizer, encoded; shows the progress."""
         s, total = self._settings, min(self._size.text_bytes, sample_bytes)
-        jobs = spread(jobs_of(read_documents(self._sources, s.encoding)), self._size.text_bytes, sample_bytes)
+        jobs = sample_evenly(split_jobs(read_documents(self._paths, s.encoding)), self._size.text_bytes, sample_bytes)
         workers = min(s.workers, 1 + self._size.text_bytes // JOB)
-        with working(workers, s.clean, tokenizer_folder) as work, progress_bar(title, _megabytes(total)) as bar:
+        with job_runner(workers, s.clean, tokenizer_folder) as run, progress_bar(title, _megabytes(total)) as bar:
             so_far = shown = 0
-            for job in work(jobs):
-                yield job
-                so_far += sum(utf8_bytes(piece.text) for piece in job.pieces)
+            for result in run(jobs):
+                yield result
+                so_far += sum(utf8_bytes(chunk.text) for chunk in result.chunks)
                 if _megabytes(min(so_far, total)) > shown:
                     shown = _megabytes(min(so_far, total))
                     bar.update(shown, "MB")
 
 
-def _make(
-    folder: Path, settings: PrepareSettings, given: Tokenizer | None, found: tuple[FileMark, ...], text: _Text
+def _write(
+    folder: Path, settings: PrepareSettings, known: Tokenizer | None, sources: tuple[FileDigest, ...], text: _Text
 ) -> None:
-    """Fills the stage."""
-    tokenizer, vocab_text_bytes = (given, None) if given else _learn(text, settings)
+    """Writes all files of the corpus; learns a vocabulary where none is ``known``."""
+    tokenizer, vocab_text_bytes = (known, None) if known else _learn_vocabulary(text, settings)
     tokenizer.save(folder)
     dtype: Literal["uint16", "uint32"] = "uint16" if tokenizer.vocab_size <= 1 << 16 else "uint32"
     assert tokenizer.end_id is not None
-    with Shard(folder, dtype, tokenizer.end_id) as shard:
-        for job in text.done("encoding", folder, sys.maxsize):
-            assert job.encoded is not None
-            shard.add(job.pieces, job.encoded)
-        if not shard.num_documents:
+    with CorpusWriter(folder, dtype, tokenizer.end_id) as writer:
+        for result in text.run_jobs("encoding", folder, sys.maxsize):
+            assert result.encoding is not None
+            writer.add(result.chunks, result.encoding)
+        if not writer.num_documents:
             raise _no_text(settings)
-        tokens, offsets = shard.finish()
+        tokens, offsets = writer.finish()
     manifest = Manifest(
         format=FORMAT,
-        num_tokens=shard.num_tokens,
-        num_documents=shard.num_documents,
-        empty_documents=shard.empty_documents,
-        text_bytes=shard.text_bytes,
+        num_tokens=writer.num_tokens,
+        num_documents=writer.num_documents,
+        empty_documents=writer.empty_documents,
+        text_bytes=writer.text_bytes,
         dtype=dtype,
         tokenizer_fingerprint=tokenizer.fingerprint,
-        vocab_size=None if given else settings.vocab_size,
-        vocabulary="bpe" if given else settings.vocabulary,
+        vocab_size=None if known else settings.vocab_size,
+        vocabulary="bpe" if known else settings.vocabulary,
         vocab_text_bytes=vocab_text_bytes,
         clean=settings.clean,
         encoding=settings.encoding,
-        sources=found,
+        sources=sources,
         tokens=tokens,
         documents=offsets,
     )
     write_json(folder / MANIFEST, manifest.model_dump(mode="json"))
 
 
-def _learn(text: _Text, settings: PrepareSettings) -> tuple[Tokenizer, int]:
+def _learn_vocabulary(text: _Text, settings: PrepareSettings) -> tuple[Tokenizer, int]:
     """A vocabulary learned from the text or a sample of it, and the UTF-8 bytes that were read for it."""
-    read = 0
+    num_bytes = 0
 
-    def stretches() -> Iterator[str]:
-        nonlocal read
-        for job in text.done("learning the vocabulary", None, SAMPLE_BYTES):
-            for cleaned_text in job.texts:
-                read += utf8_bytes(cleaned_text)
-                yield from split_chunks([cleaned_text], ENCODE)  # the library holds some hundreds of texts at once
+    def parts() -> Iterator[str]:
+        nonlocal num_bytes
+        for result in text.run_jobs("learning the vocabulary", None, SAMPLE_BYTES):
+            for chunk in result.texts:
+                num_bytes += utf8_bytes(chunk)
+                yield from split_chunks([chunk], ENCODE)  # the library holds some hundreds of texts at once
 
-    return Tokenizer.train(stretches(), settings.vocab_size, vocabulary=settings.vocabulary), read
+    return Tokenizer.train(parts(), settings.vocab_size, vocabulary=settings.vocabulary), num_bytes
 
 
-def _given_tokenizer(settings: PrepareSettings) -> Tokenizer | None:
+def _load_tokenizer(settings: PrepareSettings) -> Tokenizer | None:
+    """The tokenizer that the settings name, with an end token."""
     if settings.tokenizer is None:
         check_vocab_size(settings.vocab_size)
         return None
@@ -146,7 +150,7 @@ def _given_tokenizer(settings: PrepareSettings) -> Tokenizer | None:
     return tokenizer if tokenizer.end_id is not None else tokenizer.with_special_tokens([END])
 
 
-def _spool(stack: contextlib.ExitStack) -> str:
+def _save_stdin(stack: contextlib.ExitStack) -> str:
     """Standard input as a file, since it is read more than once."""
     path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="warmstart-"))) / "standard-input.txt"
     with disk_errors(path), open(path, "wb") as file:
@@ -154,27 +158,33 @@ def _spool(stack: contextlib.ExitStack) -> str:
     return str(path)
 
 
-def _made_before(out: Path, settings: PrepareSettings, given: Tokenizer | None, found: tuple[FileMark, ...]) -> Corpus:
-    """The corpus in ``out`` where it is the one asked for; nothing is ever overwritten."""
+def _open_same(
+    out: Path, settings: PrepareSettings, tokenizer: Tokenizer | None, sources: tuple[FileDigest, ...]
+) -> Corpus:
+    """The corpus in ``out`` where it has the same sources and settings; nothing is ever overwritten.
+
+    Raises:
+        BadInput: something else is in ``out``.
+    """
     if not (out / MANIFEST).is_file():
         raise BadInput(
             "the output folder holds something else", where=settings.out, next_step="choose another --out, or remove it"
         )
     m = read_manifest(out)
     pairs = {
-        "text": (_contents(m.sources), _contents(found)),
+        "text": (_contents(m.sources), _contents(sources)),
         "cleaning": (m.clean, settings.clean),
         "encoding": (check_encoding(m.encoding), check_encoding(settings.encoding)),
         "vocabulary": (
             (m.vocab_size, m.vocabulary),
-            (None, "bpe") if given else (settings.vocab_size, settings.vocabulary),
+            (None, "bpe") if tokenizer else (settings.vocab_size, settings.vocabulary),
         ),
-        "tokenizer": (m.tokenizer_fingerprint, given.fingerprint if given else m.tokenizer_fingerprint),
+        "tokenizer": (m.tokenizer_fingerprint, tokenizer.fingerprint if tokenizer else m.tokenizer_fingerprint),
     }
-    other = [name for name, (there, asked) in pairs.items() if there != asked]
-    if other:
+    different = [name for name, (old, new) in pairs.items() if old != new]
+    if different:
         raise BadInput(
-            f"the output folder holds a corpus made in another way (different: {', '.join(other)})",
+            f"the output folder holds a corpus made in another way (different: {', '.join(different)})",
             where=settings.out,
             next_step="choose another --out, or remove it",
         )
@@ -182,15 +192,15 @@ def _made_before(out: Path, settings: PrepareSettings, given: Tokenizer | None, 
     return Corpus.open(out)
 
 
-def _contents(sources: Sequence[FileMark]) -> list[tuple[str, str]]:
-    # Not the folders: the same files named from elsewhere are the same text.
-    return [(os.path.basename(mark.path), mark.sha256) for mark in sources]
+def _contents(sources: Sequence[FileDigest]) -> list[tuple[str, str]]:
+    # Without the folders: the same files named from elsewhere are the same text.
+    return [(os.path.basename(source.path), source.sha256) for source in sources]
 
 
-def _estimate(found: Sequence[FileMark], size: Survey) -> None:
+def _say_estimate(sources: Sequence[FileDigest], size: TextSize) -> None:
     tokens = size.text_bytes / BYTES_PER_TOKEN
     say(
-        f"{len(found):,} source file(s), {size.num_documents:,} document(s), {size.text_bytes / 1e6:,.1f} MB of text: "
+        f"{len(sources):,} source file(s), {size.num_documents:,} document(s), {size.text_bytes / 1e6:,.1f} MB of text: "
         f"about {tokens / 1e6:,.1f} M tokens, {2 * tokens / 1e6:,.0f} MB on the disk"
     )
 

@@ -1,4 +1,4 @@
-"""Settings of ``prepare``. Light to import: they can be read and refused without waiting for a library."""
+"""Settings of ``prepare``. Light to import."""
 
 import os
 from typing import Annotated
@@ -7,7 +7,7 @@ from warmstart.base.settings import Setting
 from warmstart.text.settings import TextSettings
 
 
-def cores() -> int:
+def num_cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -21,5 +21,5 @@ class PrepareSettings(TextSettings):
     out: Annotated[str, Setting(help="corpus folder to create", flag="--out", metavar="CORPUS")]
     workers: int = Setting(
         help="processes that clean and encode; the result does not depend on their number (default: all cores)",
-        flag="--workers", metavar="N", ge=1, default_factory=cores,
+        flag="--workers", metavar="N", ge=1, default_factory=num_cores,
     )  # fmt: skip

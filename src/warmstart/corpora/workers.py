@@ -1,10 +1,10 @@
 """Cleaning and encoding in several processes, results in the order of the jobs, so any number gives the same bytes.
 
 A worker is this module run as a program: jobs come on its standard input, results go to its standard output, each led by
-its length. It ends when its input does, so none is left behind however the parent dies, and the parent's own script is
-not run again in it. Few jobs are under way at any time: memory does not grow with the corpus.
+its length. It ends when its input does, so none outlives the parent, and it does not run the parent's own script again.
+Few jobs wait at any time: memory does not grow with the corpus.
 
-Without cleaning no worker is started: the tokenizers library encodes on all cores by itself, and as fast.
+Without cleaning there are no workers: the tokenizers library encodes on all cores by itself, and as fast.
 """
 
 import contextlib
@@ -24,74 +24,74 @@ from typing import IO, NamedTuple
 import numpy as np
 
 from warmstart.base.errors import WarmstartError
-from warmstart.corpora.work import Encoded, Piece, cleaned, encode
+from warmstart.corpora.jobs import Chunk, Encoding, clean_chunk, encode_texts
 from warmstart.text.tokenizer import Tokenizer
 
 _LENGTH = struct.Struct("<q")
-_AHEAD = 2
-"""Jobs under way per worker: one being done, one waiting."""
+_JOBS_PER_WORKER = 2
+"""One in work, one waiting."""
 
 
-class Job(NamedTuple):
-    """A job and, once done, its cleaned texts or ids."""
+class JobResult(NamedTuple):
+    """The chunks of a job with their cleaned texts or, where there is a tokenizer, their ids instead."""
 
-    pieces: list[Piece]
+    chunks: list[Chunk]
     texts: list[str]
-    encoded: Encoded | None
+    encoding: Encoding | None
 
 
-Work = Callable[[Iterable[list[Piece]]], Iterator[Job]]
+JobRunner = Callable[[Iterable[list[Chunk]]], Iterator[JobResult]]
 
 
 @contextlib.contextmanager
-def working(count: int, rules: Sequence[str], tokenizer_folder: Path | None) -> Iterator[Work]:
-    """A function from jobs to done jobs, in order: cleaned and, with a tokenizer, encoded (texts are then left out)."""
+def job_runner(count: int, rules: Sequence[str], tokenizer_folder: Path | None) -> Iterator[JobRunner]:
+    """A function from jobs to their results, in order, with ``count`` processes while the block lasts."""
     if count == 1 or not rules:
         tokenizer = Tokenizer.load(tokenizer_folder) if tokenizer_folder else None
-        yield lambda jobs: (_done(job, rules, tokenizer) for job in jobs)
+        yield lambda jobs: (_run_job(job, rules, tokenizer) for job in jobs)
         return
     with contextlib.ExitStack() as stack:
         workers = [stack.enter_context(_Worker(rules, tokenizer_folder)) for _ in range(count)]
-        yield lambda jobs: _spread(jobs, workers)
+        yield lambda jobs: _run_jobs(jobs, workers)
 
 
-def _done(pieces: list[Piece], rules: Sequence[str], tokenizer: Tokenizer | None) -> Job:
-    texts = [cleaned(piece, rules) for piece in pieces]
-    return Job(pieces, [], encode(texts, tokenizer)) if tokenizer else Job(pieces, texts, None)
+def _run_job(chunks: list[Chunk], rules: Sequence[str], tokenizer: Tokenizer | None) -> JobResult:
+    texts = [clean_chunk(chunk, rules) for chunk in chunks]
+    return JobResult(chunks, [], encode_texts(texts, tokenizer)) if tokenizer else JobResult(chunks, texts, None)
 
 
-def _spread(jobs: Iterable[list[Piece]], workers: Sequence["_Worker"]) -> Iterator[Job]:
-    under_way: deque[Future[Job]] = deque()
+def _run_jobs(jobs: Iterable[list[Chunk]], workers: Sequence["_Worker"]) -> Iterator[JobResult]:
+    pending: deque[Future[JobResult]] = deque()
     for job, worker in zip(jobs, itertools.cycle(workers), strict=False):
-        under_way.append(worker.submit(job))
-        if len(under_way) >= _AHEAD * len(workers):
-            yield under_way.popleft().result()
-    while under_way:
-        yield under_way.popleft().result()
+        pending.append(worker.submit(job))
+        if len(pending) >= _JOBS_PER_WORKER * len(workers):
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
 
 
 class _Worker(contextlib.AbstractContextManager["_Worker"]):
     """The parent's side of one worker process; a thread feeds it and waits for it."""
 
     def __init__(self, rules: Sequence[str], tokenizer_folder: Path | None) -> None:
-        order = json.dumps({"rules": list(rules), "tokenizer": tokenizer_folder and str(tokenizer_folder)})
+        settings = json.dumps({"rules": list(rules), "tokenizer": tokenizer_folder and str(tokenizer_folder)})
         package = str(Path(__file__).parents[2])
         paths = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
         self._process = subprocess.Popen(  # noqa: S603  (our own module, our own arguments)
-            [sys.executable, "-P", "-m", __name__, order],
+            [sys.executable, "-P", "-m", __name__, settings],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=os.environ | {"PYTHONPATH": paths, "TOKENIZERS_PARALLELISM": "false"},
         )
         self._thread = ThreadPoolExecutor(1)
 
-    def submit(self, pieces: list[Piece]) -> Future[Job]:
-        return self._thread.submit(self._exchange, pieces)
+    def submit(self, chunks: list[Chunk]) -> Future[JobResult]:
+        return self._thread.submit(self._exchange, chunks)
 
-    def _exchange(self, pieces: list[Piece]) -> Job:
+    def _exchange(self, chunks: list[Chunk]) -> JobResult:
         assert self._process.stdin is not None and self._process.stdout is not None
         try:
-            _send(self._process.stdin, json.dumps(pieces, ensure_ascii=False).encode("utf-8"))
+            _send(self._process.stdin, json.dumps(chunks, ensure_ascii=False).encode("utf-8"))
             answer = json.loads(_receive(self._process.stdout) or b"{}")
             ids = np.frombuffer(_receive(self._process.stdout), np.int32).astype(np.int64)
         except BrokenPipeError:
@@ -101,8 +101,8 @@ class _Worker(contextlib.AbstractContextManager["_Worker"]):
                 f"a worker process stopped ({answer.get('error', 'was it killed, for want of memory?')}); "
                 "run again with --workers 1"
             )
-        encoded = Encoded(ids, answer["counts"], answer["text_bytes"]) if answer["counts"] is not None else None
-        return Job(pieces, answer["texts"], encoded)
+        encoding = Encoding(ids, answer["counts"], answer["text_bytes"]) if answer["counts"] is not None else None
+        return JobResult(chunks, answer["texts"], encoding)
 
     def __exit__(self, *_: object) -> None:
         self._process.kill()
@@ -125,20 +125,20 @@ def _receive(stream: IO[bytes]) -> bytes:
 
 def _main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
-    order = json.loads(sys.argv[1])
+    settings = json.loads(sys.argv[1])
     source, target = sys.stdin.buffer, sys.stdout.buffer
-    tokenizer = Tokenizer.load(Path(order["tokenizer"])) if order["tokenizer"] else None
+    tokenizer = Tokenizer.load(Path(settings["tokenizer"])) if settings["tokenizer"] else None
     while data := _receive(source):
         try:
-            job = _done([Piece(*piece) for piece in json.loads(data)], order["rules"], tokenizer)
-        except Exception as error:  # whatever it is, the parent shall say it
+            result = _run_job([Chunk(*chunk) for chunk in json.loads(data)], settings["rules"], tokenizer)
+        except Exception as error:  # whatever it is, the parent reports it
             _send(target, json.dumps({"error": f"{type(error).__name__}: {error}"}).encode())
             _send(target, b"")
             return
-        counts, text_bytes = (job.encoded.counts, job.encoded.text_bytes) if job.encoded else (None, 0)
-        answer = {"texts": job.texts, "counts": counts, "text_bytes": text_bytes}
+        counts, text_bytes = (result.encoding.counts, result.encoding.text_bytes) if result.encoding else (None, 0)
+        answer = {"texts": result.texts, "counts": counts, "text_bytes": text_bytes}
         _send(target, json.dumps(answer, ensure_ascii=False).encode("utf-8"))
-        _send(target, job.encoded.ids.astype(np.int32).tobytes() if job.encoded else b"")
+        _send(target, result.encoding.ids.astype(np.int32).tobytes() if result.encoding else b"")
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Floor 2: pre-training frames: ids in, Examples with their goals out."""
+"""Floor 2: pre-training objectives: frames from ids to Examples with goals, and what each needs of text and model."""

@@ -5,6 +5,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from warmstart.example.example import Example
+from warmstart.objectives.objective import Objective
 
 
 def autoencoder(ids: NDArray[Any]) -> list[Example]:
@@ -18,3 +19,13 @@ def autoencoder(ids: NDArray[Any]) -> list[Example]:
     ([5, 8, 2, 5, 8], [2, 3, 4], [5, 8, 2])
     """
     return [Example.read_and_write(ids)]
+
+
+AUTOENCODER = Objective(
+    name="autoencoder",
+    card="A sequence autoencoder",
+    frame=autoencoder,
+    item="document",
+    copies=2,
+    reads_images=True,
+)

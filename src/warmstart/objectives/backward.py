@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from warmstart.example.example import Example
 from warmstart.objectives.causal import causal
+from warmstart.objectives.objective import Objective
 
 
 def backward(ids: NDArray[np.int64]) -> list[Example]:
@@ -15,3 +16,12 @@ def backward(ids: NDArray[np.int64]) -> list[Example]:
     ([8, 2], [1, 0], [8, 5])
     """
     return [example.reverse() for example in causal(ids[::-1])]
+
+
+BACKWARD = Objective(
+    name="backward",
+    card="A language model that reads from the end",
+    frame=backward,
+    direction="backward",
+    carries=True,
+)

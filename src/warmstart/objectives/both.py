@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from warmstart.example.example import Example
 from warmstart.objectives.causal import causal
+from warmstart.objectives.objective import Objective
 
 
 def both(ids: NDArray[np.int64]) -> list[Example]:
@@ -26,3 +27,6 @@ def both(ids: NDArray[np.int64]) -> list[Example]:
     to_left = to_left.reverse()  # as objectives/backward.py does it
     goals = {name: replace(goal, question=goal.question + len(to_right)) for name, goal in to_left.goals.items()}
     return [to_right, replace(to_left, goals=goals)]
+
+
+BOTH = Objective(name="both", card="A language model that reads from both ends", frame=both, direction="both")

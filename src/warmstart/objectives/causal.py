@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warmstart.example.example import Example, Goal, next_goal
+from warmstart.objectives.objective import Objective
 
 
 def causal(ids: NDArray[Any]) -> list[Example]:
@@ -17,3 +18,6 @@ def causal(ids: NDArray[Any]) -> list[Example]:
     """
     reads = np.arange(len(ids) - 1)
     return [Example.left_to_right(ids[:-1], {next_goal(ids): Goal.each(reads, ids[1:])})]
+
+
+CAUSAL = Objective(name="causal", card="A causal language model", frame=causal, carries=True, reads_images=True)

@@ -2,7 +2,7 @@
 
 Devlin et al. 2018, section 3.1: 15 % of the tokens; of these 80 % become the mask, 10 % a random token, 10 % stay. Joshi et
 al. 2020, section 3.1: spans of a geometric number of whole words, ten at most. Bao et al. 2020, algorithm 1: blocks of one
-token or, with probability 0.4, of two to six. All follows from the generator handed in.
+token or, with probability 0.4, of two to six. All follows from the generator.
 """
 
 from dataclasses import dataclass
@@ -15,15 +15,18 @@ from warmstart.example.noise import Noise
 from warmstart.objectives.settings import MaskSettings
 from warmstart.text.word_boundaries import WordBoundaries
 
-ENDS_AT = 0.2  # a span ends with this probability after each of its words
-LONGEST = 10  # words
-RUNS = 0.4  # of the blocks are runs of tokens
-FEWEST, MOST = 2, 6  # tokens of a run
+SPAN_END = 0.2  # a span ends with this probability after each of its words
+MAX_SPAN_WORDS = 10
+LONG_BLOCKS = 0.4  # of the blocks hold several tokens
+MIN_LONG_BLOCK, MAX_LONG_BLOCK = 2, 6  # tokens
+
+SPECIAL_TOKENS = {"cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]", "pad": "[PAD]"}
+"""Role → name of the special tokens that masking needs; the name is for a vocabulary that has none of that role."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Masking:
-    """The tools of a masked objective.
+    """What a masked objective needs to know of the recipe, the vocabulary and the model.
 
     Attributes:
         settings: what is masked, and how.
@@ -47,36 +50,41 @@ class Masking:
     segments: int = 0
     text_segments: tuple[int, int] = (0, 1)
 
-    def text(self, ids: Ints) -> Ints:
+    def drop_end(self, ids: Ints) -> Ints:
         """``ids`` of a piece of a document, without the token that ends the document."""
         return ids[:-1] if len(ids) > 1 and ids[-1] == self.end else ids
 
-    def framed(self, text: Ints) -> Ints:
+    def add_special_tokens(self, text: Ints) -> Ints:
         """``[cls] text [sep]``."""
         return np.concatenate([[self.cls], text, [self.sep]])
 
-    def chosen(self, text: Ints, draw: np.random.Generator) -> list[Ints]:
+    def choose_units(self, text: Ints, rng: np.random.Generator) -> list[Ints]:
         """The places in ``text`` that are masked, unit by unit, in reading order."""
         budget = max(1, round(self.settings.share * len(text)))
         if self.settings.units in (None, "tokens"):
-            return np.split(np.sort(draw.choice(len(text), budget, replace=False)), budget)
+            return np.split(np.sort(rng.choice(len(text), budget, replace=False)), budget)
         if self.settings.units == "blocks":
-            return _blocks(len(text), budget, draw)
+            return _choose_blocks(len(text), budget, rng)
         words = self.boundaries.split_words(text)
-        units = _words(words, budget, draw) if self.settings.units == "words" else _spans(words, budget, draw)
-        return _in_order(units)
+        choose = _choose_words if self.settings.units == "words" else _choose_spans
+        return _in_order(choose(words, budget, rng))
 
-    def corrupted(self, ids: Ints, units: list[Ints], draw: np.random.Generator) -> Ints:
-        """``ids`` with something else in the places of ``units``."""
+    def replace_tokens(self, ids: Ints, units: list[Ints], rng: np.random.Generator) -> Ints:
+        """``ids`` with the mask, a random token or the same one in the places of ``units``."""
         noise = Noise(self.mask, self.vocab_size, self.settings.keep, self.settings.random)
-        places, found = np.concatenate(units), ids.copy()
-        found[places] = noise.corrupt(
-            ids[places], draw, [len(u) for u in units] if self.settings.units == "spans" else None
+        places, noisy = np.concatenate(units), ids.copy()
+        noisy[places] = noise.corrupt(
+            ids[places], rng, [len(u) for u in units] if self.settings.units == "spans" else None
         )
-        return found
+        return noisy
 
 
-def asked(ids: Ints, places: Ints) -> Goal:
+def masked_for_eval(settings: MaskSettings) -> MaskSettings:
+    """The same for evaluation: the mask stands in every masked place, since a model could copy a token that stays."""
+    return settings.model_copy(update={"random": 0.0, "keep": 0.0})
+
+
+def masked_goal(ids: Ints, places: Ints) -> Goal:
     """The goal of guessing what stood in some places of ``ids``."""
     return Goal.each(places, ids[places])
 
@@ -85,13 +93,13 @@ def _in_order(units: list[Ints]) -> list[Ints]:
     return sorted(units, key=lambda unit: int(unit[0]))
 
 
-def _blocks(length: int, budget: int, draw: np.random.Generator) -> list[Ints]:
-    """Blocks at places drawn evenly, those that touch no other; the last is cut to what is left."""
+def _choose_blocks(length: int, budget: int, rng: np.random.Generator) -> list[Ints]:
+    """Blocks at uniformly random places, those that touch no other; the last is cut to what is left of the budget."""
     free = np.ones(length, bool)
     taken: list[Ints] = []
     while budget:
-        size = int(draw.integers(FEWEST, MOST + 1)) if draw.random() < RUNS else 1
-        start = int(draw.integers(length))
+        size = int(rng.integers(MIN_LONG_BLOCK, MAX_LONG_BLOCK + 1)) if rng.random() < LONG_BLOCKS else 1
+        start = int(rng.integers(length))
         block = np.arange(start, min(start + min(size, budget), length))
         if free[block].all():
             free[block] = False
@@ -100,9 +108,9 @@ def _blocks(length: int, budget: int, draw: np.random.Generator) -> list[Ints]:
     return _in_order(taken)
 
 
-def _words(words: list[Ints], budget: int, draw: np.random.Generator) -> list[Ints]:
+def _choose_words(words: list[Ints], budget: int, rng: np.random.Generator) -> list[Ints]:
     """Words in random order, as far as they fit; at least one."""
-    order = draw.permutation(len(words)).tolist()
+    order = rng.permutation(len(words)).tolist()
     taken: list[Ints] = []
     for number in order:
         if len(words[number]) <= budget:
@@ -111,12 +119,12 @@ def _words(words: list[Ints], budget: int, draw: np.random.Generator) -> list[In
     return taken or [words[order[0]]]
 
 
-def _spans(words: list[Ints], budget: int, draw: np.random.Generator) -> list[Ints]:
+def _choose_spans(words: list[Ints], budget: int, rng: np.random.Generator) -> list[Ints]:
     """Runs of words that do not touch what is taken, as far as they fit; a run is cut before it goes beyond."""
     free = np.ones(len(words), bool)
     taken: list[Ints] = []
-    for start in draw.permutation(len(words)).tolist():
-        length = min(int(draw.geometric(ENDS_AT)), LONGEST)
+    for start in rng.permutation(len(words)).tolist():
+        length = min(int(rng.geometric(SPAN_END)), MAX_SPAN_WORDS)
         run: list[Ints] = []
         for number in range(start, min(start + length, len(words))):
             if not free[number] or (len(words[number]) > budget and (run or taken)):

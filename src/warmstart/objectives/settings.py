@@ -16,7 +16,7 @@ class MaskSettings(Settings):
     title = "Objective"
 
     units: Literal["tokens", "words", "spans", "blocks"] | None = Setting(
-        None, "what is masked together (default: blocks for pseudo-masked, else tokens)", flag="--mask"
+        None, "what is masked together (default: as the objective's paper has it)", flag="--mask"
     )
     share: float = Setting(
         0.15, "share of the tokens that is masked; at least one is", flag="--mask-share", metavar="SHARE", gt=0, lt=1
@@ -28,6 +28,6 @@ class MaskSettings(Settings):
         """The two shares are parts of one whole."""
         if self.random + self.keep > 1:
             raise BadInput(
-                "more is kept and made random than is masked", where="mask", value=self.random + self.keep,
+                "random and kept tokens are more than all masked ones", where="mask", value=self.random + self.keep,
                 allowed="random + keep <= 1",
             )  # fmt: skip

@@ -15,6 +15,7 @@ from warmstart.base.settings import Settings
 from warmstart.corpora.corpus import MANIFEST, read_manifest
 from warmstart.decode.settings import GenerateSettings
 from warmstart.image import processor
+from warmstart.objectives.table import find_objective
 from warmstart.tasks.settings import Direction, FrameSettings
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.special_tokens import num_delimiters
@@ -33,8 +34,7 @@ RELEASE_RULES = ("ftfy", "gpt1", "spacy", "lower")
 class RunMetadata(Settings):
     """``task`` of a fine-tuned model, which holds the cleaning rules too; ``clean`` of a language model.
 
-    ``direction`` says from which end a language model reads; of a task its frame does. ``again`` says that it has learned to
-    write a text again that it has read (an autoencoder), and is judged by that.
+    ``objective`` is the name of what a language model has learned, where that is known.
 
     ``search`` says how a sequence-to-sequence model generates, where nothing else is asked.
     """
@@ -42,13 +42,14 @@ class RunMetadata(Settings):
     task: TaskSpec | None = None
     search: GenerateSettings | None = None
     clean: tuple[str, ...] = ()
-    direction: Direction = "forward"
-    again: bool = False
+    objective: str | None = None
 
     @property
-    def reading(self) -> Direction:
+    def direction(self) -> Direction:
         """From which end the model reads any text."""
-        return self.direction if self.task is None else self.task.frame.direction
+        if self.task is not None:
+            return self.task.frame.direction
+        return "forward" if self.objective is None else find_objective(self.objective, FILE).direction
 
     @property
     def rules(self) -> tuple[str, ...]:

@@ -40,7 +40,7 @@ def write_model(folder: Path, model: Model, tokenizer: Vocabulary, metadata: Run
     template = _template(sight, tokenizer, typed) if task is not None or sight == "full" else None
     tokenizer.save(folder, template, model.settings.backbone.max_length)
     write_metadata(folder, metadata)
-    if metadata.reading == "backward":
+    if metadata.direction == "backward":
         words = f"{words} It reads texts from their end: to another program give the tokens in opposite order."
     write_text(folder / "README.md", _card(folder.name, task, words, images=isinstance(tokenizer, ImageProcessor)))
 

@@ -1,1 +1,1 @@
-"""Floor 2: which Examples make step i: order, plans from lengths alone, and the Stream."""
+"""Floor 2: which Examples make step i: the sources, their order, and the Stream."""

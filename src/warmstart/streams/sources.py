@@ -1,32 +1,36 @@
-"""Sources: numbered groups of Examples. A Stream asks a source for numbers; the source knows where they come from."""
+"""Sources: numbered groups of Examples. A Stream asks a Source for numbers; the Source knows where they come from."""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from warmstart.base.arrays import Ints
 from warmstart.base.seeds import generator
 from warmstart.example.example import Example
 from warmstart.streams.order import permuted
 
+Frame = Callable[[NDArray[Any]], list[Example]]
+NoisyFrame = Callable[[NDArray[Any], np.random.Generator], list[Example]]
+
 
 class Source(Protocol):
-    """Anything that can hand out its n units by number. Units are what is shuffled and counted: records or rows."""
+    """Gives n items by their numbers. An item is what a Stream shuffles and counts: a record, a row, a document."""
 
     def __len__(self) -> int: ...
 
     def take(self, epoch: int, indices: Ints) -> list[list[Example]]:
-        """The Examples of these units, grouped by the Record they belong to."""
+        """The Examples of these items, grouped by the Record they belong to."""
         ...
 
     def lengths(self, indices: Ints) -> Ints:
-        """About how many tokens each of these units has: what is sorted by, not what is counted."""
+        """About how many tokens each of these items has: good enough to sort by."""
         ...
 
 
-class Tokens(Protocol):
+class TokenCorpus(Protocol):
     """A flat row of ids with document offsets, such as a corpus on disk."""
 
     @property
@@ -45,7 +49,7 @@ class Tokens(Protocol):
 
 
 class ListSource:
-    """Labelled Records that were framed before: unit i is Record i."""
+    """Examples in memory: item i is Record i."""
 
     def __init__(self, records: Sequence[list[Example]]) -> None:
         self.records = records
@@ -59,13 +63,17 @@ class ListSource:
 
     def lengths(self, indices: Ints) -> Ints:
         """Of the longest Example of each."""
-        return np.array([longest(self.records[i]) for i in indices.tolist()], np.int64)
+        return np.array([max_length(self.records[i]) for i in indices.tolist()], np.int64)
 
 
 class AugmentedSource:
-    """Units that are framed anew in every epoch, with noise that follows from (seed, epoch, number of the unit).
+    """Items that are framed anew in every epoch, with noise that follows from (seed, epoch, number of the item).
 
-    ``alike``: the length of all units, where they have one, as images do.
+    Args:
+        count: of the items.
+        frame: makes the Examples of an item, by its number, with the generator of its noise.
+        seed: names the noise.
+        same_length: the length of every item, where all have the same, as images do.
     """
 
     def __init__(
@@ -73,160 +81,128 @@ class AugmentedSource:
         count: int,
         frame: Callable[[int, np.random.Generator], list[Example]],
         seed: int,
-        alike: int | None = None,
+        same_length: int | None = None,
     ) -> None:
         self.count, self.frame, self.seed = count, frame, seed
-        self.known = np.full(count, -1 if alike is None else alike)
+        self._lengths = np.full(count, -1 if same_length is None else same_length)
 
     def __len__(self) -> int:
         return self.count
 
     def take(self, epoch: int, indices: Ints) -> list[list[Example]]:
-        """The Examples of these units as this epoch has them."""
+        """The Examples of these items as this epoch has them."""
         return [self.frame(i, generator(self.seed, "noise", epoch, i)) for i in indices.tolist()]
 
     def lengths(self, indices: Ints) -> Ints:
-        """Of the longest Example of each, as the first epoch has them; each unit is framed for it once."""
-        for i in indices[self.known[indices] < 0].tolist():
-            self.known[i] = longest(self.frame(i, generator(self.seed, "noise", 0, i)))
-        return self.known[indices]
+        """Of the longest Example of each, as the first epoch has them; each item is framed for it once."""
+        for i in indices[self._lengths[indices] < 0].tolist():
+            self._lengths[i] = max_length(self.frame(i, generator(self.seed, "noise", 0, i)))
+        return self._lengths[indices]
 
 
 class RowSource:
-    """A flat corpus cut into rows of T tokens, and these where documents end; nothing is padded.
+    """Rows of a corpus, cut where documents end; nothing is padded. Item i holds the T tokens of one row.
 
-    A share of the rows can be held out; which ones is decided by the corpus alone, so runs with different seeds are judged
-    on the same rows.
+    With one token of ``lookahead`` each token of a document after its first is the target of exactly one read per epoch.
+
+    Args:
+        corpus: the text.
+        width: T.
+        frame: makes Examples of each piece of a row.
+        held_out: rows for evaluation. The corpus alone decides which, so that runs with different seeds have the same.
+        dev: take these rows; else all others.
+        lookahead: tokens after a row that the frame gets too, as targets.
     """
 
-    ahead = 0
-    """Tokens behind a row that belong to it too."""
-
-    def __init__(self, tokens: Tokens, width: int, held_out: int = 0, dev: bool = False) -> None:
-        self.source, self.width = tokens, width
-        self.num_rows = num_rows(tokens.num_tokens, width, self.ahead)
+    def __init__(
+        self, corpus: TokenCorpus, width: int, frame: Callable[..., list[Example]], held_out: int = 0, dev: bool = False,
+        lookahead: int = 1,
+    ) -> None:  # fmt: skip
+        self.corpus, self.width, self.frame, self.lookahead = corpus, width, frame, lookahead
+        self.num_rows = max(0, -(-(corpus.num_tokens - lookahead) // width))
         self.first, self.count = (0, held_out) if dev else (held_out, self.num_rows - held_out)
 
     def __len__(self) -> int:
         return self.count
+
+    def take(self, epoch: int, indices: Ints) -> list[list[Example]]:
+        """The Examples of each piece of these rows."""
+        return [self.frame(piece) for row in self.rows(indices) for piece in self.split_row(row)]
 
     def lengths(self, indices: Ints) -> Ints:
         """All rows have the same length."""
         return np.full(len(indices), self.width)
 
     def rows(self, indices: Ints) -> list[int]:
-        """The rows that these units are."""
+        """The rows that these items are."""
         return permuted(indices + self.first, self.num_rows, 0, "held out").tolist()  # type: ignore[no-any-return]
 
-    def pieces(self, row: int) -> list[Ints]:
-        """Row ``row`` with what is ahead of it, cut at document borders; at least 2 tokens each."""
+    def split_row(self, row: int) -> list[Ints]:
+        """The ids of a row, and of its lookahead, document by document; a piece of one token is left out."""
         start = row * self.width
-        stop = min(start + self.width + self.ahead, self.source.num_tokens)
-        offsets = self.source.offsets
+        stop = min(start + self.width + self.lookahead, self.corpus.num_tokens)
+        offsets = self.corpus.offsets
         low, high = np.searchsorted(offsets, [start, stop], side="right")
         cuts = [start, *offsets[low:high].tolist(), stop]
-        ids = self.source.tokens(start, stop)
+        ids = self.corpus.tokens(start, stop)
         return [ids[a - start : b - start] for a, b in pairwise(cuts) if b - a >= 2]
 
 
-class Rows(RowSource):
-    """Pre-training rows for guessing what comes next: unit i holds the T tokens from i·T on and the one after them.
+class NoisyRowSource(RowSource):
+    """Rows whose frame needs random numbers, for example to choose which tokens it masks.
 
-    Each token of a document after its first is the target of exactly one read per epoch.
-    """
-
-    ahead = 1
-
-    def __init__(
-        self,
-        tokens: Tokens,
-        width: int,
-        frame: Callable[[Ints], list[Example]],
-        held_out: int = 0,
-        dev: bool = False,
-    ) -> None:
-        super().__init__(tokens, width, held_out, dev)
-        self.frame = frame
-
-    def take(self, epoch: int, indices: Ints) -> list[list[Example]]:
-        """The pieces of these rows, each framed by itself."""
-        return [self.frame(piece) for row in self.rows(indices) for piece in self.pieces(row)]
-
-
-class DrawnRows(RowSource):
-    """Rows whose frame draws something: which tokens it masks, say. Unit i holds the T tokens from i·T on.
-
-    The frame is handed a generator that follows from (seed, epoch, row): it draws anew in each epoch, and the same whenever
-    it is asked again.
+    The frame gets a generator that follows from (seed, epoch, row): other noise in each epoch, the same at each call.
     """
 
     def __init__(
-        self,
-        tokens: Tokens,
-        width: int,
-        frame: Callable[[Ints, np.random.Generator], list[Example]],
-        held_out: int = 0,
-        *,
-        dev: bool = False,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(tokens, width, held_out, dev)
-        self.frame, self.seed = frame, seed
+        self, corpus: TokenCorpus, width: int, frame: NoisyFrame, held_out: int = 0, dev: bool = False, lookahead: int = 0,
+        *, seed: int = 0,
+    ) -> None:  # fmt: skip
+        super().__init__(corpus, width, frame, held_out, dev, lookahead)
+        self.seed = seed
 
     def take(self, epoch: int, indices: Ints) -> list[list[Example]]:
-        """The pieces of these rows, each framed by itself."""
-        found = []
+        """The Examples of each piece of these rows as this epoch has them."""
+        examples = []
         for row in self.rows(indices):
-            draw = generator(self.seed, "noise", epoch, row)
-            found += [self.frame(piece, draw) for piece in self.pieces(row)]
-        return found
+            rng = generator(self.seed, "noise", epoch, row)
+            examples += [self.frame(piece, rng) for piece in self.split_row(row)]
+        return examples
 
 
-class Documents:
-    """Whole documents: unit i is document i, in pieces of at most ``longest`` tokens where a model can read no more.
+class DocumentSource:
+    """Whole documents: item i is document i, in pieces of at most ``max_ids`` ids.
 
-    What is held out follows from the corpus alone, as with :class:`RowSource`.
+    The corpus alone decides what is held out, as in :class:`RowSource`.
     """
 
-    def __init__(
-        self,
-        tokens: Tokens,
-        longest: int,
-        frame: Callable[[Ints], list[Example]],
-        held_out: int = 0,
-        dev: bool = False,
-    ) -> None:
-        self.source, self.longest, self.frame = tokens, longest, frame
-        self.total = len(tokens.offsets) - 1
-        self.first, self.count = (0, held_out) if dev else (held_out, self.total - held_out)
+    def __init__(self, corpus: TokenCorpus, max_ids: int, frame: Frame, held_out: int = 0, dev: bool = False) -> None:
+        self.corpus, self.max_ids, self.frame = corpus, max_ids, frame
+        self.num_documents = len(corpus.offsets) - 1
+        self.first, self.count = (0, held_out) if dev else (held_out, self.num_documents - held_out)
 
     def __len__(self) -> int:
         return self.count
 
     def take(self, epoch: int, indices: Ints) -> list[list[Example]]:
-        """These documents, each piece framed by itself."""
-        found = []
-        for start, stop in self._borders(indices).tolist():
-            for cut in range(start, stop, self.longest):
-                found.append(self.frame(self.source.tokens(cut, min(cut + self.longest, stop))))
-        return found
+        """The Examples of each piece of these documents."""
+        return [
+            self.frame(self.corpus.tokens(cut, min(cut + self.max_ids, stop)))
+            for start, stop in self._bounds(indices).tolist()
+            for cut in range(start, stop, self.max_ids)
+        ]
 
     def lengths(self, indices: Ints) -> Ints:
         """Of the longest piece of each."""
-        lengths: Ints = np.diff(self._borders(indices), axis=1)[:, 0]
-        return np.minimum(lengths, self.longest)
+        lengths: Ints = np.diff(self._bounds(indices), axis=1)[:, 0]
+        return np.minimum(lengths, self.max_ids)
 
-    def _borders(self, indices: Ints) -> Ints:
+    def _bounds(self, indices: Ints) -> Ints:
         """[n, 2] where these documents start and stop."""
-        documents = permuted(indices + self.first, self.total, 0, "held out")
-        return np.stack([self.source.offsets[documents], self.source.offsets[documents + 1]], 1)
+        documents = permuted(indices + self.first, self.num_documents, 0, "held out")
+        return np.stack([self.corpus.offsets[documents], self.corpus.offsets[documents + 1]], 1)
 
 
-def longest(examples: Sequence[Example]) -> int:
+def max_length(examples: Sequence[Example]) -> int:
     """Tokens of the longest Example; 0 where there is none."""
     return max(map(len, examples), default=0)
-
-
-def num_rows(num_tokens: int, width: int, ahead: int = 1) -> int:
-    """Rows of ``width`` tokens in a corpus, whose last ``ahead`` only stand behind another; the last row may be shorter."""
-    return max(0, -(-(num_tokens - ahead) // width))

@@ -1,8 +1,8 @@
 """Stream: a numbered, endless row of Batches. Its cursor is one integer, the step.
 
-Step s of a Stream over n units in batches of b is batch s mod ⌈n/b⌉ of epoch s div ⌈n/b⌉. Within an epoch every unit
-comes exactly once, in an order that follows from (seed, epoch). Nothing is replayed on resume: any step is computed
-directly. Rank r of w takes the batch's units r, r + w, r + 2w, …
+Step s of a Stream over n items in batches of b is batch s mod ⌈n/b⌉ of epoch s div ⌈n/b⌉. Within an epoch every item
+comes exactly once, in an order that follows from (seed, epoch). Resuming replays nothing: any step is computed
+directly. Rank r of w takes the batch's items r, r + w, r + 2w, …
 
 Batches of similar length (``by_length``): the order is cut into pools of batches, each pool is sorted by length and cut into
 batches, and these come in an order of their own, which follows from (seed, epoch) too. A model that reads one token after
@@ -27,13 +27,13 @@ class Stream:
     """Batches of a source.
 
     Attributes:
-        source: of the units.
-        batch_size: units per step, over all ranks and micro-batches.
+        source: of the items.
+        batch_size: items per step, over all ranks and micro-batches.
         seed: names the order.
         accumulation: about this many micro-batches per step, or more.
         max_tokens: about as many tokens go into one micro-batch; a step with more is split further.
-        shuffle: off for evaluation: units in their own order.
-        by_length: units of similar length come together, where they are shuffled.
+        shuffle: off for evaluation: items in their own order.
+        by_length: items of similar length come together, where they are shuffled.
     """
 
     source: Source
@@ -50,7 +50,7 @@ class Stream:
         return -(-len(self.source) // self.batch_size)
 
     def indices(self, step: int) -> tuple[int, Ints]:
-        """The epoch of ``step`` and the numbers of its units."""
+        """The epoch of ``step`` and the numbers of its items."""
         epoch, inside = divmod(step, self.steps_per_epoch)
         if not (self.by_length and self.shuffle):
             return epoch, self._ordered(epoch, inside, inside + 1)
@@ -65,25 +65,25 @@ class Stream:
         return epoch, pool[start : start + self.batch_size - missing * (turn == short)]
 
     def _ordered(self, epoch: int, first: int, stop: int) -> Ints:
-        """The units of batches ``first`` to ``stop`` of an epoch, in the order of their numbers or shuffled."""
+        """The items of batches ``first`` to ``stop`` of an epoch, in the order of their numbers or shuffled."""
         n = len(self.source)
         wanted = np.arange(first * self.batch_size, min(stop * self.batch_size, n))
         return permuted(wanted, n, self.seed, "order", epoch) if self.shuffle else wanted
 
     def batches(self, step: int, rank: int = 0, world: int = 1) -> list[Batch]:
         """The micro-batches of ``step`` for one rank."""
-        epoch, units = self.indices(step)
-        return split(self.source.take(epoch, units[rank::world]), self.accumulation, self.max_tokens)
+        epoch, items = self.indices(step)
+        return split(self.source.take(epoch, items[rank::world]), self.accumulation, self.max_tokens)
 
-    def usual(self) -> list[Batch]:
-        """The micro-batches of a step whose units have any length: what sizes are estimated from."""
+    def typical_batches(self) -> list[Batch]:
+        """The micro-batches of a step whose items have any length: what sizes are estimated from."""
         return replace(self, by_length=False).batches(0)
 
 
 def split(records: list[list[Example]], at_least: int, max_tokens: int) -> list[Batch]:
     """Cuts Records, each whole, into about ``at_least`` Batches, or more where they would exceed ``max_tokens``.
 
-    Law 2 makes any such split equal, so it may follow from memory alone.
+    By the law of loss any split gives the same gradient, so memory alone may decide it.
     """
     lengths = [sum(map(len, record)) for record in records]
     target = min(max_tokens, max(1, -(-sum(lengths) // at_least)))

@@ -28,4 +28,4 @@ def pays(model: Model, stream: Stream, steps: int, device: torch.device) -> bool
     """Whether a training is over sooner with compiling; looks at a usual step's batches."""
     if device.type != "cuda":
         return False
-    return 6.0 * model.num_parameters * steps * sum(batch.num_tokens for batch in stream.usual()) >= LONG_RUN
+    return 6.0 * model.num_parameters * steps * sum(batch.num_tokens for batch in stream.typical_batches()) >= LONG_RUN

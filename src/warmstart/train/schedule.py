@@ -26,16 +26,18 @@ class Lengths(NamedTuple):
 
 
 def plan_lengths(settings: TrainSettings, stream: Stream) -> Lengths:
-    """Turns the lengths in ``settings`` into steps of ``stream``; a unit's tokens are estimated from a usual step.
+    """Turns the lengths in ``settings`` into steps of ``stream``; an item's tokens are estimated from a typical step.
 
     Raises:
         BadInput: a length without its unit, or a warm-up and a cooldown that do not fit into the run together.
     """
     schedule = settings.schedule
-    tokens_per_unit = sum(batch.num_tokens for batch in stream.usual()) / min(stream.batch_size, len(stream.source))
+    tokens_per_item = sum(batch.num_tokens for batch in stream.typical_batches()) / min(
+        stream.batch_size, len(stream.source)
+    )
     sizes: dict[str, Any] = {
         "steps_per_epoch": stream.steps_per_epoch,
-        "tokens_per_step": tokens_per_unit * settings.batch_size,
+        "tokens_per_step": tokens_per_item * settings.batch_size,
     }
     steps = max(1, Length.parse(settings.length, "length").to_steps(**sizes))
     sizes["run_steps"] = steps

@@ -8,14 +8,13 @@ from typing import Any
 from warmstart.base.console import say
 from warmstart.base.errors import BadInput
 from warmstart.build.evaluation_data import evaluation_records
-from warmstart.build.objectives import Framing, hidden
-from warmstart.config.schema import CorpusRecipe, Objective, PretrainRecipe
+from warmstart.build.sources import SourceBuilder
+from warmstart.config.schema import CorpusRecipe, PretrainRecipe
 from warmstart.evaluation.build import build_predictor
 from warmstart.evaluation.evaluate import evaluate_records
 from warmstart.evaluation.perplexity import evaluate_language_model
-from warmstart.objectives.settings import MaskSettings
+from warmstart.objectives.table import evaluation_objective
 from warmstart.run.loading import LoadedRun, load_run
-from warmstart.run.metadata import RunMetadata
 from warmstart.streams.stream import Stream
 from warmstart.tasks.frames import describe_account
 from warmstart.tasks.table import answer_of
@@ -87,9 +86,9 @@ def _require_own_context(context: int | None) -> None:
 def _language_model(loaded: LoadedRun, data: str, encoding: str, context: int | None) -> dict[str, Any]:
     """Loss per token and perplexity on rows of the model's context, or another, cleaned as its own text was.
 
-    A model that was trained as an autoencoder writes each document again, and is judged by that.
-    A bidirectional model guesses 15 % of the tokens, which are hidden from it, the same for every model of this vocabulary;
-    and its accuracy is told. Of images the test part is read, and the loss is the squared error of each next row.
+    Its objective says what it guesses: an autoencoder writes each document again; a bidirectional model guesses 15 % of the
+    tokens, the same for every model of this vocabulary, and has an accuracy. Of images the test part is read, and the loss
+    is the squared error of each next row.
     """
     backbone = loaded.model.settings.backbone
     if context is not None:
@@ -102,18 +101,11 @@ def _language_model(loaded: LoadedRun, data: str, encoding: str, context: int | 
     recipe = PretrainRecipe(start=str(loaded.folder), corpus=CorpusRecipe(paths=(data,), encoding=encoding))
     with tempfile.TemporaryDirectory() as scratch:
         corpus = open_corpus(recipe, Path(scratch) / "corpus", "test")
-        if backbone.sight == "causal" or not begins_with(loaded.tokenizer, corpus.tokenizer()):
-            corpus.require_tokenizer(loaded.tokenizer)  # masking may have added special tokens
-        objective: Objective = _as_learned(loaded.metadata) if backbone.sight == "causal" else "masked"
-        framing = Framing(objective, hidden(MaskSettings()), loaded.tokenizer, backbone)
-        stream = Stream(framing.units(corpus), 16, 0, shuffle=False)
+        objective = evaluation_objective(loaded.metadata.objective, backbone.sight)
+        if not objective.special_tokens or not begins_with(loaded.tokenizer, corpus.tokenizer()):
+            corpus.check_tokenizer(loaded.tokenizer)  # the objective may have added special tokens
+        source = SourceBuilder(objective, loaded.tokenizer, backbone).evaluation(corpus)
+        stream = Stream(source, 16, 0, shuffle=False)
         batches = (batch for step in range(stream.steps_per_epoch) for batch in stream.batches(step))
         found = evaluate_language_model(loaded.model, batches)
     return {"metrics": found.to_dict(), "intervals": {}, "examples": found.tokens}
-
-
-def _as_learned(metadata: RunMetadata) -> Objective:
-    """What a left-to-right model is judged by: what it has learned."""
-    if metadata.again:
-        return "autoencoder"
-    return "causal" if metadata.reading == "forward" else metadata.reading

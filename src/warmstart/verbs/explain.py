@@ -6,8 +6,7 @@ from typing import Any
 
 from warmstart.base.run_folder import RunFolder
 from warmstart.build.finetuning import build_finetuning
-from warmstart.build.pretraining import build_pretraining
-from warmstart.build.start import check_model
+from warmstart.build.pretraining import build_pretraining, check_model
 from warmstart.config.load import resolved
 from warmstart.config.schema import FinetuneRecipe, PretrainRecipe
 from warmstart.study.factors import list_trials

@@ -52,7 +52,7 @@ def generate(
 
 def _continued(loaded: LoadedRun, asked: list[str], wanted: GenerateSettings) -> list[dict[str, Any]]:
     """What comes after each prompt."""
-    if loaded.metadata.reading == "backward":
+    if loaded.metadata.direction == "backward":
         raise BadInput(
             "this run reads texts from their end, and has nothing to say after a prompt", where="--run",
             value=str(loaded.folder), allowed="a run that was trained with another objective than backward",

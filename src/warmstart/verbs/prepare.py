@@ -10,27 +10,29 @@ from warmstart.base.files import disk_errors
 from warmstart.build.labelled_data import read_labelled_data
 from warmstart.config.requests import PrepareRequest
 from warmstart.config.schema import TaskRecipe
-from warmstart.corpora.prepare import prepare as make
+from warmstart.corpora.prepare import prepare as prepare_corpus
 from warmstart.corpora.settings import PrepareSettings
 from warmstart.tasks.catalogue import CATALOGUE
 
 
-def prepare(asked: PrepareRequest) -> dict[str, Any]:
+def prepare(request: PrepareRequest) -> dict[str, Any]:
     """Prepares a corpus; returns {"corpus", "documents", "tokens", "text_bytes", "vocab_size"}."""
-    if not asked.paths and asked.task is None and asked.data is None:
+    if not request.paths and request.task is None and request.data is None:
         raise BadInput(
             "missing", where="TEXT", allowed="files, folders, globs or - for standard input",
             next_step="give text, or --task NAME with --data DIR",
         )  # fmt: skip
-    if asked.data is not None and asked.task is None:
+    if request.data is not None and request.task is None:
         raise BadInput(
-            "a folder of a data set, and no name that says how to read it", where="--data", value=asked.data,
+            "a folder of a data set, and no name that says how to read it", where="--data", value=request.data,
             next_step="add --task NAME, or give files of text as TEXT",
         )  # fmt: skip
-    settings = PrepareSettings(**asked.model_dump(exclude={"task", "data"}))
+    settings = PrepareSettings(**request.model_dump(exclude={"task", "data"}))
     with tempfile.TemporaryDirectory(prefix="warmstart-") as scratch:
-        spooled = {} if asked.task is None else {f"{asked.task}.jsonl": _texts(asked.task, asked.data, Path(scratch))}
-        corpus = make(settings, spooled)
+        extra = {}
+        if request.task is not None:
+            extra[f"{request.task}.jsonl"] = _write_texts(request.task, request.data, Path(scratch))
+        corpus = prepare_corpus(settings, extra)
     return {
         "corpus": settings.out,
         "documents": corpus.num_documents,
@@ -40,8 +42,8 @@ def prepare(asked: PrepareRequest) -> dict[str, Any]:
     }
 
 
-def _texts(name: str, data: str | None, folder: Path) -> str:
-    """A file with the texts of the examples that ``finetune`` trains on, each a document."""
+def _write_texts(name: str, data: str | None, folder: Path) -> str:
+    """Writes the texts of the examples that ``finetune`` trains on, each a document; returns the file."""
     if name not in CATALOGUE:
         raise unknown_name_error("data set", name, CATALOGUE, "--task")
     path = folder / "texts.jsonl"

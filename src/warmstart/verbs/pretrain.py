@@ -10,15 +10,13 @@ from warmstart.base.files import check_free_space
 from warmstart.base.run_folder import CORPUS, RunFolder
 from warmstart.build.dry_run import in_words
 from warmstart.build.images import image_corpus
-from warmstart.build.objectives import WORDS, direction_of
-from warmstart.build.pretraining import Pretraining, build_pretraining
-from warmstart.build.start import NO_START, check_model
+from warmstart.build.pretraining import Pretraining, build_pretraining, check_model
+from warmstart.build.start import NO_START
 from warmstart.config.load import resolved
 from warmstart.config.schema import PretrainRecipe
-from warmstart.corpora.corpus import MANIFEST as CORPUS_MARK
-from warmstart.corpora.corpus import Corpus
+from warmstart.corpora.corpus import MANIFEST, Corpus
 from warmstart.corpora.images import ImageCorpus
-from warmstart.corpora.prepare import prepare as make_corpus
+from warmstart.corpora.prepare import prepare
 from warmstart.corpora.settings import PrepareSettings
 from warmstart.evaluation.perplexity import evaluate_language_model
 from warmstart.models.model import Model
@@ -29,7 +27,7 @@ from warmstart.train.loop import Trainer, Validation
 from warmstart.train.precision import default_device
 from warmstart.transfer.hub import model_folder
 
-MEASURE = "loss"
+METRIC = "loss"
 
 
 def pretrain(recipe: PretrainRecipe, out: str, resume: bool = False) -> dict[str, Any]:
@@ -49,7 +47,7 @@ def pretrain(recipe: PretrainRecipe, out: str, resume: bool = False) -> dict[str
     """
     folder, config = RunFolder(out), resolved(recipe)
     folder.check_free(resume=resume, config=config)
-    check_model(recipe)  # what is wrong with the recipe is told before any text is read
+    check_model(recipe)  # before any text is read
     corpus = open_corpus(recipe, folder.path / CORPUS)
     built = build_pretraining(recipe, corpus)
     for line in words(recipe, built):
@@ -60,17 +58,16 @@ def pretrain(recipe: PretrainRecipe, out: str, resume: bool = False) -> dict[str
     check_free_space(folder.path, trainer.bytes_to_write)
     folder.create(config, manifest("pretrain", recipe.train.seed, {"corpus": corpus.fingerprint}))
     account: dict[str, Any] = {"records": {"documents": corpus.num_documents, "tokens": corpus.num_tokens}}
-    if built.moved is not None:
-        say(f"transfer   {built.moved.sentence()}")
-        account["weights"] = built.moved.to_dict()
+    if built.weights is not None:
+        say(f"transfer   {built.weights.sentence()}")
+        account["weights"] = built.weights.to_dict()
     folder.write_account(account)
     if resume and trainer.resume():
         say(f"resumed after step {trainer.state.step}")
     progress = trainer.run()
     metrics = _final_metrics(folder)
-    summary = f"{WORDS[recipe.objective]} pre-trained on {progress.tokens:,} tokens."
-    direction, again = direction_of(recipe.objective), recipe.objective == "autoencoder"
-    metadata = RunMetadata(clean=corpus.clean, direction=direction, again=again)
+    summary = f"{built.objective.card} pre-trained on {progress.tokens:,} tokens."
+    metadata = RunMetadata(clean=corpus.clean, objective=built.objective.name)
     write_model(folder.path, built.model, built.tokenizer, metadata, summary)
     report = {
         "run": out,
@@ -84,13 +81,13 @@ def pretrain(recipe: PretrainRecipe, out: str, resume: bool = False) -> dict[str
 
 
 def open_corpus(recipe: PretrainRecipe, out: Path, part: str = "train") -> Corpus | ImageCorpus:
-    """The corpus that ``recipe`` names, its images, or one made from its text in ``out``.
+    """The corpus that ``recipe`` names, its images, or a corpus of its text that is prepared in ``out``.
 
-    Text for a start is encoded with its vocabulary and cleaned as its own text was; images for a start are read by its
-    image processor. ``part`` is what is read of images that come in several parts.
+    Text for a start gets its vocabulary and its cleaning rules; images for a start are read by its image processor.
+    ``part`` is the part that is read of images that come in several.
     """
     text = recipe.corpus
-    if len(text.paths) == 1 and (Path(text.paths[0]) / CORPUS_MARK).is_file():
+    if len(text.paths) == 1 and (Path(text.paths[0]) / MANIFEST).is_file():
         return Corpus.open(text.paths[0])
     known = None if recipe.start == NO_START else read_vocabulary(model_folder(recipe.start))[0]
     images = image_corpus(text, known, part)
@@ -102,10 +99,10 @@ def open_corpus(recipe: PretrainRecipe, out: Path, part: str = "train") -> Corpu
         if text.clean and text.clean != rules:
             raise BadInput(
                 "the start's text was cleaned by other rules", where="--clean", value=",".join(text.clean),
-                allowed=",".join(rules) or "none", next_step="leave --clean out: the start decides it",
+                allowed=",".join(rules) or "none", next_step="leave --clean out: the rules of the start are used",
             )  # fmt: skip
         text = text.model_copy(update={"tokenizer": text.tokenizer or recipe.start, "clean": rules})
-    return make_corpus(PrepareSettings(out=str(out), **text.model_dump()))
+    return prepare(PrepareSettings(out=str(out), **text.model_dump()))
 
 
 def words(recipe: PretrainRecipe, built: Pretraining) -> list[str]:
@@ -122,11 +119,11 @@ def _validation(built: Pretraining) -> Validation | None:
         batches = (batch for step in range(dev.steps_per_epoch) for batch in dev.batches(step))
         return evaluate_language_model(model, batches).to_dict()
 
-    return Validation(evaluate, MEASURE, higher_is_better=False)
+    return Validation(evaluate, METRIC, higher_is_better=False)
 
 
 def _final_metrics(folder: RunFolder) -> dict[str, float]:
-    """Dev's last judgement, and the mean training loss of the last twentieth of the run."""
+    """The last evaluation on dev, and the mean training loss of the last twentieth of the run."""
     rows = folder.read_metrics()
     losses = [row["loss"] for row in rows if row["kind"] == "train"]
     tail = losses[-max(1, len(losses) // 20) :]

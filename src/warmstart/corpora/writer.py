@@ -1,7 +1,6 @@
-"""The place where a corpus grows before it is whole, and the files that grow there.
+"""Writing a corpus: its files grow in a partial folder beside it, which becomes the corpus by one rename at the end.
 
-The stage is a folder beside the corpus with a fixed name. It becomes the corpus by one rename at the end; whatever an
-interrupted preparation left in it is thrown away by the next.
+The partial folder has a fixed name. The next preparation deletes what an interrupted one left there.
 """
 
 import contextlib
@@ -18,13 +17,17 @@ from numpy.typing import NDArray
 
 from warmstart.base.errors import BadInput
 from warmstart.base.files import disk_errors
-from warmstart.corpora.corpus import DOCUMENTS, TOKENS, FileMark
-from warmstart.corpora.work import Encoded, Piece
+from warmstart.corpora.corpus import DOCUMENTS, TOKENS, FileDigest
+from warmstart.corpora.jobs import Chunk, Encoding
 
 
 @contextlib.contextmanager
-def stage(target: Path) -> Iterator[Path]:
-    """A clean folder ``.NAME.partial`` beside ``target``, which becomes ``target`` when the block ends well."""
+def partial_folder(target: Path) -> Iterator[Path]:
+    """An empty folder ``.NAME.partial`` beside ``target``, which becomes ``target`` when the block ends well.
+
+    Raises:
+        BadInput: another preparation is writing there, or the disk is full.
+    """
     folder = target.with_name(f".{target.name}.partial")
     with disk_errors(target), contextlib.ExitStack() as stack:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -42,7 +45,7 @@ def stage(target: Path) -> Iterator[Path]:
 
 
 def _lock(folder: Path, stack: contextlib.ExitStack) -> None:
-    """Keeps two preparations out of one stage; the lock goes with the process, however it ends."""
+    """Keeps two preparations out of one folder; the lock goes with the process, however it ends."""
     descriptor = os.open(folder, os.O_RDONLY)
     stack.callback(os.close, descriptor)
     try:
@@ -63,8 +66,8 @@ def _sync(folder: Path) -> None:
         os.close(descriptor)
 
 
-class GrowingFile(contextlib.AbstractContextManager["GrowingFile"]):
-    """A file that is written from start to end and knows its size and SHA-256."""
+class HashedFile(contextlib.AbstractContextManager["HashedFile"]):
+    """A file that is written from start to end, and its digest."""
 
     def __init__(self, path: Path) -> None:
         self._file = open(path, "wb")  # noqa: SIM115  (closed by __exit__)
@@ -77,47 +80,47 @@ class GrowingFile(contextlib.AbstractContextManager["GrowingFile"]):
         self._digest.update(data)
         self._size += len(data)
 
-    def finish(self) -> FileMark:
-        """Brings the file to the disk."""
+    def finish(self) -> FileDigest:
+        """Brings the file to the disk; returns its size and SHA-256."""
         self._file.flush()
         os.fsync(self._file.fileno())
-        return FileMark(path=self._name, bytes=self._size, sha256=self._digest.hexdigest())
+        return FileDigest(path=self._name, bytes=self._size, sha256=self._digest.hexdigest())
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
 
-class Shard(contextlib.AbstractContextManager["Shard"]):
-    """``tokens.bin`` and ``documents.bin``, growing; puts the end token after each document that holds any."""
+class CorpusWriter(contextlib.AbstractContextManager["CorpusWriter"]):
+    """Writes ``tokens.bin`` and ``documents.bin``; puts the end token after each document that holds any."""
 
     def __init__(self, folder: Path, dtype: str, end_id: int) -> None:
         self._dtype, self._end_id = np.dtype(dtype).newbyteorder("<"), end_id
         self._stack = contextlib.ExitStack()
-        self._tokens = self._stack.enter_context(GrowingFile(folder / TOKENS))
-        self._documents = self._stack.enter_context(GrowingFile(folder / DOCUMENTS))
+        self._tokens = self._stack.enter_context(HashedFile(folder / TOKENS))
+        self._documents = self._stack.enter_context(HashedFile(folder / DOCUMENTS))
         self._documents.write(np.zeros(1, "<i8"))
         self._open_tokens = 0
         self.num_tokens = self.num_documents = self.empty_documents = self.text_bytes = 0
 
-    def add(self, pieces: list[Piece], encoded: Encoded) -> None:
-        """Appends the ids of one job; a document may go on in the next."""
-        ends_at, offsets, here = [], [], 0
-        for piece, count in zip(pieces, encoded.counts, strict=True):
-            here += count
-            self._open_tokens += count
-            if piece.last and self._open_tokens:
-                ends_at.append(here)
-                offsets.append(self.num_tokens + here + len(ends_at))
-            self.empty_documents += piece.last and not self._open_tokens
-            self._open_tokens = 0 if piece.last else self._open_tokens
-        self._tokens.write(np.insert(encoded.ids, ends_at, self._end_id).astype(self._dtype))
+    def add(self, chunks: list[Chunk], encoding: Encoding) -> None:
+        """Appends the ids of one job; a document may continue in the next."""
+        ends, offsets, count = [], [], 0  # ends and count: in ids of this job, without end tokens
+        for chunk, length in zip(chunks, encoding.counts, strict=True):
+            count += length
+            self._open_tokens += length
+            if chunk.last and self._open_tokens:
+                ends.append(count)
+                offsets.append(self.num_tokens + count + len(ends))
+            self.empty_documents += chunk.last and not self._open_tokens
+            self._open_tokens = 0 if chunk.last else self._open_tokens
+        self._tokens.write(np.insert(encoding.ids, ends, self._end_id).astype(self._dtype))
         self._documents.write(np.array(offsets, "<i8"))
-        self.num_tokens += here + len(ends_at)
-        self.num_documents += len(ends_at)
-        self.text_bytes += encoded.text_bytes
+        self.num_tokens += count + len(ends)
+        self.num_documents += len(ends)
+        self.text_bytes += encoding.text_bytes
 
-    def finish(self) -> tuple[FileMark, FileMark]:
-        """The marks of both files."""
+    def finish(self) -> tuple[FileDigest, FileDigest]:
+        """Brings both files to the disk; returns the digests of ``tokens.bin`` and ``documents.bin``."""
         return self._tokens.finish(), self._documents.finish()
 
     def __exit__(self, *_: object) -> None:
