@@ -1,6 +1,6 @@
 """Rows of a corpus in the order of its text, so that a model can carry its state from one row of a document to the next.
 
-Each of the b rows of a batch has a slot of the carried state (truncated back-propagation through time). A slot reads a
+The carried states have b slots, one for each row of a batch (truncated back-propagation through time). A slot reads a
 stretch of the corpus of its own, one row a step. An Example names the slot whose state it begins with: none at the beginning
 of a document, of an epoch, or after a row that is held out. Where the stretches begin follows from (seed, epoch); the model
 keeps the states.
