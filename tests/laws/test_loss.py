@@ -27,7 +27,7 @@ from warmstart.objectives.masking import Masking
 from warmstart.objectives.mixture import mixture
 from warmstart.objectives.pseudo_masked import pseudo_masked
 from warmstart.objectives.settings import MaskSettings
-from warmstart.streams.stream import split
+from warmstart.streams.stream import split_batches
 from warmstart.text.word_boundaries import WordBoundaries
 from warmstart.train.optimizer import Optimizer
 from warmstart.train.settings import OptimizerSettings
@@ -269,7 +269,7 @@ def test_any_accumulation_gives_the_gradient_of_everything_at_once(norm: str, ki
     model, optimizer = make(norm, torch.float64)
     wanted, means = witness(model, optimizer, given)
     for at_least, max_tokens in [(1, 10**9), (2, 10**9), (4, 10**9), (8, 10**9), (1, 1)]:
-        batches = split(given, at_least, max_tokens)
+        batches = split_batches(given, at_least, max_tokens)
         gradient, found = ours(model, optimizer, batches)
         assert difference(gradient, wanted) <= 1e-6, len(batches)
         assert found == pytest.approx(means, rel=1e-6)
@@ -282,7 +282,7 @@ def test_float32_gives_the_same_gradient() -> None:
     model, optimizer = make("post", torch.float32)
     wanted, _ = witness(model, optimizer, given)
     for at_least in (1, 2, 4, 8):
-        assert difference(ours(model, optimizer, split(given, at_least, 10**9))[0], wanted) <= 1e-5
+        assert difference(ours(model, optimizer, split_batches(given, at_least, 10**9))[0], wanted) <= 1e-5
 
 
 @settings(deadline=None, max_examples=10)
@@ -356,7 +356,7 @@ def test_masked_objectives_split_in_any_way(objective: str) -> None:
     optimizer = Optimizer(Weights(model.train(), torch.float32), OptimizerSettings())
     wanted = torch.cat([named[name].flatten() for group in optimizer.weights.groups for name in group.names]).float()
     for at_least in (1, 2, 4, 7):
-        means = accumulate(model, optimizer, split(given, at_least, 8192), {"lm": 1.0}, seed=1)
+        means = accumulate(model, optimizer, split_batches(given, at_least, 8192), {"lm": 1.0}, seed=1)
         torch.testing.assert_close(float(means["lm"]), float(total.detach() / count), rtol=1e-5, atol=0.0)  # type: ignore[union-attr]
         found = torch.cat(optimizer.weights.gradients())
         assert float((found - wanted).norm() / wanted.norm()) < 1e-5
@@ -386,7 +386,7 @@ def test_a_sampled_softmax_splits_in_any_way() -> None:
     grads = torch.autograd.grad(wanted, list(twin.backbone.parameters()))
     by_name = dict(zip((f"backbone.{name}" for name, _ in twin.backbone.named_parameters()), grads, strict=True))
     for at_least in (1, 3, 10):
-        means = accumulate(model, optimizer, split(given, at_least, 10**9), {"lm": 1.0}, seed=1)
+        means = accumulate(model, optimizer, split_batches(given, at_least, 10**9), {"lm": 1.0}, seed=1)
         assert float(means["lm"]) == pytest.approx(float(wanted.detach()), rel=1e-6)
         for group, row in zip(optimizer.weights.groups, optimizer.weights.gradients(), strict=True):
             for name, grad in zip(group.names, group.views(row), strict=True):
@@ -417,7 +417,7 @@ def test_what_states_cost_splits_in_any_way(body: str) -> None:
     grads = torch.autograd.grad(2 * ar + tar, list(twin.parameters()), allow_unused=True, materialize_grads=True)
     by_name = dict(zip((name for name, _ in twin.named_parameters()), grads, strict=True))
     for at_least in (1, 4, 9):
-        means = accumulate(model, optimizer, split(given, at_least, 10**9), {"ar": 2.0, "tar": 1.0}, seed=1)
+        means = accumulate(model, optimizer, split_batches(given, at_least, 10**9), {"ar": 2.0, "tar": 1.0}, seed=1)
         found = float(means["ar"]), float(means["tar"])
         assert found == pytest.approx((float(ar.detach()), float(tar.detach())), rel=1e-6)
         groups = zip(optimizer.weights.groups, optimizer.weights.gradients(), strict=True)

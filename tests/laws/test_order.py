@@ -16,7 +16,7 @@ from warmstart.objectives.mixture import mixture
 from warmstart.objectives.pseudo_masked import pseudo_masked
 from warmstart.objectives.settings import MaskSettings
 from warmstart.streams.carry import CarriedRowSource
-from warmstart.streams.order import permuted
+from warmstart.streams.order import permute
 from warmstart.streams.sources import AugmentedSource, DocumentSource, ListSource, NoisyRowSource, RowSource
 from warmstart.streams.stream import Stream
 from warmstart.text.word_boundaries import WordBoundaries
@@ -64,16 +64,16 @@ class Flat:
 @given(st.integers(1, 3000), st.integers(0, 2**40), st.integers(0, 5))
 def test_permuted_is_a_permutation(n: int, seed: int, epoch: int) -> None:
     """Invariant: every number once; one at a time gives what all at once give."""
-    everything = permuted(np.arange(n), n, seed, "order", epoch)
+    everything = permute(np.arange(n), n, seed, "order", epoch)
     assert sorted(everything.tolist()) == list(range(n))
-    assert permuted(np.array([n // 2]), n, seed, "order", epoch)[0] == everything[n // 2]
+    assert permute(np.array([n // 2]), n, seed, "order", epoch)[0] == everything[n // 2]
 
 
 def test_permuted_is_well_mixed() -> None:
     """Witness: a uniform shuffle: each place in a row of 20 gets each of 20 numbers about equally often."""
     counts = np.zeros((20, 20))
     for epoch in range(4000):
-        counts[np.arange(20), permuted(np.arange(20), 20, 1, "order", epoch)] += 1
+        counts[np.arange(20), permute(np.arange(20), 20, 1, "order", epoch)] += 1
     chi_square = ((counts - 200) ** 2 / 200).sum()
     assert chi_square < 361 + 4 * np.sqrt(2 * 361)
 

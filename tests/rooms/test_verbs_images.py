@@ -151,7 +151,7 @@ def files(folder: Path) -> dict[str, bytes]:
         ("pretrain --corpus text.txt --start lm --out new", ["--start: this model reads images", "8 x 6"]),
         ("pretrain --corpus pictures text.txt --out new", ["images and other files", "text.txt"]),
         ("pretrain --corpus pictures --clean lower --out new", ["corpus.clean", "for text"]),
-        ("pretrain --corpus pictures --model bert-tiny --objective masked --out new", ["no tokens to hide", "causal, auto"]),
+        ("pretrain --corpus pictures --model bert-tiny --objective masked --out new", ["no tokens to mask", "causal, auto"]),
         ("pretrain --corpus pictures --model gpt1-tiny --set model.context=12 --objective autoencoder --out new",
          ["more rows than the model's context", "got 8", "at most 6"]),
         ("pretrain --corpus broken --out new", ["broken/cat/a.png: this image cannot be read"]),

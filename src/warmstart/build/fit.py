@@ -52,7 +52,7 @@ def fit_vocabulary(vocabulary: Vocabulary, objective: Objective) -> Vocabulary:
         return vocabulary.with_special_tokens(missing) if missing else vocabulary
     if not objective.reads_images:
         raise BadInput(
-            "images are read from their first row on, and have no tokens to hide", where="--objective",
+            "images are read from their first row on, and have no tokens to mask", where="--objective",
             value=objective.name, allowed=names(reads_images=True), next_step="choose one of these",
         )  # fmt: skip
     return vocabulary

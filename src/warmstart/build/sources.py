@@ -16,7 +16,7 @@ from warmstart.objectives.masking import Masking, masked_for_eval
 from warmstart.objectives.objective import Objective
 from warmstart.objectives.settings import MaskSettings
 from warmstart.streams.carry import CarriedRowSource
-from warmstart.streams.order import permuted
+from warmstart.streams.order import permute
 from warmstart.streams.sources import AugmentedSource, DocumentSource, NoisyRowSource, RowSource, Source
 from warmstart.tasks.images import check_rows_fit
 from warmstart.tasks.vocabulary import Vocabulary, require_text
@@ -86,7 +86,7 @@ class SourceBuilder:
     def _images(self, corpus: ImageCorpus, part: slice, augment: AugmentSettings, seed: int) -> Source:
         check_rows_fit(corpus.processor.height, self.longest)
         frame, count = self.objective.frame, corpus.num_documents
-        numbers = permuted(np.arange(count), count, 0, "held out")[part]
+        numbers = permute(np.arange(count), count, 0, "held out")[part]
 
         def varied(i: int, rng: np.random.Generator) -> list[Example]:
             return frame(corpus.processor.to_rows(augment_image(corpus.images[numbers[i]], rng, augment)))

@@ -21,7 +21,7 @@ from warmstart.evaluation.predictor import Evaluated, Member
 from warmstart.example.example import Example
 from warmstart.example.record import Record
 from warmstart.models.model import Model
-from warmstart.streams.stream import split
+from warmstart.streams.stream import split_batches
 from warmstart.tasks.answer import Answer, RawOutput
 from warmstart.tasks.frames import build_frame
 from warmstart.tasks.parts import Account
@@ -130,7 +130,7 @@ def _answers(model: Model, answer: Answer, items: list[list[Example]], max_token
     found: list[Floats] = []
     device = next(model.parameters()).device
     with eval_mode(model):
-        for batch in split([items[i] for i in order], 1, max_tokens):
+        for batch in split_batches([items[i] for i in order], 1, max_tokens):
             found.append(model.answers(batch.to(device))[answer.goal].cpu().numpy())
     counts = [sum(_num_answers(answer, example) for example in items[i]) for i in order]
     parts = np.split(np.concatenate(found), np.cumsum(counts)[:-1])

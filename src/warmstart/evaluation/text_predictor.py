@@ -16,7 +16,7 @@ from warmstart.evaluation.perplexity import LanguageModelling, evaluate_language
 from warmstart.evaluation.predictor import Evaluated, Member
 from warmstart.example.record import Record, Target
 from warmstart.models.model import Model
-from warmstart.streams.stream import split
+from warmstart.streams.stream import split_batches
 from warmstart.tasks.answer import RawOutput
 from warmstart.tasks.frames import build_frame, frame_records
 from warmstart.tasks.framing import Frame
@@ -105,7 +105,7 @@ def teacher_forced_loss(
     """The loss per target token when all tokens before it are the true ones: what decoding gives each of them."""
     framed = frame_records(spec, records, tokenizer)
     order = sorted(framed.examples, key=lambda examples: len(examples[0]))
-    return evaluate_language_model(model, split(order, 1, max_tokens))
+    return evaluate_language_model(model, split_batches(order, 1, max_tokens))
 
 
 def lattice_line(number: int, lattice: Lattice, vocabulary: str) -> str:

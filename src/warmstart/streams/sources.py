@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from warmstart.base.arrays import Ints
 from warmstart.base.seeds import generator
 from warmstart.example.example import Example
-from warmstart.streams.order import permuted
+from warmstart.streams.order import permute
 
 Frame = Callable[[NDArray[Any]], list[Example]]
 NoisyFrame = Callable[[NDArray[Any], np.random.Generator], list[Example]]
@@ -135,7 +135,7 @@ class RowSource:
 
     def rows(self, indices: Ints) -> list[int]:
         """The rows that these items are."""
-        return permuted(indices + self.first, self.num_rows, 0, "held out").tolist()  # type: ignore[no-any-return]
+        return permute(indices + self.first, self.num_rows, 0, "held out").tolist()  # type: ignore[no-any-return]
 
     def split_row(self, row: int) -> list[Ints]:
         """The ids of a row, and of its lookahead, document by document; a piece of one token is left out."""
@@ -199,7 +199,7 @@ class DocumentSource:
 
     def _bounds(self, indices: Ints) -> Ints:
         """[n, 2] where these documents start and stop."""
-        documents = permuted(indices + self.first, self.num_documents, 0, "held out")
+        documents = permute(indices + self.first, self.num_documents, 0, "held out")
         return np.stack([self.corpus.offsets[documents], self.corpus.offsets[documents + 1]], 1)
 
 

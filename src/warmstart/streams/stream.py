@@ -16,7 +16,7 @@ import numpy as np
 from warmstart.base.arrays import Ints
 from warmstart.example.batch import Batch, collate
 from warmstart.example.example import Example
-from warmstart.streams.order import permuted
+from warmstart.streams.order import permute
 from warmstart.streams.sources import Source
 
 POOL = 64  # batches that are sorted by length together, but no more than a quarter of an epoch: then epochs differ
@@ -60,7 +60,7 @@ class Stream:
         pool = self._ordered(epoch, first, stop)
         pool = pool[np.argsort(self.source.lengths(pool), kind="stable")]
         count, missing = stop - first, (stop - first) * self.batch_size - len(pool)
-        turn, short = permuted(np.array([inside - first, count - 1]), count, self.seed, "pool", epoch, first).tolist()
+        turn, short = permute(np.array([inside - first, count - 1]), count, self.seed, "pool", epoch, first).tolist()
         start = turn * self.batch_size - missing * (turn > short)  # the epoch's last batch may be a short one, anywhere
         return epoch, pool[start : start + self.batch_size - missing * (turn == short)]
 
@@ -68,19 +68,19 @@ class Stream:
         """The items of batches ``first`` to ``stop`` of an epoch, in the order of their numbers or shuffled."""
         n = len(self.source)
         wanted = np.arange(first * self.batch_size, min(stop * self.batch_size, n))
-        return permuted(wanted, n, self.seed, "order", epoch) if self.shuffle else wanted
+        return permute(wanted, n, self.seed, "order", epoch) if self.shuffle else wanted
 
     def batches(self, step: int, rank: int = 0, world: int = 1) -> list[Batch]:
         """The micro-batches of ``step`` for one rank."""
         epoch, items = self.indices(step)
-        return split(self.source.take(epoch, items[rank::world]), self.accumulation, self.max_tokens)
+        return split_batches(self.source.take(epoch, items[rank::world]), self.accumulation, self.max_tokens)
 
     def typical_batches(self) -> list[Batch]:
         """The micro-batches of a step whose items have any length: what sizes are estimated from."""
         return replace(self, by_length=False).batches(0)
 
 
-def split(records: list[list[Example]], at_least: int, max_tokens: int) -> list[Batch]:
+def split_batches(records: list[list[Example]], at_least: int, max_tokens: int) -> list[Batch]:
     """Cuts Records, each whole, into about ``at_least`` Batches, or more where they would exceed ``max_tokens``.
 
     By the law of loss any split gives the same gradient, so memory alone may decide it.
