@@ -14,9 +14,10 @@ from warmstart.build.finetuning import build_finetuning
 from warmstart.cli.main import main
 from warmstart.config.load import compose
 from warmstart.config.schema import FinetuneRecipe
+from warmstart.decode.settings import GenerateSettings
 from warmstart.models.files import read_tensors
 from warmstart.run.loading import load_run
-from warmstart.verbs.generate import generate
+from warmstart.verbs.face import generate
 
 WORDS = tuple("red green blue fox hen runs".split())  # noqa: SIM905
 SHORT = [
@@ -114,7 +115,7 @@ def test_evaluate_predict_and_generate_agree(home: Path, run: Path, capsys: pyte
 def test_a_run_remembers_how_it_generates(home: Path) -> None:
     """Witness: what was asked for in training: it holds for every verb that says nothing else."""
     trained(home, "causal", "1 step", "kept", "--beam", "3", "--length-penalty", "0.7")
-    kept = load_run(home / "kept").search({"no_repeat": 2})
+    kept = load_run(home / "kept").search(GenerateSettings(no_repeat=2))
     assert (kept.beam, kept.length_penalty, kept.max_new, kept.no_repeat) == (3, 0.7, 8, 2)
 
 

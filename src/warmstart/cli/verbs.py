@@ -76,17 +76,15 @@ def _explain(settings: Any, options: RunOptions) -> Any:
 
 
 def _evaluate(settings: Any, options: RunOptions) -> Any:
-    from warmstart.config.requests import arguments
     from warmstart.verbs.evaluate import evaluate
 
-    return evaluate(**arguments(settings))
+    return evaluate(settings)
 
 
 def _predict(settings: Any, options: RunOptions) -> Any:
-    from warmstart.config.requests import arguments
     from warmstart.verbs.predict import predict
 
-    return predict(**arguments(settings))
+    return predict(settings)
 
 
 def _submit(settings: Any, options: RunOptions) -> Any:
@@ -96,10 +94,9 @@ def _submit(settings: Any, options: RunOptions) -> Any:
 
 
 def _generate(settings: Any, options: RunOptions) -> Any:
-    from warmstart.config.requests import arguments
     from warmstart.verbs.generate import generate
 
-    return {"generations": generate(**arguments(settings))}
+    return {"generations": generate(settings)}
 
 
 def _score(settings: Any, options: RunOptions) -> Any:

@@ -1,6 +1,6 @@
 """What the verbs that train nothing need to know: settings like any other, so that they are read and refused alike."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from warmstart.base.settings import Group, PathRule, Setting, Settings, like
 from warmstart.corpora.settings import PrepareSettings
@@ -243,20 +243,6 @@ class DemoRequest(Settings):
     title = "Where"
 
     out: str = Setting("runs/demo", "folder for everything that the demo makes", flag="--out", metavar="DIR")
-
-
-def arguments(request: Settings) -> dict[str, Any]:
-    """Keyword arguments for the verb of a request.
-
-    Of a search only what is given: a run remembers how it generates, and only what is given goes before that.
-    """
-    if isinstance(request, GenerateRequest):
-        return request.model_dump(exclude_unset=True)
-    found = request.model_dump()
-    if isinstance(request, EvaluateRequest | PredictRequest):
-        said = {name: found.pop(name) for name in ("search", "metrics", "lattices", "context") if name in found}
-        found["said"] = said | {"search": request.search.model_dump(exclude_unset=True)}
-    return found
 
 
 REQUESTS: dict[str, type[Settings]] = {

@@ -24,8 +24,8 @@ from warmstart.reporting.runs import RunReport, read_runs
 from warmstart.study.factors import PRETRAINED, SCRATCH
 from warmstart.train.settings import OptimizerSettings, ScheduleSettings, TrainSettings
 from warmstart.verbs.classifier import Classifier
+from warmstart.verbs.face import generate
 from warmstart.verbs.finetune import finetune
-from warmstart.verbs.generate import generate
 from warmstart.verbs.pretrain import pretrain
 
 SEED = 1
@@ -49,7 +49,7 @@ def demo(out: str = "runs/demo") -> dict[str, Any]:
     tuned = _once(finetuning(data, root / "language-model"), root / "task", finetune)
     test = [json.loads(line) for line in (data / "test.jsonl").read_text(encoding="utf-8").splitlines()]
     told = predictions(root / "task", test)
-    sample = generate(str(root / "language-model"), [PROMPT], max_new=60, temperature=0.8, top_k=40, seed=SEED)[0]
+    sample = generate(str(root / "language-model"), PROMPT, max_new=60, temperature=0.8, top_k=40, seed=SEED)[0]
     written = PROMPT + sample["text"]
     page = root / "report.html"
     runs = read_runs(root / "task") + read_runs(root / "language-model")  # an arm has one colour in all figures

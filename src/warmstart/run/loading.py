@@ -1,14 +1,13 @@
 """A run folder back to what can be used: model, tokenizer and, where it was fine-tuned, its task."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
 from warmstart.base.allocator import keep_freed_memory
 from warmstart.base.errors import BadInput
+from warmstart.base.settings import Settings
 from warmstart.decode.settings import SAMPLING, GenerateSettings, check_search
 from warmstart.models.model import Model
 from warmstart.run.metadata import RunMetadata, read_vocabulary
@@ -44,27 +43,29 @@ class LoadedRun:
             )  # fmt: skip
         return self.metadata.task
 
-    def check_generates(self, said: Mapping[str, Any]) -> None:
-        """Refuses what is ``said`` of generating to a run that generates nothing."""
-        if not answer_of(self.task()).generated and any(said.values()):
+    def check_generates(self, request: Settings) -> None:
+        """Refuses a request's settings of generation for a run that generates nothing."""
+        given = sorted({"search", "metrics", "lattices"} & request.model_fields_set)
+        if given and not answer_of(self.task()).generated:
             raise BadInput(
                 "only a run of --task seq2seq generates", where=str(self.folder), value=f"a run of {self.task().kind}",
-                next_step=f"leave out what is said of {' and '.join(name for name, value in said.items() if value)}",
+                next_step=f"leave out what is given of {' and '.join(given)}",
             )  # fmt: skip
 
-    def search(self, said: Mapping[str, Any]) -> GenerateSettings:
-        """How texts are generated: as the run remembers it, but for what is ``said`` now.
+    def search(self, given: GenerateSettings | None = None) -> GenerateSettings:
+        """How texts are generated: as the run remembers it, but for the fields that are ``given``.
 
         Who asks for samples, or says how to draw, takes neither the likeliest token nor the search that a run remembers.
 
         Raises:
             BadInput: an impossible setting.
         """
+        overrides = given.model_dump(include={*GenerateSettings.model_fields}, exclude_unset=True) if given else {}
         kept = (self.metadata.search or GenerateSettings(greedy=True)).model_dump()
-        if not {*said}.isdisjoint(SAMPLING):
+        if not {*overrides}.isdisjoint(SAMPLING):
             kept |= {"greedy": False, "beam": 1, "best": 1, "groups": 1, "compat": "none"}
         try:
-            found = GenerateSettings.model_validate(kept | dict(said))
+            found = GenerateSettings.model_validate(kept | overrides)
         except ValidationError as error:
             first = error.errors()[0]
             raise BadInput(first["msg"], where=f"search.{first['loc'][0]}", value=first["input"]) from None

@@ -1,7 +1,6 @@
 """``warmstart evaluate``: how well a fine-tuned run does on a labelled file, or a language model on text."""
 
 import tempfile
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ from warmstart.base.console import say
 from warmstart.base.errors import BadInput
 from warmstart.build.evaluation_data import evaluation_records
 from warmstart.build.sources import SourceBuilder
+from warmstart.config.requests import EvaluateRequest
 from warmstart.config.schema import CorpusRecipe, PretrainRecipe
 from warmstart.evaluation.build import build_predictor
 from warmstart.evaluation.evaluate import evaluate_records
@@ -24,52 +24,31 @@ from warmstart.verbs.output import signature_lines
 from warmstart.verbs.pretrain import open_corpus
 
 
-def evaluate(
-    run: str | Sequence[str],
-    data: str,
-    encoding: str = "utf-8",
-    precision: str = "auto",
-    task: str | None = None,
-    split: str | None = None,
-    label_map: Sequence[str] = (),
-    said: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """Judges ``run`` on ``data``: {"metrics", "intervals", "examples"}.
+def evaluate(request: EvaluateRequest) -> dict[str, Any]:
+    """Evaluates a run, or several fine-tuned runs of one task whose mean answer counts.
 
-    Args:
-        run: a fine-tuned run, or a language model; or several fine-tuned runs of one task, whose mean answer is judged.
-        data: a labelled file, the folder of a known data set, or a hub id; for a language model text or a corpus, and
-            ``examples`` are then tokens.
-        encoding: of ``data``.
-        precision: of the products.
-        task: the known data set, where it is not the one that the run has learned.
-        split: the part of a data set; without it ``test`` where it has labels, else ``dev``.
-        label_map: ``own=other`` for each of the run's labels that the data calls otherwise.
-        said: of a language model ``context``, the tokens that it reads in one go, where not as many as it was trained on;
-            of a run that generates ``metrics`` (without them all whose libraries are there), and ``search``, how it
-            generates where not as it remembers.
+    Returns:
+        {"metrics", "intervals", "examples"}; of a language model ``examples`` are tokens.
 
     Raises:
         BadInput: no such run, runs of different tasks, anything wrong with the data, or a corpus made with another
             tokenizer.
     """
-    first, *more = (run,) if isinstance(run, str) else run
-    loaded = load_run(first, precision)
-    asked = dict(said or {})
-    context = asked.pop("context", None)
-    spec = loaded.task() if task or split or more or any(asked.values()) else loaded.metadata.task
+    first, *more = request.run
+    loaded = load_run(first, request.precision)
+    is_for_tasks = {"task", "split", "metrics", "search"} & request.model_fields_set
+    spec = loaded.task() if more or is_for_tasks else loaded.metadata.task
     if spec is None:
-        return _language_model(loaded, data, encoding, context)
-    _require_own_context(context)
-    loaded.check_generates(asked)
-    spec = spec.rename_labels(label_map)
-    members = members_of(loaded, spec, more, precision, label_map)
-    metrics = asked.get("metrics") or ()
-    for name in metrics:
+        return _language_model(loaded, request.data, request.encoding, request.context)
+    _require_own_context(request.context)
+    loaded.check_generates(request)
+    spec = spec.rename_labels(request.label_map)
+    members = members_of(loaded, spec, more, request.precision, request.label_map)
+    for name in request.metrics:
         answer_of(spec).check_metric(name, spec.label_names, "--metrics")
-    records = evaluation_records(spec, data, encoding, task, split)
-    predictor = build_predictor(members, loaded.search(asked.get("search") or {}))
-    found = evaluate_records(predictor, records, metrics=metrics)
+    records = evaluation_records(spec, request.data, request.encoding, request.task, request.split)
+    predictor = build_predictor(members, loaded.search(request.search))
+    found = evaluate_records(predictor, records, metrics=request.metrics)
     for line in (*describe_account(spec, found.account), *signature_lines(found.signatures or {})):
         say(line)
     return found.to_dict()

@@ -17,7 +17,6 @@ from warmstart.config.requests import (
     PredictRequest,
     PrepareRequest,
     SubmitRequest,
-    arguments,
 )
 from warmstart.config.schema import RECIPES, FinetuneRecipe, PretrainRecipe
 from warmstart.verbs import convert as _convert
@@ -73,12 +72,12 @@ def explain(verb: str, *, recipe: str | None = None, sets: Sequence[str] = (), *
 
 def evaluate(run: str | Sequence[str], data: str, **flags: Any) -> dict[str, Any]:
     """Measures of a fine-tuned run, or of several that answer together, on a labelled file, with intervals."""
-    return _evaluate.evaluate(**_asked(EvaluateRequest, run=_several(run), data=data, **flags))
+    return _evaluate.evaluate(_request(EvaluateRequest, run=_several(run), data=data, **flags))
 
 
 def predict(run: str | Sequence[str], input: str, output: str, **flags: Any) -> dict[str, Any]:
     """A file of examples to a file of predictions, of one run or of several that answer together."""
-    return _predict.predict(**_asked(PredictRequest, run=_several(run), input=input, output=output, **flags))
+    return _predict.predict(_request(PredictRequest, run=_several(run), input=input, output=output, **flags))
 
 
 def submit(runs: str | Sequence[str], data: str, out: str, **flags: Any) -> dict[str, Any]:
@@ -89,7 +88,7 @@ def submit(runs: str | Sequence[str], data: str, out: str, **flags: Any) -> dict
 
 def generate(run: str, prompt: str | Sequence[str], **flags: Any) -> list[dict[str, Any]]:
     """Continuations of one prompt or several."""
-    return _generate.generate(**_asked(GenerateRequest, run=run, prompt=_several(prompt), **flags))
+    return _generate.generate(_request(GenerateRequest, run=run, prompt=_several(prompt), **flags))
 
 
 def load(run: str | Path) -> Classifier:
@@ -105,8 +104,8 @@ def _composed(kind: type[S], recipe: str | None, sets: Sequence[str], flags: dic
     return compose(kind, recipe=recipe, sets=sets, flags=_typed(flags))
 
 
-def _asked(kind: type[Settings], **flags: Any) -> dict[str, Any]:
-    return arguments(compose(kind, flags=_typed(flags)))
+def _request(kind: type[S], **flags: Any) -> S:
+    return compose(kind, flags=_typed(flags))
 
 
 def _typed(keywords: dict[str, Any]) -> dict[str, Any]:

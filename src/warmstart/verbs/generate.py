@@ -1,9 +1,9 @@
 """``warmstart generate``: new text from a prompt, or from a source where the run has learned to make texts of sources."""
 
-from pathlib import Path
 from typing import Any
 
 from warmstart.base.errors import BadInput
+from warmstart.config.requests import GenerateRequest
 from warmstart.decode.generate import generate as continue_prompts
 from warmstart.decode.limits import limits_of
 from warmstart.decode.settings import GenerateSettings
@@ -15,24 +15,8 @@ from warmstart.text.clean import clean
 from warmstart.verbs.members import run_predictor
 
 
-def generate(
-    run: str,
-    prompts: list[str] | None = None,
-    input: str | None = None,
-    encoding: str = "utf-8",
-    precision: str = "fp32",
-    **settings: Any,
-) -> list[dict[str, Any]]:
-    """Continues prompts.
-
-    Args:
-        run: a run, fine-tuned or not.
-        prompts: texts to continue.
-        input: instead, a file with one prompt per line.
-        encoding: of ``input``.
-        precision: of the products.
-        settings: fields of :class:`~warmstart.decode.settings.GenerateSettings`; a sequence-to-sequence run remembers the
-            others.
+def generate(request: GenerateRequest) -> list[dict[str, Any]]:
+    """Continues prompts; a sequence-to-sequence run generates as it remembers, but for the settings that are given.
 
     Returns:
         Per text {"prompt", "text", "tokens", "stopped", "log_prob", "cut"}; of a sequence-to-sequence run {"source", "text",
@@ -41,16 +25,18 @@ def generate(
     Raises:
         BadInput: no such run, an impossible setting, or neither or both of ``prompts`` and ``input``.
     """
-    if (prompts is None) == (input is None):
+    if (request.prompts is None) == (request.input is None):
         raise BadInput("give a prompt or a file of prompts, one of the two", where="--prompt, --input")
-    asked = list(prompts or []) if input is None else [line.rstrip("\n") for line in read_lines(input, encoding)]
-    loaded = load_run(Path(run), precision)
+    prompts = list(request.prompts or ())
+    if request.input is not None:
+        prompts = [line.rstrip("\n") for line in read_lines(request.input, request.encoding)]
+    loaded = load_run(request.run, request.precision)
     if loaded.metadata.task is not None and answer_of(loaded.metadata.task).generated:
-        return _from_sources(loaded, asked, loaded.search(settings))
-    return _continued(loaded, asked, GenerateSettings.model_validate(settings))
+        return _from_sources(loaded, prompts, loaded.search(request))
+    return _continued(loaded, prompts, request)
 
 
-def _continued(loaded: LoadedRun, asked: list[str], wanted: GenerateSettings) -> list[dict[str, Any]]:
+def _continued(loaded: LoadedRun, prompts: list[str], wanted: GenerateSettings) -> list[dict[str, Any]]:
     """What comes after each prompt."""
     if loaded.metadata.direction == "backward":
         raise BadInput(
@@ -58,12 +44,12 @@ def _continued(loaded: LoadedRun, asked: list[str], wanted: GenerateSettings) ->
             value=str(loaded.folder), allowed="a run that was trained with another objective than backward",
         )  # fmt: skip
     tokenizer, rules = loaded.text, loaded.metadata.rules
-    ids = tokenizer.encode_batch([clean(prompt, rules) for prompt in asked])
+    ids = tokenizer.encode_batch([clean(prompt, rules) for prompt in prompts])
     end = tokenizer.end_id
     found = continue_prompts(loaded.model, ids, wanted, end, limits_of(wanted, tokenizer, end))
     return [
         {
-            "prompt": asked[number // wanted.texts],
+            "prompt": prompts[number // wanted.texts],
             "text": tokenizer.decode_continuation(ids[number // wanted.texts], one.ids),
             "tokens": len(one.ids),
             "stopped": one.stopped,

@@ -33,4 +33,4 @@ def run_predictor(
 ) -> Predictor:  # fmt: skip
     """The Predictor of one run; ``spec``: its task, where something of it was changed."""
     member = Member(loaded.model, loaded.tokenizer, spec or loaded.task())
-    return build_predictor([member], search or loaded.search({}), keep_lattice)
+    return build_predictor([member], search or loaded.search(), keep_lattice)

@@ -2,10 +2,11 @@
 
 import json
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from warmstart.base.console import say
+from warmstart.config.requests import PredictRequest
 from warmstart.decode.lattice import Lattice
 from warmstart.decode.settings import GenerateSettings
 from warmstart.evaluation.build import build_predictor
@@ -23,51 +24,32 @@ from warmstart.verbs.members import members_of
 from warmstart.verbs.output import check_not_there, write_lines
 
 
-def predict(
-    run: str | Sequence[str],
-    input: str,
-    output: str,
-    encoding: str = "utf-8",
-    long_text: str | None = None,
-    precision: str = "fp32",
-    label_map: Sequence[str] = (),
-    said: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """Writes one JSON line per row of ``input`` to ``output``, in order; memory does not grow with the file.
-
-    Args:
-        run: a fine-tuned run, or several of one task, whose mean answer is written.
-        input: JSONL, CSV, TSV or Parquet (CoNLL, SQuAD), also compressed, or ``-`` for JSONL on standard input.
-        output: a file that does not exist yet, or ``-`` for standard output.
-        encoding: of ``input``.
-        long_text: ``cut`` or ``refuse``; ``None`` does as the run was trained.
-        precision: of the products.
-        label_map: ``own=other`` for each of the run's labels that is to be called otherwise.
-        said: of a run that generates: ``search``, how it generates where not as it remembers, and ``lattices``, a
-            file for what the search kept of each row.
+def predict(request: PredictRequest) -> dict[str, Any]:
+    """Writes one JSON line per row of the input to the output, in order; memory does not grow with the file.
 
     Returns:
         {"run", "output", "examples", "cut"}.
 
     Raises:
-        BadInput: no such run, runs of different tasks, ``output`` exists, or a broken row (the file is then not written).
+        BadInput: no such run, runs of different tasks, the output exists, or a broken row (the file is then not written).
     """
-    said = said or {}
-    lattices = said.get("lattices")
-    check_not_there(output, lattices)
-    first, *more = (run,) if isinstance(run, str) else run
-    loaded = load_run(first, precision)
-    loaded.check_generates(said)
-    named = loaded.task().rename_labels(label_map)
-    members = [_with_rule(one, long_text) for one in members_of(loaded, named, more, precision, label_map)]
+    check_not_there(request.output, request.lattices)
+    first, *more = request.run
+    loaded = load_run(first, request.precision)
+    loaded.check_generates(request)
+    named = loaded.task().rename_labels(request.label_map)
+    members = members_of(loaded, named, more, request.precision, request.label_map)
+    members = [_with_rule(one, request.long_text) for one in members]
     spec = members[0].spec
-    read = ReadOptions(encoding, labelled=False, options=options_of(spec))
-    records = read_records(spec.kind, input, spec.label_names, read)
-    search = loaded.search(said.get("search") or {})
-    account = _write_predictions(members, records, search, output, lattices)
+    read = ReadOptions(request.encoding, labelled=False, options=options_of(spec))
+    records = read_records(spec.kind, request.input, spec.label_names, read)
+    account = _write_predictions(members, records, loaded.search(request.search), request.output, request.lattices)
     for line in describe_account(spec, account):
         say(line)
-    return {"run": [first, *more] if more else first, "output": output, "examples": account.used, "cut": account.cut}
+    return {
+        "run": list(request.run) if more else first, "output": request.output, "examples": account.used,
+        "cut": account.cut,
+    }  # fmt: skip
 
 
 def _with_rule(member: Member, long_text: str | None) -> Member:
