@@ -168,7 +168,7 @@ def test_a_language_model_is_judged_in_rows_of_any_length(home: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"model": "gpt1-tiny"}, "keeps nothing from one row to the next"),
+        ({"model": "gpt1-tiny"}, "has no state to carry from row to row"),
         ({"objective": "both"}, "allowed: causal, backward"),
         ({"objective": "autoencoder"}, "allowed: causal, backward"),
     ],

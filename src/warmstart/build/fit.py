@@ -62,12 +62,12 @@ def check_carry(objective: Objective, backbone: BackboneSettings) -> None:
     """Raises :class:`BadInput` where a model has no state to carry from row to row of a text."""
     if not backbone.can_carry:
         raise BadInput(
-            "a Transformer keeps nothing from one row to the next", where="--carry", allowed="with an LSTM",
+            "a Transformer has no state to carry from row to row", where="--carry", allowed="with an LSTM",
             next_step="leave it out, or choose another --model, such as lstm",
         )  # fmt: skip
     if not objective.carries:
         raise BadInput(
-            "only rows that are read from one end go on in the next", where="--objective", value=objective.name,
+            "this objective carries no state from row to row", where="--objective", value=objective.name,
             allowed=names(carries=True), next_step="leave --carry out",
         )  # fmt: skip
 

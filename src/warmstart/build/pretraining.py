@@ -45,7 +45,7 @@ def check_model(recipe: PretrainRecipe) -> None:
 
     Raises:
         BadInput: an unknown objective, an unknown preset or an impossible size; the model does not see what the objective
-            needs, or keeps nothing that could be carried; the start is of another size or kind, or reads from another end.
+            needs, or has no state to carry; the start is of another size or kind, or reads from another end.
     """
     objective = find_objective(recipe.objective)
     if recipe.start == NO_START:
