@@ -1,4 +1,4 @@
-"""The dry run in words: what a training will read, learn and cost, said before the first step."""
+"""The dry run: what a training will read, learn and cost, described before the first step and without any weights."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -8,23 +8,34 @@ import torch
 from warmstart.base.errors import BadInput
 from warmstart.base.formatting import format_duration
 from warmstart.build.describe import describe
+from warmstart.build.training import set_extra_losses
 from warmstart.example.batch import Batch
 from warmstart.models.model import Model
+from warmstart.models.settings import ModelSettings
 from warmstart.streams.stream import Stream
 from warmstart.tasks.answer import Answer
 from warmstart.tasks.vocabulary import Vocabulary
 from warmstart.train.precision import choices, measured_flops
 from warmstart.train.schedule import Lengths, plan_lengths
-from warmstart.train.schemes import num_trainable
-from warmstart.train.settings import TrainSettings
+from warmstart.train.schemes import apply_scheme, num_trainable
+from warmstart.train.settings import SchemeSettings, TrainSettings
 
-SHARE_OF_PEAK = (
-    0.6  # of the rate of one large product that a whole step is taken to reach: a guess, for the estimate only
-)
+SHARE_OF_PEAK = 0.6
+"""Of the rate of one large product, what a whole training step is assumed to reach: a guess, for the estimate only."""
+
+
+def build_meta_model(settings: ModelSettings, train: TrainSettings, scheme: SchemeSettings | None = None) -> Model:
+    """The model on torch's meta device: shapes and what is trained of them, without memory for a single weight."""
+    with torch.device("meta"):
+        model = Model(settings)
+    if scheme is not None:
+        apply_scheme(model, scheme, train.seed)
+    set_extra_losses(model, train)
+    return model
 
 
 class Cost(NamedTuple):
-    """What a training will take: steps, tokens, memory at most, and time on this machine."""
+    """Cost of a training: steps, tokens, memory at most, and time on this machine."""
 
     lengths: Lengths
     tokens: int
@@ -37,15 +48,15 @@ def estimate(model: Model, stream: Stream, settings: TrainSettings, device: torc
     first = stream.typical_batches()
     per_step = sum(batch.num_tokens for batch in first)
     lengths = plan_lengths(settings, stream)
-    found = choices(settings.precision, device)
+    precision = choices(settings.precision, device)
     tokens = per_step * lengths.steps
     longest = max(int(batch.lengths.max()) for batch in first)
     flops = flops_per_token(model, longest, share_of_words(model, first)) * tokens
     return Cost(
         lengths,
         tokens,
-        memory(model, max(batch.num_tokens for batch in first), longest, found.dtype.itemsize),
-        flops / (SHARE_OF_PEAK * measured_flops(found, device)),
+        memory(model, max(batch.num_tokens for batch in first), longest, precision.dtype.itemsize),
+        flops / (SHARE_OF_PEAK * measured_flops(precision, device)),
     )
 
 
@@ -58,18 +69,18 @@ def share_of_words(model: Model, batches: Sequence[Batch]) -> float:
 def flops_per_token(model: Model, length: int, words: float) -> float:
     """Floating-point operations of forward and backward for each token, in texts of ``length``.
 
-    Forward takes 2 a weight. Backward takes 2 more for each weight that it flows through, down to the lowest that moves,
-    and 2 for each that moves. ``words`` (:func:`share_of_words`) of the tokens reach the softmax over the vocabulary.
+    Forward takes 2 per weight. Backward takes 2 more for each weight that it flows through, down to the lowest trained one,
+    and 2 for each trained one. ``words`` (:func:`share_of_words`) of the tokens reach the softmax over the vocabulary.
     """
     size = model.settings.backbone
     matrices = sum(p.numel() for p in model.backbone.blocks[0].parameters() if p.dim() > 1)
     seen = size.attention_flops(length)
-    moving = [num_trainable(block) for block in model.backbone.blocks]
+    trained = [num_trainable(block) for block in model.backbone.blocks]
     table = model.backbone.tokens.weight.requires_grad
-    below = 0 if table else next((number for number, count in enumerate(moving) if count), size.layers)
+    below = 0 if table else next((number for number, count in enumerate(trained) if count), size.layers)
     reached = size.layers - below
-    blocks = size.layers * (2 * matrices + 2 * seen) + reached * (2 * matrices + 4 * seen) + 2 * sum(moving)
-    rows = min(size.vocab_size, model.samples or size.vocab_size)  # of a sampled softmax, without the true tokens'
+    blocks = size.layers * (2 * matrices + 2 * seen) + reached * (2 * matrices + 4 * seen) + 2 * sum(trained)
+    rows = min(size.vocab_size, model.samples or size.vocab_size)  # of a sampled softmax, without the targets
     read = size.table_width if size.tied else size.width
     return blocks + 2.0 * words * rows * read * (1 + (reached > 0) + table)
 
@@ -83,11 +94,11 @@ def memory(model: Model, tokens: int, length: int, itemsize: int) -> int:
     return weights + tokens * size.activation_size(length) * itemsize + softmax
 
 
-def in_words(
+def describe_training(
     model: Model, stream: Stream, settings: TrainSettings, device: torch.device, tokenizer: Vocabulary,
     coefficients: Mapping[str, float], answer: Answer | None = None, label_names: Sequence[str] = (),
 ) -> list[str]:  # fmt: skip
-    """Lines that say what is about to happen: three Examples decoded, what is learned, sizes, cost.
+    """Lines about what will happen: three Examples decoded, what is learned, sizes, cost.
 
     Raises:
         BadInput: nothing is learned from: no goal in the first batches has any weight.
@@ -103,13 +114,13 @@ def in_words(
     share = learned / max(1, sum(batch.num_tokens for batch in first))
     goals = ", ".join(f"{weight:g} x {name}" for name, weight in coefficients.items() if weight)
     dtype = choices(settings.precision, device).to_dict()["dtype"]
-    moving, kind = num_trainable(model), "vectors of" if size.vectors else "vocabulary"
+    trained, kind = num_trainable(model), "vectors of" if size.vectors else "vocabulary"
     together = " of similar length" if stream.by_length else "" if stream.shuffle else " in the order of the text"
-    still = "" if moving == model.num_parameters else f", of which {moving:,} move"
+    some = "" if trained == model.num_parameters else f", of which {trained:,} are trained"
     lines += [
         f"model      {size.shape}, context {size.context}, "
-        f"{kind} {size.vocab_size:,}: {model.num_parameters:,} parameters{still}, computing in {dtype}",
-        f"loss       {goals}; {learned:,.0f} questions in the first step ({share:.2f} per token)",
+        f"{kind} {size.vocab_size:,}: {model.num_parameters:,} parameters{some}, computing in {dtype}",
+        f"loss       {goals}; {learned:,.0f} targets in the first step ({share:.2f} per token)",
         f"length     {cost.lengths.steps:,} steps of {settings.batch_size}{together} ({stream.steps_per_epoch:,} an epoch, "
         f"{len(stream.source):,} items), warm-up {round(cost.lengths.warmup_steps, 2):,}, about {cost.tokens:,} tokens",
         f"cost       about {cost.memory_bytes / 1e6:,.0f} MB of memory and {format_duration(cost.seconds)} on this machine",
@@ -118,7 +129,7 @@ def in_words(
 
 
 def check_learned(batches: Sequence[Batch], coefficients: Mapping[str, float]) -> None:
-    """Stops a training that would learn nothing."""
+    """Refuses a training that would learn nothing."""
     weights = {
         name: sum(batch.goals[name].total_weight for batch in batches if name in batch.goals)
         for name, coefficient in coefficients.items()
@@ -126,7 +137,7 @@ def check_learned(batches: Sequence[Batch], coefficients: Mapping[str, float]) -
     }
     if not any(weight > 0 for weight in weights.values()):
         raise BadInput(
-            "nothing would be learned: no token and no label in the first step counts",
+            "nothing would be learned: every target in the first step has weight 0",
             where="loss",
             value=weights,
             next_step="check the labels, class weights and the weight of the auxiliary language model",

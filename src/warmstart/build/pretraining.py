@@ -13,6 +13,7 @@ from warmstart.build.training import set_extra_losses, stream_of
 from warmstart.config.schema import PretrainRecipe
 from warmstart.corpora.corpus import Corpus
 from warmstart.corpora.images import ImageCorpus
+from warmstart.example.example import LM, NEXT_VECTOR
 from warmstart.image.processor import ImageProcessor
 from warmstart.models.model import Model
 from warmstart.models.settings import BackboneSettings, ModelSettings
@@ -29,15 +30,34 @@ from warmstart.transfer.start import WeightAccount
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pretraining:
-    """Everything a pre-training needs, checked; ``weights`` is the account of its warm start, if it has one."""
+    """Everything a pre-training needs but the weights, checked.
+
+    Attributes:
+        objective: what is learned.
+        settings: of the model.
+        tokenizer: the vocabulary.
+        start: the starting model, if there is one.
+        train: the stream of training rows.
+        dev: the stream of rows for evaluation, if any are held out.
+        coefficients: goal → weight in the loss.
+    """
 
     objective: Objective
-    model: Model
+    settings: ModelSettings
     tokenizer: Vocabulary
+    start: Start | None
     train: Stream
     dev: Stream | None
     coefficients: dict[str, float]
-    weights: WeightAccount | None
+
+    def fresh(self, recipe: PretrainRecipe) -> tuple[Model, WeightAccount | None]:
+        """The model at step 0 for the recipe's seed, and the account of its warm start."""
+        model = Model.fresh(self.settings, named_seed(recipe.train.seed, "weights"))
+        set_extra_losses(model, recipe.train)
+        if recipe.carry:
+            model.backbone.begin_carry(recipe.train.batch_size)
+        account = None if self.start is None else self.start.into(model, self.tokenizer)
+        return model, account
 
 
 def check_model(recipe: PretrainRecipe) -> None:
@@ -75,12 +95,8 @@ def build_pretraining(recipe: PretrainRecipe, corpus: Corpus | ImageCorpus) -> P
         corpus.check_tokenizer(start.tokenizer)
     backbone = _backbone(recipe, objective, tokenizer, start)
     train, dev = _streams(recipe, corpus, SourceBuilder(objective, tokenizer, backbone, recipe.mask, recipe.augment))
-    model = Model.fresh(ModelSettings(backbone=backbone), named_seed(recipe.train.seed, "weights"))
-    set_extra_losses(model, recipe.train)
-    if recipe.carry:
-        model.backbone.begin_carry(recipe.train.batch_size)
-    weights = None if start is None else start.into(model, tokenizer)
-    return Pretraining(objective, model, tokenizer, train, dev, {model.next_goal: 1.0} | recipe.train.activity, weights)
+    coefficients = {NEXT_VECTOR if backbone.vectors else LM: 1.0} | recipe.train.activity
+    return Pretraining(objective, ModelSettings(backbone=backbone), tokenizer, start, train, dev, coefficients)
 
 
 def _backbone(

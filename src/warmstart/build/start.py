@@ -1,6 +1,6 @@
 """What a run starts from: a model with its vocabulary, or none."""
 
-from dataclasses import dataclass
+from pathlib import Path
 
 from warmstart.base.errors import BadInput
 from warmstart.build.labelled_data import LabelledData
@@ -10,24 +10,28 @@ from warmstart.models.settings import BackboneSettings
 from warmstart.run.metadata import read_vocabulary
 from warmstart.tasks.table import KINDS
 from warmstart.tasks.vocabulary import Vocabulary, begins_with, require_text
-from warmstart.transfer.folder import Imported, check_rows, import_model
+from warmstart.transfer.folder import Imported, check_rows, import_model, load_settings
 from warmstart.transfer.hub import model_folder
 from warmstart.transfer.start import WeightAccount, start_from
 
 NO_START = "none"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Start:
-    """What a warm start brings: weights, vocabulary, and names in its folder that have no place in a model."""
+    """The starting model: its sizes and vocabulary at once, its weights when they are first needed."""
 
-    imported: Imported
-    tokenizer: Vocabulary
+    def __init__(self, folder: Path, backbone: BackboneSettings, tokenizer: Vocabulary) -> None:
+        self.folder, self.backbone, self.tokenizer = folder, backbone, tokenizer
+        self._imported: Imported | None = None
 
-    @property
-    def backbone(self) -> BackboneSettings:
-        """Its sizes."""
-        return self.imported.model.settings.backbone
+    def load(self) -> Imported:
+        """Its weights, read once for all trainings, and the names in its folder that have no place in a model.
+
+        Raises:
+            BadInput: the files of the weights are damaged, or do not fit the sizes.
+        """
+        self._imported = self._imported or import_model(self.folder)
+        return self._imported
 
     def rows_for(self, tokenizer: Vocabulary) -> int:
         """Rows of the token table for ``tokenizer``: spare ones stay, unless the vocabulary is another."""
@@ -39,22 +43,23 @@ class Start:
         rows = None
         if not begins_with(tokenizer, self.tokenizer):
             rows = require_text(tokenizer, "--new-vocabulary").map_ids_to(require_text(self.tokenizer, "--start"))
-        account = start_from(self.imported.model, model, layers, rows)
-        account.unused += self.imported.unused
+        imported = self.load()
+        account = start_from(imported.model, model, layers, rows)
+        account.unused += imported.unused
         return account
 
 
 def read_start(name: str) -> Start:
-    """The model and the tokenizer in a folder.
+    """The model and the tokenizer in a folder; reads no weights yet.
 
     Raises:
         BadInput: no model there, or a vocabulary that has more tokens than the model has rows for.
     """
     folder = model_folder(name)
     tokenizer, _ = read_vocabulary(folder)
-    imported = import_model(folder)
-    check_rows(tokenizer.vocab_size, imported.model, name)
-    return Start(imported, tokenizer)
+    backbone = load_settings(folder).backbone
+    check_rows(tokenizer.vocab_size, backbone.vocab_size, name)
+    return Start(folder, backbone, tokenizer)
 
 
 def vocabulary_of(recipe: FinetuneRecipe, data: LabelledData, start: Start | None) -> Vocabulary:

@@ -85,5 +85,5 @@ def load_run(run: Path | str, precision: str = "fp32") -> LoadedRun:
     tokenizer, metadata = read_vocabulary(folder)
     model = load_model(folder, found.dtype)
     found.apply(model)
-    check_rows(tokenizer.vocab_size, model, str(folder))
+    check_rows(tokenizer.vocab_size, model.settings.backbone.vocab_size, str(folder))
     return LoadedRun(folder, model.to(place), tokenizer, metadata)

@@ -37,6 +37,8 @@ def run_study(recipe: FinetuneRecipe, out: str, resume: bool, data: LabelledData
         say(line)
     if len(trials) == 1:
         return run_trial(trials[0], main, resume)
+    if main.start is not None:
+        main.start.load()  # damaged weights are refused before anything is written
     root.create(config, manifest("finetune", recipe.train.seed, data_sizes(main)))
     reports = []
     for number, trial in enumerate(trials, start=1):

@@ -9,7 +9,7 @@ import torch
 from warmstart.base.console import say
 from warmstart.base.files import check_free_space
 from warmstart.base.run_folder import RunFolder
-from warmstart.build.dry_run import in_words
+from warmstart.build.dry_run import build_meta_model, describe_training
 from warmstart.build.finetuning import Finetuning
 from warmstart.build.generation import generation_settings
 from warmstart.build.start import NO_START
@@ -131,10 +131,10 @@ def _validation(built: Finetuning, recipe: FinetuneRecipe) -> Validation:
 
 def describe_trial(recipe: FinetuneRecipe, built: Finetuning) -> list[str]:
     """The dry run in words, with what became of the records."""
-    model, _ = built.fresh(recipe)
+    model = build_meta_model(built.settings, recipe.train, recipe.scheme)
     spec, account, data = built.spec, built.training.account, built.data
     kind = kind_of(spec)
-    lines = in_words(
+    lines = describe_training(
         model, built.stream(recipe.train), recipe.train, default_device(), built.tokenizer, built.coefficients,
         answer_of(spec), spec.label_names,
     )  # fmt: skip

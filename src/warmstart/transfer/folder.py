@@ -87,9 +87,8 @@ def head_bias(backbone: BackboneSettings, goal: str) -> bool:
     return all(place.bias for place in places)
 
 
-def check_rows(vocab_size: int, model: Model, where: str) -> None:
+def check_rows(vocab_size: int, rows: int, where: str) -> None:
     """Refuses a tokenizer that knows more tokens than the model beside it has rows for."""
-    rows = model.settings.backbone.vocab_size
     if vocab_size > rows:
         raise BadInput(
             "the tokenizer does not fit the weights beside it", where=where, value=f"{vocab_size} tokens",

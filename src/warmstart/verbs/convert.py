@@ -33,7 +33,7 @@ def convert(source: str, out: str, to: str = "hf") -> dict[str, Any]:
     tokenizer, metadata = read_vocabulary(folder)
     imported = import_model(folder)
     model = imported.model
-    check_rows(tokenizer.vocab_size, model, source)
+    check_rows(tokenizer.vocab_size, model.settings.backbone.vocab_size, source)
     layout = layout_of(model.settings, pad_id(tokenizer))
     if to == "hf" and layout is None:
         raise BadInput(

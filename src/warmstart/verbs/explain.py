@@ -1,4 +1,4 @@
-"""``warmstart explain``: what a recipe will do, in words. Reads everything, runs nothing, writes nothing."""
+"""``warmstart explain``: what a recipe will do, in words. Reads everything but weights, trains nothing, writes nothing."""
 
 import tempfile
 from pathlib import Path
@@ -18,7 +18,7 @@ def explain(recipe: PretrainRecipe | FinetuneRecipe) -> dict[str, Any]:
     """Builds what ``recipe`` names and describes it: {"recipe": the full tree, "words": lines}.
 
     Raises:
-        BadInput: whatever the training itself would refuse.
+        BadInput: whatever the training itself would refuse, damaged weights apart, which are not read.
     """
     if isinstance(recipe, FinetuneRecipe):
         trials = list_trials(recipe, RunFolder("out"))
@@ -29,5 +29,5 @@ def explain(recipe: PretrainRecipe | FinetuneRecipe) -> dict[str, Any]:
         check_model(recipe)
         with tempfile.TemporaryDirectory() as scratch:  # raw text has to be encoded before it can be described
             corpus = pretraining.open_corpus(recipe, Path(scratch) / "corpus")
-            lines = pretraining.words(recipe, build_pretraining(recipe, corpus))
+            lines = pretraining.describe_pretraining(recipe, build_pretraining(recipe, corpus))
     return {"recipe": resolved(recipe), "words": lines}

@@ -8,7 +8,7 @@ from warmstart.base.console import say
 from warmstart.base.errors import BadInput
 from warmstart.base.files import check_free_space
 from warmstart.base.run_folder import CORPUS, RunFolder
-from warmstart.build.dry_run import in_words
+from warmstart.build.dry_run import build_meta_model, describe_training
 from warmstart.build.images import image_corpus
 from warmstart.build.pretraining import Pretraining, build_pretraining, check_model
 from warmstart.build.start import NO_START
@@ -50,17 +50,18 @@ def pretrain(recipe: PretrainRecipe, out: str, resume: bool = False) -> dict[str
     check_model(recipe)  # before any text is read
     corpus = open_corpus(recipe, folder.path / CORPUS)
     built = build_pretraining(recipe, corpus)
-    for line in words(recipe, built):
+    for line in describe_pretraining(recipe, built):
         say(line)
+    model, weights = built.fresh(recipe)
     trainer = Trainer(
-        built.model, built.train, recipe.train, built.coefficients, folder, _validation(built), default_device()
+        model, built.train, recipe.train, built.coefficients, folder, _validation(built), default_device()
     )
     check_free_space(folder.path, trainer.bytes_to_write)
     folder.create(config, manifest("pretrain", recipe.train.seed, {"corpus": corpus.fingerprint}))
     account: dict[str, Any] = {"records": {"documents": corpus.num_documents, "tokens": corpus.num_tokens}}
-    if built.weights is not None:
-        say(f"transfer   {built.weights.sentence()}")
-        account["weights"] = built.weights.to_dict()
+    if weights is not None:
+        say(f"transfer   {weights.sentence()}")
+        account["weights"] = weights.to_dict()
     folder.write_account(account)
     if resume and trainer.resume():
         say(f"resumed after step {trainer.state.step}")
@@ -68,7 +69,7 @@ def pretrain(recipe: PretrainRecipe, out: str, resume: bool = False) -> dict[str
     metrics = _final_metrics(folder)
     summary = f"{built.objective.card} pre-trained on {progress.tokens:,} tokens."
     metadata = RunMetadata(clean=corpus.clean, objective=built.objective.name)
-    write_model(folder.path, built.model, built.tokenizer, metadata, summary)
+    write_model(folder.path, model, built.tokenizer, metadata, summary)
     report = {
         "run": out,
         "steps": progress.step,
@@ -105,9 +106,10 @@ def open_corpus(recipe: PretrainRecipe, out: Path, part: str = "train") -> Corpu
     return prepare(PrepareSettings(out=str(out), **text.model_dump()))
 
 
-def words(recipe: PretrainRecipe, built: Pretraining) -> list[str]:
+def describe_pretraining(recipe: PretrainRecipe, built: Pretraining) -> list[str]:
     """The dry run in words."""
-    return in_words(built.model, built.train, recipe.train, default_device(), built.tokenizer, built.coefficients)
+    model = build_meta_model(built.settings, recipe.train)
+    return describe_training(model, built.train, recipe.train, default_device(), built.tokenizer, built.coefficients)
 
 
 def _validation(built: Pretraining) -> Validation | None:
