@@ -340,7 +340,7 @@ def test_the_greatest_logits_and_their_total() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"beam": 2, "best": 3}, "at most as many texts as its beam holds"),
+        ({"beam": 2, "best": 3}, "at most as many texts as its beam is wide"),
         ({"beam": 4, "groups": 3}, "do not divide the beam"),
         ({"beam": 4, "samples": 2}, "draws nothing"),
         ({"beam": 4, "compat": "s2s-ft", "best": 2}, "gives one text"),
