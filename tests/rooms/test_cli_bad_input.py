@@ -72,7 +72,7 @@ def refused(
         ("", ["no verb", "finetune", "--help"]),
         ("finetnue", ["unknown verb", "'finetnue'", "did you mean 'finetune'?"]),
         ("--json", ["unknown option", "'--json'", "the verb comes first"]),
-        ("explain", ["explain what", "pretrain, finetune"]),
+        ("explain", ["no verb to explain", "pretrain, finetune"]),
         ("explain predict", ["unknown verb", "'predict'", "finetune, pretrain"]),
         ("pretrain --lrr 3", ["pretrain: unknown option", "'--lrr'", "did you mean '--lr'?"]),
         ("pretrain --lrr=3", ["unknown option", "'--lrr'"]),

@@ -5,7 +5,7 @@ from typing import Annotated, get_args
 
 import pytest
 
-from warmstart.base.settings import Group, Setting, Settings, like
+from warmstart.base.settings import Group, Setting, Settings, copy_setting
 from warmstart.cli.verbs import VERBS
 from warmstart.config.fields import NO_DEFAULT, default_at, field_at, field_paths, is_list
 from warmstart.config.flags import Flag, flags_of
@@ -49,7 +49,7 @@ class Tree(Base):
 
     name: Annotated[str, Setting(help="a name", flag="--name")]
     inner: Inner = Group(Inner, rate=2.0, omit=("seed",))
-    other: int = like(Inner, "seed", 3)
+    other: int = copy_setting(Inner, "seed", 3)
     titled: Inner = Group(Inner, title="Elsewhere", omit=("rate", "seed"), remembered=True)
     quiet: int = Setting(7, "no flag")
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from warmstart.base.errors import BadInput
-from warmstart.config.load import compose, resolved
+from warmstart.config.load import compose, to_yaml
 from warmstart.config.requests import PredictRequest
 from warmstart.config.schema import CorpusRecipe, FinetuneRecipe, ModelRecipe, PretrainRecipe, TaskRecipe
 from warmstart.train.settings import OptimizerSettings, ScheduleSettings, TrainSettings
@@ -216,7 +216,7 @@ FINETUNE = st.builds(
 @given(recipe=PRETRAIN | FINETUNE)
 def test_a_resolved_recipe_reads_back_equal(tmp_path: Path, recipe: PretrainRecipe | FinetuneRecipe) -> None:
     """Witness: the recipe itself, and PyYAML's own safe reader, which sees the same keys."""
-    text = resolved(recipe)
+    text = to_yaml(recipe)
     assert compose(type(recipe), recipe=written(tmp_path, text)) == recipe
     assert list(yaml.safe_load(text)) == [
         name for name in type(recipe).model_fields if getattr(recipe, name) is not None

@@ -237,9 +237,9 @@ def test_sizes_that_do_not_fit_together() -> None:
     with pytest.raises(BadInput) as caught:
         preset("lstm-tiny", tied=True, embedding_width=7)
     assert str(caught.value).startswith(
-        "model.tied: a softmax by the token table needs embeddings as wide as the states"
+        "model.tied: a softmax that uses the token table needs embeddings as wide as the states"
     )
-    with pytest.raises(BadInput, match="cells: a projection makes the states smaller"):
+    with pytest.raises(BadInput, match="cells: an LSTM needs at least as many cells as its states are wide"):
         preset("lstm-tiny", cells=3)
     with pytest.raises(BadInput) as caught:
         preset("lstm-tiny", heads=4)

@@ -79,5 +79,6 @@ def test_heads_that_do_not_divide_the_width() -> None:
     with pytest.raises(BadInput) as caught:
         preset("gpt1-tiny", heads=3)
     assert str(caught.value) == (
-        "model.heads: the width 32 does not divide into 3 heads; got 3; allowed: a divisor of 32."
+        "model.heads: the width 32 does not divide into 3 heads; got 3; allowed: a divisor of 32; "
+        "change --heads or --width."
     )

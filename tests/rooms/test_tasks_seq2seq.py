@@ -141,9 +141,9 @@ def test_span_ids() -> None:
 def test_the_rows_of_segments_are_the_models() -> None:
     """Witness: UniLM's 4 and 5 where nothing else is said, BERT's 0 and 1 where no model was asked."""
     asked = frame(algorithm="causal")
-    own = options_of(asked).on((4, 5))
+    own = options_of(asked).with_segments((4, 5))
     assert own.segments == (4, 5) and options_of(asked).segments == (0, 1)
-    assert Seq2SeqSettings(source_segment=0).on((4, 5)).segments == (0, 5)
+    assert Seq2SeqSettings(source_segment=0).with_segments((4, 5)).segments == (0, 5)
     [example] = frame_pair(
         Record({}),
         Parts((SOURCE, TARGET)),

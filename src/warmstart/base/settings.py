@@ -152,11 +152,11 @@ class Settings(BaseModel):
         full = dict(given)
         for name, field in cls.model_fields.items():
             if isinstance(field.default, Settings) and isinstance(full.get(name), dict):
-                full[name] = merged(field.default.model_dump(exclude_unset=True), full[name])
+                full[name] = merge(field.default.model_dump(exclude_unset=True), full[name])
         return full
 
 
-def like(kind: type[Settings], name: str, default: Any = None) -> Any:
+def copy_setting(kind: type[Settings], name: str, default: Any = None) -> Any:
     """A field with help, flag and bounds of ``kind``'s field ``name``, and another default."""
     source = kind.model_fields[name]
     field: FieldInfo = _field(default, option_of(source), description=source.description)
@@ -164,10 +164,10 @@ def like(kind: type[Settings], name: str, default: Any = None) -> Any:
     return field
 
 
-def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     """``base`` with ``changes`` put over it, group by group."""
     result = dict(base)
     for name, value in changes.items():
         old = result.get(name)
-        result[name] = merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+        result[name] = merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
     return result

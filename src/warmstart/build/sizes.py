@@ -5,7 +5,7 @@ from typing import Any
 
 from warmstart.base.errors import BadInput
 from warmstart.config.schema import ModelRecipe
-from warmstart.models.presets import PRESETS, changed, preset
+from warmstart.models.presets import PRESETS, change_settings, preset
 from warmstart.models.settings import KINDS, BackboneSettings
 
 DEFAULT = "gpt1-mini"
@@ -32,7 +32,7 @@ def backbone_settings(recipe: ModelRecipe, vocab_size: int) -> BackboneSettings:
     changes = _dropout(recipe, base["kind"]) | _asked(recipe) | {"vocab_size": vocab_size}
     if recipe.width is not None and recipe.hidden is None and "hidden" in base:
         changes["hidden"] = 4 * recipe.width
-    return changed(base, changes)
+    return change_settings(base, changes)
 
 
 def _asked(recipe: ModelRecipe) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def with_start(recipe: ModelRecipe, start: BackboneSettings, vocab_size: int) ->
                 f"the start has another {name}", where=f"model.{name}", value=value, allowed=str(there[name]),
                 next_step="leave it out: the start decides the size",
             )  # fmt: skip
-    return changed(there, _dropout(recipe, start.kind) | asked | {"vocab_size": vocab_size})
+    return change_settings(there, _dropout(recipe, start.kind) | asked | {"vocab_size": vocab_size})
 
 
 def for_task(backbone: BackboneSettings, reads_text: bool, lm: bool) -> BackboneSettings:

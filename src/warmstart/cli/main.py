@@ -110,7 +110,7 @@ def _split_verb(argv: list[str]) -> tuple[Verb, list[str]]:
     trained = {name: verb for name, verb in VERBS.items() if verb.trains}
     if not rest:
         raise BadInput(
-            "explain what", where=EXPLAIN, allowed=", ".join(trained),
+            "no verb to explain", where=EXPLAIN, allowed=", ".join(trained),
             next_step=f"write for example: warmstart {EXPLAIN} finetune --start RUN …",
         )  # fmt: skip
     return explaining(_known_verb(rest[0], trained, EXPLAIN)), rest[1:]

@@ -64,7 +64,7 @@ def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _represent_text)
 
 
-def resolved(recipe: Settings) -> str:
+def to_yaml(recipe: Settings) -> str:
     """The whole tree as YAML, defaults included and what is not set left out; :func:`compose` reads an equal tree back."""
     tree = recipe.model_dump(mode="json", exclude_none=True)
     text: str = yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from warmstart.base.settings import Group, PathRule, Setting, Settings, like
+from warmstart.base.settings import Group, PathRule, Setting, Settings, copy_setting
 from warmstart.corpora.settings import PrepareSettings
 from warmstart.decode.settings import GenerateSettings
 from warmstart.tasks.settings import Cleanup, LongText
@@ -201,13 +201,13 @@ class RerankRequest(Settings):
         Setting(help="file that predict --lattices wrote", flag="--lattices", metavar="FILE", path=PathRule("file")),
     ]
     output: Output
-    length_penalty: float = like(GenerateSettings, "length_penalty", 0.0)
+    length_penalty: float = copy_setting(GenerateSettings, "length_penalty", 0.0)
     per_token: float = Setting(
         0.0, "added for each token; with --expected subtracted for each token of difference from it", flag="--per-token",
         metavar="X",
     )  # fmt: skip
     expected: int | None = Setting(None, "expected length of a text, in tokens", flag="--expected", metavar="N", ge=1)
-    min_new: int = like(GenerateSettings, "min_new", 0)
+    min_new: int = copy_setting(GenerateSettings, "min_new", 0)
 
 
 class ReportRequest(Settings):

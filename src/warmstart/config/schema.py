@@ -7,7 +7,7 @@ warm-up, linear decay to 0 and an auxiliary language model of weight 0.5. Light 
 
 from typing import Annotated, Literal
 
-from warmstart.base.settings import Group, PathRule, Setting, Settings, defaults, like
+from warmstart.base.settings import Group, PathRule, Setting, Settings, copy_setting, defaults
 from warmstart.decode.settings import SAMPLING, GenerateSettings
 from warmstart.image.settings import AugmentSettings
 from warmstart.models.presets import PRESETS
@@ -49,32 +49,32 @@ class ModelRecipe(Settings):
     preset: str | None = Setting(
         None, f"size: {', '.join(PRESETS)}; or a model folder, whose size is taken", flag="--model", metavar="PRESET"
     )
-    context: int | None = like(TransformerSettings, "context")
-    layers: int | None = like(TransformerSettings, "layers")
-    width: int | None = like(TransformerSettings, "width")
-    heads: int | None = like(TransformerSettings, "heads")
-    hidden: int | None = like(TransformerSettings, "hidden")
-    norm: Norm | None = like(TransformerSettings, "norm")
-    activation: Activation | None = like(TransformerSettings, "activation")
+    context: int | None = copy_setting(TransformerSettings, "context")
+    layers: int | None = copy_setting(TransformerSettings, "layers")
+    width: int | None = copy_setting(TransformerSettings, "width")
+    heads: int | None = copy_setting(TransformerSettings, "heads")
+    hidden: int | None = copy_setting(TransformerSettings, "hidden")
+    norm: Norm | None = copy_setting(TransformerSettings, "norm")
+    activation: Activation | None = copy_setting(TransformerSettings, "activation")
     dropout: float | None = Setting(
         None, "one rate for all dropouts of a Transformer; of an LSTM for embeddings, layers and output", flag="--dropout",
         metavar="P", ge=0, lt=1,
     )  # fmt: skip
-    joint_table: bool | None = like(TransformerSettings, "joint_table")
-    init_std: float | None = like(TransformerSettings, "init_std")
-    cells: int | None = like(LSTMSettings, "cells")
-    embedding_std: float | None = like(LSTMSettings, "embedding_std")
-    embedding_width: int | None = like(LSTMSettings, "embedding_width")
-    directions: int | None = like(LSTMSettings, "directions")
-    residual: bool | None = like(LSTMSettings, "residual")
-    tied: bool | None = like(LSTMSettings, "tied")
-    bptt: int | None = like(LSTMSettings, "bptt")
-    cell_clip: float | None = like(LSTMSettings, "cell_clip")
-    word_dropout: float | None = like(LSTMSettings, "word_dropout")
-    embedding_dropout: float | None = like(LSTMSettings, "embedding_dropout")
-    layer_dropout: float | None = like(LSTMSettings, "layer_dropout")
-    output_dropout: float | None = like(LSTMSettings, "output_dropout")
-    weight_dropout: float | None = like(LSTMSettings, "weight_dropout")
+    joint_table: bool | None = copy_setting(TransformerSettings, "joint_table")
+    init_std: float | None = copy_setting(TransformerSettings, "init_std")
+    cells: int | None = copy_setting(LSTMSettings, "cells")
+    embedding_std: float | None = copy_setting(LSTMSettings, "embedding_std")
+    embedding_width: int | None = copy_setting(LSTMSettings, "embedding_width")
+    directions: int | None = copy_setting(LSTMSettings, "directions")
+    residual: bool | None = copy_setting(LSTMSettings, "residual")
+    tied: bool | None = copy_setting(LSTMSettings, "tied")
+    bptt: int | None = copy_setting(LSTMSettings, "bptt")
+    cell_clip: float | None = copy_setting(LSTMSettings, "cell_clip")
+    word_dropout: float | None = copy_setting(LSTMSettings, "word_dropout")
+    embedding_dropout: float | None = copy_setting(LSTMSettings, "embedding_dropout")
+    layer_dropout: float | None = copy_setting(LSTMSettings, "layer_dropout")
+    output_dropout: float | None = copy_setting(LSTMSettings, "output_dropout")
+    weight_dropout: float | None = copy_setting(LSTMSettings, "weight_dropout")
 
 
 class PretrainRecipe(Settings):

@@ -8,7 +8,7 @@ from warmstart.text.settings import TextSettings
 
 
 def num_cores() -> int:
-    """Cores that this process may use."""
+    """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -16,7 +16,7 @@ BERT: dict[str, Any] = {
     "sight": "full", "norm": "post", "norm_eps": 1e-12, "embedding_norm": True, "segments": 2, "activation": "gelu",
     "lm_transform": True,
 }  # fmt: skip
-STILL: dict[str, Any] = {"embedding_dropout": 0.0, "attention_dropout": 0.0, "residual_dropout": 0.0}
+NO_DROPOUT: dict[str, Any] = {"embedding_dropout": 0.0, "attention_dropout": 0.0, "residual_dropout": 0.0}
 
 PRESETS: dict[str, dict[str, Any]] = {
     # Radford et al. 2018: 116,534,784 weights with 40,478 + 0 tokens and 512 positions.
@@ -65,9 +65,11 @@ PRESETS: dict[str, dict[str, Any]] = {
     "bert": BERT | {"vocab_size": 30522, "context": 512, "layers": 12, "width": 768, "heads": 12, "hidden": 3072},
     # For two CPU cores, and for tests.
     "bert-mini": BERT
-    | STILL
+    | NO_DROPOUT
     | {"vocab_size": 8192, "context": 128, "layers": 4, "width": 256, "heads": 4, "hidden": 1024},
-    "bert-tiny": BERT | STILL | {"vocab_size": 512, "context": 64, "layers": 2, "width": 32, "heads": 2, "hidden": 64},
+    "bert-tiny": BERT
+    | NO_DROPOUT
+    | {"vocab_size": 512, "context": 64, "layers": 2, "width": 32, "heads": 2, "hidden": 64},
     # What has become of the same model since: rotary positions, root-mean-square norm, gated feed-forward, shared keys, a
     # norm on queries and keys, no biases (Su et al. 2021, Touvron et al. 2023; the folder is Qwen3's). 106.6M weights.
     "modern": MODERN
@@ -134,10 +136,10 @@ def preset(name: str, **changes: Any) -> BackboneSettings:
     """
     if name not in PRESETS:
         raise unknown_name_error("model preset", name, PRESETS, "--model")
-    return changed(PRESETS[name], changes)
+    return change_settings(PRESETS[name], changes)
 
 
-def changed(base: dict[str, Any], changes: dict[str, Any]) -> BackboneSettings:
+def change_settings(base: dict[str, Any], changes: dict[str, Any]) -> BackboneSettings:
     """The settings ``base`` with some fields changed.
 
     Raises:
@@ -150,10 +152,10 @@ def changed(base: dict[str, Any], changes: dict[str, Any]) -> BackboneSettings:
                 f"an {kind} has no such size" if kind == "lstm" else f"a {kind} has no such size",
                 where=f"model.{field}", value=value, allowed=", ".join(sorted(KINDS[kind].model_fields.keys() - {"kind"})),
             )  # fmt: skip
-    return check(KINDS[kind].model_validate(base | changes))
+    return check_sizes(KINDS[kind].model_validate(base | changes))
 
 
-def check(settings: S, where: str = "") -> S:
+def check_sizes(settings: S, where: str = "") -> S:
     """``settings``, if its parts fit together.
 
     Args:
@@ -174,13 +176,15 @@ def check(settings: S, where: str = "") -> S:
 def _check_lstm(settings: LSTMSettings, where: str) -> None:
     if settings.tied and settings.table_width != settings.width:
         raise BadInput(
-            "a softmax by the token table needs embeddings as wide as the states", where=where or "model.tied",
+            "a softmax that uses the token table needs embeddings as wide as the states", where=where or "model.tied",
             value=f"{settings.table_width} and {settings.width}", allowed="the same width, or tied false",
+            next_step="set model.embedding_width to the width, or model.tied to false",
         )  # fmt: skip
     if settings.num_cells < settings.width:
         raise BadInput(
-            "a projection makes the states smaller than the cells", where=where or "model.cells",
+            "an LSTM needs at least as many cells as its states are wide", where=where or "model.cells",
             value=settings.num_cells, allowed=f"{settings.width} or more",
+            next_step="raise model.cells, or lower model.width",
         )  # fmt: skip
 
 
@@ -188,35 +192,39 @@ def _check_transformer(settings: TransformerSettings, where: str) -> None:
     if settings.head_width is None and settings.width % settings.heads:
         raise BadInput(
             f"the width {settings.width} does not divide into {settings.heads} heads", where=where,
-            value=settings.heads, allowed=f"a divisor of {settings.width}",
+            value=settings.heads, allowed=f"a divisor of {settings.width}", next_step="change --heads or --width",
         )  # fmt: skip
     if settings.heads % settings.key_heads:
         raise BadInput(
-            f"{settings.heads} heads cannot share {settings.key_heads} keys evenly", where=where,
-            value=settings.key_heads, allowed=f"a divisor of {settings.heads}",
+            f"{settings.heads} attention heads cannot share {settings.key_heads} heads of keys and values evenly",
+            where=where, value=settings.key_heads, allowed=f"a divisor of {settings.heads}",
+            next_step="change kv_heads or heads",
         )  # fmt: skip
     if settings.positions == "rotary" and settings.per_head % 2:
         raise BadInput(
-            "rotary positions turn pairs of numbers", where=where, value=f"heads of {settings.per_head}",
-            allowed="an even width per head",
+            "rotary positions need heads of an even width", where=where, value=f"heads of {settings.per_head}",
+            allowed="an even width per head", next_step="change head_width, or width and heads",
         )  # fmt: skip
     if settings.relative_bins % 4 or settings.relative_bins >= 4 * settings.relative_distance:
         raise BadInput(
-            "bins of distance are halved for both directions, and each half into exact and growing ones", where=where,
+            "this number of bins of distance cannot be divided into two directions of near and far ones", where=where,
             value=settings.relative_bins, allowed=f"a multiple of 4 below {4 * settings.relative_distance}",
+            next_step="change relative_bins or relative_distance",
         )  # fmt: skip
     if settings.embedding_width and (settings.joint_table or not settings.tied):
         raise BadInput(
-            "tables of another width than the states need a tied softmax and no joint table", where=where,
+            "embeddings of another width than the states need a tied softmax and no joint table", where=where,
             value=f"tied {settings.tied}, joint table {settings.joint_table}", allowed="tied true, joint table false",
+            next_step="leave embedding_width out, or change the two",
         )  # fmt: skip
     if max(settings.text_segments) >= max(2, settings.segments):
         raise BadInput(
-            "a text takes a segment that the table does not have", where=where, value=settings.text_segments,
-            allowed=f"0 to {settings.segments - 1}",
+            "a text has a segment that the segment table does not have", where=where, value=settings.text_segments,
+            allowed=f"0 to {settings.segments - 1}", next_step="change text_segments or segments",
         )  # fmt: skip
     if settings.joint_table and (settings.positions == "rotary" or not settings.tied):
         raise BadInput(
             "one matrix for tokens and positions needs learned positions and a tied softmax", where=where,
             value=f"positions {settings.positions}, tied {settings.tied}", allowed="positions learned, tied true",
+            next_step="set joint_table to false, or change the two",
         )  # fmt: skip

@@ -49,13 +49,13 @@ class LoadedRun:
         if given and not answer_of(self.task()).generated:
             raise BadInput(
                 "only a run of --task seq2seq generates", where=str(self.folder), value=f"a run of {self.task().kind}",
-                next_step=f"leave out what is given of {' and '.join(given)}",
+                next_step=f"leave out the settings of {' and '.join(given)}",
             )  # fmt: skip
 
     def search(self, given: GenerateSettings | None = None) -> GenerateSettings:
         """How texts are generated: as the run remembers it, but for the fields that are ``given``.
 
-        Who asks for samples, or says how to draw, takes neither the likeliest token nor the search that a run remembers.
+        A setting of sampling switches off greedy decoding and the beam search that a run remembers.
 
         Raises:
             BadInput: an impossible setting.

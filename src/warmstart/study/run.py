@@ -12,7 +12,7 @@ from warmstart.base.files import read_json
 from warmstart.base.run_folder import REPORT, RunFolder
 from warmstart.build.finetuning import Finetuning, build_finetuning
 from warmstart.build.labelled_data import LabelledData
-from warmstart.config.load import resolved
+from warmstart.config.load import to_yaml
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.run.metadata import read_metadata
 from warmstart.run.writing import manifest, write_model
@@ -28,7 +28,7 @@ def run_study(recipe: FinetuneRecipe, out: str, resume: bool, data: LabelledData
     Returns:
         The report of the chosen model; of several trials as :func:`~warmstart.study.compare.compare_trials` gives it.
     """
-    root, config = RunFolder(out), resolved(recipe)
+    root, config = RunFolder(out), to_yaml(recipe)
     root.check_free(resume=resume, config=config)
     trials = list_trials(recipe, root)
     built = build_arms(trials, data)

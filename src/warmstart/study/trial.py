@@ -13,7 +13,7 @@ from warmstart.build.dry_run import build_meta_model, describe_training
 from warmstart.build.finetuning import Finetuning
 from warmstart.build.generation import generation_settings
 from warmstart.build.start import NO_START
-from warmstart.config.load import resolved
+from warmstart.config.load import to_yaml
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.decode.settings import GenerateSettings
 from warmstart.evaluation.build import build_predictor
@@ -56,7 +56,7 @@ def run_trial(trial: Trial, built: Finetuning, resume: bool) -> dict[str, Any]:
     stream, validation = built.stream(recipe.train), _validation(built, recipe)
     trainer = Trainer(model, stream, recipe.train, built.coefficients, folder, validation, default_device())
     check_free_space(folder.path, trainer.bytes_to_write)
-    folder.create(resolved(recipe), manifest("finetune", recipe.train.seed, data_sizes(built)))
+    folder.create(to_yaml(recipe), manifest("finetune", recipe.train.seed, data_sizes(built)))
     account: dict[str, Any] = {"records": built.training.account.to_dict()}
     if transfer is not None:
         say(f"transfer   {transfer.sentence()}")

@@ -262,7 +262,7 @@ class Seq2Seq(TaskKind):
         text_segments: tuple[int, int],
     ) -> Seq2SeqSettings:  # fmt: skip
         """The segments that the model's pre-training had for source and target, where nothing else is asked."""
-        return options.on(text_segments)
+        return options.with_segments(text_segments)
 
     def min_context(self, options: Seq2SeqSettings) -> int | None:
         """Room for as long a source and target as the limits name.

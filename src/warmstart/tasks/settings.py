@@ -1,4 +1,4 @@
-"""Settings of tasks: how their Examples are made, and what some kinds need beside. Light to import."""
+"""Settings of tasks: how their Examples are framed, and what some kinds need beside. Light to import."""
 
 from typing import Annotated, Literal
 
@@ -88,20 +88,21 @@ class Seq2SeqSettings(Settings):
     )
     cleanup: Cleanup = "none"
 
-    def on(self, text_segments: tuple[int, int]) -> "Seq2SeqSettings":
-        """The same for a model whose texts take these segments, where nothing else is said."""
-        given = self.source_segment, self.target_segment
-        source, target = (known if said is None else said for said, known in zip(given, text_segments, strict=True))
+    def with_segments(self, text_segments: tuple[int, int]) -> "Seq2SeqSettings":
+        """The same for a model whose texts have these segments, where the settings name none."""
+        source, target = text_segments
+        source = source if self.source_segment is None else self.source_segment
+        target = target if self.target_segment is None else self.target_segment
         return self.model_copy(update={"source_segment": source, "target_segment": target})
 
     @property
     def segments(self) -> tuple[int, int]:
-        """The rows of source and target; BERT's where no model was asked (:meth:`on`)."""
+        """Segments of source and target; BERT's before :meth:`with_segments`."""
         return self.source_segment or 0, 1 if self.target_segment is None else self.target_segment
 
 
 class FrameSettings(Settings):
-    """How the Examples of a task are made."""
+    """How the Examples of a task are framed."""
 
     context: Annotated[int, Setting(help="maximum number of tokens of one Example, special tokens included", ge=8)]
     long_text: LongText = Setting("cut", "cut a text that does not fit, or refuse the file")
@@ -136,7 +137,7 @@ class FrameSettings(Settings):
         return 2 + self.between
 
     def model_post_init(self, context: object) -> None:
-        """A token that sees its successor cannot be asked to guess it."""
+        """A token that attends to its successor cannot learn to predict it."""
         if self.sight == "full" and self.lm:
             raise BadInput(
                 "the auxiliary language model needs causal sight", where="sight", value=self.sight, allowed="causal",

@@ -28,7 +28,7 @@ from warmstart.models.files import (
     write_tensors,
 )
 from warmstart.models.model import Model
-from warmstart.models.presets import check
+from warmstart.models.presets import check_sizes
 from warmstart.models.settings import (
     KINDS,
     BackboneSettings,
@@ -269,7 +269,7 @@ def _validated(fields: dict[str, Any], path: str) -> ModelSettings:
         raise BadInput(
             f"impossible model setting {field!r}: {first['msg']}", where=path, value=first["input"]
         ) from None
-    check(settings.backbone, path)
+    check_sizes(settings.backbone, path)
     return settings
 
 

@@ -12,7 +12,7 @@ import torch
 from pydantic import ValidationError
 
 from warmstart.base.errors import BadInput
-from warmstart.models.presets import check
+from warmstart.models.presets import check_sizes
 from warmstart.models.settings import Activation, BackboneSettings, ModelSettings, TransformerSettings
 
 Config = Mapping[str, Any]
@@ -224,7 +224,7 @@ def backbone(**fields: Any) -> TransformerSettings:
             f"impossible model setting {'.'.join(map(str, first['loc']))!r}: {first['msg']}", where="config.json",
             value=first["input"],
         ) from None  # fmt: skip
-    return check(settings, "config.json")
+    return check_sizes(settings, "config.json")
 
 
 def required(config: Config, key: str) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 from warmstart.base.run_folder import RunFolder
 from warmstart.build.finetuning import build_finetuning
 from warmstart.build.pretraining import build_pretraining, check_model
-from warmstart.config.load import resolved
+from warmstart.config.load import to_yaml
 from warmstart.config.schema import FinetuneRecipe, PretrainRecipe
 from warmstart.study.factors import list_trials
 from warmstart.study.trial import describe_trial
@@ -30,4 +30,4 @@ def explain(recipe: PretrainRecipe | FinetuneRecipe) -> dict[str, Any]:
         with tempfile.TemporaryDirectory() as scratch:  # raw text has to be encoded before it can be described
             corpus = pretraining.open_corpus(recipe, Path(scratch) / "corpus")
             lines = pretraining.describe_pretraining(recipe, build_pretraining(recipe, corpus))
-    return {"recipe": resolved(recipe), "words": lines}
+    return {"recipe": to_yaml(recipe), "words": lines}

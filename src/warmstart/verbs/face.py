@@ -46,49 +46,49 @@ def prepare(paths: Sequence[str] | str, out: str, **flags: Any) -> dict[str, Any
     """Raw text to a corpus folder; with ``task`` and ``data`` the texts of a known data set too, and ``paths`` may be ()."""
     chosen = [paths] if isinstance(paths, str) else list(paths)
     given = {"TEXT": chosen} if chosen else {}
-    return _prepare.prepare(compose(PrepareRequest, flags=given | {"--out": out} | _typed(flags)))
+    return _prepare.prepare(compose(PrepareRequest, flags=given | {"--out": out} | _as_flags(flags)))
 
 
 def pretrain(
     out: str, *, recipe: str | None = None, sets: Sequence[str] = (), resume: bool = False, **flags: Any
 ) -> dict[str, Any]:
     """A language model from text or a corpus."""
-    return _pretrain.pretrain(_composed(PretrainRecipe, recipe, sets, flags), out, resume)
+    return _pretrain.pretrain(_compose(PretrainRecipe, recipe, sets, flags), out, resume)
 
 
 def finetune(
     out: str, *, recipe: str | None = None, sets: Sequence[str] = (), resume: bool = False, **flags: Any
 ) -> dict[str, Any]:
     """A model for one task."""
-    return _finetune.finetune(_composed(FinetuneRecipe, recipe, sets, flags), out, resume)
+    return _finetune.finetune(_compose(FinetuneRecipe, recipe, sets, flags), out, resume)
 
 
 def explain(verb: str, *, recipe: str | None = None, sets: Sequence[str] = (), **flags: Any) -> dict[str, Any]:
     """What ``pretrain`` or ``finetune`` would do, in words."""
     if verb not in RECIPES:
         raise unknown_name_error("verb to explain", verb, RECIPES)
-    return _explain.explain(_composed(RECIPES[verb], recipe, sets, flags))
+    return _explain.explain(_compose(RECIPES[verb], recipe, sets, flags))
 
 
 def evaluate(run: str | Sequence[str], data: str, **flags: Any) -> dict[str, Any]:
-    """Measures of a fine-tuned run, or of several that answer together, on a labelled file, with intervals."""
-    return _evaluate.evaluate(_request(EvaluateRequest, run=_several(run), data=data, **flags))
+    """Metrics of a fine-tuned run, or of the mean answer of several, on labelled examples, with intervals."""
+    return _evaluate.evaluate(_request(EvaluateRequest, run=_as_tuple(run), data=data, **flags))
 
 
 def predict(run: str | Sequence[str], input: str, output: str, **flags: Any) -> dict[str, Any]:
-    """A file of examples to a file of predictions, of one run or of several that answer together."""
-    return _predict.predict(_request(PredictRequest, run=_several(run), input=input, output=output, **flags))
+    """A file of examples to a file of predictions, of one run or of the mean answer of several."""
+    return _predict.predict(_request(PredictRequest, run=_as_tuple(run), input=input, output=output, **flags))
 
 
 def submit(runs: str | Sequence[str], data: str, out: str, **flags: Any) -> dict[str, Any]:
     """Predictions for GLUE's test files, as the zip that its site takes."""
-    asked = compose(SubmitRequest, flags={"RUN": _several(runs)} | _typed({"data": data, "out": out, **flags}))
+    asked = compose(SubmitRequest, flags={"RUN": _as_tuple(runs)} | _as_flags({"data": data, "out": out, **flags}))
     return _submit.submit(**asked.model_dump())
 
 
 def generate(run: str, prompt: str | Sequence[str], **flags: Any) -> list[dict[str, Any]]:
     """Continuations of one prompt or several."""
-    return _generate.generate(_request(GenerateRequest, run=run, prompt=_several(prompt), **flags))
+    return _generate.generate(_request(GenerateRequest, run=run, prompt=_as_tuple(prompt), **flags))
 
 
 def load(run: str | Path) -> Classifier:
@@ -96,18 +96,18 @@ def load(run: str | Path) -> Classifier:
     return Classifier.load(run)
 
 
-def _several(given: str | Sequence[str]) -> tuple[str, ...]:
+def _as_tuple(given: str | Sequence[str]) -> tuple[str, ...]:
     return (given,) if isinstance(given, str) else tuple(given)
 
 
-def _composed(kind: type[S], recipe: str | None, sets: Sequence[str], flags: dict[str, Any]) -> S:
-    return compose(kind, recipe=recipe, sets=sets, flags=_typed(flags))
+def _compose(kind: type[S], recipe: str | None, sets: Sequence[str], flags: dict[str, Any]) -> S:
+    return compose(kind, recipe=recipe, sets=sets, flags=_as_flags(flags))
 
 
 def _request(kind: type[S], **flags: Any) -> S:
-    return compose(kind, flags=_typed(flags))
+    return compose(kind, flags=_as_flags(flags))
 
 
-def _typed(keywords: dict[str, Any]) -> dict[str, Any]:
-    """Keywords as the command line has them."""
+def _as_flags(keywords: dict[str, Any]) -> dict[str, Any]:
+    """Keywords as flags: ``batch_size`` is ``--batch-size``."""
     return {f"--{name.replace('_', '-')}": value for name, value in keywords.items()}

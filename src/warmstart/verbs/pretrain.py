@@ -12,7 +12,7 @@ from warmstart.build.dry_run import build_meta_model, describe_training
 from warmstart.build.images import image_corpus
 from warmstart.build.pretraining import Pretraining, build_pretraining, check_model
 from warmstart.build.start import NO_START
-from warmstart.config.load import resolved
+from warmstart.config.load import to_yaml
 from warmstart.config.schema import PretrainRecipe
 from warmstart.corpora.corpus import MANIFEST, Corpus
 from warmstart.corpora.images import ImageCorpus
@@ -45,7 +45,7 @@ def pretrain(recipe: PretrainRecipe, out: str, resume: bool = False) -> dict[str
     Raises:
         BadInput: anything wrong with recipe, text or folder; nothing is written then.
     """
-    folder, config = RunFolder(out), resolved(recipe)
+    folder, config = RunFolder(out), to_yaml(recipe)
     folder.check_free(resume=resume, config=config)
     check_model(recipe)  # before any text is read
     corpus = open_corpus(recipe, folder.path / CORPUS)
