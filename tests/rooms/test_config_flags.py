@@ -16,6 +16,7 @@ from warmstart.metrics.generation import GENERATION_METRICS
 from warmstart.metrics.postprocess import POSTPROCESSORS
 from warmstart.models.presets import PRESETS
 from warmstart.tasks.catalogue import CATALOGUE
+from warmstart.tasks.known.names import DATASET_NAMES, EVALUATION_DATASETS, TRAINING_DATASETS
 from warmstart.tasks.settings import KIND_NAMES, Cleanup
 from warmstart.text.clean import CLEANING_RULES
 from warmstart.text.settings import VocabularyKind
@@ -120,6 +121,13 @@ def test_the_words_in_the_help_are_the_words_that_exist() -> None:
     for text, known in shown:
         words = set(re.split(r"[(),;:\s]+", text))
         assert set(known) <= words, text
+
+
+def test_the_names_of_known_data_sets_are_those_of_the_catalogue() -> None:
+    """Witness: the catalogue, and which of its entries have a part to train on."""
+    trained = {name for name, known in CATALOGUE.items() if "train" in known.splits}
+    assert (set(TRAINING_DATASETS), set(EVALUATION_DATASETS)) == (trained, CATALOGUE.keys() - trained)
+    assert len(set(DATASET_NAMES)) == len(DATASET_NAMES)
 
 
 def test_the_choices_are_the_names_in_the_tables() -> None:

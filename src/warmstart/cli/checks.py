@@ -69,14 +69,11 @@ def check_names(settings: Settings) -> None:
 
 
 def _check_task(name: str) -> None:
+    from warmstart.tasks.known.names import DATASET_NAMES
     from warmstart.tasks.settings import KIND_NAMES
 
-    if name in KIND_NAMES:
-        return
-    from warmstart.tasks.catalogue import CATALOGUE
-
-    if name not in CATALOGUE:
-        raise unknown_name_error("task", name, [*KIND_NAMES, *CATALOGUE], "--task")
+    if name not in (*KIND_NAMES, *DATASET_NAMES):
+        raise unknown_name_error("task", name, [*KIND_NAMES, *DATASET_NAMES], "--task")
 
 
 def _as_tuple(value: Any) -> tuple[str, ...]:

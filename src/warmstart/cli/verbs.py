@@ -5,7 +5,10 @@ Light: the top help reads this table, so it imports nothing that a verb needs.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from textwrap import fill
 from typing import Any
+
+from warmstart.tasks.known.names import EVALUATION_DATASETS, TRAINING_DATASETS
 
 EXPLAIN = "explain"
 
@@ -129,6 +132,12 @@ def _demo(settings: Any, options: RunOptions) -> Any:
     return demo(settings.out)
 
 
+_DATASETS = fill(
+    f"Known data sets, read from the folder --data as they are distributed: {', '.join(TRAINING_DATASETS)}; and, for "
+    f"evaluation only, {', '.join(EVALUATION_DATASETS)}.",
+    width=110, break_on_hyphens=False,
+)  # fmt: skip
+
 _ALL = (
     Verb(
         "demo",
@@ -168,10 +177,7 @@ _ALL = (
         "--start RUN|none --task KIND|NAME --train FILE --dev FILE --out RUN [--resume]",
         "Trains on labelled examples, keeps the weights that did best on dev, and evaluates them.\n"
         "With --seeds N and --control it shows what the pre-training bought, and how sure that is.\n"
-        "Known data sets, read from the folder --data as they are distributed: cola, sst2, rt_polarity, imdb, 20news,\n"
-        "dbpedia; snli, snli_cad, snli+cad, mnli, scitail, qnli, rte, wnli; mrpc, qqp, stsb; dream, race, race_m,\n"
-        "race_h, race_m+dream, storycloze, copa, csqa, openbookqa, arc_easy, arc_challenge; wnut17_ner, wikigold_ner,\n"
-        "ud_english_ewt, ud_vietnamese_vtb; tydiqa_en; cifar10; and, for evaluation only, mnli_1k, xnli, xquad_en, mlqa_en.",
+        f"{_DATASETS}",
         "warmstart finetune --start runs/books --task classification --train train.jsonl --dev dev.jsonl \\\n"
         "    --seeds 3 --control --out runs/reviews\n"
         '  reads lines such as {"text": "a fine film", "label": "positive"};\n'
