@@ -19,7 +19,7 @@ def jsonl(rows: Rows) -> str:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with text, a corpus, three language models, one of them an LSTM, and a classifier, all tiny."""
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
@@ -46,21 +46,21 @@ Refused = Callable[..., str]
 
 @pytest.fixture
 def refused(
-    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Refused]:
-    """Runs a command in a folder that holds a link to each made thing, and gives the sentence that it ends with."""
-    for thing in made.iterdir():
+    """Runs a command in a folder that holds a link to each thing there, and gives the sentence that it ends with."""
+    for thing in workspace.iterdir():
         (tmp_path / thing.name).symlink_to(thing)
     monkeypatch.chdir(tmp_path)
     capsys.readouterr()
 
     def run(*argv: str) -> str:
-        before = files(tmp_path), files(made)
+        before = files(tmp_path), files(workspace)
         code = main(argv)
         out, err = capsys.readouterr()
         assert code == 2, err
         assert out == "" and err.count("\n") == 1 and err.startswith("warmstart: ") and "Traceback" not in err
-        assert (files(tmp_path), files(made)) == before
+        assert (files(tmp_path), files(workspace)) == before
         return err.removeprefix("warmstart: ").strip()
 
     yield run
@@ -190,11 +190,11 @@ def test_a_text_longer_than_the_context_is_refused_where_asked(refused: Refused,
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json"])
-def test_a_truncated_run(refused: Refused, made: Path, tmp_path: Path, name: str) -> None:
+def test_a_truncated_run(refused: Refused, workspace: Path, tmp_path: Path, name: str) -> None:
     """Witness: the file cut in half."""
     broken = tmp_path / "broken"
     broken.mkdir()
-    for path in (made / "run").iterdir():
+    for path in (workspace / "run").iterdir():
         if path.is_file():
             data = path.read_bytes()
             (broken / path.name).write_bytes(data[: len(data) // 2] if path.name == name else data)
@@ -202,12 +202,12 @@ def test_a_truncated_run(refused: Refused, made: Path, tmp_path: Path, name: str
     assert f"broken/{name}" in sentence
 
 
-def test_a_truncated_shard(refused: Refused, made: Path, tmp_path: Path) -> None:
+def test_a_truncated_shard(refused: Refused, workspace: Path, tmp_path: Path) -> None:
     """Witness: each file of the corpus cut in half, one at a time."""
-    for cut in (path.name for path in (made / "corpus").iterdir()):
+    for cut in (path.name for path in (workspace / "corpus").iterdir()):
         broken = tmp_path / f"without-{cut}"
         broken.mkdir()
-        for path in (made / "corpus").iterdir():
+        for path in (workspace / "corpus").iterdir():
             data = path.read_bytes()
             (broken / path.name).write_bytes(data[: len(data) // 2] if path.name == cut else data)
         assert broken.name in refused("pretrain", "--corpus", broken.name, "--model", "gpt1-tiny", "--out", "new")

@@ -146,27 +146,27 @@ def test_the_road_from_text_to_predictions(
     Path("rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     short = "--length 2steps --batch-size 4 --precision fp32"
 
-    def said(words: str) -> Any:
+    def run_json(words: str) -> Any:
         assert main([*words.split(), "--json"]) == 0
         return json.loads(capfd.readouterr().out)  # fails if there is anything beside the object
 
-    assert said("prepare text.txt --vocab-size 270 --out corpus")["documents"] == 1
-    run = said(f"pretrain --corpus corpus --model gpt1-tiny --out lm {short}")
+    assert run_json("prepare text.txt --vocab-size 270 --out corpus")["documents"] == 1
+    run = run_json(f"pretrain --corpus corpus --model gpt1-tiny --out lm {short}")
     assert (run["run"], run["steps"]) == ("lm", 2) and run["tokens"] > 0 and run["seconds"] >= 0 and run["metrics"]
     tune = f"finetune --start lm --task classification --train rows.jsonl --dev rows.jsonl {short}"
-    assert said(f"explain {tune}")["words"] and not Path("tuned").exists()
-    run = said(f"{tune} --seeds 2 --control --out tuned")
+    assert run_json(f"explain {tune}")["words"] and not Path("tuned").exists()
+    run = run_json(f"{tune} --seeds 2 --control --out tuned")
     assert len(run["pretrained"]["values"]) == len(run["scratch"]["values"]) == 2
-    judged = said("evaluate --run tuned --data rows.jsonl")
-    assert judged["examples"] == 16 and judged["metrics"].keys() == judged["intervals"].keys()
-    assert said("predict --run tuned --input rows.jsonl --output out.jsonl")["examples"] == 16
+    evaluated = run_json("evaluate --run tuned --data rows.jsonl")
+    assert evaluated["examples"] == 16 and evaluated["metrics"].keys() == evaluated["intervals"].keys()
+    assert run_json("predict --run tuned --input rows.jsonl --output out.jsonl")["examples"] == 16
     found = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
     assert [row["id"] for row in found] == list(range(16)) and {row["label"] for row in found} <= {"neg", "pos"}
     assert main(["predict", "--run", "tuned", "--input", "rows.jsonl", "--output", "-"]) == 0
     assert capfd.readouterr().out == Path("out.jsonl").read_text()
-    made = said("generate --run lm --prompt The A --max-new 3 --samples 2")["generations"]
-    assert [one["prompt"] for one in made] == ["The", "The", "A", "A"]
-    assert said("report lm tuned --out page.html")["out"] == "page.html" and Path("page.html").is_file()
+    generations = run_json("generate --run lm --prompt The A --max-new 3 --samples 2")["generations"]
+    assert [one["prompt"] for one in generations] == ["The", "The", "A", "A"]
+    assert run_json("report lm tuned --out page.html")["out"] == "page.html" and Path("page.html").is_file()
     for words in (
         "evaluate --run tuned --data rows.jsonl",
         "generate --run lm --prompt The --max-new 2",

@@ -20,7 +20,7 @@ CORPUS = {"--corpus": ["books"]}
 RUN = {"--run": ["runs/it"], "--input": "in.txt", "--output": "-"}
 
 
-def written(folder: Path, text: str) -> str:
+def write_recipe(folder: Path, text: str) -> str:
     path = folder / "recipe.yaml"
     path.write_text(text, encoding="utf-8")
     return str(path)
@@ -28,7 +28,7 @@ def written(folder: Path, text: str) -> str:
 
 def test_later_words_win(tmp_path: Path) -> None:
     """Witness: the order defaults < file < flags < --set, one field for each step of it."""
-    recipe = written(tmp_path, "train: {seed: 2, batch_size: 3, patience: 4}\ncorpus: {paths: [a, b]}\n")
+    recipe = write_recipe(tmp_path, "train: {seed: 2, batch_size: 3, patience: 4}\ncorpus: {paths: [a, b]}\n")
     found = compose(
         PretrainRecipe, recipe=recipe, flags={"--batch-size": "5", "--patience": "6"}, sets=["train.patience=7"]
     )
@@ -57,16 +57,16 @@ def test_a_group_given_in_part_differs_from_its_own_default() -> None:
 )
 def test_values_are_read_by_the_type_of_their_field(tmp_path: Path, text: str, path: str, value: Any) -> None:
     """Witness: what YAML 1.1 makes of these values, and what their authors meant."""
-    found: Any = compose(PretrainRecipe, recipe=written(tmp_path, text), flags={} if "paths" in text else CORPUS)
+    found: Any = compose(PretrainRecipe, recipe=write_recipe(tmp_path, text), flags={} if "paths" in text else CORPUS)
     for name in path.split("."):
         found = getattr(found, name)
     assert found == value and type(found) is type(value)
 
 
 def test_lists_have_commas_between_in_flags_and_sets() -> None:
-    """Witness: the same list, said in three ways."""
-    said = [{"--clean": "ftfy,gpt1"}, {"--clean": ["ftfy", "gpt1"]}, {"--clean": ("ftfy", "gpt1")}]
-    found = [compose(PretrainRecipe, flags=CORPUS | flags) for flags in said]
+    """Witness: the same list, given in three ways."""
+    values = [{"--clean": "ftfy,gpt1"}, {"--clean": ["ftfy", "gpt1"]}, {"--clean": ("ftfy", "gpt1")}]
+    found = [compose(PretrainRecipe, flags=CORPUS | flags) for flags in values]
     found.append(compose(PretrainRecipe, flags=CORPUS, sets=["corpus.clean=ftfy, gpt1"]))
     assert {recipe.corpus.clean for recipe in found} == {("ftfy", "gpt1")}
 
@@ -76,9 +76,9 @@ def test_a_comma_is_named_as_in_csv(words: tuple[str, ...]) -> None:
     """Witness: Python's own CSV writer, and the same words as a list."""
     line = io.StringIO()
     csv.writer(line).writerow(words)
-    said: list[Any] = [line.getvalue().strip(), list(words)]
-    found = [compose(PredictRequest, flags=RUN | {"--ignored": value}) for value in said]
-    found.append(compose(PredictRequest, flags=RUN, sets=[f"search.ignored={said[0]}"]))
+    values: list[Any] = [line.getvalue().strip(), list(words)]
+    found = [compose(PredictRequest, flags=RUN | {"--ignored": value}) for value in values]
+    found.append(compose(PredictRequest, flags=RUN, sets=[f"search.ignored={values[0]}"]))
     assert [recipe.search.ignored for recipe in found] == [words] * 3
     with pytest.raises(BadInput, match="not closed") as caught:
         compose(PredictRequest, flags=RUN | {"--ignored": '","",the'})
@@ -104,7 +104,7 @@ def test_an_unknown_key_is_named_in_full_with_a_suggestion(
     tmp_path: Path, text: str, line: int, value: str, hint: str
 ) -> None:
     """Witness: the key as written and the one that was meant."""
-    path = written(tmp_path, text)
+    path = write_recipe(tmp_path, text)
     error = refused(recipe=path)
     assert (error.what, error.where, error.value) == ("unknown key", f"{path}:{line}", value)
     assert error.next_step == f"did you mean {hint!r}?" and error.allowed
@@ -137,7 +137,7 @@ def test_a_refused_flag_is_named_with_what_is_allowed(flags: dict[str, Any], all
 def test_a_length_without_a_unit_is_refused_where_it_stands(tmp_path: Path, key: str) -> None:
     """Witness: the unit that is missing; the line, the flag and the assignment that lack it."""
     keys = ["train", *key.split(".")]
-    path = written(tmp_path, "\n".join("  " * depth + f"{name}:" for depth, name in enumerate(keys)) + " 3\n")
+    path = write_recipe(tmp_path, "\n".join("  " * depth + f"{name}:" for depth, name in enumerate(keys)) + " 3\n")
     found = [refused(recipe=path), refused(sets=[f"train.{key}=3"])]
     assert [error.where for error in found] == [f"{path}:{len(keys)}, train.{key}", f"--set train.{key}"]
     for error in found:
@@ -147,15 +147,16 @@ def test_a_length_without_a_unit_is_refused_where_it_stands(tmp_path: Path, key:
 
 def test_a_refused_value_in_a_file_or_set_is_named_by_its_source(tmp_path: Path) -> None:
     """Witness: the line, and the words after --set; a flag that wins over a line is the one to blame."""
-    path = written(tmp_path, "train:\n  seed: x\ncorpus:\n  paths: a.txt\n")
+    path = write_recipe(tmp_path, "train:\n  seed: x\ncorpus:\n  paths: a.txt\n")
     assert refused(recipe=path, sets=["train.seed=1"], flags={}).where == f"{path}:4, corpus.paths"
     assert refused(recipe=path).where == f"{path}:2, train.seed"
     assert refused(recipe=path, sets=["train.seed=y"]).where == "--set train.seed"
     assert refused(recipe=path, flags=CORPUS | {"--seed": "z"}).where == "--seed"
     assert refused(sets=["train=3"]).what == "not a group of keys"
-    assert refused(recipe=written(tmp_path, "train: 3"), sets=["train.seed=1"]).where == f"{path}:1, train"
+    assert refused(recipe=write_recipe(tmp_path, "train: 3"), sets=["train.seed=1"]).where == f"{path}:1, train"
     assert (
-        refused(recipe=written(tmp_path, "corpus:\n  paths:\n  - [a]\n"), flags={}).where == f"{path}:3, corpus.paths.0"
+        refused(recipe=write_recipe(tmp_path, "corpus:\n  paths:\n  - [a]\n"), flags={}).where
+        == f"{path}:3, corpus.paths.0"
     )
     assert refused(flags=CORPUS | {"--lrr": "3"}).next_step == "did you mean '--lr'?"
 
@@ -217,7 +218,7 @@ FINETUNE = st.builds(
 def test_a_resolved_recipe_reads_back_equal(tmp_path: Path, recipe: PretrainRecipe | FinetuneRecipe) -> None:
     """Witness: the recipe itself, and PyYAML's own safe reader, which sees the same keys."""
     text = to_yaml(recipe)
-    assert compose(type(recipe), recipe=written(tmp_path, text)) == recipe
+    assert compose(type(recipe), recipe=write_recipe(tmp_path, text)) == recipe
     assert list(yaml.safe_load(text)) == [
         name for name in type(recipe).model_fields if getattr(recipe, name) is not None
     ]
@@ -228,6 +229,6 @@ def test_a_resolved_recipe_reads_back_equal(tmp_path: Path, recipe: PretrainReci
 def test_any_text_as_a_recipe_is_read_or_refused(tmp_path: Path, text: str) -> None:
     """Witness: an invariant: nothing but BadInput, in one line that names the file."""
     try:
-        compose(PretrainRecipe, recipe=written(tmp_path, text), flags=CORPUS)
+        compose(PretrainRecipe, recipe=write_recipe(tmp_path, text), flags=CORPUS)
     except BadInput as error:
         assert "recipe.yaml" in error.where and "\n" not in str(error)
