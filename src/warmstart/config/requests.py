@@ -240,7 +240,7 @@ class ConvertRequest(Settings):
 class DemoRequest(Settings):
     """``warmstart demo``."""
 
-    title = "Where"
+    title = "Output"
 
     out: str = Setting("runs/demo", "folder for everything that the demo makes", flag="--out", metavar="DIR")
 

@@ -96,9 +96,7 @@ class TrainSettings(Settings):
         "full", "softmax of the language model in training: over the vocabulary, or over the targets and a random sample; "
         "evaluation always uses all", flag="--softmax",
     )  # fmt: skip
-    samples: int = Setting(
-        1024, "tokens that --softmax sampled samples in each step", flag="--samples", metavar="N", ge=1
-    )
+    samples: int = Setting(1024, "random tokens in each step of --softmax sampled", flag="--samples", metavar="N", ge=1)
     ar: float = Setting(
         0.0, "weight of activation regularisation: the squared last states (AWD-LSTM: 2)", flag="--ar", metavar="ALPHA",
         ge=0,
