@@ -341,9 +341,9 @@ def test_the_greatest_logits_and_their_total() -> None:
     ("changes", "words"),
     [
         ({"beam": 2, "best": 3}, "at most as many texts as its beam is wide"),
-        ({"beam": 4, "groups": 3}, "do not divide the beam"),
-        ({"beam": 4, "samples": 2}, "draws nothing"),
-        ({"beam": 4, "compat": "s2s-ft", "best": 2}, "gives one text"),
+        ({"beam": 4, "groups": 3}, "not a multiple of the number of groups"),
+        ({"beam": 4, "samples": 2}, "samples nothing"),
+        ({"beam": 4, "compat": "s2s-ft", "best": 2}, "returns one text"),
     ],
 )
 def test_settings_that_do_not_go_together(changes: dict[str, Any], words: str) -> None:
