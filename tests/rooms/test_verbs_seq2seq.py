@@ -261,7 +261,7 @@ def test_positions_grow_with_the_limits(home: Path) -> None:
             "--min-new: the minimum length is above the maximum; got 9; allowed: 0 to 8",
         ),
         ("finetune --train {dev} --metric rouge", "unknown metric for this task; got 'rouge'"),
-        ("finetune --train {a},{b}", "different numbers of lines; got '24 and 23'; allowed: equally many"),
+        ("finetune --train {a},{b}", "different numbers of lines; got '24 and 23'; allowed: the same number"),
         ("finetune --train {dev} --target-limit 40 --set model.context=32", "do not fit into the model's context"),
         ("finetune --train {dev} --beam 0", "--beam: out of range; got '0'"),
         ("finetune --train {dev} --no-repeat 0", "--no-repeat: out of range; got '0'"),
