@@ -10,7 +10,8 @@ from warmstart.base.errors import BadInput
 from warmstart.corpora.corpus import Corpus
 from warmstart.corpora.prepare import prepare
 from warmstart.corpora.settings import PrepareSettings
-from warmstart.text.tokenizer import END, Tokenizer
+from warmstart.text.special_tokens import END
+from warmstart.text.tokenizer import Tokenizer
 
 
 @pytest.fixture

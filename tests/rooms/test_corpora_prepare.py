@@ -33,7 +33,8 @@ from warmstart.corpora.settings import PrepareSettings
 from warmstart.corpora.workers import job_runner
 from warmstart.readers.documents import MAX_CHUNK_CHARS, read_documents
 from warmstart.text.clean import clean
-from warmstart.text.tokenizer import END, TASK_TOKENS, Tokenizer
+from warmstart.text.special_tokens import END
+from warmstart.text.tokenizer import TASK_TOKENS, Tokenizer
 
 WORDS = [
     "the",
@@ -259,7 +260,7 @@ def test_bad_input_is_found_before_anything_is_written(vocabulary: Path, tmp_pat
         compose(PrepareRequest, flags={"TEXT": [str(source)], "--out": str(out), "--vocab-size": "256"})
     with pytest.raises(BadInput, match="--vocab-size: vocabulary too small; got 256; allowed: >= 257"):
         Tokenizer.train(["a b"], 256)
-    assert "no tokenizer here" in refused(settings(source, out, tmp_path))
+    assert "there is no tokenizer here" in refused(settings(source, out, tmp_path))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["blank.txt.gz", "t.jsonl"]
 
 

@@ -7,7 +7,8 @@ import pytest
 from tokenizers import pre_tokenizers
 
 from warmstart.base.errors import BadInput
-from warmstart.text.tokenizer import END, Tokenizer
+from warmstart.text.special_tokens import END
+from warmstart.text.tokenizer import Tokenizer
 
 BYTES = sorted(pre_tokenizers.ByteLevel.alphabet())
 SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -110,8 +111,8 @@ def test_a_tokenizer_json_comes_first(tmp_path: Path) -> None:
     [
         ([*GPT2_MERGES[:3], "Ġl"], 4, "not a merge; got 'Ġl'"),
         ([*GPT2_MERGES[:2], "Ġ l ow"], 3, "not a merge; got 'Ġ l ow'"),
-        ([*GPT2_MERGES, "l o"], 5, "a merge with a piece that the vocabulary does not hold; got 'lo'"),
-        ([*GPT2_MERGES, "lost ow"], 5, "a merge with a piece that the vocabulary does not hold; got 'lost'"),
+        ([*GPT2_MERGES, "l o"], 5, "this merge has a piece that the vocabulary does not have; got 'lo'"),
+        ([*GPT2_MERGES, "lost ow"], 5, "this merge has a piece that the vocabulary does not have; got 'lost'"),
     ],
 )
 def test_damaged_merges_are_named_by_line(tmp_path: Path, merges: list[str], line: int, said: str) -> None:
@@ -135,10 +136,10 @@ def test_merges_that_lost_their_end_are_noticed(tmp_path: Path) -> None:
         (numbered(GPT2)[:-200], "not a readable JSON file"),
         ("[]", "not a vocabulary"),
         (json.dumps({"a": "b"}), "not a vocabulary"),
-        (json.dumps({"a": 0, "b": 2}), "the ids have gaps or stand twice"),
-        (json.dumps({"a": 0, "b": 0}), "the ids have gaps or stand twice"),
-        (numbered(GPT2[1:]), "a BPE vocabulary of a kind that is not known here"),
-        (numbered([*GPT2, "w</w>"]), "a BPE vocabulary of a kind that is not known here"),
+        (json.dumps({"a": 0, "b": 2}), "the ids have gaps or duplicates"),
+        (json.dumps({"a": 0, "b": 0}), "the ids have gaps or duplicates"),
+        (numbered(GPT2[1:]), "unknown kind of BPE vocabulary"),
+        (numbered([*GPT2, "w</w>"]), "unknown kind of BPE vocabulary"),
     ],
 )
 def test_damaged_and_unknown_vocabularies_are_refused(tmp_path: Path, vocabulary: str, said: str) -> None:
@@ -174,17 +175,15 @@ def test_wordpiece_needs_its_special_tokens(tmp_path: Path, token: str, role: st
 def test_other_damage_to_wordpiece(tmp_path: Path) -> None:
     """Witness: a doubled line, bytes that are no text, two vocabularies, a switch that is none."""
     sentence = refused(wordpiece(tmp_path, [*WORDPIECES, "able"]))
-    assert (
-        f"{tmp_path / 'vocab.txt'}:13: the same piece twice; got 'able'; allowed: one line for each piece; line 9"
-        in sentence
-    )
+    found = f"{tmp_path / 'vocab.txt'}:13: the vocabulary has this piece twice; got 'able'"
+    assert f"{found}; allowed: one line for each piece; line 9" in sentence
     (tmp_path / "vocab.txt").write_bytes(b"[UNK]\n\xff\n")
     assert f"{tmp_path / 'vocab.txt'}: not UTF-8 text" in refused(tmp_path)
     (tmp_path / "tokenizer_config.json").write_text('{"do_lower_case": "no"}')
-    assert f"{tmp_path / 'tokenizer_config.json'}: do_lower_case: not a switch; got 'no'" in refused(
+    assert f"{tmp_path / 'tokenizer_config.json'}: do_lower_case: not true or false; got 'no'" in refused(
         wordpiece(tmp_path)
     )
     (tmp_path / "vocab.txt").unlink()
     for name in ("a-vocab.txt", "b-vocab.txt"):
         wordpiece(tmp_path, name=name)
-    assert f"{tmp_path}: several vocabularies in one folder; got 'a-vocab.txt, b-vocab.txt'" in refused(tmp_path)
+    assert f"{tmp_path}: this folder has several vocabularies; got 'a-vocab.txt, b-vocab.txt'" in refused(tmp_path)

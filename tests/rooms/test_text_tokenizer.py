@@ -10,8 +10,9 @@ import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 
 from warmstart.base.errors import BadInput
+from warmstart.text.special_tokens import END
 from warmstart.text.template import Template
-from warmstart.text.tokenizer import END, TASK_TOKENS, Tokenizer
+from warmstart.text.tokenizer import TASK_TOKENS, Tokenizer
 
 TEXT = ["the cat sat on the mat, and the rat sat on the cat's hat"] * 9
 FRAMES = Template(("<|start|>", "$A", "<|extract|>"), ("<|start|>", "$A", "<|delimiter|>", "$B:1", "<|extract|>:1"))
@@ -118,7 +119,7 @@ def test_roles_that_files_name(own: Tokenizer, tmp_path: Path) -> None:
             '{"sep_token": {"id": 3}}',
             "tokenizer_config.json: sep_token: not the name of a token",
         ),
-        ("tokenizer.json", '{"version": "1.0", "mod', "not a readable tokenizer"),
+        ("tokenizer.json", '{"version": "1.0", "mod', "this tokenizer cannot be read"),
     ],
 )
 def test_damaged_files_are_named(own: Tokenizer, tmp_path: Path, name: str, content: str, said: str) -> None:
@@ -136,7 +137,9 @@ def test_no_tokenizer_says_what_could_be_there(tmp_path: Path) -> None:
         with pytest.raises(BadInput) as caught:
             Tokenizer.load(path)
         sentence = str(caught.value)
-        assert sentence.startswith(f"{path}: no tokenizer here; allowed: tokenizer.json, vocab.json + merges.txt")
+        assert sentence.startswith(
+            f"{path}: there is no tokenizer here; allowed: tokenizer.json, vocab.json + merges.txt"
+        )
         assert "encoder.json + vocab.bpe" in sentence and "vocab.txt" in sentence
 
 

@@ -8,7 +8,8 @@ import pytest
 from transformers import AutoTokenizer
 
 from warmstart.text.settings import VocabularyKind
-from warmstart.text.tokenizer import END, Tokenizer
+from warmstart.text.special_tokens import END
+from warmstart.text.tokenizer import Tokenizer
 from warmstart.text.vocabularies import UNKNOWN
 
 TEXTS = [

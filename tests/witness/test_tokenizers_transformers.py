@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 from tokenizers import models, normalizers, pre_tokenizers, trainers
 
 from warmstart.text.clean import clean
+from warmstart.text.special_tokens import END
 from warmstart.text.template import Template
-from warmstart.text.tokenizer import END, TASK_TOKENS, Tokenizer
+from warmstart.text.tokenizer import TASK_TOKENS, Tokenizer
 
 transformers = pytest.importorskip("transformers", minversion="5.3")
 

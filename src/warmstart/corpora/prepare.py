@@ -27,7 +27,8 @@ from warmstart.readers.documents import DOCUMENT_EXTENSIONS, read_documents, spl
 from warmstart.readers.paths import expand_paths
 from warmstart.readers.text_io import STDIN, check_encoding
 from warmstart.text.clean import check_rules
-from warmstart.text.tokenizer import END, Tokenizer, check_vocab_size
+from warmstart.text.special_tokens import END
+from warmstart.text.tokenizer import Tokenizer, check_vocab_size
 
 BYTES_PER_TOKEN = 3.5
 """For the estimate: English under a vocabulary of some thousands."""

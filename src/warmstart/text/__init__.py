@@ -1,1 +1,1 @@
-"""Floor 1: text to ids and back: named cleaning rules and the Tokenizer."""
+"""Floor 1: cleaning rules, and the Tokenizer: text ↔ ids."""

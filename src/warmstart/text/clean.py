@@ -1,15 +1,15 @@
-"""Named cleaning rules: each takes a text and gives a text, and keeps line breaks where they carry meaning.
+"""Cleaning rules: functions from text to text that keep line breaks where these have a meaning.
 
-A rule is a name in :data:`CLEANING_RULES`; what a corpus was cleaned with is a list of names, applied in order.
+A rule has a name in :data:`CLEANING_RULES`. A corpus is cleaned with a list of names, in order.
 
 =============  =====================================================================================
 ``ftfy``       repairs wrongly decoded text (``ftfy.fix_text``)
-``gpt1``       GPT-1's standardisation of punctuation and blanks (Radford et al. 2018, released code)
+``gpt1``       GPT-1's standardisation of punctuation and spaces (Radford et al. 2018, released code)
 ``unwrap``     joins the lines of hard-wrapped paragraphs; leaves other texts as they are
 ``breaks``     HTML line breaks (IMDB's ``<br />``) to newlines
-``spacy``      the tokens of spaCy's English tokenizer with single blanks between (extra ``gpt1``); lines stay lines
-``lower``      small letters throughout, as GPT-1's tokens are
-``whitespace`` runs of blanks to one, at most one empty line in a row, none at the ends
+``spacy``      the tokens of spaCy's English tokenizer, separated by single spaces (extra ``gpt1``); keeps lines
+``lower``      lower case, as GPT-1's tokens are
+``whitespace`` single spaces, at most one empty line in a row, none at the ends
 =============  =====================================================================================
 """
 
@@ -22,19 +22,19 @@ from typing import Any
 
 from warmstart.base.errors import BadInput, unknown_name_error
 
-WIDEST = 120
-"""Columns: a text whose lines are commonly longer than this was not wrapped."""
-FULL = 0.6
-"""A line shorter than this share of the width stands alone when the next word had room: a heading, a verse, a list."""
+MAX_WRAP_WIDTH = 120
+"""Columns: a text with longer lines is not wrapped."""
+FULL_LINE_FRAC = 0.6
+"""Of the width: a shorter line ends on purpose if the next word had room, as in a heading, a verse or a list."""
 
 _DASHES = str.maketrans({"\u2014": "-", "\u2013": "-", "\u2015": "-", "\u2026": "...", "\u00b4": "'"})
 _PUNCTUATION = re.compile(r'([-~!";?+,)(\\/*\[\]}{|_])\1*')
 _AROUND_NEWLINE = re.compile(r"\s*\n\s*")
-_BLANKS = re.compile(r"[^\S\n]+")
-_BLANKS_AT_NEWLINE = re.compile(r" ?\n ?")
+_SPACES = re.compile(r"[^\S\n]+")
+_SPACES_AT_NEWLINE = re.compile(r" ?\n ?")
 _EMPTY_LINES = re.compile(r"\n{3,}")
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
-_ENDLESS = re.compile(r"\S{500}(?=\S)")  # spaCy's time grows with the square of such stretches
+_LONG_STRETCH = re.compile(r"\S{500}(?=\S)")  # spaCy's time grows with the square of its length
 _SENTENCE_END = re.compile(r"""[.!?:;\u2026-][\s"'\u2019\u201d)\]_*]*$""")
 _SENTENCE_START = re.compile(r"""[\s"'\u2018\u201c(\[_*-]*[^\Wa-z_]""")
 _CLOSING, _OPENING = re.compile(r"""\S["'\u2019\u201d]$"""), re.compile(r"""["'\u2018\u201c]\S""")
@@ -48,24 +48,24 @@ def _ftfy(text: str) -> str:
 
 def _gpt1(text: str) -> str:
     text = _PUNCTUATION.sub(r" \g<0> ", text.translate(_DASHES))
-    return _BLANKS.sub(" ", _AROUND_NEWLINE.sub(" \n ", text)).strip()
+    return _SPACES.sub(" ", _AROUND_NEWLINE.sub(" \n ", text)).strip()
 
 
 def _spacy(text: str) -> str:
-    tokens = _english()(_ENDLESS.sub(r"\g<0> ", text))
-    words = (token.text.strip(" ") for token in tokens)  # what spaCy makes of " \n " is a token "\n "
+    tokens = _english()(_LONG_STRETCH.sub(r"\g<0> ", text))
+    words = (token.text.strip(" ") for token in tokens)  # spaCy makes one token "\n " of " \n "
     return " ".join(word for word in words if word)
 
 
 @functools.cache
 def _english() -> Any:
-    _require_spacy()
+    _check_spacy()
     import spacy
 
     return spacy.blank("en").tokenizer
 
 
-def _require_spacy() -> None:
+def _check_spacy() -> None:
     if find_spec("spacy") is None:
         raise BadInput("the cleaning rule spacy needs the spacy package", next_step="pip install 'warmstart[gpt1]'")
 
@@ -75,7 +75,7 @@ def _breaks(text: str) -> str:
 
 
 def _whitespace(text: str) -> str:
-    text = _BLANKS_AT_NEWLINE.sub("\n", _BLANKS.sub(" ", text))
+    text = _SPACES_AT_NEWLINE.sub("\n", _SPACES.sub(" ", text))
     return _EMPTY_LINES.sub("\n\n", text).strip()
 
 
@@ -84,11 +84,11 @@ def _unwrap(text: str) -> str:
     width = wrap_width(lines)
     if not width:
         return text
-    filled = [line for line in lines if line]
-    spaced = len(lines) - len(filled) > 0.05 * len(filled)  # are paragraphs set apart by empty lines?
+    num_filled = sum(map(bool, lines))
+    has_empty_lines = len(lines) - num_filled > 0.05 * num_filled  # between paragraphs
     paragraphs = [lines[0]]
     for above, below in itertools.pairwise(lines):
-        if above and below and _continues(above, below, width, spaced):
+        if above and below and _continues(above, below, width, has_empty_lines):
             paragraphs[-1] += " " + below.lstrip()
         else:
             paragraphs.append(below)
@@ -96,36 +96,36 @@ def _unwrap(text: str) -> str:
 
 
 def wrap_width(lines: Sequence[str]) -> int:
-    """The column at which ``lines`` were wrapped, or 0 where they were not.
+    """The column at which ``lines`` are wrapped, or 0 where they are not.
 
-    Wrapped text crowds against its margin: the line that holds the middle character of the text is nearly as long as the
-    longest lines. Where every line is a sentence, a caption or a paragraph of its own, lengths spread.
+    Most lines of wrapped text are about as long as its longest lines: so is the line with the middle character of the text.
+    Where each line is a sentence, a caption or a paragraph, the lengths vary more.
     """
     lengths = sorted(len(line) for line in lines if line.strip())
     if len(lengths) < 8:
         return 0
     longest = lengths[int(0.98 * len(lengths))]
-    half, seen = sum(lengths) / 2, 0
+    half, total = sum(lengths) / 2, 0
     for length in lengths:
-        seen += length
-        if seen >= half:
+        total += length
+        if total >= half:
             break
-    return lengths[int(0.9 * len(lengths))] if longest <= WIDEST and length >= 0.8 * longest else 0
+    return lengths[int(0.9 * len(lengths))] if longest <= MAX_WRAP_WIDTH and length >= 0.8 * longest else 0
 
 
-def _continues(above: str, below: str, width: int, spaced: bool) -> bool:
-    """Whether the break between two lines was made by wrapping: was there no room for the next word?"""
+def _continues(above: str, below: str, width: int, has_empty_lines: bool) -> bool:
+    """Whether wrapping made the break between two lines, since the next word had no room."""
     indent = len(below) - len(below.lstrip())
     if indent >= 2 and indent > len(above) - len(above.lstrip()):
         return False
-    if not spaced and _CLOSING.search(above) and _OPENING.match(below):
-        return False  # one speech ended, another begins
+    if not has_empty_lines and _CLOSING.search(above) and _OPENING.match(below):
+        return False  # one speech ends, another begins
     room = width - len(above) - 1
     if len(below.split(maxsplit=1)[0]) > room:
         return True
-    if len(above) < FULL * width:
+    if len(above) < FULL_LINE_FRAC * width:
         return False
-    return spaced or not (_SENTENCE_END.search(above) and _SENTENCE_START.match(below))
+    return has_empty_lines or not (_SENTENCE_END.search(above) and _SENTENCE_START.match(below))
 
 
 CLEANING_RULES: dict[str, Callable[[str], str]] = {
@@ -140,16 +140,16 @@ CLEANING_RULES: dict[str, Callable[[str], str]] = {
 
 
 def check_rules(names: Sequence[str], where: str = "--clean") -> None:
-    """Raises :class:`~warmstart.base.errors.BadInput` for a name that is no rule, or a rule whose package is missing."""
+    """Raises :class:`~warmstart.base.errors.BadInput` for an unknown rule, or a rule whose package is not installed."""
     for name in names:
         if name not in CLEANING_RULES:
             raise unknown_name_error("cleaning rule", name, CLEANING_RULES, where=where)
         if name == "spacy":
-            _require_spacy()
+            _check_spacy()
 
 
 def clean(text: str, names: Sequence[str]) -> str:
-    r"""``text`` after the rules ``names``, one after the other.
+    r"""``text`` after the rules ``names``, in order.
 
     >>> clean("so\u2014he  said<br />yes", ["breaks", "gpt1"])
     'so - he said \n yes'

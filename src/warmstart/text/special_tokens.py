@@ -1,7 +1,7 @@
-"""Special tokens by their role: which token ends a text, which one masks, which one fills up.
+"""Special tokens by kind: ``bos``, ``eos``, ``cls``, ``sep``, ``mask``, ``pad``, ``unk``.
 
-Names come from the files that ``transformers`` writes beside a vocabulary; where those are silent, from the names that
-BERT, RoBERTa and GPT-2 made common. A name that the vocabulary does not hold plays no role.
+The files that ``transformers`` writes beside a vocabulary name them. Where these files have no name, the first of the common
+names that the vocabulary has is the token: those of BERT, RoBERTa and GPT-2.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ TOKENIZER_CONFIG, SPECIAL_TOKENS_MAP = "tokenizer_config.json", "special_tokens_
 
 
 class SpecialToken(NamedTuple):
-    """``key`` in transformers' files, and the names that are looked for where the key is missing."""
+    """``key`` in transformers' files, and the common names of the token where the files do not have the key."""
 
     key: str
     common_names: tuple[str, ...]
@@ -34,39 +34,39 @@ SPECIAL_TOKENS: dict[str, SpecialToken] = {
 
 
 def read_tokenizer_config(folder: Path) -> dict[str, Any]:
-    """What ``tokenizer_config.json`` says, or nothing where there is none."""
-    return _object(folder / TOKENIZER_CONFIG)
+    """The content of ``tokenizer_config.json``; empty where there is no such file."""
+    return _read_object(folder / TOKENIZER_CONFIG)
 
 
 def read_special_tokens(folder: Path) -> dict[str, str]:
-    """Role → token, as far as ``tokenizer_config.json`` and, after it, ``special_tokens_map.json`` name one.
+    """Kind → token, for each kind that ``tokenizer_config.json`` or else ``special_tokens_map.json`` names.
 
     Raises:
-        BadInput: a damaged file, or a token that is given neither as text nor as ``{"content": text}``.
+        BadInput: a damaged file, or a token that is neither a text nor ``{"content": text}``.
     """
-    found: dict[str, str] = {}
+    tokens: dict[str, str] = {}
     for path in (folder / TOKENIZER_CONFIG, folder / SPECIAL_TOKENS_MAP):
-        values = _object(path)
-        for name, role in SPECIAL_TOKENS.items():
-            token = values.get(role.key)
+        values = _read_object(path)
+        for kind, special in SPECIAL_TOKENS.items():
+            token = values.get(special.key)
             token = token.get("content", token) if isinstance(token, dict) else token
             if not isinstance(token, str | None):
                 raise BadInput(
-                    "not the name of a token", where=f"{path}: {role.key}", value=token,
+                    "not the name of a token", where=f"{path}: {special.key}", value=token,
                     allowed='text, {"content": text} or null',
                 )  # fmt: skip
             if token is not None:
-                found.setdefault(name, token)
-    return found
+                tokens.setdefault(kind, token)
+    return tokens
 
 
-def find_special_token(role: str, named: Mapping[str, str], has: Callable[[str], bool]) -> str | None:
-    """The token that plays ``role``: the one ``named``, else the first well-known name that the vocabulary ``has``."""
-    known = SPECIAL_TOKENS[role].common_names
-    return next((name for name in (named.get(role), *known) if name is not None and has(name)), None)
+def find_special_token(kind: str, names: Mapping[str, str], has_token: Callable[[str], bool]) -> str | None:
+    """The token of a kind: the one in ``names``, else the first common name; ``None`` if the vocabulary has neither."""
+    candidates = (names.get(kind), *SPECIAL_TOKENS[kind].common_names)
+    return next((name for name in candidates if name is not None and has_token(name)), None)
 
 
-def _object(path: Path) -> dict[str, Any]:
+def _read_object(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     values = read_json(path)

@@ -1,6 +1,6 @@
-"""How texts are framed for a reader outside: the special tokens round one text or two, as ``transformers`` will put them.
+"""Template: the special tokens around one text or a pair of texts, as ``transformers`` adds them.
 
-Our own frames are made in ``tasks``; a template only tells other programs about them.
+``tasks`` frames our own texts; a template is for other programs, which then frame texts in the same way.
 """
 
 from collections.abc import Callable
@@ -12,9 +12,9 @@ from tokenizers import processors
 
 @dataclass(frozen=True)
 class Template:
-    """Words: ``$A`` and ``$B`` for the texts, else a special token, each with ``:1`` behind it where its type is not 0.
+    """A list of ``$A`` and ``$B`` for the texts and of special tokens; ``:1`` after one of these sets its token type.
 
-    ``pair`` is ``None`` where two texts are never framed together.
+    ``pair`` is ``None`` where there are no pairs.
 
     >>> Template(("[CLS]", "$A", "[SEP]"), ("[CLS]", "$A", "[SEP]", "$B:1", "[SEP]:1")).specials
     ['[CLS]', '[SEP]']
@@ -25,17 +25,17 @@ class Template:
 
     @property
     def special_tokens(self) -> list[str]:
-        """The special tokens that are put in, each once."""
+        """The special tokens, each once."""
         names = [word.partition(":")[0] for word in (*self.single, *(self.pair or ()))]
         return [name for name in dict.fromkeys(names) if name not in ("$A", "$B")]
 
     @property
     def has_token_types(self) -> bool:
-        """Whether some token is of a type other than 0: only then does a model need to be told of types."""
+        """Whether some token type is not 0: only then does a model need token types."""
         return any(word.partition(":")[2] not in ("", "0") for word in (*self.single, *(self.pair or ())))
 
-    def build_post_processor(self, id_of: Callable[[str], int]) -> Any:
-        """The library's form of it; ``id_of`` gives a special token's id."""
+    def build_post_processor(self, token_to_id: Callable[[str], int]) -> Any:
+        """The template as a post-processor of the ``tokenizers`` library."""
         pair = None if self.pair is None else list(self.pair)
-        specials = [(name, id_of(name)) for name in self.special_tokens]
+        specials = [(name, token_to_id(name)) for name in self.special_tokens]
         return processors.TemplateProcessing(single=list(self.single), pair=pair, special_tokens=specials)

@@ -1,9 +1,9 @@
 """Tokenizer: text ↔ ids with character offsets, special tokens and a fingerprint, over the ``tokenizers`` library.
 
-A vocabulary learned here is byte-level BPE unless another is asked for (:mod:`warmstart.text.vocabularies`): any text
-comes back byte for byte. Published models bring their own forms (:mod:`warmstart.text.legacy`); GPT-1's and BERT's fold
-case and lose blanks. Special tokens can never be typed by accident: a document that contains the characters ``<|start|>``
-is encoded as those characters. Nor does any ``encode`` add one: frames are made in ``tasks``.
+:meth:`Tokenizer.train` trains byte-level BPE, which decodes to the same bytes, or another kind of vocabulary
+(:mod:`warmstart.text.vocabularies`). Published models have their own (:mod:`warmstart.text.legacy`); those of GPT-1 and
+BERT lower the case and do not keep spaces. No text can contain a special token: the characters ``<|start|>`` in a document
+are encoded as characters. No ``encode`` adds one either: ``tasks`` frames texts.
 """
 
 import hashlib
@@ -20,64 +20,70 @@ from tokenizers import processors
 from warmstart.base.arrays import Ints
 from warmstart.base.errors import BadInput
 from warmstart.base.files import write_json, write_text
-from warmstart.text import legacy, special_tokens
+from warmstart.text.legacy import LEGACY_FILES, read_legacy_tokenizer, split_at_spaces, split_special_tokens
 from warmstart.text.settings import VocabularyKind
+from warmstart.text.special_tokens import (
+    END,
+    SPECIAL_TOKENS,
+    TOKENIZER_CONFIG,
+    find_special_token,
+    read_special_tokens,
+)
 from warmstart.text.template import Template
 from warmstart.text.vocabularies import TRAINERS
 
 TOKENIZER_FILE = "tokenizer.json"
-END = special_tokens.END
 START, DELIMITER, EXTRACT = "<|start|>", "<|delimiter|>", "<|extract|>"
 TASK_TOKENS = (START, DELIMITER, EXTRACT)
 MIN_VOCAB_SIZE = 256 + 1
 
 
 def check_vocab_size(vocab_size: int) -> None:
-    """Refuses a size that cannot hold the 256 bytes and the end token."""
+    """Raises :class:`BadInput` for a size too small for the 256 bytes and the end token."""
     if vocab_size < MIN_VOCAB_SIZE:
         raise BadInput("vocabulary too small", where="--vocab-size", value=vocab_size, allowed=f">= {MIN_VOCAB_SIZE}")
 
 
 class Tokenizer:
-    """A vocabulary and the way to use it. Equal fingerprints mean equal ids for every text.
+    """A vocabulary and its use. Tokenizers with equal fingerprints give equal ids for every text.
 
     Args:
-        backend: the library's tokenizer; its truncation, padding and template are taken off.
-        named: role → special token, where a file names it (:data:`warmstart.text.special_tokens.SPECIAL_TOKENS`).
+        backend: the library's tokenizer; its truncation, padding and template are removed.
+        special_tokens: kind → special token, where a file names it.
     """
 
-    def __init__(self, backend: tokenizers.Tokenizer, named: Mapping[str, str] | None = None) -> None:
+    def __init__(self, backend: tokenizers.Tokenizer, special_tokens: Mapping[str, str] | None = None) -> None:
         backend.encode_special_tokens = True
         backend.no_truncation()
         backend.no_padding()
         byte_level = "ByteLevel(" in repr(backend.pre_tokenizer)
         backend.post_processor = processors.ByteLevel(trim_offsets=False) if byte_level else None
-        self._backend, self._named = backend, dict(named or {})
+        self._backend, self._special_tokens = backend, dict(special_tokens or {})
 
     @staticmethod
     def train(
         texts: Iterable[str], vocab_size: int, min_frequency: int = 2, vocabulary: VocabularyKind = "bpe"
     ) -> "Tokenizer":
-        """Learns a vocabulary of at most ``vocab_size`` entries, ``END`` included.
+        """Trains a vocabulary.
 
         Args:
-            texts: to learn from; ``bytes`` needs none.
-            vocab_size: entries at most; ``bytes`` always has 257.
-            min_frequency: how often a merge, word or character is seen at least.
-            vocabulary: what a token is (:mod:`warmstart.text.vocabularies`).
+            texts: to train on; ``bytes`` needs none.
+            vocab_size: maximum number of tokens, with ``END``; ``bytes`` always has 257.
+            min_frequency: of a merge, word or character in the vocabulary.
+            vocabulary: its kind (:mod:`warmstart.text.vocabularies`).
 
         Raises:
-            BadInput: ``vocab_size`` cannot hold the 256 bytes and the end token.
+            BadInput: ``vocab_size`` is too small for the 256 bytes and the end token.
         """
         check_vocab_size(vocab_size)
         return Tokenizer(TRAINERS[vocabulary](texts, vocab_size - 1, min_frequency)).with_special_tokens([END])
 
     @staticmethod
     def load(folder: Path) -> "Tokenizer":
-        """Reads ``tokenizer.json`` from a folder (or the file itself), else an older form of GPT-1, GPT-2 or BERT.
+        """Loads ``tokenizer.json`` from a folder (or the file itself), else the older files of GPT-1, GPT-2 or BERT.
 
         Raises:
-            BadInput: nothing of the kind is there, or a file is damaged.
+            BadInput: there is no tokenizer, or a file is damaged.
         """
         path = Path(folder)
         file = path / TOKENIZER_FILE if path.is_dir() else path
@@ -86,22 +92,24 @@ class Tokenizer:
             try:
                 backend = tokenizers.Tokenizer.from_file(str(file))
             except Exception as error:  # the library raises plain Exception
-                raise BadInput(f"not a readable tokenizer ({error})", where=str(file)) from None
+                raise BadInput(
+                    f"this tokenizer cannot be read ({error})", where=str(file), next_step="restore it from a copy"
+                ) from None
         elif path.is_dir():
-            backend = legacy.read_legacy_tokenizer(path)
+            backend = read_legacy_tokenizer(path)
         if backend is None:
             raise BadInput(
-                "no tokenizer here", where=str(path), allowed=f"{TOKENIZER_FILE}, {legacy.LEGACY_FILES}",
-                next_step="give a folder that holds one of these, such as a corpus, a run or a published model",
+                "there is no tokenizer here", where=str(path), allowed=f"{TOKENIZER_FILE}, {LEGACY_FILES}",
+                next_step="name a folder with one of these, such as a corpus, a run or a published model",
             )  # fmt: skip
-        return Tokenizer(legacy.split_special_tokens(backend), special_tokens.read_special_tokens(file.parent))
+        return Tokenizer(split_special_tokens(backend), read_special_tokens(file.parent))
 
     def save(self, folder: Path, template: Template | None = None, context: int | None = None) -> None:
-        """Writes ``tokenizer.json`` and the ``tokenizer_config.json`` that ``transformers`` looks for.
+        """Writes ``tokenizer.json`` and ``tokenizer_config.json``, from which ``transformers`` loads the tokenizer.
 
         Args:
-            folder: where to.
-            template: the special tokens that other programs shall put round texts; ours are put by frames.
+            folder: where to write.
+            template: the special tokens that other programs add around texts; our own are added by frames.
             context: the longest input of the model, in tokens.
         """
         backend, inputs = self._backend, ["input_ids", "attention_mask"]
@@ -115,108 +123,107 @@ class Tokenizer:
             "model_max_length": 10**9 if context is None else context,
             "model_input_names": inputs,
         }
-        found = {token.key: self.special_token(kind) for kind, token in special_tokens.SPECIAL_TOKENS.items()}
+        found = {token.key: self.special_token(kind) for kind, token in SPECIAL_TOKENS.items()}
         config |= {key: token for key, token in found.items() if token}
-        write_json(Path(folder) / special_tokens.TOKENIZER_CONFIG, config)
+        write_json(Path(folder) / TOKENIZER_CONFIG, config)
 
     def with_special_tokens(self, tokens: Sequence[str]) -> "Tokenizer":
-        """The same vocabulary with those of ``tokens`` that are missing added at its end, in the given order."""
+        """The same vocabulary with ``tokens`` at its end, in their order, except those that it has."""
         backend = tokenizers.Tokenizer.from_str(self._backend.to_str())
         backend.add_special_tokens([t for t in tokens if backend.token_to_id(t) is None])
-        return Tokenizer(backend, self._named)
+        return Tokenizer(backend, self._special_tokens)
 
     def adapt_to_cleaning(self, rules: Sequence[str]) -> "Tokenizer":
-        """The same vocabulary for text that was cleaned with ``rules``.
+        """The tokenizer for text that was cleaned with ``rules``.
 
-        Where ``spacy`` is among them, GPT-1's takes every stretch between blanks as one word, as its authors' code does
-        (:func:`warmstart.text.legacy.split_at_spaces`); this changes ids and so the fingerprint. Nothing else changes.
+        With ``spacy`` among the rules, GPT-1's tokenizer splits at spaces only, as its authors' code does
+        (:func:`warmstart.text.legacy.split_at_spaces`): ids and fingerprint change. Every other tokenizer stays the same.
         """
-        return Tokenizer(legacy.split_at_spaces(self._backend), self._named) if "spacy" in rules else self
+        return Tokenizer(split_at_spaces(self._backend), self._special_tokens) if "spacy" in rules else self
 
     @property
     def vocab_size(self) -> int:
-        """Number of ids, specials included."""
+        """Number of ids, with those of special tokens."""
         return int(self._backend.get_vocab_size(with_added_tokens=True))
 
     @cached_property
     def definition(self) -> dict[str, Any]:
-        """What ``tokenizer.json`` says."""
-        found: dict[str, Any] = json.loads(self._backend.to_str())
-        return found
+        """The content of ``tokenizer.json``."""
+        definition: dict[str, Any] = json.loads(self._backend.to_str())
+        return definition
 
     @property
     def pieces(self) -> list[str]:
-        """[V] each entry as the vocabulary spells it, by its id."""
+        """[V] each entry as the vocabulary spells it, in the order of ids."""
         vocab = self._backend.get_vocab(with_added_tokens=True)
         return sorted(vocab, key=vocab.__getitem__)
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over what decides ids and text: normalising, splitting, vocabulary, merges, special tokens, decoding.
+        """SHA-256 of all that decides ids and text: normalizer, pre-tokenizer, vocabulary, merges, special tokens, decoder.
 
-        It does not depend on what only frames a text for others, or says which token plays which role: template,
-        truncation, padding, ``tokenizer_config.json``.
+        It does not depend on the template, truncation, padding and ``tokenizer_config.json``.
         """
         canonical = json.dumps(self.definition, sort_keys=True)
         return hashlib.sha256(canonical.encode("utf-8")).hexdigest()
 
     def has_token(self, token: str) -> bool:
-        """Whether the vocabulary holds ``token`` as one entry."""
+        """Whether the vocabulary has ``token`` as one entry."""
         return self._backend.token_to_id(token) is not None
 
     @cached_property
     def ids_by_text(self) -> dict[str, int]:
-        """Each entry as a text of its own would have it → its id."""
+        """Each entry decoded to text → its id."""
         return {self.decode([number], skip_special_tokens=False): number for number in range(self.vocab_size)}
 
     def token_to_id(self, token: str) -> int:
-        """The id of a special token (``KeyError`` where there is none)."""
-        found = self._backend.token_to_id(token)
-        if found is None:
+        """The id of a token (``KeyError`` if the vocabulary does not have it)."""
+        token_id = self._backend.token_to_id(token)
+        if token_id is None:
             raise KeyError(token)
-        return int(found)
+        return int(token_id)
 
-    def special_token(self, name: str) -> str | None:
+    def special_token(self, kind: str) -> str | None:
         """The token of a kind (``bos``, ``eos``, ``cls``, ``sep``, ``mask``, ``pad``, ``unk``), or ``None``."""
-        return special_tokens.find_special_token(name, self._named, self.has_token)
+        return find_special_token(kind, self._special_tokens, self.has_token)
 
-    def special_token_id(self, name: str) -> int:
+    def special_token_id(self, kind: str) -> int:
         """The id of the token of a kind (``KeyError`` where the vocabulary has none)."""
-        token = self.special_token(name)
+        token = self.special_token(kind)
         if token is None:
-            raise KeyError(name)
+            raise KeyError(kind)
         return self.token_to_id(token)
 
     @property
     def end_id(self) -> int | None:
-        """The token between two documents: the one that ends a text or, in BERT's vocabularies, a segment; if any."""
+        """The id of the token between two documents: ``eos`` or, in BERT's vocabularies, ``sep``, if there is one."""
         kinds = (kind for kind in ("eos", "sep") if self.special_token(kind) is not None)
         return next(map(self.special_token_id, kinds), None)
 
     def extends(self, other: "Tokenizer") -> bool:
-        """Whether every token of ``other`` has the same id here, so that its rows of a table can stay where they are."""
-        ours = self._backend.get_vocab(with_added_tokens=True)
-        return all(ours.get(token) == number for token, number in other._backend.get_vocab().items())
+        """Whether every token of ``other`` has the same id here, so an embedding table of ``other`` fits as it is."""
+        vocab = self._backend.get_vocab(with_added_tokens=True)
+        return all(vocab.get(token) == number for token, number in other._backend.get_vocab().items())
 
     def map_ids_to(self, other: "Tokenizer") -> Ints:
-        """[V] the id of each of our tokens in ``other``, -1 where it has none."""
-        theirs = other._backend.get_vocab(with_added_tokens=True)
-        rows = np.full(self.vocab_size, -1)
+        """[V] the id in ``other`` of each token here, -1 where ``other`` does not have it."""
+        other_ids = other._backend.get_vocab(with_added_tokens=True)
+        ids = np.full(self.vocab_size, -1)
         for token, number in self._backend.get_vocab(with_added_tokens=True).items():
-            rows[number] = theirs.get(token, -1)
-        return rows
+            ids[number] = other_ids.get(token, -1)
+        return ids
 
     def encode(self, text: str) -> Ints:
-        """[T] ids of one text, no special token added."""
+        """[T] the ids of one text, without special tokens."""
         return self.encode_batch([text])[0]
 
     def encode_batch(self, texts: Sequence[str]) -> list[Ints]:
-        """Ids of many texts, on all cores."""
+        """The ids of many texts, on all cores."""
         encoded = self._backend.encode_batch_fast(list(texts), add_special_tokens=False)
         return [np.array(e.ids, np.int64) for e in encoded]
 
     def encode_with_offsets(self, text: str) -> tuple[Ints, list[tuple[int, int]]]:
-        """[T] ids and, for each, the characters of ``text`` it stands for, as (start, end)."""
+        """[T] ids and, for each, the (start, end) of its characters in ``text``."""
         encoded = self._backend.encode(text, add_special_tokens=False)
         return np.array(encoded.ids, np.int64), list(encoded.offsets)
 
@@ -224,8 +231,8 @@ class Tokenizer:
         """The text of ``ids``."""
         return str(self._backend.decode([int(i) for i in ids], skip_special_tokens=skip_special_tokens))
 
-    def decode_continuation(self, before: Iterable[int], ids: Iterable[int]) -> str:
-        """Text of ``ids`` as it stands behind that of ``before``: with the blank between two words, where there is one."""
-        known, ids = list(before), list(ids)
-        text, whole = self.decode(known), self.decode(known + ids)
+    def decode_continuation(self, prefix: Iterable[int], ids: Iterable[int]) -> str:
+        """The text of ``ids`` after that of ``prefix``, with the space between two words where there is one."""
+        prefix, ids = list(prefix), list(ids)
+        text, whole = self.decode(prefix), self.decode(prefix + ids)
         return whole[len(text) :] if whole.startswith(text) else self.decode(ids)
