@@ -46,14 +46,14 @@ def test_it_travels_as_a_file(tmp_path: Path) -> None:
         and ImageProcessor.load(tmp_path).fingerprint == processor().fingerprint
     )
     (tmp_path / "image_processor.json").write_text('{"height": 0}')
-    with pytest.raises(BadInput, match=r"image_processor\.json: not a readable image processor"):
+    with pytest.raises(BadInput, match=r"image_processor\.json: this image processor cannot be read"):
         ImageProcessor.load(tmp_path)
 
 
 def test_one_size_and_at_least_one_image() -> None:
     """Witness: the image that is one pixel wider, and the place that it came from."""
     odd = np.zeros((4, 6, 3), np.uint8)
-    with pytest.raises(BadInput, match=r"b\.png: an image of another size; got '4 x 6'; allowed: 4 x 5"):
+    with pytest.raises(BadInput, match=r"b\.png: this image has another size; got '4 x 6'; allowed: 4 x 5"):
         ImageProcessor.fit([(IMAGES[0], "a.png"), (odd, "b.png")])
     with pytest.raises(BadInput, match="no images"):
         ImageProcessor.fit([])

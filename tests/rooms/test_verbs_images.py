@@ -146,7 +146,7 @@ def files(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("argv", "parts"),
     [
-        ("pretrain --corpus odd --out new", ["odd/b.png: an image of another size", "'8 x 7'", "8 x 6"]),
+        ("pretrain --corpus odd --out new", ["odd/b.png: this image has another size", "'8 x 7'", "8 x 6"]),
         ("pretrain --corpus arrays.npz --start words --out new", ["--corpus: this model reads text", "'images'"]),
         ("pretrain --corpus text.txt --start lm --out new", ["--start: this model reads images", "8 x 6"]),
         ("pretrain --corpus pictures text.txt --out new", ["images and other files", "text.txt"]),
@@ -161,11 +161,11 @@ def files(folder: Path) -> dict[str, bytes]:
         ("finetune --start lm --task images --train odd --out new", ["odd/a.png: this image has no class"]),
         ("finetune --start lm --task images --train rows.jsonl --out new", ["rows.jsonl", "not a source of images", ".png"]),
         ("finetune --start lm --task images --train other --dev other --out new",
-         ["an image of another size", "'3 x 3'", "8 x 6"]),
+         ["this image has another size", "'3 x 3'", "8 x 6"]),
         ("finetune --start none --task classification --train pictures --out new", ["unknown file extension for a table"]),
         ("finetune --start none --task images --train nothing.npz --out new", ["this file has no images", "x_train"]),
         ("finetune --start lm --task cifar10 --data pictures --out new", ["label unseen", "'left'", "airplane"]),
-        ("predict --run task --input other --output new", ["an image of another size", "'3 x 3'", "8 x 6"]),
+        ("predict --run task --input other --output new", ["this image has another size", "'3 x 3'", "8 x 6"]),
         ("predict --run task --input text.txt --output new", ["text.txt: not a source of images", ".png"]),
         ("predict --run task --input - --output new", ["-: not a source of images", ".png"]),
         ("pretrain --corpus pictures --model lstm-tiny --objective backward --out new", ["first row on", "autoencoder"]),

@@ -1,1 +1,1 @@
-"""Floor 1: images as rows of numbers: the ImageProcessor (to images what the Tokenizer is to texts); augmentation."""
+"""Floor 1: the ImageProcessor (for images what the Tokenizer is for texts), and augmentation."""

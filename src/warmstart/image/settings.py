@@ -1,4 +1,4 @@
-"""Settings of augmentation. Light to import."""
+"""Settings of augmentation. This module imports fast."""
 
 from warmstart.base.settings import Setting, Settings
 
