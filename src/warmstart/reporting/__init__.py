@@ -1,1 +1,1 @@
-"""Floor 2: run folders to one self-contained HTML page."""
+"""Floor 2: from run folders to one self-contained HTML page."""

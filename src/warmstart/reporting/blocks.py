@@ -1,4 +1,4 @@
-"""The parts a page is made of. Each is data; the template alone knows HTML."""
+"""The blocks of a page. They are data; only the template knows HTML."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -6,18 +6,18 @@ from typing import TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number in a table: its value, and its spread over seeds where there are several."""
+    """A number in a table: a value, and its standard deviation over seeds where there are several."""
 
     value: float
     std: float | None = None
 
     @property
     def text(self) -> str:
-        """Counts with their thousands marked, other numbers with four decimals (large ones with one)."""
-        return _plain(self.value) if self.std is None else f"{_plain(self.value)} ± {_plain(self.std)}"
+        """Counts with thousands separators; other numbers with four decimals, large ones with one."""
+        return _format(self.value) if self.std is None else f"{_format(self.value)} ± {_format(self.std)}"
 
 
-def _plain(value: float) -> str:
+def _format(value: float) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:,.4f}" if abs(value) < 1000 else f"{value:,.1f}"
@@ -28,7 +28,7 @@ Cell: TypeAlias = str | Number
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """A heading inside the page."""
+    """A heading."""
 
     text: str
     kind: str = "heading"
@@ -44,7 +44,7 @@ class Paragraph:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table: the first column names the row; ``words`` sets the others to the left and lets them wrap."""
+    """A table whose first column names the row; ``wrap`` aligns the others to the left and wraps long cells."""
 
     headers: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
@@ -55,7 +55,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A drawing from ``report.figures`` (its alt text is inside) and the words under it."""
+    """A drawing of :mod:`~warmstart.reporting.figures`, with its alt text inside, and its caption."""
 
     svg: str
     caption: str
@@ -64,7 +64,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """Text shown as it is (a command, a recipe, a generated sample); ``folded`` hides it until it is asked for."""
+    """Preformatted text (a command, a recipe, a generated sample); a click opens a ``collapsible`` one."""
 
     text: str
     title: str = ""

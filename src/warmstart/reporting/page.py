@@ -1,6 +1,6 @@
-"""One self-contained HTML page: no script, nothing fetched, the same bytes for the same input.
+"""One self-contained HTML page: no script, no request, the same bytes for the same input.
 
-``write_page`` sets any blocks; ``report_runs`` chooses the blocks for run folders: results, figures, and what was run.
+``write_page`` writes any blocks; ``report_runs`` chooses those for run folders: results, figures and details.
 """
 
 import json
@@ -26,7 +26,11 @@ from warmstart.reporting.runs import RunReport, read_runs
 
 
 def write_page(path: Path, title: str, blocks: Sequence[Block]) -> None:
-    """Writes the page to ``path`` (atomic)."""
+    """Writes the page to ``path`` (atomic).
+
+    Raises:
+        BadInput: ``path`` is not the name of an HTML file.
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     check_page_path(path)
@@ -38,77 +42,77 @@ def write_page(path: Path, title: str, blocks: Sequence[Block]) -> None:
 
 
 def check_page_path(path: Path) -> None:
-    """Refuses a target that is no HTML file's name, so that a mistyped option overwrites nothing else."""
+    """Raises :class:`BadInput` unless ``path`` names an HTML file: a wrong option must not overwrite another file."""
     if Path(path).suffix.lower() not in (".html", ".htm") or Path(path).is_dir():
         raise BadInput(
-            "a page cannot be written here", where=str(path), allowed="a file name that ends in .html",
+            "this is no name for an HTML page", where=str(path), allowed="a file name that ends in .html",
             next_step="choose a name such as report.html",
         )  # fmt: skip
 
 
 def report_runs(folders: Sequence[Path], out: Path) -> None:
-    """Writes the page about the runs in ``folders``, in their order.
+    """Writes a page about the runs in ``folders``, in order.
 
     Raises:
-        BadInput: no folder, a folder without a finished run, or an ``out`` that is no HTML file's name; nothing is written.
+        BadInput: no folder, a folder without a finished run, or an ``out`` that is not the name of an HTML file.
     """
     if not folders:
         raise BadInput("no run to report", where="warmstart report", next_step="name at least one run folder")
     check_page_path(out)
-    runs = _named_apart([run for folder in folders for run in read_runs(Path(folder))])
+    runs = _distinguish_names([run for folder in folders for run in read_runs(Path(folder))])
     blocks: list[Block] = [Heading("Results"), results_table(runs)]
     blocks += seeds_table(runs)
     blocks += comparison_figures(runs)
     blocks += curve_figures(runs)
-    blocks += [Heading("What was run"), cost_table(runs)]
+    blocks += [Heading("Runs"), cost_table(runs)]
     blocks += [block for run in runs for block in run_details(run)]
     write_page(out, "Runs: " + ", ".join(run.name for run in runs), blocks)
 
 
 def results_table(runs: Sequence[RunReport]) -> Table:
-    """One row per run: its final figures, mean ± spread over seeds."""
+    """One row per run: its final metrics, mean ± standard deviation over seeds."""
     metrics = _metrics(runs)
     rows = []
     for run in runs:
-        cells = [_measured(run.metrics.get(name), run.std.get(name)) for name in metrics]
+        cells = [_cell(run.metrics.get(name), run.std.get(name)) for name in metrics]
         rows.append((run.name, *cells, Number(len(run.seeds) or 1)))
     several = any(run.seeds for run in runs)
-    caption = "Final figures; mean ± spread over seeds." if several else "Final figures."
+    caption = "Final metrics: mean ± standard deviation over seeds." if several else "Final metrics."
     return Table(("run", *metrics, "seeds"), tuple(rows), caption)
 
 
 def cost_table(runs: Sequence[RunReport]) -> Table:
-    """One row per run: how much was trained."""
+    """One row per run: steps, tokens and time of training."""
     rows = ((run.name, Number(run.steps), Number(run.tokens), format_duration(run.seconds)) for run in runs)
-    return Table(("run", "steps", "tokens", "time"), tuple(rows), "What it took.")
+    return Table(("run", "steps", "tokens", "time"), tuple(rows), "Cost of training.")
 
 
 def seeds_table(runs: Sequence[RunReport]) -> list[Block]:
-    """One row per seed of the runs that have several; collapsed ones are marked."""
+    """One row per seed of the runs with several; it marks collapsed ones."""
     metrics = _metrics(runs)
     rows: list[tuple[Cell, ...]] = []
     for run in runs:
         for seed in run.seeds:
             name = f"{run.name}, seed {seed.seed}" + (" (collapsed)" if seed.collapsed else "")
-            rows.append((name, *(_measured(seed.metrics.get(metric)) for metric in metrics)))
+            rows.append((name, *(_cell(seed.metrics.get(metric)) for metric in metrics)))
     return [Table(("seed", *metrics), tuple(rows), "Each seed.")] if rows else []
 
 
 def comparison_figures(runs: Sequence[RunReport]) -> list[Block]:
-    """A figure per metric that has at least two values to compare."""
+    """A figure for each metric with at least two values."""
     figures: list[Block] = []
     for metric in _metrics(runs):
         arms = [arm for i, run in enumerate(runs) if (arm := _arm(run, i, metric)).values]
         if sum(len(arm.values) for arm in arms) > 1:
-            caption = f"Final {metric}. Each dot is one seed, the bar is their mean"
-            caption += ", the band one spread to either side" if any(arm.interval for arm in arms) else ""
+            caption = f"Final {metric}. Each dot is a seed, the bar is their mean"
+            caption += ", the band one standard deviation to either side" if any(arm.interval for arm in arms) else ""
             caption += "; an open dot is a collapsed run" if any(any(arm.collapsed) for arm in arms) else ""
             figures.append(Figure(comparison_figure(arms, metric), caption + "."))
     return figures
 
 
 def curve_figures(runs: Sequence[RunReport]) -> list[Block]:
-    """Training loss (a figure for runs with the same goals) and every dev metric."""
+    """Training loss (one figure for runs with the same goals) and each dev metric."""
     figures: list[Block] = []
     points = [point for run in runs for curve in run.curves for point in curve.train]
     over = "tokens" if points and all(point.tokens for point in points) else "step"
@@ -117,28 +121,30 @@ def curve_figures(runs: Sequence[RunReport]) -> list[Block]:
         lines = [line for i, run in alike if (line := loss_series(run.name, i, run.curves, over)).seeds]
         if lines:
             caption = f"Training loss ({' + '.join(goals)})" if goals else "Training loss"
-            figures.append(Figure(loss_figure(lines, over=over), f"{caption}: as logged (faint) and smoothed."))
+            figures.append(Figure(loss_figure(lines, over=over), f"{caption}: as logged (thin) and smooth (thick)."))
     dev_names = [name for run in runs for curve in run.curves for point in curve.dev for name in point.metrics]
     for metric in dict.fromkeys(dev_names):
         lines = [line for i, run in enumerate(runs) if (line := metric_series(run.name, i, run.curves, metric)).seeds]
         several = any(len(line.seeds) > 1 for line in lines)
-        caption = f"{metric} on the dev set" + (": each seed thin, their mean thick." if several else ".")
+        caption = f"{metric} on the dev set" + (
+            ": thin lines are seeds, the thick line is their mean." if several else "."
+        )
         figures.append(Figure(dev_figure(lines, metric), caption))
     return [Heading("Learning curves"), *figures] if figures else []
 
 
 def run_details(run: RunReport) -> list[Block]:
-    """The command, versions, seeds and data of one run, then its recipe and its account, folded."""
+    """The command, the manifest, the account and the recipe of one run."""
     manifest = dict(run.manifest)
     argv = manifest.pop("argv", None)
     blocks: list[Block] = [Heading(run.name)]
     if argv:
         blocks.append(Code(shlex.join(map(str, argv)) if isinstance(argv, list) else str(argv), "Command"))
     if manifest:
-        blocks.append(Table(("manifest", "value"), tuple(_flat(manifest)), wrap=True))
+        blocks.append(Table(("manifest", "value"), tuple(_flatten(manifest)), wrap=True))
     if run.account:
-        caption = "What was used, cut, dropped, moved or made anew."
-        blocks.append(Table(("account", "value"), tuple(_flat(run.account)), caption, wrap=True))
+        caption = "Records used, cut and dropped; weights loaded, initialised and unused."
+        blocks.append(Table(("account", "value"), tuple(_flatten(run.account)), caption, wrap=True))
     if run.config:
         blocks.append(Code(run.config, "The resolved recipe", collapsible=True))
     return blocks if len(blocks) > 1 else []
@@ -148,28 +154,28 @@ def _metrics(runs: Sequence[RunReport]) -> list[str]:
     return list(dict.fromkeys(name for run in runs for name in run.metrics))
 
 
-def _measured(value: float | None, spread: float | None = None) -> Cell:
-    return "–" if value is None else Number(value, spread)
+def _cell(value: float | None, std: float | None = None) -> Cell:
+    return "–" if value is None else Number(value, std)
 
 
-def _arm(run: RunReport, colour: int, metric: str) -> Arm:
-    """The run's final values of ``metric``: per seed where there are several, else the one."""
+def _arm(run: RunReport, color_index: int, metric: str) -> Arm:
+    """The final values of ``metric``, one for each seed."""
     seeds = [seed for seed in run.seeds if metric in seed.metrics]
-    mean, spread = run.metrics.get(metric), run.std.get(metric)
+    mean, std = run.metrics.get(metric), run.std.get(metric)
     if not seeds:
-        return Arm(run.name, colour, () if mean is None else (mean,))
-    interval = (mean - spread, mean + spread) if mean is not None and spread is not None else None
+        return Arm(run.name, color_index, () if mean is None else (mean,))
+    interval = (mean - std, mean + std) if mean is not None and std is not None else None
     values, collapsed = tuple(seed.metrics[metric] for seed in seeds), tuple(seed.collapsed for seed in seeds)
-    return Arm(run.name, colour, values, collapsed, interval)
+    return Arm(run.name, color_index, values, collapsed, interval)
 
 
 def _goals(run: RunReport) -> tuple[str, ...]:
-    """Names of the goals whose losses a run logged: runs with the same ones can share a loss axis."""
+    """The goals whose losses a run logged: runs with the same goals share a loss figure."""
     return tuple(sorted({name for curve in run.curves for point in curve.train for name in point.losses}))
 
 
-def _named_apart(runs: Sequence[RunReport]) -> list[RunReport]:
-    """Runs whose folders have the same name get their parent's before it."""
+def _distinguish_names(runs: Sequence[RunReport]) -> list[RunReport]:
+    """The runs; where two have the same name, with the name of the parent folder in front."""
     names = [run.name for run in runs]
     return [
         replace(run, name=f"{run.folder.resolve().parent.name}/{run.name}") if names.count(run.name) > 1 else run
@@ -177,12 +183,12 @@ def _named_apart(runs: Sequence[RunReport]) -> list[RunReport]:
     ]
 
 
-def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[Cell, ...]]:
-    """Rows (dotted key, value); a long list shows its length and its first items."""
+def _flatten(values: dict[str, Any], prefix: str = "") -> list[tuple[Cell, ...]]:
+    """Rows (dotted key, value); of a long list the length and the first items."""
     rows: list[tuple[Cell, ...]] = []
     for key, value in values.items():
         if isinstance(value, dict):
-            rows += _flat(value, f"{prefix}{key}.")
+            rows += _flatten(value, f"{prefix}{key}.")
             continue
         if isinstance(value, list):
             items = [item if isinstance(item, str) else json.dumps(item, ensure_ascii=False) for item in value]

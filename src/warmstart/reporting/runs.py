@@ -1,7 +1,7 @@
-"""A run folder, read into one frozen record.
+"""Reads a run folder as one frozen record.
 
-The folder holds ``report.json`` (required), ``metrics.jsonl``, ``manifest.json``, ``account.json`` and ``config.yaml``; what
-is missing of the others is empty. A run of several trainings keeps each in a folder of its own inside.
+The folder has ``report.json`` and may have ``metrics.jsonl``, ``manifest.json``, ``account.json`` and ``config.yaml``. In a
+run of several trainings, each has a subfolder of its own.
 """
 
 import json
@@ -14,13 +14,16 @@ from typing import Any, NoReturn
 from warmstart.base.errors import BadInput
 from warmstart.base.files import read_json
 from warmstart.base.old_names import WEIGHT_ACCOUNT_KEYS, rename_keys
+from warmstart.base.run_folder import ACCOUNT, CONFIG, MANIFEST, METRICS, REPORT
 
-Trained = tuple[Path, dict[str, Any]]  # the folder of one training, and its report
+RERUN = "run the command again"
+
+_Training = tuple[Path, dict[str, Any]]  # its folder, its report
 
 
 @dataclass(frozen=True, slots=True)
 class TrainPoint:
-    """One logged training step; ``tokens`` counts from the start of the run, ``losses`` holds each goal's loss."""
+    """One logged training step: ``tokens`` since the start of the run, ``losses`` by goal."""
 
     step: int
     tokens: int
@@ -38,7 +41,7 @@ class DevPoint:
 
 @dataclass(frozen=True, slots=True)
 class Curves:
-    """What one ``metrics.jsonl`` says, by rising step; a step that was run again after a resume counts once, the last."""
+    """The points of one ``metrics.jsonl`` in the order of steps; of a step that a resume repeated, the last point."""
 
     train: tuple[TrainPoint, ...]
     dev: tuple[DevPoint, ...]
@@ -46,7 +49,7 @@ class Curves:
 
 @dataclass(frozen=True, slots=True)
 class SeedResult:
-    """The final figures of one seed of a run."""
+    """The final metrics of one seed."""
 
     seed: int
     metrics: dict[str, float]
@@ -55,7 +58,7 @@ class SeedResult:
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """All that a report needs of a run; ``metrics`` is the mean where there are several seeds, ``spread`` is then filled."""
+    """One run, or one arm of it. With several seeds ``metrics`` has their means and ``std`` their standard deviations."""
 
     folder: Path
     name: str
@@ -72,76 +75,74 @@ class RunReport:
 
 
 def read_runs(folder: Path) -> list[RunReport]:
-    """Reads a run folder: one record, or one per arm where it holds several trainings (seeds, a control).
+    """Reads a run folder: one record, or one for each arm if the run has several trainings (seeds, a control).
 
     Raises:
         BadInput: no finished run in ``folder``, or a file in it that cannot be read.
     """
     folder = Path(folder)
-    path = folder / "report.json"
+    path = folder / REPORT
     if not path.is_file():
         raise BadInput(
-            "no finished run here" if folder.is_dir() else "folder not found", where=str(folder),
-            allowed="a run folder with report.json in it",
-            next_step="let the run finish first (--resume continues it)" if folder.is_dir() else "check the path",
+            "there is no finished run here" if folder.is_dir() else "folder not found", where=str(folder),
+            allowed="a run folder with report.json",
+            next_step="finish the run first (--resume continues it)" if folder.is_dir() else "check the path",
         )  # fmt: skip
     report = _read_object(path)
     try:
         if "runs" not in report:
-            return [_record(folder, folder.resolve().name, [(folder, report)])]
-        arms: dict[str, list[Trained]] = {}
+            return [_run_report(folder, folder.resolve().name, [(folder, report)])]
+        arms: dict[str, list[_Training]] = {}
         for run in report["runs"]:
             arms.setdefault(run["arm"], []).append((folder / Path(run["run"]).name, run))
-        return [_record(folder, f"{folder.resolve().name}: {arm}", trained) for arm, trained in arms.items()]
+        return [_run_report(folder, f"{folder.resolve().name}: {arm}", trainings) for arm, trainings in arms.items()]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadInput(
             "not the report of a run", where=str(path), value=str(error),
-            allowed="an object with steps, tokens, seconds and metrics", next_step="write it again by running the command",
+            allowed="an object with steps, tokens, seconds and metrics", next_step=RERUN,
         ) from None  # fmt: skip
 
 
-def _record(folder: Path, name: str, trained: list[Trained]) -> RunReport:
-    """One arm: its trainings' figures (on test where there is one), their mean and spread, and all curves."""
+def _run_report(folder: Path, name: str, trainings: list[_Training]) -> RunReport:
+    """The record of an arm; its metrics are those on test if there is a test set."""
     seeds = tuple(
         SeedResult(
             int(report.get("seed", 0)),
             _numbers(report.get("test", report)["metrics"]),
             bool(report.get("collapsed", False)),
         )
-        for _, report in trained
+        for _, report in trainings
     )
-    measured = {metric: [seed.metrics[metric] for seed in seeds] for metric in seeds[0].metrics}
+    values = {metric: [seed.metrics[metric] for seed in seeds] for metric in seeds[0].metrics}
     several = len(seeds) > 1
     return RunReport(
         folder=folder,
         name=name,
-        steps=sum(int(report["steps"]) for _, report in trained),
-        tokens=sum(int(report["tokens"]) for _, report in trained),
-        seconds=sum(float(report["seconds"]) for _, report in trained),
-        metrics={metric: statistics.fmean(values) for metric, values in measured.items()},
-        std={metric: statistics.stdev(values) for metric, values in measured.items()} if several else {},
+        steps=sum(int(report["steps"]) for _, report in trainings),
+        tokens=sum(int(report["tokens"]) for _, report in trainings),
+        seconds=sum(float(report["seconds"]) for _, report in trainings),
+        metrics={metric: statistics.fmean(of_seeds) for metric, of_seeds in values.items()},
+        std={metric: statistics.stdev(of_seeds) for metric, of_seeds in values.items()} if several else {},
         seeds=seeds if several else (),
-        curves=tuple(
-            read_curves(place / "metrics.jsonl") for place, _ in trained if (place / "metrics.jsonl").is_file()
-        ),
-        manifest=_read_object(folder / "manifest.json", missing_is_empty=True),
-        account=_read_account(trained[0][0] / "account.json"),
-        config=_read_words(folder / "config.yaml"),
+        curves=tuple(read_curves(place / METRICS) for place, _ in trainings if (place / METRICS).is_file()),
+        manifest=_read_object(folder / MANIFEST, missing_is_empty=True),
+        account=_read_account(trainings[0][0] / ACCOUNT),
+        config=_read_text(folder / CONFIG),
     )
 
 
 def _read_account(path: Path) -> dict[str, Any]:
-    """What became of records and weights, under the names of today; empty where a run has no account."""
+    """The account of records and weights, with the names of today; empty if the run has none."""
     account = _read_object(path, missing_is_empty=True)
     weights = account.get("weights")
     return account | {"weights": rename_keys(weights, WEIGHT_ACCOUNT_KEYS)} if isinstance(weights, dict) else account
 
 
 def read_curves(path: Path) -> Curves:
-    """Reads ``metrics.jsonl``; a last line that was cut while it was written is left out.
+    """Reads ``metrics.jsonl``, without a last line that a kill cut.
 
     Raises:
-        BadInput: any other line that is not a training or dev record; file and line are named.
+        BadInput: another line is not a record of training or dev.
     """
     train: dict[int, TrainPoint] = {}
     dev: dict[int, DevPoint] = {}
@@ -164,7 +165,7 @@ def _records(path: Path) -> Iterator[dict[str, Any]]:
             record = json.loads(line, parse_constant=_refuse)
             yield {"kind": record["kind"], "step": int(record["step"]), **record}
         except (ValueError, KeyError, TypeError) as error:
-            if number == len(lines):  # no line end after it: the run was killed while it wrote
+            if number == len(lines):  # it has no line end: a kill cut it
                 return
             raise BadInput(
                 f"not a metrics record ({error})", where=f"{path}:{number}", value=line,
@@ -177,18 +178,16 @@ def _read_object(path: Path, missing_is_empty: bool = False) -> dict[str, Any]:
         return {}
     value = read_json(path)
     if not isinstance(value, dict):
-        raise BadInput(
-            "not a JSON object", where=str(path), value=value, next_step="write it again by running the command"
-        )
+        raise BadInput("not a JSON object", where=str(path), value=value, next_step=RERUN)
     return value
 
 
-def _read_words(path: Path) -> str:
+def _read_text(path: Path) -> str:
     return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
 
 def _numbers(values: dict[str, Any]) -> dict[str, float]:
-    """The metrics with a numeric value; what a run could not measure (null) is left out."""
+    """The metrics that are numbers, without null."""
     return {name: float(value) for name, value in values.items() if isinstance(value, int | float)}
 
 
