@@ -137,14 +137,14 @@ def test_a_kind_from_outside_is_served_by_every_verb(tmp_path: Path, monkeypatch
 OLD = {
     "tagging": {"tags": {"unread": "X", "column": 2}},
     "span": {"span": {"stride": 64, "longest": 9, "threshold": 0.5}},
-    "seq2seq": {"seq2seq": {"algorithm": "masked", "target_limit": 20}},
+    "seq2seq": {"seq2seq": {"algorithm": "masked", "target_limit": 20, "cleanup": "question"}},
     "classification": {},
 }
 
 
 @pytest.mark.parametrize("kind", OLD)
-def test_tasks_that_older_runs_remember_are_read(kind: str, tmp_path: Path) -> None:
-    """Witness: ``warmstart.json`` as it was written before options were one group, all groups in every file."""
+def test_tasks_of_older_runs_are_read(kind: str, tmp_path: Path) -> None:
+    """Witness: ``warmstart.json`` of older runs: each file has a group of options for every kind, with the old keys."""
     groups: dict[str, Any] = {
         "tags": {"unread": "O", "column": None},
         "span": {"stride": 128, "longest": 30},
@@ -157,7 +157,7 @@ def test_tasks_that_older_runs_remember_are_read(kind: str, tmp_path: Path) -> N
     expected = {
         "tagging": TaggingSettings(unread="X", column=2),
         "span": SpanSettings(stride=64, max_answer=9, threshold=0.5),
-        "seq2seq": Seq2SeqSettings(algorithm="masked", target_limit=20),
+        "seq2seq": Seq2SeqSettings(algorithm="masked", target_limit=20, postprocess="question"),
     }
     assert options_of(spec) == expected.get(kind, options_of(spec))
     assert kind in expected or spec.options == {}

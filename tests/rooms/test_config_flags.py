@@ -17,7 +17,7 @@ from warmstart.metrics.postprocess import POSTPROCESSORS
 from warmstart.models.presets import PRESETS
 from warmstart.tasks.catalogue import CATALOGUE
 from warmstart.tasks.known.names import DATASET_NAMES, EVALUATION_DATASETS, TRAINING_DATASETS
-from warmstart.tasks.settings import KIND_NAMES, Cleanup
+from warmstart.tasks.settings import KIND_NAMES, Postprocess
 from warmstart.text.clean import CLEANING_RULES
 from warmstart.text.settings import VocabularyKind
 from warmstart.text.vocabularies import TRAINERS
@@ -132,7 +132,7 @@ def test_the_names_of_known_data_sets_are_those_of_the_catalogue() -> None:
 
 def test_the_choices_are_the_names_in_the_tables() -> None:
     """Witness: the tables that the chosen words are looked up in."""
-    assert set(get_args(get_args(Cleanup)[0])) == set(POSTPROCESSORS)
+    assert set(get_args(get_args(Postprocess)[0])) == set(POSTPROCESSORS)
     assert set(get_args(VocabularyKind)) == set(TRAINERS)
 
 

@@ -14,19 +14,19 @@ WEIGHT_ACCOUNT_KEYS = {
     "moved": "loaded", "made": "initialised", "left": "unused", "weights_moved": "weights_loaded",
     "weights_made": "weights_initialised",
 }  # fmt: skip
-"""Old key → new key, for each kind of file."""
+TASK_OPTION_KEYS = {"longest": "max_answer", "cleanup": "postprocess"}
+"""Old key → key today, for each kind of file."""
+TASK_OPTION_GROUPS = {"tagging": "tags", "span": "span", "seq2seq": "seq2seq"}
+"""Kind of task → the old key of its options."""
 OBJECTIVE_NAMES = {
     "forward False": None,
     "forward True": "autoencoder",
     "backward False": "backward",
     "both False": "both",
 }
-"""``direction`` and ``again`` of a language model → its objective, where these two say it."""
+"""Old ``direction`` and ``again`` of a language model → its objective today, if they decide it."""
 
 _LSTM_INPUT = re.compile(r"(backbone\.blocks\.\d+\.cells\.\d+)\.given\.")
-TASK_OPTIONS = {"tagging": "tags", "span": "span", "seq2seq": "seq2seq"}
-"""Kind of task → the key that held its options."""
-OPTIONS = {"longest": "max_answer"}
 
 
 def existing_file(folder: Path, name: str) -> Path:
@@ -42,29 +42,30 @@ def rename_keys(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str
 
 
 def parameter_name(name: str) -> str:
-    """The name of a parameter of a model."""
+    """The name today of a model's parameter."""
     return _LSTM_INPUT.sub(r"\1.input.", name)
 
 
 def run_metadata(values: Any) -> Any:
-    """What ``warmstart.json`` holds, in today's form."""
-    return _task_options(_objective(values)) if isinstance(values, dict) else values
+    """The content of ``warmstart.json`` in today's form."""
+    return _rename_options(_rename_objective(values)) if isinstance(values, dict) else values
 
 
-def _objective(values: dict[str, Any]) -> dict[str, Any]:
-    """With the name of the objective where an older run wrote ``direction`` and ``again``."""
-    known = {key: value for key, value in values.items() if key not in ("direction", "again")}
+def _rename_objective(values: dict[str, Any]) -> dict[str, Any]:
+    """With ``objective`` in place of ``direction`` and ``again``."""
+    others = {key: value for key, value in values.items() if key not in ("direction", "again")}
     pair = f"{values.get('direction', 'forward')} {values.get('again', False)}"
-    if len(known) == len(values) or pair not in OBJECTIVE_NAMES:
+    if len(others) == len(values) or pair not in OBJECTIVE_NAMES:
         return values
-    return known | {"objective": OBJECTIVE_NAMES[pair]}
+    return others | {"objective": OBJECTIVE_NAMES[pair]}
 
 
-def _task_options(values: dict[str, Any]) -> dict[str, Any]:
-    """With the options of a task under one key, whatever its kind."""
+def _rename_options(values: dict[str, Any]) -> dict[str, Any]:
+    """With the options of the task's kind under ``options``, and without those of other kinds."""
     task = values.get("task")
-    if not isinstance(task, dict) or "options" in task:
+    if not isinstance(task, dict):
         return values
-    options = task.get(TASK_OPTIONS.get(task.get("kind", ""), ""), {})
-    known = {key: value for key, value in task.items() if key not in TASK_OPTIONS.values()}
-    return values | {"task": known | {"options": rename_keys(options, OPTIONS)}}
+    group = "options" if "options" in task else TASK_OPTION_GROUPS.get(task.get("kind", ""), "")
+    options = task.get(group, {})
+    others = {key: value for key, value in task.items() if key not in TASK_OPTION_GROUPS.values()}
+    return values | {"task": others | {"options": rename_keys(options, TASK_OPTION_KEYS)}}

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from warmstart.base.settings import Group, PathRule, Setting, Settings, copy_setting
 from warmstart.corpora.settings import PrepareSettings
 from warmstart.decode.settings import GenerateSettings
-from warmstart.tasks.settings import Cleanup, LongText
+from warmstart.tasks.settings import LongText, Postprocess
 from warmstart.text.settings import Encoding
 from warmstart.train.settings import Precision
 
@@ -183,7 +183,7 @@ class ScoreRequest(Settings):
         path=ROWS_OR_BASELINE,
     )  # fmt: skip
     metrics: MetricNames = ()
-    cleanup: Cleanup = "none"
+    postprocess: Postprocess = "none"
     grouped: bool = Setting(False, "all targets of one source are its references", flag="--grouped")
     encoding: Encoding = "utf-8"
 

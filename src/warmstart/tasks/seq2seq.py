@@ -81,7 +81,7 @@ class TextAnswer(Answer):
 
     def result_metrics(self, spec: TaskSpec, main: str | None = None) -> tuple[str, ...]:
         """The main one, and all whose libraries are installed."""
-        return tuple(installed_metrics(main or FALLBACK_METRIC, _options(spec).cleanup))
+        return tuple(installed_metrics(main or FALLBACK_METRIC, _options(spec).postprocess))
 
     def quick_metrics(self, spec: TaskSpec, main: str) -> tuple[str, ...]:
         """The main one."""
@@ -103,8 +103,8 @@ class TextAnswer(Answer):
         self, spec: TaskSpec, truths: Sequence[Any], predictions: Sequence[Any], seed: int | None,
         metrics: Sequence[str] = (),
     ) -> Scores:  # fmt: skip
-        """Metrics of texts, after the cleanup of their data set; intervals are drawn over texts."""
-        found = count_all(metrics, predictions, [[truth] for truth in truths], _options(spec).cleanup)
+        """Metrics of texts, with the post-processing of their data set; the bootstrap draws texts."""
+        found = count_all(metrics, predictions, [[truth] for truth in truths], _options(spec).postprocess)
         bounds = {} if seed is None else {name: bootstrap_texts(counts, seed) for name, counts in found.items()}
         return Scores(
             {name: counts.value for name, counts in found.items()},
@@ -130,21 +130,21 @@ TEXT = TextAnswer()
 
 
 def count_all(
-    metrics: Sequence[str], texts: Sequence[str], references: Sequence[Sequence[str]], cleanup: str
+    metrics: Sequence[str], texts: Sequence[str], references: Sequence[Sequence[str]], postprocess: str
 ) -> dict[str, TextStatistics]:
     """All ``metrics`` of texts, after the rules of their data set."""
-    rules = POSTPROCESSORS[cleanup]
+    rules = POSTPROCESSORS[postprocess]
     texts = [rules.text(text) for text in texts]
     references = [[rules.reference(one) for one in several] for several in references]
     return {name: compute_statistics(name, texts, references) for name in metrics}
 
 
-def installed_metrics(main: str, cleanup: str) -> list[str]:
+def installed_metrics(main: str, postprocess: str) -> list[str]:
     """The metrics that a result lists: the main one, and those whose libraries are installed.
 
-    Of summaries with a line for each sentence (``cleanup`` cnndm) also the ROUGE-L of whole summaries, which papers report.
+    For CNN/DM (one sentence per line) also the ROUGE-L of whole summaries, which papers report.
     """
-    names = (*SHOWN, "rougeLsum") if cleanup == "cnndm" else SHOWN
+    names = (*SHOWN, "rougeLsum") if postprocess == "cnndm" else SHOWN
     return list(dict.fromkeys([main, *(name for name in names if is_available(name))]))
 
 

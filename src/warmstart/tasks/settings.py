@@ -8,9 +8,9 @@ from warmstart.base.settings import Setting, Settings
 Direction = Literal["forward", "backward", "both"]
 Algorithm = Literal["causal", "masked", "pseudo-masked"]
 LongText = Literal["cut", "refuse"]
-Cleanup = Annotated[
+Postprocess = Annotated[
     Literal["none", "cnndm", "xsum", "gigaword", "question"],
-    Setting(help="rules that texts are cleaned by before they are scored", flag="--cleanup"),
+    Setting(help="post-processing of texts before they are scored, as for a data set", flag="--postprocess"),
 ]
 
 
@@ -86,7 +86,7 @@ class Seq2SeqSettings(Settings):
     target_segment: int | None = Setting(
         None, "segment of the target, where the model has segments; default: as in its pre-training (UniLM: 5)", ge=0
     )
-    cleanup: Cleanup = "none"
+    postprocess: Postprocess = "none"
 
     def with_segments(self, text_segments: tuple[int, int]) -> "Seq2SeqSettings":
         """The same for a model whose texts have these segments, where the settings name none."""

@@ -31,7 +31,7 @@ def score(
     predictions: str,
     against: str | None = None,
     metrics: Sequence[str] = (),
-    cleanup: str = "none",
+    postprocess: str = "none",
     grouped: bool = False,
     encoding: str = "utf-8",
 ) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def score(
             baseline: ``lead3`` (the first three sentences of the source), ``copy`` (the source).
         against: another system, in the same forms.
         metrics: names; without them all whose libraries are there.
-        cleanup: rules for texts before they are scored.
+        postprocess: post-processing of texts before they are scored.
         grouped: whether all targets of one source are references for each of its texts, as question generation has it.
         encoding: of the files.
 
@@ -56,10 +56,10 @@ def score(
     sources = [_text(record.texts["source"]) for record in records]
     targets = [_target(record) for record in records]
     references = group_references(sources, targets) if grouped else [[target] for target in targets]
-    names = list(metrics) or installed_metrics(FALLBACK_METRIC, cleanup)
+    names = list(metrics) or installed_metrics(FALLBACK_METRIC, postprocess)
 
     def counted(system: str, where: str) -> dict[str, Any]:
-        return count_all(names, _texts(system, sources, encoding, where), references, cleanup)
+        return count_all(names, _texts(system, sources, encoding, where), references, postprocess)
 
     ours = counted(predictions, "--predictions")
     result: dict[str, Any] = _with_intervals(ours) | {"examples": len(records)}
