@@ -5,6 +5,7 @@ import importlib
 import io
 import re
 import shlex
+import tomllib
 from collections.abc import Iterable, Iterator
 from contextlib import redirect_stdout
 from functools import cache
@@ -18,6 +19,7 @@ from warmstart.cli.main import main
 from warmstart.cli.parser import parse
 from warmstart.cli.verbs import VERBS
 from warmstart.config.load import compose
+from warmstart.tasks.catalogue import CATALOGUE
 
 FILE = re.compile(r"(?<![\w/.-])((?:docs|tests|bench|recipes|src)/[\w./-]*\.\w+)")
 COMMENTED = [path for folder in ("src", "recipes", "tests", "bench") for path in sorted((ROOT / folder).rglob("*.*"))]
@@ -120,3 +122,15 @@ def test_what_a_page_imports_exists(path: Path) -> None:
                 module = importlib.import_module(node.module or "")
                 missing = [alias.name for alias in node.names if not hasattr(module, alias.name)]
                 assert missing == [], f"{name(path)}:{block.line}"
+
+
+def test_extras_and_counts_are_right() -> None:
+    """Witness: pyproject.toml's extras, and the catalogue of known data sets."""
+    known = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    for path in PAGES:
+        for extras in re.findall(r"(?:warmstart|\.)\[([a-z0-9,]+)\]", path.read_text(encoding="utf-8")):
+            assert set(extras.split(",")) <= known.keys(), name(path)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"{len(CATALOGUE)} [known data sets]" in readme
+    listed = re.search(r"with extras \(([^)]*)\)", readme)
+    assert listed and set(re.findall(r"`(\w+)`", listed[1])) == known.keys() - {"dev", "bench"}
