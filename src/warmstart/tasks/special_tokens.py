@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from warmstart.image.processor import ImageProcessor
 from warmstart.tasks.vocabulary import Vocabulary
-from warmstart.text.tokenizer import DELIMITER, EXTRACT, START
+from warmstart.text.tokenizer import TASK_TOKENS
 
 NO_TOKEN = -1  # an image has no special tokens
 
@@ -30,7 +30,7 @@ def special_tokens(sight: str, vocabulary: Vocabulary) -> SpecialTokens:
     first, last = vocabulary.special_token("cls"), vocabulary.special_token("sep")
     if sight == "full" and first is not None and last is not None:
         return SpecialTokens(first, last, last)
-    return SpecialTokens(START, DELIMITER, EXTRACT)
+    return SpecialTokens(*TASK_TOKENS)
 
 
 def special_ids(sight: str, vocabulary: Vocabulary) -> SpecialIds:

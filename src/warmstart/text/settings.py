@@ -1,4 +1,4 @@
-"""Settings of raw text and of its vocabulary. Light to import."""
+"""Settings of raw text and of its vocabulary. This module imports fast."""
 
 from typing import Annotated, Literal
 
@@ -10,22 +10,22 @@ Encoding = Annotated[str, Setting(help="character encoding of the text files", f
 
 
 class VocabularySettings(Settings):
-    """Where the vocabulary comes from: a tokenizer that exists, or the text, from which one is learned."""
+    """The vocabulary: an existing tokenizer, or one that is trained on the text."""
 
     title = "Vocabulary"
 
     tokenizer: str | None = Setting(
-        None, "folder with a tokenizer.json to use (default: a vocabulary is learned from the text)",
+        None, "folder with a tokenizer.json to use (default: train a vocabulary on the text)",
         flag="--tokenizer", metavar="DIR", path=PathRule("any"),
     )  # fmt: skip
     vocab_size: int = Setting(
-        8192, "entries of a learned vocabulary, the end token included", flag="--vocab-size", metavar="N", ge=257
+        8192, "size of a trained vocabulary, with the end token", flag="--vocab-size", metavar="N", ge=257
     )
-    vocabulary: VocabularyKind = Setting("bpe", "what a token of a learned vocabulary is", flag="--vocabulary")
+    vocabulary: VocabularyKind = Setting("bpe", "kind of a trained vocabulary", flag="--vocabulary")
 
 
 class TextSettings(VocabularySettings):
-    """How raw text is read and cleaned."""
+    """The cleaning and the encoding of raw text."""
 
     title = "Text"
 
