@@ -3,7 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 BUILT := pyproject.toml setup.py src/warmstart/models/kernels.c
 
-.PHONY: demo test check install dev clean
+# Another processor: plain vector code in torch, AVX2 in oneDNN, MKL's code for any x86 processor, two threads.
+OTHER := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=AVX2 MKL_CBWR=COMPATIBLE OMP_NUM_THREADS=2 GOMP_SPINCOUNT=5000
+
+.PHONY: demo test check check-portable install dev clean
 
 demo: .venv/.installed
 	$(BIN)/warmstart demo
@@ -15,6 +18,10 @@ check: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The tests as they would run on a processor that computes differently (docs/train.md).
+check-portable: .venv/.dev
+	$(OTHER) $(BIN)/python -m pytest
 
 install: .venv/.installed
 dev: .venv/.dev
