@@ -11,10 +11,8 @@ from warmstart.base.files import write_json
 from warmstart.train.machine import ENOUGH, Measured, key, onednn_error
 from warmstart.train.precision import has_fast_bf16
 
-if (
-    "OMP_NUM_THREADS" not in os.environ
-):  # tiny models: a second thread costs more than it brings, far more on a busy machine
-    torch.set_num_threads(1)
+if "OMP_NUM_THREADS" not in os.environ:
+    torch.set_num_threads(1)  # tiny models: a second thread costs more than it brings, and far more on a busy machine
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -12,21 +12,9 @@ import numpy as np
 import pytest
 
 from warmstart.base.errors import BadInput
-from warmstart.demo.docstrings import (
-    MAX_CHARACTERS,
-    NEAR,
-    DemoTask,
-    Docstring,
-    Library,
-    Sizes,
-    collect,
-    description,
-    five_word_sequences,
-    installed,
-    language_reference,
-    make_task,
-    masked,
-)
+from warmstart.demo.docstrings import MAX_CHARACTERS, Docstring, Library, collect, installed, language_reference
+from warmstart.demo.prose import description, masked
+from warmstart.demo.task import NEAR, DemoTask, Sizes, five_word_sequences, make_task
 
 SIZES = Sizes(train=6, dev=4, test=8)
 

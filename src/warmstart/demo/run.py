@@ -16,7 +16,8 @@ from warmstart.base.files import read_json, write_text
 from warmstart.base.formatting import format_duration, format_table
 from warmstart.base.run_folder import REPORT, RunFolder
 from warmstart.config.schema import CorpusRecipe, FinetuneRecipe, ModelRecipe, PretrainRecipe, TaskRecipe
-from warmstart.demo.docstrings import collect, make_task
+from warmstart.demo.docstrings import collect
+from warmstart.demo.task import make_task
 from warmstart.metrics.comparison import compare
 from warmstart.reporting.blocks import Block, Cell, Code, Figure, Heading, Number, Paragraph, Table
 from warmstart.reporting.page import comparison_figures, curve_figures, write_page
