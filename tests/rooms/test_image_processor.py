@@ -19,7 +19,7 @@ def processor() -> ImageProcessor:
     return ImageProcessor.fit((image, f"image {number}") for number, image in enumerate(IMAGES))
 
 
-def test_mean_and_spread_are_those_of_the_channels() -> None:
+def test_mean_and_std_are_those_of_the_channels() -> None:
     """Witness: NumPy's mean and std over all pixels."""
     pixels = np.stack(IMAGES).reshape(-1, 3) / 255
     assert processor().mean == pytest.approx(pixels.mean(0), abs=1e-6)
@@ -27,7 +27,7 @@ def test_mean_and_spread_are_those_of_the_channels() -> None:
 
 
 def test_rows_are_the_pixels_from_the_left() -> None:
-    """Witness: each number computed by itself; over all images they have mean 0 and spread 1 in each channel."""
+    """Witness: each number computed by itself; over all images they have mean 0 and standard deviation 1 in each channel."""
     found = processor()
     rows = found.to_rows(IMAGES[0])
     assert rows.dtype == np.float32 and rows.shape == (4, 15) and found.vocab_size == 15

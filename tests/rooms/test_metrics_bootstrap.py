@@ -24,46 +24,48 @@ def sample(name, n=120, seed=0):
 @pytest.mark.parametrize("name", sorted(METRICS))
 def test_the_formula_over_counts_is_the_metric_of_the_resample(name):
     """Witness: the metric itself (scikit-learn, SciPy) on resamples written out example by example."""
-    targets, told = sample(name)
+    targets, predictions = sample(name)
     rng = np.random.default_rng(2)
-    drawn = [np.arange(len(targets)), *rng.integers(0, len(targets), (20, len(targets)))]
-    counts = np.stack([np.bincount(d, minlength=len(targets)) for d in drawn]).astype(float)
-    expected = [METRICS[name](targets[d], told[d]) for d in drawn]
-    np.testing.assert_allclose(WEIGHTED_METRICS[name](targets, told, counts), expected, atol=1e-12)
+    indices = [np.arange(len(targets)), *rng.integers(0, len(targets), (20, len(targets)))]
+    counts = np.stack([np.bincount(d, minlength=len(targets)) for d in indices]).astype(float)
+    expected = [METRICS[name](targets[d], predictions[d]) for d in indices]
+    np.testing.assert_allclose(WEIGHTED_METRICS[name](targets, predictions, counts), expected, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["f1", "f1_macro", "matthews", "pearson", "spearman"])
 def test_a_constant_resample_counts_as_zero(name):
     """Witness: the metric's own defined value for constant predictions."""
-    targets, told = np.array([0, 0, 1]), np.array([0, 0, 1])
+    targets, predictions = np.array([0, 0, 1]), np.array([0, 0, 1])
     only_first = np.array([[3.0, 0.0, 0.0]])
     expected = METRICS[name](np.zeros(3, int), np.zeros(3, int))
-    assert WEIGHTED_METRICS[name](targets, told, only_first)[0] == pytest.approx(expected)
+    assert WEIGHTED_METRICS[name](targets, predictions, only_first)[0] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("name", ["accuracy", "pearson"])
 def test_the_interval_is_that_of_scipy(name):
     """Witness: scipy.stats.bootstrap with the percentile method, within the noise of 5,000 resamples."""
-    targets, told = sample(name, n=150)
-    ours = bootstrap_interval(name, targets, told, seed=1, resamples=5000)
+    targets, predictions = sample(name, n=150)
+    ours = bootstrap_interval(name, targets, predictions, seed=1, resamples=5000)
 
     def metric(x, y):
         return METRICS[name](x, y)
 
     theirs = stats.bootstrap(
-        (targets, told), metric, paired=True, vectorized=False, method="percentile", n_resamples=1500,
+        (targets, predictions), metric, paired=True, vectorized=False, method="percentile", n_resamples=1500,
         rng=np.random.default_rng(3),
     ).confidence_interval  # fmt: skip
-    assert ours.value == metric(targets, told)
+    assert ours.value == metric(targets, predictions)
     assert ours.low == pytest.approx(theirs.low, abs=0.02)
     assert ours.high == pytest.approx(theirs.high, abs=0.02)
 
 
 def test_the_same_seed_gives_the_same_interval_and_order_does_not_matter():
     """Invariant: the interval is a function of the set of examples and the seed."""
-    targets, told = sample("accuracy")
+    targets, predictions = sample("accuracy")
     mixed = np.random.default_rng(5).permutation(len(targets))
-    assert bootstrap_interval("f1", targets, told, seed=4) == bootstrap_interval(
-        "f1", targets[mixed], told[mixed], seed=4
+    assert bootstrap_interval("f1", targets, predictions, seed=4) == bootstrap_interval(
+        "f1", targets[mixed], predictions[mixed], seed=4
     )
-    assert bootstrap_interval("f1", targets, told, seed=4) != bootstrap_interval("f1", targets, told, seed=5)
+    assert bootstrap_interval("f1", targets, predictions, seed=4) != bootstrap_interval(
+        "f1", targets, predictions, seed=5
+    )

@@ -64,12 +64,12 @@ def test_equal_values_everywhere_make_an_interval_of_no_width():
 
 
 def test_collapsed_runs_are_seen():
-    """Witness: cases made by hand."""
+    """Witness: cases by hand."""
     targets = np.array([0, 0, 0, 1, 1])
     assert is_collapsed(targets, np.zeros(5, int))
     assert is_collapsed(targets, np.array([1, 0, 0, 0, 1]))  # 3 right, as many as always saying 0
     assert not is_collapsed(targets, np.array([0, 0, 0, 0, 1]))
-    assert not is_collapsed(np.zeros(3, int), np.zeros(3, int))  # nothing else could be said
+    assert not is_collapsed(np.zeros(3, int), np.zeros(3, int))  # there is only one right answer
     assert is_collapsed(np.array([1.0, 2.0]), np.array([1.5, 1.5]))
     assert not is_collapsed(np.array([1.0, 2.0]), np.array([9.0, 8.0]))
     assert is_collapsed(np.array([[1, 0], [0, 1]]), np.array([[1, 0], [1, 0]]))

@@ -113,7 +113,7 @@ def test_meteor_without_its_data_is_one_sentence(tmp_path: Path, monkeypatch: py
 
 
 def test_texts_of_other_scripts_are_measured() -> None:
-    """Witness: a text is its own best match, with blanks between its characters or without; accents tell words apart."""
+    """Witness: a text is its own best match, with spaces between its characters or without; accents tell words apart."""
     chinese = ["二十七个省份开通了高铁", "他在北京出生"]
     for name in ("rouge1", "rouge2", "rougeL", "bleu4", "bleu", "chrf"):
         found = compute_statistics(name, [" ".join(chinese[0]), chinese[1]], [[text] for text in chinese])
@@ -123,7 +123,7 @@ def test_texts_of_other_scripts_are_measured() -> None:
     assert compute_statistics("rouge1", [french], [[french]]).value == pytest.approx(100)
     assert compute_statistics("rouge1", ["eleve age ne la"], [[french]]).value == 0
     hindi = compute_statistics("rouge1", ["हिन्दी में"], [["हिन्दी में लिखा"]])
-    assert hindi.value == pytest.approx(80)  # two of three words, both found: marks do not divide them
+    assert hindi.value == pytest.approx(80)  # two of three words, both right: combining marks do not divide them
     assert "any script" in hindi.signature
 
 
@@ -192,15 +192,15 @@ def test_a_question_that_went_through_wordpiece_is_its_reference(data_dir: Path,
     (tmp_path / "vocab.txt").write_bytes((data_dir / "bert_vocab" / "bert-base-uncased-vocab.txt").read_bytes())
     tokenizer = Tokenizer.load(tmp_path)
     with gzip.open(data_dir / "squad_qg" / "nqg_dev.tgt.gz", "rt", encoding="utf-8") as file:
-        asked = file.read().splitlines()[:2000]
+        questions = file.read().splitlines()[:2000]
     rules = POSTPROCESSORS["question"]
-    told = [rules.text(tokenizer.decode(ids)) for ids in tokenizer.encode_batch(asked)]
-    assert compute_statistics("bleu4", told, [[rules.reference(text)] for text in asked]).value > 98
-    assert sum(rules.reference(text) == text for text in asked) / len(asked) > 0.99
+    told = [rules.text(tokenizer.decode(ids)) for ids in tokenizer.encode_batch(questions)]
+    assert compute_statistics("bleu4", told, [[rules.reference(text)] for text in questions]).value > 98
+    assert sum(rules.reference(text) == text for text in questions) / len(questions) > 0.99
 
 
 def test_brackets_by_name_survive_wordpiece() -> None:
-    """Witness: the reference, whose hyphens BERT's tokenizer sets apart."""
+    """Witness: the reference, whose hyphens BERT's tokenizer separates."""
     assert penn_tokens("- lrb - afc - rrb - champion") == "-lrb- afc -rrb- champion"
     assert penn_tokens("-lrb- afc -rrb- champion") == "-lrb- afc -rrb- champion"
 

@@ -16,17 +16,17 @@ def classes(count, n=200, seed=0):
 
 def test_binary_measures_are_those_of_scikit_learn():
     """Witness: scikit-learn called directly; the positive class is the second."""
-    targets, told = classes(2)
-    assert METRICS["accuracy"](targets, told) == (targets == told).mean()
-    assert METRICS["f1"](targets, told) == metrics.f1_score(targets, told)
-    assert METRICS["matthews"](targets, told) == metrics.matthews_corrcoef(targets, told)
+    targets, predictions = classes(2)
+    assert METRICS["accuracy"](targets, predictions) == (targets == predictions).mean()
+    assert METRICS["f1"](targets, predictions) == metrics.f1_score(targets, predictions)
+    assert METRICS["matthews"](targets, predictions) == metrics.matthews_corrcoef(targets, predictions)
 
 
 def test_f1_of_more_than_two_classes_is_the_mean_over_classes():
     """Witness: scikit-learn's macro average."""
-    targets, told = classes(4)
-    expected = metrics.f1_score(targets, told, average="macro")
-    assert METRICS["f1"](targets, told) == METRICS["f1_macro"](targets, told) == expected
+    targets, predictions = classes(4)
+    expected = metrics.f1_score(targets, predictions, average="macro")
+    assert METRICS["f1"](targets, predictions) == METRICS["f1_macro"](targets, predictions) == expected
 
 
 def test_correlations_are_those_of_scipy():
@@ -40,11 +40,11 @@ def test_correlations_are_those_of_scipy():
 
 
 def test_marks_are_judged_together_apart_and_whole():
-    """Witness: counted by hand: 3 of 4 marks right, 1 of 2 rows whole."""
-    targets, told = np.array([[1, 0], [1, 1]]), np.array([[1, 0], [1, 0]])
-    assert METRICS["f1_micro"](targets, told) == pytest.approx(2 * 2 / (3 + 2))
-    assert METRICS["f1_macro"](targets, told) == pytest.approx((1 + 0) / 2)
-    assert METRICS["exact_match"](targets, told) == 0.5
+    """Witness: counted by hand: 3 of 4 labels right, 1 of 2 rows whole."""
+    targets, predictions = np.array([[1, 0], [1, 1]]), np.array([[1, 0], [1, 0]])
+    assert METRICS["f1_micro"](targets, predictions) == pytest.approx(2 * 2 / (3 + 2))
+    assert METRICS["f1_macro"](targets, predictions) == pytest.approx((1 + 0) / 2)
+    assert METRICS["exact_match"](targets, predictions) == 0.5
 
 
 @pytest.mark.parametrize("name", ["f1", "matthews", "pearson", "spearman"])

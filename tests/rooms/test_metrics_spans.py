@@ -24,11 +24,11 @@ WORDS = st.lists(st.sampled_from(["cat", "dog", "the", "1923", "A"]), max_size=5
         ("theatre", "theatre"),  # an article is a whole word
         ("U.S.A.", "usa"),
         ("the", ""),
-        ("¡Olé! – 50 %", "¡olé – 50"),  # only ASCII punctuation is taken out
+        ("¡Olé! – 50 %", "¡olé – 50"),  # only ASCII punctuation is removed
     ],
 )
 def test_what_is_compared(text: str, compared: str) -> None:
-    """Witness: small letters, no punctuation, no articles, single blanks, in this order (Rajpurkar et al. 2016), by hand."""
+    """Witness: lower case, no punctuation, no articles, single spaces, in this order (Rajpurkar et al. 2016), by hand."""
     assert normalize_answer(text) == compared
 
 
@@ -43,9 +43,9 @@ def test_exact_match_and_overlap_by_hand() -> None:
     assert word_f1("cat", "") == word_f1("", "cat") == 0.0
 
 
-def brute_overlap(told: str, right: str) -> Fraction:
+def brute_overlap(prediction: str, answer: str) -> Fraction:
     """F1 from the greatest one-to-one matching of equal words, found by trying all of them."""
-    ours, theirs = sorted([normalize_answer(told).split(), normalize_answer(right).split()], key=len)
+    ours, theirs = sorted([normalize_answer(prediction).split(), normalize_answer(answer).split()], key=len)
     if not ours:
         return Fraction(not theirs)
     shared = max(sum(a == b for a, b in zip(ours, order, strict=False)) for order in itertools.permutations(theirs))
@@ -55,17 +55,17 @@ def brute_overlap(told: str, right: str) -> Fraction:
 
 @settings(deadline=None)
 @given(WORDS, WORDS)
-def test_overlap_is_the_f1_of_the_best_matching(told: str, right: str) -> None:
+def test_overlap_is_the_f1_of_the_best_matching(prediction: str, answer: str) -> None:
     """Witness: brute force over all matchings, in fractions."""
-    assert word_f1(told, right) == pytest.approx(float(brute_overlap(told, right)))
-    assert word_f1(told, right) == word_f1(right, told)
-    assert exact_match(told, right) <= word_f1(told, right)
+    assert word_f1(prediction, answer) == pytest.approx(float(brute_overlap(prediction, answer)))
+    assert word_f1(prediction, answer) == word_f1(answer, prediction)
+    assert exact_match(prediction, answer) <= word_f1(prediction, answer)
 
 
 @settings(deadline=None)
 @given(WORDS, st.text(string.punctuation + " \n", max_size=3))
 def test_what_is_not_compared_changes_nothing(text: str, around: str) -> None:
-    """Invariant: case, articles, punctuation and blanks."""
+    """Invariant: case, articles, punctuation and spaces."""
     assert exact_match(f"{around}the {text.upper()}{around}", text) == 1.0
 
 
@@ -79,8 +79,8 @@ def test_the_closest_right_answer_counts() -> None:
 def test_measures_of_a_set() -> None:
     """Witness: four questions by hand, two of them without an answer."""
     answers = [["1923"], ["cat", "black cat"], [], []]
-    told = ["in 1923", "the cat", "", "dog"]
-    found = {name: tally.value for name, tally in span_ratios(answers, told).items()}
+    predictions = ["in 1923", "the cat", "", "dog"]
+    found = {name: ratio.value for name, ratio in span_ratios(answers, predictions).items()}
     assert found == pytest.approx(
         {
             "f1": (2 / 3 + 1 + 1 + 0) / 4,
@@ -91,15 +91,19 @@ def test_measures_of_a_set() -> None:
         }
     )
     assert list(found)[:2] == ["f1", "exact_match"]
-    assert list(span_ratios(answers[:2], told[:2])) == list(span_ratios(answers[2:], told[2:])) == ["f1", "exact_match"]
+    assert (
+        list(span_ratios(answers[:2], predictions[:2]))
+        == list(span_ratios(answers[2:], predictions[2:]))
+        == ["f1", "exact_match"]
+    )
 
 
 def test_parts_make_the_whole() -> None:
     """Invariant: the metric over all is the mean of its two parts, weighed by their questions."""
     rng = np.random.default_rng(0)
     answers = [[] if rng.random() < 0.4 else ["cat dog"] for _ in range(50)]
-    told = [str(rng.choice(["", "cat", "cat dog", "dog"])) for _ in answers]
-    found = span_ratios(answers, told)
+    predictions = [str(rng.choice(["", "cat", "cat dog", "dog"])) for _ in answers]
+    found = span_ratios(answers, predictions)
     share = sum(bool(each) for each in answers) / len(answers)
     parts = share * found["has_answer_f1"].value + (1 - share) * found["no_answer_accuracy"].value
     assert found["f1"].value == pytest.approx(parts)

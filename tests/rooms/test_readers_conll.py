@@ -47,18 +47,18 @@ def test_words_and_tags(tmp_path: Path) -> None:
     assert [row["tags"] for row, _ in read(path, text, column=2)] == [["NNP", "VBZ"], ["NNP"]]
 
 
-@pytest.mark.parametrize("ending", ["conll", "bio", "txt", "tsv", "conll.gz"])
-def test_endings_and_separators(tmp_path: Path, ending: str) -> None:
-    """Invariant: tabs or blanks, plain or packed, the same rows."""
+@pytest.mark.parametrize("extension", ["conll", "bio", "txt", "tsv", "conll.gz"])
+def test_extensions_and_separators(tmp_path: Path, extension: str) -> None:
+    """Invariant: the same rows with tabs and with spaces, plain and compressed."""
     for between in ("\t", " ", "   "):
         text = f"EU{between}B-ORG\ncalls{between}O\n\n".encode()
-        path = tmp_path / f"x.{ending}"
-        path.write_bytes(gzip.compress(text) if ending.endswith("gz") else text)
+        path = tmp_path / f"x.{extension}"
+        path.write_bytes(gzip.compress(text) if extension.endswith("gz") else text)
         assert next(iter(read_sentences(str(path)))).fields == {"tokens": ["EU", "calls"], "tags": ["B-ORG", "O"]}
 
 
 def test_strange_words_are_words(tmp_path: Path) -> None:
-    """Witness: characters that Python takes for blanks or line ends, and a byte order mark inside a line (as in WNUT-17)."""
+    """Witness: characters that Python takes for spaces or line ends, and a byte order mark inside a line (as in WNUT-17)."""
     words = ["\ufeff", "a\u00a0b", "\u2028", "\x85", "#", "two syllables"]
     text = "".join(f"{word}\tO\n" for word in words)
     assert read(tmp_path / "x.conll", "first\tO\n" + text)[0][0]["tokens"] == ["first", *words]
@@ -70,7 +70,7 @@ def test_words_alone_have_no_tags(tmp_path: Path) -> None:
 
 
 def test_universal_dependencies(tmp_path: Path) -> None:
-    """Witness: the format's own description (ranges, empty nodes, comments, words with blanks), read by hand."""
+    """Witness: the format's own description (ranges, empty nodes, comments, words with spaces), read by hand."""
     path = tmp_path / "x.conllu"
     assert read(path, UD) == [
         (

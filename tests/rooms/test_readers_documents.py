@@ -64,8 +64,8 @@ def test_a_text_file_is_one_document(bom: bytes, packing: str, end: str, tmp_pat
 
 def test_zst_and_gz_of_several_frames_are_read_to_the_end(tmp_path: Path) -> None:
     """Witness: zstandard.compress and gzip.compress, called twice."""
-    for ending, pack in ((".zst", zstandard.compress), (".gz", gzip.compress)):
-        path = tmp_path / f"a.txt{ending}"
+    for extension, pack in ((".zst", zstandard.compress), (".gz", gzip.compress)):
+        path = tmp_path / f"a.txt{extension}"
         path.write_bytes(pack(b"one ") + pack(b"two"))
         assert texts(path) == ["one two"]
 
@@ -116,7 +116,7 @@ def test_the_real_archive_of_reviews(data_dir: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("made", "parts"),
+    ("entry_of_tar", "parts"),
     [
         (entry("../out.txt"), ["a name that leads out of the archive", "'../out.txt'"]),
         (entry("/abs.txt"), ["a name that leads out of the archive", "'/abs.txt'"]),
@@ -128,27 +128,29 @@ def test_the_real_archive_of_reviews(data_dir: Path) -> None:
         (entry("a.jpg"), ["this archive has no .txt file"]),
     ],
 )
-def test_unsafe_archives_are_refused(made: tuple[tarfile.TarInfo, bytes], parts: list[str], tmp_path: Path) -> None:
+def test_unsafe_archives_are_refused(
+    entry_of_tar: tuple[tarfile.TarInfo, bytes], parts: list[str], tmp_path: Path
+) -> None:
     """Witness: archives crafted with tarfile."""
-    path = tar_of(tmp_path / "a.tar", made)
+    path = tar_of(tmp_path / "a.tar", entry_of_tar)
     found = sentence(path)
     assert found.startswith(f"{path}: ")
     for part in parts:
         assert part in found
 
 
-@pytest.mark.parametrize("ending", [".txt.gz", ".txt.zst", ".jsonl.gz", ".jsonl.zst", ".tar.gz"])
-def test_an_archive_cut_at_any_place_is_refused(ending: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("extension", [".txt.gz", ".txt.zst", ".jsonl.gz", ".jsonl.zst", ".tar.gz"])
+def test_an_archive_cut_at_any_place_is_refused(extension: str, tmp_path: Path) -> None:
     """Witness: every kind of archive, whole, then cut short at several places, then with other bytes inside."""
     noise = random.Random(0)
     text = " ".join(str(noise.random()) for _ in range(20_000))
-    path = tmp_path / f"a{ending}"
-    if ending == ".tar.gz":
+    path = tmp_path / f"a{extension}"
+    if extension == ".tar.gz":
         tar_of(path, entry("a.txt", text.encode()))
     else:
-        data = text.encode() if "txt" in ending else json.dumps({"text": text}).encode()
+        data = text.encode() if "txt" in extension else json.dumps({"text": text}).encode()
         zstd = zstandard.ZstdCompressor(write_checksum=True)
-        path.write_bytes(gzip.compress(data) if ending.endswith("gz") else zstd.compress(data))
+        path.write_bytes(gzip.compress(data) if extension.endswith("gz") else zstd.compress(data))
     assert texts(path) == [text]
     whole = path.read_bytes()
     for length in (3, len(whole) // 3, len(whole) - 9, len(whole) - 1):
@@ -189,7 +191,7 @@ def test_utf16_is_read(tmp_path: Path) -> None:
 
 
 def test_sources_are_sorted_and_named_once(tmp_path: Path) -> None:
-    """Witness: the tree as made; hidden files, hidden folders and other endings are passed over."""
+    """Witness: the files on disk, without hidden files, hidden folders and other extensions."""
     for name in ("b.txt", "a/z.txt.gz", "a/k.jsonl", "a-b/c.txt", ".h/x.txt", "a/.y.txt", "a/m.pdf"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"x")

@@ -12,7 +12,7 @@ datasets = pytest.importorskip("datasets")
 
 
 @pytest.fixture
-def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of Parquet files that the library wrote itself, with class names in their schema."""
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     names = datasets.ClassLabel(names=["neg", "pos"])
@@ -27,17 +27,17 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "text": [f"{split} {n}" for n in range(len(labels))], "label": labels, "tags": [[1, 0]] * len(labels),
             "n": list(range(len(labels))),
         }  # fmt: skip
-        made = datasets.Dataset.from_dict(columns, features=datasets.Features(kinds))
-        made.to_parquet(str(tmp_path / "set" / f"{split}.parquet"))
+        folder = datasets.Dataset.from_dict(columns, features=datasets.Features(kinds))
+        folder.to_parquet(str(tmp_path / "set" / f"{split}.parquet"))
     return tmp_path / "set"
 
 
-def test_parts_and_class_names(made: Path) -> None:
+def test_splits_and_class_names(folder: Path) -> None:
     """Witness: the rows that the library was given; -1 is its word for no label."""
-    splits = {name: list(rows) for name, rows in read_hub_splits(f"hf:{made}").items()}
+    splits = {name: list(rows) for name, rows in read_hub_splits(f"hf:{folder}").items()}
     assert {name: len(rows) for name, rows in splits.items()} == {"train": 3, "validation": 1, "test": 2}
     assert splits["train"][2].fields == {"text": "train 2", "label": "pos", "tags": ["pos", "neg"], "n": 2}
-    assert splits["train"][2].where == f"hf:{made}, train:3"
+    assert splits["train"][2].where == f"hf:{folder}, train:3"
     assert [row.fields["label"] for row in splits["test"]] == [None, None]
 
 
@@ -47,7 +47,7 @@ def test_an_id_begins_with_hf() -> None:
 
 
 def test_what_cannot_be_loaded_is_said_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Witness: an empty folder, an id without a name, a machine that is told to stay offline, and no library."""
+    """Witness: an empty folder, an id without a name, a machine that stays offline, and no library."""
     with pytest.raises(BadInput, match=r"--data: this names no data set; got 'hf:'; allowed: hf:owner/name"):
         read_hub_splits("hf:")
     with pytest.raises(BadInput, match="the data set cannot be loaded"):

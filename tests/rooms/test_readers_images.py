@@ -66,8 +66,8 @@ def test_the_form_does_not_matter(form, part: str | None, tmp_path: Path) -> Non
 
 def test_jpeg_and_other_modes_become_rgb(tmp_path: Path) -> None:
     """Witness: Pillow's own decoding and conversion."""
-    for number, (mode, ending) in enumerate((("RGB", "jpg"), ("L", "jpeg"), ("P", "png"), ("RGBA", "PNG"))):
-        path = tmp_path / "cat" / f"{number}.{ending}"
+    for number, (mode, extension) in enumerate((("RGB", "jpg"), ("L", "jpeg"), ("P", "png"), ("RGBA", "PNG"))):
+        path = tmp_path / "cat" / f"{number}.{extension}"
         path.parent.mkdir(exist_ok=True)
         Image.fromarray(PIXELS[NAMES[0]]).convert(mode).save(path)
     for row in read_image_rows(str(tmp_path)):
@@ -98,7 +98,7 @@ def test_text_holds_no_images(tmp_path: Path) -> None:
     )
 
 
-def said(path: Path, part: str | None = None) -> str:
+def message(path: Path, part: str | None = None) -> str:
     with pytest.raises(BadInput) as error:
         list(read_image_rows(str(path), part))
     return str(error.value)
@@ -107,13 +107,13 @@ def said(path: Path, part: str | None = None) -> str:
 def test_what_is_no_image_is_named(tmp_path: Path) -> None:
     """Witness: a text of that name, a picture cut short, a part that is not there, a folder of nothing."""
     path = folder_of(tmp_path)
-    assert "there are no images here; allowed: images of the split 'dev'" in said(path, "dev")
+    assert "there are no images here; allowed: images of the split 'dev'" in message(path, "dev")
     whole = (path / NAMES[0]).read_bytes()
     for content in (b"words", b"", whole[: len(whole) // 2]):
         (path / NAMES[0]).write_bytes(content)
-        assert f"{path / NAMES[0]}: this image cannot be read" in said(path)
+        assert f"{path / NAMES[0]}: this image cannot be read" in message(path)
     (tmp_path / "empty").mkdir()
-    assert "there is no file to read; allowed: .png, .jpg, .jpeg" in said(tmp_path / "empty")
+    assert "there is no file to read; allowed: .png, .jpg, .jpeg" in message(tmp_path / "empty")
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_what_is_no_image_is_named(tmp_path: Path) -> None:
 def test_other_arrays_are_refused(arrays: dict[str, np.ndarray], parts: list[str], tmp_path: Path) -> None:
     """Witness: arrays that NumPy wrote; one would have to be unpickled."""
     np.savez(tmp_path / "a.npz", **arrays)
-    sentence = said(tmp_path / "a.npz")
+    sentence = message(tmp_path / "a.npz")
     assert [part for part in parts if part not in sentence] == [], sentence
 
 
@@ -141,7 +141,7 @@ def test_a_broken_npz_is_named(tmp_path: Path) -> None:
     path = arrays_of(tmp_path)
     for content in (path.read_bytes()[:500], b"words"):
         path.write_bytes(content)
-        assert f"{path}: this .npz file cannot be read" in said(path)
+        assert f"{path}: this .npz file cannot be read" in message(path)
 
 
 @pytest.mark.data

@@ -21,8 +21,8 @@ from warmstart.readers.rows import read_rows
 TEXTS = ["plain", 'a "quoted" one, with comma', "zwei\nZeilen", "Ünïcödé 🎉", " blank ends "]
 
 
-def packed(path: Path, data: bytes) -> Path:
-    """``data`` written as the ending of ``path`` asks."""
+def write_table(path: Path, data: bytes) -> Path:
+    """Writes ``data``, compressed as the extension of ``path`` says."""
     if path.suffix == ".gz":
         data = gzip.compress(data)
     elif path.suffix == ".zst":
@@ -51,7 +51,7 @@ def table_bytes(kind: str, texts: list[str]) -> bytes:
 def test_every_kind_and_packing_gives_the_same_rows(kind: str, packing: str, tmp_path: Path) -> None:
     """Witness: the texts as written by json, csv, pyarrow, gzip and zstandard."""
     texts = [t for t in TEXTS if kind != "tsv" or "\n" not in t]
-    path = packed(tmp_path / f"t.{kind}{packing}", table_bytes(kind, texts))
+    path = write_table(tmp_path / f"t.{kind}{packing}", table_bytes(kind, texts))
     found = list(read_rows(str(path)))
     assert [row.fields["text"] for row in found] == texts
     assert [int(row.fields["id"]) for row in found] == list(range(len(texts)))
@@ -61,13 +61,13 @@ def test_every_kind_and_packing_gives_the_same_rows(kind: str, packing: str, tmp
 
 def test_a_csv_row_after_one_of_two_lines_knows_its_line(tmp_path: Path) -> None:
     """Witness: lines counted by hand."""
-    path = packed(tmp_path / "t.csv", b'text\n"one\ntwo"\nthree\n')
+    path = write_table(tmp_path / "t.csv", b'text\n"one\ntwo"\nthree\n')
     assert [row.where for row in read_rows(str(path))] == [f"{path}:2", f"{path}:4"]
 
 
 def test_tsv_has_no_quoting_and_columns_can_be_named(tmp_path: Path) -> None:
     """Witness: unbalanced quotes as in MRPC, further columns as in STS-B, a byte order mark, Windows line ends."""
-    path = packed(tmp_path / "t.tsv", '\ufeff5\t"He said\tyes\r\n3\ta\t"b"\tmore\tstill more\r\n\r\n'.encode())
+    path = write_table(tmp_path / "t.tsv", '\ufeff5\t"He said\tyes\r\n3\ta\t"b"\tmore\tstill more\r\n\r\n'.encode())
     found = [row.fields for row in read_rows(str(path), columns=("score", "s1", "s2", "*"))]
     assert found == [{"score": "5", "s1": '"He said', "s2": "yes"}, {"score": "3", "s1": "a", "s2": '"b"'}]
 
@@ -83,9 +83,9 @@ def test_csv_and_jsonl_bring_back_any_text(tmp_path_factory: pytest.TempPathFact
     names = [f"c{i}" for i in range(len(table[0]))]
     out = io.StringIO(newline="")
     csv.writer(out).writerows([names, *table])
-    csv_path = packed(folder / "t.csv", out.getvalue().encode())
+    csv_path = write_table(folder / "t.csv", out.getvalue().encode())
     json_lines = [json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False) for row in table]
-    jsonl_path = packed(folder / "t.jsonl", "\n".join(json_lines).encode())
+    jsonl_path = write_table(folder / "t.jsonl", "\n".join(json_lines).encode())
     expected = [dict(zip(names, row, strict=True)) for row in table]
     assert [row.fields for row in read_rows(str(csv_path))] == expected
     assert [row.fields for row in read_rows(str(jsonl_path))] == expected
@@ -117,7 +117,7 @@ def test_broken_files_are_refused_with_file_line_and_reason(
     name: str, data: bytes, parts: list[str], tmp_path: Path
 ) -> None:
     """Witness: the parts that a sentence must have."""
-    path = packed(tmp_path / name, data)
+    path = write_table(tmp_path / name, data)
     with pytest.raises(BadInput) as caught:
         list(read_rows(str(path)))
     sentence = str(caught.value)
@@ -128,7 +128,7 @@ def test_broken_files_are_refused_with_file_line_and_reason(
 
 def test_a_broken_line_comes_after_the_good_ones(tmp_path: Path) -> None:
     """Witness: streaming: what stands before the break is given out first."""
-    path = packed(tmp_path / "t.jsonl", b'{"x": 1}\n{"x": ')
+    path = write_table(tmp_path / "t.jsonl", b'{"x": 1}\n{"x": ')
     stream = read_rows(str(path))
     assert next(stream).fields == {"x": 1}
     with pytest.raises(BadInput):
@@ -137,14 +137,14 @@ def test_a_broken_line_comes_after_the_good_ones(tmp_path: Path) -> None:
 
 def test_columns_are_for_tables_without_names(tmp_path: Path) -> None:
     """Witness: the sentence."""
-    path = packed(tmp_path / "t.jsonl", b'{"x": 1}\n')
+    path = write_table(tmp_path / "t.jsonl", b'{"x": 1}\n')
     with pytest.raises(BadInput, match="allowed: CSV or TSV"):
         list(read_rows(str(path), columns=("x",)))
 
 
 def test_parquet_without_pyarrow_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Witness: Python's own way of saying that a module is not there (None in sys.modules)."""
-    path = packed(tmp_path / "t.parquet", table_bytes("parquet", TEXTS))
+    path = write_table(tmp_path / "t.parquet", table_bytes("parquet", TEXTS))
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(BadInput, match=r"pip install 'warmstart\[parquet\]'"):
         list(read_rows(str(path)))

@@ -14,19 +14,19 @@ ANSWER = {"text": "1923", "answer_start": 17}
 CONTEXT = "He sang first in 1923."
 
 
-def squad(*asked: Any, **more: Any) -> dict[str, Any]:
-    return {"version": "2.0", "data": [{**more, "paragraphs": [{"context": CONTEXT, "qas": list(asked)}]}]}
+def squad(*questions: Any, **more: Any) -> dict[str, Any]:
+    return {"version": "2.0", "data": [{**more, "paragraphs": [{"context": CONTEXT, "qas": list(questions)}]}]}
 
 
 def test_questions_become_rows(tmp_path: Path) -> None:
     """Witness: the two published layouts by hand: answered, marked as impossible, and without answers to be predicted."""
     path = tmp_path / "dev.json.gz"
-    asked = [
+    questions = [
         {"id": "a", "question": "When?", "answers": [ANSWER], "is_impossible": False},
         {"id": "b", "question": "Why?", "answers": [], "is_impossible": True, "plausible_answers": [ANSWER]},
         {"question": "Where?"},
     ]
-    path.write_bytes(gzip.compress(json.dumps(squad(*asked, title="Song")).encode()))
+    path.write_bytes(gzip.compress(json.dumps(squad(*questions, title="Song")).encode()))
     rows = list(read_questions(str(path)))
     common = {"title": "Song", "context": CONTEXT}
     assert [row.fields for row in rows] == [

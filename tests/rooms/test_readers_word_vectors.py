@@ -31,7 +31,7 @@ def test_both_forms(tmp_path: Path, head: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         (
             "a 1 2\nb 1\n",
@@ -46,20 +46,20 @@ def test_both_forms(tmp_path: Path, head: str) -> None:
         ("", "no word of the vocabulary has a vector here"),
     ],
 )
-def test_what_is_wrong_is_named_with_its_line(tmp_path: Path, text: str, said: str) -> None:
+def test_what_is_wrong_is_named_with_its_line(tmp_path: Path, text: str, message: str) -> None:
     """Bad input."""
     (tmp_path / "v.txt").write_text(text, encoding="utf-8")
     with pytest.raises(BadInput) as caught:
         read_word_vectors(str(tmp_path / "v.txt"), every)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_rows_begin_as_their_vectors_and_all_else_is_as_drawn() -> None:
-    """Witness: the same model drawn again; the account counts every weight."""
+    """Witness: the same model initialised again; the account counts every weight."""
     settings = ModelSettings(backbone=preset("lstm-tiny", vocab_size=20, embedding_width=3))
-    model, drawn = (Model.fresh(settings, 1) for _ in range(2))
+    model, original = (Model.fresh(settings, 1) for _ in range(2))
     account = start_from_vectors(model, {4: np.ones(3, np.float32), 7: np.zeros(3, np.float32)})
-    table, before = model.backbone.tokens.weight, drawn.backbone.tokens.weight
+    table, before = model.backbone.tokens.weight, original.backbone.tokens.weight
     assert table[4].tolist() == [1, 1, 1] and table[7].tolist() == [0, 0, 0]
     others = [row for row in range(20) if row not in (4, 7)]
     assert torch.equal(table[others], before[others])

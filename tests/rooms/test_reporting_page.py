@@ -80,7 +80,7 @@ def _run(folder: Path, *, seeds: int, top: float, goal: str = "label") -> dict[s
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> tuple[list[Path], list[dict[str, Any]], str]:
+def page_of_runs(tmp_path: Path) -> tuple[list[Path], list[dict[str, Any]], str]:
     folders = [tmp_path / "pre" / "trained", tmp_path / HOSTILE.replace("/", "|"), tmp_path / "other" / "trained"]
     reports = [_run(folders[0], seeds=3, top=0.61), _run(folders[1], seeds=3, top=0.41)]
     reports.append(_run(folders[2], seeds=1, top=0.5, goal="lm"))
@@ -92,9 +92,9 @@ def made(tmp_path: Path) -> tuple[list[Path], list[dict[str, Any]], str]:
     return folders, reports, first.decode("utf-8")
 
 
-def test_page_is_well_formed_and_fetches_nothing(made: tuple[list[Path], list[dict[str, Any]], str]) -> None:
+def test_page_is_well_formed_and_fetches_nothing(page_of_runs: tuple[list[Path], list[dict[str, Any]], str]) -> None:
     """Witness: html.parser; every tag closes, ids are unique, references stay in the page, every figure has its words."""
-    text = made[2]
+    text = page_of_runs[2]
     page = Page(text)
     assert page.open == []
     assert "script" not in page.tags and "link" not in page.tags
@@ -105,19 +105,19 @@ def test_page_is_well_formed_and_fetches_nothing(made: tuple[list[Path], list[di
     assert all("trained" in label for label in page.labels)
 
 
-def test_what_users_wrote_is_shown_as_text(made: tuple[list[Path], list[dict[str, Any]], str]) -> None:
+def test_what_users_wrote_is_shown_as_text(page_of_runs: tuple[list[Path], list[dict[str, Any]], str]) -> None:
     """Witness: the words that html.parser gives back hold the hostile name as it was typed, and no element of it."""
-    page = Page(made[2])
+    page = Page(page_of_runs[2])
     words = "".join(page.words)
     assert HOSTILE in words
-    assert "<script" not in made[2]
+    assert "<script" not in page_of_runs[2]
     assert "trained: warm" in words and "trained" in words
 
 
-def test_numbers_are_those_of_report_json(made: tuple[list[Path], list[dict[str, Any]], str]) -> None:
+def test_numbers_are_those_of_report_json(page_of_runs: tuple[list[Path], list[dict[str, Any]], str]) -> None:
     """Witness: report.json, number for number."""
-    page = Page(made[2])
-    reports = made[1]
+    page = Page(page_of_runs[2])
+    reports = page_of_runs[1]
     finals = [[run["metrics"]["accuracy"] for run in report.get("runs", [report])] for report in reports]
     means, counts = [statistics.fmean(values) for values in finals], [len(values) for values in finals]
     seeds = [value for values in finals for value in values if len(values) > 1]

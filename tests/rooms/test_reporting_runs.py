@@ -35,7 +35,7 @@ def test_an_account_of_an_older_run_is_read_under_the_names_of_today(tmp_path: P
 
 
 def test_arms_seeds_and_their_curves_are_read(tmp_path: Path) -> None:
-    """Witness: the written figures; mean and spread by the statistics module of the standard library."""
+    """Witness: the written figures; mean and standard deviation by the statistics module of the standard library."""
     runs = []
     for arm, seed, value in (("pretrained", 1, 0.8), ("scratch", 1, 0.5), ("pretrained", 2, 0.9), ("scratch", 2, 0.6)):
         folder = tmp_path / f"{arm}-seed{seed}"

@@ -107,7 +107,7 @@ def test_real_books_of_both_layouts_are_told_apart(data_dir: Path) -> None:
     ],
 )
 def test_gpt1_standardisation(text: str, expected: str) -> None:
-    """Witness: the published rules, applied by hand: dashes, ellipsis, accent, spaced runs, blanks, newlines."""
+    """Witness: the published rules, applied by hand: dashes, ellipsis, accent, spaced runs, spaces, newlines."""
     assert clean(text, ["gpt1"]) == expected
 
 
@@ -128,13 +128,13 @@ def test_ftfy_rule_is_ftfy() -> None:
     ],
 )
 def test_spacy_sets_words_apart_and_keeps_lines(text: str, expected: str) -> None:
-    """Witness: English as spaCy's documentation shows it taken apart: contractions, abbreviations, punctuation."""
+    """Witness: English as spaCy's documentation splits it: contractions, abbreviations, punctuation."""
     pytest.importorskip("spacy")
     assert clean(text, ["spacy"]) == expected
 
 
 def test_spacy_words_are_spacys() -> None:
-    """Witness: spacy.blank("en") on each text, its tokens of blanks left out."""
+    """Witness: spacy.blank("en") on each text, without its tokens of spaces."""
     spacy = pytest.importorskip("spacy")
     for text in PARAGRAPHS:
         assert clean(text, ["spacy"]).split() == [token.text for token in spacy.blank("en")(text) if not token.is_space]
@@ -162,7 +162,7 @@ def test_breaks_become_newlines() -> None:
 @given(st.text(alphabet=" \t\n\r\u00a0ab.", max_size=60))
 @settings(max_examples=200, deadline=None)
 def test_whitespace_keeps_words_and_lines(text: str) -> None:
-    """Witness: invariants: same words, no doubled blank, at most one empty line, nothing at the ends, idempotent."""
+    """Witness: invariants: same words, no doubled space, at most one empty line, nothing at the ends, idempotent."""
     cleaned = clean(text, ["whitespace"])
     assert cleaned.split() == text.split()
     assert "  " not in cleaned

@@ -1,4 +1,4 @@
-"""Vocabularies in older forms: hand-made files whose ids follow by hand; damaged files and the sentences about them."""
+"""Older vocabulary files: small ones whose ids are computed by hand, and damaged ones with their errors."""
 
 import json
 from pathlib import Path
@@ -44,7 +44,7 @@ def refused(folder: Path) -> str:
 
 @pytest.mark.parametrize("name", ["vocab.txt", "bert-base-uncased-vocab.txt"])
 def test_wordpiece_by_hand(tmp_path: Path, name: str) -> None:
-    """Witness: longest first, worked out by hand: folded letters, an unknown word as one, punctuation apart."""
+    """Witness: longest first, worked out by hand: folded letters, an unknown word as one, separate punctuation."""
     tokenizer = Tokenizer.load(wordpiece(tmp_path, name=name))
     assert tokenizer.encode("UNaffable! Éx able").tolist() == [5, 6, 7, 9, 1, 8]
     assert tokenizer.decode([2, 5, 6, 7, 9, 8, 3]) == "unaffable! able"
@@ -107,7 +107,7 @@ def test_a_tokenizer_json_comes_first(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("merges", "line", "said"),
+    ("merges", "line", "message"),
     [
         ([*GPT2_MERGES[:3], "Ġl"], 4, "not a merge; got 'Ġl'"),
         ([*GPT2_MERGES[:2], "Ġ l ow"], 3, "not a merge; got 'Ġ l ow'"),
@@ -115,9 +115,9 @@ def test_a_tokenizer_json_comes_first(tmp_path: Path) -> None:
         ([*GPT2_MERGES, "lost ow"], 5, "this merge has a piece that the vocabulary does not have; got 'lost'"),
     ],
 )
-def test_damaged_merges_are_named_by_line(tmp_path: Path, merges: list[str], line: int, said: str) -> None:
+def test_damaged_merges_are_named_by_line(tmp_path: Path, merges: list[str], line: int, message: str) -> None:
     """Witness: the line that was spoiled."""
-    assert f"{tmp_path / 'merges.txt'}:{line}: {said}" in refused(bpe(tmp_path, GPT2, merges))
+    assert f"{tmp_path / 'merges.txt'}:{line}: {message}" in refused(bpe(tmp_path, GPT2, merges))
 
 
 def test_merges_that_lost_their_end_are_noticed(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_merges_that_lost_their_end_are_noticed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("vocabulary", "said"),
+    ("vocabulary", "message"),
     [
         (numbered(GPT2)[:-200], "not a readable JSON file"),
         ("[]", "not a vocabulary"),
@@ -142,16 +142,16 @@ def test_merges_that_lost_their_end_are_noticed(tmp_path: Path) -> None:
         (numbered([*GPT2, "w</w>"]), "unknown kind of BPE vocabulary"),
     ],
 )
-def test_damaged_and_unknown_vocabularies_are_refused(tmp_path: Path, vocabulary: str, said: str) -> None:
+def test_damaged_and_unknown_vocabularies_are_refused(tmp_path: Path, vocabulary: str, message: str) -> None:
     """Witness: JSON cut short, no vocabulary, ids that skip; BPE that is neither GPT-1's nor GPT-2's, and both at once."""
     bpe(tmp_path, GPT2, GPT2_MERGES[:1])
     (tmp_path / "vocab.json").write_text(vocabulary, encoding="utf-8")
-    assert f"{tmp_path / 'vocab.json'}: {said}" in refused(tmp_path)
+    assert f"{tmp_path / 'vocab.json'}: {message}" in refused(tmp_path)
 
 
 @pytest.mark.parametrize("missing", ["vocab.json", "merges.txt"])
 def test_one_file_of_two_is_not_enough(tmp_path: Path, missing: str) -> None:
-    """Witness: the file taken away."""
+    """Witness: the file is removed."""
     (bpe(tmp_path, GPT2, GPT2_MERGES) / missing).unlink()
     assert f"{tmp_path / missing}: file not found" in refused(tmp_path)
 
@@ -164,7 +164,7 @@ def test_gpt1_needs_its_unknown_token(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("token", "role"), [("[UNK]", "unk"), ("[CLS]", "cls"), ("[SEP]", "sep")])
 def test_wordpiece_needs_its_special_tokens(tmp_path: Path, token: str, role: str) -> None:
-    """Witness: the token taken away; named otherwise in the configuration it is found again."""
+    """Witness: without the token; with another name in the configuration it is there again."""
     pieces = ["{other}" if piece == token else piece for piece in WORDPIECES]
     sentence = refused(wordpiece(tmp_path, pieces))
     assert f"{tmp_path / 'vocab.txt'}: the vocabulary has no {role} token; allowed: {token}" in sentence

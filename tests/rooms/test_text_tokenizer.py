@@ -109,7 +109,7 @@ def test_roles_that_files_name(own: Tokenizer, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
         ("tokenizer_config.json", '{"pad_token": "<pa', "not a readable JSON file"),
         ("special_tokens_map.json", "[]", "not a JSON object"),
@@ -122,13 +122,13 @@ def test_roles_that_files_name(own: Tokenizer, tmp_path: Path) -> None:
         ("tokenizer.json", '{"version": "1.0", "mod', "this tokenizer cannot be read"),
     ],
 )
-def test_damaged_files_are_named(own: Tokenizer, tmp_path: Path, name: str, content: str, said: str) -> None:
+def test_damaged_files_are_named(own: Tokenizer, tmp_path: Path, name: str, content: str, message: str) -> None:
     """Witness: the sentence names the file."""
     own.save(tmp_path)
     (tmp_path / name).write_text(content)
     with pytest.raises(BadInput) as caught:
         Tokenizer.load(tmp_path)
-    assert said in str(caught.value) and str(tmp_path / name) in str(caught.value)
+    assert message in str(caught.value) and str(tmp_path / name) in str(caught.value)
 
 
 def test_no_tokenizer_says_what_could_be_there(tmp_path: Path) -> None:

@@ -21,11 +21,11 @@ TEXTS = [
 
 
 def test_words_follow_the_rule_for_rare_words() -> None:
-    """Witness: a count by regular expression: words and single punctuation marks, kept when seen twice."""
+    """Witness: a count by regular expression: words and single punctuation marks, that occur twice."""
     found = Tokenizer.train(TEXTS, 400, vocabulary="words")
     count = Counter(token for text in TEXTS for token in re.findall(r"\w+|[^\w\s]", text))
-    kept = {token for token, times in count.items() if times > 1}
-    assert found.vocab_size == len(kept) + 2 and all(found.has_token(token) for token in (*kept, UNKNOWN, END))
+    frequent = {token for token, times in count.items() if times > 1}
+    assert found.vocab_size == len(frequent) + 2 and all(found.has_token(token) for token in (*frequent, UNKNOWN, END))
     ids = found.encode("a fine thing, a FILM")
     assert found.decode(ids, skip_special_tokens=False) == f"a fine {UNKNOWN} , a FILM"
     assert found.special_token("unk") == UNKNOWN and found.end_id == found.vocab_size - 1
@@ -44,15 +44,15 @@ def test_words_that_are_not_kept_are_left_out(tmp_path: Path) -> None:
     texts = ["a I . a I . the film", "the film ▁ 'tis Amazing the"]
     found = Tokenizer.train(texts, 400, vocabulary="known-words")
     count = Counter(token for text in texts for token in re.findall(r"\w+|[^\w\s]", text))
-    kept = {token for token, times in count.items() if times > 1}
-    assert kept == {"a", "I", ".", "the", "film"} == set(found.ids_by_text) - {END}
+    frequent = {token for token, times in count.items() if times > 1}
+    assert frequent == {"a", "I", ".", "the", "film"} == set(found.ids_by_text) - {END}
     found.save(tmp_path)
     theirs = AutoTokenizer.from_pretrained(str(tmp_path))
     for text in (*texts, "a tax on film, I think.", "apple", "", "\n the\tFilm"):
-        wanted = [token for token in re.findall(r"\w+|[^\w\s]", text) if token in kept]
-        assert found.decode(found.encode(text)) == " ".join(wanted)
+        expected = [token for token in re.findall(r"\w+|[^\w\s]", text) if token in frequent]
+        assert found.decode(found.encode(text)) == " ".join(expected)
         ids, offsets = found.encode_with_offsets(text)
-        assert [text[start:stop] for start, stop in offsets] == wanted
+        assert [text[start:stop] for start, stop in offsets] == expected
         assert ids.tolist() == found.encode(text).tolist() == theirs(text, add_special_tokens=False)["input_ids"]
 
 
