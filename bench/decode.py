@@ -55,9 +55,9 @@ def sources(length: int) -> Iterator[NDArray[np.int64]]:
 
 def best_dtype() -> torch.dtype:
     """The format in which this processor multiplies fastest."""
-    from warmstart.train.precision import choices, default_device
+    from warmstart.train.precision import compute_settings, default_device
 
-    found = choices("auto", default_device())
+    found = compute_settings("auto", default_device())
     torch.set_float32_matmul_precision(found.fp32_products)
     return found.dtype
 

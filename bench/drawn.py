@@ -35,6 +35,7 @@ def train(backbone: Any, drawn: Drawn) -> None:
     from warmstart.train.loop import Trainer
     from warmstart.train.precision import default_device
     from warmstart.train.settings import TrainSettings
+    from warmstart.train.step import Criterion
 
     class Paced(RowSource):
         pace: Pace | None = None  # none while the Trainer only looks at the first step
@@ -50,7 +51,7 @@ def train(backbone: Any, drawn: Drawn) -> None:
         run = RunFolder(Path(folder) / "run")
         stream = Stream(source, settings.batch_size, settings.seed)
         model = Model.fresh(ModelSettings(backbone=backbone), 1)
-        trainer = Trainer(model, stream, settings, {"lm": 1.0}, run, None, default_device())
+        trainer = Trainer(model, stream, settings, Criterion({"lm": 1.0}), run, None, default_device())
         run.create("a recipe", {})
         source.pace = Pace()
         trainer.run()

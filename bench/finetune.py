@@ -90,7 +90,7 @@ def run_ours(recipe: FinetuneRecipe) -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder(Path(folder) / "run")
         stream = dataclasses.replace(stream, source=source)
-        trainer = Trainer(model, stream, recipe.train, task.coefficients, run, None, default_device())
+        trainer = Trainer(model, stream, recipe.train, task.criterion, run, None, default_device())
         run.create("a recipe", {})
         source.pace = Pace()
         trainer.run()

@@ -25,6 +25,7 @@ from warmstart.streams.sources import Source
 from warmstart.streams.stream import Stream
 from warmstart.train.loop import Trainer
 from warmstart.train.settings import TrainSettings
+from warmstart.train.step import Criterion
 
 VARIED = AugmentSettings(shift=2)
 
@@ -101,7 +102,9 @@ def trainer(corpus: ImageCorpus, folder: Path, objective: str, precision: Any, d
     settings = TrainSettings(length="3 epochs", batch_size=4, precision=precision, save_every_s=0)
     stream = Stream(Deadly(units(corpus, objective), dies_at), 4, settings.seed)
     model = Model.fresh(ModelSettings(backbone=backbone), 1)
-    return Trainer(model, stream, settings, {"next_vector": 1.0}, RunFolder(folder), None, torch.device("cpu"))
+    return Trainer(
+        model, stream, settings, Criterion({"next_vector": 1.0}), RunFolder(folder), None, torch.device("cpu")
+    )
 
 
 @pytest.mark.parametrize(("objective", "precision"), [("causal", "fp32"), ("autoencoder", "auto")])

@@ -18,9 +18,11 @@ from warmstart.base.arrays import Floats, Ints
 from warmstart.base.seeds import generator, named_seed
 from warmstart.example.batch import Batch, collate
 from warmstart.example.example import Example, Goal
-from warmstart.models.model import Model
+from warmstart.models.activity import ACTIVITY
+from warmstart.models.head import LossOptions
+from warmstart.models.model import Model, ModelOutput
 from warmstart.models.presets import preset
-from warmstart.models.sampled import candidates
+from warmstart.models.sampled import sample_candidates
 from warmstart.models.settings import HeadSettings, ModelSettings
 from warmstart.objectives.masked import masked
 from warmstart.objectives.masking import Masking
@@ -31,7 +33,7 @@ from warmstart.streams.stream import split_batches
 from warmstart.text.word_boundaries import WordBoundaries
 from warmstart.train.optimizer import Optimizer
 from warmstart.train.settings import OptimizerSettings
-from warmstart.train.step import accumulate
+from warmstart.train.step import Criterion, accumulate
 from warmstart.train.weights import Weights
 
 DRAWN = {"masked": masked, "mixture": mixture, "pseudo-masked": pseudo_masked}
@@ -160,7 +162,7 @@ def make(norm: str, dtype: torch.dtype) -> tuple[Model, Optimizer]:
 
 
 def ours(model: Model, optimizer: Optimizer, batches: Sequence[Batch]) -> tuple[torch.Tensor, dict[str, float]]:
-    means = accumulate(model, optimizer, batches, COEFFICIENTS, seed=1)
+    means = accumulate(model, optimizer, batches, Criterion(COEFFICIENTS), seed=1)
     return torch.cat(optimizer.weights.gradients()).clone(), {name: float(mean) for name, mean in means.items()}
 
 
@@ -356,7 +358,7 @@ def test_masked_objectives_split_in_any_way(objective: str) -> None:
     optimizer = Optimizer(Weights(model.train(), torch.float32), OptimizerSettings())
     wanted = torch.cat([named[name].flatten() for group in optimizer.weights.groups for name in group.names]).float()
     for at_least in (1, 2, 4, 7):
-        means = accumulate(model, optimizer, split_batches(given, at_least, 8192), {"lm": 1.0}, seed=1)
+        means = accumulate(model, optimizer, split_batches(given, at_least, 8192), Criterion({"lm": 1.0}), seed=1)
         torch.testing.assert_close(float(means["lm"]), float(total.detach() / count), rtol=1e-5, atol=0.0)  # type: ignore[union-attr]
         found = torch.cat(optimizer.weights.gradients())
         assert float((found - wanted).norm() / wanted.norm()) < 1e-5
@@ -369,9 +371,9 @@ def test_a_sampled_softmax_splits_in_any_way() -> None:
     """Witness: one backward pass by torch in double precision, with the candidates of the step and their correction."""
     given = records(["lm", "label"], 10)
     model, optimizer = make("post", torch.float64)
-    model.samples = 40
+    criterion = Criterion({"lm": 1.0}, options=LossOptions(samples=40))
     draw = named_seed(1, "softmax")
-    drawn, twin = candidates(512, 40, draw), copy.deepcopy(model).double()
+    drawn, twin = sample_candidates(512, 40, draw), copy.deepcopy(model).double()
     correction = torch.full((512,), -torch.inf).double().index_copy(0, drawn.ids, drawn.correction.double())
     documents = [example for record in given for example in record]
     total = weight = torch.zeros((), dtype=torch.float64)
@@ -386,7 +388,7 @@ def test_a_sampled_softmax_splits_in_any_way() -> None:
     grads = torch.autograd.grad(wanted, list(twin.backbone.parameters()))
     by_name = dict(zip((f"backbone.{name}" for name, _ in twin.backbone.named_parameters()), grads, strict=True))
     for at_least in (1, 3, 10):
-        means = accumulate(model, optimizer, split_batches(given, at_least, 10**9), {"lm": 1.0}, seed=1)
+        means = accumulate(model, optimizer, split_batches(given, at_least, 10**9), criterion, seed=1)
         assert float(means["lm"]) == pytest.approx(float(wanted.detach()), rel=1e-6)
         for group, row in zip(optimizer.weights.groups, optimizer.weights.gradients(), strict=True):
             for name, grad in zip(group.names, group.views(row), strict=True):
@@ -404,7 +406,7 @@ def test_what_states_cost_splits_in_any_way(body: str) -> None:
     rates = dict.fromkeys(("embedding_dropout", "attention_dropout", "residual_dropout"), 0.0) if "gpt" in body else {}
     heads = {"label": HeadSettings(kind="class", size=CLASSES, dropout=0)}
     model = Model.fresh(ModelSettings(backbone=preset(body, **rates), heads=heads), 1)
-    model.activity = True
+    criterion = Criterion({"ar": 2.0, "tar": 1.0}, ACTIVITY)
     optimizer = Optimizer(Weights(model.train(), torch.float64), OptimizerSettings())
     twin = copy.deepcopy(model).double()
     squares, changes, tokens, pairs = [], [], 0, 0
@@ -417,10 +419,55 @@ def test_what_states_cost_splits_in_any_way(body: str) -> None:
     grads = torch.autograd.grad(2 * ar + tar, list(twin.parameters()), allow_unused=True, materialize_grads=True)
     by_name = dict(zip((name for name, _ in twin.named_parameters()), grads, strict=True))
     for at_least in (1, 4, 9):
-        means = accumulate(model, optimizer, split_batches(given, at_least, 10**9), {"ar": 2.0, "tar": 1.0}, seed=1)
+        means = accumulate(model, optimizer, split_batches(given, at_least, 10**9), criterion, seed=1)
         found = float(means["ar"]), float(means["tar"])
         assert found == pytest.approx((float(ar.detach()), float(tar.detach())), rel=1e-6)
         groups = zip(optimizer.weights.groups, optimizer.weights.gradients(), strict=True)
         ours = {n: view for group, row in groups for n, view in zip(group.names, group.views(row), strict=True)}
         for name, grad in ours.items():
             assert float((grad - by_name[name]).abs().max()) <= 1e-5 * float(by_name[name].abs().max()) + 1e-9, name
+
+
+class LogitSize:
+    """A term from outside the package: the squares of what a head answers, summed over the questions."""
+
+    needs_all_states = False
+
+    def weight(self, batch: Batch) -> float:
+        """Twice the questions, so that a wrong divisor shows."""
+        return 2.0 * len(batch.goals["label"].weights) if "label" in batch.goals else 0.0
+
+    def loss(self, model: Model, output: ModelOutput, batch: Batch) -> torch.Tensor:
+        if "label" not in batch.goals:
+            return torch.zeros(())
+        return model.head("label")(output.reads["label"], batch.goals["label"]).square().sum()
+
+
+def test_a_term_from_outside_splits_in_any_way() -> None:
+    """Witness: torch in double precision on padded states; a goal is learned beside it."""
+    given = records(["label", "lm", "similarity"], 12)
+    model, optimizer = make("post", torch.float64)
+    criterion = Criterion({"label": 1.0, "size": 0.3}, {"size": LogitSize()})
+    twin = copy.deepcopy(model).double()
+    documents = [example for record in given for example in record]
+    states, head = iter(padded_states(twin, documents)), twin.heads["label"].linear
+    squares, questions, labels = torch.zeros((), dtype=torch.float64), 0, []
+    for record in given:
+        own = [next(states) for _ in record]
+        if "label" in record[0].goals:
+            rows = [each[example.goals["label"].reads[0]] for each, example in zip(own, record, strict=True)]
+            squares = squares + F.linear(torch.stack(rows).sum(0), head.weight, head.bias).square().sum()
+            questions += 1
+            labels.append(question_losses(twin, "label", record, own))
+    label, weight = torch.cat(labels).sum(0)
+    wanted = label / weight + 0.3 * squares / (2 * questions)
+    grads = torch.autograd.grad(wanted, list(twin.parameters()), allow_unused=True, materialize_grads=True)
+    by_name = dict(zip((name for name, _ in twin.named_parameters()), grads, strict=True))
+    for at_least in (1, 3, 12):
+        means = accumulate(model, optimizer, split_batches(given, at_least, 10**9), criterion, seed=1)
+        assert float(means["size"]) == pytest.approx(float(squares.detach()) / (2 * questions), rel=1e-6)
+        for group, row in zip(optimizer.weights.groups, optimizer.weights.gradients(), strict=True):
+            for name, grad in zip(group.names, group.views(row), strict=True):
+                assert float((grad - by_name[name]).abs().max()) <= 1e-6 * float(by_name[name].abs().max()) + 1e-12, (
+                    name
+                )

@@ -14,6 +14,7 @@ from warmstart.base.run_folder import RunFolder
 from warmstart.evaluation.perplexity import evaluate_language_model
 from warmstart.example.example import Example, Goal
 from warmstart.models.attention import Kernels
+from warmstart.models.head import LossOptions
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import HeadSettings, ModelSettings
@@ -23,8 +24,9 @@ from warmstart.streams.sources import ListSource, RowSource
 from warmstart.streams.stream import Stream
 from warmstart.train import checkpoint, loop
 from warmstart.train.loop import Trainer, Validation
-from warmstart.train.precision import Choices
+from warmstart.train.precision import ComputeSettings
 from warmstart.train.settings import OptimizerSettings, ScheduleSettings, TrainSettings
+from warmstart.train.step import Criterion
 
 CPU = torch.device("cpu")
 
@@ -92,13 +94,13 @@ def trainer(
         schedule=ScheduleSettings(decay=DECAYS[optimizer]),  # type: ignore[arg-type]
     )  # fmt: skip
     model = Model.fresh(ModelSettings(backbone=preset(name, vocab_size=64, context=16, **BODIES[body])), 1)
-    model.samples = SAMPLES.get(body, 0)
     if carry_rows:
         model.backbone.begin_carry(4)
     dev = Stream(RowSource(Text(), 16, causal, held_out=3, dev=True), 3, 1, shuffle=False)
     judge = Validation(lambda m: evaluate_language_model(m, dev.batches(0)).to_dict(), "loss", False)
     stream = Stream(source, settings.batch_size, settings.seed, settings.accumulation, shuffle=not carry_rows)
-    return Trainer(model, stream, settings, {"lm": 1.0}, RunFolder(folder), judge, CPU)
+    criterion = Criterion({"lm": 1.0}, options=LossOptions(samples=SAMPLES.get(body, 0)))
+    return Trainer(model, stream, settings, criterion, RunFolder(folder), judge, CPU)
 
 
 def everything(done: Trainer) -> dict[str, Any]:
@@ -163,11 +165,11 @@ def test_a_run_goes_on_with_the_choices_that_it_began_with(tmp_path: Path, monke
     whole.folder.create("a recipe", {})
     whole.run()
     in_a_process_that_dies(tmp_path / "cut", "auto", 9, "adamw")
-    other = Choices(torch.float32, "highest", Kernels(0, group=1))
-    monkeypatch.setattr(loop, "choices", lambda *_: other)
+    other = ComputeSettings(torch.float32, "highest", Kernels(0, group=1))
+    monkeypatch.setattr(loop, "compute_settings", lambda *_: other)
     resumed = trainer(tmp_path / "cut", "auto")
-    assert resumed.choices == other
-    assert resumed.resume() and resumed.choices == whole.choices
+    assert resumed.compute == other
+    assert resumed.resume() and resumed.compute == whole.compute
     resumed.run()
     assert everything(resumed) == everything(whole)
 
@@ -176,14 +178,14 @@ def test_a_run_in_bf16_goes_on_in_float32_where_there_is_no_other_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Invariant: it says so, and goes on."""
-    began = Choices(torch.bfloat16, "highest", Kernels())
+    began = ComputeSettings(torch.bfloat16, "highest", Kernels())
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "choices", lambda *_: began)
+        patch.setattr(loop, "compute_settings", lambda *_: began)
         in_a_process_that_dies(tmp_path, "auto", 9, "adamw")
-    monkeypatch.setattr(loop, "choices", lambda *_: Choices(torch.float32, "highest", Kernels()))
+    monkeypatch.setattr(loop, "compute_settings", lambda *_: ComputeSettings(torch.float32, "highest", Kernels()))
     monkeypatch.setattr(loop, "has_fast_bf16", lambda _: False)
     resumed = trainer(tmp_path, "auto")
-    assert resumed.resume() and resumed.choices.dtype == torch.float32
+    assert resumed.resume() and resumed.compute.dtype == torch.float32
     assert "goes on in float32" in capsys.readouterr().err
 
 
@@ -289,7 +291,7 @@ def classifier(folder: Path, at: int = -1) -> Trainer:
     judge = Validation(lambda m: {"mean": float(torch.cat([b.flatten() for b in m.buffers()]).mean())}, "mean", True)
     train = TrainSettings(length="3 epochs", batch_size=4, accumulation=2, precision="fp32", evaluate_every="2 steps")
     stream = Stream(source, 4, 1, 2)
-    return Trainer(Model.fresh(settings, 1), stream, train, {"label": 1.0}, RunFolder(folder), judge, CPU)
+    return Trainer(Model.fresh(settings, 1), stream, train, Criterion({"label": 1.0}), RunFolder(folder), judge, CPU)
 
 
 @pytest.mark.parametrize("at", [2, 6, 9])
@@ -306,7 +308,7 @@ def test_running_averages_are_resumed_to_the_last_bit(tmp_path: Path, at: int) -
             assert made.resume() and 0 < made.state.step < made.plan.steps
         made.run()
         buffers = {n: b.numpy().tobytes() for n, b in made.model.named_buffers()}
-        made.take_best()
+        made.load_best()
         best = {n: b.numpy().tobytes() for n, b in made.model.named_buffers()}
         found.append((everything(made), buffers, best))
     assert found[0] == found[1]

@@ -13,9 +13,9 @@ from warmstart.evaluation.head_predictor import HeadPredictor
 from warmstart.evaluation.predict import predict_records, predict_rows, to_row
 from warmstart.example.batch import collate
 from warmstart.example.record import Record
-from warmstart.models.heads import HeadSettings
 from warmstart.models.model import Model, ModelSettings
 from warmstart.models.presets import preset
+from warmstart.models.settings import HeadSettings
 from warmstart.tasks.answer import Prediction, RawOutput
 from warmstart.tasks.frames import frame_records
 from warmstart.tasks.parts import Parts

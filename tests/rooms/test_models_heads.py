@@ -1,24 +1,34 @@
 """Heads: each against plain torch, one question at a time."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch.nn import functional as F
 
+from warmstart.base.errors import BadInput
 from warmstart.example.batch import GoalBatch
-from warmstart.models.heads import Head
-from warmstart.models.settings import HeadKind, HeadSettings
+from warmstart.models.backbone import SoftmaxTable, Tables
+from warmstart.models.head import Head
+from warmstart.models.heads import HEADS, answers_per_read, build_head
+from warmstart.models.presets import preset
+from warmstart.models.settings import HeadKind, HeadSettings, TokenHeadSettings
 
 WIDTH = 6
 
 
-def asked(question: list[int], targets: torch.Tensor, weights: list[float]) -> GoalBatch:
+def asked(question: list[int], targets: torch.Tensor, weights: list[float], answer: str = "") -> GoalBatch:
     reads = torch.arange(len(question))
-    return GoalBatch(reads, torch.tensor(question), targets, torch.tensor(weights), sum(weights))
+    return GoalBatch(reads, torch.tensor(question), targets, torch.tensor(weights), sum(weights), "head", answer)
+
+
+def build(**settings: Any) -> Head:
+    return build_head(HeadSettings(**settings), preset("gpt1-tiny", width=WIDTH))
 
 
 def head(kind: HeadKind, size: int = 1, dropout: float = 0.0) -> Head:
     torch.manual_seed(0)
-    return Head(HeadSettings(kind=kind, size=size, dropout=dropout), WIDTH)
+    return build(kind=kind, size=size, dropout=dropout)
 
 
 def states(count: int) -> torch.Tensor:
@@ -102,7 +112,9 @@ def test_no_question_is_no_loss(kind: HeadKind) -> None:
     """Invariant: an empty sum; a sentence may have no word that is read."""
     made = head(kind, 2, dropout=0.5).train()
     targets = torch.zeros((0, 2) if kind == "span" else (0,), dtype=torch.int64)
-    none = GoalBatch(torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64), targets, torch.zeros(0), 0.0)
+    none = GoalBatch(
+        torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64), targets, torch.zeros(0), 0.0, "head"
+    )
     loss = made.loss(torch.zeros(0, WIDTH, requires_grad=True), none)
     loss.sum.backward()
     assert float(loss.sum.detach()) == loss.weight == 0.0
@@ -137,7 +149,7 @@ def test_reads_of_one_question_share_the_dropout(kind: HeadKind) -> None:
 
 def test_concat_pooling_and_a_hidden_layer() -> None:
     """Witness: each text by itself with torch's own max and mean (Howard and Ruder 2018, section 3.3)."""
-    made = Head(HeadSettings(kind="class", size=3, hidden=5, pool="concat", dropout=0.5), WIDTH).eval()
+    made = build(kind="class", size=3, hidden=5, pool="concat", dropout=0.5).eval()
     x, questions = states(9), asked([0] * 4 + [1] + [2] * 4, torch.zeros(3, dtype=torch.int64), [1.0] * 3)
     pooled = torch.stack([torch.cat([part[-1], part.amax(0), part.mean(0)]) for part in torch.split(x, [4, 1, 4])])
     assert made.hidden is not None
@@ -148,7 +160,7 @@ def test_concat_pooling_and_a_hidden_layer() -> None:
 
 def test_a_hidden_layer_reads_the_sum_and_what_drops_out_is_its_own() -> None:
     """Witness: torch's linears, two reads of one question summed first; dropout of all but certain leaves the bias."""
-    made = Head(HeadSettings(kind="class", size=2, hidden=7, dropout=0.0), WIDTH)
+    made = build(kind="class", size=2, hidden=7, dropout=0.0)
     x, questions = states(3), asked([0, 0, 1], torch.zeros(2, dtype=torch.int64), [1.0] * 2)
     assert made.hidden is not None
     wanted = made.linear(F.relu(made.hidden(torch.stack([x[0] + x[1], x[2]]))))
@@ -159,7 +171,7 @@ def test_a_hidden_layer_reads_the_sum_and_what_drops_out_is_its_own() -> None:
 def test_batch_norm(hidden: int) -> None:
     """Witness: torch.nn.BatchNorm1d before each linear, in training, its gradients and its running averages, then judged."""
     torch.manual_seed(2)
-    made = Head(HeadSettings(kind="class", size=2, dropout=0.0, hidden=hidden, norm="batch"), WIDTH).train()
+    made = build(kind="class", size=2, dropout=0.0, hidden=hidden, norm="batch").train()
     if made.hidden is not None:
         torch.nn.init.ones_(made.hidden.bias)  # a unit that is nearly dead has no variance: the norm magnifies rounding
     norms = [torch.nn.BatchNorm1d(norm.weight.shape[0]) for norm in made.norms]  # type: ignore[union-attr]
@@ -183,3 +195,41 @@ def test_batch_norm(hidden: int) -> None:
     judged = made.eval()(x, one_by_one)
     torch.testing.assert_close(judged, twin.eval()(x))
     torch.testing.assert_close(made.train()(x[:1], alone), judged[:1])  # one row has no variance: the running averages
+
+
+def test_probabilities_as_targets() -> None:
+    """Witness: the cross-entropy by its definition; certain probabilities are class numbers."""
+    x, made = states(3), head("class", 4)
+    soft = torch.rand(3, 4, generator=torch.Generator().manual_seed(1)).softmax(1)
+    weights = [1.0, 0.0, 2.5]
+    each = -(soft * made.linear(x).log_softmax(1)).sum(1)
+    found = made.loss(x, asked([0, 1, 2], soft, weights, "soft"))
+    torch.testing.assert_close(found.sum, each[0] + 2.5 * each[2])
+    assert found.weight == 3.5
+    numbers = torch.tensor([3, 0, 1])
+    certain = F.one_hot(numbers, 4).float()
+    torch.testing.assert_close(
+        made.loss(x, asked([0, 1, 2], certain, weights, "soft")).sum,
+        made.loss(x, asked([0, 1, 2], numbers, weights)).sum,
+    )
+
+
+def test_an_answer_that_a_head_does_not_learn_is_refused() -> None:
+    """Invariant: by name, with what the head learns."""
+    with pytest.raises(ValueError, match=r"ScoreHead learns answers of kind '', not 'soft'"):
+        head("score").loss(states(1), asked([0], torch.zeros(1), [1.0], "soft"))
+    with pytest.raises(BadInput, match="pool concat for span"):
+        build(kind="span", pool="concat")
+
+
+@pytest.mark.parametrize("kind", HEADS)
+def test_how_many_answers_are_known_without_a_head(kind: str) -> None:
+    """Witness: the shape of a head's answers."""
+    fields: dict[str, Any] = {"kind": kind}
+    settings = TokenHeadSettings(**fields) if kind in ("tokens", "vectors") else HeadSettings(**fields)
+    backbone = preset("gpt1-tiny", width=WIDTH, vocab_size=5)
+    table = torch.randn(5, WIDTH, generator=torch.Generator().manual_seed(3))
+    tables = Tables(table, None, SoftmaxTable(table))
+    goal = asked([0, 0, 1], torch.zeros(2), [1.0, 1.0])
+    answers = build_head(settings, backbone).eval()(states(3), goal, tables)
+    assert len(answers) == (3 if answers_per_read(settings) else 2)

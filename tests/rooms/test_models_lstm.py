@@ -13,7 +13,7 @@ from warmstart.models.lstm import LSTM
 from warmstart.models.model import Model
 from warmstart.models.packing import pack
 from warmstart.models.presets import preset
-from warmstart.models.recurrence import State, Weights, in_one_call, recurrence, through
+from warmstart.models.recurrence import State, Weights, run_layer, run_steps, run_torch_layer
 from warmstart.models.settings import HeadSettings, ModelSettings
 
 
@@ -38,7 +38,7 @@ def test_equations_one_by_one() -> None:
     ids = np.random.default_rng(3).integers(0, 64, 12)
     x = found.tokens.weight.detach().numpy()[ids]
     for number, layer in enumerate(found.layers):
-        cells = layer.of(0)
+        cells = layer.direction(0)
         inputs, bias, recurrent, project = (
             w.detach().numpy() for w in (cells.input.weight, cells.input.bias, cells.recurrent.weight, cells.project.weight)
         )  # fmt: skip
@@ -64,7 +64,7 @@ def test_slopes_equal_differences(clip: float | None) -> None:
     def outputs(*parts: torch.Tensor) -> torch.Tensor:
         weights = Weights(*parts[1:])
         start = State(torch.full((3, 3), 0.1).double(), torch.full((3, 5), 0.2).double())
-        return recurrence(parts[0], weights, start, sizes, clip)[0]
+        return run_steps(parts[0], weights, start, sizes, clip)[0]
 
     assert torch.autograd.gradcheck(outputs, given)
 
@@ -79,7 +79,7 @@ def test_one_call_is_all_steps(project: bool) -> None:
     weights = Weights(*given[1:], *([] if project else [None]))
     start = State(torch.full((4, width), 0.1).double(), torch.full((4, 5), 0.2).double())
     found = []
-    for way in (through, in_one_call):
+    for way in (run_layer, run_torch_layer):
         outputs, after = way(given[0], weights, start, sizes)
         found.append([outputs, *after, *torch.autograd.grad(outputs.square().sum(), given)])
         assert not after.output.requires_grad and not after.cells.requires_grad
@@ -150,7 +150,7 @@ def test_chunks_hold_every_token_once_and_end_with_the_text() -> None:
     assert sorted(everything) == list(range(sum(lengths)))
     for chunk in found.chunks:
         assert sum(chunk.sizes) == len(chunk.tokens) and (np.diff(chunk.sizes) <= 0).all()
-    assert [chunk.sizes[0] for chunk in found.chunks] == [2, 3, 5] and found.chunks[0].carried == 0
+    assert [chunk.sizes[0] for chunk in found.chunks] == [2, 3, 5] and found.chunks[0].num_carried == 0
 
 
 def test_dropout_of_embeddings_takes_whole_dimensions_of_a_text_and_of_words_whole_tokens() -> None:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from warmstart.models.losses import Softmax, next_token_loss
-from warmstart.models.sampled import candidates, chances, sampled_token_loss
+from warmstart.models.sampled import chances, sample_candidates, sampled_token_loss
+from warmstart.models.softmax import Softmax, next_token_loss
 
 ROWS, WIDTH, READS = 60, 12, 25
 
@@ -22,7 +22,7 @@ def given(biased: bool) -> tuple[Softmax, torch.Tensor, torch.Tensor]:
 def test_it_is_the_one_written_out(biased: bool) -> None:
     """Witness: NumPy, read by read: the true token's own score, candidates less the log of their chance, no hit twice."""
     softmax, targets, weights = given(biased)
-    drawn = candidates(ROWS, 13, seed=5)
+    drawn = sample_candidates(ROWS, 13, seed=5)
     loss = sampled_token_loss(softmax, targets, weights, drawn)
     parts = [part for part in softmax if part is not None]
     loss.backward()  # type: ignore[no-untyped-call]
@@ -51,7 +51,7 @@ def test_all_tokens_drawn_are_the_full_softmax(samples: int) -> None:
     softmax, targets, weights = given(True)
     found = []
     for loss in (
-        sampled_token_loss(softmax, targets, weights, candidates(ROWS, samples, 1)),
+        sampled_token_loss(softmax, targets, weights, sample_candidates(ROWS, samples, 1)),
         next_token_loss(softmax, targets, weights),
     ):
         found.append([loss.detach(), *torch.autograd.grad(loss, list(softmax))])  # type: ignore[arg-type]
@@ -75,7 +75,7 @@ def test_draws_have_their_chances_and_sums_are_unbiased() -> None:
     masses = np.exp(np.random.default_rng(0).normal(size=rows))
     counts, sums = np.zeros(rows), np.zeros(draws)
     for seed in range(draws):
-        drawn = candidates(rows, samples, seed)
+        drawn = sample_candidates(rows, samples, seed)
         ids = drawn.ids.numpy()
         assert len(np.unique(ids)) == samples
         counts[ids] += 1
@@ -87,6 +87,6 @@ def test_draws_have_their_chances_and_sums_are_unbiased() -> None:
 
 def test_a_draw_follows_from_its_seed() -> None:
     """Invariant: the same seed gives the same candidates after another one was asked for, and another seed others."""
-    first = candidates(500, 20, 1).ids.tolist()
-    other = candidates(500, 20, 2).ids.tolist()
-    assert candidates(500, 20, 1).ids.tolist() == first != other
+    first = sample_candidates(500, 20, 1).ids.tolist()
+    other = sample_candidates(500, 20, 2).ids.tolist()
+    assert sample_candidates(500, 20, 1).ids.tolist() == first != other

@@ -18,7 +18,7 @@ from warmstart.objectives.causal import causal
 from warmstart.tasks.frames import frame_records
 from warmstart.tasks.settings import FrameSettings
 from warmstart.tasks.spec import TaskSpec
-from warmstart.train.step import goal_totals
+from warmstart.train.step import total_weights
 
 ROWS = np.random.default_rng(0).normal(size=(5, 7)).astype(np.float32)
 BODIES = ["lstm-tiny", "gpt1-tiny"]
@@ -58,7 +58,7 @@ def test_the_loss_is_the_mean_squared_error_of_each_row(body: str, frame: Any) -
     loss = found(batch)["next_vector"]
     goal = example.goals["next_vector"]
     states = found.backbone(batch).detach().numpy()[goal.reads]
-    guesses = states @ found.backbone.tables().softmax.detach().numpy()[:7].T
+    guesses = states @ found.backbone.tables().softmax.weight.detach().numpy()[:7].T
     each = ((guesses - goal.targets) ** 2).sum(1) / 7
     assert float(loss.sum.detach()) == pytest.approx(float((each * goal.weights).sum()), rel=1e-5)
     assert loss.weight == goal.weights.sum()
@@ -84,7 +84,7 @@ def test_an_image_does_not_depend_on_its_neighbours(body: str) -> None:
     def slopes(groups: list[list[Example]]) -> list[torch.Tensor]:
         found.zero_grad()
         batches = [collate([[example] for example in group]) for group in groups]
-        total = goal_totals(batches)["next_vector"]
+        total = total_weights(batches, {})["next_vector"]
         for batch in batches:
             (found(batch)["next_vector"].sum / total).backward()
         return [p.grad.clone() for p in found.parameters() if p.grad is not None]

@@ -14,7 +14,7 @@ from warmstart.example.example import Example
 from warmstart.example.noise import Noise
 from warmstart.example.record import Record, Target
 from warmstart.example.sight import sees
-from warmstart.models.losses import Smoothing, Softmax, next_token_loss
+from warmstart.models.softmax import Smoothing, Softmax, next_token_loss
 from warmstart.streams.sources import AugmentedSource
 from warmstart.tasks.dataset import read_task, task_from
 from warmstart.tasks.framing import Frame

@@ -11,7 +11,7 @@ from warmstart.models.presets import preset
 from warmstart.models.settings import HeadSettings, ModelSettings
 from warmstart.train.optimizer import Optimizer
 from warmstart.train.settings import OptimizerSettings
-from warmstart.train.step import train_step
+from warmstart.train.step import Criterion, train_step
 from warmstart.train.weights import Weights
 
 LAYERS = 3
@@ -44,7 +44,7 @@ def moved(name: str, decay: float, num_unfrozen_layers: int | None) -> dict[str,
     optimizer = Optimizer(weights, OptimizerSettings(lr=1e-2, layer_decay=decay, weight_decay=0.0, eps=1e-12))
     before = {n: p.clone() for n, p in weights.trainable().items()}
     optimizer.num_unfrozen_layers = num_unfrozen_layers
-    train_step(made, optimizer, [batch()], {"label": 1.0, "lm": LM_COEFFICIENT}, 1.0, 3)
+    train_step(made, optimizer, [batch()], Criterion({"label": 1.0, "lm": LM_COEFFICIENT}), 1.0, 3)
     return {n: (p - before[n]).abs() for n, p in weights.trainable().items()}
 
 

@@ -21,7 +21,7 @@ from warmstart.train.loop import Trainer, Validation
 from warmstart.train.optimizer import Optimizer
 from warmstart.train.schedule import Lengths, factor
 from warmstart.train.settings import OptimizerSettings, ScheduleSettings, TrainSettings
-from warmstart.train.step import accumulate
+from warmstart.train.step import Criterion, accumulate
 from warmstart.train.weights import Weights
 
 
@@ -42,7 +42,9 @@ def trainer(folder: Path, scores: list[float], **changes: Any) -> Trainer:
     run.create("a recipe", {})
     settings = TrainSettings(batch_size=6, evaluate_every="1 step", precision="fp32", **changes)
     judge = Validation(lambda _: {"score": next(left)}, "score", True)
-    return Trainer(tiny(), Stream(ListSource(examples()), 6, 1), settings, {"lm": 1.0}, run, judge, torch.device("cpu"))
+    return Trainer(
+        tiny(), Stream(ListSource(examples()), 6, 1), settings, Criterion({"lm": 1.0}), run, judge, torch.device("cpu")
+    )
 
 
 def test_patience_stops_and_the_best_weights_are_kept(tmp_path: Path) -> None:
@@ -94,7 +96,7 @@ def test_updates_are_adamw_with_decay_on_matrices_only() -> None:
     stream = Stream(ListSource(examples()), 6, 1)
     for step in range(5):
         batches = stream.batches(step)
-        accumulate(ours, optimizer, batches, {"lm": 1.0}, 0)
+        accumulate(ours, optimizer, batches, Criterion({"lm": 1.0}), 0)
         optimizer.update(0.5, optimizer.gradient_norm())
         adam.zero_grad()
         [batch] = batches
@@ -116,7 +118,9 @@ def test_bf16_follows_float32(tmp_path: Path) -> None:
         stream = Stream(ListSource(examples()), 6, 1)
         losses[dtype] = []
         for step in range(40):
-            losses[dtype].append(float(accumulate(model, optimizer, stream.batches(step), {"lm": 1.0}, 0)["lm"]))
+            losses[dtype].append(
+                float(accumulate(model, optimizer, stream.batches(step), Criterion({"lm": 1.0}), 0)["lm"])
+            )
             optimizer.update(1.0, optimizer.gradient_norm())
     assert losses[torch.bfloat16] == pytest.approx(losses[torch.float32], rel=1e-2)
     assert losses[torch.float32][-1] < losses[torch.float32][0] - 0.3

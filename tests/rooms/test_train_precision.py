@@ -1,4 +1,4 @@
-"""Choices from figures, the file that remembers them, and runs that go on as they began."""
+"""Settings of computation from figures, the file that remembers them, and runs that go on as they began."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from warmstart.base.errors import BadInput
 from warmstart.models.attention import Kernels
 from warmstart.train import machine, precision
 from warmstart.train.machine import Measured, measured
-from warmstart.train.precision import ON_GPU, Choices, choices, chosen
+from warmstart.train.precision import ON_GPU, ComputeSettings, compute_settings, fastest_settings
 
 CPU = torch.device("cpu")
 FAST = {"float32": {256: 3.0, 512: 0.9, 1024: 1.2}, "bfloat16": {256: 5.0, 512: 2.0, 1024: 1.1}}
@@ -40,21 +40,21 @@ def test_choices_follow_from_figures(
     asked: str, changes: dict[str, object], dtype: torch.dtype, products: str, longest: int
 ) -> None:
     """Witness: the rule as its words say it, case by case."""
-    assert chosen(asked, figures(**changes)) == Choices(dtype, products, Kernels(longest))
+    assert fastest_settings(asked, figures(**changes)) == ComputeSettings(dtype, products, Kernels(longest))
 
 
 def test_bf16_that_would_be_emulated_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Invariant: one clear sentence; auto means float32 there."""
     monkeypatch.setattr(precision, "has_fast_bf16", lambda _: False)
     with pytest.raises(BadInput, match="no bf16 arithmetic"):
-        choices("bf16", CPU)
-    assert choices("auto", torch.device("cuda")) == Choices(torch.float32, "highest", ON_GPU)
+        compute_settings("bf16", CPU)
+    assert compute_settings("auto", torch.device("cuda")) == ComputeSettings(torch.float32, "highest", ON_GPU)
 
 
 def test_choices_survive_a_file() -> None:
     """Invariant: JSON there and back."""
-    found = chosen("auto", figures())
-    assert Choices.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+    found = fastest_settings("auto", figures())
+    assert ComputeSettings.from_dict(json.loads(json.dumps(found.to_dict()))) == found
 
 
 def test_measuring_gives_every_figure() -> None:

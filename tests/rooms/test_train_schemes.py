@@ -22,6 +22,7 @@ from warmstart.streams.stream import Stream
 from warmstart.train.loop import Trainer, Validation
 from warmstart.train.schemes import apply_scheme, check_scheme, close_scheme, num_trainable
 from warmstart.train.settings import OptimizerSettings, SchemeSettings, TrainSettings
+from warmstart.train.step import Criterion
 
 SIZE = preset("gpt1-tiny", vocab_size=64, context=16, layers=3, norm="pre")
 SCHEMES = {
@@ -72,7 +73,9 @@ def trainer(folder: Path, scheme: str, dies_at: int = -1, length: str = "3 epoch
     model, asked = model_of(scheme), itertools.count()
     judge = Validation(lambda _: {"score": -abs(next(asked) - 1.0)}, "score", True)
     stream = Stream(Dying(labelled(), dies_at), 6, 1)
-    return Trainer(model, stream, settings, {"label": 1.0, "lm": 0.5}, RunFolder(folder), judge, torch.device("cpu"))
+    return Trainer(
+        model, stream, settings, Criterion({"label": 1.0, "lm": 0.5}), RunFolder(folder), judge, torch.device("cpu")
+    )
 
 
 def trained(folder: Path, scheme: str, **changes: Any) -> Trainer:
@@ -111,7 +114,7 @@ def test_what_is_frozen_stays_to_the_last_bit(tmp_path: Path, scheme: str, preci
     changed = {name for name, p in made.model.named_parameters() if not torch.equal(p, before[name])}
     assert changed == set(made.weights.trainable())
     assert all(p.dtype == torch.float32 for p in made.model.parameters())
-    made.take_best()
+    made.load_best()
     close_scheme(made.model)
     assert made.model.state_dict().keys() == model_of("full").state_dict().keys()
     assert all(p.requires_grad for p in made.model.parameters())
@@ -148,7 +151,7 @@ def test_cut_off_and_resumed_equals_uninterrupted(tmp_path: Path, scheme: str, p
             first.run()
         second = trainer(folder, scheme, precision=precision)
         assert second.resume()
-        judge = itertools.count(first.state.judged // 4)
+        judge = itertools.count(first.state.evaluated_step // 4)
         second.validation = Validation(lambda _, j=judge: {"score": -abs(next(j) - 1.0)}, "score", True)  # type: ignore[misc]
         second.run()
         ours, theirs = second.optimizer.state(), whole.optimizer.state()

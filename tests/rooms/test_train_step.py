@@ -17,12 +17,12 @@ from warmstart.models.settings import ModelSettings
 from warmstart.objectives.causal import causal
 from warmstart.streams.sources import ListSource
 from warmstart.streams.stream import Stream
-from warmstart.train.compiled import LONG_RUN, compile_parts, pays
+from warmstart.train.compiled import LONG_RUN, compile_parts, is_worth_compiling
 from warmstart.train.loop import Trainer
 from warmstart.train.optimizer import Optimizer
-from warmstart.train.precision import choices
+from warmstart.train.precision import compute_settings
 from warmstart.train.settings import OptimizerSettings, TrainSettings
-from warmstart.train.step import train_step
+from warmstart.train.step import Criterion, train_step
 from warmstart.train.weights import Weights
 
 CPU = torch.device("cpu")
@@ -40,7 +40,7 @@ def stream() -> Stream:
 
 def trainer(folder: Path, device: torch.device = CPU, **changes: Any) -> Trainer:
     settings = TrainSettings(length="3 epochs", batch_size=6, precision="fp32", **changes)
-    made = Trainer(model_of(), stream(), settings, {"lm": 1.0}, RunFolder(folder), None, device)
+    made = Trainer(model_of(), stream(), settings, Criterion({"lm": 1.0}), RunFolder(folder), None, device)
     made.folder.create("a recipe", {})
     return made
 
@@ -56,7 +56,7 @@ def test_asking_a_step_later_changes_nothing(tmp_path: Path, kind: str) -> None:
     masters = []
     for ahead in (0, 1):
         made = trainer(tmp_path / str(ahead), optimizer=OptimizerSettings(kind=kind))  # type: ignore[arg-type]
-        made.ahead = ahead
+        made.max_pending = ahead
         done = made.run()
         assert (done.step, done.tokens) == (12, rows(tmp_path / str(ahead))[-1]["tokens"])
         masters.append(torch.cat([group.master for group in made.weights.groups]))
@@ -69,10 +69,10 @@ def test_no_update_after_a_gradient_that_is_not_finite(kind: str) -> None:
     """Invariant: weights and moments of the step before stay, though nobody asks and later steps would be sound."""
     model, batches = model_of().train(), stream().batches(0)
     optimizer = Optimizer(Weights(model, torch.float32, matrices=kind == "muon"), OptimizerSettings(kind=kind))  # type: ignore[arg-type]
-    train_step(model, optimizer, batches, {"lm": 1.0}, 1.0, 1).report()
+    train_step(model, optimizer, batches, Criterion({"lm": 1.0}), 1.0, 1).report()
     before = {name: value.clone() for name, value in optimizer.state().items()}
-    bad = train_step(model, optimizer, batches, {"lm": float("inf")}, 1.0, 2)
-    sound = train_step(model, optimizer, batches, {"lm": 1.0}, 1.0, 3)
+    bad = train_step(model, optimizer, batches, Criterion({"lm": float("inf")}), 1.0, 2)
+    sound = train_step(model, optimizer, batches, Criterion({"lm": 1.0}), 1.0, 3)
     for name, value in optimizer.state().items():
         assert torch.equal(value, before[name]), name
     with pytest.raises(DivergenceError, match="not finite"):
@@ -84,7 +84,7 @@ def test_a_run_that_diverges_stops_one_step_later(tmp_path: Path) -> None:
     """Invariant: what is logged ends before the bad step, whether the device is asked at once or later."""
     for ahead in (0, 1):
         made = trainer(tmp_path / str(ahead))
-        made.ahead = ahead
+        made.max_pending = ahead
         with torch.no_grad():
             made.model.backbone.tokens.weight[3] = float("inf")
         before = torch.cat([group.master for group in made.weights.groups])
@@ -118,9 +118,9 @@ def test_compiling_pays_on_a_gpu_for_a_long_run() -> None:
     """Witness: 6 operations a weight and token; never on a CPU."""
     model, first = model_of(), sum(batch.num_tokens for batch in stream().batches(0))
     enough = int(LONG_RUN / (6 * model.num_parameters * first)) + 1
-    assert pays(model, stream(), enough, torch.device("cuda"))
-    assert not pays(model, stream(), enough - 2, torch.device("cuda"))
-    assert not pays(model, stream(), enough, CPU)
+    assert is_worth_compiling(model, stream(), enough, torch.device("cuda"))
+    assert not is_worth_compiling(model, stream(), enough - 2, torch.device("cuda"))
+    assert not is_worth_compiling(model, stream(), enough, CPU)
 
 
 # ---- on a GPU
@@ -136,11 +136,11 @@ def test_a_step_on_a_gpu_is_that_of_a_cpu() -> None:
     masters = []
     for device in (CPU, torch.device("cuda")):
         model = model_of(dropout=0.0).to(device).train()
-        choices("fp32", device).apply(model)
+        compute_settings("fp32", device).apply(model)
         optimizer = Optimizer(Weights(model, torch.float32), OptimizerSettings())
         for step in range(3):
             batches = [batch.to(device) for batch in stream().batches(step)]
-            train_step(model, optimizer, batches, {"lm": 1.0}, 1.0, step).report()
+            train_step(model, optimizer, batches, Criterion({"lm": 1.0}), 1.0, step).report()
         masters.append(torch.cat([group.master for group in optimizer.weights.groups]).cpu())
     torch.testing.assert_close(masters[1], masters[0], rtol=1e-3, atol=1e-5)
 
@@ -150,14 +150,14 @@ def test_a_step_on_a_gpu_is_that_of_a_cpu() -> None:
 def test_a_step_never_waits_for_a_gpu(lengths: tuple[int, ...]) -> None:
     """Witness: torch's own detector of host synchronisation, in a step with dropout, moving the batch included."""
     model = model_of().to("cuda").train()
-    choices("auto", torch.device("cuda")).apply(model)
+    compute_settings("auto", torch.device("cuda")).apply(model)
     optimizer = Optimizer(Weights(model, torch.bfloat16), OptimizerSettings())
     draw = np.random.default_rng(0)
     batch = collate([causal(draw.integers(0, 64, n + 1)) for n in lengths])
     for step in range(3):
         torch.cuda.set_sync_debug_mode("error" if step else "default")  # the first step makes the moments
         try:
-            taken = train_step(model, optimizer, moved([batch, batch]), {"lm": 1.0}, 1.0, step)
+            taken = train_step(model, optimizer, moved([batch, batch]), Criterion({"lm": 1.0}), 1.0, step)
         finally:
             torch.cuda.set_sync_debug_mode("default")
         assert 0 < taken.report().losses["lm"] < 10

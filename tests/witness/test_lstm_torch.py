@@ -38,7 +38,7 @@ def torchs(found: LSTM, direction: int = 0) -> nn.LSTM:
     s = found.settings
     net = nn.LSTM(s.table_width, s.num_cells, s.layers, proj_size=0 if s.num_cells == s.width else s.width).double()
     for number, layer in enumerate(found.layers):
-        cells = layer.of(direction)
+        cells = layer.direction(direction)
         named = {"weight_ih": cells.input.weight, "bias_ih": cells.input.bias, "weight_hh": cells.recurrent.weight}
         named |= {} if cells.project is None else {"weight_hr": cells.project.weight}
         named["bias_hh"] = torch.zeros_like(cells.input.bias)
@@ -66,7 +66,7 @@ def test_states_and_slopes_equal_torchs(sizes: dict[str, int]) -> None:
     (theirs * pull).sum().backward()
     assert torch.allclose(found.tokens.weight.grad, table.grad, rtol=1e-10, atol=1e-10)
     for number, layer in enumerate(found.layers):
-        cells = layer.of(0)
+        cells = layer.direction(0)
         pairs = [
             (cells.input.weight, f"weight_ih_l{number}"), (cells.input.bias, f"bias_ih_l{number}"),
             (cells.recurrent.weight, f"weight_hh_l{number}"),
@@ -114,7 +114,9 @@ def test_truncated_backpropagation(bptt: int, reads: str) -> None:
     ours.square().sum().backward()
     theirs.square().sum().backward()
     assert torch.allclose(found.tokens.weight.grad, table.grad, rtol=1e-10, atol=1e-10)
-    assert torch.allclose(found.layers[0].of(0).recurrent.weight.grad, net.weight_hh_l0.grad, rtol=1e-10, atol=1e-10)
+    assert torch.allclose(
+        found.layers[0].direction(0).recurrent.weight.grad, net.weight_hh_l0.grad, rtol=1e-10, atol=1e-10
+    )
 
 
 @pytest.mark.parametrize("backward", [False, True])

@@ -16,7 +16,7 @@ from warmstart.streams.stream import Stream
 from warmstart.train.optimizer import Optimizer
 from warmstart.train.schedule import Lengths, factor
 from warmstart.train.settings import OptimizerSettings, ScheduleSettings
-from warmstart.train.step import accumulate
+from warmstart.train.step import Criterion, accumulate
 from warmstart.train.weights import Weights
 
 LR, B1, B2, EPS, L2, CLIP, STEPS, WARMUP = 1e-2, 0.9, 0.999, 1e-8, 0.1, 0.5, 12, 0.25
@@ -73,7 +73,7 @@ def test_a_dozen_steps_give_the_same_weights(decay: str, schedule: Any, eps: flo
     stream, plan = Stream(ListSource(records), 6, 1), Lengths(STEPS, STEPS * WARMUP, 0, 1)
     clipped = 0
     for step in range(STEPS):
-        accumulate(model, optimizer, stream.batches(step), {"lm": 1.0}, 0)
+        accumulate(model, optimizer, stream.batches(step), Criterion({"lm": 1.0}), 0)
         norm = optimizer.gradient_norm()
         clipped += norm > CLIP
         released.step(

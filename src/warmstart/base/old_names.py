@@ -10,6 +10,7 @@ FILE_NAMES = {"image_processor.json": "raster.json"}
 IMAGE_PROCESSOR_KEYS = {"spread": "std"}
 KERNEL_KEYS = {"longest_plain": "eager_max_len", "plain_dropout": "eager_dropout"}
 CHECKPOINT_KEYS = {"backbone.lanes": "backbone.carry"}
+PROGRESS_KEYS = {"judged": "evaluated_step"}
 WEIGHT_ACCOUNT_KEYS = {
     "moved": "loaded", "made": "initialised", "left": "unused", "weights_moved": "weights_loaded",
     "weights_made": "weights_initialised",

@@ -8,14 +8,14 @@ import torch
 from warmstart.base.errors import BadInput
 from warmstart.base.formatting import format_duration
 from warmstart.build.describe import describe
-from warmstart.build.training import set_extra_losses
 from warmstart.example.batch import Batch
 from warmstart.models.model import Model
 from warmstart.models.settings import ModelSettings
+from warmstart.models.token_heads import TableHead
 from warmstart.streams.stream import Stream
 from warmstart.tasks.answer import Answer
 from warmstart.tasks.vocabulary import Vocabulary
-from warmstart.train.precision import choices, measured_flops
+from warmstart.train.precision import compute_settings, measured_flops
 from warmstart.train.schedule import Lengths, plan_lengths
 from warmstart.train.schemes import apply_scheme, num_trainable
 from warmstart.train.settings import SchemeSettings, TrainSettings
@@ -24,13 +24,12 @@ SHARE_OF_PEAK = 0.6
 """Of the rate of one large product, what a whole training step is assumed to reach: a guess, for the estimate only."""
 
 
-def build_meta_model(settings: ModelSettings, train: TrainSettings, scheme: SchemeSettings | None = None) -> Model:
+def build_meta_model(settings: ModelSettings, scheme: SchemeSettings | None = None, seed: int = 0) -> Model:
     """The model on torch's meta device: shapes and what is trained of them, without memory for a single weight."""
     with torch.device("meta"):
         model = Model(settings)
     if scheme is not None:
-        apply_scheme(model, scheme, train.seed)
-    set_extra_losses(model, train)
+        apply_scheme(model, scheme, seed)
     return model
 
 
@@ -48,10 +47,10 @@ def estimate(model: Model, stream: Stream, settings: TrainSettings, device: torc
     first = stream.typical_batches()
     per_step = sum(batch.num_tokens for batch in first)
     lengths = plan_lengths(settings, stream)
-    precision = choices(settings.precision, device)
+    precision = compute_settings(settings.precision, device)
     tokens = per_step * lengths.steps
     longest = max(int(batch.lengths.max()) for batch in first)
-    flops = flops_per_token(model, longest, share_of_words(model, first)) * tokens
+    flops = flops_per_token(model, longest, share_of_words(model, first), settings.num_sampled) * tokens
     return Cost(
         lengths,
         tokens,
@@ -62,15 +61,17 @@ def estimate(model: Model, stream: Stream, settings: TrainSettings, device: torc
 
 def share_of_words(model: Model, batches: Sequence[Batch]) -> float:
     """States that the softmax over the vocabulary reads, for each token: of a masked language model the masked places."""
-    goals = [goal for batch in batches for name, goal in batch.goals.items() if name not in model.settings.heads]
+    every = [goal for batch in batches for goal in batch.goals.values()]
+    goals = [goal for goal in every if isinstance(model.head(goal.head), TableHead)]
     return sum(len(goal.reads) for goal in goals) / max(1, sum(batch.num_tokens for batch in batches))
 
 
-def flops_per_token(model: Model, length: int, words: float) -> float:
+def flops_per_token(model: Model, length: int, words: float, samples: int = 0) -> float:
     """Floating-point operations of forward and backward for each token, in texts of ``length``.
 
     Forward takes 2 per weight. Backward takes 2 more for each weight that it flows through, down to the lowest trained one,
-    and 2 for each trained one. ``words`` (:func:`share_of_words`) of the tokens reach the softmax over the vocabulary.
+    and 2 for each trained one. ``words`` (:func:`share_of_words`) of the tokens reach the softmax over the vocabulary, or
+    over ``samples`` of it.
     """
     size = model.settings.backbone
     matrices = sum(p.numel() for p in model.backbone.blocks[0].parameters() if p.dim() > 1)
@@ -80,7 +81,7 @@ def flops_per_token(model: Model, length: int, words: float) -> float:
     below = 0 if table else next((number for number, count in enumerate(trained) if count), size.layers)
     reached = size.layers - below
     blocks = size.layers * (2 * matrices + 2 * seen) + reached * (2 * matrices + 4 * seen) + 2 * sum(trained)
-    rows = min(size.vocab_size, model.samples or size.vocab_size)  # of a sampled softmax, without the targets
+    rows = min(size.vocab_size, samples or size.vocab_size)  # of a sampled softmax, without the targets
     read = size.table_width if size.tied else size.width
     return blocks + 2.0 * words * rows * read * (1 + (reached > 0) + table)
 
@@ -113,7 +114,7 @@ def describe_training(
     learned = sum(float(q.total_weight > 0) * int((q.weights > 0).sum()) for b in first for q in b.goals.values())
     share = learned / max(1, sum(batch.num_tokens for batch in first))
     goals = ", ".join(f"{weight:g} x {name}" for name, weight in coefficients.items() if weight)
-    dtype = choices(settings.precision, device).to_dict()["dtype"]
+    dtype = compute_settings(settings.precision, device).to_dict()["dtype"]
     trained, kind = num_trainable(model), "vectors of" if size.vectors else "vocabulary"
     together = " of similar length" if stream.by_length else "" if stream.shuffle else " in the order of the text"
     some = "" if trained == model.num_parameters else f", of which {trained:,} are trained"

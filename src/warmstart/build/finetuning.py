@@ -12,7 +12,7 @@ from warmstart.build.labelled_data import LabelledData, read_labelled_data
 from warmstart.build.sizes import backbone_settings, for_reading, for_task, with_context, with_start
 from warmstart.build.start import NO_START, Start, read_start, vocabulary_of
 from warmstart.build.task import frame_of, lm_weight_of, recipe_options, spec_of
-from warmstart.build.training import set_extra_losses, stream_of
+from warmstart.build.training import build_criterion, stream_of
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.decode.settings import GenerateSettings
 from warmstart.example.example import LM, NEXT_VECTOR
@@ -30,6 +30,7 @@ from warmstart.tasks.table import KINDS, answer_of, kind_of
 from warmstart.tasks.vocabulary import Vocabulary, require_text
 from warmstart.train.schemes import apply_scheme, check_scheme
 from warmstart.train.settings import TrainSettings
+from warmstart.train.step import Criterion
 from warmstart.transfer.folder import head_bias
 from warmstart.transfer.start import WeightAccount
 from warmstart.transfer.vectors import check_width, start_from_vectors
@@ -50,7 +51,7 @@ class Finetuning:
         training: what is read of the training Records, with the account.
         metric: what dev is evaluated by.
         search: how the model generates, where it does.
-        coefficients: goal → weight in the loss.
+        criterion: what is minimised.
         vectors: row of the token table → the word vector that it begins as.
     """
 
@@ -62,7 +63,7 @@ class Finetuning:
     training: TrainingData
     metric: str
     search: GenerateSettings
-    coefficients: dict[str, float]
+    criterion: Criterion
     vectors: Vectors
 
     def fresh(self, recipe: FinetuneRecipe) -> tuple[Model, WeightAccount | None]:
@@ -72,8 +73,6 @@ class Finetuning:
         if self.vectors:
             account = start_from_vectors(model, self.vectors)
         apply_scheme(model, recipe.scheme, recipe.train.seed)
-        set_extra_losses(model, recipe.train)
-        model.smoothing = label_smoothing(self.spec, self.tokenizer)
         return model, account
 
     def stream(self, settings: TrainSettings) -> Stream:
@@ -112,10 +111,11 @@ def build_finetuning(recipe: FinetuneRecipe, data: LabelledData | None = None) -
         check_softmax(kind.label_smoothing(kind.options(spec)), recipe.train)
     training = _frame(recipe, spec, data, tokenizer, backbone)
     auxiliary = NEXT_VECTOR if backbone.vectors else LM
-    coefficients = {answer.goal: 1.0} | ({auxiliary: lm_weight} if lm_weight > 0 else {}) | recipe.train.activity
+    goals = {answer.goal: 1.0} | ({auxiliary: lm_weight} if lm_weight > 0 else {})
+    criterion = build_criterion(goals, recipe.train, label_smoothing(spec, tokenizer))
     settings = _with_head(recipe, spec, backbone, max(backbone.vocab_size, tokenizer.vocab_size))
     vectors = _vectors(recipe, tokenizer, backbone)
-    return Finetuning(spec, tokenizer, settings, start, data, training, metric, search, coefficients, vectors)
+    return Finetuning(spec, tokenizer, settings, start, data, training, metric, search, criterion, vectors)
 
 
 def _backbone(recipe: FinetuneRecipe, kind: TaskKind, tokenizer: Vocabulary, start: Start | None) -> BackboneSettings:

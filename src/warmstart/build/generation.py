@@ -3,8 +3,8 @@
 from warmstart.base.errors import BadInput
 from warmstart.decode.limits import limits_of
 from warmstart.decode.settings import GenerateSettings, check_search
-from warmstart.models.losses import Smoothing
 from warmstart.models.settings import BackboneSettings
+from warmstart.models.softmax import Smoothing
 from warmstart.tasks.frames import build_frame
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.table import kind_of, options_of
@@ -15,7 +15,7 @@ from warmstart.train.settings import TrainSettings
 
 def check_softmax(share: float, train: TrainSettings) -> None:
     """Refuses a softmax over some tokens where labels give all of them a share."""
-    if train.drawn and share > 0:
+    if train.num_sampled and share > 0:
         raise BadInput(
             "smoothed labels give every token a share, and a sampled softmax sees only some", where="--softmax",
             value=train.softmax, allowed="full", next_step="leave --softmax out, or add --smoothing 0",

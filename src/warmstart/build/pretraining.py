@@ -9,7 +9,7 @@ from warmstart.build.fit import check_carry, check_direction, fit_backbone, fit_
 from warmstart.build.sizes import for_reading, with_start
 from warmstart.build.sources import SourceBuilder
 from warmstart.build.start import NO_START, Start, read_start
-from warmstart.build.training import set_extra_losses, stream_of
+from warmstart.build.training import build_criterion, stream_of
 from warmstart.config.schema import PretrainRecipe
 from warmstart.corpora.corpus import Corpus
 from warmstart.corpora.images import ImageCorpus
@@ -23,6 +23,7 @@ from warmstart.run.metadata import read_metadata
 from warmstart.streams.stream import Stream
 from warmstart.tasks.vocabulary import Vocabulary, begins_with
 from warmstart.text.tokenizer import Tokenizer
+from warmstart.train.step import Criterion
 from warmstart.transfer.folder import load_settings
 from warmstart.transfer.hub import model_folder
 from warmstart.transfer.start import WeightAccount
@@ -39,7 +40,7 @@ class Pretraining:
         start: the starting model, if there is one.
         train: the stream of training rows.
         dev: the stream of rows for evaluation, if any are held out.
-        coefficients: goal → weight in the loss.
+        criterion: what is minimised.
     """
 
     objective: Objective
@@ -48,12 +49,11 @@ class Pretraining:
     start: Start | None
     train: Stream
     dev: Stream | None
-    coefficients: dict[str, float]
+    criterion: Criterion
 
     def fresh(self, recipe: PretrainRecipe) -> tuple[Model, WeightAccount | None]:
         """The model at step 0 for the recipe's seed, and the account of its warm start."""
         model = Model.fresh(self.settings, named_seed(recipe.train.seed, "weights"))
-        set_extra_losses(model, recipe.train)
         if recipe.carry:
             model.backbone.begin_carry(recipe.train.batch_size)
         account = None if self.start is None else self.start.into(model, self.tokenizer)
@@ -95,8 +95,8 @@ def build_pretraining(recipe: PretrainRecipe, corpus: Corpus | ImageCorpus) -> P
         corpus.check_tokenizer(start.tokenizer)
     backbone = _backbone(recipe, objective, tokenizer, start)
     train, dev = _streams(recipe, corpus, SourceBuilder(objective, tokenizer, backbone, recipe.mask, recipe.augment))
-    coefficients = {NEXT_VECTOR if backbone.vectors else LM: 1.0} | recipe.train.activity
-    return Pretraining(objective, ModelSettings(backbone=backbone), tokenizer, start, train, dev, coefficients)
+    criterion = build_criterion({NEXT_VECTOR if backbone.vectors else LM: 1.0}, recipe.train)
+    return Pretraining(objective, ModelSettings(backbone=backbone), tokenizer, start, train, dev, criterion)
 
 
 def _backbone(

@@ -1,9 +1,14 @@
-"""What every training needs: a Stream of its source, and a model that knows what is asked beside the goals."""
+"""What every training needs: a Stream of its source, and what it minimises."""
 
-from warmstart.models.model import Model
+from collections.abc import Mapping
+
+from warmstart.models.activity import ACTIVITY
+from warmstart.models.head import LossOptions
+from warmstart.models.softmax import Smoothing
 from warmstart.streams.sources import Source
 from warmstart.streams.stream import Stream
 from warmstart.train.settings import TrainSettings
+from warmstart.train.step import Criterion
 
 
 def stream_of(source: Source, settings: TrainSettings, *, shuffle: bool = True) -> Stream:
@@ -19,6 +24,15 @@ def stream_of(source: Source, settings: TrainSettings, *, shuffle: bool = True) 
     )
 
 
-def set_extra_losses(model: Model, settings: TrainSettings) -> None:
-    """Tells ``model`` what its training asks for beside the goals of the data."""
-    model.samples, model.activity = settings.drawn, bool(settings.activity)
+def build_criterion(
+    coefficients: Mapping[str, float], settings: TrainSettings, smoothing: Smoothing | None = None
+) -> Criterion:
+    """What a training minimises: goals with their coefficients, and what its settings add.
+
+    Args:
+        coefficients: goal → how much it counts.
+        settings: of the training: further terms, and how the softmax over the vocabulary learns.
+        smoothing: of the labels of that softmax.
+    """
+    terms = {name: ACTIVITY[name] for name in settings.activity}
+    return Criterion({**coefficients, **settings.activity}, terms, LossOptions(smoothing, settings.num_sampled))

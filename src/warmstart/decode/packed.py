@@ -66,9 +66,9 @@ def packed(model: Model, rows: int) -> Iterator[Product]:
         return
     model.eval()
     before: list[tuple[nn.Module, str, Any]] = []
-    table = model.backbone.tables().softmax[: model.settings.backbone.vocab_size]
-    head = model.backbone.lm_transform
-    bias = None if head is None else head.bias[: len(table)].to(table.dtype)
+    rows_of_softmax, transform = model.token_head().softmax_table(model.backbone.tables())
+    table = rows_of_softmax[: model.settings.backbone.vocab_size]
+    bias = None if transform is None else transform.bias[: len(table)].to(table.dtype)
     softmax = product(table, bias, rows, single=True)
     try:
         # elsewhere than on a CPU nothing is packed, and parts may be compiled as they stand
@@ -76,7 +76,7 @@ def packed(model: Model, rows: int) -> Iterator[Product]:
             for name, found in _functions(part, rows).items():
                 before.append((part, name, part.__dict__.get(name)))
                 part.__dict__[name] = found
-        _OPEN[model] = softmax if head is None else lambda states: softmax(head(states))
+        _OPEN[model] = softmax if transform is None else lambda states: softmax(transform(states))
         yield _OPEN[model]
     finally:
         _OPEN.pop(model, None)

@@ -22,6 +22,8 @@ class GoalBatch:
         targets: [Q], [Q, K] or [Q, E].
         weights: [Q] float32.
         total_weight: sum of ``weights``, as a plain number, so that no device has to be asked.
+        head: name of the head that answers.
+        answer: what the targets are; empty: what the head usually learns from.
     """
 
     reads: torch.Tensor
@@ -29,6 +31,8 @@ class GoalBatch:
     targets: torch.Tensor
     weights: torch.Tensor
     total_weight: float
+    head: str
+    answer: str = ""
 
     def to(self, device: torch.device | str) -> "GoalBatch":
         """The same goal on another device."""
@@ -52,7 +56,7 @@ class Batch:
             device.
         lengths: [B] document lengths.
         pattern: what the turns have in common.
-        goals: name of a head → its questions.
+        goals: name → its questions.
         num_records: how many Records the documents come from.
         segments: [N] rows of the segment table; ``None`` where all are 0.
         sequential_positions: whether the positions of each document are 0 1 2 …
@@ -100,7 +104,8 @@ def collate(records: Sequence[Sequence[Example]]) -> Batch:
     """Joins the Examples of some Records into one Batch.
 
     Raises:
-        ValueError: a read belongs to a question that no Example of its Record owns, or there is nothing to join.
+        ValueError: a read belongs to a question that no Example of its Record owns, one goal has different heads or kinds
+            of answer, or there is nothing to join.
     """
     examples = [example for record in records for example in record]
     if not examples:
@@ -143,6 +148,7 @@ def _join(name: str, records: Sequence[Sequence[Example]], starts: NDArray[np.in
     question: list[NDArray[Any]] = []
     targets: list[NDArray[Any]] = []
     weights: list[NDArray[Any]] = []
+    wanted: set[tuple[str, str]] = set()
     num_questions = document = 0
     for record in records:
         owned = 0
@@ -153,10 +159,14 @@ def _join(name: str, records: Sequence[Sequence[Example]], starts: NDArray[np.in
                 question.append(goal.question + num_questions)
                 targets.append(goal.targets)
                 weights.append(goal.weights)
+                wanted.add((goal.head or name, goal.answer))
                 owned += len(goal.targets)
                 _check_owned(name, goal, owned)
             document += 1
         num_questions += owned
+    if len(wanted) > 1:
+        raise ValueError(f"the Examples of a Batch want different heads or answers for goal {name!r}: {sorted(wanted)}")
+    [(head, answer)] = wanted
     flat_weights = np.concatenate(weights).astype(np.float32)
     flat_question = np.concatenate(question)
     if not np.array_equal(np.unique(flat_question), np.arange(num_questions)) or (np.diff(flat_question) < 0).any():
@@ -167,6 +177,8 @@ def _join(name: str, records: Sequence[Sequence[Example]], starts: NDArray[np.in
         targets=torch.from_numpy(np.concatenate(targets)),
         weights=torch.from_numpy(flat_weights),
         total_weight=float(flat_weights.sum(dtype=np.float64)),
+        head=head,
+        answer=answer,
     )
 
 

@@ -26,20 +26,25 @@ def next_goal(ids: NDArray[Any]) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Goal:
-    """A question put to one head.
+    """Questions to one head.
 
     Attributes:
         reads: [M] positions in the Example whose state the head reads.
         question: [M] the number, within the Record, of the question that each read belongs to.
-        targets: [Q] class numbers or token ids (int64), scores (float32), or [Q, K] marks (multi-label) or vectors
-            (float32), of the questions that this Example owns; the questions an Example owns are consecutive.
+        targets: [Q] class numbers or token ids (int64), scores (float32), or [Q, K] marks (multi-label), probabilities or
+            vectors (float32), of the questions that this Example owns; the questions an Example owns are consecutive.
         weights: [Q] how much each owned question counts in the loss; 0 where the answer is unknown.
+        head: the head that answers; empty: the one of the goal's own name.
+        answer: what the targets are, one of the kinds that the head learns from (e.g. ``soft``: ``targets`` [Q, C] are
+            probabilities); empty: what the head usually learns from.
     """
 
     reads: Ints
     question: Ints
     targets: NDArray[Any]
     weights: Floats
+    head: str = ""
+    answer: str = ""
 
     def __post_init__(self) -> None:
         if self.reads.shape != self.question.shape or self.reads.ndim != 1:
@@ -63,7 +68,7 @@ class Example:
         ids: [T] token ids, or [T, E] float32 vectors where there is no vocabulary (the rows of an image).
         turns: [T] who sees whom (:mod:`warmstart.example.sight`).
         positions: [T] rows of the position table.
-        goals: name of a head → Goal.
+        goals: name → Goal.
         segments: [T] rows of the segment table (BERT's first and second text); ``None`` where all are 0.
         carry_in: the row of carried states (:mod:`warmstart.streams.carry`) that this sequence begins from; -1: from none.
         carry_out: the row that takes the state after this sequence, for the next step; -1: none.

@@ -1,9 +1,10 @@
 """What a backbone is to the rest of the house: a Batch in, one state per token out, and a few named parts.
 
-Nobody outside this room asks which kind a backbone is. What a kind does not have is ``None`` here.
+The kinds of backbones are listed in :mod:`~warmstart.models.backbones`; nobody else asks which kind one is. What a kind does
+not have is ``None`` here.
 """
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import nn
@@ -12,42 +13,67 @@ from torch.nn import functional as F
 from warmstart.example.batch import Batch
 from warmstart.models.attention import Kernels
 from warmstart.models.dropout import Dropout
+from warmstart.models.lm_transform import LMTransform
+from warmstart.models.softmax import Softmax
+
+
+class SoftmaxTable(NamedTuple):
+    """The rows [V, E] of a softmax, and the transform between a state and them, if there is one."""
+
+    weight: torch.Tensor
+    transform: LMTransform | None = None
+
+    def softmax(self, states: torch.Tensor) -> Softmax:
+        """The softmax after each state […, D]."""
+        if self.transform is None:
+            return Softmax(states, self.weight)
+        return Softmax(self.transform(states), self.weight, self.transform.bias)
 
 
 class Tables(NamedTuple):
-    """The tables of one forward pass: tokens [V, D], positions [C, D] if learned, and the rows of the softmax."""
+    """The tables of one pass: tokens [V, E], positions [C, E] if learned, and that of the softmax if there is one."""
 
     tokens: torch.Tensor
     positions: torch.Tensor | None
-    softmax: torch.Tensor
+    softmax: SoftmaxTable | None
+
+
+class DepthLayer(NamedTuple):
+    """Parts of a backbone, by name, and how many layers they stand below the heads.
+
+    ``depth`` is 0 for what follows the last layer, 1 for the last of L layers, L for the first, L + 1 for the embeddings.
+    """
+
+    depth: int
+    modules: dict[str, nn.Module]
 
 
 class KVCache(Protocol):
-    """What sources and the branches that grow from each have read: keys and values, or the states of a recurrence.
+    """What a decoder has read of sources, and of the texts that grow from each: keys and values, or recurrent states.
 
-    B sources, R branches of a source.
+    B sources, R texts (beams) of a source.
     """
 
     def begin_source(self, lengths_B: torch.Tensor, start: int, stop: int, *, full: bool) -> None:
-        """Makes ready for places ``start`` to ``stop`` of the sources, padded at their end; ``full``: a token sees all."""
+        """Prepares for places ``start`` to ``stop`` of the sources, padded at their end; ``full``: a token sees all."""
         ...
 
     def begin_step(self, positions_B: torch.Tensor, tokens: int, masks: int) -> None:
-        """Makes ready for the next token of each branch, R or 0, and for as many masks that only ask.
+        """Prepares for the next token of each text, and for masks that predict and leave nothing behind.
 
         Args:
-            positions_B: of the token that each branch of a source reads next; its mask stands one further.
-            tokens: branches that have a token to read: R, or 0 before the first.
-            masks: branches that ask with a mask: R or 0.
+            positions_B: of the token that each text of a source reads next; its mask stands one further.
+            tokens: texts that have a token to read: R, or 0 before the first.
+            masks: texts that predict at a mask: R or 0.
         """
         ...
 
     def reorder(self, parents_BR: torch.Tensor) -> None:
-        """Branch r of each source goes on from what branch ``parents[r]`` has read."""
+        """Text r of each source goes on from what text ``parents[r]`` has read."""
         ...
 
     def select(self, sources: torch.Tensor) -> None:
-        """Only some of the sources go on."""
+        """Only these sources go on."""
         ...
 
 
@@ -57,14 +83,16 @@ class Backbone(nn.Module):
     Attributes:
         kernels: how attention is computed, for those that have it; whoever knows the machine may choose others.
         tokens: the token table.
-        blocks: the layers, from the first; transfer and schemes count them.
+        blocks: the layers, from the first.
         final_norm: after the last layer.
         output: the softmax table where it is not the token table.
         lm_transform: between a state and the softmax.
         pooler: between a state and a head that asks for it.
-        last: what drops out of the states before anybody reads them.
+        output_dropout: on the last states before heads read them.
+        embedding_parts: names of the parts below the first layer.
     """
 
+    embedding_parts: ClassVar[tuple[str, ...]] = ("tokens",)
     settings: Any
     tokens: nn.Embedding
     blocks: nn.ModuleList
@@ -74,43 +102,70 @@ class Backbone(nn.Module):
         self.kernels = Kernels()
         self.final_norm: nn.Module | None = None
         self.output: nn.Linear | None = None
-        self.lm_transform: Any = None
+        self.lm_transform: LMTransform | None = None
         self.pooler: nn.Linear | None = None
-        self.last: Dropout | None = None
+        self.output_dropout: Dropout | None = None
 
     def tables(self) -> Tables:
         """The tables for one pass."""
         raise NotImplementedError
 
     def forward(self, batch: Batch, tables: Tables | None = None, reads_M: torch.Tensor | None = None) -> torch.Tensor:
-        """The states [N, D] of a flat Batch, or those [M, D] of the tokens ``reads_M``, before :meth:`dropped`."""
+        """The last states [N, D] of a flat Batch, or those [M, D] of the tokens ``reads_M``, before :meth:`dropped`."""
         raise NotImplementedError
+
+    def layer_states(self, batch: Batch, tables: Tables | None = None) -> list[torch.Tensor]:
+        """L + 1 tensors [N, D] (the first [N, E]): the embeddings, then the states after each layer.
+
+        The last ones are those of :meth:`forward`.
+        """
+        raise NotImplementedError
+
+    def layers_with_depth(self) -> list[DepthLayer]:
+        """All parts that have weights, the lowest first."""
+        parts = {name: part for name, part in self.named_children() if name != "blocks" and list(part.parameters())}
+        below = {name: parts.pop(name) for name in self.embedding_parts if name in parts}
+        total = len(self.blocks)
+        layers = [DepthLayer(total - n, {f"blocks.{n}": block}) for n, block in enumerate(self.blocks)]
+        return [DepthLayer(total + 1, below), *layers, DepthLayer(0, parts)]
+
+    def parameter_depths(self) -> dict[str, int]:
+        """Name of each parameter → its depth (:meth:`layers_with_depth`)."""
+        return {
+            f"{part}.{name}": layer.depth
+            for layer in self.layers_with_depth()
+            for part, module in layer.modules.items()
+            for name, _ in module.named_parameters()
+        }
 
     def new_cache(self, sources: int, columns: int) -> KVCache:
-        """Room for what ``sources`` sources and their branches read, ``columns`` tokens each."""
+        """Room for what ``sources`` sources and their texts read, ``columns`` tokens each."""
         raise NotImplementedError
 
-    def forward_cached(self, ids_BT: torch.Tensor, segment: int, branches: Any, answers: int) -> torch.Tensor:
-        """States [B, A, D] of the last A of the T tokens that ``branches`` has been opened for, all of one segment.
+    def forward_cached(self, ids_BT: torch.Tensor, segment: int, cache: Any, answers: int) -> torch.Tensor:
+        """States [B, A, D] of the last A of the T tokens that ``cache`` has been prepared for, all of one segment.
 
         ``answers`` is A, from 0 to T. All T are read; work that serves no answer is left out.
         """
         raise NotImplementedError
 
     def begin_carry(self, rows: int) -> None:
-        """Room for what texts of a Batch hand on to those that continue them at the next step of a training."""
+        """Room for the states that texts of a Batch pass on to those that continue them at the next step of a training."""
         raise NotImplementedError
 
     def dropped(self, states: torch.Tensor) -> torch.Tensor:
-        """The states as they are read."""
-        return states if self.last is None else self.last(states)
+        """The last states as heads read them: after dropout, in training."""
+        return states if self.output_dropout is None else self.output_dropout(states)
 
     def pool(self, states_MD: torch.Tensor) -> torch.Tensor:
         """The states as a head reads them that asks for the pooler."""
         return states_MD
 
     def reset_parameters(self) -> None:
-        """What differs from the table of :func:`initialise` in freshly drawn weights."""
+        """Changes freshly drawn weights where they differ from the table of :func:`initialise`."""
+
+    def compile_layers(self, compile_function: Any) -> None:
+        """Compiles what is the same graph for every batch, if there is anything."""
 
 
 def embed_tokens(ids: torch.Tensor, table: torch.Tensor) -> torch.Tensor:

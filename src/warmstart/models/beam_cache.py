@@ -28,7 +28,7 @@ class BeamCacheLayer(LayerCache):
         self.rows = self.places = torch.empty(0, dtype=torch.int64)
 
     @staticmethod
-    def shown(bias_BHTC: torch.Tensor) -> torch.Tensor:
+    def prepare_bias(bias_BHTC: torch.Tensor) -> torch.Tensor:
         """A bias as ``read`` takes it."""
         return bias_BHTC.contiguous()
 
@@ -48,7 +48,7 @@ class KernelLayer(BeamCacheLayer):
     """The same by our own kernel, which has its own order of keys in the table."""
 
     @staticmethod
-    def shown(bias_BHTC: torch.Tensor) -> torch.Tensor:
+    def prepare_bias(bias_BHTC: torch.Tensor) -> torch.Tensor:
         """As it is, where heads share it."""
         return kernels.in_rows(bias_BHTC)
 

@@ -41,10 +41,10 @@ def rotary_table(positions: torch.Tensor, settings: TransformerSettings, dtype: 
     return RotaryTable(both.cos().to(dtype), both.sin().to(dtype))
 
 
-def apply_rotary(x: torch.Tensor, turns: RotaryTable) -> torch.Tensor:
-    """[…, heads, K] queries or keys, turned by their positions."""
+def apply_rotary(x: torch.Tensor, rotary: RotaryTable) -> torch.Tensor:
+    """[…, heads, K] queries or keys, rotated by their positions."""
     left, right = x.chunk(2, -1)
-    return x * turns.cos + torch.cat([-right, left], -1) * turns.sin
+    return x * rotary.cos + torch.cat([-right, left], -1) * rotary.sin
 
 
 def make_norm(settings: TransformerSettings, width: int | None = None) -> nn.Module:
@@ -64,44 +64,45 @@ class Attention(nn.Module):
         self.out = nn.Linear(self.heads * self.per_head, settings.width, bias=settings.bias)
         self.q_norm = make_norm(settings, self.per_head) if settings.qk_norm else None
         self.k_norm = make_norm(settings, self.per_head) if settings.qk_norm else None
-        self.plain = settings.positions == "learned" and self.heads == self.key_heads and not settings.qk_norm
+        # Whether the joint projection is what the kernel reads as it stands.
+        self.joint = settings.positions == "learned" and self.heads == self.key_heads and not settings.qk_norm
 
     def forward(
-        self, x_ND: torch.Tensor, plan: Plan, turns: RotaryTable | None, reads_M: torch.Tensor | None = None
+        self, x_ND: torch.Tensor, plan: Plan, rotary: RotaryTable | None, reads_M: torch.Tensor | None = None
     ) -> torch.Tensor:
         """[N, D] → [N, D], or → [M, D] of the tokens ``reads_M`` only."""
         qkv = self.qkv(x_ND)
-        if not self.plain:
-            q, kv = self._split(qkv, turns)
+        if not self.joint:
+            q, kv = self._split(qkv, rotary)
             k, v = kv.unbind(-3)
-            qkv = torch.cat([q, self._spread(k), self._spread(v)], -2).flatten(-2)
+            qkv = torch.cat([q, self._repeat(k), self._repeat(v)], -2).flatten(-2)
         dropout = self.dropout if self.training else 0.0
         mixed = attend(qkv, plan, self.heads, dropout)
         return self.out(mixed if reads_M is None else mixed.index_select(0, reads_M))  # type: ignore[no-any-return]
 
-    def advance(
-        self, x_BTD: torch.Tensor, cache: LayerCache, turns: RotaryTable | None, left_out: int = 0
+    def forward_cached(
+        self, x_BTD: torch.Tensor, cache: LayerCache, rotary: RotaryTable | None, skip: int = 0
     ) -> torch.Tensor:
-        """The same for the next T tokens of each of B sequences whose past is in ``cache``; the first few only are read."""
-        q, kv = self._split(self.qkv(x_BTD), turns)
-        mixed = cache.read(q[:, left_out:].transpose(1, 2), kv)
+        """[B, T - skip, D] for the next T tokens of B sequences whose past is in ``cache``; the first few only add to it."""
+        q, kv = self._split(self.qkv(x_BTD), rotary)
+        mixed = cache.read(q[:, skip:].transpose(1, 2), kv)
         return self.out(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
-    def _split(self, qkv: torch.Tensor, turns: RotaryTable | None) -> tuple[torch.Tensor, torch.Tensor]:
-        """Queries […, H, K], and keys and values […, 2, G, K]; normed and turned."""
+    def _split(self, qkv: torch.Tensor, rotary: RotaryTable | None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Queries […, H, K], and keys and values […, 2, G, K]; normed and rotated."""
         lead = qkv.shape[:-1]
         q, kv = torch.split(qkv, [self.heads * self.per_head, 2 * self.key_heads * self.per_head], -1)
         q, kv = q.view(*lead, self.heads, self.per_head), kv.view(*lead, 2, self.key_heads, self.per_head)
-        if turns is None and self.k_norm is None:
+        if rotary is None and self.k_norm is None:
             return q, kv
         k, v = kv.unbind(-3)
         if self.q_norm is not None and self.k_norm is not None:
             q, k = self.q_norm(q), self.k_norm(k)
-        if turns is not None:
-            q, k = apply_rotary(q, turns), apply_rotary(k, turns)
+        if rotary is not None:
+            q, k = apply_rotary(q, rotary), apply_rotary(k, rotary)
         return q, torch.stack([k, v], -3)
 
-    def _spread(self, shared: torch.Tensor) -> torch.Tensor:
+    def _repeat(self, shared: torch.Tensor) -> torch.Tensor:
         """Keys or values repeated for every query head that shares them."""
         return shared if self.heads == self.key_heads else shared.repeat_interleave(self.heads // self.key_heads, -2)
 
@@ -141,19 +142,19 @@ class Block(nn.Module):
         self,
         x: torch.Tensor,
         past: Plan | LayerCache,
-        turns: RotaryTable | None,
+        rotary: RotaryTable | None,
         reads_M: torch.Tensor | None = None,
-        left_out: int = 0,
+        skip: int = 0,
     ) -> torch.Tensor:
         """[N, D] with a plan, or [B, T, D] with a cache.
 
-        With ``reads_M`` [N, D] → [M, D], with ``left_out`` tokens at the beginning [B, T, D] → [B, T - left_out, D]: all
-        work done for the others only, but for their keys and values.
+        With ``reads_M`` [N, D] → [M, D]; without the first ``skip`` tokens [B, T, D] → [B, T - skip, D]. Of the others only
+        keys and values are computed.
         """
         normed = x if self.post else self.norm1(x)
         if isinstance(past, LayerCache):
-            return self.finish(self, x[:, left_out:], self.attention.advance(normed, past, turns, left_out))
-        attended = self.attention(normed, past, turns, reads_M)
+            return self.finish(self, x[:, skip:], self.attention.forward_cached(normed, past, rotary, skip))
+        attended = self.attention(normed, past, rotary, reads_M)
         return self.finish(self, x if reads_M is None else x.index_select(0, reads_M), attended)
 
 

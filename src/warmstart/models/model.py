@@ -1,54 +1,73 @@
 """Model: one backbone and named heads. Batch in, per goal (loss sum, weight) out."""
 
-from typing import Any
+from collections.abc import Collection
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
+from warmstart.base.errors import BadInput
 from warmstart.example.batch import Batch, GoalBatch
 from warmstart.example.example import LM, NEXT_VECTOR
-from warmstart.models.activity import activity_losses
-from warmstart.models.backbone import Backbone, Tables, initialise
-from warmstart.models.heads import Head
-from warmstart.models.losses import (
-    LogitsGradFn,
-    Loss,
-    Smoothing,
-    Softmax,
-    TokenScores,
-    logits_grad,
-    next_token_loss,
-    score_tokens,
-    vector_losses,
-)
-from warmstart.models.lstm import LSTM
-from warmstart.models.sampled import candidates, sampled_token_loss
-from warmstart.models.settings import BackboneSettings, LSTMSettings, ModelSettings
-from warmstart.models.transformer import Transformer
+from warmstart.models.backbone import Tables, initialise
+from warmstart.models.backbones import build_backbone
+from warmstart.models.head import DEFAULT_OPTIONS, Head, LossOptions
+from warmstart.models.heads import build_head
+from warmstart.models.losses import Loss
+from warmstart.models.settings import HeadSettings, ModelSettings, TokenHeadSettings
+from warmstart.models.softmax import TokenScores
+from warmstart.models.token_heads import TokenHead
 
 
-def _backbone(settings: BackboneSettings) -> Backbone:
-    return LSTM(settings) if isinstance(settings, LSTMSettings) else Transformer(settings)
+class ModelOutput(NamedTuple):
+    """What a backbone has computed of a Batch.
+
+    Attributes:
+        tables: the tables of the pass.
+        reads: goal → the states [M, D] of its reads, as its head takes them.
+        all_states: the last states [N, D] of all tokens, before and after dropout; ``None`` where only those of the reads
+            were computed.
+    """
+
+    tables: Tables
+    reads: dict[str, torch.Tensor]
+    all_states: tuple[torch.Tensor, torch.Tensor] | None = None
+
+    @property
+    def states(self) -> torch.Tensor:
+        """[N, D] of all tokens, before dropout."""
+        assert self.all_states is not None
+        return self.all_states[0]
+
+    @property
+    def dropped_states(self) -> torch.Tensor:
+        """[N, D] of all tokens, after dropout."""
+        assert self.all_states is not None
+        return self.all_states[1]
 
 
 class Model(nn.Module):
-    """A backbone whose states named heads read. A goal's name is its head's name.
+    """A backbone whose states named heads read.
 
-    ``lm`` and ``next_vector`` need no head of their own: the table of the softmax is theirs.
+    Beside the heads of its settings it has one for what comes next, ``lm`` or ``next_vector``, where its backbone keeps a
+    table for that.
     """
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__()
         self.settings = settings
-        self.backbone = _backbone(settings.backbone)
-        width = settings.backbone.width
-        self.logits_grad: LogitsGradFn = logits_grad  # or the same compiled
-        # Whoever trains may set these: smoothed labels of ``lm``, how many tokens its softmax learns from at a time (0:
-        # all), and whether the states' size and change are losses too.
-        self.smoothing: Smoothing | None = None
-        self.samples = 0
-        self.activity = False
-        self.heads = nn.ModuleDict({name: Head(head, width) for name, head in settings.heads.items()})
+        self.backbone = build_backbone(settings.backbone)
+        heads: dict[str, HeadSettings | TokenHeadSettings] = dict(settings.heads)
+        if settings.backbone.softmax:
+            kind = "vectors" if settings.backbone.vectors else "tokens"
+            heads.setdefault(self.next_goal, TokenHeadSettings(kind=kind))
+        for name, head in heads.items():
+            if head.layer is not None and head.layer > settings.backbone.layers:
+                raise BadInput(
+                    "a head reads a layer that the model does not have", where=f"heads.{name}.layer", value=head.layer,
+                    allowed=f"0 to {settings.backbone.layers}",
+                )  # fmt: skip
+        self.heads = nn.ModuleDict({name: build_head(head, settings.backbone) for name, head in heads.items()})
 
     @staticmethod
     def fresh(settings: ModelSettings, seed: int) -> "Model":
@@ -57,87 +76,106 @@ class Model(nn.Module):
         initialise(model, settings.backbone.init_std, torch.Generator().manual_seed(seed))
         return model
 
-    def forward(self, batch: Batch, draw: int = 0) -> dict[str, Loss]:
-        """The losses of all goals in ``batch``; ``draw`` names the tokens that a sampled softmax learns from."""
+    def forward(self, batch: Batch, options: LossOptions = DEFAULT_OPTIONS) -> dict[str, Loss]:
+        """The losses of all goals in ``batch``."""
+        return self.losses(self.run(batch), batch, options)
+
+    def run(self, batch: Batch, goals: Collection[str] | None = None, *, all_states: bool = False) -> ModelOutput:
+        """The states that goals of ``batch`` read.
+
+        Args:
+            batch: what to read.
+            goals: their names; ``None``: all.
+            all_states: whether the last states of all tokens are wanted as well.
+        """
         tables = self.backbone.tables()
-        losses: dict[str, Loss] = {}
-        for name, states_MD in self._states(batch, tables, losses if self.activity else None).items():
-            asked = batch.goals[name]
-            if name == LM:
-                found = self._next_tokens(self._softmax(states_MD, tables), asked, draw)
-                losses[name] = Loss(found, asked.total_weight)
-            elif name == NEXT_VECTOR:
-                found = (self._vector_losses(states_MD, asked.targets, tables) * asked.weights).sum()
-                losses[name] = Loss(found, asked.total_weight)
-            else:
-                losses[name] = self._head(name).loss(self.read(name, states_MD), asked)
-        return losses
+        wanted = {name: goal for name, goal in batch.goals.items() if goals is None or name in goals}
+        layers = {name: self.head(goal.head).settings.layer for name, goal in wanted.items()}
+        whole: tuple[torch.Tensor, torch.Tensor] | None = None
+        if any(layer is not None for layer in layers.values()):
+            by_layer = self.backbone.layer_states(batch, tables)
+            whole = by_layer[-1], self.backbone.dropped(by_layer[-1])
+            states = {
+                name: (whole[1] if layer is None else by_layer[layer]).index_select(0, wanted[name].reads)
+                for name, layer in layers.items()
+            }
+        else:
+            whole, states = self._last_states(batch, tables, wanted, all_states)
+        reads = {name: self.pooled(wanted[name].head, states_MD) for name, states_MD in states.items()}
+        return ModelOutput(tables, reads, whole)
 
-    def _next_tokens(self, softmax: Softmax, asked: GoalBatch, draw: int) -> torch.Tensor:
-        """The sum of the losses of ``lm``: by a sampled softmax only where something is learned."""
-        if self.samples and torch.is_grad_enabled():
-            drawn = candidates(len(softmax.table), self.samples, draw)
-            return sampled_token_loss(softmax, asked.targets, asked.weights, drawn, self.logits_grad)
-        return next_token_loss(softmax, asked.targets, asked.weights, self.logits_grad, self.smoothing)
+    def _last_states(
+        self, batch: Batch, tables: Tables, goals: dict[str, GoalBatch], all_states: bool
+    ) -> tuple[tuple[torch.Tensor, torch.Tensor] | None, dict[str, torch.Tensor]]:
+        """The last states of all tokens, where they are computed, and those [M, D] of each goal's reads."""
+        reads = [goal.reads for goal in goals.values()]
+        every, counts = torch.cat(reads), [len(some) for some in reads]
+        whole = None
+        if not all_states and len(every) < batch.num_tokens:
+            states = self.backbone.dropped(self.backbone(batch, tables, every))
+        else:
+            before = self.backbone(batch, tables)
+            whole = before, self.backbone.dropped(before)
+            states = whole[1].index_select(0, every)
+        return whole, dict(zip(goals, torch.split(states, counts), strict=True))
 
-    @torch.inference_mode()
-    def answers(self, batch: Batch) -> dict[str, torch.Tensor]:
-        """Float32 answers of every head that ``batch`` asks: see :meth:`Head.forward` for shapes."""
+    def losses(self, output: ModelOutput, batch: Batch, options: LossOptions = DEFAULT_OPTIONS) -> dict[str, Loss]:
+        """The loss of each goal, from the states that it reads."""
         return {
-            name: self._head(name)(self.read(name, states_MD), batch.goals[name]).float()
-            for name, states_MD in self._states(batch, self.backbone.tables()).items()
-            if name in self.heads
+            name: self.head(batch.goals[name].head).loss(states_MD, batch.goals[name], output.tables, options)
+            for name, states_MD in output.reads.items()
         }
 
     @torch.inference_mode()
-    def score_tokens(self, batch: Batch) -> TokenScores:
-        """[Q] how each token or vector that :attr:`next_goal` asks for fares; a vector is never right."""
-        asked, tables = batch.goals[self.next_goal], self.backbone.tables()
-        states_MD = self.backbone(batch, tables, asked.reads)
-        if self.next_goal == NEXT_VECTOR:
-            found = self._vector_losses(states_MD, asked.targets, tables)
-            return TokenScores(found, torch.zeros_like(found, dtype=torch.bool))
-        return score_tokens(self._softmax(states_MD, tables), asked.targets)
+    def answers(self, batch: Batch) -> dict[str, torch.Tensor]:
+        """Goal → float32 answers of its head: see :meth:`Head.forward` for shapes."""
+        output = self.run(batch)
+        return {
+            name: self.head(batch.goals[name].head)(states_MD, batch.goals[name], output.tables).float()
+            for name, states_MD in output.reads.items()
+        }
+
+    @torch.inference_mode()
+    def score_tokens(self, batch: Batch, name: str | None = None) -> TokenScores:
+        """[Q] the loss of each token or vector that a goal predicts, :attr:`next_goal` or the one named."""
+        name = name or self.next_goal
+        output, goal = self.run(batch, (name,)), batch.goals[name]
+        head: Any = self.head(goal.head)
+        return head.score(output.reads[name], goal, output.tables)  # type: ignore[no-any-return]
 
     def next_token_logits(self, states: torch.Tensor) -> torch.Tensor:
         """[…, V] float32 logits of the next token after each state."""
-        logits = self._softmax(states, self.backbone.tables()).logits(slice(None))
-        return logits[..., : self.settings.backbone.vocab_size]
-
-    def _states(self, batch: Batch, tables: Tables, losses: dict[str, Loss] | None = None) -> dict[str, torch.Tensor]:
-        """The states [M, D] that each goal of ``batch`` reads; ``losses`` takes in those of the states themselves."""
-        reads = [asked.reads for asked in batch.goals.values()]
-        every, counts = torch.cat(reads), [len(some) for some in reads]
-        if losses is None and len(every) < batch.num_tokens:
-            states = self.backbone.dropped(self.backbone(batch, tables, every))
-        else:
-            whole = self.backbone(batch, tables)
-            read = self.backbone.dropped(whole)
-            if losses is not None:
-                losses |= activity_losses(whole, read, batch)
-            states = read.index_select(0, every)
-        return dict(zip(batch.goals, torch.split(states, counts), strict=True))
+        return self.token_head().logits(states, self.backbone.tables())
 
     @property
     def next_goal(self) -> str:
-        """The goal that asks for what comes next."""
+        """The goal that predicts what comes next."""
         return NEXT_VECTOR if self.settings.backbone.vectors else LM
 
-    def _vector_losses(self, states_MD: torch.Tensor, targets_QE: torch.Tensor, tables: Tables) -> torch.Tensor:
-        return vector_losses(states_MD, tables.softmax[: targets_QE.shape[1]], targets_QE)
+    def head(self, name: str) -> Head:
+        """The head of this name.
 
-    def _softmax(self, states: torch.Tensor, tables: Tables) -> Softmax:
-        """What the softmax over the vocabulary reads after some states."""
-        head = self.backbone.lm_transform
-        return Softmax(states, tables.softmax) if head is None else Softmax(head(states), tables.softmax, head.bias)
-
-    def read(self, name: str, states_MD: torch.Tensor) -> torch.Tensor:
-        """The states as the head ``name`` reads them."""
-        return self.backbone.pool(states_MD) if self.settings.heads[name].pooled else states_MD
-
-    def _head(self, name: str) -> Head:
+        Raises:
+            ValueError: there is none.
+        """
+        if name not in self.heads:
+            raise ValueError(f"the model has no head {name!r}; it has {', '.join(self.heads) or 'none'}")
         head: Any = self.heads[name]
         return head  # type: ignore[no-any-return]
+
+    def token_head(self) -> TokenHead:
+        """The head that predicts the next token.
+
+        Raises:
+            BadInput: the model predicts none.
+        """
+        if self.next_goal not in self.heads or not isinstance(head := self.heads[self.next_goal], TokenHead):
+            raise BadInput("this model predicts no tokens", where="model", allowed="a language model")
+        return head
+
+    def pooled(self, name: str, states_MD: torch.Tensor) -> torch.Tensor:
+        """The states as the head ``name`` takes them: through the pooler, where it reads that."""
+        return self.backbone.pool(states_MD) if self.head(name).settings.pooled else states_MD
 
     @property
     def num_parameters(self) -> int:

@@ -24,13 +24,13 @@ class Chunk:
         tokens: [n] flat indices in packed order.
         texts: [n] the text that each is of.
         sizes: [S] texts at each step, never rising.
-        carried: how many texts, the first ones, go on from the chunk before.
+        num_carried: how many texts, the first ones, go on from the chunk before.
     """
 
     tokens: Ints
     texts: Ints
     sizes: list[int]
-    carried: int
+    num_carried: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,22 +82,22 @@ def _order(batch: Batch, starts: Ints) -> tuple[Ints, NDArray[np.bool_]]:
 def _chunks(texts: Ints, starts: Ints, lengths: Ints, order: Ints, bptt: int) -> list[Chunk]:
     """All chunks of some texts, the first to be read first."""
     ranked = texts[np.argsort(-lengths[texts], kind="stable")]
-    begin, left = starts[ranked], lengths[ranked]
-    count = -(-left // bptt)  # chunks of each text; never rising
+    begin, length = starts[ranked], lengths[ranked]
+    count = -(-length // bptt)  # chunks of each text; never rising
     chunks: list[Chunk] = []
     for number in reversed(range(int(count[0]))):
         here = int((count > number).sum())
-        carried = int((count > number + 1).sum())
+        num_carried = int((count > number + 1).sum())
         # All of a text but its first piece are whole; pieces end where the chunks behind them begin.
-        stop = left[:here] - number * bptt
+        stop = length[:here] - number * bptt
         first = np.maximum(0, stop - bptt)
-        chunks.append(_chunk(begin[:here] + first, stop - first, ranked[:here], order, carried))
+        chunks.append(_chunk(begin[:here] + first, stop - first, ranked[:here], order, num_carried))
     return chunks
 
 
-def _chunk(begin: Ints, lengths: Ints, texts: Ints, order: Ints, carried: int) -> Chunk:
+def _chunk(begin: Ints, lengths: Ints, texts: Ints, order: Ints, num_carried: int) -> Chunk:
     steps = np.arange(lengths[0])
     alive = steps[:, None] < lengths
     tokens = (begin + steps[:, None])[alive]
     sizes: list[int] = alive.sum(1).tolist()
-    return Chunk(order[tokens], np.broadcast_to(texts, alive.shape)[alive], sizes, carried)
+    return Chunk(order[tokens], np.broadcast_to(texts, alive.shape)[alive], sizes, num_carried)

@@ -1,12 +1,12 @@
 """One LSTM layer over packed sequences: the recurrence and its gradient, stepped by hand.
 
 The equations and the order of the gates (input, forget, cell, output) are those of ``torch.nn.LSTM``; a projection makes
-what is handed on smaller than the cells (Sak et al. 2014), and cells may be clipped, which ``nn.LSTM`` cannot. On a GPU,
-where each of our steps would be some kernels to start, its kernels serve wherever nothing is clipped.
+the output smaller than the cells (Sak et al. 2014), and cells may be clipped, which ``nn.LSTM`` cannot. On a GPU, where each
+of our steps would start some kernels, torch's own kernels run wherever nothing is clipped.
 
 By hand, because the sequences have different lengths and because autograd would add up the gradient of the recurrent
-weights at every step: here one product over all N tokens makes it, and of the forward pass only gates, cells and outputs
-are kept. Products are in the dtype of the weights, cells are float32 at least.
+weights at every step: here one product over all N tokens makes it, and the backward pass keeps only gates, cells and
+outputs. Products are in the dtype of the weights, cells are float32 at least.
 
 Shapes: N tokens in packed order (step by step; within a step the longest sequence first), S steps, B sequences at the first
 step, X inputs, C cells, W outputs (C without a projection), 4C gates.
@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import torch
 
-FEW_STEPS = 16  # fewer do not pay for laying the recurrent weight out
+FEW_STEPS = 16  # fewer do not pay for packing the recurrent weight
 
 
 class Steps(NamedTuple):
@@ -33,13 +33,13 @@ class Weights(NamedTuple):
     """Of one layer.
 
     Attributes:
-        given: [4C, X] reads the input.
+        input: [4C, X] reads the input.
         bias: [4C].
         recurrent: [4C, W] reads the output of the step before.
         project: [W, C] makes the output from the cells, or ``None``.
     """
 
-    given: torch.Tensor
+    input: torch.Tensor
     bias: torch.Tensor
     recurrent: torch.Tensor
     project: torch.Tensor | None
@@ -59,48 +59,48 @@ class State(NamedTuple):
         return State(table.new_zeros(rows, table.shape[1]), cells)
 
     def at(self, rows: torch.Tensor) -> "State":
-        """Of some of the sequences, in the given order."""
+        """Of these sequences."""
         return State(self.output[rows], self.cells[rows])
 
     def first(self, rows: int) -> "State":
         """Of the first sequences."""
         return State(self.output[:rows], self.cells[:rows])
 
-    def grown(self, other: "State") -> "State":
+    def append(self, other: "State") -> "State":
         """With more sequences below."""
         return State(torch.cat([self.output, other.output]), torch.cat([self.cells, other.cells]))
 
 
-def _times(weight_OI: torch.Tensor, sizes: Sequence[int]) -> Callable[[torch.Tensor], torch.Tensor]:
+def _product_with(weight_OI: torch.Tensor, sizes: Sequence[int]) -> Callable[[torch.Tensor], torch.Tensor]:
     """The product of some rows [b, I] with a weight that many steps need: [b, O].
 
-    On a CPU, products of few rows take half the time where the weight has been laid out for them once (a private operator
-    of torch, left alone where it is missing or the steps are few).
+    On a CPU, products of few rows take half the time where the weight has been packed for them once (a private operator of
+    torch, left alone where it is missing or the steps are few).
     """
-    kinds = (torch.float32, torch.bfloat16) if _lays_out_bf16() else (torch.float32,)
-    if len(sizes) < FEW_STEPS or weight_OI.device.type != "cpu" or weight_OI.dtype not in kinds or not _lays_out():
-        turned = weight_OI.T
-        return lambda rows: rows @ turned
-    laid = torch.ops.mkldnn._reorder_linear_weight(weight_OI.contiguous(), sizes[0])
-    return lambda rows: torch.ops.mkldnn._linear_pointwise(rows, laid, None, "none", [], "")
+    dtypes = (torch.float32, torch.bfloat16) if _can_pack_bf16() else (torch.float32,)
+    if len(sizes) < FEW_STEPS or weight_OI.device.type != "cpu" or weight_OI.dtype not in dtypes or not _can_pack():
+        transposed = weight_OI.T
+        return lambda rows: rows @ transposed
+    packed = torch.ops.mkldnn._reorder_linear_weight(weight_OI.contiguous(), sizes[0])
+    return lambda rows: torch.ops.mkldnn._linear_pointwise(rows, packed, None, "none", [], "")
 
 
 @functools.cache
-def _lays_out() -> bool:
+def _can_pack() -> bool:
     return bool(torch.backends.mkldnn.is_available()) and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")  # type: ignore[no-untyped-call]
 
 
 @functools.cache
-def _lays_out_bf16() -> bool:
-    asks = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
-    return asks is not None and bool(asks())
+def _can_pack_bf16() -> bool:
+    is_supported = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
+    return is_supported is not None and bool(is_supported())
 
 
 def _exact(dtype: torch.dtype) -> torch.dtype:
     return torch.float32 if dtype.itemsize < 4 else dtype
 
 
-def recurrence(
+def run_steps(
     x_NX: torch.Tensor, weights: Weights, start: State, sizes: Sequence[int], clip: float | None = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Outputs [N, W] and cells [N, C] after each token; only the outputs can be differentiated, ``start`` cannot.
@@ -115,39 +115,41 @@ def recurrence(
     return _Recurrence.apply(x_NX, *weights, start, Steps(list(sizes), clip))  # type: ignore[no-untyped-call,no-any-return]
 
 
-def through(
+def run_layer(
     x_NX: torch.Tensor, weights: Weights, start: State, sizes: Sequence[int], clip: float | None = None
 ) -> tuple[torch.Tensor, State]:
-    """Outputs [N, W] after each token, and where each sequence stands after its last; otherwise as :func:`recurrence`.
+    """Outputs [N, W] after each token, and the state of each sequence after its last; otherwise as :func:`run_steps`.
 
-    On a GPU by torch's own kernels, which step in one call (cuDNN's, where it knows the format) but cannot clip.
+    On a GPU by torch's own kernels, which run all steps in one call (cuDNN's, where it knows the format) but cannot clip.
     """
     if x_NX.device.type == "cuda" and clip is None:
-        return in_one_call(x_NX, weights, start, sizes)
-    outputs, cells = recurrence(x_NX, weights, start, sizes, clip)
-    return outputs, State(ends(outputs.detach(), sizes), ends(cells, sizes))
+        return run_torch_layer(x_NX, weights, start, sizes)
+    outputs, cells = run_steps(x_NX, weights, start, sizes, clip)
+    return outputs, State(last_rows(outputs.detach(), sizes), last_rows(cells, sizes))
 
 
-def in_one_call(x_NX: torch.Tensor, weights: Weights, start: State, sizes: Sequence[int]) -> tuple[torch.Tensor, State]:
-    """As :func:`through`, by the kernels of ``torch.nn.LSTM`` on any device; cells are in the format of the weights."""
-    given, bias, recurrent, project = weights
-    table = [given, recurrent, bias, torch.zeros_like(bias), *([] if project is None else [project])]
-    begun = start.output[None].contiguous(), start.cells[None].to(x_NX.dtype).contiguous()
-    with warnings.catch_warnings():  # cuDNN lays weights out in one piece, at each call where they are not
+def run_torch_layer(
+    x_NX: torch.Tensor, weights: Weights, start: State, sizes: Sequence[int]
+) -> tuple[torch.Tensor, State]:
+    """As :func:`run_layer`, by the kernels of ``torch.nn.LSTM`` on any device; cells are in the format of the weights."""
+    inputs, bias, recurrent, project = weights
+    table = [inputs, recurrent, bias, torch.zeros_like(bias), *([] if project is None else [project])]
+    states = start.output[None].contiguous(), start.cells[None].to(x_NX.dtype).contiguous()
+    with warnings.catch_warnings():  # cuDNN copies weights into one piece, at each call where they are not
         warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
         outputs, output, cells = torch._VF.lstm(
-            x_NX, torch.tensor(sizes), begun, table, True, 1, 0.0, torch.is_grad_enabled(), False
+            x_NX, torch.tensor(sizes), states, table, True, 1, 0.0, torch.is_grad_enabled(), False
         )
     return outputs, State(output[0].detach(), cells[0].detach().to(_exact(cells.dtype)))
 
 
-def advance(
+def lstm_step(
     gates_B4C: torch.Tensor,
     cells: torch.Tensor,
     project: Callable[[torch.Tensor], torch.Tensor] | None,
     clip: float | None,
 ) -> State:
-    """One step of :func:`recurrence` without a gradient, from what enters the gates and the cells [B, C] before."""
+    """One step of :func:`run_steps` without a gradient, from what enters the gates and the cells [B, C] before."""
     i, f, g, o = gates_B4C.chunk(4, 1)
     cells = cells * f.sigmoid() + i.sigmoid() * g.tanh()
     if clip is not None:
@@ -156,7 +158,7 @@ def advance(
     return State(output if project is None else project(output), cells)
 
 
-def ends(rows_ND: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
+def last_rows(rows_ND: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
     """[B, D] the row of each sequence's last token."""
     lengths = torch.zeros(sizes[0], dtype=torch.int64)
     starts, offset = [], 0
@@ -170,14 +172,14 @@ def ends(rows_ND: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
 
 class _Recurrence(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, given, bias, recurrent, project, start, steps):  # type: ignore[no-untyped-def]
+    def forward(ctx, x, inputs, bias, recurrent, project, start, steps):  # type: ignore[no-untyped-def]
         (sizes, clip), (output, cells) = steps, start
-        gates = torch.addmm(bias, x, given.T)
+        gates = torch.addmm(bias, x, inputs.T)
         width = gates.shape[1] // 4
         all_cells = gates.new_empty(len(gates), width, dtype=cells.dtype)
         outputs = gates.new_empty(len(gates), recurrent.shape[1])
         h, c, offset = output, cells, 0
-        step = _times(recurrent, sizes)
+        step = _product_with(recurrent, sizes)
         for size in sizes:
             part = slice(offset, offset + size)
             offset += size
@@ -196,26 +198,28 @@ class _Recurrence(torch.autograd.Function):
                 torch.mul(o, c.tanh().to(o.dtype), out=h)
             else:
                 torch.mm(o * c.tanh().to(o.dtype), project.T, out=h)
-        ctx.save_for_backward(x, given, recurrent, project, output, cells, gates, all_cells, outputs)
+        ctx.save_for_backward(x, inputs, recurrent, project, output, cells, gates, all_cells, outputs)
         ctx.sizes, ctx.clip = sizes, clip
         ctx.mark_non_differentiable(all_cells)
         return outputs, all_cells
 
     @staticmethod
     def backward(ctx, by_outputs, _):  # type: ignore[no-untyped-def]
-        x, given, recurrent, project, output, cells, gates, all_cells, outputs = ctx.saved_tensors
+        x, inputs, recurrent, project, output, cells, gates, all_cells, outputs = ctx.saved_tensors
         tanh = all_cells.tanh().to(gates.dtype)
-        to_project = by_outputs = by_outputs.clone()  # to each step's grad comes that of the steps after it
-        grad, by_tanh, keep = _local_grads(gates, tanh, _before(all_cells, cells, ctx.sizes), all_cells, ctx.clip)
-        _walk_back(by_outputs, grad, by_tanh, keep, recurrent, project, ctx.sizes)
+        to_project = by_outputs = by_outputs.clone()  # each step adds the gradient that comes from the steps after it
+        grad, by_tanh, keep = _local_grads(
+            gates, tanh, _previous_rows(all_cells, cells, ctx.sizes), all_cells, ctx.clip
+        )
+        _backward_steps(by_outputs, grad, by_tanh, keep, recurrent, project, ctx.sizes)
         by_project = None if project is None else to_project.T @ (gates[:, -tanh.shape[1] :] * tanh)
-        by_recurrent = grad.T @ _before(outputs, output, ctx.sizes)
-        by_x = grad @ given if ctx.needs_input_grad[0] else None
+        by_recurrent = grad.T @ _previous_rows(outputs, output, ctx.sizes)
+        by_x = grad @ inputs if ctx.needs_input_grad[0] else None
         return by_x, grad.T @ x, grad.sum(0), by_recurrent, by_project, None, None
 
 
-def _before(rows_ND: torch.Tensor, start_BD: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
-    """What each token found: the rows of the step before it, of the first step's tokens the start."""
+def _previous_rows(rows_ND: torch.Tensor, start_BD: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
+    """For each token the row of the step before it; for tokens of the first step the start."""
     if len(sizes) == 1:
         return start_BD
     if sizes[0] == sizes[-1]:
@@ -250,7 +254,7 @@ def _local_grads(
     return grad, by_tanh, keep
 
 
-def _walk_back(
+def _backward_steps(
     by_outputs: torch.Tensor, grad: torch.Tensor, by_tanh: torch.Tensor, keep: torch.Tensor, recurrent: torch.Tensor,
     project: torch.Tensor | None, sizes: Sequence[int],
 ) -> None:  # fmt: skip
@@ -258,7 +262,7 @@ def _walk_back(
     width = by_tanh.shape[1]
     offset, alive = len(grad), 0
     from_output = from_cells = by_tanh[:0]
-    back = _times(recurrent.T, sizes)
+    back = _product_with(recurrent.T, sizes)
     for size in reversed(sizes):
         part = slice(offset - size, offset)
         offset -= size

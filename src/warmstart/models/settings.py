@@ -16,6 +16,7 @@ class HeadSettings(Settings):
     """What a head is; the layer with ReLU is Dai and Le 2015's (section 4), pool and norm Howard and Ruder 2018's (3.3)."""
 
     kind: Annotated[HeadKind, Setting(help="what kind of answer it gives")]
+    layer: int | None = Setting(None, "layer whose states it reads, 0 for the embeddings; default: the last", ge=0)
     size: int = Setting(1, "number of classes or labels; of scores and choices 1, of spans 2", ge=1)
     dropout: float = Setting(0.1, "dropout on the state that the last linear reads", ge=0, lt=1)
     bias: bool = Setting(True, "whether the linear has a bias")
@@ -27,9 +28,26 @@ class HeadSettings(Settings):
     norm: Literal["none", "batch"] = Setting("none", "batch: batch norm, and dropout, before each linear")
 
     @property
-    def plain(self) -> bool:
-        """Whether it is one linear on one state, as everybody has it."""
-        return not self.hidden and self.pool == "sum" and self.norm == "none"
+    def is_linear(self) -> bool:
+        """Whether it is one linear on one state of the last layer, as everybody has it."""
+        return not self.hidden and self.pool == "sum" and self.norm == "none" and self.layer is None
+
+
+class TokenHeadSettings(Settings):
+    """A head that predicts tokens or, where a model reads vectors, vectors."""
+
+    kind: Annotated[
+        Literal["tokens", "vectors"],
+        Setting(help="a softmax over the rows of a table, or a linear to a vector"),
+    ]
+    layer: int | None = Setting(None, "layer whose states it reads, 0 for the embeddings; default: the last", ge=0)
+    table: Literal["backbone", "own"] = Setting(
+        "backbone", "the rows: the backbone's, with its transform, or a table of the head's own"
+    )
+    transform: bool = Setting(
+        False, "read an own table through a linear, an activation and a norm, with a bias per row (BERT)"
+    )
+    pooled: ClassVar[bool] = False
 
 
 class TransformerSettings(Settings):
@@ -37,6 +55,8 @@ class TransformerSettings(Settings):
 
     DROPOUTS: ClassVar = ("embedding_dropout", "attention_dropout", "residual_dropout")
     """What a recipe's ``dropout`` sets."""
+    softmax: ClassVar[bool] = True
+    """Whether it keeps a table for the softmax over the vocabulary."""
     can_carry: ClassVar[bool] = False
     """Whether what was read of a text can be carried from one step of a training to the next."""
 
@@ -130,7 +150,7 @@ class TransformerSettings(Settings):
         return 2 * self.heads * self.per_head * length
 
     def activation_size(self, length: int) -> int:
-        """Numbers per token that a training step keeps for its way back, roughly."""
+        """Numbers per token that a training step keeps for its backward pass, roughly."""
         return self.layers * (14 * self.width + 2 * self.hidden + 2 * self.heads * length)
 
     def with_parts(self, *, pooler: bool, lm: bool) -> "TransformerSettings":
@@ -227,7 +247,7 @@ class LSTMSettings(Settings):
         return 0
 
     def activation_size(self, length: int) -> int:
-        """Numbers per token that a training step keeps for its way back, roughly."""
+        """Numbers per token that a training step keeps for its backward pass, roughly."""
         return self.layers * (6 * self.num_cells + 2 * self.width) + 2 * self.table_width
 
     def with_parts(self, *, pooler: bool, lm: bool) -> "LSTMSettings":
@@ -245,4 +265,4 @@ class ModelSettings(Settings):
     """Everything that is needed to build the same Model again."""
 
     backbone: Annotated[BackboneSettings, Field(discriminator="kind")]
-    heads: dict[str, HeadSettings] = {}
+    heads: dict[str, Annotated[HeadSettings | TokenHeadSettings, Field(discriminator="kind")]] = {}

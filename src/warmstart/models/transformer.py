@@ -5,7 +5,8 @@ One class is GPT-1, GPT-2, BERT and Llama: :class:`~warmstart.models.settings.Tr
 parameters are. What a token sees is in the Batch, not here.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -13,41 +14,31 @@ from torch.nn import functional as F
 
 from warmstart.example.batch import Batch
 from warmstart.models.attention import plan_attention
-from warmstart.models.backbone import Backbone, Tables, embed_tokens
+from warmstart.models.backbone import Backbone, SoftmaxTable, Tables, embed_tokens
 from warmstart.models.beam_cache import BeamCache
-from warmstart.models.blocks import ACTIVATIONS, Block, RotaryTable, make_norm, rotary_table
+from warmstart.models.blocks import ACTIVATIONS, Block, RotaryTable, finish, make_norm, rotary_table
 from warmstart.models.cache import LayerCache
 from warmstart.models.dropout import Dropout
+from warmstart.models.lm_transform import LMTransform
 from warmstart.models.relative import RelativeBias
 from warmstart.models.settings import PoolerActivation, TransformerSettings
 
-POOLED: dict[PoolerActivation, Callable[[torch.Tensor], torch.Tensor]] = {
+POOLER_ACTIVATIONS: dict[PoolerActivation, Callable[[torch.Tensor], torch.Tensor]] = {
     "tanh": torch.tanh,
     "gelu": F.gelu,
     "relu": F.relu,
 }
 
 
-class LMTransform(nn.Module):
-    """BERT's way from a state to the softmax over the vocabulary: linear, activation, norm, and a bias per token.
-
-    It ends in the width of the table, which in ELECTRA is not that of the states.
-    """
-
-    def __init__(self, settings: TransformerSettings) -> None:
-        super().__init__()
-        self.linear = nn.Linear(settings.width, settings.table_width)
-        self.norm = make_norm(settings, settings.table_width)
-        self.bias = nn.Parameter(torch.zeros(settings.vocab_size))
-        self.activation = ACTIVATIONS[settings.activation]
-
-    def forward(self, states: torch.Tensor) -> torch.Tensor:
-        """[…, D] → […, E]."""
-        return self.norm(self.activation(self.linear(states)))  # type: ignore[no-any-return]
+def _lm_transform(settings: TransformerSettings) -> LMTransform:
+    width, activation = settings.table_width, ACTIVATIONS[settings.activation]
+    return LMTransform(settings.width, settings.vocab_size, make_norm(settings, width), width, activation)
 
 
 class Transformer(Backbone):
     """Tokens and positions in, one state per token out."""
+
+    embedding_parts: ClassVar = ("tokens", "positions", "segments", "embedding_norm", "widening", "relative")
 
     def __init__(self, settings: TransformerSettings) -> None:
         super().__init__()
@@ -64,7 +55,7 @@ class Transformer(Backbone):
         self.blocks = nn.ModuleList(Block(settings) for _ in range(settings.layers))
         self.final_norm = None if post else make_norm(settings)
         self.output = None if settings.tied else nn.Linear(settings.width, settings.vocab_size, bias=False)
-        self.lm_transform = LMTransform(settings) if settings.lm_transform else None
+        self.lm_transform = _lm_transform(settings) if settings.lm_transform else None
         self.pooler = nn.Linear(settings.width, settings.width) if settings.pooler else None
 
     def tables(self) -> Tables:
@@ -73,62 +64,79 @@ class Transformer(Backbone):
         if self.settings.joint_table:
             assert positions is not None
             whole = self.drop(torch.cat([tokens, positions]))
-            return Tables(whole[: len(tokens)], whole[len(tokens) :], whole)
-        return Tables(tokens, positions, tokens if self.output is None else self.output.weight)
+            return Tables(whole[: len(tokens)], whole[len(tokens) :], SoftmaxTable(whole, self.lm_transform))
+        softmax = tokens if self.output is None else self.output.weight
+        return Tables(tokens, positions, SoftmaxTable(softmax, self.lm_transform))
 
     def forward(self, batch: Batch, tables: Tables | None = None, reads_M: torch.Tensor | None = None) -> torch.Tensor:
-        """The states [N, D] of a flat Batch, or those [M, D] of the tokens ``reads_M``.
+        """The last states [N, D] of a flat Batch, or those [M, D] of the tokens ``reads_M``.
 
         What only serves the states of other tokens is left out: after its attention the last layer works on M tokens.
         """
+        for states in self._layers(batch, tables or self.tables(), reads_M):
+            last = states
+        return last
+
+    def layer_states(self, batch: Batch, tables: Tables | None = None) -> list[torch.Tensor]:
+        """L + 1 tensors [N, D]: the embeddings, then the states after each layer, the last after the final norm."""
+        return list(self._layers(batch, tables or self.tables()))
+
+    def _layers(self, batch: Batch, tables: Tables, reads_M: torch.Tensor | None = None) -> Iterator[torch.Tensor]:
+        """The embeddings, then the states after each layer; the last ones of the tokens ``reads_M`` only."""
         plan = plan_attention(batch, self.tokens.weight.dtype, self.kernels, self.relative)
-        tables = tables or self.tables()
         x = self._embed(batch.ids, batch.positions, batch.segments, tables)
-        turns, last = self._turns(batch.positions), len(self.blocks) - 1
+        yield x
+        rotary, last = self._rotary(batch.positions), len(self.blocks) - 1
         for number, block in enumerate(self.blocks):
-            x = block(x, plan, turns, reads_M if number == last else None)
-        return x if self.final_norm is None else self.final_norm(x)
+            x = block(x, plan, rotary, reads_M if number == last else None)
+            yield x if number < last or self.final_norm is None else self.final_norm(x)
 
     def pool(self, states_MD: torch.Tensor) -> torch.Tensor:
         """The states [M, D] through the pooler, where there is one."""
         if self.pooler is None:
             return states_MD
-        return POOLED[self.settings.pooler_activation](self.pooler(states_MD))
+        return POOLER_ACTIVATIONS[self.settings.pooler_activation](self.pooler(states_MD))
 
     def padded(self, ids_BT: torch.Tensor, segments_BT: torch.Tensor | None, layer: LayerCache) -> torch.Tensor:
         """States [B, T, D] of padded rows, for export; ``layer`` says, for all layers alike, who sees whom."""
         positions = torch.arange(ids_BT.shape[1], device=ids_BT.device)
         x_BTD = self._embed(ids_BT, positions, segments_BT, self.tables())
         layer.bias = self._with_distances(layer.bias, positions[None], positions[None])
-        turns = self._turns(positions)
+        rotary = self._rotary(positions)
         for block in self.blocks:
-            x_BTD = block(x_BTD, layer, turns)
+            x_BTD = block(x_BTD, layer, rotary)
         return x_BTD if self.final_norm is None else self.final_norm(x_BTD)
 
     def new_cache(self, sources: int, columns: int) -> BeamCache:
-        """Room for the keys and values of ``sources`` sources and their branches, ``columns`` tokens each."""
+        """Room for the keys and values of ``sources`` sources and their texts, ``columns`` tokens each."""
         table = self.tokens.weight
         shape = (sources, self.settings.key_heads, columns, self.settings.per_head)
         return BeamCache(len(self.blocks), shape, table.dtype, table.device)
 
-    def forward_cached(self, ids_BT: torch.Tensor, segment: int, branches: BeamCache, answers: int) -> torch.Tensor:
-        """States [B, A, D] of the last A of the tokens that ``branches`` has been opened for, all of one segment.
+    def forward_cached(self, ids_BT: torch.Tensor, segment: int, cache: BeamCache, answers: int) -> torch.Tensor:
+        """States [B, A, D] of the last A of the tokens that ``cache`` has been prepared for, all of one segment.
 
-        Of the others the last layer only takes keys and values.
+        Of the others the last layer only computes keys and values.
         """
         segments = None if self.segments is None else torch.full_like(ids_BT, segment)
-        x_BTD = self._embed(ids_BT, branches.positions, segments, self.tables())
-        turns = self._turns(branches.positions)
-        bias = self._with_distances(branches.bias, branches.positions, branches.places)
+        x_BTD = self._embed(ids_BT, cache.positions, segments, self.tables())
+        rotary = self._rotary(cache.positions)
+        bias = self._with_distances(cache.bias, cache.positions, cache.places)
         bias = bias.expand(-1, self.settings.heads, -1, -1)
-        shown = branches.layers[0].shown
-        whole = shown(bias)  # once for all layers
+        prepare = cache.layers[0].prepare_bias
+        whole = prepare(bias)  # once for all layers
         others, last = ids_BT.shape[1] - answers, len(self.blocks) - 1
-        for number, (block, layer) in enumerate(zip(self.blocks, branches.layers, strict=True)):
-            left_out = others if number == last else 0
-            layer.bias = shown(bias[:, :, left_out:]) if left_out else whole
-            x_BTD = block(x_BTD, layer, turns, left_out=left_out)
+        for number, (block, layer) in enumerate(zip(self.blocks, cache.layers, strict=True)):
+            skip = others if number == last else 0
+            layer.bias = prepare(bias[:, :, skip:]) if skip else whole
+            x_BTD = block(x_BTD, layer, rotary, skip=skip)
         return x_BTD if self.final_norm is None else self.final_norm(x_BTD)
+
+    def compile_layers(self, compile_function: Any) -> None:
+        """Compiles the part of a layer after attention, once for all layers."""
+        compiled = compile_function(finish)
+        for block in self.blocks:
+            block.finish = compiled
 
     def _embed(
         self, ids: torch.Tensor, positions: torch.Tensor, segments: torch.Tensor | None, tables: Tables
@@ -145,11 +153,11 @@ class Transformer(Backbone):
         return x if self.widening is None else self.widening(x)
 
     def _with_distances(self, bias: torch.Tensor, readers_BT: torch.Tensor, read_BS: torch.Tensor) -> torch.Tensor:
-        """A bias [B, T, S] or [B, 1, T, S] of tokens at some positions, with that of their distances added, [B, H, T, S]."""
+        """A bias [B, T, S] or [B, 1, T, S] of tokens at some positions, plus that of their distances, [B, H, T, S]."""
         if self.relative is None:
             return bias
         added: torch.Tensor = self.relative(readers_BT, read_BS)
         return added + (bias if bias.dim() == 4 else bias.unsqueeze(1))
 
-    def _turns(self, positions: torch.Tensor) -> RotaryTable | None:
+    def _rotary(self, positions: torch.Tensor) -> RotaryTable | None:
         return None if self.positions is not None else rotary_table(positions, self.settings, self.tokens.weight.dtype)

@@ -15,7 +15,7 @@ from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.table import answer_of
 from warmstart.tasks.vocabulary import Vocabulary, require_text
 from warmstart.text.tokenizer import Tokenizer
-from warmstart.train.precision import choices, default_device
+from warmstart.train.precision import compute_settings, default_device
 from warmstart.transfer.folder import check_rows, load_model
 from warmstart.transfer.hub import model_folder
 
@@ -81,7 +81,7 @@ def load_run(run: Path | str, precision: str = "fp32") -> LoadedRun:
     """
     keep_freed_memory()
     folder, place = model_folder(str(run)), default_device()
-    found = choices(precision, place)
+    found = compute_settings(precision, place)
     tokenizer, metadata = read_vocabulary(folder)
     model = load_model(folder, found.dtype)
     found.apply(model)

@@ -54,7 +54,7 @@ def run_trial(trial: Trial, built: Finetuning, resume: bool) -> dict[str, Any]:
     recipe, folder = trial.recipe, trial.folder
     model, transfer = built.fresh(recipe)
     stream, validation = built.stream(recipe.train), _validation(built, recipe)
-    trainer = Trainer(model, stream, recipe.train, built.coefficients, folder, validation, default_device())
+    trainer = Trainer(model, stream, recipe.train, built.criterion, folder, validation, default_device())
     check_free_space(folder.path, trainer.bytes_to_write)
     folder.create(to_yaml(recipe), manifest("finetune", recipe.train.seed, data_sizes(built)))
     account: dict[str, Any] = {"records": built.training.account.to_dict()}
@@ -65,9 +65,9 @@ def run_trial(trial: Trial, built: Finetuning, resume: bool) -> dict[str, Any]:
     if resume and trainer.resume():
         say(f"resumed after step {trainer.state.step}")
     progress = trainer.run()
-    trainer.take_best()
+    trainer.load_best()
     close_scheme(model)
-    dev, test = _evaluate(_as_trained(model.eval(), trainer.choices.dtype), built)
+    dev, test = _evaluate(_as_trained(model.eval(), trainer.compute.dtype), built)
     report: dict[str, Any] = {
         "run": str(folder.path),
         "steps": progress.step,
@@ -131,11 +131,11 @@ def _validation(built: Finetuning, recipe: FinetuneRecipe) -> Validation:
 
 def describe_trial(recipe: FinetuneRecipe, built: Finetuning) -> list[str]:
     """The dry run in words, with what became of the records."""
-    model = build_meta_model(built.settings, recipe.train, recipe.scheme)
+    model = build_meta_model(built.settings, recipe.scheme, recipe.train.seed)
     spec, account, data = built.spec, built.training.account, built.data
     kind = kind_of(spec)
     lines = describe_training(
-        model, built.stream(recipe.train), recipe.train, default_device(), built.tokenizer, built.coefficients,
+        model, built.stream(recipe.train), recipe.train, default_device(), built.tokenizer, built.criterion.coefficients,
         answer_of(spec), spec.label_names,
     )  # fmt: skip
     test = "" if data.test is None else f", {len(data.test):,} test"

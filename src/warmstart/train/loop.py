@@ -1,13 +1,13 @@
 """The one loop. Objectives, tasks and schemes differ in what they put in the batch and how goals are weighed, never here.
 
-It is handed plain values: a model, a stream, coefficients, and a function that judges the model on dev. Everything it
+It takes plain values: a model, a stream, a criterion, and a function that evaluates the model on dev. Everything it
 remembers between steps is in :class:`Progress`; everything else follows from the step number.
 """
 
 import functools
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,30 +15,30 @@ from typing import Any, NamedTuple
 import torch
 
 from warmstart.base.allocator import FreedMemory, keep_freed_memory
-from warmstart.base.console import ProgressBar as Bar
-from warmstart.base.console import progress_bar, say
+from warmstart.base.console import ProgressBar, progress_bar, say
 from warmstart.base.errors import BadInput
+from warmstart.base.old_names import PROGRESS_KEYS, rename_keys
 from warmstart.base.run_folder import RunFolder
 from warmstart.base.seeds import named_seed
 from warmstart.models.files import read_tensors
 from warmstart.models.model import Model
 from warmstart.streams.stream import Stream
 from warmstart.train import checkpoint
-from warmstart.train.compiled import compile_parts, pays
+from warmstart.train.compiled import compile_parts, is_worth_compiling
 from warmstart.train.optimizer import Optimizer
-from warmstart.train.precision import Choices, choices, has_fast_bf16
+from warmstart.train.precision import ComputeSettings, compute_settings, has_fast_bf16
 from warmstart.train.schedule import factor, num_unfrozen_layers, plan_lengths
 from warmstart.train.schemes import num_trainable
 from warmstart.train.settings import TrainSettings
 from warmstart.train.signals import StopRequests
-from warmstart.train.step import StepOutput, train_step
+from warmstart.train.step import Criterion, StepOutput, train_step
 from warmstart.train.weights import Weights
 
 Evaluate = Callable[[Model], dict[str, float]]
 
 
 class Validation(NamedTuple):
-    """How dev decides: the function that judges, the metric that counts, and whether more of it is better."""
+    """How dev decides: the function that evaluates, the metric that counts, and whether more of it is better."""
 
     evaluate: Evaluate
     metric: str
@@ -47,7 +47,17 @@ class Validation(NamedTuple):
 
 @dataclass
 class Progress:
-    """What the loop remembers: saved with every checkpoint, and enough to go on as if nothing had happened."""
+    """What the loop remembers: saved with every checkpoint, and enough to go on as if nothing had happened.
+
+    Attributes:
+        step: updates so far.
+        tokens: read so far.
+        elapsed_s: seconds of training and evaluation.
+        best: dev's best value, greater is better.
+        best_step: the step it was reached at.
+        stale: evaluations since then.
+        evaluated_step: the step after which dev was last evaluated.
+    """
 
     step: int = 0
     tokens: int = 0
@@ -55,16 +65,16 @@ class Progress:
     best: float | None = None
     best_step: int = 0
     stale: int = 0
-    judged: int = 0  # the step after which dev was last judged
+    evaluated_step: int = 0
 
 
 class PendingStep(NamedTuple):
-    """A step that the device has been given, and what its line in the log needs beside what it metrics."""
+    """A step that a device may still be at, and what its line in the log needs beside what it measures."""
 
-    taken: StepOutput
+    output: StepOutput
     step: int
-    share: float
-    bar: Bar
+    rate_factor: float
+    bar: ProgressBar
 
 
 class Trainer:
@@ -75,65 +85,67 @@ class Trainer:
         model: Model,
         stream: Stream,
         settings: TrainSettings,
-        coefficients: Mapping[str, float],
+        criterion: Criterion,
         folder: RunFolder,
         validation: Validation | None,
         device: torch.device,
     ) -> None:
         keep_freed_memory()
         self.model = model.to(device)
-        self.stream, self.settings, self.coefficients = stream, settings, dict(coefficients)
+        self.stream, self.settings, self.criterion = stream, settings, criterion
         self.folder, self.validation, self.device = folder, validation, device
-        self._compute_as(choices(settings.precision, device))
+        self._compute_with(compute_settings(settings.precision, device))
         self.plan = plan_lengths(settings, stream)
-        if pays(self.model, stream, self.plan.steps, device):
+        if is_worth_compiling(self.model, stream, self.plan.steps, device):
             compile_parts(self.model)
         self.state = Progress()
-        self.given: deque[PendingStep] = deque()
-        self.ahead = 0 if device.type == "cpu" else 1  # steps given to a device before it is asked for the last one's
+        self.pending: deque[PendingStep] = deque()
+        self.max_pending = (
+            0 if device.type == "cpu" else 1
+        )  # steps that a device has before the loop asks for the last one's
         self.saved_at_s = time.monotonic()
-        self.began_at_s = self.noted_at_s = 0.0
+        self.began_at_s = self.logged_at_s = 0.0
         self.memory = FreedMemory()
 
-    def _compute_as(self, found: Choices) -> None:
-        self.choices = found
-        found.apply(self.model)
-        asked = self.settings.optimizer
-        by_layer = asked.layer_decay > 1 or self.settings.unfreeze is not None
-        self.weights = Weights(self.model, found.dtype, matrices=asked.kind == "muon", by_layer=by_layer)
-        self.optimizer = Optimizer(self.weights, asked)
+    def _compute_with(self, compute: ComputeSettings) -> None:
+        self.compute = compute
+        compute.apply(self.model)
+        optimizer = self.settings.optimizer
+        by_layer = optimizer.layer_decay > 1 or self.settings.unfreeze is not None
+        self.weights = Weights(self.model, compute.dtype, matrices=optimizer.kind == "muon", by_layer=by_layer)
+        self.optimizer = Optimizer(self.weights, optimizer)
 
     def _compute_as_before(self, stored: dict[str, Any]) -> None:
-        """Goes on with the choices that the run began with, so that it stays the same run to the last bit."""
-        found = Choices.from_dict(stored)
-        if found == self.choices:
+        """Goes on with the settings that the run began with, so that it stays the same run to the last bit."""
+        compute = ComputeSettings.from_dict(stored)
+        if compute == self.compute:
             return
-        if found.dtype == torch.bfloat16 and not has_fast_bf16(self.device):
+        if compute.dtype == torch.bfloat16 and not has_fast_bf16(self.device):
             say(
                 "this run began in bfloat16, which this processor does not have: it goes on in float32, not bit for bit"
             )
             return
         self.weights.release()
-        self._compute_as(found)
+        self._compute_with(compute)
 
     @functools.cached_property
     def frozen(self) -> str:
-        """Names the values that do not move; empty where all do."""
+        """Names the values of the frozen weights; empty where there are none."""
         return self.weights.frozen_digest() if self.weights.frozen else ""
 
     @property
     def bytes_to_write(self) -> int:
         """What the run folder takes at most: two checkpoints (the older goes after the newer), best and final weights.
 
-        Of a scheme that freezes weights only those that move are in the checkpoints and the best.
+        Frozen weights are neither in the checkpoints nor in the best.
         """
         return 4 * (num_trainable(self.model) * (2 * 3 + 1) + self.model.num_parameters)
 
     def resume(self) -> bool:
-        """Takes up the newest checkpoint of the run folder; False where there is none yet.
+        """Loads the newest checkpoint of the run folder; False where there is none yet.
 
         Raises:
-            BadInput: the checkpoint is damaged, or was made beside other frozen weights.
+            BadInput: the checkpoint is damaged, or belongs to other frozen weights.
         """
         found = checkpoint.load_newest(self.folder.path / "resume")
         if found is None:
@@ -145,11 +157,11 @@ class Trainer:
                 "the start has changed since this run began, and its frozen weights with it",
                 where=str(self.folder.path), next_step="restore the start, or choose another --out to begin anew",
             )  # fmt: skip
-        self._compute_as_before(state.pop("choices", self.choices.to_dict()))
+        self._compute_as_before(state.pop("choices", self.compute.to_dict()))
         self.optimizer.restore(tensors)
-        for name, value in self._running.items():
+        for name, value in self._buffers.items():
             value.copy_(tensors[name])
-        self.state = Progress(**state)
+        self.state = Progress(**rename_keys(state, PROGRESS_KEYS))
         self.folder.truncate_metrics(self.state.step)
         return True
 
@@ -163,46 +175,46 @@ class Trainer:
             DivergenceError: a loss stopped being finite.
             TerminationError, InterruptError: a signal came; the run is saved.
         """
-        self.noted_at_s = time.monotonic()
-        self.began_at_s = self.noted_at_s - self.state.elapsed_s
+        self.logged_at_s = time.monotonic()
+        self.began_at_s = self.logged_at_s - self.state.elapsed_s
         with StopRequests() as stop, progress_bar("training", self.plan.steps, self.state.step) as bar:
-            self._judge_if_due()  # a run that stopped between a step and its judgement
+            self._evaluate_if_due()  # a run that stopped between a step and its evaluation
             while self.state.step < self.plan.steps and not self._patience_is_out():
                 self._step(bar)
-                if stop.asked:
+                if stop.requested:
                     self._save()
                     raise stop.error(str(self.folder.path))
                 if time.monotonic() - self.saved_at_s >= self.settings.save_every_s:
                     self._save()
-                self._judge_if_due()
-            self._note()
+                self._evaluate_if_due()
+            self._log_steps()
         self.weights.release()
         return self.state
 
-    def _step(self, bar: Bar) -> None:
+    def _step(self, bar: ProgressBar) -> None:
         state, settings = self.state, self.settings
-        share = factor(settings.schedule, state.step, self.plan)
+        rate_factor = factor(settings.schedule, state.step, self.plan)
         batches = [batch.to(self.device) for batch in self.stream.batches(state.step)]
         self.optimizer.num_unfrozen_layers = num_unfrozen_layers(state.step, self.plan)
         self.model.train()
         seed = named_seed(settings.seed, "dropout", state.step)
-        taken = train_step(self.model, self.optimizer, batches, self.coefficients, share, seed)
+        output = train_step(self.model, self.optimizer, batches, self.criterion, rate_factor, seed)
         state.step += 1
         self.memory.release()
-        self.given.append(PendingStep(taken, state.step, share, bar))
-        self._note(waiting=self.ahead)
+        self.pending.append(PendingStep(output, state.step, rate_factor, bar))
+        self._log_steps(keep=self.max_pending)
 
-    def _note(self, waiting: int = 0) -> None:
-        """Logs what the steps have measured, all but the last ``waiting``, which a device may still be at."""
-        state = self.state
-        while len(self.given) > waiting:
-            taken, step, share, bar = self.given.popleft()
-            report = taken.report()
+    def _log_steps(self, keep: int = 0) -> None:
+        """Logs what the pending steps have measured, all but the last ``keep``, which a device may still be at."""
+        state, coefficients = self.state, self.criterion.coefficients
+        while len(self.pending) > keep:
+            output, step, rate_factor, bar = self.pending.popleft()
+            report = output.report()
             now_s = time.monotonic()
-            speed, self.noted_at_s = report.tokens / (now_s - self.noted_at_s), now_s
+            speed, self.logged_at_s = report.tokens / (now_s - self.logged_at_s), now_s
             state.tokens += report.tokens
             state.elapsed_s = now_s - self.began_at_s
-            loss = sum(self.coefficients.get(name, 0.0) * value for name, value in report.losses.items())
+            loss = sum(coefficients.get(name, 0.0) * value for name, value in report.losses.items())
             self.folder.append_metrics(
                 {
                     "kind": "train",
@@ -210,7 +222,7 @@ class Trainer:
                     "tokens": state.tokens,
                     "loss": loss,
                     "losses": report.losses,
-                    "lr": self.settings.optimizer.lr * share,
+                    "lr": self.settings.optimizer.lr * rate_factor,
                     "grad_norm": report.grad_norm,
                     "tokens_per_s": round(speed, 1),
                     "elapsed_s": round(state.elapsed_s, 3),
@@ -218,53 +230,53 @@ class Trainer:
             )
             bar.update(step, f"loss {loss:.4f}  {speed:,.0f} tokens/s")
 
-    def _judge_if_due(self) -> None:
-        """Judges the model on dev after every ``evaluate_every`` steps and at the end, and keeps the best weights."""
-        state, post = self.state, self.validation
+    def _evaluate_if_due(self) -> None:
+        """Evaluates the model on dev after every ``evaluate_every`` steps and at the end, and keeps the best weights."""
+        state, validation = self.state, self.validation
         due = state.step > 0 and (state.step % self.plan.evaluate_steps == 0 or state.step == self.plan.steps)
-        if post is None or not due or state.judged == state.step:
+        if validation is None or not due or state.evaluated_step == state.step:
             return
-        self._note()
+        self._log_steps()
         self.model.eval()
-        values = post.evaluate(self.model)
-        score = values[post.metric] if post.higher_is_better else -values[post.metric]
-        state.judged, state.elapsed_s = state.step, time.monotonic() - self.began_at_s
+        values = validation.evaluate(self.model)
+        score = values[validation.metric] if validation.higher_is_better else -values[validation.metric]
+        state.evaluated_step, state.elapsed_s = state.step, time.monotonic() - self.began_at_s
         row = {"kind": "dev", "step": state.step, "tokens": state.tokens, "metrics": values}
         self.folder.append_metrics(row | {"elapsed_s": round(state.elapsed_s, 3)})
         if state.best is None or score > state.best:
             state.best, state.best_step, state.stale = score, state.step, 0
-            checkpoint.save_best(self.best_path, self.weights.trainable() | self._running)
+            checkpoint.save_best(self.best_path, self.weights.trainable() | self._buffers)
             self._save()  # so that a checkpoint never remembers a best that a crash has lost
         else:
             state.stale += 1
         shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
-        self.noted_at_s = time.monotonic()
+        self.logged_at_s = time.monotonic()
         say(f"dev after step {state.step}: {shown}" + ("  (best so far)" if state.best_step == state.step else ""))
 
     @property
-    def _running(self) -> dict[str, torch.Tensor]:
-        """What a model counts while it learns, by name: the running averages of batch norm."""
+    def _buffers(self) -> dict[str, torch.Tensor]:
+        """What a model counts while it learns, by name: running averages of batch norm, carried states."""
         return dict(self.model.named_buffers())
 
     @property
     def best_path(self) -> Path:
-        """Where the best values of the weights that move stand."""
+        """Where the best values of the trainable weights stand."""
         return self.folder.path / "best" / "model.safetensors"
 
-    def take_best(self) -> None:
+    def load_best(self) -> None:
         """Puts the best weights into the model, once :meth:`run` is over."""
         if self.state.best is not None:
             best = read_tensors(self.best_path)
-            for name, value in (self.weights.trainable() | self._running).items():
+            for name, value in (self.weights.trainable() | self._buffers).items():
                 value.copy_(best[name])
 
     def _patience_is_out(self) -> bool:
         return 0 < self.settings.patience <= self.state.stale
 
     def _save(self) -> None:
-        self._note()
+        self._log_steps()
         state = {k: v for k, v in asdict(self.state).items() if k != "step"}
-        state |= {"frozen": self.frozen, "choices": self.choices.to_dict()}
-        tensors = self.optimizer.state() | self._running
+        state |= {"frozen": self.frozen, "choices": self.compute.to_dict()}
+        tensors = self.optimizer.state() | self._buffers
         checkpoint.save(self.folder.path / "resume", self.state.step, tensors, state)
-        self.saved_at_s = self.noted_at_s = time.monotonic()
+        self.saved_at_s = self.logged_at_s = time.monotonic()

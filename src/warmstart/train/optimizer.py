@@ -20,55 +20,53 @@ class Optimizer:
         self._adam = torch.optim.AdamW(
             groups, lr=settings.lr, betas=(settings.beta1, settings.beta2), eps=settings.eps, fused=True
         )
-        self.num_unfrozen_layers: int | None = (
-            None  # layers that move, counted from the heads; the loop says so before each step
-        )
-        self._halted = torch.zeros((), device=weights.groups[0].master.device)
+        self.num_unfrozen_layers: int | None = None  # counted from the heads; the loop sets it before each step
+        self._stopped = torch.zeros((), device=weights.groups[0].master.device)
 
     def gradient_norm(self) -> torch.Tensor:
         """Global L2 norm of the step's gradient, left on its device."""
         grads = zip(self.weights.groups, self.weights.gradients(), strict=True)
-        return _length(torch.stack([_length(grad) for group, grad in grads if self._moves(group)]))
+        return _norm(torch.stack([_norm(grad) for group, grad in grads if self._is_updated(group)]))
 
     def skip_updates_if_nonfinite(self, sound: torch.Tensor) -> None:
-        """From the first ``sound`` that is false on, no update changes anything; the device knows, the host need not."""
-        self._halted = torch.where(sound, self._halted, 1.0)
+        """From the first ``sound`` that is false on, no update changes anything; the host need not wait to know it."""
+        self._stopped = torch.where(sound, self._stopped, 1.0)
 
     def update(self, factor: float, norm: torch.Tensor) -> None:
         """One update with ``factor`` of the peak rate, the gradient scaled down to ``clip_norm`` where it is longer."""
         rate, divisor = self.settings.lr * factor, (norm + 1e-6).div(self.settings.clip_norm).clamp(min=1.0)
-        if self._muon and self._halted:  # this asks the device
+        if self._muon and self._stopped:  # this asks the device
             return
         for group, grad in zip(self.weights.groups, self.weights.gradients(), strict=True):
-            if not self._moves(group):
+            if not self._is_updated(group):
                 continue
             if group.name in self._muon:
-                self._muon[group.name].update(grad.div_(divisor), rate * self._share(group))
+                self._muon[group.name].update(grad.div_(divisor), rate * self._rate_share(group))
             else:
                 group.master.grad = grad
         for group, adam in zip(self._rest, self._adam.param_groups, strict=True):
-            adam["lr"] = rate * self._share(group)
+            adam["lr"] = rate * self._rate_share(group)
         if self.settings.kind == "adam-2018":
-            self._as_released()
-        # What torch's own GradScaler tells a fused optimizer: a divisor of the gradient, and whether to leave all as it is.
-        self._adam.grad_scale, self._adam.found_inf = divisor, self._halted  # type: ignore[attr-defined]
+            self._correct_as_released()
+        # What torch's own GradScaler sets on a fused optimizer: a divisor of the gradient, and whether to change nothing.
+        self._adam.grad_scale, self._adam.found_inf = divisor, self._stopped  # type: ignore[attr-defined]
         self._adam.step()
         for group in self._rest:
             group.master.grad = None
         self.weights.publish()
 
-    def _moves(self, group: Group) -> bool:
+    def _is_updated(self, group: Group) -> bool:
         return self.num_unfrozen_layers is None or group.depth < self.num_unfrozen_layers
 
-    def _share(self, group: Group) -> float:
-        """Of the rate, in a layer below the heads."""
+    def _rate_share(self, group: Group) -> float:
+        """The share of the rate that a group has by its depth."""
         return float(self.settings.layer_decay**-group.depth)
 
-    def _as_released(self) -> None:
+    def _correct_as_released(self) -> None:
         """Brings the fused update to that of GPT-1's released code.
 
         Its rate r = lr · √(1 - β₂ᵗ) / (1 - β₁ᵗ) multiplies m / (√v + ε) + decay · p. Here the rate is lr, √v is
-        corrected before ε is added, and decay stands alone; so ε and decay take the corrections in.
+        corrected before ε is added, and decay stands alone; so the corrections go into ε and decay.
         """
         s = self.settings
         for group, adam in zip(self._rest, self._adam.param_groups, strict=True):
@@ -80,16 +78,16 @@ class Optimizer:
 
     def state(self) -> dict[str, torch.Tensor]:
         """Masters and moments by name, everything that an update depends on."""
-        found: dict[str, torch.Tensor] = {f"{g.name}.master": g.master for g in self.weights.groups}
+        state: dict[str, torch.Tensor] = {f"{g.name}.master": g.master for g in self.weights.groups}
         for name, muon in self._muon.items():
-            found[f"{name}.momentum"] = muon.momentum
+            state[f"{name}.momentum"] = muon.momentum
         for group in self._rest:
             for key, value in self._adam.state.get(group.master, {}).items():
-                found[f"{group.name}.{key}"] = value
-        return found
+                state[f"{group.name}.{key}"] = value
+        return state
 
     def restore(self, state: dict[str, torch.Tensor]) -> None:
-        """Takes back what :meth:`state` gave."""
+        """Loads what :meth:`state` returned."""
         for group in self.weights.groups:
             group.master.copy_(state[f"{group.name}.master"])
         for name, muon in self._muon.items():
@@ -101,7 +99,7 @@ class Optimizer:
         self.weights.publish()
 
 
-def _length(x: torch.Tensor) -> torch.Tensor:
+def _norm(x: torch.Tensor) -> torch.Tensor:
     """L2 norm of float32 numbers, also where their squares are beyond float32, as in a recurrence that explodes.
 
     Such a gradient is there to be clipped. A GPU would have to be asked for it: there its norm is infinite.

@@ -1,7 +1,7 @@
 """In which number format to compute, and by which kernels. Master weights are float32 always; this is about the rest.
 
-A choice is a value: it follows from what was measured on this processor (:mod:`~warmstart.train.machine`), goes into the
-model and torch, and is stored with a run, so that a run that goes on computes as it began.
+These settings are a value: it follows from what was measured on this processor (:mod:`~warmstart.train.machine`), goes into
+the model and torch, and is stored with a run, so that a resumed run computes as it began.
 """
 
 import time
@@ -23,7 +23,7 @@ ON_GPU = Kernels(eager_max_len=0, eager_dropout=False, group=64)
 
 
 @dataclass(frozen=True, slots=True)
-class Choices:
+class ComputeSettings:
     """How a run computes: its ``dtype``, torch's way of float32 products on a CPU, and the kernels of attention."""
 
     dtype: torch.dtype
@@ -31,7 +31,7 @@ class Choices:
     kernels: Kernels
 
     def apply(self, model: Model) -> None:
-        """Tells torch and ``model``; the dtype is that of the weights, which whoever owns them sets."""
+        """Sets torch and ``model``; the dtype is that of the weights, which their owner sets."""
         torch.set_float32_matmul_precision(self.fp32_products)
         model.backbone.kernels = self.kernels
 
@@ -40,9 +40,9 @@ class Choices:
         return asdict(self) | {"dtype": str(self.dtype).removeprefix("torch.")}
 
     @staticmethod
-    def from_dict(stored: dict[str, Any]) -> "Choices":
+    def from_dict(stored: dict[str, Any]) -> "ComputeSettings":
         """What :meth:`to_dict` gave."""
-        return Choices(
+        return ComputeSettings(
             getattr(torch, stored["dtype"]),
             stored["fp32_products"],
             Kernels(**rename_keys(stored["kernels"], KERNEL_KEYS)),
@@ -65,7 +65,7 @@ def has_fast_bf16(device: torch.device) -> bool:
     return device.type == "cpu" and bool(hardware) and onednn_has_bf16()
 
 
-def choices(precision: str, device: torch.device) -> Choices:
+def compute_settings(precision: str, device: torch.device) -> ComputeSettings:
     """How to compute on ``device``; the first call ever measures the processor.
 
     Raises:
@@ -79,17 +79,19 @@ def choices(precision: str, device: torch.device) -> Choices:
         )  # fmt: skip
     if device.type != "cpu":
         dtype = torch.bfloat16 if bf16 and precision != "fp32" else torch.float32
-        return Choices(dtype, "highest", ON_GPU)
-    return chosen(precision, measured(bf16))
+        return ComputeSettings(dtype, "highest", ON_GPU)
+    return fastest_settings(precision, measured(bf16))
 
 
-def chosen(precision: str, figures: Measured) -> Choices:
-    """What follows from the figures of a processor."""
+def fastest_settings(precision: str, figures: Measured) -> ComputeSettings:
+    """The fastest settings for a processor with these figures."""
     bf16 = precision == "bf16" or (precision == "auto" and figures.bf16 > CLEARLY)
     dtype = torch.bfloat16 if bf16 else torch.float32
     exact = figures.onednn_error <= FP32_ERROR
     products = "medium" if exact and figures.onednn > CLEARLY else "highest"
-    return Choices(dtype, products, Kernels(_eager_max_len(figures.plain.get(str(dtype).removeprefix("torch."), {}))))
+    return ComputeSettings(
+        dtype, products, Kernels(_eager_max_len(figures.plain.get(str(dtype).removeprefix("torch."), {})))
+    )
 
 
 def _eager_max_len(speeds: dict[int, float]) -> int:
@@ -104,10 +106,10 @@ def _eager_max_len(speeds: dict[int, float]) -> int:
     return longest
 
 
-def measured_flops(found: Choices, device: torch.device) -> float:
+def measured_flops(compute: ComputeSettings, device: torch.device) -> float:
     """Floating-point operations per second of one product of middling size, measured now (about 0.1 s)."""
-    torch.set_float32_matmul_precision(found.fp32_products)
-    left, right = (torch.ones(1024, 1024, dtype=found.dtype, device=device) for _ in range(2))
+    torch.set_float32_matmul_precision(compute.fp32_products)
+    left, right = (torch.ones(1024, 1024, dtype=compute.dtype, device=device) for _ in range(2))
     best = float("inf")
     for _ in range(6):
         began_at_s = time.perf_counter()

@@ -1,8 +1,8 @@
-"""Schemes: which weights of a model move. Everything else stays as it was taken, to the last bit.
+"""Schemes: which weights of a model are trained. Everything else stays as it was loaded, to the last bit.
 
 Nothing here is in the loop: a scheme switches ``requires_grad`` off, or adds parameters, before the training is built, and
-what does not move costs no gradient, no moments and no place in a checkpoint. Autograd stops below the lowest layer that
-moves.
+frozen weights cost no gradient, no moments and no place in a checkpoint. Autograd stops below the lowest layer that is
+trained.
 """
 
 import torch
@@ -16,17 +16,17 @@ from warmstart.models.settings import BackboneSettings
 from warmstart.train.settings import SchemeSettings
 
 
-def check_scheme(scheme: SchemeSettings, size: BackboneSettings, taken: int | None) -> None:
+def check_scheme(scheme: SchemeSettings, size: BackboneSettings, loaded: int | None) -> None:
     """Refuses a scheme that does not fit the model, or would freeze layers that nobody has trained.
 
     Args:
-        scheme: which weights are to move.
+        scheme: which weights are to be trained.
         size: of the model.
-        taken: how many layers come from a start, with the embeddings; ``None`` where there is no start.
+        loaded: how many layers come from a start, with the embeddings; ``None`` where there is no start.
 
     Raises:
         BadInput: a number of layers that is missing, superfluous or too large; a rank above the width; frozen layers
-            that are newly made.
+            with random weights.
     """
     if (scheme.kind == "top") != (scheme.layers is not None):
         raise BadInput(
@@ -35,30 +35,31 @@ def check_scheme(scheme: SchemeSettings, size: BackboneSettings, taken: int | No
         )  # fmt: skip
     if scheme.kind == "full":
         return
-    moving = scheme.layers or 0
-    if moving > size.layers:
+    trained = scheme.layers or 0
+    if trained > size.layers:
         raise BadInput(
-            "more layers than the model has", where="--scheme-layers", value=moving, allowed=f"1 to {size.layers}"
+            "more layers than the model has", where="--scheme-layers", value=trained, allowed=f"1 to {size.layers}"
         )
     if scheme.kind == "lora" and scheme.rank > size.width:
         raise BadInput(
             "a product of this rank is no thinner than the weights themselves", where="--lora-rank", value=scheme.rank,
             allowed=f"1 to {size.width}",
         )  # fmt: skip
-    if taken is None or taken + moving < size.layers:
+    if loaded is None or loaded + trained < size.layers:
         raise BadInput(
             "the scheme would freeze random weights", where="--scheme", value=scheme.kind,
-            allowed="full, where layers are newly made", next_step="give --start, and take all layers that do not move",
+            allowed="full, where layers begin at random",
+            next_step="give --start, and load all layers that are to be frozen",
         )  # fmt: skip
 
 
 def apply_scheme(model: Model, scheme: SchemeSettings, seed: int) -> None:
-    """Decides which parameters of ``model`` have a gradient, in place; ``seed`` names what LoRA draws."""
+    """Decides which parameters of ``model`` have a gradient, in place; ``seed`` names LoRA's first weights."""
     if scheme.kind == "full":
         return
     backbone = model.backbone
     backbone.requires_grad_(False)
-    if backbone.pooler is not None:  # between the backbone and a head, and moves with the head
+    if backbone.pooler is not None:  # between the backbone and a head, and trained with the head
         backbone.pooler.requires_grad_(True)
     if scheme.kind == "top":
         assert scheme.layers is not None
@@ -67,16 +68,16 @@ def apply_scheme(model: Model, scheme: SchemeSettings, seed: int) -> None:
         if backbone.final_norm is not None:
             backbone.final_norm.requires_grad_(True)
     if scheme.kind == "lora":
-        drawn = torch.Generator().manual_seed(named_seed(seed, "lora"))
-        add_lora(backbone.blocks, scheme.rank, scheme.alpha, scheme.dropout, drawn)
+        generator = torch.Generator().manual_seed(named_seed(seed, "lora"))
+        add_lora(backbone.blocks, scheme.rank, scheme.alpha, scheme.dropout, generator)
 
 
 def close_scheme(model: Model) -> None:
-    """Leaves a plain model, once training is over: products are merged, and everything may move again."""
+    """Leaves a plain model, once training is over: products are merged, and nothing is frozen."""
     merge_lora(model)
     model.requires_grad_(True)
 
 
 def num_trainable(module: nn.Module) -> int:
-    """How many weights of a model or a part of it move."""
+    """How many weights of a model or a part of it are trained."""
     return sum(p.numel() for p in module.parameters() if p.requires_grad)

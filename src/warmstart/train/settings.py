@@ -109,13 +109,13 @@ class TrainSettings(Settings):
     schedule: ScheduleSettings = Group(ScheduleSettings)
 
     @property
-    def drawn(self) -> int:
+    def num_sampled(self) -> int:
         """Tokens that the softmax learns from at a time; 0: all."""
         return self.samples if self.softmax == "sampled" else 0
 
     @property
     def activity(self) -> dict[str, float]:
-        """The coefficients of what states cost by themselves, where they do."""
+        """The coefficients of AR and TAR, where they are not 0."""
         return {name: weight for name, weight in (("ar", self.ar), ("tar", self.tar)) if weight > 0}
 
 

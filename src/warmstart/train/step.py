@@ -5,6 +5,7 @@ over those totals. So the same examples give the same gradient however they are 
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
@@ -12,9 +13,26 @@ import torch
 from warmstart.base.errors import DivergenceError
 from warmstart.base.seeds import named_seed
 from warmstart.example.batch import Batch
-from warmstart.models.activity import activity_weights
+from warmstart.models.head import DEFAULT_OPTIONS, LossOptions
+from warmstart.models.losses import Loss
 from warmstart.models.model import Model
+from warmstart.models.terms import LossTerm
 from warmstart.train.optimizer import Optimizer
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """What a training minimises: the sum over goals and further terms of coefficient · (Σ loss / Σ weight).
+
+    Attributes:
+        coefficients: name of a goal or term → how much it counts; what is not named is measured and not trained on.
+        terms: name → a further term.
+        options: how the softmax over the vocabulary learns.
+    """
+
+    coefficients: Mapping[str, float]
+    terms: Mapping[str, LossTerm] = field(default_factory=dict)
+    options: LossOptions = DEFAULT_OPTIONS
 
 
 class StepReport(NamedTuple):
@@ -26,7 +44,7 @@ class StepReport(NamedTuple):
 
 
 class StepOutput(NamedTuple):
-    """A step whose work is given to the device: what it measures, [1 + goals] gradient norm and mean losses, is there."""
+    """A step that a device may still be at: ``measured`` [1 + goals] gradient norm and mean losses, on that device."""
 
     measured: torch.Tensor
     goals: tuple[str, ...]
@@ -48,20 +66,20 @@ class StepOutput(NamedTuple):
         return StepReport(losses, norm, self.tokens)
 
 
-def goal_totals(batches: Sequence[Batch]) -> dict[str, float]:
-    """Total weight of each goal over all micro-batches, and of the terms that no goal asks for."""
+def total_weights(batches: Sequence[Batch], terms: Mapping[str, LossTerm]) -> dict[str, float]:
+    """Total weight of each goal and each term over all micro-batches."""
     totals: dict[str, float] = {}
     for batch in batches:
-        weights = {name: asked.total_weight for name, asked in batch.goals.items()}
-        for name, weight in (weights | activity_weights(batch)).items():
+        weights = {name: goal.total_weight for name, goal in batch.goals.items()}
+        for name, weight in (weights | {name: term.weight(batch) for name, term in terms.items()}).items():
             totals[name] = totals.get(name, 0.0) + weight
     return totals
 
 
 def accumulate(
-    model: Model, optimizer: Optimizer, batches: Sequence[Batch], coefficients: Mapping[str, float], seed: int
+    model: Model, optimizer: Optimizer, batches: Sequence[Batch], criterion: Criterion, seed: int
 ) -> dict[str, torch.Tensor]:
-    """Leaves the gradient of Σ coefficient · (Σ loss / Σ weight) in the optimizer's weights; returns the mean losses.
+    """Leaves the gradient of ``criterion`` in the optimizer's weights; returns the mean losses.
 
     Nothing here waits for the device.
 
@@ -69,36 +87,39 @@ def accumulate(
         model: in training mode.
         optimizer: whose weights are those of ``model``.
         batches: the micro-batches of this step.
-        coefficients: how much each goal counts; goals that are not named are not trained on.
-        seed: names the dropout masks of this step, and what a sampled softmax learns from.
+        criterion: what is minimised.
+        seed: names the dropout masks of this step, and the tokens that a sampled softmax learns from.
     """
-    totals = goal_totals(batches)
+    coefficients, totals = criterion.coefficients, total_weights(batches, criterion.terms)
     sums: dict[str, torch.Tensor] = {}
     optimizer.weights.clear()
-    draw = named_seed(seed, "softmax")  # one for the whole step, so that it may be split in any way
+    # One seed for the whole step, so that it may be split in any way.
+    options = criterion.options._replace(seed=named_seed(seed, "softmax"))
     for number, batch in enumerate(batches):
         torch.manual_seed(named_seed(seed, number))
-        objective: torch.Tensor | None = None
-        for name, loss in model(batch, draw).items():
+        total: torch.Tensor | None = None
+        for name, loss in _losses(model, batch, criterion.terms, options).items():
             if totals[name] > 0 and coefficients.get(name, 0.0) != 0:
-                term = loss.sum * (coefficients[name] / totals[name])
-                objective = term if objective is None else objective + term
+                part = loss.sum * (coefficients[name] / totals[name])
+                total = part if total is None else total + part
             sums[name] = sums[name] + loss.sum.detach() if name in sums else loss.sum.detach()
-        if objective is not None:
-            objective.backward()  # type: ignore[no-untyped-call]
-    return {name: total / totals[name] for name, total in sums.items() if totals[name] > 0}
+        if total is not None and total.requires_grad:  # a term may find nothing in a micro-batch
+            total.backward()  # type: ignore[no-untyped-call]
+    return {name: found / totals[name] for name, found in sums.items() if totals[name] > 0}
+
+
+def _losses(model: Model, batch: Batch, terms: Mapping[str, LossTerm], options: LossOptions) -> dict[str, Loss]:
+    """The losses of all terms and all goals."""
+    output = model.run(batch, all_states=any(term.needs_all_states for term in terms.values()))
+    losses = {name: Loss(term.loss(model, output, batch), term.weight(batch)) for name, term in terms.items()}
+    return losses | model.losses(output, batch, options)
 
 
 def train_step(
-    model: Model,
-    optimizer: Optimizer,
-    batches: Sequence[Batch],
-    coefficients: Mapping[str, float],
-    factor: float,
-    seed: int,
+    model: Model, optimizer: Optimizer, batches: Sequence[Batch], criterion: Criterion, factor: float, seed: int
 ) -> StepOutput:
     """Gradient, clipping, update; where the gradient or a loss is not finite, no update, now or in any later step."""
-    losses = accumulate(model, optimizer, batches, coefficients, seed)
+    losses = accumulate(model, optimizer, batches, criterion, seed)
     norm = optimizer.gradient_norm()
     measured = torch.stack([norm, *losses.values()])
     optimizer.skip_updates_if_nonfinite(measured.isfinite().all())

@@ -1,13 +1,13 @@
 """Weights as a few flat rows: float32 masters that are updated, and the working copy that computes.
 
 All parameters of one group (those that decay, those that do not) stand end to end in one buffer. The model's parameters
-become views of the working copy, in the compute dtype, and their gradients are added up in one float32 row as the way
-back makes them, one parameter at a time: all of them never exist twice. So an update is one fused call per group,
+become views of the working copy, in the compute dtype, and their gradients are added up in one float32 row as the backward
+pass makes them, one parameter at a time: all of them never exist twice. So an update is one fused call per group,
 clipping one norm per group, and a checkpoint a few tensors per group. In float32 working copy and masters are the same
 memory.
 
-Parameters that do not move (``requires_grad`` is off) have no gradient, no moments and no place in a checkpoint: only
-their float32 values, as they came, and a working copy.
+Frozen parameters (``requires_grad`` is off) have no gradient, no moments and no place in a checkpoint: only their float32
+values, as they were loaded, and a working copy.
 """
 
 import functools
@@ -21,15 +21,13 @@ from torch import nn
 from warmstart.models.model import Model
 
 MATRICES, DECAYING, PLAIN = "matrices", "decay", "plain"
-EMBEDDINGS = ("tokens", "positions", "segments", "embedding_norm")
-"""Parts of a backbone that stand below its layers."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Group:
     """Parameters that are updated alike: ``master`` and its gradient ``grad`` (float32), ``work`` (compute dtype).
 
-    ``depth`` is how many layers they stand below the heads, where layers are told apart.
+    ``depth`` is how many layers they stand below the heads; 0 for all where layers have no groups of their own.
     """
 
     sort: str
@@ -57,7 +55,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frozen:
-    """A parameter that does not move: its float32 values ``full``, and ``work`` in the compute dtype."""
+    """A frozen parameter: its float32 values ``full``, and ``work`` in the compute dtype."""
 
     name: str
     parameter: nn.Parameter
@@ -72,65 +70,66 @@ class Weights:
         """Rebinds the parameters of ``model``, which must be float32, to buffers of ``dtype``.
 
         Args:
-            model: where ``requires_grad`` says which parameters move.
+            model: where ``requires_grad`` says which parameters are trained.
             dtype: to compute in.
-            matrices: whether the matrices of the blocks are a group of their own, as Muon wants them.
+            matrices: whether the matrices of the layers are a group of their own, as Muon wants them.
             by_layer: whether each layer has groups of its own.
         """
-        layers = model.settings.backbone.layers if by_layer else None
+        depths = {f"backbone.{name}": depth for name, depth in model.backbone.parameter_depths().items()}
+        in_layers = {name for name, depth in depths.items() if 1 <= depth <= len(model.backbone.blocks)}
         sorts: dict[tuple[int, str], list[tuple[str, nn.Parameter]]] = {}
         self.frozen: list[Frozen] = []
         for name, parameter in model.named_parameters():
             if parameter.requires_grad:
-                key = (_depth(name, layers), _sort(name, parameter, matrices))
+                key = (depths.get(name, 0) if by_layer else 0, _sort(parameter, matrices and name in in_layers))
                 sorts.setdefault(key, []).append((name, parameter))
             else:
                 self.frozen.append(Frozen(name, parameter, parameter.data, parameter.data.to(dtype)))
         order = sorted(sorts, key=lambda key: (key[0], (MATRICES, DECAYING, PLAIN).index(key[1])))
         self.groups = [_flatten(sort, depth, sorts[depth, sort], dtype) for depth, sort in order]
-        self._taken: set[str] = set()
+        self._with_gradient: set[str] = set()
         self._hooks = [
-            parameter.register_post_accumulate_grad_hook(functools.partial(self._take, name, view))  # type: ignore[no-untyped-call]
+            parameter.register_post_accumulate_grad_hook(functools.partial(self._add_gradient, name, view))  # type: ignore[no-untyped-call]
             for group in self.groups
             for name, parameter, view in zip(group.names, group.parameters, group.views(group.grad), strict=True)
         ]
         self.point_to_work()
 
-    def _take(self, name: str, total: torch.Tensor, parameter: torch.Tensor) -> None:
-        """Takes in the gradient that a micro-batch has just made of one parameter, while it is at hand."""
+    def _add_gradient(self, name: str, total: torch.Tensor, parameter: torch.Tensor) -> None:
+        """Adds the gradient that a micro-batch has just made of one parameter, while it is in the cache."""
         assert parameter.grad is not None
-        if name in self._taken:
+        if name in self._with_gradient:
             total += parameter.grad
         else:
             total.copy_(parameter.grad)
-            self._taken.add(name)
+            self._with_gradient.add(name)
         parameter.grad = None
 
     def clear(self) -> None:
         """Forgets the gradient before a step."""
-        self._taken.clear()
+        self._with_gradient.clear()
 
     def gradients(self) -> list[torch.Tensor]:
         """The float32 gradient of all micro-batches since :meth:`clear`, one flat row per group."""
         for group in self.groups:
             for name, view in zip(group.names, group.views(group.grad), strict=True):
-                if name not in self._taken:
+                if name not in self._with_gradient:
                     view.zero_()
         return [group.grad for group in self.groups]
 
     def point_to_masters(self) -> None:
-        """Makes the model's parameters float32: the masters, and what does not move as it came."""
+        """Makes the model's parameters float32: the masters, and the frozen ones as they were loaded."""
         for group in self.groups:
             _bind(group, group.master)
-        for still in self.frozen:
-            still.parameter.data = still.full
+        for frozen in self.frozen:
+            frozen.parameter.data = frozen.full
 
     def point_to_work(self) -> None:
         """Makes the model's parameters the working copy again."""
         for group in self.groups:
             _bind(group, group.work)
-        for still in self.frozen:
-            still.parameter.data = still.work
+        for frozen in self.frozen:
+            frozen.parameter.data = frozen.work
 
     def release(self) -> None:
         """Lets go of the model: its parameters are float32 and their gradients their own again."""
@@ -145,34 +144,24 @@ class Weights:
                 group.work.copy_(group.master)
 
     def trainable(self) -> dict[str, torch.Tensor]:
-        """Name → float32 values of every parameter that moves; views of the masters."""
+        """Name → float32 values of every trainable parameter; views of the masters."""
         return {
             n: view for group in self.groups for n, view in zip(group.names, group.views(group.master), strict=True)
         }
 
     def frozen_digest(self) -> str:
-        """SHA-256 of the values that do not move, which a checkpoint takes for granted."""
+        """SHA-256 of the frozen values, which a checkpoint does not hold."""
         digest = hashlib.sha256()
-        for still in self.frozen:
-            digest.update(still.name.encode())
-            digest.update(still.full.cpu().numpy().tobytes())
+        for frozen in self.frozen:
+            digest.update(frozen.name.encode())
+            digest.update(frozen.full.cpu().numpy().tobytes())
         return digest.hexdigest()
 
 
-def _sort(name: str, parameter: nn.Parameter, matrices: bool) -> str:
+def _sort(parameter: nn.Parameter, matrices: bool) -> str:
     if parameter.dim() < 2:
         return PLAIN
-    return MATRICES if matrices and parameter.dim() == 2 and "blocks" in name.split(".") else DECAYING
-
-
-def _depth(name: str, layers: int | None) -> int:
-    """How many layers a parameter stands below the heads: embeddings are the lowest; 0 where layers are not told apart."""
-    parts = name.split(".")
-    if layers is None or parts[0] == "heads":
-        return 0
-    if parts[1] == "blocks":
-        return layers - int(parts[2])
-    return layers + 1 if parts[1] in EMBEDDINGS else 0
+    return MATRICES if matrices and parameter.dim() == 2 else DECAYING
 
 
 def _bind(group: Group, row: torch.Tensor) -> None:

@@ -116,8 +116,13 @@ def save_model(model: Model, folder: Path, around: FolderMetadata | None = None)
 
 def save_own(model: Model, folder: Path) -> None:
     """Writes settings and weights under our own names."""
-    write_json(folder / CONFIG, {"model_type": OWN, **model.settings.model_dump()})
+    write_json(folder / CONFIG, {"model_type": OWN, **_own_config(model.settings)})
     save_weights(model, folder / WEIGHTS)
+
+
+def _own_config(settings: ModelSettings) -> dict[str, Any]:
+    heads = {name: head.model_dump(exclude_none=True) for name, head in settings.heads.items()}
+    return settings.model_dump() | {"heads": heads}
 
 
 def their_tensors(model: Model, layout: Layout) -> dict[str, torch.Tensor]:
@@ -136,7 +141,6 @@ def their_tensors(model: Model, layout: Layout) -> dict[str, torch.Tensor]:
 def _config(settings: ModelSettings, layout: Layout, around: FolderMetadata) -> dict[str, Any]:
     assert isinstance(settings.backbone, TransformerSettings)  # layouts are theirs
     theirs = layout.config(settings.backbone)
-    [goal] = settings.heads or [None]
     own: dict[str, Any] = {"backbone": {name: getattr(settings.backbone, name) for name in sorted(UNTRAINED)}}
     config: dict[str, Any] = {
         "architectures": [_architecture(settings, layout)],
@@ -148,16 +152,17 @@ def _config(settings: ModelSettings, layout: Layout, around: FolderMetadata) -> 
         "bos_token_id": around.end_id,
         "eos_token_id": around.end_id,
     }
-    if goal is not None:
-        labels = around.label_names or tuple(f"LABEL_{n}" for n in range(settings.heads[goal].size))
+    for goal, head in settings.heads.items():  # one at most, which a layout can express
+        assert isinstance(head, HeadSettings)
+        labels = around.label_names or tuple(f"LABEL_{n}" for n in range(head.size))
         config |= {
             "id2label": {str(number): name for number, name in enumerate(labels)},
             "label2id": {name: number for number, name in enumerate(labels)},
-            "classifier_dropout": settings.heads[goal].dropout,
+            "classifier_dropout": head.dropout,
         }
         if goal in _PROBLEMS:
             config["problem_type"] = _PROBLEMS[goal]
-        own["heads"] = {goal: settings.heads[goal].model_dump()}
+        own["heads"] = {goal: head.model_dump(exclude_none=True)}
     return config | {OWN: own}
 
 

@@ -13,7 +13,13 @@ from pydantic import ValidationError
 
 from warmstart.base.errors import BadInput
 from warmstart.models.presets import check_sizes
-from warmstart.models.settings import Activation, BackboneSettings, ModelSettings, TransformerSettings
+from warmstart.models.settings import (
+    Activation,
+    BackboneSettings,
+    HeadSettings,
+    ModelSettings,
+    TransformerSettings,
+)
 
 Config = Mapping[str, Any]
 Tensors = Mapping[str, torch.Tensor]
@@ -156,9 +162,10 @@ class Layout:
         """Whether this layout can say everything about a model whose padding token has this id."""
         places = [self.heads.get(goal) for goal in settings.heads]
         said = all(
-            place is not None and place.bias == head.bias and bool(place.pooler) == head.pooled and head.plain
+            place is not None and isinstance(head, HeadSettings) and head.is_linear
+            and place.bias == head.bias and bool(place.pooler) == head.pooled
             for place, head in zip(places, settings.heads.values(), strict=True)
-        )
+        )  # fmt: skip
         if not said or len(places) > 1 or (settings.backbone.pooler and not self._pooler(settings)):
             return False
         return (self.pad_id is None or pad_id in (None, self.pad_id)) and self.fits(settings.backbone)

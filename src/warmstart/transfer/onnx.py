@@ -21,8 +21,9 @@ from torch import nn
 
 from warmstart.base.errors import BadInput
 from warmstart.models.cache import LayerCache
-from warmstart.models.heads import Head
+from warmstart.models.linear_heads import LinearHead
 from warmstart.models.model import Model
+from warmstart.models.settings import HeadSettings
 from warmstart.models.transformer import Transformer
 
 PER_TOKEN = ("tags", "span")
@@ -47,13 +48,13 @@ class Padded(nn.Module):
         states = self.backbone.padded(ids, segments, self._past(mask))
         if not self.goal:
             return self.model.next_token_logits(states)
-        head: Head = self.model.heads[self.goal]  # type: ignore[assignment]
+        head: LinearHead = self.model.heads[self.goal]  # type: ignore[assignment]
         if self.goal in PER_TOKEN:
             return head.linear(states)  # type: ignore[no-any-return]
         place = torch.zeros_like(mask.sum(-1)) if self.full else mask.sum(-1) - 1
         here = torch.arange(length) == place[:, None]  # [B, T], one place a row: exporters read this product rightly
         read = (here[:, None, :].to(states.dtype) @ states).squeeze(1)
-        answers: torch.Tensor = head.linear(self.model.read(self.goal, read))
+        answers: torch.Tensor = head.linear(self.model.pooled(self.goal, read))
         return answers.reshape(input_ids.shape[:-1]) if self.goal == "choice" else answers
 
     def _past(self, mask: torch.Tensor) -> LayerCache:
@@ -85,7 +86,7 @@ def export_onnx(model: Model, path: Path) -> None:
             "only a Transformer of text can be written as ONNX", where="--to", value="onnx", allowed="--to warmstart",
             next_step="keep the folder as it is",
         )  # fmt: skip
-    if not all(head.plain for head in model.settings.heads.values()):
+    if not all(isinstance(head, HeadSettings) and head.is_linear for head in model.settings.heads.values()):
         raise BadInput(
             "only a head of one linear on one state can be written as ONNX", where="--to", value="onnx",
             allowed="--to warmstart",

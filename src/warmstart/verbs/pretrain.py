@@ -53,9 +53,7 @@ def pretrain(recipe: PretrainRecipe, out: str, resume: bool = False) -> dict[str
     for line in describe_pretraining(recipe, built):
         say(line)
     model, weights = built.fresh(recipe)
-    trainer = Trainer(
-        model, built.train, recipe.train, built.coefficients, folder, _validation(built), default_device()
-    )
+    trainer = Trainer(model, built.train, recipe.train, built.criterion, folder, _validation(built), default_device())
     check_free_space(folder.path, trainer.bytes_to_write)
     folder.create(config, manifest("pretrain", recipe.train.seed, {"corpus": corpus.fingerprint}))
     account: dict[str, Any] = {"records": {"documents": corpus.num_documents, "tokens": corpus.num_tokens}}
@@ -108,8 +106,8 @@ def open_corpus(recipe: PretrainRecipe, out: Path, part: str = "train") -> Corpu
 
 def describe_pretraining(recipe: PretrainRecipe, built: Pretraining) -> list[str]:
     """The dry run in words."""
-    model = build_meta_model(built.settings, recipe.train)
-    return describe_training(model, built.train, recipe.train, default_device(), built.tokenizer, built.coefficients)
+    model, coefficients = build_meta_model(built.settings), built.criterion.coefficients
+    return describe_training(model, built.train, recipe.train, default_device(), built.tokenizer, coefficients)
 
 
 def _validation(built: Pretraining) -> Validation | None:

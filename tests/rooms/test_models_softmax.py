@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from warmstart.models import losses
-from warmstart.models.losses import Softmax, logits_grad, next_token_loss, token_losses
+from warmstart.models import softmax
+from warmstart.models.softmax import Softmax, logits_grad, next_token_loss, score_tokens
 
 
 @pytest.mark.parametrize("spread", [1.0, 100.0, 1e5])
@@ -32,8 +32,8 @@ def test_pieces_are_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     targets, weights = torch.randint(0, 50, (21,), generator=draw), torch.rand(21, generator=draw)
     found = []
     for chunk, cached in ((1000, 1000), (8, 3)):
-        monkeypatch.setattr(losses, "CHUNK", chunk)
-        monkeypatch.setattr(losses, "CACHED", cached)
+        monkeypatch.setattr(softmax, "CHUNK", chunk)
+        monkeypatch.setattr(softmax, "CACHED", cached)
         loss = next_token_loss(Softmax(*given), targets, weights)
         found.append((loss.detach(), *torch.autograd.grad(loss, given)))
     torch.testing.assert_close(found[0], found[1])
@@ -57,7 +57,7 @@ def test_what_does_not_move_has_no_slope() -> None:
 @pytest.mark.parametrize("scale", [1.0, 0.03, -4.0])
 def test_fused_next_token_loss(count: int, scale: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Witness: F.cross_entropy over whole logits: value and both gradients, at every border of the chunks of 8."""
-    monkeypatch.setattr(losses, "CHUNK", 8)
+    monkeypatch.setattr(softmax, "CHUNK", 8)
     make_random = torch.Generator().manual_seed(count)
     states, table = (torch.randn(n, 12, generator=make_random, requires_grad=True) for n in (count, 50))
     targets = torch.randint(0, 50, (count,), generator=make_random)
@@ -68,7 +68,7 @@ def test_fused_next_token_loss(count: int, scale: float, monkeypatch: pytest.Mon
     wanted = torch.autograd.grad((each * weights).sum() * scale, [states, table])
     torch.testing.assert_close(loss, (each * weights).sum())
     torch.testing.assert_close(got, wanted)
-    torch.testing.assert_close(token_losses(Softmax(states, table), targets), each.detach())
+    torch.testing.assert_close(score_tokens(Softmax(states, table), targets).losses, each.detach())
     with torch.no_grad():
         torch.testing.assert_close(next_token_loss(Softmax(states, table), targets, weights), loss)
 

@@ -1,0 +1,76 @@
+"""What a head is to a model: from the states of a goal's reads to answers, and to the loss of each kind of answer.
+
+The kinds of heads are listed in :mod:`~warmstart.models.heads`.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+from torch import nn
+
+from warmstart.example.batch import GoalBatch
+from warmstart.models.backbone import Tables
+from warmstart.models.losses import Loss
+from warmstart.models.softmax import Smoothing
+
+
+class LossOptions(NamedTuple):
+    """How a training softmax learns; a head that has none ignores this.
+
+    Attributes:
+        smoothing: of the labels.
+        samples: tokens that the softmax learns from at a time; 0: all.
+        seed: names the tokens that it samples.
+    """
+
+    smoothing: Smoothing | None = None
+    samples: int = 0
+    seed: int = 0
+
+
+DEFAULT_OPTIONS = LossOptions()
+
+
+class Head(nn.Module):
+    """From states [M, D] to answers.
+
+    Attributes:
+        answers_per_read: whether there is one answer for every read, not one for every question.
+        losses: kind of answer (:attr:`~warmstart.example.example.Goal.answer`) → how a head of this class learns it.
+        settings: of the head.
+    """
+
+    answers_per_read: ClassVar[bool] = False
+    losses: ClassVar[Mapping[str, Callable[..., torch.Tensor]]] = {}
+    settings: Any
+
+    def forward(self, states_MD: torch.Tensor, goal: GoalBatch, tables: Tables | None = None) -> torch.Tensor:
+        """The answers, [Q, …] or, where there is one for each read, [M, …]; ``tables`` are those of the pass."""
+        raise NotImplementedError
+
+    def loss(
+        self,
+        states_MD: torch.Tensor,
+        goal: GoalBatch,
+        tables: Tables | None = None,
+        options: LossOptions = DEFAULT_OPTIONS,
+    ) -> Loss:
+        """The sum and the weight of the losses of a goal.
+
+        Raises:
+            ValueError: the goal wants a kind of answer that this head does not learn.
+        """
+        if goal.answer not in self.losses:
+            known = ", ".join(repr(name) for name in self.losses)
+            raise ValueError(f"{type(self).__name__} learns answers of kind {known}, not {goal.answer!r}")
+        return Loss(self._loss_sum(states_MD, goal, tables, options), goal.total_weight)
+
+    def _loss_sum(
+        self, states_MD: torch.Tensor, goal: GoalBatch, tables: Tables | None, options: LossOptions
+    ) -> torch.Tensor:
+        """The weighted sum of the losses of the goal's kind of answer."""
+        raise NotImplementedError
+
+    def compile_parts(self, compile_function: Callable[[Any], Any]) -> None:
+        """Compiles what is the same graph for every batch; most heads have nothing that is worth it."""

@@ -1,0 +1,176 @@
+"""Heads that end in one linear: classes, several labels, a score, a choice, a span.
+
+The head adds the states of a question's reads before the linear, so one read per question is plain classification and two
+reads are the paper's similarity (both orders, states added; Radford et al. 2018, section 3.3). A choice head scores every
+read by itself and the softmax runs across the reads of a question; a span head does so twice, for the start and the end of
+an answer. All reads of a question share one dropout mask, and so do all choices (the released code's noise shape).
+
+Shapes: M reads, Q questions, D width.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from warmstart.base.errors import BadInput
+from warmstart.example.batch import GoalBatch
+from warmstart.models.backbone import Tables
+from warmstart.models.dropout import drop
+from warmstart.models.head import Head, LossOptions
+from warmstart.models.losses import choice_loss, class_loss, multilabel_loss, score_loss, span_loss
+from warmstart.models.settings import BackboneSettings, HeadSettings
+
+MOMENTUM, EPS = 0.1, 1e-5  # of batch norm, as torch has them
+AnswerLosses = Mapping[str, Callable[[torch.Tensor, GoalBatch], torch.Tensor]]
+
+
+class BatchNorm(nn.Module):
+    """Each dimension with mean 0 and variance 1 over the rows at hand, then gain and bias (Ioffe and Szegedy 2015).
+
+    In training they are those of the micro-batch, so this is the one part of a model whose result depends on how
+    examples are split. Running averages, which are saved with the weights, serve evaluation, and a row that is alone.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.ones(width)), nn.Parameter(torch.zeros(width))
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("variance", torch.ones(width))
+
+    def forward(self, rows_ND: torch.Tensor) -> torch.Tensor:
+        """[N, D], the same out."""
+        rows, count = rows_ND.float(), len(rows_ND)
+        mean, variance = self.get_buffer("mean").float(), self.get_buffer("variance").float()
+        if self.training and count > 1:
+            variance, mean = torch.var_mean(rows, 0, correction=0)
+            with torch.no_grad():
+                self.get_buffer("mean").lerp_(mean, MOMENTUM)
+                self.get_buffer("variance").lerp_(variance * (count / (count - 1)), MOMENTUM)
+        rows = (rows - mean) * torch.rsqrt(variance + EPS)
+        return (rows * self.weight + self.bias).to(rows_ND.dtype)
+
+
+class LinearHead(Head):
+    """Dropout and one linear over the states, after a hidden layer where there is one.
+
+    With batch norm it is a block of norm, dropout and linear for each linear.
+    """
+
+    losses: ClassVar[AnswerLosses]
+
+    def __init__(self, settings: HeadSettings, backbone: BackboneSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        if settings.pool == "concat" and self.answers_per_read:
+            raise BadInput(
+                "only a head that answers once for all reads of a question pools their states", where="heads",
+                value=f"pool concat for {settings.kind}", allowed="pool sum",
+            )  # fmt: skip
+        width = backbone.width * (3 if settings.pool == "concat" else 1)
+        self.hidden = nn.Linear(width, settings.hidden) if settings.hidden else None
+        self.linear = nn.Linear(settings.hidden or width, settings.size, bias=settings.bias)
+        widths = ([width] if settings.hidden else []) + [settings.hidden or width]
+        self.norms = nn.ModuleList(BatchNorm(each) for each in widths if settings.norm == "batch")
+
+    def _loss_sum(
+        self, states_MD: torch.Tensor, goal: GoalBatch, tables: Tables | None, options: LossOptions
+    ) -> torch.Tensor:
+        return self.losses[goal.answer](self(states_MD, goal, tables), goal)
+
+    def _features(self, rows: torch.Tensor, goal: GoalBatch) -> torch.Tensor:
+        """What the linear reads of each row."""
+        if self.hidden is not None:
+            if self.norms:
+                rows = self._dropout(self.norms[0](rows), goal)
+            rows = torch.relu(self.hidden(rows))
+        if self.norms:
+            rows = self.norms[-1](rows)
+        return self._dropout(rows, goal)
+
+    def _dropout(self, rows: torch.Tensor, goal: GoalBatch) -> torch.Tensor:
+        """Dropout with one mask for all reads of a question; ``rows`` are of reads or of questions."""
+        if not self.training or self.settings.dropout == 0:
+            return rows
+        masks = drop(rows.new_ones(len(goal.weights), rows.shape[1]), self.settings.dropout)
+        return rows * (masks[goal.question] if len(rows) == len(goal.question) else masks)
+
+
+class QuestionHead(LinearHead):
+    """One answer for each question."""
+
+    def forward(self, states_MD: torch.Tensor, goal: GoalBatch, tables: Tables | None = None) -> torch.Tensor:
+        """[Q, size]."""
+        count = len(goal.weights)
+        if self.settings.pool == "concat":
+            states_MD = concat_pool(states_MD, goal.question, count)
+        elif not self.settings.is_linear:
+            states_MD = sum_pool(states_MD, goal.question, count)
+        # One linear on one state: dropout, then the sum, as GPT-1's code has it.
+        return self.linear(sum_pool(self._features(states_MD, goal), goal.question, count))  # type: ignore[no-any-return]
+
+
+class ReadHead(LinearHead):
+    """One answer for each read."""
+
+    answers_per_read: ClassVar[bool] = True
+
+    def forward(self, states_MD: torch.Tensor, goal: GoalBatch, tables: Tables | None = None) -> torch.Tensor:
+        """[M, size]."""
+        return self.linear(self._features(states_MD, goal))  # type: ignore[no-any-return]
+
+
+class ClassHead(QuestionHead):
+    """One of several classes; learns from class numbers, or from probabilities (``soft``)."""
+
+    losses: ClassVar[AnswerLosses] = {"": class_loss, "soft": class_loss}
+
+
+class MultilabelHead(QuestionHead):
+    """Any number of labels."""
+
+    losses: ClassVar[AnswerLosses] = {"": multilabel_loss}
+
+
+class ScoreHead(QuestionHead):
+    """A number."""
+
+    losses: ClassVar[AnswerLosses] = {"": score_loss}
+
+    def forward(self, states_MD: torch.Tensor, goal: GoalBatch, tables: Tables | None = None) -> torch.Tensor:
+        """[Q]."""
+        return super().forward(states_MD, goal, tables).squeeze(-1)
+
+
+class ChoiceHead(ReadHead):
+    """One of the reads of a question."""
+
+    losses: ClassVar[AnswerLosses] = {"": choice_loss}
+
+    def forward(self, states_MD: torch.Tensor, goal: GoalBatch, tables: Tables | None = None) -> torch.Tensor:
+        """[M]."""
+        return super().forward(states_MD, goal, tables).squeeze(-1)
+
+
+class SpanHead(ReadHead):
+    """The first and the last read of an answer among those of a question."""
+
+    losses: ClassVar[AnswerLosses] = {"": span_loss}
+
+
+def sum_pool(rows: torch.Tensor, question_M: torch.Tensor, count: int) -> torch.Tensor:
+    """[Q, D] the sum over each question's reads; as they are where each question has one."""
+    if len(rows) == count:
+        return rows
+    return rows.new_zeros(count, rows.shape[1]).index_add(0, question_M, rows)
+
+
+def concat_pool(states_MD: torch.Tensor, question_M: torch.Tensor, count: int) -> torch.Tensor:
+    """[Q, 3·D] the last state, the greatest of each dimension and the mean over each question's reads."""
+    reads = torch.bincount(question_M, minlength=count)
+    last = states_MD.index_select(0, reads.cumsum(0) - 1)
+    index = question_M[:, None].expand_as(states_MD)
+    top = torch.full_like(last, -torch.inf).scatter_reduce(0, index, states_MD, "amax")
+    total = torch.zeros_like(last, dtype=torch.float32).index_add(0, question_M, states_MD.float())
+    return torch.cat([last, top, (total / reads[:, None]).to(last.dtype)], 1)
