@@ -78,8 +78,8 @@ def test_the_dry_run_counts_what_moves(home: Path) -> None:
         scheme: "\n".join(warmstart.explain("finetune", **asked(home, scheme=scheme))["words"])
         for scheme in ("full", "head")
     }
-    assert "of which 66 move" in said["head"] and "1 x label;" in said["head"]
-    assert "move" not in said["full"] and "0.5 x lm" in said["full"]
+    assert "of which 66 are trained" in said["head"] and "1 x label;" in said["head"]
+    assert "are trained" not in said["full"] and "0.5 x lm" in said["full"]
 
 
 def test_frozen_random_weights_are_refused(home: Path) -> None:
