@@ -37,11 +37,15 @@ class Head(nn.Module):
 
     Attributes:
         answers_per_read: whether there is one answer for every read, not one for every question.
+        fixed_size: numbers for each read, where that follows from the kind of head.
+        compares_reads: whether the numbers of a question's reads are compared with each other, as those of its choices.
         losses: kind of answer (:attr:`~warmstart.example.example.Goal.answer`) → how a head of this class learns it.
         settings: of the head.
     """
 
     answers_per_read: ClassVar[bool] = False
+    fixed_size: ClassVar[int | None] = None
+    compares_reads: ClassVar[bool] = False
     losses: ClassVar[Mapping[str, Callable[..., torch.Tensor]]] = {}
     settings: Any
 

@@ -136,6 +136,7 @@ class MultilabelHead(QuestionHead):
 class ScoreHead(QuestionHead):
     """A number."""
 
+    fixed_size = 1
     losses: ClassVar[AnswerLosses] = {"": score_loss}
 
     def forward(self, states_MD: torch.Tensor, goal: GoalBatch, tables: Tables | None = None) -> torch.Tensor:
@@ -146,6 +147,8 @@ class ScoreHead(QuestionHead):
 class ChoiceHead(ReadHead):
     """One of the reads of a question."""
 
+    fixed_size = 1
+    compares_reads = True
     losses: ClassVar[AnswerLosses] = {"": choice_loss}
 
     def forward(self, states_MD: torch.Tensor, goal: GoalBatch, tables: Tables | None = None) -> torch.Tensor:

@@ -27,6 +27,7 @@ from warmstart.models.files import (
     weights_files,
     write_tensors,
 )
+from warmstart.models.heads import HEADS
 from warmstart.models.model import Model
 from warmstart.models.presets import check_sizes
 from warmstart.models.settings import (
@@ -284,7 +285,7 @@ def _heads(config: Mapping[str, Any], layout: Layout, names: set[str]) -> dict[s
     for goal, place in _places(layout, config, architecture).items():
         if f"{place.linear}.weight" in names and goal in _KINDS:
             kind = _KINDS[goal]
-            size = 1 if kind in ("score", "choice") else len(config.get("id2label") or (0, 1))
+            size = HEADS[kind].fixed_size or len(config.get("id2label") or (0, 1))
             bias = f"{place.linear}.bias" in names
             return {goal: HeadSettings(kind=kind, size=size, bias=bias, pooled=bool(place.pooler)).model_dump()}
     return {}

@@ -36,6 +36,7 @@ class Padded(nn.Module):
         super().__init__()
         self.model, self.backbone = model, backbone
         [self.goal] = model.settings.heads or [""]
+        self.compares_reads = bool(self.goal) and model.head(self.goal).compares_reads
         self.full = backbone.settings.sight == "full"
 
     def forward(
@@ -55,7 +56,7 @@ class Padded(nn.Module):
         here = torch.arange(length) == place[:, None]  # [B, T], one place a row: exporters read this product rightly
         read = (here[:, None, :].to(states.dtype) @ states).squeeze(1)
         answers: torch.Tensor = head.linear(self.model.pooled(self.goal, read))
-        return answers.reshape(input_ids.shape[:-1]) if self.goal == "choice" else answers
+        return answers.reshape(input_ids.shape[:-1]) if self.compares_reads else answers
 
     def _past(self, mask: torch.Tensor) -> LayerCache:
         """Who sees whom in each row: what is no padding and, left to right, came before; every token sees itself."""
@@ -92,8 +93,8 @@ def export_onnx(model: Model, path: Path) -> None:
             allowed="--to warmstart",
         )  # fmt: skip
     padded = Padded(model, model.backbone).eval()
-    axes = {0: "batch", 1: "choices", 2: "length"} if padded.goal == "choice" else {0: "batch", 1: "length"}
-    ids = torch.ones((2, 3, 8) if padded.goal == "choice" else (2, 8), dtype=torch.int64)
+    axes = {0: "batch", 1: "choices", 2: "length"} if padded.compares_reads else {0: "batch", 1: "length"}
+    ids = torch.ones((2, 3, 8) if padded.compares_reads else (2, 8), dtype=torch.int64)
     given = {"input_ids": ids, "attention_mask": ids.clone()}  # one tensor under two names would be one input
     if model.backbone.segments is not None:
         given["token_type_ids"] = torch.zeros_like(ids)
