@@ -39,7 +39,7 @@ def example(turns: list[int]) -> Example:
 
 
 def may_read(reader: int, read: int, same: bool) -> bool:
-    """DESIGN section 2, law 1, one pair of tokens of one document at a time."""
+    """docs/architecture.md, law 1, one pair of tokens of one document at a time."""
     if same:
         return True
     if reader >= 0:

@@ -108,7 +108,7 @@ def test_help_names_every_verb_and_version(capsys: pytest.CaptureFixture[str]) -
 def test_exit_codes(
     failure: BaseException, code: int, words: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Witness: DESIGN's table of exit codes, one kind of failure each, thrown where a verb would."""
+    """Witness: the exit codes of docs/cli.md, one kind of failure each, thrown where a verb would."""
 
     def fail(argv: object) -> int:
         raise failure
@@ -137,7 +137,7 @@ def test_a_reader_that_has_seen_enough_ends_it_quietly() -> None:
 def test_the_road_from_text_to_predictions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Witness: the shapes that DESIGN section 5 promises, and the rows that went in."""
+    """Witness: the shapes of ``--json`` that scripts rely on, and the rows that went in."""
     monkeypatch.chdir(tmp_path)
     Path("text.txt").write_text("\n\n".join(f"The fox number {n} runs over the hill." for n in range(60)))
     rows = [

@@ -1,7 +1,7 @@
 """Terms of the loss that no goal asks for: large and fast changing states cost (Merity et al. 2017, section 4.7).
 
 Both are over all tokens of a Batch, each a mean over the dimensions of a state. They are sums with weights that follow from
-the data alone, like any goal (DESIGN, law 2).
+the data alone, like any goal (docs/architecture.md, law 2).
 """
 
 import numpy as np

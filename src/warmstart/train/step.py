@@ -1,7 +1,7 @@
 """One optimizer step, and the only place that calls ``backward``.
 
 The weights of all micro-batches are counted first, from the data alone; then each micro-batch runs with its summed losses
-over those totals. So the same examples give the same gradient however they are split (DESIGN, law 2).
+over those totals. So the same examples give the same gradient however they are split (docs/architecture.md, law 2).
 """
 
 from collections.abc import Mapping, Sequence
