@@ -15,6 +15,9 @@ from pydantic_core import PydanticCustomError, PydanticUndefined
 from warmstart.base.errors import BadInput
 from warmstart.base.units import Length
 
+HUB_PREFIX = "hf:"
+"""How the ids of data sets and models on the hub begin, where they could be taken for a path."""
+
 
 @dataclass(frozen=True, slots=True)
 class PathRule:

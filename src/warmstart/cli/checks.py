@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from warmstart.base.errors import BadInput, suggest, unknown_name_error
-from warmstart.base.settings import PathRule, Settings
+from warmstart.base.settings import HUB_PREFIX, PathRule, Settings
 from warmstart.config.flags import flags_of
 
 _ALLOWED = {
@@ -87,7 +87,7 @@ def _value_at(settings: Any, path: tuple[str, ...]) -> Any:
 
 
 def _check_path(flag: str, rule: PathRule, path: str) -> None:
-    if path in rule.words or (rule.hub and _is_hub_id(path)):
+    if path in rule.words or (rule.hub and path.startswith(HUB_PREFIX)):
         return
     if rule.kind in ("files", "any") and "," in path and not os.path.exists(path):
         for part in path.split(","):
@@ -114,16 +114,10 @@ def _check_path(flag: str, rule: PathRule, path: str) -> None:
         )  # fmt: skip
 
 
-def _is_hub_id(path: str) -> bool:
-    from warmstart.readers.hub import is_hub_id
-
-    return is_hub_id(path)
-
-
 def _may_be_hub_model(path: str) -> bool:
     """Whether a path that does not exist is rather an id: ``hf:gpt2``, or ``owner/name`` where no folder ``owner`` is."""
     owner, slash, name = path.partition("/")
-    return path.startswith("hf:") or bool(
+    return path.startswith(HUB_PREFIX) or bool(
         slash and name and "/" not in name and owner not in ("", ".", "..") and not os.path.isdir(owner)
     )
 

@@ -1,6 +1,7 @@
 """One command: the words after a verb to its settings, the settings to the verb, its result to the screen."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from warmstart.base.console import print_json, set_quiet
 from warmstart.base.errors import BadInput
@@ -22,11 +23,29 @@ def settings_class(verb: Verb) -> type[Settings]:
     return REQUESTS[verb.base_name]
 
 
-def run_command(verb: Verb, argv: Sequence[str]) -> None:
-    """Runs ``verb`` with the words after it.
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A verb with its settings, ready to run."""
+
+    verb: Verb
+    settings: Settings
+    options: RunOptions
+    json: bool
+
+    def run(self) -> None:
+        """Runs it and shows the result."""
+        result = self.verb.run(self.settings, self.options)
+        if self.json:
+            print_json(result)
+        else:
+            show(self.verb, result)
+
+
+def read_command(verb: Verb, argv: Sequence[str]) -> Command:
+    """``verb`` with the words after it, checked as far as that goes in a moment.
 
     Raises:
-        BadInput: anything wrong with the words, the settings or the input.
+        BadInput: anything wrong with the words or the settings.
         SystemExit: after ``--help`` was shown.
     """
     kind = settings_class(verb)
@@ -37,15 +56,11 @@ def run_command(verb: Verb, argv: Sequence[str]) -> None:
         check_names(settings)
     if verb.trains and not verb.explains and parsed.out is None:
         raise BadInput("missing", where="--out", allowed="a folder that is new or empty", next_step="give --out RUN")
-    result = verb.run(settings, RunOptions(parsed.out or "", parsed.resume))
-    if parsed.json:
-        print_json(result)
-    else:
-        show(verb, result)
+    return Command(verb, settings, RunOptions(parsed.out or "", parsed.resume), parsed.json)
 
 
 def _settings(kind: type[Settings], parsed: ParsedArguments) -> Settings:
-    """The settings, checked as far as that goes in a moment: a wrong path comes before a missing option."""
+    """The settings; a wrong path is refused before a missing option."""
     check_recipe_path(parsed.recipe)
     check_typed_paths(kind, parsed.flags)
     from warmstart.config.load import compose  # YAML takes a while to import

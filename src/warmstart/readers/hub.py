@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from warmstart.base.errors import BadInput
+from warmstart.base.settings import HUB_PREFIX
 from warmstart.readers.rows import Row
 
-HUB_PREFIX = "hf:"
 MISSING_LABEL = -1  # in data sets of the hub, a class that is not known
 
 
