@@ -12,7 +12,7 @@ from warmstart.config.flags import Flag, flags_of
 from warmstart.config.load import compose
 from warmstart.config.requests import REQUESTS
 from warmstart.config.schema import RECIPES, FinetuneRecipe, PretrainRecipe
-from warmstart.metrics.generation import GENERATION_METRICS
+from warmstart.metrics.names import GENERATION_METRICS
 from warmstart.metrics.postprocess import POSTPROCESSORS
 from warmstart.models.presets import PRESETS
 from warmstart.tasks.catalogue import CATALOGUE

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from warmstart.base.settings import Group, PathRule, Setting, Settings, copy_setting
 from warmstart.corpora.settings import PrepareSettings
 from warmstart.decode.settings import GenerateSettings
+from warmstart.metrics.names import GENERATION_METRICS
 from warmstart.tasks.settings import LongText, Postprocess
 from warmstart.text.settings import Encoding
 from warmstart.train.settings import Precision
@@ -32,7 +33,7 @@ LabelMap = Annotated[
 MetricNames = Annotated[
     tuple[str, ...],
     Setting(
-        help="metrics of texts, separated by commas: rouge1, rouge2, rougeL, rougeLsum, bleu4, bleu, chrf, ter, meteor",
+        help=f"metrics of texts, separated by commas: {', '.join(GENERATION_METRICS)}",
         flag="--metrics", metavar="NAMES",
     ),
 ]  # fmt: skip

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from warmstart.base.formatting import format_count
-from warmstart.metrics.generation import GENERATION_METRICS
 from warmstart.metrics.metric import LOWER_IS_BETTER, Array, is_constant
+from warmstart.metrics.names import GENERATION_METRICS
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from warmstart.base.errors import BadInput, unknown_name_error
 from warmstart.base.seeds import generator
 from warmstart.metrics.bootstrap import CONFIDENCE, NUM_RESAMPLES, ConfidenceInterval
 from warmstart.metrics.metric import Array
+from warmstart.metrics.names import GENERATION_METRICS, ROUGE, SACREBLEU
 from warmstart.metrics.unicode_words import (
     UnicodeTokenizer,
     has_non_english_letters,
@@ -31,9 +32,6 @@ from warmstart.metrics.unicode_words import (
     separate_ideographs,
 )
 
-ROUGE = ("rouge1", "rouge2", "rougeL", "rougeLsum")
-SACREBLEU = ("bleu", "chrf", "ter")
-GENERATION_METRICS = (*ROUGE, "bleu4", *SACREBLEU, "meteor")
 DEFAULT_METRIC = "rougeL"
 FALLBACK_METRIC = "bleu4"  # needs no library
 INSTALL_HINT = "pip install 'warmstart[generation]'"

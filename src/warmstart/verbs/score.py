@@ -9,11 +9,11 @@ from warmstart.base.errors import BadInput
 from warmstart.example.record import Record, Target
 from warmstart.metrics.generation import (
     FALLBACK_METRIC,
-    GENERATION_METRICS,
     approximate_randomization,
     bootstrap_texts,
     check_generation_metric,
 )
+from warmstart.metrics.names import GENERATION_METRICS
 from warmstart.metrics.postprocess import group_references, lead_sentences
 from warmstart.readers.rows import TABLE_EXTENSIONS, Row, read_rows
 from warmstart.readers.text_io import read_lines

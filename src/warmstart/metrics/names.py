@@ -1,0 +1,5 @@
+"""Names of the metrics of generated texts, for those who cannot wait for the metrics to be imported, such as the help."""
+
+ROUGE = ("rouge1", "rouge2", "rougeL", "rougeLsum")
+SACREBLEU = ("bleu", "chrf", "ter")
+GENERATION_METRICS = (*ROUGE, "bleu4", *SACREBLEU, "meteor")
