@@ -6,7 +6,8 @@ never with a chance above 1: those that would be are always there. Chances are e
 softmax. A candidate that is the true token of a read (an accidental hit) counts once, as that.
 
 The candidates follow from a step's seed, and are the same for all of its micro-batches and ranks: however examples are
-split, they give the same gradient (docs/architecture.md, law 2), and a resumed run samples what the uninterrupted one did (law 3).
+split, they give the same gradient (docs/architecture.md, law 2), and a resumed run samples what the uninterrupted one did
+(law 3).
 """
 
 import functools
