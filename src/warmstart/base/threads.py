@@ -3,7 +3,7 @@
 The C library that comes with torch's wheels (libgomp) lets a thread that waits for its partner spin for up to 20 ms. On a
 machine where something else runs too, the partner may be off its core just then, and the spinning keeps it off: two
 threads on two cores beside one busy process train at a tenth of their speed. A short spin keeps the speed of a quiet
-machine and gives the core away otherwise (docs/results.md, ``bench/busy.py``). No result depends on it.
+machine and gives the core away otherwise (docs/results/speed.md). No result depends on it.
 """
 
 import os
