@@ -191,7 +191,7 @@ def test_bins_are_those_of_t5() -> None:
     [
         ({"rel_pos_bins": 30}, {}, "got 30; allowed: a multiple of 4"),
         ({"rel_pos_bins": 64}, {}, "'bert.rel_pos_bias.weight' has another shape than config.json says; got (32, 4)"),
-        ({"target_type_id": 6}, {}, "a segment that the table does not have; got (0, 6); allowed: 0 to 5"),
+        ({"target_type_id": 6}, {}, "a segment that the segment table does not have; got (0, 6); allowed: 0 to 5"),
         ({}, {"bert.encoder.layer.1.attention.self.qkv_linear.weight": (95, WIDTH)}, "got (95, 32); allowed: (96, 32)"),
         ({}, {"bert.embeddings.position_embeddings.weight": (64, WIDTH)}, "got (64, 32); allowed: (160, 32)"),
     ],
