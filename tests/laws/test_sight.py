@@ -16,6 +16,8 @@ from warmstart.example.record import Record
 from warmstart.example.sight import Pattern
 from warmstart.models import eager
 from warmstart.models.attention import Kernels, attend, plan_attention
+from warmstart.models.cross_attention import cross_attend, plan_cross_attention
+from warmstart.models.eager import blocked_cross_attention
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.relative import RelativeBias, bins
@@ -217,3 +219,113 @@ def test_a_later_token_never_changes_an_earlier_state() -> None:
         before, after = (model.backbone(collate([[Example.left_to_right(i, {})]])) for i in (ids, changed))
     assert torch.equal(before[:13], after[:13])
     assert not torch.allclose(before[13:], after[13:])
+
+
+# ---- attention from one sequence to another
+
+
+def cross_brute_force(q: torch.Tensor, kv: torch.Tensor, target: Batch, source: Batch) -> torch.Tensor:
+    """Softmax attention with explicit loops: document i of the target over document i of the source."""
+    head_width = WIDTH // HEADS
+    rows = []
+    at = before = 0
+    for length, read_length in zip(target.lengths.tolist(), source.lengths.tolist(), strict=True):
+        for i in range(at, at + length):
+            seen = [
+                j
+                for j in range(before, before + read_length)
+                if may_read(int(target.turns[i]), int(source.turns[j]), same=False)
+            ]
+            parts = []
+            for h in range(HEADS):
+                own = slice(h * head_width, (h + 1) * head_width)
+                keys, values = kv[seen][:, :WIDTH][:, own], kv[seen][:, WIDTH:][:, own]
+                parts.append((keys @ q[i][own] / math.sqrt(head_width)).softmax(0) @ values)
+            rows.append(torch.cat(parts))
+        at, before = at + length, before + read_length
+    return torch.stack(rows)
+
+
+PAIRS = {
+    "source whole, target left to right": lambda n, m: ([0] * m, list(range(1, n + 1))),
+    "source whole, target pseudo-masked": lambda n, m: (
+        [0] * m, list(range(1, (n + 1) // 2 + 1)) + [-t for t in range(1, n // 2 + 1)],
+    ),
+    "one order for both": lambda n, m: (list(range(m)), list(range(m, m + n))),
+    "source in spans that targets follow": lambda n, m: ([j % 3 for j in range(m)], [1 + i % 3 for i in range(n)]),
+}  # fmt: skip
+SIZES = [((5,), (3,)), ((4, 4, 4), (4, 4, 4)), ((6, 6, 6), (2, 9, 5)), ((7, 3, 1, 9), (5, 1, 8, 8)),
+         ((4, 4, 11, 2, 2, 5, 8, 8, 8, 1, 1), (3, 9, 1, 7, 7, 7, 2, 12, 5, 4, 6))]  # fmt: skip
+
+
+def pair_of(framing: str, sizes: tuple[tuple[int, ...], tuple[int, ...]]) -> tuple[Batch, Batch]:
+    turns = [PAIRS[framing](n, m) for n, m in zip(*sizes, strict=True)]
+    source, target = (collate([[example(pair[side])] for pair in turns]) for side in (0, 1))
+    return target, source
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("framing", PAIRS)
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+def test_kernels_between_sequences_equal_the_law(
+    framing: str, sizes: tuple[tuple[int, ...], tuple[int, ...]], kernels: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Witness: the law, one pair of tokens at a time; outputs, and gradients of queries, keys and values."""
+    monkeypatch.setattr(eager, "TILE", 4)
+    monkeypatch.setattr(eager, "MAX_WEIGHTS", 60)
+    target, source = pair_of(framing, sizes)
+    torch.manual_seed(0)
+    q = torch.randn(target.num_tokens, WIDTH, dtype=torch.float64, requires_grad=True)
+    kv = torch.randn(source.num_tokens, 2 * WIDTH, dtype=torch.float64, requires_grad=True)
+    pull = torch.randn(target.num_tokens, WIDTH, dtype=torch.float64)
+    ours = cross_attend(q, kv, plan_cross_attention(target, source, torch.float64, KERNELS[kernels]), HEADS, 0.0)
+    want = cross_brute_force(q, kv, target, source)
+    torch.testing.assert_close(ours, want)
+    torch.testing.assert_close(torch.autograd.grad(ours, (q, kv), pull), torch.autograd.grad(want, (q, kv), pull))
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.tuples(st.lists(st.integers(-4, 4), min_size=1, max_size=7), st.lists(st.integers(-4, 4), max_size=6)),
+                min_size=1, max_size=9))  # fmt: skip
+def test_any_turns_between_sequences_equal_the_law(documents: list[tuple[list[int], list[int]]]) -> None:
+    """Witness: the law, for turns that no framing would make; each source has a token of turn 0, which everybody sees."""
+    target = collate([[example(turns)] for turns, _ in documents])
+    source = collate([[example([*more, 0])] for _, more in documents])
+    q = torch.randn(target.num_tokens, WIDTH, dtype=torch.float64)
+    kv = torch.randn(source.num_tokens, 2 * WIDTH, dtype=torch.float64)
+    plan = plan_cross_attention(target, source, torch.float64, Kernels())
+    torch.testing.assert_close(cross_attend(q, kv, plan, HEADS, 0.0), cross_brute_force(q, kv, target, source))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_dropout_between_sequences_is_that_of_its_mask(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Witness: softmax, mask and product by torch's autograd; the mask is read off with values that are the unit matrix."""
+    monkeypatch.setattr(eager, "TILE", 5)
+    groups, queries, keys = 2, 13, 8
+    torch.manual_seed(0)
+    q = torch.randn(groups, HEADS, queries, keys, dtype=dtype, requires_grad=True)
+    kv = torch.randn(2, groups, HEADS, keys, keys, dtype=dtype, requires_grad=True)
+    bias = torch.zeros(groups, 1, keys, dtype=dtype)
+    bias[1, 0, 5:] = -torch.inf
+    unit = torch.eye(keys, dtype=dtype).expand(groups, HEADS, keys, keys)
+    torch.manual_seed(1)
+    kept = blocked_cross_attention(q.detach(), torch.stack([kv[0].detach(), unit]), bias, 0.3) > 0
+    torch.manual_seed(1)
+    ours = blocked_cross_attention(q, kv, bias, 0.3)
+    shares = (q @ kv[0].transpose(-1, -2) / keys**0.5 + bias[:, None]).softmax(-1)
+    want = (shares * kept / 0.7) @ kv[1]
+    pull = torch.randn(ours.shape, dtype=dtype)
+    close = {"rtol": 1e-7, "atol": 1e-9} if dtype == torch.float64 else {"rtol": 0.05, "atol": 0.05}
+    torch.testing.assert_close(ours, want, **close)
+    for mine, theirs in zip(*(torch.autograd.grad(out, (q, kv), pull) for out in (ours, want)), strict=True):
+        torch.testing.assert_close(mine, theirs, **close)
+    assert 0.5 < float(kept[0].double().mean()) < 0.9
+
+
+def test_what_cannot_be_read_is_refused() -> None:
+    """Bad input: other numbers of documents; a target before its source."""
+    one, two = collate([[example([0])]]), collate([[example([1])], [example([1])]])
+    with pytest.raises(ValueError, match="2 documents cannot read 1"):
+        plan_cross_attention(two, one, torch.float64, Kernels())
+    with pytest.raises(ValueError, match="sees no token of its source"):
+        plan_cross_attention(one, collate([[example([1])]]), torch.float64, Kernels())

@@ -16,9 +16,11 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
+from warmstart.base.arrays import Ints
 from warmstart.example.batch import Batch, to_device
 from warmstart.example.sight import Pattern, sees
 from warmstart.models.eager import blocked_attention
+from warmstart.models.padding import Padding, document_rows, pad, plan_padding, unpad
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +58,11 @@ class Group:
 class Plan:
     """How the documents of one Batch become rectangles; made once per Batch and used by every layer.
 
-    ``gather`` [P] and ``scatter`` [N] lead from flat to padded and back; ``None`` where flat already is one rectangle.
+    ``padding`` leads from flat to padded and back; ``None`` where flat already is as the rectangles want it.
     """
 
     groups: tuple[Group, ...]
-    gather: torch.Tensor | None
-    scatter: torch.Tensor | None
+    padding: Padding | None
     kernels: Kernels
 
 
@@ -76,27 +77,18 @@ def plan_attention(batch: Batch, dtype: torch.dtype, kernels: Kernels, relative:
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
     order = np.argsort(-lengths, kind="stable") if lengths.min() != lengths.max() else np.arange(len(lengths))
     groups: list[Group] = []
-    gather: list[NDArray[np.int64]] = []
-    for members in _split(lengths[order], kernels.group):
+    rectangles: list[Ints] = []
+    for members in group_lengths(lengths[order], kernels.group):
         documents = order[members]
         width = int(lengths[documents[0]])
         allowed = _allowed(batch.pattern, lengths[documents], starts[documents], width, turns)
         bias = None if allowed is None else torch.zeros(allowed.shape, dtype=dtype).masked_fill_(~allowed, -torch.inf)
         causal = batch.pattern is Pattern.CAUSAL
-        # Padding repeats a document's last token: any real row would do, since nothing reads it.
-        inside = np.minimum(np.arange(width), lengths[documents][:, None] - 1)
-        rows = starts[documents][:, None] + inside
-        gather.append(rows.ravel())
+        rows = document_rows(documents, starts, lengths, width)
+        rectangles.append(rows)
         added = None if relative is None else _distances(relative, batch, rows)
         groups.append(Group(len(documents), width, causal, None if bias is None else to_device(bias, device), added))
-    flat = np.concatenate(gather)
-    if len(groups) == 1 and len(flat) == batch.num_tokens:
-        return Plan(tuple(groups), None, None, kernels)
-    scatter = np.empty(batch.num_tokens, np.int64)
-    # Reversed, so that of repeated tokens the first, the real one, stays.
-    scatter[flat[::-1]] = np.arange(len(flat))[::-1]
-    there, back = (to_device(torch.from_numpy(rows), device) for rows in (flat, scatter))
-    return Plan(tuple(groups), there, back, kernels)
+    return Plan(tuple(groups), plan_padding(rectangles, batch.num_tokens, device), kernels)
 
 
 def _distances(relative: Relative, batch: Batch, rows_GT: NDArray[np.int64]) -> torch.Tensor:
@@ -108,7 +100,7 @@ def _distances(relative: Relative, batch: Batch, rows_GT: NDArray[np.int64]) -> 
     return relative(positions, positions)
 
 
-def _split(lengths: NDArray[np.int64], size: int) -> list[slice]:
+def group_lengths(lengths: NDArray[np.int64], size: int) -> list[slice]:
     """Cuts a falling row of lengths into groups of ``size`` or of any number of equal lengths."""
     cuts, start = [], 0
     for i in range(1, len(lengths) + 1):
@@ -136,35 +128,6 @@ def _allowed(
     return allowed | torch.eye(width, dtype=torch.bool)
 
 
-class _Pad(torch.autograd.Function):
-    """From flat to padded. Nothing real reads padding, so its gradient is 0 and the way back is a plain gather too."""
-
-    @staticmethod
-    def forward(ctx, x_ND, gather, scatter):  # type: ignore[no-untyped-def]
-        ctx.save_for_backward(scatter)
-        return x_ND.index_select(0, gather)
-
-    @staticmethod
-    def backward(ctx, grad_PD):  # type: ignore[no-untyped-def]
-        (scatter,) = ctx.saved_tensors
-        return grad_PD.index_select(0, scatter), None, None
-
-
-class _Unpad(torch.autograd.Function):
-    """From padded to flat; the gradient of padding rows is 0."""
-
-    @staticmethod
-    def forward(ctx, x_PD, scatter):  # type: ignore[no-untyped-def]
-        ctx.save_for_backward(scatter)
-        ctx.rows = len(x_PD)
-        return x_PD.index_select(0, scatter)
-
-    @staticmethod
-    def backward(ctx, grad_ND):  # type: ignore[no-untyped-def]
-        (scatter,) = ctx.saved_tensors
-        return grad_ND.new_zeros(ctx.rows, grad_ND.shape[1]).index_copy_(0, scatter, grad_ND), None
-
-
 def attend(qkv_N3D: torch.Tensor, plan: Plan, heads: int, dropout: float) -> torch.Tensor:
     """Multi-head attention of a flat Batch: [N, 3·D] queries, keys, values → [N, D].
 
@@ -174,14 +137,11 @@ def attend(qkv_N3D: torch.Tensor, plan: Plan, heads: int, dropout: float) -> tor
         heads: H.
         dropout: share of attention weights set to 0 (0.0 outside training).
     """
-    padded = qkv_N3D if plan.gather is None else _Pad.apply(qkv_N3D, plan.gather, plan.scatter)  # type: ignore[no-untyped-call]
-    rows = torch.split(padded, [group.count * group.width for group in plan.groups])
+    rows = torch.split(pad(qkv_N3D, plan.padding), [group.count * group.width for group in plan.groups])
     mixed = [
         _attend_group(part, group, plan.kernels, heads, dropout) for part, group in zip(rows, plan.groups, strict=True)
     ]
-    if plan.scatter is None:
-        return mixed[0]
-    return _Unpad.apply(torch.cat(mixed), plan.scatter)  # type: ignore[no-untyped-call,no-any-return]
+    return unpad(mixed[0] if len(mixed) == 1 else torch.cat(mixed), plan.padding)
 
 
 def _attend_group(rows: torch.Tensor, group: Group, kernels: Kernels, heads: int, dropout: float) -> torch.Tensor:

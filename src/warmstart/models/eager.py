@@ -192,3 +192,35 @@ def blocked_attention(
         relative: [G or 1, H, T, T] what distances add.
     """
     return _BlockedAttention.apply(qkv_3GHTK, bias, relative, dropout, causal)  # type: ignore[no-untyped-call,no-any-return]
+
+
+class _BlockedCrossAttention(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, q_GHTK, kv_2GHSK, bias, dropout):  # type: ignore[no-untyped-def]
+        k, v = kv_2GHSK.unbind(0)
+        mixed, saved = _forward(q_GHTK, k, v, Rule(bias, None, dropout, causal=False), save=any(ctx.needs_input_grad))
+        ctx.save_for_backward(q_GHTK, kv_2GHSK, *saved)
+        ctx.dropout = dropout
+        return mixed
+
+    @staticmethod
+    def backward(ctx, grad_GHTK):  # type: ignore[no-untyped-def]
+        q, kv, *saved = ctx.saved_tensors
+        grad_q, grad_kv = torch.empty_like(q), torch.empty_like(kv)
+        rule = Rule(None, None, ctx.dropout, causal=False)
+        _backward(grad_GHTK, Parts(q, *kv.unbind(0)), saved, rule, Parts(grad_q, *grad_kv.unbind(0)))
+        return grad_q, grad_kv, None, None
+
+
+def blocked_cross_attention(
+    q_GHTK: torch.Tensor, kv_2GHSK: torch.Tensor, bias: torch.Tensor | None, dropout: float = 0.0
+) -> torch.Tensor:
+    """[G, H, T, K] softmax(q·kᵀ/√K + bias)·v of queries over the keys and values of other sequences.
+
+    Args:
+        q_GHTK: queries, in one piece.
+        kv_2GHSK: keys and values, in one piece.
+        bias: [G, 1, S] or [G, T, S], 0 or -inf; ``None`` where there is none.
+        dropout: share of the weights set to 0.
+    """
+    return _BlockedCrossAttention.apply(q_GHTK, kv_2GHSK, bias, dropout)  # type: ignore[no-untyped-call,no-any-return]
