@@ -139,6 +139,22 @@ def test_their_language_model_in_ours(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", CONFIGS)
+def test_the_states_of_every_layer_are_theirs(name: str, tmp_path: Path) -> None:
+    """Witness: transformers' hidden states: the embeddings, and what each layer makes of them."""
+    theirs = their_model(name, LANGUAGE[name])
+    theirs.save_pretrained(tmp_path)
+    model = import_model(tmp_path).model
+    with torch.no_grad():
+        batch = collate([[framed(model.settings.backbone, one, {})] for one in texts()])
+        found = model.backbone.layer_states(batch)
+        each = [theirs(torch.from_numpy(one)[None], output_hidden_states=True).hidden_states for one in texts()]
+    wanted = [torch.cat([states[0] for states in layer]) for layer in zip(*each, strict=True)]
+    narrow = model.settings.backbone.table_width < 32  # ELECTRA's embeddings, before they are widened
+    for ours, other in list(zip(found, wanted, strict=True))[narrow:]:
+        close(ours, other)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
 def test_their_base_model_in_ours(name: str, tmp_path: Path) -> None:
     """Check 3 of the specification: transformers' hidden states, from a folder without a head."""
     theirs = their_model(name, f"{name}Model")
