@@ -76,9 +76,10 @@ def our_model(masks: bool) -> Any:
 
 def run_ours(length: int, masks: bool, held: ExitStack) -> Callable[[NDArray[np.int64]], None]:
     """The search; the end token cannot come, so every text has all its tokens. Weights are packed once."""
+    from warmstart.decode.cached_decoder import DecodeMode, Source
     from warmstart.decode.limits import Limits
     from warmstart.decode.packed import packed
-    from warmstart.decode.search import DecodeMode, Search, Source, search
+    from warmstart.decode.search import Search, search
     from warmstart.decode.settings import GenerateSettings
 
     model = our_model(masks).to(best_dtype())

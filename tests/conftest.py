@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from warmstart.base.files import write_json
-from warmstart.train.machine import ENOUGH, Measured, key, onednn_error
+from warmstart.train.machine import ENOUGH, MachineSpeeds, key, onednn_error
 from warmstart.train.precision import has_fast_bf16
 
 if "OMP_NUM_THREADS" not in os.environ:
@@ -33,10 +33,10 @@ def data_dir() -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def known_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Measured]:
+def known_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MachineSpeeds]:
     """The same choices in every test and every process that a test starts, whatever the machine is doing."""
     speeds = {256: 4.0, 512: 2.0, 1024: 0.5}
-    figures = Measured(
+    figures = MachineSpeeds(
         onednn=2.0, onednn_error=onednn_error(), bf16=3.0 * has_fast_bf16(torch.device("cpu")),
         plain={"float32": speeds, "bfloat16": speeds}, turns=ENOUGH,
     )  # fmt: skip

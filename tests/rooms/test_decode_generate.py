@@ -6,6 +6,7 @@ import torch
 
 from warmstart.base.errors import BadInput
 from warmstart.base.seeds import generator
+from warmstart.decode import cached_decoder
 from warmstart.decode import search as search_module
 from warmstart.decode.generate import Generation, generate
 from warmstart.decode.limits import limits_of
@@ -60,13 +61,13 @@ def same(left: Generation, right: Generation) -> None:
 
 
 @pytest.mark.parametrize("norm", ["post", "pre"])
-@pytest.mark.parametrize("piece", [128, 5])  # the prompts in one piece, and in several
+@pytest.mark.parametrize("chunk", [128, 5])  # the prompts in one chunk, and in several
 @pytest.mark.parametrize("changes", [{"greedy": True}, {"top_p": 0.95, "temperature": 1.3}, {"top_k": 10}])
 def test_cached_equals_uncached(
-    norm: str, piece: int, changes: dict[str, float], monkeypatch: pytest.MonkeyPatch
+    norm: str, chunk: int, changes: dict[str, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Witness: a full forward pass over the growing text, one prompt at a time; ids equal, log-probabilities to 1e-5."""
-    monkeypatch.setattr(search_module, "PIECE", piece)
+    monkeypatch.setattr(cached_decoder, "CHUNK", chunk)
     model, settings = make(norm), GenerateSettings.model_validate({"max_new": 20} | changes)
     given = prompts(7, 1, 30, 12, 48, 5, 5, 47, 20)
     found = generate(model, given, settings, END)

@@ -11,10 +11,11 @@ import torch
 from torch import nn
 
 from warmstart.base.errors import BadInput
+from warmstart.decode.cached_decoder import DecodeMode, Source
 from warmstart.decode.lattice import Lattice, Ranking, rank
 from warmstart.decode.limits import Limits
 from warmstart.decode.packed import log_total, packed, top
-from warmstart.decode.search import DecodeMode, Search, Source, Text, search
+from warmstart.decode.search import Search, Text, search
 from warmstart.decode.settings import GenerateSettings, check_search
 from warmstart.example.batch import collate
 from warmstart.example.example import Example

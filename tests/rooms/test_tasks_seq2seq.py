@@ -154,7 +154,7 @@ def test_the_rows_of_segments_are_the_models() -> None:
 
 def test_an_answer_stands_before_its_context() -> None:
     """Witness: the layout by hand; a context that is too long loses its end, never the answer."""
-    cut = Seq2Seq().cut(Record({}), Parts((np.arange(30, 60), TARGET, np.array([7, 8]))), frame())
+    cut = Seq2Seq().truncate(Record({}), Parts((np.arange(30, 60), TARGET, np.array([7, 8]))), frame())
     assert cut.parts.texts[0].tolist() == [7, 8, SEP, *range(30, 49)] and cut.lost == 33 - 22
 
 
@@ -176,13 +176,13 @@ def test_noise_by_default_is_where_there_is_a_mask() -> None:
 def test_limits_are_cut_counted_or_refused() -> None:
     """Witness: lengths counted by hand."""
     parts = Parts((np.arange(40), np.arange(20)))
-    cut = Seq2Seq().cut(Record({}), parts, frame())
+    cut = Seq2Seq().truncate(Record({}), parts, frame())
     assert [len(side) for side in cut.parts.texts] == [32 - 8 - 2, 7]
     assert (cut.lost, cut.targets) == (40 - 22 + 20 - 7, 1)
-    short = Seq2Seq().cut(Record({}), Parts((SOURCE, TARGET)), frame())
+    short = Seq2Seq().truncate(Record({}), Parts((SOURCE, TARGET)), frame())
     assert (short.lost, short.targets) == (0, 0)
     with pytest.raises(BadInput, match="the target has more tokens than its limit; got 20; allowed: at most 7"):
-        Seq2Seq().cut(Record({}), parts, frame(long_target="refuse"))
+        Seq2Seq().truncate(Record({}), parts, frame(long_target="refuse"))
 
 
 @pytest.mark.parametrize("left_out", [None, 0, 4])

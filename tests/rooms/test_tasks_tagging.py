@@ -12,7 +12,7 @@ from warmstart.example.batch import collate
 from warmstart.example.record import Record
 from warmstart.example.sight import Pattern
 from warmstart.tasks.dataset import read_records, read_task, records_from, task_from
-from warmstart.tasks.frames import Framed, class_weights, frame_records
+from warmstart.tasks.frames import FramedRecords, class_weights, frame_records
 from warmstart.tasks.hold_out import hold_out
 from warmstart.tasks.kind import ReadOptions
 from warmstart.tasks.settings import FrameSettings, TaggingSettings
@@ -34,7 +34,7 @@ def spec(names: tuple[str, ...] = NAMES, **settings: Any) -> TaskSpec:
     return TaskSpec(kind="tagging", label_names=names, frame=FrameSettings(**{"context": 64, **settings}))
 
 
-def framed(tokenizer: Tokenizer, task: TaskSpec, *records: Record) -> Framed:
+def framed(tokenizer: Tokenizer, task: TaskSpec, *records: Record) -> FramedRecords:
     return frame_records(task, records, tokenizer)
 
 

@@ -10,15 +10,15 @@ import torch
 from warmstart.base.errors import BadInput
 from warmstart.models.attention import Kernels
 from warmstart.train import machine, precision
-from warmstart.train.machine import Measured, measured
+from warmstart.train.machine import MachineSpeeds, measured
 from warmstart.train.precision import ON_GPU, ComputeSettings, compute_settings, fastest_settings
 
 CPU = torch.device("cpu")
 FAST = {"float32": {256: 3.0, 512: 0.9, 1024: 1.2}, "bfloat16": {256: 5.0, 512: 2.0, 1024: 1.1}}
 
 
-def figures(**changes: object) -> Measured:
-    return Measured.model_validate(
+def figures(**changes: object) -> MachineSpeeds:
+    return MachineSpeeds.model_validate(
         {"onednn": 2.0, "onednn_error": 3e-7, "bf16": 2.5, "plain": FAST, "turns": 8} | changes
     )
 
@@ -73,7 +73,7 @@ class Clock:
     def __init__(self) -> None:
         self.count, self.turns = 0, machine.ENOUGH
 
-    def measure(self, bf16: bool) -> Measured:
+    def measure(self, bf16: bool) -> MachineSpeeds:
         self.count += 1
         return figures(onednn=float(self.count), turns=self.turns)
 
@@ -86,7 +86,7 @@ def clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clock:
     return made
 
 
-def again() -> Measured:
+def again() -> MachineSpeeds:
     """What another process would find."""
     machine._metadata.cache_clear()
     return measured(bf16=True)

@@ -11,7 +11,6 @@ from warmstart.build.describe import describe
 from warmstart.example.batch import Batch
 from warmstart.models.model import Model
 from warmstart.models.settings import ModelSettings
-from warmstart.models.token_heads import TableHead
 from warmstart.streams.stream import Stream
 from warmstart.tasks.answer import Answer
 from warmstart.tasks.vocabulary import Vocabulary
@@ -62,7 +61,7 @@ def estimate(model: Model, stream: Stream, settings: TrainSettings, device: torc
 def share_of_words(model: Model, batches: Sequence[Batch]) -> float:
     """States that the softmax over the vocabulary reads, for each token: of a masked language model the masked places."""
     every = [goal for batch in batches for goal in batch.goals.values()]
-    goals = [goal for goal in every if isinstance(model.head(goal.head), TableHead)]
+    goals = [goal for goal in every if model.head(goal.head).reads_table]
     return sum(len(goal.reads) for goal in goals) / max(1, sum(batch.num_tokens for batch in batches))
 
 

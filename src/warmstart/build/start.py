@@ -10,7 +10,7 @@ from warmstart.models.settings import BackboneSettings
 from warmstart.run.metadata import read_vocabulary
 from warmstart.tasks.table import KINDS
 from warmstart.tasks.vocabulary import Vocabulary, begins_with, require_text
-from warmstart.transfer.folder import Imported, check_rows, import_model, load_settings
+from warmstart.transfer.folder import ImportedModel, check_rows, import_model, load_settings
 from warmstart.transfer.hub import model_folder
 from warmstart.transfer.start import WeightAccount, start_from
 
@@ -22,9 +22,9 @@ class Start:
 
     def __init__(self, folder: Path, backbone: BackboneSettings, tokenizer: Vocabulary) -> None:
         self.folder, self.backbone, self.tokenizer = folder, backbone, tokenizer
-        self._imported: Imported | None = None
+        self._imported: ImportedModel | None = None
 
-    def load(self) -> Imported:
+    def load(self) -> ImportedModel:
         """Its weights, read once for all trainings, and the names in its folder that have no place in a model.
 
         Raises:

@@ -15,7 +15,7 @@ from warmstart.decode.packed import top
 BLOCKED = -1e4
 
 
-class Chosen(NamedTuple):
+class BeamStep(NamedTuple):
     """One step: [B, R] tokens, parents and scores of the beam, and [B, E] of what has ended (score -inf: nothing)."""
 
     tokens: torch.Tensor
@@ -27,7 +27,7 @@ class Chosen(NamedTuple):
 
 def standard(
     logits_BRV: torch.Tensor, totals_BR1: torch.Tensor, scores_BR: torch.Tensor, end_id: int | None, beam: int
-) -> Chosen:
+) -> BeamStep:
     """The best ``beam`` that go on, among twice as many, and those of the first ``beam`` that end.
 
     Args:
@@ -47,7 +47,7 @@ def standard(
 def _picked(
     found_BW: torch.Tensor, tokens_BW: torch.Tensor, wide: int, end_id: int | None, beam: int,
     penalty_BW: torch.Tensor | None = None,
-) -> Chosen:  # fmt: skip
+) -> BeamStep:  # fmt: skip
     """From candidates, ``wide`` for each row, to what goes on and what ends; ``penalty`` only orders them."""
     ordered = found_BW if penalty_BW is None else found_BW - penalty_BW
     _, at = ordered.topk(min(2 * beam, found_BW.shape[1]))
@@ -57,7 +57,7 @@ def _picked(
     on = ends.to(torch.int8).sort(dim=1, stable=True).indices[:, :beam]
     alive = scores.masked_fill(ends, float("-inf"))
     ended = scores[:, :beam].masked_fill(~ends[:, :beam], float("-inf"))
-    return Chosen(tokens.gather(1, on), parents.gather(1, on), alive.gather(1, on), parents[:, :beam], ended)
+    return BeamStep(tokens.gather(1, on), parents.gather(1, on), alive.gather(1, on), parents[:, :beam], ended)
 
 
 def diverse(
@@ -68,7 +68,7 @@ def diverse(
     beam: int,
     groups: int,
     cost: float,
-) -> Chosen:
+) -> BeamStep:
     """As :func:`standard` in groups, one after the other: a token costs ``cost`` for each time a group before took it."""
     count, rows, _ = logits_BRV.shape
     each = beam // groups
@@ -76,7 +76,7 @@ def diverse(
     wide = values.shape[1]
     found = (values.view(count, rows, wide) - totals_BR1 + scores_BR[:, :, None]).view(count, -1)
     tokens = tokens.view(count, -1)
-    parts: list[Chosen] = []
+    parts: list[BeamStep] = []
     for group in range(groups):
         own = slice(None) if rows == 1 else slice(group * each * wide, (group + 1) * each * wide)
         taken = torch.cat([_taken(part, end_id) for part in parts], 1) if parts else tokens[:, :0]
@@ -84,10 +84,10 @@ def diverse(
         part = _picked(found[:, own], tokens[:, own], wide, end_id, each, penalty)
         shift = 0 if rows == 1 else group * each
         parts.append(part._replace(parents=part.parents + shift, ended_parents=part.ended_parents + shift))
-    return Chosen(*(torch.cat(columns, 1) for columns in zip(*parts, strict=True)))
+    return BeamStep(*(torch.cat(columns, 1) for columns in zip(*parts, strict=True)))
 
 
-def _taken(part: Chosen, end_id: int | None) -> torch.Tensor:
+def _taken(part: BeamStep, end_id: int | None) -> torch.Tensor:
     """[B, 2 · rows] the tokens that a group has chosen, its ends among them; -1 stands for none."""
     ends = torch.full_like(part.ended_parents, -1 if end_id is None else end_id)
     return torch.cat([part.tokens, ends.masked_fill(part.ended_scores.isinf(), -1)], 1)
@@ -95,7 +95,7 @@ def _taken(part: Chosen, end_id: int | None) -> torch.Tensor:
 
 def compatible(
     logits_BRV: torch.Tensor, totals_BR1: torch.Tensor, scores_BR: torch.Tensor, ended_BR: torch.Tensor, beam: int
-) -> Chosen:
+) -> BeamStep:
     """s2s-ft's step: the best of each row, then the best of all; rows that have ended cost 10,000 to continue."""
     count, rows, _ = logits_BRV.shape
     values, tokens = top(logits_BRV.flatten(0, 1), beam)
@@ -104,4 +104,4 @@ def compatible(
     scores, at = found.flatten(1).topk(beam)
     nothing = scores.new_full((count, 1), float("-inf"))
     parents = at // wide
-    return Chosen(tokens.view(count, -1).gather(1, at), parents, scores, parents[:, :1], nothing)
+    return BeamStep(tokens.view(count, -1).gather(1, at), parents, scores, parents[:, :1], nothing)

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warmstart.base.errors import BadInput
+from warmstart.decode.cached_decoder import DecodeMode, Source
 from warmstart.decode.limits import Limits
-from warmstart.decode.search import DecodeMode, Search, Source, Stop, search
+from warmstart.decode.search import Search, Stop, search
 from warmstart.decode.settings import GenerateSettings, check_search
 from warmstart.models.model import Model
 

@@ -1,9 +1,6 @@
 """One search for every kind of model: sources in, texts out.
 
-A source is read once; then each step reads one token of every text (and, where the model answers at masks, one mask beside
-it). A causal model reads the token before and answers there; a model that was trained with masks is asked by a mask at the
-place of the next token, of which nothing stays behind (s2s-ft, section 3). Beams, samples and greedy texts all are branches
-of a source (:mod:`warmstart.models.beam_cache`).
+A :class:`~warmstart.decode.cached_decoder.CachedDecoder` says what the model answers; here tokens are chosen and texts end.
 
 What a text is does not depend on what it is batched with, but for rounding.
 
@@ -12,7 +9,7 @@ B sources, R rows of each, V vocabulary, T tokens so far.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 import torch
@@ -20,41 +17,18 @@ from numpy.typing import NDArray
 
 from warmstart.base.errors import BadInput
 from warmstart.base.seeds import generator
-from warmstart.decode.beams import BLOCKED, Chosen, compatible, diverse, standard
+from warmstart.decode.beams import BLOCKED, BeamStep, compatible, diverse, standard
+from warmstart.decode.cached_decoder import CachedDecoder, DecodeMode, Source
 from warmstart.decode.lattice import Frame, Lattice, Ranking, rank
 from warmstart.decode.limits import Limits
 from warmstart.decode.packed import Product, log_total, packed
 from warmstart.decode.sampling import choose
 from warmstart.decode.settings import GenerateSettings
-from warmstart.models.backbone import KVCache
 from warmstart.models.model import Model
 
 Stop = Literal["end", "limit", "context"]
 MOST_ROWS = 64  # texts that grow at a time
 MOST_SOURCE = 8192  # tokens of sources that are read together
-PIECE = 512  # tokens of a left-to-right source read at one time: bounds its attention weights
-
-
-class Source(NamedTuple):
-    """What a text grows from: the ids that are read, and the first token of the text's own part, where it has one."""
-
-    ids: Sequence[int] | NDArray[np.int64]
-    first: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DecodeMode:
-    """How a model is asked for the next token.
-
-    Attributes:
-        mask_id: by this token at its place; ``None``: by the token before.
-        source_segment: row of the segment table for the source.
-        segment: the same for the text.
-    """
-
-    mask_id: int | None = None
-    source_segment: int = 0
-    segment: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +49,7 @@ class Text:
 
 
 @dataclass(slots=True)
-class _Asked:
+class _SearchProgress:
     """One source on its way: how long its texts may be, and what has been found."""
 
     number: int
@@ -91,7 +65,7 @@ class _Asked:
 class Search:
     """A search: how the model is asked, how tokens are chosen, what may not come, and whether lattices are kept."""
 
-    way: DecodeMode
+    mode: DecodeMode
     settings: GenerateSettings
     limits: Limits
     lattices: bool = False
@@ -135,26 +109,28 @@ def search(
     return [one.found for one in waiting]
 
 
-def _begin(number: int, source: Source, asked: Search, context: int) -> _Asked:
+def _begin(number: int, source: Source, asked: Search, context: int) -> _SearchProgress:
     most = max(1, min(asked.settings.max_new, context - len(source.ids)))
     lattice = Lattice(asked.limits.end_id) if asked.lattices or asked.settings.compat != "none" else None
-    return _Asked(number, source, most, "limit" if most == asked.settings.max_new else "context", lattice=lattice)
+    return _SearchProgress(
+        number, source, most, "limit" if most == asked.settings.max_new else "context", lattice=lattice
+    )
 
 
 class _DecodeState:
     """The texts of some sources, growing together, a token a step."""
 
-    def __init__(self, model: Model, softmax: Product, sources: list[_Asked], asked: Search) -> None:
-        self.model, self.softmax, self.asked = model, softmax, asked
-        self.settings, self.limits, self.way = asked.settings, asked.limits, asked.way
+    def __init__(self, model: Model, softmax: Product, sources: list[_SearchProgress], asked: Search) -> None:
+        self.softmax = softmax
+        self.settings, self.limits = asked.settings, asked.limits
         self.sources = sources
         self.rows = asked.settings.rows
-        self.device = model.backbone.tokens.weight.device
+        self.decoder = CachedDecoder(model, asked.mode, [one.source for one in sources])
+        self.device = self.decoder.device
         self.tokens = torch.empty(len(sources), 1, 0, dtype=torch.int64, device=self.device)  # [B, R, T]
         self.scores = torch.zeros(len(sources), 1, device=self.device)
         self.ended = torch.zeros(len(sources), 1, device=self.device)
         self.uniform = self._draws()
-        self.branches, self.lengths = self._read_sources()
 
     def _draws(self) -> NDArray[np.float64]:
         """[B, R, T] the uniform numbers of samples, each row's own."""
@@ -168,63 +144,21 @@ class _DecodeState:
             ]
         )
 
-    def _read_sources(self) -> tuple[KVCache, torch.Tensor]:
-        """Branches that have read the sources, and the sources' lengths [B]."""
-        body = self.model.backbone
-        lengths = [len(one.source.ids) for one in self.sources]
-        width = max(lengths)
-        branches = body.new_cache(len(self.sources), width)
-        lengths_B = torch.tensor(lengths, device=self.device)
-        if width:
-            padded = torch.zeros(len(self.sources), width, dtype=torch.int64)
-            for row, one in enumerate(self.sources):
-                padded[row, : lengths[row]] = torch.as_tensor(one.source.ids)
-            full, padded = body.settings.sight == "full", padded.to(self.device)
-            for start in range(0, width, width if full else PIECE):
-                stop = width if full else min(width, start + PIECE)
-                branches.begin_source(lengths_B, start, stop, full=full)
-                body.forward_cached(padded[:, start:stop], self.way.source_segment, branches, answers=0)
-        return branches, lengths_B
-
     def run(self) -> None:
         """Grows until every source has its texts."""
         step = 0
-        states = self._first_states()
+        states = self.decoder.first_states()
         while True:
             self._take(step, self._choose(step, states))
             step += 1
             self._leave_done()
             if not self.sources:
                 return
-            states = self._next_states(step)
+            # a source that is done and waits to leave may stand at the end of the context
+            waiting = any(one.done for one in self.sources)
+            states = self.decoder.next_states(self.tokens[:, :, -1], step, clamp=waiting)
 
-    def _first_states(self) -> torch.Tensor:
-        """[B, 1, D] the states that the first token is chosen from."""
-        first = [one.source.first for one in self.sources]
-        ids = [] if first[0] is None else [torch.tensor([[token or 0] for token in first], device=self.device)]
-        self.branches.begin_step(self.lengths, len(ids), int(self.way.mask_id is not None))
-        if ids:
-            self.lengths = self.lengths + 1
-        return self._read(ids)
-
-    def _next_states(self, step: int) -> torch.Tensor:
-        """[B, R, D] after the last token of each row."""
-        masks = self.rows if self.way.mask_id is not None else 0
-        context = self.model.settings.backbone.max_length
-        positions = self.lengths + step - 1
-        if any(one.done for one in self.sources):  # one that waits to leave may stand at the end of the context
-            positions = positions.clamp(max=context - 1 - (masks > 0))
-        self.branches.begin_step(positions, self.rows, masks)
-        return self._read([self.tokens[:, :, -1]])
-
-    def _read(self, ids: list[torch.Tensor]) -> torch.Tensor:
-        """The states that answer, of tokens already laid out; masks stand behind the tokens."""
-        rows = ids[0].shape[1] if ids else 1
-        if self.way.mask_id is not None:
-            ids = [*ids, torch.full((len(self.sources), rows), self.way.mask_id, device=self.device)]
-        return self.model.backbone.forward_cached(torch.cat(ids, 1), self.way.segment, self.branches, answers=rows)
-
-    def _choose(self, step: int, states_BRD: torch.Tensor) -> Chosen:
+    def _choose(self, step: int, states_BRD: torch.Tensor) -> BeamStep:
         count, rows, width = states_BRD.shape
         logits = self.softmax(states_BRD.reshape(-1, width))
         totals_R1 = log_total(logits)
@@ -243,7 +177,7 @@ class _DecodeState:
             )
         return standard(logits_BRV, totals_BR1, self.scores, end, self.rows)
 
-    def _draw(self, step: int, logits_RV: torch.Tensor, totals_R1: torch.Tensor, tokens_RT: torch.Tensor) -> Chosen:
+    def _draw(self, step: int, logits_RV: torch.Tensor, totals_R1: torch.Tensor, tokens_RT: torch.Tensor) -> BeamStep:
         """One token for each row by itself; all rows begin as copies of the first."""
         count, rows = len(self.sources), self.rows
         if len(logits_RV) < count * rows:
@@ -265,9 +199,9 @@ class _DecodeState:
             parents = torch.zeros_like(parents)
         # a row that has ended goes on as a dummy, whose score is that of its end
         scores = torch.where(self.ended > 0, self.scores, self.scores + gained)
-        return Chosen(ids.view(count, rows), parents, scores, parents[:, :0], scores[:, :0])
+        return BeamStep(ids.view(count, rows), parents, scores, parents[:, :0], scores[:, :0])
 
-    def _take(self, step: int, chosen: Chosen) -> None:
+    def _take(self, step: int, chosen: BeamStep) -> None:
         """Enters a step: texts that have ended are found, the others go on."""
         before = self.tokens
         end = -1 if self.limits.end_id is None else self.limits.end_id
@@ -276,7 +210,7 @@ class _DecodeState:
         self.tokens = torch.cat([before.gather(1, rows), chosen.tokens[:, :, None]], 2)
         self.scores = chosen.scores
         ends = (chosen.tokens == end).to(was_ended.dtype)
-        self.branches.reorder(chosen.parents)
+        self.decoder.reorder(chosen.parents)
         if self.settings.compat != "none":
             self.ended = ends
         elif not self.settings.searches:
@@ -289,7 +223,7 @@ class _DecodeState:
             if not one.done:
                 one.done = self._is_done(place, one, step)
 
-    def _find_ended(self, step: int, before_BRT: torch.Tensor, chosen: Chosen) -> None:
+    def _find_ended(self, step: int, before_BRT: torch.Tensor, chosen: BeamStep) -> None:
         """Puts what a search has ended into the texts of its source."""
         scores = chosen.ended_scores.tolist()
         parents = chosen.ended_parents.tolist()
@@ -299,7 +233,7 @@ class _DecodeState:
                     ids = tuple(before_BRT[place, parent].tolist())
                     one.found.append(Text(ids, "end", total, self._worth(total, step + 1)))
 
-    def _record(self, step: int, chosen: Chosen) -> None:
+    def _record(self, step: int, chosen: BeamStep) -> None:
         """The lattice's frame: the beam and, behind it, what has ended."""
         if all(one.lattice is None for one in self.sources):
             return
@@ -320,7 +254,7 @@ class _DecodeState:
         alpha = self.settings.length_penalty
         return total / ((5 + length) / 6) ** alpha if alpha > 0 else total
 
-    def _is_done(self, place: int, one: _Asked, step: int) -> bool:
+    def _is_done(self, place: int, one: _SearchProgress, step: int) -> bool:
         """Whether a source has its texts; these are then complete and in order."""
         last = step + 1 == one.most
         if self.settings.compat != "none":
@@ -339,7 +273,7 @@ class _DecodeState:
         # no text that goes on can be worth more than its score now at the greatest length
         return one.found[-1].score >= self._worth(float(self.scores[place].max()), one.most)
 
-    def _done_compatibly(self, place: int, one: _Asked, last: bool) -> bool:
+    def _done_compatibly(self, place: int, one: _SearchProgress, last: bool) -> bool:
         if not last and not bool(self.ended[place].all()):
             return False
         assert one.lattice is not None
@@ -347,7 +281,7 @@ class _DecodeState:
         one.found = [Text(tuple(best.ids), "end" if best.ended else one.stopped, best.log_prob, best.score)]
         return True
 
-    def _done_singly(self, place: int, one: _Asked, last: bool) -> bool:
+    def _done_singly(self, place: int, one: _SearchProgress, last: bool) -> bool:
         """Rows of their own: done when each has ended or is long enough."""
         if not last and not bool(self.ended[place].all()):
             return False
@@ -368,6 +302,6 @@ class _DecodeState:
         if not going:
             return
         kept = torch.tensor(going, device=self.device)
-        self.branches.select(kept)
+        self.decoder.select(kept)
         self.tokens, self.scores, self.ended = self.tokens[kept], self.scores[kept], self.ended[kept]
-        self.lengths, self.uniform = self.lengths[kept], self.uniform[going]
+        self.uniform = self.uniform[going]

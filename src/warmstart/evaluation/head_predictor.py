@@ -17,7 +17,7 @@ import numpy as np
 from warmstart.base.allocator import FreedMemory
 from warmstart.base.arrays import Floats
 from warmstart.base.errors import BadInput, DivergenceError
-from warmstart.evaluation.predictor import Evaluated, Member
+from warmstart.evaluation.predictor import EvaluationRecords, Member
 from warmstart.example.example import Example
 from warmstart.example.record import Record
 from warmstart.models.model import Model
@@ -82,9 +82,9 @@ class HeadPredictor:
             outputs.append(RawOutput(record, parts, _check_finite(raw, record)))
         return outputs, framed.account
 
-    def begin_evaluation(self, records: Iterable[Record], metrics: tuple[str, ...], limit: int) -> Evaluated:
+    def begin_evaluation(self, records: Iterable[Record], metrics: tuple[str, ...], limit: int) -> EvaluationRecords:
         """All Records, as they come."""
-        return Evaluated(records, None, {})
+        return EvaluationRecords(records, None, {})
 
 
 def check_members(members: Sequence[Member], names: Sequence[str]) -> None:

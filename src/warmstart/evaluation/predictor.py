@@ -19,7 +19,7 @@ class Member(NamedTuple):
     spec: TaskSpec
 
 
-class Evaluated(NamedTuple):
+class EvaluationRecords(NamedTuple):
     """The Records whose outputs are evaluated, how many there are in all, and metrics that need no outputs."""
 
     records: Iterable[Record]
@@ -49,7 +49,7 @@ class Predictor(Protocol):
         """
         ...
 
-    def begin_evaluation(self, records: Iterable[Record], metrics: tuple[str, ...], limit: int) -> Evaluated:
+    def begin_evaluation(self, records: Iterable[Record], metrics: tuple[str, ...], limit: int) -> EvaluationRecords:
         """What of the Records is answered to be evaluated.
 
         Args:

@@ -8,12 +8,13 @@ from itertools import islice
 import numpy as np
 
 from warmstart.base.errors import BadInput
+from warmstart.decode.cached_decoder import DecodeMode, Source
 from warmstart.decode.lattice import Lattice
 from warmstart.decode.limits import limits_of
-from warmstart.decode.search import DecodeMode, Search, Source, search
+from warmstart.decode.search import Search, search
 from warmstart.decode.settings import GenerateSettings, check_search
 from warmstart.evaluation.perplexity import LanguageModelling, evaluate_language_model
-from warmstart.evaluation.predictor import Evaluated, Member
+from warmstart.evaluation.predictor import EvaluationRecords, Member
 from warmstart.example.record import Record, Target
 from warmstart.models.model import Model
 from warmstart.streams.stream import split_batches
@@ -67,7 +68,7 @@ class TextPredictor:
                 yield RawOutput(record, parts, candidates)
             first += len(chunk)
 
-    def begin_evaluation(self, records: Iterable[Record], metrics: tuple[str, ...], limit: int) -> Evaluated:
+    def begin_evaluation(self, records: Iterable[Record], metrics: tuple[str, ...], limit: int) -> EvaluationRecords:
         """The loss of all Records, and those that are decoded: none where the loss is all that is asked for."""
         every = list(records)
         for record in every:
@@ -82,7 +83,7 @@ class TextPredictor:
         loss = teacher_forced_loss(self.model, self.tokenizer, self.spec, every).loss
         step = max(1, len(every) // limit) if limit else 1
         chosen = every[::step][: limit or None] if set(metrics) != {"loss"} else []
-        return Evaluated(chosen, len(every), {"loss": loss})
+        return EvaluationRecords(chosen, len(every), {"loss": loss})
 
 
 def decode_mode(frame: Frame) -> DecodeMode:

@@ -38,6 +38,7 @@ class Head(nn.Module):
     Attributes:
         answers_per_read: whether there is one answer for every read, not one for every question.
         fixed_size: numbers for each read, where that follows from the kind of head.
+        reads_table: whether its answers are products with the rows of a table.
         compares_reads: whether the numbers of a question's reads are compared with each other, as those of its choices.
         losses: kind of answer (:attr:`~warmstart.example.example.Goal.answer`) → how a head of this class learns it.
         settings: of the head.
@@ -45,6 +46,7 @@ class Head(nn.Module):
 
     answers_per_read: ClassVar[bool] = False
     fixed_size: ClassVar[int | None] = None
+    reads_table: ClassVar[bool] = False
     compares_reads: ClassVar[bool] = False
     losses: ClassVar[Mapping[str, Callable[..., torch.Tensor]]] = {}
     settings: Any

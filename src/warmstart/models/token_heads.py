@@ -24,6 +24,7 @@ class TableHead(Head):
     """A head whose answers are products with the rows of a table."""
 
     answers_per_read: ClassVar[bool] = True
+    reads_table: ClassVar[bool] = True
 
     def __init__(self, settings: TokenHeadSettings, backbone: BackboneSettings) -> None:
         super().__init__()

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from warmstart.base.allocator import keep_freed_memory
 from warmstart.base.errors import BadInput
-from warmstart.base.settings import Settings
+from warmstart.base.settings import Settings, option_of
 from warmstart.decode.settings import SAMPLING, GenerateSettings, check_search
 from warmstart.models.model import Model
 from warmstart.run.metadata import RunMetadata, read_vocabulary
@@ -45,11 +45,16 @@ class LoadedRun:
 
     def check_generates(self, request: Settings) -> None:
         """Refuses a request's settings of generation for a run that generates nothing."""
-        given = sorted({"search", "metrics", "lattices"} & request.model_fields_set)
+        given = [f"--{name}" for name in ("metrics", "lattices") if name in request.model_fields_set]
+        if isinstance(search := getattr(request, "search", None), GenerateSettings):
+            fields = GenerateSettings.model_fields
+            given += [
+                option_of(field).flag or name for name, field in fields.items() if name in search.model_fields_set
+            ]
         if given and not answer_of(self.task()).generated:
             raise BadInput(
                 "only a run of --task seq2seq generates", where=str(self.folder), value=f"a run of {self.task().kind}",
-                next_step=f"leave out the settings of {' and '.join(given)}",
+                next_step=f"leave out {' and '.join(given)}",
             )  # fmt: skip
 
     def search(self, given: GenerateSettings | None = None) -> GenerateSettings:

@@ -12,7 +12,7 @@ from warmstart.example.example import Example
 from warmstart.example.record import Record
 from warmstart.tasks.dataset import TaskSet
 from warmstart.tasks.framing import Frame
-from warmstart.tasks.parts import Account, Framed
+from warmstart.tasks.parts import Account, FramedRecords
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.special_tokens import special_ids
 from warmstart.tasks.table import answer_of, kind_named, kind_of
@@ -31,7 +31,7 @@ def build_frame(spec: TaskSpec, vocabulary: Vocabulary, class_weights: Sequence[
 
 def frame_records(
     spec: TaskSpec, records: Iterable[Record], vocabulary: Vocabulary, class_weights: Sequence[float] | None = None
-) -> Framed:
+) -> FramedRecords:
     """Frames all ``records`` as the task asks.
 
     Args:

@@ -19,7 +19,7 @@ from warmstart.example.example import Example, Goal, next_goal
 from warmstart.example.noise import Noise
 from warmstart.example.record import Record
 from warmstart.tasks.answer import Answer
-from warmstart.tasks.parts import Cut, Parts, fit_lengths
+from warmstart.tasks.parts import Parts, Truncation, fit_lengths
 from warmstart.tasks.settings import FrameSettings
 
 ZERO = np.zeros(1, np.int64)
@@ -157,7 +157,7 @@ class Frame:
             return 0.0
         return self.class_weights[int(record.label)] if self.class_weights else 1.0  # type: ignore[arg-type]
 
-    def cut(self, record: Record, parts: Parts) -> Cut:
+    def truncate(self, record: Record, parts: Parts) -> Truncation:
         """Applies the one cut rule to a Record, or refuses it.
 
         Raises:
@@ -168,7 +168,7 @@ class Frame:
         needed = sum(lengths) + specials
         most = settings.segment_limit or needed
         if needed <= settings.context and max(lengths) <= most:
-            return Cut(parts, needed, 0)
+            return Truncation(parts, needed, 0)
         if settings.long_text == "refuse":
             raise BadInput(
                 "the text has more tokens than the context holds", where=record.where, value=needed,
@@ -176,7 +176,7 @@ class Frame:
                 next_step="use --long-text cut or a model with a larger context",
             )  # fmt: skip
         cut = parts.truncated(fit_lengths([min(length, most) for length in lengths], settings.context - specials))
-        return Cut(cut, needed, len(parts) - len(cut))
+        return Truncation(cut, needed, len(parts) - len(cut))
 
 
 def _reversed(ids: NDArray[Any]) -> NDArray[Any]:

@@ -19,7 +19,7 @@ from warmstart.tasks.classification import ClassAnswer
 from warmstart.tasks.columns import Columns, first_present
 from warmstart.tasks.framing import Frame
 from warmstart.tasks.kind import ReadOptions, TaskKind, TrainingData
-from warmstart.tasks.parts import Account, Cut, Parts
+from warmstart.tasks.parts import Account, Parts, Truncation
 from warmstart.tasks.vocabulary import Vocabulary, require_images
 
 
@@ -91,7 +91,7 @@ class Images(TaskKind):
             processor.check_size(image, record.where)
             yield Parts((processor.to_rows(image),))
 
-    def cut(self, record: Record, parts: Parts, frame: Frame) -> Cut:
+    def truncate(self, record: Record, parts: Parts, frame: Frame) -> Truncation:
         """All rows of an image, which is read whole or not at all.
 
         Raises:
@@ -99,7 +99,7 @@ class Images(TaskKind):
         """
         [rows] = parts.texts
         check_rows_fit(len(rows), frame.settings.context)
-        return Cut(parts, len(rows), 0)
+        return Truncation(parts, len(rows), 0)
 
     def examples(self, record: Record, parts: Parts, frame: Frame) -> list[Example]:
         """The class is read at the last row.
@@ -129,7 +129,7 @@ class Images(TaskKind):
             return self.examples(records[i], Parts((processor.to_rows(image),)), frame)
 
         parts = Parts((processor.to_rows(image_of(records[0])),))
-        longest = self.cut(records[0], parts, frame).needed
+        longest = self.truncate(records[0], parts, frame).needed
         tokens = sum(map(len, self.examples(records[0], parts, frame)))
         return TrainingData([], redraw, Account(used=len(records), tokens=len(records) * tokens, longest=longest))
 

@@ -23,7 +23,7 @@ from warmstart.readers.text_io import STDIN, split_extensions
 from warmstart.tasks.answer import Answer
 from warmstart.tasks.columns import Columns, Draft, first_present, label_at, number_of, parse_name, text_at
 from warmstart.tasks.framing import Frame
-from warmstart.tasks.parts import Account, Cut, Framed, Parts, encode_texts
+from warmstart.tasks.parts import Account, FramedRecords, Parts, Truncation, encode_texts
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.vocabulary import Vocabulary, require_text
 from warmstart.text.tokenizer import Tokenizer
@@ -220,9 +220,9 @@ class TaskKind:
         """The ids of each Record's texts, cleaned by ``rules``."""
         return encode_texts(records, vocabulary, rules)
 
-    def cut(self, record: Record, parts: Parts, frame: Frame) -> Cut:
+    def truncate(self, record: Record, parts: Parts, frame: Frame) -> Truncation:
         """The parts as far as they fit, by the one cut rule unless the kind has one of its own."""
-        return frame.cut(record, parts)
+        return frame.truncate(record, parts)
 
     def examples(self, record: Record, parts: Parts, frame: Frame) -> list[Example]:
         """The Examples of one Record: the input transformation."""
@@ -240,7 +240,7 @@ class TaskKind:
         """What noised tokens become, for kinds that learn from noise."""
         return None
 
-    def frame_records(self, frame: Frame, records: Iterable[Record], vocabulary: Vocabulary) -> Framed:
+    def frame_records(self, frame: Frame, records: Iterable[Record], vocabulary: Vocabulary) -> FramedRecords:
         """Frames all ``records``; a function of its arguments alone."""
         examples: list[list[Example]] = []
         parts_of: list[Parts] = []
@@ -248,14 +248,14 @@ class TaskKind:
         remaining = iter(records)
         while chunk := list(islice(remaining, CHUNK)):
             for record, parts in zip(chunk, self.encode(chunk, vocabulary, frame.settings.clean), strict=True):
-                cut = self.cut(record, parts, frame)
+                cut = self.truncate(record, parts, frame)
                 own = self.examples(record, cut.parts, frame)
                 examples.append(own)
                 parts_of.append(cut.parts)
                 unread = self.count_unread(record, cut.parts, own)
                 tokens = sum(map(len, own))
                 account += Account(1, int(cut.lost > 0), tokens, cut.lost, cut.needed, unread, cut.targets)
-        return Framed(examples, parts_of, account)
+        return FramedRecords(examples, parts_of, account)
 
     def training_data(
         self, records: Sequence[Record], frame: Frame, vocabulary: Vocabulary, augment: AugmentSettings

@@ -84,7 +84,7 @@ class Parts:
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class Truncation:
     """Parts that fit.
 
     Attributes:
@@ -101,7 +101,7 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True)
-class Framed:
+class FramedRecords:
     """Examples ready to be batched: one inner list per Record, in the Records' order, with their parts and the account."""
 
     examples: list[list[Example]]

@@ -33,7 +33,7 @@ from warmstart.tasks.answer import Answer, Prediction, RawOutput, Scores
 from warmstart.tasks.columns import Columns, Draft, as_list, first_present
 from warmstart.tasks.framing import Frame
 from warmstart.tasks.kind import ReadOptions, TaskKind, TrainingData
-from warmstart.tasks.parts import Account, Cut, Parts
+from warmstart.tasks.parts import Account, Parts, Truncation
 from warmstart.tasks.seq2seq_frames import frame_pair, options_of, source_room, target_noise
 from warmstart.tasks.seq2seq_texts import look_up, marks_line_ends, text_sides
 from warmstart.tasks.settings import Seq2SeqSettings
@@ -208,7 +208,7 @@ class Seq2Seq(TaskKind):
             ids = [next(encoded) if isinstance(s, str) else look_up(s, tokenizer, record.where) for s in sides]
             yield Parts(tuple(ids))
 
-    def cut(self, record: Record, parts: Parts, frame: Frame) -> Cut:
+    def truncate(self, record: Record, parts: Parts, frame: Frame) -> Truncation:
         """Cuts source and target at their ends to their limits, or refuses them.
 
         Raises:
@@ -232,7 +232,7 @@ class Seq2Seq(TaskKind):
             )  # fmt: skip
         cut = replace(parts, texts=(source[:room], target[:most]))
         needed = len(source) + len(target) + 2 + (settings.algorithm != "causal")
-        return Cut(cut, needed, len(source) + len(target) - len(cut), targets=int(len(target) > most))
+        return Truncation(cut, needed, len(source) + len(target) - len(cut), targets=int(len(target) > most))
 
     def examples(self, record: Record, parts: Parts, frame: Frame) -> list[Example]:
         """One Example, with the goal ``lm`` on the target, without noise (:mod:`~warmstart.tasks.seq2seq_frames`)."""

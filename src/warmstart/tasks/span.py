@@ -27,7 +27,7 @@ from warmstart.tasks.columns import Draft
 from warmstart.tasks.describe import quote_ids, weight_text
 from warmstart.tasks.framing import Frame
 from warmstart.tasks.kind import ReadOptions, TaskKind, alone
-from warmstart.tasks.parts import Account, Cut, Parts
+from warmstart.tasks.parts import Account, Parts, Truncation
 from warmstart.tasks.settings import SpanSettings
 from warmstart.tasks.span_labels import parse_answer, parse_answers
 from warmstart.tasks.spec import TaskSpec
@@ -187,7 +187,7 @@ class Span(TaskKind):
             ids, offsets = encoded[context]
             yield Parts((question, ids), offsets=offsets)
 
-    def cut(self, record: Record, parts: Parts, frame: Frame) -> Cut:
+    def truncate(self, record: Record, parts: Parts, frame: Frame) -> Truncation:
         """Leaves a question at most half of the room; contexts are not cut but read in windows.
 
         Raises:
@@ -204,7 +204,7 @@ class Span(TaskKind):
                 next_step="use --long-text cut, which reads long contexts in windows, or a model with a larger context",
             )  # fmt: skip
         keep = min(len(question), room // 2, settings.segment_limit or room)
-        return Cut(parts.truncated([keep, len(context)]), needed, len(question) - keep)
+        return Truncation(parts.truncated([keep, len(context)]), needed, len(question) - keep)
 
     def examples(self, record: Record, parts: Parts, frame: Frame) -> list[Example]:
         """One Example per window, each with one question.

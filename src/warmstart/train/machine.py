@@ -29,7 +29,7 @@ USUAL_S, LONGEST_S = 0.05, 1.0  # of time for one comparison, and what it may ta
 ENOUGH = 8  # turns of a comparison: the best of fewer says little on a machine that does something else meanwhile
 
 
-class Measured(Settings):
+class MachineSpeeds(Settings):
     """Figures of one processor; every speed is a number of times.
 
     Attributes:
@@ -47,16 +47,16 @@ class Measured(Settings):
     turns: int = Field(ge=1)
 
 
-def measured(bf16: bool) -> Measured:
+def measured(bf16: bool) -> MachineSpeeds:
     """The figures of this processor, from the file or, the first time, by measuring; ``bf16``: whether it has that."""
     return _metadata(key(torch.get_num_threads()), _file(), bf16)
 
 
 @functools.cache
-def _metadata(name: str, path: Path | None, bf16: bool) -> Measured:
+def _metadata(name: str, path: Path | None, bf16: bool) -> MachineSpeeds:
     known = _entries(path)
     with contextlib.suppress(KeyError, ValidationError):
-        return Measured.model_validate(known[name])
+        return MachineSpeeds.model_validate(known[name])
     found = measure(bf16)
     if path is not None and found.turns >= ENOUGH:
         with contextlib.suppress(OSError, BadInput):
@@ -92,7 +92,7 @@ def _processor() -> str:
     return " ".join(told)
 
 
-def measure(bf16: bool) -> Measured:
+def measure(bf16: bool) -> MachineSpeeds:
     """Measures now; leaves torch's settings as they were."""
     before = torch.get_float32_matmul_precision()
     try:
@@ -110,7 +110,7 @@ def measure(bf16: bool) -> Measured:
             found = _attention(length, dtype)
             table[length] = found.best_s[1] / found.best_s[0]
             fewest = min(fewest, found.turns)
-    return Measured(onednn=plain_s / onednn_s, onednn_error=error, bf16=bf16_speed, plain=tables, turns=fewest)
+    return MachineSpeeds(onednn=plain_s / onednn_s, onednn_error=error, bf16=bf16_speed, plain=tables, turns=fewest)
 
 
 def onednn_error() -> float:

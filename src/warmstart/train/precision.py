@@ -15,7 +15,7 @@ from warmstart.base.old_names import KERNEL_KEYS, rename_keys
 from warmstart.models.attention import Kernels
 from warmstart.models.kernels import onednn_has_bf16
 from warmstart.models.model import Model
-from warmstart.train.machine import Measured, measured
+from warmstart.train.machine import MachineSpeeds, measured
 
 FP32_ERROR = 1e-5  # well above float32's own rounding in a product of this size (1e-6), well below bf16's (1e-2)
 CLEARLY = 1.1  # times as fast, for a choice that costs digits or is not the usual one
@@ -83,7 +83,7 @@ def compute_settings(precision: str, device: torch.device) -> ComputeSettings:
     return fastest_settings(precision, measured(bf16))
 
 
-def fastest_settings(precision: str, figures: Measured) -> ComputeSettings:
+def fastest_settings(precision: str, figures: MachineSpeeds) -> ComputeSettings:
     """The fastest settings for a processor with these figures."""
     bf16 = precision == "bf16" or (precision == "auto" and figures.bf16 > CLEARLY)
     dtype = torch.bfloat16 if bf16 else torch.float32

@@ -54,7 +54,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Frozen:
+class FrozenParameter:
     """A frozen parameter: its float32 values ``full``, and ``work`` in the compute dtype."""
 
     name: str
@@ -78,13 +78,13 @@ class Weights:
         depths = {f"backbone.{name}": depth for name, depth in model.backbone.parameter_depths().items()}
         in_layers = {name for name, depth in depths.items() if 1 <= depth <= len(model.backbone.blocks)}
         sorts: dict[tuple[int, str], list[tuple[str, nn.Parameter]]] = {}
-        self.frozen: list[Frozen] = []
+        self.frozen: list[FrozenParameter] = []
         for name, parameter in model.named_parameters():
             if parameter.requires_grad:
                 key = (depths.get(name, 0) if by_layer else 0, _sort(parameter, matrices and name in in_layers))
                 sorts.setdefault(key, []).append((name, parameter))
             else:
-                self.frozen.append(Frozen(name, parameter, parameter.data, parameter.data.to(dtype)))
+                self.frozen.append(FrozenParameter(name, parameter, parameter.data, parameter.data.to(dtype)))
         order = sorted(sorts, key=lambda key: (key[0], (MATRICES, DECAYING, PLAIN).index(key[1])))
         self.groups = [_flatten(sort, depth, sorts[depth, sort], dtype) for depth, sort in order]
         self._with_gradient: set[str] = set()

@@ -16,12 +16,12 @@ from warmstart.transfer.layout import (
     Name,
     activation,
     backbone,
+    detect_parts,
     linear,
     named,
     only,
-    stated,
+    read_keys,
     their_activation,
-    told,
 )
 
 KEYS = (
@@ -53,12 +53,12 @@ def encoder(config: Config, names: Collection[str], sizes: dict[str, Any]) -> Tr
         embedding_norm=True,
         embedding_dropout=sizes["residual_dropout"],
         activation=activation(config.get("hidden_act", "gelu")),
-        **told(names),
+        **detect_parts(names),
     )
 
 
 def _settings(config: Config, names: Collection[str]) -> TransformerSettings:
-    sizes = stated(config, KEYS)
+    sizes = read_keys(config, KEYS)
     if not sizes["segments"]:
         raise BadInput("this architecture has segments", where="config.json", value=0, allowed="type_vocab_size >= 1")
     return encoder(config, names, sizes)

@@ -5,7 +5,7 @@ from typing import Any
 
 from warmstart.models.settings import TransformerSettings
 from warmstart.transfer.bert import TOKENS, encoder, heads
-from warmstart.transfer.layout import Config, Key, Layout, Name, linear, named, stated, their_activation
+from warmstart.transfer.layout import Config, Key, Layout, Name, linear, named, read_keys, their_activation
 
 KEYS = (
     Key("vocab_size", "vocab_size"),
@@ -21,7 +21,7 @@ KEYS = (
 
 
 def _settings(config: Config, names: Collection[str]) -> TransformerSettings:
-    sizes = stated(config, KEYS) | {"norm_eps": 1e-12, "pooler_activation": "relu"}
+    sizes = read_keys(config, KEYS) | {"norm_eps": 1e-12, "pooler_activation": "relu"}
     return encoder({**config, "hidden_act": config.get("activation", "gelu")}, names, sizes)
 
 

@@ -13,25 +13,25 @@ from warmstart.transfer.layout import (
     Config,
     Layout,
     Name,
+    detect_parts,
     linear,
     named,
     only,
+    read_keys,
     required,
-    stated,
     their_activation,
-    told,
 )
 
 SUMMARY = {"summary_type": "first", "summary_use_proj": True, "summary_activation": "gelu"}
 
 
 def _settings(config: Config, names: Collection[str]) -> TransformerSettings:
-    found = told(names)
+    found = detect_parts(names)
     if found["lm_transform"]:
         only(config, {"hidden_act": "gelu"})  # the head for words has it always
     if found["pooler"]:
         only(config, SUMMARY)
-    sizes = stated(config, KEYS)
+    sizes = read_keys(config, KEYS)
     tables = required(config, "embedding_size")
     if tables != sizes["width"]:
         sizes["embedding_width"] = tables

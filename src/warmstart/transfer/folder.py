@@ -70,7 +70,7 @@ class FolderMetadata:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Imported:
+class ImportedModel:
     """A model from a folder, and the names of the tensors there that have no place in it."""
 
     model: Model
@@ -184,12 +184,12 @@ def load_model(folder: Path, dtype: torch.dtype = torch.float32) -> Model:
     return import_model(folder).model.to(dtype).eval()
 
 
-def import_model(folder: Path) -> Imported:
+def import_model(folder: Path) -> ImportedModel:
     """The model in ``folder`` and what was left behind there, float32, in evaluation mode."""
     folder = Path(folder)
     if is_release(folder):
         model = Model(ModelSettings(backbone=release_settings(folder)))
-        return Imported(model.eval(), _fill(model, release_tensors(folder), gpt1.LAYOUT, str(folder)))
+        return ImportedModel(model.eval(), _fill(model, release_tensors(folder), gpt1.LAYOUT, str(folder)))
     config = _read_config(folder)
     layout = _layout(config, folder)
     settings = _settings(config, layout, folder)
@@ -199,7 +199,7 @@ def import_model(folder: Path) -> Imported:
     if layout is not None:
         found = layout.today(found)
     left = _fill(model, found, layout, str(files[0] if len(files) == 1 else folder))
-    return Imported(model.eval(), left)
+    return ImportedModel(model.eval(), left)
 
 
 def load_settings(folder: Path) -> ModelSettings:

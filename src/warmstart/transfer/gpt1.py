@@ -13,7 +13,7 @@ from warmstart.transfer.layout import (
     activation,
     backbone,
     named,
-    stated,
+    read_keys,
     their_activation,
 )
 
@@ -21,7 +21,7 @@ ACTIVATIONS: dict[str, Activation] = {"gelu": "gelu_tanh", "relu": "relu", "silu
 
 
 def _settings(config: Config, names: Collection[str]) -> TransformerSettings:
-    sizes = stated(config, KEYS)
+    sizes = read_keys(config, KEYS)
     called = activation(config.get("afn", "gelu"), ACTIVATIONS)
     return backbone(**sizes, hidden=4 * sizes["width"], norm="post", activation=called)
 

@@ -15,7 +15,7 @@ from warmstart.transfer.layout import (
     linear,
     named,
     only,
-    stated,
+    read_keys,
     their_activation,
 )
 
@@ -35,7 +35,7 @@ KEYS = (
 
 def _settings(config: Config, names: Collection[str]) -> TransformerSettings:
     only(config, {"scale_attn_weights": True, "scale_attn_by_inverse_layer_idx": False, "add_cross_attention": False})
-    sizes = stated(config, KEYS)
+    sizes = read_keys(config, KEYS)
     return backbone(
         **sizes,
         hidden=config.get("n_inner") or 4 * sizes["width"],

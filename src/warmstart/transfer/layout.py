@@ -81,7 +81,7 @@ class Key:
     default: Any = None
 
 
-def stated(config: Config, keys: Iterable[Key]) -> dict[str, Any]:
+def read_keys(config: Config, keys: Iterable[Key]) -> dict[str, Any]:
     """Our settings that stand in a config as they are.
 
     Raises:
@@ -203,7 +203,7 @@ WORD_HEADS = (
 )  # fmt: skip
 
 
-def told(names: Collection[str]) -> dict[str, bool]:
+def detect_parts(names: Collection[str]) -> dict[str, bool]:
     """What the tensors in a file say of a bidirectional model: whether it has a pooler, and a head for words."""
     return {
         "pooler": any(name.endswith(POOLERS) for name in names),

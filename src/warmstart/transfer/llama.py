@@ -16,7 +16,7 @@ from warmstart.transfer.layout import (
     linear,
     named,
     only,
-    stated,
+    read_keys,
     their_activation,
 )
 
@@ -37,7 +37,7 @@ def _settings_of(qk_norm: bool) -> Callable[[Config, Collection[str]], Transform
     def settings(config: Config, names: Collection[str]) -> TransformerSettings:
         only(config, {"attention_bias": False, "mlp_bias": False, "use_sliding_window": False})
         return backbone(
-            **stated(config, KEYS),
+            **read_keys(config, KEYS),
             kv_heads=config.get("num_key_value_heads"),
             head_width=config.get("head_dim"),
             positions="rotary",

@@ -29,7 +29,7 @@ from warmstart.models.transformer import Transformer
 PER_TOKEN = ("tags", "span")
 
 
-class Padded(nn.Module):
+class PaddedModel(nn.Module):
     """A Model over padded rows."""
 
     def __init__(self, model: Model, backbone: Transformer) -> None:
@@ -92,7 +92,7 @@ def export_onnx(model: Model, path: Path) -> None:
             "only a head of one linear on one state can be written as ONNX", where="--to", value="onnx",
             allowed="--to warmstart",
         )  # fmt: skip
-    padded = Padded(model, model.backbone).eval()
+    padded = PaddedModel(model, model.backbone).eval()
     axes = {0: "batch", 1: "choices", 2: "length"} if padded.compares_reads else {0: "batch", 1: "length"}
     ids = torch.ones((2, 3, 8) if padded.compares_reads else (2, 8), dtype=torch.int64)
     given = {"input_ids": ids, "attention_mask": ids.clone()}  # one tensor under two names would be one input

@@ -12,7 +12,18 @@ import torch
 
 from warmstart.models.settings import TransformerSettings
 from warmstart.transfer.bert import BLOCK, KEYS, POOLER, TOKENS, encoder, heads
-from warmstart.transfer.layout import Config, Layout, Name, Tensors, linear, named, only, stated, their_activation, told
+from warmstart.transfer.layout import (
+    Config,
+    Layout,
+    Name,
+    Tensors,
+    detect_parts,
+    linear,
+    named,
+    only,
+    read_keys,
+    their_activation,
+)
 
 PAD = 1
 UNUSED = PAD + 1  # rows of positions that no token has
@@ -36,10 +47,10 @@ class Positions(Name):
 
 def _settings(config: Config, names: Collection[str]) -> TransformerSettings:
     only(config, {"pad_token_id": PAD, "type_vocab_size": 1})
-    if told(names)["lm_transform"]:
+    if detect_parts(names)["lm_transform"]:
         only(config, {"hidden_act": "gelu"})  # the head for words has it always
-    context = int(stated(config, [key for key in KEYS if key.ours == "context"])["context"])
-    return encoder(config, names, stated(config, SIZES) | {"segments": 0, "context": context - UNUSED})
+    context = int(read_keys(config, [key for key in KEYS if key.ours == "context"])["context"])
+    return encoder(config, names, read_keys(config, SIZES) | {"segments": 0, "context": context - UNUSED})
 
 
 def _config(settings: TransformerSettings) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import torch
 
 from warmstart.models.settings import TransformerSettings
 from warmstart.transfer.bert import BLOCK, EMBEDDINGS, KEYS, POOLER, TIED, WORDS, encoder, heads
-from warmstart.transfer.layout import Config, Key, Layout, Name, named, stated, their_activation
+from warmstart.transfer.layout import Config, Key, Layout, Name, named, read_keys, their_activation
 
 FUSED = ".qkv_linear.weight"
 SIZES = (
@@ -25,7 +25,7 @@ SIZES = (
 
 def _settings(config: Config, names: Collection[str]) -> TransformerSettings:
     texts = (config.get("source_type_id", 0), config.get("target_type_id", 1))
-    return encoder(config, names, stated(config, SIZES) | {"text_segments": texts})
+    return encoder(config, names, read_keys(config, SIZES) | {"text_segments": texts})
 
 
 def _config(settings: TransformerSettings) -> dict[str, Any]:
