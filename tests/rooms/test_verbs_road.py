@@ -13,6 +13,7 @@ from sklearn.metrics import accuracy_score, f1_score
 
 import warmstart
 from warmstart.base.errors import BadInput
+from warmstart.cli.main import main
 from warmstart.corpora.corpus import Corpus
 from warmstart.models.files import read_tensors
 
@@ -280,3 +281,16 @@ def test_labels_of_another_name_need_a_map(road: Path) -> None:
     ):
         with pytest.raises(BadInput, match=sentence):
             warmstart.evaluate(str(road / "task"), data, label_map=(wrong,))
+
+
+def test_a_run_that_generates_nothing_names_the_flags_it_cannot_take(
+    road: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Bad input: each flag that was typed and no other; nothing is written."""
+    out = tmp_path / "predictions.jsonl"
+    words = ["predict", "--run", str(road / "task"), "--input", str(road / "dev.jsonl"), "--output", str(out)]
+    assert main([*words, "--beam", "3", "--no-repeat", "2", "--lattices", str(tmp_path / "lattices.jsonl")]) == 2
+    assert capsys.readouterr().err.endswith("leave out --lattices and --beam and --no-repeat.\n")
+    assert main(["evaluate", *words[1:3], "--data", str(road / "dev.jsonl"), "--metrics", "bleu"]) == 2
+    assert capsys.readouterr().err.endswith("leave out --metrics.\n")
+    assert not list(tmp_path.iterdir())
