@@ -30,11 +30,11 @@ dev: .venv/.dev
 	$(PYTHON) -m venv .venv
 
 .venv/.installed: $(BUILT) | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -e .
 	touch $@
 
 .venv/.dev: $(BUILT) | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -e '.[dev]'
 	touch .venv/.installed $@
 
 clean:

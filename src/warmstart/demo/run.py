@@ -16,6 +16,7 @@ from warmstart.base.files import read_json, write_text
 from warmstart.base.formatting import format_duration, format_table
 from warmstart.base.run_folder import REPORT, RunFolder
 from warmstart.config.schema import CorpusRecipe, FinetuneRecipe, ModelRecipe, PretrainRecipe, TaskRecipe
+from warmstart.demo.budget import LEAST_TOKENS, budget
 from warmstart.demo.docstrings import collect
 from warmstart.demo.task import make_task
 from warmstart.metrics.comparison import compare
@@ -46,8 +47,10 @@ def demo(out: str = "runs/demo") -> dict[str, Any]:
     began_at_s = time.monotonic()
     root = Path(out)
     data = _data(root / "data")
-    language = _once(pretraining(data), root / "language-model", pretrain)
-    tuned = _once(finetuning(data, root / "language-model"), root / "task", finetune)
+    plan = budget(root / "budget.json", pretraining(data, LEAST_TOKENS))
+    say(plan.sentence())
+    language = _once(pretraining(data, plan.tokens), root / "language-model", pretrain)
+    tuned = _once(finetuning(data, root / "language-model", plan.epochs), root / "task", finetune)
     test = [json.loads(line) for line in (data / "test.jsonl").read_text(encoding="utf-8").splitlines()]
     told = predictions(root / "task", test)
     sample = generate(str(root / "language-model"), PROMPT, max_new=60, temperature=0.8, top_k=40, seed=SEED)[0]
@@ -68,24 +71,24 @@ def demo(out: str = "runs/demo") -> dict[str, Any]:
     }
 
 
-def pretraining(data: Path) -> PretrainRecipe:
-    """Three to four minutes on two cores."""
+def pretraining(data: Path, tokens: int) -> PretrainRecipe:
+    """By Muon: after 1M tokens by AdamW this model is no better a start than random weights."""
     return PretrainRecipe(
         corpus=CorpusRecipe(paths=(str(data / "corpus.jsonl"),), vocab_size=4096, clean=RULES),
         model=ModelRecipe(preset="gpt1-micro"),
         dev_frac=0.01,
         train=TrainSettings(
             seed=SEED,
-            length="3M tokens",
+            length=f"{tokens} tokens",
             batch_size=32,
-            evaluate_every="0.2 run",
-            optimizer=OptimizerSettings(lr=2e-3, beta2=0.95, weight_decay=0.1),
-            schedule=ScheduleSettings(decay="cosine", warmup="60 steps"),
+            evaluate_every="0.25 run",
+            optimizer=OptimizerSettings(kind="muon", lr=3e-3, beta2=0.95, weight_decay=0.1),
+            schedule=ScheduleSettings(decay="cosine", warmup="0.08 run"),
         ),
     )
 
 
-def finetuning(data: Path, start: Path) -> FinetuneRecipe:
+def finetuning(data: Path, start: Path, epochs: int) -> FinetuneRecipe:
     """Both arms alike: the same size, rate, length and seeds; only the weights at step 0 differ."""
     files = {split: str(data / f"{split}.jsonl") for split in ("train", "dev", "test")}
     return FinetuneRecipe(
@@ -94,11 +97,12 @@ def finetuning(data: Path, start: Path) -> FinetuneRecipe:
         task=TaskRecipe(name="classification", **files),
         seeds=3,
         control=True,
+        lm_weight=0,
         train=TrainSettings(
             seed=SEED,
-            length="4 epochs",
+            length=f"{epochs} epochs",
             batch_size=16,
-            evaluate_every="1 epoch",
+            evaluate_every="1 run",
             optimizer=OptimizerSettings(lr=5e-4),
             schedule=ScheduleSettings(decay="linear", warmup="0.1 run"),
         ),

@@ -29,9 +29,9 @@ _WORD = re.compile(r"[a-z0-9_]+")
 class Sizes:
     """Labelled rows per area."""
 
-    train: int = 80
-    dev: int = 50
-    test: int = 125
+    train: int = 40
+    dev: int = 25
+    test: int = 100
 
 
 @dataclass(frozen=True, slots=True)
