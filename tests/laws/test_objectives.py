@@ -15,7 +15,6 @@ from warmstart.base.errors import BadInput
 from warmstart.base.seeds import generator
 from warmstart.example.example import Example, Goal
 from warmstart.objectives.masking import Masking
-from warmstart.objectives.names import HELP
 from warmstart.objectives.objective import Objective
 from warmstart.objectives.settings import MaskSettings
 from warmstart.objectives.table import OBJECTIVES
@@ -78,7 +77,7 @@ def test_a_piece_fits_into_the_context(name: str) -> None:
 
 def test_the_help_names_all_objectives() -> None:
     """Invariant: the words that help prints without numpy are those of the table."""
-    assert list(HELP) == list(OBJECTIVES) and all(name == one.name for name, one in OBJECTIVES.items())
+    assert all(OBJECTIVES.help.values()) and all(name == one.name for name, one in OBJECTIVES.items())
 
 
 # ---- nobody else asks which objective it is
@@ -96,7 +95,7 @@ def comparisons(tree: ast.AST) -> Iterator[str]:
         if isinstance(node, ast.Compare):
             sides = [dotted(side).removesuffix(".name") for side in (node.left, *node.comparators)]
             tested = any(side.split(".")[-1] == "objective" for side in sides)
-            lookup = isinstance(node.ops[0], ast.In | ast.NotIn) and sides[-1] in ("HELP", "OBJECTIVES")
+            lookup = isinstance(node.ops[0], ast.In | ast.NotIn) and sides[-1] == "OBJECTIVES"
             if tested and not lookup and not (isinstance(node.ops[0], ast.Is | ast.IsNot)):
                 yield f"{node.lineno}: {ast.unparse(node)}"
         elif isinstance(node, ast.Match) and dotted(node.subject).removesuffix(".name").endswith("objective"):

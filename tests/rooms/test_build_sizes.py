@@ -5,8 +5,8 @@ import pytest
 from warmstart.base.errors import BadInput
 from warmstart.build.sizes import backbone_settings, with_start
 from warmstart.config.schema import ModelRecipe
+from warmstart.models.lstm_settings import LSTMSettings
 from warmstart.models.presets import preset
-from warmstart.models.settings import LSTMSettings
 
 
 def test_one_rate_sets_what_each_kind_counts_as_dropout() -> None:
@@ -28,5 +28,5 @@ def test_from_a_start_only_what_changes_no_weight_may_differ() -> None:
         with_start(ModelRecipe(cells=64), start, 600)
     with pytest.raises(BadInput, match=r"--model: the start has another kind of backbone; got 'gpt1-tiny, of kind"):
         with_start(ModelRecipe(preset="gpt1-tiny"), start, 600)
-    with pytest.raises(BadInput, match=r"model.heads: an lstm has no such size"):
+    with pytest.raises(BadInput, match=r"model.heads: an LSTM has no such size"):
         with_start(ModelRecipe(heads=2), start, 600)

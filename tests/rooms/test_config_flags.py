@@ -17,7 +17,8 @@ from warmstart.metrics.postprocess import POSTPROCESSORS
 from warmstart.models.presets import PRESETS
 from warmstart.tasks.catalogue import CATALOGUE
 from warmstart.tasks.known.names import DATASET_NAMES, EVALUATION_DATASETS, TRAINING_DATASETS
-from warmstart.tasks.settings import KIND_NAMES, Postprocess
+from warmstart.tasks.settings import Postprocess
+from warmstart.tasks.table import KINDS
 from warmstart.text.clean import CLEANING_RULES
 from warmstart.text.settings import VocabularyKind
 from warmstart.text.vocabularies import TRAINERS
@@ -115,7 +116,7 @@ def test_the_words_in_the_help_are_the_words_that_exist() -> None:
     }
     about = VERBS["finetune"].description.partition("Known data sets")[2].replace(".\n", " ").removesuffix(".")
     shown = [
-        (help_of["--model"], PRESETS), (help_of["--task"], KIND_NAMES), (about, CATALOGUE),
+        (help_of["--model"], PRESETS), (help_of["--task"], KINDS), (about, CATALOGUE),
         (help_of["--clean"], CLEANING_RULES), (help_of["--metrics"], GENERATION_METRICS),
     ]  # fmt: skip
     for text, known in shown:

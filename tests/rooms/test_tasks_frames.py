@@ -20,7 +20,7 @@ from warmstart.tasks.frames import class_weights, frame_records
 from warmstart.tasks.kind import CHUNK
 from warmstart.tasks.multilabel import LABELS
 from warmstart.tasks.parts import Account, fit_lengths
-from warmstart.tasks.settings import KIND_NAMES, FrameSettings
+from warmstart.tasks.settings import FrameSettings
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.table import KINDS, answer_of
 from warmstart.text.tokenizer import DELIMITER, EXTRACT, START, TASK_TOKENS, Tokenizer
@@ -62,7 +62,7 @@ WHOLE = {
 
 def test_every_kind_has_its_frame_and_its_head():
     """Invariant: the tables cover the same kinds; images, seq2seq and what has many reads are tested beside this file."""
-    assert tuple(KINDS) == KIND_NAMES
+    assert all(KINDS[name].name == name for name in KINDS)
     assert set(KINDS) == {*WHOLE, "tagging", "span", "images", "seq2seq"}
     more = [spec("tagging", ("NOUN", "VERB")), spec("span")]
     heads = {answer_of(task).head for task in [*(spec(kind, names) for kind, (names, *_) in WHOLE.items()), *more]}

@@ -13,7 +13,8 @@ from warmstart.example.batch import collate
 from warmstart.example.example import Example, Goal
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
-from warmstart.models.settings import HeadSettings, ModelSettings, TransformerSettings
+from warmstart.models.settings import HeadSettings, ModelSettings
+from warmstart.models.transformer_settings import TransformerSettings
 from warmstart.transfer.folder import FolderMetadata, import_model, load_model, load_settings, save_model
 
 transformers = pytest.importorskip("transformers", minversion="5.3")

@@ -12,7 +12,7 @@ from warmstart.tasks.table import KINDS
 from warmstart.tasks.vocabulary import Vocabulary, begins_with, require_text
 from warmstart.transfer.folder import ImportedModel, check_rows, import_model, load_settings
 from warmstart.transfer.hub import model_folder
-from warmstart.transfer.start import WeightAccount, start_from
+from warmstart.transfer.start import PartTransfer, WeightAccount, start_from
 
 NO_START = "none"
 
@@ -44,7 +44,7 @@ class Start:
         if not begins_with(tokenizer, self.tokenizer):
             rows = require_text(tokenizer, "--new-vocabulary").map_ids_to(require_text(self.tokenizer, "--start"))
         imported = self.load()
-        account = start_from(imported.model, model, layers, rows)
+        account = start_from(model, PartTransfer(imported.model, layers=layers, token_rows=rows))
         account.unused += imported.unused
         return account
 

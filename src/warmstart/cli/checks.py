@@ -53,13 +53,13 @@ def check_names(settings: Settings) -> None:
     """
     from warmstart.build.sizes import backbone_settings
     from warmstart.config.schema import FinetuneRecipe, PretrainRecipe
-    from warmstart.objectives.names import HELP
+    from warmstart.objectives.table import OBJECTIVES
     from warmstart.text.clean import check_rules
 
     if isinstance(settings, PretrainRecipe):
         check_rules(settings.corpus.clean)
-        if settings.objective not in HELP:
-            raise unknown_name_error("objective", settings.objective, HELP, "--objective")
+        if settings.objective not in OBJECTIVES:
+            raise unknown_name_error("objective", settings.objective, OBJECTIVES, "--objective")
         if settings.start == "none" and settings.model.preset is not None:
             backbone_settings(settings.model, settings.corpus.vocab_size)
     elif isinstance(settings, FinetuneRecipe):
@@ -70,10 +70,10 @@ def check_names(settings: Settings) -> None:
 
 def _check_task(name: str) -> None:
     from warmstart.tasks.known.names import DATASET_NAMES
-    from warmstart.tasks.settings import KIND_NAMES
+    from warmstart.tasks.table import KINDS
 
-    if name not in (*KIND_NAMES, *DATASET_NAMES):
-        raise unknown_name_error("task", name, [*KIND_NAMES, *DATASET_NAMES], "--task")
+    if name not in (*KINDS, *DATASET_NAMES):
+        raise unknown_name_error("task", name, [*KINDS, *DATASET_NAMES], "--task")
 
 
 def _as_tuple(value: Any) -> tuple[str, ...]:

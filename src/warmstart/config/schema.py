@@ -10,11 +10,13 @@ from typing import Annotated, Literal
 from warmstart.base.settings import Group, PathRule, Setting, Settings, copy_setting, defaults
 from warmstart.decode.settings import SAMPLING, GenerateSettings
 from warmstart.image.settings import AugmentSettings
+from warmstart.models.lstm_settings import LSTMSettings
 from warmstart.models.presets import PRESETS
-from warmstart.models.settings import Activation, LSTMSettings, Norm, TransformerSettings
-from warmstart.objectives.names import HELP
+from warmstart.models.transformer_settings import Activation, Norm, TransformerSettings
 from warmstart.objectives.settings import MaskSettings
-from warmstart.tasks.settings import KIND_NAMES, LongText, Seq2SeqSettings, SpanSettings, TaggingSettings
+from warmstart.objectives.table import OBJECTIVES
+from warmstart.tasks.settings import LongText, Seq2SeqSettings, SpanSettings, TaggingSettings
+from warmstart.tasks.table import KINDS
 from warmstart.text.settings import Encoding, TextSettings, VocabularySettings
 from warmstart.train.settings import OptimizerSettings, ScheduleSettings, SchemeSettings, TrainSettings
 
@@ -87,8 +89,8 @@ class PretrainRecipe(Settings):
 
     corpus: CorpusRecipe
     objective: str = Setting(
-        "causal", f"what is learned: {', '.join(f'{name} ({what})' for name, what in HELP.items())}", flag="--objective",
-        metavar="NAME",
+        "causal", f"what is learned: {', '.join(f'{name} ({what})' for name, what in OBJECTIVES.help.items())}",
+        flag="--objective", metavar="NAME",
     )  # fmt: skip
     mask: MaskSettings = Group(MaskSettings)
     augment: AugmentSettings = Group(AugmentSettings)
@@ -124,7 +126,7 @@ class TaskRecipe(Settings):
     name: Annotated[
         str,
         Setting(
-            help=f"kind of task, with --train: {', '.join(KIND_NAMES)}; or the name of a known data set, with --data",
+            help=f"kind of task, with --train: {', '.join(KINDS)}; or the name of a known data set, with --data",
             flag="--task", metavar="KIND|NAME",
         ),
     ]  # fmt: skip

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from warmstart.example.batch import Batch
 from warmstart.models.attention import Kernels
+from warmstart.models.cache import LayerCache
 from warmstart.models.dropout import Dropout
 from warmstart.models.lm_transform import LMTransform
 from warmstart.models.softmax import Softmax
@@ -89,10 +90,18 @@ class Backbone(nn.Module):
         lm_transform: between a state and the softmax.
         pooler: between a state and a head that asks for it.
         output_dropout: on the last states before heads read them.
-        embedding_parts: names of the parts below the first layer.
+        EMBEDDING_PARTS: names of the parts below the first layer.
+        VOCABULARY: names of the tensors with one row per token.
+        POSITIONS: names of the tensors with one row per position.
+        READS_PADDED: whether it has :meth:`padded`.
+        OUTPUT: name of the softmax table where it is not the token table.
     """
 
-    embedding_parts: ClassVar[tuple[str, ...]] = ("tokens",)
+    EMBEDDING_PARTS: ClassVar[tuple[str, ...]] = ("tokens",)
+    VOCABULARY: ClassVar[tuple[str, ...]] = ("tokens.weight", "output.weight", "lm_transform.bias")
+    POSITIONS: ClassVar[tuple[str, ...]] = ()
+    OUTPUT: ClassVar[str] = "output.weight"
+    READS_PADDED: ClassVar[bool] = False
     settings: Any
     tokens: nn.Embedding
     blocks: nn.ModuleList
@@ -124,7 +133,7 @@ class Backbone(nn.Module):
     def layers_with_depth(self) -> list[DepthLayer]:
         """All parts that have weights, the lowest first."""
         parts = {name: part for name, part in self.named_children() if name != "blocks" and list(part.parameters())}
-        below = {name: parts.pop(name) for name in self.embedding_parts if name in parts}
+        below = {name: parts.pop(name) for name in self.EMBEDDING_PARTS if name in parts}
         total = len(self.blocks)
         layers = [DepthLayer(total - n, {f"blocks.{n}": block}) for n, block in enumerate(self.blocks)]
         return [DepthLayer(total + 1, below), *layers, DepthLayer(0, parts)]
@@ -147,6 +156,10 @@ class Backbone(nn.Module):
 
         ``answers`` is A, from 0 to T. All T are read; work that serves no answer is left out.
         """
+        raise NotImplementedError
+
+    def padded(self, ids_BT: torch.Tensor, segments_BT: torch.Tensor | None, layer: LayerCache) -> torch.Tensor:
+        """States [B, T, D] of padded rows, for export; ``layer`` says, for all layers alike, who sees whom."""
         raise NotImplementedError
 
     def begin_carry(self, rows: int) -> None:

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from warmstart.models.attention import Plan, attend
 from warmstart.models.cache import LayerCache
 from warmstart.models.dropout import Dropout
-from warmstart.models.settings import Activation, TransformerSettings
+from warmstart.models.transformer_settings import Activation, TransformerSettings
 
 ACTIVATIONS: dict[Activation, Callable[[torch.Tensor], torch.Tensor]] = {
     "gelu": F.gelu,

@@ -20,10 +20,10 @@ from warmstart.base.arrays import Ints
 from warmstart.example.batch import Batch, to_device
 from warmstart.models.backbone import Backbone, SoftmaxTable, Tables, embed_tokens
 from warmstart.models.dropout import Dropout, drop
+from warmstart.models.lstm_settings import LSTMSettings
 from warmstart.models.packing import Chunk, Packing, pack
 from warmstart.models.recurrence import State, Weights, lstm_step, run_layer, run_steps
 from warmstart.models.recurrent_cache import RecurrentCache
-from warmstart.models.settings import LSTMSettings
 
 Mask = NDArray[np.bool_]
 

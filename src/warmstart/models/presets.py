@@ -1,11 +1,9 @@
 """Named sizes. A preset leaves the vocabulary to the tokenizer; its own size is what the paper's counts refer to."""
 
-from typing import Any, TypeVar
+from typing import Any
 
 from warmstart.base.errors import BadInput, unknown_name_error
-from warmstart.models.settings import KINDS, BackboneSettings, LSTMSettings, TransformerSettings
-
-S = TypeVar("S", bound=BackboneSettings)
+from warmstart.models.settings import KINDS, BackboneSettings
 
 MODERN: dict[str, Any] = {
     "norm": "pre", "norm_kind": "rms", "norm_eps": 1e-6, "positions": "rotary", "mlp": "gated", "activation": "silu",
@@ -145,86 +143,11 @@ def change_settings(base: dict[str, Any], changes: dict[str, Any]) -> BackboneSe
     Raises:
         BadInput: a size that a backbone of this kind does not have, or sizes that do not fit together.
     """
-    kind = base.get("kind", "transformer")
+    found = KINDS[base.get("kind", "transformer")]
     for field, value in changes.items():
-        if field not in KINDS[kind].model_fields:
+        if field not in found.model_fields:
             raise BadInput(
-                f"an {kind} has no such size" if kind == "lstm" else f"a {kind} has no such size",
-                where=f"model.{field}", value=value, allowed=", ".join(sorted(KINDS[kind].model_fields.keys() - {"kind"})),
+                f"{found.NOUN} has no such size", where=f"model.{field}", value=value,
+                allowed=", ".join(sorted(found.model_fields.keys() - {"kind"})),
             )  # fmt: skip
-    return check_sizes(KINDS[kind].model_validate(base | changes))
-
-
-def check_sizes(settings: S, where: str = "") -> S:
-    """``settings``, if its parts fit together.
-
-    Args:
-        settings: of a backbone.
-        where: the file that they stand in, if they come from one.
-
-    Raises:
-        BadInput: heads that do not divide the width, shared keys that do not divide the heads, positions that two
-            choices want differently, a softmax by a table of another width, or a projection that makes nothing smaller.
-    """
-    if isinstance(settings, LSTMSettings):
-        _check_lstm(settings, where)
-    else:
-        _check_transformer(settings, where or "model.heads")
-    return settings
-
-
-def _check_lstm(settings: LSTMSettings, where: str) -> None:
-    if settings.tied and settings.table_width != settings.width:
-        raise BadInput(
-            "a softmax that uses the token table needs embeddings as wide as the states", where=where or "model.tied",
-            value=f"{settings.table_width} and {settings.width}", allowed="the same width, or tied false",
-            next_step="set model.embedding_width to the width, or model.tied to false",
-        )  # fmt: skip
-    if settings.num_cells < settings.width:
-        raise BadInput(
-            "an LSTM needs at least as many cells as its states are wide", where=where or "model.cells",
-            value=settings.num_cells, allowed=f"{settings.width} or more",
-            next_step="raise model.cells, or lower model.width",
-        )  # fmt: skip
-
-
-def _check_transformer(settings: TransformerSettings, where: str) -> None:
-    if settings.head_width is None and settings.width % settings.heads:
-        raise BadInput(
-            f"the width {settings.width} does not divide into {settings.heads} heads", where=where,
-            value=settings.heads, allowed=f"a divisor of {settings.width}", next_step="change --heads or --width",
-        )  # fmt: skip
-    if settings.heads % settings.key_heads:
-        raise BadInput(
-            f"{settings.heads} attention heads cannot share {settings.key_heads} heads of keys and values evenly",
-            where=where, value=settings.key_heads, allowed=f"a divisor of {settings.heads}",
-            next_step="change kv_heads or heads",
-        )  # fmt: skip
-    if settings.positions == "rotary" and settings.per_head % 2:
-        raise BadInput(
-            "rotary positions need heads of an even width", where=where, value=f"heads of {settings.per_head}",
-            allowed="an even width per head", next_step="change head_width, or width and heads",
-        )  # fmt: skip
-    if settings.relative_bins % 4 or settings.relative_bins >= 4 * settings.relative_distance:
-        raise BadInput(
-            "this number of bins of distance cannot be divided into two directions of near and far ones", where=where,
-            value=settings.relative_bins, allowed=f"a multiple of 4 below {4 * settings.relative_distance}",
-            next_step="change relative_bins or relative_distance",
-        )  # fmt: skip
-    if settings.embedding_width and (settings.joint_table or not settings.tied):
-        raise BadInput(
-            "embeddings of another width than the states need a tied softmax and no joint table", where=where,
-            value=f"tied {settings.tied}, joint table {settings.joint_table}", allowed="tied true, joint table false",
-            next_step="leave embedding_width out, or change the two",
-        )  # fmt: skip
-    if max(settings.text_segments) >= max(2, settings.segments):
-        raise BadInput(
-            "a text has a segment that the segment table does not have", where=where, value=settings.text_segments,
-            allowed=f"0 to {settings.segments - 1}", next_step="change text_segments or segments",
-        )  # fmt: skip
-    if settings.joint_table and (settings.positions == "rotary" or not settings.tied):
-        raise BadInput(
-            "one matrix for tokens and positions needs learned positions and a tied softmax", where=where,
-            value=f"positions {settings.positions}, tied {settings.tied}", allowed="positions learned, tied true",
-            next_step="set joint_table to false, or change the two",
-        )  # fmt: skip
+    return found.model_validate(base | changes).checked()

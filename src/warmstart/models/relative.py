@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from warmstart.models.settings import TransformerSettings
+from warmstart.models.transformer_settings import TransformerSettings
 
 
 def bins(ahead: torch.Tensor, count: int, longest: int) -> torch.Tensor:

@@ -1,7 +1,7 @@
 """The Transformer backbone: tokens and positions in, one state per token out.
 
-One class is GPT-1, GPT-2, BERT and Llama: :class:`~warmstart.models.settings.TransformerSettings` says which, and
-:mod:`~warmstart.models.blocks` holds the layers. It knows no device, dtype or rank: it computes in whatever its
+One class is GPT-1, GPT-2, BERT and Llama: :class:`~warmstart.models.transformer_settings.TransformerSettings` says which,
+and :mod:`~warmstart.models.blocks` holds the layers. It knows no device, dtype or rank: it computes in whatever its
 parameters are. What a token sees is in the Batch, not here.
 """
 
@@ -21,7 +21,7 @@ from warmstart.models.cache import LayerCache
 from warmstart.models.dropout import Dropout
 from warmstart.models.lm_transform import LMTransform
 from warmstart.models.relative import RelativeBias
-from warmstart.models.settings import PoolerActivation, TransformerSettings
+from warmstart.models.transformer_settings import PoolerActivation, TransformerSettings
 
 POOLER_ACTIVATIONS: dict[PoolerActivation, Callable[[torch.Tensor], torch.Tensor]] = {
     "tanh": torch.tanh,
@@ -38,7 +38,9 @@ def _lm_transform(settings: TransformerSettings) -> LMTransform:
 class Transformer(Backbone):
     """Tokens and positions in, one state per token out."""
 
-    embedding_parts: ClassVar = ("tokens", "positions", "segments", "embedding_norm", "widening", "relative")
+    POSITIONS: ClassVar = ("positions.weight",)
+    READS_PADDED: ClassVar = True
+    EMBEDDING_PARTS: ClassVar = ("tokens", "positions", "segments", "embedding_norm", "widening", "relative")
 
     def __init__(self, settings: TransformerSettings) -> None:
         super().__init__()

@@ -1,22 +1,26 @@
-"""The objectives by name."""
+"""The objectives by name, one line each. Light to import: an objective itself is imported when it is asked for."""
+
+from typing import TYPE_CHECKING
 
 from warmstart.base.errors import unknown_name_error
-from warmstart.objectives.autoencoder import AUTOENCODER
-from warmstart.objectives.backward import BACKWARD
-from warmstart.objectives.both import BOTH
-from warmstart.objectives.causal import CAUSAL
-from warmstart.objectives.masked import MASKED
-from warmstart.objectives.mixture import MIXTURE
-from warmstart.objectives.objective import Objective
-from warmstart.objectives.pseudo_masked import PSEUDO_MASKED
+from warmstart.base.lazy_table import LazyTable, Place
 
-OBJECTIVES: dict[str, Objective] = {
-    objective.name: objective for objective in (CAUSAL, BACKWARD, BOTH, AUTOENCODER, MASKED, MIXTURE, PSEUDO_MASKED)
-}
+if TYPE_CHECKING:
+    from warmstart.objectives.objective import Objective
+
+OBJECTIVES: "LazyTable[Objective]" = LazyTable({
+    "causal": Place("warmstart.objectives.causal:CAUSAL", "next token"),
+    "backward": Place("warmstart.objectives.backward:BACKWARD", "previous token"),
+    "both": Place("warmstart.objectives.both:BOTH", "next and previous token"),
+    "autoencoder": Place("warmstart.objectives.autoencoder:AUTOENCODER", "the text again, SA-LSTM"),
+    "masked": Place("warmstart.objectives.masked:MASKED", "masked tokens, BERT"),
+    "mixture": Place("warmstart.objectives.mixture:MIXTURE", "UniLM"),
+    "pseudo-masked": Place("warmstart.objectives.pseudo_masked:PSEUDO_MASKED", "UniLMv2"),
+})  # fmt: skip
 """The first of each sight is what a model of unknown training is evaluated by."""
 
 
-def find_objective(name: str, where: str = "--objective") -> Objective:
+def find_objective(name: str, where: str = "--objective") -> "Objective":
     """The objective of this name.
 
     Raises:
@@ -27,7 +31,7 @@ def find_objective(name: str, where: str = "--objective") -> Objective:
     return OBJECTIVES[name]
 
 
-def evaluation_objective(name: str | None, sight: str) -> Objective:
+def evaluation_objective(name: str | None, sight: str) -> "Objective":
     """What a language model is evaluated by: what it has learned, or a simpler objective that all like it share.
 
     Args:

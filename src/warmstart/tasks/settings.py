@@ -14,13 +14,6 @@ Postprocess = Annotated[
 ]
 
 
-KIND_NAMES = (
-    "classification", "entailment", "similarity", "regression", "choice", "multilabel", "tagging", "span", "images",
-    "seq2seq",
-)  # fmt: skip
-"""The names in :data:`warmstart.tasks.table.KINDS`, for those who cannot wait for the kinds to be imported."""
-
-
 class TaggingSettings(Settings):
     """What a tagging task remembers."""
 

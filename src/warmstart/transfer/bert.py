@@ -7,7 +7,7 @@ from collections.abc import Collection
 from typing import Any
 
 from warmstart.base.errors import BadInput
-from warmstart.models.settings import TransformerSettings
+from warmstart.models.transformer_settings import TransformerSettings
 from warmstart.transfer.layout import (
     Config,
     HeadPlace,

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from warmstart.models.settings import TransformerSettings
+from warmstart.models.transformer_settings import TransformerSettings
 from warmstart.transfer.bert import TOKENS, encoder, heads
 from warmstart.transfer.layout import Config, Key, Layout, Name, linear, named, read_keys, their_activation
 

@@ -7,7 +7,7 @@ tokens, has no place here.
 from collections.abc import Collection
 from typing import Any
 
-from warmstart.models.settings import TransformerSettings
+from warmstart.models.transformer_settings import TransformerSettings
 from warmstart.transfer.bert import BLOCK, EMBEDDINGS, KEYS, encoder, heads
 from warmstart.transfer.layout import (
     Config,

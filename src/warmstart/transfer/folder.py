@@ -29,15 +29,7 @@ from warmstart.models.files import (
 )
 from warmstart.models.heads import HEADS
 from warmstart.models.model import Model
-from warmstart.models.presets import check_sizes
-from warmstart.models.settings import (
-    KINDS,
-    BackboneSettings,
-    HeadKind,
-    HeadSettings,
-    ModelSettings,
-    TransformerSettings,
-)
+from warmstart.models.settings import KINDS, BackboneSettings, HeadKind, HeadSettings, ModelSettings
 from warmstart.transfer import bert, distilbert, electra, gpt1, gpt2, llama, roberta, unilm
 from warmstart.transfer.layout import UNTRAINED, HeadPlace, Layout, Name
 from warmstart.transfer.release2018 import is_release, release_settings, release_tensors
@@ -128,19 +120,14 @@ def _own_config(settings: ModelSettings) -> dict[str, Any]:
 
 def their_tensors(model: Model, layout: Layout) -> dict[str, torch.Tensor]:
     """The weights of ``model`` under the names of ``layout``."""
-    settings = model.settings.backbone
-    assert isinstance(settings, TransformerSettings)  # layouts are theirs
     names = layout.table(model.settings, layout.prefix)
-    query, key = settings.heads * settings.per_head, settings.key_heads * settings.per_head
     found: dict[str, torch.Tensor] = {}
     for ours, tensor in model.state_dict().items():
-        rows = (query, key, key) if ".qkv." in ours else (settings.hidden, settings.hidden)
-        found |= names[ours].give(tensor.float(), rows)
+        found |= names[ours].give(tensor.float(), model.settings.backbone.joined_rows(ours))
     return found
 
 
 def _config(settings: ModelSettings, layout: Layout, around: FolderMetadata) -> dict[str, Any]:
-    assert isinstance(settings.backbone, TransformerSettings)  # layouts are theirs
     theirs = layout.config(settings.backbone)
     own: dict[str, Any] = {"backbone": {name: getattr(settings.backbone, name) for name in sorted(UNTRAINED)}}
     config: dict[str, Any] = {
@@ -235,17 +222,18 @@ def _read_config(folder: Path) -> dict[str, Any]:
 
 
 def _layout(config: Mapping[str, Any], folder: Path) -> Layout | None:
-    kind = config["model_type"]
-    if kind == OWN:
+    model_type = config["model_type"]
+    if model_type == OWN:
         return None
-    if kind in LAYOUTS:
-        return LAYOUTS[kind]
+    if model_type in LAYOUTS:
+        return LAYOUTS[model_type]
     if config.get("auto_map"):
         raise BadInput(
-            "this model is defined by code in its folder, which is never run", where=str(folder / CONFIG), value=kind,
+            "this model is defined by code in its folder, which is never run", where=str(folder / CONFIG),
+            value=model_type,
             allowed=", ".join(LAYOUTS),
         )  # fmt: skip
-    raise unknown_name_error("model_type", kind, LAYOUTS, str(folder / CONFIG))
+    raise unknown_name_error("model_type", model_type, LAYOUTS, str(folder / CONFIG))
 
 
 def _settings(config: Mapping[str, Any], layout: Layout | None, folder: Path) -> ModelSettings:
@@ -275,7 +263,7 @@ def _validated(fields: dict[str, Any], path: str) -> ModelSettings:
         raise BadInput(
             f"impossible model setting {field!r}: {first['msg']}", where=path, value=first["input"]
         ) from None
-    check_sizes(settings.backbone, path)
+    settings.backbone.checked(path)
     return settings
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from warmstart.models.settings import Activation, TransformerSettings
+from warmstart.models.transformer_settings import Activation, TransformerSettings
 from warmstart.transfer.gpt2 import BLOCK, KEYS
 from warmstart.transfer.layout import (
     Config,

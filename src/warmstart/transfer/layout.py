@@ -12,14 +12,9 @@ import torch
 from pydantic import ValidationError
 
 from warmstart.base.errors import BadInput
-from warmstart.models.presets import check_sizes
-from warmstart.models.settings import (
-    Activation,
-    BackboneSettings,
-    HeadSettings,
-    ModelSettings,
-    TransformerSettings,
-)
+from warmstart.base.settings import Settings
+from warmstart.models.settings import BackboneSettings, HeadSettings, ModelSettings
+from warmstart.models.transformer_settings import Activation, TransformerSettings
 
 Config = Mapping[str, Any]
 Tensors = Mapping[str, torch.Tensor]
@@ -132,11 +127,12 @@ class Layout:
         pooler: names of the pooler of a model without a task's head.
         pad_id: the only id of the padding token that it can say, where positions are counted from it.
         today: brings the tensors of an older form of the same model under the names of the table.
+        backbone: the kind of settings that it can say.
     """
 
     model_type: str
-    settings: Callable[[Config, Collection[str]], TransformerSettings]
-    config: Callable[[TransformerSettings], dict[str, Any]]
+    settings: Callable[[Config, Collection[str]], Any]
+    config: Callable[[Any], dict[str, Any]]
     names: tuple[Name, ...]
     prefix: str
     language_model: str
@@ -146,6 +142,7 @@ class Layout:
     pooler: tuple[Name, ...] = ()
     pad_id: int | None = None
     today: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]] = dict
+    backbone: type[Settings] = TransformerSettings
 
     def table(self, settings: ModelSettings, prefix: str) -> dict[str, Name]:
         """Name of each tensor of a model → where it is, in a file that keeps the base model under ``prefix``."""
@@ -176,7 +173,7 @@ class Layout:
 
     def fits(self, settings: BackboneSettings) -> bool:
         """Whether this layout can say all that matters about ``settings``: reading what it would write gives the same."""
-        if not isinstance(settings, TransformerSettings):
+        if not isinstance(settings, self.backbone):
             return False
         there = [name for name, kept in _OPTIONAL.items() if kept(settings)]
         try:
@@ -186,7 +183,7 @@ class Layout:
         return unchanged(back) == unchanged(settings)
 
 
-_OPTIONAL: dict[str, Callable[[TransformerSettings], bool]] = {
+_OPTIONAL: dict[str, Callable[[Any], bool]] = {
     "pooler.dense.weight": lambda settings: settings.pooler,
     "lm_head.weight": lambda settings: not settings.tied,
     "cls.predictions.transform.dense.weight": lambda settings: settings.lm_transform,
@@ -211,9 +208,9 @@ def detect_parts(names: Collection[str]) -> dict[str, bool]:
     }
 
 
-def unchanged(settings: TransformerSettings) -> dict[str, Any]:
+def unchanged(settings: Any) -> dict[str, Any]:
     """The fields that decide what a backbone computes, defaults written out."""
-    fields = settings.model_dump(exclude=set(UNTRAINED))
+    fields: dict[str, Any] = settings.model_dump(exclude=set(UNTRAINED))
     return fields | {"kv_heads": settings.key_heads, "head_width": settings.per_head}
 
 
@@ -231,7 +228,7 @@ def backbone(**fields: Any) -> TransformerSettings:
             f"impossible model setting {'.'.join(map(str, first['loc']))!r}: {first['msg']}", where="config.json",
             value=first["input"],
         ) from None  # fmt: skip
-    return check_sizes(settings, "config.json")
+    return settings.checked("config.json")
 
 
 def required(config: Config, key: str) -> Any:

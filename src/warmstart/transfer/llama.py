@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from warmstart.base.errors import BadInput
-from warmstart.models.settings import TransformerSettings
+from warmstart.models.transformer_settings import TransformerSettings
 from warmstart.transfer.layout import (
     Config,
     HeadPlace,

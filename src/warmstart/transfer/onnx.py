@@ -24,7 +24,6 @@ from warmstart.models.cache import LayerCache
 from warmstart.models.linear_heads import LinearHead
 from warmstart.models.model import Model
 from warmstart.models.settings import HeadSettings
-from warmstart.models.transformer import Transformer
 
 PER_TOKEN = ("tags", "span")
 
@@ -32,12 +31,12 @@ PER_TOKEN = ("tags", "span")
 class PaddedModel(nn.Module):
     """A Model over padded rows."""
 
-    def __init__(self, model: Model, backbone: Transformer) -> None:
+    def __init__(self, model: Model) -> None:
         super().__init__()
-        self.model, self.backbone = model, backbone
+        self.model, self.backbone = model, model.backbone
         [self.goal] = model.settings.heads or [""]
         self.compares_reads = bool(self.goal) and model.head(self.goal).compares_reads
-        self.full = backbone.settings.sight == "full"
+        self.full = self.backbone.settings.sight == "full"
 
     def forward(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor | None = None
@@ -82,7 +81,7 @@ def export_onnx(model: Model, path: Path) -> None:
         raise BadInput(
             "writing ONNX needs another package", where="--to", value="onnx", next_step="pip install 'warmstart[onnx]'"
         ) from None
-    if not isinstance(model.backbone, Transformer) or model.backbone.settings.vectors:
+    if not model.backbone.READS_PADDED or model.settings.backbone.vectors:
         raise BadInput(
             "only a Transformer of text can be written as ONNX", where="--to", value="onnx", allowed="--to warmstart",
             next_step="keep the folder as it is",
@@ -92,11 +91,11 @@ def export_onnx(model: Model, path: Path) -> None:
             "only a head of one linear on one state can be written as ONNX", where="--to", value="onnx",
             allowed="--to warmstart",
         )  # fmt: skip
-    padded = PaddedModel(model, model.backbone).eval()
+    padded = PaddedModel(model).eval()
     axes = {0: "batch", 1: "choices", 2: "length"} if padded.compares_reads else {0: "batch", 1: "length"}
     ids = torch.ones((2, 3, 8) if padded.compares_reads else (2, 8), dtype=torch.int64)
     given = {"input_ids": ids, "attention_mask": ids.clone()}  # one tensor under two names would be one input
-    if model.backbone.segments is not None:
+    if model.settings.backbone.segments:
         given["token_type_ids"] = torch.zeros_like(ids)
     shapes = {name: {axis: torch.export.Dim.DYNAMIC for axis in axes} for name in given}
     with warnings.catch_warnings():

@@ -13,7 +13,7 @@ import torch
 
 from warmstart.base.errors import BadInput
 from warmstart.base.files import read_json
-from warmstart.models.settings import TransformerSettings
+from warmstart.models.transformer_settings import TransformerSettings
 from warmstart.transfer.layout import backbone
 
 SHAPES = "params_shapes.json"

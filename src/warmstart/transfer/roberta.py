@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from warmstart.models.settings import TransformerSettings
+from warmstart.models.transformer_settings import TransformerSettings
 from warmstart.transfer.bert import BLOCK, KEYS, POOLER, TOKENS, encoder, heads
 from warmstart.transfer.layout import (
     Config,

@@ -1,4 +1,4 @@
-"""A warm start: weights of one model into another of the same shape, with an account of every tensor.
+"""A warm start: parts of one model into parts of another of the same shape, with an account of every tensor.
 
 What is taken: the rows of tokens that both vocabularies share, the position rows (over and over where the target's context
 is longer), and the first k layers (Radford et al. 2018, figure 2 left; k = 0 takes the embeddings only). All else is newly
@@ -11,25 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from warmstart.base.errors import BadInput
-from warmstart.models.model import Model
-
-OWN_CHOICE = frozenset({
-    "vocab_size", "context", "layers", "embedding_dropout", "attention_dropout", "residual_dropout", "init_std",
-    "joint_table", "tied", "softmax", "pooler", "lm_transform", "bptt", "cell_clip", "word_dropout", "layer_dropout",
-    "output_dropout", "weight_dropout", "embedding_std",
-})  # fmt: skip
-"""Fields of the target's backbone that may differ from the source's; all others decide what the weights mean."""
-
-
-VOCABULARY = frozenset({"backbone.tokens.weight", "backbone.output.weight", "backbone.lm_transform.bias"})
-"""Tensors with one row per token."""
-
-POSITIONS = "backbone.positions.weight"
-
-EMBEDDING = frozenset({"tokens", "positions", "segments", "embedding_norm", "widening", "relative", "output"})
-"""Parts of a backbone that stand before its layers, and the softmax table."""
+from warmstart.models.backbone import Backbone
 
 
 @dataclass
@@ -60,52 +45,92 @@ class WeightAccount:
         return f"{counts}{initialised}{unused}"
 
 
-def start_from(
-    source: Model, target: Model, layers: int | None = None, token_rows: NDArray[np.int64] | None = None
-) -> WeightAccount:
-    """Copies what fits from ``source`` into ``target``, in place.
+@dataclass(frozen=True, slots=True)
+class PartTransfer:
+    """A part of a source model for a part of a target: the backbone of one, say, for the encoder of the other.
 
-    Args:
+    Attributes:
         source: the pre-trained model.
-        target: freshly drawn; float32.
+        source_part: the name of a backbone in it.
+        target_part: the name of a backbone in the target.
         layers: how many layers to take, from the first; ``None`` takes all.
-        token_rows: [V of the target] the source's row of each token, -1 for a new one; ``None``: the target's
-            vocabulary begins with the source's.
+        token_rows: [V of the target] the source's row of each token, -1 for a new one; ``None``: the target's vocabulary
+            begins with the source's.
+    """
+
+    source: nn.Module
+    source_part: str = "backbone"
+    target_part: str = "backbone"
+    layers: int | None = None
+    token_rows: NDArray[np.int64] | None = None
+
+
+def start_from(target: nn.Module, *transfers: PartTransfer) -> WeightAccount:
+    """Copies what fits into ``target`` (freshly drawn, float32), in place; what no transfer reaches stays as it was drawn.
 
     Raises:
-        BadInput: the two differ in a size that must agree, or ``source`` has fewer layers.
+        BadInput: source and target differ in a size that must agree, or a source has fewer layers.
     """
-    _check(source, target, layers)
-    total = target.settings.backbone.layers
-    count = total if layers is None else layers
-    found, account = source.state_dict(), WeightAccount()
-    with torch.no_grad():
-        for name, tensor in target.state_dict().items():
-            known = found.get(name)
-            if known is None or not _taken(name, count, total):
-                rows = np.full(len(tensor), -1)
-            elif name in VOCABULARY and token_rows is not None:
-                rows = token_rows
-            elif name == POSITIONS:  # beyond the source's context its rows begin anew (s2s-ft's way)
-                rows = np.arange(len(tensor)) % len(known)
-            else:
-                rows = np.where(np.arange(len(tensor)) < len(known), np.arange(len(tensor)), -1)
-            if known is not None:
-                here = torch.from_numpy(np.flatnonzero(rows >= 0))
-                tensor[here] = known[torch.from_numpy(rows[rows >= 0])].to(tensor.dtype)
-            _enter(account, name, tensor, rows, 0 if known is None else len(known))
-    account.unused += [name for name in found if name not in target.state_dict()]
+    account, reached = WeightAccount(), set[str]()
+    for transfer in transfers:
+        reached |= _transfer(target, transfer, account)
+    for name, tensor in target.state_dict().items():
+        if name not in reached:
+            _enter(account, name, tensor, np.full(len(tensor), -1))
     return account
 
 
-def _check(source: Model, target: Model, layers: int | None) -> None:
-    ours, theirs = target.settings.backbone, source.settings.backbone
+def _transfer(target: nn.Module, transfer: PartTransfer, account: WeightAccount) -> set[str]:
+    """Copies one part and writes it down; returns the names of the target's tensors that it reached."""
+    ours, theirs = _part(target, transfer.target_part), _part(transfer.source, transfer.source_part)
+    _check(ours, theirs, transfer.layers)
+    found, depths = theirs.state_dict(), ours.parameter_depths()
+    total = len(ours.blocks)
+    count = total if transfer.layers is None else transfer.layers
+    tensors = {name: tensor for name, tensor in ours.state_dict().items() if name in found}
+    with torch.no_grad():
+        for name, tensor in tensors.items():
+            known = found[name]
+            # A softmax table is a vocabulary as the token table is, though it stands after the last layer.
+            taken = count == total or depths[name] > total - count or name == ours.OUTPUT
+            rows = np.full(len(tensor), -1)
+            if taken:
+                rows = _source_rows(ours, name, len(tensor), len(known), transfer.token_rows)
+                here = torch.from_numpy(np.flatnonzero(rows >= 0))
+                tensor[here] = known[torch.from_numpy(rows[rows >= 0])].to(tensor.dtype)
+            _enter(account, f"{transfer.target_part}.{name}", tensor, rows)
+            _enter_unused(account, f"{transfer.source_part}.{name}", rows, len(known))
+    used = {f"{transfer.source_part}.{name}" for name in tensors}
+    account.unused += [name for name in transfer.source.state_dict() if name not in used]
+    return {f"{transfer.target_part}.{name}" for name in tensors}
+
+
+def _part(model: nn.Module, name: str) -> Backbone:
+    part = model.get_submodule(name)
+    assert isinstance(part, Backbone)
+    return part
+
+
+def _source_rows(
+    ours: Backbone, name: str, rows: int, source_rows: int, token_rows: NDArray[np.int64] | None
+) -> NDArray[np.int64]:
+    """[rows] the source's row of each row of a tensor, -1 for a new one."""
+    if name in ours.VOCABULARY and token_rows is not None:
+        return token_rows
+    own = np.arange(rows)
+    if name in ours.POSITIONS:  # beyond the source's context its rows begin anew (s2s-ft's way)
+        return own % source_rows
+    return np.where(own < source_rows, own, -1)
+
+
+def _check(target: Backbone, source: Backbone, layers: int | None) -> None:
+    ours, theirs = target.settings, source.settings
     if ours.kind != theirs.kind:
         raise BadInput(
             "the pre-trained model has another kind of backbone", where="model", value=ours.kind, allowed=theirs.kind,
             next_step="leave the preset out: the start decides it",
         )  # fmt: skip
-    for name in ours.model_dump(exclude=set(OWN_CHOICE)):
+    for name in ours.model_dump(exclude=set(ours.FREE)):
         if getattr(ours, name) != getattr(theirs, name):
             raise BadInput(
                 f"the pre-trained model has another {name}", where=f"model.{name}", value=getattr(ours, name),
@@ -118,17 +143,7 @@ def _check(source: Model, target: Model, layers: int | None) -> None:
         )  # fmt: skip
 
 
-def _taken(name: str, layers: int, total: int) -> bool:
-    """Whether a tensor comes from the source: embeddings and the first layers do, what follows only after all of them."""
-    parts = name.split(".")
-    if parts[0] == "heads":
-        return False
-    if parts[1] == "blocks":
-        return int(parts[2]) < layers
-    return layers == total or parts[1] in EMBEDDING
-
-
-def _enter(account: WeightAccount, name: str, tensor: torch.Tensor, rows: NDArray[np.int64], source_rows: int) -> None:
+def _enter(account: WeightAccount, name: str, tensor: torch.Tensor, rows: NDArray[np.int64]) -> None:
     """Writes down what became of one tensor; ``rows`` [R] is the source's row of each of its own, -1 for new ones."""
     width = tensor[0].numel() if tensor.dim() > 1 else 1
     moved = int((rows >= 0).sum())
@@ -145,6 +160,12 @@ def _enter(account: WeightAccount, name: str, tensor: torch.Tensor, rows: NDArra
             )
     else:
         account.initialised.append(name)
+
+
+def _enter_unused(account: WeightAccount, name: str, rows: NDArray[np.int64], source_rows: int) -> None:
+    """Writes down what was left of one tensor of the source."""
+    moved = int((rows >= 0).sum())
     if source_rows > moved:
+        prefix = bool((rows[:moved] == np.arange(moved)).all())
         part = f"[{moved}:{source_rows}]" if prefix else f"[{source_rows - moved:,} rows]"
         account.unused.append(f"{name}{part}" if moved else name)

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from warmstart.models.settings import TransformerSettings
+from warmstart.models.transformer_settings import TransformerSettings
 from warmstart.transfer.bert import BLOCK, EMBEDDINGS, KEYS, POOLER, TIED, WORDS, encoder, heads
 from warmstart.transfer.layout import Config, Key, Layout, Name, named, read_keys, their_activation
 

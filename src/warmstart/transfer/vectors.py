@@ -21,10 +21,9 @@ def check_width(vectors: Mapping[int, NDArray[np.float32]], size: BackboneSettin
     """Refuses vectors that are not as wide as the token table."""
     width = len(next(iter(vectors.values())))
     if width != size.table_width:
-        name = "embedding_width" if size.kind == "lstm" else "width"
         raise BadInput(
             "the vectors are not as wide as the model's embeddings", where=where, value=width, allowed=str(size.table_width),
-            next_step=f"add --set model.{name}={width}",
+            next_step=f"add --set model.{size.TABLE_WIDTH}={width}",
         )  # fmt: skip
 
 

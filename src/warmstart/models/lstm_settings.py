@@ -1,0 +1,133 @@
+"""Sizes and choices of an LSTM. Light to import, as all settings."""
+
+from typing import ClassVar, Literal, Self
+
+from warmstart.base.errors import BadInput
+from warmstart.base.settings import Setting, Settings
+
+
+class LSTMSettings(Settings):
+    """Sizes and choices of an LSTM (Hochreiter and Schmidhuber 1997, with forget gates)."""
+
+    NOUN: ClassVar = "an LSTM"
+    TABLE_WIDTH: ClassVar = "embedding_width"
+    """As a Transformer's."""
+    DROPOUTS: ClassVar = ("embedding_dropout", "layer_dropout", "output_dropout")
+    """What a recipe's ``dropout`` sets."""
+    FREE: ClassVar = frozenset({
+        "vocab_size", "context", "layers", *DROPOUTS, "word_dropout", "weight_dropout", "init_std", "embedding_std", "tied",
+        "softmax", "bptt", "cell_clip",
+    })  # fmt: skip
+    """As a Transformer's."""
+    can_carry: ClassVar[bool] = True
+    """As a Transformer's."""
+
+    kind: Literal["lstm"] = "lstm"
+    vocab_size: int = Setting(40478, "rows of the token table", ge=1)
+    vectors: bool = Setting(False, "as a Transformer's")
+    context: int = Setting(1600, "tokens of a row of pre-training text; other texts may have any length", ge=1)
+    layers: int = Setting(1, "number of layers", ge=1)
+    width: int = Setting(1024, "width of the states, which the next layer and the heads read", ge=1)
+    cells: int | None = Setting(
+        None, "LSTM: cells of each layer; where more than the width, a projection makes the states (Sak et al. 2014); "
+        "default: the width", ge=1,
+    )  # fmt: skip
+    embedding_width: int | None = Setting(None, "LSTM: width of the token table; default: the width", ge=1)
+    directions: int = Setting(
+        1, "LSTM: 2: texts that are read from right to left have layers of their own (Peters et al. 2018)", ge=1, le=2
+    )
+    residual: bool = Setting(False, "LSTM: each layer but the first adds its input to its output")
+    tied: bool = Setting(False, "the softmax over the vocabulary uses the token table, not one of its own")
+    softmax: bool = Setting(
+        True, "whether there is a softmax over the vocabulary; without a language model none is needed"
+    )
+    bptt: int = Setting(400, "LSTM: steps of truncated back-propagation, counted from a text's end", ge=1)
+    cell_clip: float | None = Setting(None, "LSTM: bound of the cells' values", gt=0)
+    word_dropout: float = Setting(0.0, "LSTM: dropout of whole tokens", ge=0, lt=1)
+    embedding_dropout: float = Setting(
+        0.0, "dropout of the embeddings; an LSTM's falls on the same dimensions for all tokens of a text", ge=0, lt=1
+    )
+    layer_dropout: float = Setting(0.0, "LSTM: dropout between layers", ge=0, lt=1)
+    output_dropout: float = Setting(0.0, "LSTM: dropout on the states of the last layer", ge=0, lt=1)
+    weight_dropout: float = Setting(
+        0.0, "LSTM: dropout of the recurrent weights, once per pass (Merity et al. 2017)", ge=0, lt=1
+    )
+    embedding_std: float = Setting(
+        0.1, "LSTM: standard deviation of initial embeddings; large ones learn faster at first and rare words less",
+        gt=0,
+    )  # fmt: skip
+    init_std: float = Setting(0.05, "standard deviation of the initial weights", gt=0)
+
+    @property
+    def num_cells(self) -> int:
+        """Cells of one layer."""
+        return self.cells or self.width
+
+    @property
+    def table_width(self) -> int:
+        """Width of the token table."""
+        return self.embedding_width or self.width
+
+    @property
+    def max_length(self) -> int:
+        """The most tokens that one text may have: no limit of its own."""
+        return 1 << 30
+
+    segments: ClassVar[int] = 0
+    text_segments: ClassVar[tuple[int, int]] = (0, 0)
+
+    @property
+    def sight(self) -> Literal["causal"]:
+        """A token sees itself and what came before."""
+        return "causal"
+
+    @property
+    def pooler(self) -> bool:
+        """It has none."""
+        return False
+
+    @property
+    def shape(self) -> str:
+        """The size in words."""
+        two = " in two directions" if self.directions == 2 else ""
+        layers = f"{self.layers} layer{'s' * (self.layers > 1)}{two}"
+        return f"{layers}, {self.num_cells} cells, states {self.width} wide, embeddings {self.table_width}"
+
+    def joined_rows(self, name: str) -> tuple[int, ...]:
+        """None of its matrices joins others."""
+        return ()
+
+    def attention_flops(self, length: int) -> int:
+        """Nothing is computed without a weight."""
+        return 0
+
+    def activation_size(self, length: int) -> int:
+        """Numbers per token that a training step keeps for its backward pass, roughly."""
+        return self.layers * (6 * self.num_cells + 2 * self.width) + 2 * self.table_width
+
+    def with_parts(self, *, pooler: bool, lm: bool) -> "LSTMSettings":
+        """The same with the softmax where it is read."""
+        return self.model_copy(update={"softmax": lm})
+
+    def checked(self, where: str = "") -> Self:
+        """Itself, if its parts fit together.
+
+        Args:
+            where: the file that it stands in, if it comes from one.
+
+        Raises:
+            BadInput: a softmax by a table of another width, or a projection that makes nothing smaller.
+        """
+        if self.tied and self.table_width != self.width:
+            raise BadInput(
+                "a softmax that uses the token table needs embeddings as wide as the states", where=where or "model.tied",
+                value=f"{self.table_width} and {self.width}", allowed="the same width, or tied false",
+                next_step="set model.embedding_width to the width, or model.tied to false",
+            )  # fmt: skip
+        if self.num_cells < self.width:
+            raise BadInput(
+                "an LSTM needs at least as many cells as its states are wide", where=where or "model.cells",
+                value=self.num_cells, allowed=f"{self.width} or more",
+                next_step="raise model.cells, or lower model.width",
+            )  # fmt: skip
+        return self

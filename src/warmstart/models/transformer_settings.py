@@ -1,0 +1,190 @@
+"""Sizes and choices of a Transformer. Light to import, as all settings."""
+
+from typing import ClassVar, Literal, Self
+
+from warmstart.base.errors import BadInput
+from warmstart.base.settings import Setting, Settings
+
+Norm = Literal["post", "pre"]
+Activation = Literal["gelu", "gelu_tanh", "silu", "relu"]
+PoolerActivation = Literal["tanh", "gelu", "relu"]
+
+
+class TransformerSettings(Settings):
+    """Sizes and choices of a Transformer. The defaults are GPT-1's; the help names who chose otherwise."""
+
+    NOUN: ClassVar = "a Transformer"
+    TABLE_WIDTH: ClassVar = "width"
+    """The field that says how wide the token table is."""
+    DROPOUTS: ClassVar = ("embedding_dropout", "attention_dropout", "residual_dropout")
+    """What a recipe's ``dropout`` sets."""
+    FREE: ClassVar = frozenset({
+        "vocab_size", "context", "layers", *DROPOUTS, "init_std", "joint_table", "tied", "pooler", "lm_transform",
+    })  # fmt: skip
+    """Fields in which a model may differ from the one that it starts from; all others decide what the weights mean."""
+    softmax: ClassVar[bool] = True
+    """Whether it keeps a table for the softmax over the vocabulary."""
+    can_carry: ClassVar[bool] = False
+    """Whether what was read of a text can be carried from one step of a training to the next."""
+
+    kind: Literal["transformer"] = "transformer"
+    vocab_size: int = Setting(40478, "rows of the token table", ge=1)
+    vectors: bool = Setting(
+        False, "read and predict vectors of vocab_size numbers instead of ids: linears take the place of the tables"
+    )
+    context: int = Setting(512, "tokens that the model reads at once", flag="--context", metavar="N", ge=1)
+    layers: int = Setting(12, "number of layers", flag="--layers", metavar="N", ge=1)
+    width: int = Setting(768, "width of the states", flag="--width", metavar="N", ge=1)
+    heads: int = Setting(12, "attention heads; they divide the width", flag="--heads", metavar="N", ge=1)
+    kv_heads: int | None = Setting(
+        None, "heads of keys and values, which groups of query heads share (Llama); default: one for each", ge=1
+    )
+    head_width: int | None = Setting(None, "width of one head; default: the width divided by the heads", ge=1)
+    hidden: int = Setting(3072, "width inside the feed-forward part", flag="--hidden", metavar="N", ge=1)
+    segments: int = Setting(0, "rows of the segment table (BERT: 2); 0: none", ge=0)
+    text_segments: tuple[int, int] = Setting(
+        (0, 1), "segments of source and target where one text is generated from another (UniLM: 4 and 5)"
+    )
+    embedding_width: int | None = Setting(
+        None, "width of the tables, which a linear brings to the width (ELECTRA); default: the width", ge=1
+    )
+    sight: Literal["causal", "full"] = Setting(
+        "causal", "causal: a token attends to itself and what came before; full: to its whole document (BERT)"
+    )
+    positions: Literal["learned", "rotary"] = Setting(
+        "learned", "a table of positions, or queries and keys rotated by their position (Llama)"
+    )
+    rotary_base: float = Setting(10000.0, "base of the rotary frequencies", gt=1)
+    relative_bins: int = Setting(
+        0, "bins of distance with a learned bias per head, the same in all layers (UniLMv2: 32); 0: none", ge=0
+    )
+    relative_distance: int = Setting(128, "distance from which on all tokens fall into the outermost bins", ge=2)
+    norm: Norm = Setting(
+        "post", "layer norm after each residual sum (post: GPT-1, BERT) or before each part and at the end (pre: GPT-2)",
+        flag="--norm",
+    )  # fmt: skip
+    norm_kind: Literal["layer", "rms"] = Setting("layer", "layer norm, or root-mean-square norm (Llama)")
+    embedding_norm: bool = Setting(False, "a norm on the sum of the embeddings (BERT)")
+    qk_norm: bool = Setting(False, "a norm on the queries and keys of each head (Qwen3)")
+    mlp: Literal["plain", "gated"] = Setting("plain", "two linears, or a gate times a linear and one back (Llama)")
+    activation: Activation = Setting(
+        "gelu_tanh", "in the feed-forward part; gelu_tanh is GPT-1's approximation of GELU", flag="--activation"
+    )
+    bias: bool = Setting(True, "whether the linears have biases (Llama: none)")
+    tied: bool = Setting(True, "the softmax over the vocabulary uses the token table, not one of its own")
+    lm_transform: bool = Setting(False, "BERT's linear, activation and norm before that softmax, and a bias per token")
+    pooler: bool = Setting(False, "BERT's linear and activation over the first token's state, for heads that use it")
+    pooler_activation: PoolerActivation = Setting(
+        "tanh", "of the pooler: tanh (BERT, RoBERTa), GELU (ELECTRA) or ReLU (DistilBERT)"
+    )
+    joint_table: bool = Setting(
+        False, "tokens and positions share one matrix, with dropout on the matrix itself and the position rows in the "
+        "softmax (GPT-1's released code)",
+    )  # fmt: skip
+    embedding_dropout: float = Setting(0.1, "dropout on the embeddings", ge=0, lt=1)
+    attention_dropout: float = Setting(0.1, "dropout on the attention weights", ge=0, lt=1)
+    residual_dropout: float = Setting(0.1, "dropout on what each part adds to the states", ge=0, lt=1)
+    norm_eps: float = Setting(1e-5, "added to the variance in a norm", gt=0)
+    init_std: float = Setting(0.02, "standard deviation of the initial weights", gt=0)
+
+    @property
+    def per_head(self) -> int:
+        """Width of one head."""
+        return self.head_width or self.width // self.heads
+
+    @property
+    def key_heads(self) -> int:
+        """Heads that have keys and values of their own."""
+        return self.kv_heads or self.heads
+
+    @property
+    def table_width(self) -> int:
+        """Width of the tables."""
+        return self.embedding_width or self.width
+
+    @property
+    def max_length(self) -> int:
+        """The most tokens that one text may have."""
+        return self.context
+
+    @property
+    def shape(self) -> str:
+        """The size in words."""
+        return f"{self.layers} layers, {self.width} wide, {self.heads} heads"
+
+    def joined_rows(self, name: str) -> tuple[int, ...]:
+        """The rows of the matrices that one of ours joins: queries, keys and values, or gate and what it gates."""
+        query, key = self.heads * self.per_head, self.key_heads * self.per_head
+        return (query, key, key) if ".qkv." in name else (self.hidden, self.hidden)
+
+    def attention_flops(self, length: int) -> int:
+        """Multiplications of a layer for one token that do not come from a weight, in a text of ``length``."""
+        return 2 * self.heads * self.per_head * length
+
+    def activation_size(self, length: int) -> int:
+        """Numbers per token that a training step keeps for its backward pass, roughly."""
+        return self.layers * (14 * self.width + 2 * self.hidden + 2 * self.heads * length)
+
+    def with_parts(self, *, pooler: bool, lm: bool) -> "TransformerSettings":
+        """The same with what is read and no more: a pooler, or what only serves the softmax over the vocabulary."""
+        changes = {
+            "pooler": self.sight == "full" and pooler,
+            "lm_transform": self.lm_transform and lm,
+            "tied": self.tied or not lm,
+        }
+        return self.model_copy(update=changes)
+
+    def checked(self, where: str = "") -> Self:
+        """Itself, if its parts fit together.
+
+        Args:
+            where: the file that it stands in, if it comes from one.
+
+        Raises:
+            BadInput: heads that do not divide the width, shared keys that do not divide the heads, positions that two
+                choices want differently, or a softmax by a table of another width.
+        """
+        where = where or "model.heads"
+        if self.head_width is None and self.width % self.heads:
+            raise BadInput(
+                f"the width {self.width} does not divide into {self.heads} heads", where=where,
+                value=self.heads, allowed=f"a divisor of {self.width}", next_step="change --heads or --width",
+            )  # fmt: skip
+        if self.heads % self.key_heads:
+            raise BadInput(
+                f"{self.heads} attention heads cannot share {self.key_heads} heads of keys and values evenly",
+                where=where, value=self.key_heads, allowed=f"a divisor of {self.heads}",
+                next_step="change kv_heads or heads",
+            )  # fmt: skip
+        if self.positions == "rotary" and self.per_head % 2:
+            raise BadInput(
+                "rotary positions need heads of an even width", where=where, value=f"heads of {self.per_head}",
+                allowed="an even width per head", next_step="change head_width, or width and heads",
+            )  # fmt: skip
+        self._check_tables(where)
+        return self
+
+    def _check_tables(self, where: str) -> None:
+        if self.relative_bins % 4 or self.relative_bins >= 4 * self.relative_distance:
+            raise BadInput(
+                "this number of bins of distance cannot be divided into two directions of near and far ones", where=where,
+                value=self.relative_bins, allowed=f"a multiple of 4 below {4 * self.relative_distance}",
+                next_step="change relative_bins or relative_distance",
+            )  # fmt: skip
+        if self.embedding_width and (self.joint_table or not self.tied):
+            raise BadInput(
+                "embeddings of another width than the states need a tied softmax and no joint table", where=where,
+                value=f"tied {self.tied}, joint table {self.joint_table}", allowed="tied true, joint table false",
+                next_step="leave embedding_width out, or change the two",
+            )  # fmt: skip
+        if max(self.text_segments) >= max(2, self.segments):
+            raise BadInput(
+                "a text has a segment that the segment table does not have", where=where, value=self.text_segments,
+                allowed=f"0 to {self.segments - 1}", next_step="change text_segments or segments",
+            )  # fmt: skip
+        if self.joint_table and (self.positions == "rotary" or not self.tied):
+            raise BadInput(
+                "one matrix for tokens and positions needs learned positions and a tied softmax", where=where,
+                value=f"positions {self.positions}, tied {self.tied}", allowed="positions learned, tied true",
+                next_step="set joint_table to false, or change the two",
+            )  # fmt: skip
