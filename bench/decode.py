@@ -78,7 +78,7 @@ def run_ours(length: int, masks: bool, held: ExitStack) -> Callable[[NDArray[np.
     """The search; the end token cannot come, so every text has all its tokens. Weights are packed once."""
     from warmstart.decode.cached_decoder import DecodeMode, Source
     from warmstart.decode.limits import Limits
-    from warmstart.decode.packed import packed
+    from warmstart.decode.packed import packed_softmax
     from warmstart.decode.search import Search, search
     from warmstart.decode.settings import GenerateSettings
 
@@ -87,7 +87,7 @@ def run_ours(length: int, masks: bool, held: ExitStack) -> Callable[[NDArray[np.
         DecodeMode(3, 0, 1) if masks else DecodeMode(), GenerateSettings(beam=BEAM, max_new=NEW), Limits(None)
     )
 
-    held.enter_context(packed(model, BATCH * BEAM))
+    held.enter_context(packed_softmax(model, BATCH * BEAM))
 
     def decode(ids: NDArray[np.int64]) -> None:
         given = [Source(row) if masks else Source(row[:-1], int(row[-1])) for row in ids]

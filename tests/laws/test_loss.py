@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from warmstart.base.arrays import Floats, Ints
-from warmstart.base.seeds import generator, named_seed
+from warmstart.base.seeds import derive_seed, generator
 from warmstart.example.batch import Batch, collate
 from warmstart.example.example import Example, Goal
 from warmstart.models.activity import ACTIVITY
@@ -372,7 +372,7 @@ def test_a_sampled_softmax_splits_in_any_way() -> None:
     given = records(["lm", "label"], 10)
     model, optimizer = make("post", torch.float64)
     criterion = Criterion({"lm": 1.0}, options=LossOptions(samples=40))
-    draw = named_seed(1, "softmax")
+    draw = derive_seed(1, "softmax")
     drawn, twin = sample_candidates(512, 40, draw), copy.deepcopy(model).double()
     correction = torch.full((512,), -torch.inf).double().index_copy(0, drawn.ids, drawn.correction.double())
     documents = [example for record in given for example in record]

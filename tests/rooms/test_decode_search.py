@@ -14,7 +14,7 @@ from warmstart.base.errors import BadInput
 from warmstart.decode.cached_decoder import DecodeMode, Source
 from warmstart.decode.lattice import Lattice, Ranking, rank
 from warmstart.decode.limits import Limits
-from warmstart.decode.packed import log_total, packed, top
+from warmstart.decode.packed import log_total, packed_softmax, top
 from warmstart.decode.search import Search, Text, search
 from warmstart.decode.settings import GenerateSettings, check_search
 from warmstart.example.batch import collate
@@ -397,8 +397,8 @@ def test_one_packing_for_many_searches() -> None:
     model, given = make("causal"), sources(6, 1, 11)
     plain = [found(model, "causal", [ids], beam=3) for ids in given]
     before = [dict(part.__dict__) for part in model.modules()]
-    with packed(model, 3) as softmax:
-        with packed(model, 9) as inner:
+    with packed_softmax(model, 3) as softmax:
+        with packed_softmax(model, 9) as inner:
             assert inner is softmax
         assert [found(model, "causal", [ids], beam=3) for ids in given] == plain
         assert not isinstance(model.backbone.blocks[0].attention.qkv, nn.Module)  # the inner blocks have left it

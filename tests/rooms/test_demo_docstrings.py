@@ -12,8 +12,15 @@ import numpy as np
 import pytest
 
 from warmstart.base.errors import BadInput
-from warmstart.demo.docstrings import MAX_CHARACTERS, Docstring, Library, collect, installed, language_reference
-from warmstart.demo.prose import description, masked
+from warmstart.demo.docstrings import (
+    MAX_CHARACTERS,
+    Docstring,
+    Library,
+    collect,
+    installed_libraries,
+    language_reference,
+)
+from warmstart.demo.prose import description, mask_names
 from warmstart.demo.task import NEAR, DemoTask, Sizes, five_word_sequences, make_task
 
 SIZES = Sizes(train=6, dev=4, test=8)
@@ -35,7 +42,7 @@ def test_found_docstrings_are_those_of_the_imported_objects() -> None:
 def test_every_area_is_installed_with_the_package_and_the_language_reference_is_there() -> None:
     """Witness: the dependencies of pyproject bring each area; ``help('if')`` is a page about ``if``; nothing is imported."""
     before = set(sys.modules)
-    areas = {library.area for library in installed()} - {""}
+    areas = {library.area for library in installed_libraries()} - {""}
     assert len(areas) == 8
     assert not {"networkx", "sympy"} & (set(sys.modules) - before)
     pages = {d.name: d.text for d in language_reference()}
@@ -99,7 +106,7 @@ def test_a_description_is_masked_prose_without_code() -> None:
 )
 def test_no_library_name_is_left(name: str) -> None:
     """Witness: the names themselves."""
-    assert name.lower()[:5] not in masked(f"This is {name} at work.").lower()
+    assert name.lower()[:5] not in mask_names(f"This is {name} at work.").lower()
 
 
 def _library(root: Path, area: str, *, modules: int = 14, per_module: int = 4) -> Library:

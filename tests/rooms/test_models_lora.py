@@ -50,7 +50,7 @@ def test_outputs_and_gradients_are_those_of_the_dense_product() -> None:
     torch.testing.assert_close(layer(x), wanted_y)
     for ours, theirs in zip(got, torch.autograd.grad((wanted_y * pull).sum(), [layer.a, layer.b]), strict=True):
         torch.testing.assert_close(ours, theirs)
-    torch.testing.assert_close(layer.merged()(x), wanted_y)
+    torch.testing.assert_close(layer.merge()(x), wanted_y)
 
 
 def test_dropout_is_on_what_the_product_reads() -> None:

@@ -176,7 +176,7 @@ def test_every_dropout_is_off_outside_training() -> None:
     for name, rate in rates.items():
         found = body(layers=2, **{name: rate})
         batch = collate([[example(9)]])
-        read = [found.train().dropped(found(batch)) for _ in range(2)]
+        read = [found.train().apply_dropout(found(batch)) for _ in range(2)]
         assert not torch.equal(*read), name
         assert torch.equal(found.eval()(batch), found(batch)), name
 

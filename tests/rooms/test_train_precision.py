@@ -10,7 +10,7 @@ import torch
 from warmstart.base.errors import BadInput
 from warmstart.models.attention import Kernels
 from warmstart.train import machine, precision
-from warmstart.train.machine import MachineSpeeds, measured
+from warmstart.train.machine import MachineSpeeds, machine_speeds
 from warmstart.train.precision import ON_GPU, ComputeSettings, compute_settings, fastest_settings
 
 CPU = torch.device("cpu")
@@ -89,12 +89,12 @@ def clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clock:
 def again() -> MachineSpeeds:
     """What another process would find."""
     machine._metadata.cache_clear()
-    return measured(bf16=True)
+    return machine_speeds(bf16=True)
 
 
 def test_a_machine_is_measured_once(clock: Clock, tmp_path: Path) -> None:
     """Invariant: later processes read the file; another number of threads is another machine, and keeps the first."""
-    assert again() == again() == measured(bf16=True) == figures(onednn=1.0)
+    assert again() == again() == machine_speeds(bf16=True) == figures(onednn=1.0)
     entries = json.loads((tmp_path / "cache" / "machine.json").read_text())
     assert list(entries) == [machine.key(torch.get_num_threads())]
     (tmp_path / "cache" / "machine.json").write_text(json.dumps({"another, 64 threads": entries.popitem()[1]}))

@@ -71,7 +71,7 @@ def test_answers_equal_ours(name: str, goal: str, tmp_path: Path) -> None:
             continue
         read = torch.stack([one[0 if full else -1] for one in states])
         with torch.no_grad():
-            wanted = model.heads[goal].linear(model.pooled(goal, read))
+            wanted = model.heads[goal].linear(model.pool(goal, read))
         close(found, wanted.T if goal == "choice" else wanted)
 
 

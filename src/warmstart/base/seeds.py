@@ -9,7 +9,7 @@ import hashlib
 import numpy as np
 
 
-def named_seed(seed: int, *name: object) -> int:
+def derive_seed(seed: int, *name: object) -> int:
     """A 63-bit seed, a function of ``seed`` and ``name``."""
     text = "\x1f".join([str(int(seed)), *map(str, name)])
     digest = hashlib.blake2b(text.encode("utf-8"), digest_size=8).digest()
@@ -18,4 +18,4 @@ def named_seed(seed: int, *name: object) -> int:
 
 def generator(seed: int, *name: object) -> np.random.Generator:
     """A new generator (Philox) for this seed and name."""
-    return np.random.Generator(np.random.Philox(key=named_seed(seed, *name)))
+    return np.random.Generator(np.random.Philox(key=derive_seed(seed, *name)))

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warmstart.base.errors import BadInput
-from warmstart.base.seeds import named_seed
+from warmstart.base.seeds import derive_seed
 from warmstart.build.generation import check_softmax, generation_settings, label_smoothing, with_word_head
 from warmstart.build.labelled_data import LabelledData, read_labelled_data
 from warmstart.build.sizes import backbone_settings, for_reading, for_task, with_context, with_start
@@ -68,8 +68,8 @@ class Finetuning:
 
     def fresh(self, recipe: FinetuneRecipe) -> tuple[Model, WeightAccount | None]:
         """The model at step 0 for the recipe's seed, its scheme applied, and the account of its warm start."""
-        model = Model.fresh(self.settings, named_seed(recipe.train.seed, "weights"))
-        account = None if self.start is None else self.start.into(model, self.tokenizer, recipe.transfer_layers)
+        model = Model.fresh(self.settings, derive_seed(recipe.train.seed, "weights"))
+        account = None if self.start is None else self.start.initialise(model, self.tokenizer, recipe.transfer_layers)
         if self.vectors:
             account = start_from_vectors(model, self.vectors)
         apply_scheme(model, recipe.scheme, recipe.train.seed)

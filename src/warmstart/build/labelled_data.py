@@ -14,7 +14,7 @@ from warmstart.tasks.catalogue import CATALOGUE, KnownDataset, known_dataset
 from warmstart.tasks.dataset import TaskSet, read_task, task_of_rows
 from warmstart.tasks.hold_out import hold_out
 from warmstart.tasks.kind import ReadOptions
-from warmstart.tasks.table import KINDS, kind_named
+from warmstart.tasks.table import KINDS, find_kind
 
 HUB_DEV = ("validation", "dev", "valid", "val")
 
@@ -50,16 +50,16 @@ def read_labelled_data(task: TaskRecipe, seed: int) -> LabelledData:
     if task.name in KINDS:
         found = _own_files(task, task.name) if task.data is None else _from_hub(task, task.name, task.data)
     elif task.name in CATALOGUE:
-        found = _known(task, known_dataset(task.name))
+        found = _read_known(task, known_dataset(task.name))
     else:
         raise unknown_name_error("task", task.name, [*KINDS, *CATALOGUE], "--task")
     if task.train_frac < 1:
         train, _ = hold_out(KINDS[found.kind], found.train, 1 - task.train_frac, seed, "fewer labels")
         found = replace(found, train=train)
-    return replace(found, note="; ".join(filter(None, (found.note, *_shared(found)))))
+    return replace(found, note="; ".join(filter(None, (found.note, *_say_shared_texts(found)))))
 
 
-def _known(task: TaskRecipe, known: KnownDataset) -> LabelledData:
+def _read_known(task: TaskRecipe, known: KnownDataset) -> LabelledData:
     if task.data is None or is_hub_id(task.data):
         raise BadInput(
             f"the folder of {known.name!r} is not given", where="--data", value=task.data,
@@ -74,7 +74,7 @@ def _known(task: TaskRecipe, known: KnownDataset) -> LabelledData:
     splits = known.load(Path(task.data), [name for name in ("train", "dev", "test") if name in known.splits])
     found = splits.records
     note = "; ".join(filter(None, (known.note, splits.note)))
-    made = _divided(known.kind, known.label_names, found["train"], found.get("dev"), task.dev_frac)
+    made = _divide(known.kind, known.label_names, found["train"], found.get("dev"), task.dev_frac)
     return replace(
         made, test=found.get("test"), metric=known.metrics[0], name=known.name,
         note="; ".join(filter(None, (note, made.note))),
@@ -94,7 +94,7 @@ def _own_files(task: TaskRecipe, kind: str) -> LabelledData:
     train = read_task(kind, task.train, None, read("train"))
 
     dev, test = more(task.dev, "dev"), more(task.test, "test")
-    return replace(_divided(kind, train.label_names, train.records, dev, task.dev_frac), test=test)
+    return replace(_divide(kind, train.label_names, train.records, dev, task.dev_frac), test=test)
 
 
 def _from_hub(task: TaskRecipe, kind: str, data: str) -> LabelledData:
@@ -121,13 +121,13 @@ def _from_hub(task: TaskRecipe, kind: str, data: str) -> LabelledData:
         del splits[name]
         return task_of_rows(kind, rows, train.label_names, f"{data}, {name}").records
 
-    found = _divided(kind, train.label_names, train.records, more(*HUB_DEV), task.dev_frac)
+    found = _divide(kind, train.label_names, train.records, more(*HUB_DEV), task.dev_frac)
     found = replace(found, test=more("test"))
     left = [f"not read, of another name or without labels: {', '.join(splits)}"] if splits else []
     return replace(found, note="; ".join(filter(None, (found.note, *left))))
 
 
-def _divided(
+def _divide(
     kind: str, names: tuple[str, ...], train: list[Record], dev: list[Record] | None, dev_frac: float
 ) -> LabelledData:
     """Training and dev Records; where there are none for dev, a share of the training Records."""
@@ -142,12 +142,12 @@ def _divided(
 def rows_with_labels(kind: str, rows: Iterator[Row]) -> Iterator[Row] | None:
     """The same rows, or ``None`` if the first has no label, as in the test parts of competitions."""
     first = next(rows, None)
-    if first is None or all(first.fields.get(column) is None for column in kind_named(kind).label_columns):
+    if first is None or all(first.fields.get(column) is None for column in find_kind(kind).label_columns):
         return None
     return chain([first], rows)
 
 
-def _shared(found: LabelledData) -> Iterator[str]:
+def _say_shared_texts(found: LabelledData) -> Iterator[str]:
     """Says how many examples to judge by have exactly the texts of a training example."""
     known = {_key(record) for record in found.train}
     for name, records in (("dev", found.dev), ("test", found.test or [])):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from warmstart.base.errors import BadInput
-from warmstart.base.seeds import named_seed
+from warmstart.base.seeds import derive_seed
 from warmstart.build.fit import check_carry, check_direction, fit_backbone, fit_vocabulary, fresh_backbone
 from warmstart.build.sizes import for_reading, with_start
 from warmstart.build.sources import SourceBuilder
@@ -53,10 +53,10 @@ class Pretraining:
 
     def fresh(self, recipe: PretrainRecipe) -> tuple[Model, WeightAccount | None]:
         """The model at step 0 for the recipe's seed, and the account of its warm start."""
-        model = Model.fresh(self.settings, named_seed(recipe.train.seed, "weights"))
+        model = Model.fresh(self.settings, derive_seed(recipe.train.seed, "weights"))
         if recipe.carry:
             model.backbone.begin_carry(recipe.train.batch_size)
-        account = None if self.start is None else self.start.into(model, self.tokenizer)
+        account = None if self.start is None else self.start.initialise(model, self.tokenizer)
         return model, account
 
 

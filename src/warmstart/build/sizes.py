@@ -29,13 +29,13 @@ def backbone_settings(recipe: ModelRecipe, vocab_size: int) -> BackboneSettings:
         from warmstart.transfer.hub import model_folder
 
         base = load_settings(model_folder(name)).backbone.model_dump()
-    changes = _dropout(recipe, base["kind"]) | _asked(recipe) | {"vocab_size": vocab_size}
+    changes = _dropout(recipe, base["kind"]) | _named_sizes(recipe) | {"vocab_size": vocab_size}
     if recipe.width is not None and recipe.hidden is None and "hidden" in base:
         changes["hidden"] = 4 * recipe.width
     return change_settings(base, changes)
 
 
-def _asked(recipe: ModelRecipe) -> dict[str, Any]:
+def _named_sizes(recipe: ModelRecipe) -> dict[str, Any]:
     """The sizes that a recipe names."""
     return recipe.model_dump(exclude_none=True, exclude={"preset", "dropout"})
 
@@ -65,7 +65,7 @@ def with_start(recipe: ModelRecipe, start: BackboneSettings, vocab_size: int) ->
     Raises:
         BadInput: the recipe asks for another size or another kind of backbone.
     """
-    asked, there = _asked(recipe), start.model_dump()
+    asked, there = _named_sizes(recipe), start.model_dump()
     kind = PRESETS.get(recipe.preset or "", there).get("kind", "transformer")
     if kind != start.kind:
         raise BadInput(

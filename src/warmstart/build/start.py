@@ -38,7 +38,7 @@ class Start:
         spare = self.backbone.vocab_size if begins_with(tokenizer, self.tokenizer) else 0
         return max(tokenizer.vocab_size, spare)
 
-    def into(self, model: Model, tokenizer: Vocabulary, layers: int | None = None) -> WeightAccount:
+    def initialise(self, model: Model, tokenizer: Vocabulary, layers: int | None = None) -> WeightAccount:
         """Copies the weights into ``model``, whose vocabulary is that of ``tokenizer``."""
         rows = None
         if not begins_with(tokenizer, self.tokenizer):

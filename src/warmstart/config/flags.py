@@ -50,7 +50,7 @@ def flags_of(kind: type[Settings]) -> tuple[Flag, ...]:
 
 def _walk(root: type[Settings], kind: type[Settings], above: tuple[str, ...], group: Option) -> Iterator[Flag]:
     """The flags of ``kind``, which stands at ``above`` in ``root``; ``group`` is what its field there says."""
-    for owner, name in _declared(kind):
+    for owner, name in _declared_fields(kind):
         field = kind.model_fields[name]
         option, path = option_of(field), (*above, name)
         inner = group_class(field.annotation)
@@ -63,7 +63,7 @@ def _walk(root: type[Settings], kind: type[Settings], above: tuple[str, ...], gr
             yield Flag(path, field, option, title, _help(root, path, field, remembered=group.remembered))
 
 
-def _declared(kind: type[Settings]) -> Iterator[tuple[type[Settings], str]]:
+def _declared_fields(kind: type[Settings]) -> Iterator[tuple[type[Settings], str]]:
     """Each field with the class that declares it, from the class itself to its bases."""
     seen: set[str] = set()
     for owner in kind.__mro__:

@@ -43,7 +43,7 @@ def bad_input_of(error: ValidationError, kind: type[Settings], sources: Mapping[
     if first["type"] == "bad_input":
         cause: BadInput = first["ctx"]["error"]
         return cause.with_where(_source(path, sources))
-    return _refused(first, kind, path, sources)
+    return _bad_input(first, kind, path, sources)
 
 
 def _unknown_key(kind: type[Settings], path: KeyPath, sources: Mapping[KeyPath, str]) -> BadInput:
@@ -80,7 +80,7 @@ def _missing(kind: type[Settings], path: KeyPath) -> BadInput:
     )  # fmt: skip
 
 
-def _refused(first: ErrorDetails, kind: type[Settings], path: KeyPath, sources: Mapping[KeyPath, str]) -> BadInput:
+def _bad_input(first: ErrorDetails, kind: type[Settings], path: KeyPath, sources: Mapping[KeyPath, str]) -> BadInput:
     field = field_at(kind, path)
     value = first["input"]
     return BadInput(

@@ -41,10 +41,10 @@ def standard(
     values, tokens = top(logits_BRV.flatten(0, 1), 2 * beam)
     wide = values.shape[1]
     found = values.view(count, rows, wide) - totals_BR1 + scores_BR[:, :, None]
-    return _picked(found.flatten(1), tokens.view(count, -1), wide, end_id, beam)
+    return _pick(found.flatten(1), tokens.view(count, -1), wide, end_id, beam)
 
 
-def _picked(
+def _pick(
     found_BW: torch.Tensor, tokens_BW: torch.Tensor, wide: int, end_id: int | None, beam: int,
     penalty_BW: torch.Tensor | None = None,
 ) -> BeamStep:  # fmt: skip
@@ -79,15 +79,15 @@ def diverse(
     parts: list[BeamStep] = []
     for group in range(groups):
         own = slice(None) if rows == 1 else slice(group * each * wide, (group + 1) * each * wide)
-        taken = torch.cat([_taken(part, end_id) for part in parts], 1) if parts else tokens[:, :0]
+        taken = torch.cat([_chosen_tokens(part, end_id) for part in parts], 1) if parts else tokens[:, :0]
         penalty = cost * (tokens[:, own, None] == taken[:, None, :]).sum(2)
-        part = _picked(found[:, own], tokens[:, own], wide, end_id, each, penalty)
+        part = _pick(found[:, own], tokens[:, own], wide, end_id, each, penalty)
         shift = 0 if rows == 1 else group * each
         parts.append(part._replace(parents=part.parents + shift, ended_parents=part.ended_parents + shift))
     return BeamStep(*(torch.cat(columns, 1) for columns in zip(*parts, strict=True)))
 
 
-def _taken(part: BeamStep, end_id: int | None) -> torch.Tensor:
+def _chosen_tokens(part: BeamStep, end_id: int | None) -> torch.Tensor:
     """[B, 2 · rows] the tokens that a group has chosen, its ends among them; -1 stands for none."""
     ends = torch.full_like(part.ended_parents, -1 if end_id is None else end_id)
     return torch.cat([part.tokens, ends.masked_fill(part.ended_scores.isinf(), -1)], 1)

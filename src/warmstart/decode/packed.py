@@ -20,7 +20,7 @@ from warmstart.models.model import Model
 Product = Callable[[torch.Tensor], torch.Tensor]
 GELU: dict[Any, kernels.Gelu] = {ACTIVATIONS["gelu"]: "none", ACTIVATIONS["gelu_tanh"]: "tanh"}
 TOP_CHUNK = 64  # logits whose greatest is looked at first
-_OPEN: dict[Model, Product] = {}  # models inside a block of ``packed``
+_OPEN: dict[Model, Product] = {}  # models inside a block of ``packed_softmax``
 
 
 def product(
@@ -54,7 +54,7 @@ def by_torch(weight_OI: torch.Tensor, bias_O: torch.Tensor | None, rows: int, ge
 
 
 @contextlib.contextmanager
-def packed(model: Model, rows: int) -> Iterator[Product]:
+def packed_softmax(model: Model, rows: int) -> Iterator[Product]:
     """Packs the linears of ``model`` for the block; gives the product that leads from states to float32 logits [R, V].
 
     The model is put into evaluation mode. The weights must not change meanwhile; they are packed beside what is there, so

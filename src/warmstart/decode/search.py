@@ -21,7 +21,7 @@ from warmstart.decode.beams import BLOCKED, BeamStep, compatible, diverse, stand
 from warmstart.decode.cached_decoder import CachedDecoder, DecodeMode, Source
 from warmstart.decode.lattice import Frame, Lattice, Ranking, rank
 from warmstart.decode.limits import Limits
-from warmstart.decode.packed import Product, log_total, packed
+from warmstart.decode.packed import Product, log_total, packed_softmax
 from warmstart.decode.sampling import choose
 from warmstart.decode.settings import GenerateSettings
 from warmstart.models.model import Model
@@ -98,7 +98,7 @@ def search(
     waiting = [_begin(first + number, source, asked, context) for number, source in enumerate(sources)]
     order = sorted(waiting, key=lambda one: -len(one.source.ids))
     per = max(1, MOST_ROWS // asked.settings.rows)
-    with packed(model, min(len(order), per) * asked.settings.rows) as softmax:
+    with packed_softmax(model, min(len(order), per) * asked.settings.rows) as softmax:
         while order:
             count = max(1, min(per, MOST_SOURCE // max(1, len(order[0].source.ids))))
             _DecodeState(model, softmax, order[:count], asked).run()

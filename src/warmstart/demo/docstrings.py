@@ -88,7 +88,7 @@ class Docstring:
     text: str
 
 
-def installed() -> list[Library]:
+def installed_libraries() -> list[Library]:
     """The libraries of this Python, found without importing them; one that is not installed is left out."""
     libraries = []
     for name in (*AREAS, *OTHERS):
@@ -101,13 +101,13 @@ def installed() -> list[Library]:
 
 
 def collect(libraries: Sequence[Library] | None = None) -> list[Docstring]:
-    """All docstrings of ``libraries`` (default: :func:`installed`, and the language reference), in a fixed order.
+    """All docstrings of ``libraries`` (default: :func:`installed_libraries`, and the language reference), in a fixed order.
 
     Each library is read in a process of its own, on as many cores as there are.
     """
     found = [] if libraries is not None else language_reference()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for here in pool.map(_read_elsewhere, installed() if libraries is None else libraries):
+        for here in pool.map(_read_elsewhere, installed_libraries() if libraries is None else libraries):
             found += here
     return sorted(found, key=lambda docstring: (docstring.area, docstring.module, docstring.name, docstring.text))
 

@@ -60,7 +60,7 @@ def _is_prose(text: str) -> bool:
     return bool(text) and len(_NO_LETTER.findall(text)) <= 0.15 * len(text)
 
 
-def masked(text: str) -> str:
+def mask_names(text: str) -> str:
     """``text`` without what gives the answer away: of dotted names the last part, for names of libraries 'library'."""
     return _LIBRARY_NAMES.sub("library", _DOTTED.sub("", text))
 
@@ -69,7 +69,7 @@ def description(text: str) -> str:
     """The labelled item's text: the prose's first whole sentences, masked, 12 to 80 words; '' where there are none."""
     prose = " ".join(paragraph for section, paragraph in paragraphs(text) if section in ("", "note", "notes"))
     kept: list[str] = []
-    for sentence in _SENTENCE_END.split(masked(prose)):
+    for sentence in _SENTENCE_END.split(mask_names(prose)):
         if len(kept) + len(sentence.split()) > MAX_WORDS:
             break
         kept += sentence.split()

@@ -52,13 +52,13 @@ def demo(out: str = "runs/demo") -> dict[str, Any]:
     language = _once(pretraining(data, plan.tokens), root / "language-model", pretrain)
     tuned = _once(finetuning(data, root / "language-model", plan.epochs), root / "task", finetune)
     test = [json.loads(line) for line in (data / "test.jsonl").read_text(encoding="utf-8").splitlines()]
-    told = predictions(root / "task", test)
+    examples = predictions(root / "task", test)
     sample = generate(str(root / "language-model"), PROMPT, max_new=60, temperature=0.8, top_k=40, seed=SEED)[0]
     written = PROMPT + sample["text"]
     page = root / "report.html"
     runs = read_runs(root / "task") + read_runs(root / "language-model")  # an arm has one colour in all figures
-    _write_page(page, language, tuned, runs, told, written)
-    _say_result(tuned, told, written, page, time.monotonic() - began_at_s)
+    _write_page(page, language, tuned, runs, examples, written)
+    _say_result(tuned, examples, written, page, time.monotonic() - began_at_s)
     return {
         "run": out,
         "steps": language["steps"],
@@ -140,18 +140,18 @@ def predictions(run: Path, test: Sequence[dict[str, str]]) -> list[str]:
     model = Classifier.load(run)
     few = test[:60]
     found = model.predict([row["text"] for row in few])
-    sure = model.predict_proba([row["text"] for row in few]).max(1)
+    confidence = model.predict_proba([row["text"] for row in few]).max(1)
     wrong = [i for i, row in enumerate(few) if found[i] != row["label"]]
     right = [i for i in range(len(few)) if i not in wrong]
     chosen = (right[:2] + wrong[:1] + right[2:] + wrong[1:])[:3]
     return [
-        f"“{_shortened(few[i]['text'])}” → {found[i]} ({sure[i]:.0%})"
+        f"“{_shorten(few[i]['text'])}” → {found[i]} ({confidence[i]:.0%})"
         + (", right" if found[i] == few[i]["label"] else f", but it is {few[i]['label']}")
         for i in chosen
     ]
 
 
-def _shortened(text: str, limit: int = 110) -> str:
+def _shorten(text: str, limit: int = 110) -> str:
     return text if len(text) <= limit else f"{text[:limit].rsplit(' ', 1)[0]} …"
 
 
@@ -159,7 +159,7 @@ def _arms(tuned: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     return [("with pre-training", tuned[PRETRAINED]), ("without (random start)", tuned[SCRATCH])]
 
 
-def _say_result(tuned: dict[str, Any], told: Sequence[str], sample: str, page: Path, seconds: float) -> None:
+def _say_result(tuned: dict[str, Any], examples: Sequence[str], sample: str, page: Path, seconds: float) -> None:
     rows = [
         [name, f"{arm['mean']:.1%}", f"{100 * arm['std']:.1f}", "  ".join(f"{v:.1%}" for v in arm["values"])]
         for name, arm in _arms(tuned)
@@ -167,7 +167,7 @@ def _say_result(tuned: dict[str, Any], told: Sequence[str], sample: str, page: P
     say("\n" + format_table([f"{tuned['metric']} on {tuned['split']}", "mean", "± points", "each seed"], rows))
     say(_verdict(tuned))
     say("\nthree predictions")
-    for line in told:
+    for line in examples:
         say(f"  {line}")
     say(f"\na sample of generated text\n  {sample.strip()}")
     say(f"\nthe whole story in {format_duration(seconds)}; the page: {page}")
@@ -182,7 +182,7 @@ def _write_page(
     language: dict[str, Any],
     tuned: dict[str, Any],
     runs: Sequence[RunReport],
-    told: Sequence[str],
+    examples: Sequence[str],
     sample: str,
 ) -> None:
     arms: list[tuple[Cell, ...]] = [
@@ -201,7 +201,7 @@ def _write_page(
         Paragraph(_verdict(tuned)),
         *[block for block in comparison_figures(task_runs) if isinstance(block, Figure)][:1],
         Heading("Three predictions"),
-        *[Paragraph(line) for line in told],
+        *[Paragraph(line) for line in examples],
         Heading("A sample of generated text"),
         Code(sample),
         Heading("Pre-training"),

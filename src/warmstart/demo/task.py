@@ -14,7 +14,7 @@ from warmstart.base.console import say
 from warmstart.base.errors import BadInput
 from warmstart.base.seeds import generator
 from warmstart.demo.docstrings import Docstring
-from warmstart.demo.prose import description, masked, paragraphs
+from warmstart.demo.prose import description, mask_names, paragraphs
 
 PER_MODULE = 8
 """Labelled texts taken from one module at most, so that a long file does not speak for its area."""
@@ -84,12 +84,12 @@ def make_task(docstrings: Sequence[Docstring], seed: int, sizes: Sizes | None = 
 
 
 @dataclass(frozen=True, slots=True)
-class _Drawn:
+class _AreaRows:
     modules: set[str]
     texts: dict[str, list[str]]
 
 
-def _draw(docstrings: Sequence[Docstring], seed: int, sizes: Sizes, index: "_NearIndex") -> _Drawn | None:
+def _draw(docstrings: Sequence[Docstring], seed: int, sizes: Sizes, index: "_NearIndex") -> _AreaRows | None:
     """One area's labelled texts, from modules in random order, none near another; None where there are too few."""
     by_module: dict[str, list[Docstring]] = defaultdict(list)
     for docstring in docstrings:
@@ -97,7 +97,7 @@ def _draw(docstrings: Sequence[Docstring], seed: int, sizes: Sizes, index: "_Nea
     random = generator(seed, "demo", "modules", docstrings[0].area)
     names = sorted(by_module)
     waiting = [names[i] for i in random.permutation(len(names))]
-    drawn = _Drawn(set(), {"test": [], "dev": [], "train": []})
+    drawn = _AreaRows(set(), {"test": [], "dev": [], "train": []})
     for split, wanted in (("test", sizes.test), ("dev", sizes.dev), ("train", sizes.train)):
         while len(drawn.texts[split]) < wanted:
             if not waiting:
@@ -120,7 +120,7 @@ def _corpus(docstrings: Iterable[Docstring], held_out: "_NearIndex") -> list[str
     for docstring in docstrings:
         text = "\n".join(paragraph for _, paragraph in paragraphs(docstring.text))
         words = tuple(_WORD.findall(text.lower()))
-        if len(words) > 2 and words not in texts and not held_out.near(masked(text)):
+        if len(words) > 2 and words not in texts and not held_out.near(mask_names(text)):
             texts[words] = text
     return list(texts.values())
 

@@ -37,14 +37,14 @@ def to_row(record: Record, prediction: Prediction) -> dict[str, Any]:
     ``answer``, ``start``, ``end`` and ``score``, sequence-to-sequence tasks ``source``, ``prediction`` and ``score``. An
     input column of one of these names is kept as ``input_<name>``.
     """
-    ours = prediction.row or _labelled(prediction)
+    ours = prediction.row or _output_row(prediction)
     if prediction.score is not None:
         ours = ours | {"score": round(prediction.score, DIGITS)}
     extra = {f"input_{key}" if key in ours else key: _plain(value) for key, value in record.extra.items()}
     return prediction.inputs | extra | ours
 
 
-def _labelled(prediction: Prediction) -> dict[str, Any]:
+def _output_row(prediction: Prediction) -> dict[str, Any]:
     row: dict[str, Any] = {}
     if prediction.label is not None:
         row["labels" if isinstance(prediction.label, list) else "label"] = prediction.label

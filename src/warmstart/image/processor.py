@@ -65,7 +65,7 @@ class ImageProcessor(Settings):
             raise BadInput("no images", where="images", value=0, allowed="at least one")
         mean = total / pixels
         std = np.maximum(np.sqrt(np.maximum(squares / pixels - mean**2, 0)) / 255, MIN_STD)
-        return first.model_copy(update={"mean": _rounded(mean / 255), "std": _rounded(std)})
+        return first.model_copy(update={"mean": _round(mean / 255), "std": _round(std)})
 
     @staticmethod
     def load(folder: Path) -> "ImageProcessor":
@@ -124,6 +124,6 @@ class ImageProcessor(Settings):
         """``None``."""
 
 
-def _rounded(values: NDArray[np.float64]) -> ChannelValues:
+def _round(values: NDArray[np.float64]) -> ChannelValues:
     red, green, blue = (round(float(value), DIGITS) for value in values)
     return red, green, blue

@@ -81,7 +81,7 @@ def plan_attention(batch: Batch, dtype: torch.dtype, kernels: Kernels, relative:
     for members in group_lengths(lengths[order], kernels.group):
         documents = order[members]
         width = int(lengths[documents[0]])
-        allowed = _allowed(batch.pattern, lengths[documents], starts[documents], width, turns)
+        allowed = _visible(batch.pattern, lengths[documents], starts[documents], width, turns)
         bias = None if allowed is None else torch.zeros(allowed.shape, dtype=dtype).masked_fill_(~allowed, -torch.inf)
         causal = batch.pattern is Pattern.CAUSAL
         rows = document_rows(documents, starts, lengths, width)
@@ -110,7 +110,7 @@ def group_lengths(lengths: NDArray[np.int64], size: int) -> list[slice]:
     return cuts
 
 
-def _allowed(
+def _visible(
     pattern: Pattern,
     lengths: NDArray[np.int64],
     starts: NDArray[np.int64],

@@ -93,7 +93,7 @@ class Backbone(nn.Module):
         EMBEDDING_PARTS: names of the parts below the first layer.
         VOCABULARY: names of the tensors with one row per token.
         POSITIONS: names of the tensors with one row per position.
-        READS_PADDED: whether it has :meth:`padded`.
+        READS_PADDED: whether it has :meth:`forward_padded`.
         OUTPUT: name of the softmax table where it is not the token table.
     """
 
@@ -120,7 +120,7 @@ class Backbone(nn.Module):
         raise NotImplementedError
 
     def forward(self, batch: Batch, tables: Tables | None = None, reads_M: torch.Tensor | None = None) -> torch.Tensor:
-        """The last states [N, D] of a flat Batch, or those [M, D] of the tokens ``reads_M``, before :meth:`dropped`."""
+        """The last states [N, D] of a flat Batch, or those [M, D] of ``reads_M``, before :meth:`apply_dropout`."""
         raise NotImplementedError
 
     def layer_states(self, batch: Batch, tables: Tables | None = None) -> list[torch.Tensor]:
@@ -158,7 +158,7 @@ class Backbone(nn.Module):
         """
         raise NotImplementedError
 
-    def padded(self, ids_BT: torch.Tensor, segments_BT: torch.Tensor | None, layer: LayerCache) -> torch.Tensor:
+    def forward_padded(self, ids_BT: torch.Tensor, segments_BT: torch.Tensor | None, layer: LayerCache) -> torch.Tensor:
         """States [B, T, D] of padded rows, for export; ``layer`` says, for all layers alike, who sees whom."""
         raise NotImplementedError
 
@@ -166,7 +166,7 @@ class Backbone(nn.Module):
         """Room for the states that texts of a Batch pass on to those that continue them at the next step of a training."""
         raise NotImplementedError
 
-    def dropped(self, states: torch.Tensor) -> torch.Tensor:
+    def apply_dropout(self, states: torch.Tensor) -> torch.Tensor:
         """The last states as heads read them: after dropout, in training."""
         return states if self.output_dropout is None else self.output_dropout(states)
 

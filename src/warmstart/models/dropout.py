@@ -61,7 +61,7 @@ def _bits(x: torch.Tensor) -> torch.Tensor:
     return x.view(_SAME_SIZE[x.itemsize])
 
 
-def _kept(x: torch.Tensor, rate: float, key: int) -> torch.Tensor:
+def _apply_mask(x: torch.Tensor, rate: float, key: int) -> torch.Tensor:
     """``x / (1 - rate)`` where the mask keeps it, else 0: an *and* of the bits with all ones or none."""
     given = x.contiguous().view(-1)
     found = torch.empty_like(given)
@@ -76,11 +76,11 @@ class _Drop(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, rate, key):  # type: ignore[no-untyped-def]
         ctx.rate, ctx.key = rate, key
-        return _kept(x, rate, key)
+        return _apply_mask(x, rate, key)
 
     @staticmethod
     def backward(ctx, grad):  # type: ignore[no-untyped-def]
-        return _kept(grad, ctx.rate, ctx.key), None, None
+        return _apply_mask(grad, ctx.rate, ctx.key), None, None
 
 
 def drop(x: torch.Tensor, rate: float) -> torch.Tensor:

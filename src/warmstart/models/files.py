@@ -96,18 +96,18 @@ def tensor_names(folder: Path) -> set[str]:
     """The names of all tensors in a model folder; reads no weights."""
     names: set[str] = set()
     for path in weights_files(folder):
-        with _opened(path) as file:
+        with _open(path) as file:
             names.update(file.keys())
     return names
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     """All tensors of a safetensors file; a missing or damaged file is a :class:`BadInput`."""
-    with _opened(path) as file:
+    with _open(path) as file:
         return {parameter_name(name): file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 not a dict
 
 
-def _opened(path: Path) -> safe_open:
+def _open(path: Path) -> safe_open:
     if not Path(path).is_file():
         raise BadInput("weights file not found", where=str(path), next_step="check the path, or finish the run first")
     try:

@@ -59,7 +59,7 @@ def product(
     With ``gelu`` (``none``: exact, ``tanh``) that is applied to it.
     """
     columns, width = weight_OD.shape
-    packed = _packed(weight_OD.detach())
+    packed = _pack_weight(weight_OD.detach())
     bias = None if bias_O is None else bias_O.detach().float().contiguous()
     run, dtype = _library().warmstart_product, torch.float32 if single else torch.bfloat16
 
@@ -77,7 +77,7 @@ def product(
     return multiply
 
 
-def _packed(weight_OD: torch.Tensor) -> torch.Tensor:
+def _pack_weight(weight_OD: torch.Tensor) -> torch.Tensor:
     """[O / 48, D / 2, 48] pairs: those of 48 columns beside each other, the last block filled up with zeros."""
     weight_OD = weight_OD.contiguous()
     pairs = (weight_OD.clone() if weight_OD.storage_offset() % 2 else weight_OD).view(torch.int32)

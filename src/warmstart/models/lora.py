@@ -36,7 +36,7 @@ class LoraLinear(nn.Module):
         return self.linear.bias
 
     @torch.no_grad()
-    def merged(self) -> nn.Linear:
+    def merge(self) -> nn.Linear:
         """The linear, with the product added to its weight."""
         self.linear.weight += self.scale * (self.b @ self.a)
         return self.linear
@@ -66,4 +66,4 @@ def merge_lora(module: nn.Module) -> None:
     for parent in list(module.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, LoraLinear):
-                setattr(parent, name, child.merged())
+                setattr(parent, name, child.merge())

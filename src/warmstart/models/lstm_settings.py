@@ -109,7 +109,7 @@ class LSTMSettings(Settings):
         """The same with the softmax where it is read."""
         return self.model_copy(update={"softmax": lm})
 
-    def checked(self, where: str = "") -> Self:
+    def check(self, where: str = "") -> Self:
         """Itself, if its parts fit together.
 
         Args:

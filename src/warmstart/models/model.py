@@ -94,14 +94,14 @@ class Model(nn.Module):
         whole: tuple[torch.Tensor, torch.Tensor] | None = None
         if any(layer is not None for layer in layers.values()):
             by_layer = self.backbone.layer_states(batch, tables)
-            whole = by_layer[-1], self.backbone.dropped(by_layer[-1])
+            whole = by_layer[-1], self.backbone.apply_dropout(by_layer[-1])
             states = {
                 name: (whole[1] if layer is None else by_layer[layer]).index_select(0, wanted[name].reads)
                 for name, layer in layers.items()
             }
         else:
             whole, states = self._last_states(batch, tables, wanted, all_states)
-        reads = {name: self.pooled(wanted[name].head, states_MD) for name, states_MD in states.items()}
+        reads = {name: self.pool(wanted[name].head, states_MD) for name, states_MD in states.items()}
         return ModelOutput(tables, reads, whole)
 
     def _last_states(
@@ -112,10 +112,10 @@ class Model(nn.Module):
         every, counts = torch.cat(reads), [len(some) for some in reads]
         whole = None
         if not all_states and len(every) < batch.num_tokens:
-            states = self.backbone.dropped(self.backbone(batch, tables, every))
+            states = self.backbone.apply_dropout(self.backbone(batch, tables, every))
         else:
             before = self.backbone(batch, tables)
-            whole = before, self.backbone.dropped(before)
+            whole = before, self.backbone.apply_dropout(before)
             states = whole[1].index_select(0, every)
         return whole, dict(zip(goals, torch.split(states, counts), strict=True))
 
@@ -173,7 +173,7 @@ class Model(nn.Module):
             raise BadInput("this model predicts no tokens", where="model", allowed="a language model")
         return head
 
-    def pooled(self, name: str, states_MD: torch.Tensor) -> torch.Tensor:
+    def pool(self, name: str, states_MD: torch.Tensor) -> torch.Tensor:
         """The states as the head ``name`` takes them: through the pooler, where it reads that."""
         return self.backbone.pool(states_MD) if self.head(name).settings.pooled else states_MD
 

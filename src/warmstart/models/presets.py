@@ -150,4 +150,4 @@ def change_settings(base: dict[str, Any], changes: dict[str, Any]) -> BackboneSe
                 f"{found.NOUN} has no such size", where=f"model.{field}", value=value,
                 allowed=", ".join(sorted(found.model_fields.keys() - {"kind"})),
             )  # fmt: skip
-    return found.model_validate(base | changes).checked()
+    return found.model_validate(base | changes).check()

@@ -105,7 +105,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         rows = CACHED if states_MD.device.type == "cpu" else CHUNK
         for start in range(0, max(1, len(states_MD)), CHUNK):  # no reads at all are one chunk of none
             part = slice(start, start + CHUNK)
-            aligned = _aligned(states_MD[part], len(table_VD))
+            aligned = _aligned_buffer(states_MD[part], len(table_VD))
             products = aligned[:, : len(table_VD)]
             torch.mm(states_MD[part], table_VD.T, out=products)
             pieces = (x.split(rows) for x in (products, targets_M[part, None], weights_M[part, None]))
@@ -131,7 +131,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         return grad_states * grad, by_table, by_bias, None, None, None, None
 
 
-def _aligned(states_MD: torch.Tensor, columns: int) -> torch.Tensor:
+def _aligned_buffer(states_MD: torch.Tensor, columns: int) -> torch.Tensor:
     """Room for [M, columns] products, with columns of 0 up to a multiple of 64: products of other widths are slow."""
     products = states_MD.new_empty(len(states_MD), -(-columns // 64) * 64)
     products[:, columns:] = 0

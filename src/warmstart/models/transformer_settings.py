@@ -134,7 +134,7 @@ class TransformerSettings(Settings):
         }
         return self.model_copy(update=changes)
 
-    def checked(self, where: str = "") -> Self:
+    def check(self, where: str = "") -> Self:
         """Itself, if its parts fit together.
 
         Args:

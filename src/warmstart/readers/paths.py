@@ -53,19 +53,21 @@ def _walk(folder: str) -> Iterator[str]:
 def _check_any(files: Iterator[str] | Sequence[str], path: str, extensions: Sequence[str]) -> list[str]:
     readable = [file for file in files if split_extensions(file)[0] in extensions and os.path.isfile(file)]
     if not readable:
-        raise BadInput("there is no file to read", where=path, allowed=_allowed(extensions), next_step="check the path")
+        raise BadInput(
+            "there is no file to read", where=path, allowed=_extension_list(extensions), next_step="check the path"
+        )
     return readable
 
 
 def _check_file(path: str, extensions: Sequence[str]) -> None:
     if split_extensions(path)[0] not in extensions:
         raise BadInput(
-            "unknown file extension", where=path, value="".join(split_extensions(path)), allowed=_allowed(extensions),
+            "unknown file extension", where=path, value="".join(split_extensions(path)), allowed=_extension_list(extensions),
             next_step="rename it, or pipe it to standard input and name -",
         )  # fmt: skip
     if os.path.isfile(path) and os.path.getsize(path) == 0:
         raise BadInput("the file is empty", where=path, next_step="check the path")
 
 
-def _allowed(extensions: Sequence[str]) -> str:
+def _extension_list(extensions: Sequence[str]) -> str:
     return ", ".join(extensions) + " (each also .gz, .zst)"

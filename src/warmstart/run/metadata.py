@@ -19,7 +19,7 @@ from warmstart.objectives.table import find_objective
 from warmstart.tasks.settings import Direction, FrameSettings
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.special_tokens import num_delimiters
-from warmstart.tasks.table import KINDS, kind_named
+from warmstart.tasks.table import KINDS, find_kind
 from warmstart.tasks.vocabulary import Vocabulary
 from warmstart.text.clean import check_rules
 from warmstart.text.tokenizer import Tokenizer
@@ -76,7 +76,7 @@ def read_metadata(folder: Path) -> RunMetadata:
     try:
         metadata = RunMetadata.model_validate(old_names.run_metadata(read_json(path)))
         if metadata.task is not None:
-            kind_named(metadata.task.kind).options(metadata.task)
+            find_kind(metadata.task.kind).options(metadata.task)
         return metadata
     except ValidationError as error:
         raise BadInput(

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from warmstart.base.arrays import Ints
-from warmstart.base.seeds import named_seed
+from warmstart.base.seeds import derive_seed
 from warmstart.example.example import Example
 from warmstart.streams.sources import RowSource, TokenCorpus
 
@@ -61,7 +61,7 @@ class CarriedRowSource(RowSource):
         place = slot * each + min(slot, rest) + step
         if self.backward:
             place = self.count - 1 - place
-        return int(self.kept[(place + named_seed(self.seed, "lanes", epoch)) % self.count])
+        return int(self.kept[(place + derive_seed(self.seed, "lanes", epoch)) % self.count])
 
     def _continues(self, before: int, row: int) -> bool:
         """Whether the first token that is read of a row stands in the document of the last one read of the row before."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warmstart.base.arrays import Ints
-from warmstart.base.seeds import named_seed
+from warmstart.base.seeds import derive_seed
 
 ROUNDS = 6
 
@@ -19,7 +19,7 @@ def permute(indices: Ints, n: int, seed: int, *name: object) -> Ints:
     """Where the permutation of ``range(n)`` called ``name`` sends ``indices`` (each in [0, n))."""
     half = np.uint64(max(1, (max(n - 1, 1).bit_length() + 1) // 2))
     mask = (np.uint64(1) << half) - np.uint64(1)
-    keys = [np.uint64(named_seed(seed, *name, number)) for number in range(ROUNDS)]
+    keys = [np.uint64(derive_seed(seed, *name, number)) for number in range(ROUNDS)]
     values = np.asarray(indices).astype(np.uint64)
     outside = np.ones(len(values), bool)
     while outside.any():

@@ -53,18 +53,18 @@ class Stream:
         """The epoch of ``step`` and the numbers of its items."""
         epoch, inside = divmod(step, self.steps_per_epoch)
         if not (self.by_length and self.shuffle):
-            return epoch, self._ordered(epoch, inside, inside + 1)
+            return epoch, self._item_order(epoch, inside, inside + 1)
         size = max(1, min(POOL, self.steps_per_epoch // 4))
         first = inside // size * size
         stop = min(first + size, self.steps_per_epoch)
-        pool = self._ordered(epoch, first, stop)
+        pool = self._item_order(epoch, first, stop)
         pool = pool[np.argsort(self.source.lengths(pool), kind="stable")]
         count, missing = stop - first, (stop - first) * self.batch_size - len(pool)
         turn, short = permute(np.array([inside - first, count - 1]), count, self.seed, "pool", epoch, first).tolist()
         start = turn * self.batch_size - missing * (turn > short)  # the epoch's last batch may be a short one, anywhere
         return epoch, pool[start : start + self.batch_size - missing * (turn == short)]
 
-    def _ordered(self, epoch: int, first: int, stop: int) -> Ints:
+    def _item_order(self, epoch: int, first: int, stop: int) -> Ints:
         """The items of batches ``first`` to ``stop`` of an epoch, in the order of their numbers or shuffled."""
         n = len(self.source)
         wanted = np.arange(first * self.batch_size, min(stop * self.batch_size, n))

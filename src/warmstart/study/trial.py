@@ -67,7 +67,7 @@ def run_trial(trial: Trial, built: Finetuning, resume: bool) -> dict[str, Any]:
     progress = trainer.run()
     trainer.load_best()
     close_scheme(model)
-    dev, test = _evaluate(_as_trained(model.eval(), trainer.compute.dtype), built)
+    dev, test = _evaluate(_in_training_dtype(model.eval(), trainer.compute.dtype), built)
     report: dict[str, Any] = {
         "run": str(folder.path),
         "steps": progress.step,
@@ -90,7 +90,7 @@ def run_trial(trial: Trial, built: Finetuning, resume: bool) -> dict[str, Any]:
     return report
 
 
-def _as_trained(model: Model, dtype: torch.dtype) -> Model:
+def _in_training_dtype(model: Model, dtype: torch.dtype) -> Model:
     """The model in the dtype that it was trained in, to be evaluated; its float32 weights stay as they are."""
     return model if dtype == torch.float32 else copy.deepcopy(model).to(dtype)
 

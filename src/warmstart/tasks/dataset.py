@@ -14,7 +14,7 @@ from warmstart.example.record import Record
 from warmstart.readers.rows import Row
 from warmstart.tasks.columns import Draft, missing_column
 from warmstart.tasks.kind import ReadOptions, TaskKind
-from warmstart.tasks.table import kind_named
+from warmstart.tasks.table import find_kind
 
 DEFAULTS = ReadOptions()
 
@@ -51,12 +51,12 @@ def read_task(
         BadInput: unknown kind, missing or empty file, missing key, unseen label, impossible score or index, or (in a
             training file) all labels the same.
     """
-    return task_of_rows(kind, kind_named(kind).read_rows(str(path), read), labels, str(path))
+    return task_of_rows(kind, find_kind(kind).read_rows(str(path), read), labels, str(path))
 
 
 def task_from(kind: str, fields: Iterable[Mapping[str, Any]], labels: Sequence[str] | None = None) -> TaskSet:
     """All labelled examples of some dictionaries; otherwise as :func:`read_task`."""
-    return task_of_rows(kind, _numbered(fields), labels, "rows")
+    return task_of_rows(kind, _number_rows(fields), labels, "rows")
 
 
 def read_records(kind: str, path: Path | str, labels: Sequence[str], read: ReadOptions = DEFAULTS) -> Iterator[Record]:
@@ -71,19 +71,19 @@ def read_records(kind: str, path: Path | str, labels: Sequence[str], read: ReadO
     Raises:
         BadInput: as :func:`read_task`, when the row in question is reached.
     """
-    return records_of_rows(kind, kind_named(kind).read_rows(str(path), read), labels, read.labelled, str(path))
+    return records_of_rows(kind, find_kind(kind).read_rows(str(path), read), labels, read.labelled, str(path))
 
 
 def records_from(
     kind: str, fields: Iterable[Mapping[str, Any]], labels: Sequence[str], labelled: bool = True
 ) -> Iterator[Record]:
     """The examples of some dictionaries one by one; otherwise as :func:`read_records`."""
-    return records_of_rows(kind, _numbered(fields), labels, labelled, "rows")
+    return records_of_rows(kind, _number_rows(fields), labels, labelled, "rows")
 
 
 def task_of_rows(kind: str, source: Iterable[Row], labels: Sequence[str] | None, name: str) -> TaskSet:
     """All labelled examples of some rows; ``name`` says in messages where they come from; else as :func:`read_task`."""
-    one = kind_named(kind)
+    one = find_kind(kind)
     columns = one.label_columns if labels is None else one.label_columns_of(labels)
     drafts = list(_drafts(one, source, columns, name))
     names = one.learn_labels(drafts) if labels is None else tuple(labels)
@@ -98,7 +98,7 @@ def records_of_rows(
     kind: str, source: Iterable[Row], labels: Sequence[str], labelled: bool, name: str
 ) -> Iterator[Record]:
     """The examples of some rows one by one; ``name`` says in messages where the rows come from."""
-    one = kind_named(kind)
+    one = find_kind(kind)
     numbers = {label: number for number, label in enumerate(labels)}
     columns = one.label_columns_of(labels) if labelled else None
     for found in _drafts(one, source, columns, name):
@@ -155,6 +155,6 @@ def _check_varied(kind: TaskKind, first: Draft, records: Sequence[Record], name:
         )  # fmt: skip
 
 
-def _numbered(fields: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
+def _number_rows(fields: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
     for number, row in enumerate(fields, start=1):
         yield Row(dict(row), f"row {number}")

@@ -15,7 +15,7 @@ from warmstart.tasks.framing import Frame
 from warmstart.tasks.parts import Account, FramedRecords
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.special_tokens import special_ids
-from warmstart.tasks.table import answer_of, kind_named, kind_of
+from warmstart.tasks.table import answer_of, find_kind, kind_of
 from warmstart.tasks.vocabulary import Vocabulary
 
 
@@ -63,7 +63,7 @@ def class_weights(task: TaskSet) -> tuple[float, ...]:
     Raises:
         BadInput: the task has no classes.
     """
-    if not kind_named(task.kind).answer(task.label_names).has_classes:
+    if not find_kind(task.kind).answer(task.label_names).has_classes:
         raise BadInput(
             "class weights need a task with classes", where="class weights", value=task.kind,
             allowed="classification, entailment, similarity with labels", next_step="leave class weights out",

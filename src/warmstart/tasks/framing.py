@@ -88,7 +88,7 @@ class Frame:
         examples: list[Example] = []
         for direction in ("forward", "backward"):
             one_way = replace(self, settings=self.settings.model_copy(update={"direction": direction}))
-            given = sequences if direction == "forward" else [_reversed(ids) for ids in sequences]
+            given = sequences if direction == "forward" else [_reverse(ids) for ids in sequences]
             examples += one_way.question(record, given)
         number, num_questions = len(sequences), sum(len(ids) - 1 for ids in sequences)
         for place, example in enumerate(examples[number:], start=number):
@@ -179,7 +179,7 @@ class Frame:
         return Truncation(cut, needed, len(parts) - len(cut))
 
 
-def _reversed(ids: NDArray[Any]) -> NDArray[Any]:
+def _reverse(ids: NDArray[Any]) -> NDArray[Any]:
     """A sequence in the order of reading from its end, where the outer special tokens have changed places."""
     turned = ids[::-1].copy()
     turned[0], turned[-1] = ids[0], ids[-1]

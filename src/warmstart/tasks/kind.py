@@ -333,7 +333,7 @@ class TaskKind:
         )
 
 
-def alone(example: Example) -> Example:
+def without_group(example: Example) -> Example:
     """An Example that shares no question with others, its questions numbered from 0."""
     goals = {name: replace(goal, question=goal.question - goal.question[:1]) for name, goal in example.goals.items()}
     return replace(example, goals=goals)

@@ -26,7 +26,7 @@ from warmstart.tasks.answer import Answer, Prediction, RawOutput, Scores, ratio_
 from warmstart.tasks.columns import Draft
 from warmstart.tasks.describe import quote_ids, weight_text
 from warmstart.tasks.framing import Frame
-from warmstart.tasks.kind import ReadOptions, TaskKind, alone
+from warmstart.tasks.kind import ReadOptions, TaskKind, without_group
 from warmstart.tasks.parts import Account, Parts, Truncation
 from warmstart.tasks.settings import SpanSettings
 from warmstart.tasks.span_labels import parse_answer, parse_answers
@@ -233,7 +233,7 @@ class Span(TaskKind):
 
     def items(self, examples: Sequence[list[Example]]) -> list[list[Example]]:
         """Each window by itself."""
-        return [[alone(example)] for record in examples for example in record]
+        return [[without_group(example)] for record in examples for example in record]
 
     def count_unread(self, record: Record, parts: Parts, examples: Sequence[Example]) -> int:
         """1 where the answer stands whole in no window."""

@@ -17,7 +17,7 @@ def parse_answer(text: Any, start: Any, context: str, where: str) -> Answers:
     """The answers of a row with ``answer`` and ``start``."""
     if text is None or text == "":
         return Answers()
-    return _checked([(text, start)], context, where)
+    return _check_answers([(text, start)], context, where)
 
 
 def parse_answers(value: Any, context: str, where: str) -> Answers:
@@ -30,16 +30,16 @@ def parse_answers(value: Any, context: str, where: str) -> Answers:
         texts, starts = (as_list(value.get(key), f"answers.{key}", where) for key in ("text", "answer_start"))
         if len(texts) != len(starts):
             raise _unlike(value, where)
-        return _checked(list(zip(texts, starts, strict=True)), context, where)
+        return _check_answers(list(zip(texts, starts, strict=True)), context, where)
     pairs = []
     for each in as_list(value, "answers", where):
         if not isinstance(each, dict) or not {"text", "answer_start"} <= each.keys():
             raise _unlike(each, where)
         pairs.append((each["text"], each["answer_start"]))
-    return _checked(pairs, context, where)
+    return _check_answers(pairs, context, where)
 
 
-def _checked(pairs: list[tuple[Any, Any]], context: str, where: str) -> Answers:
+def _check_answers(pairs: list[tuple[Any, Any]], context: str, where: str) -> Answers:
     starts = [_place(start, where) for _, start in pairs]
     for (text, _), start in zip(pairs, starts, strict=True):
         if not isinstance(text, str) or not text.strip():

@@ -27,7 +27,7 @@ KINDS: "LazyTable[TaskKind]" = LazyTable({
 }, make=lambda kind: kind())  # fmt: skip
 
 
-def kind_named(name: str) -> "TaskKind":
+def find_kind(name: str) -> "TaskKind":
     """The kind of that name, or the error that suggests one."""
     if name not in KINDS:
         raise unknown_name_error("task", name, KINDS)

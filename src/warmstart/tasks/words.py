@@ -110,7 +110,7 @@ def tokenize_text(text: str, word_tokenizer: WordTokenizer) -> tuple[Ints, Ints]
     """
     ids: list[int] = []
     places: list[tuple[int, int]] = []
-    for gap, word, at in _parted(text):
+    for gap, word, at in _split_words(text):
         found = word_tokenizer.tokenize(gap, word)
         ids += found.ids
         places += [
@@ -120,7 +120,7 @@ def tokenize_text(text: str, word_tokenizer: WordTokenizer) -> tuple[Ints, Ints]
     return np.array(ids, np.int64), np.array(places, np.int64).reshape(-1, 2)
 
 
-def _parted(text: str) -> Iterator[tuple[str, str, int]]:
+def _split_words(text: str) -> Iterator[tuple[str, str, int]]:
     """Each word of a text with the blanks before it and the place where it begins."""
     behind = 0
     for match in _WORD.finditer(text):

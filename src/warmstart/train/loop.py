@@ -19,7 +19,7 @@ from warmstart.base.console import ProgressBar, progress_bar, say
 from warmstart.base.errors import BadInput
 from warmstart.base.old_names import PROGRESS_KEYS, rename_keys
 from warmstart.base.run_folder import RunFolder
-from warmstart.base.seeds import named_seed
+from warmstart.base.seeds import derive_seed
 from warmstart.models.files import read_tensors
 from warmstart.models.model import Model
 from warmstart.streams.stream import Stream
@@ -197,7 +197,7 @@ class Trainer:
         batches = [batch.to(self.device) for batch in self.stream.batches(state.step)]
         self.optimizer.num_unfrozen_layers = num_unfrozen_layers(state.step, self.plan)
         self.model.train()
-        seed = named_seed(settings.seed, "dropout", state.step)
+        seed = derive_seed(settings.seed, "dropout", state.step)
         output = train_step(self.model, self.optimizer, batches, self.criterion, rate_factor, seed)
         state.step += 1
         self.memory.release()

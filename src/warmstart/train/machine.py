@@ -47,7 +47,7 @@ class MachineSpeeds(Settings):
     turns: int = Field(ge=1)
 
 
-def measured(bf16: bool) -> MachineSpeeds:
+def machine_speeds(bf16: bool) -> MachineSpeeds:
     """The figures of this processor, from the file or, the first time, by measuring; ``bf16``: whether it has that."""
     return _metadata(key(torch.get_num_threads()), _file(), bf16)
 

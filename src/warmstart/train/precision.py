@@ -15,7 +15,7 @@ from warmstart.base.old_names import KERNEL_KEYS, rename_keys
 from warmstart.models.attention import Kernels
 from warmstart.models.kernels import onednn_has_bf16
 from warmstart.models.model import Model
-from warmstart.train.machine import MachineSpeeds, measured
+from warmstart.train.machine import MachineSpeeds, machine_speeds
 
 FP32_ERROR = 1e-5  # well above float32's own rounding in a product of this size (1e-6), well below bf16's (1e-2)
 CLEARLY = 1.1  # times as fast, for a choice that costs digits or is not the usual one
@@ -80,7 +80,7 @@ def compute_settings(precision: str, device: torch.device) -> ComputeSettings:
     if device.type != "cpu":
         dtype = torch.bfloat16 if bf16 and precision != "fp32" else torch.float32
         return ComputeSettings(dtype, "highest", ON_GPU)
-    return fastest_settings(precision, measured(bf16))
+    return fastest_settings(precision, machine_speeds(bf16))
 
 
 def fastest_settings(precision: str, figures: MachineSpeeds) -> ComputeSettings:

@@ -67,7 +67,7 @@ def factor(settings: ScheduleSettings, step: int, plan: Lengths) -> float:
     0 within the run, except for the schedules of 2018: the released code reads its schedule before it counts the update.
     """
     if settings.decay.endswith("-2018"):
-        return _released(settings.decay, step, plan)
+        return _released_factor(settings.decay, step, plan)
     if settings.decay == "slanted":
         cut = math.floor(plan.warmup_steps)
         share = step / cut if step < cut else 1 - (step - cut) / (plan.steps - cut)
@@ -82,7 +82,7 @@ def factor(settings: ScheduleSettings, step: int, plan: Lengths) -> float:
     return settings.final_frac + (1 - settings.final_frac) * left
 
 
-def _released(decay: str, step: int, plan: Lengths) -> float:
+def _released_factor(decay: str, step: int, plan: Lengths) -> float:
     """The schedules of GPT-1's released code: x is the share of the run that is over, w the warm-up's share.
 
     Linear: (x / w up to w, then 1) · (1 - x). Cosine: x / w up to w, then ½ (1 + cos πx). Neither starts anew after the

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from warmstart.base.errors import BadInput
-from warmstart.base.seeds import named_seed
+from warmstart.base.seeds import derive_seed
 from warmstart.models.lora import add_lora, merge_lora
 from warmstart.models.model import Model
 from warmstart.models.settings import BackboneSettings
@@ -68,7 +68,7 @@ def apply_scheme(model: Model, scheme: SchemeSettings, seed: int) -> None:
         if backbone.final_norm is not None:
             backbone.final_norm.requires_grad_(True)
     if scheme.kind == "lora":
-        generator = torch.Generator().manual_seed(named_seed(seed, "lora"))
+        generator = torch.Generator().manual_seed(derive_seed(seed, "lora"))
         add_lora(backbone.blocks, scheme.rank, scheme.alpha, scheme.dropout, generator)
 
 

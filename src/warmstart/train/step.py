@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 
 from warmstart.base.errors import DivergenceError
-from warmstart.base.seeds import named_seed
+from warmstart.base.seeds import derive_seed
 from warmstart.example.batch import Batch
 from warmstart.models.head import DEFAULT_OPTIONS, LossOptions
 from warmstart.models.losses import Loss
@@ -44,9 +44,9 @@ class StepReport(NamedTuple):
 
 
 class StepOutput(NamedTuple):
-    """A step that a device may still be at: ``measured`` [1 + goals] gradient norm and mean losses, on that device."""
+    """A step that a device may still be at; ``norm_and_losses`` [1 + goals]: gradient norm and mean losses, there."""
 
-    measured: torch.Tensor
+    norm_and_losses: torch.Tensor
     goals: tuple[str, ...]
     tokens: int
 
@@ -56,7 +56,7 @@ class StepOutput(NamedTuple):
         Raises:
             DivergenceError: the gradient or a loss was not finite; the weights are left as they were before this step.
         """
-        norm, *means = self.measured.tolist()
+        norm, *means = self.norm_and_losses.tolist()
         losses = dict(zip(self.goals, means, strict=True))
         if not all(abs(value) < float("inf") for value in (norm, *means)):
             raise DivergenceError(
@@ -94,9 +94,9 @@ def accumulate(
     sums: dict[str, torch.Tensor] = {}
     optimizer.weights.clear()
     # One seed for the whole step, so that it may be split in any way.
-    options = criterion.options._replace(seed=named_seed(seed, "softmax"))
+    options = criterion.options._replace(seed=derive_seed(seed, "softmax"))
     for number, batch in enumerate(batches):
-        torch.manual_seed(named_seed(seed, number))
+        torch.manual_seed(derive_seed(seed, number))
         total: torch.Tensor | None = None
         for name, loss in _losses(model, batch, criterion.terms, options).items():
             if totals[name] > 0 and coefficients.get(name, 0.0) != 0:
@@ -121,7 +121,7 @@ def train_step(
     """Gradient, clipping, update; where the gradient or a loss is not finite, no update, now or in any later step."""
     losses = accumulate(model, optimizer, batches, criterion, seed)
     norm = optimizer.gradient_norm()
-    measured = torch.stack([norm, *losses.values()])
-    optimizer.skip_updates_if_nonfinite(measured.isfinite().all())
+    norm_and_losses = torch.stack([norm, *losses.values()])
+    optimizer.skip_updates_if_nonfinite(norm_and_losses.isfinite().all())
     optimizer.update(factor, norm)
-    return StepOutput(measured, tuple(losses), sum(b.num_tokens for b in batches))
+    return StepOutput(norm_and_losses, tuple(losses), sum(b.num_tokens for b in batches))

@@ -18,10 +18,10 @@ from warmstart.transfer.layout import (
     backbone,
     detect_parts,
     linear,
-    named,
     only,
     read_keys,
     their_activation,
+    write_keys,
 )
 
 KEYS = (
@@ -65,7 +65,7 @@ def _settings(config: Config, names: Collection[str]) -> TransformerSettings:
 
 
 def _config(settings: TransformerSettings) -> dict[str, Any]:
-    return named(settings, KEYS) | {"hidden_act": their_activation(settings.activation)}
+    return write_keys(settings, KEYS) | {"hidden_act": their_activation(settings.activation)}
 
 
 _LAYER = "encoder.layer.{}"

@@ -5,7 +5,7 @@ from typing import Any
 
 from warmstart.models.transformer_settings import TransformerSettings
 from warmstart.transfer.bert import TOKENS, encoder, heads
-from warmstart.transfer.layout import Config, Key, Layout, Name, linear, named, read_keys, their_activation
+from warmstart.transfer.layout import Config, Key, Layout, Name, linear, read_keys, their_activation, write_keys
 
 KEYS = (
     Key("vocab_size", "vocab_size"),
@@ -26,7 +26,7 @@ def _settings(config: Config, names: Collection[str]) -> TransformerSettings:
 
 
 def _config(settings: TransformerSettings) -> dict[str, Any]:
-    return named(settings, KEYS) | {"activation": their_activation(settings.activation)}
+    return write_keys(settings, KEYS) | {"activation": their_activation(settings.activation)}
 
 
 _LAYER = "transformer.layer.{}"

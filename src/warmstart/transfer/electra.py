@@ -15,11 +15,11 @@ from warmstart.transfer.layout import (
     Name,
     detect_parts,
     linear,
-    named,
     only,
     read_keys,
-    required,
+    required_key,
     their_activation,
+    write_keys,
 )
 
 SUMMARY = {"summary_type": "first", "summary_use_proj": True, "summary_activation": "gelu"}
@@ -32,7 +32,7 @@ def _settings(config: Config, names: Collection[str]) -> TransformerSettings:
     if found["pooler"]:
         only(config, SUMMARY)
     sizes = read_keys(config, KEYS)
-    tables = required(config, "embedding_size")
+    tables = required_key(config, "embedding_size")
     if tables != sizes["width"]:
         sizes["embedding_width"] = tables
     return encoder(config, names, sizes | {"pooler_activation": "gelu"})
@@ -40,7 +40,7 @@ def _settings(config: Config, names: Collection[str]) -> TransformerSettings:
 
 def _config(settings: TransformerSettings) -> dict[str, Any]:
     return (
-        named(settings, KEYS)
+        write_keys(settings, KEYS)
         | SUMMARY
         | {"embedding_size": settings.table_width, "hidden_act": their_activation(settings.activation)}
     )

@@ -182,7 +182,7 @@ def import_model(folder: Path) -> ImportedModel:
     settings = _settings(config, layout, folder)
     model = Model(settings)
     files = weights_files(folder)
-    found = {_renamed(name): tensor for path in files for name, tensor in read_tensors(path).items()}
+    found = {_current_name(name): tensor for path in files for name, tensor in read_tensors(path).items()}
     if layout is not None:
         found = layout.today(found)
     left = _fill(model, found, layout, str(files[0] if len(files) == 1 else folder))
@@ -239,22 +239,22 @@ def _layout(config: Mapping[str, Any], folder: Path) -> Layout | None:
 def _settings(config: Mapping[str, Any], layout: Layout | None, folder: Path) -> ModelSettings:
     path = str(folder / CONFIG)
     if layout is None:
-        return _validated({key: value for key, value in config.items() if key != "model_type"}, path)
-    names = {_renamed(name) for name in tensor_names(folder)}
+        return _validate({key: value for key, value in config.items() if key != "model_type"}, path)
+    names = {_current_name(name) for name in tensor_names(folder)}
     try:
         backbone = layout.settings(config, names).model_dump()
     except BadInput as error:
         raise error.with_where(path) from None
     own = config.get(OWN) or {}
     heads = own.get("heads") or _heads(config, layout, names)
-    return _validated({"backbone": backbone | _untrained(own), "heads": heads}, path)
+    return _validate({"backbone": backbone | _untrained_settings(own), "heads": heads}, path)
 
 
-def _untrained(own: Mapping[str, Any]) -> dict[str, Any]:
+def _untrained_settings(own: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in own.get("backbone", {}).items() if name in UNTRAINED}
 
 
-def _validated(fields: dict[str, Any], path: str) -> ModelSettings:
+def _validate(fields: dict[str, Any], path: str) -> ModelSettings:
     try:
         settings = ModelSettings.model_validate(fields)
     except ValidationError as error:
@@ -263,7 +263,7 @@ def _validated(fields: dict[str, Any], path: str) -> ModelSettings:
         raise BadInput(
             f"impossible model setting {field!r}: {first['msg']}", where=path, value=first["input"]
         ) from None
-    settings.backbone.checked(path)
+    settings.backbone.check(path)
     return settings
 
 
@@ -281,13 +281,13 @@ def _heads(config: Mapping[str, Any], layout: Layout, names: set[str]) -> dict[s
 
 def _places(layout: Layout, config: Mapping[str, Any], architecture: str) -> dict[str, HeadPlace]:
     """The goals that a class may serve: one class reads classes, several labels and scores, told apart by its config."""
-    served = {goal: place for goal, place in layout.heads.items() if place.architecture == architecture}
-    if len(served) <= 1:
-        return served
-    told = {problem: goal for goal, problem in _PROBLEMS.items()}.get(str(config.get("problem_type")))
+    candidates = {goal: place for goal, place in layout.heads.items() if place.architecture == architecture}
+    if len(candidates) <= 1:
+        return candidates
+    named_goal = {problem: goal for goal, problem in _PROBLEMS.items()}.get(str(config.get("problem_type")))
     alone = len(config.get("id2label") or (0, 1)) == 1
-    goal = told or ("score" if alone else "label")
-    return {goal: served[goal]}
+    goal = named_goal or ("score" if alone else "label")
+    return {goal: candidates[goal]}
 
 
 def _fill(model: Model, found: Mapping[str, torch.Tensor], layout: Layout | None, where: str) -> tuple[str, ...]:
@@ -320,7 +320,7 @@ def _check_alike(theirs: tuple[str, ...], found: Mapping[str, torch.Tensor], whe
             raise misshapen(name, found[name], found[theirs[0]], where)
 
 
-def _renamed(name: str) -> str:
+def _current_name(name: str) -> str:
     """Today's name of a tensor: norms of the first BERT checkpoints were called gamma and beta."""
     for old, new in _OLD_NAMES:
         name = name.replace(old, new)

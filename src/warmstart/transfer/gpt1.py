@@ -12,9 +12,9 @@ from warmstart.transfer.layout import (
     Name,
     activation,
     backbone,
-    named,
     read_keys,
     their_activation,
+    write_keys,
 )
 
 ACTIVATIONS: dict[str, Activation] = {"gelu": "gelu_tanh", "relu": "relu", "silu": "silu", "swish": "silu"}
@@ -27,7 +27,7 @@ def _settings(config: Config, names: Collection[str]) -> TransformerSettings:
 
 
 def _config(settings: TransformerSettings) -> dict[str, Any]:
-    return named(settings, KEYS) | {"afn": their_activation(settings.activation, ACTIVATIONS) or "gelu"}
+    return write_keys(settings, KEYS) | {"afn": their_activation(settings.activation, ACTIVATIONS) or "gelu"}
 
 
 LAYOUT = Layout(

@@ -13,10 +13,10 @@ from warmstart.transfer.layout import (
     activation,
     backbone,
     linear,
-    named,
     only,
     read_keys,
     their_activation,
+    write_keys,
 )
 
 KEYS = (
@@ -46,7 +46,7 @@ def _settings(config: Config, names: Collection[str]) -> TransformerSettings:
 
 
 def _config(settings: TransformerSettings) -> dict[str, Any]:
-    return named(settings, KEYS) | {
+    return write_keys(settings, KEYS) | {
         "n_inner": settings.hidden,
         "activation_function": their_activation(settings.activation),
         "tie_word_embeddings": settings.tied,

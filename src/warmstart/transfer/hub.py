@@ -33,10 +33,10 @@ def model_folder(name: str) -> Path:
             "no such folder", where=name, allowed="a run, a model folder, or the id of a model on the hub (owner/name)",
             next_step="check the path",
         )  # fmt: skip
-    return _fetched(name.removeprefix("hf:"))
+    return _fetch(name.removeprefix("hf:"))
 
 
-def _fetched(name: str) -> Path:
+def _fetch(name: str) -> Path:
     try:
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError

@@ -83,12 +83,12 @@ def read_keys(config: Config, keys: Iterable[Key]) -> dict[str, Any]:
         BadInput: one without a default is missing.
     """
     return {
-        key.ours: required(config, key.theirs) if key.default is None else config.get(key.theirs, key.default)
+        key.ours: required_key(config, key.theirs) if key.default is None else config.get(key.theirs, key.default)
         for key in keys
     }
 
 
-def named(settings: TransformerSettings, keys: Iterable[Key]) -> dict[str, Any]:
+def write_keys(settings: TransformerSettings, keys: Iterable[Key]) -> dict[str, Any]:
     """The same the other way."""
     return {key.theirs: getattr(settings, key.ours) for key in keys}
 
@@ -180,7 +180,7 @@ class Layout:
             back = self.settings(self.config(settings), there)
         except BadInput:
             return False
-        return unchanged(back) == unchanged(settings)
+        return decisive_fields(back) == decisive_fields(settings)
 
 
 _OPTIONAL: dict[str, Callable[[Any], bool]] = {
@@ -208,7 +208,7 @@ def detect_parts(names: Collection[str]) -> dict[str, bool]:
     }
 
 
-def unchanged(settings: Any) -> dict[str, Any]:
+def decisive_fields(settings: Any) -> dict[str, Any]:
     """The fields that decide what a backbone computes, defaults written out."""
     fields: dict[str, Any] = settings.model_dump(exclude=set(UNTRAINED))
     return fields | {"kv_heads": settings.key_heads, "head_width": settings.per_head}
@@ -228,10 +228,10 @@ def backbone(**fields: Any) -> TransformerSettings:
             f"impossible model setting {'.'.join(map(str, first['loc']))!r}: {first['msg']}", where="config.json",
             value=first["input"],
         ) from None  # fmt: skip
-    return settings.checked("config.json")
+    return settings.check("config.json")
 
 
-def required(config: Config, key: str) -> Any:
+def required_key(config: Config, key: str) -> Any:
     """A value that the config has to state."""
     if config.get(key) is None:
         raise BadInput(f"the key {key!r} is missing", where="config.json", next_step="the folder is not complete")

@@ -14,10 +14,10 @@ from warmstart.transfer.layout import (
     activation,
     backbone,
     linear,
-    named,
     only,
     read_keys,
     their_activation,
+    write_keys,
 )
 
 KEYS = (
@@ -69,7 +69,7 @@ def _base(config: Config) -> float:
 
 
 def _config(settings: TransformerSettings) -> dict[str, Any]:
-    return named(settings, KEYS) | {
+    return write_keys(settings, KEYS) | {
         "num_key_value_heads": settings.key_heads,
         "head_dim": settings.per_head,
         "rope_theta": settings.rotary_base,

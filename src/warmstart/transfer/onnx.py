@@ -45,7 +45,7 @@ class PaddedModel(nn.Module):
         length = input_ids.shape[-1]
         ids, mask = input_ids.reshape(-1, length), attention_mask.reshape(-1, length)
         segments = None if token_type_ids is None else token_type_ids.reshape(-1, length)
-        states = self.backbone.padded(ids, segments, self._past(mask))
+        states = self.backbone.forward_padded(ids, segments, self._past(mask))
         if not self.goal:
             return self.model.next_token_logits(states)
         head: LinearHead = self.model.heads[self.goal]  # type: ignore[assignment]
@@ -54,7 +54,7 @@ class PaddedModel(nn.Module):
         place = torch.zeros_like(mask.sum(-1)) if self.full else mask.sum(-1) - 1
         here = torch.arange(length) == place[:, None]  # [B, T], one place a row: exporters read this product rightly
         read = (here[:, None, :].to(states.dtype) @ states).squeeze(1)
-        answers: torch.Tensor = head.linear(self.model.pooled(self.goal, read))
+        answers: torch.Tensor = head.linear(self.model.pool(self.goal, read))
         return answers.reshape(input_ids.shape[:-1]) if self.compares_reads else answers
 
     def _past(self, mask: torch.Tensor) -> LayerCache:

@@ -19,10 +19,10 @@ from warmstart.transfer.layout import (
     Tensors,
     detect_parts,
     linear,
-    named,
     only,
     read_keys,
     their_activation,
+    write_keys,
 )
 
 PAD = 1
@@ -54,7 +54,7 @@ def _settings(config: Config, names: Collection[str]) -> TransformerSettings:
 
 
 def _config(settings: TransformerSettings) -> dict[str, Any]:
-    return named(settings, SIZES) | {
+    return write_keys(settings, SIZES) | {
         "max_position_embeddings": settings.context + UNUSED,
         "type_vocab_size": 1,
         "hidden_act": their_activation(settings.activation),

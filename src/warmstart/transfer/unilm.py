@@ -12,7 +12,7 @@ import torch
 
 from warmstart.models.transformer_settings import TransformerSettings
 from warmstart.transfer.bert import BLOCK, EMBEDDINGS, KEYS, POOLER, TIED, WORDS, encoder, heads
-from warmstart.transfer.layout import Config, Key, Layout, Name, named, read_keys, their_activation
+from warmstart.transfer.layout import Config, Key, Layout, Name, read_keys, their_activation, write_keys
 
 FUSED = ".qkv_linear.weight"
 SIZES = (
@@ -30,14 +30,14 @@ def _settings(config: Config, names: Collection[str]) -> TransformerSettings:
 
 def _config(settings: TransformerSettings) -> dict[str, Any]:
     source, target = settings.text_segments
-    return named(settings, SIZES) | {
+    return write_keys(settings, SIZES) | {
         "hidden_act": their_activation(settings.activation),
         "source_type_id": source,
         "target_type_id": target,
     }
 
 
-def parted(found: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def split_joint_projections(found: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The tensors of a file with joint projections taken apart, and the biases of distances where v1's names end."""
     made: dict[str, torch.Tensor] = {}
     for name, tensor in found.items():
@@ -79,5 +79,5 @@ LAYOUT = Layout(
     ignored=TIED,
     base="UnilmModel",
     pooler=POOLER,
-    today=parted,
+    today=split_joint_projections,
 )

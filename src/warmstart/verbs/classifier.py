@@ -22,7 +22,7 @@ from warmstart.run.loading import LoadedRun, load_run
 from warmstart.tasks.answer import Prediction
 from warmstart.tasks.dataset import records_from, task_from
 from warmstart.tasks.hold_out import hold_out
-from warmstart.tasks.table import answer_of, kind_named
+from warmstart.tasks.table import answer_of, find_kind
 from warmstart.verbs.finetune import finetune
 from warmstart.verbs.members import run_predictor
 
@@ -52,7 +52,7 @@ class Classifier:
         """
         task = task_from(self.task, rows)
         if dev is None:
-            train, held_out = hold_out(kind_named(self.task), task.records, 0.1, 0)
+            train, held_out = hold_out(find_kind(self.task), task.records, 0.1, 0)
         else:
             train, held_out = task.records, task_from(self.task, dev, task.label_names).records
         flags = {f"--{name.replace('_', '-')}": value for name, value in self.options.items()}
@@ -117,7 +117,7 @@ class Classifier:
             raise BadInput(
                 "one text where several are expected", where="rows", value=rows, next_step="put it in a list"
             )
-        kind = kind_named(spec.kind)
+        kind = find_kind(spec.kind)
         fields = (row if isinstance(row, Mapping) else kind.row_of(row) for row in rows)
         records = records_from(spec.kind, fields, spec.label_names, labelled=False)
         return list(predict_records(run_predictor(loaded), records)) if len(rows) else []

@@ -33,10 +33,10 @@ def generate(request: GenerateRequest) -> list[dict[str, Any]]:
     loaded = load_run(request.run, request.precision)
     if loaded.metadata.task is not None and answer_of(loaded.metadata.task).generated:
         return _from_sources(loaded, prompts, loaded.search(request))
-    return _continued(loaded, prompts, request)
+    return _continue_prompts(loaded, prompts, request)
 
 
-def _continued(loaded: LoadedRun, prompts: list[str], wanted: GenerateSettings) -> list[dict[str, Any]]:
+def _continue_prompts(loaded: LoadedRun, prompts: list[str], wanted: GenerateSettings) -> list[dict[str, Any]]:
     """What comes after each prompt."""
     if loaded.metadata.direction == "backward":
         raise BadInput(

@@ -50,7 +50,7 @@ def submit(runs: Sequence[str], data: str, out: str, precision: str = "fp32") ->
         for sheet in part.sheets:
             for _ in sheet.examples(Path(data)):  # all of them, before the first is answered
                 pass
-    answers = {sheet.name: told for part in parts for sheet, told in _answered(part, Path(data), precision)}
+    answers = {sheet.name: told for part in parts for sheet, told in _predict_sheets(part, Path(data), precision)}
     ordered = {name: answers[name] for name in SHEETS if name in answers}
     write_bytes(Path(out), pack_submission(ordered))
     missing = [name for name in SHEETS if name not in answers]
@@ -84,7 +84,7 @@ def _check_once(parts: Sequence[RunSheets]) -> None:
         first[task] = part.run
 
 
-def _answered(part: RunSheets, data: Path, precision: str) -> Iterator[tuple[Sheet, list[str]]]:
+def _predict_sheets(part: RunSheets, data: Path, precision: str) -> Iterator[tuple[Sheet, list[str]]]:
     loaded = load_run(part.run, precision)
     for sheet in part.sheets:
         say(f"{part.run}: {sheet.rows:,} predictions for {sheet.name}")

@@ -26,12 +26,12 @@ EMERGING = _bio_tags("corporation", "creative-work", "group", "location", "perso
 NEWSWIRE = _bio_tags("LOC", "MISC", "ORG", "PER")
 
 
-def _tagged(*names: str) -> SplitReader:
+def _tagged_sentences(*names: str) -> SplitReader:
     return lambda folder: read_sentences(str(folder.file(*names)))
 
 
 def _treebank(stem: str) -> Mapping[str, SplitReader]:
-    return {name: _tagged(f"{stem}-ud-{name}.conllu") for name in _NAMES}
+    return {name: _tagged_sentences(f"{stem}-ud-{name}.conllu") for name in _NAMES}
 
 
 def _wikigold(folder: Folder) -> Iterator[Row]:
@@ -46,7 +46,7 @@ def _wikigold(folder: Folder) -> Iterator[Row]:
             yield row
 
 
-def _asked(*names: str) -> SplitReader:
+def _questions(*names: str) -> SplitReader:
     return lambda folder: read_questions(str(folder.file(*names)))
 
 
@@ -64,16 +64,16 @@ def _tydiqa(is_dev: bool) -> SplitReader:
 
 
 WNUT_SPLITS: Mapping[str, SplitReader] = {
-    "train": _tagged("train.conll", "wnut17train.conll"),
-    "dev": _tagged("dev.conll", "emerging.dev.conll"),
-    "test": _tagged("test.conll", "emerging.test.annotated"),
+    "train": _tagged_sentences("train.conll", "wnut17train.conll"),
+    "dev": _tagged_sentences("dev.conll", "emerging.dev.conll"),
+    "test": _tagged_sentences("test.conll", "emerging.test.annotated"),
 }
 WIKIGOLD_SPLITS: Mapping[str, SplitReader] = {
     "train": _wikigold,
-    "dev": _tagged("dev.conll"),
-    "test": _tagged("test.conll"),
+    "dev": _tagged_sentences("dev.conll"),
+    "test": _tagged_sentences("test.conll"),
 }
 EWT_SPLITS, VTB_SPLITS = _treebank("en_ewt"), _treebank("vi_vtb")
 TYDIQA_SPLITS: Mapping[str, SplitReader] = {"train": _tydiqa(False), "dev": _tydiqa(True)}
-XQUAD_SPLITS: Mapping[str, SplitReader] = {"test": _asked("xquad.en.json")}
-MLQA_SPLITS: Mapping[str, SplitReader] = {"dev": _asked("dev-context-en-question-en.json")}
+XQUAD_SPLITS: Mapping[str, SplitReader] = {"test": _questions("xquad.en.json")}
+MLQA_SPLITS: Mapping[str, SplitReader] = {"dev": _questions("dev-context-en-question-en.json")}

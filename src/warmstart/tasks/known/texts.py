@@ -46,7 +46,7 @@ def _rt_polarity(name: str) -> SplitReader:
             groups: dict[tuple[str, ...], list[Row]] = {}
             for row in _sentences(folder.file(f"rt-polarity.{ending}"), label):
                 groups.setdefault(tuple(re.findall(r"\w+", row.fields["text"].lower())), []).append(row)
-            yield from _drawn([groups[key] for key in groups if key not in seen], label)[name]
+            yield from _draw_splits([groups[key] for key in groups if key not in seen], label)[name]
             seen |= groups.keys()
 
     return part
@@ -57,7 +57,7 @@ def _sentences(path: Path, label: str) -> Iterator[Row]:
         yield Row({"text": detokenize(line), "label": label}, f"{path}:{number}")
 
 
-def _drawn(groups: Sequence[list[Row]], label: str) -> dict[str, list[Row]]:
+def _draw_splits(groups: Sequence[list[Row]], label: str) -> dict[str, list[Row]]:
     """A tenth of the sentences as test, a tenth as dev, whole groups at a time."""
     splits: dict[str, list[Row]] = {"train": [], "dev": [], "test": []}
     tenth, taken = sum(map(len, groups)) / 10, 0
