@@ -32,6 +32,15 @@ def data_dir() -> Path:
     return Path(os.environ["WARMSTART_DATA"])
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """For tests that fork: the threads of a pool do not live on in the child, which would wait for them for ever."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def known_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MachineSpeeds]:
     """The same choices in every test and every process that a test starts, whatever the machine is doing."""

@@ -21,7 +21,7 @@ __all__ = [*_FACE, "__version__"]
 def __getattr__(name: str) -> Any:
     if name in _FACE:
         spin_briefly()
-        return getattr(import_module("warmstart.verbs.face"), name)
+        return getattr(import_module("warmstart.verbs.api"), name)
     raise AttributeError(f"module 'warmstart' has no attribute {name!r}")
 
 

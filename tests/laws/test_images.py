@@ -107,6 +107,7 @@ def trainer(corpus: ImageCorpus, folder: Path, objective: str, precision: Any, d
     )
 
 
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize(("objective", "precision"), [("causal", "fp32"), ("autoencoder", "auto")])
 def test_killed_and_resumed_equals_uninterrupted(
     corpus: ImageCorpus, objective: str, precision: str, tmp_path: Path

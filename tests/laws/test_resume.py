@@ -28,6 +28,8 @@ from warmstart.train.precision import ComputeSettings
 from warmstart.train.settings import OptimizerSettings, ScheduleSettings, TrainSettings
 from warmstart.train.step import Criterion
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CPU = torch.device("cpu")
 
 
@@ -85,7 +87,7 @@ def trainer(
     folder: Path, precision: str, dies_at: int = -1, save_every_s: float = 1e9, optimizer: str = "adamw",
     body: str = "gpt1-tiny",
 ) -> Trainer:  # fmt: skip
-    """Three epochs of 14 steps with dropout and accumulation; dev is judged, and all saved, every 5 steps."""
+    """Three epochs of 14 steps with dropout and accumulation; dev is evaluated, and all saved, every 5 steps."""
     name, _, carry_rows = body.partition(" in ")
     source = Deadly(4 if carry_rows else 0, dies_at)
     settings = TrainSettings(
@@ -97,10 +99,10 @@ def trainer(
     if carry_rows:
         model.backbone.begin_carry(4)
     dev = Stream(RowSource(Text(), 16, causal, held_out=3, dev=True), 3, 1, shuffle=False)
-    judge = Validation(lambda m: evaluate_language_model(m, dev.batches(0)).to_dict(), "loss", False)
+    evaluate = Validation(lambda m: evaluate_language_model(m, dev.batches(0)).to_dict(), "loss", False)
     stream = Stream(source, settings.batch_size, settings.seed, settings.accumulation, shuffle=not carry_rows)
     criterion = Criterion({"lm": 1.0}, options=LossOptions(samples=SAMPLES.get(body, 0)))
-    return Trainer(model, stream, settings, criterion, RunFolder(folder), judge, CPU)
+    return Trainer(model, stream, settings, criterion, RunFolder(folder), evaluate, CPU)
 
 
 def everything(done: Trainer) -> dict[str, Any]:
@@ -288,10 +290,10 @@ def classifier(folder: Path, at: int = -1) -> Trainer:
     source.at = at
     head = HeadSettings(kind="class", size=2, hidden=6, norm="batch")
     settings = ModelSettings(backbone=preset("gpt1-tiny", vocab_size=64, context=16), heads={"label": head})
-    judge = Validation(lambda m: {"mean": float(torch.cat([b.flatten() for b in m.buffers()]).mean())}, "mean", True)
+    evaluate = Validation(lambda m: {"mean": float(torch.cat([b.flatten() for b in m.buffers()]).mean())}, "mean", True)
     train = TrainSettings(length="3 epochs", batch_size=4, accumulation=2, precision="fp32", evaluate_every="2 steps")
     stream = Stream(source, 4, 1, 2)
-    return Trainer(Model.fresh(settings, 1), stream, train, Criterion({"label": 1.0}), RunFolder(folder), judge, CPU)
+    return Trainer(Model.fresh(settings, 1), stream, train, Criterion({"label": 1.0}), RunFolder(folder), evaluate, CPU)
 
 
 @pytest.mark.parametrize("at", [2, 6, 9])

@@ -81,7 +81,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_a_data_set_of_the_hub_is_learned_and_judged_by_its_parts(hub: str) -> None:
-    """Witness: the rows that were written; a test part without labels is not judged by."""
+    """Witness: the rows that were written; a test part without labels is not evaluated by."""
     found = read_labelled_data(TaskRecipe(name="classification", data=hub), 0)
     assert [len(found.train), len(found.dev), found.test, found.name] == [10, 4, None, ""]
     assert (found.label_names, found.train[1].texts["text"], found.train[1].label) == (("n", "p"), "film 1", 1)

@@ -54,7 +54,7 @@ def test_targets_of_no_weight_are_left_out(model):
 
 def test_nothing_to_judge_and_broken_weights_are_said_so(model):
     """Witness: the sentences."""
-    with pytest.raises(BadInput, match=r"batches: no token to judge by; got 0; allowed: at least one token"):
+    with pytest.raises(BadInput, match=r"batches: no token to evaluate on; got 0; allowed: at least one token"):
         evaluate_language_model(model, [])
     with torch.no_grad():
         model.backbone.tokens.weight.fill_(float("inf"))

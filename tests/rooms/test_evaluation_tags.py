@@ -135,7 +135,7 @@ def test_one_tag_for_everything_has_collapsed() -> None:
 def test_entities_need_seqeval_and_tags(monkeypatch: pytest.MonkeyPatch) -> None:
     """Witness: the parts of both sentences."""
     task = spec()
-    with pytest.raises(BadInput, match=r"a\.conll:1: no label to evaluate by"):
+    with pytest.raises(BadInput, match=r"a\.conll:1: no label to evaluate on"):
         evaluate_records(
             HeadPredictor.of(model(task), TOKENIZER, task), [Record({"tokens": ("a",)}, where="a.conll:1")]
         )

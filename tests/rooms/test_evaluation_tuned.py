@@ -218,7 +218,7 @@ def test_evaluation_needs_labels(tokenizer):
     """Witness: the parts of both sentences."""
     spec, _ = TASKS["classification"]
     model = model_for(spec, tokenizer)
-    with pytest.raises(BadInput, match=r"a.jsonl:1: no label to evaluate by; evaluate on labelled examples\."):
+    with pytest.raises(BadInput, match=r"a.jsonl:1: no label to evaluate on; evaluate on labelled examples\."):
         evaluate_records(HeadPredictor.of(model, tokenizer, spec), [Record({"text": "a"}, where="a.jsonl:1")])
     with pytest.raises(BadInput, match=r"records: nothing to evaluate; got 0; allowed: at least one"):
         evaluate_records(HeadPredictor.of(model, tokenizer, spec), [])

@@ -169,7 +169,7 @@ def test_a_hidden_layer_reads_the_sum_and_what_drops_out_is_its_own() -> None:
 
 @pytest.mark.parametrize("hidden", [0, 5])
 def test_batch_norm(hidden: int) -> None:
-    """Witness: torch.nn.BatchNorm1d before each linear, in training, its gradients and its running averages, then judged."""
+    """Witness: torch.nn.BatchNorm1d before each linear, in training, its gradients and its running averages, then in use."""
     torch.manual_seed(2)
     made = build(kind="class", size=2, dropout=0.0, hidden=hidden, norm="batch").train()
     if made.hidden is not None:
@@ -192,9 +192,11 @@ def test_batch_norm(hidden: int) -> None:
     x = states(4)
     alone = asked([0], torch.tensor([1]), [1.0])
     one_by_one = asked([0, 1, 2, 3], questions.targets, [1.0] * 4)
-    judged = made.eval()(x, one_by_one)
-    torch.testing.assert_close(judged, twin.eval()(x))
-    torch.testing.assert_close(made.train()(x[:1], alone), judged[:1])  # one row has no variance: the running averages
+    evaluated = made.eval()(x, one_by_one)
+    torch.testing.assert_close(evaluated, twin.eval()(x))
+    torch.testing.assert_close(
+        made.train()(x[:1], alone), evaluated[:1]
+    )  # one row has no variance: the running averages
 
 
 def test_probabilities_as_targets() -> None:

@@ -77,7 +77,7 @@ def test_every_data_set_has_its_published_number_of_examples(name, load):
 
 
 def test_every_data_set_can_be_judged_and_says_where_its_splits_come_from():
-    """Invariant: a metric of its kind first, a note, a part to judge by; class names are no duplicates."""
+    """Invariant: a metric of its kind first, a note, a part to evaluate by; class names are no duplicates."""
     from warmstart.tasks.table import KINDS
 
     for known in CATALOGUE.values():
@@ -233,8 +233,8 @@ def test_tags_mean_what_they_should(load):
     assert told("wikigold_ner", gold["train"][0])[9:14] == [
         ("band", "O"), ("The", "B-ORG"), ("Mad", "I-ORG"), ("Capsule", "I-ORG"), ("Markets", "I-ORG"),
     ]  # fmt: skip
-    judged = {r.texts["tokens"] for split in ("dev", "test") for r in gold[split]}
-    assert not judged & {r.texts["tokens"] for r in gold["train"]}
+    evaluated = {r.texts["tokens"] for split in ("dev", "test") for r in gold[split]}
+    assert not evaluated & {r.texts["tokens"] for r in gold["train"]}
     assert told("ud_vietnamese_vtb", load("ud_vietnamese_vtb")["dev"][0])[0] == ("Trả lời", "VERB")
 
 

@@ -181,7 +181,7 @@ def test_long_texts_are_cut_and_counted(tokenizer):
 
 
 def test_all_choices_show_the_same_cut_of_their_context(tokenizer):
-    """Invariant: the longest choice decides for all, so that no choice is judged on more context than another."""
+    """Invariant: the longest choice decides for all, so that no choice is evaluated on more context than another."""
     record = Record({"context": "abcdefghij", "question": "", "choices": ("x", "wxyz")}, 0)
     examples = framed(tokenizer, spec("choice", context=12), record)[0]
     assert [shown(tokenizer, e) for e in examples] == ["[abcde$x]", "[abcde$wxyz]"]
@@ -281,8 +281,8 @@ def test_linear_label_gain(tokenizer):
     goal = example.goals["label"]
     assert goal.reads.tolist() == list(range(6)) and goal.targets.tolist() == [1] * 6
     assert goal.weights.tolist() == pytest.approx([i / 5 for i in range(6)])
-    [[judged]] = framed(tokenizer, task.for_evaluation(), Record({"text": "good"}, 1))
-    assert judged.goals["label"].reads.tolist() == [5] and judged.goals["label"].weights.tolist() == [1]
+    [[evaluated]] = framed(tokenizer, task.for_evaluation(), Record({"text": "good"}, 1))
+    assert evaluated.goals["label"].reads.tolist() == [5] and evaluated.goals["label"].weights.tolist() == [1]
     [[nothing]] = framed(tokenizer, task, Record({"text": "good"}))
     assert not nothing.goals["label"].weights.any()
     assert "6 tokens with weights from 0 to 1, learns 1 (y)" in describe([example], tokenizer, CLASS, ("n", "y"))[1]

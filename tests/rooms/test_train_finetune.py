@@ -84,7 +84,7 @@ def test_the_dry_run_counts_what_moves(home: Path) -> None:
 
 def test_frozen_random_weights_are_refused(home: Path) -> None:
     """Invariant: nothing is written."""
-    with pytest.raises(BadInput, match=r"--scheme: the scheme would freeze random weights; got 'lora'"):
+    with pytest.raises(BadInput, match=r"--scheme: this scheme would freeze random weights; got 'lora'"):
         warmstart.finetune(str(home / "no"), **asked(home, scheme="lora", start="none"))
     with pytest.raises(BadInput, match="needs a number of layers"):
         warmstart.finetune(str(home / "no"), **asked(home, scheme="top"))

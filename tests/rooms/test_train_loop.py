@@ -36,14 +36,20 @@ def tiny(dropout: float = 0.0) -> Model:
 
 
 def trainer(folder: Path, scores: list[float], **changes: Any) -> Trainer:
-    """Two steps an epoch, judged after every step by the next of ``scores``."""
+    """Two steps an epoch, evaluated after every step by the next of ``scores``."""
     left = iter(scores)
     run = RunFolder(folder)
     run.create("a recipe", {})
     settings = TrainSettings(batch_size=6, evaluate_every="1 step", precision="fp32", **changes)
-    judge = Validation(lambda _: {"score": next(left)}, "score", True)
+    evaluate = Validation(lambda _: {"score": next(left)}, "score", True)
     return Trainer(
-        tiny(), Stream(ListSource(examples()), 6, 1), settings, Criterion({"lm": 1.0}), run, judge, torch.device("cpu")
+        tiny(),
+        Stream(ListSource(examples()), 6, 1),
+        settings,
+        Criterion({"lm": 1.0}),
+        run,
+        evaluate,
+        torch.device("cpu"),
     )
 
 

@@ -71,10 +71,10 @@ def trainer(folder: Path, scheme: str, dies_at: int = -1, length: str = "3 epoch
     """Twelve steps, or more, with dropout; dev is judged every four by numbers that make the second judgement the best."""
     settings = TrainSettings(length=length, batch_size=6, evaluate_every="4 steps", save_every_s=0.0, **changes)
     model, asked = model_of(scheme), itertools.count()
-    judge = Validation(lambda _: {"score": -abs(next(asked) - 1.0)}, "score", True)
+    evaluate = Validation(lambda _: {"score": -abs(next(asked) - 1.0)}, "score", True)
     stream = Stream(Dying(labelled(), dies_at), 6, 1)
     return Trainer(
-        model, stream, settings, Criterion({"label": 1.0, "lm": 0.5}), RunFolder(folder), judge, torch.device("cpu")
+        model, stream, settings, Criterion({"label": 1.0, "lm": 0.5}), RunFolder(folder), evaluate, torch.device("cpu")
     )
 
 
@@ -151,8 +151,8 @@ def test_cut_off_and_resumed_equals_uninterrupted(tmp_path: Path, scheme: str, p
             first.run()
         second = trainer(folder, scheme, precision=precision)
         assert second.resume()
-        judge = itertools.count(first.state.evaluated_step // 4)
-        second.validation = Validation(lambda _, j=judge: {"score": -abs(next(j) - 1.0)}, "score", True)  # type: ignore[misc]
+        evaluate = itertools.count(first.state.evaluated_step // 4)
+        second.validation = Validation(lambda _, j=evaluate: {"score": -abs(next(j) - 1.0)}, "score", True)  # type: ignore[misc]
         second.run()
         ours, theirs = second.optimizer.state(), whole.optimizer.state()
         assert ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)

@@ -112,18 +112,18 @@ def test_all_pre_trained_weights_are_taken(home: Path) -> None:
     ids=str,
 )
 def test_every_way_of_tuning_works_on_images(home: Path, tmp_path: Path, options: dict[str, Any]) -> None:
-    """Witness: the run that is loaded again and judged gives the figures of its report."""
+    """Witness: the run that is loaded again and evaluated gives the figures of its report."""
     pictures = str(home / "pictures")
     options = {"start": str(home / "sa")} | options
     found = warmstart.finetune(
         str(tmp_path / "run"), task="images", train=pictures, length="2 epochs", **options, **(TINY | {"lr": 1e-3})
     )
     assert found["steps"] == 12
-    judged = warmstart.evaluate(str(tmp_path / "run"), str(home / "arrays.npz"), precision="fp32")
+    evaluated = warmstart.evaluate(str(tmp_path / "run"), str(home / "arrays.npz"), precision="fp32")
     again = warmstart.load(tmp_path / "run").evaluate(
         [{"image": drawn(n % 2, 1000 + n), "label": ("left", "top")[n % 2]} for n in range(20)]
     )
-    assert again["metrics"] == pytest.approx(judged["metrics"])
+    assert again["metrics"] == pytest.approx(evaluated["metrics"])
 
 
 def test_pre_training_goes_on_from_another_run(home: Path, tmp_path: Path) -> None:

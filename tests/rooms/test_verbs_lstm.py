@@ -98,7 +98,7 @@ def test_two_directions_learn_apart_and_answer_together(home: Path) -> None:
         warmstart.pretrain(
             str(home / "no"), start=str(home / "lm"), corpus=str(home / "text.txt"), objective="both", **SHORT
         )
-    with pytest.raises(BadInput, match="the auxiliary goal has no weight"):
+    with pytest.raises(BadInput, match="the auxiliary language model has weight 0"):
         warmstart.finetune(str(home / "no"), **asked | {"start": str(home / "lm")}, lm_frame="autoencoder")
     assert not (home / "no").exists()
 
@@ -135,10 +135,10 @@ def test_a_state_is_carried_from_row_to_row(home: Path, tmp_path: Path) -> None:
     whole = weights("whole", "2 epochs", carry=True)
     assert whole == weights("again", "2 epochs", carry=True) != weights("anew", "2 epochs")
     assert whole != weights("backward", "2 epochs", carry=True, objective="backward")
-    judged = [
+    evaluated = [
         warmstart.evaluate(str(tmp_path / name), str(text), precision="fp32")["examples"] for name in ("whole", "anew")
     ]
-    assert judged[0] == judged[1]
+    assert evaluated[0] == evaluated[1]
     assert "lanes" not in "".join(read_tensors(tmp_path / "whole" / "model.safetensors"))
     words = warmstart.explain("pretrain", **asked, carry=True)["words"]
     assert any("in the order of the text" in line for line in words)

@@ -115,10 +115,10 @@ def test_pre_training_goes_on_from_a_start(road: Path) -> None:
     )
     account = json.loads((road / "on" / "account.json").read_text())["weights"]
     assert account["initialised"] == [] and account["unused"] == []
-    judged = [warmstart.evaluate(str(road / run), data)["metrics"]["loss"] for run, data in (
+    evaluated = [warmstart.evaluate(str(road / run), data)["metrics"]["loss"] for run, data in (
         ("lm", text), ("lm", str(road / "corpus")), ("on", text),
     )]  # fmt: skip
-    assert judged == pytest.approx([judged[0]] * 3, rel=1e-6)
+    assert evaluated == pytest.approx([evaluated[0]] * 3, rel=1e-6)
     warmstart.prepare(text, str(road / "elsewhere"), vocab_size=280, workers=1)
     with pytest.raises(BadInput, match="another tokenizer"):
         warmstart.pretrain(str(road / "no"), start=str(road / "lm"), corpus=str(road / "elsewhere"))
@@ -130,7 +130,7 @@ def test_pre_training_goes_on_from_a_start(road: Path) -> None:
 
 
 def test_the_texts_of_a_known_data_set_are_a_corpus(tmp_path: Path) -> None:
-    """Witness: the file itself, read by hand: no label, no text of the parts that judge, texts beside it are taken too."""
+    """Witness: the file itself, read by hand: no label, no text of dev and test, texts beside it are taken too."""
     (tmp_path / "sst2").mkdir()
     lines = {"train": ["a fine film\t1", "a dull one\t0"], "dev": ["unseen\t1"]}
     for part, rows in lines.items():
@@ -206,7 +206,7 @@ def test_explain_says_and_writes_nothing(road: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["entailment", "similarity", "regression", "choice", "multilabel"])
 def test_every_kind_runs(road: Path, kind: str) -> None:
-    """Invariant: each kind trains, is judged by its own metrics, and predicts what it is asked."""
+    """Invariant: each kind trains, is evaluated by its own metrics, and predicts what it is asked."""
     draw = random.Random(7)
 
     def row(number: int) -> dict[str, Any]:

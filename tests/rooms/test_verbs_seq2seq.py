@@ -1,4 +1,4 @@
-"""The whole road of a sequence-to-sequence task with a tiny model: files, training, judging, predicting, bad input."""
+"""The whole road of a sequence-to-sequence task with a tiny model: files, training, evaluating, predicting, bad input."""
 
 import json
 import random
@@ -17,7 +17,7 @@ from warmstart.config.schema import FinetuneRecipe
 from warmstart.decode.settings import GenerateSettings
 from warmstart.models.files import read_tensors
 from warmstart.run.loading import load_run
-from warmstart.verbs.face import generate
+from warmstart.verbs.api import generate
 
 WORDS = tuple("red green blue fox hen runs".split())  # noqa: SIM905
 SHORT = [
@@ -96,9 +96,9 @@ def test_evaluate_predict_and_generate_agree(home: Path, run: Path, capsys: pyte
     assert (
         main(["evaluate", "--run", str(run), "--data", str(home / "dev.jsonl"), "--json", "--precision", "fp32"]) == 0
     )
-    judged = json.loads(capsys.readouterr().out)
-    assert judged["examples"] == 24 and set(judged["intervals"]) == set(judged["metrics"]) - {"loss"}
-    assert "nrefs:1" in judged["signatures"]["bleu"]
+    evaluated = json.loads(capsys.readouterr().out)
+    assert evaluated["examples"] == 24 and set(evaluated["intervals"]) == set(evaluated["metrics"]) - {"loss"}
+    assert "nrefs:1" in evaluated["signatures"]["bleu"]
     rows = [json.loads(line) for line in (home / "dev.jsonl").read_text().splitlines()]
     for beam in ("1", "3"):
         words = ["predict", "--run", str(run), "--input", str(home / "dev.source"), "--output", "-", "--beam", beam]
@@ -268,12 +268,12 @@ def test_positions_grow_with_the_limits(home: Path) -> None:
         ("predict --beam 0 --input {dev}", "out of range; got '0'"),
         ("predict --prefix zebra --input {dev}", "--prefix: the vocabulary cannot spell this; got 'zebra'"),
         ("predict --beam 2 --temperature 2 --input {dev}", "--temperature: a beam search samples nothing; got 2.0"),
-        ("predict --beam 7 --input {dev}", "--beam: a search chooses among twice as many tokens as its beam; got 7"),
+        ("predict --beam 7 --input {dev}", "--beam: the beam is too wide for this vocabulary; got 7"),
         ("predict --max-new 2 --input {dev} --prefix red,fox,runs", "--prefix: the prefix has more tokens"),
         ("predict --input {dev} --lattices {out}", "two outputs in one place"),
         ("predict --beam 2 --best 3 --input {dev}", "at most as many texts as its beam is wide; got 3"),
         ("evaluate --metrics rouge,bleu --data {dev}", "unknown metric for this task; got 'rouge'"),
-        ("score --data {dev} --predictions {b}", "another number of texts than rows to judge by; got '23 and 24'"),
+        ("score --data {dev} --predictions {b}", "the number of texts is not the number of rows; got '23 and 24'"),
         ("score --data {dev} --predictions copy --against {bad}", "no column prediction; got ['source']"),
         (
             "score --data {dev} --predictions copy --metrics rouge",

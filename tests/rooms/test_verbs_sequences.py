@@ -1,4 +1,4 @@
-"""The whole road of tagging and span questions with a tiny model: training, resuming, judging, predicting, a stream."""
+"""The whole road of tagging and span questions with a tiny model: training, resuming, evaluating, predicting, a stream."""
 
 import io
 import json
@@ -162,6 +162,7 @@ def test_a_stream_is_answered_line_by_line(
     assert [json.loads(line)["n"] for line in out.splitlines()] == list(range(len(rows)))
 
 
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("kind", ["tagging", "span"])
 def test_killed_and_resumed_is_the_uninterrupted_run(road: Path, tmp_path: Path, kind: str) -> None:
     """Witness: the uninterrupted run; the process dies inside step 5, the checkpoints are of every step."""
@@ -294,7 +295,7 @@ def test_bad_input_ends_with_one_sentence(
 def test_entities_need_seqeval_before_training(
     road: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Invariant: training, and judging, do not begin without it; predicting does not need it."""
+    """Invariant: training, and evaluating, do not begin without it; predicting does not need it."""
     monkeypatch.setitem(sys.modules, "seqeval", None)
     out, train = str(tmp_path / "run"), str(road / "train.conll")
     for words in (

@@ -1,4 +1,4 @@
-"""Known data sets through the verbs: runs know their task, answer GLUE's test files, and are judged on parts."""
+"""Known data sets through the verbs: runs know their task, answer GLUE's test files, and are evaluated on parts."""
 
 import json
 import zipfile
@@ -124,7 +124,7 @@ def test_all_test_files_are_checked_before_the_first_is_answered(home: Path, tmp
 
 
 def test_a_run_is_judged_on_its_own_data_set_by_default_and_on_the_part_that_is_named(home: Path) -> None:
-    """Witness: the file of the part, judged as a file."""
+    """Witness: the file of the part, evaluated as a file."""
     run, data = str(home / "wnli"), home / "glue"
     rows = [line.split("\t") for line in (data / "WNLI" / "dev.tsv").read_text().splitlines()[1:]]
     named = [{"premise": p, "hypothesis": h, "label": ("not_entailment", "entailment")[int(n)]} for _, p, h, n in rows]

@@ -115,9 +115,11 @@ def test_a_masked_model_of_ours_is_theirs_too(objective: str, tmp_path: Path) ->
     with torch.no_grad():
         logits = model.next_token_logits(model.backbone(collate([[Example.full_sight(ids[0].numpy(), {})]])))
         assert float((logits - theirs.eval()(ids).logits[0]).abs().max()) <= 1e-5
-    judged = warmstart.evaluate(str(tmp_path / "run"), str(corpus))
-    assert 0 < judged["metrics"]["accuracy"] < 1
-    assert judged["metrics"]["perplexity"] < 300 and judged == warmstart.evaluate(str(tmp_path / "run"), str(corpus))
+    evaluated = warmstart.evaluate(str(tmp_path / "run"), str(corpus))
+    assert 0 < evaluated["metrics"]["accuracy"] < 1
+    assert evaluated["metrics"]["perplexity"] < 300 and evaluated == warmstart.evaluate(
+        str(tmp_path / "run"), str(corpus)
+    )
     weights = read_tensors(tmp_path / "run" / "model.safetensors")
     assert "cls.predictions.transform.dense.weight" in weights
 

@@ -137,7 +137,7 @@ def check_learned(batches: Sequence[Batch], coefficients: Mapping[str, float]) -
     }
     if not any(weight > 0 for weight in weights.values()):
         raise BadInput(
-            "nothing would be learned: every target in the first step has weight 0",
+            "every target in the first step has weight 0, so nothing would be learned",
             where="loss",
             value=weights,
             next_step="check the labels, class weights and the weight of the auxiliary language model",

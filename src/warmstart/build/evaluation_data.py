@@ -1,4 +1,4 @@
-"""What a fine-tuned model is judged on: a labelled file, a data set of the hub, or a part of a known one."""
+"""What a fine-tuned model is evaluated on: a labelled file, a data set of the hub, or a part of a known one."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ from warmstart.tasks.table import kind_of, options_of
 def evaluation_records(
     spec: TaskSpec, data: str, encoding: str = "utf-8", task: str | None = None, split: str | None = None
 ) -> Iterable[Record]:
-    """Labelled Records to judge a fine-tuned model by.
+    """Labelled Records to evaluate a fine-tuned model on.
 
     Args:
         spec: the model's task.

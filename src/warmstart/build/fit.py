@@ -33,7 +33,7 @@ def fit_backbone(backbone: BackboneSettings, objective: Objective) -> BackboneSe
     """
     if backbone.sight != objective.sight:
         raise BadInput(
-            f"this model sees {WHAT_IT_SEES[backbone.sight]}, which the objective does not go with", where="--objective",
+            f"this model sees {WHAT_IT_SEES[backbone.sight]}, which does not suit the objective", where="--objective",
             value=objective.name, allowed=names(sight=backbone.sight),
             next_step=f"choose another --model, such as {PRESETS[objective.sight]}",
         )  # fmt: skip
@@ -52,7 +52,7 @@ def fit_vocabulary(vocabulary: Vocabulary, objective: Objective) -> Vocabulary:
         return vocabulary.with_special_tokens(missing) if missing else vocabulary
     if not objective.reads_images:
         raise BadInput(
-            "images are read from their first row on, and have no tokens to mask", where="--objective",
+            "this objective is for text only", where="--objective",
             value=objective.name, allowed=names(reads_images=True), next_step="choose one of these",
         )  # fmt: skip
     return vocabulary

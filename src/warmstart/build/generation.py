@@ -17,7 +17,7 @@ def check_softmax(share: float, train: TrainSettings) -> None:
     """Refuses a softmax over some tokens where labels give all of them a share."""
     if train.num_sampled and share > 0:
         raise BadInput(
-            "smoothed labels give every token a share, and a sampled softmax sees only some", where="--softmax",
+            "label smoothing needs the full softmax", where="--softmax",
             value=train.softmax, allowed="full", next_step="leave --softmax out, or add --smoothing 0",
         )  # fmt: skip
 

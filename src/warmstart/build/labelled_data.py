@@ -21,7 +21,7 @@ HUB_DEV = ("validation", "dev", "valid", "val")
 
 @dataclass(frozen=True, slots=True)
 class LabelledData:
-    """The Records of one task by split, and how it is judged (``metric`` is ``None`` where the kind's default serves).
+    """The Records of one task by split, and how it is evaluated (``metric`` is ``None`` where the kind's default serves).
 
     ``name`` is that of a known data set, and empty for other data.
     """
@@ -69,7 +69,7 @@ def _read_known(task: TaskRecipe, known: KnownDataset) -> LabelledData:
         raise BadInput(
             f"{known.name!r} has no training examples", where="--task", value=known.name,
             allowed="data sets with a training split",
-            next_step=f"learn from another and judge with: warmstart evaluate --task {known.name}",
+            next_step=f"learn from another and evaluate with: warmstart evaluate --task {known.name}",
         )  # fmt: skip
     splits = known.load(Path(task.data), [name for name in ("train", "dev", "test") if name in known.splits])
     found = splits.records
@@ -148,7 +148,7 @@ def rows_with_labels(kind: str, rows: Iterator[Row]) -> Iterator[Row] | None:
 
 
 def _say_shared_texts(found: LabelledData) -> Iterator[str]:
-    """Says how many examples to judge by have exactly the texts of a training example."""
+    """Says how many evaluation examples have exactly the texts of a training example."""
     known = {_key(record) for record in found.train}
     for name, records in (("dev", found.dev), ("test", found.test or [])):
         count = sum(_key(record) in known for record in records)

@@ -71,17 +71,17 @@ def _check_auxiliary(recipe: FinetuneRecipe, kind: TaskKind, lm_weight: float) -
         return
     if not kind.rewrites:
         raise BadInput(
-            "only a task that reads texts as a whole writes them again beside it", where="--lm-frame",
+            "the autoencoder beside a task needs a task that reads one whole text", where="--lm-frame",
             value=kind.name, allowed=_names("rewrites"), next_step="leave --lm-frame out",
         )  # fmt: skip
     if lm_weight == 0:
         raise BadInput(
-            "the auxiliary goal has no weight", where="--lm-weight", value=lm_weight,
+            "the auxiliary language model has weight 0", where="--lm-weight", value=lm_weight,
             allowed="more than 0 with --lm-frame autoencoder", next_step="add --lm-weight 1",
         )  # fmt: skip
     if recipe.lm_average != "token":
         raise BadInput(
-            "what is written again counts token by token", where="--lm-average", value=recipe.lm_average,
+            "the loss of the autoencoder is a mean over tokens", where="--lm-average", value=recipe.lm_average,
             allowed="token with --lm-frame autoencoder",
         )  # fmt: skip
 
@@ -91,13 +91,13 @@ def _class_positions(recipe: FinetuneRecipe, kind: TaskKind) -> Literal["summary
     pooled, rising = recipe.head_pool == "concat", recipe.label_gain == "linear"
     if (pooled or rising) and not kind.reads_every_token:
         raise BadInput(
-            "only a class of one sequence can be read at all its tokens",
+            "a label gain needs a task with one class per text",
             where="--head-pool" if pooled else "--label-gain", value=kind.name,
             allowed=_names("reads_every_token"),
         )  # fmt: skip
     if pooled and rising:
         raise BadInput(
-            "a label gain needs a class at every token, and a pool makes one of all", where="--label-gain",
+            "a label gain needs a state at every token, and this pool makes one state of a text", where="--label-gain",
             value="linear", allowed="none, with --head-pool concat",
         )  # fmt: skip
     return "all" if pooled else "rising" if rising else "summary"
@@ -133,13 +133,13 @@ def _direction(recipe: FinetuneRecipe, kind: TaskKind, reads: str) -> Direction:
     found = _metadata(recipe).direction
     if found == "backward" and not kind.reads_backward:
         raise BadInput(
-            "this model reads from the end of a text, which the task does not go with", where="--task",
+            "this task cannot use a model that reads texts from their end", where="--task",
             value=kind.name, allowed=_names("reads_backward"),
             next_step="start from a model that was trained with --objective causal",
         )  # fmt: skip
     if found == "both" and (not kind.sums_readings or reads != "summary" or recipe.lm_frame != "causal"):
         raise BadInput(
-            "this model reads from both ends and adds what it has read, which the task does not go with", where="--task",
+            "this task cannot use a model that adds the readings from both ends", where="--task",
             value=kind.name,
             allowed=f"{_names('sums_readings')}; without --label-gain, --head-pool concat and --lm-frame autoencoder",
             next_step="start from a model that was trained with --objective causal",

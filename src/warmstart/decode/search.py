@@ -92,7 +92,7 @@ def search(
     context, most = model.settings.backbone.max_length, model.settings.backbone.vocab_size // 2
     if asked.settings.rows > most and asked.settings.searches:
         raise BadInput(
-            "a search chooses among twice as many tokens as its beam", where="--beam", value=asked.settings.beam,
+            "the beam is too wide for this vocabulary", where="--beam", value=asked.settings.beam,
             allowed=f"at most {most}, half of the vocabulary",
         )  # fmt: skip
     waiting = [_begin(first + number, source, asked, context) for number, source in enumerate(sources)]

@@ -25,8 +25,8 @@ from warmstart.reporting.page import comparison_figures, curve_figures, write_pa
 from warmstart.reporting.runs import RunReport, read_runs
 from warmstart.study.factors import PRETRAINED, SCRATCH
 from warmstart.train.settings import OptimizerSettings, ScheduleSettings, TrainSettings
+from warmstart.verbs.api import generate
 from warmstart.verbs.classifier import Classifier
-from warmstart.verbs.face import generate
 from warmstart.verbs.finetune import finetune
 from warmstart.verbs.pretrain import pretrain
 

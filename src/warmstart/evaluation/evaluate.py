@@ -77,7 +77,7 @@ def evaluate_records(
     for output in predictor.outputs(begun.records):
         if output.record.label is None:
             raise BadInput(
-                "no label to evaluate by", where=output.record.where, next_step="evaluate on labelled examples"
+                "no label to evaluate on", where=output.record.where, next_step="evaluate on labelled examples"
             )
         truths.append(answer.truth(spec, output.record, predictor.vocabulary))
         predictions.append(answer.predict(spec, output))

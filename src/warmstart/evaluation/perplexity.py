@@ -45,14 +45,16 @@ def evaluate_language_model(model: Model, batches: Iterable[Batch]) -> LanguageM
     with eval_mode(model):
         for batch in batches:
             asked = batch.goals[model.next_goal]
-            judged = model.score_tokens(batch.to(device))
+            evaluated = model.score_tokens(batch.to(device))
             weights = asked.weights.double()
-            total += float((judged.losses.double().cpu() * weights).sum())
-            right += float((judged.right.double().cpu() * weights).sum())
+            total += float((evaluated.losses.double().cpu() * weights).sum())
+            right += float((evaluated.right.double().cpu() * weights).sum())
             weight += asked.total_weight
             tokens += int((asked.weights > 0).sum())
     if weight == 0:
-        raise BadInput("no token to judge by", where="batches", value=0, allowed="at least one token with a successor")
+        raise BadInput(
+            "no token to evaluate on", where="batches", value=0, allowed="at least one token with a successor"
+        )
     loss = total / weight
     if not math.isfinite(loss):
         raise DivergenceError(f"the loss is {loss}: the model's weights are not usable")

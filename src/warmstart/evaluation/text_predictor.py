@@ -74,7 +74,7 @@ class TextPredictor:
         for record in every:
             if not isinstance(record.label, Target):
                 raise BadInput(
-                    "no target to evaluate by", where=record.where, next_step="evaluate on rows with a target"
+                    "no target to evaluate on", where=record.where, next_step="evaluate on rows with a target"
                 )
         if not every:
             raise BadInput(

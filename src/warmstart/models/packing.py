@@ -70,7 +70,7 @@ def _order(batch: Batch, starts: Ints) -> tuple[Ints, NDArray[np.bool_]]:
         places = np.argsort(own, kind="stable")
         if own.min() < 0 or (np.diff(own[places]) == 0).any():
             raise BadInput(
-                "an LSTM reads one token after another, and here tokens see each other", where="model",
+                "an LSTM reads one token after another and cannot use a frame in which tokens see each other", where="model",
                 value="an LSTM", allowed="a Transformer, for frames that are bidirectional, masked or have a prefix",
                 next_step="choose a Transformer preset, or a frame that reads from left to right",
             )  # fmt: skip

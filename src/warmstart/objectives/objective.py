@@ -27,7 +27,7 @@ class Objective:
         lm_transform: the softmax over the vocabulary reads the states through BERT's layer.
         carries: a model may carry its state from row to row of a text.
         reads_images: the frame also takes the rows of an image.
-        evaluation: by which other objective ``evaluate`` judges a model that has learned this one.
+        evaluation: by which other objective ``evaluate`` measures a model that has learned this one.
     """
 
     name: str

@@ -31,7 +31,7 @@ class KnownDataset:
     Attributes:
         name: what ``--task`` takes.
         kind: what kind of task it is.
-        metrics: what papers report for it; dev is judged by the first.
+        metrics: what papers report for it; dev is evaluated by the first.
         label_names: class number → name; empty for scores and choices.
         splits: split → how its rows are found; only labelled parts.
         note: where the splits come from and what one has to know about them, in words.
@@ -52,7 +52,7 @@ class KnownDataset:
         Args:
             path: the folder.
             parts: names from ``self.splits``.
-            labels: label names of a model that is to be judged, in its order; otherwise our own.
+            labels: label names of a model that is to be evaluated, in its order; otherwise our own.
 
         Raises:
             BadInput: an unknown part, a missing file, or a broken one.
@@ -98,7 +98,7 @@ _TEXTS = (
     KnownDataset(
         "rt_polarity", "classification", _ACCURACY, texts.SENTIMENT, texts.RT_POLARITY_SPLITS,
         "no official split: 80/10/10 by class, drawn with seed 0, sentences of the same words in one part; tokens "
-        "joined to text; holds most of the dev and test sentences of sst2: never judge one on the other",
+        "joined to text; holds most of the dev and test sentences of sst2: never evaluate one on the other",
     ),
     KnownDataset(
         "imdb", "classification", _ACCURACY, texts.SENTIMENT, texts.IMDB_SPLITS,
@@ -127,16 +127,16 @@ _INFERENCE = (
     ),
     KnownDataset(
         "mnli", "entailment", _ACCURACY, pairs.INFERENCE, pairs.MNLI_SPLITS,
-        f"{_GLUE}, dev is the matched one; --split dev_mismatched judges on the other", ("MNLI", "multinli_1.0", "mnli"),
+        f"{_GLUE}, dev is the matched one; --split dev_mismatched evaluates on the other", ("MNLI", "multinli_1.0", "mnli"),
     ),
     KnownDataset(
         "mnli_1k", "entailment", _ACCURACY, pairs.INFERENCE, pairs.MNLI_1K_SPLITS,
-        "1,000 pairs each of MNLI's matched dev (dev) and mismatched dev (dev_mismatched), to judge on; tokens joined to "
+        "1,000 pairs each of MNLI's matched dev (dev) and mismatched dev (dev_mismatched), for evaluation; tokens joined to "
         "text", ("mnli_1k",),
     ),
     KnownDataset(
         "xnli", "entailment", _ACCURACY, pairs.INFERENCE, pairs.XNLI_SPLITS,
-        "official dev and test, a part per language (dev-en, test-de, …), to judge a model on that has learned mnli",
+        "official dev and test, a part per language (dev-en, test-de, …), to evaluate a model on that has learned mnli",
         ("XNLI-1.0", "xnli", "xnli_en"),
     ),
     KnownDataset(
@@ -220,14 +220,14 @@ _SEQUENCES = (
     ),
     KnownDataset(
         "tydiqa_en", "span", _SPANS, (), sequences.TYDIQA_SPLITS,
-        "a tenth of the passages of the training file, drawn with seed 0, is dev; judge on xquad_en and mlqa_en",
+        "a tenth of the passages of the training file, drawn with seed 0, is dev; evaluate on xquad_en and mlqa_en",
         ("tydiqa_en",),
     ),
     KnownDataset(
-        "xquad_en", "span", _SPANS, (), sequences.XQUAD_SPLITS, "240 paragraphs of SQuAD 1.1's dev, to judge on",
+        "xquad_en", "span", _SPANS, (), sequences.XQUAD_SPLITS, "240 paragraphs of SQuAD 1.1's dev, for evaluation",
         ("xquad_en",),
     ),
-    KnownDataset("mlqa_en", "span", _SPANS, (), sequences.MLQA_SPLITS, "the English dev part, to judge on", ("mlqa_en",)),
+    KnownDataset("mlqa_en", "span", _SPANS, (), sequences.MLQA_SPLITS, "the English dev part, for evaluation", ("mlqa_en",)),
 )  # fmt: skip
 _IMAGES = (
     KnownDataset("cifar10", "images", _ACCURACY, pictures.CLASSES, pictures.CIFAR10_SPLITS, _NO_DEV, ("cifar10",)),

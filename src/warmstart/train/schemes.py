@@ -42,12 +42,12 @@ def check_scheme(scheme: SchemeSettings, size: BackboneSettings, loaded: int | N
         )
     if scheme.kind == "lora" and scheme.rank > size.width:
         raise BadInput(
-            "a product of this rank is no thinner than the weights themselves", where="--lora-rank", value=scheme.rank,
+            "a LoRA of this rank has no fewer weights than the layer itself", where="--lora-rank", value=scheme.rank,
             allowed=f"1 to {size.width}",
         )  # fmt: skip
     if loaded is None or loaded + trained < size.layers:
         raise BadInput(
-            "the scheme would freeze random weights", where="--scheme", value=scheme.kind,
+            "this scheme would freeze random weights", where="--scheme", value=scheme.kind,
             allowed="full, where layers begin at random",
             next_step="give --start, and load all layers that are to be frozen",
         )  # fmt: skip

@@ -57,7 +57,7 @@ def evaluate(request: EvaluateRequest) -> dict[str, Any]:
 def _require_own_context(context: int | None) -> None:
     if context is not None:
         raise BadInput(
-            "a fine-tuned run reads each example as it has learned to", where="--context", value=context,
+            "a fine-tuned run reads examples as in its training", where="--context", value=context,
             allowed="with a language model", next_step="leave it out",
         )  # fmt: skip
 

@@ -40,7 +40,7 @@ def _continue_prompts(loaded: LoadedRun, prompts: list[str], wanted: GenerateSet
     """What comes after each prompt."""
     if loaded.metadata.direction == "backward":
         raise BadInput(
-            "this run reads texts from their end, and has nothing to say after a prompt", where="--run",
+            "this run reads texts from their end and cannot continue a prompt", where="--run",
             value=str(loaded.folder), allowed="a run that was trained with another objective than backward",
         )  # fmt: skip
     tokenizer, rules = loaded.text, loaded.metadata.rules

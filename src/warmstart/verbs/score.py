@@ -92,7 +92,7 @@ def _texts(system: str, sources: Sequence[str], encoding: str, where: str) -> li
         found = [line.removesuffix("\n") for line in read_lines(system, encoding)]
     if len(found) != len(sources):
         raise BadInput(
-            "another number of texts than rows to judge by", where=f"{where} {system}",
+            "the number of texts is not the number of rows", where=f"{where} {system}",
             value=f"{len(found):,} and {len(sources):,}", allowed="equally many",
             next_step="check that they belong together",
         )  # fmt: skip

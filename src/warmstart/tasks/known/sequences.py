@@ -35,12 +35,12 @@ def _treebank(stem: str) -> Mapping[str, SplitReader]:
 
 
 def _wikigold(folder: Folder) -> Iterator[Row]:
-    """WikiGold's training sentences (Balasuriya et al. 2009) without those that are judged on."""
-    judged = {
+    """WikiGold's training sentences (Balasuriya et al. 2009) without those that are evaluated on."""
+    evaluated = {
         tuple(row.fields["tokens"]) for name in _NAMES[1:] for row in read_sentences(str(folder.file(f"{name}.conll")))
     }
     for row in read_sentences(str(folder.file("train.conll"))):
-        if tuple(row.fields["tokens"]) in judged:
+        if tuple(row.fields["tokens"]) in evaluated:
             folder.count(_REPEATED)
         else:
             yield row
