@@ -13,8 +13,9 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 
@@ -108,15 +109,9 @@ class RunFolder:
             file.write(json.dumps(row, allow_nan=False) + "\n")
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """The lines of ``metrics.jsonl``, without a last line that a crash cut."""
+        """The lines of ``metrics.jsonl``, without a last line that a crash cut: see :func:`read_metrics`."""
         path = self.path / METRICS
-        rows = []
-        for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
-            try:
-                rows.append(json.loads(line))
-            except json.JSONDecodeError:
-                break
-        return rows
+        return list(read_metrics(path)) if path.is_file() else []
 
     def truncate_metrics(self, step: int) -> None:
         """Removes the lines after ``step``: the run repeats those steps."""
@@ -133,3 +128,29 @@ class RunFolder:
         write_json(self.path / REPORT, report)
         for name in ("resume", "best"):
             shutil.rmtree(self.path / name, ignore_errors=True)
+
+
+def read_metrics(path: Path) -> Iterator[dict[str, Any]]:
+    """The lines of a ``metrics.jsonl``, each with ``kind`` and ``step``, without a last line that a crash cut.
+
+    Raises:
+        BadInput: another line is not such a record.
+    """
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line, parse_constant=_refuse)
+            yield {"kind": record["kind"], "step": int(record["step"]), **record}
+        except (ValueError, KeyError, TypeError) as error:
+            if number == len(lines):  # it has no line end: a kill cut it
+                return
+            raise BadInput(
+                f"not a metrics record ({error})", where=f"{path}:{number}", value=line,
+                allowed="an object with kind and step", next_step="remove the line",
+            ) from None  # fmt: skip
+
+
+def _refuse(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not a JSON number")

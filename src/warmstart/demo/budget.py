@@ -1,4 +1,4 @@
-"""How much the demo trains: what this machine, as busy as it is, does in the time that the demo has.
+"""How much the demo trains: as much as this machine, busy as it is, does in the time that the demo has.
 
 A few steps of pre-training are timed. From that speed follow the tokens of pre-training and the epochs of fine-tuning; they
 are kept in a file, so that a demo that goes on keeps to them.
@@ -54,7 +54,7 @@ class Budget:
         )
 
 
-def choose(speed: float) -> Budget:
+def choose_budget(speed: float) -> Budget:
     """The most that fits into :data:`TIME_S`, fine-tuning first; on a slow machine the least that shows something."""
     at_all = speed * TIME_S
     epochs = max((n for n, cost in TUNING_TOKENS.items() if cost + LEAST_TOKENS <= at_all), default=min(TUNING_TOKENS))
@@ -62,11 +62,11 @@ def choose(speed: float) -> Budget:
     return Budget(speed, min(MOST_TOKENS, max(LEAST_TOKENS, tokens)), epochs)
 
 
-def budget(file: Path, recipe: PretrainRecipe) -> Budget:
+def read_or_choose_budget(file: Path, recipe: PretrainRecipe) -> Budget:
     """That of ``file``, where a demo has begun; else from the speed of ``recipe`` now, and kept there."""
     if file.is_file():
         return Budget(**read_json(file))
-    chosen = choose(measure_speed(recipe))
+    chosen = choose_budget(measure_speed(recipe))
     write_json(file, asdict(chosen))
     return chosen
 
@@ -76,10 +76,8 @@ def measure_speed(recipe: PretrainRecipe, seconds: float = 4.0) -> float:
     device, train = default_device(), recipe.train
     assert recipe.model.preset is not None
     backbone = preset(recipe.model.preset, vocab_size=recipe.corpus.vocab_size)
-    model, compute = (
-        Model.fresh(ModelSettings(backbone=backbone), train.seed).to(device).train(),
-        compute_settings("auto", device),
-    )
+    model, compute = Model.fresh(ModelSettings(backbone=backbone), train.seed), compute_settings("auto", device)
+    model.to(device).train()
     compute.apply(model)
     weights = Weights(model, compute.dtype, matrices=train.optimizer.kind == "muon")
     optimizer = Optimizer(weights, train.optimizer)

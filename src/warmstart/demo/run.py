@@ -16,7 +16,7 @@ from warmstart.base.files import read_json, write_text
 from warmstart.base.formatting import format_duration, format_table
 from warmstart.base.run_folder import REPORT, RunFolder
 from warmstart.config.schema import CorpusRecipe, FinetuneRecipe, ModelRecipe, PretrainRecipe, TaskRecipe
-from warmstart.demo.budget import LEAST_TOKENS, budget
+from warmstart.demo.budget import LEAST_TOKENS, read_or_choose_budget
 from warmstart.demo.docstrings import collect
 from warmstart.demo.task import make_task
 from warmstart.metrics.comparison import compare
@@ -47,7 +47,7 @@ def demo(out: str = "runs/demo") -> dict[str, Any]:
     began_at_s = time.monotonic()
     root = Path(out)
     data = _data(root / "data")
-    plan = budget(root / "budget.json", pretraining(data, LEAST_TOKENS))
+    plan = read_or_choose_budget(root / "budget.json", pretraining(data, LEAST_TOKENS))
     say(plan.sentence())
     language = _once(pretraining(data, plan.tokens), root / "language-model", pretrain)
     tuned = _once(finetuning(data, root / "language-model", plan.epochs), root / "task", finetune)

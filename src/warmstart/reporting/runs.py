@@ -4,17 +4,15 @@ The folder has ``report.json`` and may have ``metrics.jsonl``, ``manifest.json``
 run of several trainings, each has a subfolder of its own.
 """
 
-import json
 import statistics
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from warmstart.base.errors import BadInput
 from warmstart.base.files import read_json
 from warmstart.base.old_names import WEIGHT_ACCOUNT_KEYS, rename_keys
-from warmstart.base.run_folder import ACCOUNT, CONFIG, MANIFEST, METRICS, REPORT
+from warmstart.base.run_folder import ACCOUNT, CONFIG, MANIFEST, METRICS, REPORT, read_metrics
 
 RERUN = "run the command again"
 
@@ -146,7 +144,7 @@ def read_curves(path: Path) -> Curves:
     """
     train: dict[int, TrainPoint] = {}
     dev: dict[int, DevPoint] = {}
-    for line in _records(path):
+    for line in read_metrics(path):
         step = int(line["step"])
         if line["kind"] == "train":
             losses = _numbers(line.get("losses", {}))
@@ -154,23 +152,6 @@ def read_curves(path: Path) -> Curves:
         elif line["kind"] == "dev":
             dev[step] = DevPoint(step, _numbers(line["metrics"]))
     return Curves(tuple(train[step] for step in sorted(train)), tuple(dev[step] for step in sorted(dev)))
-
-
-def _records(path: Path) -> Iterator[dict[str, Any]]:
-    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line, parse_constant=_refuse)
-            yield {"kind": record["kind"], "step": int(record["step"]), **record}
-        except (ValueError, KeyError, TypeError) as error:
-            if number == len(lines):  # it has no line end: a kill cut it
-                return
-            raise BadInput(
-                f"not a metrics record ({error})", where=f"{path}:{number}", value=line,
-                allowed="an object with kind and step", next_step="remove the line",
-            ) from None  # fmt: skip
 
 
 def _read_object(path: Path, missing_is_empty: bool = False) -> dict[str, Any]:
@@ -189,7 +170,3 @@ def _read_text(path: Path) -> str:
 def _numbers(values: dict[str, Any]) -> dict[str, float]:
     """The metrics that are numbers, without null."""
     return {name: float(value) for name, value in values.items() if isinstance(value, int | float)}
-
-
-def _refuse(word: str) -> NoReturn:
-    raise ValueError(f"{word} is not a JSON number")

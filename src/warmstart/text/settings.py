@@ -9,6 +9,10 @@ VocabularyKind = Literal["bpe", "words", "known-words", "characters", "bytes"]
 Encoding = Annotated[str, Setting(help="character encoding of the text files", flag="--encoding", metavar="NAME")]
 
 
+MIN_VOCAB_SIZE = 256 + 1
+"""Of the 256 bytes and the end token."""
+
+
 class VocabularySettings(Settings):
     """The vocabulary: an existing tokenizer, or one that is trained on the text."""
 
@@ -19,7 +23,7 @@ class VocabularySettings(Settings):
         flag="--tokenizer", metavar="DIR", path=PathRule("any"),
     )  # fmt: skip
     vocab_size: int = Setting(
-        8192, "size of a trained vocabulary, with the end token", flag="--vocab-size", metavar="N", ge=257
+        8192, "size of a trained vocabulary, with the end token", flag="--vocab-size", metavar="N", ge=MIN_VOCAB_SIZE
     )
     vocabulary: VocabularyKind = Setting("bpe", "kind of a trained vocabulary", flag="--vocabulary")
 

@@ -21,7 +21,7 @@ from warmstart.base.arrays import Ints
 from warmstart.base.errors import BadInput
 from warmstart.base.files import write_json, write_text
 from warmstart.text.legacy import LEGACY_FILES, read_legacy_tokenizer, split_at_spaces, split_special_tokens
-from warmstart.text.settings import VocabularyKind
+from warmstart.text.settings import MIN_VOCAB_SIZE, VocabularyKind
 from warmstart.text.special_tokens import (
     END,
     SPECIAL_TOKENS,
@@ -35,7 +35,6 @@ from warmstart.text.vocabularies import TRAINERS
 TOKENIZER_FILE = "tokenizer.json"
 START, DELIMITER, EXTRACT = "<|start|>", "<|delimiter|>", "<|extract|>"
 TASK_TOKENS = (START, DELIMITER, EXTRACT)
-MIN_VOCAB_SIZE = 256 + 1
 
 
 def check_vocab_size(vocab_size: int) -> None:
