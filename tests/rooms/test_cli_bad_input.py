@@ -118,7 +118,7 @@ def refused(
         ("pretrain --corpus text.txt --out new --start lstm --objective mixture", ["only what came before", "bert-mini"]),
         ("pretrain --corpus text.txt --out new --start lstm --model gpt1-tiny", ["another kind of backbone", "lstm"]),
         ("pretrain --corpus text.txt --out new --start lm --objective backward", ["not read from this end", "'backward'"]),
-        ("pretrain --corpus text.txt --out new --heads 2 --model lstm-tiny", ["an lstm has no such size", "cells"]),
+        ("pretrain --corpus text.txt --out new --heads 2 --model lstm-tiny", ["an LSTM has no such size", "cells"]),
         ("pretrain --corpus text.txt --out new --model lstm-tiny --set model.cells=8", ["model.cells", "8", "32 or more"]),
         ("pretrain --corpus text.txt --out new --model lstm-tiny --set model.tied=true", ["as wide as the states", "24"]),
         ("pretrain --corpus text.txt --out new --softmax some", ["--softmax", "'some'", "full, sampled"]),

@@ -109,20 +109,26 @@ def test_the_loss_is_what_decoding_gives(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_greedy_equals_reading_anew(kind: str) -> None:
-    """Checks 2 and 4 of the specification: the likeliest token after the whole text so far, read without a cache."""
+    """Checks 2 and 4 of the specification: the likeliest token after the whole text so far, read without a cache.
+
+    Each score may differ by ten roundings of the largest one, as sums in another order do; those of the LSTM by a hundred,
+    whose recurrence with weights this large makes an error grow from token to token.
+    """
+    roundings = 100 if kind == "lstm" else 10
     model, given = make(kind), sources(6, 1, 11, 20, 3)
     stops = set()
     for ids, [ours] in zip(given, found(model, kind, given), strict=True):
         text: tuple[int, ...] = ()
-        total = 0.0
+        total, allowed = 0.0, 0.0
         while len(text) < 8:
             scores = log_probs(model, kind, ids, text)
             token = int(scores.argmax())
             total += float(scores[token])
+            allowed += roundings * float(np.spacing(scores.abs().max().numpy()))
             if token == SEP:
                 break
             text = (*text, token)
-        assert (ours.ids, ours.log_prob) == (text, pytest.approx(total, abs=1e-4))
+        assert (ours.ids, ours.log_prob) == (text, pytest.approx(total, abs=allowed))
         stops.add(ours.stopped)
     assert stops <= {"end", "limit"}
 

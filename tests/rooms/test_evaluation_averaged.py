@@ -115,7 +115,7 @@ def test_a_backward_language_model_is_judged_from_the_end(home: Path) -> None:
         ),
         (
             lambda h: warmstart.finetune(f"{h}/new", start=f"{h}/tpg", task="tagging", train=f"{h}/tags.jsonl"),
-            ["from the end", "'tagging'", "classification"],
+            ["from their end", "'tagging'", "classification"],
         ),
     ],
 )  # fmt: skip

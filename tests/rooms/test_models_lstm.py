@@ -244,5 +244,5 @@ def test_sizes_that_do_not_fit_together() -> None:
     with pytest.raises(BadInput) as caught:
         preset("lstm-tiny", heads=4)
     assert str(caught.value).startswith(
-        "model.heads: an lstm has no such size; got 4; allowed: bptt, cell_clip, cells, "
+        "model.heads: an LSTM has no such size; got 4; allowed: bptt, cell_clip, cells, "
     )

@@ -92,7 +92,7 @@ def test_two_directions_learn_apart_and_answer_together(home: Path) -> None:
     assert {name.split("cells.")[1][0] for name in sides} == {"0", "1"} and all(sides.values())
     assert warmstart.evaluate(str(home / "two"), files["dev"], precision="fp32")["metrics"] == report["metrics"]
     assert warmstart.evaluate(str(home / "both"), str(home / "text.txt"))["metrics"]["perplexity"] > 1
-    with pytest.raises(BadInput, match="reads from both ends"):
+    with pytest.raises(BadInput, match="adds the readings from both ends"):
         warmstart.finetune(str(home / "no"), **asked, label_gain="linear")
     with pytest.raises(BadInput, match="allowed: causal, autoencoder;"):
         warmstart.pretrain(
