@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from warmstart.base.console import print_error
 from warmstart.base.errors import BadInput, WarmstartError, unknown_name_error
 from warmstart.base.threads import spin_briefly
+from warmstart.cli.help import cached_help
 from warmstart.cli.verbs import EXPLAIN, EXPLAIN_SUMMARY, VERBS, Verb, explaining
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
@@ -85,12 +86,23 @@ def _main(argv: list[str]) -> int:
         return DONE
     verb, rest = _split_verb(argv)
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # it would look for some in every installed package
+    if rest in (["-h"], ["--help"]):
+        sys.stdout.write(cached_help(verb.name, lambda: _make_help(verb)))
+        return DONE
     with _no_garbage_collection():
         from warmstart.cli.command import read_command
 
         command = read_command(verb, rest)
     command.run()
     return DONE
+
+
+def _make_help(verb: Verb) -> str:
+    with _no_garbage_collection():
+        from warmstart.cli.command import settings_class
+        from warmstart.cli.parser import help_text
+
+        return help_text(verb, settings_class(verb))
 
 
 @contextmanager

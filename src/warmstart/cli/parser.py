@@ -47,6 +47,11 @@ def parse(verb: Verb, kind: type[Settings], argv: Sequence[str]) -> ParsedArgume
     return ParsedArguments(flags, **values)
 
 
+def help_text(verb: Verb, kind: type[Settings]) -> str:
+    """What ``--help`` shows of a verb with the settings ``kind``."""
+    return _build_parser(verb, kind).format_help()
+
+
 class _Parser(argparse.ArgumentParser):
     """argparse that raises instead of printing its usage and leaving."""
 

@@ -8,7 +8,6 @@ follows from the figures is decided in :mod:`~warmstart.train.precision`.
 
 import contextlib
 import functools
-import os
 import platform
 import time
 from collections.abc import Callable, Sequence
@@ -19,6 +18,7 @@ import torch
 from pydantic import Field, ValidationError
 from torch.nn import functional as F
 
+from warmstart.base.cache import cache_folder
 from warmstart.base.errors import BadInput
 from warmstart.base.files import read_json, write_json
 from warmstart.base.settings import Settings
@@ -72,9 +72,8 @@ def _entries(path: Path | None) -> dict[str, object]:
 
 
 def _file() -> Path | None:
-    with contextlib.suppress(RuntimeError):  # an account without a home
-        return Path(os.environ.get("WARMSTART_CACHE") or Path.home() / ".cache" / "warmstart") / "machine.json"
-    return None
+    folder = cache_folder()
+    return None if folder is None else folder / "machine.json"
 
 
 def key(threads: int) -> str:
