@@ -9,8 +9,8 @@ machine and gives the core away otherwise (docs/results/speed.md). No result dep
 import os
 from collections.abc import MutableMapping
 
-SPINS = "5000"
-"""Turns of the spinning loop: 0.1 to 0.3 ms, longer than running threads wait for each other, shorter than a time slice."""
+SPINS = "25000"
+"""Turns of the spinning loop: 0.5 to 1.5 ms, longer than running threads wait for each other, shorter than a time slice."""
 
 _SETTINGS = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 
