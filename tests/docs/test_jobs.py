@@ -17,6 +17,7 @@ from tempfile import mkdtemp
 from typing import Any
 
 import pytest
+import torch
 from pages import ROOT, Block, blocks, commands, name
 
 from warmstart.cli.main import main
@@ -184,5 +185,6 @@ def tiny_gpt2(folder: Path) -> None:
     tokenizer = Tokenizer.train([TEXT], 270)
     sizes = {"n_embd": 16, "n_layer": 1, "n_head": 2, "n_positions": 32}
     config = GPT2Config(vocab_size=tokenizer.vocab_size, bos_token_id=0, eos_token_id=0, **sizes)
+    torch.manual_seed(0)
     GPT2LMHeadModel(config).save_pretrained(folder)
     tokenizer.save(folder)

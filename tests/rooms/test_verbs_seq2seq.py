@@ -51,6 +51,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         vocab_size=5 + len(WORDS), hidden_size=48, num_hidden_layers=2, num_attention_heads=4, intermediate_size=96,
         max_position_embeddings=32,
     )  # fmt: skip
+    torch.manual_seed(0)
     BertForMaskedLM(config).save_pretrained(folder / "bert")
     jsonl(folder / "train.jsonl", pairs(400, 1))
     rows = pairs(24, 2)
