@@ -30,3 +30,12 @@ def test_from_a_start_only_what_changes_no_weight_may_differ() -> None:
         with_start(ModelRecipe(preset="gpt1-tiny"), start, 600)
     with pytest.raises(BadInput, match=r"model.heads: an LSTM has no such size"):
         with_start(ModelRecipe(heads=2), start, 600)
+
+
+def test_random_embeddings_of_an_lstm_are_large_where_a_task_is_learned_from_them() -> None:
+    """Witness: torch.nn.Embedding, whose weights begin as N(0, 1); images are read as before."""
+    small = preset("lstm-tiny")
+    assert small.for_random_weights().model_dump() == small.model_dump() | {"embedding_std": 1.0}
+    images = small.model_copy(update={"vectors": True})
+    transformer = preset("gpt1-tiny")
+    assert images.for_random_weights() == images and transformer.for_random_weights() == transformer

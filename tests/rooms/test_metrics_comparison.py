@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from warmstart.metrics.comparison import compare, is_collapsed, mean_std
+from warmstart.metrics.jackknife import metric_pseudo_values
 
 
 def test_mean_and_std_are_those_of_the_standard_library():
@@ -32,7 +33,7 @@ def test_the_sentence_says_whether_the_gain_is_significant():
     """Witness: read in full."""
     assert compare([0.82, 0.83, 0.81], [0.76, 0.77, 0.75]).sentence() == (
         "Pre-training gains 6.0 points of accuracy (82.0 ± 1.0 over 3 seeds against 76.0 ± 1.0 over 3 seeds; "
-        "95 % interval 3.7 to 8.3): significant."
+        "95 % interval 3.7 to 8.3 over seeds): significant."
     )
     assert compare([0.80, 0.84], [0.78, 0.82]).sentence().endswith(": not significant.")
     # More than both standard deviations apart, but the interval holds 0 (SciPy's Welch test: p = 0.12).
@@ -47,7 +48,58 @@ def test_one_seed_has_no_interval():
     found = compare([0.9], [0.5])
     assert math.isnan(found.low) and not found.significant
     assert found.sentence().endswith("(90.0 ± 0.0 over 1 seed against 50.0 ± 0.0 over 1 seed): "
-                                     "with one seed there is no interval.")  # fmt: skip
+                                     "one seed says nothing about others.")  # fmt: skip
+
+
+def test_the_choice_of_the_examples_counts_as_well():
+    """Witness: scipy.stats.ttest_rel on what each example adds, with one seed; with several, the variances are added."""
+    rng = np.random.default_rng(0)
+    truth, one, other = rng.integers(0, 2, (3, 200))
+    values = [metric_pseudo_values("accuracy", truth, guess) for guess in (one, other)]
+    right = [(truth == guess).astype(float) for guess in (one, other)]
+    found = compare([right[0].mean()], [right[1].mean()], pseudo_values=(values[0], values[1]))
+    expected = stats.ttest_rel(*right).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    assert not compare([0.9], [0.1], pseudo_values=(values[0], values[1])).significant  # of one seed
+    several = compare([0.70, 0.72], [0.60, 0.63], pseudo_values=(values[0], values[1]))
+    seeds = np.var([0.70, 0.72], ddof=1) / 2 + np.var([0.60, 0.63], ddof=1) / 2
+    examples = np.var(right[0] - right[1], ddof=1) / 200
+    assert several.high - several.low > 2 * 1.96 * math.sqrt(seeds + examples)  # Student's is wider than the normal one
+
+
+def test_equal_seeds_have_an_interval_where_the_examples_differ():
+    """Invariant: two seeds that agree to the last digit do not make a figure exact."""
+    truth = np.arange(100) % 2
+    values = [metric_pseudo_values("accuracy", truth, np.where(np.arange(100) % k, truth, 1 - truth)) for k in (5, 4)]
+    found = compare([0.80, 0.80], [0.75, 0.75], pseudo_values=(values[0], values[1]), split="test", examples=100)
+    assert found.low < 0 < found.high
+    assert "of accuracy on test (100 examples) (80.0 ± 0.0 over 2 seeds" in found.sentence()
+    assert "over seeds and examples): not significant." in found.sentence()
+
+
+def test_the_interval_holds_the_truth_as_often_as_it_says():
+    """Witness: 400 simulated comparisons of two arms that are equally good: 95 % of the intervals hold 0, give or take 3."""
+    rng, count, holds, claims = np.random.default_rng(1), 500, 0, 0
+    truth = np.ones(count, int)
+    for _ in range(400):
+        difficulty, arms = rng.normal(0, 1.2, count), []
+        for _ in range(2):
+            chance = 1 / (1 + np.exp(-(1.3 + difficulty + rng.normal(0, 1.5, count))))
+            common = rng.random(count)  # what all seeds of an arm get right or wrong together
+            guesses = [np.where(rng.random(count) < 0.05, rng.random(count), common) < chance for _ in range(3)]
+            arms.append([guess.astype(int) for guess in guesses])
+        means = [[float(guess.mean()) for guess in arm] for arm in arms]
+        values = [np.mean([metric_pseudo_values("accuracy", truth, guess) for guess in arm], 0) for arm in arms]
+        found = compare(means[0], means[1], pseudo_values=(values[0], values[1]))
+        holds += found.low <= 0 <= found.high
+        claims += found.significant
+    assert 0.92 <= holds / 400 <= 0.98 and claims / 400 <= 0.05
+
+
+def test_a_comparison_on_dev_says_so():
+    """Witness: read in full."""
+    said = compare([0.8, 0.9], [0.5, 0.6], split="dev", examples=1).sentence()
+    assert "of accuracy on dev (1 example)" in said and said.endswith("name a test set for a fair figure.")
 
 
 def test_where_lower_is_better_the_gain_has_the_other_sign():

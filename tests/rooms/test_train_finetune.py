@@ -9,7 +9,13 @@ import torch
 
 import warmstart
 from warmstart.base.errors import BadInput
+from warmstart.base.run_folder import RunFolder
+from warmstart.build.finetuning import build_finetuning
+from warmstart.config.load import compose
+from warmstart.config.schema import FinetuneRecipe
 from warmstart.models.files import read_tensors
+from warmstart.study.factors import list_trials
+from warmstart.study.run import build_arms
 
 SHORT: dict[str, Any] = {"precision": "auto", "batch_size": 4, "task": "classification"}
 
@@ -59,6 +65,33 @@ def test_the_control_moves_everything(home: Path) -> None:
     report = warmstart.finetune(str(home / "both"), **asked(home, length="2 steps", scheme="lora", control=True))
     recipes = {run["arm"]: (Path(run["run"]) / "config.yaml").read_text() for run in report["runs"]}
     assert "kind: lora" in recipes["pretrained"] and "kind: full" in recipes["scratch"]
+
+
+def test_the_control_is_trained_whole_whatever_the_start_spares(home: Path) -> None:
+    """Witness: the weights that the control began with, drawn anew: none of its matrices is where it was."""
+    flags = asked(home, length="3 steps", lr=1e-2, unfreeze="2 steps", layer_decay=2.6, control=True)
+    report = warmstart.finetune(str(home / "unfrozen"), **flags)
+    [scratch] = [run["run"] for run in report["runs"] if run["arm"] == "scratch"]
+    recipe = compose(FinetuneRecipe, recipe=f"{scratch}/config.yaml")
+    assert recipe.train.unfreeze is None and recipe.train.optimizer.layer_decay == 1.0
+    drawn, _ = build_finetuning(recipe).fresh(recipe)
+    tuned = read_tensors(Path(scratch) / "model.safetensors")
+    still = [
+        name for name, before in drawn.state_dict().items() if before.dim() > 1 and torch.equal(tuned[name], before)
+    ]
+    assert still == []
+    said = "\n".join(warmstart.explain("finetune", **flags)["words"])
+    assert "control    the same model from random weights" in said and "without --unfreeze and --layer-decay" in said
+
+
+def test_arms_that_read_alike_share_what_they_read(home: Path) -> None:
+    """Invariant: the records and the Examples of both arms are the same objects; with another frame they are not."""
+    for flags, same in (({}, True), ({"scheme": "head"}, False)):
+        words = asked(home, control=True, **flags)
+        recipe = compose(FinetuneRecipe, flags={f"--{name.replace('_', '-')}": value for name, value in words.items()})
+        built = build_arms(list_trials(recipe, RunFolder(home / "never")))
+        assert built["pretrained"].data is built["scratch"].data
+        assert (built["pretrained"].training is built["scratch"].training) == same
 
 
 def test_joint_training_reads_half_of_what_a_transformer_sees(home: Path, tmp_path: Path) -> None:

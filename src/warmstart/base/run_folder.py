@@ -29,6 +29,7 @@ CONFIG, MANIFEST, METRICS, ACCOUNT, REPORT = (
     "account.json",
     "report.json",
 )
+PSEUDO_VALUES = "pseudo_values.json"  # of a trial: what groups of examples add to its metric
 CORPUS = "corpus"  # where --corpus names text, the corpus is built here before the run begins
 
 

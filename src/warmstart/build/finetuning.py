@@ -82,12 +82,15 @@ class Finetuning:
         return stream_of(ListSource(self.training.items), settings)
 
 
-def build_finetuning(recipe: FinetuneRecipe, data: LabelledData | None = None) -> Finetuning:
+def build_finetuning(
+    recipe: FinetuneRecipe, data: LabelledData | None = None, other: Finetuning | None = None
+) -> Finetuning:
     """Reads the start and the labelled files and frames the training records.
 
     Args:
         recipe: what to learn.
         data: records that are in memory already, instead of the recipe's files.
+        other: another arm of the same study; what is framed alike is shared with it.
 
     Raises:
         BadInput: anything wrong with the recipe, the start or the files.
@@ -109,7 +112,9 @@ def build_finetuning(recipe: FinetuneRecipe, data: LabelledData | None = None) -
     if answer.generated:
         search = generation_settings(search, spec, require_text(tokenizer, "--task"))
         check_softmax(kind.label_smoothing(kind.options(spec)), recipe.train)
-    training = _frame(recipe, spec, data, tokenizer, backbone)
+    alike = other is not None and other.spec == spec and other.tokenizer.fingerprint == tokenizer.fingerprint
+    shared = other.training if other is not None and alike and other.data is data else None
+    training = shared or _frame(recipe, spec, data, tokenizer, backbone)
     auxiliary = NEXT_VECTOR if backbone.vectors else LM
     goals = {answer.goal: 1.0} | ({auxiliary: lm_weight} if lm_weight > 0 else {})
     criterion = build_criterion(goals, recipe.train, label_smoothing(spec, tokenizer))
@@ -126,7 +131,9 @@ def _backbone(recipe: FinetuneRecipe, kind: TaskKind, tokenizer: Vocabulary, sta
         backbone = with_start(recipe.model, start.backbone, start.rows_for(tokenizer))
     if not (recipe.task.context or recipe.model.context):
         backbone = with_context(backbone, kind.min_context(recipe_options(recipe.task, kind)))
-    return for_reading(backbone, vectors=isinstance(tokenizer, ImageProcessor))
+    backbone = for_reading(backbone, vectors=isinstance(tokenizer, ImageProcessor))
+    is_random = start is None and recipe.vectors is None and recipe.model.embedding_std is None
+    return backbone.for_random_weights() if is_random else backbone
 
 
 def _frame(

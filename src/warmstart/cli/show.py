@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from warmstart.base.console import print_text
-from warmstart.base.formatting import format_duration, format_table
+from warmstart.base.formatting import format_count, format_duration, format_table
 from warmstart.cli.verbs import EXPLAIN, Verb
 
 
@@ -18,7 +18,10 @@ def _run(result: Mapping[str, Any]) -> None:
     print_text(
         f"{result['run']}: {result['steps']:,} steps, {result['tokens']:,} tokens, {format_duration(result['seconds'])}"
     )
-    _metrics(result)
+    _metrics(result, _title(result, "dev") if "test" in result or result.get("split") else "")
+    if "test" in result:
+        print_text("")
+        _metrics(result["test"], _title(result["test"], "test"))
     arms = {name: result[name] for name in ("pretrained", "scratch") if name in result}
     if arms:
         rows = [
@@ -30,14 +33,23 @@ def _run(result: Mapping[str, Any]) -> None:
         print_text(result["comparison"]["sentence"])
 
 
-def _metrics(result: Mapping[str, Any]) -> None:
+def _title(result: Mapping[str, Any], split: str) -> str:
+    """A split with the number of its examples."""
+    return f"{split}, {format_count(result['examples'], 'example')}" if "examples" in result else split
+
+
+def _metrics(result: Mapping[str, Any], title: str = "metric") -> None:
     """One line per metric, with its interval where there is one."""
     intervals = result.get("intervals") or {}
     rows = []
     for name, value in result["metrics"].items():
         low, high = (f"{bound:.4f}" for bound in intervals[name]) if name in intervals else ("", "")
         rows.append([name, f"{value:.4f}", low, high] if intervals else [name, f"{value:.4f}"])
-    print_text(format_table(["metric", "value", "95 % from", "to"] if intervals else ["metric", "value"], rows))
+    print_text(
+        format_table(
+            [title or "metric", "value", "95 % from", "to"] if intervals else [title or "metric", "value"], rows
+        )
+    )
 
 
 def _evaluate(result: Mapping[str, Any]) -> None:

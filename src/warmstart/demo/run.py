@@ -19,7 +19,6 @@ from warmstart.config.schema import CorpusRecipe, FinetuneRecipe, ModelRecipe, P
 from warmstart.demo.budget import LEAST_TOKENS, read_or_choose_budget
 from warmstart.demo.docstrings import collect
 from warmstart.demo.task import make_task
-from warmstart.metrics.comparison import compare
 from warmstart.reporting.blocks import Block, Cell, Code, Figure, Heading, Number, Paragraph, Table
 from warmstart.reporting.page import comparison_figures, curve_figures, write_page
 from warmstart.reporting.runs import RunReport, read_runs
@@ -174,7 +173,8 @@ def _say_result(tuned: dict[str, Any], examples: Sequence[str], sample: str, pag
 
 
 def _verdict(tuned: dict[str, Any]) -> str:
-    return compare(tuned[PRETRAINED]["values"], tuned[SCRATCH]["values"], tuned["metric"]).sentence()
+    sentence: str = tuned["comparison"]["sentence"]
+    return sentence
 
 
 def _write_page(

@@ -7,6 +7,7 @@ from typing import Any
 from warmstart.base.errors import BadInput
 from warmstart.evaluation.predictor import Predictor
 from warmstart.example.record import Record
+from warmstart.metrics.metric import Array
 from warmstart.tasks.parts import Account
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.table import answer_of
@@ -26,6 +27,7 @@ class Evaluation:
         targets: the labels, as the task's answer takes them.
         predictions: the predictions in the same form.
         signatures: metric → how its library computed it; ``None`` where no library says so.
+        pseudo_values: metric → what groups of examples add to it; see :mod:`~warmstart.metrics.jackknife`.
     """
 
     metrics: dict[str, float]
@@ -37,6 +39,7 @@ class Evaluation:
     targets: list[Any] = field(repr=False)
     predictions: list[Any] = field(repr=False)
     signatures: dict[str, str] | None = None
+    pseudo_values: dict[str, Array] = field(default_factory=dict, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """The shape of ``evaluate --json``."""
@@ -90,5 +93,5 @@ def evaluate_records(
     count = len(truths) if begun.num_records is None else begun.num_records
     return Evaluation(
         found.metrics | begun.metrics, found.intervals, count, found.collapsed, predictor.account, spec, truths,
-        predictions, found.signatures,
+        predictions, found.signatures, found.pseudo_values,
     )  # fmt: skip

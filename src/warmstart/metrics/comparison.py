@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from warmstart.base.formatting import format_count
+from warmstart.metrics.jackknife import difference_variance
 from warmstart.metrics.metric import LOWER_IS_BETTER, Array, is_constant
 from warmstart.metrics.names import GENERATION_METRICS
 
@@ -48,8 +49,11 @@ class Comparison:
         pretrained: runs from pre-trained weights.
         scratch: runs from random weights.
         gain: difference of the means, with its sign changed where lower is better.
-        low: lower bound of Welch's 95 % interval; NaN if a side has fewer than two runs.
+        low: lower bound of the 95 % interval; NaN where neither seeds nor examples say how far it may be off.
         high: upper bound.
+        split: what both sides were evaluated on; empty where that is not known.
+        examples: how many examples that has.
+        paired: whether the interval covers the choice of the examples, which both sides share.
     """
 
     metric: str
@@ -58,12 +62,19 @@ class Comparison:
     gain: float
     low: float
     high: float
+    split: str = ""
+    examples: int = 0
+    paired: bool = False
+
+    @property
+    def seeds(self) -> int:
+        """Runs of the side that has fewer."""
+        return min(len(self.pretrained.values), len(self.scratch.values))
 
     @property
     def significant(self) -> bool:
-        """Whether the gain exceeds the sum of both standard deviations and its interval lies above 0."""
-        several = min(len(self.pretrained.values), len(self.scratch.values)) > 1
-        return several and self.gain > self.pretrained.std + self.scratch.std and self.low > 0
+        """Whether the interval of several seeds lies above 0."""
+        return self.seeds > 1 and self.low > 0
 
     def sentence(self) -> str:
         """The comparison as a sentence; fractions and correlations are in points (hundredths)."""
@@ -80,32 +91,76 @@ class Comparison:
             return f"{number(runs.mean)} ± {number(runs.std)} over {format_count(len(runs.values), 'seed')}"
 
         verb = "gains" if self.gain >= 0 else "loses"
-        head = f"Pre-training {verb} {number(abs(self.gain))}{unit} of {self.metric}"
+        head = f"Pre-training {verb} {number(abs(self.gain))}{unit} of {self.metric}{self._where()}"
         sides = f"({side(self.pretrained)} against {side(self.scratch)}"
-        if math.isnan(self.low):
-            return f"{head} {sides}): with one seed there is no interval."
-        span = f"; 95 % interval {number(self.low)} to {number(self.high)})"
+        span = (
+            "" if math.isnan(self.low) else f"; 95 % interval {number(self.low)} to {number(self.high)}{self._covers()}"
+        )
+        return f"{head} {sides}{span}): {self._verdict()}.{self._caution()}"
+
+    def _where(self) -> str:
+        return f" on {self.split} ({format_count(self.examples, 'example')})" if self.split else ""
+
+    def _covers(self) -> str:
+        """What the interval covers."""
+        if self.seeds < 2:
+            return " over examples"
+        return " over seeds and examples" if self.paired else " over seeds"
+
+    def _verdict(self) -> str:
+        if self.seeds < 2:
+            return "one seed says nothing about others"
         if self.significant:
-            return f"{head} {sides}{span}: significant."
-        return f"{head} {sides}{span}: {'not significant' if self.gain >= 0 else 'not a gain'}."
+            return "significant"
+        return "not significant" if self.gain >= 0 else "not a gain"
+
+    def _caution(self) -> str:
+        """What a reader has to know about dev."""
+        return (
+            " Both sides were stopped by the same dev, so name a test set for a fair figure."
+            if self.split == "dev"
+            else ""
+        )
 
 
-def compare(pretrained: Sequence[float], scratch: Sequence[float], metric: str = "accuracy") -> Comparison:
-    """The gain of the pre-trained runs, with Welch's 95 % interval (independent runs, different variances)."""
+def compare(
+    pretrained: Sequence[float], scratch: Sequence[float], metric: str = "accuracy", *,
+    pseudo_values: tuple[Array, Array] | None = None, split: str = "", examples: int = 0,
+) -> Comparison:  # fmt: skip
+    """The gain of the pre-trained runs, with an interval over seeds and examples.
+
+    The variance of the gain is that over seeds (of independent runs with different variances, Welch 1947) and that over the
+    choice of the examples, which both sides share. The interval is Student's, its degrees of freedom are Satterthwaite's.
+
+    Args:
+        pretrained: the metric of each run.
+        scratch: the same of the control.
+        metric: its name.
+        pseudo_values: of both sides, [K] each, the mean over runs (:mod:`~warmstart.metrics.jackknife`); without them the
+            interval covers the seeds only.
+        split: what both were evaluated on.
+        examples: how many examples that has.
+    """
     sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
     ours, theirs = mean_std(pretrained), mean_std(scratch)
     gain = sign * (ours.mean - theirs.mean)
-    half = _welch_half_width(ours, theirs)
-    return Comparison(metric, ours, theirs, gain, gain - half, gain + half)
+    parts = [(runs.std**2 / len(runs.values), len(runs.values) - 1) for runs in (ours, theirs) if len(runs.values) > 1]
+    if pseudo_values is not None and len(pseudo_values[0]) > 1:
+        parts.append((difference_variance(*pseudo_values), len(pseudo_values[0]) - 1))
+    half = _half_width(parts)
+    return Comparison(
+        metric, ours, theirs, gain, gain - half, gain + half, split, examples, paired=pseudo_values is not None
+    )
 
 
-def _welch_half_width(one: MeanStd, other: MeanStd) -> float:
-    if min(len(one.values), len(other.values)) < 2:
+def _half_width(parts: Sequence[tuple[float, int]]) -> float:
+    """Half of the 95 % interval from independent variances with their degrees of freedom."""
+    if not parts:
         return math.nan
-    parts = [run.std**2 / len(run.values) for run in (one, other)]
-    if sum(parts) == 0:
+    total = sum(variance for variance, _ in parts)
+    if total == 0:
         return 0.0
-    freedom = sum(parts) ** 2 / sum(p**2 / (len(r.values) - 1) for p, r in zip(parts, (one, other), strict=True))
     from scipy.stats import t
 
-    return float(t.ppf(0.975, freedom) * math.sqrt(sum(parts)))
+    freedom = total**2 / sum(variance**2 / free for variance, free in parts)
+    return float(t.ppf(0.975, freedom) * math.sqrt(total))

@@ -93,6 +93,10 @@ class LSTMSettings(Settings):
         layers = f"{self.layers} layer{'s' * (self.layers > 1)}{two}"
         return f"{layers}, {self.num_cells} cells, states {self.width} wide, embeddings {self.table_width}"
 
+    def for_random_weights(self) -> "LSTMSettings":
+        """As it learns a task best from random weights: with embeddings as large as torch's own (docs/results/lstm.md)."""
+        return self if self.vectors else self.model_copy(update={"embedding_std": 1.0})
+
     def joined_rows(self, name: str) -> tuple[int, ...]:
         """None of its matrices joins others."""
         return ()

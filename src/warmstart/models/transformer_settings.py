@@ -112,6 +112,10 @@ class TransformerSettings(Settings):
         """The size in words."""
         return f"{self.layers} layers, {self.width} wide, {self.heads} heads"
 
+    def for_random_weights(self) -> "TransformerSettings":
+        """As it learns a task best from random weights: as it is."""
+        return self
+
     def joined_rows(self, name: str) -> tuple[int, ...]:
         """The rows of the matrices that one of ours joins: queries, keys and values, or gate and what it gates."""
         query, key = self.heads * self.per_head, self.key_heads * self.per_head

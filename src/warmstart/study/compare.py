@@ -1,9 +1,14 @@
 """The report of several trials: mean and standard deviation of each arm, the comparison, the best by dev."""
 
+import math
 from typing import Any
 
+import numpy as np
+
+from warmstart.base.files import read_json
+from warmstart.base.run_folder import PSEUDO_VALUES
 from warmstart.metrics.comparison import compare, mean_std
-from warmstart.metrics.metric import LOWER_IS_BETTER
+from warmstart.metrics.metric import LOWER_IS_BETTER, Array
 from warmstart.study.factors import PRETRAINED, SCRATCH
 from warmstart.study.trial import Trial
 
@@ -24,7 +29,7 @@ def compare_trials(out: str, trials: list[Trial], reports: list[dict[str, Any]],
     own = [report for trial, report in zip(trials, reports, strict=True) if trial.arm == trials[0].arm]
     choose = min if metric in LOWER_IS_BETTER else max
     best = choose(own, key=lambda report: _value(report, "dev", metric))
-    result: dict[str, Any] = {key: best[key] for key in ("steps", "tokens", "seconds", "metrics", "intervals")}
+    result: dict[str, Any] = {key: best[key] for key in best if key in KEPT}
     result |= {"run": out, "best": best["run"], "metric": metric, "split": split}
     for arm, values in arms.items():
         arm_values = mean_std(values)
@@ -32,20 +37,36 @@ def compare_trials(out: str, trials: list[Trial], reports: list[dict[str, Any]],
     result["runs"] = reports
     result["collapsed"] = [report["run"] for report in reports if report["collapsed"]]
     if SCRATCH in arms and PRETRAINED in arms:
-        result["comparison"] = _comparison(arms[PRETRAINED], arms[SCRATCH], metric)
+        result["comparison"] = _comparison(trials, arms, metric, split, best.get("test", best)["examples"])
     return result
+
+
+KEPT = ("steps", "tokens", "seconds", "metrics", "intervals", "examples", "signatures", "test")
+"""What the report of several trials takes from that of the best one."""
 
 
 def _value(report: dict[str, Any], split: str, metric: str) -> float:
     return float((report["test"] if split == "test" else report)["metrics"][metric])
 
 
-def _comparison(pretrained: list[float], scratch: list[float], metric: str) -> dict[str, Any]:
-    found = compare(pretrained, scratch, metric)
-    several = min(len(pretrained), len(scratch)) > 1
+def _comparison(
+    trials: list[Trial], arms: dict[str, list[float]], metric: str, split: str, examples: int
+) -> dict[str, Any]:
+    values = [_pseudo_values(trials, arm, split) for arm in (PRETRAINED, SCRATCH)]
+    pairs = None if values[0] is None or values[1] is None else (values[0], values[1])
+    found = compare(
+        arms[PRETRAINED], arms[SCRATCH], metric, pseudo_values=pairs, split=split, examples=examples
+    )  # fmt: skip
     return {
         "gain": found.gain,
-        "interval": [found.low, found.high] if several else None,
+        "interval": None if math.isnan(found.low) else [found.low, found.high],
         "significant": found.significant,
         "sentence": found.sentence(),
     }
+
+
+def _pseudo_values(trials: list[Trial], arm: str, split: str) -> Array | None:
+    """[K] the mean over the seeds of an arm of what groups of examples add to its metric; ``None`` if a trial has none."""
+    paths = [trial.folder.path / PSEUDO_VALUES for trial in trials if trial.arm == arm]
+    found = [read_json(path).get(split) if path.is_file() else None for path in paths]
+    return None if any(values is None for values in found) else np.mean(np.array(found, np.float64), axis=0)

@@ -28,7 +28,28 @@ def list_trials(recipe: FinetuneRecipe, root: RunFolder) -> list[Trial]:
 
 
 def control_of(recipe: FinetuneRecipe) -> FinetuneRecipe:
-    """The same model and vocabulary from random weights, all of which are trained: frozen ones would be no control."""
+    """The same model and vocabulary from random weights, trained in the way that suits these.
+
+    All of it is trained, at one rate, from the first step on: layers that stay frozen, wait to be unfrozen or learn at a
+    smaller rate because they know something already would be no control.
+    """
     model = recipe.model.model_copy(update={"preset": recipe.start})
     changes = {"start": NO_START, "tokenizer": recipe.start, "model": model, "transfer_layers": None}
-    return recipe.model_copy(update=changes | {"scheme": SchemeSettings()})
+    optimizer = recipe.train.optimizer.model_copy(update={"layer_decay": 1.0})
+    train = recipe.train.model_copy(update={"unfreeze": None, "optimizer": optimizer})
+    return recipe.model_copy(update=changes | {"scheme": SchemeSettings(), "train": train})
+
+
+def describe_control(recipe: FinetuneRecipe) -> str:
+    """In words how the control of ``recipe`` is trained."""
+    left_out = [
+        words
+        for words, given in (
+            (f"--scheme {recipe.scheme.kind}", recipe.scheme != SchemeSettings()),
+            ("--unfreeze", recipe.train.unfreeze is not None),
+            ("--layer-decay", recipe.train.optimizer.layer_decay != 1.0),
+        )
+        if given
+    ]
+    without = f", without {' and '.join(left_out)}" if left_out else ""
+    return f"control    the same model from random weights, all of it trained at one rate from the first step{without}"

@@ -17,7 +17,7 @@ from warmstart.config.schema import FinetuneRecipe
 from warmstart.run.metadata import read_metadata
 from warmstart.run.writing import manifest, write_model
 from warmstart.study.compare import compare_trials
-from warmstart.study.factors import list_trials
+from warmstart.study.factors import describe_control, list_trials
 from warmstart.study.trial import Trial, data_sizes, describe_trial, run_trial, summary
 from warmstart.transfer.folder import load_model
 
@@ -33,7 +33,7 @@ def run_study(recipe: FinetuneRecipe, out: str, resume: bool, data: LabelledData
     trials = list_trials(recipe, root)
     built = build_arms(trials, data)
     main = built[trials[0].arm]
-    for line in describe_trial(trials[0].recipe, main):
+    for line in describe_study(recipe, trials, main):
         say(line)
     if len(trials) == 1:
         return run_trial(trials[0], main, resume)
@@ -54,7 +54,21 @@ def run_study(recipe: FinetuneRecipe, out: str, resume: bool, data: LabelledData
     return report
 
 
+def describe_study(recipe: FinetuneRecipe, trials: list[Trial], main: Finetuning) -> list[str]:
+    """The dry run in words: the first training, how a control differs from it, and how many trainings there are."""
+    lines = describe_trial(trials[0].recipe, main)
+    if any(trial.arm != trials[0].arm for trial in trials):
+        lines.append(describe_control(recipe))
+    if len(trials) > 1:
+        lines.append(f"runs       {len(trials)}: " + ", ".join(trial.folder.path.name for trial in trials))
+    return lines
+
+
 def build_arms(trials: list[Trial], data: LabelledData | None = None) -> dict[str, Finetuning]:
     """What each arm needs, checked; all its seeds share it."""
     first_of_arm = {trial.arm: trial.recipe for trial in reversed(trials)}
-    return {arm: build_finetuning(recipe, data) for arm, recipe in first_of_arm.items()}
+    main = build_finetuning(trials[0].recipe, data)
+    return {
+        arm: main if arm == trials[0].arm else build_finetuning(recipe, main.data, main)
+        for arm, recipe in first_of_arm.items()
+    }

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 
 from warmstart.base.console import say
-from warmstart.base.files import check_free_space
-from warmstart.base.run_folder import RunFolder
+from warmstart.base.files import check_free_space, write_json
+from warmstart.base.run_folder import PSEUDO_VALUES, RunFolder
 from warmstart.build.dry_run import build_meta_model, describe_training
 from warmstart.build.finetuning import Finetuning
 from warmstart.build.generation import generation_settings
@@ -74,6 +74,7 @@ def run_trial(trial: Trial, built: Finetuning, resume: bool) -> dict[str, Any]:
         "tokens": progress.tokens,
         "seconds": round(progress.elapsed_s, 1),
         **dev.to_dict(),
+        "split": "dev",
         "metric": built.metric,
         "best_step": progress.best_step,
         "collapsed": dev.collapsed,
@@ -82,12 +83,21 @@ def run_trial(trial: Trial, built: Finetuning, resume: bool) -> dict[str, Any]:
     }
     if test is not None:
         report["test"] = test.to_dict()
+    _write_pseudo_values(folder, built.metric, {"dev": dev, "test": test})
     search = built.search if answer_of(built.spec).generated else None
     write_model(folder.path, model, built.tokenizer, RunMetadata(task=dev.spec, search=search), summary(recipe, built))
     folder.finish(report)
     if dev.collapsed:
         say("warning: this run has collapsed: it does no better on dev than one answer for everything")
     return report
+
+
+def _write_pseudo_values(folder: RunFolder, metric: str, found: dict[str, Evaluation | None]) -> None:
+    """What groups of examples add to the metric, by split, for a comparison on the same examples."""
+    values = {
+        split: one.pseudo_values[metric].tolist() for split, one in found.items() if one and metric in one.pseudo_values
+    }
+    write_json(folder.path / PSEUDO_VALUES, values)
 
 
 def _in_training_dtype(model: Model, dtype: torch.dtype) -> Model:

@@ -17,7 +17,8 @@ from warmstart.example.example import Example, Goal
 from warmstart.example.record import Label, Record
 from warmstart.metrics.bootstrap import bootstrap_interval, bootstrap_ratio
 from warmstart.metrics.comparison import is_collapsed
-from warmstart.metrics.metric import METRICS
+from warmstart.metrics.jackknife import metric_pseudo_values, ratio_pseudo_values
+from warmstart.metrics.metric import METRICS, Array
 from warmstart.metrics.ratio import Ratio
 from warmstart.tasks.parts import Parts
 from warmstart.tasks.spec import TaskSpec
@@ -69,12 +70,14 @@ class Scores:
         intervals: metric → bounds of its 95 % bootstrap interval.
         collapsed: whether one answer for everything does as well.
         signatures: metric → how its library computed it, for metrics of texts.
+        pseudo_values: metric → what groups of examples add to it (:mod:`~warmstart.metrics.jackknife`); with the intervals.
     """
 
     metrics: dict[str, float]
     intervals: dict[str, list[float]]
     collapsed: bool
     signatures: dict[str, str] | None = None
+    pseudo_values: dict[str, Array] = field(default_factory=dict, repr=False)
 
 
 class Answer:
@@ -174,6 +177,7 @@ class Answer:
             {name: METRICS[name](targets, values) for name in names},
             {name: [found.low, found.high] for name, found in bounds.items()},
             is_collapsed(targets, values),
+            pseudo_values={name: metric_pseudo_values(name, targets, values) for name in bounds},
         )
 
     def prediction(self, spec: TaskSpec, output: RawOutput) -> Prediction:
@@ -192,6 +196,7 @@ def ratio_scores(tallies: Mapping[str, Ratio], seed: int | None, is_collapsed: b
         {name: tally.value for name, tally in tallies.items()},
         {name: [found.low, found.high] for name, found in bounds.items()},
         is_collapsed,
+        pseudo_values={name: ratio_pseudo_values(tallies[name]) for name in bounds},
     )
 
 

@@ -25,6 +25,7 @@ from warmstart.metrics.generation import (
     compute_statistics,
     is_available,
 )
+from warmstart.metrics.jackknife import sum_pseudo_values
 from warmstart.metrics.postprocess import POSTPROCESSORS
 from warmstart.readers.parallel import read_parallel_rows, read_source_lines, split_parallel_paths
 from warmstart.readers.rows import TABLE_EXTENSIONS, Row, read_rows
@@ -111,6 +112,7 @@ class TextAnswer(Answer):
             {name: [one.low, one.high] for name, one in bounds.items()},
             len(predictions) > 1 and len(set(predictions)) == 1,
             {name: counts.signature for name, counts in found.items()},
+            {name: sum_pseudo_values(found[name].rows, found[name].formula) for name in bounds},
         )
 
     def prediction(self, spec: TaskSpec, output: RawOutput) -> Prediction:

@@ -4,6 +4,7 @@ Where the tags mark entities (BIO, BIOES), these are what is evaluated and what 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -109,8 +110,8 @@ class EntitiesAnswer(TagsAnswer):
         Few words are part of an entity, so a tagger may be of use that gets fewer words right than "O" everywhere does.
         """
         is_collapsed = len(set(chain(*predictions))) == 1 < len(set(chain(*truths)))
-        intervals = ratio_scores(entity_ratios(truths, predictions), seed, is_collapsed).intervals
-        return Scores(entity_metrics(truths, predictions), intervals, is_collapsed)
+        scores = ratio_scores(entity_ratios(truths, predictions), seed, is_collapsed)
+        return replace(scores, metrics=entity_metrics(truths, predictions))
 
     def row(self, words: str | tuple[str, ...], tags: list[str]) -> dict[str, Any]:
         """The words, their tags and the entities, in words from 0."""

@@ -1,4 +1,4 @@
-"""The Python face: functions with the names of the verbs, and their flags as keywords.
+"""The Python interface: functions with the names of the verbs, and their flags as keywords.
 
 ``warmstart.finetune(out="runs/sst", start="runs/lm", task="classification", train="train.jsonl", lr=1e-4)`` does what
 ``warmstart finetune --out runs/sst --start runs/lm …`` does and returns what its ``--json`` prints.

@@ -10,7 +10,7 @@ from warmstart.build.pretraining import build_pretraining, check_model
 from warmstart.config.load import to_yaml
 from warmstart.config.schema import FinetuneRecipe, PretrainRecipe
 from warmstart.study.factors import list_trials
-from warmstart.study.trial import describe_trial
+from warmstart.study.run import describe_study
 from warmstart.verbs import pretrain as pretraining
 
 
@@ -22,9 +22,7 @@ def explain(recipe: PretrainRecipe | FinetuneRecipe) -> dict[str, Any]:
     """
     if isinstance(recipe, FinetuneRecipe):
         trials = list_trials(recipe, RunFolder("out"))
-        lines = describe_trial(trials[0].recipe, build_finetuning(trials[0].recipe))
-        if len(trials) > 1:
-            lines.append(f"runs       {len(trials)}: " + ", ".join(trial.folder.path.name for trial in trials))
+        lines = describe_study(recipe, trials, build_finetuning(trials[0].recipe))
     else:
         check_model(recipe)
         with tempfile.TemporaryDirectory() as scratch:  # raw text has to be encoded before it can be described

@@ -1,0 +1,60 @@
+"""The jackknife (Tukey 1958): what each example adds to a metric, so that two models can be compared on the same examples.
+
+Examples are dealt into K groups in turn, K = n where there are few. The pseudo-value of group k is K·m − (K − 1)·m_k, with m
+the metric of all examples and m_k that without the group. The mean of the pseudo-values is the metric (but for its bias),
+and their variance divided by K is the variance that the choice of examples gives it. Two models that are evaluated on the
+same examples have the same groups, so the variance of their difference is that of the differences of their pseudo-values.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from warmstart.base.arrays import Ints
+from warmstart.metrics.metric import Array
+from warmstart.metrics.ratio import Ratio
+from warmstart.metrics.weighted import WEIGHTED_METRICS, safe_divide
+
+MAX_GROUPS = 500
+_BLOCK = 50  # groups at a time
+
+
+def metric_pseudo_values(name: str, targets: Array, predictions: Array) -> Array:
+    """[K] pseudo-values of the metric ``name`` of targets [n] or [n, C] and predictions of the same shape."""
+    metric, groups = WEIGHTED_METRICS[name], _groups(len(targets))
+    total, last = np.ones((1, len(targets))), int(groups.max())
+    left = [
+        metric(targets, predictions, total - (groups == np.arange(start, min(start + _BLOCK, last + 1))[:, None]))
+        for start in range(0, last + 1, _BLOCK)
+    ]
+    return _pseudo_values(metric(targets, predictions, total)[0], np.concatenate(left))
+
+
+def ratio_pseudo_values(ratio: Ratio) -> Array:
+    """[K] pseudo-values of a ratio."""
+    rows = np.stack([ratio.numerator, ratio.denominator], 1).astype(np.float64)
+    return sum_pseudo_values(rows, lambda sums: safe_divide(sums[:, 0], sums[:, 1]))
+
+
+def sum_pseudo_values(rows: Array, formula: Callable[[Array], Array]) -> Array:
+    """[K] pseudo-values of a metric that ``formula`` makes ([B, S] → [B]) of the sums of statistics [n, S] of examples."""
+    groups = _groups(len(rows))
+    sums = np.zeros((int(groups.max()) + 1, rows.shape[1]))
+    np.add.at(sums, groups, rows)
+    total = rows.sum(0, keepdims=True)
+    return _pseudo_values(formula(total)[0], formula(total - sums))
+
+
+def difference_variance(one: Array, other: Array) -> float:
+    """The variance of a difference of two metrics over the choice of examples, from the pseudo-values [K] of both."""
+    differences = one - other
+    return float(differences.var(ddof=1) / len(differences)) if len(differences) > 1 else float("nan")
+
+
+def _groups(count: int) -> Ints:
+    return np.arange(count) % min(count, MAX_GROUPS)
+
+
+def _pseudo_values(whole: float, left: Array) -> Array:
+    values: Array = len(left) * whole - (len(left) - 1) * left
+    return values
