@@ -73,7 +73,7 @@ def test_equal_seeds_have_an_interval_where_the_examples_differ():
     values = [metric_pseudo_values("accuracy", truth, np.where(np.arange(100) % k, truth, 1 - truth)) for k in (5, 4)]
     found = compare([0.80, 0.80], [0.75, 0.75], pseudo_values=(values[0], values[1]), split="test", examples=100)
     assert found.low < 0 < found.high
-    assert "of accuracy on test (100 examples) (80.0 ± 0.0 over 2 seeds" in found.sentence()
+    assert "of accuracy on the 100 examples of test (80.0 ± 0.0 over 2 seeds" in found.sentence()
     assert "over seeds and examples): not significant." in found.sentence()
 
 
@@ -99,7 +99,7 @@ def test_the_interval_holds_the_truth_as_often_as_it_says():
 def test_a_comparison_on_dev_says_so():
     """Witness: read in full."""
     said = compare([0.8, 0.9], [0.5, 0.6], split="dev", examples=1).sentence()
-    assert "of accuracy on dev (1 example)" in said and said.endswith("name a test set for a fair figure.")
+    assert "of accuracy on the 1 example of dev" in said and said.endswith("name a test set for a fair figure.")
 
 
 def test_where_lower_is_better_the_gain_has_the_other_sign():

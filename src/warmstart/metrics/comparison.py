@@ -99,7 +99,7 @@ class Comparison:
         return f"{head} {sides}{span}): {self._verdict()}.{self._caution()}"
 
     def _where(self) -> str:
-        return f" on {self.split} ({format_count(self.examples, 'example')})" if self.split else ""
+        return f" on the {format_count(self.examples, 'example')} of {self.split}" if self.split else ""
 
     def _covers(self) -> str:
         """What the interval covers."""
