@@ -177,7 +177,11 @@ def test_evaluation_is_that_of_the_predictions(kind, tokenizer):
         marks = np.array([[k in label for k in range(3)] for label in labels])
         assert found.metrics[main] == metrics.f1_score(marks, np.array(raw) >= 0, average="micro")
     assert found.examples == found.account.used == 40
-    assert list(found.to_dict()) == ["metrics", "intervals", "examples"]
+    written = found.to_dict()
+    if answer_of(spec).has_classes:
+        expected = metrics.confusion_matrix(labels, [r.argmax() for r in raw], labels=range(len(spec.label_names)))
+        assert written.pop("confusion") == {"labels": list(spec.label_names), "counts": expected.tolist()}
+    assert list(written) == ["metrics", "intervals", "examples"]
     for name, (low, high) in found.intervals.items():
         assert low <= found.metrics[name] <= high
     assert evaluate_records(HeadPredictor.of(model, tokenizer, spec), records, intervals=False).intervals == {}

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from warmstart.base.errors import BadInput
+from warmstart.reporting.page import report_runs
 from warmstart.reporting.runs import read_curves, read_runs
 
 REPORT = {"run": "runs/a", "steps": 20, "tokens": 4000, "seconds": 1.5, "metrics": {"accuracy": 0.8125}}
@@ -16,8 +17,15 @@ def test_a_folder_with_a_report_alone_is_a_run_without_curves(tmp_path: Path) ->
     """Witness: the written report."""
     (tmp_path / "report.json").write_text(json.dumps(REPORT))
     [run] = read_runs(tmp_path)
-    assert (run.steps, run.tokens, run.seconds, run.metrics) == (20, 4000, 1.5, {"accuracy": 0.8125})
-    assert (run.curves, run.seeds, run.std, run.manifest, run.account, run.config) == ((), (), {}, {}, {}, "")
+    assert (run.steps, run.tokens, run.seconds, run.final.metrics) == (20, 4000, 1.5, {"accuracy": 0.8125})
+    assert (run.curves, run.final.seeds, run.final.std, run.manifest, run.account, run.config) == (
+        (),
+        (),
+        {},
+        {},
+        {},
+        "",
+    )
 
 
 def test_an_account_of_an_older_run_is_read_under_the_names_of_today(tmp_path: Path) -> None:
@@ -47,11 +55,11 @@ def test_arms_seeds_and_their_curves_are_read(tmp_path: Path) -> None:
     (tmp_path / "report.json").write_text(json.dumps({**REPORT, "runs": runs}))
     pretrained, scratch = read_runs(tmp_path)
     assert pretrained.name.endswith(": pretrained") and scratch.name.endswith(": scratch")
-    assert [(s.seed, s.metrics, s.collapsed) for s in scratch.seeds] == [
+    assert [(s.seed, s.metrics, s.collapsed) for s in scratch.final.seeds] == [
         (1, {"accuracy": 0.5}, False), (2, {"accuracy": 0.6}, True),
     ]  # fmt: skip
-    assert pretrained.metrics == {"accuracy": statistics.fmean([0.8, 0.9])}
-    assert pretrained.std == {"accuracy": statistics.stdev([0.8, 0.9])}
+    assert pretrained.final.metrics == {"accuracy": statistics.fmean([0.8, 0.9])}
+    assert pretrained.final.std == {"accuracy": statistics.stdev([0.8, 0.9])}
     assert [curve.dev[0].metrics["accuracy"] for curve in pretrained.curves] == [0.4, 0.45]
 
 
@@ -84,3 +92,21 @@ def test_a_folder_that_is_no_finished_run_is_refused(tmp_path: Path, text: str |
     with pytest.raises(BadInput) as caught:
         read_runs(tmp_path)
     assert str(tmp_path) in caught.value.where and caught.value.next_step
+
+
+def test_dev_and_test_are_two_results(tmp_path: Path) -> None:
+    """Witness: the written report: each split has its own figures, intervals and count, and the arms their sentence."""
+    test = {"metrics": {"accuracy": 0.7}, "intervals": {"accuracy": [0.6, 0.8]}, "examples": 50}
+    one = REPORT | {"split": "dev", "examples": 30, "intervals": {"accuracy": [0.7, 0.9]}, "test": test}
+    runs = [one | {"run": str(tmp_path / arm), "arm": arm, "seed": 1} for arm in ("pretrained", "scratch")]
+    (tmp_path / "report.json").write_text(json.dumps(one | {"runs": runs, "comparison": {"sentence": "It gains."}}))
+    [pretrained, scratch] = read_runs(tmp_path)
+    assert {split: (result.metrics, result.examples) for split, result in pretrained.results.items()} == {
+        "dev": ({"accuracy": 0.8125}, 30), "test": ({"accuracy": 0.7}, 50),
+    }  # fmt: skip
+    assert pretrained.final.intervals == {"accuracy": (0.6, 0.8)}
+    assert (pretrained.comparison, scratch.comparison) == ("It gains.", "")
+    report_runs([tmp_path], tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert "Results on dev" in page and "Results on test" in page and "It gains." in page
+    assert "0.6000 to 0.8000" in page and "0.7000 to 0.9000" in page

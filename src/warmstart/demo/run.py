@@ -189,7 +189,7 @@ def _write_page(
         (name, Number(arm["mean"], arm["std"]), *map(Number, arm["values"])) for name, arm in _arms(tuned)
     ]
     seeds = tuple(f"seed {number}" for number in range(1, len(tuned[PRETRAINED]["values"]) + 1))
-    task_runs = [run for run in runs if run.seeds]
+    task_runs = [run for run in runs if run.final.seeds]
     blocks: list[Block] = [
         Paragraph(
             "A small language model was pre-trained on the docstrings of this machine's Python packages. Then the same "
@@ -199,7 +199,7 @@ def _write_page(
         Heading("What pre-training bought"),
         Table((f"{tuned['metric']} on {tuned['split']}", "mean ± std", *seeds), tuple(arms)),
         Paragraph(_verdict(tuned)),
-        *[block for block in comparison_figures(task_runs) if isinstance(block, Figure)][:1],
+        *[block for block in comparison_figures(task_runs, "test") if isinstance(block, Figure)][:1],
         Heading("Three predictions"),
         *[Paragraph(line) for line in examples],
         Heading("A sample of generated text"),

@@ -43,8 +43,12 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """The shape of ``evaluate --json``."""
-        found = {"metrics": self.metrics, "intervals": self.intervals, "examples": self.examples}
-        return found if self.signatures is None else found | {"signatures": self.signatures}
+        found: dict[str, Any] = {"metrics": self.metrics, "intervals": self.intervals, "examples": self.examples}
+        if self.signatures is not None:
+            found["signatures"] = self.signatures
+        if self.intervals and (counts := answer_of(self.spec).confusion(self.spec, self.targets, self.predictions)):
+            found["confusion"] = {"labels": list(self.spec.label_names), "counts": counts}
+        return found
 
 
 def evaluate_records(

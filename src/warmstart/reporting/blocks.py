@@ -6,15 +6,21 @@ from typing import TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number in a table: a value, and its standard deviation over seeds where there are several."""
+    """A number in a table: a value, its standard deviation over seeds where there are several, else its interval."""
 
     value: float
     std: float | None = None
+    interval: tuple[float, float] | None = None
 
     @property
     def text(self) -> str:
         """Counts with thousands separators; other numbers with four decimals, large ones with one."""
         return _format(self.value) if self.std is None else f"{_format(self.value)} ± {_format(self.std)}"
+
+    @property
+    def bounds(self) -> str:
+        """The interval in words; empty where there is none."""
+        return "" if self.interval is None else f"{_format(self.interval[0])} to {_format(self.interval[1])}"
 
 
 def _format(value: float) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from warmstart.base.errors import BadInput
 from warmstart.base.files import write_text
 from warmstart.base.formatting import format_duration
-from warmstart.reporting.blocks import Block, Cell, Code, Figure, Heading, Number, Table
+from warmstart.reporting.blocks import Block, Cell, Code, Figure, Heading, Number, Paragraph, Table
 from warmstart.reporting.figures import (
     Arm,
     comparison_figure,
@@ -22,7 +22,7 @@ from warmstart.reporting.figures import (
     loss_series,
     metric_series,
 )
-from warmstart.reporting.runs import RunReport, read_runs
+from warmstart.reporting.runs import RunReport, SplitResult, read_runs
 
 
 def write_page(path: Path, title: str, blocks: Sequence[Block]) -> None:
@@ -60,25 +60,53 @@ def report_runs(folders: Sequence[Path], out: Path) -> None:
         raise BadInput("no run to report", where="warmstart report", next_step="name at least one run folder")
     check_page_path(out)
     runs = _distinguish_names([run for folder in folders for run in read_runs(Path(folder))])
-    blocks: list[Block] = [Heading("Results"), results_table(runs)]
-    blocks += seeds_table(runs)
-    blocks += comparison_figures(runs)
+    blocks: list[Block] = []
+    for split in dict.fromkeys(split for run in runs for split in run.results):
+        blocks += [Heading(f"Results on {split}" if split else "Results"), results_table(runs, split)]
+        blocks += [Paragraph(run.comparison) for run in runs if run.comparison and split == list(run.results)[-1]]
+        blocks += seeds_table(runs, split)
+        blocks += comparison_figures(runs, split)
+        blocks += confusion_tables(runs, split)
     blocks += curve_figures(runs)
     blocks += [Heading("Runs"), cost_table(runs)]
     blocks += [block for run in runs for block in run_details(run)]
     write_page(out, "Runs: " + ", ".join(run.name for run in runs), blocks)
 
 
-def results_table(runs: Sequence[RunReport]) -> Table:
-    """One row per run: its final metrics, mean ± standard deviation over seeds."""
-    metrics = _metrics(runs)
-    rows = []
+def results_table(runs: Sequence[RunReport], split: str) -> Table:
+    """One row per run: its final metrics on one split, each with its spread over seeds or its interval."""
+    metrics, rows = _metrics(runs, split), []
+    found = [(run.name, run.results[split]) for run in runs if split in run.results]
+    counted = any(result.examples is not None for _, result in found)
+    for name, result in found:
+        cells = [
+            _cell(result.metrics.get(metric), result.std.get(metric), result.intervals.get(metric))
+            for metric in metrics
+        ]
+        count: list[Cell] = [_cell(result.examples)] if counted else []
+        rows.append((name, *cells, *count, Number(len(result.seeds) or 1)))
+    caption = "Final metrics"
+    if any(result.seeds for _, result in found):
+        caption += "; ± is the standard deviation over seeds"
+    if any(result.intervals for _, result in found):
+        caption += "; below a value its 95 % interval over examples"
+    return Table(("run", *metrics, *(["examples"] if counted else []), "seeds"), tuple(rows), f"{caption}.")
+
+
+def confusion_tables(runs: Sequence[RunReport], split: str) -> list[Block]:
+    """For each run with classes how often each was taken for which."""
+    tables: list[Block] = []
     for run in runs:
-        cells = [_cell(run.metrics.get(name), run.std.get(name)) for name in metrics]
-        rows.append((run.name, *cells, Number(len(run.seeds) or 1)))
-    several = any(run.seeds for run in runs)
-    caption = "Final metrics: mean ± standard deviation over seeds." if several else "Final metrics."
-    return Table(("run", *metrics, "seeds"), tuple(rows), caption)
+        if split not in run.results:
+            continue
+        labels, counts = run.results[split].confusion
+        rows: list[tuple[Cell, ...]] = [
+            (f"true: {label}", *map(Number, row)) for label, row in zip(labels, counts, strict=True)
+        ]
+        over = f", {len(run.results[split].seeds)} seeds together" if run.results[split].seeds else ""
+        caption = f"{run.name}: examples of each class (rows) by what was predicted (columns){over}."
+        tables += [Table(("", *labels), tuple(rows), caption)] if rows else []
+    return tables
 
 
 def cost_table(runs: Sequence[RunReport]) -> Table:
@@ -87,24 +115,25 @@ def cost_table(runs: Sequence[RunReport]) -> Table:
     return Table(("run", "steps", "tokens", "time"), tuple(rows), "Cost of training.")
 
 
-def seeds_table(runs: Sequence[RunReport]) -> list[Block]:
+def seeds_table(runs: Sequence[RunReport], split: str) -> list[Block]:
     """One row per seed of the runs with several; it marks collapsed ones."""
-    metrics = _metrics(runs)
+    metrics = _metrics(runs, split)
     rows: list[tuple[Cell, ...]] = []
     for run in runs:
-        for seed in run.seeds:
+        for seed in run.results[split].seeds if split in run.results else ():
             name = f"{run.name}, seed {seed.seed}" + (" (collapsed)" if seed.collapsed else "")
             rows.append((name, *(_cell(seed.metrics.get(metric)) for metric in metrics)))
     return [Table(("seed", *metrics), tuple(rows), "Each seed.")] if rows else []
 
 
-def comparison_figures(runs: Sequence[RunReport]) -> list[Block]:
-    """A figure for each metric with at least two values."""
+def comparison_figures(runs: Sequence[RunReport], split: str) -> list[Block]:
+    """A figure for each metric of a split with at least two values."""
     figures: list[Block] = []
-    for metric in _metrics(runs):
-        arms = [arm for i, run in enumerate(runs) if (arm := _arm(run, i, metric)).values]
+    for metric in _metrics(runs, split):
+        found = [(i, run) for i, run in enumerate(runs) if split in run.results]
+        arms = [arm for i, run in found if (arm := _arm(run.name, run.results[split], i, metric)).values]
         if sum(len(arm.values) for arm in arms) > 1:
-            caption = f"Final {metric}. Each dot is a seed, the bar is their mean"
+            caption = f"Final {metric}{f' on {split}' if split else ''}. Each dot is a seed, the bar is their mean"
             caption += ", the band one standard deviation to either side" if any(arm.interval for arm in arms) else ""
             caption += "; an open dot is a collapsed run" if any(any(arm.collapsed) for arm in arms) else ""
             figures.append(Figure(comparison_figure(arms, metric), caption + "."))
@@ -150,23 +179,23 @@ def run_details(run: RunReport) -> list[Block]:
     return blocks if len(blocks) > 1 else []
 
 
-def _metrics(runs: Sequence[RunReport]) -> list[str]:
-    return list(dict.fromkeys(name for run in runs for name in run.metrics))
+def _metrics(runs: Sequence[RunReport], split: str) -> list[str]:
+    return list(dict.fromkeys(name for run in runs if split in run.results for name in run.results[split].metrics))
 
 
-def _cell(value: float | None, std: float | None = None) -> Cell:
-    return "–" if value is None else Number(value, std)
+def _cell(value: float | None, std: float | None = None, interval: tuple[float, float] | None = None) -> Cell:
+    return "–" if value is None else Number(value, std, interval)
 
 
-def _arm(run: RunReport, color_index: int, metric: str) -> Arm:
+def _arm(name: str, result: SplitResult, color_index: int, metric: str) -> Arm:
     """The final values of ``metric``, one for each seed."""
-    seeds = [seed for seed in run.seeds if metric in seed.metrics]
-    mean, std = run.metrics.get(metric), run.std.get(metric)
+    seeds = [seed for seed in result.seeds if metric in seed.metrics]
+    mean, std = result.metrics.get(metric), result.std.get(metric)
     if not seeds:
-        return Arm(run.name, color_index, () if mean is None else (mean,))
+        return Arm(name, color_index, () if mean is None else (mean,))
     interval = (mean - std, mean + std) if mean is not None and std is not None else None
     values, collapsed = tuple(seed.metrics[metric] for seed in seeds), tuple(seed.collapsed for seed in seeds)
-    return Arm(run.name, color_index, values, collapsed, interval)
+    return Arm(name, color_index, values, collapsed, interval)
 
 
 def _goals(run: RunReport) -> tuple[str, ...]:

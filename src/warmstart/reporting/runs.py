@@ -55,21 +55,50 @@ class SeedResult:
 
 
 @dataclass(frozen=True, slots=True)
+class SplitResult:
+    """The final metrics of one run on one split; with several seeds their means.
+
+    Attributes:
+        metrics: metric → value.
+        std: metric → standard deviation over seeds; empty for one.
+        intervals: metric → 95 % interval over examples; empty for several seeds.
+        examples: how many there are; ``None`` where the report does not say.
+        seeds: each seed, where there are several.
+        confusion: the classes, and [true][predicted] counts over all seeds; empty where the report has none.
+    """
+
+    metrics: dict[str, float]
+    std: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+    examples: int | None
+    seeds: tuple[SeedResult, ...]
+    confusion: tuple[list[str], list[list[int]]]
+
+
+@dataclass(frozen=True, slots=True)
 class RunReport:
-    """One run, or one arm of it. With several seeds ``metrics`` has their means and ``std`` their standard deviations."""
+    """One run, or one arm of it.
+
+    ``results`` are by split, ``dev`` and ``test``; a run that has one kind of figures only has them under the empty name.
+    ``comparison`` is the sentence about the arms, with the first of them.
+    """
 
     folder: Path
     name: str
     steps: int
     tokens: int
     seconds: float
-    metrics: dict[str, float]
-    std: dict[str, float]
-    seeds: tuple[SeedResult, ...]
+    results: dict[str, SplitResult]
+    comparison: str
     curves: tuple[Curves, ...]
     manifest: dict[str, Any]
     account: dict[str, Any]
     config: str
+
+    @property
+    def final(self) -> SplitResult:
+        """The last split: test, if there is one."""
+        return list(self.results.values())[-1]
 
 
 def read_runs(folder: Path) -> list[RunReport]:
@@ -93,7 +122,11 @@ def read_runs(folder: Path) -> list[RunReport]:
         arms: dict[str, list[_Training]] = {}
         for run in report["runs"]:
             arms.setdefault(run["arm"], []).append((folder / Path(run["run"]).name, run))
-        return [_run_report(folder, f"{folder.resolve().name}: {arm}", trainings) for arm, trainings in arms.items()]
+        sentences = [str((report.get("comparison") or {}).get("sentence", "")), *[""] * len(arms)]
+        return [
+            _run_report(folder, f"{folder.resolve().name}: {arm}", trainings, sentence)
+            for (arm, trainings), sentence in zip(arms.items(), sentences, strict=False)
+        ]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadInput(
             "not the report of a run", where=str(path), value=str(error),
@@ -101,32 +134,55 @@ def read_runs(folder: Path) -> list[RunReport]:
         ) from None  # fmt: skip
 
 
-def _run_report(folder: Path, name: str, trainings: list[_Training]) -> RunReport:
-    """The record of an arm; its metrics are those on test if there is a test set."""
-    seeds = tuple(
-        SeedResult(
-            int(report.get("seed", 0)),
-            _numbers(report.get("test", report)["metrics"]),
-            bool(report.get("collapsed", False)),
-        )
-        for _, report in trainings
-    )
-    values = {metric: [seed.metrics[metric] for seed in seeds] for metric in seeds[0].metrics}
-    several = len(seeds) > 1
+def _run_report(folder: Path, name: str, trainings: list[_Training], comparison: str = "") -> RunReport:
+    """The record of an arm."""
+    reports = [report for _, report in trainings]
+    has_test = all("test" in report for report in reports)
+    first = "dev" if has_test or "split" in reports[0] else ""
+    results = {first: _split_result(reports, reports)}
+    if has_test:
+        results["test"] = _split_result(reports, [report["test"] for report in reports])
     return RunReport(
         folder=folder,
         name=name,
-        steps=sum(int(report["steps"]) for _, report in trainings),
-        tokens=sum(int(report["tokens"]) for _, report in trainings),
-        seconds=sum(float(report["seconds"]) for _, report in trainings),
-        metrics={metric: statistics.fmean(of_seeds) for metric, of_seeds in values.items()},
-        std={metric: statistics.stdev(of_seeds) for metric, of_seeds in values.items()} if several else {},
-        seeds=seeds if several else (),
+        steps=sum(int(report["steps"]) for report in reports),
+        tokens=sum(int(report["tokens"]) for report in reports),
+        seconds=sum(float(report["seconds"]) for report in reports),
+        results=results,
+        comparison=comparison,
         curves=tuple(read_curves(place / METRICS) for place, _ in trainings if (place / METRICS).is_file()),
         manifest=_read_object(folder / MANIFEST, missing_is_empty=True),
         account=_read_account(trainings[0][0] / ACCOUNT),
         config=_read_text(folder / CONFIG),
     )
+
+
+def _split_result(reports: list[dict[str, Any]], found: list[dict[str, Any]]) -> SplitResult:
+    """What the trainings of an arm found on one split; ``found`` has the metrics of each."""
+    seeds = tuple(
+        SeedResult(int(report.get("seed", 0)), _numbers(one["metrics"]), bool(report.get("collapsed", False)))
+        for report, one in zip(reports, found, strict=True)
+    )
+    values = {metric: [seed.metrics[metric] for seed in seeds] for metric in seeds[0].metrics}
+    several = len(seeds) > 1
+    intervals = {} if several else {name: (low, high) for name, (low, high) in found[0].get("intervals", {}).items()}
+    return SplitResult(
+        metrics={metric: statistics.fmean(of_seeds) for metric, of_seeds in values.items()},
+        std={metric: statistics.stdev(of_seeds) for metric, of_seeds in values.items()} if several else {},
+        intervals=intervals,
+        examples=found[0].get("examples"),
+        seeds=seeds if several else (),
+        confusion=_confusion(found),
+    )
+
+
+def _confusion(found: list[dict[str, Any]]) -> tuple[list[str], list[list[int]]]:
+    """The counts of all trainings together."""
+    tables = [one["confusion"] for one in found if one.get("confusion")]
+    if not tables or len(tables) < len(found):
+        return [], []
+    rows = zip(*(table["counts"] for table in tables), strict=True)
+    return list(tables[0]["labels"]), [[sum(cells) for cells in zip(*same, strict=True)] for same in rows]
 
 
 def _read_account(path: Path) -> dict[str, Any]:

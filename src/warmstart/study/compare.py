@@ -41,7 +41,7 @@ def compare_trials(out: str, trials: list[Trial], reports: list[dict[str, Any]],
     return result
 
 
-KEPT = ("steps", "tokens", "seconds", "metrics", "intervals", "examples", "signatures", "test")
+KEPT = ("steps", "tokens", "seconds", "metrics", "intervals", "examples", "signatures", "confusion", "test")
 """What the report of several trials takes from that of the best one."""
 
 

@@ -24,6 +24,9 @@ from warmstart.tasks.parts import Parts
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.vocabulary import Vocabulary
 
+MAX_CONFUSION = 25
+"""Classes up to which a table of the confusions is shown."""
+
 
 class RawOutput(NamedTuple):
     """What a model puts out for one Record.
@@ -179,6 +182,15 @@ class Answer:
             is_collapsed(targets, values),
             pseudo_values={name: metric_pseudo_values(name, targets, values) for name in bounds},
         )
+
+    def confusion(self, spec: TaskSpec, truths: Sequence[Any], predictions: Sequence[Any]) -> list[list[int]] | None:
+        """[true][predicted] counts of the classes; ``None`` where there are none, or too many to look at."""
+        count = len(spec.label_names)
+        if not self.has_classes or not 1 < count <= MAX_CONFUSION:
+            return None
+        table = np.zeros((count, count), np.int64)
+        np.add.at(table, (np.array(truths, np.int64), np.array(predictions, np.int64)), 1)
+        return [[int(number) for number in row] for row in table]
 
     def prediction(self, spec: TaskSpec, output: RawOutput) -> Prediction:
         """The prediction as users see it."""
