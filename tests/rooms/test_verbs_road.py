@@ -271,7 +271,10 @@ def test_labels_of_another_name_need_a_map(road: Path) -> None:
     with pytest.raises(BadInput, match=r"label unseen in training; got '[01]'"):
         warmstart.evaluate(str(road / "task"), data)
     own = warmstart.evaluate(str(road / "task"), str(road / "dev.jsonl"))
-    assert warmstart.evaluate(str(road / "task"), data, label_map=("good=1", "bad=0")) == own
+    renamed = warmstart.evaluate(str(road / "task"), data, label_map=("good=1", "bad=0"))
+    assert own["confusion"]["labels"] == ["bad", "good"] and renamed["confusion"]["labels"] == ["0", "1"]
+    own["confusion"]["labels"] = renamed["confusion"]["labels"]
+    assert renamed == own
     warmstart.predict(str(road / "task"), data, str(road / "renamed.jsonl"), label_map=("good=1", "bad=0"))
     assert {json.loads(line)["label"] for line in (road / "renamed.jsonl").read_text().splitlines()} == {"0", "1"}
     for wrong, sentence in (
