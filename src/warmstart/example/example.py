@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from warmstart.base.arrays import Floats, Ints
+from warmstart.base.arrays import Floats, Ints, count_up, shared_ones, shared_zeros
 
 LM, NEXT_VECTOR = "lm", "next_vector"
 """The goals that predict what comes next: a token, or a vector where the model reads vectors."""
@@ -56,8 +56,8 @@ class Goal:
     def each(reads: Ints, targets: NDArray[Any], weights: Floats | None = None) -> "Goal":
         """One question per read, e.g. the next token at every position."""
         if weights is None:
-            weights = np.ones(len(reads), np.float32)
-        return Goal(reads, np.arange(len(reads)), targets, weights)
+            weights = shared_ones(len(reads))
+        return Goal(reads, count_up(len(reads)), targets, weights)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,7 +101,7 @@ class Example:
     @staticmethod
     def left_to_right(ids: NDArray[Any], goals: dict[str, Goal]) -> "Example":
         """Turns and positions 0 1 2 …: each token sees itself and what came before."""
-        count = np.arange(len(ids))
+        count = count_up(len(ids))
         return Example(ids, count, count, goals)
 
     def reverse(self) -> "Example":
@@ -121,11 +121,11 @@ class Example:
         after wₙ predicts w₁, and each later one the next token: n questions, numbered from ``first_question`` on.
         """
         count = len(ids)
-        reads = np.arange(count - 1, 2 * count - 1)
-        goal = Goal(reads, np.arange(count) + first_question, ids, np.ones(count, np.float32))
+        reads = count_up(2 * count - 1)[count - 1 :]
+        goal = Goal(reads, count_up(first_question + count)[first_question:], ids, shared_ones(count))
         return Example.left_to_right(np.concatenate([ids, ids[:-1]]), {next_goal(ids): goal})
 
     @staticmethod
     def full_sight(ids: Ints, goals: dict[str, Goal], segments: Ints | None = None) -> "Example":
         """All turns 0: each token sees all of them."""
-        return Example(ids, np.zeros(len(ids), np.int64), np.arange(len(ids)), goals, segments)
+        return Example(ids, shared_zeros(len(ids)), count_up(len(ids)), goals, segments)

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from warmstart.base.arrays import count_up
 from warmstart.example.example import Example, Goal, next_goal
 from warmstart.objectives.objective import Objective
 
@@ -16,7 +16,7 @@ def causal(ids: NDArray[Any]) -> list[Example]:
     >>> example.ids.tolist(), example.turns.tolist(), example.goals["lm"].targets.tolist()
     ([5, 8], [0, 1], [8, 2])
     """
-    reads = np.arange(len(ids) - 1)
+    reads = count_up(len(ids) - 1)
     return [Example.left_to_right(ids[:-1], {next_goal(ids): Goal.each(reads, ids[1:])})]
 
 

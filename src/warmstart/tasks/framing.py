@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from warmstart.base.arrays import Floats, Ints
+from warmstart.base.arrays import Floats, Ints, count_up, shared_ones
 from warmstart.base.errors import BadInput
 from warmstart.base.settings import Settings
 from warmstart.example.example import Example, Goal, next_goal
@@ -143,9 +143,10 @@ class Frame:
 
     def _next_tokens(self, ids: NDArray[Any], num_questions: int) -> Goal:
         """Reads t, target t+1, for every token but the last."""
-        reads = np.arange(len(ids) - 1)
-        weight = 1.0 if self.settings.lm_weights == "token" else 1.0 / len(reads)
-        return Goal(reads, reads + num_questions, ids[1:], np.full(len(reads), weight, np.float32))
+        count = len(ids) - 1
+        each = self.settings.lm_weights == "token"
+        weights = shared_ones(count) if each else np.full(count, 1.0 / count, np.float32)
+        return Goal(count_up(count), count_up(num_questions + count)[num_questions:], ids[1:], weights)
 
     def target(self, record: Record) -> NDArray[Any]:
         """[1] class, index or score, or [1, K] marks; zeros where the Record has no label."""

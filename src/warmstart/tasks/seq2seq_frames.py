@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from warmstart.base.arrays import Ints
+from warmstart.base.arrays import Ints, count_up
 from warmstart.base.errors import BadInput
 from warmstart.example.example import Example, Goal
 from warmstart.example.record import Record, Target
@@ -78,10 +78,10 @@ def causal(parts: Parts, frame: Frame, draw: Draw | None) -> Example:
         source = _noised_source(source, frame, draw)
         target = np.append(target[:1], frame.noise.corrupt_some(target[1:], target_noise(frame), draw))
     count = len(source) + len(target)
-    reads = np.arange(len(source), count)
-    turns = np.maximum(np.arange(count) - len(source) + 1, 0) if frame.full else np.arange(count)
+    reads = count_up(count)[len(source) :]
+    turns = np.maximum(count_up(count) - len(source) + 1, 0) if frame.full else count_up(count)
     return Example(
-        np.concatenate([source, target]), turns, np.arange(count), {"lm": Goal.each(reads, labels)},
+        np.concatenate([source, target]), turns, count_up(count), {"lm": Goal.each(reads, labels)},
         segments(frame, len(source), len(target)),
     )  # fmt: skip
 
@@ -105,7 +105,7 @@ def masked(pair: Pair, frame: Frame, draw: Draw) -> Example:
     source = _noised_source(pair.source, frame, draw)
     total = len(source) + len(target)
     return Example(
-        np.concatenate([source, target]), np.append(np.zeros_like(source), pair.turns), np.arange(total),
+        np.concatenate([source, target]), np.append(np.zeros_like(source), pair.turns), count_up(total),
         {"lm": Goal.each(len(source) + chosen, pair.target[chosen])}, segments(frame, len(source), len(target)),
     )  # fmt: skip
 
