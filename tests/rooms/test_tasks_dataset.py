@@ -2,13 +2,14 @@
 
 import json
 import math
+from itertools import permutations
 
 import pytest
 
 from warmstart.base.errors import BadInput
 from warmstart.example.record import Record
 from warmstart.tasks.dataset import read_records, read_task, records_from, task_from
-from warmstart.tasks.kind import ReadOptions
+from warmstart.tasks.kind import ReadOptions, sort_names
 
 
 @pytest.fixture
@@ -82,6 +83,12 @@ def test_numbers_and_truth_values_are_names_too():
     assert task.label_names == ("False", "True")
     later = list(records_from("classification", [{"text": "a", "label": "9"}], labels=("2", "9")))
     assert later[0].label == 1
+
+
+@pytest.mark.parametrize("names", [("7", "07", "+7"), ("0", "-0", "3"), ("a7", "7", "07"), ("٧", "7", "2")])
+def test_labels_have_one_order_in_every_process(names):
+    """Witness: every order in which a set may hand out names, which the process's hash seed decides."""
+    assert len({sort_names(order) for order in permutations(names)}) == 1
 
 
 def test_similarity_has_classes_or_scores_as_the_file_has_them():

@@ -1,6 +1,7 @@
 """The loop: what it keeps, when it stops, what it refuses."""
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from warmstart.base.errors import BadInput, TerminationError
 from warmstart.base.run_folder import RunFolder
 from warmstart.example.example import Example
 from warmstart.models.files import read_tensors
@@ -62,6 +64,54 @@ def test_patience_stops_and_the_best_weights_are_kept(tmp_path: Path) -> None:
         short.run()
     best, same = (read_tensors(t.best_path) for t in (made, short))
     assert all(best[name].equal(same[name]) for name in best)
+
+
+def test_of_equal_evaluations_the_latest_weights_are_kept(tmp_path: Path) -> None:
+    """Invariant: the ties at steps 2, 3 and 5; patience counts from the first of them."""
+    made = trainer(tmp_path / "a", [0.5, 0.75, 0.75, 0.5, 0.75], length="5 steps")
+    weights = made.run() and {name: value.clone() for name, value in made.weights.trainable().items()}
+    assert (made.state.best_step, made.state.stale) == (5, 3)
+    made.load_best()
+    assert all(torch.equal(value, weights[name]) for name, value in made.weights.trainable().items())
+    patient = trainer(tmp_path / "b", [0.5, 0.75, 0.75, 0.75], length="5 steps", patience=2)
+    assert (patient.run().step, patient.state.best_step) == (4, 4)
+
+
+def test_a_signal_in_the_last_evaluation_is_heard(tmp_path: Path) -> None:
+    """Witness: the uninterrupted run; the run that was stopped there has no step left, and only ends."""
+    whole = trainer(tmp_path / "whole", [0.5, 0.75], length="2 steps")
+    whole.run()
+    cut = trainer(tmp_path / "cut", [0.5], length="2 steps")
+    assert cut.validation is not None
+    scores = iter([0.5, 0.75])
+
+    def evaluate(_: Model) -> dict[str, float]:
+        score = next(scores)
+        if score == 0.75:
+            signal.raise_signal(signal.SIGTERM)
+        return {"score": score}
+
+    cut.validation = cut.validation._replace(evaluate=evaluate)
+    with pytest.raises(TerminationError, match="--resume"):
+        cut.run()
+    again = trainer(tmp_path / "cut", [], length="2 steps")
+    assert again.resume() and again.run().step == 2
+    again.load_best()
+    whole.load_best()
+    kept = whole.weights.trainable()
+    assert all(torch.equal(value, kept[name]) for name, value in again.weights.trainable().items())
+
+
+def test_damaged_best_weights_stop_a_run_before_it_goes_on(tmp_path: Path) -> None:
+    """Witness: one flipped bit."""
+    made = trainer(tmp_path / "a", [0.5, 0.75], length="4 steps")
+    with pytest.raises(StopIteration):  # it ends in its third evaluation
+        made.run()
+    data = bytearray(made.best_path.read_bytes())
+    data[-1] ^= 1
+    made.best_path.write_bytes(data)
+    with pytest.raises(BadInput, match="did best on dev are damaged"):
+        trainer(tmp_path / "a", [], length="4 steps").resume()
 
 
 @pytest.mark.parametrize("decay", ["linear", "cosine", "constant"])

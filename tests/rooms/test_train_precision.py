@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from warmstart.base.errors import BadInput
+from warmstart.base.run_folder import COMPUTE, RunFolder
 from warmstart.models.attention import Kernels
 from warmstart.train import machine, precision
 from warmstart.train.machine import MachineSpeeds, machine_speeds
-from warmstart.train.precision import ON_GPU, ComputeSettings, compute_settings, fastest_settings
+from warmstart.train.precision import ON_GPU, ComputeSettings, compute_settings, fastest_settings, settings_of_run
 
 CPU = torch.device("cpu")
 FAST = {"float32": {256: 3.0, 512: 0.9, 1024: 1.2}, "bfloat16": {256: 5.0, 512: 2.0, 1024: 1.1}}
@@ -32,6 +33,9 @@ def figures(**changes: object) -> MachineSpeeds:
         ("bf16", {"bf16": 1.0}, torch.bfloat16, "medium", 1024),  # but where they are, they are
         ("fp32", {"onednn_error": 2e-3}, torch.float32, "highest", 256),  # AMX: not float32's own error
         ("fp32", {"onednn": 1.0}, torch.float32, "highest", 256),
+        ("auto", {"turns": 7, "bf16": 0.4, "onednn": 0.3}, torch.bfloat16, "medium", Kernels().eager_max_len),  # chance
+        ("auto", {"turns": 7, "bf16": 0.0}, torch.float32, "medium", Kernels().eager_max_len),
+        ("fp32", {"turns": 7, "onednn_error": 2e-3}, torch.float32, "highest", Kernels().eager_max_len),
         ("fp32", {"plain": {}}, torch.float32, "medium", Kernels().eager_max_len),
         ("fp32", {"plain": {"float32": {256: 0.8}}}, torch.float32, "medium", 0),
     ],
@@ -55,6 +59,27 @@ def test_choices_survive_a_file() -> None:
     """Invariant: JSON there and back."""
     found = fastest_settings("auto", figures())
     assert ComputeSettings.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+
+
+def test_a_run_computes_as_it_began(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Invariant: what stands beside the recipe, whatever is measured now; bf16 only where it is computed."""
+    began, now = (
+        ComputeSettings(torch.bfloat16, "highest", Kernels(0)),
+        ComputeSettings(torch.float32, "medium", ON_GPU),
+    )
+    monkeypatch.setattr(precision, "compute_settings", lambda *_: now)
+    run = RunFolder(tmp_path)
+    assert settings_of_run(run, "auto", CPU) == now
+    run.create("a recipe", {}, began.to_dict())
+    for has_bf16, expected in ((True, began), (False, now)):
+        monkeypatch.setattr(precision, "has_fast_bf16", lambda _, found=has_bf16: found)
+        assert settings_of_run(run, "auto", CPU) == expected
+    assert "goes on in float32" in capsys.readouterr().err
+    (tmp_path / COMPUTE).write_text("[]")
+    with pytest.raises(BadInput, match=r"compute\.json: these are no compute settings"):
+        settings_of_run(run, "auto", CPU)
 
 
 def test_measuring_gives_every_figure() -> None:

@@ -1,5 +1,7 @@
-"""Types of arrays that several rooms name, and arrays that thousands of Examples share."""
+"""Types of arrays that several rooms name, their fingerprint, and arrays that thousands of Examples share."""
 
+import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -41,3 +43,12 @@ def shared_zeros(count: int) -> Ints:
 def _read_only(array: Any) -> Any:
     array.flags.writeable = False
     return array
+
+
+def digest_arrays(arrays: Mapping[int, NDArray[Any]]) -> str:
+    """SHA-256 of numbered arrays, in whatever order they are."""
+    digest = hashlib.sha256()
+    for number in sorted(arrays):
+        digest.update(f"{number} {arrays[number].dtype} {arrays[number].shape}".encode())
+        digest.update(np.ascontiguousarray(arrays[number]).data)
+    return digest.hexdigest()

@@ -6,6 +6,7 @@ becomes a :class:`~warmstart.base.errors.BadInput` here.
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -104,6 +105,35 @@ def sha256(path: Path) -> str:
     """Hex SHA-256 of a file, read in blocks."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sync(path: Path) -> None:
+    """Waits until a file is on the disk, so that a loss of power cannot leave it empty."""
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def locked_folder(folder: Path, busy: BadInput) -> Iterator[None]:
+    """Holds the lock of ``folder`` while the block runs; the lock goes with the process, however it ends.
+
+    A disk that knows no locks of folders (some of networks) holds none.
+
+    Raises:
+        BadInput: ``busy``, where somebody else holds it.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise busy from None
+        except OSError as error:
+            if error.errno not in (errno.EBADF, errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL):
+                raise
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -3,34 +3,42 @@
 ::
 
     RUN/  config.yaml    the resolved recipe            config.json, model.safetensors, tokenizer.json:
-          manifest.json  versions, seeds, argv            the model, also for transformers
-          metrics.jsonl  losses and metrics, by step    warmstart.json: task, keys and labels
-          account.json   of weights and records         README.md: the model card
+          manifest.json  versions, seeds, argv, data      the model, also for transformers
+          compute.json   number format and kernels      warmstart.json: task, keys and labels
+          metrics.jsonl  losses and metrics, by step    README.md: the model card
+          account.json   of weights and records
           report.json    the result; written last
 
     during training:     resume/  the newest checkpoint     best/  the weights with the best dev metric
+
+The folder is locked while a process works on its run (:meth:`RunFolder.hold`).
 """
 
+import contextlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 import yaml
 
 from warmstart.base.errors import BadInput
-from warmstart.base.files import disk_errors, read_json, write_json, write_text
+from warmstart.base.files import disk_errors, locked_folder, read_json, write_json, write_text
+from warmstart.base.signals import stop_at_once
 
-CONFIG, MANIFEST, METRICS, ACCOUNT, REPORT = (
+CONFIG, MANIFEST, COMPUTE, METRICS, ACCOUNT, REPORT = (
     "config.yaml",
     "manifest.json",
+    "compute.json",
     "metrics.jsonl",
     "account.json",
     "report.json",
 )
 PSEUDO_VALUES = "pseudo_values.json"  # of a trial: what groups of examples add to its metric
 CORPUS = "corpus"  # where --corpus names text, the corpus is built here before the run begins
+BEFORE_CONFIG = (CORPUS, f".{CORPUS}", MANIFEST, f".{MANIFEST}", COMPUTE, f".{COMPUTE}", f".{CONFIG}")
+"""How the names begin of what a process that dies may leave of a run that has not begun."""
 
 
 def _same_recipe(text: str, other: str) -> bool:
@@ -57,6 +65,48 @@ class RunFolder:
         """Whether the run here has ended."""
         return (self.path / REPORT).is_file()
 
+    @property
+    def bytes_used(self) -> int:
+        """What the files of the run take on the disk, without a corpus that was built here."""
+        files = (path for path in self.path.rglob("*") if path.is_file() and not path.is_symlink())
+        return sum(path.stat().st_size for path in files if path.relative_to(self.path).parts[0] != CORPUS)
+
+    @contextlib.contextmanager
+    def hold(self) -> Iterator[None]:
+        """Keeps other processes out of the folder while the block runs, and answers SIGTERM.
+
+        A folder that is made for this is removed again where no run begins in it.
+
+        Raises:
+            BadInput: another process works on this run.
+            TerminationError: SIGTERM came.
+        """
+        if self.path.is_file():  # check_free says so
+            yield
+            return
+        busy = BadInput(
+            "another process works on this run", where=str(self.path),
+            next_step="wait until it has ended, or choose another --out",
+        )  # fmt: skip
+        missing = [path for path in (self.path, *self.path.parents) if not path.exists()]
+        with disk_errors(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            with locked_folder(self.path, busy), stop_at_once(self.stop_sentence):
+                yield
+        finally:
+            with contextlib.suppress(OSError):  # not empty
+                for path in missing:
+                    path.rmdir()
+
+    def stop_sentence(self) -> str:
+        """What to say when the process is stopped outside of the training loop; empty where the run is finished."""
+        if self.is_finished:
+            return ""
+        if not self.is_started:
+            return f"{self.path}: stopped by SIGTERM before the training; nothing is saved: run the same command again."
+        return f"{self.path}: stopped by SIGTERM; run the same command with --resume to continue."
+
     def check_free(self, *, resume: bool, config: str) -> None:
         """Checks that this run may write here: the folder is new or empty, or ``resume`` continues this run.
 
@@ -71,9 +121,7 @@ class RunFolder:
         if self.path.is_file():
             raise BadInput("this is a file, not a folder", where=where, next_step="choose another --out")
         if not self.is_started:
-            if self.path.is_dir() and any(
-                not path.name.startswith((CORPUS, f".{CORPUS}")) for path in self.path.iterdir()
-            ):
+            if self.path.is_dir() and any(not path.name.startswith(BEFORE_CONFIG) for path in self.path.iterdir()):
                 raise BadInput(
                     "the output folder holds other files", where=where, next_step="choose an empty or new --out"
                 )
@@ -97,11 +145,35 @@ class RunFolder:
                 next_step="add --resume to continue it, or choose another --out",
             )
 
-    def create(self, config: str, manifest: dict[str, Any]) -> None:
-        """Creates the folder and writes the recipe and the manifest."""
+    def check_data(self, fingerprints: Mapping[str, Any]) -> None:
+        """Checks that a run which goes on learns from what it began with.
+
+        Args:
+            fingerprints: name of a part of the data → what identifies it; parts that the run did not note are not compared.
+
+        Raises:
+            BadInput: a part is another.
+        """
+        if not self.is_started:
+            return
+        began = read_json(self.path / MANIFEST).get("data", {}).get("fingerprints", {})
+        changed = [name for name, value in fingerprints.items() if name in began and began[name] != value]
+        if changed:
+            raise BadInput(
+                f"what this run learns from has changed since it began: {', '.join(changed)}", where=str(self.path),
+                next_step="restore it, or choose another --out to begin anew",
+            )  # fmt: skip
+
+    def create(self, config: str, manifest: dict[str, Any], compute: dict[str, Any] | None = None) -> None:
+        """Creates the folder and writes manifest, compute settings and, last, the recipe: the run has begun.
+
+        The compute settings of a run that goes on stay as they are.
+        """
         with disk_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         write_json(self.path / MANIFEST, manifest)
+        if compute is not None and not (self.is_started and (self.path / COMPUTE).is_file()):
+            write_json(self.path / COMPUTE, compute)
         write_text(self.path / CONFIG, config)
 
     def append_metrics(self, row: dict[str, Any]) -> None:
@@ -127,6 +199,10 @@ class RunFolder:
     def finish(self, report: dict[str, Any]) -> None:
         """Writes ``report.json``, which marks the run as finished, and removes the folders of an unfinished run."""
         write_json(self.path / REPORT, report)
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Removes what only an unfinished run needs."""
         for name in ("resume", "best"):
             shutil.rmtree(self.path / name, ignore_errors=True)
 

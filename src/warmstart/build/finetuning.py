@@ -1,10 +1,12 @@
 """From a fine-tuning recipe to model, task, Examples and goals. Nothing is written here."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from warmstart.base.arrays import digest_arrays
 from warmstart.base.errors import BadInput
 from warmstart.base.seeds import derive_seed
 from warmstart.build.generation import check_softmax, generation_settings, label_smoothing, with_word_head
@@ -16,6 +18,7 @@ from warmstart.build.training import build_criterion, stream_of
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.decode.settings import GenerateSettings
 from warmstart.example.example import LM, NEXT_VECTOR
+from warmstart.example.record import digest_records
 from warmstart.image.processor import ImageProcessor
 from warmstart.models.model import Model
 from warmstart.models.settings import BackboneSettings, HeadSettings, ModelSettings
@@ -65,6 +68,15 @@ class Finetuning:
     search: GenerateSettings
     criterion: Criterion
     vectors: Vectors
+
+    def fingerprints(self) -> dict[str, Any]:
+        """What identifies all that is learned from, part by part."""
+        data, start = self.data, self.start
+        parts = {"training records": data.train, "dev records": data.dev, "test records": data.test or []}
+        found: dict[str, Any] = {"label names": list(self.spec.label_names)}
+        found |= {name: digest_records(records) for name, records in parts.items()}
+        found |= {"vocabulary": self.tokenizer.fingerprint, "start": None if start is None else start.fingerprint()}
+        return found | {"word vectors": digest_arrays(self.vectors)}
 
     def fresh(self, recipe: FinetuneRecipe) -> tuple[Model, WeightAccount | None]:
         """The model at step 0 for the recipe's seed, its scheme applied, and the account of its warm start."""

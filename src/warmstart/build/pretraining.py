@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from warmstart.base.errors import BadInput
 from warmstart.base.seeds import derive_seed
@@ -50,6 +51,10 @@ class Pretraining:
     train: Stream
     dev: Stream | None
     criterion: Criterion
+
+    def fingerprints(self, corpus: Corpus | ImageCorpus) -> dict[str, Any]:
+        """What identifies all that is learned from, part by part."""
+        return {"corpus": corpus.fingerprint, "start": None if self.start is None else self.start.fingerprint()}
 
     def fresh(self, recipe: PretrainRecipe) -> tuple[Model, WeightAccount | None]:
         """The model at step 0 for the recipe's seed, and the account of its warm start."""

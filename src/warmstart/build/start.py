@@ -1,8 +1,10 @@
 """What a run starts from: a model with its vocabulary, or none."""
 
+import hashlib
 from pathlib import Path
 
 from warmstart.base.errors import BadInput
+from warmstart.base.files import sha256
 from warmstart.build.labelled_data import LabelledData
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.models.model import Model
@@ -10,11 +12,13 @@ from warmstart.models.settings import BackboneSettings
 from warmstart.run.metadata import read_vocabulary
 from warmstart.tasks.table import KINDS
 from warmstart.tasks.vocabulary import Vocabulary, begins_with, require_text
-from warmstart.transfer.folder import ImportedModel, check_rows, import_model, load_settings
+from warmstart.transfer.folder import CONFIG, ImportedModel, check_rows, import_model, load_settings
 from warmstart.transfer.hub import model_folder
 from warmstart.transfer.start import PartTransfer, WeightAccount, start_from
 
 NO_START = "none"
+WEIGHTS = (".safetensors", ".npy")
+"""How the files of weights end."""
 
 
 class Start:
@@ -32,6 +36,12 @@ class Start:
         """
         self._imported = self._imported or import_model(self.folder)
         return self._imported
+
+    def fingerprint(self) -> str:
+        """Hex SHA-256 of config and weights, as the files are; about 2 GB a second."""
+        files = [path for path in self.folder.iterdir() if path.name == CONFIG or path.suffix in WEIGHTS]
+        lines = [f"{path.name} {sha256(path)}" for path in sorted(files) if path.is_file()]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     def rows_for(self, tokenizer: Vocabulary) -> int:
         """Rows of the token table for ``tokenizer``: spare ones stay, unless the vocabulary is another."""

@@ -1,11 +1,14 @@
 """One command: the words after a verb to its settings, the settings to the verb, its result to the screen."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from warmstart.base.console import print_json, set_quiet
 from warmstart.base.errors import BadInput
+from warmstart.base.run_folder import RunFolder
 from warmstart.base.settings import Settings
+from warmstart.base.signals import stop_at_once
 from warmstart.cli.checks import check_names, check_recipe_path, check_setting_paths, check_typed_paths
 from warmstart.cli.parser import ParsedArguments, parse
 from warmstart.cli.show import show
@@ -34,11 +37,18 @@ class Command:
 
     def run(self) -> None:
         """Runs it and shows the result."""
-        result = self.verb.run(self.settings, self.options)
+        with self._stoppable():
+            result = self.verb.run(self.settings, self.options)
         if self.json:
             print_json(result)
         else:
             show(self.verb, result)
+
+    def _stoppable(self) -> AbstractContextManager[None]:
+        """Answers SIGTERM also while a verb that makes a run is being imported; the run itself does so later."""
+        if not self.verb.trains or self.verb.explains:
+            return nullcontext()
+        return stop_at_once(RunFolder(self.options.out).stop_sentence)
 
 
 def read_command(verb: Verb, argv: Sequence[str]) -> Command:

@@ -4,7 +4,6 @@ The partial folder has a fixed name. The next preparation deletes what an interr
 """
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import shutil
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warmstart.base.errors import BadInput
-from warmstart.base.files import disk_errors
+from warmstart.base.files import disk_errors, locked_folder
 from warmstart.corpora.corpus import DOCUMENTS, TOKENS, FileDigest
 from warmstart.corpora.jobs import Chunk, Encoding
 
@@ -29,10 +28,15 @@ def partial_folder(target: Path) -> Iterator[Path]:
         BadInput: another preparation is writing there, or the disk is full.
     """
     folder = target.with_name(f".{target.name}.partial")
+    busy = BadInput(
+        "another preparation is writing this corpus",
+        where=str(folder),
+        next_step="wait for it, or choose another --out",
+    )
     with disk_errors(target), contextlib.ExitStack() as stack:
         target.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(exist_ok=True)
-        _lock(folder, stack)
+        stack.enter_context(locked_folder(folder, busy))
         for leftover in folder.iterdir():
             leftover.unlink()
         try:
@@ -42,20 +46,6 @@ def partial_folder(target: Path) -> Iterator[Path]:
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-
-
-def _lock(folder: Path, stack: contextlib.ExitStack) -> None:
-    """Keeps two preparations out of one folder; the lock goes with the process, however it ends."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    stack.callback(os.close, descriptor)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise BadInput(
-            "another preparation is writing this corpus",
-            where=str(folder),
-            next_step="wait for it, or choose another --out",
-        ) from None
 
 
 def _sync(folder: Path) -> None:

@@ -1,7 +1,7 @@
 """Record: one document or one labelled example, as read from a file: named strings and a label, nothing tokenised."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,3 +75,13 @@ class Record:
     def content(self) -> tuple[str | tuple[str, ...] | Pixels, ...]:
         """All that a frame reads: Records of equal content are the same example."""
         return (*self.texts.values(), *([] if self.image is None else [self.image]))
+
+
+def digest_records(records: Iterable[Record]) -> str:
+    """SHA-256 of what the Records say: texts, labels and images in their order, not where they were read."""
+    digest = hashlib.sha256()
+    for record in records:
+        digest.update(repr((list(record.texts.items()), record.label)).encode("utf-8"))
+        if record.image is not None:
+            digest.update(str(record.image).encode())
+    return digest.hexdigest()

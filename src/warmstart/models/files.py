@@ -4,8 +4,10 @@ Everything that could be wrong with such a file is found before a weight is used
 misshapen tensor.
 """
 
+import hashlib
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -17,6 +19,7 @@ from warmstart.base.files import disk_errors, read_json
 from warmstart.base.old_names import parameter_name
 from warmstart.models.model import Model
 
+_NOTE = "warmstart"
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 RESAVE = (
     'where you trust it, in that folder: python -c "import torch, safetensors.torch as s; '
@@ -42,10 +45,11 @@ def save_weights(model: Model, path: Path) -> None:
             part.unlink(missing_ok=True)
 
 
-def write_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
-    """Writes a safetensors file; an error of the disk is an ``OSError`` as anywhere else."""
+def write_tensors(path: Path, tensors: dict[str, torch.Tensor], note: str = "") -> None:
+    """Writes a safetensors file, with a ``note`` in its head; an error of the disk is an ``OSError`` as anywhere else."""
+    metadata = {_NOTE: note} if note else {"format": "pt"}  # one key: the library writes several in no fixed order
     try:
-        save_file({n: t.detach().cpu().contiguous() for n, t in tensors.items()}, path, metadata={"format": "pt"})
+        save_file({n: t.detach().cpu().contiguous() for n, t in tensors.items()}, path, metadata=metadata)
     except SafetensorError as error:
         code = re.search(r"os error (\d+)", str(error))
         if code is None:
@@ -105,6 +109,21 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     """All tensors of a safetensors file; a missing or damaged file is a :class:`BadInput`."""
     with _open(path) as file:
         return {parameter_name(name): file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 not a dict
+
+
+def read_note(path: Path) -> str:
+    """The note in the head of a safetensors file, or nothing; a missing or damaged file is a :class:`BadInput`."""
+    with _open(path) as file:
+        return str((file.metadata() or {}).get(_NOTE, ""))
+
+
+def digest_tensors(tensors: Mapping[str, torch.Tensor]) -> str:
+    """SHA-256 of names and values, in whatever order they are."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _open(path: Path) -> safe_open:

@@ -18,7 +18,8 @@ from warmstart.run.metadata import read_metadata
 from warmstart.run.writing import manifest, write_model
 from warmstart.study.compare import compare_trials
 from warmstart.study.factors import describe_control, list_trials
-from warmstart.study.trial import Trial, data_sizes, describe_trial, run_trial, summary
+from warmstart.study.trial import Setup, Trial, data_sizes, describe_trial, run_trial, summary
+from warmstart.train.precision import default_device, settings_of_run
 from warmstart.transfer.folder import load_model
 
 
@@ -28,26 +29,37 @@ def run_study(recipe: FinetuneRecipe, out: str, resume: bool, data: LabelledData
     Returns:
         The report of the chosen model; of several trials as :func:`~warmstart.study.compare.compare_trials` gives it.
     """
-    root, config = RunFolder(out), to_yaml(recipe)
+    root = RunFolder(out)
+    with root.hold():
+        return _run_trials(recipe, root, resume, data)
+
+
+def _run_trials(recipe: FinetuneRecipe, root: RunFolder, resume: bool, data: LabelledData | None) -> dict[str, Any]:
+    config = to_yaml(recipe)
     root.check_free(resume=resume, config=config)
     trials = list_trials(recipe, root)
     built = build_arms(trials, data)
     main = built[trials[0].arm]
+    fingerprints = main.fingerprints()
+    root.check_data(fingerprints)
     for line in describe_study(recipe, trials, main):
         say(line)
+    compute = settings_of_run(root, recipe.train.precision, default_device())
+    setup = Setup(compute, data_sizes(main) | {"fingerprints": fingerprints})
     if len(trials) == 1:
-        return run_trial(trials[0], main, resume)
+        return run_trial(trials[0], main, setup, resume)
     if main.start is not None:
         main.start.load()  # damaged weights are refused before anything is written
-    root.create(config, manifest("finetune", recipe.train.seed, data_sizes(main)))
+    root.create(config, manifest("finetune", recipe.train.seed, setup.data), compute.to_dict())
     reports = []
     for number, trial in enumerate(trials, start=1):
         say(f"training {number} of {len(trials)}: {trial.arm}, seed {trial.recipe.train.seed}")
         if trial.folder.is_finished:
+            trial.folder.tidy()  # the process may have died before it came to that
             reports.append(read_json(trial.folder.path / REPORT))
             continue
-        reports.append(run_trial(trial, built[trial.arm], resume and trial.folder.is_started))
-    report = compare_trials(out, trials, reports, main.metric)
+        reports.append(run_trial(trial, built[trial.arm], setup, resume and trial.folder.is_started))
+    report = compare_trials(str(root.path), trials, reports, main.metric)
     best = Path(report["best"])
     write_model(root.path, load_model(best), main.tokenizer, read_metadata(best), summary(recipe, main))
     root.finish(report)

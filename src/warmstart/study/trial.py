@@ -27,7 +27,7 @@ from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.table import answer_of, kind_of
 from warmstart.tasks.vocabulary import require_text
 from warmstart.train.loop import Trainer, Validation
-from warmstart.train.precision import default_device
+from warmstart.train.precision import ComputeSettings, default_device
 from warmstart.train.schemes import close_scheme
 
 
@@ -40,12 +40,21 @@ class Trial:
     folder: RunFolder
 
 
-def run_trial(trial: Trial, built: Finetuning, resume: bool) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What all trials of a study share: how they compute, and what their manifests say of the data."""
+
+    compute: ComputeSettings
+    data: dict[str, Any]
+
+
+def run_trial(trial: Trial, built: Finetuning, setup: Setup, resume: bool) -> dict[str, Any]:
     """Trains from the warm start to the best weights on dev, evaluates these, and writes the run.
 
     Args:
         trial: what is trained, and where.
         built: what the recipe names; shared by all seeds of an arm.
+        setup: what all trials share.
         resume: whether to continue a training that stopped there.
 
     Returns:
@@ -54,9 +63,10 @@ def run_trial(trial: Trial, built: Finetuning, resume: bool) -> dict[str, Any]:
     recipe, folder = trial.recipe, trial.folder
     model, transfer = built.fresh(recipe)
     stream, validation = built.stream(recipe.train), _validation(built, recipe)
-    trainer = Trainer(model, stream, recipe.train, built.criterion, folder, validation, default_device())
-    check_free_space(folder.path, trainer.bytes_to_write)
-    folder.create(to_yaml(recipe), manifest("finetune", recipe.train.seed, data_sizes(built)))
+    device = default_device()
+    trainer = Trainer(model, stream, recipe.train, built.criterion, folder, validation, device, setup.compute)
+    check_free_space(folder.path, trainer.bytes_to_write - folder.bytes_used)
+    folder.create(to_yaml(recipe), manifest("finetune", recipe.train.seed, setup.data), setup.compute.to_dict())
     account: dict[str, Any] = {"records": built.training.account.to_dict()}
     if transfer is not None:
         say(f"transfer   {transfer.sentence()}")

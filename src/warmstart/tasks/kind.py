@@ -340,8 +340,8 @@ def without_group(example: Example) -> Example:
 
 
 def sort_names(names: Iterable[str]) -> tuple[str, ...]:
-    """Label names in order: whole numbers by size, else by their letters."""
+    """Label names in order: whole numbers by size, equal ones (1 and 01) and all others by their letters."""
     try:
-        return tuple(sorted(names, key=int))
+        return tuple(sorted(names, key=lambda name: (int(name), name)))
     except ValueError:
         return tuple(sorted(names))

@@ -20,17 +20,16 @@ from warmstart.base.errors import BadInput
 from warmstart.base.old_names import PROGRESS_KEYS, rename_keys
 from warmstart.base.run_folder import RunFolder
 from warmstart.base.seeds import derive_seed
-from warmstart.models.files import read_tensors
+from warmstart.base.signals import StopRequests
 from warmstart.models.model import Model
 from warmstart.streams.stream import Stream
 from warmstart.train import checkpoint
 from warmstart.train.compiled import compile_parts, is_worth_compiling
 from warmstart.train.optimizer import Optimizer
-from warmstart.train.precision import ComputeSettings, compute_settings, has_fast_bf16
+from warmstart.train.precision import NO_BF16, ComputeSettings, compute_settings, has_fast_bf16
 from warmstart.train.schedule import factor, num_unfrozen_layers, plan_lengths
 from warmstart.train.schemes import num_trainable
 from warmstart.train.settings import TrainSettings
-from warmstart.train.signals import StopRequests
 from warmstart.train.step import Criterion, StepOutput, train_step
 from warmstart.train.weights import Weights
 
@@ -54,8 +53,8 @@ class Progress:
         tokens: read so far.
         elapsed_s: seconds of training and evaluation.
         best: dev's best value, greater is better.
-        best_step: the step it was reached at.
-        stale: evaluations since then.
+        best_step: the last step it was reached at, whose weights are kept: of equals the one that has learned longest.
+        stale: evaluations since it was first reached.
         evaluated_step: the step after which dev was last evaluated.
     """
 
@@ -89,12 +88,15 @@ class Trainer:
         folder: RunFolder,
         validation: Validation | None,
         device: torch.device,
+        compute: ComputeSettings | None = None,
     ) -> None:
+        """``compute``: how the run computes; ``None``: as is fastest here."""
         keep_freed_memory()
         self.model = model.to(device)
         self.stream, self.settings, self.criterion = stream, settings, criterion
         self.folder, self.validation, self.device = folder, validation, device
-        self._compute_with(compute_settings(settings.precision, device))
+        self.is_compute_given = compute is not None
+        self._compute_with(compute or compute_settings(settings.precision, device))
         self.plan = plan_lengths(settings, stream)
         if is_worth_compiling(self.model, stream, self.plan.steps, device):
             compile_parts(self.model)
@@ -121,9 +123,8 @@ class Trainer:
         if compute == self.compute:
             return
         if compute.dtype == torch.bfloat16 and not has_fast_bf16(self.device):
-            say(
-                "this run began in bfloat16, which this processor does not have: it goes on in float32, not bit for bit"
-            )
+            if not self.is_compute_given:  # else whoever gave them has said so
+                say(NO_BF16)
             return
         self.weights.release()
         self._compute_with(compute)
@@ -145,7 +146,7 @@ class Trainer:
         """Loads the newest checkpoint of the run folder; False where there is none yet.
 
         Raises:
-            BadInput: the checkpoint is damaged, or belongs to other frozen weights.
+            BadInput: the checkpoint or the best weights are damaged, or it belongs to other frozen weights.
         """
         found = checkpoint.load_newest(self.folder.path / "resume")
         if found is None:
@@ -162,6 +163,7 @@ class Trainer:
         for name, value in self._buffers.items():
             value.copy_(tensors[name])
         self.state = Progress(**rename_keys(state, PROGRESS_KEYS))
+        self._read_best()  # damage is said now, not after the training
         self.folder.truncate_metrics(self.state.step)
         return True
 
@@ -181,15 +183,19 @@ class Trainer:
             self._evaluate_if_due()  # a run that stopped between a step and its evaluation
             while self.state.step < self.plan.steps and not self._patience_is_out():
                 self._step(bar)
-                if stop.requested:
-                    self._save()
-                    raise stop.error(str(self.folder.path))
+                self._stop_if_requested(stop)
                 if time.monotonic() - self.saved_at_s >= self.settings.save_every_s:
                     self._save()
                 self._evaluate_if_due()
             self._log_steps()
+            self._stop_if_requested(stop)  # a signal that came in the last evaluation
         self.weights.release()
         return self.state
+
+    def _stop_if_requested(self, stop: StopRequests) -> None:
+        if stop.requested:
+            self._save()
+            raise stop.error(str(self.folder.path))
 
     def _step(self, bar: ProgressBar) -> None:
         state, settings = self.state, self.settings
@@ -243,12 +249,11 @@ class Trainer:
         state.evaluated_step, state.elapsed_s = state.step, time.monotonic() - self.began_at_s
         row = {"kind": "dev", "step": state.step, "tokens": state.tokens, "metrics": values}
         self.folder.append_metrics(row | {"elapsed_s": round(state.elapsed_s, 3)})
-        if state.best is None or score > state.best:
-            state.best, state.best_step, state.stale = score, state.step, 0
-            checkpoint.save_best(self.best_path, self.weights.trainable() | self._buffers)
+        state.stale = 0 if state.best is None or score > state.best else state.stale + 1
+        if state.best is None or score >= state.best:
+            state.best, state.best_step = score, state.step
+            checkpoint.save_best(self.best_path, state.step, self.weights.trainable() | self._buffers)
             self._save()  # so that a checkpoint never remembers a best that a crash has lost
-        else:
-            state.stale += 1
         shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
         self.logged_at_s = time.monotonic()
         say(f"dev after step {state.step}: {shown}" + ("  (best so far)" if state.best_step == state.step else ""))
@@ -265,10 +270,16 @@ class Trainer:
 
     def load_best(self) -> None:
         """Puts the best weights into the model, once :meth:`run` is over."""
-        if self.state.best is not None:
-            best = read_tensors(self.best_path)
+        best = self._read_best()
+        if best is not None:
             for name, value in (self.weights.trainable() | self._buffers).items():
                 value.copy_(best[name])
+
+    def _read_best(self) -> dict[str, torch.Tensor] | None:
+        """The best weights as they are in the folder; ``None`` where dev was not evaluated yet."""
+        if self.state.best is None:
+            return None
+        return checkpoint.load_best(self.best_path, self.state.best_step, self.state.step)
 
     def _patience_is_out(self) -> bool:
         return 0 < self.settings.patience <= self.state.stale

@@ -10,16 +10,20 @@ from typing import Any
 
 import torch
 
+from warmstart.base.console import say
 from warmstart.base.errors import BadInput
+from warmstart.base.files import read_json
 from warmstart.base.old_names import KERNEL_KEYS, rename_keys
+from warmstart.base.run_folder import COMPUTE, RunFolder
 from warmstart.models.attention import Kernels
 from warmstart.models.kernels import onednn_has_bf16
 from warmstart.models.model import Model
-from warmstart.train.machine import MachineSpeeds, machine_speeds
+from warmstart.train.machine import ENOUGH, MachineSpeeds, machine_speeds
 
 FP32_ERROR = 1e-5  # well above float32's own rounding in a product of this size (1e-6), well below bf16's (1e-2)
 CLEARLY = 1.1  # times as fast, for a choice that costs digits or is not the usual one
 ON_GPU = Kernels(eager_max_len=0, eager_dropout=False, group=64)
+NO_BF16 = "this run began in bfloat16, which this processor does not have: it goes on in float32, not bit for bit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +87,42 @@ def compute_settings(precision: str, device: torch.device) -> ComputeSettings:
     return fastest_settings(precision, machine_speeds(bf16))
 
 
+def settings_of_run(folder: RunFolder, precision: str, device: torch.device) -> ComputeSettings:
+    """How the run in ``folder`` computes: as it began; where it has not begun, as is fastest on ``device``.
+
+    So all trainings of a run compute alike, and those of a run that goes on too, whatever is measured meanwhile.
+
+    Raises:
+        BadInput: as :func:`compute_settings`, or a damaged file.
+    """
+    path = folder.path / COMPUTE
+    if not folder.is_started or not path.is_file():
+        return compute_settings(precision, device)
+    stored = read_json(path)
+    try:
+        compute = ComputeSettings.from_dict(stored)
+    except (AttributeError, KeyError, TypeError):
+        raise BadInput(
+            "these are no compute settings", where=str(path), value=stored, next_step="restore the file from a copy"
+        ) from None
+    if compute.dtype == torch.bfloat16 and not has_fast_bf16(device):
+        say(NO_BF16)
+        return compute_settings("fp32", device)
+    return compute
+
+
 def fastest_settings(precision: str, figures: MachineSpeeds) -> ComputeSettings:
-    """The fastest settings for a processor with these figures."""
-    bf16 = precision == "bf16" or (precision == "auto" and figures.bf16 > CLEARLY)
-    dtype = torch.bfloat16 if bf16 else torch.float32
+    """The fastest settings for a processor with these figures; the usual ones where it was too busy to be measured.
+
+    Figures of a busy machine are chance: two runs of one command would compute differently.
+    """
+    is_measured = figures.turns >= ENOUGH
+    has_bf16 = figures.bf16 > (CLEARLY if is_measured else 0)
+    dtype = torch.bfloat16 if precision == "bf16" or (precision == "auto" and has_bf16) else torch.float32
     exact = figures.onednn_error <= FP32_ERROR
-    products = "medium" if exact and figures.onednn > CLEARLY else "highest"
-    return ComputeSettings(
-        dtype, products, Kernels(_eager_max_len(figures.plain.get(str(dtype).removeprefix("torch."), {})))
-    )
+    products = "medium" if exact and (not is_measured or figures.onednn > CLEARLY) else "highest"
+    speeds = figures.plain.get(str(dtype).removeprefix("torch."), {}) if is_measured else {}
+    return ComputeSettings(dtype, products, Kernels(_eager_max_len(speeds)))
 
 
 def _eager_max_len(speeds: dict[int, float]) -> int:

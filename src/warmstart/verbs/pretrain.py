@@ -24,7 +24,7 @@ from warmstart.run.metadata import RunMetadata, read_metadata, read_vocabulary
 from warmstart.run.writing import manifest, write_model
 from warmstart.tasks.vocabulary import require_text
 from warmstart.train.loop import Trainer, Validation
-from warmstart.train.precision import default_device
+from warmstart.train.precision import default_device, settings_of_run
 from warmstart.transfer.hub import model_folder
 
 METRIC = "loss"
@@ -45,17 +45,28 @@ def pretrain(recipe: PretrainRecipe, out: str, resume: bool = False) -> dict[str
     Raises:
         BadInput: anything wrong with recipe, text or folder; nothing is written then.
     """
-    folder, config = RunFolder(out), to_yaml(recipe)
+    folder = RunFolder(out)
+    with folder.hold():
+        return _pretrain(recipe, folder, resume)
+
+
+def _pretrain(recipe: PretrainRecipe, folder: RunFolder, resume: bool) -> dict[str, Any]:
+    config = to_yaml(recipe)
     folder.check_free(resume=resume, config=config)
     check_model(recipe)  # before any text is read
     corpus = open_corpus(recipe, folder.path / CORPUS)
     built = build_pretraining(recipe, corpus)
+    fingerprints = built.fingerprints(corpus)
+    folder.check_data(fingerprints)
     for line in describe_pretraining(recipe, built):
         say(line)
     model, weights = built.fresh(recipe)
-    trainer = Trainer(model, built.train, recipe.train, built.criterion, folder, _validation(built), default_device())
-    check_free_space(folder.path, trainer.bytes_to_write)
-    folder.create(config, manifest("pretrain", recipe.train.seed, {"corpus": corpus.fingerprint}))
+    device = default_device()
+    compute = settings_of_run(folder, recipe.train.precision, device)
+    trainer = Trainer(model, built.train, recipe.train, built.criterion, folder, _validation(built), device, compute)
+    check_free_space(folder.path, trainer.bytes_to_write - folder.bytes_used)
+    about = manifest("pretrain", recipe.train.seed, {"corpus": corpus.fingerprint, "fingerprints": fingerprints})
+    folder.create(config, about, compute.to_dict())
     account: dict[str, Any] = {"records": {"documents": corpus.num_documents, "tokens": corpus.num_tokens}}
     if weights is not None:
         say(f"transfer   {weights.sentence()}")
@@ -64,16 +75,15 @@ def pretrain(recipe: PretrainRecipe, out: str, resume: bool = False) -> dict[str
     if resume and trainer.resume():
         say(f"resumed after step {trainer.state.step}")
     progress = trainer.run()
-    metrics = _final_metrics(folder)
     summary = f"{built.objective.card} pre-trained on {progress.tokens:,} tokens."
     metadata = RunMetadata(clean=corpus.clean, objective=built.objective.name)
     write_model(folder.path, model, built.tokenizer, metadata, summary)
     report = {
-        "run": out,
+        "run": str(folder.path),
         "steps": progress.step,
         "tokens": progress.tokens,
         "seconds": round(progress.elapsed_s, 1),
-        "metrics": metrics,
+        "metrics": _final_metrics(folder),
     }
     folder.finish(report)
     return report
