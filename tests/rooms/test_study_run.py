@@ -83,6 +83,23 @@ def test_a_run_goes_on_in_no_other_data(
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")} == before
 
 
+def test_an_unfinished_run_has_no_model_yet(tmp_path: Path) -> None:
+    """Invariant: one sentence that says how to go on, from every verb that takes a model; nothing is written."""
+    flags = FLAGS | {"train": write(tmp_path / "rows.jsonl"), "seeds": 2}
+    run_and_stop(tmp_path / "run", flags)
+    run, rows, out = (str(tmp_path / name) for name in ("run", "rows.jsonl", "out"))
+    for call in (
+        lambda: warmstart.predict(run, rows, out), lambda: warmstart.evaluate(run, rows),
+        lambda: warmstart.generate(run, "ice"), lambda: warmstart.load(run), lambda: warmstart.convert(run, out),
+        lambda: warmstart.finetune(out, **flags | {"start": run, "model": None}),
+    ):  # fmt: skip
+        with pytest.raises(
+            BadInput, match=r"run: this run is not finished, .* with the command that began it and --resume"
+        ):
+            call()
+    assert not Path(out).exists()
+
+
 def test_a_pretraining_goes_on_in_no_other_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Witness: a corpus of one other word, prepared in the place of the first with the same vocabulary."""
     text, corpus, run = tmp_path / "text.txt", tmp_path / "corpus", tmp_path / "run"

@@ -37,6 +37,8 @@ CONFIG, MANIFEST, COMPUTE, METRICS, ACCOUNT, REPORT = (
 )
 PSEUDO_VALUES = "pseudo_values.json"  # of a trial: what groups of examples add to its metric
 CORPUS = "corpus"  # where --corpus names text, the corpus is built here before the run begins
+UNFINISHED = ("resume", "best")
+"""Folders of a run that has not ended."""
 BEFORE_CONFIG = (CORPUS, f".{CORPUS}", MANIFEST, f".{MANIFEST}", COMPUTE, f".{COMPUTE}", f".{CONFIG}")
 """How the names begin of what a process that dies may leave of a run that has not begun."""
 
@@ -145,6 +147,24 @@ class RunFolder:
                 next_step="add --resume to continue it, or choose another --out",
             )
 
+    def check_finished(self) -> None:
+        """Checks that a model can be taken from this folder; a folder that is no run passes, and a copy without report.
+
+        The best weights so far would not do: the frozen ones are not among them, and the final ones of a task may need
+        thresholds that are chosen at the end.
+
+        Raises:
+            BadInput: a run has begun here and not ended.
+        """
+        if not self.is_started or self.is_finished:
+            return
+        parts = [name for name in UNFINISHED if (self.path / name).is_dir()]
+        if parts or not any(self.path.glob("*.safetensors")):
+            raise BadInput(
+                "this run is not finished, so it has no model yet", where=str(self.path),
+                next_step="go on with the command that began it and --resume",
+            )  # fmt: skip
+
     def check_data(self, fingerprints: Mapping[str, Any]) -> None:
         """Checks that a run which goes on learns from what it began with.
 
@@ -203,7 +223,7 @@ class RunFolder:
 
     def tidy(self) -> None:
         """Removes what only an unfinished run needs."""
-        for name in ("resume", "best"):
+        for name in UNFINISHED:
             shutil.rmtree(self.path / name, ignore_errors=True)
 
 

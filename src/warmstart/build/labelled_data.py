@@ -53,8 +53,23 @@ def read_labelled_data(task: TaskRecipe, seed: int) -> LabelledData:
         found = _read_known(task, known_dataset(task.name))
     else:
         raise unknown_name_error("task", task.name, [*KINDS, *CATALOGUE], "--task")
-    if task.train_frac < 1:
-        train, _ = hold_out(KINDS[found.kind], found.train, 1 - task.train_frac, seed, "fewer labels")
+    return _with_share(found, task.train_frac, seed)
+
+
+def divide_rows(task: TaskRecipe, seed: int, train: TaskSet, dev: list[Record] | None) -> LabelledData:
+    """Rows in memory as :func:`read_labelled_data` divides those of files: dev is held out where there is none.
+
+    Raises:
+        BadInput: too few rows to divide.
+    """
+    found = _divide(train.kind, train.label_names, train.records, dev, task.dev_frac)
+    return _with_share(found, task.train_frac, seed)
+
+
+def _with_share(found: LabelledData, train_frac: float, seed: int) -> LabelledData:
+    """With a share of the training Records alone, and a note of texts that two parts share."""
+    if train_frac < 1:
+        train, _ = hold_out(KINDS[found.kind], found.train, 1 - train_frac, seed, "fewer labels")
         found = replace(found, train=train)
     return replace(found, note="; ".join(filter(None, (found.note, *_say_shared_texts(found)))))
 

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from warmstart.base.errors import BadInput
+from warmstart.base.run_folder import RunFolder
 
 WANTED = ("*.json", "*.safetensors", "*.txt", "*.bpe", "*.npy")
 _ID = re.compile(r"hf:[\w.-]+(/[\w.-]+)?|[\w-][\w.-]*/[\w.-]+")
@@ -22,9 +23,10 @@ def model_folder(name: str) -> Path:
     """The folder that ``name`` means.
 
     Raises:
-        BadInput: no such folder here, and no such model on the hub or in its cache.
+        BadInput: no such folder here, and no such model on the hub or in its cache; a run that is not finished.
     """
     if Path(name).is_dir():
+        RunFolder(name).check_finished()
         return Path(name)
     if Path(name).exists():
         raise BadInput("a file, where a model folder is needed", where=name, next_step="name the folder that it is in")

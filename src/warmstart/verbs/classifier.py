@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from warmstart.base.errors import BadInput
 from warmstart.base.files import temporary_folder
-from warmstart.build.labelled_data import LabelledData
+from warmstart.build.labelled_data import divide_rows
 from warmstart.build.start import NO_START
 from warmstart.config.load import compose
 from warmstart.config.schema import FinetuneRecipe
@@ -21,7 +21,6 @@ from warmstart.evaluation.predict import predict_records
 from warmstart.run.loading import LoadedRun, load_run
 from warmstart.tasks.answer import Prediction
 from warmstart.tasks.dataset import records_from, task_from
-from warmstart.tasks.hold_out import hold_out
 from warmstart.tasks.table import answer_of, find_kind
 from warmstart.verbs.finetune import finetune
 from warmstart.verbs.members import run_predictor
@@ -45,22 +44,20 @@ class Classifier:
         self._loaded: LoadedRun | None = None
 
     def fit(self, rows: Iterable[Row], dev: Iterable[Row] | None = None) -> "Classifier":
-        """Fine-tunes on ``rows`` with the keys of the task's files; without ``dev`` a tenth is held out.
+        """Fine-tunes on ``rows`` with the keys of the task's files; without ``dev`` a share (``dev_frac``) is held out.
 
         Raises:
             BadInput: as ``warmstart finetune`` does; rows are named by their number.
         """
-        task = task_from(self.task, rows)
-        if dev is None:
-            train, held_out = hold_out(find_kind(self.task), task.records, 0.1, 0)
-        else:
-            train, held_out = task.records, task_from(self.task, dev, task.label_names).records
         flags = {f"--{name.replace('_', '-')}": value for name, value in self.options.items()}
         recipe = compose(FinetuneRecipe, flags={"--start": self.start, "--task": self.task} | flags)
+        task = task_from(self.task, rows)
+        held_out = None if dev is None else task_from(self.task, dev, task.label_names).records
+        data = divide_rows(recipe.task, recipe.train.seed, task, held_out)
         home = tempfile.mkdtemp(prefix="warmstart-")
         weakref.finalize(self, shutil.rmtree, home, ignore_errors=True)
         out = str(Path(home) / "run")
-        self.report_ = finetune(recipe, out, data=LabelledData(self.task, task.label_names, train, held_out))
+        self.report_ = finetune(recipe, out, data=data)
         self._loaded = load_run(out)
         return self
 

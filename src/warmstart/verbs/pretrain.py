@@ -104,7 +104,7 @@ def open_corpus(recipe: PretrainRecipe, out: Path, part: str = "train") -> Corpu
         return images
     if known is not None:
         require_text(known, "--start")
-        rules = read_metadata(Path(recipe.start)).rules
+        rules = read_metadata(model_folder(recipe.start)).rules
         if text.clean and text.clean != rules:
             raise BadInput(
                 "the start's text was cleaned by other rules", where="--clean", value=",".join(text.clean),

@@ -15,6 +15,7 @@ from warmstart.tasks.catalogue import known_dataset
 from warmstart.tasks.dataset import records_of_rows
 from warmstart.tasks.frames import describe_account
 from warmstart.tasks.known.submission import SHEETS, Sheet, pack_submission, sheets_of
+from warmstart.transfer.hub import model_folder
 from warmstart.verbs.members import run_predictor
 
 
@@ -60,7 +61,7 @@ def submit(runs: Sequence[str], data: str, out: str, precision: str = "fp32") ->
 
 
 def _sheets(run: str) -> list[Sheet]:
-    task = read_metadata(Path(run)).task
+    task = read_metadata(model_folder(run)).task
     found = sheets_of(task.name) if task is not None else []
     if task is None or not found or task.label_names != known_dataset(task.name).label_names:
         raise BadInput(
