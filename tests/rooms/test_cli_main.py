@@ -180,3 +180,24 @@ def test_the_road_from_text_to_predictions(
 def test_every_verb_can_show_its_result() -> None:
     """Witness: the table of verbs."""
     assert set(SHOWN) == {*VERBS, EXPLAIN}
+
+
+@pytest.mark.parametrize("log", ["", "debug"])
+def test_libraries_keep_their_warnings_to_themselves(log: str) -> None:
+    """Witness: standard error of a Python that warns, and forks after tokenizers has used its threads."""
+    code = """
+import os, warnings
+from warmstart.cli.main import silence_libraries
+silence_libraries()
+warnings.warn("from a library")
+import tokenizers
+tokenizers.Tokenizer(tokenizers.models.BPE()).encode_batch(["a", "b"])
+if (child := os.fork()) == 0:
+    os._exit(0)
+os.waitpid(child, 0)
+"""
+    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONWARNINGS", "TOKENIZERS_PARALLELISM")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
+                          env=environment | {"WARMSTART_LOG": log})  # fmt: skip
+    assert ("from a library" in done.stderr) == (log == "debug")
+    assert "huggingface/tokenizers" not in done.stderr

@@ -14,7 +14,7 @@ from warmstart.models.settings import ModelSettings
 from warmstart.streams.stream import Stream
 from warmstart.tasks.answer import Answer
 from warmstart.tasks.vocabulary import Vocabulary
-from warmstart.train.precision import compute_settings, measured_flops
+from warmstart.train.precision import ComputeSettings, default_device, measured_flops
 from warmstart.train.schedule import Lengths, plan_lengths
 from warmstart.train.schemes import apply_scheme, num_trainable
 from warmstart.train.settings import SchemeSettings, TrainSettings
@@ -41,20 +41,19 @@ class Cost(NamedTuple):
     seconds: float
 
 
-def estimate(model: Model, stream: Stream, settings: TrainSettings, device: torch.device) -> Cost:
+def estimate(model: Model, stream: Stream, settings: TrainSettings, compute: ComputeSettings) -> Cost:
     """Steps, tokens, memory and time of a training, from a usual step's batch and one measured product."""
     first = stream.typical_batches()
     per_step = sum(batch.num_tokens for batch in first)
     lengths = plan_lengths(settings, stream)
-    precision = compute_settings(settings.precision, device)
     tokens = per_step * lengths.steps
     longest = max(int(batch.lengths.max()) for batch in first)
     flops = flops_per_token(model, longest, share_of_words(model, first), settings.num_sampled) * tokens
     return Cost(
         lengths,
         tokens,
-        memory(model, max(batch.num_tokens for batch in first), longest, precision.dtype.itemsize),
-        flops / (SHARE_OF_PEAK * measured_flops(precision, device)),
+        memory(model, max(batch.num_tokens for batch in first), longest, compute.dtype.itemsize),
+        flops / (SHARE_OF_PEAK * measured_flops(compute, default_device())),
     )
 
 
@@ -95,7 +94,7 @@ def memory(model: Model, tokens: int, length: int, itemsize: int) -> int:
 
 
 def describe_training(
-    model: Model, stream: Stream, settings: TrainSettings, device: torch.device, tokenizer: Vocabulary,
+    model: Model, stream: Stream, settings: TrainSettings, compute: ComputeSettings, tokenizer: Vocabulary,
     coefficients: Mapping[str, float], answer: Answer | None = None, label_names: Sequence[str] = (),
 ) -> list[str]:  # fmt: skip
     """Lines about what will happen: three Examples decoded, what is learned, sizes, cost.
@@ -109,11 +108,11 @@ def describe_training(
     lines: list[str] = []
     for number, record in enumerate(items[:3], start=1):
         lines += [f"example {number}", *("  " + line for line in describe(record, tokenizer, answer, label_names))]
-    size, cost = model.settings.backbone, estimate(model, stream, settings, device)
+    size, cost = model.settings.backbone, estimate(model, stream, settings, compute)
     learned = sum(float(q.total_weight > 0) * int((q.weights > 0).sum()) for b in first for q in b.goals.values())
     share = learned / max(1, sum(batch.num_tokens for batch in first))
     goals = ", ".join(f"{weight:g} x {name}" for name, weight in coefficients.items() if weight)
-    dtype = compute_settings(settings.precision, device).to_dict()["dtype"]
+    dtype = compute.to_dict()["dtype"]
     trained, kind = num_trainable(model), "vectors of" if size.vectors else "vocabulary"
     together = " of similar length" if stream.by_length else "" if stream.shuffle else " in the order of the text"
     some = "" if trained == model.num_parameters else f", of which {trained:,} are trained"

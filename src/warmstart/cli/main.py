@@ -6,6 +6,7 @@ The top help and an unknown verb come at once: what a verb needs is imported onl
 import gc
 import os
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -33,19 +34,31 @@ example:
 
 Every verb has its own help: warmstart pretrain --help. Every verb takes --recipe FILE.yaml and --set a.b=value.
 exit codes: 0 done, 1 failed while running, 2 bad usage or bad input (nothing written), 75 stopped by SIGTERM and
-saved (run it again with --resume), 130 interrupted and saved
+saved, where there was something to save (run it again with --resume), 130 interrupted and saved
 """
 
 
 def entry() -> None:
     """The console script."""
     spin_briefly()
+    silence_libraries()
     code = main(sys.argv[1:])
     try:
         sys.stdout.flush()
     except BrokenPipeError:
         _drop_output()
     sys.exit(code)
+
+
+def silence_libraries() -> None:
+    """Keeps warnings of libraries to themselves, here and in worker processes; ``WARMSTART_LOG=debug`` shows them.
+
+    They speak to whoever writes programs with these libraries. Python's own options (-W, PYTHONWARNINGS) count as ever.
+    """
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")  # as without it, but no advice where a process is begun
+    if os.environ.get("WARMSTART_LOG") != "debug" and not sys.warnoptions:
+        warnings.simplefilter("ignore")
+        os.environ["PYTHONWARNINGS"] = "ignore"
 
 
 def main(argv: Sequence[str]) -> int:

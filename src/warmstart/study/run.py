@@ -19,7 +19,7 @@ from warmstart.run.writing import manifest, write_model
 from warmstart.study.compare import compare_trials
 from warmstart.study.factors import describe_control, list_trials
 from warmstart.study.trial import Setup, Trial, data_sizes, describe_trial, run_trial, summary
-from warmstart.train.precision import default_device, settings_of_run
+from warmstart.train.precision import ComputeSettings, default_device, settings_of_run
 from warmstart.transfer.folder import load_model
 
 
@@ -42,9 +42,9 @@ def _run_trials(recipe: FinetuneRecipe, root: RunFolder, resume: bool, data: Lab
     main = built[trials[0].arm]
     fingerprints = main.fingerprints()
     root.check_data(fingerprints)
-    for line in describe_study(recipe, trials, main):
-        say(line)
     compute = settings_of_run(root, recipe.train.precision, default_device())
+    for line in describe_study(recipe, trials, main, compute):
+        say(line)
     setup = Setup(compute, data_sizes(main) | {"fingerprints": fingerprints})
     if len(trials) == 1:
         return run_trial(trials[0], main, setup, resume)
@@ -66,9 +66,11 @@ def _run_trials(recipe: FinetuneRecipe, root: RunFolder, resume: bool, data: Lab
     return report
 
 
-def describe_study(recipe: FinetuneRecipe, trials: list[Trial], main: Finetuning) -> list[str]:
+def describe_study(
+    recipe: FinetuneRecipe, trials: list[Trial], main: Finetuning, compute: ComputeSettings
+) -> list[str]:
     """The dry run in words: the first training, how a control differs from it, and how many trainings there are."""
-    lines = describe_trial(trials[0].recipe, main)
+    lines = describe_trial(trials[0].recipe, main, compute)
     if any(trial.arm != trials[0].arm for trial in trials):
         lines.append(describe_control(recipe))
     if len(trials) > 1:

@@ -149,13 +149,13 @@ def _validation(built: Finetuning, recipe: FinetuneRecipe) -> Validation:
     return Validation(evaluate, built.metric, built.metric not in LOWER_IS_BETTER)
 
 
-def describe_trial(recipe: FinetuneRecipe, built: Finetuning) -> list[str]:
+def describe_trial(recipe: FinetuneRecipe, built: Finetuning, compute: ComputeSettings) -> list[str]:
     """The dry run in words, with what became of the records."""
     model = build_meta_model(built.settings, recipe.scheme, recipe.train.seed)
     spec, account, data = built.spec, built.training.account, built.data
     kind = kind_of(spec)
     lines = describe_training(
-        model, built.stream(recipe.train), recipe.train, default_device(), built.tokenizer, built.criterion.coefficients,
+        model, built.stream(recipe.train), recipe.train, compute, built.tokenizer, built.criterion.coefficients,
         answer_of(spec), spec.label_names,
     )  # fmt: skip
     test = "" if data.test is None else f", {len(data.test):,} test"

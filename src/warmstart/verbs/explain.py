@@ -11,6 +11,7 @@ from warmstart.config.load import to_yaml
 from warmstart.config.schema import FinetuneRecipe, PretrainRecipe
 from warmstart.study.factors import list_trials
 from warmstart.study.run import describe_study
+from warmstart.train.precision import compute_settings, default_device
 from warmstart.verbs import pretrain as pretraining
 
 
@@ -20,12 +21,13 @@ def explain(recipe: PretrainRecipe | FinetuneRecipe) -> dict[str, Any]:
     Raises:
         BadInput: whatever the training itself would refuse, damaged weights apart, which are not read.
     """
+    compute = compute_settings(recipe.train.precision, default_device())
     if isinstance(recipe, FinetuneRecipe):
         trials = list_trials(recipe, RunFolder("out"))
-        lines = describe_study(recipe, trials, build_finetuning(trials[0].recipe))
+        lines = describe_study(recipe, trials, build_finetuning(trials[0].recipe), compute)
     else:
         check_model(recipe)
         with tempfile.TemporaryDirectory() as scratch:  # raw text has to be encoded before it can be described
             corpus = pretraining.open_corpus(recipe, Path(scratch) / "corpus")
-            lines = pretraining.describe_pretraining(recipe, build_pretraining(recipe, corpus))
+            lines = pretraining.describe_pretraining(recipe, build_pretraining(recipe, corpus), compute)
     return {"recipe": to_yaml(recipe), "words": lines}

@@ -24,7 +24,7 @@ from warmstart.run.metadata import RunMetadata, read_metadata, read_vocabulary
 from warmstart.run.writing import manifest, write_model
 from warmstart.tasks.vocabulary import require_text
 from warmstart.train.loop import Trainer, Validation
-from warmstart.train.precision import default_device, settings_of_run
+from warmstart.train.precision import ComputeSettings, default_device, settings_of_run
 from warmstart.transfer.hub import model_folder
 
 METRIC = "loss"
@@ -58,11 +58,11 @@ def _pretrain(recipe: PretrainRecipe, folder: RunFolder, resume: bool) -> dict[s
     built = build_pretraining(recipe, corpus)
     fingerprints = built.fingerprints(corpus)
     folder.check_data(fingerprints)
-    for line in describe_pretraining(recipe, built):
-        say(line)
-    model, weights = built.fresh(recipe)
     device = default_device()
     compute = settings_of_run(folder, recipe.train.precision, device)
+    for line in describe_pretraining(recipe, built, compute):
+        say(line)
+    model, weights = built.fresh(recipe)
     trainer = Trainer(model, built.train, recipe.train, built.criterion, folder, _validation(built), device, compute)
     check_free_space(folder.path, trainer.bytes_to_write - folder.bytes_used)
     about = manifest("pretrain", recipe.train.seed, {"corpus": corpus.fingerprint, "fingerprints": fingerprints})
@@ -114,10 +114,10 @@ def open_corpus(recipe: PretrainRecipe, out: Path, part: str = "train") -> Corpu
     return prepare(PrepareSettings(out=str(out), **text.model_dump()))
 
 
-def describe_pretraining(recipe: PretrainRecipe, built: Pretraining) -> list[str]:
+def describe_pretraining(recipe: PretrainRecipe, built: Pretraining, compute: ComputeSettings) -> list[str]:
     """The dry run in words."""
     model, coefficients = build_meta_model(built.settings), built.criterion.coefficients
-    return describe_training(model, built.train, recipe.train, default_device(), built.tokenizer, coefficients)
+    return describe_training(model, built.train, recipe.train, compute, built.tokenizer, coefficients)
 
 
 def _validation(built: Pretraining) -> Validation | None:
