@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from warmstart.base.errors import BadInput, TerminationError
+from warmstart.base.errors import BadInput, InterruptError, TerminationError
 from warmstart.base.run_folder import RunFolder
 from warmstart.example.example import Example
 from warmstart.models.files import read_tensors
@@ -77,25 +77,26 @@ def test_of_equal_evaluations_the_latest_weights_are_kept(tmp_path: Path) -> Non
     assert (patient.run().step, patient.state.best_step) == (4, 4)
 
 
-def test_a_signal_in_the_last_evaluation_is_heard(tmp_path: Path) -> None:
-    """Witness: the uninterrupted run; the run that was stopped there has no step left, and only ends."""
+@pytest.mark.parametrize(("number", "error"), [(signal.SIGTERM, TerminationError), (signal.SIGINT, InterruptError)])
+def test_a_signal_in_the_last_evaluation_is_heard(tmp_path: Path, number: int, error: type[Exception]) -> None:
+    """Witness: the uninterrupted run; the run that was stopped there has no step left, and only evaluates."""
     whole = trainer(tmp_path / "whole", [0.5, 0.75], length="2 steps")
     whole.run()
-    cut = trainer(tmp_path / "cut", [0.5], length="2 steps")
+    cut = trainer(tmp_path / "cut", [], length="2 steps")
     assert cut.validation is not None
-    scores = iter([0.5, 0.75])
+    done = []
 
     def evaluate(_: Model) -> dict[str, float]:
-        score = next(scores)
-        if score == 0.75:
-            signal.raise_signal(signal.SIGTERM)
-        return {"score": score}
+        done.append(0.5 if not done else signal.raise_signal(number))
+        done.append("does not wait")
+        return {"score": 0.5}
 
     cut.validation = cut.validation._replace(evaluate=evaluate)
-    with pytest.raises(TerminationError, match="--resume"):
+    with pytest.raises(error, match="--resume"):
         cut.run()
-    again = trainer(tmp_path / "cut", [], length="2 steps")
-    assert again.resume() and again.run().step == 2
+    assert done == [0.5, "does not wait"]
+    again = trainer(tmp_path / "cut", [0.75], length="2 steps")
+    assert again.resume() and again.run().step == 2 and again.state.evaluated_step == 2
     again.load_best()
     whole.load_best()
     kept = whole.weights.trainable()

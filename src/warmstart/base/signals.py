@@ -14,6 +14,10 @@ from types import FrameType
 from warmstart.base.errors import InterruptError, TerminationError
 
 
+class StopNow(BaseException):
+    """A signal came where it need not wait (:meth:`StopRequests.at_once`); no ``Exception``, so that none swallows it."""
+
+
 class StopRequests:
     """Listens while the ``with`` block runs. A second Ctrl-C does not wait.
 
@@ -22,7 +26,7 @@ class StopRequests:
 
     def __init__(self) -> None:
         self._signal: int | None = None
-        self._is_answered = False
+        self._is_answered = self._is_at_once = False
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> "StopRequests":
@@ -41,6 +45,19 @@ class StopRequests:
         if self._signal == signal.SIGINT and number == signal.SIGINT:
             raise KeyboardInterrupt
         self._signal = number
+        if self._is_at_once:
+            raise StopNow
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """While the block runs, which changes nothing that is saved, a signal does not wait: it raises :class:`StopNow`."""
+        self._is_at_once = True
+        try:
+            if self.requested:
+                raise StopNow
+            yield
+        finally:
+            self._is_at_once = False
 
     @property
     def requested(self) -> bool:

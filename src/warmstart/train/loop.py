@@ -20,7 +20,7 @@ from warmstart.base.errors import BadInput
 from warmstart.base.old_names import PROGRESS_KEYS, rename_keys
 from warmstart.base.run_folder import RunFolder
 from warmstart.base.seeds import derive_seed
-from warmstart.base.signals import StopRequests
+from warmstart.base.signals import StopNow, StopRequests
 from warmstart.models.model import Model
 from warmstart.streams.stream import Stream
 from warmstart.train import checkpoint
@@ -180,15 +180,15 @@ class Trainer:
         self.logged_at_s = time.monotonic()
         self.began_at_s = self.logged_at_s - self.state.elapsed_s
         with StopRequests() as stop, progress_bar("training", self.plan.steps, self.state.step) as bar:
-            self._evaluate_if_due()  # a run that stopped between a step and its evaluation
+            self._evaluate_if_due(stop)  # a run that stopped between a step and its evaluation
             while self.state.step < self.plan.steps and not self._patience_is_out():
                 self._step(bar)
                 self._stop_if_requested(stop)
                 if time.monotonic() - self.saved_at_s >= self.settings.save_every_s:
                     self._save()
-                self._evaluate_if_due()
+                self._evaluate_if_due(stop)
             self._log_steps()
-            self._stop_if_requested(stop)  # a signal that came in the last evaluation
+            self._stop_if_requested(stop)  # a signal that came at the end of the last evaluation
         self.weights.release()
         return self.state
 
@@ -236,15 +236,23 @@ class Trainer:
             )
             bar.update(step, f"loss {loss:.4f}  {speed:,.0f} tokens/s")
 
-    def _evaluate_if_due(self) -> None:
-        """Evaluates the model on dev after every ``evaluate_every`` steps and at the end, and keeps the best weights."""
+    def _evaluate_if_due(self, stop: StopRequests) -> None:
+        """Evaluates the model on dev after every ``evaluate_every`` steps and at the end, and keeps the best weights.
+
+        A run that is stopped meanwhile evaluates anew when it goes on: its evaluation may take longer than it is given.
+        """
         state, validation = self.state, self.validation
         due = state.step > 0 and (state.step % self.plan.evaluate_steps == 0 or state.step == self.plan.steps)
         if validation is None or not due or state.evaluated_step == state.step:
             return
         self._log_steps()
         self.model.eval()
-        values = validation.evaluate(self.model)
+        try:
+            with stop.at_once():
+                values = validation.evaluate(self.model)
+        except StopNow:
+            self._save()
+            raise stop.error(str(self.folder.path)) from None
         score = values[validation.metric] if validation.higher_is_better else -values[validation.metric]
         state.evaluated_step, state.elapsed_s = state.step, time.monotonic() - self.began_at_s
         row = {"kind": "dev", "step": state.step, "tokens": state.tokens, "metrics": values}

@@ -26,7 +26,8 @@ from warmstart.models.eager import blocked_attention
 
 LENGTHS = (256, 512, 1024)  # documents whose attention is measured
 USUAL_S, LONGEST_S = 0.05, 1.0  # of time for one comparison, and what it may take on a slow or busy machine
-ENOUGH = 8  # turns of a comparison: the best of fewer says little on a machine that does something else meanwhile
+ENOUGH = 8  # undisturbed turns of a comparison: the best of fewer says little
+UNDISTURBED = 0.8  # of the time of a turn: what this thread computes at least on a machine that does nothing else
 
 
 class MachineSpeeds(Settings):
@@ -37,7 +38,7 @@ class MachineSpeeds(Settings):
         onednn_error: relative error of such a product: 1e-7 where it stays float32, 1e-3 where it does not.
         bf16: how fast a bf16 product is against the faster of the two; 0 where it would be emulated.
         plain: dtype → length of a text → how fast eager attention is against SDPA, forward and backward.
-        turns: that the comparison with the fewest turns had.
+        turns: undisturbed ones, of the comparison that had the fewest; 1 where it had none.
     """
 
     onednn: float = Field(ge=0)
@@ -103,7 +104,8 @@ def measure(bf16: bool) -> MachineSpeeds:
     bf16_speed = min(plain_s, onednn_s) / bf16_s if bf16 else 0.0
     tables: dict[str, dict[int, float]] = {}
     fewest = products.turns
-    for dtype in (torch.bfloat16, torch.float32) if bf16 else (torch.float32,):
+    dtypes = (torch.bfloat16, torch.float32) if bf16 else (torch.float32,)
+    for dtype in dtypes if fewest >= ENOUGH else ():  # a busy machine need not be measured on
         table = tables[str(dtype).removeprefix("torch.")] = {}
         for length in LENGTHS:
             found = _attention(length, dtype)
@@ -124,7 +126,7 @@ def onednn_error() -> float:
 
 
 class Race(NamedTuple):
-    """Seconds of each work at its best, and the turns that each had."""
+    """Seconds of each work at its best, and the undisturbed turns that each had."""
 
     best_s: tuple[float, ...]
     turns: int
@@ -158,15 +160,26 @@ def _attention(length: int, dtype: torch.dtype) -> Race:
 
 
 def race(works: Sequence[Callable[[], object]]) -> Race:
-    """All works in turns, after one turn that does not count."""
+    """All works in turns, after one turn that does not count.
+
+    In a turn that is disturbed by something else on this machine the thread waits for its core. Only where all turns are
+    so, the best of them is taken.
+    """
     for work in works:
         work()
-    best, turns = [float("inf")] * len(works), 0
-    began_at_s = time.perf_counter()
-    while turns == 0 or time.perf_counter() - began_at_s < (USUAL_S if turns >= ENOUGH else LONGEST_S):
-        turns += 1
-        for number, work in enumerate(works):
+    best, undisturbed = [float("inf")] * len(works), 0
+    began_at_s = now_s = time.perf_counter()
+    while now_s - began_at_s < (USUAL_S if undisturbed >= ENOUGH else LONGEST_S):
+        seconds, computed_s = [], -time.thread_time()
+        for work in works:
             at_s = time.perf_counter()
             work()
-            best[number] = min(best[number], time.perf_counter() - at_s)
-    return Race(tuple(best), turns)
+            now_s = time.perf_counter()
+            seconds.append(now_s - at_s)
+        computed_s += time.thread_time()
+        if computed_s >= UNDISTURBED * sum(seconds):
+            best = seconds if not undisturbed else [*map(min, best, seconds)]
+            undisturbed += 1
+        elif not undisturbed:
+            best = [*map(min, best, seconds)]
+    return Race(tuple(best), max(1, undisturbed))

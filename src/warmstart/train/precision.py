@@ -112,17 +112,19 @@ def settings_of_run(folder: RunFolder, precision: str, device: torch.device) -> 
 
 
 def fastest_settings(precision: str, figures: MachineSpeeds) -> ComputeSettings:
-    """The fastest settings for a processor with these figures; the usual ones where it was too busy to be measured.
+    """The fastest settings for a processor with these figures; plain float32 where it was too busy to be measured.
 
     Figures of a busy machine are chance: two runs of one command would compute differently.
     """
-    is_measured = figures.turns >= ENOUGH
-    has_bf16 = figures.bf16 > (CLEARLY if is_measured else 0)
-    dtype = torch.bfloat16 if precision == "bf16" or (precision == "auto" and has_bf16) else torch.float32
+    if figures.turns < ENOUGH:
+        return ComputeSettings(torch.bfloat16 if precision == "bf16" else torch.float32, "highest", Kernels())
+    bf16 = precision == "bf16" or (precision == "auto" and figures.bf16 > CLEARLY)
+    dtype = torch.bfloat16 if bf16 else torch.float32
     exact = figures.onednn_error <= FP32_ERROR
-    products = "medium" if exact and (not is_measured or figures.onednn > CLEARLY) else "highest"
-    speeds = figures.plain.get(str(dtype).removeprefix("torch."), {}) if is_measured else {}
-    return ComputeSettings(dtype, products, Kernels(_eager_max_len(speeds)))
+    products = "medium" if exact and figures.onednn > CLEARLY else "highest"
+    return ComputeSettings(
+        dtype, products, Kernels(_eager_max_len(figures.plain.get(str(dtype).removeprefix("torch."), {})))
+    )
 
 
 def _eager_max_len(speeds: dict[int, float]) -> int:
