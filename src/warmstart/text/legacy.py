@@ -22,6 +22,8 @@ from tokenizers import decoders, models, normalizers, pre_tokenizers
 
 from warmstart.base.errors import BadInput
 from warmstart.base.files import read_json
+from warmstart.text.added_tokens import insert_tokens, read_added_tokens
+from warmstart.text.classes import GPT1, GPT2, WORDPIECE, check_class
 from warmstart.text.special_tokens import (
     SPECIAL_TOKENS,
     TOKENIZER_CONFIG,
@@ -49,7 +51,7 @@ def read_legacy_tokenizer(folder: Path) -> tokenizers.Tokenizer | None:
     """The tokenizer of the older files in ``folder``, or ``None`` if there are none.
 
     Raises:
-        BadInput: a file is missing, damaged or of another kind.
+        BadInput: a file is missing, damaged or of another kind, or the folder names a class that reads it in another way.
     """
     special_tokens, config = read_special_tokens(folder), read_tokenizer_config(folder)
     pair = next((pair for pair in BPE_FILES if any((folder / name).is_file() for name in pair)), None)
@@ -60,6 +62,7 @@ def read_legacy_tokenizer(folder: Path) -> tokenizers.Tokenizer | None:
         if path is None:
             return None
         backend = _wordpiece(path, special_tokens, config)
+    backend = insert_tokens(backend, read_added_tokens(folder), str(folder))
     tokens = (
         find_special_token(kind, special_tokens, lambda token: backend.token_to_id(token) is not None)
         for kind in SPECIAL_TOKENS
@@ -112,6 +115,7 @@ def _bpe(
             allowed=f"GPT-1's, whose words end in {WORD_END}, or GPT-2's, which has the 256 byte characters",
             next_step="convert it to a tokenizer.json",
         )  # fmt: skip
+    check_class(vocab_path.parent, GPT1 if has_word_ends else GPT2)
     return (
         _gpt1(vocab, merges, vocab_path, special_tokens) if has_word_ends else _gpt2(vocab, merges, vocab_path, config)
     )
@@ -140,6 +144,12 @@ def _gpt2(vocab: Vocab, merges: list[tuple[str, str]], path: Path, config: Mappi
 
 
 def _wordpiece(path: Path, special_tokens: Mapping[str, str], config: Mapping[str, Any]) -> tokenizers.Tokenizer:
+    check_class(path.parent, WORDPIECE)
+    if not _bool_option("do_basic_tokenize", True, config, path) or config.get("never_split"):
+        raise BadInput(
+            "a WordPiece tokenizer that leaves some text unsplit is not read", where=str(path.with_name(TOKENIZER_CONFIG)),
+            allowed="do_basic_tokenize true, never_split empty", next_step="choose another model",
+        )  # fmt: skip
     vocab: Vocab = {}
     for number, piece in _lines(path):
         if piece in vocab:

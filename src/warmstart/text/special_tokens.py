@@ -13,6 +13,7 @@ from warmstart.base.files import read_json
 
 END = "<|endoftext|>"
 TOKENIZER_CONFIG, SPECIAL_TOKENS_MAP = "tokenizer_config.json", "special_tokens_map.json"
+MODEL_CONFIG = "config.json"
 
 
 class SpecialToken(NamedTuple):
@@ -35,7 +36,7 @@ SPECIAL_TOKENS: dict[str, SpecialToken] = {
 
 def read_tokenizer_config(folder: Path) -> dict[str, Any]:
     """The content of ``tokenizer_config.json``; empty where there is no such file."""
-    return _read_object(folder / TOKENIZER_CONFIG)
+    return read_object(folder / TOKENIZER_CONFIG)
 
 
 def read_special_tokens(folder: Path) -> dict[str, str]:
@@ -46,7 +47,7 @@ def read_special_tokens(folder: Path) -> dict[str, str]:
     """
     tokens: dict[str, str] = {}
     for path in (folder / TOKENIZER_CONFIG, folder / SPECIAL_TOKENS_MAP):
-        values = _read_object(path)
+        values = read_object(path)
         for kind, special in SPECIAL_TOKENS.items():
             token = values.get(special.key)
             token = token.get("content", token) if isinstance(token, dict) else token
@@ -60,13 +61,44 @@ def read_special_tokens(folder: Path) -> dict[str, str]:
     return tokens
 
 
+def read_begins(folder: Path) -> bool | None:
+    """Whether ``tokenizer_config.json`` puts the ``bos`` token before every text; ``None``: it does not say."""
+    config = read_tokenizer_config(folder)
+    flags = [config.get(key) for key in ("add_bos_token", "add_eos_token")]
+    return None if flags == [None, None] else flags[0] is True
+
+
+def read_pad_id(folder: Path) -> int | None:
+    """The id of padding that the ``config.json`` of a model beside the vocabulary names, if it does."""
+    found = read_object(folder / MODEL_CONFIG).get("pad_token_id")
+    return found if type(found) is int and found >= 0 else None
+
+
+def named_special_tokens(folder: Path) -> set[str]:
+    """All tokens that the two files name as special, whatever for."""
+    found: set[str] = set()
+    for name in (TOKENIZER_CONFIG, SPECIAL_TOKENS_MAP):
+        values = read_object(folder / name)
+        more = [values.get(key) for key in ("additional_special_tokens", "extra_special_tokens")]
+        listed = [token for tokens in more for token in (tokens.values() if isinstance(tokens, dict) else tokens or ())]
+        named = [value for key, value in values.items() if key.endswith("_token")]
+        tokens = (token.get("content") if isinstance(token, dict) else token for token in (*named, *listed))
+        found |= {token for token in tokens if isinstance(token, str)}
+    return found
+
+
 def find_special_token(kind: str, names: Mapping[str, str], has_token: Callable[[str], bool]) -> str | None:
     """The token of a kind: the one in ``names``, else the first common name; ``None`` if the vocabulary has neither."""
     candidates = (names.get(kind), *SPECIAL_TOKENS[kind].common_names)
     return next((name for name in candidates if name is not None and has_token(name)), None)
 
 
-def _read_object(path: Path) -> dict[str, Any]:
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; empty where there is no such file.
+
+    Raises:
+        BadInput: the file is damaged or holds something else.
+    """
     if not path.is_file():
         return {}
     values = read_json(path)

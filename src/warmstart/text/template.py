@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import tokenizers
 from tokenizers import processors
 
 
@@ -22,6 +23,29 @@ class Template:
 
     single: tuple[str, ...]
     pair: tuple[str, ...] | None = None
+
+    @staticmethod
+    def begin(tokens: tuple[str, ...]) -> "Template":
+        """Each text behind the same tokens, as Llama's behind ``<s>``."""
+        return Template((*tokens, "$A"), (*tokens, "$A", *tokens, "$B"))
+
+    @staticmethod
+    def read(backend: tokenizers.Tokenizer) -> "Template | None":
+        """What a tokenizer of the library puts around one text; ``None``: nothing, or nothing that stands apart from it."""
+        framed, bare = backend.encode("a"), backend.encode("a", add_special_tokens=False).ids
+        first = next((n for n in range(len(framed.ids)) if bare and framed.ids[n : n + len(bare)] == bare), 0)
+        before, after = framed.tokens[:first], framed.tokens[first + len(bare) :]
+        return Template((*before, "$A", *after)) if bare and (before or after) else None
+
+    @property
+    def before(self) -> tuple[str, ...]:
+        """What stands before one text."""
+        return self.single[: self.single.index("$A")]
+
+    @property
+    def after(self) -> tuple[str, ...]:
+        """What stands behind one text."""
+        return self.single[self.single.index("$A") + 1 :]
 
     @property
     def special_tokens(self) -> list[str]:

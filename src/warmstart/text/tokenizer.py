@@ -3,7 +3,8 @@
 :meth:`Tokenizer.train` trains byte-level BPE, which decodes to the same bytes, or another kind of vocabulary
 (:mod:`warmstart.text.vocabularies`). Published models have their own (:mod:`warmstart.text.legacy`); those of GPT-1 and
 BERT lower the case and do not keep spaces. No text can contain a special token: the characters ``<|start|>`` in a document
-are encoded as characters. No ``encode`` adds one either: ``tasks`` frames texts.
+are encoded as characters. No ``encode`` adds one either: ``tasks`` frames texts, and who reads a text as it stands puts
+:attr:`Tokenizer.begin_ids` before it.
 """
 
 import hashlib
@@ -20,6 +21,8 @@ from tokenizers import processors
 from warmstart.base.arrays import Ints
 from warmstart.base.errors import BadInput
 from warmstart.base.files import write_json, write_text
+from warmstart.text.added_tokens import append_special_tokens, insert_tokens, load_definition, read_added_tokens
+from warmstart.text.classes import TOKENIZER_FILE, check_class
 from warmstart.text.legacy import LEGACY_FILES, read_legacy_tokenizer, split_at_spaces, split_special_tokens
 from warmstart.text.settings import MIN_VOCAB_SIZE, VocabularyKind
 from warmstart.text.special_tokens import (
@@ -27,12 +30,13 @@ from warmstart.text.special_tokens import (
     SPECIAL_TOKENS,
     TOKENIZER_CONFIG,
     find_special_token,
+    read_begins,
+    read_pad_id,
     read_special_tokens,
 )
 from warmstart.text.template import Template
 from warmstart.text.vocabularies import TRAINERS
 
-TOKENIZER_FILE = "tokenizer.json"
 START, DELIMITER, EXTRACT = "<|start|>", "<|delimiter|>", "<|extract|>"
 TASK_TOKENS = (START, DELIMITER, EXTRACT)
 
@@ -49,15 +53,21 @@ class Tokenizer:
     Args:
         backend: the library's tokenizer; its truncation, padding and template are removed.
         special_tokens: kind → special token, where a file names it.
+        template: the special tokens that its own program puts around texts.
     """
 
-    def __init__(self, backend: tokenizers.Tokenizer, special_tokens: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        backend: tokenizers.Tokenizer,
+        special_tokens: Mapping[str, str] | None = None,
+        template: Template | None = None,
+    ) -> None:
         backend.encode_special_tokens = True
         backend.no_truncation()
         backend.no_padding()
         byte_level = "ByteLevel(" in repr(backend.pre_tokenizer)
         backend.post_processor = processors.ByteLevel(trim_offsets=False) if byte_level else None
-        self._backend, self._special_tokens = backend, dict(special_tokens or {})
+        self._backend, self._special_tokens, self._template = backend, dict(special_tokens or {}), template
 
     @staticmethod
     def train(
@@ -86,32 +96,41 @@ class Tokenizer:
         """
         path = Path(folder)
         file = path / TOKENIZER_FILE if path.is_dir() else path
-        backend: tokenizers.Tokenizer | None = None
+        folder, template = file.parent, None
+        backend: tokenizers.Tokenizer | None
         if file.is_file():
-            try:
-                backend = tokenizers.Tokenizer.from_file(str(file))
-            except Exception as error:  # the library raises plain Exception
-                raise BadInput(
-                    f"this tokenizer cannot be read ({error})", where=str(file), next_step="restore it from a copy"
-                ) from None
-        elif path.is_dir():
-            backend = read_legacy_tokenizer(path)
+            check_class(folder, TOKENIZER_FILE)
+            backend = insert_tokens(_read(file), read_added_tokens(folder), str(folder))
+            backend.no_truncation()
+            backend.no_padding()
+            template = Template.read(backend)
+        else:
+            backend = read_legacy_tokenizer(path) if path.is_dir() else None
         if backend is None:
             raise BadInput(
                 "there is no tokenizer here", where=str(path), allowed=f"{TOKENIZER_FILE}, {LEGACY_FILES}",
                 next_step="name a folder with one of these, such as a corpus, a run or a published model",
             )  # fmt: skip
-        return Tokenizer(split_special_tokens(backend), read_special_tokens(file.parent))
+        special_tokens, pad_id = read_special_tokens(folder), read_pad_id(folder)
+        if "pad" not in special_tokens and pad_id is not None and (pad := backend.id_to_token(pad_id)) is not None:
+            special_tokens["pad"] = pad
+        if (begins := read_begins(folder)) is not None:
+            bos = special_tokens.get("bos")
+            template = Template.begin((bos,)) if begins and bos and backend.token_to_id(bos) is not None else None
+        return Tokenizer(split_special_tokens(backend), special_tokens, template)
 
     def save(self, folder: Path, template: Template | None = None, context: int | None = None) -> None:
         """Writes ``tokenizer.json`` and ``tokenizer_config.json``, from which ``transformers`` loads the tokenizer.
 
         Args:
             folder: where to write.
-            template: the special tokens that other programs add around texts; our own are added by frames.
+            template: the special tokens that other programs add around texts; our own are added by frames. Without one:
+                those that stand before every text.
             context: the longest input of the model, in tokens.
         """
         backend, inputs = self._backend, ["input_ids", "attention_mask"]
+        if template is None and self.begin:
+            template = Template.begin(self.begin)
         if template is not None:
             backend = tokenizers.Tokenizer.from_str(backend.to_str())
             backend.post_processor = template.build_post_processor(self.token_to_id)
@@ -128,9 +147,11 @@ class Tokenizer:
 
     def with_special_tokens(self, tokens: Sequence[str]) -> "Tokenizer":
         """The same vocabulary with ``tokens`` at its end, in their order, except those that it has."""
-        backend = tokenizers.Tokenizer.from_str(self._backend.to_str())
-        backend.add_special_tokens([t for t in tokens if backend.token_to_id(t) is None])
-        return Tokenizer(backend, self._special_tokens)
+        new = list(dict.fromkeys(token for token in tokens if not self.has_token(token)))
+        return Tokenizer(append_special_tokens(self._copy(), new), self._special_tokens, self._template)
+
+    def _copy(self) -> tokenizers.Tokenizer:
+        return tokenizers.Tokenizer.from_str(self._backend.to_str())
 
     def adapt_to_cleaning(self, rules: Sequence[str]) -> "Tokenizer":
         """The tokenizer for text that was cleaned with ``rules``.
@@ -138,12 +159,23 @@ class Tokenizer:
         With ``spacy`` among the rules, GPT-1's tokenizer splits at spaces only, as its authors' code does
         (:func:`warmstart.text.legacy.split_at_spaces`): ids and fingerprint change. Every other tokenizer stays the same.
         """
-        return Tokenizer(split_at_spaces(self._backend), self._special_tokens) if "spacy" in rules else self
+        if "spacy" not in rules:
+            return self
+        return Tokenizer(split_at_spaces(self._backend), self._special_tokens, self._template)
 
-    @property
+    @cached_property
+    def _vocab(self) -> dict[str, int]:
+        return dict(self._backend.get_vocab(with_added_tokens=True))
+
+    @cached_property
     def vocab_size(self) -> int:
-        """Number of ids, with those of special tokens."""
-        return int(self._backend.get_vocab_size(with_added_tokens=True))
+        """The greatest id plus 1: rows of a table, with those of special tokens and of ids that no token has."""
+        return max(self._vocab.values(), default=-1) + 1
+
+    def absent_ids(self, rows: int) -> tuple[int, ...]:
+        """The ids below ``rows`` that no token has: gaps, and those behind the vocabulary where a table is padded."""
+        found: list[int] = np.setdiff1d(np.arange(rows), list(self._vocab.values())).tolist()
+        return tuple(found)
 
     @cached_property
     def definition(self) -> dict[str, Any]:
@@ -153,9 +185,9 @@ class Tokenizer:
 
     @property
     def pieces(self) -> list[str]:
-        """[V] each entry as the vocabulary spells it, in the order of ids."""
-        vocab = self._backend.get_vocab(with_added_tokens=True)
-        return sorted(vocab, key=vocab.__getitem__)
+        """[V] each entry as the vocabulary spells it, in the order of ids; the empty text where no token has an id."""
+        names = {number: piece for piece, number in self._vocab.items()}
+        return [names.get(number, "") for number in range(self.vocab_size)]
 
     @cached_property
     def fingerprint(self) -> str:
@@ -173,7 +205,7 @@ class Tokenizer:
     @cached_property
     def ids_by_text(self) -> dict[str, int]:
         """Each entry decoded to text → its id."""
-        return {self.decode([number], skip_special_tokens=False): number for number in range(self.vocab_size)}
+        return {self.decode([number], skip_special_tokens=False): number for number in sorted(self._vocab.values())}
 
     def token_to_id(self, token: str) -> int:
         """The id of a token (``KeyError`` if the vocabulary does not have it)."""
@@ -194,6 +226,22 @@ class Tokenizer:
         return self.token_to_id(token)
 
     @property
+    def begin(self) -> tuple[str, ...]:
+        """The tokens before every text, and nothing behind it, as Llama has ``<s>``; a frame around it is none."""
+        return () if self._template is None or self._template.after else self._template.before
+
+    @property
+    def begin_ids(self) -> tuple[int, ...]:
+        """Their ids."""
+        return tuple(map(self.token_to_id, self.begin))
+
+    @property
+    def start(self) -> str | None:
+        """The one token before every text, whatever stands behind it."""
+        before = () if self._template is None else self._template.before
+        return before[0] if len(before) == 1 else None
+
+    @property
     def end_id(self) -> int | None:
         """The id of the token between two documents: ``eos`` or, in BERT's vocabularies, ``sep``, if there is one."""
         kinds = (kind for kind in ("eos", "sep") if self.special_token(kind) is not None)
@@ -201,15 +249,13 @@ class Tokenizer:
 
     def extends(self, other: "Tokenizer") -> bool:
         """Whether every token of ``other`` has the same id here, so an embedding table of ``other`` fits as it is."""
-        vocab = self._backend.get_vocab(with_added_tokens=True)
-        return all(vocab.get(token) == number for token, number in other._backend.get_vocab().items())
+        return all(self._vocab.get(token) == number for token, number in other._vocab.items())
 
     def map_ids_to(self, other: "Tokenizer") -> Ints:
         """[V] the id in ``other`` of each token here, -1 where ``other`` does not have it."""
-        other_ids = other._backend.get_vocab(with_added_tokens=True)
         ids = np.full(self.vocab_size, -1)
-        for token, number in self._backend.get_vocab(with_added_tokens=True).items():
-            ids[number] = other_ids.get(token, -1)
+        for token, number in self._vocab.items():
+            ids[number] = other._vocab.get(token, -1)
         return ids
 
     def encode(self, text: str) -> Ints:
@@ -218,11 +264,17 @@ class Tokenizer:
 
     def encode_batch(self, texts: Sequence[str]) -> list[Ints]:
         """The ids of many texts, on all cores."""
-        encoded = self._backend.encode_batch_fast(list(texts), add_special_tokens=False)
+        try:
+            encoded = self._backend.encode_batch_fast(list(texts), add_special_tokens=False)
+        except TypeError:
+            for text in texts:
+                check_unicode(text)
+            raise
         return [np.array(e.ids, np.int64) for e in encoded]
 
     def encode_with_offsets(self, text: str) -> tuple[Ints, list[tuple[int, int]]]:
         """[T] ids and, for each, the (start, end) of its characters in ``text``."""
+        check_unicode(text)
         encoded = self._backend.encode(text, add_special_tokens=False)
         return np.array(encoded.ids, np.int64), list(encoded.offsets)
 
@@ -235,3 +287,31 @@ class Tokenizer:
         prefix, ids = list(prefix), list(ids)
         text, whole = self.decode(prefix), self.decode(prefix + ids)
         return whole[len(text) :] if whole.startswith(text) else self.decode(ids)
+
+
+def check_unicode(text: str, where: str = "") -> None:
+    """Refuses half a pair of surrogates: it comes of bytes that are no UTF-8, or of half a character, and is no text.
+
+    Raises:
+        BadInput: with the first place.
+    """
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        near = text[max(0, error.start - 20) : error.end + 20]
+        raise BadInput(
+            f"not Unicode text: character {error.start + 1} is half a character, or a byte that is no UTF-8", where=where,
+            value=near, next_step="write the text as UTF-8",
+        ) from None  # fmt: skip
+
+
+def _read(file: Path) -> tokenizers.Tokenizer:
+    """The tokenizer of a ``tokenizer.json``."""
+    try:
+        return load_definition(file.read_text(encoding="utf-8"), str(file))
+    except BadInput:
+        raise
+    except Exception as error:  # the library raises plain Exception
+        raise BadInput(
+            f"this tokenizer cannot be read ({error})", where=str(file), next_step="restore it from a copy"
+        ) from None

@@ -1,0 +1,59 @@
+"""The tokenizer classes of ``transformers`` that are read, and from which files.
+
+A class is more than its files: ``BertJapaneseTokenizer`` cuts words by a dictionary before it looks at a ``vocab.txt`` as
+BERT has it. So a class that a folder names has to stand here, else its folder is refused. Where a folder names none, the
+content of the files decides.
+"""
+
+from pathlib import Path
+
+from warmstart.base.errors import BadInput
+from warmstart.text.special_tokens import MODEL_CONFIG, TOKENIZER_CONFIG, read_object
+
+TOKENIZER_FILE = "tokenizer.json"
+WORDPIECE, GPT1, GPT2 = "vocab.txt", "GPT-1's vocabulary and merges", "GPT-2's vocabulary and merges"
+CLASSES: dict[str, str | None] = {
+    "Bert": WORDPIECE, "DistilBert": WORDPIECE, "Electra": WORDPIECE, "MobileBert": WORDPIECE, "ConvBert": WORDPIECE,
+    "SqueezeBert": WORDPIECE, "OpenAIGPT": GPT1, "GPT2": GPT2, "Roberta": GPT2, "Bart": GPT2, "Longformer": GPT2,
+    "Llama": None, "CodeLlama": None, "Qwen2": None, "GPTNeoX": None, "XLMRoberta": None, "Camembert": None,
+    "Herbert": None, "PreTrained": None, "TokenizersBackend": None,
+}  # fmt: skip
+"""Class without ``Tokenizer`` and ``Fast`` → the older files that it is read from beside a ``tokenizer.json``, if any."""
+_ONLY_FAST = ("PreTrained",)  # whose class without ``Fast`` is the base of classes in Python
+
+
+def check_class(folder: Path, files: str) -> None:
+    """Refuses a folder whose tokenizer class does not read ``files`` as they are read here.
+
+    Args:
+        folder: of the model; ``tokenizer_config.json`` names the class, else ``config.json``.
+        files: :data:`TOKENIZER_FILE`, or one of the older kinds.
+
+    Raises:
+        BadInput: with the name of the class.
+    """
+    for name in (TOKENIZER_CONFIG, MODEL_CONFIG):
+        named = read_object(folder / name).get("tokenizer_class")
+        if isinstance(named, str):
+            _check(named, files, str(folder / name))
+            return
+
+
+def _check(named: str, files: str, where: str) -> None:
+    short = named.removesuffix("Fast").removesuffix("Tokenizer")
+    if short not in CLASSES or (short in _ONLY_FAST and not named.endswith("Fast")):
+        known = sorted(f"{name}TokenizerFast" if name in _ONLY_FAST else _full(name) for name in CLASSES)
+        raise BadInput(
+            "a tokenizer of this class is not read", where=where, value=named, allowed=", ".join(known),
+            next_step="choose a model with one of these",
+        )  # fmt: skip
+    if files not in (TOKENIZER_FILE, CLASSES[short]):
+        raise BadInput(
+            f"a tokenizer of this class is not read from {files}", where=where, value=named,
+            allowed=" or ".join(filter(None, (TOKENIZER_FILE, CLASSES[short]))),
+            next_step="save it once more with transformers, which writes a tokenizer.json",
+        )  # fmt: skip
+
+
+def _full(name: str) -> str:
+    return name if name == "TokenizersBackend" else f"{name}Tokenizer"
