@@ -42,17 +42,19 @@ def generate(
     end_id: int | None,
     limits: Limits | None = None,
     first: int = 0,
+    begin: Sequence[int] = (),
 ) -> list[Generation]:
     """Continues each prompt ``settings.texts`` times: prompt 0's texts, prompt 1's, and so on.
 
     Args:
         model: is put into evaluation mode.
-        prompts: token ids; an empty one starts from the end token, a longer one than the context keeps its last
-            context - 1 tokens.
+        prompts: token ids; an empty one starts from the end token unless it has a beginning, a longer one than the context
+            keeps its last tokens, so that context - 1 are read.
         settings: how to choose and when to stop.
         end_id: the token that ends a text; ``None``: nothing does.
         limits: what may not come, as ids; ``None``: what ``settings`` say without words.
         first: the number of the first prompt where these are a part of more; names the draws.
+        begin: the tokens that the model has learned to read before every text; they are never cut.
 
     Raises:
         BadInput: an empty prompt and no end token, settings that do not go together, or a model that does not read from
@@ -65,9 +67,11 @@ def generate(
             allowed="left-to-right models, and runs of --task seq2seq",
             next_step="fine-tune it with --task seq2seq, or choose another run",
         )  # fmt: skip
-    context = model.settings.backbone.max_length
+    context = model.settings.backbone.max_length - len(begin)
     cut = [_cut(prompt, context) for prompt in prompts]
-    sources = [_source(n, prompt[lost:], end_id) for n, (prompt, lost) in enumerate(zip(prompts, cut, strict=True))]
+    sources = [
+        _source(n, [*begin, *prompt[lost:]], end_id) for n, (prompt, lost) in enumerate(zip(prompts, cut, strict=True))
+    ]
     limits = limits or Limits(end_id, settings.min_new, settings.no_repeat)
     found = search(model, sources, Search(DecodeMode(), settings, limits), first)
     return [

@@ -32,6 +32,8 @@ class Limits:
         ignored: tokens that may come again all the same, and after which nothing is blocked.
         forbidden: words, each a row of tokens.
         prefix: how every text begins.
+        more_ends: other tokens that end a text as well.
+        absent: ids that no token has, which are never chosen; the model's own probabilities are told with them.
     """
 
     end_id: int | None
@@ -40,6 +42,18 @@ class Limits:
     ignored: tuple[int, ...] = ()
     forbidden: Words = ()
     prefix: tuple[int, ...] = ()
+    more_ends: tuple[int, ...] = ()
+    absent: tuple[int, ...] = ()
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """All tokens that end a text; a text is told to end with the first."""
+        return self.more_ends if self.end_id is None else (self.end_id, *self.more_ends)
+
+    @property
+    def restricts(self) -> bool:
+        """Whether it depends on the text so far what may not come."""
+        return self.no_repeat is not None or bool(self.min_new or self.forbidden or self.prefix)
 
     def apply(self, logits_RV: torch.Tensor, tokens_RT: torch.Tensor, blocked_R1: torch.Tensor | float) -> None:
         """Puts ``blocked`` in the place of the logits of what may not come after ``tokens``, in place."""
@@ -50,8 +64,8 @@ class Limits:
             return
         if self.no_repeat is not None and step >= self.no_repeat:
             self._block_repeated(logits_RV, tokens_RT, self.no_repeat, blocked_R1)
-        if self.end_id is not None and step < self.min_new:
-            _put(logits_RV, slice(None), self.end_id, blocked_R1)
+        for end in self.ends if step < self.min_new else ():
+            _put(logits_RV, slice(None), end, blocked_R1)
         for word in self.forbidden:
             before = torch.tensor(word[:-1], dtype=torch.int64, device=tokens_RT.device)
             if step >= len(before):
@@ -78,8 +92,17 @@ def _put(logits_RV: torch.Tensor, rows: slice | torch.Tensor, token: int, blocke
     logits_RV[rows, token] = blocked_R1[rows, 0] if isinstance(blocked_R1, torch.Tensor) else blocked_R1
 
 
-def limits_of(settings: GenerateSettings, tokenizer: "Tokenizer", end_id: int | None) -> Limits:
+def limits_of(
+    settings: GenerateSettings, tokenizer: "Tokenizer", end_id: int | None, more_ends: Sequence[int] = (), rows: int = 0
+) -> Limits:
     """The limits that ``settings`` ask for, spelled by a vocabulary.
+
+    Args:
+        settings: how to generate.
+        tokenizer: of the model.
+        end_id: the token that ends a text, if one does.
+        more_ends: others.
+        rows: of the model's token table, which may have more than the vocabulary has tokens.
 
     Raises:
         BadInput: a word or a prefix that the vocabulary cannot spell, or a prefix longer than a text may be.
@@ -95,7 +118,11 @@ def limits_of(settings: GenerateSettings, tokenizer: "Tokenizer", end_id: int | 
             "the prefix has more tokens than a text may have", where="--prefix", value=len(prefix),
             allowed=f"at most {settings.max_new} tokens", next_step="raise --max-new",
         )  # fmt: skip
-    return Limits(end_id, settings.min_new, settings.no_repeat, tuple(sorted(ignored)), forbidden, prefix)
+    others = tuple(end for end in dict.fromkeys(more_ends) if end != end_id and end < rows)
+    return Limits(
+        end_id, settings.min_new, settings.no_repeat, tuple(sorted(ignored)), forbidden, prefix, others,
+        tokenizer.absent_ids(rows),
+    )  # fmt: skip
 
 
 def _spellings(word: str, tokenizer: "Tokenizer", where: str) -> Words:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from warmstart.base.errors import BadInput
 from warmstart.base.seeds import generator
-from warmstart.decode.beams import BLOCKED, BeamStep, compatible, diverse, standard
+from warmstart.decode.beams import BLOCKED, BeamStep, candidates, compatible, diverse, standard
 from warmstart.decode.cached_decoder import CachedDecoder, DecodeMode, Source
 from warmstart.decode.lattice import Frame, Lattice, Ranking, rank
 from warmstart.decode.limits import Limits
@@ -37,7 +37,7 @@ class Text:
 
     Attributes:
         ids: its tokens, without the end.
-        stopped: by the end token, by ``max_new``, or because the context is full.
+        stopped: by an end token, by ``max_new``, or because the context is full.
         log_prob: sum of the log-probabilities of its tokens, the end included, before temperature and filters.
         score: the same divided by the length penalty.
     """
@@ -89,11 +89,12 @@ def search(
         BadInput: a beam of more than half the vocabulary.
     """
     model.eval()
-    context, most = model.settings.backbone.max_length, model.settings.backbone.vocab_size // 2
+    context, limits = model.settings.backbone.max_length, asked.limits
+    most = (model.settings.backbone.vocab_size - len(limits.absent)) // candidates(1, len(limits.ends))
     if asked.settings.rows > most and asked.settings.searches:
         raise BadInput(
             "the beam is too wide for this vocabulary", where="--beam", value=asked.settings.beam,
-            allowed=f"at most {most}, half of the vocabulary",
+            allowed=f"at most {most}, half of the vocabulary or less where several tokens end a text",
         )  # fmt: skip
     waiting = [_begin(first + number, source, asked, context) for number, source in enumerate(sources)]
     order = sorted(waiting, key=lambda one: -len(one.source.ids))
@@ -111,7 +112,9 @@ def search(
 
 def _begin(number: int, source: Source, asked: Search, context: int) -> _SearchProgress:
     most = max(1, min(asked.settings.max_new, context - len(source.ids)))
-    lattice = Lattice(asked.limits.end_id) if asked.lattices or asked.settings.compat != "none" else None
+    lattice = (
+        Lattice(next(iter(asked.limits.ends), None)) if asked.lattices or asked.settings.compat != "none" else None
+    )
     return _SearchProgress(
         number, source, most, "limit" if most == asked.settings.max_new else "context", lattice=lattice
     )
@@ -127,6 +130,8 @@ class _DecodeState:
         self.rows = asked.settings.rows
         self.decoder = CachedDecoder(model, asked.mode, [one.source for one in sources])
         self.device = self.decoder.device
+        self.ends = torch.tensor(self.limits.ends, dtype=torch.int64, device=self.device)
+        self.absent = torch.tensor(self.limits.absent, dtype=torch.int64, device=self.device)
         self.tokens = torch.empty(len(sources), 1, 0, dtype=torch.int64, device=self.device)  # [B, R, T]
         self.scores = torch.zeros(len(sources), 1, device=self.device)
         self.ended = torch.zeros(len(sources), 1, device=self.device)
@@ -162,9 +167,11 @@ class _DecodeState:
         count, rows, width = states_BRD.shape
         logits = self.softmax(states_BRD.reshape(-1, width))
         totals_R1 = log_total(logits)
+        if len(self.absent):
+            logits.index_fill_(1, self.absent, float("-inf"))
         totals_BR1 = totals_R1.view(count, rows, 1)
         tokens = self.tokens.flatten(0, 1)
-        compat, end = self.settings.compat != "none", self.limits.end_id
+        compat = self.settings.compat != "none"
         if not self.settings.searches:
             return self._draw(step, logits, totals_R1, tokens)
         self.limits.apply(logits, tokens, totals_R1 + BLOCKED if compat else float("-inf"))
@@ -173,9 +180,9 @@ class _DecodeState:
             return compatible(logits_BRV, totals_BR1, self.scores, self.ended, self.rows)
         if self.settings.groups > 1:
             return diverse(
-                logits_BRV, totals_BR1, self.scores, end, self.rows, self.settings.groups, self.settings.diversity
+                logits_BRV, totals_BR1, self.scores, self.ends, self.rows, self.settings.groups, self.settings.diversity
             )
-        return standard(logits_BRV, totals_BR1, self.scores, end, self.rows)
+        return standard(logits_BRV, totals_BR1, self.scores, self.ends, self.rows)
 
     def _draw(self, step: int, logits_RV: torch.Tensor, totals_R1: torch.Tensor, tokens_RT: torch.Tensor) -> BeamStep:
         """One token for each row by itself; all rows begin as copies of the first."""
@@ -184,7 +191,7 @@ class _DecodeState:
             given = (logits_RV, totals_R1, tokens_RT)
             logits_RV, totals_R1, tokens_RT = (x.repeat_interleave(rows, 0) for x in given)
         raw = logits_RV
-        if self.limits != Limits(self.limits.end_id):
+        if self.limits.restricts:
             logits_RV = logits_RV.clone()
             self.limits.apply(logits_RV, tokens_RT, float("-inf"))
         drawn = torch.empty(0)
@@ -204,12 +211,14 @@ class _DecodeState:
     def _take(self, step: int, chosen: BeamStep) -> None:
         """Enters a step: texts that have ended are found, the others go on."""
         before = self.tokens
-        end = -1 if self.limits.end_id is None else self.limits.end_id
+        is_end = torch.isin(chosen.tokens, self.ends)
+        if len(self.ends) > 1:  # a text ends with the first, whichever it was
+            chosen = chosen._replace(tokens=torch.where(is_end, self.ends[0], chosen.tokens))
         was_ended = self.ended.gather(1, chosen.parents)
         rows = chosen.parents[:, :, None].expand(-1, -1, step)
         self.tokens = torch.cat([before.gather(1, rows), chosen.tokens[:, :, None]], 2)
         self.scores = chosen.scores
-        ends = (chosen.tokens == end).to(was_ended.dtype)
+        ends = is_end.to(was_ended.dtype)
         self.decoder.reorder(chosen.parents)
         if self.settings.compat != "none":
             self.ended = ends
@@ -231,6 +240,8 @@ class _DecodeState:
             for parent, total in zip(parents[place], scores[place], strict=True):
                 if total > float("-inf") and not one.done:
                     ids = tuple(before_BRT[place, parent].tolist())
+                    if len(self.ends) > 1 and any(text.ids == ids for text in one.found):
+                        continue  # it has ended with a likelier token
                     one.found.append(Text(ids, "end", total, self._worth(total, step + 1)))
 
     def _record(self, step: int, chosen: BeamStep) -> None:
@@ -244,8 +255,8 @@ class _DecodeState:
                 continue
             frame = Frame(list(tokens[place]), list(parents[place]), list(scores[place]))
             for parent, total in zip(ended_parents[place], ended[place], strict=True):
-                if total > float("-inf") and self.limits.end_id is not None:
-                    frame.tokens.append(self.limits.end_id)
+                if total > float("-inf") and self.limits.ends:
+                    frame.tokens.append(self.limits.ends[0])
                     frame.parents.append(parent)
                     frame.scores.append(total)
             one.lattice.frames.append(frame)
@@ -288,7 +299,7 @@ class _DecodeState:
         for ids, total, ended in zip(
             self.tokens[place].tolist(), self.scores[place].tolist(), self.ended[place].tolist(), strict=True
         ):
-            text = tuple(ids[: ids.index(self.limits.end_id)] if ended else ids)
+            text = tuple(ids[: ids.index(self.limits.ends[0])] if ended else ids)
             worth = self._worth(total, len(text) + bool(ended))
             one.found.append(Text(text, "end" if ended else one.stopped, total, worth))
         return True

@@ -2,7 +2,8 @@
 
 A word is cleaned and encoded by itself, with the blank before it. So no rule that adds, joins or takes away characters
 can shift a word against its neighbours, and no token spans two words. For vocabularies that split a text at blanks (all
-byte-level ones do) the ids are those of the whole text.
+byte-level ones do) the ids are those of the whole text. A vocabulary that puts a blank before every text (Llama 2's) puts
+that one itself.
 
 A token stands for the characters of its word as it was written: by the tokenizer's own offsets where cleaning left the word
 as it was or changed single characters (small letters, other dashes, blanks put in), else for the whole word. A token of
@@ -53,6 +54,8 @@ class WordTokenizer:
         if not cleaned.strip():
             return WordTokens([], [], [])
         blanks = clean(f"x{gap}x", self._rules)[1:-1] if gap else ""
+        if self._tokenizer.prepends_blank:
+            blanks = blanks.removeprefix(" ")
         ids, offsets = self._tokenizer.encode_with_offsets(blanks + cleaned)
         places = _places(word, cleaned)
         found = WordTokens(ids.tolist(), [], [])

@@ -241,6 +241,11 @@ class Tokenizer:
         before = () if self._template is None else self._template.before
         return before[0] if len(before) == 1 else None
 
+    @cached_property
+    def prepends_blank(self) -> bool:
+        """Whether a blank comes before every text, even before one that begins with a blank, as in Llama 2's vocabulary."""
+        return _leading_blanks(self._backend, "x") == 1 and _leading_blanks(self._backend, " x") == 2
+
     @property
     def end_id(self) -> int | None:
         """The id of the token between two documents: ``eos`` or, in BERT's vocabularies, ``sep``, if there is one."""
@@ -303,6 +308,15 @@ def check_unicode(text: str, where: str = "") -> None:
             f"not Unicode text: character {error.start + 1} is half a character, or a byte that is no UTF-8", where=where,
             value=near, next_step="write the text as UTF-8",
         ) from None  # fmt: skip
+
+
+def _leading_blanks(backend: tokenizers.Tokenizer, text: str) -> int:
+    """Blanks at the beginning of what a vocabulary is asked for."""
+    if backend.normalizer is not None:
+        text = backend.normalizer.normalize_str(text)
+    pieces = [(text, (0, 0))] if backend.pre_tokenizer is None else backend.pre_tokenizer.pre_tokenize_str(text)
+    whole = "".join(piece for piece, _ in pieces)
+    return len(whole) - len(whole.lstrip(" \u0120\u2581"))  # as characters, as bytes, as SentencePiece has them
 
 
 def _read(file: Path) -> tokenizers.Tokenizer:
