@@ -1,4 +1,4 @@
-"""Words to ids as transformers has them with ``is_split_into_words``, whatever a vocabulary does with the blank before a word."""
+"""Words to ids as transformers has them with ``is_split_into_words``, whatever becomes of the blank before a word."""
 
 from collections.abc import Callable
 from pathlib import Path
