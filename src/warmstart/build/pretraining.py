@@ -98,6 +98,11 @@ def build_pretraining(recipe: PretrainRecipe, corpus: Corpus | ImageCorpus) -> P
     start = None if recipe.start == NO_START else read_start(recipe.start)
     if start is not None and not recipe.new_vocabulary and not begins_with(tokenizer, start.tokenizer):
         corpus.check_tokenizer(start.tokenizer)
+    if start is not None and not recipe.new_vocabulary and isinstance(start.tokenizer, Tokenizer):
+        if isinstance(corpus, Corpus):
+            corpus.check_begin(start.tokenizer)
+        if start.tokenizer.fingerprint == tokenizer.fingerprint:
+            tokenizer = start.tokenizer  # which knows what else ends a text
     backbone = _backbone(recipe, objective, tokenizer, start)
     train, dev = _streams(recipe, corpus, SourceBuilder(objective, tokenizer, backbone, recipe.mask, recipe.augment))
     criterion = build_criterion({NEXT_VECTOR if backbone.vectors else LM: 1.0}, recipe.train)

@@ -1,6 +1,6 @@
 """Corpus: tokenised text as one flat row of ids on disk, with the offsets of its documents and checksums of everything.
 
-``tokens.bin``     ids, little-endian uint16 (uint32 for a vocabulary beyond 65,536); each document ends with the end token
+``tokens.bin``     ids, little-endian uint16 (uint32 for a vocabulary beyond 65,536); a document ends with the end token
 ``documents.bin``  [D + 1] int64 offsets into the ids
 ``corpus.json``    the :class:`Manifest`
 ``tokenizer.json`` the vocabulary of the ids
@@ -52,6 +52,7 @@ class Manifest(Settings):
         vocab_size: of the settings, where the vocabulary was learned from this text; ``None`` where the settings name one.
         vocabulary: what a token of a vocabulary learned here is.
         vocab_text_bytes: UTF-8 bytes of the sample of the text that the vocabulary was learned from.
+        begin: special tokens before each document.
         clean: cleaning rules in their order.
         encoding: of the sources.
         sources: the source files, in order.
@@ -69,6 +70,7 @@ class Manifest(Settings):
     vocab_size: int | None
     vocabulary: str = "bpe"
     vocab_text_bytes: int | None
+    begin: tuple[str, ...] = ()
     clean: tuple[str, ...]
     encoding: str
     sources: tuple[FileDigest, ...]
@@ -162,6 +164,17 @@ class Corpus:
                 allowed=f"fingerprint {self.manifest.tokenizer_fingerprint[:12]}",
                 next_step="prepare the text again with this tokenizer: warmstart prepare --tokenizer",
             )
+        if isinstance(tokenizer, Tokenizer):
+            self.check_begin(tokenizer)
+
+    def check_begin(self, tokenizer: Tokenizer) -> None:
+        """Raises :class:`BadInput` where ``tokenizer`` puts other special tokens before a text than the documents have."""
+        if tokenizer.begin != self.manifest.begin:
+            raise BadInput(
+                "the documents of the corpus do not begin as the model's texts do", where=str(self.folder),
+                value=" ".join(self.manifest.begin) or "nothing", allowed=" ".join(tokenizer.begin) or "nothing",
+                next_step="prepare the text again with the model's tokenizer: warmstart prepare --tokenizer",
+            )  # fmt: skip
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -101,7 +101,7 @@ def _write(
     tokenizer.save(folder)
     dtype: Literal["uint16", "uint32"] = "uint16" if tokenizer.vocab_size <= 1 << 16 else "uint32"
     assert tokenizer.end_id is not None
-    with CorpusWriter(folder, dtype, tokenizer.end_id) as writer:
+    with CorpusWriter(folder, dtype, tokenizer.end_id, tokenizer.begin_ids) as writer:
         for result in text.run_jobs("encoding", folder, sys.maxsize):
             assert result.encoding is not None
             writer.add(result.chunks, result.encoding)
@@ -119,6 +119,7 @@ def _write(
         vocab_size=None if known else settings.vocab_size,
         vocabulary="bpe" if known else settings.vocabulary,
         vocab_text_bytes=vocab_text_bytes,
+        begin=tokenizer.begin,
         clean=settings.clean,
         encoding=settings.encoding,
         sources=sources,
@@ -180,6 +181,7 @@ def _open_same(
             (m.vocab_size, m.vocabulary),
             (None, "bpe") if tokenizer else (settings.vocab_size, settings.vocabulary),
         ),
+        "beginning": (m.begin, tokenizer.begin if tokenizer else ()),
         "tokenizer": (m.tokenizer_fingerprint, tokenizer.fingerprint if tokenizer else m.tokenizer_fingerprint),
     }
     different = [name for name, (old, new) in pairs.items() if old != new]

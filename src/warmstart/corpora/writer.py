@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,10 +81,10 @@ class HashedFile(contextlib.AbstractContextManager["HashedFile"]):
 
 
 class CorpusWriter(contextlib.AbstractContextManager["CorpusWriter"]):
-    """Writes ``tokens.bin`` and ``documents.bin``; puts the end token after each document that holds any."""
+    """Writes ``tokens.bin`` and ``documents.bin``; each document with tokens stands between ``begin`` and the end token."""
 
-    def __init__(self, folder: Path, dtype: str, end_id: int) -> None:
-        self._dtype, self._end_id = np.dtype(dtype).newbyteorder("<"), end_id
+    def __init__(self, folder: Path, dtype: str, end_id: int, begin: Sequence[int] = ()) -> None:
+        self._dtype, self._end_id, self._begin = np.dtype(dtype).newbyteorder("<"), end_id, list(begin)
         self._stack = contextlib.ExitStack()
         self._tokens = self._stack.enter_context(HashedFile(folder / TOKENS))
         self._documents = self._stack.enter_context(HashedFile(folder / DOCUMENTS))
@@ -94,19 +94,25 @@ class CorpusWriter(contextlib.AbstractContextManager["CorpusWriter"]):
 
     def add(self, chunks: list[Chunk], encoding: Encoding) -> None:
         """Appends the ids of one job; a document may continue in the next."""
-        ends, offsets, count = [], [], 0  # ends and count: in ids of this job, without end tokens
+        places: list[int] = []  # in the ids of this job, of special tokens in their order
+        tokens: list[int] = []
+        offsets, count = [], 0
         for chunk, length in zip(chunks, encoding.counts, strict=True):
+            if length and not self._open_tokens:
+                places += [count] * len(self._begin)
+                tokens += self._begin
             count += length
             self._open_tokens += length
             if chunk.last and self._open_tokens:
-                ends.append(count)
-                offsets.append(self.num_tokens + count + len(ends))
+                places.append(count)
+                tokens.append(self._end_id)
+                offsets.append(self.num_tokens + count + len(places))
             self.empty_documents += chunk.last and not self._open_tokens
             self._open_tokens = 0 if chunk.last else self._open_tokens
-        self._tokens.write(np.insert(encoding.ids, ends, self._end_id).astype(self._dtype))
+        self._tokens.write(np.insert(encoding.ids, places, tokens).astype(self._dtype))
         self._documents.write(np.array(offsets, "<i8"))
-        self.num_tokens += count + len(ends)
-        self.num_documents += len(ends)
+        self.num_tokens += count + len(places)
+        self.num_documents += len(offsets)
         self.text_bytes += encoding.text_bytes
 
     def finish(self) -> tuple[FileDigest, FileDigest]:

@@ -53,7 +53,9 @@ class TextPredictor:
         """
         check_search(self.search)
         frame = build_frame(self.spec, self.tokenizer)
-        limits = limits_of(self.search, self.tokenizer, frame.extract)
+        ends = self.tokenizer.end_ids  # where the start had several, its texts end with each of them still
+        rows = self.model.settings.backbone.vocab_size
+        limits = limits_of(self.search, self.tokenizer, frame.extract, ends if len(ends) > 1 else (), rows)
         asked = Search(decode_mode(frame), self.search, limits, lattices=self.keep_lattice is not None)
         remaining, first = iter(records), 0
         while chunk := list(islice(remaining, CHUNK)):

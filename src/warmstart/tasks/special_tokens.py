@@ -1,10 +1,13 @@
-"""The special tokens that frame a task's texts: the task's own for a left-to-right model, BERT's for a bidirectional one."""
+"""The special tokens that frame a task's texts: the task's own for a left-to-right model, BERT's for a bidirectional one.
+
+A left-to-right model that has learned to read a token of its own before every text (Llama's ``<s>``) keeps it as the start.
+"""
 
 from typing import NamedTuple
 
 from warmstart.image.processor import ImageProcessor
 from warmstart.tasks.vocabulary import Vocabulary
-from warmstart.text.tokenizer import TASK_TOKENS
+from warmstart.text.tokenizer import DELIMITER, EXTRACT, START
 
 NO_TOKEN = -1  # an image has no special tokens
 
@@ -30,7 +33,8 @@ def special_tokens(sight: str, vocabulary: Vocabulary) -> SpecialTokens:
     first, last = vocabulary.special_token("cls"), vocabulary.special_token("sep")
     if sight == "full" and first is not None and last is not None:
         return SpecialTokens(first, last, last)
-    return SpecialTokens(*TASK_TOKENS)
+    start = None if isinstance(vocabulary, ImageProcessor) or vocabulary.has_token(START) else vocabulary.start
+    return SpecialTokens(start or START, DELIMITER, EXTRACT)
 
 
 def special_ids(sight: str, vocabulary: Vocabulary) -> SpecialIds:

@@ -13,7 +13,7 @@ from warmstart.base.files import read_json
 
 END = "<|endoftext|>"
 TOKENIZER_CONFIG, SPECIAL_TOKENS_MAP = "tokenizer_config.json", "special_tokens_map.json"
-MODEL_CONFIG = "config.json"
+MODEL_CONFIG, GENERATION_CONFIG = "config.json", "generation_config.json"
 
 
 class SpecialToken(NamedTuple):
@@ -72,6 +72,25 @@ def read_pad_id(folder: Path) -> int | None:
     """The id of padding that the ``config.json`` of a model beside the vocabulary names, if it does."""
     found = read_object(folder / MODEL_CONFIG).get("pad_token_id")
     return found if type(found) is int and found >= 0 else None
+
+
+def read_end_ids(folder: Path) -> list[int]:
+    """The ids of the tokens that end a text, as the two configs of a model beside the vocabulary name one or several.
+
+    Raises:
+        BadInput: a damaged file, or neither a number nor numbers.
+    """
+    found: list[int] = []
+    for name in (MODEL_CONFIG, GENERATION_CONFIG):
+        ends = read_object(folder / name).get("eos_token_id")
+        listed = ends if isinstance(ends, list) else [] if ends is None else [ends]
+        if not all(type(end) is int for end in listed):
+            raise BadInput(
+                "not the ids of end tokens", where=f"{folder / name}: eos_token_id", value=ends,
+                allowed="a whole number, several, or null",
+            )  # fmt: skip
+        found += listed
+    return [end for end in dict.fromkeys(found) if end >= 0]
 
 
 def named_special_tokens(folder: Path) -> set[str]:

@@ -27,10 +27,12 @@ from warmstart.text.legacy import LEGACY_FILES, read_legacy_tokenizer, split_at_
 from warmstart.text.settings import MIN_VOCAB_SIZE, VocabularyKind
 from warmstart.text.special_tokens import (
     END,
+    GENERATION_CONFIG,
     SPECIAL_TOKENS,
     TOKENIZER_CONFIG,
     find_special_token,
     read_begins,
+    read_end_ids,
     read_pad_id,
     read_special_tokens,
 )
@@ -54,6 +56,7 @@ class Tokenizer:
         backend: the library's tokenizer; its truncation, padding and template are removed.
         special_tokens: kind → special token, where a file names it.
         template: the special tokens that its own program puts around texts.
+        ends: ids of tokens that end a text; that of the token between two documents is always one.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Tokenizer:
         backend: tokenizers.Tokenizer,
         special_tokens: Mapping[str, str] | None = None,
         template: Template | None = None,
+        ends: Sequence[int] = (),
     ) -> None:
         backend.encode_special_tokens = True
         backend.no_truncation()
@@ -68,6 +72,7 @@ class Tokenizer:
         byte_level = "ByteLevel(" in repr(backend.pre_tokenizer)
         backend.post_processor = processors.ByteLevel(trim_offsets=False) if byte_level else None
         self._backend, self._special_tokens, self._template = backend, dict(special_tokens or {}), template
+        self._ends = tuple(ends)
 
     @staticmethod
     def train(
@@ -117,10 +122,13 @@ class Tokenizer:
         if (begins := read_begins(folder)) is not None:
             bos = special_tokens.get("bos")
             template = Template.begin((bos,)) if begins and bos and backend.token_to_id(bos) is not None else None
-        return Tokenizer(split_special_tokens(backend), special_tokens, template)
+        ends = [end for end in read_end_ids(folder) if backend.id_to_token(end) is not None]
+        return Tokenizer(split_special_tokens(backend), special_tokens, template, ends)
 
     def save(self, folder: Path, template: Template | None = None, context: int | None = None) -> None:
         """Writes ``tokenizer.json`` and ``tokenizer_config.json``, from which ``transformers`` loads the tokenizer.
+
+        Several end tokens stand in ``generation_config.json``, where its ``generate`` looks for them.
 
         Args:
             folder: where to write.
@@ -144,14 +152,20 @@ class Tokenizer:
         found = {token.key: self.special_token(kind) for kind, token in SPECIAL_TOKENS.items()}
         config |= {key: token for key, token in found.items() if token}
         write_json(Path(folder) / TOKENIZER_CONFIG, config)
+        if len(self.end_ids) > 1:
+            ids = {
+                f"{kind}_token_id": self.special_token_id(kind) for kind in ("bos", "pad") if self.special_token(kind)
+            }
+            write_json(Path(folder) / GENERATION_CONFIG, ids | {"eos_token_id": list(self.end_ids)})
 
     def with_special_tokens(self, tokens: Sequence[str]) -> "Tokenizer":
         """The same vocabulary with ``tokens`` at its end, in their order, except those that it has."""
         new = list(dict.fromkeys(token for token in tokens if not self.has_token(token)))
-        return Tokenizer(append_special_tokens(self._copy(), new), self._special_tokens, self._template)
+        copy = tokenizers.Tokenizer.from_str(self._backend.to_str())
+        return self._with_backend(append_special_tokens(copy, new))
 
-    def _copy(self) -> tokenizers.Tokenizer:
-        return tokenizers.Tokenizer.from_str(self._backend.to_str())
+    def _with_backend(self, backend: tokenizers.Tokenizer) -> "Tokenizer":
+        return Tokenizer(backend, self._special_tokens, self._template, self._ends)
 
     def adapt_to_cleaning(self, rules: Sequence[str]) -> "Tokenizer":
         """The tokenizer for text that was cleaned with ``rules``.
@@ -159,9 +173,7 @@ class Tokenizer:
         With ``spacy`` among the rules, GPT-1's tokenizer splits at spaces only, as its authors' code does
         (:func:`warmstart.text.legacy.split_at_spaces`): ids and fingerprint change. Every other tokenizer stays the same.
         """
-        if "spacy" not in rules:
-            return self
-        return Tokenizer(split_at_spaces(self._backend), self._special_tokens, self._template)
+        return self._with_backend(split_at_spaces(self._backend)) if "spacy" in rules else self
 
     @cached_property
     def _vocab(self) -> dict[str, int]:
@@ -237,9 +249,10 @@ class Tokenizer:
 
     @property
     def start(self) -> str | None:
-        """The one token before every text, whatever stands behind it."""
-        before = () if self._template is None else self._template.before
-        return before[0] if len(before) == 1 else None
+        """The one token before every text that a left-to-right model reads, alone or framed by a task of ours."""
+        if self._template is None or self._template.after not in ((), (EXTRACT,)) or len(self._template.before) != 1:
+            return None
+        return self._template.before[0]
 
     @cached_property
     def prepends_blank(self) -> bool:
@@ -251,6 +264,12 @@ class Tokenizer:
         """The id of the token between two documents: ``eos`` or, in BERT's vocabularies, ``sep``, if there is one."""
         kinds = (kind for kind in ("eos", "sep") if self.special_token(kind) is not None)
         return next(map(self.special_token_id, kinds), None)
+
+    @cached_property
+    def end_ids(self) -> tuple[int, ...]:
+        """The ids of all tokens that end a text: :attr:`end_id` and those that a model's config names."""
+        own = () if self.end_id is None else (self.end_id,)
+        return tuple(dict.fromkeys((*own, *self._ends)))
 
     def extends(self, other: "Tokenizer") -> bool:
         """Whether every token of ``other`` has the same id here, so an embedding table of ``other`` fits as it is."""

@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from warmstart.base.console import say
 from warmstart.base.errors import BadInput
+from warmstart.base.formatting import format_count
 from warmstart.config.requests import GenerateRequest
 from warmstart.decode.generate import generate as continue_prompts
 from warmstart.decode.limits import limits_of
@@ -10,8 +12,10 @@ from warmstart.decode.settings import GenerateSettings
 from warmstart.example.record import Record
 from warmstart.readers.text_io import read_lines
 from warmstart.run.loading import LoadedRun, load_run
+from warmstart.tasks.frames import describe_account
 from warmstart.tasks.table import answer_of
 from warmstart.text.clean import clean
+from warmstart.text.tokenizer import check_unicode
 from warmstart.verbs.members import run_predictor
 
 
@@ -28,6 +32,8 @@ def generate(request: GenerateRequest) -> list[dict[str, Any]]:
     if (request.prompts is None) == (request.input is None):
         raise BadInput("give a prompt or a file of prompts, one of the two", where="--prompt, --input")
     prompts = list(request.prompts or ())
+    for number, prompt in enumerate(prompts, start=1):
+        check_unicode(prompt, f"prompt {number}")
     if request.input is not None:
         prompts = [line.rstrip("\n") for line in read_lines(request.input, request.encoding)]
     loaded = load_run(request.run, request.precision)
@@ -45,8 +51,14 @@ def _continue_prompts(loaded: LoadedRun, prompts: list[str], wanted: GenerateSet
         )  # fmt: skip
     tokenizer, rules = loaded.text, loaded.metadata.rules
     ids = tokenizer.encode_batch([clean(prompt, rules) for prompt in prompts])
-    end = tokenizer.end_id
-    found = continue_prompts(loaded.model, ids, wanted, end, limits_of(wanted, tokenizer, end))
+    end = next(iter(tokenizer.end_ids), None)
+    limits = limits_of(wanted, tokenizer, end, tokenizer.end_ids, loaded.model.settings.backbone.vocab_size)
+    found = continue_prompts(loaded.model, ids, wanted, end, limits, begin=tokenizer.begin_ids)
+    for number, one in enumerate(found[:: wanted.texts], start=1):
+        if one.cut:
+            say(
+                f"prompt {number}: the first {format_count(one.cut, 'token')} did not fit into the context and were not read"
+            )
     return [
         {
             "prompt": prompts[number // wanted.texts],
@@ -64,7 +76,7 @@ def _from_sources(loaded: LoadedRun, sources: list[str], wanted: GenerateSetting
     """Each source's texts, as a run makes them that has learned to."""
     records = [Record({"source": text}, where=f"prompt {number}") for number, text in enumerate(sources, start=1)]
     predictor = run_predictor(loaded, search=wanted)
-    return [
+    found = [
         {
             "source": source,
             "text": candidate.text,
@@ -76,3 +88,6 @@ def _from_sources(loaded: LoadedRun, sources: list[str], wanted: GenerateSetting
         for source, output in zip(sources, predictor.outputs(records), strict=True)
         for candidate in output.raw
     ]
+    for line in describe_account(loaded.task(), predictor.account):
+        say(line)
+    return found
