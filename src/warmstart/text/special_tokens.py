@@ -61,11 +61,9 @@ def read_special_tokens(folder: Path) -> dict[str, str]:
     return tokens
 
 
-def read_begins(folder: Path) -> bool | None:
-    """Whether ``tokenizer_config.json`` puts the ``bos`` token before every text; ``None``: it does not say."""
-    config = read_tokenizer_config(folder)
-    flags = [config.get(key) for key in ("add_bos_token", "add_eos_token")]
-    return None if flags == [None, None] else flags[0] is True
+def reads_bos(folder: Path) -> bool:
+    """Whether a tokenizer of older files puts the ``bos`` token before every text; a ``tokenizer.json`` says it itself."""
+    return read_tokenizer_config(folder).get("add_bos_token") is True
 
 
 def read_pad_id(folder: Path) -> int | None:

@@ -31,10 +31,10 @@ from warmstart.text.special_tokens import (
     SPECIAL_TOKENS,
     TOKENIZER_CONFIG,
     find_special_token,
-    read_begins,
     read_end_ids,
     read_pad_id,
     read_special_tokens,
+    reads_bos,
 )
 from warmstart.text.template import Template
 from warmstart.text.vocabularies import TRAINERS
@@ -119,9 +119,15 @@ class Tokenizer:
         special_tokens, pad_id = read_special_tokens(folder), read_pad_id(folder)
         if "pad" not in special_tokens and pad_id is not None and (pad := backend.id_to_token(pad_id)) is not None:
             special_tokens["pad"] = pad
-        if (begins := read_begins(folder)) is not None:
-            bos = special_tokens.get("bos")
-            template = Template.begin((bos,)) if begins and bos and backend.token_to_id(bos) is not None else None
+        bos = special_tokens.get("bos")
+        if (
+            template is None
+            and not file.is_file()
+            and reads_bos(folder)
+            and bos
+            and backend.token_to_id(bos) is not None
+        ):
+            template = Template.begin((bos,))
         ends = [end for end in read_end_ids(folder) if backend.id_to_token(end) is not None]
         return Tokenizer(split_special_tokens(backend), special_tokens, template, ends)
 
