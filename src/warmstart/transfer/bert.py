@@ -77,7 +77,14 @@ BLOCK = (
     *linear("blocks.{}.mlp.down", f"{_LAYER}.output.dense"),
     *linear("blocks.{}.norm2", f"{_LAYER}.output.LayerNorm"),
 )
-TOKENS = Name("tokens.weight", ("embeddings.word_embeddings.weight",))
+TOKENS = Name(
+    "tokens.weight",
+    ("embeddings.word_embeddings.weight",),
+    twins=(
+        "cls.predictions.decoder.weight", "lm_head.decoder.weight", "generator_lm_head.weight", "vocab_projector.weight"
+    ),
+)  # fmt: skip
+"""The table, which the softmax of every encoder has under a name of its own."""
 EMBEDDINGS = (
     TOKENS,
     Name("positions.weight", ("embeddings.position_embeddings.weight",)),
@@ -87,7 +94,7 @@ EMBEDDINGS = (
 WORDS = (
     *linear("lm_transform.linear", "cls.predictions.transform.dense", outer=True),
     *linear("lm_transform.norm", "cls.predictions.transform.LayerNorm", outer=True),
-    Name("lm_transform.bias", ("cls.predictions.bias",), outer=True),
+    Name("lm_transform.bias", ("cls.predictions.bias",), outer=True, twins=("cls.predictions.decoder.bias",)),
 )
 TIED = ("position_ids", "cls.predictions.decoder.weight", "cls.predictions.decoder.bias")
 """The softmax's own copies of the table and its bias."""

@@ -7,34 +7,28 @@ in a folder is run.
 What a layout's config cannot say (dropout of a head, a seed's standard deviation) stands under the key ``warmstart``.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import difflib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from pydantic import ValidationError
 
-from warmstart.base.errors import BadInput, unknown_name_error
+from warmstart.base.errors import BadInput
 from warmstart.base.files import disk_errors, read_json, write_json
-from warmstart.models.files import (
-    WEIGHTS,
-    misshapen,
-    missing,
-    read_tensors,
-    save_weights,
-    tensor_names,
-    weights_files,
-    write_tensors,
-)
+from warmstart.models.files import WEIGHTS, save_weights, tensor_names, write_tensors
 from warmstart.models.heads import HEADS
 from warmstart.models.model import Model
 from warmstart.models.settings import KINDS, BackboneSettings, HeadKind, HeadSettings, ModelSettings
 from warmstart.transfer import bert, distilbert, electra, gpt1, gpt2, llama, roberta, unilm
 from warmstart.transfer.layout import UNTRAINED, HeadPlace, Layout, Name
 from warmstart.transfer.release2018 import is_release, release_settings, release_tensors
+from warmstart.transfer.tensors import DEQUANTISE, FoundTensors, current_names, fill_model, read_folder
 
-CONFIG, OWN = "config.json", "warmstart"
+CONFIG, OWN, OUTPUT = "config.json", "warmstart", "lm_head.weight"
+QUANTISERS = ("quantization_config", "compression_config")
 LAYOUTS: dict[str, Layout] = {
     layout.model_type: layout
     for layout in (
@@ -43,13 +37,15 @@ LAYOUTS: dict[str, Layout] = {
     )
 }  # fmt: skip
 """Of several that can say a model the first is written: RoBERTa for XLM-R, which is the same architecture."""
+SPECIAL_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
+WITHOUT_TASK = ("Model", "LMHeadModel", "HeadsModel", "ForCausalLM", "ForMaskedLM", "ForPreTraining")
+"""Ends of the classes that guess words, or have no head."""
 _KINDS: dict[str, HeadKind] = {
     "label": "class", "labels": "multilabel", "score": "score", "choice": "choice", "tags": "class", "span": "span"
 }  # fmt: skip
 _PROBLEMS = {
     "label": "single_label_classification", "labels": "multi_label_classification", "score": "regression"
 }  # fmt: skip
-_OLD_NAMES = (("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +55,24 @@ class FolderMetadata:
     label_names: tuple[str, ...] = ()
     pad_id: int | None = None
     end_id: int | None = None
+    begin_id: int | None = None
+    stated_ids: Mapping[str, Any] = field(default_factory=dict)
+    """Ids under their keys of the config (:func:`special_ids`), which come before the others."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImportedModel:
-    """A model from a folder, and the names of the tensors there that have no place in it."""
+    """A model from a folder.
+
+    Attributes:
+        model: float32, in evaluation mode.
+        unused: the names of the tensors there that have no place in it.
+        note: what the folder does not hold and a language model needs, in words; empty where it has all.
+    """
 
     model: Model
     unused: tuple[str, ...] = ()
+    note: str = ""
 
 
 def layout_of(settings: ModelSettings, pad_id: int | None = None) -> Layout | None:
@@ -137,8 +143,9 @@ def _config(settings: ModelSettings, layout: Layout, around: FolderMetadata) -> 
         "dtype": "float32",
         "torch_dtype": "float32",
         "pad_token_id": around.pad_id if layout.pad_id is None else layout.pad_id,
-        "bos_token_id": around.end_id,
+        "bos_token_id": around.end_id if around.begin_id is None else around.begin_id,
         "eos_token_id": around.end_id,
+        **around.stated_ids,
     }
     for goal, head in settings.heads.items():  # one at most, which a layout can express
         assert isinstance(head, HeadSettings)
@@ -176,17 +183,45 @@ def import_model(folder: Path) -> ImportedModel:
     folder = Path(folder)
     if is_release(folder):
         model = Model(ModelSettings(backbone=release_settings(folder)))
-        return ImportedModel(model.eval(), _fill(model, release_tensors(folder), gpt1.LAYOUT, str(folder)))
+        return ImportedModel(
+            model.eval(), _fill(model, FoundTensors(release_tensors(folder), str(folder), {}), gpt1.LAYOUT)
+        )
     config = _read_config(folder)
     layout = _layout(config, folder)
     settings = _settings(config, layout, folder)
     model = Model(settings)
-    files = weights_files(folder)
-    found = {_current_name(name): tensor for path in files for name, tensor in read_tensors(path).items()}
+    found = read_folder(folder)
     if layout is not None:
-        found = layout.today(found)
-    left = _fill(model, found, layout, str(files[0] if len(files) == 1 else folder))
-    return ImportedModel(model.eval(), left)
+        found = replace(found, tensors=layout.today(found.tensors))
+    return ImportedModel(
+        model.eval(), _fill(model, found, layout), _missing_words(config, layout, settings, found.tensors)
+    )
+
+
+def _missing_words(
+    config: Mapping[str, Any], layout: Layout | None, settings: ModelSettings, names: Collection[str]
+) -> str:
+    """Says of a foreign folder without its head for words that tokens are guessed by the token table alone."""
+    if layout is None or OWN in config or settings.heads:
+        return ""
+    backbone = settings.backbone
+    has_transform = backbone.sight == "causal" or backbone.lm_transform
+    # With an output table in the file, would the config read as untied? Then that table is what is missing.
+    whole = layout.settings(config, {*names, OUTPUT})
+    if has_transform and (whole.tied or OUTPUT in names):
+        return ""
+    return "this folder has no head for words: a new one, the table of its tokens, was never trained to guess them"
+
+
+def _fill(model: Model, found: FoundTensors, layout: Layout | None) -> tuple[str, ...]:
+    """Copies all weights of ``model`` from ``found``; returns the names that nothing was taken from."""
+    if layout is None:
+        left = fill_model(model, found, {ours: Name(ours, (ours,)) for ours in model.state_dict()}, ())
+        if left:
+            raise BadInput(f"the weight {left[0]!r} has no place in this model", where=found.where)
+        return left
+    inside = any(name.startswith(layout.prefix) for name in found.tensors)
+    return fill_model(model, found, layout.table(model.settings, layout.prefix if inside else ""), layout.ignored)
 
 
 def load_settings(folder: Path) -> ModelSettings:
@@ -198,9 +233,26 @@ def load_settings(folder: Path) -> ModelSettings:
 
 
 def label_names(folder: Path) -> tuple[str, ...]:
-    """The names of the labels in the config of a folder, by number; empty where it has none."""
-    names = _read_config(Path(folder)).get("id2label") or {}
+    """The names of the labels in the config of a folder, by number; where it has none, those of ``transformers``."""
+    config = _read_config(Path(folder))
+    names = config.get("id2label") or {number: f"LABEL_{number}" for number in range(_num_labels(config))}
     return tuple(str(names[key]) for key in sorted(names, key=int))
+
+
+def special_ids(folder: Path) -> dict[str, Any]:
+    """The ids of special tokens that the config of a folder states, under its keys; one may be a list, or ``None``."""
+    if not (folder / CONFIG).is_file():
+        return {}
+    config = _read_config(folder)
+    return {key: config[key] for key in SPECIAL_IDS if key in config}
+
+
+def unread_head(folder: Path) -> str | None:
+    """The class that the config of a folder names, where that is no language model and nothing without a head."""
+    config = _read_config(folder)
+    [architecture] = (config.get("architectures") or [""])[:1]
+    known = config["model_type"] == OWN or OWN in config or not architecture or architecture.endswith(WITHOUT_TASK)
+    return None if known else str(architecture)
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
@@ -218,7 +270,19 @@ def _read_config(folder: Path) -> dict[str, Any]:
             where=str(path),
             next_step='give a run or a model folder; of a UniLM add "model_type": "unilm"',
         )
+    _check_not_quantised(raw, str(path))
     return raw
+
+
+def _check_not_quantised(config: Mapping[str, Any], path: str) -> None:
+    """Refuses weights that a quantiser has made, whatever their names and types are."""
+    for key in QUANTISERS:
+        if config.get(key):
+            method = config[key].get("quant_method") if isinstance(config[key], dict) else config[key]
+            raise BadInput(
+                f"these weights are quantised ({key})", where=path, value=method,
+                allowed="weights in float32, float16 or bfloat16", next_step=DEQUANTISE,
+            )  # fmt: skip
 
 
 def _layout(config: Mapping[str, Any], folder: Path) -> Layout | None:
@@ -228,19 +292,26 @@ def _layout(config: Mapping[str, Any], folder: Path) -> Layout | None:
     if model_type in LAYOUTS:
         return LAYOUTS[model_type]
     if config.get("auto_map"):
-        raise BadInput(
-            "this model is defined by code in its folder, which is never run", where=str(folder / CONFIG),
-            value=model_type,
-            allowed=", ".join(LAYOUTS),
-        )  # fmt: skip
-    raise unknown_name_error("model_type", model_type, LAYOUTS, str(folder / CONFIG))
+        what = "this model is defined by code in its folder, which is never run"
+        raise BadInput(what, where=str(folder / CONFIG), value=model_type, allowed=", ".join(LAYOUTS))
+    # Another architecture may be called almost like one of these (albert, qwen2): only a slip of one letter is a slip.
+    names = [name for name in LAYOUTS if _digits(name) == _digits(model_type)]
+    close = difflib.get_close_matches(model_type, names, 1, cutoff=0.85)
+    raise BadInput(
+        "unknown model_type: this architecture is not read", where=str(folder / CONFIG), value=model_type,
+        allowed=", ".join(sorted(LAYOUTS)), next_step=f"did you mean {close[0]!r}?" if close else "",
+    )  # fmt: skip
+
+
+def _digits(name: str) -> str:
+    return "".join(filter(str.isdigit, name))
 
 
 def _settings(config: Mapping[str, Any], layout: Layout | None, folder: Path) -> ModelSettings:
     path = str(folder / CONFIG)
     if layout is None:
         return _validate({key: value for key, value in config.items() if key != "model_type"}, path)
-    names = {_current_name(name) for name in tensor_names(folder)}
+    names = set(current_names(tensor_names(folder)).values())
     try:
         backbone = layout.settings(config, names).model_dump()
     except BadInput as error:
@@ -273,10 +344,15 @@ def _heads(config: Mapping[str, Any], layout: Layout, names: set[str]) -> dict[s
     for goal, place in _places(layout, config, architecture).items():
         if f"{place.linear}.weight" in names and goal in _KINDS:
             kind = _KINDS[goal]
-            size = HEADS[kind].fixed_size or len(config.get("id2label") or (0, 1))
+            size = HEADS[kind].fixed_size or _num_labels(config)
             bias = f"{place.linear}.bias" in names
             return {goal: HeadSettings(kind=kind, size=size, bias=bias, pooled=bool(place.pooler)).model_dump()}
     return {}
+
+
+def _num_labels(config: Mapping[str, Any]) -> int:
+    """How many labels a foreign config speaks of: two, where it does not say."""
+    return len(config.get("id2label") or ()) or int(config.get("num_labels") or 2)
 
 
 def _places(layout: Layout, config: Mapping[str, Any], architecture: str) -> dict[str, HeadPlace]:
@@ -285,43 +361,5 @@ def _places(layout: Layout, config: Mapping[str, Any], architecture: str) -> dic
     if len(candidates) <= 1:
         return candidates
     named_goal = {problem: goal for goal, problem in _PROBLEMS.items()}.get(str(config.get("problem_type")))
-    alone = len(config.get("id2label") or (0, 1)) == 1
-    goal = named_goal or ("score" if alone else "label")
+    goal = named_goal or ("score" if _num_labels(config) == 1 else "label")
     return {goal: candidates[goal]}
-
-
-def _fill(model: Model, found: Mapping[str, torch.Tensor], layout: Layout | None, where: str) -> tuple[str, ...]:
-    """Copies all weights of ``model`` from ``found``; returns the names that nothing was taken from."""
-    own = {ours: Name(ours, (ours,)) for ours in model.state_dict()}
-    inside = layout is not None and any(name.startswith(layout.prefix) for name in found)
-    names = own if layout is None else layout.table(model.settings, layout.prefix if inside else "")
-    left = set(found)
-    with torch.no_grad():
-        for ours, tensor in model.state_dict().items():
-            theirs = names[ours].theirs
-            _check_alike(theirs, found, where)
-            taken = names[ours].take(found)
-            if taken.shape != tensor.shape:
-                raise misshapen(" + ".join(theirs), taken, tensor, where)
-            tensor.copy_(taken)
-            left -= set(theirs)
-    if layout is None and left:
-        raise BadInput(f"the weight {min(left)!r} has no place in this model", where=where)
-    ignored = () if layout is None else layout.ignored
-    return tuple(sorted(name for name in left if not name.endswith(ignored)))
-
-
-def _check_alike(theirs: tuple[str, ...], found: Mapping[str, torch.Tensor], where: str) -> None:
-    """All parts of one of our tensors are there and can stand one below the other."""
-    for name in theirs:
-        if name not in found:
-            raise missing(name, where)
-        if found[name].shape[1:] != found[theirs[0]].shape[1:]:
-            raise misshapen(name, found[name], found[theirs[0]], where)
-
-
-def _current_name(name: str) -> str:
-    """Today's name of a tensor: norms of the first BERT checkpoints were called gamma and beta."""
-    for old, new in _OLD_NAMES:
-        name = name.replace(old, new)
-    return name

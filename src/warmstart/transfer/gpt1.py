@@ -35,7 +35,7 @@ LAYOUT = Layout(
     settings=_settings,
     config=_config,
     names=(
-        Name("tokens.weight", ("tokens_embed.weight",)),
+        Name("tokens.weight", ("tokens_embed.weight",), twins=("lm_head.weight",)),
         Name("positions.weight", ("positions_embed.weight",)),
         *BLOCK,
     ),

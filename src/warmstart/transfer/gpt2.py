@@ -67,7 +67,7 @@ LAYOUT = Layout(
     settings=_settings,
     config=_config,
     names=(
-        Name("tokens.weight", ("wte.weight",)),
+        Name("tokens.weight", ("wte.weight",), twins=("lm_head.weight",)),
         Name("positions.weight", ("wpe.weight",)),
         *BLOCK,
         *linear("final_norm", "ln_f"),

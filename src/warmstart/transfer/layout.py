@@ -32,18 +32,27 @@ class Name:
         theirs: one name, or several that stand one below the other in ours (queries, keys, values).
         transposed: theirs is [in, out] where ours is [out, in].
         outer: theirs stands beside the base model, not inside it.
+        twins: other names of the same tensor where it is tied, beside the base model; a file may hold one of these alone.
     """
 
     ours: str
     theirs: tuple[str, ...]
     transposed: bool = False
     outer: bool = False
+    twins: tuple[str, ...] = ()
 
     def at(self, layer: int, prefix: str = "") -> "Name":
         """The same for one layer, inside a model that keeps its base model under ``prefix``."""
         front = "" if self.outer else prefix
         theirs = tuple(front + name.format(layer) for name in self.theirs)
         return replace(self, ours=self.ours.format(layer), theirs=theirs)
+
+    def in_file(self, found: Tensors, own: Collection[str]) -> "Name":
+        """The same under the name that ``found`` has, where it is tied; ``own``: names that other tensors of ours have."""
+        if self.theirs[0] in found:
+            return self
+        twin = next((name for name in self.twins if name in found and name not in own), None)
+        return self if twin is None else replace(self, theirs=(twin,))
 
     def take(self, found: Tensors) -> torch.Tensor:
         """Ours, from theirs."""

@@ -83,7 +83,7 @@ def _config(settings: TransformerSettings) -> dict[str, Any]:
 
 _LAYER = "layers.{}"
 _NAMES = (
-    Name("tokens.weight", ("embed_tokens.weight",)),
+    Name("tokens.weight", ("embed_tokens.weight",), twins=("lm_head.weight",)),
     *linear("blocks.{}.attention.qkv", *(f"{_LAYER}.self_attn.{part}_proj" for part in "qkv")),
     *linear("blocks.{}.attention.out", f"{_LAYER}.self_attn.o_proj"),
     Name("blocks.{}.attention.q_norm.weight", (f"{_LAYER}.self_attn.q_norm.weight",)),

@@ -89,6 +89,12 @@ def _part(path: Path) -> Any:
             "a part of the weights is missing", where=str(path), allowed=f"params_0.npy to params_{PARTS - 1}.npy"
         )
     try:
-        return np.load(path).ravel()
+        numbers = np.load(path).ravel()
     except (ValueError, OSError, EOFError) as error:
         raise BadInput(f"not a readable array ({error})", where=str(path), next_step="fetch it again") from None
+    if numbers.dtype.kind != "f":
+        raise BadInput(
+            "the array holds no floats", where=str(path), value=str(numbers.dtype), allowed="float32, float16, float64",
+            next_step="fetch it again",
+        )  # fmt: skip
+    return numbers

@@ -76,7 +76,7 @@ def _layout(model_type: str, model: str) -> Layout:
             *BLOCK,
             *linear("lm_transform.linear", "lm_head.dense", outer=True),
             *linear("lm_transform.norm", "lm_head.layer_norm", outer=True),
-            Name("lm_transform.bias", ("lm_head.bias",), outer=True),
+            Name("lm_transform.bias", ("lm_head.bias",), outer=True, twins=("lm_head.decoder.bias",)),
         ),
         prefix="roberta.",
         language_model=f"{model}ForMaskedLM",

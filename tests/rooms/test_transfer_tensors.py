@@ -1,0 +1,174 @@
+"""Tensors of foreign folders: names that wrappers changed, codes instead of numbers, numbers that are none, tied twins."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from warmstart.base.errors import BadInput
+from warmstart.models.files import INDEX, WEIGHTS
+from warmstart.models.model import Model
+from warmstart.models.presets import preset
+from warmstart.models.settings import ModelSettings
+from warmstart.transfer.folder import CONFIG, import_model, load_model, load_settings, save_model
+
+Tensors = dict[str, torch.Tensor]
+UP, TABLE = "transformer.h.1.mlp.c_fc.weight", "transformer.wte.weight"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A GPT-2 of random weights."""
+    save_model(Model.fresh(ModelSettings(backbone=preset("gpt1-tiny", norm="pre")), 4), tmp_path / "model")
+    return tmp_path / "model"
+
+
+def rewrite(folder: Path, change: Callable[[Tensors], Tensors]) -> Tensors:
+    """Changes the file of the weights; returns what it held before."""
+    tensors = load_file(folder / WEIGHTS)
+    save_file(change(dict(tensors)), folder / WEIGHTS)
+    return tensors
+
+
+def reconfigure(folder: Path, **changes: object) -> None:
+    config = json.loads((folder / CONFIG).read_text())
+    (folder / CONFIG).write_text(json.dumps(config | changes))
+
+
+def refused(folder: Path) -> str:
+    with pytest.raises(BadInput) as caught:
+        import_model(folder)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("config", "name"),
+    [
+        ({"quantization_config": {"quant_method": "gptq", "bits": 4, "group_size": 128}}, "got 'gptq'"),
+        ({"quantization_config": {"quant_method": "awq", "zero_point": True}}, "got 'awq'"),
+        ({"quantization_config": {"quant_method": "fp8", "weight_block_size": [128, 128]}}, "got 'fp8'"),
+        ({"quantization_config": {"load_in_4bit": True}}, "quantization_config"),
+        ({"compression_config": {"quant_method": "compressed-tensors"}}, "got 'compressed-tensors'"),
+    ],
+)
+def test_a_quantiser_in_the_config_is_refused(config: dict[str, object], name: str, folder: Path) -> None:
+    """Witness: the keys that transformers' quantisers write; refused before a weight is read."""
+    reconfigure(folder, **config)
+    with pytest.raises(BadInput) as caught:
+        load_settings(folder)
+    for part in (name, CONFIG, "these weights are quantised", "dequantize().save_pretrained"):
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [torch.int8, torch.uint8, torch.float8_e4m3fn, torch.float8_e5m2])
+def test_codes_in_the_place_of_weights_are_refused(kind: torch.dtype, folder: Path) -> None:
+    """Bad input: a folder whose config says nothing of the 8-bit numbers in its file."""
+    rewrite(folder, lambda t: t | {UP: (t[UP] * 100).to(kind), UP.replace("weight", "SCB"): torch.ones(128)})
+    sentence = refused(folder)
+    for part in (UP, str(folder / WEIGHTS), "it holds codes", str(kind).removeprefix("torch."), "dequantize()"):
+        assert part in sentence
+
+
+def test_packed_codes_beside_missing_weights_are_refused(folder: Path) -> None:
+    """Bad input: 4-bit codes, eight to an int32, under the name that GPTQ and AWQ give them."""
+    packed = UP.replace("weight", "qweight")
+    rewrite(folder, lambda t: {n: w for n, w in t.items() if n != UP} | {packed: torch.ones(4, 128, dtype=torch.int32)})
+    assert f"the weight {packed!r} is quantised" in refused(folder)
+
+
+def test_masks_and_positions_are_no_codes(folder: Path) -> None:
+    """Witness: the buffers that older GPT-2 files have beside the weights, which hold nothing learned."""
+    mask = torch.ones(1, 1, 64, 64)
+    more = {"transformer.h.0.attn.bias": mask.bool(), "transformer.h.1.attn.bias": mask.to(torch.uint8)}
+    before = rewrite(folder, lambda t: t | more | {"transformer.h.1.attn.masked_bias": torch.tensor(-torch.inf)})
+    imported = import_model(folder)
+    assert imported.unused == ()
+    assert torch.equal(imported.model.state_dict()["backbone.tokens.weight"], before[TABLE])
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 1e300])
+def test_a_weight_that_is_no_number_is_named(value: float, folder: Path) -> None:
+    """Bad input: one number of one tensor; the last is none in float32."""
+
+    def spoil(tensors: Tensors) -> Tensors:
+        tensors[UP] = tensors[UP].double()
+        tensors[UP][3, 5] = value
+        return tensors
+
+    rewrite(folder, spoil)
+    for part in (f"the weight {UP!r}", str(folder / WEIGHTS), "no finite number", f"got {value!r}"):
+        assert part in refused(folder)
+
+
+def test_of_several_files_the_one_is_named(folder: Path) -> None:
+    """Bad input: two files and their index, the second with a NaN; codes are found there as well."""
+    tensors = load_file(folder / WEIGHTS)
+    (folder / WEIGHTS).unlink()
+    parts = {"a.safetensors": {n: t for n, t in tensors.items() if n != UP}, "b.safetensors": {UP: tensors[UP] / 0}}
+    for name, part in parts.items():
+        save_file(part, folder / name)
+    places = {tensor: name for name, part in parts.items() for tensor in part}
+    (folder / INDEX).write_text(json.dumps({"weight_map": places}))
+    assert f"{folder / 'b.safetensors'}: the weight {UP!r} holds what is no finite number" in refused(folder)
+    save_file({UP: tensors[UP].to(torch.int8)}, folder / "b.safetensors")
+    assert f"{folder / 'b.safetensors'}: the weight {UP!r} is quantised" in refused(folder)
+
+
+def test_what_is_not_taken_may_be_anything(folder: Path) -> None:
+    """Invariant: a tensor without a place here changes nothing, so it is listed and not looked at."""
+    rewrite(folder, lambda t: t | {"value_head.weight": torch.full((3,), torch.nan)})
+    assert import_model(folder).unused == ("value_head.weight",)
+
+
+@pytest.mark.parametrize("wrapped", ["module.{}", "_orig_mod.{}", "module._orig_mod.{}", "_orig_mod.module.{}"])
+def test_names_of_wrapped_models_are_understood(wrapped: str, folder: Path) -> None:
+    """Witness: torch's DataParallel and compile, which put these before every name of the same weights."""
+    before = load_model(folder).state_dict()
+    rewrite(folder, lambda t: {wrapped.format(name): tensor for name, tensor in t.items()})
+    found = load_model(folder).state_dict()
+    assert all(torch.equal(found[name], tensor) for name, tensor in before.items())
+
+
+def test_an_unknown_prefix_is_named(folder: Path) -> None:
+    """Bad input: the names of a model that stood inside another."""
+    rewrite(folder, lambda t: {f"student.{name}": tensor for name, tensor in t.items()})
+    for part in ("unknown prefix", f"got 'student.{TABLE}'", "'student.transformer.'", str(folder / WEIGHTS)):
+        assert part in refused(folder)
+
+
+@pytest.mark.parametrize(
+    ("model_type", "hint"),
+    [
+        ("modernbert", ""), ("albert", ""), ("deberta", ""), ("qwen2", ""), ("gptj", ""), ("mistral", ""),
+        ("lama", "did you mean 'llama'?"), ("distillbert", "did you mean 'distilbert'?"),
+    ],
+)  # fmt: skip
+def test_only_a_slip_of_the_pen_is_taken_for_one(model_type: str, hint: str, folder: Path) -> None:
+    """Witness: architectures of the hub that only sound like these, and two names with a letter too few or too many."""
+    reconfigure(folder, model_type=model_type)
+    sentence = refused(folder)
+    assert f"got {model_type!r}" in sentence and "llama" in sentence
+    assert sentence.endswith(hint or ".") and ("did you mean" in sentence) == bool(hint)
+
+
+def test_a_release_of_integers_or_with_a_gap_is_refused(tmp_path: Path) -> None:
+    """Bad input: the ten arrays of 2018 as integers, and with one number that is none."""
+    width = 64
+    layer = [
+        [1, width, 3 * width], [3 * width], [1, width, width], [width], [width], [width], [1, width, 4 * width],
+        [4 * width], [1, 4 * width, width], [width], [width], [width],
+    ]  # fmt: skip
+    shapes = [[5, width], [9, width], *layer]
+    (tmp_path / "params_shapes.json").write_text(json.dumps(shapes))
+    numbers = np.ones(sum(int(np.prod(shape)) for shape in shapes), np.float32)
+    numbers[5 * width + 7] = np.nan
+    for n, part in enumerate(np.array_split(numbers, 10)):
+        np.save(tmp_path / f"params_{n}.npy", part)
+    assert "the weight 'tokens_embed.weight' holds what is no finite number; got nan" in refused(tmp_path)
+    np.save(tmp_path / "params_4.npy", np.load(tmp_path / "params_4.npy").astype(np.int8))
+    sentence = refused(tmp_path)
+    assert "params_4.npy: the array holds no floats; got 'int8'" in sentence
