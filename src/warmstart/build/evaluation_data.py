@@ -65,7 +65,7 @@ def _hub_part(spec: TaskSpec, data: str, split: str | None) -> Iterator[Record]:
     for name in ("test", *HUB_DEV) if split is None else (split,):
         rows = rows_with_labels(spec.kind, splits[name]) if name in splits else None
         if rows is not None:
-            return records_of_rows(spec.kind, rows, spec.label_names, True, f"{data}, {name}")
+            return records_of_rows(spec.kind, rows, spec.label_names, True, f"{data}, {name}", options_of(spec))
     raise BadInput(
         "no such labelled split", where="--split", value=split, allowed=", ".join(splits),
         next_step="name a split that has labels",

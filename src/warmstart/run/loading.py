@@ -16,18 +16,27 @@ from warmstart.tasks.table import answer_of
 from warmstart.tasks.vocabulary import Vocabulary, require_text
 from warmstart.text.tokenizer import Tokenizer
 from warmstart.train.precision import compute_settings, default_device
-from warmstart.transfer.folder import check_rows, load_model
+from warmstart.transfer.folder import check_rows, import_model
 from warmstart.transfer.hub import model_folder
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadedRun:
-    """A model ready to answer."""
+    """A model ready to answer.
+
+    Attributes:
+        folder: of the run.
+        model: in evaluation mode.
+        tokenizer: its vocabulary.
+        metadata: what the folder says beside weights and vocabulary.
+        note: what it does not hold and a language model needs, in words; empty where it has all.
+    """
 
     folder: Path
     model: Model
     tokenizer: Vocabulary
     metadata: RunMetadata
+    note: str = ""
 
     @property
     def text(self) -> Tokenizer:
@@ -36,12 +45,30 @@ class LoadedRun:
 
     def task(self) -> TaskSpec:
         """The task, or the error that says there is none."""
+        self._check_head()
         if self.metadata.task is None:
             raise BadInput(
                 "this run is a language model without a task", where=str(self.folder),
                 next_step="fine-tune it first: warmstart finetune --start",
             )  # fmt: skip
         return self.metadata.task
+
+    def language_model(self) -> Model:
+        """The model, to guess tokens.
+
+        Raises:
+            BadInput: it comes from another library with a head for a task that is not read here.
+        """
+        self._check_head()
+        return self.model
+
+    def _check_head(self) -> None:
+        if self.metadata.unread_head is not None:
+            raise BadInput(
+                "this model was trained for a task whose head is not read here", where=str(self.folder),
+                value=self.metadata.unread_head, allowed="classes, labels, scores, tags and spans (docs/transfer.md)",
+                next_step="fine-tune it anew: warmstart finetune --start",
+            )  # fmt: skip
 
     def check_generates(self, request: Settings) -> None:
         """Refuses a request's settings of generation for a run that generates nothing."""
@@ -88,7 +115,8 @@ def load_run(run: Path | str, precision: str = "fp32") -> LoadedRun:
     folder, place = model_folder(str(run)), default_device()
     found = compute_settings(precision, place)
     tokenizer, metadata = read_vocabulary(folder)
-    model = load_model(folder, found.dtype)
+    imported = import_model(folder)
+    model = imported.model.to(found.dtype).eval()
     found.apply(model)
     check_rows(tokenizer.vocab_size, model.settings.backbone.vocab_size, str(folder))
-    return LoadedRun(folder, model.to(place), tokenizer, metadata)
+    return LoadedRun(folder, model.to(place), tokenizer, metadata, imported.note)

@@ -16,14 +16,15 @@ from warmstart.corpora.corpus import MANIFEST, read_manifest
 from warmstart.decode.settings import GenerateSettings
 from warmstart.image import processor
 from warmstart.objectives.table import find_objective
-from warmstart.tasks.settings import Direction, FrameSettings
+from warmstart.tasks.settings import AroundSettings, Direction, FrameSettings
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.special_tokens import num_delimiters
 from warmstart.tasks.table import KINDS, find_kind
 from warmstart.tasks.vocabulary import Vocabulary
+from warmstart.text.around import has_token_types, read_tokens_around
 from warmstart.text.clean import check_rules
 from warmstart.text.tokenizer import Tokenizer
-from warmstart.transfer.folder import CONFIG, label_names, load_settings
+from warmstart.transfer.folder import CONFIG, label_names, load_settings, special_ids, unread_head
 from warmstart.transfer.release2018 import is_release
 
 FILE = "warmstart.json"
@@ -36,10 +37,13 @@ class RunMetadata(Settings):
 
     ``objective`` is the name of what a language model has learned, where that is known.
 
+    ``unread_head`` is the class, in the config of another library's folder, whose head has no place here.
+
     ``search`` says how a sequence-to-sequence model generates, where nothing else is asked.
     """
 
     task: TaskSpec | None = None
+    unread_head: str | None = None
     search: GenerateSettings | None = None
     clean: tuple[str, ...] = ()
     objective: str | None = None
@@ -85,18 +89,27 @@ def read_metadata(folder: Path) -> RunMetadata:
 
 
 def _of_another_library(folder: Path) -> RunMetadata:
-    """The task of a bidirectional model that ``transformers`` wrote, as its config tells it: one text, tags, a span."""
+    """The task of a model that ``transformers`` wrote, as its config tells it: one text or a pair, tags, a span."""
     if not (folder / CONFIG).is_file():
         return RunMetadata()
     settings = load_settings(folder)
-    goal = next(iter(settings.heads), None)
+    backbone, goal = settings.backbone, next(iter(settings.heads), None)
     kind = next((kind for kind in KINDS.values() if kind.foreign_goal is not None and kind.foreign_goal == goal), None)
-    if kind is None or settings.backbone.sight != "full":
-        return RunMetadata()
-    frame = FrameSettings(context=settings.backbone.context, sight="full", lm=False)
+    if kind is None or backbone.sight not in kind.foreign_sights:
+        return RunMetadata(unread_head=unread_head(folder))
+    around = None if backbone.sight == "full" else _tokens_around(folder)
+    frame = FrameSettings(
+        context=backbone.max_length, sight=backbone.sight, lm=False, around=around, typed=has_token_types(folder)
+    )
     names = label_names(folder) if kind.has_label_names else ()
     spec = TaskSpec(kind=kind.name, label_names=names, frame=frame)
     return RunMetadata(task=spec.with_options(kind.foreign_options(names)))
+
+
+def _tokens_around(folder: Path) -> AroundSettings:
+    """What stands around the texts of a left-to-right model that ``transformers`` wrote: its tokenizer's special tokens."""
+    before, between, after = read_tokens_around(folder)
+    return AroundSettings(before=before, between=between, after=after, pad=special_ids(folder).get("pad_token_id"))
 
 
 def read_vocabulary(folder: Path) -> tuple[Vocabulary, RunMetadata]:

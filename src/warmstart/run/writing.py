@@ -2,6 +2,7 @@
 
 import platform
 import sys
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ from warmstart.base.files import write_text
 from warmstart.image.processor import ImageProcessor
 from warmstart.models.model import Model
 from warmstart.run.metadata import RunMetadata, write_metadata
+from warmstart.tasks.settings import AroundSettings
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.special_tokens import num_delimiters, special_tokens
 from warmstart.tasks.table import answer_of
-from warmstart.tasks.vocabulary import Vocabulary
+from warmstart.tasks.vocabulary import Vocabulary, require_text
 from warmstart.text.template import Template
 from warmstart.transfer.folder import FolderMetadata, save_model
 
@@ -31,13 +33,29 @@ def manifest(verb: str, seed: int, data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def write_model(folder: Path, model: Model, tokenizer: Vocabulary, metadata: RunMetadata, words: str) -> None:
-    """Writes everything that loading and predicting need, and a model card."""
+def write_model(
+    folder: Path, model: Model, tokenizer: Vocabulary, metadata: RunMetadata, words: str,
+    ids: Mapping[str, Any] | None = None,
+) -> None:  # fmt: skip
+    """Writes everything that loading and predicting need, and a model card.
+
+    Args:
+        folder: of the run.
+        model: what is saved.
+        tokenizer: its vocabulary.
+        metadata: its task, or how its text was cleaned.
+        words: what it is, for the card.
+        ids: ids of special tokens as another config has stated them, under its keys.
+    """
     task = metadata.task
     labels = () if task is None else task.label_names
-    save_model(model, folder, FolderMetadata(labels, pad_id(tokenizer), _first_id(tokenizer, ("eos", "sep"))))
+    end, begin = _first_id(tokenizer, ("eos", "sep")), _first_id(tokenizer, ("bos",))
+    save_model(model, folder, FolderMetadata(labels, pad_id(tokenizer), end, begin, ids or {}))
     sight, typed = model.settings.backbone.sight, model.settings.backbone.segments > 0
+    typed = typed and (task is None or task.frame.typed)
     template = _template(sight, tokenizer, typed) if task is not None or sight == "full" else None
+    if task is not None and task.frame.around is not None:
+        template = _own_template(task.frame.around, tokenizer)
     tokenizer.save(folder, template, model.settings.backbone.max_length)
     write_metadata(folder, metadata)
     if metadata.direction == "backward":
@@ -62,6 +80,15 @@ def _template(sight: str, tokenizer: Vocabulary, typed: bool) -> Template:
     start, delimiter, extract = special_tokens(sight, tokenizer)
     second = ("$B:1", f"{extract}:1") if typed else ("$B", extract)
     return Template((start, "$A", extract), (start, "$A", *[delimiter] * num_delimiters(sight, tokenizer), *second))
+
+
+def _own_template(around: AroundSettings, tokenizer: Vocabulary) -> Template:
+    """The special tokens that a model of another library was trained with."""
+    pieces = require_text(tokenizer, "--run").pieces
+    before, between, after = (
+        tuple(pieces[number] for number in ids) for ids in (around.before, around.between, around.after)
+    )
+    return Template((*before, "$A", *after), (*before, "$A", *between, "$B", *after))
 
 
 def _card(name: str, spec: TaskSpec | None, words: str, *, images: bool) -> str:

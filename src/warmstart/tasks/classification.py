@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from warmstart.base.settings import Settings
 from warmstart.example.example import Example, Goal
 from warmstart.example.record import Record
 from warmstart.tasks.answer import Answer, Prediction, RawOutput, softmax_prediction
@@ -10,6 +11,7 @@ from warmstart.tasks.columns import ONE_TEXT
 from warmstart.tasks.describe import describe_every_token, describe_one_read, label_text
 from warmstart.tasks.framing import Frame
 from warmstart.tasks.kind import TaskKind
+from warmstart.tasks.pairs import ONE_OR_TWO_TEXTS, TextOrPair, TextSettings
 from warmstart.tasks.parts import Parts
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.vocabulary import Vocabulary
@@ -51,8 +53,17 @@ class Classification(TaskKind):
     name = "classification"
     text_columns = ONE_TEXT
     label_columns = ("label", "labels")
+    options_class = TextSettings
     foreign_goal = "label"
     reads_backward = sums_readings = reads_every_token = True
+
+    def reading(self, options: Settings | None) -> TaskKind:
+        """One text, or a pair too where the model may have learned pairs."""
+        return TEXT_OR_PAIR if isinstance(options, TextSettings) and options.pairs else self
+
+    def foreign_options(self, label_names: Sequence[str]) -> TextSettings:
+        """A folder of another library does not say whether pairs are read."""
+        return TextSettings(pairs=True)
 
     def answer(self, label_names: Sequence[str]) -> Answer:
         """A class."""
@@ -68,4 +79,14 @@ class Classification(TaskKind):
             label   read 4 → 1
             lm      read 0 1 2 3 → a fine film extract
         """
-        return frame.question(record, [frame.sequence(parts.texts)])
+        first, *second = parts.texts
+        return frame.question(record, [frame.sequence([first], *second)])
+
+
+class ClassificationOfPairs(TextOrPair, Classification):
+    """The same of one text or a pair."""
+
+    text_columns = ONE_OR_TWO_TEXTS
+
+
+TEXT_OR_PAIR = ClassificationOfPairs()

@@ -16,8 +16,14 @@ from warmstart.readers.rows import Row
 
 Texts = Mapping[str, str | tuple[str, ...]]
 
-ONE_TEXT = (("text",), ("sentence",))
-TWO_TEXTS = (("premise", "hypothesis"), ("sentence1", "sentence2"), ("text_a", "text_b"), ("question", "sentence"))
+ColumnSets = tuple[tuple[str, ...], ...]
+ONE_TEXT: ColumnSets = (("text",), ("sentence",))
+TWO_TEXTS: ColumnSets = (
+    ("premise", "hypothesis"),
+    ("sentence1", "sentence2"),
+    ("text_a", "text_b"),
+    ("question", "sentence"),
+)
 
 
 class Columns(NamedTuple):

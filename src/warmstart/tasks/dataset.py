@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from warmstart.base.errors import BadInput
+from warmstart.base.settings import Settings
 from warmstart.example.record import Record
 from warmstart.readers.rows import Row
 from warmstart.tasks.columns import Draft, missing_column
@@ -71,14 +72,16 @@ def read_records(kind: str, path: Path | str, labels: Sequence[str], read: ReadO
     Raises:
         BadInput: as :func:`read_task`, when the row in question is reached.
     """
-    return records_of_rows(kind, find_kind(kind).read_rows(str(path), read), labels, read.labelled, str(path))
+    rows = find_kind(kind).read_rows(str(path), read)
+    return records_of_rows(kind, rows, labels, read.labelled, str(path), read.options)
 
 
 def records_from(
-    kind: str, fields: Iterable[Mapping[str, Any]], labels: Sequence[str], labelled: bool = True
-) -> Iterator[Record]:
+    kind: str, fields: Iterable[Mapping[str, Any]], labels: Sequence[str], labelled: bool = True,
+    options: Settings | None = None,
+) -> Iterator[Record]:  # fmt: skip
     """The examples of some dictionaries one by one; otherwise as :func:`read_records`."""
-    return records_of_rows(kind, _number_rows(fields), labels, labelled, "rows")
+    return records_of_rows(kind, _number_rows(fields), labels, labelled, "rows", options)
 
 
 def task_of_rows(kind: str, source: Iterable[Row], labels: Sequence[str] | None, name: str) -> TaskSet:
@@ -95,10 +98,19 @@ def task_of_rows(kind: str, source: Iterable[Row], labels: Sequence[str] | None,
 
 
 def records_of_rows(
-    kind: str, source: Iterable[Row], labels: Sequence[str], labelled: bool, name: str
+    kind: str, source: Iterable[Row], labels: Sequence[str], labelled: bool, name: str, options: Settings | None = None
 ) -> Iterator[Record]:
-    """The examples of some rows one by one; ``name`` says in messages where the rows come from."""
-    one = find_kind(kind)
+    """The examples of some rows one by one.
+
+    Args:
+        kind: as for :func:`read_task`.
+        source: the rows.
+        labels: as for :func:`read_records`.
+        labelled: whether every row has to have a label.
+        name: says in messages where the rows come from.
+        options: of the kind, as the model knows them.
+    """
+    one = find_kind(kind).reading(options)
     numbers = {label: number for number, label in enumerate(labels)}
     columns = one.label_columns_of(labels) if labelled else None
     for found in _drafts(one, source, columns, name):

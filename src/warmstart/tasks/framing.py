@@ -54,8 +54,15 @@ class Frame:
     def sequence(self, before: Sequence[Ints], after: Ints | None = None) -> Ints:
         """``[start] before… [extract]`` or ``[start] before… [delimiter] after [extract]``, in the order of reading.
 
-        From its end a text is read as ``[extract] before… [delimiter] after [start]``, the last token first.
+        From its end a text is read as ``[extract] before… [delimiter] after [start]``, the last token first. A model of
+        another library has the special tokens of its own tokenizer.
         """
+        if (around := self.settings.around) is not None:
+            pair: list[Ints] = [] if after is None else [np.array(around.between), after]
+            ids: Ints = np.concatenate([np.array(around.before), *before, *pair, np.array(around.after)]).astype(
+                np.int64
+            )
+            return ids
         tail: list[Ints] = [] if after is None else [np.full(self.settings.between, self.delimiter), after]
         if self.backward:
             return np.concatenate([np.array([self.extract]), *before, *tail, np.array([self.start])])[::-1]
@@ -69,6 +76,11 @@ class Frame:
         """
         if self.settings.direction == "both":
             return self._from_both_ends(record, sequences)
+        if not all(map(len, sequences)):
+            raise BadInput(
+                "a text without a token has no place to be read at", where=record.where, value=dict(record.texts),
+                allowed="at least one token", next_step="leave the row out",
+            )  # fmt: skip
         targets, weights = self.target(record), np.array([self.weight(record)], np.float32)
         examples: list[Example] = []
         num_questions = 0
@@ -112,6 +124,11 @@ class Frame:
         return Goal(ZERO + self.summary(ids), ZERO, targets, weights)
 
     @property
+    def text_start(self) -> int:
+        """The place of the first token of the first text."""
+        return 1 if self.settings.around is None else len(self.settings.around.before)
+
+    @property
     def full(self) -> bool:
         """Whether each token sees all others."""
         return self.settings.sight == "full"
@@ -123,7 +140,12 @@ class Frame:
 
     def summary(self, ids: NDArray[Any]) -> int:
         """The place where a sequence is read as a whole."""
-        return 0 if self.full else len(ids) - 1
+        if self.full:
+            return 0
+        around = self.settings.around
+        if around is None or around.pad is None:
+            return len(ids) - 1
+        return int(np.flatnonzero(ids != around.pad)[-1:].sum())  # the first, where all is padding
 
     def example(self, ids: NDArray[Any], goal: Goal, num_questions: int = 0) -> Example:
         """The Example of a sequence: turns 0 1 2 …, or all 0 with segments.
@@ -135,7 +157,7 @@ class Frame:
             goals[next_goal(ids)] = self._next_tokens(ids, num_questions)
         if not self.full:
             return self._in_text_order(Example.left_to_right(ids, goals))
-        ends = ids == self.delimiter
+        ends = (ids == self.delimiter) & self.settings.typed
         return Example.full_sight(ids, goals, np.minimum(np.cumsum(ends) - ends, 1))
 
     def _in_text_order(self, example: Example) -> Example:
@@ -165,7 +187,7 @@ class Frame:
             BadInput: the text is too long and ``long_text`` is ``refuse``.
         """
         lengths, settings = parts.lengths, self.settings
-        specials = 2 if len(lengths) == 1 else settings.specials
+        specials = settings.specials_of_one if len(lengths) == 1 else settings.specials
         needed = sum(lengths) + specials
         most = settings.segment_limit or needed
         if needed <= settings.context and max(lengths) <= most:

@@ -80,6 +80,7 @@ class TaskKind:
         own_endings: endings of files that it reads besides tables.
         has_parts: whether one source of its own may hold training, dev and test.
         foreign_goal: the head of a folder of ``transformers`` that is read as a task of this kind.
+        foreign_sights: how a model of such a folder may see for that.
         has_label_names: whether its labels have names.
         reads_backward: whether its texts may be read from their end.
         sums_readings: whether it adds the states of all readings of a text, which may be one from each end.
@@ -96,6 +97,7 @@ class TaskKind:
     own_endings: ClassVar[tuple[str, ...]] = ()
     has_parts: ClassVar[bool] = False
     foreign_goal: ClassVar[str | None] = None
+    foreign_sights: ClassVar[tuple[str, ...]] = ("causal", "full")
     has_label_names: ClassVar[bool] = True
     reads_backward: ClassVar[bool] = False
     sums_readings: ClassVar[bool] = False
@@ -127,6 +129,10 @@ class TaskKind:
     def read_own_file(self, path: str, read: ReadOptions) -> Iterator[Row]:
         """The rows of a file with one of :attr:`own_endings`."""
         raise NotImplementedError
+
+    def reading(self, options: Settings | None) -> "TaskKind":
+        """This kind as it finds the texts of a task with these options."""
+        return self
 
     def find_texts(self, row: Row) -> Columns | None:
         """The texts of a row and the columns that hold them; ``None`` where a column is missing.

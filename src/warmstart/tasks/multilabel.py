@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from warmstart.base.arrays import Floats
 from warmstart.base.errors import BadInput
+from warmstart.base.settings import Settings
 from warmstart.example.example import Example, Goal
 from warmstart.example.record import Label, Record
 from warmstart.tasks.answer import Answer, Prediction, RawOutput
@@ -15,6 +16,7 @@ from warmstart.tasks.columns import ONE_TEXT, Draft, names_at, number_of
 from warmstart.tasks.describe import describe_one_read, label_text
 from warmstart.tasks.framing import Frame
 from warmstart.tasks.kind import TaskKind, sort_names
+from warmstart.tasks.pairs import ONE_OR_TWO_TEXTS, TextOrPair, TextSettings
 from warmstart.tasks.parts import Parts
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.vocabulary import Vocabulary
@@ -76,8 +78,17 @@ class Multilabel(TaskKind):
     name = "multilabel"
     text_columns = ONE_TEXT
     label_columns = ("labels",)
+    options_class = TextSettings
     foreign_goal = "labels"
     reads_backward = sums_readings = True
+
+    def reading(self, options: Settings | None) -> TaskKind:
+        """One text, or a pair too where the model may have learned pairs."""
+        return TEXT_OR_PAIR if isinstance(options, TextSettings) and options.pairs else self
+
+    def foreign_options(self, label_names: Sequence[str]) -> TextSettings:
+        """A folder of another library does not say whether pairs are read."""
+        return TextSettings(pairs=True)
 
     def answer(self, label_names: Sequence[str]) -> Answer:
         """A yes or no for each label."""
@@ -107,4 +118,14 @@ class Multilabel(TaskKind):
             labels  read 4 → 0 1 1
             lm      read 0 1 2 3 → a sad song extract
         """
-        return frame.question(record, [frame.sequence(parts.texts)])
+        first, *second = parts.texts
+        return frame.question(record, [frame.sequence([first], *second)])
+
+
+class MultilabelOfPairs(TextOrPair, Multilabel):
+    """The same of one text or a pair."""
+
+    text_columns = ONE_OR_TWO_TEXTS
+
+
+TEXT_OR_PAIR = MultilabelOfPairs()

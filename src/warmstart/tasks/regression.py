@@ -1,19 +1,21 @@
 """One text or a pair in one order, one score: ``[start] text [extract]`` or ``[start] a [delimiter] b [extract]``."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from warmstart.base.arrays import Floats
+from warmstart.base.settings import Settings
 from warmstart.example.example import Example, Goal
 from warmstart.example.record import Label, Record
 from warmstart.tasks.answer import Answer, Prediction, RawOutput
-from warmstart.tasks.columns import ONE_TEXT, Draft, parse_score
+from warmstart.tasks.columns import ONE_TEXT, ColumnSets, Draft, parse_score
 from warmstart.tasks.describe import describe_one_read
 from warmstart.tasks.framing import Frame
 from warmstart.tasks.kind import TaskKind
+from warmstart.tasks.pairs import ONE_OR_TWO_TEXTS, TextOrPair, TextSettings
 from warmstart.tasks.parts import Parts
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.vocabulary import Vocabulary
@@ -58,11 +60,20 @@ class Regression(TaskKind):
     """One text or a pair, one score."""
 
     name = "regression"
-    text_columns = (("text_a", "text_b"), ("sentence1", "sentence2"), *ONE_TEXT, ("text_a",))
+    text_columns: ClassVar[ColumnSets] = (("text_a", "text_b"), ("sentence1", "sentence2"), *ONE_TEXT, ("text_a",))
     label_columns = ("score", "label")
+    options_class = TextSettings
     foreign_goal = "score"
     has_label_names = False
     reads_backward = sums_readings = True
+
+    def reading(self, options: Settings | None) -> TaskKind:
+        """One text, or a pair too where the model may have learned pairs."""
+        return TEXT_OR_PAIR if isinstance(options, TextSettings) and options.pairs else self
+
+    def foreign_options(self, label_names: Sequence[str]) -> TextSettings:
+        """A folder of another library does not say whether pairs are read."""
+        return TextSettings(pairs=True)
 
     def answer(self, label_names: Sequence[str]) -> Answer:
         """A score."""
@@ -91,3 +102,12 @@ class Regression(TaskKind):
         """
         first, *second = parts.texts
         return frame.question(record, [frame.sequence([first], *second)])
+
+
+class RegressionOfPairs(TextOrPair, Regression):
+    """The same of one text or a pair."""
+
+    text_columns = ONE_OR_TWO_TEXTS
+
+
+TEXT_OR_PAIR = RegressionOfPairs()

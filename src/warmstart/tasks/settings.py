@@ -94,6 +94,18 @@ class Seq2SeqSettings(Settings):
         return self.source_segment or 0, 1 if self.target_segment is None else self.target_segment
 
 
+class AroundSettings(Settings):
+    """Ids of the special tokens that another library's tokenizer puts around texts; a text's class is read before padding.
+
+    A left-to-right model of ``transformers`` is read at its last token that is no padding.
+    """
+
+    before: tuple[int, ...] = Setting((), "before the first text")
+    between: tuple[int, ...] = Setting((), "between two texts")
+    after: tuple[int, ...] = Setting((), "behind the last text")
+    pad: int | None = Setting(None, "the token that is padding, which no text is read at")
+
+
 class FrameSettings(Settings):
     """How the Examples of a task are framed."""
 
@@ -124,10 +136,23 @@ class FrameSettings(Settings):
         "in both directions, and the states are added",
     )  # fmt: skip
 
+    around: AroundSettings | None = Setting(
+        None, "special tokens of another library's tokenizer, where the model was trained with these"
+    )
+
+    typed: bool = Setting(True, "whether the second of two texts has the second segment, where the model has segments")
+
     @property
     def specials(self) -> int:
         """Special tokens of an Example of two texts."""
+        if self.around is not None:
+            return len(self.around.before) + len(self.around.between) + len(self.around.after)
         return 2 + self.between
+
+    @property
+    def specials_of_one(self) -> int:
+        """Special tokens of an Example of one text."""
+        return 2 if self.around is None else len(self.around.before) + len(self.around.after)
 
     def model_post_init(self, context: object) -> None:
         """A token that attends to its successor cannot learn to predict it."""

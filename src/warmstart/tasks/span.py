@@ -123,6 +123,7 @@ class Span(TaskKind):
     text_columns = (("context", "question"),)
     label_columns = ("answers", "answer")
     foreign_goal = "span"
+    foreign_sights = ("full",)  # read from left to right, "no answer" stands at another place there
     has_label_names = False
     options_class = SpanSettings
     own_endings = SQUAD_EXTENSIONS

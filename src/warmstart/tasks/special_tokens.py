@@ -28,6 +28,9 @@ class SpecialIds(NamedTuple):
     extract: int
 
 
+NO_IDS = SpecialIds(NO_TOKEN, NO_TOKEN, NO_TOKEN)
+
+
 def special_tokens(sight: str, vocabulary: Vocabulary) -> SpecialTokens:
     """The special tokens of a model that sees so (``causal`` or ``full``)."""
     first, last = vocabulary.special_token("cls"), vocabulary.special_token("sep")
@@ -40,7 +43,7 @@ def special_tokens(sight: str, vocabulary: Vocabulary) -> SpecialTokens:
 def special_ids(sight: str, vocabulary: Vocabulary) -> SpecialIds:
     """Their ids; ``KeyError`` where the vocabulary lacks one."""
     if isinstance(vocabulary, ImageProcessor):
-        return SpecialIds(NO_TOKEN, NO_TOKEN, NO_TOKEN)
+        return NO_IDS
     return SpecialIds(*map(vocabulary.token_to_id, special_tokens(sight, vocabulary)))
 
 

@@ -30,7 +30,6 @@ from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.vocabulary import Vocabulary, require_text
 from warmstart.tasks.words import WordTokenizer, join_words, tokenize_sentence
 
-FIRST = 1  # every sequence opens with one special token
 MAX_WORDS = 12  # words that the dry run shows with their tags
 
 
@@ -209,7 +208,7 @@ class Tagging(TaskKind):
         labels = record.label if isinstance(record.label, tuple) else None
         targets = np.zeros(len(words), np.int64) if labels is None else np.array(labels, np.int64)[words]
         weights = np.full(len(words), float(labels is not None), np.float32)
-        goal = Goal.each(FIRST + parts.word_starts[words], targets, weights)
+        goal = Goal.each(frame.text_start + parts.word_starts[words], targets, weights)
         return [frame.example(frame.sequence(parts.texts), goal)]
 
     def count_unread(self, record: Record, parts: Parts, examples: Sequence[Example]) -> int:

@@ -21,7 +21,7 @@ from warmstart.evaluation.predict import predict_records
 from warmstart.run.loading import LoadedRun, load_run
 from warmstart.tasks.answer import Prediction
 from warmstart.tasks.dataset import records_from, task_from
-from warmstart.tasks.table import answer_of, find_kind
+from warmstart.tasks.table import answer_of, find_kind, options_of
 from warmstart.verbs.finetune import finetune
 from warmstart.verbs.members import run_predictor
 
@@ -96,7 +96,7 @@ class Classifier:
         """{"metrics", "intervals", "examples"} on labelled rows."""
         loaded = self._ready()
         spec = loaded.task()
-        records = records_from(spec.kind, rows, spec.label_names)
+        records = records_from(spec.kind, rows, spec.label_names, options=options_of(spec))
         return evaluate_records(run_predictor(loaded), records).to_dict()
 
     def save(self, folder: str | Path) -> None:
@@ -116,7 +116,7 @@ class Classifier:
             )
         kind = find_kind(spec.kind)
         fields = (row if isinstance(row, Mapping) else kind.row_of(row) for row in rows)
-        records = records_from(spec.kind, fields, spec.label_names, labelled=False)
+        records = records_from(spec.kind, fields, spec.label_names, labelled=False, options=options_of(spec))
         return list(predict_records(run_predictor(loaded), records)) if len(rows) else []
 
     def _ready(self) -> LoadedRun:

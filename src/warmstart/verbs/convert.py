@@ -8,7 +8,7 @@ from warmstart.base.errors import BadInput
 from warmstart.base.files import temporary_folder, write_json
 from warmstart.run.metadata import read_vocabulary
 from warmstart.run.writing import pad_id, write_model
-from warmstart.transfer.folder import check_rows, import_model, layout_of, save_own
+from warmstart.transfer.folder import check_rows, import_model, layout_of, save_own, special_ids
 from warmstart.transfer.hub import model_folder
 
 FORMS = ("hf", "warmstart", "onnx")
@@ -45,7 +45,7 @@ def convert(source: str, out: str, to: str = "hf") -> dict[str, Any]:
             from warmstart.transfer.onnx import export_onnx
 
             export_onnx(model, stage / "model.onnx")
-        write_model(stage, model, tokenizer, metadata, f"Converted from `{Path(source).name}`.")
+        write_model(stage, model, tokenizer, metadata, f"Converted from `{Path(source).name}`.", special_ids(folder))
         if to == "warmstart":
             save_own(model, stage)
         write_json(

@@ -69,7 +69,10 @@ def _language_model(loaded: LoadedRun, data: str, encoding: str, context: int | 
     tokens, the same for every model of this vocabulary, and has an accuracy. Of images the test part is read, and the loss
     is the squared error of each next row.
     """
-    backbone = loaded.model.settings.backbone
+    model = loaded.language_model()
+    if loaded.note:
+        say(f"warning: {loaded.note}")
+    backbone = model.settings.backbone
     if context is not None:
         if context > backbone.max_length:
             raise BadInput(
@@ -86,5 +89,5 @@ def _language_model(loaded: LoadedRun, data: str, encoding: str, context: int | 
         source = SourceBuilder(objective, loaded.tokenizer, backbone).evaluation(corpus)
         stream = Stream(source, 16, 0, shuffle=False)
         batches = (batch for step in range(stream.steps_per_epoch) for batch in stream.batches(step))
-        found = evaluate_language_model(loaded.model, batches)
+        found = evaluate_language_model(model, batches)
     return {"metrics": found.to_dict(), "intervals": {}, "examples": found.tokens}

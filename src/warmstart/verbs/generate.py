@@ -49,11 +49,14 @@ def _continue_prompts(loaded: LoadedRun, prompts: list[str], wanted: GenerateSet
             "this run reads texts from their end and cannot continue a prompt", where="--run",
             value=str(loaded.folder), allowed="a run that was trained with another objective than backward",
         )  # fmt: skip
+    model = loaded.language_model()
+    if loaded.note:
+        say(f"warning: {loaded.note}")
     tokenizer, rules = loaded.text, loaded.metadata.rules
     ids = tokenizer.encode_batch([clean(prompt, rules) for prompt in prompts])
     end = next(iter(tokenizer.end_ids), None)
-    limits = limits_of(wanted, tokenizer, end, tokenizer.end_ids, loaded.model.settings.backbone.vocab_size)
-    found = continue_prompts(loaded.model, ids, wanted, end, limits, begin=tokenizer.begin_ids)
+    limits = limits_of(wanted, tokenizer, end, tokenizer.end_ids, model.settings.backbone.vocab_size)
+    found = continue_prompts(model, ids, wanted, end, limits, begin=tokenizer.begin_ids)
     for number, one in enumerate(found[:: wanted.texts], start=1):
         if one.cut:
             say(

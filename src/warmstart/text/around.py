@@ -1,0 +1,86 @@
+"""The special tokens that another library's tokenizer puts around a text or a pair of texts, as ids.
+
+A folder says it in the post-processor of ``tokenizer.json``; where there is no such file, by ``add_bos_token`` and
+``add_eos_token`` in ``tokenizer_config.json``, which ``transformers`` ignores beside it.
+"""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import tokenizers
+
+from warmstart.base.errors import BadInput
+from warmstart.text.special_tokens import read_tokenizer_config
+from warmstart.text.tokenizer import TOKENIZER_FILE, Tokenizer
+
+FIRST, SECOND = 0, 1
+GENERIC_CLASS = "TokenizersBackend"
+
+
+class TokensAround(NamedTuple):
+    """Ids before a text, between two and behind the last."""
+
+    before: tuple[int, ...] = ()
+    between: tuple[int, ...] = ()
+    after: tuple[int, ...] = ()
+
+
+def read_tokens_around(folder: Path) -> TokensAround:
+    """What the tokenizer in ``folder`` adds to a text and to a pair.
+
+    Raises:
+        BadInput: there is no tokenizer, or it frames a text alone and a text of a pair in two ways.
+    """
+    tokenizer, path = Tokenizer.load(folder), folder / TOKENIZER_FILE
+    if path.is_file():
+        backend = tokenizers.Tokenizer.from_file(str(path))
+        backend.no_truncation()
+        backend.no_padding()
+        return _tokens_around(backend, str(path))
+    config = read_tokenizer_config(folder)
+    bos, eos = (
+        (tokenizer.special_token_id(kind),)
+        if config.get(f"add_{kind}_token") and tokenizer.special_token(kind) is not None
+        else ()
+        for kind in ("bos", "eos")
+    )
+    return TokensAround(bos, eos + bos, eos)
+
+
+def has_token_types(folder: Path) -> bool:
+    """Whether the tokenizer in ``folder`` tells a model which text of a pair a token is of.
+
+    ``transformers`` 5 gives no types with a tokenizer without a class of its own, unless its config lists them.
+    """
+    config = read_tokenizer_config(folder)
+    names = config.get("model_input_names")
+    if isinstance(names, list):
+        return "token_type_ids" in names
+    return config.get("tokenizer_class") != GENERIC_CLASS
+
+
+def _tokens_around(backend: Any, where: str) -> TokensAround:
+    """What the post-processor adds to a word that has a token."""
+    pieces = (backend.id_to_token(number) for number in range(backend.get_vocab_size()))
+    word = next((one for one in ("a", *pieces) if one and backend.encode(one, add_special_tokens=False).ids), "a")
+    alone, pair = backend.encode(word), backend.encode(word, word)
+    try:
+        before, rest = _around(pair, FIRST)
+        _, after = _around(pair, SECOND)
+        same = _around(alone, FIRST) == (before, after)
+        between = rest[: len(rest) - len(after) - pair.sequence_ids.count(SECOND)]
+    except ValueError:  # a text without a token
+        same, between, before, after = False, (), (), ()
+    if not same:
+        raise BadInput(
+            "this tokenizer puts other special tokens around a text than around a pair", where=where,
+            value=backend.encode(word, word).tokens, allowed="the same before the first text and behind the last",
+        )  # fmt: skip
+    return TokensAround(before, between, after)
+
+
+def _around(encoded: Any, text: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The ids before and behind one of the texts; ``ValueError`` where it has no token."""
+    whose = encoded.sequence_ids
+    first, count = whose.index(text), whose.count(text)
+    return tuple(encoded.ids[:first]), tuple(encoded.ids[first + count :])
