@@ -155,6 +155,13 @@ def test_only_a_slip_of_the_pen_is_taken_for_one(model_type: str, hint: str, fol
     assert sentence.endswith(hint or ".") and ("did you mean" in sentence) == bool(hint)
 
 
+def test_an_adapter_alone_is_no_model(tmp_path: Path) -> None:
+    """Bad input: the two files that peft writes."""
+    (tmp_path / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "base_model_name_or_path": "gpt2"}))
+    save_file({"base_model.model.lora_A.weight": torch.ones(2, 2)}, tmp_path / "adapter_model.safetensors")
+    assert "adapter_config.json: an adapter alone" in refused(tmp_path)
+
+
 def test_a_release_of_integers_or_with_a_gap_is_refused(tmp_path: Path) -> None:
     """Bad input: the ten arrays of 2018 as integers, and with one number that is none."""
     width = 64

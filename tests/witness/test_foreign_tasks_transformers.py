@@ -186,10 +186,12 @@ def test_without_label_names_they_are_transformers(tmp_path: Path) -> None:
     assert warmstart.load(tmp_path).classes_ == tuple(theirs.config.id2label.values())
 
 
-def test_a_left_to_right_tagger_of_theirs_answers_here(tmp_path: Path) -> None:
+@pytest.mark.parametrize("template", ["none", "begin"])
+@pytest.mark.parametrize("name", ["GPT2", "Llama", "Qwen3"])
+def test_a_left_to_right_tagger_of_theirs_answers_here(name: str, template: str, tmp_path: Path) -> None:
     """Witness: transformers' logits at the first token of each word, with a vocabulary whose words begin with a blank."""
-    tokenizer = byte_level(size=420, prefix_space=True)  # every word begins with a letter's token
-    theirs = build("GPT2", "ForTokenClassification", len(tokenizer), **LABELS)
+    tokenizer = byte_level(template, size=420, prefix_space=True)  # every word begins with a letter's token
+    theirs = build(name, "ForTokenClassification", len(tokenizer), **LABELS)
     theirs.save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
     words = [text.split() for text in TEXTS]
@@ -219,22 +221,21 @@ def test_a_pair_is_read_as_a_pair(name: str, columns: tuple[str, str], tmp_path:
     assert float((alone - wanted).abs().max()) > 1e-3
 
 
+@pytest.mark.parametrize("listed", [None, [], ["token_type_ids"]])
 @pytest.mark.parametrize(
-    "listed", [None, ["input_ids", "token_type_ids", "attention_mask"], ["input_ids", "attention_mask"]]
+    "kind", ["TokenizersBackend", "PreTrainedTokenizerFast", "BertTokenizerFast", "DistilBertTokenizer", None]
 )
-def test_a_tokenizer_without_a_class_says_whether_there_are_types(listed: list[str] | None, tmp_path: Path) -> None:
-    """Witness: transformers, whose generic tokenizer gives no types of tokens unless its config lists them."""
-    generic = transformers.PreTrainedTokenizerFast(tokenizer_object=word_piece(tmp_path).backend_tokenizer)
-    generic.pad_token, generic.cls_token, generic.sep_token = "[PAD]", "[CLS]", "[SEP]"
-    (tmp_path / "vocab.txt").unlink()
-    theirs = build("Bert", "ForSequenceClassification", len(generic), **LABELS)
+def test_the_tokenizer_says_whether_there_are_types(kind: str | None, listed: list[str] | None, tmp_path: Path) -> None:
+    """Witness: transformers, which gives types of tokens by the list in the config, else by the tokenizer's class."""
+    tokenizer = word_piece(tmp_path)
+    theirs = build("Bert", "ForSequenceClassification", len(tokenizer), **LABELS)
     theirs.save_pretrained(tmp_path)
-    generic.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    path = tmp_path / "tokenizer_config.json"
+    config = json.loads(path.read_text()) | {"tokenizer_class": kind}
     if listed is not None:
-        path = tmp_path / "tokenizer_config.json"
-        path.write_text(
-            json.dumps(json.loads(path.read_text()) | {"model_input_names": ["input_ids", "attention_mask", *listed]})
-        )
+        config["model_input_names"] = ["input_ids", "attention_mask", *listed]
+    path.write_text(json.dumps({key: value for key, value in config.items() if value is not None}))
     wanted = their_logits(theirs, tmp_path, *map(list, zip(*PAIRS, strict=True))).softmax(-1)
     close(warmstart.load(tmp_path).predict_proba(pairs_as("premise", "hypothesis")), wanted)
 

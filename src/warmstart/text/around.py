@@ -14,7 +14,7 @@ from warmstart.text.special_tokens import read_tokenizer_config
 from warmstart.text.tokenizer import TOKENIZER_FILE, Tokenizer
 
 FIRST, SECOND = 0, 1
-GENERIC_CLASS = "TokenizersBackend"
+TYPED_CLASSES = ("Bert", "Electra", "Albert")
 
 
 class TokensAround(NamedTuple):
@@ -50,13 +50,14 @@ def read_tokens_around(folder: Path) -> TokensAround:
 def has_token_types(folder: Path) -> bool:
     """Whether the tokenizer in ``folder`` tells a model which text of a pair a token is of.
 
-    ``transformers`` 5 gives no types with a tokenizer without a class of its own, unless its config lists them.
+    ``transformers`` 5 gives types where the config lists them; where it lists nothing, with the class of BERT, ELECTRA and
+    ALBERT, and not with that of another family or one that is of no family.
     """
     config = read_tokenizer_config(folder)
     names = config.get("model_input_names")
     if isinstance(names, list):
         return "token_type_ids" in names
-    return config.get("tokenizer_class") != GENERIC_CLASS
+    return str(config.get("tokenizer_class") or TYPED_CLASSES[0]).startswith(TYPED_CLASSES)
 
 
 def _tokens_around(backend: Any, where: str) -> TokensAround:

@@ -28,6 +28,7 @@ from warmstart.transfer.release2018 import is_release, release_settings, release
 from warmstart.transfer.tensors import DEQUANTISE, FoundTensors, current_names, fill_model, read_folder
 
 CONFIG, OWN, OUTPUT = "config.json", "warmstart", "lm_head.weight"
+ADAPTER = "adapter_config.json"
 QUANTISERS = ("quantization_config", "compression_config")
 LAYOUTS: dict[str, Layout] = {
     layout.model_type: layout
@@ -38,8 +39,8 @@ LAYOUTS: dict[str, Layout] = {
 }  # fmt: skip
 """Of several that can say a model the first is written: RoBERTa for XLM-R, which is the same architecture."""
 SPECIAL_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
-WITHOUT_TASK = ("Model", "LMHeadModel", "HeadsModel", "ForCausalLM", "ForMaskedLM", "ForPreTraining")
-"""Ends of the classes that guess words, or have no head."""
+WORD_CLASSES = ("LMHead", "ForCausalLM", "ForMaskedLM", "ForPreTraining")
+"""What the names of classes that guess words have in them."""
 _KINDS: dict[str, HeadKind] = {
     "label": "class", "labels": "multilabel", "score": "score", "choice": "choice", "tags": "class", "span": "span"
 }  # fmt: skip
@@ -251,12 +252,18 @@ def unread_head(folder: Path) -> str | None:
     """The class that the config of a folder names, where that is no language model and nothing without a head."""
     config = _read_config(folder)
     [architecture] = (config.get("architectures") or [""])[:1]
-    known = config["model_type"] == OWN or OWN in config or not architecture or architecture.endswith(WITHOUT_TASK)
-    return None if known else str(architecture)
+    if config["model_type"] == OWN or OWN in config or not architecture or architecture.endswith("Model"):
+        return None
+    return None if any(word in architecture for word in WORD_CLASSES) else str(architecture)
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG
+    if not path.is_file() and (folder / ADAPTER).is_file():
+        raise BadInput(
+            "an adapter alone, without the model that it belongs to", where=str(folder / ADAPTER),
+            next_step="join them: merge_and_unload().save_pretrained(NEW) in peft, and give that folder",
+        )  # fmt: skip
     if not path.is_file():
         raise BadInput(
             "no model here",
