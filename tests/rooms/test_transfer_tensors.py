@@ -9,11 +9,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+import warmstart
 from warmstart.base.errors import BadInput
 from warmstart.models.files import INDEX, WEIGHTS
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import ModelSettings
+from warmstart.text.tokenizer import Tokenizer
 from warmstart.transfer.folder import CONFIG, import_model, load_model, load_settings, save_model
 
 Tensors = dict[str, torch.Tensor]
@@ -102,6 +104,24 @@ def test_a_weight_that_is_no_number_is_named(value: float, folder: Path) -> None
     rewrite(folder, spoil)
     for part in (f"the weight {UP!r}", str(folder / WEIGHTS), "no finite number", f"got {value!r}"):
         assert part in refused(folder)
+
+
+@pytest.mark.parametrize("seeds", ["1", "2"])
+def test_no_run_is_begun_from_weights_that_are_none(seeds: str, folder: Path, tmp_path: Path) -> None:
+    """Bad input: a NaN in the start of a fine-tuning of one seed or several, and of a pre-training; nothing is written."""
+    Tokenizer.train(["a b"], 257).save(folder)
+    rewrite(folder, lambda t: t | {UP: t[UP] / 0})
+    rows, text, out = tmp_path / "rows.jsonl", tmp_path / "text.txt", tmp_path / "run"
+    rows.write_text(
+        "".join(json.dumps({"text": word, "label": word[0]}) + "\n" for word in ("ab", "ba", "aab", "bba") * 3)
+    )
+    text.write_text("a bb a " * 60)
+    start = {"start": str(folder), "length": "1 steps"}
+    with pytest.raises(BadInput, match=f"the weight {UP!r} holds"):
+        warmstart.finetune(str(out), task="classification", train=str(rows), seeds=seeds, **start)
+    with pytest.raises(BadInput, match=f"the weight {UP!r} holds"):
+        warmstart.pretrain(str(out), corpus=str(text), **start)
+    assert not out.exists()
 
 
 def test_of_several_files_the_one_is_named(folder: Path) -> None:

@@ -343,7 +343,8 @@ def test_a_head_whose_weights_are_missing_is_named(tmp_path: Path) -> None:
     [
         ("Bert", "Model", True), ("Electra", "ForPreTraining", True), ("Bert", "ForMaskedLM", False),
         ("GPT2", "Model", False),
-        ("Llama", "Model", True), ("Llama", "ForCausalLM", False), ("Qwen3", "ForCausalLM", False),
+        ("Llama", "Model", True), ("Llama", "ForSequenceClassification", True), ("Llama", "ForCausalLM", False),
+        ("Qwen3", "ForCausalLM", False),
     ],
 )  # fmt: skip
 def test_a_new_head_for_words_is_told(name: str, kind: str, new: bool, tmp_path: Path) -> None:

@@ -85,8 +85,22 @@ def check_model(recipe: PretrainRecipe) -> None:
         check_direction(objective, read_metadata(folder).direction)
 
 
-def build_pretraining(recipe: PretrainRecipe, corpus: Corpus | ImageCorpus) -> Pretraining:
+def load_start(recipe: PretrainRecipe) -> Start | None:
+    """The starting model with its weights, if there is one: damaged ones are refused before any text is read."""
+    if recipe.start == NO_START:
+        return None
+    start = read_start(recipe.start)
+    start.load()
+    return start
+
+
+def build_pretraining(recipe: PretrainRecipe, corpus: Corpus | ImageCorpus, start: Start | None = None) -> Pretraining:
     """What ``recipe`` means for an opened corpus.
+
+    Args:
+        recipe: corpus, model, objective and training.
+        corpus: what it learns from.
+        start: the starting model, where it is loaded; else it is opened, and reads no weights.
 
     Raises:
         BadInput: an unknown preset, a corpus of another tokenizer, or one too small for a single row.
@@ -95,7 +109,8 @@ def build_pretraining(recipe: PretrainRecipe, corpus: Corpus | ImageCorpus) -> P
     tokenizer = fit_vocabulary(corpus.tokenizer(), objective)
     if recipe.corpus.tokenizer is not None:
         corpus.check_tokenizer(Tokenizer.load(Path(recipe.corpus.tokenizer)))
-    start = None if recipe.start == NO_START else read_start(recipe.start)
+    if recipe.start != NO_START:
+        start = start or read_start(recipe.start)
     if start is not None and not recipe.new_vocabulary and not begins_with(tokenizer, start.tokenizer):
         corpus.check_tokenizer(start.tokenizer)
     if start is not None and not recipe.new_vocabulary and isinstance(start.tokenizer, Tokenizer):

@@ -203,13 +203,13 @@ def _missing_words(
     config: Mapping[str, Any], layout: Layout | None, settings: ModelSettings, names: Collection[str]
 ) -> str:
     """Says of a foreign folder without its head for words that tokens are guessed by the token table alone."""
-    if layout is None or OWN in config or settings.heads:
+    if layout is None or OWN in config:
         return ""
     backbone = settings.backbone
     has_transform = backbone.sight == "causal" or backbone.lm_transform
     # With an output table in the file, would the config read as untied? Then that table is what is missing.
     whole = layout.settings(config, {*names, OUTPUT})
-    if has_transform and (whole.tied or OUTPUT in names):
+    if _task_class(config) is None and has_transform and (whole.tied or OUTPUT in names):
         return ""
     return "this folder has no head for words: a new one, the table of its tokens, was never trained to guess them"
 
@@ -250,7 +250,10 @@ def special_ids(folder: Path) -> dict[str, Any]:
 
 def unread_head(folder: Path) -> str | None:
     """The class that the config of a folder names, where that is no language model and nothing without a head."""
-    config = _read_config(folder)
+    return _task_class(_read_config(folder))
+
+
+def _task_class(config: Mapping[str, Any]) -> str | None:
     [architecture] = (config.get("architectures") or [""])[:1]
     if config["model_type"] == OWN or OWN in config or not architecture or architecture.endswith("Model"):
         return None

@@ -10,7 +10,7 @@ from warmstart.base.files import check_free_space
 from warmstart.base.run_folder import CORPUS, RunFolder
 from warmstart.build.dry_run import build_meta_model, describe_training
 from warmstart.build.images import image_corpus
-from warmstart.build.pretraining import Pretraining, build_pretraining, check_model
+from warmstart.build.pretraining import Pretraining, build_pretraining, check_model, load_start
 from warmstart.build.start import NO_START
 from warmstart.config.load import to_yaml
 from warmstart.config.schema import PretrainRecipe
@@ -54,8 +54,9 @@ def _pretrain(recipe: PretrainRecipe, folder: RunFolder, resume: bool) -> dict[s
     config = to_yaml(recipe)
     folder.check_free(resume=resume, config=config)
     check_model(recipe)  # before any text is read
+    start = load_start(recipe)
     corpus = open_corpus(recipe, folder.path / CORPUS)
-    built = build_pretraining(recipe, corpus)
+    built = build_pretraining(recipe, corpus, start)
     fingerprints = built.fingerprints(corpus)
     folder.check_data(fingerprints)
     device = default_device()
