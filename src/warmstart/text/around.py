@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import tokenizers
 
 from warmstart.base.errors import BadInput
+from warmstart.text.classes import TOKENIZER_FILE
 from warmstart.text.special_tokens import read_tokenizer_config
-from warmstart.text.tokenizer import TOKENIZER_FILE, Tokenizer
+from warmstart.text.tokenizer import Tokenizer
 
 FIRST, SECOND = 0, 1
 TYPED_CLASSES = ("Bert", "Electra", "Albert")
