@@ -64,6 +64,35 @@ def test_strange_words_are_words(tmp_path: Path) -> None:
     assert read(tmp_path / "x.conll", "first\tO\n" + text)[0][0]["tokens"] == ["first", *words]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# id 1\tlang=en\nEU\tB-ORG\ncalls\tO\n\n# id 2\tlang=en\n#\tO\n#fun\tO\n",  # as MultiCoNER has them
+        "# two words\nEU B-ORG\ncalls O\n\n# newdoc id = 2\n# O\n#fun O\n",
+        "#begin document (x); part 000\nEU B-ORG\ncalls O\n\n-DOCSTART- O\n\n# O\n#fun O\n\n#end document of all\n",
+        "# a\n# id = 7\nEU _ _ B-ORG\ncalls _ _ O\n\n# id\tdomain=x\n# _ _ O\n#fun _ _ O\n",
+    ],
+)
+def test_comments_are_skipped_and_words_with_a_hash_are_not(tmp_path: Path, text: str) -> None:
+    """Witness: the two sentences by hand: a comment has not the columns of a word, or a blank after its hash."""
+    rows = [row for row, _ in read(tmp_path / "x.conll", text)]
+    assert rows == [{"tokens": ["EU", "calls"], "tags": ["B-ORG", "O"]}, {"tokens": ["#", "#fun"], "tags": ["O", "O"]}]
+
+
+def test_comments_among_words_without_tags(tmp_path: Path) -> None:
+    """Witness: by hand; a file to be predicted, whose words have one column."""
+    found = read(tmp_path / "x.txt", "# sentence 1\nEU\n#fun\n\n#\nNo\n")
+    assert [row["tokens"] for row, _ in found] == [["EU", "#fun"], ["#", "No"]]
+
+
+def test_all_broken_lines_are_named(tmp_path: Path) -> None:
+    """Witness: the lines of a file in which three words have no tag."""
+    text = "EU B-ORG\n" + "calls\nit O\n\n" * 3
+    found = complaint(tmp_path / "x.conll", text)
+    assert "3 rows cannot be used: wrong number of columns (" in found
+    assert [f"x.conll:{n}" in found for n in (2, 5, 8)] == [True] * 3
+
+
 def test_words_alone_have_no_tags(tmp_path: Path) -> None:
     """Invariant: a file to be predicted needs no tag."""
     assert read(tmp_path / "x.txt", "EU\ncalls\n\nNo\n")[0][0] == {"tokens": ["EU", "calls"]}

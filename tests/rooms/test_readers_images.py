@@ -1,7 +1,10 @@
 """Images to rows: folders, archives and arrays. Witness: Pillow and NumPy, which wrote the files."""
 
 import io
+import os
+import struct
 import tarfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +76,57 @@ def test_jpeg_and_other_modes_become_rgb(tmp_path: Path) -> None:
     for row in read_image_rows(str(tmp_path)):
         with Image.open(row.where) as theirs:
             assert np.array_equal(row.fields["image"], np.asarray(theirs.convert("RGB")))
+
+
+def png_of_16_bits(pixels: np.ndarray) -> bytes:
+    """A PNG with 16 bits a channel, [H, W] grey or [H, W, 3], as the standard (ISO 15948) lays it out."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    height, width = pixels.shape[:2]
+    header = struct.pack(">IIBBBBB", width, height, 16, 0 if pixels.ndim == 2 else 2, 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    parts = (chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def test_grey_of_16_bits_is_read_as_colours_of_16_bits_are(tmp_path: Path) -> None:
+    """Witness: Pillow's own reading of the same numbers as red, green and blue; converted from grey all would be white."""
+    grey = np.random.default_rng(1).integers(0, 1 << 16, (6, 7), np.uint16)
+    grey[0, :4] = 0, 255, 256, 65535
+    (tmp_path / "grey.png").write_bytes(png_of_16_bits(grey))
+    colours = png_of_16_bits(np.repeat(grey[:, :, None], 3, axis=2))
+    [row] = read_image_rows(str(tmp_path / "grey.png"), needs_class=False)
+    with Image.open(io.BytesIO(colours)) as theirs:
+        assert theirs.mode == "RGB" and np.array_equal(row.fields["image"], np.asarray(theirs))
+
+
+def test_two_bits_a_palette_and_alpha(tmp_path: Path) -> None:
+    """Witness: the colours by hand: black and white, the colours of a palette, a colour under half of an alpha."""
+    dots = np.array([[0, 255], [255, 0]], np.uint8)
+    palette = Image.fromarray(dots // 255).convert("P")
+    palette.putpalette([10, 20, 30, 200, 100, 50])
+    alpha = Image.fromarray(np.full((2, 2, 4), (9, 8, 7, 128), np.uint8))
+    cases = [
+        (Image.fromarray(dots).convert("1"), [[(0,) * 3, (255,) * 3], [(255,) * 3, (0,) * 3]]),
+        (palette, [[(10, 20, 30), (200, 100, 50)], [(200, 100, 50), (10, 20, 30)]]),
+        (alpha, [[(9, 8, 7)] * 2] * 2),
+    ]
+    for number, (image, colours) in enumerate(cases):
+        image.save(tmp_path / f"{number}.png")
+        [row] = read_image_rows(str(tmp_path / f"{number}.png"), needs_class=False)
+        assert row.fields["image"].tolist() == [[list(pixel) for pixel in line] for line in colours]
+
+
+def test_a_folder_whose_name_is_no_text_is_refused(tmp_path: Path) -> None:
+    """Witness: a byte that is no UTF-8, which no label could be written with."""
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    folder.mkdir()
+    (folder / "a.png").write_bytes(png(PIXELS[NAMES[0]]))
+    with pytest.raises(BadInput, match="a name that is not UTF-8") as error:
+        list(read_image_rows(str(tmp_path)))
+    str(error.value).encode("utf-8")
 
 
 def test_one_image_and_images_without_classes(tmp_path: Path) -> None:

@@ -72,6 +72,65 @@ def test_tsv_has_no_quoting_and_columns_can_be_named(tmp_path: Path) -> None:
     assert found == [{"score": "5", "s1": '"He said', "s2": "yes"}, {"score": "3", "s1": "a", "s2": '"b"'}]
 
 
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_a_csv_of_semicolons_or_tabs_is_read(mark: str, tmp_path: Path) -> None:
+    """Witness: csv.writer with that delimiter, with commas, quotes and line ends in the cells."""
+    table = [["text", "label"], ['one, "two"', "a"], [f"three{mark}\nfour", "b"]]
+    out = io.StringIO(newline="")
+    csv.writer(out, delimiter=mark).writerows(table)
+    path = write_table(tmp_path / "t.csv", out.getvalue().encode())
+    assert [list(row.fields.values()) for row in read_rows(str(path))] == table[1:]
+    path = write_table(tmp_path / "u.csv", f'text,"a{mark}b"\n1,2\n'.encode())
+    assert next(read_rows(str(path))).fields == {"text": "1", f"a{mark}b": "2"}
+
+
+def test_commas_at_the_end_of_a_header(tmp_path: Path) -> None:
+    """Witness: what spreadsheets write for empty columns; a cell in one of these is refused."""
+    path = write_table(tmp_path / "t.csv", b"text,label,,\none,a,,\ntwo,b, ,\n")
+    assert [row.fields for row in read_rows(str(path))] == [
+        {"text": "one", "label": "a"},
+        {"text": "two", "label": "b"},
+    ]
+    path = write_table(tmp_path / "t.csv", b"text,label,\none,a,\ntwo,b,c\n")
+    with pytest.raises(BadInput, match=r"t\.csv:3: a cell in a column without a name; got 'c'"):
+        list(read_rows(str(path)))
+
+
+def test_all_broken_lines_are_named_at_once(tmp_path: Path) -> None:
+    """Witness: a file in which lines 3, 5, 7, 9 and 11 are broken, and one of which every line is."""
+    lines = ["a,b"] + ["1,2", "3"] * 5
+    path = write_table(tmp_path / "t.csv", "\n".join(lines).encode())
+    stream = read_rows(str(path))
+    assert next(stream).fields == {"a": "1", "b": "2"}
+    with pytest.raises(BadInput) as error:
+        list(stream)
+    places = "; ".join(f"{path}:{n}" for n in (3, 5, 7))
+    assert f"{path}: 5 rows cannot be used: wrong number of columns ({places}; and 2 more); got 1" in str(error.value)
+    path = write_table(tmp_path / "t.csv", b"a,b\n1\n2\n3\n")
+    with pytest.raises(BadInput, match=r"t\.csv:2: wrong number of columns"):
+        list(read_rows(str(path)))
+
+
+def test_a_broken_file_is_not_read_for_ever(tmp_path: Path) -> None:
+    """Invariant: after 1,000 broken lines the reader stops."""
+    path = write_table(tmp_path / "t.jsonl", b'{"x": 1}\n' + b"{\n" * 5000)
+    with pytest.raises(BadInput, match="1,000 or more rows cannot be used"):
+        list(read_rows(str(path)))
+
+
+def test_parquet_texts_that_are_no_text_are_named(tmp_path: Path) -> None:
+    """Witness: pyarrow, which checks no bytes when it writes; the rows by hand, over two row groups."""
+    cells = [b"fine", b"caf\xe9", "schön".encode(), b"\xff"] * 150
+    whole = pyarrow.array(cells)
+    text = pyarrow.Array.from_buffers(pyarrow.string(), len(cells), whole.buffers())
+    path = tmp_path / "t.parquet"
+    pyarrow.parquet.write_table(pyarrow.table({"id": list(range(len(cells))), "text": text}), path, row_group_size=400)
+    with pytest.raises(BadInput) as error:
+        list(read_rows(str(path)))
+    assert f"{path}:2, key 'text'; {path}:6, key 'text'" in str(error.value)
+    assert "not utf-8 text" in str(error.value) and "got b'caf\\xe9'" in str(error.value)
+
+
 cells = st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r"), min_size=1), min_size=2, max_size=3)
 
 

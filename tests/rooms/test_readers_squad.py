@@ -37,12 +37,40 @@ def test_questions_become_rows(tmp_path: Path) -> None:
     assert [row.where for row in rows] == [f"{path}, question {name}" for name in ("a", "b", 3)]
 
 
+def test_an_empty_list_is_no_answer_without_a_flag(tmp_path: Path) -> None:
+    """Witness: the annotators' own sets (no flag), by hand; to be predicted, anything may stand there."""
+    path = tmp_path / "dev.json"
+    path.write_text(json.dumps(squad({"id": "a", "question": "Why?", "answers": []})))
+    assert [row.fields["answers"] for row in read_questions(str(path))] == [[]]
+    path.write_text(json.dumps(squad({"id": "a", "question": "Why?", "answers": [], "is_impossible": "no"})))
+    assert [row.fields["question"] for row in read_questions(str(path), labelled=False)] == ["Why?"]
+
+
+@pytest.mark.parametrize(
+    ("flag", "answers", "parts"),
+    [
+        ("False", [ANSWER], ["question q1: 'is_impossible' is no truth value", "got 'False'", "true or false"]),
+        (0, [ANSWER], ["no truth value", "got 0"]),
+        (True, [ANSWER], ["'is_impossible' is true, yet the question has an answer"]),
+        (False, [], ["'is_impossible' is false, yet the question has no answer"]),
+    ],
+)
+def test_flags_that_contradict_are_refused(flag: Any, answers: list[Any], parts: list[str], tmp_path: Path) -> None:
+    """Witness: SQuAD 2.0's definition: impossible and without answers are the same."""
+    (tmp_path / "dev.json").write_text(
+        json.dumps(squad({"id": "q1", "question": "?", "answers": answers, "is_impossible": flag}))
+    )
+    with pytest.raises(BadInput) as error:
+        list(read_questions(str(tmp_path / "dev.json")))
+    assert [part for part in parts if part not in str(error.value)] == [], str(error.value)
+
+
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
         ("{", ["dev.json", "not complete JSON"]),
         ("[" * 100000, ["dev.json", "nested too deeply"]),
-        (json.dumps(squad({"question": "\ud800"})), ["dev.json", "not complete JSON", "surrogates"]),
+        (json.dumps(squad({"question": "\ud800"})), ["dev.json, question 1", "half of a character", "surrogates"]),
         ("[]", ["dev.json: not a file in SQuAD's format", "'data'"]),
         ('{"data": [{}]}', ["dev.json, data[0]", "'paragraphs'"]),
         ('{"data": [{"paragraphs": [{"qas": []}]}]}', ["data[0].paragraphs[0]", "'context'"]),

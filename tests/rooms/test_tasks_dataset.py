@@ -3,13 +3,20 @@
 import json
 import math
 from itertools import permutations
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from warmstart.base.errors import BadInput
 from warmstart.example.record import Record
 from warmstart.tasks.dataset import read_records, read_task, records_from, task_from
+from warmstart.tasks.frames import frame_records
 from warmstart.tasks.kind import ReadOptions, sort_names
+from warmstart.tasks.settings import FrameSettings
+from warmstart.tasks.spec import TaskSpec
+from warmstart.tasks.table import KINDS
+from warmstart.text.tokenizer import DELIMITER, EXTRACT, START, TASK_TOKENS, Tokenizer
 
 
 @pytest.fixture
@@ -234,3 +241,64 @@ def test_an_empty_file_and_an_unknown_task_are_refused(tmp_path):
     assert complaint(lambda: task_from("classification", [])).what == "no examples"
     error = complaint(lambda: read_records("clasification", tmp_path / "empty.jsonl", labels=()))
     assert error.what == "unknown task" and error.next_step == "did you mean 'classification'?"
+
+
+def test_all_unusable_rows_are_named_at_once(tmp_path: Path) -> None:
+    """Witness: the rows by hand: labels that are missing in one way or another, a text that is none."""
+    rows: list[dict[str, Any]] = [{"text": f"row {n}", "label": "ab"[n % 2]} for n in range(1, 11)]
+    rows[2]["label"], rows[4]["label"], rows[6]["text"] = "", None, 7
+    found = str(complaint(lambda: task_from("classification", rows)))
+    assert found.startswith(
+        "rows: 3 rows cannot be used: the label is empty (row 3, key 'label'; row 5, key 'label'), "
+        "not text (row 7, key 'text'); "
+    )
+    rows[2]["label"], rows[4]["label"], rows[6]["text"] = [1], 0.5, "seven"
+    found = str(complaint(lambda: task_from("classification", rows)))
+    assert "2 rows cannot be used: not a label (row 3, key 'label'; row 5, key 'label')" in found
+    rows[2]["label"], rows[4]["label"] = "c", "d"
+    stream = records_from("classification", rows, ("a", "b"))
+    assert [next(stream).texts["text"] for _ in range(2)] == ["row 1", "row 2"]
+    found = str(complaint(lambda: list(stream)))
+    assert "2 rows cannot be used: label unseen in training (row 3, key 'label'; row 5, key 'label')" in found
+
+
+@pytest.mark.parametrize(
+    ("name", "header", "expected"),
+    [
+        ("t.tsv", "text,label", "the columns seem to be separated by commas"),
+        ("t.csv", "text|label", "the columns seem to be separated by bars"),
+        ("t.csv", "id,txt,label", "rename 'txt' to 'text'"),
+    ],
+)
+def test_columns_that_are_not_separated_are_said(name: str, header: str, expected: str, tmp_path: Path) -> None:
+    """Witness: headers by hand."""
+    (tmp_path / name).write_text(f"{header}\n{header}\n")
+    assert expected in str(complaint(lambda: read_task("classification", tmp_path / name)))
+
+
+def test_an_error_lists_all_columns() -> None:
+    """Witness: thirty names, far more than a value that is shortened."""
+    row = {f"column {n}": "x" for n in range(30)}
+    assert str(list(row)) in str(complaint(lambda: task_from("classification", [row])))
+
+
+def test_a_choice_needs_no_context() -> None:
+    """Witness: the framed text by hand: start, question, delimiter, choice, extract."""
+    row = {"question": "who", "choices": ["he", "she"], "label": 1}
+    task = task_from("choice", [row])
+    assert task.records[0].texts == {"context": "", "question": "who", "choices": ("he", "she")}
+    tokenizer = Tokenizer.train(["ab"], 257).with_special_tokens(TASK_TOKENS)
+    spec = TaskSpec(kind="choice", frame=FrameSettings(context=32))
+    (examples,) = frame_records(spec, task.records, tokenizer).examples
+    written = [tokenizer.decode(example.ids, skip_special_tokens=False) for example in examples]
+    assert written == [f"{START}who{DELIMITER}{choice}{EXTRACT}" for choice in ("he", "she")]
+    assert "missing key 'context'" in str(complaint(lambda: task_from("choice", [{"choices": ["a", "b"], "label": 0}])))
+
+
+def test_a_very_long_word_does_not_hold_up_the_vocabulary() -> None:
+    """Witness: the vocabulary of the same word cut by hand into pieces of 4,096 letters; whole it would take minutes."""
+    word = "ab" * 100_000
+    kind = KINDS["classification"]
+    found = kind.learn_vocabulary([Record({"text": word})], 300, "bpe")
+    pieces = [word[start : start + 4096] for start in range(0, len(word), 4096)]
+    assert found.fingerprint == Tokenizer.train(pieces, 300).fingerprint

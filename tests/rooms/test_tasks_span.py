@@ -288,7 +288,7 @@ def test_squad_files_are_read_and_their_questions_named(tmp_path: Path) -> None:
         f"{path}, question q3: the answer does not stand in its context at character 1; got 'e '; allowed: 'He'; "
         "it stands at character 0."
     )
-    qas[2] = {"id": "q3", "question": "Who?", "answers": []}
+    qas[2] = {"id": "q3", "question": "Who?"}
     write()
     with pytest.raises(BadInput, match=r"question q3: missing key 'answers' for a span task"):
         read_task("span", path)

@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from seqeval.metrics import f1_score
 
 from warmstart.base.errors import BadInput
 from warmstart.build.describe import describe
 from warmstart.example.batch import collate
 from warmstart.example.record import Record
 from warmstart.example.sight import Pattern
+from warmstart.metrics.tagging import entity_metrics
 from warmstart.tasks.dataset import read_records, read_task, records_from, task_from
 from warmstart.tasks.frames import FramedRecords, class_weights, frame_records
 from warmstart.tasks.hold_out import hold_out
@@ -213,3 +215,50 @@ def test_a_sentence_is_described_in_words(tokenizer: Tokenizer) -> None:
     assert describe(many, tokenizer, answer_of(task), NAMES)[1].startswith(
         "  tags: reads 20 words at their first token, nothing is learned"
     )
+
+
+def test_an_odd_tag_is_named_with_its_line(tmp_path: Path) -> None:
+    """Witness: by hand: one slip among ten words; without it the same file is read."""
+    text = "Rio B-LOC\nis O\nfar O\n\n" * 3 + "Ada B-PER\n# O\nsings {}\n"
+    path = tmp_path / "x.conll"
+    path.write_text(text.format("o"))
+    with pytest.raises(BadInput) as error:
+        read_task("tagging", path)
+    assert str(error.value) == (
+        f"{path}:13, key 'tags', word 3: 1 of 12 words have a tag of another form than those that mark entities; got 'o'; "
+        "allowed: B-LOC, B-PER, O; did you mean 'O'? correct the tag, or write O for words outside of all entities."
+    )
+    path.write_text(text.format("O"))
+    assert read_task("tagging", path).label_names == ("B-LOC", "B-PER", "O")
+
+
+def test_chinese_tags_are_learned_as_entities() -> None:
+    """Witness: BMES by its definition: the same entities in BIOES."""
+    rows = [{"tokens": list("王小明在京"), "tags": ["B-NAME", "M-NAME", "E-NAME", "O", "S-LOC"]}]
+    task = task_from("tagging", rows)
+    assert task.label_names == ("B-NAME", "E-NAME", "I-NAME", "O", "S-LOC")
+    assert answer_of(spec(task.label_names)).metrics(task.label_names)[0] == "f1"
+
+
+@pytest.mark.parametrize(
+    ("names", "tags", "expected"),
+    [
+        (("O", "I-PER", "I-LOC"), ["I-PER", "I-PER", "O", "I-LOC"], ["I-PER", "I-PER", "O", "I-LOC"]),
+        (("O", "I-PER", "I-LOC"), ["B-PER", "I-PER", "O", "B-LOC"], ["I-PER", "I-PER", "O", "I-LOC"]),
+        (("O", "I-PER", "B-LOC", "I-LOC"), ["I-LOC", "B-LOC", "B-PER", "O"], ["I-LOC", "B-LOC", "I-PER", "O"]),
+        (("B-PER", "I-PER", "O"), ["I-PER", "I-PER", "O", "O"], ["B-PER", "I-PER", "O", "O"]),
+        (("O", "B-X", "M-X", "E-X", "S-X"), ["B-X", "M-X", "E-X", "S-X"], ["B-X", "M-X", "E-X", "S-X"]),
+        (("O", "B-X", "I-X", "L-X", "U-X"), ["B-X", "I-X", "E-X", "S-X"], ["B-X", "I-X", "L-X", "U-X"]),
+    ],
+)
+def test_files_are_read_in_the_tags_of_a_model(names: tuple[str, ...], tags: list[str], expected: list[str]) -> None:
+    """Witness: the tags by hand; seqeval finds the same entities in what is written and what is read (BIO and IOB1)."""
+    (record,) = records_from("tagging", [{"tokens": list("abcd"), "tags": tags}], names)
+    assert isinstance(record.label, tuple)
+    found = [names[number] for number in record.label]
+    assert found == expected
+    if all(tag[0] in "BIO" for tag in tags):
+        assert f1_score([tags], [found]) == 1.0
+    assert entity_metrics([tags], [found])["f1"] == 1.0
+    task = spec(names)
+    assert answer_of(task).evaluate(task, [found], [found], None).metrics["f1"] == 1.0

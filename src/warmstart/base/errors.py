@@ -23,25 +23,36 @@ class BadInput(WarmstartError):
         value: the wrong value; the message shortens it.
         allowed: what is accepted.
         next_step: what the user can do.
+        limit: characters of the value that the message shows.
     """
 
     exit_code = 2
 
     def __init__(
-        self, what: str, *, where: str = "", value: object = None, allowed: str = "", next_step: str = ""
+        self,
+        what: str,
+        *,
+        where: str = "",
+        value: object = None,
+        allowed: str = "",
+        next_step: str = "",
+        limit: int = 80,
     ) -> None:
         self.what, self.where, self.value, self.allowed, self.next_step = what, where, value, allowed, next_step
+        self.limit = limit
         super().__init__(self.sentence())
 
     def with_where(self, where: str) -> "BadInput":
         """The same error at another place."""
-        return BadInput(self.what, where=where, value=self.value, allowed=self.allowed, next_step=self.next_step)
+        return BadInput(
+            self.what, where=where, value=self.value, allowed=self.allowed, next_step=self.next_step, limit=self.limit
+        )
 
     def sentence(self) -> str:
         """The message: all parts that are there, in one line."""
         parts = [f"{self.where}: {self.what}" if self.where else self.what]
         if self.value is not None:
-            parts.append(f"got {shorten(self.value)}")
+            parts.append(f"got {shorten(self.value, self.limit)}")
         if self.allowed:
             parts.append(f"allowed: {self.allowed}")
         if self.next_step:

@@ -6,14 +6,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from warmstart.readers.documents import Document, split_chunks
+from warmstart.readers.documents import TOKENIZER_CHARS, Document, split_chunks
 from warmstart.text.clean import clean
 from warmstart.text.tokenizer import Tokenizer
 
 JOB = 1 << 20
 """Characters of a job, about."""
-ENCODE = 1 << 12
-"""Characters that are encoded at once: the library is fastest on texts of a few thousand."""
 
 
 class Chunk(NamedTuple):
@@ -65,7 +63,7 @@ def clean_chunk(chunk: Chunk, rules: Sequence[str]) -> str:
 
 def encode_texts(texts: Sequence[str], tokenizer: Tokenizer) -> Encoding:
     """Ids of the cleaned texts of a job."""
-    parts = [list(split_chunks([text], ENCODE)) for text in texts]
+    parts = [list(split_chunks([text], TOKENIZER_CHARS)) for text in texts]
     ids = tokenizer.encode_batch([part for group in parts for part in group])
     rest = iter(ids)
     return Encoding(

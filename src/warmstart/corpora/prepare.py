@@ -18,12 +18,12 @@ from warmstart.base.console import progress_bar, say
 from warmstart.base.errors import BadInput
 from warmstart.base.files import disk_errors, write_json
 from warmstart.corpora.corpus import FORMAT, MANIFEST, Corpus, FileDigest, Manifest, read_manifest
-from warmstart.corpora.jobs import ENCODE, JOB, split_jobs
+from warmstart.corpora.jobs import JOB, split_jobs
 from warmstart.corpora.scan import SAMPLE_BYTES, TextSize, file_digests, sample_evenly, scan, utf8_bytes
 from warmstart.corpora.settings import PrepareSettings
 from warmstart.corpora.workers import JobResult, job_runner
 from warmstart.corpora.writer import CorpusWriter, partial_folder
-from warmstart.readers.documents import DOCUMENT_EXTENSIONS, read_documents, split_chunks
+from warmstart.readers.documents import DOCUMENT_EXTENSIONS, TOKENIZER_CHARS, read_documents, split_chunks
 from warmstart.readers.paths import expand_paths
 from warmstart.readers.text_io import STDIN, check_encoding
 from warmstart.text.clean import check_rules
@@ -138,7 +138,7 @@ def _learn_vocabulary(text: _Text, settings: PrepareSettings) -> tuple[Tokenizer
         for result in text.run_jobs("learning the vocabulary", None, SAMPLE_BYTES):
             for chunk in result.texts:
                 num_bytes += utf8_bytes(chunk)
-                yield from split_chunks([chunk], ENCODE)  # the library holds some hundreds of texts at once
+                yield from split_chunks([chunk], TOKENIZER_CHARS)  # the library holds some hundreds of texts at once
 
     return Tokenizer.train(parts(), settings.vocab_size, vocabulary=settings.vocabulary), num_bytes
 

@@ -50,7 +50,7 @@ def demo(out: str = "runs/demo") -> dict[str, Any]:
     say(plan.sentence())
     language = _once(pretraining(data, plan.tokens), root / "language-model", pretrain)
     tuned = _once(finetuning(data, root / "language-model", plan.epochs), root / "task", finetune)
-    test = [json.loads(line) for line in (data / "test.jsonl").read_text(encoding="utf-8").splitlines()]
+    test = [json.loads(line) for line in (data / "test.jsonl").read_text(encoding="utf-8").split("\n") if line]
     examples = predictions(root / "task", test)
     sample = generate(str(root / "language-model"), PROMPT, max_new=60, temperature=0.8, top_k=40, seed=SEED)[0]
     written = PROMPT + sample["text"]

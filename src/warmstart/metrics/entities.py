@@ -1,23 +1,33 @@
 """Tags that mark entities (``B-PER I-PER O``): their schemes, and the entities of a sentence.
 
-The schemes are BIO (IOB2) and BIOES. Two more are converted when a file is read, so that no other module has to know them:
-IOB1, where an entity begins with ``B-`` only after another of its type, becomes BIO; BILOU, which has L for E and U for S,
-becomes BIOES. The conversion keeps all entities.
+======== ============================================================ ==========================
+scheme   a first letter                                               learned as
+======== ============================================================ ==========================
+BIO      B of every entity's first word, I of the others (IOB2)       BIO
+IOB1     I of all words, B where an entity touches one of its type    BIO
+BIOES    also E of the last word, S of the only one                   BIOES
+BILOU    L and U in the place of E and S                              BIOES
+BMES     M in the place of I, as in Chinese corpora; BMEWO: W of S    BIOES
+======== ============================================================ ==========================
+
+The conversion keeps all entities. A model that has learned other names elsewhere (IOB1's, BILOU's, BMES's) keeps them, and
+later files are read in its names.
 
 Entities are those of conlleval: an entity begins at ``B-`` and ``S-``, and at any other tag but ``O`` that follows ``O``,
 ``E-``, ``S-`` or another type.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Literal, NamedTuple
 
-Scheme = Literal["BIO", "BIOES"]
+Scheme = Literal["BIO", "IOB1", "BIOES"]
+"""BIOES stands for BILOU and BMES too, whose tags are those of BIOES by other letters."""
 
 OUTSIDE = "O"
-_TAG = re.compile(r"[BIESLU]-.+", re.DOTALL)
-_ALIASES = {"L-": "E-", "U-": "S-"}
+_TAG = re.compile(r"[BIESLUMW]-.+", re.DOTALL)
+_ALIASES = {"L-": "E-", "U-": "S-", "M-": "I-", "W-": "S-"}
 
 
 class Entity(NamedTuple):
@@ -32,40 +42,76 @@ class Entity(NamedTuple):
 def tag_scheme(names: tuple[str, ...]) -> Scheme | None:
     """The scheme of a set of tags; ``None`` for tags of single words, such as parts of speech.
 
-    >>> scheme_of(("B-PER", "I-PER", "O")), scheme_of(("O", "S-PER")), scheme_of(("NOUN", "O"))
+    >>> tag_scheme(("B-PER", "I-PER", "O")), tag_scheme(("O", "S-PER")), tag_scheme(("NOUN", "O"))
     ('BIO', 'BIOES', None)
+    >>> tag_scheme(("I-PER", "O"))
+    'IOB1'
     """
     inside = [name for name in names if name != OUTSIDE]
     if not inside or not all(map(_TAG.fullmatch, inside)):
         return None
-    return "BIO" if all(name[0] in "BI" for name in inside) else "BIOES"
+    if not all(name[0] in "BI" for name in inside):
+        return "BIOES"
+    begun = {name[2:] for name in inside if name[0] == "B"}
+    return "BIO" if all(name[2:] in begun for name in inside) else "IOB1"
+
+
+def odd_tags(names: Collection[str]) -> list[str]:
+    """The tags that mark no entity among others that do: slips of the pen.
+
+    Without ``O`` the others have to be most of them, since a part of speech may look like the tag of an entity.
+
+    >>> odd_tags(["B-PER", "I-PER", "O", "o"]), odd_tags(["NOUN", "VERB", "I-VERB"])
+    (['o'], [])
+    """
+    inside = [name for name in names if name != OUTSIDE]
+    odd = [name for name in inside if not _TAG.fullmatch(name)]
+    is_entities = len(odd) < len(inside) if OUTSIDE in names else 2 * len(odd) < len(inside)
+    return odd if is_entities else []
+
+
+def bioes_tag(tag: str) -> str:
+    """A tag of BILOU or BMES by BIOES's letters; any other as it is.
+
+    >>> bioes_tag("U-PER"), bioes_tag("M-PER"), bioes_tag("B-PER"), bioes_tag("VERB")
+    ('S-PER', 'I-PER', 'B-PER', 'VERB')
+    """
+    return _ALIASES.get(tag[:2], tag[:2]) + tag[2:] if len(tag) > 2 else tag
 
 
 def convert_tags(tags: Sequence[str], scheme: Scheme | None) -> list[str]:
     """The tags of one sentence in a scheme.
 
-    >>> in_scheme(["I-PER", "I-PER", "B-PER", "O", "I-LOC"], "BIO")
+    >>> convert_tags(["I-PER", "I-PER", "B-PER", "O", "I-LOC"], "BIO")
     ['B-PER', 'I-PER', 'B-PER', 'O', 'B-LOC']
-    >>> in_scheme(["B-PER", "L-PER", "U-LOC"], "BIOES")
+    >>> convert_tags(["B-PER", "I-PER", "B-PER", "O", "B-LOC"], "IOB1")
+    ['I-PER', 'I-PER', 'B-PER', 'O', 'I-LOC']
+    >>> convert_tags(["B-PER", "L-PER", "U-LOC"], "BIOES")
     ['B-PER', 'E-PER', 'S-LOC']
     """
-    if scheme == "BIOES":
-        return [_ALIASES.get(tag[:2], tag[:2]) + tag[2:] for tag in tags]
     if scheme is None:
         return list(tags)
-    starts = {entity.start for entity in get_entities(tags)}
-    return [f"B-{tag[2:]}" if place in starts else tag for place, tag in enumerate(tags)]
+    if scheme == "BIOES":
+        return [bioes_tag(tag) for tag in tags]
+    entities = get_entities(tags)
+    if scheme == "BIO":
+        first = {entity.start for entity in entities}
+    else:
+        ends = {(entity.type, entity.end) for entity in entities}
+        first = {entity.start for entity in entities if (entity.type, entity.start) in ends}
+    inside = [tag != OUTSIDE and tag[:2] in ("B-", "I-") for tag in tags]
+    return [f"{'B' if place in first else 'I'}-{tag[2:]}" if inside[place] else tag for place, tag in enumerate(tags)]
 
 
 def get_entities(tags: Sequence[str]) -> list[Entity]:
-    """The entities of one sentence, from left to right.
+    """The entities of one sentence, from left to right; its tags are in any scheme.
 
-    >>> entities(["B-PER", "I-PER", "O", "I-LOC"])
+    >>> get_entities(["B-PER", "I-PER", "O", "I-LOC"])
     [Entity(type='PER', start=0, end=2), Entity(type='LOC', start=3, end=4)]
     """
     entities: list[Entity] = []
     previous = OUTSIDE
-    for place, tag in enumerate(tags):
+    for place, tag in enumerate(map(bioes_tag, tags)):
         if tag != OUTSIDE:
             if tag[0] in "BS" or previous[0] in "OES" or previous[2:] != tag[2:]:
                 entities.append(Entity(tag[2:], place, place))

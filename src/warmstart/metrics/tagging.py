@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from warmstart.base.errors import BadInput
-from warmstart.metrics.entities import get_entities
+from warmstart.metrics.entities import bioes_tag, get_entities
 from warmstart.metrics.metric import Array
 from warmstart.metrics.ratio import Ratio
 
@@ -29,7 +29,10 @@ def entity_metrics(targets: Sentences, predictions: Sentences) -> dict[str, floa
     """Entity ``f1``, ``precision`` and ``recall``, and ``accuracy`` over words, by seqeval."""
     from seqeval.metrics import accuracy_score, f1_score, precision_score, recall_score
 
-    true, predicted = [list(tags) for tags in targets], [list(tags) for tags in predictions]
+    true, predicted = (
+        [list(map(bioes_tag, tags)) for tags in targets],
+        [list(map(bioes_tag, tags)) for tags in predictions],
+    )
     return {
         "f1": float(f1_score(true, predicted, zero_division=0)),
         "precision": float(precision_score(true, predicted, zero_division=0)),

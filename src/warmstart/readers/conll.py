@@ -1,7 +1,8 @@
 """Reads CoNLL files, also ``.gz`` and ``.zst``: one row with ``tokens`` and ``tags`` per sentence.
 
 Each line has one word. Tabs separate its columns or, in a line without tabs, spaces do; an empty line ends a sentence. The
-word is the first column; its tag is the last column or the one that the caller names. ``-DOCSTART-`` lines are skipped.
+word is the first column; its tag is the last column or the one that the caller names. ``-DOCSTART-`` lines are skipped,
+and so are comments before the words of a sentence: lines that begin with ``#`` and have not the form of a word's.
 
 In CoNLL-U (``.conllu``) the word is FORM and the tag is UPOS. Ranges (``1-2``) and empty nodes (``1.1``) are no words and
 are skipped; a sentence's ``sent_id`` becomes a field of the row.
@@ -11,8 +12,11 @@ No word is changed: a no-break space or a byte order mark inside a line is part 
 
 import re
 from collections.abc import Iterator
+from itertools import chain
+from typing import NamedTuple
 
 from warmstart.base.errors import BadInput
+from warmstart.readers.problems import RowProblems
 from warmstart.readers.rows import Row
 from warmstart.readers.text_io import read_lines, split_extensions
 
@@ -22,6 +26,8 @@ CONLL_EXTENSIONS = (".conll", ".bio", ".txt", ".tsv", CONLLU)
 DOCSTART = "-DOCSTART-"
 _FORM, _UPOS, _COLUMNS = 1, 3, 10
 _NUMBER, _SKIPPED = re.compile(r"\d+"), re.compile(r"\d+[-.]\d+")
+
+_KEY_AND_VALUE = re.compile(r"# *[^ ]+ = ")
 
 _Line = tuple[int, list[str]]  # its number in the file, its cells
 
@@ -67,20 +73,56 @@ def _tag_column(num_columns: int, column: int | None, is_conllu: bool, where: st
     return num_columns - 1 if num_columns > 1 else None
 
 
+class _Form(NamedTuple):
+    """What the lines with words look like: how many columns they have, and whether tabs separate them."""
+
+    num_columns: int
+    has_tabs: bool
+
+    def is_comment(self, line: str) -> bool:
+        """Whether a line before the words of a sentence is a comment: ``# key = value``, or ``#`` and other columns.
+
+        ``#`` and ``#fun`` with the columns of a word are words.
+        """
+        if not line.startswith("#"):
+            return False
+        if "\t" in line:
+            return line.startswith("# ") or (self.has_tabs and len(_cells(line)) != self.num_columns)
+        other_form = self.has_tabs or len(_cells(line)) != self.num_columns
+        return " " in line and (other_form or _KEY_AND_VALUE.match(line) is not None)
+
+
 def _read_conll(path: str, encoding: str) -> Iterator[tuple[dict[str, object], list[_Line]]]:
     words: list[_Line] = []
-    num_columns = 0
-    for number, line in enumerate(read_lines(path, encoding), start=1):
-        cells = _cells(line.rstrip("\n"))
+    problems = RowProblems(path)
+    lines = ((number, line.rstrip("\n")) for number, line in enumerate(read_lines(path, encoding), start=1))
+    head, form = _find_form(lines)
+    for number, line in chain(head, lines):
+        cells = _cells(line)
+        if not words and form.is_comment(line):
+            continue
         if cells and cells[0] != DOCSTART:
-            num_columns = num_columns or len(cells)
-            _check_columns(cells, num_columns, f"{path}:{number}")
+            problems.attempt(_check_columns, cells, form.num_columns, f"{path}:{number}")
             words.append((number, cells))
         elif words:
-            yield {}, words
+            if not problems:
+                yield {}, words
             words = []
+    problems.raise_all()
     if words:
         yield {}, words
+
+
+def _find_form(lines: Iterator[tuple[int, str]]) -> tuple[list[tuple[int, str]], _Form]:
+    """The lines up to the first that is surely of a word, and its form; of a file without such a line, all."""
+    head: list[tuple[int, str]] = []
+    for number, line in lines:
+        head.append((number, line))
+        cells = _cells(line)
+        if cells and cells[0] != DOCSTART and not line.startswith("#"):
+            return head, _Form(len(cells), "\t" in line)
+    first = next((line for _, line in head if _cells(line)), "")
+    return head, _Form(len(_cells(first)), "\t" in first)
 
 
 def _cells(line: str) -> list[str]:

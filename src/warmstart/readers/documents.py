@@ -18,6 +18,9 @@ from warmstart.readers.text_io import STDIN, decode_blocks, read_text_blocks, sp
 DOCUMENT_EXTENSIONS = (".txt", ".tar", *TABLE_EXTENSIONS)
 MAX_CHUNK_CHARS = 1 << 20
 """Longest chunk."""
+TOKENIZER_CHARS = 1 << 12
+"""Longest chunk for a tokenizer: it is fastest on texts of a few thousand characters, and its training takes time that grows
+with the square of the longest word."""
 TEXT_ALIASES = ("content",)
 """Keys that are read where a row has no ``text``."""
 

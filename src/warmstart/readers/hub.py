@@ -10,7 +10,7 @@ from typing import Any
 
 from warmstart.base.errors import BadInput
 from warmstart.base.settings import HUB_PREFIX
-from warmstart.readers.rows import Row
+from warmstart.readers.rows import Row, not_utf8
 
 MISSING_LABEL = -1  # in data sets of the hub, a class that is not known
 
@@ -56,7 +56,15 @@ def _load_dataset(hub_id: str, name: str, config: str | None) -> Any:
 
 def _rows(dataset: Any, where: str) -> Iterator[Row]:
     decoders = {column: _class_decoder(feature) for column, feature in dataset.features.items()}
-    for number, fields in enumerate(dataset, start=1):
+    number, examples = 0, iter(dataset)
+    while True:
+        number += 1
+        try:
+            fields = next(examples)
+        except StopIteration:
+            return
+        except UnicodeDecodeError as error:
+            raise not_utf8(error, f"{where}:{number}") from None
         names = {column: decode(fields[column]) for column, decode in decoders.items() if decode is not None}
         yield Row(dict(fields) | names, f"{where}:{number}")
 

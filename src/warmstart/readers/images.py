@@ -3,7 +3,8 @@
 ``[SPLIT/]CLASS/NAME.png``: the folder of an image names its class, and the folder above names its split, if that is train,
 dev (valid, validation, val) or test. An ``.npz`` has the arrays ``x`` and ``y``, or ``x_SPLIT`` and ``y_SPLIT``; ``classes``
 names the numbers in ``y``. Images are RGB bytes [H, W, 3]. Pillow (the extra ``images``) decodes them one after the other
-and converts other modes to RGB.
+and converts other modes to RGB: colours of a palette are looked up, an alpha channel is dropped, grey of 16 bits keeps its
+upper 8, as Pillow keeps those of colours of 16 bits.
 """
 
 import contextlib
@@ -27,6 +28,8 @@ from warmstart.readers.text_io import RESTORE, STDIN, split_extensions
 
 IMAGE_EXTENSIONS = (".png", ".jpg", ".jpeg")
 NPZ, TAR = ".npz", ".tar"
+DEEP_GREY = ("I", "I;16", "I;16B", "I;16L", "I;16N")
+"""Pillow's modes of a PNG with 16 bits of grey."""
 SPLITS = {"train": "train", "test": "test"} | dict.fromkeys(("dev", "valid", "validation", "val"), "dev")
 """The name of a split in a path or an array → its name here."""
 
@@ -95,7 +98,18 @@ def _read_files(path: str) -> Iterator[tuple[Row, str | None]]:
 
 
 def _row(name: PurePath, image: Image, where: str) -> tuple[Row, str | None]:
-    """A row and its split; the folders of the image name its class and its split."""
+    """A row and its split; the folders of the image name its class and its split.
+
+    Raises:
+        BadInput: a name that is not UTF-8, which no file of results could hold.
+    """
+    try:
+        name.as_posix().encode("utf-8")
+    except UnicodeEncodeError:
+        raise BadInput(
+            "a name that is not UTF-8", where=ascii(where)[1:-1], allowed="names of files and folders in UTF-8",
+            next_step="rename it",
+        ) from None  # fmt: skip
     folders = name.parts[:-1]
     fields = {"image": image, "file": name.as_posix()}
     split = SPLITS.get(folders[-2]) if len(folders) > 1 else None
@@ -115,6 +129,9 @@ def _decode_image(stream: IO[bytes], where: str) -> Image:
         ) from None
     try:
         with PIL.Image.open(stream, formats=("PNG", "JPEG")) as image:
+            if image.mode in DEEP_GREY:  # convert() would clip these to 255, which is white
+                grey = (np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)
+                return np.repeat(grey[:, :, None], 3, axis=2)
             return np.asarray(image.convert("RGB"))
     except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
         raise BadInput(

@@ -1,25 +1,32 @@
 """Reads tables as rows, each with its file and line: JSONL, CSV, TSV and Parquet, each also ``.gz`` and ``.zst``.
 
-CSV has the usual quotes (RFC 4180). TSV has none: each tab separates two columns, as in GLUE's files. A row of Parquet has
-its number in place of a line.
+CSV has the usual quotes (RFC 4180); where its header has semicolons or tabs and no comma, these separate the columns. TSV
+has no quotes: each tab separates two columns, as in GLUE's files. A row of Parquet has its number in place of a line. Rows
+that cannot be read are named all at once (:mod:`warmstart.readers.problems`).
 """
 
 import csv
 import json
 import math
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, BinaryIO, NoReturn
 
 from warmstart.base.errors import BadInput
+from warmstart.readers.problems import RowProblems
 from warmstart.readers.text_io import RESTORE, STDIN, open_binary, read_lines, split_extensions
 
 MAX_FIELD_CHARS = 1 << 24
 """Longest field of a CSV: an open quote must not take the rest of the file into memory."""
 EXTRA_COLUMNS = "*"
 """As the last of ``columns``: lines may have further columns, which are dropped."""
+_QUOTED = re.compile(r'"[^"]*"')
+_RETURN = "\udc0d"
+"""Stands for a carriage return, which the csv library takes for the end of a row; no decoded text holds half a surrogate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +69,14 @@ def read_rows(
 
 
 def _jsonl(path: str, encoding: str, columns: Sequence[str] | None) -> Iterator[Row]:
+    problems = RowProblems(path)
     for number, line in enumerate(read_lines(path, encoding), start=1):
         if line.strip():
             where = f"{path}:{number}"
-            yield Row(_parse_json(line, where), where)
+            fields = problems.attempt(_parse_json, line, where)
+            if fields is not None:
+                yield Row(fields, where)
+    problems.raise_all()
 
 
 def _parse_json(line: str, where: str) -> dict[str, Any]:
@@ -98,13 +109,16 @@ def _finite(digits: str) -> float:
 def _csv(path: str, encoding: str, columns: Sequence[str] | None) -> Iterator[Row]:
     # The library has one limit for the whole process.
     csv.field_size_limit(max(csv.field_size_limit(), MAX_FIELD_CHARS))
-    reader = csv.reader(read_lines(path, encoding), strict=True)
+    lines = (line.replace("\r", _RETURN) for line in read_lines(path, encoding))
+    head = _to_header(lines)
+    delimiter = _delimiter(head[-1]) if head and columns is None else ","
+    reader = csv.reader(chain(head, lines), strict=True, delimiter=delimiter)
     starts_at = 1
 
     def cells() -> Iterator[tuple[int, list[str]]]:
         nonlocal starts_at
         for row in reader:
-            yield starts_at, row
+            yield starts_at, [cell.replace(_RETURN, "\r") for cell in row]
             starts_at = reader.line_num + 1
 
     try:
@@ -117,6 +131,23 @@ def _csv(path: str, encoding: str, columns: Sequence[str] | None) -> Iterator[Ro
         ) from None  # fmt: skip
 
 
+def _to_header(lines: Iterator[str]) -> list[str]:
+    """The lines up to the first that is not empty."""
+    head: list[str] = []
+    for line in lines:
+        head.append(line)
+        if line.strip():
+            break
+    return head
+
+
+def _delimiter(header: str) -> str:
+    """What separates the columns: a comma, unless the header has none outside of quotes and one other mark."""
+    plain = _QUOTED.sub("", header)
+    found = [mark for mark in (";", "\t") if mark in plain]
+    return found[0] if len(found) == 1 and "," not in plain else ","
+
+
 def _tsv(path: str, encoding: str, columns: Sequence[str] | None) -> Iterator[Row]:
     lines = enumerate((line.rstrip("\n") for line in read_lines(path, encoding)), start=1)
     return _table(path, ((number, line.split("\t") if line else []) for number, line in lines), columns)
@@ -126,22 +157,50 @@ def _table(path: str, cells: Iterator[tuple[int, list[str]]], columns: Sequence[
     names, allows_more = list(columns or ()), False
     if names and names[-1] == EXTRA_COLUMNS:
         names, allows_more = names[:-1], True
+    unnamed = 0  # columns behind the named ones: a spreadsheet's commas at the end of each line
+    problems = RowProblems(path)
     for number, row in cells:
         if not row:
             continue
+        where = f"{path}:{number}"
         if not names:
-            names = row
-            duplicates = sorted({name for name in names if names.count(name) > 1})
-            if duplicates:
-                raise BadInput("two columns have the same name", where=f"{path}:{number}", value=", ".join(duplicates))
+            names = _column_names(row, where)
+            unnamed = len(row) - len(names)
             continue
-        if len(row) < len(names) or (len(row) > len(names) and not allows_more):
-            count = f">= {len(names)}" if allows_more else str(len(names))
-            raise BadInput(
-                "wrong number of columns", where=f"{path}:{number}", value=len(row),
-                allowed=f"{count} ({', '.join(names)})", next_step="correct or remove this line",
-            )  # fmt: skip
-        yield Row(dict(zip(names, row, strict=False)), f"{path}:{number}")
+        fields = problems.attempt(_fields, row, names, unnamed, allows_more, where)
+        if fields is not None:
+            yield Row(fields, where)
+    problems.raise_all()
+
+
+def _column_names(row: list[str], where: str) -> list[str]:
+    """The names in a header line, without empty ones at its end."""
+    names = list(row)
+    while names and not names[-1].strip():
+        names.pop()
+    duplicates = sorted({name for name in names if names.count(name) > 1})
+    if duplicates:
+        raise BadInput("two columns have the same name", where=where, value=", ".join(duplicates))
+    if not names:
+        raise BadInput("the columns have no names", where=where, value=row, allowed="a header line with their names")
+    return names
+
+
+def _fields(row: list[str], names: list[str], unnamed: int, allows_more: bool, where: str) -> dict[str, str]:
+    """The cells of a line by name."""
+    rest = row[len(names) :]
+    if len(row) < len(names) or (len(rest) not in (0, unnamed) and not allows_more):
+        count = f">= {len(names)}" if allows_more else str(len(names))
+        raise BadInput(
+            "wrong number of columns", where=where, value=len(row), allowed=f"{count} ({', '.join(names)})",
+            next_step="correct or remove this line",
+        )  # fmt: skip
+    if unnamed and any(cell.strip() for cell in rest):
+        raise BadInput(
+            "a cell in a column without a name", where=where, value=next(cell for cell in rest if cell.strip()),
+            allowed=", ".join(names), next_step="name the column in the header line",
+        )  # fmt: skip
+    return dict(zip(names, row, strict=False))
 
 
 def _parquet(path: str, encoding: str, columns: Sequence[str] | None) -> Iterator[Row]:
@@ -158,16 +217,46 @@ def _parquet(path: str, encoding: str, columns: Sequence[str] | None) -> Iterato
             file = pyarrow.parquet.ParquetFile(source, pre_buffer=False)
             number = 0
             for batch in file.iter_batches(batch_size=256, use_threads=False):
-                for fields in batch.to_pylist():
-                    number += 1
-                    yield Row(fields, f"{path}:{number}")
+                yield from _batch_rows(batch, path, number)
+                number += len(batch)
         except (pyarrow.ArrowException, OSError) as error:
             raise BadInput(f"this Parquet file cannot be read ({error})", where=path, next_step=RESTORE) from None
 
 
+def _batch_rows(batch: Any, path: str, number: int) -> Iterator[Row]:
+    """The rows of a batch of pyarrow's, which stands behind ``number`` others."""
+    try:
+        found = batch.to_pylist()
+    except UnicodeDecodeError as error:
+        problems = RowProblems(path)
+        for place in range(len(batch)):
+            problems.attempt(_check_utf8, batch.slice(place, 1), f"{path}:{number + place + 1}")
+        problems.raise_all()
+        raise not_utf8(error, path) from None
+    for place, fields in enumerate(found, start=number + 1):
+        yield Row(fields, f"{path}:{place}")
+
+
+def _check_utf8(row: Any, where: str) -> None:
+    """Refuses a batch of one row in which a text is none."""
+    for name, column in zip(row.schema.names, row.columns, strict=True):
+        try:
+            column.to_pylist()
+        except UnicodeDecodeError as error:
+            raise not_utf8(error, f"{where}, key {name!r}") from None
+
+
+def not_utf8(error: UnicodeDecodeError, where: str) -> BadInput:
+    """The error for a text of a column that is not UTF-8."""
+    return BadInput(
+        f"not utf-8 text ({error.reason} at byte {error.start})", where=where, value=error.object,
+        next_step="write the column again as UTF-8",
+    )  # fmt: skip
+
+
 def _seekable(path: str, stream: BinaryIO, temporary: Any) -> Any:
-    """Parquet begins at its end, so a compressed file is decompressed into a temporary one first."""
-    if not split_extensions(path)[1]:
+    """Parquet begins at its end, so a compressed file or standard input is copied into a temporary one first."""
+    if path != STDIN and not split_extensions(path)[1]:
         return stream
     shutil.copyfileobj(stream, temporary)
     temporary.seek(0)

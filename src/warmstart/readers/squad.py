@@ -1,7 +1,8 @@
 """Reads SQuAD files (``data[].paragraphs[].qas[]``, 1.1 and 2.0): one row per question.
 
 A row has ``id``, ``title`` (where the article has one), ``context``, ``question`` and, where the file has them,
-``answers``: a list of ``{"text", "answer_start"}``, empty for a question with ``is_impossible``.
+``answers``: a list of ``{"text", "answer_start"}``, empty for a question that its context does not answer, with
+``is_impossible`` or without. A flag that contradicts the answers is refused.
 """
 
 import json
@@ -16,11 +17,17 @@ SQUAD_EXTENSIONS = (".json",)
 """Extensions that :func:`read_questions` reads."""
 
 
-def read_questions(path: str, encoding: str = "utf-8") -> Iterator[Row]:
+def read_questions(path: str, encoding: str = "utf-8", *, labelled: bool = True) -> Iterator[Row]:
     """The questions of one file in order.
 
+    Args:
+        path: a ``.json``.
+        encoding: of the file.
+        labelled: whether answers are read; a file to be predicted may have anything in their place.
+
     Raises:
-        BadInput: a file that cannot be read, JSON of another form, or no question.
+        BadInput: a file that cannot be read, JSON of another form, no question, or a flag that is no truth value or says
+            something else than the answers.
     """
     is_empty = True
     for number, (title, context, question) in enumerate(_questions(_read_json(path, encoding), path), start=1):
@@ -31,13 +38,47 @@ def read_questions(path: str, encoding: str = "utf-8") -> Iterator[Row]:
         fields = {"id": name, "title": title, "context": context, "question": text}
         if not title:
             del fields["title"]
-        if question.get("is_impossible"):
-            fields["answers"] = []
-        elif question.get("answers"):
-            fields["answers"] = _field(question, "answers", list, where)
+        _check_unicode(f"{name} {title} {context} {text}", where)
+        answers = _answers(question, where) if labelled else question.get("answers")
+        if answers is not None:
+            fields["answers"] = answers
         yield Row(fields, where)
     if is_empty:
         raise BadInput("the file has no questions", where=path, next_step="check the path")
+
+
+def _answers(question: dict[str, Any], where: str) -> list[Any] | None:
+    """The answers of a question, none of them where it is impossible; ``None`` where it says neither."""
+    impossible = question.get("is_impossible")
+    if not isinstance(impossible, bool | None):
+        raise BadInput(
+            "'is_impossible' is no truth value", where=where, value=impossible, allowed="true or false",
+            next_step="write it without quotation marks",
+        )  # fmt: skip
+    if question.get("answers") is None:
+        return [] if impossible else None
+    answers: list[Any] = _field(question, "answers", list, where)
+    check_impossible(impossible, bool(answers), where)
+    return answers
+
+
+def check_impossible(impossible: bool | None, has_answer: bool, where: str) -> None:
+    """Raises :class:`BadInput` where the flag says something else than the answers; ``None`` says nothing."""
+    if impossible is not None and impossible == has_answer:
+        raise BadInput(
+            f"'is_impossible' is {str(impossible).lower()}, yet the question has {'an' if has_answer else 'no'} answer",
+            where=where, next_step="correct the flag or the answers, or leave the question out",
+        )  # fmt: skip
+
+
+def _check_unicode(texts: str, where: str) -> None:
+    try:
+        texts.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise BadInput(
+            f"a text with half of a character ({error.reason})", where=where.encode("utf-8", "backslashreplace").decode(),
+            value=texts[error.start : error.end], next_step="correct the text or leave the question out",
+        ) from None  # fmt: skip
 
 
 def _questions(document: Any, path: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -56,10 +97,7 @@ def _questions(document: Any, path: str) -> Iterator[tuple[str, str, dict[str, A
 def _read_json(path: str, encoding: str) -> Any:
     text = "".join(read_text_blocks(path, encoding))
     try:
-        value = json.loads(text)
-        if "\\ud" in text.lower():  # half of a surrogate pair
-            json.dumps(value, ensure_ascii=False).encode("utf-8")
-        return value
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
         what = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise BadInput(f"not complete JSON ({what})", where=path, next_step=RESTORE) from None

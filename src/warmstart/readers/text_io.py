@@ -1,7 +1,8 @@
 """Reads a path, or ``-`` for standard input, as bytes, text or lines; each error names file and line.
 
-Files that end in ``.gz`` or ``.zst`` are decompressed. Decoding is strict, a byte order mark is dropped, and every kind of
-line end becomes a newline. All functions stream: their memory does not grow with the file.
+Files that end in ``.gz`` or ``.zst`` are decompressed. Decoding is strict, and a byte order mark is dropped. A line ends at
+LF or CRLF, which both become a newline, and nowhere else: a carriage return, a form feed or U+2028 inside a line belongs to
+its text. All functions stream: their memory does not grow with the file.
 """
 
 import codecs
@@ -151,21 +152,23 @@ def check_encoding(encoding: str) -> str:
 
 
 def decode_blocks(blocks: Iterable[bytes], encoding: str, where: str) -> Iterator[str]:
-    """The text of blocks of bytes, block by block; every kind of line end becomes a newline.
+    """The text of blocks of bytes, block by block; CRLF becomes a newline, a carriage return alone stays as it is.
 
     Raises:
         BadInput: a byte that is none of ``encoding``, with its line and its place in the file.
     """
     name = check_encoding(encoding)
-    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(name)(), translate=True)
+    decoder = codecs.getincrementaldecoder(name)()
     line, num_bytes = 1, 0
+    held = ""  # a carriage return at the end of a block: the next may begin with its line feed
     try:
         for block in blocks:
             num_bytes += len(block)
-            text = decoder.decode(block)
+            text = held + decoder.decode(block)
+            held = "\r" if text.endswith("\r") else ""
             line += text.count("\n")
-            yield text
-        yield decoder.decode(b"", final=True)
+            yield text.removesuffix("\r").replace("\r\n", "\n")
+        yield held + decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
         place = num_bytes - len(error.object) + error.start
         line += error.object[: error.start].decode(name, "ignore").count("\n")
@@ -184,7 +187,11 @@ def read_text_blocks(path: str, encoding: str = "utf-8") -> Iterator[str]:
 
 
 def read_lines(path: str, encoding: str = "utf-8") -> Iterator[str]:
-    """The lines of one text file, each with its newline (which the last one may lack)."""
+    """The lines of one text file, each with its newline (which the last one may lack).
+
+    Raises:
+        BadInput: a file that cannot be read, a line that is too long, or lines that end at carriage returns alone.
+    """
     parts: list[str] = []  # of the line that is not complete yet
     num_chars, number = 0, 1
     for block in read_text_blocks(path, encoding):
@@ -201,4 +208,10 @@ def read_lines(path: str, encoding: str = "utf-8") -> Iterator[str]:
             parts, number = [line], number + 1
         num_chars = sum(map(len, parts)) if more else num_chars
     if num_chars:
-        yield "".join(parts)
+        last = "".join(parts)
+        if number == 1 and last.rstrip("\r").count("\r") > 1:
+            raise BadInput(
+                "the lines of this file end at carriage returns alone", where=path, allowed="LF or CRLF",
+                next_step=f"convert them: tr '\\r' '\\n' < {path}",
+            )  # fmt: skip
+        yield last

@@ -57,28 +57,33 @@ class Choice(TaskKind):
         return CHOICE
 
     def find_texts(self, row: Row) -> Columns | None:
-        """Context, question (may be empty) and choices; a list, or ``ending0``, ``ending1``, … in their order."""
-        context, columns = first_present(row, self.text_columns), _choice_columns(row)
-        if context is None or not columns:
-            return None
+        """Context and question, of which one may be missing or empty, and choices, as a list or in numbered columns."""
+        context, columns = first_present(row, self.text_columns) or (), _choice_columns(row)
         question = next((q for q in QUESTIONS if row.fields.get(q) is not None), None)
+        if not (context or question) or not columns:
+            return None
         if columns[0] in CHOICES:
             choices = as_list(row.fields[columns[0]], columns[0], row.where)
         else:
             choices = [row.fields[column] for column in columns]
         _check_choices(choices, f"{row.where}, key {columns[0]!r}")
-        texts = {"context": text_at(row, context[0]), "question": text_at(row, question) if question else ""}
+        texts = {
+            "context": text_at(row, context[0]) if context else "",
+            "question": text_at(row, question) if question else "",
+        }
         names = (*context, *([question] if question else []), *columns)
         return Columns(texts | {"choices": tuple(choices)}, names)
 
     def missing_columns(self, row: Row) -> list[Sequence[tuple[str, ...]]]:
-        """A context and choices are needed."""
-        return super().missing_columns(row) + ([] if _choice_columns(row) else [CHOICE_COLUMNS[:1]])
+        """A context or a question, and choices are needed."""
+        has_question = any(row.fields.get(q) is not None for q in QUESTIONS)
+        missing = [] if has_question else super().missing_columns(row)
+        return missing + ([] if _choice_columns(row) else [CHOICE_COLUMNS[:1]])
 
     @property
     def all_columns(self) -> Sequence[tuple[str, ...]]:
-        """Context and choices."""
-        return (*self.text_columns, *CHOICE_COLUMNS)
+        """Context or question, and choices."""
+        return (*self.text_columns, *((question,) for question in QUESTIONS), *CHOICE_COLUMNS)
 
     def learn_labels(self, drafts: Sequence[Draft]) -> tuple[str, ...]:
         """Choices have no names that they share."""

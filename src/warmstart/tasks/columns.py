@@ -26,6 +26,11 @@ TWO_TEXTS: ColumnSets = (
 )
 
 
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+MAX_NAMES_CHARS = 2000
+"""Characters of a row's keys that an error shows: all of them, unless a file has hundreds."""
+
+
 class Columns(NamedTuple):
     """The texts (or the image) of a row, and the columns that hold them."""
 
@@ -83,11 +88,19 @@ def missing_column(
     missing = next(c for c in best if c not in row.fields)
     texts = " or ".join("+".join(columns) for columns in accepted)
     allowed = f"{texts}; with {' or '.join(label_columns)}" if label_columns else texts
-    hints = (f"rename {key!r} to {missing!r}" for key in row.fields if suggest(missing, [key]))
     return BadInput(
         f"missing key {missing!r} for a {kind} task", where=row.where, value=list(row.fields), allowed=allowed,
-        next_step=next(hints, f"add the key {missing!r}"),
+        next_step=_missing_step(row, missing), limit=MAX_NAMES_CHARS,
     )  # fmt: skip
+
+
+def _missing_step(row: Row, missing: str) -> str:
+    """What to do about a key that a row lacks: its columns may be unseparated, or have other names."""
+    mark = next((name for key in row.fields for name in SEPARATORS if name in key), None)
+    if mark is not None and len(row.fields) == 1:
+        return f"the columns seem to be separated by {SEPARATORS[mark]}: name the format (--format csv) or convert the file"
+    similar = next((key for key in row.fields if suggest(missing, [key])), None)
+    return f"add the key {missing!r}" if similar is None else f"rename {similar!r} to {missing!r}"
 
 
 def text_at(row: Row, column: str) -> str:

@@ -1,7 +1,8 @@
 """TaskSet: labelled rows of a file, or of a program, as Records.
 
 Label names are learned from the training file (sorted, whole numbers by size) and then given for every later file, where
-any other label is an error. Prediction files need no label; their label column, if any, is carried through unread.
+any other label is an error. Prediction files need no label; their label column, if any, is carried through unread. Rows that
+cannot be used are named all at once.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 from warmstart.base.errors import BadInput
 from warmstart.base.settings import Settings
 from warmstart.example.record import Record
+from warmstart.readers.problems import RowProblems
 from warmstart.readers.rows import Row
 from warmstart.tasks.columns import Draft, missing_column
 from warmstart.tasks.kind import ReadOptions, TaskKind
@@ -89,9 +91,10 @@ def task_of_rows(kind: str, source: Iterable[Row], labels: Sequence[str] | None,
     one = find_kind(kind)
     columns = one.label_columns if labels is None else one.label_columns_of(labels)
     drafts = list(_drafts(one, source, columns, name))
-    names = one.learn_labels(drafts) if labels is None else tuple(labels)
-    numbers = {name: number for number, name in enumerate(names)}
-    records = [_record(one, found, numbers) for found in drafts]
+    names = _learn_labels(one, drafts, name) if labels is None else tuple(labels)
+    numbers, problems = {name: number for number, name in enumerate(names)}, RowProblems(name)
+    records = list(filter(None, (problems.attempt(_record, one, found, numbers) for found in drafts)))
+    problems.raise_all()
     if labels is None:
         _check_varied(one, drafts[0], records, name)
     return TaskSet(kind, records, names, drafts[0].columns)
@@ -113,8 +116,12 @@ def records_of_rows(
     one = find_kind(kind).reading(options)
     numbers = {label: number for number, label in enumerate(labels)}
     columns = one.label_columns_of(labels) if labelled else None
+    problems = RowProblems(name)
     for found in _drafts(one, source, columns, name):
-        yield _record(one, found, numbers)
+        record = problems.attempt(_record, one, found, numbers)
+        if record is not None:
+            yield record
+    problems.raise_all()
 
 
 def draft(kind: TaskKind, row: Row, label_columns: Sequence[str] | None) -> Draft:
@@ -139,17 +146,39 @@ def draft(kind: TaskKind, row: Row, label_columns: Sequence[str] | None) -> Draf
 
 def _drafts(kind: TaskKind, source: Iterable[Row], columns: Sequence[str] | None, name: str) -> Iterator[Draft]:
     """Drafts of all rows; the first row settles which of the label columns is read."""
-    empty = True
+    is_empty = is_first = True
+    problems = RowProblems(name)
     for row in source:
-        found = draft(kind, row, columns)
-        if empty and columns is not None:
+        is_empty = False
+        found = problems.attempt(draft, kind, row, columns)
+        if found is None:
+            continue
+        if is_first and columns is not None:
             columns = found.columns[-1:]
-        empty = False
+        is_first = False
         yield found
-    if empty:
+    problems.raise_all()
+    if is_empty:
         raise BadInput(
             "no examples", where=name, allowed="at least one row", next_step="check that this is the file you meant"
         )
+
+
+def _learn_labels(kind: TaskKind, drafts: Sequence[Draft], name: str) -> tuple[str, ...]:
+    """The label names of a training file.
+
+    Raises:
+        BadInput: labels that are none, those of all rows at once where it shows in each row by itself.
+    """
+    try:
+        return kind.learn_labels(drafts)
+    except BadInput as error:
+        problems = RowProblems(name)
+        for found in drafts:
+            problems.attempt(kind.learn_labels, [found])
+        if problems.includes(error):
+            problems.raise_all()
+        raise
 
 
 def _record(kind: TaskKind, found: Draft, numbers: Mapping[str, int]) -> Record:

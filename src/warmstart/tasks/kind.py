@@ -18,6 +18,7 @@ from warmstart.example.example import Example
 from warmstart.example.noise import Noise
 from warmstart.example.record import Label, Record
 from warmstart.image.settings import AugmentSettings
+from warmstart.readers.documents import TOKENIZER_CHARS, split_chunks
 from warmstart.readers.rows import TABLE_EXTENSIONS, Row, read_rows
 from warmstart.readers.text_io import STDIN, split_extensions
 from warmstart.tasks.answer import Answer
@@ -206,8 +207,9 @@ class TaskKind:
     # From Records to Examples
 
     def learn_vocabulary(self, records: Iterable[Record], vocab_size: int, vocabulary: Any) -> Vocabulary:
-        """A vocabulary of the training Records, for a model that starts from none."""
-        return Tokenizer.train(self.training_texts(records), vocab_size, vocabulary=vocabulary)
+        """A vocabulary of the training Records, for a model that starts from none; texts are cut as ``prepare`` does."""
+        texts = (chunk for text in self.training_texts(records) for chunk in split_chunks([text], TOKENIZER_CHARS))
+        return Tokenizer.train(texts, vocab_size, vocabulary=vocabulary)
 
     def training_texts(self, records: Iterable[Record]) -> Iterator[str]:
         """The texts that a vocabulary is learned from."""

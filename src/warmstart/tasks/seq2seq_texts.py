@@ -47,7 +47,7 @@ def text_sides(record: Record, marked: bool) -> list[str | tuple[str, ...]]:
     """Source, target and, where there is one, the answer that a question asks for; line ends as the mark if asked."""
     target = _target(record)
     if isinstance(target, str) and marked:
-        target = f" {SENTENCE_MARK} ".join(filter(None, map(str.strip, target.splitlines())))
+        target = f" {SENTENCE_MARK} ".join(filter(None, map(str.strip, target.split("\n"))))
     return [record.texts["source"], target, *(record.texts[key] for key in ("answer",) if key in record.texts)]
 
 

@@ -29,7 +29,7 @@ from warmstart.tasks.framing import Frame
 from warmstart.tasks.kind import ReadOptions, TaskKind, without_group
 from warmstart.tasks.parts import Account, Parts, Truncation
 from warmstart.tasks.settings import SpanSettings
-from warmstart.tasks.span_labels import parse_answer, parse_answers
+from warmstart.tasks.span_labels import IMPOSSIBLE, check_flag, parse_answer, parse_answers
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.vocabulary import Vocabulary, require_text
 from warmstart.tasks.windows import Piece, Window, best_piece, best_threshold, windows
@@ -136,7 +136,7 @@ class Span(TaskKind):
 
     def read_own_file(self, path: str, read: ReadOptions) -> Iterator[Row]:
         """The questions of a SQuAD file."""
-        return read_questions(path, read.encoding)
+        return read_questions(path, read.encoding, labelled=read.labelled)
 
     def find_label(self, row: Row, column: str) -> tuple[Any, tuple[str, ...]]:
         """``answers``, or ``answer`` with ``start``."""
@@ -160,8 +160,11 @@ class Span(TaskKind):
         context = str(found.texts["context"])
         if found.columns[-1] == "answer":
             text, start = found.label
-            return parse_answer(text, start, context, found.where)
-        return parse_answers(found.label, context, found.where)
+            answers = parse_answer(text, start, context, found.where)
+        else:
+            answers = parse_answers(found.label, context, found.where)
+        check_flag(found.extra.get(IMPOSSIBLE), answers, found.where)
+        return answers
 
     def varied_labels(self, records: Iterable[Record]) -> Iterable[Any] | None:
         """Equal answers stand in different places."""

@@ -1,15 +1,18 @@
 """The right answers to a span question, from a row's columns, each checked against the context it is a piece of.
 
 Accepted are ``answer`` with ``start`` (its first character), and ``answers`` as SQuAD has them: a list of ``{"text",
-"answer_start"}``, or one object with a list of each. No answer is ``answer`` left empty, or no entry in ``answers``.
+"answer_start"}``, or one object with a list of each. No answer is ``answer`` left empty, or no entry in ``answers``. A
+column ``is_impossible`` has to say the same as the answers.
 """
 
 from typing import Any
 
 from warmstart.base.errors import BadInput
 from warmstart.example.record import Answers
+from warmstart.readers.squad import check_impossible
 from warmstart.tasks.columns import as_list
 
+IMPOSSIBLE = "is_impossible"
 _FORMS = 'a list of {"text": …, "answer_start": …}'
 
 
@@ -37,6 +40,20 @@ def parse_answers(value: Any, context: str, where: str) -> Answers:
             raise _unlike(each, where)
         pairs.append((each["text"], each["answer_start"]))
     return _check_answers(pairs, context, where)
+
+
+def check_flag(value: Any, answers: Answers, where: str) -> None:
+    """Refuses a cell of the column ``is_impossible`` that is no truth value or contradicts the answers."""
+    words = {"true": True, "false": False}
+    flag = words.get(value.strip().lower()) if isinstance(value, str) else value
+    if value in (None, ""):
+        return
+    if not isinstance(flag, bool):
+        raise BadInput(
+            f"{IMPOSSIBLE!r} is no truth value", where=f"{where}, key {IMPOSSIBLE!r}", value=value,
+            allowed="true or false", next_step="correct the row or leave it out",
+        )  # fmt: skip
+    check_impossible(flag, bool(answers.texts), where)
 
 
 def _check_answers(pairs: list[tuple[Any, Any]], context: str, where: str) -> Answers:

@@ -3,19 +3,20 @@
 Where the tags mark entities (BIO, BIOES), these are what is evaluated and what predictions list.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from warmstart.base.arrays import Floats, Ints
-from warmstart.base.errors import BadInput
+from warmstart.base.errors import BadInput, suggest
 from warmstart.example.example import Example, Goal
 from warmstart.example.record import Label, Record
 from warmstart.metrics.comparison import is_collapsed
-from warmstart.metrics.entities import OUTSIDE, convert_tags, get_entities, tag_scheme
+from warmstart.metrics.entities import OUTSIDE, bioes_tag, convert_tags, get_entities, odd_tags, tag_scheme
 from warmstart.metrics.tagging import check_seqeval, entity_metrics, entity_ratios, tag_ratios
 from warmstart.readers.conll import CONLL_EXTENSIONS, read_sentences
 from warmstart.readers.rows import Row
@@ -158,14 +159,23 @@ class Tagging(TaskKind):
         return Columns({"tokens": tuple(tokens)}, columns)
 
     def learn_labels(self, drafts: Sequence[Draft]) -> tuple[str, ...]:
-        """All tags that occur, in one scheme."""
+        """All tags that occur, in BIO or BIOES where they mark entities.
+
+        Raises:
+            BadInput: a few tags mark no entities among others that do.
+        """
         tags_of = [_tags(found) for found in drafts]
-        scheme = tag_scheme(tuple(sorted({tag for tags in tags_of for tag in tags})))
+        names = {tag for tags in tags_of for tag in tags}
+        if odd := odd_tags(names):
+            raise _odd_tag(drafts, tags_of, odd, names)
+        scheme = tag_scheme(tuple(sorted(names)))
+        scheme = "BIO" if scheme == "IOB1" else scheme
         return sort_names({tag for tags in tags_of for tag in convert_tags(tags, scheme)})
 
     def parse_label(self, found: Draft, numbers: Mapping[str, int]) -> Label:
         """The numbers of the tags."""
-        tags = convert_tags(_tags(found), tag_scheme(tuple(numbers)))
+        names = _names_by_tag(tuple(numbers))
+        tags = [names.get(tag, tag) for tag in convert_tags(_tags(found), tag_scheme(tuple(numbers)))]
         return tuple(number_of(tag, numbers, f"{found.label_place}, word {n}") for n, tag in enumerate(tags, start=1))
 
     def varied_labels(self, records: Iterable[Record]) -> Iterable[Any] | None:
@@ -249,6 +259,28 @@ def words_read(parts: Parts) -> Ints:
 def _unread_tag(spec: TaskSpec) -> str:
     """The tag of a word that is read at no token."""
     return TaggingSettings.model_validate(spec.options).unread
+
+
+@cache
+def _names_by_tag(names: tuple[str, ...]) -> Mapping[str, str]:
+    """A tag of BIOES → the model's own name for it, which may be one of BILOU or BMES."""
+    return {bioes_tag(name): name for name in names} if tag_scheme(names) == "BIOES" else {}
+
+
+def _odd_tag(
+    drafts: Sequence[Draft], tags_of: Sequence[list[str]], odd: Sequence[str], names: Collection[str]
+) -> BadInput:
+    """The error that names the first tag which marks no entity, and how many words have such a tag."""
+    found, tags = next((f, tags) for f, tags in zip(drafts, tags_of, strict=True) if not set(odd).isdisjoint(tags))
+    place, tag = next((n, tag) for n, tag in enumerate(tags, start=1) if tag in odd)
+    count, total = sum(tag in odd for tags in tags_of for tag in tags), sum(map(len, tags_of))
+    marks = sorted({*names, OUTSIDE} - {*odd})
+    hint = f"did you mean {OUTSIDE!r}?" if tag.lower() in ("o", "0", "") else suggest(tag, marks)
+    return BadInput(
+        f"{count:,} of {total:,} words have a tag of another form than those that mark entities",
+        where=f"{found.label_place}, word {place}", value=tag, allowed=", ".join(marks),
+        next_step=f"{hint} correct the tag, or write {OUTSIDE} for words outside of all entities".strip(),
+    )  # fmt: skip
 
 
 def _tags(found: Draft) -> list[str]:

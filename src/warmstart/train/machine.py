@@ -86,7 +86,7 @@ def _processor() -> str:
     """Its name and, since virtual machines hide that, its family, model and vector instructions."""
     told = [platform.processor() or platform.machine(), torch.backends.cpu.get_cpu_capability()]
     with contextlib.suppress(OSError):
-        lines = (line.partition(":") for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines())
+        lines = (line.partition(":") for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n"))
         known = {name.strip(): value.strip() for name, _, value in lines}
         told = [known[name] for name in ("model name", "cpu family", "model", "stepping") if name in known] + told
     return " ".join(told)

@@ -50,7 +50,7 @@ def _fetch(name: str) -> Path:
     try:
         return Path(snapshot_download(name, allow_patterns=list(WANTED)))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        first = str(error).strip().splitlines()[0]
+        first = str(error).strip().split("\n")[0]
         raise BadInput(
             f"no such folder here, and no such model on the hub or in its cache ({first})", where=name,
             next_step="check the path or the id, and whether the hub can be reached (HF_HUB_OFFLINE)",
