@@ -137,7 +137,7 @@ def test_a_missing_key_names_the_line_the_keys_and_the_slip(jsonl):
     path = jsonl({"text": "a", "label": 1}, {"txt": "b", "label": 0})
     assert str(complaint(lambda: read_task("classification", path))) == (
         f"{path}:2: missing key 'text' for a classification task; got ['txt', 'label']; "
-        "allowed: text or sentence; with label; rename 'txt' to 'text'."
+        "allowed: text or sentence; with label; rename 'txt' to 'text', or name its column: --columns text=txt."
     )
 
 

@@ -24,8 +24,8 @@ class PathRule:
     """What a value that is a path has to be; checked before anything is read.
 
     Attributes:
-        kind: ``files`` is a file, or several separated by commas; ``any`` a file or a folder; ``text`` files, folders,
-            globs or ``-``; ``model`` a folder, or the id of a model on the hub.
+        kind: ``files`` is a file, or several separated by commas; ``any`` a file or a folder, or several; ``text`` files,
+            folders, globs or ``-``; ``model`` a folder, or the id of a model on the hub.
         words: values that are no paths, such as ``none``.
         hub: whether the id of a data set on the hub is accepted too.
     """
@@ -33,6 +33,11 @@ class PathRule:
     kind: Literal["file", "files", "folder", "any", "text", "model"]
     words: tuple[str, ...] = ()
     hub: bool = False
+
+    @property
+    def takes_several(self) -> bool:
+        """Whether a value may be several paths with commas between them."""
+        return self.kind in ("files", "any")
 
 
 @dataclass(frozen=True, slots=True)

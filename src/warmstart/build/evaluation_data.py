@@ -1,28 +1,29 @@
 """What a fine-tuned model is evaluated on: a labelled file, a data set of the hub, or a part of a known one."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from warmstart.base.errors import BadInput
-from warmstart.build.labelled_data import HUB_DEV, rows_with_labels
+from warmstart.build.labelled_data import HUB_DEV, check_own_columns, read_hub_rows, rows_with_labels
 from warmstart.example.record import Record
-from warmstart.readers.hub import is_hub_id, read_hub_splits
+from warmstart.readers.hub import is_hub_id
 from warmstart.tasks.catalogue import KnownDataset, known_dataset
-from warmstart.tasks.dataset import read_records, records_of_rows
+from warmstart.tasks.dataset import DEFAULTS, read_records, records_of_rows
 from warmstart.tasks.kind import ReadOptions
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.table import kind_of, options_of
 
 
 def evaluation_records(
-    spec: TaskSpec, data: str, encoding: str = "utf-8", task: str | None = None, split: str | None = None
+    spec: TaskSpec, data: str, read: ReadOptions = DEFAULTS, task: str | None = None, split: str | None = None
 ) -> Iterable[Record]:
     """Labelled Records to evaluate a fine-tuned model on.
 
     Args:
         spec: the model's task.
         data: a labelled file; a hub id; or the folder of a known data set.
-        encoding: of a file.
+        read: encoding and format of a file, and the names of its columns; by default those of the training.
         task: the known data set, where it is not the one that the model has learned.
         split: the part of a data set; without it ``test`` where there is one, else ``dev``. Of images of one's own that
             come in parts it is one of these; without it ``test``.
@@ -30,16 +31,18 @@ def evaluation_records(
     Raises:
         BadInput: no such part, a data set of another kind, labels that the model does not know, or a broken file.
     """
-    if is_hub_id(data):
-        return _hub_part(spec, data, split)
     if Path(data).is_dir() and (task or spec.name):
+        check_own_columns(read.columns, read.format)
         return _known_part(spec, known_dataset(task or spec.name), Path(data), split)
+    read = replace(read, columns=read.columns or spec.columns)
+    if is_hub_id(data):
+        return _hub_part(spec, data, read, split)
     if task is not None or (split is not None and not kind_of(spec).has_parts):
         raise BadInput(
             "--task and --split are for the folder of a known data set", where="--data", value=data,
             allowed="a folder", next_step="leave --task and --split out, or name the folder",
         )  # fmt: skip
-    read = ReadOptions(encoding, split or "test", options=options_of(spec))
+    read = replace(read, part=split or "test", options=options_of(spec))
     return read_records(spec.kind, data, spec.label_names, read)
 
 
@@ -60,8 +63,8 @@ def _known_part(spec: TaskSpec, known: KnownDataset, folder: Path, split: str | 
     )  # fmt: skip
 
 
-def _hub_part(spec: TaskSpec, data: str, split: str | None) -> Iterator[Record]:
-    splits = read_hub_splits(data)
+def _hub_part(spec: TaskSpec, data: str, read: ReadOptions, split: str | None) -> Iterator[Record]:
+    splits = read_hub_rows(spec.kind, data, read.columns, read.format)
     for name in ("test", *HUB_DEV) if split is None else (split,):
         rows = rows_with_labels(spec.kind, splits[name]) if name in splits else None
         if rows is not None:

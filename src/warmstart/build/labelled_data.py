@@ -1,6 +1,6 @@
 """From a recipe's ``task`` to Records: files of one's own, a data set of the hub, or a known one's folder."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -11,6 +11,7 @@ from warmstart.example.record import Record
 from warmstart.readers.hub import is_hub_id, read_hub_splits
 from warmstart.readers.rows import Row
 from warmstart.tasks.catalogue import CATALOGUE, KnownDataset, known_dataset
+from warmstart.tasks.column_choice import choose_columns
 from warmstart.tasks.dataset import TaskSet, read_task, task_of_rows
 from warmstart.tasks.hold_out import hold_out
 from warmstart.tasks.kind import ReadOptions
@@ -80,6 +81,7 @@ def _read_known(task: TaskRecipe, known: KnownDataset) -> LabelledData:
             f"the folder of {known.name!r} is not given", where="--data", value=task.data,
             next_step=f"with a hub id goes the kind: --task {known.kind}" if task.data else "add --data DIR with its files",
         )  # fmt: skip
+    check_own_columns(task.columns, task.format)
     if "train" not in known.splits:
         raise BadInput(
             f"{known.name!r} has no training examples", where="--task", value=known.name,
@@ -101,7 +103,8 @@ def _own_files(task: TaskRecipe, kind: str) -> LabelledData:
         raise BadInput("no training file", where="--train", next_step=f"add --train FILE with examples for {kind}")
 
     def read(part: str) -> ReadOptions:
-        return ReadOptions(task.encoding, part, options=getattr(task, kind, None))
+        options = getattr(task, kind, None)
+        return ReadOptions(task.encoding, part, options=options, format=task.format, columns=task.columns)
 
     def more(path: str | None, part: str) -> list[Record] | None:
         return None if path is None else read_task(kind, path, train.label_names, read(part)).records
@@ -123,7 +126,7 @@ def _from_hub(task: TaskRecipe, kind: str, data: str) -> LabelledData:
             "a data set of the hub brings its own splits", where="--data", value=data,
             next_step="leave --train, --dev and --test out, or leave --data out",
         )  # fmt: skip
-    splits = read_hub_splits(data)
+    splits = read_hub_rows(kind, data, task.columns, task.format)
     if "train" not in splits:
         raise BadInput("no training split", where="--data", value=list(splits), allowed="a split named train")
     train = task_of_rows(kind, splits.pop("train"), None, data)
@@ -152,6 +155,25 @@ def _divide(
     return LabelledData(
         kind, names, rest, dev, note=f"{len(dev):,} of {len(train):,} training examples held out as dev"
     )
+
+
+def check_own_columns(columns: Sequence[str], file_format: str | None) -> None:
+    """Refuses names of columns, and a format, for a known data set, whose files are known too."""
+    if columns or file_format:
+        raise BadInput(
+            "a known data set has columns and formats of its own", where="--columns" if columns else "--format",
+            value=", ".join(columns) or file_format, next_step="leave it out, or name your own files and the kind of task",
+        )  # fmt: skip
+
+
+def read_hub_rows(kind: str, data: str, columns: Sequence[str], file_format: str | None) -> dict[str, Iterator[Row]]:
+    """The rows of each split of a data set of the hub, with the columns that are chosen."""
+    if file_format is not None:
+        raise BadInput(
+            "a data set of the hub has no format to name", where="--format", value=file_format, next_step="leave it out"
+        )
+    splits = read_hub_splits(data)
+    return {name: choose_columns(find_kind(kind), rows, columns) for name, rows in splits.items()}
 
 
 def rows_with_labels(kind: str, rows: Iterator[Row]) -> Iterator[Row] | None:

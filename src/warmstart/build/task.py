@@ -23,7 +23,7 @@ def spec_of(task: TaskRecipe, data: LabelledData, frame: FrameSettings, text_seg
     kind = KINDS[data.kind]
     kind.answer(data.label_names).check_installed()  # before an hour of training, not after it
     options = kind.learn_options(recipe_options(task, kind), data.train, data.label_names, text_segments)
-    spec = TaskSpec(kind=data.kind, name=data.name, label_names=data.label_names, frame=frame)
+    spec = TaskSpec(kind=data.kind, name=data.name, label_names=data.label_names, columns=task.columns, frame=frame)
     return spec.with_options(options)
 
 

@@ -89,9 +89,9 @@ def _value_at(settings: Any, path: tuple[str, ...]) -> Any:
 def _check_path(flag: str, rule: PathRule, path: str) -> None:
     if path in rule.words or (rule.hub and path.startswith(HUB_PREFIX)):
         return
-    if rule.kind in ("files", "any") and "," in path and not os.path.exists(path):
+    if rule.takes_several and "," in path and not os.path.exists(path):
         for part in path.split(","):
-            _check_path(flag, PathRule("file"), part)
+            _check_path(flag, PathRule("file") if rule.kind == "files" else rule, part)
         return
     if rule.kind == "text" and (path == "-" or glob.has_magic(path)):
         return

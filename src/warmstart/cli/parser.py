@@ -62,6 +62,14 @@ class _Parser(argparse.ArgumentParser):
         raise BadInput(what, where=where, next_step=f"{self.prog} --help lists the options and their values")
 
 
+class _JoinPaths(argparse.Action):
+    """A flag that is given several times names several paths."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        before = getattr(namespace, self.dest, None)
+        setattr(namespace, self.dest, values if before is None else f"{before},{values}")
+
+
 def _unexpected_word(verb: Verb, parser: _Parser, rest: Sequence[str]) -> BadInput:
     where, step = verb.name, f"{parser.prog} --help lists the options"
     word = next((word for word in rest if word.startswith("-") and word != "-"), "").partition("=")[0]
@@ -107,5 +115,7 @@ def _argparse_form(flag: Flag) -> dict[str, Any]:
         return {"nargs": "*" if flag.option.many else "?", "metavar": flag.name}
     if flag.is_switch:
         return {"action": "store_const", "const": True, "dest": flag.name}
-    many = {"nargs": "+", "action": "extend"} if flag.option.many else {}
+    many: dict[str, Any] = {"nargs": "+", "action": "extend"} if flag.option.many else {}
+    if not many and flag.option.path is not None and flag.option.path.takes_several:
+        many = {"action": _JoinPaths}
     return many | {"metavar": flag.option.metavar, "dest": flag.name}

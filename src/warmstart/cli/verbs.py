@@ -105,7 +105,7 @@ def _generate(settings: Any, options: RunOptions) -> Any:
 def _score(settings: Any, options: RunOptions) -> Any:
     from warmstart.verbs.score import score
 
-    return score(**settings.model_dump())
+    return score(settings)
 
 
 def _rerank(settings: Any, options: RunOptions) -> Any:

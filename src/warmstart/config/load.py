@@ -12,7 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from warmstart.base.errors import BadInput, unknown_name_error
-from warmstart.base.settings import Settings
+from warmstart.base.settings import Settings, option_of
 from warmstart.config.fields import field_at, is_list
 from warmstart.config.flags import flags_of
 from warmstart.config.problems import bad_input_of
@@ -101,6 +101,9 @@ class _RecipeTree:
         field = field_at(self.kind, path)
         if isinstance(value, str) and field is not None and is_list(field):
             value = _split_list(value, source)
+        elif isinstance(value, list | tuple) and field is not None and not is_list(field):
+            path_rule = option_of(field).path
+            value = ",".join(map(str, value)) if path_rule is not None and path_rule.takes_several else value
         group = self.values
         for depth, name in enumerate(path[:-1], start=1):
             inner = group.setdefault(name, {})

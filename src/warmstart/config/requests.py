@@ -6,7 +6,7 @@ from warmstart.base.settings import Group, PathRule, Setting, Settings, copy_set
 from warmstart.corpora.settings import PrepareSettings
 from warmstart.decode.settings import GenerateSettings
 from warmstart.metrics.names import GENERATION_METRICS
-from warmstart.tasks.settings import LongText, Postprocess
+from warmstart.tasks.settings import ColumnNames, FileFormat, LongText, Postprocess
 from warmstart.text.settings import Encoding
 from warmstart.train.settings import Precision
 
@@ -83,6 +83,8 @@ class EvaluateRequest(Settings):
         flag="--context", metavar="N", ge=8,
     )  # fmt: skip
     label_map: LabelMap = ()
+    columns: ColumnNames = ()
+    format: FileFormat = None
     encoding: Encoding = "utf-8"
     precision: Precision = "auto"
     metrics: MetricNames = ()
@@ -104,6 +106,8 @@ class PredictRequest(Settings):
     ]  # fmt: skip
     output: Output
     label_map: LabelMap = ()
+    columns: ColumnNames = ()
+    format: FileFormat = None
     encoding: Encoding = "utf-8"
     long_text: LongText | None = Setting(
         None, "what to do with a text that is longer than the context (default: as in training)", flag="--long-text"
@@ -186,6 +190,8 @@ class ScoreRequest(Settings):
     metrics: MetricNames = ()
     postprocess: Postprocess = "none"
     grouped: bool = Setting(False, "all targets of one source are its references", flag="--grouped")
+    columns: ColumnNames = ()
+    format: FileFormat = None
     encoding: Encoding = "utf-8"
 
 

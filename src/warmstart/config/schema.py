@@ -15,7 +15,7 @@ from warmstart.models.presets import PRESETS
 from warmstart.models.transformer_settings import Activation, Norm, TransformerSettings
 from warmstart.objectives.settings import MaskSettings
 from warmstart.objectives.table import OBJECTIVES
-from warmstart.tasks.settings import LongText, Seq2SeqSettings, SpanSettings, TaggingSettings
+from warmstart.tasks.settings import ColumnNames, FileFormat, LongText, Seq2SeqSettings, SpanSettings, TaggingSettings
 from warmstart.tasks.table import KINDS
 from warmstart.text.settings import Encoding, TextSettings, VocabularySettings
 from warmstart.train.settings import OptimizerSettings, ScheduleSettings, SchemeSettings, TrainSettings
@@ -132,7 +132,7 @@ class TaskRecipe(Settings):
     ]  # fmt: skip
     train: str | None = Setting(
         None, "labelled examples to train on: JSONL, CSV, TSV, Parquet; tagging also CoNLL; span also SQuAD; seq2seq also "
-        "two text files: SOURCES,TARGETS; images a folder CLASS/NAME.png, a tar of it or .npz",
+        "two text files: SOURCES,TARGETS; images a folder CLASS/NAME.png, a tar of it or .npz; several with commas",
         flag="--train", metavar="FILE", path=EXAMPLES,
     )  # fmt: skip
     dev: str | None = Setting(
@@ -152,6 +152,8 @@ class TaskRecipe(Settings):
     train_frac: float = Setting(
         1.0, "share of the training examples that is used", flag="--train-frac", metavar="SHARE", gt=0, le=1
     )
+    columns: ColumnNames = ()
+    format: FileFormat = None
     encoding: Encoding = "utf-8"
     long_text: LongText = Setting("cut", "what to do with a text that is longer than the context", flag="--long-text")
     context: int | None = Setting(

@@ -32,19 +32,22 @@ _KEY_AND_VALUE = re.compile(r"# *[^ ]+ = ")
 _Line = tuple[int, list[str]]  # its number in the file, its cells
 
 
-def read_sentences(path: str, encoding: str = "utf-8", column: int | None = None) -> Iterator[Row]:
+def read_sentences(
+    path: str, encoding: str = "utf-8", column: int | None = None, form: str | None = None
+) -> Iterator[Row]:
     """The sentences of one file in order; rows of a file that has only words are without ``tags``.
 
     Args:
         path: a file with one of :data:`CONLL_EXTENSIONS`.
         encoding: of the file.
         column: that of the tag, counted from 1; by default the last, in CoNLL-U that of UPOS.
+        form: ``conll`` or ``conllu``; by default as the extension says.
 
     Raises:
         BadInput: a file that cannot be read, a line with another number of columns, a column that the file does not
             have, or no sentence.
     """
-    is_conllu = split_extensions(path)[0] == CONLLU
+    is_conllu = (split_extensions(path)[0] if form is None else f".{form}") == CONLLU
     is_empty = True
     sentences = _read_conllu(path, encoding) if is_conllu else _read_conll(path, encoding)
     for extra, words in sentences:

@@ -11,7 +11,7 @@ import math
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, BinaryIO, NoReturn
@@ -31,10 +31,28 @@ _RETURN = "\udc0d"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: its fields by column name, and its place as ``file:line``."""
+    """One row.
+
+    Attributes:
+        fields: by column name.
+        where: its place as ``file:line``.
+        aside: columns that are carried along but not read.
+        renamed: key → the file's name for it, where the two differ.
+    """
 
     fields: dict[str, Any]
     where: str
+    aside: Mapping[str, Any] | None = None
+    renamed: Mapping[str, str] | None = None
+
+    def place(self, key: str) -> str:
+        """File, line and column, for messages."""
+        return f"{self.where}, key {(self.renamed or {}).get(key, key)!r}"
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of all columns as the file has them."""
+        return [*((self.renamed or {}).get(key, key) for key in self.fields), *(self.aside or ())]
 
 
 def read_rows(
@@ -54,10 +72,10 @@ def read_rows(
     kind = extension or (".jsonl" if path == STDIN else split_extensions(path)[0])
     if kind not in _READERS:
         raise BadInput(
-            "unknown file extension for a table",
-            where=path,
+            "unknown file extension for a table", where=path,
             allowed=", ".join(f"{k}[.gz|.zst]" for k in sorted(_READERS)),
-        )
+            next_step="name its format, as in --format csv",
+        )  # fmt: skip
     if columns is not None and kind not in (".csv", ".tsv"):
         raise BadInput("this file names its columns itself", where=path, value=list(columns), allowed="CSV or TSV")
     is_empty = True
@@ -271,3 +289,5 @@ _READERS: dict[str, Callable[[str, str, Sequence[str] | None], Iterator[Row]]] =
 }
 TABLE_EXTENSIONS = tuple(_READERS)
 """Extensions that :func:`read_rows` reads."""
+TABLE_FORMATS = {extension.removeprefix("."): extension for extension in TABLE_EXTENSIONS}
+"""Name of a format → its extension."""

@@ -50,6 +50,7 @@ class Choice(TaskKind):
     name = "choice"
     text_columns = (("context",), ("article",), ("sent1",))
     label_columns = ("label", LETTERED)
+    other_columns = (QUESTIONS, CHOICES, *((f"ending{number}",) for number in range(10)))
     reads_backward = True
 
     def answer(self, label_names: Sequence[str]) -> Answer:
@@ -63,10 +64,10 @@ class Choice(TaskKind):
         if not (context or question) or not columns:
             return None
         if columns[0] in CHOICES:
-            choices = as_list(row.fields[columns[0]], columns[0], row.where)
+            choices = as_list(row.fields[columns[0]], row.place(columns[0]))
         else:
             choices = [row.fields[column] for column in columns]
-        _check_choices(choices, f"{row.where}, key {columns[0]!r}")
+        _check_choices(choices, row.place(columns[0]))
         texts = {
             "context": text_at(row, context[0]) if context else "",
             "question": text_at(row, question) if question else "",
@@ -93,7 +94,7 @@ class Choice(TaskKind):
         """The index of the right choice."""
         choices = found.texts["choices"]
         assert isinstance(choices, tuple)
-        return parse_index(found.label, choices, found.columns[-1], found.where)
+        return parse_index(found.label, choices, found.columns[-1], found.label_place)
 
     def varied_labels(self, records: Iterable[Record]) -> Iterable[Any] | None:
         """The right choice may always stand first."""
@@ -146,7 +147,7 @@ def parse_index(value: Any, choices: Sequence[str], column: str, where: str) -> 
     if index is None or not 0 <= index < len(choices):
         allowed = f"0 to {len(choices) - 1}" + (", or the text of a choice" if column == LETTERED else "")
         raise BadInput(
-            "no such choice", where=f"{where}, key {column!r}", value=value, allowed=allowed,
+            "no such choice", where=where, value=value, allowed=allowed,
             next_step="the first choice has index 0",
         )  # fmt: skip
     return index

@@ -49,6 +49,7 @@ class Draft:
         columns: the columns read, label last.
         extra: the other columns.
         where: file and line.
+        label_place: file, line and column of the label, for messages.
         image: in the place of texts.
     """
 
@@ -57,12 +58,8 @@ class Draft:
     columns: tuple[str, ...]
     extra: dict[str, Any]
     where: str
+    label_place: str = ""
     image: Pixels | None = None
-
-    @property
-    def label_place(self) -> str:
-        """File, line and column of the label, for messages."""
-        return f"{self.where}, key {self.columns[-1]!r}"
 
 
 def first_present(row: Row, alternatives: Iterable[tuple[str, ...]]) -> tuple[str, ...] | None:
@@ -89,25 +86,26 @@ def missing_column(
     texts = " or ".join("+".join(columns) for columns in accepted)
     allowed = f"{texts}; with {' or '.join(label_columns)}" if label_columns else texts
     return BadInput(
-        f"missing key {missing!r} for a {kind} task", where=row.where, value=list(row.fields), allowed=allowed,
+        f"missing key {missing!r} for a {kind} task", where=row.where, value=row.columns, allowed=allowed,
         next_step=_missing_step(row, missing), limit=MAX_NAMES_CHARS,
     )  # fmt: skip
 
 
 def _missing_step(row: Row, missing: str) -> str:
     """What to do about a key that a row lacks: its columns may be unseparated, or have other names."""
-    mark = next((name for key in row.fields for name in SEPARATORS if name in key), None)
-    if mark is not None and len(row.fields) == 1:
+    mark = next((name for key in row.columns for name in SEPARATORS if name in key), None)
+    if mark is not None and len(row.columns) == 1:
         return f"the columns seem to be separated by {SEPARATORS[mark]}: name the format (--format csv) or convert the file"
-    similar = next((key for key in row.fields if suggest(missing, [key])), None)
-    return f"add the key {missing!r}" if similar is None else f"rename {similar!r} to {missing!r}"
+    similar = next((key for key in row.columns if suggest(missing, [key])), None)
+    step = f"add the key {missing!r}" if similar is None else f"rename {similar!r} to {missing!r}"
+    return f"{step}, or name its column: --columns {missing}={similar or 'NAME'}"
 
 
 def text_at(row: Row, column: str) -> str:
     """The text in a column."""
     value = row.fields[column]
     if not isinstance(value, str):
-        raise BadInput("not text", where=f"{row.where}, key {column!r}", value=value, allowed="a string")
+        raise BadInput("not text", where=row.place(column), value=value, allowed="a string")
     return value
 
 
@@ -116,26 +114,26 @@ def label_at(row: Row, column: str) -> Any:
     value = row.fields[column]
     if value is None or value == "":
         raise BadInput(
-            "the label is empty", where=f"{row.where}, key {column!r}", value=value, allowed="a label in every row",
+            "the label is empty", where=row.place(column), value=value, allowed="a label in every row",
             next_step="label the row or leave it out",
         )  # fmt: skip
     return value
 
 
-def as_list(value: Any, column: str, where: str) -> list[Any]:
+def as_list(value: Any, place: str) -> list[Any]:
     """A list, or the JSON list that a CSV cell holds."""
     if isinstance(value, str) and value.lstrip().startswith("["):
         with contextlib.suppress(json.JSONDecodeError):  # refused below, with the value as it was written
             value = json.loads(value)
     if not isinstance(value, list | tuple):
-        raise BadInput("not a list", where=f"{where}, key {column!r}", value=value, allowed='a list such as ["a", "b"]')
+        raise BadInput("not a list", where=place, value=value, allowed='a list such as ["a", "b"]')
     return list(value)
 
 
 def names_at(found: Draft) -> list[str]:
     """The label of a row as a list of names."""
     place = found.label_place
-    return [parse_name(value, place) for value in as_list(found.label, found.columns[-1], found.where)]
+    return [parse_name(value, place) for value in as_list(found.label, place)]
 
 
 def parse_name(value: Any, where: str) -> str:

@@ -7,6 +7,7 @@ cannot be used are named all at once.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from warmstart.base.settings import Settings
 from warmstart.example.record import Record
 from warmstart.readers.problems import RowProblems
 from warmstart.readers.rows import Row
+from warmstart.tasks.column_choice import choose_columns
 from warmstart.tasks.columns import Draft, missing_column
 from warmstart.tasks.kind import ReadOptions, TaskKind
 from warmstart.tasks.table import find_kind
@@ -46,20 +48,22 @@ def read_task(
 
     Args:
         kind: one of :data:`~warmstart.tasks.table.KINDS`.
-        path: JSONL, CSV, TSV or Parquet, also compressed, or another form that the kind reads.
+        path: JSONL, CSV, TSV or Parquet, also compressed, or another form that the kind reads; several with commas.
         labels: the label names of the training file, or ``None`` if this is the training file.
-        read: encoding, part, and options of the kind.
+        read: encoding, part, options of the kind, format and columns.
 
     Raises:
         BadInput: unknown kind, missing or empty file, missing key, unseen label, impossible score or index, or (in a
             training file) all labels the same.
     """
-    return task_of_rows(kind, find_kind(kind).read_rows(str(path), read), labels, str(path))
+    return task_of_rows(kind, _read_rows(kind, str(path), read), labels, str(path))
 
 
-def task_from(kind: str, fields: Iterable[Mapping[str, Any]], labels: Sequence[str] | None = None) -> TaskSet:
-    """All labelled examples of some dictionaries; otherwise as :func:`read_task`."""
-    return task_of_rows(kind, _number_rows(fields), labels, "rows")
+def task_from(
+    kind: str, fields: Iterable[Mapping[str, Any]], labels: Sequence[str] | None = None, columns: Sequence[str] = ()
+) -> TaskSet:
+    """All labelled examples of some dictionaries, whose names for the keys are ``columns``; else as :func:`read_task`."""
+    return task_of_rows(kind, _number_rows(kind, fields, columns), labels, "rows")
 
 
 def read_records(kind: str, path: Path | str, labels: Sequence[str], read: ReadOptions = DEFAULTS) -> Iterator[Record]:
@@ -74,16 +78,17 @@ def read_records(kind: str, path: Path | str, labels: Sequence[str], read: ReadO
     Raises:
         BadInput: as :func:`read_task`, when the row in question is reached.
     """
-    rows = find_kind(kind).read_rows(str(path), read)
+    rows = _read_rows(kind, str(path), read)
     return records_of_rows(kind, rows, labels, read.labelled, str(path), read.options)
 
 
 def records_from(
     kind: str, fields: Iterable[Mapping[str, Any]], labels: Sequence[str], labelled: bool = True,
-    options: Settings | None = None,
+    options: Settings | None = None, columns: Sequence[str] = (),
 ) -> Iterator[Record]:  # fmt: skip
     """The examples of some dictionaries one by one; otherwise as :func:`read_records`."""
-    return records_of_rows(kind, _number_rows(fields), labels, labelled, "rows", options)
+    rows = _number_rows(kind, fields, columns, labelled=labelled)
+    return records_of_rows(kind, rows, labels, labelled, "rows", options)
 
 
 def task_of_rows(kind: str, source: Iterable[Row], labels: Sequence[str] | None, name: str) -> TaskSet:
@@ -133,15 +138,15 @@ def draft(kind: TaskKind, row: Row, label_columns: Sequence[str] | None) -> Draf
     found = kind.find_texts(row)
     if found is None:
         raise missing_column(kind.name, row, kind.missing_columns(row), kind.all_columns, label_columns)
-    label, columns = None, found.names
+    label, columns, place = None, found.names, ""
     if label_columns is not None:
         column = next((c for c in label_columns if c in row.fields), None)
         if column is None:
             raise missing_column(kind.name, row, [], kind.all_columns, label_columns)
         label, own = kind.find_label(row, column)
-        columns = (*columns, *own)
-    extra = {key: value for key, value in row.fields.items() if key not in columns}
-    return Draft(found.texts, label, columns, extra, row.where, found.image)
+        columns, place = (*columns, *own), row.place(own[-1])
+    extra = {key: value for key, value in row.fields.items() if key not in columns} | dict(row.aside or {})
+    return Draft(found.texts, label, columns, extra, row.where, place, found.image)
 
 
 def _drafts(kind: TaskKind, source: Iterable[Row], columns: Sequence[str] | None, name: str) -> Iterator[Draft]:
@@ -196,6 +201,15 @@ def _check_varied(kind: TaskKind, first: Draft, records: Sequence[Record], name:
         )  # fmt: skip
 
 
-def _number_rows(fields: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
-    for number, row in enumerate(fields, start=1):
-        yield Row(dict(row), f"row {number}")
+def _read_rows(kind: str, path: str, read: ReadOptions) -> Iterator[Row]:
+    """The rows of all sources that ``path`` names, with the columns that are chosen."""
+    one = find_kind(kind)
+    rows = chain.from_iterable(one.read_rows(source, read) for source in one.split_sources(path, read))
+    return choose_columns(one, rows, read.columns, labelled=read.labelled)
+
+
+def _number_rows(
+    kind: str, fields: Iterable[Mapping[str, Any]], columns: Sequence[str], *, labelled: bool = True
+) -> Iterator[Row]:
+    rows = (Row(dict(row), f"row {number}") for number, row in enumerate(fields, start=1))
+    return choose_columns(find_kind(kind), rows, columns, labelled=labelled)

@@ -46,6 +46,11 @@ class Images(TaskKind):
 
     def read_rows(self, path: str, read: ReadOptions) -> Iterator[Row]:
         """The images of a folder, an archive or an ``.npz``."""
+        if read.format is not None:
+            raise BadInput(
+                "images have no format to name", where="--format", value=read.format,
+                allowed="a folder, a .tar or an .npz", next_step="leave --format out",
+            )  # fmt: skip
         return read_image_rows(path, read.part, needs_class=read.labelled)
 
     def find_texts(self, row: Row) -> Columns | None:
@@ -56,7 +61,7 @@ class Images(TaskKind):
         value = row.fields[columns[0]]
         if not isinstance(value, np.ndarray) or value.dtype != np.uint8 or value.ndim != 3 or value.shape[2] != 3:
             raise BadInput(
-                "not an image", where=f"{row.where}, key {columns[0]!r}", value=getattr(value, "shape", value),
+                "not an image", where=row.place(columns[0]), value=getattr(value, "shape", value),
                 allowed="an array uint8 [height, width, 3]",
             )  # fmt: skip
         return Columns({}, columns, Pixels.of(value))

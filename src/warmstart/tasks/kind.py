@@ -5,6 +5,7 @@ else asks which kind a task is: whoever needs something of it calls a method her
 share.
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -19,7 +20,7 @@ from warmstart.example.noise import Noise
 from warmstart.example.record import Label, Record
 from warmstart.image.settings import AugmentSettings
 from warmstart.readers.documents import TOKENIZER_CHARS, split_chunks
-from warmstart.readers.rows import TABLE_EXTENSIONS, Row, read_rows
+from warmstart.readers.rows import TABLE_EXTENSIONS, TABLE_FORMATS, Row, read_rows
 from warmstart.readers.text_io import STDIN, split_extensions
 from warmstart.tasks.answer import Answer
 from warmstart.tasks.columns import Columns, Draft, first_present, label_at, number_of, parse_name, text_at
@@ -48,12 +49,16 @@ class ReadOptions:
         part: of sources that come in several: ``train``, ``dev`` or ``test``; ``None``: all of them.
         labelled: whether every example has to have a label.
         options: of the kind; ``None``: its defaults.
+        format: of the file, a table's or one of the kind's own; ``None``: as its ending says.
+        columns: the file's names for the keys that are read, ``key=column`` each.
     """
 
     encoding: str = "utf-8"
     part: str | None = None
     labelled: bool = True
     options: Settings | None = None
+    format: str | None = None
+    columns: tuple[str, ...] = ()
 
 
 class TrainingData(NamedTuple):
@@ -77,8 +82,10 @@ class TaskKind:
         name: what ``--task`` takes.
         text_columns: sets of columns that may hold the texts; the first set that a row has is read.
         label_columns: columns that may hold the label.
+        other_columns: columns that are read besides these; in each group of several the first that a row has.
         options_class: settings that only this kind has.
         own_endings: endings of files that it reads besides tables.
+        own_formats: names of the formats of these files.
         has_parts: whether one source of its own may hold training, dev and test.
         foreign_goal: the head of a folder of ``transformers`` that is read as a task of this kind.
         foreign_sights: how a model of such a folder may see for that.
@@ -95,7 +102,9 @@ class TaskKind:
     text_columns: ClassVar[tuple[tuple[str, ...], ...]]
     label_columns: ClassVar[tuple[str, ...]]
     options_class: ClassVar[type[Settings]] = NoOptions
+    other_columns: ClassVar[tuple[tuple[str, ...], ...]] = ()
     own_endings: ClassVar[tuple[str, ...]] = ()
+    own_formats: ClassVar[tuple[str, ...]] = ()
     has_parts: ClassVar[bool] = False
     foreign_goal: ClassVar[str | None] = None
     foreign_sights: ClassVar[tuple[str, ...]] = ("causal", "full")
@@ -110,11 +119,13 @@ class TaskKind:
     # What a file of examples holds
 
     def read_rows(self, path: str, read: ReadOptions) -> Iterator[Row]:
-        """The rows of a file, as its ending says.
+        """The rows of a file, as its format or its ending says.
 
         Raises:
-            BadInput: an ending that this kind does not read, or a broken file.
+            BadInput: a format or an ending that this kind does not read, or a broken file.
         """
+        if read.format is not None:
+            return self.read_format(path, read)
         if not self.own_endings or path == STDIN:
             return read_rows(path, encoding=read.encoding)
         ending = split_extensions(path)[0]
@@ -124,11 +135,31 @@ class TaskKind:
             raise BadInput(
                 f"not a file for a {self.name} task by its ending", where=path,
                 allowed=", ".join(f"{known}[.gz|.zst]" for known in sorted({*self.own_endings, *TABLE_EXTENSIONS})),
+                next_step=f"name its format, as in --format {self.own_formats[0]}",
             )  # fmt: skip
         return read_rows(path, encoding=read.encoding)
 
+    def read_format(self, path: str, read: ReadOptions) -> Iterator[Row]:
+        """The rows of a file whose format is named.
+
+        Raises:
+            BadInput: a format that this kind does not read, or a broken file.
+        """
+        if read.format in self.own_formats:
+            return self.read_own_file(path, read)
+        if read.format not in TABLE_FORMATS:
+            raise BadInput(
+                f"a {self.name} task does not read this format", where="--format", value=read.format,
+                allowed=", ".join((*TABLE_FORMATS, *self.own_formats)),
+            )  # fmt: skip
+        return read_rows(path, encoding=read.encoding, extension=TABLE_FORMATS[read.format])
+
+    def split_sources(self, path: str, read: ReadOptions) -> list[str]:
+        """The sources that ``path`` names with commas between them; itself, where there is one of this very name."""
+        return [path] if os.path.exists(path) else path.split(",")
+
     def read_own_file(self, path: str, read: ReadOptions) -> Iterator[Row]:
-        """The rows of a file with one of :attr:`own_endings`."""
+        """The rows of a file with one of :attr:`own_endings` or :attr:`own_formats`."""
         raise NotImplementedError
 
     def reading(self, options: Settings | None) -> "TaskKind":

@@ -28,7 +28,7 @@ from warmstart.metrics.generation import (
 from warmstart.metrics.jackknife import sum_pseudo_values
 from warmstart.metrics.postprocess import POSTPROCESSORS
 from warmstart.readers.parallel import read_parallel_rows, read_source_lines, split_parallel_paths
-from warmstart.readers.rows import TABLE_EXTENSIONS, Row, read_rows
+from warmstart.readers.rows import TABLE_EXTENSIONS, TABLE_FORMATS, Row, read_rows
 from warmstart.readers.text_io import STDIN, split_extensions
 from warmstart.tasks.answer import Answer, Prediction, RawOutput, Scores
 from warmstart.tasks.columns import Columns, Draft, as_list, first_present
@@ -156,6 +156,8 @@ class Seq2Seq(TaskKind):
     name = "seq2seq"
     text_columns = (("source",), ("src",), ("document",), ("article",), ("body",), ("context",), ("text",))
     label_columns = ("target", "tgt", "summary", "highlights", "subject", "heading", "question", "title")
+    other_columns = (("answers", "answer"), ("spans",))
+    own_formats = ("text",)
     options_class = Seq2SeqSettings
     has_auxiliary_lm = rewrites = False
 
@@ -166,10 +168,26 @@ class Seq2Seq(TaskKind):
     def read_rows(self, path: str, read: ReadOptions) -> Iterator[Row]:
         """Tables, s2s-ft's own files (an object a line), two parallel text files, or one of sources."""
         ending = split_extensions(path)[0]
+        if read.format is not None:
+            return self.read_format(path, read)
         if path == STDIN or ending in TABLE_EXTENSIONS:
             return read_rows(path, encoding=read.encoding)
         if ending == ".json":
             return read_rows(path, encoding=read.encoding, extension=".jsonl")
+        return self.read_own_file(path, read)
+
+    def split_sources(self, path: str, read: ReadOptions) -> list[str]:
+        """Tables one by one, text files two by two."""
+        files = split_parallel_paths(path)
+        if read.format in TABLE_FORMATS or any(
+            split_extensions(file)[0] in (*TABLE_EXTENSIONS, ".json") for file in files
+        ):
+            return files or [path]
+        pairs = [",".join(files[place : place + 2]) for place in range(0, len(files), 2)]
+        return pairs if len(files) % 2 == 0 and pairs else [path]
+
+    def read_own_file(self, path: str, read: ReadOptions) -> Iterator[Row]:
+        """Two parallel text files, or one of sources."""
         return (
             read_parallel_rows(path, read.encoding)
             if split_parallel_paths(path)
@@ -181,7 +199,7 @@ class Seq2Seq(TaskKind):
         columns = first_present(row, self.text_columns)
         if columns is None:
             return None
-        source = _text_or_pieces(row.fields[columns[0]], f"{row.where}, key {columns[0]!r}")
+        source = _text_or_pieces(row.fields[columns[0]], row.place(columns[0]))
         return Columns({"source": source} | (_first_answer(row) if columns == ("context",) else {}), columns)
 
     def learn_labels(self, drafts: Sequence[Draft]) -> tuple[str, ...]:
@@ -336,7 +354,7 @@ def _parse_target(found: Draft) -> Target:
                 allowed="a target that is a list of sub-words", next_step="give such a list, or leave spans out",
             )  # fmt: skip
         return Target(given)
-    numbers = None if spans is None else as_list(spans, "spans", found.where)
+    numbers = None if spans is None else as_list(spans, where)
     if numbers is not None and (len(numbers) != len(given) or not all(type(n) is int and n > 0 for n in numbers)):
         raise BadInput(
             "span ids are whole numbers from 1, one for each sub-word", where=where, value=numbers,

@@ -1,6 +1,9 @@
 """Settings of tasks: how their Examples are framed, and what some kinds need beside. Light to import."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator
 
 from warmstart.base.errors import BadInput
 from warmstart.base.settings import Setting, Settings
@@ -12,6 +15,29 @@ Postprocess = Annotated[
     Literal["none", "cnndm", "xsum", "gigaword", "question"],
     Setting(help="post-processing of texts before they are scored, as for a data set", flag="--postprocess"),
 ]
+
+
+def _as_pairs(given: Any) -> Any:
+    """A mapping, as a recipe or a program has it, as ``key=column`` pairs."""
+    return tuple(f"{key}={column}" for key, column in given.items()) if isinstance(given, Mapping) else given
+
+
+FileFormat = Annotated[
+    Literal["csv", "tsv", "jsonl", "parquet", "conll", "conllu", "squad", "text"] | None,
+    Setting(
+        help="format of the files (default: as their ending says); conll, conllu: tagging; squad: span; text: seq2seq",
+        flag="--format",
+    ),
+]  # fmt: skip
+ColumnNames = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_as_pairs),
+    Setting(
+        help="the files' names for the task's columns, separated by commas: text=review,label=sentiment (default: the "
+        "task's own names, and of a run those that it was trained with)",
+        flag="--columns", metavar="KEY=COLUMN",
+    ),
+]  # fmt: skip
 
 
 class TaggingSettings(Settings):

@@ -122,6 +122,8 @@ class Span(TaskKind):
     name = "span"
     text_columns = (("context", "question"),)
     label_columns = ("answers", "answer")
+    other_columns = (("start",), (IMPOSSIBLE,))
+    own_formats = ("squad",)
     foreign_goal = "span"
     foreign_sights = ("full",)  # read from left to right, "no answer" stands at another place there
     has_label_names = False

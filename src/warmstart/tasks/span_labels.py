@@ -30,12 +30,12 @@ def parse_answers(value: Any, context: str, where: str) -> Answers:
         BadInput: another form, an empty text, or a text that does not stand in the context where it should.
     """
     if isinstance(value, dict):
-        texts, starts = (as_list(value.get(key), f"answers.{key}", where) for key in ("text", "answer_start"))
+        texts, starts = (as_list(value.get(key), f"{where}, key 'answers.{key}'") for key in ("text", "answer_start"))
         if len(texts) != len(starts):
             raise _unlike(value, where)
         return _check_answers(list(zip(texts, starts, strict=True)), context, where)
     pairs = []
-    for each in as_list(value, "answers", where):
+    for each in as_list(value, f"{where}, key 'answers'"):
         if not isinstance(each, dict) or not {"text", "answer_start"} <= each.keys():
             raise _unlike(each, where)
         pairs.append((each["text"], each["answer_start"]))

@@ -21,6 +21,7 @@ class TaskSpec(Settings):
         kind: name of the kind of task.
         name: the known data set that it was learned from; empty for files of one's own.
         label_names: class number → name; empty for scores, choices and spans.
+        columns: names of the columns that it was learned from, ``key=column`` each, where they differ from the keys.
         frame: how its Examples are framed.
         options: what only this kind needs, as plain values; the kind knows their types.
     """
@@ -28,6 +29,7 @@ class TaskSpec(Settings):
     kind: str
     name: str = ""
     label_names: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
     frame: FrameSettings
     options: dict[str, Any] = {}
 

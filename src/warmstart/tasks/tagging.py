@@ -132,6 +132,7 @@ class Tagging(TaskKind):
     label_columns = ("tags", "ner_tags", "labels")
     foreign_goal = "tags"
     options_class = TaggingSettings
+    own_formats = ("conll", "conllu")
     own_endings = CONLL_EXTENSIONS  # CoNLL's .tsv goes before the table's
     rewrites = False
 
@@ -141,18 +142,18 @@ class Tagging(TaskKind):
 
     def read_own_file(self, path: str, read: ReadOptions) -> Iterator[Row]:
         """The sentences of a CoNLL file."""
-        return read_sentences(path, read.encoding, getattr(read.options, "column", None))
+        return read_sentences(path, read.encoding, getattr(read.options, "column", None), read.format)
 
     def find_texts(self, row: Row) -> Columns | None:
         """The words of a sentence."""
         columns = first_present(row, self.text_columns)
         if columns is None:
             return None
-        tokens = as_list(row.fields[columns[0]], columns[0], row.where)
+        tokens = as_list(row.fields[columns[0]], row.place(columns[0]))
         if not all(isinstance(token, str) for token in tokens):
             raise BadInput(
                 "a word is not text",
-                where=f"{row.where}, key {columns[0]!r}",
+                where=row.place(columns[0]),
                 value=tokens,
                 allowed="a list of strings",
             )

@@ -37,7 +37,8 @@ class Classifier:
         Args:
             start: a pre-trained run or model folder, or ``none``.
             task: the kind.
-            options: flags of ``warmstart finetune`` without their dashes: ``lr=1e-4``, ``length="5 epochs"``.
+            options: flags of ``warmstart finetune`` without their dashes: ``lr=1e-4``, ``length="5 epochs"``;
+                ``columns={"text": "review"}`` names the keys of all rows.
         """
         self.start, self.task, self.options = start, task, options
         self.report_: dict[str, Any] = {}
@@ -51,8 +52,8 @@ class Classifier:
         """
         flags = {f"--{name.replace('_', '-')}": value for name, value in self.options.items()}
         recipe = compose(FinetuneRecipe, flags={"--start": self.start, "--task": self.task} | flags)
-        task = task_from(self.task, rows)
-        held_out = None if dev is None else task_from(self.task, dev, task.label_names).records
+        task = task_from(self.task, rows, columns=self.columns)
+        held_out = None if dev is None else task_from(self.task, dev, task.label_names, self.columns).records
         data = divide_rows(recipe.task, recipe.train.seed, task, held_out)
         home = tempfile.mkdtemp(prefix="warmstart-")
         weakref.finalize(self, shutil.rmtree, home, ignore_errors=True)
@@ -68,6 +69,14 @@ class Classifier:
         found = Classifier(str(run), loaded.task().kind)
         found._loaded = loaded
         return found
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The rows' names for the task's keys, ``key=column`` each; of a loaded run those of its training."""
+        given = self.options.get("columns", () if self._loaded is None else self._loaded.task().columns)
+        if isinstance(given, Mapping):
+            return tuple(f"{key}={column}" for key, column in given.items())
+        return tuple(given.split(",") if isinstance(given, str) else given)
 
     @property
     def classes_(self) -> tuple[str, ...]:
@@ -96,7 +105,8 @@ class Classifier:
         """{"metrics", "intervals", "examples"} on labelled rows."""
         loaded = self._ready()
         spec = loaded.task()
-        records = records_from(spec.kind, rows, spec.label_names, options=options_of(spec))
+        options = options_of(spec)
+        records = records_from(spec.kind, rows, spec.label_names, options=options, columns=self.columns)
         return evaluate_records(run_predictor(loaded), records).to_dict()
 
     def save(self, folder: str | Path) -> None:
@@ -115,8 +125,11 @@ class Classifier:
                 "one text where several are expected", where="rows", value=rows, next_step="put it in a list"
             )
         kind = find_kind(spec.kind)
+        columns = () if all(not isinstance(row, Mapping) for row in rows) else self.columns
         fields = (row if isinstance(row, Mapping) else kind.row_of(row) for row in rows)
-        records = records_from(spec.kind, fields, spec.label_names, labelled=False, options=options_of(spec))
+        records = records_from(
+            spec.kind, fields, spec.label_names, labelled=False, options=options_of(spec), columns=columns
+        )  # fmt: skip
         return list(predict_records(run_predictor(loaded), records)) if len(rows) else []
 
     def _ready(self) -> LoadedRun:

@@ -17,6 +17,7 @@ from warmstart.objectives.table import evaluation_objective
 from warmstart.run.loading import LoadedRun, load_run
 from warmstart.streams.stream import Stream
 from warmstart.tasks.frames import describe_account
+from warmstart.tasks.kind import ReadOptions
 from warmstart.tasks.table import answer_of
 from warmstart.tasks.vocabulary import begins_with
 from warmstart.verbs.members import members_of
@@ -36,7 +37,7 @@ def evaluate(request: EvaluateRequest) -> dict[str, Any]:
     """
     first, *more = request.run
     loaded = load_run(first, request.precision)
-    is_for_tasks = {"task", "split", "metrics", "search"} & request.model_fields_set
+    is_for_tasks = {"task", "split", "metrics", "search", "columns", "format"} & request.model_fields_set
     spec = loaded.task() if more or is_for_tasks else loaded.metadata.task
     if spec is None:
         return _language_model(loaded, request.data, request.encoding, request.context)
@@ -46,7 +47,8 @@ def evaluate(request: EvaluateRequest) -> dict[str, Any]:
     members = members_of(loaded, spec, more, request.precision, request.label_map)
     for name in request.metrics:
         answer_of(spec).check_metric(name, spec.label_names, "--metrics")
-    records = evaluation_records(spec, request.data, request.encoding, request.task, request.split)
+    read = ReadOptions(request.encoding, format=request.format, columns=request.columns)
+    records = evaluation_records(spec, request.data, read, request.task, request.split)
     predictor = build_predictor(members, loaded.search(request.search))
     found = evaluate_records(predictor, records, metrics=request.metrics)
     for line in (*describe_account(spec, found.account), *signature_lines(found.signatures or {})):

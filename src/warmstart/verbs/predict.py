@@ -41,7 +41,13 @@ def predict(request: PredictRequest) -> dict[str, Any]:
     members = members_of(loaded, named, more, request.precision, request.label_map)
     members = [_with_rule(one, request.long_text) for one in members]
     spec = members[0].spec
-    read = ReadOptions(request.encoding, labelled=False, options=options_of(spec))
+    read = ReadOptions(
+        request.encoding,
+        labelled=False,
+        options=options_of(spec),
+        format=request.format,
+        columns=request.columns or spec.columns,
+    )
     records = read_records(spec.kind, request.input, spec.label_names, read)
     account = _write_predictions(members, records, loaded.search(request.search), request.output, request.lattices)
     for line in describe_account(spec, account):

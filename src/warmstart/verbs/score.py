@@ -6,6 +6,7 @@ from typing import Any
 
 from warmstart.base.console import say
 from warmstart.base.errors import BadInput
+from warmstart.config.requests import ScoreRequest
 from warmstart.example.record import Record, Target
 from warmstart.metrics.generation import (
     FALLBACK_METRIC,
@@ -26,45 +27,36 @@ BASELINES: dict[str, Callable[[str], str]] = {"lead3": lead_sentences, "copy": s
 """Name of a system that needs no model → what it makes of a source."""
 
 
-def score(
-    data: str,
-    predictions: str,
-    against: str | None = None,
-    metrics: Sequence[str] = (),
-    postprocess: str = "none",
-    grouped: bool = False,
-    encoding: str = "utf-8",
-) -> dict[str, Any]:
-    """{"metrics", "intervals", "examples", "signatures"}; with ``against`` also "against" and "difference".
+def score(request: ScoreRequest) -> dict[str, Any]:
+    """Texts of a system against rows with source and target.
 
-    Args:
-        data: rows with source and target, in any form that a sequence-to-sequence task reads.
-        predictions: texts in the same order: a text file with one per line, a table with a column ``prediction``, or a
-            baseline: ``lead3`` (the first three sentences of the source), ``copy`` (the source).
-        against: another system, in the same forms.
-        metrics: names; without them all whose libraries are there.
-        postprocess: post-processing of texts before they are scored.
-        grouped: whether all targets of one source are references for each of its texts, as question generation has it.
-        encoding: of the files.
+    The texts stand in the rows' order: a text file with one per line, a table with a column ``prediction``, or a baseline:
+    ``lead3`` (the first three sentences of the source), ``copy`` (the source). Without names of metrics all are computed
+    whose libraries are there.
+
+    Returns:
+        {"metrics", "intervals", "examples", "signatures"}; with ``against`` also "against" and "difference".
 
     Raises:
         BadInput: another number of texts than rows, an unknown metric or one whose library is missing, a broken file.
     """
+    metrics, postprocess = request.metrics, request.postprocess
     for name in metrics:
         check_generation_metric(name, "--metrics", GENERATION_METRICS)
-    records = list(read_records(Seq2Seq.name, data, (), ReadOptions(encoding)))
+    read = ReadOptions(request.encoding, format=request.format, columns=request.columns)
+    records = list(read_records(Seq2Seq.name, request.data, (), read))
     sources = [_text(record.texts["source"]) for record in records]
     targets = [_target(record) for record in records]
-    references = group_references(sources, targets) if grouped else [[target] for target in targets]
+    references = group_references(sources, targets) if request.grouped else [[target] for target in targets]
     names = list(metrics) or installed_metrics(FALLBACK_METRIC, postprocess)
 
     def counted(system: str, where: str) -> dict[str, Any]:
-        return count_all(names, _texts(system, sources, encoding, where), references, postprocess)
+        return count_all(names, _texts(system, sources, request.encoding, where), references, postprocess)
 
-    ours = counted(predictions, "--predictions")
+    ours = counted(request.predictions, "--predictions")
     result: dict[str, Any] = _with_intervals(ours) | {"examples": len(records)}
-    if against is not None:
-        theirs = counted(against, "--against")
+    if request.against is not None:
+        theirs = counted(request.against, "--against")
         found = {name: approximate_randomization(ours[name], theirs[name], 0) for name in names}
         result["against"] = _with_intervals(theirs)
         result["difference"] = {name: {"gain": one.gain, "p_value": one.p_value} for name, one in found.items()}
