@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,10 +61,19 @@ def test_a_known_data_set_without_dev_has_some_of_its_training_examples_held_out
         ({"name": "xnli", "data": "."}, "'xnli' has no training examples.*warmstart evaluate --task xnli"),
         ({"name": "choice", "data": "."}, "a folder does not go with a kind of task; got '.'; allowed: hf:owner/name"),
         ({"name": "choice", "data": "hf:x", "train": "a.jsonl"}, "a data set of the hub brings its own splits"),
+        (
+            {"name": "rte", "data": ".", "columns": {"premise": "a"}},
+            "--columns: a known data set has columns .* of its own",
+        ),
+        (
+            {"name": "rte", "data": ".", "format": "csv"},
+            "--format: a known data set has columns and formats of its own",
+        ),
+        ({"name": "choice", "data": "hf:x", "format": "csv"}, "--format: a data set of the hub has no format to name"),
         ({"name": "chioce"}, "--task: unknown task.*did you mean 'choice'"),
     ],
 )
-def test_what_does_not_go_together_is_refused(given: dict[str, str], words: str) -> None:
+def test_what_does_not_go_together_is_refused(given: dict[str, Any], words: str) -> None:
     """Witness: the sentences."""
     with pytest.raises(BadInput, match=words):
         read_labelled_data(TaskRecipe(**given), 0)
@@ -92,6 +102,19 @@ def test_a_data_set_of_the_hub_is_learned_and_judged_by_its_parts(hub: str) -> N
     for split in ("test", "validatoin"):
         with pytest.raises(BadInput, match=f"no such labelled split; got '{split}'; allowed: train, validation, test"):
             evaluation_records(spec, hub, split=split)
+
+
+def test_columns_of_the_hub_may_have_other_names(hub: str) -> None:
+    """Witness: the same rows under the task's own keys; a test part without labels is left out as before."""
+    folder = Path(hub.removeprefix("hf:")).parent / "renamed"
+    for part in ("train", "validation", "test"):
+        rows = [json.loads(line) for line in (folder.parent / "set" / f"{part}.jsonl").read_text().splitlines()]
+        jsonl(folder / f"{part}.jsonl", [{"review": row["text"], "mood": row["label"]} for row in rows])
+    task = TaskRecipe(name="classification", data=f"hf:{folder}", columns=("text=review", "label=mood"))
+    found, plain = (read_labelled_data(one, 0) for one in (task, TaskRecipe(name="classification", data=hub)))
+    for ours, theirs in ((found.train, plain.train), (found.dev, plain.dev)):
+        assert [(r.texts, r.label) for r in ours] == [(r.texts, r.label) for r in theirs]
+    assert found.note == plain.note
 
 
 def test_a_data_set_of_the_hub_must_have_the_keys_of_the_kind(hub: str) -> None:

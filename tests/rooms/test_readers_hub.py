@@ -8,6 +8,7 @@ import pytest
 from warmstart.base.errors import BadInput
 from warmstart.readers.hub import is_hub_id, read_hub_splits
 
+pyarrow = pytest.importorskip("pyarrow")
 datasets = pytest.importorskip("datasets")
 
 
@@ -39,6 +40,18 @@ def test_splits_and_class_names(folder: Path) -> None:
     assert splits["train"][2].fields == {"text": "train 2", "label": "pos", "tags": ["pos", "neg"], "n": 2}
     assert splits["train"][2].where == f"hf:{folder}, train:3"
     assert [row.fields["label"] for row in splits["test"]] == [None, None]
+
+
+def test_a_text_that_is_none_is_named_with_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Witness: pyarrow, which keeps the bytes of a column as they are, under the library's own reading."""
+    cells = pyarrow.array([b"fine", b"caf\xe9"])
+    text = pyarrow.Array.from_buffers(pyarrow.string(), 2, cells.buffers())
+    parts = {"train": datasets.Dataset(datasets.table.InMemoryTable(pyarrow.table({"text": text})))}
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_: parts)
+    rows = read_hub_splits("hf:some/set")["train"]
+    assert next(rows).fields == {"text": "fine"}
+    with pytest.raises(BadInput, match=r"hf:some/set, train:2: not utf-8 text .*got b'caf"):
+        next(rows)
 
 
 def test_an_id_begins_with_hf() -> None:

@@ -302,3 +302,17 @@ def test_a_very_long_word_does_not_hold_up_the_vocabulary() -> None:
     found = kind.learn_vocabulary([Record({"text": word})], 300, "bpe")
     pieces = [word[start : start + 4096] for start in range(0, len(word), 4096)]
     assert found.fingerprint == Tokenizer.train(pieces, 300).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("kind", "row"),
+    [
+        ("classification", {"text": "a\ud800b", "label": 1}),
+        ("tagging", {"tokens": ["a", "\udcff"], "tags": ["X", "Y"]}),
+    ],
+)
+def test_half_a_character_is_named_with_its_row(kind: str, row: dict[str, Any]) -> None:
+    """Witness: what Python's own encoder refuses."""
+    found = str(complaint(lambda: task_from(kind, [row])))
+    assert found.startswith(f"row 1, key {next(iter(row))!r}: a text with half of a character (surrogates not allowed)")
+    found.encode("utf-8")

@@ -201,6 +201,24 @@ def _check_varied(kind: TaskKind, first: Draft, records: Sequence[Record], name:
         )  # fmt: skip
 
 
+def _checked_row(fields: Mapping[str, Any], where: str) -> Row:
+    """A row of a program, whose texts are Unicode as those of files are.
+
+    Raises:
+        BadInput: half of a surrogate pair in one of them.
+    """
+    for key, value in fields.items():
+        for text in value if isinstance(value, list | tuple) else (value,):
+            try:
+                _ = isinstance(text, str) and text.encode("utf-8")
+            except UnicodeEncodeError as error:
+                raise BadInput(
+                    f"a text with half of a character ({error.reason})", where=f"{where}, key {key!r}",
+                    value=error.object[error.start : error.end], next_step="correct the text or leave the row out",
+                ) from None  # fmt: skip
+    return Row(dict(fields), where)
+
+
 def _read_rows(kind: str, path: str, read: ReadOptions) -> Iterator[Row]:
     """The rows of all sources that ``path`` names, with the columns that are chosen."""
     one = find_kind(kind)
@@ -211,5 +229,5 @@ def _read_rows(kind: str, path: str, read: ReadOptions) -> Iterator[Row]:
 def _number_rows(
     kind: str, fields: Iterable[Mapping[str, Any]], columns: Sequence[str], *, labelled: bool = True
 ) -> Iterator[Row]:
-    rows = (Row(dict(row), f"row {number}") for number, row in enumerate(fields, start=1))
+    rows = (_checked_row(row, f"row {number}") for number, row in enumerate(fields, start=1))
     return choose_columns(find_kind(kind), rows, columns, labelled=labelled)
