@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from warmstart.base.errors import BadInput, suggest, unknown_name_error
+from warmstart.base.errors import BadInput, nearest_name, unknown_name_error
 from warmstart.base.settings import HUB_PREFIX, PathRule, Settings
 from warmstart.config.flags import flags_of
 
@@ -126,10 +126,11 @@ def _suggest_path(path: str) -> str:
     """A sibling whose name is close, or the folder that is missing on the way."""
     folder, name = os.path.split(os.path.normpath(path))
     if os.path.isdir(folder or "."):
-        return suggest(os.path.join(folder, name), _siblings(folder))
+        found = nearest_name(name, _siblings(folder))
+        return f"did you mean {os.path.join(folder, found)!r}?" if found else ""
     return f"the folder {folder!r} does not exist"
 
 
 def _siblings(folder: str) -> Iterator[str]:
     with os.scandir(folder or ".") as entries:
-        yield from (os.path.join(folder, entry.name) for entry in entries)
+        yield from (entry.name for entry in entries)

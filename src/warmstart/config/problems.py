@@ -1,14 +1,13 @@
 """What pydantic found wrong with a tree of settings, as the one sentence that the user reads."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from warmstart.base.errors import BadInput, suggest
+from warmstart.base.errors import BadInput, nearest_name, suggest
 from warmstart.base.settings import Settings
 from warmstart.config.fields import (
     NO_DEFAULT,
@@ -49,13 +48,15 @@ def bad_input_of(error: ValidationError, kind: type[Settings], sources: Mapping[
 def _unknown_key(kind: type[Settings], path: KeyPath, sources: Mapping[KeyPath, str]) -> BadInput:
     beside = _keys_beside(kind, path)
     *above, word = path
-    close = [".".join((*above, name)) for name in get_close_matches(word, beside, n=1, cutoff=0.6)]
-    close += [".".join(known) for known in field_paths(kind) if known[-1] == word]
-    close += [".".join(known) for known in field_paths(kind) if get_close_matches(word, known[-1:], cutoff=0.7)]
+    found = nearest_name(word, beside)
+    close = [(*above, found)] if found else [known for known in field_paths(kind) if known[-1] == word]
+    if not close:
+        elsewhere = {known[-1]: known for known in reversed(list(field_paths(kind)))}
+        close = [elsewhere[name] for name in [nearest_name(word, elsewhere)] if name]
     where = sources.get(path, "").removesuffix(f", {'.'.join(path)}").removesuffix(f" {'.'.join(path)}")
     return BadInput(
         "unknown key", where=where, value=".".join(path), allowed=", ".join(beside),
-        next_step=f"did you mean {close[0]!r}?" if close else "leave it out",
+        next_step=f"did you mean {'.'.join(close[0])!r}?" if close else "leave it out",
     )  # fmt: skip
 
 
