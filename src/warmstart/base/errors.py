@@ -93,7 +93,8 @@ def nearest_name(word: str, names: Iterable[str]) -> str | None:
     """The name that ``word`` is most likely a slip of, or ``None``: a wrong suggestion costs more than none.
 
     Near is, case and dashes apart: one slip (a letter too many, too few, another, or two in each other's place) for each
-    four letters, where another number is no slip but another thing; the same parts in another order; or a common beginning of four letters and three quarters of the shorter.
+    four letters; the same parts in another order; or a common beginning of four letters and three quarters of the shorter.
+    Another number is no slip but another thing.
     Of equally near names the first.
     """
     own = _letters(word)

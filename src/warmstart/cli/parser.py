@@ -13,6 +13,7 @@ from warmstart.base.errors import BadInput, suggest
 from warmstart.base.settings import Settings
 from warmstart.cli.verbs import Verb
 from warmstart.config.flags import Flag, flags_of
+from warmstart.config.foreign_names import RUN_OPTIONS, foreign_name_error
 
 _IGNORED = "ignored here; accepted so that a command can be explained as it is"
 _ARGPARSE_ERROR = re.compile(r"argument ([^:]+): (.*)", re.DOTALL)
@@ -41,7 +42,7 @@ def parse(verb: Verb, kind: type[Settings], argv: Sequence[str]) -> ParsedArgume
     parser = _build_parser(verb, kind)
     found, rest = parser.parse_known_intermixed_args(list(argv))
     if rest:
-        raise _unexpected_word(verb, parser, rest)
+        raise _unexpected_word(verb, kind, parser, rest)
     values = vars(found)
     flags = {flag.name: values.pop(flag.name) for flag in flags_of(kind) if flag.name in values}
     return ParsedArguments(flags, **values)
@@ -70,13 +71,14 @@ class _JoinPaths(argparse.Action):
         setattr(namespace, self.dest, values if before is None else f"{before},{values}")
 
 
-def _unexpected_word(verb: Verb, parser: _Parser, rest: Sequence[str]) -> BadInput:
+def _unexpected_word(verb: Verb, kind: type[Settings], parser: _Parser, rest: Sequence[str]) -> BadInput:
     where, step = verb.name, f"{parser.prog} --help lists the options"
     word = next((word for word in rest if word.startswith("-") and word != "-"), "").partition("=")[0]
     if not word:
         return BadInput("a word that belongs to no option", where=where, value=rest[0], next_step=step)
+    foreign = foreign_name_error(word, kind, known=RUN_OPTIONS if verb.trains else ())
     hint = suggest(word, parser._option_string_actions)
-    return BadInput("unknown option", where=where, value=word, next_step=f"{hint} {step}".strip())
+    return foreign or BadInput("unknown option", where=where, value=word, next_step=f"{hint} {step}".strip())
 
 
 def _build_parser(verb: Verb, kind: type[Settings]) -> _Parser:

@@ -15,6 +15,7 @@ from warmstart.base.errors import BadInput, unknown_name_error
 from warmstart.base.settings import Settings, option_of
 from warmstart.config.fields import field_at, is_list
 from warmstart.config.flags import flags_of
+from warmstart.config.foreign_names import foreign_name_error
 from warmstart.config.problems import bad_input_of
 from warmstart.config.yaml_file import KeyPath, read_yaml
 
@@ -41,7 +42,7 @@ def compose(
     known = {flag.name: flag for flag in flags_of(kind)}
     for name, value in (flags or {}).items():
         if name not in known:
-            raise unknown_name_error("option", name, known)
+            raise foreign_name_error(name, kind) or unknown_name_error("option", name, known)
         tree.set_value(known[name].path, value, name)
     for text in sets:
         path, value = _parse_assignment(text)

@@ -20,6 +20,7 @@ from warmstart.config.fields import (
     type_in_words,
 )
 from warmstart.config.flags import flags_of
+from warmstart.config.foreign_names import foreign_name_error
 from warmstart.config.yaml_file import KeyPath
 
 _OUT_OF_RANGE = ("greater_than", "greater_than_equal", "less_than", "less_than_equal", "finite_number")
@@ -54,7 +55,7 @@ def _unknown_key(kind: type[Settings], path: KeyPath, sources: Mapping[KeyPath, 
         elsewhere = {known[-1]: known for known in reversed(list(field_paths(kind)))}
         close = [elsewhere[name] for name in [nearest_name(word, elsewhere)] if name]
     where = sources.get(path, "").removesuffix(f", {'.'.join(path)}").removesuffix(f" {'.'.join(path)}")
-    return BadInput(
+    return foreign_name_error(".".join(path), kind, where) or BadInput(
         "unknown key", where=where, value=".".join(path), allowed=", ".join(beside),
         next_step=f"did you mean {'.'.join(close[0])!r}?" if close else "leave it out",
     )  # fmt: skip
