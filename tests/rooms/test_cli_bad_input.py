@@ -132,6 +132,12 @@ def refused(
          "--out new", ["--softmax", "full", "--smoothing 0"]),
         ("finetune --start none --vectors vectors.vec --model lstm-tiny --vocabulary words --task classification --train "
          "train.jsonl --dev train.jsonl --out new", ["vectors.vec:2", "3 numbers"]),
+        ("finetune --start lm --new-vocabulary --task classification --train train.jsonl --out new",
+         ["--new-vocabulary: no other vocabulary", "add --tokenizer DIR"]),
+        ("finetune --start none --new-vocabulary --task classification --train train.jsonl --out new",
+         ["--new-vocabulary: no start", "leave it out"]),
+        ("pretrain --start lm --new-vocabulary --corpus text.txt --out new", ["no other vocabulary", "prepared corpus"]),
+        ("pretrain --new-vocabulary --corpus corpus --out new", ["--new-vocabulary: no start", "leave it out"]),
         ("evaluate --run run --run lm --data train.jsonl", ["without a task", "lm"]),
         ("predict --run run run2 --input train.jsonl --output new", ["no such path", "'run2'", "did you mean 'run'?"]),
         ("prepare train.jsonl --out corpus", ["the output folder holds", "--out"]),

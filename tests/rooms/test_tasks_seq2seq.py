@@ -42,6 +42,25 @@ def made(algorithm: str, draw: int | None = None, record: Record | None = None, 
     return frame_pair(record or Record({}), Parts((SOURCE, TARGET)), asked, drawn)[0]
 
 
+def test_without_an_algorithm_the_model_decides() -> None:
+    """Witness: s2s-ft's default for a model like BERT; a model that only sees what came before cannot read a mask ahead."""
+    kind, plain = Seq2Seq(), Tokenizer.train(["a b"], 300)
+    masks = plain.with_special_tokens(["[MASK]"])
+    cases = (("full", masks, "pseudo-masked"), ("causal", masks, "causal"), ("full", plain, "causal"))
+    for sight, tokenizer, expected in cases:
+        assert kind.fit_options(Seq2SeqSettings(), sight, tokenizer).algorithm == expected
+        assert kind.fit_options(Seq2SeqSettings(algorithm="masked"), sight, tokenizer).algorithm == "masked"
+
+
+def test_a_vocabulary_is_learned_from_sources_and_targets() -> None:
+    """Witness: two scripts, one on each side: their words are tokens, whichever side they stand on."""
+    rows = [{"source": f"pear plum {n}", "target": "груша слива"} for n in range(9)]
+    records = task_from("seq2seq", rows).records
+    learned = Seq2Seq().learn_vocabulary(records, 400, "words")
+    assert isinstance(learned, Tokenizer)
+    assert {"pear", "plum", "груша", "слива"} <= set(learned.ids_by_text)
+
+
 def seen(turns: list[int]) -> list[str]:
     t = np.array(turns)
     table = sees(t[:, None], t[None, :]) | np.eye(len(t), dtype=bool)

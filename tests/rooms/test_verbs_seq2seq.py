@@ -84,11 +84,13 @@ def test_the_other_algorithms_learn(home: Path, algorithm: str) -> None:
 
 
 def test_a_left_to_right_model_learns_causally(home: Path, tmp_path: Path) -> None:
-    """Witness: its report, from random weights; and that masks are refused in one sentence."""
+    """Witness: the algorithm that its run remembers, though none was named; and that masks are refused in one sentence."""
     words = ["finetune", "--start", "none", "--model", "gpt1-tiny", "--vocab-size", "270", "--task", "seq2seq"]
     files = ["--train", str(home / "train.jsonl"), "--dev", str(home / "dev.jsonl"), "--out", str(tmp_path / "gpt")]
     short = [word for word in SHORT if word not in ("--source-limit", "12")]
-    assert main([*words, "--algorithm", "causal", *files, "--length", "4 steps", *short]) == 0
+    assert main([*words, *files, "--length", "4 steps", *short]) == 0
+    remembered = json.loads((tmp_path / "gpt" / "warmstart.json").read_text())
+    assert remembered["task"]["options"]["algorithm"] == "causal"
     assert main([*words, "--algorithm", "masked", *files, "--length", "4 steps", *short]) == 2
 
 

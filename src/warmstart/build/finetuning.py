@@ -116,7 +116,8 @@ def build_finetuning(
     copied = backbone.layers if recipe.transfer_layers is None else recipe.transfer_layers
     check_scheme(recipe.scheme, backbone, None if start is None else copied)
     lm_weight = lm_weight_of(recipe, kind, backbone)
-    spec = spec_of(recipe.task, data, frame_of(recipe, kind, backbone, tokenizer), backbone.text_segments)
+    frame = frame_of(recipe, kind, backbone, tokenizer)
+    spec = spec_of(recipe.task, data, frame, backbone.text_segments, tokenizer)
     answer = answer_of(spec)
     metric = recipe.task.metric or data.metric or answer.metrics(spec.label_names)[0]
     answer.check_metric(metric, spec.label_names)

@@ -12,7 +12,7 @@ from warmstart.build.sources import SourceBuilder
 from warmstart.build.start import NO_START, Start, read_start
 from warmstart.build.training import build_criterion, stream_of
 from warmstart.config.schema import PretrainRecipe
-from warmstart.corpora.corpus import Corpus
+from warmstart.corpora.corpus import MANIFEST, Corpus
 from warmstart.corpora.images import ImageCorpus
 from warmstart.example.example import LM, NEXT_VECTOR
 from warmstart.image.processor import ImageProcessor
@@ -73,6 +73,7 @@ def check_model(recipe: PretrainRecipe) -> None:
             needs, or has no state to carry; the start is of another size or kind, or reads from another end.
     """
     objective = find_objective(recipe.objective)
+    _check_new_vocabulary(recipe)
     if recipe.start == NO_START:
         backbone = fresh_backbone(recipe.model, objective, recipe.corpus.vocab_size)
     else:
@@ -83,6 +84,19 @@ def check_model(recipe: PretrainRecipe) -> None:
         check_carry(objective, backbone)
     if recipe.start != NO_START:
         check_direction(objective, read_metadata(folder).direction)
+
+
+def _check_new_vocabulary(recipe: PretrainRecipe) -> None:
+    """Refuses --new-vocabulary where it would do nothing: raw text for a start is read with the start's own vocabulary."""
+    if not recipe.new_vocabulary:
+        return
+    prepared = any((Path(path) / MANIFEST).is_file() for path in recipe.corpus.paths)
+    if recipe.start == NO_START or not (prepared or recipe.corpus.tokenizer):
+        raise BadInput(
+            "no start whose vocabulary could be replaced" if recipe.start == NO_START else "no other vocabulary is named",
+            where="--new-vocabulary", allowed="with --start RUN and a prepared corpus or --tokenizer DIR",
+            next_step="leave it out" if recipe.start == NO_START else "add --tokenizer DIR, or leave it out",
+        )  # fmt: skip
 
 
 def load_start(recipe: PretrainRecipe) -> Start | None:

@@ -76,6 +76,12 @@ def vocabulary_of(recipe: FinetuneRecipe, data: LabelledData, start: Start | Non
     """The start's own, or another where the recipe says so; without a start the one named or one learned now."""
     kind = KINDS[data.kind]
     named = None
+    if recipe.new_vocabulary and (start is None or recipe.tokenizer is None):
+        raise BadInput(
+            "no start whose vocabulary could be replaced" if start is None else "no other vocabulary is named",
+            where="--new-vocabulary", allowed="with --start RUN and --tokenizer DIR",
+            next_step="leave it out" if start is None else "add --tokenizer DIR, or leave it out",
+        )  # fmt: skip
     if recipe.tokenizer is not None:
         named = kind.check_vocabulary(read_vocabulary(model_folder(recipe.tokenizer))[0], "--tokenizer")
     if start is None:

@@ -18,11 +18,14 @@ from warmstart.tasks.vocabulary import Vocabulary
 from warmstart.transfer.hub import model_folder
 
 
-def spec_of(task: TaskRecipe, data: LabelledData, frame: FrameSettings, text_segments: tuple[int, int]) -> TaskSpec:
+def spec_of(
+    task: TaskRecipe, data: LabelledData, frame: FrameSettings, text_segments: tuple[int, int], vocabulary: Vocabulary
+) -> TaskSpec:
     """The task as the model will remember it."""
     kind = KINDS[data.kind]
     kind.answer(data.label_names).check_installed()  # before an hour of training, not after it
-    options = kind.learn_options(recipe_options(task, kind), data.train, data.label_names, text_segments)
+    asked = kind.fit_options(recipe_options(task, kind), frame.sight, vocabulary)
+    options = kind.learn_options(asked, data.train, data.label_names, text_segments)
     spec = TaskSpec(kind=data.kind, name=data.name, label_names=data.label_names, columns=task.columns, frame=frame)
     return spec.with_options(options)
 

@@ -34,7 +34,14 @@ def control_of(recipe: FinetuneRecipe) -> FinetuneRecipe:
     smaller rate because they know something already would be no control.
     """
     model = recipe.model.model_copy(update={"preset": recipe.start})
-    changes = {"start": NO_START, "tokenizer": recipe.start, "model": model, "transfer_layers": None}
+    vocabulary = recipe.tokenizer if recipe.new_vocabulary else recipe.start
+    changes = {
+        "start": NO_START,
+        "tokenizer": vocabulary,
+        "model": model,
+        "transfer_layers": None,
+        "new_vocabulary": False,
+    }
     optimizer = recipe.train.optimizer.model_copy(update={"layer_decay": 1.0})
     train = recipe.train.model_copy(update={"unfreeze": None, "optimizer": optimizer})
     return recipe.model_copy(update=changes | {"scheme": SchemeSettings(), "train": train})

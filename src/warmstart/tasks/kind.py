@@ -317,6 +317,10 @@ class TaskKind:
         """The options of a task, typed."""
         return self.options_class.model_validate(spec.options)
 
+    def fit_options(self, options: Any, sight: str, vocabulary: Vocabulary) -> Any:
+        """The options for a model: what they leave open and its sight and its vocabulary decide."""
+        return options
+
     def learn_options(
         self, options: Any, records: Sequence[Record], label_names: Sequence[str], text_segments: tuple[int, int]
     ) -> Settings:

@@ -214,6 +214,13 @@ class Seq2Seq(TaskKind):
         """Nothing has to differ."""
         return None
 
+    def training_texts(self, records: Iterable[Record]) -> Iterator[str]:
+        """Sources and targets: both are read, and targets are written too."""
+        for record in records:
+            yield from super().training_texts([record])
+            if isinstance(record.label, Target):
+                yield from (record.label.text,) if record.label.pieces is None else record.label.pieces
+
     def encode(self, records: Sequence[Record], vocabulary: Vocabulary, rules: Sequence[str]) -> Iterator[Parts]:
         """The ids of sources, targets and answers, if any; given sub-words are looked up, a missing target is empty.
 
@@ -276,6 +283,13 @@ class Seq2Seq(TaskKind):
             return frame_pair(records[i], framed.parts[i], frame, draw)
 
         return TrainingData([], redraw, framed.account)
+
+    def fit_options(self, options: Seq2SeqSettings, sight: str, vocabulary: Vocabulary) -> Seq2SeqSettings:
+        """Where no algorithm is named: masks, if the model sees whole texts and its vocabulary has a mask token."""
+        if options.algorithm is not None:
+            return options
+        masks = sight == "full" and require_text(vocabulary, "--task").special_token("mask") is not None
+        return options.model_copy(update={"algorithm": "pseudo-masked" if masks else "causal"})
 
     def learn_options(
         self, options: Seq2SeqSettings, records: Sequence[Record], label_names: Sequence[str],

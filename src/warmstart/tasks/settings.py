@@ -72,7 +72,10 @@ class Seq2SeqSettings(Settings):
 
     title = "Sequence to sequence"
 
-    algorithm: Algorithm = Setting("pseudo-masked", "how the target is learned", flag="--algorithm")
+    algorithm: Algorithm | None = Setting(
+        None, "how the target is learned (default: pseudo-masked; causal of a left-to-right model or without a mask token)",
+        flag="--algorithm",
+    )  # fmt: skip
     source_limit: int | None = Setting(
         None, "maximum number of tokens of the source, special ones included (default: what the target leaves)",
         flag="--source-limit", metavar="N", ge=3,
