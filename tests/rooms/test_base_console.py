@@ -77,6 +77,27 @@ def test_a_terminal_keeps_the_words_and_no_bar(columns: int, terminal: str) -> N
         assert written.count("\n") == len(WORDS) + 2  # a line for each bar, in which it is drawn again and again
 
 
+NESTED = """
+from warmstart.base.console import progress_bar, say
+with progress_bar("outer", 3) as outer:
+    for step in range(1, 4):
+        outer.update(step)
+        with progress_bar("inner", 2) as inner:
+            for part in (0.5, 0.5, 1):
+                inner.advance(part)
+            inner._bar.refresh()
+        outer._bar.refresh()
+        say(f"step {step}")
+"""
+
+
+def test_a_bar_inside_another_takes_its_place() -> None:
+    """Witness: a terminal by hand: only the words are left, and both bars have reached their ends."""
+    written = on_a_terminal(NESTED, 80, "xterm")
+    assert [line for line in screen(written) if line] == ["step 1", "step 2", "step 3"]
+    assert "inner" in written and "2/2" in written and "3/3" in written
+
+
 def test_elsewhere_a_line_every_ten_seconds(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from warmstart.base.console import set_quiet
 from warmstart.base.errors import BadInput, DivergenceError, InterruptError, TerminationError
@@ -78,7 +79,7 @@ def test_each_verb_has_a_help_with_an_example(verb: str, capsys: pytest.CaptureF
     """Witness: the name of the verb in its usage and in its example."""
     assert main([*verb.split(), "--help"]) == 0
     out, err = capsys.readouterr()
-    assert (not err and "example:" in out and out.count(f"warmstart {verb}") >= 2) or verb == "explain"
+    assert not err and "example:" in out and out.count(f"warmstart {verb}") >= 2
     assert max(map(len, out.splitlines())) <= 120
 
 
@@ -171,10 +172,39 @@ def test_the_road_from_text_to_predictions(
         "evaluate --run tuned --data rows.jsonl",
         "generate --run lm --prompt The --max-new 2",
         f"explain {tune}",
+        f"explain {tune} --all",
     ):
         assert main([*words.split(), "--quiet"]) == 0
         out, err = capfd.readouterr()
         assert out.strip() and not err
+
+
+def test_explain_describes_both_arms_and_what_differs_from_the_defaults(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Witness: the options typed: examples, both arms, and no setting that was not typed unless all are asked for."""
+    monkeypatch.chdir(tmp_path)
+    rows = [{"text": f"a {word} film {n}", "label": word} for n in range(8) for word in ("dull", "fine")]
+    Path("rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    Path("text.txt").write_text("a dull film. a fine film. " * 40)
+    size = "--model gpt1-tiny --vocab-size 270 --length 1steps --batch-size 4 --precision fp32"
+    assert main(f"pretrain --corpus text.txt {size} --out lm --quiet".split()) == 0
+    capsys.readouterr()
+    tune = (
+        "explain finetune --start lm --task classification --train rows.jsonl --scheme head --control --precision fp32"
+    )
+    assert main(tune.split()) == 0
+    short = capsys.readouterr().out
+    places = [short.index(part) for part in ("example 1", "\nmodel", "\ncontrol", "\n  model", "\nsettings")]
+    assert places == sorted(places) and short.startswith("example 1")
+    assert "of which" in short[places[1] : places[2]] and "of which" not in short[places[3] :]
+    shown = yaml.safe_load(short[places[-1] :].partition(")\n")[2])
+    assert shown == {
+        "start": "lm", "task": {"name": "classification", "train": "rows.jsonl"}, "scheme": {"kind": "head"},
+        "control": True, "train": {"precision": "fp32"},
+    }  # fmt: skip
+    assert main([*tune.split(), "--all"]) == 0
+    assert "\n    beta2: 0.999\n" in capsys.readouterr().out and "beta2" not in short
 
 
 def test_every_verb_can_show_its_result() -> None:

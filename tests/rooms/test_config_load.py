@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from warmstart.base.errors import BadInput
-from warmstart.config.load import compose, to_yaml
+from warmstart.config.load import changes_to_yaml, compose, to_yaml
 from warmstart.config.requests import PredictRequest
 from warmstart.config.schema import CorpusRecipe, FinetuneRecipe, ModelRecipe, PretrainRecipe, TaskRecipe
 from warmstart.train.settings import OptimizerSettings, ScheduleSettings, TrainSettings
@@ -41,6 +41,26 @@ def test_a_group_given_in_part_differs_from_its_own_default() -> None:
     found = compose(FinetuneRecipe, flags={"--start": "none", "--task": "choice", "--batch-size": "8"})
     assert found.train == FinetuneRecipe.model_fields["train"].default.model_copy(update={"batch_size": 8})
     assert (found.train.optimizer.lr, found.train.schedule.decay, found.train.length) == (6.25e-5, "linear", "3 epochs")
+
+
+CHANGED: list[tuple[type[FinetuneRecipe] | type[PretrainRecipe], dict[str, Any], dict[str, Any]]] = [
+    (PretrainRecipe, CORPUS, {"corpus": {"paths": ["books"]}}),
+    (PretrainRecipe, CORPUS | {"--evaluate-every": "1 epoch"},
+     {"corpus": {"paths": ["books"]}, "train": {"evaluate_every": "1 epoch"}}),
+    (FinetuneRecipe, {"--start": "none", "--task": "choice", "--length": "1 epoch", "--lr": "6.25e-5", "--beam": 3},
+     {"start": "none", "task": {"name": "choice"}, "search": {"beam": 3}, "train": {"length": "1 epoch"}}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "flags", "expected"), CHANGED)
+def test_only_what_differs_from_the_defaults(
+    tmp_path: Path, kind: type[FinetuneRecipe], flags: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    """Witness: the flags that are no default of this verb, though they may be one of their group; and the tree again."""
+    recipe = compose(kind, flags=flags)
+    text = changes_to_yaml(recipe)
+    assert yaml.safe_load(text) == expected
+    assert compose(kind, recipe=write_recipe(tmp_path, text)) == recipe
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,12 @@ import pytest
 import torch
 from sklearn import metrics
 
+from warmstart.base import console
 from warmstart.base.errors import BadInput, DivergenceError
 from warmstart.evaluation.evaluate import evaluate_records
 from warmstart.evaluation.head_predictor import HeadPredictor
 from warmstart.evaluation.predict import predict_records, predict_rows, to_row
+from warmstart.evaluation.predictor import Member
 from warmstart.example.batch import collate
 from warmstart.example.record import Record
 from warmstart.models.model import Model, ModelSettings
@@ -185,6 +187,18 @@ def test_evaluation_is_that_of_the_predictions(kind, tokenizer):
     for name, (low, high) in found.intervals.items():
         assert low <= found.metrics[name] <= high
     assert evaluate_records(HeadPredictor.of(model, tokenizer, spec), records, intervals=False).intervals == {}
+
+
+@pytest.mark.parametrize("kind", sorted(TASKS))
+def test_progress_reaches_the_number_of_records(kind, tokenizer, capsys, monkeypatch):
+    """Witness: the Records counted: the lines rise batch by batch, one model's or two models', and end at all of them."""
+    spec, make = TASKS[kind]
+    monkeypatch.setattr(console, "INTERVAL_S", 0.0)
+    for count in (1, 2):
+        members = [Member(model_for(spec, tokenizer, seed), tokenizer, spec) for seed in range(count)]
+        evaluate_records(HeadPredictor(members, max_tokens=200, chunk=9), [make(n) for n in range(20)], title="dev")
+        shown = [int(line.split()[1].removesuffix("/20")) for line in capsys.readouterr().err.splitlines()]
+        assert shown == sorted(shown) and shown[-1] == 20 and len(set(shown)) >= 3
 
 
 def test_dropout_is_off_while_judging_and_back_on_afterwards(tokenizer):

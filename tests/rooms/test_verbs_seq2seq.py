@@ -10,6 +10,7 @@ import pytest
 import torch
 from transformers import BertConfig, BertForMaskedLM
 
+from warmstart.base import console
 from warmstart.build.finetuning import build_finetuning
 from warmstart.cli.main import main
 from warmstart.config.load import compose
@@ -17,7 +18,7 @@ from warmstart.config.schema import FinetuneRecipe
 from warmstart.decode.settings import GenerateSettings
 from warmstart.models.files import read_tensors
 from warmstart.run.loading import load_run
-from warmstart.verbs.api import generate
+from warmstart.verbs.api import evaluate, generate
 
 WORDS = tuple("red green blue fox hen runs".split())  # noqa: SIM905
 SHORT = [
@@ -113,6 +114,18 @@ def test_evaluate_predict_and_generate_agree(home: Path, run: Path, capsys: pyte
     assert len(told[0]["candidates"]) == 3
     scores = [one["score"] for one in told[0]["candidates"]]
     assert scores == sorted(scores, reverse=True)
+
+
+def test_what_is_decoded_shows_progress(
+    home: Path, run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Witness: the rows counted: decoding, 21 sources (64 texts by beams of three) at a time, and the loss before it."""
+    monkeypatch.setattr(console, "INTERVAL_S", 0.0)
+    console.set_quiet(False)
+    evaluate(str(run), str(home / "dev.jsonl"), beam=3, precision="fp32")
+    lines = [line.split() for line in capsys.readouterr().err.splitlines()]
+    assert [line[1] for line in lines if line[0] == "evaluating"] == ["21/24", "24/24"]
+    assert next(line[1] for line in lines if line[0] == "loss") == "1/1"
 
 
 def test_a_run_remembers_how_it_generates(home: Path) -> None:

@@ -10,15 +10,19 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from warmstart.base.formatting import format_duration
+
+T = TypeVar("T")
 
 INTERVAL_S = 10.0
 """Time between two plain lines of progress, of all bars together."""
 
 _quiet = False
 _last_line_s = float("-inf")
+_active: list[Any] = []
+"""The bars of a terminal, from the outermost to the innermost, which is shown."""
 
 
 def set_quiet(quiet: bool) -> None:
@@ -60,6 +64,7 @@ class ProgressBar:
 
     def __init__(self, title: str, total: int, completed: int = 0) -> None:
         self.title, self.total, self.initial = title, total, completed
+        self.completed = float(completed)
         self.started_at_s = time.monotonic()
         self._bar: Any = None
         if sys.stderr.isatty() and not _quiet:
@@ -76,11 +81,15 @@ class ProgressBar:
             )
             self._bar = RichProgress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=4)
             self._task = self._bar.add_task(title, total=total, completed=completed, note="")
+            for outer in _active[-1:]:
+                outer.stop()  # a terminal shows one bar at a time: the innermost
+            _active.append(self._bar)
             self._bar.start()
 
     def update(self, completed: int, note: str = "") -> None:
         """Shows ``completed`` steps; ``note`` holds the figures beside the bar (loss, tokens/s)."""
         global _last_line_s
+        self.completed = completed
         if self._bar is not None:
             self._bar.update(self._task, completed=completed, note=note)
             return
@@ -93,10 +102,20 @@ class ProgressBar:
         left = f"{format_duration(left_s)} left"
         print(f"{self.title} {completed}/{self.total}  {note}  {left}", file=sys.stderr, flush=True)
 
+    def advance(self, steps: float) -> None:
+        """Shows so many steps more; parts of steps add up."""
+        self.completed += steps
+        exact = self.completed
+        self.update(int(exact + 1e-6))
+        self.completed = exact
+
     def close(self) -> None:
-        """Removes the bar from a terminal."""
+        """Removes the bar from a terminal; the bar that it stood in place of is shown again."""
         if self._bar is not None:
             self._bar.stop()
+            _active.remove(self._bar)
+            for outer in _active[-1:]:
+                outer.start()
 
 
 @contextlib.contextmanager
@@ -107,3 +126,11 @@ def progress_bar(title: str, total: int, completed: int = 0) -> Iterator[Progres
         yield bar
     finally:
         bar.close()
+
+
+def track(items: Iterable[T], title: str, total: int) -> Iterator[T]:
+    """``items``, with progress towards ``total`` of them."""
+    with progress_bar(title, total) as bar:
+        for item in items:
+            yield item
+            bar.advance(1)

@@ -66,7 +66,7 @@ def read_command(verb: Verb, argv: Sequence[str]) -> Command:
         check_names(settings)
     if verb.trains and not verb.explains and parsed.out is None:
         raise BadInput("missing", where="--out", allowed="a folder that is new or empty", next_step="give --out RUN")
-    return Command(verb, settings, RunOptions(parsed.out or "", parsed.resume), parsed.json)
+    return Command(verb, settings, RunOptions(parsed.out or "", parsed.resume, parsed.all), parsed.json)
 
 
 def _settings(kind: type[Settings], parsed: ParsedArguments) -> Settings:

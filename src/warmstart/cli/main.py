@@ -14,7 +14,7 @@ from warmstart.base.console import print_error
 from warmstart.base.errors import BadInput, WarmstartError, unknown_name_error
 from warmstart.base.threads import spin_briefly
 from warmstart.cli.help import cached_help
-from warmstart.cli.verbs import EXPLAIN, EXPLAIN_SUMMARY, VERBS, Verb, explaining
+from warmstart.cli.verbs import EXPLAIN, EXPLAIN_HELP, EXPLAIN_SUMMARY, VERBS, Verb, explaining
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 
@@ -89,7 +89,10 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _main(argv: list[str]) -> int:
-    if argv and (argv[0] in ("-h", "--help") or argv in ([EXPLAIN, "-h"], [EXPLAIN, "--help"])):
+    if argv in ([EXPLAIN, "-h"], [EXPLAIN, "--help"]):
+        sys.stdout.write(EXPLAIN_HELP)
+        return DONE
+    if argv and argv[0] in ("-h", "--help"):
         sys.stdout.write(_HELP.format(verbs="\n".join(_verb_lines())))
         return DONE
     if argv and argv[0] == "--version":

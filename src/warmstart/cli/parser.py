@@ -28,6 +28,7 @@ class ParsedArguments:
     sets: list[str] = field(default_factory=list)
     out: str | None = None
     resume: bool = False
+    all: bool = False
     json: bool = False
     quiet: bool = False
 
@@ -96,6 +97,8 @@ def _build_parser(verb: Verb, kind: type[Settings]) -> _Parser:
         out, resume = "folder of the run, to be created (required)", "continue the run that stopped there"
         run.add_argument("--out", metavar="RUN", help=_IGNORED if verb.explains else out)
         run.add_argument("--resume", action="store_true", help=_IGNORED if verb.explains else resume)
+    if verb.explains:
+        run.add_argument("--all", action="store_true", help="all settings, those that are as by default too")
     groups: dict[str, Any] = {}
     for flag in flags_of(kind):
         group = groups.get(flag.title) or groups.setdefault(flag.title, parser.add_argument_group(flag.title))

@@ -81,9 +81,9 @@ def _generate(result: Mapping[str, Any]) -> None:
 
 
 def _explain(result: Mapping[str, Any]) -> None:
-    print_text(result["recipe"])
     for line in result["words"]:
         print_text(line)
+    print_text(f"\nsettings (without --all those that differ from the defaults)\n{result['settings'].rstrip()}")
 
 
 def _score(result: Mapping[str, Any]) -> None:

@@ -15,10 +15,11 @@ EXPLAIN = "explain"
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What a verb that trains gets beside its settings: where it writes, and whether it continues a run."""
+    """What a verb that trains gets beside its settings: where it writes, whether it continues a run, what it shows."""
 
     out: str = ""
     resume: bool = False
+    all: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def _finetune(settings: Any, options: RunOptions) -> Any:
 def _explain(settings: Any, options: RunOptions) -> Any:
     from warmstart.verbs.explain import explain
 
-    return explain(settings)
+    return explain(settings, options.all)
 
 
 def _evaluate(settings: Any, options: RunOptions) -> Any:
@@ -257,6 +258,22 @@ _ALL = (
 )
 VERBS: dict[str, Verb] = {verb.name: verb for verb in _ALL}
 EXPLAIN_SUMMARY = "what pretrain or finetune would do, in words; trains nothing"
+EXPLAIN_HELP = """\
+usage: warmstart explain pretrain|finetune [options of that verb] [--all]
+
+Says what a training would do, without training and without writing anything: some examples in words, what is
+learned from them, sizes, steps, memory and time on this machine, and the settings that differ from the defaults.
+With --control it describes both arms. Takes the options of the verb that it explains, as they are; --out and
+--resume are accepted and ignored.
+
+options of its own:
+  --all                       all settings, those that are as by default too
+  --json                      one JSON object on standard output: {"words": …, "settings": …, "recipe": …}
+  -h, --help                  this; warmstart explain finetune --help lists the options of finetune
+
+example:
+  warmstart explain finetune --start runs/books --task classification --train train.jsonl --dev dev.jsonl --control
+"""
 
 
 def explaining(verb: Verb) -> Verb:
@@ -264,8 +281,8 @@ def explaining(verb: Verb) -> Verb:
     return replace(
         verb,
         name=f"{EXPLAIN} {verb.name}",
-        description=f"Says what warmstart {verb.name} would do: examples in words, sizes, steps, memory, time.\n"
-        "Takes the same options, trains nothing and writes nothing.",
+        description=f"Says what warmstart {verb.name} would do: examples in words, sizes, steps, memory, time, and the\n"
+        "settings that differ from the defaults. Takes the same options, trains nothing and writes nothing.",
         example=f"warmstart {EXPLAIN} " + verb.example.partition("\n")[0].removeprefix("warmstart ").rstrip("\\ "),
         run=_explain,
     )

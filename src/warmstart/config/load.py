@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from warmstart.base.errors import BadInput, unknown_name_error
 from warmstart.base.settings import Settings, option_of
-from warmstart.config.fields import field_at, is_list
+from warmstart.config.fields import NO_DEFAULT, default_at, field_at, group_class, is_list
 from warmstart.config.flags import flags_of
 from warmstart.config.foreign_names import foreign_name_error
 from warmstart.config.problems import bad_input_of
@@ -67,7 +67,29 @@ _Dumper.add_representer(str, _represent_text)
 
 def to_yaml(recipe: Settings) -> str:
     """The whole tree as YAML, defaults included and what is not set left out; :func:`compose` reads an equal tree back."""
-    tree = recipe.model_dump(mode="json", exclude_none=True)
+    return _dump(recipe.model_dump(mode="json", exclude_none=True))
+
+
+def changes_to_yaml(recipe: Settings) -> str:
+    """What differs from the defaults of this tree, as YAML; :func:`compose` reads an equal tree back."""
+    return _dump(_changes(type(recipe), recipe.model_dump(mode="json"), ()))
+
+
+def _changes(kind: type[Settings], tree: dict[str, Any], above: KeyPath) -> dict[str, Any]:
+    """The fields of a group of ``kind``'s tree whose values are not the defaults."""
+    found: dict[str, Any] = {}
+    for name, value in tree.items():
+        path = (*above, name)
+        field, default = field_at(kind, path), default_at(kind, path)
+        if field is not None and group_class(field.annotation) and isinstance(value, dict):
+            inner = _changes(kind, value, path)
+            found |= {name: inner} if inner else {}
+        elif default is NO_DEFAULT or TypeAdapter(Any).dump_python(default, mode="json") != value:
+            found |= {} if value is None else {name: value}
+    return found
+
+
+def _dump(tree: dict[str, Any]) -> str:
     text: str = yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
     return text
 

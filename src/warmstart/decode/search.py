@@ -74,7 +74,7 @@ class Search:
 @torch.inference_mode()
 def search(
     model: Model, sources: Sequence[Source], asked: Search, first: int = 0,
-    keep: Callable[[int, Lattice], None] | None = None,
+    keep: Callable[[int, Lattice], None] | None = None, advance: Callable[[float], None] | None = None,
 ) -> list[list[Text]]:  # fmt: skip
     """The texts of each source, best first (samples: in their order), in the order of the sources.
 
@@ -84,6 +84,7 @@ def search(
         asked: what to do.
         first: the number of the first source where these are a part of more; names the draws.
         keep: takes the number and the lattice of each source, where lattices are kept.
+        advance: is told after some sources how many these were.
 
     Raises:
         BadInput: a beam of more than half the vocabulary.
@@ -103,6 +104,8 @@ def search(
         while order:
             count = max(1, min(per, MOST_SOURCE // max(1, len(order[0].source.ids))))
             _DecodeState(model, softmax, order[:count], asked).run()
+            if advance is not None:
+                advance(len(order[:count]))
             order = order[count:]
     for one in waiting:
         if keep is not None and one.lattice is not None:

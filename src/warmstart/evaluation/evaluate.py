@@ -1,13 +1,15 @@
 """A fine-tuned model evaluated on labelled Records: metrics with bootstrap intervals."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass, field
 from typing import Any
 
+from warmstart.base.console import progress_bar
 from warmstart.base.errors import BadInput
-from warmstart.evaluation.predictor import Predictor
+from warmstart.evaluation.predictor import Predictor, no_progress
 from warmstart.example.record import Record
 from warmstart.metrics.metric import Array
+from warmstart.tasks.answer import RawOutput
 from warmstart.tasks.parts import Account
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.table import answer_of
@@ -60,6 +62,7 @@ def evaluate_records(
     intervals: bool = True,
     tune: bool = False,
     limit: int = 0,
+    title: str = "evaluating",
 ) -> Evaluation:
     """Evaluates a model; only labels and predictions are kept in memory.
 
@@ -71,6 +74,7 @@ def evaluate_records(
         intervals: whether to draw intervals (a second for 10,000 scores).
         tune: whether to choose a threshold by these Records first, where the task has one.
         limit: of a model that generates, evaluate only so many texts; 0: all.
+        title: of the progress that is shown, where it is known how many Records there are.
 
     Raises:
         BadInput: a Record has no label, or there are none; a library for a metric is not installed.
@@ -81,7 +85,7 @@ def evaluate_records(
     begun = predictor.begin_evaluation(records, names, limit)
     truths: list[Any] = []
     predictions: list[Any] = []
-    for output in predictor.outputs(begun.records):
+    for output in _outputs(predictor, begun.records, title):
         if output.record.label is None:
             raise BadInput(
                 "no label to evaluate on", where=output.record.where, next_step="evaluate on labelled examples"
@@ -99,3 +103,14 @@ def evaluate_records(
         found.metrics | begun.metrics, found.intervals, count, found.collapsed, predictor.account, spec, truths,
         predictions, found.signatures, found.pseudo_values,
     )  # fmt: skip
+
+
+def _outputs(predictor: Predictor, records: Iterable[Record], title: str) -> Iterator[RawOutput]:
+    """The outputs of a predictor, which shows how far it is."""
+    if not isinstance(records, Sized):
+        yield from predictor.outputs(records)
+        return
+    with progress_bar(title, len(records)) as bar:
+        predictor.advance = bar.advance
+        yield from predictor.outputs(records)
+    predictor.advance = no_progress

@@ -17,7 +17,7 @@ import numpy as np
 from warmstart.base.allocator import FreedMemory
 from warmstart.base.arrays import Floats
 from warmstart.base.errors import BadInput, DivergenceError
-from warmstart.evaluation.predictor import EvaluationRecords, Member
+from warmstart.evaluation.predictor import Advance, EvaluationRecords, Member, no_progress
 from warmstart.example.example import Example
 from warmstart.example.record import Record
 from warmstart.models.model import Model
@@ -47,6 +47,7 @@ class HeadPredictor:
         self.spec, self.vocabulary = members[0].spec, members[0].vocabulary
         self.answer = answer_of(self.spec)
         self.account = Account()
+        self.advance: Advance = no_progress
 
     @staticmethod
     def of(
@@ -75,7 +76,9 @@ class HeadPredictor:
         kind = kind_of(spec)
         framed = kind.frame_records(build_frame(spec, vocabulary), records, vocabulary)
         items = [kind.items([examples]) for examples in framed.examples]
-        found = _answers(model, self.answer, [item for own in items for item in own], self.max_tokens)
+        asked = [item for own in items for item in own]
+        share = len(records) / max(1, len(asked)) / len(self.members)
+        found = _answers(model, self.answer, asked, self.max_tokens, lambda count: self.advance(count * share))
         outputs = []
         for record, parts, own in zip(records, framed.parts, items, strict=True):
             raw = self.answer.join(list(islice(found, len(own))))
@@ -124,14 +127,18 @@ def eval_mode(model: Model) -> Iterator[None]:
         model.train(was_training)
 
 
-def _answers(model: Model, answer: Answer, items: list[list[Example]], max_tokens: int) -> Iterator[Floats]:
+def _answers(
+    model: Model, answer: Answer, items: list[list[Example]], max_tokens: int, advance: Advance
+) -> Iterator[Floats]:
     """The head's output for each item, in order; the Batches are of items of even length."""
     order = sorted(range(len(items)), key=lambda i: sum(map(len, items[i])))
     found: list[Floats] = []
     device = next(model.parameters()).device
+    num_examples = sum(map(len, items))
     with eval_mode(model):
         for batch in split_batches([items[i] for i in order], 1, max_tokens):
             found.append(model.answers(batch.to(device))[answer.goal].cpu().numpy())
+            advance(len(batch.lengths) * len(items) / num_examples)
     counts = [sum(_num_answers(answer, example) for example in items[i]) for i in order]
     parts = np.split(np.concatenate(found), np.cumsum(counts)[:-1])
     return iter([parts[place] for place in np.argsort(order).tolist()])

@@ -1,6 +1,6 @@
 """What answers Records: a model, several that answer together, or a model that generates. One interface for all."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, Protocol
 
 from warmstart.example.record import Record
@@ -9,6 +9,12 @@ from warmstart.tasks.answer import RawOutput
 from warmstart.tasks.parts import Account
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.vocabulary import Vocabulary
+
+Advance = Callable[[float], None]
+
+
+def no_progress(records: float) -> None:
+    """Nobody looks on."""
 
 
 class Member(NamedTuple):
@@ -34,11 +40,13 @@ class Predictor(Protocol):
         spec: the task.
         vocabulary: of the model (of several, the first).
         account: of the Records read so far.
+        advance: is told how many Records more are answered (parts of one, too), while :meth:`outputs` runs.
     """
 
     spec: TaskSpec
     vocabulary: Vocabulary
     account: Account
+    advance: Advance
 
     def outputs(self, records: Iterable[Record]) -> Iterator[RawOutput]:
         """One output per Record, in input order, as they come; memory does not grow with the Records.

@@ -7,6 +7,7 @@ from itertools import islice
 
 import numpy as np
 
+from warmstart.base.console import track
 from warmstart.base.errors import BadInput
 from warmstart.decode.cached_decoder import DecodeMode, Source
 from warmstart.decode.lattice import Lattice
@@ -14,7 +15,7 @@ from warmstart.decode.limits import limits_of
 from warmstart.decode.search import Search, search
 from warmstart.decode.settings import GenerateSettings, check_search
 from warmstart.evaluation.perplexity import LanguageModelling, evaluate_language_model
-from warmstart.evaluation.predictor import EvaluationRecords, Member
+from warmstart.evaluation.predictor import Advance, EvaluationRecords, Member, no_progress
 from warmstart.example.record import Record, Target
 from warmstart.models.model import Model
 from warmstart.streams.stream import split_batches
@@ -44,6 +45,7 @@ class TextPredictor:
         self.tokenizer: Tokenizer = member.vocabulary
         self.search, self.keep_lattice = search, keep_lattice
         self.account = Account()
+        self.advance: Advance = no_progress
 
     def outputs(self, records: Iterable[Record]) -> Iterator[RawOutput]:
         """As :class:`~warmstart.evaluation.predictor.Predictor` has it; targets are not read.
@@ -62,7 +64,7 @@ class TextPredictor:
             framed = frame_records(self.spec, [replace(record, label=None) for record in chunk], self.tokenizer)
             self.account += framed.account
             sources = [source_of(parts, frame) for parts in framed.parts]
-            found = search(self.model, sources, asked, first, self.keep_lattice)
+            found = search(self.model, sources, asked, first, self.keep_lattice, self.advance)
             for record, parts, texts in zip(chunk, framed.parts, found, strict=True):
                 candidates = [
                     Candidate(decode_text(t.ids, self.tokenizer), t.ids, t.score, t.log_prob, t.stopped) for t in texts
@@ -108,7 +110,8 @@ def teacher_forced_loss(
     """The loss per target token when all tokens before it are the true ones: what decoding gives each of them."""
     framed = frame_records(spec, records, tokenizer)
     order = sorted(framed.examples, key=lambda examples: len(examples[0]))
-    return evaluate_language_model(model, split_batches(order, 1, max_tokens))
+    batches = split_batches(order, 1, max_tokens)
+    return evaluate_language_model(model, track(batches, "loss", len(batches)))
 
 
 def lattice_line(number: int, lattice: Lattice, vocabulary: str) -> str:

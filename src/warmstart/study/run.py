@@ -4,6 +4,7 @@ One trial leaves one run folder. Several trials have a folder each inside ``out`
 did best on dev, the table and the comparison. ``--seeds --control`` is the smallest case.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def _run_trials(recipe: FinetuneRecipe, root: RunFolder, resume: bool, data: Lab
     fingerprints = main.fingerprints()
     root.check_data(fingerprints)
     compute = settings_of_run(root, recipe.train.precision, default_device())
-    for line in describe_study(recipe, trials, main, compute):
+    for line in describe_study(recipe, trials, built, compute):
         say(line)
     setup = Setup(compute, data_sizes(main) | {"fingerprints": fingerprints})
     if len(trials) == 1:
@@ -67,12 +68,15 @@ def _run_trials(recipe: FinetuneRecipe, root: RunFolder, resume: bool, data: Lab
 
 
 def describe_study(
-    recipe: FinetuneRecipe, trials: list[Trial], main: Finetuning, compute: ComputeSettings
+    recipe: FinetuneRecipe, trials: list[Trial], built: Mapping[str, Finetuning], compute: ComputeSettings
 ) -> list[str]:
-    """The dry run in words: the first training, how a control differs from it, and how many trainings there are."""
-    lines = describe_trial(trials[0].recipe, main, compute)
-    if any(trial.arm != trials[0].arm for trial in trials):
-        lines.append(describe_control(recipe))
+    """The dry run in words: the first training, a control with all that differs in it, and how many trainings there are."""
+    main = trials[0].arm
+    lines = describe_trial(trials[0].recipe, built[main], compute)
+    for trial in {trial.arm: trial for trial in reversed(trials)}.values():
+        if trial.arm != main:
+            own = describe_trial(trial.recipe, built[trial.arm], compute)
+            lines += [describe_control(recipe), *("  " + line for line in own if line not in lines)]
     if len(trials) > 1:
         lines.append(f"runs       {len(trials)}: " + ", ".join(trial.folder.path.name for trial in trials))
     return lines

@@ -63,11 +63,13 @@ def finetune(
     return _finetune.finetune(_compose(FinetuneRecipe, recipe, sets, flags), out, resume)
 
 
-def explain(verb: str, *, recipe: str | None = None, sets: Sequence[str] = (), **flags: Any) -> dict[str, Any]:
-    """What ``pretrain`` or ``finetune`` would do, in words."""
+def explain(
+    verb: str, *, recipe: str | None = None, sets: Sequence[str] = (), all: bool = False, **flags: Any
+) -> dict[str, Any]:
+    """What ``pretrain`` or ``finetune`` would do, in words, and its settings: ``all``, or those that are not defaults."""
     if verb not in RECIPES:
         raise unknown_name_error("verb to explain", verb, RECIPES)
-    return _explain.explain(_compose(RECIPES[verb], recipe, sets, flags))
+    return _explain.explain(_compose(RECIPES[verb], recipe, sets, flags), all)
 
 
 def evaluate(run: str | Sequence[str], data: str, **flags: Any) -> dict[str, Any]:

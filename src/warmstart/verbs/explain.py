@@ -5,18 +5,24 @@ from pathlib import Path
 from typing import Any
 
 from warmstart.base.run_folder import RunFolder
-from warmstart.build.finetuning import build_finetuning
 from warmstart.build.pretraining import build_pretraining, check_model
-from warmstart.config.load import to_yaml
+from warmstart.config.load import changes_to_yaml, to_yaml
 from warmstart.config.schema import FinetuneRecipe, PretrainRecipe
 from warmstart.study.factors import list_trials
-from warmstart.study.run import describe_study
+from warmstart.study.run import build_arms, describe_study
 from warmstart.train.precision import compute_settings, default_device
 from warmstart.verbs import pretrain as pretraining
 
 
-def explain(recipe: PretrainRecipe | FinetuneRecipe) -> dict[str, Any]:
-    """Builds what ``recipe`` names and describes it: {"recipe": the full tree, "words": lines}.
+def explain(recipe: PretrainRecipe | FinetuneRecipe, all: bool = False) -> dict[str, Any]:
+    """Builds what ``recipe`` names and describes it.
+
+    Args:
+        recipe: of the training.
+        all: whether ``settings`` names those that are as by default too.
+
+    Returns:
+        {"recipe": the full tree, "words": lines, "settings": those that differ from the defaults}, the trees as YAML.
 
     Raises:
         BadInput: whatever the training itself would refuse, damaged weights apart, which are not read.
@@ -24,10 +30,10 @@ def explain(recipe: PretrainRecipe | FinetuneRecipe) -> dict[str, Any]:
     compute = compute_settings(recipe.train.precision, default_device())
     if isinstance(recipe, FinetuneRecipe):
         trials = list_trials(recipe, RunFolder("out"))
-        lines = describe_study(recipe, trials, build_finetuning(trials[0].recipe), compute)
+        lines = describe_study(recipe, trials, build_arms(trials), compute)
     else:
         check_model(recipe)
         with tempfile.TemporaryDirectory() as scratch:  # raw text has to be encoded before it can be described
             corpus = pretraining.open_corpus(recipe, Path(scratch) / "corpus")
             lines = pretraining.describe_pretraining(recipe, build_pretraining(recipe, corpus), compute)
-    return {"recipe": to_yaml(recipe), "words": lines}
+    return {"recipe": to_yaml(recipe), "words": lines, "settings": to_yaml(recipe) if all else changes_to_yaml(recipe)}

@@ -4,7 +4,7 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
-from warmstart.base.console import say
+from warmstart.base.console import say, track
 from warmstart.base.errors import BadInput
 from warmstart.base.files import check_free_space
 from warmstart.base.run_folder import CORPUS, RunFolder
@@ -128,7 +128,7 @@ def _validation(built: Pretraining) -> Validation | None:
 
     def evaluate(model: Model) -> dict[str, float]:
         batches = (batch for step in range(dev.steps_per_epoch) for batch in dev.batches(step))
-        return evaluate_language_model(model, batches).to_dict()
+        return evaluate_language_model(model, track(batches, "evaluating dev", dev.steps_per_epoch)).to_dict()
 
     return Validation(evaluate, METRIC, higher_is_better=False)
 
