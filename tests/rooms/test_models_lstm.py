@@ -168,6 +168,27 @@ def test_dropout_of_embeddings_takes_whole_dimensions_of_a_text_and_of_words_who
     assert torch.equal(gone.all(1), gone.any(1)) and gone.any() and not gone.all()
 
 
+def test_dropout_of_states_takes_the_same_dimensions_at_every_token_of_a_text() -> None:
+    """Witness: Merity et al. 2017, section 4.2, seen by a hook and by the states that a head reads, over chunks of 4."""
+    found = body(layers=2, layer_dropout=0.5, output_dropout=0.5, bptt=4).train()
+    torch.manual_seed(1)
+    batch = collate([[example(11)], [example(9)]])
+    seen: list[torch.Tensor] = []
+    found.layers[1].register_forward_hook(lambda module, args, out: seen.append(args[0].detach()))
+    states = found(batch)
+    texts = np.concatenate([chunk.texts for packing in pack(batch, 4, 1) for chunk in packing.chunks])
+    between, last = torch.cat(seen), found.apply_dropout(states, batch)
+    reads = torch.tensor([1, 5, 12, 19])
+    some = found.apply_dropout(states[reads], batch, reads)
+    for rows, owner in ((between, texts), (last, [0] * 11 + [1] * 9), (some, [0, 0, 1, 1])):
+        gone = rows == 0
+        own = [gone[torch.tensor(np.array(owner) == text)] for text in (0, 1)]
+        assert all(torch.equal(each.all(0), each.any(0)) and each.any() and not each.all() for each in own)
+        assert not torch.equal(own[0].any(0), own[1].any(0))  # each text has a mask of its own
+    kept = last != 0
+    assert torch.allclose(last[kept], 2 * states[kept])  # what stays is scaled up
+
+
 def test_every_dropout_is_off_outside_training() -> None:
     """Invariant: two passes agree, and in training they do not."""
     rates = dict.fromkeys(
@@ -176,7 +197,7 @@ def test_every_dropout_is_off_outside_training() -> None:
     for name, rate in rates.items():
         found = body(layers=2, **{name: rate})
         batch = collate([[example(9)]])
-        read = [found.train().apply_dropout(found(batch)) for _ in range(2)]
+        read = [found.train().apply_dropout(found(batch), batch) for _ in range(2)]
         assert not torch.equal(*read), name
         assert torch.equal(found.eval()(batch), found(batch)), name
 

@@ -13,7 +13,6 @@ from torch.nn import functional as F
 from warmstart.example.batch import Batch
 from warmstart.models.attention import Kernels
 from warmstart.models.cache import LayerCache
-from warmstart.models.dropout import Dropout
 from warmstart.models.lm_transform import LMTransform
 from warmstart.models.softmax import Softmax
 
@@ -89,7 +88,6 @@ class Backbone(nn.Module):
         output: the softmax table where it is not the token table.
         lm_transform: between a state and the softmax.
         pooler: between a state and a head that asks for it.
-        output_dropout: on the last states before heads read them.
         EMBEDDING_PARTS: names of the parts below the first layer.
         VOCABULARY: names of the tensors with one row per token.
         POSITIONS: names of the tensors with one row per position.
@@ -113,7 +111,6 @@ class Backbone(nn.Module):
         self.output: nn.Linear | None = None
         self.lm_transform: LMTransform | None = None
         self.pooler: nn.Linear | None = None
-        self.output_dropout: Dropout | None = None
 
     def tables(self) -> Tables:
         """The tables for one pass."""
@@ -166,9 +163,9 @@ class Backbone(nn.Module):
         """Room for the states that texts of a Batch pass on to those that continue them at the next step of a training."""
         raise NotImplementedError
 
-    def apply_dropout(self, states: torch.Tensor) -> torch.Tensor:
-        """The last states as heads read them: after dropout, in training."""
-        return states if self.output_dropout is None else self.output_dropout(states)
+    def apply_dropout(self, states: torch.Tensor, batch: Batch, reads_M: torch.Tensor | None = None) -> torch.Tensor:
+        """The last states of a Batch, or of its tokens ``reads_M``, as heads read them: after dropout, in training."""
+        return states
 
     def pool(self, states_MD: torch.Tensor) -> torch.Tensor:
         """The states as a head reads them that asks for the pooler."""

@@ -19,13 +19,14 @@ from torch import nn
 from warmstart.base.arrays import Ints
 from warmstart.example.batch import Batch, to_device
 from warmstart.models.backbone import Backbone, SoftmaxTable, Tables, embed_tokens
-from warmstart.models.dropout import Dropout, drop
+from warmstart.models.dropout import drop
 from warmstart.models.lstm_settings import LSTMSettings
 from warmstart.models.packing import Chunk, Packing, pack
 from warmstart.models.recurrence import State, Weights, lstm_step, run_layer, run_steps
 from warmstart.models.recurrent_cache import RecurrentCache
 
 Mask = NDArray[np.bool_]
+Masks = list[torch.Tensor | None]
 
 
 class Cells(nn.Module):
@@ -99,8 +100,6 @@ class LSTM(Backbone):
         self.settings = settings
         self.tokens = nn.Embedding(settings.vocab_size, settings.table_width)
         self.blocks = nn.ModuleList(Layer(settings, number == 0) for number in range(settings.layers))
-        self.layer_dropout = Dropout(settings.layer_dropout)
-        self.output_dropout = Dropout(settings.output_dropout)
         free = settings.softmax and not settings.tied
         self.output = nn.Linear(settings.width, settings.vocab_size, bias=False) if free else None
         self.carry: torch.Tensor | None
@@ -150,11 +149,11 @@ class LSTM(Backbone):
         """Of all tokens, or of those that are read; after the last layer, or the embeddings and after every layer."""
         packings = pack(batch, self.settings.bptt, self.settings.directions)
         is_read = _reads_to_mask(batch, packings, reads_M)
-        dimensions = self._dimension_dropout(len(batch.lengths))
+        masks = self._layer_masks(len(batch.lengths))
         pieces = [
             piece
             for packing in packings
-            for piece in self._read_chunks(packing, batch, tables, dimensions, is_read, every_layer)
+            for piece in self._read_chunks(packing, batch, tables, masks, is_read, every_layer)
         ]
         places = torch.cat([piece.tokens for piece in pieces])
         where = torch.empty(batch.num_tokens, dtype=torch.int64, device=batch.ids.device)
@@ -164,8 +163,7 @@ class LSTM(Backbone):
         return [torch.cat(states).index_select(0, rows) for states in layers]
 
     def _read_chunks(
-        self, packing: Packing, batch: Batch, tables: Tables, dimensions: torch.Tensor | None, is_read: Mask | None,
-        every_layer: bool,
+        self, packing: Packing, batch: Batch, tables: Tables, masks: Masks, is_read: Mask | None, every_layer: bool,
     ) -> list[Piece]:  # fmt: skip
         """Goes through the chunks of one direction; the pieces in which something is read."""
         weights = [layer.direction(packing.direction).weights() for layer in self.layers]
@@ -177,8 +175,8 @@ class LSTM(Backbone):
             starts = [state.first(chunk.num_carried).append(other) for state, other in zip(states, new, strict=True)]
             tokens = to_device(torch.from_numpy(chunk.tokens), batch.ids.device)
             with torch.set_grad_enabled(torch.is_grad_enabled() and wanted):
-                x = self._embed(batch.ids[tokens], chunk, tables, dimensions)
-                layers, states = self._run_layers(x, weights, starts, chunk.sizes)
+                x = self._embed(batch.ids[tokens], tables)
+                layers, states = self._run_layers(x, weights, starts, chunk, masks)
                 if wanted:
                     pieces.append(Piece(tokens, layers if every_layer else layers[-1:]))
         self._carry_out(states, batch.carry_out, packing.chunks[-1])
@@ -208,28 +206,44 @@ class LSTM(Backbone):
             table[carry_out[texts[rows]]] = torch.cat([state.output[rows], state.cells[rows]], 1).to(table.dtype)
 
     def _run_layers(
-        self, x: torch.Tensor, weights: list[Weights], starts: list[State], sizes: list[int]
+        self, x: torch.Tensor, weights: list[Weights], starts: list[State], chunk: Chunk, masks: Masks
     ) -> tuple[list[torch.Tensor], list[State]]:
         """The embeddings and what each layer makes of one chunk, and the state of each after every text's last token."""
-        layers, states = [x], []
+        is_masked = any(mask is not None for mask in masks)
+        texts = to_device(torch.from_numpy(chunk.texts), x.device) if is_masked else None
+        layers, states = [_mask_texts(x, masks[0], texts)], []
         for number, (layer, own, start) in enumerate(zip(self.layers, weights, starts, strict=True)):
-            x, after = layer(self.layer_dropout(x) if number else x, own, start, sizes, self.settings.cell_clip)
+            given = _mask_texts(layers[-1], masks[number] if number else None, texts)
+            x, after = layer(given, own, start, chunk.sizes, self.settings.cell_clip)
             layers.append(x)
             states.append(after)
         return layers, states
 
-    def _dimension_dropout(self, texts: int) -> torch.Tensor | None:
-        """[texts, E] factors of the dimensions of each text's embeddings, or none."""
-        rate = self.settings.embedding_dropout
+    def _layer_masks(self, texts: int) -> Masks:
+        """Factors [texts, E or W] of what each layer reads: the same at every token of a text (Merity et al. 2017, 4.2)."""
+        size = self.settings
+        rates = [size.embedding_dropout, *[size.layer_dropout] * (size.layers - 1)]
+        widths = [size.table_width, *[size.width] * (size.layers - 1)]
+        return [self._text_mask(rate, texts, width) for rate, width in zip(rates, widths, strict=True)]
+
+    def _text_mask(self, rate: float, texts: int, width: int) -> torch.Tensor | None:
+        """[texts, width] factors of the dimensions of each text's states, or none."""
         if not self.training or rate == 0:
             return None
-        return drop(self.tokens.weight.new_ones(texts, self.settings.table_width), rate)
+        return drop(self.tokens.weight.new_ones(texts, width), rate)
 
-    def _embed(self, ids: torch.Tensor, chunk: Chunk, tables: Tables, dimensions: torch.Tensor | None) -> torch.Tensor:
-        """[n, E]; whole dimensions of a text and whole tokens may drop out."""
+    def apply_dropout(self, states: torch.Tensor, batch: Batch, reads_M: torch.Tensor | None = None) -> torch.Tensor:
+        """The last states with the same dimensions dropped at every token of a text."""
+        mask = self._text_mask(self.settings.output_dropout, len(batch.lengths), states.shape[1])
+        if mask is None:
+            return states
+        texts = torch.from_numpy(np.repeat(np.arange(len(batch.lengths)), batch.lengths))
+        own = to_device(texts, states.device)
+        return _mask_texts(states, mask, own if reads_M is None else own[reads_M])
+
+    def _embed(self, ids: torch.Tensor, tables: Tables) -> torch.Tensor:
+        """[n, E]; whole tokens may drop out."""
         x = embed_tokens(ids, tables.tokens)
-        if dimensions is not None:
-            x = x * dimensions[to_device(torch.from_numpy(chunk.texts), ids.device)]
         if self.training and self.settings.word_dropout > 0:
             x = x * drop(x.new_ones(len(x), 1), self.settings.word_dropout)
         return x
@@ -256,6 +270,11 @@ class LSTM(Backbone):
             states.append(cache.at_end(start, after))
         cache.states = states
         return x.view(steps, count, -1)[steps - answers :].transpose(0, 1)
+
+
+def _mask_texts(x: torch.Tensor, mask: torch.Tensor | None, texts: torch.Tensor | None) -> torch.Tensor:
+    """Rows [n, D] times the factors [B, D] of the texts [n] that they are of."""
+    return x if mask is None or texts is None else x * mask.index_select(0, texts)
 
 
 def _reads_to_mask(batch: Batch, packings: list[Packing], reads_M: torch.Tensor | None) -> Mask | None:

@@ -47,8 +47,12 @@ class LSTMSettings(Settings):
     embedding_dropout: float = Setting(
         0.0, "dropout of the embeddings; an LSTM's falls on the same dimensions for all tokens of a text", ge=0, lt=1
     )
-    layer_dropout: float = Setting(0.0, "LSTM: dropout between layers", ge=0, lt=1)
-    output_dropout: float = Setting(0.0, "LSTM: dropout on the states of the last layer", ge=0, lt=1)
+    layer_dropout: float = Setting(
+        0.0, "LSTM: dropout between layers, of the same dimensions for all tokens of a text", ge=0, lt=1
+    )
+    output_dropout: float = Setting(
+        0.0, "LSTM: dropout of the last states, of the same dimensions for all tokens of a text", ge=0, lt=1
+    )
     weight_dropout: float = Setting(
         0.0, "LSTM: dropout of the recurrent weights, once per pass (Merity et al. 2017)", ge=0, lt=1
     )

@@ -94,7 +94,7 @@ class Model(nn.Module):
         whole: tuple[torch.Tensor, torch.Tensor] | None = None
         if any(layer is not None for layer in layers.values()):
             by_layer = self.backbone.layer_states(batch, tables)
-            whole = by_layer[-1], self.backbone.apply_dropout(by_layer[-1])
+            whole = by_layer[-1], self.backbone.apply_dropout(by_layer[-1], batch)
             states = {
                 name: (whole[1] if layer is None else by_layer[layer]).index_select(0, wanted[name].reads)
                 for name, layer in layers.items()
@@ -112,10 +112,10 @@ class Model(nn.Module):
         every, counts = torch.cat(reads), [len(some) for some in reads]
         whole = None
         if not all_states and len(every) < batch.num_tokens:
-            states = self.backbone.apply_dropout(self.backbone(batch, tables, every))
+            states = self.backbone.apply_dropout(self.backbone(batch, tables, every), batch, every)
         else:
             before = self.backbone(batch, tables)
-            whole = before, self.backbone.apply_dropout(before)
+            whole = before, self.backbone.apply_dropout(before, batch)
             states = whole[1].index_select(0, every)
         return whole, dict(zip(goals, torch.split(states, counts), strict=True))
 
