@@ -153,11 +153,12 @@ def test_a_record_without_label_weighs_nothing(kind, tokenizer):
 
 
 def cut_one_by_one(lengths, room):
-    """The rule word for word: while too many, the longest (the first of equals) loses one."""
-    lengths = list(lengths)
-    while sum(lengths) > room:
-        lengths[lengths.index(max(lengths))] -= 1
-    return lengths
+    """The rule word for word: while too many, the longest loses one; of equals the shorter as written, then the first."""
+    kept = list(lengths)
+    while sum(kept) > room:
+        longest = [i for i, length in enumerate(kept) if length == max(kept)]
+        kept[min(longest, key=lambda i: (lengths[i], i))] -= 1
+    return kept
 
 
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=4), st.integers(1, 60))

@@ -20,6 +20,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tokenizers import models, normalizers, pre_tokenizers, trainers
 
+from warmstart.tasks.parts import fit_lengths
 from warmstart.text.clean import clean
 from warmstart.text.special_tokens import END
 from warmstart.text.template import Template
@@ -433,3 +434,16 @@ def test_words_between_blanks_are_the_brute_forces(small: Callable[[str], Path],
 @functools.cache
 def small_gpt1(folder: Path) -> tuple[Tokenizer, tuple[dict[str, int], dict[tuple[str, str], int]]]:
     return Tokenizer.load(folder).adapt_to_cleaning(["spacy"]), files_of(folder)
+
+
+def test_long_pairs_lose_the_tokens_that_longest_first_takes() -> None:
+    """Witness: tokenizers' own truncation of pairs, over all pairs of lengths to 12 and rooms to 24."""
+    words = {f"w{n}": n for n in range(12)}
+    witness = tokenizers.Tokenizer(models.WordLevel({**words, "[UNK]": 12}, unk_token="[UNK]"))
+    witness.pre_tokenizer = pre_tokenizers.Whitespace()
+    for room in range(2, 25, 3):
+        witness.enable_truncation(room, strategy="longest_first")
+        for first, second in itertools.product(range(1, 13), repeat=2):
+            found = witness.encode(*(" ".join(list(words)[:count]) for count in (first, second)))
+            kept = [found.sequence_ids.count(number) for number in (0, 1)]
+            assert fit_lengths([first, second], room) == kept, (first, second, room)

@@ -1,7 +1,8 @@
 """A Record's texts as ids, and the one cut rule that makes them fit.
 
 **The one cut rule.** Special tokens always stay. While an Example has more tokens than the context, the longest of its
-segments loses its last token; of equally long ones, the first in reading order. So one long document is cut at its end, a
+segments loses its last token; of equally long ones the one that was shorter as written, and of those the first in reading
+order. Pairs are so cut as ``longest_first`` of the ``tokenizers`` package cuts them. One long document is cut at its end, a
 long premise gives way before a short hypothesis, and the context of a multiple-choice question before its question and
 its choices. All Examples of one Record show the same cut of what they share: choices are cut as the longest of them asks.
 """
@@ -114,18 +115,17 @@ def fit_lengths(lengths: Sequence[int], room: int) -> list[int]:
 
     >>> fit_lengths([10, 3, 4], 12)
     [5, 3, 4]
-    >>> fit_lengths([6, 6], 9)
-    [4, 5]
+    >>> fit_lengths([6, 6], 9), fit_lengths([8, 6], 9)
+    ([4, 5], [5, 4])
     """
     if sum(lengths) <= room:
         return list(lengths)
     level = _level(lengths, room)
     kept = [min(length, level) for length in lengths]
-    spare = room - sum(kept)  # fewer than there are segments above the level; the last ones were cut last
-    for i in reversed(range(len(kept))):
-        if spare and lengths[i] > level:
-            kept[i] += 1
-            spare -= 1
+    spare = room - sum(kept)  # fewer than there are segments above the level
+    last_cut = sorted(range(len(kept)), key=lambda i: (lengths[i], i), reverse=True)
+    for i in last_cut[:spare]:
+        kept[i] += 1
     return kept
 
 
