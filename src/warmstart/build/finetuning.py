@@ -84,6 +84,9 @@ class Finetuning:
         account = None if self.start is None else self.start.initialise(model, self.tokenizer, recipe.transfer_layers)
         if self.vectors:
             account = start_from_vectors(model, self.vectors)
+        answer = answer_of(self.spec)
+        if answer.head is not None:
+            model.head(answer.goal).begin_at(answer.first_output(self.data.train))
         apply_scheme(model, recipe.scheme, recipe.train.seed)
         return model, account
 

@@ -78,5 +78,8 @@ class Head(nn.Module):
         """The weighted sum of the losses of the goal's kind of answer."""
         raise NotImplementedError
 
+    def begin_at(self, output: float) -> None:
+        """Sets the bias of freshly drawn weights so that answers begin around ``output``, where the head has a bias."""
+
     def compile_parts(self, compile_function: Callable[[Any], Any]) -> None:
         """Compiles what is the same graph for every batch; most heads have nothing that is worth it."""

@@ -74,6 +74,11 @@ class LinearHead(Head):
         widths = ([width] if settings.hidden else []) + [settings.hidden or width]
         self.norms = nn.ModuleList(BatchNorm(each) for each in widths if settings.norm == "batch")
 
+    def begin_at(self, output: float) -> None:
+        """Sets the bias of the last linear."""
+        if self.settings.bias:
+            nn.init.constant_(self.linear.bias, output)
+
     def _loss_sum(
         self, states_MD: torch.Tensor, goal: GoalBatch, tables: Tables | None, options: LossOptions
     ) -> torch.Tensor:

@@ -4,7 +4,7 @@ A kind of task (:mod:`warmstart.tasks.kind`) names one :class:`Answer`. It says 
 head's target and the head's output into a prediction, and evaluates predictions against labels.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
@@ -133,6 +133,10 @@ class Answer:
     def target(self, label: Label, label_names: Sequence[str]) -> NDArray[Any]:
         """[1] or [1, K] the head's target for one question; zeros where there is no label."""
         return np.array([label or 0], np.int64)
+
+    def first_output(self, records: Iterable[Record]) -> float:
+        """What the head puts out at the start whatever it reads: the value of its bias, found in the training Records."""
+        return 0.0
 
     def join(self, outputs: Sequence[Floats]) -> Floats:
         """The head's output for one Record, from those of the items that it was read as."""

@@ -1,6 +1,6 @@
 """One text or a pair in one order, one score: ``[start] text [extract]`` or ``[start] a [delimiter] b [extract]``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -35,6 +35,11 @@ class ScoreAnswer(Answer):
     def target(self, label: Label, label_names: Sequence[str]) -> NDArray[Any]:
         """[1] the score."""
         return np.array([label or 0], np.float32)
+
+    def first_output(self, records: Iterable[Record]) -> float:
+        """The mean of the training scores, so that the first steps are not spent on it."""
+        scores = [record.label for record in records if isinstance(record.label, int | float)]
+        return float(np.mean(scores)) if scores else 0.0
 
     def average(self, outputs: Sequence[Floats]) -> Floats:
         """The mean score."""
