@@ -48,7 +48,7 @@ def model_for(spec, tokenizer, seed=0):
 
 
 def prediction(spec: TaskSpec, raw: np.ndarray) -> Prediction:
-    return answer_of(spec).prediction(spec, RawOutput(Record({}), Parts(()), raw))
+    return answer_of(spec).prediction(spec, RawOutput(Record({"choices": tuple("abcdef")}), Parts(()), raw))
 
 
 def words(seed, most=12):

@@ -220,7 +220,7 @@ def test_the_face_takes_sentences_and_rows(road: Path) -> None:
     fitted = warmstart.Classifier(task="tagging", length="1 step", model="gpt1-tiny", vocab_size=300).fit(
         sentences(40, 3)
     )
-    assert fitted.classes_ == ("B-LOC", "B-PER", "I-LOC", "I-PER", "O")
+    assert fitted.classes_.tolist() == ["B-LOC", "B-PER", "I-LOC", "I-PER", "O"]
     assert fitted.evaluate(sentences(5, 4))["examples"] == 5
 
 

@@ -95,7 +95,7 @@ def test_a_classifier_of_theirs_answers_here(bert: Path, tmp_path: Path) -> None
     with torch.no_grad():
         wanted = theirs(**batch).logits.softmax(-1)
     model = warmstart.load(tmp_path)
-    assert model.classes_ == ("bad", "good", "so")
+    assert model.classes_.tolist() == ["bad", "good", "so"]
     assert np.abs(model.predict_proba(texts) - wanted.numpy()).max() <= 1e-5
 
 

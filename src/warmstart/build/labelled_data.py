@@ -15,6 +15,7 @@ from warmstart.tasks.column_choice import choose_columns
 from warmstart.tasks.dataset import TaskSet, read_task, task_of_rows
 from warmstart.tasks.hold_out import hold_out
 from warmstart.tasks.kind import ReadOptions
+from warmstart.tasks.spec import LabelValue
 from warmstart.tasks.table import KINDS, find_kind
 
 HUB_DEV = ("validation", "dev", "valid", "val")
@@ -24,7 +25,7 @@ HUB_DEV = ("validation", "dev", "valid", "val")
 class LabelledData:
     """The Records of one task by split, and how it is evaluated (``metric`` is ``None`` where the kind's default serves).
 
-    ``name`` is that of a known data set, and empty for other data.
+    ``name`` is that of a known data set, and empty for other data; ``label_values`` are as a TaskSet has them.
     """
 
     kind: str
@@ -35,6 +36,7 @@ class LabelledData:
     metric: str | None = None
     note: str = ""
     name: str = ""
+    label_values: tuple[LabelValue, ...] = ()
 
     @property
     def task_set(self) -> TaskSet:
@@ -63,7 +65,8 @@ def divide_rows(task: TaskRecipe, seed: int, train: TaskSet, dev: list[Record] |
     Raises:
         BadInput: too few rows to divide.
     """
-    found = _divide(train.kind, train.label_names, train.records, dev, task.dev_frac)
+    divided = _divide(train.kind, train.label_names, train.records, dev, task.dev_frac)
+    found = replace(divided, label_values=train.label_values)
     return _with_share(found, task.train_frac, seed)
 
 
@@ -112,7 +115,8 @@ def _own_files(task: TaskRecipe, kind: str) -> LabelledData:
     train = read_task(kind, task.train, None, read("train"))
 
     dev, test = more(task.dev, "dev"), more(task.test, "test")
-    return replace(_divide(kind, train.label_names, train.records, dev, task.dev_frac), test=test)
+    found = _divide(kind, train.label_names, train.records, dev, task.dev_frac)
+    return replace(found, test=test, label_values=train.label_values)
 
 
 def _from_hub(task: TaskRecipe, kind: str, data: str) -> LabelledData:
@@ -140,7 +144,7 @@ def _from_hub(task: TaskRecipe, kind: str, data: str) -> LabelledData:
         return task_of_rows(kind, rows, train.label_names, f"{data}, {name}").records
 
     found = _divide(kind, train.label_names, train.records, more(*HUB_DEV), task.dev_frac)
-    found = replace(found, test=more("test"))
+    found = replace(found, test=more("test"), label_values=train.label_values)
     left = [f"not read, of another name or without labels: {', '.join(splits)}"] if splits else []
     return replace(found, note="; ".join(filter(None, (found.note, *left))))
 

@@ -26,7 +26,10 @@ def spec_of(
     kind.answer(data.label_names).check_installed()  # before an hour of training, not after it
     asked = kind.fit_options(recipe_options(task, kind), frame.sight, vocabulary)
     options = kind.learn_options(asked, data.train, data.label_names, text_segments)
-    spec = TaskSpec(kind=data.kind, name=data.name, label_names=data.label_names, columns=task.columns, frame=frame)
+    spec = TaskSpec(
+        kind=data.kind, name=data.name, label_names=data.label_names, label_values=data.label_values, columns=task.columns,
+        frame=frame,
+    )  # fmt: skip
     return spec.with_options(options)
 
 

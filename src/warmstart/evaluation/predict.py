@@ -48,6 +48,7 @@ def _output_row(prediction: Prediction) -> dict[str, Any]:
     row: dict[str, Any] = {}
     if prediction.label is not None:
         row["labels" if isinstance(prediction.label, list) else "label"] = prediction.label
+    row |= prediction.details
     if prediction.score is not None:
         row["score"] = prediction.score
     if prediction.probabilities:

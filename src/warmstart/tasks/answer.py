@@ -21,7 +21,7 @@ from warmstart.metrics.jackknife import metric_pseudo_values, ratio_pseudo_value
 from warmstart.metrics.metric import METRICS, Array
 from warmstart.metrics.ratio import Ratio
 from warmstart.tasks.parts import Parts
-from warmstart.tasks.spec import TaskSpec
+from warmstart.tasks.spec import LabelValue, TaskSpec
 from warmstart.tasks.vocabulary import Vocabulary
 
 MAX_CONFUSION = 25
@@ -47,19 +47,21 @@ class Prediction:
     """A prediction for one Record, as users see it.
 
     Attributes:
-        label: what is predicted: a label's name, a choice's index, a list of names or tags, a text; ``None`` where the
-            prediction is the score itself.
+        label: what is predicted: a label as the training data have it, a choice's index, a list of labels or tags, a text;
+            ``None`` where the prediction is the score itself.
         score: the probability of the label, or the predicted score; ``None`` where the task has none.
         probabilities: label name (or index of the choice) → probability; empty where the task has none.
         raw: the output of the model.
+        details: what is written beside the label, such as the text of a choice.
         row: what is written, where it is more than the fields above.
         inputs: what is written before it of the Record's own texts.
     """
 
-    label: str | int | list[str] | None
+    label: LabelValue | list[LabelValue] | None
     score: float | None
     probabilities: dict[str, float]
     raw: Any = field(repr=False)
+    details: dict[str, Any] = field(default_factory=dict, repr=False)
     row: dict[str, Any] = field(default_factory=dict, repr=False)
     inputs: dict[str, Any] = field(default_factory=dict, repr=False)
 
@@ -223,5 +225,5 @@ def softmax_prediction(spec: TaskSpec, raw: Floats) -> Prediction:
     shares /= shares.sum()
     best = int(raw.argmax())
     names = spec.label_names or tuple(map(str, range(len(shares))))
-    label = spec.label_names[best] if spec.label_names else best
+    label = spec.values_of([names[best]])[0] if spec.label_names else best
     return Prediction(label, float(shares[best]), dict(zip(names, shares.tolist(), strict=True)), raw)

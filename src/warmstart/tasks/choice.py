@@ -5,18 +5,20 @@ GPT-1, Figure 1, last row: every choice is scored by itself and a softmax runs a
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from warmstart.base.errors import BadInput
 from warmstart.example.example import Example
 from warmstart.example.record import Label, Record
 from warmstart.readers.rows import Row
-from warmstart.tasks.answer import Answer
+from warmstart.tasks.answer import Answer, Prediction, RawOutput
 from warmstart.tasks.classification import ClassAnswer
 from warmstart.tasks.columns import Columns, Draft, as_list, first_present, text_at
 from warmstart.tasks.framing import Frame
 from warmstart.tasks.kind import TaskKind
 from warmstart.tasks.parts import Parts
+from warmstart.tasks.spec import TaskSpec
 
 QUESTIONS, CHOICES, ENDING = ("question", "sent2"), ("choices", "options"), re.compile(r"ending(\d+)")
 CHOICE_COLUMNS = (("choices",), ("ending0", "ending1"))
@@ -39,6 +41,11 @@ class ChoiceAnswer(ClassAnswer):
     def metrics(self, label_names: Sequence[str]) -> tuple[str, ...]:
         """The share of right choices."""
         return ("accuracy",)
+
+    def prediction(self, spec: TaskSpec, output: RawOutput) -> Prediction:
+        """The index of the likeliest choice and its text, and the probabilities of all."""
+        found = super().prediction(spec, output)
+        return replace(found, details={"choice": output.record.texts["choices"][int(output.raw.argmax())]})
 
 
 CHOICE = ChoiceAnswer()

@@ -19,6 +19,7 @@ from warmstart.readers.rows import Row
 from warmstart.tasks.column_choice import choose_columns
 from warmstart.tasks.columns import Draft, missing_column
 from warmstart.tasks.kind import ReadOptions, TaskKind
+from warmstart.tasks.spec import LabelValue
 from warmstart.tasks.table import find_kind
 
 DEFAULTS = ReadOptions()
@@ -33,12 +34,14 @@ class TaskSet:
         records: the examples, in file order.
         label_names: class or label number → name; empty for scores and choices.
         columns: the columns that were read in the first row, label last.
+        label_values: class or label number → the label as the file has it; empty where all are texts, or were given.
     """
 
     kind: str
     records: list[Record]
     label_names: tuple[str, ...]
     columns: tuple[str, ...] = ()
+    label_values: tuple[LabelValue, ...] = ()
 
 
 def read_task(
@@ -102,7 +105,8 @@ def task_of_rows(kind: str, source: Iterable[Row], labels: Sequence[str] | None,
     problems.raise_all()
     if labels is None:
         _check_varied(one, drafts[0], records, name)
-    return TaskSet(kind, records, names, drafts[0].columns)
+    values = () if labels is not None else _values_of(names, (v for found in drafts for v in one.label_values(found)))
+    return TaskSet(kind, records, names, drafts[0].columns, values)
 
 
 def records_of_rows(
@@ -184,6 +188,18 @@ def _learn_labels(kind: TaskKind, drafts: Sequence[Draft], name: str) -> tuple[s
         if problems.includes(error):
             problems.raise_all()
         raise
+
+
+def _values_of(names: Sequence[str], values: Iterable[Any]) -> tuple[LabelValue, ...]:
+    """Labels as they are written; a text where a label is written in two ways, and nothing where all are texts."""
+    written: dict[str, LabelValue] = {}
+    for value in values if names else ():
+        name = str(value)
+        if not isinstance(value, str) and type(written.setdefault(name, value)) is type(value):
+            continue
+        written[name] = name
+    found = tuple(written.get(name, name) for name in names)
+    return () if all(isinstance(value, str) for value in found) else found
 
 
 def _record(kind: TaskKind, found: Draft, numbers: Mapping[str, int]) -> Record:

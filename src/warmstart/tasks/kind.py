@@ -200,6 +200,10 @@ class TaskKind:
         """The label names in a training file: sorted, whole numbers by size; none for tasks without classes."""
         return sort_names({parse_name(found.label, found.label_place) for found in drafts})
 
+    def label_values(self, found: Draft) -> Sequence[Any]:
+        """The labels of a row as they are written."""
+        return (found.label,)
+
     def parse_label(self, found: Draft, numbers: Mapping[str, int]) -> Label:
         """The label of a row.
 
@@ -217,13 +221,20 @@ class TaskKind:
         return (record.label for record in records)
 
     def row_of(self, value: Any) -> Mapping[str, Any]:
-        """The row that a bare value (a text, a list of words) stands for."""
+        """The row that a bare value (a text, a pair of texts, a list of words) stands for."""
+        names = self.text_columns[0]
         if isinstance(value, str):
             return {"text": value}
+        if isinstance(value, list | tuple) and 1 < len(names) == len(value):
+            return dict(zip(names, value, strict=True))
         raise BadInput(
             f"not a row of a {self.name} task", where="rows", value=value,
             allowed=f"a mapping with the keys {' or '.join('+'.join(columns) for columns in self.all_columns)}",
         )  # fmt: skip
+
+    def label_column_for(self, label: Any) -> str:
+        """The column that a bare label stands in."""
+        return self.label_columns[0]
 
     # How examples are divided into training and dev
 

@@ -12,7 +12,7 @@ from warmstart.base.settings import Settings
 from warmstart.example.example import Example, Goal
 from warmstart.example.record import Label, Record
 from warmstart.tasks.answer import Answer, Prediction, RawOutput
-from warmstart.tasks.columns import ONE_TEXT, Draft, names_at, number_of
+from warmstart.tasks.columns import ONE_TEXT, Draft, as_list, names_at, number_of
 from warmstart.tasks.describe import describe_one_read, label_text
 from warmstart.tasks.framing import Frame
 from warmstart.tasks.kind import TaskKind, sort_names
@@ -58,7 +58,9 @@ class LabelsAnswer(Answer):
         """The names of the labels that are predicted, and the probability of each."""
         shares = np.exp(-np.logaddexp(0, -output.raw.astype(np.float64)))
         names = [name for name, number in zip(spec.label_names, output.raw, strict=True) if number >= THRESHOLD]
-        return Prediction(names, None, dict(zip(spec.label_names, shares.tolist(), strict=True)), output.raw)
+        return Prediction(
+            spec.values_of(names), None, dict(zip(spec.label_names, shares.tolist(), strict=True)), output.raw
+        )
 
     def describe(self, example: Example, goal: Goal, vocabulary: Vocabulary, names: Sequence[str]) -> str:
         """Where the labels are read, and which are learned."""
@@ -97,6 +99,10 @@ class Multilabel(TaskKind):
     def learn_labels(self, drafts: Sequence[Draft]) -> tuple[str, ...]:
         """All names that occur."""
         return sort_names({name for found in drafts for name in names_at(found)})
+
+    def label_values(self, found: Draft) -> Sequence[Any]:
+        """The members of the list."""
+        return as_list(found.label, found.label_place)
 
     def parse_label(self, found: Draft, numbers: Mapping[str, int]) -> Label:
         """The numbers of the labels that hold."""

@@ -125,7 +125,7 @@ class TextAnswer(Answer):
                 for one in output.raw
             ]
         inputs = {"source": source if isinstance(source, str) else list(source)}
-        return Prediction(best.text, best.score, {}, output.raw, row, inputs)
+        return Prediction(best.text, best.score, {}, output.raw, row=row, inputs=inputs)
 
 
 TEXT = TextAnswer()

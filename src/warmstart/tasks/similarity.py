@@ -1,6 +1,7 @@
 """Two texts in both orders, one class or score: the states of the two reads are added (GPT-1, Figure 1, third row)."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from warmstart.example.example import Example
 from warmstart.example.record import Label, Record
@@ -30,6 +31,10 @@ class Similarity(TaskKind):
     def label_columns_of(self, label_names: Sequence[str]) -> tuple[str, ...]:
         """``label`` holds classes, ``score`` scores."""
         return ("label",) if label_names else (SCORE_COLUMN,)
+
+    def label_column_for(self, label: Any) -> str:
+        """A number with a fraction is a score."""
+        return SCORE_COLUMN if isinstance(label, float) else "label"
 
     def learn_labels(self, drafts: Sequence[Draft]) -> tuple[str, ...]:
         """The names of classes; scores have none."""

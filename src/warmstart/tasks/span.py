@@ -96,7 +96,7 @@ class SpanAnswer(Answer):
             row = {"answer": piece.text, "start": piece.start, "end": piece.end, "score": piece.probability}
         else:
             row = {"answer": "", "start": None, "end": None, "score": piece.no_answer}
-        return Prediction(row["answer"], row["score"], {}, output.raw, row)
+        return Prediction(row["answer"], row["score"], {}, output.raw, row=row)
 
     def describe(self, example: Example, goal: Goal, vocabulary: Vocabulary, names: Sequence[str]) -> str:
         """Where an answer may be, and which one is learned."""

@@ -4,7 +4,7 @@ It is saved beside the fine-tuned weights (``warmstart.json``), so that label na
 a kind does with it stands in the kind's own file (:mod:`warmstart.tasks.kind`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import field_validator
@@ -12,6 +12,9 @@ from pydantic import field_validator
 from warmstart.base.errors import BadInput, unknown_name_error
 from warmstart.base.settings import Settings
 from warmstart.tasks.settings import FrameSettings
+
+LabelValue = bool | int | str
+"""A label as the training data have it: a truth value, a whole number, or a text."""
 
 
 class TaskSpec(Settings):
@@ -22,6 +25,7 @@ class TaskSpec(Settings):
         name: the known data set that it was learned from; empty for files of one's own.
         label_names: class number → name; empty for scores, choices and spans.
         columns: names of the columns that it was learned from, ``key=column`` each, where they differ from the keys.
+        label_values: class number → the label as the training data have it; empty where all are texts.
         frame: how its Examples are framed.
         options: what only this kind needs, as plain values; the kind knows their types.
     """
@@ -30,6 +34,7 @@ class TaskSpec(Settings):
     name: str = ""
     label_names: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+    label_values: tuple[LabelValue, ...] = ()
     frame: FrameSettings
     options: dict[str, Any] = {}
 
@@ -67,7 +72,14 @@ class TaskSpec(Settings):
             raise BadInput(
                 "two labels of one name", where="--label-map", value=", ".join(pairs), allowed="different names"
             )
-        return self.model_copy(update={"label_names": tuple(names.values())})
+        values = zip(self.label_names, self.label_values, strict=False)
+        kept = tuple(value if names[own] == own else names[own] for own, value in values)
+        return self.model_copy(update={"label_names": tuple(names.values()), "label_values": kept})
+
+    def values_of(self, names: Iterable[str]) -> list[LabelValue]:
+        """Labels by their names, as the training data have them."""
+        values = dict(zip(self.label_names, self.label_values, strict=False))
+        return [values.get(name, name) for name in names]
 
     def for_evaluation(self) -> "TaskSpec":
         """The same task for evaluation and prediction: no auxiliary goal, and no class asked for before the end."""

@@ -73,7 +73,9 @@ class TagsAnswer(Answer):
     def prediction(self, spec: TaskSpec, output: RawOutput) -> Prediction:
         """The words with their tags."""
         tags = self.predict(spec, output)
-        return Prediction(tags, None, {}, output.raw, self.row(output.record.texts["tokens"], tags))
+        values = spec.values_of(tags)
+        row = self.row(output.record.texts["tokens"], tags) | {"tags": values}
+        return Prediction(values, None, {}, output.raw, row=row)
 
     def row(self, words: str | tuple[str, ...], tags: list[str]) -> dict[str, Any]:
         """What is written about a sentence."""
@@ -172,6 +174,10 @@ class Tagging(TaskKind):
         scheme = tag_scheme(tuple(sorted(names)))
         scheme = "BIO" if scheme == "IOB1" else scheme
         return sort_names({tag for tags in tags_of for tag in convert_tags(tags, scheme)})
+
+    def label_values(self, found: Draft) -> Sequence[Any]:
+        """The members of the list."""
+        return as_list(found.label, found.label_place)
 
     def parse_label(self, found: Draft, numbers: Mapping[str, int]) -> Label:
         """The numbers of the tags."""

@@ -1,4 +1,4 @@
-"""The scikit-learn-like face: ``Classifier(start).fit(rows, dev=rows).predict(texts)``."""
+"""The scikit-learn-like face: ``Classifier(start).fit(texts, labels).predict(texts)``, or of rows with their keys."""
 
 import shutil
 import tempfile
@@ -16,7 +16,7 @@ from warmstart.build.labelled_data import divide_rows
 from warmstart.build.start import NO_START
 from warmstart.config.load import compose
 from warmstart.config.schema import FinetuneRecipe
-from warmstart.evaluation.evaluate import evaluate_records
+from warmstart.evaluation.evaluate import Evaluation, evaluate_records
 from warmstart.evaluation.predict import predict_records
 from warmstart.run.loading import LoadedRun, load_run
 from warmstart.tasks.answer import Prediction
@@ -44,16 +44,27 @@ class Classifier:
         self.report_: dict[str, Any] = {}
         self._loaded: LoadedRun | None = None
 
-    def fit(self, rows: Iterable[Row], dev: Iterable[Row] | None = None) -> "Classifier":
-        """Fine-tunes on ``rows`` with the keys of the task's files; without ``dev`` a share (``dev_frac``) is held out.
+    def fit(
+        self, rows: Iterable[Any], labels: Iterable[Any] | None = None,
+        dev: Iterable[Row] | tuple[Iterable[Any], Iterable[Any]] | None = None,
+    ) -> "Classifier":  # fmt: skip
+        """Fine-tunes on labelled examples; without ``dev`` a share (``dev_frac``) is held out.
+
+        Args:
+            rows: mappings with the keys of the task's files, or without them as :meth:`predict` takes them.
+            labels: one for each row, where the rows have none.
+            dev: examples that choose the best weights: rows with their labels, or the pair ``(rows, labels)``.
 
         Raises:
             BadInput: as ``warmstart finetune`` does; rows are named by their number.
         """
         flags = {f"--{name.replace('_', '-')}": value for name, value in self.options.items()}
         recipe = compose(FinetuneRecipe, flags={"--start": self.start, "--task": self.task} | flags)
-        task = task_from(self.task, rows, columns=self.columns)
-        held_out = None if dev is None else task_from(self.task, dev, task.label_names, self.columns).records
+        named, columns = self._labelled_rows(rows, labels)
+        task, held_out = task_from(self.task, named, columns=columns), None
+        if dev is not None:
+            more, columns = self._labelled_rows(*dev) if _is_pair(dev) else self._rows(dev)
+            held_out = task_from(self.task, more, task.label_names, columns).records
         data = divide_rows(recipe.task, recipe.train.seed, task, held_out)
         home = tempfile.mkdtemp(prefix="warmstart-")
         weakref.finalize(self, shutil.rmtree, home, ignore_errors=True)
@@ -71,6 +82,7 @@ class Classifier:
         return found
 
     @property
+    @property
     def columns(self) -> tuple[str, ...]:
         """The rows' names for the task's keys, ``key=column`` each; of a loaded run those of its training."""
         given = self.options.get("columns", () if self._loaded is None else self._loaded.task().columns)
@@ -79,35 +91,38 @@ class Classifier:
         return tuple(given.split(",") if isinstance(given, str) else given)
 
     @property
-    def classes_(self) -> tuple[str, ...]:
-        """Label names, in the order of :meth:`predict_proba`'s columns; empty for scores, choices and spans."""
-        return self._ready().task().label_names
+    def classes_(self) -> NDArray[Any]:
+        """[C] the labels of the training, in the order of :meth:`predict_proba`'s columns; empty where there are none."""
+        spec = self._ready().task()
+        values = spec.values_of(spec.label_names)
+        return np.array(values, None if len({type(value) for value in values}) == 1 else object)
 
-    def predict(self, rows: Sequence[str | Sequence[str] | Row]) -> list[Any]:
-        """Per row the label's name, labels' names, score or choice; the tags of its words; the answer's text.
+    def predict(self, rows: Sequence[Any]) -> list[Any]:
+        """Per row its label as the training data have it, its labels, score or choice; the tags of its words; the answer.
 
-        A row is a mapping with the task's keys, a text, or a sentence as a list of words.
+        A row is a mapping with the task's keys, a text, a pair of texts, or a sentence as a list of words.
         """
         return [found.score if found.label is None else found.label for found in self._predictions(rows)]
 
-    def predict_proba(self, rows: Sequence[str | Row]) -> NDArray[np.float64]:
+    def predict_proba(self, rows: Sequence[Any]) -> NDArray[np.float64]:
         """[n, C] probabilities, in the order of :attr:`classes_`.
 
         Raises:
             BadInput: the task has no classes.
         """
-        if not answer_of(self._ready().task()).reads_text or not self.classes_:
+        spec = self._ready().task()
+        if not answer_of(spec).reads_text or not spec.label_names:
             raise BadInput("a row has no class", where="predict_proba", value=self.task, next_step="use predict")
-        found = [[each.probabilities[name] for name in self.classes_] for each in self._predictions(rows)]
-        return np.array(found).reshape(-1, len(self.classes_))
+        found = [[each.probabilities[name] for name in spec.label_names] for each in self._predictions(rows)]
+        return np.array(found).reshape(-1, len(spec.label_names))
 
-    def evaluate(self, rows: Iterable[Row]) -> dict[str, Any]:
-        """{"metrics", "intervals", "examples"} on labelled rows."""
-        loaded = self._ready()
-        spec = loaded.task()
-        options = options_of(spec)
-        records = records_from(spec.kind, rows, spec.label_names, options=options, columns=self.columns)
-        return evaluate_records(run_predictor(loaded), records).to_dict()
+    def evaluate(self, rows: Iterable[Any], labels: Iterable[Any] | None = None) -> dict[str, Any]:
+        """{"metrics", "intervals", "examples"} on labelled examples, given as to :meth:`fit`."""
+        return self._evaluation(rows, labels, intervals=True).to_dict()
+
+    def score(self, rows: Iterable[Any], labels: Iterable[Any] | None = None) -> float:
+        """The main metric on labelled examples, given as to :meth:`fit`: of classes the accuracy."""
+        return next(iter(self._evaluation(rows, labels, intervals=False).metrics.values()))
 
     def save(self, folder: str | Path) -> None:
         """Copies the whole run (weights, tokenizer, task, recipe, report) to a new ``folder``."""
@@ -117,22 +132,66 @@ class Classifier:
         with temporary_folder(target) as stage:
             shutil.copytree(self._ready().folder, stage, dirs_exist_ok=True)
 
-    def _predictions(self, rows: Sequence[str | Sequence[str] | Row]) -> list[Prediction]:
+    def _predictions(self, rows: Sequence[Any]) -> list[Prediction]:
         loaded = self._ready()
         spec = loaded.task()
-        if isinstance(rows, str):
-            raise BadInput(
-                "one text where several are expected", where="rows", value=rows, next_step="put it in a list"
-            )
-        kind = find_kind(spec.kind)
-        columns = () if all(not isinstance(row, Mapping) for row in rows) else self.columns
-        fields = (row if isinstance(row, Mapping) else kind.row_of(row) for row in rows)
+        named, columns = self._rows(rows)
         records = records_from(
-            spec.kind, fields, spec.label_names, labelled=False, options=options_of(spec), columns=columns
+            spec.kind, named, spec.label_names, labelled=False, options=options_of(spec), columns=columns
         )  # fmt: skip
         return list(predict_records(run_predictor(loaded), records)) if len(rows) else []
+
+    def _evaluation(self, rows: Iterable[Any], labels: Iterable[Any] | None, intervals: bool) -> Evaluation:
+        loaded = self._ready()
+        spec = loaded.task()
+        named, columns = self._labelled_rows(rows, labels)
+        records = records_from(spec.kind, named, spec.label_names, options=options_of(spec), columns=columns)
+        return evaluate_records(run_predictor(loaded), records, intervals=intervals)
+
+    def _rows(self, rows: Iterable[Any]) -> tuple[list[Row], tuple[str, ...]]:
+        """Rows as mappings, and the names of their keys where these are not the task's own."""
+        if isinstance(rows, str | Mapping):
+            raise BadInput(
+                "one example where several are expected", where="rows", value=rows, next_step="put it in a list"
+            )
+        kind, given = find_kind(self.task), list(rows)
+        named = all(isinstance(row, Mapping) for row in given)
+        found = [row if isinstance(row, Mapping) else kind.row_of(_to_python(row)) for row in given]
+        return found, self.columns if named else ()
+
+    def _labelled_rows(
+        self, rows: Iterable[Any], labels: Iterable[Any] | None = None
+    ) -> tuple[list[Row], tuple[str, ...]]:
+        """The same, with their labels.
+
+        Raises:
+            BadInput: another number of labels than of rows.
+        """
+        found, columns = self._rows(rows)
+        if labels is None:
+            return found, columns
+        kind, given = find_kind(self.task), [_to_python(label) for label in labels]
+        if len(given) != len(found):
+            raise BadInput(
+                "the number of labels is not the number of rows", where="labels", value=f"{len(given)} and {len(found)}",
+                allowed="one label for each row",
+            )  # fmt: skip
+        labelled: list[Row] = [
+            {**row, kind.label_column_for(label): label} for row, label in zip(found, given, strict=True)
+        ]
+        return labelled, tuple(name for name in columns if name.partition("=")[0] not in kind.label_columns)
 
     def _ready(self) -> LoadedRun:
         if self._loaded is None:
             raise BadInput("this classifier has not learned anything", where="Classifier", next_step="call fit first")
         return self._loaded
+
+
+def _to_python(value: Any) -> Any:
+    """Numbers and arrays of NumPy as those of Python; an image stays an array."""
+    return value.tolist() if isinstance(value, np.generic | np.ndarray) and value.ndim < 2 else value
+
+
+def _is_pair(dev: Any) -> bool:
+    """Whether it is ``(rows, labels)``."""
+    return isinstance(dev, tuple) and len(dev) == 2 and not isinstance(dev[0], Mapping)
