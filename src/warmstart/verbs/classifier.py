@@ -82,7 +82,6 @@ class Classifier:
         return found
 
     @property
-    @property
     def columns(self) -> tuple[str, ...]:
         """The rows' names for the task's keys, ``key=column`` each; of a loaded run those of its training."""
         given = self.options.get("columns", () if self._loaded is None else self._loaded.task().columns)
