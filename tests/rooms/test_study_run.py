@@ -126,6 +126,17 @@ def test_sigterm_while_data_are_read_says_that_nothing_is_saved(
     assert caught.value.exit_code == 75 and not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(("count", "metric"), [(3, "f1"), (2, "f1_macro"), (3, "mse"), (3, "f1_micro")])
+def test_a_metric_of_another_number_of_classes_is_refused_first(tmp_path: Path, count: int, metric: str) -> None:
+    """Invariant: before anything is trained or written; F1 of one class is for two, the mean of several for more."""
+    names = ("cold", "warm", "grey")[:count]
+    rows = [{"text": f"{names[n % count]} day {n}", "label": names[n % count]} for n in range(18)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(BadInput, match=rf"--metric: .*; got '{metric}'; allowed: accuracy, f1"):
+        warmstart.finetune(str(tmp_path / "run"), **FLAGS, train=str(tmp_path / "rows.jsonl"), metric=metric)
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_second_start_is_refused(tmp_path: Path) -> None:
     """Witness: the lock that another start holds."""
     with RunFolder(tmp_path / "run").hold(), pytest.raises(BadInput, match="another process works on this run"):
