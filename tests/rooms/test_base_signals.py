@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from warmstart.base.errors import InterruptError, TerminationError
+from warmstart.base.errors import BadInput, InterruptError, TerminationError
 from warmstart.base.signals import StopRequests, stop_at_once
 
 
@@ -17,6 +17,23 @@ def test_a_signal_stops_the_program_where_it_is() -> None:
         done.append(1)
     assert caught.value.exit_code == 75 and not done
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+@pytest.mark.parametrize("other", [None, BadInput("a broken file")])
+def test_a_stop_that_is_caught_on_its_way_is_a_stop_all_the_same(other: BadInput | None) -> None:
+    """Invariant: whoever catches all errors, and goes on or makes another of it."""
+    with pytest.raises(TerminationError, match="go on later"), stop_at_once(lambda: "go on later"):
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except Exception:
+            if other is not None:
+                raise other from None
+
+
+def test_other_errors_are_left_as_they_are() -> None:
+    """Invariant: no signal, no stop."""
+    with pytest.raises(BadInput), stop_at_once(lambda: "go on later"):
+        raise BadInput("a broken file")
 
 
 def test_without_a_sentence_the_block_comes_to_its_end() -> None:

@@ -84,7 +84,7 @@ def stop_at_once(sentence: Callable[[], str]) -> Iterator[None]:
     if not _is_main_thread():
         yield
         return
-    process = os.getpid()
+    process, stopped = os.getpid(), []
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
         if os.getpid() != process:  # a fork has inherited this, and is to end as any process
@@ -92,11 +92,19 @@ def stop_at_once(sentence: Callable[[], str]) -> Iterator[None]:
             signal.raise_signal(number)
         message = sentence()
         if message:
-            raise TerminationError(message)
+            stopped.append(TerminationError(message))
+            raise stopped[0]
 
     before = signal.signal(signal.SIGTERM, on_signal)
     try:
         yield
+    except Exception:
+        if stopped:  # somebody may have made another error of it
+            raise stopped[0] from None
+        raise
+    else:
+        if stopped and sentence():  # or swallowed it
+            raise stopped[0]
     finally:
         _restore(signal.SIGTERM, before)
 

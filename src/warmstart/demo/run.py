@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from warmstart.base.console import say
+from warmstart.base.errors import InterruptError, TerminationError
 from warmstart.base.files import read_json, write_text
 from warmstart.base.formatting import format_duration, format_table
 from warmstart.base.run_folder import REPORT, RunFolder
+from warmstart.base.signals import stop_at_once
 from warmstart.config.schema import CorpusRecipe, FinetuneRecipe, ModelRecipe, PretrainRecipe, TaskRecipe
 from warmstart.demo.budget import LEAST_TOKENS, read_or_choose_budget
 from warmstart.demo.docstrings import collect
@@ -42,9 +44,18 @@ def demo(out: str = "runs/demo") -> dict[str, Any]:
 
     Raises:
         BadInput: ``out`` holds something else, or too few packages are installed to make a task from.
+        TerminationError, InterruptError: a signal came; the demo goes on when it is called again.
     """
+    sentence = f"{out}: stopped; run the same command again to continue."
+    try:
+        with stop_at_once(lambda: sentence):
+            return _demo(Path(out))
+    except (TerminationError, InterruptError) as error:  # of a training, which speaks of its own command
+        raise type(error)(sentence) from None
+
+
+def _demo(root: Path) -> dict[str, Any]:
     began_at_s = time.monotonic()
-    root = Path(out)
     data = _data(root / "data")
     plan = read_or_choose_budget(root / "budget.json", pretraining(data, LEAST_TOKENS))
     say(plan.sentence())
@@ -59,7 +70,7 @@ def demo(out: str = "runs/demo") -> dict[str, Any]:
     _write_page(page, language, tuned, runs, examples, written)
     _say_result(tuned, examples, written, page, time.monotonic() - began_at_s)
     return {
-        "run": out,
+        "run": str(root),
         "steps": language["steps"],
         "tokens": language["tokens"],
         "seconds": round(time.monotonic() - began_at_s, 1),
