@@ -7,8 +7,17 @@ from typing import Any
 import pytest
 
 import warmstart
+from warmstart.base.errors import BadInput
 
 FLAGS: dict[str, Any] = {"model": "gpt1-tiny", "vocab_size": 270, "length": "1 step", "precision": "fp32"}
+
+
+@pytest.mark.parametrize("name", ["train", "dev", "test"])
+def test_files_beside_rows_are_refused(tmp_path: Path, name: str) -> None:
+    """Invariant: a file that would not be read is not taken in silence."""
+    (tmp_path / "rows.jsonl").write_text("{}")
+    with pytest.raises(BadInput, match=rf"Classifier\({name}=…\): the rows are given to fit"):
+        warmstart.Classifier(**FLAGS, **{name: str(tmp_path / "rows.jsonl")}).fit([])
 
 
 @pytest.mark.parametrize("shares", [{}, {"dev_frac": 0.25}, {"train_frac": 0.5}, {"dev_frac": 0.5, "train_frac": 0.25}])

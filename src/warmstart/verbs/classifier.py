@@ -60,6 +60,12 @@ class Classifier:
         """
         flags = {f"--{name.replace('_', '-')}": value for name, value in self.options.items()}
         recipe = compose(FinetuneRecipe, flags={"--start": self.start, "--task": self.task} | flags)
+        files = [name for name in ("train", "dev", "test", "data") if getattr(recipe.task, name) is not None]
+        if files:
+            raise BadInput(
+                "the rows are given to fit, so no file is read", where=f"Classifier({files[0]}=…)",
+                next_step="leave it out, or call warmstart.finetune",
+            )  # fmt: skip
         named, columns = self._labelled_rows(rows, labels)
         task, held_out = task_from(self.task, named, columns=columns), None
         if dev is not None:
