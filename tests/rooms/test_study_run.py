@@ -45,6 +45,19 @@ def run_and_stop(out: Path, flags: dict[str, Any]) -> TerminationError:
     return caught.value
 
 
+def run_and_stop_training(out: Path, flags: dict[str, Any]) -> None:
+    """SIGTERM comes between the last step of a training and its last evaluation."""
+    real = loop.Trainer.run
+
+    def stopping(self: loop.Trainer) -> None:
+        real(self)
+        signal.raise_signal(signal.SIGTERM)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(TerminationError):
+        patch.setattr(loop.Trainer, "run", stopping)
+        warmstart.finetune(str(out), **flags)
+
+
 def weights(folder: Path) -> dict[str, bytes]:
     return {
         str(path.parent.relative_to(folder)): b"".join(v.numpy().tobytes() for v in read_tensors(path).values())
@@ -148,16 +161,20 @@ def test_the_space_that_a_run_has_taken_is_not_asked_for_again(tmp_path: Path, m
     flags = FLAGS | {"train": write(tmp_path / "rows.jsonl")}
     asked: list[int] = []
     monkeypatch.setattr("warmstart.study.trial.check_free_space", lambda _, size: asked.append(size))
-    real = loop.Trainer.run
-
-    def stopping(self: loop.Trainer) -> None:
-        real(self)
-        signal.raise_signal(signal.SIGTERM)
-
-    monkeypatch.setattr(loop.Trainer, "run", stopping)
-    with pytest.raises(TerminationError):
-        warmstart.finetune(str(tmp_path / "run"), **flags)
+    run_and_stop_training(tmp_path / "run", flags)
     taken = sum(path.stat().st_size for path in (tmp_path / "run").rglob("*") if path.is_file())
-    monkeypatch.setattr(loop.Trainer, "run", real)
     warmstart.finetune(str(tmp_path / "run"), resume=True, **flags)
     assert asked[0] - asked[1] == taken > 0
+
+
+def test_damaged_best_weights_are_not_exported(tmp_path: Path) -> None:
+    """Witness: a file of zeros in the place of the weights that did best on dev; the run says so and trains no step."""
+    flags = FLAGS | {"train": write(tmp_path / "rows.jsonl")}
+    run_and_stop_training(tmp_path / "run", flags)
+    best = tmp_path / "run" / "best" / "model.safetensors"
+    best.write_bytes(bytes(best.stat().st_size))
+    logged = (tmp_path / "run" / "metrics.jsonl").read_bytes()
+    with pytest.raises(BadInput, match=r"best/model\.safetensors: the weights file is damaged"):
+        warmstart.finetune(str(tmp_path / "run"), resume=True, **flags)
+    assert (tmp_path / "run" / "metrics.jsonl").read_bytes() == logged
+    assert not (tmp_path / "run" / "model.safetensors").exists()

@@ -72,8 +72,8 @@ def run_trial(trial: Trial, built: Finetuning, setup: Setup, resume: bool) -> di
         say(f"transfer   {transfer.sentence()}")
         account["weights"] = transfer.to_dict()
     folder.write_account(account)
-    if resume and trainer.resume():
-        say(f"resumed after step {trainer.state.step}")
+    if resume:
+        _resume(trainer)
     progress = trainer.run()
     trainer.load_best()
     close_scheme(model)
@@ -108,6 +108,12 @@ def _write_pseudo_values(folder: RunFolder, metric: str, found: dict[str, Evalua
         split: one.pseudo_values[metric].tolist() for split, one in found.items() if one and metric in one.pseudo_values
     }
     write_json(folder.path / PSEUDO_VALUES, values)
+
+
+def _resume(trainer: Trainer) -> None:
+    if trainer.resume():
+        trainer.check_best()
+        say(f"resumed after step {trainer.state.step}")
 
 
 def _in_training_dtype(model: Model, dtype: torch.dtype) -> Model:

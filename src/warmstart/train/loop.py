@@ -146,7 +146,7 @@ class Trainer:
         """Loads the newest checkpoint of the run folder; False where there is none yet.
 
         Raises:
-            BadInput: the checkpoint or the best weights are damaged, or it belongs to other frozen weights.
+            BadInput: the checkpoint is damaged, or belongs to other frozen weights.
         """
         found = checkpoint.load_newest(self.folder.path / "resume")
         if found is None:
@@ -163,7 +163,6 @@ class Trainer:
         for name, value in self._buffers.items():
             value.copy_(tensors[name])
         self.state = Progress(**rename_keys(state, PROGRESS_KEYS))
-        self._read_best()  # damage is said now, not after the training
         self.folder.truncate_metrics(self.state.step)
         return True
 
@@ -282,6 +281,14 @@ class Trainer:
         if best is not None:
             for name, value in (self.weights.trainable() | self._buffers).items():
                 value.copy_(best[name])
+
+    def check_best(self) -> None:
+        """Checks the best weights before a run goes on that will end with them: damage is said now, not after the training.
+
+        Raises:
+            BadInput: they are missing, damaged, or of another step.
+        """
+        self._read_best()
 
     def _read_best(self) -> dict[str, torch.Tensor] | None:
         """The best weights as they are in the folder; ``None`` where dev was not evaluated yet."""
