@@ -9,7 +9,7 @@ from warmstart.base.seeds import generator
 from warmstart.decode import cached_decoder
 from warmstart.decode import search as search_module
 from warmstart.decode.generate import Generation, generate
-from warmstart.decode.limits import limits_of
+from warmstart.decode.limits import Limits, limits_of
 from warmstart.decode.sampling import choose
 from warmstart.decode.settings import GenerateSettings
 from warmstart.example.batch import collate
@@ -181,3 +181,94 @@ def test_a_word_is_forbidden_wherever_it_stands() -> None:
     limits = limits_of(GenerateSettings(forbidden=("in",), ignored=(".",), no_repeat=2), own, None)
     assert set(limits.forbidden) == {tuple(own.encode("in").tolist()), tuple(own.encode(" in").tolist())}
     assert len(limits.forbidden) == 2 and set(own.encode(".").tolist()) <= set(limits.ignored)
+
+
+WAYS: dict[str, dict[str, object]] = {
+    "greedy": {"greedy": True}, "sampling": {"temperature": 1.5, "samples": 4}, "top-k": {"top_k": 30},
+    "beam": {"beam": 4, "best": 4},
+    "groups": {"beam": 4, "groups": 2}, "s2s-ft": {"beam": 3, "compat": "s2s-ft"}, "least": {"greedy": True, "min_new": 4},
+}  # fmt: skip
+
+
+def with_loud_rows(ids: tuple[int, ...]) -> Model:
+    """A model in which the tokens ``ids`` would often be chosen."""
+    model = Model.fresh(ModelSettings(backbone=preset(
+        "gpt1-tiny", norm="pre", vocab_size=VOCABULARY, context=48, init_std=0.3, tied=False,
+    )), 1)  # fmt: skip
+    with torch.no_grad():
+        model.backbone.output.weight[list(ids)] *= 4
+    return model
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_ids_without_a_token_never_come(way: str) -> None:
+    """Witness: the same model whose output rows of these ids are gone (-inf by a limit of one forbidden word each)."""
+    absent = (5, 17, *range(30, VOCABULARY))
+    model, settings = with_loud_rows(absent), GenerateSettings.model_validate({"max_new": 12} | WAYS[way])
+    free = generate(model, prompts(6, 11), settings, END)
+    assert any(token in absent for text in free for token in text.ids)
+    limits = Limits(END, settings.min_new, absent=absent)
+    found = generate(model, prompts(6, 11), settings, END, limits)
+    assert not any(token in absent for text in found for token in text.ids)
+    if settings.compat == "none":
+        forbidden = Limits(END, settings.min_new, forbidden=tuple((token,) for token in absent))
+        for ours, theirs in zip(found, generate(model, prompts(6, 11), settings, END, forbidden), strict=True):
+            same(ours, theirs)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_end_token_ends_a_text(way: str) -> None:
+    """Witness: texts hold none of the ends; greedy and samples are those of the uncached loop that stops at any of them."""
+    ends = (END, 9, 21)
+    model, settings = with_loud_rows(ends[1:]), GenerateSettings.model_validate({"max_new": 12} | WAYS[way])
+    alone = generate(model, prompts(6, 11), settings, END)
+    assert any(end in text.ids for text in alone for end in ends)
+    limits = Limits(END, settings.min_new, more_ends=ends[1:])
+    found = generate(model, prompts(6, 11), settings, END, limits)
+    assert not any(end in text.ids for text in found for end in ends)
+    assert "end" in {text.stopped for text in found}
+    assert all(len(text.ids) >= settings.min_new for text in found)
+    assert (
+        len({(number // settings.texts, text.ids) for number, text in enumerate(found)}) == len(found)
+        or not settings.searches
+    )
+    if way in ("greedy", "sampling"):
+        for ours, whole in zip(found, alone, strict=True):
+            cut = next((n for n, token in enumerate(whole.ids) if token in ends), None)
+            assert ours.ids == whole.ids[:cut]
+
+
+def test_a_beam_with_several_ends_finds_the_best_texts() -> None:
+    """Witness: every text of up to two tokens, its end the likeliest of the three, scored by reading it anew."""
+    ends, model = (END, 9, 21), with_loud_rows((9, 21))
+    [prompt] = prompts(5)
+    scores: dict[tuple[int, ...], float] = {}
+
+    def log_probs(ids: list[int]) -> list[float]:
+        with torch.no_grad():
+            states = model.eval().backbone(collate([[Example.left_to_right(np.array(ids), {})]]))
+            return model.next_token_logits(states[-1:]).log_softmax(-1)[0].tolist()  # type: ignore[no-any-return]
+
+    first = log_probs(prompt)
+    scores[()] = max(first[end] for end in ends)
+    for token in set(range(VOCABULARY)) - set(ends):
+        after = log_probs([*prompt, token])
+        scores[(token,)] = first[token] + max(after[end] for end in ends)
+        for second in set(range(VOCABULARY)) - set(ends):
+            scores[token, second] = first[token] + after[second]  # as long as a text may be
+    best = sorted(scores, key=lambda text: -scores[text])[:3]
+    settings = GenerateSettings(beam=10, best=3, max_new=2)
+    found = generate(model, [prompt], settings, END, Limits(END, more_ends=ends[1:]))
+    assert [text.ids for text in found] == best
+    assert [text.log_prob for text in found] == pytest.approx([scores[text] for text in best], abs=1e-4)
+
+
+def test_what_begins_every_text_is_read_and_never_cut() -> None:
+    """Witness: the same tokens in the prompt itself; of a long prompt its end behind them."""
+    model, settings = make(context=16), GenerateSettings(greedy=True, max_new=5)
+    short, long = prompts(4, 40)
+    given = generate(model, [short, long, []], settings, END, begin=(7, 8))
+    wanted = generate(model, [[7, 8, *short], [7, 8, *long[-13:]], [7, 8]], settings, END)
+    for ours, theirs in zip(given, wanted, strict=True):
+        assert (ours.ids, ours.stopped) == (theirs.ids, theirs.stopped)
+    assert [text.cut for text in given] == [0, 27, 0]
