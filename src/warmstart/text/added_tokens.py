@@ -16,6 +16,7 @@ become entries of the vocabulary itself, whose ids the library keeps.
 
 import json
 from collections.abc import Collection, Iterable, Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -102,8 +103,8 @@ def insert_tokens(
         definition["added_tokens"] += [_entry(number, token) for number, token in missing.items()]
         return _with_ids(definition, where)
     copy = tokenizers.Tokenizer.from_str(backend.to_str())
-    for token in missing.values():
-        (copy.add_special_tokens if token.special else copy.add_tokens)([token])
+    for special, several in groupby(missing.values(), lambda token: token.special):  # each call reads all tokens again
+        (copy.add_special_tokens if special else copy.add_tokens)(list(several))
     return copy
 
 
