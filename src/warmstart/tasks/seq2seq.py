@@ -110,7 +110,7 @@ class TextAnswer(Answer):
         return Scores(
             {name: counts.value for name, counts in found.items()},
             {name: [one.low, one.high] for name, one in bounds.items()},
-            len(predictions) > 1 and len(set(predictions)) == 1,
+            len(set(predictions)) == 1 < len(set(truths)),
             {name: counts.signature for name, counts in found.items()},
             {name: sum_pseudo_values(found[name].rows, found[name].formula) for name in bounds},
         )

@@ -59,9 +59,7 @@ def _continue_prompts(loaded: LoadedRun, prompts: list[str], wanted: GenerateSet
     found = continue_prompts(model, ids, wanted, end, limits, begin=tokenizer.begin_ids)
     for number, one in enumerate(found[:: wanted.texts], start=1):
         if one.cut:
-            say(
-                f"prompt {number}: the first {format_count(one.cut, 'token')} did not fit into the context and were not read"
-            )
+            say(f"prompt {number}: the first {format_count(one.cut, 'token')} did not fit into the context, not read")
     return [
         {
             "prompt": prompts[number // wanted.texts],
