@@ -32,7 +32,11 @@ class Template:
     @staticmethod
     def read(backend: tokenizers.Tokenizer) -> "Template | None":
         """What a tokenizer of the library puts around one text; ``None``: nothing, or nothing that stands apart from it."""
-        framed, bare = backend.encode("a"), backend.encode("a", add_special_tokens=False).ids
+        bare: list[int] = []
+        for text in ("a", "1", ".", "的", "я", "ا"):  # of which a vocabulary of any script knows one
+            framed, bare = backend.encode(text), backend.encode(text, add_special_tokens=False).ids
+            if bare:
+                break
         first = next((n for n in range(len(framed.ids)) if bare and framed.ids[n : n + len(bare)] == bare), 0)
         before, after = framed.tokens[:first], framed.tokens[first + len(bare) :]
         return Template((*before, "$A", *after)) if bare and (before or after) else None
