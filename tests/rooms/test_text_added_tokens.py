@@ -128,6 +128,18 @@ def test_a_file_that_gives_an_id_twice_is_refused(tmp_path: Path) -> None:
     assert f"two tokens have the id {FIRST - 1}" in refused(newer(tmp_path, (), {"<cloud>": FIRST - 1}))
 
 
+def test_a_vocabulary_that_is_a_list_cannot_have_gaps(tmp_path: Path) -> None:
+    """Witness: a Unigram's pieces are numbered by their places, so an added token has to follow them."""
+    definition = json.loads(tokenizers.Tokenizer(models.Unigram([("<unk>", 0.0), ("rain", -1.0)], unk_id=0)).to_str())
+    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+    for number, message in ((2, ""), (4, "gaps, which this kind of vocabulary cannot have; got 'Unigram'")):
+        write(tmp_path, tokenizer=definition | {"added_tokens": [{"id": number, "content": "<mask>"} | flags]})
+        if message:
+            assert message in refused(tmp_path)
+        else:
+            assert Tokenizer.load(tmp_path).special_token_id("mask") == 2
+
+
 def test_padding_is_taken_from_the_model_where_the_tokenizer_names_none(tmp_path: Path) -> None:
     """Witness: config.json; what the tokenizer's own files say comes first, and an id without a token says nothing."""
     write(older(tmp_path), config={"pad_token_id": PIECES.index("ai")})
