@@ -56,6 +56,7 @@ TEMPLATES = {
     "none": None,
     "begin": (f"{BOS} $A", f"{BOS} $A {BOS} $B"),
     "end": (f"$A {EOS}", f"$A {EOS} $B {EOS}"),
+    "uneven": (f"{BOS} $A", f"$A {EOS} $B"),
 }
 
 

@@ -108,8 +108,8 @@ def _of_another_library(folder: Path) -> RunMetadata:
 
 def _tokens_around(folder: Path) -> AroundSettings:
     """What stands around the texts of a left-to-right model that ``transformers`` wrote: its tokenizer's special tokens."""
-    before, between, after = read_tokens_around(folder)
-    return AroundSettings(before=before, between=between, after=after, pad=special_ids(folder).get("pad_token_id"))
+    one, pair = read_tokens_around(folder)
+    return AroundSettings(one=one, pair=pair, pad=special_ids(folder).get("pad_token_id"))
 
 
 def read_vocabulary(folder: Path) -> tuple[Vocabulary, RunMetadata]:

@@ -85,10 +85,9 @@ def _template(sight: str, tokenizer: Vocabulary, typed: bool) -> Template:
 def _own_template(around: AroundSettings, tokenizer: Vocabulary) -> Template:
     """The special tokens that a model of another library was trained with."""
     pieces = require_text(tokenizer, "--run").pieces
-    before, between, after = (
-        tuple(pieces[number] for number in ids) for ids in (around.before, around.between, around.after)
-    )
-    return Template((*before, "$A", *after), (*before, "$A", *between, "$B", *after))
+    before, after = (tuple(pieces[number] for number in ids) for ids in around.one)
+    first, between, last = (tuple(pieces[number] for number in ids) for ids in around.pair)
+    return Template((*before, "$A", *after), (*first, "$A", *between, "$B", *last))
 
 
 def _card(name: str, spec: TaskSpec | None, words: str, *, images: bool) -> str:

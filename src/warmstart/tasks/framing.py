@@ -7,6 +7,7 @@ which text a token is of.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -58,11 +59,7 @@ class Frame:
         another library has the special tokens of its own tokenizer.
         """
         if (around := self.settings.around) is not None:
-            pair: list[Ints] = [] if after is None else [np.array(around.between), after]
-            ids: Ints = np.concatenate([np.array(around.before), *before, *pair, np.array(around.after)]).astype(
-                np.int64
-            )
-            return ids
+            return _join([*before] if after is None else [*before, after], around.one if after is None else around.pair)
         tail: list[Ints] = [] if after is None else [np.full(self.settings.between, self.delimiter), after]
         if self.backward:
             return np.concatenate([np.array([self.extract]), *before, *tail, np.array([self.start])])[::-1]
@@ -126,7 +123,7 @@ class Frame:
     @property
     def text_start(self) -> int:
         """The place of the first token of the first text."""
-        return 1 if self.settings.around is None else len(self.settings.around.before)
+        return 1 if self.settings.around is None else len(self.settings.around.one[0])
 
     @property
     def full(self) -> bool:
@@ -200,6 +197,12 @@ class Frame:
             )  # fmt: skip
         cut = parts.truncated(fit_lengths([min(length, most) for length in lengths], settings.context - specials))
         return Truncation(cut, needed, len(parts) - len(cut))
+
+
+def _join(texts: Sequence[Ints], around: Sequence[Sequence[int]]) -> Ints:
+    """Texts with the ids that stand before, between and behind them."""
+    first, *others = (np.array(ids, np.int64) for ids in around)
+    return np.concatenate([first, *chain.from_iterable(zip(texts, others, strict=True))])
 
 
 def _reverse(ids: NDArray[Any]) -> NDArray[Any]:

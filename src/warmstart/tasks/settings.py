@@ -129,9 +129,10 @@ class AroundSettings(Settings):
     A left-to-right model of ``transformers`` is read at its last token that is no padding.
     """
 
-    before: tuple[int, ...] = Setting((), "before the first text")
-    between: tuple[int, ...] = Setting((), "between two texts")
-    after: tuple[int, ...] = Setting((), "behind the last text")
+    one: tuple[tuple[int, ...], tuple[int, ...]] = Setting(((), ()), "before and behind a text")
+    pair: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]] = Setting(
+        ((), (), ()), "before, between and behind two texts"
+    )
     pad: int | None = Setting(None, "the token that is padding, which no text is read at")
 
 
@@ -175,13 +176,13 @@ class FrameSettings(Settings):
     def specials(self) -> int:
         """Special tokens of an Example of two texts."""
         if self.around is not None:
-            return len(self.around.before) + len(self.around.between) + len(self.around.after)
+            return sum(map(len, self.around.pair))
         return 2 + self.between
 
     @property
     def specials_of_one(self) -> int:
         """Special tokens of an Example of one text."""
-        return 2 if self.around is None else len(self.around.before) + len(self.around.after)
+        return 2 if self.around is None else sum(map(len, self.around.one))
 
     def model_post_init(self, context: object) -> None:
         """A token that attends to its successor cannot learn to predict it."""

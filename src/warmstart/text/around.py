@@ -14,23 +14,23 @@ from warmstart.text.classes import TOKENIZER_FILE
 from warmstart.text.special_tokens import read_tokenizer_config
 from warmstart.text.tokenizer import Tokenizer
 
+Ids = tuple[int, ...]
 FIRST, SECOND = 0, 1
 TYPED_CLASSES = ("Bert", "Electra", "Albert")
 
 
 class TokensAround(NamedTuple):
-    """Ids before a text, between two and behind the last."""
+    """Ids before and behind a text; and before, between and behind two, which may have others."""
 
-    before: tuple[int, ...] = ()
-    between: tuple[int, ...] = ()
-    after: tuple[int, ...] = ()
+    one: tuple[Ids, Ids] = ((), ())
+    pair: tuple[Ids, Ids, Ids] = ((), (), ())
 
 
 def read_tokens_around(folder: Path) -> TokensAround:
     """What the tokenizer in ``folder`` adds to a text and to a pair.
 
     Raises:
-        BadInput: there is no tokenizer, or it frames a text alone and a text of a pair in two ways.
+        BadInput: there is no tokenizer, or it has a token for no text.
     """
     tokenizer, path = Tokenizer.load(folder), folder / TOKENIZER_FILE
     if path.is_file():
@@ -45,7 +45,7 @@ def read_tokens_around(folder: Path) -> TokensAround:
         else ()
         for kind in ("bos", "eos")
     )
-    return TokensAround(bos, eos + bos, eos)
+    return TokensAround((bos, eos), (bos, eos + bos, eos))
 
 
 def has_token_types(folder: Path) -> bool:
@@ -64,25 +64,19 @@ def has_token_types(folder: Path) -> bool:
 def _tokens_around(backend: Any, where: str) -> TokensAround:
     """What the post-processor adds to a word that has a token."""
     pieces = (backend.id_to_token(number) for number in range(backend.get_vocab_size()))
-    word = next((one for one in ("a", *pieces) if one and backend.encode(one, add_special_tokens=False).ids), "a")
+    word = next((one for one in ("a", *pieces) if one and backend.encode(one, add_special_tokens=False).ids), None)
+    if word is None:
+        raise BadInput("this tokenizer has a token for no text", where=where, next_step="restore it from a copy")
     alone, pair = backend.encode(word), backend.encode(word, word)
-    try:
-        before, rest = _around(pair, FIRST)
-        _, after = _around(pair, SECOND)
-        same = _around(alone, FIRST) == (before, after)
-        between = rest[: len(rest) - len(after) - pair.sequence_ids.count(SECOND)]
-    except ValueError:  # a text without a token
-        same, between, before, after = False, (), (), ()
-    if not same:
-        raise BadInput(
-            "this tokenizer puts other special tokens around a text than around a pair", where=where,
-            value=backend.encode(word, word).tokens, allowed="the same before the first text and behind the last",
-        )  # fmt: skip
-    return TokensAround(before, between, after)
+    first, second = _place(pair, FIRST), _place(pair, SECOND)
+    ids, own = tuple(pair.ids), _place(alone, FIRST)
+    return TokensAround(
+        (tuple(alone.ids[: own.start]), tuple(alone.ids[own.stop :])),
+        (ids[: first.start], ids[first.stop : second.start], ids[second.stop :]),
+    )
 
 
-def _around(encoded: Any, text: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The ids before and behind one of the texts; ``ValueError`` where it has no token."""
-    whose = encoded.sequence_ids
-    first, count = whose.index(text), whose.count(text)
-    return tuple(encoded.ids[:first]), tuple(encoded.ids[first + count :])
+def _place(encoded: Any, text: int) -> slice:
+    """Where the tokens of one of the texts stand."""
+    first: int = encoded.sequence_ids.index(text)
+    return slice(first, first + encoded.sequence_ids.count(text))
