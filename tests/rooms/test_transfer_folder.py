@@ -16,7 +16,8 @@ from warmstart.models.files import WEIGHTS
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import HeadSettings, ModelSettings
-from warmstart.transfer.folder import CONFIG, load_model, save_model
+from warmstart.transfer.config import CONFIG
+from warmstart.transfer.folder import load_model, save_model
 
 
 def make(norm: str = "post") -> Model:

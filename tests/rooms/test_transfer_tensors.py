@@ -16,7 +16,8 @@ from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import ModelSettings
 from warmstart.text.tokenizer import Tokenizer
-from warmstart.transfer.folder import CONFIG, import_model, load_model, load_settings, save_model
+from warmstart.transfer.config import CONFIG, label_names
+from warmstart.transfer.folder import import_model, load_model, load_settings, save_model
 
 Tensors = dict[str, torch.Tensor]
 UP, TABLE = "transformer.h.1.mlp.c_fc.weight", "transformer.wte.weight"
@@ -173,6 +174,32 @@ def test_only_a_slip_of_the_pen_is_taken_for_one(model_type: str, hint: str, fol
     sentence = refused(folder)
     assert f"got {model_type!r}" in sentence and "llama" in sentence
     assert sentence.endswith(hint or ".") and ("did you mean" in sentence) == bool(hint)
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        ({"id2label": {"0": "no", "2": "yes"}}, "not numbered from 0"),
+        ({"id2label": {"no": 0, "yes": 1}}, "not numbered from 0"),
+        ({"id2label": ["no", "yes"]}, "not numbered from 0"),
+        ({"id2label": {"0": "no", "1": "no"}}, "two labels have one name; got 'no, no'"),
+        ({"num_labels": "three"}, "not a number of labels; got 'three'"),
+    ],
+)
+def test_labels_that_cannot_be_told_apart_are_refused(labels: dict[str, object], said: str, folder: Path) -> None:
+    """Bad input: configs whose labels would give two classes one place or one name."""
+    reconfigure(folder, **labels)
+    with pytest.raises(BadInput, match=said):
+        label_names(folder)
+
+
+def test_labels_are_ordered_by_number(folder: Path) -> None:
+    """Witness: the names as they were given, eleven of them, in a file that sorts its keys as text."""
+    names = [f"name {number}" for number in range(11)]
+    reconfigure(folder, id2label=dict(sorted((str(number), name) for number, name in enumerate(names))))
+    assert label_names(folder) == tuple(names)
+    reconfigure(folder, id2label=None, num_labels=3)
+    assert label_names(folder) == ("LABEL_0", "LABEL_1", "LABEL_2")
 
 
 def test_an_adapter_alone_is_no_model(tmp_path: Path) -> None:

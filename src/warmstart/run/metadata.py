@@ -24,7 +24,8 @@ from warmstart.tasks.vocabulary import Vocabulary
 from warmstart.text.around import has_token_types, read_tokens_around
 from warmstart.text.clean import check_rules
 from warmstart.text.tokenizer import Tokenizer
-from warmstart.transfer.folder import CONFIG, label_names, load_settings, special_ids, unread_head
+from warmstart.transfer.config import CONFIG, label_names, special_ids, unread_head
+from warmstart.transfer.folder import load_settings
 from warmstart.transfer.release2018 import is_release
 
 FILE = "warmstart.json"

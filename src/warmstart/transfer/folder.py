@@ -17,19 +17,18 @@ import torch
 from pydantic import ValidationError
 
 from warmstart.base.errors import BadInput
-from warmstart.base.files import disk_errors, read_json, write_json
+from warmstart.base.files import disk_errors, write_json
 from warmstart.models.files import WEIGHTS, save_weights, tensor_names, write_tensors
 from warmstart.models.heads import HEADS
 from warmstart.models.model import Model
 from warmstart.models.settings import KINDS, BackboneSettings, HeadKind, HeadSettings, ModelSettings
 from warmstart.transfer import bert, distilbert, electra, gpt1, gpt2, llama, roberta, unilm
+from warmstart.transfer.config import CONFIG, OWN, class_of, labels_of, read_config, task_class
 from warmstart.transfer.layout import UNTRAINED, HeadPlace, Layout, Name
 from warmstart.transfer.release2018 import is_release, release_settings, release_tensors
-from warmstart.transfer.tensors import DEQUANTISE, FoundTensors, current_names, fill_model, read_folder
+from warmstart.transfer.tensors import FoundTensors, current_names, fill_model, read_folder
 
-CONFIG, OWN, OUTPUT = "config.json", "warmstart", "lm_head.weight"
-ADAPTER = "adapter_config.json"
-QUANTISERS = ("quantization_config", "compression_config")
+OUTPUT = "lm_head.weight"
 LAYOUTS: dict[str, Layout] = {
     layout.model_type: layout
     for layout in (
@@ -38,9 +37,6 @@ LAYOUTS: dict[str, Layout] = {
     )
 }  # fmt: skip
 """Of several that can say a model the first is written: RoBERTa for XLM-R, which is the same architecture."""
-SPECIAL_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
-WORD_CLASSES = ("LMHead", "ForCausalLM", "ForMaskedLM", "ForPreTraining")
-"""What the names of classes that guess words have in them."""
 _KINDS: dict[str, HeadKind] = {
     "label": "class", "labels": "multilabel", "score": "score", "choice": "choice", "tags": "class", "span": "span"
 }  # fmt: skip
@@ -58,7 +54,7 @@ class FolderMetadata:
     end_id: int | None = None
     begin_id: int | None = None
     stated_ids: Mapping[str, Any] = field(default_factory=dict)
-    """Ids under their keys of the config (:func:`special_ids`), which come before the others."""
+    """Ids under their keys of the config (:func:`~warmstart.transfer.config.special_ids`), which come before the others."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -187,7 +183,7 @@ def import_model(folder: Path) -> ImportedModel:
         return ImportedModel(
             model.eval(), _fill(model, FoundTensors(release_tensors(folder), str(folder), {}), gpt1.LAYOUT)
         )
-    config = _read_config(folder)
+    config = read_config(folder)
     layout = _layout(config, folder)
     settings = _settings(config, layout, folder)
     model = Model(settings)
@@ -209,7 +205,7 @@ def _missing_words(
     has_transform = backbone.sight == "causal" or backbone.lm_transform
     # With an output table in the file, would the config read as untied? Then that table is what is missing.
     whole = layout.settings(config, {*names, OUTPUT})
-    if _task_class(config) is None and has_transform and (whole.tied or OUTPUT in names):
+    if task_class(config) is None and has_transform and (whole.tied or OUTPUT in names):
         return ""
     return "this folder has no head for words: a new one, the table of its tokens, was never trained to guess them"
 
@@ -229,70 +225,8 @@ def load_settings(folder: Path) -> ModelSettings:
     """The settings of the model in ``folder``; reads no weights."""
     if is_release(Path(folder)):
         return ModelSettings(backbone=release_settings(Path(folder)))
-    config = _read_config(Path(folder))
+    config = read_config(Path(folder))
     return _settings(config, _layout(config, Path(folder)), Path(folder))
-
-
-def label_names(folder: Path) -> tuple[str, ...]:
-    """The names of the labels in the config of a folder, by number; where it has none, those of ``transformers``."""
-    config = _read_config(Path(folder))
-    names = config.get("id2label") or {number: f"LABEL_{number}" for number in range(_num_labels(config))}
-    return tuple(str(names[key]) for key in sorted(names, key=int))
-
-
-def special_ids(folder: Path) -> dict[str, Any]:
-    """The ids of special tokens that the config of a folder states, under its keys; one may be a list, or ``None``."""
-    if not (folder / CONFIG).is_file():
-        return {}
-    config = _read_config(folder)
-    return {key: config[key] for key in SPECIAL_IDS if key in config}
-
-
-def unread_head(folder: Path) -> str | None:
-    """The class that the config of a folder names, where that is no language model and nothing without a head."""
-    return _task_class(_read_config(folder))
-
-
-def _task_class(config: Mapping[str, Any]) -> str | None:
-    [architecture] = (config.get("architectures") or [""])[:1]
-    if config["model_type"] == OWN or OWN in config or not architecture or architecture.endswith("Model"):
-        return None
-    return None if any(word in architecture for word in WORD_CLASSES) else str(architecture)
-
-
-def _read_config(folder: Path) -> dict[str, Any]:
-    path = folder / CONFIG
-    if not path.is_file() and (folder / ADAPTER).is_file():
-        raise BadInput(
-            "an adapter alone, without the model that it belongs to", where=str(folder / ADAPTER),
-            next_step="join them: merge_and_unload().save_pretrained(NEW) in peft, and give that folder",
-        )  # fmt: skip
-    if not path.is_file():
-        raise BadInput(
-            "no model here",
-            where=str(folder),
-            next_step=f"give a run or a model folder (it holds {CONFIG} and {WEIGHTS})",
-        )
-    raw = read_json(path)
-    if not isinstance(raw, dict) or not isinstance(raw.get("model_type"), str):
-        raise BadInput(
-            "not the config of a model: it names no model_type",
-            where=str(path),
-            next_step='give a run or a model folder; of a UniLM add "model_type": "unilm"',
-        )
-    _check_not_quantised(raw, str(path))
-    return raw
-
-
-def _check_not_quantised(config: Mapping[str, Any], path: str) -> None:
-    """Refuses weights that a quantiser has made, whatever their names and types are."""
-    for key in QUANTISERS:
-        if config.get(key):
-            method = config[key].get("quant_method") if isinstance(config[key], dict) else config[key]
-            raise BadInput(
-                f"these weights are quantised ({key})", where=path, value=method,
-                allowed="weights in float32, float16 or bfloat16", next_step=DEQUANTISE,
-            )  # fmt: skip
 
 
 def _layout(config: Mapping[str, Any], folder: Path) -> Layout | None:
@@ -350,19 +284,13 @@ def _validate(fields: dict[str, Any], path: str) -> ModelSettings:
 
 def _heads(config: Mapping[str, Any], layout: Layout, names: set[str]) -> dict[str, Any]:
     """The head that a foreign config speaks of, if its weights are there."""
-    [architecture] = (config.get("architectures") or [""])[:1]
-    for goal, place in _places(layout, config, architecture).items():
+    for goal, place in _places(layout, config, class_of(config)).items():
         if f"{place.linear}.weight" in names and goal in _KINDS:
             kind = _KINDS[goal]
-            size = HEADS[kind].fixed_size or _num_labels(config)
+            size = HEADS[kind].fixed_size or len(labels_of(config))
             bias = f"{place.linear}.bias" in names
             return {goal: HeadSettings(kind=kind, size=size, bias=bias, pooled=bool(place.pooler)).model_dump()}
     return {}
-
-
-def _num_labels(config: Mapping[str, Any]) -> int:
-    """How many labels a foreign config speaks of: two, where it does not say."""
-    return len(config.get("id2label") or ()) or int(config.get("num_labels") or 2)
 
 
 def _places(layout: Layout, config: Mapping[str, Any], architecture: str) -> dict[str, HeadPlace]:
@@ -371,5 +299,5 @@ def _places(layout: Layout, config: Mapping[str, Any], architecture: str) -> dic
     if len(candidates) <= 1:
         return candidates
     named_goal = {problem: goal for goal, problem in _PROBLEMS.items()}.get(str(config.get("problem_type")))
-    goal = named_goal or ("score" if _num_labels(config) == 1 else "label")
+    goal = named_goal or ("score" if len(labels_of(config)) == 1 else "label")
     return {goal: candidates[goal]}

@@ -8,7 +8,8 @@ from warmstart.base.errors import BadInput
 from warmstart.base.files import temporary_folder, write_json
 from warmstart.run.metadata import read_vocabulary
 from warmstart.run.writing import pad_id, write_model
-from warmstart.transfer.folder import check_rows, import_model, layout_of, save_own, special_ids
+from warmstart.transfer.config import special_ids
+from warmstart.transfer.folder import check_rows, import_model, layout_of, save_own
 from warmstart.transfer.hub import model_folder
 
 FORMS = ("hf", "warmstart", "onnx")

@@ -1,0 +1,115 @@
+"""What stands in the ``config.json`` of a model folder beside the sizes: its class, the labels, ids of special tokens.
+
+What would change the meaning of all weights is found here: a quantiser, or an adapter without its model.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from warmstart.base.errors import BadInput
+from warmstart.base.files import read_json
+from warmstart.models.files import WEIGHTS
+from warmstart.transfer.tensors import DEQUANTISE
+
+CONFIG, ADAPTER, OWN = "config.json", "adapter_config.json", "warmstart"
+QUANTISERS = ("quantization_config", "compression_config")
+SPECIAL_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
+WORD_CLASSES = ("LMHead", "ForCausalLM", "ForMaskedLM", "ForPreTraining")
+"""What the names of classes that guess words have in them."""
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The config of the model in ``folder``.
+
+    Raises:
+        BadInput: there is none, it names no architecture, or the weights beside it are quantised.
+    """
+    path = folder / CONFIG
+    if not path.is_file() and (folder / ADAPTER).is_file():
+        raise BadInput(
+            "an adapter alone, without the model that it belongs to", where=str(folder / ADAPTER),
+            next_step="join them: merge_and_unload().save_pretrained(NEW) in peft, and give that folder",
+        )  # fmt: skip
+    if not path.is_file():
+        raise BadInput(
+            "no model here",
+            where=str(folder),
+            next_step=f"give a run or a model folder (it holds {CONFIG} and {WEIGHTS})",
+        )
+    raw = read_json(path)
+    if not isinstance(raw, dict) or not isinstance(raw.get("model_type"), str):
+        raise BadInput(
+            "not the config of a model: it names no model_type",
+            where=str(path),
+            next_step='give a run or a model folder; of a UniLM add "model_type": "unilm"',
+        )
+    for key in QUANTISERS:
+        if raw.get(key):
+            method = raw[key].get("quant_method") if isinstance(raw[key], dict) else raw[key]
+            raise BadInput(
+                f"these weights are quantised ({key})", where=str(path), value=method,
+                allowed="weights in float32, float16 or bfloat16", next_step=DEQUANTISE,
+            )  # fmt: skip
+    return raw
+
+
+def class_of(config: Mapping[str, Any]) -> str:
+    """The class that reads a folder, as its config says; empty where it says nothing."""
+    names = config.get("architectures")
+    return str(names[0]) if isinstance(names, list) and names else ""
+
+
+def task_class(config: Mapping[str, Any]) -> str | None:
+    """The class of a foreign config, where that neither guesses words nor is without a head."""
+    name = class_of(config)
+    if config["model_type"] == OWN or OWN in config or not name or name.endswith("Model"):
+        return None
+    return None if any(word in name for word in WORD_CLASSES) else name
+
+
+def unread_head(folder: Path) -> str | None:
+    """The class of the task that the model in ``folder`` was trained for, where there is one: for folders without a task."""
+    return task_class(read_config(folder))
+
+
+def labels_of(config: Mapping[str, Any], where: str = CONFIG) -> tuple[str, ...]:
+    """The names of the labels in a config, by number; where it has none, those of ``transformers``.
+
+    Raises:
+        BadInput: they are not numbered from 0, or two have one name.
+    """
+    names = config.get("id2label") or {str(number): f"LABEL_{number}" for number in range(_num_labels(config, where))}
+    numbers = [str(number) for number in range(len(names))]
+    if not isinstance(names, dict) or {*names} != {*numbers}:
+        raise BadInput(
+            "the labels are not numbered from 0", where=f"{where}, key 'id2label'", value=names,
+            allowed='names by number, such as {"0": "no", "1": "yes"}',
+        )  # fmt: skip
+    found = tuple(str(names[number]) for number in numbers)
+    if len(set(found)) < len(found):
+        raise BadInput(
+            "two labels have one name", where=f"{where}, key 'id2label'", value=", ".join(found),
+            next_step="give each label a name of its own",
+        )  # fmt: skip
+    return found
+
+
+def _num_labels(config: Mapping[str, Any], where: str) -> int:
+    count = config.get("num_labels", 2)
+    if not isinstance(count, int) or count < 1:
+        raise BadInput("not a number of labels", where=f"{where}, key 'num_labels'", value=count, allowed="1 or more")
+    return count
+
+
+def label_names(folder: Path) -> tuple[str, ...]:
+    """The names of the labels in the config of a folder, by number."""
+    return labels_of(read_config(folder), str(folder / CONFIG))
+
+
+def special_ids(folder: Path) -> dict[str, Any]:
+    """The ids of special tokens that the config of a folder states, under its keys; one may be a list, or ``None``."""
+    if not (folder / CONFIG).is_file():
+        return {}
+    config = read_config(folder)
+    return {key: config[key] for key in SPECIAL_IDS if key in config}
