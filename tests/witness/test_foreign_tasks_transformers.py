@@ -187,6 +187,16 @@ def test_without_label_names_they_are_transformers(tmp_path: Path) -> None:
     assert warmstart.load(tmp_path).classes_ == tuple(theirs.config.id2label.values())
 
 
+@pytest.mark.parametrize(("kind", "row"), [("ForSequenceClassification", ""), ("ForTokenClassification", [])])
+def test_a_text_without_a_token_is_refused(kind: str, row: Any, tmp_path: Path) -> None:
+    """Bad input: an empty text, to which the tokenizer adds nothing; transformers has no state to read either."""
+    tokenizer = byte_level()
+    build("GPT2", kind, len(tokenizer), pad_token_id=2, **LABELS).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(BadInput, match="row 2: a text without a token has no place to be read at"):
+        warmstart.load(tmp_path).predict([["a", "ship"] if row == [] else "a ship", row])
+
+
 @pytest.mark.parametrize("template", ["none", "begin"])
 @pytest.mark.parametrize("name", ["GPT2", "Llama", "Qwen3"])
 def test_a_left_to_right_tagger_of_theirs_answers_here(name: str, template: str, tmp_path: Path) -> None:

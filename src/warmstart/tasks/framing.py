@@ -73,11 +73,6 @@ class Frame:
         """
         if self.settings.direction == "both":
             return self._from_both_ends(record, sequences)
-        if not all(map(len, sequences)):
-            raise BadInput(
-                "a text without a token has no place to be read at", where=record.where, value=dict(record.texts),
-                allowed="at least one token", next_step="leave the row out",
-            )  # fmt: skip
         targets, weights = self.target(record), np.array([self.weight(record)], np.float32)
         examples: list[Example] = []
         num_questions = 0
@@ -181,11 +176,16 @@ class Frame:
         """Applies the one cut rule to a Record, or refuses it.
 
         Raises:
-            BadInput: the text is too long and ``long_text`` is ``refuse``.
+            BadInput: the text is too long and ``long_text`` is ``refuse``, or has no token and gets none.
         """
         lengths, settings = parts.lengths, self.settings
         specials = settings.specials_of_one if len(lengths) == 1 else settings.specials
         needed = sum(lengths) + specials
+        if needed == 0:
+            raise BadInput(
+                "a text without a token has no place to be read at", where=record.where, value=dict(record.texts),
+                allowed="at least one token", next_step="leave the row out",
+            )  # fmt: skip
         most = settings.segment_limit or needed
         if needed <= settings.context and max(lengths) <= most:
             return Truncation(parts, needed, 0)
