@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from seqeval.metrics import accuracy_score, f1_score, precision_score, recall_score
 
 import warmstart
 
@@ -131,6 +132,24 @@ def test_a_tagger_of_theirs_answers_here(tmp_path: Path) -> None:
     assert list(found["metrics"]) == ["f1", "precision", "recall", "accuracy"]
     right = np.concatenate([np.array(row["tags"]) == tags for row, tags in zip(sentences(12), told, strict=True)])
     assert found["metrics"]["accuracy"] == pytest.approx(right.mean())
+
+
+def test_a_tagger_of_inside_tags_is_evaluated_as_its_tags_are(tmp_path: Path) -> None:
+    """Witness: their tags and seqeval, on the tags as the file has them; the model knows no ``B-``."""
+    torch.manual_seed(1)
+    names = {0: "I-LOC", 1: "I-PER", 2: "O"}
+    config = transformers.BertConfig(**BERT, id2label=names, label2id={v: k for k, v in names.items()})
+    transformers.BertForTokenClassification(config).save_pretrained(tmp_path)
+    vocabulary(tmp_path)
+    draw, rows = random.Random(3), sentences(30)
+    predicted = their_tags(tmp_path, rows)
+    truth = [[tag if draw.random() < 0.8 else draw.choice(list(names.values())) for tag in tags] for tags in predicted]
+    rows = [row | {"tags": tags} for row, tags in zip(rows, truth, strict=True)]
+    found = warmstart.load(tmp_path).evaluate(rows)["metrics"]
+    assert warmstart.load(tmp_path).predict(rows) == predicted
+    for name, theirs in (("f1", f1_score), ("precision", precision_score), ("recall", recall_score)):
+        assert found[name] == pytest.approx(theirs(truth, predicted)) and 0.2 < found[name] < 1
+    assert found["accuracy"] == pytest.approx(accuracy_score(truth, predicted))
 
 
 def test_a_span_model_of_ours_is_theirs_and_says_the_same(bert: Path, tmp_path: Path) -> None:
