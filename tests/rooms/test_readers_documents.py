@@ -261,3 +261,13 @@ def test_memory_stays_flat_for_a_large_file(tmp_path: Path) -> None:
         tracemalloc.stop()
     assert size == 21 * 2_300_000
     assert peak < 12e6
+
+
+def test_all_rows_without_text_are_named(tmp_path: Path) -> None:
+    """Witness: the rows by hand; what stands before the first of them is read."""
+    path = tmp_path / "t.jsonl"
+    path.write_text("".join(json.dumps({"text": None if n in (2, 4) else f"row {n}"}) + "\n" for n in range(1, 6)))
+    stream = read_documents([str(path)])
+    assert "".join(next(stream).chunks) == "row 1"
+    with pytest.raises(BadInput, match=r"2 rows cannot be used: 'text' is not a text \(.*:2; .*:4\)"):
+        list(stream)

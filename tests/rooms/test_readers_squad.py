@@ -42,6 +42,9 @@ def test_an_empty_list_is_no_answer_without_a_flag(tmp_path: Path) -> None:
     path = tmp_path / "dev.json"
     path.write_text(json.dumps(squad({"id": "a", "question": "Why?", "answers": []})))
     assert [row.fields["answers"] for row in read_questions(str(path))] == [[]]
+    nothing = {"text": "", "answer_start": -1}
+    path.write_text(json.dumps(squad({"id": "a", "question": "Why?", "answers": [nothing], "is_impossible": True})))
+    assert [row.fields["answers"] for row in read_questions(str(path))] == [[]]
     path.write_text(json.dumps(squad({"id": "a", "question": "Why?", "answers": [], "is_impossible": "no"})))
     assert [row.fields["question"] for row in read_questions(str(path), labelled=False)] == ["Why?"]
 

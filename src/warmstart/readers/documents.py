@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from warmstart.base.errors import BadInput
 from warmstart.readers.archives import read_members
 from warmstart.readers.paths import expand_paths
+from warmstart.readers.problems import RowProblems
 from warmstart.readers.rows import TABLE_EXTENSIONS, Row, read_rows
 from warmstart.readers.text_io import STDIN, decode_blocks, read_text_blocks, split_extensions
 
@@ -87,8 +88,12 @@ def _documents(path: str, encoding: str, key: str) -> Iterator[Document]:
             where = f"{path}:{name}"
             yield Document(where, split_chunks(decode_blocks(blocks, encoding, where)))
     else:
+        problems = RowProblems(path)
         for row in read_rows(path, encoding):
-            yield Document(row.where, split_chunks([_text(row, key)]))
+            text = problems.attempt(_text, row, key)
+            if text is not None:
+                yield Document(row.where, split_chunks([text]))
+        problems.raise_all()
 
 
 def _text(row: Row, key: str) -> str:
