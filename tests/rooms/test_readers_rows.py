@@ -127,7 +127,8 @@ def test_parquet_texts_that_are_no_text_are_named(tmp_path: Path) -> None:
     pyarrow.parquet.write_table(pyarrow.table({"id": list(range(len(cells))), "text": text}), path, row_group_size=400)
     with pytest.raises(BadInput) as error:
         list(read_rows(str(path)))
-    assert f"{path}:2, key 'text'; {path}:6, key 'text'" in str(error.value)
+    places = f"{path}:2, key 'text'; {path}:4, key 'text'; {path}:6, key 'text'; and 297 more"
+    assert f"{path}: 300 rows cannot be used: not utf-8 text ({places})" in str(error.value)
     assert "not utf-8 text" in str(error.value) and "got b'caf\\xe9'" in str(error.value)
 
 

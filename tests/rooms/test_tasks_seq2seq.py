@@ -21,7 +21,7 @@ from warmstart.tasks.framing import Frame
 from warmstart.tasks.parts import Parts
 from warmstart.tasks.seq2seq import TEXT, Seq2Seq
 from warmstart.tasks.seq2seq_frames import frame_pair, options_of, target_noise
-from warmstart.tasks.seq2seq_texts import decode_text
+from warmstart.tasks.seq2seq_texts import SENTENCE_MARK, decode_text, text_sides
 from warmstart.tasks.settings import FrameSettings, Seq2SeqSettings
 from warmstart.text.tokenizer import Tokenizer
 
@@ -283,3 +283,9 @@ def test_line_ends_of_a_target_come_back(tmp_path: Path) -> None:
         tokenizer = Tokenizer.load(tmp_path / name)
         [parts] = Seq2Seq().encode([Record({"source": "a"}, Target(text))], tokenizer, ())
         assert decode_text(parts.texts[1].tolist(), tokenizer) == told
+
+
+def test_only_line_ends_become_marks() -> None:
+    """Witness: by hand: U+2028 and a form feed are characters of a line, CRLF is its end."""
+    record = Record({"source": "x"}, Target("one\u2028still one\x0c\r\n\ntwo"))
+    assert text_sides(record, marked=True) == ["x", f"one\u2028still one {SENTENCE_MARK} two"]

@@ -225,7 +225,7 @@ def test_an_odd_tag_is_named_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(BadInput) as error:
         read_task("tagging", path)
     assert str(error.value) == (
-        f"{path}:13, key 'tags', word 3: 1 of 12 words have a tag of another form than those that mark entities; got 'o'; "
+        f"{path}:13, key 'tags', word 3: 1 of 12 tags have another form than those that mark entities; got 'o'; "
         "allowed: B-LOC, B-PER, O; did you mean 'O'? correct the tag, or write O for words outside of all entities."
     )
     path.write_text(text.format("O"))

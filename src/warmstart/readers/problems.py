@@ -50,7 +50,7 @@ class RowProblems:
         """Raises what was gathered, if anything: a single error, or one that all rows share, as it is."""
         if not self._errors:
             return
-        first, kinds = self._errors[0], list(dict.fromkeys(error.what for error in self._errors))
+        first, kinds = self._errors[0], list(dict.fromkeys(map(_kind, self._errors)))
         if len(self._errors) == 1 or (len(kinds) == 1 and len(self._errors) == self._num_rows):
             raise first
         described = [f"{kind} ({self._places(kind)})" for kind in kinds[:SHOWN_KINDS]]
@@ -62,6 +62,11 @@ class RowProblems:
         )  # fmt: skip
 
     def _places(self, kind: str) -> str:
-        places = [error.where for error in self._errors if error.what == kind]
+        places = [error.where for error in self._errors if _kind(error) == kind]
         rest = len(places) - SHOWN_PLACES
         return "; ".join(places[:SHOWN_PLACES]) + (f"; and {rest:,} more" if rest > 0 else "")
+
+
+def _kind(error: BadInput) -> str:
+    """What is wrong, without the details in brackets."""
+    return error.what.partition(" (")[0]

@@ -102,6 +102,11 @@ def _parse_json(line: str, where: str) -> dict[str, Any]:
         value = json.loads(line, parse_constant=_not_finite, parse_float=_finite)
         if "\\ud" in line.lower():
             json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise BadInput(
+            f"a text with half of a character ({error.reason})", where=where, value=line.strip(),
+            next_step="correct or remove this line",
+        ) from None  # fmt: skip
     except (ValueError, RecursionError) as error:
         what = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise BadInput(
@@ -233,26 +238,27 @@ def _parquet(path: str, encoding: str, columns: Sequence[str] | None) -> Iterato
         source = _seekable(path, stream, temporary)
         try:
             file = pyarrow.parquet.ParquetFile(source, pre_buffer=False)
-            number = 0
+            number, problems = 0, RowProblems(path)
             for batch in file.iter_batches(batch_size=256, use_threads=False):
-                yield from _batch_rows(batch, path, number)
+                for place, fields in enumerate(_batch_rows(batch, path, number, problems), start=number + 1):
+                    yield Row(fields, f"{path}:{place}")
                 number += len(batch)
+            problems.raise_all()
         except (pyarrow.ArrowException, OSError) as error:
             raise BadInput(f"this Parquet file cannot be read ({error})", where=path, next_step=RESTORE) from None
 
 
-def _batch_rows(batch: Any, path: str, number: int) -> Iterator[Row]:
-    """The rows of a batch of pyarrow's, which stands behind ``number`` others."""
+def _batch_rows(batch: Any, path: str, number: int, problems: RowProblems) -> list[dict[str, Any]]:
+    """The rows of a batch of pyarrow's, which stands behind ``number`` others; none from the first on that is refused."""
     try:
-        found = batch.to_pylist()
+        found: list[dict[str, Any]] = batch.to_pylist()
+        return [] if problems else found
     except UnicodeDecodeError as error:
-        problems = RowProblems(path)
         for place in range(len(batch)):
             problems.attempt(_check_utf8, batch.slice(place, 1), f"{path}:{number + place + 1}")
-        problems.raise_all()
-        raise not_utf8(error, path) from None
-    for place, fields in enumerate(found, start=number + 1):
-        yield Row(fields, f"{path}:{place}")
+        if not problems:
+            raise not_utf8(error, path) from None
+        return []
 
 
 def _check_utf8(row: Any, where: str) -> None:

@@ -284,7 +284,7 @@ def _odd_tag(
     marks = sorted({*names, OUTSIDE} - {*odd})
     hint = f"did you mean {OUTSIDE!r}?" if tag.lower() in ("o", "0", "") else suggest(tag, marks)
     return BadInput(
-        f"{count:,} of {total:,} words have a tag of another form than those that mark entities",
+        f"{count:,} of {total:,} tags have another form than those that mark entities",
         where=f"{found.label_place}, word {place}", value=tag, allowed=", ".join(marks),
         next_step=f"{hint} correct the tag, or write {OUTSIDE} for words outside of all entities".strip(),
     )  # fmt: skip
