@@ -12,7 +12,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, BinaryIO, NoReturn
 
@@ -42,8 +42,8 @@ class Row:
 
     fields: dict[str, Any]
     where: str
-    aside: Mapping[str, Any] | None = None
-    renamed: Mapping[str, str] | None = None
+    aside: Mapping[str, Any] | None = field(default=None, repr=False)
+    renamed: Mapping[str, str] | None = field(default=None, repr=False)
 
     def place(self, key: str) -> str:
         """File, line and column, for messages."""
