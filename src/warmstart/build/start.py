@@ -12,7 +12,8 @@ from warmstart.models.settings import BackboneSettings
 from warmstart.run.metadata import read_vocabulary
 from warmstart.tasks.table import KINDS
 from warmstart.tasks.vocabulary import Vocabulary, begins_with, require_text
-from warmstart.transfer.folder import CONFIG, ImportedModel, check_rows, import_model, load_settings
+from warmstart.transfer.config import CONFIG
+from warmstart.transfer.folder import ImportedModel, check_rows, import_model, load_settings
 from warmstart.transfer.hub import model_folder
 from warmstart.transfer.start import PartTransfer, WeightAccount, start_from
 
