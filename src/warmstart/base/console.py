@@ -119,6 +119,17 @@ class ProgressBar:
 
 
 @contextlib.contextmanager
+def silence() -> Iterator[None]:
+    """No messages and no progress inside the block."""
+    before = _quiet
+    set_quiet(True)
+    try:
+        yield
+    finally:
+        set_quiet(before)
+
+
+@contextlib.contextmanager
 def progress_bar(title: str, total: int, completed: int = 0) -> Iterator[ProgressBar]:
     """A :class:`ProgressBar` that the end of the block closes."""
     bar = ProgressBar(title, total, completed)

@@ -1,12 +1,11 @@
-"""The dry run: what a training will read, learn and cost, described before the first step and without any weights."""
+"""The dry run: what a training will read, learn and cost, described before the first step and without its weights."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import torch
 
 from warmstart.base.errors import BadInput
-from warmstart.base.formatting import format_duration
+from warmstart.build.cost import Cost, EvaluationTimes, measure_seconds, resident_bytes, times_in_words, tokens_per_step
 from warmstart.build.describe import describe
 from warmstart.example.batch import Batch
 from warmstart.models.model import Model
@@ -15,12 +14,15 @@ from warmstart.streams.stream import Stream
 from warmstart.tasks.answer import Answer
 from warmstart.tasks.vocabulary import Vocabulary
 from warmstart.train.precision import ComputeSettings, default_device, measured_flops
-from warmstart.train.schedule import Lengths, plan_lengths
+from warmstart.train.schedule import plan_lengths
 from warmstart.train.schemes import apply_scheme, num_trainable
 from warmstart.train.settings import SchemeSettings, TrainSettings
+from warmstart.train.step import Criterion
 
 SHARE_OF_PEAK = 0.6
-"""Of the rate of one large product, what a whole training step is assumed to reach: a guess, for the estimate only."""
+"""Of the rate of one large product, what a step is assumed to reach of a model whose token table is too large to measure."""
+MOST_MEASURED = 50_000_000
+"""Weights of the largest token table that is made to measure a step: with gradient and moments 800 MB."""
 
 
 def build_meta_model(settings: ModelSettings, scheme: SchemeSettings | None = None, seed: int = 0) -> Model:
@@ -32,29 +34,38 @@ def build_meta_model(settings: ModelSettings, scheme: SchemeSettings | None = No
     return model
 
 
-class Cost(NamedTuple):
-    """Cost of a training: steps, tokens, memory at most, and time on this machine."""
+def estimate(
+    model: Model, stream: Stream, settings: TrainSettings, criterion: Criterion, compute: ComputeSettings,
+    scheme: SchemeSettings | None = None, evaluation: EvaluationTimes | None = None,
+) -> Cost:  # fmt: skip
+    """Steps, tokens, memory and time of a training.
 
-    lengths: Lengths
-    tokens: int
-    memory_bytes: int
-    seconds: float
-
-
-def estimate(model: Model, stream: Stream, settings: TrainSettings, compute: ComputeSettings) -> Cost:
-    """Steps, tokens, memory and time of a training, from a usual step's batch and one measured product."""
+    Args:
+        model: without weights.
+        stream: what it learns from.
+        settings: how.
+        criterion: what is minimised.
+        compute: how it computes.
+        scheme: which weights are trained.
+        evaluation: times the evaluations.
+    """
+    lengths, device = plan_lengths(settings, stream), default_device()
     first = stream.typical_batches()
-    per_step = sum(batch.num_tokens for batch in first)
-    lengths = plan_lengths(settings, stream)
-    tokens = per_step * lengths.steps
-    longest = max(int(batch.lengths.max()) for batch in first)
-    flops = flops_per_token(model, longest, share_of_words(model, first), settings.num_sampled) * tokens
-    return Cost(
-        lengths,
-        tokens,
-        memory(model, max(batch.num_tokens for batch in first), longest, compute.dtype.itemsize),
-        flops / (SHARE_OF_PEAK * measured_flops(compute, default_device())),
-    )
+    longest, most = max(int(batch.lengths.max()) for batch in first), max(batch.num_tokens for batch in first)
+    tokens = round(tokens_per_step(stream) * lengths.steps)
+    size = model.settings.backbone
+    if size.vocab_size * size.table_width <= MOST_MEASURED:
+        seconds = measure_seconds(
+            model.settings, stream, settings, criterion, scheme or SchemeSettings(), compute, lengths, evaluation
+        )
+    else:
+        flops = flops_per_token(model, longest, share_of_words(model, first), settings.num_sampled) * tokens
+        seconds = {"training (without evaluation)": flops / (SHARE_OF_PEAK * measured_flops(compute, device))}
+    size_bytes = memory(model, most, longest, compute.dtype.itemsize)
+    if device.type == "cpu":
+        now, peak = resident_bytes()
+        size_bytes = max(now + size_bytes, peak)
+    return Cost(lengths, tokens, size_bytes, seconds, compute)
 
 
 def share_of_words(model: Model, batches: Sequence[Batch]) -> float:
@@ -94,25 +105,25 @@ def memory(model: Model, tokens: int, length: int, itemsize: int) -> int:
 
 
 def describe_training(
-    model: Model, stream: Stream, settings: TrainSettings, compute: ComputeSettings, tokenizer: Vocabulary,
-    coefficients: Mapping[str, float], answer: Answer | None = None, label_names: Sequence[str] = (),
+    model: Model, stream: Stream, settings: TrainSettings, tokenizer: Vocabulary, criterion: Criterion, cost: Cost,
+    answer: Answer | None = None, label_names: Sequence[str] = (),
 ) -> list[str]:  # fmt: skip
     """Lines about what will happen: three Examples decoded, what is learned, sizes, cost.
 
     Raises:
         BadInput: nothing is learned from: no goal in the first batches has any weight.
     """
-    first = stream.batches(0)
+    first, coefficients = stream.batches(0), criterion.coefficients
     check_learned(first, coefficients)
     items = stream.source.take(*stream.indices(0))
     lines: list[str] = []
     for number, record in enumerate(items[:3], start=1):
         lines += [f"example {number}", *("  " + line for line in describe(record, tokenizer, answer, label_names))]
-    size, cost = model.settings.backbone, estimate(model, stream, settings, compute)
+    size = model.settings.backbone
     learned = sum(float(q.total_weight > 0) * int((q.weights > 0).sum()) for b in first for q in b.goals.values())
     share = learned / max(1, sum(batch.num_tokens for batch in first))
     goals = ", ".join(f"{weight:g} x {name}" for name, weight in coefficients.items() if weight)
-    dtype = compute.to_dict()["dtype"]
+    dtype = cost.compute.to_dict()["dtype"]
     trained, kind = num_trainable(model), "vectors of" if size.vectors else "vocabulary"
     together = " of similar length" if stream.by_length else "" if stream.shuffle else " in the order of the text"
     some = "" if trained == model.num_parameters else f", of which {trained:,} are trained"
@@ -122,7 +133,8 @@ def describe_training(
         f"loss       {goals}; {learned:,.0f} targets in the first step ({share:.2f} per token)",
         f"length     {cost.lengths.steps:,} steps of {settings.batch_size}{together} ({stream.steps_per_epoch:,} an epoch, "
         f"{len(stream.source):,} items), warm-up {round(cost.lengths.warmup_steps, 2):,}, about {cost.tokens:,} tokens",
-        f"cost       about {cost.memory_bytes / 1e6:,.0f} MB of memory and {format_duration(cost.seconds)} on this machine",
+        f"cost       about {cost.memory_bytes / 1e6:,.0f} MB of memory, the program and its data among them; "
+        f"{times_in_words(cost.seconds)}",
     ]
     return lines
 

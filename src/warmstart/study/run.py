@@ -4,6 +4,7 @@ One trial leaves one run folder. Several trials have a folder each inside ``out`
 did best on dev, the table and the comparison. ``--seeds --control`` is the smallest case.
 """
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from warmstart.base.console import say
 from warmstart.base.files import read_json
 from warmstart.base.run_folder import REPORT, RunFolder
+from warmstart.build.cost import total_line
 from warmstart.build.finetuning import Finetuning, build_finetuning
 from warmstart.build.labelled_data import LabelledData
 from warmstart.config.load import to_yaml
@@ -19,7 +21,7 @@ from warmstart.run.metadata import read_metadata
 from warmstart.run.writing import manifest, write_model
 from warmstart.study.compare import compare_trials
 from warmstart.study.factors import describe_control, list_trials
-from warmstart.study.trial import Setup, Trial, data_sizes, describe_trial, run_trial, summary
+from warmstart.study.trial import Setup, Trial, data_sizes, describe_trial, run_trial, summary, trial_cost
 from warmstart.train.precision import ComputeSettings, default_device, settings_of_run
 from warmstart.transfer.folder import load_model
 
@@ -39,12 +41,14 @@ def _run_trials(recipe: FinetuneRecipe, root: RunFolder, resume: bool, data: Lab
     config = to_yaml(recipe)
     root.check_free(resume=resume, config=config)
     trials = list_trials(recipe, root)
+    began_at_s = time.monotonic()
     built = build_arms(trials, data)
     main = built[trials[0].arm]
+    prepared_s = time.monotonic() - began_at_s
     fingerprints = main.fingerprints()
     root.check_data(fingerprints)
     compute = settings_of_run(root, recipe.train.precision, default_device())
-    for line in describe_study(recipe, trials, built, compute):
+    for line in describe_study(recipe, trials, built, compute, prepared_s):
         say(line)
     setup = Setup(compute, data_sizes(main) | {"fingerprints": fingerprints})
     if len(trials) == 1:
@@ -68,18 +72,31 @@ def _run_trials(recipe: FinetuneRecipe, root: RunFolder, resume: bool, data: Lab
 
 
 def describe_study(
-    recipe: FinetuneRecipe, trials: list[Trial], built: Mapping[str, Finetuning], compute: ComputeSettings
+    recipe: FinetuneRecipe,
+    trials: list[Trial],
+    built: Mapping[str, Finetuning],
+    compute: ComputeSettings,
+    prepared_s: float = 0.0,
 ) -> list[str]:
-    """The dry run in words: the first training, a control with all that differs in it, and how many trainings there are."""
+    """The dry run in words: the first training, a control with all that differs in it, and what all trainings take.
+
+    ``prepared_s``: what reading and framing have taken until now.
+    """
+    arms = {trial.arm: trial for trial in reversed(trials)}
+    costs = {arm: trial_cost(trial.recipe, built[arm], compute) for arm, trial in arms.items()}
     main = trials[0].arm
-    lines = describe_trial(trials[0].recipe, built[main], compute)
-    for trial in {trial.arm: trial for trial in reversed(trials)}.values():
-        if trial.arm != main:
-            own = describe_trial(trial.recipe, built[trial.arm], compute)
+    lines = describe_trial(trials[0].recipe, built[main], costs[main])
+    for arm, trial in arms.items():
+        if arm != main:
+            own = describe_trial(trial.recipe, built[arm], costs[arm])
             lines += [describe_control(recipe), *("  " + line for line in own if line not in lines)]
     if len(trials) > 1:
         lines.append(f"runs       {len(trials)}: " + ", ".join(trial.folder.path.name for trial in trials))
-    return lines
+    seconds = {"preparing": prepared_s}
+    for trial in trials:
+        for name, value in costs[trial.arm].seconds.items():
+            seconds[name] = seconds.get(name, 0.0) + value
+    return [*lines, total_line(seconds, len(trials))]
 
 
 def build_arms(trials: list[Trial], data: LabelledData | None = None) -> dict[str, Finetuning]:

@@ -1,7 +1,8 @@
 """A trial: one training of a recipe under some factors (seed, arm), from its start to its report in a run folder."""
 
 import copy
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -9,7 +10,8 @@ import torch
 from warmstart.base.console import say
 from warmstart.base.files import check_free_space, write_json
 from warmstart.base.run_folder import PSEUDO_VALUES, RunFolder
-from warmstart.build.dry_run import build_meta_model, describe_training
+from warmstart.build.cost import DEV, Cost, extrapolate
+from warmstart.build.dry_run import build_meta_model, describe_training, estimate
 from warmstart.build.finetuning import Finetuning
 from warmstart.build.generation import generation_settings
 from warmstart.build.start import NO_START
@@ -19,6 +21,7 @@ from warmstart.decode.settings import GenerateSettings
 from warmstart.evaluation.build import build_predictor
 from warmstart.evaluation.evaluate import Evaluation, evaluate_records
 from warmstart.evaluation.predictor import Member, Predictor
+from warmstart.example.record import Record
 from warmstart.metrics.metric import LOWER_IS_BETTER
 from warmstart.models.model import Model
 from warmstart.run.metadata import RunMetadata
@@ -155,14 +158,53 @@ def _validation(built: Finetuning, recipe: FinetuneRecipe) -> Validation:
     return Validation(evaluate, built.metric, built.metric not in LOWER_IS_BETTER)
 
 
-def describe_trial(recipe: FinetuneRecipe, built: Finetuning, compute: ComputeSettings) -> list[str]:
+def trial_cost(recipe: FinetuneRecipe, built: Finetuning, compute: ComputeSettings) -> Cost:
+    """What one training costs, with the evaluations during it and after it."""
+    data, search = built.data, {}
+    if answer_of(built.spec).generated:  # a model with random weights does not know when to end
+        length = _mean_length(built)
+        search = {"max_new": length, "min_new": length}
+    changed = recipe.model_copy(update={"search": recipe.search.model_copy(update=search)})
+
+    def evaluation(small: Model) -> dict[str, float]:
+        def validate(records: Sequence[Record]) -> None:
+            _validation(_with_dev(built, records), changed).evaluate(small)
+
+        def evaluate_all(records: Sequence[Record]) -> None:
+            final = replace(_with_dev(built, records), search=built.search.model_copy(update=search))
+            _evaluate(small, final)
+
+        final = "final decoding" if search else "final evaluation"
+        decoded = recipe.task.decoded_dev if search else 0
+        dev = data.dev[: decoded or None]
+        return {DEV: extrapolate(dev, validate), final: extrapolate([*data.dev, *(data.test or [])], evaluate_all)}
+
+    model = build_meta_model(built.settings, recipe.scheme, recipe.train.seed)
+    return estimate(
+        model, built.stream(recipe.train), recipe.train, built.criterion, compute, recipe.scheme, evaluation
+    )
+
+
+def _with_dev(built: Finetuning, records: Sequence[Record]) -> Finetuning:
+    return replace(built, data=replace(built.data, dev=list(records), test=None))
+
+
+def _mean_length(built: Finetuning) -> int:
+    """Tokens of a target of dev, its end included, at most as many as are generated."""
+    answer, some = answer_of(built.spec), built.data.dev[:: max(1, len(built.data.dev) // 100)]
+    texts = [str(answer.truth(built.spec, record, built.tokenizer)) for record in some]
+    ids = require_text(built.tokenizer, "--task").encode_batch(texts)
+    return max(1, min(built.search.max_new, round(sum(map(len, ids)) / len(ids)) + 1))
+
+
+def describe_trial(recipe: FinetuneRecipe, built: Finetuning, cost: Cost) -> list[str]:
     """The dry run in words, with what became of the records."""
     model = build_meta_model(built.settings, recipe.scheme, recipe.train.seed)
     spec, account, data = built.spec, built.training.account, built.data
     kind = kind_of(spec)
     lines = describe_training(
-        model, built.stream(recipe.train), recipe.train, compute, built.tokenizer, built.criterion.coefficients,
-        answer_of(spec), spec.label_names,
+        model, built.stream(recipe.train), recipe.train, built.tokenizer, built.criterion, cost, answer_of(spec),
+        spec.label_names,
     )  # fmt: skip
     test = "" if data.test is None else f", {len(data.test):,} test"
     note = f"; {data.note}" if data.note else ""

@@ -1,6 +1,7 @@
 """``warmstart explain``: what a recipe will do, in words. Reads everything but weights, trains nothing, writes nothing."""
 
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +28,15 @@ def explain(recipe: PretrainRecipe | FinetuneRecipe, all: bool = False) -> dict[
     Raises:
         BadInput: whatever the training itself would refuse, damaged weights apart, which are not read.
     """
-    compute = compute_settings(recipe.train.precision, default_device())
+    began_at_s, compute = time.monotonic(), compute_settings(recipe.train.precision, default_device())
     if isinstance(recipe, FinetuneRecipe):
         trials = list_trials(recipe, RunFolder("out"))
-        lines = describe_study(recipe, trials, build_arms(trials), compute)
+        built = build_arms(trials)
+        lines = describe_study(recipe, trials, built, compute, time.monotonic() - began_at_s)
     else:
         check_model(recipe)
         with tempfile.TemporaryDirectory() as scratch:  # raw text has to be encoded before it can be described
             corpus = pretraining.open_corpus(recipe, Path(scratch) / "corpus")
-            lines = pretraining.describe_pretraining(recipe, build_pretraining(recipe, corpus), compute)
+            named = build_pretraining(recipe, corpus)
+            lines = pretraining.describe_pretraining(recipe, named, compute, time.monotonic() - began_at_s)
     return {"recipe": to_yaml(recipe), "words": lines, "settings": to_yaml(recipe) if all else changes_to_yaml(recipe)}

@@ -1,6 +1,7 @@
 """``warmstart pretrain``: a language model from raw text or from a corpus."""
 
 import contextlib
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ from warmstart.base.console import say, track
 from warmstart.base.errors import BadInput
 from warmstart.base.files import check_free_space
 from warmstart.base.run_folder import CORPUS, RunFolder
-from warmstart.build.dry_run import build_meta_model, describe_training
+from warmstart.build.cost import DEV, extrapolate, total_line
+from warmstart.build.dry_run import build_meta_model, describe_training, estimate
 from warmstart.build.images import image_corpus
 from warmstart.build.pretraining import Pretraining, build_pretraining, check_model, load_start
 from warmstart.build.start import NO_START
@@ -54,14 +56,15 @@ def _pretrain(recipe: PretrainRecipe, folder: RunFolder, resume: bool) -> dict[s
     config = to_yaml(recipe)
     folder.check_free(resume=resume, config=config)
     check_model(recipe)  # before any text is read
-    start = load_start(recipe)
+    start, began_at_s = load_start(recipe), time.monotonic()
     corpus = open_corpus(recipe, folder.path / CORPUS)
     built = build_pretraining(recipe, corpus, start)
+    prepared_s = time.monotonic() - began_at_s
     fingerprints = built.fingerprints(corpus)
     folder.check_data(fingerprints)
     device = default_device()
     compute = settings_of_run(folder, recipe.train.precision, device)
-    for line in describe_pretraining(recipe, built, compute):
+    for line in describe_pretraining(recipe, built, compute, prepared_s):
         say(line)
     model, weights = built.fresh(recipe)
     trainer = Trainer(model, built.train, recipe.train, built.criterion, folder, _validation(built), device, compute)
@@ -115,10 +118,25 @@ def open_corpus(recipe: PretrainRecipe, out: Path, part: str = "train") -> Corpu
     return prepare(PrepareSettings(out=str(out), **text.model_dump()))
 
 
-def describe_pretraining(recipe: PretrainRecipe, built: Pretraining, compute: ComputeSettings) -> list[str]:
-    """The dry run in words."""
-    model, coefficients = build_meta_model(built.settings), built.criterion.coefficients
-    return describe_training(model, built.train, recipe.train, compute, built.tokenizer, coefficients)
+def describe_pretraining(
+    recipe: PretrainRecipe, built: Pretraining, compute: ComputeSettings, prepared_s: float = 0.0
+) -> list[str]:
+    """The dry run in words; ``prepared_s``: what the text has taken until now."""
+    model, dev = build_meta_model(built.settings), built.dev
+
+    def evaluation(small: Model) -> dict[str, float]:
+        if dev is None:
+            return {}
+        steps = range(dev.steps_per_epoch)
+        return {
+            DEV: extrapolate(
+                steps, lambda some: evaluate_language_model(small, (b for s in some for b in dev.batches(s)))
+            )
+        }
+
+    cost = estimate(model, built.train, recipe.train, built.criterion, compute, evaluation=evaluation)
+    lines = describe_training(model, built.train, recipe.train, built.tokenizer, built.criterion, cost)
+    return [*lines, total_line({"preparing": prepared_s, **cost.seconds})]
 
 
 def _validation(built: Pretraining) -> Validation | None:

@@ -1,0 +1,198 @@
+"""What a training costs on this machine: steps, tokens, memory, and the time of each of its parts.
+
+Times are measured, in a second or two: a model of the same shapes with a layer or two, from random weights, makes real
+steps and answers real Records. A further layer costs what the second of the two added. What depends on the course of a
+training (an early stop, how long generated texts get) cannot be known before it.
+"""
+
+import contextlib
+import resource
+import sys
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+
+from warmstart.base.console import silence
+from warmstart.base.formatting import format_duration
+from warmstart.models.model import Model
+from warmstart.models.settings import ModelSettings
+from warmstart.streams.stream import Stream
+from warmstart.train.optimizer import Optimizer
+from warmstart.train.precision import ComputeSettings, default_device
+from warmstart.train.schedule import Lengths
+from warmstart.train.schemes import apply_scheme
+from warmstart.train.settings import SchemeSettings, TrainSettings
+from warmstart.train.step import Criterion, accumulate
+from warmstart.train.weights import Weights
+
+T = TypeVar("T")
+
+ENOUGH_S = 0.1
+"""One measurement is made of so much work, or of all there is."""
+SAMPLE = 512
+"""Items whose tokens are counted for the mean."""
+
+EvaluationTimes = Callable[[Model], dict[str, float]]
+"""A model → seconds of one evaluation of each name; that on dev (:data:`DEV`) comes again and again, others once."""
+DEV = "evaluations on dev"
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Cost of a training.
+
+    Attributes:
+        lengths: in steps.
+        tokens: read in all.
+        memory_bytes: of weights and activations, at most.
+        seconds: part of the training → what it takes.
+        compute: how it computes.
+    """
+
+    lengths: Lengths
+    tokens: int
+    memory_bytes: int
+    seconds: Mapping[str, float]
+    compute: ComputeSettings
+
+
+def times_in_words(seconds: Mapping[str, float]) -> str:
+    """``training 4m, evaluations on dev 1m``."""
+    return ", ".join(f"{name} {format_duration(value)}" for name, value in seconds.items() if value > 0)
+
+
+def total_line(seconds: Mapping[str, float], trainings: int = 1) -> str:
+    """The line about the time of everything together and of each part, of so many trainings."""
+    total = format_duration(sum(seconds.values()))
+    several = f" for {trainings} trainings" if trainings > 1 else ""
+    return f"time       about {total} on this machine{several}: {times_in_words(seconds)}"
+
+
+def resident_bytes() -> tuple[int, int]:
+    """Memory that the program takes now, with its libraries and its data, and the most that it took until now."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    with contextlib.suppress(OSError):
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize(), most
+    return most, most
+
+
+def count_evaluations(lengths: Lengths) -> int:
+    """How often dev is evaluated: at each of its steps, and at the end."""
+    return -(-lengths.steps // lengths.evaluate_steps)
+
+
+def measure_seconds(
+    settings: ModelSettings, stream: Stream, train: TrainSettings, criterion: Criterion, scheme: SchemeSettings,
+    compute: ComputeSettings, lengths: Lengths, evaluation: EvaluationTimes | None = None,
+) -> dict[str, float]:  # fmt: skip
+    """Part of a training → seconds, by real steps and evaluations of a model with few layers.
+
+    Args:
+        settings: of the model.
+        stream: what it learns from.
+        train: how.
+        criterion: what is minimised.
+        scheme: which weights are trained.
+        compute: number format and kernels.
+        lengths: of the training.
+        evaluation: times what is evaluated; called with a model that computes as in training.
+    """
+    layers = settings.backbone.layers
+    least = 1 + (scheme.layers or 0) * (scheme.kind == "top")
+    depths = (layers,) if layers <= least + 1 else (least, least + 1)
+
+    def of_depth(depth: int) -> dict[str, float]:
+        model = Model.fresh(_with_layers(settings, depth), 0).to(default_device())
+        apply_scheme(model, scheme, 0)
+        compute.apply(model)
+        weights = Weights(model, compute.dtype, matrices=train.optimizer.kind == "muon", by_layer=False)
+        step_s = _step_seconds(model, Optimizer(weights, train.optimizer), stream, criterion)
+        seconds = {"training": step_s * lengths.steps}
+        model.eval()
+        for name, each in ({} if evaluation is None else evaluation(model)).items():
+            seconds[name] = each * (count_evaluations(lengths) if name == DEV else 1)
+        weights.release()
+        return seconds
+
+    with silence(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # metrics of a handful of Records
+        first = of_depth(depths[0])
+        last = of_depth(depths[-1]) if len(depths) > 1 else {}
+    more = layers - depths[0]
+    return {name: value + max(0.0, last.get(name, value) - value) * more for name, value in first.items()}
+
+
+def _with_layers(settings: ModelSettings, layers: int) -> ModelSettings:
+    heads = {name: head.model_copy(update={"layer": None}) for name, head in settings.heads.items()}
+    return ModelSettings(backbone=settings.backbone.model_copy(update={"layers": layers}), heads=heads)
+
+
+def _step_seconds(model: Model, optimizer: Optimizer, stream: Stream, criterion: Criterion) -> float:
+    """Seconds of a usual step: of whole steps, or of as many rows as are enough, by the tokens in them."""
+    device = next(model.parameters()).device
+    model.train()
+
+    def seconds(step: int, rows: int) -> tuple[float, float, int]:
+        """Of the gradient, of the update, and the tokens of ``rows`` rows."""
+        batches = [batch.to(device) for batch in replace(stream, batch_size=rows).batches(step)]
+        began_at_s = time.perf_counter()
+        losses = accumulate(model, optimizer, batches, criterion, step)
+        float(sum(losses.values(), torch.zeros((), device=device)))  # waits for the device
+        middle_at_s = time.perf_counter()
+        norm = optimizer.gradient_norm()
+        optimizer.update(0.0, norm)
+        float(norm)
+        return middle_at_s - began_at_s, time.perf_counter() - middle_at_s, sum(b.num_tokens for b in batches)
+
+    rows = min(stream.batch_size, len(stream.source), 2)
+    whole = min(stream.batch_size, len(stream.source))
+    seconds(0, rows)
+    gradient_s, update_s, tokens = seconds(0, rows)
+    while rows < whole and gradient_s < ENOUGH_S:
+        rows = min(whole, rows * max(2, int(ENOUGH_S / max(gradient_s, 1e-6))))
+        gradient_s, update_s, tokens = seconds(0, rows)
+    per_epoch = replace(stream, batch_size=rows).steps_per_epoch
+    step = 0
+    while gradient_s < ENOUGH_S and step < 16:
+        step += 1
+        more_s, update_s, more = seconds(step * max(1, per_epoch // 17) % per_epoch, rows)
+        gradient_s, tokens = gradient_s + more_s, tokens + more
+    return gradient_s / tokens * tokens_per_step(stream) + update_s
+
+
+def tokens_per_step(stream: Stream) -> float:
+    """The mean over many items."""
+    count = min(len(stream.source), max(SAMPLE, stream.batch_size))
+    items = replace(stream, batch_size=count, by_length=False)
+    found = items.source.take(*items.indices(0))
+    examples = [example for item in found for example in item]
+    share = min(stream.batch_size, len(stream.source)) / count
+    return float(np.sum([len(example) for example in examples])) * share
+
+
+def extrapolate(items: Sequence[T], work: Callable[[Sequence[T]], object]) -> float:
+    """Seconds that ``work`` takes for all ``items``, from as many of them, evenly spread, as are enough, and from half."""
+
+    def seconds(count: int) -> float:
+        sample = [items[i * len(items) // count] for i in range(count)]
+        began_at_s = time.perf_counter()
+        work(sample)
+        return time.perf_counter() - began_at_s
+
+    count = min(len(items), 4)
+    seconds(min(count, 2))
+    took_s = seconds(count)
+    while count < len(items) and took_s < ENOUGH_S:
+        count = min(len(items), count * max(2, int(ENOUGH_S / max(took_s, 1e-6))))
+        took_s = seconds(count)
+    if count == len(items):
+        return took_s
+    mean_s = took_s / count
+    each_s = (took_s - seconds(count // 2)) / (count - count // 2)  # without what all have in common
+    return took_s + min(mean_s, max(0.3 * mean_s, each_s)) * (len(items) - count)

@@ -1,0 +1,100 @@
+"""What a training is said to cost, against trainings that run: their own processor time, logs and tokens."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from warmstart.base import console
+from warmstart.base.run_folder import RunFolder
+from warmstart.build import cost
+from warmstart.build.cost import count_evaluations, extrapolate, tokens_per_step
+from warmstart.build.finetuning import Finetuning, build_finetuning
+from warmstart.config.load import compose
+from warmstart.config.schema import FinetuneRecipe
+from warmstart.study.factors import list_trials
+from warmstart.study.trial import Trial, run_trial, trial_cost
+from warmstart.verbs.api import explain
+
+WORDS = ["a", "fine", "and", "a", "dull", "film", "that", "nobody", "liked", "but", "everyone", "saw"]
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cost")
+    texts = [" ".join(WORDS[(n * k) % 12] for k in range(3 + n % 17)) for n in range(200)]
+    rows = [{"text": text, "label": "ab"[n % 2]} for n, text in enumerate(texts)]
+    pairs = [{"source": text, "target": text[:12]} for text in texts[:24]]
+    for name, found in (("rows", rows), ("pairs", pairs)):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in found))
+    return folder
+
+
+def named(files: Path, out: str, **flags: Any) -> tuple[Trial, Finetuning]:
+    given = {"start": "none", "task": "classification", "train": files / "rows.jsonl", "precision": "fp32"} | flags
+    options = {f"--{name.replace('_', '-')}": value if value is True else str(value) for name, value in given.items()}
+    trial = list_trials(compose(FinetuneRecipe, flags=options), RunFolder(str(files / out)))[0]
+    return trial, build_finetuning(trial.recipe)
+
+
+@pytest.mark.parametrize("model", ["gpt1-tiny", "lstm-tiny"])
+def test_the_time_is_about_what_the_training_takes(files: Path, monkeypatch: pytest.MonkeyPatch, model: str) -> None:
+    """Witness: the processor time of the training itself, which other work on the machine does not change."""
+    trial, built = named(files, model, model=model, vocab_size=270, length="20 steps", evaluate_every="20 steps")
+    monkeypatch.setattr(cost.time, "perf_counter", time.process_time)
+    console.set_quiet(True)
+    said = sum(trial_cost(trial.recipe, built).seconds.values())
+    began_at_s = time.process_time()
+    run_trial(trial, built, resume=False)
+    assert 1 / 2.5 < said / (time.process_time() - began_at_s) < 2.5
+
+
+def test_evaluations_are_counted(files: Path) -> None:
+    """Witness: the rows about dev in the log of the run."""
+    trial, built = named(
+        files, "counted", model="gpt1-tiny", vocab_size=270, length="7 steps", evaluate_every="3 steps"
+    )
+    lengths = trial_cost(trial.recipe, built).lengths
+    run_trial(trial, built, resume=False)
+    rows = [json.loads(line) for line in (files / "counted" / "metrics.jsonl").read_text().splitlines()]
+    assert count_evaluations(lengths) == sum(row["kind"] == "dev" for row in rows) == 3
+
+
+@pytest.mark.parametrize("by_length", [False, True])
+def test_tokens_of_a_step_are_the_mean(files: Path, by_length: bool) -> None:
+    """Witness: every batch of an epoch, counted."""
+    more = {"by_length": True} if by_length else {}
+    trial, built = named(files, "tokens", model="lstm-tiny", vocab_size=270, batch_size=10, **more)
+    stream = built.stream(trial.recipe.train)
+    every = [sum(batch.num_tokens for batch in stream.batches(step)) for step in range(stream.steps_per_epoch)]
+    assert tokens_per_step(stream) == pytest.approx(sum(every) / len(every))
+
+
+def test_what_all_items_have_in_common_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Witness: a clock by hand: a fifth of a second for everything together and a millisecond for each item."""
+    now_s = [0.0]
+
+    def work(items: object) -> None:
+        now_s[0] += 0.2 + 0.001 * len(items)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(cost.time, "perf_counter", lambda: now_s[0])
+    assert extrapolate(range(3), work) == pytest.approx(0.203)
+    few = extrapolate(range(1000), work)
+    assert 1.2 <= few < 51 * 1.2  # four items say little of the rest; each costs no more than their mean
+
+
+@pytest.mark.parametrize(("task", "last"), [("classification", "final evaluation"), ("seq2seq", "final decoding")])
+def test_the_time_names_what_it_covers(files: Path, task: str, last: str) -> None:
+    """Witness: what a training does, from reading to the last evaluation, for both arms and all seeds."""
+    train = str(files / ("rows.jsonl" if task == "classification" else "pairs.jsonl"))
+    words = explain(
+        "finetune", start="none", model="gpt1-tiny", vocab_size=270, task=task, train=train, dev=train, seeds=2,
+        target_limit=8, source_limit=40, length="2 steps", precision="fp32",
+    )["words"]  # fmt: skip
+    assert words[-1].startswith("time ")
+    places = [
+        words[-1].index(part) for part in (" for 2 trainings", "preparing", "training ", "evaluations on dev", last)
+    ]
+    assert places == sorted(places)
