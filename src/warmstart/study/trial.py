@@ -29,6 +29,9 @@ from warmstart.run.writing import manifest, write_model
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.table import answer_of, kind_of
 from warmstart.tasks.vocabulary import require_text
+from warmstart.text.clean import clean
+from warmstart.text.coverage import count_coverage, describe_coverage
+from warmstart.text.tokenizer import Tokenizer
 from warmstart.train.loop import Trainer, Validation
 from warmstart.train.precision import ComputeSettings, default_device
 from warmstart.train.schemes import close_scheme
@@ -208,9 +211,23 @@ def describe_trial(recipe: FinetuneRecipe, built: Finetuning, cost: Cost) -> lis
     )  # fmt: skip
     test = "" if data.test is None else f", {len(data.test):,} test"
     note = f"; {data.note}" if data.note else ""
+    lines += _describe_vocabulary(built)
     lines.append(f"records    {account.used:,} training, {len(data.dev):,} dev{test}{note}")
     lines += kind.describe_training(spec, account, len(built.training.items))
     return lines + [f"unread     {line}" for line in kind.describe_unread(spec, account)]
+
+
+def _describe_vocabulary(built: Finetuning) -> list[str]:
+    """How much of train and dev the vocabulary knows, by up to 1,000 Records of each; nothing of images."""
+    tokenizer, kind = built.tokenizer, kind_of(built.spec)
+    if not isinstance(tokenizer, Tokenizer):
+        return []
+    found = {}
+    for name, records in (("train", built.data.train), ("dev", built.data.dev)):
+        some = records[:: max(1, len(records) // 1000)]
+        texts = [clean(text, built.spec.frame.clean) for text in kind.training_texts(some)]
+        found[name] = count_coverage(tokenizer, tokenizer.encode_batch(texts))
+    return [f"vocabulary {describe_coverage(found)}"]
 
 
 def data_sizes(built: Finetuning) -> dict[str, Any]:

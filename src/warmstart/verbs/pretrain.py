@@ -2,9 +2,11 @@
 
 import contextlib
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from warmstart.base.arrays import Ints
 from warmstart.base.console import say, track
 from warmstart.base.errors import BadInput
 from warmstart.base.files import check_free_space
@@ -24,7 +26,10 @@ from warmstart.evaluation.perplexity import evaluate_language_model
 from warmstart.models.model import Model
 from warmstart.run.metadata import RunMetadata, read_metadata, read_vocabulary
 from warmstart.run.writing import manifest, write_model
+from warmstart.streams.stream import Stream
 from warmstart.tasks.vocabulary import require_text
+from warmstart.text.coverage import count_coverage, describe_coverage
+from warmstart.text.tokenizer import Tokenizer
 from warmstart.train.loop import Trainer, Validation
 from warmstart.train.precision import ComputeSettings, default_device, settings_of_run
 from warmstart.transfer.hub import model_folder
@@ -136,7 +141,18 @@ def describe_pretraining(
 
     cost = estimate(model, built.train, recipe.train, built.criterion, compute, evaluation=evaluation)
     lines = describe_training(model, built.train, recipe.train, built.tokenizer, built.criterion, cost)
+    if isinstance(built.tokenizer, Tokenizer):
+        streams = {"train": built.train} | ({} if dev is None else {"dev": dev})
+        found = {name: count_coverage(built.tokenizer, _some_ids(stream)) for name, stream in streams.items()}
+        lines.append(f"vocabulary {describe_coverage(found)}")
     return [*lines, total_line({"preparing": prepared_s, **cost.seconds})]
+
+
+def _some_ids(stream: Stream) -> Iterator[Ints]:
+    """The ids of up to 16 steps, evenly spread."""
+    for step in range(0, stream.steps_per_epoch, max(1, stream.steps_per_epoch // 16)):
+        for item in stream.source.take(*stream.indices(step)):
+            yield from (example.ids for example in item)
 
 
 def _validation(built: Pretraining) -> Validation | None:
