@@ -25,7 +25,7 @@ FILE = re.compile(r"(?<![\w/.-])((?:docs|tests|bench|recipes|src)/[\w./-]*\.\w+)
 COMMENTED = [path for folder in ("src", "recipes", "tests", "bench") for path in sorted((ROOT / folder).rglob("*.*"))]
 VERB = re.compile(r"(?:^|[\s`(;|&])warmstart ((?:explain )?[a-z]+) ([^`]*)")
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
-OTHERS = {"--version", "--config-settings", "--upgrade"}
+OTHERS = {"--version", "--config-settings", "--upgrade", "--num-train-epochs"}
 """Flags of other programs that the pages name."""
 
 each_page = pytest.mark.parametrize("path", PAGES, ids=name)
@@ -92,7 +92,7 @@ def test_commands_use_flags_that_exist(path: Path) -> None:
     """Witness: the help of each verb; for flags that stand alone the help of all and the benchmarks' own."""
     for verb, words in split([*block_commands(path), *inline_commands(path)]):
         assert {word.partition("=")[0] for word in words if word.startswith("--")} <= flags(verb), (verb, words)
-    every = frozenset().union(*(flags(verb) for verb in VERBS)) | bench_flags() | OTHERS
+    every = frozenset().union(*(flags(verb) for verb in (*VERBS, "explain"))) | bench_flags() | OTHERS
     assert set(FLAG.findall(path.read_text("utf-8"))) <= every, name(path)
 
 
