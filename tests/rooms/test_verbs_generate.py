@@ -77,7 +77,7 @@ def test_a_row_that_is_no_text_is_one_sentence(tmp_path: Path) -> None:
     learned = Classifier.load(tmp_path)
     assert len(learned.predict(["fine", "half"])) == 2
     for rows in (["fine", "half \ud83d"], [{"text": "half \ud83d"}]):
-        with pytest.raises(BadInput, match="half (of )?a character"):
+        with pytest.raises(BadInput, match=r"half (of )?a character"):
             learned.predict(rows)
 
 
