@@ -105,6 +105,7 @@ def test_elsewhere_a_line_every_ten_seconds(
     now_s, shown_s = 100.0, []
     monkeypatch.setattr(console.time, "monotonic", lambda: now_s)
     monkeypatch.setattr(console, "_last_line_s", float("-inf"))
+    monkeypatch.setattr(console, "_quiet", False)
     for seconds in (35, 4, 25):
         with progress_bar("work", 2 * seconds) as bar:
             for step in range(1, 2 * seconds + 1):

@@ -44,7 +44,7 @@ def test_the_time_is_about_what_the_training_takes(files: Path, monkeypatch: pyt
     """Witness: the processor time of the training itself, which other work on the machine does not change."""
     trial, built = named(files, model, model=model, vocab_size=270, length="20 steps", evaluate_every="20 steps")
     monkeypatch.setattr(cost.time, "perf_counter", time.process_time)
-    console.set_quiet(True)
+    monkeypatch.setattr(console, "_quiet", True)
     said = sum(trial_cost(trial.recipe, built).seconds.values())
     began_at_s = time.process_time()
     run_trial(trial, built, resume=False)

@@ -194,6 +194,7 @@ def test_progress_reaches_the_number_of_records(kind, tokenizer, capsys, monkeyp
     """Witness: the Records counted: the lines rise batch by batch, one model's or two models', and end at all of them."""
     spec, make = TASKS[kind]
     monkeypatch.setattr(console, "INTERVAL_S", 0.0)
+    monkeypatch.setattr(console, "_quiet", False)
     for count in (1, 2):
         members = [Member(model_for(spec, tokenizer, seed), tokenizer, spec) for seed in range(count)]
         evaluate_records(HeadPredictor(members, max_tokens=200, chunk=9), [make(n) for n in range(20)], title="dev")

@@ -121,7 +121,7 @@ def test_what_is_decoded_shows_progress(
 ) -> None:
     """Witness: the rows counted: decoding, 21 sources (64 texts by beams of three) at a time, and the loss before it."""
     monkeypatch.setattr(console, "INTERVAL_S", 0.0)
-    console.set_quiet(False)
+    monkeypatch.setattr(console, "_quiet", False)
     evaluate(str(run), str(home / "dev.jsonl"), beam=3, precision="fp32")
     lines = [line.split() for line in capsys.readouterr().err.splitlines()]
     assert [line[1] for line in lines if line[0] == "evaluating"] == ["21/24", "24/24"]

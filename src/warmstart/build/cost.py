@@ -35,6 +35,8 @@ T = TypeVar("T")
 
 ENOUGH_S = 0.1
 """One measurement is made of so much work, or of all there is."""
+LONG_S = 1.0
+"""A first step that takes longer is not made again."""
 SAMPLE = 512
 """Items whose tokens are counted for the mean."""
 
@@ -152,8 +154,9 @@ def _step_seconds(model: Model, optimizer: Optimizer, stream: Stream, criterion:
 
     rows = min(stream.batch_size, len(stream.source), 2)
     whole = min(stream.batch_size, len(stream.source))
-    seconds(0, rows)
     gradient_s, update_s, tokens = seconds(0, rows)
+    if gradient_s < LONG_S:  # else what the first step has to set up is little of it
+        gradient_s, update_s, tokens = seconds(0, rows)
     while rows < whole and gradient_s < ENOUGH_S:
         rows = min(whole, rows * max(2, int(ENOUGH_S / max(gradient_s, 1e-6))))
         gradient_s, update_s, tokens = seconds(0, rows)
