@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 
@@ -42,6 +43,15 @@ def test_without_a_sentence_the_block_comes_to_its_end() -> None:
         signal.raise_signal(signal.SIGTERM)
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A process that a shell began in the background ignores SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize(("number", "error"), [(signal.SIGTERM, TerminationError), (signal.SIGINT, KeyboardInterrupt)])
 def test_a_signal_that_nobody_asked_about_is_passed_on(number: int, error: type[BaseException]) -> None:
     """Witness: the handlers of before, once the inner listener has gone; within it the program goes on."""
