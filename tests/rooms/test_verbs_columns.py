@@ -54,7 +54,7 @@ def test_rows_of_a_program_may_have_other_keys() -> None:
     rows = [{"review": f"film {n}", "mood": "good" if n % 2 else "bad"} for n in range(20)]
     one = warmstart.Classifier(**{key: value for key, value in FLAGS.items() if key != "start"}, columns=COLUMNS)
     one.fit(rows)
-    assert one.classes_ == ("bad", "good") and one.predict(rows[:2])[0] in one.classes_
+    assert tuple(one.classes_) == ("bad", "good") and one.predict(rows[:2])[0] in one.classes_
     assert one.evaluate(rows)["examples"] == 20
 
 

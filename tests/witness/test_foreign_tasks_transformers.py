@@ -120,7 +120,7 @@ def test_a_left_to_right_classifier_of_theirs_answers_here(name: str, template: 
     theirs.save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
     model = warmstart.load(tmp_path)
-    assert model.classes_ == ("no", "yes", "perhaps")
+    assert tuple(model.classes_) == ("no", "yes", "perhaps")
     close(model.predict_proba(TEXTS), their_logits(theirs, tmp_path, TEXTS).softmax(-1))
     wanted = their_logits(theirs, tmp_path, *map(list, zip(*PAIRS, strict=True))).softmax(-1)
     close(model.predict_proba(pairs_as("premise", "hypothesis")), wanted)
@@ -184,7 +184,7 @@ def test_without_label_names_they_are_transformers(tmp_path: Path) -> None:
     theirs.save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
     assert "id2label" not in json.loads((tmp_path / "config.json").read_text())
-    assert warmstart.load(tmp_path).classes_ == tuple(theirs.config.id2label.values())
+    assert tuple(warmstart.load(tmp_path).classes_) == tuple(theirs.config.id2label.values())
 
 
 @pytest.mark.parametrize(("kind", "row"), [("ForSequenceClassification", ""), ("ForTokenClassification", [])])

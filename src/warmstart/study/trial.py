@@ -35,6 +35,7 @@ from warmstart.text.tokenizer import Tokenizer
 from warmstart.train.loop import Trainer, Validation
 from warmstart.train.precision import ComputeSettings, default_device
 from warmstart.train.schemes import close_scheme
+from warmstart.transfer.start import WeightAccount
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +74,7 @@ def run_trial(trial: Trial, built: Finetuning, setup: Setup, resume: bool) -> di
     trainer = Trainer(model, stream, recipe.train, built.criterion, folder, validation, device, setup.compute)
     check_free_space(folder.path, trainer.bytes_to_write - folder.bytes_used)
     folder.create(to_yaml(recipe), manifest("finetune", recipe.train.seed, setup.data), setup.compute.to_dict())
-    account: dict[str, Any] = {"records": built.training.account.to_dict()}
-    if transfer is not None:
-        say(f"transfer   {transfer.sentence()}")
-        account["weights"] = transfer.to_dict()
-    folder.write_account(account)
+    _write_account(folder, built, transfer)
     if resume:
         _resume(trainer)
     progress = trainer.run()
@@ -106,6 +103,15 @@ def run_trial(trial: Trial, built: Finetuning, setup: Setup, resume: bool) -> di
     if dev.collapsed:
         say("warning: this run has collapsed: it does no better on dev than one answer for everything")
     return report
+
+
+def _write_account(folder: RunFolder, built: Finetuning, transfer: WeightAccount | None) -> None:
+    """What became of every record, and of every weight of a start."""
+    account: dict[str, Any] = {"records": built.training.account.to_dict()}
+    if transfer is not None:
+        say(f"transfer   {transfer.sentence()}")
+        account["weights"] = transfer.to_dict()
+    folder.write_account(account)
 
 
 def _write_pseudo_values(folder: RunFolder, metric: str, found: dict[str, Evaluation | None]) -> None:
