@@ -174,7 +174,8 @@ def test_the_column_of_the_tag_can_be_named(tmp_path: Path) -> None:
         ([{"tokens": ["a", 7], "tags": ["O", "O"]}], NAMES, "row 1, key 'tokens': a word is not text; got ['a', 7]"),
         ([{"tokens": ["a"], "tags": [0.5]}], NAMES, "row 1, key 'tags': not a label; got 0.5"),
         ([{"tokens": ["a"]}], NAMES, "row 1: missing key 'tags' for a tagging task; got ['tokens']"),
-        ([{"text": "a", "tags": ["O"]}], NAMES, "row 1: missing key 'tokens' for a tagging task"),
+        ([{"texts": "a", "tags": ["O"]}], NAMES, "row 1: missing key 'tokens' for a tagging task"),
+        ([{"text": "a b", "tags": ["O"]}], NAMES, "row 1, key 'tags': 1 tags for 2 words"),
         ([{"tokens": ["a"], "tags": ["O"]}] * 2, None, "rows, key 'tags': all labels are the same"),
     ],
 )  # fmt: skip

@@ -1,6 +1,8 @@
 """Files as people have them: other columns, other endings, several at once; one tiny run for every verb that reads rows."""
 
+import io
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +41,8 @@ def test_a_run_remembers_its_columns(home: Path) -> None:
     assert warmstart.evaluate(run, data, format="jsonl", precision="fp32") == named
     warmstart.predict(run, data, str(home / "out.jsonl"), format="jsonl")
     found = [json.loads(line) for line in (home / "out.jsonl").read_text().split("\n") if line]
-    assert [row["mood"] for row in found] == ["bad", "good"] * 6 and "review" not in found[0]
+    assert [row["mood"] for row in found] == ["bad", "good"] * 6
+    assert [row["review"] for row in found[:2]] == ["poor film 0!", "fine film 1!"] and "text" not in found[0]
     loaded = warmstart.load(run)
     assert loaded.predict([{"review": "fine film 1!"}]) == [found[1]["label"]] == loaded.predict(["fine film 1!"])
     with pytest.raises(BadInput, match=r"no such column; got 'review'; allowed: text; name the file's columns"):
@@ -49,12 +52,34 @@ def test_a_run_remembers_its_columns(home: Path) -> None:
     assert warmstart.evaluate(run, str(other), columns="text=text,label=label")["examples"] == 1
 
 
+def test_standard_input_has_the_columns_of_the_run(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Witness: the same texts from a file; lines of text have no columns and are read too, as is a named format."""
+    texts = [f"film {n}; fine" for n in range(4)]
+    lines = "".join(json.dumps({"review": text}) + "\n" for text in texts)
+    (home / "new.jsonl").write_text(lines)
+    given: list[tuple[str, dict[str, Any]]] = [
+        (lines, {}),
+        ("id;review\n" + "".join(f'{n};"{text}"\n' for n, text in enumerate(texts)), {}),
+        ("id\treview\n" + "".join(f"{n}\t{text}\n" for n, text in enumerate(texts)), {}),
+        ("".join(f"{text}\n" for text in texts), {}),
+        ("text,other\n" + "".join(f"{text},\n" for text in texts), {"format": "csv", "columns": {"text": "text"}}),
+    ]
+    warmstart.predict(str(home / "run"), str(home / "new.jsonl"), str(home / "new.out"))
+    wanted = [json.loads(line)["probabilities"] for line in (home / "new.out").read_text().splitlines()]
+    for number, (text, flags) in enumerate(given):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+        warmstart.predict(str(home / "run"), "-", str(home / f"new{number}.out"), **flags)
+        found = [json.loads(line) for line in (home / f"new{number}.out").read_text().splitlines()]
+        assert [row["probabilities"] for row in found] == wanted, number
+        assert [row["text" if number > 2 else "review"] for row in found] == texts, number
+
+
 def test_rows_of_a_program_may_have_other_keys() -> None:
     """Witness: classes and a prediction, from rows that have no key of the task."""
     rows = [{"review": f"film {n}", "mood": "good" if n % 2 else "bad"} for n in range(20)]
     one = warmstart.Classifier(**{key: value for key, value in FLAGS.items() if key != "start"}, columns=COLUMNS)
     one.fit(rows)
-    assert tuple(one.classes_) == ("bad", "good") and one.predict(rows[:2])[0] in one.classes_
+    assert list(one.classes_) == ["bad", "good"] and one.predict(rows[:2])[0] in one.classes_
     assert one.evaluate(rows)["examples"] == 20
 
 

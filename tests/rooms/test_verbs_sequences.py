@@ -215,8 +215,7 @@ def test_the_face_takes_sentences_and_rows(road: Path) -> None:
     assert told == tagger.predict([{"tokens": each} for each in words]) and [len(tags) for tags in told] == [4, 1]
     with pytest.raises(BadInput, match="a row has no class"):
         tagger.predict_proba(words)
-    with pytest.raises(BadInput, match="missing key 'tokens'"):
-        tagger.predict(["Ada left"])
+    assert tagger.predict(["Ada Byron  left Rio", {"text": "river"}]) == told  # a text is split at blanks
     fitted = warmstart.Classifier(task="tagging", length="1 step", model="gpt1-tiny", vocab_size=300).fit(
         sentences(40, 3)
     )

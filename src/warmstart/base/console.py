@@ -47,10 +47,15 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, allow_nan=False), flush=True)
 
 
-def print_lines(lines: Iterable[str]) -> None:
-    """Prints a command's result on standard output, line by line; each line brings its own newline."""
+def print_lines(lines: Iterable[str], at_once: bool = False) -> None:
+    """Prints a command's result on standard output, line by line; each line brings its own newline.
+
+    With ``at_once`` each leaves as soon as it is there, for a reader that waits for it.
+    """
     for line in lines:
         sys.stdout.write(line)
+        if at_once:
+            sys.stdout.flush()
     sys.stdout.flush()
 
 

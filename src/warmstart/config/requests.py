@@ -100,11 +100,13 @@ class PredictRequest(Settings):
     input: Annotated[
         str,
         Setting(
-            help="examples, or - for standard input (JSONL); labels are not needed; images: also a folder", flag="--input",
+            help="examples, or - for standard input (JSONL, CSV with a header, or a text a line); labels are not needed; "
+            "images: also a folder", flag="--input",
             metavar="FILE|-", path=PathRule("any", words=("-",)),
         ),
     ]  # fmt: skip
     output: Output
+    no_texts: bool = Setting(False, "leave the texts of the rows out of the predictions", flag="--no-texts")
     label_map: LabelMap = ()
     columns: ColumnNames = ()
     format: FileFormat = None

@@ -17,6 +17,7 @@ import numpy as np
 from warmstart.base.allocator import FreedMemory
 from warmstart.base.arrays import Floats
 from warmstart.base.errors import BadInput, DivergenceError
+from warmstart.evaluation.arrivals import next_chunk
 from warmstart.evaluation.predictor import Advance, EvaluationRecords, Member, no_progress
 from warmstart.example.example import Example
 from warmstart.example.record import Record
@@ -60,7 +61,7 @@ class HeadPredictor:
         """As :class:`~warmstart.evaluation.predictor.Predictor` has it; the account is of the first model's texts."""
         remaining, memory = iter(records), FreedMemory()
         size = max(1, self.chunk // kind_of(self.spec).example_share)
-        while chunk := list(islice(remaining, size)):
+        while chunk := next_chunk(remaining, size):
             first, *others = [self._chunk_outputs(member, chunk) for member in self.members]
             self.account += first[1]
             for number, output in enumerate(first[0]):

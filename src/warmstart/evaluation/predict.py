@@ -23,25 +23,27 @@ def predict_records(predictor: Predictor, records: Iterable[Record]) -> Iterator
     return (answer.prediction(predictor.spec, output) for output in predictor.outputs(records))
 
 
-def predict_rows(predictor: Predictor, records: Iterable[Record]) -> Iterator[dict[str, Any]]:
-    """As :func:`predict_records`, but each as the row that is written for it."""
+def predict_rows(predictor: Predictor, records: Iterable[Record], texts: bool = True) -> Iterator[dict[str, Any]]:
+    """As :func:`predict_records`, but each as the row that is written for it; ``texts`` as in :func:`to_row`."""
     answer = answer_of(predictor.spec)
     for output in predictor.outputs(records):
-        yield to_row(output.record, answer.prediction(predictor.spec, output))
+        yield to_row(output.record, answer.prediction(predictor.spec, output), texts)
 
 
-def to_row(record: Record, prediction: Prediction) -> dict[str, Any]:
+def to_row(record: Record, prediction: Prediction, texts: bool = True) -> dict[str, Any]:
     """The row to write: the input's other columns, then ``label`` or ``labels``, ``score``, ``probabilities``.
 
     Kinds of task with a row of their own have other columns: tagging ``tokens``, ``tags`` and ``entities``, spans
     ``answer``, ``start``, ``end`` and ``score``, sequence-to-sequence tasks ``source``, ``prediction`` and ``score``. An
-    input column of one of these names is kept as ``input_<name>``.
+    input column of one of these names is kept as ``input_<name>``. Without ``texts`` an answer does not repeat the words or
+    the source that it is about; texts among the other columns are the Record's matter.
     """
     ours = prediction.row or _output_row(prediction)
     if prediction.score is not None:
         ours = ours | {"score": round(prediction.score, DIGITS)}
-    extra = {f"input_{key}" if key in ours else key: _plain(value) for key, value in record.extra.items()}
-    return prediction.inputs | extra | ours
+    inputs = prediction.inputs if texts else {}
+    extra = {f"input_{key}" if key in ours or key in inputs else key: _plain(v) for key, v in record.extra.items()}
+    return inputs | extra | ours
 
 
 def _output_row(prediction: Prediction) -> dict[str, Any]:

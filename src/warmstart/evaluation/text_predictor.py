@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from warmstart.decode.lattice import Lattice
 from warmstart.decode.limits import limits_of
 from warmstart.decode.search import Search, search
 from warmstart.decode.settings import GenerateSettings, check_search
+from warmstart.evaluation.arrivals import next_chunk
 from warmstart.evaluation.perplexity import LanguageModelling, evaluate_language_model
 from warmstart.evaluation.predictor import Advance, EvaluationRecords, Member, no_progress
 from warmstart.example.record import Record, Target
@@ -60,7 +60,7 @@ class TextPredictor:
         limits = limits_of(self.search, self.tokenizer, frame.extract, ends if len(ends) > 1 else (), rows)
         asked = Search(decode_mode(frame), self.search, limits, lattices=self.keep_lattice is not None)
         remaining, first = iter(records), 0
-        while chunk := list(islice(remaining, CHUNK)):
+        while chunk := next_chunk(remaining, CHUNK):
             framed = frame_records(self.spec, [replace(record, label=None) for record in chunk], self.tokenizer)
             self.account += framed.account
             sources = [source_of(parts, frame) for parts in framed.parts]

@@ -1,9 +1,13 @@
-"""Rows that cannot be used: gathered to the end of their file, so that one error names all of them and not one per run."""
+"""Rows that cannot be used: gathered to the end of their file, so that one error names all of them and not one per run.
+
+Standard input has no end that one may wait for: who writes it may want an answer first, so the first such row is an error.
+"""
 
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from warmstart.base.errors import BadInput
+from warmstart.readers.text_io import STDIN
 
 MAX_PROBLEMS = 1000
 """After so many the file is not read on."""
@@ -22,19 +26,20 @@ class RowProblems:
 
     def __init__(self, where: str) -> None:
         self._where, self._errors, self._num_rows = where, list[BadInput](), 0
+        self._most = 1 if where == STDIN else MAX_PROBLEMS
 
     def attempt(self, use: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
         """What ``use`` makes of a row; ``None`` where it refuses the row, and for every row after one that was refused.
 
         Raises:
-            BadInput: this is refused row number :data:`MAX_PROBLEMS`.
+            BadInput: this is refused row number :data:`MAX_PROBLEMS`, or any of standard input.
         """
         self._num_rows += 1
         try:
             result = use(*args, **kwargs)
         except BadInput as error:
             self._errors.append(error)
-            if len(self._errors) >= MAX_PROBLEMS:
+            if len(self._errors) >= self._most:
                 self.raise_all()
             return None
         return None if self._errors else result

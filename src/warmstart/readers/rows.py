@@ -11,7 +11,7 @@ import math
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, BinaryIO, NoReturn
@@ -37,7 +37,7 @@ class Row:
         fields: by column name.
         where: its place as ``file:line``.
         aside: columns that are carried along but not read.
-        renamed: key → the file's name for it, where the two differ.
+        renamed: key → the file's name for it, where the two differ; ``None``: no key is chosen yet.
     """
 
     fields: dict[str, Any]
@@ -47,17 +47,22 @@ class Row:
 
     def place(self, key: str) -> str:
         """File, line and column, for messages."""
-        return f"{self.where}, key {(self.renamed or {}).get(key, key)!r}"
+        return f"{self.where}, key {self.name_of(key)!r}"
+
+    def name_of(self, key: str) -> str:
+        """The file's name for a key."""
+        return (self.renamed or {}).get(key, key)
 
     @property
     def columns(self) -> list[str]:
         """The names of all columns as the file has them."""
-        return [*((self.renamed or {}).get(key, key) for key in self.fields), *(self.aside or ())]
+        return [*map(self.name_of, self.fields), *(self.aside or ())]
 
 
 def read_rows(
-    path: str, encoding: str = "utf-8", columns: Sequence[str] | None = None, *, extension: str = ""
-) -> Iterator[Row]:
+    path: str, encoding: str = "utf-8", columns: Sequence[str] | None = None, *, extension: str = "",
+    lines: Iterable[str] | None = None,
+) -> Iterator[Row]:  # fmt: skip
     """The rows of one file in order; its extension decides the format (standard input: JSONL).
 
     Args:
@@ -65,6 +70,7 @@ def read_rows(
         encoding: of JSONL, CSV and TSV.
         columns: names of the columns of a CSV or TSV without a header; :data:`EXTRA_COLUMNS` at the end allows more.
         extension: the one to read it by, in place of its own.
+        lines: those of the file, where somebody has begun to read it.
 
     Raises:
         BadInput: an unknown extension, a file that cannot be read or is damaged, or no row.
@@ -79,16 +85,16 @@ def read_rows(
     if columns is not None and kind not in (".csv", ".tsv"):
         raise BadInput("this file names its columns itself", where=path, value=list(columns), allowed="CSV or TSV")
     is_empty = True
-    for row in _READERS[kind](path, encoding, columns):
+    for row in _READERS[kind](path, read_lines(path, encoding) if lines is None else lines, columns):
         is_empty = False
         yield row
     if is_empty:
         raise BadInput("the file has no rows", where=path, next_step="check the path")
 
 
-def _jsonl(path: str, encoding: str, columns: Sequence[str] | None) -> Iterator[Row]:
+def _jsonl(path: str, lines: Iterable[str], columns: Sequence[str] | None) -> Iterator[Row]:
     problems = RowProblems(path)
-    for number, line in enumerate(read_lines(path, encoding), start=1):
+    for number, line in enumerate(lines, start=1):
         if line.strip():
             where = f"{path}:{number}"
             fields = problems.attempt(_parse_json, line, where)
@@ -129,13 +135,13 @@ def _finite(digits: str) -> float:
     return value
 
 
-def _csv(path: str, encoding: str, columns: Sequence[str] | None) -> Iterator[Row]:
+def _csv(path: str, lines: Iterable[str], columns: Sequence[str] | None) -> Iterator[Row]:
     # The library has one limit for the whole process.
     csv.field_size_limit(max(csv.field_size_limit(), MAX_FIELD_CHARS))
-    lines = (line.replace("\r", _RETURN) for line in read_lines(path, encoding))
-    head = _to_header(lines)
+    text = (line.replace("\r", _RETURN) for line in lines)
+    head = to_header(text)
     delimiter = _delimiter(head[-1]) if head and columns is None else ","
-    reader = csv.reader(chain(head, lines), strict=True, delimiter=delimiter)
+    reader = csv.reader(chain(head, text), strict=True, delimiter=delimiter)
     starts_at = 1
 
     def cells() -> Iterator[tuple[int, list[str]]]:
@@ -154,7 +160,7 @@ def _csv(path: str, encoding: str, columns: Sequence[str] | None) -> Iterator[Ro
         ) from None  # fmt: skip
 
 
-def _to_header(lines: Iterator[str]) -> list[str]:
+def to_header(lines: Iterator[str]) -> list[str]:
     """The lines up to the first that is not empty."""
     head: list[str] = []
     for line in lines:
@@ -171,9 +177,9 @@ def _delimiter(header: str) -> str:
     return found[0] if len(found) == 1 and "," not in plain else ","
 
 
-def _tsv(path: str, encoding: str, columns: Sequence[str] | None) -> Iterator[Row]:
-    lines = enumerate((line.rstrip("\n") for line in read_lines(path, encoding)), start=1)
-    return _table(path, ((number, line.split("\t") if line else []) for number, line in lines), columns)
+def _tsv(path: str, lines: Iterable[str], columns: Sequence[str] | None) -> Iterator[Row]:
+    numbered = enumerate((line.rstrip("\n") for line in lines), start=1)
+    return _table(path, ((number, line.split("\t") if line else []) for number, line in numbered), columns)
 
 
 def _table(path: str, cells: Iterator[tuple[int, list[str]]], columns: Sequence[str] | None) -> Iterator[Row]:
@@ -226,7 +232,7 @@ def _fields(row: list[str], names: list[str], unnamed: int, allows_more: bool, w
     return dict(zip(names, row, strict=False))
 
 
-def _parquet(path: str, encoding: str, columns: Sequence[str] | None) -> Iterator[Row]:
+def _parquet(path: str, lines: Iterable[str], columns: Sequence[str] | None) -> Iterator[Row]:
     try:
         import pyarrow
         import pyarrow.parquet
@@ -287,7 +293,7 @@ def _seekable(path: str, stream: BinaryIO, temporary: Any) -> Any:
     return temporary
 
 
-_READERS: dict[str, Callable[[str, str, Sequence[str] | None], Iterator[Row]]] = {
+_READERS: dict[str, Callable[[str, Iterable[str], Sequence[str] | None], Iterator[Row]]] = {
     ".jsonl": _jsonl,
     ".csv": _csv,
     ".tsv": _tsv,

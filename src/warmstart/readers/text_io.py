@@ -10,6 +10,7 @@ import contextlib
 import gzip
 import io
 import os
+import select
 import sys
 import zlib
 from collections.abc import Iterable, Iterator
@@ -180,10 +181,26 @@ def decode_blocks(blocks: Iterable[bytes], encoding: str, where: str) -> Iterato
         ) from None
 
 
+def read_arriving_blocks(stream: IO[bytes]) -> Iterator[bytes]:
+    """The rest of ``stream``, each block as soon as there is anything.
+
+    It waits outside of the stream's own lock, so that a program may end while a thread waits here.
+    """
+    read: Any = getattr(stream, "read1", stream.read)
+    while True:
+        with contextlib.suppress(OSError, ValueError):  # a stream in memory has no descriptor to wait for
+            select.select([stream.fileno()], [], [])
+        block = read(BLOCK_BYTES)
+        if not block:
+            return
+        yield block
+
+
 def read_text_blocks(path: str, encoding: str = "utf-8") -> Iterator[str]:
-    """The text of one file, block by block."""
+    """The text of one file, block by block; of standard input as it comes."""
     with open_binary(path) as stream:
-        yield from decode_blocks(read_blocks(stream), encoding, path)
+        blocks = read_arriving_blocks(stream) if path == STDIN else read_blocks(stream)
+        yield from decode_blocks(blocks, encoding, path)
 
 
 def read_lines(path: str, encoding: str = "utf-8") -> Iterator[str]:

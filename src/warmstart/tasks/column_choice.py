@@ -54,11 +54,13 @@ class ColumnChoice:
         return ColumnChoice(names, frozenset(_rivals(kind, groups, names)))
 
     def apply(self, row: Row) -> Row:
-        """The row with these keys.
+        """The row with these keys; one that has no columns of its own (a line of text) as it is.
 
         Raises:
             BadInput: it does not have a column.
         """
+        if row.renamed is not None:
+            return row
         for column in self.names.values():
             if column not in row.fields:
                 raise BadInput(

@@ -74,7 +74,7 @@ def read_records(kind: str, path: Path | str, labels: Sequence[str], read: ReadO
 
     Args:
         kind: one of :data:`~warmstart.tasks.table.KINDS`.
-        path: as for :func:`read_task`; ``-`` for JSONL on standard input.
+        path: as for :func:`read_task`; ``-`` for standard input.
         labels: label names, as the model knows them; empty for scores, choices and spans.
         read: as for :func:`read_task`; unlabelled Records keep a label column in ``extra``.
 
@@ -82,7 +82,9 @@ def read_records(kind: str, path: Path | str, labels: Sequence[str], read: ReadO
         BadInput: as :func:`read_task`, when the row in question is reached.
     """
     rows = _read_rows(kind, str(path), read)
-    return records_of_rows(kind, rows, labels, read.labelled, str(path), read.options)
+    return records_of_rows(
+        kind, rows, labels, read.labelled, str(path), read.options, keeps_texts=read.keeps_texts
+    )  # fmt: skip
 
 
 def records_from(
@@ -110,8 +112,9 @@ def task_of_rows(kind: str, source: Iterable[Row], labels: Sequence[str] | None,
 
 
 def records_of_rows(
-    kind: str, source: Iterable[Row], labels: Sequence[str], labelled: bool, name: str, options: Settings | None = None
-) -> Iterator[Record]:
+    kind: str, source: Iterable[Row], labels: Sequence[str], labelled: bool, name: str,
+    options: Settings | None = None, *, keeps_texts: bool = False,
+) -> Iterator[Record]:  # fmt: skip
     """The examples of some rows one by one.
 
     Args:
@@ -121,20 +124,23 @@ def records_of_rows(
         labelled: whether every row has to have a label.
         name: says in messages where the rows come from.
         options: of the kind, as the model knows them.
+        keeps_texts: whether unlabelled Records carry their texts along, in the columns that they came in.
     """
     one = find_kind(kind).reading(options)
     numbers = {label: number for number, label in enumerate(labels)}
     columns = one.label_columns_of(labels) if labelled else None
     problems = RowProblems(name)
-    for found in _drafts(one, source, columns, name):
+    for found in _drafts(one, source, columns, name, keeps_texts and not labelled):
         record = problems.attempt(_record, one, found, numbers)
         if record is not None:
             yield record
     problems.raise_all()
 
 
-def draft(kind: TaskKind, row: Row, label_columns: Sequence[str] | None) -> Draft:
+def draft(kind: TaskKind, row: Row, label_columns: Sequence[str] | None, keeps_texts: bool = False) -> Draft:
     """Finds a row's texts and, unless ``label_columns`` is ``None``, its label.
+
+    With ``keeps_texts`` the columns of texts that predictions repeat stay among the other columns.
 
     Raises:
         BadInput: a key is missing, a text is not text, or the label is empty.
@@ -149,17 +155,24 @@ def draft(kind: TaskKind, row: Row, label_columns: Sequence[str] | None) -> Draf
             raise missing_column(kind.name, row, [], kind.all_columns, label_columns)
         label, own = kind.find_label(row, column)
         columns, place = (*columns, *own), row.place(own[-1])
-    extra = {key: value for key, value in row.fields.items() if key not in columns} | dict(row.aside or {})
-    return Draft(found.texts, label, columns, extra, row.where, place, found.image)
+    kept = (columns if kind.kept_columns is None else kind.kept_columns) if keeps_texts else ()
+    extra = {
+        row.name_of(key) if key in columns else key: value
+        for key, value in row.fields.items()
+        if key not in columns or key in kept
+    }
+    return Draft(found.texts, label, columns, extra | dict(row.aside or {}), row.where, place, found.image)
 
 
-def _drafts(kind: TaskKind, source: Iterable[Row], columns: Sequence[str] | None, name: str) -> Iterator[Draft]:
+def _drafts(
+    kind: TaskKind, source: Iterable[Row], columns: Sequence[str] | None, name: str, keeps_texts: bool = False
+) -> Iterator[Draft]:
     """Drafts of all rows; the first row settles which of the label columns is read."""
     is_empty = is_first = True
     problems = RowProblems(name)
     for row in source:
         is_empty = False
-        found = problems.attempt(draft, kind, row, columns)
+        found = problems.attempt(draft, kind, row, columns, keeps_texts)
         if found is None:
             continue
         if is_first and columns is not None:
@@ -237,7 +250,7 @@ def _checked_row(fields: Mapping[str, Any], where: str) -> Row:
 
 def _read_rows(kind: str, path: str, read: ReadOptions) -> Iterator[Row]:
     """The rows of all sources that ``path`` names, with the columns that are chosen."""
-    one = find_kind(kind)
+    one = find_kind(kind).reading(read.options)
     rows = chain.from_iterable(one.read_rows(source, read) for source in one.split_sources(path, read))
     return choose_columns(one, rows, read.columns, labelled=read.labelled)
 

@@ -38,6 +38,7 @@ class Images(TaskKind):
     name = "images"
     text_columns = (("image",),)
     label_columns = ("label",)
+    kept_columns = ()
     has_parts = reads_every_token = True
 
     def answer(self, label_names: Sequence[str]) -> Answer:

@@ -21,6 +21,7 @@ from warmstart.example.record import Label, Record
 from warmstart.image.settings import AugmentSettings
 from warmstart.readers.documents import TOKENIZER_CHARS, split_chunks
 from warmstart.readers.rows import TABLE_EXTENSIONS, TABLE_FORMATS, Row, read_rows
+from warmstart.readers.standard_input import read_standard_input
 from warmstart.readers.text_io import STDIN, split_extensions
 from warmstart.tasks.answer import Answer
 from warmstart.tasks.columns import Columns, Draft, first_present, label_at, number_of, parse_name, text_at
@@ -48,6 +49,7 @@ class ReadOptions:
         encoding: of text files.
         part: of sources that come in several: ``train``, ``dev`` or ``test``; ``None``: all of them.
         labelled: whether every example has to have a label.
+        keeps_texts: whether an unlabelled Record carries its texts along, in the columns that they came in.
         options: of the kind; ``None``: its defaults.
         format: of the file, a table's or one of the kind's own; ``None``: as its ending says.
         columns: the file's names for the keys that are read, ``key=column`` each.
@@ -56,6 +58,7 @@ class ReadOptions:
     encoding: str = "utf-8"
     part: str | None = None
     labelled: bool = True
+    keeps_texts: bool = False
     options: Settings | None = None
     format: str | None = None
     columns: tuple[str, ...] = ()
@@ -84,6 +87,7 @@ class TaskKind:
         label_columns: columns that may hold the label.
         other_columns: columns that are read besides these; in each group of several the first that a row has.
         options_class: settings that only this kind has.
+        kept_columns: columns of texts that predictions repeat; ``None``: all of them.
         own_endings: endings of files that it reads besides tables.
         own_formats: names of the formats of these files.
         has_parts: whether one source of its own may hold training, dev and test.
@@ -103,6 +107,7 @@ class TaskKind:
     label_columns: ClassVar[tuple[str, ...]]
     options_class: ClassVar[type[Settings]] = NoOptions
     other_columns: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    kept_columns: ClassVar[tuple[str, ...] | None] = None
     own_endings: ClassVar[tuple[str, ...]] = ()
     own_formats: ClassVar[tuple[str, ...]] = ()
     has_parts: ClassVar[bool] = False
@@ -126,7 +131,9 @@ class TaskKind:
         """
         if read.format is not None:
             return self.read_format(path, read)
-        if not self.own_endings or path == STDIN:
+        if path == STDIN:
+            return self.read_standard_input(read)
+        if not self.own_endings:
             return read_rows(path, encoding=read.encoding)
         ending = split_extensions(path)[0]
         if ending in self.own_endings:
@@ -153,6 +160,15 @@ class TaskKind:
                 allowed=", ".join((*TABLE_FORMATS, *self.own_formats)),
             )  # fmt: skip
         return read_rows(path, encoding=read.encoding, extension=TABLE_FORMATS[read.format])
+
+    def read_standard_input(self, read: ReadOptions) -> Iterator[Row]:
+        """The rows of standard input: JSON lines, a table whose header has the columns of texts, or a text a line."""
+        keys = {column: key for key, _, column in (pair.partition("=") for pair in read.columns)}
+
+        def is_header(cells: list[str]) -> bool:
+            return not self.missing_columns(Row({keys.get(cell, cell): "" for cell in cells}, STDIN))
+
+        return read_standard_input(read.encoding, is_header, self.row_of)
 
     def split_sources(self, path: str, read: ReadOptions) -> list[str]:
         """The sources that ``path`` names with commas between them; itself, where there is one of this very name."""

@@ -155,6 +155,7 @@ class Seq2Seq(TaskKind):
 
     name = "seq2seq"
     text_columns = (("source",), ("src",), ("document",), ("article",), ("body",), ("context",), ("text",))
+    kept_columns = ()  # an answer begins with its source
     label_columns = ("target", "tgt", "summary", "highlights", "subject", "heading", "question", "title")
     other_columns = (("answers", "answer"), ("spans",))
     own_formats = ("text",)
@@ -170,7 +171,9 @@ class Seq2Seq(TaskKind):
         ending = split_extensions(path)[0]
         if read.format is not None:
             return self.read_format(path, read)
-        if path == STDIN or ending in TABLE_EXTENSIONS:
+        if path == STDIN:
+            return self.read_standard_input(read)
+        if ending in TABLE_EXTENSIONS:
             return read_rows(path, encoding=read.encoding)
         if ending == ".json":
             return read_rows(path, encoding=read.encoding, extension=".jsonl")

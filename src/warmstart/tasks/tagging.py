@@ -21,7 +21,7 @@ from warmstart.metrics.tagging import check_seqeval, entity_metrics, entity_rati
 from warmstart.readers.conll import CONLL_EXTENSIONS, read_sentences
 from warmstart.readers.rows import Row
 from warmstart.tasks.answer import Answer, Prediction, RawOutput, Scores, ratio_scores
-from warmstart.tasks.columns import Columns, Draft, as_list, first_present, names_at, number_of
+from warmstart.tasks.columns import ONE_TEXT, Columns, Draft, as_list, first_present, names_at, number_of, text_at
 from warmstart.tasks.describe import quote_ids
 from warmstart.tasks.framing import Frame
 from warmstart.tasks.kind import ReadOptions, TaskKind, sort_names
@@ -74,12 +74,13 @@ class TagsAnswer(Answer):
         """The words with their tags."""
         tags = self.predict(spec, output)
         values = spec.values_of(tags)
-        row = self.row(output.record.texts["tokens"], tags) | {"tags": values}
-        return Prediction(values, None, {}, output.raw, row=row)
+        words = output.record.texts["tokens"]
+        row = self.row(words, tags) | {"tags": values}
+        return Prediction(values, None, {}, output.raw, row=row, inputs={"tokens": list(words)})
 
     def row(self, words: str | tuple[str, ...], tags: list[str]) -> dict[str, Any]:
-        """What is written about a sentence."""
-        return {"tokens": list(words), "tags": tags}
+        """What is written about a sentence, after its words."""
+        return {"tags": tags}
 
     def describe(self, example: Example, goal: Goal, vocabulary: Vocabulary, names: Sequence[str]) -> str:
         """Which tokens are read for a tag, and which tag is learned there."""
@@ -116,7 +117,7 @@ class EntitiesAnswer(TagsAnswer):
         return replace(scores, metrics=entity_metrics(truths, predictions))
 
     def row(self, words: str | tuple[str, ...], tags: list[str]) -> dict[str, Any]:
-        """The words, their tags and the entities, in words from 0."""
+        """The tags and the entities, in words from 0."""
         found = [
             entity._asdict() | {"text": join_words(words[entity.start : entity.end])} for entity in get_entities(tags)
         ]
@@ -130,7 +131,8 @@ class Tagging(TaskKind):
     """One sentence, a tag for each word."""
 
     name = "tagging"
-    text_columns = (("tokens",), ("words",))
+    text_columns = (("tokens",), ("words",), *ONE_TEXT)
+    kept_columns = ("text", "sentence")  # the words stand in the answer
     label_columns = ("tags", "ner_tags", "labels")
     foreign_goal = "tags"
     options_class = TaggingSettings
@@ -147,10 +149,12 @@ class Tagging(TaskKind):
         return read_sentences(path, read.encoding, getattr(read.options, "column", None), read.format)
 
     def find_texts(self, row: Row) -> Columns | None:
-        """The words of a sentence."""
+        """The words of a sentence, or of a text, which is split at blanks."""
         columns = first_present(row, self.text_columns)
         if columns is None:
             return None
+        if columns in ONE_TEXT:
+            return Columns({"tokens": tuple(text_at(row, columns[0]).split())}, columns)
         tokens = as_list(row.fields[columns[0]], row.place(columns[0]))
         if not all(isinstance(token, str) for token in tokens):
             raise BadInput(
@@ -190,7 +194,7 @@ class Tagging(TaskKind):
         return (tag for record in records if isinstance(record.label, tuple) for tag in record.label)
 
     def row_of(self, value: Any) -> Mapping[str, Any]:
-        """A sentence as a list of words."""
+        """A sentence as a list of words, or a text."""
         return super().row_of(value) if isinstance(value, str) else {"tokens": list(value)}
 
     def stratum(self, record: Record) -> Label:

@@ -24,10 +24,10 @@ def check_not_there(*paths: str | None) -> None:
             )
 
 
-def write_lines(output: str, lines: Iterable[str]) -> None:
-    """Lines to a file as a whole, or to standard output as they come."""
+def write_lines(output: str, lines: Iterable[str], at_once: bool = False) -> None:
+    """Lines to a file as a whole, or to standard output as they come; ``at_once``: none waits for the next."""
     if output == STANDARD:
-        print_lines(lines)
+        print_lines(lines, at_once)
     else:
         write_atomic(Path(output), lambda file: file.writelines(line.encode("utf-8") for line in lines))
 

@@ -9,16 +9,19 @@ from warmstart.base.console import say
 from warmstart.config.requests import PredictRequest
 from warmstart.decode.lattice import Lattice
 from warmstart.decode.settings import GenerateSettings
+from warmstart.evaluation.arrivals import Arrivals
 from warmstart.evaluation.build import build_predictor
 from warmstart.evaluation.predict import predict_rows
 from warmstart.evaluation.predictor import Member
 from warmstart.evaluation.text_predictor import lattice_line
 from warmstart.example.record import Record
+from warmstart.readers.text_io import STDIN
 from warmstart.run.loading import load_run
 from warmstart.tasks.dataset import read_records
 from warmstart.tasks.frames import describe_account
 from warmstart.tasks.kind import ReadOptions
 from warmstart.tasks.parts import Account
+from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.table import options_of
 from warmstart.verbs.members import members_of
 from warmstart.verbs.output import check_not_there, write_lines
@@ -41,15 +44,7 @@ def predict(request: PredictRequest) -> dict[str, Any]:
     members = members_of(loaded, named, more, request.precision, request.label_map)
     members = [_with_rule(one, request.long_text) for one in members]
     spec = members[0].spec
-    read = ReadOptions(
-        request.encoding,
-        labelled=False,
-        options=options_of(spec),
-        format=request.format,
-        columns=request.columns or spec.columns,
-    )
-    records = read_records(spec.kind, request.input, spec.label_names, read)
-    account = _write_predictions(members, records, loaded.search(request.search), request.output, request.lattices)
+    account = _write_predictions(members, _records(request, spec), loaded.search(request.search), request)
     for line in describe_account(spec, account):
         say(line)
     return {
@@ -58,15 +53,26 @@ def predict(request: PredictRequest) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _records(request: PredictRequest, spec: TaskSpec) -> Iterable[Record]:
+    """What is asked about; of standard input as it comes."""
+    read = ReadOptions(
+        request.encoding, labelled=False, keeps_texts=not request.no_texts, options=options_of(spec),
+        format=request.format, columns=request.columns or spec.columns,
+    )  # fmt: skip
+    records = read_records(spec.kind, request.input, spec.label_names, read)
+    return Arrivals(records) if request.input == STDIN else records
+
+
 def _with_rule(member: Member, long_text: str | None) -> Member:
     """The same with another rule for texts that are too long."""
     return member if long_text is None else member._replace(spec=member.spec.with_frame(long_text=long_text))
 
 
 def _write_predictions(
-    members: list[Member], records: Iterable[Record], search: GenerateSettings, output: str, lattices: str | None
+    members: list[Member], records: Iterable[Record], search: GenerateSettings, request: PredictRequest
 ) -> Account:
     """Writes the rows and, where it is asked for, what the search kept of each; the account of the Records."""
+    lattices, at_once = request.lattices, isinstance(records, Arrivals)
     vocabulary = members[0].vocabulary.fingerprint
     with tempfile.TemporaryFile("w+", encoding="utf-8") as kept:  # lattices may be too many for the memory
 
@@ -74,8 +80,9 @@ def _write_predictions(
             kept.write(lattice_line(number, lattice, vocabulary))
 
         predictor = build_predictor(members, search, keep_lattice if lattices else None)
-        rows = predict_rows(predictor, records)
-        write_lines(output, (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows))
+        rows = predict_rows(predictor, records, not request.no_texts)
+        lines = (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
+        write_lines(request.output, lines, at_once)
         if lattices is not None:
             kept.seek(0)
             write_lines(lattices, kept)

@@ -1,0 +1,143 @@
+"""What ``predict`` reads and writes: forms of standard input, answers as they come, texts beside answers."""
+
+import io
+import json
+import os
+import sys
+import threading
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import warmstart
+from warmstart.base.errors import BadInput
+from warmstart.evaluation.arrivals import FEW, Arrivals
+from warmstart.example.record import Record
+
+ROWS = [{"id": n, "text": f"{('dry', 'wet')[n % 2]} day, number {n}", "label": n % 2} for n in range(20)]
+FAST: dict[str, Any] = {"model": "gpt1-tiny", "vocab_size": 270, "length": "2 steps", "precision": "fp32"}
+
+
+def json_lines(rows: list[dict[str, Any]]) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run of one text, ``run``, and one of pairs, ``pairs``."""
+    home = tmp_path_factory.mktemp("predict")
+    pairs = [{"premise": row["text"], "hypothesis": "it rains", "label": row["label"]} for row in ROWS]
+    for name, task, rows in (("run", "classification", ROWS), ("pairs", "entailment", pairs)):
+        (home / f"{name}.jsonl").write_text(json_lines(rows))
+        train = str(home / f"{name}.jsonl")
+        warmstart.finetune(str(home / name), start="none", task=task, train=train, dev=train, **FAST)
+    return home
+
+
+def answers(
+    home: Path, monkeypatch: pytest.MonkeyPatch, given: str, run: str = "run", **flags: Any
+) -> list[dict[str, Any]]:
+    """What predict writes about standard input."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given.encode())))
+    out = home / f"out{len(list(home.iterdir()))}.jsonl"
+    warmstart.predict(str(home / run), "-", str(out), **flags)
+    return [json.loads(line) for line in out.read_text().splitlines()]
+
+
+def test_standard_input_is_read_as_its_first_line_says(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Witness: the same rows from a file of JSON lines."""
+    out = home / "from_file.jsonl"
+    warmstart.predict(str(home / "run"), str(home / "run.jsonl"), str(out))
+    wanted = [json.loads(line) for line in out.read_text().splitlines()]
+    table = "id,text\n" + "".join(f'{row["id"]},"{row["text"]}"\n' for row in ROWS)
+    forms = {
+        "JSON lines": "\n" + json_lines(ROWS),
+        "CSV": table,
+        "TSV": "id\ttext\n" + "".join(f"{row['id']}\t{row['text']}\n" for row in ROWS),
+        "CSV with semicolons": table.replace(",", ";").replace("; ", ", "),
+        "lines": "".join(row["text"] + "\n\n" for row in ROWS),
+    }
+    for form, given in forms.items():
+        found = answers(home, monkeypatch, given)
+        assert [row["text"] for row in found] == [row["text"] for row in ROWS], form
+        assert [row["probabilities"] for row in found] == [row["probabilities"] for row in wanted], form
+
+
+@pytest.mark.parametrize("text", ["a\rb,c", 'he said "no, never', "x" * 200_000, "text"[:3] + ";,\t"])
+def test_a_text_is_read_whatever_marks_it_has(home: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Witness: the line itself."""
+    assert [row["text"] for row in answers(home, monkeypatch, f"{text}\nand more\n")] == [text, "and more"]
+
+
+def test_lines_are_no_pairs(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Witness: the sentence; a table of pairs is read."""
+    with pytest.raises(BadInput, match="-:1: missing key 'premise'"):
+        answers(home, monkeypatch, "a dry day\n", "pairs")
+    [found] = answers(home, monkeypatch, "premise,hypothesis\na dry day,it rains\n", "pairs")
+    assert (found["premise"], found["hypothesis"]) == ("a dry day", "it rains")
+    with pytest.raises(BadInput, match="-: the file has no rows"):
+        answers(home, monkeypatch, "\n \n")
+
+
+def test_texts_stand_beside_the_answers_unless_they_are_left_out(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Witness: the rows as given; a column that an answer has too is kept under another name."""
+    found = answers(home, monkeypatch, json_lines(ROWS))
+    assert [{"id": row["id"], "text": row["text"], "label": row["input_label"]} for row in found] == ROWS
+    assert list(found[0])[:2] == ["id", "text"]
+    short = answers(home, monkeypatch, json_lines(ROWS), no_texts=True)
+    assert short == [{key: value for key, value in row.items() if key != "text"} for row in found]
+
+
+def test_an_answer_does_not_wait_for_the_end_of_the_input(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Witness: a pipe that stays open until its rows are answered, one at a time and then some together."""
+    (read_in, write_in), (read_out, write_out) = os.pipe(), os.pipe()
+    ends = os.fdopen(read_in), os.fdopen(write_out, "w")
+    monkeypatch.setattr(sys, "stdin", ends[0])
+    monkeypatch.setattr(sys, "stdout", ends[1])
+    verb = threading.Thread(target=lambda: warmstart.predict(str(home / "run"), "-", "-"))
+    verb.start()
+    with os.fdopen(write_in, "w", buffering=1) as given, os.fdopen(read_out) as told:
+        for rows in (ROWS[:1], ROWS[1:2], ROWS[2:]):
+            given.write(json_lines(rows))
+            given.flush()
+            assert [json.loads(told.readline())["id"] for _ in rows] == [row["id"] for row in rows]
+        given.close()
+        verb.join(10)
+    assert not verb.is_alive()
+    for end in ends:
+        end.close()
+
+
+def test_a_broken_row_does_not_wait_for_the_end_of_the_input(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Witness: a pipe that stays open; the answers before the row are there, and the sentence names its line."""
+    for broken in ('{"text": \n', '{"text": 7}\n'):
+        read_in, write_in = os.pipe()
+        with os.fdopen(read_in) as end, os.fdopen(write_in, "w") as given, monkeypatch.context() as patch:
+            patch.setattr(sys, "stdin", end)
+            patch.setattr(sys, "stdout", told := io.StringIO())
+            given.write(json_lines(ROWS[:2]) + broken + json_lines(ROWS[2:]))
+            given.flush()
+            with pytest.raises(BadInput, match=r"^-:3"):
+                warmstart.predict(str(home / "run"), "-", "-")
+            assert [json.loads(line)["id"] for line in told.getvalue().splitlines()] == [0, 1]
+
+
+def test_groups_grow_while_records_come_faster_than_they_are_taken() -> None:
+    """Invariant: all Records, in order, in groups that double to the most that is asked for; an error comes after them."""
+    waiting = threading.Event()
+
+    def source() -> Any:
+        yield from (Record({"text": str(n)}) for n in range(300))
+        waiting.set()
+        raise BadInput("broken", where="-:301")
+
+    arrivals = Arrivals(source())
+    assert waiting.wait(10)
+    groups = []
+    with pytest.raises(BadInput, match="broken"):
+        while group := arrivals.take(100):
+            groups.append([int(str(record.texts["text"])) for record in group])
+    assert list(chain(*groups)) == list(range(300))
+    assert [len(group) for group in groups] == [FEW, 2 * FEW, 4 * FEW, 100, 88]
