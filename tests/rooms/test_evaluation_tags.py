@@ -103,7 +103,7 @@ def test_rows_hold_words_tags_and_entities() -> None:
     asked = Record({"tokens": ("Ada", "Byron", "sang", "東", "京")}, None, {"id": 7, "tags": ["?"]})
     (said,) = predict_records(HeadPredictor.of(model(task), TOKENIZER, task), [asked])
     (row,) = predict_rows(HeadPredictor.of(model(task), TOKENIZER, task), [asked])
-    assert list(row) == ["id", "input_tags", "tokens", "tags", "entities"]
+    assert list(row) == ["tokens", "id", "input_tags", "tags", "entities"]
     assert row["tags"] == said.label and row["tokens"] == list(asked.texts["tokens"])
     assert task_from("tagging", [row], ENTITIES).records[0].texts == asked.texts
     assert answer_of(task).row(asked.texts["tokens"], ["B-PER", "I-PER", "O", "B-LOC", "I-LOC"])["entities"] == [
@@ -112,9 +112,9 @@ def test_rows_hold_words_tags_and_entities() -> None:
     ]
     speech = spec(SPEECH)
     assert list(next(predict_rows(HeadPredictor.of(model(speech), TOKENIZER, speech), [asked]))) == [
+        "tokens",
         "id",
         "input_tags",
-        "tokens",
         "tags",
     ]
 

@@ -65,9 +65,12 @@ def print_text(text: str) -> None:
 
 
 class ProgressBar:
-    """Progress towards ``total`` steps: a bar of rich on a terminal, elsewhere a line every ``interval_s`` seconds."""
+    """Progress towards ``total`` steps, or without an end that is known.
 
-    def __init__(self, title: str, total: int, completed: int = 0) -> None:
+    It is a bar of rich on a terminal, elsewhere a line every :data:`INTERVAL_S` seconds.
+    """
+
+    def __init__(self, title: str, total: int | None, completed: int = 0) -> None:
         self.title, self.total, self.initial = title, total, completed
         self.completed = float(completed)
         self.started_at_s = time.monotonic()
@@ -80,7 +83,7 @@ class ProgressBar:
             columns = (
                 TextColumn("{task.description}"),
                 BarColumn(24),
-                MofNCompleteColumn(),
+                TextColumn("{task.completed:,}") if total is None else MofNCompleteColumn(),
                 TextColumn("{task.fields[note]}"),
                 TimeRemainingColumn(compact=True),
             )
@@ -102,16 +105,19 @@ class ProgressBar:
         if _quiet or now_s - max(_last_line_s, self.started_at_s) < INTERVAL_S:
             return
         _last_line_s = now_s
+        if self.total is None:
+            print(f"{self.title} {completed:,}  {note}", file=sys.stderr, flush=True)
+            return
         steps = completed - self.initial
         left_s = (now_s - self.started_at_s) / steps * (self.total - completed) if steps else 0.0
         left = f"{format_duration(left_s)} left"
         print(f"{self.title} {completed}/{self.total}  {note}  {left}", file=sys.stderr, flush=True)
 
-    def advance(self, steps: float) -> None:
-        """Shows so many steps more; parts of steps add up."""
+    def advance(self, steps: float, note: str = "") -> None:
+        """Shows so many steps more, as :meth:`update` does; parts of steps add up."""
         self.completed += steps
         exact = self.completed
-        self.update(int(exact + 1e-6))
+        self.update(int(exact + 1e-6), note)
         self.completed = exact
 
     def close(self) -> None:
@@ -135,7 +141,7 @@ def silence() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def progress_bar(title: str, total: int, completed: int = 0) -> Iterator[ProgressBar]:
+def progress_bar(title: str, total: int | None, completed: int = 0) -> Iterator[ProgressBar]:
     """A :class:`ProgressBar` that the end of the block closes."""
     bar = ProgressBar(title, total, completed)
     try:

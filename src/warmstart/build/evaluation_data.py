@@ -1,6 +1,6 @@
 """What a fine-tuned model is evaluated on: a labelled file, a data set of the hub, or a part of a known one."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,8 +16,9 @@ from warmstart.tasks.table import kind_of, options_of
 
 
 def evaluation_records(
-    spec: TaskSpec, data: str, read: ReadOptions = DEFAULTS, task: str | None = None, split: str | None = None
-) -> Iterable[Record]:
+    spec: TaskSpec, data: str, read: ReadOptions = DEFAULTS, task: str | None = None, split: str | None = None,
+    labels: Sequence[str] | None = None,
+) -> Iterable[Record]:  # fmt: skip
     """Labelled Records to evaluate a fine-tuned model on.
 
     Args:
@@ -27,26 +28,30 @@ def evaluation_records(
         task: the known data set, where it is not the one that the model has learned.
         split: the part of a data set; without it ``test`` where there is one, else ``dev``. Of images of one's own that
             come in parts it is one of these; without it ``test``.
+        labels: label names in the place of the task's own, to which those may be added that only the data have.
 
     Raises:
         BadInput: no such part, a data set of another kind, labels that the model does not know, or a broken file.
     """
+    names = spec.label_names if labels is None else labels
     if Path(data).is_dir() and (task or spec.name):
         check_own_columns(read.columns, read.format)
-        return _known_part(spec, known_dataset(task or spec.name), Path(data), split)
+        return _known_part(spec, known_dataset(task or spec.name), Path(data), split, names)
     read = replace(read, columns=read.columns or spec.columns)
     if is_hub_id(data):
-        return _hub_part(spec, data, read, split)
+        return _hub_part(spec, data, read, split, names)
     if task is not None or (split is not None and not kind_of(spec).has_parts):
         raise BadInput(
             "--task and --split are for the folder of a known data set", where="--data", value=data,
             allowed="a folder", next_step="leave --task and --split out, or name the folder",
         )  # fmt: skip
     read = replace(read, part=split or "test", options=options_of(spec))
-    return read_records(spec.kind, data, spec.label_names, read)
+    return read_records(spec.kind, data, names, read)
 
 
-def _known_part(spec: TaskSpec, known: KnownDataset, folder: Path, split: str | None) -> list[Record]:
+def _known_part(
+    spec: TaskSpec, known: KnownDataset, folder: Path, split: str | None, names: Sequence[str]
+) -> list[Record]:
     if known.kind != spec.kind:
         raise BadInput(
             "the data set is of another kind than the run's task", where="--task", value=f"{known.name} ({known.kind})",
@@ -54,7 +59,7 @@ def _known_part(spec: TaskSpec, known: KnownDataset, folder: Path, split: str | 
         )  # fmt: skip
     wanted = [split] if split is not None else [name for name in ("test", "dev") if name in known.splits]
     for name in wanted:
-        found = known.load(folder, [name], spec.label_names).records
+        found = known.load(folder, [name], names).records
         if name in found:
             return found[name]
     raise BadInput(
@@ -63,12 +68,14 @@ def _known_part(spec: TaskSpec, known: KnownDataset, folder: Path, split: str | 
     )  # fmt: skip
 
 
-def _hub_part(spec: TaskSpec, data: str, read: ReadOptions, split: str | None) -> Iterator[Record]:
+def _hub_part(
+    spec: TaskSpec, data: str, read: ReadOptions, split: str | None, names: Sequence[str]
+) -> Iterator[Record]:
     splits = read_hub_rows(spec.kind, data, read.columns, read.format)
     for name in ("test", *HUB_DEV) if split is None else (split,):
         rows = rows_with_labels(spec.kind, splits[name]) if name in splits else None
         if rows is not None:
-            return records_of_rows(spec.kind, rows, spec.label_names, True, f"{data}, {name}", options_of(spec))
+            return records_of_rows(spec.kind, rows, names, True, f"{data}, {name}", options_of(spec))
     raise BadInput(
         "no such labelled split", where="--split", value=split, allowed=", ".join(splits),
         next_step="name a split that has labels",

@@ -85,6 +85,10 @@ class EvaluateRequest(Settings):
     label_map: LabelMap = ()
     columns: ColumnNames = ()
     format: FileFormat = None
+    unseen_labels: Literal["refuse", "count"] = Setting(
+        "refuse", "labels that only the data have: refuse them, or count each as an error of the model",
+        flag="--unseen-labels",
+    )  # fmt: skip
     encoding: Encoding = "utf-8"
     precision: Precision = "auto"
     metrics: MetricNames = ()

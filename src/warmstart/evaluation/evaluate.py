@@ -1,15 +1,14 @@
 """A fine-tuned model evaluated on labelled Records: metrics with bootstrap intervals."""
 
-from collections.abc import Iterable, Iterator, Sequence, Sized
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from warmstart.base.console import progress_bar
 from warmstart.base.errors import BadInput
-from warmstart.evaluation.predictor import Predictor, no_progress
+from warmstart.evaluation.predictor import Predictor
+from warmstart.evaluation.progress import shown_outputs
 from warmstart.example.record import Record
 from warmstart.metrics.metric import Array
-from warmstart.tasks.answer import RawOutput
 from warmstart.tasks.parts import Account
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.table import answer_of
@@ -29,6 +28,7 @@ class Evaluation:
         targets: the labels, as the task's answer takes them.
         predictions: the predictions in the same form.
         signatures: metric → how its library computed it; ``None`` where no library says so.
+        label_names: of the targets: those of the task, and those that only the Records have.
         pseudo_values: metric → what groups of examples add to it; see :mod:`~warmstart.metrics.jackknife`.
     """
 
@@ -41,6 +41,7 @@ class Evaluation:
     targets: list[Any] = field(repr=False)
     predictions: list[Any] = field(repr=False)
     signatures: dict[str, str] | None = None
+    label_names: tuple[str, ...] = ()
     pseudo_values: dict[str, Array] = field(default_factory=dict, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
@@ -48,69 +49,66 @@ class Evaluation:
         found: dict[str, Any] = {"metrics": self.metrics, "intervals": self.intervals, "examples": self.examples}
         if self.signatures is not None:
             found["signatures"] = self.signatures
-        if self.intervals and (counts := answer_of(self.spec).confusion(self.spec, self.targets, self.predictions)):
-            found["confusion"] = {"labels": list(self.spec.label_names), "counts": counts}
+        spec = _with_labels(self.spec, self.label_names or None)
+        if self.intervals and (counts := answer_of(spec).confusion(spec, self.targets, self.predictions)):
+            found["confusion"] = {"labels": list(spec.label_names), "counts": counts}
         return found
 
 
 def evaluate_records(
     predictor: Predictor,
     records: Iterable[Record],
-    seed: int = 0,
+    seed: int | None = 0,
     *,
     metrics: Sequence[str] = (),
-    intervals: bool = True,
     tune: bool = False,
     limit: int = 0,
     title: str = "evaluating",
+    labels: Sequence[str] | None = None,
 ) -> Evaluation:
     """Evaluates a model; only labels and predictions are kept in memory.
 
     Args:
         predictor: the model, ready to answer.
         records: all labelled.
-        seed: of the bootstrap.
+        seed: of the bootstrap; ``None``: no intervals are drawn, which takes a second for 10,000 scores.
         metrics: names; without them those of the task.
-        intervals: whether to draw intervals (a second for 10,000 scores).
         tune: whether to choose a threshold by these Records first, where the task has one.
         limit: of a model that generates, evaluate only so many texts; 0: all.
-        title: of the progress that is shown, where it is known how many Records there are.
+        title: of the progress that is shown.
+        labels: label names of the Records, where they have more than the model: those that the reading adds too.
 
     Raises:
         BadInput: a Record has no label, or there are none; a library for a metric is not installed.
     """
-    answer, spec = answer_of(predictor.spec), predictor.spec
+    answer, spec, known = answer_of(predictor.spec), predictor.spec, predictor.spec
     answer.check_installed()
     names = tuple(metrics) or answer.result_metrics(spec)
     begun = predictor.begin_evaluation(records, names, limit)
     truths: list[Any] = []
     predictions: list[Any] = []
-    for output in _outputs(predictor, begun.records, title):
+    for output in shown_outputs(predictor, begun.records, title):
         if output.record.label is None:
-            raise BadInput(
-                "no label to evaluate on", where=output.record.where, next_step="evaluate on labelled examples"
-            )
-        truths.append(answer.truth(spec, output.record, predictor.vocabulary))
+            place = output.record.where
+            raise BadInput("no label to evaluate on", where=place, next_step="evaluate on labelled examples")
+        known = _with_labels(known, labels)
+        truths.append(answer.truth(known, output.record, predictor.vocabulary))
         predictions.append(answer.predict(spec, output))
     if not truths and not begun.metrics:
         raise BadInput("nothing to evaluate", where="records", value=0, allowed="at least one labelled example")
     spec = answer.tune(spec, predictions, truths) if tune else spec
     predictions = answer.decide(spec, predictions)
     own = [name for name in names if name not in begun.metrics]
-    found = answer.evaluate(spec, truths, predictions, seed if intervals else None, own if truths else ())
+    found = answer.evaluate(spec, truths, predictions, seed, own if truths else ())
     count = len(truths) if begun.num_records is None else begun.num_records
     return Evaluation(
         found.metrics | begun.metrics, found.intervals, count, found.collapsed, predictor.account, spec, truths,
-        predictions, found.signatures, found.pseudo_values,
+        predictions, found.signatures, known.label_names, found.pseudo_values,
     )  # fmt: skip
 
 
-def _outputs(predictor: Predictor, records: Iterable[Record], title: str) -> Iterator[RawOutput]:
-    """The outputs of a predictor, which shows how far it is."""
-    if not isinstance(records, Sized):
-        yield from predictor.outputs(records)
-        return
-    with progress_bar(title, len(records)) as bar:
-        predictor.advance = bar.advance
-        yield from predictor.outputs(records)
-    predictor.advance = no_progress
+def _with_labels(spec: TaskSpec, labels: Sequence[str] | None) -> TaskSpec:
+    """The task with all labels that have been read so far."""
+    if labels is None or len(labels) == len(spec.label_names):
+        return spec
+    return spec.model_copy(update={"label_names": tuple(labels)})

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from warmstart.evaluation.predictor import Predictor
+from warmstart.evaluation.progress import shown_outputs
 from warmstart.example.record import Record
 from warmstart.tasks.answer import Prediction
 from warmstart.tasks.table import answer_of
@@ -23,10 +24,19 @@ def predict_records(predictor: Predictor, records: Iterable[Record]) -> Iterator
     return (answer.prediction(predictor.spec, output) for output in predictor.outputs(records))
 
 
-def predict_rows(predictor: Predictor, records: Iterable[Record], texts: bool = True) -> Iterator[dict[str, Any]]:
-    """As :func:`predict_records`, but each as the row that is written for it; ``texts`` as in :func:`to_row`."""
+def predict_rows(
+    predictor: Predictor, records: Iterable[Record], texts: bool = True, title: str | None = None
+) -> Iterator[dict[str, Any]]:
+    """As :func:`predict_records`, but each as the row that is written for it.
+
+    Args:
+        predictor: the model, ready to answer.
+        records: what is asked about.
+        texts: as in :func:`to_row`.
+        title: of the progress; ``None``: none is shown.
+    """
     answer = answer_of(predictor.spec)
-    for output in predictor.outputs(records):
+    for output in shown_outputs(predictor, records, title):
         yield to_row(output.record, answer.prediction(predictor.spec, output), texts)
 
 

@@ -159,7 +159,7 @@ def _validation(built: Finetuning, recipe: FinetuneRecipe) -> Validation:
 
     def evaluate(model: Model) -> dict[str, float]:
         found = evaluate_records(
-            _predictor(model, built, search, spec), built.data.dev, metrics=metrics, intervals=False, tune=True,
+            _predictor(model, built, search, spec), built.data.dev, None, metrics=metrics, tune=True,
             limit=recipe.task.decoded_dev, title="evaluating dev",
         )  # fmt: skip
         return found.metrics

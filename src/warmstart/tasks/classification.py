@@ -6,7 +6,7 @@ from typing import Any
 from warmstart.base.settings import Settings
 from warmstart.example.example import Example, Goal
 from warmstart.example.record import Record
-from warmstart.tasks.answer import Answer, Prediction, RawOutput, softmax_prediction
+from warmstart.tasks.answer import Answer, Prediction, RawOutput, Scores, softmax_prediction
 from warmstart.tasks.columns import ONE_TEXT
 from warmstart.tasks.describe import describe_every_token, describe_one_read, label_text
 from warmstart.tasks.framing import Frame
@@ -32,6 +32,18 @@ class ClassAnswer(Answer):
     def predict(self, spec: TaskSpec, output: RawOutput) -> Any:
         """The number of the likeliest class."""
         return int(output.raw.argmax())
+
+    def evaluate(
+        self, spec: TaskSpec, truths: Sequence[Any], predictions: Sequence[Any], seed: int | None,
+        metrics: Sequence[str] = (),
+    ) -> Scores:  # fmt: skip
+        """As for all; of two classes the right one of an unseen label is the one that was not predicted.
+
+        So it is an error in every metric, and F1 stays that of class 1.
+        """
+        if len(spec.label_names) == 2:
+            truths = [truth if truth < 2 else 1 - said for truth, said in zip(truths, predictions, strict=True)]
+        return super().evaluate(spec, truths, predictions, seed, metrics)
 
     def prediction(self, spec: TaskSpec, output: RawOutput) -> Prediction:
         """The name of the likeliest class, and the probabilities of all."""

@@ -146,14 +146,52 @@ def parse_name(value: Any, where: str) -> str:
     return str(value)
 
 
+class OpenLabels(list[str]):
+    """Label names of a model to which those are added that only the evaluated data have: no model predicts these.
+
+    Attributes:
+        num_known: how many the model has learned.
+        counts: unseen name → how often it stands in the data.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        super().__init__(names)
+        self.num_known = len(self)
+        self.counts: dict[str, int] = {}
+
+
+class LabelNumbers(dict[str, int]):
+    """Label name → number; of :class:`OpenLabels` an unseen name gets the next one."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__({name: number for number, name in enumerate(names)})
+        self.open = names if isinstance(names, OpenLabels) else None
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """The names that a model has learned."""
+        return tuple(self) if self.open is None else tuple(self.open[: self.open.num_known])
+
+    def find(self, name: str) -> int | None:
+        """The number of a name; ``None`` for one that is unseen and refused."""
+        if self.open is not None and (name not in self or name in self.open.counts):
+            if name not in self:
+                self[name] = len(self.open)
+                self.open.append(name)
+            self.open.counts[name] = self.open.counts.get(name, 0) + 1
+        return self.get(name)
+
+
 def number_of(name: str, numbers: Mapping[str, int], where: str) -> int:
     """The number of a label's name, which the training file must have."""
-    if name not in numbers:
+    found = numbers.find(name) if isinstance(numbers, LabelNumbers) else numbers.get(name)
+    if found is None:
         raise BadInput(
             "label unseen in training", where=where, value=name, allowed=", ".join(numbers),
-            next_step=suggest(name, numbers) or "correct the row, or train again on data that has this label",
+            next_step=suggest(name, numbers)
+            or "correct the row, train again on data that has this label, or count it as an error: --unseen-labels count",
         )  # fmt: skip
-    return numbers[name]
+    return found
 
 
 def parse_score(value: Any, where: str) -> float:

@@ -17,7 +17,7 @@ from warmstart.example.record import Record
 from warmstart.readers.problems import RowProblems
 from warmstart.readers.rows import Row
 from warmstart.tasks.column_choice import choose_columns
-from warmstart.tasks.columns import Draft, missing_column
+from warmstart.tasks.columns import Draft, LabelNumbers, missing_column
 from warmstart.tasks.kind import ReadOptions, TaskKind
 from warmstart.tasks.spec import LabelValue
 from warmstart.tasks.table import find_kind
@@ -75,7 +75,8 @@ def read_records(kind: str, path: Path | str, labels: Sequence[str], read: ReadO
     Args:
         kind: one of :data:`~warmstart.tasks.table.KINDS`.
         path: as for :func:`read_task`; ``-`` for standard input.
-        labels: label names, as the model knows them; empty for scores, choices and spans.
+        labels: label names, as the model knows them; empty for scores, choices and spans. To
+            :class:`~warmstart.tasks.columns.OpenLabels` those are added that only this file has.
         read: as for :func:`read_task`; unlabelled Records keep a label column in ``extra``.
 
     Raises:
@@ -102,7 +103,7 @@ def task_of_rows(kind: str, source: Iterable[Row], labels: Sequence[str] | None,
     columns = one.label_columns if labels is None else one.label_columns_of(labels)
     drafts = list(_drafts(one, source, columns, name))
     names = _learn_labels(one, drafts, name) if labels is None else tuple(labels)
-    numbers, problems = {name: number for number, name in enumerate(names)}, RowProblems(name)
+    numbers, problems = LabelNumbers(names), RowProblems(name)
     records = list(filter(None, (problems.attempt(_record, one, found, numbers) for found in drafts)))
     problems.raise_all()
     if labels is None:
@@ -127,7 +128,7 @@ def records_of_rows(
         keeps_texts: whether unlabelled Records carry their texts along, in the columns that they came in.
     """
     one = find_kind(kind).reading(options)
-    numbers = {label: number for number, label in enumerate(labels)}
+    numbers = LabelNumbers(labels)
     columns = one.label_columns_of(labels) if labelled else None
     problems = RowProblems(name)
     for found in _drafts(one, source, columns, name, keeps_texts and not labelled):

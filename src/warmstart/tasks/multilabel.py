@@ -11,7 +11,7 @@ from warmstart.base.errors import BadInput
 from warmstart.base.settings import Settings
 from warmstart.example.example import Example, Goal
 from warmstart.example.record import Label, Record
-from warmstart.tasks.answer import Answer, Prediction, RawOutput
+from warmstart.tasks.answer import Answer, Prediction, RawOutput, Scores
 from warmstart.tasks.columns import ONE_TEXT, Draft, as_list, names_at, number_of
 from warmstart.tasks.describe import describe_one_read, label_text
 from warmstart.tasks.framing import Frame
@@ -35,9 +35,9 @@ class LabelsAnswer(Answer):
         return ("f1_micro", "f1_macro", "exact_match")
 
     def target(self, label: Label, label_names: Sequence[str]) -> NDArray[Any]:
-        """[1, K] 1 for the labels that hold."""
+        """[1, K] 1 for the labels that hold; one that is none of ``label_names`` has no place."""
         marks: Floats = np.zeros((1, len(label_names)), np.float32)
-        marks[0, list(label) if isinstance(label, tuple) else []] = 1.0
+        marks[0, [n for n in label if n < len(label_names)] if isinstance(label, tuple) else []] = 1.0
         return marks
 
     def average(self, outputs: Sequence[Floats]) -> Floats:
@@ -53,6 +53,15 @@ class LabelsAnswer(Answer):
     def truth(self, spec: TaskSpec, record: Record, vocabulary: Vocabulary) -> Any:
         """[K] 1 for the labels that hold."""
         return self.target(record.label, spec.label_names)[0].astype(np.int64)
+
+    def evaluate(
+        self, spec: TaskSpec, truths: Sequence[Any], predictions: Sequence[Any], seed: int | None,
+        metrics: Sequence[str] = (),
+    ) -> Scores:  # fmt: skip
+        """As for all; a label that only the data have is one that is never predicted."""
+        size = max(map(len, [*truths, *predictions]))
+        padded = [[np.pad(row, (0, size - len(row))) for row in rows] for rows in (truths, predictions)]
+        return super().evaluate(spec, padded[0], padded[1], seed, metrics)
 
     def prediction(self, spec: TaskSpec, output: RawOutput) -> Prediction:
         """The names of the labels that are predicted, and the probability of each."""

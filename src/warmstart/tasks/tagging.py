@@ -21,7 +21,17 @@ from warmstart.metrics.tagging import check_seqeval, entity_metrics, entity_rati
 from warmstart.readers.conll import CONLL_EXTENSIONS, read_sentences
 from warmstart.readers.rows import Row
 from warmstart.tasks.answer import Answer, Prediction, RawOutput, Scores, ratio_scores
-from warmstart.tasks.columns import ONE_TEXT, Columns, Draft, as_list, first_present, names_at, number_of, text_at
+from warmstart.tasks.columns import (
+    ONE_TEXT,
+    Columns,
+    Draft,
+    LabelNumbers,
+    as_list,
+    first_present,
+    names_at,
+    number_of,
+    text_at,
+)
 from warmstart.tasks.describe import quote_ids
 from warmstart.tasks.framing import Frame
 from warmstart.tasks.kind import ReadOptions, TaskKind, sort_names
@@ -185,8 +195,9 @@ class Tagging(TaskKind):
 
     def parse_label(self, found: Draft, numbers: Mapping[str, int]) -> Label:
         """The numbers of the tags."""
-        names = _names_by_tag(tuple(numbers))
-        tags = [names.get(tag, tag) for tag in convert_tags(_tags(found), tag_scheme(tuple(numbers)))]
+        known = numbers.known if isinstance(numbers, LabelNumbers) else tuple(numbers)
+        names = _names_by_tag(known)
+        tags = [names.get(tag, tag) for tag in convert_tags(_tags(found), tag_scheme(known))]
         return tuple(number_of(tag, numbers, f"{found.label_place}, word {n}") for n, tag in enumerate(tags, start=1))
 
     def varied_labels(self, records: Iterable[Record]) -> Iterable[Any] | None:

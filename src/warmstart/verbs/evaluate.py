@@ -1,6 +1,7 @@
 """``warmstart evaluate``: how well a fine-tuned run does on a labelled file, or a language model on text."""
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from warmstart.evaluation.perplexity import evaluate_language_model
 from warmstart.objectives.table import evaluation_objective
 from warmstart.run.loading import LoadedRun, load_run
 from warmstart.streams.stream import Stream
+from warmstart.tasks.columns import OpenLabels
 from warmstart.tasks.frames import describe_account
 from warmstart.tasks.kind import ReadOptions
 from warmstart.tasks.table import answer_of
@@ -47,13 +49,27 @@ def evaluate(request: EvaluateRequest) -> dict[str, Any]:
     members = members_of(loaded, spec, more, request.precision, request.label_map)
     for name in request.metrics:
         answer_of(spec).check_metric(name, spec.label_names, "--metrics")
+    labels = OpenLabels(spec.label_names) if request.unseen_labels == "count" and spec.label_names else None
     read = ReadOptions(request.encoding, format=request.format, columns=request.columns)
-    records = evaluation_records(spec, request.data, read, request.task, request.split)
+    records = evaluation_records(spec, request.data, read, request.task, request.split, labels)
     predictor = build_predictor(members, loaded.search(request.search))
-    found = evaluate_records(predictor, records, metrics=request.metrics)
-    for line in (*describe_account(spec, found.account), *signature_lines(found.signatures or {})):
+    found = evaluate_records(predictor, records, metrics=request.metrics, labels=labels)
+    unseen = {} if labels is None else labels.counts
+    for line in (
+        *_unseen_line(unseen),
+        *describe_account(spec, found.account),
+        *signature_lines(found.signatures or {}),
+    ):
         say(line)
-    return found.to_dict()
+    return found.to_dict() | ({"unseen_labels": unseen} if unseen else {})
+
+
+def _unseen_line(counts: Mapping[str, int]) -> list[str]:
+    """How many labels the model has never seen, in words."""
+    if not counts:
+        return []
+    names = ", ".join(f"{name!r} ({count:,})" for name, count in counts.items())
+    return [f"{sum(counts.values()):,} labels are none that the run has learned, and count as its errors: {names}"]
 
 
 def _require_own_context(context: int | None) -> None:

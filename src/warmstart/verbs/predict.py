@@ -80,7 +80,7 @@ def _write_predictions(
             kept.write(lattice_line(number, lattice, vocabulary))
 
         predictor = build_predictor(members, search, keep_lattice if lattices else None)
-        rows = predict_rows(predictor, records, not request.no_texts)
+        rows = predict_rows(predictor, records, not request.no_texts, title="predicting")
         lines = (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
         write_lines(request.output, lines, at_once)
         if lattices is not None:
