@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import sys
 import threading
 from itertools import chain
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 import warmstart
+from warmstart.base import console
 from warmstart.base.errors import BadInput
 from warmstart.evaluation.arrivals import FEW, Arrivals
 from warmstart.example.record import Record
@@ -141,3 +143,43 @@ def test_groups_grow_while_records_come_faster_than_they_are_taken() -> None:
             groups.append([int(str(record.texts["text"])) for record in group])
     assert list(chain(*groups)) == list(range(300))
     assert [len(group) for group in groups] == [FEW, 2 * FEW, 4 * FEW, 100, 88]
+
+
+def test_a_data_set_is_predicted_in_its_own_form(tmp_path: Path) -> None:
+    """Witness: the same texts as JSON lines; CoLA's files have no header and their label in the second column."""
+    lines = [f"gj04\t{n % 2}\t\tThe cup {('is', 'are')[n % 2]} number {n}.\n" for n in range(24)]
+    folder = tmp_path / "cola"
+    folder.mkdir()
+    (folder / "train.tsv").write_text("".join(lines))
+    (folder / "dev.tsv").write_text("".join(lines[:6]))
+    run = str(tmp_path / "run")
+    warmstart.finetune(run, start="none", task="cola", data=str(folder), **FAST)
+    texts = [line.split("\t")[3].strip() for line in lines[:6]]
+    (tmp_path / "plain.jsonl").write_text(json_lines([{"text": text} for text in texts]))
+    found = {}
+    for name, flags in {"dev.tsv": {}, "": {"split": "dev"}, "plain": {}}.items():
+        source = str(tmp_path / "plain.jsonl") if name == "plain" else str(folder / name)
+        warmstart.predict(run, source, str(tmp_path / f"{name}.out"), **flags)
+        found[name] = [json.loads(line) for line in (tmp_path / f"{name}.out").read_text().splitlines()]
+        assert [row["text"] for row in found[name]] == texts
+        assert [row["probabilities"] for row in found[name]] == [row["probabilities"] for row in found["dev.tsv"]]
+    assert [row["input_label"] for row in found[""]] == ["unacceptable", "acceptable"] * 3
+    (tmp_path / "dev.tsv").write_text(
+        "n\treview\n" + "".join(f"0\t{text}\n" for text in texts)
+    )  # the same name, another form
+    warmstart.predict(run, str(tmp_path / "dev.tsv"), str(tmp_path / "own"), columns={"text": "review"})
+    assert [json.loads(line)["review"] for line in (tmp_path / "own").read_text().splitlines()] == texts
+    with pytest.raises(BadInput, match="a known data set has columns and formats of its own"):
+        warmstart.predict(run, str(folder), str(tmp_path / "y"), columns={"text": "b"})
+    with pytest.raises(BadInput, match="--split is for the folder"):
+        warmstart.predict(run, str(tmp_path / "plain.jsonl"), str(tmp_path / "x"), split="dev")
+
+
+def test_progress_is_shown(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Witness: the lines on standard error, one for each row where no time has to pass between two."""
+    monkeypatch.setattr(console, "INTERVAL_S", 0.0)
+    warmstart.predict(str(home / "run"), str(home / "run.jsonl"), str(home / "shown.jsonl"))
+    warmstart.evaluate(str(home / "run"), str(home / "run.jsonl"), precision="fp32")
+    told = capsys.readouterr().err
+    for title in ("predicting", "evaluating"):
+        assert re.search(rf"^{title} 20  [\d,]+ examples/s$", told, re.MULTILINE), told

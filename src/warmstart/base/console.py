@@ -59,6 +59,11 @@ def print_lines(lines: Iterable[str], at_once: bool = False) -> None:
     sys.stdout.flush()
 
 
+def results_on_terminal() -> bool:
+    """Whether a person sees the results as they are printed."""
+    return sys.stdout.isatty()
+
+
 def print_text(text: str) -> None:
     """Prints a command's result on standard output."""
     print(text, flush=True)

@@ -49,6 +49,44 @@ def evaluation_records(
     return read_records(spec.kind, data, names, read)
 
 
+def prediction_records(
+    spec: TaskSpec, source: str, read: ReadOptions, split: str | None, notes: dict[str, int]
+) -> Iterator[Record]:
+    """Records to predict, their labels unread: a file, ``-``, or of the data set that the run has learned a part or a file.
+
+    Args:
+        spec: the model's task.
+        source: a path; a file of the run's own data set is read in that data set's form, others by their ending.
+        read: how files are read; without names of columns by those of the training. A file of the run's own data set has
+            neither such names nor a format: with one of these it is read as any other.
+        split: the part of a folder; without it as for :func:`evaluation_records`.
+        notes: takes what is done to the rows of a known data set, in words, and how often.
+
+    Raises:
+        BadInput: a part of something that has none, or a broken file.
+    """
+    path = Path(source)
+    known = known_dataset(spec.name) if spec.name else None
+    is_folder = known is not None and path.is_dir() and not kind_of(spec).has_parts
+    if split is not None and not is_folder:
+        raise BadInput(
+            "--split is for the folder of the data set that the run has learned", where="--input", value=source,
+            allowed="a folder", next_step="leave --split out, or name the folder",
+        )  # fmt: skip
+    rows = None
+    if known is not None and is_folder:
+        check_own_columns(read.columns, read.format)
+        rows = known.part_rows(path, split, notes)
+    elif known is not None and path.is_file() and not (read.columns or read.format or kind_of(spec).has_parts):
+        rows = known.file_rows(path, notes)
+    if rows is None:
+        read = replace(read, columns=read.columns or spec.columns)
+        return read_records(spec.kind, source, spec.label_names, read)
+    return records_of_rows(
+        spec.kind, rows, spec.label_names, False, source, options_of(spec), keeps_texts=read.keeps_texts
+    )  # fmt: skip
+
+
 def _known_part(
     spec: TaskSpec, known: KnownDataset, folder: Path, split: str | None, names: Sequence[str]
 ) -> list[Record]:

@@ -105,11 +105,14 @@ class PredictRequest(Settings):
         str,
         Setting(
             help="examples, or - for standard input (JSONL, CSV with a header, or a text a line); labels are not needed; "
-            "images: also a folder", flag="--input",
+            "images: also a folder; of a known data set also its folder or a file of its own", flag="--input",
             metavar="FILE|-", path=PathRule("any", words=("-",)),
         ),
     ]  # fmt: skip
     output: Output
+    split: str | None = Setting(
+        None, "part of that folder (default: test where it has labels, else dev)", flag="--split", metavar="PART"
+    )
     no_texts: bool = Setting(False, "leave the texts of the rows out of the predictions", flag="--no-texts")
     label_map: LabelMap = ()
     columns: ColumnNames = ()

@@ -5,15 +5,18 @@ metrics that papers report for it; how the files are read stands in ``known/``. 
 seen from its files. Where a data set has traps, its loader says how it steps round them.
 """
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
-from warmstart.base.errors import unknown_name_error
+from warmstart.base.errors import BadInput, unknown_name_error
 from warmstart.example.record import Record
+from warmstart.readers.rows import Row
 from warmstart.tasks.dataset import records_of_rows
 from warmstart.tasks.known import choices, pairs, pictures, sequences, texts
-from warmstart.tasks.known.files import Folder, SplitReader
+from warmstart.tasks.known.files import Folder, OneFile, SplitReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,35 @@ class KnownDataset:
     splits: Mapping[str, SplitReader]
     note: str
     subfolders: tuple[str, ...] = ()
+
+    def part_rows(self, path: Path, part: str | None, notes: dict[str, int]) -> Iterator[Row]:
+        """The rows of one part of a folder, read as they are taken.
+
+        Args:
+            path: the folder.
+            part: its name; ``None``: ``test`` where it has labels, else ``dev``.
+            notes: takes what is done to the rows, in words, and how often.
+
+        Raises:
+            BadInput: no such part, a missing file, or a broken one.
+        """
+        folder = Folder(path, notes).subfolder(*self.subfolders)
+        for name in ("test", "dev") if part is None else (part,):
+            rows = self.splits[name](folder) if name in self.splits else None
+            if rows is not None:
+                return rows
+        raise unknown_name_error("split of this data set", part or "test", self.splits, where="--split")
+
+    def file_rows(self, path: Path, notes: dict[str, int]) -> Iterator[Row] | None:
+        """The rows of one of its files, or ``None`` where no part, or more than one, is read from such a file alone."""
+        found = []
+        for reader in self.splits.values():
+            with contextlib.suppress(BadInput):
+                rows = reader(OneFile(path, notes))
+                first = next(rows, None) if rows is not None else None
+                if rows is not None and first is not None:
+                    found.append(chain([first], rows))
+        return found[0] if len(found) == 1 else None
 
     def load(self, path: Path, parts: Sequence[str] = (), labels: Sequence[str] | None = None) -> LoadedSplits:
         """Reads some parts (none named: all); one that the folder need not have is then absent.

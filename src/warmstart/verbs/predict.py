@@ -5,7 +5,8 @@ import tempfile
 from collections.abc import Iterable
 from typing import Any
 
-from warmstart.base.console import say
+from warmstart.base.console import results_on_terminal, say
+from warmstart.build.evaluation_data import prediction_records
 from warmstart.config.requests import PredictRequest
 from warmstart.decode.lattice import Lattice
 from warmstart.decode.settings import GenerateSettings
@@ -17,14 +18,13 @@ from warmstart.evaluation.text_predictor import lattice_line
 from warmstart.example.record import Record
 from warmstart.readers.text_io import STDIN
 from warmstart.run.loading import load_run
-from warmstart.tasks.dataset import read_records
 from warmstart.tasks.frames import describe_account
 from warmstart.tasks.kind import ReadOptions
 from warmstart.tasks.parts import Account
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.table import options_of
 from warmstart.verbs.members import members_of
-from warmstart.verbs.output import check_not_there, write_lines
+from warmstart.verbs.output import STANDARD, check_not_there, write_lines
 
 
 def predict(request: PredictRequest) -> dict[str, Any]:
@@ -44,8 +44,10 @@ def predict(request: PredictRequest) -> dict[str, Any]:
     members = members_of(loaded, named, more, request.precision, request.label_map)
     members = [_with_rule(one, request.long_text) for one in members]
     spec = members[0].spec
-    account = _write_predictions(members, _records(request, spec), loaded.search(request.search), request)
-    for line in describe_account(spec, account):
+    notes: dict[str, int] = {}
+    account = _write_predictions(members, _records(request, spec, notes), loaded.search(request.search), request)
+    found = [f"{count:,} {words}" for words, count in notes.items() if count]
+    for line in (*found, *describe_account(spec, account)):
         say(line)
     return {
         "run": list(request.run) if more else first, "output": request.output, "examples": account.used,
@@ -53,13 +55,13 @@ def predict(request: PredictRequest) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _records(request: PredictRequest, spec: TaskSpec) -> Iterable[Record]:
-    """What is asked about; of standard input as it comes."""
+def _records(request: PredictRequest, spec: TaskSpec, notes: dict[str, int]) -> Iterable[Record]:
+    """What is asked about, of standard input as it comes; ``notes`` takes what is done to rows of a known data set."""
     read = ReadOptions(
         request.encoding, labelled=False, keeps_texts=not request.no_texts, options=options_of(spec),
-        format=request.format, columns=request.columns or spec.columns,
+        format=request.format, columns=request.columns,
     )  # fmt: skip
-    records = read_records(spec.kind, request.input, spec.label_names, read)
+    records = prediction_records(spec, request.input, read, request.split, notes)
     return Arrivals(records) if request.input == STDIN else records
 
 
@@ -80,7 +82,8 @@ def _write_predictions(
             kept.write(lattice_line(number, lattice, vocabulary))
 
         predictor = build_predictor(members, search, keep_lattice if lattices else None)
-        rows = predict_rows(predictor, records, not request.no_texts, title="predicting")
+        shown = request.output != STANDARD or not results_on_terminal()  # a bar would stand between the answers
+        rows = predict_rows(predictor, records, not request.no_texts, title="predicting" if shown else None)
         lines = (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
         write_lines(request.output, lines, at_once)
         if lattices is not None:

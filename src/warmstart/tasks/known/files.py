@@ -83,6 +83,19 @@ class Folder:
         )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class OneFile(Folder):
+    """A folder of which only one file is looked at, which is ``path``."""
+
+    def subfolder(self, *names: str) -> Folder:
+        """The file stands where it stands."""
+        return self
+
+    def find(self, *names: str) -> Path | None:
+        """The file, if it has one of these names."""
+        return self.path if self.path.name in {f"{name}{ending}" for name in names for ending in PACKED} else None
+
+
 SplitReader = Callable[[Folder], Iterator[Row] | None]
 
 
