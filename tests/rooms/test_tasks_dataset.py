@@ -12,7 +12,8 @@ from warmstart.base.errors import BadInput
 from warmstart.example.record import Record
 from warmstart.tasks.dataset import read_records, read_task, records_from, task_from
 from warmstart.tasks.frames import frame_records
-from warmstart.tasks.kind import ReadOptions, sort_names
+from warmstart.tasks.kind import sort_names
+from warmstart.tasks.row_source import ReadOptions
 from warmstart.tasks.settings import FrameSettings
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.table import KINDS

@@ -16,7 +16,7 @@ from warmstart.metrics.tagging import entity_metrics
 from warmstart.tasks.dataset import read_records, read_task, records_from, task_from
 from warmstart.tasks.frames import FramedRecords, class_weights, frame_records
 from warmstart.tasks.hold_out import hold_out
-from warmstart.tasks.kind import ReadOptions
+from warmstart.tasks.row_source import ReadOptions
 from warmstart.tasks.settings import FrameSettings, TaggingSettings
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.table import KINDS, answer_of

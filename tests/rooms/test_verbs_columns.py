@@ -12,7 +12,7 @@ import warmstart
 from warmstart.base.errors import BadInput
 from warmstart.cli.main import main
 from warmstart.tasks.dataset import read_task
-from warmstart.tasks.kind import ReadOptions
+from warmstart.tasks.row_source import ReadOptions
 
 FLAGS: dict[str, Any] = {
     "start": "none", "model": "gpt1-tiny", "vocab_size": 260, "length": "1 step", "batch_size": 4, "precision": "fp32",

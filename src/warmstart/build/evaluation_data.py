@@ -10,7 +10,7 @@ from warmstart.example.record import Record
 from warmstart.readers.hub import is_hub_id
 from warmstart.tasks.catalogue import KnownDataset, known_dataset
 from warmstart.tasks.dataset import DEFAULTS, read_records, records_of_rows
-from warmstart.tasks.kind import ReadOptions
+from warmstart.tasks.row_source import ReadOptions
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.table import kind_of, options_of
 

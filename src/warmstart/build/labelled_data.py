@@ -14,7 +14,7 @@ from warmstart.tasks.catalogue import CATALOGUE, KnownDataset, known_dataset
 from warmstart.tasks.column_choice import choose_columns
 from warmstart.tasks.dataset import TaskSet, read_task, task_of_rows
 from warmstart.tasks.hold_out import hold_out
-from warmstart.tasks.kind import ReadOptions
+from warmstart.tasks.row_source import ReadOptions
 from warmstart.tasks.spec import LabelValue
 from warmstart.tasks.table import KINDS, find_kind
 

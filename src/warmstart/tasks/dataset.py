@@ -18,7 +18,8 @@ from warmstart.readers.problems import RowProblems
 from warmstart.readers.rows import Row
 from warmstart.tasks.column_choice import choose_columns
 from warmstart.tasks.columns import Draft, LabelNumbers, missing_column
-from warmstart.tasks.kind import ReadOptions, TaskKind
+from warmstart.tasks.kind import TaskKind
+from warmstart.tasks.row_source import ReadOptions
 from warmstart.tasks.spec import LabelValue
 from warmstart.tasks.table import find_kind
 

@@ -18,8 +18,9 @@ from warmstart.tasks.answer import Answer
 from warmstart.tasks.classification import ClassAnswer
 from warmstart.tasks.columns import Columns, first_present
 from warmstart.tasks.framing import Frame
-from warmstart.tasks.kind import ReadOptions, TaskKind, TrainingData
+from warmstart.tasks.kind import TaskKind, TrainingData
 from warmstart.tasks.parts import Account, Parts, Truncation
+from warmstart.tasks.row_source import ReadOptions
 from warmstart.tasks.vocabulary import Vocabulary, require_images
 
 

@@ -5,28 +5,25 @@ else asks which kind a task is: whoever needs something of it calls a method her
 share.
 """
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from warmstart.base.errors import BadInput
 from warmstart.base.settings import Settings
 from warmstart.example.example import Example
 from warmstart.example.noise import Noise
 from warmstart.example.record import Label, Record
 from warmstart.image.settings import AugmentSettings
 from warmstart.readers.documents import TOKENIZER_CHARS, split_chunks
-from warmstart.readers.rows import TABLE_EXTENSIONS, TABLE_FORMATS, Row, read_rows
-from warmstart.readers.standard_input import read_standard_input
-from warmstart.readers.text_io import STDIN, split_extensions
+from warmstart.readers.rows import Row
 from warmstart.tasks.answer import Answer
 from warmstart.tasks.columns import Columns, Draft, first_present, label_at, number_of, parse_name, text_at
 from warmstart.tasks.framing import Frame
 from warmstart.tasks.parts import Account, FramedRecords, Parts, Truncation, encode_texts
+from warmstart.tasks.row_source import RowSource
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.vocabulary import Vocabulary, require_text
 from warmstart.text.tokenizer import Tokenizer
@@ -39,29 +36,6 @@ Redraw = Callable[[int, np.random.Generator], list[Example]]
 
 class NoOptions(Settings):
     """Options of a kind that has none."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReadOptions:
-    """How a file of examples is read.
-
-    Attributes:
-        encoding: of text files.
-        part: of sources that come in several: ``train``, ``dev`` or ``test``; ``None``: all of them.
-        labelled: whether every example has to have a label.
-        keeps_texts: whether an unlabelled Record carries its texts along, in the columns that they came in.
-        options: of the kind; ``None``: its defaults.
-        format: of the file, a table's or one of the kind's own; ``None``: as its ending says.
-        columns: the file's names for the keys that are read, ``key=column`` each.
-    """
-
-    encoding: str = "utf-8"
-    part: str | None = None
-    labelled: bool = True
-    keeps_texts: bool = False
-    options: Settings | None = None
-    format: str | None = None
-    columns: tuple[str, ...] = ()
 
 
 class TrainingData(NamedTuple):
@@ -78,18 +52,14 @@ class TrainingData(NamedTuple):
     account: Account
 
 
-class TaskKind:
-    """The base of all kinds.
+class TaskKind(RowSource):
+    """The base of all kinds; how its rows are read stands in :class:`~warmstart.tasks.row_source.RowSource`.
 
     Attributes:
-        name: what ``--task`` takes.
-        text_columns: sets of columns that may hold the texts; the first set that a row has is read.
         label_columns: columns that may hold the label.
         other_columns: columns that are read besides these; in each group of several the first that a row has.
         options_class: settings that only this kind has.
         kept_columns: columns of texts that predictions repeat; ``None``: all of them.
-        own_endings: endings of files that it reads besides tables.
-        own_formats: names of the formats of these files.
         has_parts: whether one source of its own may hold training, dev and test.
         foreign_goal: the head of a folder of ``transformers`` that is read as a task of this kind.
         foreign_sights: how a model of such a folder may see for that.
@@ -102,14 +72,10 @@ class TaskKind:
         example_share: a Record makes about so many Examples, which bounds how many Records are read together.
     """
 
-    name: ClassVar[str]
-    text_columns: ClassVar[tuple[tuple[str, ...], ...]]
     label_columns: ClassVar[tuple[str, ...]]
     options_class: ClassVar[type[Settings]] = NoOptions
     other_columns: ClassVar[tuple[tuple[str, ...], ...]] = ()
     kept_columns: ClassVar[tuple[str, ...] | None] = None
-    own_endings: ClassVar[tuple[str, ...]] = ()
-    own_formats: ClassVar[tuple[str, ...]] = ()
     has_parts: ClassVar[bool] = False
     foreign_goal: ClassVar[str | None] = None
     foreign_sights: ClassVar[tuple[str, ...]] = ("causal", "full")
@@ -122,61 +88,6 @@ class TaskKind:
     example_share: ClassVar[int] = 1
 
     # What a file of examples holds
-
-    def read_rows(self, path: str, read: ReadOptions) -> Iterator[Row]:
-        """The rows of a file, as its format or its ending says.
-
-        Raises:
-            BadInput: a format or an ending that this kind does not read, or a broken file.
-        """
-        if read.format is not None:
-            return self.read_format(path, read)
-        if path == STDIN:
-            return self.read_standard_input(read)
-        if not self.own_endings:
-            return read_rows(path, encoding=read.encoding)
-        ending = split_extensions(path)[0]
-        if ending in self.own_endings:
-            return self.read_own_file(path, read)
-        if ending not in TABLE_EXTENSIONS:
-            raise BadInput(
-                f"not a file for a {self.name} task by its ending", where=path,
-                allowed=", ".join(f"{known}[.gz|.zst]" for known in sorted({*self.own_endings, *TABLE_EXTENSIONS})),
-                next_step=f"name its format, as in --format {self.own_formats[0]}",
-            )  # fmt: skip
-        return read_rows(path, encoding=read.encoding)
-
-    def read_format(self, path: str, read: ReadOptions) -> Iterator[Row]:
-        """The rows of a file whose format is named.
-
-        Raises:
-            BadInput: a format that this kind does not read, or a broken file.
-        """
-        if read.format in self.own_formats:
-            return self.read_own_file(path, read)
-        if read.format not in TABLE_FORMATS:
-            raise BadInput(
-                f"a {self.name} task does not read this format", where="--format", value=read.format,
-                allowed=", ".join((*TABLE_FORMATS, *self.own_formats)),
-            )  # fmt: skip
-        return read_rows(path, encoding=read.encoding, extension=TABLE_FORMATS[read.format])
-
-    def read_standard_input(self, read: ReadOptions) -> Iterator[Row]:
-        """The rows of standard input: JSON lines, a table whose header has the columns of texts, or a text a line."""
-        keys = {column: key for key, _, column in (pair.partition("=") for pair in read.columns)}
-
-        def is_header(cells: list[str]) -> bool:
-            return not self.missing_columns(Row({keys.get(cell, cell): "" for cell in cells}, STDIN))
-
-        return read_standard_input(read.encoding, is_header, self.row_of)
-
-    def split_sources(self, path: str, read: ReadOptions) -> list[str]:
-        """The sources that ``path`` names with commas between them; itself, where there is one of this very name."""
-        return [path] if os.path.exists(path) else path.split(",")
-
-    def read_own_file(self, path: str, read: ReadOptions) -> Iterator[Row]:
-        """The rows of a file with one of :attr:`own_endings` or :attr:`own_formats`."""
-        raise NotImplementedError
 
     def reading(self, options: Settings | None) -> "TaskKind":
         """This kind as it finds the texts of a task with these options."""
@@ -194,15 +105,6 @@ class TaskKind:
         names = ("text",) if len(columns) == 1 else self.text_columns[0]
         texts = {name: text_at(row, column) for name, column in zip(names, columns, strict=True)}
         return Columns(texts, columns)
-
-    def missing_columns(self, row: Row) -> list[Sequence[tuple[str, ...]]]:
-        """Groups of sets of columns, of each of which a row needs one and has none."""
-        return [] if first_present(row, self.text_columns) else [self.text_columns]
-
-    @property
-    def all_columns(self) -> Sequence[tuple[str, ...]]:
-        """The sets of columns that an error names."""
-        return self.text_columns
 
     def find_label(self, row: Row, column: str) -> tuple[Any, tuple[str, ...]]:
         """The label as it is written, and the columns that hold it."""
@@ -235,18 +137,6 @@ class TaskKind:
     def varied_labels(self, records: Iterable[Record]) -> Iterable[Any] | None:
         """What has to differ among the labels for something to be learned; ``None``: nothing."""
         return (record.label for record in records)
-
-    def row_of(self, value: Any) -> Mapping[str, Any]:
-        """The row that a bare value (a text, a pair of texts, a list of words) stands for."""
-        names = self.text_columns[0]
-        if isinstance(value, str):
-            return {"text": value}
-        if isinstance(value, list | tuple) and 1 < len(names) == len(value):
-            return dict(zip(names, value, strict=True))
-        raise BadInput(
-            f"not a row of a {self.name} task", where="rows", value=value,
-            allowed=f"a mapping with the keys {' or '.join('+'.join(columns) for columns in self.all_columns)}",
-        )  # fmt: skip
 
     def label_column_for(self, label: Any) -> str:
         """The column that a bare label stands in."""

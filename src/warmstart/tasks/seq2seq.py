@@ -29,12 +29,13 @@ from warmstart.metrics.jackknife import sum_pseudo_values
 from warmstart.metrics.postprocess import POSTPROCESSORS
 from warmstart.readers.parallel import read_parallel_rows, read_source_lines, split_parallel_paths
 from warmstart.readers.rows import TABLE_EXTENSIONS, TABLE_FORMATS, Row, read_rows
-from warmstart.readers.text_io import STDIN, split_extensions
+from warmstart.readers.text_io import split_extensions
 from warmstart.tasks.answer import Answer, Prediction, RawOutput, Scores
 from warmstart.tasks.columns import Columns, Draft, as_list, first_present
 from warmstart.tasks.framing import Frame
-from warmstart.tasks.kind import ReadOptions, TaskKind, TrainingData
+from warmstart.tasks.kind import TaskKind, TrainingData
 from warmstart.tasks.parts import Account, Parts, Truncation
+from warmstart.tasks.row_source import ReadOptions
 from warmstart.tasks.seq2seq_frames import frame_pair, options_of, source_room, target_noise
 from warmstart.tasks.seq2seq_texts import look_up, marks_line_ends, text_sides
 from warmstart.tasks.settings import Seq2SeqSettings
@@ -166,17 +167,11 @@ class Seq2Seq(TaskKind):
         """A text."""
         return TEXT
 
-    def read_rows(self, path: str, read: ReadOptions) -> Iterator[Row]:
+    def read_by_ending(self, path: str, read: ReadOptions) -> Iterator[Row]:
         """Tables, s2s-ft's own files (an object a line), two parallel text files, or one of sources."""
         ending = split_extensions(path)[0]
-        if read.format is not None:
-            return self.read_format(path, read)
-        if path == STDIN:
-            return self.read_standard_input(read)
-        if ending in TABLE_EXTENSIONS:
-            return read_rows(path, encoding=read.encoding)
-        if ending == ".json":
-            return read_rows(path, encoding=read.encoding, extension=".jsonl")
+        if ending in (*TABLE_EXTENSIONS, ".json"):
+            return read_rows(path, encoding=read.encoding, extension=".jsonl" if ending == ".json" else "")
         return self.read_own_file(path, read)
 
     def split_sources(self, path: str, read: ReadOptions) -> list[str]:
@@ -191,11 +186,8 @@ class Seq2Seq(TaskKind):
 
     def read_own_file(self, path: str, read: ReadOptions) -> Iterator[Row]:
         """Two parallel text files, or one of sources."""
-        return (
-            read_parallel_rows(path, read.encoding)
-            if split_parallel_paths(path)
-            else read_source_lines(path, read.encoding)
-        )
+        reader = read_parallel_rows if split_parallel_paths(path) else read_source_lines
+        return reader(path, read.encoding)
 
     def find_texts(self, row: Row) -> Columns | None:
         """The source; of a context also its first answer, for the question that is to be generated."""

@@ -26,8 +26,9 @@ from warmstart.tasks.answer import Answer, Prediction, RawOutput, Scores, ratio_
 from warmstart.tasks.columns import Draft
 from warmstart.tasks.describe import quote_ids, weight_text
 from warmstart.tasks.framing import Frame
-from warmstart.tasks.kind import ReadOptions, TaskKind, without_group
+from warmstart.tasks.kind import TaskKind, without_group
 from warmstart.tasks.parts import Account, Parts, Truncation
+from warmstart.tasks.row_source import ReadOptions
 from warmstart.tasks.settings import SpanSettings
 from warmstart.tasks.span_labels import IMPOSSIBLE, check_flag, parse_answer, parse_answers
 from warmstart.tasks.spec import TaskSpec

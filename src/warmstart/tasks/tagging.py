@@ -34,8 +34,9 @@ from warmstart.tasks.columns import (
 )
 from warmstart.tasks.describe import quote_ids
 from warmstart.tasks.framing import Frame
-from warmstart.tasks.kind import ReadOptions, TaskKind, sort_names
+from warmstart.tasks.kind import TaskKind, sort_names
 from warmstart.tasks.parts import Account, Parts
+from warmstart.tasks.row_source import ReadOptions
 from warmstart.tasks.settings import TaggingSettings
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.vocabulary import Vocabulary, require_text

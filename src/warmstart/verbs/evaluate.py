@@ -19,7 +19,7 @@ from warmstart.run.loading import LoadedRun, load_run
 from warmstart.streams.stream import Stream
 from warmstart.tasks.columns import OpenLabels
 from warmstart.tasks.frames import describe_account
-from warmstart.tasks.kind import ReadOptions
+from warmstart.tasks.row_source import ReadOptions
 from warmstart.tasks.table import answer_of
 from warmstart.tasks.vocabulary import begins_with
 from warmstart.verbs.members import members_of

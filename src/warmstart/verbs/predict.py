@@ -19,8 +19,8 @@ from warmstart.example.record import Record
 from warmstart.readers.text_io import STDIN
 from warmstart.run.loading import load_run
 from warmstart.tasks.frames import describe_account
-from warmstart.tasks.kind import ReadOptions
 from warmstart.tasks.parts import Account
+from warmstart.tasks.row_source import ReadOptions
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.table import options_of
 from warmstart.verbs.members import members_of

@@ -19,7 +19,7 @@ from warmstart.metrics.postprocess import group_references, lead_sentences
 from warmstart.readers.rows import TABLE_EXTENSIONS, Row, read_rows
 from warmstart.readers.text_io import read_lines
 from warmstart.tasks.dataset import read_records
-from warmstart.tasks.kind import ReadOptions
+from warmstart.tasks.row_source import ReadOptions
 from warmstart.tasks.seq2seq import Seq2Seq, count_all, installed_metrics
 from warmstart.verbs.output import signature_lines
 
