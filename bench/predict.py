@@ -27,7 +27,7 @@ from warmstart.evaluation.predict import predict_rows
 from warmstart.example.record import Record
 from warmstart.run.loading import load_run
 from warmstart.tasks.dataset import read_records
-from warmstart.tasks.kind import ReadOptions
+from warmstart.tasks.row_source import ReadOptions
 from warmstart.train.precision import default_device
 from warmstart.verbs.finetune import finetune
 from warmstart.verbs.members import run_predictor

@@ -63,7 +63,7 @@ def evaluate_records(
     metrics: Sequence[str] = (),
     tune: bool = False,
     limit: int = 0,
-    title: str = "evaluating",
+    title: str | None = "evaluating",
     labels: Sequence[str] | None = None,
 ) -> Evaluation:
     """Evaluates a model; only labels and predictions are kept in memory.
@@ -75,7 +75,7 @@ def evaluate_records(
         metrics: names; without them those of the task.
         tune: whether to choose a threshold by these Records first, where the task has one.
         limit: of a model that generates, evaluate only so many texts; 0: all.
-        title: of the progress that is shown.
+        title: of the progress that is shown; ``None``: none is.
         labels: label names of the Records, where they have more than the model: those that the reading adds too.
 
     Raises:

@@ -83,9 +83,7 @@ def run_trial(trial: Trial, built: Finetuning, setup: Setup, resume: bool) -> di
     dev, test = _evaluate(_in_training_dtype(model.eval(), trainer.compute.dtype), built)
     report: dict[str, Any] = {
         "run": str(folder.path),
-        "steps": progress.step,
-        "tokens": progress.tokens,
-        "seconds": round(progress.elapsed_s, 1),
+        "steps": progress.step, "tokens": progress.tokens, "seconds": round(progress.elapsed_s, 1),
         **dev.to_dict(),
         "split": "dev",
         "metric": built.metric,
@@ -93,7 +91,7 @@ def run_trial(trial: Trial, built: Finetuning, setup: Setup, resume: bool) -> di
         "collapsed": dev.collapsed,
         "arm": trial.arm,
         "seed": recipe.train.seed,
-    }
+    }  # fmt: skip
     if test is not None:
         report["test"] = test.to_dict()
     _write_pseudo_values(folder, built.metric, {"dev": dev, "test": test})

@@ -151,7 +151,7 @@ class Classifier:
         spec = loaded.task()
         named, columns = self._labelled_rows(rows, labels)
         records = records_from(spec.kind, named, spec.label_names, options=options_of(spec), columns=columns)
-        return evaluate_records(run_predictor(loaded), records, 0 if intervals else None)
+        return evaluate_records(run_predictor(loaded), records, 0 if intervals else None, title=None)
 
     def _rows(self, rows: Iterable[Any]) -> tuple[list[Row], tuple[str, ...]]:
         """Rows as mappings, and the names of their keys where these are not the task's own."""
