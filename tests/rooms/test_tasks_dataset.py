@@ -1,7 +1,10 @@
 """Rows to Records: every accepted key, label names, and every bad row with the whole of its sentence."""
 
+import io
 import json
 import math
+import sys
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from warmstart.example.record import Record
 from warmstart.tasks.dataset import read_records, read_task, records_from, task_from
 from warmstart.tasks.frames import frame_records
 from warmstart.tasks.kind import sort_names
+from warmstart.tasks.pairs import TextSettings
 from warmstart.tasks.row_source import ReadOptions
 from warmstart.tasks.settings import FrameSettings
 from warmstart.tasks.spec import TaskSpec
@@ -317,3 +321,16 @@ def test_half_a_character_is_named_with_its_row(kind: str, row: dict[str, Any]) 
     found = str(complaint(lambda: task_from(kind, [row])))
     assert found.startswith(f"row 1, key {next(iter(row))!r}: a text with half of a character (surrogates not allowed)")
     found.encode("utf-8")
+
+
+def test_pairs_of_a_foreign_classifier_come_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Witness: the rows as written, under the names that the columns have there."""
+    pairs = ReadOptions(labelled=False, keeps_texts=True, options=TextSettings(pairs=True))
+    for given, columns, names in (
+        ("id,premise,hypothesis\n7,it rains,it is wet\n", (), ("premise", "hypothesis")),
+        ("id;one;two\n7;it rains;it is wet\n", ("premise=one", "hypothesis=two"), ("one", "two")),
+    ):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given.encode())))
+        [record] = read_records("classification", "-", ("no", "yes"), replace(pairs, columns=columns))
+        assert record.texts == {"premise": "it rains", "hypothesis": "it is wet"}
+        assert record.extra == {"id": "7", names[0]: "it rains", names[1]: "it is wet"}
