@@ -333,4 +333,7 @@ def test_pairs_of_a_foreign_classifier_come_from_standard_input(monkeypatch: pyt
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given.encode())))
         [record] = read_records("classification", "-", ("no", "yes"), replace(pairs, columns=columns))
         assert record.texts == {"premise": "it rains", "hypothesis": "it is wet"}
+        row = dict(zip(names, record.texts.values(), strict=True))
+        [other] = records_from("classification", [row], ("no", "yes"), False, pairs.options, columns)
+        assert other.texts == record.texts
         assert record.extra == {"id": "7", names[0]: "it rains", names[1]: "it is wet"}

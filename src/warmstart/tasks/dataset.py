@@ -67,7 +67,7 @@ def task_from(
     kind: str, fields: Iterable[Mapping[str, Any]], labels: Sequence[str] | None = None, columns: Sequence[str] = ()
 ) -> TaskSet:
     """All labelled examples of some dictionaries, whose names for the keys are ``columns``; else as :func:`read_task`."""
-    return task_of_rows(kind, _number_rows(kind, fields, columns), labels, "rows")
+    return task_of_rows(kind, _number_rows(find_kind(kind), fields, columns), labels, "rows")
 
 
 def read_records(kind: str, path: Path | str, labels: Sequence[str], read: ReadOptions = DEFAULTS) -> Iterator[Record]:
@@ -94,7 +94,7 @@ def records_from(
     options: Settings | None = None, columns: Sequence[str] = (),
 ) -> Iterator[Record]:  # fmt: skip
     """The examples of some dictionaries one by one; otherwise as :func:`read_records`."""
-    rows = _number_rows(kind, fields, columns, labelled=labelled)
+    rows = _number_rows(find_kind(kind).reading(options), fields, columns, labelled=labelled)
     return records_of_rows(kind, rows, labels, labelled, "rows", options)
 
 
@@ -258,7 +258,7 @@ def _read_rows(kind: str, path: str, read: ReadOptions) -> Iterator[Row]:
 
 
 def _number_rows(
-    kind: str, fields: Iterable[Mapping[str, Any]], columns: Sequence[str], *, labelled: bool = True
+    kind: TaskKind, fields: Iterable[Mapping[str, Any]], columns: Sequence[str], *, labelled: bool = True
 ) -> Iterator[Row]:
     rows = (_checked_row(row, f"row {number}") for number, row in enumerate(fields, start=1))
-    return choose_columns(find_kind(kind), rows, columns, labelled=labelled)
+    return choose_columns(kind, rows, columns, labelled=labelled)
