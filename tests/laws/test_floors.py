@@ -73,7 +73,7 @@ def imports(file: File) -> Iterator[str]:
             first = node.args[0] if node.args else None
             if file.place != LAZY:
                 yield str(first.value) if isinstance(first, ast.Constant) else "warmstart.?"
-        elif isinstance(node, ast.Call) and dotted(node.func) == "Place":
+        elif isinstance(node, ast.Call) and dotted(node.func) == "TableEntry":
             first = node.args[0] if node.args else None
             yield str(first.value).split(":")[0] if isinstance(first, ast.Constant) else "warmstart.?"
 
@@ -121,8 +121,8 @@ def uphill(file: File) -> list[str]:
         "import importlib\nimportlib.import_module('warmstart.cli')",
         "import importlib\nimportlib.import_module(name)",
         "from warmstart.attic import junk",
-        "Place('warmstart.verbs.predict:predict')",
-        "Place(name)",
+        "TableEntry('warmstart.verbs.predict:predict')",
+        "TableEntry(name)",
     ],
 )
 def test_an_import_uphill_or_sideways_is_seen(source: str) -> None:

@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from warmstart.base.lazy_table import LazyTable, Place
+from warmstart.base.lazy_table import LazyTable, TableEntry
 
 
 def test_it_is_a_dictionary_of_what_stands_there() -> None:
     """Witness: a dict of the same entries."""
-    table = LazyTable[object]({"down": Place("math:floor", "rounds down"), "up": Place("math:ceil")})
+    table = LazyTable[object]({"down": TableEntry("math:floor", "rounds down"), "up": TableEntry("math:ceil")})
     assert dict(table) == {"down": math.floor, "up": math.ceil} and list(table) == ["down", "up"] and len(table) == 2
     assert table.help == {"down": "rounds down", "up": ""}
     table["near"] = round
@@ -24,7 +24,7 @@ def test_it_is_a_dictionary_of_what_stands_there() -> None:
 
 def test_an_entry_is_made_once() -> None:
     """Invariant: asked for twice, it is the same object."""
-    table = LazyTable[object]({"list": Place("builtins:list")}, make=lambda found: found())
+    table = LazyTable[object]({"list": TableEntry("builtins:list")}, make=lambda found: found())
     assert table["list"] is table["list"] and table["list"] == []
 
 

@@ -11,7 +11,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 T = TypeVar("T")
 
 
-class Place(NamedTuple):
+class TableEntry(NamedTuple):
     """Where an entry stands, ``module:name``, and what it is in a few words."""
 
     path: str
@@ -21,12 +21,12 @@ class Place(NamedTuple):
 class LazyTable(MutableMapping[str, T], Generic[T]):
     """Name → entry, in the order of the lines. An entry that is set by hand is kept as it is.
 
-    >>> tables = LazyTable({"floor": Place("math:floor", "rounds down")})
+    >>> tables = LazyTable({"floor": TableEntry("math:floor", "rounds down")})
     >>> list(tables), tables.help["floor"], tables["floor"](2.5)
     (['floor'], 'rounds down', 2)
     """
 
-    def __init__(self, places: Mapping[str, Place], make: Callable[[Any], T] = lambda found: found) -> None:
+    def __init__(self, places: Mapping[str, TableEntry], make: Callable[[Any], T] = lambda found: found) -> None:
         """Keeps the lines.
 
         Args:
@@ -48,7 +48,7 @@ class LazyTable(MutableMapping[str, T], Generic[T]):
         return self._entries[name]
 
     def __setitem__(self, name: str, entry: T) -> None:
-        self._places.setdefault(name, Place(""))
+        self._places.setdefault(name, TableEntry(""))
         self._entries[name] = entry
 
     def __delitem__(self, name: str) -> None:

@@ -3,19 +3,19 @@
 from typing import TYPE_CHECKING
 
 from warmstart.base.errors import unknown_name_error
-from warmstart.base.lazy_table import LazyTable, Place
+from warmstart.base.lazy_table import LazyTable, TableEntry
 
 if TYPE_CHECKING:
     from warmstart.objectives.objective import Objective
 
 OBJECTIVES: "LazyTable[Objective]" = LazyTable({
-    "causal": Place("warmstart.objectives.causal:CAUSAL", "next token"),
-    "backward": Place("warmstart.objectives.backward:BACKWARD", "previous token"),
-    "both": Place("warmstart.objectives.both:BOTH", "next and previous token"),
-    "autoencoder": Place("warmstart.objectives.autoencoder:AUTOENCODER", "the text again, SA-LSTM"),
-    "masked": Place("warmstart.objectives.masked:MASKED", "masked tokens, BERT"),
-    "mixture": Place("warmstart.objectives.mixture:MIXTURE", "UniLM"),
-    "pseudo-masked": Place("warmstart.objectives.pseudo_masked:PSEUDO_MASKED", "UniLMv2"),
+    "causal": TableEntry("warmstart.objectives.causal:CAUSAL", "next token"),
+    "backward": TableEntry("warmstart.objectives.backward:BACKWARD", "previous token"),
+    "both": TableEntry("warmstart.objectives.both:BOTH", "next and previous token"),
+    "autoencoder": TableEntry("warmstart.objectives.autoencoder:AUTOENCODER", "the text again, SA-LSTM"),
+    "masked": TableEntry("warmstart.objectives.masked:MASKED", "masked tokens, BERT"),
+    "mixture": TableEntry("warmstart.objectives.mixture:MIXTURE", "UniLM"),
+    "pseudo-masked": TableEntry("warmstart.objectives.pseudo_masked:PSEUDO_MASKED", "UniLMv2"),
 })  # fmt: skip
 """The first of each sight is what a model of unknown training is evaluated by."""
 

@@ -16,13 +16,13 @@ from warmstart.corpora.corpus import MANIFEST, read_manifest
 from warmstart.decode.settings import GenerateSettings
 from warmstart.image import processor
 from warmstart.objectives.table import find_objective
-from warmstart.tasks.settings import AroundSettings, Direction, FrameSettings
+from warmstart.tasks.settings import Direction, FrameSettings, TemplateSettings
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.special_tokens import num_delimiters
 from warmstart.tasks.table import KINDS, find_kind
 from warmstart.tasks.vocabulary import Vocabulary
-from warmstart.text.around import has_token_types, read_tokens_around
 from warmstart.text.clean import check_rules
+from warmstart.text.template_ids import has_token_types, read_template_ids
 from warmstart.text.tokenizer import Tokenizer
 from warmstart.transfer.config import CONFIG, label_names, special_ids, unread_head
 from warmstart.transfer.folder import load_settings
@@ -98,19 +98,19 @@ def _of_another_library(folder: Path) -> RunMetadata:
     kind = next((kind for kind in KINDS.values() if kind.foreign_goal is not None and kind.foreign_goal == goal), None)
     if kind is None or backbone.sight not in kind.foreign_sights:
         return RunMetadata(unread_head=unread_head(folder))
-    around = None if backbone.sight == "full" else _tokens_around(folder)
+    template = None if backbone.sight == "full" else _template_ids(folder)
     frame = FrameSettings(
-        context=backbone.max_length, sight=backbone.sight, lm=False, around=around, typed=has_token_types(folder)
+        context=backbone.max_length, sight=backbone.sight, lm=False, template=template, typed=has_token_types(folder)
     )
     names = label_names(folder) if kind.has_label_names else ()
     spec = TaskSpec(kind=kind.name, label_names=names, frame=frame)
     return RunMetadata(task=spec.with_options(kind.foreign_options(names)))
 
 
-def _tokens_around(folder: Path) -> AroundSettings:
+def _template_ids(folder: Path) -> TemplateSettings:
     """What stands around the texts of a left-to-right model that ``transformers`` wrote: its tokenizer's special tokens."""
-    one, pair = read_tokens_around(folder)
-    return AroundSettings(one=one, pair=pair, pad=special_ids(folder).get("pad_token_id"))
+    one, pair = read_template_ids(folder)
+    return TemplateSettings(one=one, pair=pair, pad=special_ids(folder).get("pad_token_id"))
 
 
 def read_vocabulary(folder: Path) -> tuple[Vocabulary, RunMetadata]:

@@ -11,7 +11,7 @@ from warmstart.base.files import write_text
 from warmstart.image.processor import ImageProcessor
 from warmstart.models.model import Model
 from warmstart.run.metadata import RunMetadata, write_metadata
-from warmstart.tasks.settings import AroundSettings
+from warmstart.tasks.settings import TemplateSettings
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.special_tokens import num_delimiters, special_tokens
 from warmstart.tasks.table import answer_of
@@ -54,8 +54,8 @@ def write_model(
     sight, typed = model.settings.backbone.sight, model.settings.backbone.segments > 0
     typed = typed and (task is None or task.frame.typed)
     template = _template(sight, tokenizer, typed) if task is not None or sight == "full" else None
-    if task is not None and task.frame.around is not None:
-        template = _own_template(task.frame.around, tokenizer)
+    if task is not None and task.frame.template is not None:
+        template = _own_template(task.frame.template, tokenizer)
     tokenizer.save(folder, template, model.settings.backbone.max_length)
     write_metadata(folder, metadata)
     if metadata.direction == "backward":
@@ -82,11 +82,11 @@ def _template(sight: str, tokenizer: Vocabulary, typed: bool) -> Template:
     return Template((start, "$A", extract), (start, "$A", *[delimiter] * num_delimiters(sight, tokenizer), *second))
 
 
-def _own_template(around: AroundSettings, tokenizer: Vocabulary) -> Template:
+def _own_template(framing: TemplateSettings, tokenizer: Vocabulary) -> Template:
     """The special tokens that a model of another library was trained with."""
     pieces = require_text(tokenizer, "--run").pieces
-    before, after = (tuple(pieces[number] for number in ids) for ids in around.one)
-    first, between, last = (tuple(pieces[number] for number in ids) for ids in around.pair)
+    before, after = (tuple(pieces[number] for number in ids) for ids in framing.one)
+    first, between, last = (tuple(pieces[number] for number in ids) for ids in framing.pair)
     return Template((*before, "$A", *after), (*first, "$A", *between, "$B", *last))
 
 

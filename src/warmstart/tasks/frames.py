@@ -25,7 +25,7 @@ def build_frame(spec: TaskSpec, vocabulary: Vocabulary, class_weights: Sequence[
     if class_weights is not None and (not answer.has_classes or len(class_weights) != len(spec.label_names)):
         raise ValueError(f"{len(class_weights)} class weights for {len(spec.label_names)} classes")
     options, weights = kind.options(spec), None if class_weights is None else tuple(class_weights)
-    ids = NO_IDS if spec.frame.around is not None else special_ids(spec.frame.sight, vocabulary)
+    ids = NO_IDS if spec.frame.template is not None else special_ids(spec.frame.sight, vocabulary)
     return Frame(spec.frame, options, answer, spec.label_names, *ids, weights, kind.noise(options, vocabulary))
 
 

@@ -58,8 +58,10 @@ class Frame:
         From its end a text is read as ``[extract] before… [delimiter] after [start]``, the last token first. A model of
         another library has the special tokens of its own tokenizer.
         """
-        if (around := self.settings.around) is not None:
-            return _join([*before] if after is None else [*before, after], around.one if after is None else around.pair)
+        if (template := self.settings.template) is not None:
+            return _join(
+                [*before] if after is None else [*before, after], template.one if after is None else template.pair
+            )
         tail: list[Ints] = [] if after is None else [np.full(self.settings.between, self.delimiter), after]
         if self.backward:
             return np.concatenate([np.array([self.extract]), *before, *tail, np.array([self.start])])[::-1]
@@ -118,7 +120,7 @@ class Frame:
     @property
     def text_start(self) -> int:
         """The place of the first token of the first text."""
-        return 1 if self.settings.around is None else len(self.settings.around.one[0])
+        return 1 if self.settings.template is None else len(self.settings.template.one[0])
 
     @property
     def full(self) -> bool:
@@ -134,10 +136,10 @@ class Frame:
         """The place where a sequence is read as a whole."""
         if self.full:
             return 0
-        around = self.settings.around
-        if around is None or around.pad is None:
+        template = self.settings.template
+        if template is None or template.pad is None:
             return len(ids) - 1
-        return int(np.flatnonzero(ids != around.pad)[-1:].sum())  # the first, where all is padding
+        return int(np.flatnonzero(ids != template.pad)[-1:].sum())  # the first, where all is padding
 
     def example(self, ids: NDArray[Any], goal: Goal, num_questions: int = 0) -> Example:
         """The Example of a sequence: turns 0 1 2 …, or all 0 with segments.
@@ -199,9 +201,9 @@ class Frame:
         return Truncation(cut, needed, len(parts) - len(cut))
 
 
-def _join(texts: Sequence[Ints], around: Sequence[Sequence[int]]) -> Ints:
+def _join(texts: Sequence[Ints], template: Sequence[Sequence[int]]) -> Ints:
     """Texts with the ids that stand before, between and behind them."""
-    first, *others = (np.array(ids, np.int64) for ids in around)
+    first, *others = (np.array(ids, np.int64) for ids in template)
     return np.concatenate([first, *chain.from_iterable(zip(texts, others, strict=True))])
 
 

@@ -123,7 +123,7 @@ class Seq2SeqSettings(Settings):
         return self.source_segment or 0, 1 if self.target_segment is None else self.target_segment
 
 
-class AroundSettings(Settings):
+class TemplateSettings(Settings):
     """Ids of the special tokens that another library's tokenizer puts around texts; a text's class is read before padding.
 
     A left-to-right model of ``transformers`` is read at its last token that is no padding.
@@ -166,7 +166,7 @@ class FrameSettings(Settings):
         "in both directions, and the states are added",
     )  # fmt: skip
 
-    around: AroundSettings | None = Setting(
+    template: TemplateSettings | None = Setting(
         None, "special tokens of another library's tokenizer, where the model was trained with these"
     )
 
@@ -175,14 +175,14 @@ class FrameSettings(Settings):
     @property
     def specials(self) -> int:
         """Special tokens of an Example of two texts."""
-        if self.around is not None:
-            return sum(map(len, self.around.pair))
+        if self.template is not None:
+            return sum(map(len, self.template.pair))
         return 2 + self.between
 
     @property
     def specials_of_one(self) -> int:
         """Special tokens of an Example of one text."""
-        return 2 if self.around is None else sum(map(len, self.around.one))
+        return 2 if self.template is None else sum(map(len, self.template.one))
 
     def model_post_init(self, context: object) -> None:
         """A token that attends to its successor cannot learn to predict it."""

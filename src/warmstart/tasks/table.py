@@ -6,7 +6,7 @@ Light to import: a kind itself is imported when it is asked for.
 from typing import TYPE_CHECKING, Any
 
 from warmstart.base.errors import unknown_name_error
-from warmstart.base.lazy_table import LazyTable, Place
+from warmstart.base.lazy_table import LazyTable, TableEntry
 
 if TYPE_CHECKING:
     from warmstart.tasks.answer import Answer
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from warmstart.tasks.spec import TaskSpec
 
 KINDS: "LazyTable[TaskKind]" = LazyTable({
-    "classification": Place("warmstart.tasks.classification:Classification"),
-    "entailment": Place("warmstart.tasks.entailment:Entailment"),
-    "similarity": Place("warmstart.tasks.similarity:Similarity"),
-    "regression": Place("warmstart.tasks.regression:Regression"),
-    "choice": Place("warmstart.tasks.choice:Choice"),
-    "multilabel": Place("warmstart.tasks.multilabel:Multilabel"),
-    "tagging": Place("warmstart.tasks.tagging:Tagging"),
-    "span": Place("warmstart.tasks.span:Span"),
-    "images": Place("warmstart.tasks.images:Images"),
-    "seq2seq": Place("warmstart.tasks.seq2seq:Seq2Seq"),
+    "classification": TableEntry("warmstart.tasks.classification:Classification"),
+    "entailment": TableEntry("warmstart.tasks.entailment:Entailment"),
+    "similarity": TableEntry("warmstart.tasks.similarity:Similarity"),
+    "regression": TableEntry("warmstart.tasks.regression:Regression"),
+    "choice": TableEntry("warmstart.tasks.choice:Choice"),
+    "multilabel": TableEntry("warmstart.tasks.multilabel:Multilabel"),
+    "tagging": TableEntry("warmstart.tasks.tagging:Tagging"),
+    "span": TableEntry("warmstart.tasks.span:Span"),
+    "images": TableEntry("warmstart.tasks.images:Images"),
+    "seq2seq": TableEntry("warmstart.tasks.seq2seq:Seq2Seq"),
 }, make=lambda kind: kind())  # fmt: skip
 
 

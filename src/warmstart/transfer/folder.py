@@ -92,14 +92,14 @@ def check_rows(vocab_size: int, rows: int, where: str) -> None:
         )  # fmt: skip
 
 
-def save_model(model: Model, folder: Path, around: FolderMetadata | None = None) -> None:
+def save_model(model: Model, folder: Path, metadata: FolderMetadata | None = None) -> None:
     """Writes settings and weights; ``folder`` is made where needed."""
-    around = around or FolderMetadata()
-    layout = layout_of(model.settings, around.pad_id)
+    metadata = metadata or FolderMetadata()
+    layout = layout_of(model.settings, metadata.pad_id)
     if layout is None:
         save_own(model, folder)
         return
-    write_json(folder / CONFIG, _config(model.settings, layout, around))
+    write_json(folder / CONFIG, _config(model.settings, layout, metadata))
     path = folder / WEIGHTS
     with disk_errors(path):
         part = path.with_name(f".{path.name}.tmp")
@@ -130,7 +130,7 @@ def their_tensors(model: Model, layout: Layout) -> dict[str, torch.Tensor]:
     return found
 
 
-def _config(settings: ModelSettings, layout: Layout, around: FolderMetadata) -> dict[str, Any]:
+def _config(settings: ModelSettings, layout: Layout, metadata: FolderMetadata) -> dict[str, Any]:
     theirs = layout.config(settings.backbone)
     own: dict[str, Any] = {"backbone": {name: getattr(settings.backbone, name) for name in sorted(UNTRAINED)}}
     config: dict[str, Any] = {
@@ -139,14 +139,14 @@ def _config(settings: ModelSettings, layout: Layout, around: FolderMetadata) -> 
         **theirs,
         "dtype": "float32",
         "torch_dtype": "float32",
-        "pad_token_id": around.pad_id if layout.pad_id is None else layout.pad_id,
-        "bos_token_id": around.end_id if around.begin_id is None else around.begin_id,
-        "eos_token_id": around.end_id,
-        **around.stated_ids,
+        "pad_token_id": metadata.pad_id if layout.pad_id is None else layout.pad_id,
+        "bos_token_id": metadata.end_id if metadata.begin_id is None else metadata.begin_id,
+        "eos_token_id": metadata.end_id,
+        **metadata.stated_ids,
     }
     for goal, head in settings.heads.items():  # one at most, which a layout can express
         assert isinstance(head, HeadSettings)
-        labels = around.label_names or tuple(f"LABEL_{n}" for n in range(head.size))
+        labels = metadata.label_names or tuple(f"LABEL_{n}" for n in range(head.size))
         config |= {
             "id2label": {str(number): name for number, name in enumerate(labels)},
             "label2id": {name: number for number, name in enumerate(labels)},

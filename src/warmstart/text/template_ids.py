@@ -19,14 +19,14 @@ FIRST, SECOND = 0, 1
 TYPED_CLASSES = ("Bert", "Electra", "Albert")
 
 
-class TokensAround(NamedTuple):
+class TemplateIds(NamedTuple):
     """Ids before and behind a text; and before, between and behind two, which may have others."""
 
     one: tuple[Ids, Ids] = ((), ())
     pair: tuple[Ids, Ids, Ids] = ((), (), ())
 
 
-def read_tokens_around(folder: Path) -> TokensAround:
+def read_template_ids(folder: Path) -> TemplateIds:
     """What the tokenizer in ``folder`` adds to a text and to a pair.
 
     Raises:
@@ -37,7 +37,7 @@ def read_tokens_around(folder: Path) -> TokensAround:
         backend = tokenizers.Tokenizer.from_file(str(path))
         backend.no_truncation()
         backend.no_padding()
-        return _tokens_around(backend, str(path))
+        return _template_ids(backend, str(path))
     config = read_tokenizer_config(folder)
     bos, eos = (
         (tokenizer.special_token_id(kind),)
@@ -45,7 +45,7 @@ def read_tokens_around(folder: Path) -> TokensAround:
         else ()
         for kind in ("bos", "eos")
     )
-    return TokensAround((bos, eos), (bos, eos + bos, eos))
+    return TemplateIds((bos, eos), (bos, eos + bos, eos))
 
 
 def has_token_types(folder: Path) -> bool:
@@ -61,7 +61,7 @@ def has_token_types(folder: Path) -> bool:
     return str(config.get("tokenizer_class") or TYPED_CLASSES[0]).startswith(TYPED_CLASSES)
 
 
-def _tokens_around(backend: Any, where: str) -> TokensAround:
+def _template_ids(backend: Any, where: str) -> TemplateIds:
     """What the post-processor adds to a word that has a token."""
     pieces = (backend.id_to_token(number) for number in range(backend.get_vocab_size()))
     word = next((one for one in ("a", *pieces) if one and backend.encode(one, add_special_tokens=False).ids), None)
@@ -70,7 +70,7 @@ def _tokens_around(backend: Any, where: str) -> TokensAround:
     alone, pair = backend.encode(word), backend.encode(word, word)
     first, second = _place(pair, FIRST), _place(pair, SECOND)
     ids, own = tuple(pair.ids), _place(alone, FIRST)
-    return TokensAround(
+    return TemplateIds(
         (tuple(alone.ids[: own.start]), tuple(alone.ids[own.stop :])),
         (ids[: first.start], ids[first.stop : second.start], ids[second.stop :]),
     )
