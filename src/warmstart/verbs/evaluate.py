@@ -7,6 +7,7 @@ from typing import Any
 
 from warmstart.base.console import say
 from warmstart.base.errors import BadInput
+from warmstart.base.formatting import format_count
 from warmstart.build.evaluation_data import evaluation_records
 from warmstart.build.sources import SourceBuilder
 from warmstart.config.requests import EvaluateRequest
@@ -69,7 +70,8 @@ def _unseen_line(counts: Mapping[str, int]) -> list[str]:
     if not counts:
         return []
     names = ", ".join(f"{name!r} ({count:,})" for name, count in counts.items())
-    return [f"{sum(counts.values()):,} labels are none that the run has learned, and count as its errors: {names}"]
+    total = format_count(sum(counts.values()), "label")
+    return [f"unseen in training, counted as errors of the model: {total}: {names}"]
 
 
 def _require_own_context(context: int | None) -> None:
