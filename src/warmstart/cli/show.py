@@ -54,7 +54,7 @@ def _metrics(result: Mapping[str, Any], title: str = "metric") -> None:
 
 def _evaluate(result: Mapping[str, Any]) -> None:
     _metrics(result)
-    print_text(f"{result['examples']:,} examples")
+    print_text(format_count(result["examples"], "example"))
 
 
 def _prepare(result: Mapping[str, Any]) -> None:
@@ -64,7 +64,7 @@ def _prepare(result: Mapping[str, Any]) -> None:
 
 def _predict(result: Mapping[str, Any]) -> None:
     if result["output"] != "-":  # there the predictions themselves are on standard output
-        print_text(f"{result['output']}: {result['examples']:,} predictions")
+        print_text(f"{result['output']}: {format_count(result['examples'], 'prediction')}")
 
 
 def _submit(result: Mapping[str, Any]) -> None:
@@ -104,7 +104,7 @@ def _score(result: Mapping[str, Any]) -> None:
 
 def _rerank(result: Mapping[str, Any]) -> None:
     if result["output"] != "-":  # there the texts themselves are on standard output
-        print_text(f"{result['output']}: {result['examples']:,} texts")
+        print_text(f"{result['output']}: {format_count(result['examples'], 'text')}")
 
 
 def _report(result: Mapping[str, Any]) -> None:
