@@ -106,14 +106,14 @@ def measure_seconds(
         evaluation: times what is evaluated; called with a model that computes as in training.
     """
     layers = settings.backbone.layers
-    least = 1 + (scheme.layers or 0) * (scheme.kind == "top")
+    least = 1 + (scheme.layers or 0)
     depths = (layers,) if layers <= least + 1 else (least, least + 1)
 
     def of_depth(depth: int) -> dict[str, float]:
         model = Model.fresh(_with_layers(settings, depth), 0).to(default_device())
         apply_scheme(model, scheme, 0)
         compute.apply(model)
-        weights = Weights(model, compute.dtype, matrices=train.optimizer.kind == "muon", by_layer=False)
+        weights = Weights(model, compute.dtype, matrices=train.optimizer.updates_matrices, by_layer=False)
         step_s = _step_seconds(model, Optimizer(weights, train.optimizer), stream, criterion)
         seconds = {"training": step_s * lengths.steps}
         model.eval()

@@ -4,7 +4,6 @@ A few steps of pre-training are timed. From that speed follow the tokens of pre-
 are kept in a file, so that a demo that goes on keeps to them.
 """
 
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,16 +12,17 @@ import numpy as np
 from warmstart.base.files import read_json, write_json
 from warmstart.base.formatting import format_duration
 from warmstart.base.seeds import generator
+from warmstart.build.cost import measure_seconds, tokens_per_step
+from warmstart.build.training import stream_of
 from warmstart.config.schema import PretrainRecipe
-from warmstart.example.batch import collate
-from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import ModelSettings
 from warmstart.objectives.causal import causal
-from warmstart.train.optimizer import Optimizer
+from warmstart.streams.sources import ListSource
 from warmstart.train.precision import compute_settings, default_device
-from warmstart.train.step import Criterion, train_step
-from warmstart.train.weights import Weights
+from warmstart.train.schedule import plan_lengths
+from warmstart.train.settings import SchemeSettings
+from warmstart.train.step import Criterion
 
 TIME_S = 310.0
 """For both trainings; with the installation, reading the text and the page the whole is to take 8 minutes."""
@@ -71,25 +71,16 @@ def read_or_choose_budget(file: Path, recipe: PretrainRecipe) -> Budget:
     return chosen
 
 
-def measure_speed(recipe: PretrainRecipe, seconds: float = 4.0) -> float:
-    """Tokens per second of steps as ``recipe`` takes them, on random ids, after one that does not count."""
-    device, train = default_device(), recipe.train
+def measure_speed(recipe: PretrainRecipe) -> float:
+    """Tokens per second of steps as ``recipe`` takes them, on rows of random ids."""
+    train, compute = recipe.train, compute_settings("auto", default_device())
     assert recipe.model.preset is not None
     backbone = preset(recipe.model.preset, vocab_size=recipe.corpus.vocab_size)
-    model, compute = Model.fresh(ModelSettings(backbone=backbone), train.seed), compute_settings("auto", device)
-    model.to(device).train()
-    compute.apply(model)
-    weights = Weights(model, compute.dtype, matrices=train.optimizer.kind == "muon")
-    optimizer = Optimizer(weights, train.optimizer)
     random = generator(train.seed, "demo", "speed")
-
-    def step(number: int) -> int:
-        rows = random.integers(0, backbone.vocab_size, (train.batch_size, backbone.context + 1), np.int64)
-        batch = collate([causal(row) for row in rows]).to(device)
-        return train_step(model, optimizer, [batch], Criterion({"lm": 1.0}), 1.0, number).report().tokens
-
-    step(0)
-    tokens, began_at_s = 0, time.monotonic()
-    while tokens == 0 or time.monotonic() - began_at_s < seconds:
-        tokens += step(1)
-    return tokens / (time.monotonic() - began_at_s)
+    rows = random.integers(0, backbone.vocab_size, (4 * train.batch_size, backbone.context + 1), np.int64)
+    stream = stream_of(ListSource([causal(row) for row in rows]), train)
+    lengths = plan_lengths(train, stream)
+    seconds = measure_seconds(
+        ModelSettings(backbone=backbone), stream, train, Criterion({"lm": 1.0}), SchemeSettings(), compute, lengths
+    )
+    return tokens_per_step(stream) * lengths.steps / seconds["training"]

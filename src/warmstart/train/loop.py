@@ -114,7 +114,7 @@ class Trainer:
         compute.apply(self.model)
         optimizer = self.settings.optimizer
         by_layer = optimizer.layer_decay > 1 or self.settings.unfreeze is not None
-        self.weights = Weights(self.model, compute.dtype, matrices=optimizer.kind == "muon", by_layer=by_layer)
+        self.weights = Weights(self.model, compute.dtype, matrices=optimizer.updates_matrices, by_layer=by_layer)
         self.optimizer = Optimizer(self.weights, optimizer)
 
     def _compute_as_before(self, stored: dict[str, Any]) -> None:

@@ -38,6 +38,11 @@ class OptimizerSettings(Settings):
         metavar="D", ge=1,
     )  # fmt: skip
 
+    @property
+    def updates_matrices(self) -> bool:
+        """Whether the matrices of the layers are updated as such, in groups of their own."""
+        return self.kind == "muon"
+
 
 class ScheduleSettings(Settings):
     """The learning rate over the run: a linear warm-up from 0, then a decay.
