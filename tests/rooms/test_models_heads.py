@@ -158,6 +158,17 @@ def test_concat_pooling_and_a_hidden_layer() -> None:
     assert not torch.equal(made.train()(x, questions), wanted)
 
 
+@pytest.mark.parametrize("hidden", [0, 5])
+def test_mean_pooling(hidden: int) -> None:
+    """Witness: each text by itself with torch's own mean, as sentence-transformers reads a text."""
+    made = build(kind="class", size=3, hidden=hidden, pool="mean", dropout=0.5).eval()
+    x, questions = states(9), asked([0] * 4 + [1] + [2] * 4, torch.zeros(3, dtype=torch.int64), [1.0] * 3)
+    rows = torch.stack([part.mean(0) for part in torch.split(x, [4, 1, 4])])
+    wanted = made.linear(rows if made.hidden is None else made.hidden(rows).clamp(min=0))
+    assert torch.allclose(made(x, questions), wanted, atol=1e-6)
+    assert not torch.equal(made.train()(x, questions), wanted)
+
+
 def test_a_hidden_layer_reads_the_sum_and_what_drops_out_is_its_own() -> None:
     """Witness: torch's linears, two reads of one question summed first; dropout of all but certain leaves the bias."""
     made = build(kind="class", size=2, hidden=7, dropout=0.0)

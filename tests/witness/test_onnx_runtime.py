@@ -18,6 +18,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 pytestmark = pytest.mark.filterwarnings("default")  # the exporter's, about its own code
 
+MEAN = {"mean": HeadSettings(kind="class", size=3, pool="mean")}
 EACH = {"tags": HeadSettings(kind="class", size=5), "span": HeadSettings(kind="span")}  # an answer for each token
 
 
@@ -44,13 +45,14 @@ def close(found: np.ndarray, wanted: torch.Tensor) -> None:
         ("gpt2", "tags"),
         ("bert_task", "span"),
         ("gpt2", ""),
+        ("bert_task", "mean"),
     ],
 )
 def test_answers_equal_ours(name: str, goal: str, tmp_path: Path) -> None:
     """Witness: onnxruntime, on two batches of other sizes than the one that was traced."""
     full = name == "bert_task"
-    head = (HEADS | EACH).get(goal)
-    heads = {} if head is None else {goal: head.model_copy(update={"pooled": full and goal not in EACH})}
+    head = (HEADS | EACH | MEAN).get(goal)
+    heads = {} if head is None else {goal: head.model_copy(update={"pooled": full and goal not in EACH | MEAN})}
     model = ours(name, heads).eval()
     export_onnx(model, tmp_path / "model.onnx")
     runtime = session(tmp_path / "model.onnx")
@@ -69,7 +71,7 @@ def test_answers_equal_ours(name: str, goal: str, tmp_path: Path) -> None:
                 with torch.no_grad():
                     close(row[: len(one)], answer(one))
             continue
-        read = torch.stack([one[0 if full else -1] for one in states])
+        read = torch.stack([one.mean(0) if goal in MEAN else one[0 if full else -1] for one in states])
         with torch.no_grad():
             wanted = model.heads[goal].linear(model.pool(goal, read))
         close(found, wanted.T if goal == "choice" else wanted)

@@ -13,7 +13,7 @@ from warmstart.build.generation import check_softmax, generation_settings, label
 from warmstart.build.labelled_data import LabelledData, read_labelled_data
 from warmstart.build.sizes import backbone_settings, for_reading, for_task, with_context, with_start
 from warmstart.build.start import NO_START, Start, read_start, vocabulary_of
-from warmstart.build.task import frame_of, lm_weight_of, recipe_options, spec_of
+from warmstart.build.task import frame_of, lm_weight_of, pool_of, recipe_options, spec_of
 from warmstart.build.training import build_criterion, stream_of
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.decode.settings import GenerateSettings
@@ -21,7 +21,7 @@ from warmstart.example.example import LM, NEXT_VECTOR
 from warmstart.example.record import digest_records
 from warmstart.image.processor import ImageProcessor
 from warmstart.models.model import Model
-from warmstart.models.settings import BackboneSettings, HeadSettings, ModelSettings
+from warmstart.models.settings import BackboneSettings, HeadSettings, ModelSettings, Pool
 from warmstart.readers.word_vectors import read_word_vectors
 from warmstart.streams.sources import AugmentedSource, ListSource
 from warmstart.streams.stream import Stream
@@ -119,7 +119,8 @@ def build_finetuning(
     copied = backbone.layers if recipe.transfer_layers is None else recipe.transfer_layers
     check_scheme(recipe.scheme, backbone, None if start is None else copied)
     lm_weight = lm_weight_of(recipe, kind, backbone)
-    frame = frame_of(recipe, kind, backbone, tokenizer)
+    pool = pool_of(recipe, kind)
+    frame = frame_of(recipe, kind, backbone, tokenizer, pool)
     spec = spec_of(recipe.task, data, frame, backbone.text_segments, tokenizer)
     answer = answer_of(spec)
     metric = recipe.task.metric or data.metric or answer.metrics(spec.label_names)[0]
@@ -134,7 +135,7 @@ def build_finetuning(
     auxiliary = NEXT_VECTOR if backbone.vectors else LM
     goals = {answer.goal: 1.0} | ({auxiliary: lm_weight} if lm_weight > 0 else {})
     criterion = build_criterion(goals, recipe.train, label_smoothing(spec, tokenizer))
-    settings = _with_head(recipe, spec, backbone, max(backbone.vocab_size, tokenizer.vocab_size))
+    settings = _with_head(recipe, spec, backbone, pool, max(backbone.vocab_size, tokenizer.vocab_size))
     vectors = _vectors(recipe, tokenizer, backbone)
     return Finetuning(spec, tokenizer, settings, start, data, training, metric, search, criterion, vectors)
 
@@ -182,15 +183,18 @@ def _vectors(recipe: FinetuneRecipe, tokenizer: Vocabulary, backbone: BackboneSe
     return found
 
 
-def _with_head(recipe: FinetuneRecipe, spec: TaskSpec, backbone: BackboneSettings, vocab_size: int) -> ModelSettings:
+def _with_head(
+    recipe: FinetuneRecipe, spec: TaskSpec, backbone: BackboneSettings, pool: Pool, vocab_size: int
+) -> ModelSettings:
     """The task's model: the backbone without what the task does not read, and a head as its layout has one."""
     answer = answer_of(spec)
     if answer.head is None:
         return ModelSettings(backbone=with_word_head(backbone).model_copy(update={"vocab_size": vocab_size}))
-    backbone = for_task(backbone, answer.reads_text, spec.frame.lm).model_copy(update={"vocab_size": vocab_size})
+    backbone = for_task(backbone, answer.reads_text and pool == "sum", spec.frame.lm)
+    backbone = backbone.model_copy(update={"vocab_size": vocab_size})
     head = HeadSettings(
         kind=answer.head, size=answer.num_outputs(spec.label_names), dropout=recipe.head_dropout, pooled=backbone.pooler,
-        hidden=recipe.head_hidden, pool=recipe.head_pool, norm=recipe.head_norm,
+        hidden=recipe.head_hidden, pool=pool, norm=recipe.head_norm,
         bias=head_bias(backbone, answer.goal),
     )  # fmt: skip
     return ModelSettings(backbone=backbone, heads={answer.goal: head})

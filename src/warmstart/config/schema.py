@@ -209,9 +209,10 @@ class ObjectiveSettings(Settings):
     head_hidden: int = Setting(
         0, "width of a hidden layer in the classifier; 0: none", flag="--head-hidden", metavar="N", ge=0
     )
-    head_pool: Literal["sum", "concat"] = Setting(
-        "sum", "concat: the classifier reads the last, the maximum and the mean state of a text", flag="--head-pool"
-    )
+    head_pool: Literal["sum", "mean", "concat"] | None = Setting(
+        None, "what the classifier reads of a text: one token's state (sum), the mean of all, or the last, the maximum and "
+        "the mean (concat); default: mean, where the start is a sentence encoder that says so, else sum", flag="--head-pool",
+    )  # fmt: skip
     head_norm: Literal["none", "batch"] = Setting(
         "none", "batch: batch norm and dropout before each linear of the classifier", flag="--head-norm"
     )

@@ -63,10 +63,10 @@ class LinearHead(Head):
     def __init__(self, settings: HeadSettings, backbone: BackboneSettings) -> None:
         super().__init__()
         self.settings = settings
-        if settings.pool == "concat" and self.answers_per_read:
+        if settings.pool != "sum" and self.answers_per_read:
             raise BadInput(
                 "only a head that answers once for all reads of a question pools their states", where="heads",
-                value=f"pool concat for {settings.kind}", allowed="pool sum",
+                value=f"pool {settings.pool} for {settings.kind}", allowed="pool sum",
             )  # fmt: skip
         width = backbone.width * (3 if settings.pool == "concat" else 1)
         self.hidden = nn.Linear(width, settings.hidden) if settings.hidden else None
@@ -107,13 +107,12 @@ class QuestionHead(LinearHead):
 
     def forward(self, states_MD: torch.Tensor, goal: GoalBatch, tables: Tables | None = None) -> torch.Tensor:
         """[Q, size]."""
-        count = len(goal.weights)
-        if self.settings.pool == "concat":
-            states_MD = concat_pool(states_MD, goal.question, count)
-        elif not self.settings.is_linear:
-            states_MD = sum_pool(states_MD, goal.question, count)
-        # One linear on one state: dropout, then the sum, as GPT-1's code has it.
-        return self.linear(sum_pool(self._features(states_MD, goal), goal.question, count))  # type: ignore[no-any-return]
+        count, pool = len(goal.weights), self.settings.pool
+        if self.settings.is_linear and pool == "sum":  # dropout, then the sum, as GPT-1's code has it
+            rows = sum_pool(self._features(states_MD, goal), goal.question, count)
+        else:
+            rows = self._features(POOLS[pool](states_MD, goal.question, count), goal)
+        return self.linear(rows)  # type: ignore[no-any-return]
 
 
 class ReadHead(LinearHead):
@@ -174,6 +173,12 @@ def sum_pool(rows: torch.Tensor, question_M: torch.Tensor, count: int) -> torch.
     return rows.new_zeros(count, rows.shape[1]).index_add(0, question_M, rows)
 
 
+def mean_pool(states_MD: torch.Tensor, question_M: torch.Tensor, count: int) -> torch.Tensor:
+    """[Q, D] the mean over each question's reads."""
+    reads = torch.bincount(question_M, minlength=count)
+    return (sum_pool(states_MD.float(), question_M, count) / reads[:, None]).to(states_MD.dtype)
+
+
 def concat_pool(states_MD: torch.Tensor, question_M: torch.Tensor, count: int) -> torch.Tensor:
     """[Q, 3·D] the last state, the greatest of each dimension and the mean over each question's reads."""
     reads = torch.bincount(question_M, minlength=count)
@@ -182,3 +187,9 @@ def concat_pool(states_MD: torch.Tensor, question_M: torch.Tensor, count: int) -
     top = torch.full_like(last, -torch.inf).scatter_reduce(0, index, states_MD, "amax")
     total = torch.zeros_like(last, dtype=torch.float32).index_add(0, question_M, states_MD.float())
     return torch.cat([last, top, (total / reads[:, None]).to(last.dtype)], 1)
+
+
+POOLS: dict[str, Callable[[torch.Tensor, torch.Tensor, int], torch.Tensor]] = {
+    "sum": sum_pool, "mean": mean_pool, "concat": concat_pool
+}  # fmt: skip
+"""How the states of a question's reads become one."""

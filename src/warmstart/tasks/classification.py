@@ -67,7 +67,7 @@ class Classification(TaskKind):
     label_columns = ("label", "labels")
     options_class = TextSettings
     foreign_goal = "label"
-    reads_backward = sums_readings = reads_every_token = True
+    reads_backward = sums_readings = reads_every_token = pools_states = True
 
     def reading(self, options: Settings | None) -> TaskKind:
         """One text, or a pair too where the model may have learned pairs."""

@@ -18,7 +18,7 @@ class Entailment(TaskKind):
     name = "entailment"
     text_columns = TWO_TEXTS
     label_columns = ("label",)
-    reads_backward = sums_readings = reads_every_token = True
+    reads_backward = sums_readings = reads_every_token = pools_states = True
 
     def answer(self, label_names: Sequence[str]) -> Answer:
         """A class."""

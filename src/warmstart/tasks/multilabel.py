@@ -91,7 +91,7 @@ class Multilabel(TaskKind):
     label_columns = ("labels",)
     options_class = TextSettings
     foreign_goal = "labels"
-    reads_backward = sums_readings = True
+    reads_backward = sums_readings = pools_states = True
 
     def reading(self, options: Settings | None) -> TaskKind:
         """One text, or a pair too where the model may have learned pairs."""

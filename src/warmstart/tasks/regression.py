@@ -70,7 +70,7 @@ class Regression(TaskKind):
     options_class = TextSettings
     foreign_goal = "score"
     has_label_names = False
-    reads_backward = sums_readings = True
+    reads_backward = sums_readings = pools_states = True
 
     def reading(self, options: Settings | None) -> TaskKind:
         """One text, or a pair too where the model may have learned pairs."""

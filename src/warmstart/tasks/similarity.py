@@ -22,7 +22,7 @@ class Similarity(TaskKind):
     name = "similarity"
     text_columns = (("sentence1", "sentence2"), ("text_a", "text_b"))
     label_columns = ("label", SCORE_COLUMN)
-    reads_backward = sums_readings = True
+    reads_backward = sums_readings = pools_states = True
 
     def answer(self, label_names: Sequence[str]) -> Answer:
         """A class or, without label names, a score."""

@@ -26,6 +26,7 @@ from warmstart.transfer import bert, distilbert, electra, gpt1, gpt2, llama, rob
 from warmstart.transfer.config import CONFIG, OWN, class_of, labels_of, read_config, task_class
 from warmstart.transfer.layout import UNTRAINED, HeadPlace, Layout, Name
 from warmstart.transfer.release2018 import is_release, release_settings, release_tensors
+from warmstart.transfer.sentence import LINEAR, read_head, remove_modules, write_modules
 from warmstart.transfer.tensors import FoundTensors, current_names, fill_model, read_folder
 
 OUTPUT = "lm_head.weight"
@@ -104,7 +105,12 @@ def save_model(model: Model, folder: Path, metadata: FolderMetadata | None = Non
     with disk_errors(path):
         part = path.with_name(f".{path.name}.tmp")
         try:
-            write_tensors(part, their_tensors(model, layout))
+            theirs = their_tensors(model, layout)
+            head = {name: theirs.pop(f"{LINEAR}.{name}") for name in ("weight", "bias") if f"{LINEAR}.{name}" in theirs}
+            write_tensors(part, theirs)
+            if head:
+                backbone = model.settings.backbone
+                write_modules(folder, backbone.width, backbone.max_length, head)
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
@@ -112,6 +118,7 @@ def save_model(model: Model, folder: Path, metadata: FolderMetadata | None = Non
 
 def save_own(model: Model, folder: Path) -> None:
     """Writes settings and weights under our own names."""
+    remove_modules(folder)
     write_json(folder / CONFIG, {"model_type": OWN, **_own_config(model.settings)})
     save_weights(model, folder / WEIGHTS)
 
@@ -160,8 +167,8 @@ def _config(settings: ModelSettings, layout: Layout, metadata: FolderMetadata) -
 
 def _architecture(settings: ModelSettings, layout: Layout) -> str:
     """The class that reads a model: by its head, else as a language model where it can guess words."""
-    for goal in settings.heads:
-        return layout.heads[goal].architecture
+    for goal, head in settings.heads.items():
+        return (layout.base or layout.language_model) if head.is_pooled else layout.heads[goal].architecture
     guesses = settings.backbone.sight == "causal" or settings.backbone.lm_transform
     return layout.language_model if guesses or not layout.base else layout.base
 
@@ -189,7 +196,8 @@ def import_model(folder: Path) -> ImportedModel:
     model = Model(settings)
     found = read_folder(folder)
     if layout is not None:
-        found = replace(found, tensors=layout.today(found.tensors))
+        pooled = any(head.is_pooled for head in settings.heads.values())
+        found = replace(found, tensors=layout.today(found.tensors) | (read_head(folder) if pooled else {}))
     return ImportedModel(
         model.eval(), _fill(model, found, layout), _missing_words(config, layout, settings, found.tensors)
     )

@@ -13,8 +13,9 @@ from pydantic import ValidationError
 
 from warmstart.base.errors import BadInput
 from warmstart.base.settings import Settings
-from warmstart.models.settings import BackboneSettings, HeadSettings, ModelSettings
+from warmstart.models.settings import BackboneSettings, HeadSettings, ModelSettings, TokenHeadSettings
 from warmstart.models.transformer_settings import Activation, TransformerSettings
+from warmstart.transfer.sentence import LINEAR
 
 Config = Mapping[str, Any]
 Tensors = Mapping[str, torch.Tensor]
@@ -159,26 +160,30 @@ class Layout:
         every = (*self.names, *self._pooler(settings))
         found = [name.at(n, prefix) for name in every for n in (layers if "{}" in name.ours else range(1))]
         names = {f"backbone.{name.ours}": name for name in found}
-        for goal in settings.heads:
-            for name in linear(f"heads.{goal}.linear", self.heads[goal].linear, outer=True):
+        for goal, head in settings.heads.items():
+            theirs = LINEAR if head.is_pooled else self.heads[goal].linear
+            for name in linear(f"heads.{goal}.linear", theirs, outer=True):
                 names[name.ours] = name
         return names
 
     def says(self, settings: ModelSettings, pad_id: int | None = None) -> bool:
         """Whether this layout can say everything about a model whose padding token has this id."""
-        places = [self.heads.get(goal) for goal in settings.heads]
-        said = all(
-            place is not None and isinstance(head, HeadSettings) and head.is_linear
-            and place.bias == head.bias and bool(place.pooler) == head.pooled
-            for place, head in zip(places, settings.heads.values(), strict=True)
-        )  # fmt: skip
-        if not said or len(places) > 1 or (settings.backbone.pooler and not self._pooler(settings)):
+        said = all(self._says_head(goal, head) for goal, head in settings.heads.items())
+        if not said or len(settings.heads) > 1 or (settings.backbone.pooler and not self._pooler(settings)):
             return False
         return (self.pad_id is None or pad_id in (None, self.pad_id)) and self.fits(settings.backbone)
 
+    def _says_head(self, goal: str, head: HeadSettings | TokenHeadSettings) -> bool:
+        """Whether it has a place for a head; one that reads the mean of a text stands in modules of its own."""
+        place = self.heads.get(goal)
+        if not isinstance(head, HeadSettings) or not head.is_linear or head.is_pooled:
+            return head.is_pooled
+        return place is not None and place.bias == head.bias and bool(place.pooler) == head.pooled
+
     def _pooler(self, settings: ModelSettings) -> tuple[Name, ...]:
         """The pooler's names in a model: those of its head, else those that it has without one."""
-        return next((self.heads[goal].pooler for goal in settings.heads if self.heads[goal].pooler), self.pooler)
+        places = [self.heads[goal] for goal, head in settings.heads.items() if not head.is_pooled]
+        return next((place.pooler for place in places if place.pooler), self.pooler)
 
     def fits(self, settings: BackboneSettings) -> bool:
         """Whether this layout can say all that matters about ``settings``: reading what it would write gives the same."""
