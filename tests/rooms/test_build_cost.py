@@ -9,10 +9,10 @@ import pytest
 from warmstart.base.run_folder import RunFolder
 from warmstart.build import cost
 from warmstart.build.cost import count_evaluations, extrapolate, tokens_per_step
-from warmstart.build.finetuning import Finetuning, build_finetuning
+from warmstart.build.finetuning import Finetuning
 from warmstart.config.load import compose
 from warmstart.config.schema import FinetuneRecipe
-from warmstart.study.factors import list_trials
+from warmstart.study.run import plan_study
 from warmstart.study.trial import Setup, Trial, run_trial, trial_cost
 from warmstart.train.precision import compute_settings, default_device
 from warmstart.verbs.api import explain
@@ -34,8 +34,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def named(files: Path, out: str, **flags: Any) -> tuple[Trial, Finetuning]:
     given = {"start": "none", "task": "classification", "train": files / "rows.jsonl", "precision": "fp32"} | flags
     options = {f"--{name.replace('_', '-')}": value if value is True else str(value) for name, value in given.items()}
-    trial = list_trials(compose(FinetuneRecipe, flags=options), RunFolder(str(files / out)))[0]
-    return trial, build_finetuning(trial.recipe)
+    plan = plan_study(compose(FinetuneRecipe, flags=options), RunFolder(str(files / out)))
+    return plan.trials[0], next(iter(plan.built.values()))
 
 
 def test_evaluations_are_counted(files: Path) -> None:

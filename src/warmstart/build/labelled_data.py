@@ -18,6 +18,12 @@ from warmstart.tasks.row_source import ReadOptions
 from warmstart.tasks.spec import LabelValue
 from warmstart.tasks.table import KINDS, find_kind
 
+FEW = 200
+"""Training examples below which none is held out as dev: a few would say nothing, and each is worth more learned from."""
+TRAINED_ON = (
+    f"fewer than {FEW} training examples and no dev: all are trained on, the last weights are kept, and the figures on "
+    "these examples say nothing of new texts: give --dev or --test for that"
+)
 HUB_DEV = ("validation", "dev", "valid", "val")
 
 
@@ -25,7 +31,8 @@ HUB_DEV = ("validation", "dev", "valid", "val")
 class LabelledData:
     """The Records of one task by split, and how it is evaluated (``metric`` is ``None`` where the kind's default serves).
 
-    ``name`` is that of a known data set, and empty for other data; ``label_values`` are as a TaskSet has them.
+    ``name`` is that of a known data set, and empty for other data; ``label_values`` are as a TaskSet has them;
+    ``dev_is_train``: the training Records stand for dev, since nothing is held out.
     """
 
     kind: str
@@ -37,6 +44,7 @@ class LabelledData:
     note: str = ""
     name: str = ""
     label_values: tuple[LabelValue, ...] = ()
+    dev_is_train: bool = False
 
     @property
     def task_set(self) -> TaskSet:
@@ -74,7 +82,7 @@ def _with_share(found: LabelledData, train_frac: float, seed: int) -> LabelledDa
     """With a share of the training Records alone, and a note of texts that two parts share."""
     if train_frac < 1:
         train, _ = hold_out(KINDS[found.kind], found.train, 1 - train_frac, seed, "fewer labels")
-        found = replace(found, train=train)
+        found = replace(found, train=train, dev=train if found.dev_is_train else found.dev)
     return replace(found, note="; ".join(filter(None, (found.note, *_say_shared_texts(found)))))
 
 
@@ -150,12 +158,14 @@ def _from_hub(task: TaskRecipe, kind: str, data: str) -> LabelledData:
 
 
 def _divide(
-    kind: str, names: tuple[str, ...], train: list[Record], dev: list[Record] | None, dev_frac: float
+    kind: str, names: tuple[str, ...], train: list[Record], dev: list[Record] | None, dev_frac: float | None
 ) -> LabelledData:
-    """Training and dev Records; where there are none for dev, a share of the training Records."""
+    """Training and dev Records; where there are none for dev, a share of the training Records, or of few all of them."""
     if dev is not None:
         return LabelledData(kind, names, train, dev)
-    rest, dev = hold_out(KINDS[kind], train, dev_frac, 0)
+    if dev_frac is None and len(train) < FEW:
+        return LabelledData(kind, names, train, train, note=TRAINED_ON, dev_is_train=True)
+    rest, dev = hold_out(KINDS[kind], train, 0.1 if dev_frac is None else dev_frac, 0)
     return LabelledData(
         kind, names, rest, dev, note=f"{len(dev):,} of {len(train):,} training examples held out as dev"
     )
@@ -191,7 +201,8 @@ def rows_with_labels(kind: str, rows: Iterator[Row]) -> Iterator[Row] | None:
 def _say_shared_texts(found: LabelledData) -> Iterator[str]:
     """Says how many evaluation examples have exactly the texts of a training example."""
     known = {_key(record) for record in found.train}
-    for name, records in (("dev", found.dev), ("test", found.test or [])):
+    dev = [] if found.dev_is_train else found.dev
+    for name, records in (("dev", dev), ("test", found.test or [])):
         count = sum(_key(record) in known for record in records)
         if count:
             yield f"{count:,} of {len(records):,} {name} examples have the texts of a training example"

@@ -18,7 +18,8 @@ def _run(result: Mapping[str, Any]) -> None:
     print_text(
         f"{result['run']}: {result['steps']:,} steps, {result['tokens']:,} tokens, {format_duration(result['seconds'])}"
     )
-    _metrics(result, _title(result, "dev") if "test" in result or result.get("split") else "")
+    split = result["runs"][0].get("split", "") if "runs" in result else result.get("split", "")
+    _metrics(result, _title(result, split or "dev") if "test" in result or split else "")
     if "test" in result:
         print_text("")
         _metrics(result["test"], _title(result["test"], "test"))

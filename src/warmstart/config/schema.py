@@ -1,8 +1,8 @@
 """The recipes of pre-training and fine-tuning: every part's settings, put together.
 
-Defaults are the papers' (docs/config.md). Pre-training is GPT-1's as far as it is decided here (Radford et al. 2018, section
-4.1): peak rate 2.5e-4, cosine to 0. Fine-tuning is its section 4.1 too: rate 6.25e-5, batches of 32, 3 epochs, 0.2 %
-warm-up, linear decay to 0 and an auxiliary language model of weight 0.5. Light to import: no torch.
+Pre-training is GPT-1's as far as it is decided here (Radford et al. 2018, section 4.1): peak rate 2.5e-4, cosine to 0. How
+long fine-tuning takes, in what batches and at which rate, follows from the examples, the start and the task
+(``build/chosen.py``); the papers' own settings are in ``recipes/``. Light to import: no torch.
 """
 
 from typing import Annotated, Literal
@@ -145,9 +145,9 @@ class TaskRecipe(Settings):
         None, "folder of a known data set, as distributed; with a kind, a data set of the hub: hf:owner/name[:config]",
         flag="--data", metavar="DIR|ID", path=PathRule("folder", hub=True),
     )  # fmt: skip
-    dev_frac: float = Setting(
-        0.1, "share of the training examples held out as dev, where there is no dev", flag="--dev-frac", metavar="SHARE",
-        gt=0, lt=1,
+    dev_frac: float | None = Setting(
+        None, "share of the training examples held out as dev, where there is no dev (default: a tenth; of fewer than 200 "
+        "none, and all are trained on)", flag="--dev-frac", metavar="SHARE", gt=0, lt=1,
     )  # fmt: skip
     train_frac: float = Setting(
         1.0, "share of the training examples that is used", flag="--train-frac", metavar="SHARE", gt=0, le=1
@@ -270,10 +270,11 @@ class FinetuneRecipe(ObjectiveSettings, VocabularySettings):
     )
     train: TrainSettings = Group(
         TrainSettings,
-        length="3 epochs",
-        evaluate_every="1 epoch",
-        optimizer=defaults(OptimizerSettings, lr=6.25e-5),
-        schedule=defaults(ScheduleSettings, decay="linear", warmup="0.002 run"),
+        length=None,
+        batch_size=None,
+        evaluate_every=None,
+        optimizer=defaults(OptimizerSettings, lr=None),
+        schedule=defaults(ScheduleSettings, decay="linear", warmup="0.1 run"),
     )
 
 

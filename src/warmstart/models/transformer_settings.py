@@ -22,6 +22,8 @@ class TransformerSettings(Settings):
         "vocab_size", "context", "layers", *DROPOUTS, "init_std", "joint_table", "tied", "pooler", "lm_transform",
     })  # fmt: skip
     """Fields in which a model may differ from the one that it starts from; all others decide what the weights mean."""
+    RATES: ClassVar = (5e-5, 3e-4)
+    """Peak rates of fine-tuning at 384 wide: from trained weights, and from random ones."""
     softmax: ClassVar[bool] = True
     """Whether it keeps a table for the softmax over the vocabulary."""
     can_carry: ClassVar[bool] = False

@@ -85,7 +85,7 @@ def run_trial(trial: Trial, built: Finetuning, setup: Setup, resume: bool) -> di
         "run": str(folder.path),
         "steps": progress.step, "tokens": progress.tokens, "seconds": round(progress.elapsed_s, 1),
         **dev.to_dict(),
-        "split": "dev",
+        "split": "train" if built.data.dev_is_train else "dev",
         "metric": built.metric,
         "best_step": progress.best_step,
         "collapsed": dev.collapsed,
@@ -216,7 +216,8 @@ def describe_trial(recipe: FinetuneRecipe, built: Finetuning, cost: Cost) -> lis
     test = "" if data.test is None else f", {len(data.test):,} test"
     note = f"; {data.note}" if data.note else ""
     lines += _describe_vocabulary(built)
-    lines.append(f"records    {account.used:,} training, {len(data.dev):,} dev{test}{note}")
+    dev = "no" if data.dev_is_train else f"{len(data.dev):,}"
+    lines.append(f"records    {account.used:,} training, {dev} dev{test}{note}")
     lines += kind.describe_training(spec, account, len(built.training.items))
     return lines + [f"unread     {line}" for line in kind.describe_unread(spec, account)]
 

@@ -68,6 +68,7 @@ class TaskKind(RowSource):
         sums_readings: whether it adds the states of all readings of a text, which may be one from each end.
         reads_every_token: whether its class may be read at all tokens of a text.
         pools_states: whether its answer may be read from the states of all tokens together.
+        rate_factor: how many times larger the peak rate may be than that of a task with one answer for a text.
         has_auxiliary_lm: whether a language model may be learned beside it, on the same tokens.
         rewrites: whether that language model may also write the text again.
         example_share: a Record makes about so many Examples, which bounds how many Records are read together.
@@ -85,6 +86,7 @@ class TaskKind(RowSource):
     sums_readings: ClassVar[bool] = False
     reads_every_token: ClassVar[bool] = False
     pools_states: ClassVar[bool] = False
+    rate_factor: ClassVar[float] = 1.0
     has_auxiliary_lm: ClassVar[bool] = True
     rewrites: ClassVar[bool] = True
     example_share: ClassVar[int] = 1

@@ -150,6 +150,7 @@ class Tagging(TaskKind):
     own_formats = ("conll", "conllu")
     own_endings = CONLL_EXTENSIONS  # CoNLL's .tsv goes before the table's
     rewrites = False
+    rate_factor = 4.0
 
     def answer(self, label_names: Sequence[str]) -> Answer:
         """Tags, or tags that mark entities."""

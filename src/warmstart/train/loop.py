@@ -227,7 +227,7 @@ class Trainer:
                     "tokens": state.tokens,
                     "loss": loss,
                     "losses": report.losses,
-                    "lr": self.settings.optimizer.lr * rate_factor,
+                    "lr": self.settings.optimizer.peak * rate_factor,
                     "grad_norm": report.grad_norm,
                     "tokens_per_s": round(speed, 1),
                     "elapsed_s": round(state.elapsed_s, 3),

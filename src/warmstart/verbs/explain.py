@@ -9,8 +9,7 @@ from warmstart.base.run_folder import RunFolder
 from warmstart.build.pretraining import build_pretraining, check_model
 from warmstart.config.load import changes_to_yaml, to_yaml
 from warmstart.config.schema import FinetuneRecipe, PretrainRecipe
-from warmstart.study.factors import list_trials
-from warmstart.study.run import build_arms, describe_study
+from warmstart.study.run import describe_study, plan_study
 from warmstart.train.precision import compute_settings, default_device
 from warmstart.verbs import pretrain as pretraining
 
@@ -30,9 +29,9 @@ def explain(recipe: PretrainRecipe | FinetuneRecipe, all: bool = False) -> dict[
     """
     began_at_s, compute = time.monotonic(), compute_settings(recipe.train.precision, default_device())
     if isinstance(recipe, FinetuneRecipe):
-        trials = list_trials(recipe, RunFolder("out"))
-        built = build_arms(trials)
-        lines = describe_study(recipe, trials, built, compute, time.monotonic() - began_at_s)
+        plan = plan_study(recipe, RunFolder("out"))
+        lines = describe_study(recipe, plan, compute, time.monotonic() - began_at_s)
+        recipe = recipe.model_copy(update={"train": plan.trials[0].recipe.train})
     else:
         check_model(recipe)
         with tempfile.TemporaryDirectory() as scratch:  # raw text has to be encoded before it can be described
