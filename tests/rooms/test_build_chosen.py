@@ -50,13 +50,15 @@ def test_rates() -> None:
 
 def test_what_is_stated_stays() -> None:
     """Invariant: a recipe that states all is itself, without a word; each flag alone wins over the rule."""
-    stated = {"length": "2 epochs", "batch_size": 5, "lr": "1e-3", "evaluate_every": "1 epoch"}
+    stated = {"head_init": "random", "length": "2 epochs", "batch_size": 5, "lr": "1e-3", "evaluate_every": "1 epoch"}
     whole = recipe(**stated)
     assert choose_settings(whole, data(300)) == (found := choose_settings(whole, data(300))) and found.recipe == whole
     assert found.words == ()
     for name, value in stated.items():
-        train = choose_settings(recipe(**{name: value}), data(300)).recipe.train
-        shown = {"lr": train.optimizer.lr} | {key: getattr(train, key) for key in stated if key != "lr"}
+        chosen = choose_settings(recipe(**{name: value}), data(300)).recipe
+        train = chosen.train
+        shown = {key: getattr(train, key) for key in stated if key not in ("lr", "head_init")}
+        shown |= {"lr": train.optimizer.lr, "head_init": chosen.head_init}
         assert str(shown[name]) == str(float(value) if name == "lr" else value)
         assert all(one is not None for one in shown.values())
 

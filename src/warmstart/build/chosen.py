@@ -31,7 +31,9 @@ MANY_EPOCHS = 10
 """Epochs beyond which dev is evaluated by shares of the run, not after each."""
 
 
-CHOSEN = (("train", "length"), ("train", "batch_size"), ("train", "evaluate_every"), ("train", "optimizer", "lr"))
+CHOSEN = (
+    ("head_init",), ("train", "length"), ("train", "batch_size"), ("train", "evaluate_every"), ("train", "optimizer", "lr")
+)  # fmt: skip
 """The fields that are chosen where a recipe leaves them open."""
 
 
@@ -58,8 +60,9 @@ def choose_settings(recipe: FinetuneRecipe, data: LabelledData) -> ChosenSetting
     rate = train.optimizer.lr or choose_rate(backbone, kind, starts)
     found: dict[str, Any] = {"batch_size": batch, "length": length}
     found["evaluate_every"] = train.evaluate_every or _evaluate_every(length, batch, count, data)
-    optimizer = train.optimizer.model_copy(update={"lr": rate})
-    chosen = recipe.model_copy(update={"train": train.model_copy(update=found | {"optimizer": optimizer})})
+    found["optimizer"] = train.optimizer.model_copy(update={"lr": rate})
+    head = recipe.head_init or ("fitted" if starts else "random")
+    chosen = recipe.model_copy(update={"head_init": head, "train": train.model_copy(update=found)})
     return ChosenSettings(chosen, tuple(_words(recipe, chosen, backbone, count)))
 
 

@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warmstart.base.arrays import digest_arrays
+from warmstart.base.console import say
 from warmstart.base.errors import BadInput
+from warmstart.base.formatting import format_count
 from warmstart.base.seeds import derive_seed
 from warmstart.build.generation import check_softmax, generation_settings, label_smoothing, with_word_head
 from warmstart.build.labelled_data import LabelledData, read_labelled_data
@@ -31,6 +33,8 @@ from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.special_tokens import special_tokens
 from warmstart.tasks.table import KINDS, answer_of, kind_of
 from warmstart.tasks.vocabulary import Vocabulary, require_text
+from warmstart.train.precision import default_device
+from warmstart.train.probe import can_fit, fit_head
 from warmstart.train.schemes import apply_scheme, check_scheme
 from warmstart.train.settings import TrainSettings
 from warmstart.train.step import Criterion
@@ -87,6 +91,9 @@ class Finetuning:
         answer = answer_of(self.spec)
         if answer.head is not None:
             model.head(answer.goal).begin_at(answer.first_output(self.data.train))
+            if recipe.head_init == "fitted" and can_fit(model, answer.goal):
+                count = fit_head(model.to(default_device()), answer.goal, self.training.items, recipe.train.max_tokens)
+                say(f"head       fitted to the start's states of {format_count(count, 'example')}")
         apply_scheme(model, recipe.scheme, recipe.train.seed)
         return model, account
 

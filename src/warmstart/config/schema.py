@@ -213,6 +213,10 @@ class ObjectiveSettings(Settings):
         None, "what the classifier reads of a text: one token's state (sum), the mean of all, or the last, the maximum and "
         "the mean (concat); default: mean, where the start is a sentence encoder that says so, else sum", flag="--head-pool",
     )  # fmt: skip
+    head_init: Literal["fitted", "random"] | None = Setting(
+        None, "how the head begins: fitted to the states that the start has (linear probing, then fine-tuning), or drawn",
+        flag="--head-init", chosen="the start and the task",
+    )  # fmt: skip
     head_norm: Literal["none", "batch"] = Setting(
         "none", "batch: batch norm and dropout before each linear of the classifier", flag="--head-norm"
     )
