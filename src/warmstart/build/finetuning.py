@@ -91,7 +91,7 @@ class Finetuning:
         answer = answer_of(self.spec)
         if answer.head is not None:
             model.head(answer.goal).begin_at(answer.first_output(self.data.train))
-            if recipe.head_init == "fitted" and can_fit(model, answer.goal):
+            if recipe.head_init == "fitted" and self.training.items and can_fit(model, answer.goal):
                 count = fit_head(model.to(default_device()), answer.goal, self.training.items, recipe.train.max_tokens)
                 say(f"head       fitted to the start's states of {format_count(count, 'example')}")
         apply_scheme(model, recipe.scheme, recipe.train.seed)
