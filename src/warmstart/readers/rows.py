@@ -105,8 +105,8 @@ def _jsonl(path: str, lines: Iterable[str], columns: Sequence[str] | None) -> It
 
 def _parse_json(line: str, where: str) -> dict[str, Any]:
     try:
-        value = json.loads(line, parse_constant=_not_finite, parse_float=_finite)
-        if "\\ud" in line.lower():
+        value = _DECODER.decode(line)
+        if "\\u" in line and "\\ud" in line.lower():
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError as error:
         raise BadInput(
@@ -133,6 +133,10 @@ def _finite(digits: str) -> float:
     if not math.isfinite(value):
         _not_finite(digits)
     return value
+
+
+_DECODER = json.JSONDecoder(parse_constant=_not_finite, parse_float=_finite)
+"""One for all lines: to build a decoder takes longer than to read a short line."""
 
 
 def _csv(path: str, lines: Iterable[str], columns: Sequence[str] | None) -> Iterator[Row]:

@@ -142,7 +142,7 @@ class Answer:
 
     def join(self, outputs: Sequence[Floats]) -> Floats:
         """The head's output for one Record, from those of the items that it was read as."""
-        return np.concatenate(outputs).reshape(-1)
+        return (outputs[0] if len(outputs) == 1 else np.concatenate(outputs)).reshape(-1)
 
     def average(self, outputs: Sequence[Floats]) -> Floats:
         """Logits of the mean probabilities of several models."""
@@ -220,10 +220,12 @@ def ratio_scores(tallies: Mapping[str, Ratio], seed: int | None, is_collapsed: b
 
 def softmax_prediction(spec: TaskSpec, raw: Floats) -> Prediction:
     """The likeliest of classes or choices, with the probabilities of all."""
-    numbers = raw.astype(np.float64)
-    shares = np.exp(numbers - numbers.max())
-    shares /= shares.sum()
     best = int(raw.argmax())
-    names = spec.label_names or tuple(map(str, range(len(shares))))
-    label = spec.values_of([names[best]])[0] if spec.label_names else best
-    return Prediction(label, float(shares[best]), dict(zip(names, shares.tolist(), strict=True)), raw)
+    shares = raw.astype(np.float64)
+    shares -= shares[best]
+    np.exp(shares, out=shares)
+    shares /= np.add.reduce(shares)  # what ndarray.sum calls; the calls around it take longer than a row's numbers
+    probabilities = shares.tolist()
+    names = spec.label_names or tuple(map(str, range(len(probabilities))))
+    label = spec.values_of([names[best]])[0] if spec.label_values else names[best] if spec.label_names else best
+    return Prediction(label, probabilities[best], dict(zip(names, probabilities, strict=True)), raw)

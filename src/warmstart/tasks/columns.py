@@ -64,7 +64,7 @@ class Draft:
 
 def first_present(row: Row, alternatives: Iterable[tuple[str, ...]]) -> tuple[str, ...] | None:
     """The first set of columns that a row has all of."""
-    return next((columns for columns in alternatives if all(c in row.fields for c in columns)), None)
+    return next((columns for columns in alternatives if row.fields.keys() >= {*columns}), None)
 
 
 def missing_column(

@@ -207,14 +207,17 @@ class TaskKind(RowSource):
         account = Account()
         remaining = iter(records)
         while chunk := list(islice(remaining, CHUNK)):
+            cuts: list[Truncation] = []
+            unread = 0
             for record, parts in zip(chunk, self.encode(chunk, vocabulary, frame.settings.clean), strict=True):
                 cut = self.truncate(record, parts, frame)
                 own = self.examples(record, cut.parts, frame)
                 examples.append(own)
-                parts_of.append(cut.parts)
-                unread = self.count_unread(record, cut.parts, own)
-                tokens = sum(map(len, own))
-                account += Account(1, int(cut.lost > 0), tokens, cut.lost, cut.needed, unread, cut.targets)
+                cuts.append(cut)
+                unread += self.count_unread(record, cut.parts, own)
+            parts_of += [cut.parts for cut in cuts]
+            tokens = sum(len(example) for own in examples[-len(chunk) :] for example in own)
+            account += Account.of(cuts, tokens, unread)
         return FramedRecords(examples, parts_of, account)
 
     def training_data(

@@ -1,6 +1,5 @@
 """``warmstart predict``: a file of examples in, the same rows with label, score and probabilities out, as a stream."""
 
-import json
 import tempfile
 from collections.abc import Iterable
 from typing import Any
@@ -24,7 +23,7 @@ from warmstart.tasks.row_source import ReadOptions
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.table import options_of
 from warmstart.verbs.members import members_of
-from warmstart.verbs.output import STANDARD, check_not_there, write_lines
+from warmstart.verbs.output import STANDARD, check_not_there, json_lines, write_lines
 
 
 def predict(request: PredictRequest) -> dict[str, Any]:
@@ -84,8 +83,7 @@ def _write_predictions(
         predictor = build_predictor(members, search, keep_lattice if lattices else None)
         shown = request.output != STANDARD or not results_on_terminal()  # a bar would stand between the answers
         rows = predict_rows(predictor, records, not request.no_texts, title="predicting" if shown else None)
-        lines = (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
-        write_lines(request.output, lines, at_once)
+        write_lines(request.output, json_lines(rows), at_once)
         if lattices is not None:
             kept.seek(0)
             write_lines(lattices, kept)
