@@ -307,3 +307,18 @@ def test_joint_training_writes_the_text_again(tokenizer):
     assert second.goals["lm"].reads.tolist() == [3, 4, 5, 6]
     batch = collate([[first, second]] * 2)
     assert batch.goals["lm"].targets.tolist() == first.ids.tolist() * 2
+
+
+def test_the_account_of_many_is_that_of_each(tokenizer):
+    """Witness: every Record framed alone, and the accounts added by hand."""
+    task = spec("classification", ("n", "y"), context=12)
+    records = [Record({"text": "a" * (n % 23 + 1)}, n % 2) for n in range(60)]
+    alone = [frame_records(task, [record], tokenizer).account.to_dict() for record in records]
+    found = frame_records(task, records, tokenizer).account.to_dict()
+    longest = found.pop("longest")
+    assert longest == max(one["longest"] for one in alone) == 25
+    assert (
+        found == {name: sum(one[name] for one in alone) for name in found}
+        and found["cut"] == 30
+        and found["used"] == 60
+    )

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from warmstart.base.clock import begin_command
 from warmstart.base.console import print_error
 from warmstart.base.errors import BadInput, WarmstartError, unknown_name_error
 from warmstart.base.threads import spin_briefly
@@ -40,6 +41,7 @@ saved, where there was something to save (run it again with --resume), 130 inter
 
 def entry() -> None:
     """The console script."""
+    begin_command()
     spin_briefly()
     silence_libraries()
     code = main(sys.argv[1:])

@@ -4,17 +4,18 @@ One trial leaves one run folder. Several trials have a folder each inside ``out`
 did best on dev, the table and the comparison. ``--seeds --control`` is the smallest case.
 """
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from warmstart.base.clock import work_began_at_s
 from warmstart.base.console import say
 from warmstart.base.files import read_json
 from warmstart.base.run_folder import REPORT, RunFolder
 from warmstart.build.chosen import CHOSEN, choose_settings
-from warmstart.build.cost import total_line
+from warmstart.build.cost import disk_line, seconds_since, total_line
+from warmstart.build.dry_run import build_meta_model
 from warmstart.build.finetuning import Finetuning, build_finetuning
 from warmstart.build.labelled_data import LabelledData, read_labelled_data
 from warmstart.config.load import to_yaml
@@ -25,6 +26,7 @@ from warmstart.study.compare import compare_trials
 from warmstart.study.factors import describe_control, list_arms, list_trials
 from warmstart.study.trial import Setup, Trial, data_sizes, describe_trial, run_trial, summary, trial_cost
 from warmstart.train.precision import ComputeSettings, default_device, settings_of_run
+from warmstart.train.schemes import bytes_to_write
 from warmstart.transfer.folder import load_model
 
 
@@ -42,15 +44,13 @@ def run_study(recipe: FinetuneRecipe, out: str, resume: bool, data: LabelledData
 def _run_trials(recipe: FinetuneRecipe, root: RunFolder, resume: bool, data: LabelledData | None) -> dict[str, Any]:
     config = to_yaml(recipe)
     root.check_free(resume=resume, config=config, chosen=CHOSEN)
-    began_at_s = time.monotonic()
-    plan = plan_study(recipe, root, data)
+    began_at_s, plan = work_began_at_s(), plan_study(recipe, root, data)
     trials, built = plan.trials, plan.built
     main = built[trials[0].arm]
-    prepared_s = time.monotonic() - began_at_s
     fingerprints = main.fingerprints()
     root.check_data(fingerprints)
     compute = settings_of_run(root, recipe.train.precision, default_device())
-    for line in describe_study(recipe, plan, compute, prepared_s):
+    for line in describe_study(recipe, plan, compute, began_at_s):
         say(line)
     setup = Setup(compute, data_sizes(main) | {"fingerprints": fingerprints})
     if len(trials) == 1:
@@ -91,11 +91,11 @@ def plan_study(recipe: FinetuneRecipe, root: RunFolder, data: LabelledData | Non
 
 
 def describe_study(
-    recipe: FinetuneRecipe, plan: StudyPlan, compute: ComputeSettings, prepared_s: float = 0.0
+    recipe: FinetuneRecipe, plan: StudyPlan, compute: ComputeSettings, began_at_s: float | None = None
 ) -> list[str]:
     """The dry run in words: the first training, a control with all that differs in it, and what all trainings take.
 
-    ``prepared_s``: what reading and framing have taken until now.
+    ``began_at_s``: when the work began, by ``time.monotonic``; all until the end of this dry run is preparing.
     """
     trials, built = plan.trials, plan.built
     arms = {trial.arm: trial for trial in reversed(trials)}
@@ -108,11 +108,16 @@ def describe_study(
             lines += [describe_control(recipe), *("  " + line for line in own if line not in lines)]
     if len(trials) > 1:
         lines.append(f"runs       {len(trials)}: " + ", ".join(trial.folder.path.name for trial in trials))
-    seconds = {"preparing": prepared_s}
+    seconds: dict[str, float] = {}
     for trial in trials:
         for name, value in costs[trial.arm].seconds.items():
             seconds[name] = seconds.get(name, 0.0) + value
-    return [*lines, total_line(seconds, len(trials))]
+    models = [build_meta_model(built[trial.arm].settings, trial.recipe.scheme) for trial in trials]
+    finished = (
+        sum(4 * model.num_parameters for model in models) if len(trials) > 1 else 0
+    )  # and the best stands above all
+    prepared = {"preparing": seconds_since(began_at_s)}
+    return [*lines, disk_line(bytes_to_write(models[0]) + finished), total_line(prepared | seconds, len(trials))]
 
 
 def build_arms(trials: list[Trial], data: LabelledData) -> dict[str, Finetuning]:

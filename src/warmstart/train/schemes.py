@@ -78,6 +78,14 @@ def close_scheme(model: Model) -> None:
     model.requires_grad_(True)
 
 
+def bytes_to_write(model: Model) -> int:
+    """What a run folder takes at most: two checkpoints (the older goes after the newer), best and final weights.
+
+    Frozen weights are neither in the checkpoints nor in the best.
+    """
+    return 4 * (num_trainable(model) * (2 * 3 + 1) + model.num_parameters)
+
+
 def num_trainable(module: nn.Module) -> int:
     """How many weights of a model or a part of it are trained."""
     return sum(p.numel() for p in module.parameters() if p.requires_grad)
