@@ -111,7 +111,7 @@ class Frame:
 
     def _goal(self, ids: NDArray[Any], targets: NDArray[Any], weights: Floats) -> Goal:
         """The task's question to one sequence, which owns it where it has ``targets``."""
-        places = np.arange(len(ids))
+        places = count_up(len(ids))
         if self.settings.reads == "rising" and len(ids) > 1 and self.answer.has_classes:
             rise = (places / (len(ids) - 1)).astype(np.float32)
             return Goal.each(places, np.repeat(targets, len(ids)), rise * weights)
