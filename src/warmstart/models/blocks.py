@@ -33,10 +33,15 @@ class RotaryTable(NamedTuple):
     sin: torch.Tensor
 
 
-def rotary_table(positions: torch.Tensor, settings: TransformerSettings, dtype: torch.dtype) -> RotaryTable:
-    """The angles of ``positions`` […] (Su et al. 2021; the two halves of a head turn against each other, as in Llama)."""
+def rotary_table(
+    positions: torch.Tensor, settings: TransformerSettings, dtype: torch.dtype, window: int | None = None
+) -> RotaryTable:
+    """The angles of ``positions`` […] in layers with a window.
+
+    Su et al. 2021; the two halves of a head turn against each other, as in Llama.
+    """
     half = torch.arange(0, settings.per_head, 2, device=positions.device, dtype=torch.float32)
-    angles = positions[..., None].float() * settings.rotary_base ** (-half / settings.per_head)
+    angles = positions[..., None].float() * settings.rotary_base_of(window) ** (-half / settings.per_head)
     both = torch.cat([angles, angles], -1)[..., None, :]
     return RotaryTable(both.cos().to(dtype), both.sin().to(dtype))
 
