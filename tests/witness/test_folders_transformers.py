@@ -35,7 +35,10 @@ CONFIGS = {
     "Bert": BERT,
     "Roberta": BERT | {"max_position_embeddings": 26, "type_vocab_size": 1, "layer_norm_eps": 1e-5},
     "XLMRoberta": BERT | {"max_position_embeddings": 26, "type_vocab_size": 1},
+    "Camembert": BERT | {"max_position_embeddings": 26, "type_vocab_size": 1},
     "Electra": BERT | {"embedding_size": 16},
+    "MPNet": BERT | {"max_position_embeddings": 26},
+    "Albert": BERT | {"embedding_size": 16},
     "DistilBert": {
         "vocab_size": 60,
         "dim": 32,
@@ -50,11 +53,14 @@ CONFIGS = {
 LANGUAGE = {
     "GPT2": "GPT2LMHeadModel", "OpenAIGPT": "OpenAIGPTLMHeadModel", "Bert": "BertForMaskedLM",
     "Roberta": "RobertaForMaskedLM", "XLMRoberta": "XLMRobertaForMaskedLM", "Electra": "ElectraForMaskedLM",
+    "Camembert": "CamembertForMaskedLM", "MPNet": "MPNetForMaskedLM", "Albert": "AlbertForMaskedLM",
     "DistilBert": "DistilBertForMaskedLM", "Llama": "LlamaForCausalLM", "Qwen3": "Qwen3ForCausalLM",
 }  # fmt: skip
 FULL = {"sight": "full", "norm": "post", "embedding_norm": True, "activation": "gelu"}
-MASKED = ("bert", "roberta", "electra", "electra_even", "distilbert")
-TASKS = tuple(f"{name}_task" for name in ("bert", "roberta", "electra", "distilbert"))
+MASKED = ("bert", "roberta", "electra", "electra_even", "distilbert", "mpnet", "albert", "albert_groups")
+TASKS = tuple(f"{name}_task" for name in ("bert", "roberta", "electra", "distilbert", "mpnet", "albert"))
+PADDED_BY_1 = ("roberta", "mpnet")
+"""Families whose padding always has the id 1."""
 OURS = {
     "gpt1": {"norm": "post"},
     "gpt2": {"norm": "pre", "activation": "gelu"},
@@ -68,6 +74,11 @@ OURS = {
     "electra_even": FULL | {"segments": 2, "lm_transform": True, "pooler_activation": "gelu"},
     "distilbert": FULL | {"norm_eps": 1e-12, "lm_transform": True, "pooler_activation": "relu"},
     "distilbert_task": FULL | {"norm_eps": 1e-12, "pooler": True, "pooler_activation": "relu"},
+    "mpnet": FULL | {"relative_bins": 32, "lm_transform": True},
+    "mpnet_task": FULL | {"relative_bins": 32, "pooler": True},
+    "albert": FULL | {"segments": 2, "embedding_width": 16, "layer_groups": 1, "lm_transform": True},
+    "albert_groups": FULL | {"segments": 2, "embedding_width": 32, "layers": 4, "layer_groups": 2, "lm_transform": True},
+    "albert_task": FULL | {"segments": 2, "embedding_width": 16, "layer_groups": 1, "pooler": True},
     "llama": {
         "norm": "pre", "norm_kind": "rms", "positions": "rotary", "mlp": "gated", "activation": "silu", "bias": False,
         "kv_heads": 2, "hidden": 48,
@@ -210,7 +221,7 @@ PROBLEMS = {"label": "single_label_classification", "labels": "multi_label_class
 @pytest.mark.parametrize("goal", ["label", "labels", "score"])
 def test_our_classifier_in_theirs(name: str, goal: str, tmp_path: Path) -> None:
     """Witness: AutoModelForSequenceClassification on a padded batch: equal answers, label names, pad id, problem."""
-    full, pad = name in TASKS, int(name == "roberta_task")
+    full, pad = name in TASKS, int(name.startswith(PADDED_BY_1))
     head = HEADS[goal].model_copy(update={"bias": full, "pooled": full})
     model = ours(name, {goal: head})
     names = tuple("abcd"[: head.size]) if goal != "score" else ()
@@ -249,7 +260,7 @@ def test_our_choice_in_theirs(tmp_path: Path) -> None:
     rows = [texts()[0], texts()[3], texts()[4]]
     choosers = dict.fromkeys(TASKS, "AutoModelForMultipleChoice")
     for name, kind in (choosers | {"gpt2": "GPT2DoubleHeadsModel", "gpt1": "OpenAIGPTDoubleHeadsModel"}).items():
-        full, pad = name in TASKS, int(name == "roberta_task")
+        full, pad = name in TASKS, int(name.startswith(PADDED_BY_1))
         model = ours(name, {"choice": HEADS["choice"].model_copy(update={"pooled": full})})
         save_model(model, tmp_path / name, FolderMetadata(pad_id=pad))
         theirs, told = getattr(transformers, kind).from_pretrained(tmp_path / name, output_loading_info=True)
@@ -270,10 +281,10 @@ def test_our_choice_in_theirs(tmp_path: Path) -> None:
         close(model.eval().answers(collate([examples]))["choice"], wanted)
 
 
-@pytest.mark.parametrize("name", ["GPT2", "Bert", "Roberta", "XLMRoberta", "Electra", "DistilBert"])
+@pytest.mark.parametrize("name", [name for name in CONFIGS if name not in ("OpenAIGPT", "Llama", "Qwen3")])
 def test_their_classifier_in_ours(name: str, tmp_path: Path) -> None:
     """Witness: a fine-tuned folder of theirs answers the same when we load it, head included."""
-    pad = int("Roberta" in name)
+    pad = int(name in ("Roberta", "XLMRoberta", "Camembert", "MPNet"))
     theirs = their_model(name, f"{name}ForSequenceClassification", num_labels=3, pad_token_id=pad)
     theirs.save_pretrained(tmp_path)
     model, full = load_model(tmp_path), name != "GPT2"
@@ -289,7 +300,7 @@ PER_TOKEN = {
 }
 
 
-@pytest.mark.parametrize("name", ["bert", "roberta", "electra", "distilbert"])
+@pytest.mark.parametrize("name", ["bert", "roberta", "electra", "distilbert", "mpnet", "albert"])
 @pytest.mark.parametrize("goal", PER_TOKEN)
 def test_our_tagger_and_span_model_in_theirs_and_back(name: str, goal: str, tmp_path: Path) -> None:
     """Witness: transformers' class for tokens or spans answers every token alike; its own folder comes back the same."""
@@ -297,7 +308,7 @@ def test_our_tagger_and_span_model_in_theirs_and_back(name: str, goal: str, tmp_
     model = ours(name, {goal: head})
     backbone = model.settings.backbone.model_copy(update={"lm_transform": False})
     model = shaken(Model.fresh(ModelSettings(backbone=backbone, heads={goal: head}), 3))  # type: ignore[assignment]
-    save_model(model, tmp_path / "ours", FolderMetadata(pad_id=int(name == "roberta")))
+    save_model(model, tmp_path / "ours", FolderMetadata(pad_id=int(name in PADDED_BY_1)))
     theirs, told = getattr(transformers, auto).from_pretrained(tmp_path / "ours", output_loading_info=True)
     assert not told["missing_keys"] and not told["unexpected_keys"]
     theirs.eval().save_pretrained(tmp_path / "theirs")

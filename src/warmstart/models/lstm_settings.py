@@ -93,6 +93,11 @@ class LSTMSettings(Settings):
         return False
 
     @property
+    def num_blocks(self) -> int:
+        """Layers that have weights of their own: all."""
+        return self.layers
+
+    @property
     def shape(self) -> str:
         """The size in words."""
         two = " in two directions" if self.directions == 2 else ""

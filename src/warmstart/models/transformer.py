@@ -54,7 +54,7 @@ class Transformer(Backbone):
         self.widening = nn.Linear(width, settings.width) if settings.embedding_width else None
         self.relative = RelativeBias(settings) if settings.relative_bins else None
         self.drop = Dropout(settings.embedding_dropout)
-        self.blocks = nn.ModuleList(Block(settings) for _ in range(settings.layers))
+        self.blocks = nn.ModuleList(Block(settings) for _ in range(settings.num_blocks))
         self.final_norm = None if post else make_norm(settings)
         self.output = None if settings.tied else nn.Linear(settings.width, settings.vocab_size, bias=False)
         self.lm_transform = _lm_transform(settings) if settings.lm_transform else None
@@ -90,10 +90,15 @@ class Transformer(Backbone):
         plans = {window: with_window(plan, window, self.tokens.weight.dtype) for window in {*self.windows}}
         x = self._embed(batch.ids, batch.positions, batch.segments, tables)
         yield x
-        rotary, last = self._rotary(batch.positions), len(self.blocks) - 1
-        for number, (block, window) in enumerate(zip(self.blocks, self.windows, strict=True)):
+        rotary, last = self._rotary(batch.positions), len(self.windows) - 1
+        for number, (block, window) in enumerate(self._each_layer()):
             x = block(x, plans[window], rotary[window], reads_M if number == last else None)
             yield x if number < last or self.final_norm is None else self.final_norm(x)
+
+    def _each_layer(self) -> Iterator[tuple[nn.Module, int | None]]:
+        """The weights of each layer, which several may share, and how far its tokens see."""
+        for number, window in enumerate(self.windows):
+            yield self.blocks[self.settings.block_of(number)], window
 
     def pool(self, states_MD: torch.Tensor) -> torch.Tensor:
         """The states [M, D] through the pooler, where there is one."""
@@ -110,7 +115,7 @@ class Transformer(Backbone):
             window: with_window_bias(bias, positions[None], positions[None], window) for window in {*self.windows}
         }
         rotary = self._rotary(positions)
-        for block, window in zip(self.blocks, self.windows, strict=True):
+        for block, window in self._each_layer():
             layer.bias = biases[window]
             x_BTD = block(x_BTD, layer, rotary[window])
         return x_BTD if self.final_norm is None else self.final_norm(x_BTD)
@@ -119,7 +124,7 @@ class Transformer(Backbone):
         """Room for the keys and values of ``sources`` sources and their texts, ``columns`` tokens each."""
         table = self.tokens.weight
         shape = (sources, self.settings.key_heads, columns, self.settings.per_head)
-        return BeamCache(len(self.blocks), shape, table.dtype, table.device)
+        return BeamCache(len(self.windows), shape, table.dtype, table.device)
 
     def forward_cached(self, ids_BT: torch.Tensor, segment: int, cache: BeamCache, answers: int) -> torch.Tensor:
         """States [B, A, D] of the last A of the tokens that ``cache`` has been prepared for, all of one segment.
@@ -138,8 +143,8 @@ class Transformer(Backbone):
         }
         prepare = cache.layers[0].prepare_bias
         whole = {window: prepare(bias) for window, bias in biases.items()}  # once for all layers
-        others, last = ids_BT.shape[1] - answers, len(self.blocks) - 1
-        for number, (block, layer, window) in enumerate(zip(self.blocks, cache.layers, self.windows, strict=True)):
+        others, last = ids_BT.shape[1] - answers, len(self.windows) - 1
+        for number, ((block, window), layer) in enumerate(zip(self._each_layer(), cache.layers, strict=True)):
             skip = others if number == last else 0
             layer.bias = prepare(biases[window][:, :, skip:]) if skip else whole[window]
             x_BTD = block(x_BTD, layer, rotary[window], skip=skip)

@@ -36,6 +36,10 @@ class TransformerSettings(Settings):
     )
     context: int = Setting(512, "tokens that the model reads at once", flag="--context", metavar="N", ge=1)
     layers: int = Setting(12, "number of layers", flag="--layers", metavar="N", ge=1)
+    layer_groups: int | None = Setting(
+        None, "groups of layers in a row that share the weights of one (ALBERT: 1); they divide the layers; default: "
+        "each layer has its own", ge=1,
+    )  # fmt: skip
     width: int = Setting(768, "width of the states", flag="--width", metavar="N", ge=1)
     heads: int = Setting(12, "attention heads; they divide the width", flag="--heads", metavar="N", ge=1)
     kv_heads: int | None = Setting(
@@ -120,6 +124,15 @@ class TransformerSettings(Settings):
         return self.embedding_width or self.width
 
     @property
+    def num_blocks(self) -> int:
+        """Layers that have weights of their own."""
+        return min(self.layers, self.layer_groups or self.layers)
+
+    def block_of(self, layer: int) -> int:
+        """Which of them a layer computes with."""
+        return layer * self.num_blocks // self.layers
+
+    @property
     def max_length(self) -> int:
         """The most tokens that one text may have."""
         return self.context
@@ -176,6 +189,11 @@ class TransformerSettings(Settings):
                 f"{self.heads} attention heads cannot share {self.key_heads} heads of keys and values evenly",
                 where=where, value=self.key_heads, allowed=f"a divisor of {self.heads}",
                 next_step="change kv_heads or heads",
+            )  # fmt: skip
+        if self.layer_groups and self.layers % self.layer_groups:
+            raise BadInput(
+                f"{self.layers} layers do not divide into {self.layer_groups} groups", where=where, value=self.layer_groups,
+                allowed=f"a divisor of {self.layers}", next_step="change layer_groups or layers",
             )  # fmt: skip
         if self.positions == "rotary" and self.per_head % 2:
             raise BadInput(

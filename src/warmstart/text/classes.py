@@ -15,6 +15,7 @@ WORDPIECE, GPT1, GPT2 = "vocab.txt", "GPT-1's vocabulary and merges", "GPT-2's v
 CLASSES: dict[str, str | None] = {
     "Bert": WORDPIECE, "DistilBert": WORDPIECE, "Electra": WORDPIECE, "MobileBert": WORDPIECE, "ConvBert": WORDPIECE,
     "SqueezeBert": WORDPIECE, "OpenAIGPT": GPT1, "GPT2": GPT2, "Roberta": GPT2, "Bart": GPT2, "Longformer": GPT2,
+    "MPNet": WORDPIECE, "Albert": None, "DebertaV2": None,
     "Llama": None, "CodeLlama": None, "Qwen2": None, "GPTNeoX": None, "XLMRoberta": None, "Camembert": None,
     "Herbert": None, "PreTrained": None, "TokenizersBackend": None,
 }  # fmt: skip

@@ -156,7 +156,7 @@ class Layout:
 
     def table(self, settings: ModelSettings, prefix: str) -> dict[str, Name]:
         """Name of each tensor of a model → where it is, in a file that keeps the base model under ``prefix``."""
-        layers = range(settings.backbone.layers)
+        layers = range(settings.backbone.num_blocks)
         every = (*self.names, *self._pooler(settings))
         found = [name.at(n, prefix) for name in every for n in (layers if "{}" in name.ours else range(1))]
         names = {f"backbone.{name.ours}": name for name in found}
@@ -207,18 +207,20 @@ _OPTIONAL: dict[str, Callable[[Any], bool]] = {
 
 POOLERS = (
     "pooler.dense.weight", "classifier.dense.weight", "sequence_summary.summary.weight", "pre_classifier.weight",
+    "pooler.weight",
 )  # fmt: skip
 WORD_HEADS = (
     "cls.predictions.transform.dense.weight", "lm_head.dense.weight", "generator_predictions.dense.weight",
     "vocab_transform.weight",
 )  # fmt: skip
+ALBERT_WORDS = "predictions.dense.weight"  # the whole name: ELECTRA's discriminator has one that ends like it
 
 
 def detect_parts(names: Collection[str]) -> dict[str, bool]:
     """What the tensors in a file say of a bidirectional model: whether it has a pooler, and a head for words."""
     return {
         "pooler": any(name.endswith(POOLERS) for name in names),
-        "lm_transform": any(name.endswith(WORD_HEADS) for name in names),
+        "lm_transform": any(name.endswith(WORD_HEADS) or name == ALBERT_WORDS for name in names),
     }
 
 
