@@ -1,5 +1,7 @@
 """Generation with a key/value cache against reading the whole text anew for every token."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -76,12 +78,16 @@ def test_cached_equals_uncached(
     assert len({ours.stopped for ours in found}) >= 2
 
 
+WINDOWS = {"windows": (4, None, 9), "layers": 3, "positions": "rotary", "local_rotary_base": 100.0}
+DISTANCES = {"disentangled": ("c2p", "p2c"), "positions": "none", "distance_buckets": 8, "layer_groups": 1}
+
+
+@pytest.mark.parametrize("changes", [WINDOWS, DISTANCES], ids=["windows", "distances"])
 @pytest.mark.parametrize("chunk", [128, 5])
-def test_windows_in_the_cache(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Witness: a full forward pass over the growing text; prompts shorter and longer than the windows."""
+def test_what_layers_see_in_the_cache(chunk: int, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Witness: a full forward pass over the growing text; prompts shorter and longer than the windows and buckets."""
     monkeypatch.setattr(cached_decoder, "CHUNK", chunk)
-    rotary = {"positions": "rotary", "local_rotary_base": 100.0}
-    model, settings = make("pre", windows=(4, None, 9), layers=3, **rotary), GenerateSettings(max_new=12, greedy=True)
+    model, settings = make("pre", **changes), GenerateSettings(max_new=12, greedy=True)
     given = prompts(7, 1, 30, 12, 5)
     for prompt, ours in zip(given, generate(model, given, settings, END), strict=True):
         same(ours, uncached(model, prompt, settings))

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from warmstart.base.arrays import Ints
 from warmstart.example.batch import Batch, to_device
 from warmstart.example.sight import Pattern, sees
+from warmstart.models.disentangled import DistanceTable
 from warmstart.models.eager import band, blocked_attention, is_far, unseen
 from warmstart.models.padding import Padding, document_rows, pad, plan_padding, unpad
 
@@ -46,7 +47,8 @@ class Group:
     ``bias`` [G, 1, T] or [G, T, T] (0 or -inf, in the compute dtype) says who sees whom; ``None`` where all see all, or
     where sight is ``causal``: padding comes last, so no real token can see it. ``relative`` [G or 1, H, T, T] is what
     their distances add to the scores; it has a gradient. ``positions`` [G, T] are ``None`` where they are 0 1 2 …, and
-    ``window`` says that tokens see only those fewer than so many places away.
+    ``window`` says that tokens see only those fewer than so many places away. ``distances`` [G or 1, T, T] are the rows of
+    the plan's table between each two tokens.
     """
 
     count: int
@@ -56,6 +58,7 @@ class Group:
     relative: torch.Tensor | None = None
     positions: torch.Tensor | None = None
     window: int | None = None
+    distances: torch.Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,11 +66,13 @@ class Plan:
     """How the documents of one Batch become rectangles; made once per Batch and used by every layer.
 
     ``padding`` leads from flat to padded and back; ``None`` where flat already is as the rectangles want it.
+    ``distance_table`` [R, D] has the rows of distances in disentangled attention.
     """
 
     groups: tuple[Group, ...]
     padding: Padding | None
     kernels: Kernels
+    distance_table: torch.Tensor | None = None
 
 
 Relative = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -107,6 +112,18 @@ def _distances(relative: Relative, positions: torch.Tensor | None, width: int, d
     """The bias of distances, [1, H, T, T] where all documents of a group count their positions alike."""
     counted = torch.arange(width, device=device)[None] if positions is None else positions
     return relative(counted, counted)
+
+
+def with_distances(plan: Plan, table: DistanceTable) -> Plan:
+    """The same plan for disentangled attention: which rows of distances stand between the tokens of each group."""
+    device = table.table.weight.device
+    farthest = max(group.width for group in plan.groups) - 1
+    rows = table.rows_up_to(farthest if all(group.positions is None for group in plan.groups) else 2 * table.longest)
+    groups = []
+    for group in plan.groups:
+        positions = torch.arange(group.width, device=device)[None] if group.positions is None else group.positions
+        groups.append(replace(group, distances=table.between(positions, positions, rows)))
+    return replace(plan, groups=tuple(groups), distance_table=table(rows))
 
 
 def with_window(plan: Plan, window: int | None, dtype: torch.dtype) -> Plan:
@@ -158,7 +175,13 @@ def _visible(
     return allowed | torch.eye(width, dtype=torch.bool)
 
 
-def attend(qkv_N3D: torch.Tensor, plan: Plan, heads: int, dropout: float) -> torch.Tensor:
+AddedScores = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+"""Queries [G, H, T, K], keys [G, H, S, K] and rows of distances [G or 1, T, S] → what is added to scores [G, H, T, S]."""
+
+
+def attend(
+    qkv_N3D: torch.Tensor, plan: Plan, heads: int, dropout: float, added: AddedScores | None = None
+) -> torch.Tensor:
     """Multi-head attention of a flat Batch: [N, 3·D] queries, keys, values → [N, D].
 
     Args:
@@ -166,17 +189,24 @@ def attend(qkv_N3D: torch.Tensor, plan: Plan, heads: int, dropout: float) -> tor
         plan: of the Batch, in the dtype of ``qkv_N3D``.
         heads: H.
         dropout: share of attention weights set to 0 (0.0 outside training).
+        added: to the scores, where these come of queries, keys and distances.
     """
     rows = torch.split(pad(qkv_N3D, plan.padding), [group.count * group.width for group in plan.groups])
     mixed = [
-        _attend_group(part, group, plan.kernels, heads, dropout) for part, group in zip(rows, plan.groups, strict=True)
+        _attend_group(part, group, plan.kernels, heads, dropout, added)
+        for part, group in zip(rows, plan.groups, strict=True)
     ]
     return unpad(mixed[0] if len(mixed) == 1 else torch.cat(mixed), plan.padding)
 
 
-def _attend_group(rows: torch.Tensor, group: Group, kernels: Kernels, heads: int, dropout: float) -> torch.Tensor:
+def _attend_group(
+    rows: torch.Tensor, group: Group, kernels: Kernels, heads: int, dropout: float, added: AddedScores | None
+) -> torch.Tensor:
     count, width = group.count, group.width
     parted = rows.view(count, width, 3, heads, -1).permute(2, 0, 3, 1, 4).contiguous()  # [3, G, H, T, K]
+    if added is not None and group.distances is not None:
+        more = added(parted[0], parted[1], group.distances)
+        group = replace(group, relative=more if group.relative is None else group.relative + more)
     if width <= kernels.eager_max_len or (dropout > 0 and kernels.eager_dropout):
         mixed = blocked_attention(
             parted, group.bias, dropout, causal=group.causal, relative=group.relative, window=group.window

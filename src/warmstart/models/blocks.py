@@ -6,6 +6,7 @@ Radford et al. 2018 (post-norm), Radford et al. 2019 (pre-norm), Devlin et al. 2
 Shapes: N flat tokens, D width, H query heads, G key heads, K width of a head, B rows and T new tokens of a cache.
 """
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -13,8 +14,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from warmstart.models.attention import Plan, attend
+from warmstart.models.attention import AddedScores, Plan, attend
 from warmstart.models.cache import LayerCache
+from warmstart.models.disentangled import DistanceScores
 from warmstart.models.dropout import Dropout
 from warmstart.models.transformer_settings import Activation, TransformerSettings
 
@@ -70,7 +72,9 @@ class Attention(nn.Module):
         self.q_norm = make_norm(settings, self.per_head) if settings.qk_norm else None
         self.k_norm = make_norm(settings, self.per_head) if settings.qk_norm else None
         # Whether the joint projection is what the kernel reads as it stands.
-        self.joint = settings.positions == "learned" and self.heads == self.key_heads and not settings.qk_norm
+        self.joint = settings.positions != "rotary" and self.heads == self.key_heads and not settings.qk_norm
+        self.joint = self.joint and not settings.disentangled
+        self.distances = DistanceScores(settings) if settings.disentangled else None
 
     def forward(
         self, x_ND: torch.Tensor, plan: Plan, rotary: RotaryTable | None, reads_M: torch.Tensor | None = None
@@ -82,7 +86,7 @@ class Attention(nn.Module):
             k, v = kv.unbind(-3)
             qkv = torch.cat([q, self._repeat(k), self._repeat(v)], -2).flatten(-2)
         dropout = self.dropout if self.training else 0.0
-        mixed = attend(qkv, plan, self.heads, dropout)
+        mixed = attend(qkv, plan, self.heads, dropout, self._added(plan.distance_table))
         return self.out(mixed if reads_M is None else mixed.index_select(0, reads_M))  # type: ignore[no-any-return]
 
     def forward_cached(
@@ -90,14 +94,21 @@ class Attention(nn.Module):
     ) -> torch.Tensor:
         """[B, T - skip, D] for the next T tokens of B sequences whose past is in ``cache``; the first few only add to it."""
         q, kv = self._split(self.qkv(x_BTD), rotary)
-        mixed = cache.read(q[:, skip:].transpose(1, 2), kv)
+        mixed = cache.read(q[:, skip:].transpose(1, 2), kv, self._added(cache.distance_table))
         return self.out(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
+
+    def _added(self, distance_table: torch.Tensor | None) -> AddedScores | None:
+        """What disentangled attention adds to the scores."""
+        if self.distances is None or distance_table is None:
+            return None
+        return functools.partial(self.distances, parts=self.distances.project(distance_table, self.qkv))
 
     def _split(self, qkv: torch.Tensor, rotary: RotaryTable | None) -> tuple[torch.Tensor, torch.Tensor]:
         """Queries […, H, K], and keys and values […, 2, G, K]; normed and rotated."""
         lead = qkv.shape[:-1]
         q, kv = torch.split(qkv, [self.heads * self.per_head, 2 * self.key_heads * self.per_head], -1)
         q, kv = q.view(*lead, self.heads, self.per_head), kv.view(*lead, 2, self.key_heads, self.per_head)
+        q = q if self.distances is None else q * self.distances.scale
         if rotary is None and self.k_norm is None:
             return q, kv
         k, v = kv.unbind(-3)

@@ -13,11 +13,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from warmstart.example.batch import Batch
-from warmstart.models.attention import plan_attention, with_window, with_window_bias
+from warmstart.models.attention import plan_attention, with_distances, with_window, with_window_bias
 from warmstart.models.backbone import Backbone, SoftmaxTable, Tables, embed_tokens
 from warmstart.models.beam_cache import BeamCache
 from warmstart.models.blocks import ACTIVATIONS, Block, RotaryTable, finish, make_norm, rotary_table
 from warmstart.models.cache import LayerCache
+from warmstart.models.disentangled import DistanceTable
 from warmstart.models.dropout import Dropout
 from warmstart.models.lm_transform import LMTransform
 from warmstart.models.relative import RelativeBias
@@ -35,12 +36,24 @@ def _lm_transform(settings: TransformerSettings) -> LMTransform:
     return LMTransform(settings.width, settings.vocab_size, make_norm(settings, width), width, activation)
 
 
+def _distance_table(settings: TransformerSettings) -> DistanceTable:
+    return DistanceTable(settings, make_norm(settings) if settings.distance_norm else None)
+
+
 class Transformer(Backbone):
     """Tokens and positions in, one state per token out."""
 
     POSITIONS: ClassVar = ("positions.weight",)
     READS_PADDED: ClassVar = True
-    EMBEDDING_PARTS: ClassVar = ("tokens", "positions", "segments", "embedding_norm", "widening", "relative")
+    EMBEDDING_PARTS: ClassVar = (
+        "tokens",
+        "positions",
+        "segments",
+        "embedding_norm",
+        "widening",
+        "relative",
+        "distances",
+    )
 
     def __init__(self, settings: TransformerSettings) -> None:
         super().__init__()
@@ -53,6 +66,7 @@ class Transformer(Backbone):
         self.embedding_norm = make_norm(settings, width) if settings.embedding_norm else None
         self.widening = nn.Linear(width, settings.width) if settings.embedding_width else None
         self.relative = RelativeBias(settings) if settings.relative_bins else None
+        self.distances = _distance_table(settings) if settings.disentangled else None
         self.drop = Dropout(settings.embedding_dropout)
         self.blocks = nn.ModuleList(Block(settings) for _ in range(settings.num_blocks))
         self.final_norm = None if post else make_norm(settings)
@@ -87,6 +101,7 @@ class Transformer(Backbone):
     def _layers(self, batch: Batch, tables: Tables, reads_M: torch.Tensor | None = None) -> Iterator[torch.Tensor]:
         """The embeddings, then the states after each layer; the last ones of the tokens ``reads_M`` only."""
         plan = plan_attention(batch, self.tokens.weight.dtype, self.kernels, self.relative)
+        plan = plan if self.distances is None else with_distances(plan, self.distances)
         plans = {window: with_window(plan, window, self.tokens.weight.dtype) for window in {*self.windows}}
         x = self._embed(batch.ids, batch.positions, batch.segments, tables)
         yield x
@@ -115,6 +130,7 @@ class Transformer(Backbone):
             window: with_window_bias(bias, positions[None], positions[None], window) for window in {*self.windows}
         }
         rotary = self._rotary(positions)
+        layer.distances, layer.distance_table = self._distances(positions[None], positions[None])
         for block, window in self._each_layer():
             layer.bias = biases[window]
             x_BTD = block(x_BTD, layer, rotary[window])
@@ -124,7 +140,7 @@ class Transformer(Backbone):
         """Room for the keys and values of ``sources`` sources and their texts, ``columns`` tokens each."""
         table = self.tokens.weight
         shape = (sources, self.settings.key_heads, columns, self.settings.per_head)
-        return BeamCache(len(self.windows), shape, table.dtype, table.device)
+        return BeamCache(len(self.windows), shape, table.dtype, table.device, readable=self.distances is not None)
 
     def forward_cached(self, ids_BT: torch.Tensor, segment: int, cache: BeamCache, answers: int) -> torch.Tensor:
         """States [B, A, D] of the last A of the tokens that ``cache`` has been prepared for, all of one segment.
@@ -141,12 +157,14 @@ class Transformer(Backbone):
             )
             for window in {*self.windows}
         }
+        distances, table = self._distances(cache.positions, cache.places)
         prepare = cache.layers[0].prepare_bias
         whole = {window: prepare(bias) for window, bias in biases.items()}  # once for all layers
         others, last = ids_BT.shape[1] - answers, len(self.windows) - 1
         for number, ((block, window), layer) in enumerate(zip(self._each_layer(), cache.layers, strict=True)):
             skip = others if number == last else 0
             layer.bias = prepare(biases[window][:, :, skip:]) if skip else whole[window]
+            layer.distances, layer.distance_table = (None if distances is None else distances[:, skip:]), table
             x_BTD = block(x_BTD, layer, rotary[window], skip=skip)
         return x_BTD if self.final_norm is None else self.final_norm(x_BTD)
 
@@ -176,6 +194,15 @@ class Transformer(Backbone):
             return bias
         added: torch.Tensor = self.relative(readers_BT, read_BS)
         return added + (bias if bias.dim() == 4 else bias.unsqueeze(1))
+
+    def _distances(
+        self, readers_BT: torch.Tensor, read_BS: torch.Tensor
+    ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+        """The rows of distances [B, T, S] between tokens at some positions, and the table of these."""
+        if self.distances is None:
+            return None, None
+        rows = slice(0, 2 * self.distances.span)
+        return self.distances.between(readers_BT, read_BS, rows), self.distances(rows)
 
     def _rotary(self, positions: torch.Tensor) -> dict[int | None, RotaryTable | None]:
         """The table of each window's layers."""

@@ -57,8 +57,9 @@ class TransformerSettings(Settings):
     sight: Literal["causal", "full"] = Setting(
         "causal", "causal: a token attends to itself and what came before; full: to its whole document (BERT)"
     )
-    positions: Literal["learned", "rotary"] = Setting(
-        "learned", "a table of positions, or queries and keys rotated by their position (Llama)"
+    positions: Literal["learned", "rotary", "none"] = Setting(
+        "learned",
+        "a table of positions, or queries and keys rotated by their position (Llama), or neither (DeBERTa-v3)",
     )
     rotary_base: float = Setting(10000.0, "base of the rotary frequencies", gt=1)
     windows: tuple[int | None, ...] = Setting(
@@ -72,6 +73,18 @@ class TransformerSettings(Settings):
         0, "bins of distance with a learned bias per head, the same in all layers (UniLMv2: 32); 0: none", ge=0
     )
     relative_distance: int = Setting(128, "distance from which on all tokens fall into the outermost bins", ge=2)
+    disentangled: tuple[Literal["c2p", "p2c"], ...] = Setting(
+        (), "what a score holds beside content to content: content to position, position to content (DeBERTa)"
+    )
+    distance_buckets: int | None = Setting(
+        None, "buckets of distance on each side in disentangled attention, half of them exact (DeBERTa-v3: 256); default: a "
+        "row for each distance up to relative_distance", ge=2,
+    )  # fmt: skip
+    distance_norm: bool = Setting(False, "a norm on the rows of distances in disentangled attention (DeBERTa-v2)")
+    shared_distance_keys: bool = Setting(
+        False,
+        "keys and queries of distances by the projection of those of tokens (DeBERTa-v2), not by linears of their own",
+    )
     norm: Norm = Setting(
         "post", "layer norm after each residual sum (post: GPT-1, BERT) or before each part and at the end (pre: GPT-2)",
         flag="--norm",
@@ -124,6 +137,11 @@ class TransformerSettings(Settings):
         return self.embedding_width or self.width
 
     @property
+    def distance_span(self) -> int:
+        """Rows of distances on each side, in disentangled attention."""
+        return self.distance_buckets or self.relative_distance
+
+    @property
     def num_blocks(self) -> int:
         """Layers that have weights of their own."""
         return min(self.layers, self.layer_groups or self.layers)
@@ -153,7 +171,8 @@ class TransformerSettings(Settings):
 
     def attention_flops(self, length: int) -> int:
         """Multiplications of a layer for one token that do not come from a weight, in a text of ``length``."""
-        return 2 * self.heads * self.per_head * length
+        rows = min(2 * length, 2 * self.distance_span) * len(self.disentangled)
+        return self.heads * self.per_head * (2 * length + rows)
 
     def activation_size(self, length: int) -> int:
         """Numbers per token that a training step keeps for its backward pass, roughly."""
@@ -201,6 +220,7 @@ class TransformerSettings(Settings):
                 allowed="an even width per head", next_step="change head_width, or width and heads",
             )  # fmt: skip
         self._check_windows(where)
+        self._check_distances(where)
         self._check_tables(where)
         return self
 
@@ -214,6 +234,19 @@ class TransformerSettings(Settings):
             raise BadInput(
                 "a rotary base of layers with windows needs both", where=where, value=self.local_rotary_base,
                 allowed="positions rotary, and windows", next_step="leave local_rotary_base out",
+            )  # fmt: skip
+
+    def _check_distances(self, where: str) -> None:
+        if self.disentangled and (self.key_heads != self.heads or len({*self.disentangled}) < len(self.disentangled)):
+            raise BadInput(
+                "disentangled attention has each of its kinds once, and keys for every head", where=where,
+                value=f"{self.disentangled}, {self.key_heads} heads of keys", allowed=f"{self.heads} heads of keys",
+                next_step="change disentangled, or leave kv_heads out",
+            )  # fmt: skip
+        if self.disentangled and (self.distance_buckets or 0) // 2 + 1 >= self.relative_distance:
+            raise BadInput(
+                "this number of buckets leaves no distance to grow to", where=where, value=self.distance_buckets,
+                allowed=f"below {2 * self.relative_distance - 2}", next_step="change distance_buckets or relative_distance",
             )  # fmt: skip
 
     def _check_tables(self, where: str) -> None:
