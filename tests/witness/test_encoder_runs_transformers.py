@@ -73,6 +73,18 @@ FAMILIES: dict[str, tuple[str, dict[str, Any], Callable[[Path], Any]]] = {
         {"embedding_size": 16},
         lambda _: unigram("Albert", ["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"]),
     ),
+    "deberta-v2": (
+        "DebertaV2",
+        {
+            "relative_attention": True,
+            "position_buckets": 8,
+            "norm_rel_ebd": "layer_norm",
+            "share_att_key": True,
+            "pos_att_type": "p2c|c2p",
+            "position_biased_input": False,
+        },
+        lambda _: unigram("DebertaV2", ["[PAD]", "[CLS]", "[SEP]", "[UNK]"], "[MASK]"),
+    ),
 }
 """Kind → how its classes begin, values of its config, its tokenizer."""
 
@@ -107,7 +119,7 @@ def test_a_fine_tuned_encoder_is_theirs_too(kind: str, pairs: bool, tmp_path: Pa
     assert batch["input_ids"][0][: len(own)].tolist() == own  # the frames are those of the family
 
 
-@pytest.mark.parametrize("kind", ["albert", "mpnet"])
+@pytest.mark.parametrize("kind", ["albert", "mpnet", "deberta-v2"])
 def test_an_encoder_learns_more_text_and_a_task_in_few_weights(kind: str, tmp_path: Path) -> None:
     """Witness: transformers' Auto classes read what more text and LoRA in bf16 have made."""
     (tmp_path / "start").mkdir()

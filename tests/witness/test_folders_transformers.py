@@ -3,12 +3,14 @@
 All models are tiny and random, biases and gains shaken so that a swap would show; float32, ≤ 1e-5.
 """
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from warmstart.base.errors import BadInput
 from warmstart.example.batch import collate
 from warmstart.example.example import Example, Goal
 from warmstart.models.model import Model
@@ -39,6 +41,15 @@ CONFIGS = {
     "Electra": BERT | {"embedding_size": 16},
     "MPNet": BERT | {"max_position_embeddings": 26},
     "Albert": BERT | {"embedding_size": 16},
+    "DebertaV2": BERT
+    | {
+        "relative_attention": True,
+        "position_buckets": 8,
+        "norm_rel_ebd": "layer_norm",
+        "share_att_key": True,
+        "pos_att_type": "p2c|c2p",
+        "position_biased_input": False,
+    },
     "DistilBert": {
         "vocab_size": 60,
         "dim": 32,
@@ -54,11 +65,20 @@ LANGUAGE = {
     "GPT2": "GPT2LMHeadModel", "OpenAIGPT": "OpenAIGPTLMHeadModel", "Bert": "BertForMaskedLM",
     "Roberta": "RobertaForMaskedLM", "XLMRoberta": "XLMRobertaForMaskedLM", "Electra": "ElectraForMaskedLM",
     "Camembert": "CamembertForMaskedLM", "MPNet": "MPNetForMaskedLM", "Albert": "AlbertForMaskedLM",
+    "DebertaV2": "DebertaV2ForMaskedLM",
     "DistilBert": "DistilBertForMaskedLM", "Llama": "LlamaForCausalLM", "Qwen3": "Qwen3ForCausalLM",
 }  # fmt: skip
 FULL = {"sight": "full", "norm": "post", "embedding_norm": True, "activation": "gelu"}
-MASKED = ("bert", "roberta", "electra", "electra_even", "distilbert", "mpnet", "albert", "albert_groups")
-TASKS = tuple(f"{name}_task" for name in ("bert", "roberta", "electra", "distilbert", "mpnet", "albert"))
+MASKED = (
+    "bert", "roberta", "electra", "electra_even", "distilbert", "mpnet", "albert", "albert_groups", "deberta",
+    "deberta_own",
+)  # fmt: skip
+ENCODERS = ("bert", "roberta", "electra", "distilbert", "mpnet", "albert", "deberta")
+TASKS = tuple(f"{name}_task" for name in ENCODERS)
+DEBERTA = FULL | {
+    "positions": "none", "disentangled": ("c2p", "p2c"), "distance_buckets": 8, "relative_distance": 24,
+    "distance_norm": True, "shared_distance_keys": True, "pooler_activation": "gelu",
+}  # fmt: skip
 PADDED_BY_1 = ("roberta", "mpnet")
 """Families whose padding always has the id 1."""
 OURS = {
@@ -78,6 +98,13 @@ OURS = {
     "mpnet_task": FULL | {"relative_bins": 32, "pooler": True},
     "albert": FULL | {"segments": 2, "embedding_width": 16, "layer_groups": 1, "lm_transform": True},
     "albert_groups": FULL | {"segments": 2, "embedding_width": 32, "layers": 4, "layer_groups": 2, "lm_transform": True},
+    "deberta": DEBERTA | {"lm_transform": True},
+    "deberta_own": DEBERTA
+    | {
+        "positions": "learned", "segments": 2, "disentangled": ("p2c",), "distance_buckets": None,
+        "relative_distance": 9, "distance_norm": False, "shared_distance_keys": False, "lm_transform": True,
+    },
+    "deberta_task": DEBERTA | {"pooler": True},
     "albert_task": FULL | {"segments": 2, "embedding_width": 16, "layer_groups": 1, "pooler": True},
     "llama": {
         "norm": "pre", "norm_kind": "rms", "positions": "rotary", "mlp": "gated", "activation": "silu", "bias": False,
@@ -300,7 +327,7 @@ PER_TOKEN = {
 }
 
 
-@pytest.mark.parametrize("name", ["bert", "roberta", "electra", "distilbert", "mpnet", "albert"])
+@pytest.mark.parametrize("name", ENCODERS)
 @pytest.mark.parametrize("goal", PER_TOKEN)
 def test_our_tagger_and_span_model_in_theirs_and_back(name: str, goal: str, tmp_path: Path) -> None:
     """Witness: transformers' class for tokens or spans answers every token alike; its own folder comes back the same."""
@@ -343,6 +370,32 @@ def test_the_discriminator_of_electra(tmp_path: Path) -> None:
     with torch.no_grad():
         wanted = torch.cat([theirs.electra(torch.from_numpy(one)[None]).last_hidden_state[0] for one in texts()])
         close(imported.model.backbone(batch), wanted)
+
+
+def test_both_heads_for_words_of_deberta(tmp_path: Path) -> None:
+    """Witness: transformers' logits by the head of the published files, on texts longer than the buckets are exact."""
+    theirs = their_model("DebertaV2", "DebertaV2ForMaskedLM", legacy=False)
+    theirs.save_pretrained(tmp_path)
+    imported = import_model(tmp_path)
+    assert imported.unused == () and not imported.note
+    close(our_logits(imported.model), their_logits(theirs))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"conv_kernel_size": 3}, "conv_kernel_size"),
+        ({"relative_attention": False, "pos_att_type": None}, "relative_attention"),
+        ({"pos_att_type": ["c2p", "p2p"]}, "unknown kind of disentangled attention.*allowed: c2p, p2c or both"),
+    ],
+)
+def test_other_debertas_are_refused(changes: dict[str, object], said: str, tmp_path: Path) -> None:
+    """Bad input: what would change the attention or the first layer, in one sentence."""
+    their_model("DebertaV2", "DebertaV2ForMaskedLM").save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | changes))
+    with pytest.raises(BadInput, match=said):
+        load_model(tmp_path)
 
 
 def test_what_has_no_place_is_named(tmp_path: Path) -> None:

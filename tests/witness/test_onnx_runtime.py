@@ -1,6 +1,7 @@
 """ONNX files against onnxruntime: for every head the same answers as our packed model, at any batch and length."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -96,11 +97,14 @@ def test_biases_of_distances_go_along(tmp_path: Path) -> None:
                 )
 
 
-def test_windows_go_along(tmp_path: Path) -> None:
-    """Witness: onnxruntime, full sight through windows of three and of all tokens, with rotary bases of their own."""
-    backbone = preset(
-        "gpt1-tiny", vocab_size=60, sight="full", windows=(3, None), positions="rotary", local_rotary_base=50.0
-    )
+WINDOWS = {"windows": (3, None), "positions": "rotary", "local_rotary_base": 50.0}
+DISTANCES = {"disentangled": ("c2p", "p2c"), "positions": "none", "distance_buckets": 8, "shared_distance_keys": True}
+
+
+@pytest.mark.parametrize("changes", [WINDOWS, DISTANCES], ids=["windows", "distances"])
+def test_what_layers_see_goes_along(changes: dict[str, Any], tmp_path: Path) -> None:
+    """Witness: onnxruntime, full sight through windows with rotary bases of their own, and with disentangled scores."""
+    backbone = preset("gpt1-tiny", vocab_size=60, sight="full", **changes)
     model = Model.fresh(ModelSettings(backbone=backbone), 3).eval()
     export_onnx(model, tmp_path / "model.onnx")
     texts = rows(5, 40, 1)

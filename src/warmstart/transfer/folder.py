@@ -22,7 +22,7 @@ from warmstart.models.files import WEIGHTS, save_weights, tensor_names, write_te
 from warmstart.models.heads import HEADS
 from warmstart.models.model import Model
 from warmstart.models.settings import KINDS, BackboneSettings, HeadKind, HeadSettings, ModelSettings
-from warmstart.transfer import albert, bert, distilbert, electra, gpt1, gpt2, llama, mpnet, roberta, unilm
+from warmstart.transfer import albert, bert, deberta, distilbert, electra, gpt1, gpt2, llama, mpnet, roberta, unilm
 from warmstart.transfer.config import CONFIG, OWN, class_of, labels_of, read_config, task_class
 from warmstart.transfer.layout import UNTRAINED, HeadPlace, Layout, Name
 from warmstart.transfer.release2018 import is_release, release_settings, release_tensors
@@ -34,7 +34,7 @@ LAYOUTS: dict[str, Layout] = {
     layout.model_type: layout
     for layout in (
         gpt1.LAYOUT, gpt2.LAYOUT, bert.LAYOUT, roberta.ROBERTA, roberta.XLM_R, roberta.CAMEMBERT, electra.LAYOUT,
-        distilbert.LAYOUT, mpnet.LAYOUT, albert.LAYOUT, unilm.LAYOUT, llama.LLAMA, llama.QWEN3,
+        distilbert.LAYOUT, mpnet.LAYOUT, albert.LAYOUT, deberta.LAYOUT, unilm.LAYOUT, llama.LLAMA, llama.QWEN3,
     )
 }  # fmt: skip
 """Of several that can say a model the first is written: RoBERTa for XLM-R and CamemBERT, the same architecture."""
