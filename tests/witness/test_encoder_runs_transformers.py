@@ -10,7 +10,7 @@ import pytest
 import tokenizers
 import torch
 from test_runs_transformers import QUICK, compared, rows, write
-from tokenizers import models, pre_tokenizers, trainers
+from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 
 import warmstart
 from warmstart.base.errors import BadInput
@@ -41,6 +41,24 @@ def byte_level() -> Any:
     return transformers.RobertaTokenizer(vocab=model["vocab"], merges=[tuple(pair) for pair in model["merges"]])
 
 
+def marked_bytes() -> Any:
+    """A byte-level vocabulary with BERT's special tokens, as ModernBERT has it."""
+    backend = tokenizers.Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    trainer: Any = trainers.BpeTrainer(
+        vocab_size=300, special_tokens=BERTS, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+    )
+    backend.train_from_iterator([" ".join(WORDS)] * 3, trainer)
+    backend.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    named = {f"{token.strip('[]').lower()}_token": token for token in BERTS}
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_object=backend, model_input_names=["input_ids", "attention_mask"], **named
+    )
+
+
 def unigram(name: str, first: list[str], last: str = "") -> Any:
     """Transformers' tokenizer of this family over words, with its special tokens where it has them."""
     pieces = [*((token, 0.0) for token in first), *((f"▁{word}", -2.0) for word in WORDS), ("▁", -5.0)]
@@ -52,6 +70,7 @@ def word_piece(name: str, names: list[str], folder: Path) -> Any:
     return getattr(transformers, f"{name}Tokenizer").from_pretrained(str(folder))
 
 
+SPECIAL_IDS = {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3, "cls_token_id": 2, "sep_token_id": 3}
 BERTS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 FAMILIES: dict[str, tuple[str, dict[str, Any], Callable[[Path], Any]]] = {
     "roberta": ("Roberta", {"type_vocab_size": 1}, lambda _: byte_level()),
@@ -73,6 +92,7 @@ FAMILIES: dict[str, tuple[str, dict[str, Any], Callable[[Path], Any]]] = {
         {"embedding_size": 16},
         lambda _: unigram("Albert", ["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"]),
     ),
+    "modernbert": ("ModernBert", {"local_attention": 6, **SPECIAL_IDS}, lambda _: marked_bytes()),
     "deberta-v2": (
         "DebertaV2",
         {
@@ -119,7 +139,23 @@ def test_a_fine_tuned_encoder_is_theirs_too(kind: str, pairs: bool, tmp_path: Pa
     assert batch["input_ids"][0][: len(own)].tolist() == own  # the frames are those of the family
 
 
-@pytest.mark.parametrize("kind", ["albert", "mpnet", "deberta-v2"])
+def test_a_class_of_ours_that_reads_the_mean(tmp_path: Path) -> None:
+    """Witness: ModernBertForSequenceClassification from the run's folder, on raw text; the folder without our task, here."""
+    (tmp_path / "start").mkdir()
+    start, run = pretrained("modernbert", tmp_path / "start"), tmp_path / "run"
+    data = rows(24, False)
+    files = {"train": write(tmp_path / "train.jsonl", data), "dev": write(tmp_path / "dev.jsonl", data[:8])}
+    warmstart.finetune(str(run), start=str(start), task="classification", head_pool="mean", **files, **QUICK)
+    theirs, batch = compared(run, data, ("text",))
+    assert theirs.config.classifier_pooling == "mean"
+    theirs.save_pretrained(tmp_path / "again")
+    transformers.AutoTokenizer.from_pretrained(run).save_pretrained(tmp_path / "again")
+    found = warmstart.load(tmp_path / "again").predict_proba([row["text"] for row in data])
+    with torch.no_grad():
+        assert abs(found - theirs(**batch).logits.softmax(-1).numpy()).max() <= 1e-5
+
+
+@pytest.mark.parametrize("kind", ["albert", "mpnet", "deberta-v2", "modernbert"])
 def test_an_encoder_learns_more_text_and_a_task_in_few_weights(kind: str, tmp_path: Path) -> None:
     """Witness: transformers' Auto classes read what more text and LoRA in bf16 have made."""
     (tmp_path / "start").mkdir()

@@ -41,6 +41,7 @@ CONFIGS = {
     "Electra": BERT | {"embedding_size": 16},
     "MPNet": BERT | {"max_position_embeddings": 26},
     "Albert": BERT | {"embedding_size": 16},
+    "ModernBert": BERT | {"num_hidden_layers": 4, "local_attention": 6},
     "DebertaV2": BERT
     | {
         "relative_attention": True,
@@ -65,15 +66,15 @@ LANGUAGE = {
     "GPT2": "GPT2LMHeadModel", "OpenAIGPT": "OpenAIGPTLMHeadModel", "Bert": "BertForMaskedLM",
     "Roberta": "RobertaForMaskedLM", "XLMRoberta": "XLMRobertaForMaskedLM", "Electra": "ElectraForMaskedLM",
     "Camembert": "CamembertForMaskedLM", "MPNet": "MPNetForMaskedLM", "Albert": "AlbertForMaskedLM",
-    "DebertaV2": "DebertaV2ForMaskedLM",
+    "DebertaV2": "DebertaV2ForMaskedLM", "ModernBert": "ModernBertForMaskedLM",
     "DistilBert": "DistilBertForMaskedLM", "Llama": "LlamaForCausalLM", "Qwen3": "Qwen3ForCausalLM",
 }  # fmt: skip
 FULL = {"sight": "full", "norm": "post", "embedding_norm": True, "activation": "gelu"}
 MASKED = (
     "bert", "roberta", "electra", "electra_even", "distilbert", "mpnet", "albert", "albert_groups", "deberta",
-    "deberta_own",
+    "deberta_own", "modernbert",
 )  # fmt: skip
-ENCODERS = ("bert", "roberta", "electra", "distilbert", "mpnet", "albert", "deberta")
+ENCODERS = ("bert", "roberta", "electra", "distilbert", "mpnet", "albert", "deberta", "modernbert")
 TASKS = tuple(f"{name}_task" for name in ENCODERS)
 DEBERTA = FULL | {
     "positions": "none", "disentangled": ("c2p", "p2c"), "distance_buckets": 8, "relative_distance": 24,
@@ -81,6 +82,11 @@ DEBERTA = FULL | {
 }  # fmt: skip
 PADDED_BY_1 = ("roberta", "mpnet")
 """Families whose padding always has the id 1."""
+MODERN = {
+    "sight": "full", "norm": "pre", "first_norm": False, "norm_bias": False, "embedding_norm": True, "activation": "gelu",
+    "positions": "rotary", "rotary_base": 5000.0, "windows": (None, 4, 4), "local_rotary_base": 100.0, "mlp": "gated",
+    "bias": False, "pooler_norm": True, "pooler_activation": "gelu",
+}  # fmt: skip
 OURS = {
     "gpt1": {"norm": "post"},
     "gpt2": {"norm": "pre", "activation": "gelu"},
@@ -104,6 +110,8 @@ OURS = {
         "positions": "learned", "segments": 2, "disentangled": ("p2c",), "distance_buckets": None,
         "relative_distance": 9, "distance_norm": False, "shared_distance_keys": False, "lm_transform": True,
     },
+    "modernbert": MODERN | {"lm_transform": True},
+    "modernbert_task": MODERN | {"pooler": True},
     "deberta_task": DEBERTA | {"pooler": True},
     "albert_task": FULL | {"segments": 2, "embedding_width": 16, "layer_groups": 1, "pooler": True},
     "llama": {
@@ -128,7 +136,8 @@ def shaken(module: torch.nn.Module) -> torch.nn.Module:
 
 def their_model(name: str, kind: str, **more: object) -> torch.nn.Module:
     torch.manual_seed(0)
-    config = getattr(transformers, f"{name}Config")(**CONFIGS[name], **more)
+    special = {"pad_token_id": 0, "bos_token_id": 0, "eos_token_id": 0} if name == "ModernBert" else {}
+    config = getattr(transformers, f"{name}Config")(**(CONFIGS[name] | special | more))
     return shaken(getattr(transformers, kind)(config))
 
 
@@ -333,7 +342,9 @@ def test_our_tagger_and_span_model_in_theirs_and_back(name: str, goal: str, tmp_
     """Witness: transformers' class for tokens or spans answers every token alike; its own folder comes back the same."""
     head, auto = PER_TOKEN[goal]
     model = ours(name, {goal: head})
-    backbone = model.settings.backbone.model_copy(update={"lm_transform": False})
+    pooled = name == "modernbert"  # the one family that has a layer before each token's linear too
+    head = head.model_copy(update={"pooled": pooled})
+    backbone = model.settings.backbone.model_copy(update={"lm_transform": False, "pooler": pooled})
     model = shaken(Model.fresh(ModelSettings(backbone=backbone, heads={goal: head}), 3))  # type: ignore[assignment]
     save_model(model, tmp_path / "ours", FolderMetadata(pad_id=int(name in PADDED_BY_1)))
     theirs, told = getattr(transformers, auto).from_pretrained(tmp_path / "ours", output_loading_info=True)
@@ -347,7 +358,7 @@ def test_our_tagger_and_span_model_in_theirs_and_back(name: str, goal: str, tmp_
             wanted = out.logits[0] if goal == "tags" else torch.stack([out.start_logits[0], out.end_logits[0]], -1)
             for one in (model, again):
                 states = one.backbone(collate([[framed(backbone, ids, {})]]))
-                close(one.heads[goal].linear(states), wanted)
+                close(one.heads[goal].linear(one.pool(goal, states)), wanted)
 
 
 def test_padding_moves_no_position(tmp_path: Path) -> None:
@@ -370,6 +381,57 @@ def test_the_discriminator_of_electra(tmp_path: Path) -> None:
     with torch.no_grad():
         wanted = torch.cat([theirs.electra(torch.from_numpy(one)[None]).last_hidden_state[0] for one in texts()])
         close(imported.model.backbone(batch), wanted)
+
+
+def test_a_class_that_reads_the_mean(tmp_path: Path) -> None:
+    """Witness: transformers' ModernBERT with ``classifier_pooling: mean`` on a padded batch; its folder, and ours of it."""
+    theirs = their_model("ModernBert", "ModernBertForSequenceClassification", num_labels=3, classifier_pooling="mean")
+    theirs.save_pretrained(tmp_path / "theirs")
+    padded, mask, _ = batched(texts())
+    model = load_model(tmp_path / "theirs")
+    assert model.settings.heads["label"].pool == "mean"
+    save_model(model, tmp_path / "ours")
+    again = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path / "ours").eval()
+    one = np.ones(1, np.float32)
+    goals = [Goal(np.arange(len(ids)), np.zeros(len(ids), np.int64), np.zeros(1, np.int64), one) for ids in texts()]
+    records = [
+        [framed(model.settings.backbone, ids, {"label": goal})] for ids, goal in zip(texts(), goals, strict=True)
+    ]
+    with torch.no_grad():
+        wanted = theirs(padded, attention_mask=mask).logits
+        close(again(padded, attention_mask=mask).logits, wanted)
+        close(model.answers(collate(records))["label"], wanted)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"classifier_pooling": "max"}, "unknown pooling; got 'max'; allowed: cls, mean"),
+        ({"layer_types": ["full_attention"]}, "one for each layer.*allowed: 4 of full_attention, sliding_attention"),
+        ({"attention_bias": True}, "attention_bias"),
+        ({"rope_scaling": {"rope_type": "yarn"}}, "rotary positions with scaling"),
+    ],
+)
+def test_other_modernberts_are_refused(changes: dict[str, object], said: str, tmp_path: Path) -> None:
+    """Bad input: in one sentence."""
+    their_model("ModernBert", "ModernBertForSequenceClassification", num_labels=3).save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | changes))
+    with pytest.raises(BadInput, match=said):
+        load_model(tmp_path)
+
+
+def test_the_first_form_of_a_modernberts_config(tmp_path: Path) -> None:
+    """Witness: transformers' logits by the keys that the published configs have: one layer in three, two bases."""
+    theirs = their_model("ModernBert", "ModernBertForMaskedLM", rope_parameters=None)
+    theirs.save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    del config["layer_types"], config["rope_parameters"]
+    config |= {"global_attn_every_n_layers": 3, "global_rope_theta": 160000.0, "local_rope_theta": 10000.0}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    model = load_model(tmp_path)
+    assert model.settings.backbone.windows == (None, 4, 4)
+    close(our_logits(model), their_logits(theirs))
 
 
 def test_both_heads_for_words_of_deberta(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from seqeval.metrics import accuracy_score, f1_score, precision_score, recall_score
+from test_encoder_runs_transformers import pretrained
 
 import warmstart
 
@@ -110,6 +111,15 @@ def test_a_tagger_of_ours_is_theirs_and_says_the_same(bert: Path, tmp_path: Path
     """Witness: AutoModelForTokenClassification on words that its own tokenizer splits."""
     run = tmp_path / "run"
     warmstart.Classifier(str(bert), task="tagging", **QUICK).fit(sentences(40)).save(run)
+    assert warmstart.load(run).predict(sentences(12)) == their_tags(run, sentences(12))
+
+
+@pytest.mark.parametrize("kind", ["modernbert", "deberta-v2"])
+def test_a_tagger_of_another_family_is_theirs_too(kind: str, tmp_path: Path) -> None:
+    """Witness: ModernBertForTokenClassification, which has a layer before its linear, and DebertaV2's."""
+    (tmp_path / "start").mkdir()
+    start, run = pretrained(kind, tmp_path / "start"), tmp_path / "run"
+    warmstart.Classifier(str(start), task="tagging", **QUICK).fit(sentences(40)).save(run)
     assert warmstart.load(run).predict(sentences(12)) == their_tags(run, sentences(12))
 
 

@@ -38,7 +38,7 @@ from warmstart.train.probe import can_fit, fit_head
 from warmstart.train.schemes import apply_scheme, check_scheme
 from warmstart.train.settings import TrainSettings
 from warmstart.train.step import Criterion
-from warmstart.transfer.folder import head_bias
+from warmstart.transfer.folder import head_bias, head_pooler
 from warmstart.transfer.start import WeightAccount
 from warmstart.transfer.vectors import check_width, start_from_vectors
 
@@ -197,8 +197,9 @@ def _with_head(
     answer = answer_of(spec)
     if answer.head is None:
         return ModelSettings(backbone=with_word_head(backbone).model_copy(update={"vocab_size": vocab_size}))
-    backbone = for_task(backbone, answer.reads_text and pool == "sum", spec.frame.lm)
-    backbone = backbone.model_copy(update={"vocab_size": vocab_size})
+    bare = for_task(backbone, False, spec.frame.lm)
+    pooler = (answer.reads_text and pool == "sum") or head_pooler(bare, answer.goal, pool)
+    backbone = for_task(backbone, pooler, spec.frame.lm).model_copy(update={"vocab_size": vocab_size})
     head = HeadSettings(
         kind=answer.head, size=answer.num_outputs(spec.label_names), dropout=recipe.head_dropout, pooled=backbone.pooler,
         hidden=recipe.head_hidden, pool=pool, norm=recipe.head_norm,

@@ -88,6 +88,7 @@ class Backbone(nn.Module):
         output: the softmax table where it is not the token table.
         lm_transform: between a state and the softmax.
         pooler: between a state and a head that asks for it.
+        pooler_norm: after the pooler.
         EMBEDDING_PARTS: names of the parts below the first layer.
         VOCABULARY: names of the tensors with one row per token.
         POSITIONS: names of the tensors with one row per position.
@@ -111,6 +112,7 @@ class Backbone(nn.Module):
         self.output: nn.Linear | None = None
         self.lm_transform: LMTransform | None = None
         self.pooler: nn.Linear | None = None
+        self.pooler_norm: nn.Module | None = None
 
     def tables(self) -> Tables:
         """The tables for one pass."""

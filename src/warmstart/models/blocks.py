@@ -56,8 +56,10 @@ def apply_rotary(x: torch.Tensor, rotary: RotaryTable) -> torch.Tensor:
 
 def make_norm(settings: TransformerSettings, width: int | None = None) -> nn.Module:
     """The norm that ``settings`` ask for, over the model's width unless another is named."""
-    kind = nn.RMSNorm if settings.norm_kind == "rms" else nn.LayerNorm
-    return kind(width or settings.width, eps=settings.norm_eps)
+    width = width or settings.width
+    if settings.norm_kind == "rms":
+        return nn.RMSNorm(width, eps=settings.norm_eps)
+    return nn.LayerNorm(width, eps=settings.norm_eps, bias=settings.norm_bias)
 
 
 class Attention(nn.Module):
@@ -144,11 +146,12 @@ class FeedForward(nn.Module):
 class Block(nn.Module):
     """One layer: attention and feed-forward, each with residual sum, dropout and norm."""
 
-    def __init__(self, settings: TransformerSettings) -> None:
+    def __init__(self, settings: TransformerSettings, *, first: bool = False) -> None:
         super().__init__()
         self.post = settings.norm == "post"
         self.attention = Attention(settings)
-        self.norm1 = make_norm(settings)
+        plain = first and not self.post and not settings.first_norm
+        self.norm1 = nn.Identity() if plain else make_norm(settings)
         self.mlp = FeedForward(settings)
         self.norm2 = make_norm(settings)
         self.drop = Dropout(settings.residual_dropout)

@@ -212,6 +212,8 @@ def sum_pool(rows: torch.Tensor, question_M: torch.Tensor, count: int) -> torch.
 
 def mean_pool(states_MD: torch.Tensor, question_M: torch.Tensor, count: int) -> torch.Tensor:
     """[Q, D] the mean over each question's reads."""
+    if len(states_MD) == count:
+        return states_MD
     reads = torch.bincount(question_M, minlength=count)
     return (sum_pool(states_MD.float(), question_M, count) / reads[:, None]).to(states_MD.dtype)
 

@@ -22,7 +22,10 @@ class HeadSettings(Settings):
     bias: bool = Setting(True, "whether the linear has a bias")
     pooled: bool = Setting(False, "read the states through the backbone's pooler")
     hidden: int = Setting(0, "width of a layer with ReLU before the linear; 0: none", ge=0)
-    pool: Pool = Setting("sum", "how several states become one: sum, mean, or last, maximum and mean beside each other")
+    pool: Pool = Setting(
+        "sum", "how several states become one: their sum, the last, the maximum and the mean beside each other, or the mean "
+        "alone, which the pooler then reads",
+    )  # fmt: skip
     norm: Literal["none", "batch"] = Setting("none", "batch: batch norm, and dropout, before each linear")
 
     @property
@@ -52,6 +55,7 @@ class TokenHeadSettings(Settings):
     )
     pooled: ClassVar[bool] = False
     is_pooled: ClassVar[bool] = False
+    pool: ClassVar[str] = "sum"
 
 
 BackboneSettings = TransformerSettings | LSTMSettings

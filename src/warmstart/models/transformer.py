@@ -33,7 +33,8 @@ POOLER_ACTIVATIONS: dict[PoolerActivation, Callable[[torch.Tensor], torch.Tensor
 
 def _lm_transform(settings: TransformerSettings) -> LMTransform:
     width, activation = settings.table_width, ACTIVATIONS[settings.activation]
-    return LMTransform(settings.width, settings.vocab_size, make_norm(settings, width), width, activation)
+    norm = make_norm(settings, width)
+    return LMTransform(settings.width, settings.vocab_size, norm, width, activation, bias=settings.bias)
 
 
 def _distance_table(settings: TransformerSettings) -> DistanceTable:
@@ -68,11 +69,12 @@ class Transformer(Backbone):
         self.relative = RelativeBias(settings) if settings.relative_bins else None
         self.distances = _distance_table(settings) if settings.disentangled else None
         self.drop = Dropout(settings.embedding_dropout)
-        self.blocks = nn.ModuleList(Block(settings) for _ in range(settings.num_blocks))
+        self.blocks = nn.ModuleList(Block(settings, first=number == 0) for number in range(settings.num_blocks))
         self.final_norm = None if post else make_norm(settings)
         self.output = None if settings.tied else nn.Linear(settings.width, settings.vocab_size, bias=False)
         self.lm_transform = _lm_transform(settings) if settings.lm_transform else None
-        self.pooler = nn.Linear(settings.width, settings.width) if settings.pooler else None
+        self.pooler = nn.Linear(settings.width, settings.width, bias=settings.bias) if settings.pooler else None
+        self.pooler_norm = make_norm(settings) if settings.pooler and settings.pooler_norm else None
         self.windows = tuple(map(settings.window_of, range(settings.layers)))  # of each layer
 
     def tables(self) -> Tables:
@@ -119,7 +121,8 @@ class Transformer(Backbone):
         """The states [M, D] through the pooler, where there is one."""
         if self.pooler is None:
             return states_MD
-        return POOLER_ACTIVATIONS[self.settings.pooler_activation](self.pooler(states_MD))
+        found = POOLER_ACTIVATIONS[self.settings.pooler_activation](self.pooler(states_MD))
+        return found if self.pooler_norm is None else self.pooler_norm(found)
 
     def forward_padded(self, ids_BT: torch.Tensor, segments_BT: torch.Tensor | None, layer: LayerCache) -> torch.Tensor:
         """States [B, T, D] of padded rows, for export; ``layer`` says, for all layers alike, who sees whom."""

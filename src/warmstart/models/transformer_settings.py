@@ -90,6 +90,10 @@ class TransformerSettings(Settings):
         flag="--norm",
     )  # fmt: skip
     norm_kind: Literal["layer", "rms"] = Setting("layer", "layer norm, or root-mean-square norm (Llama)")
+    norm_bias: bool = Setting(True, "whether layer norms have biases (ModernBERT: none)")
+    first_norm: bool = Setting(
+        True, "whether the first layer norms what its attention reads, where norms come before (ModernBERT: not)"
+    )
     embedding_norm: bool = Setting(False, "a norm on the sum of the embeddings (BERT)")
     qk_norm: bool = Setting(False, "a norm on the queries and keys of each head (Qwen3)")
     mlp: Literal["plain", "gated"] = Setting("plain", "two linears, or a gate times a linear and one back (Llama)")
@@ -103,6 +107,7 @@ class TransformerSettings(Settings):
     pooler_activation: PoolerActivation = Setting(
         "tanh", "of the pooler: tanh (BERT, RoBERTa), GELU (ELECTRA) or ReLU (DistilBERT)"
     )
+    pooler_norm: bool = Setting(False, "a norm after the pooler's activation (ModernBERT)")
     joint_table: bool = Setting(
         False, "tokens and positions share one matrix, with dropout on the matrix itself and the position rows in the "
         "softmax (GPT-1's released code)",

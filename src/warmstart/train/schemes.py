@@ -59,8 +59,9 @@ def apply_scheme(model: Model, scheme: SchemeSettings, seed: int) -> None:
         return
     backbone = model.backbone
     backbone.requires_grad_(False)
-    if backbone.pooler is not None:  # between the backbone and a head, and trained with the head
-        backbone.pooler.requires_grad_(True)
+    for part in (backbone.pooler, backbone.pooler_norm):  # between the backbone and a head, and trained with the head
+        if part is not None:
+            part.requires_grad_(True)
     if scheme.kind == "top":
         assert scheme.layers is not None
         for block in backbone.blocks[-scheme.layers :]:

@@ -14,6 +14,7 @@ from warmstart.base.errors import BadInput
 from warmstart.models.transformer_settings import TransformerSettings
 from warmstart.transfer.bert import BLOCK, EMBEDDINGS, KEYS, TIED, WORDS, encoder, heads
 from warmstart.transfer.layout import (
+    POOLER_ACTIVATIONS,
     Config,
     Key,
     Layout,
@@ -50,12 +51,9 @@ def _settings(config: Config, names: Collection[str]) -> TransformerSettings:
             "relative_distance": longest if longest > 0 else sizes["context"],
             "distance_norm": _has_norm(config),
             "shared_distance_keys": config.get("share_att_key", False),
-            "pooler_activation": activation(config.get("pooler_hidden_act", "gelu"), _POOLERS),
+            "pooler_activation": activation(config.get("pooler_hidden_act", "gelu"), POOLER_ACTIVATIONS),
         },
     )
-
-
-_POOLERS: dict[str, Any] = {"gelu": "gelu", "tanh": "tanh", "relu": "relu"}
 
 
 def _kinds(config: Config) -> tuple[str, ...]:

@@ -21,10 +21,23 @@ from warmstart.base.files import disk_errors, write_json
 from warmstart.models.files import WEIGHTS, save_weights, tensor_names, write_tensors
 from warmstart.models.heads import HEADS
 from warmstart.models.model import Model
-from warmstart.models.settings import KINDS, BackboneSettings, HeadKind, HeadSettings, ModelSettings
-from warmstart.transfer import albert, bert, deberta, distilbert, electra, gpt1, gpt2, llama, mpnet, roberta, unilm
+from warmstart.models.settings import KINDS, BackboneSettings, HeadKind, HeadSettings, ModelSettings, Pool
+from warmstart.transfer import (
+    albert,
+    bert,
+    deberta,
+    distilbert,
+    electra,
+    gpt1,
+    gpt2,
+    llama,
+    modernbert,
+    mpnet,
+    roberta,
+    unilm,
+)
 from warmstart.transfer.config import CONFIG, OWN, class_of, labels_of, read_config, task_class
-from warmstart.transfer.layout import UNTRAINED, HeadPlace, Layout, Name
+from warmstart.transfer.layout import POOLS, UNTRAINED, HeadPlace, Layout, Name
 from warmstart.transfer.release2018 import is_release, release_settings, release_tensors
 from warmstart.transfer.sentence import LINEAR, read_head, remove_modules, write_modules
 from warmstart.transfer.tensors import FoundTensors, current_names, fill_model, read_folder
@@ -34,7 +47,8 @@ LAYOUTS: dict[str, Layout] = {
     layout.model_type: layout
     for layout in (
         gpt1.LAYOUT, gpt2.LAYOUT, bert.LAYOUT, roberta.ROBERTA, roberta.XLM_R, roberta.CAMEMBERT, electra.LAYOUT,
-        distilbert.LAYOUT, mpnet.LAYOUT, albert.LAYOUT, deberta.LAYOUT, unilm.LAYOUT, llama.LLAMA, llama.QWEN3,
+        distilbert.LAYOUT, mpnet.LAYOUT, albert.LAYOUT, deberta.LAYOUT, modernbert.LAYOUT, unilm.LAYOUT, llama.LLAMA,
+        llama.QWEN3,
     )
 }  # fmt: skip
 """Of several that can say a model the first is written: RoBERTa for XLM-R and CamemBERT, the same architecture."""
@@ -82,6 +96,12 @@ def head_bias(backbone: BackboneSettings, goal: str) -> bool:
     """Whether the linear of a goal's head has a bias: as the backbone's layout has it."""
     places = [layout.heads[goal] for layout in LAYOUTS.values() if goal in layout.heads and layout.fits(backbone)]
     return all(place.bias for place in places)
+
+
+def head_pooler(backbone: BackboneSettings, goal: str, pool: Pool) -> bool:
+    """Whether a layout of the backbone has a layer between it and the linear of a goal's head that pools so."""
+    places = [layout.heads[goal] for layout in LAYOUTS.values() if goal in layout.heads and layout.fits(backbone)]
+    return any(bool(place.pooler) and pool in place.pools for place in places)
 
 
 def check_rows(vocab_size: int, rows: int, where: str) -> None:
@@ -161,6 +181,8 @@ def _config(settings: ModelSettings, layout: Layout, metadata: FolderMetadata) -
         }
         if goal in _PROBLEMS:
             config["problem_type"] = _PROBLEMS[goal]
+        if layout.pool_key:
+            config[layout.pool_key] = next(name for name, pool in POOLS.items() if pool == head.pool)
         own["heads"] = {goal: head.model_dump(exclude_none=True)}
     return config | {OWN: own}
 
@@ -297,8 +319,21 @@ def _heads(config: Mapping[str, Any], layout: Layout, names: set[str]) -> dict[s
             kind = _KINDS[goal]
             size = HEADS[kind].fixed_size or len(labels_of(config))
             bias = f"{place.linear}.bias" in names
-            return {goal: HeadSettings(kind=kind, size=size, bias=bias, pooled=bool(place.pooler)).model_dump()}
+            pooled, pool = bool(place.pooler), _pool(layout, place, config)
+            return {goal: HeadSettings(kind=kind, size=size, bias=bias, pooled=pooled, pool=pool).model_dump()}
     return {}
+
+
+def _pool(layout: Layout, place: HeadPlace, config: Mapping[str, Any]) -> Any:
+    """How a class of a foreign config makes one state of a text's states."""
+    if not layout.pool_key or len(place.pools) == 1:
+        return "sum"
+    named = config.get(layout.pool_key, "cls")
+    if named not in POOLS:
+        raise BadInput(
+            "unknown pooling", where=f"{CONFIG}, key {layout.pool_key!r}", value=named, allowed=", ".join(POOLS)
+        )
+    return POOLS[named]
 
 
 def _places(layout: Layout, config: Mapping[str, Any], architecture: str) -> dict[str, HeadPlace]:

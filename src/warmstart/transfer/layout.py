@@ -4,7 +4,7 @@ Each layout (:mod:`~warmstart.transfer.gpt1`, ``gpt2``, ``bert``, ``roberta``, �
 done with one, in both directions, is in :mod:`~warmstart.transfer.folder` and knows no architecture by name.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -112,12 +112,21 @@ class HeadPlace:
         linear: its name.
         bias: whether it has one.
         pooler: names of the layer between the backbone and that linear; none where the class has none.
+        pools: how it can make one state of a text's states (:attr:`HeadSettings.pool`).
     """
 
     architecture: str
     linear: str
     bias: bool = True
     pooler: tuple[Name, ...] = ()
+    pools: tuple[str, ...] = ("sum",)
+
+    def says(self, head: HeadSettings | TokenHeadSettings) -> bool:
+        """Whether the class has such a head."""
+        if not isinstance(head, HeadSettings) or head.pool not in self.pools:
+            return False
+        alike = head.bias == self.bias and head.pooled == bool(self.pooler)
+        return alike and head.model_copy(update={"pool": "sum"}).is_linear
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +147,7 @@ class Layout:
         pad_id: the only id of the padding token that it can say, where positions are counted from it.
         today: brings the tensors of an older form of the same model under the names of the table.
         backbone: the kind of settings that it can say.
+        pool_key: what its config calls how a class reads the states of a text (:data:`POOLS`), if it says that.
     """
 
     model_type: str
@@ -153,6 +163,7 @@ class Layout:
     pad_id: int | None = None
     today: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]] = dict
     backbone: type[Settings] = TransformerSettings
+    pool_key: str = ""
 
     def table(self, settings: ModelSettings, prefix: str) -> dict[str, Name]:
         """Name of each tensor of a model → where it is, in a file that keeps the base model under ``prefix``."""
@@ -176,9 +187,7 @@ class Layout:
     def _says_head(self, goal: str, head: HeadSettings | TokenHeadSettings) -> bool:
         """Whether it has a place for a head; one that reads the mean of a text stands in modules of its own."""
         place = self.heads.get(goal)
-        if not isinstance(head, HeadSettings) or not head.is_linear or head.is_pooled:
-            return head.is_pooled
-        return place is not None and place.bias == head.bias and bool(place.pooler) == head.pooled
+        return head.is_pooled or (place is not None and place.says(head))
 
     def _pooler(self, settings: ModelSettings) -> tuple[Name, ...]:
         """The pooler's names in a model: those of its head, else those that it has without one."""
@@ -227,7 +236,13 @@ def detect_parts(names: Collection[str]) -> dict[str, bool]:
 def decisive_fields(settings: Any) -> dict[str, Any]:
     """The fields that decide what a backbone computes, defaults written out."""
     fields: dict[str, Any] = settings.model_dump(exclude=set(UNTRAINED))
-    return fields | {"kv_heads": settings.key_heads, "head_width": settings.per_head}
+    windows = [settings.window_of(number) for number in range(settings.layers)]
+    return fields | {"kv_heads": settings.key_heads, "head_width": settings.per_head, "windows": windows}
+
+
+def shortest_cycle(row: Sequence[Any]) -> tuple[Any, ...]:
+    """The shortest beginning of a row that gives all of it, over and over."""
+    return tuple(next(row[:n] for n in range(1, len(row) + 1) if all(row[i] == row[i % n] for i in range(len(row)))))
 
 
 def backbone(**fields: Any) -> TransformerSettings:
@@ -272,7 +287,13 @@ ACTIVATIONS: dict[str, Activation] = {
 """What most configs call an activation → ours."""
 
 
-def activation(name: str, known: Mapping[str, Activation] = ACTIVATIONS) -> Activation:
+POOLER_ACTIVATIONS: dict[str, Any] = {"gelu": "gelu", "tanh": "tanh", "relu": "relu"}
+"""What configs call the activation of a pooler → ours."""
+POOLS = {"cls": "sum", "mean": "mean"}
+"""What configs call how a class reads the states of a text: the first alone, or their mean → :attr:`HeadSettings.pool`."""
+
+
+def activation(name: str, known: Mapping[str, Any] = ACTIVATIONS) -> Any:
     """Our name for their activation."""
     if name not in known:
         raise BadInput("unknown activation", where="config.json", value=name, allowed=", ".join(known))

@@ -50,7 +50,7 @@ class PaddedModel(nn.Module):
             return self.model.next_token_logits(states)
         head: LinearHead = self.model.heads[self.goal]  # type: ignore[assignment]
         if self.goal in PER_TOKEN:
-            return head.linear(states)  # type: ignore[no-any-return]
+            return head.linear(self.model.pool(self.goal, states))  # type: ignore[no-any-return]
         if head.settings.pool == "mean":
             share = mask.to(states.dtype) / mask.sum(-1, keepdim=True)
         else:
