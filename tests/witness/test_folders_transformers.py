@@ -17,7 +17,7 @@ from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import HeadSettings, ModelSettings
 from warmstart.models.transformer_settings import TransformerSettings
-from warmstart.transfer.folder import FolderMetadata, import_model, load_model, load_settings, save_model
+from warmstart.transfer.folder import LAYOUTS, FolderMetadata, import_model, load_model, load_settings, save_model
 
 transformers = pytest.importorskip("transformers", minversion="5.3")
 pytestmark = pytest.mark.filterwarnings("default")  # theirs, about their own code
@@ -494,3 +494,20 @@ def test_generation_equals_theirs(tmp_path: Path) -> None:
         )[0, 7:]  # fmt: skip
         [found] = generate(model, [prompt], GenerateSettings(max_new=12, greedy=True), None)
         assert list(found.ids) == wanted.tolist()
+
+
+def test_another_architecture_is_not_taken_for_a_slip(tmp_path: Path) -> None:
+    """Witness: the names of all architectures that transformers has: no other one brings the name of one that is read."""
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+
+    for name in (*CONFIG_MAPPING_NAMES, "roformerv2"):
+        if name in LAYOUTS:
+            continue
+        (tmp_path / "config.json").write_text(json.dumps({"model_type": name}))
+        with pytest.raises(BadInput, match="unknown model_type") as told:
+            load_settings(tmp_path)
+        assert "did you mean" not in str(told.value)
+    for slip, meant in (("deberta_v2", "deberta-v2"), ("modern-bert", "modernbert"), ("camenbert", "camembert")):
+        (tmp_path / "config.json").write_text(json.dumps({"model_type": slip}))
+        with pytest.raises(BadInput, match=f"did you mean '{meant}'"):
+            load_settings(tmp_path)

@@ -52,6 +52,8 @@ LAYOUTS: dict[str, Layout] = {
     )
 }  # fmt: skip
 """Of several that can say a model the first is written: RoBERTa for XLM-R and CamemBERT, the same architecture."""
+OTHERS = ("gpt_neo", "ibert", "ministral", "mixtral", "mllama", "modernvbert", "xlm-roberta-xl")
+"""Architectures that are none of these, though one is called almost alike."""
 _KINDS: dict[str, HeadKind] = {
     "label": "class", "labels": "multilabel", "score": "score", "choice": "choice", "tags": "class", "span": "span"
 }  # fmt: skip
@@ -268,8 +270,8 @@ def _layout(config: Mapping[str, Any], folder: Path) -> Layout | None:
     if config.get("auto_map"):
         what = "this model is defined by code in its folder, which is never run"
         raise BadInput(what, where=str(folder / CONFIG), value=model_type, allowed=", ".join(LAYOUTS))
-    # Another architecture may be called almost like one of these (albert, qwen2): only a slip of one letter is a slip.
-    names = [name for name in LAYOUTS if _digits(name) == _digits(model_type)]
+    # Another architecture may be called almost like one of these: only a slip of one letter is a slip.
+    names = [name for name in LAYOUTS if _digits(name) == _digits(model_type) and model_type not in OTHERS]
     close = difflib.get_close_matches(model_type, names, 1, cutoff=0.85)
     raise BadInput(
         "unknown model_type: this architecture is not read", where=str(folder / CONFIG), value=model_type,

@@ -115,6 +115,8 @@ def _config(settings: TransformerSettings) -> dict[str, Any]:
         | {
             "hidden_activation": their_activation(settings.activation),
             "classifier_activation": their_activation(settings.activation),
+            "cls_token_id": None,  # else ids of the published vocabulary
+            "sep_token_id": None,
             "layer_types": [FULL if window is None else LOCAL for window in windows],
             "local_attention": 2 * (max((window for window in windows if window), default=65) - 1),
             "rope_parameters": {
