@@ -179,6 +179,24 @@ def test_an_encoder_learns_more_text_and_a_task_in_few_weights(kind: str, tmp_pa
     compared(run, data, ("text",))
 
 
+@pytest.mark.parametrize("kind", ["albert", "deberta-v2", "camembert", "mpnet"])
+def test_a_pair_classifier_of_theirs_answers_here(kind: str, tmp_path: Path) -> None:
+    """Witness: transformers on a padded batch of pairs, with the token types that its tokenizer gives or does not give."""
+    torch.manual_seed(0)
+    name, more, build = FAMILIES[kind]
+    tokenizer, types = build(tmp_path), {"type_vocab_size": 2} if kind == "deberta-v2" else {}
+    config = getattr(transformers, f"{name}Config")(vocab_size=len(tokenizer), num_labels=3, **(SIZES | more | types))
+    theirs = getattr(transformers, f"{name}ForSequenceClassification")(config).eval()
+    theirs.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(str(tmp_path))
+    first, second = ["the film was great", "a story"], ["sad people", "of the film"]
+    batch = transformers.AutoTokenizer.from_pretrained(tmp_path)(first, second, padding=True, return_tensors="pt")
+    with torch.no_grad():
+        wanted = theirs(**batch).logits.softmax(-1).numpy()
+    rows = [{"premise": one, "hypothesis": other} for one, other in zip(first, second, strict=True)]
+    assert abs(warmstart.load(tmp_path).predict_proba(rows) - wanted).max() <= 1e-5
+
+
 def test_positions_beyond_the_starts_begin_anew(tmp_path: Path) -> None:
     """Witness: the rows themselves: 80 positions are those of the start, one and a half times over (s2s-ft's way)."""
     (tmp_path / "start").mkdir()
