@@ -95,7 +95,10 @@ class Answer:
         per_read: whether the head puts out a row for every read, not one per question.
         averageable: whether the outputs of several models can be averaged.
         generated: whether the model answers with a text that it generates.
+        has_classes: whether it is one of classes that all Records share.
         pipeline: what such a model is called on the hub.
+        estimator_type: what scikit-learn calls such a model, which then divides rows by class; ``None``: nothing, because
+            there it may answer with one label or one number only.
     """
 
     goal: ClassVar[str]
@@ -106,6 +109,7 @@ class Answer:
     generated: ClassVar[bool] = False
     has_classes: ClassVar[bool] = False
     pipeline: ClassVar[str] = "text-generation"
+    estimator_type: ClassVar[str | None] = None
 
     def num_outputs(self, label_names: Sequence[str]) -> int:
         """Size of the head."""

@@ -33,6 +33,7 @@ class ChoiceAnswer(ClassAnswer):
     per_read = True
     has_classes = False
     pipeline = "text-generation"
+    estimator_type = None  # the first choice of one question is no class of the first choice of another
 
     def num_outputs(self, label_names: Sequence[str]) -> int:
         """One: every choice is scored by itself."""
@@ -87,6 +88,13 @@ class Choice(TaskKind):
         has_question = any(row.fields.get(q) is not None for q in QUESTIONS)
         missing = [] if has_question else super().missing_columns(row)
         return missing + ([] if _choice_columns(row) else [CHOICE_COLUMNS[:1]])
+
+    def row_of(self, value: Any) -> Mapping[str, Any]:
+        """A context and its choices, or a context, a question and the choices."""
+        names = {2: ("context", "choices"), 3: ("context", "question", "choices")}
+        if not isinstance(value, list | tuple) or len(value) not in names or not isinstance(value[-1], list | tuple):
+            return super().row_of(value)
+        return dict(zip(names[len(value)], value, strict=True))
 
     @property
     def all_columns(self) -> Sequence[tuple[str, ...]]:

@@ -1,7 +1,7 @@
 """One text, one class: ``[start] text [extract]`` (GPT-1, Figure 1, first row)."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from warmstart.base.settings import Settings
 from warmstart.example.example import Example, Goal
@@ -24,6 +24,7 @@ class ClassAnswer(Answer):
     head = "class"
     has_classes = True
     pipeline = "text-classification"
+    estimator_type: ClassVar[str | None] = "classifier"
 
     def metrics(self, label_names: Sequence[str]) -> tuple[str, ...]:
         """Accuracy, F1 (of class 1 where there are two, else the mean over classes), Matthews correlation."""

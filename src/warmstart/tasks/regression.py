@@ -27,6 +27,7 @@ class ScoreAnswer(Answer):
     goal = "score"
     head = "score"
     pipeline = "text-classification"
+    estimator_type = "regressor"
 
     def metrics(self, label_names: Sequence[str]) -> tuple[str, ...]:
         """Two correlations and the squared error."""
