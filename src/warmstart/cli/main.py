@@ -141,7 +141,7 @@ def _verb_names() -> list[str]:
 
 def _verb_lines() -> list[str]:
     summaries = {name: verb.summary for name, verb in VERBS.items()} | {EXPLAIN: EXPLAIN_SUMMARY}
-    return [f"  {name:<10}{summary}" for name, summary in summaries.items()]
+    return [f"  {name:<12}{summary}" for name, summary in summaries.items()]
 
 
 def _split_verb(argv: list[str]) -> tuple[Verb, list[str]]:

@@ -120,6 +120,10 @@ def _demo(result: Mapping[str, Any]) -> None:
     print_text(result["page"])  # the table is shown before
 
 
+def _completion(result: Mapping[str, Any]) -> None:
+    print_text(result["script"].rstrip("\n"))
+
+
 SHOWN = {
     "prepare": _prepare,
     "pretrain": _run,
@@ -134,4 +138,5 @@ SHOWN = {
     "report": _report,
     "convert": _convert,
     "demo": _demo,
+    "completion": _completion,
 }

@@ -133,6 +133,12 @@ def _demo(settings: Any, options: RunOptions) -> Any:
     return demo(settings.out)
 
 
+def _completion(settings: Any, options: RunOptions) -> Any:
+    from warmstart.cli.completion import completion
+
+    return completion(settings.shell)
+
+
 _DATASETS = fill(
     f"Known data sets, read from the folder --data as they are distributed: {', '.join(TRAINING_DATASETS)}; and, for "
     f"evaluation only, {', '.join(EVALUATION_DATASETS)}.",
@@ -254,6 +260,16 @@ _ALL = (
         "warmstart convert model-2018/ --out gpt1\n"
         "  then: warmstart finetune --start gpt1 …, or AutoModelForCausalLM.from_pretrained('gpt1')",
         _convert,
+    ),
+    Verb(
+        "completion",
+        "a script with which a shell completes verbs, options and their values",
+        "bash|zsh|fish",
+        "Prints the script. It knows the options of this version; make it again after an upgrade.",
+        "warmstart completion bash > ~/.local/share/bash-completion/completions/warmstart\n"
+        "  zsh:  warmstart completion zsh > DIR/_warmstart, with DIR in $fpath before compinit\n"
+        "  fish: warmstart completion fish > ~/.config/fish/completions/warmstart.fish",
+        _completion,
     ),
 )
 VERBS: dict[str, Verb] = {verb.name: verb for verb in _ALL}

@@ -261,6 +261,14 @@ class DemoRequest(Settings):
     out: str = Setting("runs/demo", "folder for everything that the demo makes", flag="--out", metavar="DIR")
 
 
+class CompletionRequest(Settings):
+    """``warmstart completion``."""
+
+    title = "Shell"
+
+    shell: Annotated[Literal["bash", "zsh", "fish"], Setting(help="the shell that completes", flag="SHELL")]
+
+
 REQUESTS: dict[str, type[Settings]] = {
     "demo": DemoRequest,
     "prepare": PrepareRequest,
@@ -272,5 +280,6 @@ REQUESTS: dict[str, type[Settings]] = {
     "rerank": RerankRequest,
     "report": ReportRequest,
     "convert": ConvertRequest,
+    "completion": CompletionRequest,
 }
 """Verb that trains nothing → its settings."""
