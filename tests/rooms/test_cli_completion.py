@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from warmstart.cli.main import main
-from warmstart.cli.verbs import EXPLAIN, VERBS
+from warmstart.cli.verb import EXPLAIN
+from warmstart.cli.verbs import VERBS
 from warmstart.tasks.known.names import DATASET_NAMES
 from warmstart.tasks.table import KINDS
 

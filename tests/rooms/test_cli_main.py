@@ -16,7 +16,8 @@ from warmstart.base.errors import BadInput, DivergenceError, InterruptError, Ter
 from warmstart.cli import main as cli
 from warmstart.cli.main import main
 from warmstart.cli.show import SHOWN
-from warmstart.cli.verbs import EXPLAIN, VERBS
+from warmstart.cli.verb import EXPLAIN
+from warmstart.cli.verbs import VERBS
 
 HEAVY = ("torch", "numpy", "tokenizers", "sklearn", "scipy", "pyarrow", "matplotlib", "jinja2", "rich")
 

@@ -4,13 +4,12 @@ Made from the same parser as the help, so that it lists the options of this vers
 when it completes: everything stands in it.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from warmstart.cli.command import settings_class
 from warmstart.cli.parser import build_parser
-from warmstart.cli.verbs import EXPLAIN, EXPLAIN_SUMMARY, VERBS, Verb, explaining
+from warmstart.cli.verb import EXPLAIN, EXPLAIN_SUMMARY, Verb
 from warmstart.config.fields import choices
 from warmstart.config.flags import Flag, flags_of
 from warmstart.models.presets import PRESETS
@@ -48,15 +47,31 @@ class Option:
     is_path: bool
 
 
-def completion(shell: str) -> dict[str, Any]:
-    """{"shell", "script"}: the script for one of :data:`SCRIPTS`."""
-    return {"shell": shell, "script": "\n".join(SCRIPTS[shell](_verbs())) + "\n"}
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What can be typed.
+
+    Attributes:
+        verbs: verb → its line in the list of verbs, ``explain`` among them.
+        explained: the verbs that stand behind ``explain``.
+        options: verb, or ``explain VERB`` → its options.
+    """
+
+    verbs: dict[str, str]
+    explained: list[str]
+    options: dict[str, list[Option]]
+
+    @staticmethod
+    def of(verbs: Sequence[Verb]) -> "Words":
+        """The words of ``verbs``, those that explain another among them."""
+        lines = {verb.name: verb.summary for verb in verbs if not verb.explains} | {EXPLAIN: EXPLAIN_SUMMARY}
+        explained = [verb.base_name for verb in verbs if verb.explains]
+        return Words(lines, explained, {verb.name: list(_options(verb)) for verb in verbs})
 
 
-def _verbs() -> dict[str, list[Option]]:
-    """Verb → its options; of ``explain`` those of each verb that it explains, as ``explain VERB``."""
-    explained = [explaining(verb) for verb in VERBS.values() if verb.trains]
-    return {verb.name: list(_options(verb)) for verb in (*VERBS.values(), *explained)}
+def completion(shell: str, verbs: Sequence[Verb]) -> dict[str, str]:
+    """{"shell", "script"}: the script for one of :data:`SCRIPTS`, of ``verbs`` and those that explain one of them."""
+    return {"shell": shell, "script": "\n".join(SCRIPTS[shell](Words.of(verbs))) + "\n"}
 
 
 def _options(verb: Verb) -> Iterator[Option]:
@@ -79,9 +94,8 @@ def _is_path(flag: Flag | None, metavar: str) -> bool:
     return named or any(word in metavar for word in _PATHS)
 
 
-def _bash(verbs: dict[str, list[Option]]) -> Iterator[str]:
-    trained = [name.partition(" ")[2] for name in verbs if name.startswith(f"{EXPLAIN} ")]
-    top = [*(name for name in verbs if " " not in name), EXPLAIN, "--help", "--version"]
+def _bash(words: Words) -> Iterator[str]:
+    top = [*words.verbs, "--help", "--version"]
     reply = 'COMPREPLY=($(compgen -W "{}" -- "$current"))'
     yield from (
         "# Completion of warmstart for bash; warmstart completion bash makes it.",
@@ -90,12 +104,12 @@ def _bash(verbs: dict[str, list[Option]]) -> Iterator[str]:
         "    local values= options= words=",
         f"    if ((COMP_CWORD == 1)); then {reply.format(' '.join(top))}; return; fi",
         f"    if [[ $verb == {EXPLAIN} ]]; then",
-        f"        if ((COMP_CWORD == 2)); then {reply.format(' '.join(trained))}; return; fi",
+        f"        if ((COMP_CWORD == 2)); then {reply.format(' '.join(words.explained))}; return; fi",
         '        verb="$verb ${COMP_WORDS[2]}"',
         "    fi",
         '    case "$verb $before" in',
     )
-    for name, options in verbs.items():
+    for name, options in words.options.items():
         for option in options:
             if option.names and option.values:
                 places = " | ".join(f'"{name} {word}"' for word in option.names)
@@ -104,10 +118,10 @@ def _bash(verbs: dict[str, list[Option]]) -> Iterator[str]:
                 places = " | ".join(f'"{name} {word}"' for word in option.names)
                 yield f"        {places}) return ;;"
     yield from ("    esac", '    case "$verb" in')
-    for name, options in verbs.items():
-        words = " ".join(word for option in options if not option.names for word in option.values)
+    for name, options in words.options.items():
+        loose = " ".join(word for option in options if not option.names for word in option.values)
         listed = " ".join(word for option in options for word in option.names)
-        yield f'        "{name}") options="{listed}"; words="{words}" ;;'
+        yield f'        "{name}") options="{listed}"; words="{loose}" ;;'
     yield from (
         "    esac",
         "    if [[ -z $values && $current == -* ]]; then values=$options; fi",
@@ -117,16 +131,14 @@ def _bash(verbs: dict[str, list[Option]]) -> Iterator[str]:
     )
 
 
-def _zsh(verbs: dict[str, list[Option]]) -> Iterator[str]:
-    top = {name: verb.summary for name, verb in VERBS.items()} | {EXPLAIN: EXPLAIN_SUMMARY}
-    trained = {name.partition(" ")[2]: "" for name in verbs if name.startswith(f"{EXPLAIN} ")}
+def _zsh(words: Words) -> Iterator[str]:
     yield from (
         "#compdef warmstart",
         "# Completion of warmstart for zsh; warmstart completion zsh makes it.",
         "_warmstart() {",
         "    local -a verbs explained",
-        f"    verbs=({' '.join(_zsh_quote(f'{name}:{words}') for name, words in top.items())})",
-        f"    explained=({' '.join(_zsh_quote(f'{name}:{top[name]}') for name in trained)})",
+        f"    verbs=({' '.join(_zsh_quote(f'{name}:{line}') for name, line in words.verbs.items())})",
+        f"    explained=({' '.join(_zsh_quote(f'{name}:{words.verbs[name]}') for name in words.explained)})",
         "    if (( CURRENT == 2 )); then _describe verb verbs; return; fi",
         "    local verb=$words[2]",
         "    shift words; (( CURRENT -= 1 ))",
@@ -137,7 +149,7 @@ def _zsh(verbs: dict[str, list[Option]]) -> Iterator[str]:
         "    fi",
         "    case $verb in",
     )
-    for name, options in verbs.items():
+    for name, options in words.options.items():
         yield f"        ({_zsh_quote(name)}) _arguments \\"
         yield from (f"            {_zsh_quote(spec)} \\" for option in options for spec in _zsh_specs(option))
         yield "            ;;"
@@ -169,15 +181,13 @@ def _zsh_quote(text: str) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
 
 
-def _fish(verbs: dict[str, list[Option]]) -> Iterator[str]:
+def _fish(words: Words) -> Iterator[str]:
     yield "# Completion of warmstart for fish; warmstart completion fish makes it."
-    top = {name: verb.summary for name, verb in VERBS.items()} | {EXPLAIN: EXPLAIN_SUMMARY}
-    trained = [name.partition(" ")[2] for name in verbs if name.startswith(f"{EXPLAIN} ")]
-    for name, words in top.items():
-        yield f"complete -c warmstart -f -n __fish_use_subcommand -a {name} -d {_fish_quote(words)}"
-    after = f"__fish_seen_subcommand_from {EXPLAIN}; and not __fish_seen_subcommand_from {' '.join(trained)}"
-    yield f"complete -c warmstart -f -n {_fish_quote(after)} -a {_fish_quote(' '.join(trained))}"
-    for name, options in verbs.items():
+    for name, line in words.verbs.items():
+        yield f"complete -c warmstart -f -n __fish_use_subcommand -a {name} -d {_fish_quote(line)}"
+    after = f"__fish_seen_subcommand_from {EXPLAIN}; and not __fish_seen_subcommand_from {' '.join(words.explained)}"
+    yield f"complete -c warmstart -f -n {_fish_quote(after)} -a {_fish_quote(' '.join(words.explained))}"
+    for name, options in words.options.items():
         seen = "; and ".join(f"__fish_seen_subcommand_from {word}" for word in name.split())
         for option in options:
             yield f"complete -c warmstart -n {_fish_quote(seen)} {_fish_option(option)}"
@@ -198,4 +208,4 @@ def _fish_quote(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-SCRIPTS: dict[str, Callable[[dict[str, list[Option]]], Iterator[str]]] = {"bash": _bash, "zsh": _zsh, "fish": _fish}
+SCRIPTS: dict[str, Callable[[Words], Iterator[str]]] = {"bash": _bash, "zsh": _zsh, "fish": _fish}

@@ -15,7 +15,8 @@ from warmstart.base.console import print_error
 from warmstart.base.errors import BadInput, WarmstartError, unknown_name_error
 from warmstart.base.threads import spin_briefly
 from warmstart.cli.help import cached_help
-from warmstart.cli.verbs import EXPLAIN, EXPLAIN_HELP, EXPLAIN_SUMMARY, VERBS, Verb, explaining
+from warmstart.cli.verb import EXPLAIN, EXPLAIN_SUMMARY, Verb
+from warmstart.cli.verbs import EXPLAIN_HELP, VERBS, explaining
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from warmstart.base.errors import BadInput, suggest
 from warmstart.base.settings import Settings
-from warmstart.cli.verbs import Verb
+from warmstart.cli.verb import Verb
 from warmstart.config.flags import Flag, flags_of
 from warmstart.config.foreign_names import RUN_OPTIONS, foreign_name_error
 

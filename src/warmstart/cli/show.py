@@ -5,7 +5,7 @@ from typing import Any
 
 from warmstart.base.console import print_text
 from warmstart.base.formatting import format_count, format_duration, format_table
-from warmstart.cli.verbs import EXPLAIN, Verb
+from warmstart.cli.verb import EXPLAIN, Verb
 
 
 def show(verb: Verb, result: Mapping[str, Any]) -> None:
