@@ -6,7 +6,7 @@ from warmstart.base.settings import Group, PathRule, Setting, Settings, copy_set
 from warmstart.corpora.settings import PrepareSettings
 from warmstart.decode.settings import GenerateSettings
 from warmstart.metrics.names import GENERATION_METRICS
-from warmstart.tasks.settings import ColumnNames, FileFormat, LongText, Postprocess
+from warmstart.tasks.settings import BadRows, ColumnNames, FileFormat, LongText, Postprocess, UnseenLabels
 from warmstart.text.settings import Encoding
 from warmstart.train.settings import Precision
 
@@ -85,10 +85,8 @@ class EvaluateRequest(Settings):
     label_map: LabelMap = ()
     columns: ColumnNames = ()
     format: FileFormat = None
-    unseen_labels: Literal["refuse", "count"] = Setting(
-        "refuse", "labels that only the data have: refuse them, or count each as an error of the model",
-        flag="--unseen-labels",
-    )  # fmt: skip
+    unseen_labels: UnseenLabels = "refuse"
+    bad_rows: BadRows = "refuse"
     encoding: Encoding = "utf-8"
     precision: Precision = "auto"
     metrics: MetricNames = ()
@@ -117,6 +115,7 @@ class PredictRequest(Settings):
     label_map: LabelMap = ()
     columns: ColumnNames = ()
     format: FileFormat = None
+    bad_rows: BadRows = "refuse"
     encoding: Encoding = "utf-8"
     long_text: LongText | None = Setting(
         None, "what to do with a text that is longer than the context (default: as in training)", flag="--long-text"

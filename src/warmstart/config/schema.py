@@ -15,7 +15,16 @@ from warmstart.models.presets import PRESETS
 from warmstart.models.transformer_settings import Activation, Norm, TransformerSettings
 from warmstart.objectives.settings import MaskSettings
 from warmstart.objectives.table import OBJECTIVES
-from warmstart.tasks.settings import ColumnNames, FileFormat, LongText, Seq2SeqSettings, SpanSettings, TaggingSettings
+from warmstart.tasks.settings import (
+    BadRows,
+    ColumnNames,
+    FileFormat,
+    LongText,
+    Seq2SeqSettings,
+    SpanSettings,
+    TaggingSettings,
+    UnseenLabels,
+)
 from warmstart.tasks.table import KINDS
 from warmstart.text.settings import Encoding, TextSettings, VocabularySettings
 from warmstart.train.settings import OptimizerSettings, ScheduleSettings, SchemeSettings, TrainSettings
@@ -155,6 +164,8 @@ class TaskRecipe(Settings):
     columns: ColumnNames = ()
     format: FileFormat = None
     encoding: Encoding = "utf-8"
+    bad_rows: BadRows = "refuse"
+    unseen_labels: UnseenLabels = "refuse"
     long_text: LongText = Setting("cut", "what to do with a text that is longer than the context", flag="--long-text")
     context: int | None = Setting(
         None, "maximum number of tokens of one example (default: what the model can read)", flag="--context",

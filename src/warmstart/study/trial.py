@@ -139,11 +139,12 @@ def _evaluate(model: Model, built: Finetuning) -> tuple[Evaluation, Evaluation |
     """All metrics on dev, by which thresholds are chosen, and on test, where there is one."""
     metrics = answer_of(built.spec).result_metrics(built.spec, built.metric)
     predictor = _predictor(model, built, built.search, built.spec)
-    dev = evaluate_records(predictor, built.data.dev, metrics=metrics, tune=True, title="evaluating dev")
+    labels = built.data.open_labels
+    dev = evaluate_records(predictor, built.data.dev, metrics=metrics, tune=True, title="evaluating dev", labels=labels)
     if built.data.test is None:
         return dev, None
     predictor = _predictor(model, built, built.search, dev.spec)
-    return dev, evaluate_records(predictor, built.data.test, metrics=metrics, title="evaluating test")
+    return dev, evaluate_records(predictor, built.data.test, metrics=metrics, title="evaluating test", labels=labels)
 
 
 def _validation(built: Finetuning, recipe: FinetuneRecipe) -> Validation:
@@ -158,7 +159,7 @@ def _validation(built: Finetuning, recipe: FinetuneRecipe) -> Validation:
     def evaluate(model: Model) -> dict[str, float]:
         found = evaluate_records(
             _predictor(model, built, search, spec), built.data.dev, None, metrics=metrics, tune=True,
-            limit=recipe.task.decoded_dev, title="evaluating dev",
+            limit=recipe.task.decoded_dev, title="evaluating dev", labels=built.data.open_labels,
         )  # fmt: skip
         return found.metrics
 

@@ -158,7 +158,7 @@ class Tagging(TaskKind):
 
     def read_own_file(self, path: str, read: ReadOptions) -> Iterator[Row]:
         """The sentences of a CoNLL file."""
-        return read_sentences(path, read.encoding, getattr(read.options, "column", None), read.format)
+        return read_sentences(path, read.encoding, getattr(read.options, "column", None), read.format, read.skipped)
 
     def find_texts(self, row: Row) -> Columns | None:
         """The words of a sentence, or of a text, which is split at blanks."""
