@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 from warmstart.base.errors import BadInput
@@ -86,6 +87,8 @@ class RowSource:
         if ending in self.own_endings:
             return self.read_own_file(path, read)
         if ending not in TABLE_EXTENSIONS:
+            if Path(path).is_dir():
+                raise BadInput("a folder, where a file is needed", where=path, next_step="name a file in it")
             formats = (*self.own_formats, *TABLE_FORMATS, *([] if read.labelled else [TEXT_FORMAT]))
             raise BadInput(
                 f"not a file for {with_article(self.name)} task by its ending", where=path,
