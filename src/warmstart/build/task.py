@@ -42,9 +42,13 @@ def recipe_options(task: TaskRecipe, kind: TaskKind) -> Settings:
 
 
 def frame_of(
-    recipe: FinetuneRecipe, kind: TaskKind, backbone: BackboneSettings, tokenizer: Vocabulary, pool: Pool
-) -> FrameSettings:
-    """How the task's Examples are made; ``pool`` is what the classifier reads of a text."""
+    recipe: FinetuneRecipe, kind: TaskKind, backbone: BackboneSettings, tokenizer: Vocabulary, pool: Pool,
+    learned: FrameSettings | None = None,
+) -> FrameSettings:  # fmt: skip
+    """How the task's Examples are made.
+
+    ``pool`` is what the classifier reads of a text; ``learned`` are the settings that a head which is kept was trained with.
+    """
     lm_weight, reads = lm_weight_of(recipe, kind, backbone), _class_positions(recipe, kind, pool)
     _check_auxiliary(recipe, kind, lm_weight)
     return FrameSettings(
@@ -59,6 +63,8 @@ def frame_of(
         reads=reads,
         lm_frame=recipe.lm_frame,
         direction=_direction(recipe, kind, reads),
+        template=None if learned is None else learned.template,
+        typed=True if learned is None else learned.typed,
     )
 
 
