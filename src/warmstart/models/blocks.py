@@ -7,7 +7,6 @@ Shapes: N flat tokens, D width, H query heads, G key heads, K width of a head, B
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -16,6 +15,7 @@ from torch.nn import functional as F
 from warmstart.models.attention import Plan, attend
 from warmstart.models.cache import LayerCache
 from warmstart.models.dropout import Dropout
+from warmstart.models.rotary import RotaryTable, apply_rotary
 from warmstart.models.transformer_settings import Activation, TransformerSettings
 
 ACTIVATIONS: dict[Activation, Callable[[torch.Tensor], torch.Tensor]] = {
@@ -24,27 +24,6 @@ ACTIVATIONS: dict[Activation, Callable[[torch.Tensor], torch.Tensor]] = {
     "silu": F.silu,
     "relu": F.relu,
 }
-
-
-class RotaryTable(NamedTuple):
-    """Rotary positions of some tokens: cosine and sine of each angle, […, 1, K]."""
-
-    cos: torch.Tensor
-    sin: torch.Tensor
-
-
-def rotary_table(positions: torch.Tensor, settings: TransformerSettings, dtype: torch.dtype) -> RotaryTable:
-    """The angles of ``positions`` […] (Su et al. 2021; the two halves of a head turn against each other, as in Llama)."""
-    half = torch.arange(0, settings.per_head, 2, device=positions.device, dtype=torch.float32)
-    angles = positions[..., None].float() * settings.rotary_base ** (-half / settings.per_head)
-    both = torch.cat([angles, angles], -1)[..., None, :]
-    return RotaryTable(both.cos().to(dtype), both.sin().to(dtype))
-
-
-def apply_rotary(x: torch.Tensor, rotary: RotaryTable) -> torch.Tensor:
-    """[…, heads, K] queries or keys, rotated by their positions."""
-    left, right = x.chunk(2, -1)
-    return x * rotary.cos + torch.cat([-right, left], -1) * rotary.sin
 
 
 def make_norm(settings: TransformerSettings, width: int | None = None) -> nn.Module:
@@ -60,8 +39,9 @@ class Attention(nn.Module):
         super().__init__()
         self.heads, self.key_heads, self.per_head = settings.heads, settings.key_heads, settings.per_head
         self.dropout = settings.attention_dropout
-        self.qkv = nn.Linear(settings.width, (self.heads + 2 * self.key_heads) * self.per_head, bias=settings.bias)
-        self.out = nn.Linear(self.heads * self.per_head, settings.width, bias=settings.bias)
+        rows = (self.heads + 2 * self.key_heads) * self.per_head
+        self.qkv = nn.Linear(settings.width, rows, bias=settings.has_qkv_bias)
+        self.out = nn.Linear(self.heads * self.per_head, settings.width, bias=settings.has_out_bias)
         self.q_norm = make_norm(settings, self.per_head) if settings.qk_norm else None
         self.k_norm = make_norm(settings, self.per_head) if settings.qk_norm else None
         # Whether the joint projection is what the kernel reads as it stands.

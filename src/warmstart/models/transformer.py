@@ -16,11 +16,12 @@ from warmstart.example.batch import Batch
 from warmstart.models.attention import plan_attention
 from warmstart.models.backbone import Backbone, SoftmaxTable, Tables, embed_tokens
 from warmstart.models.beam_cache import BeamCache
-from warmstart.models.blocks import ACTIVATIONS, Block, RotaryTable, finish, make_norm, rotary_table
+from warmstart.models.blocks import ACTIVATIONS, Block, finish, make_norm
 from warmstart.models.cache import LayerCache
 from warmstart.models.dropout import Dropout
 from warmstart.models.lm_transform import LMTransform
 from warmstart.models.relative import RelativeBias
+from warmstart.models.rotary import RotaryTable, rotary_table
 from warmstart.models.transformer_settings import PoolerActivation, TransformerSettings
 
 POOLER_ACTIVATIONS: dict[PoolerActivation, Callable[[torch.Tensor], torch.Tensor]] = {

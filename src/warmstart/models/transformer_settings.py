@@ -4,6 +4,7 @@ from typing import ClassVar, Literal, Self
 
 from warmstart.base.errors import BadInput
 from warmstart.base.settings import Setting, Settings
+from warmstart.models.rotary_settings import RotaryScaling
 
 Norm = Literal["post", "pre"]
 Activation = Literal["gelu", "gelu_tanh", "silu", "relu"]
@@ -55,6 +56,10 @@ class TransformerSettings(Settings):
         "learned", "a table of positions, or queries and keys rotated by their position (Llama)"
     )
     rotary_base: float = Setting(10000.0, "base of the rotary frequencies", gt=1)
+    rotary_width: int | None = Setting(
+        None, "how many numbers of a head are rotated, from the first (GPT-NeoX, Phi); default: all", ge=2
+    )
+    rotary_scaling: RotaryScaling | None = Setting(None, "slower frequencies for a longer context (Llama 3)")
     relative_bins: int = Setting(
         0, "bins of distance with a learned bias per head, the same in all layers (UniLMv2: 32); 0: none", ge=0
     )
@@ -71,6 +76,8 @@ class TransformerSettings(Settings):
         "gelu_tanh", "in the feed-forward part; gelu_tanh is GPT-1's approximation of GELU", flag="--activation"
     )
     bias: bool = Setting(True, "whether the linears have biases (Llama: none)")
+    qkv_bias: bool | None = Setting(None, "the same of queries, keys and values (Qwen2: these alone); default: as bias")
+    out_bias: bool | None = Setting(None, "the same of attention's linear back to the states; default: as bias")
     tied: bool = Setting(True, "the softmax over the vocabulary uses the token table, not one of its own")
     lm_transform: bool = Setting(False, "BERT's linear, activation and norm before that softmax, and a bias per token")
     pooler: bool = Setting(False, "BERT's linear and activation over the first token's state, for heads that use it")
@@ -96,6 +103,16 @@ class TransformerSettings(Settings):
     def key_heads(self) -> int:
         """Heads that have keys and values of their own."""
         return self.kv_heads or self.heads
+
+    @property
+    def has_qkv_bias(self) -> bool:
+        """Whether queries, keys and values have biases."""
+        return self.bias if self.qkv_bias is None else self.qkv_bias
+
+    @property
+    def has_out_bias(self) -> bool:
+        """Whether attention's linear back to the states has one."""
+        return self.bias if self.out_bias is None else self.out_bias
 
     @property
     def table_width(self) -> int:
@@ -160,13 +177,29 @@ class TransformerSettings(Settings):
                 where=where, value=self.key_heads, allowed=f"a divisor of {self.heads}",
                 next_step="change kv_heads or heads",
             )  # fmt: skip
-        if self.positions == "rotary" and self.per_head % 2:
-            raise BadInput(
-                "rotary positions need heads of an even width", where=where, value=f"heads of {self.per_head}",
-                allowed="an even width per head", next_step="change head_width, or width and heads",
-            )  # fmt: skip
+        if self.positions == "rotary":
+            self._check_rotary(where)
         self._check_tables(where)
         return self
+
+    def _check_rotary(self, where: str) -> None:
+        if (self.rotary_width or self.per_head) % 2:
+            raise BadInput(
+                "rotary positions need an even width of what is rotated", where=where,
+                value=f"heads of {self.per_head}, {self.rotary_width or self.per_head} of it rotated",
+                allowed="an even width", next_step="change rotary_width or head_width, or width and heads",
+            )  # fmt: skip
+        if (self.rotary_width or 0) > self.per_head:
+            raise BadInput(
+                "more of a head is rotated than it has", where=where, value=self.rotary_width,
+                allowed=f"at most {self.per_head}", next_step="change rotary_width",
+            )  # fmt: skip
+        scaling = self.rotary_scaling
+        if scaling is not None and scaling.few_turns >= scaling.many_turns:
+            raise BadInput(
+                "the bounds of the rotary scaling are the wrong way round", where=where,
+                value=f"{scaling.few_turns} and {scaling.many_turns} turns", allowed="few_turns below many_turns",
+            )  # fmt: skip
 
     def _check_tables(self, where: str) -> None:
         if self.relative_bins % 4 or self.relative_bins >= 4 * self.relative_distance:

@@ -33,7 +33,7 @@ LAYOUTS: dict[str, Layout] = {
     layout.model_type: layout
     for layout in (
         gpt1.LAYOUT, gpt2.LAYOUT, bert.LAYOUT, roberta.ROBERTA, roberta.XLM_R, electra.LAYOUT, distilbert.LAYOUT,
-        unilm.LAYOUT, llama.LLAMA, llama.QWEN3,
+        unilm.LAYOUT, llama.LLAMA, llama.QWEN2, llama.QWEN3,
     )
 }  # fmt: skip
 """Of several that can say a model the first is written: RoBERTa for XLM-R, which is the same architecture."""

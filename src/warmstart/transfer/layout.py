@@ -220,7 +220,11 @@ def detect_parts(names: Collection[str]) -> dict[str, bool]:
 def decisive_fields(settings: Any) -> dict[str, Any]:
     """The fields that decide what a backbone computes, defaults written out."""
     fields: dict[str, Any] = settings.model_dump(exclude=set(UNTRAINED))
-    return fields | {"kv_heads": settings.key_heads, "head_width": settings.per_head}
+    written_out = {
+        "kv_heads": settings.key_heads, "head_width": settings.per_head, "qkv_bias": settings.has_qkv_bias,
+        "out_bias": settings.has_out_bias, "rotary_width": settings.rotary_width or settings.per_head,
+    }  # fmt: skip
+    return fields | written_out
 
 
 def backbone(**fields: Any) -> TransformerSettings:
