@@ -1,9 +1,12 @@
-"""Llama (Touvron et al. 2023) and Qwen3, which is the same with a norm on queries and keys, as ``transformers`` has them."""
+"""Llama (Touvron et al. 2023) as ``transformers`` has it, and those that are the same but for a few choices.
+
+Llama 3's longer context is a scaling of its rotary positions; Qwen2 has biases on queries, keys and values; Qwen3 a norm on
+queries and keys.
+"""
 
 from collections.abc import Callable, Collection
 from typing import Any
 
-from warmstart.base.errors import BadInput
 from warmstart.models.transformer_settings import TransformerSettings
 from warmstart.transfer.layout import (
     Config,
@@ -19,6 +22,7 @@ from warmstart.transfer.layout import (
     their_activation,
     write_keys,
 )
+from warmstart.transfer.rope import rope_keys, rotary_fields, write_rope
 
 KEYS = (
     Key("vocab_size", "vocab_size"),
@@ -33,21 +37,33 @@ KEYS = (
 )
 
 
-def _settings_of(qk_norm: bool) -> Callable[[Config, Collection[str]], TransformerSettings]:
+def _biases(config: Config) -> dict[str, bool]:
+    """Llama and Qwen3 say which linears have biases."""
+    attention = bool(config.get("attention_bias", False))
+    return {"bias": bool(config.get("mlp_bias", False)), "qkv_bias": attention, "out_bias": attention}
+
+
+def _qwen2_biases(config: Config) -> dict[str, bool]:
+    return {"bias": False, "qkv_bias": True}
+
+
+def _settings_of(
+    qk_norm: bool, biases: Callable[[Config], dict[str, bool]]
+) -> Callable[[Config, Collection[str]], Any]:
     def settings(config: Config, names: Collection[str]) -> TransformerSettings:
-        only(config, {"attention_bias": False, "mlp_bias": False, "use_sliding_window": False})
+        only(config, {"use_sliding_window": False})
         return backbone(
             **read_keys(config, KEYS),
+            **rotary_fields(config, rope_keys(config)),
+            **biases(config),
             kv_heads=config.get("num_key_value_heads"),
             head_width=config.get("head_dim"),
             positions="rotary",
-            rotary_base=_base(config),
             norm="pre",
             norm_kind="rms",
             qk_norm=qk_norm,
             mlp="gated",
             activation=activation(config.get("hidden_act", "silu")),
-            bias=False,
             tied=config.get("tie_word_embeddings", False) or "lm_head.weight" not in names,
             embedding_dropout=0.0,
             residual_dropout=0.0,
@@ -56,33 +72,23 @@ def _settings_of(qk_norm: bool) -> Callable[[Config, Collection[str]], Transform
     return settings
 
 
-def _base(config: Config) -> float:
-    """The base of the rotary frequencies, in the old form of the key and the new one."""
-    rope = config.get("rope_parameters") or {}
-    kind = rope.get("rope_type", "default")
-    if config.get("rope_scaling") or kind != "default":
-        raise BadInput(
-            "rotary positions with scaling are not supported", where="config.json",
-            value=config.get("rope_scaling") or kind, allowed="rope_type default",
-        )  # fmt: skip
-    return float(rope.get("rope_theta") or config.get("rope_theta") or 10000.0)
-
-
 def _config(settings: TransformerSettings) -> dict[str, Any]:
-    return write_keys(settings, KEYS) | {
-        "num_key_value_heads": settings.key_heads,
-        "head_dim": settings.per_head,
-        "rope_theta": settings.rotary_base,
-        "rope_parameters": {"rope_theta": settings.rotary_base, "rope_type": "default"},
-        "hidden_act": their_activation(settings.activation),
-        "attention_bias": False,
-        "mlp_bias": False,
-        "tie_word_embeddings": settings.tied,
-    }
+    return (
+        write_keys(settings, KEYS)
+        | write_rope(settings.rotary_base, settings.rotary_scaling)
+        | {
+            "num_key_value_heads": settings.key_heads,
+            "head_dim": settings.per_head,
+            "hidden_act": their_activation(settings.activation),
+            "attention_bias": settings.has_qkv_bias and settings.has_out_bias,
+            "mlp_bias": settings.bias,
+            "tie_word_embeddings": settings.tied,
+        }
+    )
 
 
 _LAYER = "layers.{}"
-_NAMES = (
+NAMES = (
     Name("tokens.weight", ("embed_tokens.weight",), twins=("lm_head.weight",)),
     *linear("blocks.{}.attention.qkv", *(f"{_LAYER}.self_attn.{part}_proj" for part in "qkv")),
     *linear("blocks.{}.attention.out", f"{_LAYER}.self_attn.o_proj"),
@@ -97,23 +103,27 @@ _NAMES = (
 )
 
 
-def _layout(model_type: str, family: str, qk_norm: bool) -> Layout:
+def heads(family: str, *, tags: str = "score") -> dict[str, HeadPlace]:
+    """Classifiers of a decoder, without biases, and its tagger, whose linear is called ``tags``."""
+    label = HeadPlace(f"{family}ForSequenceClassification", "score", bias=False)
+    return {"label": label, "labels": label, "score": label, "tags": HeadPlace(f"{family}ForTokenClassification", tags)}
+
+
+def _layout(
+    model_type: str, family: str, *, qk_norm: bool = False, biases: Callable[[Config], dict[str, bool]] = _biases
+) -> Layout:
     return Layout(
         model_type=model_type,
-        settings=_settings_of(qk_norm),
+        settings=_settings_of(qk_norm, biases),
         config=_config,
-        names=_NAMES,
+        names=NAMES,
         prefix="model.",
         language_model=f"{family}ForCausalLM",
-        heads={
-            "label": HeadPlace(f"{family}ForSequenceClassification", "score", bias=False),
-            "labels": HeadPlace(f"{family}ForSequenceClassification", "score", bias=False),
-            "score": HeadPlace(f"{family}ForSequenceClassification", "score", bias=False),
-            "tags": HeadPlace(f"{family}ForTokenClassification", "score"),
-        },
+        heads=heads(family),
         ignored=("rotary_emb.inv_freq", "lm_head.weight"),  # where it is tied, the table itself
     )
 
 
-LLAMA = _layout("llama", "Llama", qk_norm=False)
+LLAMA = _layout("llama", "Llama")
+QWEN2 = _layout("qwen2", "Qwen2", biases=_qwen2_biases)
 QWEN3 = _layout("qwen3", "Qwen3", qk_norm=True)

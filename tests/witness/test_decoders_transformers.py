@@ -1,0 +1,186 @@
+"""Decoder families both ways against transformers: states, logits, heads and greedy texts of tiny random models.
+
+Biases and gains are shaken, so that a swap would show; float32, ≤ 1e-5.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from test_folders_transformers import batched, close, framed, our_logits, shaken, texts, their_logits
+
+from warmstart.decode.generate import generate
+from warmstart.decode.settings import GenerateSettings
+from warmstart.example.batch import collate
+from warmstart.example.example import Goal
+from warmstart.models.model import Model
+from warmstart.models.presets import preset
+from warmstart.models.settings import HeadSettings, ModelSettings
+from warmstart.models.transformer_settings import TransformerSettings
+from warmstart.transfer.folder import FolderMetadata, import_model, load_model, save_model
+
+transformers = pytest.importorskip("transformers", minversion="5.3")
+pytestmark = pytest.mark.filterwarnings("default")  # theirs, about their own code
+
+LLAMA = {
+    "vocab_size": 60, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "max_position_embeddings": 24, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 59,
+}  # fmt: skip
+
+
+def rope(kind: str, **more: Any) -> dict[str, Any]:
+    return {"rope_parameters": {"rope_type": kind, "rope_theta": 300.0, **more}}
+
+
+THEIRS: dict[str, tuple[str, dict[str, Any]]] = {
+    "llama, biases": ("Llama", LLAMA | {"attention_bias": True, "mlp_bias": True}),
+    "llama, linear": ("Llama", LLAMA | rope("linear", factor=2.5)),
+    "llama, dynamic": ("Llama", LLAMA | rope("dynamic", factor=2.0)),
+    "llama, llama3": (
+        "Llama",
+        LLAMA
+        | rope("llama3", factor=4.0, low_freq_factor=0.5, high_freq_factor=2.0, original_max_position_embeddings=12),
+    ),
+    "llama, yarn": (
+        "Llama", LLAMA | rope("yarn", factor=2.0, original_max_position_embeddings=12, beta_fast=2.0, beta_slow=0.3)
+    ),
+    "llama, deepseek's yarn": (
+        "Llama",
+        LLAMA
+        | rope(
+            "yarn", factor=2.0, original_max_position_embeddings=12, beta_fast=4, mscale=0.7, mscale_all_dim=0.2,
+            truncate=False,
+        ),
+    ),
+    "qwen2": ("Qwen2", LLAMA),
+    "qwen2, tied": ("Qwen2", LLAMA | {"num_key_value_heads": 4, "tie_word_embeddings": True}),
+    "qwen3, biases": ("Qwen3", LLAMA | {"attention_bias": True}),
+}  # fmt: skip
+NO_TAGGER = ("OPT", "Gemma3Text")
+ROTARY = {
+    "norm": "pre", "norm_kind": "rms", "positions": "rotary", "mlp": "gated", "activation": "silu", "bias": False,
+}  # fmt: skip
+OURS: dict[str, dict[str, Any]] = {
+    "llama": ROTARY | {"qkv_bias": True, "out_bias": True, "kv_heads": 1},
+    "llama3": ROTARY
+    | {"tied": False, "rotary_scaling": {"kind": "llama3", "factor": 4, "original_context": 12, "few_turns": 0.5}},
+    "qwen2": ROTARY | {"kv_heads": 2, "qkv_bias": True, "rotary_scaling": {"kind": "linear", "factor": 3}},
+    "qwen2_yarn": ROTARY
+    | {
+        "qkv_bias": True,
+        "rotary_scaling": {
+            "kind": "yarn", "factor": 2, "original_context": 12, "few_turns": 0.3, "many_turns": 2, "amplitude": 1.07,
+        },
+    },
+}  # fmt: skip
+
+
+def theirs_of(name: str, head: str, **more: Any) -> torch.nn.Module:
+    family, config = THEIRS[name]
+    torch.manual_seed(0)
+    found = getattr(transformers, f"{family}Config")(**(config | more))
+    named = f"{family.removesuffix('Text') if head == 'ForCausalLM' else family}{head}"
+    return shaken(getattr(transformers, named)(found))
+
+
+def ours_of(name: str, heads: dict[str, HeadSettings] | None = None) -> Model:
+    sizes = {"vocab_size": 60, "context": 24, "width": 32, "layers": 3, "heads": 4, "hidden": 48}
+    backbone = preset("gpt1-tiny", **(sizes | OURS[name]))
+    assert isinstance(backbone, TransformerSettings)
+    if heads:
+        backbone = backbone.with_parts(pooler=False, lm=False)
+    return shaken(Model.fresh(ModelSettings(backbone=backbone, heads=heads or {}), 3))  # type: ignore[return-value]
+
+
+def last_token(ids: np.ndarray) -> dict[str, Goal]:
+    """The question of a classifier, at the last token."""
+    return {"label": Goal(np.array([len(ids) - 1]), np.array([0]), np.zeros(1, np.int64), np.ones(1, np.float32))}
+
+
+def answers(model: Model) -> torch.Tensor:
+    """[B, C] what a classifier answers to all texts."""
+    return model.answers(collate([[framed(model.settings.backbone, one, last_token(one))] for one in texts()]))["label"]
+
+
+def greedy(model: torch.nn.Module, prompts: list[np.ndarray]) -> list[list[int]]:
+    """What transformers' greedy search writes behind each prompt."""
+    return [
+        model.generate(
+            torch.from_numpy(prompt)[None], attention_mask=torch.ones(1, len(prompt)), max_new_tokens=11,
+            do_sample=False, eos_token_id=None, pad_token_id=0,
+        )[0, len(prompt) :].tolist()
+        for prompt in prompts
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", THEIRS)
+def test_their_language_model_in_ours(name: str, tmp_path: Path) -> None:
+    """Witness: transformers' states of every layer, logits and greedy texts; nothing is left behind."""
+    theirs = theirs_of(name, "ForCausalLM")
+    theirs.save_pretrained(tmp_path)
+    imported = import_model(tmp_path)
+    model = imported.model
+    assert imported.unused == () and not imported.note
+    close(our_logits(model), their_logits(theirs))
+    with torch.no_grad():
+        found = model.backbone.layer_states(collate([[framed(model.settings.backbone, one, {})] for one in texts()]))
+        each = [theirs(torch.from_numpy(one)[None], output_hidden_states=True).hidden_states for one in texts()]
+    for mine, layer in zip(found, zip(*each, strict=True), strict=True):
+        close(mine, torch.cat([states[0] for states in layer]))
+    prompts = [one for one in texts() if len(one) <= 13]
+    written = generate(model, prompts, GenerateSettings(max_new=11, greedy=True), None)
+    assert [list(one.ids) for one in written] == greedy(theirs, prompts)
+
+
+@pytest.mark.parametrize("name", THEIRS)
+@pytest.mark.parametrize("head", ["Model", "ForSequenceClassification", "ForTokenClassification"])
+def test_their_other_classes_in_ours(name: str, head: str, tmp_path: Path) -> None:
+    """Witness: transformers' states without a head, classes of padded texts, and tags of every token."""
+    if head == "ForTokenClassification" and THEIRS[name][0] in NO_TAGGER:
+        pytest.skip("transformers has no such class")
+    theirs = theirs_of(name, head, num_labels=3, pad_token_id=0)
+    theirs.save_pretrained(tmp_path)
+    model = load_model(tmp_path)
+    padded, mask, _ = batched(texts())
+    with torch.no_grad():
+        out = theirs(padded, attention_mask=mask)
+        if head == "ForSequenceClassification":
+            close(answers(model), out.logits)
+            return
+        found = model.backbone(collate([[framed(model.settings.backbone, one, {})] for one in texts()]))
+        if head == "Model":
+            close(found, out.last_hidden_state[mask.bool()])
+        else:
+            close(model.heads["tags"].linear(found), out.logits[mask.bool()])
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_language_model_in_theirs_and_back(name: str, tmp_path: Path) -> None:
+    """Witness: transformers' Auto class reads the folder, complains of nothing, and gives equal logits and texts."""
+    model = ours_of(name)
+    save_model(model, tmp_path / "ours")
+    theirs, told = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "ours", output_loading_info=True)
+    assert not told["missing_keys"] and not told["unexpected_keys"] and not told["mismatched_keys"]
+    close(our_logits(model), their_logits(theirs.eval()))
+    prompt = texts()[3]
+    written = generate(model, [prompt], GenerateSettings(max_new=11, greedy=True), None)
+    assert [list(written[0].ids)] == greedy(theirs, [prompt])
+    theirs.save_pretrained(tmp_path / "theirs")
+    for folder in ("ours", "theirs"):
+        again = load_model(tmp_path / folder)
+        for key, tensor in model.state_dict().items():
+            torch.testing.assert_close(again.state_dict()[key], tensor, rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_classifier_in_theirs(name: str, tmp_path: Path) -> None:
+    """Witness: AutoModelForSequenceClassification on a padded batch gives equal answers."""
+    model = ours_of(name, {"label": HeadSettings(kind="class", size=3, bias=False)})
+    save_model(model, tmp_path, FolderMetadata(tuple("abc"), pad_id=0, end_id=0))
+    theirs, told = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path, output_loading_info=True)
+    assert not told["missing_keys"] and not told["unexpected_keys"]
+    padded, mask, _ = batched(texts())
+    with torch.no_grad():
+        close(answers(model), theirs.eval()(padded, attention_mask=mask).logits)
