@@ -57,7 +57,8 @@ class Transformer(Backbone):
         self.drop = Dropout(settings.embedding_dropout)
         self.blocks = nn.ModuleList(Block(settings) for _ in range(settings.layers))
         self.final_norm = None if post else make_norm(settings)
-        self.output = None if settings.tied else nn.Linear(settings.width, settings.vocab_size, bias=False)
+        own = None if settings.tied else nn.Linear(settings.width, settings.vocab_size, bias=settings.output_bias)
+        self.output = own
         self.lm_transform = _lm_transform(settings) if settings.lm_transform else None
         self.pooler = nn.Linear(settings.width, settings.width) if settings.pooler else None
 
@@ -68,8 +69,8 @@ class Transformer(Backbone):
             assert positions is not None
             whole = self.drop(torch.cat([tokens, positions]))
             return Tables(whole[: len(tokens)], whole[len(tokens) :], SoftmaxTable(whole, self.lm_transform))
-        softmax = tokens if self.output is None else self.output.weight
-        return Tables(tokens, positions, SoftmaxTable(softmax, self.lm_transform))
+        rows, bias = (tokens, None) if self.output is None else (self.output.weight, self.output.bias)
+        return Tables(tokens, positions, SoftmaxTable(rows, self.lm_transform, bias, self.settings.logit_cap))
 
     def forward(self, batch: Batch, tables: Tables | None = None, reads_M: torch.Tensor | None = None) -> torch.Tensor:
         """The last states [N, D] of a flat Batch, or those [M, D] of the tokens ``reads_M``.

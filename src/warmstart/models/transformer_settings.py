@@ -20,7 +20,8 @@ class TransformerSettings(Settings):
     DROPOUTS: ClassVar = ("embedding_dropout", "attention_dropout", "residual_dropout")
     """What a recipe's ``dropout`` sets."""
     FREE: ClassVar = frozenset({
-        "vocab_size", "context", "layers", *DROPOUTS, "init_std", "joint_table", "tied", "pooler", "lm_transform",
+        "vocab_size", "context", "layers", *DROPOUTS, "init_std", "joint_table", "tied", "output_bias", "pooler",
+        "lm_transform",
     })  # fmt: skip
     """Fields in which a model may differ from the one that it starts from; all others decide what the weights mean."""
     softmax: ClassVar[bool] = True
@@ -79,6 +80,10 @@ class TransformerSettings(Settings):
     qkv_bias: bool | None = Setting(None, "the same of queries, keys and values (Qwen2: these alone); default: as bias")
     out_bias: bool | None = Setting(None, "the same of attention's linear back to the states; default: as bias")
     tied: bool = Setting(True, "the softmax over the vocabulary uses the token table, not one of its own")
+    output_bias: bool = Setting(False, "a bias for each token in a softmax with a table of its own (Phi)")
+    logit_cap: float | None = Setting(
+        None, "bound of the softmax's scores s, which become cap · tanh(s / cap) (Gemma 2: 30)", gt=0
+    )
     lm_transform: bool = Setting(False, "BERT's linear, activation and norm before that softmax, and a bias per token")
     pooler: bool = Setting(False, "BERT's linear and activation over the first token's state, for heads that use it")
     pooler_activation: PoolerActivation = Setting(
@@ -152,6 +157,7 @@ class TransformerSettings(Settings):
             "pooler": self.sight == "full" and pooler,
             "lm_transform": self.lm_transform and lm,
             "tied": self.tied or not lm,
+            "output_bias": self.output_bias and lm,
         }
         return self.model_copy(update=changes)
 
@@ -218,6 +224,16 @@ class TransformerSettings(Settings):
             raise BadInput(
                 "a text has a segment that the segment table does not have", where=where, value=self.text_segments,
                 allowed=f"0 to {self.segments - 1}", next_step="change text_segments or segments",
+            )  # fmt: skip
+        if self.output_bias and self.tied:
+            raise BadInput(
+                "a bias for each token needs a softmax with a table of its own", where=where, value="output_bias, tied",
+                allowed="tied false", next_step="leave output_bias out",
+            )  # fmt: skip
+        if self.logit_cap is not None and (self.joint_table or self.vectors):
+            raise BadInput(
+                "a bound of the scores needs a softmax of tokens alone", where=where, value=self.logit_cap,
+                allowed="joint_table false, vectors false", next_step="leave logit_cap out",
             )  # fmt: skip
         if self.joint_table and (self.positions == "rotary" or not self.tied):
             raise BadInput(

@@ -40,7 +40,8 @@ KEYS = (
 def _biases(config: Config) -> dict[str, bool]:
     """Llama and Qwen3 say which linears have biases."""
     attention = bool(config.get("attention_bias", False))
-    return {"bias": bool(config.get("mlp_bias", False)), "qkv_bias": attention, "out_bias": attention}
+    others = bool(config.get("mlp_bias", False))
+    return {"bias": others} if attention == others else {"bias": others, "qkv_bias": attention, "out_bias": attention}
 
 
 def _qwen2_biases(config: Config) -> dict[str, bool]:
