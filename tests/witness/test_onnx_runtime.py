@@ -10,7 +10,9 @@ from test_unilm_dense import write
 
 from warmstart.example.batch import collate
 from warmstart.example.example import Example, Goal
-from warmstart.models.settings import HeadSettings
+from warmstart.models.model import Model
+from warmstart.models.presets import preset
+from warmstart.models.settings import HeadSettings, ModelSettings
 from warmstart.transfer.folder import import_model
 from warmstart.transfer.onnx import export_onnx
 
@@ -90,6 +92,22 @@ def test_biases_of_distances_go_along(tmp_path: Path) -> None:
                 close(
                     row[: len(one)], model.next_token_logits(model.backbone(collate([[Example.full_sight(one, {})]])))
                 )
+
+
+def test_windows_go_along(tmp_path: Path) -> None:
+    """Witness: onnxruntime, full sight through windows of three and of all tokens, with rotary bases of their own."""
+    backbone = preset(
+        "gpt1-tiny", vocab_size=60, sight="full", windows=(3, None), positions="rotary", local_rotary_base=50.0
+    )
+    model = Model.fresh(ModelSettings(backbone=backbone), 3).eval()
+    export_onnx(model, tmp_path / "model.onnx")
+    texts = rows(5, 40, 1)
+    ids, mask, _ = batched(texts)
+    given = {"input_ids": ids.numpy(), "attention_mask": mask.numpy()}
+    [found] = session(tmp_path / "model.onnx").run(None, given)
+    for row, one in zip(found, texts, strict=True):
+        with torch.no_grad():
+            close(row[: len(one)], model.next_token_logits(model.backbone(collate([[Example.full_sight(one, {})]]))))
 
 
 def test_a_whole_choice_goes_through_the_head(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ against the brute-force law (tests/laws/test_sight.py).
 Shapes: N flat tokens, P padded tokens, G documents in a group, T padded length, H heads, K head width, D = H·K.
 """
 
+import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from torch.nn import functional as F
 from warmstart.base.arrays import Ints
 from warmstart.example.batch import Batch, to_device
 from warmstart.example.sight import Pattern, sees
-from warmstart.models.eager import blocked_attention
+from warmstart.models.eager import band, blocked_attention, is_far, unseen
 from warmstart.models.padding import Padding, document_rows, pad, plan_padding, unpad
 
 
@@ -44,7 +45,8 @@ class Group:
 
     ``bias`` [G, 1, T] or [G, T, T] (0 or -inf, in the compute dtype) says who sees whom; ``None`` where all see all, or
     where sight is ``causal``: padding comes last, so no real token can see it. ``relative`` [G or 1, H, T, T] is what
-    their distances add to the scores; it has a gradient.
+    their distances add to the scores; it has a gradient. ``positions`` [G, T] are ``None`` where they are 0 1 2 …, and
+    ``window`` says that tokens see only those fewer than so many places away.
     """
 
     count: int
@@ -52,6 +54,8 @@ class Group:
     causal: bool
     bias: torch.Tensor | None
     relative: torch.Tensor | None = None
+    positions: torch.Tensor | None = None
+    window: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,18 +90,44 @@ def plan_attention(batch: Batch, dtype: torch.dtype, kernels: Kernels, relative:
         causal = batch.pattern is Pattern.CAUSAL
         rows = document_rows(documents, starts, lengths, width)
         rectangles.append(rows)
-        added = None if relative is None else _distances(relative, batch, rows)
-        groups.append(Group(len(documents), width, causal, None if bias is None else to_device(bias, device), added))
+        positions = _positions(batch, rows)
+        added = None if relative is None else _distances(relative, positions, width, device)
+        bias = None if bias is None else to_device(bias, device)
+        groups.append(Group(len(documents), width, causal, bias, added, positions))
     return Plan(tuple(groups), plan_padding(rectangles, batch.num_tokens, device), kernels)
 
 
-def _distances(relative: Relative, batch: Batch, rows_GT: NDArray[np.int64]) -> torch.Tensor:
-    """The bias of distances, [1, H, T, T] where all documents of a group count their positions alike."""
+def _positions(batch: Batch, rows_GT: NDArray[np.int64]) -> torch.Tensor | None:
     if batch.sequential_positions:
-        counted = torch.arange(rows_GT.shape[1], device=batch.positions.device)[None]
-        return relative(counted, counted)
-    positions = batch.positions[to_device(torch.from_numpy(rows_GT), batch.positions.device)]
-    return relative(positions, positions)
+        return None
+    return batch.positions[to_device(torch.from_numpy(rows_GT), batch.positions.device)]
+
+
+def _distances(relative: Relative, positions: torch.Tensor | None, width: int, device: torch.device) -> torch.Tensor:
+    """The bias of distances, [1, H, T, T] where all documents of a group count their positions alike."""
+    counted = torch.arange(width, device=device)[None] if positions is None else positions
+    return relative(counted, counted)
+
+
+def with_window(plan: Plan, window: int | None, dtype: torch.dtype) -> Plan:
+    """The same plan for a layer whose tokens see only those fewer than ``window`` positions away; ``None``: all."""
+    if window is None:
+        return plan
+    return replace(plan, groups=tuple(_narrow(group, window, dtype) for group in plan.groups))
+
+
+def _narrow(group: Group, window: int, dtype: torch.dtype) -> Group:
+    if group.positions is None and group.width <= window:
+        return group
+    # Padding far from all real tokens would see nothing; so what is not seen is finite here.
+    bias = None if group.bias is None else group.bias.clamp(min=unseen(dtype))
+    if group.positions is None:
+        return replace(group, bias=bias, window=window)
+    far = is_far(group.positions, group.positions, window)
+    bias = torch.zeros(far.shape, dtype=dtype, device=far.device) if bias is None else bias
+    if group.causal:
+        far = far | torch.ones_like(far[0]).triu(1)
+    return replace(group, causal=False, bias=bias.masked_fill(far, unseen(dtype)))
 
 
 def group_lengths(lengths: NDArray[np.int64], size: int) -> list[slice]:
@@ -148,22 +178,40 @@ def _attend_group(rows: torch.Tensor, group: Group, kernels: Kernels, heads: int
     count, width = group.count, group.width
     parted = rows.view(count, width, 3, heads, -1).permute(2, 0, 3, 1, 4).contiguous()  # [3, G, H, T, K]
     if width <= kernels.eager_max_len or (dropout > 0 and kernels.eager_dropout):
-        mixed = blocked_attention(parted, group.bias, dropout, causal=group.causal, relative=group.relative)
+        mixed = blocked_attention(
+            parted, group.bias, dropout, causal=group.causal, relative=group.relative, window=group.window
+        )
     else:
-        bias, causal = _whole_bias(group), group.causal and group.relative is None
+        bias = _whole_bias(group, rows)
+        causal = group.causal and bias is None
         q, k, v = parted.unbind(0)
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, is_causal=causal, dropout_p=dropout)
     return mixed.transpose(1, 2).reshape(count * width, -1)
 
 
-def _whole_bias(group: Group) -> torch.Tensor | None:
-    """Who sees whom and what distances add, as one table [G or 1, H or 1, T, T] or [G, 1, 1, T]."""
-    seen = None if group.bias is None else group.bias.unsqueeze(1)
-    if group.relative is None:
-        return seen
-    if group.causal:
-        seen = group.relative.new_full((group.width, group.width), -torch.inf).triu_(1)
-    return group.relative if seen is None else group.relative + seen
+def _whole_bias(group: Group, rows: torch.Tensor) -> torch.Tensor | None:
+    """Who sees whom and what distances add, as one table [G or 1, H or 1, T, T] or [G, 1, 1, T], for ``rows``."""
+    parts = [] if group.bias is None else [group.bias.unsqueeze(1)]
+    if group.window is not None:
+        parts.append(band(0, group.width, group.width, group.window, rows))
+    if group.relative is not None:
+        parts.append(group.relative)
+    if parts and group.causal:
+        parts.append(rows.new_full((group.width, group.width), -torch.inf).triu_(1))
+    return functools.reduce(torch.add, parts) if parts else None
+
+
+def with_window_bias(
+    bias: torch.Tensor, readers_BT: torch.Tensor, read_BS: torch.Tensor, window: int | None
+) -> torch.Tensor:
+    """A bias [B, T, S] or [B, H, T, S] of tokens at some positions, where they see only those in their window."""
+    if window is None:
+        return bias
+    far = is_far(readers_BT, read_BS, window)
+    # Finite, so that padding far from all real tokens sees something.
+    return bias.masked_fill(
+        (far if bias.dim() == 3 else far.unsqueeze(1)) & (bias > unseen(bias.dtype)), unseen(bias.dtype)
+    )
 
 
 def eager_attention(

@@ -25,10 +25,13 @@ class RotaryTable(NamedTuple):
     sin: torch.Tensor
 
 
-def rotary_table(positions: torch.Tensor, settings: TransformerSettings, dtype: torch.dtype) -> RotaryTable:
-    """The angles of ``positions`` […]."""
-    scaling, width = settings.rotary_scaling, settings.rotary_width or settings.per_head
-    frequencies = torch.tensor(rotary_frequencies(settings.rotary_base, width, scaling, settings.context))
+def rotary_table(
+    positions: torch.Tensor, settings: TransformerSettings, dtype: torch.dtype, window: int | None = None
+) -> RotaryTable:
+    """The angles of ``positions`` […] in layers with a window."""
+    scaling, width = settings.rotary_scaling_of(window), settings.rotary_width or settings.per_head
+    found = rotary_frequencies(settings.rotary_base_of(window), width, scaling, settings.context)
+    frequencies = torch.tensor(found)
     angles = positions[..., None].float() * to_device(frequencies, positions.device)
     both = torch.cat([angles, angles], -1)[..., None, :]
     amplitude = 1.0 if scaling is None else scaling.amplitude

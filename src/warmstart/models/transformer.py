@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from warmstart.example.batch import Batch
-from warmstart.models.attention import plan_attention
+from warmstart.models.attention import plan_attention, with_window, with_window_bias
 from warmstart.models.backbone import Backbone, SoftmaxTable, Tables, embed_tokens
 from warmstart.models.beam_cache import BeamCache
 from warmstart.models.blocks import ACTIVATIONS, Block, finish, make_norm
@@ -61,6 +61,7 @@ class Transformer(Backbone):
         self.output = own
         self.lm_transform = _lm_transform(settings) if settings.lm_transform else None
         self.pooler = nn.Linear(settings.width, settings.width) if settings.pooler else None
+        self.windows = tuple(map(settings.window_of, range(settings.layers)))  # of each layer
 
     def tables(self) -> Tables:
         """The tables for one pass; one joint matrix has its dropout drawn here, for embedding and softmax alike."""
@@ -88,11 +89,12 @@ class Transformer(Backbone):
     def _layers(self, batch: Batch, tables: Tables, reads_M: torch.Tensor | None = None) -> Iterator[torch.Tensor]:
         """The embeddings, then the states after each layer; the last ones of the tokens ``reads_M`` only."""
         plan = plan_attention(batch, self.tokens.weight.dtype, self.kernels, self.relative)
+        plans = {window: with_window(plan, window, self.tokens.weight.dtype) for window in {*self.windows}}
         x = self._embed(batch.ids, batch.positions, batch.segments, tables)
         yield x
         rotary, last = self._rotary(batch.positions), len(self.blocks) - 1
-        for number, block in enumerate(self.blocks):
-            x = block(x, plan, rotary, reads_M if number == last else None)
+        for number, (block, window) in enumerate(zip(self.blocks, self.windows, strict=True)):
+            x = block(x, plans[window], rotary[window], reads_M if number == last else None)
             yield x if number < last or self.final_norm is None else self.final_norm(x)
 
     def pool(self, states_MD: torch.Tensor) -> torch.Tensor:
@@ -105,10 +107,14 @@ class Transformer(Backbone):
         """States [B, T, D] of padded rows, for export; ``layer`` says, for all layers alike, who sees whom."""
         positions = torch.arange(ids_BT.shape[1], device=ids_BT.device)
         x_BTD = self._embed(ids_BT, positions, segments_BT, self.tables())
-        layer.bias = self._with_distances(layer.bias, positions[None], positions[None])
+        bias = self._with_distances(layer.bias, positions[None], positions[None])
+        biases = {
+            window: with_window_bias(bias, positions[None], positions[None], window) for window in {*self.windows}
+        }
         rotary = self._rotary(positions)
-        for block in self.blocks:
-            x_BTD = block(x_BTD, layer, rotary)
+        for block, window in zip(self.blocks, self.windows, strict=True):
+            layer.bias = biases[window]
+            x_BTD = block(x_BTD, layer, rotary[window])
         return x_BTD if self.final_norm is None else self.final_norm(x_BTD)
 
     def new_cache(self, sources: int, columns: int) -> BeamCache:
@@ -126,14 +132,19 @@ class Transformer(Backbone):
         x_BTD = self._embed(ids_BT, cache.positions, segments, self.tables())
         rotary = self._rotary(cache.positions)
         bias = self._with_distances(cache.bias, cache.positions, cache.places)
-        bias = bias.expand(-1, self.settings.heads, -1, -1)
+        biases = {
+            window: with_window_bias(bias, cache.positions, cache.places, window).expand(
+                -1, self.settings.heads, -1, -1
+            )
+            for window in {*self.windows}
+        }
         prepare = cache.layers[0].prepare_bias
-        whole = prepare(bias)  # once for all layers
+        whole = {window: prepare(bias) for window, bias in biases.items()}  # once for all layers
         others, last = ids_BT.shape[1] - answers, len(self.blocks) - 1
-        for number, (block, layer) in enumerate(zip(self.blocks, cache.layers, strict=True)):
+        for number, (block, layer, window) in enumerate(zip(self.blocks, cache.layers, self.windows, strict=True)):
             skip = others if number == last else 0
-            layer.bias = prepare(bias[:, :, skip:]) if skip else whole
-            x_BTD = block(x_BTD, layer, rotary, skip=skip)
+            layer.bias = prepare(biases[window][:, :, skip:]) if skip else whole[window]
+            x_BTD = block(x_BTD, layer, rotary[window], skip=skip)
         return x_BTD if self.final_norm is None else self.final_norm(x_BTD)
 
     def compile_layers(self, compile_function: Any) -> None:
@@ -163,5 +174,9 @@ class Transformer(Backbone):
         added: torch.Tensor = self.relative(readers_BT, read_BS)
         return added + (bias if bias.dim() == 4 else bias.unsqueeze(1))
 
-    def _rotary(self, positions: torch.Tensor) -> RotaryTable | None:
-        return None if self.positions is not None else rotary_table(positions, self.settings, self.tokens.weight.dtype)
+    def _rotary(self, positions: torch.Tensor) -> dict[int | None, RotaryTable | None]:
+        """The table of each window's layers."""
+        if self.settings.positions != "rotary":
+            return dict.fromkeys(self.windows)
+        dtype = self.tokens.weight.dtype
+        return {window: rotary_table(positions, self.settings, dtype, window) for window in {*self.windows}}

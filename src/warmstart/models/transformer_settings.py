@@ -61,6 +61,13 @@ class TransformerSettings(Settings):
         None, "how many numbers of a head are rotated, from the first (GPT-NeoX, Phi); default: all", ge=2
     )
     rotary_scaling: RotaryScaling | None = Setting(None, "slower frequencies for a longer context (Llama 3)")
+    windows: tuple[int | None, ...] = Setting(
+        (), "one for each layer, over and over from the first: a token attends to those that stand fewer than so many "
+        "positions away; null: to all (ModernBERT: [null, 65, 65])",
+    )  # fmt: skip
+    local_rotary_base: float | None = Setting(
+        None, "base of the rotary frequencies in layers with a window; default: the same (ModernBERT)", gt=1
+    )
     relative_bins: int = Setting(
         0, "bins of distance with a learned bias per head, the same in all layers (UniLMv2: 32); 0: none", ge=0
     )
@@ -108,6 +115,18 @@ class TransformerSettings(Settings):
     def key_heads(self) -> int:
         """Heads that have keys and values of their own."""
         return self.kv_heads or self.heads
+
+    def window_of(self, layer: int) -> int | None:
+        """How far a token of this layer sees: those fewer than so many positions away; ``None``: all."""
+        return self.windows[layer % len(self.windows)] if self.windows else None
+
+    def rotary_base_of(self, window: int | None) -> float:
+        """The base of the rotary frequencies in layers with this window."""
+        return self.rotary_base if window is None or self.local_rotary_base is None else self.local_rotary_base
+
+    def rotary_scaling_of(self, window: int | None) -> RotaryScaling | None:
+        """The scaling of their frequencies: layers with a window and a base of its own have none (Gemma 3)."""
+        return self.rotary_scaling if window is None or self.local_rotary_base is None else None
 
     @property
     def has_qkv_bias(self) -> bool:
@@ -185,6 +204,7 @@ class TransformerSettings(Settings):
             )  # fmt: skip
         if self.positions == "rotary":
             self._check_rotary(where)
+        self._check_windows(where)
         self._check_tables(where)
         return self
 
@@ -205,6 +225,18 @@ class TransformerSettings(Settings):
             raise BadInput(
                 "the bounds of the rotary scaling are the wrong way round", where=where,
                 value=f"{scaling.few_turns} and {scaling.many_turns} turns", allowed="few_turns below many_turns",
+            )  # fmt: skip
+
+    def _check_windows(self, where: str) -> None:
+        if any(window is not None and window < 1 for window in self.windows):
+            raise BadInput(
+                "a window holds the token itself", where=where, value=self.windows, allowed="1 or more, or null",
+                next_step="change windows",
+            )  # fmt: skip
+        if self.local_rotary_base is not None and (self.positions != "rotary" or not any(self.windows)):
+            raise BadInput(
+                "a rotary base of layers with windows needs both", where=where, value=self.local_rotary_base,
+                allowed="positions rotary, and windows", next_step="leave local_rotary_base out",
             )  # fmt: skip
 
     def _check_tables(self, where: str) -> None:
