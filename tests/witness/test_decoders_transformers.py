@@ -54,7 +54,10 @@ THEIRS: dict[str, tuple[str, dict[str, Any]]] = {
             truncate=False,
         ),
     ),
+    "mistral": ("Mistral", LLAMA | {"sliding_window": 5}),
+    "mistral, no window": ("Mistral", LLAMA | {"sliding_window": None, "head_dim": 16}),
     "qwen2": ("Qwen2", LLAMA),
+    "qwen2, windows": ("Qwen2", LLAMA | {"use_sliding_window": True, "sliding_window": 5, "max_window_layers": 1}),
     "qwen2, tied": ("Qwen2", LLAMA | {"num_key_value_heads": 4, "tie_word_embeddings": True}),
     "qwen3, biases": ("Qwen3", LLAMA | {"attention_bias": True}),
 }  # fmt: skip
@@ -63,11 +66,13 @@ ROTARY = {
     "norm": "pre", "norm_kind": "rms", "positions": "rotary", "mlp": "gated", "activation": "silu", "bias": False,
 }  # fmt: skip
 OURS: dict[str, dict[str, Any]] = {
-    "llama": ROTARY | {"qkv_bias": True, "out_bias": True, "kv_heads": 1},
-    "llama3": ROTARY
+    "llama, biases": ROTARY | {"qkv_bias": True, "out_bias": True, "kv_heads": 1},
+    "llama, llama3": ROTARY
     | {"tied": False, "rotary_scaling": {"kind": "llama3", "factor": 4, "original_context": 12, "few_turns": 0.5}},
+    "mistral": ROTARY | {"windows": (6,), "head_width": 12},
     "qwen2": ROTARY | {"kv_heads": 2, "qkv_bias": True, "rotary_scaling": {"kind": "linear", "factor": 3}},
-    "qwen2_yarn": ROTARY
+    "qwen3": ROTARY | {"qk_norm": True, "qkv_bias": True, "out_bias": True, "windows": (4, None)},
+    "qwen2, yarn": ROTARY
     | {
         "qkv_bias": True,
         "rotary_scaling": {
@@ -163,6 +168,7 @@ def test_our_language_model_in_theirs_and_back(name: str, tmp_path: Path) -> Non
     save_model(model, tmp_path / "ours")
     theirs, told = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "ours", output_loading_info=True)
     assert not told["missing_keys"] and not told["unexpected_keys"] and not told["mismatched_keys"]
+    assert theirs.config.model_type == name.partition(",")[0]
     close(our_logits(model), their_logits(theirs.eval()))
     prompt = texts()[3]
     written = generate(model, [prompt], GenerateSettings(max_new=11, greedy=True), None)

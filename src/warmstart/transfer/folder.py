@@ -33,10 +33,12 @@ LAYOUTS: dict[str, Layout] = {
     layout.model_type: layout
     for layout in (
         gpt1.LAYOUT, gpt2.LAYOUT, bert.LAYOUT, roberta.ROBERTA, roberta.XLM_R, electra.LAYOUT, distilbert.LAYOUT,
-        unilm.LAYOUT, llama.LLAMA, llama.QWEN2, llama.QWEN3,
+        unilm.LAYOUT, llama.LLAMA, llama.MISTRAL, llama.QWEN2, llama.QWEN3,
     )
 }  # fmt: skip
 """Of several that can say a model the first is written: RoBERTa for XLM-R, which is the same architecture."""
+OTHERS = ("mixtral",)
+"""Architectures of their own that are called like one of these but for a letter."""
 _KINDS: dict[str, HeadKind] = {
     "label": "class", "labels": "multilabel", "score": "score", "choice": "choice", "tags": "class", "span": "span"
 }  # fmt: skip
@@ -239,7 +241,7 @@ def _layout(config: Mapping[str, Any], folder: Path) -> Layout | None:
         what = "this model is defined by code in its folder, which is never run"
         raise BadInput(what, where=str(folder / CONFIG), value=model_type, allowed=", ".join(LAYOUTS))
     # Another architecture may be called almost like one of these (albert, qwen2): only a slip of one letter is a slip.
-    names = [name for name in LAYOUTS if _digits(name) == _digits(model_type)]
+    names = [name for name in LAYOUTS if _digits(name) == _digits(model_type) and model_type not in OTHERS]
     close = difflib.get_close_matches(model_type, names, 1, cutoff=0.85)
     raise BadInput(
         "unknown model_type: this architecture is not read", where=str(folder / CONFIG), value=model_type,

@@ -1,10 +1,11 @@
 """Llama (Touvron et al. 2023) as ``transformers`` has it, and those that are the same but for a few choices.
 
-Llama 3's longer context is a scaling of its rotary positions; Qwen2 has biases on queries, keys and values; Qwen3 a norm on
-queries and keys.
+Llama 3's longer context is a scaling of its rotary positions; Mistral's tokens see a window; Qwen2 has biases on queries,
+keys and values; Qwen3 a norm on queries and keys.
 """
 
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import Any
 
 from warmstart.models.transformer_settings import TransformerSettings
@@ -17,12 +18,13 @@ from warmstart.transfer.layout import (
     activation,
     backbone,
     linear,
-    only,
     read_keys,
+    required_key,
     their_activation,
     write_keys,
 )
 from warmstart.transfer.rope import rope_keys, rotary_fields, write_rope
+from warmstart.transfer.sliding import GLOBAL, LOCAL, Windows, read_windows, shortest_cycle, write_windows
 
 KEYS = (
     Key("vocab_size", "vocab_size"),
@@ -44,25 +46,57 @@ def _biases(config: Config) -> dict[str, bool]:
     return {"bias": others} if attention == others else {"bias": others, "qkv_bias": attention, "out_bias": attention}
 
 
-def _qwen2_biases(config: Config) -> dict[str, bool]:
+def _no_biases(config: Config) -> dict[str, bool]:
+    return {"bias": False}
+
+
+def _qkv_biases(config: Config) -> dict[str, bool]:
     return {"bias": False, "qkv_bias": True}
 
 
-def _settings_of(
-    qk_norm: bool, biases: Callable[[Config], dict[str, bool]]
-) -> Callable[[Config, Collection[str]], Any]:
-    def settings(config: Config, names: Collection[str]) -> TransformerSettings:
-        only(config, {"use_sliding_window": False})
+def _no_windows(config: Config) -> Windows:
+    return ()
+
+
+def _one_window(config: Config) -> Windows:
+    """Mistral's, of all layers."""
+    return (config.get("sliding_window", 4096),)
+
+
+def _upper_windows(config: Config) -> Windows:
+    """Qwen's, which the layers have that the config names, or those from one on."""
+    if not config.get("use_sliding_window", False) or config.get("sliding_window", 4096) is None:
+        return ()
+    full = int(config.get("max_window_layers", 28))
+    kinds = config.get("layer_types") or [LOCAL if n >= full else GLOBAL for n in range(_layers(config))]
+    return read_windows(kinds, config.get("sliding_window", 4096))
+
+
+def _layers(config: Config) -> int:
+    return int(required_key(config, "num_hidden_layers"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Choices:
+    """Where the families differ: a norm on queries and keys, what a config says of biases, and of windows."""
+
+    qk_norm: bool = False
+    biases: Callable[[Config], dict[str, bool]] = _no_biases
+    windows: Callable[[Config], Windows] = _no_windows
+
+    def settings(self, config: Config, names: Collection[str]) -> TransformerSettings:
+        """Our settings."""
         return backbone(
             **read_keys(config, KEYS),
             **rotary_fields(config, rope_keys(config)),
-            **biases(config),
+            **self.biases(config),
+            windows=shortest_cycle(self.windows(config)),
             kv_heads=config.get("num_key_value_heads"),
             head_width=config.get("head_dim"),
             positions="rotary",
             norm="pre",
             norm_kind="rms",
-            qk_norm=qk_norm,
+            qk_norm=self.qk_norm,
             mlp="gated",
             activation=activation(config.get("hidden_act", "silu")),
             tied=config.get("tie_word_embeddings", False) or "lm_head.weight" not in names,
@@ -70,22 +104,24 @@ def _settings_of(
             residual_dropout=0.0,
         )
 
-    return settings
-
-
-def _config(settings: TransformerSettings) -> dict[str, Any]:
-    return (
-        write_keys(settings, KEYS)
-        | write_rope(settings.rotary_base, settings.rotary_scaling)
-        | {
-            "num_key_value_heads": settings.key_heads,
-            "head_dim": settings.per_head,
-            "hidden_act": their_activation(settings.activation),
-            "attention_bias": settings.has_qkv_bias and settings.has_out_bias,
-            "mlp_bias": settings.bias,
-            "tie_word_embeddings": settings.tied,
-        }
-    )
+    def config(self, settings: TransformerSettings) -> dict[str, Any]:
+        """Theirs."""
+        kinds, window = write_windows(settings)
+        upper = self.windows is _upper_windows and window is not None
+        return (
+            write_keys(settings, KEYS)
+            | write_rope(settings.rotary_base, settings.rotary_scaling)
+            | {
+                "num_key_value_heads": settings.key_heads,
+                "head_dim": settings.per_head,
+                "hidden_act": their_activation(settings.activation),
+                "attention_bias": settings.has_qkv_bias and settings.has_out_bias,
+                "mlp_bias": settings.bias,
+                "sliding_window": window,
+                **({"use_sliding_window": True, "layer_types": kinds} if upper else {}),
+                "tie_word_embeddings": settings.tied,
+            }
+        )
 
 
 _LAYER = "layers.{}"
@@ -110,13 +146,11 @@ def heads(family: str, *, tags: str = "score") -> dict[str, HeadPlace]:
     return {"label": label, "labels": label, "score": label, "tags": HeadPlace(f"{family}ForTokenClassification", tags)}
 
 
-def _layout(
-    model_type: str, family: str, *, qk_norm: bool = False, biases: Callable[[Config], dict[str, bool]] = _biases
-) -> Layout:
+def _layout(model_type: str, family: str, choices: _Choices) -> Layout:
     return Layout(
         model_type=model_type,
-        settings=_settings_of(qk_norm, biases),
-        config=_config,
+        settings=choices.settings,
+        config=choices.config,
         names=NAMES,
         prefix="model.",
         language_model=f"{family}ForCausalLM",
@@ -125,6 +159,7 @@ def _layout(
     )
 
 
-LLAMA = _layout("llama", "Llama")
-QWEN2 = _layout("qwen2", "Qwen2", biases=_qwen2_biases)
-QWEN3 = _layout("qwen3", "Qwen3", qk_norm=True)
+LLAMA = _layout("llama", "Llama", _Choices(biases=_biases))
+MISTRAL = _layout("mistral", "Mistral", _Choices(windows=_one_window))
+QWEN2 = _layout("qwen2", "Qwen2", _Choices(biases=_qkv_biases, windows=_upper_windows))
+QWEN3 = _layout("qwen3", "Qwen3", _Choices(qk_norm=True, biases=_biases, windows=_upper_windows))
