@@ -110,11 +110,11 @@ class Block(nn.Module):
 
     def __init__(self, settings: TransformerSettings) -> None:
         super().__init__()
-        self.post = settings.norm == "post"
+        self.post, self.parallel = settings.norm == "post", settings.parallel != "none"
         self.attention = Attention(settings)
         self.norm1 = make_norm(settings)
         self.mlp = FeedForward(settings)
-        self.norm2 = make_norm(settings)
+        self.norm2 = None if settings.parallel == "one_norm" else make_norm(settings)
         self.drop = Dropout(settings.residual_dropout)
         self.finish: Callable[[Block, torch.Tensor, torch.Tensor], torch.Tensor] = finish  # or the same compiled
 
@@ -140,8 +140,11 @@ class Block(nn.Module):
 
 def finish(block: Block, x: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
     """All of a layer that comes after attention, token by token: any number of tokens has the same graph."""
+    norm2 = block.norm2 or block.norm1
+    if block.parallel:
+        return x + block.drop(attended) + block.drop(block.mlp(norm2(x)))  # type: ignore[no-any-return]
     x = x + block.drop(attended)
     if block.post:
         x = block.norm1(x)
-        return block.norm2(x + block.drop(block.mlp(x)))  # type: ignore[no-any-return]
-    return x + block.drop(block.mlp(block.norm2(x)))  # type: ignore[no-any-return]
+        return norm2(x + block.drop(block.mlp(x)))  # type: ignore[no-any-return]
+    return x + block.drop(block.mlp(norm2(x)))  # type: ignore[no-any-return]

@@ -79,6 +79,10 @@ class TransformerSettings(Settings):
     norm_kind: Literal["layer", "rms"] = Setting("layer", "layer norm, or root-mean-square norm (Llama)")
     embedding_norm: bool = Setting(False, "a norm on the sum of the embeddings (BERT)")
     qk_norm: bool = Setting(False, "a norm on the queries and keys of each head (Qwen3)")
+    parallel: Literal["none", "own_norms", "one_norm"] = Setting(
+        "none", "attention and feed-forward read the same states and are added at once: each after a norm of its own "
+        "(GPT-NeoX), or both after one (Phi); none: one after the other",
+    )  # fmt: skip
     mlp: Literal["plain", "gated"] = Setting("plain", "two linears, or a gate times a linear and one back (Llama)")
     activation: Activation = Setting(
         "gelu_tanh", "in the feed-forward part; gelu_tanh is GPT-1's approximation of GELU", flag="--activation"
@@ -201,6 +205,11 @@ class TransformerSettings(Settings):
                 f"{self.heads} attention heads cannot share {self.key_heads} heads of keys and values evenly",
                 where=where, value=self.key_heads, allowed=f"a divisor of {self.heads}",
                 next_step="change kv_heads or heads",
+            )  # fmt: skip
+        if self.parallel != "none" and self.norm != "pre":
+            raise BadInput(
+                "attention beside feed-forward needs its norms before them", where=where, value=f"norm {self.norm}",
+                allowed="norm pre", next_step="change norm, or set parallel to none",
             )  # fmt: skip
         if self.positions == "rotary":
             self._check_rotary(where)
