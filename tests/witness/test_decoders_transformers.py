@@ -28,6 +28,7 @@ LLAMA = {
     "vocab_size": 60, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4,
     "num_key_value_heads": 2, "max_position_embeddings": 24, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 59,
 }  # fmt: skip
+NEOX = {key: value for key, value in LLAMA.items() if key != "num_key_value_heads"}
 
 
 def rope(kind: str, **more: Any) -> dict[str, Any]:
@@ -60,6 +61,17 @@ THEIRS: dict[str, tuple[str, dict[str, Any]]] = {
     "qwen2, windows": ("Qwen2", LLAMA | {"use_sliding_window": True, "sliding_window": 5, "max_window_layers": 1}),
     "qwen2, tied": ("Qwen2", LLAMA | {"num_key_value_heads": 4, "tie_word_embeddings": True}),
     "qwen3, biases": ("Qwen3", LLAMA | {"attention_bias": True}),
+    "gpt_neox": ("GPTNeoX", NEOX),
+    "gpt_neox, half turned, in a row": (
+        "GPTNeoX",
+        NEOX
+        | {"use_parallel_residual": False, "attention_bias": False, "hidden_act": "gelu_fast"}
+        | rope("linear", factor=2.0, partial_rotary_factor=0.5),
+    ),
+    "phi": ("Phi", LLAMA),
+    "phi, two fifths turned": (
+        "Phi", LLAMA | {"hidden_size": 40, "num_key_value_heads": 4, "partial_rotary_factor": 0.4, "hidden_act": "gelu"}
+    ),
 }  # fmt: skip
 NO_TAGGER = ("OPT", "Gemma3Text")
 ROTARY = {
@@ -72,6 +84,15 @@ OURS: dict[str, dict[str, Any]] = {
     "mistral": ROTARY | {"windows": (6,), "head_width": 12},
     "qwen2": ROTARY | {"kv_heads": 2, "qkv_bias": True, "rotary_scaling": {"kind": "linear", "factor": 3}},
     "qwen3": ROTARY | {"qk_norm": True, "qkv_bias": True, "out_bias": True, "windows": (4, None)},
+    "gpt_neox": {"norm": "pre", "positions": "rotary", "rotary_width": 2, "parallel": "own_norms", "activation": "gelu"},
+    "gpt_neox, untied": {
+        "norm": "pre", "positions": "rotary", "qkv_bias": False, "out_bias": False, "tied": False,
+        "rotary_scaling": {"kind": "dynamic", "factor": 2, "original_context": 24},
+    },
+    "phi": {
+        "norm": "pre", "positions": "rotary", "rotary_width": 6, "parallel": "one_norm", "tied": False,
+        "output_bias": True, "kv_heads": 2,
+    },
     "qwen2, yarn": ROTARY
     | {
         "qkv_bias": True,

@@ -22,18 +22,18 @@ from warmstart.models.files import WEIGHTS, save_weights, tensor_names, write_te
 from warmstart.models.heads import HEADS
 from warmstart.models.model import Model
 from warmstart.models.settings import KINDS, BackboneSettings, HeadKind, HeadSettings, ModelSettings
-from warmstart.transfer import bert, distilbert, electra, gpt1, gpt2, llama, roberta, unilm
+from warmstart.transfer import bert, distilbert, electra, gpt1, gpt2, gpt_neox, llama, phi, roberta, unilm
 from warmstart.transfer.config import CONFIG, OWN, class_of, labels_of, read_config, task_class
 from warmstart.transfer.layout import UNTRAINED, HeadPlace, Layout, Name
 from warmstart.transfer.release2018 import is_release, release_settings, release_tensors
 from warmstart.transfer.tensors import FoundTensors, current_names, fill_model, read_folder
 
-OUTPUT = "lm_head.weight"
 LAYOUTS: dict[str, Layout] = {
     layout.model_type: layout
     for layout in (
         gpt1.LAYOUT, gpt2.LAYOUT, bert.LAYOUT, roberta.ROBERTA, roberta.XLM_R, electra.LAYOUT, distilbert.LAYOUT,
         unilm.LAYOUT, llama.LLAMA, llama.MISTRAL, llama.QWEN2, llama.QWEN3,
+        gpt_neox.LAYOUT, phi.LAYOUT,
     )
 }  # fmt: skip
 """Of several that can say a model the first is written: RoBERTa for XLM-R, which is the same architecture."""
@@ -206,8 +206,8 @@ def _missing_words(
     backbone = settings.backbone
     has_transform = backbone.sight == "causal" or backbone.lm_transform
     # With an output table in the file, would the config read as untied? Then that table is what is missing.
-    whole = layout.settings(config, {*names, OUTPUT})
-    if task_class(config) is None and has_transform and (whole.tied or OUTPUT in names):
+    whole = layout.settings(config, {*names, layout.output[0]})
+    if task_class(config) is None and has_transform and (whole.tied or not {*layout.output}.isdisjoint(names)):
         return ""
     return "this folder has no head for words: a new one, the table of its tokens, was never trained to guess them"
 

@@ -47,6 +47,10 @@ class Name:
         theirs = tuple(front + name.format(layer) for name in self.theirs)
         return replace(self, ours=self.ours.format(layer), theirs=theirs)
 
+    def sized(self, settings: BackboneSettings) -> "Name":
+        """The same for a model of these sizes; a form that depends on them says how."""
+        return self
+
     def in_file(self, found: Tensors, own: Collection[str]) -> "Name":
         """The same under the name that ``found`` has, where it is tied; ``own``: names that other tensors of ours have."""
         if self.theirs[0] in found:
@@ -137,6 +141,7 @@ class Layout:
         pad_id: the only id of the padding token that it can say, where positions are counted from it.
         today: brings the tensors of an older form of the same model under the names of the table.
         backbone: the kind of settings that it can say.
+        output: names that the softmax's own table may have, the one that is written first.
     """
 
     model_type: str
@@ -152,11 +157,13 @@ class Layout:
     pad_id: int | None = None
     today: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]] = dict
     backbone: type[Settings] = TransformerSettings
+    output: tuple[str, ...] = ("lm_head.weight",)
 
     def table(self, settings: ModelSettings, prefix: str) -> dict[str, Name]:
         """Name of each tensor of a model → where it is, in a file that keeps the base model under ``prefix``."""
         layers = range(settings.backbone.layers)
         every = (*self.names, *self._pooler(settings))
+        every = tuple(name.sized(settings.backbone) for name in every)
         found = [name.at(n, prefix) for name in every for n in (layers if "{}" in name.ours else range(1))]
         names = {f"backbone.{name.ours}": name for name in found}
         for goal in settings.heads:
@@ -185,6 +192,7 @@ class Layout:
         if not isinstance(settings, self.backbone):
             return False
         there = [name for name, kept in _OPTIONAL.items() if kept(settings)]
+        there += [] if settings.tied else self.output[:1]
         try:
             back = self.settings(self.config(settings), there)
         except BadInput:
@@ -194,7 +202,6 @@ class Layout:
 
 _OPTIONAL: dict[str, Callable[[Any], bool]] = {
     "pooler.dense.weight": lambda settings: settings.pooler,
-    "lm_head.weight": lambda settings: not settings.tied,
     "cls.predictions.transform.dense.weight": lambda settings: settings.lm_transform,
 }
 """Tensors whose presence in a file says what its config does not."""
@@ -265,7 +272,8 @@ def only(config: Config, allowed: Mapping[str, Any]) -> None:
 
 
 ACTIVATIONS: dict[str, Activation] = {
-    "gelu_new": "gelu_tanh", "gelu": "gelu", "relu": "relu", "silu": "silu", "gelu_pytorch_tanh": "gelu_tanh"
+    "gelu_new": "gelu_tanh", "gelu": "gelu", "relu": "relu", "silu": "silu", "gelu_pytorch_tanh": "gelu_tanh",
+    "gelu_fast": "gelu_tanh",
 }  # fmt: skip
 """What most configs call an activation → ours."""
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from warmstart.base.errors import BadInput
 from warmstart.models.rotary_settings import RotaryScaling
+from warmstart.models.transformer_settings import TransformerSettings
 from warmstart.transfer.layout import Config
 
 BASE = 10000.0
@@ -98,6 +99,34 @@ def _amplitude(said: Mapping[str, Any], factor: float) -> float:
 
     top, bottom = said.get("mscale"), said.get("mscale_all_dim")
     return grown(top) / grown(bottom) if top and bottom else grown(1.0)
+
+
+def read_share(config: Config, said: Mapping[str, Any], per_head: int, key: str, default: float) -> int | None:
+    """How many numbers of a head are rotated; ``None``: all.
+
+    Args:
+        config: the whole config.
+        said: its part about rotary positions (:func:`rope_keys`).
+        per_head: width of a head.
+        key: what the share is called outside ``said``.
+        default: where no share is said.
+    """
+    share = said.get("partial_rotary_factor", config.get(key))
+    if share is None:
+        share = default
+    if not isinstance(share, int | float) or not 0 < share <= 1:
+        raise BadInput(
+            "not a share of a head that is rotated", where="config.json", value=share, allowed="above 0, at most 1"
+        )
+    width = int(per_head * share)
+    return None if width == per_head else width
+
+
+def write_share(settings: TransformerSettings) -> float:
+    """The share of a head that is rotated, from which :func:`read_share` has the same number again."""
+    width = settings.rotary_width or settings.per_head
+    share = width / settings.per_head
+    return share if int(settings.per_head * share) == width else (width + 0.5) / settings.per_head
 
 
 def write_scaling(scaling: RotaryScaling | None) -> dict[str, Any]:
