@@ -1,6 +1,7 @@
 """Law 1, Sight: every kernel against the law written out token by token."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +21,7 @@ from warmstart.models.cross_attention import cross_attend, plan_cross_attention
 from warmstart.models.eager import blocked_cross_attention
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
-from warmstart.models.relative import RelativeBias, bins
+from warmstart.models.relative import AlibiBias, RelativeBias, bins
 from warmstart.models.settings import ModelSettings
 from warmstart.objectives.masked import masked
 from warmstart.objectives.masking import Masking
@@ -50,7 +51,11 @@ def may_read(reader: int, read: int, same: bool) -> bool:
 
 
 def brute_force(
-    qkv: torch.Tensor, batch: Batch, relative: RelativeBias | None = None, window: float = math.inf
+    qkv: torch.Tensor,
+    batch: Batch,
+    relative: RelativeBias | None = None,
+    window: float = math.inf,
+    slopes: Sequence[float] = (0.0,) * HEADS,
 ) -> torch.Tensor:
     """Softmax attention with explicit loops over documents, heads, readers and what they read."""
     out = torch.zeros(qkv.shape[0], WIDTH, dtype=qkv.dtype)
@@ -73,6 +78,8 @@ def brute_force(
                 if relative is not None:
                     ahead = torch.stack([batch.positions[j] - batch.positions[i] for j in read])
                     scores = scores + relative.table.weight[bins(ahead, relative.table.num_embeddings, 8), h]
+                away = torch.stack([(batch.positions[j] - batch.positions[i]).abs() for j in read])
+                scores = scores - slopes[h] * away
                 parts.append((scores.softmax(0)[:, None] * values[read]).sum(0))
             rows.append(torch.cat(parts))
         start += length
@@ -146,6 +153,27 @@ def test_kernels_with_distances_equal_the_law(
     want = brute_force(qkv, batch, relative)
     torch.testing.assert_close(ours, want)
     torch.testing.assert_close(torch.autograd.grad(ours, given, pull), torch.autograd.grad(want, given, pull))
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("framing", FRAMINGS)
+@pytest.mark.parametrize("restart", [False, True], ids=["counted", "repeated positions"])
+def test_kernels_with_slopes_equal_the_law(
+    framing: str, kernels: str, restart: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Witness: the law, where a head takes its slope off for each position of distance; outputs and gradients."""
+    monkeypatch.setattr(eager, "TILE", 4)
+    monkeypatch.setattr(eager, "MAX_WEIGHTS", 60)
+    drawn = [example(FRAMINGS[framing](n)) for n in (7, 3, 1, 9, 4, 4, 11)]
+    drawn = [replace(e, positions=e.positions % 5) if restart else e for e in drawn]
+    batch = collate([[e] for e in drawn])
+    torch.manual_seed(0)
+    qkv = torch.randn(batch.num_tokens, 3 * WIDTH, dtype=torch.float64, requires_grad=True)
+    pull = torch.randn(batch.num_tokens, WIDTH, dtype=torch.float64)
+    ours = attend(qkv, plan_attention(batch, torch.float64, KERNELS[kernels], AlibiBias(HEADS)), HEADS, 0.0)
+    want = brute_force(qkv, batch, slopes=(2**-4, 2**-8))  # Press et al. 2022, section 3, for two heads
+    torch.testing.assert_close(ours, want)
+    torch.testing.assert_close(torch.autograd.grad(ours, qkv, pull), torch.autograd.grad(want, qkv, pull))
 
 
 @pytest.mark.parametrize("kernels", KERNELS)

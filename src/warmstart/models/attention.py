@@ -91,7 +91,7 @@ def plan_attention(batch: Batch, dtype: torch.dtype, kernels: Kernels, relative:
         rows = document_rows(documents, starts, lengths, width)
         rectangles.append(rows)
         positions = _positions(batch, rows)
-        added = None if relative is None else _distances(relative, positions, width, device)
+        added = None if relative is None else _distances(relative, positions, width, dtype, device)
         bias = None if bias is None else to_device(bias, device)
         groups.append(Group(len(documents), width, causal, bias, added, positions))
     return Plan(tuple(groups), plan_padding(rectangles, batch.num_tokens, device), kernels)
@@ -103,10 +103,12 @@ def _positions(batch: Batch, rows_GT: NDArray[np.int64]) -> torch.Tensor | None:
     return batch.positions[to_device(torch.from_numpy(rows_GT), batch.positions.device)]
 
 
-def _distances(relative: Relative, positions: torch.Tensor | None, width: int, device: torch.device) -> torch.Tensor:
+def _distances(
+    relative: Relative, positions: torch.Tensor | None, width: int, dtype: torch.dtype, device: torch.device
+) -> torch.Tensor:
     """The bias of distances, [1, H, T, T] where all documents of a group count their positions alike."""
     counted = torch.arange(width, device=device)[None] if positions is None else positions
-    return relative(counted, counted)
+    return relative(counted, counted).to(dtype)
 
 
 def with_window(plan: Plan, window: int | None, dtype: torch.dtype) -> Plan:

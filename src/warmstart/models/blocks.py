@@ -45,7 +45,7 @@ class Attention(nn.Module):
         self.q_norm = make_norm(settings, self.per_head) if settings.qk_norm else None
         self.k_norm = make_norm(settings, self.per_head) if settings.qk_norm else None
         # Whether the joint projection is what the kernel reads as it stands.
-        self.joint = settings.positions == "learned" and self.heads == self.key_heads and not settings.qk_norm
+        self.joint = settings.positions != "rotary" and self.heads == self.key_heads and not settings.qk_norm
 
     def forward(
         self, x_ND: torch.Tensor, plan: Plan, rotary: RotaryTable | None, reads_M: torch.Tensor | None = None

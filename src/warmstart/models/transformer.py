@@ -20,7 +20,7 @@ from warmstart.models.blocks import ACTIVATIONS, Block, finish, make_norm
 from warmstart.models.cache import LayerCache
 from warmstart.models.dropout import Dropout
 from warmstart.models.lm_transform import LMTransform
-from warmstart.models.relative import RelativeBias
+from warmstart.models.relative import make_relative
 from warmstart.models.rotary import RotaryTable, rotary_table
 from warmstart.models.transformer_settings import PoolerActivation, TransformerSettings
 
@@ -53,7 +53,7 @@ class Transformer(Backbone):
         self.segments = nn.Embedding(settings.segments, width) if settings.segments else None
         self.embedding_norm = make_norm(settings, width) if settings.embedding_norm else None
         self.widening = nn.Linear(width, settings.width) if settings.embedding_width else None
-        self.relative = RelativeBias(settings) if settings.relative_bins else None
+        self.relative = make_relative(settings)
         self.drop = Dropout(settings.embedding_dropout)
         self.blocks = nn.ModuleList(Block(settings) for _ in range(settings.layers))
         self.final_norm = None if post else make_norm(settings)
@@ -171,7 +171,7 @@ class Transformer(Backbone):
         """A bias [B, T, S] or [B, 1, T, S] of tokens at some positions, plus that of their distances, [B, H, T, S]."""
         if self.relative is None:
             return bias
-        added: torch.Tensor = self.relative(readers_BT, read_BS)
+        added: torch.Tensor = self.relative(readers_BT, read_BS).to(bias.dtype)
         return added + (bias if bias.dim() == 4 else bias.unsqueeze(1))
 
     def _rotary(self, positions: torch.Tensor) -> dict[int | None, RotaryTable | None]:

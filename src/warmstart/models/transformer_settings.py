@@ -53,9 +53,10 @@ class TransformerSettings(Settings):
     sight: Literal["causal", "full"] = Setting(
         "causal", "causal: a token attends to itself and what came before; full: to its whole document (BERT)"
     )
-    positions: Literal["learned", "rotary"] = Setting(
-        "learned", "a table of positions, or queries and keys rotated by their position (Llama)"
-    )
+    positions: Literal["learned", "rotary", "alibi"] = Setting(
+        "learned", "a table of positions; queries and keys rotated by their position (Llama); or scores that fall with the "
+        "distance, in each head at its own rate (ALiBi: BLOOM)",
+    )  # fmt: skip
     rotary_base: float = Setting(10000.0, "base of the rotary frequencies", gt=1)
     rotary_width: int | None = Setting(
         None, "how many numbers of a head are rotated, from the first (GPT-NeoX, Phi); default: all", ge=2
@@ -276,7 +277,12 @@ class TransformerSettings(Settings):
                 "a bound of the scores needs a softmax of tokens alone", where=where, value=self.logit_cap,
                 allowed="joint_table false, vectors false", next_step="leave logit_cap out",
             )  # fmt: skip
-        if self.joint_table and (self.positions == "rotary" or not self.tied):
+        if self.positions == "alibi" and self.relative_bins:
+            raise BadInput(
+                "distances have a learned bias or a slope, not both", where=where, value=self.relative_bins,
+                allowed="relative_bins 0", next_step="leave relative_bins out, or change positions",
+            )  # fmt: skip
+        if self.joint_table and (self.positions != "learned" or not self.tied):
             raise BadInput(
                 "one matrix for tokens and positions needs learned positions and a tied softmax", where=where,
                 value=f"positions {self.positions}, tied {self.tied}", allowed="positions learned, tied true",
