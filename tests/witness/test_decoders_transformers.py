@@ -29,6 +29,11 @@ LLAMA = {
     "num_key_value_heads": 2, "max_position_embeddings": 24, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 59,
 }  # fmt: skip
 NEOX = {key: value for key, value in LLAMA.items() if key != "num_key_value_heads"}
+OPT = {
+    "vocab_size": 60, "hidden_size": 32, "ffn_dim": 48, "num_hidden_layers": 3, "num_attention_heads": 4,
+    "max_position_embeddings": 24, "pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 2,
+}  # fmt: skip
+BLOOM = {"vocab_size": 60, "hidden_size": 32, "n_layer": 3, "n_head": 4, "pad_token_id": 0}
 
 
 def rope(kind: str, **more: Any) -> dict[str, Any]:
@@ -72,6 +77,10 @@ THEIRS: dict[str, tuple[str, dict[str, Any]]] = {
     "phi, two fifths turned": (
         "Phi", LLAMA | {"hidden_size": 40, "num_key_value_heads": 4, "partial_rotary_factor": 0.4, "hidden_act": "gelu"}
     ),
+    "opt": ("OPT", OPT),
+    "opt, norms behind": ("OPT", OPT | {"do_layer_norm_before": False, "enable_bias": False}),
+    "bloom": ("Bloom", BLOOM),
+    "bloom, 6 heads": ("Bloom", BLOOM | {"n_head": 6, "hidden_size": 36}),
 }  # fmt: skip
 NO_TAGGER = ("OPT", "Gemma3Text")
 ROTARY = {
@@ -93,6 +102,9 @@ OURS: dict[str, dict[str, Any]] = {
         "norm": "pre", "positions": "rotary", "rotary_width": 6, "parallel": "one_norm", "tied": False,
         "output_bias": True, "kv_heads": 2,
     },
+    "gpt2, which is OPT too": {"norm": "pre", "activation": "relu"},
+    "opt, no biases": {"norm": "pre", "activation": "relu", "bias": False, "tied": False},
+    "bloom": {"norm": "pre", "positions": "alibi", "embedding_norm": True, "hidden": 128},
     "qwen2, yarn": ROTARY
     | {
         "qkv_bias": True,

@@ -22,7 +22,7 @@ from warmstart.models.files import WEIGHTS, save_weights, tensor_names, write_te
 from warmstart.models.heads import HEADS
 from warmstart.models.model import Model
 from warmstart.models.settings import KINDS, BackboneSettings, HeadKind, HeadSettings, ModelSettings
-from warmstart.transfer import bert, distilbert, electra, gpt1, gpt2, gpt_neox, llama, phi, roberta, unilm
+from warmstart.transfer import bert, bloom, distilbert, electra, gpt1, gpt2, gpt_neox, llama, opt, phi, roberta, unilm
 from warmstart.transfer.config import CONFIG, OWN, class_of, labels_of, read_config, task_class
 from warmstart.transfer.layout import UNTRAINED, HeadPlace, Layout, Name
 from warmstart.transfer.release2018 import is_release, release_settings, release_tensors
@@ -33,7 +33,7 @@ LAYOUTS: dict[str, Layout] = {
     for layout in (
         gpt1.LAYOUT, gpt2.LAYOUT, bert.LAYOUT, roberta.ROBERTA, roberta.XLM_R, electra.LAYOUT, distilbert.LAYOUT,
         unilm.LAYOUT, llama.LLAMA, llama.MISTRAL, llama.QWEN2, llama.QWEN3,
-        gpt_neox.LAYOUT, phi.LAYOUT,
+        gpt_neox.LAYOUT, phi.LAYOUT, opt.LAYOUT, bloom.LAYOUT,
     )
 }  # fmt: skip
 """Of several that can say a model the first is written: RoBERTa for XLM-R, which is the same architecture."""
