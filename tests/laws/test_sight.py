@@ -56,6 +56,7 @@ def brute_force(
     relative: RelativeBias | None = None,
     window: float = math.inf,
     slopes: Sequence[float] = (0.0,) * HEADS,
+    cap: float = 0.0,
 ) -> torch.Tensor:
     """Softmax attention with explicit loops over documents, heads, readers and what they read."""
     out = torch.zeros(qkv.shape[0], WIDTH, dtype=qkv.dtype)
@@ -75,6 +76,7 @@ def brute_force(
                     and abs(int(batch.positions[i]) - int(batch.positions[j])) < window
                 ]
                 scores = torch.stack([q @ keys[j] / math.sqrt(head_width) for j in read])
+                scores = cap * torch.tanh(scores / cap) if cap else scores
                 if relative is not None:
                     ahead = torch.stack([batch.positions[j] - batch.positions[i] for j in read])
                     scores = scores + relative.table.weight[bins(ahead, relative.table.num_embeddings, 8), h]
@@ -158,10 +160,11 @@ def test_kernels_with_distances_equal_the_law(
 @pytest.mark.parametrize("kernels", KERNELS)
 @pytest.mark.parametrize("framing", FRAMINGS)
 @pytest.mark.parametrize("restart", [False, True], ids=["counted", "repeated positions"])
-def test_kernels_with_slopes_equal_the_law(
-    framing: str, kernels: str, restart: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("cap", [None, 0.7])
+def test_kernels_with_slopes_and_bounds_equal_the_law(
+    framing: str, kernels: str, restart: bool, cap: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Witness: the law, where a head takes its slope off for each position of distance; outputs and gradients."""
+    """Witness: the law, where a head takes its slope off for each position, and scores are bounded before; gradients too."""
     monkeypatch.setattr(eager, "TILE", 4)
     monkeypatch.setattr(eager, "MAX_WEIGHTS", 60)
     drawn = [example(FRAMINGS[framing](n)) for n in (7, 3, 1, 9, 4, 4, 11)]
@@ -170,8 +173,8 @@ def test_kernels_with_slopes_equal_the_law(
     torch.manual_seed(0)
     qkv = torch.randn(batch.num_tokens, 3 * WIDTH, dtype=torch.float64, requires_grad=True)
     pull = torch.randn(batch.num_tokens, WIDTH, dtype=torch.float64)
-    ours = attend(qkv, plan_attention(batch, torch.float64, KERNELS[kernels], AlibiBias(HEADS)), HEADS, 0.0)
-    want = brute_force(qkv, batch, slopes=(2**-4, 2**-8))  # Press et al. 2022, section 3, for two heads
+    ours = attend(qkv, plan_attention(batch, torch.float64, KERNELS[kernels], AlibiBias(HEADS)), HEADS, 0.0, cap)
+    want = brute_force(qkv, batch, slopes=(2**-4, 2**-8), cap=cap or 0.0)  # Press et al. 2022, section 3, for two heads
     torch.testing.assert_close(ours, want)
     torch.testing.assert_close(torch.autograd.grad(ours, qkv, pull), torch.autograd.grad(want, qkv, pull))
 

@@ -38,14 +38,17 @@ class Attention(nn.Module):
     def __init__(self, settings: TransformerSettings) -> None:
         super().__init__()
         self.heads, self.key_heads, self.per_head = settings.heads, settings.key_heads, settings.per_head
-        self.dropout = settings.attention_dropout
+        self.dropout, self.cap = settings.attention_dropout, settings.attention_cap
+        # Kernels divide by the root of the width; what differs from that is done to the queries.
+        self.scale = 1.0 if settings.attention_scale is None else settings.attention_scale * self.per_head**0.5
         rows = (self.heads + 2 * self.key_heads) * self.per_head
         self.qkv = nn.Linear(settings.width, rows, bias=settings.has_qkv_bias)
         self.out = nn.Linear(self.heads * self.per_head, settings.width, bias=settings.has_out_bias)
         self.q_norm = make_norm(settings, self.per_head) if settings.qk_norm else None
         self.k_norm = make_norm(settings, self.per_head) if settings.qk_norm else None
         # Whether the joint projection is what the kernel reads as it stands.
-        self.joint = settings.positions != "rotary" and self.heads == self.key_heads and not settings.qk_norm
+        plain = settings.positions != "rotary" and not settings.qk_norm and self.scale == 1
+        self.joint = plain and self.heads == self.key_heads
 
     def forward(
         self, x_ND: torch.Tensor, plan: Plan, rotary: RotaryTable | None, reads_M: torch.Tensor | None = None
@@ -57,7 +60,7 @@ class Attention(nn.Module):
             k, v = kv.unbind(-3)
             qkv = torch.cat([q, self._repeat(k), self._repeat(v)], -2).flatten(-2)
         dropout = self.dropout if self.training else 0.0
-        mixed = attend(qkv, plan, self.heads, dropout)
+        mixed = attend(qkv, plan, self.heads, dropout, self.cap)
         return self.out(mixed if reads_M is None else mixed.index_select(0, reads_M))  # type: ignore[no-any-return]
 
     def forward_cached(
@@ -73,11 +76,13 @@ class Attention(nn.Module):
         lead = qkv.shape[:-1]
         q, kv = torch.split(qkv, [self.heads * self.per_head, 2 * self.key_heads * self.per_head], -1)
         q, kv = q.view(*lead, self.heads, self.per_head), kv.view(*lead, 2, self.key_heads, self.per_head)
-        if rotary is None and self.k_norm is None:
+        if rotary is None and self.k_norm is None and self.scale == 1:
             return q, kv
         k, v = kv.unbind(-3)
         if self.q_norm is not None and self.k_norm is not None:
             q, k = self.q_norm(q), self.k_norm(k)
+        if self.scale != 1:
+            q = q * self.scale
         if rotary is not None:
             q, k = apply_rotary(q, rotary), apply_rotary(k, rotary)
         return q, torch.stack([k, v], -3)
@@ -115,6 +120,8 @@ class Block(nn.Module):
         self.norm1 = make_norm(settings)
         self.mlp = FeedForward(settings)
         self.norm2 = None if settings.parallel == "one_norm" else make_norm(settings)
+        self.norm1_out = make_norm(settings) if settings.norm == "both" else None
+        self.norm2_out = make_norm(settings) if settings.norm == "both" else None
         self.drop = Dropout(settings.residual_dropout)
         self.finish: Callable[[Block, torch.Tensor, torch.Tensor], torch.Tensor] = finish  # or the same compiled
 
@@ -141,10 +148,13 @@ class Block(nn.Module):
 def finish(block: Block, x: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
     """All of a layer that comes after attention, token by token: any number of tokens has the same graph."""
     norm2 = block.norm2 or block.norm1
+    attended = attended if block.norm1_out is None else block.norm1_out(attended)
     if block.parallel:
         return x + block.drop(attended) + block.drop(block.mlp(norm2(x)))  # type: ignore[no-any-return]
     x = x + block.drop(attended)
     if block.post:
         x = block.norm1(x)
         return norm2(x + block.drop(block.mlp(x)))  # type: ignore[no-any-return]
-    return x + block.drop(block.mlp(norm2(x)))  # type: ignore[no-any-return]
+    added = block.mlp(norm2(x))
+    added = added if block.norm2_out is None else block.norm2_out(added)
+    return x + block.drop(added)  # type: ignore[no-any-return]

@@ -9,9 +9,13 @@ from warmstart.models.attention import eager_attention
 
 @dataclass(slots=True, eq=False)
 class LayerCache:
-    """One layer's share of what came before: nothing but a bias [B, T, S] that says who sees whom."""
+    """One layer's share of what came before: nothing but a bias [B, T, S] that says who sees whom.
+
+    ``cap`` bounds the scores of queries and keys.
+    """
 
     bias: torch.Tensor
+    cap: float | None = None
 
     def read(self, q_BHTK: torch.Tensor, kv_BT2GK: torch.Tensor) -> torch.Tensor:
         """What the queries read of the new keys and values, [B, H, T, K]; heads may share keys."""
@@ -19,4 +23,4 @@ class LayerCache:
         shared = q_BHTK.shape[1] // k_BGTK.shape[1]
         if shared > 1:
             k_BGTK, v_BGTK = (part.repeat_interleave(shared, 1) for part in (k_BGTK, v_BGTK))
-        return eager_attention(q_BHTK, k_BGTK, v_BGTK, self.bias)
+        return eager_attention(q_BHTK, k_BGTK, v_BGTK, self.bias, self.cap)

@@ -111,7 +111,7 @@ class Transformer(Backbone):
         biases = {
             window: with_window_bias(bias, positions[None], positions[None], window) for window in {*self.windows}
         }
-        rotary = self._rotary(positions)
+        rotary, layer.cap = self._rotary(positions), self.settings.attention_cap
         for block, window in zip(self.blocks, self.windows, strict=True):
             layer.bias = biases[window]
             x_BTD = block(x_BTD, layer, rotary[window])
@@ -121,7 +121,7 @@ class Transformer(Backbone):
         """Room for the keys and values of ``sources`` sources and their texts, ``columns`` tokens each."""
         table = self.tokens.weight
         shape = (sources, self.settings.key_heads, columns, self.settings.per_head)
-        return BeamCache(len(self.blocks), shape, table.dtype, table.device)
+        return BeamCache(len(self.blocks), shape, table.dtype, table.device, self.settings.attention_cap)
 
     def forward_cached(self, ids_BT: torch.Tensor, segment: int, cache: BeamCache, answers: int) -> torch.Tensor:
         """States [B, A, D] of the last A of the tokens that ``cache`` has been prepared for, all of one segment.
@@ -158,6 +158,8 @@ class Transformer(Backbone):
     ) -> torch.Tensor:
         """The sum of the tables' rows, […, D]."""
         x = embed_tokens(ids, tables.tokens)
+        if self.settings.embedding_scale != 1:
+            x = x * float(torch.tensor(self.settings.embedding_scale, dtype=x.dtype))  # rounded as Gemma's is
         if tables.positions is not None:
             x = x + F.embedding(positions, tables.positions)
         if self.segments is not None:

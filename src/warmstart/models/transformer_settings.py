@@ -6,7 +6,7 @@ from warmstart.base.errors import BadInput
 from warmstart.base.settings import Setting, Settings
 from warmstart.models.rotary_settings import RotaryScaling
 
-Norm = Literal["post", "pre"]
+Norm = Literal["post", "pre", "both"]
 Activation = Literal["gelu", "gelu_tanh", "silu", "relu"]
 PoolerActivation = Literal["tanh", "gelu", "relu"]
 
@@ -74,11 +74,21 @@ class TransformerSettings(Settings):
     )
     relative_distance: int = Setting(128, "distance from which on all tokens fall into the outermost bins", ge=2)
     norm: Norm = Setting(
-        "post", "layer norm after each residual sum (post: GPT-1, BERT) or before each part and at the end (pre: GPT-2)",
+        "post", "layer norm after each residual sum (post: GPT-1, BERT), before each part and at the end (pre: GPT-2), or "
+        "there and on what each part adds (both: Gemma 2)",
         flag="--norm",
     )  # fmt: skip
     norm_kind: Literal["layer", "rms"] = Setting("layer", "layer norm, or root-mean-square norm (Llama)")
+    embedding_scale: float = Setting(
+        1.0, "factor on the rows of the token table where they are read, not in the softmax (Gemma: √width)", gt=0
+    )
     embedding_norm: bool = Setting(False, "a norm on the sum of the embeddings (BERT)")
+    attention_scale: float | None = Setting(
+        None, "factor on the products of queries and keys; default: 1 / √(width of a head)", gt=0
+    )
+    attention_cap: float | None = Setting(
+        None, "bound of these scores s, which become cap · tanh(s / cap) (Gemma 2: 50)", gt=0
+    )
     qk_norm: bool = Setting(False, "a norm on the queries and keys of each head (Qwen3)")
     parallel: Literal["none", "own_norms", "one_norm"] = Setting(
         "none", "attention and feed-forward read the same states and are added at once: each after a norm of its own "
