@@ -34,6 +34,11 @@ OPT = {
     "max_position_embeddings": 24, "pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 2,
 }  # fmt: skip
 BLOOM = {"vocab_size": 60, "hidden_size": 32, "n_layer": 3, "n_head": 4, "pad_token_id": 0}
+GEMMA = LLAMA | {"head_dim": 10, "attn_implementation": "eager"}
+GEMMA2 = GEMMA | {
+    "sliding_window": 5, "query_pre_attn_scalar": 7, "attn_logit_softcapping": 1.5, "final_logit_softcapping": 3.0
+}  # fmt: skip
+GEMMA3 = GEMMA | {"sliding_window": 5, "query_pre_attn_scalar": 12, "sliding_window_pattern": 3}
 
 
 def rope(kind: str, **more: Any) -> dict[str, Any]:
@@ -81,11 +86,29 @@ THEIRS: dict[str, tuple[str, dict[str, Any]]] = {
     "opt, norms behind": ("OPT", OPT | {"do_layer_norm_before": False, "enable_bias": False}),
     "bloom": ("Bloom", BLOOM),
     "bloom, 6 heads": ("Bloom", BLOOM | {"n_head": 6, "hidden_size": 36}),
+    "gemma": ("Gemma", GEMMA | {"hidden_act": "gelu"}),
+    "gemma2": ("Gemma2", GEMMA2),
+    "gemma2, no bounds": (
+        "Gemma2", GEMMA2 | {"attn_logit_softcapping": None, "final_logit_softcapping": None, "sliding_window": 24}
+    ),
+    "gemma3": ("Gemma3Text", GEMMA3),
+    "gemma3, linear": (
+        "Gemma3Text",
+        GEMMA3
+        | {
+            "final_logit_softcapping": 2.0,
+            "rope_parameters": {
+                "full_attention": {"rope_type": "linear", "factor": 3.0, "rope_theta": 900.0},
+                "sliding_attention": {"rope_type": "default", "rope_theta": 90.0},
+            },
+        },
+    ),
 }  # fmt: skip
 NO_TAGGER = ("OPT", "Gemma3Text")
 ROTARY = {
     "norm": "pre", "norm_kind": "rms", "positions": "rotary", "mlp": "gated", "activation": "silu", "bias": False,
 }  # fmt: skip
+GEGLU = ROTARY | {"activation": "gelu_tanh", "embedding_scale": 32**0.5, "kv_heads": 2, "head_width": 10}
 OURS: dict[str, dict[str, Any]] = {
     "llama, biases": ROTARY | {"qkv_bias": True, "out_bias": True, "kv_heads": 1},
     "llama, llama3": ROTARY
@@ -105,6 +128,14 @@ OURS: dict[str, dict[str, Any]] = {
     "gpt2, which is OPT too": {"norm": "pre", "activation": "relu"},
     "opt, no biases": {"norm": "pre", "activation": "relu", "bias": False, "tied": False},
     "bloom": {"norm": "pre", "positions": "alibi", "embedding_norm": True, "hidden": 128},
+    "gemma": GEGLU,
+    "gemma2": GEGLU
+    | {"norm": "both", "windows": (6, None), "attention_scale": 7**-0.5, "attention_cap": 1.5, "logit_cap": 3.0},
+    "gemma3_text": GEGLU
+    | {
+        "norm": "both", "windows": (6, 6, None), "attention_scale": 12**-0.5, "qk_norm": True, "local_rotary_base": 90,
+        "rotary_scaling": {"kind": "linear", "factor": 2},
+    },
     "qwen2, yarn": ROTARY
     | {
         "qkv_bias": True,
@@ -199,7 +230,9 @@ def test_our_language_model_in_theirs_and_back(name: str, tmp_path: Path) -> Non
     """Witness: transformers' Auto class reads the folder, complains of nothing, and gives equal logits and texts."""
     model = ours_of(name)
     save_model(model, tmp_path / "ours")
-    theirs, told = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "ours", output_loading_info=True)
+    theirs, told = transformers.AutoModelForCausalLM.from_pretrained(
+        tmp_path / "ours", output_loading_info=True, attn_implementation="eager"
+    )
     assert not told["missing_keys"] and not told["unexpected_keys"] and not told["mismatched_keys"]
     assert theirs.config.model_type == name.partition(",")[0]
     close(our_logits(model), their_logits(theirs.eval()))
@@ -218,7 +251,9 @@ def test_our_classifier_in_theirs(name: str, tmp_path: Path) -> None:
     """Witness: AutoModelForSequenceClassification on a padded batch gives equal answers."""
     model = ours_of(name, {"label": HeadSettings(kind="class", size=3, bias=False)})
     save_model(model, tmp_path, FolderMetadata(tuple("abc"), pad_id=0, end_id=0))
-    theirs, told = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path, output_loading_info=True)
+    theirs, told = transformers.AutoModelForSequenceClassification.from_pretrained(
+        tmp_path, output_loading_info=True, attn_implementation="eager"
+    )
     assert not told["missing_keys"] and not told["unexpected_keys"]
     padded, mask, _ = batched(texts())
     with torch.no_grad():

@@ -22,7 +22,21 @@ from warmstart.models.files import WEIGHTS, save_weights, tensor_names, write_te
 from warmstart.models.heads import HEADS
 from warmstart.models.model import Model
 from warmstart.models.settings import KINDS, BackboneSettings, HeadKind, HeadSettings, ModelSettings
-from warmstart.transfer import bert, bloom, distilbert, electra, gpt1, gpt2, gpt_neox, llama, opt, phi, roberta, unilm
+from warmstart.transfer import (
+    bert,
+    bloom,
+    distilbert,
+    electra,
+    gemma,
+    gpt1,
+    gpt2,
+    gpt_neox,
+    llama,
+    opt,
+    phi,
+    roberta,
+    unilm,
+)
 from warmstart.transfer.config import CONFIG, OWN, class_of, labels_of, read_config, task_class
 from warmstart.transfer.layout import UNTRAINED, HeadPlace, Layout, Name
 from warmstart.transfer.release2018 import is_release, release_settings, release_tensors
@@ -32,8 +46,8 @@ LAYOUTS: dict[str, Layout] = {
     layout.model_type: layout
     for layout in (
         gpt1.LAYOUT, gpt2.LAYOUT, bert.LAYOUT, roberta.ROBERTA, roberta.XLM_R, electra.LAYOUT, distilbert.LAYOUT,
-        unilm.LAYOUT, llama.LLAMA, llama.MISTRAL, llama.QWEN2, llama.QWEN3,
-        gpt_neox.LAYOUT, phi.LAYOUT, opt.LAYOUT, bloom.LAYOUT,
+        unilm.LAYOUT, llama.LLAMA, llama.MISTRAL, llama.QWEN2, llama.QWEN3, gpt_neox.LAYOUT, phi.LAYOUT, opt.LAYOUT,
+        bloom.LAYOUT, gemma.GEMMA, gemma.GEMMA2, gemma.GEMMA3,
     )
 }  # fmt: skip
 """Of several that can say a model the first is written: RoBERTa for XLM-R, which is the same architecture."""

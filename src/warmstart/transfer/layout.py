@@ -230,6 +230,7 @@ def decisive_fields(settings: Any) -> dict[str, Any]:
     written_out = {
         "kv_heads": settings.key_heads, "head_width": settings.per_head, "qkv_bias": settings.has_qkv_bias,
         "out_bias": settings.has_out_bias, "rotary_width": settings.rotary_width or settings.per_head,
+        "attention_scale": settings.attention_scale or settings.per_head**-0.5,
         "windows": [settings.window_of(layer) for layer in range(settings.layers)],
     }  # fmt: skip
     return fields | written_out
