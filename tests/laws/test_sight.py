@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -271,11 +272,15 @@ def test_patterns_are_recognised() -> None:
     assert collate([[example([0, 1, 2])], [example([0, 0])]]).pattern is Pattern.GENERAL
 
 
-@pytest.mark.parametrize("norm", ["post", "pre"])
+@pytest.mark.parametrize(
+    "changes",
+    [{"norm": "post"}, {"norm": "pre", "positions": "alibi", "parallel": "one_norm"},
+     {"norm": "both", "positions": "rotary", "windows": (5, None), "attention_cap": 1.0, "attention_scale": 0.5}],
+)  # fmt: skip
 @pytest.mark.parametrize("make", [Example.left_to_right, Example.full_sight])
-def test_a_document_does_not_depend_on_its_neighbours(norm: str, make: object) -> None:
+def test_a_document_does_not_depend_on_its_neighbours(changes: dict[str, Any], make: object) -> None:
     """Invariant: states of a document alone and in any company are equal."""
-    model = Model.fresh(ModelSettings(backbone=preset("gpt1-tiny", norm=norm)), 1).eval()
+    model = Model.fresh(ModelSettings(backbone=preset("gpt1-tiny", **changes)), 1).eval()
     rng = np.random.default_rng(0)
     documents = [make(rng.integers(0, 512, n), {}) for n in (9, 30, 4, 17, 17, 1, 8, 25, 3, 12)]  # type: ignore[operator]
     with torch.no_grad():
