@@ -22,20 +22,20 @@ class SoftmaxTable(NamedTuple):
 
     Attributes:
         weight: the rows.
-        transform: of the states, if there is one; it has a bias for each row.
-        own_bias: [V] the same without a transform.
+        transform: of the states, if there is one: BERT's, which has a bias for each row, or a linear without one.
+        own_bias: [V] of each row where BERT's transform is not there.
         cap: bound of the logits.
     """
 
     weight: torch.Tensor
-    transform: LMTransform | None = None
+    transform: LMTransform | nn.Linear | None = None
     own_bias: torch.Tensor | None = None
     cap: float | None = None
 
     @property
     def bias(self) -> torch.Tensor | None:
         """[V] of each row, if there is one."""
-        return self.own_bias if self.transform is None else self.transform.bias
+        return self.transform.bias if isinstance(self.transform, LMTransform) else self.own_bias
 
     def softmax(self, states: torch.Tensor) -> Softmax:
         """The softmax after each state […, D]."""

@@ -41,14 +41,24 @@ class Transformer(Backbone):
 
     POSITIONS: ClassVar = ("positions.weight",)
     READS_PADDED: ClassVar = True
-    EMBEDDING_PARTS: ClassVar = ("tokens", "positions", "segments", "embedding_norm", "widening", "relative")
+    EMBEDDING_PARTS: ClassVar = (
+        "tokens",
+        "token_in",
+        "positions",
+        "segments",
+        "embedding_norm",
+        "widening",
+        "relative",
+    )
 
     def __init__(self, settings: TransformerSettings) -> None:
         super().__init__()
         self.settings = settings
         learned, post = settings.positions == "learned", settings.norm == "post"
-        width = settings.table_width
-        self.tokens = nn.Embedding(settings.vocab_size, width)
+        width, narrow = settings.embedding_width or settings.width, settings.token_width
+        self.tokens = nn.Embedding(settings.vocab_size, settings.table_width)
+        self.token_in = nn.Linear(narrow, settings.width, bias=False) if narrow else None
+        self.token_out = nn.Linear(settings.width, narrow, bias=False) if narrow else None
         self.positions = nn.Embedding(settings.context, width) if learned else None
         self.segments = nn.Embedding(settings.segments, width) if settings.segments else None
         self.embedding_norm = make_norm(settings, width) if settings.embedding_norm else None
@@ -57,7 +67,11 @@ class Transformer(Backbone):
         self.drop = Dropout(settings.embedding_dropout)
         self.blocks = nn.ModuleList(Block(settings) for _ in range(settings.layers))
         self.final_norm = None if post else make_norm(settings)
-        own = None if settings.tied else nn.Linear(settings.width, settings.vocab_size, bias=settings.output_bias)
+        own = (
+            None
+            if settings.tied
+            else nn.Linear(narrow or settings.width, settings.vocab_size, bias=settings.output_bias)
+        )
         self.output = own
         self.lm_transform = _lm_transform(settings) if settings.lm_transform else None
         self.pooler = nn.Linear(settings.width, settings.width) if settings.pooler else None
@@ -71,7 +85,9 @@ class Transformer(Backbone):
             whole = self.drop(torch.cat([tokens, positions]))
             return Tables(whole[: len(tokens)], whole[len(tokens) :], SoftmaxTable(whole, self.lm_transform))
         rows, bias = (tokens, None) if self.output is None else (self.output.weight, self.output.bias)
-        return Tables(tokens, positions, SoftmaxTable(rows, self.lm_transform, bias, self.settings.logit_cap))
+        return Tables(
+            tokens, positions, SoftmaxTable(rows, self.lm_transform or self.token_out, bias, self.settings.logit_cap)
+        )
 
     def forward(self, batch: Batch, tables: Tables | None = None, reads_M: torch.Tensor | None = None) -> torch.Tensor:
         """The last states [N, D] of a flat Batch, or those [M, D] of the tokens ``reads_M``.
@@ -158,6 +174,7 @@ class Transformer(Backbone):
     ) -> torch.Tensor:
         """The sum of the tables' rows, […, D]."""
         x = embed_tokens(ids, tables.tokens)
+        x = x if self.token_in is None else self.token_in(x)
         if self.settings.embedding_scale != 1:
             x = x * float(torch.tensor(self.settings.embedding_scale, dtype=x.dtype))  # rounded as Gemma's is
         if tables.positions is not None:

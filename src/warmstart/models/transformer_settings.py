@@ -50,6 +50,10 @@ class TransformerSettings(Settings):
     embedding_width: int | None = Setting(
         None, "width of the tables, which a linear brings to the width (ELECTRA); default: the width", ge=1
     )
+    token_width: int | None = Setting(
+        None, "width of the token table alone, with a linear to the states and one back before the softmax (OPT's 350M)",
+        ge=1,
+    )  # fmt: skip
     sight: Literal["causal", "full"] = Setting(
         "causal", "causal: a token attends to itself and what came before; full: to its whole document (BERT)"
     )
@@ -155,8 +159,8 @@ class TransformerSettings(Settings):
 
     @property
     def table_width(self) -> int:
-        """Width of the tables."""
-        return self.embedding_width or self.width
+        """Width of the token table."""
+        return self.token_width or self.embedding_width or self.width
 
     @property
     def max_length(self) -> int:
@@ -271,6 +275,11 @@ class TransformerSettings(Settings):
                 "embeddings of another width than the states need a tied softmax and no joint table", where=where,
                 value=f"tied {self.tied}, joint table {self.joint_table}", allowed="tied true, joint table false",
                 next_step="leave embedding_width out, or change the two",
+            )  # fmt: skip
+        if self.token_width and (self.joint_table or self.embedding_width or self.lm_transform):
+            raise BadInput(
+                "a token table of its own width stands alone", where=where, value=self.token_width,
+                allowed="no embedding_width, joint_table false, lm_transform false", next_step="leave token_width out",
             )  # fmt: skip
         if max(self.text_segments) >= max(2, self.segments):
             raise BadInput(
