@@ -34,6 +34,7 @@ OPT = {
     "max_position_embeddings": 24, "pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 2,
 }  # fmt: skip
 BLOOM = {"vocab_size": 60, "hidden_size": 32, "n_layer": 3, "n_head": 4, "pad_token_id": 0}
+NARROW = "opt, narrow table"  # whose classes but the language model's read narrow states
 GEMMA = LLAMA | {"head_dim": 10, "attn_implementation": "eager"}
 GEMMA2 = GEMMA | {
     "sliding_window": 5, "query_pre_attn_scalar": 7, "attn_logit_softcapping": 1.5, "final_logit_softcapping": 3.0
@@ -84,6 +85,7 @@ THEIRS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "opt": ("OPT", OPT),
     "opt, norms behind": ("OPT", OPT | {"do_layer_norm_before": False, "enable_bias": False}),
+    NARROW: ("OPT", OPT | {"do_layer_norm_before": False, "word_embed_proj_dim": 20}),
     "bloom": ("Bloom", BLOOM),
     "bloom, 6 heads": ("Bloom", BLOOM | {"n_head": 6, "hidden_size": 36}),
     "gemma": ("Gemma", GEMMA | {"hidden_act": "gelu"}),
@@ -127,6 +129,7 @@ OURS: dict[str, dict[str, Any]] = {
     },
     "gpt2, which is OPT too": {"norm": "pre", "activation": "relu"},
     "opt, no biases": {"norm": "pre", "activation": "relu", "bias": False, "tied": False},
+    NARROW: {"activation": "relu", "token_width": 20},
     "bloom": {"norm": "pre", "positions": "alibi", "embedding_norm": True, "hidden": 128},
     "gemma": GEGLU,
     "gemma2": GEGLU
@@ -196,14 +199,15 @@ def test_their_language_model_in_ours(name: str, tmp_path: Path) -> None:
     with torch.no_grad():
         found = model.backbone.layer_states(collate([[framed(model.settings.backbone, one, {})] for one in texts()]))
         each = [theirs(torch.from_numpy(one)[None], output_hidden_states=True).hidden_states for one in texts()]
-    for mine, layer in zip(found, zip(*each, strict=True), strict=True):
+    whole = len(found) - (name == NARROW)  # whose last states are narrowed there
+    for mine, layer in list(zip(found, zip(*each, strict=True), strict=True))[:whole]:
         close(mine, torch.cat([states[0] for states in layer]))
     prompts = [one for one in texts() if len(one) <= 13]
     written = generate(model, prompts, GenerateSettings(max_new=11, greedy=True), None)
     assert [list(one.ids) for one in written] == greedy(theirs, prompts)
 
 
-@pytest.mark.parametrize("name", THEIRS)
+@pytest.mark.parametrize("name", [name for name in THEIRS if name != NARROW])
 @pytest.mark.parametrize("head", ["Model", "ForSequenceClassification", "ForTokenClassification"])
 def test_their_other_classes_in_ours(name: str, head: str, tmp_path: Path) -> None:
     """Witness: transformers' states without a head, classes of padded texts, and tags of every token."""
@@ -246,7 +250,7 @@ def test_our_language_model_in_theirs_and_back(name: str, tmp_path: Path) -> Non
             torch.testing.assert_close(again.state_dict()[key], tensor, rtol=0, atol=1e-7)
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", [name for name in OURS if name != NARROW])
 def test_our_classifier_in_theirs(name: str, tmp_path: Path) -> None:
     """Witness: AutoModelForSequenceClassification on a padded batch gives equal answers."""
     model = ours_of(name, {"label": HeadSettings(kind="class", size=3, bias=False)})

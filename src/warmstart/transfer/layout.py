@@ -179,6 +179,9 @@ class Layout:
             and place.bias == head.bias and bool(place.pooler) == head.pooled
             for place, head in zip(places, settings.heads.values(), strict=True)
         )  # fmt: skip
+        narrow = isinstance(settings.backbone, TransformerSettings) and settings.backbone.token_width
+        if places and narrow:  # theirs reads what goes into the softmax, ours the states
+            return False
         if not said or len(places) > 1 or (settings.backbone.pooler and not self._pooler(settings)):
             return False
         return (self.pad_id is None or pad_id in (None, self.pad_id)) and self.fits(settings.backbone)

@@ -1,6 +1,7 @@
 """OPT (Zhang et al. 2022) as ``transformers`` has it: GPT with ReLU, whose table of positions has two rows too many.
 
-The 350M model alone has its norms behind the residual sums, as GPT-1.
+The 350M model alone has its norms behind the residual sums, as GPT-1, and a token table narrower than its states. States are
+made as narrow again before the softmax; classifiers of ``transformers`` read them there, ours before, so none is written.
 """
 
 from collections.abc import Collection
@@ -40,13 +41,14 @@ KEYS = (
 def _settings(config: Config, names: Collection[str]) -> TransformerSettings:
     only(config, {"layer_norm_elementwise_affine": True, "_remove_final_layer_norm": False})
     sizes = read_keys(config, KEYS)
-    only(config, {"word_embed_proj_dim": sizes["width"]})
+    narrow = config.get("word_embed_proj_dim") or sizes["width"]
     return backbone(
         **sizes,
         norm="pre" if config.get("do_layer_norm_before", True) else "post",
         activation=activation(config.get("activation_function", "relu")),
         bias=bool(config.get("enable_bias", True)),
         tied=config.get("tie_word_embeddings", True) or "lm_head.weight" not in names,
+        token_width=None if narrow == sizes["width"] else narrow,
         embedding_dropout=0.0,
         norm_eps=1e-5,
     )
@@ -57,7 +59,7 @@ def _config(settings: TransformerSettings) -> dict[str, Any]:
         "do_layer_norm_before": settings.norm == "pre",
         "activation_function": their_activation(settings.activation),
         "enable_bias": settings.bias,
-        "word_embed_proj_dim": settings.width,
+        "word_embed_proj_dim": settings.table_width,
         "tie_word_embeddings": settings.tied,
     }
 
@@ -69,6 +71,8 @@ LAYOUT = Layout(
     config=_config,
     names=(
         Name("tokens.weight", ("decoder.embed_tokens.weight",), twins=("lm_head.weight",)),
+        Name("token_in.weight", ("decoder.project_in.weight",)),
+        Name("token_out.weight", ("decoder.project_out.weight",)),
         LaterRows("positions.weight", ("decoder.embed_positions.weight",)),
         *linear("blocks.{}.attention.qkv", *(f"{_LAYER}.self_attn.{part}_proj" for part in "qkv")),
         *linear("blocks.{}.attention.out", f"{_LAYER}.self_attn.out_proj"),
