@@ -1,6 +1,7 @@
 """ONNX files against onnxruntime: for every head the same answers as our packed model, at any batch and length."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -94,11 +95,19 @@ def test_biases_of_distances_go_along(tmp_path: Path) -> None:
                 )
 
 
-def test_windows_go_along(tmp_path: Path) -> None:
-    """Witness: onnxruntime, full sight through windows of three and of all tokens, with rotary bases of their own."""
-    backbone = preset(
-        "gpt1-tiny", vocab_size=60, sight="full", windows=(3, None), positions="rotary", local_rotary_base=50.0
-    )
+FULL = {"sight": "full", "windows": (3, None), "positions": "rotary", "local_rotary_base": 50.0}
+CAUSAL = {
+    "norm": "both", "attention_cap": 1.5, "attention_scale": 0.5, "logit_cap": 2.0, "embedding_scale": 3.0,
+    "windows": (4,), "positions": "rotary", "rotary_width": 6,
+    "rotary_scaling": {"kind": "llama3", "factor": 4, "original_context": 16},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", [FULL, CAUSAL, {"positions": "alibi", "norm": "pre", "parallel": "own_norms"}])
+def test_what_attention_has_beyond_its_law_goes_along(changes: dict[str, Any], tmp_path: Path) -> None:
+    """Witness: onnxruntime: windows and rotary bases of their own, scaled positions, bounded scores, slopes."""
+    backbone = preset("gpt1-tiny", vocab_size=60, **changes)
+    make = Example.full_sight if backbone.sight == "full" else Example.left_to_right
     model = Model.fresh(ModelSettings(backbone=backbone), 3).eval()
     export_onnx(model, tmp_path / "model.onnx")
     texts = rows(5, 40, 1)
@@ -107,7 +116,7 @@ def test_windows_go_along(tmp_path: Path) -> None:
     [found] = session(tmp_path / "model.onnx").run(None, given)
     for row, one in zip(found, texts, strict=True):
         with torch.no_grad():
-            close(row[: len(one)], model.next_token_logits(model.backbone(collate([[Example.full_sight(one, {})]]))))
+            close(row[: len(one)], model.next_token_logits(model.backbone(collate([[make(one, {})]]))))
 
 
 def test_a_whole_choice_goes_through_the_head(tmp_path: Path) -> None:
