@@ -18,7 +18,11 @@ from warmstart.transfer.start import PartTransfer, start_from
 READS = torch.tensor([11, 0, 6, 6])
 
 
-@pytest.mark.parametrize(("name", "changes"), [("gpt1", {}), ("gpt2", {}), ("modern", {"kv_heads": 1})])
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [("gpt1", {}), ("gpt2", {}), ("modern", {"kv_heads": 1}), ("gpt2", {"parallel": "own_norms"}),
+     ("modern", {"kv_heads": 1, "parallel": "one_norm"})],
+)  # fmt: skip
 def test_states_of_some_tokens_are_those_of_all(name: str, changes: dict[str, Any]) -> None:
     """Witness: all states, of which some are taken; values and every gradient (float64)."""
     backbone = Transformer(preset(name, layers=2, width=16, heads=2, hidden=24, context=16, vocab_size=30, **changes))

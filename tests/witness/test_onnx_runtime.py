@@ -97,14 +97,25 @@ def test_biases_of_distances_go_along(tmp_path: Path) -> None:
                 )
 
 
-WINDOWS = {"windows": (3, None), "positions": "rotary", "local_rotary_base": 50.0}
-DISTANCES = {"disentangled": ("c2p", "p2c"), "positions": "none", "distance_buckets": 8, "shared_distance_keys": True}
+FULL = {"sight": "full", "windows": (3, None), "positions": "rotary", "local_rotary_base": 50.0}
+DISTANCES = {
+    "sight": "full", "disentangled": ("c2p", "p2c"), "positions": "none", "distance_buckets": 8,
+    "shared_distance_keys": True,
+}  # fmt: skip
+CAUSAL = {
+    "norm": "both", "attention_cap": 1.5, "attention_scale": 0.5, "logit_cap": 2.0, "embedding_scale": 3.0,
+    "windows": (4,), "positions": "rotary", "rotary_width": 6,
+    "rotary_scaling": {"kind": "llama3", "factor": 4, "original_context": 16},
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("changes", [WINDOWS, DISTANCES], ids=["windows", "distances"])
-def test_what_layers_see_goes_along(changes: dict[str, Any], tmp_path: Path) -> None:
-    """Witness: onnxruntime, full sight through windows with rotary bases of their own, and with disentangled scores."""
-    backbone = preset("gpt1-tiny", vocab_size=60, sight="full", **changes)
+@pytest.mark.parametrize(
+    "changes", [FULL, DISTANCES, CAUSAL, {"positions": "alibi", "norm": "pre", "parallel": "own_norms"}]
+)
+def test_what_attention_has_beyond_its_law_goes_along(changes: dict[str, Any], tmp_path: Path) -> None:
+    """Witness: onnxruntime: windows, bases of their own, disentangled and bounded scores, scaled positions, slopes."""
+    backbone = preset("gpt1-tiny", vocab_size=60, **changes)
+    make = Example.full_sight if backbone.sight == "full" else Example.left_to_right
     model = Model.fresh(ModelSettings(backbone=backbone), 3).eval()
     export_onnx(model, tmp_path / "model.onnx")
     texts = rows(5, 40, 1)
@@ -113,7 +124,7 @@ def test_what_layers_see_goes_along(changes: dict[str, Any], tmp_path: Path) -> 
     [found] = session(tmp_path / "model.onnx").run(None, given)
     for row, one in zip(found, texts, strict=True):
         with torch.no_grad():
-            close(row[: len(one)], model.next_token_logits(model.backbone(collate([[Example.full_sight(one, {})]]))))
+            close(row[: len(one)], model.next_token_logits(model.backbone(collate([[make(one, {})]]))))
 
 
 def test_a_whole_choice_goes_through_the_head(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from warmstart.example.sight import Pattern, sees
 from warmstart.models.disentangled import DistanceTable
 from warmstart.models.eager import band, blocked_attention, is_far, unseen
 from warmstart.models.padding import Padding, document_rows, pad, plan_padding, unpad
+from warmstart.models.softmax import soft_cap
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def plan_attention(batch: Batch, dtype: torch.dtype, kernels: Kernels, relative:
         rows = document_rows(documents, starts, lengths, width)
         rectangles.append(rows)
         positions = _positions(batch, rows)
-        added = None if relative is None else _distances(relative, positions, width, device)
+        added = None if relative is None else _distances(relative, positions, width, dtype, device)
         bias = None if bias is None else to_device(bias, device)
         groups.append(Group(len(documents), width, causal, bias, added, positions))
     return Plan(tuple(groups), plan_padding(rectangles, batch.num_tokens, device), kernels)
@@ -108,10 +109,12 @@ def _positions(batch: Batch, rows_GT: NDArray[np.int64]) -> torch.Tensor | None:
     return batch.positions[to_device(torch.from_numpy(rows_GT), batch.positions.device)]
 
 
-def _distances(relative: Relative, positions: torch.Tensor | None, width: int, device: torch.device) -> torch.Tensor:
+def _distances(
+    relative: Relative, positions: torch.Tensor | None, width: int, dtype: torch.dtype, device: torch.device
+) -> torch.Tensor:
     """The bias of distances, [1, H, T, T] where all documents of a group count their positions alike."""
     counted = torch.arange(width, device=device)[None] if positions is None else positions
-    return relative(counted, counted)
+    return relative(counted, counted).to(dtype)
 
 
 def with_distances(plan: Plan, table: DistanceTable) -> Plan:
@@ -180,8 +183,9 @@ AddedScores = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def attend(
-    qkv_N3D: torch.Tensor, plan: Plan, heads: int, dropout: float, added: AddedScores | None = None
-) -> torch.Tensor:
+    qkv_N3D: torch.Tensor, plan: Plan, heads: int, dropout: float, added: AddedScores | None = None,
+    cap: float | None = None,
+) -> torch.Tensor:  # fmt: skip
     """Multi-head attention of a flat Batch: [N, 3·D] queries, keys, values → [N, D].
 
     Args:
@@ -190,26 +194,29 @@ def attend(
         heads: H.
         dropout: share of attention weights set to 0 (0.0 outside training).
         added: to the scores, where these come of queries, keys and distances.
+        cap: bound c of the scores s of queries and keys, which become c · tanh(s / c) before anything is added to them.
     """
     rows = torch.split(pad(qkv_N3D, plan.padding), [group.count * group.width for group in plan.groups])
     mixed = [
-        _attend_group(part, group, plan.kernels, heads, dropout, added)
+        _attend_group(part, group, plan.kernels, heads, dropout, added, cap)
         for part, group in zip(rows, plan.groups, strict=True)
     ]
     return unpad(mixed[0] if len(mixed) == 1 else torch.cat(mixed), plan.padding)
 
 
 def _attend_group(
-    rows: torch.Tensor, group: Group, kernels: Kernels, heads: int, dropout: float, added: AddedScores | None
-) -> torch.Tensor:
+    rows: torch.Tensor, group: Group, kernels: Kernels, heads: int, dropout: float, added: AddedScores | None,
+    cap: float | None,
+) -> torch.Tensor:  # fmt: skip
     count, width = group.count, group.width
     parted = rows.view(count, width, 3, heads, -1).permute(2, 0, 3, 1, 4).contiguous()  # [3, G, H, T, K]
     if added is not None and group.distances is not None:
         more = added(parted[0], parted[1], group.distances)
         group = replace(group, relative=more if group.relative is None else group.relative + more)
-    if width <= kernels.eager_max_len or (dropout > 0 and kernels.eager_dropout):
+    short = width <= kernels.eager_max_len or (dropout > 0 and kernels.eager_dropout)
+    if short or cap is not None:  # SDPA knows no cap
         mixed = blocked_attention(
-            parted, group.bias, dropout, causal=group.causal, relative=group.relative, window=group.window
+            parted, group.bias, dropout, causal=group.causal, relative=group.relative, window=group.window, cap=cap
         )
     else:
         bias = _whole_bias(group, rows)
@@ -244,16 +251,26 @@ def with_window_bias(
     )
 
 
+def add_products(
+    bias_FTS: torch.Tensor, q_FTK: torch.Tensor, k_FSK: torch.Tensor, cap: float | None = None
+) -> torch.Tensor:
+    """[F, T, S] q·kᵀ/√K + bias, where ``cap`` bounds the products."""
+    scale = q_FTK.shape[-1] ** -0.5
+    if cap is None:
+        return torch.baddbmm(bias_FTS, q_FTK, k_FSK.transpose(1, 2), alpha=scale)
+    return soft_cap(torch.bmm(q_FTK, k_FSK.transpose(1, 2)) * scale, cap) + bias_FTS
+
+
 def eager_attention(
-    q_BHTK: torch.Tensor, k_BHSK: torch.Tensor, v_BHSK: torch.Tensor, bias: torch.Tensor
+    q_BHTK: torch.Tensor, k_BHSK: torch.Tensor, v_BHSK: torch.Tensor, bias: torch.Tensor, cap: float | None = None
 ) -> torch.Tensor:
     """softmax(q·kᵀ/√K + bias)·v of new tokens over all that may be read, [B, H, T, K]; for decoding.
 
-    ``bias`` is [B, T, S], or [B, H, T, S] where heads differ.
+    ``bias`` is [B, T, S], or [B, H, T, S] where heads differ; ``cap`` bounds the products.
     """
-    rows, heads, new, width = q_BHTK.shape
+    rows, heads, new = q_BHTK.shape[:3]
     seen, flat = k_BHSK.shape[2], rows * heads
     q, k, v = q_BHTK.reshape(flat, new, -1), k_BHSK.reshape(flat, seen, -1), v_BHSK.reshape(flat, seen, -1)
     bias = (bias if bias.dim() == 4 else bias.unsqueeze(1)).expand(rows, heads, new, seen).reshape(flat, new, seen)
-    scores = torch.baddbmm(bias, q, k.transpose(1, 2), alpha=width**-0.5)
+    scores = add_products(bias, q, k, cap)
     return torch.bmm(scores.softmax(-1), v).view(rows, heads, new, -1)

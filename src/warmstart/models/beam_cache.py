@@ -13,7 +13,7 @@ import torch
 from torch.nn import functional as F
 
 from warmstart.models import kernels
-from warmstart.models.attention import AddedScores
+from warmstart.models.attention import AddedScores, add_products
 from warmstart.models.cache import LayerCache
 
 ALIGNED = kernels.KEYS  # columns come in multiples of it
@@ -23,8 +23,8 @@ SHARE = 8  # of the columns there are, one in so many is added at least
 class BeamCacheLayer(LayerCache):
     """One layer's table [2, B, G, C, K] of keys and values; new ones go to ``rows`` [B, 1] and ``places`` [B, T]."""
 
-    def __init__(self, table: torch.Tensor) -> None:
-        super().__init__(torch.empty(0))
+    def __init__(self, table: torch.Tensor, cap: float | None = None) -> None:
+        super().__init__(torch.empty(0), cap)
         self.table = table
         self.rows = self.places = torch.empty(0, dtype=torch.int64)
 
@@ -41,7 +41,7 @@ class BeamCacheLayer(LayerCache):
         q = q_BHTK.reshape(len(keys), -1, width)  # heads that share keys stand together
         # All columns, taken or not: the product copies what is not in one piece, and that costs more than a few columns.
         bias = self.bias_with(added, q_BHTK, self.table[0]).view(*q.shape[:2], self.table.shape[3])
-        shares = torch.baddbmm(bias, q, keys.transpose(1, 2), alpha=width**-0.5).softmax(-1)
+        shares = add_products(bias, q, keys, self.cap).softmax(-1)
         return torch.bmm(shares, values).view(count, heads, asking, width)
 
 
@@ -66,12 +66,13 @@ class BeamCache:
         shape: [B, G, C, K] of one layer.
         dtype: of keys, values and bias.
         device: of all.
+        cap: bound of the scores of queries and keys.
         readable: whether keys are read by others than the kernel, as disentangled attention does.
     """
 
     def __init__(
-        self, layers: int, shape: tuple[int, int, int, int], dtype: torch.dtype, device: torch.device, *,
-        readable: bool = False,
+        self, layers: int, shape: tuple[int, int, int, int], dtype: torch.dtype, device: torch.device,
+        cap: float | None = None, *, readable: bool = False,
     ) -> None:  # fmt: skip
         count, groups, columns, width = shape
         self.columns = columns = max(ALIGNED, columns + -columns % ALIGNED)
@@ -79,8 +80,9 @@ class BeamCache:
         def room() -> torch.Tensor:
             return torch.zeros(2, count, groups, columns, width, dtype=dtype, device=device)
 
-        kind = KernelLayer if kernels.usable(dtype, device, width) and not readable else BeamCacheLayer
-        self.layers = [kind(room()) for _ in range(layers)]
+        by_kernel = cap is None and not readable and kernels.usable(dtype, device, width)
+        kind = KernelLayer if by_kernel else BeamCacheLayer
+        self.layers = [kind(room(), cap) for _ in range(layers)]
         self.sight = torch.full((count, 1, columns), float("-inf"), dtype=dtype, device=device)  # [B, R, C]
         self.positions = torch.empty(0, dtype=torch.int64, device=device)  # of the tokens that are read next
         self.places = torch.zeros(count, columns, dtype=torch.int64, device=device)  # of what stands in each column

@@ -8,7 +8,6 @@ Shapes: N flat tokens, D width, H query heads, G key heads, K width of a head, B
 
 import functools
 from collections.abc import Callable
-from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -18,6 +17,7 @@ from warmstart.models.attention import AddedScores, Plan, attend
 from warmstart.models.cache import LayerCache
 from warmstart.models.disentangled import DistanceScores
 from warmstart.models.dropout import Dropout
+from warmstart.models.rotary import RotaryTable, apply_rotary
 from warmstart.models.transformer_settings import Activation, TransformerSettings
 
 ACTIVATIONS: dict[Activation, Callable[[torch.Tensor], torch.Tensor]] = {
@@ -26,32 +26,6 @@ ACTIVATIONS: dict[Activation, Callable[[torch.Tensor], torch.Tensor]] = {
     "silu": F.silu,
     "relu": F.relu,
 }
-
-
-class RotaryTable(NamedTuple):
-    """Rotary positions of some tokens: cosine and sine of each angle, […, 1, K]."""
-
-    cos: torch.Tensor
-    sin: torch.Tensor
-
-
-def rotary_table(
-    positions: torch.Tensor, settings: TransformerSettings, dtype: torch.dtype, window: int | None = None
-) -> RotaryTable:
-    """The angles of ``positions`` […] in layers with a window.
-
-    Su et al. 2021; the two halves of a head turn against each other, as in Llama.
-    """
-    half = torch.arange(0, settings.per_head, 2, device=positions.device, dtype=torch.float32)
-    angles = positions[..., None].float() * settings.rotary_base_of(window) ** (-half / settings.per_head)
-    both = torch.cat([angles, angles], -1)[..., None, :]
-    return RotaryTable(both.cos().to(dtype), both.sin().to(dtype))
-
-
-def apply_rotary(x: torch.Tensor, rotary: RotaryTable) -> torch.Tensor:
-    """[…, heads, K] queries or keys, rotated by their positions."""
-    left, right = x.chunk(2, -1)
-    return x * rotary.cos + torch.cat([-right, left], -1) * rotary.sin
 
 
 def make_norm(settings: TransformerSettings, width: int | None = None) -> nn.Module:
@@ -68,14 +42,17 @@ class Attention(nn.Module):
     def __init__(self, settings: TransformerSettings) -> None:
         super().__init__()
         self.heads, self.key_heads, self.per_head = settings.heads, settings.key_heads, settings.per_head
-        self.dropout = settings.attention_dropout
-        self.qkv = nn.Linear(settings.width, (self.heads + 2 * self.key_heads) * self.per_head, bias=settings.bias)
-        self.out = nn.Linear(self.heads * self.per_head, settings.width, bias=settings.bias)
+        self.dropout, self.cap = settings.attention_dropout, settings.attention_cap
+        # Kernels divide by the root of the width; what differs from that is done to the queries.
+        self.scale = 1.0 if settings.attention_scale is None else settings.attention_scale * self.per_head**0.5
+        rows = (self.heads + 2 * self.key_heads) * self.per_head
+        self.qkv = nn.Linear(settings.width, rows, bias=settings.has_qkv_bias)
+        self.out = nn.Linear(self.heads * self.per_head, settings.width, bias=settings.has_out_bias)
         self.q_norm = make_norm(settings, self.per_head) if settings.qk_norm else None
         self.k_norm = make_norm(settings, self.per_head) if settings.qk_norm else None
         # Whether the joint projection is what the kernel reads as it stands.
-        self.joint = settings.positions != "rotary" and self.heads == self.key_heads and not settings.qk_norm
-        self.joint = self.joint and not settings.disentangled
+        plain = settings.positions != "rotary" and not settings.qk_norm and self.scale == 1
+        self.joint = plain and self.heads == self.key_heads and not settings.disentangled
         self.distances = DistanceScores(settings) if settings.disentangled else None
 
     def forward(
@@ -88,7 +65,7 @@ class Attention(nn.Module):
             k, v = kv.unbind(-3)
             qkv = torch.cat([q, self._repeat(k), self._repeat(v)], -2).flatten(-2)
         dropout = self.dropout if self.training else 0.0
-        mixed = attend(qkv, plan, self.heads, dropout, self._added(plan.distance_table))
+        mixed = attend(qkv, plan, self.heads, dropout, self._added(plan.distance_table), self.cap)
         return self.out(mixed if reads_M is None else mixed.index_select(0, reads_M))  # type: ignore[no-any-return]
 
     def forward_cached(
@@ -111,11 +88,13 @@ class Attention(nn.Module):
         q, kv = torch.split(qkv, [self.heads * self.per_head, 2 * self.key_heads * self.per_head], -1)
         q, kv = q.view(*lead, self.heads, self.per_head), kv.view(*lead, 2, self.key_heads, self.per_head)
         q = q if self.distances is None else q * self.distances.scale
-        if rotary is None and self.k_norm is None:
+        if rotary is None and self.k_norm is None and self.scale == 1:
             return q, kv
         k, v = kv.unbind(-3)
         if self.q_norm is not None and self.k_norm is not None:
             q, k = self.q_norm(q), self.k_norm(k)
+        if self.scale != 1:
+            q = q * self.scale
         if rotary is not None:
             q, k = apply_rotary(q, rotary), apply_rotary(k, rotary)
         return q, torch.stack([k, v], -3)
@@ -148,12 +127,14 @@ class Block(nn.Module):
 
     def __init__(self, settings: TransformerSettings, *, first: bool = False) -> None:
         super().__init__()
-        self.post = settings.norm == "post"
+        self.post, self.parallel = settings.norm == "post", settings.parallel != "none"
         self.attention = Attention(settings)
         plain = first and not self.post and not settings.first_norm
         self.norm1 = nn.Identity() if plain else make_norm(settings)
         self.mlp = FeedForward(settings)
-        self.norm2 = make_norm(settings)
+        self.norm2 = None if settings.parallel == "one_norm" else make_norm(settings)
+        self.norm1_out = make_norm(settings) if settings.norm == "both" else None
+        self.norm2_out = make_norm(settings) if settings.norm == "both" else None
         self.drop = Dropout(settings.residual_dropout)
         self.finish: Callable[[Block, torch.Tensor, torch.Tensor], torch.Tensor] = finish  # or the same compiled
 
@@ -179,8 +160,14 @@ class Block(nn.Module):
 
 def finish(block: Block, x: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
     """All of a layer that comes after attention, token by token: any number of tokens has the same graph."""
+    norm2 = block.norm2 or block.norm1
+    attended = attended if block.norm1_out is None else block.norm1_out(attended)
+    if block.parallel:
+        return x + block.drop(attended) + block.drop(block.mlp(norm2(x)))  # type: ignore[no-any-return]
     x = x + block.drop(attended)
     if block.post:
         x = block.norm1(x)
-        return block.norm2(x + block.drop(block.mlp(x)))  # type: ignore[no-any-return]
-    return x + block.drop(block.mlp(block.norm2(x)))  # type: ignore[no-any-return]
+        return norm2(x + block.drop(block.mlp(x)))  # type: ignore[no-any-return]
+    added = block.mlp(norm2(x))
+    added = added if block.norm2_out is None else block.norm2_out(added)
+    return x + block.drop(added)  # type: ignore[no-any-return]

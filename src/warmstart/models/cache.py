@@ -11,10 +11,12 @@ from warmstart.models.attention import AddedScores, eager_attention
 class LayerCache:
     """One layer's share of what came before: nothing but a bias [B, T, S] that says who sees whom.
 
-    In disentangled attention ``distances`` [B or 1, T, S] are rows of the ``distance_table`` [R, D].
+    ``cap`` bounds the scores of queries and keys. In disentangled attention ``distances`` [B or 1, T, S] are rows of the
+    ``distance_table`` [R, D].
     """
 
     bias: torch.Tensor
+    cap: float | None = None
     distances: torch.Tensor | None = None
     distance_table: torch.Tensor | None = None
 
@@ -24,7 +26,7 @@ class LayerCache:
         shared = q_BHTK.shape[1] // k_BGTK.shape[1]
         if shared > 1:
             k_BGTK, v_BGTK = (part.repeat_interleave(shared, 1) for part in (k_BGTK, v_BGTK))
-        return eager_attention(q_BHTK, k_BGTK, v_BGTK, self.bias_with(added, q_BHTK, k_BGTK))
+        return eager_attention(q_BHTK, k_BGTK, v_BGTK, self.bias_with(added, q_BHTK, k_BGTK), self.cap)
 
     def bias_with(self, added: AddedScores | None, q_BHTK: torch.Tensor, k_BHSK: torch.Tensor) -> torch.Tensor:
         """The bias, and what distances add to it."""

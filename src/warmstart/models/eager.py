@@ -32,6 +32,7 @@ class Rule(NamedTuple):
         dropout: share of the weights set to 0.
         causal: tokens read themselves and what came before; ``bias`` is ``None`` then, and S is T.
         window: tokens read only those fewer than so many places away; S is T then.
+        cap: bound of the products q·kᵀ/√K, before anything is added to them.
     """
 
     bias: torch.Tensor | None
@@ -39,6 +40,7 @@ class Rule(NamedTuple):
     dropout: float
     causal: bool
     window: int | None = None
+    cap: float | None = None
 
     def keys_of(self, queries: slice, num_keys: int) -> slice:
         """The keys that some queries may read."""
@@ -119,11 +121,20 @@ def _tile_band(first: int, size: int, keys: int, window: int, dtype: torch.dtype
     return band(first, size, keys, window, torch.empty(0, dtype=dtype))
 
 
+def _products(q_GHTK: torch.Tensor, k_GHSK: torch.Tensor, tile: Tile) -> torch.Tensor:
+    """q·kᵀ/√K of one tile, [F, R, keys]."""
+    queries, keys = tile.query_rows(q_GHTK), tile.key_rows(k_GHSK)
+    products = queries.new_empty(len(queries), queries.shape[1], keys.shape[1])
+    _multiply(products, queries, keys.transpose(1, 2), queries.shape[-1] ** -0.5)
+    return products
+
+
 def _weights(q_GHTK: torch.Tensor, k_GHSK: torch.Tensor, rule: Rule, tile: Tile) -> torch.Tensor:
     """softmax(q·kᵀ/√K + bias + relative) of one tile, [F, R, keys]."""
-    queries, size = tile.query_rows(q_GHTK), tile.queries.stop - tile.queries.start
-    scores = queries.new_empty(len(queries), size, tile.keys.stop - tile.keys.start)
-    _multiply(scores, queries, tile.key_rows(k_GHSK).transpose(1, 2), queries.shape[-1] ** -0.5)
+    size = tile.queries.stop - tile.queries.start
+    scores = _products(q_GHTK, k_GHSK, tile)
+    if rule.cap is not None:
+        scores.div_(rule.cap).tanh_().mul_(rule.cap)
     if rule.relative is not None:
         tile.by_head(scores).add_(tile.of_distances(rule.relative))
     if rule.window is not None:
@@ -185,6 +196,8 @@ def _backward(
         if grad_relative is not None:
             whole = tile.of_distances(grad_relative)
             whole += tile.by_head(grad_scores).sum_to_size(whole.shape)
+        if rule.cap is not None:  # d tanh = 1 - tanh²; the products are made again, not kept
+            grad_scores *= 1 - _products(q, k, tile).div_(rule.cap).tanh_().square_()
         _multiply(tile.query_rows(grads.q), grad_scores, tile.key_rows(k), scale)
         _multiply(tile.key_rows(grads.k), grad_scores.transpose(1, 2), tile.query_rows(q), scale, add=add)
 
@@ -222,6 +235,7 @@ def blocked_attention(
     causal: bool = False,
     relative: torch.Tensor | None = None,
     window: int | None = None,
+    cap: float | None = None,
 ) -> torch.Tensor:
     """[G, H, T, K] softmax(q·kᵀ/√K + bias + relative)·v of queries, keys and values that lie in one piece.
 
@@ -232,8 +246,9 @@ def blocked_attention(
         causal: tokens read themselves and what came before; ``bias`` is ``None`` then.
         relative: [G or 1, H, T, T] what distances add.
         window: tokens read only those fewer than so many places away.
+        cap: bound of the products.
     """
-    rule = Rule(bias, relative, dropout, causal, window)
+    rule = Rule(bias, relative, dropout, causal, window, cap)
     return _BlockedAttention.apply(qkv_3GHTK, relative, rule)  # type: ignore[no-untyped-call,no-any-return]
 
 

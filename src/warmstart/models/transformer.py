@@ -16,12 +16,13 @@ from warmstart.example.batch import Batch
 from warmstart.models.attention import plan_attention, with_distances, with_window, with_window_bias
 from warmstart.models.backbone import Backbone, SoftmaxTable, Tables, embed_tokens
 from warmstart.models.beam_cache import BeamCache
-from warmstart.models.blocks import ACTIVATIONS, Block, RotaryTable, finish, make_norm, rotary_table
+from warmstart.models.blocks import ACTIVATIONS, Block, finish, make_norm
 from warmstart.models.cache import LayerCache
 from warmstart.models.disentangled import DistanceTable
 from warmstart.models.dropout import Dropout
 from warmstart.models.lm_transform import LMTransform
-from warmstart.models.relative import RelativeBias
+from warmstart.models.relative import make_relative
+from warmstart.models.rotary import RotaryTable, rotary_table
 from warmstart.models.transformer_settings import PoolerActivation, TransformerSettings
 
 POOLER_ACTIVATIONS: dict[PoolerActivation, Callable[[torch.Tensor], torch.Tensor]] = {
@@ -48,6 +49,7 @@ class Transformer(Backbone):
     READS_PADDED: ClassVar = True
     EMBEDDING_PARTS: ClassVar = (
         "tokens",
+        "token_in",
         "positions",
         "segments",
         "embedding_norm",
@@ -60,18 +62,25 @@ class Transformer(Backbone):
         super().__init__()
         self.settings = settings
         learned, post = settings.positions == "learned", settings.norm == "post"
-        width = settings.table_width
-        self.tokens = nn.Embedding(settings.vocab_size, width)
+        width, narrow = settings.embedding_width or settings.width, settings.token_width
+        self.tokens = nn.Embedding(settings.vocab_size, settings.table_width)
+        self.token_in = nn.Linear(narrow, settings.width, bias=False) if narrow else None
+        self.token_out = nn.Linear(settings.width, narrow, bias=False) if narrow else None
         self.positions = nn.Embedding(settings.context, width) if learned else None
         self.segments = nn.Embedding(settings.segments, width) if settings.segments else None
         self.embedding_norm = make_norm(settings, width) if settings.embedding_norm else None
         self.widening = nn.Linear(width, settings.width) if settings.embedding_width else None
-        self.relative = RelativeBias(settings) if settings.relative_bins else None
+        self.relative = make_relative(settings)
         self.distances = _distance_table(settings) if settings.disentangled else None
         self.drop = Dropout(settings.embedding_dropout)
         self.blocks = nn.ModuleList(Block(settings, first=number == 0) for number in range(settings.num_blocks))
         self.final_norm = None if post else make_norm(settings)
-        self.output = None if settings.tied else nn.Linear(settings.width, settings.vocab_size, bias=False)
+        own = (
+            None
+            if settings.tied
+            else nn.Linear(narrow or settings.width, settings.vocab_size, bias=settings.output_bias)
+        )
+        self.output = own
         self.lm_transform = _lm_transform(settings) if settings.lm_transform else None
         self.pooler = nn.Linear(settings.width, settings.width, bias=settings.bias) if settings.pooler else None
         self.pooler_norm = make_norm(settings) if settings.pooler and settings.pooler_norm else None
@@ -84,8 +93,10 @@ class Transformer(Backbone):
             assert positions is not None
             whole = self.drop(torch.cat([tokens, positions]))
             return Tables(whole[: len(tokens)], whole[len(tokens) :], SoftmaxTable(whole, self.lm_transform))
-        softmax = tokens if self.output is None else self.output.weight
-        return Tables(tokens, positions, SoftmaxTable(softmax, self.lm_transform))
+        rows, bias = (tokens, None) if self.output is None else (self.output.weight, self.output.bias)
+        return Tables(
+            tokens, positions, SoftmaxTable(rows, self.lm_transform or self.token_out, bias, self.settings.logit_cap)
+        )
 
     def forward(self, batch: Batch, tables: Tables | None = None, reads_M: torch.Tensor | None = None) -> torch.Tensor:
         """The last states [N, D] of a flat Batch, or those [M, D] of the tokens ``reads_M``.
@@ -132,7 +143,7 @@ class Transformer(Backbone):
         biases = {
             window: with_window_bias(bias, positions[None], positions[None], window) for window in {*self.windows}
         }
-        rotary = self._rotary(positions)
+        rotary, layer.cap = self._rotary(positions), self.settings.attention_cap
         layer.distances, layer.distance_table = self._distances(positions[None], positions[None])
         for block, window in self._each_layer():
             layer.bias = biases[window]
@@ -143,7 +154,8 @@ class Transformer(Backbone):
         """Room for the keys and values of ``sources`` sources and their texts, ``columns`` tokens each."""
         table = self.tokens.weight
         shape = (sources, self.settings.key_heads, columns, self.settings.per_head)
-        return BeamCache(len(self.windows), shape, table.dtype, table.device, readable=self.distances is not None)
+        cap, readable = self.settings.attention_cap, self.distances is not None
+        return BeamCache(len(self.windows), shape, table.dtype, table.device, cap, readable=readable)
 
     def forward_cached(self, ids_BT: torch.Tensor, segment: int, cache: BeamCache, answers: int) -> torch.Tensor:
         """States [B, A, D] of the last A of the tokens that ``cache`` has been prepared for, all of one segment.
@@ -182,6 +194,9 @@ class Transformer(Backbone):
     ) -> torch.Tensor:
         """The sum of the tables' rows, […, D]."""
         x = embed_tokens(ids, tables.tokens)
+        x = x if self.token_in is None else self.token_in(x)
+        if self.settings.embedding_scale != 1:
+            x = x * float(torch.tensor(self.settings.embedding_scale, dtype=x.dtype))  # rounded as Gemma's is
         if tables.positions is not None:
             x = x + F.embedding(positions, tables.positions)
         if self.segments is not None:
@@ -195,7 +210,7 @@ class Transformer(Backbone):
         """A bias [B, T, S] or [B, 1, T, S] of tokens at some positions, plus that of their distances, [B, H, T, S]."""
         if self.relative is None:
             return bias
-        added: torch.Tensor = self.relative(readers_BT, read_BS)
+        added: torch.Tensor = self.relative(readers_BT, read_BS).to(bias.dtype)
         return added + (bias if bias.dim() == 4 else bias.unsqueeze(1))
 
     def _distances(

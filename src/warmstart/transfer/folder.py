@@ -25,14 +25,19 @@ from warmstart.models.settings import KINDS, BackboneSettings, HeadKind, HeadSet
 from warmstart.transfer import (
     albert,
     bert,
+    bloom,
     deberta,
     distilbert,
     electra,
+    gemma,
     gpt1,
     gpt2,
+    gpt_neox,
     llama,
     modernbert,
     mpnet,
+    opt,
+    phi,
     roberta,
     unilm,
 )
@@ -42,17 +47,17 @@ from warmstart.transfer.release2018 import is_release, release_settings, release
 from warmstart.transfer.sentence import LINEAR, read_head, remove_modules, write_modules
 from warmstart.transfer.tensors import FoundTensors, current_names, fill_model, read_folder
 
-OUTPUT = "lm_head.weight"
 LAYOUTS: dict[str, Layout] = {
     layout.model_type: layout
     for layout in (
         gpt1.LAYOUT, gpt2.LAYOUT, bert.LAYOUT, roberta.ROBERTA, roberta.XLM_R, roberta.CAMEMBERT, electra.LAYOUT,
         distilbert.LAYOUT, mpnet.LAYOUT, albert.LAYOUT, deberta.LAYOUT, modernbert.LAYOUT, unilm.LAYOUT, llama.LLAMA,
-        llama.QWEN3,
+        llama.MISTRAL, llama.QWEN2, llama.QWEN3, gpt_neox.LAYOUT, phi.LAYOUT, opt.LAYOUT, bloom.LAYOUT, gemma.GEMMA,
+        gemma.GEMMA2, gemma.GEMMA3,
     )
 }  # fmt: skip
 """Of several that can say a model the first is written: RoBERTa for XLM-R and CamemBERT, the same architecture."""
-OTHERS = ("gpt_neo", "ibert", "ministral", "mixtral", "mllama", "modernvbert", "xlm-roberta-xl")
+OTHERS = ("gemma3n_text", "gpt_neo", "ibert", "ministral", "mixtral", "mllama", "modernvbert", "xlm-roberta-xl")
 """Architectures that are none of these, though one is called almost alike."""
 _KINDS: dict[str, HeadKind] = {
     "label": "class", "labels": "multilabel", "score": "score", "choice": "choice", "tags": "class", "span": "span"
@@ -236,8 +241,8 @@ def _missing_words(
     backbone = settings.backbone
     has_transform = backbone.sight == "causal" or backbone.lm_transform
     # With an output table in the file, would the config read as untied? Then that table is what is missing.
-    whole = layout.settings(config, {*names, OUTPUT})
-    if task_class(config) is None and has_transform and (whole.tied or OUTPUT in names):
+    whole = layout.settings(config, {*names, layout.output[0]})
+    if task_class(config) is None and has_transform and (whole.tied or not {*layout.output}.isdisjoint(names)):
         return ""
     return "this folder has no head for words: a new one, the table of its tokens, was never trained to guess them"
 

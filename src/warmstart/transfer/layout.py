@@ -48,6 +48,10 @@ class Name:
         theirs = tuple(front + name.format(layer) for name in self.theirs)
         return replace(self, ours=self.ours.format(layer), theirs=theirs)
 
+    def sized(self, settings: BackboneSettings) -> "Name":
+        """The same for a model of these sizes; a form that depends on them says how."""
+        return self
+
     def in_file(self, found: Tensors, own: Collection[str]) -> "Name":
         """The same under the name that ``found`` has, where it is tied; ``own``: names that other tensors of ours have."""
         if self.theirs[0] in found:
@@ -148,6 +152,7 @@ class Layout:
         today: brings the tensors of an older form of the same model under the names of the table.
         backbone: the kind of settings that it can say.
         pool_key: what its config calls how a class reads the states of a text (:data:`POOLS`), if it says that.
+        output: names that the softmax's own table may have, the one that is written first.
     """
 
     model_type: str
@@ -164,11 +169,13 @@ class Layout:
     today: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]] = dict
     backbone: type[Settings] = TransformerSettings
     pool_key: str = ""
+    output: tuple[str, ...] = ("lm_head.weight",)
 
     def table(self, settings: ModelSettings, prefix: str) -> dict[str, Name]:
         """Name of each tensor of a model → where it is, in a file that keeps the base model under ``prefix``."""
         layers = range(settings.backbone.num_blocks)
         every = (*self.names, *self._pooler(settings))
+        every = tuple(name.sized(settings.backbone) for name in every)
         found = [name.at(n, prefix) for name in every for n in (layers if "{}" in name.ours else range(1))]
         names = {f"backbone.{name.ours}": name for name in found}
         for goal, head in settings.heads.items():
@@ -180,6 +187,9 @@ class Layout:
     def says(self, settings: ModelSettings, pad_id: int | None = None) -> bool:
         """Whether this layout can say everything about a model whose padding token has this id."""
         said = all(self._says_head(goal, head) for goal, head in settings.heads.items())
+        narrow = isinstance(settings.backbone, TransformerSettings) and settings.backbone.token_width
+        if settings.heads and narrow:  # theirs reads what goes into the softmax, ours the states
+            return False
         if not said or len(settings.heads) > 1 or (settings.backbone.pooler and not self._pooler(settings)):
             return False
         return (self.pad_id is None or pad_id in (None, self.pad_id)) and self.fits(settings.backbone)
@@ -199,6 +209,7 @@ class Layout:
         if not isinstance(settings, self.backbone):
             return False
         there = [name for name, kept in _OPTIONAL.items() if kept(settings)]
+        there += [] if settings.tied else self.output[:1]
         try:
             back = self.settings(self.config(settings), there)
         except BadInput:
@@ -208,7 +219,6 @@ class Layout:
 
 _OPTIONAL: dict[str, Callable[[Any], bool]] = {
     "pooler.dense.weight": lambda settings: settings.pooler,
-    "lm_head.weight": lambda settings: not settings.tied,
     "cls.predictions.transform.dense.weight": lambda settings: settings.lm_transform,
 }
 """Tensors whose presence in a file says what its config does not."""
@@ -236,8 +246,13 @@ def detect_parts(names: Collection[str]) -> dict[str, bool]:
 def decisive_fields(settings: Any) -> dict[str, Any]:
     """The fields that decide what a backbone computes, defaults written out."""
     fields: dict[str, Any] = settings.model_dump(exclude=set(UNTRAINED))
-    windows = [settings.window_of(number) for number in range(settings.layers)]
-    return fields | {"kv_heads": settings.key_heads, "head_width": settings.per_head, "windows": windows}
+    written_out = {
+        "kv_heads": settings.key_heads, "head_width": settings.per_head, "qkv_bias": settings.has_qkv_bias,
+        "out_bias": settings.has_out_bias, "rotary_width": settings.rotary_width or settings.per_head,
+        "attention_scale": settings.attention_scale or settings.per_head**-0.5,
+        "windows": [settings.window_of(layer) for layer in range(settings.layers)],
+    }  # fmt: skip
+    return fields | written_out
 
 
 def shortest_cycle(row: Sequence[Any]) -> tuple[Any, ...]:
@@ -282,7 +297,8 @@ def only(config: Config, allowed: Mapping[str, Any]) -> None:
 
 
 ACTIVATIONS: dict[str, Activation] = {
-    "gelu_new": "gelu_tanh", "gelu": "gelu", "relu": "relu", "silu": "silu", "gelu_pytorch_tanh": "gelu_tanh"
+    "gelu_new": "gelu_tanh", "gelu": "gelu", "relu": "relu", "silu": "silu", "gelu_pytorch_tanh": "gelu_tanh",
+    "gelu_fast": "gelu_tanh",
 }  # fmt: skip
 """What most configs call an activation → ours."""
 
