@@ -277,3 +277,12 @@ def test_a_program_takes_the_authors_rows(homes: Homes) -> None:
     questions = warmstart.load(str(homes["trec"] / "run"))
     labels = [label for label, _ in QUESTIONS]
     assert questions.evaluate([text for _, text in QUESTIONS], labels)["examples"] == 6
+
+
+def test_a_program_skips_and_counts_as_the_command_line_does() -> None:
+    """Witness: the number of such rows by hand."""
+    small: dict[str, Any] = {"model": "bert-tiny", "vocab_size": 300, "length": "1 step", "batch_size": 4}
+    one = warmstart.Classifier(precision="fp32", bad_rows="skip", unseen_labels="count", **small)
+    rows = [{"text": f"text {n}", "label": "ab"[n % 2]} for n in range(6)]
+    one.fit([*rows, {"text": "no label", "label": None}], dev=[*rows, {"text": "other", "label": "c"}])
+    assert list(one.classes_) == ["a", "b"] and one.report_["examples"] == 7

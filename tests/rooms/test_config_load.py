@@ -252,3 +252,12 @@ def test_any_text_as_a_recipe_is_read_or_refused(tmp_path: Path, text: str) -> N
         compose(PretrainRecipe, recipe=write_recipe(tmp_path, text), flags=CORPUS)
     except BadInput as error:
         assert "recipe.yaml" in error.where and "\n" not in str(error)
+
+
+def test_an_unknown_keyword_is_answered_without_all_the_others() -> None:
+    """Bad input: one short sentence, with a suggestion where one is near."""
+    with pytest.raises(BadInput) as error:
+        compose(FinetuneRecipe, flags={"--foo-bar": 3})
+    assert str(error.value) == "unknown option; got '--foo-bar'; the verb's --help lists the options."
+    with pytest.raises(BadInput, match=r"got '--batchsize'; did you mean '--batch-size'\?"):
+        compose(FinetuneRecipe, flags={"--batchsize": 3})

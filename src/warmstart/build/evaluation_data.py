@@ -94,7 +94,7 @@ def prediction_records(
 def _known_part(
     spec: TaskSpec, known: KnownDataset, folder: Path, split: str | None, names: Sequence[str]
 ) -> list[Record]:
-    if known.kind != spec.kind:
+    if known.kind not in (spec.kind, *kind_of(spec).reading(options_of(spec)).evaluated_kinds):
         raise BadInput(
             "the data set is of another kind than the run's task", where="--task", value=f"{known.name} ({known.kind})",
             allowed=spec.kind, next_step="choose a run that was trained for such a task",

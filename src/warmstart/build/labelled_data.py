@@ -71,14 +71,26 @@ def read_labelled_data(task: TaskRecipe, seed: int) -> LabelledData:
     return _with_share(found, task.train_frac, seed)
 
 
-def divide_rows(task: TaskRecipe, seed: int, train: TaskSet, dev: list[Record] | None) -> LabelledData:
+def divide_rows(
+    task: TaskRecipe, seed: int, train: TaskSet, dev: list[Record] | None, skipped: SkippedRows | None = None,
+    labels: OpenLabels | None = None,
+) -> LabelledData:  # fmt: skip
     """Rows in memory as :func:`read_labelled_data` divides those of files: dev is held out where there is none.
+
+    Args:
+        task: shares of the rows.
+        seed: of the drawing.
+        train: the training rows.
+        dev: others to choose the best weights by.
+        skipped: the rows that were left out.
+        labels: the label names of dev, where it may have more than the training.
 
     Raises:
         BadInput: too few rows to divide.
     """
     divided = _divide(train.kind, train.label_names, train.records, dev, task.dev_frac)
-    found = replace(divided, label_values=train.label_values)
+    note = _join_notes(divided.note, *_describe(skipped, labels))
+    found = replace(divided, label_values=train.label_values, open_labels=labels, note=note)
     return _with_share(found, task.train_frac, seed)
 
 

@@ -8,11 +8,12 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from warmstart.base.clock import begin_command
 from warmstart.base.console import print_error
 from warmstart.base.errors import BadInput, WarmstartError, unknown_name_error
+from warmstart.base.signals import stop_at_once
 from warmstart.base.threads import spin_briefly
 from warmstart.cli.help import cached_help
 from warmstart.cli.verb import EXPLAIN, EXPLAIN_SUMMARY, Verb
@@ -108,12 +109,19 @@ def _main(argv: list[str]) -> int:
     if rest in (["-h"], ["--help"]):
         sys.stdout.write(cached_help(verb.name, lambda: _make_help(verb)))
         return DONE
-    with _no_garbage_collection():
+    with _no_garbage_collection(), _stoppable(verb):
         from warmstart.cli.command import read_command
 
         command = read_command(verb, rest)
     command.run()
     return DONE
+
+
+def _stoppable(verb: Verb) -> AbstractContextManager[None]:
+    """Answers SIGTERM also while the words of a command that makes a run are read; the command itself does so later."""
+    if not verb.trains or verb.explains:
+        return nullcontext()
+    return stop_at_once(lambda: f"{verb.name}: stopped by SIGTERM before it began: run the same command again.")
 
 
 def _make_help(verb: Verb) -> str:

@@ -108,6 +108,7 @@ class ClassificationOfPairs(TextOrPair, Classification):
     """The same of one text or a pair."""
 
     text_columns = ONE_OR_TWO_TEXTS
+    evaluated_kinds = ("entailment", "similarity")
 
 
 TEXT_OR_PAIR = ClassificationOfPairs()

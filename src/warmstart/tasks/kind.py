@@ -61,6 +61,7 @@ class TaskKind(RowSource):
         options_class: settings that only this kind has.
         kept_columns: columns of texts that predictions repeat; ``None``: all of them.
         has_parts: whether one source of its own may hold training, dev and test.
+        evaluated_kinds: other kinds of known data sets that it is evaluated on, as their rows have the same form.
         foreign_goal: the head of a folder of ``transformers`` that is read as a task of this kind.
         foreign_sights: how a model of such a folder may see for that.
         has_label_names: whether its labels have names.
@@ -79,6 +80,7 @@ class TaskKind(RowSource):
     other_columns: ClassVar[tuple[tuple[str, ...], ...]] = ()
     kept_columns: ClassVar[tuple[str, ...] | None] = None
     has_parts: ClassVar[bool] = False
+    evaluated_kinds: ClassVar[tuple[str, ...]] = ()
     foreign_goal: ClassVar[str | None] = None
     foreign_sights: ClassVar[tuple[str, ...]] = ("causal", "full")
     has_label_names: ClassVar[bool] = True

@@ -114,6 +114,7 @@ class RegressionOfPairs(TextOrPair, Regression):
     """The same of one text or a pair."""
 
     text_columns = ONE_OR_TWO_TEXTS
+    evaluated_kinds = ("similarity",)
 
 
 TEXT_OR_PAIR = RegressionOfPairs()

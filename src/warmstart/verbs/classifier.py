@@ -17,8 +17,10 @@ from warmstart.config.load import compose
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.evaluation.evaluate import Evaluation, evaluate_records
 from warmstart.evaluation.predict import predict_records
+from warmstart.readers.problems import SkippedRows
 from warmstart.run.loading import load_run
 from warmstart.tasks.answer import Prediction
+from warmstart.tasks.columns import OpenLabels
 from warmstart.tasks.dataset import records_from, task_from
 from warmstart.tasks.table import answer_of, find_kind, options_of
 from warmstart.verbs.arraylike import Table, read_column, read_table
@@ -73,12 +75,15 @@ class Classifier(Estimator):
         recipe = self._recipe()
         table = self._read(rows)
         named, columns = self._labelled_rows(table, labels)
-        task, held_out = task_from(self.task, named, columns=columns), None
+        skipped = SkippedRows() if recipe.task.bad_rows == "skip" else None
+        task, held_out = task_from(self.task, named, columns=columns, skipped=skipped), None
+        counted = recipe.task.unseen_labels == "count" and task.label_names
+        open_labels = OpenLabels(task.label_names) if counted else None
         if dev is not None:
             dev_rows, dev_labels = dev if _is_pair(dev) else (dev, None)
             more, columns = self._labelled_rows(self._read(dev_rows), dev_labels)
-            held_out = task_from(self.task, more, task.label_names, columns).records
-        data = divide_rows(recipe.task, recipe.train.seed, task, held_out)
+            held_out = task_from(self.task, more, open_labels or task.label_names, columns, skipped).records
+        data = divide_rows(recipe.task, recipe.train.seed, task, held_out, skipped, open_labels)
         out = str(self._new_folder())
         self.report_: dict[str, Any] = finetune(recipe, out, data=data)
         self._loaded = load_run(out)
