@@ -89,6 +89,25 @@ def test_a_fine_tuned_run_is_theirs_too(name: str, how: str, tokenizer: Tokenize
     assert theirs.config.model_type == transformers.AutoConfig.from_pretrained(start).model_type or name == "opt"
 
 
+@pytest.mark.parametrize("family", ["Gemma", "CodeGen"])
+def test_tokenizers_of_these_families(family: str, tmp_path: Path) -> None:
+    """Witness: the class of Gemma, and that of Phi, with a vocabulary of three words and its own files."""
+    space = "▁" if family == "Gemma" else "Ġ"
+    letters = [space, *"abdgo"]
+    pieces = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", *letters, "do", "dog", f"{space}b"]
+    merges = [("d", "o"), ("do", "g"), (space, "b")]
+    own = {"unk_token": "<unk>", "bos_token": "<bos>", "eos_token": "<eos>"}
+    theirs = getattr(transformers, f"{family}Tokenizer")(
+        vocab={p: n for n, p in enumerate(pieces)}, merges=merges, **own
+    )
+    theirs.save_pretrained(tmp_path)
+    ours = Tokenizer.load(tmp_path)
+    for text in ("dog bag", "a  dog", " bad", "good"):
+        ids = theirs(text, add_special_tokens=False)["input_ids"]
+        assert len(ids) > 1 and ours.encode(text).tolist() == ids
+    assert [*ours.begin_ids, *ours.encode("dog").tolist()] == theirs("dog")["input_ids"]
+
+
 def test_every_family_is_there() -> None:
     """Invariant: each configuration class of the other file has a run here, but those that differ in sizes alone."""
     assert {THEIRS[name][0] for name in THEIRS} - {THEIRS[name][0] for name in FAMILIES} == {"Qwen3", "Gemma"}
