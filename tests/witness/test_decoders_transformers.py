@@ -229,6 +229,25 @@ def test_their_other_classes_in_ours(name: str, head: str, tmp_path: Path) -> No
             close(model.heads["tags"].linear(found), out.logits[mask.bool()])
 
 
+@pytest.mark.parametrize("name", ["gpt_neox", "opt", "bloom"])
+def test_span_models_both_ways(name: str, tmp_path: Path) -> None:
+    """Witness: transformers' class for spans answers every token alike, from its folder and from ours."""
+    theirs = theirs_of(name, "ForQuestionAnswering")
+    theirs.save_pretrained(tmp_path / "theirs")
+    model = load_model(tmp_path / "theirs")
+    save_model(model, tmp_path / "ours", FolderMetadata(pad_id=0))
+    again, told = transformers.AutoModelForQuestionAnswering.from_pretrained(
+        tmp_path / "ours", output_loading_info=True
+    )
+    assert not told["missing_keys"] and not told["unexpected_keys"]
+    [ids, *_] = texts()
+    with torch.no_grad():
+        found = model.heads["span"].linear(model.backbone(collate([[framed(model.settings.backbone, ids, {})]])))
+        for one in (theirs, again.eval()):
+            out = one(torch.from_numpy(ids)[None])
+            close(found, torch.stack([out.start_logits[0], out.end_logits[0]], -1))
+
+
 @pytest.mark.parametrize("name", OURS)
 def test_our_language_model_in_theirs_and_back(name: str, tmp_path: Path) -> None:
     """Witness: transformers' Auto class reads the folder, complains of nothing, and gives equal logits and texts."""
