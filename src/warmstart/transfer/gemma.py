@@ -169,7 +169,6 @@ def _names(second_norms: dict[str, str]) -> tuple[Name, ...]:
 
 
 def _layout(model_type: str, family: str, generation: _Generation, classifiers: str) -> Layout:
-    heads = llama.heads(classifiers, tags=None if generation.qk_norm else "score")
     return Layout(
         model_type=model_type,
         settings=generation.settings,
@@ -177,7 +176,7 @@ def _layout(model_type: str, family: str, generation: _Generation, classifiers: 
         names=_names(_SECOND_NORMS if generation.cycle else {}),
         prefix="model.",
         language_model=f"{family}ForCausalLM",
-        heads=heads,
+        heads=llama.heads(classifiers, tags=None if generation.qk_norm else "score"),
         ignored=("rotary_emb.inv_freq", "lm_head.weight"),  # where it is tied, the table itself
     )
 

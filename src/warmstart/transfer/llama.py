@@ -143,8 +143,8 @@ NAMES = (
 def heads(family: str, *, tags: str | None = "score") -> dict[str, HeadPlace]:
     """Classifiers of a decoder, without biases, and its tagger, whose linear is called ``tags``; ``None``: it has none."""
     label = HeadPlace(f"{family}ForSequenceClassification", "score", bias=False)
-    tagger = {} if tags is None else {"tags": HeadPlace(f"{family}ForTokenClassification", tags)}
-    return {"label": label, "labels": label, "score": label, **tagger}
+    found = {"label": label, "labels": label, "score": label}
+    return found if tags is None else found | {"tags": HeadPlace(f"{family}ForTokenClassification", tags)}
 
 
 def _layout(model_type: str, family: str, choices: _Choices) -> Layout:

@@ -7,8 +7,9 @@ made as narrow again before the softmax; classifiers of ``transformers`` read th
 from collections.abc import Collection
 from typing import Any
 
-from warmstart.models.transformer_settings import TransformerSettings
+from warmstart.models.transformer_settings import Activation, TransformerSettings
 from warmstart.transfer.layout import (
+    ACTIVATIONS,
     Config,
     HeadPlace,
     Key,
@@ -45,7 +46,7 @@ def _settings(config: Config, names: Collection[str]) -> TransformerSettings:
     return backbone(
         **sizes,
         norm="pre" if config.get("do_layer_norm_before", True) else "post",
-        activation=activation(config.get("activation_function", "relu")),
+        activation=activation(str(config.get("activation_function", "relu"))),
         bias=bool(config.get("enable_bias", True)),
         tied=config.get("tie_word_embeddings", True) or "lm_head.weight" not in names,
         token_width=None if narrow == sizes["width"] else narrow,
@@ -55,9 +56,12 @@ def _settings(config: Config, names: Collection[str]) -> TransformerSettings:
 
 
 def _config(settings: TransformerSettings) -> dict[str, Any]:
+    # With biases and a table of full width, what has another activation than ReLU is a GPT, and not written as an OPT.
+    alike = settings.bias and settings.token_width is None
+    known: dict[str, Activation] = {"relu": "relu"} if alike else ACTIVATIONS
     return write_keys(settings, KEYS) | {
         "do_layer_norm_before": settings.norm == "pre",
-        "activation_function": their_activation(settings.activation),
+        "activation_function": their_activation(settings.activation, known),
         "enable_bias": settings.bias,
         "word_embed_proj_dim": settings.table_width,
         "tie_word_embeddings": settings.tied,
