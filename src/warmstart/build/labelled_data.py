@@ -23,8 +23,8 @@ from warmstart.tasks.table import KINDS, find_kind
 FEW = 200
 """Training examples below which none is held out as dev: a few would say nothing, and each is worth more learned from."""
 TRAINED_ON = (
-    f"fewer than {FEW} training examples and no dev: all are trained on, the last weights are kept, and the figures on "
-    "these examples say nothing of new texts: give --dev or --test for that"
+    f"none of fewer than {FEW} training examples is held out as dev: all are trained on, the last weights are kept, and the "
+    "figures on these examples say nothing of new texts: give --dev or --test for that"
 )
 HUB_DEV = ("validation", "dev", "valid", "val")
 
