@@ -33,7 +33,10 @@ def test_examples_that_dev_shares_with_training_are_counted(tmp_path: Path) -> N
         "2 of 3 dev examples have the texts of a training example; "
         "10 of 10 test examples have the texts of a training example"
     )
-    for share, note in ((0.1, "1 of 10 training examples held out as dev"), (None, TRAINED_ON)):
+    for share, note in (
+        (0.1, "1 of 10 training examples held out as dev"),
+        (None, f"0 of 10 training examples held out as dev: {TRAINED_ON}"),
+    ):
         assert read_labelled_data(TaskRecipe(name="classification", train=train, dev_frac=share), 0).note == note
 
 

@@ -23,8 +23,8 @@ from warmstart.tasks.table import KINDS, find_kind
 FEW = 200
 """Training examples below which none is held out as dev: a few would say nothing, and each is worth more learned from."""
 TRAINED_ON = (
-    f"none of fewer than {FEW} training examples is held out as dev: all are trained on, the last weights are kept, and the "
-    "figures on these examples say nothing of new texts: give --dev or --test for that"
+    f"of fewer than {FEW} all are trained on and the last weights kept, and the figures on these examples say nothing of new "
+    "texts: give --dev or --test for that"
 )
 HUB_DEV = ("validation", "dev", "valid", "val")
 
@@ -209,7 +209,8 @@ def _divide(
     if dev is not None:
         return LabelledData(kind, names, train, dev)
     if dev_frac is None and len(train) < FEW:
-        return LabelledData(kind, names, train, train, note=TRAINED_ON, dev_is_train=True)
+        note = f"0 of {len(train):,} training examples held out as dev: {TRAINED_ON}"
+        return LabelledData(kind, names, train, train, note=note, dev_is_train=True)
     rest, dev = hold_out(KINDS[kind], train, 0.1 if dev_frac is None else dev_frac, 0)
     return LabelledData(
         kind, names, rest, dev, note=f"{len(dev):,} of {len(train):,} training examples held out as dev"
