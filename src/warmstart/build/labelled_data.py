@@ -23,8 +23,8 @@ from warmstart.tasks.table import KINDS, find_kind
 FEW = 200
 """Training examples below which none is held out as dev: a few would say nothing, and each is worth more learned from."""
 TRAINED_ON = (
-    f"of fewer than {FEW} all are trained on and the last weights kept, and the figures on these examples say nothing of new "
-    "texts: give --dev or --test for that"
+    f"of fewer than {FEW} all are trained on and the last weights kept, and the figures on these examples say nothing of "
+    "new texts: give --dev or --test for that"
 )
 HUB_DEV = ("validation", "dev", "valid", "val")
 
