@@ -10,6 +10,7 @@ from warmstart.base.arrays import digest_arrays
 from warmstart.base.errors import BadInput
 from warmstart.base.seeds import derive_seed
 from warmstart.build.generation import check_softmax, generation_settings, label_smoothing, with_word_head
+from warmstart.build.head import HeadPlan, plan_head
 from warmstart.build.labelled_data import LabelledData, read_labelled_data
 from warmstart.build.sizes import backbone_settings, for_reading, for_task, with_context, with_start
 from warmstart.build.start import NO_START, Start, read_start, vocabulary_of
@@ -56,6 +57,7 @@ class Finetuning:
         search: how the model generates, where it does.
         criterion: what is minimised.
         vectors: row of the token table → the word vector that it begins as.
+        head: what becomes of the start's head.
     """
 
     spec: TaskSpec
@@ -68,6 +70,7 @@ class Finetuning:
     search: GenerateSettings
     criterion: Criterion
     vectors: Vectors
+    head: HeadPlan
 
     def fingerprints(self) -> dict[str, Any]:
         """What identifies all that is learned from, part by part."""
@@ -81,11 +84,14 @@ class Finetuning:
     def fresh(self, recipe: FinetuneRecipe) -> tuple[Model, WeightAccount | None]:
         """The model at step 0 for the recipe's seed, its scheme applied, and the account of its warm start."""
         model = Model.fresh(self.settings, derive_seed(recipe.train.seed, "weights"))
-        account = None if self.start is None else self.start.initialise(model, self.tokenizer, recipe.transfer_layers)
+        account, head = None, self.head
+        if self.start is not None:
+            rows = {head.goal: head.rows} if head.goal else {}
+            account = self.start.initialise(model, self.tokenizer, recipe.transfer_layers, rows)
         if self.vectors:
             account = start_from_vectors(model, self.vectors)
         answer = answer_of(self.spec)
-        if answer.head is not None:
+        if answer.head is not None and not head.goal:
             model.head(answer.goal).begin_at(answer.first_output(self.data.train))
         apply_scheme(model, recipe.scheme, recipe.train.seed)
         return model, account
@@ -115,11 +121,14 @@ def build_finetuning(
     start = None if recipe.start == NO_START else read_start(recipe.start)
     tokenizer = vocabulary_of(recipe, data, start)
     backbone = _backbone(recipe, kind, tokenizer, start)
-    tokenizer = tokenizer.with_special_tokens(special_tokens(backbone.sight, tokenizer))
+    head = plan_head(recipe, data, start)
+    recipe = recipe.model_copy(update=(head if other is None else other.head).form)
+    if head.frame is None or head.frame.template is None:
+        tokenizer = tokenizer.with_special_tokens(special_tokens(backbone.sight, tokenizer))
     copied = backbone.layers if recipe.transfer_layers is None else recipe.transfer_layers
     check_scheme(recipe.scheme, backbone, None if start is None else copied)
     lm_weight = lm_weight_of(recipe, kind, backbone)
-    frame = frame_of(recipe, kind, backbone, tokenizer)
+    frame = frame_of(recipe, kind, backbone, tokenizer, head.frame)
     spec = spec_of(recipe.task, data, frame, backbone.text_segments, tokenizer)
     answer = answer_of(spec)
     metric = recipe.task.metric or data.metric or answer.metrics(spec.label_names)[0]
@@ -136,7 +145,7 @@ def build_finetuning(
     criterion = build_criterion(goals, recipe.train, label_smoothing(spec, tokenizer))
     settings = _with_head(recipe, spec, backbone, max(backbone.vocab_size, tokenizer.vocab_size))
     vectors = _vectors(recipe, tokenizer, backbone)
-    return Finetuning(spec, tokenizer, settings, start, data, training, metric, search, criterion, vectors)
+    return Finetuning(spec, tokenizer, settings, start, data, training, metric, search, criterion, vectors, head)
 
 
 def _backbone(recipe: FinetuneRecipe, kind: TaskKind, tokenizer: Vocabulary, start: Start | None) -> BackboneSettings:

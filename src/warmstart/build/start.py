@@ -1,21 +1,25 @@
 """What a run starts from: a model with its vocabulary, or none."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from warmstart.base.errors import BadInput
 from warmstart.base.files import sha256
 from warmstart.build.labelled_data import LabelledData
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.models.model import Model
-from warmstart.models.settings import BackboneSettings
-from warmstart.run.metadata import read_vocabulary
+from warmstart.models.settings import ModelSettings
+from warmstart.run.metadata import RunMetadata, read_vocabulary
 from warmstart.tasks.table import KINDS
 from warmstart.tasks.vocabulary import Vocabulary, begins_with, require_text
 from warmstart.transfer.config import CONFIG
 from warmstart.transfer.folder import ImportedModel, check_rows, import_model, load_settings
 from warmstart.transfer.hub import model_folder
-from warmstart.transfer.start import PartTransfer, WeightAccount, start_from
+from warmstart.transfer.start import HeadTransfer, PartTransfer, WeightAccount, start_from
 
 NO_START = "none"
 WEIGHTS = (".safetensors", ".npy")
@@ -25,8 +29,9 @@ WEIGHTS = (".safetensors", ".npy")
 class Start:
     """The starting model: its sizes and vocabulary at once, its weights when they are first needed."""
 
-    def __init__(self, folder: Path, backbone: BackboneSettings, tokenizer: Vocabulary) -> None:
-        self.folder, self.backbone, self.tokenizer = folder, backbone, tokenizer
+    def __init__(self, folder: Path, settings: ModelSettings, tokenizer: Vocabulary, metadata: RunMetadata) -> None:
+        self.folder, self.tokenizer, self.metadata = folder, tokenizer, metadata
+        self.backbone, self.heads = settings.backbone, settings.heads
         self._imported: ImportedModel | None = None
 
     def load(self) -> ImportedModel:
@@ -49,13 +54,24 @@ class Start:
         spare = self.backbone.vocab_size if begins_with(tokenizer, self.tokenizer) else 0
         return max(tokenizer.vocab_size, spare)
 
-    def initialise(self, model: Model, tokenizer: Vocabulary, layers: int | None = None) -> WeightAccount:
-        """Copies the weights into ``model``, whose vocabulary is that of ``tokenizer``."""
+    def initialise(
+        self, model: Model, tokenizer: Vocabulary, layers: int | None = None,
+        head_rows: Mapping[str, NDArray[np.int64]] | None = None,
+    ) -> WeightAccount:  # fmt: skip
+        """Copies the weights into ``model``, whose vocabulary is that of ``tokenizer``.
+
+        Args:
+            model: freshly drawn.
+            tokenizer: its vocabulary.
+            layers: how many layers are taken; ``None``: all.
+            head_rows: goal of a head that is kept → the start's output of each of its outputs, -1 for a new one.
+        """
         rows = None
         if not begins_with(tokenizer, self.tokenizer):
             rows = require_text(tokenizer, "--new-vocabulary").map_ids_to(require_text(self.tokenizer, "--start"))
         imported = self.load()
-        account = start_from(model, PartTransfer(imported.model, layers=layers, token_rows=rows))
+        heads = [HeadTransfer(imported.model, goal, outputs) for goal, outputs in (head_rows or {}).items()]
+        account = start_from(model, PartTransfer(imported.model, layers=layers, token_rows=rows), heads=heads)
         account.unused += imported.unused
         return account
 
@@ -67,10 +83,10 @@ def read_start(name: str) -> Start:
         BadInput: no model there, or a vocabulary that has more tokens than the model has rows for.
     """
     folder = model_folder(name)
-    tokenizer, _ = read_vocabulary(folder)
-    backbone = load_settings(folder).backbone
-    check_rows(tokenizer.vocab_size, backbone.vocab_size, name)
-    return Start(folder, backbone, tokenizer)
+    tokenizer, metadata = read_vocabulary(folder)
+    settings = load_settings(folder)
+    check_rows(tokenizer.vocab_size, settings.backbone.vocab_size, name)
+    return Start(folder, settings, tokenizer, metadata)
 
 
 def vocabulary_of(recipe: FinetuneRecipe, data: LabelledData, start: Start | None) -> Vocabulary:

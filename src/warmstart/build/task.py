@@ -40,9 +40,10 @@ def recipe_options(task: TaskRecipe, kind: TaskKind) -> Settings:
 
 
 def frame_of(
-    recipe: FinetuneRecipe, kind: TaskKind, backbone: BackboneSettings, tokenizer: Vocabulary
-) -> FrameSettings:
-    """How the task's Examples are made."""
+    recipe: FinetuneRecipe, kind: TaskKind, backbone: BackboneSettings, tokenizer: Vocabulary,
+    learned: FrameSettings | None = None,
+) -> FrameSettings:  # fmt: skip
+    """How the task's Examples are made; ``learned``: those that a head which is kept has been trained with."""
     lm_weight, reads = lm_weight_of(recipe, kind, backbone), _class_positions(recipe, kind)
     _check_auxiliary(recipe, kind, lm_weight)
     return FrameSettings(
@@ -57,6 +58,8 @@ def frame_of(
         reads=reads,
         lm_frame=recipe.lm_frame,
         direction=_direction(recipe, kind, reads),
+        template=None if learned is None else learned.template,
+        typed=True if learned is None else learned.typed,
     )
 
 

@@ -245,6 +245,10 @@ class FinetuneRecipe(ObjectiveSettings, VocabularySettings):
         False, "give the starting model the vocabulary of --tokenizer; rows of tokens that both have are kept",
         flag="--new-vocabulary",
     )  # fmt: skip
+    new_head: bool = Setting(
+        False, "begin the head anew, even where the start has learned the same kind of task with labels of this one",
+        flag="--new-head",
+    )  # fmt: skip
     task: TaskRecipe
     search: GenerateSettings = Group(
         GenerateSettings, greedy=True, title="Generation of seq2seq", omit=(*SAMPLING, "seed", "greedy")

@@ -49,6 +49,8 @@ def write_model(
     """
     task = metadata.task
     labels = () if task is None else task.label_names
+    if task is not None and task.frame.template is not None:  # the class is read before padding, here and there
+        ids = {"pad_token_id": task.frame.template.pad, **(ids or {})}
     end, begin = _first_id(tokenizer, ("eos", "sep")), _first_id(tokenizer, ("bos",))
     save_model(model, folder, FolderMetadata(labels, pad_id(tokenizer), end, begin, ids or {}))
     sight, typed = model.settings.backbone.sight, model.settings.backbone.segments > 0

@@ -41,6 +41,7 @@ def control_of(recipe: FinetuneRecipe) -> FinetuneRecipe:
         "model": model,
         "transfer_layers": None,
         "new_vocabulary": False,
+        "new_head": False,
     }
     optimizer = recipe.train.optimizer.model_copy(update={"layer_decay": 1.0})
     train = recipe.train.model_copy(update={"unfreeze": None, "optimizer": optimizer})

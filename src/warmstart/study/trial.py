@@ -109,6 +109,8 @@ def _write_account(folder: RunFolder, built: Finetuning, transfer: WeightAccount
     if transfer is not None:
         say(f"transfer   {transfer.sentence()}")
         account["weights"] = transfer.to_dict()
+    if built.head.sentence:
+        account["head"] = built.head.to_dict()
     folder.write_account(account)
 
 
@@ -217,6 +219,8 @@ def describe_trial(recipe: FinetuneRecipe, built: Finetuning, cost: Cost) -> lis
     note = f"; {data.note}" if data.note else ""
     lines += _describe_vocabulary(built)
     lines.append(f"records    {account.used:,} training, {len(data.dev):,} dev{test}{note}")
+    if built.head.sentence:
+        lines.append(f"head       {built.head.sentence}")
     lines += kind.describe_training(spec, account, len(built.training.items))
     return lines + [f"unread     {line}" for line in kind.describe_unread(spec, account)]
 

@@ -255,6 +255,10 @@ class TaskKind(RowSource):
         """The options of a task whose model another library has trained."""
         return self.options_class()
 
+    def may_be(self, kind: "TaskKind", label_names: Sequence[str]) -> bool:
+        """Whether a head that has learned a task of this kind may have learned one of ``kind``."""
+        return self.name == kind.name
+
     def min_context(self, options: Any) -> int | None:
         """Tokens that the options ask the model to have positions for; ``None``: as many as it has."""
         return None

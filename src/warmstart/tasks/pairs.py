@@ -4,6 +4,8 @@ Its folder does not say which of the two it has learned. A row that has both col
 is not read as a text of its own; a row that could be read in two ways is refused.
 """
 
+from collections.abc import Sequence
+
 from warmstart.base.errors import BadInput
 from warmstart.base.settings import Setting, Settings
 from warmstart.readers.rows import Row
@@ -40,3 +42,7 @@ class TextOrPair(TaskKind):
         if not widest:
             return None
         return Columns({column: text_at(row, column) for column in widest[0]}, widest[0])
+
+    def may_be(self, kind: TaskKind, label_names: Sequence[str]) -> bool:
+        """Every kind with the same answer: the folder does not say which texts it has read."""
+        return kind.answer(label_names) is self.answer(label_names)

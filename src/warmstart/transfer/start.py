@@ -1,10 +1,12 @@
 """A warm start: parts of one model into parts of another of the same shape, with an account of every tensor.
 
 What is taken: the rows of tokens that both vocabularies share, the position rows (over and over where the target's context
-is longer), and the first k layers (Radford et al. 2018, figure 2 left; k = 0 takes the embeddings only). All else is newly
-made, as the target was drawn, and what the source had beyond that is left behind.
+is longer), and the first k layers (Radford et al. 2018, figure 2 left; k = 0 takes the embeddings only). A head is
+taken where it is asked for, output by output. All else is newly made, as the target was drawn, and what the source had
+beyond that is left behind.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,7 +67,22 @@ class PartTransfer:
     token_rows: NDArray[np.int64] | None = None
 
 
-def start_from(target: nn.Module, *transfers: PartTransfer) -> WeightAccount:
+@dataclass(frozen=True, slots=True)
+class HeadTransfer:
+    """The head of a source model for that of a target, which is like it but for the number of its outputs.
+
+    Attributes:
+        source: the model that has learned a task.
+        goal: the name of the head in both.
+        rows: [outputs of the target] the source's output of each, -1 for a new one.
+    """
+
+    source: nn.Module
+    goal: str
+    rows: NDArray[np.int64]
+
+
+def start_from(target: nn.Module, *transfers: PartTransfer, heads: Sequence[HeadTransfer] = ()) -> WeightAccount:
     """Copies what fits into ``target`` (freshly drawn, float32), in place; what no transfer reaches stays as it was drawn.
 
     Raises:
@@ -74,6 +91,8 @@ def start_from(target: nn.Module, *transfers: PartTransfer) -> WeightAccount:
     account, reached = WeightAccount(), set[str]()
     for transfer in transfers:
         reached |= _transfer(target, transfer, account)
+    for head in heads:
+        reached |= _transfer_head(target, head, account)
     for name, tensor in target.state_dict().items():
         if name not in reached:
             _enter(account, name, tensor, np.full(len(tensor), -1))
@@ -103,6 +122,20 @@ def _transfer(target: nn.Module, transfer: PartTransfer, account: WeightAccount)
     used = {f"{transfer.source_part}.{name}" for name in tensors}
     account.unused += [name for name in transfer.source.state_dict() if name not in used]
     return {f"{transfer.target_part}.{name}" for name in tensors}
+
+
+def _transfer_head(target: nn.Module, transfer: HeadTransfer, account: WeightAccount) -> set[str]:
+    """Copies a head, of its last linear the rows of known outputs, and writes it down; returns the names that it reached."""
+    prefix, found = f"heads.{transfer.goal}.", transfer.source.state_dict()
+    tensors = {name: tensor for name, tensor in target.state_dict().items() if name.startswith(prefix)}
+    account.unused = [name for name in account.unused if name not in tensors]
+    with torch.no_grad():
+        for name, tensor in tensors.items():
+            rows = transfer.rows if name.startswith(f"{prefix}linear.") else np.arange(len(tensor))
+            tensor[torch.from_numpy(np.flatnonzero(rows >= 0))] = found[name][torch.from_numpy(rows[rows >= 0])]
+            _enter(account, name, tensor, rows)
+            _enter_unused(account, name, rows, len(found[name]))
+    return {*tensors}
 
 
 def _part(model: nn.Module, name: str) -> Backbone:

@@ -1,0 +1,138 @@
+"""The head of a start: kept where it has learned the same task, output by output of its labels, or begun anew.
+
+More examples of the same labels go on with the head that has learned them; a label that is new gets an output of its own;
+another kind of task, or labels of which the start knows none, begin with a new head.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from warmstart.base.errors import BadInput
+from warmstart.build.labelled_data import LabelledData
+from warmstart.build.start import Start
+from warmstart.config.schema import FinetuneRecipe, ObjectiveSettings
+from warmstart.models.settings import HeadSettings
+from warmstart.tasks.settings import FrameSettings
+from warmstart.tasks.table import KINDS, kind_of, options_of
+
+FORM = {"head_hidden": "hidden", "head_pool": "pool", "head_norm": "norm"}
+"""What a recipe says of the form of a head → the same in the head's settings."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeadPlan:
+    """What becomes of the head of a start.
+
+    Attributes:
+        goal: of the head that is kept; empty where none is.
+        head: its settings in the start.
+        frame: how the start's texts are framed, which its head is read by.
+        rows: [outputs] the start's output of each output, -1 for a new one.
+        kept: labels that the start knows.
+        new: labels that it does not know.
+        left: labels of the start that this task does not have.
+        sentence: all this in words; empty where the start has no head.
+    """
+
+    goal: str = ""
+    head: HeadSettings | None = None
+    frame: FrameSettings | None = None
+    rows: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    kept: tuple[str, ...] = ()
+    new: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+    sentence: str = ""
+
+    @property
+    def form(self) -> dict[str, Any]:
+        """What a recipe would say of the form of the head that is kept."""
+        return {} if self.head is None else {ours: getattr(self.head, theirs) for ours, theirs in FORM.items()}
+
+    def to_dict(self) -> dict[str, Any]:
+        """For the account."""
+        return {"kept": list(self.kept), "new": list(self.new), "unused": list(self.left), "sentence": self.sentence}
+
+
+def plan_head(recipe: FinetuneRecipe, data: LabelledData, start: Start | None) -> HeadPlan:
+    """Whether the head of the start is kept, and which of its outputs serve which labels.
+
+    Raises:
+        BadInput: ``--new-head`` without a start.
+    """
+    if start is None:
+        if recipe.new_head:
+            raise BadInput(
+                "no start whose head could be begun anew", where="--new-head", allowed="with --start RUN",
+                next_step="leave it out",
+            )  # fmt: skip
+        return HeadPlan()
+    answer, task = KINDS[data.kind].answer(data.label_names), start.metadata.task
+    if answer.head is None or (task is None and start.metadata.unread_head is None):
+        return HeadPlan()
+    if task is None:
+        return _anew(f"that of {start.metadata.unread_head} is not read here", data)
+    head = start.heads.get(answer.goal)
+    their_kind = kind_of(task).reading(options_of(task))
+    if not isinstance(head, HeadSettings) or not their_kind.may_be(KINDS[data.kind], data.label_names):
+        return _anew(f"the start has learned another kind of task, {task.kind}", data)
+    if reason := _unfit(recipe, head, start):
+        return _anew(reason, data)
+    rows = _rows(data.label_names, task.label_names, head.size)
+    if not (rows >= 0).any():
+        return _anew("the start knows none of these labels", data)
+    kept, new = _names(data.label_names, rows >= 0), _names(data.label_names, rows < 0)
+    left = tuple(name for number, name in enumerate(task.label_names) if number not in rows)
+    return HeadPlan(answer.goal, head, task.frame, rows, kept, new, left, _sentence(kept, new, left))
+
+
+def _anew(reason: str, data: LabelledData) -> HeadPlan:
+    return HeadPlan(new=data.label_names, sentence=f"begun anew: {reason}")
+
+
+def _unfit(recipe: FinetuneRecipe, head: HeadSettings, start: Start) -> str:
+    """Why the head of the start cannot serve this recipe; empty where it can.
+
+    A recipe with the form of head that every recipe has asks for none, so it takes that of the start.
+    """
+    if recipe.new_head:
+        return "--new-head"
+    if recipe.transfer_layers is not None and recipe.transfer_layers < start.backbone.layers:
+        return "the layer that the start's head reads is not taken"
+    plain = {name: ObjectiveSettings.model_fields[name].default for name in FORM}
+    asked = {name: getattr(recipe, name) for name in FORM}
+    there = {ours: getattr(head, theirs) for ours, theirs in FORM.items()}
+    return "" if asked in (plain, there) else "the start's head has another form"
+
+
+def _rows(names: Sequence[str], known: Sequence[str], size: int) -> NDArray[np.int64]:
+    """[outputs] the start's output of each label, -1 for a new one; as they are where outputs have no names.
+
+    Labels that have no names in a folder of ``transformers`` are numbers in the data.
+    """
+    if not names:
+        return np.arange(size)
+    numbers = {name: number for number, name in enumerate(known)}
+    if list(known) == [f"LABEL_{number}" for number in range(len(known))]:
+        numbers |= {str(number): number for number in range(len(known))}
+    return np.array([numbers.get(name, -1) for name in names], np.int64)
+
+
+def _names(names: Sequence[str], chosen: NDArray[np.bool_]) -> tuple[str, ...]:
+    return tuple(name for name, is_chosen in zip(names, chosen, strict=False) if is_chosen)
+
+
+def _sentence(kept: Sequence[str], new: Sequence[str], left: Sequence[str]) -> str:
+    parts = [f"kept from the start, for {_listed(kept)}" if kept else "kept from the start"]
+    parts += [f"new outputs for {_listed(new)}"] if new else []
+    parts += [f"without {_listed(left)}, which the training examples do not have"] if left else []
+    return "; ".join(parts)
+
+
+def _listed(names: Sequence[str], most: int = 8) -> str:
+    """The names, or the first of very many."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
