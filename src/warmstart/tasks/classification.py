@@ -68,6 +68,7 @@ class Classification(TaskKind):
     options_class = TextSettings
     foreign_goal = "label"
     reads_backward = sums_readings = reads_every_token = True
+    reads_windows = True
 
     def reading(self, options: Settings | None) -> TaskKind:
         """One text, or a pair too where the model may have learned pairs."""

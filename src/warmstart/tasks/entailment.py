@@ -19,6 +19,7 @@ class Entailment(TaskKind):
     text_columns = TWO_TEXTS
     label_columns = ("label",)
     reads_backward = sums_readings = reads_every_token = True
+    reads_windows = True
 
     def answer(self, label_names: Sequence[str]) -> Answer:
         """A class."""
