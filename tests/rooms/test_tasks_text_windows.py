@@ -161,7 +161,7 @@ def test_a_text_counts_once_however_many_windows(kind: str, frame: dict[str, Any
 def test_a_word_is_answered_where_it_has_most_context(tokenizer: Tokenizer) -> None:
     """Witness: every window of the sentence by brute force; and the whole sentence where it fits."""
     spec = spec_of("tagging")
-    record = record_of("tagging", 20)
+    record = record_of("tagging", 40)
     framed = frame_records(spec, [record], tokenizer)
     (parts,) = framed.parts
     assert parts.word_starts is not None and framed.windows[0] > 3 and framed.account.unread == 0
@@ -179,10 +179,10 @@ def test_a_word_is_answered_where_it_has_most_context(tokenizer: Tokenizer) -> N
     assert seen == wanted
     weights = np.concatenate([example.goals["tags"].weights for example in framed.examples[0]])
     targets = np.concatenate([example.goals["tags"].targets for example in framed.examples[0]])
-    assert weights.tolist() == [1.0] * 20 and targets.tolist() == list(record.label)  # type: ignore[arg-type]
+    assert weights.tolist() == [1.0] * 40 and targets.tolist() == list(record.label)  # type: ignore[arg-type]
     model = model_of(spec, tokenizer.vocab_size)
     output = next(HeadPredictor.of(model, tokenizer, spec).outputs([record]))
-    assert output.raw.shape == (20, 3) and len(answer_of(spec).predict(spec, output)) == 20
+    assert output.raw.shape == (40, 3) and len(answer_of(spec).predict(spec, output)) == 40
     short = record_of("tagging", 4)
     cut, windows = (
         next(HeadPredictor.of(model, tokenizer, one).outputs([short])).raw

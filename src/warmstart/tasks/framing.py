@@ -202,7 +202,7 @@ class Frame:
             raise BadInput(
                 "the text has more tokens than the context holds", where=record.where, value=needed,
                 allowed=f"at most {settings.context} tokens, special ones included",
-                next_step="use --long-text cut or windows, or a model with a larger context",
+                next_step="use --long-text cut or a model with a larger context",
             )  # fmt: skip
         cut = parts.truncated(fit_lengths([min(length, most) for length in lengths], settings.context - specials))
         return Truncation(cut, needed, len(parts) - len(cut))
