@@ -6,7 +6,7 @@ BUILT := pyproject.toml setup.py src/warmstart/models/kernels.c
 # Another processor: plain vector code in torch, AVX2 in oneDNN, MKL's code for any x86 processor, two threads.
 OTHER := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=AVX2 MKL_CBWR=COMPATIBLE OMP_NUM_THREADS=2 GOMP_SPINCOUNT=5000
 
-.PHONY: demo test check check-portable install dev clean
+.PHONY: demo test check check-portable check-oldest dist install dev clean
 
 demo: .venv/.installed
 	$(BIN)/warmstart demo
@@ -22,6 +22,27 @@ check: .venv/.dev
 # The tests as they would run on a processor that computes differently (docs/train.md).
 check-portable: .venv/.dev
 	$(OTHER) $(BIN)/python -m pytest
+
+# The oldest dependencies that pyproject.toml allows, in an environment of their own: the tests that need no more than these.
+OLDEST := build/oldest
+OLDEST_ROOMS := base cli config example image metrics readers reporting run tasks text verbs_road verbs_labels verbs_sklearn verbs_arraylike
+OLDEST_TESTS = $(shell grep -LE '(from|import) (transformers|onnx)|spacy|CLEANING_RULES' $(OLDEST_ROOMS:%=tests/rooms/test_%*.py))
+
+check-oldest: $(OLDEST)/.installed
+	$(OLDEST)/bin/python -m pytest -o filterwarnings=default $(OLDEST_TESTS)
+
+$(OLDEST)/.installed: $(BUILT) .ci/oldest.py
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python .ci/oldest.py parquet zstd images tagging generation > $(OLDEST)/oldest.txt
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -r $(OLDEST)/oldest.txt -e . pandas pytest hypothesis
+	touch $@
+
+# A wheel with kernels for this machine and Python, one without any for all machines (pip takes the first where it fits).
+dist: .venv/bin/python
+	rm -rf dist build/lib build/bdist.*
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	rm -rf build/lib build/bdist.*
+	WARMSTART_KERNELS=0 $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
 install: .venv/.installed
 dev: .venv/.dev

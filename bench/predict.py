@@ -31,7 +31,7 @@ from warmstart.tasks.row_source import ReadOptions
 from warmstart.train.precision import default_device
 from warmstart.verbs.finetune import finetune
 from warmstart.verbs.members import run_predictor
-from warmstart.verbs.output import write_lines
+from warmstart.verbs.output import json_lines, write_lines
 
 CHUNK, STEPS, BATCH = 1024, 4, 32
 COMPETITORS = ("ours", "transformers")
@@ -64,7 +64,7 @@ def run_ours(home: Path, rows: str, pace: Pace | None) -> None:
     spec = loaded.task()
     records = read_records(spec.kind, home / rows, spec.label_names, ReadOptions(labelled=False, keeps_texts=True))
     told = predict_rows(run_predictor(loaded), paced(records, pace))
-    write_lines(str(home / f"ours-{rows}"), (json.dumps(row, ensure_ascii=False) + "\n" for row in told))
+    write_lines(str(home / f"ours-{rows}"), json_lines(told))
 
 
 def run_transformers(home: Path, rows: str, pace: Pace | None) -> None:

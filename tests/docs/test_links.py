@@ -25,7 +25,7 @@ FILE = re.compile(r"(?<![\w/.-])((?:docs|tests|bench|recipes|src)/[\w./-]*\.\w+)
 COMMENTED = [path for folder in ("src", "recipes", "tests", "bench") for path in sorted((ROOT / folder).rglob("*.*"))]
 VERB = re.compile(r"(?:^|[\s`(;|&])warmstart ((?:explain )?[a-z]+) ([^`]*)")
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
-OTHERS = {"--version", "--config-settings", "--upgrade", "--num-train-epochs"}
+OTHERS = {"--version", "--config-settings", "--upgrade", "--num-train-epochs", "--index-url"}
 """Flags of other programs that the pages name."""
 
 each_page = pytest.mark.parametrize("path", PAGES, ids=name)

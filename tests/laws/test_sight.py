@@ -1,7 +1,9 @@
 """Law 1, Sight: every kernel against the law written out token by token."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,12 +17,12 @@ from warmstart.example.example import Example
 from warmstart.example.record import Record
 from warmstart.example.sight import Pattern
 from warmstart.models import eager
-from warmstart.models.attention import Kernels, attend, plan_attention
+from warmstart.models.attention import Kernels, attend, plan_attention, with_window
 from warmstart.models.cross_attention import cross_attend, plan_cross_attention
 from warmstart.models.eager import blocked_cross_attention
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
-from warmstart.models.relative import RelativeBias, bins
+from warmstart.models.relative import AlibiBias, RelativeBias, bins
 from warmstart.models.settings import ModelSettings
 from warmstart.objectives.masked import masked
 from warmstart.objectives.masking import Masking
@@ -49,7 +51,14 @@ def may_read(reader: int, read: int, same: bool) -> bool:
     return (0 <= read < -reader) or read == reader
 
 
-def brute_force(qkv: torch.Tensor, batch: Batch, relative: RelativeBias | None = None) -> torch.Tensor:
+def brute_force(
+    qkv: torch.Tensor,
+    batch: Batch,
+    relative: RelativeBias | None = None,
+    window: float = math.inf,
+    slopes: Sequence[float] = (0.0,) * HEADS,
+    cap: float = 0.0,
+) -> torch.Tensor:
     """Softmax attention with explicit loops over documents, heads, readers and what they read."""
     out = torch.zeros(qkv.shape[0], WIDTH, dtype=qkv.dtype)
     head_width = WIDTH // HEADS
@@ -65,11 +74,15 @@ def brute_force(qkv: torch.Tensor, batch: Batch, relative: RelativeBias | None =
                     j
                     for j in range(start, start + length)
                     if may_read(int(batch.turns[i]), int(batch.turns[j]), i == j)
+                    and abs(int(batch.positions[i]) - int(batch.positions[j])) < window
                 ]
                 scores = torch.stack([q @ keys[j] / math.sqrt(head_width) for j in read])
+                scores = cap * torch.tanh(scores / cap) if cap else scores
                 if relative is not None:
                     ahead = torch.stack([batch.positions[j] - batch.positions[i] for j in read])
                     scores = scores + relative.table.weight[bins(ahead, relative.table.num_embeddings, 8), h]
+                away = torch.stack([(batch.positions[j] - batch.positions[i]).abs() for j in read])
+                scores = scores - slopes[h] * away
                 parts.append((scores.softmax(0)[:, None] * values[read]).sum(0))
             rows.append(torch.cat(parts))
         start += length
@@ -145,6 +158,69 @@ def test_kernels_with_distances_equal_the_law(
     torch.testing.assert_close(torch.autograd.grad(ours, given, pull), torch.autograd.grad(want, given, pull))
 
 
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("framing", FRAMINGS)
+@pytest.mark.parametrize("restart", [False, True], ids=["counted", "repeated positions"])
+@pytest.mark.parametrize("cap", [None, 0.7])
+def test_kernels_with_slopes_and_bounds_equal_the_law(
+    framing: str, kernels: str, restart: bool, cap: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Witness: the law, where a head takes its slope off for each position, and scores are bounded before; gradients too."""
+    monkeypatch.setattr(eager, "TILE", 4)
+    monkeypatch.setattr(eager, "MAX_WEIGHTS", 60)
+    drawn = [example(FRAMINGS[framing](n)) for n in (7, 3, 1, 9, 4, 4, 11)]
+    drawn = [replace(e, positions=e.positions % 5) if restart else e for e in drawn]
+    batch = collate([[e] for e in drawn])
+    torch.manual_seed(0)
+    qkv = torch.randn(batch.num_tokens, 3 * WIDTH, dtype=torch.float64, requires_grad=True)
+    pull = torch.randn(batch.num_tokens, WIDTH, dtype=torch.float64)
+    ours = attend(qkv, plan_attention(batch, torch.float64, KERNELS[kernels], AlibiBias(HEADS)), HEADS, 0.0, cap=cap)
+    want = brute_force(qkv, batch, slopes=(2**-4, 2**-8), cap=cap or 0.0)  # Press et al. 2022, section 3, for two heads
+    torch.testing.assert_close(ours, want)
+    torch.testing.assert_close(torch.autograd.grad(ours, qkv, pull), torch.autograd.grad(want, qkv, pull))
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("framing", FRAMINGS)
+@pytest.mark.parametrize("restart", [False, True], ids=["counted", "repeated positions"])
+def test_kernels_with_a_window_equal_the_law(
+    framing: str, kernels: str, restart: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Witness: the law, where a token sees only those fewer than so many positions away; outputs and gradients."""
+    monkeypatch.setattr(eager, "TILE", 4)
+    monkeypatch.setattr(eager, "MAX_WEIGHTS", 60)
+    drawn = [example(FRAMINGS[framing](n)) for n in (7, 3, 1, 17, 4, 4, 11, 15)]
+    drawn = [replace(e, positions=e.positions % 5) if restart else e for e in drawn]
+    batch = collate([[e] for e in drawn])
+    torch.manual_seed(0)
+    relative = RelativeBias(preset("gpt1-tiny", relative_bins=8, relative_distance=8, heads=HEADS)).double()
+    qkv = torch.randn(batch.num_tokens, 3 * WIDTH, dtype=torch.float64, requires_grad=True)
+    pull = torch.randn(batch.num_tokens, WIDTH, dtype=torch.float64)
+    for window, added in ((1, None), (3, None), (6, None), (3, relative)):
+        plan = with_window(plan_attention(batch, torch.float64, KERNELS[kernels], added), window, torch.float64)
+        ours, want = attend(qkv, plan, HEADS, 0.0), brute_force(qkv, batch, added, window)
+        torch.testing.assert_close(ours, want)
+        torch.testing.assert_close(torch.autograd.grad(ours, qkv, pull), torch.autograd.grad(want, qkv, pull))
+
+
+@pytest.mark.parametrize("sight", ["causal", "full"])
+def test_windows_of_a_layer_bound_what_a_token_depends_on(sight: str) -> None:
+    """Invariant: a changed token changes the states of its own window after a layer with one, and all after one without."""
+    make = Example.left_to_right if sight == "causal" else Example.full_sight
+    ids = np.arange(40)
+    changed = ids.copy()
+    changed[20] = 7
+    wide = {"positions": "rotary", "local_rotary_base": 50.0}
+    for windows, first, last in (((4,), 17, 24), ((4, 3), 15, 26), ((4, None), 0, 40)):
+        backbone = preset("gpt1-tiny", sight=sight, windows=windows, layers=len(windows), **wide)
+        model = Model.fresh(ModelSettings(backbone=backbone), 1).eval()
+        with torch.no_grad():
+            before, after = (model.backbone(collate([[make(i, {})]])) for i in (ids, changed))
+        moved = (before - after).abs().amax(1) > 0
+        place = torch.arange(40)
+        assert torch.equal(moved, (place >= (20 if sight == "causal" else first)) & (place < last))
+
+
 @pytest.mark.parametrize("units", ["tokens", "spans"])
 @pytest.mark.parametrize("objective", FRAMES)
 def test_frames_that_hide_tokens_equal_the_law(objective: str, units: str) -> None:
@@ -196,11 +272,15 @@ def test_patterns_are_recognised() -> None:
     assert collate([[example([0, 1, 2])], [example([0, 0])]]).pattern is Pattern.GENERAL
 
 
-@pytest.mark.parametrize("norm", ["post", "pre"])
+@pytest.mark.parametrize(
+    "changes",
+    [{"norm": "post"}, {"norm": "pre", "positions": "alibi", "parallel": "one_norm"},
+     {"norm": "both", "positions": "rotary", "windows": (5, None), "attention_cap": 1.0, "attention_scale": 0.5}],
+)  # fmt: skip
 @pytest.mark.parametrize("make", [Example.left_to_right, Example.full_sight])
-def test_a_document_does_not_depend_on_its_neighbours(norm: str, make: object) -> None:
+def test_a_document_does_not_depend_on_its_neighbours(changes: dict[str, Any], make: object) -> None:
     """Invariant: states of a document alone and in any company are equal."""
-    model = Model.fresh(ModelSettings(backbone=preset("gpt1-tiny", norm=norm)), 1).eval()
+    model = Model.fresh(ModelSettings(backbone=preset("gpt1-tiny", **changes)), 1).eval()
     rng = np.random.default_rng(0)
     documents = [make(rng.integers(0, 512, n), {}) for n in (9, 30, 4, 17, 17, 1, 8, 25, 3, 12)]  # type: ignore[operator]
     with torch.no_grad():

@@ -1,6 +1,8 @@
 """What a training is said to cost, against trainings that run: their own processor time, logs and tokens."""
 
 import json
+import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +11,12 @@ import pytest
 from warmstart.base.run_folder import RunFolder
 from warmstart.build import cost
 from warmstart.build.cost import count_evaluations, extrapolate, tokens_per_step
-from warmstart.build.finetuning import Finetuning, build_finetuning
+from warmstart.build.finetuning import Finetuning
 from warmstart.config.load import compose
 from warmstart.config.schema import FinetuneRecipe
-from warmstart.study.factors import list_trials
-from warmstart.study.trial import Setup, Trial, run_trial, trial_cost
+from warmstart.study.again import run_trial
+from warmstart.study.run import StudyPlan, describe_study, plan_study, run_study
+from warmstart.study.trial import Setup, Trial, trial_cost
 from warmstart.train.precision import compute_settings, default_device
 from warmstart.verbs.api import explain
 
@@ -34,8 +37,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def named(files: Path, out: str, **flags: Any) -> tuple[Trial, Finetuning]:
     given = {"start": "none", "task": "classification", "train": files / "rows.jsonl", "precision": "fp32"} | flags
     options = {f"--{name.replace('_', '-')}": value if value is True else str(value) for name, value in given.items()}
-    trial = list_trials(compose(FinetuneRecipe, flags=options), RunFolder(str(files / out)))[0]
-    return trial, build_finetuning(trial.recipe)
+    plan = plan_study(compose(FinetuneRecipe, flags=options), RunFolder(str(files / out)))
+    return plan.trials[0], next(iter(plan.built.values()))
 
 
 def test_evaluations_are_counted(files: Path) -> None:
@@ -86,3 +89,32 @@ def test_the_time_names_what_it_covers(files: Path, task: str, last: str) -> Non
         words[-1].index(part) for part in (" for 2 trainings", "preparing", "training ", "evaluations on dev", last)
     ]
     assert places == sorted(places)
+
+
+def test_the_start_of_the_work_counts(files: Path) -> None:
+    """Witness: a clock by hand: what began a hundred seconds ago has taken as long already."""
+    trial, built = named(files, "began", model="gpt1-tiny", vocab_size=270, length="2 steps")
+    plan = StudyPlan([trial], {trial.arm: built}, {trial.arm: ()})
+    compute = compute_settings("fp32", default_device())
+    words = describe_study(trial.recipe, plan, compute, time.monotonic() - 100)
+    said = re.search(r"preparing 1m(\d\d)s", words[-1])
+    assert said is not None and 40 <= int(said[1]) < 59
+    assert "preparing" not in describe_study(trial.recipe, plan, compute)[-1]
+
+
+def test_a_run_folder_takes_no_more_than_was_said(files: Path) -> None:
+    """Witness: the files of a finished study of two seeds, and the checkpoints that it had, by the numbers in them."""
+    recipe = compose(
+        FinetuneRecipe,
+        flags={
+            "--start": "none", "--model": "gpt1-tiny", "--vocab-size": "270", "--task": "classification", "--seeds": "2",
+            "--train": str(files / "rows.jsonl"), "--length": "2 steps", "--precision": "fp32",
+        },
+    )  # fmt: skip
+    out = files / "disk"
+    plan = plan_study(recipe, RunFolder(str(out)))
+    words = describe_study(recipe, plan, compute_settings("fp32", default_device()))
+    said = re.search(r"disk +at most ([\d,.]+) MB", words[-2])
+    run_study(recipe, str(out), resume=False, data=None)
+    took = sum(path.stat().st_size for path in out.rglob("*") if path.suffix == ".safetensors") / 1e6
+    assert said is not None and 0 < took <= float(said[1]) < 8 * took

@@ -28,7 +28,7 @@ ROWS = {
 def begun(tmp_path: Path, task: str, **flags: Any) -> tuple[Model, Finetuning]:
     for part, rows in (("train", ROWS[task][:16]), ("dev", ROWS[task][16:])):
         (tmp_path / f"{part}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    given = {"--start": "none", "--task": task, "--model": "gpt1-tiny", "--vocab-size": 270} | flags
+    given = {"--start": "none", "--task": task, "--model": "lstm-tiny", "--vocab-size": 270} | flags
     given |= {f"--{part}": str(tmp_path / f"{part}.jsonl") for part in ("train", "dev")}
     recipe = compose(FinetuneRecipe, flags=given)
     built = build_finetuning(recipe)

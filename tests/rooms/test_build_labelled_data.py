@@ -8,7 +8,7 @@ import pytest
 
 from warmstart.base.errors import BadInput
 from warmstart.build.evaluation_data import evaluation_records
-from warmstart.build.labelled_data import read_labelled_data
+from warmstart.build.labelled_data import FEW, TRAINED_ON, read_labelled_data
 from warmstart.config.schema import TaskRecipe
 from warmstart.tasks.settings import FrameSettings
 from warmstart.tasks.spec import TaskSpec
@@ -33,10 +33,18 @@ def test_examples_that_dev_shares_with_training_are_counted(tmp_path: Path) -> N
         "2 of 3 dev examples have the texts of a training example; "
         "10 of 10 test examples have the texts of a training example"
     )
-    assert (
-        read_labelled_data(TaskRecipe(name="classification", train=train), 0).note
-        == "1 of 10 training examples held out as dev"
-    )
+    for share, note in ((0.1, "1 of 10 training examples held out as dev"), (None, TRAINED_ON)):
+        assert read_labelled_data(TaskRecipe(name="classification", train=train, dev_frac=share), 0).note == note
+
+
+def test_few_examples_are_all_trained_on(tmp_path: Path) -> None:
+    """Invariant: below the number that docs/train.md states nothing is held out, from it on a tenth is."""
+    for count in (FEW - 1, FEW):
+        train = jsonl(tmp_path / "train.jsonl", films(count))
+        found = read_labelled_data(TaskRecipe(name="classification", train=train), 0)
+        few = count < FEW
+        assert found.dev_is_train == few and len(found.train) == (count if few else count * 9 // 10)
+        assert (found.dev == found.train) == few
 
 
 def test_a_known_data_set_without_dev_has_some_of_its_training_examples_held_out(tmp_path: Path) -> None:

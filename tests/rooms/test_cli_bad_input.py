@@ -89,7 +89,7 @@ def refused(
         ("pretrain --corpus no/where.txt --out new", ["--corpus", "'no/where.txt'", "'no' does not exist"]),
         ("finetune --start lmm --out new", ["--start", "'lmm'", "a folder", "did you mean 'lm'?"]),
         ("finetune --start text.txt --out new", ["--start: a file, where a folder is needed"]),
-        ("evaluate --run run --data corpus", ["corpus: unknown file extension for a table", ".jsonl"]),
+        ("evaluate --run run --data corpus", ["corpus: a folder, where a file is needed", "name a file in it"]),
         ("evaluate --run run --data trian.jsonl", ["--data", "did you mean 'train.jsonl'?"]),
         ("predict --run run --input x.csv --output new", ["--input: no such path", "'x.csv'"]),
         ("report rum --out new.html", ["RUN: no such path", "did you mean 'run'?"]),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,8 @@ from warmstart.base.errors import BadInput, DivergenceError, InterruptError, Ter
 from warmstart.cli import main as cli
 from warmstart.cli.main import main
 from warmstart.cli.show import SHOWN
-from warmstart.cli.verbs import EXPLAIN, VERBS
+from warmstart.cli.verb import EXPLAIN
+from warmstart.cli.verbs import VERBS
 
 HEAVY = ("torch", "numpy", "tokenizers", "sklearn", "scipy", "pyarrow", "matplotlib", "jinja2", "rich")
 
@@ -231,3 +233,15 @@ os.waitpid(child, 0)
                           env=environment | {"WARMSTART_LOG": log})  # fmt: skip
     assert ("from a library" in done.stderr) == (log == "debug")
     assert "huggingface/tokenizers" not in done.stderr
+
+
+@pytest.mark.parametrize("verb", ["pretrain", "finetune"])
+def test_sigterm_while_the_words_are_read_is_answered(
+    verb: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Witness: the table of exit codes: a run that is stopped before it begins is to be started again."""
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr("warmstart.cli.command.read_command", lambda *_: signal.raise_signal(signal.SIGTERM))
+    assert main([verb, "--out", "run"]) == 75
+    assert "stopped by SIGTERM before it began" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) == before

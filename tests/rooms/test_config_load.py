@@ -37,17 +37,17 @@ def test_later_words_win(tmp_path: Path) -> None:
 
 
 def test_a_group_given_in_part_differs_from_its_own_default() -> None:
-    """Witness: fine-tuning's defaults (GPT-1, section 4.1), which are not those of the group's own class."""
+    """Witness: fine-tuning's defaults, which are not those of the group's own class: its rate and length follow later."""
     found = compose(FinetuneRecipe, flags={"--start": "none", "--task": "choice", "--batch-size": "8"})
     assert found.train == FinetuneRecipe.model_fields["train"].default.model_copy(update={"batch_size": 8})
-    assert (found.train.optimizer.lr, found.train.schedule.decay, found.train.length) == (6.25e-5, "linear", "3 epochs")
+    assert (found.train.optimizer.lr, found.train.schedule.decay, found.train.length) == (None, "linear", None)
 
 
 CHANGED: list[tuple[type[FinetuneRecipe] | type[PretrainRecipe], dict[str, Any], dict[str, Any]]] = [
     (PretrainRecipe, CORPUS, {"corpus": {"paths": ["books"]}}),
     (PretrainRecipe, CORPUS | {"--evaluate-every": "1 epoch"},
      {"corpus": {"paths": ["books"]}, "train": {"evaluate_every": "1 epoch"}}),
-    (FinetuneRecipe, {"--start": "none", "--task": "choice", "--length": "1 epoch", "--lr": "6.25e-5", "--beam": 3},
+    (FinetuneRecipe, {"--start": "none", "--task": "choice", "--length": "1 epoch", "--warmup": "0.1 run", "--beam": 3},
      {"start": "none", "task": {"name": "choice"}, "search": {"beam": 3}, "train": {"length": "1 epoch"}}),
 ]  # fmt: skip
 
@@ -252,3 +252,12 @@ def test_any_text_as_a_recipe_is_read_or_refused(tmp_path: Path, text: str) -> N
         compose(PretrainRecipe, recipe=write_recipe(tmp_path, text), flags=CORPUS)
     except BadInput as error:
         assert "recipe.yaml" in error.where and "\n" not in str(error)
+
+
+def test_an_unknown_keyword_is_answered_without_all_the_others() -> None:
+    """Bad input: one short sentence, with a suggestion where one is near."""
+    with pytest.raises(BadInput) as error:
+        compose(FinetuneRecipe, flags={"--foo-bar": 3})
+    assert str(error.value) == "unknown option; got '--foo-bar'; the verb's --help lists the options."
+    with pytest.raises(BadInput, match=r"got '--batchsize'; did you mean '--batch-size'\?"):
+        compose(FinetuneRecipe, flags={"--batchsize": 3})

@@ -1,5 +1,7 @@
 """Generation with a key/value cache against reading the whole text anew for every token."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -23,8 +25,8 @@ END = 3
 VOCABULARY = 40  # small, so that the end token comes up
 
 
-def make(norm: str = "post", context: int = 48) -> Model:
-    backbone = preset("gpt1-tiny", norm=norm, vocab_size=VOCABULARY, context=context, init_std=0.3)
+def make(norm: str = "post", context: int = 48, **changes: object) -> Model:
+    backbone = preset("gpt1-tiny", norm=norm, vocab_size=VOCABULARY, context=context, init_std=0.3, **changes)
     return Model.fresh(ModelSettings(backbone=backbone), 1)
 
 
@@ -74,6 +76,21 @@ def test_cached_equals_uncached(
     for number, (prompt, ours) in enumerate(zip(given, found, strict=True)):
         same(ours, uncached(model, prompt, settings, number))
     assert len({ours.stopped for ours in found}) >= 2
+
+
+WINDOWS = {"windows": (4, None, 9), "layers": 3, "positions": "rotary", "local_rotary_base": 100.0}
+DISTANCES = {"disentangled": ("c2p", "p2c"), "positions": "none", "distance_buckets": 8, "layer_groups": 1}
+
+
+@pytest.mark.parametrize("changes", [WINDOWS, DISTANCES], ids=["windows", "distances"])
+@pytest.mark.parametrize("chunk", [128, 5])
+def test_what_layers_see_in_the_cache(chunk: int, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Witness: a full forward pass over the growing text; prompts shorter and longer than the windows and buckets."""
+    monkeypatch.setattr(cached_decoder, "CHUNK", chunk)
+    model, settings = make("pre", **changes), GenerateSettings(max_new=12, greedy=True)
+    given = prompts(7, 1, 30, 12, 5)
+    for prompt, ours in zip(given, generate(model, given, settings, END), strict=True):
+        same(ours, uncached(model, prompt, settings))
 
 
 def test_all_ways_to_stop() -> None:

@@ -33,7 +33,8 @@ from warmstart.tasks.seq2seq_frames import frame_pair
 from warmstart.tasks.settings import FrameSettings, Seq2SeqSettings
 
 START, SEP, MASK, VOCABULARY = 1, 2, 3, 24
-KINDS = ("pseudo-masked", "relative", "causal", "left-to-right", "rotary", "lstm")
+KINDS = ("pseudo-masked", "relative", "causal", "left-to-right", "rotary", "slopes", "bounds", "lstm")
+NO_KERNEL = ("lstm", "bounds")  # the second bounds its scores, which torch alone does
 MASKED = ("pseudo-masked", "relative")  # the second with a bias of distances
 
 
@@ -46,6 +47,13 @@ def make(kind: str, seed: int = 1, **more: Any) -> Model:
         changes |= {"relative_bins": 8, "relative_distance": 12}
     if kind in (*MASKED, "causal"):
         changes |= {"sight": "full", "segments": 2, "embedding_norm": True, "lm_transform": True}
+    if kind == "slopes":
+        changes |= {"positions": "alibi", "norm": "pre", "parallel": "own_norms"}
+    if kind == "bounds":  # as Gemma 2
+        changes |= {
+            "norm": "both", "norm_kind": "rms", "windows": (4, None), "attention_cap": 1.5, "logit_cap": 4.0,
+            "attention_scale": 0.4, "embedding_scale": 3.0, "positions": "rotary", "rotary_width": 8,
+        }  # fmt: skip
     if kind == "rotary":
         name = "modern-mini"
         changes |= {"layers": 2, "width": 32, "heads": 4, "kv_heads": 2, "hidden": 64}
@@ -363,7 +371,7 @@ def test_settings_that_do_not_go_together(changes: dict[str, Any], words: str) -
 @pytest.mark.parametrize("own", [True, False], ids=["kernels", "torch"])
 def test_bfloat16_scores_texts_as_float32_does(kind: str, own: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beams, with our kernels and without. Witness: the same weights in float32, forced along the texts that were found."""
-    if own and kind != "lstm" and not kernels.usable(torch.bfloat16, torch.device("cpu"), 32):
+    if own and kind not in NO_KERNEL and not kernels.usable(torch.bfloat16, torch.device("cpu"), 32):
         pytest.skip("the kernels were not built, or this processor cannot run them")
     if not own:
         monkeypatch.setattr(kernels, "_library", lambda: None)
@@ -373,7 +381,7 @@ def test_bfloat16_scores_texts_as_float32_does(kind: str, own: bool, monkeypatch
     model = make(kind, init_std=0.15, **heads, **({"kv_heads": 1} if kind == "rotary" else {})).to(torch.bfloat16)
     given = sources(6, 1, 18)
     texts = found(model, kind, given, Limits(None), greedy=False, beam=3, best=3)
-    assert read.called == (own and kind != "lstm")
+    assert read.called == (own and kind not in NO_KERNEL)
     model = model.float()
     for ids, every in zip(given, texts, strict=True):
         for text in every:

@@ -42,3 +42,38 @@ def test_reads_go_through_their_questions() -> None:
         collate([record({"a": replace(goal(0), targets=np.array([0, 1]), weights=np.ones(2, np.float32))})])
     with pytest.raises(ValueError, match="at least one Example"):
         collate([])
+
+
+def test_reads_and_questions_are_numbered_on() -> None:
+    """Witness: brute force, one Example after the other; questions may be read in several Examples."""
+    rng = np.random.default_rng(3)
+    records, reads, questions, first, start = [], [], [], 0, 0
+    for num_examples in rng.integers(1, 4, size=30).tolist():
+        own: list[Example] = []
+        owned = 0
+        for _ in range(num_examples):
+            length, count = int(rng.integers(1, 9)), int(rng.integers(0, 3))
+            count = max(count, int(not own))  # the first Example owns a question, so that the others may read for it
+            asked = np.sort(rng.integers(owned, owned + count, size=5)) if count else np.array([owned - 1])
+            asked = np.unique(np.append(asked, np.arange(owned, owned + count)))
+            places = rng.integers(0, length, size=len(asked))
+            goals = {"a": Goal(places, asked, np.zeros(count, np.int64), np.ones(count, np.float32))}
+            own.append(Example.left_to_right(np.arange(length), goals))
+            reads += [start + place for place in places.tolist()]
+            questions += [first + number for number in asked.tolist()]
+            owned, start = owned + count, start + length
+        records.append(own)
+        first += owned
+    found = collate(records).goals["a"]
+    assert found.reads.tolist() == reads and found.question.tolist() == questions and len(found.targets) == first
+
+
+@pytest.mark.parametrize("reads", [[3], [-1], [0, 3], [2, -1]])
+def test_a_read_outside_of_its_sequence_is_refused(reads: list[int]) -> None:
+    """Witness: the three places of a sequence of three."""
+    questions = np.arange(len(reads))
+    asked = Goal(np.array(reads), questions, 0 * questions, np.ones(len(reads), np.float32))
+    with pytest.raises(ValueError, match="reads outside its 3 tokens"):
+        Example.left_to_right(np.arange(3), {"a": asked})
+    inside = Goal(np.clip(reads, 0, 2), questions, 0 * questions, np.ones(len(reads), np.float32))
+    assert len(Example.left_to_right(np.arange(3), {"a": inside})) == 3

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy
 from scipy import stats
 
 from warmstart.metrics.bootstrap import bootstrap_interval
@@ -50,9 +51,9 @@ def test_the_interval_is_that_of_scipy(name):
     def metric(x, y):
         return METRICS[name](x, y)
 
+    generator = {"rng" if scipy.__version__ >= "1.15" else "random_state": np.random.default_rng(3)}
     theirs = stats.bootstrap(
-        (targets, predictions), metric, paired=True, vectorized=False, method="percentile", n_resamples=1500,
-        rng=np.random.default_rng(3),
+        (targets, predictions), metric, paired=True, vectorized=False, method="percentile", n_resamples=1500, **generator
     ).confidence_interval  # fmt: skip
     assert ours.value == metric(targets, predictions)
     assert ours.low == pytest.approx(theirs.low, abs=0.02)

@@ -67,6 +67,15 @@ def test_ratios_and_texts() -> None:
     )
 
 
+@pytest.mark.parametrize("name", sorted(WEIGHTED_METRICS))
+def test_one_example_is_the_metric_itself(name: str) -> None:
+    """Witness: the metric; without that example nothing is left, and no metric of nothing is asked for."""
+    targets, predictions = (each[:1] for each in _data(name, 4))
+    assert metric_pseudo_values(name, targets, predictions).tolist() == [METRICS[name](targets, predictions)]
+    counts = compute_statistics("rougeL", ["a b"], [["a c"]])
+    assert sum_pseudo_values(counts.rows, counts.formula).tolist() == [counts.value]
+
+
 def test_the_variance_of_a_difference_is_that_of_paired_examples() -> None:
     """Witness: the standard error of the mean of paired differences, for a metric that is a mean."""
     targets, predictions = _data("mse", 80)

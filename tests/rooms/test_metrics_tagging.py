@@ -81,3 +81,15 @@ def test_without_seqeval_the_error_names_what_to_install(monkeypatch: pytest.Mon
     with pytest.raises(BadInput) as error:
         check_seqeval()
     assert str(error.value) == "evaluating entities needs the seqeval package; pip install 'warmstart[tagging]'."
+
+
+def test_letters_without_types_mark_entities_too() -> None:
+    """Witness: seqeval, which gives such tags one type; BMES are its BIES by another letter."""
+    targets = [list("BMESS"), list("SBE"), list("BMMES")]
+    predictions = [list("BMESS"), list("BES"), list("BMEBE")]
+    theirs = [[["I" if tag == "M" else tag for tag in tags] for tags in one] for one in (targets, predictions)]
+    found = {name: ratio.value for name, ratio in entity_ratios(targets, predictions).items()}
+    assert found == pytest.approx(entity_metrics(targets, predictions))
+    assert found["f1"] == pytest.approx(f1_score(*theirs)) and 0 < found["f1"] < 1
+    bio = ([list("BIOB")], [list("BOOB")])
+    assert entity_ratios(*bio)["f1"].value == pytest.approx(f1_score(*bio))

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
@@ -11,6 +12,7 @@ from warmstart.example.batch import GoalBatch
 from warmstart.models.backbone import SoftmaxTable, Tables
 from warmstart.models.head import Head
 from warmstart.models.heads import HEADS, answers_per_read, build_head
+from warmstart.models.linear_heads import STRENGTH
 from warmstart.models.presets import preset
 from warmstart.models.settings import HeadKind, HeadSettings, TokenHeadSettings
 
@@ -158,6 +160,17 @@ def test_concat_pooling_and_a_hidden_layer() -> None:
     assert not torch.equal(made.train()(x, questions), wanted)
 
 
+@pytest.mark.parametrize("hidden", [0, 5])
+def test_mean_pooling(hidden: int) -> None:
+    """Witness: each text by itself with torch's own mean, as sentence-transformers reads a text."""
+    made = build(kind="class", size=3, hidden=hidden, pool="mean", dropout=0.5).eval()
+    x, questions = states(9), asked([0] * 4 + [1] + [2] * 4, torch.zeros(3, dtype=torch.int64), [1.0] * 3)
+    rows = torch.stack([part.mean(0) for part in torch.split(x, [4, 1, 4])])
+    wanted = made.linear(rows if made.hidden is None else made.hidden(rows).clamp(min=0))
+    assert torch.allclose(made(x, questions), wanted, atol=1e-6)
+    assert not torch.equal(made.train()(x, questions), wanted)
+
+
 def test_a_hidden_layer_reads_the_sum_and_what_drops_out_is_its_own() -> None:
     """Witness: torch's linears, two reads of one question summed first; dropout of all but certain leaves the bias."""
     made = build(kind="class", size=2, hidden=7, dropout=0.0)
@@ -165,6 +178,33 @@ def test_a_hidden_layer_reads_the_sum_and_what_drops_out_is_its_own() -> None:
     assert made.hidden is not None
     wanted = made.linear(F.relu(made.hidden(torch.stack([x[0] + x[1], x[2]]))))
     assert torch.allclose(made(x, questions), wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("kind", ["class", "score", "multilabel"])
+def test_a_fitted_head(kind: HeadKind, bias: bool) -> None:
+    """Witness: scikit-learn's logistic regression (one for each label) and ridge on the same standardised rows."""
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    made = build(kind=kind, size=1 if kind == "score" else 3, bias=bias).eval()
+    rows = torch.randn(60, made.linear.in_features, generator=torch.Generator().manual_seed(4)) * 3 + 1
+    signs = rows[:, :3] + torch.randn(60, 3, generator=torch.Generator().manual_seed(5))
+    targets = {"class": signs.argmax(1), "score": signs[:, 0], "multilabel": (signs > 1).float()}[kind]
+    made.fit(rows, asked(list(range(60)), targets, [1.0] * 60))
+    spread = rows.double().std(0, correction=0)
+    given = ((rows - (rows.mean(0) if bias else 0)) / spread).numpy()
+    found = made.linear(rows).detach().numpy()
+    options: dict[str, Any] = {"fit_intercept": bias, "tol": 1e-8, "max_iter": 5000}
+    if kind == "score":
+        theirs = linear_model.Ridge(alpha=1 / (2 * STRENGTH), fit_intercept=bias).fit(given, targets.numpy())
+        wanted = theirs.predict(given)[:, None]
+    elif kind == "class":
+        theirs = linear_model.LogisticRegression(C=STRENGTH, **options).fit(given, targets.numpy())
+        wanted = theirs.decision_function(given)
+        found, wanted = (each - each.mean(1, keepdims=True) for each in (found, wanted))
+    else:  # their losses are summed over labels, ours averaged
+        each = [linear_model.LogisticRegression(C=STRENGTH / 3, **options).fit(given, one) for one in targets.T.numpy()]
+        wanted = np.stack([one.decision_function(given) for one in each], 1)
+    assert np.abs(found - wanted).max() < 1e-3
 
 
 @pytest.mark.parametrize("hidden", [0, 5])

@@ -82,3 +82,13 @@ def test_heads_that_do_not_divide_the_width() -> None:
         "model.heads: the width 32 does not divide into 3 heads; got 3; allowed: a divisor of 32; "
         "change --heads or --width."
     )
+
+
+@pytest.mark.parametrize("name", ["bart", "BART-large", "mbart", "t5-small", "mt5", "flan-t5-base", "pegasus"])
+def test_models_of_an_encoder_and_a_decoder_are_named_as_such(name: str) -> None:
+    """Bad input: they are no slip of another name."""
+    with pytest.raises(BadInput, match=r"an encoder and a decoder.*--task seq2seq") as error:
+        preset(name)
+    assert "did you mean" not in str(error.value)
+    with pytest.raises(BadInput, match="did you mean 'bert'"):
+        preset("bertt")

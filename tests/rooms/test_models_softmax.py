@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from warmstart.models import softmax
-from warmstart.models.softmax import Softmax, logits_grad, next_token_loss, score_tokens
+from warmstart.models.softmax import Smoothing, Softmax, logits_grad, next_token_loss, score_tokens
 
 
 @pytest.mark.parametrize("spread", [1.0, 100.0, 1e5])
@@ -51,6 +51,30 @@ def test_what_does_not_move_has_no_slope() -> None:
         assert (softmax.table.grad is not None) == (softmax.bias is not None and softmax.bias.grad is not None) == moves
         grads.append(states.grad)
     torch.testing.assert_close(grads[0], grads[1])
+
+
+@pytest.mark.parametrize("smoothing", [None, Smoothing(0.2, 48, 3)])
+def test_capped_logits(smoothing: Smoothing | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Witness: F.cross_entropy over cap · tanh(logits / cap), written out: value, all gradients, scores, logits."""
+    monkeypatch.setattr(softmax, "CHUNK", 8)
+    draw = torch.Generator().manual_seed(2)
+    given = [torch.randn(shape, generator=draw).requires_grad_() for shape in ((21, 12), (50, 12), (50,))]
+    targets, weights = torch.randint(0, 50, (21,), generator=draw), torch.rand(21, generator=draw)
+    targets[(targets == 3) | (targets >= 48)] = 4
+    capped = Softmax(*given, cap=2.5)
+    loss = next_token_loss(capped, targets, weights, smoothing=smoothing)
+    logits = 2.5 * ((given[0] @ given[1].T + given[2]) / 2.5).tanh()
+    each = F.cross_entropy(logits, targets, reduction="none")
+    if smoothing is not None:
+        shares = torch.full((21, 50), 0.2 / 46)  # of 48 tokens, without the true one and padding
+        shares[:, [3, 48, 49]] = 0
+        each = -(shares.scatter(1, targets[:, None], 0.8) * logits.log_softmax(-1)).sum(-1)
+    torch.testing.assert_close(loss, (each * weights).sum())
+    wanted = torch.autograd.grad((each * weights).sum(), given, retain_graph=True)
+    torch.testing.assert_close(torch.autograd.grad(loss, given), wanted)
+    torch.testing.assert_close(capped.logits(slice(3, 9)), logits[3:9])
+    if smoothing is None:
+        torch.testing.assert_close(score_tokens(capped, targets).losses, each.detach())
 
 
 @pytest.mark.parametrize("count", [1, 7, 8, 9, 16, 25])

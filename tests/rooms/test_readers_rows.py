@@ -167,7 +167,7 @@ BROKEN: list[tuple[str, bytes, list[str]]] = [
     ("t.csv", b"a,b\n", ["the file has no rows"]),
     ("t.tsv", b"a\tb\n1\n", [":2: wrong number of columns; got 1; allowed: 2 (a, b)"]),
     ("t.parquet", b"PAR1 not really", ["this Parquet file cannot be read"]),
-    ("t.txt", b"x", ["unknown file extension for a table", ".csv[.gz|.zst], .jsonl[.gz|.zst]"]),
+    ("t.txt", b"x", ["unknown file extension for a table", ".csv[.gz|.zst], .json[.gz|.zst], .jsonl[.gz|.zst]"]),
     ("t.jsonl", b'{"x": "a"}\n{"x": "\xe9"}\n', [":2: not utf-8 text", "byte 18", "got b'\\xe9'", "--encoding cp1252"]),
 ]  # fmt: skip
 

@@ -26,7 +26,8 @@ def flags(folder: Path, **more: Any) -> dict[str, Any]:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     given: dict[str, Any] = {
         "start": "none", "task": "classification", "train": str(path), "dev": str(path), "model": "gpt1-tiny",
-        "vocab_size": 270, "length": "16 steps", "batch_size": 8, "lr": HIGH, "lm_weight": 0.0, "precision": "fp32",
+        "vocab_size": 270, "length": "16 steps", "batch_size": 8, "lr": HIGH, "lm_weight": 0.0,
+        "warmup": "1 steps", "evaluate_every": "1 run", "precision": "fp32",
     }  # fmt: skip
     return given | more
 
@@ -108,7 +109,7 @@ def test_the_control_is_begun_again_too(tmp_path: Path) -> None:
 
 def test_a_run_killed_in_the_second_attempt_goes_on_exactly(tmp_path: Path) -> None:
     """Witness: the uninterrupted run."""
-    given = flags(tmp_path, evaluate_every="5 steps", sets=["train.save_every_s=0.001"])
+    given = flags(tmp_path, sets=["train.save_every_s=0.001"])
     warmstart.finetune(str(tmp_path / "whole"), **given)
     child = os.fork()
     if child == 0:

@@ -5,7 +5,7 @@ import pytest
 from warmstart.base.run_folder import RunFolder
 from warmstart.config.load import compose
 from warmstart.config.schema import FinetuneRecipe
-from warmstart.study.factors import list_trials
+from warmstart.study.factors import list_arms, list_trials
 
 
 @pytest.mark.parametrize("other", [None, "words"])
@@ -13,6 +13,7 @@ def test_a_control_reads_with_the_vocabulary_of_the_other_arm(other: str | None)
     """Witness: the vocabulary of the warm arm: the start's, or the one that replaces it."""
     more = {} if other is None else {"--tokenizer": other, "--new-vocabulary": True}
     flags = {"--start": "lm", "--task": "classification", "--control": True, **more}
-    warm, control = (trial.recipe for trial in list_trials(compose(FinetuneRecipe, flags=flags), RunFolder("out")))
+    recipe = compose(FinetuneRecipe, flags=flags)
+    warm, control = (trial.recipe for trial in list_trials(recipe, list_arms(recipe), RunFolder("out")))
     assert (warm.start, control.start) == ("lm", "none")
     assert control.tokenizer == (other or "lm") and not control.new_vocabulary

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from warmstart.base.errors import BadInput
+from warmstart.base.formatting import with_article
 from warmstart.example.record import Record
 from warmstart.tasks.dataset import read_records, read_task, records_from, task_from
 from warmstart.tasks.frames import frame_records
@@ -162,7 +163,7 @@ def test_a_missing_key_names_the_line_the_keys_and_the_slip(jsonl):
 def test_the_key_that_is_missing_is_the_one_named(kind, row, missing):
     """Invariant: of several accepted sets of keys, the one that is nearly there is meant."""
     error = complaint(lambda: task_from(kind, [row]))
-    assert error.what == f"missing key {missing!r} for a {kind} task"
+    assert error.what == f"missing key {missing!r} for {with_article(kind)} task"
     assert error.where == "row 1" and error.value == list(row) and missing in error.allowed and error.next_step
 
 
@@ -228,7 +229,7 @@ def test_other_values_that_cannot_be_are_refused():
     assert complaint(lambda: task_from("classification", [{"text": 5, "label": 1}])).what == "not text"
     assert complaint(lambda: task_from("classification", [{"text": "a", "label": 1.5}])).what == "not a label"
     assert complaint(lambda: task_from("classification", [{"text": "a", "label": ""}])).what == "the label is empty"
-    assert complaint(lambda: task_from("multilabel", [{"text": "a", "labels": "x"}])).what == "not a list"
+    assert complaint(lambda: task_from("multilabel", [{"text": "a", "labels": 3}])).what == "not a list"
     assert complaint(lambda: task_from("multilabel", [{"text": "a", "labels": [1, 0, 0]}])).what == (
         "a label is named twice"
     )

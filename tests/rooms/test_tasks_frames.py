@@ -123,7 +123,7 @@ def test_a_bidirectional_backbone_is_framed_as_bert_is(tmp_path):
         assert example.goals[answer_of(task).goal].reads.tolist() == [0]
     single = spec("classification", ("n", "y"), sight="full", lm=False)
     [[example]] = framed(ours, single, Record({"text": "he sings"}, 1))
-    assert example.ids.tolist() == theirs("he sings")["input_ids"] and not example.segments.any()
+    assert example.ids.tolist() == theirs("he sings")["input_ids"] and example.segments is None
 
 
 def test_each_text_has_its_own_limit_where_asked(tokenizer):
@@ -308,3 +308,18 @@ def test_joint_training_writes_the_text_again(tokenizer):
     assert second.goals["lm"].reads.tolist() == [3, 4, 5, 6]
     batch = collate([[first, second]] * 2)
     assert batch.goals["lm"].targets.tolist() == first.ids.tolist() * 2
+
+
+def test_the_account_of_many_is_that_of_each(tokenizer):
+    """Witness: every Record framed alone, and the accounts added by hand."""
+    task = spec("classification", ("n", "y"), context=12)
+    records = [Record({"text": "a" * (n % 23 + 1)}, n % 2) for n in range(60)]
+    alone = [frame_records(task, [record], tokenizer).account.to_dict() for record in records]
+    found = frame_records(task, records, tokenizer).account.to_dict()
+    longest = found.pop("longest")
+    assert longest == max(one["longest"] for one in alone) == 25
+    assert (
+        found == {name: sum(one[name] for one in alone) for name in found}
+        and found["cut"] == 30
+        and found["used"] == 60
+    )

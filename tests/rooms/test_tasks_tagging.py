@@ -264,3 +264,14 @@ def test_files_are_read_in_the_tags_of_a_model(names: tuple[str, ...], tags: lis
     assert entity_metrics([tags], [found])["f1"] == 1.0
     task = spec(names)
     assert answer_of(task).evaluate(task, [found], [found], None).metrics["f1"] == 1.0
+
+
+def test_words_of_a_sentence_of_characters_are_entities() -> None:
+    """Witness: BMES by its definition: the same words in BIES; a set of other single letters is one of plain tags."""
+    task = task_from(
+        "tagging", [{"tokens": list("我爱北京"), "tags": list("SSBE")}, {"tokens": list("大学生"), "tags": list("BME")}]
+    )
+    assert task.label_names == ("B", "E", "I", "S")
+    assert answer_of(spec(task.label_names)).metrics(task.label_names)[0] == "f1"
+    plain = task_from("tagging", [{"tokens": ["a", "b"], "tags": ["N", "V"]}])
+    assert answer_of(spec(plain.label_names)).metrics(plain.label_names) == ("accuracy",)

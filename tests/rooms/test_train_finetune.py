@@ -14,8 +14,7 @@ from warmstart.build.finetuning import build_finetuning
 from warmstart.config.load import compose
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.models.files import read_tensors
-from warmstart.study.factors import list_trials
-from warmstart.study.run import build_arms
+from warmstart.study.run import plan_study
 
 SHORT: dict[str, Any] = {"precision": "auto", "batch_size": 4, "task": "classification"}
 
@@ -89,7 +88,7 @@ def test_arms_that_read_alike_share_what_they_read(home: Path) -> None:
     for flags, same in (({}, True), ({"scheme": "head"}, False)):
         words = asked(home, control=True, **flags)
         recipe = compose(FinetuneRecipe, flags={f"--{name.replace('_', '-')}": value for name, value in words.items()})
-        built = build_arms(list_trials(recipe, RunFolder(home / "never")))
+        built = plan_study(recipe, RunFolder(home / "never")).built
         assert built["pretrained"].data is built["scratch"].data
         assert (built["pretrained"].training is built["scratch"].training) == same
 

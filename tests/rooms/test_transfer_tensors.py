@@ -164,7 +164,7 @@ def test_an_unknown_prefix_is_named(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("model_type", "hint"),
     [
-        ("modernbert", ""), ("albert", ""), ("deberta", ""), ("qwen2", ""), ("gptj", ""), ("mistral", ""),
+        ("nystromformer", ""), ("reformer", ""), ("deberta", ""), ("qwen2_moe", ""), ("gptj", ""), ("mixtral", ""),
         ("lama", "did you mean 'llama'?"), ("distillbert", "did you mean 'distilbert'?"),
     ],
 )  # fmt: skip

@@ -92,7 +92,7 @@ def test_a_recipe_and_repeated_flags_name_several_files(home: Path, capsys: pyte
     for train in (["--train", ",".join(files)], ["--train", files[0], "--train", files[1]]):
         assert main(["explain", "finetune", "--recipe", str(recipe), *train]) == 0
         shown = capsys.readouterr()
-        assert "of 24 training examples held out" in shown.out + shown.err
+        assert "24 training, no dev" in shown.out + shown.err
 
 
 def test_formats_stand_in_for_endings(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_formats_stand_in_for_endings(tmp_path: Path) -> None:
         found = read_task(kind, tmp_path / "esp.train", read=ReadOptions(format=name))
         wanted = read_task(kind, tmp_path / usual)
         assert [(r.texts, r.label) for r in found.records] == [(r.texts, r.label) for r in wanted.records]
-        with pytest.raises(BadInput, match="name its format, as in --format c"):
+        with pytest.raises(BadInput, match=r"name its format, as in --format [cl]"):
             read_task(kind, tmp_path / "esp.train")
     with pytest.raises(BadInput, match=r"--format: a span task does not read this format; got 'conll'; .*squad"):
         read_task("span", tmp_path / "x.conll", read=ReadOptions(format="conll"))

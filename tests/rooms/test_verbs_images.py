@@ -162,7 +162,7 @@ def files(folder: Path) -> dict[str, bytes]:
         ("finetune --start lm --task images --train rows.jsonl --out new", ["rows.jsonl", "not a source of images", ".png"]),
         ("finetune --start lm --task images --train other --dev other --out new",
          ["this image has another size", "'3 x 3'", "8 x 6"]),
-        ("finetune --start none --task classification --train pictures --out new", ["unknown file extension for a table"]),
+        ("finetune --start none --task classification --train pictures --out new", ["a folder, where a file is needed"]),
         ("finetune --start none --task images --train nothing.npz --out new", ["this file has no images", "x_train"]),
         ("finetune --start lm --task cifar10 --data pictures --out new", ["label unseen", "'left'", "airplane"]),
         ("predict --run task --input other --output new", ["this image has another size", "'3 x 3'", "8 x 6"]),

@@ -33,7 +33,7 @@ def test_labels_of_a_file_come_back_as_they_were(tmp_path: Path, labels: tuple[A
     warmstart.predict(run, train, str(out))
     written = [json.loads(line)["label"] for line in out.read_text().splitlines()]
     model = warmstart.load(run)
-    assert written == model.predict(TEXTS)
+    assert written == model.predict(TEXTS).tolist()
     given = {(type(label), label) for label in labels}
     assert {(type(label), label) for label in written} <= given
     assert {(type(label), label) for label in model.classes_.tolist()} == given
@@ -83,7 +83,7 @@ def test_pairs_and_scores_without_keys() -> None:
     pairs = [(text, TEXTS[-n]) for n, text in enumerate(TEXTS)]
     scored = warmstart.Classifier(task="similarity", **FAST).fit(pairs, [n / 4 for n in range(24)])
     rows = [{"sentence1": first, "sentence2": second} for first, second in pairs]
-    assert scored.predict(pairs) == scored.predict(rows) and scored.classes_.tolist() == []
+    assert scored.predict(pairs).tolist() == scored.predict(rows).tolist() and scored.classes_.tolist() == []
     entails = warmstart.Classifier(task="entailment", **FAST).fit(pairs, [n % 2 == 0 for n in range(24)])
     assert set(entails.predict(pairs)) <= {True, False}
 

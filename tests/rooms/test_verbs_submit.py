@@ -146,7 +146,7 @@ def test_what_does_not_fit_the_run_is_refused(home: Path) -> None:
         ((stsb, data, None, "dev2"), "--split: unknown split of this data set; got 'dev2'"),
         ((stsb, data, None, "test"), "--split: no such split in this folder; got 'test'"),
         ((own, str(home / "own.jsonl"), None, "dev"), "--task and --split are for the folder of a known data set"),
-        ((own, data, None, None), "unknown file extension for a table|a folder, where a file is needed"),
+        ((own, data, None, None), "a folder, where a file is needed"),
         ((own, data, "wnil", None), "unknown data set; got 'wnil'"),
     ):
         run, place, task, split = arguments

@@ -3,19 +3,21 @@
 All models are tiny and random, biases and gains shaken so that a swap would show; float32, ≤ 1e-5.
 """
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from warmstart.base.errors import BadInput
 from warmstart.example.batch import collate
 from warmstart.example.example import Example, Goal
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import HeadSettings, ModelSettings
 from warmstart.models.transformer_settings import TransformerSettings
-from warmstart.transfer.folder import FolderMetadata, import_model, load_model, load_settings, save_model
+from warmstart.transfer.folder import LAYOUTS, FolderMetadata, import_model, load_model, load_settings, save_model
 
 transformers = pytest.importorskip("transformers", minversion="5.3")
 pytestmark = pytest.mark.filterwarnings("default")  # theirs, about their own code
@@ -35,7 +37,20 @@ CONFIGS = {
     "Bert": BERT,
     "Roberta": BERT | {"max_position_embeddings": 26, "type_vocab_size": 1, "layer_norm_eps": 1e-5},
     "XLMRoberta": BERT | {"max_position_embeddings": 26, "type_vocab_size": 1},
+    "Camembert": BERT | {"max_position_embeddings": 26, "type_vocab_size": 1},
     "Electra": BERT | {"embedding_size": 16},
+    "MPNet": BERT | {"max_position_embeddings": 26},
+    "Albert": BERT | {"embedding_size": 16},
+    "ModernBert": BERT | {"num_hidden_layers": 4, "local_attention": 6},
+    "DebertaV2": BERT
+    | {
+        "relative_attention": True,
+        "position_buckets": 8,
+        "norm_rel_ebd": "layer_norm",
+        "share_att_key": True,
+        "pos_att_type": "p2c|c2p",
+        "position_biased_input": False,
+    },
     "DistilBert": {
         "vocab_size": 60,
         "dim": 32,
@@ -50,11 +65,28 @@ CONFIGS = {
 LANGUAGE = {
     "GPT2": "GPT2LMHeadModel", "OpenAIGPT": "OpenAIGPTLMHeadModel", "Bert": "BertForMaskedLM",
     "Roberta": "RobertaForMaskedLM", "XLMRoberta": "XLMRobertaForMaskedLM", "Electra": "ElectraForMaskedLM",
+    "Camembert": "CamembertForMaskedLM", "MPNet": "MPNetForMaskedLM", "Albert": "AlbertForMaskedLM",
+    "DebertaV2": "DebertaV2ForMaskedLM", "ModernBert": "ModernBertForMaskedLM",
     "DistilBert": "DistilBertForMaskedLM", "Llama": "LlamaForCausalLM", "Qwen3": "Qwen3ForCausalLM",
 }  # fmt: skip
 FULL = {"sight": "full", "norm": "post", "embedding_norm": True, "activation": "gelu"}
-MASKED = ("bert", "roberta", "electra", "electra_even", "distilbert")
-TASKS = tuple(f"{name}_task" for name in ("bert", "roberta", "electra", "distilbert"))
+MASKED = (
+    "bert", "roberta", "electra", "electra_even", "distilbert", "mpnet", "albert", "albert_groups", "deberta",
+    "deberta_own", "modernbert",
+)  # fmt: skip
+ENCODERS = ("bert", "roberta", "electra", "distilbert", "mpnet", "albert", "deberta", "modernbert")
+TASKS = tuple(f"{name}_task" for name in ENCODERS)
+DEBERTA = FULL | {
+    "positions": "none", "disentangled": ("c2p", "p2c"), "distance_buckets": 8, "relative_distance": 24,
+    "distance_norm": True, "shared_distance_keys": True, "pooler_activation": "gelu",
+}  # fmt: skip
+PADDED_BY_1 = ("roberta", "mpnet")
+"""Families whose padding always has the id 1."""
+MODERN = {
+    "sight": "full", "norm": "pre", "first_norm": False, "norm_bias": False, "embedding_norm": True, "activation": "gelu",
+    "positions": "rotary", "rotary_base": 5000.0, "windows": (None, 4, 4), "local_rotary_base": 100.0, "mlp": "gated",
+    "bias": False, "pooler_norm": True, "pooler_activation": "gelu",
+}  # fmt: skip
 OURS = {
     "gpt1": {"norm": "post"},
     "gpt2": {"norm": "pre", "activation": "gelu"},
@@ -68,6 +100,20 @@ OURS = {
     "electra_even": FULL | {"segments": 2, "lm_transform": True, "pooler_activation": "gelu"},
     "distilbert": FULL | {"norm_eps": 1e-12, "lm_transform": True, "pooler_activation": "relu"},
     "distilbert_task": FULL | {"norm_eps": 1e-12, "pooler": True, "pooler_activation": "relu"},
+    "mpnet": FULL | {"relative_bins": 32, "lm_transform": True},
+    "mpnet_task": FULL | {"relative_bins": 32, "pooler": True},
+    "albert": FULL | {"segments": 2, "embedding_width": 16, "layer_groups": 1, "lm_transform": True},
+    "albert_groups": FULL | {"segments": 2, "embedding_width": 32, "layers": 4, "layer_groups": 2, "lm_transform": True},
+    "deberta": DEBERTA | {"lm_transform": True},
+    "deberta_own": DEBERTA
+    | {
+        "positions": "learned", "segments": 2, "disentangled": ("p2c",), "distance_buckets": None,
+        "relative_distance": 9, "distance_norm": False, "shared_distance_keys": False, "lm_transform": True,
+    },
+    "modernbert": MODERN | {"lm_transform": True},
+    "modernbert_task": MODERN | {"pooler": True},
+    "deberta_task": DEBERTA | {"pooler": True},
+    "albert_task": FULL | {"segments": 2, "embedding_width": 16, "layer_groups": 1, "pooler": True},
     "llama": {
         "norm": "pre", "norm_kind": "rms", "positions": "rotary", "mlp": "gated", "activation": "silu", "bias": False,
         "kv_heads": 2, "hidden": 48,
@@ -90,7 +136,8 @@ def shaken(module: torch.nn.Module) -> torch.nn.Module:
 
 def their_model(name: str, kind: str, **more: object) -> torch.nn.Module:
     torch.manual_seed(0)
-    config = getattr(transformers, f"{name}Config")(**CONFIGS[name], **more)
+    special = {"pad_token_id": 0, "bos_token_id": 0, "eos_token_id": 0} if name == "ModernBert" else {}
+    config = getattr(transformers, f"{name}Config")(**(CONFIGS[name] | special | more))
     return shaken(getattr(transformers, kind)(config))
 
 
@@ -210,7 +257,7 @@ PROBLEMS = {"label": "single_label_classification", "labels": "multi_label_class
 @pytest.mark.parametrize("goal", ["label", "labels", "score"])
 def test_our_classifier_in_theirs(name: str, goal: str, tmp_path: Path) -> None:
     """Witness: AutoModelForSequenceClassification on a padded batch: equal answers, label names, pad id, problem."""
-    full, pad = name in TASKS, int(name == "roberta_task")
+    full, pad = name in TASKS, int(name.startswith(PADDED_BY_1))
     head = HEADS[goal].model_copy(update={"bias": full, "pooled": full})
     model = ours(name, {goal: head})
     names = tuple("abcd"[: head.size]) if goal != "score" else ()
@@ -249,7 +296,7 @@ def test_our_choice_in_theirs(tmp_path: Path) -> None:
     rows = [texts()[0], texts()[3], texts()[4]]
     choosers = dict.fromkeys(TASKS, "AutoModelForMultipleChoice")
     for name, kind in (choosers | {"gpt2": "GPT2DoubleHeadsModel", "gpt1": "OpenAIGPTDoubleHeadsModel"}).items():
-        full, pad = name in TASKS, int(name == "roberta_task")
+        full, pad = name in TASKS, int(name.startswith(PADDED_BY_1))
         model = ours(name, {"choice": HEADS["choice"].model_copy(update={"pooled": full})})
         save_model(model, tmp_path / name, FolderMetadata(pad_id=pad))
         theirs, told = getattr(transformers, kind).from_pretrained(tmp_path / name, output_loading_info=True)
@@ -270,10 +317,10 @@ def test_our_choice_in_theirs(tmp_path: Path) -> None:
         close(model.eval().answers(collate([examples]))["choice"], wanted)
 
 
-@pytest.mark.parametrize("name", ["GPT2", "Bert", "Roberta", "XLMRoberta", "Electra", "DistilBert"])
+@pytest.mark.parametrize("name", [name for name in CONFIGS if name not in ("OpenAIGPT", "Llama", "Qwen3")])
 def test_their_classifier_in_ours(name: str, tmp_path: Path) -> None:
     """Witness: a fine-tuned folder of theirs answers the same when we load it, head included."""
-    pad = int("Roberta" in name)
+    pad = int(name in ("Roberta", "XLMRoberta", "Camembert", "MPNet"))
     theirs = their_model(name, f"{name}ForSequenceClassification", num_labels=3, pad_token_id=pad)
     theirs.save_pretrained(tmp_path)
     model, full = load_model(tmp_path), name != "GPT2"
@@ -289,15 +336,17 @@ PER_TOKEN = {
 }
 
 
-@pytest.mark.parametrize("name", ["bert", "roberta", "electra", "distilbert"])
+@pytest.mark.parametrize("name", ENCODERS)
 @pytest.mark.parametrize("goal", PER_TOKEN)
 def test_our_tagger_and_span_model_in_theirs_and_back(name: str, goal: str, tmp_path: Path) -> None:
     """Witness: transformers' class for tokens or spans answers every token alike; its own folder comes back the same."""
     head, auto = PER_TOKEN[goal]
     model = ours(name, {goal: head})
-    backbone = model.settings.backbone.model_copy(update={"lm_transform": False})
+    pooled = name == "modernbert"  # the one family that has a layer before each token's linear too
+    head = head.model_copy(update={"pooled": pooled})
+    backbone = model.settings.backbone.model_copy(update={"lm_transform": False, "pooler": pooled})
     model = shaken(Model.fresh(ModelSettings(backbone=backbone, heads={goal: head}), 3))  # type: ignore[assignment]
-    save_model(model, tmp_path / "ours", FolderMetadata(pad_id=int(name == "roberta")))
+    save_model(model, tmp_path / "ours", FolderMetadata(pad_id=int(name in PADDED_BY_1)))
     theirs, told = getattr(transformers, auto).from_pretrained(tmp_path / "ours", output_loading_info=True)
     assert not told["missing_keys"] and not told["unexpected_keys"]
     theirs.eval().save_pretrained(tmp_path / "theirs")
@@ -309,7 +358,7 @@ def test_our_tagger_and_span_model_in_theirs_and_back(name: str, goal: str, tmp_
             wanted = out.logits[0] if goal == "tags" else torch.stack([out.start_logits[0], out.end_logits[0]], -1)
             for one in (model, again):
                 states = one.backbone(collate([[framed(backbone, ids, {})]]))
-                close(one.heads[goal].linear(states), wanted)
+                close(one.heads[goal].linear(one.pool(goal, states)), wanted)
 
 
 def test_padding_moves_no_position(tmp_path: Path) -> None:
@@ -332,6 +381,83 @@ def test_the_discriminator_of_electra(tmp_path: Path) -> None:
     with torch.no_grad():
         wanted = torch.cat([theirs.electra(torch.from_numpy(one)[None]).last_hidden_state[0] for one in texts()])
         close(imported.model.backbone(batch), wanted)
+
+
+def test_a_class_that_reads_the_mean(tmp_path: Path) -> None:
+    """Witness: transformers' ModernBERT with ``classifier_pooling: mean`` on a padded batch; its folder, and ours of it."""
+    theirs = their_model("ModernBert", "ModernBertForSequenceClassification", num_labels=3, classifier_pooling="mean")
+    theirs.save_pretrained(tmp_path / "theirs")
+    padded, mask, _ = batched(texts())
+    model = load_model(tmp_path / "theirs")
+    assert model.settings.heads["label"].pool == "mean"
+    save_model(model, tmp_path / "ours")
+    again = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path / "ours").eval()
+    one = np.ones(1, np.float32)
+    goals = [Goal(np.arange(len(ids)), np.zeros(len(ids), np.int64), np.zeros(1, np.int64), one) for ids in texts()]
+    records = [
+        [framed(model.settings.backbone, ids, {"label": goal})] for ids, goal in zip(texts(), goals, strict=True)
+    ]
+    with torch.no_grad():
+        wanted = theirs(padded, attention_mask=mask).logits
+        close(again(padded, attention_mask=mask).logits, wanted)
+        close(model.answers(collate(records))["label"], wanted)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"classifier_pooling": "max"}, "unknown pooling; got 'max'; allowed: cls, mean"),
+        ({"layer_types": ["full_attention"]}, "one for each layer.*allowed: 4 of full_attention, sliding_attention"),
+        ({"attention_bias": True}, "attention_bias"),
+        ({"rope_scaling": {"rope_type": "yarn"}}, "rotary positions with scaling"),
+    ],
+)
+def test_other_modernberts_are_refused(changes: dict[str, object], said: str, tmp_path: Path) -> None:
+    """Bad input: in one sentence."""
+    their_model("ModernBert", "ModernBertForSequenceClassification", num_labels=3).save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | changes))
+    with pytest.raises(BadInput, match=said):
+        load_model(tmp_path)
+
+
+def test_the_first_form_of_a_modernberts_config(tmp_path: Path) -> None:
+    """Witness: transformers' logits by the keys that the published configs have: one layer in three, two bases."""
+    theirs = their_model("ModernBert", "ModernBertForMaskedLM", rope_parameters=None)
+    theirs.save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    del config["layer_types"], config["rope_parameters"]
+    config |= {"global_attn_every_n_layers": 3, "global_rope_theta": 160000.0, "local_rope_theta": 10000.0}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    model = load_model(tmp_path)
+    assert model.settings.backbone.windows == (None, 4, 4)
+    close(our_logits(model), their_logits(theirs))
+
+
+def test_both_heads_for_words_of_deberta(tmp_path: Path) -> None:
+    """Witness: transformers' logits by the head of the published files, on texts longer than the buckets are exact."""
+    theirs = their_model("DebertaV2", "DebertaV2ForMaskedLM", legacy=False)
+    theirs.save_pretrained(tmp_path)
+    imported = import_model(tmp_path)
+    assert imported.unused == () and not imported.note
+    close(our_logits(imported.model), their_logits(theirs))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"conv_kernel_size": 3}, "conv_kernel_size"),
+        ({"relative_attention": False, "pos_att_type": None}, "relative_attention"),
+        ({"pos_att_type": ["c2p", "p2p"]}, "unknown kind of disentangled attention.*allowed: c2p, p2c or both"),
+    ],
+)
+def test_other_debertas_are_refused(changes: dict[str, object], said: str, tmp_path: Path) -> None:
+    """Bad input: what would change the attention or the first layer, in one sentence."""
+    their_model("DebertaV2", "DebertaV2ForMaskedLM").save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | changes))
+    with pytest.raises(BadInput, match=said):
+        load_model(tmp_path)
 
 
 def test_what_has_no_place_is_named(tmp_path: Path) -> None:
@@ -368,3 +494,20 @@ def test_generation_equals_theirs(tmp_path: Path) -> None:
         )[0, 7:]  # fmt: skip
         [found] = generate(model, [prompt], GenerateSettings(max_new=12, greedy=True), None)
         assert list(found.ids) == wanted.tolist()
+
+
+def test_another_architecture_is_not_taken_for_a_slip(tmp_path: Path) -> None:
+    """Witness: the names of all architectures that transformers has: no other one brings the name of one that is read."""
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+
+    for name in (*CONFIG_MAPPING_NAMES, "roformerv2"):
+        if name in LAYOUTS:
+            continue
+        (tmp_path / "config.json").write_text(json.dumps({"model_type": name}))
+        with pytest.raises(BadInput, match="unknown model_type") as told:
+            load_settings(tmp_path)
+        assert "did you mean" not in str(told.value)
+    for slip, meant in (("deberta_v2", "deberta-v2"), ("modern-bert", "modernbert"), ("camenbert", "camembert")):
+        (tmp_path / "config.json").write_text(json.dumps({"model_type": slip}))
+        with pytest.raises(BadInput, match=f"did you mean '{meant}'"):
+            load_settings(tmp_path)

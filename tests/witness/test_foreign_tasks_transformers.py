@@ -398,3 +398,25 @@ def test_convert_keeps_the_ids_of_special_tokens(tmp_path: Path) -> None:
     close(their_logits(again, tmp_path / "ours", TEXTS), wanted)  # the tokens around a text are kept, too
     close(warmstart.load(tmp_path / "ours").predict_proba(TEXTS), wanted.softmax(-1))
     assert read_metadata(tmp_path / "ours").task == read_metadata(tmp_path / "theirs").task
+
+
+def test_a_classifier_of_pairs_is_evaluated_on_a_known_data_set_of_pairs(tmp_path: Path) -> None:
+    """Witness: the accuracy of transformers' own answers on the same pairs, whose labels it knows by GLUE's names."""
+    names = {0: "entailment", 1: "not_entailment"}
+    tokenizer = word_piece(tmp_path)
+    labels = {"id2label": names, "label2id": {name: number for number, name in names.items()}}
+    theirs = build("Bert", "ForSequenceClassification", len(tokenizer), **labels)
+    theirs.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    data = tmp_path / "RTE"
+    data.mkdir()
+    truth = [number % 2 for number in range(len(PAIRS))]
+    rows = [f"{n}\t{a}\t{b}\t{names[truth[n]]}" for n, (a, b) in enumerate(PAIRS)]
+    for part in ("train", "dev"):
+        (data / f"{part}.tsv").write_text("\n".join(["index\tsentence1\tsentence2\tlabel", *rows]) + "\n")
+    best = their_logits(theirs, tmp_path, *map(list, zip(*PAIRS, strict=True))).argmax(-1).tolist()
+    found = warmstart.evaluate(str(tmp_path), str(data), task="rte", split="dev", precision="fp32")
+    assert found["examples"] == len(PAIRS)
+    assert found["metrics"]["accuracy"] == pytest.approx(np.mean([a == b for a, b in zip(truth, best, strict=True)]))
+    with pytest.raises(BadInput, match="of another kind than the run's task"):
+        warmstart.evaluate(str(tmp_path), str(data), task="copa")

@@ -1,6 +1,7 @@
 """ONNX files against onnxruntime: for every head the same answers as our packed model, at any batch and length."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from test_unilm_dense import write
 
 from warmstart.example.batch import collate
 from warmstart.example.example import Example, Goal
-from warmstart.models.settings import HeadSettings
+from warmstart.models.model import Model
+from warmstart.models.presets import preset
+from warmstart.models.settings import HeadSettings, ModelSettings
 from warmstart.transfer.folder import import_model
 from warmstart.transfer.onnx import export_onnx
 
@@ -18,6 +21,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 pytestmark = pytest.mark.filterwarnings("default")  # the exporter's, about its own code
 
+MEAN = {"mean": HeadSettings(kind="class", size=3, pool="mean")}
 EACH = {"tags": HeadSettings(kind="class", size=5), "span": HeadSettings(kind="span")}  # an answer for each token
 
 
@@ -44,13 +48,14 @@ def close(found: np.ndarray, wanted: torch.Tensor) -> None:
         ("gpt2", "tags"),
         ("bert_task", "span"),
         ("gpt2", ""),
+        ("bert_task", "mean"),
     ],
 )
 def test_answers_equal_ours(name: str, goal: str, tmp_path: Path) -> None:
     """Witness: onnxruntime, on two batches of other sizes than the one that was traced."""
     full = name == "bert_task"
-    head = (HEADS | EACH).get(goal)
-    heads = {} if head is None else {goal: head.model_copy(update={"pooled": full and goal not in EACH})}
+    head = (HEADS | EACH | MEAN).get(goal)
+    heads = {} if head is None else {goal: head.model_copy(update={"pooled": full and goal not in EACH | MEAN})}
     model = ours(name, heads).eval()
     export_onnx(model, tmp_path / "model.onnx")
     runtime = session(tmp_path / "model.onnx")
@@ -69,7 +74,7 @@ def test_answers_equal_ours(name: str, goal: str, tmp_path: Path) -> None:
                 with torch.no_grad():
                     close(row[: len(one)], answer(one))
             continue
-        read = torch.stack([one[0 if full else -1] for one in states])
+        read = torch.stack([one.mean(0) if goal in MEAN else one[0 if full else -1] for one in states])
         with torch.no_grad():
             wanted = model.heads[goal].linear(model.pool(goal, read))
         close(found, wanted.T if goal == "choice" else wanted)
@@ -90,6 +95,36 @@ def test_biases_of_distances_go_along(tmp_path: Path) -> None:
                 close(
                     row[: len(one)], model.next_token_logits(model.backbone(collate([[Example.full_sight(one, {})]])))
                 )
+
+
+FULL = {"sight": "full", "windows": (3, None), "positions": "rotary", "local_rotary_base": 50.0}
+DISTANCES = {
+    "sight": "full", "disentangled": ("c2p", "p2c"), "positions": "none", "distance_buckets": 8,
+    "shared_distance_keys": True,
+}  # fmt: skip
+CAUSAL = {
+    "norm": "both", "attention_cap": 1.5, "attention_scale": 0.5, "logit_cap": 2.0, "embedding_scale": 3.0,
+    "windows": (4,), "positions": "rotary", "rotary_width": 6,
+    "rotary_scaling": {"kind": "llama3", "factor": 4, "original_context": 16},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "changes", [FULL, DISTANCES, CAUSAL, {"positions": "alibi", "norm": "pre", "parallel": "own_norms"}]
+)
+def test_what_attention_has_beyond_its_law_goes_along(changes: dict[str, Any], tmp_path: Path) -> None:
+    """Witness: onnxruntime: windows, bases of their own, disentangled and bounded scores, scaled positions, slopes."""
+    backbone = preset("gpt1-tiny", vocab_size=60, **changes)
+    make = Example.full_sight if backbone.sight == "full" else Example.left_to_right
+    model = Model.fresh(ModelSettings(backbone=backbone), 3).eval()
+    export_onnx(model, tmp_path / "model.onnx")
+    texts = rows(5, 40, 1)
+    ids, mask, _ = batched(texts)
+    given = {"input_ids": ids.numpy(), "attention_mask": mask.numpy()}
+    [found] = session(tmp_path / "model.onnx").run(None, given)
+    for row, one in zip(found, texts, strict=True):
+        with torch.no_grad():
+            close(row[: len(one)], model.next_token_logits(model.backbone(collate([[make(one, {})]]))))
 
 
 def test_a_whole_choice_goes_through_the_head(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from seqeval.metrics import accuracy_score, f1_score, precision_score, recall_score
+from test_encoder_runs_transformers import pretrained
 
 import warmstart
 
@@ -56,19 +57,30 @@ def bert(tmp_path: Path) -> Path:
     return vocabulary(folder)
 
 
-def their_tags(folder: Path, rows: list[dict[str, Any]]) -> list[list[str]]:
-    """What their token classifier says at the first token of each word, by their own word numbers."""
+def their_tags(folder: Path, rows: list[dict[str, Any]], *, joined: bool = False) -> list[list[str]]:
+    """What their token classifier says at the first token of each word, by their own word numbers.
+
+    ``joined``: on the words with blanks between them, by the characters of the tokens, as a byte-level vocabulary without a
+    blank before a text needs it: of words one by one theirs takes the blanks away.
+    """
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     model, told = transformers.AutoModelForTokenClassification.from_pretrained(folder, output_loading_info=True)
     assert not told["missing_keys"] and not told["unexpected_keys"]
     found = []
     for row in rows:
-        encoded = tokenizer(row["tokens"], is_split_into_words=True, return_tensors="pt")
+        given = " ".join(row["tokens"]) if joined else row["tokens"]
+        encoded = tokenizer(given, is_split_into_words=not joined, return_tensors="pt")
         with torch.no_grad():
             best = model.eval()(**encoded).logits[0].argmax(-1).tolist()
-        places = encoded.word_ids(0)
+        places = _words_of_tokens(encoded, given) if joined else encoded.word_ids(0)
         found.append([model.config.id2label[best[places.index(word)]] for word in range(len(row["tokens"]))])
     return found
+
+
+def _words_of_tokens(encoded: Any, text: str) -> list[int | None]:
+    """The word that each token of a text stands in; of its special tokens ``None``."""
+    spans = [encoded.token_to_chars(0, place) for place in range(encoded.input_ids.shape[1])]
+    return [None if span is None else text[: span.end].strip().count(" ") for span in spans]
 
 
 def their_answer(folder: Path, row: dict[str, Any]) -> tuple[int, int, float]:
@@ -113,11 +125,23 @@ def test_a_tagger_of_ours_is_theirs_and_says_the_same(bert: Path, tmp_path: Path
     assert warmstart.load(run).predict(sentences(12)) == their_tags(run, sentences(12))
 
 
+def test_a_tagger_of_another_family_is_theirs_too(tmp_path: Path) -> None:
+    """Witness: DebertaV2ForTokenClassification on words that its vocabulary has."""
+    (tmp_path / "start").mkdir()
+    start, run, draw = pretrained("deberta-v2", tmp_path / "start"), tmp_path / "run", random.Random(3)
+    words = [[draw.choice(("film", "people", "sad", "the")) for _ in range(draw.randint(1, 9))] for _ in range(40)]
+    rows = [{"tokens": row, "tags": ["B-X" if word == "film" else "O" for word in row]} for row in words]
+    warmstart.Classifier(str(start), task="tagging", **QUICK | {"lr": 1e-2}).fit(rows).save(run)
+    assert warmstart.load(run).predict(rows[:12]) == their_tags(run, rows[:12])
+
+
 @pytest.mark.parametrize("preset", ["gpt1-micro", "modern-mini"])
 def test_a_left_to_right_tagger_is_theirs_too(preset: str, tmp_path: Path) -> None:
     """Witness: GPT2ForTokenClassification and Qwen3ForTokenClassification, found by name."""
     warmstart.Classifier("none", task="tagging", model=preset, **QUICK).fit(sentences(40)).save(tmp_path / "run")
-    assert warmstart.load(tmp_path / "run").predict(sentences(12)) == their_tags(tmp_path / "run", sentences(12))
+    assert warmstart.load(tmp_path / "run").predict(sentences(12)) == their_tags(
+        tmp_path / "run", sentences(12), joined=True
+    )
 
 
 def test_a_tagger_of_theirs_answers_here(tmp_path: Path) -> None:

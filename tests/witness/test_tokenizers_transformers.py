@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from tokenizers import models, normalizers, pre_tokenizers, trainers
 
 from warmstart.tasks.parts import fit_lengths
+from warmstart.tasks.special_tokens import num_delimiters
 from warmstart.text.clean import clean
 from warmstart.text.special_tokens import END
 from warmstart.text.template import Template
@@ -447,3 +448,59 @@ def test_long_pairs_lose_the_tokens_that_longest_first_takes() -> None:
             found = witness.encode(*(" ".join(list(words)[:count]) for count in (first, second)))
             kept = [found.sequence_ids.count(number) for number in (0, 1)]
             assert fit_lengths([first, second], room) == kept, (first, second, room)
+
+
+def pieces(special: Sequence[str], last: str = "") -> list[tuple[str, float]]:
+    """A Unigram vocabulary of the manual's words, learned by the tokenizers library, behind the special tokens."""
+    backend = tokenizers.Tokenizer(models.Unigram())
+    backend.normalizer = normalizers.NFKC()
+    backend.pre_tokenizer = pre_tokenizers.Metaspace()
+    trainer: Any = trainers.UnigramTrainer(
+        vocab_size=500, show_progress=False, unk_token="<unk>", special_tokens=["<unk>"]
+    )
+    backend.train_from_iterator([topics[name] for name in sorted(topics)[:8]], trainer)
+    learned = [tuple(piece) for piece in json.loads(backend.to_str())["model"]["vocab"]][1:]
+    return [*((token, 0.0) for token in special), *learned, *([(last, 0.0)] if last else [])]
+
+
+FAMILIES: dict[str, Callable[[], Any]] = {
+    "camembert": lambda: transformers.CamembertTokenizer(
+        vocab=pieces(["<s>NOTUSED", "<pad>", "</s>NOTUSED", "<unk>", "<unk>NOTUSED", "<s>", "</s>"], "<mask>")
+    ),
+    "albert": lambda: transformers.AlbertTokenizer(vocab=pieces(["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"])),
+    "albert, cased": lambda: transformers.AlbertTokenizer(
+        vocab=pieces(["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"]), do_lower_case=False, keep_accents=True
+    ),
+    "deberta-v2": lambda: transformers.DebertaV2Tokenizer(vocab=pieces(["[PAD]", "[CLS]", "[SEP]", "[UNK]"], "[MASK]")),
+    "deberta-v2, punctuation": lambda: transformers.DebertaV2Tokenizer(
+        vocab=pieces(["[PAD]", "[CLS]", "[SEP]", "[UNK]"], "[MASK]"), split_by_punct=True, do_lower_case=True
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", FAMILIES)
+def test_unigram_families_give_transformers_ids_on_hard_text(kind: str, tmp_path: Path) -> None:
+    """Witness: each family's tokenizer, its folder here: ids, no special token found in a text, and their roles."""
+    theirs = FAMILIES[kind]()
+    theirs.save_pretrained(str(tmp_path))
+    ours = Tokenizer.load(tmp_path)
+    texts = [text for text in HARD if "<s>" not in text]  # theirs find a special token in a text
+    assert [ids.tolist() for ids in ours.encode_batch(texts)] == [ids_of(theirs, text) for text in texts]
+    typed = ours.encode(f"a{theirs.cls_token} {theirs.sep_token}{theirs.mask_token}b {theirs.pad_token}").tolist()
+    assert not {theirs.cls_token_id, theirs.sep_token_id, theirs.mask_token_id, theirs.pad_token_id} & set(typed)
+    for role in ("cls", "sep", "mask", "pad", "unk"):
+        assert ours.special_token_id(role) == getattr(theirs, f"{role}_token_id")
+
+
+@pytest.mark.parametrize("lower", [True, False])
+def test_mpnets_words_from_its_vocabulary(lower: bool, tmp_path: Path) -> None:
+    """Witness: MPNetTokenizer over the same ``vocab.txt``, lower-casing or not, and its own framing of pairs."""
+    small = learned("bert", tmp_path / "bert")
+    words = small.joinpath("vocab.txt").read_text("utf-8").splitlines()[5:]
+    (tmp_path / "vocab.txt").write_text("\n".join(["<s>", "<pad>", "</s>", "[UNK]", *words, "<mask>"]) + "\n", "utf-8")
+    config = {"tokenizer_class": "MPNetTokenizer", "do_lower_case": lower, "unk_token": "[UNK]"}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+    theirs = transformers.MPNetTokenizer.from_pretrained(str(tmp_path))
+    ours = Tokenizer.load(tmp_path)
+    assert [ids.tolist() for ids in ours.encode_batch(HARD[:-1])] == [ids_of(theirs, text) for text in HARD[:-1]]
+    assert num_delimiters("full", ours) == 2

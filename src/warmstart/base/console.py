@@ -80,7 +80,8 @@ class ProgressBar:
         self.completed = float(completed)
         self.started_at_s = time.monotonic()
         self._bar: Any = None
-        if sys.stderr.isatty() and not _quiet:
+        shown_on = getattr(sys.stderr, "rich_proxied_file", sys.stderr)  # below an outer bar rich stands in between
+        if shown_on.isatty() and not _quiet:
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
             from rich.progress import Progress as RichProgress

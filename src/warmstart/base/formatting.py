@@ -25,6 +25,15 @@ def format_duration(seconds: float) -> str:
     return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
 
 
+def with_article(noun: str) -> str:
+    """A noun with ``a`` or ``an``.
+
+    >>> with_article("choice task"), with_article("entailment task")
+    ('a choice task', 'an entailment task')
+    """
+    return f"{'an' if noun[:1] in 'aeio' else 'a'} {noun}"
+
+
 def format_count(count: int, noun: str) -> str:
     """A number and its noun.
 

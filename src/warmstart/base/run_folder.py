@@ -19,7 +19,7 @@ The folder is locked while a process works on its run (:meth:`RunFolder.hold`).
 import contextlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -47,12 +47,27 @@ BEFORE_CONFIG = (CORPUS, f".{CORPUS}", MANIFEST, f".{MANIFEST}", COMPUTE, f".{CO
 """How the names begin of what a process that dies may leave of a run that has not begun."""
 
 
-def _same_recipe(text: str, other: str) -> bool:
-    """Whether two files state the same values, in whatever order the version that wrote them had its settings."""
+def _same_recipe(there: str, given: str, chosen: Collection[Sequence[str]]) -> bool:
+    """Whether two files state the same values, in whatever order the version that wrote them had its settings.
+
+    ``chosen``: paths of fields that follow from the data where the given one leaves them open.
+    """
     try:
-        return text == other or bool(yaml.safe_load(text) == yaml.safe_load(other))
+        before, now = yaml.safe_load(there), yaml.safe_load(given)
     except yaml.YAMLError:
         return False
+    for path in chosen:
+        old, new = _group(before, path), _group(now, path)
+        if path[-1] not in new:
+            old.pop(path[-1], None)
+    return bool(before == now)
+
+
+def _group(tree: Any, path: Sequence[str]) -> dict[str, Any]:
+    """The group that holds the field at ``path``; empty where there is none."""
+    for name in path[:-1]:
+        tree = tree.get(name) if isinstance(tree, dict) else None
+    return tree if isinstance(tree, dict) else {}
 
 
 class RunFolder:
@@ -113,12 +128,13 @@ class RunFolder:
             return f"{self.path}: stopped by SIGTERM before the training; nothing is saved: run the same command again."
         return f"{self.path}: stopped by SIGTERM; run the same command with --resume to continue."
 
-    def check_free(self, *, resume: bool, config: str) -> None:
+    def check_free(self, *, resume: bool, config: str, chosen: Collection[Sequence[str]] = ()) -> None:
         """Checks that this run may write here: the folder is new or empty, or ``resume`` continues this run.
 
         Args:
             resume: whether to continue an unfinished run.
-            config: the resolved recipe of this run.
+            config: the recipe of this run.
+            chosen: paths of its fields that follow from the data where it leaves them open.
 
         Raises:
             BadInput: the folder holds other files, another run, or this run, finished or (without ``resume``) unfinished.
@@ -132,7 +148,7 @@ class RunFolder:
                     "the output folder holds other files", where=where, next_step="choose an empty or new --out"
                 )
             return
-        if not _same_recipe((self.path / CONFIG).read_text(encoding="utf-8"), config):
+        if not _same_recipe((self.path / CONFIG).read_text(encoding="utf-8"), config, chosen):
             raise BadInput(
                 "the output folder holds another run, with another recipe",
                 where=where,

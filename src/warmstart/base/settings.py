@@ -6,7 +6,7 @@ guesses (``1e-4`` as a string, ``no`` as false) cannot slip through.
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError, PydanticUndefined
 from warmstart.base.errors import BadInput
 from warmstart.base.units import Length
 
+V = TypeVar("V")
 HUB_PREFIX = "hf:"
 """How the ids of data sets and models on the hub begin, where they could be taken for a path."""
 
@@ -52,6 +53,7 @@ class Option:
         title: of the group in the help, instead of the class's (:attr:`Settings.title`).
         omit: of a group of settings: names of fields that have no flag here.
         remembered: of a group of settings: without a flag the run's own value holds, not the field's default.
+        chosen: of a field that may be ``None``: what it then follows from, in words.
     """
 
     flag: str = ""
@@ -61,11 +63,12 @@ class Option:
     title: str = ""
     omit: tuple[str, ...] = ()
     remembered: bool = False
+    chosen: str = ""
 
 
 def Setting(
     default: Any = PydanticUndefined, help: str = "", *, flag: str = "", metavar: str = "VALUE", many: bool = False,
-    path: PathRule | None = None, title: str = "", **bounds: Any,
+    path: PathRule | None = None, title: str = "", chosen: str = "", **bounds: Any,
 ) -> Any:  # fmt: skip
     """Declares a field of a settings class.
 
@@ -83,9 +86,10 @@ def Setting(
         many: as in :class:`Option`.
         path: as in :class:`Option`.
         title: as in :class:`Option`.
+        chosen: as in :class:`Option`.
         bounds: pydantic's: ``ge``, ``gt``, ``le``, ``lt``, ``min_length``, ``default_factory``.
     """
-    return _field(default, Option(flag, metavar, many, path, title), description=help, **bounds)
+    return _field(default, Option(flag, metavar, many, path, title, chosen=chosen), description=help, **bounds)
 
 
 def Group(
@@ -162,6 +166,17 @@ class Settings(BaseModel):
             if isinstance(field.default, Settings) and isinstance(full.get(name), dict):
                 full[name] = merge(field.default.model_dump(exclude_unset=True), full[name])
         return full
+
+
+def resolved(value: V | None) -> V:
+    """A value that is chosen by rule where it is not given, once it is chosen.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if value is None:
+        raise ValueError("a setting that follows from the data is read before it is chosen")
+    return value
 
 
 def copy_setting(kind: type[Settings], name: str, default: Any = None) -> Any:

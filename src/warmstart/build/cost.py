@@ -76,6 +76,16 @@ def total_line(seconds: Mapping[str, float], trainings: int = 1) -> str:
     return f"time       about {total} on this machine{several}: {times_in_words(seconds)}"
 
 
+def disk_line(num_bytes: int) -> str:
+    """The line about what the run folder takes."""
+    return f"disk       at most {num_bytes / 1e6:,.1f} MB in the run folder"
+
+
+def seconds_since(began_at_s: float | None) -> float:
+    """Seconds since then, by ``time.monotonic``; 0 where nothing has begun."""
+    return 0.0 if began_at_s is None else time.monotonic() - began_at_s
+
+
 def resident_bytes() -> tuple[int, int]:
     """Memory that the program takes now, with its libraries and its data, and the most that it took until now."""
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -88,8 +88,8 @@ def flops_per_token(model: Model, length: int, words: float, samples: int = 0) -
     trained = [num_trainable(block) for block in model.backbone.blocks]
     table = model.backbone.tokens.weight.requires_grad
     below = 0 if table else next((number for number, count in enumerate(trained) if count), size.layers)
-    reached = size.layers - below
-    blocks = size.layers * (2 * matrices + 2 * seen) + reached * (2 * matrices + 4 * seen) + 2 * sum(trained)
+    reached, uses = size.layers - below, size.layers // len(trained)  # layers may share their weights
+    blocks = size.layers * (2 * matrices + 2 * seen) + reached * (2 * matrices + 4 * seen) + 2 * uses * sum(trained)
     rows = min(size.vocab_size, samples or size.vocab_size)  # of a sampled softmax, without the targets
     read = size.table_width if size.tied else size.width
     return blocks + 2.0 * words * rows * read * (1 + (reached > 0) + table)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from warmstart.base.errors import BadInput
-from warmstart.build.labelled_data import HUB_DEV, check_own_columns, read_hub_rows, rows_with_labels
+from warmstart.build.labelled_data import HUB_DEV, check_own_files, read_hub_rows, rows_with_labels
 from warmstart.example.record import Record
 from warmstart.readers.hub import is_hub_id
 from warmstart.tasks.catalogue import KnownDataset, known_dataset
@@ -35,7 +35,7 @@ def evaluation_records(
     """
     names = spec.label_names if labels is None else labels
     if Path(data).is_dir() and (task or spec.name):
-        check_own_columns(read.columns, read.format)
+        check_own_files(read)
         return _known_part(spec, known_dataset(task or spec.name), Path(data), split, names)
     read = replace(read, columns=read.columns or spec.columns)
     if is_hub_id(data):
@@ -75,9 +75,13 @@ def prediction_records(
         )  # fmt: skip
     rows = None
     if known is not None and is_folder:
-        check_own_columns(read.columns, read.format)
+        check_own_files(read)
         rows = known.part_rows(path, split, notes)
-    elif known is not None and path.is_file() and not (read.columns or read.format or kind_of(spec).has_parts):
+    elif (
+        known is not None
+        and path.is_file()
+        and not (read.columns or read.format or read.skipped or kind_of(spec).has_parts)
+    ):
         rows = known.file_rows(path, notes)
     if rows is None:
         read = replace(read, columns=read.columns or spec.columns)
@@ -90,7 +94,7 @@ def prediction_records(
 def _known_part(
     spec: TaskSpec, known: KnownDataset, folder: Path, split: str | None, names: Sequence[str]
 ) -> list[Record]:
-    if known.kind != spec.kind:
+    if known.kind not in (spec.kind, *kind_of(spec).reading(options_of(spec)).evaluated_kinds):
         raise BadInput(
             "the data set is of another kind than the run's task", where="--task", value=f"{known.name} ({known.kind})",
             allowed=spec.kind, next_step="choose a run that was trained for such a task",
@@ -113,7 +117,9 @@ def _hub_part(
     for name in ("test", *HUB_DEV) if split is None else (split,):
         rows = rows_with_labels(spec.kind, splits[name]) if name in splits else None
         if rows is not None:
-            return records_of_rows(spec.kind, rows, names, True, f"{data}, {name}", options_of(spec))
+            return records_of_rows(
+                spec.kind, rows, names, True, f"{data}, {name}", options_of(spec), skipped=read.skipped
+            )  # fmt: skip
     raise BadInput(
         "no such labelled split", where="--split", value=split, allowed=", ".join(splits),
         next_step="name a split that has labels",

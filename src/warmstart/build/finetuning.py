@@ -7,14 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warmstart.base.arrays import digest_arrays
+from warmstart.base.console import say
 from warmstart.base.errors import BadInput
+from warmstart.base.formatting import format_count
 from warmstart.base.seeds import derive_seed
 from warmstart.build.generation import check_softmax, generation_settings, label_smoothing, with_word_head
 from warmstart.build.head import HeadPlan, plan_head
 from warmstart.build.labelled_data import LabelledData, read_labelled_data
 from warmstart.build.sizes import backbone_settings, for_reading, for_task, with_context, with_start
 from warmstart.build.start import NO_START, Start, read_start, vocabulary_of
-from warmstart.build.task import frame_of, lm_weight_of, recipe_options, spec_of
+from warmstart.build.task import frame_of, lm_weight_of, pool_of, recipe_options, spec_of
 from warmstart.build.training import build_criterion, stream_of
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.decode.settings import GenerateSettings
@@ -22,7 +24,7 @@ from warmstart.example.example import LM, NEXT_VECTOR
 from warmstart.example.record import digest_records
 from warmstart.image.processor import ImageProcessor
 from warmstart.models.model import Model
-from warmstart.models.settings import BackboneSettings, HeadSettings, ModelSettings
+from warmstart.models.settings import BackboneSettings, HeadSettings, ModelSettings, Pool
 from warmstart.readers.word_vectors import read_word_vectors
 from warmstart.streams.sources import AugmentedSource, ListSource
 from warmstart.streams.stream import Stream
@@ -32,10 +34,12 @@ from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.special_tokens import special_tokens
 from warmstart.tasks.table import KINDS, answer_of, kind_of
 from warmstart.tasks.vocabulary import Vocabulary, require_text
+from warmstart.train.precision import default_device
+from warmstart.train.probe import can_fit, fit_head
 from warmstart.train.schemes import apply_scheme, check_scheme
 from warmstart.train.settings import TrainSettings
 from warmstart.train.step import Criterion
-from warmstart.transfer.folder import head_bias
+from warmstart.transfer.folder import head_bias, head_pooler
 from warmstart.transfer.start import WeightAccount
 from warmstart.transfer.vectors import check_width, start_from_vectors
 
@@ -93,6 +97,9 @@ class Finetuning:
         answer = answer_of(self.spec)
         if answer.head is not None and not head.goal:
             model.head(answer.goal).begin_at(answer.first_output(self.data.train))
+            if recipe.head_init == "fitted" and self.training.items and can_fit(model, answer.goal):
+                count = fit_head(model.to(default_device()), answer.goal, self.training.items, recipe.train.max_tokens)
+                say(f"head       fitted to the start's states of {format_count(count, 'example')}")
         apply_scheme(model, recipe.scheme, recipe.train.seed)
         return model, account
 
@@ -128,7 +135,8 @@ def build_finetuning(
     copied = backbone.layers if recipe.transfer_layers is None else recipe.transfer_layers
     check_scheme(recipe.scheme, backbone, None if start is None else copied)
     lm_weight = lm_weight_of(recipe, kind, backbone)
-    frame = frame_of(recipe, kind, backbone, tokenizer, head.frame)
+    pool = pool_of(recipe, kind)
+    frame = frame_of(recipe, kind, backbone, tokenizer, pool, head.frame)
     spec = spec_of(recipe.task, data, frame, backbone.text_segments, tokenizer)
     answer = answer_of(spec)
     metric = recipe.task.metric or data.metric or answer.metrics(spec.label_names)[0]
@@ -143,7 +151,7 @@ def build_finetuning(
     auxiliary = NEXT_VECTOR if backbone.vectors else LM
     goals = {answer.goal: 1.0} | ({auxiliary: lm_weight} if lm_weight > 0 else {})
     criterion = build_criterion(goals, recipe.train, label_smoothing(spec, tokenizer))
-    settings = _with_head(recipe, spec, backbone, max(backbone.vocab_size, tokenizer.vocab_size))
+    settings = _with_head(recipe, spec, backbone, pool, max(backbone.vocab_size, tokenizer.vocab_size))
     vectors = _vectors(recipe, tokenizer, backbone)
     return Finetuning(spec, tokenizer, settings, start, data, training, metric, search, criterion, vectors, head)
 
@@ -191,15 +199,19 @@ def _vectors(recipe: FinetuneRecipe, tokenizer: Vocabulary, backbone: BackboneSe
     return found
 
 
-def _with_head(recipe: FinetuneRecipe, spec: TaskSpec, backbone: BackboneSettings, vocab_size: int) -> ModelSettings:
+def _with_head(
+    recipe: FinetuneRecipe, spec: TaskSpec, backbone: BackboneSettings, pool: Pool, vocab_size: int
+) -> ModelSettings:
     """The task's model: the backbone without what the task does not read, and a head as its layout has one."""
     answer = answer_of(spec)
     if answer.head is None:
         return ModelSettings(backbone=with_word_head(backbone).model_copy(update={"vocab_size": vocab_size}))
-    backbone = for_task(backbone, answer.reads_text, spec.frame.lm).model_copy(update={"vocab_size": vocab_size})
+    bare = for_task(backbone, False, spec.frame.lm)
+    pooler = (answer.reads_text and pool == "sum") or head_pooler(bare, answer.goal, pool)
+    backbone = for_task(backbone, pooler, spec.frame.lm).model_copy(update={"vocab_size": vocab_size})
     head = HeadSettings(
         kind=answer.head, size=answer.num_outputs(spec.label_names), dropout=recipe.head_dropout, pooled=backbone.pooler,
-        hidden=recipe.head_hidden, pool=recipe.head_pool, norm=recipe.head_norm,
+        hidden=recipe.head_hidden, pool=pool, norm=recipe.head_norm,
         bias=head_bias(backbone, answer.goal),
     )  # fmt: skip
     return ModelSettings(backbone=backbone, heads={answer.goal: head})

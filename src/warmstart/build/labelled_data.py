@@ -9,15 +9,23 @@ from warmstart.base.errors import BadInput, unknown_name_error
 from warmstart.config.schema import TaskRecipe
 from warmstart.example.record import Record
 from warmstart.readers.hub import is_hub_id, read_hub_splits
+from warmstart.readers.problems import SkippedRows
 from warmstart.readers.rows import Row
 from warmstart.tasks.catalogue import CATALOGUE, KnownDataset, known_dataset
 from warmstart.tasks.column_choice import choose_columns
+from warmstart.tasks.columns import OpenLabels
 from warmstart.tasks.dataset import TaskSet, read_task, task_of_rows
 from warmstart.tasks.hold_out import hold_out
 from warmstart.tasks.row_source import ReadOptions
 from warmstart.tasks.spec import LabelValue
 from warmstart.tasks.table import KINDS, find_kind
 
+FEW = 200
+"""Training examples below which none is held out as dev: a few would say nothing, and each is worth more learned from."""
+TRAINED_ON = (
+    f"fewer than {FEW} training examples and no dev: all are trained on, the last weights are kept, and the figures on "
+    "these examples say nothing of new texts: give --dev or --test for that"
+)
 HUB_DEV = ("validation", "dev", "valid", "val")
 
 
@@ -25,7 +33,9 @@ HUB_DEV = ("validation", "dev", "valid", "val")
 class LabelledData:
     """The Records of one task by split, and how it is evaluated (``metric`` is ``None`` where the kind's default serves).
 
-    ``name`` is that of a known data set, and empty for other data; ``label_values`` are as a TaskSet has them.
+    ``name`` is that of a known data set, and empty for other data; ``label_values`` are as a TaskSet has them;
+    ``dev_is_train``: the training Records stand for dev, since nothing is held out; ``open_labels`` are the label names of
+    dev and test, where these may have more than the training.
     """
 
     kind: str
@@ -37,6 +47,8 @@ class LabelledData:
     note: str = ""
     name: str = ""
     label_values: tuple[LabelValue, ...] = ()
+    dev_is_train: bool = False
+    open_labels: OpenLabels | None = None
 
     @property
     def task_set(self) -> TaskSet:
@@ -59,14 +71,26 @@ def read_labelled_data(task: TaskRecipe, seed: int) -> LabelledData:
     return _with_share(found, task.train_frac, seed)
 
 
-def divide_rows(task: TaskRecipe, seed: int, train: TaskSet, dev: list[Record] | None) -> LabelledData:
+def divide_rows(
+    task: TaskRecipe, seed: int, train: TaskSet, dev: list[Record] | None, skipped: SkippedRows | None = None,
+    labels: OpenLabels | None = None,
+) -> LabelledData:  # fmt: skip
     """Rows in memory as :func:`read_labelled_data` divides those of files: dev is held out where there is none.
+
+    Args:
+        task: shares of the rows.
+        seed: of the drawing.
+        train: the training rows.
+        dev: others to choose the best weights by.
+        skipped: the rows that were left out.
+        labels: the label names of dev, where it may have more than the training.
 
     Raises:
         BadInput: too few rows to divide.
     """
     divided = _divide(train.kind, train.label_names, train.records, dev, task.dev_frac)
-    found = replace(divided, label_values=train.label_values)
+    note = _join_notes(divided.note, *_describe(skipped, labels))
+    found = replace(divided, label_values=train.label_values, open_labels=labels, note=note)
     return _with_share(found, task.train_frac, seed)
 
 
@@ -74,8 +98,8 @@ def _with_share(found: LabelledData, train_frac: float, seed: int) -> LabelledDa
     """With a share of the training Records alone, and a note of texts that two parts share."""
     if train_frac < 1:
         train, _ = hold_out(KINDS[found.kind], found.train, 1 - train_frac, seed, "fewer labels")
-        found = replace(found, train=train)
-    return replace(found, note="; ".join(filter(None, (found.note, *_say_shared_texts(found)))))
+        found = replace(found, train=train, dev=train if found.dev_is_train else found.dev)
+    return replace(found, note=_join_notes(found.note, *_say_shared_texts(found)))
 
 
 def _read_known(task: TaskRecipe, known: KnownDataset) -> LabelledData:
@@ -84,7 +108,11 @@ def _read_known(task: TaskRecipe, known: KnownDataset) -> LabelledData:
             f"the folder of {known.name!r} is not given", where="--data", value=task.data,
             next_step=f"with a hub id goes the kind: --task {known.kind}" if task.data else "add --data DIR with its files",
         )  # fmt: skip
-    check_own_columns(task.columns, task.format)
+    check_own_files(ReadOptions(format=task.format, columns=task.columns, skipped=_skipped_rows(task)))
+    if task.unseen_labels == "count":
+        raise BadInput(
+            "the labels of a known data set are known", where="--unseen-labels", value="count", next_step="leave it out"
+        )
     if "train" not in known.splits:
         raise BadInput(
             f"{known.name!r} has no training examples", where="--task", value=known.name,
@@ -93,11 +121,11 @@ def _read_known(task: TaskRecipe, known: KnownDataset) -> LabelledData:
         )  # fmt: skip
     splits = known.load(Path(task.data), [name for name in ("train", "dev", "test") if name in known.splits])
     found = splits.records
-    note = "; ".join(filter(None, (known.note, splits.note)))
+    note = _join_notes(known.note, splits.note)
     made = _divide(known.kind, known.label_names, found["train"], found.get("dev"), task.dev_frac)
     return replace(
         made, test=found.get("test"), metric=known.metrics[0], name=known.name,
-        note="; ".join(filter(None, (note, made.note))),
+        note=_join_notes(note, made.note),
     )  # fmt: skip
 
 
@@ -105,18 +133,41 @@ def _own_files(task: TaskRecipe, kind: str) -> LabelledData:
     if task.train is None:
         raise BadInput("no training file", where="--train", next_step=f"add --train FILE with examples for {kind}")
 
+    skipped = _skipped_rows(task)
+
     def read(part: str) -> ReadOptions:
         options = getattr(task, kind, None)
-        return ReadOptions(task.encoding, part, options=options, format=task.format, columns=task.columns)
+        return ReadOptions(
+            task.encoding, part, options=options, format=task.format, columns=task.columns, skipped=skipped
+        )
 
     def more(path: str | None, part: str) -> list[Record] | None:
-        return None if path is None else read_task(kind, path, train.label_names, read(part)).records
+        return None if path is None else read_task(kind, path, labels or train.label_names, read(part)).records
 
     train = read_task(kind, task.train, None, read("train"))
-
+    labels = _open_labels(task, train.label_names)
     dev, test = more(task.dev, "dev"), more(task.test, "test")
     found = _divide(kind, train.label_names, train.records, dev, task.dev_frac)
-    return replace(found, test=test, label_values=train.label_values)
+    note = _join_notes(found.note, *_describe(skipped, labels))
+    return replace(found, test=test, label_values=train.label_values, open_labels=labels, note=note)
+
+
+def _open_labels(task: TaskRecipe, names: tuple[str, ...]) -> OpenLabels | None:
+    """The label names that dev and test are read with, where they may have others than the training."""
+    return OpenLabels(names) if task.unseen_labels == "count" and names else None
+
+
+def _skipped_rows(task: TaskRecipe) -> SkippedRows | None:
+    return SkippedRows() if task.bad_rows == "skip" else None
+
+
+def _describe(skipped: SkippedRows | None, labels: OpenLabels | None) -> list[str]:
+    """What was left out, and what no model can get right, in words."""
+    return [line for found in (skipped, labels) if found is not None for line in found.describe()]
+
+
+def _join_notes(*notes: str) -> str:
+    return "; ".join(filter(None, notes))
 
 
 def _from_hub(task: TaskRecipe, kind: str, data: str) -> LabelledData:
@@ -133,7 +184,9 @@ def _from_hub(task: TaskRecipe, kind: str, data: str) -> LabelledData:
     splits = read_hub_rows(kind, data, task.columns, task.format)
     if "train" not in splits:
         raise BadInput("no training split", where="--data", value=list(splits), allowed="a split named train")
-    train = task_of_rows(kind, splits.pop("train"), None, data)
+    skipped = _skipped_rows(task)
+    train = task_of_rows(kind, splits.pop("train"), None, data, skipped)
+    labels = _open_labels(task, train.label_names)
 
     def more(*names: str) -> list[Record] | None:
         name = next((name for name in names if name in splits), "")
@@ -141,33 +194,41 @@ def _from_hub(task: TaskRecipe, kind: str, data: str) -> LabelledData:
         if rows is None:
             return None
         del splits[name]
-        return task_of_rows(kind, rows, train.label_names, f"{data}, {name}").records
+        return task_of_rows(kind, rows, labels or train.label_names, f"{data}, {name}", skipped).records
 
     found = _divide(kind, train.label_names, train.records, more(*HUB_DEV), task.dev_frac)
-    found = replace(found, test=more("test"), label_values=train.label_values)
+    found = replace(found, test=more("test"), label_values=train.label_values, open_labels=labels)
     left = [f"not read, of another name or without labels: {', '.join(splits)}"] if splits else []
-    return replace(found, note="; ".join(filter(None, (found.note, *left))))
+    return replace(found, note=_join_notes(found.note, *left, *_describe(skipped, labels)))
 
 
 def _divide(
-    kind: str, names: tuple[str, ...], train: list[Record], dev: list[Record] | None, dev_frac: float
+    kind: str, names: tuple[str, ...], train: list[Record], dev: list[Record] | None, dev_frac: float | None
 ) -> LabelledData:
-    """Training and dev Records; where there are none for dev, a share of the training Records."""
+    """Training and dev Records; where there are none for dev, a share of the training Records, or of few all of them."""
     if dev is not None:
         return LabelledData(kind, names, train, dev)
-    rest, dev = hold_out(KINDS[kind], train, dev_frac, 0)
+    if dev_frac is None and len(train) < FEW:
+        return LabelledData(kind, names, train, train, note=TRAINED_ON, dev_is_train=True)
+    rest, dev = hold_out(KINDS[kind], train, 0.1 if dev_frac is None else dev_frac, 0)
     return LabelledData(
         kind, names, rest, dev, note=f"{len(dev):,} of {len(train):,} training examples held out as dev"
     )
 
 
-def check_own_columns(columns: Sequence[str], file_format: str | None) -> None:
-    """Refuses names of columns, and a format, for a known data set, whose files are known too."""
-    if columns or file_format:
-        raise BadInput(
-            "a known data set has columns and formats of its own", where="--columns" if columns else "--format",
-            value=", ".join(columns) or file_format, next_step="leave it out, or name your own files and the kind of task",
-        )  # fmt: skip
+def check_own_files(read: ReadOptions) -> None:
+    """Refuses names of columns, a format, and rows to skip for a known data set, whose files are known too."""
+    given = {
+        "--columns": ", ".join(read.columns),
+        "--format": read.format,
+        "--bad-rows": "skip" if read.skipped else None,
+    }
+    for flag, value in given.items():
+        if value:
+            raise BadInput(
+                "a known data set has columns and formats of its own", where=flag, value=value,
+                next_step="leave it out, or name your own files and the kind of task",
+            )  # fmt: skip
 
 
 def read_hub_rows(kind: str, data: str, columns: Sequence[str], file_format: str | None) -> dict[str, Iterator[Row]]:
@@ -191,7 +252,8 @@ def rows_with_labels(kind: str, rows: Iterator[Row]) -> Iterator[Row] | None:
 def _say_shared_texts(found: LabelledData) -> Iterator[str]:
     """Says how many evaluation examples have exactly the texts of a training example."""
     known = {_key(record) for record in found.train}
-    for name, records in (("dev", found.dev), ("test", found.test or [])):
+    dev = [] if found.dev_is_train else found.dev
+    for name, records in (("dev", dev), ("test", found.test or [])):
         count = sum(_key(record) in known for record in records)
         if count:
             yield f"{count:,} of {len(records):,} {name} examples have the texts of a training example"

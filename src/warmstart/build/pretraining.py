@@ -6,6 +6,7 @@ from typing import Any
 
 from warmstart.base.errors import BadInput
 from warmstart.base.seeds import derive_seed
+from warmstart.base.settings import resolved
 from warmstart.build.fit import check_carry, check_direction, fit_backbone, fit_vocabulary, fresh_backbone
 from warmstart.build.sizes import for_reading, with_start
 from warmstart.build.sources import SourceBuilder
@@ -60,7 +61,7 @@ class Pretraining:
         """The model at step 0 for the recipe's seed, and the account of its warm start."""
         model = Model.fresh(self.settings, derive_seed(recipe.train.seed, "weights"))
         if recipe.carry:
-            model.backbone.begin_carry(recipe.train.batch_size)
+            model.backbone.begin_carry(resolved(recipe.train.batch_size))
         account = None if self.start is None else self.start.initialise(model, self.tokenizer)
         return model, account
 
@@ -163,7 +164,7 @@ def _streams(
         raise BadInput(
             "an image is whole in one row", where="--carry", allowed="with text", next_step="leave --carry out"
         )
-    carry_rows = recipe.train.batch_size if recipe.carry else 0
+    carry_rows = resolved(recipe.train.batch_size) if recipe.carry else 0
     train = builder.training(corpus, held_out, seed=recipe.train.seed, carry_rows=carry_rows)
     training = stream_of(train, recipe.train, shuffle=not recipe.carry)
     if not held_out:

@@ -100,7 +100,7 @@ def vocabulary_of(recipe: FinetuneRecipe, data: LabelledData, start: Start | Non
             next_step="leave it out" if start is None else "add --tokenizer DIR, or leave it out",
         )  # fmt: skip
     if recipe.tokenizer is not None:
-        named = kind.check_vocabulary(read_vocabulary(model_folder(recipe.tokenizer))[0], "--tokenizer")
+        named = kind.check_vocabulary(read_vocabulary(model_folder(recipe.tokenizer, weights=False))[0], "--tokenizer")
     if start is None:
         found = named or kind.learn_vocabulary(data.train, recipe.vocab_size, recipe.vocabulary)
     else:

@@ -7,7 +7,8 @@ from warmstart.base.settings import Settings
 from warmstart.build.labelled_data import LabelledData
 from warmstart.build.start import NO_START
 from warmstart.config.schema import FinetuneRecipe, TaskRecipe
-from warmstart.models.settings import BackboneSettings
+from warmstart.models.presets import PRESETS
+from warmstart.models.settings import BackboneSettings, Pool
 from warmstart.run.metadata import RunMetadata, read_metadata
 from warmstart.tasks.kind import TaskKind
 from warmstart.tasks.settings import Direction, FrameSettings
@@ -16,6 +17,7 @@ from warmstart.tasks.special_tokens import num_delimiters
 from warmstart.tasks.table import KINDS
 from warmstart.tasks.vocabulary import Vocabulary
 from warmstart.transfer.hub import model_folder
+from warmstart.transfer.sentence import reads_mean
 
 
 def spec_of(
@@ -40,11 +42,14 @@ def recipe_options(task: TaskRecipe, kind: TaskKind) -> Settings:
 
 
 def frame_of(
-    recipe: FinetuneRecipe, kind: TaskKind, backbone: BackboneSettings, tokenizer: Vocabulary,
+    recipe: FinetuneRecipe, kind: TaskKind, backbone: BackboneSettings, tokenizer: Vocabulary, pool: Pool,
     learned: FrameSettings | None = None,
 ) -> FrameSettings:  # fmt: skip
-    """How the task's Examples are made; ``learned``: those that a head which is kept has been trained with."""
-    lm_weight, reads = lm_weight_of(recipe, kind, backbone), _class_positions(recipe, kind)
+    """How the task's Examples are made.
+
+    ``pool`` is what the classifier reads of a text; ``learned`` are the settings that a head which is kept was trained with.
+    """
+    lm_weight, reads = lm_weight_of(recipe, kind, backbone), _class_positions(recipe, kind, pool)
     _check_auxiliary(recipe, kind, lm_weight)
     kind.check_long_text(recipe.task.long_text)
     return FrameSettings(
@@ -98,19 +103,33 @@ def _check_auxiliary(recipe: FinetuneRecipe, kind: TaskKind, lm_weight: float) -
         )  # fmt: skip
 
 
-def _class_positions(recipe: FinetuneRecipe, kind: TaskKind) -> Literal["summary", "rising", "all"]:
+def pool_of(recipe: FinetuneRecipe, kind: TaskKind) -> Pool:
+    """What the classifier reads of a text: as asked, else as the folder of the start says, where the task pools states."""
+    if recipe.head_pool is not None:
+        return recipe.head_pool
+    name = recipe.model.preset if recipe.start == NO_START else recipe.start
+    folder = None if name is None or name in PRESETS else model_folder(name)
+    alone = recipe.label_gain == "none" and recipe.lm_frame == "causal"
+    return "mean" if folder is not None and kind.pools_states and alone and reads_mean(folder) else "sum"
+
+
+def _class_positions(recipe: FinetuneRecipe, kind: TaskKind, pool: Pool) -> Literal["summary", "rising", "all"]:
     """Where a text's class is read."""
-    pooled, rising = recipe.head_pool == "concat", recipe.label_gain == "linear"
-    if (pooled or rising) and not kind.reads_every_token:
+    pooled, rising = pool != "sum", recipe.label_gain == "linear"
+    if pooled and not kind.pools_states:
         raise BadInput(
-            "a label gain needs a task with one class per text",
-            where="--head-pool" if pooled else "--label-gain", value=kind.name,
+            "only the state of a whole text is pooled", where="--head-pool", value=f"{pool} for {kind.name}",
+            allowed=_names("pools_states"), next_step="leave it out",
+        )  # fmt: skip
+    if rising and not kind.reads_every_token:
+        raise BadInput(
+            "a label gain needs a task with one class per text", where="--label-gain", value=kind.name,
             allowed=_names("reads_every_token"),
         )  # fmt: skip
     if pooled and rising:
         raise BadInput(
             "a label gain needs a state at every token, and this pool makes one state of a text", where="--label-gain",
-            value="linear", allowed="none, with --head-pool concat",
+            value="linear", allowed=f"none, with --head-pool {pool}",
         )  # fmt: skip
     return "all" if pooled else "rising" if rising else "summary"
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from warmstart.base.settings import resolved
 from warmstart.models.activity import ACTIVITY
 from warmstart.models.head import LossOptions
 from warmstart.models.softmax import Smoothing
@@ -15,7 +16,7 @@ def stream_of(source: Source, settings: TrainSettings, *, shuffle: bool = True) 
     """The Stream of a source as training wants it, or in its own order."""
     return Stream(
         source,
-        settings.batch_size,
+        resolved(settings.batch_size),
         settings.seed,
         settings.accumulation,
         settings.max_tokens,

@@ -12,7 +12,7 @@ from warmstart.base.signals import stop_at_once
 from warmstart.cli.checks import check_names, check_recipe_path, check_setting_paths, check_typed_paths
 from warmstart.cli.parser import ParsedArguments, parse
 from warmstart.cli.show import show
-from warmstart.cli.verbs import RunOptions, Verb
+from warmstart.cli.verb import RunOptions, Verb
 
 
 def settings_class(verb: Verb) -> type[Settings]:

@@ -8,13 +8,16 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
+from warmstart.base.clock import begin_command
 from warmstart.base.console import print_error
 from warmstart.base.errors import BadInput, WarmstartError, unknown_name_error
+from warmstart.base.signals import stop_at_once
 from warmstart.base.threads import spin_briefly
 from warmstart.cli.help import cached_help
-from warmstart.cli.verbs import EXPLAIN, EXPLAIN_HELP, EXPLAIN_SUMMARY, VERBS, Verb, explaining
+from warmstart.cli.verb import EXPLAIN, EXPLAIN_SUMMARY, Verb
+from warmstart.cli.verbs import EXPLAIN_HELP, VERBS, explaining
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 
@@ -40,6 +43,7 @@ saved, where there was something to save (run it again with --resume), 130 inter
 
 def entry() -> None:
     """The console script."""
+    begin_command()
     spin_briefly()
     silence_libraries()
     code = main(sys.argv[1:])
@@ -105,12 +109,19 @@ def _main(argv: list[str]) -> int:
     if rest in (["-h"], ["--help"]):
         sys.stdout.write(cached_help(verb.name, lambda: _make_help(verb)))
         return DONE
-    with _no_garbage_collection():
+    with _no_garbage_collection(), _stoppable(verb):
         from warmstart.cli.command import read_command
 
         command = read_command(verb, rest)
     command.run()
     return DONE
+
+
+def _stoppable(verb: Verb) -> AbstractContextManager[None]:
+    """Answers SIGTERM also while the words of a command that makes a run are read; the command itself does so later."""
+    if not verb.trains or verb.explains:
+        return nullcontext()
+    return stop_at_once(lambda: f"{verb.name}: stopped by SIGTERM before it began: run the same command again.")
 
 
 def _make_help(verb: Verb) -> str:
@@ -139,7 +150,7 @@ def _verb_names() -> list[str]:
 
 def _verb_lines() -> list[str]:
     summaries = {name: verb.summary for name, verb in VERBS.items()} | {EXPLAIN: EXPLAIN_SUMMARY}
-    return [f"  {name:<10}{summary}" for name, summary in summaries.items()]
+    return [f"  {name:<12}{summary}" for name, summary in summaries.items()]
 
 
 def _split_verb(argv: list[str]) -> tuple[Verb, list[str]]:

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from warmstart.base.errors import BadInput, suggest
 from warmstart.base.settings import Settings
-from warmstart.cli.verbs import Verb
+from warmstart.cli.verb import Verb
 from warmstart.config.flags import Flag, flags_of
 from warmstart.config.foreign_names import RUN_OPTIONS, foreign_name_error
 
@@ -40,7 +40,7 @@ def parse(verb: Verb, kind: type[Settings], argv: Sequence[str]) -> ParsedArgume
         BadInput: an unknown option, an option without its value, a word that belongs to no option.
         SystemExit: after ``--help`` was shown.
     """
-    parser = _build_parser(verb, kind)
+    parser = build_parser(verb, kind)
     found, rest = parser.parse_known_intermixed_args(list(argv))
     if rest:
         raise _unexpected_word(verb, kind, parser, rest)
@@ -51,7 +51,7 @@ def parse(verb: Verb, kind: type[Settings], argv: Sequence[str]) -> ParsedArgume
 
 def help_text(verb: Verb, kind: type[Settings]) -> str:
     """What ``--help`` shows of a verb with the settings ``kind``."""
-    return _build_parser(verb, kind).format_help()
+    return build_parser(verb, kind).format_help()
 
 
 class _Parser(argparse.ArgumentParser):
@@ -72,7 +72,9 @@ class _JoinPaths(argparse.Action):
         setattr(namespace, self.dest, values if before is None else f"{before},{values}")
 
 
-def _unexpected_word(verb: Verb, kind: type[Settings], parser: _Parser, rest: Sequence[str]) -> BadInput:
+def _unexpected_word(
+    verb: Verb, kind: type[Settings], parser: argparse.ArgumentParser, rest: Sequence[str]
+) -> BadInput:
     where, step = verb.name, f"{parser.prog} --help lists the options"
     word = next((word for word in rest if word.startswith("-") and word != "-"), "").partition("=")[0]
     if not word:
@@ -82,7 +84,8 @@ def _unexpected_word(verb: Verb, kind: type[Settings], parser: _Parser, rest: Se
     return foreign or BadInput("unknown option", where=where, value=word, next_step=f"{hint} {step}".strip())
 
 
-def _build_parser(verb: Verb, kind: type[Settings]) -> _Parser:
+def build_parser(verb: Verb, kind: type[Settings]) -> argparse.ArgumentParser:
+    """The parser of a verb with the settings ``kind``."""
     parser = _Parser(
         prog=f"warmstart {verb.name}",
         usage=f"warmstart {verb.name} {verb.usage}",

@@ -5,7 +5,7 @@ from typing import Any
 
 from warmstart.base.console import print_text
 from warmstart.base.formatting import format_count, format_duration, format_table
-from warmstart.cli.verbs import EXPLAIN, Verb
+from warmstart.cli.verb import EXPLAIN, Verb
 
 
 def show(verb: Verb, result: Mapping[str, Any]) -> None:
@@ -18,7 +18,8 @@ def _run(result: Mapping[str, Any]) -> None:
     print_text(
         f"{result['run']}: {result['steps']:,} steps, {result['tokens']:,} tokens, {format_duration(result['seconds'])}"
     )
-    _metrics(result, _title(result, "dev") if "test" in result or result.get("split") else "")
+    split = result["runs"][0].get("split", "") if "runs" in result else result.get("split", "")
+    _metrics(result, _title(result, split or "dev") if "test" in result or split else "")
     if "test" in result:
         print_text("")
         _metrics(result["test"], _title(result["test"], "test"))
@@ -132,6 +133,10 @@ def _demo(result: Mapping[str, Any]) -> None:
     print_text(result["page"])  # the table is shown before
 
 
+def _completion(result: Mapping[str, Any]) -> None:
+    print_text(result["script"].rstrip("\n"))
+
+
 SHOWN = {
     "prepare": _prepare,
     "pretrain": _run,
@@ -146,4 +151,5 @@ SHOWN = {
     "report": _report,
     "convert": _convert,
     "demo": _demo,
+    "completion": _completion,
 }

@@ -3,56 +3,12 @@
 Light: the top help reads this table, so it imports nothing that a verb needs.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from textwrap import fill
 from typing import Any
 
+from warmstart.cli.verb import EXPLAIN, RunOptions, Verb
 from warmstart.tasks.known.names import EVALUATION_DATASETS, TRAINING_DATASETS
-
-EXPLAIN = "explain"
-
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """What a verb that trains gets beside its settings: where it writes, whether it continues a run, what it shows."""
-
-    out: str = ""
-    resume: bool = False
-    all: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Verb:
-    """One verb.
-
-    Attributes:
-        name: as it is typed.
-        summary: one line for the list of verbs.
-        usage: the shortest useful command.
-        description: what a person should know who reads only this.
-        example: one worked example.
-        run: settings and options → the result that ``--json`` shows.
-        trains: whether it makes a run folder: takes ``--out`` and ``--resume``.
-    """
-
-    name: str
-    summary: str
-    usage: str
-    description: str
-    example: str
-    run: Callable[[Any, RunOptions], Any]
-    trains: bool = False
-
-    @property
-    def base_name(self) -> str:
-        """The verb whose settings it takes: ``explain`` takes those of the verb that it explains."""
-        return self.name.removeprefix(f"{EXPLAIN} ")
-
-    @property
-    def explains(self) -> bool:
-        """Whether it only says what another verb would do."""
-        return self.name.startswith(EXPLAIN)
 
 
 def _prepare(settings: Any, options: RunOptions) -> Any:
@@ -131,6 +87,14 @@ def _demo(settings: Any, options: RunOptions) -> Any:
     from warmstart.demo.run import demo
 
     return demo(settings.out)
+
+
+def _completion(settings: Any, options: RunOptions) -> Any:
+    from warmstart.cli.completion import completion
+
+    return completion(
+        settings.shell, [*VERBS.values(), *map(explaining, filter(lambda verb: verb.trains, VERBS.values()))]
+    )
 
 
 _DATASETS = fill(
@@ -255,9 +219,18 @@ _ALL = (
         "  then: warmstart finetune --start gpt1 …, or AutoModelForCausalLM.from_pretrained('gpt1')",
         _convert,
     ),
+    Verb(
+        "completion",
+        "a script with which a shell completes verbs, options and their values",
+        "bash|zsh|fish",
+        "Prints the script. It knows the options of this version; make it again after an upgrade.",
+        "warmstart completion bash > ~/.local/share/bash-completion/completions/warmstart\n"
+        "  zsh:  warmstart completion zsh > DIR/_warmstart, with DIR in $fpath before compinit\n"
+        "  fish: warmstart completion fish > ~/.config/fish/completions/warmstart.fish",
+        _completion,
+    ),
 )
 VERBS: dict[str, Verb] = {verb.name: verb for verb in _ALL}
-EXPLAIN_SUMMARY = "what pretrain or finetune would do, in words; trains nothing"
 EXPLAIN_HELP = """\
 usage: warmstart explain pretrain|finetune [options of that verb] [--all]
 

@@ -78,6 +78,10 @@ def _declared_fields(kind: type[Settings]) -> Iterator[tuple[type[Settings], str
 def _help(root: type[Settings], path: tuple[str, ...], field: FieldInfo, *, remembered: bool) -> str:
     """The field's help, with its choices and the default of this verb in brackets, unless the help says it in words."""
     text = field.description or ""
-    default = "" if remembered or "(default" in text else default_in_words(default_at(root, path))
-    parts = "; ".join(filter(None, (choices_in_words(field), default)))
+    chosen, default = option_of(field).chosen, default_at(root, path)
+    if remembered or "(default" in text:
+        said = ""
+    else:
+        said = f"default: by {chosen}" if chosen and default is None else default_in_words(default)
+    parts = "; ".join(filter(None, (choices_in_words(field), said)))
     return f"{text} ({parts})" if parts else text

@@ -110,18 +110,43 @@ def foreign_name_error(
         where: the file and line or option that the word stands in, where that is not the word itself.
         known: options beside those of ``kind``.
     """
-    name = word.rpartition(".")[2].strip("-").lower().replace("_", "-")
     place = f"{where}: {word}" if where else word
-    if name in NEEDLESS:
-        return BadInput(f"there is no such option here; {NEEDLESS[name]}", where=place, next_step="leave it out")
+    if (reason := NEEDLESS.get(_plain(word))) is not None:
+        return BadInput(f"there is no such option here; {reason}", where=place, next_step="leave it out")
     flags = {flag.name: flag for flag in flags_of(kind)}
-    for written in OURS.get(name, ()):
-        ours, *values = shlex.split(written)
-        if ours in flags and not word.startswith("-"):
-            return _key_error(place, ".".join(flags[ours].path), values[0] if values else "true", where == "--set")
-        if ours in flags or ours in known:
-            return BadInput(f"this option is {ours} here", where=place, next_step=f"write {written}")
-    return None
+    written = _ours(word, (*flags, *known))
+    if written is None:
+        return None
+    ours, *values = shlex.split(written)
+    if ours in flags and not word.startswith("-"):
+        return _key_error(place, ".".join(flags[ours].path), values[0] if values else "true", where == "--set")
+    return BadInput(f"this option is {ours} here", where=place, next_step=f"write {written}")
+
+
+def foreign_keyword_error(
+    written: str, word: str, kind: type[Settings], *, known: Collection[str] = ()
+) -> BadInput | None:
+    """As :func:`foreign_name_error` for a keyword of Python, ``written`` so, in Python's spelling: ``batch_size=32``."""
+    if (reason := NEEDLESS.get(_plain(word))) is not None:
+        return BadInput(f"there is no such option here; {reason}", where=written, next_step="leave it out")
+    example = _ours(word, (*(flag.name for flag in flags_of(kind) if flag.name.startswith("-")), *known))
+    if example is None:
+        return None
+    ours, *values = shlex.split(example)
+    name = ours.strip("-").replace("-", "_")
+    value = values[0] if values else "True"
+    shown = value if value.replace(".", "").replace("e-", "").isdecimal() or not values else repr(value)
+    return BadInput(f"this option is {name} here", where=written, next_step=f"write {name}={shown}")
+
+
+def _plain(word: str) -> str:
+    """The last part of a flag, key or keyword, as the tables have it."""
+    return word.rpartition(".")[2].strip("-").lower().replace("_", "-")
+
+
+def _ours(word: str, known: Collection[str]) -> str | None:
+    """What is written here instead, with an example of its value, as far as it is among the ``known`` options."""
+    return next((written for written in OURS.get(_plain(word), ()) if written.split()[0] in known), None)
 
 
 def _key_error(place: str, path: str, value: str, assigned: bool) -> BadInput:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from warmstart.base.errors import BadInput, unknown_name_error
+from warmstart.base.errors import BadInput, suggest
 from warmstart.base.settings import Settings, option_of
 from warmstart.config.fields import NO_DEFAULT, default_at, field_at, group_class, is_list
 from warmstart.config.flags import flags_of
@@ -42,7 +42,9 @@ def compose(
     known = {flag.name: flag for flag in flags_of(kind)}
     for name, value in (flags or {}).items():
         if name not in known:
-            raise foreign_name_error(name, kind) or unknown_name_error("option", name, known)
+            raise foreign_name_error(name, kind) or BadInput(
+                "unknown option", value=name, next_step=suggest(name, known) or "the verb's --help lists the options"
+            )
         tree.set_value(known[name].path, value, name)
     for text in sets:
         path, value = _parse_assignment(text)

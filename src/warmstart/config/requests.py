@@ -6,7 +6,16 @@ from warmstart.base.settings import Group, PathRule, Setting, Settings, copy_set
 from warmstart.corpora.settings import PrepareSettings
 from warmstart.decode.settings import GenerateSettings
 from warmstart.metrics.names import GENERATION_METRICS
-from warmstart.tasks.settings import ColumnNames, FileFormat, FrameSettings, LongTexts, Postprocess, WindowAnswers
+from warmstart.tasks.settings import (
+    BadRows,
+    ColumnNames,
+    FileFormat,
+    FrameSettings,
+    LongTexts,
+    Postprocess,
+    UnseenLabels,
+    WindowAnswers,
+)
 from warmstart.text.settings import Encoding
 from warmstart.train.settings import Precision
 
@@ -85,10 +94,8 @@ class EvaluateRequest(Settings):
     label_map: LabelMap = ()
     columns: ColumnNames = ()
     format: FileFormat = None
-    unseen_labels: Literal["refuse", "count"] = Setting(
-        "refuse", "labels that only the data have: refuse them, or count each as an error of the model",
-        flag="--unseen-labels",
-    )  # fmt: skip
+    unseen_labels: UnseenLabels = "refuse"
+    bad_rows: BadRows = "refuse"
     encoding: Encoding = "utf-8"
     precision: Precision = "auto"
     metrics: MetricNames = ()
@@ -117,6 +124,7 @@ class PredictRequest(Settings):
     label_map: LabelMap = ()
     columns: ColumnNames = ()
     format: FileFormat = None
+    bad_rows: BadRows = "refuse"
     encoding: Encoding = "utf-8"
     long_text: LongTexts | None = Setting(
         None, "what to do with a text that is longer than the context (default: as in training)", flag="--long-text"
@@ -263,6 +271,14 @@ class DemoRequest(Settings):
     out: str = Setting("runs/demo", "folder for everything that the demo makes", flag="--out", metavar="DIR")
 
 
+class CompletionRequest(Settings):
+    """``warmstart completion``."""
+
+    title = "Shell"
+
+    shell: Annotated[Literal["bash", "zsh", "fish"], Setting(help="the shell that completes", flag="SHELL")]
+
+
 REQUESTS: dict[str, type[Settings]] = {
     "demo": DemoRequest,
     "prepare": PrepareRequest,
@@ -274,5 +290,6 @@ REQUESTS: dict[str, type[Settings]] = {
     "rerank": RerankRequest,
     "report": ReportRequest,
     "convert": ConvertRequest,
+    "completion": CompletionRequest,
 }
 """Verb that trains nothing → its settings."""

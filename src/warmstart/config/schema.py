@@ -1,8 +1,8 @@
 """The recipes of pre-training and fine-tuning: every part's settings, put together.
 
-Defaults are the papers' (docs/config.md). Pre-training is GPT-1's as far as it is decided here (Radford et al. 2018, section
-4.1): peak rate 2.5e-4, cosine to 0. Fine-tuning is its section 4.1 too: rate 6.25e-5, batches of 32, 3 epochs, 0.2 %
-warm-up, linear decay to 0 and an auxiliary language model of weight 0.5. Light to import: no torch.
+Pre-training is GPT-1's as far as it is decided here (Radford et al. 2018, section 4.1): peak rate 2.5e-4, cosine to 0. How
+long fine-tuning takes, in what batches and at which rate, follows from the examples, the start and the task
+(``build/chosen.py``); the papers' own settings are in ``recipes/``. Light to import: no torch.
 """
 
 from typing import Annotated, Literal
@@ -16,6 +16,7 @@ from warmstart.models.transformer_settings import Activation, Norm, TransformerS
 from warmstart.objectives.settings import MaskSettings
 from warmstart.objectives.table import OBJECTIVES
 from warmstart.tasks.settings import (
+    BadRows,
     ColumnNames,
     FileFormat,
     FrameSettings,
@@ -23,6 +24,7 @@ from warmstart.tasks.settings import (
     Seq2SeqSettings,
     SpanSettings,
     TaggingSettings,
+    UnseenLabels,
     WindowAnswers,
 )
 from warmstart.tasks.table import KINDS
@@ -154,9 +156,9 @@ class TaskRecipe(Settings):
         None, "folder of a known data set, as distributed; with a kind, a data set of the hub: hf:owner/name[:config]",
         flag="--data", metavar="DIR|ID", path=PathRule("folder", hub=True),
     )  # fmt: skip
-    dev_frac: float = Setting(
-        0.1, "share of the training examples held out as dev, where there is no dev", flag="--dev-frac", metavar="SHARE",
-        gt=0, lt=1,
+    dev_frac: float | None = Setting(
+        None, "share of the training examples held out as dev, where there is no dev (default: a tenth; of fewer than 200 "
+        "none, and all are trained on)", flag="--dev-frac", metavar="SHARE", gt=0, lt=1,
     )  # fmt: skip
     train_frac: float = Setting(
         1.0, "share of the training examples that is used", flag="--train-frac", metavar="SHARE", gt=0, le=1
@@ -164,6 +166,8 @@ class TaskRecipe(Settings):
     columns: ColumnNames = ()
     format: FileFormat = None
     encoding: Encoding = "utf-8"
+    bad_rows: BadRows = "refuse"
+    unseen_labels: UnseenLabels = "refuse"
     long_text: LongTexts = Setting(
         "cut", "what to do with a text that is longer than the context: cut it, refuse the file, or read it in windows",
         flag="--long-text",
@@ -223,9 +227,14 @@ class ObjectiveSettings(Settings):
     head_hidden: int = Setting(
         0, "width of a hidden layer in the classifier; 0: none", flag="--head-hidden", metavar="N", ge=0
     )
-    head_pool: Literal["sum", "concat"] = Setting(
-        "sum", "concat: the classifier reads the last, the maximum and the mean state of a text", flag="--head-pool"
-    )
+    head_pool: Literal["sum", "mean", "concat"] | None = Setting(
+        None, "what the classifier reads of a text: one token's state (sum), the mean of all, or the last, the maximum and "
+        "the mean (concat); default: mean, where the start is a sentence encoder that says so, else sum", flag="--head-pool",
+    )  # fmt: skip
+    head_init: Literal["fitted", "random"] | None = Setting(
+        None, "how the head begins: fitted to the states that the start has (linear probing, then fine-tuning), or drawn",
+        flag="--head-init", chosen="the start and the task",
+    )  # fmt: skip
     head_norm: Literal["none", "batch"] = Setting(
         "none", "batch: batch norm and dropout before each linear of the classifier", flag="--head-norm"
     )
@@ -291,10 +300,11 @@ class FinetuneRecipe(ObjectiveSettings, VocabularySettings):
     )  # fmt: skip
     train: TrainSettings = Group(
         TrainSettings,
-        length="3 epochs",
-        evaluate_every="1 epoch",
-        optimizer=defaults(OptimizerSettings, lr=6.25e-5),
-        schedule=defaults(ScheduleSettings, decay="linear", warmup="0.002 run"),
+        length=None,
+        batch_size=None,
+        evaluate_every=None,
+        optimizer=defaults(OptimizerSettings, lr=None),
+        schedule=defaults(ScheduleSettings, decay="linear", warmup="0.1 run"),
     )
 
 

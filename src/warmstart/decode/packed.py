@@ -16,6 +16,7 @@ from warmstart.models import kernels
 from warmstart.models.blocks import ACTIVATIONS, FeedForward
 from warmstart.models.dropout import Dropout
 from warmstart.models.model import Model
+from warmstart.models.softmax import soft_cap
 
 Product = Callable[[torch.Tensor], torch.Tensor]
 GELU: dict[Any, kernels.Gelu] = {ACTIVATIONS["gelu"]: "none", ACTIVATIONS["gelu_tanh"]: "tanh"}
@@ -66,10 +67,10 @@ def packed_softmax(model: Model, rows: int) -> Iterator[Product]:
         return
     model.eval()
     before: list[tuple[nn.Module, str, Any]] = []
-    rows_of_softmax, transform = model.token_head().softmax_table(model.backbone.tables())
-    table = rows_of_softmax[: model.settings.backbone.vocab_size]
-    bias = None if transform is None else transform.bias[: len(table)].to(table.dtype)
-    softmax = product(table, bias, rows, single=True)
+    whole = model.token_head().softmax_table(model.backbone.tables())
+    table, transform = whole.weight[: model.settings.backbone.vocab_size], whole.transform
+    bias = None if whole.bias is None else whole.bias[: len(table)].to(table.dtype)
+    softmax = _capped(product(table, bias, rows, single=True), whole.cap)
     try:
         # elsewhere than on a CPU nothing is packed, and parts may be compiled as they stand
         for part in model.backbone.blocks.modules() if table.device.type == "cpu" else ():
@@ -102,6 +103,11 @@ def _functions(part: nn.Module, rows: int) -> dict[str, Any]:
         elif isinstance(child, nn.LayerNorm | FeedForward):
             found[name] = child.forward
     return found
+
+
+def _capped(scores: Product, cap: float | None) -> Product:
+    """The product with a bound on what it gives, if there is one."""
+    return scores if cap is None else lambda states: soft_cap(scores(states), cap)
 
 
 def same(x: torch.Tensor) -> torch.Tensor:

@@ -12,6 +12,7 @@ import numpy as np
 from warmstart.base.files import read_json, write_json
 from warmstart.base.formatting import format_duration
 from warmstart.base.seeds import generator
+from warmstart.base.settings import resolved
 from warmstart.build.cost import measure_seconds, tokens_per_step
 from warmstart.build.training import stream_of
 from warmstart.config.schema import PretrainRecipe
@@ -77,7 +78,7 @@ def measure_speed(recipe: PretrainRecipe) -> float:
     assert recipe.model.preset is not None
     backbone = preset(recipe.model.preset, vocab_size=recipe.corpus.vocab_size)
     random = generator(train.seed, "demo", "speed")
-    rows = random.integers(0, backbone.vocab_size, (4 * train.batch_size, backbone.context + 1), np.int64)
+    rows = random.integers(0, backbone.vocab_size, (4 * resolved(train.batch_size), backbone.context + 1), np.int64)
     stream = stream_of(ListSource([causal(row) for row in rows]), train)
     lengths = plan_lengths(train, stream)
     seconds = measure_seconds(

@@ -83,7 +83,8 @@ class HeadPredictor:
         outputs = []
         for record, parts, own in zip(records, framed.parts, items, strict=True):
             raw = self.answer.join(list(islice(found, len(own))), spec.frame.window_answers)
-            outputs.append(RawOutput(record, parts, _check_finite(raw, record)))
+            outputs.append(RawOutput(record, parts, raw))
+        _check_finite(outputs)
         return outputs, framed.account
 
     def begin_evaluation(self, records: Iterable[Record], metrics: tuple[str, ...], limit: int) -> EvaluationRecords:
@@ -141,8 +142,8 @@ def _answers(
             found.append(model.answers(batch.to(device))[answer.goal].cpu().numpy())
             advance(len(batch.lengths) * len(items) / num_examples)
     counts = [sum(_num_answers(answer, example) for example in items[i]) for i in order]
-    parts = np.split(np.concatenate(found), np.cumsum(counts)[:-1])
-    return iter([parts[place] for place in np.argsort(order).tolist()])
+    every, stops = np.concatenate(found), np.cumsum(counts).tolist()
+    return iter([every[stops[place] - counts[place] : stops[place]] for place in np.argsort(order).tolist()])
 
 
 def _num_answers(answer: Answer, example: Example) -> int:
@@ -151,7 +152,8 @@ def _num_answers(answer: Answer, example: Example) -> int:
     return len(goal.reads if answer.per_read else goal.targets)
 
 
-def _check_finite(raw: Floats, record: Record) -> Floats:
-    if not np.isfinite(raw).all():
-        raise DivergenceError(f"{record.where}: the model's answer is not a finite number; its weights are not usable")
-    return raw
+def _check_finite(outputs: Sequence[RawOutput]) -> None:
+    if np.isfinite(np.concatenate([output.raw.ravel() for output in outputs])).all():
+        return
+    place = next(output.record.where for output in outputs if not np.isfinite(output.raw).all())
+    raise DivergenceError(f"{place}: the model's answer is not a finite number; its weights are not usable")

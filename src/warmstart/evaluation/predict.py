@@ -48,9 +48,9 @@ def to_row(record: Record, prediction: Prediction, texts: bool = True) -> dict[s
     input column of one of these names is kept as ``input_<name>``. Without ``texts`` an answer does not repeat the words or
     the source that it is about; texts among the other columns are the Record's matter.
     """
-    ours = prediction.row or _output_row(prediction)
+    ours = dict(prediction.row) or _output_row(prediction)
     if prediction.score is not None:
-        ours = ours | {"score": round(prediction.score, DIGITS)}
+        ours["score"] = round(prediction.score, DIGITS)
     inputs = prediction.inputs if texts else {}
     extra = {f"input_{key}" if key in ours or key in inputs else key: _plain(v) for key, v in record.extra.items()}
     return inputs | extra | ours
@@ -70,6 +70,8 @@ def _output_row(prediction: Prediction) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     """A value that JSON can hold; what it cannot (dates and numbers that are none, as Parquet has them) becomes text."""
+    if type(value) is str or type(value) is int:  # nearly all are, and these need no further question
+        return value
     if isinstance(value, dict):
         return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -144,37 +144,39 @@ def _segments(examples: Sequence[Example]) -> torch.Tensor | None:
 
 def _join(name: str, records: Sequence[Sequence[Example]], starts: NDArray[np.int64]) -> GoalBatch:
     """The goal ``name`` of all Records: reads shifted by document start, question numbers by those of earlier Records."""
-    reads: list[NDArray[Any]] = []
-    question: list[NDArray[Any]] = []
-    targets: list[NDArray[Any]] = []
-    weights: list[NDArray[Any]] = []
-    wanted: set[tuple[str, str]] = set()
+    goals: list[Goal] = []
+    documents: list[int] = []  # of each goal
+    firsts: list[int] = []  # of each goal, the number of its Record's first question
+    owned: list[int] = []  # of each goal, the questions that its Record's Examples up to this one own
     num_questions = document = 0
     for record in records:
-        owned = 0
+        num_owned = 0
         for example in record:
             goal = example.goals.get(name)
             if goal is not None:
-                reads.append(goal.reads + starts[document])
-                question.append(goal.question + num_questions)
-                targets.append(goal.targets)
-                weights.append(goal.weights)
-                wanted.add((goal.head or name, goal.answer))
-                owned += len(goal.targets)
-                _check_owned(name, goal, owned)
+                num_owned += len(goal.targets)
+                goals.append(goal)
+                documents.append(document)
+                firsts.append(num_questions)
+                owned.append(num_owned)
             document += 1
-        num_questions += owned
+        num_questions += num_owned
+    wanted = {(goal.head or name, goal.answer) for goal in goals}
     if len(wanted) > 1:
         raise ValueError(f"the Examples of a Batch want different heads or answers for goal {name!r}: {sorted(wanted)}")
     [(head, answer)] = wanted
-    flat_weights = np.concatenate(weights).astype(np.float32)
-    flat_question = np.concatenate(question)
+    counts = [len(goal.reads) for goal in goals]
+    own_question = np.concatenate([goal.question for goal in goals])
+    _check_owned(name, own_question, np.repeat(owned, counts))
+    flat_reads = np.concatenate([goal.reads for goal in goals]) + np.repeat(starts[documents], counts)
+    flat_question = own_question + np.repeat(firsts, counts)
+    flat_weights = np.concatenate([goal.weights for goal in goals]).astype(np.float32)
     if not np.array_equal(np.unique(flat_question), np.arange(num_questions)) or (np.diff(flat_question) < 0).any():
         raise ValueError(f"the reads of goal {name!r} must go through its questions in order, leaving none out")
     return GoalBatch(
-        reads=torch.from_numpy(np.concatenate(reads)),
+        reads=torch.from_numpy(flat_reads),
         question=torch.from_numpy(flat_question),
-        targets=torch.from_numpy(np.concatenate(targets)),
+        targets=torch.from_numpy(np.concatenate([goal.targets for goal in goals])),
         weights=torch.from_numpy(flat_weights),
         total_weight=float(flat_weights.sum(dtype=np.float64)),
         head=head,
@@ -182,6 +184,8 @@ def _join(name: str, records: Sequence[Sequence[Example]], starts: NDArray[np.in
     )
 
 
-def _check_owned(name: str, goal: Goal, owned: int) -> None:
-    if len(goal.question) and goal.question.max() >= owned:
-        raise ValueError(f"goal {name!r} reads for question {goal.question.max()}, but only {owned} have a target")
+def _check_owned(name: str, question: NDArray[Any], owned: NDArray[Any]) -> None:
+    """Refuses reads for questions, numbered within their Record, that none of its Examples owns."""
+    if (question >= owned).any():
+        place = int((question >= owned).argmax())
+        raise ValueError(f"goal {name!r} reads for question {question[place]}, but only {owned[place]} have a target")

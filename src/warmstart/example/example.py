@@ -52,6 +52,12 @@ class Goal:
         if len(self.targets) != len(self.weights):
             raise ValueError(f"{len(self.targets)} targets but {len(self.weights)} weights")
 
+    def reads_within(self, length: int) -> bool:
+        """Whether all reads are places of a sequence of this length."""
+        if len(self.reads) < 2:  # of thousands of short texts: numpy's extremes of one number take longer than all else
+            return all(0 <= read < length for read in self.reads.tolist())
+        return bool(0 <= self.reads.min() <= self.reads.max() < length)
+
     @staticmethod
     def each(reads: Ints, targets: NDArray[Any], weights: Floats | None = None) -> "Goal":
         """One question per read, e.g. the next token at every position."""
@@ -92,7 +98,7 @@ class Example:
         if len(self.ids) == 0:
             raise ValueError("an Example holds at least one token")
         for name, goal in self.goals.items():
-            if len(goal.reads) and not 0 <= goal.reads.min() <= goal.reads.max() < len(self.ids):
+            if not goal.reads_within(len(self.ids)):
                 raise ValueError(f"goal {name!r} reads outside its {len(self.ids)} tokens")
 
     def __len__(self) -> int:

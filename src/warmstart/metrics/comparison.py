@@ -40,6 +40,13 @@ def is_collapsed(targets: Array, predictions: Array) -> bool:
     return bool((targets == predictions).sum() <= majority)
 
 
+CAUTIONS = {
+    "dev": " Both sides were stopped by the same dev, so name a test set for a fair figure.",
+    "train": " Both sides have learned from these very examples, so name a test set: this says nothing of new texts.",
+}
+"""What a reader has to know where both sides were compared on this split."""
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """The gain from pre-training over a random start, in the metric's own unit (positive is better).

@@ -10,6 +10,8 @@ BILOU    L and U in the place of E and S                              BIOES
 BMES     M in the place of I, as in Chinese corpora; BMEWO: W of S    BIOES
 ======== ============================================================ ==========================
 
+The letters may stand alone, where all entities are of one kind (the words of a Chinese sentence): ``B M E S``, ``B I O``.
+
 The conversion keeps all entities. A model that has learned other names elsewhere (IOB1's, BILOU's, BMES's) keeps them, and
 later files are read in its names.
 
@@ -27,7 +29,8 @@ Scheme = Literal["BIO", "IOB1", "BIOES"]
 
 OUTSIDE = "O"
 _TAG = re.compile(r"[BIESLUMW]-.+", re.DOTALL)
-_ALIASES = {"L-": "E-", "U-": "S-", "M-": "I-", "W-": "S-"}
+_ALIASES = {"L": "E", "U": "S", "M": "I", "W": "S"}
+_LETTERS = frozenset("BIESLUMW")
 
 
 class Entity(NamedTuple):
@@ -46,14 +49,21 @@ def tag_scheme(names: tuple[str, ...]) -> Scheme | None:
     ('BIO', 'BIOES', None)
     >>> tag_scheme(("I-PER", "O"))
     'IOB1'
+    >>> tag_scheme(("B", "E", "M", "S")), tag_scheme(("B", "I", "O")), tag_scheme(("B", "S"))
+    ('BIOES', 'BIO', None)
     """
     inside = [name for name in names if name != OUTSIDE]
-    if not inside or not all(map(_TAG.fullmatch, inside)):
+    if not inside or not (all(map(_TAG.fullmatch, inside)) or _are_letters({*inside})):
         return None
     if not all(name[0] in "BI" for name in inside):
         return "BIOES"
     begun = {name[2:] for name in inside if name[0] == "B"}
     return "BIO" if all(name[2:] in begun for name in inside) else "IOB1"
+
+
+def _are_letters(names: set[str]) -> bool:
+    """Whether tags are the letters of a scheme without types: one begins an entity, another goes on with it."""
+    return names <= _LETTERS and "B" in names and not names.isdisjoint("IMEL")
 
 
 def odd_tags(names: Collection[str]) -> list[str]:
@@ -75,8 +85,10 @@ def bioes_tag(tag: str) -> str:
 
     >>> bioes_tag("U-PER"), bioes_tag("M-PER"), bioes_tag("B-PER"), bioes_tag("VERB")
     ('S-PER', 'I-PER', 'B-PER', 'VERB')
+    >>> bioes_tag("M"), bioes_tag("O")
+    ('I', 'O')
     """
-    return _ALIASES.get(tag[:2], tag[:2]) + tag[2:] if len(tag) > 2 else tag
+    return _ALIASES.get(tag[:1], tag[:1]) + tag[1:] if len(tag) == 1 or tag[1:2] == "-" else tag
 
 
 def convert_tags(tags: Sequence[str], scheme: Scheme | None) -> list[str]:
@@ -99,8 +111,8 @@ def convert_tags(tags: Sequence[str], scheme: Scheme | None) -> list[str]:
     else:
         ends = {(entity.type, entity.end) for entity in entities}
         first = {entity.start for entity in entities if (entity.type, entity.start) in ends}
-    inside = [tag != OUTSIDE and tag[:2] in ("B-", "I-") for tag in tags]
-    return [f"{'B' if place in first else 'I'}-{tag[2:]}" if inside[place] else tag for place, tag in enumerate(tags)]
+    inside = [tag[:2] in ("B-", "I-", "B", "I") for tag in tags]
+    return [f"{'B' if place in first else 'I'}{tag[1:]}" if inside[place] else tag for place, tag in enumerate(tags)]
 
 
 def get_entities(tags: Sequence[str]) -> list[Entity]:

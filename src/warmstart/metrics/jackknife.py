@@ -23,11 +23,14 @@ def metric_pseudo_values(name: str, targets: Array, predictions: Array) -> Array
     """[K] pseudo-values of the metric ``name`` of targets [n] or [n, C] and predictions of the same shape."""
     metric, groups = WEIGHTED_METRICS[name], _groups(len(targets))
     total, last = np.ones((1, len(targets))), int(groups.max())
+    whole = metric(targets, predictions, total)
+    if last == 0:
+        return whole  # nothing is left without the one example
     left = [
         metric(targets, predictions, total - (groups == np.arange(start, min(start + _BLOCK, last + 1))[:, None]))
         for start in range(0, last + 1, _BLOCK)
     ]
-    return _pseudo_values(metric(targets, predictions, total)[0], np.concatenate(left))
+    return _pseudo_values(whole[0], np.concatenate(left))
 
 
 def ratio_pseudo_values(ratio: Ratio) -> Array:
@@ -42,6 +45,8 @@ def sum_pseudo_values(rows: Array, formula: Callable[[Array], Array]) -> Array:
     sums = np.zeros((int(groups.max()) + 1, rows.shape[1]))
     np.add.at(sums, groups, rows)
     total = rows.sum(0, keepdims=True)
+    if len(sums) == 1:
+        return formula(total)
     return _pseudo_values(formula(total)[0], formula(total - sums))
 
 

@@ -8,8 +8,9 @@ against the brute-force law (tests/laws/test_sight.py).
 Shapes: N flat tokens, P padded tokens, G documents in a group, T padded length, H heads, K head width, D = H·K.
 """
 
+import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -19,8 +20,10 @@ from torch.nn import functional as F
 from warmstart.base.arrays import Ints
 from warmstart.example.batch import Batch, to_device
 from warmstart.example.sight import Pattern, sees
-from warmstart.models.eager import blocked_attention
+from warmstart.models.disentangled import DistanceTable
+from warmstart.models.eager import band, blocked_attention, is_far, unseen
 from warmstart.models.padding import Padding, document_rows, pad, plan_padding, unpad
+from warmstart.models.softmax import soft_cap
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,9 @@ class Group:
 
     ``bias`` [G, 1, T] or [G, T, T] (0 or -inf, in the compute dtype) says who sees whom; ``None`` where all see all, or
     where sight is ``causal``: padding comes last, so no real token can see it. ``relative`` [G or 1, H, T, T] is what
-    their distances add to the scores; it has a gradient.
+    their distances add to the scores; it has a gradient. ``positions`` [G, T] are ``None`` where they are 0 1 2 …, and
+    ``window`` says that tokens see only those fewer than so many places away. ``distances`` [G or 1, T, T] are the rows of
+    the plan's table between each two tokens.
     """
 
     count: int
@@ -52,6 +57,9 @@ class Group:
     causal: bool
     bias: torch.Tensor | None
     relative: torch.Tensor | None = None
+    positions: torch.Tensor | None = None
+    window: int | None = None
+    distances: torch.Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,11 +67,13 @@ class Plan:
     """How the documents of one Batch become rectangles; made once per Batch and used by every layer.
 
     ``padding`` leads from flat to padded and back; ``None`` where flat already is as the rectangles want it.
+    ``distance_table`` [R, D] has the rows of distances in disentangled attention.
     """
 
     groups: tuple[Group, ...]
     padding: Padding | None
     kernels: Kernels
+    distance_table: torch.Tensor | None = None
 
 
 Relative = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -86,18 +96,58 @@ def plan_attention(batch: Batch, dtype: torch.dtype, kernels: Kernels, relative:
         causal = batch.pattern is Pattern.CAUSAL
         rows = document_rows(documents, starts, lengths, width)
         rectangles.append(rows)
-        added = None if relative is None else _distances(relative, batch, rows)
-        groups.append(Group(len(documents), width, causal, None if bias is None else to_device(bias, device), added))
+        positions = _positions(batch, rows)
+        added = None if relative is None else _distances(relative, positions, width, dtype, device)
+        bias = None if bias is None else to_device(bias, device)
+        groups.append(Group(len(documents), width, causal, bias, added, positions))
     return Plan(tuple(groups), plan_padding(rectangles, batch.num_tokens, device), kernels)
 
 
-def _distances(relative: Relative, batch: Batch, rows_GT: NDArray[np.int64]) -> torch.Tensor:
-    """The bias of distances, [1, H, T, T] where all documents of a group count their positions alike."""
+def _positions(batch: Batch, rows_GT: NDArray[np.int64]) -> torch.Tensor | None:
     if batch.sequential_positions:
-        counted = torch.arange(rows_GT.shape[1], device=batch.positions.device)[None]
-        return relative(counted, counted)
-    positions = batch.positions[to_device(torch.from_numpy(rows_GT), batch.positions.device)]
-    return relative(positions, positions)
+        return None
+    return batch.positions[to_device(torch.from_numpy(rows_GT), batch.positions.device)]
+
+
+def _distances(
+    relative: Relative, positions: torch.Tensor | None, width: int, dtype: torch.dtype, device: torch.device
+) -> torch.Tensor:
+    """The bias of distances, [1, H, T, T] where all documents of a group count their positions alike."""
+    counted = torch.arange(width, device=device)[None] if positions is None else positions
+    return relative(counted, counted).to(dtype)
+
+
+def with_distances(plan: Plan, table: DistanceTable) -> Plan:
+    """The same plan for disentangled attention: which rows of distances stand between the tokens of each group."""
+    device = table.table.weight.device
+    farthest = max(group.width for group in plan.groups) - 1
+    rows = table.rows_up_to(farthest if all(group.positions is None for group in plan.groups) else 2 * table.longest)
+    groups = []
+    for group in plan.groups:
+        positions = torch.arange(group.width, device=device)[None] if group.positions is None else group.positions
+        groups.append(replace(group, distances=table.between(positions, positions, rows)))
+    return replace(plan, groups=tuple(groups), distance_table=table(rows))
+
+
+def with_window(plan: Plan, window: int | None, dtype: torch.dtype) -> Plan:
+    """The same plan for a layer whose tokens see only those fewer than ``window`` positions away; ``None``: all."""
+    if window is None:
+        return plan
+    return replace(plan, groups=tuple(_narrow(group, window, dtype) for group in plan.groups))
+
+
+def _narrow(group: Group, window: int, dtype: torch.dtype) -> Group:
+    if group.positions is None and group.width <= window:
+        return group
+    # Padding far from all real tokens would see nothing; so what is not seen is finite here.
+    bias = None if group.bias is None else group.bias.clamp(min=unseen(dtype))
+    if group.positions is None:
+        return replace(group, bias=bias, window=window)
+    far = is_far(group.positions, group.positions, window)
+    bias = torch.zeros(far.shape, dtype=dtype, device=far.device) if bias is None else bias
+    if group.causal:
+        far = far | torch.ones_like(far[0]).triu(1)
+    return replace(group, causal=False, bias=bias.masked_fill(far, unseen(dtype)))
 
 
 def group_lengths(lengths: NDArray[np.int64], size: int) -> list[slice]:
@@ -128,7 +178,14 @@ def _visible(
     return allowed | torch.eye(width, dtype=torch.bool)
 
 
-def attend(qkv_N3D: torch.Tensor, plan: Plan, heads: int, dropout: float) -> torch.Tensor:
+AddedScores = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+"""Queries [G, H, T, K], keys [G, H, S, K] and rows of distances [G or 1, T, S] → what is added to scores [G, H, T, S]."""
+
+
+def attend(
+    qkv_N3D: torch.Tensor, plan: Plan, heads: int, dropout: float, added: AddedScores | None = None,
+    cap: float | None = None,
+) -> torch.Tensor:  # fmt: skip
     """Multi-head attention of a flat Batch: [N, 3·D] queries, keys, values → [N, D].
 
     Args:
@@ -136,46 +193,84 @@ def attend(qkv_N3D: torch.Tensor, plan: Plan, heads: int, dropout: float) -> tor
         plan: of the Batch, in the dtype of ``qkv_N3D``.
         heads: H.
         dropout: share of attention weights set to 0 (0.0 outside training).
+        added: to the scores, where these come of queries, keys and distances.
+        cap: bound c of the scores s of queries and keys, which become c · tanh(s / c) before anything is added to them.
     """
     rows = torch.split(pad(qkv_N3D, plan.padding), [group.count * group.width for group in plan.groups])
     mixed = [
-        _attend_group(part, group, plan.kernels, heads, dropout) for part, group in zip(rows, plan.groups, strict=True)
+        _attend_group(part, group, plan.kernels, heads, dropout, added, cap)
+        for part, group in zip(rows, plan.groups, strict=True)
     ]
     return unpad(mixed[0] if len(mixed) == 1 else torch.cat(mixed), plan.padding)
 
 
-def _attend_group(rows: torch.Tensor, group: Group, kernels: Kernels, heads: int, dropout: float) -> torch.Tensor:
+def _attend_group(
+    rows: torch.Tensor, group: Group, kernels: Kernels, heads: int, dropout: float, added: AddedScores | None,
+    cap: float | None,
+) -> torch.Tensor:  # fmt: skip
     count, width = group.count, group.width
     parted = rows.view(count, width, 3, heads, -1).permute(2, 0, 3, 1, 4).contiguous()  # [3, G, H, T, K]
-    if width <= kernels.eager_max_len or (dropout > 0 and kernels.eager_dropout):
-        mixed = blocked_attention(parted, group.bias, dropout, causal=group.causal, relative=group.relative)
+    if added is not None and group.distances is not None:
+        more = added(parted[0], parted[1], group.distances)
+        group = replace(group, relative=more if group.relative is None else group.relative + more)
+    short = width <= kernels.eager_max_len or (dropout > 0 and kernels.eager_dropout)
+    if short or cap is not None:  # SDPA knows no cap
+        mixed = blocked_attention(
+            parted, group.bias, dropout, causal=group.causal, relative=group.relative, window=group.window, cap=cap
+        )
     else:
-        bias, causal = _whole_bias(group), group.causal and group.relative is None
+        bias = _whole_bias(group, rows)
+        causal = group.causal and bias is None
         q, k, v = parted.unbind(0)
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, is_causal=causal, dropout_p=dropout)
     return mixed.transpose(1, 2).reshape(count * width, -1)
 
 
-def _whole_bias(group: Group) -> torch.Tensor | None:
-    """Who sees whom and what distances add, as one table [G or 1, H or 1, T, T] or [G, 1, 1, T]."""
-    seen = None if group.bias is None else group.bias.unsqueeze(1)
-    if group.relative is None:
-        return seen
-    if group.causal:
-        seen = group.relative.new_full((group.width, group.width), -torch.inf).triu_(1)
-    return group.relative if seen is None else group.relative + seen
+def _whole_bias(group: Group, rows: torch.Tensor) -> torch.Tensor | None:
+    """Who sees whom and what distances add, as one table [G or 1, H or 1, T, T] or [G, 1, 1, T], for ``rows``."""
+    parts = [] if group.bias is None else [group.bias.unsqueeze(1)]
+    if group.window is not None:
+        parts.append(band(0, group.width, group.width, group.window, rows))
+    if group.relative is not None:
+        parts.append(group.relative)
+    if parts and group.causal:
+        parts.append(rows.new_full((group.width, group.width), -torch.inf).triu_(1))
+    return functools.reduce(torch.add, parts) if parts else None
+
+
+def with_window_bias(
+    bias: torch.Tensor, readers_BT: torch.Tensor, read_BS: torch.Tensor, window: int | None
+) -> torch.Tensor:
+    """A bias [B, T, S] or [B, H, T, S] of tokens at some positions, where they see only those in their window."""
+    if window is None:
+        return bias
+    far = is_far(readers_BT, read_BS, window)
+    # Finite, so that padding far from all real tokens sees something.
+    return bias.masked_fill(
+        (far if bias.dim() == 3 else far.unsqueeze(1)) & (bias > unseen(bias.dtype)), unseen(bias.dtype)
+    )
+
+
+def add_products(
+    bias_FTS: torch.Tensor, q_FTK: torch.Tensor, k_FSK: torch.Tensor, cap: float | None = None
+) -> torch.Tensor:
+    """[F, T, S] q·kᵀ/√K + bias, where ``cap`` bounds the products."""
+    scale = q_FTK.shape[-1] ** -0.5
+    if cap is None:
+        return torch.baddbmm(bias_FTS, q_FTK, k_FSK.transpose(1, 2), alpha=scale)
+    return soft_cap(torch.bmm(q_FTK, k_FSK.transpose(1, 2)) * scale, cap) + bias_FTS
 
 
 def eager_attention(
-    q_BHTK: torch.Tensor, k_BHSK: torch.Tensor, v_BHSK: torch.Tensor, bias: torch.Tensor
+    q_BHTK: torch.Tensor, k_BHSK: torch.Tensor, v_BHSK: torch.Tensor, bias: torch.Tensor, cap: float | None = None
 ) -> torch.Tensor:
     """softmax(q·kᵀ/√K + bias)·v of new tokens over all that may be read, [B, H, T, K]; for decoding.
 
-    ``bias`` is [B, T, S], or [B, H, T, S] where heads differ.
+    ``bias`` is [B, T, S], or [B, H, T, S] where heads differ; ``cap`` bounds the products.
     """
-    rows, heads, new, width = q_BHTK.shape
+    rows, heads, new = q_BHTK.shape[:3]
     seen, flat = k_BHSK.shape[2], rows * heads
     q, k, v = q_BHTK.reshape(flat, new, -1), k_BHSK.reshape(flat, seen, -1), v_BHSK.reshape(flat, seen, -1)
     bias = (bias if bias.dim() == 4 else bias.unsqueeze(1)).expand(rows, heads, new, seen).reshape(flat, new, seen)
-    scores = torch.baddbmm(bias, q, k.transpose(1, 2), alpha=width**-0.5)
+    scores = add_products(bias, q, k, cap)
     return torch.bmm(scores.softmax(-1), v).view(rows, heads, new, -1)

@@ -18,16 +18,29 @@ from warmstart.models.softmax import Softmax
 
 
 class SoftmaxTable(NamedTuple):
-    """The rows [V, E] of a softmax, and the transform between a state and them, if there is one."""
+    """The rows [V, E] of a softmax, and what stands between a state and them.
+
+    Attributes:
+        weight: the rows.
+        transform: of the states, if there is one: BERT's, which has a bias for each row, or a linear without one.
+        own_bias: [V] of each row where BERT's transform is not there.
+        cap: bound of the logits.
+    """
 
     weight: torch.Tensor
-    transform: LMTransform | None = None
+    transform: LMTransform | nn.Linear | None = None
+    own_bias: torch.Tensor | None = None
+    cap: float | None = None
+
+    @property
+    def bias(self) -> torch.Tensor | None:
+        """[V] of each row, if there is one."""
+        return self.transform.bias if isinstance(self.transform, LMTransform) else self.own_bias
 
     def softmax(self, states: torch.Tensor) -> Softmax:
         """The softmax after each state […, D]."""
-        if self.transform is None:
-            return Softmax(states, self.weight)
-        return Softmax(self.transform(states), self.weight, self.transform.bias)
+        states = states if self.transform is None else self.transform(states)
+        return Softmax(states, self.weight, self.bias, self.cap)
 
 
 class Tables(NamedTuple):
@@ -88,6 +101,7 @@ class Backbone(nn.Module):
         output: the softmax table where it is not the token table.
         lm_transform: between a state and the softmax.
         pooler: between a state and a head that asks for it.
+        pooler_norm: after the pooler.
         EMBEDDING_PARTS: names of the parts below the first layer.
         VOCABULARY: names of the tensors with one row per token.
         POSITIONS: names of the tensors with one row per position.
@@ -96,7 +110,7 @@ class Backbone(nn.Module):
     """
 
     EMBEDDING_PARTS: ClassVar[tuple[str, ...]] = ("tokens",)
-    VOCABULARY: ClassVar[tuple[str, ...]] = ("tokens.weight", "output.weight", "lm_transform.bias")
+    VOCABULARY: ClassVar[tuple[str, ...]] = ("tokens.weight", "output.weight", "output.bias", "lm_transform.bias")
     POSITIONS: ClassVar[tuple[str, ...]] = ()
     OUTPUT: ClassVar[str] = "output.weight"
     READS_PADDED: ClassVar[bool] = False
@@ -111,6 +125,7 @@ class Backbone(nn.Module):
         self.output: nn.Linear | None = None
         self.lm_transform: LMTransform | None = None
         self.pooler: nn.Linear | None = None
+        self.pooler_norm: nn.Module | None = None
 
     def tables(self) -> Tables:
         """The tables for one pass."""

@@ -13,6 +13,7 @@ import torch
 from torch.nn import functional as F
 
 from warmstart.models import kernels
+from warmstart.models.attention import AddedScores, add_products
 from warmstart.models.cache import LayerCache
 
 ALIGNED = kernels.KEYS  # columns come in multiples of it
@@ -22,8 +23,8 @@ SHARE = 8  # of the columns there are, one in so many is added at least
 class BeamCacheLayer(LayerCache):
     """One layer's table [2, B, G, C, K] of keys and values; new ones go to ``rows`` [B, 1] and ``places`` [B, T]."""
 
-    def __init__(self, table: torch.Tensor) -> None:
-        super().__init__(torch.empty(0))
+    def __init__(self, table: torch.Tensor, cap: float | None = None) -> None:
+        super().__init__(torch.empty(0), cap)
         self.table = table
         self.rows = self.places = torch.empty(0, dtype=torch.int64)
 
@@ -32,27 +33,27 @@ class BeamCacheLayer(LayerCache):
         """A bias as ``read`` takes it."""
         return bias_BHTC.contiguous()
 
-    def read(self, q_BHTK: torch.Tensor, kv_BT2GK: torch.Tensor) -> torch.Tensor:
+    def read(self, q_BHTK: torch.Tensor, kv_BT2GK: torch.Tensor, added: AddedScores | None = None) -> torch.Tensor:
         """Takes new keys and values in; the queries read all that ``bias`` [B, H, T, C] shows, [B, H, T, K]."""
         count, heads, asking, width = q_BHTK.shape
         self.table[:, self.rows, :, self.places] = kv_BT2GK
         keys, values = self.table.flatten(1, 2).unbind()
         q = q_BHTK.reshape(len(keys), -1, width)  # heads that share keys stand together
         # All columns, taken or not: the product copies what is not in one piece, and that costs more than a few columns.
-        bias = self.bias.view(*q.shape[:2], self.table.shape[3])
-        shares = torch.baddbmm(bias, q, keys.transpose(1, 2), alpha=width**-0.5).softmax(-1)
+        bias = self.bias_with(added, q_BHTK, self.table[0]).view(*q.shape[:2], self.table.shape[3])
+        shares = add_products(bias, q, keys, self.cap).softmax(-1)
         return torch.bmm(shares, values).view(count, heads, asking, width)
 
 
 class KernelLayer(BeamCacheLayer):
-    """The same by our own kernel, which has its own order of keys in the table."""
+    """The same by our own kernel, which has its own order of keys in the table; it adds nothing to scores but the bias."""
 
     @staticmethod
     def prepare_bias(bias_BHTC: torch.Tensor) -> torch.Tensor:
         """As it is, where heads share it."""
         return kernels.in_rows(bias_BHTC)
 
-    def read(self, q_BHTK: torch.Tensor, kv_BT2GK: torch.Tensor) -> torch.Tensor:
+    def read(self, q_BHTK: torch.Tensor, kv_BT2GK: torch.Tensor, added: AddedScores | None = None) -> torch.Tensor:
         """As above."""
         return kernels.read(q_BHTK, kv_BT2GK, self.table, self.places, self.bias)
 
@@ -65,17 +66,23 @@ class BeamCache:
         shape: [B, G, C, K] of one layer.
         dtype: of keys, values and bias.
         device: of all.
+        cap: bound of the scores of queries and keys.
+        readable: whether keys are read by others than the kernel, as disentangled attention does.
     """
 
-    def __init__(self, layers: int, shape: tuple[int, int, int, int], dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(
+        self, layers: int, shape: tuple[int, int, int, int], dtype: torch.dtype, device: torch.device,
+        cap: float | None = None, *, readable: bool = False,
+    ) -> None:  # fmt: skip
         count, groups, columns, width = shape
         self.columns = columns = max(ALIGNED, columns + -columns % ALIGNED)
 
         def room() -> torch.Tensor:
             return torch.zeros(2, count, groups, columns, width, dtype=dtype, device=device)
 
-        kind = KernelLayer if kernels.usable(dtype, device, width) else BeamCacheLayer
-        self.layers = [kind(room()) for _ in range(layers)]
+        by_kernel = cap is None and not readable and kernels.usable(dtype, device, width)
+        kind = KernelLayer if by_kernel else BeamCacheLayer
+        self.layers = [kind(room(), cap) for _ in range(layers)]
         self.sight = torch.full((count, 1, columns), float("-inf"), dtype=dtype, device=device)  # [B, R, C]
         self.positions = torch.empty(0, dtype=torch.int64, device=device)  # of the tokens that are read next
         self.places = torch.zeros(count, columns, dtype=torch.int64, device=device)  # of what stands in each column

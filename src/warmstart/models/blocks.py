@@ -6,16 +6,18 @@ Radford et al. 2018 (post-norm), Radford et al. 2019 (pre-norm), Devlin et al. 2
 Shapes: N flat tokens, D width, H query heads, G key heads, K width of a head, B rows and T new tokens of a cache.
 """
 
+import functools
 from collections.abc import Callable
-from typing import NamedTuple
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from warmstart.models.attention import Plan, attend
+from warmstart.models.attention import AddedScores, Plan, attend
 from warmstart.models.cache import LayerCache
+from warmstart.models.disentangled import DistanceScores
 from warmstart.models.dropout import Dropout
+from warmstart.models.rotary import RotaryTable, apply_rotary
 from warmstart.models.transformer_settings import Activation, TransformerSettings
 
 ACTIVATIONS: dict[Activation, Callable[[torch.Tensor], torch.Tensor]] = {
@@ -26,31 +28,12 @@ ACTIVATIONS: dict[Activation, Callable[[torch.Tensor], torch.Tensor]] = {
 }
 
 
-class RotaryTable(NamedTuple):
-    """Rotary positions of some tokens: cosine and sine of each angle, […, 1, K]."""
-
-    cos: torch.Tensor
-    sin: torch.Tensor
-
-
-def rotary_table(positions: torch.Tensor, settings: TransformerSettings, dtype: torch.dtype) -> RotaryTable:
-    """The angles of ``positions`` […] (Su et al. 2021; the two halves of a head turn against each other, as in Llama)."""
-    half = torch.arange(0, settings.per_head, 2, device=positions.device, dtype=torch.float32)
-    angles = positions[..., None].float() * settings.rotary_base ** (-half / settings.per_head)
-    both = torch.cat([angles, angles], -1)[..., None, :]
-    return RotaryTable(both.cos().to(dtype), both.sin().to(dtype))
-
-
-def apply_rotary(x: torch.Tensor, rotary: RotaryTable) -> torch.Tensor:
-    """[…, heads, K] queries or keys, rotated by their positions."""
-    left, right = x.chunk(2, -1)
-    return x * rotary.cos + torch.cat([-right, left], -1) * rotary.sin
-
-
 def make_norm(settings: TransformerSettings, width: int | None = None) -> nn.Module:
     """The norm that ``settings`` ask for, over the model's width unless another is named."""
-    kind = nn.RMSNorm if settings.norm_kind == "rms" else nn.LayerNorm
-    return kind(width or settings.width, eps=settings.norm_eps)
+    width = width or settings.width
+    if settings.norm_kind == "rms":
+        return nn.RMSNorm(width, eps=settings.norm_eps)
+    return nn.LayerNorm(width, eps=settings.norm_eps, bias=settings.norm_bias)
 
 
 class Attention(nn.Module):
@@ -59,13 +42,18 @@ class Attention(nn.Module):
     def __init__(self, settings: TransformerSettings) -> None:
         super().__init__()
         self.heads, self.key_heads, self.per_head = settings.heads, settings.key_heads, settings.per_head
-        self.dropout = settings.attention_dropout
-        self.qkv = nn.Linear(settings.width, (self.heads + 2 * self.key_heads) * self.per_head, bias=settings.bias)
-        self.out = nn.Linear(self.heads * self.per_head, settings.width, bias=settings.bias)
+        self.dropout, self.cap = settings.attention_dropout, settings.attention_cap
+        # Kernels divide by the root of the width; what differs from that is done to the queries.
+        self.scale = 1.0 if settings.attention_scale is None else settings.attention_scale * self.per_head**0.5
+        rows = (self.heads + 2 * self.key_heads) * self.per_head
+        self.qkv = nn.Linear(settings.width, rows, bias=settings.has_qkv_bias)
+        self.out = nn.Linear(self.heads * self.per_head, settings.width, bias=settings.has_out_bias)
         self.q_norm = make_norm(settings, self.per_head) if settings.qk_norm else None
         self.k_norm = make_norm(settings, self.per_head) if settings.qk_norm else None
         # Whether the joint projection is what the kernel reads as it stands.
-        self.joint = settings.positions == "learned" and self.heads == self.key_heads and not settings.qk_norm
+        plain = settings.positions != "rotary" and not settings.qk_norm and self.scale == 1
+        self.joint = plain and self.heads == self.key_heads and not settings.disentangled
+        self.distances = DistanceScores(settings) if settings.disentangled else None
 
     def forward(
         self, x_ND: torch.Tensor, plan: Plan, rotary: RotaryTable | None, reads_M: torch.Tensor | None = None
@@ -77,7 +65,7 @@ class Attention(nn.Module):
             k, v = kv.unbind(-3)
             qkv = torch.cat([q, self._repeat(k), self._repeat(v)], -2).flatten(-2)
         dropout = self.dropout if self.training else 0.0
-        mixed = attend(qkv, plan, self.heads, dropout)
+        mixed = attend(qkv, plan, self.heads, dropout, self._added(plan.distance_table), self.cap)
         return self.out(mixed if reads_M is None else mixed.index_select(0, reads_M))  # type: ignore[no-any-return]
 
     def forward_cached(
@@ -85,19 +73,28 @@ class Attention(nn.Module):
     ) -> torch.Tensor:
         """[B, T - skip, D] for the next T tokens of B sequences whose past is in ``cache``; the first few only add to it."""
         q, kv = self._split(self.qkv(x_BTD), rotary)
-        mixed = cache.read(q[:, skip:].transpose(1, 2), kv)
+        mixed = cache.read(q[:, skip:].transpose(1, 2), kv, self._added(cache.distance_table))
         return self.out(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
+
+    def _added(self, distance_table: torch.Tensor | None) -> AddedScores | None:
+        """What disentangled attention adds to the scores."""
+        if self.distances is None or distance_table is None:
+            return None
+        return functools.partial(self.distances, parts=self.distances.project(distance_table, self.qkv))
 
     def _split(self, qkv: torch.Tensor, rotary: RotaryTable | None) -> tuple[torch.Tensor, torch.Tensor]:
         """Queries […, H, K], and keys and values […, 2, G, K]; normed and rotated."""
         lead = qkv.shape[:-1]
         q, kv = torch.split(qkv, [self.heads * self.per_head, 2 * self.key_heads * self.per_head], -1)
         q, kv = q.view(*lead, self.heads, self.per_head), kv.view(*lead, 2, self.key_heads, self.per_head)
-        if rotary is None and self.k_norm is None:
+        q = q if self.distances is None else q * self.distances.scale
+        if rotary is None and self.k_norm is None and self.scale == 1:
             return q, kv
         k, v = kv.unbind(-3)
         if self.q_norm is not None and self.k_norm is not None:
             q, k = self.q_norm(q), self.k_norm(k)
+        if self.scale != 1:
+            q = q * self.scale
         if rotary is not None:
             q, k = apply_rotary(q, rotary), apply_rotary(k, rotary)
         return q, torch.stack([k, v], -3)
@@ -128,13 +125,16 @@ class FeedForward(nn.Module):
 class Block(nn.Module):
     """One layer: attention and feed-forward, each with residual sum, dropout and norm."""
 
-    def __init__(self, settings: TransformerSettings) -> None:
+    def __init__(self, settings: TransformerSettings, *, first: bool = False) -> None:
         super().__init__()
-        self.post = settings.norm == "post"
+        self.post, self.parallel = settings.norm == "post", settings.parallel != "none"
         self.attention = Attention(settings)
-        self.norm1 = make_norm(settings)
+        plain = first and not self.post and not settings.first_norm
+        self.norm1 = nn.Identity() if plain else make_norm(settings)
         self.mlp = FeedForward(settings)
-        self.norm2 = make_norm(settings)
+        self.norm2 = None if settings.parallel == "one_norm" else make_norm(settings)
+        self.norm1_out = make_norm(settings) if settings.norm == "both" else None
+        self.norm2_out = make_norm(settings) if settings.norm == "both" else None
         self.drop = Dropout(settings.residual_dropout)
         self.finish: Callable[[Block, torch.Tensor, torch.Tensor], torch.Tensor] = finish  # or the same compiled
 
@@ -160,8 +160,14 @@ class Block(nn.Module):
 
 def finish(block: Block, x: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
     """All of a layer that comes after attention, token by token: any number of tokens has the same graph."""
+    norm2 = block.norm2 or block.norm1
+    attended = attended if block.norm1_out is None else block.norm1_out(attended)
+    if block.parallel:
+        return x + block.drop(attended) + block.drop(block.mlp(norm2(x)))  # type: ignore[no-any-return]
     x = x + block.drop(attended)
     if block.post:
         x = block.norm1(x)
-        return block.norm2(x + block.drop(block.mlp(x)))  # type: ignore[no-any-return]
-    return x + block.drop(block.mlp(block.norm2(x)))  # type: ignore[no-any-return]
+        return norm2(x + block.drop(block.mlp(x)))  # type: ignore[no-any-return]
+    added = block.mlp(norm2(x))
+    added = added if block.norm2_out is None else block.norm2_out(added)
+    return x + block.drop(added)  # type: ignore[no-any-return]

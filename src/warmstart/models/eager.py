@@ -4,6 +4,8 @@ A tile of queries of some documents is multiplied, put through the softmax and m
 Where sight is causal a tile reads only the keys up to its own end, so nearly half of the work falls away. The backward pass
 needs only the weights of each tile; dropout marks them in their sign, so there is no mask to keep or to draw again.
 
+Where tokens see a window only, a tile reads only the keys of its queries' windows.
+
 What distances add to the scores (relative positions) is one table for all documents or one for each, and has a gradient.
 
 Shapes: G documents, H heads, T queries, S keys, K head width; in a tile F = documents · H, R of the queries.
@@ -29,21 +31,32 @@ class Rule(NamedTuple):
         relative: [G or 1, H, T, S] what distances add.
         dropout: share of the weights set to 0.
         causal: tokens read themselves and what came before; ``bias`` is ``None`` then, and S is T.
+        window: tokens read only those fewer than so many places away; S is T then.
+        cap: bound of the products q·kᵀ/√K, before anything is added to them.
     """
 
     bias: torch.Tensor | None
     relative: torch.Tensor | None
     dropout: float
     causal: bool
+    window: int | None = None
+    cap: float | None = None
+
+    def keys_of(self, queries: slice, num_keys: int) -> slice:
+        """The keys that some queries may read."""
+        stop = queries.stop if self.causal else num_keys
+        if self.window is None:
+            return slice(0, stop)
+        return slice(max(0, queries.start - self.window + 1), min(stop, queries.stop + self.window - 1))
 
 
 class Tile(NamedTuple):
-    """Some documents with all their heads, some of their queries, and the number of keys that these read."""
+    """Some documents with all their heads, some of their queries, and the keys that these read."""
 
     documents: slice
     heads: int
     queries: slice
-    keys: int
+    keys: slice
 
     def query_rows(self, x_GHTK: torch.Tensor) -> torch.Tensor:
         """[F, R, K]; a view."""
@@ -51,7 +64,7 @@ class Tile(NamedTuple):
 
     def key_rows(self, x_GHSK: torch.Tensor) -> torch.Tensor:
         """[F, keys, K]; a view."""
-        return self._flat(x_GHSK)[:, : self.keys]
+        return self._flat(x_GHSK)[:, self.keys]
 
     def by_head(self, scores_FRS: torch.Tensor) -> torch.Tensor:
         """[documents, H, R, keys]; a view."""
@@ -60,21 +73,21 @@ class Tile(NamedTuple):
     def of_distances(self, relative: torch.Tensor) -> torch.Tensor:
         """[documents or 1, H, R, keys] of a table [G or 1, H, T, S]; a view."""
         rows = relative if len(relative) == 1 else relative[self.documents]
-        return rows[:, :, self.queries, : self.keys]
+        return rows[:, :, self.queries, self.keys]
 
     def _flat(self, x_GHTK: torch.Tensor) -> torch.Tensor:
         return x_GHTK[self.documents].view(-1, *x_GHTK.shape[2:])
 
 
-def _tiles(q_GHTK: torch.Tensor, num_keys: int, causal: bool) -> Iterator[Tile]:
+def _tiles(q_GHTK: torch.Tensor, num_keys: int, rule: Rule) -> Iterator[Tile]:
     """The last queries first: where sight is causal these read all keys."""
     count, heads, width, _ = q_GHTK.shape
     for start in reversed(range(0, width, TILE)):
-        stop = min(width, start + TILE)
-        keys = stop if causal else num_keys
-        step = max(1, MAX_WEIGHTS // (heads * (stop - start) * keys))
+        queries = slice(start, min(width, start + TILE))
+        keys = rule.keys_of(queries, num_keys)
+        step = max(1, MAX_WEIGHTS // (heads * (queries.stop - start) * (keys.stop - keys.start)))
         for first in range(0, count, step):
-            yield Tile(slice(first, first + step), heads, slice(start, stop), keys)
+            yield Tile(slice(first, first + step), heads, queries, keys)
 
 
 @functools.lru_cache(maxsize=8)
@@ -83,17 +96,53 @@ def _triangle(size: int, dtype: torch.dtype) -> torch.Tensor:
     return torch.full((size, size), -torch.inf, dtype=dtype).triu_(1)
 
 
+def unseen(dtype: torch.dtype) -> float:
+    """What is added to the score of a token that is not seen, where even two of these have to stay finite."""
+    return torch.finfo(dtype).min / 4
+
+
+def is_far(readers_GT: torch.Tensor, read_GS: torch.Tensor, window: int) -> torch.Tensor:
+    """[G, T, S] whether what is read stands ``window`` positions away from its reader, or more."""
+    return (read_GS[:, None, :] - readers_GT[:, :, None]).abs() >= window
+
+
+def band(first: int, size: int, keys: int, window: int, like: torch.Tensor) -> torch.Tensor:
+    """[size, keys] 0 where a key stands fewer than ``window`` places from the query, else :func:`unseen`.
+
+    The first query stands at place ``first`` of the keys; device and dtype are those of ``like``.
+    """
+    rows, columns = (torch.arange(count, device=like.device)[None] for count in (size, keys))
+    far = is_far(rows + first, columns, window)[0]
+    return like.new_zeros(far.shape).masked_fill_(far, unseen(like.dtype))
+
+
+@functools.lru_cache(maxsize=32)
+def _tile_band(first: int, size: int, keys: int, window: int, dtype: torch.dtype) -> torch.Tensor:
+    return band(first, size, keys, window, torch.empty(0, dtype=dtype))
+
+
+def _products(q_GHTK: torch.Tensor, k_GHSK: torch.Tensor, tile: Tile) -> torch.Tensor:
+    """q·kᵀ/√K of one tile, [F, R, keys]."""
+    queries, keys = tile.query_rows(q_GHTK), tile.key_rows(k_GHSK)
+    products = queries.new_empty(len(queries), queries.shape[1], keys.shape[1])
+    _multiply(products, queries, keys.transpose(1, 2), queries.shape[-1] ** -0.5)
+    return products
+
+
 def _weights(q_GHTK: torch.Tensor, k_GHSK: torch.Tensor, rule: Rule, tile: Tile) -> torch.Tensor:
     """softmax(q·kᵀ/√K + bias + relative) of one tile, [F, R, keys]."""
-    queries, size = tile.query_rows(q_GHTK), tile.queries.stop - tile.queries.start
-    scores = queries.new_empty(len(queries), size, tile.keys)
-    _multiply(scores, queries, tile.key_rows(k_GHSK).transpose(1, 2), queries.shape[-1] ** -0.5)
+    size = tile.queries.stop - tile.queries.start
+    scores = _products(q_GHTK, k_GHSK, tile)
+    if rule.cap is not None:
+        scores.div_(rule.cap).tanh_().mul_(rule.cap)
     if rule.relative is not None:
         tile.by_head(scores).add_(tile.of_distances(rule.relative))
+    if rule.window is not None:
+        scores += _tile_band(tile.queries.start - tile.keys.start, size, scores.shape[2], rule.window, scores.dtype)
     if rule.causal:
-        scores[:, :, tile.queries.start :] += _triangle(TILE, scores.dtype)[:size, :size]
+        scores[:, :, tile.queries.start - tile.keys.start :] += _triangle(TILE, scores.dtype)[:size, :size]
     elif rule.bias is not None:
-        rows = rule.bias[tile.documents]
+        rows = rule.bias[tile.documents, :, tile.keys]
         rows = rows if rows.shape[1] == 1 else rows[:, tile.queries]
         tile.by_head(scores).add_(rows.unsqueeze(1))
     return scores.softmax(-1)
@@ -105,7 +154,7 @@ def _forward(
     """What the queries read, [G, H, T, K], and the weights of each tile where the backward pass needs them."""
     mixed = torch.empty_like(q_GHTK)
     saved = []
-    for tile in _tiles(q_GHTK, k_GHSK.shape[2], rule.causal):
+    for tile in _tiles(q_GHTK, k_GHSK.shape[2], rule):
         weights = _weights(q_GHTK, k_GHSK, rule, tile)
         if save:
             saved.append(weights)
@@ -132,8 +181,11 @@ def _backward(
     grad = grad_GHTK.contiguous() if rule.dropout == 0 else grad_GHTK.contiguous() / (1 - rule.dropout)
     q, k, v = parts
     scale = q.shape[-1] ** -0.5
-    for tile, weights in zip(_tiles(q, k.shape[2], rule.causal), saved, strict=True):
-        add = tile.queries.stop < q.shape[2]  # later queries have left a gradient of the same keys
+    apart = rule.window is not None  # then no tile reads all keys
+    if apart:
+        grads.k.zero_(), grads.v.zero_()
+    for tile, weights in zip(_tiles(q, k.shape[2], rule), saved, strict=True):
+        add = apart or tile.queries.stop < q.shape[2]  # later queries have left a gradient of the same keys
         grad_rows, kept = tile.query_rows(grad), weights
         grad_weights = torch.bmm(grad_rows, tile.key_rows(v).transpose(1, 2))
         if rule.dropout > 0:
@@ -144,6 +196,8 @@ def _backward(
         if grad_relative is not None:
             whole = tile.of_distances(grad_relative)
             whole += tile.by_head(grad_scores).sum_to_size(whole.shape)
+        if rule.cap is not None:  # d tanh = 1 - tanh²; the products are made again, not kept
+            grad_scores *= 1 - _products(q, k, tile).div_(rule.cap).tanh_().square_()
         _multiply(tile.query_rows(grads.q), grad_scores, tile.key_rows(k), scale)
         _multiply(tile.key_rows(grads.k), grad_scores.transpose(1, 2), tile.query_rows(q), scale, add=add)
 
@@ -155,12 +209,12 @@ def _multiply(out: torch.Tensor, left: torch.Tensor, right: torch.Tensor, scale:
 
 class _BlockedAttention(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, qkv_3GHTK, bias, relative, dropout, causal):  # type: ignore[no-untyped-def]
+    def forward(ctx, qkv_3GHTK, relative, rule):  # type: ignore[no-untyped-def]
         q, k, v = qkv_3GHTK.unbind(0)
-        mixed, saved = _forward(q, k, v, Rule(bias, relative, dropout, causal), save=any(ctx.needs_input_grad))
+        mixed, saved = _forward(q, k, v, rule, save=any(ctx.needs_input_grad))
         ctx.save_for_backward(qkv_3GHTK, *saved)
-        ctx.dropout, ctx.causal = dropout, causal
-        ctx.shape = relative.shape if ctx.needs_input_grad[2] else None
+        ctx.rule = rule._replace(bias=None, relative=None)
+        ctx.shape = relative.shape if ctx.needs_input_grad[1] else None
         return mixed
 
     @staticmethod
@@ -169,9 +223,8 @@ class _BlockedAttention(torch.autograd.Function):
         grad_qkv = torch.empty_like(qkv)
         exact = torch.promote_types(qkv.dtype, torch.float32)
         grad_relative = None if ctx.shape is None else qkv.new_zeros(ctx.shape, dtype=exact)
-        rule = Rule(None, None, ctx.dropout, ctx.causal)
-        _backward(grad_GHTK, Parts(*qkv.unbind(0)), saved, rule, Parts(*grad_qkv.unbind(0)), grad_relative)
-        return grad_qkv, None, None if grad_relative is None else grad_relative.to(qkv.dtype), None, None
+        _backward(grad_GHTK, Parts(*qkv.unbind(0)), saved, ctx.rule, Parts(*grad_qkv.unbind(0)), grad_relative)
+        return grad_qkv, None if grad_relative is None else grad_relative.to(qkv.dtype), None
 
 
 def blocked_attention(
@@ -181,6 +234,8 @@ def blocked_attention(
     *,
     causal: bool = False,
     relative: torch.Tensor | None = None,
+    window: int | None = None,
+    cap: float | None = None,
 ) -> torch.Tensor:
     """[G, H, T, K] softmax(q·kᵀ/√K + bias + relative)·v of queries, keys and values that lie in one piece.
 
@@ -190,8 +245,11 @@ def blocked_attention(
         dropout: share of the weights set to 0.
         causal: tokens read themselves and what came before; ``bias`` is ``None`` then.
         relative: [G or 1, H, T, T] what distances add.
+        window: tokens read only those fewer than so many places away.
+        cap: bound of the products.
     """
-    return _BlockedAttention.apply(qkv_3GHTK, bias, relative, dropout, causal)  # type: ignore[no-untyped-call,no-any-return]
+    rule = Rule(bias, relative, dropout, causal, window, cap)
+    return _BlockedAttention.apply(qkv_3GHTK, relative, rule)  # type: ignore[no-untyped-call,no-any-return]
 
 
 class _BlockedCrossAttention(torch.autograd.Function):

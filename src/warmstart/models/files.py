@@ -27,7 +27,7 @@ RESAVE = (
 )
 RESAVE_PARTS = (
     "save them again where you trust them: AutoModelForMaskedLM or AutoModelForCausalLM"
-    ".from_pretrained(…).save_pretrained(NEW)"
+    ".from_pretrained({source}).save_pretrained(NEW)"
 )
 ONE_PICKLE = ("pytorch_model.bin", "model.pt", "model.pth", "model.ckpt")
 PICKLES = (*ONE_PICKLE, "pytorch_model.bin.index.json", "tf_model.h5")
@@ -70,6 +70,14 @@ def misshapen(name: str, found: torch.Tensor, expected: torch.Tensor, where: str
     )  # fmt: skip
 
 
+def pickled(where: str, next_step: str) -> BadInput:
+    """The error for weights that only a pickle holds."""
+    return BadInput(
+        "these weights are not safetensors, and a pickle can run any code, so it is not read", where=where,
+        allowed=WEIGHTS, next_step=next_step,
+    )  # fmt: skip
+
+
 def weights_files(folder: Path) -> list[Path]:
     """The safetensors files of a model folder: one, or those that an index names.
 
@@ -86,11 +94,8 @@ def weights_files(folder: Path) -> list[Path]:
         return [folder / name for name in sorted({Path(str(name)).name for name in names.values()})]
     for name in PICKLES:
         if (folder / name).is_file():
-            raise BadInput(
-                "these weights are not safetensors, and a pickle can run any code, so it is not read",
-                where=str(folder / name), allowed=WEIGHTS,
-                next_step=(RESAVE if name in ONE_PICKLE else RESAVE_PARTS).format(pickle=name, weights=WEIGHTS),
-            )  # fmt: skip
+            how = RESAVE if name in ONE_PICKLE else RESAVE_PARTS
+            raise pickled(str(folder / name), how.format(pickle=name, weights=WEIGHTS, source="…"))
     raise BadInput(
         "weights file not found", where=str(folder / WEIGHTS), next_step="check the path, or finish the run first"
     )

@@ -18,14 +18,15 @@ class LMTransform(nn.Module):
         norm: over the width of the table.
         table_width: of the table; ``None``: that of the states.
         activation: after the linear.
+        bias: whether the linear has one.
     """
 
     def __init__(
         self, width: int, rows: int, norm: nn.Module, table_width: int | None = None,
-        activation: Callable[[torch.Tensor], torch.Tensor] = F.gelu,
+        activation: Callable[[torch.Tensor], torch.Tensor] = F.gelu, *, bias: bool = True,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.linear = nn.Linear(width, table_width or width)
+        self.linear = nn.Linear(width, table_width or width, bias=bias)
         self.norm = norm
         self.bias = nn.Parameter(torch.zeros(rows))
         self.activation = activation

@@ -12,6 +12,8 @@ class LSTMSettings(Settings):
     NOUN: ClassVar = "an LSTM"
     TABLE_WIDTH: ClassVar = "embedding_width"
     """As a Transformer's."""
+    RATES: ClassVar = (1e-3, 1e-3)
+    """Peak rates of fine-tuning at 384 wide: from trained weights, and from random ones."""
     DROPOUTS: ClassVar = ("embedding_dropout", "layer_dropout", "output_dropout")
     """What a recipe's ``dropout`` sets."""
     FREE: ClassVar = frozenset({
@@ -89,6 +91,11 @@ class LSTMSettings(Settings):
     def pooler(self) -> bool:
         """It has none."""
         return False
+
+    @property
+    def num_blocks(self) -> int:
+        """Layers that have weights of their own: all."""
+        return self.layers
 
     @property
     def shape(self) -> str:

@@ -13,6 +13,7 @@ from warmstart.models.backbone import Tables, initialise
 from warmstart.models.backbones import build_backbone
 from warmstart.models.head import DEFAULT_OPTIONS, Head, LossOptions
 from warmstart.models.heads import build_head
+from warmstart.models.linear_heads import mean_pool
 from warmstart.models.losses import Loss
 from warmstart.models.settings import HeadSettings, ModelSettings, TokenHeadSettings
 from warmstart.models.softmax import TokenScores
@@ -101,7 +102,7 @@ class Model(nn.Module):
             }
         else:
             whole, states = self._last_states(batch, tables, wanted, all_states)
-        reads = {name: self.pool(wanted[name].head, states_MD) for name, states_MD in states.items()}
+        reads = {name: self.pool(wanted[name].head, states_MD, wanted[name]) for name, states_MD in states.items()}
         return ModelOutput(tables, reads, whole)
 
     def _last_states(
@@ -173,8 +174,13 @@ class Model(nn.Module):
             raise BadInput("this model predicts no tokens", where="model", allowed="a language model")
         return head
 
-    def pool(self, name: str, states_MD: torch.Tensor) -> torch.Tensor:
-        """The states as the head ``name`` takes them: through the pooler, where it reads that."""
+    def pool(self, name: str, states_MD: torch.Tensor, goal: GoalBatch | None = None) -> torch.Tensor:
+        """The states as the head ``name`` takes them: their mean, where it wants that, then through the pooler.
+
+        ``goal`` says which states belong together; a mean is one for each question, [Q, D].
+        """
+        if goal is not None and self.head(name).settings.pool == "mean":
+            states_MD = mean_pool(states_MD, goal.question, len(goal.weights))
         return self.backbone.pool(states_MD) if self.head(name).settings.pooled else states_MD
 
     @property

@@ -1,5 +1,6 @@
 """Named sizes. A preset leaves the vocabulary to the tokenizer; its own size is what the paper's counts refer to."""
 
+import re
 from typing import Any
 
 from warmstart.base.errors import BadInput, unknown_name_error
@@ -126,12 +127,21 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
+ENCODER_DECODER = re.compile(r"(?:m?bart|(?:m|by)?t5|flan|pegasus|marian|led|prophetnet|nllb)(?![a-z])", re.IGNORECASE)
+"""How the names of models of another architecture begin."""
+
+
 def preset(name: str, **changes: Any) -> BackboneSettings:
     """The settings called ``name`` with some fields changed.
 
     Raises:
         BadInput: no such preset, a size that its kind does not have, or sizes that do not fit together.
     """
+    if name not in PRESETS and ENCODER_DECODER.match(name):
+        raise BadInput(
+            "a model of an encoder and a decoder, and there is none here", where="--model", value=name,
+            allowed=", ".join(sorted(PRESETS)), next_step="for texts from texts: --task seq2seq with one of these",
+        )  # fmt: skip
     if name not in PRESETS:
         raise unknown_name_error("model preset", name, PRESETS, "--model")
     return change_settings(PRESETS[name], changes)

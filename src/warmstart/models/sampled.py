@@ -78,7 +78,7 @@ def sampled_token_loss(
     table = softmax.table.index_select(0, columns)
     bias = None if softmax.bias is None else softmax.bias.index_select(0, columns)
     corrected = functools.partial(_corrected_grad, correction, inner)
-    return next_token_loss(Softmax(softmax.states, table, bias), places[count:], weights_M, corrected)
+    return next_token_loss(Softmax(softmax.states, table, bias, softmax.cap), places[count:], weights_M, corrected)
 
 
 def _corrected_grad(

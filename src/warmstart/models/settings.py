@@ -9,6 +9,7 @@ from warmstart.models.lstm_settings import LSTMSettings
 from warmstart.models.transformer_settings import TransformerSettings
 
 HeadKind = Literal["class", "multilabel", "score", "choice", "span"]
+Pool = Literal["sum", "mean", "concat"]
 
 
 class HeadSettings(Settings):
@@ -21,15 +22,21 @@ class HeadSettings(Settings):
     bias: bool = Setting(True, "whether the linear has a bias")
     pooled: bool = Setting(False, "read the states through the backbone's pooler")
     hidden: int = Setting(0, "width of a layer with ReLU before the linear; 0: none", ge=0)
-    pool: Literal["sum", "concat"] = Setting(
-        "sum", "how several states become one: their sum, or the last, the maximum and the mean beside each other"
-    )
+    pool: Pool = Setting(
+        "sum", "how several states become one: their sum, the last, the maximum and the mean beside each other, or the mean "
+        "alone, which the pooler then reads",
+    )  # fmt: skip
     norm: Literal["none", "batch"] = Setting("none", "batch: batch norm, and dropout, before each linear")
 
     @property
     def is_linear(self) -> bool:
-        """Whether it is one linear on one state of the last layer, as everybody has it."""
-        return not self.hidden and self.pool == "sum" and self.norm == "none" and self.layer is None
+        """Whether it is one linear on one state of the last layer or on the mean of several."""
+        return not self.hidden and self.pool != "concat" and self.norm == "none" and self.layer is None
+
+    @property
+    def is_pooled(self) -> bool:
+        """Whether it is one linear on the mean of a text's states, as a sentence encoder reads it."""
+        return self.is_linear and self.pool == "mean" and not self.pooled
 
 
 class TokenHeadSettings(Settings):
@@ -47,6 +54,8 @@ class TokenHeadSettings(Settings):
         False, "read an own table through a linear, an activation and a norm, with a bias per row (BERT)"
     )
     pooled: ClassVar[bool] = False
+    is_pooled: ClassVar[bool] = False
+    pool: ClassVar[str] = "sum"
 
 
 BackboneSettings = TransformerSettings | LSTMSettings

@@ -5,6 +5,7 @@ instead of M x V. On a CPU the softmax itself goes a few tokens at a time, which
 where the logits were.
 """
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -16,16 +17,26 @@ CACHED = 64  # tokens whose float32 softmax exists at one time on a CPU
 
 
 class Softmax(NamedTuple):
-    """States […, D] before the softmax over the rows of a table [V, D], with a bias [V] or none."""
+    """States […, D] before the softmax over the rows of a table [V, D], with a bias [V] or none.
+
+    With a ``cap`` no logit is further from 0 than that (:func:`soft_cap`).
+    """
 
     states: torch.Tensor
     table: torch.Tensor
     bias: torch.Tensor | None = None
+    cap: float | None = None
 
     def logits(self, part: slice) -> torch.Tensor:
         """Float32 logits of some of the states."""
         logits = (self.states[part] @ self.table.T).float()
-        return logits if self.bias is None else logits + self.bias.float()
+        logits = logits if self.bias is None else logits + self.bias.float()
+        return logits if self.cap is None else soft_cap(logits, self.cap)
+
+
+def soft_cap(scores: torch.Tensor, cap: float) -> torch.Tensor:
+    """Scores as cap · tanh(scores / cap): as they are near 0, never beyond the cap (Gemma 2, section 2)."""
+    return (scores / cap).tanh() * cap
 
 
 class LogitsGrad(NamedTuple):
@@ -87,6 +98,17 @@ def logits_grad(
 LogitsGradFn = Callable[
     [torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor | None, torch.Tensor | None], LogitsGrad
 ]  # fmt: skip
+
+
+def _capped_grad(
+    cap: float, inner: LogitsGradFn, products_MV: torch.Tensor, targets_M1: torch.Tensor, weights_M1: torch.Tensor,
+    bias_V: torch.Tensor | None, others_V: torch.Tensor | None,
+) -> LogitsGrad:  # fmt: skip
+    """The derivative by scores that are capped before the softmax."""
+    scores = products_MV.float() if bias_V is None else products_MV.float() + bias_V.float()
+    capped = soft_cap(scores, cap)
+    found = inner(capped, targets_M1, weights_M1, None, others_V)
+    return LogitsGrad(found.loss, found.by_logits.mul_(1 - (capped / cap).square()))
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
@@ -156,7 +178,10 @@ def next_token_loss(
     """
     if torch.is_grad_enabled():
         others = None if smoothing is None else smoothing.others(len(softmax.table), softmax.table.device)
-        return _LinearCrossEntropy.apply(*softmax, targets_M, weights_M, logits_grad, others)  # type: ignore[no-untyped-call,no-any-return]
+        if softmax.cap is not None:
+            logits_grad = functools.partial(_capped_grad, softmax.cap, logits_grad)
+        states, table, bias, _ = softmax
+        return _LinearCrossEntropy.apply(states, table, bias, targets_M, weights_M, logits_grad, others)  # type: ignore[no-untyped-call,no-any-return]
     return (score_tokens(softmax, targets_M).losses * weights_M).sum()
 
 

@@ -13,14 +13,16 @@ from torch import nn
 from torch.nn import functional as F
 
 from warmstart.example.batch import Batch
-from warmstart.models.attention import plan_attention
+from warmstart.models.attention import plan_attention, with_distances, with_window, with_window_bias
 from warmstart.models.backbone import Backbone, SoftmaxTable, Tables, embed_tokens
 from warmstart.models.beam_cache import BeamCache
-from warmstart.models.blocks import ACTIVATIONS, Block, RotaryTable, finish, make_norm, rotary_table
+from warmstart.models.blocks import ACTIVATIONS, Block, finish, make_norm
 from warmstart.models.cache import LayerCache
+from warmstart.models.disentangled import DistanceTable
 from warmstart.models.dropout import Dropout
 from warmstart.models.lm_transform import LMTransform
-from warmstart.models.relative import RelativeBias
+from warmstart.models.relative import make_relative
+from warmstart.models.rotary import RotaryTable, rotary_table
 from warmstart.models.transformer_settings import PoolerActivation, TransformerSettings
 
 POOLER_ACTIVATIONS: dict[PoolerActivation, Callable[[torch.Tensor], torch.Tensor]] = {
@@ -32,7 +34,12 @@ POOLER_ACTIVATIONS: dict[PoolerActivation, Callable[[torch.Tensor], torch.Tensor
 
 def _lm_transform(settings: TransformerSettings) -> LMTransform:
     width, activation = settings.table_width, ACTIVATIONS[settings.activation]
-    return LMTransform(settings.width, settings.vocab_size, make_norm(settings, width), width, activation)
+    norm = make_norm(settings, width)
+    return LMTransform(settings.width, settings.vocab_size, norm, width, activation, bias=settings.bias)
+
+
+def _distance_table(settings: TransformerSettings) -> DistanceTable:
+    return DistanceTable(settings, make_norm(settings) if settings.distance_norm else None)
 
 
 class Transformer(Backbone):
@@ -40,25 +47,44 @@ class Transformer(Backbone):
 
     POSITIONS: ClassVar = ("positions.weight",)
     READS_PADDED: ClassVar = True
-    EMBEDDING_PARTS: ClassVar = ("tokens", "positions", "segments", "embedding_norm", "widening", "relative")
+    EMBEDDING_PARTS: ClassVar = (
+        "tokens",
+        "token_in",
+        "positions",
+        "segments",
+        "embedding_norm",
+        "widening",
+        "relative",
+        "distances",
+    )
 
     def __init__(self, settings: TransformerSettings) -> None:
         super().__init__()
         self.settings = settings
         learned, post = settings.positions == "learned", settings.norm == "post"
-        width = settings.table_width
-        self.tokens = nn.Embedding(settings.vocab_size, width)
+        width, narrow = settings.embedding_width or settings.width, settings.token_width
+        self.tokens = nn.Embedding(settings.vocab_size, settings.table_width)
+        self.token_in = nn.Linear(narrow, settings.width, bias=False) if narrow else None
+        self.token_out = nn.Linear(settings.width, narrow, bias=False) if narrow else None
         self.positions = nn.Embedding(settings.context, width) if learned else None
         self.segments = nn.Embedding(settings.segments, width) if settings.segments else None
         self.embedding_norm = make_norm(settings, width) if settings.embedding_norm else None
         self.widening = nn.Linear(width, settings.width) if settings.embedding_width else None
-        self.relative = RelativeBias(settings) if settings.relative_bins else None
+        self.relative = make_relative(settings)
+        self.distances = _distance_table(settings) if settings.disentangled else None
         self.drop = Dropout(settings.embedding_dropout)
-        self.blocks = nn.ModuleList(Block(settings) for _ in range(settings.layers))
+        self.blocks = nn.ModuleList(Block(settings, first=number == 0) for number in range(settings.num_blocks))
         self.final_norm = None if post else make_norm(settings)
-        self.output = None if settings.tied else nn.Linear(settings.width, settings.vocab_size, bias=False)
+        own = (
+            None
+            if settings.tied
+            else nn.Linear(narrow or settings.width, settings.vocab_size, bias=settings.output_bias)
+        )
+        self.output = own
         self.lm_transform = _lm_transform(settings) if settings.lm_transform else None
-        self.pooler = nn.Linear(settings.width, settings.width) if settings.pooler else None
+        self.pooler = nn.Linear(settings.width, settings.width, bias=settings.bias) if settings.pooler else None
+        self.pooler_norm = make_norm(settings) if settings.pooler and settings.pooler_norm else None
+        self.windows = tuple(map(settings.window_of, range(settings.layers)))  # of each layer
 
     def tables(self) -> Tables:
         """The tables for one pass; one joint matrix has its dropout drawn here, for embedding and softmax alike."""
@@ -67,8 +93,10 @@ class Transformer(Backbone):
             assert positions is not None
             whole = self.drop(torch.cat([tokens, positions]))
             return Tables(whole[: len(tokens)], whole[len(tokens) :], SoftmaxTable(whole, self.lm_transform))
-        softmax = tokens if self.output is None else self.output.weight
-        return Tables(tokens, positions, SoftmaxTable(softmax, self.lm_transform))
+        rows, bias = (tokens, None) if self.output is None else (self.output.weight, self.output.bias)
+        return Tables(
+            tokens, positions, SoftmaxTable(rows, self.lm_transform or self.token_out, bias, self.settings.logit_cap)
+        )
 
     def forward(self, batch: Batch, tables: Tables | None = None, reads_M: torch.Tensor | None = None) -> torch.Tensor:
         """The last states [N, D] of a flat Batch, or those [M, D] of the tokens ``reads_M``.
@@ -86,34 +114,48 @@ class Transformer(Backbone):
     def _layers(self, batch: Batch, tables: Tables, reads_M: torch.Tensor | None = None) -> Iterator[torch.Tensor]:
         """The embeddings, then the states after each layer; the last ones of the tokens ``reads_M`` only."""
         plan = plan_attention(batch, self.tokens.weight.dtype, self.kernels, self.relative)
+        plan = plan if self.distances is None else with_distances(plan, self.distances)
+        plans = {window: with_window(plan, window, self.tokens.weight.dtype) for window in {*self.windows}}
         x = self._embed(batch.ids, batch.positions, batch.segments, tables)
         yield x
-        rotary, last = self._rotary(batch.positions), len(self.blocks) - 1
-        for number, block in enumerate(self.blocks):
-            x = block(x, plan, rotary, reads_M if number == last else None)
+        rotary, last = self._rotary(batch.positions), len(self.windows) - 1
+        for number, (block, window) in enumerate(self._each_layer()):
+            x = block(x, plans[window], rotary[window], reads_M if number == last else None)
             yield x if number < last or self.final_norm is None else self.final_norm(x)
+
+    def _each_layer(self) -> Iterator[tuple[nn.Module, int | None]]:
+        """The weights of each layer, which several may share, and how far its tokens see."""
+        for number, window in enumerate(self.windows):
+            yield self.blocks[self.settings.block_of(number)], window
 
     def pool(self, states_MD: torch.Tensor) -> torch.Tensor:
         """The states [M, D] through the pooler, where there is one."""
         if self.pooler is None:
             return states_MD
-        return POOLER_ACTIVATIONS[self.settings.pooler_activation](self.pooler(states_MD))
+        found = POOLER_ACTIVATIONS[self.settings.pooler_activation](self.pooler(states_MD))
+        return found if self.pooler_norm is None else self.pooler_norm(found)
 
     def forward_padded(self, ids_BT: torch.Tensor, segments_BT: torch.Tensor | None, layer: LayerCache) -> torch.Tensor:
         """States [B, T, D] of padded rows, for export; ``layer`` says, for all layers alike, who sees whom."""
         positions = torch.arange(ids_BT.shape[1], device=ids_BT.device)
         x_BTD = self._embed(ids_BT, positions, segments_BT, self.tables())
-        layer.bias = self._with_distances(layer.bias, positions[None], positions[None])
-        rotary = self._rotary(positions)
-        for block in self.blocks:
-            x_BTD = block(x_BTD, layer, rotary)
+        bias = self._with_distances(layer.bias, positions[None], positions[None])
+        biases = {
+            window: with_window_bias(bias, positions[None], positions[None], window) for window in {*self.windows}
+        }
+        rotary, layer.cap = self._rotary(positions), self.settings.attention_cap
+        layer.distances, layer.distance_table = self._distances(positions[None], positions[None])
+        for block, window in self._each_layer():
+            layer.bias = biases[window]
+            x_BTD = block(x_BTD, layer, rotary[window])
         return x_BTD if self.final_norm is None else self.final_norm(x_BTD)
 
     def new_cache(self, sources: int, columns: int) -> BeamCache:
         """Room for the keys and values of ``sources`` sources and their texts, ``columns`` tokens each."""
         table = self.tokens.weight
         shape = (sources, self.settings.key_heads, columns, self.settings.per_head)
-        return BeamCache(len(self.blocks), shape, table.dtype, table.device)
+        cap, readable = self.settings.attention_cap, self.distances is not None
+        return BeamCache(len(self.windows), shape, table.dtype, table.device, cap, readable=readable)
 
     def forward_cached(self, ids_BT: torch.Tensor, segment: int, cache: BeamCache, answers: int) -> torch.Tensor:
         """States [B, A, D] of the last A of the tokens that ``cache`` has been prepared for, all of one segment.
@@ -124,14 +166,21 @@ class Transformer(Backbone):
         x_BTD = self._embed(ids_BT, cache.positions, segments, self.tables())
         rotary = self._rotary(cache.positions)
         bias = self._with_distances(cache.bias, cache.positions, cache.places)
-        bias = bias.expand(-1, self.settings.heads, -1, -1)
+        biases = {
+            window: with_window_bias(bias, cache.positions, cache.places, window).expand(
+                -1, self.settings.heads, -1, -1
+            )
+            for window in {*self.windows}
+        }
+        distances, table = self._distances(cache.positions, cache.places)
         prepare = cache.layers[0].prepare_bias
-        whole = prepare(bias)  # once for all layers
-        others, last = ids_BT.shape[1] - answers, len(self.blocks) - 1
-        for number, (block, layer) in enumerate(zip(self.blocks, cache.layers, strict=True)):
+        whole = {window: prepare(bias) for window, bias in biases.items()}  # once for all layers
+        others, last = ids_BT.shape[1] - answers, len(self.windows) - 1
+        for number, ((block, window), layer) in enumerate(zip(self._each_layer(), cache.layers, strict=True)):
             skip = others if number == last else 0
-            layer.bias = prepare(bias[:, :, skip:]) if skip else whole
-            x_BTD = block(x_BTD, layer, rotary, skip=skip)
+            layer.bias = prepare(biases[window][:, :, skip:]) if skip else whole[window]
+            layer.distances, layer.distance_table = (None if distances is None else distances[:, skip:]), table
+            x_BTD = block(x_BTD, layer, rotary[window], skip=skip)
         return x_BTD if self.final_norm is None else self.final_norm(x_BTD)
 
     def compile_layers(self, compile_function: Any) -> None:
@@ -145,6 +194,9 @@ class Transformer(Backbone):
     ) -> torch.Tensor:
         """The sum of the tables' rows, […, D]."""
         x = embed_tokens(ids, tables.tokens)
+        x = x if self.token_in is None else self.token_in(x)
+        if self.settings.embedding_scale != 1:
+            x = x * float(torch.tensor(self.settings.embedding_scale, dtype=x.dtype))  # rounded as Gemma's is
         if tables.positions is not None:
             x = x + F.embedding(positions, tables.positions)
         if self.segments is not None:
@@ -158,8 +210,21 @@ class Transformer(Backbone):
         """A bias [B, T, S] or [B, 1, T, S] of tokens at some positions, plus that of their distances, [B, H, T, S]."""
         if self.relative is None:
             return bias
-        added: torch.Tensor = self.relative(readers_BT, read_BS)
+        added: torch.Tensor = self.relative(readers_BT, read_BS).to(bias.dtype)
         return added + (bias if bias.dim() == 4 else bias.unsqueeze(1))
 
-    def _rotary(self, positions: torch.Tensor) -> RotaryTable | None:
-        return None if self.positions is not None else rotary_table(positions, self.settings, self.tokens.weight.dtype)
+    def _distances(
+        self, readers_BT: torch.Tensor, read_BS: torch.Tensor
+    ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+        """The rows of distances [B, T, S] between tokens at some positions, and the table of these."""
+        if self.distances is None:
+            return None, None
+        rows = slice(0, 2 * self.distances.span)
+        return self.distances.between(readers_BT, read_BS, rows), self.distances(rows)
+
+    def _rotary(self, positions: torch.Tensor) -> dict[int | None, RotaryTable | None]:
+        """The table of each window's layers."""
+        if self.settings.positions != "rotary":
+            return dict.fromkeys(self.windows)
+        dtype = self.tokens.weight.dtype
+        return {window: rotary_table(positions, self.settings, dtype, window) for window in {*self.windows}}

@@ -4,8 +4,9 @@ from typing import ClassVar, Literal, Self
 
 from warmstart.base.errors import BadInput
 from warmstart.base.settings import Setting, Settings
+from warmstart.models.rotary_settings import RotaryScaling
 
-Norm = Literal["post", "pre"]
+Norm = Literal["post", "pre", "both"]
 Activation = Literal["gelu", "gelu_tanh", "silu", "relu"]
 PoolerActivation = Literal["tanh", "gelu", "relu"]
 
@@ -19,9 +20,12 @@ class TransformerSettings(Settings):
     DROPOUTS: ClassVar = ("embedding_dropout", "attention_dropout", "residual_dropout")
     """What a recipe's ``dropout`` sets."""
     FREE: ClassVar = frozenset({
-        "vocab_size", "context", "layers", *DROPOUTS, "init_std", "joint_table", "tied", "pooler", "lm_transform",
+        "vocab_size", "context", "layers", *DROPOUTS, "init_std", "joint_table", "tied", "output_bias", "pooler",
+        "lm_transform",
     })  # fmt: skip
     """Fields in which a model may differ from the one that it starts from; all others decide what the weights mean."""
+    RATES: ClassVar = (5e-5, 3e-4)
+    """Peak rates of fine-tuning at 384 wide: from trained weights, and from random ones."""
     softmax: ClassVar[bool] = True
     """Whether it keeps a table for the softmax over the vocabulary."""
     can_carry: ClassVar[bool] = False
@@ -34,6 +38,10 @@ class TransformerSettings(Settings):
     )
     context: int = Setting(512, "tokens that the model reads at once", flag="--context", metavar="N", ge=1)
     layers: int = Setting(12, "number of layers", flag="--layers", metavar="N", ge=1)
+    layer_groups: int | None = Setting(
+        None, "groups of layers in a row that share the weights of one (ALBERT: 1); they divide the layers; default: "
+        "each layer has its own", ge=1,
+    )  # fmt: skip
     width: int = Setting(768, "width of the states", flag="--width", metavar="N", ge=1)
     heads: int = Setting(12, "attention heads; they divide the width", flag="--heads", metavar="N", ge=1)
     kv_heads: int | None = Setting(
@@ -48,35 +56,88 @@ class TransformerSettings(Settings):
     embedding_width: int | None = Setting(
         None, "width of the tables, which a linear brings to the width (ELECTRA); default: the width", ge=1
     )
+    token_width: int | None = Setting(
+        None, "width of the token table alone, with a linear to the states and one back before the softmax (OPT's 350M)",
+        ge=1,
+    )  # fmt: skip
     sight: Literal["causal", "full"] = Setting(
         "causal", "causal: a token attends to itself and what came before; full: to its whole document (BERT)"
     )
-    positions: Literal["learned", "rotary"] = Setting(
-        "learned", "a table of positions, or queries and keys rotated by their position (Llama)"
-    )
+    positions: Literal["learned", "rotary", "alibi", "none"] = Setting(
+        "learned", "a table of positions; queries and keys rotated by their position (Llama); scores that fall with the "
+        "distance, in each head at its own rate (ALiBi: BLOOM); or none of these (DeBERTa-v3)",
+    )  # fmt: skip
     rotary_base: float = Setting(10000.0, "base of the rotary frequencies", gt=1)
+    rotary_width: int | None = Setting(
+        None, "how many numbers of a head are rotated, from the first (GPT-NeoX, Phi); default: all", ge=2
+    )
+    rotary_scaling: RotaryScaling | None = Setting(None, "slower frequencies for a longer context (Llama 3)")
+    windows: tuple[int | None, ...] = Setting(
+        (), "one for each layer, over and over from the first: a token attends to those that stand fewer than so many "
+        "positions away; null: to all (ModernBERT: [null, 65, 65])",
+    )  # fmt: skip
+    local_rotary_base: float | None = Setting(
+        None, "base of the rotary frequencies in layers with a window; default: the same (ModernBERT)", gt=1
+    )
     relative_bins: int = Setting(
         0, "bins of distance with a learned bias per head, the same in all layers (UniLMv2: 32); 0: none", ge=0
     )
     relative_distance: int = Setting(128, "distance from which on all tokens fall into the outermost bins", ge=2)
+    disentangled: tuple[Literal["c2p", "p2c"], ...] = Setting(
+        (), "what a score holds beside content to content: content to position, position to content (DeBERTa)"
+    )
+    distance_buckets: int | None = Setting(
+        None, "buckets of distance on each side in disentangled attention, half of them exact (DeBERTa-v3: 256); default: a "
+        "row for each distance up to relative_distance", ge=2,
+    )  # fmt: skip
+    distance_norm: bool = Setting(False, "a norm on the rows of distances in disentangled attention (DeBERTa-v2)")
+    shared_distance_keys: bool = Setting(
+        False,
+        "keys and queries of distances by the projection of those of tokens (DeBERTa-v2), not by linears of their own",
+    )
     norm: Norm = Setting(
-        "post", "layer norm after each residual sum (post: GPT-1, BERT) or before each part and at the end (pre: GPT-2)",
+        "post", "layer norm after each residual sum (post: GPT-1, BERT), before each part and at the end (pre: GPT-2), or "
+        "there and on what each part adds (both: Gemma 2)",
         flag="--norm",
     )  # fmt: skip
     norm_kind: Literal["layer", "rms"] = Setting("layer", "layer norm, or root-mean-square norm (Llama)")
+    norm_bias: bool = Setting(True, "whether layer norms have biases (ModernBERT: none)")
+    first_norm: bool = Setting(
+        True, "whether the first layer norms what its attention reads, where norms come before (ModernBERT: not)"
+    )
+    embedding_scale: float = Setting(
+        1.0, "factor on the rows of the token table where they are read, not in the softmax (Gemma: √width)", gt=0
+    )
     embedding_norm: bool = Setting(False, "a norm on the sum of the embeddings (BERT)")
+    attention_scale: float | None = Setting(
+        None, "factor on the products of queries and keys; default: 1 / √(width of a head)", gt=0
+    )
+    attention_cap: float | None = Setting(
+        None, "bound of these scores s, which become cap · tanh(s / cap) (Gemma 2: 50)", gt=0
+    )
     qk_norm: bool = Setting(False, "a norm on the queries and keys of each head (Qwen3)")
+    parallel: Literal["none", "own_norms", "one_norm"] = Setting(
+        "none", "attention and feed-forward read the same states and are added at once: each after a norm of its own "
+        "(GPT-NeoX), or both after one (Phi); none: one after the other",
+    )  # fmt: skip
     mlp: Literal["plain", "gated"] = Setting("plain", "two linears, or a gate times a linear and one back (Llama)")
     activation: Activation = Setting(
         "gelu_tanh", "in the feed-forward part; gelu_tanh is GPT-1's approximation of GELU", flag="--activation"
     )
     bias: bool = Setting(True, "whether the linears have biases (Llama: none)")
+    qkv_bias: bool | None = Setting(None, "the same of queries, keys and values (Qwen2: these alone); default: as bias")
+    out_bias: bool | None = Setting(None, "the same of attention's linear back to the states; default: as bias")
     tied: bool = Setting(True, "the softmax over the vocabulary uses the token table, not one of its own")
+    output_bias: bool = Setting(False, "a bias for each token in a softmax with a table of its own (Phi)")
+    logit_cap: float | None = Setting(
+        None, "bound of the softmax's scores s, which become cap · tanh(s / cap) (Gemma 2: 30)", gt=0
+    )
     lm_transform: bool = Setting(False, "BERT's linear, activation and norm before that softmax, and a bias per token")
     pooler: bool = Setting(False, "BERT's linear and activation over the first token's state, for heads that use it")
     pooler_activation: PoolerActivation = Setting(
         "tanh", "of the pooler: tanh (BERT, RoBERTa), GELU (ELECTRA) or ReLU (DistilBERT)"
     )
+    pooler_norm: bool = Setting(False, "a norm after the pooler's activation (ModernBERT)")
     joint_table: bool = Setting(
         False, "tokens and positions share one matrix, with dropout on the matrix itself and the position rows in the "
         "softmax (GPT-1's released code)",
@@ -97,10 +158,46 @@ class TransformerSettings(Settings):
         """Heads that have keys and values of their own."""
         return self.kv_heads or self.heads
 
+    def window_of(self, layer: int) -> int | None:
+        """How far a token of this layer sees: those fewer than so many positions away; ``None``: all."""
+        return self.windows[layer % len(self.windows)] if self.windows else None
+
+    def rotary_base_of(self, window: int | None) -> float:
+        """The base of the rotary frequencies in layers with this window."""
+        return self.rotary_base if window is None or self.local_rotary_base is None else self.local_rotary_base
+
+    def rotary_scaling_of(self, window: int | None) -> RotaryScaling | None:
+        """The scaling of their frequencies: layers with a window and a base of its own have none (Gemma 3)."""
+        return self.rotary_scaling if window is None or self.local_rotary_base is None else None
+
+    @property
+    def has_qkv_bias(self) -> bool:
+        """Whether queries, keys and values have biases."""
+        return self.bias if self.qkv_bias is None else self.qkv_bias
+
+    @property
+    def has_out_bias(self) -> bool:
+        """Whether attention's linear back to the states has one."""
+        return self.bias if self.out_bias is None else self.out_bias
+
     @property
     def table_width(self) -> int:
-        """Width of the tables."""
-        return self.embedding_width or self.width
+        """Width of the token table."""
+        return self.token_width or self.embedding_width or self.width
+
+    @property
+    def distance_span(self) -> int:
+        """Rows of distances on each side, in disentangled attention."""
+        return self.distance_buckets or self.relative_distance
+
+    @property
+    def num_blocks(self) -> int:
+        """Layers that have weights of their own."""
+        return min(self.layers, self.layer_groups or self.layers)
+
+    def block_of(self, layer: int) -> int:
+        """Which of them a layer computes with."""
+        return layer * self.num_blocks // self.layers
 
     @property
     def max_length(self) -> int:
@@ -123,7 +220,8 @@ class TransformerSettings(Settings):
 
     def attention_flops(self, length: int) -> int:
         """Multiplications of a layer for one token that do not come from a weight, in a text of ``length``."""
-        return 2 * self.heads * self.per_head * length
+        rows = min(2 * length, 2 * self.distance_span) * len(self.disentangled)
+        return self.heads * self.per_head * (2 * length + rows)
 
     def activation_size(self, length: int) -> int:
         """Numbers per token that a training step keeps for its backward pass, roughly."""
@@ -135,6 +233,7 @@ class TransformerSettings(Settings):
             "pooler": self.sight == "full" and pooler,
             "lm_transform": self.lm_transform and lm,
             "tied": self.tied or not lm,
+            "output_bias": self.output_bias and lm,
         }
         return self.model_copy(update=changes)
 
@@ -160,13 +259,66 @@ class TransformerSettings(Settings):
                 where=where, value=self.key_heads, allowed=f"a divisor of {self.heads}",
                 next_step="change kv_heads or heads",
             )  # fmt: skip
-        if self.positions == "rotary" and self.per_head % 2:
+        if self.layer_groups and self.layers % self.layer_groups:
             raise BadInput(
-                "rotary positions need heads of an even width", where=where, value=f"heads of {self.per_head}",
-                allowed="an even width per head", next_step="change head_width, or width and heads",
+                f"{self.layers} layers do not divide into {self.layer_groups} groups", where=where, value=self.layer_groups,
+                allowed=f"a divisor of {self.layers}", next_step="change layer_groups or layers",
             )  # fmt: skip
+        if self.parallel != "none" and self.norm != "pre":
+            raise BadInput(
+                "attention beside feed-forward needs its norms before them", where=where, value=f"norm {self.norm}",
+                allowed="norm pre", next_step="change norm, or set parallel to none",
+            )  # fmt: skip
+        if self.positions == "rotary":
+            self._check_rotary(where)
+        self._check_windows(where)
+        self._check_distances(where)
         self._check_tables(where)
         return self
+
+    def _check_rotary(self, where: str) -> None:
+        if (self.rotary_width or self.per_head) % 2:
+            raise BadInput(
+                "rotary positions need an even width of what is rotated", where=where,
+                value=f"heads of {self.per_head}, {self.rotary_width or self.per_head} of it rotated",
+                allowed="an even width", next_step="change rotary_width or head_width, or width and heads",
+            )  # fmt: skip
+        if (self.rotary_width or 0) > self.per_head:
+            raise BadInput(
+                "more of a head is rotated than it has", where=where, value=self.rotary_width,
+                allowed=f"at most {self.per_head}", next_step="change rotary_width",
+            )  # fmt: skip
+        scaling = self.rotary_scaling
+        if scaling is not None and scaling.few_turns >= scaling.many_turns:
+            raise BadInput(
+                "the bounds of the rotary scaling are the wrong way round", where=where,
+                value=f"{scaling.few_turns} and {scaling.many_turns} turns", allowed="few_turns below many_turns",
+            )  # fmt: skip
+
+    def _check_windows(self, where: str) -> None:
+        if any(window is not None and window < 1 for window in self.windows):
+            raise BadInput(
+                "a window holds the token itself", where=where, value=self.windows, allowed="1 or more, or null",
+                next_step="change windows",
+            )  # fmt: skip
+        if self.local_rotary_base is not None and (self.positions != "rotary" or not any(self.windows)):
+            raise BadInput(
+                "a rotary base of layers with windows needs both", where=where, value=self.local_rotary_base,
+                allowed="positions rotary, and windows", next_step="leave local_rotary_base out",
+            )  # fmt: skip
+
+    def _check_distances(self, where: str) -> None:
+        if self.disentangled and (self.key_heads != self.heads or len({*self.disentangled}) < len(self.disentangled)):
+            raise BadInput(
+                "disentangled attention has each of its kinds once, and keys for every head", where=where,
+                value=f"{self.disentangled}, {self.key_heads} heads of keys", allowed=f"{self.heads} heads of keys",
+                next_step="change disentangled, or leave kv_heads out",
+            )  # fmt: skip
+        if self.disentangled and (self.distance_buckets or 0) // 2 + 1 >= self.relative_distance:
+            raise BadInput(
+                "this number of buckets leaves no distance to grow to", where=where, value=self.distance_buckets,
+                allowed=f"below {2 * self.relative_distance - 2}", next_step="change distance_buckets or relative_distance",
+            )  # fmt: skip
 
     def _check_tables(self, where: str) -> None:
         if self.relative_bins % 4 or self.relative_bins >= 4 * self.relative_distance:
@@ -181,12 +333,32 @@ class TransformerSettings(Settings):
                 value=f"tied {self.tied}, joint table {self.joint_table}", allowed="tied true, joint table false",
                 next_step="leave embedding_width out, or change the two",
             )  # fmt: skip
+        if self.token_width and (self.joint_table or self.embedding_width or self.lm_transform):
+            raise BadInput(
+                "a token table of its own width stands alone", where=where, value=self.token_width,
+                allowed="no embedding_width, joint_table false, lm_transform false", next_step="leave token_width out",
+            )  # fmt: skip
         if max(self.text_segments) >= max(2, self.segments):
             raise BadInput(
                 "a text has a segment that the segment table does not have", where=where, value=self.text_segments,
                 allowed=f"0 to {self.segments - 1}", next_step="change text_segments or segments",
             )  # fmt: skip
-        if self.joint_table and (self.positions == "rotary" or not self.tied):
+        if self.output_bias and self.tied:
+            raise BadInput(
+                "a bias for each token needs a softmax with a table of its own", where=where, value="output_bias, tied",
+                allowed="tied false", next_step="leave output_bias out",
+            )  # fmt: skip
+        if self.logit_cap is not None and (self.joint_table or self.vectors):
+            raise BadInput(
+                "a bound of the scores needs a softmax of tokens alone", where=where, value=self.logit_cap,
+                allowed="joint_table false, vectors false", next_step="leave logit_cap out",
+            )  # fmt: skip
+        if self.positions == "alibi" and self.relative_bins:
+            raise BadInput(
+                "distances have a learned bias or a slope, not both", where=where, value=self.relative_bins,
+                allowed="relative_bins 0", next_step="leave relative_bins out, or change positions",
+            )  # fmt: skip
+        if self.joint_table and (self.positions != "learned" or not self.tied):
             raise BadInput(
                 "one matrix for tokens and positions needs learned positions and a tied softmax", where=where,
                 value=f"positions {self.positions}, tied {self.tied}", allowed="positions learned, tied true",

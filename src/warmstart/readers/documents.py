@@ -16,7 +16,8 @@ from warmstart.readers.problems import RowProblems
 from warmstart.readers.rows import TABLE_EXTENSIONS, Row, read_rows
 from warmstart.readers.text_io import STDIN, decode_blocks, read_text_blocks, split_extensions
 
-DOCUMENT_EXTENSIONS = (".txt", ".tar", *TABLE_EXTENSIONS)
+DOCUMENT_EXTENSIONS = (".txt", ".tar", *(ending for ending in TABLE_EXTENSIONS if ending != ".json"))
+"""Extensions of files with documents; a folder's ``.json`` files are rather settings."""
 MAX_CHUNK_CHARS = 1 << 20
 """Longest chunk."""
 TOKENIZER_CHARS = 1 << 12

@@ -1,8 +1,9 @@
-"""Reads tables as rows, each with its file and line: JSONL, CSV, TSV and Parquet, each also ``.gz`` and ``.zst``.
+"""Reads tables as rows, each with its file and line: JSONL, JSON, CSV, TSV and Parquet, each also ``.gz`` and ``.zst``.
 
-CSV has the usual quotes (RFC 4180); where its header has semicolons or tabs and no comma, these separate the columns. TSV
-has no quotes: each tab separates two columns, as in GLUE's files. A row of Parquet has its number in place of a line. Rows
-that cannot be read are named all at once (:mod:`warmstart.readers.problems`).
+CSV has the usual quotes (RFC 4180); where its header has semicolons or tabs and no comma, these separate the columns, and a
+first line ``sep=;`` says what does. TSV has no quotes: each tab separates two columns, as in GLUE's files. A row of Parquet
+has its number in place of a line. JSON is a list of objects, or objects a line. Rows that cannot be read are named all at
+once (:mod:`warmstart.readers.problems`).
 """
 
 import csv
@@ -17,14 +18,20 @@ from itertools import chain
 from typing import Any, BinaryIO, NoReturn
 
 from warmstart.base.errors import BadInput
-from warmstart.readers.problems import RowProblems
+from warmstart.readers.problems import RowProblems, SkippedRows
 from warmstart.readers.text_io import RESTORE, STDIN, open_binary, read_lines, split_extensions
 
 MAX_FIELD_CHARS = 1 << 24
 """Longest field of a CSV: an open quote must not take the rest of the file into memory."""
 EXTRA_COLUMNS = "*"
 """As the last of ``columns``: lines may have further columns, which are dropped."""
+NUMBERS = "#"
+"""As the first of ``columns``: the columns have no names but their numbers, from 1, unless the first line has the others."""
+UNREADABLE = {".xlsx": "CSV", ".xls": "CSV", ".ods": "CSV", ".pkl": "JSONL", ".pickle": "JSONL", ".arrow": "Parquet"}
+"""Endings of tables that are not read → the form to export them in."""
 _QUOTED = re.compile(r'"[^"]*"')
+_SEPARATOR_LINE = re.compile(r'"?sep=([,;|\t])"?', re.IGNORECASE)
+"""The first line of a spreadsheet's CSV, which says what separates the columns."""
 _RETURN = "\udc0d"
 """Stands for a carriage return, which the csv library takes for the end of a row; no decoded text holds half a surrogate."""
 
@@ -61,16 +68,18 @@ class Row:
 
 def read_rows(
     path: str, encoding: str = "utf-8", columns: Sequence[str] | None = None, *, extension: str = "",
-    lines: Iterable[str] | None = None,
+    lines: Iterable[str] | None = None, skipped: SkippedRows | None = None,
 ) -> Iterator[Row]:  # fmt: skip
     """The rows of one file in order; its extension decides the format (standard input: JSONL).
 
     Args:
         path: a file, or ``-``.
-        encoding: of JSONL, CSV and TSV.
-        columns: names of the columns of a CSV or TSV without a header; :data:`EXTRA_COLUMNS` at the end allows more.
+        encoding: of JSONL, JSON, CSV and TSV.
+        columns: names of the columns of a CSV or TSV without a header; :data:`EXTRA_COLUMNS` at the end allows more, and
+            :data:`NUMBERS` in front stands for numbers.
         extension: the one to read it by, in place of its own.
         lines: those of the file, where somebody has begun to read it.
+        skipped: takes the rows that cannot be read; ``None``: they are refused.
 
     Raises:
         BadInput: an unknown extension, a file that cannot be read or is damaged, or no row.
@@ -80,33 +89,56 @@ def read_rows(
         raise BadInput(
             "unknown file extension for a table", where=path,
             allowed=", ".join(f"{k}[.gz|.zst]" for k in sorted(_READERS)),
-            next_step="name its format, as in --format csv",
+            next_step=f"export it as {UNREADABLE[kind]}" if kind in UNREADABLE else "name its format, as in --format csv",
         )  # fmt: skip
     if columns is not None and kind not in (".csv", ".tsv"):
         raise BadInput("this file names its columns itself", where=path, value=list(columns), allowed="CSV or TSV")
-    is_empty = True
-    for row in _READERS[kind](path, read_lines(path, encoding) if lines is None else lines, columns):
+    is_empty, problems = True, RowProblems(path, skipped)
+    for row in _READERS[kind](path, read_lines(path, encoding) if lines is None else lines, columns, problems):
         is_empty = False
         yield row
+    problems.raise_all()
     if is_empty:
         raise BadInput("the file has no rows", where=path, next_step="check the path")
 
 
-def _jsonl(path: str, lines: Iterable[str], columns: Sequence[str] | None) -> Iterator[Row]:
-    problems = RowProblems(path)
+def _jsonl(path: str, lines: Iterable[str], columns: Sequence[str] | None, problems: RowProblems) -> Iterator[Row]:
     for number, line in enumerate(lines, start=1):
         if line.strip():
             where = f"{path}:{number}"
             fields = problems.attempt(_parse_json, line, where)
             if fields is not None:
                 yield Row(fields, where)
-    problems.raise_all()
+
+
+def _json(path: str, lines: Iterable[str], columns: Sequence[str] | None, problems: RowProblems) -> Iterator[Row]:
+    """A list of objects, or objects a line; the whole list is read into memory."""
+    rest = iter(lines)
+    head = to_header(rest)
+    if not "".join(head).lstrip().startswith("["):
+        yield from _jsonl(path, chain(head, rest), columns, problems)
+        return
+    found = _load_json("".join(chain(head, rest)), path, "a list of objects, or one JSON object per line")
+    for number, value in enumerate(found, start=1):
+        fields = problems.attempt(_check_object, value, f"{path}, row {number}")
+        if fields is not None:
+            yield Row(fields, f"{path}, row {number}")
 
 
 def _parse_json(line: str, where: str) -> dict[str, Any]:
+    return _check_object(_load_json(line, where, "one JSON object per line"), where)
+
+
+def _check_object(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise BadInput("not a JSON object", where=where, value=value, allowed="one JSON object per line")
+    return value
+
+
+def _load_json(line: str, where: str, allowed: str) -> Any:
     try:
-        value = json.loads(line, parse_constant=_not_finite, parse_float=_finite)
-        if "\\ud" in line.lower():
+        value = _DECODER.decode(line)
+        if "\\u" in line and "\\ud" in line.lower():
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError as error:
         raise BadInput(
@@ -116,11 +148,9 @@ def _parse_json(line: str, where: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         what = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise BadInput(
-            f"not a complete JSON object ({what})", where=where, value=line.strip(), allowed="one JSON object per line",
+            f"not a complete JSON object ({what})", where=where, value=line.strip(), allowed=allowed,
             next_step="correct or remove this line",
         ) from None  # fmt: skip
-    if not isinstance(value, dict):
-        raise BadInput("not a JSON object", where=where, value=value, allowed="one JSON object per line")
     return value
 
 
@@ -135,12 +165,15 @@ def _finite(digits: str) -> float:
     return value
 
 
-def _csv(path: str, lines: Iterable[str], columns: Sequence[str] | None) -> Iterator[Row]:
+_DECODER = json.JSONDecoder(parse_constant=_not_finite, parse_float=_finite)
+"""One for all lines: to build a decoder takes longer than to read a short line."""
+
+
+def _csv(path: str, lines: Iterable[str], columns: Sequence[str] | None, problems: RowProblems) -> Iterator[Row]:
     # The library has one limit for the whole process.
     csv.field_size_limit(max(csv.field_size_limit(), MAX_FIELD_CHARS))
     text = (line.replace("\r", _RETURN) for line in lines)
-    head = to_header(text)
-    delimiter = _delimiter(head[-1]) if head and columns is None else ","
+    head, delimiter = _csv_head(text, is_named=columns is None or columns[0] == NUMBERS)
     reader = csv.reader(chain(head, text), strict=True, delimiter=delimiter)
     starts_at = 1
 
@@ -151,7 +184,7 @@ def _csv(path: str, lines: Iterable[str], columns: Sequence[str] | None) -> Iter
             starts_at = reader.line_num + 1
 
     try:
-        yield from _table(path, cells(), columns)
+        yield from _table(path, cells(), columns, problems)
     except csv.Error as error:
         raise BadInput(
             f"not a readable CSV row ({error})", where=f"{path}:{starts_at}",
@@ -170,6 +203,21 @@ def to_header(lines: Iterator[str]) -> list[str]:
     return head
 
 
+def separator_of(line: str) -> str | None:
+    """What the line ``sep=;`` of a spreadsheet says; ``None`` of any other line."""
+    match = _SEPARATOR_LINE.fullmatch(line.strip("\r\n "))
+    return match[1] if match else None
+
+
+def _csv_head(lines: Iterator[str], *, is_named: bool) -> tuple[list[str], str]:
+    """The lines up to the header, and what separates its columns: as a first line says, or as the header shows."""
+    head = to_header(lines)
+    separator = separator_of(head[-1]) if head else None
+    if separator is not None:
+        return [*head[:-1], "\n", *to_header(lines)], separator
+    return head, _delimiter(head[-1]) if head and is_named else ","
+
+
 def _delimiter(header: str) -> str:
     """What separates the columns: a comma, unless the header has none outside of quotes and one other mark."""
     plain = _QUOTED.sub("", header)
@@ -177,21 +225,25 @@ def _delimiter(header: str) -> str:
     return found[0] if len(found) == 1 and "," not in plain else ","
 
 
-def _tsv(path: str, lines: Iterable[str], columns: Sequence[str] | None) -> Iterator[Row]:
+def _tsv(path: str, lines: Iterable[str], columns: Sequence[str] | None, problems: RowProblems) -> Iterator[Row]:
     numbered = enumerate((line.rstrip("\n") for line in lines), start=1)
-    return _table(path, ((number, line.split("\t") if line else []) for number, line in numbered), columns)
+    return _table(path, ((number, line.split("\t") if line else []) for number, line in numbered), columns, problems)
 
 
-def _table(path: str, cells: Iterator[tuple[int, list[str]]], columns: Sequence[str] | None) -> Iterator[Row]:
+def _table(
+    path: str, cells: Iterator[tuple[int, list[str]]], columns: Sequence[str] | None, problems: RowProblems
+) -> Iterator[Row]:
     names, allows_more = list(columns or ()), False
     if names and names[-1] == EXTRA_COLUMNS:
         names, allows_more = names[:-1], True
     unnamed = 0  # columns behind the named ones: a spreadsheet's commas at the end of each line
-    problems = RowProblems(path)
     for number, row in cells:
         if not row:
             continue
         where = f"{path}:{number}"
+        if names[:1] == [NUMBERS]:
+            is_header = {*names[1:]} <= {*row}
+            names = [] if is_header else [str(place) for place in range(1, len(row) + 1)]
         if not names:
             names = _column_names(row, where)
             unnamed = len(row) - len(names)
@@ -199,14 +251,18 @@ def _table(path: str, cells: Iterator[tuple[int, list[str]]], columns: Sequence[
         fields = problems.attempt(_fields, row, names, unnamed, allows_more, where)
         if fields is not None:
             yield Row(fields, where)
-    problems.raise_all()
 
 
 def _column_names(row: list[str], where: str) -> list[str]:
-    """The names in a header line, without empty ones at its end."""
-    names = list(row)
-    while names and not names[-1].strip():
+    """The names in a header line, without blanks around them and without empty ones at its end.
+
+    Several columns without a name, as a spreadsheet's indexes are, get pandas' names for these.
+    """
+    names = [name.strip(" ") for name in row]
+    while names and not names[-1]:
         names.pop()
+    if names.count("") > 1:
+        names = [name or f"Unnamed: {place}" for place, name in enumerate(names)]
     duplicates = sorted({name for name in names if names.count(name) > 1})
     if duplicates:
         raise BadInput("two columns have the same name", where=where, value=", ".join(duplicates))
@@ -232,7 +288,7 @@ def _fields(row: list[str], names: list[str], unnamed: int, allows_more: bool, w
     return dict(zip(names, row, strict=False))
 
 
-def _parquet(path: str, lines: Iterable[str], columns: Sequence[str] | None) -> Iterator[Row]:
+def _parquet(path: str, lines: Iterable[str], columns: Sequence[str] | None, problems: RowProblems) -> Iterator[Row]:
     try:
         import pyarrow
         import pyarrow.parquet
@@ -244,36 +300,35 @@ def _parquet(path: str, lines: Iterable[str], columns: Sequence[str] | None) -> 
         source = _seekable(path, stream, temporary)
         try:
             file = pyarrow.parquet.ParquetFile(source, pre_buffer=False)
-            number, problems = 0, RowProblems(path)
+            number = 0
             for batch in file.iter_batches(batch_size=256, use_threads=False):
-                for place, fields in enumerate(_batch_rows(batch, path, number, problems), start=number + 1):
-                    yield Row(fields, f"{path}:{place}")
+                yield from _batch_rows(batch, path, number, problems)
                 number += len(batch)
-            problems.raise_all()
         except (pyarrow.ArrowException, OSError) as error:
             raise BadInput(f"this Parquet file cannot be read ({error})", where=path, next_step=RESTORE) from None
 
 
-def _batch_rows(batch: Any, path: str, number: int, problems: RowProblems) -> list[dict[str, Any]]:
+def _batch_rows(batch: Any, path: str, number: int, problems: RowProblems) -> Iterator[Row]:
     """The rows of a batch of pyarrow's, which stands behind ``number`` others; none from the first on that is refused."""
+    places = [f"{path}:{number + place}" for place in range(1, len(batch) + 1)]
     try:
-        found: list[dict[str, Any]] = batch.to_pylist()
-        return [] if problems else found
-    except UnicodeDecodeError as error:
-        for place in range(len(batch)):
-            problems.attempt(_check_utf8, batch.slice(place, 1), f"{path}:{number + place + 1}")
-        if not problems:
-            raise not_utf8(error, path) from None
-        return []
+        found: list[dict[str, Any] | None] = batch.to_pylist()
+    except UnicodeDecodeError:
+        found = [problems.attempt(_row_fields, batch.slice(n, 1), place) for n, place in enumerate(places)]
+    for fields, place in zip(found, places, strict=True):
+        if fields is not None and not problems:
+            yield Row(fields, place)
 
 
-def _check_utf8(row: Any, where: str) -> None:
-    """Refuses a batch of one row in which a text is none."""
+def _row_fields(row: Any, where: str) -> dict[str, Any]:
+    """The fields of a batch of one row; refuses one in which a text is none."""
+    found = {}
     for name, column in zip(row.schema.names, row.columns, strict=True):
         try:
-            column.to_pylist()
+            found[name] = column.to_pylist()[0]
         except UnicodeDecodeError as error:
             raise not_utf8(error, f"{where}, key {name!r}") from None
+    return found
 
 
 def not_utf8(error: UnicodeDecodeError, where: str) -> BadInput:
@@ -293,8 +348,9 @@ def _seekable(path: str, stream: BinaryIO, temporary: Any) -> Any:
     return temporary
 
 
-_READERS: dict[str, Callable[[str, Iterable[str], Sequence[str] | None], Iterator[Row]]] = {
+_READERS: dict[str, Callable[[str, Iterable[str], Sequence[str] | None, RowProblems], Iterator[Row]]] = {
     ".jsonl": _jsonl,
+    ".json": _json,
     ".csv": _csv,
     ".tsv": _tsv,
     ".parquet": _parquet,

@@ -14,6 +14,7 @@ import select
 import sys
 import zlib
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import IO, Any, BinaryIO, cast
 
 from warmstart.base.errors import BadInput, suggest
@@ -155,15 +156,20 @@ def check_encoding(encoding: str) -> str:
 def decode_blocks(blocks: Iterable[bytes], encoding: str, where: str) -> Iterator[str]:
     """The text of blocks of bytes, block by block; CRLF becomes a newline, a carriage return alone stays as it is.
 
+    Where UTF-8 is expected and the first bytes are the byte order mark of UTF-16, the text is UTF-16.
+
     Raises:
         BadInput: a byte that is none of ``encoding``, with its line and its place in the file.
     """
     name = check_encoding(encoding)
-    decoder = codecs.getincrementaldecoder(name)()
     line, num_bytes = 1, 0
     held = ""  # a carriage return at the end of a block: the next may begin with its line feed
+    first, rest = _split_first(blocks)
+    if name == "utf-8-sig" and first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        name = "utf-16"  # no UTF-8 begins so
+    decoder = codecs.getincrementaldecoder(name)()
     try:
-        for block in blocks:
+        for block in chain([first], rest):
             num_bytes += len(block)
             text = held + decoder.decode(block)
             held = "\r" if text.endswith("\r") else ""
@@ -179,6 +185,15 @@ def decode_blocks(blocks: Iterable[bytes], encoding: str, where: str) -> Iterato
             value=error.object[error.start : error.start + 1],
             next_step="set the encoding of the file, for example --encoding cp1252",
         ) from None
+
+
+def _split_first(blocks: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
+    """The first block, and the others; of at least two bytes, where there are so many."""
+    rest = iter(blocks)
+    first = next(rest, b"")
+    while len(first) == 1 and (more := next(rest, b"")):
+        first += more
+    return first, rest
 
 
 def read_arriving_blocks(stream: IO[bytes]) -> Iterator[bytes]:

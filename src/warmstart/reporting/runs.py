@@ -140,7 +140,7 @@ def _run_report(folder: Path, name: str, trainings: list[_Training], comparison:
     """The record of an arm."""
     reports = [report for _, report in trainings]
     has_test = all("test" in report for report in reports)
-    first = "dev" if has_test or "split" in reports[0] else ""
+    first = str(reports[0].get("split", "dev" if has_test else ""))
     results = {first: _split_result(reports, reports)}
     if has_test:
         results["test"] = _split_result(reports, [report["test"] for report in reports])

@@ -96,12 +96,13 @@ def _of_another_library(folder: Path) -> RunMetadata:
     settings = load_settings(folder)
     backbone, goal = settings.backbone, next(iter(settings.heads), None)
     kind = next((kind for kind in KINDS.values() if kind.foreign_goal is not None and kind.foreign_goal == goal), None)
-    if kind is None or backbone.sight not in kind.foreign_sights:
+    if goal is None or kind is None or backbone.sight not in kind.foreign_sights:
         return RunMetadata(unread_head=unread_head(folder))
     template = None if backbone.sight == "full" else _template_ids(folder)
     frame = FrameSettings(
-        context=backbone.max_length, sight=backbone.sight, lm=False, template=template, typed=has_token_types(folder)
-    )
+        context=backbone.max_length, sight=backbone.sight, lm=False, template=template, typed=has_token_types(folder),
+        reads="all" if settings.heads[goal].pool == "mean" else "summary",
+    )  # fmt: skip
     names = label_names(folder) if kind.has_label_names else ()
     spec = TaskSpec(kind=kind.name, label_names=names, frame=frame)
     return RunMetadata(task=spec.with_options(kind.foreign_options(names)))

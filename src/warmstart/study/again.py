@@ -16,7 +16,7 @@ from warmstart.build.finetuning import Finetuning
 from warmstart.metrics.metric import LOWER_IS_BETTER
 from warmstart.run.metadata import read_metadata
 from warmstart.run.writing import write_model
-from warmstart.study.trial import HAS_COLLAPSED, Setup, Trial, finish_trial, summary, train_trial
+from warmstart.study.trial import Setup, Trial, finish_trial, how_collapsed, summary, train_trial
 from warmstart.transfer.folder import load_model
 
 SEED_STEP = 1000  # from a seed to that of the next attempt: further than a study has seeds
@@ -47,10 +47,8 @@ def run_trial(trial: Trial, built: Finetuning, setup: Setup, resume: bool) -> di
         del outcome  # the memory of the model
     other = next_attempt(trial)
     train = other.recipe.train
-    say(
-        "this training has collapsed: it does no better on dev than one answer for everything; it is begun again with seed "
-        f"{train.seed} and rate {train.optimizer.lr:.3g} (--retries 0 would not)"
-    )
+    begun = f"seed {train.seed} and rate {train.optimizer.lr:.3g} (--retries 0 would not)"
+    say(f"this training has collapsed: {how_collapsed(first)}; it is begun again with {begun}")
     if other.folder.is_finished:
         second = read_json(other.folder.path / REPORT)
     else:
@@ -61,6 +59,7 @@ def run_trial(trial: Trial, built: Finetuning, setup: Setup, resume: bool) -> di
 def next_attempt(trial: Trial) -> Trial:
     """The training that is begun in the place of one that has collapsed."""
     train = trial.recipe.train
+    assert train.optimizer.lr is not None  # chosen, where the recipe leaves it open
     optimizer = train.optimizer.model_copy(update={"lr": train.optimizer.lr / 2})
     train = train.model_copy(update={"seed": train.seed + SEED_STEP, "optimizer": optimizer})
     recipe = trial.recipe.model_copy(update={"train": train, "retries": trial.recipe.retries - 1})
@@ -82,7 +81,7 @@ def _choose(
     report = second | {"run": first["run"], "seed": first["seed"], "attempts": attempts, "attempt": place}
     folder.finish(report)
     if report["collapsed"]:
-        say(HAS_COLLAPSED)
+        say(f"warning: this run has collapsed: {how_collapsed(report)}")
     return report
 
 

@@ -14,7 +14,7 @@ from warmstart.study.trial import Trial
 
 
 def compare_trials(out: str, trials: list[Trial], reports: list[dict[str, Any]], metric: str) -> dict[str, Any]:
-    """One report of all trials, on test where all have one, else on dev.
+    """One report of all trials, on test where all have one, else on dev or, where nothing is held out, on train.
 
     Args:
         out: folder of the study.
@@ -22,7 +22,7 @@ def compare_trials(out: str, trials: list[Trial], reports: list[dict[str, Any]],
         reports: of each.
         metric: that decides.
     """
-    split = "test" if all("test" in report for report in reports) else "dev"
+    split = "test" if all("test" in report for report in reports) else str(reports[0].get("split", "dev"))
     arms: dict[str, list[float]] = {}
     for trial, report in zip(trials, reports, strict=True):
         arms.setdefault(trial.arm, []).append(_value(report, split, metric))

@@ -1,5 +1,7 @@
 """The trials of a recipe: every seed, with and without its warm start."""
 
+from collections.abc import Mapping
+
 from warmstart.base.run_folder import RunFolder
 from warmstart.build.start import NO_START
 from warmstart.config.schema import FinetuneRecipe
@@ -9,14 +11,18 @@ from warmstart.train.settings import SchemeSettings
 PRETRAINED, SCRATCH = "pretrained", "scratch"
 
 
-def list_trials(recipe: FinetuneRecipe, root: RunFolder) -> list[Trial]:
-    """All trials that ``recipe`` asks for, seed by seed, the control beside each; a single one has ``root`` itself."""
+def list_arms(recipe: FinetuneRecipe) -> dict[str, FinetuneRecipe]:
+    """The recipe of each arm: that of ``recipe`` itself first, then of its control, if it has one."""
     arm = SCRATCH if recipe.start == NO_START else PRETRAINED
-    arms = {arm: recipe}
-    if recipe.control and arm == PRETRAINED:
-        arms[SCRATCH] = control_of(recipe)
+    control = {SCRATCH: control_of(recipe)} if recipe.control and arm == PRETRAINED else {}
+    return {arm: recipe} | control
+
+
+def list_trials(recipe: FinetuneRecipe, arms: Mapping[str, FinetuneRecipe], root: RunFolder) -> list[Trial]:
+    """All trials that ``recipe`` asks for, seed by seed, the arms side by side; a single one has ``root`` itself."""
     if len(arms) * recipe.seeds == 1:
-        return [Trial(arm, recipe, root)]
+        [(arm, own)] = arms.items()
+        return [Trial(arm, own, root)]
     trials = []
     for number in range(recipe.seeds):
         seed = recipe.train.seed + number

@@ -4,26 +4,30 @@ One trial leaves one run folder. Several trials have a folder each inside ``out`
 did best on dev, the table and the comparison. ``--seeds --control`` is the smallest case.
 """
 
-import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from warmstart.base.clock import work_began_at_s
 from warmstart.base.console import say
 from warmstart.base.files import read_json
 from warmstart.base.run_folder import REPORT, RunFolder
-from warmstart.build.cost import total_line
+from warmstart.build.chosen import CHOSEN, choose_settings
+from warmstart.build.cost import disk_line, seconds_since, total_line
+from warmstart.build.dry_run import build_meta_model
 from warmstart.build.finetuning import Finetuning, build_finetuning
-from warmstart.build.labelled_data import LabelledData
+from warmstart.build.labelled_data import LabelledData, read_labelled_data
 from warmstart.config.load import to_yaml
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.run.metadata import read_metadata
 from warmstart.run.writing import manifest, write_model
 from warmstart.study.again import run_trial
 from warmstart.study.compare import compare_trials
-from warmstart.study.factors import describe_control, list_trials
+from warmstart.study.factors import describe_control, list_arms, list_trials
 from warmstart.study.trial import Setup, Trial, data_sizes, describe_trial, summary, trial_cost
 from warmstart.train.precision import ComputeSettings, default_device, settings_of_run
+from warmstart.train.schemes import bytes_to_write
 from warmstart.transfer.folder import load_model
 
 
@@ -40,16 +44,14 @@ def run_study(recipe: FinetuneRecipe, out: str, resume: bool, data: LabelledData
 
 def _run_trials(recipe: FinetuneRecipe, root: RunFolder, resume: bool, data: LabelledData | None) -> dict[str, Any]:
     config = to_yaml(recipe)
-    root.check_free(resume=resume, config=config)
-    trials = list_trials(recipe, root)
-    began_at_s = time.monotonic()
-    built = build_arms(trials, data)
+    root.check_free(resume=resume, config=config, chosen=CHOSEN)
+    began_at_s, plan = work_began_at_s(), plan_study(recipe, root, data)
+    trials, built = plan.trials, plan.built
     main = built[trials[0].arm]
-    prepared_s = time.monotonic() - began_at_s
     fingerprints = main.fingerprints()
     root.check_data(fingerprints)
     compute = settings_of_run(root, recipe.train.precision, default_device())
-    for line in describe_study(recipe, trials, built, compute, prepared_s):
+    for line in describe_study(recipe, plan, compute, began_at_s):
         say(line)
     setup = Setup(compute, data_sizes(main) | {"fingerprints": fingerprints})
     if len(trials) == 1:
@@ -72,35 +74,54 @@ def _run_trials(recipe: FinetuneRecipe, root: RunFolder, resume: bool, data: Lab
     return report
 
 
+@dataclass(frozen=True, slots=True)
+class StudyPlan:
+    """The trials of a study, what each arm needs, and what was chosen for it, in words."""
+
+    trials: list[Trial]
+    built: Mapping[str, Finetuning]
+    chosen: Mapping[str, tuple[str, ...]]
+
+
+def plan_study(recipe: FinetuneRecipe, root: RunFolder, data: LabelledData | None = None) -> StudyPlan:
+    """Reads the data, chooses what the recipe leaves open, for each arm by itself, and checks all that is named."""
+    data = read_labelled_data(recipe.task, recipe.train.seed) if data is None else data
+    arms = {arm: choose_settings(own, data) for arm, own in list_arms(recipe).items()}
+    trials = list_trials(recipe, {arm: own.recipe for arm, own in arms.items()}, root)
+    return StudyPlan(trials, build_arms(trials, data), {arm: own.words for arm, own in arms.items()})
+
+
 def describe_study(
-    recipe: FinetuneRecipe,
-    trials: list[Trial],
-    built: Mapping[str, Finetuning],
-    compute: ComputeSettings,
-    prepared_s: float = 0.0,
+    recipe: FinetuneRecipe, plan: StudyPlan, compute: ComputeSettings, began_at_s: float | None = None
 ) -> list[str]:
     """The dry run in words: the first training, a control with all that differs in it, and what all trainings take.
 
-    ``prepared_s``: what reading and framing have taken until now.
+    ``began_at_s``: when the work began, by ``time.monotonic``; all until the end of this dry run is preparing.
     """
+    trials, built = plan.trials, plan.built
     arms = {trial.arm: trial for trial in reversed(trials)}
     costs = {arm: trial_cost(trial.recipe, built[arm], compute) for arm, trial in arms.items()}
     main = trials[0].arm
-    lines = describe_trial(trials[0].recipe, built[main], costs[main])
+    lines = [*describe_trial(trials[0].recipe, built[main], costs[main]), *plan.chosen[main]]
     for arm, trial in arms.items():
         if arm != main:
-            own = describe_trial(trial.recipe, built[arm], costs[arm])
+            own = [*describe_trial(trial.recipe, built[arm], costs[arm]), *plan.chosen[arm]]
             lines += [describe_control(recipe), *("  " + line for line in own if line not in lines)]
     if len(trials) > 1:
         lines.append(f"runs       {len(trials)}: " + ", ".join(trial.folder.path.name for trial in trials))
-    seconds = {"preparing": prepared_s}
+    seconds: dict[str, float] = {}
     for trial in trials:
         for name, value in costs[trial.arm].seconds.items():
             seconds[name] = seconds.get(name, 0.0) + value
-    return [*lines, total_line(seconds, len(trials))]
+    models = [build_meta_model(built[trial.arm].settings, trial.recipe.scheme) for trial in trials]
+    finished = (
+        sum(4 * model.num_parameters for model in models) if len(trials) > 1 else 0
+    )  # and the best stands above all
+    prepared = {"preparing": seconds_since(began_at_s)}
+    return [*lines, disk_line(bytes_to_write(models[0]) + finished), total_line(prepared | seconds, len(trials))]
 
 
-def build_arms(trials: list[Trial], data: LabelledData | None = None) -> dict[str, Finetuning]:
+def build_arms(trials: list[Trial], data: LabelledData) -> dict[str, Finetuning]:
     """What each arm needs, checked; all its seeds share it."""
     first_of_arm = {trial.arm: trial.recipe for trial in reversed(trials)}
     main = build_finetuning(trials[0].recipe, data)

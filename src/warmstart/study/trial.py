@@ -1,7 +1,7 @@
 """A trial: one training of a recipe under some factors (seed, arm), from its start to its report in a run folder."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -36,8 +36,6 @@ from warmstart.train.loop import Trainer, Validation
 from warmstart.train.precision import ComputeSettings, default_device
 from warmstart.train.schemes import close_scheme
 from warmstart.transfer.start import WeightAccount
-
-HAS_COLLAPSED = "warning: this run has collapsed: it does no better on dev than one answer for everything"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +92,7 @@ def train_trial(trial: Trial, built: Finetuning, setup: Setup, resume: bool) -> 
         "run": str(folder.path),
         "steps": progress.step, "tokens": progress.tokens, "seconds": round(progress.elapsed_s, 1),
         **dev.to_dict(),
-        "split": "dev",
+        "split": "train" if built.data.dev_is_train else "dev",
         "metric": built.metric,
         "best_step": progress.best_step,
         "collapsed": dev.collapsed,
@@ -122,8 +120,13 @@ def finish_trial(trial: Trial, built: Finetuning, outcome: Outcome, **more: Any)
     report = outcome.report | more
     folder.finish(report)
     if report["collapsed"]:
-        say(HAS_COLLAPSED)
+        say(f"warning: this run has collapsed: {how_collapsed(report)}")
     return report
+
+
+def how_collapsed(report: Mapping[str, Any]) -> str:
+    """In words, what a collapsed training has come to; its dev may be the training examples themselves."""
+    return f"it does no better on {report['split']} than one answer for everything"
 
 
 def _write_account(folder: RunFolder, built: Finetuning, transfer: WeightAccount | None) -> None:
@@ -164,11 +167,12 @@ def _evaluate(model: Model, built: Finetuning) -> tuple[Evaluation, Evaluation |
     """All metrics on dev, by which thresholds are chosen, and on test, where there is one."""
     metrics = answer_of(built.spec).result_metrics(built.spec, built.metric)
     predictor = _predictor(model, built, built.search, built.spec)
-    dev = evaluate_records(predictor, built.data.dev, metrics=metrics, tune=True, title="evaluating dev")
+    labels = built.data.open_labels
+    dev = evaluate_records(predictor, built.data.dev, metrics=metrics, tune=True, title="evaluating dev", labels=labels)
     if built.data.test is None:
         return dev, None
     predictor = _predictor(model, built, built.search, dev.spec)
-    return dev, evaluate_records(predictor, built.data.test, metrics=metrics, title="evaluating test")
+    return dev, evaluate_records(predictor, built.data.test, metrics=metrics, title="evaluating test", labels=labels)
 
 
 def _validation(built: Finetuning, recipe: FinetuneRecipe) -> Validation:
@@ -183,7 +187,7 @@ def _validation(built: Finetuning, recipe: FinetuneRecipe) -> Validation:
     def evaluate(model: Model) -> dict[str, float]:
         found = evaluate_records(
             _predictor(model, built, search, spec), built.data.dev, None, metrics=metrics, tune=True,
-            limit=recipe.task.decoded_dev, title="evaluating dev",
+            limit=recipe.task.decoded_dev, title="evaluating dev", labels=built.data.open_labels,
         )  # fmt: skip
         return found.metrics
 
@@ -241,7 +245,8 @@ def describe_trial(recipe: FinetuneRecipe, built: Finetuning, cost: Cost) -> lis
     test = "" if data.test is None else f", {len(data.test):,} test"
     note = f"; {data.note}" if data.note else ""
     lines += _describe_vocabulary(built)
-    lines.append(f"records    {account.used:,} training, {len(data.dev):,} dev{test}{note}")
+    dev = "no" if data.dev_is_train else f"{len(data.dev):,}"
+    lines.append(f"records    {account.used:,} training, {dev} dev{test}{note}")
     if built.head.sentence:
         lines.append(f"head       {built.head.sentence}")
     lines += kind.describe_training(spec, account, len(built.training.items))

@@ -95,7 +95,10 @@ class Answer:
         per_read: whether the head puts out a row for every read, not one per question.
         averageable: whether the outputs of several models can be averaged.
         generated: whether the model answers with a text that it generates.
+        has_classes: whether it is one of classes that all Records share.
         pipeline: what such a model is called on the hub.
+        estimator_type: what scikit-learn calls such a model, which then divides rows by class; ``None``: nothing, because
+            there it may answer with one label or one number only.
     """
 
     goal: ClassVar[str]
@@ -106,6 +109,7 @@ class Answer:
     generated: ClassVar[bool] = False
     has_classes: ClassVar[bool] = False
     pipeline: ClassVar[str] = "text-generation"
+    estimator_type: ClassVar[str | None] = None
 
     def num_outputs(self, label_names: Sequence[str]) -> int:
         """Size of the head."""
@@ -233,10 +237,12 @@ def ratio_scores(tallies: Mapping[str, Ratio], seed: int | None, is_collapsed: b
 
 def softmax_prediction(spec: TaskSpec, raw: Floats) -> Prediction:
     """The likeliest of classes or choices, with the probabilities of all."""
-    numbers = raw.astype(np.float64)
-    shares = np.exp(numbers - numbers.max())
-    shares /= shares.sum()
     best = int(raw.argmax())
-    names = spec.label_names or tuple(map(str, range(len(shares))))
-    label = spec.values_of([names[best]])[0] if spec.label_names else best
-    return Prediction(label, float(shares[best]), dict(zip(names, shares.tolist(), strict=True)), raw)
+    shares = raw.astype(np.float64)
+    shares -= shares[best]
+    np.exp(shares, out=shares)
+    shares /= np.add.reduce(shares)  # what ndarray.sum calls; the calls around it take longer than a row's numbers
+    probabilities = shares.tolist()
+    names = spec.label_names or tuple(map(str, range(len(probabilities))))
+    label = spec.values_of([names[best]])[0] if spec.label_values else names[best] if spec.label_names else best
+    return Prediction(label, probabilities[best], dict(zip(names, probabilities, strict=True)), raw)

@@ -14,15 +14,18 @@ from warmstart.example.record import Label, Record
 from warmstart.readers.rows import Row
 from warmstart.tasks.answer import Answer, Prediction, RawOutput
 from warmstart.tasks.classification import ClassAnswer
-from warmstart.tasks.columns import Columns, Draft, as_list, first_present, text_at
+from warmstart.tasks.columns import Columns, Draft, first_present, text_at
 from warmstart.tasks.framing import Frame
 from warmstart.tasks.kind import TaskKind
+from warmstart.tasks.labelled_choices import labelled_choices, place_of, with_stem
 from warmstart.tasks.parts import Parts
 from warmstart.tasks.spec import TaskSpec
 
-QUESTIONS, CHOICES, ENDING = ("question", "sent2"), ("choices", "options"), re.compile(r"ending(\d+)")
+QUESTIONS, CHOICES = ("question", "sent2", "question_stem"), ("choices", "options")
+ENDING = re.compile(r"ending(\d+)")
 CHOICE_COLUMNS = (("choices",), ("ending0", "ending1"))
 LETTERED = "answer"  # the column where a choice may be named by its text or a letter
+KEY = "answerKey"  # the column that has the label of the right choice, where choices have labels
 
 
 class ChoiceAnswer(ClassAnswer):
@@ -33,6 +36,7 @@ class ChoiceAnswer(ClassAnswer):
     per_read = True
     has_classes = False
     pipeline = "text-generation"
+    estimator_type = None  # the first choice of one question is no class of the first choice of another
 
     def num_outputs(self, label_names: Sequence[str]) -> int:
         """One: every choice is scored by itself."""
@@ -56,7 +60,7 @@ class Choice(TaskKind):
 
     name = "choice"
     text_columns = (("context",), ("article",), ("sent1",))
-    label_columns = ("label", LETTERED)
+    label_columns = ("label", LETTERED, KEY)
     other_columns = (QUESTIONS, CHOICES, *((f"ending{number}",) for number in range(10)))
     reads_backward = True
 
@@ -66,12 +70,13 @@ class Choice(TaskKind):
 
     def find_texts(self, row: Row) -> Columns | None:
         """Context and question, of which one may be missing or empty, and choices, as a list or in numbered columns."""
+        row = with_stem(row)
         context, columns = first_present(row, self.text_columns) or (), _choice_columns(row)
         question = next((q for q in QUESTIONS if row.fields.get(q) is not None), None)
         if not (context or question) or not columns:
             return None
         if columns[0] in CHOICES:
-            choices = as_list(row.fields[columns[0]], row.place(columns[0]))
+            choices = labelled_choices(row.fields[columns[0]], row.place(columns[0])).texts
         else:
             choices = [row.fields[column] for column in columns]
         _check_choices(choices, row.place(columns[0]))
@@ -82,11 +87,32 @@ class Choice(TaskKind):
         names = (*context, *([question] if question else []), *columns)
         return Columns(texts | {"choices": tuple(choices)}, names)
 
+    def find_label(self, row: Row, column: str) -> tuple[Any, tuple[str, ...]]:
+        """The label as it is written; of choices that have labels of their own the place of that label."""
+        label, names = super().find_label(row, column)
+        columns = _choice_columns(with_stem(row))
+        if columns[0] not in CHOICES:
+            return label, names
+        own = labelled_choices(with_stem(row).fields[columns[0]], row.place(columns[0])).labels
+        return place_of(label, own, row.place(column)) if own else label, names
+
+    def join_columns(self, key: str, values: Mapping[str, Any], place: str) -> Any:
+        """Several columns of choices are a list."""
+        return list(values.values()) if key in CHOICES else super().join_columns(key, values, place)
+
     def missing_columns(self, row: Row) -> list[Sequence[tuple[str, ...]]]:
         """A context or a question, and choices are needed."""
+        row = with_stem(row)
         has_question = any(row.fields.get(q) is not None for q in QUESTIONS)
         missing = [] if has_question else super().missing_columns(row)
         return missing + ([] if _choice_columns(row) else [CHOICE_COLUMNS[:1]])
+
+    def row_of(self, value: Any) -> Mapping[str, Any]:
+        """A context and its choices, or a context, a question and the choices."""
+        names = {2: ("context", "choices"), 3: ("context", "question", "choices")}
+        if not isinstance(value, list | tuple) or len(value) not in names or not isinstance(value[-1], list | tuple):
+            return super().row_of(value)
+        return dict(zip(names[len(value)], value, strict=True))
 
     @property
     def all_columns(self) -> Sequence[tuple[str, ...]]:

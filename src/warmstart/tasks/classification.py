@@ -1,11 +1,13 @@
 """One text, one class: ``[start] text [extract]`` (GPT-1, Figure 1, first row)."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
 
 from warmstart.base.settings import Settings
 from warmstart.example.example import Example, Goal
 from warmstart.example.record import Record
+from warmstart.readers.labelled_lines import LINES_FORMAT, read_labelled_lines
+from warmstart.readers.rows import Row
 from warmstart.tasks.answer import Answer, Prediction, RawOutput, Scores, softmax_prediction
 from warmstart.tasks.columns import ONE_TEXT
 from warmstart.tasks.describe import describe_every_token, describe_one_read, label_text
@@ -13,6 +15,7 @@ from warmstart.tasks.framing import Frame
 from warmstart.tasks.kind import TaskKind
 from warmstart.tasks.pairs import ONE_OR_TWO_TEXTS, TextOrPair, TextSettings
 from warmstart.tasks.parts import Parts
+from warmstart.tasks.row_source import ReadOptions
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.vocabulary import Vocabulary
 
@@ -24,6 +27,7 @@ class ClassAnswer(Answer):
     head = "class"
     has_classes = True
     pipeline = "text-classification"
+    estimator_type: ClassVar[str | None] = "classifier"
 
     def metrics(self, label_names: Sequence[str]) -> tuple[str, ...]:
         """Accuracy, F1 (of class 1 where there are two, else the mean over classes), Matthews correlation."""
@@ -67,12 +71,17 @@ class Classification(TaskKind):
     label_columns = ("label", "labels")
     options_class = TextSettings
     foreign_goal = "label"
-    reads_backward = sums_readings = reads_every_token = True
+    own_formats = (LINES_FORMAT,)
+    reads_backward = sums_readings = reads_every_token = pools_states = True
     reads_windows = True
 
     def reading(self, options: Settings | None) -> TaskKind:
         """One text, or a pair too where the model may have learned pairs."""
         return TEXT_OR_PAIR if isinstance(options, TextSettings) and options.pairs else self
+
+    def read_own_file(self, path: str, read: ReadOptions) -> Iterator[Row]:
+        """Lines of a label and a text."""
+        return read_labelled_lines(path, read.encoding, read.skipped)
 
     def foreign_options(self, label_names: Sequence[str]) -> TextSettings:
         """A folder of another library does not say whether pairs are read."""
@@ -100,6 +109,7 @@ class ClassificationOfPairs(TextOrPair, Classification):
     """The same of one text or a pair."""
 
     text_columns = ONE_OR_TWO_TEXTS
+    evaluated_kinds = ("entailment", "similarity")
 
 
 TEXT_OR_PAIR = ClassificationOfPairs()

@@ -1,15 +1,17 @@
 """Columns that the user names: with ``text=review`` the column ``review`` of a file is read as ``text``.
 
 A key that is named so is read from its column alone: other columns that could hold the same (``sentence`` beside ``text``)
-are not read, but carried along like every column that a task does not read.
+are not read, but carried along like every column that a task does not read. ``text=title+body`` reads two columns as one,
+and ``source=translation.en`` what stands in an object of JSON. Tables without a line of names have numbers instead.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from warmstart.base.errors import BadInput, suggest, unknown_name_error
 from warmstart.readers.rows import Row
-from warmstart.tasks.columns import MAX_NAMES_CHARS
+from warmstart.tasks.columns import JOIN, MAX_NAMES_CHARS
 from warmstart.tasks.kind import TaskKind
 
 FLAG = "--columns"
@@ -20,10 +22,12 @@ class ColumnChoice:
     """Which columns are read as which keys.
 
     Attributes:
+        kind: of the task.
         names: key → column.
         hidden: other columns that the kind would read in the place of these.
     """
 
+    kind: TaskKind
     names: dict[str, str]
     hidden: frozenset[str]
 
@@ -51,29 +55,44 @@ class ColumnChoice:
             names[key] = column
         if not labelled:
             names = {key: column for key, column in names.items() if key not in kind.label_columns}
-        return ColumnChoice(names, frozenset(_rivals(kind, groups, names)))
+        return ColumnChoice(kind, names, frozenset(_rivals(kind, groups, names)))
 
     def apply(self, row: Row) -> Row:
         """The row with these keys; one that has no columns of its own (a line of text) as it is.
 
         Raises:
-            BadInput: it does not have a column.
+            BadInput: it does not have a column, or several that cannot be one.
         """
         if row.renamed is not None:
             return row
-        for column in self.names.values():
-            if column not in row.fields:
-                raise BadInput(
-                    "no such column", where=f"{row.where}, {FLAG}", value=column, allowed=", ".join(row.fields),
-                    next_step=f"{suggest(column, row.fields)} name the file's columns with {FLAG}".strip(),
-                    limit=MAX_NAMES_CHARS,
-                )  # fmt: skip
-        read = {*self.names.values()}
+        chosen, read = {}, set[str]()
+        for key, column in self.names.items():
+            parts = [column] if column in row.fields else column.split(JOIN)
+            found = {part: _value_at(row, part) for part in parts}
+            place = f"{row.where}, {FLAG} {key}={column}"
+            chosen[key] = found[column] if column in found else self.kind.join_columns(key, found, place)
+            read.update(part if part in row.fields else part.partition(".")[0] for part in parts)
         rest = {column: value for column, value in row.fields.items() if column not in read}
         aside = {column: value for column, value in rest.items() if column in self.hidden or column in self.names}
         fields = {column: value for column, value in rest.items() if column not in aside}
-        fields |= {key: row.fields[column] for key, column in self.names.items()}
-        return Row(fields, row.where, aside, self.names)
+        return Row(fields | chosen, row.where, aside, self.names)
+
+
+def _value_at(row: Row, column: str) -> Any:
+    """What stands in a column, or by a path of keys in an object that stands there."""
+    if column in row.fields:
+        return row.fields[column]
+    value: Any = row.fields
+    for name in column.split("."):
+        if not isinstance(value, Mapping) or name not in value:
+            names = list(value) if isinstance(value, Mapping) else list(row.fields)
+            raise BadInput(
+                "no such column", where=f"{row.where}, {FLAG}", value=column, allowed=", ".join(names),
+                next_step=f"{suggest(name, names)} name the file's columns with {FLAG}".strip(),
+                limit=MAX_NAMES_CHARS,
+            )  # fmt: skip
+        value = value[name]
+    return value
 
 
 def choose_columns(

@@ -3,14 +3,17 @@
 Keys are looked up by name, never guessed; a row that lacks one is refused with the keys it has and those it needs.
 """
 
+import ast
 import contextlib
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from warmstart.base.errors import BadInput, suggest
+from warmstart.base.formatting import format_count, with_article
 from warmstart.example.record import Pixels
 from warmstart.readers.rows import Row
 
@@ -27,6 +30,12 @@ TWO_TEXTS: ColumnSets = (
 
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+_JUXTAPOSED = re.compile(r"['\"]\s+['\"]")
+"""Two texts without a comma between them, as NumPy writes an array; Python would read them as one."""
+MAX_NAME_WORDS = 4
+"""What has more words is rather a text than the name of a column."""
+JOIN = "+"
+"""Between the names of columns that are read as one key."""
 MAX_NAMES_CHARS = 2000
 """Characters of a row's keys that an error shows: all of them, unless a file has hundreds."""
 
@@ -64,7 +73,7 @@ class Draft:
 
 def first_present(row: Row, alternatives: Iterable[tuple[str, ...]]) -> tuple[str, ...] | None:
     """The first set of columns that a row has all of."""
-    return next((columns for columns in alternatives if all(c in row.fields for c in columns)), None)
+    return next((columns for columns in alternatives if row.fields.keys() >= {*columns}), None)
 
 
 def missing_column(
@@ -86,16 +95,18 @@ def missing_column(
     texts = " or ".join("+".join(columns) for columns in accepted)
     allowed = f"{texts}; with {' or '.join(label_columns)}" if label_columns else texts
     return BadInput(
-        f"missing key {missing!r} for a {kind} task", where=row.where, value=row.columns, allowed=allowed,
+        f"missing key {missing!r} for {with_article(kind)} task", where=row.where, value=row.columns, allowed=allowed,
         next_step=_missing_step(row, missing), limit=MAX_NAMES_CHARS,
     )  # fmt: skip
 
 
 def _missing_step(row: Row, missing: str) -> str:
-    """What to do about a key that a row lacks: its columns may be unseparated, or have other names."""
+    """What to do about a key that a row lacks: its columns may be unseparated, have other names, or none."""
     mark = next((name for key in row.columns for name in SEPARATORS if name in key), None)
     if mark is not None and len(row.columns) == 1:
         return f"the columns seem to be separated by {SEPARATORS[mark]}: name the format (--format csv) or convert the file"
+    if any(len(key.split()) > MAX_NAME_WORDS or key.isdecimal() for key in row.columns):
+        return f"where the file has no line with names, number its columns: --columns {missing}=2,…"
     similar = next((key for key in row.columns if suggest(missing, [key])), None)
     step = f"add the key {missing!r}" if similar is None else f"rename {similar!r} to {missing!r}"
     return f"{step}, or name its column: --columns {missing}={similar or 'NAME'}"
@@ -113,18 +124,26 @@ def label_at(row: Row, column: str) -> Any:
     """The label in a column, as it is written."""
     value = row.fields[column]
     if value is None or value == "":
-        raise BadInput(
-            "the label is empty", where=row.place(column), value=value, allowed="a label in every row",
-            next_step="label the row or leave it out",
-        )  # fmt: skip
+        raise empty_label(value, row.place(column))
     return value
 
 
+def empty_label(value: Any, place: str) -> BadInput:
+    """The error for a row without a label."""
+    return BadInput(
+        "the label is empty", where=place, value=value, allowed="a label in every row",
+        next_step="label the row, leave it out, or have all such rows left out: --bad-rows skip",
+    )  # fmt: skip
+
+
 def as_list(value: Any, place: str) -> list[Any]:
-    """A list, or the JSON list that a CSV cell holds."""
+    """A list, or the list that a CSV cell holds, as JSON or Python writes it."""
     if isinstance(value, str) and value.lstrip().startswith("["):
         with contextlib.suppress(json.JSONDecodeError):  # refused below, with the value as it was written
-            value = json.loads(value)
+            return list(json.loads(value))
+        if not _JUXTAPOSED.search(value):
+            with contextlib.suppress(ValueError, SyntaxError, MemoryError, RecursionError):
+                value = ast.literal_eval(value.strip())
     if not isinstance(value, list | tuple):
         raise BadInput("not a list", where=place, value=value, allowed='a list such as ["a", "b"]')
     return list(value)
@@ -136,14 +155,22 @@ def names_at(found: Draft) -> list[str]:
     return [parse_name(value, place) for value in as_list(found.label, place)]
 
 
+def without_fraction(value: Any) -> Any:
+    """A whole number that is written as a float (3.0, as tables with empty cells have it) as an int; all else as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def parse_name(value: Any, where: str) -> str:
-    """A label's name: strings, whole numbers and truth values, as :func:`str` writes them."""
+    """A label's name: strings without blanks around them, whole numbers and truth values, as :func:`str` writes them."""
+    value = without_fraction(value)
     if not isinstance(value, str | int):
         raise BadInput(
             "not a label", where=where, value=value, allowed="a string, a whole number, true or false",
             next_step="for numbers on a scale use a key 'score' with regression or similarity",
         )  # fmt: skip
-    return str(value)
+    if not str(value).strip(" "):
+        raise empty_label(value, where)
+    return str(value).strip(" ")
 
 
 class OpenLabels(list[str]):
@@ -158,6 +185,14 @@ class OpenLabels(list[str]):
         super().__init__(names)
         self.num_known = len(self)
         self.counts: dict[str, int] = {}
+
+    def describe(self) -> list[str]:
+        """How many labels the model has never seen, in words; nothing where it has seen all."""
+        if not self.counts:
+            return []
+        names = ", ".join(f"{name!r} ({count:,})" for name, count in self.counts.items())
+        total = format_count(sum(self.counts.values()), "label")
+        return [f"unseen in training, counted as errors of the model: {total}: {names}"]
 
 
 class LabelNumbers(dict[str, int]):

@@ -14,10 +14,10 @@ from typing import Any
 from warmstart.base.errors import BadInput
 from warmstart.base.settings import Settings
 from warmstart.example.record import Record
-from warmstart.readers.problems import RowProblems
+from warmstart.readers.problems import RowProblems, SkippedRows
 from warmstart.readers.rows import Row
 from warmstart.tasks.column_choice import choose_columns
-from warmstart.tasks.columns import Draft, LabelNumbers, missing_column
+from warmstart.tasks.columns import Draft, LabelNumbers, missing_column, without_fraction
 from warmstart.tasks.kind import TaskKind
 from warmstart.tasks.row_source import ReadOptions
 from warmstart.tasks.spec import LabelValue
@@ -60,14 +60,15 @@ def read_task(
         BadInput: unknown kind, missing or empty file, missing key, unseen label, impossible score or index, or (in a
             training file) all labels the same.
     """
-    return task_of_rows(kind, _read_rows(kind, str(path), read), labels, str(path))
+    return task_of_rows(kind, _read_rows(kind, str(path), read), labels, str(path), read.skipped)
 
 
 def task_from(
-    kind: str, fields: Iterable[Mapping[str, Any]], labels: Sequence[str] | None = None, columns: Sequence[str] = ()
-) -> TaskSet:
+    kind: str, fields: Iterable[Mapping[str, Any]], labels: Sequence[str] | None = None, columns: Sequence[str] = (),
+    skipped: SkippedRows | None = None,
+) -> TaskSet:  # fmt: skip
     """All labelled examples of some dictionaries, whose names for the keys are ``columns``; else as :func:`read_task`."""
-    return task_of_rows(kind, _number_rows(find_kind(kind), fields, columns), labels, "rows")
+    return task_of_rows(kind, _number_rows(find_kind(kind), fields, columns), labels, "rows", skipped)
 
 
 def read_records(kind: str, path: Path | str, labels: Sequence[str], read: ReadOptions = DEFAULTS) -> Iterator[Record]:
@@ -85,7 +86,7 @@ def read_records(kind: str, path: Path | str, labels: Sequence[str], read: ReadO
     """
     rows = _read_rows(kind, str(path), read)
     return records_of_rows(
-        kind, rows, labels, read.labelled, str(path), read.options, keeps_texts=read.keeps_texts
+        kind, rows, labels, read.labelled, str(path), read.options, keeps_texts=read.keeps_texts, skipped=read.skipped
     )  # fmt: skip
 
 
@@ -98,13 +99,18 @@ def records_from(
     return records_of_rows(kind, rows, labels, labelled, "rows", options)
 
 
-def task_of_rows(kind: str, source: Iterable[Row], labels: Sequence[str] | None, name: str) -> TaskSet:
+def task_of_rows(
+    kind: str, source: Iterable[Row], labels: Sequence[str] | None, name: str, skipped: SkippedRows | None = None
+) -> TaskSet:
     """All labelled examples of some rows; ``name`` says in messages where they come from; else as :func:`read_task`."""
     one = find_kind(kind)
     columns = one.label_columns if labels is None else one.label_columns_of(labels)
-    drafts = list(_drafts(one, source, columns, name))
-    names = _learn_labels(one, drafts, name) if labels is None else tuple(labels)
-    numbers, problems = LabelNumbers(names), RowProblems(name)
+    drafts = list(_drafts(one, source, columns, RowProblems(name, skipped), name))
+    if labels is None:
+        names, drafts = _learn_labels(one, drafts, RowProblems(name, skipped))
+    else:
+        names = tuple(labels)
+    numbers, problems = LabelNumbers(names if labels is None else labels), RowProblems(name, skipped)
     records = list(filter(None, (problems.attempt(_record, one, found, numbers) for found in drafts)))
     problems.raise_all()
     if labels is None:
@@ -115,7 +121,7 @@ def task_of_rows(kind: str, source: Iterable[Row], labels: Sequence[str] | None,
 
 def records_of_rows(
     kind: str, source: Iterable[Row], labels: Sequence[str], labelled: bool, name: str,
-    options: Settings | None = None, *, keeps_texts: bool = False,
+    options: Settings | None = None, *, keeps_texts: bool = False, skipped: SkippedRows | None = None,
 ) -> Iterator[Record]:  # fmt: skip
     """The examples of some rows one by one.
 
@@ -127,12 +133,13 @@ def records_of_rows(
         name: says in messages where the rows come from.
         options: of the kind, as the model knows them.
         keeps_texts: whether unlabelled Records carry their texts along, in the columns that they came in.
+        skipped: takes the rows that cannot be used; ``None``: they are refused.
     """
     one = find_kind(kind).reading(options)
     numbers = LabelNumbers(labels)
     columns = one.label_columns_of(labels) if labelled else None
-    problems = RowProblems(name)
-    for found in _drafts(one, source, columns, name, keeps_texts and not labelled):
+    problems = RowProblems(name, skipped)
+    for found in _drafts(one, source, columns, RowProblems(name, skipped), name, keeps_texts and not labelled):
         record = problems.attempt(_record, one, found, numbers)
         if record is not None:
             yield record
@@ -167,16 +174,16 @@ def draft(kind: TaskKind, row: Row, label_columns: Sequence[str] | None, keeps_t
 
 
 def _drafts(
-    kind: TaskKind, source: Iterable[Row], columns: Sequence[str] | None, name: str, keeps_texts: bool = False
-) -> Iterator[Draft]:
+    kind: TaskKind, source: Iterable[Row], columns: Sequence[str] | None, problems: RowProblems, name: str,
+    keeps_texts: bool = False,
+) -> Iterator[Draft]:  # fmt: skip
     """Drafts of all rows; the first row settles which of the label columns is read."""
     is_empty = is_first = True
-    problems = RowProblems(name)
     for row in source:
-        is_empty = False
         found = problems.attempt(draft, kind, row, columns, keeps_texts)
         if found is None:
             continue
+        is_empty = False
         if is_first and columns is not None:
             columns = found.columns[-1:]
         is_first = False
@@ -188,31 +195,31 @@ def _drafts(
         )
 
 
-def _learn_labels(kind: TaskKind, drafts: Sequence[Draft], name: str) -> tuple[str, ...]:
-    """The label names of a training file.
+def _learn_labels(kind: TaskKind, drafts: list[Draft], problems: RowProblems) -> tuple[tuple[str, ...], list[Draft]]:
+    """The label names of a training file, and the rows that are not skipped for their labels.
 
     Raises:
         BadInput: labels that are none, those of all rows at once where it shows in each row by itself.
     """
     try:
-        return kind.learn_labels(drafts)
+        return kind.learn_labels(drafts), drafts
     except BadInput as error:
-        problems = RowProblems(name)
-        for found in drafts:
-            problems.attempt(kind.learn_labels, [found])
+        kept = [found for found in drafts if problems.attempt(kind.learn_labels, [found]) is not None]
         if problems.includes(error):
             problems.raise_all()
-        raise
+        if not problems.skips or len(kept) in (0, len(drafts)):
+            raise
+        return kind.learn_labels(kept), kept
 
 
 def _values_of(names: Sequence[str], values: Iterable[Any]) -> tuple[LabelValue, ...]:
     """Labels as they are written; a text where a label is written in two ways, and nothing where all are texts."""
     written: dict[str, LabelValue] = {}
-    for value in values if names else ():
-        name = str(value)
+    for value in map(without_fraction, values if names else ()):
+        name = str(value).strip(" ")
         if not isinstance(value, str) and type(written.setdefault(name, value)) is type(value):
             continue
-        written[name] = name
+        written[name] = name  # of a text
     found = tuple(written.get(name, name) for name in names)
     return () if all(isinstance(value, str) for value in found) else found
 

@@ -1,15 +1,20 @@
 """Two texts in one order, one class: ``[start] premise [delimiter] hypothesis [extract]`` (GPT-1, Figure 1, second row)."""
 
 from collections.abc import Sequence
+from typing import Any
 
+from warmstart.base.errors import BadInput
 from warmstart.example.example import Example
 from warmstart.example.record import Record
+from warmstart.readers.rows import Row
 from warmstart.tasks.answer import Answer
 from warmstart.tasks.classification import CLASS
 from warmstart.tasks.columns import TWO_TEXTS
 from warmstart.tasks.framing import Frame
 from warmstart.tasks.kind import TaskKind
 from warmstart.tasks.parts import Parts
+
+NO_GOLD = "-"  # the label of pairs on which the annotators could not agree
 
 
 class Entailment(TaskKind):
@@ -18,8 +23,18 @@ class Entailment(TaskKind):
     name = "entailment"
     text_columns = TWO_TEXTS
     label_columns = ("label",)
-    reads_backward = sums_readings = reads_every_token = True
+    reads_backward = sums_readings = reads_every_token = pools_states = True
     reads_windows = True
+
+    def find_label(self, row: Row, column: str) -> tuple[Any, tuple[str, ...]]:
+        """As for all; "-" is what corpora of inference have where the annotators did not agree."""
+        label, columns = super().find_label(row, column)
+        if label == NO_GOLD:
+            raise BadInput(
+                "a pair without a gold label", where=row.place(column), value=label, allowed="a label in every row",
+                next_step="leave the row out, or have all such rows left out: --bad-rows skip",
+            )  # fmt: skip
+        return label, columns
 
     def answer(self, label_names: Sequence[str]) -> Answer:
         """A class."""

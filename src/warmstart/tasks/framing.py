@@ -5,6 +5,7 @@ bidirectional one has those it was pre-trained with (BERT's [CLS] and [SEP]), is
 which text a token is of.
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -67,9 +68,10 @@ class Frame:
                 [*before] if after is None else [*before, after], template.one if after is None else template.pair
             )
         tail: list[Ints] = [] if after is None else [np.full(self.settings.between, self.delimiter), after]
+        start, extract = _one_token(self.start), _one_token(self.extract)
         if self.backward:
-            return np.concatenate([np.array([self.extract]), *before, *tail, np.array([self.start])])[::-1]
-        return np.concatenate([np.array([self.start]), *before, *tail, np.array([self.extract])])
+            return np.concatenate([extract, *before, *tail, start])[::-1]
+        return np.concatenate([start, *before, *tail, extract])
 
     def question(self, record: Record, sequences: Sequence[NDArray[Any]]) -> list[Example]:
         """One Example per sequence, all read at their extract token (full sight: the first) for the task's one question.
@@ -113,7 +115,7 @@ class Frame:
 
     def _goal(self, ids: NDArray[Any], targets: NDArray[Any], weights: Floats) -> Goal:
         """The task's question to one sequence, which owns it where it has ``targets``."""
-        places = np.arange(len(ids))
+        places = count_up(len(ids))
         if self.settings.reads == "rising" and len(ids) > 1 and self.answer.has_classes:
             rise = (places / (len(ids) - 1)).astype(np.float32)
             return Goal.each(places, np.repeat(targets, len(ids)), rise * weights)
@@ -155,7 +157,9 @@ class Frame:
             goals[next_goal(ids)] = self._next_tokens(ids, num_questions)
         if not self.full:
             return self._in_text_order(Example.left_to_right(ids, goals))
-        ends = (ids == self.delimiter) & self.settings.typed
+        ends = ids == self.delimiter
+        if not self.settings.typed or not np.count_nonzero(ends[:-1]):  # no token stands behind a first text
+            return Example.full_sight(ids, goals)
         return Example.full_sight(ids, goals, np.minimum(np.cumsum(ends) - ends, 1))
 
     def _in_text_order(self, example: Example) -> Example:
@@ -206,6 +210,12 @@ class Frame:
             )  # fmt: skip
         cut = parts.truncated(fit_lengths([min(length, most) for length in lengths], settings.context - specials))
         return Truncation(cut, needed, len(parts) - len(cut))
+
+
+@functools.cache
+def _one_token(token: int) -> Ints:
+    """[1] a special token: made once, not once for every text."""
+    return np.full(1, token)
 
 
 def _join(texts: Sequence[Ints], template: Sequence[Sequence[int]]) -> Ints:

@@ -40,7 +40,7 @@ class Images(TaskKind):
     text_columns = (("image",),)
     label_columns = ("label",)
     kept_columns = ()
-    has_parts = reads_every_token = True
+    has_parts = reads_every_token = pools_states = True
 
     def answer(self, label_names: Sequence[str]) -> Answer:
         """A class."""

@@ -65,12 +65,15 @@ class TaskKind(RowSource):
         options_class: settings that only this kind has.
         kept_columns: columns of texts that predictions repeat; ``None``: all of them.
         has_parts: whether one source of its own may hold training, dev and test.
+        evaluated_kinds: other kinds of known data sets that it is evaluated on, as their rows have the same form.
         foreign_goal: the head of a folder of ``transformers`` that is read as a task of this kind.
         foreign_sights: how a model of such a folder may see for that.
         has_label_names: whether its labels have names.
         reads_backward: whether its texts may be read from their end.
         sums_readings: whether it adds the states of all readings of a text, which may be one from each end.
         reads_every_token: whether its class may be read at all tokens of a text.
+        pools_states: whether its answer may be read from the states of all tokens together.
+        rate_factor: how many times larger the peak rate may be than that of a task with one answer for a text.
         has_auxiliary_lm: whether a language model may be learned beside it, on the same tokens.
         rewrites: whether that language model may also write the text again.
         reads_windows: whether a text that is too long may be read in windows.
@@ -82,12 +85,15 @@ class TaskKind(RowSource):
     other_columns: ClassVar[tuple[tuple[str, ...], ...]] = ()
     kept_columns: ClassVar[tuple[str, ...] | None] = None
     has_parts: ClassVar[bool] = False
+    evaluated_kinds: ClassVar[tuple[str, ...]] = ()
     foreign_goal: ClassVar[str | None] = None
     foreign_sights: ClassVar[tuple[str, ...]] = ("causal", "full")
     has_label_names: ClassVar[bool] = True
     reads_backward: ClassVar[bool] = False
     sums_readings: ClassVar[bool] = False
     reads_every_token: ClassVar[bool] = False
+    pools_states: ClassVar[bool] = False
+    rate_factor: ClassVar[float] = 1.0
     has_auxiliary_lm: ClassVar[bool] = True
     rewrites: ClassVar[bool] = True
     reads_windows: ClassVar[bool] = False
@@ -223,19 +229,19 @@ class TaskKind(RowSource):
         account = Account()
         remaining = iter(records)
         while chunk := list(islice(remaining, CHUNK)):
+            cuts: list[Truncation] = []
+            unread = 0
             for record, parts in zip(chunk, self.encode(chunk, vocabulary, frame.settings.clean), strict=True):
                 cut = self.truncate(record, parts, frame)
                 pieces = self.pieces(cut.parts, frame)
                 own = self._of_pieces(record, pieces, frame)
                 examples.append(own)
-                parts_of.append(cut.parts)
+                cuts.append(cut)
                 windows.append(len(pieces))
-                unread = self.count_unread(record, cut.parts, own)
-                tokens = sum(map(len, own))
-                account += Account(
-                    1, int(cut.lost > 0), tokens, cut.lost, cut.needed, unread, cut.targets, int(len(pieces) > 1),
-                    len(pieces) if len(pieces) > 1 else 0,
-                )  # fmt: skip
+                unread += self.count_unread(record, cut.parts, own)
+            parts_of += [cut.parts for cut in cuts]
+            tokens = sum(len(example) for own in examples[-len(chunk) :] for example in own)
+            account += Account.of(cuts, tokens, unread, windows[-len(chunk) :])
         return FramedRecords(examples, parts_of, account, windows)
 
     def _of_pieces(self, record: Record, pieces: Sequence[Parts], frame: Frame) -> list[Example]:

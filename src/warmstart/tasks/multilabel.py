@@ -1,6 +1,6 @@
 """One text, any number of labels, each a question of its own: ``[start] text [extract]``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,16 +11,22 @@ from warmstart.base.errors import BadInput
 from warmstart.base.settings import Settings
 from warmstart.example.example import Example, Goal
 from warmstart.example.record import Label, Record
+from warmstart.readers.labelled_lines import LINES_FORMAT, read_labelled_lines
+from warmstart.readers.rows import Row
 from warmstart.tasks.answer import Answer, Prediction, RawOutput, Scores
-from warmstart.tasks.columns import ONE_TEXT, Draft, as_list, names_at, number_of
+from warmstart.tasks.columns import ONE_TEXT, Draft, as_list, names_at, number_of, parse_name, without_fraction
 from warmstart.tasks.describe import describe_one_read, label_text
 from warmstart.tasks.framing import Frame
 from warmstart.tasks.kind import TaskKind, sort_names
 from warmstart.tasks.pairs import ONE_OR_TWO_TEXTS, TextOrPair, TextSettings
 from warmstart.tasks.parts import Parts
+from warmstart.tasks.row_source import ReadOptions
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.vocabulary import Vocabulary
 
+MARKS = ("|", ";", ",")
+"""What may join the names of labels in a cell; the first that a file has does."""
+HOLDS = {"1": True, "0": False, "true": True, "false": False}
 THRESHOLD = 0.0  # logit from which on a label holds: probability 0.5
 
 
@@ -95,12 +101,18 @@ class Multilabel(TaskKind):
     label_columns = ("labels",)
     options_class = TextSettings
     foreign_goal = "labels"
-    reads_backward = sums_readings = True
+    own_formats = (LINES_FORMAT,)
+    reads_backward = sums_readings = pools_states = True
     reads_windows = True
 
     def reading(self, options: Settings | None) -> TaskKind:
         """One text, or a pair too where the model may have learned pairs."""
         return TEXT_OR_PAIR if isinstance(options, TextSettings) and options.pairs else self
+
+    def read_own_file(self, path: str, read: ReadOptions) -> Iterator[Row]:
+        """Lines of labels and a text."""
+        for row in read_labelled_lines(path, read.encoding, read.skipped):
+            yield row if "labels" in row.fields else Row(row.fields | {"labels": [row.fields["label"]]}, row.where)
 
     def foreign_options(self, label_names: Sequence[str]) -> TextSettings:
         """A folder of another library does not say whether pairs are read."""
@@ -111,16 +123,29 @@ class Multilabel(TaskKind):
         return LABELS
 
     def learn_labels(self, drafts: Sequence[Draft]) -> tuple[str, ...]:
-        """All names that occur."""
-        return sort_names({name for found in drafts for name in names_at(found)})
+        """All names that occur; one mark joins them in all cells of a table."""
+        joined = [found.label for found in drafts if is_joined(found.label)]
+        mark = next((mark for mark in MARKS if any(mark in text for text in joined)), "")
+        return sort_names({name for found in drafts for name in label_list(found, mark)})
 
     def label_values(self, found: Draft) -> Sequence[Any]:
         """The members of the list."""
-        return as_list(found.label, found.label_place)
+        return () if is_joined(found.label) else as_list(found.label, found.label_place)
+
+    def find_label(self, row: Row, column: str) -> tuple[Any, tuple[str, ...]]:
+        """As for all; in a table an empty cell says that no label holds."""
+        return ([], (column,)) if row.fields[column] == "" else super().find_label(row, column)
+
+    def join_columns(self, key: str, values: Mapping[str, Any], place: str) -> Any:
+        """Several columns of labels hold 1 or 0, or truth values; each that holds names a label."""
+        if key not in self.label_columns:
+            return super().join_columns(key, values, place)
+        return [name for name, value in values.items() if holds(value, f"{place}, {name!r}")]
 
     def parse_label(self, found: Draft, numbers: Mapping[str, int]) -> Label:
         """The numbers of the labels that hold."""
-        names = names_at(found)
+        mark = next((mark for mark in MARKS if _is_known(found, mark, numbers)), "")
+        names = label_list(found, mark)
         if len(set(names)) < len(names):
             raise BadInput(
                 "a label is named twice", where=found.label_place, value=names, allowed="each label once",
@@ -140,6 +165,37 @@ class Multilabel(TaskKind):
         """
         first, *second = parts.texts
         return frame.question(record, [frame.sequence([first], *second)])
+
+
+def is_joined(label: Any) -> bool:
+    """Whether a cell of a table has the names of labels with a mark between them."""
+    return isinstance(label, str) and not label.lstrip().startswith("[")
+
+
+def label_list(found: Draft, mark: str) -> list[str]:
+    """The names of the labels of a row; ``mark`` joins them where they stand in one cell, unless it is empty."""
+    if not is_joined(found.label):
+        return names_at(found)
+    return [parse_name(name, found.label_place) for name in (found.label.split(mark) if mark else [found.label])]
+
+
+def _is_known(found: Draft, mark: str, numbers: Mapping[str, int]) -> bool:
+    """Whether a cell is the names of known labels with this mark between them, and not the name of one that has the mark."""
+    if not is_joined(found.label) or mark not in found.label or found.label.strip() in numbers:
+        return False
+    return any(name.strip() in numbers for name in found.label.split(mark))
+
+
+def holds(value: Any, place: str) -> bool:
+    """What a cell says of a label that has a column of its own.
+
+    Raises:
+        BadInput: neither 1 nor 0 nor a truth value.
+    """
+    found = HOLDS.get(str(without_fraction(value)).strip().lower())
+    if found is None:
+        raise BadInput("not whether a label holds", where=place, value=value, allowed="1 or 0, true or false")
+    return found
 
 
 class MultilabelOfPairs(TextOrPair, Multilabel):

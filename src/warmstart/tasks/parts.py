@@ -48,6 +48,16 @@ class Account:
     windowed: int = 0
     windows: int = 0
 
+    @staticmethod
+    def of(cuts: "Sequence[Truncation]", tokens: int, unread: int, windows: Sequence[int] = ()) -> "Account":
+        """Of Records that were made to fit; ``tokens`` and ``unread`` are of all of them, ``windows`` of each."""
+        several = [count for count in windows if count > 1]
+        return Account(
+            len(cuts), sum(cut.lost > 0 for cut in cuts), tokens, sum(cut.lost for cut in cuts),
+            max((cut.needed for cut in cuts), default=0), unread, sum(cut.targets for cut in cuts),
+            len(several), sum(several),
+        )  # fmt: skip
+
     def __add__(self, other: "Account") -> "Account":
         sums = {name: value + getattr(other, name) for name, value in asdict(self).items()}
         return Account(**sums | {"longest": max(self.longest, other.longest)})

@@ -27,6 +27,7 @@ class ScoreAnswer(Answer):
     goal = "score"
     head = "score"
     pipeline = "text-classification"
+    estimator_type = "regressor"
 
     def metrics(self, label_names: Sequence[str]) -> tuple[str, ...]:
         """Two correlations and the squared error."""
@@ -74,7 +75,7 @@ class Regression(TaskKind):
     options_class = TextSettings
     foreign_goal = "score"
     has_label_names = False
-    reads_backward = sums_readings = True
+    reads_backward = sums_readings = pools_states = True
     reads_windows = True
 
     def reading(self, options: Settings | None) -> TaskKind:
@@ -118,6 +119,7 @@ class RegressionOfPairs(TextOrPair, Regression):
     """The same of one text or a pair."""
 
     text_columns = ONE_OR_TWO_TEXTS
+    evaluated_kinds = ("similarity",)
 
 
 TEXT_OR_PAIR = RegressionOfPairs()

@@ -3,14 +3,20 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 from warmstart.base.errors import BadInput
+from warmstart.base.formatting import with_article
 from warmstart.base.settings import Settings
-from warmstart.readers.rows import TABLE_EXTENSIONS, TABLE_FORMATS, Row, read_rows
-from warmstart.readers.standard_input import read_standard_input
-from warmstart.readers.text_io import STDIN, split_extensions
-from warmstart.tasks.columns import first_present
+from warmstart.readers.problems import SkippedRows
+from warmstart.readers.rows import NUMBERS, TABLE_EXTENSIONS, TABLE_FORMATS, UNREADABLE, Row, read_rows
+from warmstart.readers.standard_input import read_standard_input, read_text_rows
+from warmstart.readers.text_io import STDIN, read_lines, split_extensions
+from warmstart.tasks.columns import JOIN, first_present
+
+TEXT_FORMAT = "text"
+"""A text a line: what standard input may be, and files without labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,7 @@ class ReadOptions:
         options: of the kind; ``None``: its defaults.
         format: of the file, a table's or one of the kind's own; ``None``: as its ending says.
         columns: the file's names for the keys that are read, ``key=column`` each.
+        skipped: takes the rows that cannot be used; ``None``: they are refused.
     """
 
     encoding: str = "utf-8"
@@ -34,6 +41,13 @@ class ReadOptions:
     options: Settings | None = None
     format: str | None = None
     columns: tuple[str, ...] = ()
+    skipped: SkippedRows | None = None
+
+    @property
+    def numbered_columns(self) -> list[str] | None:
+        """The numbers of columns, where :attr:`columns` names all by numbers: the file's columns have no names then."""
+        named = [part for pair in self.columns for part in pair.partition("=")[2].split(JOIN)]
+        return named if named and all(map(str.isdecimal, named)) else None
 
 
 class RowSource:
@@ -69,18 +83,20 @@ class RowSource:
         Raises:
             BadInput: an ending that this kind does not read, or a broken file.
         """
-        if not self.own_endings:
-            return read_rows(path, encoding=read.encoding)
         ending = split_extensions(path)[0]
         if ending in self.own_endings:
             return self.read_own_file(path, read)
         if ending not in TABLE_EXTENSIONS:
+            if Path(path).is_dir():
+                raise BadInput("a folder, where a file is needed", where=path, next_step="name a file in it")
+            formats = (*self.own_formats, *TABLE_FORMATS, *([] if read.labelled else [TEXT_FORMAT]))
             raise BadInput(
-                f"not a file for a {self.name} task by its ending", where=path,
+                f"not a file for {with_article(self.name)} task by its ending", where=path,
                 allowed=", ".join(f"{known}[.gz|.zst]" for known in sorted({*self.own_endings, *TABLE_EXTENSIONS})),
-                next_step=f"name its format, as in --format {self.own_formats[0]}",
+                next_step=f"export it as {UNREADABLE[ending]}" if ending in UNREADABLE
+                else f"name its format, as in --format {formats[0]} (or {', '.join(formats[1:])})",
             )  # fmt: skip
-        return read_rows(path, encoding=read.encoding)
+        return self.read_table(path, read, ending)
 
     def read_format(self, path: str, read: ReadOptions) -> Iterator[Row]:
         """The rows of a file whose format is named.
@@ -90,21 +106,31 @@ class RowSource:
         """
         if read.format in self.own_formats:
             return self.read_own_file(path, read)
+        if read.format == TEXT_FORMAT and not read.labelled:
+            return read_text_rows(path, read_lines(path, read.encoding), self.row_of)
         if read.format not in TABLE_FORMATS:
             raise BadInput(
-                f"a {self.name} task does not read this format", where="--format", value=read.format,
+                f"{with_article(self.name)} task does not read this format", where="--format", value=read.format,
                 allowed=", ".join((*TABLE_FORMATS, *self.own_formats)),
+                next_step="lines of text have no labels" if read.format == TEXT_FORMAT else "",
             )  # fmt: skip
-        return read_rows(path, encoding=read.encoding, extension=TABLE_FORMATS[read.format])
+        return self.read_table(path, read, TABLE_FORMATS[str(read.format)])
+
+    def read_table(self, path: str, read: ReadOptions, extension: str) -> Iterator[Row]:
+        """The rows of a table; one whose columns are named by numbers has no line with their names."""
+        numbers = read.numbered_columns if extension in (".csv", ".tsv") else None
+        columns = None if numbers is None else (NUMBERS, *numbers)
+        return read_rows(path, read.encoding, columns, extension=extension, skipped=read.skipped)
 
     def read_standard_input(self, read: ReadOptions) -> Iterator[Row]:
         """The rows of standard input: JSON lines, a table whose header has the columns of texts, or a text a line."""
-        keys = {column: key for key, _, column in (pair.partition("=") for pair in read.columns)}
+        pairs = [pair.partition("=") for pair in read.columns]
 
         def is_header(cells: list[str]) -> bool:
-            return not self.missing_columns(Row({keys.get(cell, cell): "" for cell in cells}, STDIN))
+            named = [key for key, _, columns in pairs if {*columns.split(JOIN)} <= {*cells}]
+            return not self.missing_columns(Row(dict.fromkeys([*cells, *named], ""), STDIN))
 
-        return read_standard_input(read.encoding, is_header, self.row_of)
+        return read_standard_input(read.encoding, is_header, self.row_of, read.skipped)
 
     def split_sources(self, path: str, read: ReadOptions) -> list[str]:
         """The sources that ``path`` names with commas between them; itself, where there is one of this very name."""
@@ -113,6 +139,16 @@ class RowSource:
     def read_own_file(self, path: str, read: ReadOptions) -> Iterator[Row]:
         """The rows of a file with one of :attr:`own_endings` or :attr:`own_formats`."""
         raise NotImplementedError
+
+    def join_columns(self, key: str, values: Mapping[str, Any], place: str) -> Any:
+        """What several columns of a row are together, where they are named as one key: a text, with blanks between them.
+
+        Raises:
+            BadInput: they are no texts.
+        """
+        if not all(isinstance(value, str) for value in values.values()):
+            raise BadInput("not texts that can be joined", where=place, value=list(values.values()), allowed="strings")
+        return " ".join(values.values())
 
     def missing_columns(self, row: Row) -> list[Sequence[tuple[str, ...]]]:
         """Groups of sets of columns, of each of which a row needs one and has none."""
@@ -131,6 +167,6 @@ class RowSource:
         if isinstance(value, list | tuple) and 1 < len(names) == len(value):
             return dict(zip(names, value, strict=True))
         raise BadInput(
-            f"not a row of a {self.name} task", where="rows", value=value,
+            f"not a row of {with_article(self.name)} task", where="rows", value=value,
             allowed=f"a mapping with the keys {' or '.join('+'.join(columns) for columns in self.all_columns)}",
         )  # fmt: skip

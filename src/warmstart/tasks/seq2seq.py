@@ -28,7 +28,7 @@ from warmstart.metrics.generation import (
 from warmstart.metrics.jackknife import sum_pseudo_values
 from warmstart.metrics.postprocess import POSTPROCESSORS
 from warmstart.readers.parallel import read_parallel_rows, read_source_lines, split_parallel_paths
-from warmstart.readers.rows import TABLE_EXTENSIONS, TABLE_FORMATS, Row, read_rows
+from warmstart.readers.rows import TABLE_EXTENSIONS, TABLE_FORMATS, Row
 from warmstart.readers.text_io import split_extensions
 from warmstart.tasks.answer import Answer, Prediction, RawOutput, Scores
 from warmstart.tasks.columns import Columns, Draft, as_list, first_present
@@ -170,16 +170,14 @@ class Seq2Seq(TaskKind):
     def read_by_ending(self, path: str, read: ReadOptions) -> Iterator[Row]:
         """Tables, s2s-ft's own files (an object a line), two parallel text files, or one of sources."""
         ending = split_extensions(path)[0]
-        if ending in (*TABLE_EXTENSIONS, ".json"):
-            return read_rows(path, encoding=read.encoding, extension=".jsonl" if ending == ".json" else "")
+        if ending in TABLE_EXTENSIONS:
+            return self.read_table(path, read, ending)
         return self.read_own_file(path, read)
 
     def split_sources(self, path: str, read: ReadOptions) -> list[str]:
         """Tables one by one, text files two by two."""
         files = split_parallel_paths(path)
-        if read.format in TABLE_FORMATS or any(
-            split_extensions(file)[0] in (*TABLE_EXTENSIONS, ".json") for file in files
-        ):
+        if read.format in TABLE_FORMATS or any(split_extensions(file)[0] in TABLE_EXTENSIONS for file in files):
             return files or [path]
         pairs = [",".join(files[place : place + 2]) for place in range(0, len(files), 2)]
         return pairs if len(files) % 2 == 0 and pairs else [path]

@@ -25,18 +25,30 @@ def _as_pairs(given: Any) -> Any:
 
 
 FileFormat = Annotated[
-    Literal["csv", "tsv", "jsonl", "parquet", "conll", "conllu", "squad", "text"] | None,
+    Literal["csv", "tsv", "jsonl", "json", "parquet", "lines", "conll", "conllu", "squad", "text"] | None,
     Setting(
-        help="format of the files (default: as their ending says); conll, conllu: tagging; squad: span; text: seq2seq",
+        help="format of the files (default: as their ending says); lines: a label, a blank, a text (TREC, fastText); conll, "
+        "conllu: tagging; squad: span; text: seq2seq, and lines to predict",
         flag="--format",
+    ),
+]  # fmt: skip
+BadRows = Annotated[
+    Literal["refuse", "skip"],
+    Setting(help="rows that cannot be used: refuse the file, or leave them out and say how many", flag="--bad-rows"),
+]
+UnseenLabels = Annotated[
+    Literal["refuse", "count"],
+    Setting(
+        help="labels that were never seen in training: refuse the data, or count them as errors of the model",
+        flag="--unseen-labels",
     ),
 ]  # fmt: skip
 ColumnNames = Annotated[
     tuple[str, ...],
     BeforeValidator(_as_pairs),
     Setting(
-        help="the files' names for the task's columns, separated by commas: text=review,label=sentiment (default: the "
-        "task's own names, and of a run those that it was trained with)",
+        help="the files' names for the task's columns: text=review,label=sentiment; text=title+body joins two; numbers "
+        "where a table has no header line: text=2,label=1 (default: the task's own names; of a run those of its training)",
         flag="--columns", metavar="KEY=COLUMN",
     ),
 ]  # fmt: skip

@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from warmstart.base.errors import BadInput
 from warmstart.example.example import Example
 from warmstart.example.record import Label, Record
+from warmstart.readers.rows import Row
 from warmstart.tasks.answer import Answer
 from warmstart.tasks.classification import CLASS
 from warmstart.tasks.columns import Draft, parse_score
@@ -22,7 +24,7 @@ class Similarity(TaskKind):
     name = "similarity"
     text_columns = (("sentence1", "sentence2"), ("text_a", "text_b"))
     label_columns = ("label", SCORE_COLUMN)
-    reads_backward = sums_readings = True
+    reads_backward = sums_readings = pools_states = True
     reads_windows = True
 
     def answer(self, label_names: Sequence[str]) -> Answer:
@@ -32,6 +34,16 @@ class Similarity(TaskKind):
     def label_columns_of(self, label_names: Sequence[str]) -> tuple[str, ...]:
         """``label`` holds classes, ``score`` scores."""
         return ("label",) if label_names else (SCORE_COLUMN,)
+
+    def find_label(self, row: Row, column: str) -> tuple[Any, tuple[str, ...]]:
+        """As for all; a number with a fraction is no class, and neither is 3.0 among such numbers."""
+        if column != SCORE_COLUMN and isinstance(row.fields[column], float):
+            raise BadInput(
+                "a score where a class is expected", where=row.place(column), value=row.fields[column],
+                allowed="a string, a whole number, true or false",
+                next_step=f"call the column {SCORE_COLUMN!r}, or say --columns {SCORE_COLUMN}={row.name_of(column)}",
+            )  # fmt: skip
+        return super().find_label(row, column)
 
     def label_column_for(self, label: Any) -> str:
         """A number with a fraction is a score."""

@@ -151,6 +151,7 @@ class Tagging(TaskKind):
     own_endings = CONLL_EXTENSIONS  # CoNLL's .tsv goes before the table's
     rewrites = False
     reads_windows = True
+    rate_factor = 4.0
 
     def answer(self, label_names: Sequence[str]) -> Answer:
         """Tags, or tags that mark entities."""
@@ -158,7 +159,7 @@ class Tagging(TaskKind):
 
     def read_own_file(self, path: str, read: ReadOptions) -> Iterator[Row]:
         """The sentences of a CoNLL file."""
-        return read_sentences(path, read.encoding, getattr(read.options, "column", None), read.format)
+        return read_sentences(path, read.encoding, getattr(read.options, "column", None), read.format, read.skipped)
 
     def find_texts(self, row: Row) -> Columns | None:
         """The words of a sentence, or of a text, which is split at blanks."""

@@ -11,15 +11,34 @@ from warmstart.base.errors import BadInput
 from warmstart.text.special_tokens import MODEL_CONFIG, TOKENIZER_CONFIG, read_object
 
 TOKENIZER_FILE = "tokenizer.json"
+SENTENCEPIECE = ("spm.model", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
+"""What the models of SentencePiece are called beside DeBERTa, ALBERT, XLM-R and CamemBERT, and Llama."""
 WORDPIECE, GPT1, GPT2 = "vocab.txt", "GPT-1's vocabulary and merges", "GPT-2's vocabulary and merges"
 CLASSES: dict[str, str | None] = {
     "Bert": WORDPIECE, "DistilBert": WORDPIECE, "Electra": WORDPIECE, "MobileBert": WORDPIECE, "ConvBert": WORDPIECE,
     "SqueezeBert": WORDPIECE, "OpenAIGPT": GPT1, "GPT2": GPT2, "Roberta": GPT2, "Bart": GPT2, "Longformer": GPT2,
-    "Llama": None, "CodeLlama": None, "Qwen2": None, "GPTNeoX": None, "XLMRoberta": None, "Camembert": None,
+    "MPNet": WORDPIECE, "Albert": None, "DebertaV2": None,
+    "Llama": None, "CodeLlama": None, "Qwen2": None, "GPTNeoX": None, "Gemma": None, "Bloom": None,
+    "CodeGen": None, "XLMRoberta": None, "Camembert": None,
     "Herbert": None, "PreTrained": None, "TokenizersBackend": None,
 }  # fmt: skip
 """Class without ``Tokenizer`` and ``Fast`` → the older files that it is read from beside a ``tokenizer.json``, if any."""
 _ONLY_FAST = ("PreTrained",)  # whose class without ``Fast`` is the base of classes in Python
+
+
+def check_alone(folder: Path) -> None:
+    """Refuses a folder whose vocabulary is a model of SentencePiece and nothing else.
+
+    Raises:
+        BadInput: with the file, and how a ``tokenizer.json`` comes of it.
+    """
+    found = next((name for name in SENTENCEPIECE if (folder / name).is_file()), None)
+    if found is not None:
+        raise BadInput(
+            f"a SentencePiece model without a {TOKENIZER_FILE} is not read", where=str(folder / found),
+            allowed=TOKENIZER_FILE,
+            next_step="make it: AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER) in transformers",
+        )  # fmt: skip
 
 
 def check_class(folder: Path, files: str) -> None:

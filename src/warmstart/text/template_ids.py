@@ -16,7 +16,7 @@ from warmstart.text.tokenizer import Tokenizer
 
 Ids = tuple[int, ...]
 FIRST, SECOND = 0, 1
-TYPED_CLASSES = ("Bert", "Electra", "Albert")
+TYPED_CLASSES = ("Bert", "Electra", "DebertaV2")
 
 
 class TemplateIds(NamedTuple):
@@ -52,7 +52,7 @@ def has_token_types(folder: Path) -> bool:
     """Whether the tokenizer in ``folder`` tells a model which text of a pair a token is of.
 
     ``transformers`` 5 gives types where the config lists them; where it lists nothing, with the class of BERT, ELECTRA and
-    ALBERT, and not with that of another family or one that is of no family.
+    DeBERTa, and not with that of another family or one that is of no family.
     """
     config = read_tokenizer_config(folder)
     names = config.get("model_input_names")

@@ -28,7 +28,7 @@ from warmstart.train.compiled import compile_parts, is_worth_compiling
 from warmstart.train.optimizer import Optimizer
 from warmstart.train.precision import NO_BF16, ComputeSettings, compute_settings, has_fast_bf16
 from warmstart.train.schedule import factor, num_unfrozen_layers, plan_lengths
-from warmstart.train.schemes import num_trainable
+from warmstart.train.schemes import bytes_to_write
 from warmstart.train.settings import TrainSettings
 from warmstart.train.step import Criterion, StepOutput, train_step
 from warmstart.train.weights import Weights
@@ -136,11 +136,8 @@ class Trainer:
 
     @property
     def bytes_to_write(self) -> int:
-        """What the run folder takes at most: two checkpoints (the older goes after the newer), best and final weights.
-
-        Frozen weights are neither in the checkpoints nor in the best.
-        """
-        return 4 * (num_trainable(self.model) * (2 * 3 + 1) + self.model.num_parameters)
+        """What the run folder takes at most."""
+        return bytes_to_write(self.model)
 
     def resume(self) -> bool:
         """Loads the newest checkpoint of the run folder; False where there is none yet.
@@ -227,7 +224,7 @@ class Trainer:
                     "tokens": state.tokens,
                     "loss": loss,
                     "losses": report.losses,
-                    "lr": self.settings.optimizer.lr * rate_factor,
+                    "lr": self.settings.optimizer.peak * rate_factor,
                     "grad_norm": report.grad_norm,
                     "tokens_per_s": round(speed, 1),
                     "elapsed_s": round(state.elapsed_s, 3),

@@ -18,7 +18,7 @@ class Optimizer:
         self._rest = [g for g in weights.groups if g.name not in self._muon]
         groups = [{"params": [g.master], "weight_decay": settings.weight_decay * g.decays} for g in self._rest]
         self._adam = torch.optim.AdamW(
-            groups, lr=settings.lr, betas=(settings.beta1, settings.beta2), eps=settings.eps, fused=True
+            groups, lr=settings.peak, betas=(settings.beta1, settings.beta2), eps=settings.eps, fused=True
         )
         self.num_unfrozen_layers: int | None = None  # counted from the heads; the loop sets it before each step
         self._stopped = torch.zeros((), device=weights.groups[0].master.device)
@@ -34,7 +34,7 @@ class Optimizer:
 
     def update(self, factor: float, norm: torch.Tensor) -> None:
         """One update with ``factor`` of the peak rate, the gradient scaled down to ``clip_norm`` where it is longer."""
-        rate, divisor = self.settings.lr * factor, (norm + 1e-6).div(self.settings.clip_norm).clamp(min=1.0)
+        rate, divisor = self.settings.peak * factor, (norm + 1e-6).div(self.settings.clip_norm).clamp(min=1.0)
         if self._muon and self._stopped:  # this asks the device
             return
         for group, grad in zip(self.weights.groups, self.weights.gradients(), strict=True):

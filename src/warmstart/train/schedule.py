@@ -4,6 +4,7 @@ import math
 from typing import Any, NamedTuple
 
 from warmstart.base.errors import BadInput
+from warmstart.base.settings import resolved
 from warmstart.base.units import Length
 from warmstart.streams.stream import Stream
 from warmstart.train.settings import ScheduleSettings, TrainSettings
@@ -37,15 +38,15 @@ def plan_lengths(settings: TrainSettings, stream: Stream) -> Lengths:
     )
     sizes: dict[str, Any] = {
         "steps_per_epoch": stream.steps_per_epoch,
-        "tokens_per_step": tokens_per_item * settings.batch_size,
+        "tokens_per_step": tokens_per_item * stream.batch_size,
     }
-    steps = max(1, Length.parse(settings.length, "length").to_steps(**sizes))
+    steps = max(1, Length.parse(resolved(settings.length), "length").to_steps(**sizes))
     sizes["run_steps"] = steps
     rise = Length.parse(schedule.warmup, "schedule.warmup")
     exact = schedule.decay.endswith("-2018") or schedule.decay == "slanted"
     warmup = rise.to_exact_steps(**sizes) if exact else rise.to_steps(**sizes)
     cooldown = Length.parse(schedule.cooldown, "schedule.cooldown").to_steps(**sizes) if schedule.decay == "wsd" else 0
-    evaluate = Length.parse(settings.evaluate_every, "evaluate_every").to_steps(**sizes)
+    evaluate = Length.parse(resolved(settings.evaluate_every), "evaluate_every").to_steps(**sizes)
     if cooldown and warmup + cooldown > steps:
         raise BadInput(
             "warm-up and cooldown do not fit into the run together", where="--cooldown",

@@ -59,8 +59,9 @@ def apply_scheme(model: Model, scheme: SchemeSettings, seed: int) -> None:
         return
     backbone = model.backbone
     backbone.requires_grad_(False)
-    if backbone.pooler is not None:  # between the backbone and a head, and trained with the head
-        backbone.pooler.requires_grad_(True)
+    for part in (backbone.pooler, backbone.pooler_norm):  # between the backbone and a head, and trained with the head
+        if part is not None:
+            part.requires_grad_(True)
     if scheme.kind == "top":
         assert scheme.layers is not None
         for block in backbone.blocks[-scheme.layers :]:
@@ -76,6 +77,14 @@ def close_scheme(model: Model) -> None:
     """Leaves a plain model, once training is over: products are merged, and nothing is frozen."""
     merge_lora(model)
     model.requires_grad_(True)
+
+
+def bytes_to_write(model: Model) -> int:
+    """What a run folder takes at most: two checkpoints (the older goes after the newer), best and final weights.
+
+    Frozen weights are neither in the checkpoints nor in the best.
+    """
+    return 4 * (num_trainable(model) * (2 * 3 + 1) + model.num_parameters)
 
 
 def num_trainable(module: nn.Module) -> int:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from warmstart.base.settings import LENGTH, Group, LengthText, Setting, Settings
+from warmstart.base.settings import LENGTH, Group, LengthText, Setting, Settings, resolved
 
 Precision = Annotated[
     Literal["auto", "fp32", "bf16"],
@@ -22,7 +22,9 @@ class OptimizerSettings(Settings):
         "adamw", "muon: for the matrices of the blocks, AdamW for all else; adam-2018: as GPT-1's released code",
         flag="--optimizer",
     )  # fmt: skip
-    lr: float = Setting(2.5e-4, "peak learning rate", flag="--lr", metavar="RATE", gt=0)
+    lr: float | None = Setting(
+        2.5e-4, "peak learning rate", flag="--lr", metavar="RATE", chosen="the start and the task", gt=0
+    )
     beta1: float = Setting(0.9, "decay of the running mean of the gradient", ge=0, lt=1)
     beta2: float = Setting(0.999, "decay of the running mean of the squared gradient", ge=0, lt=1)
     eps: float = Setting(1e-8, "added to the denominator of an update", gt=0)
@@ -37,6 +39,11 @@ class OptimizerSettings(Settings):
         1.0, "each layer's learning rate is that of the layer above divided by this (ULMFiT: 2.6)", flag="--layer-decay",
         metavar="D", ge=1,
     )  # fmt: skip
+
+    @property
+    def peak(self) -> float:
+        """The peak rate; an error where it has not been chosen yet."""
+        return resolved(self.lr)
 
     @property
     def updates_matrices(self) -> bool:
@@ -68,12 +75,14 @@ class TrainSettings(Settings):
     title = "Training"
 
     seed: int = Setting(1, "seed of everything random", flag="--seed", metavar="N")
-    length: LengthText = Setting(
-        "1 epoch", "how long to train: '3 epochs', '2000 steps', '8M tokens'", flag="--length", metavar=LENGTH
-    )
-    batch_size: int = Setting(
-        32, "examples per step; in pre-training rows of text", flag="--batch-size", metavar="N", ge=1
-    )
+    length: LengthText | None = Setting(
+        "1 epoch", "how long to train: '3 epochs', '2000 steps', '8M tokens'", flag="--length", metavar=LENGTH,
+        chosen="the number of examples",
+    )  # fmt: skip
+    batch_size: int | None = Setting(
+        32, "examples per step; in pre-training rows of text", flag="--batch-size", metavar="N",
+        chosen="the number of examples", ge=1,
+    )  # fmt: skip
     accumulation: int = Setting(
         1, "micro-batches that a batch is split into, at least", flag="--accumulation", metavar="N", ge=1
     )
@@ -85,8 +94,8 @@ class TrainSettings(Settings):
         False, "put texts of similar length into a batch: faster for an LSTM on long texts", flag="--by-length"
     )
     precision: Precision = "auto"
-    evaluate_every: LengthText = Setting(
-        "1 epoch", "how often to evaluate on dev", flag="--evaluate-every", metavar=LENGTH
+    evaluate_every: LengthText | None = Setting(
+        "1 epoch", "how often to evaluate on dev", flag="--evaluate-every", metavar=LENGTH, chosen="the length"
     )
     patience: int = Setting(
         0, "evaluations without a new best after which training stops early; 0: never", flag="--patience", metavar="N",

@@ -81,7 +81,8 @@ TOKENS = Name(
     "tokens.weight",
     ("embeddings.word_embeddings.weight",),
     twins=(
-        "cls.predictions.decoder.weight", "lm_head.decoder.weight", "generator_lm_head.weight", "vocab_projector.weight"
+        "cls.predictions.decoder.weight", "lm_head.decoder.weight", "generator_lm_head.weight", "vocab_projector.weight",
+        "predictions.decoder.weight",
     ),
 )  # fmt: skip
 """The table, which the softmax of every encoder has under a name of its own."""

@@ -21,22 +21,44 @@ from warmstart.base.files import disk_errors, write_json
 from warmstart.models.files import WEIGHTS, save_weights, tensor_names, write_tensors
 from warmstart.models.heads import HEADS
 from warmstart.models.model import Model
-from warmstart.models.settings import KINDS, BackboneSettings, HeadKind, HeadSettings, ModelSettings
-from warmstart.transfer import bert, distilbert, electra, gpt1, gpt2, llama, roberta, unilm
+from warmstart.models.settings import KINDS, BackboneSettings, HeadKind, HeadSettings, ModelSettings, Pool
+from warmstart.transfer import (
+    albert,
+    bert,
+    bloom,
+    deberta,
+    distilbert,
+    electra,
+    gemma,
+    gpt1,
+    gpt2,
+    gpt_neox,
+    llama,
+    modernbert,
+    mpnet,
+    opt,
+    phi,
+    roberta,
+    unilm,
+)
 from warmstart.transfer.config import CONFIG, OWN, class_of, labels_of, read_config, task_class
-from warmstart.transfer.layout import UNTRAINED, HeadPlace, Layout, Name
+from warmstart.transfer.layout import POOLS, UNTRAINED, HeadPlace, Layout, Name
 from warmstart.transfer.release2018 import is_release, release_settings, release_tensors
+from warmstart.transfer.sentence import LINEAR, read_head, remove_modules, write_modules
 from warmstart.transfer.tensors import FoundTensors, current_names, fill_model, read_folder
 
-OUTPUT = "lm_head.weight"
 LAYOUTS: dict[str, Layout] = {
     layout.model_type: layout
     for layout in (
-        gpt1.LAYOUT, gpt2.LAYOUT, bert.LAYOUT, roberta.ROBERTA, roberta.XLM_R, electra.LAYOUT, distilbert.LAYOUT,
-        unilm.LAYOUT, llama.LLAMA, llama.QWEN3,
+        gpt1.LAYOUT, gpt2.LAYOUT, bert.LAYOUT, roberta.ROBERTA, roberta.XLM_R, roberta.CAMEMBERT, electra.LAYOUT,
+        distilbert.LAYOUT, mpnet.LAYOUT, albert.LAYOUT, deberta.LAYOUT, modernbert.LAYOUT, unilm.LAYOUT, llama.LLAMA,
+        llama.MISTRAL, llama.QWEN2, llama.QWEN3, gpt_neox.LAYOUT, phi.LAYOUT, opt.LAYOUT, bloom.LAYOUT, gemma.GEMMA,
+        gemma.GEMMA2, gemma.GEMMA3,
     )
 }  # fmt: skip
-"""Of several that can say a model the first is written: RoBERTa for XLM-R, which is the same architecture."""
+"""Of several that can say a model the first is written: RoBERTa for XLM-R and CamemBERT, the same architecture."""
+OTHERS = ("gemma3n_text", "gpt_neo", "ibert", "ministral", "mixtral", "mllama", "modernvbert", "xlm-roberta-xl")
+"""Architectures that are none of these, though one is called almost alike."""
 _KINDS: dict[str, HeadKind] = {
     "label": "class", "labels": "multilabel", "score": "score", "choice": "choice", "tags": "class", "span": "span"
 }  # fmt: skip
@@ -83,6 +105,12 @@ def head_bias(backbone: BackboneSettings, goal: str) -> bool:
     return all(place.bias for place in places)
 
 
+def head_pooler(backbone: BackboneSettings, goal: str, pool: Pool) -> bool:
+    """Whether a layout of the backbone has a layer between it and the linear of a goal's head that pools so."""
+    places = [layout.heads[goal] for layout in LAYOUTS.values() if goal in layout.heads and layout.fits(backbone)]
+    return any(bool(place.pooler) and pool in place.pools for place in places)
+
+
 def check_rows(vocab_size: int, rows: int, where: str) -> None:
     """Refuses a tokenizer that knows more tokens than the model beside it has rows for."""
     if vocab_size > rows:
@@ -104,7 +132,12 @@ def save_model(model: Model, folder: Path, metadata: FolderMetadata | None = Non
     with disk_errors(path):
         part = path.with_name(f".{path.name}.tmp")
         try:
-            write_tensors(part, their_tensors(model, layout))
+            theirs = their_tensors(model, layout)
+            head = {name: theirs.pop(f"{LINEAR}.{name}") for name in ("weight", "bias") if f"{LINEAR}.{name}" in theirs}
+            write_tensors(part, theirs)
+            if head:
+                backbone = model.settings.backbone
+                write_modules(folder, backbone.width, backbone.max_length, head)
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
@@ -112,6 +145,7 @@ def save_model(model: Model, folder: Path, metadata: FolderMetadata | None = Non
 
 def save_own(model: Model, folder: Path) -> None:
     """Writes settings and weights under our own names."""
+    remove_modules(folder)
     write_json(folder / CONFIG, {"model_type": OWN, **_own_config(model.settings)})
     save_weights(model, folder / WEIGHTS)
 
@@ -154,14 +188,16 @@ def _config(settings: ModelSettings, layout: Layout, metadata: FolderMetadata) -
         }
         if goal in _PROBLEMS:
             config["problem_type"] = _PROBLEMS[goal]
+        if layout.pool_key:
+            config[layout.pool_key] = next(name for name, pool in POOLS.items() if pool == head.pool)
         own["heads"] = {goal: head.model_dump(exclude_none=True)}
     return config | {OWN: own}
 
 
 def _architecture(settings: ModelSettings, layout: Layout) -> str:
     """The class that reads a model: by its head, else as a language model where it can guess words."""
-    for goal in settings.heads:
-        return layout.heads[goal].architecture
+    for goal, head in settings.heads.items():
+        return (layout.base or layout.language_model) if head.is_pooled else layout.heads[goal].architecture
     guesses = settings.backbone.sight == "causal" or settings.backbone.lm_transform
     return layout.language_model if guesses or not layout.base else layout.base
 
@@ -189,7 +225,8 @@ def import_model(folder: Path) -> ImportedModel:
     model = Model(settings)
     found = read_folder(folder)
     if layout is not None:
-        found = replace(found, tensors=layout.today(found.tensors))
+        pooled = any(head.is_pooled for head in settings.heads.values())
+        found = replace(found, tensors=layout.today(found.tensors) | (read_head(folder) if pooled else {}))
     return ImportedModel(
         model.eval(), _fill(model, found, layout), _missing_words(config, layout, settings, found.tensors)
     )
@@ -204,8 +241,8 @@ def _missing_words(
     backbone = settings.backbone
     has_transform = backbone.sight == "causal" or backbone.lm_transform
     # With an output table in the file, would the config read as untied? Then that table is what is missing.
-    whole = layout.settings(config, {*names, OUTPUT})
-    if task_class(config) is None and has_transform and (whole.tied or OUTPUT in names):
+    whole = layout.settings(config, {*names, layout.output[0]})
+    if task_class(config) is None and has_transform and (whole.tied or not {*layout.output}.isdisjoint(names)):
         return ""
     return "this folder has no head for words: a new one, the table of its tokens, was never trained to guess them"
 
@@ -238,8 +275,8 @@ def _layout(config: Mapping[str, Any], folder: Path) -> Layout | None:
     if config.get("auto_map"):
         what = "this model is defined by code in its folder, which is never run"
         raise BadInput(what, where=str(folder / CONFIG), value=model_type, allowed=", ".join(LAYOUTS))
-    # Another architecture may be called almost like one of these (albert, qwen2): only a slip of one letter is a slip.
-    names = [name for name in LAYOUTS if _digits(name) == _digits(model_type)]
+    # Another architecture may be called almost like one of these: only a slip of one letter is a slip.
+    names = [name for name in LAYOUTS if _digits(name) == _digits(model_type) and model_type not in OTHERS]
     close = difflib.get_close_matches(model_type, names, 1, cutoff=0.85)
     raise BadInput(
         "unknown model_type: this architecture is not read", where=str(folder / CONFIG), value=model_type,
@@ -289,8 +326,21 @@ def _heads(config: Mapping[str, Any], layout: Layout, names: set[str]) -> dict[s
             kind = _KINDS[goal]
             size = HEADS[kind].fixed_size or len(labels_of(config))
             bias = f"{place.linear}.bias" in names
-            return {goal: HeadSettings(kind=kind, size=size, bias=bias, pooled=bool(place.pooler)).model_dump()}
+            pooled, pool = bool(place.pooler), _pool(layout, place, config)
+            return {goal: HeadSettings(kind=kind, size=size, bias=bias, pooled=pooled, pool=pool).model_dump()}
     return {}
+
+
+def _pool(layout: Layout, place: HeadPlace, config: Mapping[str, Any]) -> Any:
+    """How a class of a foreign config makes one state of a text's states."""
+    if not layout.pool_key or len(place.pools) == 1:
+        return "sum"
+    named = config.get(layout.pool_key, "cls")
+    if named not in POOLS:
+        raise BadInput(
+            "unknown pooling", where=f"{CONFIG}, key {layout.pool_key!r}", value=named, allowed=", ".join(POOLS)
+        )
+    return POOLS[named]
 
 
 def _places(layout: Layout, config: Mapping[str, Any], architecture: str) -> dict[str, HeadPlace]:

@@ -19,11 +19,16 @@ def is_hub_id(name: str) -> bool:
     return _ID.fullmatch(name) is not None
 
 
-def model_folder(name: str) -> Path:
+def model_folder(name: str, *, weights: bool = True) -> Path:
     """The folder that ``name`` means.
 
+    Args:
+        name: a path or an id.
+        weights: whether its weights will be read, not its tokenizer alone.
+
     Raises:
-        BadInput: no such folder here, and no such model on the hub or in its cache; a run that is not finished.
+        BadInput: no such folder here, and no such model on the hub or in its cache; one of the hub that has pickles only;
+            a run that is not finished.
     """
     if Path(name).is_dir():
         RunFolder(name).check_finished()
@@ -35,7 +40,11 @@ def model_folder(name: str) -> Path:
             "no such folder", where=name, allowed="a run, a model folder, or the id of a model on the hub (owner/name)",
             next_step="check the path",
         )  # fmt: skip
-    return _fetch(name.removeprefix("hf:"))
+    name = name.removeprefix("hf:")
+    folder = _fetch(name)
+    if weights and not any(folder.glob("*.safetensors")) and not any(folder.glob("*.npy")):
+        _check_pickles(name)
+    return folder
 
 
 def _fetch(name: str) -> Path:
@@ -55,3 +64,19 @@ def _fetch(name: str) -> Path:
             f"no such folder here, and no such model on the hub or in its cache ({first})", where=name,
             next_step="check the path or the id, and whether the hub can be reached (HF_HUB_OFFLINE)",
         ) from None  # fmt: skip
+
+
+def _check_pickles(name: str) -> None:
+    """Says of a model of which no weights were fetched that the hub has them as pickles, where it does."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+
+    from warmstart.models.files import PICKLES, RESAVE_PARTS, pickled  # which imports torch
+
+    try:
+        listed = set(HfApi().list_repo_files(name))
+    except (HfHubHTTPError, OSError):  # offline: what is missing in the cache is said by those who look for it
+        return
+    for pickle in PICKLES:
+        if pickle in listed:
+            raise pickled(f"{name}, {pickle}", RESAVE_PARTS.format(source=repr(name)) + " and give NEW")

@@ -4,7 +4,7 @@ Each layout (:mod:`~warmstart.transfer.gpt1`, ``gpt2``, ``bert``, ``roberta``, �
 done with one, in both directions, is in :mod:`~warmstart.transfer.folder` and knows no architecture by name.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,8 +13,9 @@ from pydantic import ValidationError
 
 from warmstart.base.errors import BadInput
 from warmstart.base.settings import Settings
-from warmstart.models.settings import BackboneSettings, HeadSettings, ModelSettings
+from warmstart.models.settings import BackboneSettings, HeadSettings, ModelSettings, TokenHeadSettings
 from warmstart.models.transformer_settings import Activation, TransformerSettings
+from warmstart.transfer.sentence import LINEAR
 
 Config = Mapping[str, Any]
 Tensors = Mapping[str, torch.Tensor]
@@ -46,6 +47,10 @@ class Name:
         front = "" if self.outer else prefix
         theirs = tuple(front + name.format(layer) for name in self.theirs)
         return replace(self, ours=self.ours.format(layer), theirs=theirs)
+
+    def sized(self, settings: BackboneSettings) -> "Name":
+        """The same for a model of these sizes; a form that depends on them says how."""
+        return self
 
     def in_file(self, found: Tensors, own: Collection[str]) -> "Name":
         """The same under the name that ``found`` has, where it is tied; ``own``: names that other tensors of ours have."""
@@ -111,12 +116,21 @@ class HeadPlace:
         linear: its name.
         bias: whether it has one.
         pooler: names of the layer between the backbone and that linear; none where the class has none.
+        pools: how it can make one state of a text's states (:attr:`HeadSettings.pool`).
     """
 
     architecture: str
     linear: str
     bias: bool = True
     pooler: tuple[Name, ...] = ()
+    pools: tuple[str, ...] = ("sum",)
+
+    def says(self, head: HeadSettings | TokenHeadSettings) -> bool:
+        """Whether the class has such a head."""
+        if not isinstance(head, HeadSettings) or head.pool not in self.pools:
+            return False
+        alike = head.bias == self.bias and head.pooled == bool(self.pooler)
+        return alike and head.model_copy(update={"pool": "sum"}).is_linear
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +151,8 @@ class Layout:
         pad_id: the only id of the padding token that it can say, where positions are counted from it.
         today: brings the tensors of an older form of the same model under the names of the table.
         backbone: the kind of settings that it can say.
+        pool_key: what its config calls how a class reads the states of a text (:data:`POOLS`), if it says that.
+        output: names that the softmax's own table may have, the one that is written first.
     """
 
     model_type: str
@@ -152,39 +168,48 @@ class Layout:
     pad_id: int | None = None
     today: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]] = dict
     backbone: type[Settings] = TransformerSettings
+    pool_key: str = ""
+    output: tuple[str, ...] = ("lm_head.weight",)
 
     def table(self, settings: ModelSettings, prefix: str) -> dict[str, Name]:
         """Name of each tensor of a model → where it is, in a file that keeps the base model under ``prefix``."""
-        layers = range(settings.backbone.layers)
+        layers = range(settings.backbone.num_blocks)
         every = (*self.names, *self._pooler(settings))
+        every = tuple(name.sized(settings.backbone) for name in every)
         found = [name.at(n, prefix) for name in every for n in (layers if "{}" in name.ours else range(1))]
         names = {f"backbone.{name.ours}": name for name in found}
-        for goal in settings.heads:
-            for name in linear(f"heads.{goal}.linear", self.heads[goal].linear, outer=True):
+        for goal, head in settings.heads.items():
+            theirs = LINEAR if head.is_pooled else self.heads[goal].linear
+            for name in linear(f"heads.{goal}.linear", theirs, outer=True):
                 names[name.ours] = name
         return names
 
     def says(self, settings: ModelSettings, pad_id: int | None = None) -> bool:
         """Whether this layout can say everything about a model whose padding token has this id."""
-        places = [self.heads.get(goal) for goal in settings.heads]
-        said = all(
-            place is not None and isinstance(head, HeadSettings) and head.is_linear
-            and place.bias == head.bias and bool(place.pooler) == head.pooled
-            for place, head in zip(places, settings.heads.values(), strict=True)
-        )  # fmt: skip
-        if not said or len(places) > 1 or (settings.backbone.pooler and not self._pooler(settings)):
+        said = all(self._says_head(goal, head) for goal, head in settings.heads.items())
+        narrow = isinstance(settings.backbone, TransformerSettings) and settings.backbone.token_width
+        if settings.heads and narrow:  # theirs reads what goes into the softmax, ours the states
+            return False
+        if not said or len(settings.heads) > 1 or (settings.backbone.pooler and not self._pooler(settings)):
             return False
         return (self.pad_id is None or pad_id in (None, self.pad_id)) and self.fits(settings.backbone)
 
+    def _says_head(self, goal: str, head: HeadSettings | TokenHeadSettings) -> bool:
+        """Whether it has a place for a head; one that reads the mean of a text stands in modules of its own."""
+        place = self.heads.get(goal)
+        return head.is_pooled or (place is not None and place.says(head))
+
     def _pooler(self, settings: ModelSettings) -> tuple[Name, ...]:
         """The pooler's names in a model: those of its head, else those that it has without one."""
-        return next((self.heads[goal].pooler for goal in settings.heads if self.heads[goal].pooler), self.pooler)
+        places = [self.heads[goal] for goal, head in settings.heads.items() if not head.is_pooled]
+        return next((place.pooler for place in places if place.pooler), self.pooler)
 
     def fits(self, settings: BackboneSettings) -> bool:
         """Whether this layout can say all that matters about ``settings``: reading what it would write gives the same."""
         if not isinstance(settings, self.backbone):
             return False
         there = [name for name, kept in _OPTIONAL.items() if kept(settings)]
+        there += [] if settings.tied else self.output[:1]
         try:
             back = self.settings(self.config(settings), there)
         except BadInput:
@@ -194,7 +219,6 @@ class Layout:
 
 _OPTIONAL: dict[str, Callable[[Any], bool]] = {
     "pooler.dense.weight": lambda settings: settings.pooler,
-    "lm_head.weight": lambda settings: not settings.tied,
     "cls.predictions.transform.dense.weight": lambda settings: settings.lm_transform,
 }
 """Tensors whose presence in a file says what its config does not."""
@@ -202,25 +226,38 @@ _OPTIONAL: dict[str, Callable[[Any], bool]] = {
 
 POOLERS = (
     "pooler.dense.weight", "classifier.dense.weight", "sequence_summary.summary.weight", "pre_classifier.weight",
+    "pooler.weight",
 )  # fmt: skip
 WORD_HEADS = (
     "cls.predictions.transform.dense.weight", "lm_head.dense.weight", "generator_predictions.dense.weight",
     "vocab_transform.weight",
 )  # fmt: skip
+ALBERT_WORDS = "predictions.dense.weight"  # the whole name: ELECTRA's discriminator has one that ends like it
 
 
 def detect_parts(names: Collection[str]) -> dict[str, bool]:
     """What the tensors in a file say of a bidirectional model: whether it has a pooler, and a head for words."""
     return {
         "pooler": any(name.endswith(POOLERS) for name in names),
-        "lm_transform": any(name.endswith(WORD_HEADS) for name in names),
+        "lm_transform": any(name.endswith(WORD_HEADS) or name == ALBERT_WORDS for name in names),
     }
 
 
 def decisive_fields(settings: Any) -> dict[str, Any]:
     """The fields that decide what a backbone computes, defaults written out."""
     fields: dict[str, Any] = settings.model_dump(exclude=set(UNTRAINED))
-    return fields | {"kv_heads": settings.key_heads, "head_width": settings.per_head}
+    written_out = {
+        "kv_heads": settings.key_heads, "head_width": settings.per_head, "qkv_bias": settings.has_qkv_bias,
+        "out_bias": settings.has_out_bias, "rotary_width": settings.rotary_width or settings.per_head,
+        "attention_scale": settings.attention_scale or settings.per_head**-0.5,
+        "windows": [settings.window_of(layer) for layer in range(settings.layers)],
+    }  # fmt: skip
+    return fields | written_out
+
+
+def shortest_cycle(row: Sequence[Any]) -> tuple[Any, ...]:
+    """The shortest beginning of a row that gives all of it, over and over."""
+    return tuple(next(row[:n] for n in range(1, len(row) + 1) if all(row[i] == row[i % n] for i in range(len(row)))))
 
 
 def backbone(**fields: Any) -> TransformerSettings:
@@ -260,12 +297,19 @@ def only(config: Config, allowed: Mapping[str, Any]) -> None:
 
 
 ACTIVATIONS: dict[str, Activation] = {
-    "gelu_new": "gelu_tanh", "gelu": "gelu", "relu": "relu", "silu": "silu", "gelu_pytorch_tanh": "gelu_tanh"
+    "gelu_new": "gelu_tanh", "gelu": "gelu", "relu": "relu", "silu": "silu", "gelu_pytorch_tanh": "gelu_tanh",
+    "gelu_fast": "gelu_tanh",
 }  # fmt: skip
 """What most configs call an activation → ours."""
 
 
-def activation(name: str, known: Mapping[str, Activation] = ACTIVATIONS) -> Activation:
+POOLER_ACTIVATIONS: dict[str, Any] = {"gelu": "gelu", "tanh": "tanh", "relu": "relu"}
+"""What configs call the activation of a pooler → ours."""
+POOLS = {"cls": "sum", "mean": "mean"}
+"""What configs call how a class reads the states of a text: the first alone, or their mean → :attr:`HeadSettings.pool`."""
+
+
+def activation(name: str, known: Mapping[str, Any] = ACTIVATIONS) -> Any:
     """Our name for their activation."""
     if name not in known:
         raise BadInput("unknown activation", where="config.json", value=name, allowed=", ".join(known))

@@ -1,9 +1,13 @@
-"""Llama (Touvron et al. 2023) and Qwen3, which is the same with a norm on queries and keys, as ``transformers`` has them."""
+"""Llama (Touvron et al. 2023) as ``transformers`` has it, and those that are the same but for a few choices.
+
+Llama 3's longer context is a scaling of its rotary positions; Mistral's tokens see a window; Qwen2 has biases on queries,
+keys and values; Qwen3 a norm on queries and keys.
+"""
 
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import Any
 
-from warmstart.base.errors import BadInput
 from warmstart.models.transformer_settings import TransformerSettings
 from warmstart.transfer.layout import (
     Config,
@@ -14,11 +18,13 @@ from warmstart.transfer.layout import (
     activation,
     backbone,
     linear,
-    only,
     read_keys,
+    required_key,
     their_activation,
     write_keys,
 )
+from warmstart.transfer.rope import rope_keys, rotary_fields, write_rope
+from warmstart.transfer.sliding import GLOBAL, LOCAL, Windows, read_windows, shortest_cycle, write_windows
 
 KEYS = (
     Key("vocab_size", "vocab_size"),
@@ -33,56 +39,93 @@ KEYS = (
 )
 
 
-def _settings_of(qk_norm: bool) -> Callable[[Config, Collection[str]], TransformerSettings]:
-    def settings(config: Config, names: Collection[str]) -> TransformerSettings:
-        only(config, {"attention_bias": False, "mlp_bias": False, "use_sliding_window": False})
+def _biases(config: Config) -> dict[str, bool]:
+    """Llama and Qwen3 say which linears have biases."""
+    attention = bool(config.get("attention_bias", False))
+    others = bool(config.get("mlp_bias", False))
+    return {"bias": others} if attention == others else {"bias": others, "qkv_bias": attention, "out_bias": attention}
+
+
+def _no_biases(config: Config) -> dict[str, bool]:
+    return {"bias": False}
+
+
+def _qkv_biases(config: Config) -> dict[str, bool]:
+    return {"bias": False, "qkv_bias": True}
+
+
+def _no_windows(config: Config) -> Windows:
+    return ()
+
+
+def _one_window(config: Config) -> Windows:
+    """Mistral's, of all layers."""
+    return (config.get("sliding_window", 4096),)
+
+
+def _upper_windows(config: Config) -> Windows:
+    """Qwen's, which the layers have that the config names, or those from one on."""
+    if not config.get("use_sliding_window", False) or config.get("sliding_window", 4096) is None:
+        return ()
+    full = int(config.get("max_window_layers", 28))
+    kinds = config.get("layer_types") or [LOCAL if n >= full else GLOBAL for n in range(_layers(config))]
+    return read_windows(kinds, config.get("sliding_window", 4096))
+
+
+def _layers(config: Config) -> int:
+    return int(required_key(config, "num_hidden_layers"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Choices:
+    """Where the families differ: a norm on queries and keys, what a config says of biases, and of windows."""
+
+    qk_norm: bool = False
+    biases: Callable[[Config], dict[str, bool]] = _no_biases
+    windows: Callable[[Config], Windows] = _no_windows
+
+    def settings(self, config: Config, names: Collection[str]) -> TransformerSettings:
+        """Our settings."""
         return backbone(
             **read_keys(config, KEYS),
+            **rotary_fields(config, rope_keys(config)),
+            **self.biases(config),
+            windows=shortest_cycle(self.windows(config)),
             kv_heads=config.get("num_key_value_heads"),
             head_width=config.get("head_dim"),
             positions="rotary",
-            rotary_base=_base(config),
             norm="pre",
             norm_kind="rms",
-            qk_norm=qk_norm,
+            qk_norm=self.qk_norm,
             mlp="gated",
             activation=activation(config.get("hidden_act", "silu")),
-            bias=False,
             tied=config.get("tie_word_embeddings", False) or "lm_head.weight" not in names,
             embedding_dropout=0.0,
             residual_dropout=0.0,
         )
 
-    return settings
-
-
-def _base(config: Config) -> float:
-    """The base of the rotary frequencies, in the old form of the key and the new one."""
-    rope = config.get("rope_parameters") or {}
-    kind = rope.get("rope_type", "default")
-    if config.get("rope_scaling") or kind != "default":
-        raise BadInput(
-            "rotary positions with scaling are not supported", where="config.json",
-            value=config.get("rope_scaling") or kind, allowed="rope_type default",
-        )  # fmt: skip
-    return float(rope.get("rope_theta") or config.get("rope_theta") or 10000.0)
-
-
-def _config(settings: TransformerSettings) -> dict[str, Any]:
-    return write_keys(settings, KEYS) | {
-        "num_key_value_heads": settings.key_heads,
-        "head_dim": settings.per_head,
-        "rope_theta": settings.rotary_base,
-        "rope_parameters": {"rope_theta": settings.rotary_base, "rope_type": "default"},
-        "hidden_act": their_activation(settings.activation),
-        "attention_bias": False,
-        "mlp_bias": False,
-        "tie_word_embeddings": settings.tied,
-    }
+    def config(self, settings: TransformerSettings) -> dict[str, Any]:
+        """Theirs."""
+        kinds, window = write_windows(settings)
+        upper = self.windows is _upper_windows and window is not None
+        return (
+            write_keys(settings, KEYS)
+            | write_rope(settings.rotary_base, settings.rotary_scaling)
+            | {
+                "num_key_value_heads": settings.key_heads,
+                "head_dim": settings.per_head,
+                "hidden_act": their_activation(settings.activation),
+                "attention_bias": settings.has_qkv_bias and settings.has_out_bias,
+                "mlp_bias": settings.bias,
+                "sliding_window": window,
+                **({"use_sliding_window": True, "layer_types": kinds} if upper else {}),
+                "tie_word_embeddings": settings.tied,
+            }
+        )
 
 
 _LAYER = "layers.{}"
-_NAMES = (
+NAMES = (
     Name("tokens.weight", ("embed_tokens.weight",), twins=("lm_head.weight",)),
     *linear("blocks.{}.attention.qkv", *(f"{_LAYER}.self_attn.{part}_proj" for part in "qkv")),
     *linear("blocks.{}.attention.out", f"{_LAYER}.self_attn.o_proj"),
@@ -97,23 +140,27 @@ _NAMES = (
 )
 
 
-def _layout(model_type: str, family: str, qk_norm: bool) -> Layout:
+def heads(family: str, *, tags: str | None = "score") -> dict[str, HeadPlace]:
+    """Classifiers of a decoder, without biases, and its tagger, whose linear is called ``tags``; ``None``: it has none."""
+    label = HeadPlace(f"{family}ForSequenceClassification", "score", bias=False)
+    found = {"label": label, "labels": label, "score": label}
+    return found if tags is None else found | {"tags": HeadPlace(f"{family}ForTokenClassification", tags)}
+
+
+def _layout(model_type: str, family: str, choices: _Choices) -> Layout:
     return Layout(
         model_type=model_type,
-        settings=_settings_of(qk_norm),
-        config=_config,
-        names=_NAMES,
+        settings=choices.settings,
+        config=choices.config,
+        names=NAMES,
         prefix="model.",
         language_model=f"{family}ForCausalLM",
-        heads={
-            "label": HeadPlace(f"{family}ForSequenceClassification", "score", bias=False),
-            "labels": HeadPlace(f"{family}ForSequenceClassification", "score", bias=False),
-            "score": HeadPlace(f"{family}ForSequenceClassification", "score", bias=False),
-            "tags": HeadPlace(f"{family}ForTokenClassification", "score"),
-        },
+        heads=heads(family),
         ignored=("rotary_emb.inv_freq", "lm_head.weight"),  # where it is tied, the table itself
     )
 
 
-LLAMA = _layout("llama", "Llama", qk_norm=False)
-QWEN3 = _layout("qwen3", "Qwen3", qk_norm=True)
+LLAMA = _layout("llama", "Llama", _Choices(biases=_biases))
+MISTRAL = _layout("mistral", "Mistral", _Choices(windows=_one_window))
+QWEN2 = _layout("qwen2", "Qwen2", _Choices(biases=_qkv_biases, windows=_upper_windows))
+QWEN3 = _layout("qwen3", "Qwen3", _Choices(qk_norm=True, biases=_biases, windows=_upper_windows))

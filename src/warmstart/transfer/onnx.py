@@ -50,10 +50,13 @@ class PaddedModel(nn.Module):
             return self.model.next_token_logits(states)
         head: LinearHead = self.model.heads[self.goal]  # type: ignore[assignment]
         if self.goal in PER_TOKEN:
-            return head.linear(states)  # type: ignore[no-any-return]
-        place = torch.zeros_like(mask.sum(-1)) if self.full else mask.sum(-1) - 1
-        here = torch.arange(length) == place[:, None]  # [B, T], one place a row: exporters read this product rightly
-        read = (here[:, None, :].to(states.dtype) @ states).squeeze(1)
+            return head.linear(self.model.pool(self.goal, states))  # type: ignore[no-any-return]
+        if head.settings.pool == "mean":
+            share = mask.to(states.dtype) / mask.sum(-1, keepdim=True)
+        else:
+            place = torch.zeros_like(mask.sum(-1)) if self.full else mask.sum(-1) - 1
+            share = (torch.arange(length) == place[:, None]).to(states.dtype)
+        read = (share[:, None, :] @ states).squeeze(1)  # [B, D]: exporters read this product rightly
         answers: torch.Tensor = head.linear(self.model.pool(self.goal, read))
         return answers.reshape(input_ids.shape[:-1]) if self.compares_reads else answers
 
@@ -88,7 +91,7 @@ def export_onnx(model: Model, path: Path) -> None:
         )  # fmt: skip
     if not all(isinstance(head, HeadSettings) and head.is_linear for head in model.settings.heads.values()):
         raise BadInput(
-            "only a head of one linear on one state can be written as ONNX", where="--to", value="onnx",
+            "only a head of one linear can be written as ONNX", where="--to", value="onnx",
             allowed="--to warmstart",
         )  # fmt: skip
     padded = PaddedModel(model).eval()

@@ -104,8 +104,8 @@ def _transfer(target: nn.Module, transfer: PartTransfer, account: WeightAccount)
     ours, theirs = _part(target, transfer.target_part), _part(transfer.source, transfer.source_part)
     _check(ours, theirs, transfer.layers)
     found, depths = theirs.state_dict(), ours.parameter_depths()
-    total = len(ours.blocks)
-    count = total if transfer.layers is None else transfer.layers
+    total = len(ours.blocks)  # of which one may serve several layers
+    count = total if transfer.layers is None else -(-transfer.layers * total // ours.settings.layers)
     tensors = {name: tensor for name, tensor in ours.state_dict().items() if name in found}
     with torch.no_grad():
         for name, tensor in tensors.items():

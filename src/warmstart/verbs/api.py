@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 from warmstart.base.errors import unknown_name_error
 from warmstart.base.settings import Settings
+from warmstart.config.foreign_names import RUN_OPTIONS
+from warmstart.config.keywords import flags_of_keywords
 from warmstart.config.load import compose
 from warmstart.config.requests import (
     EvaluateRequest,
@@ -46,7 +48,9 @@ def prepare(paths: Sequence[str] | str, out: str, **flags: Any) -> dict[str, Any
     """Raw text to a corpus folder; with ``task`` and ``data`` the texts of a known data set too, and ``paths`` may be ()."""
     chosen = [paths] if isinstance(paths, str) else list(paths)
     given = {"TEXT": chosen} if chosen else {}
-    return _prepare.prepare(compose(PrepareRequest, flags=given | {"--out": out} | _as_flags(flags)))
+    return _prepare.prepare(
+        compose(PrepareRequest, flags=given | flags_of_keywords(PrepareRequest, {"out": out, **flags}))
+    )
 
 
 def pretrain(
@@ -84,7 +88,8 @@ def predict(run: str | Sequence[str], input: str, output: str, **flags: Any) -> 
 
 def submit(runs: str | Sequence[str], data: str, out: str, **flags: Any) -> dict[str, Any]:
     """Predictions for GLUE's test files, as the zip that its site takes."""
-    asked = compose(SubmitRequest, flags={"RUN": _as_tuple(runs)} | _as_flags({"data": data, "out": out, **flags}))
+    given = {"RUN": _as_tuple(runs)} | flags_of_keywords(SubmitRequest, {"data": data, "out": out, **flags})
+    asked = compose(SubmitRequest, flags=given)
     return _submit.submit(**asked.model_dump())
 
 
@@ -103,13 +108,8 @@ def _as_tuple(given: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def _compose(kind: type[S], recipe: str | None, sets: Sequence[str], flags: dict[str, Any]) -> S:
-    return compose(kind, recipe=recipe, sets=sets, flags=_as_flags(flags))
+    return compose(kind, recipe=recipe, sets=sets, flags=flags_of_keywords(kind, flags, RUN_OPTIONS))
 
 
 def _request(kind: type[S], **flags: Any) -> S:
-    return compose(kind, flags=_as_flags(flags))
-
-
-def _as_flags(keywords: dict[str, Any]) -> dict[str, Any]:
-    """Keywords as flags: ``batch_size`` is ``--batch-size``."""
-    return {f"--{name.replace('_', '-')}": value for name, value in keywords.items()}
+    return compose(kind, flags=flags_of_keywords(kind, flags))

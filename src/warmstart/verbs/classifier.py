@@ -1,9 +1,7 @@
 """The scikit-learn-like face: ``Classifier(start).fit(texts, labels).predict(texts)``, or of rows with their keys."""
 
 import shutil
-import tempfile
-import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +12,37 @@ from warmstart.base.errors import BadInput
 from warmstart.base.files import temporary_folder
 from warmstart.build.labelled_data import divide_rows
 from warmstart.build.start import NO_START
+from warmstart.config.keywords import flags_of_keywords
 from warmstart.config.load import compose
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.evaluation.evaluate import Evaluation, evaluate_records
 from warmstart.evaluation.predict import predict_records
-from warmstart.run.loading import LoadedRun, load_run
+from warmstart.readers.problems import SkippedRows
+from warmstart.run.loading import load_run
 from warmstart.tasks.answer import Prediction
+from warmstart.tasks.columns import OpenLabels
 from warmstart.tasks.dataset import records_from, task_from
 from warmstart.tasks.table import answer_of, find_kind, options_of
+from warmstart.verbs.arraylike import Table, read_column, read_table
+from warmstart.verbs.estimator import Estimator
 from warmstart.verbs.finetune import finetune
 from warmstart.verbs.members import run_predictor
 
 Row = Mapping[str, Any]
 
 
-class Classifier:
-    """A model for one labelled task of any kind (classes, scores, choices, tags, spans), in the manner of scikit-learn."""
+class Classifier(Estimator):
+    """A model for one labelled task of any kind (classes, scores, choices, tags, spans, texts), as scikit-learn has them.
+
+    Rows are mappings with the keys of the task's files, or bare values: a text, a pair of texts, a list of words, a context
+    with its choices. They come as a list, an array, a column or a table of pandas or Arrow, whose columns are the keys.
+
+    Attributes:
+        report_: what ``warmstart finetune`` says of the training.
+        classes_: the labels of the training.
+        n_features_in_: the number of columns; there where a table was fitted.
+        feature_names_in_: their names; there where they have any.
+    """
 
     def __init__(self, start: str = NO_START, task: str = "classification", **options: Any) -> None:
         """Nothing is read before :meth:`fit`.
@@ -39,45 +52,67 @@ class Classifier:
             task: the kind.
             options: flags of ``warmstart finetune`` without their dashes: ``lr=1e-4``, ``length="5 epochs"``;
                 ``columns={"text": "review"}`` names the keys of all rows.
+
+        Raises:
+            BadInput: an option that is no such flag.
         """
-        self.start, self.task, self.options = start, task, options
-        self.report_: dict[str, Any] = {}
-        self._loaded: LoadedRun | None = None
+        super().__init__(start, task, options)
 
     def fit(
         self, rows: Iterable[Any], labels: Iterable[Any] | None = None,
-        dev: Iterable[Row] | tuple[Iterable[Any], Iterable[Any]] | None = None,
+        dev: Iterable[Any] | tuple[Iterable[Any], Iterable[Any]] | None = None,
     ) -> "Classifier":  # fmt: skip
         """Fine-tunes on labelled examples; without ``dev`` a share (``dev_frac``) is held out.
 
         Args:
-            rows: mappings with the keys of the task's files, or without them as :meth:`predict` takes them.
+            rows: with their labels, or without.
             labels: one for each row, where the rows have none.
             dev: examples that choose the best weights: rows with their labels, or the pair ``(rows, labels)``.
 
         Raises:
             BadInput: as ``warmstart finetune`` does; rows are named by their number.
         """
-        flags = {f"--{name.replace('_', '-')}": value for name, value in self.options.items()}
-        recipe = compose(FinetuneRecipe, flags={"--start": self.start, "--task": self.task} | flags)
+        recipe = self._recipe()
+        table = self._read(rows)
+        named, columns = self._labelled_rows(table, labels)
+        skipped = SkippedRows() if recipe.task.bad_rows == "skip" else None
+        task, held_out = task_from(self.task, named, columns=columns, skipped=skipped), None
+        counted = recipe.task.unseen_labels == "count" and task.label_names
+        open_labels = OpenLabels(task.label_names) if counted else None
+        if dev is not None:
+            dev_rows, dev_labels = dev if _is_pair(dev) else (dev, None)
+            more, columns = self._labelled_rows(self._read(dev_rows), dev_labels)
+            held_out = task_from(self.task, more, open_labels or task.label_names, columns, skipped).records
+        data = divide_rows(recipe.task, recipe.train.seed, task, held_out, skipped, open_labels)
+        out = str(self._new_folder())
+        self.report_: dict[str, Any] = finetune(recipe, out, data=data)
+        self._loaded = load_run(out)
+        self._remember_columns(table)
+        return self
+
+    def _recipe(self) -> FinetuneRecipe:
+        """The recipe that the parameters are.
+
+        Raises:
+            BadInput: a value that its field does not accept, or a file beside the rows.
+        """
+        flags = {"--start": str(self.start), "--task": self.task}
+        recipe = compose(FinetuneRecipe, flags=flags | flags_of_keywords(FinetuneRecipe, self.options))
         files = [name for name in ("train", "dev", "test", "data") if getattr(recipe.task, name) is not None]
         if files:
             raise BadInput(
                 "the rows are given to fit, so no file is read", where=f"Classifier({files[0]}=…)",
                 next_step="leave it out, or call warmstart.finetune",
             )  # fmt: skip
-        named, columns = self._labelled_rows(rows, labels)
-        task, held_out = task_from(self.task, named, columns=columns), None
-        if dev is not None:
-            more, columns = self._labelled_rows(*dev) if _is_pair(dev) else self._rows(dev)
-            held_out = task_from(self.task, more, task.label_names, columns).records
-        data = divide_rows(recipe.task, recipe.train.seed, task, held_out)
-        home = tempfile.mkdtemp(prefix="warmstart-")
-        weakref.finalize(self, shutil.rmtree, home, ignore_errors=True)
-        out = str(Path(home) / "run")
-        self.report_ = finetune(recipe, out, data=data)
-        self._loaded = load_run(out)
-        return self
+        return recipe
+
+    def _remember_columns(self, table: Table) -> None:
+        for name in ("n_features_in_", "feature_names_in_"):
+            self.__dict__.pop(name, None)
+        if table.width is not None:
+            self.n_features_in_ = table.width
+        if table.names:
+            self.feature_names_in_ = np.array(table.names, object)
 
     @staticmethod
     def load(run: str | Path) -> "Classifier":
@@ -102,14 +137,17 @@ class Classifier:
         values = spec.values_of(spec.label_names)
         return np.array(values, None if len({type(value) for value in values}) == 1 else object)
 
-    def predict(self, rows: Sequence[Any]) -> list[Any]:
-        """Per row its label as the training data have it, its labels, score or choice; the tags of its words; the answer.
+    def predict(self, rows: Iterable[Any]) -> NDArray[Any] | list[list[Any]]:
+        """[n] per row its label as the training data have it, its score, choice, answer or text.
 
-        A row is a mapping with the task's keys, a text, a pair of texts, or a sentence as a list of words.
+        Several labels and the tags of words come as a list of lists, which may differ in length.
         """
-        return [found.score if found.label is None else found.label for found in self._predictions(rows)]
+        found = [each.score if each.label is None else each.label for each in self._predictions(rows)]
+        if any(isinstance(each, list) for each in found):
+            return found  # type: ignore[return-value]
+        return np.array(found, self.classes_.dtype if len(self.classes_) else _plain_dtype(found))
 
-    def predict_proba(self, rows: Sequence[Any]) -> NDArray[np.float64]:
+    def predict_proba(self, rows: Iterable[Any]) -> NDArray[np.float64]:
         """[n, C] probabilities, in the order of :attr:`classes_`.
 
         Raises:
@@ -137,45 +175,51 @@ class Classifier:
         with temporary_folder(target) as stage:
             shutil.copytree(self._ready().folder, stage, dirs_exist_ok=True)
 
-    def _predictions(self, rows: Sequence[Any]) -> list[Prediction]:
+    def _predictions(self, rows: Iterable[Any]) -> list[Prediction]:
         loaded = self._ready()
         spec = loaded.task()
-        named, columns = self._rows(rows)
+        named, columns = self._named_rows(self._read(rows))
         records = records_from(
             spec.kind, named, spec.label_names, labelled=False, options=options_of(spec), columns=columns
         )  # fmt: skip
-        return list(predict_records(run_predictor(loaded), records)) if len(rows) else []
+        return list(predict_records(run_predictor(loaded), records)) if named else []
 
     def _evaluation(self, rows: Iterable[Any], labels: Iterable[Any] | None, intervals: bool) -> Evaluation:
         loaded = self._ready()
         spec = loaded.task()
-        named, columns = self._labelled_rows(rows, labels)
+        named, columns = self._labelled_rows(self._read(rows), labels)
         records = records_from(spec.kind, named, spec.label_names, options=options_of(spec), columns=columns)
         return evaluate_records(run_predictor(loaded), records, 0 if intervals else None, title=None)
 
-    def _rows(self, rows: Iterable[Any]) -> tuple[list[Row], tuple[str, ...]]:
-        """Rows as mappings, and the names of their keys where these are not the task's own."""
+    def _read(self, rows: Iterable[Any]) -> Table:
+        """The rows of whatever holds them.
+
+        Raises:
+            BadInput: one row alone.
+        """
         if isinstance(rows, str | Mapping):
             raise BadInput(
                 "one example where several are expected", where="rows", value=rows, next_step="put it in a list"
             )
-        kind, given = find_kind(self.task), list(rows)
-        named = all(isinstance(row, Mapping) for row in given)
-        found = [row if isinstance(row, Mapping) else kind.row_of(_to_python(row)) for row in given]
+        return read_table(rows)
+
+    def _named_rows(self, table: Table) -> tuple[list[Row], tuple[str, ...]]:
+        """Rows as mappings, and the names of their keys where these are not the task's own."""
+        kind = find_kind(self.task)
+        named = all(isinstance(row, Mapping) for row in table.rows)
+        found = [row if isinstance(row, Mapping) else kind.row_of(row) for row in table.rows]
         return found, self.columns if named else ()
 
-    def _labelled_rows(
-        self, rows: Iterable[Any], labels: Iterable[Any] | None = None
-    ) -> tuple[list[Row], tuple[str, ...]]:
+    def _labelled_rows(self, table: Table, labels: Iterable[Any] | None) -> tuple[list[Row], tuple[str, ...]]:
         """The same, with their labels.
 
         Raises:
             BadInput: another number of labels than of rows.
         """
-        found, columns = self._rows(rows)
+        found, columns = self._named_rows(table)
         if labels is None:
             return found, columns
-        kind, given = find_kind(self.task), [_to_python(label) for label in labels]
+        kind, given = find_kind(self.task), read_column(labels)
         if len(given) != len(found):
             raise BadInput(
                 "the number of labels is not the number of rows", where="labels", value=f"{len(given)} and {len(found)}",
@@ -186,15 +230,10 @@ class Classifier:
         ]
         return labelled, tuple(name for name in columns if name.partition("=")[0] not in kind.label_columns)
 
-    def _ready(self) -> LoadedRun:
-        if self._loaded is None:
-            raise BadInput("this classifier has not learned anything", where="Classifier", next_step="call fit first")
-        return self._loaded
 
-
-def _to_python(value: Any) -> Any:
-    """Numbers and arrays of NumPy as those of Python; an image stays an array."""
-    return value.tolist() if isinstance(value, np.generic | np.ndarray) and value.ndim < 2 else value
+def _plain_dtype(values: list[Any]) -> type | None:
+    """Texts stay as they are, each as long as it is; numbers have a type of their own."""
+    return object if values and isinstance(values[0], str) else None
 
 
 def _is_pair(dev: Any) -> bool:

@@ -1,13 +1,11 @@
 """``warmstart evaluate``: how well a fine-tuned run does on a labelled file, or a language model on text."""
 
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from warmstart.base.console import say
 from warmstart.base.errors import BadInput
-from warmstart.base.formatting import format_count
 from warmstart.build.evaluation_data import evaluation_records
 from warmstart.build.sources import SourceBuilder
 from warmstart.config.requests import EvaluateRequest
@@ -16,6 +14,7 @@ from warmstart.evaluation.build import build_predictor
 from warmstart.evaluation.evaluate import evaluate_records
 from warmstart.evaluation.perplexity import evaluate_language_model
 from warmstart.objectives.table import evaluation_objective
+from warmstart.readers.problems import SkippedRows
 from warmstart.run.loading import LoadedRun, load_run
 from warmstart.streams.stream import Stream
 from warmstart.tasks.columns import OpenLabels
@@ -26,6 +25,9 @@ from warmstart.tasks.vocabulary import begins_with
 from warmstart.verbs.members import members_of
 from warmstart.verbs.output import signature_lines
 from warmstart.verbs.pretrain import open_corpus
+
+_TASK_OPTIONS = {"task", "split", "metrics", "search", "columns", "format", "bad_rows", "unseen_labels"}
+"""What is said of labelled examples only."""
 
 
 def evaluate(request: EvaluateRequest) -> dict[str, Any]:
@@ -40,7 +42,7 @@ def evaluate(request: EvaluateRequest) -> dict[str, Any]:
     """
     first, *more = request.run
     loaded = load_run(first, request.precision)
-    is_for_tasks = {"task", "split", "metrics", "search", "columns", "format"} & request.model_fields_set
+    is_for_tasks = _TASK_OPTIONS & request.model_fields_set
     spec = loaded.task() if more or is_for_tasks else loaded.metadata.task
     if spec is None:
         return _language_model(loaded, request.data, request.encoding, request.context)
@@ -51,27 +53,20 @@ def evaluate(request: EvaluateRequest) -> dict[str, Any]:
     for name in request.metrics:
         answer_of(spec).check_metric(name, spec.label_names, "--metrics")
     labels = OpenLabels(spec.label_names) if request.unseen_labels == "count" and spec.label_names else None
-    read = ReadOptions(request.encoding, format=request.format, columns=request.columns)
+    skipped = SkippedRows() if request.bad_rows == "skip" else None
+    read = ReadOptions(request.encoding, format=request.format, columns=request.columns, skipped=skipped)
     records = evaluation_records(spec, request.data, read, request.task, request.split, labels)
     predictor = build_predictor(members, loaded.search(request.search))
     found = evaluate_records(predictor, records, metrics=request.metrics, labels=labels)
     unseen = {} if labels is None else labels.counts
     for line in (
-        *_unseen_line(unseen),
+        *([] if skipped is None else skipped.describe()),
+        *([] if labels is None else labels.describe()),
         *describe_account(spec, found.account),
         *signature_lines(found.signatures or {}),
     ):
         say(line)
     return found.to_dict() | ({"unseen_labels": unseen} if unseen else {})
-
-
-def _unseen_line(counts: Mapping[str, int]) -> list[str]:
-    """How many labels the model has never seen, in words."""
-    if not counts:
-        return []
-    names = ", ".join(f"{name!r} ({count:,})" for name, count in counts.items())
-    total = format_count(sum(counts.values()), "label")
-    return [f"unseen in training, counted as errors of the model: {total}: {names}"]
 
 
 def _require_own_context(context: int | None) -> None:

@@ -1,16 +1,15 @@
 """``warmstart explain``: what a recipe will do, in words. Reads everything but weights, trains nothing, writes nothing."""
 
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
+from warmstart.base.clock import work_began_at_s
 from warmstart.base.run_folder import RunFolder
 from warmstart.build.pretraining import build_pretraining, check_model
 from warmstart.config.load import changes_to_yaml, to_yaml
 from warmstart.config.schema import FinetuneRecipe, PretrainRecipe
-from warmstart.study.factors import list_trials
-from warmstart.study.run import build_arms, describe_study
+from warmstart.study.run import describe_study, plan_study
 from warmstart.train.precision import compute_settings, default_device
 from warmstart.verbs import pretrain as pretraining
 
@@ -23,20 +22,22 @@ def explain(recipe: PretrainRecipe | FinetuneRecipe, all: bool = False) -> dict[
         all: whether ``settings`` names those that are as by default too.
 
     Returns:
-        {"recipe": the full tree, "words": lines, "settings": those that differ from the defaults}, the trees as YAML.
+        {"recipe": the full tree with what was chosen, "words": lines, "settings": those that differ from the defaults}, the
+        trees as YAML.
 
     Raises:
         BadInput: whatever the training itself would refuse, damaged weights apart, which are not read.
     """
-    began_at_s, compute = time.monotonic(), compute_settings(recipe.train.precision, default_device())
+    whole: PretrainRecipe | FinetuneRecipe = recipe
+    began_at_s, compute = work_began_at_s(), compute_settings(recipe.train.precision, default_device())
     if isinstance(recipe, FinetuneRecipe):
-        trials = list_trials(recipe, RunFolder("out"))
-        built = build_arms(trials)
-        lines = describe_study(recipe, trials, built, compute, time.monotonic() - began_at_s)
+        plan = plan_study(recipe, RunFolder("out"))
+        lines = describe_study(recipe, plan, compute, began_at_s)
+        whole = plan.trials[0].recipe.model_copy(update={"seeds": recipe.seeds, "control": recipe.control})
     else:
         check_model(recipe)
         with tempfile.TemporaryDirectory() as scratch:  # raw text has to be encoded before it can be described
             corpus = pretraining.open_corpus(recipe, Path(scratch) / "corpus")
             named = build_pretraining(recipe, corpus)
-            lines = pretraining.describe_pretraining(recipe, named, compute, time.monotonic() - began_at_s)
-    return {"recipe": to_yaml(recipe), "words": lines, "settings": to_yaml(recipe) if all else changes_to_yaml(recipe)}
+            lines = pretraining.describe_pretraining(recipe, named, compute, began_at_s)
+    return {"recipe": to_yaml(whole), "words": lines, "settings": to_yaml(whole) if all else changes_to_yaml(recipe)}

@@ -1,13 +1,16 @@
 """Lines of text to a file that does not exist yet, or to standard output."""
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from warmstart.base.console import print_lines
 from warmstart.base.errors import BadInput
 from warmstart.base.files import write_atomic
 
 STANDARD = "-"
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
 def check_not_there(*paths: str | None) -> None:
@@ -22,6 +25,15 @@ def check_not_there(*paths: str | None) -> None:
             raise BadInput(
                 "the output file exists", where=path, next_step="choose another --output, or remove it first"
             )
+
+
+def json_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """A line of JSON for each row; every character stands as itself.
+
+    Raises:
+        ValueError: a number that JSON does not have.
+    """
+    return (_ENCODER.encode(row) + "\n" for row in rows)
 
 
 def write_lines(output: str, lines: Iterable[str], at_once: bool = False) -> None:

@@ -1,6 +1,5 @@
 """``warmstart predict``: a file of examples in, the same rows with label, score and probabilities out, as a stream."""
 
-import json
 import tempfile
 from collections.abc import Iterable
 from typing import Any
@@ -16,6 +15,7 @@ from warmstart.evaluation.predict import predict_rows
 from warmstart.evaluation.predictor import Member
 from warmstart.evaluation.text_predictor import lattice_line
 from warmstart.example.record import Record
+from warmstart.readers.problems import SkippedRows
 from warmstart.readers.text_io import STDIN
 from warmstart.run.loading import load_run
 from warmstart.tasks.frames import describe_account
@@ -24,7 +24,7 @@ from warmstart.tasks.row_source import ReadOptions
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.table import kind_of, options_of
 from warmstart.verbs.members import members_of
-from warmstart.verbs.output import STANDARD, check_not_there, write_lines
+from warmstart.verbs.output import STANDARD, check_not_there, json_lines, write_lines
 
 
 def predict(request: PredictRequest) -> dict[str, Any]:
@@ -45,8 +45,11 @@ def predict(request: PredictRequest) -> dict[str, Any]:
     members = [_with_rule(one, request) for one in members]
     spec = members[0].spec
     notes: dict[str, int] = {}
-    account = _write_predictions(members, _records(request, spec, notes), loaded.search(request.search), request)
-    found = [f"{count:,} {words}" for words, count in notes.items() if count]
+    skipped = SkippedRows() if request.bad_rows == "skip" else None
+    records = _records(request, spec, notes, skipped)
+    account = _write_predictions(members, records, loaded.search(request.search), request)
+    found = skipped.describe() if skipped is not None else []
+    found += [f"{count:,} {words}" for words, count in notes.items() if count]
     for line in (*found, *describe_account(spec, account)):
         say(line)
     return {
@@ -55,11 +58,13 @@ def predict(request: PredictRequest) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _records(request: PredictRequest, spec: TaskSpec, notes: dict[str, int]) -> Iterable[Record]:
+def _records(
+    request: PredictRequest, spec: TaskSpec, notes: dict[str, int], skipped: SkippedRows | None
+) -> Iterable[Record]:
     """What is asked about, of standard input as it comes; ``notes`` takes what is done to rows of a known data set."""
     read = ReadOptions(
         request.encoding, labelled=False, keeps_texts=not request.no_texts, options=options_of(spec),
-        format=request.format, columns=request.columns,
+        format=request.format, columns=request.columns, skipped=skipped,
     )  # fmt: skip
     records = prediction_records(spec, request.input, read, request.split, notes)
     return Arrivals(records) if request.input == STDIN else records
@@ -87,8 +92,7 @@ def _write_predictions(
         predictor = build_predictor(members, search, keep_lattice if lattices else None)
         shown = request.output != STANDARD or not results_on_terminal()  # a bar would stand between the answers
         rows = predict_rows(predictor, records, not request.no_texts, title="predicting" if shown else None)
-        lines = (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
-        write_lines(request.output, lines, at_once)
+        write_lines(request.output, json_lines(rows), at_once)
         if lattices is not None:
             kept.seek(0)
             write_lines(lattices, kept)

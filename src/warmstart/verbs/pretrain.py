@@ -1,17 +1,17 @@
 """``warmstart pretrain``: a language model from raw text or from a corpus."""
 
 import contextlib
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from warmstart.base.arrays import Ints
+from warmstart.base.clock import work_began_at_s
 from warmstart.base.console import say, track
 from warmstart.base.errors import BadInput
 from warmstart.base.files import check_free_space
 from warmstart.base.run_folder import CORPUS, RunFolder
-from warmstart.build.cost import DEV, extrapolate, total_line
+from warmstart.build.cost import DEV, disk_line, extrapolate, seconds_since, total_line
 from warmstart.build.dry_run import build_meta_model, describe_training, estimate
 from warmstart.build.images import image_corpus
 from warmstart.build.pretraining import Pretraining, build_pretraining, check_model, load_start
@@ -32,6 +32,7 @@ from warmstart.text.coverage import count_coverage, describe_coverage
 from warmstart.text.tokenizer import Tokenizer
 from warmstart.train.loop import Trainer, Validation
 from warmstart.train.precision import ComputeSettings, default_device, settings_of_run
+from warmstart.train.schemes import bytes_to_write
 from warmstart.transfer.hub import model_folder
 
 METRIC = "loss"
@@ -61,15 +62,15 @@ def _pretrain(recipe: PretrainRecipe, folder: RunFolder, resume: bool) -> dict[s
     config = to_yaml(recipe)
     folder.check_free(resume=resume, config=config)
     check_model(recipe)  # before any text is read
-    start, began_at_s = load_start(recipe), time.monotonic()
+    began_at_s = work_began_at_s()
+    start = load_start(recipe)
     corpus = open_corpus(recipe, folder.path / CORPUS)
     built = build_pretraining(recipe, corpus, start)
-    prepared_s = time.monotonic() - began_at_s
     fingerprints = built.fingerprints(corpus)
     folder.check_data(fingerprints)
     device = default_device()
     compute = settings_of_run(folder, recipe.train.precision, device)
-    for line in describe_pretraining(recipe, built, compute, prepared_s):
+    for line in describe_pretraining(recipe, built, compute, began_at_s):
         say(line)
     model, weights = built.fresh(recipe)
     trainer = Trainer(model, built.train, recipe.train, built.criterion, folder, _validation(built), device, compute)
@@ -124,9 +125,9 @@ def open_corpus(recipe: PretrainRecipe, out: Path, part: str = "train") -> Corpu
 
 
 def describe_pretraining(
-    recipe: PretrainRecipe, built: Pretraining, compute: ComputeSettings, prepared_s: float = 0.0
+    recipe: PretrainRecipe, built: Pretraining, compute: ComputeSettings, began_at_s: float | None = None
 ) -> list[str]:
-    """The dry run in words; ``prepared_s``: what the text has taken until now."""
+    """The dry run in words; ``began_at_s``: when the work began, by ``time.monotonic``."""
     model, dev = build_meta_model(built.settings), built.dev
 
     def evaluation(small: Model) -> dict[str, float]:
@@ -145,7 +146,8 @@ def describe_pretraining(
         streams = {"train": built.train} | ({} if dev is None else {"dev": dev})
         found = {name: count_coverage(built.tokenizer, _some_ids(stream)) for name, stream in streams.items()}
         lines.append(f"vocabulary {describe_coverage(found)}")
-    return [*lines, total_line({"preparing": prepared_s, **cost.seconds})]
+    prepared = {"preparing": seconds_since(began_at_s)}
+    return [*lines, disk_line(bytes_to_write(model)), total_line(prepared | dict(cost.seconds))]
 
 
 def _some_ids(stream: Stream) -> Iterator[Ints]:

@@ -1,0 +1,186 @@
+"""Fine-tuning with few labels, without a setting, beside what a person would use instead, on real data sets.
+
+    python bench/few_labels.py --start FOLDER --data DIR [--sets rt_polarity sst2 …] [--labels 8 32] [--draws 3] [--out FILE]
+
+A cell is one draw of so many labels for each class (of scores twice, of tags six times so many examples) and one competitor:
+
+- ``default``: ``warmstart finetune`` as it is without a flag of training;
+- ``paper``: GPT-1's fixed settings: 3 epochs at 6.25e-5 in batches of 32, a tenth held out, a drawn head on one token;
+- ``words``: TF-IDF of words and pairs of words with logistic regression (C = 10), of scores ridge regression;
+- ``frozen``: logistic or ridge regression on the means of the start's last states, length 1 (C = 1).
+
+All learn from the same examples and are tested on the same 600 of the test part (of dev, where test has no labels). Cells
+that stand in ``--out`` already are not run again, so an interrupted run goes on. The table has the mean over draws and its
+standard deviation: accuracy, of scores Pearson's correlation, of tags F1 of entities, in hundredths.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression, Ridge
+
+from warmstart.build.finetuning import build_finetuning
+from warmstart.build.labelled_data import LabelledData, divide_rows, read_labelled_data
+from warmstart.config.load import compose
+from warmstart.config.schema import FinetuneRecipe
+from warmstart.example.record import Record
+from warmstart.streams.stream import split_batches
+from warmstart.tasks.dataset import TaskSet
+from warmstart.tasks.table import KINDS, answer_of
+from warmstart.verbs.finetune import finetune
+
+TEST, CONTEXT = 600, 128
+PAPER = {
+    "--length": "3 epochs", "--lr": 6.25e-5, "--batch-size": 32, "--warmup": "0.002 run", "--dev-frac": 0.1,
+    "--head-init": "random", "--head-pool": "sum",
+}  # fmt: skip
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+
+
+def recipe_of(args: argparse.Namespace, name: str, flags: dict[str, Any]) -> FinetuneRecipe:
+    """The start on a known data set, with some flags."""
+    given = {"--start": args.start, "--task": name, "--data": f"{args.data}/{name}", "--context": CONTEXT}
+    return compose(FinetuneRecipe, flags=given | flags)
+
+
+def read(args: argparse.Namespace, name: str) -> LabelledData:
+    """The data set, with the same part of its test examples for everybody."""
+    found = read_labelled_data(recipe_of(args, name, {}).task, 1)
+    test = found.dev if found.test is None else found.test
+    chosen = np.sort(np.random.default_rng(7).permutation(len(test))[:TEST])
+    return replace(found, test=[test[i] for i in chosen])
+
+
+def draw_examples(data: LabelledData, labels: int, draw: int) -> list[Record]:
+    """So many of each class, or of all where there are none; of nested sizes for one draw."""
+    order = np.random.default_rng(1000 + draw).permutation(len(data.train))
+    stratum = KINDS[data.kind].stratum
+    if not data.label_names or stratum(data.train[0]) is None:
+        return [data.train[i] for i in order[: labels * (6 if data.label_names else 2)]]
+    taken: dict[Any, int] = {}
+    found = []
+    for i in order:
+        label = stratum(data.train[i])
+        taken[label] = taken.get(label, 0) + 1
+        if taken[label] <= labels:
+            found.append(data.train[i])
+    return found
+
+
+def tuned(flags: dict[str, Any]) -> Callable[[argparse.Namespace, str, LabelledData, list[Record], int], float]:
+    """A competitor that fine-tunes with some flags."""
+
+    def run(args: argparse.Namespace, name: str, data: LabelledData, train: list[Record], draw: int) -> float:
+        recipe = recipe_of(args, name, flags | {"--seed": draw})
+        rows = TaskSet(data.kind, train, data.label_names, label_values=data.label_values)
+        given = replace(divide_rows(recipe.task, draw, rows, None), test=data.test, metric=data.metric, name=name)
+        with tempfile.TemporaryDirectory() as home:
+            report = finetune(recipe, f"{home}/run", data=given)
+        metric = "accuracy" if data.label_names and KINDS[data.kind].pools_states else report["metric"]
+        return float(report["test"]["metrics"][metric])
+
+    return run
+
+
+def _regress(data: LabelledData, labels: Sequence[Any], rows: Any, tested: Any, strength: float) -> float:
+    """Logistic regression, or ridge regression of scores, on some features."""
+    truth = np.array([record.label for record in data.test or []])
+    if data.label_names:
+        model = LogisticRegression(C=strength, max_iter=5000).fit(rows, labels)
+        return float((model.predict(tested) == truth).mean())
+    said = Ridge(alpha=1.0 / strength).fit(rows, labels).predict(tested)
+    return float(np.corrcoef(said, truth)[0, 1]) if said.std() else 0.0
+
+
+def words(args: argparse.Namespace, name: str, data: LabelledData, train: list[Record], draw: int) -> float:
+    """TF-IDF of words and pairs of words."""
+
+    def texts(records: Sequence[Record]) -> list[str]:
+        return [" ||| ".join(map(str, record.texts.values())) for record in records]
+
+    features = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
+    rows = features.fit_transform(texts(train))
+    return _regress(data, [one.label for one in train], rows, features.transform(texts(data.test or [])), 10.0)
+
+
+def frozen(args: argparse.Namespace, name: str, data: LabelledData, train: list[Record], draw: int) -> float:
+    """The means of the start's last states, each of length 1."""
+    recipe = recipe_of(args, name, {"--head-pool": "mean", "--lm-weight": 0})
+
+    def states(records: list[Record]) -> Floats:
+        built = build_finetuning(recipe, replace(data, train=records, dev=records[:4], test=None))
+        model, _ = built.fresh(recipe)
+        goal, found = answer_of(built.spec).goal, []
+        model.eval()
+        with torch.no_grad():
+            for batch in split_batches(built.training.items, 1, 4096):
+                found.append(model.run(batch, (goal,)).reads[goal].double())
+        rows: Floats = torch.nn.functional.normalize(torch.cat(found)).numpy()
+        return rows
+
+    return _regress(data, [one.label for one in train], states(train), states(data.test or []), 1.0)
+
+
+COMPETITORS = {"default": tuned({}), "paper": tuned(PAPER), "words": words, "frozen": frozen}
+
+
+def applies(competitor: str, data: LabelledData) -> bool:
+    """Words one by one have no bag, and no mean of states."""
+    return competitor in ("default", "paper") or KINDS[data.kind].pools_states
+
+
+def main() -> None:
+    """Runs the cells that are missing and shows the table."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--start", required=True)
+    parser.add_argument("--data", required=True)
+    parser.add_argument(
+        "--sets", nargs="+", default=["rt_polarity", "sst2", "20news", "dbpedia", "snli", "mrpc", "stsb", "wnut17_ner"]
+    )
+    parser.add_argument("--labels", nargs="+", type=int, default=[8, 32])
+    parser.add_argument("--draws", type=int, default=3)
+    parser.add_argument("--only", nargs="+", default=list(COMPETITORS), choices=list(COMPETITORS))
+    parser.add_argument("--out", default="cells.jsonl", help="file that finished cells are added to")
+    args = parser.parse_args()
+    out = Path(args.out)
+    done = {tuple(row[:4]): row[4] for row in map(json.loads, out.read_text().splitlines())} if out.exists() else {}
+    for name in args.sets:
+        data = read(args, name)
+        for labels in args.labels:
+            for draw in range(1, args.draws + 1):
+                for competitor in args.only:
+                    key = (name, labels, draw, competitor)
+                    if key not in done and applies(competitor, data):
+                        done[key] = COMPETITORS[competitor](args, name, data, draw_examples(data, labels, draw), draw)
+                        with out.open("a") as file:
+                            file.write(json.dumps([*key, round(done[key], 4)]) + "\n")
+    show(args, done)
+
+
+def show(args: argparse.Namespace, done: dict[tuple[Any, ...], float]) -> None:
+    """The table: mean over draws, and its standard deviation."""
+    print(f"{'set':14}{'labels':>7}" + "".join(f"{name:>15}" for name in COMPETITORS), file=sys.stdout)
+    for name in args.sets:
+        for labels in args.labels:
+            cells = []
+            for competitor in COMPETITORS:
+                values = [
+                    100 * value for key, value in done.items() if key[:2] == (name, labels) and key[3] == competitor
+                ]
+                spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
+                cells.append(f"{statistics.fmean(values):.1f}{spread}" if values else "")
+            print(f"{name:14}{labels:7}" + "".join(f"{cell:>15}" for cell in cells))
+
+
+if __name__ == "__main__":
+    main()

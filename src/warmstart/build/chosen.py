@@ -1,0 +1,105 @@
+"""Settings of a fine-tuning that follow from its examples, its start and its task, where the recipe leaves them open.
+
+One rule for all (docs/train.md, "What is chosen for you", has the measurements that it was found by):
+
+- few examples are read many times: 25 · n^0.4 steps for n training examples, and one epoch at least; a model that begins at
+  random takes twice as many and three epochs at least;
+- batches of 16, from 2,000 examples on of 32;
+- the rate that the kind of backbone has at 384 wide, divided by how many times wider it is; words and spans, whose answers
+  are read at single tokens, and random weights stand a larger one.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from warmstart.build.labelled_data import LabelledData
+from warmstart.build.sizes import backbone_settings
+from warmstart.build.start import NO_START, read_start
+from warmstart.config.schema import FinetuneRecipe
+from warmstart.models.settings import BackboneSettings
+from warmstart.tasks.kind import TaskKind
+from warmstart.tasks.table import KINDS
+
+STEPS, POWER = 25, 0.4
+LARGE = 2000
+"""Training examples from which on a batch is twice as large."""
+WIDTH = 384
+"""Width that the rates of backbones belong to."""
+NARROW = 3
+"""How many times larger than that the rate of a narrower one gets at most."""
+MANY_EPOCHS = 10
+"""Epochs beyond which dev is evaluated by shares of the run, not after each."""
+
+
+CHOSEN = (
+    ("head_init",), ("train", "length"), ("train", "batch_size"), ("train", "evaluate_every"), ("train", "optimizer", "lr")
+)  # fmt: skip
+"""The fields that are chosen where a recipe leaves them open."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenSettings:
+    """A recipe with nothing left open, and in words what was chosen and why."""
+
+    recipe: FinetuneRecipe
+    words: tuple[str, ...]
+
+
+def choose_settings(recipe: FinetuneRecipe, data: LabelledData) -> ChosenSettings:
+    """Fills in what ``recipe`` leaves open; what it states stays.
+
+    Raises:
+        BadInput: the start cannot be read.
+    """
+    kind, train = KINDS[data.kind], recipe.train
+    starts = recipe.start != NO_START
+    backbone = read_start(recipe.start).backbone if starts else backbone_settings(recipe.model, 1)
+    count = len(data.train)
+    batch = train.batch_size or (16 if count < LARGE else 32)
+    length = train.length or f"{choose_steps(count, batch, starts)} steps"
+    rate = train.optimizer.lr or choose_rate(backbone, kind, starts)
+    found: dict[str, Any] = {"batch_size": batch, "length": length}
+    found["evaluate_every"] = train.evaluate_every or _evaluate_every(length, batch, count, data)
+    found["optimizer"] = train.optimizer.model_copy(update={"lr": rate})
+    head = recipe.head_init or ("fitted" if starts else "random")
+    chosen = recipe.model_copy(update={"head_init": head, "train": train.model_copy(update=found)})
+    return ChosenSettings(chosen, tuple(_words(recipe, chosen, backbone, count)))
+
+
+def choose_steps(count: int, batch: int, starts: bool) -> int:
+    """Steps for so many training examples."""
+    epoch = -(-count // batch)
+    few: float = STEPS * count**POWER
+    return max(round(few), epoch) if starts else max(round(2 * few), 3 * epoch)
+
+
+def choose_rate(backbone: BackboneSettings, kind: TaskKind, starts: bool) -> float:
+    """The peak rate, to two digits."""
+    trained, random = backbone.RATES
+    rate = trained * kind.rate_factor if starts else random
+    return float(f"{rate * min(NARROW, WIDTH / backbone.width):.1e}")
+
+
+def _evaluate_every(length: str, batch: int, count: int, data: LabelledData) -> str:
+    """After each epoch, of many epochs after each tenth; once, at the end, where dev is what the model learns from."""
+    if data.dev_is_train:
+        return "1 run"
+    value, unit = length.split()[0], length.split()[-1]
+    many = unit.startswith("step") and float(value) * batch > MANY_EPOCHS * count
+    return "0.1 run" if many else "1 epoch"
+
+
+def _words(recipe: FinetuneRecipe, chosen: FinetuneRecipe, backbone: BackboneSettings, count: int) -> list[str]:
+    """One line for what was chosen; none, where the recipe states everything."""
+    asked, found = recipe.train, chosen.train
+    parts = []
+    if asked.length is None:
+        parts.append(str(found.length))
+    if asked.batch_size is None:
+        parts.append(f"batches of {found.batch_size}")
+    if asked.optimizer.lr is None:
+        parts.append(f"rate {found.optimizer.lr:g}")
+    if not parts:
+        return []
+    begins = "random weights" if recipe.start == NO_START else "a trained start"
+    return [f"chosen     {', '.join(parts)}, by {count:,} training examples and {begins} {backbone.width} wide"]

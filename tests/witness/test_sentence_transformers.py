@@ -1,0 +1,80 @@
+"""Sentence encoders: what the library's folders say of how a text is read, and our runs as the library loads them."""
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from test_runs_transformers import QUICK, bert, rows, write  # noqa: F401 a fixture
+
+import warmstart
+from warmstart.transfer.folder import load_settings
+from warmstart.transfer.sentence import reads_mean
+
+library = pytest.importorskip("sentence_transformers", minversion="5")
+pytestmark = pytest.mark.filterwarnings("default")  # theirs, about their own code
+
+
+def encoder(bert: Path, folder: Path, mode: str) -> str:  # noqa: F811
+    """A folder as the library writes it, which reads a text by ``mode``."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the place of these two has moved
+        from sentence_transformers.models import Pooling, Transformer
+    transformer = Transformer(str(bert))
+    pooling = Pooling(32, pooling_mode=mode)
+    library.SentenceTransformer(modules=[transformer, pooling], device="cpu").save(str(folder))
+    return str(folder)
+
+
+@pytest.mark.parametrize("mode", ["mean", "cls", "max"])
+def test_a_folder_says_how_a_text_is_read(mode: str, bert: Path, tmp_path: Path) -> None:  # noqa: F811
+    """Witness: the library's own folder; a folder without its modules reads no mean."""
+    assert reads_mean(Path(encoder(bert, tmp_path / "encoder", mode))) == (mode == "mean")
+    assert not reads_mean(bert)
+
+
+@pytest.mark.parametrize("kind", ["classification", "entailment", "similarity"])
+def test_a_run_from_a_sentence_encoder_is_one_of_theirs(kind: str, bert: Path, tmp_path: Path) -> None:  # noqa: F811
+    """Witness: SentenceTransformer on raw texts gives the head's numbers; there and back through our own names."""
+    data = rows(24, kind != "classification")
+    if kind == "similarity":
+        data = [
+            {"sentence1": row["premise"], "sentence2": row["hypothesis"], "score": float(len(row["premise"]) % 5)}
+            for row in data
+        ]
+    start = encoder(bert, tmp_path / "start", "mean")
+    files = {"train": write(tmp_path / "train.jsonl", data), "dev": write(tmp_path / "dev.jsonl", data[:8])}
+    run, given = tmp_path / "run", {"task": kind, **files, **QUICK, "lr": 3e-3}
+    warmstart.finetune(str(run), start=start, **given)
+    [head] = load_settings(run).heads.values()
+    assert head.is_pooled and not load_settings(run).backbone.pooler
+    texts: list[Any] = [[text for key, text in row.items() if key not in ("label", "score")] for row in data]
+    numbers = library.SentenceTransformer(str(run), device="cpu").encode([t[0] if len(t) == 1 else t for t in texts])
+    model = warmstart.load(run)
+    inputs = [{key: text for key, text in row.items() if key not in ("label", "score")} for row in data]
+    if kind == "similarity":
+        found, wanted = np.array(model.predict(inputs)), numbers[:, 0]
+    else:
+        powers = np.exp(numbers - numbers.max(1, keepdims=True))
+        found, wanted = model.predict_proba(inputs), powers / powers.sum(1, keepdims=True)
+    assert wanted.std() > 1e-3 and np.abs(found - wanted).max() <= 1e-5
+    warmstart.convert(str(run), str(tmp_path / "own"), to="warmstart")
+    warmstart.convert(str(tmp_path / "own"), str(tmp_path / "theirs"))
+    assert not (tmp_path / "own" / "2_Dense").exists()
+    for name in ("model.safetensors", "2_Dense/model.safetensors", "modules.json"):
+        assert (run / name).read_bytes() == (tmp_path / "theirs" / name).read_bytes()
+
+
+def test_the_control_of_a_sentence_encoder_reads_alike(bert: Path, tmp_path: Path) -> None:  # noqa: F811
+    """Invariant: both arms are the same model; another pool can be asked for."""
+    data = rows(24)
+    given = {"task": "classification", "train": write(tmp_path / "train.jsonl", data), **QUICK, "length": "1 step"}
+    start = encoder(bert, tmp_path / "start", "mean")
+    warmstart.finetune(str(tmp_path / "run"), start=start, control=True, **given)
+    for arm in ("pretrained", "scratch"):
+        assert load_settings(tmp_path / "run" / f"{arm}-seed1").heads["label"].is_pooled
+    warmstart.finetune(str(tmp_path / "other"), start=start, head_pool="sum", **given)
+    said = json.loads((tmp_path / "other" / "config.json").read_text())
+    assert said["architectures"] == ["BertForSequenceClassification"]
