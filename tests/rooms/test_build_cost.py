@@ -14,8 +14,9 @@ from warmstart.build.cost import count_evaluations, extrapolate, tokens_per_step
 from warmstart.build.finetuning import Finetuning
 from warmstart.config.load import compose
 from warmstart.config.schema import FinetuneRecipe
+from warmstart.study.again import run_trial
 from warmstart.study.run import StudyPlan, describe_study, plan_study, run_study
-from warmstart.study.trial import Setup, Trial, run_trial, trial_cost
+from warmstart.study.trial import Setup, Trial, trial_cost
 from warmstart.train.precision import compute_settings, default_device
 from warmstart.verbs.api import explain
 

@@ -20,7 +20,7 @@ from warmstart.train.precision import ComputeSettings
 
 FLAGS: dict[str, Any] = {
     "task": "classification", "start": "none", "model": "gpt1-tiny", "vocab_size": 270, "length": "3 steps",
-    "batch_size": 4, "precision": "fp32", "dev_frac": 0.25,
+    "batch_size": 4, "precision": "fp32", "dev_frac": 0.25, "retries": 0,
 }  # fmt: skip
 
 

@@ -174,6 +174,7 @@ def test_long_texts_are_cut_and_counted(tokenizer):
     assert [shown(tokenizer, e[0]) for e in found.examples] == ["[abcdef]", "[ab]"]
     assert found.account.to_dict() == {
         "used": 2, "cut": 1, "tokens": 12, "tokens_cut": 2, "longest": 10, "unread": 0, "targets_cut": 0,
+        "windowed": 0, "windows": 0,
     }  # fmt: skip
     pair = framed(
         tokenizer, spec("entailment", ("n", "y"), context=8), Record({"premise": "abcdef", "hypothesis": "xy"})

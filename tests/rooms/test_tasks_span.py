@@ -148,6 +148,7 @@ def test_windows_point_at_the_answer_or_at_none() -> None:
     assert collate([examples]).goals["span"].targets.tolist() == [[0, 0], [3, 4], [0, 0]]
     assert made.account.to_dict() == {
         "used": 1, "cut": 0, "tokens": 30, "tokens_cut": 0, "longest": 16, "unread": 0, "targets_cut": 0,
+            "windowed": 0, "windows": 0,
     }  # fmt: skip
 
 

@@ -63,6 +63,7 @@ def test_each_word_is_asked_at_its_first_token(tokenizer: Tokenizer) -> None:
     assert example.goals["lm"].targets.tolist() == example.ids[1:].tolist()
     assert found.account.to_dict() == {
         "used": 1, "cut": 0, "tokens": 11, "tokens_cut": 0, "longest": 11, "unread": 0, "targets_cut": 0,
+        "windowed": 0, "windows": 0,
     }  # fmt: skip
     batch = collate([found.examples[0], found.examples[0]])
     assert batch.pattern is Pattern.CAUSAL

@@ -124,8 +124,8 @@ def test_answers_are_learned_and_measured_rightly(road: Path) -> None:
     assert expected["has_answer_f1"] > 0.8 and expected["no_answer_accuracy"] > 0.8
     final = json.loads((road / "spans" / "report.json").read_text())
     assert final["test"]["metrics"] == pytest.approx(expected) and final["metric"] == "f1"
-    metadata = json.loads((road / "spans" / "warmstart.json").read_text())["task"]["options"]
-    assert metadata["stride"] == 24 and isinstance(metadata["threshold"], float)
+    metadata = json.loads((road / "spans" / "warmstart.json").read_text())["task"]
+    assert metadata["frame"]["stride"] == 24 and isinstance(metadata["options"]["threshold"], float)
 
 
 def test_data_without_impossible_questions_is_always_answered(road: Path) -> None:

@@ -9,6 +9,8 @@
           account.json   of weights and records
           report.json    the result; written last
 
+    collapsed.json, again/: where the training collapsed, its report, and the run that was begun in its place
+
     during training:     resume/  the newest checkpoint     best/  the weights with the best dev metric
 
 The folder is locked while a process works on its run (:meth:`RunFolder.hold`).
@@ -35,6 +37,8 @@ CONFIG, MANIFEST, COMPUTE, METRICS, ACCOUNT, REPORT = (
     "account.json",
     "report.json",
 )
+COLLAPSED, AGAIN = "collapsed.json", "again"
+"""Of a training that ended with one answer for everything: its report, and the folder of that begun in its place."""
 PSEUDO_VALUES = "pseudo_values.json"  # of a trial: what groups of examples add to its metric
 CORPUS = "corpus"  # where --corpus names text, the corpus is built here before the run begins
 UNFINISHED = ("resume", "best")

@@ -51,9 +51,12 @@ def frame_of(
     """
     lm_weight, reads = lm_weight_of(recipe, kind, backbone), _class_positions(recipe, kind, pool)
     _check_auxiliary(recipe, kind, lm_weight)
+    kind.check_long_text(recipe.task.long_text)
     return FrameSettings(
         context=_context(recipe.task, _longest(recipe, backbone, lm_weight)),
         long_text=recipe.task.long_text,
+        stride=recipe.task.stride,
+        window_answers=recipe.task.window_answers,
         sight=backbone.sight,
         lm=lm_weight > 0,
         lm_weights=recipe.lm_average,

@@ -23,6 +23,7 @@ def _run(result: Mapping[str, Any]) -> None:
     if "test" in result:
         print_text("")
         _metrics(result["test"], _title(result["test"], "test"))
+    _attempts(result)
     arms = {name: result[name] for name in ("pretrained", "scratch") if name in result}
     if arms:
         rows = [
@@ -32,6 +33,18 @@ def _run(result: Mapping[str, Any]) -> None:
         print_text(format_table([f"{result['metric']} on {result['split']}", "mean", "std", "runs"], rows))
     if "comparison" in result:
         print_text(result["comparison"]["sentence"])
+
+
+def _attempts(result: Mapping[str, Any]) -> None:
+    """The trainings of a run that collapsed and was begun again."""
+    if attempts := result.get("attempts"):
+        metric, marks = result["metric"], {True: "yes", False: ""}
+        rows = [
+            [one["run"], str(one["seed"]), f"{one['lr']:.3g}", f"{one['metrics'][metric]:.4f}", marks[one["collapsed"]]]
+            for one in attempts
+        ]
+        print_text("")
+        print_text(format_table(["attempt", "seed", "rate", f"{metric} on dev", "collapsed"], rows))
 
 
 def _title(result: Mapping[str, Any], split: str) -> str:

@@ -6,7 +6,16 @@ from warmstart.base.settings import Group, PathRule, Setting, Settings, copy_set
 from warmstart.corpora.settings import PrepareSettings
 from warmstart.decode.settings import GenerateSettings
 from warmstart.metrics.names import GENERATION_METRICS
-from warmstart.tasks.settings import BadRows, ColumnNames, FileFormat, LongText, Postprocess, UnseenLabels
+from warmstart.tasks.settings import (
+    BadRows,
+    ColumnNames,
+    FileFormat,
+    FrameSettings,
+    LongTexts,
+    Postprocess,
+    UnseenLabels,
+    WindowAnswers,
+)
 from warmstart.text.settings import Encoding
 from warmstart.train.settings import Precision
 
@@ -117,9 +126,11 @@ class PredictRequest(Settings):
     format: FileFormat = None
     bad_rows: BadRows = "refuse"
     encoding: Encoding = "utf-8"
-    long_text: LongText | None = Setting(
+    long_text: LongTexts | None = Setting(
         None, "what to do with a text that is longer than the context (default: as in training)", flag="--long-text"
     )
+    stride: int | None = copy_setting(FrameSettings, "stride")
+    window_answers: WindowAnswers | None = copy_setting(FrameSettings, "window_answers")
     precision: Precision = "fp32"
     lattices: str | None = Setting(
         None, "also write all texts that the beam search kept, for warmstart rerank", flag="--lattices", metavar="FILE"

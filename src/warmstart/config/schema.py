@@ -19,11 +19,13 @@ from warmstart.tasks.settings import (
     BadRows,
     ColumnNames,
     FileFormat,
-    LongText,
+    FrameSettings,
+    LongTexts,
     Seq2SeqSettings,
     SpanSettings,
     TaggingSettings,
     UnseenLabels,
+    WindowAnswers,
 )
 from warmstart.tasks.table import KINDS
 from warmstart.text.settings import Encoding, TextSettings, VocabularySettings
@@ -166,7 +168,12 @@ class TaskRecipe(Settings):
     encoding: Encoding = "utf-8"
     bad_rows: BadRows = "refuse"
     unseen_labels: UnseenLabels = "refuse"
-    long_text: LongText = Setting("cut", "what to do with a text that is longer than the context", flag="--long-text")
+    long_text: LongTexts = Setting(
+        "cut", "what to do with a text that is longer than the context: cut it, refuse the file, or read it in windows",
+        flag="--long-text",
+    )  # fmt: skip
+    stride: int | None = copy_setting(FrameSettings, "stride")
+    window_answers: WindowAnswers = copy_setting(FrameSettings, "window_answers", "mean")
     context: int | None = Setting(
         None, "maximum number of tokens of one example (default: what the model can read)", flag="--context",
         metavar="N", ge=8,
@@ -287,6 +294,10 @@ class FinetuneRecipe(ObjectiveSettings, VocabularySettings):
     control: bool = Setting(
         False, "also train the same model from random weights, and compare", flag="--control", title=TrainSettings.title
     )
+    retries: int = Setting(
+        1, "times that a training is begun again, with another seed and half the rate, where it ends with one answer for "
+        "everything", flag="--retries", metavar="N", title=TrainSettings.title, ge=0,
+    )  # fmt: skip
     train: TrainSettings = Group(
         TrainSettings,
         length=None,

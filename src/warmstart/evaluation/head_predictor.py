@@ -60,7 +60,7 @@ class HeadPredictor:
     def outputs(self, records: Iterable[Record]) -> Iterator[RawOutput]:
         """As :class:`~warmstart.evaluation.predictor.Predictor` has it; the account is of the first model's texts."""
         remaining, memory = iter(records), FreedMemory()
-        size = max(1, self.chunk // kind_of(self.spec).example_share)
+        size = max(1, self.chunk // kind_of(self.spec).num_examples(self.spec.frame))
         while chunk := next_chunk(remaining, size):
             first, *others = [self._chunk_outputs(member, chunk) for member in self.members]
             self.account += first[1]
@@ -76,13 +76,13 @@ class HeadPredictor:
         model, vocabulary, spec = member.model, member.vocabulary, member.spec.for_evaluation()
         kind = kind_of(spec)
         framed = kind.frame_records(build_frame(spec, vocabulary), records, vocabulary)
-        items = [kind.items([examples]) for examples in framed.examples]
+        items = [kind.items([own], [count]) for own, count in zip(framed.examples, framed.windows, strict=True)]
         asked = [item for own in items for item in own]
         share = len(records) / max(1, len(asked)) / len(self.members)
         found = _answers(model, self.answer, asked, self.max_tokens, lambda count: self.advance(count * share))
         outputs = []
         for record, parts, own in zip(records, framed.parts, items, strict=True):
-            raw = self.answer.join(list(islice(found, len(own))))
+            raw = self.answer.join(list(islice(found, len(own))), spec.frame.window_answers)
             outputs.append(RawOutput(record, parts, raw))
         _check_finite(outputs)
         return outputs, framed.account

@@ -69,6 +69,7 @@ def report_runs(folders: Sequence[Path], out: Path) -> None:
         blocks += confusion_tables(runs, split)
     blocks += curve_figures(runs)
     blocks += [Heading("Runs"), cost_table(runs)]
+    blocks += attempts_table(runs)
     blocks += [block for run in runs for block in run_details(run)]
     write_page(out, "Runs: " + ", ".join(run.name for run in runs), blocks)
 
@@ -124,6 +125,19 @@ def seeds_table(runs: Sequence[RunReport], split: str) -> list[Block]:
             name = f"{run.name}, seed {seed.seed}" + (" (collapsed)" if seed.collapsed else "")
             rows.append((name, *(_cell(seed.metrics.get(metric)) for metric in metrics)))
     return [Table(("seed", *metrics), tuple(rows), "Each seed.")] if rows else []
+
+
+def attempts_table(runs: Sequence[RunReport]) -> list[Block]:
+    """One row per training that collapsed, and per one that was begun in its place."""
+    found = [(run.name, attempt) for run in runs for attempt in run.attempts]
+    metrics = list(dict.fromkeys(name for _, attempt in found for name in attempt["metrics"]))
+    rows: list[tuple[Cell, ...]] = []
+    for name, attempt in found:
+        mark = " (collapsed)" if attempt["collapsed"] else ""
+        cells = [_cell(attempt["metrics"].get(metric)) for metric in metrics]
+        rows.append((f"{name}, seed {attempt['seed']}{mark}", f"{attempt['lr']:.3g}", *cells))
+    caption = "Trainings that ended with one answer for everything, and those begun in their place; metrics on dev."
+    return [Table(("attempt", "rate", *metrics), tuple(rows), caption)] if rows else []
 
 
 def comparison_figures(runs: Sequence[RunReport], split: str) -> list[Block]:

@@ -80,6 +80,7 @@ class RunReport:
     """One run, or one arm of it.
 
     ``results`` are by split, ``dev`` and ``test``; a run that has one kind of figures only has them under the empty name.
+    ``attempts`` are the reports of the trainings that collapsed and of those that were begun in their place.
     ``comparison`` is the sentence about the arms, with the first of them.
     """
 
@@ -90,6 +91,7 @@ class RunReport:
     seconds: float
     results: dict[str, SplitResult]
     comparison: str
+    attempts: tuple[dict[str, Any], ...]
     curves: tuple[Curves, ...]
     manifest: dict[str, Any]
     account: dict[str, Any]
@@ -150,11 +152,18 @@ def _run_report(folder: Path, name: str, trainings: list[_Training], comparison:
         seconds=sum(float(report["seconds"]) for report in reports),
         results=results,
         comparison=comparison,
-        curves=tuple(read_curves(place / METRICS) for place, _ in trainings if (place / METRICS).is_file()),
+        attempts=tuple(attempt for report in reports for attempt in report.get("attempts", ())),
+        curves=tuple(read_curves(path) for path in map(_metrics_path, trainings) if path.is_file()),
         manifest=_read_object(folder / MANIFEST, missing_is_empty=True),
         account=_read_account(trainings[0][0] / ACCOUNT),
         config=_read_text(folder / CONFIG),
     )
+
+
+def _metrics_path(training: _Training) -> Path:
+    """What was logged of a training; where it was begun again, of the attempt that is its result."""
+    place, report = training
+    return place / str(report.get("attempt", ".")) / METRICS
 
 
 def _split_result(reports: list[dict[str, Any]], found: list[dict[str, Any]]) -> SplitResult:

@@ -22,9 +22,10 @@ from warmstart.config.load import to_yaml
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.run.metadata import read_metadata
 from warmstart.run.writing import manifest, write_model
+from warmstart.study.again import run_trial
 from warmstart.study.compare import compare_trials
 from warmstart.study.factors import describe_control, list_arms, list_trials
-from warmstart.study.trial import Setup, Trial, data_sizes, describe_trial, run_trial, summary, trial_cost
+from warmstart.study.trial import Setup, Trial, data_sizes, describe_trial, summary, trial_cost
 from warmstart.train.precision import ComputeSettings, default_device, settings_of_run
 from warmstart.train.schemes import bytes_to_write
 from warmstart.transfer.folder import load_model

@@ -1,7 +1,7 @@
 """A trial: one training of a recipe under some factors (seed, arm), from its start to its report in a run folder."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -55,17 +55,24 @@ class Setup:
     data: dict[str, Any]
 
 
-def run_trial(trial: Trial, built: Finetuning, setup: Setup, resume: bool) -> dict[str, Any]:
-    """Trains from the warm start to the best weights on dev, evaluates these, and writes the run.
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """What a training has come to, before it is written: the best model, how it does on dev and test, the report."""
+
+    model: Model
+    dev: Evaluation
+    test: Evaluation | None
+    report: dict[str, Any]
+
+
+def train_trial(trial: Trial, built: Finetuning, setup: Setup, resume: bool) -> Outcome:
+    """Trains from the warm start to the best weights on dev, and evaluates these.
 
     Args:
         trial: what is trained, and where.
         built: what the recipe names; shared by all seeds of an arm.
         setup: what all trials share.
-        resume: whether to continue a training that stopped there.
-
-    Returns:
-        The report: {"run", "steps", "tokens", "seconds", "metrics", "intervals", …}; with a test set also "test".
+        resume: whether to continue a training that stopped there, or ended without a report.
     """
     recipe, folder = trial.recipe, trial.folder
     model, transfer = built.fresh(recipe)
@@ -91,16 +98,35 @@ def run_trial(trial: Trial, built: Finetuning, setup: Setup, resume: bool) -> di
         "collapsed": dev.collapsed,
         "arm": trial.arm,
         "seed": recipe.train.seed,
+        "lr": recipe.train.optimizer.lr,
     }  # fmt: skip
     if test is not None:
         report["test"] = test.to_dict()
-    _write_pseudo_values(folder, built.metric, {"dev": dev, "test": test})
+    return Outcome(model, dev, test, report)
+
+
+def finish_trial(trial: Trial, built: Finetuning, outcome: Outcome, **more: Any) -> dict[str, Any]:
+    """Writes the run.
+
+    Returns:
+        The report: {"run", "steps", "tokens", "seconds", "metrics", "intervals", …}, with a test set also "test"; and what
+        ``more`` adds to it.
+    """
+    folder, dev = trial.folder, outcome.dev
+    _write_pseudo_values(folder, built.metric, {"dev": dev, "test": outcome.test})
     search = built.search if answer_of(built.spec).generated else None
-    write_model(folder.path, model, built.tokenizer, RunMetadata(task=dev.spec, search=search), summary(recipe, built))
+    metadata = RunMetadata(task=dev.spec, search=search)
+    write_model(folder.path, outcome.model, built.tokenizer, metadata, summary(trial.recipe, built))
+    report = outcome.report | more
     folder.finish(report)
-    if dev.collapsed:
-        say("warning: this run has collapsed: it does no better on dev than one answer for everything")
+    if report["collapsed"]:
+        say(f"warning: this run has collapsed: {how_collapsed(report)}")
     return report
+
+
+def how_collapsed(report: Mapping[str, Any]) -> str:
+    """In words, what a collapsed training has come to; its dev may be the training examples themselves."""
+    return f"it does no better on {report['split']} than one answer for everything"
 
 
 def _write_account(folder: RunFolder, built: Finetuning, transfer: WeightAccount | None) -> None:

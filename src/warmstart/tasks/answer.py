@@ -144,15 +144,28 @@ class Answer:
         """What the head puts out at the start whatever it reads: the value of its bias, found in the training Records."""
         return 0.0
 
-    def join(self, outputs: Sequence[Floats]) -> Floats:
-        """The head's output for one Record, from those of the items that it was read as."""
-        return (outputs[0] if len(outputs) == 1 else np.concatenate(outputs)).reshape(-1)
+    def join(self, outputs: Sequence[Floats], how: str = "mean") -> Floats:
+        """The head's output for one Record, from those of the windows that it was read in.
+
+        Args:
+            outputs: of each window.
+            how: their mean, the greatest of each number, or that of the first (``window_answers`` of the frame).
+        """
+        if len(outputs) == 1 or how == "first":
+            return outputs[0].reshape(-1)
+        windows = [output.reshape(-1) for output in outputs]
+        return self.average(windows) if how == "mean" else self.greatest(windows)
 
     def average(self, outputs: Sequence[Floats]) -> Floats:
         """Logits of the mean probabilities of several models."""
         numbers = np.stack(outputs).astype(np.float64)
         mean = np.logaddexp.reduce(numbers - np.logaddexp.reduce(numbers, 1, keepdims=True)) - np.log(len(outputs))
         return np.asarray(mean, np.float32)
+
+    def greatest(self, outputs: Sequence[Floats]) -> Floats:
+        """Of each class the greatest probability in any window, as logits."""
+        numbers = np.stack(outputs).astype(np.float64)
+        return np.asarray((numbers - np.logaddexp.reduce(numbers, 1, keepdims=True)).max(0), np.float32)
 
     def predict(self, spec: TaskSpec, output: RawOutput) -> Any:
         """The prediction in the form that :meth:`evaluate` takes."""

@@ -73,6 +73,7 @@ class Classification(TaskKind):
     foreign_goal = "label"
     own_formats = (LINES_FORMAT,)
     reads_backward = sums_readings = reads_every_token = pools_states = True
+    reads_windows = True
 
     def reading(self, options: Settings | None) -> TaskKind:
         """One text, or a pair too where the model may have learned pairs."""

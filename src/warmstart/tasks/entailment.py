@@ -24,6 +24,7 @@ class Entailment(TaskKind):
     text_columns = TWO_TEXTS
     label_columns = ("label",)
     reads_backward = sums_readings = reads_every_token = pools_states = True
+    reads_windows = True
 
     def find_label(self, row: Row, column: str) -> tuple[Any, tuple[str, ...]]:
         """As for all; "-" is what corpora of inference have where the annotators did not agree."""

@@ -23,6 +23,7 @@ from warmstart.example.record import Record
 from warmstart.tasks.answer import Answer
 from warmstart.tasks.parts import Parts, Truncation, fit_lengths
 from warmstart.tasks.settings import FrameSettings
+from warmstart.tasks.text_windows import uncut_lengths
 
 ZERO = np.zeros(1, np.int64)
 
@@ -41,6 +42,8 @@ class Frame:
         extract: id of the token after them.
         class_weights: one per class, or ``None`` where all count 1.
         noise: what noised tokens become, where a kind noises any and the vocabulary has a mask token.
+        share: how much of a Record a sequence counts: of a text that is read in several windows each counts alike, and all
+            together as one text.
     """
 
     settings: FrameSettings
@@ -52,6 +55,7 @@ class Frame:
     extract: int
     class_weights: tuple[float, ...] | None = None
     noise: Noise | None = None
+    share: float = 1.0
 
     def sequence(self, before: Sequence[Ints], after: Ints | None = None) -> Ints:
         """``[start] before… [extract]`` or ``[start] before… [delimiter] after [extract]``, in the order of reading.
@@ -176,7 +180,7 @@ class Frame:
         """How much the Record's question counts: 0 without a label, else its class's weight or 1."""
         if record.label is None:
             return 0.0
-        return self.class_weights[int(record.label)] if self.class_weights else 1.0  # type: ignore[arg-type]
+        return self.share * (self.class_weights[int(record.label)] if self.class_weights else 1.0)  # type: ignore[arg-type]
 
     def truncate(self, record: Record, parts: Parts) -> Truncation:
         """Applies the one cut rule to a Record, or refuses it.
@@ -195,6 +199,9 @@ class Frame:
         most = settings.segment_limit or needed
         if needed <= settings.context and max(lengths) <= most:
             return Truncation(parts, needed, 0)
+        if settings.long_text == "windows":
+            kept = parts.truncated(uncut_lengths([min(length, most) for length in lengths], settings))
+            return Truncation(kept, needed, len(parts) - len(kept))
         if settings.long_text == "refuse":
             raise BadInput(
                 "the text has more tokens than the context holds", where=record.where, value=needed,

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from warmstart.base.errors import BadInput
 from warmstart.base.settings import Settings
 from warmstart.example.example import Example
 from warmstart.example.noise import Noise
@@ -24,10 +25,13 @@ from warmstart.tasks.columns import Columns, Draft, first_present, label_at, num
 from warmstart.tasks.framing import Frame
 from warmstart.tasks.parts import Account, FramedRecords, Parts, Truncation, encode_texts
 from warmstart.tasks.row_source import RowSource
+from warmstart.tasks.settings import FrameSettings
 from warmstart.tasks.spec import TaskSpec
+from warmstart.tasks.text_windows import from_zero, question_numbers, renumber, split_windows
 from warmstart.tasks.vocabulary import Vocabulary, require_text
 from warmstart.text.tokenizer import Tokenizer
 
+WINDOW_SHARE = 16  # windows of a text, about: what is read together has to stay small
 CHUNK = 1024  # Records encoded together: enough to keep all cores busy, few enough to stay small
 
 Redraw = Callable[[int, np.random.Generator], list[Example]]
@@ -72,6 +76,7 @@ class TaskKind(RowSource):
         rate_factor: how many times larger the peak rate may be than that of a task with one answer for a text.
         has_auxiliary_lm: whether a language model may be learned beside it, on the same tokens.
         rewrites: whether that language model may also write the text again.
+        reads_windows: whether a text that is too long may be read in windows.
         example_share: a Record makes about so many Examples, which bounds how many Records are read together.
     """
 
@@ -91,6 +96,7 @@ class TaskKind(RowSource):
     rate_factor: ClassVar[float] = 1.0
     has_auxiliary_lm: ClassVar[bool] = True
     rewrites: ClassVar[bool] = True
+    reads_windows: ClassVar[bool] = False
     example_share: ClassVar[int] = 1
 
     # What a file of examples holds
@@ -190,9 +196,22 @@ class TaskKind(RowSource):
         """The Examples of one Record: the input transformation."""
         raise NotImplementedError
 
-    def items(self, examples: Sequence[list[Example]]) -> list[list[Example]]:
-        """What may be batched by itself: all Examples of a Record, unless the kind says otherwise."""
-        return list(examples)
+    def pieces(self, parts: Parts, frame: Frame) -> list[Parts]:
+        """The texts of each window that a Record is read in: one, unless long texts are read in windows."""
+        return split_windows(parts, frame.settings) if frame.settings.long_text == "windows" else [parts]
+
+    def items(self, examples: Sequence[list[Example]], windows: Sequence[int] = ()) -> list[list[Example]]:
+        """What may be batched by itself: all Examples of a window, unless the kind says otherwise.
+
+        Args:
+            examples: of each Record.
+            windows: how many windows each Record is read in; without them one.
+        """
+        found: list[list[Example]] = []
+        for own, count in zip(examples, windows or [1] * len(examples), strict=True):
+            size = len(own) // count
+            found += [own] if count == 1 else [from_zero(own[k * size : (k + 1) * size]) for k in range(count)]
+        return found
 
     def count_unread(self, record: Record, parts: Parts, examples: Sequence[Example]) -> int:
         """How many of a Record's questions are read at no token."""
@@ -206,6 +225,7 @@ class TaskKind(RowSource):
         """Frames all ``records``; a function of its arguments alone."""
         examples: list[list[Example]] = []
         parts_of: list[Parts] = []
+        windows: list[int] = []
         account = Account()
         remaining = iter(records)
         while chunk := list(islice(remaining, CHUNK)):
@@ -213,21 +233,36 @@ class TaskKind(RowSource):
             unread = 0
             for record, parts in zip(chunk, self.encode(chunk, vocabulary, frame.settings.clean), strict=True):
                 cut = self.truncate(record, parts, frame)
-                own = self.examples(record, cut.parts, frame)
+                pieces = self.pieces(cut.parts, frame)
+                own = self._of_pieces(record, pieces, frame)
                 examples.append(own)
                 cuts.append(cut)
+                windows.append(len(pieces))
                 unread += self.count_unread(record, cut.parts, own)
             parts_of += [cut.parts for cut in cuts]
             tokens = sum(len(example) for own in examples[-len(chunk) :] for example in own)
-            account += Account.of(cuts, tokens, unread)
-        return FramedRecords(examples, parts_of, account)
+            account += Account.of(cuts, tokens, unread, windows[-len(chunk) :])
+        return FramedRecords(examples, parts_of, account, windows)
+
+    def _of_pieces(self, record: Record, pieces: Sequence[Parts], frame: Frame) -> list[Example]:
+        """The Examples of all windows of a Record, whose questions are numbered on from window to window."""
+        if len(pieces) == 1:
+            return self.examples(record, pieces[0], frame)
+        one = replace(frame, share=frame.share / len(pieces))
+        found: list[Example] = []
+        behind: dict[str, int] = {}
+        for piece in pieces:
+            group = renumber(self.examples(record, piece, one), behind)
+            behind = {name: 1 + max(numbers) for name, numbers in question_numbers(group).items()}
+            found += group
+        return found
 
     def training_data(
         self, records: Sequence[Record], frame: Frame, vocabulary: Vocabulary, augment: AugmentSettings
     ) -> TrainingData:
         """What a training reads of its Records."""
         framed = self.frame_records(frame, records, vocabulary)
-        return TrainingData(self.items(framed.examples), None, framed.account)
+        return TrainingData(self.items(framed.examples, framed.windows), None, framed.account)
 
     def check_framing(self, records: Iterable[Record], frame: Frame, vocabulary: Vocabulary) -> None:
         """Refuses Records that cannot be framed, before the training and not after it."""
@@ -242,6 +277,22 @@ class TaskKind(RowSource):
     def options(self, spec: TaskSpec) -> Any:
         """The options of a task, typed."""
         return self.options_class.model_validate(spec.options)
+
+    def check_long_text(self, long_text: str) -> None:
+        """Refuses windows for a kind that reads none.
+
+        Raises:
+            BadInput: ``long_text`` is ``windows``.
+        """
+        if long_text == "windows" and not self.reads_windows:
+            raise BadInput(
+                "texts of this kind of task are not read in windows", where="--long-text", value=f"windows, for {self.name}",
+                allowed="cut or refuse", next_step="leave it out",
+            )  # fmt: skip
+
+    def num_examples(self, frame: FrameSettings) -> int:
+        """About how many Examples a Record makes, which bounds how many Records are read together."""
+        return max(self.example_share, WINDOW_SHARE if frame.long_text == "windows" else 1)
 
     def fit_options(self, options: Any, sight: str, vocabulary: Vocabulary) -> Any:
         """The options for a model: what they leave open and its sight and its vocabulary decide."""
@@ -282,10 +333,13 @@ class TaskKind(RowSource):
     # In words
 
     def describe_cut(self, spec: TaskSpec, account: Account) -> list[str]:
-        """What was cut of texts, in words; nothing, where every text was read whole."""
-        if not account.cut:
-            return []
-        return [f"{account.cut:,} of {account.used:,} texts were cut to {spec.frame.context} tokens"]
+        """What was cut of texts and what was read in windows, in words; nothing, where every text was read at once."""
+        lines = []
+        if account.windowed:
+            lines.append(f"{account.windowed:,} of {account.used:,} texts were read in {account.windows:,} windows")
+        if account.cut:
+            lines.append(f"{account.cut:,} of {account.used:,} texts were cut to {spec.frame.context} tokens")
+        return lines
 
     def describe_unread(self, spec: TaskSpec, account: Account) -> list[str]:
         """What could not be read, in words; nothing, where every question has a token to be read at."""
@@ -293,9 +347,14 @@ class TaskKind(RowSource):
 
     def describe_training(self, spec: TaskSpec, account: Account, num_items: int) -> list[str]:
         """Lines of the dry run about the training Records."""
-        if not account.cut:
-            return []
-        return [self.long_texts_line(account, "texts", f"{spec.frame.context}")]
+        lines = []
+        if account.windowed:
+            apart = "half of a window" if spec.frame.stride is None else f"{spec.frame.stride} tokens"
+            lines.append(
+                f"windows    {account.windowed:,} of {account.used:,} training texts are longer than {spec.frame.context} "
+                f"tokens and are read in {account.windows:,} windows, {apart} apart"
+            )
+        return [*lines, self.long_texts_line(account, "texts", f"{spec.frame.context}")] if account.cut else lines
 
     def long_texts_line(self, account: Account, what: str, limit: str) -> str:
         """The line of the dry run about texts that are too long."""
@@ -304,12 +363,6 @@ class TaskKind(RowSource):
             f"cut        {account.cut:,} training {what} ({share:.1%}) are longer than {limit} tokens and lose "
             f"{account.tokens_cut:,} tokens in all (--long-text refuse would stop instead)"
         )
-
-
-def without_group(example: Example) -> Example:
-    """An Example that shares no question with others, its questions numbered from 0."""
-    goals = {name: replace(goal, question=goal.question - goal.question[:1]) for name, goal in example.goals.items()}
-    return replace(example, goals=goals)
 
 
 def sort_names(names: Iterable[str]) -> tuple[str, ...]:

@@ -52,6 +52,10 @@ class LabelsAnswer(Answer):
         holds, fails = (np.logaddexp.reduce(-np.logaddexp(0, sign * numbers)) for sign in (-1, 1))
         return np.asarray(holds - fails, np.float32)
 
+    def greatest(self, outputs: Sequence[Floats]) -> Floats:
+        """Of each label the greatest logit: it holds for a text where it holds in any window."""
+        return np.asarray(np.stack(outputs).max(0), np.float32)
+
     def predict(self, spec: TaskSpec, output: RawOutput) -> Any:
         """[K] 1 for the labels that are predicted."""
         return (output.raw >= THRESHOLD).astype(np.int64)
@@ -99,6 +103,7 @@ class Multilabel(TaskKind):
     foreign_goal = "labels"
     own_formats = (LINES_FORMAT,)
     reads_backward = sums_readings = pools_states = True
+    reads_windows = True
 
     def reading(self, options: Settings | None) -> TaskKind:
         """One text, or a pair too where the model may have learned pairs."""

@@ -8,7 +8,7 @@ its choices. All Examples of one Record show the same cut of what they share: ch
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import chain, islice
 from typing import Any
 
@@ -34,6 +34,8 @@ class Account:
         unread: questions that are read at no token: words (tagging) that were cut away or of which cleaning left nothing,
             answers (span) that stand in no window.
         targets_cut: targets (seq2seq) that lost their end.
+        windowed: Records that are read in several windows.
+        windows: windows of these.
     """
 
     used: int = 0
@@ -43,13 +45,17 @@ class Account:
     longest: int = 0
     unread: int = 0
     targets_cut: int = 0
+    windowed: int = 0
+    windows: int = 0
 
     @staticmethod
-    def of(cuts: "Sequence[Truncation]", tokens: int, unread: int) -> "Account":
-        """Of Records that were made to fit; ``tokens`` and ``unread`` are of all of them."""
+    def of(cuts: "Sequence[Truncation]", tokens: int, unread: int, windows: Sequence[int] = ()) -> "Account":
+        """Of Records that were made to fit; ``tokens`` and ``unread`` are of all of them, ``windows`` of each."""
+        several = [count for count in windows if count > 1]
         return Account(
             len(cuts), sum(cut.lost > 0 for cut in cuts), tokens, sum(cut.lost for cut in cuts),
             max((cut.needed for cut in cuts), default=0), unread, sum(cut.targets for cut in cuts),
+            len(several), sum(several),
         )  # fmt: skip
 
     def __add__(self, other: "Account") -> "Account":
@@ -111,11 +117,19 @@ class Truncation:
 
 @dataclass(frozen=True, slots=True)
 class FramedRecords:
-    """Examples ready to be batched: one inner list per Record, in the Records' order, with their parts and the account."""
+    """Examples ready to be batched: one inner list per Record, in the Records' order.
+
+    Attributes:
+        examples: of each Record.
+        parts: of each Record.
+        account: of all.
+        windows: how many windows the Examples of each Record are of.
+    """
 
     examples: list[list[Example]]
     parts: list[Parts]
     account: Account
+    windows: list[int] = field(default_factory=list)
 
 
 def fit_lengths(lengths: Sequence[int], room: int) -> list[int]:

@@ -46,6 +46,10 @@ class ScoreAnswer(Answer):
         """The mean score."""
         return np.asarray(np.stack(outputs).astype(np.float64).mean(0), np.float32)
 
+    def greatest(self, outputs: Sequence[Floats]) -> Floats:
+        """The greatest score."""
+        return np.asarray(np.stack(outputs).max(0), np.float32)
+
     def predict(self, spec: TaskSpec, output: RawOutput) -> Any:
         """The score."""
         return float(output.raw[0])
@@ -72,6 +76,7 @@ class Regression(TaskKind):
     foreign_goal = "score"
     has_label_names = False
     reads_backward = sums_readings = pools_states = True
+    reads_windows = True
 
     def reading(self, options: Settings | None) -> TaskKind:
         """One text, or a pair too where the model may have learned pairs."""

@@ -11,6 +11,8 @@ from warmstart.base.settings import Setting, Settings
 Direction = Literal["forward", "backward", "both"]
 Algorithm = Literal["causal", "masked", "pseudo-masked"]
 LongText = Literal["cut", "refuse"]
+LongTexts = Literal["cut", "refuse", "windows"]
+WindowAnswers = Literal["mean", "max", "first"]
 Postprocess = Annotated[
     Literal["none", "cnndm", "xsum", "gigaword", "question"],
     Setting(help="post-processing of texts before they are scored, as for a data set", flag="--postprocess"),
@@ -65,10 +67,7 @@ class TaggingSettings(Settings):
 class SpanSettings(Settings):
     """What a span task remembers."""
 
-    stride: int = Setting(
-        128, "span: tokens from one window to the next, where the context text is too long", flag="--stride",
-        metavar="N", ge=1,
-    )  # fmt: skip
+    stride: int | None = Setting(None, "tokens from one window to the next; default: those of the task, or 128", ge=1)
     max_answer: int = Setting(30, "span: maximum number of tokens of an answer", flag="--max-answer", metavar="N", ge=1)
     threshold: float | None = Setting(
         None, 'an answer is given where its margin over "no answer" reaches this; none: always (SQuAD 1.1)'
@@ -152,7 +151,15 @@ class FrameSettings(Settings):
     """How the Examples of a task are framed."""
 
     context: Annotated[int, Setting(help="maximum number of tokens of one Example, special tokens included", ge=8)]
-    long_text: LongText = Setting("cut", "cut a text that does not fit, or refuse the file")
+    long_text: LongTexts = Setting("cut", "cut a text that does not fit, refuse the file, or read it in windows")
+    stride: int | None = Setting(
+        None, "tokens from one window to the next, where a text is read in windows (default: half of a window; span: 128)",
+        flag="--stride", metavar="N", ge=1,
+    )  # fmt: skip
+    window_answers: WindowAnswers = Setting(
+        "mean", "with --long-text windows: the answer of a text is the mean of its windows' answers, the greatest, or that "
+        "of the first", flag="--window-answers",
+    )  # fmt: skip
     sight: Literal["causal", "full"] = Setting(
         "causal", "causal for a left-to-right backbone, full for a bidirectional one"
     )

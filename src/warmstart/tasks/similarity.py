@@ -25,6 +25,7 @@ class Similarity(TaskKind):
     text_columns = (("sentence1", "sentence2"), ("text_a", "text_b"))
     label_columns = ("label", SCORE_COLUMN)
     reads_backward = sums_readings = pools_states = True
+    reads_windows = True
 
     def answer(self, label_names: Sequence[str]) -> Answer:
         """A class or, without label names, a score."""

@@ -26,14 +26,15 @@ from warmstart.tasks.answer import Answer, Prediction, RawOutput, Scores, ratio_
 from warmstart.tasks.columns import Draft
 from warmstart.tasks.describe import quote_ids, weight_text
 from warmstart.tasks.framing import Frame
-from warmstart.tasks.kind import TaskKind, without_group
+from warmstart.tasks.kind import TaskKind
 from warmstart.tasks.parts import Account, Parts, Truncation
 from warmstart.tasks.row_source import ReadOptions
 from warmstart.tasks.settings import SpanSettings
 from warmstart.tasks.span_labels import IMPOSSIBLE, check_flag, parse_answer, parse_answers
 from warmstart.tasks.spec import TaskSpec
+from warmstart.tasks.text_windows import from_zero
 from warmstart.tasks.vocabulary import Vocabulary, require_text
-from warmstart.tasks.windows import Piece, Window, best_piece, best_threshold, windows
+from warmstart.tasks.windows import SPAN_STRIDE, Piece, Window, best_piece, best_threshold, windows
 from warmstart.tasks.words import WordTokenizer, tokenize_text
 from warmstart.text.clean import clean
 
@@ -55,7 +56,7 @@ class SpanAnswer(Answer):
         """SQuAD's."""
         return ("f1", "exact_match")
 
-    def join(self, outputs: Sequence[Floats]) -> Floats:
+    def join(self, outputs: Sequence[Floats], how: str = "mean") -> Floats:
         """[M, 2] of all windows."""
         return np.concatenate(outputs)
 
@@ -131,6 +132,7 @@ class Span(TaskKind):
     options_class = SpanSettings
     own_endings = SQUAD_EXTENSIONS
     rewrites = False
+    reads_windows = True
     example_share = 16  # a question may make very many windows
 
     def answer(self, label_names: Sequence[str]) -> Answer:
@@ -213,6 +215,10 @@ class Span(TaskKind):
         keep = min(len(question), room // 2, settings.segment_limit or room)
         return Truncation(parts.truncated([keep, len(context)]), needed, len(question) - keep)
 
+    def pieces(self, parts: Parts, frame: Frame) -> list[Parts]:
+        """Windows on the context alone are made with the Examples."""
+        return [parts]
+
     def examples(self, record: Record, parts: Parts, frame: Frame) -> list[Example]:
         """One Example per window, each with one question.
 
@@ -238,9 +244,9 @@ class Span(TaskKind):
             num_questions += len(ids) - 1
         return examples
 
-    def items(self, examples: Sequence[list[Example]]) -> list[list[Example]]:
+    def items(self, examples: Sequence[list[Example]], windows: Sequence[int] = ()) -> list[list[Example]]:
         """Each window by itself."""
-        return [[without_group(example)] for record in examples for example in record]
+        return [from_zero([example]) for record in examples for example in record]
 
     def count_unread(self, record: Record, parts: Parts, examples: Sequence[Example]) -> int:
         """1 where the answer stands whole in no window."""
@@ -274,7 +280,7 @@ class Span(TaskKind):
         return [
             *lines,
             f"windows    {account.used:,} questions are read in {num_items:,} windows, at most "
-            f"{_options(spec).stride} tokens apart",
+            f"{_options(spec).stride or spec.frame.stride or SPAN_STRIDE} tokens apart",
         ]
 
 

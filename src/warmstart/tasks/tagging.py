@@ -57,8 +57,8 @@ class TagsAnswer(Answer):
         """The share of right tags."""
         return ("accuracy",)
 
-    def join(self, outputs: Sequence[Floats]) -> Floats:
-        """[W, C] as they are."""
+    def join(self, outputs: Sequence[Floats], how: str = "mean") -> Floats:
+        """[W, C] as they are: each word is asked for in one window."""
         return np.concatenate(outputs)
 
     def predict(self, spec: TaskSpec, output: RawOutput) -> Any:
@@ -150,6 +150,7 @@ class Tagging(TaskKind):
     own_formats = ("conll", "conllu")
     own_endings = CONLL_EXTENSIONS  # CoNLL's .tsv goes before the table's
     rewrites = False
+    reads_windows = True
     rate_factor = 4.0
 
     def answer(self, label_names: Sequence[str]) -> Answer:

@@ -17,8 +17,13 @@ from warmstart.base.arrays import Ints
 from warmstart.metrics.spans import max_over_answers, word_f1
 from warmstart.tasks.parts import Parts
 from warmstart.tasks.settings import FrameSettings, SpanSettings
+from warmstart.tasks.text_windows import window_starts
 
 Scores = NDArray[np.floating[Any]]
+
+
+SPAN_STRIDE = 128
+"""Tokens from one window on the context of a question to the next."""
 
 
 class Window(NamedTuple):
@@ -34,8 +39,7 @@ def windows(parts: Parts, frame: FrameSettings, options: SpanSettings) -> list[W
     assert parts.offsets is not None
     read = np.flatnonzero(parts.offsets[:, 0] >= 0)
     count, room = len(parts.texts[1]), frame.context - frame.specials - len(parts.texts[0])
-    step = min(room, options.stride)
-    starts = range(0, max(1, count - room + step), step)
+    starts = window_starts(count, room, options.stride or frame.stride or SPAN_STRIDE)
     return [Window(start, min(start + room, count), read[(read >= start) & (read < start + room)]) for start in starts]
 
 

@@ -22,7 +22,7 @@ from warmstart.tasks.frames import describe_account
 from warmstart.tasks.parts import Account
 from warmstart.tasks.row_source import ReadOptions
 from warmstart.tasks.spec import TaskSpec
-from warmstart.tasks.table import options_of
+from warmstart.tasks.table import kind_of, options_of
 from warmstart.verbs.members import members_of
 from warmstart.verbs.output import STANDARD, check_not_there, json_lines, write_lines
 
@@ -42,7 +42,7 @@ def predict(request: PredictRequest) -> dict[str, Any]:
     loaded.check_generates(request)
     named = loaded.task().rename_labels(request.label_map)
     members = members_of(loaded, named, more, request.precision, request.label_map)
-    members = [_with_rule(one, request.long_text) for one in members]
+    members = [_with_rule(one, request) for one in members]
     spec = members[0].spec
     notes: dict[str, int] = {}
     skipped = SkippedRows() if request.bad_rows == "skip" else None
@@ -70,9 +70,12 @@ def _records(
     return Arrivals(records) if request.input == STDIN else records
 
 
-def _with_rule(member: Member, long_text: str | None) -> Member:
+def _with_rule(member: Member, request: PredictRequest) -> Member:
     """The same with another rule for texts that are too long."""
-    return member if long_text is None else member._replace(spec=member.spec.with_frame(long_text=long_text))
+    given = {name: getattr(request, name) for name in ("long_text", "stride", "window_answers")}
+    changes = {name: value for name, value in given.items() if value is not None}
+    kind_of(member.spec).check_long_text(changes.get("long_text", "cut"))
+    return member._replace(spec=member.spec.with_frame(**changes)) if changes else member
 
 
 def _write_predictions(
