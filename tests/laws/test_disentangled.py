@@ -1,5 +1,6 @@
 """Law 1, Sight, in disentangled attention: every kernel against the law written out token by token."""
 
+import copy
 import math
 from dataclasses import replace
 from functools import partial
@@ -10,10 +11,13 @@ import torch
 from test_sight import FRAMINGS, HEADS, KERNELS, WIDTH, example, may_read
 
 from warmstart.example.batch import Batch, collate
+from warmstart.example.example import Example
 from warmstart.models import eager
 from warmstart.models.attention import attend, plan_attention, with_distances, with_window
 from warmstart.models.disentangled import BOTH, DistanceScores, DistanceTable
+from warmstart.models.model import Model
 from warmstart.models.presets import preset
+from warmstart.models.settings import ModelSettings
 
 LONGEST = 9
 CASES = {  # kinds, window, buckets, whether the projection of the tokens serves distances
@@ -92,3 +96,42 @@ def in_buckets(behind: int, count: int | None) -> int:
     middle = count // 2
     grown = math.ceil(math.log(abs(behind) / middle) / math.log((LONGEST - 1) / middle) * (middle - 1)) + middle
     return grown if behind > 0 else -grown
+
+
+MIXED = {"norm": "pre", "residual_dropout": 0.0, "distance_buckets": None, "relative_distance": LONGEST}
+
+
+@pytest.mark.parametrize("qk_norm", [False, True])
+def test_all_products_have_the_same_factor(qk_norm: bool) -> None:
+    """Witness: the same model without distances, where their table is 0; and one whose weights hold the factor."""
+    found = {"disentangled": BOTH, "qk_norm": qk_norm}
+    sizes = preset("gpt1-tiny", vocab_size=30, **MIXED, **found)
+    ours = Model.fresh(ModelSettings(backbone=sizes), 3).double().eval()
+    batch = collate([[Example.left_to_right(np.arange(n), {})] for n in (7, 12)])
+    plain = preset(
+        "gpt1-tiny", vocab_size=30, norm="pre", qk_norm=qk_norm, attention_scale=(3 * sizes.per_head) ** -0.5
+    )
+    theirs = Model.fresh(ModelSettings(backbone=plain), 3).double().eval()
+    same = {name: tensor for name, tensor in ours.state_dict().items() if name in theirs.state_dict()}
+    theirs.load_state_dict(same)
+    twice = sizes.model_copy(update={"attention_scale": 2 * sizes.per_head**-0.5})
+    scaled = Model.fresh(ModelSettings(backbone=twice), 3).double().eval()
+    scaled.load_state_dict(ours.state_dict())
+    width = sizes.width
+    with torch.no_grad():
+        doubled = copy.deepcopy(ours)
+        for block in doubled.backbone.blocks:
+            block.attention.distances.query.weight.mul_(2)
+            block.attention.distances.query.bias.mul_(2)
+            if qk_norm:
+                block.attention.q_norm.weight.mul_(2)
+                block.attention.q_norm.bias.mul_(2)
+            else:
+                block.attention.qkv.weight[:width].mul_(2)
+                block.attention.qkv.bias[:width].mul_(2)
+        torch.testing.assert_close(scaled.backbone(batch), doubled.backbone(batch))
+        ours.backbone.distances.table.weight.zero_()
+        for block in ours.backbone.blocks:
+            block.attention.distances.query.bias.zero_()
+            block.attention.distances.key.bias.zero_()
+        torch.testing.assert_close(ours.backbone(batch), theirs.backbone(batch))

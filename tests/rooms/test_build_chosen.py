@@ -72,6 +72,15 @@ def test_how_often_dev_is_evaluated() -> None:
     assert every == ["0.1 run", "1 epoch", "1 run"]
 
 
+@pytest.mark.parametrize(
+    ("length", "every"), [("2k steps", "0.1 run"), ("20steps", "1 epoch"), ("9 epochs", "1 epoch"), ("80 epochs", "0.1 run"),
+                          ("1M tokens", "0.1 run")],
+)  # fmt: skip
+def test_a_length_of_ones_own_is_read_with_its_unit(length: str, every: str) -> None:
+    """Witness: 300 examples in batches of 16 are 19 steps an epoch, by hand."""
+    assert choose_settings(recipe(length=length), data(300)).recipe.train.evaluate_every == every
+
+
 def test_a_run_says_and_keeps_what_was_chosen(tmp_path: Path) -> None:
     """Invariant: the recipe in the folder is whole, the words are those of explain; the same command finds its own run."""
     rows = [{"text": f"{('ice', 'sun')[n % 2]} on day {n}", "label": ("cold", "warm")[n % 2]} for n in range(24)]

@@ -5,13 +5,14 @@ One rule for all (docs/train.md, "What is chosen for you", has the measurements 
 - few examples are read many times: 25 · n^0.4 steps for n training examples, and one epoch at least; a model that begins at
   random takes twice as many and three epochs at least;
 - batches of 16, from 2,000 examples on of 32;
-- the rate that the kind of backbone has at 384 wide, divided by how many times wider it is; words and spans, whose answers
-  are read at single tokens, and random weights stand a larger one.
+- the rate that the kind of backbone has at 384 wide, divided by how many times wider it is; words one by one and random
+  weights stand a larger one.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
+from warmstart.base.units import Length
 from warmstart.build.labelled_data import LabelledData
 from warmstart.build.sizes import backbone_settings
 from warmstart.build.start import NO_START, read_start
@@ -29,8 +30,6 @@ NARROW = 3
 """How many times larger than that the rate of a narrower one gets at most."""
 MANY_EPOCHS = 10
 """Epochs beyond which dev is evaluated by shares of the run, not after each."""
-
-
 CHOSEN = (
     ("head_init",), ("train", "length"), ("train", "batch_size"), ("train", "evaluate_every"), ("train", "optimizer", "lr")
 )  # fmt: skip
@@ -59,7 +58,7 @@ def choose_settings(recipe: FinetuneRecipe, data: LabelledData) -> ChosenSetting
     length = train.length or f"{choose_steps(count, batch, starts)} steps"
     rate = train.optimizer.lr or choose_rate(backbone, kind, starts)
     found: dict[str, Any] = {"batch_size": batch, "length": length}
-    found["evaluate_every"] = train.evaluate_every or _evaluate_every(length, batch, count, data)
+    found["evaluate_every"] = train.evaluate_every or _evaluate_every(length, batch, data)
     found["optimizer"] = train.optimizer.model_copy(update={"lr": rate})
     head = recipe.head_init or ("fitted" if starts else "random")
     chosen = recipe.model_copy(update={"head_init": head, "train": train.model_copy(update=found)})
@@ -80,13 +79,16 @@ def choose_rate(backbone: BackboneSettings, kind: TaskKind, starts: bool) -> flo
     return float(f"{rate * min(NARROW, WIDTH / backbone.width):.1e}")
 
 
-def _evaluate_every(length: str, batch: int, count: int, data: LabelledData) -> str:
-    """After each epoch, of many epochs after each tenth; once, at the end, where dev is what the model learns from."""
+def _evaluate_every(length: str, batch: int, data: LabelledData) -> str:
+    """After each epoch, of many epochs after each tenth; once, at the end, where dev is what the model learns from.
+
+    A length in tokens may be any number of epochs, so it has the tenths, which are never many evaluations.
+    """
     if data.dev_is_train:
         return "1 run"
-    value, unit = length.split()[0], length.split()[-1]
-    many = unit.startswith("step") and float(value) * batch > MANY_EPOCHS * count
-    return "0.1 run" if many else "1 epoch"
+    epoch, asked = -(-len(data.train) // batch), Length.parse(length)
+    few = asked.unit != "tokens" and asked.to_steps(steps_per_epoch=epoch, tokens_per_step=1.0) <= MANY_EPOCHS * epoch
+    return "1 epoch" if few else "0.1 run"
 
 
 def _words(recipe: FinetuneRecipe, chosen: FinetuneRecipe, backbone: BackboneSettings, count: int) -> list[str]:

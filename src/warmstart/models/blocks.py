@@ -44,7 +44,7 @@ class Attention(nn.Module):
         self.heads, self.key_heads, self.per_head = settings.heads, settings.key_heads, settings.per_head
         self.dropout, self.cap = settings.attention_dropout, settings.attention_cap
         # Kernels divide by the root of the width; what differs from that is done to the queries.
-        self.scale = 1.0 if settings.attention_scale is None else settings.attention_scale * self.per_head**0.5
+        self.scale = settings.query_scale
         rows = (self.heads + 2 * self.key_heads) * self.per_head
         self.qkv = nn.Linear(settings.width, rows, bias=settings.has_qkv_bias)
         self.out = nn.Linear(self.heads * self.per_head, settings.width, bias=settings.has_out_bias)
@@ -87,7 +87,6 @@ class Attention(nn.Module):
         lead = qkv.shape[:-1]
         q, kv = torch.split(qkv, [self.heads * self.per_head, 2 * self.key_heads * self.per_head], -1)
         q, kv = q.view(*lead, self.heads, self.per_head), kv.view(*lead, 2, self.key_heads, self.per_head)
-        q = q if self.distances is None else q * self.distances.scale
         if rotary is None and self.k_norm is None and self.scale == 1:
             return q, kv
         k, v = kv.unbind(-3)

@@ -80,7 +80,7 @@ class DistanceScores(nn.Module):
         super().__init__()
         self.heads, self.per_head = settings.heads, settings.per_head
         self.kinds = settings.disentangled
-        self.scale = (1 + len(self.kinds)) ** -0.5
+        self.scale = settings.query_scale
         self.drop = Dropout(settings.residual_dropout)
         wanted = () if settings.shared_distance_keys else self.kinds
         width = self.heads * self.per_head

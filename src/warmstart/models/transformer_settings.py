@@ -1,5 +1,6 @@
 """Sizes and choices of a Transformer. Light to import, as all settings."""
 
+import math
 from typing import ClassVar, Literal, Self
 
 from warmstart.base.errors import BadInput
@@ -152,6 +153,12 @@ class TransformerSettings(Settings):
     def per_head(self) -> int:
         """Width of one head."""
         return self.head_width or self.width // self.heads
+
+    @property
+    def query_scale(self) -> float:
+        """What queries are multiplied by before products that are divided by √(width of a head)."""
+        wanted = 1.0 if self.attention_scale is None else self.attention_scale * math.sqrt(self.per_head)
+        return wanted / math.sqrt(1 + len(self.disentangled))
 
     @property
     def key_heads(self) -> int:

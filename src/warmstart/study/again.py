@@ -47,7 +47,7 @@ def run_trial(trial: Trial, built: Finetuning, setup: Setup, resume: bool) -> di
         del outcome  # the memory of the model
     other = next_attempt(trial)
     train = other.recipe.train
-    begun = f"seed {train.seed} and rate {train.optimizer.lr:.3g} (--retries 0 would not)"
+    begun = f"seed {train.seed} and rate {train.optimizer.peak:.3g} (--retries 0 would not)"
     say(f"this training has collapsed: {how_collapsed(first)}; it is begun again with {begun}")
     if other.folder.is_finished:
         second = read_json(other.folder.path / REPORT)
@@ -59,8 +59,7 @@ def run_trial(trial: Trial, built: Finetuning, setup: Setup, resume: bool) -> di
 def next_attempt(trial: Trial) -> Trial:
     """The training that is begun in the place of one that has collapsed."""
     train = trial.recipe.train
-    assert train.optimizer.lr is not None  # chosen, where the recipe leaves it open
-    optimizer = train.optimizer.model_copy(update={"lr": train.optimizer.lr / 2})
+    optimizer = train.optimizer.model_copy(update={"lr": train.optimizer.peak / 2})
     train = train.model_copy(update={"seed": train.seed + SEED_STEP, "optimizer": optimizer})
     recipe = trial.recipe.model_copy(update={"train": train, "retries": trial.recipe.retries - 1})
     return replace(trial, recipe=recipe, folder=RunFolder(trial.folder.path / AGAIN))

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import torch
 
+from warmstart.base.console import track
 from warmstart.example.batch import GoalBatch
 from warmstart.example.example import Example
 from warmstart.models.linear_heads import QuestionHead
@@ -43,7 +44,8 @@ def fit_head(model: Model, goal: str, items: Sequence[list[Example]], max_tokens
     rows, goals = [], []
     model.eval()
     with torch.no_grad():
-        for batch in split_batches(sorted(some, key=lambda item: sum(map(len, item))), 1, max_tokens):
+        batches = split_batches(sorted(some, key=lambda item: sum(map(len, item))), 1, max_tokens)
+        for batch in track(batches, "fitting the head", len(batches)):
             asked = batch.to(device)
             rows.append(head.read(model.run(asked, (goal,)).reads[goal], asked.goals[goal]).float())
             goals.append(asked.goals[goal])

@@ -4,7 +4,7 @@ Each layout (:mod:`~warmstart.transfer.gpt1`, ``gpt2``, ``bert``, ``roberta``, â
 done with one, in both directions, is in :mod:`~warmstart.transfer.folder` and knows no architecture by name.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -253,11 +253,6 @@ def decisive_fields(settings: Any) -> dict[str, Any]:
         "windows": [settings.window_of(layer) for layer in range(settings.layers)],
     }  # fmt: skip
     return fields | written_out
-
-
-def shortest_cycle(row: Sequence[Any]) -> tuple[Any, ...]:
-    """The shortest beginning of a row that gives all of it, over and over."""
-    return tuple(next(row[:n] for n in range(1, len(row) + 1) if all(row[i] == row[i % n] for i in range(len(row)))))
 
 
 def backbone(**fields: Any) -> TransformerSettings:

@@ -22,10 +22,10 @@ from warmstart.transfer.layout import (
     linear,
     only,
     read_keys,
-    shortest_cycle,
     their_activation,
     write_keys,
 )
+from warmstart.transfer.sliding import GLOBAL, LOCAL, read_windows, shortest_cycle, write_windows
 
 KEYS = (
     Key("vocab_size", "vocab_size"),
@@ -45,8 +45,7 @@ ONLY = {
     "attention_bias": False, "mlp_bias": False, "classifier_bias": False, "decoder_bias": True,
     "tie_word_embeddings": True,
 }  # fmt: skip
-FULL, LOCAL = "full_attention", "sliding_attention"
-_BASES = {FULL: ("global_rope_theta", 160_000.0), LOCAL: ("local_rope_theta", 10_000.0)}
+_BASES = {GLOBAL: ("global_rope_theta", 160_000.0), LOCAL: ("local_rope_theta", 10_000.0)}
 
 
 def _settings(config: Config, names: Collection[str]) -> TransformerSettings:
@@ -64,7 +63,7 @@ def _settings(config: Config, names: Collection[str]) -> TransformerSettings:
         sight="full",
         positions="rotary",
         windows=windows,
-        rotary_base=_base(config, FULL),
+        rotary_base=_base(config, GLOBAL),
         local_rotary_base=_base(config, LOCAL) if any(windows) else None,
         norm="pre",
         first_norm=False,
@@ -82,15 +81,13 @@ def _settings(config: Config, names: Collection[str]) -> TransformerSettings:
 def _windows(config: Config, layers: int) -> tuple[int | None, ...]:
     """How far a token sees in each layer: as a row of words, or as one layer in so many that sees all."""
     every = config.get("global_attn_every_n_layers", 3)
-    types = config.get("layer_types") or [LOCAL if number % every else FULL for number in range(layers)]
-    if len(types) != layers or not {*types} <= {FULL, LOCAL}:
+    types = config.get("layer_types") or [LOCAL if number % every else GLOBAL for number in range(layers)]
+    if len(types) != layers:
         raise BadInput(
             "the kinds of attention are not one for each layer", where="config.json, key 'layer_types'", value=types,
-            allowed=f"{layers} of {FULL}, {LOCAL}",
+            allowed=f"{layers} of {GLOBAL}, {LOCAL}",
         )  # fmt: skip
-    window = config.get("local_attention", 128) // 2 + 1
-    found = shortest_cycle([window if kind == LOCAL else None for kind in types])
-    return found if any(found) else ()
+    return shortest_cycle(read_windows(types, config.get("local_attention", 128) // 2 + 1))
 
 
 def _base(config: Config, kind: str) -> float:
@@ -107,7 +104,7 @@ def _base(config: Config, kind: str) -> float:
 
 
 def _config(settings: TransformerSettings) -> dict[str, Any]:
-    windows = [settings.window_of(number) for number in range(settings.layers)]
+    kinds, width = write_windows(settings)
     local = settings.rotary_base_of(1)
     return (
         write_keys(settings, KEYS)
@@ -117,10 +114,10 @@ def _config(settings: TransformerSettings) -> dict[str, Any]:
             "classifier_activation": their_activation(settings.activation),
             "cls_token_id": None,  # else ids of the published vocabulary
             "sep_token_id": None,
-            "layer_types": [FULL if window is None else LOCAL for window in windows],
-            "local_attention": 2 * (max((window for window in windows if window), default=65) - 1),
+            "layer_types": kinds,
+            "local_attention": 2 * ((width or 65) - 1),
             "rope_parameters": {
-                FULL: {"rope_type": "default", "rope_theta": settings.rotary_base},
+                GLOBAL: {"rope_type": "default", "rope_theta": settings.rotary_base},
                 LOCAL: {"rope_type": "default", "rope_theta": local},
             },
         }
