@@ -13,9 +13,8 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO, NamedTuple, NoReturn
 
 from warmstart.base.errors import BadInput
 from warmstart.readers.problems import RowProblems, SkippedRows
@@ -36,8 +35,7 @@ _RETURN = "\udc0d"
 """Stands for a carriage return, which the csv library takes for the end of a row; no decoded text holds half a surrogate."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One row.
 
     Attributes:
@@ -49,8 +47,8 @@ class Row:
 
     fields: dict[str, Any]
     where: str
-    aside: Mapping[str, Any] | None = field(default=None, repr=False)
-    renamed: Mapping[str, str] | None = field(default=None, repr=False)
+    aside: Mapping[str, Any] | None = None
+    renamed: Mapping[str, str] | None = None
 
     def place(self, key: str) -> str:
         """File, line and column, for messages."""
