@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import chain
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -52,6 +52,7 @@ class TagsAnswer(Answer):
     head = "class"
     reads_text = averageable = False
     pipeline = "token-classification"
+    words_read: ClassVar[str] = "words at their first token, tags that mark no entities"
 
     def metrics(self, label_names: Sequence[str]) -> tuple[str, ...]:
         """The share of right tags."""
@@ -101,11 +102,13 @@ class TagsAnswer(Answer):
         ]
         listed = ", ".join(pairs[:MAX_WORDS]) + (" …" if len(pairs) > MAX_WORDS else "")
         learns = "learns" if goal.weights.any() else "nothing is learned (no tags);"
-        return f"reads {len(pairs)} words at their first token, {learns} {listed}"
+        return f"reads {len(pairs)} {self.words_read}, {learns} {listed}"
 
 
 class EntitiesAnswer(TagsAnswer):
     """Tags that mark entities."""
+
+    words_read = "words at their first token"
 
     def metrics(self, label_names: Sequence[str]) -> tuple[str, ...]:
         """Of entities; accuracy over words."""

@@ -3,6 +3,7 @@
 What would change the meaning of all weights is found here: a quantiser, or an adapter without its model.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from warmstart.transfer.tensors import DEQUANTISE
 CONFIG, ADAPTER, OWN = "config.json", "adapter_config.json", "warmstart"
 QUANTISERS = ("quantization_config", "compression_config")
 SPECIAL_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
+_VALUE = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?|true|false", re.IGNORECASE)
 WORD_CLASSES = ("LMHead", "ForCausalLM", "ForMaskedLM", "ForPreTraining")
 """What the names of classes that guess words have in them."""
 
@@ -51,7 +53,23 @@ def read_config(folder: Path) -> dict[str, Any]:
                 f"these weights are quantised ({key})", where=str(path), value=method,
                 allowed="weights in float32, float16 or bfloat16", next_step=DEQUANTISE,
             )  # fmt: skip
+    _check_values(raw, str(path))
     return raw
+
+
+def _check_values(config: Mapping[str, Any], where: str) -> None:
+    """Refuses numbers and truth values that are texts: ``"32"`` times 4 is another text, and ``"false"`` counts as true."""
+    for key, value in config.items():
+        if (
+            isinstance(value, str)
+            and _VALUE.fullmatch(value.strip())
+            and not key.startswith("_")
+            and "version" not in key
+        ):
+            raise BadInput(
+                "a number or a truth value in quotation marks", where=f"{where}, key {key!r}", value=value,
+                next_step="write it without them, or fetch the file again",
+            )  # fmt: skip
 
 
 def class_of(config: Mapping[str, Any]) -> str:
