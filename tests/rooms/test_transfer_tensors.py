@@ -217,6 +217,17 @@ def test_labels_that_cannot_be_told_apart_are_refused(labels: dict[str, object],
         label_names(folder)
 
 
+def test_labels_that_contradict_each_other_are_refused(folder: Path) -> None:
+    """Invariant: one name, one number; the default names that transformers writes beside other ones say nothing."""
+    names = {"0": "no", "1": "yes"}
+    reconfigure(folder, id2label=names, label2id={"no": 1, "yes": 0})
+    with pytest.raises(BadInput, match="'no' is 0 in id2label and 1 in label2id"):
+        label_names(folder)
+    for agreed in ({"no": 0, "yes": 1}, {"no": "0", "yes": "1"}, {"LABEL_0": 0, "LABEL_1": 1}, None):
+        reconfigure(folder, id2label=names, label2id=agreed)
+        assert label_names(folder) == ("no", "yes")
+
+
 def test_labels_are_ordered_by_number(folder: Path) -> None:
     """Witness: the names as they were given, eleven of them, in a file that sorts its keys as text."""
     names = [f"name {number}" for number in range(11)]

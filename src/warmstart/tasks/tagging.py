@@ -3,6 +3,7 @@
 Where the tags mark entities (BIO, BIOES), these are what is evaluated and what predictions list.
 """
 
+import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -11,7 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from warmstart.base.arrays import Floats, Ints
+from warmstart.base.arrays import Floats, Ints, shared_ones
 from warmstart.base.errors import BadInput, suggest
 from warmstart.example.example import Example, Goal
 from warmstart.example.record import Label, Record
@@ -179,7 +180,8 @@ class Tagging(TaskKind):
                 value=tokens,
                 allowed="a list of strings",
             )
-        return Columns({"tokens": tuple(tokens)}, columns)
+        # A word is in memory once, not at each of its places.
+        return Columns({"tokens": tuple(sys.intern(str(token)) for token in tokens)}, columns)
 
     def learn_labels(self, drafts: Sequence[Draft]) -> tuple[str, ...]:
         """All tags that occur, in BIO or BIOES where they mark entities.
@@ -245,7 +247,7 @@ class Tagging(TaskKind):
         words = words_read(parts)
         labels = record.label if isinstance(record.label, tuple) else None
         targets = np.zeros(len(words), np.int64) if labels is None else np.array(labels, np.int64)[words]
-        weights = np.full(len(words), float(labels is not None), np.float32)
+        weights = np.zeros(len(words), np.float32) if labels is None else shared_ones(len(words))
         goal = Goal.each(frame.text_start + parts.word_starts[words], targets, weights)
         return [frame.example(frame.sequence(parts.texts), goal)]
 

@@ -4,7 +4,7 @@ What would change the meaning of all weights is found here: a quantiser, or an a
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +110,18 @@ def labels_of(config: Mapping[str, Any], where: str = CONFIG) -> tuple[str, ...]
             "two labels have one name", where=f"{where}, key 'id2label'", value=", ".join(found),
             next_step="give each label a name of its own",
         )  # fmt: skip
+    _check_agreement(found, config.get("label2id"), where)
     return found
+
+
+def _check_agreement(names: Sequence[str], numbers: Any, where: str) -> None:
+    """Refuses labels that ``id2label`` numbers in another way than ``label2id``; names of the one alone say nothing."""
+    for number, name in enumerate(names):
+        if isinstance(numbers, dict) and str(numbers.get(name, number)) != str(number):
+            raise BadInput(
+                f"the labels contradict each other: {name!r} is {number} in id2label and {numbers[name]} in label2id",
+                where=where, next_step="correct the one that is wrong",
+            )  # fmt: skip
 
 
 def _num_labels(config: Mapping[str, Any], where: str) -> int:
