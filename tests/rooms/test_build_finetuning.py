@@ -1,6 +1,9 @@
 """Where a fine-tuning begins: the model at step 0."""
 
+import gc
 import json
+import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -52,3 +55,38 @@ def test_other_heads_begin_at_zero(tmp_path: Path) -> None:
     """Invariant: no class is likelier than another before the first step."""
     model, _ = begun(tmp_path, "classification")
     assert not model.heads["label"].linear.bias.any()
+
+
+WORDS = [f"w{number}" for number in range(40)]
+LONG: dict[str, Callable[[list[str]], dict[str, Any]]] = {
+    "classification": lambda words: {"text": " ".join(words), "label": len(words[0]) % 2},
+    "tagging": lambda words: {"tokens": words, "tags": [("N", "V")[len(word) % 2] for word in words]},
+    "seq2seq": lambda words: {"source": " ".join(words), "target": words[0]},
+}
+
+
+@pytest.mark.parametrize(("task", "most"), [("classification", 14), ("tagging", 34), ("seq2seq", 22)])
+def test_a_training_holds_few_bytes_for_each_token(task: str, most: int, tmp_path: Path) -> None:
+    """Witness: tracemalloc, for texts of one length and of twice that length: a token has 8 bytes of id and two of text.
+
+    Words to be tagged have a place, a question, a target and a label beside; a source is kept for its sequence.
+    """
+    drawn = np.random.default_rng(0).integers(0, len(WORDS), (48, 200))
+    held, tokens = [], []
+    for length in (100, 100, 200):  # the first pays for what is made once
+        rows = [LONG[task]([WORDS[place] for place in row[:length]]) for row in drawn]
+        (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        flags = {
+            "--start": "none", "--model": "gpt1-tiny", "--vocab-size": "400", "--task": task,
+            "--train": str(tmp_path / "rows.jsonl"), "--dev": str(tmp_path / "rows.jsonl"),
+        }  # fmt: skip
+        recipe = compose(FinetuneRecipe, flags=flags, sets=["model.context=512", "task.seq2seq.source_limit=480"])
+        gc.collect()
+        tracemalloc.start()
+        built = build_finetuning(recipe)
+        gc.collect()
+        held.append(tracemalloc.get_traced_memory()[0])
+        tracemalloc.stop()
+        tokens.append(built.training.account.tokens)
+    assert tokens[2] - tokens[1] > 48 * 90
+    assert (held[2] - held[1]) / (tokens[2] - tokens[1]) < most

@@ -119,6 +119,32 @@ def test_two_bits_a_palette_and_alpha(tmp_path: Path) -> None:
         assert row.fields["image"].tolist() == [[list(pixel) for pixel in line] for line in colours]
 
 
+def test_a_palette_with_an_alpha_for_each_colour(tmp_path: Path) -> None:
+    """Witness: the colours of the same palette without alpha; Pillow's warning would fail this test."""
+    palette = Image.fromarray(PIXELS[NAMES[0]]).quantize(16)
+    palette.save(tmp_path / "a.png")
+    palette.save(tmp_path / "b.png", transparency=bytes(range(0, 256, 16)))
+    plain, alpha = (row.fields["image"] for row in read_image_rows(str(tmp_path), needs_class=False))
+    assert np.array_equal(plain, alpha)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_photographs_stand_upright(orientation: int, tmp_path: Path) -> None:
+    """Witness: EXIF's definition of the orientation, by NumPy's turns and mirrors, of an image of two colours."""
+    turns = {
+        1: lambda x: x, 2: np.fliplr, 3: lambda x: np.rot90(x, 2), 4: np.flipud, 5: lambda x: np.rot90(np.fliplr(x)),
+        6: lambda x: np.rot90(x, -1), 7: lambda x: np.rot90(np.fliplr(x), -1), 8: np.rot90,
+    }  # fmt: skip
+    stored = np.zeros((16, 8, 3), np.uint8)
+    stored[:8] = 200
+    stored[:4, :4] = 90
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(stored).save(tmp_path / "a.png", exif=exif)
+    [row] = read_image_rows(str(tmp_path / "a.png"), needs_class=False)
+    assert np.array_equal(row.fields["image"], turns[orientation](stored))
+
+
 def test_a_folder_whose_name_is_no_text_is_refused(tmp_path: Path) -> None:
     """Witness: a byte that is no UTF-8, which no label could be written with."""
     folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))

@@ -89,3 +89,28 @@ def test_other_json_is_refused(tmp_path: Path, text: str, parts: list[str]) -> N
     with pytest.raises(BadInput) as error:
         list(read_questions(str(tmp_path / "dev.json")))
     assert [part for part in parts if part not in str(error.value)] == [], str(error.value)
+
+
+def test_questions_without_articles_are_rows(tmp_path: Path) -> None:
+    """Witness: the rows as they were written; answers in either form of the hub are those of the table's reader."""
+    rows = [
+        {"id": n, "context": "In 1923.", "question": "When?", "answers": {"text": ["1923"], "answer_start": [3]}}
+        for n in (1, 2)
+    ]
+    for document in (rows, {"version": "1", "data": rows}):
+        (tmp_path / "dev.json").write_text(json.dumps(document))
+        found = list(read_questions(str(tmp_path / "dev.json")))
+        assert [row.fields for row in found] == rows and found[1].where.endswith("dev.json, row 2")
+    (tmp_path / "dev.json").write_text(json.dumps([*rows, "x"]))
+    with pytest.raises(BadInput, match=r"dev.json, row 3.*got 'x'"):
+        list(read_questions(str(tmp_path / "dev.json")))
+
+
+def test_null_is_no_list_of_answers(tmp_path: Path) -> None:
+    """Witness: SQuAD's definition: null is neither answers nor none of them, so the sentence says what to write."""
+    path = tmp_path / "dev.json"
+    path.write_text(json.dumps(squad({"id": "q1", "question": "?", "answers": None})))
+    with pytest.raises(BadInput, match=r"question q1: 'answers' is null; .*write \[\]"):
+        list(read_questions(str(path)))
+    path.write_text(json.dumps(squad({"id": "q1", "question": "?", "answers": None, "is_impossible": True})))
+    assert [row.fields["answers"] for row in read_questions(str(path))] == [[]]

@@ -92,6 +92,17 @@ def test_json_is_a_list_or_lines(tmp_path: Path) -> None:
     rows = [{"text": text, "label": label} for text, label in ROWS]
     for content in (json.dumps(rows), json.dumps(rows, indent=2), "".join(json.dumps(row) + "\n" for row in rows)):
         assert pairs_of(read(tmp_path / "a.json", content)) == ROWS
+    for more in ({}, {"version": "1.0", "features": ["text", "label"]}):  # under whatever name
+        for indent in (None, 2):
+            assert pairs_of(read(tmp_path / "a.json", json.dumps(more | {"data": rows}, indent=indent))) == ROWS
+    both = complaint(tmp_path / "a.json", json.dumps({"train": rows, "test": rows}))
+    assert "several lists of rows; got 'train, test'" in both
+    assert "read with --format json" in complaint(tmp_path / "a.jsonl", json.dumps(rows))
+    choices = [{"text": "a", "label": "A"}, {"text": "b", "label": "B"}]
+    one = json.dumps(
+        {"context": "x", "question": "y", "choices": choices, "label": "B"}
+    )  # a row, though it holds a list
+    assert [r.label for r in read(tmp_path / "a.json", f"{one}\n{one}\n", "choice").records] == [1, 1]
     assert "a.json, row 2: not a JSON object; got 3" in complaint(
         tmp_path / "a.json", '[{"text": "a", "label": "x"}, 3]'
     )

@@ -219,6 +219,10 @@ ANSWER = {"text": "1923", "answer_start": 21}
     [
         ({"answer": "1923", "start": 21}, Answers(("1923",), (21,))),
         ({"answer": "1923", "start": "21"}, Answers(("1923",), (21,))),
+        ({"answer": "1923", "start": 21.0}, Answers(("1923",), (21,))),
+        ({"answer": " 1923 ", "start": 20}, Answers(("1923",), (21,))),
+        ({"answer": "1923", "start": 20}, Answers(("1923",), (21,))),
+        ({"answer": "1923\n", "start": 21}, Answers(("1923",), (21,))),
         ({"answer": "", "start": 0}, Answers()),
         ({"answer": None}, Answers()),
         ({"answers": [ANSWER, {"text": "He", "answer_start": 0}]}, Answers(("1923", "He"), (21, 0))),
@@ -241,8 +245,8 @@ def test_every_accepted_form_of_an_answer(columns: dict[str, Any], label: Answer
     ("columns", "sentence"),
     [
         (
-            {"answer": "1923", "start": 20},
-            "row 1: the answer does not stand in its context at character 20; got ' 192'; allowed: '1923'; "
+            {"answer": "1923", "start": 19},
+            "row 1: the answer does not stand in its context at character 19; got 'n 19'; allowed: '1923'; "
             "it stands at character 21.",
         ),
         (

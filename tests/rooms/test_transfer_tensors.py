@@ -15,6 +15,7 @@ from warmstart.models.files import INDEX, WEIGHTS
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import ModelSettings
+from warmstart.readers.rows import read_rows
 from warmstart.text.tokenizer import Tokenizer
 from warmstart.transfer.config import CONFIG, label_names
 from warmstart.transfer.folder import import_model, load_model, load_settings, save_model
@@ -65,6 +66,29 @@ def test_a_quantiser_in_the_config_is_refused(config: dict[str, object], name: s
         load_settings(folder)
     for part in (name, CONFIG, "these weights are quantised", "dequantize().save_pretrained"):
         assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("n_embd", "32"), ("n_inner", "1e3"), ("layer_norm_epsilon", "1e-5"), ("tie_word_embeddings", "False")],
+)
+def test_numbers_and_truth_values_in_quotation_marks_are_refused(key: str, value: str, folder: Path) -> None:
+    """Witness: Python: "32" times 4 is no number, and "False" is true; names and versions are texts as ever."""
+    reconfigure(folder, transformers_version="4.5", _name_or_path="2")
+    assert import_model(folder).model.settings.backbone.layers == 2
+    reconfigure(folder, **{key: value})
+    assert f"key '{key}': a number or a truth value in quotation marks; got '{value}'" in refused(folder)
+
+
+def test_the_pointer_of_git_lfs_is_no_file_of_weights(folder: Path) -> None:
+    """Witness: the specification of Git LFS, version 1: the three lines of a pointer."""
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 548118077\n"
+    (folder / WEIGHTS).write_text(pointer)
+    assert f"{folder / WEIGHTS}: the file itself is not here" in refused(folder)
+    assert "git lfs pull" in refused(folder)
+    (folder / "rows.parquet").write_text(pointer)
+    with pytest.raises(BadInput, match=r"rows\.parquet: the file itself is not here"):
+        list(read_rows(str(folder / "rows.parquet")))
 
 
 @pytest.mark.parametrize("kind", [torch.int8, torch.uint8, torch.float8_e4m3fn, torch.float8_e5m2])
@@ -191,6 +215,17 @@ def test_labels_that_cannot_be_told_apart_are_refused(labels: dict[str, object],
     reconfigure(folder, **labels)
     with pytest.raises(BadInput, match=said):
         label_names(folder)
+
+
+def test_labels_that_contradict_each_other_are_refused(folder: Path) -> None:
+    """Invariant: one name, one number; the default names that transformers writes beside other ones say nothing."""
+    names = {"0": "no", "1": "yes"}
+    reconfigure(folder, id2label=names, label2id={"no": 1, "yes": 0})
+    with pytest.raises(BadInput, match="'no' is 0 in id2label and 1 in label2id"):
+        label_names(folder)
+    for agreed in ({"no": 0, "yes": 1}, {"no": "0", "yes": "1"}, {"LABEL_0": 0, "LABEL_1": 1}, None):
+        reconfigure(folder, id2label=names, label2id=agreed)
+        assert label_names(folder) == ("no", "yes")
 
 
 def test_labels_are_ordered_by_number(folder: Path) -> None:

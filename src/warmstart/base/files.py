@@ -90,6 +90,20 @@ def read_json(path: Path) -> Any:
         ) from None
 
 
+LFS_POINTER = b"version https://git-lfs"
+"""How the file begins that Git LFS leaves in the place of a large one."""
+
+
+def check_no_pointer(path: Path) -> None:
+    """Refuses what Git LFS puts in the place of a file that is not fetched; what cannot be opened is left to others."""
+    with contextlib.suppress(OSError), open(path, "rb") as file:
+        if path.is_file() and file.read(len(LFS_POINTER)) == LFS_POINTER:
+            raise BadInput(
+                "the file itself is not here, only the pointer to it that Git LFS leaves", where=str(path),
+                next_step="fetch it: git lfs pull",
+            )  # fmt: skip
+
+
 def check_free_space(path: Path, size: int) -> None:
     """Raises :class:`BadInput` if the disk of ``path`` has fewer than ``size`` bytes free."""
     existing = next(p for p in [path.absolute(), *path.absolute().parents] if p.exists())

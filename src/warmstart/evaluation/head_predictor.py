@@ -14,7 +14,7 @@ from itertools import islice
 
 import numpy as np
 
-from warmstart.base.allocator import FreedMemory
+from warmstart.base.allocator import FreedMemory, frozen_heap
 from warmstart.base.arrays import Floats
 from warmstart.base.errors import BadInput, DivergenceError
 from warmstart.evaluation.arrivals import next_chunk
@@ -30,7 +30,7 @@ from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.table import answer_of, kind_of
 from warmstart.tasks.vocabulary import Vocabulary
 
-MAX_TOKENS, CHUNK = 2048, 1024
+MAX_TOKENS, CHUNK = 4096, 1024
 
 
 class HeadPredictor:
@@ -61,15 +61,21 @@ class HeadPredictor:
         """As :class:`~warmstart.evaluation.predictor.Predictor` has it; the account is of the first model's texts."""
         remaining, memory = iter(records), FreedMemory()
         size = max(1, self.chunk // kind_of(self.spec).num_examples(self.spec.frame))
-        while chunk := next_chunk(remaining, size):
-            first, *others = [self._chunk_outputs(member, chunk) for member in self.members]
-            self.account += first[1]
-            for number, output in enumerate(first[0]):
-                if others:
-                    raws = [output.raw, *(outputs[number].raw for outputs, _ in others)]
-                    output = output._replace(raw=self.answer.average(raws))
-                yield output
-            memory.release()
+        with frozen_heap():
+            while chunk := next_chunk(remaining, size):
+                yield from self._averaged_outputs(chunk)
+                memory.release()
+
+    def _averaged_outputs(self, records: list[Record]) -> Iterator[RawOutput]:
+        """The outputs for some Records, of several models their mean; the first one's account is kept."""
+        first, *others = [self._chunk_outputs(member, records) for member in self.members]
+        self.account += first[1]
+        if not others:
+            yield from first[0]
+            return
+        for number, output in enumerate(first[0]):
+            raws = [output.raw, *(outputs[number].raw for outputs, _ in others)]
+            yield output._replace(raw=self.answer.average(raws))
 
     def _chunk_outputs(self, member: Member, records: list[Record]) -> tuple[list[RawOutput], Account]:
         """One model's outputs for some Records, and the account of these."""

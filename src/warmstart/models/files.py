@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from warmstart.base.errors import BadInput
-from warmstart.base.files import disk_errors, read_json
+from warmstart.base.files import check_no_pointer, disk_errors, read_json
 from warmstart.base.old_names import parameter_name
 from warmstart.models.model import Model
 
@@ -134,6 +134,7 @@ def digest_tensors(tensors: Mapping[str, torch.Tensor]) -> str:
 def _open(path: Path) -> safe_open:
     if not Path(path).is_file():
         raise BadInput("weights file not found", where=str(path), next_step="check the path, or finish the run first")
+    check_no_pointer(Path(path))
     try:
         return safe_open(str(path), framework="pt")
     except (SafetensorError, OSError, ValueError) as error:

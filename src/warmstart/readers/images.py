@@ -123,15 +123,18 @@ def _row(name: PurePath, image: Image, where: str) -> tuple[Row, str | None]:
 def _decode_image(stream: IO[bytes], where: str) -> Image:
     try:
         import PIL.Image
+        import PIL.ImageOps
     except ImportError:
         raise BadInput(
             "reading images needs the pillow package", where=where, next_step="pip install 'warmstart[images]'"
         ) from None
     try:
-        with PIL.Image.open(stream, formats=("PNG", "JPEG")) as image:
+        with PIL.Image.open(stream, formats=("PNG", "JPEG")) as file:
+            image = PIL.ImageOps.exif_transpose(file)  # upright, as cameras say that it was held
             if image.mode in DEEP_GREY:  # convert() would clip these to 255, which is white
                 grey = (np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)
                 return np.repeat(grey[:, :, None], 3, axis=2)
+            image.info.pop("transparency", None)  # is dropped as an alpha channel is
             return np.asarray(image.convert("RGB"))
     except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
         raise BadInput(

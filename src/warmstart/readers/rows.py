@@ -2,8 +2,8 @@
 
 CSV has the usual quotes (RFC 4180); where its header has semicolons or tabs and no comma, these separate the columns, and a
 first line ``sep=;`` says what does. TSV has no quotes: each tab separates two columns, as in GLUE's files. A row of Parquet
-has its number in place of a line. JSON is a list of objects, or objects a line. Rows that cannot be read are named all at
-once (:mod:`warmstart.readers.problems`).
+has its number in place of a line. JSON is a list of objects, an object that holds one, or objects a line. Rows that cannot
+be read are named all at once (:mod:`warmstart.readers.problems`).
 """
 
 import csv
@@ -13,9 +13,8 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO, NamedTuple, NoReturn
 
 from warmstart.base.errors import BadInput
 from warmstart.readers.problems import RowProblems, SkippedRows
@@ -36,8 +35,7 @@ _RETURN = "\udc0d"
 """Stands for a carriage return, which the csv library takes for the end of a row; no decoded text holds half a surrogate."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One row.
 
     Attributes:
@@ -49,8 +47,8 @@ class Row:
 
     fields: dict[str, Any]
     where: str
-    aside: Mapping[str, Any] | None = field(default=None, repr=False)
-    renamed: Mapping[str, str] | None = field(default=None, repr=False)
+    aside: Mapping[str, Any] | None = None
+    renamed: Mapping[str, str] | None = None
 
     def place(self, key: str) -> str:
         """File, line and column, for messages."""
@@ -112,17 +110,35 @@ def _jsonl(path: str, lines: Iterable[str], columns: Sequence[str] | None, probl
 
 
 def _json(path: str, lines: Iterable[str], columns: Sequence[str] | None, problems: RowProblems) -> Iterator[Row]:
-    """A list of objects, or objects a line; the whole list is read into memory."""
+    """A list of objects, an object that holds one, or objects a line; the whole list is read into memory."""
     rest = iter(lines)
     head = to_header(rest)
-    if not "".join(head).lstrip().startswith("["):
-        yield from _jsonl(path, chain(head, rest), columns, problems)
+    start, more = "".join(head).strip(), to_header(rest)
+    if start.startswith("{") and start.endswith("}") and "".join(more).strip():
+        yield from _jsonl(path, chain(head, more, rest), columns, problems)
         return
-    found = _load_json("".join(chain(head, rest)), path, "a list of objects, or one JSON object per line")
-    for number, value in enumerate(found, start=1):
+    found = _load_json("".join(chain(head, more, rest)), path, _JSON_FORMS)
+    for number, value in enumerate(_listed_rows(found, path), start=1):
         fields = problems.attempt(_check_object, value, f"{path}, row {number}")
         if fields is not None:
             yield Row(fields, f"{path}, row {number}")
+
+
+def _listed_rows(document: Any, path: str) -> list[Any]:
+    """The list that a document is or, under whatever name, holds; an object that holds none is a row itself."""
+    if not isinstance(document, dict):
+        return document if isinstance(document, list) else [document]
+    lists = {key: value for key, value in document.items() if isinstance(value, list) and _are_objects(value)}
+    if len(lists) > 1:
+        raise BadInput(
+            "several lists of rows", where=path, value=", ".join(lists), allowed=_JSON_FORMS,
+            next_step="put each into a file of its own",
+        )  # fmt: skip
+    return next(iter(lists.values()), [document])
+
+
+def _are_objects(values: list[Any]) -> bool:
+    return bool(values) and all(isinstance(value, dict) for value in values)
 
 
 def _parse_json(line: str, where: str) -> dict[str, Any]:
@@ -131,7 +147,10 @@ def _parse_json(line: str, where: str) -> dict[str, Any]:
 
 def _check_object(value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise BadInput("not a JSON object", where=where, value=value, allowed="one JSON object per line")
+        raise BadInput(
+            "not a JSON object", where=where, value=value, allowed="one JSON object per line",
+            next_step="a list of objects is read with --format json" if isinstance(value, list) else "",
+        )  # fmt: skip
     return value
 
 
@@ -165,6 +184,7 @@ def _finite(digits: str) -> float:
     return value
 
 
+_JSON_FORMS = "a list of objects, an object that holds one, or one JSON object per line"
 _DECODER = json.JSONDecoder(parse_constant=_not_finite, parse_float=_finite)
 """One for all lines: to build a decoder takes longer than to read a short line."""
 

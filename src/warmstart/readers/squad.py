@@ -2,7 +2,8 @@
 
 A row has ``id``, ``title`` (where the article has one), ``context``, ``question`` and, where the file has them,
 ``answers``: a list of ``{"text", "answer_start"}``, empty for a question that its context does not answer, with
-``is_impossible`` or without. A flag that contradicts the answers is refused.
+``is_impossible`` or without. A flag that contradicts the answers is refused. Files that list such rows themselves, without
+articles and paragraphs, are read as they are.
 """
 
 import json
@@ -29,8 +30,12 @@ def read_questions(path: str, encoding: str = "utf-8", *, labelled: bool = True)
         BadInput: a file that cannot be read, JSON of another form, no question, or a flag that is no truth value or says
             something else than the answers.
     """
+    document = _read_json(path, encoding)
+    if (rows := _flat_rows(document)) is not None:
+        yield from _read_flat(rows, path)
+        return
     is_empty = True
-    for number, (title, context, question) in enumerate(_questions(_read_json(path, encoding), path), start=1):
+    for number, (title, context, question) in enumerate(_questions(document, path), start=1):
         is_empty = False
         name = question.get("id", number)
         where = f"{path}, question {name}"
@@ -47,6 +52,22 @@ def read_questions(path: str, encoding: str = "utf-8", *, labelled: bool = True)
         raise BadInput("the file has no questions", where=path, next_step="check the path")
 
 
+def _flat_rows(document: Any) -> list[Any] | None:
+    """The rows of a file that has the questions without articles and paragraphs, as a list or as its ``data``."""
+    rows = document.get("data") if isinstance(document, dict) else document
+    first = rows[0] if isinstance(rows, list) and rows else None
+    return rows if isinstance(first, dict) and first.keys() >= {"context", "question"} else None
+
+
+def _read_flat(rows: list[Any], path: str) -> Iterator[Row]:
+    for number, fields in enumerate(rows, start=1):
+        where = f"{path}, row {number}"
+        if not isinstance(fields, dict):
+            raise _format_error(where, fields, "an object with 'context' and 'question'")
+        _check_unicode(json.dumps(fields, ensure_ascii=False), where)
+        yield Row(fields, where)
+
+
 def _answers(question: dict[str, Any], where: str) -> list[Any] | None:
     """The answers of a question, none of them where it is impossible; ``None`` where it says neither."""
     impossible = question.get("is_impossible")
@@ -56,6 +77,11 @@ def _answers(question: dict[str, Any], where: str) -> list[Any] | None:
             next_step="write it without quotation marks",
         )  # fmt: skip
     if question.get("answers") is None:
+        if "answers" in question and not impossible:
+            raise BadInput(
+                "'answers' is null", where=where, allowed='a list of {"text": …, "answer_start": …}',
+                next_step="write [] where the context does not answer the question",
+            )  # fmt: skip
         return [] if impossible else None
     answers: list[Any] = _field(question, "answers", list, where)
     if impossible and not any(isinstance(answer, dict) and answer.get("text") for answer in answers):

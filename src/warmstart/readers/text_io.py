@@ -15,9 +15,11 @@ import sys
 import zlib
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
 from warmstart.base.errors import BadInput, suggest
+from warmstart.base.files import check_no_pointer
 
 STDIN = "-"
 RESTORE = "download or create the file again"
@@ -74,6 +76,7 @@ def archive_errors(path: str) -> Iterator[None]:
 
 def _open_file(path: str) -> BinaryIO:
     step = "check the path"
+    check_no_pointer(Path(path))
     try:
         return open(path, "rb")
     except FileNotFoundError:

@@ -4,6 +4,7 @@ A kind of task (:mod:`warmstart.tasks.kind`) names one :class:`Answer`. It says 
 head's target and the head's output into a prediction, and evaluates predictions against labels.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
@@ -237,12 +238,12 @@ def ratio_scores(tallies: Mapping[str, Ratio], seed: int | None, is_collapsed: b
 
 def softmax_prediction(spec: TaskSpec, raw: Floats) -> Prediction:
     """The likeliest of classes or choices, with the probabilities of all."""
-    best = int(raw.argmax())
-    shares = raw.astype(np.float64)
-    shares -= shares[best]
-    np.exp(shares, out=shares)
-    shares /= np.add.reduce(shares)  # what ndarray.sum calls; the calls around it take longer than a row's numbers
-    probabilities = shares.tolist()
+    logits = raw.tolist()  # of so few numbers plain ones are faster than an array
+    greatest = max(logits)
+    best = logits.index(greatest)
+    shares = [math.exp(logit - greatest) for logit in logits]
+    total = sum(shares)
+    probabilities = [share / total for share in shares]
     names = spec.label_names or tuple(map(str, range(len(probabilities))))
     label = spec.values_of([names[best]])[0] if spec.label_values else names[best] if spec.label_names else best
     return Prediction(label, probabilities[best], dict(zip(names, probabilities, strict=True)), raw)

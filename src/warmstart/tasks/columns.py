@@ -9,7 +9,6 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from warmstart.base.errors import BadInput, suggest
@@ -48,8 +47,7 @@ class Columns(NamedTuple):
     image: Pixels | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """A row whose texts are found and whose label is still as written.
 
     Attributes:

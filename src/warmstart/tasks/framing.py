@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from warmstart.base.arrays import Floats, Ints, count_up, shared_ones
+from warmstart.base.arrays import Floats, Ints, count_up, shared_ones, shared_zeros
 from warmstart.base.errors import BadInput
 from warmstart.base.settings import Settings
 from warmstart.example.example import Example, Goal, next_goal
@@ -121,12 +121,12 @@ class Frame:
 
     def _goal(self, ids: NDArray[Any], targets: NDArray[Any], weights: Floats) -> Goal:
         """The task's question to one sequence, which owns it where it has ``targets``."""
-        places = count_up(len(ids))
         if self.settings.reads == "rising" and len(ids) > 1 and self.answer.has_classes:
+            places = count_up(len(ids))
             rise = (places / (len(ids) - 1)).astype(np.float32)
             return Goal.each(places, np.repeat(targets, len(ids)), rise * weights)
         if self.settings.reads == "all":
-            return Goal(places, 0 * places, targets, weights)
+            return Goal(count_up(len(ids)), shared_zeros(len(ids)), targets, weights)
         return Goal(ZERO + self.summary(ids), ZERO, targets, weights)
 
     @property

@@ -10,7 +10,7 @@ its choices. All Examples of one Record show the same cut of what they share: ch
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain, islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
@@ -98,8 +98,7 @@ class Parts:
         return sum(map(len, self.texts)) + sum(map(len, self.choices))
 
 
-@dataclass(frozen=True, slots=True)
-class Truncation:
+class Truncation(NamedTuple):
     """Parts that fit.
 
     Attributes:

@@ -10,7 +10,7 @@ from typing import Any
 from warmstart.base.errors import BadInput
 from warmstart.example.record import Answers
 from warmstart.readers.squad import check_impossible
-from warmstart.tasks.columns import as_list
+from warmstart.tasks.columns import as_list, without_fraction
 
 IMPOSSIBLE = "is_impossible"
 _FORMS = 'a list of {"text": …, "answer_start": …}'
@@ -57,20 +57,25 @@ def check_flag(value: Any, answers: Answers, where: str) -> None:
 
 
 def _check_answers(pairs: list[tuple[Any, Any]], context: str, where: str) -> Answers:
-    starts = [_place(start, where) for _, start in pairs]
-    for (text, _), start in zip(pairs, starts, strict=True):
-        if not isinstance(text, str) or not text.strip():
-            raise BadInput(
-                "an answer without text", where=where, value=text, allowed="a piece of the context",
-                next_step="correct it, or mark the question as one without an answer",
-            )  # fmt: skip
-        found = context[start : start + len(text)]
-        if found != text:
-            raise BadInput(
-                f"the answer does not stand in its context at character {start}", where=where, value=found,
-                allowed=repr(text), next_step=_nearby(text, context),
-            )  # fmt: skip
-    return Answers(tuple(str(text) for text, _ in pairs), tuple(starts))
+    found = [_check_answer(text, _place(start, where), context, where) for text, start in pairs]
+    return Answers(tuple(text for text, _ in found), tuple(start for _, start in found))
+
+
+def _check_answer(text: Any, start: int, context: str, where: str) -> tuple[str, int]:
+    """An answer and its first character; blanks around it, in the answer or in the context, are no part of it."""
+    if not isinstance(text, str) or not text.strip():
+        raise BadInput(
+            "an answer without text", where=where, value=text, allowed="a piece of the context",
+            next_step="correct it, or mark the question as one without an answer",
+        )  # fmt: skip
+    rest = context[start:]
+    first, words = start + len(rest) - len(rest.lstrip()), text.strip()
+    if not context.startswith(words, first):
+        raise BadInput(
+            f"the answer does not stand in its context at character {start}", where=where,
+            value=context[start : start + len(text)], allowed=repr(text), next_step=_nearby(words, context),
+        )  # fmt: skip
+    return words, first
 
 
 def _nearby(text: str, context: str) -> str:
@@ -81,6 +86,7 @@ def _nearby(text: str, context: str) -> str:
 def _place(value: Any, where: str) -> int:
     if isinstance(value, str) and value.strip().isdecimal():
         value = int(value)
+    value = without_fraction(value)
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise BadInput(
             "not the place of an answer", where=where, value=value,

@@ -3,15 +3,16 @@
 Where the tags mark entities (BIO, BIOES), these are what is evaluated and what predictions list.
 """
 
+import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import chain
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from warmstart.base.arrays import Floats, Ints
+from warmstart.base.arrays import Floats, Ints, shared_ones
 from warmstart.base.errors import BadInput, suggest
 from warmstart.example.example import Example, Goal
 from warmstart.example.record import Label, Record
@@ -52,6 +53,7 @@ class TagsAnswer(Answer):
     head = "class"
     reads_text = averageable = False
     pipeline = "token-classification"
+    words_read: ClassVar[str] = "words at their first token, tags that mark no entities"
 
     def metrics(self, label_names: Sequence[str]) -> tuple[str, ...]:
         """The share of right tags."""
@@ -101,11 +103,13 @@ class TagsAnswer(Answer):
         ]
         listed = ", ".join(pairs[:MAX_WORDS]) + (" …" if len(pairs) > MAX_WORDS else "")
         learns = "learns" if goal.weights.any() else "nothing is learned (no tags);"
-        return f"reads {len(pairs)} words at their first token, {learns} {listed}"
+        return f"reads {len(pairs)} {self.words_read}, {learns} {listed}"
 
 
 class EntitiesAnswer(TagsAnswer):
     """Tags that mark entities."""
+
+    words_read = "words at their first token"
 
     def metrics(self, label_names: Sequence[str]) -> tuple[str, ...]:
         """Of entities; accuracy over words."""
@@ -176,7 +180,8 @@ class Tagging(TaskKind):
                 value=tokens,
                 allowed="a list of strings",
             )
-        return Columns({"tokens": tuple(tokens)}, columns)
+        # A word is in memory once, not at each of its places.
+        return Columns({"tokens": tuple(sys.intern(str(token)) for token in tokens)}, columns)
 
     def learn_labels(self, drafts: Sequence[Draft]) -> tuple[str, ...]:
         """All tags that occur, in BIO or BIOES where they mark entities.
@@ -242,7 +247,7 @@ class Tagging(TaskKind):
         words = words_read(parts)
         labels = record.label if isinstance(record.label, tuple) else None
         targets = np.zeros(len(words), np.int64) if labels is None else np.array(labels, np.int64)[words]
-        weights = np.full(len(words), float(labels is not None), np.float32)
+        weights = np.zeros(len(words), np.float32) if labels is None else shared_ones(len(words))
         goal = Goal.each(frame.text_start + parts.word_starts[words], targets, weights)
         return [frame.example(frame.sequence(parts.texts), goal)]
 

@@ -3,7 +3,8 @@
 What would change the meaning of all weights is found here: a quantiser, or an adapter without its model.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from warmstart.transfer.tensors import DEQUANTISE
 CONFIG, ADAPTER, OWN = "config.json", "adapter_config.json", "warmstart"
 QUANTISERS = ("quantization_config", "compression_config")
 SPECIAL_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
+_VALUE = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?|true|false", re.IGNORECASE)
 WORD_CLASSES = ("LMHead", "ForCausalLM", "ForMaskedLM", "ForPreTraining")
 """What the names of classes that guess words have in them."""
 
@@ -51,7 +53,23 @@ def read_config(folder: Path) -> dict[str, Any]:
                 f"these weights are quantised ({key})", where=str(path), value=method,
                 allowed="weights in float32, float16 or bfloat16", next_step=DEQUANTISE,
             )  # fmt: skip
+    _check_values(raw, str(path))
     return raw
+
+
+def _check_values(config: Mapping[str, Any], where: str) -> None:
+    """Refuses numbers and truth values that are texts: ``"32"`` times 4 is another text, and ``"false"`` counts as true."""
+    for key, value in config.items():
+        if (
+            isinstance(value, str)
+            and _VALUE.fullmatch(value.strip())
+            and not key.startswith("_")
+            and "version" not in key
+        ):
+            raise BadInput(
+                "a number or a truth value in quotation marks", where=f"{where}, key {key!r}", value=value,
+                next_step="write it without them, or fetch the file again",
+            )  # fmt: skip
 
 
 def class_of(config: Mapping[str, Any]) -> str:
@@ -92,7 +110,18 @@ def labels_of(config: Mapping[str, Any], where: str = CONFIG) -> tuple[str, ...]
             "two labels have one name", where=f"{where}, key 'id2label'", value=", ".join(found),
             next_step="give each label a name of its own",
         )  # fmt: skip
+    _check_agreement(found, config.get("label2id"), where)
     return found
+
+
+def _check_agreement(names: Sequence[str], numbers: Any, where: str) -> None:
+    """Refuses labels that ``id2label`` numbers in another way than ``label2id``; names of the one alone say nothing."""
+    for number, name in enumerate(names):
+        if isinstance(numbers, dict) and str(numbers.get(name, number)) != str(number):
+            raise BadInput(
+                f"the labels contradict each other: {name!r} is {number} in id2label and {numbers[name]} in label2id",
+                where=where, next_step="correct the one that is wrong",
+            )  # fmt: skip
 
 
 def _num_labels(config: Mapping[str, Any], where: str) -> int:
