@@ -111,6 +111,12 @@ def tensor_names(folder: Path) -> set[str]:
     return names
 
 
+def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Name → shape of each tensor in a safetensors file; reads no weights."""
+    with _open(path) as file:
+        return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 not a dict
+
+
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     """All tensors of a safetensors file; a missing or damaged file is a :class:`BadInput`."""
     with _open(path) as file:
