@@ -211,8 +211,8 @@ _ALL = (
     ),
     Verb(
         "convert",
-        "a model folder in another form: for transformers, peft or warmstart, or ONNX",
-        "SOURCE --out DEST [--to hf|warmstart|onnx|peft]",
+        "a model folder in another form: for transformers, peft, warmstart, ONNX or CTranslate2",
+        "SOURCE --out DEST [--to hf|warmstart|onnx|peft|ctranslate2]",
         "A run already is a folder that transformers loads, wherever transformers has its architecture. This reads any\n"
         "folder that warmstart can read, also the ten .npy files of GPT-1's 2018 release, and writes another.",
         "warmstart convert model-2018/ --out gpt1\n"

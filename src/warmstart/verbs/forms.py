@@ -1,10 +1,14 @@
 """The forms that a model can be converted to: each one function that writes a folder."""
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from warmstart.base.console import say
 from warmstart.base.errors import BadInput
 from warmstart.base.run_folder import CONFIG
 from warmstart.config.load import compose
@@ -68,6 +72,28 @@ def _write_onnx(source: Source, stage: Path) -> dict[str, Any]:
     return {}
 
 
+def _write_ctranslate2(source: Source, stage: Path) -> dict[str, Any]:
+    from warmstart.transfer.ctranslate import export_ctranslate2
+
+    heads = source.model.settings.heads
+    if heads and source.model.settings.backbone.sight != "full":
+        raise BadInput(
+            "CTranslate2 has no heads of tasks", where=source.request.source, value=", ".join(heads),
+            allowed="a language model, or the states of a bidirectional model", next_step="convert it with --to onnx",
+        )  # fmt: skip
+    with tempfile.TemporaryDirectory() as scratch:
+        _write_hf(source, Path(scratch))
+        with torch.no_grad():
+            far = export_ctranslate2(source.model, Path(scratch), stage)
+    write_surroundings(stage, source.model, source.tokenizer, source.metadata, source.words)
+    say(f"ctranslate2: its numbers are those of warmstart to {far:.1g} of the largest one")
+    if heads:
+        say(
+            f"the head {', '.join(heads)} is not in this form; it holds the states, and the pooler's where there is one"
+        )
+    return {"difference": far}
+
+
 def _write_peft(source: Source, stage: Path) -> dict[str, Any]:
     from warmstart.transfer.adapter_export import LoraOrigin, export_adapter
 
@@ -96,6 +122,7 @@ def _lora_recipe(source: Source) -> FinetuneRecipe:
 
 
 FORMS: dict[str, Callable[[Source, Path], dict[str, Any]]] = {
-    "hf": _write_hf, "warmstart": _write_own, "onnx": _write_onnx, "peft": _write_peft
+    "hf": _write_hf, "warmstart": _write_own, "onnx": _write_onnx, "peft": _write_peft,
+    "ctranslate2": _write_ctranslate2,
 }  # fmt: skip
 """Name of a form → writes the folder; what it returns goes into the report."""
