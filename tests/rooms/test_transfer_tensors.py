@@ -237,11 +237,11 @@ def test_labels_are_ordered_by_number(folder: Path) -> None:
     assert label_names(folder) == ("LABEL_0", "LABEL_1", "LABEL_2")
 
 
-def test_an_adapter_alone_is_no_model(tmp_path: Path) -> None:
+def test_an_adapter_without_its_base_is_no_model(tmp_path: Path) -> None:
     """Bad input: the two files that peft writes."""
     (tmp_path / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "base_model_name_or_path": "gpt2"}))
     save_file({"base_model.model.lora_A.weight": torch.ones(2, 2)}, tmp_path / "adapter_model.safetensors")
-    assert "adapter_config.json: an adapter alone" in refused(tmp_path)
+    assert "the model that this adapter belongs to is not here; got 'gpt2'" in refused(tmp_path)
 
 
 def test_a_release_of_integers_or_with_a_gap_is_refused(tmp_path: Path) -> None:

@@ -20,7 +20,6 @@ from warmstart.base.errors import BadInput
 from warmstart.config.requests import EvaluateRequest, GenerateRequest
 from warmstart.run.metadata import read_metadata
 from warmstart.transfer.folder import import_model
-from warmstart.verbs.convert import convert
 from warmstart.verbs.evaluate import evaluate
 from warmstart.verbs.generate import generate
 
@@ -390,7 +389,7 @@ def test_convert_keeps_the_ids_of_special_tokens(tmp_path: Path) -> None:
     theirs = build("Llama", "ForSequenceClassification", len(tokenizer), **ids, **LABELS)
     theirs.save_pretrained(tmp_path / "theirs")
     tokenizer.save_pretrained(tmp_path / "theirs")
-    convert(str(tmp_path / "theirs"), str(tmp_path / "ours"))
+    warmstart.convert(str(tmp_path / "theirs"), str(tmp_path / "ours"))
     config = json.loads((tmp_path / "ours" / "config.json").read_text())
     assert {key: config[key] for key in ids} == ids
     again = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path / "ours").eval()

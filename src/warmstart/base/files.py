@@ -1,7 +1,7 @@
 """Atomic writes of files and folders, checksums, JSON.
 
-A file or folder is there as a whole or not at all. The user can do something about a full disk, so for every writer it
-becomes a :class:`~warmstart.base.errors.BadInput` here.
+A file or folder is there as a whole or not at all, and open to whom the umask says. The user can do something about a
+full disk, so for every writer it becomes a :class:`~warmstart.base.errors.BadInput` here.
 """
 
 import contextlib
@@ -10,8 +10,8 @@ import fcntl
 import hashlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -46,18 +46,30 @@ def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
     path = Path(path)
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        temporary = _temporary_name(path)
         try:
-            with os.fdopen(handle, "wb") as file:
+            with open(temporary, "xb") as file:
                 write(file)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(name, 0o644)
-            os.replace(name, path)
+            temporary.replace(path)
         except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(name)
+            temporary.unlink(missing_ok=True)
             raise
+
+
+def _temporary_name(path: Path) -> Path:
+    """A name beside ``path`` that nothing has; what is made under it has the mode that the umask gives."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+
+
+@contextlib.contextmanager
+def mode_of_umask(path: Path) -> Iterator[None]:
+    """Gives ``path`` the mode that any new file has, whatever the library that writes it in the block gives it."""
+    path.touch()
+    mode = path.stat().st_mode
+    yield
+    path.chmod(mode)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -156,8 +168,8 @@ def temporary_folder(target: Path) -> Iterator[Path]:
     target = Path(target)
     with disk_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
-        os.chmod(temporary, 0o755)  # noqa: S103 mkdtemp's 0700 would hide the result from everyone else
+        temporary = _temporary_name(target)
+        temporary.mkdir()
         try:
             yield temporary
             _replace_folder(temporary, target)

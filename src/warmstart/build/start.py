@@ -16,12 +16,14 @@ from warmstart.models.settings import ModelSettings
 from warmstart.run.metadata import RunMetadata, read_vocabulary
 from warmstart.tasks.table import KINDS
 from warmstart.tasks.vocabulary import Vocabulary, begins_with, require_text
+from warmstart.transfer.adapter import ADAPTER, base_of
 from warmstart.transfer.config import CONFIG
 from warmstart.transfer.folder import ImportedModel, check_rows, import_model, load_settings
 from warmstart.transfer.hub import model_folder
 from warmstart.transfer.start import HeadTransfer, PartTransfer, WeightAccount, start_from
 
 NO_START = "none"
+CONFIGS = (CONFIG, ADAPTER)
 WEIGHTS = (".safetensors", ".npy")
 """How the files of weights end."""
 
@@ -45,7 +47,10 @@ class Start:
 
     def fingerprint(self) -> str:
         """Hex SHA-256 of config and weights, as the files are; about 2 GB a second."""
-        files = [path for path in self.folder.iterdir() if path.name == CONFIG or path.suffix in WEIGHTS]
+        folders = {self.folder, base_of(self.folder)}
+        files = [
+            path for folder in folders for path in folder.iterdir() if path.name in CONFIGS or path.suffix in WEIGHTS
+        ]
         lines = [f"{path.name} {sha256(path)}" for path in sorted(files) if path.is_file()]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 

@@ -80,7 +80,7 @@ def _report(settings: Any, options: RunOptions) -> Any:
 def _convert(settings: Any, options: RunOptions) -> Any:
     from warmstart.verbs.convert import convert
 
-    return convert(settings.source, settings.out, settings.to)
+    return convert(settings)
 
 
 def _demo(settings: Any, options: RunOptions) -> Any:
@@ -211,8 +211,8 @@ _ALL = (
     ),
     Verb(
         "convert",
-        "a model folder in another form: for transformers, for warmstart, or ONNX",
-        "SOURCE --out DEST [--to hf|warmstart|onnx]",
+        "a model folder in another form: for transformers, peft, warmstart, ONNX or CTranslate2",
+        "SOURCE --out DEST [--to hf|warmstart|onnx|peft|ctranslate2]",
         "A run already is a folder that transformers loads, wherever transformers has its architecture. This reads any\n"
         "folder that warmstart can read, also the ten .npy files of GPT-1's 2018 release, and writes another.",
         "warmstart convert model-2018/ --out gpt1\n"

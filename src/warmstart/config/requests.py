@@ -258,9 +258,14 @@ class ConvertRequest(Settings):
         Setting(help="run, model folder, hub id, or the folder of GPT-1's 2018 release", flag="SOURCE", path=MODEL),
     ]
     out: Annotated[str, Setting(help="folder to create", flag="--out", metavar="DEST")]
-    to: Literal["hf", "warmstart", "onnx"] = Setting(
-        "hf", "hf: the folder that transformers loads; warmstart: our own names; onnx: one file", flag="--to"
-    )
+    to: Literal["hf", "warmstart", "onnx", "peft", "ctranslate2"] = Setting(
+        "hf", "hf: the folder that transformers loads; warmstart: our own names; onnx: one file; peft: what LoRA has "
+        "trained, as an adapter; ctranslate2: for that engine", flag="--to",
+    )  # fmt: skip
+    base: str | None = Setting(
+        None, "the model that an adapter belongs to (default: the one that it names, or the run's start)", flag="--base",
+        metavar="MODEL", path=MODEL,
+    )  # fmt: skip
 
 
 class DemoRequest(Settings):

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from warmstart.base.errors import BadInput
-from warmstart.base.files import check_no_pointer, disk_errors, read_json
+from warmstart.base.files import check_no_pointer, disk_errors, mode_of_umask, read_json
 from warmstart.base.old_names import parameter_name
 from warmstart.models.model import Model
 
@@ -49,7 +49,8 @@ def write_tensors(path: Path, tensors: dict[str, torch.Tensor], note: str = "") 
     """Writes a safetensors file, with a ``note`` in its head; an error of the disk is an ``OSError`` as anywhere else."""
     metadata = {_NOTE: note} if note else {"format": "pt"}  # one key: the library writes several in no fixed order
     try:
-        save_file({n: t.detach().cpu().contiguous() for n, t in tensors.items()}, path, metadata=metadata)
+        with mode_of_umask(path):  # the library's own would hide the file from everyone else
+            save_file({n: t.detach().cpu().contiguous() for n, t in tensors.items()}, path, metadata=metadata)
     except SafetensorError as error:
         code = re.search(r"os error (\d+)", str(error))
         if code is None:
@@ -108,6 +109,12 @@ def tensor_names(folder: Path) -> set[str]:
         with _open(path) as file:
             names.update(file.keys())
     return names
+
+
+def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Name → shape of each tensor in a safetensors file; reads no weights."""
+    with _open(path) as file:
+        return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 not a dict
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:

@@ -24,6 +24,7 @@ from warmstart.tasks.vocabulary import Vocabulary
 from warmstart.text.clean import check_rules
 from warmstart.text.template_ids import has_token_types, read_template_ids
 from warmstart.text.tokenizer import Tokenizer
+from warmstart.transfer.adapter import base_of, is_adapter
 from warmstart.transfer.config import CONFIG, label_names, special_ids, unread_head
 from warmstart.transfer.folder import load_settings
 from warmstart.transfer.release2018 import is_release
@@ -91,27 +92,34 @@ def read_metadata(folder: Path) -> RunMetadata:
 
 def _of_another_library(folder: Path) -> RunMetadata:
     """The task of a model that ``transformers`` wrote, as its config tells it: one text or a pair, tags, a span."""
-    if not (folder / CONFIG).is_file():
+    if not is_adapter(folder) and not (folder / CONFIG).is_file():
         return RunMetadata()
     settings = load_settings(folder)
+    before = read_metadata(base_of(folder)) if is_adapter(folder) else RunMetadata()
     backbone, goal = settings.backbone, next(iter(settings.heads), None)
     kind = next((kind for kind in KINDS.values() if kind.foreign_goal is not None and kind.foreign_goal == goal), None)
     if goal is None or kind is None or backbone.sight not in kind.foreign_sights:
-        return RunMetadata(unread_head=unread_head(folder))
-    template = None if backbone.sight == "full" else _template_ids(folder)
+        return RunMetadata(unread_head=unread_head(folder), clean=before.rules, objective=before.objective)
+    home = tokenizer_folder(folder)
+    template = None if backbone.sight == "full" else _template_ids(folder, home)
     frame = FrameSettings(
-        context=backbone.max_length, sight=backbone.sight, lm=False, template=template, typed=has_token_types(folder),
-        reads="all" if settings.heads[goal].pool == "mean" else "summary",
+        context=backbone.max_length, sight=backbone.sight, lm=False, template=template, typed=has_token_types(home),
+        reads="all" if settings.heads[goal].pool == "mean" else "summary", clean=before.rules,
     )  # fmt: skip
     names = label_names(folder) if kind.has_label_names else ()
     spec = TaskSpec(kind=kind.name, label_names=names, frame=frame)
     return RunMetadata(task=spec.with_options(kind.foreign_options(names)))
 
 
-def _template_ids(folder: Path) -> TemplateSettings:
+def _template_ids(folder: Path, home: Path) -> TemplateSettings:
     """What stands around the texts of a left-to-right model that ``transformers`` wrote: its tokenizer's special tokens."""
-    one, pair = read_template_ids(folder)
+    one, pair = read_template_ids(home)
     return TemplateSettings(one=one, pair=pair, pad=special_ids(folder).get("pad_token_id"))
+
+
+def tokenizer_folder(folder: Path) -> Path:
+    """Where the tokenizer of the model in ``folder`` is: an adapter may have none but its base's."""
+    return folder if any(folder.glob("tokenizer*")) else base_of(folder)
 
 
 def read_vocabulary(folder: Path) -> tuple[Vocabulary, RunMetadata]:
@@ -124,7 +132,7 @@ def read_vocabulary(folder: Path) -> tuple[Vocabulary, RunMetadata]:
     check_rules(metadata.rules, str(folder))
     if existing_file(folder, processor.FILE).is_file():
         return processor.ImageProcessor.load(folder), metadata
-    tokenizer = Tokenizer.load(folder).adapt_to_cleaning(metadata.rules)
+    tokenizer = Tokenizer.load(tokenizer_folder(folder)).adapt_to_cleaning(metadata.rules)
     if metadata.task is not None:
         frame = metadata.task.frame
         frame = frame.model_copy(update={"between": num_delimiters(frame.sight, tokenizer)})

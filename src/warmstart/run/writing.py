@@ -47,12 +47,25 @@ def write_model(
         words: what it is, for the card.
         ids: ids of special tokens as another config has stated them, under its keys.
     """
+    save_model(model, folder, folder_metadata(tokenizer, metadata, ids))
+    write_surroundings(folder, model, tokenizer, metadata, words)
+
+
+def folder_metadata(
+    tokenizer: Vocabulary, metadata: RunMetadata, ids: Mapping[str, Any] | None = None
+) -> FolderMetadata:
+    """What the config of a model with this vocabulary and task says of labels and special tokens; ``ids`` come first."""
     task = metadata.task
     labels = () if task is None else task.label_names
     if task is not None and task.frame.template is not None:  # the class is read before padding, here and there
         ids = {"pad_token_id": task.frame.template.pad, **(ids or {})}
     end, begin = _first_id(tokenizer, ("eos", "sep")), _first_id(tokenizer, ("bos",))
-    save_model(model, folder, FolderMetadata(labels, pad_id(tokenizer), end, begin, ids or {}))
+    return FolderMetadata(labels, pad_id(tokenizer), end, begin, ids or {})
+
+
+def write_surroundings(folder: Path, model: Model, tokenizer: Vocabulary, metadata: RunMetadata, words: str) -> None:
+    """Writes what stands beside config and weights: tokenizer, task and card; as :func:`write_model` has it."""
+    task = metadata.task
     sight, typed = model.settings.backbone.sight, model.settings.backbone.segments > 0
     typed = typed and (task is None or task.frame.typed)
     template = _template(sight, tokenizer, typed) if task is not None or sight == "full" else None

@@ -1,6 +1,6 @@
 """What stands in the ``config.json`` of a model folder beside the sizes: its class, the labels, ids of special tokens.
 
-What would change the meaning of all weights is found here: a quantiser, or an adapter without its model.
+What would change the meaning of all weights, a quantiser, is found here.
 """
 
 import re
@@ -11,9 +11,10 @@ from typing import Any
 from warmstart.base.errors import BadInput
 from warmstart.base.files import read_json
 from warmstart.models.files import WEIGHTS
+from warmstart.transfer.adapter import adapt_config, base_of, is_adapter
 from warmstart.transfer.tensors import DEQUANTISE
 
-CONFIG, ADAPTER, OWN = "config.json", "adapter_config.json", "warmstart"
+CONFIG, OWN = "config.json", "warmstart"
 QUANTISERS = ("quantization_config", "compression_config")
 SPECIAL_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 _VALUE = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?|true|false", re.IGNORECASE)
@@ -22,17 +23,19 @@ WORD_CLASSES = ("LMHead", "ForCausalLM", "ForMaskedLM", "ForPreTraining")
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """The config of the model in ``folder``.
+    """The config of the model in ``folder``; of an adapter that of the model that it makes of its base.
 
     Raises:
         BadInput: there is none, it names no architecture, or the weights beside it are quantised.
     """
+    if not is_adapter(folder):
+        return _read_own_config(folder)
+    home = folder if (folder / CONFIG).is_file() else base_of(folder)
+    return adapt_config(_read_own_config(home), folder)
+
+
+def _read_own_config(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG
-    if not path.is_file() and (folder / ADAPTER).is_file():
-        raise BadInput(
-            "an adapter alone, without the model that it belongs to", where=str(folder / ADAPTER),
-            next_step="join them: merge_and_unload().save_pretrained(NEW) in peft, and give that folder",
-        )  # fmt: skip
     if not path.is_file():
         raise BadInput(
             "no model here",
@@ -138,7 +141,7 @@ def label_names(folder: Path) -> tuple[str, ...]:
 
 def special_ids(folder: Path) -> dict[str, Any]:
     """The ids of special tokens that the config of a folder states, under its keys; one may be a list, or ``None``."""
-    if not (folder / CONFIG).is_file():
+    if not is_adapter(folder) and not (folder / CONFIG).is_file():
         return {}
     config = read_config(folder)
     return {key: config[key] for key in SPECIAL_IDS if key in config}

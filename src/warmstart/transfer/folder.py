@@ -41,6 +41,7 @@ from warmstart.transfer import (
     roberta,
     unilm,
 )
+from warmstart.transfer.adapter import base_of, is_adapter, join_adapter, joined_names
 from warmstart.transfer.config import CONFIG, OWN, class_of, labels_of, read_config, task_class
 from warmstart.transfer.layout import POOLS, UNTRAINED, HeadPlace, Layout, Name
 from warmstart.transfer.release2018 import is_release, release_settings, release_tensors
@@ -127,7 +128,7 @@ def save_model(model: Model, folder: Path, metadata: FolderMetadata | None = Non
     if layout is None:
         save_own(model, folder)
         return
-    write_json(folder / CONFIG, _config(model.settings, layout, metadata))
+    write_config(model, layout, folder, metadata)
     path = folder / WEIGHTS
     with disk_errors(path):
         part = path.with_name(f".{path.name}.tmp")
@@ -142,6 +143,11 @@ def save_model(model: Model, folder: Path, metadata: FolderMetadata | None = Non
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
+
+
+def write_config(model: Model, layout: Layout, folder: Path, metadata: FolderMetadata) -> None:
+    """Writes ``config.json`` as ``layout`` has it."""
+    write_json(folder / CONFIG, _config(model.settings, layout, metadata))
 
 
 def save_own(model: Model, folder: Path) -> None:
@@ -169,7 +175,7 @@ def _config(settings: ModelSettings, layout: Layout, metadata: FolderMetadata) -
     theirs = layout.config(settings.backbone)
     own: dict[str, Any] = {"backbone": {name: getattr(settings.backbone, name) for name in sorted(UNTRAINED)}}
     config: dict[str, Any] = {
-        "architectures": [_architecture(settings, layout)],
+        "architectures": [architecture_of(settings, layout)],
         "model_type": layout.model_type,
         **theirs,
         "dtype": "float32",
@@ -195,7 +201,7 @@ def _config(settings: ModelSettings, layout: Layout, metadata: FolderMetadata) -
     return config | {OWN: own}
 
 
-def _architecture(settings: ModelSettings, layout: Layout) -> str:
+def architecture_of(settings: ModelSettings, layout: Layout) -> str:
     """The class that reads a model: by its head, else as a language model where it can guess words."""
     for goal, head in settings.heads.items():
         return (layout.base or layout.language_model) if head.is_pooled else layout.heads[goal].architecture
@@ -224,10 +230,12 @@ def import_model(folder: Path) -> ImportedModel:
     layout = _layout(config, folder)
     settings = _settings(config, layout, folder)
     model = Model(settings)
-    found = read_folder(folder)
+    found = read_folder(base_of(folder))
     if layout is not None:
         pooled = any(head.is_pooled for head in settings.heads.values())
         found = replace(found, tensors=layout.today(found.tensors) | (read_head(folder) if pooled else {}))
+        if is_adapter(folder):
+            found = join_adapter(found, folder, layout.prefix, layout.transposed(settings))
     return ImportedModel(
         model.eval(), _fill(model, found, layout), _missing_words(config, layout, settings, found.tensors)
     )
@@ -293,7 +301,9 @@ def _settings(config: Mapping[str, Any], layout: Layout | None, folder: Path) ->
     path = str(folder / CONFIG)
     if layout is None:
         return _validate({key: value for key, value in config.items() if key != "model_type"}, path)
-    names = set(current_names(tensor_names(folder)).values())
+    names = set(current_names(tensor_names(base_of(folder))).values())
+    if is_adapter(folder):
+        names = joined_names(names, folder, layout.prefix)
     try:
         backbone = layout.settings(config, names).model_dump()
     except BadInput as error:

@@ -47,6 +47,21 @@ def model_folder(name: str, *, weights: bool = True) -> Path:
     return folder
 
 
+def cached_folder(name: str) -> Path | None:
+    """The folder of a model in the hub's cache, if it is there; downloads nothing."""
+    if not is_hub_id(name):
+        return None
+    try:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+    except ImportError:
+        return None
+    try:
+        return Path(snapshot_download(name, allow_patterns=list(WANTED), local_files_only=True))
+    except (HFValidationError, LocalEntryNotFoundError):
+        return None
+
+
 def _fetch(name: str) -> Path:
     try:
         from huggingface_hub import snapshot_download

@@ -184,6 +184,12 @@ class Layout:
                 names[name.ours] = name
         return names
 
+    def transposed(self, settings: ModelSettings) -> set[str]:
+        """The names of the tensors that are [in, out] in a model with its base model under :attr:`prefix`."""
+        return {
+            theirs for name in self.table(settings, self.prefix).values() if name.transposed for theirs in name.theirs
+        }
+
     def says(self, settings: ModelSettings, pad_id: int | None = None) -> bool:
         """Whether this layout can say everything about a model whose padding token has this id."""
         said = all(self._says_head(goal, head) for goal, head in settings.heads.items())

@@ -14,6 +14,7 @@ from warmstart.config.foreign_names import RUN_OPTIONS
 from warmstart.config.keywords import flags_of_keywords
 from warmstart.config.load import compose
 from warmstart.config.requests import (
+    ConvertRequest,
     EvaluateRequest,
     GenerateRequest,
     PredictRequest,
@@ -41,7 +42,6 @@ __all__ = [
 S = TypeVar("S", bound=Settings)
 
 report = _report.report
-convert = _convert.convert
 
 
 def prepare(paths: Sequence[str] | str, out: str, **flags: Any) -> dict[str, Any]:
@@ -96,6 +96,12 @@ def submit(runs: str | Sequence[str], data: str, out: str, **flags: Any) -> dict
 def generate(run: str, prompt: str | Sequence[str], **flags: Any) -> list[dict[str, Any]]:
     """Continuations of one prompt or several."""
     return _generate.generate(_request(GenerateRequest, run=run, prompt=_as_tuple(prompt), **flags))
+
+
+def convert(source: str, out: str, to: str = "hf", **flags: Any) -> dict[str, Any]:
+    """A model folder in another form."""
+    given = {"SOURCE": source} | flags_of_keywords(ConvertRequest, {"out": out, "to": to, **flags})
+    return _convert.convert(compose(ConvertRequest, flags=given))
 
 
 def load(run: str | Path) -> Classifier:

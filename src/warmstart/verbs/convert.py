@@ -1,60 +1,59 @@
 """``warmstart convert``: a model folder in another form."""
 
+import contextlib
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from warmstart.base.console import say
 from warmstart.base.errors import BadInput
 from warmstart.base.files import temporary_folder, write_json
+from warmstart.config.requests import ConvertRequest
 from warmstart.run.metadata import read_vocabulary
-from warmstart.run.writing import pad_id, write_model
-from warmstart.transfer.config import special_ids
-from warmstart.transfer.folder import check_rows, import_model, layout_of, save_own
+from warmstart.run.writing import pad_id
+from warmstart.transfer.adapter import is_adapter, link_adapter
+from warmstart.transfer.folder import check_rows, import_model, layout_of
 from warmstart.transfer.hub import model_folder
+from warmstart.verbs.forms import FORMS, Source
 
-FORMS = ("hf", "warmstart", "onnx")
 
-
-def convert(source: str, out: str, to: str = "hf") -> dict[str, Any]:
-    """Writes the model in ``source`` to the new folder ``out``: {"out", "to", "model_type", "parameters", "unused"}.
-
-    Args:
-        source: a run, a model folder, a hub id, or the folder of the 2018 release.
-        out: must not exist.
-        to: ``hf``: the folder that transformers loads; ``warmstart``: our own names; ``onnx``: model.onnx and the
-            tokenizer.
+def convert(request: ConvertRequest) -> dict[str, Any]:
+    """Writes a model to a new folder: {"out", "to", "model_type", "parameters", "unused"}, and what its form adds to it.
 
     Raises:
         BadInput: no model there, a folder that exists, or an architecture that has no name in that form.
     """
-    target = Path(out)
+    target, form = Path(request.out), FORMS[request.to]
     if target.exists():
-        raise BadInput("the folder exists", where=out, next_step="choose another, or remove it first")
-    folder = model_folder(source)
-    tokenizer, metadata = read_vocabulary(folder)
-    imported = import_model(folder)
-    model = imported.model
-    check_rows(tokenizer.vocab_size, model.settings.backbone.vocab_size, source)
-    layout = layout_of(model.settings, pad_id(tokenizer))
-    if to == "hf" and layout is None:
-        raise BadInput(
-            "this architecture has no name in transformers", where=source, allowed="--to warmstart, --to onnx",
-            next_step="see docs/transfer.md for what has one",
-        )  # fmt: skip
-    with temporary_folder(target) as stage:
-        if to == "onnx":
-            from warmstart.transfer.onnx import export_onnx
-
-            export_onnx(model, stage / "model.onnx")
-        write_model(stage, model, tokenizer, metadata, f"Converted from `{Path(source).name}`.", special_ids(folder))
-        if to == "warmstart":
-            save_own(model, stage)
-        write_json(
-            stage / "account.json", {"weights": {"loaded": sorted(model.state_dict()), "unused": list(imported.unused)}}
-        )
+        raise BadInput("the folder exists", where=request.out, next_step="choose another, or remove it first")
+    with _source_folder(request) as folder:
+        tokenizer, metadata = read_vocabulary(folder)
+        imported = import_model(folder)
+        check_rows(tokenizer.vocab_size, imported.model.settings.backbone.vocab_size, request.source)
+        source = Source(request, folder, imported, tokenizer, metadata)
+        with temporary_folder(target) as stage:
+            more = form(source, stage)
+            weights = {"loaded": sorted(source.model.state_dict()), "unused": list(imported.unused)}
+            write_json(stage / "account.json", {"weights": weights})
     if imported.unused:
         say(f"unused: {', '.join(imported.unused)}")
-    name = "warmstart" if to == "warmstart" or layout is None else layout.model_type
+    layout = layout_of(source.model.settings, pad_id(tokenizer))
     return {
-        "out": out, "to": to, "model_type": name, "parameters": model.num_parameters, "unused": list(imported.unused)
+        "out": request.out, "to": request.to,
+        "model_type": "warmstart" if request.to == "warmstart" or layout is None else layout.model_type,
+        "parameters": source.model.num_parameters, "unused": list(imported.unused), **more,
     }  # fmt: skip
+
+
+@contextlib.contextmanager
+def _source_folder(request: ConvertRequest) -> Iterator[Path]:
+    """The folder of the model; of an adapter whose base is named, that adapter on this base."""
+    folder = model_folder(request.source)
+    if request.base is None or not is_adapter(folder):
+        yield folder
+        return
+    base = model_folder(request.base)
+    with tempfile.TemporaryDirectory() as scratch:
+        link_adapter(folder, str(base.absolute()), Path(scratch))
+        yield Path(scratch)
