@@ -1,5 +1,6 @@
 """From a fine-tuning recipe to model, task, Examples and goals. Nothing is written here."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,7 @@ from warmstart.streams.sources import AugmentedSource, ListSource
 from warmstart.streams.stream import Stream
 from warmstart.tasks.frames import build_frame, class_weights
 from warmstart.tasks.kind import TaskKind, TrainingData
+from warmstart.tasks.parts import Lengths
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.special_tokens import special_tokens
 from warmstart.tasks.table import KINDS, answer_of, kind_of
@@ -57,6 +59,7 @@ class Finetuning:
         start: what the model starts from, if anything.
         data: the labelled Records.
         training: what is read of the training Records, with the account.
+        lengths: of the Records of each part, in tokens.
         metric: what dev is evaluated by.
         search: how the model generates, where it does.
         criterion: what is minimised.
@@ -70,6 +73,7 @@ class Finetuning:
     start: Start | None
     data: LabelledData
     training: TrainingData
+    lengths: Mapping[str, Lengths]
     metric: str
     search: GenerateSettings
     criterion: Criterion
@@ -147,14 +151,19 @@ def build_finetuning(
         search = generation_settings(search, spec, require_text(tokenizer, "--task"))
         check_softmax(kind.label_smoothing(kind.options(spec)), recipe.train)
     alike = other is not None and other.spec == spec and other.tokenizer.fingerprint == tokenizer.fingerprint
-    shared = other.training if other is not None and alike and other.data is data else None
-    training = shared or _frame(recipe, spec, data, tokenizer, backbone)
+    if other is not None and alike and other.data is data:
+        training, lengths = other.training, other.lengths
+    else:
+        training = _frame(recipe, spec, data, tokenizer, backbone)
+        lengths = {"train": training.lengths} | _check_others(spec, data, tokenizer)
     auxiliary = NEXT_VECTOR if backbone.vectors else LM
     goals = {answer.goal: 1.0} | ({auxiliary: lm_weight} if lm_weight > 0 else {})
     criterion = build_criterion(goals, recipe.train, label_smoothing(spec, tokenizer))
     settings = _with_head(recipe, spec, backbone, pool, max(backbone.vocab_size, tokenizer.vocab_size))
     vectors = _vectors(recipe, tokenizer, backbone)
-    return Finetuning(spec, tokenizer, settings, start, data, training, metric, search, criterion, vectors, head)
+    return Finetuning(
+        spec, tokenizer, settings, start, data, training, lengths, metric, search, criterion, vectors, head
+    )
 
 
 def _backbone(recipe: FinetuneRecipe, kind: TaskKind, tokenizer: Vocabulary, start: Start | None) -> BackboneSettings:
@@ -173,15 +182,19 @@ def _backbone(recipe: FinetuneRecipe, kind: TaskKind, tokenizer: Vocabulary, sta
 def _frame(
     recipe: FinetuneRecipe, spec: TaskSpec, data: LabelledData, tokenizer: Vocabulary, backbone: BackboneSettings
 ) -> TrainingData:
-    """What is read of the training Records; what cannot be framed of the others is refused now, not after the training."""
+    """What is read of the training Records."""
     kind = kind_of(spec)
     weights = class_weights(data.task_set) if recipe.task.class_weights == "balanced" else None
     frame = build_frame(spec, tokenizer)
     kind.check_model(frame, backbone.segments)
-    training = kind.training_data(data.train, build_frame(spec, tokenizer, weights), tokenizer, recipe.augment)
-    for records in (data.dev, data.test or []):
-        kind.check_framing(records, frame, tokenizer)
-    return training
+    return kind.training_data(data.train, build_frame(spec, tokenizer, weights), tokenizer, recipe.augment)
+
+
+def _check_others(spec: TaskSpec, data: LabelledData, tokenizer: Vocabulary) -> dict[str, Lengths]:
+    """The lengths of dev and test; what cannot be framed of them is refused now, not after the training."""
+    kind, frame = kind_of(spec), build_frame(spec, tokenizer)
+    others = {"dev": data.dev} | ({} if data.test is None else {"test": data.test})
+    return {part: kind.check_framing(records, frame, tokenizer) for part, records in others.items()}
 
 
 def _vectors(recipe: FinetuneRecipe, tokenizer: Vocabulary, backbone: BackboneSettings) -> Vectors:

@@ -95,11 +95,11 @@ def divide_rows(
 
 
 def _with_share(found: LabelledData, train_frac: float, seed: int) -> LabelledData:
-    """With a share of the training Records alone, and a note of texts that two parts share."""
-    if train_frac < 1:
-        train, _ = hold_out(KINDS[found.kind], found.train, 1 - train_frac, seed, "fewer labels")
-        found = replace(found, train=train, dev=train if found.dev_is_train else found.dev)
-    return replace(found, note=_join_notes(found.note, *_say_shared_texts(found)))
+    """With a share of the training Records alone."""
+    if train_frac == 1:
+        return found
+    train, _ = hold_out(KINDS[found.kind], found.train, 1 - train_frac, seed, "fewer labels")
+    return replace(found, train=train, dev=train if found.dev_is_train else found.dev)
 
 
 def _read_known(task: TaskRecipe, known: KnownDataset) -> LabelledData:
@@ -248,18 +248,3 @@ def rows_with_labels(kind: str, rows: Iterator[Row]) -> Iterator[Row] | None:
     if first is None or all(first.fields.get(column) is None for column in find_kind(kind).label_columns):
         return None
     return chain([first], rows)
-
-
-def _say_shared_texts(found: LabelledData) -> Iterator[str]:
-    """Says how many evaluation examples have exactly the texts of a training example."""
-    known = {_key(record) for record in found.train}
-    dev = [] if found.dev_is_train else found.dev
-    for name, records in (("dev", dev), ("test", found.test or [])):
-        count = sum(_key(record) in known for record in records)
-        if count:
-            yield f"{count:,} of {len(records):,} {name} examples have the texts of a training example"
-
-
-def _key(record: Record) -> tuple[str, ...]:
-    """The texts of a Record, however they are cased and spaced."""
-    return tuple(" ".join(str(text).casefold().split()) for text in record.content)

@@ -15,6 +15,7 @@ from warmstart.base.files import read_json
 from warmstart.base.run_folder import REPORT, RunFolder
 from warmstart.build.chosen import CHOSEN, choose_settings
 from warmstart.build.cost import disk_line, seconds_since, total_line
+from warmstart.build.data_report import DataReport, report_data
 from warmstart.build.dry_run import build_meta_model
 from warmstart.build.finetuning import Finetuning, build_finetuning
 from warmstart.build.labelled_data import LabelledData, read_labelled_data
@@ -53,7 +54,8 @@ def _run_trials(recipe: FinetuneRecipe, root: RunFolder, resume: bool, data: Lab
     compute = settings_of_run(root, recipe.train.precision, default_device())
     for line in describe_study(recipe, plan, compute, began_at_s):
         say(line)
-    setup = Setup(compute, data_sizes(main) | {"fingerprints": fingerprints})
+    warnings = [finding.text for finding in plan.report.findings]
+    setup = Setup(compute, data_sizes(main) | {"warnings": warnings, "fingerprints": fingerprints})
     if len(trials) == 1:
         return run_trial(trials[0], main, setup, resume)
     if main.start is not None:
@@ -76,11 +78,12 @@ def _run_trials(recipe: FinetuneRecipe, root: RunFolder, resume: bool, data: Lab
 
 @dataclass(frozen=True, slots=True)
 class StudyPlan:
-    """The trials of a study, what each arm needs, and what was chosen for it, in words."""
+    """The trials of a study, what each arm needs, what was chosen for it, in words, and what the data are like."""
 
     trials: list[Trial]
     built: Mapping[str, Finetuning]
     chosen: Mapping[str, tuple[str, ...]]
+    report: DataReport
 
 
 def plan_study(recipe: FinetuneRecipe, root: RunFolder, data: LabelledData | None = None) -> StudyPlan:
@@ -88,7 +91,9 @@ def plan_study(recipe: FinetuneRecipe, root: RunFolder, data: LabelledData | Non
     data = read_labelled_data(recipe.task, recipe.train.seed) if data is None else data
     arms = {arm: choose_settings(own, data) for arm, own in list_arms(recipe).items()}
     trials = list_trials(recipe, {arm: own.recipe for arm, own in arms.items()}, root)
-    return StudyPlan(trials, build_arms(trials, data), {arm: own.words for arm, own in arms.items()})
+    built = build_arms(trials, data)
+    report = report_data(data, built[trials[0].arm].lengths)
+    return StudyPlan(trials, built, {arm: own.words for arm, own in arms.items()}, report)
 
 
 def describe_study(
@@ -102,7 +107,8 @@ def describe_study(
     arms = {trial.arm: trial for trial in reversed(trials)}
     costs = {arm: trial_cost(trial.recipe, built[arm], compute) for arm, trial in arms.items()}
     main = trials[0].arm
-    lines = [*describe_trial(trials[0].recipe, built[main], costs[main]), *plan.chosen[main]]
+    lines = describe_trial(trials[0].recipe, built[main], costs[main])
+    lines += [*plan.report.describe(), *plan.chosen[main]]
     for arm, trial in arms.items():
         if arm != main:
             own = [*describe_trial(trial.recipe, built[arm], costs[arm]), *plan.chosen[arm]]

@@ -133,6 +133,15 @@ class Choice(TaskKind):
         """The right choice may always stand first."""
         return None
 
+    def labels_of(self, record: Record, names: Sequence[str]) -> Iterable[str]:
+        """Where the right choice stands."""
+        return (f"choice {record.label + 1}",) if isinstance(record.label, int) else ()
+
+    def is_empty(self, record: Record) -> bool:
+        """Whether a choice is empty, or context and question both are."""
+        asked = f"{record.texts['context']}{record.texts['question']}"
+        return not (asked.strip() and all(choice.strip() for choice in record.texts["choices"]))
+
     def examples(self, record: Record, parts: Parts, frame: Frame) -> list[Example]:
         """One question with one read per choice, each at its own extract token; the target is the right choice's index.
 

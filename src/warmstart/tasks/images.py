@@ -19,7 +19,7 @@ from warmstart.tasks.classification import ClassAnswer
 from warmstart.tasks.columns import Columns, first_present
 from warmstart.tasks.framing import Frame
 from warmstart.tasks.kind import TaskKind, TrainingData
-from warmstart.tasks.parts import Account, Parts, Truncation
+from warmstart.tasks.parts import Account, Lengths, Parts, Truncation
 from warmstart.tasks.row_source import ReadOptions
 from warmstart.tasks.vocabulary import Vocabulary, require_images
 
@@ -40,6 +40,7 @@ class Images(TaskKind):
     text_columns = (("image",),)
     label_columns = ("label",)
     kept_columns = ()
+    content_noun = "image"
     has_parts = reads_every_token = pools_states = True
 
     def answer(self, label_names: Sequence[str]) -> Answer:
@@ -140,8 +141,9 @@ class Images(TaskKind):
         tokens = sum(map(len, self.examples(records[0], parts, frame)))
         return TrainingData([], redraw, Account(used=len(records), tokens=len(records) * tokens, longest=longest))
 
-    def check_framing(self, records: Iterable[Record], frame: Frame, vocabulary: Vocabulary) -> None:
-        """Images of the right size can be framed."""
+    def check_framing(self, records: Iterable[Record], frame: Frame, vocabulary: Vocabulary) -> Lengths:
+        """Images of the right size can be framed, and are all as long."""
+        return Lengths()
 
 
 def image_of(record: Record) -> Image:

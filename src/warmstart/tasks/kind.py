@@ -23,7 +23,7 @@ from warmstart.readers.rows import Row
 from warmstart.tasks.answer import Answer
 from warmstart.tasks.columns import Columns, Draft, first_present, label_at, number_of, parse_name, text_at
 from warmstart.tasks.framing import Frame
-from warmstart.tasks.parts import Account, FramedRecords, Parts, Truncation, encode_texts
+from warmstart.tasks.parts import Account, FramedRecords, Lengths, Parts, Truncation, encode_texts
 from warmstart.tasks.row_source import RowSource
 from warmstart.tasks.settings import FrameSettings
 from warmstart.tasks.spec import TaskSpec
@@ -49,11 +49,13 @@ class TrainingData(NamedTuple):
         items: Examples that are batched together, one list for each item; empty where they are redrawn.
         redraw: how a Record is framed anew in every epoch, or ``None``.
         account: of the Records.
+        lengths: of the Records in tokens.
     """
 
     items: list[list[Example]]
     redraw: Redraw | None
     account: Account
+    lengths: Lengths = Lengths()
 
 
 class TaskKind(RowSource):
@@ -69,6 +71,8 @@ class TaskKind(RowSource):
         foreign_goal: the head of a folder of ``transformers`` that is read as a task of this kind.
         foreign_sights: how a model of such a folder may see for that.
         has_label_names: whether its labels have names.
+        has_one_answer: whether equal texts have equal labels, unless one of these is wrong.
+        content_noun: what :meth:`content` is, in a word.
         reads_backward: whether its texts may be read from their end.
         sums_readings: whether it adds the states of all readings of a text, which may be one from each end.
         reads_every_token: whether its class may be read at all tokens of a text.
@@ -90,6 +94,8 @@ class TaskKind(RowSource):
     foreign_goal: ClassVar[str | None] = None
     foreign_sights: ClassVar[tuple[str, ...]] = ("causal", "full")
     has_label_names: ClassVar[bool] = True
+    has_one_answer: ClassVar[bool] = True
+    content_noun: ClassVar[str] = "texts"
     reads_backward: ClassVar[bool] = False
     sums_readings: ClassVar[bool] = False
     reads_every_token: ClassVar[bool] = False
@@ -155,6 +161,16 @@ class TaskKind(RowSource):
     def label_column_for(self, label: Any) -> str:
         """The column that a bare label stands in."""
         return self.label_columns[0]
+
+    # What is said of a file before it is learned from
+
+    def labels_of(self, record: Record, names: Sequence[str]) -> Iterable[str]:
+        """What is counted as the labels of a Record: the name of its class; nothing where there are none."""
+        return (names[record.label],) if names and isinstance(record.label, int) else ()
+
+    def is_empty(self, record: Record) -> bool:
+        """Whether one of the texts has nothing to read."""
+        return not all("".join(text).strip() for text in record.texts.values())
 
     # How examples are divided into training and dev
 
@@ -228,6 +244,7 @@ class TaskKind(RowSource):
         examples: list[list[Example]] = []
         parts_of: list[Parts] = []
         windows: list[int] = []
+        needed: list[int] = []
         account = Account()
         remaining = iter(records)
         while chunk := list(islice(remaining, CHUNK)):
@@ -242,9 +259,10 @@ class TaskKind(RowSource):
                 windows.append(len(pieces))
                 unread += self.count_unread(record, cut.parts, own)
             parts_of += [cut.parts for cut in cuts]
+            needed += [cut.needed for cut in cuts]
             tokens = sum(len(example) for own in examples[-len(chunk) :] for example in own)
             account += Account.of(cuts, tokens, unread, windows[-len(chunk) :])
-        return FramedRecords(examples, parts_of, account, windows)
+        return FramedRecords(examples, parts_of, account, windows, Lengths(np.array(needed, np.int64), account.cut))
 
     def _of_pieces(self, record: Record, pieces: Sequence[Parts], frame: Frame) -> list[Example]:
         """The Examples of all windows of a Record, whose questions are numbered on from window to window."""
@@ -264,11 +282,11 @@ class TaskKind(RowSource):
     ) -> TrainingData:
         """What a training reads of its Records."""
         framed = self.frame_records(frame, records, vocabulary)
-        return TrainingData(self.items(framed.examples, framed.windows), None, framed.account)
+        return TrainingData(self.items(framed.examples, framed.windows), None, framed.account, framed.lengths)
 
-    def check_framing(self, records: Iterable[Record], frame: Frame, vocabulary: Vocabulary) -> None:
-        """Refuses Records that cannot be framed, before the training and not after it."""
-        self.frame_records(frame, records, vocabulary)
+    def check_framing(self, records: Iterable[Record], frame: Frame, vocabulary: Vocabulary) -> Lengths:
+        """Refuses Records that cannot be framed, before the training and not after it; says how long the others are."""
+        return self.frame_records(frame, records, vocabulary).lengths
 
     # What the model needs and remembers
 

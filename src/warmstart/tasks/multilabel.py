@@ -1,6 +1,6 @@
 """One text, any number of labels, each a question of its own: ``[start] text [extract]``."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -152,6 +152,10 @@ class Multilabel(TaskKind):
                 next_step="list the names of the labels that hold, not a row of zeros and ones",
             )  # fmt: skip
         return tuple(sorted(number_of(name, numbers, found.label_place) for name in names))
+
+    def labels_of(self, record: Record, names: Sequence[str]) -> Iterable[str]:
+        """The names of the labels that hold."""
+        return (names[number] for number in record.label) if isinstance(record.label, tuple) else ()
 
     def examples(self, record: Record, parts: Parts, frame: Frame) -> list[Example]:
         """Every label is read at the extract token.

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 
 from warmstart.base.arrays import Ints
@@ -114,6 +115,24 @@ class Truncation(NamedTuple):
     targets: int = 0
 
 
+class Lengths(NamedTuple):
+    """How long Records are.
+
+    Attributes:
+        tokens: [n] of the longest Example of each Record before the cut; empty where it is not worth saying.
+        cut: Records that lost some text.
+    """
+
+    tokens: Ints = np.zeros(0, np.int64)
+    cut: int = 0
+
+    def quantiles(self) -> list[int]:
+        """Tokens of the shortest Record, the median, the 95th of 100 and the longest; empty where there is none."""
+        if len(self.tokens) == 0:
+            return []
+        return [int(value) for value in np.quantile(self.tokens, (0, 0.5, 0.95, 1), method="inverted_cdf")]
+
+
 @dataclass(frozen=True, slots=True)
 class FramedRecords:
     """Examples ready to be batched: one inner list per Record, in the Records' order.
@@ -123,12 +142,14 @@ class FramedRecords:
         parts: of each Record.
         account: of all.
         windows: how many windows the Examples of each Record are of.
+        lengths: tokens of each Record's longest Example before the cut.
     """
 
     examples: list[list[Example]]
     parts: list[Parts]
     account: Account
     windows: list[int] = field(default_factory=list)
+    lengths: Lengths = field(default_factory=Lengths)
 
 
 def fit_lengths(lengths: Sequence[int], room: int) -> list[int]:

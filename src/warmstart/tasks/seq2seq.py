@@ -161,7 +161,7 @@ class Seq2Seq(TaskKind):
     other_columns = (("answers", "answer"), ("spans",))
     own_formats = ("text",)
     options_class = Seq2SeqSettings
-    has_auxiliary_lm = rewrites = False
+    has_auxiliary_lm = rewrites = has_one_answer = False
 
     def answer(self, label_names: Sequence[str]) -> Answer:
         """A text."""
@@ -275,7 +275,7 @@ class Seq2Seq(TaskKind):
         def redraw(i: int, draw: np.random.Generator) -> list[Example]:
             return frame_pair(records[i], framed.parts[i], frame, draw)
 
-        return TrainingData([], redraw, framed.account)
+        return TrainingData([], redraw, framed.account, framed.lengths)
 
     def fit_options(self, options: Seq2SeqSettings, sight: str, vocabulary: Vocabulary) -> Seq2SeqSettings:
         """Where no algorithm is named: masks, if the model sees whole texts and its vocabulary has a mask token."""

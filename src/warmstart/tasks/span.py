@@ -128,7 +128,8 @@ class Span(TaskKind):
     own_formats = ("squad",)
     foreign_goal = "span"
     foreign_sights = ("full",)  # read from left to right, "no answer" stands at another place there
-    has_label_names = False
+    has_label_names = has_one_answer = False
+    content_noun = "context"
     options_class = SpanSettings
     own_endings = SQUAD_EXTENSIONS
     rewrites = False
@@ -174,6 +175,10 @@ class Span(TaskKind):
     def varied_labels(self, records: Iterable[Record]) -> Iterable[Any] | None:
         """Equal answers stand in different places."""
         return None
+
+    def labels_of(self, record: Record, names: Sequence[str]) -> Iterable[str]:
+        """Questions without an answer."""
+        return () if record.label != Answers() else ("no answer",)
 
     def content(self, record: Record) -> tuple[object, ...]:
         """The context: its questions stay together."""

@@ -212,6 +212,13 @@ class Tagging(TaskKind):
         """The tags of all words."""
         return (tag for record in records if isinstance(record.label, tuple) for tag in record.label)
 
+    def labels_of(self, record: Record, names: Sequence[str]) -> Iterable[str]:
+        """The types of the entities, or the tags of all words."""
+        if not isinstance(record.label, tuple):
+            return ()
+        tags = [names[number] for number in record.label]
+        return [one.type for one in get_entities(tags)] if tag_scheme(tuple(names)) else tags
+
     def row_of(self, value: Any) -> Mapping[str, Any]:
         """A sentence as a list of words, or a text."""
         return super().row_of(value) if isinstance(value, str) else {"tokens": list(value)}

@@ -23,16 +23,19 @@ def explain(recipe: PretrainRecipe | FinetuneRecipe, all: bool = False) -> dict[
 
     Returns:
         {"recipe": the full tree with what was chosen, "words": lines, "settings": those that differ from the defaults}, the
-        trees as YAML.
+        trees as YAML; of a fine-tuning also "data": {"splits": {name: counts}, "warnings": [{"kind", "split", "count", "of",
+        "text"}]}.
 
     Raises:
         BadInput: whatever the training itself would refuse, damaged weights apart, which are not read.
     """
     whole: PretrainRecipe | FinetuneRecipe = recipe
+    more: dict[str, Any] = {}
     began_at_s, compute = work_began_at_s(), compute_settings(recipe.train.precision, default_device())
     if isinstance(recipe, FinetuneRecipe):
         plan = plan_study(recipe, RunFolder("out"))
         lines = describe_study(recipe, plan, compute, began_at_s)
+        more = {"data": plan.report.to_dict()}
         whole = plan.trials[0].recipe.model_copy(update={"seeds": recipe.seeds, "control": recipe.control})
     else:
         check_model(recipe)
@@ -40,4 +43,5 @@ def explain(recipe: PretrainRecipe | FinetuneRecipe, all: bool = False) -> dict[
             corpus = pretraining.open_corpus(recipe, Path(scratch) / "corpus")
             named = build_pretraining(recipe, corpus)
             lines = pretraining.describe_pretraining(recipe, named, compute, began_at_s)
-    return {"recipe": to_yaml(whole), "words": lines, "settings": to_yaml(whole) if all else changes_to_yaml(recipe)}
+    settings = to_yaml(whole) if all else changes_to_yaml(recipe)
+    return {"recipe": to_yaml(whole), "words": lines, "settings": settings} | more
