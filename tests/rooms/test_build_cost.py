@@ -91,6 +91,20 @@ def test_the_time_names_what_it_covers(files: Path, task: str, last: str) -> Non
     assert places == sorted(places)
 
 
+@pytest.mark.parametrize(("head", "retries"), [("fitted", 1), ("random", 0), ("random", 2)])
+def test_the_time_covers_a_fitted_head_and_names_a_second_attempt(files: Path, head: str, retries: int) -> None:
+    """Witness: what the recipe asks for: a head that is fitted first, and trainings that are begun again."""
+    *lines, last = explain(
+        "finetune", start="none", model="gpt1-tiny", vocab_size=270, task="classification",
+        train=str(files / "rows.jsonl"), length="200 steps", precision="fp32", head_init=head, retries=retries,
+    )["words"]  # fmt: skip
+    assert ("fitting the head" in last) == (head == "fitted")
+    said = [line for line in lines if line.startswith("collapse ")]
+    assert [re.search(r"once more|up to 2 times more", line)[0] for line in said] == {  # type: ignore[index]
+        0: [], 1: ["once more"], 2: ["up to 2 times more"],
+    }[retries]  # fmt: skip
+
+
 def test_the_start_of_the_work_counts(files: Path) -> None:
     """Witness: a clock by hand: what began a hundred seconds ago has taken as long already."""
     trial, built = named(files, "began", model="gpt1-tiny", vocab_size=270, length="2 steps")

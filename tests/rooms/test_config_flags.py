@@ -157,11 +157,11 @@ def test_required_fields_have_a_flag(kind: type[Settings]) -> None:
 
 
 def test_help_says_choices_and_the_default_of_this_verb() -> None:
-    """Witness: GPT-1's fine-tuning (section 4.1) beside its pre-training."""
+    """Witness: the schedules of docs/train.md: of fine-tuning, and of pre-training."""
     tuned, pretrained = ({flag.name: flag.help for flag in flags_of(kind)} for kind in (FinetuneRecipe, PretrainRecipe))
     words = "linear, cosine, constant, wsd, slanted, linear-2018, cosine-2018"
     assert tuned["--decay"].endswith(f"({words}; default: linear)")
-    assert pretrained["--decay"].endswith(f"({words}; default: cosine)")
+    assert pretrained["--decay"].endswith(f"({words}; default: wsd)")
     assert tuned["--task"].endswith("(required)")
     assert tuned["--patience"].endswith("(default: 0)")
     assert tuned["--control"] == field_at(FinetuneRecipe, ["control"]).description  # type: ignore[union-attr]

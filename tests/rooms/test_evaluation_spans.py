@@ -195,7 +195,9 @@ def test_evaluation_tunes_only_where_asked() -> None:
 
 
 def test_one_answer_for_everything_has_collapsed() -> None:
-    """Witness: by hand."""
-    assert SPAN.evaluate(spec(), [("a",), ()], ["", ""], None).collapsed
-    assert not SPAN.evaluate(spec(), [("a",), ()], ["a", ""], None).collapsed
-    assert not SPAN.evaluate(spec(), [(), ()], ["", ""], None).collapsed
+    """Witness: by hand; two alike among two are no evidence."""
+    truths = [("a",), ()] * 4
+    assert SPAN.evaluate(spec(), truths, [""] * 8, None).collapsed
+    assert not SPAN.evaluate(spec(), truths, ["a", ""] * 4, None).collapsed
+    assert not SPAN.evaluate(spec(), [()] * 8, [""] * 8, None).collapsed
+    assert not SPAN.evaluate(spec(), truths[:2], ["", ""], None).collapsed

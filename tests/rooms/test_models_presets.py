@@ -38,7 +38,7 @@ def test_every_preset_has_its_arithmetic(name: str) -> None:
     per_layer = 4 * s.width**2 + 4 * s.width + 2 * s.width * s.hidden + s.hidden + s.width + 4 * s.width
     final, tables = 2 * s.width if s.norm == "pre" else 0, s.vocab_size + s.context
     if name.startswith("modern"):
-        shared = s.width * s.width // 3
+        shared = s.width * s.width * s.kv_heads // s.heads
         per_layer = 2 * s.width**2 + 2 * shared + 3 * s.width * s.hidden + 2 * s.width + 2 * (s.width // s.heads)
         final, tables = s.width, s.vocab_size
     if name.startswith("bert"):  # a norm, segments, and the head for words: a linear, a norm, a bias per token
@@ -70,7 +70,7 @@ def test_unknown_preset() -> None:
     assert str(caught.value) == (
         "--model: unknown model preset; got 'gpt1-mimi'; allowed: bert, bert-mini, bert-tiny, gpt1, "
         "gpt1-micro, gpt1-mini, gpt1-tiny, gpt2, "
-        "lstm, lstm-awd, lstm-gpt1, lstm-mini, lstm-tiny, modern, modern-mini; did you mean 'gpt1-mini'?"
+        "lstm, lstm-awd, lstm-gpt1, lstm-mini, lstm-tiny, modern, modern-micro, modern-mini; did you mean 'gpt1-mini'?"
     )
 
 

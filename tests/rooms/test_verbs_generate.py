@@ -109,9 +109,9 @@ def test_texts_of_sources_end_with_every_end_of_the_start(how: dict[str, object]
 
 
 def test_a_generator_that_answers_alike_has_collapsed() -> None:
-    """Witness: one text for two different targets; not where the targets are alike too."""
+    """Witness: one text for many different targets; not where the targets are alike too."""
     spec = TaskSpec(kind="seq2seq", frame=FrameSettings(context=64, sight="causal", lm=False))
-    for truths, answers, collapsed in (("ab", "cc", True), ("ab", "ca", False), ("aa", "cc", False)):
+    for truths, answers, collapsed in (("abde", "cccc", True), ("abde", "caaa", False), ("aaaa", "cccc", False)):
         scores = TEXT.evaluate(spec, list(truths), list(answers), None, ("bleu4",))
         assert scores.collapsed is collapsed
 

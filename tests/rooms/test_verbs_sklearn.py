@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 import warmstart
 from warmstart.base.errors import BadInput
 
+pytestmark = pytest.mark.filterwarnings("ignore:a training has collapsed")  # those of one step may have
 FAST: dict[str, Any] = {"model": "gpt1-tiny", "vocab_size": 270, "length": "1 step", "precision": "fp32", "lr": 1e-3}
 TEXTS = np.array([f"{('calm', 'stormy')[n % 2]} lake {n}" for n in range(16)])
 LABELS = np.array(["still", "rough"] * 8)
@@ -35,7 +36,7 @@ def test_a_copy_has_the_parameters_that_were_given() -> None:
     assert (
         twin.get_params()
         == one.get_params()
-        == {"start": "none", "task": "tagging", "columns": {"tokens": "words"}, **FAST}
+        == {"start": "none", "task": "tagging", "verbose": False, "columns": {"tokens": "words"}, **FAST}
     )
     assert twin.set_params(lr=0.5, dropout=0.1, task="choice") is twin
     assert (twin.get_params()["lr"], twin.get_params()["dropout"], twin.task) == (0.5, 0.1, "choice")
@@ -84,6 +85,21 @@ def test_cross_validation_divides_by_class() -> None:
         told = clone(one).fit(TEXTS[train], LABELS[train]).predict(TEXTS[test])
         wanted.append(accuracy_score(LABELS[test], told))
     assert scores.tolist() == wanted
+
+
+def test_it_is_quiet_unless_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    """Witness: the standard streams; scikit-learn's estimators say nothing by default."""
+    cross_val_score(warmstart.Classifier(**FAST), TEXTS, LABELS, cv=2, error_score="raise")
+    assert capsys.readouterr() == ("", "")
+    warmstart.Classifier(**FAST).set_params(verbose=True).fit(TEXTS, LABELS)
+    assert "training" in capsys.readouterr().err
+
+
+def test_a_collapse_is_warned_of() -> None:
+    """Witness: a rate that no model survives."""
+    one = warmstart.Classifier(**FAST | {"lr": 1.0, "length": "8 steps", "retries": 0})
+    with pytest.warns(UserWarning, match="a training has collapsed: it does no better on train than one answer"):
+        one.fit(TEXTS, LABELS)
 
 
 def test_predictions_of_folds_and_scorers_by_name() -> None:

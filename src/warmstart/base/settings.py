@@ -111,7 +111,7 @@ def Group(
     return _field(defaults(kind, **changes), Option(title=title, omit=omit, remembered=remembered))
 
 
-def defaults(kind: "type[Settings]", **changes: Any) -> Any:
+def defaults(kind: "type[Settings]", /, **changes: Any) -> Any:
     """The default settings of a class, with some changes.
 
     Not validated, which would compile the class's validator before the help can be shown; a test does it instead.

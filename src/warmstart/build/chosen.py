@@ -10,8 +10,9 @@ One rule for all (docs/train.md, "What is chosen for you", has the measurements 
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
+from warmstart.base.settings import Settings
 from warmstart.base.units import Length
 from warmstart.build.labelled_data import LabelledData
 from warmstart.build.sizes import backbone_settings
@@ -22,6 +23,7 @@ from warmstart.models.settings import BackboneSettings
 from warmstart.tasks.kind import TaskKind
 from warmstart.tasks.table import KINDS
 
+R = TypeVar("R", bound=Settings)
 STEPS, POWER = 25, 0.4
 LARGE = 2000
 """Training examples from which on a batch is twice as large."""
@@ -40,14 +42,14 @@ CHOSEN = (
 
 
 @dataclass(frozen=True, slots=True)
-class ChosenSettings:
+class ChosenSettings(Generic[R]):
     """A recipe with nothing left open, and in words what was chosen and why."""
 
-    recipe: FinetuneRecipe
+    recipe: R
     words: tuple[str, ...]
 
 
-def choose_settings(recipe: FinetuneRecipe, data: LabelledData) -> ChosenSettings:
+def choose_settings(recipe: FinetuneRecipe, data: LabelledData) -> ChosenSettings[FinetuneRecipe]:
     """Fills in what ``recipe`` leaves open; what it states stays.
 
     Raises:
@@ -78,8 +80,12 @@ def choose_steps(count: int, batch: int, starts: bool) -> int:
 def choose_rate(backbone: BackboneSettings, kind: TaskKind, starts: bool, apart: bool = False) -> float:
     """The peak rate, to two digits; ``apart``: of two texts that are read apart."""
     trained, random = backbone.RATES
-    rate = trained * kind.rate_factor * (APART if apart else 1.0) if starts else random
-    return float(f"{rate * min(NARROW, WIDTH / backbone.width):.1e}")
+    return rate_at(backbone.width, trained * kind.rate_factor * (APART if apart else 1.0) if starts else random)
+
+
+def rate_at(width: int, rate: float) -> float:
+    """The rate of a model ``width`` wide, to two digits, where one of :data:`WIDTH` has ``rate``."""
+    return float(f"{rate * min(NARROW, WIDTH / width):.1e}")
 
 
 def _evaluate_every(length: str, batch: int, data: LabelledData) -> str:

@@ -101,11 +101,17 @@ class Finetuning:
         answer = answer_of(self.spec)
         if answer.head is not None and not head.goal:
             model.head(answer.goal).begin_at(answer.first_output(self.data.train))
-            if recipe.head_init == "fitted" and self.training.items and can_fit(model, answer.goal):
+            if self.fits_head(recipe, model):
                 count = fit_head(model.to(default_device()), answer.goal, self.training.items, recipe.train.max_tokens)
                 say(f"head       fitted to the start's states of {format_count(count, 'example')}")
         apply_scheme(model, recipe.scheme, recipe.train.seed)
         return model, account
+
+    def fits_head(self, recipe: FinetuneRecipe, model: Model) -> bool:
+        """Whether the head begins as the best one on the states that the model starts with."""
+        answer = answer_of(self.spec)
+        begins = answer.head is not None and not self.head.goal and recipe.head_init == "fitted"
+        return begins and bool(self.training.items) and can_fit(model, answer.goal)
 
     def stream(self, settings: TrainSettings) -> Stream:
         """Batches of whole Records or of other items of theirs; what is drawn is drawn anew in every epoch."""

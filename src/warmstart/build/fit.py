@@ -1,7 +1,7 @@
 """Whether a model and its vocabulary fit an objective, and what they get for it."""
 
 from warmstart.base.errors import BadInput
-from warmstart.build.sizes import DEFAULT, backbone_settings
+from warmstart.build.sizes import backbone_settings
 from warmstart.config.schema import ModelRecipe
 from warmstart.image.processor import ImageProcessor
 from warmstart.models.settings import BackboneSettings
@@ -9,8 +9,8 @@ from warmstart.objectives.objective import Objective
 from warmstart.objectives.table import OBJECTIVES
 from warmstart.tasks.vocabulary import Vocabulary
 
-PRESETS = {"causal": DEFAULT, "full": "bert-mini"}
-"""Sight → the model that a recipe means which names none."""
+PRESETS = {"causal": ("modern-micro", "modern-mini"), "full": ("bert-mini",)}
+"""Sight → the models, from small to large, that a recipe may mean which names none."""
 WHAT_IT_SEES = {"causal": "only what came before", "full": "the whole text"}
 
 
@@ -21,7 +21,7 @@ def fresh_backbone(recipe: ModelRecipe, objective: Objective, vocab_size: int) -
         BadInput: an unknown preset or an impossible size, or the model does not see what the objective needs.
     """
     if recipe.preset is None:
-        recipe = recipe.model_copy(update={"preset": PRESETS[objective.sight]})
+        recipe = recipe.model_copy(update={"preset": PRESETS[objective.sight][-1]})
     return fit_backbone(backbone_settings(recipe, vocab_size), objective)
 
 
@@ -35,7 +35,7 @@ def fit_backbone(backbone: BackboneSettings, objective: Objective) -> BackboneSe
         raise BadInput(
             f"this model sees {WHAT_IT_SEES[backbone.sight]}, which does not suit the objective", where="--objective",
             value=objective.name, allowed=names(sight=backbone.sight),
-            next_step=f"choose another --model, such as {PRESETS[objective.sight]}",
+            next_step=f"choose another --model, such as {PRESETS[objective.sight][-1]}",
         )  # fmt: skip
     backbone = backbone.with_parts(pooler=False, lm=True)
     return backbone.model_copy(update={"lm_transform": True}) if objective.lm_transform else backbone

@@ -7,6 +7,7 @@ from typing import Any
 from warmstart.base.errors import BadInput
 from warmstart.base.seeds import derive_seed
 from warmstart.base.settings import resolved
+from warmstart.build.chosen_pretraining import choose_model, choose_settings
 from warmstart.build.fit import check_carry, check_direction, fit_backbone, fit_vocabulary, fresh_backbone
 from warmstart.build.sizes import for_reading, with_start
 from warmstart.build.sources import SourceBuilder
@@ -36,6 +37,8 @@ class Pretraining:
     """Everything a pre-training needs but the weights, checked.
 
     Attributes:
+        recipe: with nothing left open.
+        chosen: what it left open, in words.
         objective: what is learned.
         settings: of the model.
         tokenizer: the vocabulary.
@@ -45,6 +48,8 @@ class Pretraining:
         criterion: what is minimised.
     """
 
+    recipe: PretrainRecipe
+    chosen: tuple[str, ...]
     objective: Objective
     settings: ModelSettings
     tokenizer: Vocabulary
@@ -57,11 +62,12 @@ class Pretraining:
         """What identifies all that is learned from, part by part."""
         return {"corpus": corpus.fingerprint, "start": None if self.start is None else self.start.fingerprint()}
 
-    def fresh(self, recipe: PretrainRecipe) -> tuple[Model, WeightAccount | None]:
+    def fresh(self) -> tuple[Model, WeightAccount | None]:
         """The model at step 0 for the recipe's seed, and the account of its warm start."""
-        model = Model.fresh(self.settings, derive_seed(recipe.train.seed, "weights"))
-        if recipe.carry:
-            model.backbone.begin_carry(resolved(recipe.train.batch_size))
+        train = self.recipe.train
+        model = Model.fresh(self.settings, derive_seed(train.seed, "weights"))
+        if self.recipe.carry:
+            model.backbone.begin_carry(resolved(train.batch_size))
         account = None if self.start is None else self.start.initialise(model, self.tokenizer)
         return model, account
 
@@ -110,7 +116,7 @@ def load_start(recipe: PretrainRecipe) -> Start | None:
 
 
 def build_pretraining(recipe: PretrainRecipe, corpus: Corpus | ImageCorpus, start: Start | None = None) -> Pretraining:
-    """What ``recipe`` means for an opened corpus.
+    """What ``recipe`` means for an opened corpus, with what it leaves open chosen.
 
     Args:
         recipe: corpus, model, objective and training.
@@ -133,10 +139,23 @@ def build_pretraining(recipe: PretrainRecipe, corpus: Corpus | ImageCorpus, star
             corpus.check_begin(start.tokenizer)
         if start.tokenizer.fingerprint == tokenizer.fingerprint:
             tokenizer = start.tokenizer  # which knows what else ends a text
-    backbone = _backbone(recipe, objective, tokenizer, start)
+    sized = choose_model(recipe, objective, tokenizer.vocab_size, corpus.num_tokens)
+    backbone = _backbone(sized.recipe, objective, tokenizer, start)
+    chosen = choose_settings(sized.recipe, backbone, corpus.num_tokens)
+    recipe = chosen.recipe
     train, dev = _streams(recipe, corpus, SourceBuilder(objective, tokenizer, backbone, recipe.mask, recipe.augment))
     criterion = build_criterion({NEXT_VECTOR if backbone.vectors else LM: 1.0}, recipe.train)
-    return Pretraining(objective, ModelSettings(backbone=backbone), tokenizer, start, train, dev, criterion)
+    return Pretraining(
+        recipe,
+        (*sized.words, *chosen.words),
+        objective,
+        ModelSettings(backbone=backbone),
+        tokenizer,
+        start,
+        train,
+        dev,
+        criterion,
+    )
 
 
 def _backbone(

@@ -31,7 +31,7 @@ verbs:
 {verbs}
 
 example:
-  warmstart pretrain --corpus books/ --model gpt1-mini --out runs/books
+  warmstart pretrain --corpus books/ --out runs/books
   warmstart finetune --start runs/books --task classification --train train.jsonl --dev dev.jsonl --out runs/mine
   warmstart predict --run runs/mine --input new.jsonl --output predictions.jsonl
 

@@ -73,7 +73,7 @@ def _evaluate(result: Mapping[str, Any]) -> None:
 
 def _prepare(result: Mapping[str, Any]) -> None:
     name = result["corpus"]  # its counts are shown before
-    print_text(f"{name}: ready for warmstart pretrain --corpus {name} --model gpt1-mini --out RUN")
+    print_text(f"{name}: ready for warmstart pretrain --corpus {name} --out RUN")
 
 
 def _predict(result: Mapping[str, Any]) -> None:

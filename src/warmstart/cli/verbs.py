@@ -128,10 +128,11 @@ _ALL = (
     Verb(
         "pretrain",
         "a language model from text",
-        "--corpus CORPUS|TEXT… --model PRESET --out RUN [--resume]",
-        "Trains a language model on a prepared corpus or on raw text. Shows first what it will do: some examples in\n"
-        "words, sizes, steps, memory, time. The same command with --resume continues a run that stopped.",
-        "warmstart pretrain --corpus books/ --model gpt1-mini --length '8M tokens' --out runs/books\n"
+        "--corpus CORPUS|TEXT… --out RUN [--model PRESET] [--resume]",
+        "Trains a language model on a prepared corpus or on raw text. What is not named follows from the text:\n"
+        "model, length, optimizer, rate. Shows first what it will do: some examples in words, sizes, steps, memory, time.\n"
+        "The same command with --resume continues a run that stopped.",
+        "warmstart pretrain --corpus books/ --out runs/books\n"
         "  makes runs/books; then: warmstart finetune --start runs/books …",
         _pretrain,
         trains=True,

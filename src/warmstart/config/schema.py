@@ -1,8 +1,8 @@
 """The recipes of pre-training and fine-tuning: every part's settings, put together.
 
-Pre-training is GPT-1's as far as it is decided here (Radford et al. 2018, section 4.1): peak rate 2.5e-4, cosine to 0. How
-long fine-tuning takes, in what batches and at which rate, follows from the examples, the start and the task
-(``build/chosen.py``); the papers' own settings are in ``recipes/``. Light to import: no torch.
+How long a training takes, in what batches and at which rate, follows from what it learns from: in pre-training from the
+size of the text and of the model (``build/chosen_pretraining.py``), in fine-tuning from the examples, the start and the task
+(``build/chosen.py``). The papers' own settings are in ``recipes/``. Light to import: no torch.
 """
 
 from typing import Annotated, Literal
@@ -53,8 +53,8 @@ class CorpusRecipe(TextSettings):
 class ModelRecipe(Settings):
     """A preset, or a model folder whose sizes are taken, and what differs from it.
 
-    Without ``preset`` the starting model decides the size; without a starting model it is ``gpt1-mini``, or ``bert-mini``
-    for masked tokens.
+    Without ``preset`` the starting model decides the size. Without a starting model it is ``gpt1-mini`` in fine-tuning; in
+    pre-training ``modern-mini``, or ``bert-mini`` where the objective needs a model that sees the whole text.
     """
 
     title = "Model"
@@ -122,7 +122,14 @@ class PretrainRecipe(Settings):
         flag="--new-vocabulary", title="Start",
     )  # fmt: skip
     model: ModelRecipe = Group(ModelRecipe)
-    train: TrainSettings = Group(TrainSettings, evaluate_every="0.1 run")
+    train: TrainSettings = Group(
+        TrainSettings,
+        length=None,
+        batch_size=None,
+        evaluate_every="0.1 run",
+        optimizer=defaults(OptimizerSettings, kind=None, lr=None, beta2=0.95, weight_decay=0.1),
+        schedule=defaults(ScheduleSettings, decay="wsd", warmup="0.05 run"),
+    )
 
 
 class TaskRecipe(Settings):

@@ -1,7 +1,8 @@
 """Runs that differ only in their seed: mean and standard deviation, collapsed runs, and the gain from pre-training."""
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,17 +28,43 @@ def mean_std(values: Sequence[float]) -> MeanStd:
     return MeanStd(tuple(values), float(np.mean(values)), std)
 
 
+DOUBT = 0.05
+"""A run has collapsed where one that has learned would look so in fewer than this share of all draws of its examples."""
+
+
 def is_collapsed(targets: Array, predictions: Array) -> bool:
     """Whether a run has learned nothing: its predictions are all equal, or no better than those of the majority class.
 
-    For scores and for multi-label targets only the first counts.
+    Few examples are no evidence: a run that answers well may be wrong on two of four. So it counts only where a run that
+    closes half of the gap between the majority class and no error would seldom get so few right (binomial test). For
+    scores and for multi-label targets only equal predictions count.
     """
-    if (predictions == predictions[0]).all():
-        return not bool((targets == targets[0]).all())
-    if targets.ndim == 2 or targets.dtype.kind == "f" or is_constant(targets):
+    if targets.dtype.kind == "f":
+        return bool((predictions == predictions[0]).all() and not (targets == targets[0]).all())
+    if targets.ndim == 2:
+        return is_one_answer(list(map(tuple, targets.tolist())), list(map(tuple, predictions.tolist())))
+    if is_one_answer(targets.tolist(), predictions.tolist()):
+        return True
+    right, majority = int((targets == predictions).sum()), int(np.unique(targets, return_counts=True)[1].max())
+    return not is_constant(targets) and right <= majority and _share_below(right, len(targets), majority) < DOUBT
+
+
+def is_one_answer(truths: Sequence[Hashable], predictions: Sequence[Hashable]) -> bool:
+    """Whether all predictions are equal, and those of a run that has learned would seldom be.
+
+    As seldom as so many answers in a row are the same, where each comes as often as among the truths.
+    """
+    counts = Counter(truths).values()
+    if len(counts) < 2 or len(set(predictions)) != 1:
         return False
-    majority = np.unique(targets, return_counts=True)[1].max()
-    return bool((targets == predictions).sum() <= majority)
+    return sum((count / len(truths)) ** len(truths) for count in counts) < DOUBT
+
+
+def _share_below(right: int, count: int, majority: int) -> float:
+    """How often a run that is right half-way between the majority's share and always has at most so many right."""
+    from scipy.stats import binom
+
+    return float(binom.cdf(right, count, (1 + majority / count) / 2))
 
 
 CAUTIONS = {

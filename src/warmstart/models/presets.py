@@ -75,6 +75,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     | {"vocab_size": 40478, "context": 512, "layers": 12, "width": 768, "heads": 12, "kv_heads": 4, "hidden": 2048},
     "modern-mini": MODERN
     | {"vocab_size": 8192, "context": 256, "layers": 6, "width": 384, "heads": 6, "kv_heads": 2, "hidden": 1024},
+    "modern-micro": MODERN
+    | {"vocab_size": 4096, "context": 128, "layers": 4, "width": 256, "heads": 4, "kv_heads": 2, "hidden": 704},
     # Dai and Le 2015, section 4: 1,024 cells, embeddings of 512; what drops out is a recipe's, task by task.
     "lstm": {"kind": "lstm", "vocab_size": 30000, "width": 1024, "embedding_width": 512},
     # Radford et al. 2018, table 5: one layer of 2,048 cells in GPT-1's place; its token table serves the softmax.

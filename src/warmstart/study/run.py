@@ -123,8 +123,17 @@ def describe_study(
     finished = (
         sum(4 * model.num_parameters for model in models) if len(trials) > 1 else 0
     )  # and the best stands above all
+    lines += describe_retries(recipe.retries)
     prepared = {"preparing": seconds_since(began_at_s)}
     return [*lines, disk_line(bytes_to_write(models[0]) + finished), total_line(prepared | seconds, len(trials))]
+
+
+def describe_retries(count: int) -> list[str]:
+    """What a collapse adds to the time and the disk that the dry run names; nothing, where nothing is begun again."""
+    times = "once more" if count == 1 else f"up to {count} times more"
+    return [f"collapse   each training takes {times} as long, and as much disk, if it collapses (--retries)"] * (
+        count > 0
+    )
 
 
 def build_arms(trials: list[Trial], data: LabelledData) -> dict[str, Finetuning]:

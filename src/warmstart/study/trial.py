@@ -34,6 +34,7 @@ from warmstart.text.coverage import count_coverage, describe_coverage
 from warmstart.text.tokenizer import Tokenizer
 from warmstart.train.loop import Trainer, Validation
 from warmstart.train.precision import ComputeSettings, default_device
+from warmstart.train.probe import fit_head, items_to_fit
 from warmstart.train.schemes import close_scheme
 from warmstart.transfer.start import WeightAccount
 
@@ -213,7 +214,12 @@ def trial_cost(recipe: FinetuneRecipe, built: Finetuning, compute: ComputeSettin
         final = "final decoding" if search else "final evaluation"
         decoded = recipe.task.decoded_dev if search else 0
         dev = data.dev[: decoded or None]
-        return {DEV: extrapolate(dev, validate), final: extrapolate([*data.dev, *(data.test or [])], evaluate_all)}
+        found = {DEV: extrapolate(dev, validate), final: extrapolate([*data.dev, *(data.test or [])], evaluate_all)}
+        if built.fits_head(recipe, small):
+            items, whole = items_to_fit(built.training.items), copy.deepcopy(small).float()  # as it begins
+            goal, most = answer_of(built.spec).goal, recipe.train.max_tokens
+            found["fitting the head"] = extrapolate(items, lambda some: fit_head(whole, goal, some, most))
+        return found
 
     model = build_meta_model(built.settings, recipe.scheme, recipe.train.seed)
     return estimate(

@@ -16,6 +16,7 @@ from warmstart.example.example import Example
 from warmstart.example.noise import Noise
 from warmstart.example.record import Label, Record, Target
 from warmstart.image.settings import AugmentSettings
+from warmstart.metrics.comparison import is_one_answer
 from warmstart.metrics.generation import (
     DEFAULT_METRIC,
     FALLBACK_METRIC,
@@ -111,7 +112,7 @@ class TextAnswer(Answer):
         return Scores(
             {name: counts.value for name, counts in found.items()},
             {name: [one.low, one.high] for name, one in bounds.items()},
-            len(set(predictions)) == 1 < len(set(truths)),
+            is_one_answer(truths, predictions),
             {name: counts.signature for name, counts in found.items()},
             {name: sum_pseudo_values(found[name].rows, found[name].formula) for name in bounds},
         )

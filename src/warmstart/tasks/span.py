@@ -19,6 +19,7 @@ from warmstart.base.arrays import Floats, Ints
 from warmstart.base.errors import BadInput
 from warmstart.example.example import Example, Goal
 from warmstart.example.record import Answers, Label, Record
+from warmstart.metrics.comparison import is_one_answer
 from warmstart.metrics.spans import span_ratios
 from warmstart.readers.rows import Row
 from warmstart.readers.squad import SQUAD_EXTENSIONS, read_questions
@@ -87,7 +88,7 @@ class SpanAnswer(Answer):
         metrics: Sequence[str] = (),
     ) -> Scores:  # fmt: skip
         """Word overlap and exact match; intervals are drawn over questions."""
-        is_collapsed = len(set(predictions)) == 1 < len(set(map(tuple, truths)))
+        is_collapsed = is_one_answer(list(map(tuple, truths)), predictions)
         return ratio_scores(span_ratios(truths, predictions), seed, is_collapsed)
 
     def prediction(self, spec: TaskSpec, output: RawOutput) -> Prediction:

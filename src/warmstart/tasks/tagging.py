@@ -16,7 +16,7 @@ from warmstart.base.arrays import Floats, Ints, shared_ones
 from warmstart.base.errors import BadInput, suggest
 from warmstart.example.example import Example, Goal
 from warmstart.example.record import Label, Record
-from warmstart.metrics.comparison import is_collapsed
+from warmstart.metrics.comparison import is_collapsed, is_one_answer
 from warmstart.metrics.entities import OUTSIDE, bioes_tag, convert_tags, get_entities, odd_tags, tag_scheme
 from warmstart.metrics.tagging import check_seqeval, entity_metrics, entity_ratios, tag_ratios
 from warmstart.readers.conll import CONLL_EXTENSIONS, read_sentences
@@ -127,8 +127,8 @@ class EntitiesAnswer(TagsAnswer):
 
         Few words are part of an entity, so a tagger may be of use that gets fewer words right than "O" everywhere does.
         """
-        is_collapsed = len(set(chain(*predictions))) == 1 < len(set(chain(*truths)))
-        scores = ratio_scores(entity_ratios(truths, predictions), seed, is_collapsed)
+        collapsed = is_one_answer(list(chain(*truths)), list(chain(*predictions)))
+        scores = ratio_scores(entity_ratios(truths, predictions), seed, collapsed)
         return replace(scores, metrics=entity_metrics(truths, predictions))
 
     def row(self, words: str | tuple[str, ...], tags: list[str]) -> dict[str, Any]:

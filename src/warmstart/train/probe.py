@@ -26,6 +26,11 @@ def can_fit(model: Model, goal: str) -> bool:
     return isinstance(head, QuestionHead) and head.settings.is_convex
 
 
+def items_to_fit(items: Sequence[list[Example]]) -> Sequence[list[Example]]:
+    """Those that a head is fitted to: all, or :data:`MOST` of them at most."""
+    return items[:: max(1, -(-len(items) // MOST))]
+
+
 def fit_head(model: Model, goal: str, items: Sequence[list[Example]], max_tokens: int) -> int:
     """Fits the head of ``goal``, in place; nothing else moves.
 
@@ -40,7 +45,7 @@ def fit_head(model: Model, goal: str, items: Sequence[list[Example]], max_tokens
     """
     head, device = model.head(goal), next(model.parameters()).device
     assert isinstance(head, QuestionHead)
-    some = items[:: -(-len(items) // MOST)]
+    some = items_to_fit(items)
     rows, goals = [], []
     model.eval()
     with torch.no_grad():

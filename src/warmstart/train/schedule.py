@@ -45,15 +45,18 @@ def plan_lengths(settings: TrainSettings, stream: Stream) -> Lengths:
     rise = Length.parse(schedule.warmup, "schedule.warmup")
     exact = schedule.decay.endswith("-2018") or schedule.decay == "slanted"
     warmup = rise.to_exact_steps(**sizes) if exact else rise.to_steps(**sizes)
-    cooldown = Length.parse(schedule.cooldown, "schedule.cooldown").to_steps(**sizes) if schedule.decay == "wsd" else 0
+    fall = Length.parse(schedule.cooldown, "schedule.cooldown")
+    cooldown = fall.to_exact_steps(**sizes) if schedule.decay == "wsd" else 0
     evaluate = Length.parse(resolved(settings.evaluate_every), "evaluate_every").to_steps(**sizes)
-    if cooldown and warmup + cooldown > steps:
+    if cooldown and rise.to_exact_steps(**sizes) + cooldown > steps + 1e-6:
         raise BadInput(
             "warm-up and cooldown do not fit into the run together", where="--cooldown",
-            value=f"{warmup:,} and {cooldown:,} steps", allowed=f"{steps:,} steps in all", next_step="shorten one of them",
+            value=f"{warmup:,} and {math.ceil(cooldown):,} steps", allowed=f"{steps:,} steps in all",
+            next_step="shorten one of them",
         )  # fmt: skip
     thaw = 0 if settings.unfreeze is None else max(1, Length.parse(settings.unfreeze, "unfreeze").to_steps(**sizes))
-    return Lengths(steps, warmup, cooldown, max(1, evaluate), thaw)
+    cooldown_steps = min(math.ceil(cooldown), steps - math.ceil(warmup))  # of a few steps both are rounded up
+    return Lengths(steps, warmup, cooldown_steps, max(1, evaluate), thaw)
 
 
 def num_unfrozen_layers(step: int, plan: Lengths) -> int | None:

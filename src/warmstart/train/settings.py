@@ -18,12 +18,12 @@ class OptimizerSettings(Settings):
     and the weight decay follows the corrected learning rate.
     """
 
-    kind: Literal["adamw", "muon", "adam-2018"] = Setting(
+    kind: Literal["adamw", "muon", "adam-2018"] | None = Setting(
         "adamw", "muon: for the matrices of the blocks, AdamW for all else; adam-2018: as GPT-1's released code",
-        flag="--optimizer",
+        flag="--optimizer", chosen="the model and its start",
     )  # fmt: skip
     lr: float | None = Setting(
-        2.5e-4, "peak learning rate", flag="--lr", metavar="RATE", chosen="the start and the task", gt=0
+        2.5e-4, "peak learning rate", flag="--lr", metavar="RATE", chosen="the model, its start and the task", gt=0
     )
     beta1: float = Setting(0.9, "decay of the running mean of the gradient", ge=0, lt=1)
     beta2: float = Setting(0.999, "decay of the running mean of the squared gradient", ge=0, lt=1)
@@ -77,11 +77,11 @@ class TrainSettings(Settings):
     seed: int = Setting(1, "seed of everything random", flag="--seed", metavar="N")
     length: LengthText | None = Setting(
         "1 epoch", "how long to train: '3 epochs', '2000 steps', '8M tokens'", flag="--length", metavar=LENGTH,
-        chosen="the number of examples",
+        chosen="the amount of data",
     )  # fmt: skip
     batch_size: int | None = Setting(
         32, "examples per step; in pre-training rows of text", flag="--batch-size", metavar="N",
-        chosen="the number of examples", ge=1,
+        chosen="the amount of data", ge=1,
     )  # fmt: skip
     accumulation: int = Setting(
         1, "micro-batches that a batch is split into, at least", flag="--accumulation", metavar="N", ge=1

@@ -1,6 +1,8 @@
 """The scikit-learn-like face: ``Classifier(start).fit(texts, labels).predict(texts)``, or of rows with their keys."""
 
+import contextlib
 import shutil
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from warmstart.base.console import silence
 from warmstart.base.errors import BadInput
 from warmstart.base.files import temporary_folder
 from warmstart.build.labelled_data import divide_rows
@@ -19,6 +22,7 @@ from warmstart.evaluation.evaluate import Evaluation, evaluate_records
 from warmstart.evaluation.predict import predict_records
 from warmstart.readers.problems import SkippedRows
 from warmstart.run.loading import load_run
+from warmstart.study.trial import how_collapsed
 from warmstart.tasks.answer import Prediction
 from warmstart.tasks.columns import OpenLabels
 from warmstart.tasks.dataset import records_from, task_from
@@ -44,19 +48,22 @@ class Classifier(Estimator):
         feature_names_in_: their names; there where they have any.
     """
 
-    def __init__(self, start: str = NO_START, task: str = "classification", **options: Any) -> None:
+    def __init__(
+        self, start: str = NO_START, task: str = "classification", *, verbose: bool = False, **options: Any
+    ) -> None:
         """Nothing is read before :meth:`fit`.
 
         Args:
             start: a pre-trained run or model folder, or ``none``.
             task: the kind.
+            verbose: whether the training says what it does, as the command does.
             options: flags of ``warmstart finetune`` without their dashes: ``lr=1e-4``, ``length="5 epochs"``;
                 ``columns={"text": "review"}`` names the keys of all rows.
 
         Raises:
             BadInput: an option that is no such flag.
         """
-        super().__init__(start, task, options)
+        super().__init__(start, task, options, verbose)
 
     def fit(
         self, rows: Iterable[Any], labels: Iterable[Any] | None = None,
@@ -68,6 +75,9 @@ class Classifier(Estimator):
             rows: with their labels, or without.
             labels: one for each row, where the rows have none.
             dev: examples that choose the best weights: rows with their labels, or the pair ``(rows, labels)``.
+
+        Warns:
+            UserWarning: the training has collapsed: it ends with one answer for everything.
 
         Raises:
             BadInput: as ``warmstart finetune`` does; rows are named by their number.
@@ -85,7 +95,10 @@ class Classifier(Estimator):
             held_out = task_from(self.task, more, open_labels or task.label_names, columns, skipped).records
         data = divide_rows(recipe.task, recipe.train.seed, task, held_out, skipped, open_labels)
         out = str(self._new_folder())
-        self.report_: dict[str, Any] = finetune(recipe, out, data=data)
+        with contextlib.nullcontext() if self.verbose else silence():
+            self.report_: dict[str, Any] = finetune(recipe, out, data=data)
+        if self.report_["collapsed"]:
+            warnings.warn(f"a training has collapsed: {how_collapsed(self.report_)}", stacklevel=2)
         self._loaded = load_run(out)
         self._remember_columns(table)
         return self

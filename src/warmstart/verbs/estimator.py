@@ -15,7 +15,7 @@ from warmstart.config.schema import FinetuneRecipe
 from warmstart.run.loading import LoadedRun, load_run
 from warmstart.tasks.table import answer_of, find_kind
 
-OWN = ("start", "task")
+OWN = ("start", "task", "verbose")
 _RUN = "run"
 
 
@@ -26,34 +26,38 @@ class UnfittedError(BadInput, ValueError, AttributeError):
 class Estimator:
     """Parameters of a fine-tuning, and the run that it becomes."""
 
-    def __init__(self, start: str, task: str, options: dict[str, Any]) -> None:
+    def __init__(self, start: str, task: str, options: dict[str, Any], verbose: bool = False) -> None:
         """Nothing is read yet; ``options`` are flags of ``warmstart finetune`` by their keywords.
+
+        ``verbose``: whether the training says what it does.
 
         Raises:
             BadInput: an option that is no such flag.
         """
         check_keywords(FinetuneRecipe, options)
-        self.start, self.task, self.options = start, task, options
+        self.start, self.task, self.options, self.verbose = start, task, options, verbose
         self._loaded: LoadedRun | None = None
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """``start``, ``task`` and the options that were given; scikit-learn's ``clone`` makes an equal estimator of them."""
-        return {"start": self.start, "task": self.task, **self.options}
+        """``start``, ``task``, ``verbose`` and the options that were given: all that scikit-learn's ``clone`` asks for."""
+        return {name: getattr(self, name) for name in OWN} | self.options
 
     def set_params(self, **params: Any) -> Self:
-        """Sets ``start``, ``task`` or any option, those that were not given before too.
+        """Sets ``start``, ``task``, ``verbose`` or any option, those that were not given before too.
 
         Raises:
             BadInput: an option that is no flag of ``warmstart finetune``.
         """
         options = {name: value for name, value in params.items() if name not in OWN}
         check_keywords(FinetuneRecipe, options)
-        self.start, self.task = params.get("start", self.start), params.get("task", self.task)
+        for name in OWN:
+            setattr(self, name, params.get(name, getattr(self, name)))
         self.options = self.options | options
         return self
 
     def __repr__(self) -> str:
-        given = ", ".join(f"{name}={value!r}" for name, value in self.get_params().items())
+        shown = {name: value for name, value in self.get_params().items() if name != "verbose" or value}
+        given = ", ".join(f"{name}={value!r}" for name, value in shown.items())
         return f"{type(self).__name__}({given})"
 
     def __sklearn_is_fitted__(self) -> bool:

@@ -42,6 +42,6 @@ def explain(recipe: PretrainRecipe | FinetuneRecipe, all: bool = False) -> dict[
         with tempfile.TemporaryDirectory() as scratch:  # raw text has to be encoded before it can be described
             corpus = pretraining.open_corpus(recipe, Path(scratch) / "corpus")
             named = build_pretraining(recipe, corpus)
-            lines = pretraining.describe_pretraining(recipe, named, compute, began_at_s)
+            lines, whole = pretraining.describe_pretraining(named, compute, began_at_s), named.recipe
     settings = to_yaml(whole) if all else changes_to_yaml(recipe)
     return {"recipe": to_yaml(whole), "words": lines, "settings": settings} | more

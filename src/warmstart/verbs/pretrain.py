@@ -11,6 +11,7 @@ from warmstart.base.console import say, track
 from warmstart.base.errors import BadInput
 from warmstart.base.files import check_free_space
 from warmstart.base.run_folder import CORPUS, RunFolder
+from warmstart.build.chosen_pretraining import CHOSEN
 from warmstart.build.cost import DEV, disk_line, extrapolate, seconds_since, total_line
 from warmstart.build.dry_run import build_meta_model, describe_training, estimate
 from warmstart.build.images import image_corpus
@@ -59,24 +60,24 @@ def pretrain(recipe: PretrainRecipe, out: str, resume: bool = False) -> dict[str
 
 
 def _pretrain(recipe: PretrainRecipe, folder: RunFolder, resume: bool) -> dict[str, Any]:
-    config = to_yaml(recipe)
-    folder.check_free(resume=resume, config=config)
+    folder.check_free(resume=resume, config=to_yaml(recipe), chosen=CHOSEN)
     check_model(recipe)  # before any text is read
     began_at_s = work_began_at_s()
     start = load_start(recipe)
     corpus = open_corpus(recipe, folder.path / CORPUS)
     built = build_pretraining(recipe, corpus, start)
+    recipe = built.recipe
     fingerprints = built.fingerprints(corpus)
     folder.check_data(fingerprints)
     device = default_device()
     compute = settings_of_run(folder, recipe.train.precision, device)
-    for line in describe_pretraining(recipe, built, compute, began_at_s):
+    for line in describe_pretraining(built, compute, began_at_s):
         say(line)
-    model, weights = built.fresh(recipe)
+    model, weights = built.fresh()
     trainer = Trainer(model, built.train, recipe.train, built.criterion, folder, _validation(built), device, compute)
     check_free_space(folder.path, trainer.bytes_to_write - folder.bytes_used)
     about = manifest("pretrain", recipe.train.seed, {"corpus": corpus.fingerprint, "fingerprints": fingerprints})
-    folder.create(config, about, compute.to_dict())
+    folder.create(to_yaml(recipe), about, compute.to_dict())
     account: dict[str, Any] = {"records": {"documents": corpus.num_documents, "tokens": corpus.num_tokens}}
     if weights is not None:
         say(f"transfer   {weights.sentence()}")
@@ -124,11 +125,9 @@ def open_corpus(recipe: PretrainRecipe, out: Path, part: str = "train") -> Corpu
     return prepare(PrepareSettings(out=str(out), **text.model_dump()))
 
 
-def describe_pretraining(
-    recipe: PretrainRecipe, built: Pretraining, compute: ComputeSettings, began_at_s: float | None = None
-) -> list[str]:
+def describe_pretraining(built: Pretraining, compute: ComputeSettings, began_at_s: float | None = None) -> list[str]:
     """The dry run in words; ``began_at_s``: when the work began, by ``time.monotonic``."""
-    model, dev = build_meta_model(built.settings), built.dev
+    model, dev, train = build_meta_model(built.settings), built.dev, built.recipe.train
 
     def evaluation(small: Model) -> dict[str, float]:
         if dev is None:
@@ -140,12 +139,13 @@ def describe_pretraining(
             )
         }
 
-    cost = estimate(model, built.train, recipe.train, built.criterion, compute, evaluation=evaluation)
-    lines = describe_training(model, built.train, recipe.train, built.tokenizer, built.criterion, cost)
+    cost = estimate(model, built.train, train, built.criterion, compute, evaluation=evaluation)
+    lines = describe_training(model, built.train, train, built.tokenizer, built.criterion, cost)
     if isinstance(built.tokenizer, Tokenizer):
         streams = {"train": built.train} | ({} if dev is None else {"dev": dev})
         found = {name: count_coverage(built.tokenizer, _some_ids(stream)) for name, stream in streams.items()}
         lines.append(f"vocabulary {describe_coverage(found)}")
+    lines += built.chosen
     prepared = {"preparing": seconds_since(began_at_s)}
     return [*lines, disk_line(bytes_to_write(model)), total_line(prepared | dict(cost.seconds))]
 
