@@ -132,7 +132,7 @@ def build_finetuning(
     recipe = recipe.model_copy(update=(head if other is None else other.head).form)
     if head.frame is None or head.frame.template is None:
         tokenizer = tokenizer.with_special_tokens(special_tokens(backbone.sight, tokenizer))
-    copied = backbone.layers if recipe.transfer_layers is None else recipe.transfer_layers
+    copied = backbone.total_layers if recipe.transfer_layers is None else recipe.transfer_layers
     check_scheme(recipe.scheme, backbone, None if start is None else copied)
     lm_weight = lm_weight_of(recipe, kind, backbone)
     pool = pool_of(recipe, kind)

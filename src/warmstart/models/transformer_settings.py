@@ -211,6 +211,19 @@ class TransformerSettings(Settings):
         """The most tokens that one text may have."""
         return self.context
 
+    def room_for_text(self, source: int) -> int:
+        """Tokens that a text may have which is generated after so many."""
+        return self.max_length - source
+
+    @property
+    def total_layers(self) -> int:
+        """Layers of the whole model."""
+        return self.layers
+
+    def blocks_of(self, name: str) -> int:
+        """How many layers with weights of their own have a tensor of this name, ``{}`` for the layer's number."""
+        return self.num_blocks
+
     @property
     def shape(self) -> str:
         """The size in words."""

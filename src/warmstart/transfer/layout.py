@@ -173,10 +173,10 @@ class Layout:
 
     def table(self, settings: ModelSettings, prefix: str) -> dict[str, Name]:
         """Name of each tensor of a model → where it is, in a file that keeps the base model under ``prefix``."""
-        layers = range(settings.backbone.num_blocks)
         every = (*self.names, *self._pooler(settings))
         every = tuple(name.sized(settings.backbone) for name in every)
-        found = [name.at(n, prefix) for name in every for n in (layers if "{}" in name.ours else range(1))]
+        count = settings.backbone.blocks_of
+        found = [name.at(n, prefix) for name in every for n in range(count(name.ours) if "{}" in name.ours else 1)]
         names = {f"backbone.{name.ours}": name for name in found}
         for goal, head in settings.heads.items():
             theirs = LINEAR if head.is_pooled else self.heads[goal].linear
@@ -206,7 +206,7 @@ class Layout:
 
     def fits(self, settings: BackboneSettings) -> bool:
         """Whether this layout can say all that matters about ``settings``: reading what it would write gives the same."""
-        if not isinstance(settings, self.backbone):
+        if type(settings) is not self.backbone:
             return False
         there = [name for name, kept in _OPTIONAL.items() if kept(settings)]
         there += [] if settings.tied else self.output[:1]
