@@ -9,9 +9,9 @@ from warmstart.objectives.objective import Objective
 from warmstart.objectives.table import OBJECTIVES
 from warmstart.tasks.vocabulary import Vocabulary
 
-PRESETS = {"causal": DEFAULT, "full": "bert-mini"}
+PRESETS = {"causal": DEFAULT, "full": "bert-mini", "prefix": "encoder-decoder-mini"}
 """Sight → the model that a recipe means which names none."""
-WHAT_IT_SEES = {"causal": "only what came before", "full": "the whole text"}
+WHAT_IT_SEES = {"causal": "only what came before", "full": "the whole text", "prefix": "a source and a target"}
 
 
 def fresh_backbone(recipe: ModelRecipe, objective: Objective, vocab_size: int) -> BackboneSettings:

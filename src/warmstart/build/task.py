@@ -21,12 +21,14 @@ from warmstart.transfer.sentence import reads_mean
 
 
 def spec_of(
-    task: TaskRecipe, data: LabelledData, frame: FrameSettings, text_segments: tuple[int, int], vocabulary: Vocabulary
-) -> TaskSpec:
-    """The task as the model will remember it."""
+    task: TaskRecipe, data: LabelledData, frame: FrameSettings, text_segments: tuple[int, int], vocabulary: Vocabulary,
+    learned: TaskSpec | None = None,
+) -> TaskSpec:  # fmt: skip
+    """The task as the model will remember it; ``learned`` is the one that its start has learned with this vocabulary."""
     kind = KINDS[data.kind]
     kind.answer(data.label_names).check_installed()  # before an hour of training, not after it
-    asked = kind.fit_options(recipe_options(task, kind), frame.sight, vocabulary)
+    asked = recipe_options(task, kind)
+    asked = kind.fit_options(asked if learned is None else kind.start_options(asked, learned), frame.sight, vocabulary)
     options = kind.learn_options(asked, data.train, data.label_names, text_segments)
     spec = TaskSpec(
         kind=data.kind, name=data.name, label_names=data.label_names, label_values=data.label_values, columns=task.columns,
@@ -39,6 +41,16 @@ def recipe_options(task: TaskRecipe, kind: TaskKind) -> Settings:
     """What the recipe says for this kind alone: the group of its name, or the kind's defaults."""
     found = getattr(task, kind.name, None)
     return found if isinstance(found, kind.options_class) else kind.options_class()
+
+
+def check_sight(kind: TaskKind, backbone: BackboneSettings) -> None:
+    """Raises :class:`BadInput` where a model of this sight learns no task of a kind."""
+    if backbone.sight not in kind.sights:
+        able = ", ".join(name for name, other in KINDS.items() if backbone.sight in other.sights)
+        raise BadInput(
+            f"{backbone.NOUN} does not learn this kind of task", where="--task", value=kind.name, allowed=able,
+            next_step="choose another --model or --start",
+        )  # fmt: skip
 
 
 def frame_of(

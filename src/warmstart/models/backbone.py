@@ -128,7 +128,9 @@ class Backbone(nn.Module):
     """
 
     EMBEDDING_PARTS: ClassVar[tuple[str, ...]] = ("tokens",)
-    VOCABULARY: ClassVar[tuple[str, ...]] = ("tokens.weight", "output.weight", "output.bias", "lm_transform.bias")
+    VOCABULARY: ClassVar[tuple[str, ...]] = (
+        "tokens.weight", "output.weight", "output.bias", "output_bias", "lm_transform.bias",
+    )  # fmt: skip
     POSITIONS: ClassVar[tuple[str, ...]] = ()
     OUTPUT: ClassVar[str] = "output.weight"
     READS_PADDED: ClassVar[bool] = False
@@ -170,7 +172,7 @@ class Backbone(nn.Module):
 
     def parameter_depths(self) -> dict[str, int]:
         """Name of each parameter → its depth (:meth:`layers_with_depth`)."""
-        return {
+        return dict.fromkeys((name for name, _ in self.named_parameters(recurse=False)), 0) | {
             f"{part}.{name}": layer.depth
             for layer in self.layers_with_depth()
             for part, module in layer.modules.items()

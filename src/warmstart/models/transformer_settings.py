@@ -64,9 +64,9 @@ class TransformerSettings(Settings):
     sight: Literal["causal", "full"] = Setting(
         "causal", "causal: a token attends to itself and what came before; full: to its whole document (BERT)"
     )
-    positions: Literal["learned", "rotary", "alibi", "none"] = Setting(
-        "learned", "a table of positions; queries and keys rotated by their position (Llama); scores that fall with the "
-        "distance, in each head at its own rate (ALiBi: BLOOM); or none of these (DeBERTa-v3)",
+    positions: Literal["learned", "sinusoidal", "rotary", "alibi", "none"] = Setting(
+        "learned", "a table of positions; sines and cosines of them (Vaswani et al. 2017); queries and keys rotated by "
+        "their position (Llama); scores that fall with the distance, in each head at its own rate (ALiBi: BLOOM); or none",
     )  # fmt: skip
     rotary_base: float = Setting(10000.0, "base of the rotary frequencies", gt=1)
     rotary_width: int | None = Setting(
@@ -84,6 +84,7 @@ class TransformerSettings(Settings):
         0, "bins of distance with a learned bias per head, the same in all layers (UniLMv2: 32); 0: none", ge=0
     )
     relative_distance: int = Setting(128, "distance from which on all tokens fall into the outermost bins", ge=2)
+    relative_ahead: bool = Setting(True, "half of the bins are for tokens that stand ahead (T5's decoder: none are)")
     disentangled: tuple[Literal["c2p", "p2c"], ...] = Setting(
         (), "what a score holds beside content to content: content to position, position to content (DeBERTa)"
     )
@@ -129,10 +130,11 @@ class TransformerSettings(Settings):
     qkv_bias: bool | None = Setting(None, "the same of queries, keys and values (Qwen2: these alone); default: as bias")
     out_bias: bool | None = Setting(None, "the same of attention's linear back to the states; default: as bias")
     tied: bool = Setting(True, "the softmax over the vocabulary uses the token table, not one of its own")
-    output_bias: bool = Setting(False, "a bias for each token in a softmax with a table of its own (Phi)")
+    output_bias: bool = Setting(False, "a bias for each token in the softmax (Phi, Marian)")
     logit_cap: float | None = Setting(
         None, "bound of the softmax's scores s, which become cap · tanh(s / cap) (Gemma 2: 30)", gt=0
     )
+    logit_scale: float = Setting(1.0, "factor on the states before the softmax (T5: 1 / √width)", gt=0)
     lm_transform: bool = Setting(False, "BERT's linear, activation and norm before that softmax, and a bias per token")
     pooler: bool = Setting(False, "BERT's linear and activation over the first token's state, for heads that use it")
     pooler_activation: PoolerActivation = Setting(
@@ -363,10 +365,10 @@ class TransformerSettings(Settings):
                 "a text has a segment that the segment table does not have", where=where, value=self.text_segments,
                 allowed=f"0 to {self.segments - 1}", next_step="change text_segments or segments",
             )  # fmt: skip
-        if self.output_bias and self.tied:
+        if self.output_bias and (self.joint_table or self.vectors):
             raise BadInput(
-                "a bias for each token needs a softmax with a table of its own", where=where, value="output_bias, tied",
-                allowed="tied false", next_step="leave output_bias out",
+                "a bias for each token needs a softmax of tokens alone", where=where, value="output_bias",
+                allowed="joint_table false, vectors false", next_step="leave output_bias out",
             )  # fmt: skip
         if self.logit_cap is not None and (self.joint_table or self.vectors):
             raise BadInput(

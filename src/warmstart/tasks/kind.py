@@ -27,6 +27,7 @@ from warmstart.tasks.parts import Account, FramedRecords, Parts, Truncation, enc
 from warmstart.tasks.row_source import RowSource
 from warmstart.tasks.settings import FrameSettings
 from warmstart.tasks.spec import TaskSpec
+from warmstart.tasks.special_tokens import SpecialIds
 from warmstart.tasks.text_windows import from_zero, question_numbers, renumber, split_windows
 from warmstart.tasks.vocabulary import Vocabulary, require_text
 from warmstart.text.tokenizer import Tokenizer
@@ -78,6 +79,7 @@ class TaskKind(RowSource):
         rewrites: whether that language model may also write the text again.
         reads_windows: whether a text that is too long may be read in windows.
         example_share: a Record makes about so many Examples, which bounds how many Records are read together.
+        sights: how a model may see that learns it.
     """
 
     label_columns: ClassVar[tuple[str, ...]]
@@ -98,6 +100,7 @@ class TaskKind(RowSource):
     rewrites: ClassVar[bool] = True
     reads_windows: ClassVar[bool] = False
     example_share: ClassVar[int] = 1
+    sights: ClassVar[tuple[str, ...]] = ("causal", "full")
 
     # What a file of examples holds
 
@@ -294,6 +297,10 @@ class TaskKind(RowSource):
         """About how many Examples a Record makes, which bounds how many Records are read together."""
         return max(self.example_share, WINDOW_SHARE if frame.long_text == "windows" else 1)
 
+    def start_options(self, options: Any, start: TaskSpec) -> Any:
+        """The options with what a model keeps of the task that it has learned before."""
+        return options
+
     def fit_options(self, options: Any, sight: str, vocabulary: Vocabulary) -> Any:
         """The options for a model: what they leave open and its sight and its vocabulary decide."""
         return options
@@ -319,9 +326,13 @@ class TaskKind(RowSource):
         """Whether a head that has learned a task of this kind may have learned one of ``kind``."""
         return self.name == kind.name
 
-    def min_context(self, options: Any) -> int | None:
+    def min_context(self, options: Any, sight: str) -> int | None:
         """Tokens that the options ask the model to have positions for; ``None``: as many as it has."""
         return None
+
+    def own_ids(self, options: Any, ids: SpecialIds) -> SpecialIds:
+        """The special tokens of a task with these options, where the model's are ``ids``."""
+        return ids
 
     def check_model(self, frame: Frame, segments: int) -> None:
         """Refuses a model that cannot learn this; ``segments``: rows of its segment table, 0 without one."""

@@ -34,12 +34,22 @@ from warmstart.tasks.answer import Answer, Prediction, RawOutput, Scores
 from warmstart.tasks.columns import Columns, Draft, as_list, first_present
 from warmstart.tasks.framing import Frame
 from warmstart.tasks.kind import TaskKind, TrainingData
-from warmstart.tasks.parts import Account, Parts, Truncation
+from warmstart.tasks.parts import Account, FramedRecords, Parts, Truncation
 from warmstart.tasks.row_source import ReadOptions
-from warmstart.tasks.seq2seq_frames import frame_pair, options_of, source_room, target_noise
-from warmstart.tasks.seq2seq_texts import look_up, marks_line_ends, text_sides
+from warmstart.tasks.seq2seq_frames import (
+    context_for,
+    fit_template,
+    frame_pair,
+    options_of,
+    source_room,
+    target_noise,
+    target_room,
+    template_of,
+)
+from warmstart.tasks.seq2seq_texts import add_prefix, look_up, marks_line_ends, text_sides
 from warmstart.tasks.settings import Seq2SeqSettings
 from warmstart.tasks.spec import TaskSpec
+from warmstart.tasks.special_tokens import NO_TOKEN, SpecialIds
 from warmstart.tasks.vocabulary import Vocabulary, require_text
 from warmstart.text.clean import clean
 
@@ -162,6 +172,7 @@ class Seq2Seq(TaskKind):
     own_formats = ("text",)
     options_class = Seq2SeqSettings
     has_auxiliary_lm = rewrites = False
+    sights = ("causal", "full", "prefix")
 
     def answer(self, label_names: Sequence[str]) -> Answer:
         """A text."""
@@ -228,6 +239,12 @@ class Seq2Seq(TaskKind):
             ids = [next(encoded) if isinstance(s, str) else look_up(s, tokenizer, record.where) for s in sides]
             yield Parts(tuple(ids))
 
+    def frame_records(self, frame: Frame, records: Iterable[Record], vocabulary: Vocabulary) -> FramedRecords:
+        """Frames all ``records``, each source behind the prefix that the options name."""
+        prefix = options_of(frame).source_prefix
+        records = (add_prefix(record, prefix) for record in records) if prefix else records
+        return super().frame_records(frame, records, vocabulary)
+
     def truncate(self, record: Record, parts: Parts, frame: Frame) -> Truncation:
         """Cuts source and target at their ends to their limits, or refuses them.
 
@@ -236,9 +253,9 @@ class Seq2Seq(TaskKind):
         """
         source, target, *answer = parts.texts
         if answer:
-            source = np.concatenate([answer[0], [frame.delimiter], source])
-        settings, room = options_of(frame), source_room(frame)
-        most = settings.target_limit - 1
+            between = template_of(frame).between or [frame.delimiter]
+            source = np.concatenate([answer[0], np.array(between, np.int64), source])
+        settings, room, most = options_of(frame), source_room(frame), target_room(frame)
         if len(source) > room and frame.settings.long_text == "refuse":
             raise BadInput(
                 "the source has more tokens than its limit", where=record.where, value=len(source),
@@ -277,11 +294,22 @@ class Seq2Seq(TaskKind):
 
         return TrainingData([], redraw, framed.account)
 
+    def start_options(self, options: Seq2SeqSettings, start: TaskSpec) -> Seq2SeqSettings:
+        """With the special tokens that the start has learned to read around source and target."""
+        if start.kind != self.name or options.template is not None:
+            return options
+        return options.model_copy(update={"template": self.options(start).template})
+
     def fit_options(self, options: Seq2SeqSettings, sight: str, vocabulary: Vocabulary) -> Seq2SeqSettings:
-        """Where no algorithm is named: masks, if the model sees whole texts and its vocabulary has a mask token."""
+        """Where no algorithm is named: masks, if the model sees whole texts and its vocabulary has a mask token.
+
+        An encoder-decoder has special tokens of its own.
+        """
+        tokenizer = require_text(vocabulary, "--task")
+        options = fit_template(options, sight, tokenizer)
         if options.algorithm is not None:
             return options
-        masks = sight == "full" and require_text(vocabulary, "--task").special_token("mask") is not None
+        masks = sight == "full" and tokenizer.special_token("mask") is not None
         return options.model_copy(update={"algorithm": "pseudo-masked" if masks else "causal"})
 
     def learn_options(
@@ -291,12 +319,16 @@ class Seq2Seq(TaskKind):
         """The segments that the model's pre-training had for source and target, where nothing else is asked."""
         return options.with_segments(text_segments)
 
-    def min_context(self, options: Seq2SeqSettings) -> int | None:
+    def min_context(self, options: Seq2SeqSettings, sight: str) -> int | None:
         """Room for as long a source and target as the limits name.
 
         New position rows begin as the old ones, over and over (s2s-ft; :mod:`warmstart.transfer.start`).
         """
-        return None if options.source_limit is None else options.source_limit + options.target_limit
+        return context_for(options, sight)
+
+    def own_ids(self, options: Seq2SeqSettings, ids: SpecialIds) -> SpecialIds:
+        """Those of an encoder-decoder: what its decoder reads first, and what ends its texts."""
+        return ids if options.template is None else SpecialIds(NO_TOKEN, options.template.start, options.template.end)
 
     def check_model(self, frame: Frame, segments: int) -> None:
         """Refuses what this model cannot learn.

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -49,6 +50,21 @@ def text_sides(record: Record, marked: bool) -> list[str | tuple[str, ...]]:
     if isinstance(target, str) and marked:
         target = f" {SENTENCE_MARK} ".join(filter(None, map(str.strip, target.split("\n"))))
     return [record.texts["source"], target, *(record.texts[key] for key in ("answer",) if key in record.texts)]
+
+
+def add_prefix(record: Record, prefix: str) -> Record:
+    """The Record with a text before its source.
+
+    Raises:
+        BadInput: the source is given as sub-words.
+    """
+    source = record.texts["source"]
+    if not isinstance(source, str):
+        raise BadInput(
+            "a source of sub-words has no text to stand behind a prefix", where=record.where, value=list(source),
+            allowed="a source that is a text", next_step="leave --source-prefix out, or give texts",
+        )  # fmt: skip
+    return replace(record, texts={**record.texts, "source": prefix + source})
 
 
 def _target(record: Record) -> str | tuple[str, ...]:

@@ -255,6 +255,14 @@ class Tokenizer:
         return tuple(map(self.token_to_id, self.begin))
 
     @property
+    def around_ids(self) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+        """The ids that its own program puts before and behind a text; ``None`` where it puts nothing."""
+        if self._template is None:
+            return None
+        before, after = (tuple(map(self.token_to_id, side)) for side in (self._template.before, self._template.after))
+        return before, after
+
+    @property
     def start(self) -> str | None:
         """The one token before every text that a left-to-right model reads, alone or framed by a task of ours."""
         if self._template is None or self._template.after not in ((), (EXTRACT,)) or len(self._template.before) != 1:

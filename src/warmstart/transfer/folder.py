@@ -198,7 +198,7 @@ def _architecture(settings: ModelSettings, layout: Layout) -> str:
     """The class that reads a model: by its head, else as a language model where it can guess words."""
     for goal, head in settings.heads.items():
         return (layout.base or layout.language_model) if head.is_pooled else layout.heads[goal].architecture
-    guesses = settings.backbone.sight == "causal" or settings.backbone.lm_transform
+    guesses = settings.backbone.sight != "full" or settings.backbone.lm_transform
     return layout.language_model if guesses or not layout.base else layout.base
 
 
@@ -239,7 +239,7 @@ def _missing_words(
     if layout is None or OWN in config:
         return ""
     backbone = settings.backbone
-    has_transform = backbone.sight == "causal" or backbone.lm_transform
+    has_transform = backbone.sight != "full" or backbone.lm_transform
     # With an output table in the file, would the config read as untied? Then that table is what is missing.
     whole = layout.settings(config, {*names, layout.output[0]})
     if task_class(config) is None and has_transform and (whole.tied or not {*layout.output}.isdisjoint(names)):
