@@ -51,8 +51,8 @@ def make(kind: str, seed: int = 1, **more: Any) -> Model:
     if kind == "t5":
         changes |= {
             "norm": "pre", "norm_kind": "rms", "positions": "none", "relative_bins": 8, "relative_distance": 6,
-            "bias": False, "mlp": "gated", "attention_scale": 1.0, "head_width": 12, "logit_scale": 0.5, "embedding_norm": False,
-            "shared_tokens": False,
+            "bias": False, "mlp": "gated", "attention_scale": 1.0, "head_width": 12, "logit_scale": 0.5,
+            "embedding_norm": False, "shared_tokens": False,
         }  # fmt: skip
     if kind == "relative":
         changes |= {"relative_bins": 8, "relative_distance": 12}
@@ -311,7 +311,8 @@ def test_columns_that_nobody_sees_are_taken_again(kind: str, monkeypatch: pytest
 
     monkeypatch.setattr(BeamCache, "_free", behind_all)
     whole = search()
-    assert max(most) >= 20 + 13 * 4 > few
+    read = 0 if kind in TWO_STACKS else 20  # columns of the longest source, which an encoder-decoder keeps apart
+    assert max(most) >= read + 13 * 4 > few
     for left, right in zip(reused, whole, strict=True):
         assert [text.ids for text in left] == [text.ids for text in right]
         assert [text.score for text in left] == pytest.approx([text.score for text in right], abs=1e-4)

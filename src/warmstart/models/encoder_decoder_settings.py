@@ -35,6 +35,14 @@ class EncoderDecoderSettings(TransformerSettings):
     shared_tokens: bool = Setting(True, "encoder and decoder read the same token table")
 
     @property
+    def written_out(self) -> dict[str, Any]:
+        """As a Transformer's."""
+        decoder = self.decoder
+        return super().written_out | {
+            "decoder_layers": decoder.layers, "decoder_heads": decoder.heads, "decoder_hidden": decoder.hidden
+        }  # fmt: skip
+
+    @property
     def encoder(self) -> TransformerSettings:
         """The encoder's: it sees the whole source and guesses no token."""
         return self._stack(sight="full", tied=True, output_bias=False, logit_scale=1.0, logit_cap=None)

@@ -1,7 +1,7 @@
 """Sizes and choices of a Transformer. Light to import, as all settings."""
 
 import math
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from warmstart.base.errors import BadInput
 from warmstart.base.settings import Setting, Settings
@@ -230,6 +230,16 @@ class TransformerSettings(Settings):
     def shape(self) -> str:
         """The size in words."""
         return f"{self.layers} layers, {self.width} wide, {self.heads} heads"
+
+    @property
+    def written_out(self) -> dict[str, Any]:
+        """Fields whose default follows from others → what they come to."""
+        return {
+            "kv_heads": self.key_heads, "head_width": self.per_head, "qkv_bias": self.has_qkv_bias,
+            "out_bias": self.has_out_bias, "rotary_width": self.rotary_width or self.per_head,
+            "attention_scale": self.attention_scale or self.per_head**-0.5,
+            "windows": [self.window_of(layer) for layer in range(self.layers)],
+        }  # fmt: skip
 
     def for_random_weights(self) -> "TransformerSettings":
         """As it learns a task best from random weights: as it is."""

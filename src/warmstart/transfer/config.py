@@ -15,7 +15,7 @@ from warmstart.transfer.tensors import DEQUANTISE
 CONFIG, ADAPTER, OWN = "config.json", "adapter_config.json", "warmstart"
 QUANTISERS = ("quantization_config", "compression_config")
 SPECIAL_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
-WORD_CLASSES = ("LMHead", "ForCausalLM", "ForMaskedLM", "ForPreTraining")
+WORD_CLASSES = ("LMHead", "ForCausalLM", "ForMaskedLM", "ForPreTraining", "ForConditionalGeneration", "MarianMT")
 """What the names of classes that guess words have in them."""
 
 
