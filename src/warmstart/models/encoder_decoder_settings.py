@@ -22,6 +22,7 @@ class EncoderDecoderSettings(TransformerSettings):
     NOUN: ClassVar = "an encoder-decoder"
     FREE: ClassVar = TransformerSettings.FREE | {"decoder_layers"}
     """As a Transformer's."""
+    two_stacks: ClassVar = True
 
     kind: Literal["encoder-decoder"] = "encoder-decoder"  # type: ignore[assignment]
     sight: Literal["prefix"] = Setting(  # type: ignore[assignment]

@@ -24,6 +24,9 @@ class LSTMSettings(Settings):
     can_carry: ClassVar[bool] = True
     """As a Transformer's."""
 
+    two_stacks: ClassVar[bool] = False
+    """As a Transformer's."""
+
     kind: Literal["lstm"] = "lstm"
     vocab_size: int = Setting(40478, "rows of the token table", ge=1)
     vectors: bool = Setting(False, "as a Transformer's")

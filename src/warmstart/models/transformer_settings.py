@@ -31,6 +31,8 @@ class TransformerSettings(Settings):
     """Whether it keeps a table for the softmax over the vocabulary."""
     can_carry: ClassVar[bool] = False
     """Whether what was read of a text can be carried from one step of a training to the next."""
+    two_stacks: ClassVar[bool] = False
+    """Whether an encoder reads a source and a decoder writes the target."""
 
     kind: Literal["transformer"] = "transformer"
     vocab_size: int = Setting(40478, "rows of the token table", ge=1)

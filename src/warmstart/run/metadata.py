@@ -16,6 +16,7 @@ from warmstart.corpora.corpus import MANIFEST, read_manifest
 from warmstart.decode.settings import GenerateSettings
 from warmstart.image import processor
 from warmstart.objectives.table import find_objective
+from warmstart.run.foreign_pairs import foreign_pair_task, foreign_search
 from warmstart.tasks.settings import Direction, FrameSettings, TemplateSettings
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.special_tokens import num_delimiters
@@ -24,7 +25,7 @@ from warmstart.tasks.vocabulary import Vocabulary
 from warmstart.text.clean import check_rules
 from warmstart.text.template_ids import has_token_types, read_template_ids
 from warmstart.text.tokenizer import Tokenizer
-from warmstart.transfer.config import CONFIG, label_names, special_ids, unread_head
+from warmstart.transfer.config import CONFIG, is_own, label_names, special_ids, unread_head
 from warmstart.transfer.folder import load_settings
 from warmstart.transfer.release2018 import is_release
 
@@ -95,6 +96,9 @@ def _of_another_library(folder: Path) -> RunMetadata:
         return RunMetadata()
     settings = load_settings(folder)
     backbone, goal = settings.backbone, next(iter(settings.heads), None)
+    if backbone.two_stacks and not is_own(folder):
+        task = foreign_pair_task(folder, backbone)
+        return RunMetadata(task=task, search=foreign_search(folder, task), unread_head=unread_head(folder))
     kind = next((kind for kind in KINDS.values() if kind.foreign_goal is not None and kind.foreign_goal == goal), None)
     if goal is None or kind is None or backbone.sight not in kind.foreign_sights:
         return RunMetadata(unread_head=unread_head(folder))

@@ -10,11 +10,12 @@ from typing import Any
 from warmstart.base.files import write_text
 from warmstart.image.processor import ImageProcessor
 from warmstart.models.model import Model
+from warmstart.run.foreign_pairs import stated_ids
 from warmstart.run.metadata import RunMetadata, write_metadata
 from warmstart.tasks.settings import TemplateSettings
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.special_tokens import num_delimiters, special_tokens
-from warmstart.tasks.table import answer_of
+from warmstart.tasks.table import answer_of, kind_of
 from warmstart.tasks.vocabulary import Vocabulary, require_text
 from warmstart.text.template import Template
 from warmstart.transfer.folder import FolderMetadata, save_model
@@ -51,6 +52,9 @@ def write_model(
     labels = () if task is None else task.label_names
     if task is not None and task.frame.template is not None:  # the class is read before padding, here and there
         ids = {"pad_token_id": task.frame.template.pad, **(ids or {})}
+    pair = None if task is None else kind_of(task).pair_template(kind_of(task).options(task))
+    if pair is not None:
+        ids = {**(ids or {}), **stated_ids(pair)}
     end, begin = _first_id(tokenizer, ("eos", "sep")), _first_id(tokenizer, ("bos",))
     save_model(model, folder, FolderMetadata(labels, pad_id(tokenizer), end, begin, ids or {}))
     sight, typed = model.settings.backbone.sight, model.settings.backbone.segments > 0
@@ -58,6 +62,9 @@ def write_model(
     template = _template(sight, tokenizer, typed) if task is not None or sight == "full" else None
     if task is not None and task.frame.template is not None:
         template = _own_template(task.frame.template, tokenizer)
+    if pair is not None:
+        one = (pair.before, pair.after)
+        template = _own_template(TemplateSettings(one=one, pair=(pair.before, pair.between, pair.after)), tokenizer)
     tokenizer.save(folder, template, model.settings.backbone.max_length)
     write_metadata(folder, metadata)
     if metadata.direction == "backward":

@@ -25,7 +25,7 @@ from warmstart.tasks.columns import Columns, Draft, first_present, label_at, num
 from warmstart.tasks.framing import Frame
 from warmstart.tasks.parts import Account, FramedRecords, Parts, Truncation, encode_texts
 from warmstart.tasks.row_source import RowSource
-from warmstart.tasks.settings import FrameSettings
+from warmstart.tasks.settings import FrameSettings, Seq2SeqTemplate
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.special_tokens import SpecialIds
 from warmstart.tasks.text_windows import from_zero, question_numbers, renumber, split_windows
@@ -328,6 +328,10 @@ class TaskKind(RowSource):
 
     def min_context(self, options: Any, sight: str) -> int | None:
         """Tokens that the options ask the model to have positions for; ``None``: as many as it has."""
+        return None
+
+    def pair_template(self, options: Any) -> Seq2SeqTemplate | None:
+        """The special tokens of an encoder-decoder that has learned such a task; ``None`` of another model."""
         return None
 
     def own_ids(self, options: Any, ids: SpecialIds) -> SpecialIds:

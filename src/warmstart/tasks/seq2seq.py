@@ -31,7 +31,7 @@ from warmstart.readers.parallel import read_parallel_rows, read_source_lines, sp
 from warmstart.readers.rows import TABLE_EXTENSIONS, TABLE_FORMATS, Row
 from warmstart.readers.text_io import split_extensions
 from warmstart.tasks.answer import Answer, Prediction, RawOutput, Scores
-from warmstart.tasks.columns import Columns, Draft, as_list, first_present
+from warmstart.tasks.columns import Columns, Draft, first_present
 from warmstart.tasks.framing import Frame
 from warmstart.tasks.kind import TaskKind, TrainingData
 from warmstart.tasks.parts import Account, FramedRecords, Parts, Truncation
@@ -46,8 +46,16 @@ from warmstart.tasks.seq2seq_frames import (
     target_room,
     template_of,
 )
-from warmstart.tasks.seq2seq_texts import add_prefix, look_up, marks_line_ends, text_sides
-from warmstart.tasks.settings import Seq2SeqSettings
+from warmstart.tasks.seq2seq_texts import (
+    add_prefix,
+    first_answer,
+    look_up,
+    marks_line_ends,
+    parse_target,
+    text_or_pieces,
+    text_sides,
+)
+from warmstart.tasks.settings import Seq2SeqSettings, Seq2SeqTemplate
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.special_tokens import NO_TOKEN, SpecialIds
 from warmstart.tasks.vocabulary import Vocabulary, require_text
@@ -203,8 +211,8 @@ class Seq2Seq(TaskKind):
         columns = first_present(row, self.text_columns)
         if columns is None:
             return None
-        source = _text_or_pieces(row.fields[columns[0]], row.place(columns[0]))
-        return Columns({"source": source} | (_first_answer(row) if columns == ("context",) else {}), columns)
+        source = text_or_pieces(row.fields[columns[0]], row.place(columns[0]))
+        return Columns({"source": source} | (first_answer(row) if columns == ("context",) else {}), columns)
 
     def learn_labels(self, drafts: Sequence[Draft]) -> tuple[str, ...]:
         """Texts are no classes."""
@@ -212,7 +220,7 @@ class Seq2Seq(TaskKind):
 
     def parse_label(self, found: Draft, numbers: Mapping[str, int]) -> Label:
         """The target, and the blocks that the row may name for its sub-words."""
-        return _parse_target(found)
+        return parse_target(found)
 
     def varied_labels(self, records: Iterable[Record]) -> Iterable[Any] | None:
         """Nothing has to differ."""
@@ -326,6 +334,10 @@ class Seq2Seq(TaskKind):
         """
         return context_for(options, sight)
 
+    def pair_template(self, options: Seq2SeqSettings) -> Seq2SeqTemplate | None:
+        """As the options have it."""
+        return options.template
+
     def own_ids(self, options: Seq2SeqSettings, ids: SpecialIds) -> SpecialIds:
         """Those of an encoder-decoder: what its decoder reads first, and what ends its texts."""
         return ids if options.template is None else SpecialIds(NO_TOKEN, options.template.start, options.template.end)
@@ -356,50 +368,6 @@ class Seq2Seq(TaskKind):
 
 def _options(spec: TaskSpec) -> Seq2SeqSettings:
     return Seq2SeqSettings.model_validate(spec.options)
-
-
-def _text_or_pieces(value: Any, where: str) -> str | tuple[str, ...]:
-    """A text, or the list of its sub-words.
-
-    Raises:
-        BadInput: neither, or nothing in it.
-    """
-    if isinstance(value, list | tuple) and value and all(isinstance(piece, str) for piece in value):
-        return tuple(value)
-    if not isinstance(value, str) or not value.strip():
-        raise BadInput(
-            "not a text", where=where, value=value, allowed="a text that is not empty, or the list of its sub-words",
-            next_step="mend the row or leave it out",
-        )  # fmt: skip
-    return value
-
-
-def _first_answer(row: Row) -> dict[str, str]:
-    """The first answer in a context; none where the row has none."""
-    answers = row.fields.get("answers", row.fields.get("answer"))
-    while isinstance(answers, Mapping | list | tuple) and answers:
-        answers = answers.get("text") if isinstance(answers, Mapping) else answers[0]
-    return {"answer": answers} if isinstance(answers, str) and answers.strip() else {}
-
-
-def _parse_target(found: Draft) -> Target:
-    given = _text_or_pieces(found.label, found.label_place)
-    spans = found.extra.get("spans")
-    where = f"{found.where}, key 'spans'"
-    if isinstance(given, str):
-        if spans is not None:
-            raise BadInput(
-                "span ids need a target of sub-words", where=where, value=spans,
-                allowed="a target that is a list of sub-words", next_step="give such a list, or leave spans out",
-            )  # fmt: skip
-        return Target(given)
-    numbers = None if spans is None else as_list(spans, where)
-    if numbers is not None and (len(numbers) != len(given) or not all(type(n) is int and n > 0 for n in numbers)):
-        raise BadInput(
-            "span ids are whole numbers from 1, one for each sub-word", where=where, value=numbers,
-            allowed=f"{len(given)} numbers such as 1, 1, 2", next_step="mend the row or leave spans out",
-        )  # fmt: skip
-    return Target(pieces=given, spans=None if numbers is None else tuple(numbers))
 
 
 def _check_model(frame: Frame, segments: int) -> None:

@@ -19,7 +19,7 @@ CLASSES: dict[str, str | None] = {
     "SqueezeBert": WORDPIECE, "OpenAIGPT": GPT1, "GPT2": GPT2, "Roberta": GPT2, "Bart": GPT2, "Longformer": GPT2,
     "MPNet": WORDPIECE, "Albert": None, "DebertaV2": None,
     "Llama": None, "CodeLlama": None, "Qwen2": None, "GPTNeoX": None, "Gemma": None, "Bloom": None,
-    "CodeGen": None, "XLMRoberta": None, "Camembert": None,
+    "CodeGen": None, "T5": None, "MBart": None, "MBart50": None, "Pegasus": None, "XLMRoberta": None, "Camembert": None,
     "Herbert": None, "PreTrained": None, "TokenizersBackend": None,
 }  # fmt: skip
 """Class without ``Tokenizer`` and ``Fast`` → the older files that it is read from beside a ``tokenizer.json``, if any."""

@@ -73,6 +73,12 @@ def unread_head(folder: Path) -> str | None:
     return task_class(read_config(folder))
 
 
+def is_own(folder: Path) -> bool:
+    """Whether we wrote the config in a folder."""
+    config = read_config(folder)
+    return config["model_type"] == OWN or OWN in config
+
+
 def labels_of(config: Mapping[str, Any], where: str = CONFIG) -> tuple[str, ...]:
     """The names of the labels in a config, by number; where it has none, those of ``transformers``.
 
