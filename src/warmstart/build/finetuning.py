@@ -138,8 +138,9 @@ def build_finetuning(
     lm_weight = lm_weight_of(recipe, kind, backbone)
     pool = pool_of(recipe, kind)
     frame = frame_of(recipe, kind, backbone, tokenizer, pool, head.frame)
-    learned = start.metadata.task if start is not None and begins_with(tokenizer, start.tokenizer) else None
-    spec = spec_of(recipe.task, data, frame, backbone.text_segments, tokenizer, learned)
+    same = start is not None and begins_with(tokenizer, start.tokenizer)
+    pair = start.metadata.pair_template if start is not None and same else None
+    spec = spec_of(recipe.task, data, frame, backbone.text_segments, tokenizer, pair)
     answer = answer_of(spec)
     metric = recipe.task.metric or data.metric or answer.metrics(spec.label_names)[0]
     answer.check_metric(metric, spec.label_names)

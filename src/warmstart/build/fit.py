@@ -49,6 +49,7 @@ def fit_vocabulary(vocabulary: Vocabulary, objective: Objective) -> Vocabulary:
     """
     if not isinstance(vocabulary, ImageProcessor):
         missing = [name for role, name in objective.special_tokens.items() if vocabulary.special_token(role) is None]
+        missing += [name for name in objective.new_tokens if not vocabulary.has_token(name)]
         return vocabulary.with_special_tokens(missing) if missing else vocabulary
     if not objective.reads_images:
         raise BadInput(

@@ -11,7 +11,7 @@ from warmstart.models.presets import PRESETS
 from warmstart.models.settings import BackboneSettings, Pool
 from warmstart.run.metadata import RunMetadata, read_metadata
 from warmstart.tasks.kind import TaskKind
-from warmstart.tasks.settings import Direction, FrameSettings
+from warmstart.tasks.settings import Direction, FrameSettings, Seq2SeqTemplate
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.special_tokens import num_delimiters
 from warmstart.tasks.table import KINDS
@@ -22,13 +22,13 @@ from warmstart.transfer.sentence import reads_mean
 
 def spec_of(
     task: TaskRecipe, data: LabelledData, frame: FrameSettings, text_segments: tuple[int, int], vocabulary: Vocabulary,
-    learned: TaskSpec | None = None,
+    pair: Seq2SeqTemplate | None = None,
 ) -> TaskSpec:  # fmt: skip
-    """The task as the model will remember it; ``learned`` is the one that its start has learned with this vocabulary."""
+    """The task as the model will remember it; ``pair`` are the special tokens of source and target that its start knows."""
     kind = KINDS[data.kind]
     kind.answer(data.label_names).check_installed()  # before an hour of training, not after it
-    asked = recipe_options(task, kind)
-    asked = kind.fit_options(asked if learned is None else kind.start_options(asked, learned), frame.sight, vocabulary)
+    asked = kind.start_options(recipe_options(task, kind), pair)
+    asked = kind.fit_options(asked, frame.sight, vocabulary)
     options = kind.learn_options(asked, data.train, data.label_names, text_segments)
     spec = TaskSpec(
         kind=data.kind, name=data.name, label_names=data.label_names, label_values=data.label_values, columns=task.columns,

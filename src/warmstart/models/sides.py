@@ -20,7 +20,8 @@ class Sides:
 
     Attributes:
         source: positions as they stand.
-        target: positions and turns from 0 on, unless pseudo tokens need theirs.
+        target: positions less the tokens of the source, behind which a frame counts them on; turns from 0 on, unless
+            pseudo tokens need theirs.
         places: [N] where each token of the Batch stands in the sources followed by the targets.
     """
 
@@ -53,12 +54,12 @@ def split_sides(batch: Batch) -> Sides:
     places = np.empty(len(turns), np.int64)
     places[np.concatenate([sources, targets])] = np.arange(len(turns))
     device = batch.ids.device
-    origin = to_device(torch.from_numpy(first[targets]), device)
+    counted = to_device(torch.from_numpy(np.repeat(read, written)), device)  # tokens of each target's source
     target = _part(batch, targets, written)
     own = turns[targets] - (turns.min() >= 0)
     target = replace(
         target,
-        positions=target.positions - batch.positions.index_select(0, origin),
+        positions=target.positions - counted,
         turns=torch.from_numpy(own),
         pattern=pattern_of(own, np.repeat(np.cumsum(written) - written, written)),
     )

@@ -17,7 +17,7 @@ from warmstart.decode.settings import GenerateSettings
 from warmstart.image import processor
 from warmstart.objectives.table import find_objective
 from warmstart.run.foreign_pairs import foreign_pair_task, foreign_search
-from warmstart.tasks.settings import Direction, FrameSettings, TemplateSettings
+from warmstart.tasks.settings import Direction, FrameSettings, Seq2SeqTemplate, TemplateSettings
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.special_tokens import num_delimiters
 from warmstart.tasks.table import KINDS, find_kind
@@ -41,12 +41,15 @@ class RunMetadata(Settings):
 
     ``unread_head`` is the class, in the config of another library's folder, whose head has no place here.
 
+    ``pair`` are the special tokens that an encoder-decoder without a task reads around source and target.
+
     ``search`` says how a sequence-to-sequence model generates, where nothing else is asked.
     """
 
     task: TaskSpec | None = None
     unread_head: str | None = None
     search: GenerateSettings | None = None
+    pair: Seq2SeqTemplate | None = None
     clean: tuple[str, ...] = ()
     objective: str | None = None
 
@@ -56,6 +59,14 @@ class RunMetadata(Settings):
         if self.task is not None:
             return self.task.frame.direction
         return "forward" if self.objective is None else find_objective(self.objective, FILE).direction
+
+    @property
+    def pair_template(self) -> Seq2SeqTemplate | None:
+        """The special tokens that an encoder-decoder has learned to read around source and target."""
+        if self.task is None:
+            return self.pair
+        kind = find_kind(self.task.kind)
+        return kind.pair_template(kind.options(self.task))
 
     @property
     def rules(self) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from warmstart.run.metadata import RunMetadata, write_metadata
 from warmstart.tasks.settings import TemplateSettings
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.special_tokens import num_delimiters, special_tokens
-from warmstart.tasks.table import answer_of, kind_of
+from warmstart.tasks.table import answer_of
 from warmstart.tasks.vocabulary import Vocabulary, require_text
 from warmstart.text.template import Template
 from warmstart.transfer.folder import FolderMetadata, save_model
@@ -52,7 +52,7 @@ def write_model(
     labels = () if task is None else task.label_names
     if task is not None and task.frame.template is not None:  # the class is read before padding, here and there
         ids = {"pad_token_id": task.frame.template.pad, **(ids or {})}
-    pair = None if task is None else kind_of(task).pair_template(kind_of(task).options(task))
+    pair = metadata.pair_template
     if pair is not None:
         ids = {**(ids or {}), **stated_ids(pair)}
     end, begin = _first_id(tokenizer, ("eos", "sep")), _first_id(tokenizer, ("bos",))

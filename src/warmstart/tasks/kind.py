@@ -297,8 +297,8 @@ class TaskKind(RowSource):
         """About how many Examples a Record makes, which bounds how many Records are read together."""
         return max(self.example_share, WINDOW_SHARE if frame.long_text == "windows" else 1)
 
-    def start_options(self, options: Any, start: TaskSpec) -> Any:
-        """The options with what a model keeps of the task that it has learned before."""
+    def start_options(self, options: Any, pair: Seq2SeqTemplate | None) -> Any:
+        """The options with the special tokens that the start has learned to read around source and target."""
         return options
 
     def fit_options(self, options: Any, sight: str, vocabulary: Vocabulary) -> Any:

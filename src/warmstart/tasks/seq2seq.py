@@ -302,11 +302,9 @@ class Seq2Seq(TaskKind):
 
         return TrainingData([], redraw, framed.account)
 
-    def start_options(self, options: Seq2SeqSettings, start: TaskSpec) -> Seq2SeqSettings:
-        """With the special tokens that the start has learned to read around source and target."""
-        if start.kind != self.name or options.template is not None:
-            return options
-        return options.model_copy(update={"template": self.options(start).template})
+    def start_options(self, options: Seq2SeqSettings, pair: Seq2SeqTemplate | None) -> Seq2SeqSettings:
+        """With the special tokens that the start has learned, unless the recipe names others."""
+        return options if options.template is not None else options.model_copy(update={"template": pair})
 
     def fit_options(self, options: Seq2SeqSettings, sight: str, vocabulary: Vocabulary) -> Seq2SeqSettings:
         """Where no algorithm is named: masks, if the model sees whole texts and its vocabulary has a mask token.

@@ -216,7 +216,11 @@ def fit_template(options: Seq2SeqSettings, sight: str, tokenizer: Tokenizer) -> 
     """The options with the special tokens of the vocabulary, where an encoder-decoder's are not known."""
     if sight != PREFIX or options.template is not None:
         return options
-    end = special_ids(sight, tokenizer).extract
+    return options.model_copy(update={"template": pair_template(tokenizer)})
+
+
+def pair_template(tokenizer: Tokenizer) -> Seq2SeqTemplate:
+    """The special tokens of source and target as a vocabulary suggests them: what ends a text also begins the target."""
+    end = special_ids(PREFIX, tokenizer).extract
     before, after = tokenizer.around_ids or ((), (end,))
-    found = Seq2SeqTemplate(before=before, after=after, between=after, start=end, end=end)
-    return options.model_copy(update={"template": found})
+    return Seq2SeqTemplate(before=before, after=after, between=after, start=end, end=end)
