@@ -1,5 +1,6 @@
 """Pre-training of encoder-decoders: what is corrupted, what is to be written, and the special tokens around both."""
 
+import itertools
 import json
 from collections import Counter
 from pathlib import Path
@@ -101,7 +102,7 @@ def test_all_ways_to_cut_are_alike_likely() -> None:
 
 
 def test_masks_stand_for_spans_of_barts_lengths() -> None:
-    """Invariants and the paper's numbers: 30 % hidden, lengths of a Poisson distribution of mean 3, no mask beside another."""
+    """Invariants and the paper's numbers: 30 % hidden, Poisson lengths of mean 3, no mask beside another."""
     corruption, lengths = tools(0.3), list[int]()
     for number in range(400):
         text = np.arange(60)
@@ -109,7 +110,7 @@ def test_masks_stand_for_spans_of_barts_lengths() -> None:
         kept = [token for token in source if token != MASK]
         assert kept == sorted(set(kept)) and len(text) - len(kept) == 18
         places = [place for place, token in enumerate(source) if token == MASK]
-        assert all(b - a > 1 for a, b in zip(places, places[1:], strict=False))
+        assert all(b - a > 1 for a, b in itertools.pairwise(places))
         for place in places:
             before = source[place - 1] if place else -1
             after = source[place + 1] if place + 1 < len(source) else 60
@@ -163,7 +164,7 @@ def test_noise_of_mass_is_berts() -> None:
 
 @pytest.mark.parametrize("objective", ["span-corruption", "infilling", "mass"])
 def test_a_pre_trained_encoder_decoder_starts_a_task(objective: str, tmp_path: Path) -> None:
-    """Witness: what the verbs remember: the special tokens of the pre-training are those of the task; the weights are taken."""
+    """Witness: what the verbs remember: the task has the special tokens of the pre-training; all weights are taken."""
     text, rows = tmp_path / "text.jsonl", tmp_path / "rows.jsonl"
     text.write_text("".join(json.dumps({"text": f"a film {n} of many. it was seen."}) + "\n" for n in range(60)))
     rows.write_text("".join(json.dumps({"source": f"a film {n}", "target": f"of {n}"}) + "\n" for n in range(12)))
