@@ -41,6 +41,11 @@ def test_every_preset_has_its_arithmetic(name: str) -> None:
         shared = s.width * s.width // 3
         per_layer = 2 * s.width**2 + 2 * shared + 3 * s.width * s.hidden + 2 * s.width + 2 * (s.width // s.heads)
         final, tables = s.width, s.vocab_size
+    if name.startswith(
+        "encoder-decoder"
+    ):  # positions on both sides; the decoder's layers read the source, after a norm
+        final, tables = 2 * final, tables + s.context
+        per_layer = 2 * per_layer + 4 * s.width**2 + 6 * s.width
     if name.startswith("bert"):  # a norm, segments, and the head for words: a linear, a norm, a bias per token
         final, tables = 2 * s.width + s.width**2 + 3 * s.width + s.vocab_size, tables + 2
     with torch.device("meta"):
@@ -68,8 +73,8 @@ def test_unknown_preset() -> None:
     with pytest.raises(BadInput) as caught:
         preset("gpt1-mimi")
     assert str(caught.value) == (
-        "--model: unknown model preset; got 'gpt1-mimi'; allowed: bert, bert-mini, bert-tiny, gpt1, "
-        "gpt1-micro, gpt1-mini, gpt1-tiny, gpt2, "
+        "--model: unknown model preset; got 'gpt1-mimi'; allowed: bert, bert-mini, bert-tiny, "
+        "encoder-decoder, encoder-decoder-mini, encoder-decoder-tiny, gpt1, gpt1-micro, gpt1-mini, gpt1-tiny, gpt2, "
         "lstm, lstm-awd, lstm-gpt1, lstm-mini, lstm-tiny, modern, modern-mini; did you mean 'gpt1-mini'?"
     )
 
