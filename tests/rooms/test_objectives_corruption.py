@@ -18,7 +18,7 @@ from warmstart.objectives.mass import mass
 from warmstart.objectives.settings import MaskSettings
 from warmstart.objectives.span_corruption import SENTINELS, span_corruption
 from warmstart.run.metadata import read_metadata
-from warmstart.tasks.seq2seq_frames import pair_template
+from warmstart.tasks.seq2seq_template import pair_template
 from warmstart.text.tokenizer import Tokenizer
 
 MASK, STOP, END, START = 90, 91, 92, 93

@@ -16,7 +16,7 @@ from warmstart.build.head import HeadPlan, plan_head
 from warmstart.build.labelled_data import LabelledData, read_labelled_data
 from warmstart.build.sizes import backbone_settings, for_reading, for_task, with_context, with_start
 from warmstart.build.start import NO_START, Start, read_start, vocabulary_of
-from warmstart.build.task import check_sight, frame_of, lm_weight_of, pool_of, recipe_options, spec_of
+from warmstart.build.task import check_sight, frame_of, lm_weight_of, pair_of, pool_of, recipe_options, spec_of
 from warmstart.build.training import build_criterion, stream_of
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.decode.settings import GenerateSettings
@@ -33,7 +33,7 @@ from warmstart.tasks.kind import TaskKind, TrainingData
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.special_tokens import special_tokens
 from warmstart.tasks.table import KINDS, answer_of, kind_of
-from warmstart.tasks.vocabulary import Vocabulary, begins_with, require_text
+from warmstart.tasks.vocabulary import Vocabulary, require_text
 from warmstart.train.precision import default_device
 from warmstart.train.probe import can_fit, fit_head
 from warmstart.train.schemes import apply_scheme, check_scheme
@@ -138,9 +138,7 @@ def build_finetuning(
     lm_weight = lm_weight_of(recipe, kind, backbone)
     pool = pool_of(recipe, kind)
     frame = frame_of(recipe, kind, backbone, tokenizer, pool, head.frame)
-    same = start is not None and begins_with(tokenizer, start.tokenizer)
-    pair = start.metadata.pair_template if start is not None and same else None
-    spec = spec_of(recipe.task, data, frame, backbone.text_segments, tokenizer, pair)
+    spec = spec_of(recipe.task, data, frame, backbone.text_segments, tokenizer, pair_of(recipe))
     answer = answer_of(spec)
     metric = recipe.task.metric or data.metric or answer.metrics(spec.label_names)[0]
     answer.check_metric(metric, spec.label_names)

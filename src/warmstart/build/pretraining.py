@@ -23,7 +23,7 @@ from warmstart.objectives.objective import Objective
 from warmstart.objectives.table import find_objective
 from warmstart.run.metadata import read_metadata
 from warmstart.streams.stream import Stream
-from warmstart.tasks.seq2seq_frames import pair_template
+from warmstart.tasks.seq2seq_template import pair_template
 from warmstart.tasks.settings import Seq2SeqTemplate
 from warmstart.tasks.vocabulary import Vocabulary, begins_with
 from warmstart.text.tokenizer import Tokenizer

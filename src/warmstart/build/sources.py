@@ -20,7 +20,7 @@ from warmstart.streams.carry import CarriedRowSource
 from warmstart.streams.order import permute
 from warmstart.streams.sources import AugmentedSource, DocumentSource, NoisyRowSource, RowSource, Source
 from warmstart.tasks.images import check_rows_fit
-from warmstart.tasks.seq2seq_frames import pair_template
+from warmstart.tasks.seq2seq_template import pair_template
 from warmstart.tasks.settings import Seq2SeqTemplate
 from warmstart.tasks.vocabulary import Vocabulary, require_text
 from warmstart.text.tokenizer import Tokenizer

@@ -165,6 +165,11 @@ def _context(task: TaskRecipe, most: int) -> int:
     return task.context or most
 
 
+def pair_of(recipe: FinetuneRecipe) -> Seq2SeqTemplate | None:
+    """The special tokens of source and target that were learned with the vocabulary; ``None``: nothing is known of them."""
+    return None if recipe.new_vocabulary else _metadata(recipe).pair_template
+
+
 def _metadata(recipe: FinetuneRecipe) -> RunMetadata:
     """Cleaning rules and the direction of reading come from where the vocabulary comes from."""
     source = recipe.tokenizer if recipe.start == NO_START else recipe.start

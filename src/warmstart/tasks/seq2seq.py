@@ -38,7 +38,6 @@ from warmstart.tasks.parts import Account, FramedRecords, Parts, Truncation
 from warmstart.tasks.row_source import ReadOptions
 from warmstart.tasks.seq2seq_frames import (
     context_for,
-    fit_template,
     frame_pair,
     options_of,
     source_room,
@@ -46,6 +45,7 @@ from warmstart.tasks.seq2seq_frames import (
     target_room,
     template_of,
 )
+from warmstart.tasks.seq2seq_template import fit_template
 from warmstart.tasks.seq2seq_texts import (
     add_prefix,
     first_answer,

@@ -19,8 +19,6 @@ from warmstart.example.record import Record, Target
 from warmstart.tasks.framing import Frame
 from warmstart.tasks.parts import Parts
 from warmstart.tasks.settings import Seq2SeqSettings, Seq2SeqTemplate
-from warmstart.tasks.special_tokens import special_ids
-from warmstart.text.tokenizer import Tokenizer
 
 Draw = np.random.Generator
 PREFIX = "prefix"  # sight of a model whose two stacks read source and target apart
@@ -210,17 +208,3 @@ def context_for(settings: Seq2SeqSettings, sight: str) -> int | None:
         return settings.target_limit if sight == PREFIX else None
     both = (settings.source_limit, settings.target_limit)
     return max(both) if sight == PREFIX else sum(both)
-
-
-def fit_template(options: Seq2SeqSettings, sight: str, tokenizer: Tokenizer) -> Seq2SeqSettings:
-    """The options with the special tokens of the vocabulary, where an encoder-decoder's are not known."""
-    if sight != PREFIX or options.template is not None:
-        return options
-    return options.model_copy(update={"template": pair_template(tokenizer)})
-
-
-def pair_template(tokenizer: Tokenizer) -> Seq2SeqTemplate:
-    """The special tokens of source and target as a vocabulary suggests them: what ends a text also begins the target."""
-    end = special_ids(PREFIX, tokenizer).extract
-    before, after = tokenizer.around_ids or ((), (end,))
-    return Seq2SeqTemplate(before=before, after=after, between=after, start=end, end=end)

@@ -138,6 +138,13 @@ class Seq2SeqSettings(Settings):
         "", "text before every source, as the start has learned it (T5: 'summarize: ')", flag="--source-prefix",
         metavar="TEXT",
     )  # fmt: skip
+    source_language: str = Setting(
+        "", "language code of the sources, a token of an encoder-decoder's vocabulary (mBART: en_XX)",
+        flag="--source-language", metavar="TOKEN",
+    )  # fmt: skip
+    target_language: str = Setting(
+        "", "language code of the targets, likewise", flag="--target-language", metavar="TOKEN"
+    )
     template: Seq2SeqTemplate | None = Setting(
         None, "special tokens of an encoder-decoder; default: those of its start, or of its vocabulary"
     )
