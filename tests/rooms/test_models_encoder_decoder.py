@@ -22,7 +22,7 @@ from warmstart.transfer.start import PartTransfer, start_from
 SIZES = ((5, 3), (2, 7), (5, 1), (9, 4), (1, 2))
 T5 = {
     "norm_kind": "rms", "positions": "none", "relative_bins": 8, "relative_distance": 6, "bias": False, "mlp": "gated",
-    "attention_scale": 1.0, "head_width": 12, "logit_scale": 0.2,
+    "attention_scale": 1.0, "head_width": 12, "logit_scale": 0.2, "embedding_norm": False,
 }  # fmt: skip
 KINDS: dict[str, dict[str, Any]] = {
     "pre": {},
@@ -122,11 +122,11 @@ def test_it_is_torchs_transformer(norm: str) -> None:
         ids, table = torch.from_numpy(example.ids), body.tokens.weight
         source, target = ids[: sizes[0]], ids[sizes[0] :]
         with torch.no_grad():
-            read = (table[source] + body.encoder.positions.weight[: sizes[0]])[None]
+            read = body.encoder.embedding_norm(table[source] + body.encoder.positions.weight[: sizes[0]])[None]
             for layer in encoders:
                 read = layer(read)
             read = read if body.encoder.final_norm is None else body.encoder.final_norm(read)
-            written = (table[target] + body.decoder.positions.weight[: sizes[1]])[None]
+            written = body.decoder.embedding_norm(table[target] + body.decoder.positions.weight[: sizes[1]])[None]
             mask = nn.Transformer.generate_square_subsequent_mask(sizes[1])
             for layer in decoders:
                 written = layer(written, read, tgt_mask=mask, tgt_is_causal=True)

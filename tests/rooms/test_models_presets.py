@@ -44,7 +44,7 @@ def test_every_preset_has_its_arithmetic(name: str) -> None:
     if name.startswith(
         "encoder-decoder"
     ):  # positions on both sides; the decoder's layers read the source, after a norm
-        final, tables = 2 * final, tables + s.context
+        final, tables = 2 * (final + 2 * s.width), tables + s.context  # with a norm on the embeddings of each
         per_layer = 2 * per_layer + 4 * s.width**2 + 6 * s.width
     if name.startswith("bert"):  # a norm, segments, and the head for words: a linear, a norm, a bias per token
         final, tables = 2 * s.width + s.width**2 + 3 * s.width + s.vocab_size, tables + 2

@@ -52,16 +52,17 @@ THEIRS: dict[str, tuple[str, str, dict[str, Any]]] = {
 SIZES = ((11, 6), (3, 9), (1, 1), (7, 7), (7, 2))
 RMS = {
     "norm_kind": "rms", "positions": "none", "relative_bins": 8, "relative_distance": 12, "bias": False,
-    "attention_scale": 1.0, "norm_eps": 1e-6, "head_width": 12,
+    "attention_scale": 1.0, "norm_eps": 1e-6, "head_width": 12, "embedding_norm": False,
 }  # fmt: skip
+MARIAN = {"norm": "post", "embedding_norm": False, "positions": "sinusoidal"}
 OURS: dict[str, dict[str, Any]] = {
     "t5": RMS | {"logit_scale": 32**-0.5, "activation": "relu", "decoder_layers": 3},
     "t5, of two tables": RMS | {"mlp": "gated", "activation": "gelu_tanh", "tied": False},
     "bart": {"norm": "post", "embedding_norm": True, "activation": "gelu", "decoder_layers": 3, "output_bias": True},
     "mbart": {"embedding_norm": True, "embedding_scale": 32**0.5, "decoder_hidden": 40, "output_bias": True},
-    "marian": {"norm": "post", "positions": "sinusoidal", "activation": "silu", "output_bias": True},
-    "marian, of two tables": {"norm": "post", "positions": "sinusoidal", "shared_tokens": False, "decoder_heads": 4},
-    "pegasus": {"positions": "sinusoidal", "activation": "relu", "decoder_layers": 1},
+    "marian": MARIAN | {"activation": "silu", "output_bias": True},
+    "marian, of two tables": MARIAN | {"shared_tokens": False, "decoder_heads": 4},
+    "pegasus": {"embedding_norm": False, "positions": "sinusoidal", "activation": "relu", "decoder_layers": 1},
 }  # fmt: skip
 
 

@@ -91,6 +91,20 @@ def their_texts(folder: Path, sources: list[str], **changes: Any) -> list[str]:
     return [tokenizer.decode(row, skip_special_tokens=True) for row in rows]
 
 
+def their_loss(folder: Path, rows: list[dict[str, str]]) -> float:
+    """The mean loss of transformers over the tokens of the targets, each framed by the tokenizer as a label."""
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    model, total, count = transformers.AutoModelForSeq2SeqLM.from_pretrained(folder).eval(), 0.0, 0
+    for row in rows:
+        labels = tokenizer(row["target"], return_tensors="pt").input_ids
+        read = torch.cat([torch.tensor([[model.config.decoder_start_token_id]]), labels[:, :-1]], 1)
+        with torch.no_grad():
+            found = model(**tokenizer(row["source"], return_tensors="pt"), decoder_input_ids=read, labels=labels)
+        total += float(found.loss) * labels.numel()
+        count += labels.numel()
+    return total / count
+
+
 SOURCES = [row["source"] for row in pairs(5, 3)]
 
 
@@ -127,8 +141,26 @@ def test_a_run_from_it_learns_and_goes_back(home: Path, name: str, tmp_path: Pat
     assert [row["prediction"] for row in found] == their_texts(
         tmp_path / "run", prefixed, max_new_tokens=6, num_beams=3, length_penalty=0.0, do_sample=False
     )
-    assert main(["evaluate", "--run", str(tmp_path / "run"), "--data", str(home / "dev.jsonl"), "--json"]) == 0
+    asked = ["--data", str(home / "dev.jsonl"), "--precision", "fp32", "--json"]
+    assert main(["evaluate", "--run", str(tmp_path / "run"), *asked]) == 0
     assert json.loads(capsys.readouterr().out)["metrics"]["rougeL"] == pytest.approx(report["metrics"]["rougeL"])
+
+
+FRESH = ["--start", "none", "--model", "encoder-decoder-tiny", "--vocab-size", "400"]
+
+
+@pytest.mark.parametrize("more", [FRESH, ["--scheme", "lora"]])
+def test_other_runs_go_to_transformers_too(home: Path, more: list[str], tmp_path: Path) -> None:
+    """Witness: transformers' texts and loss of the folder of a run from random weights (an mBART), and of one with LoRA."""
+    start = [] if "--start" in more else ["--start", str(home / "bart")]
+    files = ["--train", str(home / "train.jsonl"), "--dev", str(home / "dev.jsonl"), "--out", str(tmp_path / "run")]
+    words = ["finetune", *start, *more, "--task", "seq2seq", "--length", "6 steps", "--metric", "loss", *SHORT]
+    assert main([*words, *files]) == 0
+    ours = [one["text"] for one in generate(str(tmp_path / "run"), SOURCES, min_new=3)]
+    theirs = their_texts(tmp_path / "run", SOURCES, max_new_tokens=6, min_new_tokens=3, do_sample=False)
+    assert ours == [text.strip() for text in theirs]
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert report["metrics"]["loss"] == pytest.approx(their_loss(tmp_path / "run", pairs(16, 2)), rel=1e-4)
 
 
 @pytest.mark.parametrize(

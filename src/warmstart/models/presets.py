@@ -16,7 +16,7 @@ BERT: dict[str, Any] = {
     "lm_transform": True,
 }  # fmt: skip
 ENCODER_DECODER: dict[str, Any] = {
-    "kind": "encoder-decoder", "norm": "pre", "activation": "gelu"
+    "kind": "encoder-decoder", "norm": "pre", "embedding_norm": True, "activation": "gelu"
 }  # fmt: skip
 NO_DROPOUT: dict[str, Any] = {"embedding_dropout": 0.0, "attention_dropout": 0.0, "residual_dropout": 0.0}
 
@@ -126,7 +126,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "embedding_width": 24,
         "init_std": 0.1,
     },
-    # Vaswani et al. 2017, base, with learned positions and norms that come first: 63,608,832 weights, 37,000 tokens.
+    # Vaswani et al. 2017, base, as mBART has its parts (so the folder is an mBART): positions are learned, norms come first
+    # and one stands on the embeddings. 63,610,880 weights with their 37,000 tokens.
     "encoder-decoder": ENCODER_DECODER
     | {"vocab_size": 37000, "context": 512, "layers": 6, "width": 512, "heads": 8, "hidden": 2048},
     # For two CPU cores.
