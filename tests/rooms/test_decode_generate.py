@@ -8,7 +8,6 @@ import torch
 
 from warmstart.base.errors import BadInput
 from warmstart.base.seeds import generator
-from warmstart.decode import cached_decoder
 from warmstart.decode import search as search_module
 from warmstart.decode.generate import Generation, generate
 from warmstart.decode.limits import Limits, limits_of
@@ -16,6 +15,7 @@ from warmstart.decode.sampling import choose
 from warmstart.decode.settings import GenerateSettings
 from warmstart.example.batch import collate
 from warmstart.example.example import Example
+from warmstart.models import backbone as backbone_module
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import ModelSettings
@@ -69,7 +69,7 @@ def test_cached_equals_uncached(
     norm: str, chunk: int, changes: dict[str, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Witness: a full forward pass over the growing text, one prompt at a time; ids equal, log-probabilities to 1e-5."""
-    monkeypatch.setattr(cached_decoder, "CHUNK", chunk)
+    monkeypatch.setattr(backbone_module, "CHUNK", chunk)
     model, settings = make(norm), GenerateSettings.model_validate({"max_new": 20} | changes)
     given = prompts(7, 1, 30, 12, 48, 5, 5, 47, 20)
     found = generate(model, given, settings, END)
@@ -86,7 +86,7 @@ DISTANCES = {"disentangled": ("c2p", "p2c"), "positions": "none", "distance_buck
 @pytest.mark.parametrize("chunk", [128, 5])
 def test_what_layers_see_in_the_cache(chunk: int, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Witness: a full forward pass over the growing text; prompts shorter and longer than the windows and buckets."""
-    monkeypatch.setattr(cached_decoder, "CHUNK", chunk)
+    monkeypatch.setattr(backbone_module, "CHUNK", chunk)
     model, settings = make("pre", **changes), GenerateSettings(max_new=12, greedy=True)
     given = prompts(7, 1, 30, 12, 5)
     for prompt, ours in zip(given, generate(model, given, settings, END), strict=True):

@@ -33,7 +33,10 @@ from warmstart.tasks.seq2seq_frames import frame_pair
 from warmstart.tasks.settings import FrameSettings, Seq2SeqSettings
 
 START, SEP, MASK, VOCABULARY = 1, 2, 3, 24
-KINDS = ("pseudo-masked", "relative", "causal", "left-to-right", "rotary", "slopes", "bounds", "lstm")
+KINDS = (
+    "pseudo-masked", "relative", "causal", "left-to-right", "rotary", "slopes", "bounds", "lstm", "bart", "t5"
+)  # fmt: skip
+TWO_STACKS = ("bart", "t5")
 NO_KERNEL = ("lstm", "bounds")  # the second bounds its scores, which torch alone does
 MASKED = ("pseudo-masked", "relative")  # the second with a bias of distances
 
@@ -43,6 +46,14 @@ def make(kind: str, seed: int = 1, **more: Any) -> Model:
     if kind == "lstm":
         changes |= {"layers": 2, "width": 32, "cells": 48}
         return Model.fresh(ModelSettings(backbone=preset("lstm-tiny", **changes | more)), seed).eval()
+    if kind in TWO_STACKS:
+        changes |= {"decoder_layers": 3, "decoder_heads": 4, "norm": "post", "embedding_norm": True}
+    if kind == "t5":
+        changes |= {
+            "norm": "pre", "norm_kind": "rms", "positions": "none", "relative_bins": 8, "relative_distance": 6,
+            "bias": False, "mlp": "gated", "attention_scale": 1.0, "head_width": 12, "logit_scale": 0.5,
+            "embedding_norm": False, "shared_tokens": False,
+        }  # fmt: skip
     if kind == "relative":
         changes |= {"relative_bins": 8, "relative_distance": 12}
     if kind in (*MASKED, "causal"):
@@ -58,14 +69,15 @@ def make(kind: str, seed: int = 1, **more: Any) -> Model:
         name = "modern-mini"
         changes |= {"layers": 2, "width": 32, "heads": 4, "kv_heads": 2, "hidden": 64}
     else:
-        name = "gpt1-tiny"
+        name = "encoder-decoder-tiny" if kind in TWO_STACKS else "gpt1-tiny"
     return Model.fresh(ModelSettings(backbone=preset(name, **changes | more)), seed).eval()
 
 
 def frame(kind: str) -> Frame:
     full = kind in (*MASKED, "causal")
     algorithm = "pseudo-masked" if kind in MASKED else "causal"
-    settings = FrameSettings(context=40, sight="full" if full else "causal", lm=False)
+    sight: Any = "prefix" if kind in TWO_STACKS else "full" if full else "causal"
+    settings = FrameSettings(context=40, sight=sight, lm=False)
     options = Seq2SeqSettings(algorithm=algorithm, target_limit=12)  # type: ignore[arg-type]
     return Frame(settings, options, TEXT, (), START, SEP, SEP, noise=Noise(MASK, VOCABULARY))
 
@@ -278,7 +290,7 @@ def test_neighbours_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
         assert [text.score for text in left] == pytest.approx([text.score for text in right], abs=1e-4)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "lstm"])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("lstm", *TWO_STACKS)])
 def test_columns_that_nobody_sees_are_taken_again(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Witness: the same search with every new token behind all others."""
     model, given = make(kind), sources(6, 1, 11, 20, 3)

@@ -41,6 +41,11 @@ def test_every_preset_has_its_arithmetic(name: str) -> None:
         shared = s.width * s.width * s.kv_heads // s.heads
         per_layer = 2 * s.width**2 + 2 * shared + 3 * s.width * s.hidden + 2 * s.width + 2 * (s.width // s.heads)
         final, tables = s.width, s.vocab_size
+    if name.startswith(
+        "encoder-decoder"
+    ):  # positions on both sides; the decoder's layers read the source, after a norm
+        final, tables = 2 * (final + 2 * s.width), tables + s.context  # with a norm on the embeddings of each
+        per_layer = 2 * per_layer + 4 * s.width**2 + 6 * s.width
     if name.startswith("bert"):  # a norm, segments, and the head for words: a linear, a norm, a bias per token
         final, tables = 2 * s.width + s.width**2 + 3 * s.width + s.vocab_size, tables + 2
     with torch.device("meta"):
@@ -68,8 +73,8 @@ def test_unknown_preset() -> None:
     with pytest.raises(BadInput) as caught:
         preset("gpt1-mimi")
     assert str(caught.value) == (
-        "--model: unknown model preset; got 'gpt1-mimi'; allowed: bert, bert-mini, bert-tiny, gpt1, "
-        "gpt1-micro, gpt1-mini, gpt1-tiny, gpt2, "
+        "--model: unknown model preset; got 'gpt1-mimi'; allowed: bert, bert-mini, bert-tiny, "
+        "encoder-decoder, encoder-decoder-mini, encoder-decoder-tiny, gpt1, gpt1-micro, gpt1-mini, gpt1-tiny, gpt2, "
         "lstm, lstm-awd, lstm-gpt1, lstm-mini, lstm-tiny, modern, modern-micro, modern-mini; did you mean 'gpt1-mini'?"
     )
 
@@ -87,7 +92,7 @@ def test_heads_that_do_not_divide_the_width() -> None:
 @pytest.mark.parametrize("name", ["bart", "BART-large", "mbart", "t5-small", "mt5", "flan-t5-base", "pegasus"])
 def test_models_of_an_encoder_and_a_decoder_are_named_as_such(name: str) -> None:
     """Bad input: they are no slip of another name."""
-    with pytest.raises(BadInput, match=r"an encoder and a decoder.*--task seq2seq") as error:
+    with pytest.raises(BadInput, match=r"a published encoder-decoder.*--start hf:") as error:
         preset(name)
     assert "did you mean" not in str(error.value)
     with pytest.raises(BadInput, match="did you mean 'bert'"):

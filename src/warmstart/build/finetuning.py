@@ -17,7 +17,16 @@ from warmstart.build.head import HeadPlan, plan_head
 from warmstart.build.labelled_data import LabelledData, read_labelled_data
 from warmstart.build.sizes import backbone_settings, for_reading, for_task, with_context, with_start
 from warmstart.build.start import NO_START, Start, read_start, vocabulary_of
-from warmstart.build.task import frame_of, is_bi_encoder, lm_weight_of, pool_of, recipe_options, spec_of
+from warmstart.build.task import (
+    check_sight,
+    frame_of,
+    is_bi_encoder,
+    lm_weight_of,
+    pair_of,
+    pool_of,
+    recipe_options,
+    spec_of,
+)  # fmt: skip
 from warmstart.build.training import build_criterion, stream_of
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.decode.settings import GenerateSettings
@@ -138,17 +147,18 @@ def build_finetuning(
     start = None if recipe.start == NO_START else read_start(recipe.start)
     tokenizer = vocabulary_of(recipe, data, start)
     backbone = _backbone(recipe, kind, tokenizer, start)
+    check_sight(kind, backbone)
     head = plan_head(recipe, data, start)
     recipe = recipe.model_copy(update=(head if other is None else other.head).form)
     if head.frame is None or head.frame.template is None:
         tokenizer = tokenizer.with_special_tokens(special_tokens(backbone.sight, tokenizer))
-    copied = backbone.layers if recipe.transfer_layers is None else recipe.transfer_layers
+    copied = backbone.total_layers if recipe.transfer_layers is None else recipe.transfer_layers
     check_scheme(recipe.scheme, backbone, None if start is None else copied)
     lm_weight = lm_weight_of(recipe, kind, backbone)
     pool = pool_of(recipe, kind)
     apart = is_bi_encoder(recipe, kind, len(data.train))
     frame = frame_of(recipe, kind, backbone, tokenizer, pool, apart, head.frame)
-    spec = spec_of(recipe.task, data, frame, backbone.text_segments, tokenizer)
+    spec = spec_of(recipe.task, data, frame, backbone.text_segments, tokenizer, pair_of(recipe))
     answer = answer_of(spec)
     metric = recipe.task.metric or data.metric or answer.metrics(spec.label_names)[0]
     answer.check_metric(metric, spec.label_names)
@@ -179,7 +189,7 @@ def _backbone(recipe: FinetuneRecipe, kind: TaskKind, tokenizer: Vocabulary, sta
     else:
         backbone = with_start(recipe.model, start.backbone, start.rows_for(tokenizer))
     if not (recipe.task.context or recipe.model.context):
-        backbone = with_context(backbone, kind.min_context(recipe_options(recipe.task, kind)))
+        backbone = with_context(backbone, kind.min_context(recipe_options(recipe.task, kind), backbone.sight))
     backbone = for_reading(backbone, vectors=isinstance(tokenizer, ImageProcessor))
     is_random = start is None and recipe.vectors is None and recipe.model.embedding_std is None
     return backbone.for_random_weights() if is_random else backbone

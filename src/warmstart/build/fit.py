@@ -9,9 +9,9 @@ from warmstart.objectives.objective import Objective
 from warmstart.objectives.table import OBJECTIVES
 from warmstart.tasks.vocabulary import Vocabulary
 
-PRESETS = {"causal": ("modern-micro", "modern-mini"), "full": ("bert-mini",)}
+PRESETS = {"causal": ("modern-micro", "modern-mini"), "full": ("bert-mini",), "prefix": ("encoder-decoder-mini",)}
 """Sight → the models, from small to large, that a recipe may mean which names none."""
-WHAT_IT_SEES = {"causal": "only what came before", "full": "the whole text"}
+WHAT_IT_SEES = {"causal": "only what came before", "full": "the whole text", "prefix": "a source and a target"}
 
 
 def fresh_backbone(recipe: ModelRecipe, objective: Objective, vocab_size: int) -> BackboneSettings:
@@ -49,6 +49,7 @@ def fit_vocabulary(vocabulary: Vocabulary, objective: Objective) -> Vocabulary:
     """
     if not isinstance(vocabulary, ImageProcessor):
         missing = [name for role, name in objective.special_tokens.items() if vocabulary.special_token(role) is None]
+        missing += [name for name in objective.new_tokens if not vocabulary.has_token(name)]
         return vocabulary.with_special_tokens(missing) if missing else vocabulary
     if not objective.reads_images:
         raise BadInput(

@@ -27,7 +27,7 @@ def with_word_head(backbone: BackboneSettings) -> BackboneSettings:
 
     A bidirectional model without its head for words gets one of the same form, newly initialised over its tied table.
     """
-    if backbone.sight == "causal":
+    if backbone.sight != "full":
         return backbone.with_parts(pooler=False, lm=True)
     return backbone.model_copy(update={"pooler": False, "lm_transform": True})
 

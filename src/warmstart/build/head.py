@@ -100,7 +100,7 @@ def _unfit(recipe: FinetuneRecipe, head: HeadSettings, start: Start) -> str:
     """
     if recipe.new_head:
         return "--new-head"
-    if recipe.transfer_layers is not None and recipe.transfer_layers < start.backbone.layers:
+    if recipe.transfer_layers is not None and recipe.transfer_layers < start.backbone.total_layers:
         return "the layer that the start's head reads is not taken"
     plain = {name: ObjectiveSettings.model_fields[name].default for name in FORM}
     asked = {name: getattr(recipe, name) for name in FORM}

@@ -24,6 +24,8 @@ from warmstart.objectives.objective import Objective
 from warmstart.objectives.table import find_objective
 from warmstart.run.metadata import read_metadata
 from warmstart.streams.stream import Stream
+from warmstart.tasks.seq2seq_template import pair_template
+from warmstart.tasks.settings import Seq2SeqTemplate
 from warmstart.tasks.vocabulary import Vocabulary, begins_with
 from warmstart.text.tokenizer import Tokenizer
 from warmstart.train.step import Criterion
@@ -46,6 +48,7 @@ class Pretraining:
         train: the stream of training rows.
         dev: the stream of rows for evaluation, if any are held out.
         criterion: what is minimised.
+        pair: special tokens of source and target, of an encoder-decoder.
     """
 
     recipe: PretrainRecipe
@@ -57,6 +60,7 @@ class Pretraining:
     train: Stream
     dev: Stream | None
     criterion: Criterion
+    pair: Seq2SeqTemplate | None = None
 
     def fingerprints(self, corpus: Corpus | ImageCorpus) -> dict[str, Any]:
         """What identifies all that is learned from, part by part."""
@@ -143,19 +147,24 @@ def build_pretraining(recipe: PretrainRecipe, corpus: Corpus | ImageCorpus, star
     backbone = _backbone(sized.recipe, objective, tokenizer, start)
     chosen = choose_settings(sized.recipe, backbone, corpus.num_tokens)
     recipe = chosen.recipe
-    train, dev = _streams(recipe, corpus, SourceBuilder(objective, tokenizer, backbone, recipe.mask, recipe.augment))
+    pair = _pair(recipe, backbone, tokenizer, start)
+    builder = SourceBuilder(objective, tokenizer, backbone, recipe.mask, recipe.augment, pair)
+    train, dev = _streams(recipe, corpus, builder)
     criterion = build_criterion({NEXT_VECTOR if backbone.vectors else LM: 1.0}, recipe.train)
     return Pretraining(
-        recipe,
-        (*sized.words, *chosen.words),
-        objective,
-        ModelSettings(backbone=backbone),
-        tokenizer,
-        start,
-        train,
-        dev,
-        criterion,
-    )
+        recipe, (*sized.words, *chosen.words), objective, ModelSettings(backbone=backbone), tokenizer, start, train, dev,
+        criterion, pair,
+    )  # fmt: skip
+
+
+def _pair(
+    recipe: PretrainRecipe, backbone: BackboneSettings, tokenizer: Vocabulary, start: Start | None
+) -> Seq2SeqTemplate | None:
+    """The special tokens of source and target: the start's, unless its vocabulary is replaced."""
+    if not backbone.two_stacks or not isinstance(tokenizer, Tokenizer):
+        return None
+    known = None if start is None or recipe.new_vocabulary else start.metadata.pair_template
+    return known or pair_template(tokenizer)
 
 
 def _backbone(

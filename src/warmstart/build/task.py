@@ -11,7 +11,7 @@ from warmstart.models.presets import PRESETS
 from warmstart.models.settings import BackboneSettings, Pool
 from warmstart.run.metadata import RunMetadata, read_metadata
 from warmstart.tasks.kind import TaskKind
-from warmstart.tasks.settings import Direction, FrameSettings
+from warmstart.tasks.settings import Direction, FrameSettings, Seq2SeqTemplate
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.special_tokens import num_delimiters
 from warmstart.tasks.table import KINDS
@@ -24,12 +24,14 @@ FEW_PAIRS = 1000
 
 
 def spec_of(
-    task: TaskRecipe, data: LabelledData, frame: FrameSettings, text_segments: tuple[int, int], vocabulary: Vocabulary
-) -> TaskSpec:
-    """The task as the model will remember it."""
+    task: TaskRecipe, data: LabelledData, frame: FrameSettings, text_segments: tuple[int, int], vocabulary: Vocabulary,
+    pair: Seq2SeqTemplate | None = None,
+) -> TaskSpec:  # fmt: skip
+    """The task as the model will remember it; ``pair`` are the special tokens of source and target that its start knows."""
     kind = KINDS[data.kind]
     kind.answer(data.label_names).check_installed()  # before an hour of training, not after it
-    asked = kind.fit_options(recipe_options(task, kind), frame.sight, vocabulary)
+    asked = kind.start_options(recipe_options(task, kind), pair)
+    asked = kind.fit_options(asked, frame.sight, vocabulary)
     options = kind.learn_options(asked, data.train, data.label_names, text_segments)
     spec = TaskSpec(
         kind=data.kind, name=data.name, label_names=data.label_names, label_values=data.label_values, columns=task.columns,
@@ -42,6 +44,16 @@ def recipe_options(task: TaskRecipe, kind: TaskKind) -> Settings:
     """What the recipe says for this kind alone: the group of its name, or the kind's defaults."""
     found = getattr(task, kind.name, None)
     return found if isinstance(found, kind.options_class) else kind.options_class()
+
+
+def check_sight(kind: TaskKind, backbone: BackboneSettings) -> None:
+    """Raises :class:`BadInput` where a model of this sight learns no task of a kind."""
+    if backbone.sight not in kind.sights:
+        able = ", ".join(name for name, other in KINDS.items() if backbone.sight in other.sights)
+        raise BadInput(
+            f"{backbone.NOUN} does not learn this kind of task", where="--task", value=kind.name, allowed=able,
+            next_step="choose another --model or --start",
+        )  # fmt: skip
 
 
 def frame_of(
@@ -183,6 +195,11 @@ def _context(task: TaskRecipe, most: int) -> int:
             next_step=f"--set model.context={task.context} gives the model more positions",
         )  # fmt: skip
     return task.context or most
+
+
+def pair_of(recipe: FinetuneRecipe) -> Seq2SeqTemplate | None:
+    """The special tokens of source and target that were learned with the vocabulary; ``None``: nothing is known of them."""
+    return None if recipe.new_vocabulary else _metadata(recipe).pair_template
 
 
 def _metadata(recipe: FinetuneRecipe) -> RunMetadata:

@@ -15,10 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from warmstart.models.backbone import KVCache
 from warmstart.models.model import Model
-
-CHUNK = 512  # tokens of a left-to-right source read at one time: bounds its attention weights
 
 
 class Source(NamedTuple):
@@ -49,35 +46,17 @@ class CachedDecoder:
     def __init__(self, model: Model, mode: DecodeMode, sources: Sequence[Source]) -> None:
         self.backbone, self.mode = model.backbone, mode
         self.device = model.backbone.tokens.weight.device
-        self.cache, self.lengths = self._read_sources(sources)
+        self.cache, self.places = self.backbone.read_sources([source.ids for source in sources], mode.source_segment)
         self.first = [source.first for source in sources]
-
-    def _read_sources(self, sources: Sequence[Source]) -> tuple[KVCache, torch.Tensor]:
-        """A cache that has read the sources, and their lengths [B]."""
-        body = self.backbone
-        lengths = [len(source.ids) for source in sources]
-        width = max(lengths)
-        cache = body.new_cache(len(sources), width)
-        lengths_B = torch.tensor(lengths, device=self.device)
-        if width:
-            padded = torch.zeros(len(sources), width, dtype=torch.int64)
-            for row, source in enumerate(sources):
-                padded[row, : lengths[row]] = torch.as_tensor(source.ids)
-            full, padded = body.settings.sight == "full", padded.to(self.device)
-            for start in range(0, width, width if full else CHUNK):
-                stop = width if full else min(width, start + CHUNK)
-                cache.begin_source(lengths_B, start, stop, full=full)
-                body.forward_cached(padded[:, start:stop], self.mode.source_segment, cache, answers=0)
-        return cache, lengths_B
 
     def first_states(self) -> torch.Tensor:
         """[B, 1, D] the states that the first token is chosen from."""
         ids = []
         if self.first[0] is not None:
             ids = [torch.tensor([[token or 0] for token in self.first], device=self.device)]
-        self.cache.begin_step(self.lengths, len(ids), int(self.mode.mask_id is not None))
+        self.cache.begin_step(self.places, len(ids), int(self.mode.mask_id is not None))
         if ids:
-            self.lengths = self.lengths + 1
+            self.places = self.places + 1
         return self._read(ids)
 
     def next_states(self, tokens_BR: torch.Tensor, step: int, *, clamp: bool) -> torch.Tensor:
@@ -87,7 +66,7 @@ class CachedDecoder:
         """
         rows = tokens_BR.shape[1]
         masks = rows if self.mode.mask_id is not None else 0
-        positions = self.lengths + step - 1
+        positions = self.places + step - 1
         if clamp:
             positions = positions.clamp(max=self.backbone.settings.max_length - 1 - (masks > 0))
         self.cache.begin_step(positions, rows, masks)
@@ -97,7 +76,7 @@ class CachedDecoder:
         """The states that answer, of tokens already laid out; masks stand behind the tokens."""
         rows = ids[0].shape[1] if ids else 1
         if self.mode.mask_id is not None:
-            ids = [*ids, torch.full((len(self.lengths), rows), self.mode.mask_id, device=self.device)]
+            ids = [*ids, torch.full((len(self.places), rows), self.mode.mask_id, device=self.device)]
         return self.backbone.forward_cached(torch.cat(ids, 1), self.mode.segment, self.cache, answers=rows)
 
     def reorder(self, parents_BR: torch.Tensor) -> None:
@@ -107,4 +86,4 @@ class CachedDecoder:
     def select(self, sources: torch.Tensor) -> None:
         """Only these sources go on."""
         self.cache.select(sources)
-        self.lengths = self.lengths[sources]
+        self.places = self.places[sources]

@@ -61,9 +61,9 @@ def generate(
             left to right.
     """
     check_search(settings)
-    if model.settings.backbone.sight == "full":
+    if model.settings.backbone.sight != "causal":
         raise BadInput(
-            "a model that sees the whole text does not continue one", where="--run", value="a bidirectional model",
+            "a model that sees the whole text does not continue one", where="--run", value=model.settings.backbone.shape,
             allowed="left-to-right models, and runs of --task seq2seq",
             next_step="fine-tune it with --task seq2seq, or choose another run",
         )  # fmt: skip

@@ -93,8 +93,9 @@ def _put(logits_RV: torch.Tensor, rows: slice | torch.Tensor, token: int, blocke
 
 
 def limits_of(
-    settings: GenerateSettings, tokenizer: "Tokenizer", end_id: int | None, more_ends: Sequence[int] = (), rows: int = 0
-) -> Limits:
+    settings: GenerateSettings, tokenizer: "Tokenizer", end_id: int | None, more_ends: Sequence[int] = (), rows: int = 0,
+    forced: Sequence[int] = (),
+) -> Limits:  # fmt: skip
     """The limits that ``settings`` ask for, spelled by a vocabulary.
 
     Args:
@@ -103,6 +104,7 @@ def limits_of(
         end_id: the token that ends a text, if one does.
         more_ends: others.
         rows: of the model's token table, which may have more than the vocabulary has tokens.
+        forced: tokens that every text begins with, before the prefix of the settings.
 
     Raises:
         BadInput: a word or a prefix that the vocabulary cannot spell, or a prefix longer than a text may be.
@@ -112,7 +114,7 @@ def limits_of(
         way[0] for word in settings.ignored for way in _spellings(word, tokenizer, "--ignored") if len(way) == 1
     }
     forbidden = tuple(way for word in settings.forbidden for way in _spellings(word, tokenizer, "--forbidden"))
-    prefix = tuple(spell(settings.prefix, tokenizer, "--prefix")) if settings.prefix else ()
+    prefix = (*forced, *(spell(settings.prefix, tokenizer, "--prefix") if settings.prefix else ()))
     if len(prefix) > settings.max_new:
         raise BadInput(
             "the prefix has more tokens than a text may have", where="--prefix", value=len(prefix),

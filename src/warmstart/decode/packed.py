@@ -68,7 +68,7 @@ def packed_softmax(model: Model, rows: int) -> Iterator[Product]:
     model.eval()
     before: list[tuple[nn.Module, str, Any]] = []
     whole = model.token_head().softmax_table(model.backbone.tables())
-    table, transform = whole.weight[: model.settings.backbone.vocab_size], whole.transform
+    table = whole.weight[: model.settings.backbone.vocab_size]
     bias = None if whole.bias is None else whole.bias[: len(table)].to(table.dtype)
     softmax = _capped(product(table, bias, rows, single=True), whole.cap)
     try:
@@ -77,7 +77,7 @@ def packed_softmax(model: Model, rows: int) -> Iterator[Product]:
             for name, found in _functions(part, rows).items():
                 before.append((part, name, part.__dict__.get(name)))
                 part.__dict__[name] = found
-        _OPEN[model] = softmax if transform is None else lambda states: softmax(transform(states))
+        _OPEN[model] = lambda states: softmax(whole.prepare(states))
         yield _OPEN[model]
     finally:
         _OPEN.pop(model, None)

@@ -90,14 +90,17 @@ def search(
         BadInput: a beam of more than half the vocabulary.
     """
     model.eval()
-    context, limits = model.settings.backbone.max_length, asked.limits
-    most = (model.settings.backbone.vocab_size - len(limits.absent)) // candidates(1, len(limits.ends))
+    size, limits = model.settings.backbone, asked.limits
+    most = (size.vocab_size - len(limits.absent)) // candidates(1, len(limits.ends))
     if asked.settings.rows > most and asked.settings.searches:
         raise BadInput(
             "the beam is too wide for this vocabulary", where="--beam", value=asked.settings.beam,
             allowed=f"at most {most}, half of the vocabulary or less where several tokens end a text",
         )  # fmt: skip
-    waiting = [_begin(first + number, source, asked, context) for number, source in enumerate(sources)]
+    waiting = [
+        _begin(first + number, source, asked, size.room_for_text(len(source.ids)))
+        for number, source in enumerate(sources)
+    ]
     order = sorted(waiting, key=lambda one: -len(one.source.ids))
     per = max(1, MOST_ROWS // asked.settings.rows)
     with packed_softmax(model, min(len(order), per) * asked.settings.rows) as softmax:
@@ -113,8 +116,8 @@ def search(
     return [one.found for one in waiting]
 
 
-def _begin(number: int, source: Source, asked: Search, context: int) -> _SearchProgress:
-    most = max(1, min(asked.settings.max_new, context - len(source.ids)))
+def _begin(number: int, source: Source, asked: Search, room: int) -> _SearchProgress:
+    most = max(1, min(asked.settings.max_new, room))
     lattice = (
         Lattice(next(iter(asked.limits.ends), None)) if asked.lattices or asked.settings.compat != "none" else None
     )

@@ -24,7 +24,7 @@ from warmstart.tasks.frames import build_frame, frame_records
 from warmstart.tasks.framing import Frame
 from warmstart.tasks.parts import Account, Parts
 from warmstart.tasks.seq2seq import Candidate
-from warmstart.tasks.seq2seq_frames import options_of
+from warmstart.tasks.seq2seq_frames import frame_source, options_of, template_of
 from warmstart.tasks.seq2seq_texts import decode_text
 from warmstart.tasks.spec import TaskSpec
 from warmstart.text.tokenizer import Tokenizer
@@ -57,7 +57,9 @@ class TextPredictor:
         frame = build_frame(self.spec, self.tokenizer)
         ends = self.tokenizer.end_ids  # where the start had several, its texts end with each of them still
         rows = self.model.settings.backbone.vocab_size
-        limits = limits_of(self.search, self.tokenizer, frame.extract, ends if len(ends) > 1 else (), rows)
+        limits = limits_of(
+            self.search, self.tokenizer, frame.extract, ends if len(ends) > 1 else (), rows, template_of(frame).forced
+        )
         asked = Search(decode_mode(frame), self.search, limits, lattices=self.keep_lattice is not None)
         remaining, first = iter(records), 0
         while chunk := next_chunk(remaining, CHUNK):
@@ -100,7 +102,7 @@ def decode_mode(frame: Frame) -> DecodeMode:
 def source_of(parts: Parts, frame: Frame) -> Source:
     """What is read before the first token of a text."""
     if options_of(frame).algorithm == "causal":
-        return Source(np.append([frame.start], parts.texts[0]), frame.delimiter)
+        return Source(frame_source(parts, frame), template_of(frame).start)
     return Source(np.concatenate([[frame.start], parts.texts[0], [frame.delimiter]]))
 
 

@@ -11,6 +11,7 @@ Shapes: N flat tokens, P padded tokens, G documents in a group, T padded length,
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -62,18 +63,37 @@ class Group:
     distances: torch.Tensor | None = None
 
 
+class SourceReader(Protocol):
+    """What an encoder has made of the sources, as a layer of a decoder reads it."""
+
+    def read(
+        self, q: torch.Tensor, keys_and_values: Callable[[torch.Tensor], torch.Tensor], heads: int, dropout: float
+    ) -> torch.Tensor:
+        """What queries […, D] of the decoder's tokens read, […, D].
+
+        Args:
+            q: of flat tokens [N, D], or of the texts [B, T, D] that grow from each source.
+            keys_and_values: the layer's projection of the encoder's states to both, keys first.
+            heads: H.
+            dropout: share of attention weights set to 0 (0.0 outside training).
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
     """How the documents of one Batch become rectangles; made once per Batch and used by every layer.
 
     ``padding`` leads from flat to padded and back; ``None`` where flat already is as the rectangles want it.
-    ``distance_table`` [R, D] has the rows of distances in disentangled attention.
+    ``distance_table`` [R, D] has the rows of distances in disentangled attention. ``source`` is what a decoder reads beside
+    its own tokens.
     """
 
     groups: tuple[Group, ...]
     padding: Padding | None
     kernels: Kernels
     distance_table: torch.Tensor | None = None
+    source: SourceReader | None = None
 
 
 Relative = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]

@@ -4,9 +4,12 @@ The kinds of backbones are listed in :mod:`~warmstart.models.backbones`; nobody 
 not have is ``None`` here.
 """
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
 
@@ -15,6 +18,8 @@ from warmstart.models.attention import Kernels
 from warmstart.models.cache import LayerCache
 from warmstart.models.lm_transform import LMTransform
 from warmstart.models.softmax import Softmax
+
+CHUNK = 512  # tokens of a left-to-right source read at one time: bounds its attention weights
 
 
 class SoftmaxTable(NamedTuple):
@@ -25,12 +30,14 @@ class SoftmaxTable(NamedTuple):
         transform: of the states, if there is one: BERT's, which has a bias for each row, or a linear without one.
         own_bias: [V] of each row where BERT's transform is not there.
         cap: bound of the logits.
+        scale: factor on the states.
     """
 
     weight: torch.Tensor
     transform: LMTransform | nn.Linear | None = None
     own_bias: torch.Tensor | None = None
     cap: float | None = None
+    scale: float = 1.0
 
     @property
     def bias(self) -> torch.Tensor | None:
@@ -39,8 +46,12 @@ class SoftmaxTable(NamedTuple):
 
     def softmax(self, states: torch.Tensor) -> Softmax:
         """The softmax after each state […, D]."""
+        return Softmax(self.prepare(states), self.weight, self.bias, self.cap)
+
+    def prepare(self, states: torch.Tensor) -> torch.Tensor:
+        """States […, D] as the rows meet them."""
         states = states if self.transform is None else self.transform(states)
-        return Softmax(states, self.weight, self.bias, self.cap)
+        return states if self.scale == 1 else states * self.scale
 
 
 class Tables(NamedTuple):
@@ -90,6 +101,13 @@ class KVCache(Protocol):
         ...
 
 
+class SourcesRead(NamedTuple):
+    """A cache that has read the sources of a search, and the place [B] of what each of their texts reads first."""
+
+    cache: KVCache
+    places: torch.Tensor
+
+
 class Backbone(nn.Module):
     """The parts that other rooms name, and what they may ask for.
 
@@ -110,7 +128,9 @@ class Backbone(nn.Module):
     """
 
     EMBEDDING_PARTS: ClassVar[tuple[str, ...]] = ("tokens",)
-    VOCABULARY: ClassVar[tuple[str, ...]] = ("tokens.weight", "output.weight", "output.bias", "lm_transform.bias")
+    VOCABULARY: ClassVar[tuple[str, ...]] = (
+        "tokens.weight", "output.weight", "output.bias", "output_bias", "lm_transform.bias",
+    )  # fmt: skip
     POSITIONS: ClassVar[tuple[str, ...]] = ()
     OUTPUT: ClassVar[str] = "output.weight"
     READS_PADDED: ClassVar[bool] = False
@@ -152,12 +172,33 @@ class Backbone(nn.Module):
 
     def parameter_depths(self) -> dict[str, int]:
         """Name of each parameter → its depth (:meth:`layers_with_depth`)."""
-        return {
+        return dict.fromkeys((name for name, _ in self.named_parameters(recurse=False)), 0) | {
             f"{part}.{name}": layer.depth
             for layer in self.layers_with_depth()
             for part, module in layer.modules.items()
             for name, _ in module.named_parameters()
         }
+
+    @property
+    def last_norm(self) -> nn.Module | None:
+        """The norm after the last layer, which is trained with it."""
+        return self.final_norm
+
+    def read_sources(self, sources: Sequence[Sequence[int] | NDArray[np.int64]], segment: int) -> SourcesRead:
+        """Reads the sources of a search, ids of any lengths, all of one segment."""
+        lengths = [len(ids) for ids in sources]
+        width, device = max(lengths), self.tokens.weight.device
+        cache, lengths_B = self.new_cache(len(sources), width), torch.tensor(lengths, device=device)
+        padded = torch.zeros(len(sources), width, dtype=torch.int64)
+        for row, ids in enumerate(sources):
+            padded[row, : lengths[row]] = torch.as_tensor(ids)
+        full, padded = self.settings.sight == "full", padded.to(device)
+        step = max(1, width) if full else CHUNK
+        for start in range(0, width, step):
+            stop = min(width, start + step)
+            cache.begin_source(lengths_B, start, stop, full=full)
+            self.forward_cached(padded[:, start:stop], segment, cache, answers=0)
+        return SourcesRead(cache, lengths_B)
 
     def new_cache(self, sources: int, columns: int) -> KVCache:
         """Room for what ``sources`` sources and their texts read, ``columns`` tokens each."""

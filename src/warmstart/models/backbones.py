@@ -3,11 +3,14 @@
 from collections.abc import Callable
 
 from warmstart.models.backbone import Backbone
+from warmstart.models.encoder_decoder import EncoderDecoder
 from warmstart.models.lstm import LSTM
 from warmstart.models.settings import BackboneSettings
 from warmstart.models.transformer import Transformer
 
-BACKBONES: dict[str, Callable[..., Backbone]] = {"transformer": Transformer, "lstm": LSTM}
+BACKBONES: dict[str, Callable[..., Backbone]] = {
+    "transformer": Transformer, "lstm": LSTM, "encoder-decoder": EncoderDecoder
+}  # fmt: skip
 
 
 def build_backbone(settings: BackboneSettings) -> Backbone:

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from warmstart.models import kernels
 from warmstart.models.attention import AddedScores, add_products
 from warmstart.models.cache import LayerCache
+from warmstart.models.source_states import SourceKeys
 
 ALIGNED = kernels.KEYS  # columns come in multiples of it
 SHARE = 8  # of the columns there are, one in so many is added at least
@@ -22,6 +23,8 @@ SHARE = 8  # of the columns there are, one in so many is added at least
 
 class BeamCacheLayer(LayerCache):
     """One layer's table [2, B, G, C, K] of keys and values; new ones go to ``rows`` [B, 1] and ``places`` [B, T]."""
+
+    source: SourceKeys | None
 
     def __init__(self, table: torch.Tensor, cap: float | None = None) -> None:
         super().__init__(torch.empty(0), cap)
@@ -162,4 +165,5 @@ class BeamCache:
         """Only some of the sources go on."""
         for layer in self.layers:
             layer.table = layer.table[:, sources]
+            layer.source = None if layer.source is None else layer.source.select(sources)
         self.sight, self.places = self.sight[sources], self.places[sources]

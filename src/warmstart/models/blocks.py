@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from warmstart.models.attention import AddedScores, Plan, attend
+from warmstart.models.attention import AddedScores, Plan, SourceReader, attend
 from warmstart.models.cache import LayerCache
 from warmstart.models.disentangled import DistanceScores
 from warmstart.models.dropout import Dropout
@@ -137,6 +137,11 @@ class Block(nn.Module):
         self.drop = Dropout(settings.residual_dropout)
         self.finish: Callable[[Block, torch.Tensor, torch.Tensor], torch.Tensor] = finish  # or the same compiled
 
+    @property
+    def added_norm(self) -> nn.Module:
+        """Of states to which attention was added, where norms come behind."""
+        return self.norm1
+
     def forward(
         self,
         x: torch.Tensor,
@@ -157,6 +162,56 @@ class Block(nn.Module):
         return self.finish(self, x if reads_M is None else x.index_select(0, reads_M), attended)
 
 
+class CrossAttention(nn.Module):
+    """Attention from a decoder's tokens to what an encoder has made of their source."""
+
+    def __init__(self, settings: TransformerSettings) -> None:
+        super().__init__()
+        self.heads, self.dropout, self.scale = settings.heads, settings.attention_dropout, settings.query_scale
+        width = settings.heads * settings.per_head
+        self.q = nn.Linear(settings.width, width, bias=settings.has_qkv_bias)
+        self.kv = nn.Linear(settings.width, 2 * width, bias=settings.has_qkv_bias)
+        self.out = nn.Linear(width, settings.width, bias=settings.has_out_bias)
+
+    def forward(self, x: torch.Tensor, source: SourceReader) -> torch.Tensor:
+        """[…, D] → […, D]."""
+        q = self.q(x)
+        q = q if self.scale == 1 else q * self.scale
+        return self.out(source.read(q, self.kv, self.heads, self.dropout if self.training else 0.0))  # type: ignore[no-any-return]
+
+
+class DecoderBlock(Block):
+    """The same with attention to a source between attention and feed-forward (Vaswani et al. 2017, section 3.1)."""
+
+    def __init__(self, settings: TransformerSettings, *, first: bool = False) -> None:
+        super().__init__(settings, first=first)
+        self.cross = CrossAttention(settings)
+        self.cross_norm = make_norm(settings)
+
+    @property
+    def added_norm(self) -> nn.Module:
+        """Of states to which the source was added."""
+        return self.cross_norm
+
+    def forward(
+        self,
+        x: torch.Tensor,
+        past: Plan | LayerCache,
+        rotary: RotaryTable | None,
+        reads_M: torch.Tensor | None = None,
+        skip: int = 0,
+    ) -> torch.Tensor:
+        """As a :class:`Block`'s, but for all tokens of a plan; ``past`` has the source."""
+        assert past.source is not None and reads_M is None
+        normed = x if self.post else self.norm1(x)
+        if isinstance(past, LayerCache):
+            x = x[:, skip:] + self.attention.forward_cached(normed, past, rotary, skip)
+        else:
+            x = x + self.drop(self.attention(normed, past, rotary))
+        x = self.norm1(x) if self.post else x
+        return self.finish(self, x, self.cross(x if self.post else self.cross_norm(x), past.source))
+
+
 def finish(block: Block, x: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
     """All of a layer that comes after attention, token by token: any number of tokens has the same graph."""
     norm2 = block.norm2 or block.norm1
@@ -165,7 +220,7 @@ def finish(block: Block, x: torch.Tensor, attended: torch.Tensor) -> torch.Tenso
         return x + block.drop(attended) + block.drop(block.mlp(norm2(x)))  # type: ignore[no-any-return]
     x = x + block.drop(attended)
     if block.post:
-        x = block.norm1(x)
+        x = block.added_norm(x)
         return norm2(x + block.drop(block.mlp(x)))  # type: ignore[no-any-return]
     added = block.mlp(norm2(x))
     added = added if block.norm2_out is None else block.norm2_out(added)

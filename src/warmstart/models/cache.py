@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from warmstart.models.attention import AddedScores, eager_attention
+from warmstart.models.attention import AddedScores, SourceReader, eager_attention
 
 
 @dataclass(slots=True, eq=False)
@@ -12,13 +12,14 @@ class LayerCache:
     """One layer's share of what came before: nothing but a bias [B, T, S] that says who sees whom.
 
     ``cap`` bounds the scores of queries and keys. In disentangled attention ``distances`` [B or 1, T, S] are rows of the
-    ``distance_table`` [R, D].
+    ``distance_table`` [R, D]. A layer of a decoder reads its ``source`` too.
     """
 
     bias: torch.Tensor
     cap: float | None = None
     distances: torch.Tensor | None = None
     distance_table: torch.Tensor | None = None
+    source: SourceReader | None = None
 
     def read(self, q_BHTK: torch.Tensor, kv_BT2GK: torch.Tensor, added: AddedScores | None = None) -> torch.Tensor:
         """What the queries read of the new keys and values, [B, H, T, K]; heads may share keys."""

@@ -26,6 +26,9 @@ class LSTMSettings(Settings):
     can_carry: ClassVar[bool] = True
     """As a Transformer's."""
 
+    two_stacks: ClassVar[bool] = False
+    """As a Transformer's."""
+
     kind: Literal["lstm"] = "lstm"
     vocab_size: int = Setting(40478, "rows of the token table", ge=1)
     vectors: bool = Setting(False, "as a Transformer's")
@@ -98,6 +101,19 @@ class LSTMSettings(Settings):
     def num_blocks(self) -> int:
         """Layers that have weights of their own: all."""
         return self.layers
+
+    def room_for_text(self, source: int) -> int:
+        """Tokens that a text may have which is generated after so many."""
+        return self.max_length - source
+
+    @property
+    def total_layers(self) -> int:
+        """Layers of the whole model."""
+        return self.layers
+
+    def blocks_of(self, name: str) -> int:
+        """How many layers with weights of their own have a tensor of this name, ``{}`` for the layer's number."""
+        return self.num_blocks
 
     @property
     def shape(self) -> str:

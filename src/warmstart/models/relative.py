@@ -15,22 +15,26 @@ from torch.nn import functional as F
 from warmstart.models.transformer_settings import TransformerSettings
 
 
-def bins(ahead: torch.Tensor, count: int, longest: int) -> torch.Tensor:
+def bins(ahead: torch.Tensor, count: int, longest: int, *, both: bool = True) -> torch.Tensor:
     """The bin of each distance.
 
     Args:
         ahead: […] position of what is read minus position of its reader.
         count: bins in all; even.
         longest: distances from here on share the outermost bins.
+        both: half of them are for what stands ahead; else that shares the bin of distance 0, and all are for what stands
+            before (a decoder, which sees nothing ahead).
 
     Returns:
         […] numbers from 0 to ``count`` - 1.
     """
-    half, exact = count // 2, count // 4
-    away = ahead.abs()
-    grown = torch.log(away.clamp(min=1).float() / exact) / math.log(longest / exact) * (half - exact)
-    far = (exact + grown.long()).clamp(max=half - 1)
-    return torch.where(away < exact, away, far) + half * (ahead > 0)
+    side = count // 2 if both else count
+    exact = side // 2
+    away = ahead.abs() if both else (-ahead).clamp(min=0)
+    grown = torch.log(away.clamp(min=1).float() / exact) / math.log(longest / exact) * (side - exact)
+    far = (exact + grown.long()).clamp(max=side - 1)
+    found = torch.where(away < exact, away, far)
+    return found + side * (ahead > 0) if both else found
 
 
 class RelativeBias(nn.Module):
@@ -38,13 +42,14 @@ class RelativeBias(nn.Module):
 
     def __init__(self, settings: TransformerSettings) -> None:
         super().__init__()
-        self.longest = settings.relative_distance
+        self.longest, self.both = settings.relative_distance, settings.relative_ahead
         self.table = nn.Embedding(settings.relative_bins, settings.heads)
 
     def forward(self, readers_GT: torch.Tensor, read_GS: torch.Tensor) -> torch.Tensor:
         """[G, H, T, S] biases of tokens at some positions that read tokens at others."""
         ahead = read_GS[:, None, :] - readers_GT[:, :, None]
-        found = F.embedding(bins(ahead, self.table.num_embeddings, self.longest), self.table.weight)
+        numbers = bins(ahead, self.table.num_embeddings, self.longest, both=self.both)
+        found = F.embedding(numbers, self.table.weight)
         return found.permute(0, 3, 1, 2)
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from warmstart.base.settings import Setting, Settings
+from warmstart.models.encoder_decoder_settings import EncoderDecoderSettings
 from warmstart.models.lstm_settings import LSTMSettings
 from warmstart.models.transformer_settings import TransformerSettings
 
@@ -75,9 +76,9 @@ class TokenHeadSettings(Settings):
     pair: ClassVar[str] = "none"
 
 
-BackboneSettings = TransformerSettings | LSTMSettings
+BackboneSettings = TransformerSettings | LSTMSettings | EncoderDecoderSettings
 KINDS: dict[str, type[TransformerSettings] | type[LSTMSettings]] = {
-    "transformer": TransformerSettings, "lstm": LSTMSettings
+    "transformer": TransformerSettings, "lstm": LSTMSettings, "encoder-decoder": EncoderDecoderSettings
 }  # fmt: skip
 
 

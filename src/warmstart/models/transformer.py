@@ -6,6 +6,7 @@ parameters are. What a token sees is in the Batch, not here.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
@@ -13,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from warmstart.example.batch import Batch
-from warmstart.models.attention import plan_attention, with_distances, with_window, with_window_bias
+from warmstart.models.attention import SourceReader, plan_attention, with_distances, with_window, with_window_bias
 from warmstart.models.backbone import Backbone, SoftmaxTable, Tables, embed_tokens
 from warmstart.models.beam_cache import BeamCache
 from warmstart.models.blocks import ACTIVATIONS, Block, finish, make_norm
@@ -21,6 +22,7 @@ from warmstart.models.cache import LayerCache
 from warmstart.models.disentangled import DistanceTable
 from warmstart.models.dropout import Dropout
 from warmstart.models.lm_transform import LMTransform
+from warmstart.models.positions import SinusoidalPositions
 from warmstart.models.relative import make_relative
 from warmstart.models.rotary import RotaryTable, rotary_table
 from warmstart.models.transformer_settings import PoolerActivation, TransformerSettings
@@ -38,6 +40,12 @@ def _lm_transform(settings: TransformerSettings) -> LMTransform:
     return LMTransform(settings.width, settings.vocab_size, norm, width, activation, bias=settings.bias)
 
 
+def _position_table(settings: TransformerSettings, width: int) -> nn.Embedding | SinusoidalPositions | None:
+    if settings.positions == "sinusoidal":
+        return SinusoidalPositions(settings.context, width)
+    return nn.Embedding(settings.context, width) if settings.positions == "learned" else None
+
+
 def _distance_table(settings: TransformerSettings) -> DistanceTable:
     return DistanceTable(settings, make_norm(settings) if settings.distance_norm else None)
 
@@ -45,6 +53,7 @@ def _distance_table(settings: TransformerSettings) -> DistanceTable:
 class Transformer(Backbone):
     """Tokens and positions in, one state per token out."""
 
+    BLOCK: ClassVar[type[Block]] = Block
     POSITIONS: ClassVar = ("positions.weight",)
     READS_PADDED: ClassVar = True
     EMBEDDING_PARTS: ClassVar = (
@@ -61,19 +70,19 @@ class Transformer(Backbone):
     def __init__(self, settings: TransformerSettings) -> None:
         super().__init__()
         self.settings = settings
-        learned, post = settings.positions == "learned", settings.norm == "post"
+        post = settings.norm == "post"
         width, narrow = settings.embedding_width or settings.width, settings.token_width
         self.tokens = nn.Embedding(settings.vocab_size, settings.table_width)
         self.token_in = nn.Linear(narrow, settings.width, bias=False) if narrow else None
         self.token_out = nn.Linear(settings.width, narrow, bias=False) if narrow else None
-        self.positions = nn.Embedding(settings.context, width) if learned else None
+        self.positions = _position_table(settings, width)
         self.segments = nn.Embedding(settings.segments, width) if settings.segments else None
         self.embedding_norm = make_norm(settings, width) if settings.embedding_norm else None
         self.widening = nn.Linear(width, settings.width) if settings.embedding_width else None
         self.relative = make_relative(settings)
         self.distances = _distance_table(settings) if settings.disentangled else None
         self.drop = Dropout(settings.embedding_dropout)
-        self.blocks = nn.ModuleList(Block(settings, first=number == 0) for number in range(settings.num_blocks))
+        self.blocks = nn.ModuleList(self.BLOCK(settings, first=number == 0) for number in range(settings.num_blocks))
         self.final_norm = None if post else make_norm(settings)
         own = (
             None
@@ -81,6 +90,8 @@ class Transformer(Backbone):
             else nn.Linear(narrow or settings.width, settings.vocab_size, bias=settings.output_bias)
         )
         self.output = own
+        tied_bias = settings.tied and settings.output_bias
+        self.output_bias = nn.Parameter(torch.zeros(settings.vocab_size)) if tied_bias else None
         self.lm_transform = _lm_transform(settings) if settings.lm_transform else None
         self.pooler = nn.Linear(settings.width, settings.width, bias=settings.bias) if settings.pooler else None
         self.pooler_norm = make_norm(settings) if settings.pooler and settings.pooler_norm else None
@@ -88,45 +99,54 @@ class Transformer(Backbone):
 
     def tables(self) -> Tables:
         """The tables for one pass; one joint matrix has its dropout drawn here, for embedding and softmax alike."""
-        tokens, positions = self.tokens.weight, None if self.positions is None else self.positions.weight
+        tokens = self.tokens.weight
+        positions = self.position_rows(tokens.dtype)
         if self.settings.joint_table:
             assert positions is not None
             whole = self.drop(torch.cat([tokens, positions]))
             return Tables(whole[: len(tokens)], whole[len(tokens) :], SoftmaxTable(whole, self.lm_transform))
-        rows, bias = (tokens, None) if self.output is None else (self.output.weight, self.output.bias)
-        return Tables(
-            tokens, positions, SoftmaxTable(rows, self.lm_transform or self.token_out, bias, self.settings.logit_cap)
-        )
+        rows, bias = (tokens, self.output_bias) if self.output is None else (self.output.weight, self.output.bias)
+        size, transform = self.settings, self.lm_transform or self.token_out
+        return Tables(tokens, positions, SoftmaxTable(rows, transform, bias, size.logit_cap, size.logit_scale))
+
+    def position_rows(self, dtype: torch.dtype) -> torch.Tensor | None:
+        """[C, E] the rows of positions that are added to the tokens', if any are."""
+        return None if self.positions is None else self.positions.weight.to(dtype)
 
     def forward(self, batch: Batch, tables: Tables | None = None, reads_M: torch.Tensor | None = None) -> torch.Tensor:
         """The last states [N, D] of a flat Batch, or those [M, D] of the tokens ``reads_M``.
 
         What only serves the states of other tokens is left out: after its attention the last layer works on M tokens.
         """
-        for states in self._layers(batch, tables or self.tables(), reads_M):
+        for states in self.each_layer(batch, tables or self.tables(), reads_M):
             last = states
         return last
 
     def layer_states(self, batch: Batch, tables: Tables | None = None) -> list[torch.Tensor]:
         """L + 1 tensors [N, D]: the embeddings, then the states after each layer, the last after the final norm."""
-        return list(self._layers(batch, tables or self.tables()))
+        return list(self.each_layer(batch, tables or self.tables()))
 
-    def _layers(self, batch: Batch, tables: Tables, reads_M: torch.Tensor | None = None) -> Iterator[torch.Tensor]:
-        """The embeddings, then the states after each layer; the last ones of the tokens ``reads_M`` only."""
-        plan = plan_attention(batch, self.tokens.weight.dtype, self.kernels, self.relative)
+    def each_layer(
+        self, batch: Batch, tables: Tables, reads_M: torch.Tensor | None = None, source: SourceReader | None = None
+    ) -> Iterator[torch.Tensor]:
+        """The embeddings, then the states after each layer; the last ones of the tokens ``reads_M`` only.
+
+        ``source`` is what the layers of a decoder read beside the tokens.
+        """
+        dtype = tables.tokens.dtype
+        plan = replace(plan_attention(batch, dtype, self.kernels, self.relative), source=source)
         plan = plan if self.distances is None else with_distances(plan, self.distances)
-        plans = {window: with_window(plan, window, self.tokens.weight.dtype) for window in {*self.windows}}
+        plans = {window: with_window(plan, window, dtype) for window in {*self.windows}}
         x = self._embed(batch.ids, batch.positions, batch.segments, tables)
         yield x
-        rotary, last = self._rotary(batch.positions), len(self.windows) - 1
-        for number, (block, window) in enumerate(self._each_layer()):
+        rotary, last = self._rotary(batch.positions, dtype), len(self.windows) - 1
+        for number, (block, window) in enumerate(zip(self.layer_blocks(), self.windows, strict=True)):
             x = block(x, plans[window], rotary[window], reads_M if number == last else None)
             yield x if number < last or self.final_norm is None else self.final_norm(x)
 
-    def _each_layer(self) -> Iterator[tuple[nn.Module, int | None]]:
-        """The weights of each layer, which several may share, and how far its tokens see."""
-        for number, window in enumerate(self.windows):
-            yield self.blocks[self.settings.block_of(number)], window
+    def layer_blocks(self) -> list[Any]:
+        """The weights of each layer, which several may share."""
+        return [self.blocks[self.settings.block_of(number)] for number in range(self.settings.layers)]
 
     def pool(self, states_MD: torch.Tensor) -> torch.Tensor:
         """The states [M, D] through the pooler, where there is one."""
@@ -143,9 +163,9 @@ class Transformer(Backbone):
         biases = {
             window: with_window_bias(bias, positions[None], positions[None], window) for window in {*self.windows}
         }
-        rotary, layer.cap = self._rotary(positions), self.settings.attention_cap
+        rotary, layer.cap = self._rotary(positions, x_BTD.dtype), self.settings.attention_cap
         layer.distances, layer.distance_table = self._distances(positions[None], positions[None])
-        for block, window in self._each_layer():
+        for block, window in zip(self.layer_blocks(), self.windows, strict=True):
             layer.bias = biases[window]
             x_BTD = block(x_BTD, layer, rotary[window])
         return x_BTD if self.final_norm is None else self.final_norm(x_BTD)
@@ -164,7 +184,7 @@ class Transformer(Backbone):
         """
         segments = None if self.segments is None else torch.full_like(ids_BT, segment)
         x_BTD = self._embed(ids_BT, cache.positions, segments, self.tables())
-        rotary = self._rotary(cache.positions)
+        rotary = self._rotary(cache.positions, self.tokens.weight.dtype)
         bias = self._with_distances(cache.bias, cache.positions, cache.places)
         biases = {
             window: with_window_bias(bias, cache.positions, cache.places, window).expand(
@@ -176,7 +196,8 @@ class Transformer(Backbone):
         prepare = cache.layers[0].prepare_bias
         whole = {window: prepare(bias) for window, bias in biases.items()}  # once for all layers
         others, last = ids_BT.shape[1] - answers, len(self.windows) - 1
-        for number, ((block, window), layer) in enumerate(zip(self._each_layer(), cache.layers, strict=True)):
+        every = zip(self.layer_blocks(), self.windows, cache.layers, strict=True)
+        for number, (block, window, layer) in enumerate(every):
             skip = others if number == last else 0
             layer.bias = prepare(biases[window][:, :, skip:]) if skip else whole[window]
             layer.distances, layer.distance_table = (None if distances is None else distances[:, skip:]), table
@@ -222,9 +243,8 @@ class Transformer(Backbone):
         rows = slice(0, 2 * self.distances.span)
         return self.distances.between(readers_BT, read_BS, rows), self.distances(rows)
 
-    def _rotary(self, positions: torch.Tensor) -> dict[int | None, RotaryTable | None]:
+    def _rotary(self, positions: torch.Tensor, dtype: torch.dtype) -> dict[int | None, RotaryTable | None]:
         """The table of each window's layers."""
         if self.settings.positions != "rotary":
             return dict.fromkeys(self.windows)
-        dtype = self.tokens.weight.dtype
         return {window: rotary_table(positions, self.settings, dtype, window) for window in {*self.windows}}

@@ -1,7 +1,7 @@
 """Sizes and choices of a Transformer. Light to import, as all settings."""
 
 import math
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from warmstart.base.errors import BadInput
 from warmstart.base.settings import Setting, Settings
@@ -33,6 +33,8 @@ class TransformerSettings(Settings):
     """Whether it keeps a table for the softmax over the vocabulary."""
     can_carry: ClassVar[bool] = False
     """Whether what was read of a text can be carried from one step of a training to the next."""
+    two_stacks: ClassVar[bool] = False
+    """Whether an encoder reads a source and a decoder writes the target."""
 
     kind: Literal["transformer"] = "transformer"
     vocab_size: int = Setting(40478, "rows of the token table", ge=1)
@@ -66,9 +68,9 @@ class TransformerSettings(Settings):
     sight: Literal["causal", "full"] = Setting(
         "causal", "causal: a token attends to itself and what came before; full: to its whole document (BERT)"
     )
-    positions: Literal["learned", "rotary", "alibi", "none"] = Setting(
-        "learned", "a table of positions; queries and keys rotated by their position (Llama); scores that fall with the "
-        "distance, in each head at its own rate (ALiBi: BLOOM); or none of these (DeBERTa-v3)",
+    positions: Literal["learned", "sinusoidal", "rotary", "alibi", "none"] = Setting(
+        "learned", "a table of positions; sines and cosines of them (Vaswani et al. 2017); queries and keys rotated by "
+        "their position (Llama); scores that fall with the distance, in each head at its own rate (ALiBi: BLOOM); or none",
     )  # fmt: skip
     rotary_base: float = Setting(10000.0, "base of the rotary frequencies", gt=1)
     rotary_width: int | None = Setting(
@@ -86,6 +88,7 @@ class TransformerSettings(Settings):
         0, "bins of distance with a learned bias per head, the same in all layers (UniLMv2: 32); 0: none", ge=0
     )
     relative_distance: int = Setting(128, "distance from which on all tokens fall into the outermost bins", ge=2)
+    relative_ahead: bool = Setting(True, "half of the bins are for tokens that stand ahead (T5's decoder: none are)")
     disentangled: tuple[Literal["c2p", "p2c"], ...] = Setting(
         (), "what a score holds beside content to content: content to position, position to content (DeBERTa)"
     )
@@ -131,10 +134,11 @@ class TransformerSettings(Settings):
     qkv_bias: bool | None = Setting(None, "the same of queries, keys and values (Qwen2: these alone); default: as bias")
     out_bias: bool | None = Setting(None, "the same of attention's linear back to the states; default: as bias")
     tied: bool = Setting(True, "the softmax over the vocabulary uses the token table, not one of its own")
-    output_bias: bool = Setting(False, "a bias for each token in a softmax with a table of its own (Phi)")
+    output_bias: bool = Setting(False, "a bias for each token in the softmax (Phi, Marian)")
     logit_cap: float | None = Setting(
         None, "bound of the softmax's scores s, which become cap · tanh(s / cap) (Gemma 2: 30)", gt=0
     )
+    logit_scale: float = Setting(1.0, "factor on the states before the softmax (T5: 1 / √width)", gt=0)
     lm_transform: bool = Setting(False, "BERT's linear, activation and norm before that softmax, and a bias per token")
     pooler: bool = Setting(False, "BERT's linear and activation over the first token's state, for heads that use it")
     pooler_activation: PoolerActivation = Setting(
@@ -213,10 +217,33 @@ class TransformerSettings(Settings):
         """The most tokens that one text may have."""
         return self.context
 
+    def room_for_text(self, source: int) -> int:
+        """Tokens that a text may have which is generated after so many."""
+        return self.max_length - source
+
+    @property
+    def total_layers(self) -> int:
+        """Layers of the whole model."""
+        return self.layers
+
+    def blocks_of(self, name: str) -> int:
+        """How many layers with weights of their own have a tensor of this name, ``{}`` for the layer's number."""
+        return self.num_blocks
+
     @property
     def shape(self) -> str:
         """The size in words."""
         return f"{self.layers} layers, {self.width} wide, {self.heads} heads"
+
+    @property
+    def written_out(self) -> dict[str, Any]:
+        """Fields whose default follows from others → what they come to."""
+        return {
+            "kv_heads": self.key_heads, "head_width": self.per_head, "qkv_bias": self.has_qkv_bias,
+            "out_bias": self.has_out_bias, "rotary_width": self.rotary_width or self.per_head,
+            "attention_scale": self.attention_scale or self.per_head**-0.5,
+            "windows": [self.window_of(layer) for layer in range(self.layers)],
+        }  # fmt: skip
 
     def for_random_weights(self) -> "TransformerSettings":
         """As it learns a task best from random weights: as it is."""
@@ -352,10 +379,10 @@ class TransformerSettings(Settings):
                 "a text has a segment that the segment table does not have", where=where, value=self.text_segments,
                 allowed=f"0 to {self.segments - 1}", next_step="change text_segments or segments",
             )  # fmt: skip
-        if self.output_bias and self.tied:
+        if self.output_bias and (self.joint_table or self.vectors):
             raise BadInput(
-                "a bias for each token needs a softmax with a table of its own", where=where, value="output_bias, tied",
-                allowed="tied false", next_step="leave output_bias out",
+                "a bias for each token needs a softmax of tokens alone", where=where, value="output_bias",
+                allowed="joint_table false, vectors false", next_step="leave output_bias out",
             )  # fmt: skip
         if self.logit_cap is not None and (self.joint_table or self.vectors):
             raise BadInput(

@@ -18,8 +18,16 @@ class MaskSettings(Settings):
     units: Literal["tokens", "words", "spans", "blocks"] | None = Setting(
         None, "what is masked together (default: as the objective's paper has it)", flag="--mask"
     )
-    share: float = Setting(
-        0.15, "share of the tokens that is masked; at least one is", flag="--mask-share", metavar="SHARE", gt=0, lt=1
+    share: float | None = Setting(
+        None, "share of the tokens that is masked; at least one is (default: 0.15; infilling 0.3; mass 0.5)",
+        flag="--mask-share", metavar="SHARE", gt=0, lt=1,
+    )  # fmt: skip
+    span: float = Setting(
+        3.0,
+        "mean length in tokens of the spans of span-corruption and infilling",
+        flag="--mask-span",
+        metavar="N",
+        gt=0,
     )
     random: float = Setting(0.1, "share of the masked tokens that is replaced by a random token", ge=0, le=1)
     keep: float = Setting(0.1, "share of the masked tokens that stays as it is", ge=0, le=1)

@@ -16,6 +16,9 @@ OBJECTIVES: "LazyTable[Objective]" = LazyTable({
     "masked": TableEntry("warmstart.objectives.masked:MASKED", "masked tokens, BERT"),
     "mixture": TableEntry("warmstart.objectives.mixture:MIXTURE", "UniLM"),
     "pseudo-masked": TableEntry("warmstart.objectives.pseudo_masked:PSEUDO_MASKED", "UniLMv2"),
+    "span-corruption": TableEntry("warmstart.objectives.span_corruption:SPAN_CORRUPTION", "T5"),
+    "infilling": TableEntry("warmstart.objectives.infilling:INFILLING", "BART"),
+    "mass": TableEntry("warmstart.objectives.mass:MASS", "a span, MASS"),
 })  # fmt: skip
 """The first of each sight is what a model of unknown training is evaluated by."""
 

@@ -16,7 +16,8 @@ from warmstart.corpora.corpus import MANIFEST, read_manifest
 from warmstart.decode.settings import GenerateSettings
 from warmstart.image import processor
 from warmstart.objectives.table import find_objective
-from warmstart.tasks.settings import Direction, FrameSettings, TemplateSettings
+from warmstart.run.foreign_pairs import foreign_pair_task, foreign_search
+from warmstart.tasks.settings import Direction, FrameSettings, Seq2SeqTemplate, TemplateSettings
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.special_tokens import num_delimiters
 from warmstart.tasks.table import KINDS, find_kind
@@ -25,7 +26,7 @@ from warmstart.text.clean import check_rules
 from warmstart.text.template_ids import has_token_types, read_template_ids
 from warmstart.text.tokenizer import Tokenizer
 from warmstart.transfer.adapter import base_of, is_adapter
-from warmstart.transfer.config import CONFIG, label_names, special_ids, unread_head
+from warmstart.transfer.config import CONFIG, is_own, label_names, special_ids, unread_head
 from warmstart.transfer.folder import load_settings
 from warmstart.transfer.release2018 import is_release
 
@@ -41,12 +42,15 @@ class RunMetadata(Settings):
 
     ``unread_head`` is the class, in the config of another library's folder, whose head has no place here.
 
+    ``pair`` are the special tokens that an encoder-decoder without a task reads around source and target.
+
     ``search`` says how a sequence-to-sequence model generates, where nothing else is asked.
     """
 
     task: TaskSpec | None = None
     unread_head: str | None = None
     search: GenerateSettings | None = None
+    pair: Seq2SeqTemplate | None = None
     clean: tuple[str, ...] = ()
     objective: str | None = None
 
@@ -56,6 +60,14 @@ class RunMetadata(Settings):
         if self.task is not None:
             return self.task.frame.direction
         return "forward" if self.objective is None else find_objective(self.objective, FILE).direction
+
+    @property
+    def pair_template(self) -> Seq2SeqTemplate | None:
+        """The special tokens that an encoder-decoder has learned to read around source and target."""
+        if self.task is None:
+            return self.pair
+        kind = find_kind(self.task.kind)
+        return kind.pair_template(kind.options(self.task))
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -97,6 +109,9 @@ def _of_another_library(folder: Path) -> RunMetadata:
     settings = load_settings(folder)
     before = read_metadata(base_of(folder)) if is_adapter(folder) else RunMetadata()
     backbone, goal = settings.backbone, next(iter(settings.heads), None)
+    if backbone.two_stacks and not is_own(folder):
+        task = foreign_pair_task(folder, backbone)
+        return RunMetadata(task=task, search=foreign_search(folder, task), unread_head=unread_head(folder))
     kind = next((kind for kind in KINDS.values() if kind.foreign_goal is not None and kind.foreign_goal == goal), None)
     if goal is None or kind is None or backbone.sight not in kind.foreign_sights:
         return RunMetadata(unread_head=unread_head(folder), clean=before.rules, objective=before.objective)

@@ -10,6 +10,7 @@ from typing import Any
 from warmstart.base.files import write_text
 from warmstart.image.processor import ImageProcessor
 from warmstart.models.model import Model
+from warmstart.run.foreign_pairs import stated_ids
 from warmstart.run.metadata import RunMetadata, write_metadata
 from warmstart.tasks.settings import TemplateSettings
 from warmstart.tasks.spec import TaskSpec
@@ -59,6 +60,9 @@ def folder_metadata(
     labels = () if task is None else task.label_names
     if task is not None and task.frame.template is not None:  # the class is read before padding, here and there
         ids = {"pad_token_id": task.frame.template.pad, **(ids or {})}
+    pair = metadata.pair_template
+    if pair is not None:
+        ids = {**(ids or {}), **stated_ids(pair)}
     end, begin = _first_id(tokenizer, ("eos", "sep")), _first_id(tokenizer, ("bos",))
     return FolderMetadata(labels, pad_id(tokenizer), end, begin, ids or {})
 
@@ -71,6 +75,10 @@ def write_surroundings(folder: Path, model: Model, tokenizer: Vocabulary, metada
     template = _template(sight, tokenizer, typed) if task is not None or sight == "full" else None
     if task is not None and task.frame.template is not None:
         template = _own_template(task.frame.template, tokenizer)
+    pair = metadata.pair_template
+    if pair is not None:
+        one = (pair.before, pair.after)
+        template = _own_template(TemplateSettings(one=one, pair=(pair.before, pair.between, pair.after)), tokenizer)
     tokenizer.save(folder, template, model.settings.backbone.max_length)
     write_metadata(folder, metadata)
     if metadata.direction == "backward":

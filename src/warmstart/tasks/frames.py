@@ -26,6 +26,7 @@ def build_frame(spec: TaskSpec, vocabulary: Vocabulary, class_weights: Sequence[
         raise ValueError(f"{len(class_weights)} class weights for {len(spec.label_names)} classes")
     options, weights = kind.options(spec), None if class_weights is None else tuple(class_weights)
     ids = NO_IDS if spec.frame.template is not None else special_ids(spec.frame.sight, vocabulary)
+    ids = kind.own_ids(options, ids)
     return Frame(spec.frame, options, answer, spec.label_names, *ids, weights, kind.noise(options, vocabulary))
 
 

@@ -25,8 +25,9 @@ from warmstart.tasks.columns import Columns, Draft, first_present, label_at, num
 from warmstart.tasks.framing import Frame
 from warmstart.tasks.parts import Account, FramedRecords, Lengths, Parts, Truncation, encode_texts
 from warmstart.tasks.row_source import RowSource
-from warmstart.tasks.settings import FrameSettings
+from warmstart.tasks.settings import FrameSettings, Seq2SeqTemplate
 from warmstart.tasks.spec import TaskSpec
+from warmstart.tasks.special_tokens import SpecialIds
 from warmstart.tasks.text_windows import from_zero, question_numbers, renumber, split_windows
 from warmstart.tasks.vocabulary import Vocabulary, require_text
 from warmstart.text.tokenizer import Tokenizer
@@ -83,6 +84,7 @@ class TaskKind(RowSource):
         rewrites: whether that language model may also write the text again.
         reads_windows: whether a text that is too long may be read in windows.
         example_share: a Record makes about so many Examples, which bounds how many Records are read together.
+        sights: how a model may see that learns it.
     """
 
     label_columns: ClassVar[tuple[str, ...]]
@@ -106,6 +108,7 @@ class TaskKind(RowSource):
     rewrites: ClassVar[bool] = True
     reads_windows: ClassVar[bool] = False
     example_share: ClassVar[int] = 1
+    sights: ClassVar[tuple[str, ...]] = ("causal", "full")
 
     # What a file of examples holds
 
@@ -314,6 +317,10 @@ class TaskKind(RowSource):
         """About how many Examples a Record makes, which bounds how many Records are read together."""
         return max(self.example_share, WINDOW_SHARE if frame.long_text == "windows" else 1)
 
+    def start_options(self, options: Any, pair: Seq2SeqTemplate | None) -> Any:
+        """The options with the special tokens that the start has learned to read around source and target."""
+        return options
+
     def fit_options(self, options: Any, sight: str, vocabulary: Vocabulary) -> Any:
         """The options for a model: what they leave open and its sight and its vocabulary decide."""
         return options
@@ -339,9 +346,17 @@ class TaskKind(RowSource):
         """Whether a head that has learned a task of this kind may have learned one of ``kind``."""
         return self.name == kind.name
 
-    def min_context(self, options: Any) -> int | None:
+    def min_context(self, options: Any, sight: str) -> int | None:
         """Tokens that the options ask the model to have positions for; ``None``: as many as it has."""
         return None
+
+    def pair_template(self, options: Any) -> Seq2SeqTemplate | None:
+        """The special tokens of an encoder-decoder that has learned such a task; ``None`` of another model."""
+        return None
+
+    def own_ids(self, options: Any, ids: SpecialIds) -> SpecialIds:
+        """The special tokens of a task with these options, where the model's are ``ids``."""
+        return ids
 
     def check_model(self, frame: Frame, segments: int) -> None:
         """Refuses a model that cannot learn this; ``segments``: rows of its segment table, 0 without one."""

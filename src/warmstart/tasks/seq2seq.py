@@ -32,15 +32,33 @@ from warmstart.readers.parallel import read_parallel_rows, read_source_lines, sp
 from warmstart.readers.rows import TABLE_EXTENSIONS, TABLE_FORMATS, Row
 from warmstart.readers.text_io import split_extensions
 from warmstart.tasks.answer import Answer, Prediction, RawOutput, Scores
-from warmstart.tasks.columns import Columns, Draft, as_list, first_present
+from warmstart.tasks.columns import Columns, Draft, first_present
 from warmstart.tasks.framing import Frame
 from warmstart.tasks.kind import TaskKind, TrainingData
-from warmstart.tasks.parts import Account, Parts, Truncation
+from warmstart.tasks.parts import Account, FramedRecords, Parts, Truncation
 from warmstart.tasks.row_source import ReadOptions
-from warmstart.tasks.seq2seq_frames import frame_pair, options_of, source_room, target_noise
-from warmstart.tasks.seq2seq_texts import look_up, marks_line_ends, text_sides
-from warmstart.tasks.settings import Seq2SeqSettings
+from warmstart.tasks.seq2seq_frames import (
+    context_for,
+    frame_pair,
+    options_of,
+    source_room,
+    target_noise,
+    target_room,
+    template_of,
+)
+from warmstart.tasks.seq2seq_template import fit_template
+from warmstart.tasks.seq2seq_texts import (
+    add_prefix,
+    first_answer,
+    look_up,
+    marks_line_ends,
+    parse_target,
+    text_or_pieces,
+    text_sides,
+)
+from warmstart.tasks.settings import Seq2SeqSettings, Seq2SeqTemplate
 from warmstart.tasks.spec import TaskSpec
+from warmstart.tasks.special_tokens import NO_TOKEN, SpecialIds
 from warmstart.tasks.vocabulary import Vocabulary, require_text
 from warmstart.text.clean import clean
 
@@ -163,6 +181,7 @@ class Seq2Seq(TaskKind):
     own_formats = ("text",)
     options_class = Seq2SeqSettings
     has_auxiliary_lm = rewrites = has_one_answer = False
+    sights = ("causal", "full", "prefix")
 
     def answer(self, label_names: Sequence[str]) -> Answer:
         """A text."""
@@ -193,8 +212,8 @@ class Seq2Seq(TaskKind):
         columns = first_present(row, self.text_columns)
         if columns is None:
             return None
-        source = _text_or_pieces(row.fields[columns[0]], row.place(columns[0]))
-        return Columns({"source": source} | (_first_answer(row) if columns == ("context",) else {}), columns)
+        source = text_or_pieces(row.fields[columns[0]], row.place(columns[0]))
+        return Columns({"source": source} | (first_answer(row) if columns == ("context",) else {}), columns)
 
     def learn_labels(self, drafts: Sequence[Draft]) -> tuple[str, ...]:
         """Texts are no classes."""
@@ -202,7 +221,7 @@ class Seq2Seq(TaskKind):
 
     def parse_label(self, found: Draft, numbers: Mapping[str, int]) -> Label:
         """The target, and the blocks that the row may name for its sub-words."""
-        return _parse_target(found)
+        return parse_target(found)
 
     def varied_labels(self, records: Iterable[Record]) -> Iterable[Any] | None:
         """Nothing has to differ."""
@@ -229,6 +248,12 @@ class Seq2Seq(TaskKind):
             ids = [next(encoded) if isinstance(s, str) else look_up(s, tokenizer, record.where) for s in sides]
             yield Parts(tuple(ids))
 
+    def frame_records(self, frame: Frame, records: Iterable[Record], vocabulary: Vocabulary) -> FramedRecords:
+        """Frames all ``records``, each source behind the prefix that the options name."""
+        prefix = options_of(frame).source_prefix
+        records = (add_prefix(record, prefix) for record in records) if prefix else records
+        return super().frame_records(frame, records, vocabulary)
+
     def truncate(self, record: Record, parts: Parts, frame: Frame) -> Truncation:
         """Cuts source and target at their ends to their limits, or refuses them.
 
@@ -237,9 +262,9 @@ class Seq2Seq(TaskKind):
         """
         source, target, *answer = parts.texts
         if answer:
-            source = np.concatenate([answer[0], [frame.delimiter], source])
-        settings, room = options_of(frame), source_room(frame)
-        most = settings.target_limit - 1
+            between = template_of(frame).between or [frame.delimiter]
+            source = np.concatenate([answer[0], np.array(between, np.int64), source])
+        settings, room, most = options_of(frame), source_room(frame), target_room(frame)
         if len(source) > room and frame.settings.long_text == "refuse":
             raise BadInput(
                 "the source has more tokens than its limit", where=record.where, value=len(source),
@@ -278,11 +303,20 @@ class Seq2Seq(TaskKind):
 
         return TrainingData([], redraw, framed.account, framed.lengths)
 
+    def start_options(self, options: Seq2SeqSettings, pair: Seq2SeqTemplate | None) -> Seq2SeqSettings:
+        """With the special tokens that the start has learned, unless the recipe names others."""
+        return options if options.template is not None else options.model_copy(update={"template": pair})
+
     def fit_options(self, options: Seq2SeqSettings, sight: str, vocabulary: Vocabulary) -> Seq2SeqSettings:
-        """Where no algorithm is named: masks, if the model sees whole texts and its vocabulary has a mask token."""
+        """Where no algorithm is named: masks, if the model sees whole texts and its vocabulary has a mask token.
+
+        An encoder-decoder has special tokens of its own.
+        """
+        tokenizer = require_text(vocabulary, "--task")
+        options = fit_template(options, sight, tokenizer)
         if options.algorithm is not None:
             return options
-        masks = sight == "full" and require_text(vocabulary, "--task").special_token("mask") is not None
+        masks = sight == "full" and tokenizer.special_token("mask") is not None
         return options.model_copy(update={"algorithm": "pseudo-masked" if masks else "causal"})
 
     def learn_options(
@@ -292,12 +326,20 @@ class Seq2Seq(TaskKind):
         """The segments that the model's pre-training had for source and target, where nothing else is asked."""
         return options.with_segments(text_segments)
 
-    def min_context(self, options: Seq2SeqSettings) -> int | None:
+    def min_context(self, options: Seq2SeqSettings, sight: str) -> int | None:
         """Room for as long a source and target as the limits name.
 
         New position rows begin as the old ones, over and over (s2s-ft; :mod:`warmstart.transfer.start`).
         """
-        return None if options.source_limit is None else options.source_limit + options.target_limit
+        return context_for(options, sight)
+
+    def pair_template(self, options: Seq2SeqSettings) -> Seq2SeqTemplate | None:
+        """As the options have it."""
+        return options.template
+
+    def own_ids(self, options: Seq2SeqSettings, ids: SpecialIds) -> SpecialIds:
+        """Those of an encoder-decoder: what its decoder reads first, and what ends its texts."""
+        return ids if options.template is None else SpecialIds(NO_TOKEN, options.template.start, options.template.end)
 
     def check_model(self, frame: Frame, segments: int) -> None:
         """Refuses what this model cannot learn.
@@ -325,50 +367,6 @@ class Seq2Seq(TaskKind):
 
 def _options(spec: TaskSpec) -> Seq2SeqSettings:
     return Seq2SeqSettings.model_validate(spec.options)
-
-
-def _text_or_pieces(value: Any, where: str) -> str | tuple[str, ...]:
-    """A text, or the list of its sub-words.
-
-    Raises:
-        BadInput: neither, or nothing in it.
-    """
-    if isinstance(value, list | tuple) and value and all(isinstance(piece, str) for piece in value):
-        return tuple(value)
-    if not isinstance(value, str) or not value.strip():
-        raise BadInput(
-            "not a text", where=where, value=value, allowed="a text that is not empty, or the list of its sub-words",
-            next_step="mend the row or leave it out",
-        )  # fmt: skip
-    return value
-
-
-def _first_answer(row: Row) -> dict[str, str]:
-    """The first answer in a context; none where the row has none."""
-    answers = row.fields.get("answers", row.fields.get("answer"))
-    while isinstance(answers, Mapping | list | tuple) and answers:
-        answers = answers.get("text") if isinstance(answers, Mapping) else answers[0]
-    return {"answer": answers} if isinstance(answers, str) and answers.strip() else {}
-
-
-def _parse_target(found: Draft) -> Target:
-    given = _text_or_pieces(found.label, found.label_place)
-    spans = found.extra.get("spans")
-    where = f"{found.where}, key 'spans'"
-    if isinstance(given, str):
-        if spans is not None:
-            raise BadInput(
-                "span ids need a target of sub-words", where=where, value=spans,
-                allowed="a target that is a list of sub-words", next_step="give such a list, or leave spans out",
-            )  # fmt: skip
-        return Target(given)
-    numbers = None if spans is None else as_list(spans, where)
-    if numbers is not None and (len(numbers) != len(given) or not all(type(n) is int and n > 0 for n in numbers)):
-        raise BadInput(
-            "span ids are whole numbers from 1, one for each sub-word", where=where, value=numbers,
-            allowed=f"{len(given)} numbers such as 1, 1, 2", next_step="mend the row or leave spans out",
-        )  # fmt: skip
-    return Target(pieces=given, spans=None if numbers is None else tuple(numbers))
 
 
 def _check_model(frame: Frame, segments: int) -> None:

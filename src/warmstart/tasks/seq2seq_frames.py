@@ -18,15 +18,28 @@ from warmstart.example.example import Example, Goal
 from warmstart.example.record import Record, Target
 from warmstart.tasks.framing import Frame
 from warmstart.tasks.parts import Parts
-from warmstart.tasks.settings import Seq2SeqSettings
+from warmstart.tasks.settings import Seq2SeqSettings, Seq2SeqTemplate
 
 Draw = np.random.Generator
+PREFIX = "prefix"  # sight of a model whose two stacks read source and target apart
 
 
 def options_of(frame: Frame) -> Seq2SeqSettings:
     """The options of a sequence-to-sequence task."""
     assert isinstance(frame.options, Seq2SeqSettings)
     return frame.options
+
+
+def template_of(frame: Frame) -> Seq2SeqTemplate:
+    """The special tokens of source and target where each token predicts the next."""
+    own = options_of(frame).template
+    return own or Seq2SeqTemplate(before=(frame.start,), start=frame.delimiter, end=frame.extract)
+
+
+def frame_source(parts: Parts, frame: Frame) -> Ints:
+    """[S] the source as it is read before the first token of the target."""
+    template = template_of(frame)
+    return np.concatenate([np.array(ids, np.int64) for ids in (template.before, parts.texts[0], template.after)])
 
 
 class Pair(NamedTuple):
@@ -71,15 +84,16 @@ def causal(parts: Parts, frame: Frame, draw: Draw | None) -> Example:
         turns   0      0   0      1      2     3
         lm      read 3 4 5 → a song [SEP]
     """
-    source = np.append([frame.start], parts.texts[0])
-    target = np.append([frame.delimiter], parts.texts[1])
-    labels = np.append(parts.texts[1], frame.extract)
+    template, source = template_of(frame), frame_source(parts, frame)
+    text = np.concatenate([np.array(template.first, np.int64), parts.texts[1]])
+    target, labels = np.append([template.start], text), np.append(text, template.end)
     if draw is not None and frame.noise is not None:
         source = _noised_source(source, frame, draw)
         target = np.append(target[:1], frame.noise.corrupt_some(target[1:], target_noise(frame), draw))
     count = len(source) + len(target)
     reads = count_up(count)[len(source) :]
-    turns = np.maximum(count_up(count) - len(source) + 1, 0) if frame.full else count_up(count)
+    whole = frame.settings.sight != "causal"
+    turns = np.maximum(count_up(count) - len(source) + 1, 0) if whole else count_up(count)
     return Example(
         np.concatenate([source, target]), turns, count_up(count), {"lm": Goal.each(reads, labels)},
         segments(frame, len(source), len(target)),
@@ -173,6 +187,24 @@ def _turns(record: Record, count: int) -> Ints:
 
 def source_room(frame: Frame) -> int:
     """The most tokens of a source that are read, without special ones."""
-    settings, specials = options_of(frame), 1 if options_of(frame).algorithm == "causal" else 2
-    left = frame.settings.context - settings.target_limit
+    settings, left = options_of(frame), frame.settings.context
+    if frame.settings.sight != PREFIX:
+        left -= settings.target_limit
+    template = template_of(frame)
+    specials = len(template.before) + len(template.after) if settings.algorithm == "causal" else 2
     return min(left, settings.source_limit or left) - specials
+
+
+def target_room(frame: Frame) -> int:
+    """The most tokens of a target, without special ones."""
+    settings = options_of(frame)
+    most = min(settings.target_limit, frame.settings.context) - 1
+    return most - len(template_of(frame).first) if settings.algorithm == "causal" else most
+
+
+def context_for(settings: Seq2SeqSettings, sight: str) -> int | None:
+    """Tokens for which a model needs positions, as the limits say; ``None``: as many as it has."""
+    if settings.source_limit is None:
+        return settings.target_limit if sight == PREFIX else None
+    both = (settings.source_limit, settings.target_limit)
+    return max(both) if sight == PREFIX else sum(both)

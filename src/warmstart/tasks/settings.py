@@ -74,6 +74,21 @@ class SpanSettings(Settings):
     )
 
 
+class Seq2SeqTemplate(Settings):
+    """Ids of the special tokens that an encoder-decoder reads around source and target.
+
+    It reads ``before source after``; its decoder reads ``start first target`` and learns ``first target end``.
+    """
+
+    before: tuple[int, ...] = Setting((), "before the source")
+    after: tuple[int, ...] = Setting((), "behind it")
+    between: tuple[int, ...] = Setting((), "between two texts of a source")
+    start: Annotated[int, Setting(help="what the decoder reads first")]
+    first: tuple[int, ...] = Setting((), "what every target begins with (BART's <s>, a language code)")
+    forced: tuple[int, ...] = Setting((), "what every generated text begins with, whatever the model would write")
+    end: Annotated[int, Setting(help="what every target ends with")]
+
+
 class Seq2SeqSettings(Settings):
     """What only sequence-to-sequence tasks need (s2s-ft; Bao et al. 2021).
 
@@ -119,6 +134,20 @@ class Seq2SeqSettings(Settings):
     target_segment: int | None = Setting(
         None, "segment of the target, where the model has segments; default: as in its pre-training (UniLM: 5)", ge=0
     )
+    source_prefix: str = Setting(
+        "", "text before every source, as the start has learned it (T5: 'summarize: ')", flag="--source-prefix",
+        metavar="TEXT",
+    )  # fmt: skip
+    source_language: str = Setting(
+        "", "language code of the sources, a token of an encoder-decoder's vocabulary (mBART: en_XX)",
+        flag="--source-language", metavar="TOKEN",
+    )  # fmt: skip
+    target_language: str = Setting(
+        "", "language code of the targets, likewise", flag="--target-language", metavar="TOKEN"
+    )
+    template: Seq2SeqTemplate | None = Setting(
+        None, "special tokens of an encoder-decoder; default: those of its start, or of its vocabulary"
+    )
     postprocess: Postprocess = "none"
 
     def with_segments(self, text_segments: tuple[int, int]) -> "Seq2SeqSettings":
@@ -160,8 +189,8 @@ class FrameSettings(Settings):
         "mean", "with --long-text windows: the answer of a text is the mean of its windows' answers, the greatest, or that "
         "of the first", flag="--window-answers",
     )  # fmt: skip
-    sight: Literal["causal", "full"] = Setting(
-        "causal", "causal for a left-to-right backbone, full for a bidirectional one"
+    sight: Literal["causal", "full", "prefix"] = Setting(
+        "causal", "causal for a left-to-right backbone, full for a bidirectional one, prefix for an encoder-decoder"
     )
     lm: bool = Setting(True, "whether the Examples have the auxiliary goal lm too (GPT-1, section 3.2)")
     lm_weights: Literal["token", "sequence"] = Setting(
@@ -209,7 +238,7 @@ class FrameSettings(Settings):
 
     def model_post_init(self, context: object) -> None:
         """A token that attends to its successor cannot learn to predict it."""
-        if self.sight == "full" and self.lm:
+        if self.sight != "causal" and self.lm:
             raise BadInput(
                 "the auxiliary language model needs causal sight", where="sight", value=self.sight, allowed="causal",
                 next_step="switch the auxiliary language model off or use causal sight",

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from warmstart.image.processor import ImageProcessor
 from warmstart.tasks.vocabulary import Vocabulary
+from warmstart.text.special_tokens import END
 from warmstart.text.tokenizer import DELIMITER, EXTRACT, START
 
 NO_TOKEN = -1  # an image has no special tokens
@@ -32,8 +33,11 @@ NO_IDS = SpecialIds(NO_TOKEN, NO_TOKEN, NO_TOKEN)
 
 
 def special_tokens(sight: str, vocabulary: Vocabulary) -> SpecialTokens:
-    """The special tokens of a model that sees so (``causal`` or ``full``)."""
+    """The special tokens of a model that sees so (``causal``, ``full`` or ``prefix``)."""
     first, last = vocabulary.special_token("cls"), vocabulary.special_token("sep")
+    if sight == "prefix":  # what ends a document ends both sides, and begins the target
+        end = vocabulary.special_token("eos") or last or END
+        return SpecialTokens(end, end, end)
     if sight == "full" and first is not None and last is not None:
         return SpecialTokens(first, last, last)
     start = None if isinstance(vocabulary, ImageProcessor) or vocabulary.has_token(START) else vocabulary.start

@@ -13,13 +13,15 @@ from warmstart.text.special_tokens import MODEL_CONFIG, TOKENIZER_CONFIG, read_o
 TOKENIZER_FILE = "tokenizer.json"
 SENTENCEPIECE = ("spm.model", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
 """What the models of SentencePiece are called beside DeBERTa, ALBERT, XLM-R and CamemBERT, and Llama."""
+OF_TWO = ("source.spm", "target.spm")
+"""Marian's: the ids are those of a ``vocab.json`` that both share."""
 WORDPIECE, GPT1, GPT2 = "vocab.txt", "GPT-1's vocabulary and merges", "GPT-2's vocabulary and merges"
 CLASSES: dict[str, str | None] = {
     "Bert": WORDPIECE, "DistilBert": WORDPIECE, "Electra": WORDPIECE, "MobileBert": WORDPIECE, "ConvBert": WORDPIECE,
     "SqueezeBert": WORDPIECE, "OpenAIGPT": GPT1, "GPT2": GPT2, "Roberta": GPT2, "Bart": GPT2, "Longformer": GPT2,
     "MPNet": WORDPIECE, "Albert": None, "DebertaV2": None,
     "Llama": None, "CodeLlama": None, "Qwen2": None, "GPTNeoX": None, "Gemma": None, "Bloom": None,
-    "CodeGen": None, "XLMRoberta": None, "Camembert": None,
+    "CodeGen": None, "T5": None, "MBart": None, "MBart50": None, "Pegasus": None, "XLMRoberta": None, "Camembert": None,
     "Herbert": None, "PreTrained": None, "TokenizersBackend": None,
 }  # fmt: skip
 """Class without ``Tokenizer`` and ``Fast`` → the older files that it is read from beside a ``tokenizer.json``, if any."""
@@ -32,6 +34,12 @@ def check_alone(folder: Path) -> None:
     Raises:
         BadInput: with the file, and how a ``tokenizer.json`` comes of it.
     """
+    if (folder / OF_TWO[0]).is_file():
+        raise BadInput(
+            "a vocabulary that two SentencePiece models cut into pieces, one for each side, is not read",
+            where=str(folder / OF_TWO[0]), value=" and ".join(OF_TWO), allowed=TOKENIZER_FILE,
+            next_step="choose another model, such as an mBART",
+        )  # fmt: skip
     found = next((name for name in SENTENCEPIECE if (folder / name).is_file()), None)
     if found is not None:
         raise BadInput(

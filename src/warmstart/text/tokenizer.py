@@ -22,7 +22,7 @@ from warmstart.base.arrays import Ints
 from warmstart.base.errors import BadInput
 from warmstart.base.files import write_json, write_text
 from warmstart.text.added_tokens import append_special_tokens, insert_tokens, load_definition, read_added_tokens
-from warmstart.text.classes import TOKENIZER_FILE, check_alone, check_class
+from warmstart.text.classes import OF_TWO, TOKENIZER_FILE, check_alone, check_class
 from warmstart.text.legacy import LEGACY_FILES, read_legacy_tokenizer, split_at_spaces, split_special_tokens
 from warmstart.text.settings import MIN_VOCAB_SIZE, VocabularyKind
 from warmstart.text.special_tokens import (
@@ -110,7 +110,7 @@ class Tokenizer:
             backend.no_padding()
             template = Template.read(backend)
         else:
-            backend = read_legacy_tokenizer(path) if path.is_dir() else None
+            backend = read_legacy_tokenizer(path) if path.is_dir() and not (path / OF_TWO[0]).is_file() else None
         if backend is None:
             check_alone(path)
             raise BadInput(
@@ -253,6 +253,14 @@ class Tokenizer:
     def begin_ids(self) -> tuple[int, ...]:
         """Their ids."""
         return tuple(map(self.token_to_id, self.begin))
+
+    @property
+    def around_ids(self) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+        """The ids that its own program puts before and behind a text; ``None`` where it puts nothing."""
+        if self._template is None:
+            return None
+        before, after = (tuple(map(self.token_to_id, side)) for side in (self._template.before, self._template.after))
+        return before, after
 
     @property
     def start(self) -> str | None:

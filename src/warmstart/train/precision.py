@@ -16,6 +16,7 @@ from warmstart.base.files import read_json
 from warmstart.base.old_names import KERNEL_KEYS, rename_keys
 from warmstart.base.run_folder import COMPUTE, RunFolder
 from warmstart.models.attention import Kernels
+from warmstart.models.backbone import Backbone
 from warmstart.models.kernels import onednn_has_bf16
 from warmstart.models.model import Model
 from warmstart.train.machine import ENOUGH, MachineSpeeds, machine_speeds
@@ -37,7 +38,9 @@ class ComputeSettings:
     def apply(self, model: Model) -> None:
         """Sets torch and ``model``; the dtype is that of the weights, which their owner sets."""
         torch.set_float32_matmul_precision(self.fp32_products)
-        model.backbone.kernels = self.kernels
+        for part in model.modules():
+            if isinstance(part, Backbone):  # one may hold others
+                part.kernels = self.kernels
 
     def to_dict(self) -> dict[str, Any]:
         """For a file."""

@@ -36,16 +36,19 @@ def check_scheme(scheme: SchemeSettings, size: BackboneSettings, loaded: int | N
     if scheme.kind == "full":
         return
     trained = scheme.layers or 0
-    if trained > size.layers:
+    if trained > size.total_layers:
         raise BadInput(
-            "more layers than the model has", where="--scheme-layers", value=trained, allowed=f"1 to {size.layers}"
+            "more layers than the model has",
+            where="--scheme-layers",
+            value=trained,
+            allowed=f"1 to {size.total_layers}",
         )
     if scheme.kind == "lora" and scheme.rank > size.width:
         raise BadInput(
             "a LoRA of this rank has no fewer weights than the layer itself", where="--lora-rank", value=scheme.rank,
             allowed=f"1 to {size.width}",
         )  # fmt: skip
-    if loaded is None or loaded + trained < size.layers:
+    if loaded is None or loaded + trained < size.total_layers:
         raise BadInput(
             "this scheme would freeze random weights", where="--scheme", value=scheme.kind,
             allowed="full, where layers begin at random",
@@ -66,8 +69,8 @@ def apply_scheme(model: Model, scheme: SchemeSettings, seed: int) -> None:
         assert scheme.layers is not None
         for block in backbone.blocks[-scheme.layers :]:
             block.requires_grad_(True)
-        if backbone.final_norm is not None:
-            backbone.final_norm.requires_grad_(True)
+        if backbone.last_norm is not None:
+            backbone.last_norm.requires_grad_(True)
     if scheme.kind == "lora":
         generator = torch.Generator().manual_seed(derive_seed(seed, "lora"))
         add_lora(backbone.blocks, scheme.rank, scheme.alpha, scheme.dropout, generator)

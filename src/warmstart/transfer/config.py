@@ -18,7 +18,7 @@ CONFIG, OWN = "config.json", "warmstart"
 QUANTISERS = ("quantization_config", "compression_config")
 SPECIAL_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 _VALUE = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?|true|false", re.IGNORECASE)
-WORD_CLASSES = ("LMHead", "ForCausalLM", "ForMaskedLM", "ForPreTraining")
+WORD_CLASSES = ("LMHead", "ForCausalLM", "ForMaskedLM", "ForPreTraining", "ForConditionalGeneration", "MarianMT")
 """What the names of classes that guess words have in them."""
 
 
@@ -92,6 +92,12 @@ def task_class(config: Mapping[str, Any]) -> str | None:
 def unread_head(folder: Path) -> str | None:
     """The class of the task that the model in ``folder`` was trained for, where there is one: for folders without a task."""
     return task_class(read_config(folder))
+
+
+def is_own(folder: Path) -> bool:
+    """Whether we wrote the config in a folder."""
+    config = read_config(folder)
+    return config["model_type"] == OWN or OWN in config
 
 
 def labels_of(config: Mapping[str, Any], where: str = CONFIG) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from warmstart.models.model import Model
 from warmstart.models.settings import KINDS, BackboneSettings, HeadKind, HeadSettings, ModelSettings, Pool
 from warmstart.transfer import (
     albert,
+    bart,
     bert,
     bloom,
     deberta,
@@ -39,6 +40,7 @@ from warmstart.transfer import (
     opt,
     phi,
     roberta,
+    t5,
     unilm,
 )
 from warmstart.transfer.adapter import base_of, is_adapter, join_adapter, joined_names
@@ -54,11 +56,14 @@ LAYOUTS: dict[str, Layout] = {
         gpt1.LAYOUT, gpt2.LAYOUT, bert.LAYOUT, roberta.ROBERTA, roberta.XLM_R, roberta.CAMEMBERT, electra.LAYOUT,
         distilbert.LAYOUT, mpnet.LAYOUT, albert.LAYOUT, deberta.LAYOUT, modernbert.LAYOUT, unilm.LAYOUT, llama.LLAMA,
         llama.MISTRAL, llama.QWEN2, llama.QWEN3, gpt_neox.LAYOUT, phi.LAYOUT, opt.LAYOUT, bloom.LAYOUT, gemma.GEMMA,
-        gemma.GEMMA2, gemma.GEMMA3,
+        gemma.GEMMA2, gemma.GEMMA3, t5.T5, t5.MT5, bart.BART, bart.MBART, bart.MARIAN, bart.PEGASUS,
     )
 }  # fmt: skip
 """Of several that can say a model the first is written: RoBERTa for XLM-R and CamemBERT, the same architecture."""
-OTHERS = ("gemma3n_text", "gpt_neo", "ibert", "ministral", "mixtral", "mllama", "modernvbert", "xlm-roberta-xl")
+OTHERS = (
+    "gemma3n_text", "gpt_neo", "ibert", "ministral", "mixtral", "mllama", "modernvbert", "pegasus_x", "plbart", "umt5",
+    "xlm-roberta-xl",
+)  # fmt: skip
 """Architectures that are none of these, though one is called almost alike."""
 _KINDS: dict[str, HeadKind] = {
     "label": "class", "labels": "multilabel", "score": "score", "choice": "choice", "tags": "class", "span": "span"
@@ -205,7 +210,7 @@ def architecture_of(settings: ModelSettings, layout: Layout) -> str:
     """The class that reads a model: by its head, else as a language model where it can guess words."""
     for goal, head in settings.heads.items():
         return (layout.base or layout.language_model) if head.is_pooled else layout.heads[goal].architecture
-    guesses = settings.backbone.sight == "causal" or settings.backbone.lm_transform
+    guesses = settings.backbone.sight != "full" or settings.backbone.lm_transform
     return layout.language_model if guesses or not layout.base else layout.base
 
 
@@ -245,10 +250,10 @@ def _missing_words(
     config: Mapping[str, Any], layout: Layout | None, settings: ModelSettings, names: Collection[str]
 ) -> str:
     """Says of a foreign folder without its head for words that tokens are guessed by the token table alone."""
-    if layout is None or OWN in config:
+    if layout is None or OWN in config or (layout.tied_if_absent and class_of(config) == layout.language_model):
         return ""
     backbone = settings.backbone
-    has_transform = backbone.sight == "causal" or backbone.lm_transform
+    has_transform = backbone.sight != "full" or backbone.lm_transform
     # With an output table in the file, would the config read as untied? Then that table is what is missing.
     whole = layout.settings(config, {*names, layout.output[0]})
     if task_class(config) is None and has_transform and (whole.tied or not {*layout.output}.isdisjoint(names)):

@@ -6,7 +6,7 @@ done with one, in both directions, is in :mod:`~warmstart.transfer.folder` and k
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from pydantic import ValidationError
@@ -19,6 +19,8 @@ from warmstart.transfer.sentence import LINEAR
 
 Config = Mapping[str, Any]
 Tensors = Mapping[str, torch.Tensor]
+
+Size = TypeVar("Size", bound=TransformerSettings)
 
 UNTRAINED = frozenset({"embedding_dropout", "attention_dropout", "residual_dropout", "init_std"})
 """Fields of a backbone that change nothing about what it computes once it is trained."""
@@ -153,6 +155,7 @@ class Layout:
         backbone: the kind of settings that it can say.
         pool_key: what its config calls how a class reads the states of a text (:data:`POOLS`), if it says that.
         output: names that the softmax's own table may have, the one that is written first.
+        tied_if_absent: where a folder has no such table, its class takes the token table, whatever the config says.
     """
 
     model_type: str
@@ -170,13 +173,14 @@ class Layout:
     backbone: type[Settings] = TransformerSettings
     pool_key: str = ""
     output: tuple[str, ...] = ("lm_head.weight",)
+    tied_if_absent: bool = False
 
     def table(self, settings: ModelSettings, prefix: str) -> dict[str, Name]:
         """Name of each tensor of a model → where it is, in a file that keeps the base model under ``prefix``."""
-        layers = range(settings.backbone.num_blocks)
         every = (*self.names, *self._pooler(settings))
         every = tuple(name.sized(settings.backbone) for name in every)
-        found = [name.at(n, prefix) for name in every for n in (layers if "{}" in name.ours else range(1))]
+        count = settings.backbone.blocks_of
+        found = [name.at(n, prefix) for name in every for n in range(count(name.ours) if "{}" in name.ours else 1)]
         names = {f"backbone.{name.ours}": name for name in found}
         for goal, head in settings.heads.items():
             theirs = LINEAR if head.is_pooled else self.heads[goal].linear
@@ -212,7 +216,7 @@ class Layout:
 
     def fits(self, settings: BackboneSettings) -> bool:
         """Whether this layout can say all that matters about ``settings``: reading what it would write gives the same."""
-        if not isinstance(settings, self.backbone):
+        if type(settings) is not self.backbone:
             return False
         there = [name for name, kept in _OPTIONAL.items() if kept(settings)]
         there += [] if settings.tied else self.output[:1]
@@ -226,6 +230,7 @@ class Layout:
 _OPTIONAL: dict[str, Callable[[Any], bool]] = {
     "pooler.dense.weight": lambda settings: settings.pooler,
     "cls.predictions.transform.dense.weight": lambda settings: settings.lm_transform,
+    "final_logits_bias": lambda settings: settings.tied and settings.output_bias,
 }
 """Tensors whose presence in a file says what its config does not."""
 
@@ -251,24 +256,27 @@ def detect_parts(names: Collection[str]) -> dict[str, bool]:
 
 def decisive_fields(settings: Any) -> dict[str, Any]:
     """The fields that decide what a backbone computes, defaults written out."""
-    fields: dict[str, Any] = settings.model_dump(exclude=set(UNTRAINED))
-    written_out = {
-        "kv_heads": settings.key_heads, "head_width": settings.per_head, "qkv_bias": settings.has_qkv_bias,
-        "out_bias": settings.has_out_bias, "rotary_width": settings.rotary_width or settings.per_head,
-        "attention_scale": settings.attention_scale or settings.per_head**-0.5,
-        "windows": [settings.window_of(layer) for layer in range(settings.layers)],
-    }  # fmt: skip
-    return fields | written_out
+    fields: dict[str, Any] = settings.model_dump(exclude=set(UNTRAINED)) | settings.written_out
+    return fields
 
 
 def backbone(**fields: Any) -> TransformerSettings:
-    """Checked settings from a foreign config.
+    """Checked settings of a Transformer from a foreign config.
+
+    Raises:
+        BadInput: a value is impossible.
+    """
+    return checked(TransformerSettings, fields)
+
+
+def checked(kind: type[Size], fields: Mapping[str, Any]) -> Size:
+    """Checked settings of a kind from a foreign config.
 
     Raises:
         BadInput: a value is impossible.
     """
     try:
-        settings = TransformerSettings.model_validate(fields)
+        settings = kind.model_validate(fields)
     except ValidationError as error:
         first = error.errors()[0]
         raise BadInput(
@@ -299,7 +307,7 @@ def only(config: Config, allowed: Mapping[str, Any]) -> None:
 
 ACTIVATIONS: dict[str, Activation] = {
     "gelu_new": "gelu_tanh", "gelu": "gelu", "relu": "relu", "silu": "silu", "gelu_pytorch_tanh": "gelu_tanh",
-    "gelu_fast": "gelu_tanh",
+    "gelu_fast": "gelu_tanh", "swish": "silu",
 }  # fmt: skip
 """What most configs call an activation → ours."""
 

@@ -52,6 +52,31 @@ class LaterRows(Name):
 
 
 @dataclass(frozen=True, slots=True)
+class OneRow(Name):
+    """A row of numbers that theirs keeps as a table of one row (BART's bias of the logits)."""
+
+    def take(self, found: Tensors) -> torch.Tensor:
+        """Ours, from theirs."""
+        return found[self.theirs[0]][0]
+
+    def give(self, ours: torch.Tensor, rows: Iterable[int]) -> dict[str, torch.Tensor]:
+        """Theirs, from ours."""
+        return {self.theirs[0]: ours[None]}
+
+
+@dataclass(frozen=True, slots=True)
+class UpOrGate(Name):
+    """The first linear of a feed-forward part, which a gate has two of: ``gated`` are their names then (T5)."""
+
+    gated: tuple[str, ...] = ()
+
+    def sized(self, settings: BackboneSettings) -> Name:
+        """The same for a model of these sizes."""
+        assert isinstance(settings, TransformerSettings)
+        return Name(self.ours, self.gated if settings.mlp == "gated" else self.theirs)
+
+
+@dataclass(frozen=True, slots=True)
 class Gain(Name):
     """The gain of a norm that theirs keeps as its distance from 1 (Gemma)."""
 

@@ -105,7 +105,7 @@ def _transfer(target: nn.Module, transfer: PartTransfer, account: WeightAccount)
     _check(ours, theirs, transfer.layers)
     found, depths = theirs.state_dict(), ours.parameter_depths()
     total = len(ours.blocks)  # of which one may serve several layers
-    count = total if transfer.layers is None else -(-transfer.layers * total // ours.settings.layers)
+    count = total if transfer.layers is None else -(-transfer.layers * total // ours.settings.total_layers)
     tensors = {name: tensor for name, tensor in ours.state_dict().items() if name in found}
     with torch.no_grad():
         for name, tensor in tensors.items():
@@ -169,10 +169,10 @@ def _check(target: Backbone, source: Backbone, layers: int | None) -> None:
                 f"the pre-trained model has another {name}", where=f"model.{name}", value=getattr(ours, name),
                 allowed=str(getattr(theirs, name)), next_step=f"leave model.{name} out: the start decides it",
             )  # fmt: skip
-    if (ours.layers if layers is None else layers) > theirs.layers:
+    if (ours.total_layers if layers is None else layers) > theirs.total_layers:
         raise BadInput(
             "more layers asked for than the pre-trained model has", where="--transfer-layers", value=layers,
-            allowed=f"0 to {theirs.layers}",
+            allowed=f"0 to {theirs.total_layers}",
         )  # fmt: skip
 
 

@@ -14,8 +14,6 @@ from warmstart.models.model import Model
 from warmstart.models.settings import BackboneSettings
 from warmstart.transfer.start import WeightAccount
 
-TABLE = "backbone.tokens.weight"
-
 
 def check_width(vectors: Mapping[int, NDArray[np.float32]], size: BackboneSettings, where: str) -> None:
     """Refuses vectors that are not as wide as the token table."""
@@ -34,6 +32,7 @@ def start_from_vectors(model: Model, vectors: Mapping[int, NDArray[np.float32]])
         for row, vector in vectors.items():
             table[row] = torch.from_numpy(vector)
     taken = len(vectors) * table.shape[1]
-    rest = [name for name in model.state_dict() if name != TABLE]
-    made = [f"{TABLE}[{len(table) - len(vectors):,} rows]", *rest]
-    return WeightAccount([f"{TABLE}[{len(vectors):,} rows]"], made, [], taken, model.num_parameters - taken)
+    name = next(name for name, parameter in model.named_parameters() if parameter is table)
+    rest = [other for other in model.state_dict() if other != name]
+    made = [f"{name}[{len(table) - len(vectors):,} rows]", *rest]
+    return WeightAccount([f"{name}[{len(vectors):,} rows]"], made, [], taken, model.num_parameters - taken)

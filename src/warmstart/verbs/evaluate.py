@@ -101,7 +101,8 @@ def _language_model(loaded: LoadedRun, data: str, encoding: str, context: int | 
         objective = evaluation_objective(loaded.metadata.objective, backbone.sight)
         if not objective.special_tokens or not begins_with(loaded.tokenizer, corpus.tokenizer()):
             corpus.check_tokenizer(loaded.tokenizer)  # the objective may have added special tokens
-        source = SourceBuilder(objective, loaded.tokenizer, backbone).evaluation(corpus)
+        builder = SourceBuilder(objective, loaded.tokenizer, backbone, pair=loaded.metadata.pair_template)
+        source = builder.evaluation(corpus)
         stream = Stream(source, 16, 0, shuffle=False)
         batches = (batch for step in range(stream.steps_per_epoch) for batch in stream.batches(step))
         found = evaluate_language_model(model, batches)

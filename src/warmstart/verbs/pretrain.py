@@ -87,7 +87,7 @@ def _pretrain(recipe: PretrainRecipe, folder: RunFolder, resume: bool) -> dict[s
         say(f"resumed after step {trainer.state.step}")
     progress = trainer.run()
     summary = f"{built.objective.card} pre-trained on {progress.tokens:,} tokens."
-    metadata = RunMetadata(clean=corpus.clean, objective=built.objective.name)
+    metadata = RunMetadata(clean=corpus.clean, objective=built.objective.name, pair=built.pair)
     write_model(folder.path, model, built.tokenizer, metadata, summary)
     report = {
         "run": str(folder.path),

@@ -1,0 +1,81 @@
+"""The two sides of a Batch as an encoder-decoder reads them: the sources, and the texts that are written of them.
+
+Of each document the tokens of turn 0 are the source, and all others, which stand behind them, the target. Both sides are
+Batches again, flat and packed: document i of one belongs to document i of the other.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from warmstart.base.arrays import Ints
+from warmstart.example.batch import Batch, to_device
+from warmstart.example.sight import Pattern, pattern_of
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sides:
+    """A Batch in two.
+
+    Attributes:
+        source: positions as they stand.
+        target: positions less the tokens of the source, behind which a frame counts them on; turns from 0 on, unless
+            pseudo tokens need theirs.
+        places: [N] where each token of the Batch stands in the sources followed by the targets.
+    """
+
+    source: Batch
+    target: Batch
+    places: torch.Tensor
+
+    def join(
+        self, read_SD: torch.Tensor, written_TD: torch.Tensor, reads_M: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """The states [N, D] of all tokens of the Batch, or those [M, D] of its tokens ``reads_M``, from both sides'."""
+        places = self.places if reads_M is None else self.places.index_select(0, reads_M)
+        return torch.cat([read_SD, written_TD]).index_select(0, places)
+
+
+def split_sides(batch: Batch) -> Sides:
+    """Source and target of every document; asks the device nothing.
+
+    Raises:
+        ValueError: a document without one of the two, or with a target that begins before its source ends.
+    """
+    turns, starts = batch.turns.numpy(), np.cumsum(batch.lengths) - batch.lengths
+    behind = turns != 0
+    written = np.add.reduceat(behind.astype(np.int64), starts)
+    read = batch.lengths - written
+    first = np.repeat(starts + read, batch.lengths)  # of each token's target
+    if not read.all() or not written.all() or not np.array_equal(behind, np.arange(len(turns)) >= first):
+        raise ValueError("an encoder-decoder reads a source (turn 0) and behind it a target in every document")
+    sources, targets = np.flatnonzero(~behind), np.flatnonzero(behind)
+    places = np.empty(len(turns), np.int64)
+    places[np.concatenate([sources, targets])] = np.arange(len(turns))
+    device = batch.ids.device
+    counted = to_device(torch.from_numpy(np.repeat(read, written)), device)  # tokens of each target's source
+    target = _part(batch, targets, written)
+    own = turns[targets] - (turns.min() >= 0)
+    target = replace(
+        target,
+        positions=target.positions - counted,
+        turns=torch.from_numpy(own),
+        pattern=pattern_of(own, np.repeat(np.cumsum(written) - written, written)),
+    )
+    return Sides(_part(batch, sources, read), target, to_device(torch.from_numpy(places), device))
+
+
+def _part(batch: Batch, rows: Ints, lengths: Ints) -> Batch:
+    """Some tokens of each document, without goals."""
+    here = to_device(torch.from_numpy(rows), batch.ids.device)
+    return replace(
+        batch,
+        ids=batch.ids.index_select(0, here),
+        positions=batch.positions.index_select(0, here),
+        turns=batch.turns[torch.from_numpy(rows)],
+        lengths=lengths,
+        pattern=Pattern.FULL,
+        goals={},
+        segments=None if batch.segments is None else batch.segments.index_select(0, here),
+    )
