@@ -35,8 +35,10 @@ T = TypeVar("T")
 
 ENOUGH_S = 0.1
 """One measurement takes so much of the processor's time, which on a busy machine is a longer while, or all there is."""
+PATIENCE_S = 0.4
+"""But it ends after so long."""
 LONG_S = 1.0
-"""But it takes no longer than about so long, and a first step that does is not made again."""
+"""A first step that takes longer is not made again."""
 MOST_STEPS = 16
 """Steps that are measured at most."""
 SAMPLE = 512
@@ -55,7 +57,7 @@ class Spent(NamedTuple):
     @property
     def is_enough(self) -> bool:
         """Whether it says what more of the same takes."""
-        return self.computed_s >= ENOUGH_S or self.wall_s >= LONG_S
+        return self.computed_s >= ENOUGH_S or self.wall_s >= PATIENCE_S
 
     @property
     def growth(self) -> int:
