@@ -114,10 +114,12 @@ def confusion_tables(runs: Sequence[RunReport], split: str) -> list[Block]:
 
 def _confusion_matrix(labels: Sequence[str], counts: Sequence[Sequence[int]], name: str) -> Table:
     """Rows are true classes, columns predicted ones, which have numbers where their names are long."""
-    heads = labels if sum(map(len, labels)) <= MAX_HEAD_CHARS else [str(number) for number in range(1, len(labels) + 1)]
+    heads = labels if sum(map(len, labels)) <= MAX_HEAD_CHARS else [str(n) for n in range(1, len(labels) + 1)]
     names = labels if heads is labels else [f"{head} {label}" for head, label in zip(heads, labels, strict=True)]
-    rows = tuple((f"true: {label}", *map(Number, row)) for label, row in zip(names, counts, strict=True))
-    return Table(("", *heads), rows, f"{name} of each class (rows) by what was predicted (columns).")
+    rows: list[tuple[Cell, ...]] = [
+        (f"true: {label}", *map(Number, row)) for label, row in zip(names, counts, strict=True)
+    ]
+    return Table(("", *heads), tuple(rows), f"{name} of each class (rows) by what was predicted (columns).")
 
 
 def _confused_classes(labels: Sequence[str], counts: Sequence[Sequence[int]], name: str) -> Table:
