@@ -70,10 +70,51 @@ def test_what_all_items_have_in_common_counts_once(monkeypatch: pytest.MonkeyPat
     def work(items: object) -> None:
         now_s[0] += 0.2 + 0.001 * len(items)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(cost.time, "perf_counter", lambda: now_s[0])
+    for name in ("perf_counter", "thread_time"):
+        monkeypatch.setattr(cost.time, name, lambda: now_s[0])
     assert extrapolate(range(3), work) == pytest.approx(0.203)
     few = extrapolate(range(1000), work)
     assert 1.2 <= few < 51 * 1.2  # four items say little of the rest; each costs no more than their mean
+
+
+@pytest.mark.parametrize("share", [1.0, 0.2])
+@pytest.mark.parametrize("each_s", [1e-5, 1e-3, 0.02])
+def test_what_many_items_take_is_found_from_some(each_s: float, share: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Witness: a clock by hand: 5 ms for all together and a little for each, with all of the processor or a fifth of it."""
+    now_s = [0.0]
+
+    def work(items: object) -> None:
+        now_s[0] += (0.005 + each_s * len(items)) / share  # type: ignore[arg-type]
+
+    monkeypatch.setattr(cost.time, "perf_counter", lambda: now_s[0])
+    monkeypatch.setattr(cost.time, "thread_time", lambda: now_s[0] * share)
+    assert extrapolate(range(20_000), work) == pytest.approx((0.005 + each_s * 20_000) / share, rel=0.3)
+    assert now_s[0] < 8
+
+
+@pytest.mark.parametrize("share", [1.0, 0.2])
+@pytest.mark.parametrize(("first_s", "step_s", "token_s"), [(0.1, 0.02, 1e-6), (0.3, 0.0, 2e-4), (0.5, 0.0, 0.05)])
+def test_a_step_is_measured_without_what_is_set_up_first(
+    files: Path, first_s: float, step_s: float, token_s: float, share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Witness: a clock by hand: something for each number of rows that is new, for each step and for each token."""
+    now_s, seen = [0.0], set[int]()
+    real = cost.accumulate
+
+    def accumulate(model: Any, optimizer: Any, batches: Any, *rest: Any) -> Any:
+        rows = sum(len(batch.lengths) for batch in batches)
+        now_s[0] += (first_s * (rows not in seen) + step_s + token_s * sum(b.num_tokens for b in batches)) / share
+        seen.add(rows)
+        return real(model, optimizer, batches, *rest)
+
+    trial, built = named(files, "measured", model="gpt1-tiny", vocab_size=270, length="100 steps", batch_size=16)
+    tokens = tokens_per_step(built.stream(trial.recipe.train))
+    monkeypatch.setattr(cost, "accumulate", accumulate)
+    monkeypatch.setattr(cost.time, "perf_counter", lambda: now_s[0])
+    monkeypatch.setattr(cost.time, "thread_time", lambda: now_s[0] * share)
+    said = trial_cost(trial.recipe, built, compute_settings("fp32", default_device())).seconds["training"]
+    took = 100 * (step_s + token_s * tokens) / share
+    assert took / 1.5 < said < 1.5 * took
 
 
 @pytest.mark.parametrize(("task", "last"), [("classification", "final evaluation"), ("seq2seq", "final decoding")])

@@ -151,6 +151,16 @@ def test_bad_words(refused: Refused, argv: str, parts: list[str]) -> None:
     assert [part for part in parts if part not in sentence] == [], sentence
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "loop", "nowhere"])
+def test_a_place_where_nothing_can_be_made(name: str, refused: Refused, tmp_path: Path) -> None:
+    """Witness: the limit of names, 255 bytes, and links to themselves and to nothing: what the kernel refuses."""
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "nowhere").symlink_to("gone")
+    tune = "finetune --start none --model gpt1-tiny --task classification --train train.jsonl --length 1step --out"
+    for words in ("predict --run run --input train.jsonl --output", "convert run --out", "report run --out", tune):
+        assert "cannot write here (" in refused(*words.split(), name)
+
+
 @pytest.mark.parametrize(
     ("text", "parts"),
     [

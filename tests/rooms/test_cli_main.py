@@ -199,6 +199,7 @@ def test_explain_describes_both_arms_and_what_differs_from_the_defaults(
     short = capsys.readouterr().out
     places = [short.index(part) for part in ("example 1", "\nmodel", "\ncontrol", "\n  model", "\nsettings")]
     assert places == sorted(places) and short.startswith("example 1")
+    assert "\nvocabulary unknown tokens: 0.0% of train" in short  # byte-level, so none is unknown
     assert "of which" in short[places[1] : places[2]] and "of which" not in short[places[3] :]
     shown = yaml.safe_load(short[places[-1] :].partition(")\n")[2])
     assert shown == {

@@ -1,6 +1,8 @@
 """Lines of text: split by hand at LF and CRLF; every other line end of Unicode stays inside its line, in every reader."""
 
+import gzip
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -113,3 +115,20 @@ def test_carriage_returns_alone_are_refused(tmp_path: Path) -> None:
     path.write_bytes(b"text,label\rone,a\rtwo,b\r")
     with pytest.raises(BadInput, match=r"mac\.csv: the lines of this file end at carriage returns alone; .*LF or CRLF"):
         list(read_rows(str(path)))
+
+
+@pytest.mark.parametrize(
+    ("start", "said"),
+    [
+        (gzip.compress(b"text"), "ends in .gz"),
+        (b"PK\x03\x04\x14\x00\xff", "export it as CSV"),  # a workbook of today
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "export it as CSV"),  # and one of 1997
+        (b"PAR1\x15\x04\x15\xe0", "--format parquet"),
+        (b"caf\xe9", "--encoding cp1252"),
+    ],
+)
+def test_what_is_no_text_is_called_what_it_is(start: bytes, said: str, tmp_path: Path) -> None:
+    """Witness: the first bytes that the formats' descriptions name; anything else may be another encoding."""
+    (tmp_path / "a.csv").write_bytes(start)
+    with pytest.raises(BadInput, match=re.escape(said)):
+        list(read_lines(str(tmp_path / "a.csv")))

@@ -9,6 +9,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from PIL import ImageFont
 
 from warmstart.base.errors import BadInput
 from warmstart.reporting.blocks import Code, Heading, Number, Paragraph, Table
@@ -159,6 +160,53 @@ def test_blocks_are_set_as_they_are(tmp_path: Path) -> None:
     page = Page((tmp_path / "p.html").read_text(encoding="utf-8"))
     assert page.open == [] and page.numbers == [3.0]
     assert {"H", "W <i>", "a\n  b", "sample", "cap", "row", "T"} <= set(page.words)
+
+
+FONT = ImageFont.load_default(14.9)  # .93 rem, as the page has it
+
+
+def width_px(table: Table) -> float:
+    """What a table takes where its rows are rows: names may be broken, other cells may not."""
+    columns = zip(table.headers[1:], *(row[1:] for row in table.rows), strict=True)
+    lines = [
+        [line for c in column for line in ((c,) if isinstance(c, str) else (c.text, c.bounds))] for column in columns
+    ]
+    return 96 + sum(17.6 + max(map(FONT.getlength, column)) for column in lines)
+
+
+@pytest.mark.parametrize("count", [1, 3, 7, 12, 30])
+@pytest.mark.parametrize("size", [1, 10, 60])
+def test_no_table_is_wider_than_its_page(count: int, size: int) -> None:
+    """Witness: Pillow's widths of the words at 400 to 1,600 pixels; a list of cells takes any width."""
+    value = Number(0.123456, interval=(0.1, 0.2))
+    tables = [
+        Table(("run", *("m" * size for _ in range(count))), (("name", *[value] * count),)),
+        Table(("", *map(str, range(count))), (("true: x", *[Number(10**6)] * count),)),
+        Table(("a", *["b"] * count), (("w", *["W" * size] * count),)),
+    ]
+    for table in tables:
+        for page_px in range(400, 1601, 50):
+            is_list = table.layout == "list" or page_px <= {"narrow": 46 * 16, "medium": 62 * 16}[table.layout]
+            assert is_list or width_px(table) <= min(page_px, 960) - 35.2, (table.headers[1], page_px)
+
+
+def test_confusions_of_many_or_long_classes(tmp_path: Path) -> None:
+    """Witness: counts by hand: short names head columns, long ones are numbered, of many the worst pairs are listed."""
+
+    def page_of(labels: list[str]) -> Page:
+        counts = [[3 if t == p else (t == 1 and p == 0) * 2 for p in range(len(labels))] for t in range(len(labels))]
+        one = {"metrics": {"accuracy": 0.5}, "confusion": {"labels": labels, "counts": counts}}
+        (tmp_path / "report.json").write_text(json.dumps({"run": "r", "steps": 1, "tokens": 9, "seconds": 1.0} | one))
+        report_runs([tmp_path], tmp_path / "page.html")
+        return Page((tmp_path / "page.html").read_text())
+
+    short = page_of(["no", "yes"])
+    assert {"true: no", "true: yes", "yes"} <= set(short.words)
+    long = page_of([f"{name} {'of the world' * 3}" for name in "ab"])
+    assert {"true: 2 b " + "of the world" * 3, "2"} <= set(long.words)
+    many = page_of([f"c{number}" for number in range(25)])
+    assert {"c1", "c0"} <= set(many.words) and "true: c1" not in many.words
+    assert many.numbers[-4:-2] == [2, 5] and "the most frequent confusions of 25 classes" in "".join(many.words)
 
 
 @pytest.mark.parametrize("out", ["weights.safetensors", "folder.html"])

@@ -288,3 +288,35 @@ def test_standard_input_with_other_columns_is_no_text(monkeypatch: pytest.Monkey
     assert records("id,review\nagain\n", format="text") == ["id,review", "again"]
     assert records("sep=;\ntext;id\na;1\n") == ["a"]
     assert records("word\nagain\n") == ["word", "again"]
+
+
+def test_labels_stand_in_a_file_of_their_own(tmp_path: Path) -> None:
+    """Witness: the same rows with their labels, as PIQA's description joins them: line by line."""
+    rows = [{"goal": f"open {n}", "sol1": "pull", "sol2": "push"} for n in range(4)]
+    names = ("goal.jsonl", "goal-labels.lst", "more.jsonl", "more.lst")
+    for place, name in enumerate(names):
+        half = rows[2 * (place // 2) : 2 * (place // 2) + 2]
+        lines = [json.dumps(row) for row in half] if name.endswith("jsonl") else ["1", "0"]
+        (tmp_path / name).write_text("\n".join(lines) + "\n")
+    files = ",".join(str(tmp_path / name) for name in names)
+    columns = ("question=goal", "choices=sol1+sol2")
+    found = read_task("choice", Path(files), read=ReadOptions(columns=columns)).records
+    plain = task_from("choice", [row | {"label": 1 - n % 2} for n, row in enumerate(rows)], columns=columns).records
+    assert [(r.texts, r.label) for r in found] == [(r.texts, r.label) for r in plain]
+    (tmp_path / "more.lst").write_text("1\n")
+    with pytest.raises(BadInput, match=r"more.lst: not one label for each row; got '1 for 2'"):
+        read_task("choice", Path(files), read=ReadOptions(columns=columns))
+    (tmp_path / "more.jsonl").write_text("{\n" + json.dumps(rows[3]))
+    with pytest.raises(
+        BadInput, match="not a complete JSON object"
+    ):  # skipped, it would give its label to the next row
+        read_task("choice", Path(files), read=ReadOptions(columns=columns, skipped=SkippedRows()))
+
+
+def test_scores_with_a_comma_before_their_fraction(tmp_path: Path) -> None:
+    """Witness: the numbers by hand; a comma that may part thousands is refused."""
+    table = as_csv(";", [("a", "3,5"), ("b", "-0,125"), ("c", "4"), ("d", "12,25")], ("text", "score"))
+    assert [r.label for r in read(tmp_path / "a.csv", table, "regression").records] == [3.5, -0.125, 4.0, 12.25]
+    for number in ("1,000", "12,345", "1,2,3"):
+        wrong = complaint(tmp_path / "a.csv", as_csv(";", [("a", number), ("b", "2")], ("text", "score")), "regression")
+        assert f"the score is not a finite number; got '{number}'" in wrong

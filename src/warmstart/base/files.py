@@ -18,10 +18,15 @@ from typing import Any, BinaryIO
 
 from warmstart.base.errors import BadInput
 
+_UNWRITABLE = (
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT, errno.ENAMETOOLONG, errno.ELOOP, errno.EISDIR,
+    errno.EEXIST,
+)  # fmt: skip
+
 
 @contextlib.contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Turns 'no space left', 'read-only' and 'permission denied' into a :class:`BadInput` that names ``path``."""
+    """Turns 'no space left', 'read-only' and what else is wrong with a place into a :class:`BadInput` that names it."""
     try:
         yield
     except OSError as error:
@@ -31,7 +36,7 @@ def disk_errors(path: Path) -> Iterator[None]:
                 where=str(path),
                 next_step="free some space or choose another folder, then run the same command again",
             ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
+        if error.errno in _UNWRITABLE:
             raise BadInput(
                 f"cannot write here ({error.strerror})", where=str(path), next_step="choose another folder"
             ) from error

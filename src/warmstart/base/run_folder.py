@@ -102,7 +102,9 @@ class RunFolder:
             BadInput: another process works on this run.
             TerminationError: SIGTERM came.
         """
-        if self.path.is_file():  # check_free says so
+        with disk_errors(self.path):  # a name may be too long to ask for
+            is_file = self.path.is_file()
+        if is_file:  # check_free says so
             yield
             return
         busy = BadInput(

@@ -26,12 +26,12 @@ class PathRule:
 
     Attributes:
         kind: ``files`` is a file, or several separated by commas; ``any`` a file or a folder, or several; ``text`` files,
-            folders, globs or ``-``; ``model`` a folder, or the id of a model on the hub.
+            folders, globs or ``-``; ``model`` a folder, or the id of a model on the hub; ``new`` what can be made there.
         words: values that are no paths, such as ``none``.
         hub: whether the id of a data set on the hub is accepted too.
     """
 
-    kind: Literal["file", "files", "folder", "any", "text", "model"]
+    kind: Literal["file", "files", "folder", "any", "text", "model", "new"]
     words: tuple[str, ...] = ()
     hub: bool = False
 

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -34,11 +34,55 @@ from warmstart.train.weights import Weights
 T = TypeVar("T")
 
 ENOUGH_S = 0.1
-"""One measurement is made of so much work, or of all there is."""
+"""One measurement takes so much of the processor's time, which on a busy machine is a longer while, or all there is."""
+PATIENCE_S = 0.4
+"""But it ends after so long."""
 LONG_S = 1.0
 """A first step that takes longer is not made again."""
+MOST_STEPS = 16
+"""Steps that are measured at most."""
 SAMPLE = 512
 """Items whose tokens are counted for the mean."""
+
+
+class Spent(NamedTuple):
+    """Seconds that passed, and those of them that this thread had the processor."""
+
+    wall_s: float = 0.0
+    computed_s: float = 0.0
+
+    def __add__(self, other: "Spent") -> "Spent":  # type: ignore[override]
+        return Spent(self.wall_s + other.wall_s, self.computed_s + other.computed_s)
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether it says what more of the same takes."""
+        return self.computed_s >= ENOUGH_S or self.wall_s >= PATIENCE_S
+
+    @property
+    def growth(self) -> int:
+        """How many times as much is enough, at least twice."""
+        return max(2, int(ENOUGH_S / max(self.computed_s, 1e-6)))
+
+
+class _Step(NamedTuple):
+    """What the gradient of a step took, its update, and its tokens."""
+
+    gradient: Spent
+    update_s: float
+    tokens: int
+
+
+class _Clock:
+    """Begins when it is made."""
+
+    def __init__(self) -> None:
+        self._began_at_s, self._computed_s = time.perf_counter(), time.thread_time()
+
+    def read(self) -> Spent:
+        """What has been spent since."""
+        return Spent(time.perf_counter() - self._began_at_s, time.thread_time() - self._computed_s)
+
 
 EvaluationTimes = Callable[[Model], dict[str, float]]
 """A model → seconds of one evaluation of each name; that on dev (:data:`DEV`) comes again and again, others once."""
@@ -150,33 +194,36 @@ def _step_seconds(model: Model, optimizer: Optimizer, stream: Stream, criterion:
     device = next(model.parameters()).device
     model.train()
 
-    def seconds(step: int, rows: int) -> tuple[float, float, int]:
-        """Of the gradient, of the update, and the tokens of ``rows`` rows."""
+    def seconds(step: int, rows: int) -> _Step:
         batches = [batch.to(device) for batch in replace(stream, batch_size=rows).batches(step)]
-        began_at_s = time.perf_counter()
+        clock = _Clock()
         losses = accumulate(model, optimizer, batches, criterion, step)
         float(sum(losses.values(), torch.zeros((), device=device)))  # waits for the device
-        middle_at_s = time.perf_counter()
+        gradient = clock.read()
         norm = optimizer.gradient_norm()
         optimizer.update(0.0, norm)
         float(norm)
-        return middle_at_s - began_at_s, time.perf_counter() - middle_at_s, sum(b.num_tokens for b in batches)
+        return _Step(gradient, clock.read().wall_s - gradient.wall_s, sum(b.num_tokens for b in batches))
 
-    rows = min(stream.batch_size, len(stream.source), 2)
+    def second_time(rows: int) -> _Step:
+        found = seconds(0, rows)
+        return found if found.gradient.computed_s >= LONG_S else seconds(0, rows)  # most may have been what is set up
+
     whole = min(stream.batch_size, len(stream.source))
-    gradient_s, update_s, tokens = seconds(0, rows)
-    if gradient_s < LONG_S:  # else what the first step has to set up is little of it
-        gradient_s, update_s, tokens = seconds(0, rows)
-    while rows < whole and gradient_s < ENOUGH_S:
-        rows = min(whole, rows * max(2, int(ENOUGH_S / max(gradient_s, 1e-6))))
-        gradient_s, update_s, tokens = seconds(0, rows)
+    rows = min(whole, 2)
+    found = second_time(rows)
+    if rows < whole and found.gradient.wall_s * whole / rows < LONG_S:  # so small a model is measured in whole steps
+        rows = whole
+        found = second_time(rows)
+    while rows < whole and not found.gradient.is_enough:
+        rows = min(whole, rows * found.gradient.growth)
+        found = second_time(rows)
     per_epoch = replace(stream, batch_size=rows).steps_per_epoch
-    step = 0
-    while gradient_s < ENOUGH_S and step < 16:
-        step += 1
-        more_s, update_s, more = seconds(step * max(1, per_epoch // 17) % per_epoch, rows)
-        gradient_s, tokens = gradient_s + more_s, tokens + more
-    return gradient_s / tokens * tokens_per_step(stream) + update_s
+    steps = [found] if found.gradient.is_enough else []
+    while len(steps) < MOST_STEPS and not sum((step.gradient for step in steps), Spent()).is_enough:
+        steps.append(seconds((1 + len(steps)) * max(1, per_epoch // (MOST_STEPS + 1)) % per_epoch, rows))
+    each_s = sum(step.gradient.wall_s for step in steps) / sum(step.tokens for step in steps)
+    return each_s * tokens_per_step(stream) + sum(step.update_s for step in steps) / len(steps)
 
 
 def tokens_per_step(stream: Stream) -> float:
@@ -192,20 +239,20 @@ def tokens_per_step(stream: Stream) -> float:
 def extrapolate(items: Sequence[T], work: Callable[[Sequence[T]], object]) -> float:
     """Seconds that ``work`` takes for all ``items``, from as many of them, evenly spread, as are enough, and from half."""
 
-    def seconds(count: int) -> float:
+    def spend(count: int) -> Spent:
         sample = [items[i * len(items) // count] for i in range(count)]
-        began_at_s = time.perf_counter()
+        clock = _Clock()
         work(sample)
-        return time.perf_counter() - began_at_s
+        return clock.read()
 
     count = min(len(items), 4)
-    seconds(min(count, 2))
-    took_s = seconds(count)
-    while count < len(items) and took_s < ENOUGH_S:
-        count = min(len(items), count * max(2, int(ENOUGH_S / max(took_s, 1e-6))))
-        took_s = seconds(count)
+    spend(min(count, 2))
+    took = spend(count)
+    while count < len(items) and not took.is_enough:
+        count = min(len(items), count * took.growth)
+        took = spend(count)
     if count == len(items):
-        return took_s
-    mean_s = took_s / count
-    each_s = (took_s - seconds(count // 2)) / (count - count // 2)  # without what all have in common
-    return took_s + min(mean_s, max(0.3 * mean_s, each_s)) * (len(items) - count)
+        return took.wall_s
+    mean_s = took.wall_s / count
+    each_s = (took.wall_s - spend(count // 2).wall_s) / (count - count // 2)  # without what all have in common
+    return took.wall_s + min(mean_s, max(0.3 * mean_s, each_s)) * (len(items) - count)

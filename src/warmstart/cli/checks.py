@@ -89,6 +89,9 @@ def _value_at(settings: Any, path: tuple[str, ...]) -> Any:
 def _check_path(flag: str, rule: PathRule, path: str) -> None:
     if path in rule.words or (rule.hub and path.startswith(HUB_PREFIX)):
         return
+    if rule.kind == "new":
+        _check_new(flag, path)
+        return
     if rule.takes_several and "," in path and not os.path.exists(path):
         for part in path.split(","):
             _check_path(flag, PathRule("file") if rule.kind == "files" else rule, part)
@@ -112,6 +115,20 @@ def _check_path(flag: str, rule: PathRule, path: str) -> None:
             "a file, where a folder is needed", where=flag, value=path, allowed=_ALLOWED[rule.kind],
             next_step="name the folder that it is in",
         )  # fmt: skip
+
+
+def _check_new(flag: str, path: str) -> None:
+    """Refuses a place where nothing can be made; whether something is there already is the verb's matter."""
+    try:
+        os.stat(path)
+        return
+    except (FileNotFoundError, NotADirectoryError):
+        if not os.path.lexists(path):
+            return
+        reason = "a link that leads nowhere"
+    except OSError as error:
+        reason = str(error.strerror)
+    raise BadInput(f"cannot write here ({reason})", where=flag, value=path, next_step="choose another place")
 
 
 def _may_be_hub_model(path: str) -> bool:

@@ -20,6 +20,7 @@ from warmstart.text.settings import Encoding
 from warmstart.train.settings import Precision
 
 MODEL = PathRule("model")
+NEW = PathRule("new", words=("-",))
 ROWS_OR_BASELINE = PathRule("file", words=("lead3", "copy"))
 
 Runs = Annotated[
@@ -30,7 +31,7 @@ Runs = Annotated[
     ),
 ]  # fmt: skip
 Output = Annotated[
-    str, Setting(help="file to write, as JSONL, or - for standard output", flag="--output", metavar="FILE|-")
+    str, Setting(help="file to write, as JSONL, or - for standard output", flag="--output", metavar="FILE|-", path=NEW)
 ]
 LabelMap = Annotated[
     tuple[str, ...],
@@ -133,7 +134,11 @@ class PredictRequest(Settings):
     window_answers: WindowAnswers | None = copy_setting(FrameSettings, "window_answers")
     precision: Precision = "fp32"
     lattices: str | None = Setting(
-        None, "also write all texts that the beam search kept, for warmstart rerank", flag="--lattices", metavar="FILE"
+        None,
+        "also write all texts that the beam search kept, for warmstart rerank",
+        flag="--lattices",
+        metavar="FILE",
+        path=NEW,
     )
     search: GenerateSettings = Group(GenerateSettings, title=REMEMBERED, omit=("greedy",), remembered=True)
 
@@ -157,7 +162,7 @@ class SubmitRequest(Settings):
             path=PathRule("folder"),
         ),
     ]  # fmt: skip
-    out: Annotated[str, Setting(help="zip file to write", flag="--out", metavar="FILE.zip")]
+    out: Annotated[str, Setting(help="zip file to write", flag="--out", metavar="FILE.zip", path=NEW)]
     precision: Precision = "fp32"
 
 
@@ -245,7 +250,7 @@ class ReportRequest(Settings):
         tuple[str, ...],
         Setting(help="folders of finished runs", flag="RUN", many=True, path=PathRule("folder"), min_length=1),
     ]
-    out: Annotated[str, Setting(help="HTML page to write", flag="--out", metavar="FILE.html")]
+    out: Annotated[str, Setting(help="HTML page to write", flag="--out", metavar="FILE.html", path=NEW)]
 
 
 class ConvertRequest(Settings):
@@ -257,7 +262,7 @@ class ConvertRequest(Settings):
         str,
         Setting(help="run, model folder, hub id, or the folder of GPT-1's 2018 release", flag="SOURCE", path=MODEL),
     ]
-    out: Annotated[str, Setting(help="folder to create", flag="--out", metavar="DEST")]
+    out: Annotated[str, Setting(help="folder to create", flag="--out", metavar="DEST", path=NEW)]
     to: Literal["hf", "warmstart", "onnx", "peft", "ctranslate2"] = Setting(
         "hf", "hf: the folder that transformers loads; warmstart: our own names; onnx: one file; peft: what LoRA has "
         "trained, as an adapter; ctranslate2: for that engine", flag="--to",
@@ -273,7 +278,7 @@ class DemoRequest(Settings):
 
     title = "Output"
 
-    out: str = Setting("runs/demo", "folder for everything that the demo makes", flag="--out", metavar="DIR")
+    out: str = Setting("runs/demo", "folder for everything that the demo makes", flag="--out", metavar="DIR", path=NEW)
 
 
 class CompletionRequest(Settings):

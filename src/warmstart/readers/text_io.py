@@ -29,6 +29,14 @@ MAX_LINE_CHARS = 1 << 26
 """Longest line: a file without line ends must not fill the memory."""
 
 _COMPRESSED = (".gz", ".zst")
+_BINARY = {
+    b"\x1f\x8b": "it begins as gzip does: give it a name that ends in .gz",
+    b"\x28\xb5\x2f\xfd": "it begins as zstd does: give it a name that ends in .zst",
+    b"PAR1": "it begins as Parquet does: name the format, --format parquet",
+    b"PK\x03\x04": "it begins as a ZIP archive or a spreadsheet does: unpack it, or export it as CSV",
+    b"\xd0\xcf\x11\xe0": "it begins as an old spreadsheet does: export it as CSV",
+}
+"""First bytes of files that are often taken for text → what to do."""
 _GZIP_ERRORS = (EOFError, gzip.BadGzipFile, zlib.error)
 
 
@@ -186,8 +194,13 @@ def decode_blocks(blocks: Iterable[bytes], encoding: str, where: str) -> Iterato
             f"not {encoding} text ({error.reason} at byte {place})",
             where=f"{where}:{line}",
             value=error.object[error.start : error.start + 1],
-            next_step="set the encoding of the file, for example --encoding cp1252",
+            next_step=_what_it_is(first) or "set the encoding of the file, for example --encoding cp1252",
         ) from None
+
+
+def _what_it_is(first: bytes) -> str:
+    """What to do with a file that begins as no text does; empty for any other."""
+    return next((step for start, step in _BINARY.items() if first.startswith(start)), "")
 
 
 def _split_first(blocks: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:

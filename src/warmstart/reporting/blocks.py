@@ -1,5 +1,6 @@
 """The blocks of a page. They are data; only the template knows HTML."""
 
+import unicodedata
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -30,6 +31,12 @@ def _format(value: float) -> str:
 
 
 Cell: TypeAlias = str | Number
+LAYOUTS = {"narrow": 700, "medium": 920}
+"""How a table is laid out → pixels that it may be wide: what a page of 46 or 62 rem has for it; no page has more."""
+_CHAR_PX, _CAPITAL_PX, _WIDE_PX = 9, 11, 15
+"""At most, of a character: small ones and digits, capitals, and the widest, those of Chinese and Japanese among them."""
+_GAP_PX, _NAME_PX = 18, 96
+"""Between two columns, and of the names of rows, which may be broken anywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,26 @@ class Table:
     caption: str = ""
     wrap: bool = False
     kind: str = "table"
+
+    @property
+    def layout(self) -> str:
+        """On which pages rows are lists of their cells: narrow ones (:data:`LAYOUTS`), or all (``list``)."""
+        columns = zip(self.headers[1:], *(row[1:] for row in self.rows), strict=True)
+        width_px = _NAME_PX + sum(_GAP_PX + max(map(_width_px, column)) for column in columns)
+        if self.wrap:
+            return "narrow"
+        return next((name for name, most_px in LAYOUTS.items() if width_px <= most_px), "list")
+
+
+def _width_px(cell: Cell) -> int:
+    """Of the longer line of a cell: intervals stand below values."""
+    return max(sum(map(_char_px, line)) for line in ((cell,) if isinstance(cell, str) else (cell.text, cell.bounds)))
+
+
+def _char_px(char: str) -> int:
+    if char in "mwMW@%" or unicodedata.east_asian_width(char) in "WF":
+        return _WIDE_PX
+    return _CAPITAL_PX if char.isupper() else _CHAR_PX
 
 
 @dataclass(frozen=True, slots=True)

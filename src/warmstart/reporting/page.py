@@ -24,6 +24,10 @@ from warmstart.reporting.figures import (
 )
 from warmstart.reporting.runs import RunReport, SplitResult, read_runs
 
+MAX_COLUMNS, MAX_HEAD_CHARS = 12, 40
+"""Classes that stand side by side, and characters that their names may have together."""
+MAX_CONFUSED = 20
+
 
 def write_page(path: Path, title: str, blocks: Sequence[Block]) -> None:
     """Writes the page to ``path`` (atomic).
@@ -98,16 +102,37 @@ def confusion_tables(runs: Sequence[RunReport], split: str) -> list[Block]:
     """For each run with classes how often each was taken for which."""
     tables: list[Block] = []
     for run in runs:
-        if split not in run.results:
-            continue
-        labels, counts = run.results[split].confusion
-        rows: list[tuple[Cell, ...]] = [
-            (f"true: {label}", *map(Number, row)) for label, row in zip(labels, counts, strict=True)
-        ]
-        over = f", {len(run.results[split].seeds)} seeds together" if run.results[split].seeds else ""
-        caption = f"{run.name}: examples of each class (rows) by what was predicted (columns){over}."
-        tables += [Table(("", *labels), tuple(rows), caption)] if rows else []
+        labels, counts = run.results[split].confusion if split in run.results else ((), ())
+        seeds = len(run.results[split].seeds) if split in run.results else 0
+        over = f", {seeds} seeds together" if seeds else ""
+        if 0 < len(labels) <= MAX_COLUMNS:
+            tables.append(_confusion_matrix(labels, counts, f"{run.name}: examples{over}"))
+        elif labels:
+            tables.append(_confused_classes(labels, counts, f"{run.name}{over}"))
     return tables
+
+
+def _confusion_matrix(labels: Sequence[str], counts: Sequence[Sequence[int]], name: str) -> Table:
+    """Rows are true classes, columns predicted ones, which have numbers where their names are long."""
+    heads = labels if sum(map(len, labels)) <= MAX_HEAD_CHARS else [str(n) for n in range(1, len(labels) + 1)]
+    names = labels if heads is labels else [f"{head} {label}" for head, label in zip(heads, labels, strict=True)]
+    rows: list[tuple[Cell, ...]] = [
+        (f"true: {label}", *map(Number, row)) for label, row in zip(names, counts, strict=True)
+    ]
+    return Table(("", *heads), tuple(rows), f"{name} of each class (rows) by what was predicted (columns).")
+
+
+def _confused_classes(labels: Sequence[str], counts: Sequence[Sequence[int]], name: str) -> Table:
+    """The classes that were most often taken for others."""
+    places = [(true, told) for true in range(len(labels)) for told in range(len(labels)) if true != told]
+    places.sort(key=lambda place: -counts[place[0]][place[1]])
+    rows = tuple(
+        (labels[true], labels[told], Number(counts[true][told]), Number(sum(counts[true])))
+        for true, told in places[:MAX_CONFUSED]
+        if counts[true][told]
+    )
+    caption = f"{name}: the most frequent confusions of {len(labels)} classes; all counts are in report.json."
+    return Table(("true class", "predicted as", "examples", "of this class"), rows, caption)
 
 
 def cost_table(runs: Sequence[RunReport]) -> Table:

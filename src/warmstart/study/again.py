@@ -71,6 +71,7 @@ def _choose(
     """Writes the better of both attempts as the run."""
     attempts = [first, *second.get("attempts", [second])]
     if _rank(first, built.metric) >= _rank(second, built.metric):
+        say("the second training is no better, so the first is kept")
         outcome = train_trial(trial, built, setup, resume=True)  # its checkpoints are still there
         return finish_trial(trial, built, outcome, attempts=attempts, attempt=".")
     folder, chosen = trial.folder, trial.folder.path / AGAIN

@@ -29,6 +29,8 @@ TWO_TEXTS: ColumnSets = (
 
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+_DECIMAL_COMMA = re.compile(r"[+-]?(?!0*[1-9]\d{0,2},\d{3}$)\d+,\d+")
+"""A number with a comma before its fraction; ``1,000`` may be a thousand as well, so it is none."""
 _JUXTAPOSED = re.compile(r"['\"]\s+['\"]")
 """Two texts without a comma between them, as NumPy writes an array; Python would read them as one."""
 MAX_NAME_WORDS = 4
@@ -228,7 +230,9 @@ def number_of(name: str, numbers: Mapping[str, int], where: str) -> int:
 
 
 def parse_score(value: Any, where: str) -> float:
-    """A finite number, also one written as text in a CSV cell."""
+    """A finite number, also one written as text in a CSV cell, with a point or with a comma (``3,75``)."""
+    if isinstance(value, str) and _DECIMAL_COMMA.fullmatch(value.strip()):
+        value = value.replace(",", ".")
     try:
         score = float(value) if not isinstance(value, bool) else math.nan
     except (TypeError, ValueError, OverflowError):

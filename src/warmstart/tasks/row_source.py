@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from warmstart.base.errors import BadInput
 from warmstart.base.formatting import with_article
 from warmstart.base.settings import Settings
+from warmstart.readers.parallel import LABEL_ENDINGS, read_with_labels, split_label_file
 from warmstart.readers.problems import SkippedRows
 from warmstart.readers.rows import NUMBERS, TABLE_EXTENSIONS, TABLE_FORMATS, UNREADABLE, Row, read_rows
 from warmstart.readers.standard_input import read_standard_input, read_text_rows
@@ -62,6 +63,7 @@ class RowSource:
 
     name: ClassVar[str]
     text_columns: ClassVar[tuple[tuple[str, ...], ...]]
+    label_columns: ClassVar[tuple[str, ...]]
     own_endings: ClassVar[tuple[str, ...]] = ()
     own_formats: ClassVar[tuple[str, ...]] = ()
 
@@ -71,6 +73,10 @@ class RowSource:
         Raises:
             BadInput: a format or an ending that this kind does not read, or a broken file.
         """
+        if (pair := split_label_file(path)) is not None:
+            # A row that is left out would shift the labels of all that follow, so a broken one is refused.
+            rows = self.read_rows(pair[0], replace(read, skipped=None))
+            return read_with_labels(rows, pair[1], self.label_columns[0], read.encoding)
         if read.format is not None:
             return self.read_format(path, read)
         if path == STDIN:
@@ -134,7 +140,12 @@ class RowSource:
 
     def split_sources(self, path: str, read: ReadOptions) -> list[str]:
         """The sources that ``path`` names with commas between them; itself, where there is one of this very name."""
-        return [path] if os.path.exists(path) else path.split(",")
+        sources: list[str] = []
+        for source in [path] if os.path.exists(path) else path.split(","):
+            if sources and source.endswith(LABEL_ENDINGS):  # of the rows in the file before it
+                source = f"{sources.pop()},{source}"
+            sources.append(source)
+        return sources
 
     def read_own_file(self, path: str, read: ReadOptions) -> Iterator[Row]:
         """The rows of a file with one of :attr:`own_endings` or :attr:`own_formats`."""
