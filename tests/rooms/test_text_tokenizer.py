@@ -164,11 +164,3 @@ def test_special_tokens_cannot_be_typed(own: Tokenizer) -> None:
     ids = own.encode(f"a {END}<|start|>")
     assert not {own.token_to_id(END), own.token_to_id("<|start|>")} & set(ids.tolist())
     assert own.decode(ids) == f"a {END}<|start|>"
-
-
-@pytest.mark.parametrize("name", ["spm.model", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model"])
-def test_a_sentencepiece_model_alone_is_refused(name: str, tmp_path: Path) -> None:
-    """Bad input: with the file, and how a tokenizer.json comes of it."""
-    (tmp_path / name).write_bytes(b"\x0a\x0e\x0a\x05<unk>\x15\x00\x00\x00\x00\x18\x02")
-    with pytest.raises(BadInput, match=f"{name}: a SentencePiece model without a tokenizer.json.*save_pretrained"):
-        Tokenizer.load(tmp_path)

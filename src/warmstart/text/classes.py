@@ -16,36 +16,50 @@ SENTENCEPIECE = ("spm.model", "spiece.model", "sentencepiece.bpe.model", "tokeni
 OF_TWO = ("source.spm", "target.spm")
 """Marian's: the ids are those of a ``vocab.json`` that both share."""
 WORDPIECE, GPT1, GPT2 = "vocab.txt", "GPT-1's vocabulary and merges", "GPT-2's vocabulary and merges"
+SPM = "a SentencePiece model"
 CLASSES: dict[str, str | None] = {
     "Bert": WORDPIECE, "DistilBert": WORDPIECE, "Electra": WORDPIECE, "MobileBert": WORDPIECE, "ConvBert": WORDPIECE,
     "SqueezeBert": WORDPIECE, "OpenAIGPT": GPT1, "GPT2": GPT2, "Roberta": GPT2, "Bart": GPT2, "Longformer": GPT2,
-    "MPNet": WORDPIECE, "Albert": None, "DebertaV2": None,
-    "Llama": None, "CodeLlama": None, "Qwen2": None, "GPTNeoX": None, "Gemma": None, "Bloom": None,
-    "CodeGen": None, "T5": None, "MBart": None, "MBart50": None, "Pegasus": None, "XLMRoberta": None, "Camembert": None,
+    "MPNet": WORDPIECE, "Albert": SPM, "DebertaV2": SPM, "T5": SPM,
+    "Llama": SPM, "CodeLlama": None, "Qwen2": None, "GPTNeoX": None, "Gemma": SPM, "Bloom": None,
+    "CodeGen": None, "MBart": None, "MBart50": None, "Pegasus": None, "XLMRoberta": SPM, "Camembert": SPM,
     "Herbert": None, "PreTrained": None, "TokenizersBackend": None,
 }  # fmt: skip
 """Class without ``Tokenizer`` and ``Fast`` → the older files that it is read from beside a ``tokenizer.json``, if any."""
 _ONLY_FAST = ("PreTrained",)  # whose class without ``Fast`` is the base of classes in Python
 
 
-def check_alone(folder: Path) -> None:
-    """Refuses a folder whose vocabulary is a model of SentencePiece and nothing else.
+MODEL_TYPES = {
+    "albert": "Albert", "camembert": "Camembert", "deberta-v2": "DebertaV2", "gemma": "Gemma", "llama": "Llama",
+    "mistral": "Llama", "t5": "T5", "xlm-roberta": "XLMRoberta",
+}  # fmt: skip
+"""``model_type`` of a config → the class that reads its SentencePiece model."""
+
+
+def family_name(folder: Path) -> str:
+    """The class that ``tokenizer_config.json`` or ``config.json`` names, without ``Tokenizer``; else by the model's type.
+
+    A ``spm.model`` alone is DeBERTa's; empty where nothing says what a file is.
+    """
+    for name in (TOKENIZER_CONFIG, MODEL_CONFIG):
+        named = read_object(folder / name).get("tokenizer_class")
+        if isinstance(named, str) and _short(named) not in _ONLY_FAST:
+            return _short(named)
+    own = "DebertaV2" if (folder / SENTENCEPIECE[0]).is_file() else ""
+    return MODEL_TYPES.get(str(read_object(folder / MODEL_CONFIG).get("model_type")), own)
+
+
+def check_one_model(folder: Path) -> None:
+    """Refuses a folder whose vocabulary two SentencePiece models cut into pieces.
 
     Raises:
-        BadInput: with the file, and how a ``tokenizer.json`` comes of it.
+        BadInput: with both files.
     """
     if (folder / OF_TWO[0]).is_file():
         raise BadInput(
             "a vocabulary that two SentencePiece models cut into pieces, one for each side, is not read",
             where=str(folder / OF_TWO[0]), value=" and ".join(OF_TWO), allowed=TOKENIZER_FILE,
             next_step="choose another model, such as an mBART",
-        )  # fmt: skip
-    found = next((name for name in SENTENCEPIECE if (folder / name).is_file()), None)
-    if found is not None:
-        raise BadInput(
-            f"a SentencePiece model without a {TOKENIZER_FILE} is not read", where=str(folder / found),
-            allowed=TOKENIZER_FILE,
-            next_step="make it: AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER) in transformers",
         )  # fmt: skip
 
 
@@ -67,7 +81,7 @@ def check_class(folder: Path, files: str) -> None:
 
 
 def _check(named: str, files: str, where: str) -> None:
-    short = named.removesuffix("Fast").removesuffix("Tokenizer")
+    short = _short(named)
     if short not in CLASSES or (short in _ONLY_FAST and not named.endswith("Fast")):
         known = sorted(f"{name}TokenizerFast" if name in _ONLY_FAST else _full(name) for name in CLASSES)
         raise BadInput(
@@ -80,6 +94,10 @@ def _check(named: str, files: str, where: str) -> None:
             allowed=" or ".join(filter(None, (TOKENIZER_FILE, CLASSES[short]))),
             next_step="save it once more with transformers, which writes a tokenizer.json",
         )  # fmt: skip
+
+
+def _short(named: str) -> str:
+    return named.removesuffix("Fast").removesuffix("Tokenizer")
 
 
 def _full(name: str) -> str:

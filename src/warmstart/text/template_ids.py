@@ -11,6 +11,7 @@ import tokenizers
 
 from warmstart.base.errors import BadInput
 from warmstart.text.classes import TOKENIZER_FILE
+from warmstart.text.sentencepiece import read_sentencepiece_tokenizer
 from warmstart.text.special_tokens import read_tokenizer_config
 from warmstart.text.tokenizer import Tokenizer
 
@@ -33,8 +34,8 @@ def read_template_ids(folder: Path) -> TemplateIds:
         BadInput: there is no tokenizer, or it has a token for no text.
     """
     tokenizer, path = Tokenizer.load(folder), folder / TOKENIZER_FILE
-    if path.is_file():
-        backend = tokenizers.Tokenizer.from_file(str(path))
+    backend = tokenizers.Tokenizer.from_file(str(path)) if path.is_file() else read_sentencepiece_tokenizer(folder)
+    if backend is not None:
         backend.no_truncation()
         backend.no_padding()
         return _template_ids(backend, str(path))

@@ -22,8 +22,9 @@ from warmstart.base.arrays import Ints
 from warmstart.base.errors import BadInput
 from warmstart.base.files import write_json, write_text
 from warmstart.text.added_tokens import append_special_tokens, insert_tokens, load_definition, read_added_tokens
-from warmstart.text.classes import OF_TWO, TOKENIZER_FILE, check_alone, check_class
+from warmstart.text.classes import SENTENCEPIECE, TOKENIZER_FILE, check_class, check_one_model
 from warmstart.text.legacy import LEGACY_FILES, read_legacy_tokenizer, split_at_spaces, split_special_tokens
+from warmstart.text.sentencepiece import read_sentencepiece_tokenizer
 from warmstart.text.settings import MIN_VOCAB_SIZE, VocabularyKind
 from warmstart.text.special_tokens import (
     END,
@@ -96,6 +97,8 @@ class Tokenizer:
     def load(folder: Path) -> "Tokenizer":
         """Loads ``tokenizer.json`` from a folder (or the file itself), else the older files of GPT-1, GPT-2 or BERT.
 
+        Where there are none of these, it loads a model of SentencePiece.
+
         Raises:
             BadInput: there is no tokenizer, or a file is damaged.
         """
@@ -110,11 +113,14 @@ class Tokenizer:
             backend.no_padding()
             template = Template.read(backend)
         else:
-            backend = read_legacy_tokenizer(path) if path.is_dir() and not (path / OF_TWO[0]).is_file() else None
+            check_one_model(path)
+            backend = read_legacy_tokenizer(path) if path.is_dir() else None
+        if backend is None and path.is_dir() and (backend := read_sentencepiece_tokenizer(path)) is not None:
+            template = Template.read(backend)
         if backend is None:
-            check_alone(path)
             raise BadInput(
-                "there is no tokenizer here", where=str(path), allowed=f"{TOKENIZER_FILE}, {LEGACY_FILES}",
+                "there is no tokenizer here", where=str(path),
+                allowed=", ".join((TOKENIZER_FILE, LEGACY_FILES, *SENTENCEPIECE)),
                 next_step="name a folder with one of these, such as a corpus, a run or a published model",
             )  # fmt: skip
         special_tokens, pad_id = read_special_tokens(folder), read_pad_id(folder)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from warmstart.base.errors import BadInput
 from warmstart.base.run_folder import RunFolder
+from warmstart.text.classes import SENTENCEPIECE
 
-WANTED = ("*.json", "*.safetensors", "*.txt", "*.bpe", "*.npy")
+WANTED = ("*.json", "*.safetensors", "*.txt", "*.bpe", "*.npy", *SENTENCEPIECE)
 _ID = re.compile(r"hf:[\w.-]+(/[\w.-]+)?|[\w-][\w.-]*/[\w.-]+")
 
 
