@@ -42,7 +42,9 @@ TEXTS = ("--task", "seq2seq", "--train", "{home}/pairs.jsonl", "--decoded-dev", 
 SMALL = ("--vocab-size", "2000")
 TRAININGS = {
     "pretrain gpt1-micro": Training(
-        ("--corpus", "{home}/text.txt", "--model", "gpt1-micro", *SMALL, "--evaluate-every", "8 steps"), 8, 2, "pretrain"
+        ("--corpus", "{home}/text.txt", "--model", "gpt1-micro", *SMALL, "--optimizer", "adamw",
+         "--evaluate-every", "8 steps"),
+        8, 2, "pretrain",
     ),
     "gpt1-micro": Training(("--start", "none", "--model", "gpt1-micro", *SMALL, *CLASSES), 30, 2),
     "bert-tiny": Training(("--start", "none", "--model", "bert-tiny", *SMALL, *CLASSES), 30, 2),

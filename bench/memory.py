@@ -64,7 +64,7 @@ def of_text(home: Path, sizes_mb: tuple[int, int]) -> dict[str, list[float]]:
         tokenizer = corpus
         trained = peak_mb(
             "pretrain", corpus=[corpus], out=str(home / f"run{size}"), model="gpt1-micro", length="30 steps",
-            dev_frac=0.0001,
+            optimizer="adamw", dev_frac=0.0001,
         )  # fmt: skip
         found["pretrain"].append(trained)
     return found

@@ -47,6 +47,15 @@ def test_a_recipe_composes_and_states_only_differences(path: Path) -> None:
         assert value != default_at(kind, place), place
 
 
+@pytest.mark.parametrize("path", sorted((RECIPES / "pretrain").glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_recipe_of_pretraining_leaves_nothing_to_be_chosen(path: Path) -> None:
+    """Invariant: what a paper did does not follow from our defaults: each recipe states what would be chosen for it."""
+    found = compose(PretrainRecipe, recipe=str(path), flags=GIVEN["pretrain"])
+    train = found.train
+    stated = (found.model.preset, train.length, train.batch_size, train.optimizer.kind, train.optimizer.lr)
+    assert None not in stated
+
+
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.relative_to(RECIPES).as_posix())
 def test_the_first_line_says_paper_figure_and_ours(path: Path) -> None:
     """Witness: the form that every recipe's first line has."""

@@ -18,7 +18,6 @@ from sklearn.utils.validation import check_is_fitted
 import warmstart
 from warmstart.base.errors import BadInput
 
-pytestmark = pytest.mark.filterwarnings("ignore:a training has collapsed")  # those of one step may have
 FAST: dict[str, Any] = {"model": "gpt1-tiny", "vocab_size": 270, "length": "1 step", "precision": "fp32", "lr": 1e-3}
 TEXTS = np.array([f"{('calm', 'stormy')[n % 2]} lake {n}" for n in range(16)])
 LABELS = np.array(["still", "rough"] * 8)

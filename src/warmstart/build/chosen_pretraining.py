@@ -7,8 +7,8 @@ One rule for all (docs/train.md, "What is chosen for you", has the measurements 
 - a text is read four times at most, since further readings teach little (Muennighoff et al. 2023, section 6), and a weight
   learns from 20 tokens (Hoffmann et al. 2022, table 3): the shorter of both is the length;
 - a step reads about 4,096 tokens, and fewer where a run would then have fewer than 250 steps;
-- the optimizer is the first of those whose rates the kind of backbone has, at 384 wide; the rate is divided by how many
-  times wider the model is. A trained start goes on by AdamW, at four times the rate of its fine-tuning.
+- Muon where a Transformer's norms come first, else AdamW; each has a rate for the kind of backbone at 384 wide, which is
+  divided by how many times wider the model is. A trained start goes on by AdamW, at four times the rate of its fine-tuning.
 """
 
 from typing import Any
@@ -91,8 +91,7 @@ def choose_settings(
     weights = num_weights(backbone)
     length = train.length or choose_length(num_tokens, weights)
     batch = train.batch_size or choose_batch(length, num_tokens, backbone.context)
-    first = next(iter(backbone.PRETRAINING_RATES))
-    kind: str = optimizer.kind or ("adamw" if starts else first)
+    kind: str = optimizer.kind or ("adamw" if starts else backbone.pretraining_optimizer)
     rate = optimizer.lr or choose_rate(backbone, kind, starts)
     found: dict[str, Any] = {"length": length, "batch_size": batch}
     found["optimizer"] = optimizer.model_copy(update={"kind": kind, "lr": rate})

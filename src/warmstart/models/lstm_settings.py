@@ -16,6 +16,8 @@ class LSTMSettings(Settings):
     """Peak rates of fine-tuning at 384 wide: from trained weights, and from random ones."""
     PRETRAINING_RATES: ClassVar = {"adamw": 2e-3, "muon": 2e-3, "adam-2018": 2e-3}
     """As a Transformer's."""
+    pretraining_optimizer: ClassVar = "adamw"
+    """As a Transformer's."""
     DROPOUTS: ClassVar = ("embedding_dropout", "layer_dropout", "output_dropout")
     """What a recipe's ``dropout`` sets."""
     FREE: ClassVar = frozenset({

@@ -130,10 +130,10 @@ def describe_study(
 
 def describe_retries(count: int) -> list[str]:
     """What a collapse adds to the time and the disk that the dry run names; nothing, where nothing is begun again."""
+    if count == 0:
+        return []
     times = "once more" if count == 1 else f"up to {count} times more"
-    return [f"collapse   each training takes {times} as long, and as much disk, if it collapses (--retries)"] * (
-        count > 0
-    )
+    return [f"collapse   a training that collapses is begun again (--retries): its time and disk come {times}"]
 
 
 def build_arms(trials: list[Trial], data: LabelledData) -> dict[str, Finetuning]:
