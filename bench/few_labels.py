@@ -7,7 +7,8 @@ A cell is one draw of so many labels for each class (of scores twice, of tags si
 - ``default``: ``warmstart finetune`` as it is without a flag of training;
 - ``paper``: GPT-1's fixed settings: 3 epochs at 6.25e-5 in batches of 32, a tenth held out, a drawn head on one token;
 - ``words``: TF-IDF of words and pairs of words with logistic regression (C = 10), of scores ridge regression;
-- ``frozen``: logistic or ridge regression on the means of the start's last states, length 1 (C = 1).
+- ``frozen``: logistic or ridge regression (C = 1) on the means of the start's last states, length 1; of two texts on what
+  a bi-encoder compares: u, v (not of similarity, which has no order), |u - v| and ten times the cosine.
 
 All learn from the same examples and are tested on the same 600 of the test part (of dev, where test has no labels). Cells
 that stand in ``--out`` already are not run again, so an interrupted run goes on. The table has the mean over draws and its
@@ -114,18 +115,22 @@ def words(args: argparse.Namespace, name: str, data: LabelledData, train: list[R
 
 
 def frozen(args: argparse.Namespace, name: str, data: LabelledData, train: list[Record], draw: int) -> float:
-    """The means of the start's last states, each of length 1."""
-    recipe = recipe_of(args, name, {"--head-pool": "mean", "--lm-weight": 0})
+    """The means of the start's last states, each of length 1, or how those of two texts compare."""
+    pair = KINDS[data.kind].pair != "none"
+    recipe = recipe_of(
+        args, name, {"--head-pool": "mean", "--lm-weight": 0} | ({"--pair-encoder": "bi"} if pair else {})
+    )
 
     def states(records: list[Record]) -> Floats:
         built = build_finetuning(recipe, replace(data, train=records, dev=records[:4], test=None))
         model, _ = built.fresh(recipe)
         goal, found = answer_of(built.spec).goal, []
         model.eval()
+        head: Any = model.head(goal)
         with torch.no_grad():
             for batch in split_batches(built.training.items, 1, 4096):
-                found.append(model.run(batch, (goal,)).reads[goal].double())
-        rows: Floats = torch.nn.functional.normalize(torch.cat(found)).numpy()
+                found.append(head.read(model.run(batch, (goal,)).reads[goal], batch.goals[goal]).double())
+        rows: Floats = (torch.cat(found) if pair else torch.nn.functional.normalize(torch.cat(found))).numpy()
         return rows
 
     return _regress(data, [one.label for one in train], states(train), states(data.test or []), 1.0)

@@ -1,5 +1,6 @@
 """Heads: each against plain torch, one question at a time."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -205,6 +206,27 @@ def test_a_fitted_head(kind: HeadKind, bias: bool) -> None:
         each = [linear_model.LogisticRegression(C=STRENGTH / 3, **options).fit(given, one) for one in targets.T.numpy()]
         wanted = np.stack([one.decision_function(given) for one in each], 1)
     assert np.abs(found - wanted).max() < 1e-3
+
+
+@pytest.mark.parametrize("pair", ["ordered", "symmetric"])
+def test_a_fitted_head_of_two_texts(pair: str) -> None:
+    """Witness: scikit-learn's logistic regression (C = 1) on u, v, |u - v| and ten times the cosine, as NumPy has them."""
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    made = build(kind="class", size=3, pool="mean", pair=pair).eval()
+    x, number = states(80), torch.arange(80)
+    questions = replace(
+        asked([n // 2 for n in range(80)], number[:40] % 3, [1.0] * 40), document=number
+    )  # two texts of one read each
+    made.fit(made.read(x, questions), questions)
+    u, v = (
+        side / np.linalg.norm(side, axis=1, keepdims=True)
+        for side in (x[0::2].double().numpy(), x[1::2].double().numpy())
+    )
+    rows = np.hstack([*([u, v] if pair == "ordered" else []), np.abs(u - v), 10 * (u * v).sum(1, keepdims=True)])
+    theirs = linear_model.LogisticRegression(tol=1e-8, max_iter=5000).fit(rows, questions.targets.numpy())
+    found, wanted = made(x, questions).detach().numpy(), theirs.decision_function(rows)
+    found, wanted = (each - each.mean(1, keepdims=True) for each in (found, wanted))
+    assert wanted.std() > 1e-2 and np.abs(found - wanted).max() < 1e-3
 
 
 @pytest.mark.parametrize("hidden", [0, 5])

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file
 from test_runs_transformers import QUICK, bert, rows, write  # noqa: F401 a fixture
 
 import warmstart
@@ -47,6 +48,7 @@ def test_a_run_from_a_sentence_encoder_is_one_of_theirs(kind: str, bert: Path, t
     start = encoder(bert, tmp_path / "start", "mean")
     files = {"train": write(tmp_path / "train.jsonl", data), "dev": write(tmp_path / "dev.jsonl", data[:8])}
     run, given = tmp_path / "run", {"task": kind, **files, **QUICK, "lr": 3e-3}
+    given |= {} if kind == "classification" else {"pair_encoder": "cross"}
     warmstart.finetune(str(run), start=start, **given)
     [head] = load_settings(run).heads.values()
     assert head.is_pooled and not load_settings(run).backbone.pooler
@@ -65,6 +67,48 @@ def test_a_run_from_a_sentence_encoder_is_one_of_theirs(kind: str, bert: Path, t
     assert not (tmp_path / "own" / "2_Dense").exists()
     for name in ("model.safetensors", "2_Dense/model.safetensors", "modules.json"):
         assert (run / name).read_bytes() == (tmp_path / "theirs" / name).read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["entailment", "similarity"])
+def test_a_bi_encoder_compares_the_vectors_that_theirs_gives(kind: str, bert: Path, tmp_path: Path) -> None:  # noqa: F811
+    """Witness: SentenceTransformer's vectors and cosine, and the head's linear over them; few pairs are so read unasked."""
+    data = rows(24, True)
+    if kind == "similarity":
+        data = [
+            {"sentence1": row["premise"], "sentence2": row["hypothesis"], "score": float(len(row["premise"]) % 5)}
+            for row in data
+        ]
+    run, train = tmp_path / "run", write(tmp_path / "train.jsonl", data)
+    start = encoder(bert, tmp_path / "start", "mean")
+    warmstart.finetune(str(run), start=start, task=kind, train=train, dev=train, **QUICK | {"lr": 3e-3})
+    [head] = load_settings(run).heads.values()
+    assert head.pair == {"similarity": "symmetric", "entailment": "ordered"}[kind]
+    model = library.SentenceTransformer(str(run), device="cpu")
+    texts = [[text for key, text in row.items() if key not in ("label", "score")] for row in data]
+    first, second = (model.encode(list(side)) for side in zip(*texts, strict=True))
+    u, v = (side / np.linalg.norm(side, axis=1, keepdims=True) for side in (first, second))
+    own = [] if kind == "similarity" else [u, v]
+    rows_ = np.hstack([*own, np.abs(u - v), 10 * library.util.pairwise_cos_sim(first, second).numpy()[:, None]])
+    linear = {name: tensor.numpy() for name, tensor in load_file(run / "pair_head" / "model.safetensors").items()}
+    numbers = rows_ @ linear["linear.weight"].T + linear["linear.bias"]
+    ours = warmstart.load(run)
+    inputs = [{key: text for key, text in row.items() if key not in ("label", "score")} for row in data]
+    if kind == "similarity":
+        found, wanted = np.array(ours.predict(inputs)), numbers[:, 0]
+        swapped = [{"sentence1": row["sentence2"], "sentence2": row["sentence1"]} for row in inputs]
+        assert np.abs(np.array(ours.predict(swapped)) - found).max() <= 1e-5  # in either order the same
+    else:
+        powers = np.exp(numbers - numbers.max(1, keepdims=True))
+        found, wanted = ours.predict_proba(inputs), powers / powers.sum(1, keepdims=True)
+    assert wanted.std() > 1e-3 and np.abs(found - wanted).max() <= 1e-5
+    warmstart.convert(str(run), str(tmp_path / "own"), to="warmstart")
+    warmstart.convert(str(tmp_path / "own"), str(tmp_path / "theirs"))
+    for name in ("model.safetensors", "pair_head/model.safetensors", "modules.json"):
+        assert (run / name).read_bytes() == (tmp_path / "theirs" / name).read_bytes()
+    again = tmp_path / "again"  # more pairs go on with the head that has learned them
+    warmstart.finetune(str(again), start=str(run), task=kind, train=train, dev=train, **QUICK | {"lr": 1e-9})
+    kept = load_file(again / "pair_head" / "model.safetensors")
+    assert np.abs(kept["linear.weight"].numpy() - linear["linear.weight"]).max() <= 1e-6
 
 
 def test_the_control_of_a_sentence_encoder_reads_alike(bert: Path, tmp_path: Path) -> None:  # noqa: F811

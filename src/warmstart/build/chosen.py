@@ -6,7 +6,7 @@ One rule for all (docs/train.md, "What is chosen for you", has the measurements 
   random takes twice as many and three epochs at least;
 - batches of 16, from 2,000 examples on of 32;
 - the rate that the kind of backbone has at 384 wide, divided by how many times wider it is; words one by one and random
-  weights stand a larger one.
+  weights stand a larger one, two texts that are read apart need a smaller one.
 """
 
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from warmstart.base.units import Length
 from warmstart.build.labelled_data import LabelledData
 from warmstart.build.sizes import backbone_settings
 from warmstart.build.start import NO_START, read_start
+from warmstart.build.task import is_bi_encoder
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.models.settings import BackboneSettings
 from warmstart.tasks.kind import TaskKind
@@ -26,6 +27,8 @@ LARGE = 2000
 """Training examples from which on a batch is twice as large."""
 WIDTH = 384
 """Width that the rates of backbones belong to."""
+APART = 0.4
+"""Share of that rate for two texts that are read apart: their likeness, which the start knows already, is soon forgotten."""
 NARROW = 3
 """How many times larger than that the rate of a narrower one gets at most."""
 MANY_EPOCHS = 10
@@ -56,7 +59,7 @@ def choose_settings(recipe: FinetuneRecipe, data: LabelledData) -> ChosenSetting
     count = len(data.train)
     batch = train.batch_size or (16 if count < LARGE else 32)
     length = train.length or f"{choose_steps(count, batch, starts)} steps"
-    rate = train.optimizer.lr or choose_rate(backbone, kind, starts)
+    rate = train.optimizer.lr or choose_rate(backbone, kind, starts, is_bi_encoder(recipe, kind, count))
     found: dict[str, Any] = {"batch_size": batch, "length": length}
     found["evaluate_every"] = train.evaluate_every or _evaluate_every(length, batch, data)
     found["optimizer"] = train.optimizer.model_copy(update={"lr": rate})
@@ -72,10 +75,10 @@ def choose_steps(count: int, batch: int, starts: bool) -> int:
     return max(round(few), epoch) if starts else max(round(2 * few), 3 * epoch)
 
 
-def choose_rate(backbone: BackboneSettings, kind: TaskKind, starts: bool) -> float:
-    """The peak rate, to two digits."""
+def choose_rate(backbone: BackboneSettings, kind: TaskKind, starts: bool, apart: bool = False) -> float:
+    """The peak rate, to two digits; ``apart``: of two texts that are read apart."""
     trained, random = backbone.RATES
-    rate = trained * kind.rate_factor if starts else random
+    rate = trained * kind.rate_factor * (APART if apart else 1.0) if starts else random
     return float(f"{rate * min(NARROW, WIDTH / backbone.width):.1e}")
 
 

@@ -16,7 +16,16 @@ from warmstart.build.head import HeadPlan, plan_head
 from warmstart.build.labelled_data import LabelledData, read_labelled_data
 from warmstart.build.sizes import backbone_settings, for_reading, for_task, with_context, with_start
 from warmstart.build.start import NO_START, Start, read_start, vocabulary_of
-from warmstart.build.task import check_sight, frame_of, lm_weight_of, pair_of, pool_of, recipe_options, spec_of
+from warmstart.build.task import (
+    check_sight,
+    frame_of,
+    is_bi_encoder,
+    lm_weight_of,
+    pair_of,
+    pool_of,
+    recipe_options,
+    spec_of,
+)
 from warmstart.build.training import build_criterion, stream_of
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.decode.settings import GenerateSettings
@@ -137,7 +146,8 @@ def build_finetuning(
     check_scheme(recipe.scheme, backbone, None if start is None else copied)
     lm_weight = lm_weight_of(recipe, kind, backbone)
     pool = pool_of(recipe, kind)
-    frame = frame_of(recipe, kind, backbone, tokenizer, pool, head.frame)
+    apart = is_bi_encoder(recipe, kind, len(data.train))
+    frame = frame_of(recipe, kind, backbone, tokenizer, pool, apart, head.frame)
     spec = spec_of(recipe.task, data, frame, backbone.text_segments, tokenizer, pair_of(recipe))
     answer = answer_of(spec)
     metric = recipe.task.metric or data.metric or answer.metrics(spec.label_names)[0]
@@ -212,7 +222,7 @@ def _with_head(
     backbone = for_task(backbone, pooler, spec.frame.lm).model_copy(update={"vocab_size": vocab_size})
     head = HeadSettings(
         kind=answer.head, size=answer.num_outputs(spec.label_names), dropout=recipe.head_dropout, pooled=backbone.pooler,
-        hidden=recipe.head_hidden, pool=pool, norm=recipe.head_norm,
+        hidden=recipe.head_hidden, pool=pool, norm=recipe.head_norm, pair=kind_of(spec).pair if spec.frame.apart else "none",
         bias=head_bias(backbone, answer.goal),
     )  # fmt: skip
     return ModelSettings(backbone=backbone, heads={answer.goal: head})

@@ -19,7 +19,7 @@ from warmstart.models.settings import HeadSettings
 from warmstart.tasks.settings import FrameSettings
 from warmstart.tasks.table import KINDS, kind_of, options_of
 
-FORM = {"head_hidden": "hidden", "head_pool": "pool", "head_norm": "norm"}
+FORM = {"head_hidden": "hidden", "head_pool": "pool", "head_norm": "norm", "pair_encoder": "pair_encoder"}
 """What a recipe says of the form of a head → the same in the head's settings."""
 
 

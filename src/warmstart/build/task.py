@@ -19,6 +19,9 @@ from warmstart.tasks.vocabulary import Vocabulary
 from warmstart.transfer.hub import model_folder
 from warmstart.transfer.sentence import reads_mean
 
+FEW_PAIRS = 1000
+"""Pairs below which a sentence encoder reads the two texts apart (docs/results/few-labels.md)."""
+
 
 def spec_of(
     task: TaskRecipe, data: LabelledData, frame: FrameSettings, text_segments: tuple[int, int], vocabulary: Vocabulary,
@@ -54,12 +57,13 @@ def check_sight(kind: TaskKind, backbone: BackboneSettings) -> None:
 
 
 def frame_of(
-    recipe: FinetuneRecipe, kind: TaskKind, backbone: BackboneSettings, tokenizer: Vocabulary, pool: Pool,
+    recipe: FinetuneRecipe, kind: TaskKind, backbone: BackboneSettings, tokenizer: Vocabulary, pool: Pool, apart: bool,
     learned: FrameSettings | None = None,
 ) -> FrameSettings:  # fmt: skip
     """How the task's Examples are made.
 
-    ``pool`` is what the classifier reads of a text; ``learned`` are the settings that a head which is kept was trained with.
+    ``pool`` is what the classifier reads of a text, ``apart`` whether two are read apart; ``learned`` are the settings that
+    a head which is kept was trained with.
     """
     lm_weight, reads = lm_weight_of(recipe, kind, backbone), _class_positions(recipe, kind, pool)
     _check_auxiliary(recipe, kind, lm_weight)
@@ -77,7 +81,8 @@ def frame_of(
         segment_limit=recipe.task.segment_limit,
         reads=reads,
         lm_frame=recipe.lm_frame,
-        direction=_direction(recipe, kind, reads),
+        direction=_direction(recipe, kind, reads, apart),
+        apart=apart,
         template=None if learned is None else learned.template,
         typed=True if learned is None else learned.typed,
     )
@@ -119,10 +124,37 @@ def pool_of(recipe: FinetuneRecipe, kind: TaskKind) -> Pool:
     """What the classifier reads of a text: as asked, else as the folder of the start says, where the task pools states."""
     if recipe.head_pool is not None:
         return recipe.head_pool
+    return "mean" if kind.pools_states and _is_plain(recipe) and _is_sentence_encoder(recipe) else "sum"
+
+
+def is_bi_encoder(recipe: FinetuneRecipe, kind: TaskKind, count: int) -> bool:
+    """Whether two texts are read apart: as asked, else of few examples (``count``) where the start reads sentences.
+
+    Raises:
+        BadInput: the task has no two texts to compare, or the recipe reads them in a way that needs one sequence.
+    """
+    if recipe.pair_encoder is None:
+        plain = _is_plain(recipe) and recipe.head_pool in (None, "mean")
+        return kind.pair != "none" and count < FEW_PAIRS and plain and _is_sentence_encoder(recipe)
+    if recipe.pair_encoder == "bi" and (kind.pair == "none" or not _is_plain(recipe) or recipe.head_pool == "concat"):
+        pairs = ", ".join(name for name, one in KINDS.items() if one.pair != "none")
+        raise BadInput(
+            "only two texts that are compared are read apart", where="--pair-encoder", value=f"bi for {kind.name}",
+            allowed=f"{pairs}; without --label-gain, --lm-frame autoencoder and --head-pool concat",
+            next_step="leave it out",
+        )  # fmt: skip
+    return recipe.pair_encoder == "bi"
+
+
+def _is_plain(recipe: FinetuneRecipe) -> bool:
+    """Whether a text is read once, for one answer."""
+    return recipe.label_gain == "none" and recipe.lm_frame == "causal"
+
+
+def _is_sentence_encoder(recipe: FinetuneRecipe) -> bool:
+    """Whether the folder of the start, or of the model that is begun anew, reads a text as the mean of its states."""
     name = recipe.model.preset if recipe.start == NO_START else recipe.start
-    folder = None if name is None or name in PRESETS else model_folder(name)
-    alone = recipe.label_gain == "none" and recipe.lm_frame == "causal"
-    return "mean" if folder is not None and kind.pools_states and alone and reads_mean(folder) else "sum"
+    return name is not None and name not in PRESETS and reads_mean(model_folder(name))
 
 
 def _class_positions(recipe: FinetuneRecipe, kind: TaskKind, pool: Pool) -> Literal["summary", "rising", "all"]:
@@ -176,7 +208,7 @@ def _metadata(recipe: FinetuneRecipe) -> RunMetadata:
     return RunMetadata() if source is None else read_metadata(model_folder(source))
 
 
-def _direction(recipe: FinetuneRecipe, kind: TaskKind, reads: str) -> Direction:
+def _direction(recipe: FinetuneRecipe, kind: TaskKind, reads: str, apart: bool) -> Direction:
     """From which end texts are read: as the start does it."""
     found = _metadata(recipe).direction
     if found == "backward" and not kind.reads_backward:
@@ -185,11 +217,12 @@ def _direction(recipe: FinetuneRecipe, kind: TaskKind, reads: str) -> Direction:
             value=kind.name, allowed=_names("reads_backward"),
             next_step="start from a model that was trained with --objective causal",
         )  # fmt: skip
-    if found == "both" and (not kind.sums_readings or reads != "summary" or recipe.lm_frame != "causal"):
+    if found == "both" and (not kind.sums_readings or reads != "summary" or recipe.lm_frame != "causal" or apart):
         raise BadInput(
             "this task cannot use a model that adds the readings from both ends", where="--task",
             value=kind.name,
-            allowed=f"{_names('sums_readings')}; without --label-gain, --head-pool concat and --lm-frame autoencoder",
+            allowed=f"{_names('sums_readings')}; without --label-gain, --head-pool concat, --pair-encoder bi and --lm-frame "
+            "autoencoder",
             next_step="start from a model that was trained with --objective causal",
         )  # fmt: skip
     return found

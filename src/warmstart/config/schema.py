@@ -231,6 +231,10 @@ class ObjectiveSettings(Settings):
         None, "what the classifier reads of a text: one token's state (sum), the mean of all, or the last, the maximum and "
         "the mean (concat); default: mean, where the start is a sentence encoder that says so, else sum", flag="--head-pool",
     )  # fmt: skip
+    pair_encoder: Literal["bi", "cross"] | None = Setting(
+        None, "how two texts are read: each by itself, and their vectors compared (bi), or together (cross)",
+        flag="--pair-encoder", chosen="the start and the number of examples",
+    )  # fmt: skip
     head_init: Literal["fitted", "random"] | None = Setting(
         None, "how the head begins: fitted to the states that the start has (linear probing, then fine-tuning), or drawn",
         flag="--head-init", chosen="the start and the task",

@@ -24,6 +24,7 @@ class GoalBatch:
         total_weight: sum of ``weights``, as a plain number, so that no device has to be asked.
         head: name of the head that answers.
         answer: what the targets are; empty: what the head usually learns from.
+        document: [M] which of the B documents each read stands in; ``None`` where nobody asks.
     """
 
     reads: torch.Tensor
@@ -33,6 +34,7 @@ class GoalBatch:
     total_weight: float
     head: str
     answer: str = ""
+    document: torch.Tensor | None = None
 
     def to(self, device: torch.device | str) -> "GoalBatch":
         """The same goal on another device."""
@@ -42,6 +44,7 @@ class GoalBatch:
             question=to_device(self.question, device),
             targets=to_device(self.targets, device),
             weights=to_device(self.weights, device),
+            document=None if self.document is None else to_device(self.document, device),
         )
 
 
@@ -181,6 +184,7 @@ def _join(name: str, records: Sequence[Sequence[Example]], starts: NDArray[np.in
         total_weight=float(flat_weights.sum(dtype=np.float64)),
         head=head,
         answer=answer,
+        document=torch.from_numpy(np.repeat(np.array(documents, np.int64), counts)),
     )
 
 

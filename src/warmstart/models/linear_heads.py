@@ -24,6 +24,8 @@ from warmstart.models.settings import BackboneSettings, HeadSettings
 
 STRENGTH = 0.01
 """How little the weights of a fitted head are held back: the best of 0.01, 0.1 and 1 on few labels (docs/train.md)."""
+COSINE_SCALE = 10
+"""How many times larger than their length the cosine of two texts is beside their differences (docs/train.md)."""
 MOMENTUM, EPS = 0.1, 1e-5  # of batch norm, as torch has them
 AnswerLosses = Mapping[str, Callable[[torch.Tensor, GoalBatch], torch.Tensor]]
 
@@ -71,6 +73,7 @@ class LinearHead(Head):
                 value=f"pool {settings.pool} for {settings.kind}", allowed="pool sum",
             )  # fmt: skip
         width = backbone.width * (3 if settings.pool == "concat" else 1)
+        width = pair_width(width, settings.pair)
         self.hidden = nn.Linear(width, settings.hidden) if settings.hidden else None
         self.linear = nn.Linear(settings.hidden or width, settings.size, bias=settings.bias)
         widths = ([width] if settings.hidden else []) + [settings.hidden or width]
@@ -113,20 +116,26 @@ class QuestionHead(LinearHead):
 
     def read(self, states_MD: torch.Tensor, goal: GoalBatch) -> torch.Tensor:
         """[Q, …] what the last linear reads of each question."""
-        count, pool = len(goal.weights), self.settings.pool
+        pool, pair = self.settings.pool, self.settings.pair
+        text, count = text_numbers(goal, pair)
         if self.settings.is_linear and pool == "sum":  # dropout, then the sum, as GPT-1's code has it
-            return sum_pool(self._features(states_MD, goal), goal.question, count)
-        return self._features(POOLS[pool](states_MD, goal.question, count), goal)
+            return sum_pool(self._features(states_MD, goal), text, count)
+        rows = POOLS[pool](states_MD, text, count)
+        if pair == "none":
+            return self._features(rows, goal)
+        rows = compare_texts(rows[0::2], rows[1::2], pair)
+        return rows if self.settings.is_convex else self._features(rows, goal)  # no dropout: most hangs on the cosine
 
     def fit(self, rows_QD: torch.Tensor, goal: GoalBatch) -> None:
         """Sets the linear to what learns ``goal`` best from these rows alone: a convex problem with one solution.
 
         The loss is the head's own, summed, and half the squared weights of rows with variance 1 in each dimension, divided
-        by :data:`STRENGTH` (scikit-learn's ``C``).
+        by :data:`STRENGTH` (scikit-learn's ``C``). What is compared of two texts has its scale already, and C is 1.
         """
+        scaled, strength = (True, STRENGTH) if self.settings.pair == "none" else (False, 1.0)
         rows = rows_QD.double()
         mean = rows.mean(0) if self.settings.bias else rows.new_zeros(rows.shape[1])
-        std = rows.std(0, correction=0).clamp(min=1e-6)
+        std = rows.std(0, correction=0).clamp(min=1e-6) if scaled else rows.new_ones(rows.shape[1])
         rows = (rows - mean) / std
         weight = torch.zeros(
             self.settings.size, rows.shape[1], dtype=rows.dtype, device=rows.device, requires_grad=True
@@ -138,7 +147,7 @@ class QuestionHead(LinearHead):
         def loss() -> torch.Tensor:
             answers = rows @ weight.T + bias
             answers = answers.squeeze(-1) if self.fixed_size == 1 else answers
-            value = self.losses[goal.answer](answers, goal) + weight.square().sum() / (2 * STRENGTH)
+            value = self.losses[goal.answer](answers, goal) + weight.square().sum() / (2 * strength)
             for parameter, gradient in zip(parameters, torch.autograd.grad(value, parameters), strict=True):
                 parameter.grad = gradient
             return value
@@ -201,6 +210,33 @@ class SpanHead(ReadHead):
     """The first and the last read of an answer among those of a question."""
 
     losses: ClassVar[AnswerLosses] = {"": span_loss}
+
+
+def text_numbers(goal: GoalBatch, pair: str) -> tuple[torch.Tensor, int]:
+    """[M] which text each read is of, and how many there are: of each question one, or two that were read apart."""
+    if pair == "none":
+        return goal.question, len(goal.weights)
+    assert goal.document is not None
+    numbers: torch.Tensor = torch.unique_consecutive(goal.document, return_inverse=True)[1]
+    return numbers, 2 * len(goal.weights)
+
+
+def pair_width(width: int, pair: str) -> int:
+    """How many numbers :func:`compare_texts` makes of two texts, each of them ``width``."""
+    return {"none": width, "symmetric": width + 1, "ordered": 3 * width + 1}[pair]
+
+
+def compare_texts(first_QD: torch.Tensor, second_QD: torch.Tensor, pair: str) -> torch.Tensor:
+    """What a bi-encoder compares of two texts, their vectors u and v of length 1: |u - v| and the cosine; u and v too.
+
+    As Reimers and Gurevych 2019 (sections 3 and 6) have them, together. ``symmetric`` leaves u and v out, so that the
+    answer is the same in either order. The cosine counts :data:`COSINE_SCALE` times: few labels learn how alike two texts
+    are before they learn about what.
+    """
+    first, second = (nn.functional.normalize(rows.float(), dim=-1) for rows in (first_QD, second_QD))
+    cosine = COSINE_SCALE * (first * second).sum(-1, keepdim=True)
+    own = [] if pair == "symmetric" else [first, second]
+    return torch.cat([*own, (first - second).abs(), cosine], -1).to(first_QD.dtype)
 
 
 def sum_pool(rows: torch.Tensor, question_M: torch.Tensor, count: int) -> torch.Tensor:

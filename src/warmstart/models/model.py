@@ -13,7 +13,7 @@ from warmstart.models.backbone import Tables, initialise
 from warmstart.models.backbones import build_backbone
 from warmstart.models.head import DEFAULT_OPTIONS, Head, LossOptions
 from warmstart.models.heads import build_head
-from warmstart.models.linear_heads import mean_pool
+from warmstart.models.linear_heads import mean_pool, text_numbers
 from warmstart.models.losses import Loss
 from warmstart.models.settings import HeadSettings, ModelSettings, TokenHeadSettings
 from warmstart.models.softmax import TokenScores
@@ -177,10 +177,10 @@ class Model(nn.Module):
     def pool(self, name: str, states_MD: torch.Tensor, goal: GoalBatch | None = None) -> torch.Tensor:
         """The states as the head ``name`` takes them: their mean, where it wants that, then through the pooler.
 
-        ``goal`` says which states belong together; a mean is one for each question, [Q, D].
+        ``goal`` says which states belong together; a mean is one for each question, [Q, D], or for each of its two texts.
         """
         if goal is not None and self.head(name).settings.pool == "mean":
-            states_MD = mean_pool(states_MD, goal.question, len(goal.weights))
+            states_MD = mean_pool(states_MD, *text_numbers(goal, self.head(name).settings.pair))
         return self.backbone.pool(states_MD) if self.head(name).settings.pooled else states_MD
 
     @property

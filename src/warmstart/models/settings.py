@@ -11,6 +11,7 @@ from warmstart.models.transformer_settings import TransformerSettings
 
 HeadKind = Literal["class", "multilabel", "score", "choice", "span"]
 Pool = Literal["sum", "mean", "concat"]
+PairOrder = Literal["none", "ordered", "symmetric"]
 
 
 class HeadSettings(Settings):
@@ -28,16 +29,31 @@ class HeadSettings(Settings):
         "alone, which the pooler then reads",
     )  # fmt: skip
     norm: Literal["none", "batch"] = Setting("none", "batch: batch norm, and dropout, before each linear")
+    pair: PairOrder = Setting(
+        "none", "of two texts that are read apart it reads both vectors, their difference and their cosine (ordered), or "
+        "only what is the same in either order (symmetric)",
+    )  # fmt: skip
 
     @property
     def is_linear(self) -> bool:
         """Whether it is one linear on one state of the last layer or on the mean of several."""
-        return not self.hidden and self.pool != "concat" and self.norm == "none" and self.layer is None
+        plain = not self.hidden and self.norm == "none" and self.layer is None
+        return plain and self.pool != "concat" and self.pair == "none"
+
+    @property
+    def is_convex(self) -> bool:
+        """Whether only its last linear has weights, so that one best head belongs to states that stay."""
+        return self.is_linear or (self.pair != "none" and self.model_copy(update={"pair": "none"}).is_linear)
+
+    @property
+    def pair_encoder(self) -> Literal["bi", "cross"]:
+        """Whether it compares two texts that were read apart."""
+        return "cross" if self.pair == "none" else "bi"
 
     @property
     def is_pooled(self) -> bool:
-        """Whether it is one linear on the mean of a text's states, as a sentence encoder reads it."""
-        return self.is_linear and self.pool == "mean" and not self.pooled
+        """Whether it is one linear on the mean of a text's states, as a sentence encoder reads it, or on two such means."""
+        return self.is_convex and self.pool == "mean" and not self.pooled
 
 
 class TokenHeadSettings(Settings):
@@ -57,6 +73,7 @@ class TokenHeadSettings(Settings):
     pooled: ClassVar[bool] = False
     is_pooled: ClassVar[bool] = False
     pool: ClassVar[str] = "sum"
+    pair: ClassVar[str] = "none"
 
 
 BackboneSettings = TransformerSettings | LSTMSettings | EncoderDecoderSettings

@@ -247,6 +247,8 @@ def describe_trial(recipe: FinetuneRecipe, built: Finetuning, cost: Cost) -> lis
     lines += _describe_vocabulary(built)
     dev = "no" if data.dev_is_train else f"{len(data.dev):,}"
     lines.append(f"records    {account.used:,} training, {dev} dev{test}{note}")
+    if spec.frame.apart:
+        lines.append("pairs      each text is read by itself, and their vectors are compared (bi-encoder)")
     if built.head.sentence:
         lines.append(f"head       {built.head.sentence}")
     lines += kind.describe_training(spec, account, len(built.training.items))

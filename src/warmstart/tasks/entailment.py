@@ -25,6 +25,7 @@ class Entailment(TaskKind):
     label_columns = ("label",)
     reads_backward = sums_readings = reads_every_token = pools_states = True
     reads_windows = True
+    pair = "ordered"
 
     def find_label(self, row: Row, column: str) -> tuple[Any, tuple[str, ...]]:
         """As for all; "-" is what corpora of inference have where the annotators did not agree."""
@@ -50,5 +51,4 @@ class Entailment(TaskKind):
             label   read 6 → 0
             lm      read 0 1 2 3 4 5 → he sings delimiter he sleeps extract
         """
-        premise, hypothesis = parts.texts
-        return frame.question(record, [frame.sequence([premise], hypothesis)])
+        return frame.question(record, frame.pair(*parts.texts))

@@ -73,6 +73,12 @@ class Frame:
             return np.concatenate([extract, *before, *tail, start])[::-1]
         return np.concatenate([start, *before, *tail, extract])
 
+    def pair(self, first: Ints, second: Ints) -> list[Ints]:
+        """Two texts as one sequence or, read apart, as two."""
+        if self.settings.apart:
+            return [self.sequence([first]), self.sequence([second])]
+        return [self.sequence([first], second)]
+
     def question(self, record: Record, sequences: Sequence[NDArray[Any]]) -> list[Example]:
         """One Example per sequence, all read at their extract token (full sight: the first) for the task's one question.
 
@@ -190,8 +196,8 @@ class Frame:
         """
         lengths, settings = parts.lengths, self.settings
         specials = settings.specials_of_one if len(lengths) == 1 else settings.specials
-        needed = sum(lengths) + specials
-        if needed == 0:
+        needed = (max(lengths) if settings.apart else sum(lengths)) + specials
+        if sum(lengths) + specials == 0:
             raise BadInput(
                 "a text without a token has no place to be read at", where=record.where, value=dict(record.texts),
                 allowed="at least one token", next_step="leave the row out",
@@ -208,7 +214,9 @@ class Frame:
                 allowed=f"at most {settings.context} tokens, special ones included",
                 next_step="use --long-text cut or a model with a larger context",
             )  # fmt: skip
-        cut = parts.truncated(fit_lengths([min(length, most) for length in lengths], settings.context - specials))
+        lengths, room = [min(length, most) for length in lengths], settings.context - specials
+        kept_lengths = [min(length, room) for length in lengths] if settings.apart else fit_lengths(lengths, room)
+        cut = parts.truncated(kept_lengths)
         return Truncation(cut, needed, len(parts) - len(cut))
 
 

@@ -8,7 +8,7 @@ share.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
@@ -74,6 +74,7 @@ class TaskKind(RowSource):
         sums_readings: whether it adds the states of all readings of a text, which may be one from each end.
         reads_every_token: whether its class may be read at all tokens of a text.
         pools_states: whether its answer may be read from the states of all tokens together.
+        pair: whether it compares two texts that may be read apart, and whether their order matters.
         rate_factor: how many times larger the peak rate may be than that of a task with one answer for a text.
         has_auxiliary_lm: whether a language model may be learned beside it, on the same tokens.
         rewrites: whether that language model may also write the text again.
@@ -95,6 +96,7 @@ class TaskKind(RowSource):
     sums_readings: ClassVar[bool] = False
     reads_every_token: ClassVar[bool] = False
     pools_states: ClassVar[bool] = False
+    pair: ClassVar[Literal["none", "ordered", "symmetric"]] = "none"
     rate_factor: ClassVar[float] = 1.0
     has_auxiliary_lm: ClassVar[bool] = True
     rewrites: ClassVar[bool] = True

@@ -218,11 +218,15 @@ class FrameSettings(Settings):
         None, "special tokens of another library's tokenizer, where the model was trained with these"
     )
 
+    apart: bool = Setting(False, "whether each of two texts is a sequence of its own (a bi-encoder)")
+
     typed: bool = Setting(True, "whether the second of two texts has the second segment, where the model has segments")
 
     @property
     def specials(self) -> int:
-        """Special tokens of an Example of two texts."""
+        """Special tokens of an Example of two texts, or of one where they are read apart."""
+        if self.apart:
+            return self.specials_of_one
         if self.template is not None:
             return sum(map(len, self.template.pair))
         return 2 + self.between

@@ -26,6 +26,7 @@ class Similarity(TaskKind):
     label_columns = ("label", SCORE_COLUMN)
     reads_backward = sums_readings = pools_states = True
     reads_windows = True
+    pair = "symmetric"
 
     def answer(self, label_names: Sequence[str]) -> Answer:
         """A class or, without label names, a score."""
@@ -73,9 +74,10 @@ class Similarity(TaskKind):
             score   read 6, question 0 (the same question; its target stands above)
             lm      read 0 … 5, questions 6 … 11
 
-        A bidirectional backbone, whose two texts see each other, reads one order (Devlin et al. 2018).
+        A bidirectional backbone, whose two texts see each other, reads one order (Devlin et al. 2018). A bi-encoder reads
+        each text by itself, both for the one question.
         """
         first, second = parts.texts
-        if frame.full:
-            return frame.question(record, [frame.sequence([first], second)])
+        if frame.full or frame.settings.apart:
+            return frame.question(record, frame.pair(first, second))
         return frame.question(record, [frame.sequence([first], second), frame.sequence([second], first)])

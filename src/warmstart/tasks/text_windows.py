@@ -2,8 +2,8 @@
 
 A text is read in windows of as many tokens as there is room for, each begun ``stride`` tokens after the one before, the last
 at the text's end. Of two texts the longer one is, each window beside the whole of the other, which keeps at most half of the
-room. A word is asked for in one window alone: that in which it has most context, which is the smaller number of tokens of
-those before it and behind it there.
+room; where the two are read apart, each has the room for itself. A word is asked for in one window alone: that in which it
+has most context, which is the smaller number of tokens of those before it and behind it there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,8 @@ def uncut_lengths(lengths: Sequence[int], frame: FrameSettings) -> list[int]:
     """How many tokens of each text are read, where the longest is read in windows; of one text all."""
     if len(lengths) == 1:
         return list(lengths)
-    long, most = _longest(lengths), (frame.context - frame.specials) // 2
+    room = frame.context - frame.specials
+    long, most = _longest(lengths), room if frame.apart else room // 2
     return [length if number == long else min(length, most) for number, length in enumerate(lengths)]
 
 
@@ -40,7 +41,8 @@ def split_windows(parts: Parts, frame: FrameSettings) -> list[Parts]:
     """
     lengths, long = parts.lengths, _longest(parts.lengths)
     specials = frame.specials_of_one if len(lengths) == 1 else frame.specials
-    room, count = frame.context - specials - (sum(lengths) - lengths[long]), lengths[long]
+    beside, count = 0 if frame.apart else sum(lengths) - lengths[long], lengths[long]
+    room = frame.context - specials - beside
     if count <= room:
         return [parts]
     starts = np.array(window_starts(count, room, frame.stride or max(1, room // 2)))

@@ -21,9 +21,9 @@ MOST = 2048
 
 
 def can_fit(model: Model, goal: str) -> bool:
-    """Whether the head of a goal is one linear with one answer for each question."""
+    """Whether the head of a goal is one linear, over what it makes of the states, with one answer for each question."""
     head = model.head(goal)
-    return isinstance(head, QuestionHead) and head.settings.is_linear
+    return isinstance(head, QuestionHead) and head.settings.is_convex
 
 
 def fit_head(model: Model, goal: str, items: Sequence[list[Example]], max_tokens: int) -> int:

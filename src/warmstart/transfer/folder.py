@@ -142,7 +142,8 @@ def save_model(model: Model, folder: Path, metadata: FolderMetadata | None = Non
             write_tensors(part, theirs)
             if head:
                 backbone = model.settings.backbone
-                write_modules(folder, backbone.width, backbone.max_length, head)
+                apart = any(one.pair != "none" for one in model.settings.heads.values())
+                write_modules(folder, backbone.width, backbone.max_length, head, apart=apart)
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
