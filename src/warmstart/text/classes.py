@@ -11,7 +11,8 @@ from warmstart.base.errors import BadInput
 from warmstart.text.special_tokens import MODEL_CONFIG, TOKENIZER_CONFIG, read_object
 
 TOKENIZER_FILE = "tokenizer.json"
-SENTENCEPIECE = ("spm.model", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
+SPIECE = "spiece.model"
+SENTENCEPIECE = ("spm.model", SPIECE, "sentencepiece.bpe.model", "tokenizer.model")
 """What the models of SentencePiece are called beside DeBERTa, ALBERT, XLM-R and CamemBERT, and Llama."""
 OF_TWO = ("source.spm", "target.spm")
 """Marian's: the ids are those of a ``vocab.json`` that both share."""
@@ -21,7 +22,7 @@ CLASSES: dict[str, str | None] = {
     "SqueezeBert": WORDPIECE, "OpenAIGPT": GPT1, "GPT2": GPT2, "Roberta": GPT2, "Bart": GPT2, "Longformer": GPT2,
     "MPNet": WORDPIECE, "Albert": None, "DebertaV2": None,
     "Llama": None, "CodeLlama": None, "Qwen2": None, "GPTNeoX": None, "Gemma": None, "Bloom": None,
-    "CodeGen": None, "T5": None, "MBart": None, "MBart50": None, "Pegasus": None, "XLMRoberta": None, "Camembert": None,
+    "CodeGen": None, "T5": SPIECE, "MBart": None, "MBart50": None, "Pegasus": None, "XLMRoberta": None, "Camembert": None,
     "Herbert": None, "PreTrained": None, "TokenizersBackend": None,
 }  # fmt: skip
 """Class without ``Tokenizer`` and ``Fast`` → the older files that it is read from beside a ``tokenizer.json``, if any."""

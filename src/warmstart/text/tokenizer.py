@@ -24,6 +24,7 @@ from warmstart.base.files import write_json, write_text
 from warmstart.text.added_tokens import append_special_tokens, insert_tokens, load_definition, read_added_tokens
 from warmstart.text.classes import OF_TWO, TOKENIZER_FILE, check_alone, check_class
 from warmstart.text.legacy import LEGACY_FILES, read_legacy_tokenizer, split_at_spaces, split_special_tokens
+from warmstart.text.sentencepiece import read_sentencepiece_tokenizer
 from warmstart.text.settings import MIN_VOCAB_SIZE, VocabularyKind
 from warmstart.text.special_tokens import (
     END,
@@ -47,6 +48,13 @@ def check_vocab_size(vocab_size: int) -> None:
     """Raises :class:`BadInput` for a size too small for the 256 bytes and the end token."""
     if vocab_size < MIN_VOCAB_SIZE:
         raise BadInput("vocabulary too small", where="--vocab-size", value=vocab_size, allowed=f">= {MIN_VOCAB_SIZE}")
+
+
+def read_older_files(folder: Path) -> tokenizers.Tokenizer | None:
+    """The tokenizer of a folder without a ``tokenizer.json``; ``None`` where none of its files is read."""
+    if (folder / OF_TWO[0]).is_file():
+        return None
+    return read_sentencepiece_tokenizer(folder) or read_legacy_tokenizer(folder)
 
 
 class Tokenizer:
@@ -110,7 +118,8 @@ class Tokenizer:
             backend.no_padding()
             template = Template.read(backend)
         else:
-            backend = read_legacy_tokenizer(path) if path.is_dir() and not (path / OF_TWO[0]).is_file() else None
+            backend = read_older_files(path) if path.is_dir() else None
+            template = None if backend is None else Template.read(backend)
         if backend is None:
             check_alone(path)
             raise BadInput(
