@@ -14,8 +14,8 @@ from warmstart.objectives.causal import causal
 from warmstart.objectives.corruption import Corruption, SideTokens
 from warmstart.objectives.infilling import infilling
 from warmstart.objectives.masked import masked
+from warmstart.objectives.masked_span import masked_span
 from warmstart.objectives.masking import Masking
-from warmstart.objectives.mass import mass
 from warmstart.objectives.mixture import mixture
 from warmstart.objectives.pseudo_masked import pseudo_masked
 from warmstart.objectives.settings import MaskSettings
@@ -29,7 +29,7 @@ from warmstart.train.schedule import plan_lengths
 from warmstart.train.settings import TrainSettings
 
 MASKED = {"masked": masked, "mixture": mixture, "pseudo-masked": pseudo_masked}
-CORRUPTED = {"span-corruption": span_corruption, "infilling": infilling, "mass": mass}
+CORRUPTED = {"span-corruption": span_corruption, "infilling": infilling, "masked-span": masked_span}
 DRAWN: dict[str, Any] = MASKED | CORRUPTED
 
 
