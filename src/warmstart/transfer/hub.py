@@ -10,7 +10,7 @@ from pathlib import Path
 from warmstart.base.errors import BadInput
 from warmstart.base.run_folder import RunFolder
 
-WANTED = ("*.json", "*.safetensors", "*.txt", "*.bpe", "*.npy")
+WANTED = ("*.json", "*.safetensors", "*.txt", "*.bpe", "*.model", "*.spm", "*.npy")
 _ID = re.compile(r"hf:[\w.-]+(/[\w.-]+)?|[\w-][\w.-]*/[\w.-]+")
 
 
