@@ -13,7 +13,10 @@ import warmstart
 import warmstart.base.errors
 from warmstart.base.errors import BadInput
 from warmstart.base.seeds import generator
+from warmstart.example.batch import collate
 from warmstart.example.example import Example, Goal
+from warmstart.models.sides import split_sides
+from warmstart.objectives.corruption import Corruption, SideTokens
 from warmstart.objectives.masking import Masking
 from warmstart.objectives.objective import Objective
 from warmstart.objectives.settings import MaskSettings
@@ -67,12 +70,19 @@ def test_a_piece_fits_into_the_context(name: str) -> None:
     """Invariant: no Example of as many ids as an objective takes has a position beyond the context."""
     objective = OBJECTIVES[name]
     masking = Masking(MaskSettings(), 500, 501, 502, None, 504, WordBoundaries(np.ones(504, bool), np.zeros(504, bool)))
+    sides = SideTokens((501,), (502, 500), 502, (501,), 502)  # as many as any model has
+    corruption = Corruption(MaskSettings(), objective.share, sides, tuple(range(400, 500)), 503, None, 504)
     for context in (8, 9, 32):
         ids = np.arange(objective.ids_within(context) + objective.lookahead * (objective.item == "row"))
         for seed in range(20):
             more = () if objective.masks is None else (generator(seed), masking)
+            more = (generator(seed), corruption) if objective.corrupts else more
             examples = objective.frame(ids, *more)
-            assert max(int(example.positions.max()) for example in examples) < context
+            if objective.corrupts:  # an encoder-decoder has a context for each side
+                both = [split_sides(collate([[example]])) for example in examples]
+                assert all(int(side.positions.max()) < context for one in both for side in (one.source, one.target))
+            else:
+                assert max(int(example.positions.max()) for example in examples) < context
 
 
 def test_the_help_names_all_objectives() -> None:

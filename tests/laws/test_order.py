@@ -1,6 +1,7 @@
 """Law 3, Order: example i of epoch e is a function of (seed, e, i)."""
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,11 +11,15 @@ from hypothesis import strategies as st
 from warmstart.example.example import Example
 from warmstart.objectives.backward import backward as from_the_end
 from warmstart.objectives.causal import causal
+from warmstart.objectives.corruption import Corruption, SideTokens
+from warmstart.objectives.infilling import infilling
 from warmstart.objectives.masked import masked
+from warmstart.objectives.masked_span import masked_span
 from warmstart.objectives.masking import Masking
 from warmstart.objectives.mixture import mixture
 from warmstart.objectives.pseudo_masked import pseudo_masked
 from warmstart.objectives.settings import MaskSettings
+from warmstart.objectives.span_corruption import span_corruption
 from warmstart.streams.carry import CarriedRowSource
 from warmstart.streams.order import permute
 from warmstart.streams.sources import AugmentedSource, DocumentSource, ListSource, NoisyRowSource, RowSource
@@ -23,13 +28,21 @@ from warmstart.text.word_boundaries import WordBoundaries
 from warmstart.train.schedule import plan_lengths
 from warmstart.train.settings import TrainSettings
 
-DRAWN = {"masked": masked, "mixture": mixture, "pseudo-masked": pseudo_masked}
+MASKED = {"masked": masked, "mixture": mixture, "pseudo-masked": pseudo_masked}
+CORRUPTED = {"span-corruption": span_corruption, "infilling": infilling, "masked-span": masked_span}
+DRAWN: dict[str, Any] = MASKED | CORRUPTED
 
 
 def masking() -> Masking:
     """Four special tokens behind 500 others, each a word; documents have no token at their end."""
     boundaries = WordBoundaries(np.ones(504, bool), np.zeros(504, bool))
     return Masking(MaskSettings(units="spans"), 500, 501, 502, None, 504, boundaries)
+
+
+def corruption() -> Corruption:
+    """The same for encoder-decoders."""
+    sides = SideTokens((), (501,), 500, (), 501)
+    return Corruption(MaskSettings(), 0.3, sides, tuple(range(504, 520)), 502, None, 504, {7, 77})
 
 
 class Numbered:
@@ -250,7 +263,7 @@ def test_lanes_begin_elsewhere_in_another_epoch() -> None:
 def test_what_is_hidden_follows_from_seed_epoch_and_row(objective: str) -> None:
     """Invariant: the same whenever it is asked, beside whatever; anew in another epoch, by another seed; all text once."""
     documents = [list(range(start, start + length)) for start, length in ((0, 70), (70, 33), (103, 2), (105, 90))]
-    corpus, tools = Flat(documents), masking()
+    corpus, tools = Flat(documents), corruption() if objective in CORRUPTED else masking()
 
     def rows(seed: int) -> NoisyRowSource:
         frame = DRAWN[objective]
@@ -267,7 +280,11 @@ def test_what_is_hidden_follows_from_seed_epoch_and_row(objective: str) -> None:
     together = rows(1).take(0, np.array(everything))
     assert [e.ids.tobytes() + e.turns.tobytes() for [e] in together] == [part for i in everything for part in first[i]]
     for other in (told(1, 1, everything), told(2, 0, everything)):
-        assert sum(other[i] != first[i] for i in everything) > 0.9 * len(everything)
+        # a short piece has few spans of three
+        share = 0.7 if objective in CORRUPTED else 0.9
+        assert sum(other[i] != first[i] for i in everything) > share * len(everything)
+    if objective in CORRUPTED:
+        return
     real = [int(e.positions[e.turns >= 0].max()) + 1 for [e] in together]
     cuts = sum(real) - sum(map(len, documents))
     pieces = len(together)

@@ -24,6 +24,7 @@ GIVEN: dict[str, dict[str, Any]] = {
 }
 TINY = {
     "gpt": ["preset=gpt1-tiny", "layers=1", "width=16", "heads=2", "context=32"],
+    "encoder-decoder": ["preset=encoder-decoder-tiny", "layers=1", "width=16", "heads=2", "context=32"],
     "lstm": ["preset=lstm-tiny", "layers=1", "width=16", "embedding_width=8", "context=32"],
 }
 SHORT = ["length=2 steps", "batch_size=4", "precision=fp32", "evaluate_every=1 run", "schedule.warmup=1 steps"]
@@ -144,7 +145,7 @@ def test_a_recipe_trains_two_steps(path: Path, tmp_path: Path, capsys: pytest.Ca
         images = str(tmp_path / "images.npz")
         tuned = ["--start", "none", "--task", "images", "--train", images]
         data = ["--corpus", images] if path.parent.name == "pretrain" else [*tuned, "--dev", images]
-    kind = "lstm" if "lstm" in path.read_text(encoding="utf-8") else "gpt"
+    kind = next((kind for kind in TINY if kind in path.read_text(encoding="utf-8")), "gpt")
     sets = [f"model.{change}" for change in TINY[kind]] + [f"train.{change}" for change in SHORT]
     sets += ["seeds=1", "control=false"] * (path.parent.name == "finetune")
     words = [path.parent.name, "--recipe", str(path), *data, "--out", str(tmp_path / "run"), "--json"]

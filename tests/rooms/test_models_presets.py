@@ -92,7 +92,7 @@ def test_heads_that_do_not_divide_the_width() -> None:
 @pytest.mark.parametrize("name", ["bart", "BART-large", "mbart", "t5-small", "mt5", "flan-t5-base", "pegasus"])
 def test_models_of_an_encoder_and_a_decoder_are_named_as_such(name: str) -> None:
     """Bad input: they are no slip of another name."""
-    with pytest.raises(BadInput, match=r"a published encoder-decoder.*--start hf:") as error:
+    with pytest.raises(BadInput, match=r"a published encoder-decoder.*--start OWNER") as error:
         preset(name)
     assert "did you mean" not in str(error.value)
     with pytest.raises(BadInput, match="did you mean 'bert'"):

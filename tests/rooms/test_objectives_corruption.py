@@ -14,7 +14,7 @@ from warmstart.cli.main import main
 from warmstart.example.example import Example
 from warmstart.objectives.corruption import Corruption, SideTokens, split_randomly
 from warmstart.objectives.infilling import fill_spans, infilling, permute_sentences
-from warmstart.objectives.mass import mass
+from warmstart.objectives.masked_span import masked_span
 from warmstart.objectives.settings import MaskSettings
 from warmstart.objectives.span_corruption import SENTINELS, span_corruption
 from warmstart.run.metadata import read_metadata
@@ -141,7 +141,7 @@ def test_mass_hides_one_half_in_one_piece() -> None:
     """Song et al. 2019, figure 1: what the decoder reads stands at the positions of the piece; its end is not learned."""
     starts = set()
     for number, text in enumerate(texts()):
-        [example] = mass(np.append(text, END), np.random.default_rng(number), tools(0.5, random=0.0, keep=0.0))
+        [example] = masked_span(np.append(text, END), np.random.default_rng(number), tools(0.5, random=0.0, keep=0.0))
         source, read, learned = sides_of(example)
         masked = [place for place, token in enumerate(source) if token == MASK]
         count = max(1, min(len(text) - 1, round(len(text) / 2)))
@@ -156,13 +156,13 @@ def test_mass_hides_one_half_in_one_piece() -> None:
 def test_noise_of_mass_is_berts() -> None:
     """The paper's section 4.1: 80 % masks, 10 % random tokens, 10 % as they are; binomial bounds over 20,000 tokens."""
     text = np.full(40_000, 7)
-    [example] = mass(text, np.random.default_rng(0), tools(0.5))
+    [example] = masked_span(text, np.random.default_rng(0), tools(0.5))
     source = example.ids[example.turns == 0]
     assert (source == MASK).sum() / 20_000 == pytest.approx(0.8, abs=0.015)
     assert ((source != MASK) & (source != 7) & (source != END)).sum() / 20_000 == pytest.approx(0.1 * 59 / 60, abs=0.01)
 
 
-@pytest.mark.parametrize("objective", ["span-corruption", "infilling", "mass"])
+@pytest.mark.parametrize("objective", ["span-corruption", "infilling", "masked-span"])
 def test_a_pre_trained_encoder_decoder_starts_a_task(objective: str, tmp_path: Path) -> None:
     """Witness: what the verbs remember: the task has the special tokens of the pre-training; all weights are taken."""
     text, rows = tmp_path / "text.jsonl", tmp_path / "rows.jsonl"

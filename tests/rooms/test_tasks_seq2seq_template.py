@@ -8,6 +8,7 @@ import tokenizers
 from tokenizers import models, pre_tokenizers
 
 from warmstart.base.errors import BadInput
+from warmstart.build.describe import describe
 from warmstart.example.record import Record, Target
 from warmstart.tasks.frames import build_frame, frame_records
 from warmstart.tasks.seq2seq import Seq2Seq
@@ -71,6 +72,16 @@ def test_pairs_are_framed_as_their_models_have_learned_them(
     """Worked examples: the pages of BART, mBART and mBART-50 in transformers' documentation, word by word."""
     options = Seq2SeqSettings(target_limit=6, template=template, **asked)  # type: ignore[arg-type]
     assert framed(options, tokenizer(single)) == wanted
+
+
+def test_a_pair_is_told_in_words() -> None:
+    """Worked by hand: what the dry run says of a source of 3 tokens and a target of 3."""
+    kind, vocabulary = Seq2Seq(), tokenizer(("$A", "</s>"))
+    spec = TaskSpec(kind="seq2seq", frame=FrameSettings(context=12, sight="prefix", lm=False))
+    spec = spec.with_options(kind.fit_options(Seq2SeqSettings(), "prefix", vocabulary))
+    [examples] = frame_records(spec, [Record({"source": "he sings"}, Target("el cântă"))], vocabulary).examples
+    first = describe(examples, vocabulary)[0]
+    assert first.startswith("6 tokens, a source of 3 is seen whole, of the target what came before: ")
 
 
 def test_a_target_language_is_forced_and_travels() -> None:

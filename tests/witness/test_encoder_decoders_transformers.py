@@ -150,20 +150,22 @@ def test_the_states_of_both_stacks_are_theirs(name: str, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("name", THEIRS)
-@pytest.mark.parametrize("beam", [1, 4])
-def test_its_texts_are_theirs(name: str, beam: int, tmp_path: Path) -> None:
-    """Witness: transformers' generate, greedy and with a beam of four (their length penalty divides by nothing at 0)."""
+@pytest.mark.parametrize(("beam", "penalty"), [(1, 0.0), (4, 0.0), (4, 1.3)])
+def test_its_texts_are_theirs(name: str, beam: int, penalty: float, tmp_path: Path) -> None:
+    """Witness: transformers' generate, greedy and with a beam of four, also where scores are divided by lengths."""
     theirs = their_model(name)
     theirs.save_pretrained(tmp_path)
     model = load_model(tmp_path)
-    settings = GenerateSettings(max_new=8, greedy=beam == 1, beam=beam, best=beam)
+    settings = GenerateSettings(
+        max_new=8, greedy=beam == 1, beam=beam, best=beam, length_penalty=penalty, length_norm="power"
+    )
     asked = Search(DecodeMode(), settings, Limits(1))
     given = [pair[0] for pair in pairs()]
     texts = search(model, [Source(ids, 0) for ids in given], asked)
     for ids, found in zip(given, texts, strict=True):
         wanted = theirs.generate(
-            torch.from_numpy(ids)[None], max_new_tokens=8, num_beams=beam, num_return_sequences=beam, length_penalty=0.0,
-            do_sample=False, forced_eos_token_id=None,
+            torch.from_numpy(ids)[None], max_new_tokens=8, num_beams=beam, num_return_sequences=beam, length_penalty=penalty,
+            do_sample=False, forced_eos_token_id=None, early_stopping="never",
         )  # fmt: skip
         theirs_texts = [row[1:] for row in wanted.tolist()]
         theirs_texts = [tuple(row[: row.index(1)] if 1 in row else row) for row in theirs_texts]

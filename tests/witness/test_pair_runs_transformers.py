@@ -23,6 +23,7 @@ transformers = pytest.importorskip("transformers", minversion="5.3")
 pytestmark = pytest.mark.filterwarnings("default")  # theirs, about their own code
 
 WORDS = tuple("red green blue fox hen runs sleeps say :".split())  # noqa: SIM905
+BEAM = ["--beam", "3", "--length-penalty", "1.5", "--length-norm", "power"]
 SHORT = ["--batch-size", "8", "--precision", "fp32", "--lr", "5e-3", "--target-limit", "6", "--quiet", "--dropout", "0"]
 
 
@@ -111,7 +112,7 @@ SOURCES = [row["source"] for row in pairs(5, 3)]
 @pytest.mark.parametrize("name", ["t5", "bart"])
 def test_a_folder_answers_as_it_stands(home: Path, name: str) -> None:
     """Witness: transformers' texts, with the beams, the lengths and the first token of the folder's own config."""
-    ours, penalty = generate(str(home / name), SOURCES), {"length_penalty": 0.0} if name == "t5" else {}
+    ours, penalty = generate(str(home / name), SOURCES), {"early_stopping": "never"} if name == "t5" else {}
     assert [one["text"] for one in ours] == their_texts(home / name, SOURCES, **penalty)
     task, search = read_metadata(home / name).task, read_metadata(home / name).search
     assert task is not None and search is not None
@@ -135,11 +136,17 @@ def test_a_run_from_it_learns_and_goes_back(home: Path, name: str, tmp_path: Pat
     assert ours == their_texts(tmp_path / "run", prefixed, max_new_tokens=6, do_sample=False)
     capsys.readouterr()
     rows = jsonl(tmp_path / "rows.jsonl", [{"source": text} for text in SOURCES])
-    assert main(["predict", "--run", str(tmp_path / "run"), "--input", rows, "--output", "-", "--beam", "3"]) == 0
+    assert main(["predict", "--run", str(tmp_path / "run"), "--input", rows, "--output", "-", *BEAM]) == 0
     found = [json.loads(line) for line in capsys.readouterr().out.split("\n") if line]
     assert [row["source"] for row in found] == SOURCES
     assert [row["prediction"] for row in found] == their_texts(
-        tmp_path / "run", prefixed, max_new_tokens=6, num_beams=3, length_penalty=0.0, do_sample=False
+        tmp_path / "run",
+        prefixed,
+        max_new_tokens=6,
+        num_beams=3,
+        length_penalty=1.5,
+        early_stopping="never",
+        do_sample=False,
     )
     asked = ["--data", str(home / "dev.jsonl"), "--precision", "fp32", "--json"]
     assert main(["evaluate", "--run", str(tmp_path / "run"), *asked]) == 0

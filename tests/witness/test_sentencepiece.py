@@ -168,3 +168,11 @@ def test_what_does_not_convert_is_refused(texts: tuple[list[str], list[str]], tm
     (tmp_path / "config.json").write_text('{"tokenizer_class": "Qwen2Tokenizer"}')
     with pytest.raises(BadInput, match="is not read from a SentencePiece model"):
         Tokenizer.load(tmp_path)
+
+
+def test_two_models_with_one_vocabulary_are_refused(tmp_path: Path) -> None:
+    """Bad input: Marian's files, whose ids are those of a vocab.json that both models share."""
+    for name in ("source.spm", "target.spm", "vocab.json"):
+        (tmp_path / name).write_bytes(b"{}")
+    with pytest.raises(BadInput, match=r"source\.spm: a vocabulary that two SentencePiece models"):
+        Tokenizer.load(tmp_path)

@@ -45,7 +45,12 @@ def _sight(example: Example) -> str:
         return "each sees all" if len(example) > 1 else "alone"
     if np.array_equal(example.turns[::-1], np.arange(len(example))):
         return "read from the end, each sees what comes after"
-    return "each sees what came before" if np.array_equal(example.turns, np.arange(len(example))) else "sight by turns"
+    if np.array_equal(example.turns, np.arange(len(example))):
+        return "each sees what came before"
+    read = int((example.turns == 0).sum())
+    if np.array_equal(example.turns, np.maximum(np.arange(len(example)) - read + 1, 0)):
+        return f"a source of {read} is seen whole, of the target what came before"
+    return "sight by turns"
 
 
 def _next_tokens(example: Example, goal: Goal, vocabulary: Vocabulary) -> str:

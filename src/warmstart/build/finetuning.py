@@ -26,7 +26,7 @@ from warmstart.build.task import (
     pool_of,
     recipe_options,
     spec_of,
-)  # fmt: skip
+)
 from warmstart.build.training import build_criterion, stream_of
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.decode.settings import GenerateSettings

@@ -62,7 +62,7 @@ def default_at(kind: type[Settings], path: Sequence[str]) -> Any:
             owner = getattr(owner, name)
             continue
         if not (isinstance(owner, type) and issubclass(owner, Settings)):
-            return NO_DEFAULT  # an item of a list
+            return None if owner is None else NO_DEFAULT  # of a group that is left out, or an item of a list
         field = owner.model_fields[name]
         owner = field.get_default(call_default_factory=True)
         if owner is NO_DEFAULT:

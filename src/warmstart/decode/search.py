@@ -248,7 +248,7 @@ class _DecodeState:
                     ids = tuple(before_BRT[place, parent].tolist())
                     if len(self.ends) > 1 and any(text.ids == ids for text in one.found):
                         continue  # it has ended with a likelier token
-                    one.found.append(Text(ids, "end", total, self._worth(total, step + 1)))
+                    one.found.append(Text(ids, "end", total, self.settings.worth(total, step + 1)))
 
     def _record(self, step: int, chosen: BeamStep) -> None:
         """The lattice's frame: the beam and, behind it, what has ended."""
@@ -267,10 +267,6 @@ class _DecodeState:
                     frame.scores.append(total)
             one.lattice.frames.append(frame)
 
-    def _worth(self, total: float, length: int) -> float:
-        alpha = self.settings.length_penalty
-        return total / ((5 + length) / 6) ** alpha if alpha > 0 else total
-
     def _is_done(self, place: int, one: _SearchProgress, step: int) -> bool:
         """Whether a source has its texts; these are then complete and in order."""
         last = step + 1 == one.most
@@ -282,13 +278,13 @@ class _DecodeState:
             for row, total in enumerate(self.scores[place].tolist()):
                 if total > float("-inf"):
                     ids = tuple(self.tokens[place, row].tolist())
-                    one.found.append(Text(ids, one.stopped, total, self._worth(total, step + 1)))
+                    one.found.append(Text(ids, one.stopped, total, self.settings.worth(total, step + 1)))
         one.found.sort(key=lambda text: -text.score)
         del one.found[self.settings.best :]
         if last or len(one.found) < self.settings.best:
             return last
         # no text that goes on can be worth more than its score now at the greatest length
-        return one.found[-1].score >= self._worth(float(self.scores[place].max()), one.most)
+        return one.found[-1].score >= self.settings.worth(float(self.scores[place].max()), one.most)
 
     def _done_compatibly(self, place: int, one: _SearchProgress, last: bool) -> bool:
         if not last and not bool(self.ended[place].all()):
@@ -306,7 +302,7 @@ class _DecodeState:
             self.tokens[place].tolist(), self.scores[place].tolist(), self.ended[place].tolist(), strict=True
         ):
             text = tuple(ids[: ids.index(self.limits.ends[0])] if ended else ids)
-            worth = self._worth(total, len(text) + bool(ended))
+            worth = self.settings.worth(total, len(text) + bool(ended))
             one.found.append(Text(text, "end" if ended else one.stopped, total, worth))
         return True
 

@@ -1,5 +1,6 @@
 """Settings of text generation. Light to import: the command line reads them without waiting for torch."""
 
+import math
 from typing import Literal
 
 from warmstart.base.errors import BadInput
@@ -34,11 +35,15 @@ class GenerateSettings(Settings):
     beam: int = Setting(1, "beam width; 1: no beam search", flag="--beam", metavar="N", ge=1)
     length_penalty: float = Setting(
         0.0,
-        "beam scores are divided by ((5 + length) / 6) to this power",
+        "beam scores are divided by a measure of the length to this power",
         flag="--length-penalty",
         metavar="ALPHA",
         ge=0,
     )
+    length_norm: Literal["gnmt", "power"] = Setting(
+        "gnmt", "that measure: (5 + length) / 6 (gnmt), or the length itself (power: transformers, fairseq)",
+        flag="--length-norm",
+    )  # fmt: skip
     best: int = Setting(1, "texts that a beam search returns for each prompt", flag="--best", metavar="N", ge=1)
     groups: int = Setting(
         1, "groups of a diverse beam search, which divide the beam", flag="--groups", metavar="N", ge=1
@@ -60,6 +65,13 @@ class GenerateSettings(Settings):
     compat: Literal["none", "s2s-ft"] = Setting(
         "none", "s2s-ft: the beam search of s2s-ft's code, rule by rule", flag="--compat"
     )
+
+    def worth(self, log_prob: float, length: int) -> float:
+        """The score of a text of so many tokens, its end included."""
+        if self.length_penalty == 0:
+            return log_prob
+        measure: float = (5 + length) / 6 if self.length_norm == "gnmt" else length
+        return log_prob / math.pow(measure, self.length_penalty)
 
     @property
     def searches(self) -> bool:
@@ -107,6 +119,11 @@ def check_search(settings: GenerateSettings) -> None:
                 allowed=f"{getattr(fresh, name)} with --beam or --compat",
                 next_step="use --best for several texts of a beam search, or leave --beam out",
             )  # fmt: skip
+    if settings.compat != "none" and settings.length_norm != "gnmt":
+        raise BadInput(
+            "s2s-ft's beam search has GNMT's measure of length", where="--length-norm", value=settings.length_norm,
+            allowed="gnmt with --compat", next_step="leave one of the two out",
+        )  # fmt: skip
     if settings.compat != "none" and (settings.groups > 1 or settings.best > 1):
         raise BadInput(
             "s2s-ft's beam search has no groups and returns one text", where="--compat", value=settings.compat,

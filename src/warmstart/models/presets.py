@@ -156,7 +156,7 @@ def preset(name: str, **changes: Any) -> BackboneSettings:
     if name not in PRESETS and PUBLISHED.match(name):
         raise BadInput(
             "a published encoder-decoder, and no preset", where="--model", value=name, allowed=", ".join(sorted(PRESETS)),
-            next_step=f"start from it with --start hf:{name}, or train one anew with --model encoder-decoder-mini",
+            next_step=f"start from it with --start OWNER/{name}, or train one anew with --model encoder-decoder-mini",
         )  # fmt: skip
     if name not in PRESETS:
         raise unknown_name_error("model preset", name, PRESETS, "--model")

@@ -41,6 +41,8 @@ def fill_spans(text: Ints, rng: np.random.Generator, corruption: Corruption) -> 
     hidden, lengths = corruption.hidden(len(text)), list[int]()
     while sum(lengths) < hidden:
         lengths.append(min(int(rng.poisson(corruption.settings.span)), hidden - sum(lengths)))
+    while len(lengths) > sum(lengths):  # a source is no longer than its text
+        lengths.remove(0)
     free = len(text) - sum(lengths) - (len(lengths) - 1)  # tokens that may stand anywhere: one parts each two spans
     while free < 0:
         free += lengths.pop() + 1

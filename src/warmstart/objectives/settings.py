@@ -19,7 +19,7 @@ class MaskSettings(Settings):
         None, "what is masked together (default: as the objective's paper has it)", flag="--mask"
     )
     share: float | None = Setting(
-        None, "share of the tokens that is masked; at least one is (default: 0.15; infilling 0.3; mass 0.5)",
+        None, "share of the tokens that is masked; at least one is (default: 0.15; infilling 0.3; masked-span 0.5)",
         flag="--mask-share", metavar="SHARE", gt=0, lt=1,
     )  # fmt: skip
     span: float = Setting(

@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 OBJECTIVES: "LazyTable[Objective]" = LazyTable({
     "causal": TableEntry("warmstart.objectives.causal:CAUSAL", "next token"),
     "backward": TableEntry("warmstart.objectives.backward:BACKWARD", "previous token"),
-    "both": TableEntry("warmstart.objectives.both:BOTH", "next and previous token"),
-    "autoencoder": TableEntry("warmstart.objectives.autoencoder:AUTOENCODER", "the text again, SA-LSTM"),
+    "both": TableEntry("warmstart.objectives.both:BOTH", "next and previous"),
+    "autoencoder": TableEntry("warmstart.objectives.autoencoder:AUTOENCODER", "SA-LSTM"),
     "masked": TableEntry("warmstart.objectives.masked:MASKED", "masked tokens, BERT"),
     "mixture": TableEntry("warmstart.objectives.mixture:MIXTURE", "UniLM"),
     "pseudo-masked": TableEntry("warmstart.objectives.pseudo_masked:PSEUDO_MASKED", "UniLMv2"),
     "span-corruption": TableEntry("warmstart.objectives.span_corruption:SPAN_CORRUPTION", "T5"),
     "infilling": TableEntry("warmstart.objectives.infilling:INFILLING", "BART"),
-    "mass": TableEntry("warmstart.objectives.mass:MASS", "a span, MASS"),
+    "masked-span": TableEntry("warmstart.objectives.masked_span:MASKED_SPAN", "MASS"),
 })  # fmt: skip
 """The first of each sight is what a model of unknown training is evaluated by."""
 

@@ -1,8 +1,8 @@
 """An encoder-decoder that another library wrote: how it reads a source and writes a text, as its configs tell it.
 
 What stands around a source is the tokenizer's; what the decoder reads first, what its texts begin and end with and how
-they are searched stand in ``generation_config.json`` or, in older folders, in ``config.json``. The length penalty there
-divides by another power of the length than ours, so it is not taken.
+they are searched stand in ``generation_config.json`` or, in older folders, in ``config.json``. Its ``early_stopping`` is
+not taken: a search here ends when no text that goes on can be worth more.
 """
 
 from pathlib import Path
@@ -48,7 +48,11 @@ def foreign_search(folder: Path, task: TaskSpec) -> GenerateSettings:
     config, most = _generation_config(folder), Seq2Seq().options(task).target_limit
     wanted: dict[str, Any] = {"max_new": most}
     beam = config.get("num_beams") or 1
-    wanted |= {"beam": beam} if beam != 1 else {"greedy": True}
+    if beam == 1:
+        wanted["greedy"] = True
+    else:
+        penalty = config.get("length_penalty", 1.0)
+        wanted |= {"beam": beam, "length_penalty": max(0.0, penalty), "length_norm": "power"}
     if config.get("min_length"):
         wanted["min_new"] = min(max(0, config["min_length"] - 1), most)
     if config.get("no_repeat_ngram_size"):

@@ -83,10 +83,18 @@ class Seq2SeqTemplate(Settings):
     before: tuple[int, ...] = Setting((), "before the source")
     after: tuple[int, ...] = Setting((), "behind it")
     between: tuple[int, ...] = Setting((), "between two texts of a source")
-    start: Annotated[int, Setting(help="what the decoder reads first")]
+    start: int = Setting(-1, "what the decoder reads first; always given")
     first: tuple[int, ...] = Setting((), "what every target begins with (BART's <s>, a language code)")
     forced: tuple[int, ...] = Setting((), "what every generated text begins with, whatever the model would write")
-    end: Annotated[int, Setting(help="what every target ends with")]
+    end: int = Setting(-1, "what every target ends with; always given")
+
+    def model_post_init(self, context: object) -> None:
+        """A decoder has to begin and to end."""
+        if min(self.start, self.end) < 0:
+            raise BadInput(
+                "special tokens of an encoder-decoder without the first or the last of its decoder",
+                where="task.seq2seq.template", value=f"start {self.start}, end {self.end}", allowed="ids from 0 on",
+            )  # fmt: skip
 
 
 class Seq2SeqSettings(Settings):

@@ -31,7 +31,7 @@ _ONLY_FAST = ("PreTrained",)  # whose class without ``Fast`` is the base of clas
 
 MODEL_TYPES = {
     "albert": "Albert", "camembert": "Camembert", "deberta-v2": "DebertaV2", "gemma": "Gemma", "llama": "Llama",
-    "mistral": "Llama", "t5": "T5", "xlm-roberta": "XLMRoberta",
+    "mistral": "Llama", "mt5": "T5", "t5": "T5", "xlm-roberta": "XLMRoberta",
 }  # fmt: skip
 """``model_type`` of a config → the class that reads its SentencePiece model."""
 

@@ -11,7 +11,7 @@ from warmstart.base.errors import BadInput
 from warmstart.base.run_folder import RunFolder
 from warmstart.text.classes import SENTENCEPIECE
 
-WANTED = ("*.json", "*.safetensors", "*.txt", "*.bpe", "*.npy", *SENTENCEPIECE)
+WANTED = ("*.json", "*.safetensors", "*.txt", "*.bpe", "*.npy", *SENTENCEPIECE, "*.spm")
 _ID = re.compile(r"hf:[\w.-]+(/[\w.-]+)?|[\w-][\w.-]*/[\w.-]+")
 
 

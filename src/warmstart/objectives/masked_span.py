@@ -13,7 +13,7 @@ from warmstart.objectives.corruption import Corruption
 from warmstart.objectives.objective import Objective
 
 
-def mass(ids: Ints, rng: np.random.Generator, corruption: Corruption) -> list[Example]:
+def masked_span(ids: Ints, rng: np.random.Generator, corruption: Corruption) -> list[Example]:
     """The frame: a piece of a document → one Example.
 
     Figure 1 of the paper::
@@ -36,10 +36,10 @@ def mass(ids: Ints, rng: np.random.Generator, corruption: Corruption) -> list[Ex
     return [corruption.example(source, text[piece], positions=positions, ends=False)]
 
 
-MASS = Objective(
-    name="mass",
+MASKED_SPAN = Objective(
+    name="masked-span",
     card="An encoder-decoder of a masked span",
-    frame=mass,
+    frame=masked_span,
     sight="prefix",
     lookahead=0,
     extra_tokens=4,
