@@ -155,8 +155,7 @@ def build_finetuning(
     copied = backbone.total_layers if recipe.transfer_layers is None else recipe.transfer_layers
     check_scheme(recipe.scheme, backbone, None if start is None else copied)
     lm_weight = lm_weight_of(recipe, kind, backbone)
-    pool = pool_of(recipe, kind)
-    apart = is_bi_encoder(recipe, kind, len(data.train))
+    pool, apart = pool_of(recipe, kind), is_bi_encoder(recipe, kind, len(data.train))
     frame = frame_of(recipe, kind, backbone, tokenizer, pool, apart, head.frame)
     spec = spec_of(recipe.task, data, frame, backbone.text_segments, tokenizer, pair_of(recipe))
     answer = answer_of(spec)
