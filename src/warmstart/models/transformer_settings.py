@@ -33,6 +33,10 @@ class TransformerSettings(Settings):
     """Whether what was read of a text can be carried from one step of a training to the next."""
     two_stacks: ClassVar[bool] = False
     """Whether an encoder reads a source and a decoder writes the target."""
+    FEWEST_LAYERS: ClassVar[int] = 1
+    """Layers that it has at least."""
+    reads_sides_alone: ClassVar[bool] = False
+    """Whether such an encoder and decoder read a text alone as language models do."""
 
     kind: Literal["transformer"] = "transformer"
     vocab_size: int = Setting(40478, "rows of the token table", ge=1)
