@@ -3,10 +3,11 @@
 from typing import ClassVar, Literal, Self
 
 from warmstart.base.errors import BadInput
-from warmstart.base.settings import Setting, Settings
+from warmstart.base.settings import Setting
+from warmstart.models.traits import BackboneTraits
 
 
-class LSTMSettings(Settings):
+class LSTMSettings(BackboneTraits):
     """Sizes and choices of an LSTM (Hochreiter and Schmidhuber 1997, with forget gates)."""
 
     NOUN: ClassVar = "an LSTM"
@@ -22,12 +23,6 @@ class LSTMSettings(Settings):
     })  # fmt: skip
     """As a Transformer's."""
     can_carry: ClassVar[bool] = True
-    """As a Transformer's."""
-
-    two_stacks: ClassVar[bool] = False
-    FEWEST_LAYERS: ClassVar[int] = 1
-    reads_sides_alone: ClassVar[bool] = False
-    """As a Transformer's."""
 
     kind: Literal["lstm"] = "lstm"
     vocab_size: int = Setting(40478, "rows of the token table", ge=1)

@@ -4,15 +4,16 @@ import math
 from typing import Any, ClassVar, Literal, Self
 
 from warmstart.base.errors import BadInput
-from warmstart.base.settings import Setting, Settings
+from warmstart.base.settings import Setting
 from warmstart.models.rotary_settings import RotaryScaling
+from warmstart.models.traits import BackboneTraits
 
 Norm = Literal["post", "pre", "both"]
 Activation = Literal["gelu", "gelu_tanh", "silu", "relu"]
 PoolerActivation = Literal["tanh", "gelu", "relu"]
 
 
-class TransformerSettings(Settings):
+class TransformerSettings(BackboneTraits):
     """Sizes and choices of a Transformer. The defaults are GPT-1's; the help names who chose otherwise."""
 
     NOUN: ClassVar = "a Transformer"
@@ -29,14 +30,6 @@ class TransformerSettings(Settings):
     """Peak rates of fine-tuning at 384 wide: from trained weights, and from random ones."""
     softmax: ClassVar[bool] = True
     """Whether it keeps a table for the softmax over the vocabulary."""
-    can_carry: ClassVar[bool] = False
-    """Whether what was read of a text can be carried from one step of a training to the next."""
-    two_stacks: ClassVar[bool] = False
-    """Whether an encoder reads a source and a decoder writes the target."""
-    FEWEST_LAYERS: ClassVar[int] = 1
-    """Layers that it has at least."""
-    reads_sides_alone: ClassVar[bool] = False
-    """Whether such an encoder and decoder read a text alone as language models do."""
 
     kind: Literal["transformer"] = "transformer"
     vocab_size: int = Setting(40478, "rows of the token table", ge=1)
