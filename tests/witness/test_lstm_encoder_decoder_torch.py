@@ -191,14 +191,16 @@ def test_it_begins_as_the_language_model_of_its_decoder() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"layers": 1}, "layers"),
+        ({"layers": 1}, "needs a layer above its first"),
+        ({"directions": 2}, "no other directions"),
+        ({"vectors": True}, "no other vectors"),
         ({"upper_cells": 8}, "at least as many cells"),
         ({"heads": 2}, "has no such size"),
     ],
 )
 def test_what_it_has_not_is_refused(changes: dict[str, Any], words: str) -> None:
     """Bad input: no layer above the language model's, cells that are too few, a size of Transformers."""
-    with pytest.raises((BadInput, ValueError), match=words):
+    with pytest.raises(BadInput, match=words):
         preset("lstm-encoder-decoder-tiny", **changes)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from warmstart.base.units import Length
 from warmstart.build.labelled_data import LabelledData
+from warmstart.build.side_starts import side_starts
 from warmstart.build.sizes import backbone_settings
 from warmstart.build.start import NO_START, read_start
 from warmstart.config.schema import FinetuneRecipe
@@ -104,4 +105,5 @@ def _words(recipe: FinetuneRecipe, chosen: FinetuneRecipe, backbone: BackboneSet
     if not parts:
         return []
     begins = "random weights" if recipe.start == NO_START else "a trained start"
+    begins = "language models of its sides" if side_starts(recipe) else begins
     return [f"chosen     {', '.join(parts)}, by {count:,} training examples and {begins} {backbone.width} wide"]

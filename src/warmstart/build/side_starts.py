@@ -24,6 +24,14 @@ def side_starts(recipe: FinetuneRecipe) -> dict[str, str]:
     return {side: name for side, name in found.items() if name is not None}
 
 
+def origin(recipe: FinetuneRecipe) -> str:
+    """What a training begins from, in words."""
+    if recipe.start != NO_START:
+        return f"`{recipe.start}`"
+    sides = [f"`{name}` ({side})" for side, name in side_starts(recipe).items()]
+    return " and ".join(sides) or "random weights"
+
+
 def with_side_vocabulary(recipe: FinetuneRecipe) -> FinetuneRecipe:
     """The recipe with the vocabulary of its decoder's language model, or of its encoder's, where it names none.
 
@@ -103,5 +111,5 @@ def _check_side(side: str, name: str, start: Start, ours: TransformerSettings, t
         mine, theirs = getattr(ours, other), getattr(start.backbone, other)
         raise BadInput(
             f"the {side}'s language model has another {other}", where=f"--{side}-start", value=f"{theirs} in {name}",
-            allowed=str(mine), next_step=f"choose another --model or --set model.{other}, or another language model",
+            allowed=str(mine), next_step="choose another --model, or another language model",
         )  # fmt: skip

@@ -22,9 +22,7 @@ class LSTMEncoderDecoderSettings(LSTMSettings):
     reads_sides_alone: ClassVar[bool] = True
 
     kind: Literal["lstm-encoder-decoder"] = "lstm-encoder-decoder"  # type: ignore[assignment]
-    vectors: Literal[False] = Setting(False, "it reads ids")
-    layers: int = Setting(3, "layers of each stack", ge=2)
-    directions: Literal[1] = Setting(1, "1: both stacks read from left to right, as a language model does")
+    layers: int = Setting(3, "layers of each stack, two at least", ge=1)
     attention_score: Literal["dot", "bilinear"] = Setting(
         "bilinear",
         "LSTM encoder-decoder: how a query meets a state of the source: their product, or one through a matrix",
@@ -104,4 +102,9 @@ class LSTMEncoderDecoderSettings(LSTMSettings):
                     f"an LSTM encoder-decoder has no other {name}", where=where or f"model.{name}",
                     value=getattr(self, name), allowed=str(only), next_step="leave it out",
                 )  # fmt: skip
+        if self.layers < self.FEWEST_LAYERS:
+            raise BadInput(
+                "an LSTM encoder-decoder needs a layer above its first", where=where or "model.layers", value=self.layers,
+                allowed=f"{self.FEWEST_LAYERS} or more", next_step="raise --layers",
+            )  # fmt: skip
         return super().check(where)
