@@ -21,6 +21,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "pretrain": {"--corpus": ["books"]},
     "finetune": {"--start": "none", "--task": "classification"},
     "seq2seq": {"--start": "bert", "--task": "seq2seq"},
+    "encoder_decoder": {"--start": "none", "--task": "seq2seq"},
 }
 TINY = {
     "gpt": ["preset=gpt1-tiny", "layers=1", "width=16", "heads=2", "context=32"],
@@ -32,7 +33,7 @@ SHORT = ["length=2 steps", "batch_size=4", "precision=fp32", "evaluate_every=1 r
 
 def test_there_are_recipes_for_both_verbs_and_for_generation() -> None:
     """Witness: the folders."""
-    assert {path.parent.name for path in SHIPPED} == {"pretrain", "finetune", "seq2seq"}
+    assert {path.parent.name for path in SHIPPED} == {*GIVEN}
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.relative_to(RECIPES).as_posix())
@@ -129,7 +130,23 @@ def test_a_recipe_that_generates_trains_two_steps(path: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    "path", [path for path in SHIPPED if path.parent.name != "seq2seq"], ids=lambda path: path.stem
+    "path", [path for path in SHIPPED if path.parent.name == "encoder_decoder"], ids=lambda path: path.stem
+)
+def test_a_recipe_of_an_encoder_decoder_trains_two_steps(path: Path, tmp_path: Path) -> None:
+    """Witness: the report of the run, two steps long, the model made small."""
+    rows = [{"source": f"{'abcd'[n % 4]} {'efgh'[n // 4]}", "target": "a b"} for n in range(16)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    sets = [f"train.{change}" for change in SHORT]
+    sets += [f"model.{size}" for size in ("layers=2", "width=16", "cells=16", "upper_cells=16", "embedding_width=8")]
+    sets += ["task.seq2seq.source_limit=12", "task.seq2seq.target_limit=8", "control=false"]
+    words = ["finetune", "--recipe", str(path), "--start", "none", "--task", "seq2seq", "--vocab-size", "257"]
+    words += ["--train", str(tmp_path / "rows.jsonl"), "--out", str(tmp_path / "run"), "--quiet"]
+    assert main([*words, *(word for change in sets for word in ("--set", change))]) == 0
+    assert json.loads((tmp_path / "run" / "report.json").read_text())["steps"] == 2
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in SHIPPED if path.parent.name in ("pretrain", "finetune")], ids=lambda path: path.stem
 )
 def test_a_recipe_trains_two_steps(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Witness: the report of the run, two steps long."""

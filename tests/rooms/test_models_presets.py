@@ -17,7 +17,7 @@ def test_parameters_as_published(name: str, published: int) -> None:
     assert model.num_parameters == published
 
 
-@pytest.mark.parametrize("name", [name for name in PRESETS if name.startswith("lstm")])
+@pytest.mark.parametrize("name", [name for name in PRESETS if PRESETS[name].get("kind") == "lstm"])
 def test_an_lstm_has_its_arithmetic(name: str) -> None:
     """Witness: the closed form, V·E + (V·W unless tied), per layer 4·C·(in + W + 1), and W·C for a projection."""
     s = preset(name)
@@ -27,6 +27,22 @@ def test_an_lstm_has_its_arithmetic(name: str) -> None:
     project = s.width * s.num_cells if s.num_cells != s.width else 0
     given = [s.table_width, *[s.width] * (s.layers - 1)]
     assert model.num_parameters == tables + sum(4 * s.num_cells * (x + s.width + 1) + project for x in given)
+
+
+@pytest.mark.parametrize("name", [name for name in PRESETS if name.startswith("lstm-encoder-decoder")])
+def test_an_lstm_encoder_decoder_has_its_arithmetic(name: str) -> None:
+    """Witness: the closed form: two token tables and one softmax; first layers as an LSTM's; above them 4·G·(W + W + 1) and
+    in the second of the decoder 4·G·C more for the context; W² for the score, W·(W + C) for the mixture."""
+    s = preset(name)
+    with torch.device("meta"):
+        model = Model(ModelSettings(backbone=s))
+    width, above, context = s.width, s.cells_of(1), 2 * s.width
+    tables = s.vocab_size * (2 * s.table_width + width)
+    project = width * s.num_cells if s.num_cells != width else 0
+    first = 4 * s.num_cells * (s.table_width + width + 1) + project
+    upper = (s.layers - 1) * 4 * above * (2 * width + 1)
+    attention = 4 * above * context + width**2 + width * (width + context)
+    assert model.num_parameters == tables + 2 * (first + upper) + attention
 
 
 @pytest.mark.parametrize("name", [name for name in PRESETS if not name.startswith("lstm")])
@@ -75,7 +91,8 @@ def test_unknown_preset() -> None:
     assert str(caught.value) == (
         "--model: unknown model preset; got 'gpt1-mimi'; allowed: bert, bert-mini, bert-tiny, "
         "encoder-decoder, encoder-decoder-mini, encoder-decoder-tiny, gpt1, gpt1-micro, gpt1-mini, gpt1-tiny, gpt2, "
-        "lstm, lstm-awd, lstm-gpt1, lstm-mini, lstm-tiny, modern, modern-micro, modern-mini; did you mean 'gpt1-mini'?"
+        "lstm, lstm-awd, lstm-encoder-decoder, lstm-encoder-decoder-mini, lstm-encoder-decoder-tiny, lstm-gpt1, lstm-mini, "
+        "lstm-tiny, modern, modern-micro, modern-mini; did you mean 'gpt1-mini'?"
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 from warmstart.base.settings import Settings
 from warmstart.base.units import Length
 from warmstart.build.labelled_data import LabelledData
+from warmstart.build.side_starts import side_starts
 from warmstart.build.sizes import backbone_settings
 from warmstart.build.start import NO_START, read_start
 from warmstart.build.task import is_bi_encoder
@@ -113,4 +114,5 @@ def _words(recipe: FinetuneRecipe, chosen: FinetuneRecipe, backbone: BackboneSet
     if not parts:
         return []
     begins = "random weights" if recipe.start == NO_START else "a trained start"
+    begins = "language models of its sides" if side_starts(recipe) else begins
     return [f"chosen     {', '.join(parts)}, by {count:,} training examples and {begins} {backbone.width} wide"]

@@ -160,7 +160,7 @@ def measure_seconds(
         evaluation: times what is evaluated; called with a model that computes as in training.
     """
     layers = settings.backbone.layers
-    least = 1 + (scheme.layers or 0)
+    least = settings.backbone.FEWEST_LAYERS + (scheme.layers or 0)
     depths = (layers,) if layers <= least + 1 else (least, least + 1)
 
     def of_depth(depth: int) -> dict[str, float]:

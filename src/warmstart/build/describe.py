@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from warmstart.example.example import LM, NEXT_VECTOR, Example, Goal
+from warmstart.example.example import NEXT_GOALS, Example, Goal
 from warmstart.tasks.answer import Answer
 from warmstart.tasks.describe import quote_ids
 from warmstart.tasks.vocabulary import Vocabulary
@@ -32,7 +32,7 @@ def describe(
         of = f" ({number} of {len(examples)} that belong together)" if len(examples) > 1 else ""
         lines.append(f"{len(example)} tokens{of}, {_sight(example)}: {quote_ids(example.ids, vocabulary)}")
         for name, goal in example.goals.items():
-            if answer is None or name in (LM, NEXT_VECTOR):
+            if answer is None or name in NEXT_GOALS:
                 words = _next_tokens(example, goal, vocabulary)
             else:
                 words = answer.describe(example, goal, vocabulary, label_names)

@@ -15,6 +15,14 @@ from warmstart.base.seeds import derive_seed
 from warmstart.build.generation import check_softmax, generation_settings, label_smoothing, with_word_head
 from warmstart.build.head import HeadPlan, plan_head
 from warmstart.build.labelled_data import LabelledData, read_labelled_data
+from warmstart.build.side_starts import (
+    SideStarts,
+    read_side_starts,
+    side_starts,
+    tied_as_decoder,
+    with_side_vocabulary,
+)
+from warmstart.build.side_texts import SideGoals, read_side_texts, side_goals, with_side_texts
 from warmstart.build.sizes import backbone_settings, for_reading, for_task, with_context, with_start
 from warmstart.build.start import NO_START, Start, read_start, vocabulary_of
 from warmstart.build.task import (
@@ -74,6 +82,8 @@ class Finetuning:
         criterion: what is minimised.
         vectors: row of the token table → the word vector that it begins as.
         head: what becomes of the start's head.
+        sides: what the two stacks of an encoder-decoder start from, if anything.
+        texts: what each of them goes on learning as a language model, if anything.
     """
 
     spec: TaskSpec
@@ -88,6 +98,8 @@ class Finetuning:
     criterion: Criterion
     vectors: Vectors
     head: HeadPlan
+    sides: SideStarts
+    texts: SideGoals
 
     def fingerprints(self) -> dict[str, Any]:
         """What identifies all that is learned from, part by part."""
@@ -96,6 +108,7 @@ class Finetuning:
         found: dict[str, Any] = {"label names": list(self.spec.label_names)}
         found |= {name: digest_records(records) for name, records in parts.items()}
         found |= {"vocabulary": self.tokenizer.fingerprint, "start": None if start is None else start.fingerprint()}
+        found |= {"language models": self.sides.fingerprint(), "texts of one side": self.texts.fingerprint()}
         return found | {"word vectors": digest_arrays(self.vectors)}
 
     def fresh(self, recipe: FinetuneRecipe) -> tuple[Model, WeightAccount | None]:
@@ -105,6 +118,8 @@ class Finetuning:
         if self.start is not None:
             rows = {head.goal: head.rows} if head.goal else {}
             account = self.start.initialise(model, self.tokenizer, recipe.transfer_layers, rows)
+        if self.sides.sides:
+            account = self.sides.initialise(model)
         if self.vectors:
             account = start_from_vectors(model, self.vectors)
         answer = answer_of(self.spec)
@@ -143,11 +158,12 @@ def build_finetuning(
         BadInput: anything wrong with the recipe, the start or the files.
     """
     data = read_labelled_data(recipe.task, recipe.train.seed) if data is None else data
-    kind = KINDS[data.kind]
+    kind, recipe = KINDS[data.kind], with_side_vocabulary(recipe)
     start = None if recipe.start == NO_START else read_start(recipe.start)
     tokenizer = vocabulary_of(recipe, data, start)
     backbone = _backbone(recipe, kind, tokenizer, start)
     check_sight(kind, backbone)
+    sides = read_side_starts(recipe, backbone, tokenizer)
     head = plan_head(recipe, data, start)
     recipe = recipe.model_copy(update=(head if other is None else other.head).form)
     if head.frame is None or head.frame.template is None:
@@ -165,51 +181,60 @@ def build_finetuning(
     if answer.generated:
         search = generation_settings(search, spec, require_text(tokenizer, "--task"))
         check_softmax(kind.label_smoothing(kind.options(spec)), recipe.train)
-    alike = other is not None and other.spec == spec and other.tokenizer.fingerprint == tokenizer.fingerprint
-    if other is not None and alike and other.data is data:
-        training, lengths = other.training, other.lengths
-    else:
-        training = _frame(recipe, spec, data, tokenizer, backbone)
-        lengths = {"train": training.lengths} | _check_others(spec, data, tokenizer)
+    training, lengths = _shared(other, spec, data, tokenizer) or _framed(recipe, spec, data, tokenizer, backbone)
+    texts = side_goals(recipe)
     auxiliary = NEXT_VECTOR if backbone.vectors else LM
-    goals = {answer.goal: 1.0} | ({auxiliary: lm_weight} if lm_weight > 0 else {})
+    goals = {answer.goal: 1.0} | ({auxiliary: lm_weight} if lm_weight > 0 else {}) | {**texts.weights}
     criterion = build_criterion(goals, recipe.train, label_smoothing(spec, tokenizer))
     settings = _with_head(recipe, spec, backbone, pool, max(backbone.vocab_size, tokenizer.vocab_size))
     vectors = _vectors(recipe, tokenizer, backbone)
     return Finetuning(
-        spec, tokenizer, settings, start, data, training, lengths, metric, search, criterion, vectors, head
-    )
+        spec, tokenizer, settings, start, data, training, lengths, metric, search, criterion, vectors, head, sides, texts
+    )  # fmt: skip
 
 
 def _backbone(recipe: FinetuneRecipe, kind: TaskKind, tokenizer: Vocabulary, start: Start | None) -> BackboneSettings:
     """The backbone, with room for as long an Example as the task names, unless a context is asked for."""
     if start is None:
-        backbone = backbone_settings(recipe.model, tokenizer.vocab_size)
+        backbone = tied_as_decoder(recipe, backbone_settings(recipe.model, tokenizer.vocab_size))
     else:
         backbone = with_start(recipe.model, start.backbone, start.rows_for(tokenizer))
     if not (recipe.task.context or recipe.model.context):
         backbone = with_context(backbone, kind.min_context(recipe_options(recipe.task, kind), backbone.sight))
     backbone = for_reading(backbone, vectors=isinstance(tokenizer, ImageProcessor))
-    is_random = start is None and recipe.vectors is None and recipe.model.embedding_std is None
-    return backbone.for_random_weights() if is_random else backbone
+    is_random = (
+        start is None and not side_starts(recipe) and recipe.vectors is None and recipe.model.embedding_std is None
+    )
+    return side_goals(recipe).fit(backbone.for_random_weights() if is_random else backbone)
 
 
-def _frame(
+def _shared(
+    other: Finetuning | None, spec: TaskSpec, data: LabelledData, tokenizer: Vocabulary
+) -> tuple[TrainingData, dict[str, Lengths]] | None:
+    """What another arm of the study has framed, where it frames the same Records alike."""
+    if other is None or other.data is not data or other.spec != spec:
+        return None
+    alike = other.tokenizer.fingerprint == tokenizer.fingerprint
+    return (other.training, dict(other.lengths)) if alike else None
+
+
+def _framed(
     recipe: FinetuneRecipe, spec: TaskSpec, data: LabelledData, tokenizer: Vocabulary, backbone: BackboneSettings
-) -> TrainingData:
-    """What is read of the training Records."""
+) -> tuple[TrainingData, dict[str, Lengths]]:
+    """What is read of the training Records, and the lengths of each part.
+
+    What cannot be framed of dev and test is refused now, not after the training.
+    """
     kind = kind_of(spec)
     weights = class_weights(data.task_set) if recipe.task.class_weights == "balanced" else None
     frame = build_frame(spec, tokenizer)
     kind.check_model(frame, backbone.segments)
-    return kind.training_data(data.train, build_frame(spec, tokenizer, weights), tokenizer, recipe.augment)
-
-
-def _check_others(spec: TaskSpec, data: LabelledData, tokenizer: Vocabulary) -> dict[str, Lengths]:
-    """The lengths of dev and test; what cannot be framed of them is refused now, not after the training."""
-    kind, frame = kind_of(spec), build_frame(spec, tokenizer)
+    training = kind.training_data(data.train, build_frame(spec, tokenizer, weights), tokenizer, recipe.augment)
+    asked, encoding = side_goals(recipe).texts, recipe.task.encoding
+    sides = [read_side_texts(path, goal, frame, tokenizer, encoding) for goal, path in asked.items()]
     others = {"dev": data.dev} | ({} if data.test is None else {"test": data.test})
-    return {part: kind.check_framing(records, frame, tokenizer) for part, records in others.items()}
+    lengths = {part: kind.check_framing(records, frame, tokenizer) for part, records in others.items()}
+    return with_side_texts(training, sides), {"train": training.lengths} | lengths
 
 
 def _vectors(recipe: FinetuneRecipe, tokenizer: Vocabulary, backbone: BackboneSettings) -> Vectors:
@@ -234,7 +259,8 @@ def _with_head(
     """The task's model: the backbone without what the task does not read, and a head as its layout has one."""
     answer = answer_of(spec)
     if answer.head is None:
-        return ModelSettings(backbone=with_word_head(backbone).model_copy(update={"vocab_size": vocab_size}))
+        writing = with_word_head(backbone).model_copy(update={"vocab_size": vocab_size})
+        return ModelSettings(backbone=writing, heads=side_goals(recipe).heads())
     bare = for_task(backbone, False, spec.frame.lm)
     pooler = (answer.reads_text and pool == "sum") or head_pooler(bare, answer.goal, pool)
     backbone = for_task(backbone, pooler, spec.frame.lm).model_copy(update={"vocab_size": vocab_size})

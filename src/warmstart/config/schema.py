@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from warmstart.base.settings import Group, PathRule, Setting, Settings, copy_setting, defaults
 from warmstart.decode.settings import SAMPLING, GenerateSettings
 from warmstart.image.settings import AugmentSettings
+from warmstart.models.lstm_encoder_decoder_settings import LSTMEncoderDecoderSettings
 from warmstart.models.lstm_settings import LSTMSettings
 from warmstart.models.presets import PRESETS
 from warmstart.models.transformer_settings import Activation, Norm, TransformerSettings
@@ -76,11 +77,19 @@ class ModelRecipe(Settings):
     joint_table: bool | None = copy_setting(TransformerSettings, "joint_table")
     init_std: float | None = copy_setting(TransformerSettings, "init_std")
     cells: int | None = copy_setting(LSTMSettings, "cells")
+    upper_cells: int | None = copy_setting(LSTMSettings, "upper_cells")
     embedding_std: float | None = copy_setting(LSTMSettings, "embedding_std")
     embedding_width: int | None = copy_setting(LSTMSettings, "embedding_width")
     directions: int | None = copy_setting(LSTMSettings, "directions")
     residual: bool | None = copy_setting(LSTMSettings, "residual")
     tied: bool | None = copy_setting(LSTMSettings, "tied")
+    attention_score: Literal["dot", "bilinear"] | None = copy_setting(LSTMEncoderDecoderSettings, "attention_score")
+    attended_layers: Literal["last", "first_and_last"] | None = copy_setting(
+        LSTMEncoderDecoderSettings, "attended_layers"
+    )
+    decoder_residual: Literal["none", "plain", "gated"] | None = copy_setting(
+        LSTMEncoderDecoderSettings, "decoder_residual"
+    )
     bptt: int | None = copy_setting(LSTMSettings, "bptt")
     cell_clip: float | None = copy_setting(LSTMSettings, "cell_clip")
     word_dropout: float | None = copy_setting(LSTMSettings, "word_dropout")
@@ -224,6 +233,20 @@ class ObjectiveSettings(Settings):
     lm_frame: Literal["causal", "autoencoder"] = Setting(
         "causal", "what it learns: the next token, or the text once more after it was read", flag="--lm-frame"
     )
+    source_text: str | None = Setting(
+        None, "text file, a text on each line: what the encoder goes on learning as a language model beside the pairs",
+        flag="--source-text", metavar="FILE", path=PathRule("file"),
+    )  # fmt: skip
+    target_text: str | None = Setting(
+        None, "the same for the decoder", flag="--target-text", metavar="FILE", path=PathRule("file")
+    )
+    source_lm_weight: float = Setting(
+        1.0, "weight of the encoder's language model (Ramachandran et al. 2016: 1)", flag="--source-lm-weight",
+        metavar="ALPHA", ge=0,
+    )  # fmt: skip
+    target_lm_weight: float = Setting(
+        1.0, "weight of the decoder's language model", flag="--target-lm-weight", metavar="BETA", ge=0
+    )
     label_gain: Literal["none", "linear"] = Setting(
         "none", "linear: in training the class is predicted at every token, with weights that rise from 0 to 1",
         flag="--label-gain",
@@ -267,6 +290,14 @@ class FinetuneRecipe(ObjectiveSettings, VocabularySettings):
             flag="--start", metavar="RUN|none", path=START,
         ),
     ]  # fmt: skip
+    encoder_start: str | None = Setting(
+        None, "with --start none: language model of the sources that starts an encoder (Ramachandran et al. 2016)",
+        flag="--encoder-start", metavar="RUN", path=MODEL,
+    )  # fmt: skip
+    decoder_start: str | None = Setting(
+        None, "with --start none: language model of the targets that starts a decoder", flag="--decoder-start",
+        metavar="RUN", path=MODEL,
+    )  # fmt: skip
     vectors: str | None = Setting(
         None, "with --start none: file of word vectors (text, also .gz) that initialise the embeddings", flag="--vectors",
         metavar="FILE", path=PathRule("file"),

@@ -17,6 +17,9 @@ from warmstart.base.arrays import Floats, Ints, count_up, shared_ones, shared_ze
 
 LM, NEXT_VECTOR = "lm", "next_vector"
 """The goals that predict what comes next: a token, or a vector where the model reads vectors."""
+SOURCE_LM, TARGET_LM = "source_lm", "target_lm"
+"""The same of texts of one side alone, beside pairs of source and target."""
+NEXT_GOALS = (LM, NEXT_VECTOR, SOURCE_LM, TARGET_LM)
 
 
 def next_goal(ids: NDArray[Any]) -> str:

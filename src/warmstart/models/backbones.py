@@ -5,11 +5,12 @@ from collections.abc import Callable
 from warmstart.models.backbone import Backbone
 from warmstart.models.encoder_decoder import EncoderDecoder
 from warmstart.models.lstm import LSTM
+from warmstart.models.lstm_encoder_decoder import LSTMEncoderDecoder
 from warmstart.models.settings import BackboneSettings
 from warmstart.models.transformer import Transformer
 
 BACKBONES: dict[str, Callable[..., Backbone]] = {
-    "transformer": Transformer, "lstm": LSTM, "encoder-decoder": EncoderDecoder
+    "transformer": Transformer, "lstm": LSTM, "encoder-decoder": EncoderDecoder, "lstm-encoder-decoder": LSTMEncoderDecoder
 }  # fmt: skip
 
 

@@ -32,13 +32,18 @@ Masks = list[torch.Tensor | None]
 class Cells(nn.Module):
     """The cells of one layer in one direction."""
 
-    def __init__(self, settings: LSTMSettings, inputs: int) -> None:
+    def __init__(self, settings: LSTMSettings, inputs: int, cells: int) -> None:
         super().__init__()
-        cells, width = settings.num_cells, settings.width
+        width = settings.width
         self.input = nn.Linear(inputs, 4 * cells)
         self.recurrent = nn.Linear(width, 4 * cells, bias=False)
         self.project = nn.Linear(cells, width, bias=False) if cells != width else None
         self.weight_dropout = settings.weight_dropout
+
+    def open_forget_gates(self) -> None:
+        """Forget gates begin half open (Jozefowicz et al. 2015)."""
+        cells = len(self.input.bias) // 4
+        self.input.bias[cells : 2 * cells] = 1.0
 
     def weights(self) -> Weights:
         """For one pass; dropout of recurrent weights is drawn here."""
@@ -50,11 +55,11 @@ class Cells(nn.Module):
 class Layer(nn.Module):
     """Cells for each direction, and the residual sum."""
 
-    def __init__(self, settings: LSTMSettings, first: bool) -> None:
+    def __init__(self, settings: LSTMSettings, number: int) -> None:
         super().__init__()
-        inputs = settings.table_width if first else settings.width
-        self.cells = nn.ModuleList(Cells(settings, inputs) for _ in range(settings.directions))
-        self.residual = settings.residual and not first
+        inputs, cells = settings.width if number else settings.table_width, settings.cells_of(number)
+        self.cells = nn.ModuleList(Cells(settings, inputs, cells) for _ in range(settings.directions))
+        self.residual = settings.residual and number > 0
 
     def direction(self, number: int) -> Cells:
         """The cells that read in a direction."""
@@ -99,7 +104,7 @@ class LSTM(Backbone):
         super().__init__()
         self.settings = settings
         self.tokens = nn.Embedding(settings.vocab_size, settings.table_width)
-        self.blocks = nn.ModuleList(Layer(settings, number == 0) for number in range(settings.layers))
+        self.blocks = nn.ModuleList(Layer(settings, number) for number in range(settings.layers))
         free = settings.softmax and not settings.tied
         self.output = nn.Linear(settings.width, settings.vocab_size, bias=False) if free else None
         self.carry: torch.Tensor | None
@@ -108,16 +113,16 @@ class LSTM(Backbone):
     def begin_carry(self, rows: int) -> None:
         """[layers, rows, W + C] float32 output and cells after the last text of each row."""
         size = self.settings
-        self.carry = self.tokens.weight.new_zeros(size.layers, rows, size.width + size.num_cells)
+        cells = max(size.cells_of(number) for number in range(size.layers))
+        self.carry = self.tokens.weight.new_zeros(size.layers, rows, size.width + cells)
 
     def reset_parameters(self) -> None:
-        """Embeddings have a deviation of their own, and forget gates begin half open (Jozefowicz et al. 2015)."""
+        """Embeddings have a deviation of their own, and forget gates begin half open."""
         factor = self.settings.embedding_std / self.settings.init_std
         self.tokens.weight *= factor / self.settings.vocab_size**0.5 if self.settings.vectors else factor
-        cells = self.settings.num_cells
         for layer in self.layers:
             for number in range(self.settings.directions):
-                layer.direction(number).input.bias[cells : 2 * cells] = 1.0
+                layer.direction(number).open_forget_gates()
 
     def tables(self) -> Tables:
         """The token table, and the rows of the softmax."""
@@ -190,8 +195,8 @@ class LSTM(Backbone):
             return states
         rows = np.flatnonzero(carry_in[texts] >= 0)
         for state, table in zip(states, self.carry, strict=True):
-            width = state.output.shape[1]
-            carried = table[carry_in[texts[rows]]]
+            width, cells = state.output.shape[1], state.cells.shape[1]
+            carried = table[carry_in[texts[rows]], : width + cells]
             state.output[rows], state.cells[rows] = carried[:, :width].to(state.output.dtype), carried[:, width:]
         return states
 
@@ -203,7 +208,8 @@ class LSTM(Backbone):
         texts = last.texts[: last.sizes[0]]
         rows = np.flatnonzero(carry_out[texts] >= 0)
         for state, table in zip(states, self.carry, strict=True):
-            table[carry_out[texts[rows]]] = torch.cat([state.output[rows], state.cells[rows]], 1).to(table.dtype)
+            carried = torch.cat([state.output[rows], state.cells[rows]], 1)
+            table[carry_out[texts[rows]], : carried.shape[1]] = carried.to(table.dtype)
 
     def _run_layers(
         self, x: torch.Tensor, weights: list[Weights], starts: list[State], chunk: Chunk, masks: Masks

@@ -3,10 +3,11 @@
 from typing import ClassVar, Literal, Self
 
 from warmstart.base.errors import BadInput
-from warmstart.base.settings import Setting, Settings
+from warmstart.base.settings import Setting
+from warmstart.models.traits import BackboneTraits
 
 
-class LSTMSettings(Settings):
+class LSTMSettings(BackboneTraits):
     """Sizes and choices of an LSTM (Hochreiter and Schmidhuber 1997, with forget gates)."""
 
     NOUN: ClassVar = "an LSTM"
@@ -26,10 +27,6 @@ class LSTMSettings(Settings):
     })  # fmt: skip
     """As a Transformer's."""
     can_carry: ClassVar[bool] = True
-    """As a Transformer's."""
-
-    two_stacks: ClassVar[bool] = False
-    """As a Transformer's."""
 
     kind: Literal["lstm"] = "lstm"
     vocab_size: int = Setting(40478, "rows of the token table", ge=1)
@@ -41,6 +38,9 @@ class LSTMSettings(Settings):
         None, "LSTM: cells of each layer; where more than the width, a projection makes the states (Sak et al. 2014); "
         "default: the width", ge=1,
     )  # fmt: skip
+    upper_cells: int | None = Setting(
+        None, "LSTM: cells of each layer but the first; default: as many as the first has", ge=1
+    )
     embedding_width: int | None = Setting(None, "LSTM: width of the token table; default: the width", ge=1)
     directions: int = Setting(
         1, "LSTM: 2: texts that are read from right to left have layers of their own (Peters et al. 2018)", ge=1, le=2
@@ -73,8 +73,12 @@ class LSTMSettings(Settings):
 
     @property
     def num_cells(self) -> int:
-        """Cells of one layer."""
+        """Cells of the first layer."""
         return self.cells or self.width
+
+    def cells_of(self, layer: int) -> int:
+        """Cells of a layer, by its number from 0."""
+        return self.upper_cells if layer and self.upper_cells else self.num_cells
 
     @property
     def table_width(self) -> int:
@@ -121,8 +125,9 @@ class LSTMSettings(Settings):
     def shape(self) -> str:
         """The size in words."""
         two = " in two directions" if self.directions == 2 else ""
-        layers = f"{self.layers} layer{'s' * (self.layers > 1)}{two}"
-        return f"{layers}, {self.num_cells} cells, states {self.width} wide, embeddings {self.table_width}"
+        layers, upper = f"{self.layers} layer{'s' * (self.layers > 1)}{two}", self.cells_of(1)
+        above = f" (above {upper:,})" if self.layers > 1 and upper != self.num_cells else ""
+        return f"{layers}, {self.num_cells} cells{above}, states {self.width} wide, embeddings {self.table_width}"
 
     def for_random_weights(self) -> "LSTMSettings":
         """As it learns a task best from random weights: with embeddings as large as torch's own (docs/results/lstm.md)."""
@@ -138,7 +143,8 @@ class LSTMSettings(Settings):
 
     def activation_size(self, length: int) -> int:
         """Numbers per token that a training step keeps for its backward pass, roughly."""
-        return self.layers * (6 * self.num_cells + 2 * self.width) + 2 * self.table_width
+        cells = sum(self.cells_of(layer) for layer in range(self.layers))
+        return 6 * cells + 2 * self.layers * self.width + 2 * self.table_width
 
     def with_parts(self, *, pooler: bool, lm: bool) -> "LSTMSettings":
         """The same with the softmax where it is read."""
@@ -159,10 +165,10 @@ class LSTMSettings(Settings):
                 value=f"{self.table_width} and {self.width}", allowed="the same width, or tied false",
                 next_step="set model.embedding_width to the width, or model.tied to false",
             )  # fmt: skip
-        if self.num_cells < self.width:
-            raise BadInput(
-                "an LSTM needs at least as many cells as its states are wide", where=where or "model.cells",
-                value=self.num_cells, allowed=f"{self.width} or more",
-                next_step="raise model.cells, or lower model.width",
-            )  # fmt: skip
+        for name, cells in (("cells", self.num_cells), ("upper_cells", self.cells_of(1))):
+            if cells < self.width:
+                raise BadInput(
+                    "an LSTM needs at least as many cells as its states are wide", where=where or f"model.{name}",
+                    value=cells, allowed=f"{self.width} or more", next_step=f"raise model.{name}, or lower model.width",
+                )  # fmt: skip
         return self

@@ -18,6 +18,7 @@ BERT: dict[str, Any] = {
 ENCODER_DECODER: dict[str, Any] = {
     "kind": "encoder-decoder", "norm": "pre", "embedding_norm": True, "activation": "gelu"
 }  # fmt: skip
+LSTM_ENCODER_DECODER: dict[str, Any] = {"kind": "lstm-encoder-decoder"}
 NO_DROPOUT: dict[str, Any] = {"embedding_dropout": 0.0, "attention_dropout": 0.0, "residual_dropout": 0.0}
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -139,6 +140,26 @@ PRESETS: dict[str, dict[str, Any]] = {
     "encoder-decoder-tiny": ENCODER_DECODER
     | NO_DROPOUT
     | {"vocab_size": 512, "context": 64, "layers": 2, "width": 32, "heads": 2, "hidden": 64},
+    # Ramachandran et al. 2016, translation: three layers, the first of 4,096 cells projected to 1,024; those above it are
+    # 1,024 wide (theirs 1,000), so that they can be added to the first.
+    "lstm-encoder-decoder": LSTM_ENCODER_DECODER
+    | {
+        "vocab_size": 90000,
+        "context": 512,
+        "layers": 3,
+        "width": 1024,
+        "cells": 4096,
+        "upper_cells": 1024,
+        "embedding_dropout": 0.2,
+        "layer_dropout": 0.2,
+        "output_dropout": 0.2,
+    },
+    # For two CPU cores: the first layer and the tables are lstm-mini's.
+    "lstm-encoder-decoder-mini": LSTM_ENCODER_DECODER
+    | {"vocab_size": 8192, "context": 128, "layers": 2, "width": 512, "embedding_width": 256, "init_std": 0.08},
+    # For tests.
+    "lstm-encoder-decoder-tiny": LSTM_ENCODER_DECODER
+    | {"vocab_size": 512, "context": 64, "layers": 2, "width": 32, "embedding_width": 24, "init_std": 0.1},
     "gpt1-tiny": {"vocab_size": 512, "context": 64, "layers": 2, "width": 32, "heads": 2, "hidden": 64},
 }
 

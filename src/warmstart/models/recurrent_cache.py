@@ -35,10 +35,15 @@ class RecurrentCache:
         """Text r of each source goes on from the state of text ``parents[r]``."""
         texts = len(self.states[0].cells) // self.count
         rows = (torch.arange(self.count, device=parents_BR.device)[:, None] * texts + parents_BR).flatten()
-        self.states = [state.at(rows) for state in self.states]
+        self._keep(rows)
 
     def select(self, sources: torch.Tensor) -> None:
         """Only these sources go on."""
         texts = len(self.states[0].cells) // self.count
         rows = (sources[:, None] * texts + torch.arange(texts, device=sources.device)).flatten()
-        self.states, self.count = [state.at(rows) for state in self.states], len(sources)
+        self._keep(rows)
+        self.count = len(sources)
+
+    def _keep(self, rows: torch.Tensor) -> None:
+        """Only what these texts have read, in this order."""
+        self.states = [state.at(rows) for state in self.states]

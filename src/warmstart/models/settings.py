@@ -6,6 +6,7 @@ from pydantic import Field
 
 from warmstart.base.settings import Setting, Settings
 from warmstart.models.encoder_decoder_settings import EncoderDecoderSettings
+from warmstart.models.lstm_encoder_decoder_settings import LSTMEncoderDecoderSettings
 from warmstart.models.lstm_settings import LSTMSettings
 from warmstart.models.transformer_settings import TransformerSettings
 
@@ -64,8 +65,8 @@ class TokenHeadSettings(Settings):
         Setting(help="a softmax over the rows of a table, or a linear to a vector"),
     ]
     layer: int | None = Setting(None, "layer whose states it reads, 0 for the embeddings; default: the last", ge=0)
-    table: Literal["backbone", "own"] = Setting(
-        "backbone", "the rows: the backbone's, with its transform, or a table of the head's own"
+    table: Literal["backbone", "encoder", "own"] = Setting(
+        "backbone", "the rows: the backbone's, with its transform; those of its encoder; or a table of the head's own"
     )
     transform: bool = Setting(
         False, "read an own table through a linear, an activation and a norm, with a bias per row (BERT)"
@@ -76,9 +77,10 @@ class TokenHeadSettings(Settings):
     pair: ClassVar[str] = "none"
 
 
-BackboneSettings = TransformerSettings | LSTMSettings | EncoderDecoderSettings
+BackboneSettings = TransformerSettings | LSTMSettings | EncoderDecoderSettings | LSTMEncoderDecoderSettings
 KINDS: dict[str, type[TransformerSettings] | type[LSTMSettings]] = {
-    "transformer": TransformerSettings, "lstm": LSTMSettings, "encoder-decoder": EncoderDecoderSettings
+    "transformer": TransformerSettings, "lstm": LSTMSettings, "encoder-decoder": EncoderDecoderSettings,
+    "lstm-encoder-decoder": LSTMEncoderDecoderSettings,
 }  # fmt: skip
 
 

@@ -23,11 +23,13 @@ class Sides:
         target: positions less the tokens of the source, behind which a frame counts them on; turns from 0 on, unless
             pseudo tokens need theirs.
         places: [N] where each token of the Batch stands in the sources followed by the targets.
+        pairs: [2, P] the numbers of each pair's documents in both; others, where they are allowed, stand alone.
     """
 
     source: Batch
     target: Batch
     places: torch.Tensor
+    pairs: Ints
 
     def join(
         self, read_SD: torch.Tensor, written_TD: torch.Tensor, reads_M: torch.Tensor | None = None
@@ -37,8 +39,12 @@ class Sides:
         return torch.cat([read_SD, written_TD]).index_select(0, places)
 
 
-def split_sides(batch: Batch) -> Sides:
+def split_sides(batch: Batch, *, alone: bool = False) -> Sides:
     """Source and target of every document; asks the device nothing.
+
+    Args:
+        batch: what is read.
+        alone: whether a document may be a source alone, or a target alone.
 
     Raises:
         ValueError: a document without one of the two, or with a target that begins before its source ends.
@@ -48,14 +54,15 @@ def split_sides(batch: Batch) -> Sides:
     written = np.add.reduceat(behind.astype(np.int64), starts)
     read = batch.lengths - written
     first = np.repeat(starts + read, batch.lengths)  # of each token's target
-    if not read.all() or not written.all() or not np.array_equal(behind, np.arange(len(turns)) >= first):
+    whole = alone or (read.all() and written.all())
+    if not whole or not np.array_equal(behind, np.arange(len(turns)) >= first):
         raise ValueError("an encoder-decoder reads a source (turn 0) and behind it a target in every document")
     sources, targets = np.flatnonzero(~behind), np.flatnonzero(behind)
     places = np.empty(len(turns), np.int64)
     places[np.concatenate([sources, targets])] = np.arange(len(turns))
     device = batch.ids.device
     counted = to_device(torch.from_numpy(np.repeat(read, written)), device)  # tokens of each target's source
-    target = _part(batch, targets, written)
+    target = _part(batch, targets, written[written > 0])
     own = turns[targets] - (turns.min() >= 0)
     target = replace(
         target,
@@ -63,7 +70,8 @@ def split_sides(batch: Batch) -> Sides:
         turns=torch.from_numpy(own),
         pattern=pattern_of(own, np.repeat(np.cumsum(written) - written, written)),
     )
-    return Sides(_part(batch, sources, read), target, to_device(torch.from_numpy(places), device))
+    numbers = np.stack([np.cumsum(read > 0), np.cumsum(written > 0)])[:, (read > 0) & (written > 0)] - 1
+    return Sides(_part(batch, sources, read[read > 0]), target, to_device(torch.from_numpy(places), device), numbers)
 
 
 def _part(batch: Batch, rows: Ints, lengths: Ints) -> Batch:

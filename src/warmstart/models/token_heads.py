@@ -39,8 +39,10 @@ class TableHead(Head):
         """The rows, and the transform between a state and them."""
         if self.table is not None:
             return SoftmaxTable(self.table.weight, self.transform)
-        assert tables is not None and tables.softmax is not None, "the backbone keeps no table for this head"
-        return tables.softmax
+        assert tables is not None
+        found = tables.encoder_softmax if self.settings.table == "encoder" else tables.softmax
+        assert found is not None, "the backbone keeps no table for this head"
+        return found
 
     def score(self, states_MD: torch.Tensor, goal: GoalBatch, tables: Tables | None) -> TokenScores:
         """[M] the loss of each target, and whether it is the first guess."""

@@ -4,15 +4,16 @@ import math
 from typing import Any, ClassVar, Literal, Self
 
 from warmstart.base.errors import BadInput
-from warmstart.base.settings import Setting, Settings
+from warmstart.base.settings import Setting
 from warmstart.models.rotary_settings import RotaryScaling
+from warmstart.models.traits import BackboneTraits
 
 Norm = Literal["post", "pre", "both"]
 Activation = Literal["gelu", "gelu_tanh", "silu", "relu"]
 PoolerActivation = Literal["tanh", "gelu", "relu"]
 
 
-class TransformerSettings(Settings):
+class TransformerSettings(BackboneTraits):
     """Sizes and choices of a Transformer. The defaults are GPT-1's; the help names who chose otherwise."""
 
     NOUN: ClassVar = "a Transformer"
@@ -31,10 +32,6 @@ class TransformerSettings(Settings):
     """Optimizer → peak rate of pre-training at 384 wide."""
     softmax: ClassVar[bool] = True
     """Whether it keeps a table for the softmax over the vocabulary."""
-    can_carry: ClassVar[bool] = False
-    """Whether what was read of a text can be carried from one step of a training to the next."""
-    two_stacks: ClassVar[bool] = False
-    """Whether an encoder reads a source and a decoder writes the target."""
 
     kind: Literal["transformer"] = "transformer"
     vocab_size: int = Setting(40478, "rows of the token table", ge=1)

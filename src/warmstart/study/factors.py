@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from warmstart.base.run_folder import RunFolder
-from warmstart.build.start import NO_START
+from warmstart.build.side_starts import side_starts, with_side_vocabulary
+from warmstart.build.start import NO_START, read_start
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.study.trial import Trial
 from warmstart.train.settings import SchemeSettings
@@ -13,7 +14,7 @@ PRETRAINED, SCRATCH = "pretrained", "scratch"
 
 def list_arms(recipe: FinetuneRecipe) -> dict[str, FinetuneRecipe]:
     """The recipe of each arm: that of ``recipe`` itself first, then of its control, if it has one."""
-    arm = SCRATCH if recipe.start == NO_START else PRETRAINED
+    arm = PRETRAINED if recipe.start != NO_START or side_starts(recipe) else SCRATCH
     control = {SCRATCH: control_of(recipe)} if recipe.control and arm == PRETRAINED else {}
     return {arm: recipe} | control
 
@@ -39,10 +40,16 @@ def control_of(recipe: FinetuneRecipe) -> FinetuneRecipe:
     All of it is trained, at one rate, from the first step on: layers that stay frozen, wait to be unfrozen or learn at a
     smaller rate because they know something already would be no control.
     """
-    model = recipe.model.model_copy(update={"preset": recipe.start})
-    vocabulary = recipe.tokenizer if recipe.new_vocabulary else recipe.start
+    model, vocabulary = recipe.model, with_side_vocabulary(recipe).tokenizer
+    if recipe.start != NO_START:
+        model = recipe.model.model_copy(update={"preset": recipe.start})
+        vocabulary = recipe.tokenizer if recipe.new_vocabulary else recipe.start
+    elif recipe.decoder_start is not None and model.tied is None:
+        model = model.model_copy(update={"tied": read_start(recipe.decoder_start).backbone.tied})
     changes = {
         "start": NO_START,
+        "encoder_start": None,
+        "decoder_start": None,
         "tokenizer": vocabulary,
         "model": model,
         "transfer_layers": None,

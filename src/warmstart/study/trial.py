@@ -14,7 +14,7 @@ from warmstart.build.cost import DEV, Cost, extrapolate
 from warmstart.build.dry_run import build_meta_model, describe_training, estimate
 from warmstart.build.finetuning import Finetuning
 from warmstart.build.generation import generation_settings
-from warmstart.build.start import NO_START
+from warmstart.build.side_starts import origin
 from warmstart.config.load import to_yaml
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.decode.settings import GenerateSettings
@@ -284,5 +284,4 @@ def data_sizes(built: Finetuning) -> dict[str, Any]:
 
 def summary(recipe: FinetuneRecipe, built: Finetuning) -> str:
     """The sentence of the model card."""
-    origin = "random weights" if recipe.start == NO_START else f"`{recipe.start}`"
-    return f"Fine-tuned for {built.spec.kind} from {origin} on {len(built.data.train):,} examples."
+    return f"Fine-tuned for {built.spec.kind} from {origin(recipe)} on {len(built.data.train):,} examples."

@@ -17,6 +17,7 @@ from torch import nn
 
 from warmstart.base.errors import BadInput
 from warmstart.models.backbone import Backbone
+from warmstart.models.settings import BackboneSettings
 
 
 @dataclass
@@ -156,19 +157,27 @@ def _source_rows(
     return np.where(own < source_rows, own, -1)
 
 
+def differing_field(ours: BackboneSettings, theirs: BackboneSettings) -> str | None:
+    """The first field that decides what weights mean and in which two backbones differ; ``None``: there is none."""
+    if ours.kind != theirs.kind:
+        return "kind"
+    names = ours.model_dump(exclude=set(ours.FREE))
+    return next((name for name in names if getattr(ours, name) != getattr(theirs, name)), None)
+
+
 def _check(target: Backbone, source: Backbone, layers: int | None) -> None:
     ours, theirs = target.settings, source.settings
-    if ours.kind != theirs.kind:
+    name = differing_field(ours, theirs)
+    if name == "kind":
         raise BadInput(
             "the pre-trained model has another kind of backbone", where="model", value=ours.kind, allowed=theirs.kind,
             next_step="leave the preset out: the start decides it",
         )  # fmt: skip
-    for name in ours.model_dump(exclude=set(ours.FREE)):
-        if getattr(ours, name) != getattr(theirs, name):
-            raise BadInput(
-                f"the pre-trained model has another {name}", where=f"model.{name}", value=getattr(ours, name),
-                allowed=str(getattr(theirs, name)), next_step=f"leave model.{name} out: the start decides it",
-            )  # fmt: skip
+    if name is not None:
+        raise BadInput(
+            f"the pre-trained model has another {name}", where=f"model.{name}", value=getattr(ours, name),
+            allowed=str(getattr(theirs, name)), next_step=f"leave model.{name} out: the start decides it",
+        )  # fmt: skip
     if (ours.total_layers if layers is None else layers) > theirs.total_layers:
         raise BadInput(
             "more layers asked for than the pre-trained model has", where="--transfer-layers", value=layers,

@@ -1,0 +1,115 @@
+"""Language models that start the stacks of an encoder-decoder: one for the source's side, one for the target's.
+
+Ramachandran et al. 2016: of the encoder its token table and first layer, of the decoder these and the softmax; of two
+Transformers all layers that both have. What reads the source is new.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from warmstart.base.errors import BadInput
+from warmstart.build.start import NO_START, Start, read_start
+from warmstart.config.schema import FinetuneRecipe
+from warmstart.models.model import Model
+from warmstart.models.settings import BackboneSettings
+from warmstart.models.transformer_settings import TransformerSettings
+from warmstart.tasks.vocabulary import Vocabulary, begins_with
+from warmstart.transfer.start import PartTransfer, WeightAccount, differing_field, start_from
+
+
+def side_starts(recipe: FinetuneRecipe) -> dict[str, str]:
+    """Name of a stack → the language model that starts it."""
+    found = {"encoder": recipe.encoder_start, "decoder": recipe.decoder_start}
+    return {side: name for side, name in found.items() if name is not None}
+
+
+def origin(recipe: FinetuneRecipe) -> str:
+    """What a training begins from, in words."""
+    if recipe.start != NO_START:
+        return f"`{recipe.start}`"
+    sides = [f"`{name}` ({side})" for side, name in side_starts(recipe).items()]
+    return " and ".join(sides) or "random weights"
+
+
+def with_side_vocabulary(recipe: FinetuneRecipe) -> FinetuneRecipe:
+    """The recipe with the vocabulary of its decoder's language model, or of its encoder's, where it names none.
+
+    Raises:
+        BadInput: another start for the whole model.
+    """
+    names = side_starts(recipe)
+    if not names:
+        return recipe
+    if recipe.start != NO_START:
+        raise BadInput(
+            "a start for the whole model, and another for one of its sides", where="--start", value=recipe.start,
+            allowed=f"none, with --{next(iter(names))}-start", next_step="leave one of them out",
+        )  # fmt: skip
+    return recipe.model_copy(update={"tokenizer": recipe.tokenizer or names.get("decoder", names.get("encoder"))})
+
+
+def tied_as_decoder(recipe: FinetuneRecipe, backbone: BackboneSettings) -> BackboneSettings:
+    """The backbone whose softmax uses the token table where that of the decoder's language model does."""
+    if recipe.decoder_start is None or recipe.model.tied is not None:
+        return backbone
+    return backbone.model_copy(update={"tied": read_start(recipe.decoder_start).backbone.tied})
+
+
+@dataclass(frozen=True, slots=True)
+class SideStarts:
+    """Name of a stack, ``encoder`` or ``decoder`` → what starts it; nothing where neither has a start."""
+
+    sides: Mapping[str, Start] = field(default_factory=dict)
+
+    def initialise(self, model: Model) -> WeightAccount:
+        """Copies the weights into a freshly drawn model; says what became of every weight."""
+        transfers: list[PartTransfer] = []
+        left: list[str] = []
+        for side, start in self.sides.items():
+            imported, ours = start.load(), getattr(model.settings.backbone, side)
+            layers = min(ours.total_layers, start.backbone.total_layers)
+            transfers.append(PartTransfer(imported.model, target_part=f"backbone.{side}", layers=layers))
+            left += imported.unused
+        account = start_from(model, *transfers)
+        account.unused += left
+        return account
+
+    def fingerprint(self) -> str | None:
+        """Hex SHA-256 of all their files; ``None``: there are none."""
+        lines = [f"{side} {start.fingerprint()}" for side, start in self.sides.items()]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest() if lines else None
+
+
+def read_side_starts(recipe: FinetuneRecipe, backbone: BackboneSettings, tokenizer: Vocabulary) -> SideStarts:
+    """The starts of a recipe's sides; reads no weights yet.
+
+    Raises:
+        BadInput: the model is no encoder-decoder; a language model has another vocabulary, kind or size than its side.
+    """
+    sides = {}
+    for side, name in side_starts(recipe).items():
+        if not backbone.two_stacks:
+            raise BadInput(
+                f"{backbone.NOUN} has no {side}", where=f"--{side}-start", value=name,
+                allowed="with an encoder-decoder", next_step="add --model lstm-encoder-decoder-mini, or another of these",
+            )  # fmt: skip
+        sides[side] = start = read_start(name)
+        _check_side(side, name, start, getattr(backbone, side), tokenizer)
+    return SideStarts(sides)
+
+
+def _check_side(side: str, name: str, start: Start, ours: TransformerSettings, tokenizer: Vocabulary) -> None:
+    if not begins_with(tokenizer, start.tokenizer):
+        raise BadInput(
+            f"the {side}'s language model has another vocabulary than the model", where=f"--{side}-start", value=name,
+            allowed="one vocabulary for both sides",
+            next_step="pre-train both language models with one --tokenizer",
+        )  # fmt: skip
+    other = differing_field(ours, start.backbone)
+    if other is not None:
+        mine, theirs = getattr(ours, other), getattr(start.backbone, other)
+        raise BadInput(
+            f"the {side}'s language model has another {other}", where=f"--{side}-start", value=f"{theirs} in {name}",
+            allowed=str(mine), next_step="choose another --model, or another language model",
+        )  # fmt: skip

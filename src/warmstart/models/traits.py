@@ -1,0 +1,21 @@
+"""What the settings of all kinds of backbones say beside their sizes. Light to import."""
+
+from typing import ClassVar
+
+from warmstart.base.settings import Settings
+
+
+class BackboneTraits(Settings):
+    """What a kind can do; each has its defaults unless it says otherwise.
+
+    Attributes:
+        can_carry: whether what was read of a text can be carried from one step of a training to the next.
+        two_stacks: whether an encoder reads a source and a decoder writes the target.
+        reads_sides_alone: whether such an encoder and decoder read a text alone, as language models do.
+        FEWEST_LAYERS: layers that it has at least.
+    """
+
+    can_carry: ClassVar[bool] = False
+    two_stacks: ClassVar[bool] = False
+    reads_sides_alone: ClassVar[bool] = False
+    FEWEST_LAYERS: ClassVar[int] = 1
