@@ -381,15 +381,12 @@ class TransformerSettings(BackboneTraits):
                 "a text has a segment that the segment table does not have", where=where, value=self.text_segments,
                 allowed=f"0 to {self.segments - 1}", next_step="change text_segments or segments",
             )  # fmt: skip
-        if self.output_bias and (self.joint_table or self.vectors):
+        asked = {"output_bias": self.output_bias, "logit_cap": self.logit_cap is not None}
+        only = next((name for name, is_asked in asked.items() if is_asked), "")
+        if only and (self.joint_table or self.vectors):
             raise BadInput(
-                "a bias for each token needs a softmax of tokens alone", where=where, value="output_bias",
-                allowed="joint_table false, vectors false", next_step="leave output_bias out",
-            )  # fmt: skip
-        if self.logit_cap is not None and (self.joint_table or self.vectors):
-            raise BadInput(
-                "a bound of the scores needs a softmax of tokens alone", where=where, value=self.logit_cap,
-                allowed="joint_table false, vectors false", next_step="leave logit_cap out",
+                f"{only} needs a softmax of tokens alone", where=where, value=getattr(self, only),
+                allowed="joint_table false, vectors false", next_step=f"leave {only} out",
             )  # fmt: skip
         if self.positions == "alibi" and self.relative_bins:
             raise BadInput(
