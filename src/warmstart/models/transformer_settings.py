@@ -381,8 +381,7 @@ class TransformerSettings(BackboneTraits):
                 "a text has a segment that the segment table does not have", where=where, value=self.text_segments,
                 allowed=f"0 to {self.segments - 1}", next_step="change text_segments or segments",
             )  # fmt: skip
-        asked = {"output_bias": self.output_bias, "logit_cap": self.logit_cap is not None}
-        only = next((name for name, is_asked in asked.items() if is_asked), "")
+        only = "output_bias" if self.output_bias else "logit_cap" if self.logit_cap is not None else ""
         if only and (self.joint_table or self.vectors):
             raise BadInput(
                 f"{only} needs a softmax of tokens alone", where=where, value=getattr(self, only),

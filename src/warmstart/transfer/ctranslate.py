@@ -48,7 +48,7 @@ def export_ctranslate2(model: Model, source: Path, folder: Path) -> float:
             converters.TransformersConverter(str(source)).convert(str(inner))
     except (ValueError, AttributeError, KeyError, AssertionError, NotImplementedError, RuntimeError) as error:
         raise _refused(
-            f"its converter says: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+            f"its converter says: {str(error).split('\n')[0] if str(error) else type(error).__name__}"
         ) from error
     _name_all_tokens(inner)
     far = _distance(model, inner)
