@@ -47,9 +47,8 @@ def export_ctranslate2(model: Model, source: Path, folder: Path) -> float:
         with _quiet():
             converters.TransformersConverter(str(source)).convert(str(inner))
     except (ValueError, AttributeError, KeyError, AssertionError, NotImplementedError, RuntimeError) as error:
-        raise _refused(
-            f"its converter says: {str(error).split('\n')[0] if str(error) else type(error).__name__}"
-        ) from error
+        said = str(error).strip().split("\n")[0] or type(error).__name__
+        raise _refused(f"its converter says: {said}") from error
     _name_all_tokens(inner)
     far = _distance(model, inner)
     if not far <= TOLERANCE:
