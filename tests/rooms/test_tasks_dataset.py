@@ -14,9 +14,9 @@ import pytest
 from warmstart.base.errors import BadInput
 from warmstart.base.formatting import with_article
 from warmstart.example.record import Record
+from warmstart.tasks.columns import sort_names
 from warmstart.tasks.dataset import read_records, read_task, records_from, task_from
 from warmstart.tasks.frames import frame_records
-from warmstart.tasks.kind import sort_names
 from warmstart.tasks.pairs import TextSettings
 from warmstart.tasks.row_source import ReadOptions
 from warmstart.tasks.settings import FrameSettings

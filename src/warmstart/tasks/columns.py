@@ -243,3 +243,11 @@ def parse_score(value: Any, where: str) -> float:
             next_step="correct the row or leave it out",
         )  # fmt: skip
     return score
+
+
+def sort_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Label names in order: whole numbers by size, equal ones (1 and 01) and all others by their letters."""
+    try:
+        return tuple(sorted(names, key=lambda name: (int(name), name)))
+    except ValueError:
+        return tuple(sorted(names))

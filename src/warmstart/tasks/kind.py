@@ -21,7 +21,7 @@ from warmstart.image.settings import AugmentSettings
 from warmstart.readers.documents import TOKENIZER_CHARS, split_chunks
 from warmstart.readers.rows import Row
 from warmstart.tasks.answer import Answer
-from warmstart.tasks.columns import Columns, Draft, first_present, label_at, number_of, parse_name, text_at
+from warmstart.tasks.columns import Columns, Draft, first_present, label_at, number_of, parse_name, sort_names, text_at
 from warmstart.tasks.framing import Frame
 from warmstart.tasks.parts import Account, FramedRecords, Lengths, Parts, Truncation, encode_texts
 from warmstart.tasks.row_source import RowSource
@@ -398,11 +398,3 @@ class TaskKind(RowSource):
             f"cut        {account.cut:,} training {what} ({share:.1%}) are longer than {limit} tokens and lose "
             f"{account.tokens_cut:,} tokens in all (--long-text refuse would stop instead)"
         )
-
-
-def sort_names(names: Iterable[str]) -> tuple[str, ...]:
-    """Label names in order: whole numbers by size, equal ones (1 and 01) and all others by their letters."""
-    try:
-        return tuple(sorted(names, key=lambda name: (int(name), name)))
-    except ValueError:
-        return tuple(sorted(names))

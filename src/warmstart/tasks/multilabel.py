@@ -14,10 +14,19 @@ from warmstart.example.record import Label, Record
 from warmstart.readers.labelled_lines import LINES_FORMAT, read_labelled_lines
 from warmstart.readers.rows import Row
 from warmstart.tasks.answer import Answer, Prediction, RawOutput, Scores
-from warmstart.tasks.columns import ONE_TEXT, Draft, as_list, names_at, number_of, parse_name, without_fraction
+from warmstart.tasks.columns import (
+    ONE_TEXT,
+    Draft,
+    as_list,
+    names_at,
+    number_of,
+    parse_name,
+    sort_names,
+    without_fraction,
+)
 from warmstart.tasks.describe import describe_one_read, label_text
 from warmstart.tasks.framing import Frame
-from warmstart.tasks.kind import TaskKind, sort_names
+from warmstart.tasks.kind import TaskKind
 from warmstart.tasks.pairs import ONE_OR_TWO_TEXTS, TextOrPair, TextSettings
 from warmstart.tasks.parts import Parts
 from warmstart.tasks.row_source import ReadOptions

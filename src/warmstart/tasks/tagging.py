@@ -35,7 +35,7 @@ from warmstart.tasks.columns import (
 )
 from warmstart.tasks.describe import quote_ids
 from warmstart.tasks.framing import Frame
-from warmstart.tasks.kind import TaskKind, sort_names
+from warmstart.tasks.kind import TaskKind
 from warmstart.tasks.parts import Account, Parts
 from warmstart.tasks.row_source import ReadOptions
 from warmstart.tasks.settings import TaggingSettings
