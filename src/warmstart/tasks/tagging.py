@@ -31,6 +31,7 @@ from warmstart.tasks.columns import (
     first_present,
     names_at,
     number_of,
+    sort_names,
     text_at,
 )
 from warmstart.tasks.describe import quote_ids
