@@ -59,7 +59,7 @@ def test_an_objective_from_outside_trains_and_is_evaluated(tmp_path: Path, monke
         stop = min(start + 18, total)
         cuts = [start, *(b for b in bounds if start < b < stop), stop]
         targets += sum(max(0, b - a - 2) for a, b in pairwise(cuts))
-    assert found["examples"] == targets > 200
+    assert found["tokens"] == targets > 200
     monkeypatch.undo()
     with pytest.raises(BadInput, match="unknown objective; got 'skip'"):
         warmstart.evaluate(str(run), str(corpus))

@@ -31,3 +31,19 @@ def test_dev_and_test_are_two_named_tables(
             name: [f"{number:.4f}" for number in (value, *result["intervals"][name])]
             for name, value in result["metrics"].items()
         }
+
+
+def test_tokens_are_called_tokens(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Witness: two files by hand, of 19 and 9 letters: all are guessed but the first of each, and so is each one's end."""
+    texts, run = str(tmp_path / "texts"), str(tmp_path / "lm")
+    Path(texts).mkdir()
+    for name, text in (("a", "a b c d e f g h i j"), ("b", "k l m n o")):
+        (Path(texts) / f"{name}.txt").write_text(text)
+    size = "--model gpt1-tiny --vocabulary bytes --length 1step --precision fp32 --dev-frac 0.5 --quiet"
+    assert main(["pretrain", "--corpus", texts, *size.split(), "--out", run]) == 0
+    capsys.readouterr()
+    assert main(["evaluate", "--run", run, "--data", texts]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "28 tokens"
+    assert main(["evaluate", "--run", run, "--data", texts, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["examples"], found["tokens"]) == (2, 28)

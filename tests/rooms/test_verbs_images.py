@@ -71,7 +71,11 @@ def test_rows_are_learned(home: Path, run: str) -> None:
     metrics = report(home, run)["metrics"]
     assert metrics["loss"] < 0.9 and metrics.keys() == {"loss", "train_loss"}
     found = warmstart.evaluate(str(home / run), str(home / "pictures"), precision="fp32")
-    assert found["metrics"].keys() == {"loss"} and found["examples"] == 20 * {"lm": 7, "sa": 8}[run]
+    assert (
+        found["metrics"].keys() == {"loss"}
+        and found["examples"] == 20
+        and found["tokens"] == 20 * {"lm": 7, "sa": 8}[run]
+    )
 
 
 def test_the_task_is_learned_and_measured_rightly(home: Path, tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ def test_a_state_is_carried_from_row_to_row(home: Path, tmp_path: Path) -> None:
     assert whole == weights("again", "2 epochs", carry=True) != weights("anew", "2 epochs")
     assert whole != weights("backward", "2 epochs", carry=True, objective="backward")
     evaluated = [
-        warmstart.evaluate(str(tmp_path / name), str(text), precision="fp32")["examples"] for name in ("whole", "anew")
+        warmstart.evaluate(str(tmp_path / name), str(text), precision="fp32")["tokens"] for name in ("whole", "anew")
     ]
     assert evaluated[0] == evaluated[1]
     assert "lanes" not in "".join(read_tensors(tmp_path / "whole" / "model.safetensors"))
@@ -153,7 +153,7 @@ def test_a_language_model_is_judged_in_rows_of_any_length(home: Path, tmp_path: 
     ids = np.append(loaded.text.encode(text.read_text()), loaded.text.end_id)
     losses = loaded.model.score_tokens(collate([causal(ids)])).losses
     assert whole["metrics"]["loss"] == pytest.approx(float(losses.mean()), rel=1e-6)
-    assert whole["metrics"] != short["metrics"] and whole["examples"] == short["examples"] == len(ids) - 1
+    assert whole["metrics"] != short["metrics"] and whole["tokens"] == short["tokens"] == len(ids) - 1
     warmstart.pretrain(str(tmp_path / "gpt"), corpus=str(text), vocab_size=270, model="gpt1-tiny", **SHORT)
     files = {"train": str(home / "classification.jsonl"), "dev": str(home / "classification.jsonl")}
     warmstart.finetune(str(tmp_path / "task"), start=str(tmp_path / "gpt"), task="classification", **files, **SHORT)
@@ -189,5 +189,5 @@ def test_an_autoencoder_is_judged_by_what_it_has_learned(home: Path, tmp_path: P
     for objective in ("causal", "autoencoder"):
         run = str(tmp_path / objective)
         warmstart.pretrain(run, corpus=texts, objective=objective, model="lstm-tiny", vocab_size=270, **SHORT)
-        asked[objective] = warmstart.evaluate(run, texts, precision="fp32")["examples"]
+        asked[objective] = warmstart.evaluate(run, texts, precision="fp32")["tokens"]
     assert asked["autoencoder"] == asked["causal"] + 40

@@ -109,7 +109,7 @@ def test_perplexity_is_that_of_transformers(llama: Path, tmp_path: Path) -> None
             total += float(model(ids, labels=ids).loss) * (ids.shape[1] - 1)
         count += ids.shape[1] - 1
     found = evaluate(str(llama), data=str(path))
-    assert found["examples"] == count
+    assert found["tokens"] == count
     assert found["metrics"]["loss"] == pytest.approx(total / count, rel=1e-5)
     assert found["metrics"]["perplexity"] == pytest.approx(math.exp(total / count), rel=1e-3)
 

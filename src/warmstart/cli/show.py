@@ -68,7 +68,8 @@ def _metrics(result: Mapping[str, Any], title: str = "metric") -> None:
 
 def _evaluate(result: Mapping[str, Any]) -> None:
     _metrics(result)
-    print_text(format_count(result["examples"], "example"))
+    counted = "token" if "tokens" in result else "example"
+    print_text(format_count(result[f"{counted}s"], counted))
 
 
 def _prepare(result: Mapping[str, Any]) -> None:

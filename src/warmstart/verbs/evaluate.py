@@ -34,7 +34,8 @@ def evaluate(request: EvaluateRequest) -> dict[str, Any]:
     """Evaluates a run, or several fine-tuned runs of one task whose mean answer counts.
 
     Returns:
-        {"metrics", "intervals", "examples"}; of a language model ``examples`` are tokens.
+        {"metrics", "intervals", "examples"}; of a language model ``examples`` are documents (or images), and "tokens" are
+        those that were guessed.
 
     Raises:
         BadInput: no such run, runs of different tasks, anything wrong with the data, or a corpus made with another
@@ -106,4 +107,5 @@ def _language_model(loaded: LoadedRun, data: str, encoding: str, context: int | 
         stream = Stream(source, 16, 0, shuffle=False)
         batches = (batch for step in range(stream.steps_per_epoch) for batch in stream.batches(step))
         found = evaluate_language_model(model, batches)
-    return {"metrics": found.to_dict(), "intervals": {}, "examples": found.tokens}
+    counts = {"examples": corpus.num_documents, "tokens": found.tokens}
+    return {"metrics": found.to_dict(), "intervals": {}, **counts}
