@@ -53,7 +53,8 @@ def read_column(data: Iterable[Any]) -> list[Any]:
 
 def indicator_columns(labels: Any) -> tuple[Any, ...]:
     """The labels that have a column each in a table of zeros and ones: names, or numbers from 0; empty of anything else."""
-    names, shape = _column_names(labels), getattr(labels, "shape", ())
+    names = _column_names(labels)
+    shape: tuple[int, ...] = getattr(labels, "shape", ())
     if names is None:
         return tuple(range(shape[1])) if len(shape) == 2 and shape[1] > 1 else ()
     return tuple(names) if len(names) > 1 else ()
