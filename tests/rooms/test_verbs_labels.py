@@ -5,14 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.sparse import csr_matrix
 from sklearn.metrics import accuracy_score
+from sklearn.preprocessing import MultiLabelBinarizer
 
 import warmstart
 from warmstart.base.errors import BadInput
 from warmstart.tasks.dataset import task_from
 from warmstart.tasks.settings import FrameSettings
 from warmstart.tasks.spec import TaskSpec
+from warmstart.verbs.arraylike import indicator_columns
 
 TEXTS = [f"{('calm', 'stormy', 'icy')[n % 3]} sea {n}" for n in range(24)]
 FAST: dict[str, Any] = {"model": "gpt1-tiny", "vocab_size": 270, "length": "2 steps", "precision": "fp32"}
@@ -50,6 +54,31 @@ def test_labels_of_lists_come_back_as_they_were() -> None:
     assert {type(tag) for tags in fitted.predict([TEXTS[0].split()]) for tag in tags} == {int}
     several = warmstart.Classifier(task="multilabel", **FAST).fit(TEXTS, [[n % 3, 5] for n in range(24)])
     assert set(several.predict(TEXTS)[0]) <= {0, 1, 2, 5} and several.classes_.tolist() == [0, 1, 2, 5]
+
+
+def test_an_indicator_matrix_is_lists_of_labels() -> None:
+    """Witness: scikit-learn's MultiLabelBinarizer; the same model as of the lists, and the labels of its columns."""
+    lists = [[n % 3, 3] if n % 4 else [] for n in range(24)]
+    matrix = MultiLabelBinarizer().fit_transform(lists)
+    of_lists = warmstart.Classifier(task="multilabel", **FAST).fit(TEXTS, lists)
+    fitted = warmstart.Classifier(task="multilabel", **FAST).fit(TEXTS, matrix)
+    assert fitted.classes_.tolist() == of_lists.classes_.tolist() == [0, 1, 2, 3]
+    assert np.array_equal(fitted.predict_proba(TEXTS), of_lists.predict_proba(TEXTS))
+    assert fitted.score(TEXTS, matrix) == of_lists.score(TEXTS, lists) == fitted.score(TEXTS, lists)
+    with pytest.raises(BadInput, match="row 2, column 1: not whether a label holds; got 2; allowed: 1 or 0"):
+        fitted.score(TEXTS[:2], np.array([[0, 1], [1, 2]]))
+    with pytest.raises(BadInput, match="row 1: several columns where one label is expected"):
+        warmstart.Classifier(**FAST).fit(TEXTS, matrix)
+
+
+def test_columns_of_a_table_are_labels_by_name() -> None:
+    """Witness: the columns of pandas and a matrix of SciPy; a label that holds nowhere is one too, in its column."""
+    table = pd.DataFrame({"wet": [1, 0] * 12, "never": [0] * 24, "dry": [False, True] * 12})
+    fitted = warmstart.Classifier(task="multilabel", **FAST).fit(TEXTS, table)
+    assert fitted.classes_.tolist() == ["wet", "never", "dry"] and fitted.predict_proba(TEXTS).shape == table.shape
+    assert fitted.score(TEXTS, table) == fitted.score(TEXTS, [["wet"], ["dry"]] * 12)
+    sparse = csr_matrix(table.to_numpy().astype(int))
+    assert fitted._read_labels(sparse) == [[0], [2]] * 12 and indicator_columns(sparse) == (0, 1, 2)
 
 
 def test_a_label_written_in_two_ways_is_a_text_and_another_name_is_one_too() -> None:

@@ -5,7 +5,7 @@ Texts are the same here however they are cased and spaced. Near duplicates, whic
 and it is said where that is not all.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from warmstart.tasks.kind import TaskKind
 from warmstart.text.near_duplicates import find_near_duplicates
 
 MOST_ASKED = 5_000
-MOST_CHARACTERS = 30_000_000
+MOST_CHARACTERS = 20_000_000
 ONE_SIDED = 0.9
 """Share of the labels from which one of them is too much: whoever always says it is right as often."""
 RARE = 8
@@ -52,6 +52,11 @@ class Finding:
 def content_key(content: Content) -> tuple[str, ...]:
     """Texts however they are cased and spaced; an image is told by a digest."""
     return tuple(" ".join(text.casefold().split()) for text in _texts(content))
+
+
+def content_keys(contents: Iterable[Content]) -> list[int]:
+    """A number for each, which equal texts have in common."""
+    return [hash(content_key(content)) for content in contents]
 
 
 def _texts(content: Content) -> tuple[str, ...]:
@@ -136,18 +141,14 @@ def _named(record: Record, names: Mapping[int, str]) -> set[Any]:
     return {number for number, name in names.items() if name in text}
 
 
-def find_shared(kind: TaskKind, part: str, records: Sequence[Record], train: Sequence[Record]) -> Iterator[Finding]:
-    """Examples that stand in training too, and others that nearly do."""
-    known: dict[int, Record] = {}
-    for record in train:
-        known.setdefault(hash(content_key(kind.content(record))), record)
-    rest, shared = [], []
-    for record in records:
-        other = known.get(hash(content_key(kind.content(record))))
-        if other is None:
-            rest.append(record)
-        else:
-            shared.append((record, other))
+def find_shared(
+    kind: TaskKind, part: str, parts: Mapping[str, Sequence[Record]], keys: Mapping[str, Sequence[int]]
+) -> Iterator[Finding]:
+    """Examples that stand in training too, and others that nearly do; ``keys`` are those of what may not."""
+    records, known = parts[part], dict(zip(reversed(keys["train"]), reversed(parts["train"]), strict=True))
+    pairs = [(record, known.get(key)) for record, key in zip(records, keys[part], strict=True)]
+    rest = [record for record, other in pairs if other is None]
+    shared = [(record, other) for record, other in pairs if other is not None]
     if shared:
         one, other = shared[0]
         text = (

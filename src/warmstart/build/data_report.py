@@ -9,7 +9,7 @@ import numpy as np
 
 from warmstart.build.data_findings import (
     Finding,
-    content_key,
+    content_keys,
     find_contradictions,
     find_empty,
     find_named_labels,
@@ -82,14 +82,17 @@ def report_data(data: LabelledData, lengths: Mapping[str, Lengths]) -> DataRepor
     kind, names = KINDS[data.kind], data.open_labels or data.label_names
     parts = {"train": data.train} | ({} if data.dev_is_train else {"dev": data.dev})
     parts |= {} if data.test is None else {"test": data.test}
-    keys = {part: [hash(content_key(record.content)) for record in records] for part, records in parts.items()}
+    keys = {part: content_keys(record.content for record in records) for part, records in parts.items()}
+    groups = keys
+    if kind.content(data.train[0]) != data.train[0].content:
+        groups = {part: content_keys(map(kind.content, records)) for part, records in parts.items()}
     splits = {
         part: _report_split(kind, names, records, lengths.get(part, Lengths()), len(keys[part]) - len(set(keys[part])))
         for part, records in parts.items()
     }
     findings = [*_find_in_each(kind, parts, keys), *_find_in_labels(kind, data, splits)]
     for part in [name for name in parts if name != "train"]:
-        findings += find_shared(kind, part, parts[part], data.train)
+        findings += find_shared(kind, part, parts, groups)
     return DataReport(splits, findings)
 
 

@@ -161,6 +161,19 @@ class TaskKind(RowSource):
         """What has to differ among the labels for something to be learned; ``None``: nothing."""
         return (record.label for record in records)
 
+    def labels_of_columns(self, values: Mapping[Any, Any], place: str) -> Any:
+        """The label of a row of a table that has a column for each label, as a bare label.
+
+        Raises:
+            BadInput: the kind has one label for a row.
+        """
+        raise BadInput(
+            "several columns where one label is expected",
+            where=place,
+            value=list(values),
+            allowed="one label for each row",
+        )
+
     def label_column_for(self, label: Any) -> str:
         """The column that a bare label stands in."""
         return self.label_columns[0]

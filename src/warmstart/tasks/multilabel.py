@@ -151,6 +151,10 @@ class Multilabel(TaskKind):
             return super().join_columns(key, values, place)
         return [name for name, value in values.items() if holds(value, f"{place}, {name!r}")]
 
+    def labels_of_columns(self, values: Mapping[Any, Any], place: str) -> Any:
+        """The names of the columns that hold, as scikit-learn's indicator matrices have them."""
+        return [name for name, value in values.items() if holds(value, f"{place}, column {name!r}")]
+
     def parse_label(self, found: Draft, numbers: Mapping[str, int]) -> Label:
         """The numbers of the labels that hold."""
         mark = next((mark for mark in MARKS if _is_known(found, mark, numbers)), "")

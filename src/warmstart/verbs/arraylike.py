@@ -33,6 +33,7 @@ def read_table(data: Iterable[Any]) -> Table:
     Raises:
         BadInput: two columns of one name.
     """
+    data = data.toarray() if hasattr(data, "toarray") and hasattr(data, "nnz") else data  # a sparse matrix of SciPy
     names = _column_names(data)
     if names is None:
         return _unnamed(to_list(data), data.shape[1] if isinstance(data, np.ndarray) and data.ndim == 2 else None)
@@ -48,6 +49,15 @@ def read_column(data: Iterable[Any]) -> list[Any]:
     """The values of a list, an array, a Series, an Arrow column, or a table whose one column has a name."""
     found = read_table(data)
     return [next(iter(row.values())) for row in found.rows] if len(found.names) == 1 else found.rows
+
+
+def indicator_columns(labels: Any) -> tuple[Any, ...]:
+    """The labels that have a column each in a table of zeros and ones: names, or numbers from 0; empty of anything else."""
+    names = _column_names(labels)
+    shape: tuple[int, ...] = getattr(labels, "shape", ())
+    if names is None:
+        return tuple(range(shape[1])) if len(shape) == 2 and shape[1] > 1 else ()
+    return tuple(names) if len(names) > 1 else ()
 
 
 def to_list(data: Any) -> list[Any]:

@@ -4,6 +4,7 @@ import contextlib
 import shutil
 import warnings
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,9 @@ from warmstart.run.loading import load_run
 from warmstart.study.trial import how_collapsed
 from warmstart.tasks.answer import Prediction
 from warmstart.tasks.columns import OpenLabels
-from warmstart.tasks.dataset import records_from, task_from
+from warmstart.tasks.dataset import TaskSet, records_from, task_from
 from warmstart.tasks.table import answer_of, find_kind, options_of
-from warmstart.verbs.arraylike import Table, read_column, read_table
+from warmstart.verbs.arraylike import Table, indicator_columns, read_column, read_table
 from warmstart.verbs.estimator import Estimator
 from warmstart.verbs.finetune import finetune
 from warmstart.verbs.members import run_predictor
@@ -73,7 +74,8 @@ class Classifier(Estimator):
 
         Args:
             rows: with their labels, or without.
-            labels: one for each row, where the rows have none.
+            labels: one for each row, where the rows have none; of several labels lists, or a matrix or table of zeros and
+                ones with a column for each label.
             dev: examples that choose the best weights: rows with their labels, or the pair ``(rows, labels)``.
 
         Warns:
@@ -86,7 +88,7 @@ class Classifier(Estimator):
         table = self._read(rows)
         named, columns = self._labelled_rows(table, labels)
         skipped = SkippedRows() if recipe.task.bad_rows == "skip" else None
-        task, held_out = task_from(self.task, named, columns=columns, skipped=skipped), None
+        task, held_out = self._task(named, labels, columns, skipped), None
         counted = recipe.task.unseen_labels == "count" and task.label_names
         open_labels = OpenLabels(task.label_names) if counted else None
         if dev is not None:
@@ -102,6 +104,13 @@ class Classifier(Estimator):
         self._loaded = load_run(out)
         self._remember_columns(table)
         return self
+
+    def _task(self, named: list[Row], labels: Any, columns: tuple[str, ...], skipped: SkippedRows | None) -> TaskSet:
+        """The training rows; of an indicator matrix every column is a label, also one that holds nowhere."""
+        values = indicator_columns(labels)
+        names = tuple(map(str, values)) or None
+        task = task_from(self.task, named, names, columns, skipped)
+        return replace(task, label_values=() if all(isinstance(v, str) for v in values) else values) if values else task
 
     def _recipe(self) -> FinetuneRecipe:
         """The recipe that the parameters are.
@@ -216,6 +225,18 @@ class Classifier(Estimator):
             )
         return read_table(rows)
 
+    def _read_labels(self, labels: Iterable[Any]) -> list[Any]:
+        """One label for each row; of a table with a column for each label those that hold."""
+        names = indicator_columns(labels)
+        if not names:
+            return read_column(labels)
+        rows = [row.values() if isinstance(row, Mapping) else row for row in read_table(labels).rows]
+        kind = find_kind(self.task)
+        return [
+            kind.labels_of_columns(dict(zip(names, row, strict=True)), f"labels, row {n}")
+            for n, row in enumerate(rows, 1)
+        ]
+
     def _named_rows(self, table: Table) -> tuple[list[Row], tuple[str, ...]]:
         """Rows as mappings, and the names of their keys where these are not the task's own."""
         kind = find_kind(self.task)
@@ -232,7 +253,7 @@ class Classifier(Estimator):
         found, columns = self._named_rows(table)
         if labels is None:
             return found, columns
-        kind, given = find_kind(self.task), read_column(labels)
+        kind, given = find_kind(self.task), self._read_labels(labels)
         if len(given) != len(found):
             raise BadInput(
                 "the number of labels is not the number of rows", where="labels", value=f"{len(given)} and {len(found)}",
