@@ -1,7 +1,7 @@
 """An ONNX file in 8 bits, and a model that answers by such a file, so that what 8 bits cost can be measured.
 
 Weights become int8, one scale for each column; what they are multiplied with is rounded as it comes (dynamic quantisation,
-by onnxruntime). The file is about a quarter as large. Behind the extra ``onnx``.
+by onnxruntime): one byte instead of four. Behind the extra ``onnx``.
 """
 
 import logging
