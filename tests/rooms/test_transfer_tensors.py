@@ -52,10 +52,14 @@ def refused(folder: Path) -> str:
 @pytest.mark.parametrize(
     ("config", "name"),
     [
-        ({"quantization_config": {"quant_method": "gptq", "bits": 4, "group_size": 128}}, "got 'gptq'"),
+        (
+            {"quantization_config": {"quant_method": "gptq", "bits": 4, "group_size": 128}},
+            "to 4 bits (key 'quantization_config'); got 'gptq'",
+        ),
         ({"quantization_config": {"quant_method": "awq", "zero_point": True}}, "got 'awq'"),
         ({"quantization_config": {"quant_method": "fp8", "weight_block_size": [128, 128]}}, "got 'fp8'"),
-        ({"quantization_config": {"load_in_4bit": True}}, "quantization_config"),
+        ({"quantization_config": {"load_in_4bit": True}}, "to 4 bits (key 'quantization_config'); got 'bitsandbytes'"),
+        ({"quantization_config": {"load_in_8bit": True, "quant_method": "bitsandbytes"}}, "to 8 bits"),
         ({"compression_config": {"quant_method": "compressed-tensors"}}, "got 'compressed-tensors'"),
     ],
 )

@@ -1,14 +1,17 @@
 """ONNX files against onnxruntime: for every head the same answers as our packed model, at any batch and length."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import tokenizers
 import torch
 from test_folders_transformers import HEADS, OURS, batched, framed, ours
 from test_unilm_dense import write
 
+import warmstart
 from warmstart.example.batch import collate
 from warmstart.example.example import Example, Goal
 from warmstart.models.model import Model
@@ -18,6 +21,7 @@ from warmstart.transfer.folder import import_model
 from warmstart.transfer.onnx import export_onnx
 
 onnxruntime = pytest.importorskip("onnxruntime")
+onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxscript")
 pytestmark = pytest.mark.filterwarnings("default")  # the exporter's, about its own code
 
@@ -127,6 +131,34 @@ def test_what_attention_has_beyond_its_law_goes_along(changes: dict[str, Any], t
             close(row[: len(one)], model.next_token_logits(model.backbone(collate([[make(one, {})]]))))
 
 
+PROJECTED = {"cells": 40, "embedding_width": 32, "cell_clip": 0.4}
+POOLED = HeadSettings(kind="class", size=3, pool="concat", hidden=7, norm="batch")
+
+
+@pytest.mark.parametrize(
+    ("changes", "heads"), [(PROJECTED, {"label": POOLED}), ({"layers": 2, "residual": True}, {"tags": EACH["tags"]})]
+)
+def test_an_lstm_reads_padded_rows(changes: dict[str, Any], heads: dict[str, HeadSettings], tmp_path: Path) -> None:
+    """Witness: onnxruntime on ragged batches: a projection, clipped cells, sums; a class of three pools, and tags."""
+    settings = ModelSettings(backbone=preset("lstm-tiny", vocab_size=60, init_std=0.2, **changes), heads=heads)
+    model = Model.fresh(settings, 3).eval()
+    export_onnx(model, tmp_path / "model.onnx")
+    runtime = session(tmp_path / "model.onnx")
+    for lengths in ((5, 40, 1), (24,)):
+        texts = rows(*lengths)
+        ids, mask, _ = batched(texts)
+        [found] = runtime.run(None, {"input_ids": ids.numpy(), "attention_mask": mask.numpy()})
+        for row, one in zip(found, texts, strict=True):
+            count = len(one)
+            every = Goal(np.arange(count), np.zeros(count, np.int64), np.zeros(1, np.int64), np.ones(1, np.float32))
+            batch = collate([[Example.left_to_right(one, {"label": every} if "label" in heads else {})]])
+            if "label" in heads:
+                close(row, model.answers(batch)["label"][0])
+                continue
+            with torch.no_grad():
+                close(row[:count], model.heads["tags"].linear(model.backbone(batch)))
+
+
 def test_a_whole_choice_goes_through_the_head(tmp_path: Path) -> None:
     """Invariant: the graph and :meth:`Model.answers` say the same of one question with three choices."""
     model = ours("gpt2", {"choice": HEADS["choice"]}).eval()
@@ -143,3 +175,39 @@ def test_a_whole_choice_goes_through_the_head(tmp_path: Path) -> None:
     )
     close(found[0], model.answers(collate([examples]))["choice"])
     assert "gpt2" in OURS
+
+
+@pytest.mark.parametrize("task", ["classification", "tagging"])
+def test_8_bits_are_smaller_and_say_what_they_cost(
+    task: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Witness: the answers of onnxruntime by hand, row by row; onnx's own reader of the file."""
+    words = ["river", "stone", "bird", "night", "rain", "harbour"]
+    texts = [[words[(n * k) % 6] for k in range(1, 3 + n % 4)] for n in range(12)]
+    classes = [{"text": " ".join(text), "label": text[-1][0]} for text in texts]
+    tags = [{"tokens": text, "tags": [word[0] for word in text]} for text in texts]
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(json.dumps(row) + "\n" for row in (classes if task == "classification" else tags)))
+    run, out = str(tmp_path / "run"), tmp_path / "onnx"
+    warmstart.finetune(
+        run, start="none", model="gpt1-tiny", task=task, train=str(rows), dev=str(rows), length="20 steps", lr=1e-2,
+        precision="fp32", vocab_size=270, retries=0,
+    )  # fmt: skip
+    said = warmstart.convert(run, str(out), to="onnx", quantize="int8")["quantised"]
+    assert said["examples"] >= 12 and 0 <= said["same"] <= 1 and abs(said["after"] - said["before"]) <= 1 - said["same"]
+    assert f"{said['after']:.4f}, {said['before']:.4f} without" in capsys.readouterr().err
+    assert warmstart.evaluate(run, str(rows), precision="fp32")["metrics"][said["metric"]] == pytest.approx(
+        said["before"]
+    )
+    large = [one for one in onnx.load(out / "model.onnx").graph.initializer if np.prod(one.dims) > 1000]
+    assert large and {one.data_type for one in large} <= {onnx.TensorProto.INT8, onnx.TensorProto.UINT8}
+    assert not (out / "whole.onnx").exists()
+    if task == "classification":
+        tokenizer = tokenizers.Tokenizer.from_file(str(out / "tokenizer.json"))
+        names = warmstart.load(run).classes_
+        right = 0
+        for row in classes:
+            ids = np.array([tokenizer.encode(row["text"]).ids])
+            [logits] = session(out / "model.onnx").run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})
+            right += names[logits[0].argmax()] == row["label"]
+        assert said["metric"] != "accuracy" or said["after"] == pytest.approx(right / 12)

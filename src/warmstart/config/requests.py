@@ -267,6 +267,12 @@ class ConvertRequest(Settings):
         "hf", "hf: the folder that transformers loads; warmstart: our own names; onnx: one file; peft: what LoRA has "
         "trained, as an adapter; ctranslate2: for that engine", flag="--to",
     )  # fmt: skip
+    quantize: Literal["int8"] | None = Setting(
+        None, "onnx: int8: weights in 8 bits; says what that costs on --data, or on the run's dev", flag="--quantize"
+    )
+    data: str | None = Setting(
+        None, "labelled examples to measure that by", flag="--data", metavar="FILE", path=PathRule("any", hub=True)
+    )
     base: str | None = Setting(
         None, "the model that an adapter belongs to (default: the one that it names, or the run's start)", flag="--base",
         metavar="MODEL", path=MODEL,

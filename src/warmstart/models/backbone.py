@@ -127,7 +127,6 @@ class Backbone(nn.Module):
         EMBEDDING_PARTS: names of the parts below the first layer.
         VOCABULARY: names of the tensors with one row per token.
         POSITIONS: names of the tensors with one row per position.
-        READS_PADDED: whether it has :meth:`forward_padded`.
         OUTPUT: name of the softmax table where it is not the token table.
     """
 
@@ -137,7 +136,6 @@ class Backbone(nn.Module):
     )  # fmt: skip
     POSITIONS: ClassVar[tuple[str, ...]] = ()
     OUTPUT: ClassVar[str] = "output.weight"
-    READS_PADDED: ClassVar[bool] = False
     settings: Any
     tokens: nn.Embedding
     blocks: nn.ModuleList
@@ -214,6 +212,11 @@ class Backbone(nn.Module):
         ``answers`` is A, from 0 to T. All T are read; work that serves no answer is left out.
         """
         raise NotImplementedError
+
+    @property
+    def reads_padded(self) -> bool:
+        """Whether it has :meth:`forward_padded`."""
+        return False
 
     def forward_padded(self, ids_BT: torch.Tensor, segments_BT: torch.Tensor | None, layer: LayerCache) -> torch.Tensor:
         """States [B, T, D] of padded rows, for export; ``layer`` says, for all layers alike, who sees whom."""

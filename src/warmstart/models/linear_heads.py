@@ -89,8 +89,12 @@ class LinearHead(Head):
     ) -> torch.Tensor:
         return self.losses[goal.answer](self(states_MD, goal, tables), goal)
 
-    def _features(self, rows: torch.Tensor, goal: GoalBatch) -> torch.Tensor:
-        """What the linear reads of each row."""
+    def answer_rows(self, rows: torch.Tensor) -> torch.Tensor:
+        """[…, size] the answers to states that are pooled already, outside of training."""
+        return self.linear(self._features(rows, None))  # type: ignore[no-any-return]
+
+    def _features(self, rows: torch.Tensor, goal: GoalBatch | None) -> torch.Tensor:
+        """What the linear reads of each row; in training ``goal`` says which share a mask of dropout."""
         if self.hidden is not None:
             if self.norms:
                 rows = self._dropout(self.norms[0](rows), goal)
@@ -99,10 +103,11 @@ class LinearHead(Head):
             rows = self.norms[-1](rows)
         return self._dropout(rows, goal)
 
-    def _dropout(self, rows: torch.Tensor, goal: GoalBatch) -> torch.Tensor:
+    def _dropout(self, rows: torch.Tensor, goal: GoalBatch | None) -> torch.Tensor:
         """Dropout with one mask for all reads of a question; ``rows`` are of reads or of questions."""
         if not self.training or self.settings.dropout == 0:
             return rows
+        assert goal is not None
         masks = drop(rows.new_ones(len(goal.weights), rows.shape[1]), self.settings.dropout)
         return rows * (masks[goal.question] if len(rows) == len(goal.question) else masks)
 

@@ -19,6 +19,7 @@ from torch import nn
 from warmstart.base.arrays import Ints
 from warmstart.example.batch import Batch, to_device
 from warmstart.models.backbone import Backbone, SoftmaxTable, Tables, embed_tokens
+from warmstart.models.cache import LayerCache
 from warmstart.models.dropout import drop
 from warmstart.models.lstm_settings import LSTMSettings
 from warmstart.models.packing import Chunk, Packing, pack
@@ -79,6 +80,25 @@ class Layer(nn.Module):
         """The same, and the state of each sequence after every token."""
         outputs, cells = run_steps(x, weights, start, sizes, clip)
         return self._add_residual(x, outputs), State(outputs.detach(), cells)
+
+    def forward_padded(self, x_BTX: torch.Tensor, clip: float | None) -> torch.Tensor:
+        """The layer's states [B, T, W] of padded rows, left to right, by torch's scan, which exporters know."""
+        from torch._higher_order_ops.scan import scan
+
+        cells = self.direction(0)
+        recurrent = cells.recurrent.weight
+        project = None if cells.project is None else cells.project.weight
+
+        def step(
+            before: tuple[torch.Tensor, ...], gates: torch.Tensor
+        ) -> tuple[tuple[torch.Tensor, ...], torch.Tensor]:
+            to_width = None if project is None else lambda output: output @ project.T
+            after = lstm_step(gates + before[0] @ recurrent.T, before[1], to_width, clip)
+            return (after.output, after.cells), after.output.clone()
+
+        start = x_BTX.new_zeros(len(x_BTX), recurrent.shape[1]), x_BTX.new_zeros(len(x_BTX), len(recurrent) // 4)
+        _, outputs_TBW = scan(step, start, cells.input(x_BTX).transpose(0, 1), dim=0)
+        return self._add_residual(x_BTX, outputs_TBW.transpose(0, 1))
 
     def step(self, x: torch.Tensor, start: State, clip: float | None) -> tuple[torch.Tensor, State]:
         """The same for one more token of n sequences, left to right, by modules that a decoder may have replaced."""
@@ -253,6 +273,18 @@ class LSTM(Backbone):
         if self.training and self.settings.word_dropout > 0:
             x = x * drop(x.new_ones(len(x), 1), self.settings.word_dropout)
         return x
+
+    @property
+    def reads_padded(self) -> bool:
+        """Where it reads from the beginning only."""
+        return self.settings.directions == 1
+
+    def forward_padded(self, ids_BT: torch.Tensor, segments_BT: torch.Tensor | None, layer: LayerCache) -> torch.Tensor:
+        """States [B, T, W] of rows that are padded at their end."""
+        x_BTD = embed_tokens(ids_BT, self.tokens.weight)
+        for block in self.layers:
+            x_BTD = block.forward_padded(x_BTD, self.settings.cell_clip)
+        return x_BTD
 
     def new_cache(self, sources: int, columns: int) -> RecurrentCache:
         """The states of ``sources`` sources that have read nothing; they take no more room however much is read."""

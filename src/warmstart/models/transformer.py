@@ -55,7 +55,6 @@ class Transformer(Backbone):
 
     BLOCK: ClassVar[type[Block]] = Block
     POSITIONS: ClassVar = ("positions.weight",)
-    READS_PADDED: ClassVar = True
     EMBEDDING_PARTS: ClassVar = (
         "tokens",
         "token_in",
@@ -154,6 +153,11 @@ class Transformer(Backbone):
             return states_MD
         found = POOLER_ACTIVATIONS[self.settings.pooler_activation](self.pooler(states_MD))
         return found if self.pooler_norm is None else self.pooler_norm(found)
+
+    @property
+    def reads_padded(self) -> bool:
+        """Always."""
+        return True
 
     def forward_padded(self, ids_BT: torch.Tensor, segments_BT: torch.Tensor | None, layer: LayerCache) -> torch.Tensor:
         """States [B, T, D] of padded rows, for export; ``layer`` says, for all layers alike, who sees whom."""

@@ -51,9 +51,9 @@ def _read_own_config(folder: Path) -> dict[str, Any]:
         )
     for key in QUANTISERS:
         if raw.get(key):
-            method = raw[key].get("quant_method") if isinstance(raw[key], dict) else raw[key]
+            method, bits = _quantiser(raw[key])
             raise BadInput(
-                f"these weights are quantised ({key})", where=str(path), value=method,
+                f"these weights are quantised{bits} (key {key!r})", where=str(path), value=method,
                 allowed="weights in float32, float16 or bfloat16", next_step=DEQUANTISE,
             )  # fmt: skip
     _check_values(raw, str(path))
@@ -73,6 +73,16 @@ def _check_values(config: Mapping[str, Any], where: str) -> None:
                 "a number or a truth value in quotation marks", where=f"{where}, key {key!r}", value=value,
                 next_step="write it without them, or fetch the file again",
             )  # fmt: skip
+
+
+def _quantiser(stated: Any) -> tuple[Any, str]:
+    """The method that a config states, and the bits of a weight in words; bitsandbytes says neither where it is old."""
+    if not isinstance(stated, dict):
+        return stated, ""
+    loaded = next((bits for bits in (4, 8) if stated.get(f"load_in_{bits}bit")), None)
+    bits = stated.get("bits") or stated.get("w_bit") or loaded
+    method = stated.get("quant_method") or (None if loaded is None else "bitsandbytes")
+    return method, "" if bits is None else f" to {bits} bits"
 
 
 def class_of(config: Mapping[str, Any]) -> str:

@@ -50,15 +50,23 @@ class PaddedModel(nn.Module):
             return self.model.next_token_logits(states)
         head: LinearHead = self.model.heads[self.goal]  # type: ignore[assignment]
         if self.goal in PER_TOKEN:
-            return head.linear(self.model.pool(self.goal, states))  # type: ignore[no-any-return]
-        if head.settings.pool == "mean":
-            share = mask.to(states.dtype) / mask.sum(-1, keepdim=True)
-        else:
-            place = torch.zeros_like(mask.sum(-1)) if self.full else mask.sum(-1) - 1
-            share = (torch.arange(length) == place[:, None]).to(states.dtype)
-        read = (share[:, None, :] @ states).squeeze(1)  # [B, D]: exporters read this product rightly
-        answers: torch.Tensor = head.linear(self.model.pool(self.goal, read))
+            return head.answer_rows(self.model.pool(self.goal, states))
+        read = self._read(states, mask, head.settings.pool)
+        answers = head.answer_rows(self.model.pool(self.goal, read))
         return answers.reshape(input_ids.shape[:-1]) if self.compares_reads else answers
+
+    def _read(self, states: torch.Tensor, mask: torch.Tensor, pool: str) -> torch.Tensor:
+        """[B, D] or, of three pools, [B, 3·D] what the head reads of each row."""
+        count = mask.sum(-1, keepdim=True)
+        mean = mask.to(states.dtype) / count
+        place = torch.zeros_like(count) if self.full else count - 1
+        summary = (torch.arange(mask.shape[1]) == place).to(states.dtype)
+        shares = torch.stack([mean if pool == "mean" else summary, mean], 1)
+        read = shares @ states  # [B, 2, D]: exporters read this product rightly
+        if pool != "concat":
+            return read[:, 0]
+        top = states.masked_fill(mask[:, :, None] == 0, torch.finfo(states.dtype).min).amax(1)
+        return torch.cat([read[:, 0], top, read[:, 1]], -1)
 
     def _past(self, mask: torch.Tensor) -> LayerCache:
         """Who sees whom in each row: what is no padding and, left to right, came before; every token sees itself."""
@@ -84,14 +92,14 @@ def export_onnx(model: Model, path: Path) -> None:
         raise BadInput(
             "writing ONNX needs another package", where="--to", value="onnx", next_step="pip install 'warmstart[onnx]'"
         ) from None
-    if not model.backbone.READS_PADDED or model.settings.backbone.vectors:
+    if not model.backbone.reads_padded or model.settings.backbone.vectors:
         raise BadInput(
-            "only a Transformer of text can be written as ONNX", where="--to", value="onnx", allowed="--to warmstart",
-            next_step="keep the folder as it is",
+            "a model of images, or one that reads from both ends, cannot be written as ONNX", where="--to", value="onnx",
+            allowed="--to warmstart", next_step="keep the folder as it is",
         )  # fmt: skip
-    if not all(isinstance(head, HeadSettings) and head.is_linear for head in model.settings.heads.values()):
+    if not all(isinstance(head, HeadSettings) and head.layer is None for head in model.settings.heads.values()):
         raise BadInput(
-            "only a head of one linear can be written as ONNX", where="--to", value="onnx",
+            "only a head that reads the last layer can be written as ONNX", where="--to", value="onnx",
             allowed="--to warmstart",
         )  # fmt: skip
     padded = PaddedModel(model).eval()

@@ -17,8 +17,8 @@ from warmstart.transfer.layout import Name, Tensors
 
 FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 DEQUANTISE = (
-    "save them again dequantised, from_pretrained(…).dequantize().save_pretrained(NEW) in transformers, or take the model "
-    "that they were made from"
+    "take the model that they were made from (--scheme lora trains little of it), or save them again dequantised, "
+    "from_pretrained(…).dequantize().save_pretrained(NEW) in transformers, where their library runs"
 )
 COMPILED, PARALLEL = "_orig_mod.", "module."
 """What torch.compile puts before names of tensors, and what DataParallel puts before all of them."""

@@ -25,6 +25,11 @@ def convert(request: ConvertRequest) -> dict[str, Any]:
         BadInput: no model there, a folder that exists, or an architecture that has no name in that form.
     """
     target, form = Path(request.out), FORMS[request.to]
+    if request.quantize and request.to != "onnx":
+        raise BadInput(
+            "only an ONNX file is quantised", where="--to", value=request.to, allowed="onnx, with --quantize",
+            next_step="leave --quantize out",
+        )  # fmt: skip
     if target.exists():
         raise BadInput("the folder exists", where=request.out, next_step="choose another, or remove it first")
     with _source_folder(request) as folder:

@@ -66,10 +66,26 @@ def _write_own(source: Source, stage: Path) -> dict[str, Any]:
 
 def _write_onnx(source: Source, stage: Path) -> dict[str, Any]:
     from warmstart.transfer.onnx import export_onnx
+    from warmstart.transfer.onnx_int8 import quantise_onnx
+    from warmstart.verbs.measure_int8 import measure_int8
 
-    export_onnx(source.model, stage / "model.onnx")
+    path = stage / "model.onnx"
+    export_onnx(source.model, path)
     source.write_model(stage)
-    return {}
+    if source.request.quantize is None:
+        return {}
+    whole = path.rename(stage / "whole.onnx")
+    quantise_onnx(whole, path)
+    sizes = [file.stat().st_size / 1e6 for file in (path, whole)]
+    say(f"onnx: {sizes[0]:,.1f} MB with weights in 8 bits, {sizes[1]:,.1f} MB without")
+    whole.unlink()
+    return {"quantised": measure_int8(source.model, path, source.tokenizer, source.metadata.task, _labelled(source))}
+
+
+def _labelled(source: Source) -> str | None:
+    """Labelled examples to measure by: those that are named, else the run's own dev."""
+    recipe = _recipe(source)
+    return source.request.data or (None if recipe is None else recipe.task.dev)
 
 
 def _write_ctranslate2(source: Source, stage: Path) -> dict[str, Any]:
@@ -111,14 +127,19 @@ def _write_peft(source: Source, stage: Path) -> dict[str, Any]:
 
 def _lora_recipe(source: Source) -> FinetuneRecipe:
     """The recipe of a run that was trained with LoRA."""
-    path = source.folder / CONFIG
-    recipe = compose(FinetuneRecipe, recipe=str(path)) if path.is_file() and source.metadata.task else None
+    recipe = _recipe(source)
     if recipe is None or recipe.scheme.kind != "lora":
         raise BadInput(
             "only a run that was trained with LoRA is an adapter", where=source.request.source, allowed="--to hf",
             next_step="fine-tune with --scheme lora",
         )  # fmt: skip
     return recipe
+
+
+def _recipe(source: Source) -> FinetuneRecipe | None:
+    """The recipe of a fine-tuned run; of another folder there is none."""
+    path = source.folder / CONFIG
+    return compose(FinetuneRecipe, recipe=str(path)) if path.is_file() and source.metadata.task else None
 
 
 FORMS: dict[str, Callable[[Source, Path], dict[str, Any]]] = {
