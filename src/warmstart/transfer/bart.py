@@ -70,8 +70,11 @@ def _reader(
 
 
 def _config(settings: EncoderDecoderSettings) -> dict[str, Any]:
-    decoder = settings.decoder
+    decoder, before = settings.decoder, settings.norm == "pre"
     return write_keys(settings, KEYS) | {
+        "normalize_before": before,  # of the published configs; other programs read them
+        "add_final_layer_norm": before,
+        "normalize_embedding": settings.embedding_norm,
         "decoder_layers": decoder.layers,
         "decoder_attention_heads": decoder.heads,
         "decoder_ffn_dim": decoder.hidden,
