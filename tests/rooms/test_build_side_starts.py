@@ -145,8 +145,8 @@ def test_the_whole_road(home: Path, tmp_path: Path) -> None:
     assert all(steps[-1][goal] < steps[0][goal] - 0.5 for goal in steps[0])
     report: dict[str, Any] = evaluate(str(tmp_path / "run"), f"{home}/pairs.jsonl")
     assert report["metrics"]["loss"] < 3  # 5.7 at first
-    [greedy] = generate(str(tmp_path / "run"), prompt="red fox runs")["texts"]
-    assert greedy == greedy.upper()
+    found = generate(str(tmp_path / "run"), ["red fox runs", "blue hen"], beam=2, best=2)
+    assert len(found) == 4 and all(one["text"] == one["text"].upper() for one in found)
 
 
 @pytest.mark.parametrize(

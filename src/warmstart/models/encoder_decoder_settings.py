@@ -56,7 +56,7 @@ class EncoderDecoderSettings(TransformerSettings):
             layers=self.decoder_layers or self.layers,
             heads=self.decoder_heads or self.heads,
             hidden=self.decoder_hidden or self.hidden,
-            relative_ahead=False,
+            relative_ahead=self.relative_ahead and not self.relative_bins,
         )
 
     def _stack(self, **changes: Any) -> TransformerSettings:
