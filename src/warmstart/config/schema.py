@@ -35,6 +35,8 @@ from warmstart.train.settings import OptimizerSettings, ScheduleSettings, Scheme
 MODEL = PathRule("model")
 START = PathRule("model", words=("none",))
 EXAMPLES = PathRule("any")
+SIZES = [name for name in PRESETS if not name.endswith("-tiny")]
+"""What the help names: the tiny ones are for tests."""
 
 
 class CorpusRecipe(TextSettings):
@@ -61,7 +63,7 @@ class ModelRecipe(Settings):
     title = "Model"
 
     preset: str | None = Setting(
-        None, f"size: {', '.join(PRESETS)}; or a model folder, whose size is taken", flag="--model", metavar="PRESET"
+        None, f"size: {', '.join(SIZES)}; or a model folder, whose size is taken", flag="--model", metavar="PRESET"
     )
     context: int | None = copy_setting(TransformerSettings, "context")
     layers: int | None = copy_setting(TransformerSettings, "layers")

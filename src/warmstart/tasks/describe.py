@@ -6,6 +6,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from warmstart.example.example import Example, Goal
+from warmstart.tasks.parts import Account
+from warmstart.tasks.settings import FrameSettings
 from warmstart.tasks.vocabulary import Vocabulary
 
 MAX_CHARACTERS = 400  # of the text of one Example that are shown: its beginning and its end
@@ -48,3 +50,23 @@ def describe_every_token(goal: Goal, names: Sequence[str]) -> str:
     if not goal.weights.any():
         return f"reads {len(goal.reads)} tokens {how}, nothing is learned (no label)"
     return f"reads {len(goal.reads)} tokens {how}, learns {label_text(int(goal.targets[0]), names)}"
+
+
+def windows_lines(account: Account, frame: FrameSettings) -> list[str]:
+    """The line of the dry run about texts that are read in windows; none, where there are none."""
+    if not account.windowed:
+        return []
+    apart = "half of a window" if frame.stride is None else f"{frame.stride} tokens"
+    return [
+        f"windows    {account.windowed:,} of {account.used:,} training texts are longer than {frame.context} tokens and are "
+        f"read in {account.windows:,} windows, {apart} apart"
+    ]
+
+
+def long_texts_line(account: Account, what: str, limit: str) -> str:
+    """The line of the dry run about texts that are too long."""
+    share = account.cut / account.used
+    return (
+        f"cut        {account.cut:,} training {what} ({share:.1%}) are longer than {limit} tokens and lose "
+        f"{account.tokens_cut:,} tokens in all (--long-text refuse would stop instead)"
+    )

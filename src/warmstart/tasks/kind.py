@@ -22,6 +22,7 @@ from warmstart.readers.documents import TOKENIZER_CHARS, split_chunks
 from warmstart.readers.rows import Row
 from warmstart.tasks.answer import Answer
 from warmstart.tasks.columns import Columns, Draft, first_present, label_at, number_of, parse_name, sort_names, text_at
+from warmstart.tasks.describe import long_texts_line, windows_lines
 from warmstart.tasks.framing import Frame
 from warmstart.tasks.parts import Account, FramedRecords, Lengths, Parts, Truncation, encode_texts
 from warmstart.tasks.row_source import RowSource
@@ -395,19 +396,5 @@ class TaskKind(RowSource):
 
     def describe_training(self, spec: TaskSpec, account: Account, num_items: int) -> list[str]:
         """Lines of the dry run about the training Records."""
-        lines = []
-        if account.windowed:
-            apart = "half of a window" if spec.frame.stride is None else f"{spec.frame.stride} tokens"
-            lines.append(
-                f"windows    {account.windowed:,} of {account.used:,} training texts are longer than {spec.frame.context} "
-                f"tokens and are read in {account.windows:,} windows, {apart} apart"
-            )
-        return [*lines, self.long_texts_line(account, "texts", f"{spec.frame.context}")] if account.cut else lines
-
-    def long_texts_line(self, account: Account, what: str, limit: str) -> str:
-        """The line of the dry run about texts that are too long."""
-        share = account.cut / account.used
-        return (
-            f"cut        {account.cut:,} training {what} ({share:.1%}) are longer than {limit} tokens and lose "
-            f"{account.tokens_cut:,} tokens in all (--long-text refuse would stop instead)"
-        )
+        lines = windows_lines(account, spec.frame)
+        return [*lines, long_texts_line(account, "texts", f"{spec.frame.context}")] if account.cut else lines

@@ -25,7 +25,7 @@ from warmstart.readers.rows import Row
 from warmstart.readers.squad import SQUAD_EXTENSIONS, read_questions
 from warmstart.tasks.answer import Answer, Prediction, RawOutput, Scores, ratio_scores
 from warmstart.tasks.columns import Draft
-from warmstart.tasks.describe import quote_ids, weight_text
+from warmstart.tasks.describe import long_texts_line, quote_ids, weight_text
 from warmstart.tasks.framing import Frame
 from warmstart.tasks.kind import TaskKind
 from warmstart.tasks.parts import Account, Parts, Truncation
@@ -282,7 +282,7 @@ class Span(TaskKind):
 
     def describe_training(self, spec: TaskSpec, account: Account, num_items: int) -> list[str]:
         """Questions that are too long, and the windows on contexts."""
-        lines = [self.long_texts_line(account, "questions", f"half of {spec.frame.context}")] if account.cut else []
+        lines = [long_texts_line(account, "questions", f"half of {spec.frame.context}")] if account.cut else []
         return [
             *lines,
             f"windows    {account.used:,} questions are read in {num_items:,} windows, at most "
