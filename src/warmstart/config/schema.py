@@ -63,7 +63,7 @@ class ModelRecipe(Settings):
     title = "Model"
 
     preset: str | None = Setting(
-        None, f"size: {', '.join(SIZES)}; or a model folder, whose size is taken", flag="--model", metavar="PRESET"
+        None, f"{', '.join(SIZES)}; or a model folder, for its size", flag="--model", metavar="PRESET"
     )
     context: int | None = copy_setting(TransformerSettings, "context")
     layers: int | None = copy_setting(TransformerSettings, "layers")
