@@ -16,6 +16,7 @@ from warmstart.config.load import compose
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.models.files import read_tensors
 from warmstart.study.factors import list_arms
+from warmstart.transfer.folder import load_model
 from warmstart.verbs.api import evaluate, generate
 
 WORDS = tuple("red green blue fox hen runs".split())  # noqa: SIM905
@@ -123,12 +124,12 @@ def test_the_control_has_the_same_model_without_its_starts(home: Path) -> None:
 
 
 def test_two_transformers_start_an_encoder_decoder(home: Path) -> None:
-    """Witness: the tensors in the file of the language model, of the decoder; an encoder sees its whole text."""
+    """Witness: the tensors of the language model as it is loaded alone; an encoder sees its whole text."""
     size = ("--model", "encoder-decoder-tiny", "--set", "model.activation=gelu_tanh")
     recipe, found = built(home, *size, "--decoder-start", "HOME/gpt")
     model, account = found.fresh(recipe)
     assert account is not None
-    for name, tensor in read_tensors(home / "gpt" / "model.safetensors").items():
+    for name, tensor in load_model(home / "gpt").state_dict().items():
         here = model.state_dict()[name.replace("backbone.", "backbone.decoder.")]
         assert torch.equal(here[: len(tensor)], tensor[: len(here)])
     with pytest.raises(BadInput, match="encoder's language model has another sight"):
