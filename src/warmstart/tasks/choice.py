@@ -14,7 +14,7 @@ from warmstart.example.record import Label, Record
 from warmstart.readers.rows import Row
 from warmstart.tasks.answer import Answer, Prediction, RawOutput
 from warmstart.tasks.classification import ClassAnswer
-from warmstart.tasks.columns import Columns, Draft, first_present, text_at, without_fraction
+from warmstart.tasks.columns import Columns, Draft, first_present, text_at
 from warmstart.tasks.framing import Frame
 from warmstart.tasks.kind import TaskKind
 from warmstart.tasks.labelled_choices import labelled_choices, place_of, with_stem
@@ -178,7 +178,6 @@ def _check_choices(choices: Sequence[Any], where: str) -> None:
 def parse_index(value: Any, choices: Sequence[str], column: str, where: str) -> int:
     """Index of the right choice: a number from 0; in ``answer`` also the choice's text or a letter from A."""
     index: int | None = None
-    value = without_fraction(value)
     if column == LETTERED and isinstance(value, str) and value in choices:
         index = choices.index(value)
     elif isinstance(value, int) and not isinstance(value, bool):
