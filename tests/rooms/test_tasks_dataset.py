@@ -193,11 +193,9 @@ def test_training_labels_that_are_all_the_same_are_refused(kind, rows):
     assert len(task_from(kind, rows, labels=names).records) == 2
 
 
-@pytest.mark.parametrize("label", [2, -1, "2", True, "x", 0.5, 2.0, None])
+@pytest.mark.parametrize("label", [2, -1, "2", True, "x", 0.0, None])
 def test_a_choice_out_of_range_is_refused(label):
-    """Invariant: only 0 and 1 choose between two, 1.0 as pandas writes it too; text is looked up in ``answer`` alone."""
-    fits = {"context": "", "choices": ["x", "y"], "label": 1.0}
-    assert task_from("choice", [fits]).records[0].label == 1
+    """Invariant: only 0 and 1 choose between two; text is looked up in ``answer`` alone."""
     error = complaint(lambda: task_from("choice", [{"context": "", "choices": ["x", "y"], "label": label}]))
     assert error.what == ("the label is empty" if label is None else "no such choice")
     assert "'label'" in error.where and error.allowed and error.next_step
