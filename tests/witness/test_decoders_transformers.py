@@ -3,6 +3,7 @@
 Biases and gains are shaken, so that a swap would show; float32, ≤ 1e-5.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +206,32 @@ def test_their_language_model_in_ours(name: str, tmp_path: Path) -> None:
     prompts = [one for one in texts() if len(one) <= 13]
     written = generate(model, prompts, GenerateSettings(max_new=11, greedy=True), None)
     assert [list(one.ids) for one in written] == greedy(theirs, prompts)
+
+
+@pytest.mark.parametrize("name", list({kind: name for name, (kind, _) in reversed(THEIRS.items())}.values()))
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_shards_in_half_precision(name: str, dtype: torch.dtype, tmp_path: Path) -> None:
+    """Witness: transformers' own shards in two bytes give the numbers of its whole file in four, exactly."""
+    theirs = theirs_of(name, "ForCausalLM").to(dtype)
+    theirs.save_pretrained(tmp_path / "shards", max_shard_size="20KB")
+    assert len(list((tmp_path / "shards").glob("*.safetensors"))) > 1
+    theirs.float().save_pretrained(tmp_path / "whole")
+    found, wanted = (load_model(tmp_path / folder).state_dict() for folder in ("shards", "whole"))
+    assert found.keys() == wanted.keys() and all(torch.equal(found[key], wanted[key]) for key in wanted)
+
+
+@pytest.mark.parametrize("kind", ["type", "rope_type"])
+@pytest.mark.parametrize("name", [name for name in THEIRS if name.startswith("llama, ") and name != "llama, biases"])
+def test_the_old_spelling_of_scaled_positions(name: str, kind: str, tmp_path: Path) -> None:
+    """Witness: transformers reads the same folder, whose config says rope_theta and rope_scaling as its version 4 wrote."""
+    theirs_of(name, "ForCausalLM").save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    said = config.pop("rope_parameters")
+    config["rope_theta"] = said.pop("rope_theta")
+    config["rope_scaling"] = {kind: said.pop("rope_type")} | said
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path).eval()
+    close(our_logits(import_model(tmp_path).model), their_logits(theirs))
 
 
 @pytest.mark.parametrize("name", [name for name in THEIRS if name != NARROW])

@@ -468,14 +468,16 @@ def test_what_has_no_place_is_named(tmp_path: Path) -> None:
     assert imported.model.settings.backbone.pooler and imported.model.settings.backbone.lm_transform
 
 
-def test_sharded_and_half_precision_folders(tmp_path: Path) -> None:
-    """Witness: transformers' own shards in float16 give the float16 numbers, exactly."""
-    theirs = their_model("GPT2", "GPT2LMHeadModel").half()
-    theirs.save_pretrained(tmp_path, max_shard_size="20KB")
-    assert len(list(tmp_path.glob("*.safetensors"))) > 1
-    found = load_model(tmp_path).state_dict()
-    assert torch.equal(found["backbone.tokens.weight"], theirs.transformer.wte.weight.float())
-    assert torch.equal(found["backbone.blocks.2.mlp.up.weight"], theirs.transformer.h[2].mlp.c_fc.weight.float().T)
+@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_sharded_and_half_precision_folders(name: str, dtype: torch.dtype, tmp_path: Path) -> None:
+    """Witness: transformers' own shards in two bytes give the numbers of its whole file in four, exactly."""
+    theirs = their_model(name, LANGUAGE[name]).to(dtype)
+    theirs.save_pretrained(tmp_path / "shards", max_shard_size="20KB")
+    assert len(list((tmp_path / "shards").glob("*.safetensors"))) > 1
+    theirs.float().save_pretrained(tmp_path / "whole")
+    found, wanted = (load_model(tmp_path / folder).state_dict() for folder in ("shards", "whole"))
+    assert found.keys() == wanted.keys() and all(torch.equal(found[key], wanted[key]) for key in wanted)
 
 
 def test_generation_equals_theirs(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ class Positions(Name):
     def take(self, found: Tensors) -> torch.Tensor:
         """Ours, from theirs."""
         positions, *segment = (found[name] for name in self.theirs)
-        return positions[UNUSED:] + segment[0] if segment else positions[UNUSED:]
+        return positions[UNUSED:].float() + segment[0].float() if segment else positions[UNUSED:]
 
     def give(self, ours: torch.Tensor, rows: Iterable[int]) -> dict[str, torch.Tensor]:
         """Theirs, from ours, with nothing to add."""
