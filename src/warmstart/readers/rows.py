@@ -50,6 +50,9 @@ class Row(NamedTuple):
     aside: Mapping[str, Any] | None = None
     renamed: Mapping[str, str] | None = None
 
+    def __repr__(self) -> str:
+        return f"Row(fields={self.fields!r}, where={self.where!r})"
+
     def place(self, key: str) -> str:
         """File, line and column, for messages."""
         return f"{self.where}, key {self.name_of(key)!r}"
