@@ -271,7 +271,7 @@ class LSTM(Backbone):
     @property
     def reads_padded(self) -> bool:
         """Where it reads from the beginning only."""
-        return self.settings.directions == 1
+        return bool(self.settings.directions == 1)
 
     def forward_padded(self, ids_BT: torch.Tensor, segments_BT: torch.Tensor | None, layer: LayerCache) -> torch.Tensor:
         """States [B, T, W] of rows that are padded at their end."""
