@@ -24,9 +24,9 @@ GIVEN: dict[str, dict[str, Any]] = {
     "encoder_decoder": {"--start": "none", "--task": "seq2seq"},
 }
 TINY = {
-    "gpt": ["preset=gpt1-tiny", "layers=1", "width=16", "heads=2", "context=32"],
     "encoder-decoder": ["preset=encoder-decoder-tiny", "layers=1", "width=16", "heads=2", "context=32"],
     "lstm": ["preset=lstm-tiny", "layers=1", "width=16", "embedding_width=8", "context=32"],
+    "gpt": ["preset=gpt1-tiny", "layers=1", "width=16", "heads=2", "context=32"],
 }
 SHORT = ["length=2 steps", "batch_size=4", "precision=fp32", "evaluate_every=1 run", "schedule.warmup=1 steps"]
 

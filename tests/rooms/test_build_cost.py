@@ -149,7 +149,7 @@ def test_the_time_covers_a_fitted_head_and_names_a_second_attempt(files: Path, h
 def test_the_start_of_the_work_counts(files: Path) -> None:
     """Witness: a clock by hand: what began a hundred seconds ago has taken as long already."""
     trial, built = named(files, "began", model="gpt1-tiny", vocab_size=270, length="2 steps")
-    plan = StudyPlan([trial], {trial.arm: built}, {trial.arm: ()})
+    plan = StudyPlan([trial], {trial.arm: built}, {trial.arm: ()}, report_data(built.data, built.lengths))
     compute = compute_settings("fp32", default_device())
     words = describe_study(trial.recipe, plan, compute, time.monotonic() - 100)
     said = re.search(r"preparing 1m(\d\d)s", words[-1])

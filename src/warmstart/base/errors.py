@@ -95,11 +95,15 @@ def nearest_name(word: str, names: Iterable[str]) -> str | None:
     Near is, case and dashes apart: one slip (a letter too many, too few, another, or two in each other's place) for each
     four letters; the same parts in another order; or a common beginning of four letters and three quarters of the shorter.
     Another number is no slip but another thing.
-    Of equally near names the first.
+    Of equally near names one of the same letters, else the first.
     """
     own = _letters(word)
-    ranked = [(rank, place, name) for place, name in enumerate(names) if (rank := _distance(own, name)) is not None]
-    return min(ranked)[2] if ranked else None
+    ranked = [
+        (rank, sorted(own) != sorted(_letters(name)), place, name)
+        for place, name in enumerate(names)
+        if (rank := _distance(own, name)) is not None
+    ]
+    return min(ranked)[-1] if ranked else None
 
 
 def _letters(word: str) -> str:
