@@ -11,6 +11,7 @@ import pytest
 from warmstart.base.run_folder import RunFolder
 from warmstart.build import cost
 from warmstart.build.cost import count_evaluations, extrapolate, tokens_per_step
+from warmstart.build.data_report import report_data
 from warmstart.build.finetuning import Finetuning
 from warmstart.config.load import compose
 from warmstart.config.schema import FinetuneRecipe

@@ -17,9 +17,9 @@ from warmstart.build.head import HeadPlan, plan_head
 from warmstart.build.labelled_data import LabelledData, read_labelled_data
 from warmstart.build.side_starts import (
     SideStarts,
+    formed_as_starts,
     read_side_starts,
     side_starts,
-    tied_as_decoder,
     with_side_vocabulary,
 )
 from warmstart.build.side_texts import SideGoals, read_side_texts, side_goals, with_side_texts
@@ -196,7 +196,7 @@ def build_finetuning(
 def _backbone(recipe: FinetuneRecipe, kind: TaskKind, tokenizer: Vocabulary, start: Start | None) -> BackboneSettings:
     """The backbone, with room for as long an Example as the task names, unless a context is asked for."""
     if start is None:
-        backbone = tied_as_decoder(recipe, backbone_settings(recipe.model, tokenizer.vocab_size))
+        backbone = formed_as_starts(recipe, backbone_settings(recipe.model, tokenizer.vocab_size))
     else:
         backbone = with_start(recipe.model, start.backbone, start.rows_for(tokenizer))
     if not (recipe.task.context or recipe.model.context):

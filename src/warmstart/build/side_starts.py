@@ -7,6 +7,7 @@ Transformers all layers that both have. What reads the source is new.
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from warmstart.base.errors import BadInput
 from warmstart.build.start import NO_START, Start, read_start
@@ -16,6 +17,8 @@ from warmstart.models.settings import BackboneSettings
 from warmstart.models.transformer_settings import TransformerSettings
 from warmstart.tasks.vocabulary import Vocabulary, begins_with
 from warmstart.transfer.start import PartTransfer, WeightAccount, differing_field, start_from
+
+EMBEDDING_NORM = "embedding_norm"
 
 
 def side_starts(recipe: FinetuneRecipe) -> dict[str, str]:
@@ -49,11 +52,20 @@ def with_side_vocabulary(recipe: FinetuneRecipe) -> FinetuneRecipe:
     return recipe.model_copy(update={"tokenizer": recipe.tokenizer or names.get("decoder", names.get("encoder"))})
 
 
-def tied_as_decoder(recipe: FinetuneRecipe, backbone: BackboneSettings) -> BackboneSettings:
-    """The backbone whose softmax uses the token table where that of the decoder's language model does."""
-    if recipe.decoder_start is None or recipe.model.tied is not None:
-        return backbone
-    return backbone.model_copy(update={"tied": read_start(recipe.decoder_start).backbone.tied})
+def formed_as_starts(recipe: FinetuneRecipe, backbone: BackboneSettings) -> BackboneSettings:
+    """The backbone with the forms of its language models, where the recipe names none of its own.
+
+    Its softmax uses the token table where the decoder's does, and a norm stands behind the tables where theirs have one.
+    """
+    names = [name for name in (recipe.decoder_start, recipe.encoder_start) if name is not None]
+    found = {name: read_start(name).backbone for name in names}
+    changes: dict[str, Any] = {}
+    if recipe.decoder_start is not None and recipe.model.tied is None:
+        changes["tied"] = found[recipe.decoder_start].tied
+    norms = [norm for one in found.values() if (norm := getattr(one, EMBEDDING_NORM, None)) is not None]
+    if norms and hasattr(backbone, EMBEDDING_NORM):
+        changes[EMBEDDING_NORM] = norms[0]
+    return backbone.model_copy(update=changes)
 
 
 @dataclass(frozen=True, slots=True)
