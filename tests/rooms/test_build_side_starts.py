@@ -125,14 +125,7 @@ def test_the_control_has_the_same_model_without_its_starts(home: Path) -> None:
 
 def test_two_transformers_start_an_encoder_decoder(home: Path) -> None:
     """Witness: the tensors of the language model as it is loaded alone; an encoder sees its whole text."""
-    size = (
-        "--model",
-        "encoder-decoder-tiny",
-        "--set",
-        "model.activation=gelu_tanh",
-        "--set",
-        "model.embedding_norm=false",
-    )
+    size = ("--model", "encoder-decoder-tiny", "--set", "model.activation=gelu_tanh")
     recipe, found = built(home, *size, "--decoder-start", "HOME/gpt")
     model, account = found.fresh(recipe)
     assert account is not None
