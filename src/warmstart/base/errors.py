@@ -98,8 +98,9 @@ def nearest_name(word: str, names: Iterable[str]) -> str | None:
     Of equally near names one of the same letters, else the first.
     """
     own = _letters(word)
+    letters = sorted(own)
     ranked = [
-        (rank, sorted(own) != sorted(_letters(name)), place, name)
+        (rank, letters != sorted(_letters(name)), place, name)
         for place, name in enumerate(names)
         if (rank := _distance(own, name)) is not None
     ]

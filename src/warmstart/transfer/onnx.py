@@ -94,13 +94,18 @@ def export_onnx(model: Model, path: Path) -> None:
         ) from None
     if not model.backbone.reads_padded or model.settings.backbone.vectors:
         raise BadInput(
-            "a model of images, or one that reads from both ends, cannot be written as ONNX", where="--to", value="onnx",
+            "a model of images, of two stacks, or one that reads from both ends, cannot be written as ONNX", where="--to", value="onnx",
             allowed="--to warmstart", next_step="keep the folder as it is",
         )  # fmt: skip
     if not all(isinstance(head, HeadSettings) and head.layer is None for head in model.settings.heads.values()):
         raise BadInput(
             "only a head that reads the last layer can be written as ONNX", where="--to", value="onnx",
             allowed="--to warmstart",
+        )  # fmt: skip
+    if any(head.pair != "none" for head in model.settings.heads.values()):
+        raise BadInput(
+            "a model that reads two texts apart cannot be written as ONNX", where="--to", value="onnx",
+            allowed="--to warmstart", next_step="train with --pair-encoder cross",
         )  # fmt: skip
     padded = PaddedModel(model).eval()
     axes = {0: "batch", 1: "choices", 2: "length"} if padded.compares_reads else {0: "batch", 1: "length"}
