@@ -22,7 +22,7 @@ from warmstart.tasks.parts import Parts
 from warmstart.tasks.seq2seq import TEXT, Seq2Seq
 from warmstart.tasks.seq2seq_frames import frame_pair, options_of, target_noise
 from warmstart.tasks.seq2seq_texts import SENTENCE_MARK, decode_text, text_sides
-from warmstart.tasks.settings import FrameSettings, Seq2SeqSettings
+from warmstart.tasks.settings import FrameSettings, Seq2SeqSettings, Seq2SeqTemplate
 from warmstart.text.tokenizer import Tokenizer
 
 CLS, SEP, MASK, VOCABULARY = 1, 2, 3, 50
@@ -184,6 +184,16 @@ def test_noise_leaves_the_delimiter_of_an_answer(algorithm: str) -> None:
     parts = Parts((np.array([7, SEP, 30, 31]), TARGET))
     found = frame_pair(Record({}), parts, asked, generator(1, "noise"))[0].ids[:6]
     assert found.tolist() == [CLS, MASK, SEP, MASK, MASK, SEP]
+
+
+def test_noise_leaves_the_special_tokens_of_an_encoder_decoder() -> None:
+    """Witness: the same rule by hand, with BART's tokens around both sides: a language code, what ends, what begins."""
+    template = Seq2SeqTemplate(before=(5,), after=(6,), between=(6,), start=6, first=(5,), end=6)
+    asked = frame(
+        "prefix", algorithm="causal", template=template, source_noise=1.0, target_noise=1.0, keep=0.0, random=0.0
+    )
+    found = frame_pair(Record({}), Parts((SOURCE, TARGET)), asked, generator(1, "noise"))[0]
+    assert found.ids.tolist() == [5, MASK, MASK, 6, 6, 5, MASK, MASK, MASK]
 
 
 def test_noise_by_default_is_where_there_is_a_mask() -> None:

@@ -89,7 +89,9 @@ def causal(parts: Parts, frame: Frame, draw: Draw | None) -> Example:
     target, labels = np.append([template.start], text), np.append(text, template.end)
     if draw is not None and frame.noise is not None:
         source = _noised_source(source, frame, draw)
-        target = np.append(target[:1], frame.noise.corrupt_some(target[1:], target_noise(frame), draw))
+        begins = 1 + len(template.first)
+        noised = frame.noise.corrupt_some(target[begins:], target_noise(frame), draw)
+        target = np.concatenate([target[:begins], noised])
     count = len(source) + len(target)
     reads = count_up(count)[len(source) :]
     whole = frame.settings.sight != "causal"
@@ -163,10 +165,12 @@ def segments(frame: Frame, source: int, target: int) -> Ints | None:
 
 
 def _noised_source(source: Ints, frame: Frame, draw: Draw) -> Ints:
-    """The source, noised but for what begins it and divides it."""
+    """The source, noised but for what stands around it and divides it."""
     assert frame.noise is not None
+    template = template_of(frame)
+    kept = (*template.before, *template.after, *template.between, template.start)
     noised = frame.noise.corrupt_some(source, options_of(frame).source_noise, draw)
-    return np.where(np.isin(source, (frame.start, frame.delimiter)), source, noised)
+    return np.where(np.isin(source, kept), source, noised)
 
 
 def _turns(record: Record, count: int) -> Ints:
