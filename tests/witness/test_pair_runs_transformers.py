@@ -6,6 +6,7 @@ text.
 
 import json
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import tokenizers
 import torch
 from tokenizers import models, pre_tokenizers, processors
 
+from warmstart.base.errors import BadInput
 from warmstart.cli.main import main
 from warmstart.run.metadata import read_metadata
 from warmstart.tasks.settings import Seq2SeqSettings
@@ -121,6 +123,32 @@ def test_a_folder_answers_as_it_stands(home: Path, name: str) -> None:
     assert (search.beam, search.max_new, search.min_new) == ((2, 8, 0) if name == "t5" else (1, 8, 3))
     wanted = ((), (1,), 0, (), 1) if name == "t5" else ((0,), (2,), 2, (0,), 2)
     assert (template.before, template.after, template.start, template.forced, template.end) == wanted
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("length_penalty", "high", "'length_penalty' holds no number"),
+        ("length_penalty", -1.0, "an impossible setting of generation"),
+        ("min_length", "3", "'min_length' holds no number"),
+        ("forced_bos_token_id", "<s>", "'forced_bos_token_id' holds no id of a token"),
+        ("decoder_start_token_id", 99999, "'decoder_start_token_id' holds no id of a token"),
+    ],
+)
+def test_an_impossible_config_is_named(home: Path, tmp_path: Path, key: str, value: Any, words: str) -> None:
+    """Bad input: one sentence for values that no search and no vocabulary has; a negative penalty is not rounded up."""
+    shutil.copytree(home / "t5", tmp_path / "t5")
+    path = tmp_path / "t5" / "generation_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+    with pytest.raises(BadInput, match=words):
+        read_metadata(tmp_path / "t5")
+
+
+def test_it_is_not_written_for_another_engine(home: Path, tmp_path: Path, capsys: Any) -> None:
+    """Bad input: one sentence, exit 2, and nothing written."""
+    words = ["convert", str(home / "bart"), "--out", str(tmp_path / "out"), "--to", "ctranslate2"]
+    assert main(words) == 2 and not (tmp_path / "out").exists()
+    assert "an encoder-decoder is not written for CTranslate2 here" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["t5", "bart"])

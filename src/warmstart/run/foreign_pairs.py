@@ -27,10 +27,10 @@ def foreign_pair_task(folder: Path, backbone: BackboneSettings) -> TaskSpec:
     """The task of an encoder-decoder that another library wrote into ``folder``.
 
     Raises:
-        BadInput: no config says what its decoder reads first or what ends its texts.
+        BadInput: no config says what its decoder reads first or what ends its texts, or a token is not in the vocabulary.
     """
     config = _generation_config(folder)
-    template, most = _template(config, read_template_ids(folder), folder), config.get(LENGTH)
+    template, most = _template(config, read_template_ids(folder), folder, backbone.vocab_size), config.get(LENGTH)
     options = Seq2SeqSettings(algorithm="causal", template=template)
     if type(most) is int and 2 < most <= backbone.max_length:
         options = options.model_copy(update={"target_limit": most - 1})  # theirs counts the decoder's first token
@@ -47,16 +47,16 @@ def foreign_search(folder: Path, task: TaskSpec) -> GenerateSettings:
     """
     config, most = _generation_config(folder), Seq2Seq().options(task).target_limit
     wanted: dict[str, Any] = {"max_new": most}
-    beam = config.get("num_beams") or 1
+    beam, fewest = _number(config, "num_beams", folder) or 1, _number(config, "min_length", folder)
     if beam == 1:
         wanted["greedy"] = True
     else:
-        penalty = config.get("length_penalty", 1.0)
-        wanted |= {"beam": beam, "length_penalty": max(0.0, penalty), "length_norm": "power"}
-    if config.get("min_length"):
-        wanted["min_new"] = min(max(0, config["min_length"] - 1), most)
-    if config.get("no_repeat_ngram_size"):
-        wanted["no_repeat"] = config["no_repeat_ngram_size"]
+        penalty = _number(config, "length_penalty", folder, 1)
+        wanted |= {"beam": beam, "length_penalty": penalty, "length_norm": "power"}
+    if fewest:
+        wanted["min_new"] = min(max(0, fewest - 1), most)
+    if no_repeat := _number(config, "no_repeat_ngram_size", folder):
+        wanted["no_repeat"] = no_repeat
     try:
         return GenerateSettings.model_validate(wanted)
     except ValidationError as error:
@@ -79,23 +79,33 @@ def _generation_config(folder: Path) -> dict[str, Any]:
     return {key: value for values in found for key, value in values.items() if value is not None}
 
 
-def _template(config: dict[str, Any], around: TemplateIds, folder: Path) -> Seq2SeqTemplate:
-    start, end, forced = _id(config, START, folder), _id(config, END, folder), config.get(FORCED)
+def _template(config: dict[str, Any], around: TemplateIds, folder: Path, vocab_size: int) -> Seq2SeqTemplate:
+    start, end = (_id(config, key, folder, vocab_size) for key in (START, END))
     before, after = around.one if any(around.one) else ((), (end,))
-    begins = () if forced is None else (int(forced),)
+    begins = (_id(config, FORCED, folder, vocab_size),) if FORCED in config else ()
     between = around.pair[1] or (end,)
     return Seq2SeqTemplate(
         before=before, after=after, between=between, start=start, first=begins or before, forced=begins, end=end
     )
 
 
-def _id(config: dict[str, Any], key: str, folder: Path) -> int:
+def _number(config: dict[str, Any], key: str, folder: Path, default: float = 0) -> Any:
+    found = config.get(key, default)
+    if type(found) not in (int, float):
+        raise BadInput(
+            f"the key {key!r} holds no number", where=f"{folder / GENERATION_CONFIG}, {MODEL_CONFIG}", value=found,
+            next_step="mend the file",
+        )  # fmt: skip
+    return found
+
+
+def _id(config: dict[str, Any], key: str, folder: Path, vocab_size: int) -> int:
     """The id under a key; the first, where there are several."""
     found = config.get(key)
     found = found[0] if isinstance(found, list) and found else found
-    if type(found) is not int:
+    if type(found) is not int or not 0 <= found < vocab_size:
         raise BadInput(
-            f"the key {key!r} is missing", where=f"{folder / MODEL_CONFIG}, {GENERATION_CONFIG}", value=found,
-            allowed="the id of a token", next_step="add it: every encoder-decoder has one",
+            f"the key {key!r} holds no id of a token", where=f"{folder / MODEL_CONFIG}, {GENERATION_CONFIG}", value=found,
+            allowed=f"a whole number from 0 to {vocab_size - 1}", next_step="mend the file",
         )  # fmt: skip
     return found

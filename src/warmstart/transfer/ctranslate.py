@@ -40,6 +40,11 @@ def export_ctranslate2(model: Model, source: Path, folder: Path) -> float:
     Raises:
         BadInput: the packages are missing, the engine has no such architecture, or does not compute what this model does.
     """
+    if model.settings.backbone.two_stacks:
+        raise BadInput(
+            "an encoder-decoder is not written for CTranslate2 here", where="--to", value="ctranslate2", allowed="--to hf",
+            next_step="give the folder of --to hf to ct2-transformers-converter",
+        )  # fmt: skip
     converters = _import()
     inner, config = folder / "ctranslate2", read_json(source / "config.json")
     write_json(source / "config.json", {"position_embedding_type": "absolute"} | config)  # which its converter asks for
