@@ -41,7 +41,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "both.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in both))
     assert run("prepare", f"{folder}/both.jsonl", "--vocab-size", "300", "--out", f"{folder}/both") == 0
     models = {"source-lm": ["--model", "lstm-tiny", *TINY], "target-lm": ["--model", "lstm-tiny", *TINY]}
-    models |= {"gpt": TRANSFORMER, "wide": ["--model", "lstm-tiny"]}
+    models |= {"gpt": TRANSFORMER, "wide": ["--model", "lstm-tiny"], "deep-lm": [*models["source-lm"], "--layers", "2"]}
     for number, (name, size) in enumerate(models.items()):
         words = ["--corpus", f"{folder}/both", "--length", "3 steps", "--precision", "fp32", "--seed", str(number)]
         assert run("pretrain", *words, *size, "--out", str(folder / name)) == 0
@@ -92,6 +92,15 @@ def test_each_side_begins_as_its_language_model(home: Path, sides: tuple[str, ..
                 expected.add(f"backbone.{side}.{own}")
     assert {name.split("[")[0] for name in account.loaded} == expected
     assert "backbone.decoder.mix.weight" in account.initialised
+
+
+def test_of_a_deeper_language_model_the_first_layer_starts_a_side(home: Path) -> None:
+    """Witness: Ramachandran et al. 2016: of the encoder its tokens and first layer, all other layers random."""
+    recipe, found = built(home, "--encoder-start", "HOME/deep-lm")
+    account = found.fresh(recipe)[1]
+    assert account is not None
+    assert {name.split(".")[2] for name in account.loaded} == {"tokens", "blocks"}
+    assert "backbone.encoder.blocks.1.cells.0.input.weight" in account.initialised
 
 
 def test_texts_of_one_side_go_with_the_pairs(home: Path) -> None:
@@ -160,6 +169,7 @@ def test_the_whole_road(home: Path, tmp_path: Path) -> None:
         (("--start", "HOME/gpt", "--decoder-start", "HOME/gpt"), "another for one of its sides"),
         (("--model", "lstm-tiny", "--target-text", "HOME/target"), "reads no text of one side alone"),
         (("--target-text", "/dev/null"), "no text to learn from"),
+        (("--source-lm-weight", "2"), "weight of a text that is not named"),
     ],
 )
 def test_bad_input(home: Path, more: tuple[str, ...], words: str) -> None:

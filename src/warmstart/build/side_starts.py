@@ -79,8 +79,9 @@ class SideStarts:
         transfers: list[PartTransfer] = []
         left: list[str] = []
         for side, start in self.sides.items():
-            imported, ours = start.load(), getattr(model.settings.backbone, side)
-            layers = min(ours.total_layers, start.backbone.total_layers)
+            imported, backbone = start.load(), model.settings.backbone
+            both = min(getattr(backbone, side).total_layers, start.backbone.total_layers)
+            layers = min(both, backbone.SIDE_LAYERS or both)
             transfers.append(PartTransfer(imported.model, target_part=f"backbone.{side}", layers=layers))
             left += imported.unused
         account = start_from(model, *transfers)

@@ -51,10 +51,20 @@ class SideGoals:
 
 
 def side_goals(recipe: FinetuneRecipe) -> SideGoals:
-    """What a recipe asks for."""
+    """What a recipe asks for.
+
+    Raises:
+        BadInput: a weight for a text that is not named.
+    """
     asked = {
         SOURCE_LM: (recipe.source_text, recipe.source_lm_weight), TARGET_LM: (recipe.target_text, recipe.target_lm_weight)
     }  # fmt: skip
+    for side, (text, weight) in zip(("source", "target"), asked.values(), strict=True):
+        if text is None and weight != 1:
+            raise BadInput(
+                "the weight of a text that is not named", where=f"--{side}-lm-weight", value=weight,
+                allowed=f"with --{side}-text", next_step=f"add --{side}-text FILE, or leave it out",
+            )  # fmt: skip
     found = {goal: (text, weight) for goal, (text, weight) in asked.items() if text is not None and weight > 0}
     return SideGoals({goal: text for goal, (text, _) in found.items()}, {goal: n for goal, (_, n) in found.items()})
 
@@ -71,7 +81,8 @@ def read_side_texts(path: str, goal: str, frame: Frame, vocabulary: Vocabulary, 
         BadInput: the file cannot be read, or holds no text.
     """
     lines = (clean(line.rstrip("\n"), frame.settings.clean) for line in read_lines(path, encoding))
-    ids = require_text(vocabulary, "--task").encode_batch([line for line in lines if line.strip()])
+    encoded = require_text(vocabulary, "--task").encode_batch([line for line in lines if line.strip()])
+    ids = [own for own in encoded if len(own)]
     if not ids:
         raise BadInput(
             "no text to learn from", where=path, allowed="a text on each line", next_step="name another file"

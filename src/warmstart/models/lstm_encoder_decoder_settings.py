@@ -18,6 +18,7 @@ class LSTMEncoderDecoderSettings(LSTMSettings):
     """As a Transformer's."""
     can_carry: ClassVar[bool] = False
     two_stacks: ClassVar[bool] = True
+    SIDE_LAYERS: ClassVar[int | None] = 1
     FEWEST_LAYERS: ClassVar[int] = 2
     reads_sides_alone: ClassVar[bool] = True
 

@@ -27,7 +27,7 @@ class MaskSettings(Settings):
         "mean length in tokens of the spans of span-corruption and infilling",
         flag="--mask-span",
         metavar="N",
-        gt=0,
+        ge=1,
     )
     random: float = Setting(0.1, "share of the masked tokens that is replaced by a random token", ge=0, le=1)
     keep: float = Setting(0.1, "share of the masked tokens that stays as it is", ge=0, le=1)
