@@ -60,7 +60,9 @@ CONTEXT = "Ada Byron left Rio in the morning and came to Lisbon in the evening o
          [{"text": "Song 5", "labels": ["old", "sad"]}], {"sad": 4, "old": 3}, {("dev", "shared"): (1, 1)}),
         ("tagging", [{"tokens": ["Ada", "left", f"Rio{n}"], "tags": ["B-PER", "O", "B-LOC"]} for n in range(4)],
          [{"tokens": ["ada", "LEFT", "rio2"], "tags": ["B-PER", "O", "O"]}],
-         {"LOC": 4, "PER": 4}, {("dev", "shared"): (1, 1), ("dev", "missing"): (1, 2), ("dev", "one_sided"): (1, 1)}),
+         {"LOC": 4, "PER": 4}, {("dev", "shared"): (1, 1), ("dev", "missing"): (1, 2)}),
+        ("tagging", [{"tokens": [f"flu{n}"], "tags": ["O"]} for n in range(2)] + [{"tokens": ["flu"], "tags": ["B-ILL"]}] * 2,
+         [{"tokens": ["a", *"b" * 19], "tags": ["B-ILL", *"O" * 19]}], {"ILL": 2}, {}),
         ("span", [{"context": CONTEXT, "question": f"who {n}", "answer": "Ada" * (n > 0), "start": 0} for n in range(4)],
          [{"context": CONTEXT.lower(), "question": "where", "answer": "rio", "start": 15},
           {"context": CONTEXT.replace("evening", "evenings"), "question": "when", "answer": "", "start": 0}],
@@ -122,7 +124,7 @@ def test_samples_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
     given = report("classification", train, dev)
     assert found(given)["dev", "shared"] == (2, 32) and found(given)["dev", "near"] == (5, 10)
     assert (
-        "5 dev examples nearly have the texts of a training example, of 10 of them and one in 2 training examples"
+        "5 dev examples with nearly the texts of a training example, of 10 of them and one in 2 training examples"
         in given.findings[-1].text
     )
 

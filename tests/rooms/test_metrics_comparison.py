@@ -6,6 +6,7 @@ import statistics
 import numpy as np
 import pytest
 from scipy import stats
+from sklearn.metrics import balanced_accuracy_score
 
 from warmstart.metrics.comparison import compare, is_collapsed, mean_std
 from warmstart.metrics.jackknife import metric_pseudo_values
@@ -143,3 +144,18 @@ def test_few_examples_are_no_evidence_of_a_collapse(count: int, majority: float)
     assert is_collapsed(targets, np.zeros(count, int)) == (
         (count, majority) in {(10, 0.5), (20, 0.5), (20, 0.8), (80, 0.5), (80, 0.8)}
     )
+
+
+def test_a_run_that_finds_a_rare_class_has_not_collapsed():
+    """Witness: always to say the common class has more right answers, but scikit-learn's balanced accuracy is far from 1/2.
+
+    The same predictions in another order, which go with nothing, are those of a collapsed run.
+    """
+    rng = np.random.default_rng(1)
+    targets = (np.arange(1000) < 50).astype(int)
+    found = rng.random(1000) < np.where(targets == 1, 0.85, 0.08)
+    predictions = found.astype(int)
+    assert (targets == predictions).mean() < 0.95 and balanced_accuracy_score(targets, predictions) > 0.85
+    assert not is_collapsed(targets, predictions)
+    shuffled = [is_collapsed(targets, rng.permutation(predictions)) for _ in range(200)]
+    assert np.mean(shuffled) > 0.9

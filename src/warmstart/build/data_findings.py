@@ -171,7 +171,7 @@ def _find_near(kind: TaskKind, part: str, records: Sequence[Record], train: Sequ
         looked += [f"one in {every} training examples"] if every > 1 else []
         sample = f", of {' and '.join(looked)} looked at" if looked else ""
         text = (
-            f"{format_count(len(near), noun)} nearly have the {kind.content_noun} of a training example{sample} "
+            f"{format_count(len(near), noun)} with nearly the {kind.content_noun} of a training example{sample} "
             f"({_place(asked[one])} ≈ {_place(train[near[one]])})"
         )
         yield Finding("near", part, len(near), len(asked), text)

@@ -90,7 +90,7 @@ def report_data(data: LabelledData, lengths: Mapping[str, Lengths]) -> DataRepor
         part: _report_split(kind, names, records, lengths.get(part, Lengths()), len(keys[part]) - len(set(keys[part])))
         for part, records in parts.items()
     }
-    findings = [*_find_in_each(kind, parts, keys), *_find_in_labels(kind, data, splits)]
+    findings = [*_find_in_each(kind, parts, keys), *_find_in_labels(kind, data, parts, splits)]
     for part in [name for name in parts if name != "train"]:
         findings += find_shared(kind, part, parts, groups)
     return DataReport(splits, findings)
@@ -115,12 +115,20 @@ def _find_in_each(
             yield from find_contradictions(part, records, keys[part])
 
 
-def _find_in_labels(kind: TaskKind, data: LabelledData, splits: Mapping[str, SplitReport]) -> Iterator[Finding]:
+def _find_in_labels(
+    kind: TaskKind, data: LabelledData, parts: Mapping[str, Sequence[Record]], splits: Mapping[str, SplitReport]
+) -> Iterator[Finding]:
     counts = {part: split.labels for part, split in splits.items()}
-    yield from find_one_sided(counts, {part: split.examples for part, split in splits.items()})
+    yield from find_one_sided(counts, {part: _num_answers(kind, records) for part, records in parts.items()})
     if data.label_names:
         yield from find_scarce(counts)
         yield from find_named_labels(kind, data.label_names, data.train)
+
+
+def _num_answers(kind: TaskKind, records: Sequence[Record]) -> int:
+    """How many answers are asked for: one of each Record, of tagging one of each word, whether in an entity or not."""
+    varied = kind.varied_labels(records)
+    return len(records) if varied is None else sum(1 for _ in varied)
 
 
 def _each(splits: Mapping[str, SplitReport], describe: Callable[[SplitReport], str]) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from warmstart.base.formatting import format_count
 from warmstart.metrics.jackknife import difference_variance
-from warmstart.metrics.metric import LOWER_IS_BETTER, Array, is_constant
+from warmstart.metrics.metric import LOWER_IS_BETTER, Array, is_constant, matthews
 from warmstart.metrics.names import GENERATION_METRICS
 
 
@@ -36,8 +36,9 @@ def is_collapsed(targets: Array, predictions: Array) -> bool:
     """Whether a run has learned nothing: its predictions are all equal, or no better than those of the majority class.
 
     Few examples are no evidence: a run that answers well may be wrong on two of four. So it counts only where a run that
-    closes half of the gap between the majority class and no error would seldom get so few right (binomial test). For
-    scores and for multi-label targets only equal predictions count.
+    closes half of the gap between the majority class and no error would seldom get so few right (binomial test). Neither
+    has a run collapsed that finds a rare class and for that gives many false alarms: its predictions and the targets go
+    together. For scores and for multi-label targets only equal predictions count.
     """
     if targets.dtype.kind == "f":
         return bool((predictions == predictions[0]).all() and not (targets == targets[0]).all())
@@ -46,7 +47,9 @@ def is_collapsed(targets: Array, predictions: Array) -> bool:
     if is_one_answer(targets.tolist(), predictions.tolist()):
         return True
     right, majority = int((targets == predictions).sum()), int(np.unique(targets, return_counts=True)[1].max())
-    return not is_constant(targets) and right <= majority and _share_below(right, len(targets), majority) < DOUBT
+    if is_constant(targets) or right > majority or _share_below(right, len(targets), majority) >= DOUBT:
+        return False
+    return not _go_together(targets, predictions)
 
 
 def is_one_answer(truths: Sequence[Hashable], predictions: Sequence[Hashable]) -> bool:
@@ -65,6 +68,13 @@ def _share_below(right: int, count: int, majority: int) -> float:
     from scipy.stats import binom
 
     return float(binom.cdf(right, count, (1 + majority / count) / 2))
+
+
+def _go_together(targets: Array, predictions: Array) -> bool:
+    """Whether predictions in a random order would seldom agree so well: for two classes the chi² test, n · matthews²."""
+    from scipy.stats import norm
+
+    return bool(norm.sf(matthews(targets, predictions) * math.sqrt(len(targets))) < DOUBT)
 
 
 CAUTIONS = {

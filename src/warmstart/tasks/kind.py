@@ -187,7 +187,7 @@ class TaskKind(RowSource):
 
     def is_empty(self, record: Record) -> bool:
         """Whether one of the texts has nothing to read."""
-        return not all("".join(text).strip() for text in record.texts.values())
+        return not all(any(map(str.strip, text)) for text in record.texts.values())
 
     # How examples are divided into training and dev
 
