@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import warmstart
-from warmstart.base.files import temporary_folder, write_bytes
+from warmstart.base.files import check_no_pointer, temporary_folder, write_bytes
 
 LABELLED = [{"text": f"a {word} film", "label": word} for word in ("good", "bad")] * 4
 
@@ -47,3 +47,9 @@ def test_an_interrupted_write_leaves_the_old_file_alone(tmp_path: Path) -> None:
         (stage / "part").write_bytes(b"x")
         raise KeyError
     assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [("file", b"old")]
+
+
+def test_a_pipe_is_left_to_its_reader(tmp_path: Path) -> None:
+    """Witness: POSIX, where opening a named pipe that nobody writes into waits, and closing it breaks the one who does."""
+    os.mkfifo(tmp_path / "pipe")
+    check_no_pointer(tmp_path / "pipe")  # returns

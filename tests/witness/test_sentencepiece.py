@@ -158,7 +158,11 @@ def test_what_does_not_convert_is_refused(texts: tuple[list[str], list[str]], tm
             Tokenizer.load(tmp_path)
     train(texts[0], tmp_path / "spm.model")
     whole = (tmp_path / "spm.model").read_bytes()
-    for damaged in (b"", whole[: len(whole) // 2], b"\x0b" + whole, b"words"):
+    first, rule = 2 + whole[1], whole.index(b"nmt_nfkc")  # the end of the first piece, and the normaliser's name
+    table = rule + len(b"nmt_nfkc") + 4  # its characters; before the name stand two tags and a size
+    wrong = whole[:table] + b"\xff\xff\xff\xff" + whole[table + 4 :]
+    cut = (b"", whole[: len(whole) // 2], whole[:first], whole[: rule - 6])
+    for damaged in (*cut, b"\x0b" + whole, b"words", b"\x10\x01", wrong):
         (tmp_path / "spm.model").write_bytes(damaged)
         with pytest.raises(BadInput, match=r"spm\.model: not a model of SentencePiece, or damaged"):
             Tokenizer.load(tmp_path)

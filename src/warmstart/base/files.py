@@ -112,13 +112,20 @@ LFS_POINTER = b"version https://git-lfs"
 
 
 def check_no_pointer(path: Path) -> None:
-    """Refuses what Git LFS puts in the place of a file that is not fetched; what cannot be opened is left to others."""
-    with contextlib.suppress(OSError), open(path, "rb") as file:
-        if path.is_file() and file.read(len(LFS_POINTER)) == LFS_POINTER:
-            raise BadInput(
-                "the file itself is not here, only the pointer to it that Git LFS leaves", where=str(path),
-                next_step="fetch it: git lfs pull",
-            )  # fmt: skip
+    """Refuses what Git LFS puts in the place of a file that is not fetched; what cannot be opened is left to others.
+
+    A pipe is not opened: who writes into it would find that its reader has gone.
+    """
+    begin = b""
+    with contextlib.suppress(OSError):
+        if path.is_file():
+            with open(path, "rb") as file:
+                begin = file.read(len(LFS_POINTER))
+    if begin == LFS_POINTER:
+        raise BadInput(
+            "the file itself is not here, only the pointer to it that Git LFS leaves", where=str(path),
+            next_step="fetch it: git lfs pull",
+        )  # fmt: skip
 
 
 def check_free_space(path: Path, size: int) -> None:

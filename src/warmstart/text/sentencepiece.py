@@ -15,7 +15,14 @@ from tokenizers import decoders, models, normalizers, pre_tokenizers
 from warmstart.base.errors import BadInput
 from warmstart.text.added_tokens import insert_tokens, read_added_tokens
 from warmstart.text.classes import SENTENCEPIECE, SPM, check_class, family_name
-from warmstart.text.sentencepiece_model import Algorithm, Piece, PieceKind, SentencePieceModel, read_sentencepiece_model
+from warmstart.text.sentencepiece_model import (
+    Algorithm,
+    Piece,
+    PieceKind,
+    SentencePieceModel,
+    damaged,
+    read_sentencepiece_model,
+)
 from warmstart.text.special_tokens import read_special_tokens, read_tokenizer_config
 from warmstart.text.template import Template
 
@@ -157,11 +164,12 @@ def convert(
         BadInput: the library cannot give the same ids.
     """
     pieces = list(model.pieces) if pieces is None else pieces
-    _check(model, where, pieces)
+    charsmap = _charsmap(model, where)
+    _check(model, where, pieces, normalizers.Sequence(charsmap))
     backend = tokenizers.Tokenizer(
         _unigram(model, pieces) if model.algorithm == Algorithm.UNIGRAM else _bpe(model, pieces)
     )
-    backend.normalizer = normalizers.Sequence([*(before or []), *_normalizers(model)])
+    backend.normalizer = normalizers.Sequence([*(before or []), *charsmap, *_normalizers(model)])
     splits = _splits(model)
     if splits:
         backend.pre_tokenizer = pre_tokenizers.Sequence(splits)
@@ -171,11 +179,19 @@ def convert(
     return backend
 
 
-def _check(model: SentencePieceModel, where: str, pieces: Pieces) -> None:
+def _charsmap(model: SentencePieceModel, where: str) -> list[Any]:
+    """The file's table of characters as a normaliser, if it has one."""
+    try:
+        return [normalizers.Precompiled(model.charsmap)] if model.charsmap else []
+    except Exception as error:  # the library raises plain Exception
+        raise damaged(where) from error
+
+
+def _check(model: SentencePieceModel, where: str, pieces: Pieces, charsmap: Any) -> None:
     """Refuses what the library does in another way, and a file that is not as its family has it."""
     kept = {piece.text for piece in pieces}
     user_defined = model.of_kind(PieceKind.USER_DEFINED)
-    changed = next((text for text in user_defined if _normalised(model, text) != text), None)
+    changed = next((text for text in user_defined if charsmap.normalize_str(text) != text), None)
     problems = {
         "its algorithm": model.algorithm not in (Algorithm.UNIGRAM, Algorithm.BPE)
         and Algorithm(model.algorithm).name.lower(),
@@ -193,10 +209,6 @@ def _check(model: SentencePieceModel, where: str, pieces: Pieces) -> None:
                 f"this SentencePiece model does not convert exactly: {problem}", where=where, value=value,
                 allowed="Unigram or BPE, as its defaults are", next_step=CONVERT,
             )  # fmt: skip
-
-
-def _normalised(model: SentencePieceModel, text: str) -> str:
-    return str(normalizers.Precompiled(model.charsmap).normalize_str(text)) if model.charsmap else text
 
 
 def _unigram(model: SentencePieceModel, pieces: Pieces) -> Any:
@@ -232,7 +244,7 @@ def _bpe(model: SentencePieceModel, pieces: Pieces) -> Any:
 
 
 def _normalizers(model: SentencePieceModel) -> list[Any]:
-    found: list[Any] = [normalizers.Precompiled(model.charsmap)] if model.charsmap else []
+    found: list[Any] = []
     if model.joins_blanks:
         found += [
             normalizers.Replace(tokenizers.Regex(rf"\A +|[ {BLANK}]+\z"), ""),

@@ -85,24 +85,31 @@ def read_sentencepiece_model(path: Path) -> SentencePieceModel:
     """
     try:
         model = _parse(memoryview(path.read_bytes()))
-    except (IndexError, ValueError, KeyError, struct.error, UnicodeDecodeError):
+    except (IndexError, ValueError, KeyError, TypeError, struct.error):
         model = SentencePieceModel()
     if not model.pieces or len(model.of_kind(PieceKind.UNKNOWN)) != 1:
-        raise BadInput(
-            "not a model of SentencePiece, or damaged", where=str(path), next_step="restore the file from a copy"
-        )
+        raise damaged(str(path))
     return model
+
+
+def damaged(where: str) -> BadInput:
+    """The error of a file that is none of SentencePiece's, or not whole."""
+    return BadInput("not a model of SentencePiece, or damaged", where=where, next_step="restore the file from a copy")
 
 
 def _parse(data: memoryview) -> SentencePieceModel:
     pieces: list[Piece] = []
     found: dict[str, Any] = {}
+    missing = set(_PARTS)  # they stand behind the pieces: without one, the file is cut between two fields
     for number, value in _fields(data):
+        missing.discard(number)
         if number == _PIECES:
             pieces.append(_piece(value))
         for field, inner in _fields(value) if number in _PARTS else ():
             if (name := _PARTS[number].get(field)) is not None:
                 found[name] = type(getattr(SentencePieceModel(), name))(inner)
+    if missing:
+        raise ValueError("cut")
     return replace(SentencePieceModel(), pieces=tuple(pieces), **found)
 
 
