@@ -144,13 +144,13 @@ class RunFolder:
                 for path in missing:
                     path.rmdir()
 
-    def stop_sentence(self) -> str:
+    def stop_sentence(self, how: str = "stopped by SIGTERM") -> str:
         """What to say when the process is stopped outside of the training loop; empty where the run is finished."""
         if self.is_finished:
             return ""
         if not self.is_started:
-            return f"{self.path}: stopped by SIGTERM before the training; nothing is saved: run the same command again."
-        return f"{self.path}: stopped by SIGTERM; run the same command with --resume to continue."
+            return f"{self.path}: {how} before the training; nothing is saved: run the same command again."
+        return f"{self.path}: {how}; run the same command with --resume to continue."
 
     def check_free(self, *, resume: bool, config: str, chosen: Collection[Sequence[str]] = ()) -> None:
         """Checks that this run may write here: the folder is new or empty, or ``resume`` continues this run.
