@@ -26,6 +26,21 @@ def test_a_run_of_other_settings_is_refused(tmp_path: Path, there: str) -> None:
         RunFolder(tmp_path).check_free(resume=True, config="a: 1\nb:\n  c: 2\n")
 
 
+def test_the_settings_that_differ_are_named_with_both_values(tmp_path: Path) -> None:
+    """Witness: the two files, compared by eye; a field that was chosen from the data and is left open is no difference."""
+    (tmp_path / CONFIG).write_text("start: lm\ntrain: {length: 20 steps, seed: 1, batch_size: 8}\nold: [1, 2]\n")
+    given = "start: lm\ntrain: {length: 30 steps, seed: 1, lr: 0.1}\n"
+    said = (
+        "another recipe: train.length is '30 steps' here and '20 steps' there, train.lr is 0.1 here and not set there, "
+        r"old is not set here and \[1, 2\] there; choose another --out"
+    )
+    with pytest.raises(BadInput, match=said):
+        RunFolder(tmp_path).check_free(resume=True, config=given, chosen=[("train", "batch_size")])
+    (tmp_path / CONFIG).write_text("".join(f"field{number}: 1\n" for number in range(9)))
+    with pytest.raises(BadInput, match=r"field5 is 2 here and 1 there, and 3 more; choose"):
+        RunFolder(tmp_path).check_free(resume=True, config="".join(f"field{number}: 2\n" for number in range(9)))
+
+
 def started(path: Path, **data: object) -> RunFolder:
     run = RunFolder(path)
     run.create("a: 1\n", {"data": data})

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,14 @@ import yaml
 
 from warmstart.base.console import set_quiet
 from warmstart.base.errors import BadInput, DivergenceError, InterruptError, TerminationError
+from warmstart.base.run_folder import RunFolder
 from warmstart.cli import main as cli
+from warmstart.cli.command import Command
 from warmstart.cli.main import main
 from warmstart.cli.show import SHOWN
-from warmstart.cli.verb import EXPLAIN
+from warmstart.cli.verb import EXPLAIN, RunOptions
 from warmstart.cli.verbs import VERBS
+from warmstart.config.schema import FinetuneRecipe
 
 HEAVY = ("torch", "numpy", "tokenizers", "sklearn", "scipy", "pyarrow", "matplotlib", "jinja2", "rich")
 
@@ -246,3 +250,19 @@ def test_sigterm_while_the_words_are_read_is_answered(
     assert main([verb, "--out", "run"]) == 75
     assert "stopped by SIGTERM before it began" in capsys.readouterr().err
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_ctrl_c_outside_of_the_training_says_what_to_do_next(tmp_path: Path) -> None:
+    """Witness: the signal itself, before a run begins and while its files are written; SIGTERM's two sentences."""
+    verb = replace(VERBS["finetune"], run=lambda *_: signal.raise_signal(signal.SIGINT))
+    command = Command(verb, FinetuneRecipe.model_construct(), RunOptions(out=str(tmp_path / "run")), json=False)
+    with pytest.raises(
+        InterruptError, match="interrupted before the training; nothing is saved: run the same command again"
+    ):
+        command.run()
+    RunFolder(tmp_path / "run").create("a: 1\n", {})
+    with pytest.raises(
+        InterruptError, match="run: interrupted; run the same command with --resume to continue"
+    ) as caught:
+        command.run()
+    assert caught.value.exit_code == 130

@@ -132,3 +132,22 @@ def test_what_is_no_text_is_called_what_it_is(start: bytes, said: str, tmp_path:
     (tmp_path / "a.csv").write_bytes(start)
     with pytest.raises(BadInput, match=re.escape(said)):
         list(read_lines(str(tmp_path / "a.csv")))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_byte_order_mark_is_named(tmp_path: Path, encoding: str) -> None:
+    """Witness: Python's encoder; the encoding that the sentence names reads the file."""
+    path = tmp_path / "rows.csv"
+    path.write_bytes("text,label\r\nfine,good\r\n".encode(encoding))
+    with pytest.raises(BadInput, match=f"UTF-16 without a byte order mark: --encoding {encoding}") as caught:
+        list(read_lines(str(path)))
+    assert caught.value.where == str(path)
+    assert list(read_lines(str(path), encoding)) == ["text,label\n", "fine,good\n"]
+
+
+def test_a_file_of_zeros_is_damaged(tmp_path: Path) -> None:
+    """Witness: what a disk that lost its power leaves of a file."""
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(bytes(200))
+    with pytest.raises(BadInput, match=r"zero among its first two bytes.*create the file again"):
+        list(read_lines(str(path)))

@@ -1,6 +1,8 @@
 """What tasks are evaluated by: the metrics of each kind, held against the table of metrics."""
 
+import numpy as np
 import pytest
+from sklearn.metrics import confusion_matrix
 
 from warmstart.base.errors import BadInput
 from warmstart.metrics.metric import METRICS
@@ -8,6 +10,8 @@ from warmstart.tasks.choice import CHOICE
 from warmstart.tasks.classification import CLASS
 from warmstart.tasks.multilabel import LABELS
 from warmstart.tasks.regression import SCORE
+from warmstart.tasks.settings import FrameSettings
+from warmstart.tasks.spec import TaskSpec
 
 
 def test_each_answer_has_metrics_that_exist() -> None:
@@ -34,3 +38,11 @@ def test_f1_of_one_class_needs_two_classes() -> None:
     CLASS.check_metric("f1", ("a", "b"))
     with pytest.raises(BadInput, match="got 'f1'; allowed: accuracy, f1_macro, matthews"):
         CLASS.check_metric("f1", ("a", "b", "c"))
+
+
+def test_the_confusions_of_many_classes_are_counted() -> None:
+    """Witness: scikit-learn; CLINC150 has as many classes."""
+    names = tuple(f"intent {number}" for number in range(150))
+    truths, told = np.random.default_rng(1).integers(0, len(names), (2, 900)).tolist()
+    spec = TaskSpec(kind="classification", label_names=names, frame=FrameSettings(context=64))
+    assert CLASS.confusion(spec, truths, told) == confusion_matrix(truths, told, labels=range(len(names))).tolist()

@@ -25,7 +25,7 @@ from typing import Any, NoReturn
 
 import yaml
 
-from warmstart.base.errors import BadInput
+from warmstart.base.errors import BadInput, shorten
 from warmstart.base.files import disk_errors, locked_folder, read_json, write_json, write_text
 from warmstart.base.signals import stop_at_once
 
@@ -43,24 +43,46 @@ PSEUDO_VALUES = "pseudo_values.json"  # of a trial: what groups of examples add 
 CORPUS = "corpus"  # where --corpus names text, the corpus is built here before the run begins
 UNFINISHED = ("resume", "best")
 """Folders of a run that has not ended."""
+MOST_NAMED = 6
+"""Settings that a refusal names: a run of something else altogether differs in most."""
 BEFORE_CONFIG = (CORPUS, f".{CORPUS}", MANIFEST, f".{MANIFEST}", COMPUTE, f".{COMPUTE}", f".{CONFIG}")
 """How the names begin of what a process that dies may leave of a run that has not begun."""
 
 
-def _same_recipe(there: str, given: str, chosen: Collection[Sequence[str]]) -> bool:
-    """Whether two files state the same values, in whatever order the version that wrote them had its settings.
+def _differences(there: str, given: str, chosen: Collection[Sequence[str]]) -> list[str]:
+    """What two files state differently, in words, in whatever order the version that wrote them had its settings.
 
     ``chosen``: paths of fields that follow from the data where the given one leaves them open.
     """
     try:
         before, now = yaml.safe_load(there), yaml.safe_load(given)
     except yaml.YAMLError:
-        return False
+        before, now = None, {}
+    if not isinstance(before, dict):
+        return [f"{CONFIG} there cannot be read"]
     for path in chosen:
         old, new = _group(before, path), _group(now, path)
         if path[-1] not in new:
             old.pop(path[-1], None)
-    return bool(before == now)
+    old, new = dict(_fields(before)), dict(_fields(now))
+    return [
+        f"{name} is {_value(new, name)} here and {_value(old, name)} there"
+        for name in new | old
+        if (name in new) != (name in old) or new[name] != old[name]
+    ]
+
+
+def _fields(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """The fields of a tree of settings by their names with dots, as ``--set`` takes them."""
+    for name, value in tree.items():
+        if isinstance(value, dict) and value:
+            yield from _fields(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value
+
+
+def _value(fields: Mapping[str, Any], name: str) -> str:
+    return shorten(fields[name], 60) if name in fields else "not set"
 
 
 def _group(tree: Any, path: Sequence[str]) -> dict[str, Any]:
@@ -122,13 +144,13 @@ class RunFolder:
                 for path in missing:
                     path.rmdir()
 
-    def stop_sentence(self) -> str:
+    def stop_sentence(self, how: str = "stopped by SIGTERM") -> str:
         """What to say when the process is stopped outside of the training loop; empty where the run is finished."""
         if self.is_finished:
             return ""
         if not self.is_started:
-            return f"{self.path}: stopped by SIGTERM before the training; nothing is saved: run the same command again."
-        return f"{self.path}: stopped by SIGTERM; run the same command with --resume to continue."
+            return f"{self.path}: {how} before the training; nothing is saved: run the same command again."
+        return f"{self.path}: {how}; run the same command with --resume to continue."
 
     def check_free(self, *, resume: bool, config: str, chosen: Collection[Sequence[str]] = ()) -> None:
         """Checks that this run may write here: the folder is new or empty, or ``resume`` continues this run.
@@ -150,9 +172,11 @@ class RunFolder:
                     "the output folder holds other files", where=where, next_step="choose an empty or new --out"
                 )
             return
-        if not _same_recipe((self.path / CONFIG).read_text(encoding="utf-8"), config, chosen):
+        there = (self.path / CONFIG).read_text(encoding="utf-8")
+        if found := _differences(there, config, chosen):
+            more = f", and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
             raise BadInput(
-                "the output folder holds another run, with another recipe",
+                f"the output folder holds another run, with another recipe: {', '.join(found[:MOST_NAMED])}{more}",
                 where=where,
                 next_step=f"choose another --out, or use the recipe {CONFIG} there",
             )

@@ -1,11 +1,11 @@
 """One command: the words after a verb to its settings, the settings to the verb, its result to the screen."""
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from warmstart.base.console import print_json, set_quiet
-from warmstart.base.errors import BadInput
+from warmstart.base.errors import BadInput, InterruptError
 from warmstart.base.run_folder import RunFolder
 from warmstart.base.settings import Settings
 from warmstart.base.signals import stop_at_once
@@ -44,11 +44,21 @@ class Command:
         else:
             show(self.verb, result)
 
-    def _stoppable(self) -> AbstractContextManager[None]:
-        """Answers SIGTERM also while a verb that makes a run is being imported; the run itself does so later."""
+    @contextmanager
+    def _stoppable(self) -> Iterator[None]:
+        """Answers SIGTERM also while a verb that makes a run is being imported; the run itself does so later.
+
+        Ctrl-C outside of the training loop is told what to do next as well.
+        """
         if not self.verb.trains or self.verb.explains:
-            return nullcontext()
-        return stop_at_once(RunFolder(self.options.out).stop_sentence)
+            yield
+            return
+        folder = RunFolder(self.options.out)
+        try:
+            with stop_at_once(folder.stop_sentence):
+                yield
+        except KeyboardInterrupt:
+            raise InterruptError(folder.stop_sentence("interrupted") or "interrupted.") from None
 
 
 def read_command(verb: Verb, argv: Sequence[str]) -> Command:

@@ -170,7 +170,8 @@ def decode_blocks(blocks: Iterable[bytes], encoding: str, where: str) -> Iterato
     Where UTF-8 is expected and the first bytes are the byte order mark of UTF-16, the text is UTF-16.
 
     Raises:
-        BadInput: a byte that is none of ``encoding``, with its line and its place in the file.
+        BadInput: a byte that is none of ``encoding``, with its line and its place in the file; a text that should be UTF-8
+            and begins as UTF-16 without a byte order mark does, or as zeroed blocks of a disk do.
     """
     name = check_encoding(encoding)
     line, num_bytes = 1, 0
@@ -178,6 +179,8 @@ def decode_blocks(blocks: Iterable[bytes], encoding: str, where: str) -> Iterato
     first, rest = _split_first(blocks)
     if name == "utf-8-sig" and first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         name = "utf-16"  # no UTF-8 begins so
+    elif name == "utf-8-sig" and 0 in first[:2]:
+        raise BadInput("not utf-8 text (a zero among its first two bytes)", where=where, next_step=_zeros_step(first))
     decoder = codecs.getincrementaldecoder(name)()
     try:
         for block in chain([first], rest):
@@ -201,6 +204,14 @@ def decode_blocks(blocks: Iterable[bytes], encoding: str, where: str) -> Iterato
 def _what_it_is(first: bytes) -> str:
     """What to do with a file that begins as no text does; empty for any other."""
     return next((step for start, step in _BINARY.items() if first.startswith(start)), "")
+
+
+def _zeros_step(first: bytes) -> str:
+    """What to do with a file that has a zero among its first two bytes."""
+    if not any(first[:2]):
+        return RESTORE
+    end = "be" if first[0] == 0 else "le"
+    return f"it may be UTF-16 without a byte order mark: --encoding utf-16-{end}"
 
 
 def _split_first(blocks: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:

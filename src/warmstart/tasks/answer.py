@@ -25,8 +25,8 @@ from warmstart.tasks.parts import Parts
 from warmstart.tasks.spec import LabelValue, TaskSpec
 from warmstart.tasks.vocabulary import Vocabulary
 
-MAX_CONFUSION = 25
-"""Classes up to which a table of the confusions is shown."""
+MAX_CONFUSION = 200
+"""Classes up to which their confusions are counted: a report holds the square of them."""
 
 
 class RawOutput(NamedTuple):
@@ -208,7 +208,7 @@ class Answer:
         )
 
     def confusion(self, spec: TaskSpec, truths: Sequence[Any], predictions: Sequence[Any]) -> list[list[int]] | None:
-        """[true][predicted] counts of the classes; ``None`` where there are none, or too many to look at."""
+        """[true][predicted] counts of the classes; ``None`` where there are none, or more than :data:`MAX_CONFUSION`."""
         count = len(spec.label_names)
         if not self.has_classes or not 1 < count <= MAX_CONFUSION:
             return None
