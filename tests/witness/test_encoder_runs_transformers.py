@@ -105,6 +105,11 @@ FAMILIES: dict[str, tuple[str, dict[str, Any], Callable[[Path], Any]]] = {
         },
         lambda _: unigram("DebertaV2", ["[PAD]", "[CLS]", "[SEP]", "[UNK]"], "[MASK]"),
     ),
+    "deberta": (
+        "Deberta",
+        {"relative_attention": True, "pos_att_type": "c2p|p2c", "position_biased_input": False, "type_vocab_size": 0},
+        lambda _: marked_bytes(),
+    ),
 }
 """Kind → how its classes begin, values of its config, its tokenizer."""
 
@@ -155,7 +160,7 @@ def test_a_class_of_ours_that_reads_the_mean(tmp_path: Path) -> None:
         assert abs(found - theirs(**batch).logits.softmax(-1).numpy()).max() <= 1e-5
 
 
-@pytest.mark.parametrize("kind", ["albert", "mpnet", "deberta-v2", "modernbert"])
+@pytest.mark.parametrize("kind", ["albert", "mpnet", "deberta-v2", "deberta", "modernbert"])
 def test_an_encoder_learns_more_text_and_a_task_in_few_weights(kind: str, tmp_path: Path) -> None:
     """Witness: transformers' Auto classes read what more text and LoRA in bf16 have made."""
     (tmp_path / "start").mkdir()

@@ -51,6 +51,7 @@ CONFIGS = {
         "pos_att_type": "p2c|c2p",
         "position_biased_input": False,
     },
+    "Deberta": BERT | {"relative_attention": True, "pos_att_type": "c2p|p2c", "max_relative_positions": 9},
     "DistilBert": {
         "vocab_size": 60,
         "dim": 32,
@@ -66,19 +67,23 @@ LANGUAGE = {
     "GPT2": "GPT2LMHeadModel", "OpenAIGPT": "OpenAIGPTLMHeadModel", "Bert": "BertForMaskedLM",
     "Roberta": "RobertaForMaskedLM", "XLMRoberta": "XLMRobertaForMaskedLM", "Electra": "ElectraForMaskedLM",
     "Camembert": "CamembertForMaskedLM", "MPNet": "MPNetForMaskedLM", "Albert": "AlbertForMaskedLM",
-    "DebertaV2": "DebertaV2ForMaskedLM", "ModernBert": "ModernBertForMaskedLM",
+    "DebertaV2": "DebertaV2ForMaskedLM", "Deberta": "DebertaForMaskedLM", "ModernBert": "ModernBertForMaskedLM",
     "DistilBert": "DistilBertForMaskedLM", "Llama": "LlamaForCausalLM", "Qwen3": "Qwen3ForCausalLM",
 }  # fmt: skip
 FULL = {"sight": "full", "norm": "post", "embedding_norm": True, "activation": "gelu"}
 MASKED = (
     "bert", "roberta", "electra", "electra_even", "distilbert", "mpnet", "albert", "albert_groups", "deberta",
-    "deberta_own", "modernbert",
+    "deberta_own", "deberta_first", "modernbert",
 )  # fmt: skip
-ENCODERS = ("bert", "roberta", "electra", "distilbert", "mpnet", "albert", "deberta", "modernbert")
+ENCODERS = ("bert", "roberta", "electra", "distilbert", "mpnet", "albert", "deberta", "deberta_first", "modernbert")
 TASKS = tuple(f"{name}_task" for name in ENCODERS)
 DEBERTA = FULL | {
     "positions": "none", "disentangled": ("c2p", "p2c"), "distance_buckets": 8, "relative_distance": 24,
     "distance_norm": True, "shared_distance_keys": True, "pooler_activation": "gelu",
+}  # fmt: skip
+DEBERTA_FIRST = FULL | {
+    "positions": "none", "disentangled": ("c2p", "p2c"), "relative_distance": 9, "key_bias": False,
+    "pooler_activation": "gelu",
 }  # fmt: skip
 PADDED_BY_1 = ("roberta", "mpnet")
 """Families whose padding always has the id 1."""
@@ -113,6 +118,8 @@ OURS = {
     "modernbert": MODERN | {"lm_transform": True},
     "modernbert_task": MODERN | {"pooler": True},
     "deberta_task": DEBERTA | {"pooler": True},
+    "deberta_first": DEBERTA_FIRST | {"positions": "learned", "segments": 2, "lm_transform": True},
+    "deberta_first_task": DEBERTA_FIRST | {"pooler": True},
     "albert_task": FULL | {"segments": 2, "embedding_width": 16, "layer_groups": 1, "pooler": True},
     "llama": {
         "norm": "pre", "norm_kind": "rms", "positions": "rotary", "mlp": "gated", "activation": "silu", "bias": False,
@@ -294,7 +301,8 @@ def batched(rows: list[np.ndarray], first: int = 0, pad: int = 0) -> tuple[torch
 def test_our_choice_in_theirs(tmp_path: Path) -> None:
     """Witness: the multiple-choice class of each encoder, the double-heads class of GPT-2 and GPT-1: a logit per choice."""
     rows = [texts()[0], texts()[3], texts()[4]]
-    choosers = dict.fromkeys(TASKS, "AutoModelForMultipleChoice")
+    able = [name for name in TASKS if name != "deberta_first_task"]  # transformers has no such class for it
+    choosers = dict.fromkeys(able, "AutoModelForMultipleChoice")
     for name, kind in (choosers | {"gpt2": "GPT2DoubleHeadsModel", "gpt1": "OpenAIGPTDoubleHeadsModel"}).items():
         full, pad = name in TASKS, int(name.startswith(PADDED_BY_1))
         model = ours(name, {"choice": HEADS["choice"].model_copy(update={"pooled": full})})

@@ -36,6 +36,27 @@ def make_norm(settings: TransformerSettings, width: int | None = None) -> nn.Mod
     return nn.LayerNorm(width, eps=settings.norm_eps, bias=settings.norm_bias)
 
 
+class KeylessLinear(nn.Linear):
+    """A joint projection whose queries and values have biases, and whose keys have none."""
+
+    def __init__(self, inputs: int, queries: int, keys: int) -> None:
+        super().__init__(inputs, queries + 2 * keys, bias=False)
+        self.query_bias, self.value_bias = nn.Parameter(torch.zeros(queries)), nn.Parameter(torch.zeros(keys))
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """[…, D] → […, queries, keys, values]."""
+        none = torch.zeros_like(self.value_bias)
+        return F.linear(input, self.weight, torch.cat([self.query_bias, none, self.value_bias]))
+
+
+def make_projection(settings: TransformerSettings) -> nn.Linear:
+    """The joint projection to queries, keys and values."""
+    queries, keys = settings.heads * settings.per_head, settings.key_heads * settings.per_head
+    if settings.has_qkv_bias and not settings.key_bias:
+        return KeylessLinear(settings.width, queries, keys)
+    return nn.Linear(settings.width, queries + 2 * keys, bias=settings.has_qkv_bias)
+
+
 class Attention(nn.Module):
     """Joint projection to queries, keys and values; the kernel; the projection back."""
 
@@ -45,8 +66,7 @@ class Attention(nn.Module):
         self.dropout, self.cap = settings.attention_dropout, settings.attention_cap
         # Kernels divide by the root of the width; what differs from that is done to the queries.
         self.scale = settings.query_scale
-        rows = (self.heads + 2 * self.key_heads) * self.per_head
-        self.qkv = nn.Linear(settings.width, rows, bias=settings.has_qkv_bias)
+        self.qkv = make_projection(settings)
         self.out = nn.Linear(self.heads * self.per_head, settings.width, bias=settings.has_out_bias)
         self.q_norm = make_norm(settings, self.per_head) if settings.qk_norm else None
         self.k_norm = make_norm(settings, self.per_head) if settings.qk_norm else None

@@ -95,8 +95,7 @@ class TransformerSettings(BackboneTraits):
     )  # fmt: skip
     distance_norm: bool = Setting(False, "a norm on the rows of distances in disentangled attention (DeBERTa-v2)")
     shared_distance_keys: bool = Setting(
-        False,
-        "keys and queries of distances by the projection of those of tokens (DeBERTa-v2), not by linears of their own",
+        False, "keys and queries of distances by the projection of those of tokens (DeBERTa-v2), not by their own"
     )
     norm: Norm = Setting(
         "post", "layer norm after each residual sum (post: GPT-1, BERT), before each part and at the end (pre: GPT-2), or "
@@ -129,6 +128,7 @@ class TransformerSettings(BackboneTraits):
     )
     bias: bool = Setting(True, "whether the linears have biases (Llama: none)")
     qkv_bias: bool | None = Setting(None, "the same of queries, keys and values (Qwen2: these alone); default: as bias")
+    key_bias: bool = Setting(True, "whether keys have one too, those of distances as well (DeBERTa: none)")
     out_bias: bool | None = Setting(None, "the same of attention's linear back to the states; default: as bias")
     tied: bool = Setting(True, "the softmax over the vocabulary uses the token table, not one of its own")
     output_bias: bool = Setting(False, "a bias for each token in the softmax (Phi, Marian)")
