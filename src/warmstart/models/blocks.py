@@ -17,6 +17,7 @@ from warmstart.models.attention import AddedScores, Plan, SourceReader, attend
 from warmstart.models.cache import LayerCache
 from warmstart.models.disentangled import DistanceScores
 from warmstart.models.dropout import Dropout
+from warmstart.models.global_attention import GlobalAttention
 from warmstart.models.rotary import RotaryTable, apply_rotary
 from warmstart.models.transformer_settings import Activation, TransformerSettings
 
@@ -74,6 +75,7 @@ class Attention(nn.Module):
         plain = settings.positions != "rotary" and not settings.qk_norm and self.scale == 1
         self.joint = plain and self.heads == self.key_heads and not settings.disentangled
         self.distances = DistanceScores(settings) if settings.disentangled else None
+        self.globals = GlobalAttention(settings) if settings.global_attention else None
 
     def forward(
         self, x_ND: torch.Tensor, plan: Plan, rotary: RotaryTable | None, reads_M: torch.Tensor | None = None
@@ -86,6 +88,8 @@ class Attention(nn.Module):
             qkv = torch.cat([q, self._repeat(k), self._repeat(v)], -2).flatten(-2)
         dropout = self.dropout if self.training else 0.0
         mixed = attend(qkv, plan, self.heads, dropout, self._added(plan.distance_table), self.cap)
+        if self.globals is not None and plan.firsts is not None:
+            mixed = self.globals(x_ND, mixed, plan.firsts)
         return self.out(mixed if reads_M is None else mixed.index_select(0, reads_M))  # type: ignore[no-any-return]
 
     def forward_cached(
