@@ -41,7 +41,16 @@ from warmstart.train.weights import Weights
 DRAWN = {"masked": masked, "mixture": mixture, "pseudo-masked": pseudo_masked}
 Record = list[Example]
 CLASSES, LABELS = 3, 4
-COEFFICIENTS = {"lm": 0.5, "label": 1.0, "labels": 0.7, "score": 0.3, "choice": 1.3, "tags": 0.9, "span": 0.4}
+COEFFICIENTS = {
+    "lm": 0.5,
+    "label": 1.0,
+    "labels": 0.7,
+    "score": 0.3,
+    "choice": 1.3,
+    "tags": 0.9,
+    "chain": 0.6,
+    "span": 0.4,
+}
 ZERO = np.zeros(1, np.int64)
 
 
@@ -116,6 +125,12 @@ def tagged(rng: np.random.Generator) -> Record:
     return [Example.left_to_right(ids, {"tags": goal, "lm": lm(ids, rng)})]
 
 
+def chained(rng: np.random.Generator) -> Record:
+    """The same, where the answers of a text depend on each other."""
+    [example] = tagged(rng)
+    return [Example.left_to_right(example.ids, {"chain": example.goals["tags"], "lm": example.goals["lm"]})]
+
+
 def pointed(rng: np.random.Generator) -> Record:
     """One to three windows, each a question over reads of its own, the first of them the last token."""
     windows = []
@@ -136,6 +151,7 @@ KINDS: dict[str, Callable[[np.random.Generator], Record]] = {
     "similarity": similar,
     "choice": chosen,
     "tags": tagged,
+    "chain": chained,
     "span": pointed,
 }
 
@@ -156,9 +172,11 @@ def make(norm: str, dtype: torch.dtype) -> tuple[Model, Optimizer]:
         "score": HeadSettings(kind="score", dropout=0),
         "choice": HeadSettings(kind="choice", dropout=0),
         "tags": HeadSettings(kind="class", size=CLASSES, dropout=0),
+        "chain": HeadSettings(kind="crf", size=CLASSES, dropout=0),
         "span": HeadSettings(kind="span", size=2, dropout=0),
     }
     model = Model.fresh(ModelSettings(backbone=preset("gpt1-tiny", norm=norm, init_std=0.2, **still), heads=heads), 1)
+    torch.nn.init.normal_(model.heads["chain"].transitions, generator=torch.Generator().manual_seed(1))
     optimizer = Optimizer(Weights(model.train(), dtype), OptimizerSettings())
     return model, optimizer
 
@@ -209,7 +227,10 @@ def question_losses(model: Model, name: str, record: Record, states: list[torch.
         targets += list(goal.targets)
         weights += goal.weights.tolist()
     weighs = torch.tensor(weights, dtype=torch.float64)
-    if name == "lm":
+    if name == "chain":
+        rows = torch.stack([read[question][0] for question in range(len(targets))]) if targets else states[0][:0]
+        each = chain_losses(model, rows, torch.tensor(targets))
+    elif name == "lm":
         rows = torch.stack([read[question][0] for question in range(len(targets))])
         each = F.cross_entropy(rows @ model.backbone.tokens.weight.T, torch.tensor(targets), reduction="none")
     else:
@@ -217,6 +238,22 @@ def question_losses(model: Model, name: str, record: Record, states: list[torch.
         found = [answer_loss(model, name, torch.stack(read[q]), torch.as_tensor(targets[q])) for q in asked]
         each = torch.stack(found) if found else weighs
     return torch.stack([each * weighs, weighs], 1)
+
+
+def chain_losses(model: Model, rows: torch.Tensor, path: torch.Tensor) -> torch.Tensor:
+    """[Q] what each word adds to the loss of a text: the score of a path, and the forward algorithm word by word."""
+    head = model.heads["chain"]
+    if len(rows) == 0:
+        return rows.sum(1)
+    emissions = F.linear(rows, head.linear.weight, head.linear.bias)
+    alpha, found = head.first + emissions[0], []
+    for place, word in enumerate(emissions):
+        if place:
+            alpha = (alpha[:, None] + head.transitions).logsumexp(0) + word
+        step = head.first[path[0]] if place == 0 else head.transitions[path[place - 1], path[place]]
+        found.append(-word[path[place]] - step)
+    found[-1] = found[-1] - head.last[path[-1]] + (alpha + head.last).logsumexp(0)
+    return torch.stack(found)
 
 
 def answer_loss(model: Model, name: str, rows: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import warmstart
 from warmstart.base.errors import BadInput
@@ -78,7 +79,7 @@ def predictors(start: str, model: Model, built: Finetuning) -> tuple[Predictor, 
     ("task", "flags"),
     [
         ("classification", {}), ("classification", {"head_hidden": 8, "head_pool": "concat"}), ("multilabel", {}),
-        ("regression", {}), ("tagging", {}), ("choice", {}), ("span", {}),
+        ("regression", {}), ("tagging", {}), ("tagging", {"head_crf": True, "head_lstm": 4}), ("choice", {}), ("span", {}),
         ("entailment", {"model": "bert-tiny"}),
     ],
 )  # fmt: skip
@@ -105,6 +106,18 @@ def test_a_new_label_gets_an_output_of_its_own(tmp_path: Path) -> None:
     }  # fmt: skip
     assert "heads.label.linear.weight[2 rows]" in account["loaded"]
     assert "heads.label.linear.weight[1 rows]" in account["initialised"]
+
+
+def test_pairs_of_tags_are_taken_for_both(tmp_path: Path) -> None:
+    """Witness: the start's own table; a pair with a new tag in it begins at 0."""
+    start = learned(tmp_path, "tagging", head_crf=True)
+    model, built, account = begun(start, "tagging", write(tmp_path / "more.jsonl", rows_of("tagging", MOODS, 9)))
+    ours, theirs = (one.heads["tags"].state_dict() for one in (model, load_run(start).model))
+    assert built.head.kept == ("calm", "sad")
+    assert torch.equal(ours["transitions"][::2, ::2], theirs["transitions"])
+    assert torch.equal(ours["first"][[0, 2]], theirs["first"]) and not ours["transitions"][1].any()
+    assert "heads.tags.transitions[4 rows]" in account["loaded"]
+    assert "heads.tags.transitions[5 rows]" in account["initialised"]
 
 
 def test_labels_that_are_gone_are_left_behind(tmp_path: Path) -> None:

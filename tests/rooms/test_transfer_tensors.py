@@ -192,7 +192,7 @@ def test_an_unknown_prefix_is_named(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("model_type", "hint"),
     [
-        ("nystromformer", ""), ("reformer", ""), ("deberta", ""), ("qwen2_moe", ""), ("gptj", ""), ("mixtral", ""),
+        ("nystromformer", ""), ("reformer", ""), ("qwen2_moe", ""), ("gptj", ""), ("mixtral", ""),
         ("lama", "did you mean 'llama'?"), ("distillbert", "did you mean 'distilbert'?"),
     ],
 )  # fmt: skip

@@ -80,6 +80,7 @@ FAMILIES: dict[str, tuple[str, dict[str, Any], Callable[[Path], Any]]] = {
         {"type_vocab_size": 1},
         lambda _: unigram("Camembert", ["<s>", "<pad>", "</s>", "<unk>", "<unk>NOTUSED"], "<mask>"),
     ),
+    "longformer": ("Longformer", {"type_vocab_size": 1, "attention_window": 4}, lambda _: byte_level()),
     "electra": ("Electra", {"embedding_size": 16}, lambda folder: word_piece("Bert", BERTS, folder)),
     "distilbert": (
         "DistilBert",
@@ -104,6 +105,11 @@ FAMILIES: dict[str, tuple[str, dict[str, Any], Callable[[Path], Any]]] = {
             "position_biased_input": False,
         },
         lambda _: unigram("DebertaV2", ["[PAD]", "[CLS]", "[SEP]", "[UNK]"], "[MASK]"),
+    ),
+    "deberta": (
+        "Deberta",
+        {"relative_attention": True, "pos_att_type": "c2p|p2c", "position_biased_input": False, "type_vocab_size": 0},
+        lambda _: marked_bytes(),
     ),
 }
 """Kind → how its classes begin, values of its config, its tokenizer."""
@@ -155,7 +161,7 @@ def test_a_class_of_ours_that_reads_the_mean(tmp_path: Path) -> None:
         assert abs(found - theirs(**batch).logits.softmax(-1).numpy()).max() <= 1e-5
 
 
-@pytest.mark.parametrize("kind", ["albert", "mpnet", "deberta-v2", "modernbert"])
+@pytest.mark.parametrize("kind", ["albert", "mpnet", "deberta-v2", "deberta", "longformer", "modernbert"])
 def test_an_encoder_learns_more_text_and_a_task_in_few_weights(kind: str, tmp_path: Path) -> None:
     """Witness: transformers' Auto classes read what more text and LoRA in bf16 have made."""
     (tmp_path / "start").mkdir()

@@ -51,6 +51,8 @@ CONFIGS = {
         "pos_att_type": "p2c|c2p",
         "position_biased_input": False,
     },
+    "Longformer": BERT | {"max_position_embeddings": 26, "type_vocab_size": 1, "attention_window": [4, 8, 4]},
+    "Deberta": BERT | {"relative_attention": True, "pos_att_type": "c2p|p2c", "max_relative_positions": 9},
     "DistilBert": {
         "vocab_size": 60,
         "dim": 32,
@@ -66,21 +68,37 @@ LANGUAGE = {
     "GPT2": "GPT2LMHeadModel", "OpenAIGPT": "OpenAIGPTLMHeadModel", "Bert": "BertForMaskedLM",
     "Roberta": "RobertaForMaskedLM", "XLMRoberta": "XLMRobertaForMaskedLM", "Electra": "ElectraForMaskedLM",
     "Camembert": "CamembertForMaskedLM", "MPNet": "MPNetForMaskedLM", "Albert": "AlbertForMaskedLM",
-    "DebertaV2": "DebertaV2ForMaskedLM", "ModernBert": "ModernBertForMaskedLM",
+    "DebertaV2": "DebertaV2ForMaskedLM", "Deberta": "DebertaForMaskedLM", "Longformer": "LongformerForMaskedLM",
+    "ModernBert": "ModernBertForMaskedLM",
     "DistilBert": "DistilBertForMaskedLM", "Llama": "LlamaForCausalLM", "Qwen3": "Qwen3ForCausalLM",
 }  # fmt: skip
 FULL = {"sight": "full", "norm": "post", "embedding_norm": True, "activation": "gelu"}
 MASKED = (
     "bert", "roberta", "electra", "electra_even", "distilbert", "mpnet", "albert", "albert_groups", "deberta",
-    "deberta_own", "modernbert",
+    "deberta_own", "deberta_first", "longformer", "modernbert",
 )  # fmt: skip
-ENCODERS = ("bert", "roberta", "electra", "distilbert", "mpnet", "albert", "deberta", "modernbert")
+ENCODERS = (
+    "bert",
+    "roberta",
+    "electra",
+    "distilbert",
+    "mpnet",
+    "albert",
+    "deberta",
+    "deberta_first",
+    "longformer",
+    "modernbert",
+)
 TASKS = tuple(f"{name}_task" for name in ENCODERS)
 DEBERTA = FULL | {
     "positions": "none", "disentangled": ("c2p", "p2c"), "distance_buckets": 8, "relative_distance": 24,
     "distance_norm": True, "shared_distance_keys": True, "pooler_activation": "gelu",
 }  # fmt: skip
-PADDED_BY_1 = ("roberta", "mpnet")
+DEBERTA_FIRST = FULL | {
+    "positions": "none", "disentangled": ("c2p", "p2c"), "relative_distance": 9, "key_bias": False,
+    "pooler_activation": "gelu",
+}  # fmt: skip
+PADDED_BY_1 = ("roberta", "mpnet", "longformer")
 """Families whose padding always has the id 1."""
 MODERN = {
     "sight": "full", "norm": "pre", "first_norm": False, "norm_bias": False, "embedding_norm": True, "activation": "gelu",
@@ -113,6 +131,10 @@ OURS = {
     "modernbert": MODERN | {"lm_transform": True},
     "modernbert_task": MODERN | {"pooler": True},
     "deberta_task": DEBERTA | {"pooler": True},
+    "deberta_first": DEBERTA_FIRST | {"positions": "learned", "segments": 2, "lm_transform": True},
+    "longformer": FULL | {"windows": (3, 5, None), "global_attention": True, "lm_transform": True},
+    "longformer_task": FULL | {"windows": (3,), "global_attention": True, "global_first": True, "pooler": True},
+    "deberta_first_task": DEBERTA_FIRST | {"pooler": True},
     "albert_task": FULL | {"segments": 2, "embedding_width": 16, "layer_groups": 1, "pooler": True},
     "llama": {
         "norm": "pre", "norm_kind": "rms", "positions": "rotary", "mlp": "gated", "activation": "silu", "bias": False,
@@ -294,7 +316,8 @@ def batched(rows: list[np.ndarray], first: int = 0, pad: int = 0) -> tuple[torch
 def test_our_choice_in_theirs(tmp_path: Path) -> None:
     """Witness: the multiple-choice class of each encoder, the double-heads class of GPT-2 and GPT-1: a logit per choice."""
     rows = [texts()[0], texts()[3], texts()[4]]
-    choosers = dict.fromkeys(TASKS, "AutoModelForMultipleChoice")
+    able = [name for name in TASKS if name not in ("deberta_first_task", "longformer_task")]
+    choosers = dict.fromkeys(able, "AutoModelForMultipleChoice")
     for name, kind in (choosers | {"gpt2": "GPT2DoubleHeadsModel", "gpt1": "OpenAIGPTDoubleHeadsModel"}).items():
         full, pad = name in TASKS, int(name.startswith(PADDED_BY_1))
         model = ours(name, {"choice": HEADS["choice"].model_copy(update={"pooled": full})})
@@ -320,7 +343,7 @@ def test_our_choice_in_theirs(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [name for name in CONFIGS if name not in ("OpenAIGPT", "Llama", "Qwen3")])
 def test_their_classifier_in_ours(name: str, tmp_path: Path) -> None:
     """Witness: a fine-tuned folder of theirs answers the same when we load it, head included."""
-    pad = int(name in ("Roberta", "XLMRoberta", "Camembert", "MPNet"))
+    pad = int(name in ("Roberta", "XLMRoberta", "Camembert", "MPNet", "Longformer"))
     theirs = their_model(name, f"{name}ForSequenceClassification", num_labels=3, pad_token_id=pad)
     theirs.save_pretrained(tmp_path)
     model, full = load_model(tmp_path), name != "GPT2"
@@ -336,8 +359,9 @@ PER_TOKEN = {
 }
 
 
-@pytest.mark.parametrize("name", ENCODERS)
-@pytest.mark.parametrize("goal", PER_TOKEN)
+@pytest.mark.parametrize(("goal", "name"), [
+    (goal, name) for goal in PER_TOKEN for name in ENCODERS if (goal, name) != ("span", "longformer")
+])  # fmt: skip
 def test_our_tagger_and_span_model_in_theirs_and_back(name: str, goal: str, tmp_path: Path) -> None:
     """Witness: transformers' class for tokens or spans answers every token alike; its own folder comes back the same."""
     head, auto = PER_TOKEN[goal]
@@ -513,3 +537,20 @@ def test_another_architecture_is_not_taken_for_a_slip(tmp_path: Path) -> None:
         (tmp_path / "config.json").write_text(json.dumps({"model_type": slip}))
         with pytest.raises(BadInput, match=f"did you mean '{meant}'"):
             load_settings(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"attention_window": 5}, "no even numbers, one for each layer; got 5; allowed: an even number, or 3 of them"),
+        ({"attention_window": [4, 4]}, "no even numbers, one for each layer"),
+        ({"type_vocab_size": 2}, "type_vocab_size"),
+    ],
+)
+def test_other_longformers_are_refused(changes: dict[str, object], said: str, tmp_path: Path) -> None:
+    """Bad input: in one sentence."""
+    their_model("Longformer", "LongformerForMaskedLM").save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | changes))
+    with pytest.raises(BadInput, match=said):
+        load_model(tmp_path)

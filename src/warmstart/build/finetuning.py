@@ -13,7 +13,7 @@ from warmstart.base.errors import BadInput
 from warmstart.base.formatting import format_count
 from warmstart.base.seeds import derive_seed
 from warmstart.build.generation import check_softmax, generation_settings, label_smoothing, with_word_head
-from warmstart.build.head import HeadPlan, plan_head
+from warmstart.build.head import HeadPlan, head_kind, plan_head
 from warmstart.build.labelled_data import LabelledData, read_labelled_data
 from warmstart.build.side_starts import (
     SideStarts,
@@ -124,7 +124,9 @@ class Finetuning:
             account = start_from_vectors(model, self.vectors)
         answer = answer_of(self.spec)
         if answer.head is not None and not head.goal:
-            model.head(answer.goal).begin_at(answer.first_output(self.data.train))
+            begun = model.head(answer.goal)
+            begun.begin_at(answer.first_output(self.data.train))
+            begun.begin_from(example.goals[answer.goal] for item in self.training.items for example in item)
             if self.fits_head(recipe, model):
                 count = fit_head(model.to(default_device()), answer.goal, self.training.items, recipe.train.max_tokens)
                 say(f"head       fitted to the start's states of {format_count(count, 'example')}")
@@ -186,7 +188,9 @@ def build_finetuning(
     auxiliary = NEXT_VECTOR if backbone.vectors else LM
     goals = {answer.goal: 1.0} | ({auxiliary: lm_weight} if lm_weight > 0 else {}) | {**texts.weights}
     criterion = build_criterion(goals, recipe.train, label_smoothing(spec, tokenizer))
-    settings = _with_head(recipe, spec, backbone, pool, max(backbone.vocab_size, tokenizer.vocab_size))
+    settings = _with_head(
+        recipe, spec, backbone, pool, max(backbone.vocab_size, tokenizer.vocab_size), head_kind(recipe, data)
+    )
     vectors = _vectors(recipe, tokenizer, backbone)
     return Finetuning(
         spec, tokenizer, settings, start, data, training, lengths, metric, search, criterion, vectors, head, sides, texts
@@ -254,19 +258,19 @@ def _vectors(recipe: FinetuneRecipe, tokenizer: Vocabulary, backbone: BackboneSe
 
 
 def _with_head(
-    recipe: FinetuneRecipe, spec: TaskSpec, backbone: BackboneSettings, pool: Pool, vocab_size: int
+    recipe: FinetuneRecipe, spec: TaskSpec, backbone: BackboneSettings, pool: Pool, vocab_size: int, kind: str | None
 ) -> ModelSettings:
     """The task's model: the backbone without what the task does not read, and a head as its layout has one."""
     answer = answer_of(spec)
-    if answer.head is None:
+    if kind is None:
         writing = with_word_head(backbone).model_copy(update={"vocab_size": vocab_size})
         return ModelSettings(backbone=writing, heads=side_goals(recipe).heads())
     bare = for_task(backbone, False, spec.frame.lm)
     pooler = (answer.reads_text and pool == "sum") or head_pooler(bare, answer.goal, pool)
     backbone = for_task(backbone, pooler, spec.frame.lm).model_copy(update={"vocab_size": vocab_size})
     head = HeadSettings(
-        kind=answer.head, size=answer.num_outputs(spec.label_names), dropout=recipe.head_dropout, pooled=backbone.pooler,
+        kind=kind, size=answer.num_outputs(spec.label_names), dropout=recipe.head_dropout, pooled=backbone.pooler,
         hidden=recipe.head_hidden, pool=pool, norm=recipe.head_norm, pair=kind_of(spec).pair if spec.frame.apart else "none",
-        bias=head_bias(backbone, answer.goal),
+        bias=head_bias(backbone, answer.goal), lstm=recipe.head_lstm,
     )  # fmt: skip
     return ModelSettings(backbone=backbone, heads={answer.goal: head})

@@ -19,7 +19,10 @@ from warmstart.models.settings import HeadSettings
 from warmstart.tasks.settings import FrameSettings
 from warmstart.tasks.table import KINDS, kind_of, options_of
 
-FORM = {"head_hidden": "hidden", "head_pool": "pool", "head_norm": "norm", "pair_encoder": "pair_encoder"}
+FORM = {
+    "head_hidden": "hidden", "head_pool": "pool", "head_norm": "norm", "head_crf": "crf", "head_lstm": "lstm",
+    "pair_encoder": "pair_encoder",
+}  # fmt: skip
 """What a recipe says of the form of a head → the same in the head's settings."""
 
 
@@ -57,12 +60,36 @@ class HeadPlan:
         return {"kept": list(self.kept), "new": list(self.new), "unused": list(self.left), "sentence": self.sentence}
 
 
+def head_kind(recipe: FinetuneRecipe, data: LabelledData) -> str | None:
+    """The kind of head that learns the task; ``None``: the softmax of the language model.
+
+    Raises:
+        BadInput: a chain for a task whose answers do not follow each other, or an LSTM without one.
+    """
+    answer = KINDS[data.kind].answer(data.label_names)
+    if recipe.head_lstm and not recipe.head_crf:
+        raise BadInput(
+            "the LSTM over the words stands before a CRF", where="--head-lstm", value=recipe.head_lstm,
+            allowed="0 without --head-crf", next_step="add --head-crf",
+        )  # fmt: skip
+    if not recipe.head_crf:
+        return answer.head
+    if answer.chain_head is None:
+        able = ", ".join(name for name, kind in KINDS.items() if kind.answer(()).chain_head is not None)
+        raise BadInput(
+            "only answers that follow each other are a chain", where="--head-crf", value=data.kind, allowed=able,
+            next_step="leave it out",
+        )  # fmt: skip
+    return answer.chain_head
+
+
 def plan_head(recipe: FinetuneRecipe, data: LabelledData, start: Start | None) -> HeadPlan:
     """Whether the head of the start is kept, and which of its outputs serve which labels.
 
     Raises:
-        BadInput: ``--new-head`` without a start.
+        BadInput: ``--new-head`` without a start, or a form of head that the task has not.
     """
+    head_kind(recipe, data)
     if start is None:
         if recipe.new_head:
             raise BadInput(

@@ -274,6 +274,14 @@ class ObjectiveSettings(Settings):
     head_norm: Literal["none", "batch"] = Setting(
         "none", "batch: batch norm and dropout before each linear of the classifier", flag="--head-norm"
     )
+    head_crf: bool = Setting(
+        False, "tag all words of a sentence together: each tag depends on the one before (a linear-chain CRF)",
+        flag="--head-crf",
+    )  # fmt: skip
+    head_lstm: int = Setting(
+        0, "with --head-crf: cells, in each direction, of an LSTM over the words before it (BiLSTM-CRF); 0: none",
+        flag="--head-lstm", metavar="N", ge=0,
+    )  # fmt: skip
 
 
 class FinetuneRecipe(ObjectiveSettings, VocabularySettings):

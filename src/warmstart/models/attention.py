@@ -23,6 +23,7 @@ from warmstart.example.batch import Batch, to_device
 from warmstart.example.sight import Pattern, sees
 from warmstart.models.disentangled import DistanceTable
 from warmstart.models.eager import band, blocked_attention, is_far, unseen
+from warmstart.models.global_attention import Firsts
 from warmstart.models.padding import Padding, document_rows, pad, plan_padding, unpad
 from warmstart.models.softmax import soft_cap
 
@@ -84,7 +85,8 @@ class SourceReader(Protocol):
 class Plan:
     """How the documents of one Batch become rectangles; made once per Batch and used by every layer.
 
-    ``padding`` leads from flat to padded and back; ``None`` where flat already is as the rectangles want it.
+    ``padding`` leads from flat to padded and back; ``None`` where flat already is as the rectangles want it. ``firsts`` are
+    the first tokens of texts, where these see all and are seen by all.
     ``distance_table`` [R, D] has the rows of distances in disentangled attention. ``source`` is what a decoder reads beside
     its own tokens.
     """
@@ -94,6 +96,7 @@ class Plan:
     kernels: Kernels
     distance_table: torch.Tensor | None = None
     source: SourceReader | None = None
+    firsts: Firsts | None = None
 
 
 Relative = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -153,17 +156,23 @@ def with_window(plan: Plan, window: int | None, dtype: torch.dtype) -> Plan:
     """The same plan for a layer whose tokens see only those fewer than ``window`` positions away; ``None``: all."""
     if window is None:
         return plan
-    return replace(plan, groups=tuple(_narrow(group, window, dtype) for group in plan.groups))
+    return replace(plan, groups=tuple(_narrow(group, window, dtype, plan.firsts) for group in plan.groups))
 
 
-def _narrow(group: Group, window: int, dtype: torch.dtype) -> Group:
+def _narrow(group: Group, window: int, dtype: torch.dtype, firsts: Firsts | None) -> Group:
     if group.positions is None and group.width <= window:
         return group
     # Padding far from all real tokens would see nothing; so what is not seen is finite here.
     bias = None if group.bias is None else group.bias.clamp(min=unseen(dtype))
-    if group.positions is None:
+    if group.positions is None and firsts is None:
         return replace(group, bias=bias, window=window)
-    far = is_far(group.positions, group.positions, window)
+    positions = group.positions
+    if positions is None:
+        assert firsts is not None
+        positions = torch.arange(group.width, device=firsts.tokens.device)[None]
+    far = is_far(positions, positions, window)
+    if firsts is not None:
+        far[:, :, 0] = False
     bias = torch.zeros(far.shape, dtype=dtype, device=far.device) if bias is None else bias
     if group.causal:
         far = far | torch.ones_like(far[0]).triu(1)

@@ -17,6 +17,7 @@ from warmstart.models.attention import AddedScores, Plan, SourceReader, attend
 from warmstart.models.cache import LayerCache
 from warmstart.models.disentangled import DistanceScores
 from warmstart.models.dropout import Dropout
+from warmstart.models.global_attention import GlobalAttention
 from warmstart.models.rotary import RotaryTable, apply_rotary
 from warmstart.models.transformer_settings import Activation, TransformerSettings
 
@@ -36,6 +37,27 @@ def make_norm(settings: TransformerSettings, width: int | None = None) -> nn.Mod
     return nn.LayerNorm(width, eps=settings.norm_eps, bias=settings.norm_bias)
 
 
+class KeylessLinear(nn.Linear):
+    """A joint projection whose queries and values have biases, and whose keys have none."""
+
+    def __init__(self, inputs: int, queries: int, keys: int) -> None:
+        super().__init__(inputs, queries + 2 * keys, bias=False)
+        self.query_bias, self.value_bias = nn.Parameter(torch.zeros(queries)), nn.Parameter(torch.zeros(keys))
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """[…, D] → […, queries, keys, values]."""
+        none = torch.zeros_like(self.value_bias)
+        return F.linear(input, self.weight, torch.cat([self.query_bias, none, self.value_bias]))
+
+
+def make_projection(settings: TransformerSettings) -> nn.Linear:
+    """The joint projection to queries, keys and values."""
+    queries, keys = settings.heads * settings.per_head, settings.key_heads * settings.per_head
+    if settings.has_qkv_bias and not settings.key_bias:
+        return KeylessLinear(settings.width, queries, keys)
+    return nn.Linear(settings.width, queries + 2 * keys, bias=settings.has_qkv_bias)
+
+
 class Attention(nn.Module):
     """Joint projection to queries, keys and values; the kernel; the projection back."""
 
@@ -45,8 +67,7 @@ class Attention(nn.Module):
         self.dropout, self.cap = settings.attention_dropout, settings.attention_cap
         # Kernels divide by the root of the width; what differs from that is done to the queries.
         self.scale = settings.query_scale
-        rows = (self.heads + 2 * self.key_heads) * self.per_head
-        self.qkv = nn.Linear(settings.width, rows, bias=settings.has_qkv_bias)
+        self.qkv = make_projection(settings)
         self.out = nn.Linear(self.heads * self.per_head, settings.width, bias=settings.has_out_bias)
         self.q_norm = make_norm(settings, self.per_head) if settings.qk_norm else None
         self.k_norm = make_norm(settings, self.per_head) if settings.qk_norm else None
@@ -54,6 +75,7 @@ class Attention(nn.Module):
         plain = settings.positions != "rotary" and not settings.qk_norm and self.scale == 1
         self.joint = plain and self.heads == self.key_heads and not settings.disentangled
         self.distances = DistanceScores(settings) if settings.disentangled else None
+        self.globals = GlobalAttention(settings) if settings.global_attention else None
 
     def forward(
         self, x_ND: torch.Tensor, plan: Plan, rotary: RotaryTable | None, reads_M: torch.Tensor | None = None
@@ -66,6 +88,8 @@ class Attention(nn.Module):
             qkv = torch.cat([q, self._repeat(k), self._repeat(v)], -2).flatten(-2)
         dropout = self.dropout if self.training else 0.0
         mixed = attend(qkv, plan, self.heads, dropout, self._added(plan.distance_table), self.cap)
+        if self.globals is not None and plan.firsts is not None:
+            mixed = self.globals(x_ND, mixed, plan.firsts)
         return self.out(mixed if reads_M is None else mixed.index_select(0, reads_M))  # type: ignore[no-any-return]
 
     def forward_cached(

@@ -84,7 +84,7 @@ class DistanceScores(nn.Module):
         self.drop = Dropout(settings.residual_dropout)
         wanted = () if settings.shared_distance_keys else self.kinds
         width = self.heads * self.per_head
-        self.key = nn.Linear(settings.width, width) if "c2p" in wanted else None
+        self.key = nn.Linear(settings.width, width, bias=settings.key_bias) if "c2p" in wanted else None
         self.query = nn.Linear(settings.width, width) if "p2c" in wanted else None
 
     def project(self, table_RD: torch.Tensor, qkv: nn.Module) -> dict[str, torch.Tensor]:

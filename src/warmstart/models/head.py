@@ -3,13 +3,14 @@
 The kinds of heads are listed in :mod:`~warmstart.models.heads`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import nn
 
 from warmstart.example.batch import GoalBatch
+from warmstart.example.example import Goal
 from warmstart.models.backbone import Tables
 from warmstart.models.losses import Loss
 from warmstart.models.softmax import Smoothing
@@ -40,6 +41,9 @@ class Head(nn.Module):
         fixed_size: numbers for each read, where that follows from the kind of head.
         reads_table: whether its answers are products with the rows of a table.
         compares_reads: whether the numbers of a question's reads are compared with each other, as those of its choices.
+        reads_chains: whether the answers of one text depend on each other.
+        by_output: names of its tensors that have a row for each of its outputs.
+        by_two_outputs: those of them that have a column for each as well.
         losses: kind of answer (:attr:`~warmstart.example.example.Goal.answer`) → how a head of this class learns it.
         settings: of the head.
     """
@@ -48,6 +52,9 @@ class Head(nn.Module):
     fixed_size: ClassVar[int | None] = None
     reads_table: ClassVar[bool] = False
     compares_reads: ClassVar[bool] = False
+    reads_chains: ClassVar[bool] = False
+    by_output: ClassVar[tuple[str, ...]] = ()
+    by_two_outputs: ClassVar[tuple[str, ...]] = ()
     losses: ClassVar[Mapping[str, Callable[..., torch.Tensor]]] = {}
     settings: Any
 
@@ -80,6 +87,12 @@ class Head(nn.Module):
 
     def begin_at(self, output: float) -> None:
         """Sets the bias of freshly drawn weights so that answers begin around ``output``, where the head has a bias."""
+
+    def begin_from(self, goals: Iterable[Goal]) -> None:
+        """Sets freshly drawn weights that follow from the targets alone; most heads have none."""
+
+    def reset_parameters(self) -> None:
+        """Changes freshly drawn weights where they differ from the table of ``initialise``."""
 
     def compile_parts(self, compile_function: Callable[[Any], Any]) -> None:
         """Compiles what is the same graph for every batch; most heads have nothing that is worth it."""

@@ -1,5 +1,6 @@
 """The kinds of heads: one line and one class for each."""
 
+from warmstart.models.crf_head import CRFHead
 from warmstart.models.head import Head
 from warmstart.models.linear_heads import ChoiceHead, ClassHead, MultilabelHead, ScoreHead, SpanHead
 from warmstart.models.settings import BackboneSettings, HeadSettings, TokenHeadSettings
@@ -11,6 +12,7 @@ HEADS: dict[str, type[Head]] = {
     "score": ScoreHead,
     "choice": ChoiceHead,
     "span": SpanHead,
+    "crf": CRFHead,
     "tokens": TokenHead,
     "vectors": VectorHead,
 }

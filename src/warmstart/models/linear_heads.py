@@ -63,6 +63,7 @@ class LinearHead(Head):
     """
 
     losses: ClassVar[AnswerLosses]
+    by_output: ClassVar[tuple[str, ...]] = ("linear.weight", "linear.bias")
 
     def __init__(self, settings: HeadSettings, backbone: BackboneSettings) -> None:
         super().__init__()
@@ -72,7 +73,7 @@ class LinearHead(Head):
                 "only a head that answers once for all reads of a question pools their states", where="heads",
                 value=f"pool {settings.pool} for {settings.kind}", allowed="pool sum",
             )  # fmt: skip
-        width = backbone.width * (3 if settings.pool == "concat" else 1)
+        width = 2 * settings.lstm or backbone.width * (3 if settings.pool == "concat" else 1)
         width = pair_width(width, settings.pair)
         self.hidden = nn.Linear(width, settings.hidden) if settings.hidden else None
         self.linear = nn.Linear(settings.hidden or width, settings.size, bias=settings.bias)

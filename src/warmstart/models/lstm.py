@@ -33,13 +33,12 @@ Masks = list[torch.Tensor | None]
 class Cells(nn.Module):
     """The cells of one layer in one direction."""
 
-    def __init__(self, settings: LSTMSettings, inputs: int, cells: int) -> None:
+    def __init__(self, inputs: int, cells: int, width: int, weight_dropout: float = 0.0) -> None:
         super().__init__()
-        width = settings.width
         self.input = nn.Linear(inputs, 4 * cells)
         self.recurrent = nn.Linear(width, 4 * cells, bias=False)
         self.project = nn.Linear(cells, width, bias=False) if cells != width else None
-        self.weight_dropout = settings.weight_dropout
+        self.weight_dropout = weight_dropout
 
     def open_forget_gates(self) -> None:
         """Forget gates begin half open (Jozefowicz et al. 2015)."""
@@ -59,7 +58,8 @@ class Layer(nn.Module):
     def __init__(self, settings: LSTMSettings, number: int) -> None:
         super().__init__()
         inputs, cells = settings.width if number else settings.table_width, settings.cells_of(number)
-        self.cells = nn.ModuleList(Cells(settings, inputs, cells) for _ in range(settings.directions))
+        width, dropout = settings.width, settings.weight_dropout
+        self.cells = nn.ModuleList(Cells(inputs, cells, width, dropout) for _ in range(settings.directions))
         self.residual = settings.residual and number > 0
 
     def direction(self, number: int) -> Cells:

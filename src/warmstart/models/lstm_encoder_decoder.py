@@ -50,7 +50,7 @@ class UpperLayer(nn.Module):
     def __init__(self, settings: LSTMEncoderDecoderSettings, *, is_fed: bool) -> None:
         super().__init__()
         cells = settings.cells_of(1)
-        self.cells = Cells(settings, settings.width, cells)
+        self.cells = Cells(settings.width, cells, settings.width, settings.weight_dropout)
         self.feed = nn.Linear(settings.context_width, 4 * cells, bias=False) if is_fed else None
 
 

@@ -75,6 +75,9 @@ class Model(nn.Module):
         """A Model with newly drawn float32 weights that follow from ``seed``."""
         model = Model(settings)
         initialise(model, settings.backbone.init_std, torch.Generator().manual_seed(seed))
+        with torch.no_grad():
+            for name in model.heads:
+                model.head(name).reset_parameters()
         return model
 
     def forward(self, batch: Batch, options: LossOptions = DEFAULT_OPTIONS) -> dict[str, Loss]:

@@ -96,8 +96,12 @@ def _chunks(texts: Ints, starts: Ints, lengths: Ints, order: Ints, bptt: int) ->
 
 
 def _chunk(begin: Ints, lengths: Ints, texts: Ints, order: Ints, num_carried: int) -> Chunk:
-    steps = np.arange(lengths[0])
-    alive = steps[:, None] < lengths
-    tokens = (begin + steps[:, None])[alive]
+    alive = steps_alive(lengths)
+    tokens = (begin + np.arange(len(alive))[:, None])[alive]
     sizes: list[int] = alive.sum(1).tolist()
     return Chunk(order[tokens], np.broadcast_to(texts, alive.shape)[alive], sizes, num_carried)
+
+
+def steps_alive(lengths: Ints) -> NDArray[np.bool_]:
+    """[S, B] which of B sequences, the longest first, go on at each step."""
+    return np.arange(lengths[0])[:, None] < lengths

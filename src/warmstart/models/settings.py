@@ -10,7 +10,7 @@ from warmstart.models.lstm_encoder_decoder_settings import LSTMEncoderDecoderSet
 from warmstart.models.lstm_settings import LSTMSettings
 from warmstart.models.transformer_settings import TransformerSettings
 
-HeadKind = Literal["class", "multilabel", "score", "choice", "span"]
+HeadKind = Literal["class", "multilabel", "score", "choice", "span", "crf"]
 Pool = Literal["sum", "mean", "concat"]
 PairOrder = Literal["none", "ordered", "symmetric"]
 
@@ -35,16 +35,25 @@ class HeadSettings(Settings):
         "only what is the same in either order (symmetric)",
     )  # fmt: skip
 
+    lstm: int = Setting(
+        0, "crf: cells in each direction of an LSTM over the words of a text, before the linear; 0: none", ge=0
+    )
+
     @property
     def is_linear(self) -> bool:
         """Whether it is one linear on one state of the last layer or on the mean of several."""
-        plain = not self.hidden and self.norm == "none" and self.layer is None
-        return plain and self.pool != "concat" and self.pair == "none"
+        plain = not self.hidden and not self.lstm and self.norm == "none" and self.layer is None
+        return plain and self.pool != "concat" and self.pair == "none" and not self.crf
 
     @property
     def is_convex(self) -> bool:
-        """Whether only its last linear has weights, so that one best head belongs to states that stay."""
-        return self.is_linear or (self.pair != "none" and self.model_copy(update={"pair": "none"}).is_linear)
+        """Whether only its last linear has weights that read states, so that one best head belongs to states that stay."""
+        return self.model_copy(update={"pair": "none", "kind": "class"}).is_linear
+
+    @property
+    def crf(self) -> bool:
+        """Whether the answers of one text depend on each other."""
+        return self.kind == "crf"
 
     @property
     def pair_encoder(self) -> Literal["bi", "cross"]:

@@ -21,6 +21,7 @@ from warmstart.models.blocks import ACTIVATIONS, Block, finish, make_norm
 from warmstart.models.cache import LayerCache
 from warmstart.models.disentangled import DistanceTable
 from warmstart.models.dropout import Dropout
+from warmstart.models.global_attention import first_tokens
 from warmstart.models.lm_transform import LMTransform
 from warmstart.models.positions import SinusoidalPositions
 from warmstart.models.relative import make_relative
@@ -133,7 +134,8 @@ class Transformer(Backbone):
         ``source`` is what the layers of a decoder read beside the tokens.
         """
         dtype = tables.tokens.dtype
-        plan = replace(plan_attention(batch, dtype, self.kernels, self.relative), source=source)
+        firsts = first_tokens(batch) if self.settings.global_first else None
+        plan = replace(plan_attention(batch, dtype, self.kernels, self.relative), source=source, firsts=firsts)
         plan = plan if self.distances is None else with_distances(plan, self.distances)
         plans = {window: with_window(plan, window, dtype) for window in {*self.windows}}
         x = self._embed(batch.ids, batch.positions, batch.segments, tables)
@@ -156,8 +158,8 @@ class Transformer(Backbone):
 
     @property
     def reads_padded(self) -> bool:
-        """Always."""
-        return True
+        """All but those whose first token sees its whole text beside windows."""
+        return not self.settings.global_first
 
     def forward_padded(self, ids_BT: torch.Tensor, segments_BT: torch.Tensor | None, layer: LayerCache) -> torch.Tensor:
         """States [B, T, D] of padded rows, for export; ``layer`` says, for all layers alike, who sees whom."""

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from warmstart.base.errors import BadInput
 from warmstart.base.settings import Setting
-from warmstart.models.rotary_settings import RotaryScaling
+from warmstart.models.rotary_settings import RotaryScaling, check_rotary
 from warmstart.models.traits import BackboneTraits
 
 Norm = Literal["post", "pre", "both"]
@@ -23,7 +23,7 @@ class TransformerSettings(BackboneTraits):
     """What a recipe's ``dropout`` sets."""
     FREE: ClassVar = frozenset({
         "vocab_size", "context", "layers", *DROPOUTS, "init_std", "joint_table", "tied", "output_bias", "pooler",
-        "lm_transform",
+        "lm_transform", "global_first",
     })  # fmt: skip
     """Fields in which a model may differ from the one that it starts from; all others decide what the weights mean."""
     RATES: ClassVar = (5e-5, 3e-4)
@@ -78,6 +78,12 @@ class TransformerSettings(BackboneTraits):
         (), "one for each layer, over and over from the first: a token attends to those that stand fewer than so many "
         "positions away; null: to all (ModernBERT: [null, 65, 65])",
     )  # fmt: skip
+    global_attention: bool = Setting(
+        False, "projections for a token that sees its whole text beside the windows of others (Longformer)"
+    )
+    global_first: bool = Setting(
+        False, "whether the first token of a text is one, and all others see it: where a class is read there"
+    )
     local_rotary_base: float | None = Setting(
         None, "base of the rotary frequencies in layers with a window; default: the same (ModernBERT)", gt=1
     )
@@ -95,8 +101,7 @@ class TransformerSettings(BackboneTraits):
     )  # fmt: skip
     distance_norm: bool = Setting(False, "a norm on the rows of distances in disentangled attention (DeBERTa-v2)")
     shared_distance_keys: bool = Setting(
-        False,
-        "keys and queries of distances by the projection of those of tokens (DeBERTa-v2), not by linears of their own",
+        False, "keys and queries of distances by the projection of those of tokens (DeBERTa-v2), not by their own"
     )
     norm: Norm = Setting(
         "post", "layer norm after each residual sum (post: GPT-1, BERT), before each part and at the end (pre: GPT-2), or "
@@ -129,6 +134,7 @@ class TransformerSettings(BackboneTraits):
     )
     bias: bool = Setting(True, "whether the linears have biases (Llama: none)")
     qkv_bias: bool | None = Setting(None, "the same of queries, keys and values (Qwen2: these alone); default: as bias")
+    key_bias: bool = Setting(True, "whether keys have one too, those of distances as well (DeBERTa: none)")
     out_bias: bool | None = Setting(None, "the same of attention's linear back to the states; default: as bias")
     tied: bool = Setting(True, "the softmax over the vocabulary uses the token table, not one of its own")
     output_bias: bool = Setting(False, "a bias for each token in the softmax (Phi, Marian)")
@@ -269,6 +275,7 @@ class TransformerSettings(BackboneTraits):
         """The same with what is read and no more: a pooler, or what only serves the softmax over the vocabulary."""
         changes = {
             "pooler": self.sight == "full" and pooler,
+            "global_first": self.global_attention and pooler,
             "lm_transform": self.lm_transform and lm,
             "tied": self.tied or not lm,
             "output_bias": self.output_bias and lm,
@@ -308,30 +315,11 @@ class TransformerSettings(BackboneTraits):
                 allowed="norm pre", next_step="change norm, or set parallel to none",
             )  # fmt: skip
         if self.positions == "rotary":
-            self._check_rotary(where)
+            check_rotary(self.rotary_width or self.per_head, self.per_head, self.rotary_scaling, where)
         self._check_windows(where)
         self._check_distances(where)
         self._check_tables(where)
         return self
-
-    def _check_rotary(self, where: str) -> None:
-        if (self.rotary_width or self.per_head) % 2:
-            raise BadInput(
-                "rotary positions need an even width of what is rotated", where=where,
-                value=f"heads of {self.per_head}, {self.rotary_width or self.per_head} of it rotated",
-                allowed="an even width", next_step="change rotary_width or head_width, or width and heads",
-            )  # fmt: skip
-        if (self.rotary_width or 0) > self.per_head:
-            raise BadInput(
-                "more of a head is rotated than it has", where=where, value=self.rotary_width,
-                allowed=f"at most {self.per_head}", next_step="change rotary_width",
-            )  # fmt: skip
-        scaling = self.rotary_scaling
-        if scaling is not None and scaling.few_turns >= scaling.many_turns:
-            raise BadInput(
-                "the bounds of the rotary scaling are the wrong way round", where=where,
-                value=f"{scaling.few_turns} and {scaling.many_turns} turns", allowed="few_turns below many_turns",
-            )  # fmt: skip
 
     def _check_windows(self, where: str) -> None:
         if any(window is not None and window < 1 for window in self.windows):

@@ -92,6 +92,7 @@ class Answer:
     Attributes:
         goal: name of the goal that the Examples ask, and of its head.
         head: kind of the head; ``None``: the softmax of the language model.
+        chain_head: kind of the head that answers all questions of a text together, each by the one before, if there is one.
         reads_text: whether it reads one state per text, through the pooler where the backbone has one.
         per_read: whether the head puts out a row for every read, not one per question.
         averageable: whether the outputs of several models can be averaged.
@@ -104,6 +105,7 @@ class Answer:
 
     goal: ClassVar[str]
     head: ClassVar[str | None]
+    chain_head: ClassVar[str | None] = None
     reads_text: ClassVar[bool] = True
     per_read: ClassVar[bool] = False
     averageable: ClassVar[bool] = True

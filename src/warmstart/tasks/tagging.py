@@ -48,10 +48,13 @@ MAX_WORDS = 12  # words that the dry run shows with their tags
 
 
 class TagsAnswer(Answer):
-    """A tag for each word; the output is [W, C] logits of the words that are read."""
+    """A tag for each word; the output is [W, C], for each word that is read the logits of its tags.
+
+    Those of a chain are the scores of the best paths, so the likeliest tag of each word is that of the likeliest path.
+    """
 
     goal = "tags"
-    head = "class"
+    head, chain_head = "class", "crf"
     reads_text = averageable = False
     pipeline = "token-classification"
     words_read: ClassVar[str] = "words at their first token, tags that mark no entities"

@@ -21,7 +21,7 @@ CLASSES: dict[str, str | None] = {
     "Bert": WORDPIECE, "DistilBert": WORDPIECE, "Electra": WORDPIECE, "MobileBert": WORDPIECE, "ConvBert": WORDPIECE,
     "SqueezeBert": WORDPIECE, "OpenAIGPT": GPT1, "GPT2": GPT2, "Roberta": GPT2, "Bart": GPT2, "Longformer": GPT2,
     "MPNet": WORDPIECE, "Albert": SPM, "DebertaV2": SPM, "T5": SPM,
-    "Llama": SPM, "CodeLlama": None, "Qwen2": None, "GPTNeoX": None, "Gemma": SPM, "Bloom": None,
+    "Llama": SPM, "CodeLlama": None, "Qwen2": None, "GPTNeoX": None, "Deberta": None, "Gemma": SPM, "Bloom": None,
     "CodeGen": None, "MBart": None, "MBart50": None, "Pegasus": None, "XLMRoberta": SPM, "Camembert": SPM,
     "Herbert": None, "PreTrained": None, "TokenizersBackend": None,
 }  # fmt: skip

@@ -17,7 +17,7 @@ from warmstart.text.tokenizer import Tokenizer
 
 Ids = tuple[int, ...]
 FIRST, SECOND = 0, 1
-TYPED_CLASSES = ("Bert", "Electra", "DebertaV2")
+TYPED_CLASSES = ("Bert", "Electra", "Deberta")
 
 
 class TemplateIds(NamedTuple):

@@ -1,8 +1,8 @@
-"""DeBERTa-v2, DeBERTa-v3 and mDeBERTa (He et al. 2021, 2023) as ``transformers`` lays them out: disentangled attention.
+"""DeBERTa, its v2 and v3 and mDeBERTa (He et al. 2021, 2023) as ``transformers`` lays them out: disentangled attention.
 
-The head for words is read under both of its names: BERT's (``legacy``) and that of the published files, and written under
-BERT's. The discriminator's head of v3 has no place here. A convolution beside the first layer (the v2-xlarge models) is
-refused.
+The first one has no buckets of distance and no bias for keys, and its queries, keys and values lie head by head. The head
+for words is read under both of its names: BERT's (``legacy``) and that of the published files, and written under BERT's. The
+discriminator's head of v3 has no place here. A convolution beside the first layer (the v2-xlarge models) is refused.
 """
 
 from collections.abc import Collection
@@ -26,34 +26,45 @@ from warmstart.transfer.layout import (
     their_activation,
     write_keys,
 )
+from warmstart.transfer.name_forms import HeadByHead
 
 SIZES = tuple(Key(key.ours, key.theirs, 0 if key.ours == "segments" else key.default) for key in KEYS)
+ONLY_FIRST = {"relative_attention": True, "pooler_hidden_size": None, "embedding_size": None, "talking_head": False}
 ONLY = {"relative_attention": True, "pooler_hidden_size": None, "embedding_size": None, "conv_kernel_size": 0}
 PUBLISHED = "lm_predictions.lm_head."
 NAMES = {"LayerNorm": "transform.LayerNorm", "dense": "transform.dense", "bias": "bias"}
 
 
 def _settings(config: Config, names: Collection[str]) -> TransformerSettings:
+    buckets = config.get("position_buckets", -1)
+    return _encoder(config, names, ONLY, {
+        "distance_buckets": buckets if buckets > 0 else None,
+        "distance_norm": _has_norm(config),
+        "shared_distance_keys": config.get("share_att_key", False),
+    })  # fmt: skip
+
+
+def _first_settings(config: Config, names: Collection[str]) -> TransformerSettings:
+    return _encoder(config, names, ONLY_FIRST, {"key_bias": False})
+
+
+def _encoder(
+    config: Config, names: Collection[str], only_so: dict[str, Any], own: dict[str, Any]
+) -> TransformerSettings:
+    """The backbone, with what all have in common and what is a version's own; ``None`` in ``only_so`` is the width."""
     width = config.get("hidden_size")
-    only(config, {key: width if value is None else value for key, value in ONLY.items()})
+    only(config, {key: width if value is None else value for key, value in only_so.items()})
     sizes = read_keys(config, SIZES)
-    longest, buckets = config.get("max_relative_positions", -1), config.get("position_buckets", -1)
+    longest = config.get("max_relative_positions", -1)
     theirs = {**config, "tie_word_embeddings": True}  # the table serves the words in any case
     there = [name.replace(f"{PUBLISHED}dense", "cls.predictions.transform.dense") for name in names]
-    return encoder(
-        theirs,
-        there,
-        sizes
-        | {
-            "positions": "learned" if config.get("position_biased_input", True) else "none",
-            "disentangled": _kinds(config),
-            "distance_buckets": buckets if buckets > 0 else None,
-            "relative_distance": longest if longest > 0 else sizes["context"],
-            "distance_norm": _has_norm(config),
-            "shared_distance_keys": config.get("share_att_key", False),
-            "pooler_activation": activation(config.get("pooler_hidden_act", "gelu"), POOLER_ACTIVATIONS),
-        },
-    )
+    common = {
+        "positions": "learned" if config.get("position_biased_input", True) else "none",
+        "disentangled": _kinds(config),
+        "relative_distance": longest if longest > 0 else sizes["context"],
+        "pooler_activation": activation(config.get("pooler_hidden_act", "gelu"), POOLER_ACTIVATIONS),
+    }
+    return encoder(theirs, there, sizes | common | own)
 
 
 def _kinds(config: Config) -> tuple[str, ...]:
@@ -75,15 +86,20 @@ def _has_norm(config: Config) -> bool:
 
 
 def _config(settings: TransformerSettings) -> dict[str, Any]:
+    return _first_config(settings) | {
+        "position_buckets": settings.distance_buckets or -1,
+        "norm_rel_ebd": "layer_norm" if settings.distance_norm else "none",
+        "share_att_key": settings.shared_distance_keys,
+    }
+
+
+def _first_config(settings: TransformerSettings) -> dict[str, Any]:
     return write_keys(settings, SIZES) | {
         "hidden_act": their_activation(settings.activation),
         "relative_attention": True,
         "position_biased_input": settings.positions == "learned",
         "pos_att_type": list(settings.disentangled),
-        "position_buckets": settings.distance_buckets or -1,
         "max_relative_positions": settings.relative_distance,
-        "norm_rel_ebd": "layer_norm" if settings.distance_norm else "none",
-        "share_att_key": settings.shared_distance_keys,
         "pooler_hidden_act": settings.pooler_activation,
         "pooler_hidden_size": settings.width,
         "legacy": True,
@@ -101,6 +117,8 @@ def _with_one_head(found: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 _SELF = "encoder.layer.{}.attention.self"
+_DISTANCES = "blocks.{}.attention.distances"
+_AROUND = tuple(name for name in BLOCK if "qkv" not in name.ours)
 LAYOUT = Layout(
     model_type="deberta-v2",
     settings=_settings,
@@ -110,9 +128,9 @@ LAYOUT = Layout(
         Name("distances.table.weight", ("encoder.rel_embeddings.weight",)),
         *linear("distances.norm", "encoder.LayerNorm"),
         *linear("blocks.{}.attention.qkv", *(f"{_SELF}.{part}_proj" for part in ("query", "key", "value"))),
-        *linear("blocks.{}.attention.distances.key", f"{_SELF}.pos_key_proj"),
-        *linear("blocks.{}.attention.distances.query", f"{_SELF}.pos_query_proj"),
-        *(name for name in BLOCK if "qkv" not in name.ours),
+        *linear(f"{_DISTANCES}.key", f"{_SELF}.pos_key_proj"),
+        *linear(f"{_DISTANCES}.query", f"{_SELF}.pos_query_proj"),
+        *_AROUND,
         *WORDS,
     ),
     prefix="deberta.",
@@ -120,5 +138,29 @@ LAYOUT = Layout(
     heads=heads("DebertaV2", linear("pooler", "pooler.dense", outer=True)),
     ignored=TIED,
     base="DebertaV2Model",
+    today=_with_one_head,
+)
+_FIRST_HEADS = heads("Deberta", linear("pooler", "pooler.dense", outer=True))
+_FIRST_HEADS = {g: place for g, place in _FIRST_HEADS.items() if not place.architecture.endswith("MultipleChoice")}
+FIRST = Layout(
+    model_type="deberta",
+    settings=_first_settings,
+    config=_first_config,
+    names=(
+        *EMBEDDINGS,
+        Name("distances.table.weight", ("encoder.rel_embeddings.weight",)),
+        HeadByHead("blocks.{}.attention.qkv.weight", (f"{_SELF}.in_proj.weight",)),
+        Name("blocks.{}.attention.qkv.query_bias", (f"{_SELF}.q_bias",)),
+        Name("blocks.{}.attention.qkv.value_bias", (f"{_SELF}.v_bias",)),
+        Name(f"{_DISTANCES}.key.weight", (f"{_SELF}.pos_proj.weight",)),
+        *linear(f"{_DISTANCES}.query", f"{_SELF}.pos_q_proj"),
+        *_AROUND,
+        *WORDS,
+    ),
+    prefix="deberta.",
+    language_model="DebertaForMaskedLM",
+    heads=_FIRST_HEADS,
+    ignored=TIED,
+    base="DebertaModel",
     today=_with_one_head,
 )

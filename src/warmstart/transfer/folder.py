@@ -35,6 +35,7 @@ from warmstart.transfer import (
     gpt2,
     gpt_neox,
     llama,
+    longformer,
     modernbert,
     mpnet,
     opt,
@@ -54,9 +55,10 @@ LAYOUTS: dict[str, Layout] = {
     layout.model_type: layout
     for layout in (
         gpt1.LAYOUT, gpt2.LAYOUT, bert.LAYOUT, roberta.ROBERTA, roberta.XLM_R, roberta.CAMEMBERT, electra.LAYOUT,
-        distilbert.LAYOUT, mpnet.LAYOUT, albert.LAYOUT, deberta.LAYOUT, modernbert.LAYOUT, unilm.LAYOUT, llama.LLAMA,
-        llama.MISTRAL, llama.QWEN2, llama.QWEN3, gpt_neox.LAYOUT, phi.LAYOUT, opt.LAYOUT, bloom.LAYOUT, gemma.GEMMA,
-        gemma.GEMMA2, gemma.GEMMA3, t5.T5, t5.MT5, bart.BART, bart.MBART, bart.MARIAN, bart.PEGASUS,
+        distilbert.LAYOUT, mpnet.LAYOUT, albert.LAYOUT, deberta.LAYOUT, deberta.FIRST, longformer.LAYOUT,
+        modernbert.LAYOUT, unilm.LAYOUT,
+        llama.LLAMA, llama.MISTRAL, llama.QWEN2, llama.QWEN3, gpt_neox.LAYOUT, phi.LAYOUT, opt.LAYOUT, bloom.LAYOUT,
+        gemma.GEMMA, gemma.GEMMA2, gemma.GEMMA3, t5.T5, t5.MT5, bart.BART, bart.MBART, bart.MARIAN, bart.PEGASUS,
     )
 }  # fmt: skip
 """Of several that can say a model the first is written: RoBERTa for XLM-R and CamemBERT, the same architecture."""

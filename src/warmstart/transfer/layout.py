@@ -230,6 +230,7 @@ class Layout:
 _OPTIONAL: dict[str, Callable[[Any], bool]] = {
     "pooler.dense.weight": lambda settings: settings.pooler,
     "cls.predictions.transform.dense.weight": lambda settings: settings.lm_transform,
+    "classifier.out_proj.weight": lambda settings: getattr(settings, "global_first", False),
     "final_logits_bias": lambda settings: settings.tied and settings.output_bias,
 }
 """Tensors whose presence in a file says what its config does not."""

@@ -73,6 +73,9 @@ def encoder_config(settings: TransformerSettings) -> dict[str, Any]:
     }
 
 
+POSITIONS = Positions(
+    "positions.weight", ("embeddings.position_embeddings.weight", "embeddings.token_type_embeddings.weight")
+)
 WORDS = (
     *linear("lm_transform.linear", "lm_head.dense", outer=True),
     *linear("lm_transform.norm", "lm_head.layer_norm", outer=True),
@@ -88,10 +91,7 @@ def _layout(model_type: str, model: str) -> Layout:
         config=_config,
         names=(
             TOKENS,
-            Positions(
-                "positions.weight",
-                ("embeddings.position_embeddings.weight", "embeddings.token_type_embeddings.weight"),
-            ),
+            POSITIONS,
             *linear("embedding_norm", "embeddings.LayerNorm"),
             *BLOCK,
             *WORDS,

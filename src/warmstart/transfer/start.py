@@ -17,6 +17,7 @@ from torch import nn
 
 from warmstart.base.errors import BadInput
 from warmstart.models.backbone import Backbone
+from warmstart.models.head import Head
 from warmstart.models.settings import BackboneSettings
 
 
@@ -130,13 +131,25 @@ def _transfer_head(target: nn.Module, transfer: HeadTransfer, account: WeightAcc
     prefix, found = f"heads.{transfer.goal}.", transfer.source.state_dict()
     tensors = {name: tensor for name, tensor in target.state_dict().items() if name.startswith(prefix)}
     account.unused = [name for name in account.unused if name not in tensors]
+    head = target.get_submodule(prefix[:-1])
+    assert isinstance(head, Head)
     with torch.no_grad():
         for name, tensor in tensors.items():
-            rows = transfer.rows if name.startswith(f"{prefix}linear.") else np.arange(len(tensor))
-            tensor[torch.from_numpy(np.flatnonzero(rows >= 0))] = found[name][torch.from_numpy(rows[rows >= 0])]
+            known, rows = found[name], np.arange(len(tensor))
+            if name.removeprefix(prefix) in head.by_output:
+                rows = transfer.rows
+            if name.removeprefix(prefix) in head.by_two_outputs:
+                rows, tensor, known = _pairs(rows, len(known)), tensor.view(-1), known.view(-1)
+            tensor[torch.from_numpy(np.flatnonzero(rows >= 0))] = known[torch.from_numpy(rows[rows >= 0])]
             _enter(account, name, tensor, rows)
-            _enter_unused(account, name, rows, len(found[name]))
+            _enter_unused(account, name, rows, len(known))
     return {*tensors}
+
+
+def _pairs(rows: NDArray[np.int64], known: int) -> NDArray[np.int64]:
+    """[R · R] the source's pair of each pair of outputs, both row by row; -1 where one of the two is new."""
+    first, second = rows[:, None], rows[None]
+    return np.where((first >= 0) & (second >= 0), first * known + second, -1).reshape(-1)
 
 
 def _part(model: nn.Module, name: str) -> Backbone:

@@ -48,7 +48,18 @@ class Source:
         write_model(stage, self.model, self.tokenizer, self.metadata, self.words, special_ids(self.folder))
 
 
+def _check_heads(source: Source) -> None:
+    """Refuses a head that finds the answers of a text together: no other library has one."""
+    if any(source.model.head(name).reads_chains for name in source.model.settings.heads):
+        raise BadInput(
+            "the tags of a sentence are found together here (a CRF), which this form cannot hold",
+            where=source.request.source, value=f"--to {source.request.to}", allowed="--to warmstart",
+            next_step="train without --head-crf",
+        )  # fmt: skip
+
+
 def _write_hf(source: Source, stage: Path) -> dict[str, Any]:
+    _check_heads(source)
     if layout_of(source.model.settings, pad_id(source.tokenizer)) is None:
         raise BadInput(
             "this architecture has no name in transformers", where=source.request.source,
@@ -69,6 +80,7 @@ def _write_onnx(source: Source, stage: Path) -> dict[str, Any]:
     from warmstart.transfer.onnx_int8 import quantise_onnx
     from warmstart.verbs.measure_int8 import measure_int8
 
+    _check_heads(source)
     path = stage / "model.onnx"
     export_onnx(source.model, path)
     source.write_model(stage)
@@ -113,6 +125,7 @@ def _write_ctranslate2(source: Source, stage: Path) -> dict[str, Any]:
 def _write_peft(source: Source, stage: Path) -> dict[str, Any]:
     from warmstart.transfer.adapter_export import LoraOrigin, export_adapter
 
+    _check_heads(source)
     recipe = _lora_recipe(source)
     name = source.request.base or recipe.start
     base = model_folder(name)
