@@ -35,9 +35,8 @@ def plan_lengths(settings: TrainSettings, stream: Stream) -> Lengths:
         BadInput: a length without its unit, or a warm-up and a cooldown that do not fit into the run together.
     """
     schedule = settings.schedule
-    tokens_per_item = sum(batch.num_tokens for batch in stream.typical_batches()) / min(
-        stream.batch_size, len(stream.source)
-    )
+    tokens = sum(batch.num_tokens for batch in stream.typical_batches())
+    tokens_per_item = tokens / min(stream.batch_size, len(stream.source)) / len(stream.turns)
     sizes: dict[str, Any] = {
         "steps_per_epoch": stream.steps_per_epoch,
         "tokens_per_step": tokens_per_item * stream.batch_size,
