@@ -17,7 +17,7 @@ from torch import nn
 
 from warmstart.example.batch import Batch, collate
 from warmstart.example.example import Example
-from warmstart.models.backbone import Backbone, DepthLayer, SourcesRead, SoftmaxTable, Tables
+from warmstart.models.backbone import Backbone, DepthLayer, SoftmaxTable, SourcesRead, Tables
 from warmstart.models.beam_cache import BeamCache
 from warmstart.models.blocks import Block, DecoderBlock
 from warmstart.models.cross_attention import plan_cross_attention

@@ -24,6 +24,7 @@ class EncoderDecoderSettings(TransformerSettings):
     """As a Transformer's."""
     two_stacks: ClassVar = True
     reads_sides_alone: ClassVar[bool] = True
+    masks_sources: ClassVar[bool] = True
 
     kind: Literal["encoder-decoder"] = "encoder-decoder"  # type: ignore[assignment]
     sight: Literal["prefix"] = Setting(  # type: ignore[assignment]

@@ -8,8 +8,8 @@ Batches of similar length (``by_length``): the order is cut into pools of batche
 batches, and these come in an order of their own, which follows from (seed, epoch) too. A model that reads one token after
 another has as many steps as the longest text of a batch: for an LSTM, long texts beside short ones are time lost.
 
-In turns (``turns``): a batch of items is read in several steps, one after the other, each of which takes some of the Examples
-of every item.
+In turns (``turns``): a batch of items is read in several steps, one after the other, each of which takes some of the
+Examples of every item.
 """
 
 from dataclasses import dataclass, replace

@@ -159,6 +159,11 @@ class SchemeSettings(Settings):
         flag="--scheme",
     )  # fmt: skip
     layers: int | None = Setting(None, "layers that --scheme top trains", flag="--scheme-layers", metavar="K", ge=1)
+    freeze_tables: bool = Setting(
+        False,
+        "keep the rows of tokens as they are loaded, of the embeddings and of the softmax",
+        flag="--freeze-tables",
+    )
     rank: int = Setting(8, "rank of LoRA's updates", flag="--lora-rank", metavar="R", ge=1)
     alpha: float = Setting(
         16.0, "LoRA's updates are multiplied by this, divided by the rank", flag="--lora-alpha", metavar="ALPHA", gt=0
