@@ -185,7 +185,7 @@ def test_lora_stands_beside_the_linears_of_both_stacks() -> None:
 
 
 def test_two_language_models_start_the_two_stacks() -> None:
-    """Witness: tensors compared one by one; what reads the source is new (Ramachandran et al. 2017, section 2.1)."""
+    """Witness: tensors compared one by one; what reads the source is new (Ramachandran et al. 2016)."""
     model = make(shared_tokens=False, tied=False)
     sides = {
         side: Model.fresh(ModelSettings(backbone=getattr(model.settings.backbone, side)), seed)

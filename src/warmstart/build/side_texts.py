@@ -99,8 +99,8 @@ def side_goals(recipe: FinetuneRecipe) -> SideGoals:
             "no language model that could learn between the pairs", where="--side-losses", value=recipe.side_losses,
             allowed="with --source-text or --target-text", next_step="name a text, or leave it out",
         )  # fmt: skip
-    texts, weights = ({goal: pair[place] for goal, pair in found.items()} for place in (0, 1))
-    return SideGoals(texts, weights, alternate)
+    texts = {goal: text for goal, (text, _) in found.items()}
+    return SideGoals(texts, {goal: weight for goal, (_, weight) in found.items()}, alternate)
 
 
 def side_frame(goal: str, backbone: BackboneSettings, frame: Frame, path: str) -> SideFrame:

@@ -1,6 +1,6 @@
 """Models that choose each token of a search together, by the mean of their probabilities; one alone chooses by its own.
 
-Ramachandran et al. 2016, section 3: the paper's ensemble. The models share a vocabulary and nothing else: each reads its own
+Ramachandran et al. 2016: the paper's ensemble. The models share a vocabulary and nothing else: each reads its own
 form of a source, once, and keeps its own cache, whatever its kind.
 
 B sources, R texts of each, V rows that all their tables have.

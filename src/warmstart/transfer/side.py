@@ -18,8 +18,8 @@ def settings_as_side(theirs: BackboneSettings, ours: BackboneSettings) -> Backbo
 
     Where rows of positions are not learned, segments stay what they are.
     """
-    changes = {}
-    if getattr(theirs, "segments", 0) and theirs.positions == "learned":
+    changes: dict[str, float] = {}
+    if getattr(theirs, "segments", 0) and getattr(theirs, "positions", "") == "learned":
         changes["segments"] = 0
     eps = [getattr(one, "norm_eps", 0.0) for one in (ours, theirs)]
     if max(eps) <= LARGEST_EPS and eps[0] != eps[1]:
