@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from warmstart.base.settings import Settings
+from warmstart.build.sizes import backbone_settings
 from warmstart.cli.main import main
 from warmstart.config.fields import default_at, field_paths
 from warmstart.config.load import compose
@@ -62,7 +63,7 @@ def test_a_recipe_of_pretraining_leaves_nothing_to_be_chosen(path: Path) -> None
 def test_the_first_line_says_paper_figure_and_ours(path: Path) -> None:
     """Witness: the form that every recipe's first line has."""
     first = path.read_text(encoding="utf-8").splitlines()[0]
-    assert re.match(r"# .*\b(et al\.|and \w+) \d{4}, section .*; ours (has not been run|.*\d)", first), first
+    assert re.match(r"# .*\b(et al\.|and \w+) \d{4}, \w+.*; ours (has not been run|.*\d)", first), first
 
 
 def test_gpt1s_recipes_are_the_papers() -> None:
@@ -76,6 +77,27 @@ def test_gpt1s_recipes_are_the_papers() -> None:
     t = tuned.train
     assert (t.batch_size, t.length, t.optimizer.lr, t.schedule.warmup) == (32, "3 epochs", 6.25e-5, "0.002 run")
     assert (t.schedule.decay, tuned.lm_weight, tuned.head_dropout) == ("linear", 0.5, 0.1)
+
+
+def test_ramachandrans_recipes_are_the_papers() -> None:
+    """Witness: Ramachandran et al. 2016 its settings for translation and for summaries."""
+    folder = RECIPES / "finetune" / "encoder_decoder"
+    given = {"--start": "none", "--task": "seq2seq"}
+    wmt, few, summaries = (
+        compose(FinetuneRecipe, recipe=str(folder / f"lstm_{name}.yaml"), flags=given)
+        for name in ("wmt", "wmt_100k", "cnndm")
+    )
+    for found, (after, every) in ((wmt, ("400k", "50k")), (summaries, ("100k", "30k"))):
+        schedule, optimizer = found.train.schedule, found.train.optimizer
+        assert (schedule.decay, schedule.step_factor) == ("step", 0.8)
+        assert (schedule.step_after, schedule.step_every) == (f"{after} steps", f"{every} steps")
+        assert (optimizer.lr, optimizer.clip_norm, optimizer.weight_decay) == (5e-5, 5, 0)
+        assert (found.search.beam, found.side_losses, found.model.decoder_residual) == (10, "alternating", "gated")
+        assert (found.source_lm_weight, found.target_lm_weight) == (1, 1)
+    sizes = [backbone_settings(found.model, 90000) for found in (wmt, summaries)]
+    assert [(size.layers, size.cells, size.width) for size in sizes] == [(3, 4096, 1024), (2, 1024, 1024)]
+    assert {sizes[0].embedding_dropout, sizes[0].layer_dropout, sizes[0].output_dropout} == {0.2}
+    assert few.scheme.freeze_tables and few.task.train_frac == 0.025 and summaries.task.seq2seq.source_limit == 600
 
 
 def test_the_original_is_the_released_codes() -> None:
@@ -138,7 +160,8 @@ def test_a_recipe_of_an_encoder_decoder_trains_two_steps(path: Path, tmp_path: P
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     sets = [f"train.{change}" for change in SHORT]
     sets += [f"model.{size}" for size in ("layers=2", "width=16", "cells=16", "upper_cells=16", "embedding_width=8")]
-    sets += ["task.seq2seq.source_limit=12", "task.seq2seq.target_limit=8", "control=false"]
+    sets += ["task.seq2seq.source_limit=12", "task.seq2seq.target_limit=8", "control=false", "model.context=32"]
+    sets += ["side_losses=summed", "scheme.freeze_tables=false", "task.train_frac=1"]
     words = ["finetune", "--recipe", str(path), "--start", "none", "--task", "seq2seq", "--vocab-size", "257"]
     words += ["--train", str(tmp_path / "rows.jsonl"), "--out", str(tmp_path / "run"), "--quiet"]
     assert main([*words, *(word for change in sets for word in ("--set", change))]) == 0

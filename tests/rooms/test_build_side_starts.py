@@ -14,6 +14,8 @@ from warmstart.build.finetuning import Finetuning, build_finetuning
 from warmstart.cli.main import main
 from warmstart.config.load import compose
 from warmstart.config.schema import FinetuneRecipe
+from warmstart.example.batch import collate
+from warmstart.example.example import Example
 from warmstart.models.files import read_tensors
 from warmstart.study.factors import list_arms
 from warmstart.transfer.folder import load_model
@@ -41,6 +43,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "both.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in both))
     assert run("prepare", f"{folder}/both.jsonl", "--vocab-size", "300", "--out", f"{folder}/both") == 0
     models = {"source-lm": ["--model", "lstm-tiny", *TINY], "target-lm": ["--model", "lstm-tiny", *TINY]}
+    masked = ["--objective", "masked", "--model", "bert-tiny", "--set", "model.width=24", "--context", "24"]
+    models |= {"bert": masked, "deep-gpt": [*TRANSFORMER, "--layers", "3", "--norm", "post", "--activation", "gelu"]}
+    models["deep-gpt"] += ["--set", "model.embedding_norm=true"]
     models |= {"gpt": TRANSFORMER, "wide": ["--model", "lstm-tiny"], "deep-lm": [*models["source-lm"], "--layers", "2"]}
     for number, (name, size) in enumerate(models.items()):
         words = ["--corpus", f"{folder}/both", "--length", "3 steps", "--precision", "fp32", "--seed", str(number)]
@@ -134,7 +139,7 @@ def test_the_control_has_the_same_model_without_its_starts(home: Path) -> None:
 
 def test_two_transformers_start_an_encoder_decoder(home: Path) -> None:
     """Witness: the tensors of the language model as it is loaded alone; an encoder sees its whole text."""
-    size = ("--model", "encoder-decoder-tiny", "--set", "model.activation=gelu_tanh")
+    size = ("--model", "encoder-decoder-tiny")
     recipe, found = built(home, *size, "--decoder-start", "HOME/gpt")
     model, account = found.fresh(recipe)
     assert account is not None
@@ -143,6 +148,77 @@ def test_two_transformers_start_an_encoder_decoder(home: Path) -> None:
         assert torch.equal(here[: len(tensor)], tensor[: len(here)])
     with pytest.raises(BadInput, match="encoder's language model has another sight"):
         built(home, *size, "--encoder-start", "HOME/gpt")
+
+
+PAIR = ("--model", "encoder-decoder-tiny")
+
+
+def test_a_bert_starts_an_encoder_and_goes_on_guessing(home: Path) -> None:
+    """Witness: its own states and logits of a source alone; 15 % of the text is masked, and stands there as it was."""
+    recipe, found = built(home, *PAIR, "--encoder-start", "HOME/bert", "--source-text", "HOME/source")
+    model, account = found.fresh(recipe)
+    assert account is not None and "backbone.segments.weight[1:2]" in account.unused
+    bert = load_model(home / "bert").eval()
+    [batch] = found.stream(recipe.train).batches(0)
+    text = batch.goals["source_lm"]
+    alone = collate([[Example.full_sight(batch.ids.numpy()[:5], {})]])
+    with torch.no_grad():
+        theirs, ours = bert.backbone(alone), model.eval().backbone(alone)
+        torch.testing.assert_close(ours, theirs)
+        table = model.backbone.tables().encoder_softmax
+        assert table is not None
+        theirs_table = bert.backbone.tables().softmax
+        assert theirs_table is not None
+        torch.testing.assert_close(
+            table.softmax(ours).logits(slice(None)), theirs_table.softmax(theirs).logits(slice(None))
+        )
+    noise = found.tokenizer.special_token_id("mask")  # type: ignore[union-attr]
+    assert (batch.ids[text.reads] == noise).any() and not (text.targets == noise).any()
+
+
+@pytest.mark.parametrize("kind", ["lstm", "transformer"])
+def test_the_losses_of_texts_reach_pre_trained_weights_only(home: Path, kind: str) -> None:
+    """Ramachandran et al. 2016: L_src and L_tgt touch nothing but what the account says was loaded."""
+    starts = BOTH if kind == "lstm" else (*PAIR, "--encoder-start", "HOME/bert", "--decoder-start", "HOME/deep-gpt")
+    recipe, found = built(home, *starts, *TEXTS, "--side-losses", "alternating")
+    model, account = found.fresh(recipe)
+    assert account is not None
+    for batch in found.stream(recipe.train).batches(0):
+        assert batch.goals.keys() == {"source_lm", "target_lm"}
+        sum(loss.sum for loss in model(batch).values()).backward()  # type: ignore[union-attr]
+    reached = {name for name, weight in model.named_parameters() if weight.grad is not None and weight.grad.any()}
+    assert reached <= {name.split("[")[0] for name in account.loaded}
+    assert {name.split(".")[1] for name in reached} == {"encoder", "decoder"}
+
+
+def test_texts_and_pairs_in_turns(home: Path) -> None:
+    """Ramachandran et al. 2016: a step on both texts of each pair, then a step on these pairs; resumed by number."""
+    recipe, found = built(home, *BOTH, *TEXTS, "--side-losses", "alternating")
+    _, together = built(home, *BOTH, *TEXTS)
+    stream, summed = found.stream(recipe.train), together.stream(recipe.train)
+    assert stream.steps_per_epoch == 2 * summed.steps_per_epoch
+    for number in (0, 5):
+        [texts], [pairs], [both] = stream.batches(2 * number), stream.batches(2 * number + 1), summed.batches(number)
+        assert texts.goals.keys() == {"source_lm", "target_lm"} and pairs.goals.keys() == {"lm"}
+        assert texts.num_tokens + pairs.num_tokens == both.num_tokens
+        for goal, batch in {"source_lm": texts, "target_lm": texts, "lm": pairs}.items():
+            assert torch.equal(batch.goals[goal].targets, both.goals[goal].targets)
+
+
+def test_frozen_tables_stay(home: Path, tmp_path: Path) -> None:
+    """Witness: the files of the language models, after a training of all else; without a start they are refused."""
+    words = words_of(home, *BOTH, "--freeze-tables", "true", "--length", "3 steps", "--lr", "1e-2", "--retries", "0")
+    assert run("finetune", *[word for word in words if word != "true"], "--out", str(tmp_path / "run")) == 0
+    trained = read_tensors(tmp_path / "run" / "model.safetensors")
+    for side, lm in (("encoder", "source-lm"), ("decoder", "target-lm")):
+        start = read_tensors(home / lm / "model.safetensors")
+        assert torch.equal(trained[f"backbone.{side}.tokens.weight"], start["backbone.tokens.weight"])
+        moved = "blocks.0.cells.0.input.weight"
+        assert not torch.equal(trained[f"backbone.{side}.{moved}"], start[f"backbone.{moved}"])
+    assert torch.equal(trained["backbone.decoder.output.weight"], start["backbone.output.weight"])
+    recipe, found = built(home, *BOTH[2:], "--freeze-tables", "true")
+    with pytest.raises(BadInput, match=r"--freeze-tables: .*got 'encoder.tokens.weight"):
+        found.fresh(recipe)
 
 
 def test_the_whole_road(home: Path, tmp_path: Path) -> None:
@@ -170,6 +246,12 @@ def test_the_whole_road(home: Path, tmp_path: Path) -> None:
         (("--model", "lstm-tiny", "--target-text", "HOME/target"), "reads no text of one side alone"),
         (("--target-text", "/dev/null"), "no text to learn from"),
         (("--source-lm-weight", "2"), "weight of a text that is not named"),
+        (("--side-losses", "alternating"), "no language model that could learn between the pairs"),
+        ((*PAIR, "--source-text", "HOME/source", "--decoder-start", "HOME/deep-gpt"), "the vocabulary has no mask"),
+        (
+            (*PAIR, "--layers", "4", "--target-text", "HOME/target", "--decoder-start", "HOME/deep-gpt"),
+            "layers that its language model has not",
+        ),
     ],
 )
 def test_bad_input(home: Path, more: tuple[str, ...], words: str) -> None:

@@ -1,7 +1,9 @@
 """The one search against brute force: whole texts read anew, and s2s-ft's rules written out one by one."""
 
+import functools
 import itertools
 import math
+from collections.abc import Callable
 from typing import Any
 from unittest.mock import Mock
 
@@ -12,10 +14,11 @@ from torch import nn
 
 from warmstart.base.errors import BadInput
 from warmstart.decode.cached_decoder import DecodeMode, Source
+from warmstart.decode.ensemble import Reader
 from warmstart.decode.lattice import Lattice, Ranking, rank
 from warmstart.decode.limits import Limits
 from warmstart.decode.packed import log_total, packed_softmax, top
-from warmstart.decode.search import Search, Text, search
+from warmstart.decode.search import Search, Text, search, search_together
 from warmstart.decode.settings import GenerateSettings, check_search
 from warmstart.example.batch import collate
 from warmstart.example.example import Example
@@ -160,7 +163,7 @@ def test_greedy_equals_reading_anew(kind: str) -> None:
 
 
 def slow_beams(
-    model: Model, kind: str, ids: list[int], beam: int, most: int, alpha: float
+    scores_after: Callable[[tuple[int, ...]], torch.Tensor], beam: int, most: int, alpha: float
 ) -> list[tuple[float, tuple[int, ...]]]:
     """All steps of a beam search, with every candidate sorted and nothing stopped early."""
     alive: list[tuple[float, tuple[int, ...]]] = [(0.0, ())]
@@ -169,7 +172,7 @@ def slow_beams(
     for step in range(1, most + 1):
         every = []
         for total, text in alive:
-            scores = log_probs(model, kind, ids, text)
+            scores = scores_after(text)
             every += [(total + float(scores[token]), (*text, token)) for token in range(VOCABULARY)]
         every.sort(key=lambda one: -one[0])
         pool += [(worth(total, step), text[:-1]) for total, text in every[:beam] if text[-1] == SEP]
@@ -185,9 +188,50 @@ def test_beams_equal_brute_force(kind: str, alpha: float) -> None:
     model, given = make(kind), sources(5, 9)
     ours = found(model, kind, given, beam=3, best=3, max_new=6, length_penalty=alpha)
     for ids, texts in zip(given, ours, strict=True):
-        theirs = slow_beams(model, kind, ids, 3, 6, alpha)[:3]
+        theirs = slow_beams(functools.partial(log_probs, model, kind, ids), 3, 6, alpha)[:3]
         assert [text.ids for text in texts] == [text for _, text in theirs]
         assert [text.score for text in texts] == pytest.approx([score for score, _ in theirs], abs=1e-4)
+
+
+ENSEMBLES = (("bart", "bart"), ("lstm pair", "t5", "bart"), ("pseudo-masked", "left-to-right", "lstm"))
+
+
+@pytest.mark.parametrize("kinds", ENSEMBLES, ids="+".join)
+def test_an_ensemble_equals_brute_force(kinds: tuple[str, ...]) -> None:
+    """Ramachandran et al. 2016, section 3: the mean of probabilities at each step, of models of one kind and of several.
+
+    Witness: a search that reads every text anew by each model; and a model beside itself, which is that model alone.
+    """
+    models, given = [make(kind, seed) for seed, kind in enumerate(kinds, start=1)], sources(5, 9, 2)
+    settings = GenerateSettings(max_new=6, beam=3, best=3, length_penalty=0.9)
+    asked = Search(way(kinds[0]), settings, Limits(SEP))
+    readers = [
+        Reader(model, way(kind), [source(kind, ids) for ids in given])
+        for model, kind in zip(models, kinds, strict=True)
+    ]
+    for ids, texts in zip(given, search_together(readers, asked), strict=True):
+
+        def mean(text: tuple[int, ...], ids: list[int] = ids) -> torch.Tensor:
+            every = [log_probs(model, kind, ids, text) for model, kind in zip(models, kinds, strict=True)]
+            return torch.stack(every).exp().mean(0).log()
+
+        theirs = slow_beams(mean, 3, 6, 0.9)[:3]
+        assert [text.ids for text in texts] == [text for _, text in theirs]
+        assert [text.score for text in texts] == pytest.approx([score for score, _ in theirs], abs=1e-4)
+    twice = search_together([readers[0], readers[0]], asked)
+    alone = search(models[0], readers[0].sources, asked)
+    assert [[text.ids for text in texts] for texts in twice] == [[text.ids for text in texts] for texts in alone]
+
+
+def test_an_ensemble_reads_each_source_once() -> None:
+    """Invariant: the encoder of every model is run for as many tokens as the sources have, however long the texts get."""
+    models, given = [make("bart", seed) for seed in (1, 2)], sources(5, 9)
+    read: list[int] = []
+    for model in models:
+        model.backbone.encoder.register_forward_hook(lambda _, taken, __: read.append(taken[0].num_tokens))  # type: ignore[union-attr]
+    readers = [Reader(model, way("bart"), [source("bart", ids) for ids in given]) for model in models]
+    search_together(readers, Search(way("bart"), GenerateSettings(max_new=8, beam=4), Limits(None)))
+    assert read == [5 + 9 + 2] * 2
 
 
 def blocked(text: tuple[int, ...], n: int, ignored: set[int]) -> set[int]:

@@ -1,5 +1,6 @@
 """The encoder-decoder: the law of sight between its sides, torch's own layers, parts and depths, and what is refused."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,9 @@ from warmstart.models.lora import add_lora, merge_lora
 from warmstart.models.model import Model
 from warmstart.models.positions import sinusoidal_table
 from warmstart.models.presets import preset
-from warmstart.models.settings import ModelSettings
+from warmstart.models.settings import ModelSettings, TokenHeadSettings
 from warmstart.models.sides import split_sides
+from warmstart.models.transformer import Transformer
 from warmstart.transfer.start import PartTransfer, start_from
 
 SIZES = ((5, 3), (2, 7), (5, 1), (9, 4), (1, 2))
@@ -183,7 +185,7 @@ def test_lora_stands_beside_the_linears_of_both_stacks() -> None:
 
 
 def test_two_language_models_start_the_two_stacks() -> None:
-    """Witness: tensors compared one by one; what reads the source is new (Ramachandran et al. 2017, section 2.1)."""
+    """Witness: tensors compared one by one; what reads the source is new (Ramachandran et al. 2016)."""
     model = make(shared_tokens=False, tied=False)
     sides = {
         side: Model.fresh(ModelSettings(backbone=getattr(model.settings.backbone, side)), seed)
@@ -208,9 +210,57 @@ def test_sines_and_cosines_are_those_of_the_paper() -> None:
         assert table[position, [place, 4 + place]].tolist() == pytest.approx([np.sin(angle), np.cos(angle)], abs=1e-6)
 
 
-@pytest.mark.parametrize("turns", [[0, 0], [1, 2], [0, 1, 0], [0, 1, 1, 0, 2]])
-def test_a_document_without_two_sides_is_refused(turns: list[int]) -> None:
-    """Bad input: a source or a target is missing, or one stands inside the other."""
+MIXED = ["pair", "source", "target", "pair", "source", "pair"]
+
+
+def alone(count: int, side: str) -> Example:
+    """A text of one side: each token of a target predicts the next, of a source two are guessed at their places."""
+    ids, places = np.random.default_rng([count, len(side)]).integers(0, 40, count), np.arange(count)
+    turns, reads = (np.zeros(count, np.int64), places[:2]) if side == "source" else (places + 1, places)
+    goal = replace(Goal.each(reads, ids[reads]), head="" if side == "source" else "lm")
+    return Example(ids, turns, places, {f"{side}_lm": goal})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "sides", [MIXED, ["source"], ["target"], ["source", "target"], ["target", "pair"]], ids="-".join
+)
+def test_texts_of_one_side_are_read_by_its_language_model(kind: str, sides: list[str]) -> None:
+    """Witness: the layers of that side as a Transformer of their own; pairs beside them are as they are alone."""
+    body = make(encoder_softmax=True, **KINDS[kind]).backbone
+    examples = [pair(4 + n, 3) if side == "pair" else alone(3 + n, side) for n, side in enumerate(sides)]
+    with torch.no_grad():
+        whole, expected = body(collate([[example] for example in examples])), []
+        for side, example in zip(sides, examples, strict=True):
+            batch = collate([[example]])
+            if side == "pair":
+                expected.append(body(batch))
+                continue
+            stack: Any = body.encoder if side == "source" else body.decoder
+            lm = Transformer(stack.settings.model_copy(update={"lm_transform": False})).eval()
+            own = {"tokens.weight": body.tokens.weight} | stack.state_dict()
+            lm.load_state_dict({name: own[name] for name in lm.state_dict()})
+            expected.append(lm(batch if side == "source" else collate([[Example.left_to_right(example.ids, {})]])))
+    torch.testing.assert_close(whole, torch.cat(expected), rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_a_language_models_loss_reaches_its_own_weights_only(side: str) -> None:
+    """Ramachandran et al. 2016: the loss of a side's text has a gradient in that side's layers and tables alone."""
+    backbone = preset("encoder-decoder-tiny", vocab_size=40, shared_tokens=False, encoder_softmax=True)
+    heads = {"source_lm": TokenHeadSettings(kind="tokens", table="encoder")}
+    model = Model.fresh(ModelSettings(backbone=backbone, heads=heads), 1)
+    [loss] = model(collate([[alone(6, side)]])).values()
+    loss.sum.backward()
+    reached = {name for name, weight in model.named_parameters() if weight.grad is not None and weight.grad.any()}
+    stack = {"source": "encoder", "target": "decoder"}[side]
+    expected = {name for name, _ in model.named_parameters() if name.startswith(f"backbone.{stack}")}
+    assert reached == {name for name in expected if ".cross" not in name}
+
+
+@pytest.mark.parametrize("turns", [[0, 1, 0], [0, 1, 1, 0, 2]])
+def test_a_document_with_mixed_sides_is_refused(turns: list[int]) -> None:
+    """Bad input: a source stands inside a target."""
     good = pair(2, 2)
     bad = Example(np.zeros(len(turns), np.int64), np.array(turns), np.arange(len(turns)), {})
     with pytest.raises(ValueError, match="a source"):

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from warmstart.base.errors import BadInput
 from warmstart.objectives.causal import causal
@@ -34,6 +35,20 @@ def test_wsd_without_cooldown_is_constant() -> None:
     plan = planned("20 steps", **settings.model_dump())
     constant = settings.model_copy(update={"decay": "constant"})
     assert [factor(settings, s, plan) for s in range(20)] == [factor(constant, s, plan) for s in range(20)]
+
+
+def test_steps_down_are_torchs_after_a_while() -> None:
+    """Witness: torch's StepLR, begun after 40 steps at the peak; Ramachandran et al. 2016 have 0.8 every 50,000."""
+    settings = ScheduleSettings(decay="step", warmup="0 steps", step_after="40 steps", step_every="15 steps")
+    plan = planned("100 steps", **settings.model_dump())
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    theirs = torch.optim.lr_scheduler.StepLR(optimizer, step_size=15, gamma=0.8)
+    wanted = [1.0] * 40
+    for _ in range(60):
+        wanted += theirs.get_last_lr()
+        optimizer.step()
+        theirs.step()
+    assert [factor(settings, step, plan) for step in range(100)] == pytest.approx(wanted)
 
 
 def test_warm_up_and_cooldown_have_to_fit() -> None:

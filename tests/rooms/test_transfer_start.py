@@ -30,7 +30,7 @@ class _EncoderDecoder(nn.Module):
 
 @pytest.mark.parametrize("name", ["gpt1-tiny", "lstm-tiny"])
 def test_two_language_models_start_an_encoder_and_a_decoder(name: str) -> None:
-    """Witness: tensors compared one by one (Ramachandran et al. 2017, section 2.1: each side from a model of its own)."""
+    """Witness: tensors compared one by one (Ramachandran et al. 2016: each side from a model of its own)."""
     torch.manual_seed(0)
     target = _EncoderDecoder(name)
     drawn = {key: tensor.clone() for key, tensor in target.state_dict().items()}

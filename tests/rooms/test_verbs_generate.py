@@ -98,7 +98,9 @@ def test_texts_of_sources_end_with_every_end_of_the_start(how: dict[str, object]
     search = GenerateSettings.model_validate({"max_new": 10} | how)
     found = {}
     for name, vocabulary in (("plain", plain), ("several", tokenizer)):
-        predictor = TextPredictor(Member(model, vocabulary, spec), search, lambda _, lattice: lattices.append(lattice))
+        predictor = TextPredictor(
+            [Member(model, vocabulary, spec)], search, lambda _, lattice: lattices.append(lattice)
+        )
         outputs = predictor.outputs([Record({"source": line}) for line in LINES[:2]])
         found[name] = [candidate for output in outputs for candidate in output.raw]
         kept = {token for lattice in lattices for frame in lattice.frames for token in frame.tokens}

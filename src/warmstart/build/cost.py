@@ -232,7 +232,7 @@ def tokens_per_step(stream: Stream) -> float:
     items = replace(stream, batch_size=count, by_length=False)
     found = items.source.take(*items.indices(0))
     examples = [example for item in found for example in item]
-    share = min(stream.batch_size, len(stream.source)) / count
+    share = min(stream.batch_size, len(stream.source)) / count / len(stream.turns)
     return float(np.sum([len(example) for example in examples])) * share
 
 

@@ -1,7 +1,7 @@
 """From a fine-tuning recipe to model, task, Examples and goals. Nothing is written here."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,12 @@ from warmstart.build.head import HeadPlan, head_kind, plan_head
 from warmstart.build.labelled_data import LabelledData, read_labelled_data
 from warmstart.build.side_starts import (
     SideStarts,
-    formed_as_starts,
+    forms_of_starts,
     read_side_starts,
     side_starts,
     with_side_vocabulary,
 )
-from warmstart.build.side_texts import SideGoals, read_side_texts, side_goals, with_side_texts
+from warmstart.build.side_texts import SideGoals, read_side_texts, side_frame, side_goals, with_side_texts
 from warmstart.build.sizes import backbone_settings, for_reading, for_task, with_context, with_start
 from warmstart.build.start import NO_START, Start, read_start, vocabulary_of
 from warmstart.build.task import (
@@ -55,7 +55,7 @@ from warmstart.tasks.table import KINDS, answer_of, kind_of
 from warmstart.tasks.vocabulary import Vocabulary, require_text
 from warmstart.train.precision import default_device
 from warmstart.train.probe import can_fit, fit_head
-from warmstart.train.schemes import apply_scheme, check_scheme
+from warmstart.train.schemes import apply_scheme, check_scheme, check_tables
 from warmstart.train.settings import TrainSettings
 from warmstart.train.step import Criterion
 from warmstart.transfer.folder import head_bias, head_pooler
@@ -122,6 +122,7 @@ class Finetuning:
             account = self.sides.initialise(model)
         if self.vectors:
             account = start_from_vectors(model, self.vectors)
+        check_tables(model, recipe.scheme, [] if account is None else account.loaded)
         answer = answer_of(self.spec)
         if answer.head is not None and not head.goal:
             begun = model.head(answer.goal)
@@ -142,7 +143,8 @@ class Finetuning:
     def stream(self, settings: TrainSettings) -> Stream:
         """Batches of whole Records or of other items of theirs; what is drawn is drawn anew in every epoch."""
         if self.training.redraw is not None:
-            return stream_of(AugmentedSource(len(self.data.train), self.training.redraw, settings.seed), settings)
+            source = AugmentedSource(len(self.data.train), self.training.redraw, settings.seed)
+            return replace(stream_of(source, settings), turns=self.texts.turns)
         return stream_of(ListSource(self.training.items), settings)
 
 
@@ -185,6 +187,7 @@ def build_finetuning(
         check_softmax(kind.label_smoothing(kind.options(spec)), recipe.train)
     training, lengths = _shared(other, spec, data, tokenizer) or _framed(recipe, spec, data, tokenizer, backbone)
     texts = side_goals(recipe)
+    sides.check_layers(texts.texts, backbone)
     auxiliary = NEXT_VECTOR if backbone.vectors else LM
     goals = {answer.goal: 1.0} | ({auxiliary: lm_weight} if lm_weight > 0 else {}) | {**texts.weights}
     criterion = build_criterion(goals, recipe.train, label_smoothing(spec, tokenizer))
@@ -200,7 +203,7 @@ def build_finetuning(
 def _backbone(recipe: FinetuneRecipe, kind: TaskKind, tokenizer: Vocabulary, start: Start | None) -> BackboneSettings:
     """The backbone, with room for as long an Example as the task names, unless a context is asked for."""
     if start is None:
-        backbone = formed_as_starts(recipe, backbone_settings(recipe.model, tokenizer.vocab_size))
+        backbone = backbone_settings(recipe.model, tokenizer.vocab_size).model_copy(update=forms_of_starts(recipe))
     else:
         backbone = with_start(recipe.model, start.backbone, start.rows_for(tokenizer))
     if not (recipe.task.context or recipe.model.context):
@@ -235,7 +238,10 @@ def _framed(
     kind.check_model(frame, backbone.segments)
     training = kind.training_data(data.train, build_frame(spec, tokenizer, weights), tokenizer, recipe.augment)
     asked, encoding = side_goals(recipe).texts, recipe.task.encoding
-    sides = [read_side_texts(path, goal, frame, tokenizer, encoding) for goal, path in asked.items()]
+    sides = [
+        read_side_texts(path, frame, side_frame(goal, backbone, frame, path), tokenizer, encoding)
+        for goal, path in asked.items()
+    ]
     others = {"dev": data.dev} | ({} if data.test is None else {"test": data.test})
     lengths = {part: kind.check_framing(records, frame, tokenizer) for part, records in others.items()}
     return with_side_texts(training, sides), {"train": training.lengths} | lengths

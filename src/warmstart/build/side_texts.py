@@ -1,31 +1,46 @@
 """Text of one side alone that an encoder-decoder goes on learning as a language model while it is fine-tuned."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from warmstart.base.errors import BadInput
 from warmstart.base.files import sha256
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.example.example import SOURCE_LM, TARGET_LM, Example
+from warmstart.models.model import Model
 from warmstart.models.settings import BackboneSettings, HeadSettings, TokenHeadSettings
 from warmstart.readers.text_io import read_lines
 from warmstart.tasks.framing import Frame
 from warmstart.tasks.kind import TrainingData
-from warmstart.tasks.seq2seq_lm import SideTexts, frame_source_text, frame_target_text
+from warmstart.tasks.seq2seq_lm import (
+    SideFrame,
+    SideTexts,
+    frame_masked_source,
+    frame_source_text,
+    frame_target_text,
+)
 from warmstart.tasks.vocabulary import Vocabulary, require_text
 from warmstart.text.clean import clean
 
 
 @dataclass(frozen=True, slots=True)
 class SideGoals:
-    """Goal → the file of its text, and how much its loss counts; nothing where a recipe names no text."""
+    """Goal → the file of its text, and how much its loss counts; nothing where a recipe names no text.
+
+    ``alternate``: the texts are learned in every other step, and the pairs in those between.
+    """
 
     texts: Mapping[str, str] = field(default_factory=dict)
     weights: Mapping[str, float] = field(default_factory=dict)
+    alternate: bool = False
+
+    @property
+    def turns(self) -> tuple[slice, ...]:
+        """Which of a pair's Examples each step of a batch reads: its texts, then the pair; or all in one step."""
+        return (slice(1, None), slice(0, 1)) if self.alternate else (slice(None),)
 
     def heads(self) -> dict[str, HeadSettings | TokenHeadSettings]:
         """The head of the encoder's language model, where it learns; that of the decoder is the model's own."""
@@ -44,17 +59,29 @@ class SideGoals:
         if self.texts and not backbone.reads_sides_alone:
             raise BadInput(
                 f"{backbone.NOUN} reads no text of one side alone", where="--source-text, --target-text",
-                value=", ".join(self.texts.values()), allowed="with an LSTM encoder-decoder",
-                next_step="leave them out, or add --model lstm-encoder-decoder-mini",
+                value=", ".join(self.texts.values()), allowed="with an encoder-decoder",
+                next_step="leave them out, or add --model lstm-encoder-decoder-mini, or another of these",
             )  # fmt: skip
         return backbone.model_copy(update={"encoder_softmax": True}) if SOURCE_LM in self.texts else backbone
+
+    def without_softmax(self, model: Model) -> Model:
+        """A trained model without what only the encoder's language model has read."""
+        if SOURCE_LM not in self.texts:
+            return model
+        settings = model.settings
+        backbone = settings.backbone.model_copy(update={"encoder_softmax": False})
+        heads = {name: head for name, head in settings.heads.items() if name != SOURCE_LM}
+        found = Model(settings.model_copy(update={"backbone": backbone, "heads": heads}))
+        kept, tensors = found.state_dict(), model.state_dict()
+        found.load_state_dict({name: tensors[name] for name in kept})
+        return found.to(next(model.parameters()).device)
 
 
 def side_goals(recipe: FinetuneRecipe) -> SideGoals:
     """What a recipe asks for.
 
     Raises:
-        BadInput: a weight for a text that is not named.
+        BadInput: a weight for a text that is not named, or turns without any text.
     """
     asked = {
         SOURCE_LM: (recipe.source_text, recipe.source_lm_weight), TARGET_LM: (recipe.target_text, recipe.target_lm_weight)
@@ -66,16 +93,37 @@ def side_goals(recipe: FinetuneRecipe) -> SideGoals:
                 allowed=f"with --{side}-text", next_step=f"add --{side}-text FILE, or leave it out",
             )  # fmt: skip
     found = {goal: (text, weight) for goal, (text, weight) in asked.items() if text is not None and weight > 0}
-    return SideGoals({goal: text for goal, (text, _) in found.items()}, {goal: n for goal, (_, n) in found.items()})
+    alternate = recipe.side_losses == "alternating"
+    if alternate and not found:
+        raise BadInput(
+            "no language model that could learn between the pairs", where="--side-losses", value=recipe.side_losses,
+            allowed="with --source-text or --target-text", next_step="name a text, or leave it out",
+        )  # fmt: skip
+    texts = {goal: text for goal, (text, _) in found.items()}
+    return SideGoals(texts, {goal: weight for goal, (_, weight) in found.items()}, alternate)
 
 
-FRAMES: dict[str, Callable[[NDArray[np.int64], Frame], Example]] = {
-    SOURCE_LM: frame_source_text, TARGET_LM: frame_target_text
-}  # fmt: skip
+def side_frame(goal: str, backbone: BackboneSettings, frame: Frame, path: str) -> SideFrame:
+    """How a goal's text is framed: an encoder that sees all of it guesses masked tokens.
+
+    Raises:
+        BadInput: it would, and the vocabulary has no mask.
+    """
+    if goal == TARGET_LM:
+        return frame_target_text
+    if not backbone.masks_sources:
+        return frame_source_text
+    if frame.noise is None:
+        raise BadInput(
+            "an encoder that sees whole sources learns from masked tokens, and the vocabulary has no mask",
+            where="--source-text", value=path, allowed="a vocabulary of a masked language model",
+            next_step="start the encoder from one (pretrain --objective masked), or give its folder with --tokenizer",
+        )  # fmt: skip
+    return frame_masked_source
 
 
-def read_side_texts(path: str, goal: str, frame: Frame, vocabulary: Vocabulary, encoding: str) -> SideTexts:
-    """The lines of a text file, each framed as a text of its goal's side.
+def read_side_texts(path: str, frame: Frame, framed: SideFrame, vocabulary: Vocabulary, encoding: str) -> SideTexts:
+    """The lines of a text file, each to be framed by ``framed`` as a text of its side.
 
     Raises:
         BadInput: the file cannot be read, or holds no text.
@@ -87,7 +135,7 @@ def read_side_texts(path: str, goal: str, frame: Frame, vocabulary: Vocabulary, 
         raise BadInput(
             "no text to learn from", where=path, allowed="a text on each line", next_step="name another file"
         )
-    return SideTexts([FRAMES[goal](np.asarray(own, np.int64), frame) for own in ids])
+    return SideTexts([np.asarray(own, np.int64) for own in ids], framed, frame)
 
 
 def with_side_texts(training: TrainingData, texts: list[SideTexts]) -> TrainingData:

@@ -171,7 +171,13 @@ class GenerateRequest(GenerateSettings):
 
     title = "What to continue"
 
-    run: Annotated[str, Setting(help="finished run, model folder or hub id", flag="--run", metavar="RUN", path=MODEL)]
+    run: Annotated[
+        tuple[str, ...],
+        Setting(
+            help="finished run, model folder or hub id; several of one vocabulary choose each token together", flag="--run",
+            metavar="RUN", many=True, path=MODEL, min_length=1,
+        ),
+    ]  # fmt: skip
     prompts: tuple[str, ...] | None = Setting(
         None,
         "beginning of a text, which is continued; several may be given",

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from warmstart.base.settings import Group, PathRule, Setting, Settings, copy_setting, defaults
 from warmstart.decode.settings import SAMPLING, GenerateSettings
 from warmstart.image.settings import AugmentSettings
+from warmstart.models.encoder_decoder_settings import EncoderDecoderSettings
 from warmstart.models.lstm_encoder_decoder_settings import LSTMEncoderDecoderSettings
 from warmstart.models.lstm_settings import LSTMSettings
 from warmstart.models.presets import PRESETS
@@ -82,6 +83,9 @@ class ModelRecipe(Settings):
     upper_cells: int | None = copy_setting(LSTMSettings, "upper_cells")
     embedding_std: float | None = copy_setting(LSTMSettings, "embedding_std")
     embedding_width: int | None = copy_setting(LSTMSettings, "embedding_width")
+    shared_tokens: bool | None = copy_setting(EncoderDecoderSettings, "shared_tokens")
+    norm_eps: float | None = copy_setting(TransformerSettings, "norm_eps")
+    embedding_norm: bool | None = copy_setting(TransformerSettings, "embedding_norm")
     directions: int | None = copy_setting(LSTMSettings, "directions")
     residual: bool | None = copy_setting(LSTMSettings, "residual")
     tied: bool | None = copy_setting(LSTMSettings, "tied")
@@ -249,6 +253,10 @@ class ObjectiveSettings(Settings):
     target_lm_weight: float = Setting(
         1.0, "weight of the decoder's language model", flag="--target-lm-weight", metavar="BETA", ge=0
     )
+    side_losses: Literal["summed", "alternating"] = Setting(
+        "summed", "when these language models learn: in every step; or in every other, and the pairs in those between "
+        "(Ramachandran et al. 2016)", flag="--side-losses",
+    )  # fmt: skip
     label_gain: Literal["none", "linear"] = Setting(
         "none", "linear: in training the class is predicted at every token, with weights that rise from 0 to 1",
         flag="--label-gain",
@@ -313,8 +321,8 @@ class FinetuneRecipe(ObjectiveSettings, VocabularySettings):
         metavar="FILE", path=PathRule("file"),
     )  # fmt: skip
     transfer_layers: int | None = Setting(
-        None, "take only the first K layers of the starting model; 0: only the embeddings", flag="--transfer-layers",
-        metavar="K", ge=0,
+        None, "take only the first K layers of the starting model, and of a side's no softmax; 0: only the embeddings",
+        flag="--transfer-layers", metavar="K", ge=0,
     )  # fmt: skip
     new_vocabulary: bool = Setting(
         False, "give the starting model the vocabulary of --tokenizer; rows of tokens that both have are kept",

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from warmstart.base.errors import BadInput
 from warmstart.decode.cached_decoder import DecodeMode, Source
+from warmstart.decode.ensemble import Reader
 from warmstart.decode.limits import Limits
-from warmstart.decode.search import Search, Stop, search
+from warmstart.decode.search import Search, Stop, search_together
 from warmstart.decode.settings import GenerateSettings, check_search
 from warmstart.models.model import Model
 
@@ -43,6 +44,7 @@ def generate(
     limits: Limits | None = None,
     first: int = 0,
     begin: Sequence[int] = (),
+    others: Sequence[Model] = (),
 ) -> list[Generation]:
     """Continues each prompt ``settings.texts`` times: prompt 0's texts, prompt 1's, and so on.
 
@@ -55,25 +57,29 @@ def generate(
         limits: what may not come, as ids; ``None``: what ``settings`` say without words.
         first: the number of the first prompt where these are a part of more; names the draws.
         begin: the tokens that the model has learned to read before every text; they are never cut.
+        others: models of the same vocabulary that choose each token together with it.
 
     Raises:
         BadInput: an empty prompt and no end token, settings that do not go together, or a model that does not read from
             left to right.
     """
     check_search(settings)
-    if model.settings.backbone.sight != "causal":
-        raise BadInput(
-            "a model that sees the whole text does not continue one", where="--run", value=model.settings.backbone.shape,
-            allowed="left-to-right models, and runs of --task seq2seq",
-            next_step="fine-tune it with --task seq2seq, or choose another run",
-        )  # fmt: skip
-    context = model.settings.backbone.max_length - len(begin)
+    models = (model, *others)
+    for one in models:
+        if one.settings.backbone.sight != "causal":
+            raise BadInput(
+                "a model that sees the whole text does not continue one", where="--run", value=one.settings.backbone.shape,
+                allowed="left-to-right models, and runs of --task seq2seq",
+                next_step="fine-tune it with --task seq2seq, or choose another run",
+            )  # fmt: skip
+    context = min(one.settings.backbone.max_length for one in models) - len(begin)
     cut = [_cut(prompt, context) for prompt in prompts]
     sources = [
         _source(n, [*begin, *prompt[lost:]], end_id) for n, (prompt, lost) in enumerate(zip(prompts, cut, strict=True))
     ]
     limits = limits or Limits(end_id, settings.min_new, settings.no_repeat)
-    found = search(model, sources, Search(DecodeMode(), settings, limits), first)
+    readers = [Reader(one, DecodeMode(), sources) for one in models]
+    found = search_together(readers, Search(DecodeMode(), settings, limits), first)
     return [
         Generation(text.ids, text.stopped, text.log_prob, lost)
         for texts, lost in zip(found, cut, strict=True)

@@ -1,12 +1,13 @@
 """One search for every kind of model: sources in, texts out.
 
-A :class:`~warmstart.decode.cached_decoder.CachedDecoder` says what the model answers; here tokens are chosen and texts end.
+An :class:`~warmstart.decode.ensemble.Ensemble` says what the models answer; here tokens are chosen and texts end.
 
 What a text is does not depend on what it is batched with, but for rounding.
 
 B sources, R rows of each, V vocabulary, T tokens so far.
 """
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -18,10 +19,11 @@ from numpy.typing import NDArray
 from warmstart.base.errors import BadInput
 from warmstart.base.seeds import generator
 from warmstart.decode.beams import BLOCKED, BeamStep, candidates, compatible, diverse, standard
-from warmstart.decode.cached_decoder import CachedDecoder, DecodeMode, Source
+from warmstart.decode.cached_decoder import DecodeMode, Source
+from warmstart.decode.ensemble import Ensemble, Reader
 from warmstart.decode.lattice import Frame, Lattice, Ranking, rank
 from warmstart.decode.limits import Limits
-from warmstart.decode.packed import Product, log_total, packed_softmax
+from warmstart.decode.packed import log_total, packed_softmax
 from warmstart.decode.sampling import choose
 from warmstart.decode.settings import GenerateSettings
 from warmstart.models.model import Model
@@ -53,7 +55,8 @@ class _SearchProgress:
     """One source on its way: how long its texts may be, and what has been found."""
 
     number: int
-    source: Source
+    place: int  # among the sources of this search
+    length: int  # of the source, in tokens
     most: int
     stopped: Stop  # what stops a text that reaches ``most``
     found: list[Text] = field(default_factory=list)
@@ -71,7 +74,6 @@ class Search:
     lattices: bool = False
 
 
-@torch.inference_mode()
 def search(
     model: Model, sources: Sequence[Source], asked: Search, first: int = 0,
     keep: Callable[[int, Lattice], None] | None = None, advance: Callable[[float], None] | None = None,
@@ -89,24 +91,40 @@ def search(
     Raises:
         BadInput: a beam of more than half the vocabulary.
     """
-    model.eval()
-    size, limits = model.settings.backbone, asked.limits
-    most = (size.vocab_size - len(limits.absent)) // candidates(1, len(limits.ends))
+    return search_together([Reader(model, asked.mode, sources)], asked, first, keep, advance)
+
+
+@torch.inference_mode()
+def search_together(
+    readers: Sequence[Reader], asked: Search, first: int = 0,
+    keep: Callable[[int, Lattice], None] | None = None, advance: Callable[[float], None] | None = None,
+) -> list[list[Text]]:  # fmt: skip
+    """As :func:`search`, by models that choose each token together; all have the same sources, each in its own form.
+
+    A text may be as long as all of them can read.
+    """
+    limits, sources = asked.limits, readers[0].sources
+    rows = min(one.model.settings.backbone.vocab_size for one in readers)
+    most = (rows - len(limits.absent)) // candidates(1, len(limits.ends))
     if asked.settings.rows > most and asked.settings.searches:
         raise BadInput(
             "the beam is too wide for this vocabulary", where="--beam", value=asked.settings.beam,
             allowed=f"at most {most}, half of the vocabulary or less where several tokens end a text",
         )  # fmt: skip
+    lengths = np.max([one.lengths for one in readers], axis=0).tolist() if sources else []
     waiting = [
-        _begin(first + number, source, asked, size.room_for_text(len(source.ids)))
-        for number, source in enumerate(sources)
+        _begin(first, place, lengths[place], asked, min(one.room(place) for one in readers))
+        for place in range(len(sources))
     ]
-    order = sorted(waiting, key=lambda one: -len(one.source.ids))
+    order = sorted(waiting, key=lambda one: -one.length)
     per = max(1, MOST_ROWS // asked.settings.rows)
-    with packed_softmax(model, min(len(order), per) * asked.settings.rows) as softmax:
+    with contextlib.ExitStack() as stack:
+        together = min(len(order), per) * asked.settings.rows
+        softmaxes = [stack.enter_context(packed_softmax(one.model.eval(), together)) for one in readers]
         while order:
-            count = max(1, min(per, MOST_SOURCE // max(1, len(order[0].source.ids))))
-            _DecodeState(model, softmax, order[:count], asked).run()
+            count = max(1, min(per, MOST_SOURCE // max(1, order[0].length)))
+            ensemble = Ensemble(readers, softmaxes, [one.place for one in order[:count]])
+            _DecodeState(ensemble, order[:count], asked).run()
             if advance is not None:
                 advance(len(order[:count]))
             order = order[count:]
@@ -116,26 +134,23 @@ def search(
     return [one.found for one in waiting]
 
 
-def _begin(number: int, source: Source, asked: Search, room: int) -> _SearchProgress:
+def _begin(first: int, place: int, length: int, asked: Search, room: int) -> _SearchProgress:
     most = max(1, min(asked.settings.max_new, room))
     lattice = (
         Lattice(next(iter(asked.limits.ends), None)) if asked.lattices or asked.settings.compat != "none" else None
     )
-    return _SearchProgress(
-        number, source, most, "limit" if most == asked.settings.max_new else "context", lattice=lattice
-    )
+    stopped: Stop = "limit" if most == asked.settings.max_new else "context"
+    return _SearchProgress(first + place, place, length, most, stopped, lattice=lattice)
 
 
 class _DecodeState:
     """The texts of some sources, growing together, a token a step."""
 
-    def __init__(self, model: Model, softmax: Product, sources: list[_SearchProgress], asked: Search) -> None:
-        self.softmax = softmax
+    def __init__(self, ensemble: Ensemble, sources: list[_SearchProgress], asked: Search) -> None:
         self.settings, self.limits = asked.settings, asked.limits
         self.sources = sources
         self.rows = asked.settings.rows
-        self.decoder = CachedDecoder(model, asked.mode, [one.source for one in sources])
-        self.device = self.decoder.device
+        self.decoder, self.device = ensemble, ensemble.device
         self.ends = torch.tensor(self.limits.ends, dtype=torch.int64, device=self.device)
         self.absent = torch.tensor(self.limits.absent, dtype=torch.int64, device=self.device)
         self.tokens = torch.empty(len(sources), 1, 0, dtype=torch.int64, device=self.device)  # [B, R, T]
@@ -158,20 +173,20 @@ class _DecodeState:
     def run(self) -> None:
         """Grows until every source has its texts."""
         step = 0
-        states = self.decoder.first_states()
+        logits = self.decoder.first_logits()
         while True:
-            self._take(step, self._choose(step, states))
+            self._take(step, self._choose(step, logits))
             step += 1
             self._leave_done()
             if not self.sources:
                 return
             # a source that is done and waits to leave may stand at the end of the context
             waiting = any(one.done for one in self.sources)
-            states = self.decoder.next_states(self.tokens[:, :, -1], step, clamp=waiting)
+            logits = self.decoder.next_logits(self.tokens[:, :, -1], step, clamp=waiting)
 
-    def _choose(self, step: int, states_BRD: torch.Tensor) -> BeamStep:
-        count, rows, width = states_BRD.shape
-        logits = self.softmax(states_BRD.reshape(-1, width))
+    def _choose(self, step: int, logits_BRV: torch.Tensor) -> BeamStep:
+        count, rows, _ = logits_BRV.shape
+        logits = logits_BRV.flatten(0, 1)
         totals_R1 = log_total(logits)
         if len(self.absent):
             logits.index_fill_(1, self.absent, float("-inf"))

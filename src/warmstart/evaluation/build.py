@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from warmstart.decode.settings import GenerateSettings
-from warmstart.evaluation.head_predictor import MAX_TOKENS, HeadPredictor
+from warmstart.evaluation.head_predictor import MAX_TOKENS, HeadPredictor, check_same_task
 from warmstart.evaluation.predictor import Member, Predictor
-from warmstart.evaluation.text_predictor import KeepLattice, TextPredictor
+from warmstart.evaluation.text_predictor import KeepLattice, TextPredictor, check_vocabularies
 from warmstart.tasks.table import answer_of
 
 
@@ -16,11 +16,22 @@ def build_predictor(
     """The Predictor of a model, or of several that answer together.
 
     Args:
-        members: the models; one that generates stands alone.
+        members: the models.
         search: how texts are generated.
         keep_lattice: takes what the search kept of each Record.
         max_tokens: in one Batch.
     """
     if answer_of(members[0].spec).generated:
-        return TextPredictor(members[0], search, keep_lattice)
+        return TextPredictor(members, search, keep_lattice)
     return HeadPredictor(members, max_tokens)
+
+
+def check_members(members: Sequence[Member], names: Sequence[str]) -> None:
+    """Refuses models that cannot answer together; ``names`` says whose they are.
+
+    Raises:
+        BadInput: as :func:`~warmstart.evaluation.head_predictor.check_same_task`; of models that generate, other tokens.
+    """
+    check_same_task(members, names)
+    if answer_of(members[0].spec).generated:
+        check_vocabularies(members, names)

@@ -98,7 +98,7 @@ class HeadPredictor:
         return EvaluationRecords(records, None, {})
 
 
-def check_members(members: Sequence[Member], names: Sequence[str]) -> None:
+def check_same_task(members: Sequence[Member], names: Sequence[str]) -> None:
     """Refuses models that do not answer the same question.
 
     Raises:
@@ -108,7 +108,7 @@ def check_members(members: Sequence[Member], names: Sequence[str]) -> None:
     if len(members) > 1 and not answer_of(first).averageable:
         raise BadInput(
             "answers of this kind cannot be averaged", where="--run", value=first.kind,
-            allowed="one run, or several for classes, choices or scores", next_step="name one run",
+            allowed="one run, or several for classes, choices, scores or texts", next_step="name one run",
         )  # fmt: skip
     for member, name in zip(members[1:], names[1:], strict=True):
         if member.spec.kind != first.kind:

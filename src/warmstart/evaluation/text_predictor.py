@@ -1,19 +1,23 @@
-"""A model that generates: Records to texts, as a stream."""
+"""A model that generates, or several that choose each token together: Records to texts, as a stream."""
 
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
+import torch
 
 from warmstart.base.console import track
 from warmstart.base.errors import BadInput
 from warmstart.decode.cached_decoder import DecodeMode, Source
+from warmstart.decode.ensemble import Reader
 from warmstart.decode.lattice import Lattice
 from warmstart.decode.limits import limits_of
-from warmstart.decode.search import Search, search
+from warmstart.decode.search import Search, search_together
 from warmstart.decode.settings import GenerateSettings, check_search
 from warmstart.evaluation.arrivals import next_chunk
+from warmstart.evaluation.head_predictor import eval_mode
 from warmstart.evaluation.perplexity import LanguageModelling, evaluate_language_model
 from warmstart.evaluation.predictor import Advance, EvaluationRecords, Member, no_progress
 from warmstart.example.record import Record, Target
@@ -36,13 +40,16 @@ KeepLattice = Callable[[int, Lattice], None]
 
 
 class TextPredictor:
-    """A model that generates, and how."""
+    """Models that generate together, and how."""
 
-    def __init__(self, member: Member, search: GenerateSettings, keep_lattice: KeepLattice | None = None) -> None:
-        """Nothing is read yet."""
-        self.model, self.vocabulary, self.spec = member
-        assert isinstance(member.vocabulary, Tokenizer)
-        self.tokenizer: Tokenizer = member.vocabulary
+    def __init__(
+        self, members: Sequence[Member], search: GenerateSettings, keep_lattice: KeepLattice | None = None
+    ) -> None:
+        """Nothing is read yet; limits, lengths and the account of the Records are those of the first member."""
+        self.members = list(members)
+        _, self.vocabulary, self.spec = members[0]
+        assert isinstance(self.vocabulary, Tokenizer)
+        self.tokenizer: Tokenizer = self.vocabulary
         self.search, self.keep_lattice = search, keep_lattice
         self.account = Account()
         self.advance: Advance = no_progress
@@ -56,17 +63,19 @@ class TextPredictor:
         check_search(self.search)
         frame = build_frame(self.spec, self.tokenizer)
         ends = self.tokenizer.end_ids  # where the start had several, its texts end with each of them still
-        rows = self.model.settings.backbone.vocab_size
+        rows = min(one.model.settings.backbone.vocab_size for one in self.members)
         limits = limits_of(
             self.search, self.tokenizer, frame.extract, ends if len(ends) > 1 else (), rows, template_of(frame).forced
         )
         asked = Search(decode_mode(frame), self.search, limits, lattices=self.keep_lattice is not None)
         remaining, first = iter(records), 0
         while chunk := next_chunk(remaining, CHUNK):
-            framed = frame_records(self.spec, [replace(record, label=None) for record in chunk], self.tokenizer)
+            unlabelled = [replace(record, label=None) for record in chunk]
+            framed, *others = [frame_records(spec, unlabelled, own) for _, own, spec in self.members]
             self.account += framed.account
-            sources = [source_of(parts, frame) for parts in framed.parts]
-            found = search(self.model, sources, asked, first, self.keep_lattice, self.advance)
+            every = zip(self.members, (framed, *others), strict=True)
+            readers = [_reader(member, own.parts) for member, own in every]
+            found = search_together(readers, asked, first, self.keep_lattice, self.advance)
             for record, parts, texts in zip(chunk, framed.parts, found, strict=True):
                 candidates = [
                     Candidate(decode_text(t.ids, self.tokenizer), t.ids, t.score, t.log_prob, t.stopped) for t in texts
@@ -86,10 +95,72 @@ class TextPredictor:
             raise BadInput(
                 "nothing to evaluate", where="records", value=0, allowed="at least one example with a target"
             )
-        loss = teacher_forced_loss(self.model, self.tokenizer, self.spec, every).loss
+        loss = self._loss(every)
         step = max(1, len(every) // limit) if limit else 1
         chosen = every[::step][: limit or None] if set(metrics) != {"loss"} else []
         return EvaluationRecords(chosen, len(every), {"loss": loss})
+
+    def _loss(self, records: Sequence[Record]) -> float:
+        """The loss per target token when all tokens before it are the true ones."""
+        if len(self.members) > 1:
+            return mean_probability_loss(self.members, records)
+        [(model, _, spec)] = self.members
+        return teacher_forced_loss(model, self.tokenizer, spec, records).loss
+
+
+def _reader(member: Member, parts: Sequence[Parts]) -> Reader:
+    """A model, and the sources of some Records as it reads them."""
+    frame = build_frame(member.spec, member.vocabulary)
+    return Reader(member.model, decode_mode(frame), [source_of(own, frame) for own in parts])
+
+
+def check_vocabularies(members: Sequence[Member], names: Sequence[str]) -> None:
+    """Refuses models whose probabilities are not of the same tokens; ``names`` says whose they are.
+
+    Raises:
+        BadInput: another vocabulary, or texts that begin or end with other tokens.
+    """
+    first, *others = [(member.vocabulary.fingerprint, _text_tokens(member)) for member in members]
+    for (vocabulary, tokens), name in zip(others, names[1:], strict=True):
+        if vocabulary != first[0]:
+            raise BadInput(
+                f"the runs have different vocabularies ({names[0]} another), so their probabilities have no mean",
+                where=name, value=vocabulary, allowed=first[0], next_step="name runs of one vocabulary (--tokenizer)",
+            )  # fmt: skip
+        if tokens != first[1]:
+            raise BadInput(
+                f"the texts of the runs begin or end with other tokens (those of {names[0]})", where=name, value=tokens,
+                allowed=str(first[1]), next_step="name runs that frame their texts alike",
+            )  # fmt: skip
+
+
+def _text_tokens(member: Member) -> list[int]:
+    """The tokens that every text begins with, and the one that ends it."""
+    frame = build_frame(member.spec, member.vocabulary)
+    return [*template_of(frame).forced, frame.extract]
+
+
+def mean_probability_loss(members: Sequence[Member], records: Sequence[Record], max_tokens: int = 4096) -> float:
+    """The loss per target token of several models: that of the mean of their probabilities.
+
+    Raises:
+        BadInput: they cut a target at different lengths.
+    """
+    losses, counts = [], []
+    for model, vocabulary, spec in members:
+        examples = frame_records(spec, records, vocabulary).examples
+        batches = split_batches(examples, 1, max_tokens)
+        device = next(model.parameters()).device
+        with eval_mode(model):
+            losses.append(torch.cat([model.score_tokens(batch.to(device)).losses.double().cpu() for batch in batches]))
+        counts.append([sum(len(example.goals[model.next_goal].targets) for example in own) for own in examples])
+    if any(own != counts[0] for own in counts):
+        raise BadInput(
+            "the runs cut targets at different lengths, so their losses have no mean", where="--run", value=len(members),
+            allowed="runs with one --target-limit", next_step="evaluate each by itself, or leave loss out of --metrics",
+        )  # fmt: skip
+    mean = torch.logsumexp(-torch.stack(losses), 0) - math.log(len(members))
+    return float(-mean.mean())
 
 
 def decode_mode(frame: Frame) -> DecodeMode:

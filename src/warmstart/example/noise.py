@@ -10,6 +10,9 @@ import numpy as np
 
 from warmstart.base.arrays import Ints
 
+MASKED_SHARE = 0.15
+"""Of the tokens that a masked language model guesses."""
+
 
 @dataclass(frozen=True, slots=True)
 class Noise:

@@ -225,26 +225,34 @@ class DecoderBlock(Block):
         reads_M: torch.Tensor | None = None,
         skip: int = 0,
     ) -> torch.Tensor:
-        """As a :class:`Block`'s, but for all tokens of a plan; ``past`` has the source."""
-        assert past.source is not None and reads_M is None
+        """As a :class:`Block`'s, but for all tokens of a plan; ``past`` has the source, or none: then it is that layer."""
+        assert reads_M is None
         normed = x if self.post else self.norm1(x)
         if isinstance(past, LayerCache):
             x = x[:, skip:] + self.attention.forward_cached(normed, past, rotary, skip)
         else:
             x = x + self.drop(self.attention(normed, past, rotary))
         x = self.norm1(x) if self.post else x
+        if past.source is None:
+            return feed_forward(self, x)
         return self.finish(self, x, self.cross(x if self.post else self.cross_norm(x), past.source))
 
 
 def finish(block: Block, x: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
     """All of a layer that comes after attention, token by token: any number of tokens has the same graph."""
-    norm2 = block.norm2 or block.norm1
     attended = attended if block.norm1_out is None else block.norm1_out(attended)
     if block.parallel:
+        norm2 = block.norm2 or block.norm1
         return x + block.drop(attended) + block.drop(block.mlp(norm2(x)))  # type: ignore[no-any-return]
     x = x + block.drop(attended)
+    return feed_forward(block, block.added_norm(x) if block.post else x)
+
+
+def feed_forward(block: Block, x: torch.Tensor) -> torch.Tensor:
+    """The feed-forward part of a layer with its sum and its norms."""
+    norm2 = block.norm2
+    assert norm2 is not None
     if block.post:
-        x = block.added_norm(x)
         return norm2(x + block.drop(block.mlp(x)))  # type: ignore[no-any-return]
     added = block.mlp(norm2(x))
     added = added if block.norm2_out is None else block.norm2_out(added)

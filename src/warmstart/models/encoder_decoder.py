@@ -3,10 +3,11 @@
 Vaswani et al. 2017; T5 (Raffel et al. 2020) and BART (Lewis et al. 2020) are choices of
 :class:`~warmstart.models.encoder_decoder_settings.EncoderDecoderSettings`. Both stacks are Transformers as
 :mod:`~warmstart.models.transformer` has them, so a language model may start either. An Example is that of a model with one
-stack: source of turn 0, target behind it; positions are counted anew in the target.
+stack: source of turn 0, target behind it; positions are counted anew in the target. A source without a target is read by
+the encoder; a target without a source by the decoder less what reads a source: by the language model that it is then.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,12 +17,12 @@ from torch import nn
 
 from warmstart.example.batch import Batch, collate
 from warmstart.example.example import Example
-from warmstart.models.backbone import Backbone, DepthLayer, SourcesRead, Tables
+from warmstart.models.backbone import Backbone, DepthLayer, SoftmaxTable, SourcesRead, Tables
 from warmstart.models.beam_cache import BeamCache
 from warmstart.models.blocks import Block, DecoderBlock
 from warmstart.models.cross_attention import plan_cross_attention
 from warmstart.models.encoder_decoder_settings import EncoderDecoderSettings
-from warmstart.models.sides import Sides, split_sides
+from warmstart.models.sides import Sides, split_sides, take_documents
 from warmstart.models.source_states import SourcePadding, SourceStates
 from warmstart.models.transformer import Transformer
 
@@ -42,6 +43,12 @@ class Encoder(Transformer):
             return self.tables()
         return tables._replace(positions=self.position_rows(tables.tokens.dtype))
 
+    def softmax(self, tables: Tables) -> SoftmaxTable | None:
+        """The rows of the token table behind BERT's head for words, where the encoder has one."""
+        if self.lm_transform is None:
+            return None
+        return SoftmaxTable(tables.tokens if self.tokens is None else self.tokens.weight, self.lm_transform)
+
 
 class Decoder(Transformer):
     """A stack that sees what came before, and the source."""
@@ -52,7 +59,11 @@ class Decoder(Transformer):
 class EncoderDecoder(Backbone):
     """Source and target in, one state per token of both out."""
 
-    VOCABULARY: ClassVar = ("encoder.tokens.weight", *(f"decoder.{name}" for name in Backbone.VOCABULARY))
+    VOCABULARY: ClassVar = (
+        "encoder.tokens.weight",
+        "encoder.lm_transform.bias",
+        *(f"decoder.{name}" for name in Backbone.VOCABULARY),
+    )
     POSITIONS: ClassVar = ("encoder.positions.weight", "decoder.positions.weight")
     OUTPUT: ClassVar = "decoder.output.weight"
 
@@ -78,8 +89,9 @@ class EncoderDecoder(Backbone):
         return self.decoder.final_norm
 
     def tables(self) -> Tables:
-        """The decoder's tables."""
-        return self.decoder.tables()
+        """The decoder's tables, and that of the encoder's softmax."""
+        tables = self.decoder.tables()
+        return tables._replace(encoder_softmax=self.encoder.softmax(tables))
 
     def forward(self, batch: Batch, tables: Tables | None = None, reads_M: torch.Tensor | None = None) -> torch.Tensor:
         """The last states [N, D] of a flat Batch, or those [M, D] of the tokens ``reads_M``.
@@ -87,21 +99,46 @@ class EncoderDecoder(Backbone):
         A source's are those of the encoder.
         """
         sides, tables = split_sides(batch), tables or self.tables()
-        read = self.encoder(sides.source, self.encoder.reading(tables))
-        for states in self.decoder.each_layer(sides.target, tables, source=self._source(sides, read)):
+        nothing = tables.tokens.new_zeros(0, self.settings.width)
+        read = self.encoder(sides.source, self.encoder.reading(tables)) if sides.source.num_tokens else nothing
+        written = nothing
+        for states in self._each_written(sides, tables, read):
             written = states
         return sides.join(read, written, reads_M)
 
     def layer_states(self, batch: Batch, tables: Tables | None = None) -> list[torch.Tensor]:
         """L + 1 tensors [N, D] of the L layers of the deeper stack; of the other one the last states stand again."""
         sides, tables = split_sides(batch), tables or self.tables()
-        read = self.encoder.layer_states(sides.source, self.encoder.reading(tables))
-        written = list(self.decoder.each_layer(sides.target, tables, source=self._source(sides, read[-1])))
+        nothing = [tables.tokens.new_zeros(0, self.settings.width)]
+        read = nothing
+        if sides.source.num_tokens:
+            read = self.encoder.layer_states(sides.source, self.encoder.reading(tables))
+        written = list(self._each_written(sides, tables, read[-1])) or nothing
         count = max(len(read), len(written))
         return [sides.join(read[min(n, len(read) - 1)], written[min(n, len(written) - 1)]) for n in range(count)]
 
-    def _source(self, sides: Sides, read_MD: torch.Tensor) -> SourceStates:
-        return SourceStates(read_MD, plan_cross_attention(sides.target, sides.source, read_MD.dtype, self.kernels))
+    def _each_written(self, sides: Sides, tables: Tables, read_MD: torch.Tensor) -> Iterator[torch.Tensor]:
+        """The embeddings of the targets, then their states after each layer; of no target nothing."""
+        sources, targets = sides.pairs
+        if sides.in_pairs:
+            source = self._source(sides.target, sides.source, read_MD)
+            yield from self.decoder.each_layer(sides.target, tables, source=source)
+            return
+        paired, rows = take_documents(sides.target, targets)
+        others, other_rows = take_documents(sides.target, np.setdiff1d(np.arange(len(sides.target.lengths)), targets))
+        passes = []
+        if paired.num_tokens:
+            read, read_rows = take_documents(sides.source, sources)
+            states = self._source(paired, read, read_MD.index_select(0, read_rows))
+            passes.append(self.decoder.each_layer(paired, tables, source=states))
+        if others.num_tokens:
+            passes.append(self.decoder.each_layer(others, tables))
+        back = torch.argsort(torch.cat([rows, other_rows]))
+        for parts in zip(*passes, strict=True):
+            yield torch.cat(parts).index_select(0, back)
+
+    def _source(self, target: Batch, source: Batch, read_MD: torch.Tensor) -> SourceStates:
+        return SourceStates(read_MD, plan_cross_attention(target, source, read_MD.dtype, self.kernels))
 
     def layers_with_depth(self) -> list[DepthLayer]:
         """All parts that have weights: the embeddings of both, the encoder's layers, the decoder's."""

@@ -20,9 +20,11 @@ class EncoderDecoderSettings(TransformerSettings):
     """Sizes and choices of an encoder-decoder (Vaswani et al. 2017): T5, BART and their relatives."""
 
     NOUN: ClassVar = "an encoder-decoder"
-    FREE: ClassVar = TransformerSettings.FREE | {"decoder_layers"}
+    FREE: ClassVar = TransformerSettings.FREE | {"decoder_layers", "encoder_softmax"}
     """As a Transformer's."""
     two_stacks: ClassVar = True
+    reads_sides_alone: ClassVar[bool] = True
+    masks_sources: ClassVar[bool] = True
 
     kind: Literal["encoder-decoder"] = "encoder-decoder"  # type: ignore[assignment]
     sight: Literal["prefix"] = Setting(  # type: ignore[assignment]
@@ -34,6 +36,9 @@ class EncoderDecoderSettings(TransformerSettings):
         None, "width inside the decoder's feed-forward part; default: as the encoder's", ge=1
     )
     shared_tokens: bool = Setting(True, "encoder and decoder read the same token table")
+    encoder_softmax: bool = Setting(
+        False, "whether the encoder is a masked language model too, by its token table and BERT's head for words"
+    )
 
     @property
     def written_out(self) -> dict[str, Any]:
@@ -45,8 +50,15 @@ class EncoderDecoderSettings(TransformerSettings):
 
     @property
     def encoder(self) -> TransformerSettings:
-        """The encoder's: it sees the whole source and guesses no token."""
-        return self._stack(sight="full", tied=True, output_bias=False, logit_scale=1.0, logit_cap=None)
+        """The encoder's: it sees the whole source, and guesses no token but as a masked language model."""
+        return self._stack(
+            sight="full",
+            tied=True,
+            output_bias=False,
+            logit_scale=1.0,
+            logit_cap=None,
+            lm_transform=self.encoder_softmax,
+        )
 
     @property
     def decoder(self) -> TransformerSettings:

@@ -219,7 +219,7 @@ class LSTMEncoderDecoder(Backbone):
         return [sides.join(source, target) for source, target in zip(read, written, strict=True)]
 
     def _run(self, batch: Batch, tables: Tables | None) -> tuple[Sides, list[torch.Tensor], list[torch.Tensor]]:
-        sides = split_sides(batch, alone=True)
+        sides = split_sides(batch)
         empty = [self.tokens.weight[:0], *[self.tokens.weight.new_zeros(0, self.settings.width)] * self.settings.layers]
         read = self.encoder.layer_states(in_order(sides.source)) if sides.source.num_tokens else empty
         written = self.decoder.write(sides, tables or self.tables(), read) if sides.target.num_tokens else empty

@@ -23,13 +23,18 @@ class Sides:
         target: positions less the tokens of the source, behind which a frame counts them on; turns from 0 on, unless
             pseudo tokens need theirs.
         places: [N] where each token of the Batch stands in the sources followed by the targets.
-        pairs: [2, P] the numbers of each pair's documents in both; others, where they are allowed, stand alone.
+        pairs: [2, P] the numbers of each pair's documents in both; others stand alone.
     """
 
     source: Batch
     target: Batch
     places: torch.Tensor
     pairs: Ints
+
+    @property
+    def in_pairs(self) -> bool:
+        """Whether every document has both a source and a target."""
+        return len(self.pairs[0]) == len(self.source.lengths) == len(self.target.lengths)
 
     def join(
         self, read_SD: torch.Tensor, written_TD: torch.Tensor, reads_M: torch.Tensor | None = None
@@ -39,24 +44,19 @@ class Sides:
         return torch.cat([read_SD, written_TD]).index_select(0, places)
 
 
-def split_sides(batch: Batch, *, alone: bool = False) -> Sides:
-    """Source and target of every document; asks the device nothing.
-
-    Args:
-        batch: what is read.
-        alone: whether a document may be a source alone, or a target alone.
+def split_sides(batch: Batch) -> Sides:
+    """Source and target of every document, which may have one of the two alone; asks the device nothing.
 
     Raises:
-        ValueError: a document without one of the two, or with a target that begins before its source ends.
+        ValueError: a document with a target that begins before its source ends.
     """
     turns, starts = batch.turns.numpy(), np.cumsum(batch.lengths) - batch.lengths
     behind = turns != 0
     written = np.add.reduceat(behind.astype(np.int64), starts)
     read = batch.lengths - written
     first = np.repeat(starts + read, batch.lengths)  # of each token's target
-    whole = alone or (read.all() and written.all())
-    if not whole or not np.array_equal(behind, np.arange(len(turns)) >= first):
-        raise ValueError("an encoder-decoder reads a source (turn 0) and behind it a target in every document")
+    if not np.array_equal(behind, np.arange(len(turns)) >= first):
+        raise ValueError("an encoder-decoder reads a source (turn 0) and behind it a target")
     sources, targets = np.flatnonzero(~behind), np.flatnonzero(behind)
     places = np.empty(len(turns), np.int64)
     places[np.concatenate([sources, targets])] = np.arange(len(turns))
@@ -72,6 +72,15 @@ def split_sides(batch: Batch, *, alone: bool = False) -> Sides:
     )
     numbers = np.stack([np.cumsum(read > 0), np.cumsum(written > 0)])[:, (read > 0) & (written > 0)] - 1
     return Sides(_part(batch, sources, read[read > 0]), target, to_device(torch.from_numpy(places), device), numbers)
+
+
+def take_documents(batch: Batch, documents: Ints) -> tuple[Batch, torch.Tensor]:
+    """Some documents of a Batch, without goals, and which of its tokens they are; of no document an empty Batch."""
+    starts = np.cumsum(batch.lengths) - batch.lengths
+    spans = [np.arange(starts[n], starts[n] + batch.lengths[n]) for n in documents]
+    rows = np.concatenate([np.zeros(0, np.int64), *spans])
+    part = replace(_part(batch, rows, batch.lengths[documents]), pattern=batch.pattern)
+    return part, to_device(torch.from_numpy(rows), batch.ids.device)
 
 
 def _part(batch: Batch, rows: Ints, lengths: Ints) -> Batch:

@@ -12,6 +12,7 @@ class BackboneTraits(Settings):
         can_carry: whether what was read of a text can be carried from one step of a training to the next.
         two_stacks: whether an encoder reads a source and a decoder writes the target.
         reads_sides_alone: whether such an encoder and decoder read a text alone, as language models do.
+        masks_sources: whether its encoder then guesses masked tokens, not the next ones.
         SIDE_LAYERS: layers of either stack that its language model starts; ``None``: all that both have.
         FEWEST_LAYERS: layers that it has at least.
     """
@@ -19,5 +20,6 @@ class BackboneTraits(Settings):
     can_carry: ClassVar[bool] = False
     two_stacks: ClassVar[bool] = False
     reads_sides_alone: ClassVar[bool] = False
+    masks_sources: ClassVar[bool] = False
     SIDE_LAYERS: ClassVar[int | None] = None
     FEWEST_LAYERS: ClassVar[int] = 1

@@ -11,11 +11,10 @@ import numpy as np
 
 from warmstart.base.arrays import Ints
 from warmstart.example.example import Goal
-from warmstart.example.noise import Noise
+from warmstart.example.noise import MASKED_SHARE, Noise
 from warmstart.objectives.settings import MaskSettings
 from warmstart.text.word_boundaries import WordBoundaries
 
-SHARE = 0.15  # of the tokens, where nothing else is asked
 SPAN_END = 0.2  # a span ends with this probability after each of its words
 MAX_SPAN_WORDS = 10
 LONG_BLOCKS = 0.4  # of the blocks hold several tokens
@@ -61,7 +60,7 @@ class Masking:
 
     def choose_units(self, text: Ints, rng: np.random.Generator) -> list[Ints]:
         """The places in ``text`` that are masked, unit by unit, in reading order."""
-        budget = max(1, round((self.settings.share or SHARE) * len(text)))
+        budget = max(1, round((self.settings.share or MASKED_SHARE) * len(text)))
         if self.settings.units in (None, "tokens"):
             return np.split(np.sort(rng.choice(len(text), budget, replace=False)), budget)
         if self.settings.units == "blocks":

@@ -7,6 +7,9 @@ directly. Rank r of w takes the batch's items r, r + w, r + 2w, …
 Batches of similar length (``by_length``): the order is cut into pools of batches, each pool is sorted by length and cut into
 batches, and these come in an order of their own, which follows from (seed, epoch) too. A model that reads one token after
 another has as many steps as the longest text of a batch: for an LSTM, long texts beside short ones are time lost.
+
+In turns (``turns``): a batch of items is read in several steps, one after the other, each of which takes some of the
+Examples of every item.
 """
 
 from dataclasses import dataclass, replace
@@ -34,6 +37,7 @@ class Stream:
         max_tokens: about as many tokens go into one micro-batch; a step with more is split further.
         shuffle: off for evaluation: items in their own order.
         by_length: items of similar length come together, where they are shuffled.
+        turns: which Examples of its items each step of a batch reads.
     """
 
     source: Source
@@ -43,20 +47,25 @@ class Stream:
     max_tokens: int = 8192
     shuffle: bool = True
     by_length: bool = False
+    turns: tuple[slice, ...] = (slice(None),)
 
     @property
     def steps_per_epoch(self) -> int:
-        """⌈n/b⌉."""
+        """⌈n/b⌉, times the turns."""
+        return self._batches_per_epoch * len(self.turns)
+
+    @property
+    def _batches_per_epoch(self) -> int:
         return -(-len(self.source) // self.batch_size)
 
     def indices(self, step: int) -> tuple[int, Ints]:
         """The epoch of ``step`` and the numbers of its items."""
-        epoch, inside = divmod(step, self.steps_per_epoch)
+        epoch, inside = divmod(step // len(self.turns), self._batches_per_epoch)
         if not (self.by_length and self.shuffle):
             return epoch, self._item_order(epoch, inside, inside + 1)
-        size = max(1, min(POOL, self.steps_per_epoch // 4))
+        size = max(1, min(POOL, self._batches_per_epoch // 4))
         first = inside // size * size
-        stop = min(first + size, self.steps_per_epoch)
+        stop = min(first + size, self._batches_per_epoch)
         pool = self._item_order(epoch, first, stop)
         pool = pool[np.argsort(self.source.lengths(pool), kind="stable")]
         count, missing = stop - first, (stop - first) * self.batch_size - len(pool)
@@ -73,11 +82,14 @@ class Stream:
     def batches(self, step: int, rank: int = 0, world: int = 1) -> list[Batch]:
         """The micro-batches of ``step`` for one rank."""
         epoch, items = self.indices(step)
-        return split_batches(self.source.take(epoch, items[rank::world]), self.accumulation, self.max_tokens)
+        turn = self.turns[step % len(self.turns)]
+        taken = [examples[turn] for examples in self.source.take(epoch, items[rank::world])]
+        return split_batches([some for some in taken if some], self.accumulation, self.max_tokens)
 
     def typical_batches(self) -> list[Batch]:
-        """The micro-batches of a step whose items have any length: what sizes are estimated from."""
-        return replace(self, by_length=False).batches(0)
+        """The micro-batches of a batch whose items have any length, all its turns: what sizes are estimated from."""
+        mixed = replace(self, by_length=False)
+        return [batch for turn in range(len(self.turns)) for batch in mixed.batches(turn)]
 
 
 def split_batches(records: list[list[Example]], at_least: int, max_tokens: int) -> list[Batch]:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from warmstart.base.run_folder import RunFolder
-from warmstart.build.side_starts import side_starts, with_side_vocabulary
-from warmstart.build.start import NO_START, read_start
+from warmstart.build.side_starts import forms_of_starts, side_starts, with_side_vocabulary
+from warmstart.build.start import NO_START
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.study.trial import Trial
 from warmstart.train.settings import SchemeSettings
@@ -44,8 +44,8 @@ def control_of(recipe: FinetuneRecipe) -> FinetuneRecipe:
     if recipe.start != NO_START:
         model = recipe.model.model_copy(update={"preset": recipe.start})
         vocabulary = recipe.tokenizer if recipe.new_vocabulary else recipe.start
-    elif recipe.decoder_start is not None and model.tied is None:
-        model = model.model_copy(update={"tied": read_start(recipe.decoder_start).backbone.tied})
+    else:
+        model = model.model_copy(update=forms_of_starts(recipe))
     changes = {
         "start": NO_START,
         "encoder_start": None,
@@ -66,7 +66,8 @@ def describe_control(recipe: FinetuneRecipe) -> str:
     left_out = [
         words
         for words, given in (
-            (f"--scheme {recipe.scheme.kind}", recipe.scheme != SchemeSettings()),
+            (f"--scheme {recipe.scheme.kind}", recipe.scheme.kind != "full"),
+            ("--freeze-tables", recipe.scheme.freeze_tables),
             ("--unfreeze", recipe.train.unfreeze is not None),
             ("--layer-decay", recipe.train.optimizer.layer_decay != 1.0),
         )

@@ -88,6 +88,7 @@ def train_trial(trial: Trial, built: Finetuning, setup: Setup, resume: bool) -> 
     progress = trainer.run()
     trainer.load_best()
     close_scheme(model)
+    model = built.texts.without_softmax(model)
     dev, test = _evaluate(_in_training_dtype(model.eval(), trainer.compute.dtype), built)
     report: dict[str, Any] = {
         "run": str(folder.path),

@@ -89,7 +89,7 @@ class TextAnswer(Answer):
 
     goal = "lm"
     head = None
-    reads_text = averageable = False
+    reads_text = False
     generated = True
 
     def metrics(self, label_names: Sequence[str]) -> tuple[str, ...]:

@@ -24,6 +24,8 @@ class Lengths(NamedTuple):
     cooldown_steps: int
     evaluate_steps: int
     unfreeze_steps: int = 0
+    step_after: int = 0
+    step_every: int = 1
 
 
 def plan_lengths(settings: TrainSettings, stream: Stream) -> Lengths:
@@ -33,9 +35,8 @@ def plan_lengths(settings: TrainSettings, stream: Stream) -> Lengths:
         BadInput: a length without its unit, or a warm-up and a cooldown that do not fit into the run together.
     """
     schedule = settings.schedule
-    tokens_per_item = sum(batch.num_tokens for batch in stream.typical_batches()) / min(
-        stream.batch_size, len(stream.source)
-    )
+    tokens = sum(batch.num_tokens for batch in stream.typical_batches())
+    tokens_per_item = tokens / min(stream.batch_size, len(stream.source)) / len(stream.turns)
     sizes: dict[str, Any] = {
         "steps_per_epoch": stream.steps_per_epoch,
         "tokens_per_step": tokens_per_item * stream.batch_size,
@@ -56,7 +57,11 @@ def plan_lengths(settings: TrainSettings, stream: Stream) -> Lengths:
         )  # fmt: skip
     thaw = 0 if settings.unfreeze is None else max(1, Length.parse(settings.unfreeze, "unfreeze").to_steps(**sizes))
     cooldown_steps = min(math.ceil(cooldown), steps - math.ceil(warmup))  # of a few steps both are rounded up
-    return Lengths(steps, warmup, cooldown_steps, max(1, evaluate), thaw)
+    after, every = (
+        Length.parse(text, f"schedule.{name}").to_steps(**sizes)
+        for name, text in (("step_after", schedule.step_after), ("step_every", schedule.step_every))
+    )
+    return Lengths(steps, warmup, cooldown_steps, max(1, evaluate), thaw, after, max(1, every))
 
 
 def num_unfrozen_layers(step: int, plan: Lengths) -> int | None:
@@ -80,6 +85,8 @@ def factor(settings: ScheduleSettings, step: int, plan: Lengths) -> float:
         return (step + 1) / (plan.warmup_steps + 1)
     if settings.decay == "constant":
         return 1.0
+    if settings.decay == "step":
+        return float(settings.step_factor ** (max(0, step - plan.step_after) // plan.step_every))
     flat = plan.steps - plan.cooldown_steps if settings.decay == "wsd" else plan.warmup_steps
     progress = max(0, step - flat) / max(1, plan.steps - flat)
     left = 0.5 * (1 + math.cos(math.pi * progress)) if settings.decay == "cosine" else 1 - progress

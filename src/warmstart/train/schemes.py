@@ -5,6 +5,8 @@ frozen weights cost no gradient, no moments and no place in a checkpoint. Autogr
 trained.
 """
 
+from collections.abc import Collection
+
 import torch
 from torch import nn
 
@@ -56,11 +58,34 @@ def check_scheme(scheme: SchemeSettings, size: BackboneSettings, loaded: int | N
         )  # fmt: skip
 
 
+def check_tables(model: Model, scheme: SchemeSettings, loaded: Collection[str]) -> None:
+    """Refuses to freeze rows of tokens that nobody has trained; ``loaded`` names the weights that come from a start whole.
+
+    Raises:
+        BadInput: there are some, and they would be frozen.
+    """
+    missing = [name for name in _tables(model) if f"backbone.{name}" not in loaded] if scheme.freeze_tables else []
+    if missing:
+        raise BadInput(
+            "rows of tokens would stay as they are drawn", where="--freeze-tables", value=", ".join(missing),
+            allowed="where a start has all of them", next_step="leave it out, or give a start for these",
+        )  # fmt: skip
+
+
+def _tables(model: Model) -> dict[str, nn.Parameter]:
+    """Name → weights with one row per token: the embeddings, and the softmax."""
+    names = {*model.backbone.VOCABULARY}
+    return {name: weight for name, weight in model.backbone.named_parameters() if name in names}
+
+
 def apply_scheme(model: Model, scheme: SchemeSettings, seed: int) -> None:
     """Decides which parameters of ``model`` have a gradient, in place; ``seed`` names LoRA's first weights."""
+    backbone = model.backbone
+    if scheme.freeze_tables:
+        for table in _tables(model).values():
+            table.requires_grad_(False)
     if scheme.kind == "full":
         return
-    backbone = model.backbone
     backbone.requires_grad_(False)
     for part in (backbone.pooler, backbone.pooler_norm):  # between the backbone and a head, and trained with the head
         if part is not None:

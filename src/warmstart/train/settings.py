@@ -8,7 +8,7 @@ Precision = Annotated[
     Literal["auto", "fp32", "bf16"],
     Setting(help="precision of the computation; auto: bf16 where the processor has it, else fp32", flag="--precision"),
 ]
-Decay = Literal["linear", "cosine", "constant", "wsd", "slanted", "linear-2018", "cosine-2018"]
+Decay = Literal["linear", "cosine", "constant", "wsd", "step", "slanted", "linear-2018", "cosine-2018"]
 
 
 class OptimizerSettings(Settings):
@@ -54,6 +54,8 @@ class OptimizerSettings(Settings):
 class ScheduleSettings(Settings):
     """The learning rate over the run: a linear warm-up from 0, then a decay.
 
+    ``step`` keeps the peak for ``step_after`` and then multiplies it by ``step_factor`` after each ``step_every`` more
+    (Ramachandran et al. 2016: 0.8, 400,000 and 50,000 steps).
     ``slanted`` rises from 1/32 of the peak and falls back to it (Howard and Ruder 2018, equation 3; their warm-up is ``0.1
     run``). ``linear-2018`` and ``cosine-2018`` are those of GPT-1's released code: the first update has rate 0, and the
     decay runs from the first step to 0, whatever the warm-up. GPT-1's warm-up is ``2000 steps`` in pre-training, ``0.002
@@ -61,11 +63,25 @@ class ScheduleSettings(Settings):
     """
 
     decay: Decay = Setting(
-        "cosine", "decay of the learning rate after the warm-up; wsd: constant, then linear over --cooldown; slanted: "
-        "ULMFiT's triangle; -2018: as GPT-1's released code", flag="--decay",
+        "cosine", "decay of the learning rate after the warm-up; wsd: constant, then linear over --cooldown; step: by "
+        "--step-factor again and again; slanted: ULMFiT's triangle; -2018: as GPT-1's released code", flag="--decay",
     )  # fmt: skip
     warmup: LengthText = Setting("0.01 run", "linear warm-up, such as '2000 steps'", flag="--warmup", metavar=LENGTH)
     cooldown: LengthText = Setting("0.2 run", "last part of --decay wsd", flag="--cooldown", metavar=LENGTH)
+    step_after: LengthText = Setting(
+        "0.5 run", "--decay step: how long the rate stays at its peak", flag="--step-after", metavar=LENGTH
+    )
+    step_every: LengthText = Setting(
+        "0.1 run", "--decay step: the rate falls after each such length more", flag="--step-every", metavar=LENGTH
+    )
+    step_factor: float = Setting(
+        0.8,
+        "--decay step: what the rate is multiplied by each time",
+        flag="--step-factor",
+        metavar="FACTOR",
+        gt=0,
+        lt=1,
+    )
     final_frac: float = Setting(0.0, "learning rate at the end, as a fraction of the peak", ge=0, le=1)
 
 
@@ -143,6 +159,11 @@ class SchemeSettings(Settings):
         flag="--scheme",
     )  # fmt: skip
     layers: int | None = Setting(None, "layers that --scheme top trains", flag="--scheme-layers", metavar="K", ge=1)
+    freeze_tables: bool = Setting(
+        False,
+        "keep the rows of tokens as they are loaded, of the embeddings and of the softmax",
+        flag="--freeze-tables",
+    )
     rank: int = Setting(8, "rank of LoRA's updates", flag="--lora-rank", metavar="R", ge=1)
     alpha: float = Setting(
         16.0, "LoRA's updates are multiplied by this, divided by the rank", flag="--lora-alpha", metavar="ALPHA", gt=0

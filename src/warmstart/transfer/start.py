@@ -60,6 +60,7 @@ class PartTransfer:
         layers: how many layers to take, from the first; ``None`` takes all.
         token_rows: [V of the target] the source's row of each token, -1 for a new one; ``None``: the target's vocabulary
             begins with the source's.
+        softmax: whether a softmax table of its own is taken too.
     """
 
     source: nn.Module
@@ -67,6 +68,7 @@ class PartTransfer:
     target_part: str = "backbone"
     layers: int | None = None
     token_rows: NDArray[np.int64] | None = None
+    softmax: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,8 @@ def _transfer(target: nn.Module, transfer: PartTransfer, account: WeightAccount)
         for name, tensor in tensors.items():
             known = found[name]
             # A softmax table is a vocabulary as the token table is, though it stands after the last layer.
-            taken = count == total or depths[name] > total - count or name == ours.OUTPUT
+            taken = count == total or depths[name] > total - count
+            taken = transfer.softmax if name == ours.OUTPUT else taken
             rows = np.full(len(tensor), -1)
             if taken:
                 rows = _source_rows(ours, name, len(tensor), len(known), transfer.token_rows)

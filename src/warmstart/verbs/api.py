@@ -93,9 +93,9 @@ def submit(runs: str | Sequence[str], data: str, out: str, **flags: Any) -> dict
     return _submit.submit(**asked.model_dump())
 
 
-def generate(run: str, prompt: str | Sequence[str], **flags: Any) -> list[dict[str, Any]]:
-    """Continuations of one prompt or several."""
-    return _generate.generate(_request(GenerateRequest, run=run, prompt=_as_tuple(prompt), **flags))
+def generate(run: str | Sequence[str], prompt: str | Sequence[str], **flags: Any) -> list[dict[str, Any]]:
+    """Continuations of one prompt or several, by one run or by several that choose each token together."""
+    return _generate.generate(_request(GenerateRequest, run=_as_tuple(run), prompt=_as_tuple(prompt), **flags))
 
 
 def convert(source: str, out: str, to: str = "hf", **flags: Any) -> dict[str, Any]:

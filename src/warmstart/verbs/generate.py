@@ -9,14 +9,17 @@ from warmstart.config.requests import GenerateRequest
 from warmstart.decode.generate import generate as continue_prompts
 from warmstart.decode.limits import limits_of
 from warmstart.decode.settings import GenerateSettings
+from warmstart.evaluation.build import build_predictor
+from warmstart.evaluation.predictor import Member
 from warmstart.example.record import Record
+from warmstart.models.model import Model
 from warmstart.readers.text_io import read_lines
 from warmstart.run.loading import LoadedRun, load_run
 from warmstart.tasks.frames import describe_account
 from warmstart.tasks.table import answer_of
 from warmstart.text.clean import clean
 from warmstart.text.tokenizer import check_unicode
-from warmstart.verbs.members import run_predictor
+from warmstart.verbs.members import members_of
 
 
 def generate(request: GenerateRequest) -> list[dict[str, Any]]:
@@ -36,27 +39,47 @@ def generate(request: GenerateRequest) -> list[dict[str, Any]]:
         check_unicode(prompt, f"prompt {number}")
     if request.input is not None:
         prompts = [line.rstrip("\n") for line in read_lines(request.input, request.encoding)]
-    loaded = load_run(request.run, request.precision)
+    name, *more = request.run
+    loaded = load_run(name, request.precision)
     if loaded.metadata.task is not None and answer_of(loaded.metadata.task).generated:
-        return _from_sources(loaded, prompts, loaded.search(request))
-    return _continue_prompts(loaded, prompts, request)
+        members = members_of(loaded, loaded.task(), more, request.precision, ())
+        return _from_sources(members, prompts, loaded.search(request))
+    runs = [loaded, *(load_run(other, request.precision) for other in more)]
+    return _continue_prompts(runs, prompts, request)
 
 
-def _continue_prompts(loaded: LoadedRun, prompts: list[str], wanted: GenerateSettings) -> list[dict[str, Any]]:
-    """What comes after each prompt."""
+def _language_model(loaded: LoadedRun, first: LoadedRun) -> Model:
+    """A run's model, to continue prompts beside that of another.
+
+    Raises:
+        BadInput: it reads from the end, or its vocabulary is another.
+    """
     if loaded.metadata.direction == "backward":
         raise BadInput(
             "this run reads texts from their end and cannot continue a prompt", where="--run",
             value=str(loaded.folder), allowed="a run that was trained with another objective than backward",
         )  # fmt: skip
-    model = loaded.language_model()
+    if loaded.tokenizer.fingerprint != first.tokenizer.fingerprint:
+        raise BadInput(
+            f"the runs have different vocabularies ({first.folder} another), so their probabilities have no mean",
+            where=str(loaded.folder), value=loaded.tokenizer.fingerprint, allowed=first.tokenizer.fingerprint,
+            next_step="name runs of one vocabulary (--tokenizer)",
+        )  # fmt: skip
     if loaded.note:
         say(f"warning: {loaded.note}")
+    return loaded.language_model()
+
+
+def _continue_prompts(runs: list[LoadedRun], prompts: list[str], wanted: GenerateSettings) -> list[dict[str, Any]]:
+    """What comes after each prompt."""
+    loaded = runs[0]
+    model, *others = [_language_model(one, loaded) for one in runs]
     tokenizer, rules = loaded.text, loaded.metadata.rules
     ids = tokenizer.encode_batch([clean(prompt, rules) for prompt in prompts])
     end = next(iter(tokenizer.end_ids), None)
-    limits = limits_of(wanted, tokenizer, end, tokenizer.end_ids, model.settings.backbone.vocab_size)
-    found = continue_prompts(model, ids, wanted, end, limits, begin=tokenizer.begin_ids)
+    rows = min(one.settings.backbone.vocab_size for one in (model, *others))
+    limits = limits_of(wanted, tokenizer, end, tokenizer.end_ids, rows)
+    found = continue_prompts(model, ids, wanted, end, limits, begin=tokenizer.begin_ids, others=others)
     for number, one in enumerate(found[:: wanted.texts], start=1):
         if one.cut:
             say(f"prompt {number}: the first {format_count(one.cut, 'token')} did not fit into the context, not read")
@@ -73,10 +96,10 @@ def _continue_prompts(loaded: LoadedRun, prompts: list[str], wanted: GenerateSet
     ]
 
 
-def _from_sources(loaded: LoadedRun, sources: list[str], wanted: GenerateSettings) -> list[dict[str, Any]]:
-    """Each source's texts, as a run makes them that has learned to."""
+def _from_sources(members: list[Member], sources: list[str], wanted: GenerateSettings) -> list[dict[str, Any]]:
+    """Each source's texts, as runs make them that have learned to."""
     records = [Record({"source": text}, where=f"prompt {number}") for number, text in enumerate(sources, start=1)]
-    predictor = run_predictor(loaded, search=wanted)
+    predictor = build_predictor(members, wanted)
     found = [
         {
             "source": source,
@@ -89,6 +112,6 @@ def _from_sources(loaded: LoadedRun, sources: list[str], wanted: GenerateSetting
         for source, output in zip(sources, predictor.outputs(records), strict=True)
         for candidate in output.raw
     ]
-    for line in describe_account(loaded.task(), predictor.account):
+    for line in describe_account(members[0].spec, predictor.account):
         say(line)
     return found

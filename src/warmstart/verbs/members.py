@@ -2,11 +2,8 @@
 
 from collections.abc import Sequence
 
-from warmstart.decode.settings import GenerateSettings
-from warmstart.evaluation.build import build_predictor
-from warmstart.evaluation.head_predictor import check_members
+from warmstart.evaluation.build import build_predictor, check_members
 from warmstart.evaluation.predictor import Member, Predictor
-from warmstart.evaluation.text_predictor import KeepLattice
 from warmstart.run.loading import LoadedRun, load_run
 from warmstart.tasks.spec import TaskSpec
 
@@ -27,10 +24,7 @@ def members_of(
     return members
 
 
-def run_predictor(
-    loaded: LoadedRun, spec: TaskSpec | None = None, search: GenerateSettings | None = None,
-    keep_lattice: KeepLattice | None = None,
-) -> Predictor:  # fmt: skip
+def run_predictor(loaded: LoadedRun, spec: TaskSpec | None = None) -> Predictor:
     """The Predictor of one run; ``spec``: its task, where something of it was changed."""
     member = Member(loaded.model, loaded.tokenizer, spec or loaded.task())
-    return build_predictor([member], search or loaded.search(), keep_lattice)
+    return build_predictor([member], loaded.search())
