@@ -10,7 +10,7 @@ from warmstart.cli.verb import EXPLAIN, Verb
 
 def show(verb: Verb, result: Mapping[str, Any]) -> None:
     """Shows what ``verb`` came to."""
-    SHOWN[verb.name.split()[0]](result)
+    SHOWN[EXPLAIN if verb.explains else verb.name](result)
 
 
 def _run(result: Mapping[str, Any]) -> None:
