@@ -20,7 +20,7 @@ FLOORS = (
     ("transfer", "decode", "train"),
     ("evaluation", "config", "run"),
     ("build",),
-    ("study",),
+    ("study", "embed"),
     ("verbs",),
     ("demo",),
     ("cli",),

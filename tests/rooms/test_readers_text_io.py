@@ -92,7 +92,7 @@ def _jsonl(home: Path, word: str) -> list[str]:
 
 def _vectors(home: Path, word: str) -> list[str]:
     (home / "v.txt").write_bytes(f"{word} 1 2\nfree 3 4\r\n".encode())
-    return list(read_word_vectors(f"{home}/v.txt", lambda _: True))
+    return read_word_vectors(f"{home}/v.txt").words
 
 
 READERS: dict[str, Callable[[Path, str], list[str]]] = {

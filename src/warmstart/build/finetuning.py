@@ -258,7 +258,8 @@ def _vectors(recipe: FinetuneRecipe, tokenizer: Vocabulary, backbone: BackboneSe
         )  # fmt: skip
     text = require_text(tokenizer, "--vectors")
     rows = text.ids_by_text
-    found = {rows[word]: vector for word, vector in read_word_vectors(recipe.vectors, rows.__contains__).items()}
+    read = read_word_vectors(recipe.vectors, rows.__contains__)
+    found = {rows[word]: vector for word, vector in zip(read.words, read.matrix, strict=True)}
     check_width(found, backbone, recipe.vectors)
     return found
 

@@ -52,21 +52,26 @@ class Words:
     """What can be typed.
 
     Attributes:
-        verbs: verb → its line in the list of verbs, ``explain`` among them.
-        explained: the verbs that stand behind ``explain``.
-        options: verb, or ``explain VERB`` → its options.
+        verbs: first word of a command → its line in the list of verbs, ``explain`` among them.
+        groups: first word → the words that stand behind it, with a line each: the verbs that ``explain`` explains, say.
+        options: verb (of one word or two) → its options.
     """
 
     verbs: dict[str, str]
-    explained: list[str]
+    groups: dict[str, dict[str, str]]
     options: dict[str, list[Option]]
 
     @staticmethod
     def of(verbs: Sequence[Verb]) -> "Words":
         """The words of ``verbs``, those that explain another among them."""
-        lines = {verb.name: verb.summary for verb in verbs if not verb.explains} | {EXPLAIN: EXPLAIN_SUMMARY}
-        explained = [verb.base_name for verb in verbs if verb.explains]
-        return Words(lines, explained, {verb.name: list(_options(verb)) for verb in verbs})
+        groups: dict[str, dict[str, str]] = {}
+        for verb in verbs:
+            first, _, second = verb.name.partition(" ")
+            if second:
+                groups.setdefault(first, {})[second] = verb.summary
+        lines = {name: ", ".join(behind) for name, behind in groups.items()} | {EXPLAIN: EXPLAIN_SUMMARY}
+        lines = {verb.name: verb.summary for verb in verbs if " " not in verb.name} | lines
+        return Words(lines, groups, {verb.name: list(_options(verb)) for verb in verbs})
 
 
 def completion(shell: str, verbs: Sequence[Verb]) -> dict[str, str]:
@@ -103,12 +108,12 @@ def _bash(words: Words) -> Iterator[str]:
         "    local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} verb=${COMP_WORDS[1]} first=2",
         "    local values= options= words=",
         f"    if ((COMP_CWORD == 1)); then {reply.format(' '.join(top))}; return; fi",
-        f"    if [[ $verb == {EXPLAIN} ]]; then",
-        f"        if ((COMP_CWORD == 2)); then {reply.format(' '.join(words.explained))}; return; fi",
-        '        verb="$verb ${COMP_WORDS[2]}"',
-        "    fi",
-        '    case "$verb $before" in',
+        "    case $verb in",
     )
+    for name, behind in words.groups.items():
+        yield f"        {name}) if ((COMP_CWORD == 2)); then {reply.format(' '.join(behind))}; return; fi"
+        yield '            verb="$verb ${COMP_WORDS[2]}" ;;'
+    yield from ("    esac", '    case "$verb $before" in')
     for name, options in words.options.items():
         for option in options:
             if option.names and option.values:
@@ -136,14 +141,16 @@ def _zsh(words: Words) -> Iterator[str]:
         "#compdef warmstart",
         "# Completion of warmstart for zsh; warmstart completion zsh makes it.",
         "_warmstart() {",
-        "    local -a verbs explained",
-        f"    verbs=({' '.join(_zsh_quote(f'{name}:{line}') for name, line in words.verbs.items())})",
-        f"    explained=({' '.join(_zsh_quote(f'{name}:{words.verbs[name]}') for name in words.explained)})",
+        "    local -a verbs behind",
+        f"    verbs=({_zsh_described(words.verbs)})",
         "    if (( CURRENT == 2 )); then _describe verb verbs; return; fi",
         "    local verb=$words[2]",
         "    shift words; (( CURRENT -= 1 ))",
-        f"    if [[ $verb == {EXPLAIN} ]]; then",
-        "        if (( CURRENT == 2 )); then _describe verb explained; return; fi",
+        "    case $verb in",
+        *(f"        ({name}) behind=({_zsh_described(behind)}) ;;" for name, behind in words.groups.items()),
+        "    esac",
+        "    if (( $#behind )); then",
+        "        if (( CURRENT == 2 )); then _describe verb behind; return; fi",
         '        verb="$verb $words[2]"',
         "        shift words; (( CURRENT -= 1 ))",
         "    fi",
@@ -158,6 +165,11 @@ def _zsh(words: Words) -> Iterator[str]:
         "}",
         'if [[ $funcstack[1] == _warmstart ]]; then _warmstart "$@"; else compdef _warmstart warmstart; fi',
     )
+
+
+def _zsh_described(lines: dict[str, str]) -> str:
+    """Words with a line each, as ``_describe`` takes them."""
+    return " ".join(_zsh_quote(f"{name}:{line}") for name, line in lines.items())
 
 
 def _zsh_specs(option: Option) -> Iterator[str]:
@@ -185,8 +197,9 @@ def _fish(words: Words) -> Iterator[str]:
     yield "# Completion of warmstart for fish; warmstart completion fish makes it."
     for name, line in words.verbs.items():
         yield f"complete -c warmstart -f -n __fish_use_subcommand -a {name} -d {_fish_quote(line)}"
-    after = f"__fish_seen_subcommand_from {EXPLAIN}; and not __fish_seen_subcommand_from {' '.join(words.explained)}"
-    yield f"complete -c warmstart -f -n {_fish_quote(after)} -a {_fish_quote(' '.join(words.explained))}"
+    for name, behind in words.groups.items():
+        after = f"__fish_seen_subcommand_from {name}; and not __fish_seen_subcommand_from {' '.join(behind)}"
+        yield f"complete -c warmstart -f -n {_fish_quote(after)} -a {_fish_quote(' '.join(behind))}"
     for name, options in words.options.items():
         seen = "; and ".join(f"__fish_seen_subcommand_from {word}" for word in name.split())
         for option in options:

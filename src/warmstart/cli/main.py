@@ -40,6 +40,15 @@ exit codes: 0 done, 1 failed while running, 2 bad usage or bad input (nothing wr
 saved, where there was something to save (run it again with --resume), 130 interrupted and saved
 """
 
+_GROUP_HELP = """\
+usage: warmstart {group} VERB [options]
+
+verbs:
+{verbs}
+
+Each has its own help.
+"""
+
 
 def entry() -> None:
     """The console script."""
@@ -104,6 +113,9 @@ def _main(argv: list[str]) -> int:
 
         sys.stdout.write(f"warmstart {version('warmstart')}\n")
         return DONE
+    if argv[1:] in (["-h"], ["--help"]) and _in_group(argv[0]):
+        sys.stdout.write(_GROUP_HELP.format(group=argv[0], verbs="\n".join(_verb_lines(argv[0]))))
+        return DONE
     verb, rest = _split_verb(argv)
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # it would look for some in every installed package
     if rest in (["-h"], ["--help"]):
@@ -145,12 +157,21 @@ def _no_garbage_collection() -> Iterator[None]:
 
 
 def _verb_names() -> list[str]:
-    return [*VERBS, EXPLAIN]
+    """First words of commands."""
+    return list(dict.fromkeys([name.partition(" ")[0] for name in VERBS] + [EXPLAIN]))
 
 
-def _verb_lines() -> list[str]:
+def _verb_lines(group: str = "") -> list[str]:
+    """The list of verbs; of those of a group, the ones whose first word it is."""
     summaries = {name: verb.summary for name, verb in VERBS.items()} | {EXPLAIN: EXPLAIN_SUMMARY}
-    return [f"  {name:<12}{summary}" for name, summary in summaries.items()]
+    return [
+        f"  {name:<18}{summary}" for name, summary in summaries.items() if not group or name.startswith(f"{group} ")
+    ]
+
+
+def _in_group(group: str) -> dict[str, Verb]:
+    """Second word → verb, of the verbs that begin with the word ``group``."""
+    return {name.partition(" ")[2]: verb for name, verb in VERBS.items() if name.startswith(f"{group} ")}
 
 
 def _split_verb(argv: list[str]) -> tuple[Verb, list[str]]:
@@ -161,7 +182,7 @@ def _split_verb(argv: list[str]) -> tuple[Verb, list[str]]:
         )
     word, *rest = argv
     if word != EXPLAIN:
-        return _known_verb(word, VERBS), rest
+        return _second_word(word, rest) if _in_group(word) else (_known_verb(word, VERBS), rest)
     trained = {name: verb for name, verb in VERBS.items() if verb.trains}
     if not rest:
         raise BadInput(
@@ -169,6 +190,15 @@ def _split_verb(argv: list[str]) -> tuple[Verb, list[str]]:
             next_step=f"write for example: warmstart {EXPLAIN} finetune --start RUN …",
         )  # fmt: skip
     return explaining(_known_verb(rest[0], trained, EXPLAIN)), rest[1:]
+
+
+def _second_word(group: str, rest: list[str]) -> tuple[Verb, list[str]]:
+    verbs = _in_group(group)
+    if not rest:
+        raise BadInput(
+            "no verb", where=group, allowed=", ".join(verbs), next_step=f"warmstart {group} --help says what each does"
+        )
+    return _known_verb(rest[0], verbs, group), rest[1:]
 
 
 def _known_verb(word: str, verbs: dict[str, Verb], where: str = "") -> Verb:

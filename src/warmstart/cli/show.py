@@ -5,12 +5,13 @@ from typing import Any
 
 from warmstart.base.console import print_text
 from warmstart.base.formatting import format_count, format_duration, format_table
+from warmstart.cli.show_embed import show_embed_evaluate
 from warmstart.cli.verb import EXPLAIN, Verb
 
 
 def show(verb: Verb, result: Mapping[str, Any]) -> None:
     """Shows what ``verb`` came to."""
-    SHOWN[verb.name.split()[0]](result)
+    SHOWN[EXPLAIN if verb.explains else verb.name](result)
 
 
 def _run(result: Mapping[str, Any]) -> None:
@@ -153,4 +154,5 @@ SHOWN = {
     "convert": _convert,
     "demo": _demo,
     "completion": _completion,
+    "embed evaluate": show_embed_evaluate,
 }

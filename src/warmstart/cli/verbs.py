@@ -89,6 +89,12 @@ def _demo(settings: Any, options: RunOptions) -> Any:
     return demo(settings.out)
 
 
+def _embed_evaluate(settings: Any, options: RunOptions) -> Any:
+    from warmstart.verbs.embed_evaluate import embed_evaluate
+
+    return embed_evaluate(settings)
+
+
 def _completion(settings: Any, options: RunOptions) -> Any:
     from warmstart.cli.completion import completion
 
@@ -219,6 +225,15 @@ _ALL = (
         "warmstart convert model-2018/ --out gpt1\n"
         "  then: warmstart finetune --start gpt1 …, or AutoModelForCausalLM.from_pretrained('gpt1')",
         _convert,
+    ),
+    Verb(
+        "embed evaluate",
+        "how good word vectors are: analogies, similarity, categories, odd ones out",
+        "SOURCE… --analogies FILE… | --similarity FILE… | --categories FILE… | --outliers FILE…",
+        "Shows each metric with its 95 % bootstrap interval and how much of the test the source covers; over the items\n"
+        "that all sources cover it compares them, corrected for the number of comparisons.",
+        "warmstart embed evaluate glove.txt GoogleNews.bin --analogies questions-words.txt --similarity simlex.tsv",
+        _embed_evaluate,
     ),
     Verb(
         "completion",

@@ -3,6 +3,7 @@
 from typing import Annotated, Literal
 
 from warmstart.base.settings import Group, PathRule, Setting, Settings, copy_setting
+from warmstart.config.embed_requests import EMBED_REQUESTS
 from warmstart.corpora.settings import PrepareSettings
 from warmstart.decode.settings import GenerateSettings
 from warmstart.metrics.names import GENERATION_METRICS
@@ -313,5 +314,6 @@ REQUESTS: dict[str, type[Settings]] = {
     "report": ReportRequest,
     "convert": ConvertRequest,
     "completion": CompletionRequest,
+    **EMBED_REQUESTS,
 }
 """Verb that trains nothing → its settings."""

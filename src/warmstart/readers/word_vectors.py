@@ -1,54 +1,42 @@
-"""Reads word vectors in text form: a word and its numbers per line, with or without word2vec's first line of counts."""
+"""Word vectors in files: the table of their forms by ending. Any other ending is text."""
 
 from collections.abc import Callable
 
-import numpy as np
-
-from warmstart.base.arrays import Floats
 from warmstart.base.errors import BadInput
-from warmstart.readers.text_io import RESTORE, read_lines
+from warmstart.readers.text_io import RESTORE, split_extensions
+from warmstart.readers.vector_arrays import read_npz, read_parquet_vectors, read_safetensors
+from warmstart.readers.vector_binary import read_binary_vectors
+from warmstart.readers.vector_table import Wanted, WordVectors
+from warmstart.readers.vector_text import read_text_vectors
+
+READERS: dict[str, Callable[[str, str, Wanted | None], WordVectors]] = {
+    ".bin": read_binary_vectors,
+    ".npz": read_npz,
+    ".safetensors": read_safetensors,
+    ".parquet": read_parquet_vectors,
+}
+"""Ending → the reader of (file, vocabulary, which words)."""
 
 
-def read_word_vectors(path: str, is_wanted: Callable[[str], bool]) -> dict[str, Floats]:
-    """The vectors of the words for which ``is_wanted`` is true; of a word that comes twice, the first.
+def read_word_vectors(path: str, is_wanted: Wanted | None = None, encoding: str = "utf-8") -> WordVectors:
+    """The vectors of a file; of the words for which ``is_wanted`` is true, where it is given.
+
+    Args:
+        path: of the file; ``FILE,VOCABULARY`` where the words stand in a file of their own, one a line.
+        is_wanted: which words are kept. The numbers of others are counted, not read.
+        encoding: of text.
 
     Raises:
-        BadInput: no such file, a line that is no vector, vectors of different widths, fewer lines than the first one
-            says, or no wanted word.
+        BadInput: no such file, a line that is no vector, vectors of different widths, counts in a first line that are
+            not those of the file, or no (wanted) word.
     """
-    vectors: dict[str, Floats] = {}
-    width = num_vectors = number = 0
-    for number, line in enumerate(read_lines(path), start=1):
-        word, *numbers = line.rstrip().split(" ")
-        if number == 1 and len(numbers) == 1 and word.isdigit() and numbers[0].isdigit():
-            num_vectors, width = int(word), int(numbers[0])
-            continue
-        width = width or len(numbers)
-        if len(numbers) != width or not numbers:
-            raise BadInput(
-                "this vector has another width than those before", where=f"{path}:{number}",
-                value=f"{len(numbers)} numbers", allowed=f"a word and {max(1, width)} numbers", next_step=RESTORE,
-            )  # fmt: skip
-        if is_wanted(word) and word not in vectors:
-            vectors[word] = _numbers(numbers, f"{path}:{number}")
-    if num_vectors and number - 1 < num_vectors:
+    file, _, vocabulary = path.partition(",")
+    reader = READERS.get(split_extensions(file)[0])
+    found = reader(file, vocabulary, is_wanted) if reader else read_text_vectors(file, is_wanted, encoding)
+    if not found.words:
+        step = "use vectors for the language and the case of your text, and --vocabulary words"
         raise BadInput(
-            "the file has fewer vectors than its first line says", where=path, value=number - 1,
-            allowed=str(num_vectors), next_step=RESTORE,
+            "no word of the vocabulary has a vector here" if is_wanted else "a file without vectors", where=path,
+            next_step=step if is_wanted else RESTORE,
         )  # fmt: skip
-    if not vectors:
-        raise BadInput(
-            "no word of the vocabulary has a vector here", where=path,
-            next_step="use vectors for the language and the case of your text, and --vocabulary words",
-        )  # fmt: skip
-    return vectors
-
-
-def _numbers(words: list[str], where: str) -> Floats:
-    try:
-        vector = np.array(words, np.float64)
-    except ValueError:
-        raise BadInput("not a vector", where=where, value=" ".join(words)[:60], allowed="numbers") from None
-    if not (np.abs(vector) <= np.finfo(np.float32).max).all():
-        raise BadInput("not a vector", where=where, value=" ".join(words)[:60], allowed="finite numbers of float32")
-    return vector.astype(np.float32)
+    return found

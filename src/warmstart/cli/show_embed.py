@@ -1,0 +1,45 @@
+"""Results of the verbs of embeddings for a person."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from warmstart.base.console import print_text
+from warmstart.base.formatting import format_table
+
+
+def show_embed_evaluate(result: Mapping[str, Any]) -> None:
+    """A row per test, source and metric; then the comparisons."""
+    if "etnlp" in result:
+        _etnlp(result["etnlp"])
+        return
+    rows = []
+    for test in result["tests"]:
+        for name, own in test["sources"].items():
+            for metric, value in own["metrics"].items():
+                low, high = own["intervals"][metric]
+                counts = f"{own['covered']:,}/{test['items']:,}"
+                rows.append([
+                    test["test"], name, metric, f"{value:.4f}", f"{low:.4f}", f"{high:.4f}", counts,
+                    f"{own['matched'][metric]:.4f}",
+                ])  # fmt: skip
+    print_text(format_table(["test", "source", "metric", "value", "95 % from", "to", "covered", "matched"], rows))
+    found = [(test["test"], one) for test in result["tests"] for one in test["comparisons"]]
+    if found:
+        rows = [
+            [name, f"{one['first']} - {one['second']}", one["metric"], f"{one['difference']:+.4f}",
+             f"{one['p_permutation']:.4f}", f"{one['p_holm']:.4f}"]
+            for name, one in found
+        ]  # fmt: skip
+        print_text("")
+        print_text(format_table(["matched items of", "sources", "metric", "difference", "p", "p (Holm)"], rows))
+
+
+def _etnlp(results: list[Mapping[str, Any]]) -> None:
+    for test in results:
+        rows = [
+            [name, f"{own['map@10']:.6f}", f"{own['lines']:,}", f"{own['unknown']:,}", f"{own['phrase_answers']:,}"]
+            for name, own in test["sources"].items()
+        ]
+        print_text(format_table([test["test"], "MAP@10", "lines", "unknown", "phrase answers"], rows))
+        for one in test["comparisons"]:
+            print_text(f"{one['first']} vs. {one['second']}: t {one['statistic']:.4f}, p {one['p_value']:.4g}")

@@ -1,0 +1,1 @@
+"""Embeddings: sources of vectors, extraction, evaluation, neighbours."""

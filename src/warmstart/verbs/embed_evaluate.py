@@ -1,0 +1,91 @@
+"""``warmstart embed evaluate``: sources of vectors against analogies, similarity, categories and odd ones out."""
+
+from itertools import combinations
+from typing import Any
+
+from warmstart.base.console import say
+from warmstart.base.errors import BadInput
+from warmstart.base.formatting import format_count
+from warmstart.config.embed_requests import EmbedEvaluateRequest
+from warmstart.embed.etnlp import etnlp_lines, etnlp_result, etnlp_t_test
+from warmstart.embed.evaluate import evaluate_spaces
+from warmstart.embed.probes import KINDS, EmbeddingTest, ProbeOptions
+from warmstart.embed.sources import open_space, source_names
+from warmstart.embed.space import Space, check_steps
+
+
+def embed_evaluate(request: EmbedEvaluateRequest) -> dict[str, Any]:
+    """Evaluates sources.
+
+    Returns:
+        {"sources": {name: {"words", "width", "duplicates"}}, "tests": […]}, each test as
+        :func:`~warmstart.embed.evaluate.evaluate_spaces` has it; with ``compat`` as :func:`_as_etnlp` has it.
+
+    Raises:
+        BadInput: no test, a file that cannot be read, or an unknown way to find a vector.
+    """
+    check_steps(request.find, "--find")
+    if request.compat == "etnlp":
+        return _as_etnlp(request)
+    tests = _read_tests(request)
+    spaces = _open(request)
+    return {"sources": _described(spaces), "tests": evaluate_spaces(spaces, tests, request.find)}
+
+
+def _read_tests(request: EmbedEvaluateRequest) -> list[EmbeddingTest]:
+    options = ProbeOptions(request.method, request.encoding)
+    tests = [read(path, options) for kind, read in KINDS.items() for path in getattr(request, kind)]
+    if not tests:
+        flags = ", ".join(f"--{kind}" for kind in KINDS)
+        raise BadInput("nothing to evaluate by", allowed=flags, next_step="give one of these, with a file")
+    return tests
+
+
+def _open(request: EmbedEvaluateRequest) -> list[Space]:
+    names = source_names(request.sources)
+    spaces = []
+    for path, name in zip(request.sources, names, strict=True):
+        space = open_space(path, name, request.characters, request.encoding)
+        spaces.append(space)
+        again = space.vectors.num_duplicates
+        say(
+            f"{name}: {format_count(len(space.words), 'word')}, {space.width} numbers each"
+            + (f"; {format_count(again, 'word')} again, of which the first vector counts" if again else "")
+        )
+    return spaces
+
+
+def _described(spaces: list[Space]) -> dict[str, Any]:
+    return {
+        space.name: {"words": len(space.words), "width": space.width, "duplicates": space.vectors.num_duplicates}
+        for space in spaces
+    }
+
+
+def _as_etnlp(request: EmbedEvaluateRequest) -> dict[str, Any]:
+    """{"sources", "etnlp": [{"test", "sources": {name: {"map@10", "lines", "unknown", …}}, "comparisons"}]}."""
+    if not request.analogies or request.similarity or request.categories or request.outliers:
+        raise BadInput(
+            "this tool's figures are of analogies", where="--compat", value="etnlp", allowed="--analogies alone",
+            next_step="run the other tests without --compat",
+        )  # fmt: skip
+    files = {path: etnlp_lines(path, request.encoding) for path in request.analogies}
+    spaces = _open(request)
+    results = []
+    for path, lines in files.items():
+        found = {space.name: etnlp_result(space, lines) for space in spaces}
+        results.append({
+            "test": path,
+            "sources": {
+                name: {
+                    "map@10": one.map_at_10, "lines": len(lines), "unknown": one.num_unknown,
+                    "phrases": one.num_phrases, "phrase_answers": one.num_phrase_answers,
+                }
+                for name, one in found.items()
+            },
+            "comparisons": [
+                {"first": first, "second": second} | etnlp_t_test(found[first], found[second])._asdict()
+                for first, second in combinations(found, 2)
+            ],
+        })  # fmt: skip
+    return {"sources": _described(spaces), "etnlp": results}
