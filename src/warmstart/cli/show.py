@@ -122,6 +122,11 @@ def _rerank(result: Mapping[str, Any]) -> None:
         print_text(f"{result['output']}: {format_count(result['examples'], 'text')}")
 
 
+def _zeroshot(result: Mapping[str, Any]) -> None:
+    _metrics(result)
+    print_text(format_count(result["examples"], "example"))
+
+
 def _report(result: Mapping[str, Any]) -> None:
     print_text(str(result["out"]))
 
@@ -149,6 +154,7 @@ SHOWN = {
     EXPLAIN: _explain,
     "score": _score,
     "rerank": _rerank,
+    "zeroshot": _zeroshot,
     "report": _report,
     "convert": _convert,
     "demo": _demo,

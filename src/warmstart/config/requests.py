@@ -279,6 +279,46 @@ class ConvertRequest(Settings):
     )  # fmt: skip
 
 
+class ZeroshotRequest(Settings):
+    """``warmstart zeroshot``."""
+
+    title = "What to judge"
+
+    run: Annotated[
+        str, Setting(help="language model: run, model folder or hub id", flag="--run", metavar="RUN", path=MODEL)
+    ]
+    task: Annotated[
+        str,
+        Setting(help="a known task (listed above), or the YAML file of one's own", flag="--task", metavar="NAME|FILE"),
+    ]
+    data: Annotated[
+        str, Setting(help="the task's file as it is distributed", flag="--data", metavar="FILE", path=PathRule("any"))
+    ]
+    shots: int = Setting(0, "solved examples before each question", flag="--shots", metavar="K", ge=0)
+    shots_data: str | None = Setting(
+        None, "file that these are drawn from (default: --data, never the question itself)", flag="--shots-data",
+        metavar="FILE", path=PathRule("file"),
+    )  # fmt: skip
+    seed: int = Setting(1, "seed of the draws", flag="--seed", metavar="N")
+    unconditional: str | None = Setting(
+        None, "also judge choices against this context without the question, such as 'Answer:'", flag="--unconditional",
+        metavar="TEXT",
+    )  # fmt: skip
+    long_text: Literal["cut", "refuse"] = Setting(
+        "cut", "what to do with a context that is longer than the model reads: cut its beginning, or refuse the file",
+        flag="--long-text",
+    )  # fmt: skip
+    min_context: int | None = Setting(
+        None, "tokens of a long text that each token is predicted after, at least (default: half of what the model reads; "
+        "1: windows side by side)", flag="--min-context", metavar="N", ge=1,
+    )  # fmt: skip
+    output: str | None = Setting(
+        None, "also write a line of JSON for each example", flag="--output", metavar="FILE", path=PathRule("new")
+    )
+    encoding: Encoding = "utf-8"
+    precision: Precision = "auto"
+
+
 class DemoRequest(Settings):
     """``warmstart demo``."""
 
@@ -304,6 +344,7 @@ REQUESTS: dict[str, type[Settings]] = {
     "generate": GenerateRequest,
     "score": ScoreRequest,
     "rerank": RerankRequest,
+    "zeroshot": ZeroshotRequest,
     "report": ReportRequest,
     "convert": ConvertRequest,
     "completion": CompletionRequest,
