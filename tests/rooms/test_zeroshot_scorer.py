@@ -1,4 +1,4 @@
-"""log p(continuation | context): a plain loop over single texts as witness, in whatever company and windows they are read."""
+"""log p(continuation | context): a plain loop over single texts as witness, in whatever company and windows."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -169,7 +169,7 @@ def model_run(ids: np.ndarray, first: int):
 
 def test_a_model_without_likelihoods_is_refused(tokenizer: Tokenizer) -> None:
     """Witness: the sentence; a masked model whose vocabulary has no mask."""
-    with pytest.raises(BadInput, match="run: this model gives a text no likelihood; .*left-to-right language models"):
+    with pytest.raises(BadInput, match=r"run: this model gives a text no likelihood; .*left-to-right language models"):
         token_model(fresh(tokenizer, "bert-tiny"), tokenizer, "run")
     with pytest.raises(BadInput, match="gives a text no likelihood"):
         token_model(fresh(tokenizer, "encoder-decoder-tiny"), tokenizer, "run")

@@ -1,6 +1,7 @@
 """``warmstart zeroshot``: what a language model knows of a task that it was never trained on."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from warmstart.base.console import progress_bar, say
@@ -13,6 +14,7 @@ from warmstart.zeroshot.outcome import Outcome, metrics_of, statistics_of
 from warmstart.zeroshot.scorer import Scorer, token_model
 from warmstart.zeroshot.table import TASKS
 from warmstart.zeroshot.task import Options, ZeroshotTask
+from warmstart.zeroshot.template import read_task
 
 
 def zeroshot(request: ZeroshotRequest) -> dict[str, Any]:
@@ -38,11 +40,13 @@ def zeroshot(request: ZeroshotRequest) -> dict[str, Any]:
 
 
 def find_task(name: str) -> ZeroshotTask:
-    """A task by its name.
+    """A task by its name, or that of a YAML file.
 
     Raises:
-        BadInput: there is none of this name.
+        BadInput: there is none of this name, or the file is no task.
     """
+    if Path(name).suffix in (".yaml", ".yml"):
+        return read_task(name)
     if name not in TASKS:
         raise unknown_name_error("zero-shot task", name, TASKS, "--task")
     found: ZeroshotTask = TASKS[name]
