@@ -161,7 +161,7 @@ def test_detokenised_text_and_counted_words() -> None:
         == ' = Herons =\na-b, c. d (e) "f", 3.5 x\n'
     )
     assert wikitext("the herons ' reeds , or not") == "the herons' reeds, or not"
-    assert penn_treebank("it is n't the firm 's $ N \n x \n") == "it isn't the firm's $1\nx\n"
+    assert penn_treebank("it is n't the firm 's $ N more \n x \n") == "it isn't the firm's $1 more\nx\n"
 
 
 def test_metrics_are_sums_over_any_part() -> None:

@@ -78,6 +78,12 @@ def _zeroshot(settings: Any, options: RunOptions) -> Any:
     return zeroshot(settings)
 
 
+def _overlap(settings: Any, options: RunOptions) -> Any:
+    from warmstart.verbs.overlap import overlap
+
+    return overlap(settings)
+
+
 def _report(settings: Any, options: RunOptions) -> Any:
     from warmstart.verbs.report import report
 
@@ -220,6 +226,15 @@ _ALL = (
         "warmstart zeroshot --run runs/books --task lambada --data lambada_test.jsonl\n"
         "  shows accuracy and perplexity, each with its 95 % bootstrap interval",
         _zeroshot,
+    ),
+    Verb(
+        "overlap",
+        "how much of some examples stands in the text that a model was trained on",
+        "--corpus CORPUS|TEXT… --data FILE…",
+        "Compares 8-grams of lower-cased words, as GPT-2's authors did. What a corpus holds is kept in its folder.",
+        "warmstart overlap --corpus corpus --data test.jsonl --output overlap.jsonl\n"
+        "  then: warmstart zeroshot … --overlap corpus shows what it changes",
+        _overlap,
     ),
     Verb(
         "report",

@@ -312,11 +312,50 @@ class ZeroshotRequest(Settings):
         None, "tokens of a long text that each token is predicted after, at least (default: half of what the model reads; "
         "1: windows side by side)", flag="--min-context", metavar="N", ge=1,
     )  # fmt: skip
+    overlap: tuple[str, ...] = Setting(
+        (), "training text (corpora, or files, folders, globs): also show the metrics of the examples of which no 8-gram "
+        "stands there, and of the others", flag="--overlap", metavar="CORPUS|TEXT", many=True, path=PathRule("text"),
+    )  # fmt: skip
     output: str | None = Setting(
         None, "also write a line of JSON for each example", flag="--output", metavar="FILE", path=PathRule("new")
     )
     encoding: Encoding = "utf-8"
     precision: Precision = "auto"
+
+
+class OverlapRequest(Settings):
+    """``warmstart overlap``."""
+
+    title = "What to compare"
+
+    corpus: Annotated[
+        tuple[str, ...],
+        Setting(
+            help="what the model was trained on: corpora, or text files, folders, globs", flag="--corpus",
+            metavar="CORPUS|TEXT", many=True, path=PathRule("text"), min_length=1,
+        ),
+    ]  # fmt: skip
+    data: Annotated[
+        tuple[str, ...],
+        Setting(
+            help="examples: all texts of each row of a table, each line of another file", flag="--data", metavar="FILE",
+            many=True, path=PathRule("file"), min_length=1,
+        ),
+    ]  # fmt: skip
+    task: str | None = Setting(
+        None,
+        "zero-shot task whose files these are: what it reads of them is compared",
+        flag="--task",
+        metavar="NAME|FILE",
+    )
+    n: int = Setting(8, "words of an n-gram", flag="--n", metavar="N", ge=1, le=64)
+    unit: Literal["words", "characters"] = Setting(
+        "words", "characters: n-grams of letters and digits, for scripts without blanks", flag="--unit"
+    )
+    output: str | None = Setting(
+        None, "also write a line of JSON for each example", flag="--output", metavar="FILE", path=PathRule("new")
+    )
+    encoding: Encoding = "utf-8"
 
 
 class DemoRequest(Settings):
@@ -345,6 +384,7 @@ REQUESTS: dict[str, type[Settings]] = {
     "score": ScoreRequest,
     "rerank": RerankRequest,
     "zeroshot": ZeroshotRequest,
+    "overlap": OverlapRequest,
     "report": ReportRequest,
     "convert": ConvertRequest,
     "completion": CompletionRequest,

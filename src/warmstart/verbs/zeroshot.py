@@ -1,19 +1,23 @@
 """``warmstart zeroshot``: what a language model knows of a task that it was never trained on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from warmstart.base.console import progress_bar, say
 from warmstart.base.errors import BadInput, unknown_name_error
 from warmstart.base.formatting import format_count
 from warmstart.config.requests import ZeroshotRequest
+from warmstart.metrics.generation import TextStatistics
 from warmstart.run.loading import LoadedRun, load_run
 from warmstart.verbs.output import check_not_there, json_lines, write_lines
-from warmstart.zeroshot.outcome import Outcome, metrics_of, statistics_of
+from warmstart.zeroshot.outcome import Outcome, metrics_of, part_of, statistics_of
+from warmstart.zeroshot.overlap import Grams, read_grams
 from warmstart.zeroshot.scorer import Scorer, token_model
 from warmstart.zeroshot.table import TASKS
-from warmstart.zeroshot.task import Options, ZeroshotTask
+from warmstart.zeroshot.task import Item, Options, ZeroshotTask
 from warmstart.zeroshot.template import read_task
 
 
@@ -21,7 +25,8 @@ def zeroshot(request: ZeroshotRequest) -> dict[str, Any]:
     """Judges a file of a task.
 
     Returns:
-        {"metrics", "intervals", "examples", "task"}.
+        {"metrics", "intervals", "examples", "task"}; with training text also "parts", the same of the examples without and
+        with overlap.
 
     Raises:
         BadInput: no such run or task, a model that gives texts no likelihood, or a file of another task.
@@ -36,7 +41,17 @@ def zeroshot(request: ZeroshotRequest) -> dict[str, Any]:
         say(line)
     if request.output is not None:
         write_lines(request.output, json_lines(outcome.row for outcome in outcomes))
-    return metrics_of(statistics_of(outcomes)) | {"task": request.task}
+    statistics = statistics_of(outcomes)
+    parts = _parts(statistics, task.items(request.data, options), request) if request.overlap else {}
+    return metrics_of(statistics) | {"task": request.task} | parts
+
+
+def _parts(statistics: Mapping[str, TextStatistics], items: Iterable[Item], request: ZeroshotRequest) -> dict[str, Any]:
+    """{"parts"}: the metrics of the examples of which no n-gram stands in the training text, and of the others."""
+    corpus = read_grams(request.overlap, Grams(), request.encoding)
+    seen = np.array([corpus.overlap(item.text).found > 0 for item in items])
+    chosen = {"without overlap": ~seen, "with overlap": seen}
+    return {"parts": {name: metrics_of(part_of(statistics, rows)) for name, rows in chosen.items() if rows.any()}}
 
 
 def find_task(name: str) -> ZeroshotTask:

@@ -73,7 +73,7 @@ class ChoiceTask:
             examples = list(self._questions(options.shots_data or path, options))
             found = with_shots(found, examples, options.shots, options.seed, apart=bool(options.shots_data))
         for own, question in zip(alone, found, strict=True):
-            yield Item(question, own.solved, own.pairs[0].where)
+            yield Item(question, [own.solved], own.pairs[0].where)
 
     def _questions(self, path: str, options: Options) -> Iterator[Question]:
         for row in self.rows(path, options.encoding):

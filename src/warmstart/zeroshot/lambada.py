@@ -44,7 +44,7 @@ class LastWordTask:
                     "not a passage with a last word", where=row.where, value=text, allowed="two words or more",
                     next_step="remove the line",
                 )  # fmt: skip
-            yield Item(Pair(context, blank + word, row.where), text, row.where)
+            yield Item(Pair(context, blank + word, row.where), [text], row.where)
 
     def outcomes(self, items: Iterable[Item], scorer: Scorer, options: Options) -> Iterator[Outcome]:
         """As :class:`~warmstart.zeroshot.task.ZeroshotTask` has it."""

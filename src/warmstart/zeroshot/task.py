@@ -1,6 +1,6 @@
 """What a zero-shot task is: how its file is read, and what is asked of the model. The table is in ``table.py``."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, Protocol
 
 from warmstart.base.errors import BadInput
@@ -14,12 +14,12 @@ class Item(NamedTuple):
 
     Attributes:
         asked: what the task's own function made of the row.
-        text: all that is read of the example, for the overlap with a corpus.
+        text: all that is read of the example, in pieces, for the overlap with a corpus.
         where: file and line.
     """
 
     asked: Any
-    text: str
+    text: Iterable[str]
     where: str
 
 
@@ -76,9 +76,3 @@ def field(row: Row, name: str, task: str, kinds: type | tuple[type, ...] = str) 
             next_step="name the task that this file belongs to: --task",
         )  # fmt: skip
     return found
-
-
-def texts_of(fields: Mapping[str, Any]) -> str:
-    """All texts of a row, end to end."""
-    parts = [value for value in fields.values() if isinstance(value, str)]
-    return "\n".join(parts)

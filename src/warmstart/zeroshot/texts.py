@@ -59,7 +59,7 @@ class TextTask:
     def items(self, path: str, options: Options) -> Iterator[Item]:
         """The documents of a file."""
         for document in self.documents(path, options.encoding):
-            yield Item(document, "", document.where)
+            yield Item(document, document.blocks, document.where)
 
     def outcomes(self, items: Iterable[Item], scorer: Scorer, options: Options) -> Iterator[Outcome]:
         """As :class:`~warmstart.zeroshot.task.ZeroshotTask` has it."""
