@@ -60,7 +60,7 @@ def test_the_rate_is_the_one_that_is_stated() -> None:
     small = BloomFilter(np.zeros((2_500, 8), np.uint64))
     small.add(numbers[:100_000])
     assert small.contains(numbers[:100_000]).all()
-    assert small.contains(others).mean() == pytest.approx(small.rate, rel=0.05) and small.rate > 1e-2
+    assert small.contains(others).mean() == pytest.approx(small.rate, rel=0.1) and small.rate > 5e-3
     exact = BloomFilter.for_size(100_000, 1e-8)
     exact.add(numbers[:100_000])
     assert exact.rate <= 1e-8 and exact.added == 100_000 and exact.contains(numbers[:100_000]).all()

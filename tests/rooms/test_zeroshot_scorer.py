@@ -16,9 +16,10 @@ from warmstart.run.metadata import RunMetadata
 from warmstart.run.writing import write_model
 from warmstart.text.tokenizer import Tokenizer
 from warmstart.zeroshot.causal import CausalModel
-from warmstart.zeroshot.likelihood import Pair
+from warmstart.zeroshot.likelihood import Pair, TokenRun
 from warmstart.zeroshot.masked import MaskedModel
 from warmstart.zeroshot.scorer import Scorer, token_model
+from warmstart.zeroshot.shared import groups_of
 from warmstart.zeroshot.windows import windows
 
 SMALL = {"layers": 2, "width": 32, "heads": 2, "hidden": 64, "context": 16}
@@ -75,15 +76,30 @@ def test_pairs_are_those_of_a_plain_loop(folder: Path, tokenizer: Tokenizer) -> 
     assert [one.spans_border for one in found] == [False, False, False, False, True, True]
 
 
-@pytest.mark.parametrize("name", ["modern-micro", "lstm-tiny"])
+@pytest.mark.parametrize("name", ["modern-micro", "gpt1-tiny", "lstm-tiny"])
 def test_company_changes_nothing(tokenizer: Tokenizer, name: str) -> None:
     """Invariant: a pair's likelihood among others is its likelihood alone, choices of one context or not."""
     scorer = Scorer(CausalModel(fresh(tokenizer, name), tokenizer), tokenizer)
-    choices = [Pair("the reeds bend and", f" the {end}") for end in ("heron waits", "heron stands", "reeds", "x")]
+    choices = [
+        Pair("what waits in the reeds bends and stands and", f" the {end}")
+        for end in ("heron waits", "heron stands", "reeds", "x")
+    ]
     together = list(scorer.score([*PAIRS, *choices]))
     for pair, one in zip([*PAIRS, *choices], together, strict=True):
         [alone] = scorer.score([pair])
         assert one.log_probs == pytest.approx(alone.log_probs, abs=5e-5)
+        assert one.right.tolist() == alone.right.tolist()
+
+
+def test_what_runs_share_is_found() -> None:
+    """Witness: by hand: choices of one context, the context of another question, and one that predicts within it."""
+    context = list(range(20))
+    runs = [TokenRun(np.array(ids), first) for ids, first in (
+        ([*context, 30, 31], 20), ([*context, 32], 20), ([*context[:15], 40, 41, 42, 43, 44, 45], 20), ([50, 51, 52], 1),
+        ([*context, 30], 20), ([*context, 33], 4),
+    )]  # fmt: skip
+    found = [(group.start, len(group.runs), group.shared) for group in groups_of(runs)]
+    assert found == [(0, 3, 15), (3, 1, 0), (4, 1, 19), (5, 1, 3)]
 
 
 @pytest.mark.parametrize(("room", "context"), [(5, 1), (5, 3), (4, 2), (50, 7)])
@@ -149,7 +165,7 @@ def test_a_context_that_does_not_fit(tokenizer: Tokenizer) -> None:
     long = Pair(" ".join(LINES[:2]), " waits", "rows.jsonl:3")
     whole = tokenizer.encode(long.context + long.continuation)
     [cut] = Scorer(model, tokenizer).score([long])
-    [end] = model.answer([model_run(whole[-9:], 9 - len(cut.log_probs))])
+    [end] = model.answer([TokenRun(whole[-9:], 9 - len(cut.log_probs))])
     assert cut.cut == len(whole) - 9 and cut.log_probs == pytest.approx(end.log_probs, abs=1e-5)
     with pytest.raises(BadInput, match=rf"rows.jsonl:3: longer than the model can read; got '{len(whole)} tokens'; "):
         list(Scorer(model, tokenizer, long_context="refuse").score([long]))
@@ -159,12 +175,6 @@ def test_a_context_that_does_not_fit(tokenizer: Tokenizer) -> None:
         list(Scorer(model, tokenizer).score([Pair("a heron", "")]))
     with pytest.raises(BadInput, match="--min-context: no token would be predicted; got 9; allowed: 1 to 8"):
         Scorer(model, tokenizer, min_context=9)
-
-
-def model_run(ids: np.ndarray, first: int):
-    from warmstart.zeroshot.likelihood import TokenRun
-
-    return TokenRun(ids, first)
 
 
 def test_a_model_without_likelihoods_is_refused(tokenizer: Tokenizer) -> None:

@@ -12,6 +12,7 @@ from warmstart.models.model import Model
 from warmstart.streams.stream import split_batches
 from warmstart.text.tokenizer import Tokenizer
 from warmstart.zeroshot.likelihood import TokenRun, TokenScores
+from warmstart.zeroshot.shared import answer_groups, groups_of
 
 MAX_TOKENS = 4096
 """Of a Batch."""
@@ -32,7 +33,14 @@ class CausalModel:
 
     def answer(self, runs: Sequence[TokenRun]) -> Iterator[TokenScores]:
         """As :class:`~warmstart.zeroshot.likelihood.TokenModel` has it; runs of similar length are read together."""
-        return answer(self.model, [[_example(run)] for run in runs])
+        groups = groups_of(runs) if self.model.backbone.reads_texts_whole else []
+        several = [group for group in groups if len(group.runs) > 1]
+        found: dict[int, TokenScores] = {}
+        for group, scores in answer_groups(self.model, several):
+            found |= dict(enumerate(scores, start=group.start))
+        alone = [number for number in range(len(runs)) if number not in found]
+        found |= zip(alone, answer(self.model, [[_example(runs[number])] for number in alone]), strict=True)
+        return (check_numbers(found[number]) for number in range(len(runs)))
 
     def first_guesses(self, runs: Sequence[TokenRun], banned: Ints) -> list[bool]:
         """As :class:`~warmstart.zeroshot.likelihood.TokenModel` has it."""
@@ -47,11 +55,7 @@ def _example(run: TokenRun) -> Example:
 
 
 def answer(model: Model, records: Sequence[list[Example]], max_tokens: int = MAX_TOKENS) -> Iterator[TokenScores]:
-    """The scores of the questions that each record's Examples ask, in order.
-
-    Raises:
-        Diverged: a log-probability is not a number.
-    """
+    """The scores of the questions that each record's Examples ask, in order."""
     if not records:
         return
     device = next(model.parameters()).device
@@ -62,13 +66,22 @@ def answer(model: Model, records: Sequence[list[Example]], max_tokens: int = MAX
         losses.append(found.losses.cpu().numpy())
         right.append(found.right.cpu().numpy())
     log_probs, marks = -np.concatenate(losses), np.concatenate(right)
-    if np.isnan(log_probs).any():
-        raise DivergenceError("a log-probability is not a number: the model's weights are not usable")
     counts = np.array([sum(len(example.goals[LM].targets) for example in record) for record in records])
     stops = np.cumsum(counts[order])
     for place in np.argsort(order).tolist():
         part = slice(int(stops[place] - counts[order[place]]), int(stops[place]))
         yield TokenScores(log_probs[part], marks[part])
+
+
+def check_numbers(scores: TokenScores) -> TokenScores:
+    """The scores, where they are numbers.
+
+    Raises:
+        Diverged: they are not.
+    """
+    if np.isnan(scores.log_probs).any():
+        raise DivergenceError("a log-probability is not a number: the model's weights are not usable")
+    return scores
 
 
 @torch.inference_mode()

@@ -11,7 +11,7 @@ from warmstart.base.arrays import Ints
 from warmstart.example.example import LM, Example, Goal
 from warmstart.models.model import Model
 from warmstart.text.tokenizer import Tokenizer
-from warmstart.zeroshot.causal import answer, first_guesses
+from warmstart.zeroshot.causal import answer, check_numbers, first_guesses
 from warmstart.zeroshot.likelihood import TokenRun, TokenScores
 
 
@@ -34,9 +34,8 @@ class MaskedModel:
         found = answer(self.model, masked)
         for run in runs:
             own = [next(found) for _ in range(run.first, len(run.ids))]
-            yield TokenScores(
-                np.array([one.log_probs[0] for one in own], np.float32), np.array([one.right[0] for one in own], bool)
-            )
+            log_probs = np.array([one.log_probs[0] for one in own], np.float32)
+            yield check_numbers(TokenScores(log_probs, np.array([one.right[0] for one in own], bool)))
 
     def first_guesses(self, runs: Sequence[TokenRun], banned: Ints) -> list[bool]:
         """As :class:`~warmstart.zeroshot.likelihood.TokenModel` has it."""
