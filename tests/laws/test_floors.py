@@ -18,7 +18,7 @@ FLOORS = (
     ("text", "image", "example", "metrics", "readers"),
     ("corpora", "streams", "objectives", "tasks", "models", "reporting"),
     ("transfer", "decode", "train"),
-    ("evaluation", "config", "run"),
+    ("evaluation", "zeroshot", "config", "run"),
     ("build",),
     ("study", "embed"),
     ("verbs",),

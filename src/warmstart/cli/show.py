@@ -123,6 +123,20 @@ def _rerank(result: Mapping[str, Any]) -> None:
         print_text(f"{result['output']}: {format_count(result['examples'], 'text')}")
 
 
+def _zeroshot(result: Mapping[str, Any]) -> None:
+    _metrics(result)
+    print_text(format_count(result["examples"], "example"))
+    for name, part in result.get("parts", {}).items():
+        print_text("")
+        _metrics(part, _title(part, name))
+
+
+def _overlap(result: Mapping[str, Any]) -> None:
+    rows = [[name, *(f"{value:.2%}" for value in part.values())] for name, part in result["files"].items()]
+    print_text(format_table(["file", *result["metrics"]], rows))
+    print_text(f"false positives: {result['false_positive_rate']:.1e} of {format_count(result['grams'], 'n-gram')}")
+
+
 def _report(result: Mapping[str, Any]) -> None:
     print_text(str(result["out"]))
 
@@ -150,6 +164,8 @@ SHOWN = {
     EXPLAIN: _explain,
     "score": _score,
     "rerank": _rerank,
+    "zeroshot": _zeroshot,
+    "overlap": _overlap,
     "report": _report,
     "convert": _convert,
     "demo": _demo,

@@ -9,6 +9,7 @@ from typing import Any
 
 from warmstart.cli.verb import EXPLAIN, RunOptions, Verb
 from warmstart.tasks.known.names import EVALUATION_DATASETS, TRAINING_DATASETS
+from warmstart.zeroshot.table import TASKS as ZEROSHOT_TASKS
 
 
 def _prepare(settings: Any, options: RunOptions) -> Any:
@@ -71,6 +72,18 @@ def _rerank(settings: Any, options: RunOptions) -> Any:
     return rerank(**settings.model_dump())
 
 
+def _zeroshot(settings: Any, options: RunOptions) -> Any:
+    from warmstart.verbs.zeroshot import zeroshot
+
+    return zeroshot(settings)
+
+
+def _overlap(settings: Any, options: RunOptions) -> Any:
+    from warmstart.verbs.overlap import overlap
+
+    return overlap(settings)
+
+
 def _report(settings: Any, options: RunOptions) -> Any:
     from warmstart.verbs.report import report
 
@@ -108,6 +121,8 @@ _DATASETS = fill(
     f"evaluation only, {', '.join(EVALUATION_DATASETS)}.",
     width=110, break_on_hyphens=False,
 )  # fmt: skip
+
+_ZEROSHOT = f"Known tasks:\n{fill(', '.join(ZEROSHOT_TASKS), width=110, break_on_hyphens=False)}."
 
 _ALL = (
     Verb(
@@ -207,6 +222,25 @@ _ALL = (
         "warmstart predict --run runs/xsum --input test.jsonl --output a.jsonl --beam 5 --lattices kept.jsonl\n"
         "  then: warmstart rerank --run runs/xsum --lattices kept.jsonl --output b.jsonl --length-penalty 0.9",
         _rerank,
+    ),
+    Verb(
+        "zeroshot",
+        "what a language model knows without fine-tuning: LAMBADA, WikiText, Winograd, HellaSwag and their like",
+        "--run RUN --task NAME|FILE.yaml --data FILE",
+        "Judges texts and choices by their likelihood, without training. Takes runs and model folders, left-to-right or\n"
+        f"masked. {_ZEROSHOT}",
+        "warmstart zeroshot --run runs/books --task lambada --data lambada_test.jsonl\n"
+        "  shows accuracy and perplexity, each with its 95 % bootstrap interval",
+        _zeroshot,
+    ),
+    Verb(
+        "overlap",
+        "how much of some examples stands in the text that a model was trained on",
+        "--corpus CORPUS|TEXT… --data FILE…",
+        "Compares 8-grams of lower-cased words, as GPT-2's authors did. What a corpus holds is kept in its folder.",
+        "warmstart overlap --corpus corpus --data test.jsonl --output overlap.jsonl\n"
+        "  then: warmstart zeroshot … --overlap corpus shows what it changes",
+        _overlap,
     ),
     Verb(
         "report",

@@ -157,6 +157,15 @@ class Transformer(Backbone):
         return found if self.pooler_norm is None else self.pooler_norm(found)
 
     @property
+    def reads_texts_whole(self) -> bool:
+        """Always."""
+        return True
+
+    def begin_texts(self, cache: BeamCache, positions_BT: torch.Tensor, sees_BTT: torch.Tensor) -> None:
+        """A column of the cache for each token."""
+        cache.begin_texts(positions_BT, sees_BTT)
+
+    @property
     def reads_padded(self) -> bool:
         """All but those whose first token sees its whole text beside windows."""
         return not self.settings.global_first

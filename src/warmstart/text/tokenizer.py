@@ -323,6 +323,25 @@ class Tokenizer:
         encoded = self._backend.encode(text, add_special_tokens=False)
         return np.array(encoded.ids, np.int64), list(encoded.offsets)
 
+    def encode_after(self, texts: Sequence[str], borders: Sequence[int]) -> list[tuple[Ints, int, bool]]:
+        """The ids of many texts, and where in each the part begins that is read from character ``border`` on.
+
+        Returns:
+            [T] ids; the number of the first token that holds a character of that part, T where none does; and whether it
+            also holds one before the border that is no blank.
+        """
+        for text in texts:
+            check_unicode(text)
+        found = []
+        for text, border, encoded in zip(
+            texts, borders, self._backend.encode_batch(list(texts), add_special_tokens=False), strict=True
+        ):
+            places = (encoded.char_to_token(place) for place in range(border, len(text)))
+            first = next((place for place in places if place is not None), len(encoded.ids))
+            start = encoded.offsets[first][0] if first < len(encoded.ids) else border
+            found.append((np.array(encoded.ids, np.int64), first, not text[start:border].isspace() and start < border))
+        return found
+
     def decode(self, ids: Iterable[int], *, skip_special_tokens: bool = True) -> str:
         """The text of ``ids``."""
         return str(self._backend.decode([int(i) for i in ids], skip_special_tokens=skip_special_tokens))

@@ -1,0 +1,103 @@
+"""``warmstart zeroshot``: what a language model knows of a task that it was never trained on."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from warmstart.base.console import progress_bar, say
+from warmstart.base.errors import BadInput, unknown_name_error
+from warmstart.base.formatting import format_count
+from warmstart.config.requests import ZeroshotRequest
+from warmstart.metrics.generation import TextStatistics
+from warmstart.run.loading import LoadedRun, load_run
+from warmstart.verbs.output import check_not_there, json_lines, write_lines
+from warmstart.zeroshot.outcome import Outcome, metrics_of, part_of, statistics_of
+from warmstart.zeroshot.overlap import Grams, read_grams
+from warmstart.zeroshot.scorer import Scorer, token_model
+from warmstart.zeroshot.table import TASKS
+from warmstart.zeroshot.task import Item, Options, ZeroshotTask
+from warmstart.zeroshot.template import read_task
+
+
+def zeroshot(request: ZeroshotRequest) -> dict[str, Any]:
+    """Judges a file of a task.
+
+    Returns:
+        {"metrics", "intervals", "examples", "task"}; with training text also "parts", the same of the examples without and
+        with overlap.
+
+    Raises:
+        BadInput: no such run or task, a model that gives texts no likelihood, or a file of another task.
+    """
+    check_not_there(request.output)
+    task = find_task(request.task)
+    loaded = load_run(request.run, request.precision)
+    scorer = scorer_of(loaded, request)
+    options = Options(request.encoding, request.shots, request.shots_data or "", request.seed, request.unconditional)
+    outcomes = list(_shown(task.outcomes(task.items(request.data, options), scorer, options)))
+    for line in _account(outcomes):
+        say(line)
+    if request.output is not None:
+        write_lines(request.output, json_lines(outcome.row for outcome in outcomes))
+    statistics = statistics_of(outcomes)
+    parts = _parts(statistics, task.items(request.data, options), request) if request.overlap else {}
+    return metrics_of(statistics) | {"task": request.task} | parts
+
+
+def _parts(statistics: Mapping[str, TextStatistics], items: Iterable[Item], request: ZeroshotRequest) -> dict[str, Any]:
+    """{"parts"}: the metrics of the examples of which no n-gram stands in the training text, and of the others."""
+    corpus = read_grams(request.overlap, Grams(), request.encoding)
+    seen = np.array([corpus.overlap(item.text).found > 0 for item in items])
+    chosen = {"without overlap": ~seen, "with overlap": seen}
+    return {"parts": {name: metrics_of(part_of(statistics, rows)) for name, rows in chosen.items() if rows.any()}}
+
+
+def find_task(name: str) -> ZeroshotTask:
+    """A task by its name, or that of a YAML file.
+
+    Raises:
+        BadInput: there is none of this name, or the file is no task.
+    """
+    if Path(name).suffix in (".yaml", ".yml"):
+        return read_task(name)
+    if name not in TASKS:
+        raise unknown_name_error("zero-shot task", name, TASKS, "--task")
+    found: ZeroshotTask = TASKS[name]
+    return found
+
+
+def scorer_of(loaded: LoadedRun, request: ZeroshotRequest) -> Scorer:
+    """The scorer of a run's language model.
+
+    Raises:
+        BadInput: it gives texts no likelihood.
+    """
+    if loaded.metadata.direction == "backward":
+        raise BadInput(
+            "this run reads texts from their end, and continuations come before it", where="--run",
+            value=str(loaded.folder), allowed="a run that was trained with another objective than backward",
+        )  # fmt: skip
+    model, tokenizer = loaded.language_model(), loaded.text
+    if loaded.note:
+        say(f"warning: {loaded.note}")
+    found = token_model(model, tokenizer, str(loaded.folder))
+    return Scorer(found, tokenizer, loaded.metadata.rules, request.long_text, request.min_context)
+
+
+def _shown(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
+    with progress_bar("judging", None) as bar:
+        for outcome in outcomes:
+            yield outcome
+            bar.advance(1)
+
+
+def _account(outcomes: list[Outcome]) -> Iterator[str]:
+    """What a person should know of how the texts were read."""
+    cut = sum(bool(outcome.row.get("cut")) for outcome in outcomes)
+    spans = sum(bool(outcome.row.get("spans_border")) for outcome in outcomes)
+    if cut:
+        yield f"{format_count(cut, 'example')} did not fit: the beginning of the context was not read"
+    if spans:
+        yield f"{format_count(spans, 'example')} with a token over the border: it counts as the continuation's"

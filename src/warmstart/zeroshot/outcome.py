@@ -1,0 +1,92 @@
+"""Outcomes of examples, and the metrics of any part of them.
+
+Each metric is a formula of two sums over examples (right and all, negative log-likelihood and words), so the metric of a
+part, of all, and of resamples comes of the same numbers.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from warmstart.base.errors import BadInput
+from warmstart.metrics.generation import TextStatistics, bootstrap_texts
+from warmstart.metrics.metric import Array
+
+MAX_EXPONENT = 700.0
+"""A perplexity beyond the exponential of it is not a float any more."""
+
+
+class Terms(NamedTuple):
+    """What one example adds to the two sums of a metric."""
+
+    numerator: float
+    denominator: float = 1.0
+
+
+class Outcome(NamedTuple):
+    """One example: what it adds to each metric, and the row that is written of it."""
+
+    terms: Mapping[str, Terms]
+    row: Mapping[str, Any]
+
+
+def mean(sums_B2: Array) -> Array:
+    """[B] the share of the second sum that the first is; 0 of nothing."""
+    ratio: Array = sums_B2[:, 0] / np.where(sums_B2[:, 1] == 0, 1, sums_B2[:, 1])
+    return ratio
+
+
+def perplexity(sums_B2: Array) -> Array:
+    """[B] the exponential of it."""
+    found: Array = np.exp(np.minimum(mean(sums_B2), MAX_EXPONENT))
+    return found
+
+
+def bits(sums_B2: Array) -> Array:
+    """[B] the same in bits."""
+    found: Array = mean(sums_B2) / np.log(2)
+    return found
+
+
+FORMULAS: dict[str, Callable[[Array], Array]] = {"perplexity": perplexity, "bits": bits}
+"""How the name of a metric begins or ends → its formula; all others are means."""
+
+
+def formula_of(name: str) -> Callable[[Array], Array]:
+    """The formula of a metric by its name."""
+    return next((formula for part, formula in FORMULAS.items() if part in name.split("_")), mean)
+
+
+def statistics_of(outcomes: Iterable[Outcome]) -> dict[str, TextStatistics]:
+    """The metrics of some examples, in the order in which these name them; an example need not have each.
+
+    Raises:
+        BadInput: there is no example.
+    """
+    every = [outcome.terms for outcome in outcomes]
+    if not every:
+        raise BadInput("nothing to judge", where="--data", value=0, allowed="at least one example")
+    names = dict.fromkeys(name for terms in every for name in terms)
+    none = Terms(0.0, 0.0)
+    return {
+        name: TextStatistics(np.array([terms.get(name, none) for terms in every], np.float64), formula_of(name))
+        for name in names
+    }
+
+
+def metrics_of(statistics: Mapping[str, TextStatistics], seed: int = 0) -> dict[str, Any]:
+    """{"metrics", "intervals", "examples"}; one example has no interval."""
+    count = max(len(one.rows) for one in statistics.values())
+    bounds = {name: bootstrap_texts(one, seed) for name, one in statistics.items()} if count > 1 else {}
+    return {
+        "metrics": {name: one.value for name, one in statistics.items()},
+        "intervals": {name: [one.low, one.high] for name, one in bounds.items()},
+        "examples": count,
+    }
+
+
+def part_of(statistics: Mapping[str, TextStatistics], chosen: Sequence[bool] | Array) -> dict[str, TextStatistics]:
+    """The same metrics of the chosen examples."""
+    rows = np.asarray(chosen, bool)
+    return {name: TextStatistics(one.rows[rows], one.formula, one.signature) for name, one in statistics.items()}

@@ -1,0 +1,225 @@
+"""Overlap of texts with what a model was trained on: the share of their n-grams that stand in a corpus. GPT-2, section 4.
+
+The n-grams of a corpus go into a filter (:mod:`~warmstart.zeroshot.bloom`), which is kept in the corpus's folder with the
+fingerprint of the corpus, so the next question is answered at once.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from pydantic import ValidationError
+
+from warmstart.base.errors import BadInput
+from warmstart.base.files import read_json, write_atomic, write_json
+from warmstart.base.settings import Settings
+from warmstart.corpora.corpus import MANIFEST, Corpus
+from warmstart.readers.documents import DOCUMENT_EXTENSIONS, read_documents, split_chunks
+from warmstart.readers.paths import expand_paths
+from warmstart.readers.rows import TABLE_EXTENSIONS, read_rows
+from warmstart.readers.text_io import read_lines, read_text_blocks, split_extensions
+from warmstart.zeroshot.bloom import WORDS, BloomFilter, GrowingFilter
+from warmstart.zeroshot.ngrams import BLOCK_CHARS, Hashes, Unit, gram_hashes, grams_of, word_hashes
+
+RATE = 1e-8
+BYTES_PER_WORD, PACKED = 5, 4  # for a first guess at how many n-grams a file has
+FORMAT = 1
+
+
+class Grams(NamedTuple):
+    """What an n-gram is: so many words, or characters."""
+
+    n: int = 8
+    unit: Unit = "words"
+
+
+class Found(NamedTuple):
+    """Of one text: its n-grams, and how many of them stand in the corpus."""
+
+    found: int
+    grams: int
+
+    @property
+    def share(self) -> float:
+        """The overlap; 0 of a text that is shorter than an n-gram."""
+        return self.found / max(1, self.grams)
+
+
+class _Kept(Settings):
+    """What is written beside a filter's tables."""
+
+    format: int
+    fingerprint: str
+    n: int
+    unit: Unit
+    rate: float
+    size: int
+    blocks: tuple[int, ...]
+    added: tuple[int, ...]
+
+
+class CorpusGrams:
+    """The n-grams of some corpora and texts."""
+
+    def __init__(self, filters: Sequence[GrowingFilter], grams: Grams) -> None:
+        self.filters, self.grams = list(filters), grams
+
+    @property
+    def rate(self) -> float:
+        """The probability that an n-gram which stands nowhere is found all the same."""
+        return sum(one.rate for one in self.filters)
+
+    @property
+    def added(self) -> int:
+        """Distinct n-grams of each corpus, added up."""
+        return sum(one.added for one in self.filters)
+
+    def overlap(self, text: Iterable[str]) -> Found:
+        """Of one text, which comes in pieces of their own."""
+        found = total = 0
+        for piece in text:
+            for some in grams_of([piece], *self.grams):
+                found += int(self.contains(some).sum())
+                total += len(some)
+        return Found(found, total)
+
+    def contains(self, numbers: Hashes) -> Any:
+        """[G] whether each n-gram stands in one of them."""
+        return np.any([one.contains(numbers) for one in self.filters], axis=0)
+
+
+def read_grams(paths: Sequence[str], grams: Grams, encoding: str = "utf-8", rate: float = RATE) -> CorpusGrams:
+    """The n-grams of corpora (folders of ``prepare``) and of files, folders and globs of text.
+
+    Raises:
+        BadInput: nothing there, or a file that cannot be read.
+    """
+    corpora = [path for path in paths if (Path(path) / MANIFEST).is_file()]
+    others = [path for path in paths if path not in corpora]
+    each = rate / max(1, len(corpora) + bool(others))
+    filters = [_of_corpus(Path(path), grams, each) for path in corpora]
+    if others:
+        named = [path for path in others if Path(path).is_file()]  # whatever the ending
+        searched = [path for path in others if path not in named]
+        files = [*named, *(expand_paths(searched, DOCUMENT_EXTENSIONS) if searched else ())]
+        texts = chain.from_iterable(_documents(file, encoding) for file in files)
+        filters.append(_collect(texts, grams, each, _expected(files)))
+    return CorpusGrams(filters, grams)
+
+
+def _documents(file: str, encoding: str) -> Iterator[Iterable[str]]:
+    """The texts of a file: those of a table's rows, the members of an archive, or the whole."""
+    kind = split_extensions(file)[0]
+    if kind in TABLE_EXTENSIONS:
+        for _, texts in read_examples(file, encoding):
+            yield from ([text] for text in texts)
+    elif kind in DOCUMENT_EXTENSIONS:
+        yield from (document.chunks for document in read_documents([file], encoding))
+    else:
+        yield read_text_blocks(file, encoding)
+
+
+def _expected(paths: Sequence[str]) -> int:
+    """About how many n-grams some files have."""
+    total = 0
+    for path in paths:
+        packed = bool(split_extensions(path)[1])
+        total += Path(path).stat().st_size * (PACKED if packed else 1) if Path(path).is_file() else 0
+    return total // BYTES_PER_WORD
+
+
+def _of_corpus(folder: Path, grams: Grams, rate: float) -> GrowingFilter:
+    """Of a corpus: as it was kept, or else made now and kept."""
+    corpus = Corpus.open(folder)
+    stem = folder / f"overlap-{grams.n}-{grams.unit}"
+    kept = _load(stem, corpus.fingerprint, rate)
+    if kept is None:
+        kept = _collect(_texts(corpus), grams, rate, corpus.manifest.text_bytes // BYTES_PER_WORD)
+        _save(stem, corpus.fingerprint, grams, kept)
+    return kept
+
+
+def _texts(corpus: Corpus) -> Iterator[Iterable[str]]:
+    tokenizer = corpus.tokenizer()
+    for start, stop in zip(corpus.offsets[:-1].tolist(), corpus.offsets[1:].tolist(), strict=True):
+        yield [tokenizer.decode(corpus.tokens(start, stop))]
+
+
+def _collect(texts: Iterable[Iterable[str]], grams: Grams, rate: float, expected: int) -> GrowingFilter:
+    """The filter of some documents; one thread more makes words of the next blocks meanwhile."""
+    into = GrowingFilter(rate, expected)
+    with ThreadPoolExecutor(1) as pool:
+        for text in texts:
+            held = np.zeros(0, np.uint64)
+            for words in _ahead(pool, split_chunks(text, BLOCK_CHARS), grams.unit):
+                words = np.concatenate([held, words])
+                into.add(gram_hashes(words, grams.n))
+                held = words[max(0, len(words) - grams.n + 1) :]
+    return into
+
+
+def _ahead(pool: ThreadPoolExecutor, blocks: Iterable[str], unit: Unit) -> Iterator[Hashes]:
+    """The words of each block; those of the next one are being made when a block's are handed on."""
+    before: Future[Hashes] | None = None
+    for block in blocks:
+        coming = pool.submit(word_hashes, block, unit)
+        if before is not None:
+            yield before.result()
+        before = coming
+    if before is not None:
+        yield before.result()
+
+
+def _save(stem: Path, fingerprint: str, grams: Grams, made: GrowingFilter) -> None:
+    """Writes tables and description; the description last, so that what it describes is there."""
+
+    def write(file: Any) -> None:
+        for one in made.filters:
+            file.write(one.table.astype("<u8").data)
+
+    write_atomic(stem.with_suffix(".bloom"), write)
+    kept = _Kept(
+        format=FORMAT, fingerprint=fingerprint, n=grams.n, unit=grams.unit, rate=made.wanted, size=made.size,
+        blocks=tuple(len(one.table) for one in made.filters), added=tuple(one.added for one in made.filters),
+    )  # fmt: skip
+    write_json(stem.with_suffix(".json"), kept.model_dump())
+
+
+def _load(stem: Path, fingerprint: str, rate: float) -> GrowingFilter | None:
+    """What was kept, where it is of this corpus, whole and of a rate that is low enough."""
+    if not stem.with_suffix(".json").is_file() or not stem.with_suffix(".bloom").is_file():
+        return None
+    try:
+        kept = _Kept.model_validate(read_json(stem.with_suffix(".json")))
+    except (ValidationError, BadInput):
+        return None
+    table = np.fromfile(stem.with_suffix(".bloom"), "<u8")
+    if (kept.format, kept.fingerprint) != (FORMAT, fingerprint) or kept.rate > rate:
+        return None
+    if len(table) != sum(kept.blocks) * WORDS:
+        return None
+    parts = np.split(table.reshape(-1, WORDS), np.cumsum(kept.blocks)[:-1])
+    filters = [BloomFilter(part.astype(np.uint64), added) for part, added in zip(parts, kept.added, strict=True)]
+    return GrowingFilter(kept.rate, kept.size, filters)
+
+
+def read_examples(path: str, encoding: str) -> Iterator[tuple[str, list[str]]]:
+    """Name and texts of each example of a file: all texts of a row, or each line of any other file."""
+    if split_extensions(path)[0] in TABLE_EXTENSIONS:
+        for row in read_rows(path, encoding):
+            yield row.where, list(chain.from_iterable(map(_strings, row.fields.values())))
+    else:
+        for number, line in enumerate(read_lines(path, encoding), start=1):
+            if line.strip():
+                yield f"{path}:{number}", [line]
+
+
+def _strings(value: Any) -> list[str]:
+    """The texts in a value of JSON."""
+    if isinstance(value, str):
+        return [value]
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return list(chain.from_iterable(map(_strings, inner)))

@@ -1,0 +1,155 @@
+"""Tasks with choices that people compare models on today: from a row, as its authors publish it, to a question.
+
+The prompts are those of lm-evaluation-harness, so that figures compare.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from warmstart.base.errors import BadInput
+from warmstart.readers.rows import Row
+from warmstart.zeroshot.choices import Question
+from warmstart.zeroshot.likelihood import Pair
+from warmstart.zeroshot.task import field
+
+_MARKS, _TITLE = re.compile(r"\[.*?\]"), " [title]"
+_CONNECTIVES = {"cause": "because", "effect": "therefore"}
+_BLANK = "_"
+
+
+def _label(row: Row, name: str, task: str, count: int, first: int = 0) -> int | None:
+    """The number of the right choice; ``None`` where the file does not say it (-1, or no text)."""
+    found = field(row, name, task, (int, str))
+    if found in ("", -1, "-1"):
+        return None
+    return _checked(int(found) - first if str(found).lstrip("-").isdigit() else -1, found, count, row, name, first)
+
+
+def _checked(number: int, given: Any, count: int, row: Row, name: str, first: int = 0) -> int:
+    if not 0 <= number < count:
+        raise BadInput(
+            "no choice of this number", where=f"{row.where}, field {name!r}", value=given,
+            allowed=f"{first} to {count - 1 + first}", next_step="correct the row",
+        )  # fmt: skip
+    return number
+
+
+def _without_marks(text: str) -> str:
+    """A text of WikiHow without what HellaSwag has kept of its pages' marks."""
+    return _MARKS.sub("", text.strip().replace(_TITLE, ". ")).replace("  ", " ")
+
+
+def hellaswag(row: Row) -> Question | None:
+    """HellaSwag (Zellers et al. 2019): four endings of a scene."""
+    name = "hellaswag"
+    begin, end, activity = (field(row, key, name) for key in ("ctx_a", "ctx_b", "activity_label"))
+    endings = [_without_marks(ending) for ending in field(row, "endings", name, list)]
+    label = _label(row, "label", name, len(endings)) if "label" in row.fields else None
+    if label is None:
+        return None
+    return Question.of(_without_marks(f"{activity}: {begin} {end.capitalize()}"), endings, label, row.where)
+
+
+def piqa(row: Row) -> Question | None:
+    """PIQA (Bisk et al. 2020): two solutions; the labels, where they are a file of their own, stand in the rows."""
+    choices = [field(row, key, "piqa") for key in ("sol1", "sol2")]
+    label = _label(row, "label", "piqa", 2)
+    prompt = f"Question: {field(row, 'goal', 'piqa')}\nAnswer:"
+    return None if label is None else Question.of(prompt, choices, label, row.where)
+
+
+def _labelled(row: Row, choices: Any, task: str) -> tuple[list[str], int]:
+    """Texts of choices with letters, and the number of the right one: a list of objects, or an object of lists."""
+    if isinstance(choices, Mapping):
+        texts, letters = list(choices["text"]), list(choices["label"])
+    else:
+        texts, letters = [one["text"] for one in choices], [one["label"] for one in choices]
+    key = field(row, "answerKey", task).strip()
+    return texts, _checked(letters.index(key) if key in letters else -1, key, len(texts), row, "answerKey")
+
+
+def arc(row: Row) -> Question:
+    """ARC (Clark et al. 2018), as its authors or as tables of the hub have it."""
+    stem = field(row, "question", "arc", (str, dict))
+    nested = isinstance(stem, dict)
+    choices = stem["choices"] if nested else field(row, "choices", "arc", (dict, list))
+    texts, label = _labelled(row, choices, "arc")
+    return Question.of(f"Question: {stem['stem'] if nested else stem}\nAnswer:", texts, label, row.where)
+
+
+def openbookqa(row: Row) -> Question:
+    """OpenBookQA (Mihaylov et al. 2018): the question begins the sentence that a choice ends."""
+    if "question_stem" in row.fields:
+        stem, choices = row.fields["question_stem"], field(row, "choices", "openbookqa", (dict, list))
+    else:
+        question = field(row, "question", "openbookqa", dict)
+        stem, choices = question["stem"], question["choices"]
+    texts, label = _labelled(row, choices, "openbookqa")
+    return Question.of(stem, texts, label, row.where)
+
+
+def sciq(row: Row) -> Question:
+    """SciQ (Welbl et al. 2017), with the passage that supports the answer."""
+    keys = ("distractor1", "distractor2", "distractor3", "correct_answer")
+    support, question, *choices = (field(row, key, "sciq") for key in ("support", "question", *keys))
+    return Question.of(f"{support.lstrip()}\nQuestion: {question}\nAnswer:", choices, 3, row.where)
+
+
+def boolq(row: Row) -> Question:
+    """BoolQ (Clark et al. 2019): yes or no of a passage."""
+    right = next((key for key in ("answer", "label") if key in row.fields), "answer")
+    passage, question = (field(row, key, "boolq") for key in ("passage", "question"))
+    label = int(field(row, right, "boolq", (bool, int)))
+    prompt = f"{passage}\nQuestion: {question}?\nAnswer:"
+    return Question.of(prompt, ["no", "yes"], _checked(label, label, 2, row, right), row.where)
+
+
+def winogrande(row: Row) -> Question | None:
+    """WinoGrande (Sakaguchi et al. 2020): what follows the blank is judged behind each option (partial scoring)."""
+    sentence = field(row, "sentence", "winogrande")
+    label = _label(row, "answer", "winogrande", 2, first=1)
+    if label is None or _BLANK not in sentence:
+        return None
+    before, after = sentence.split(_BLANK, 1)
+    options = [field(row, key, "winogrande") for key in ("option1", "option2")]
+    pairs = tuple(Pair(before + option, f" {after.strip()}", row.where) for option in options)
+    return Question(pairs, label)
+
+
+def copa(row: Row) -> Question:
+    """COPA (Roemmele et al. 2011), as SuperGLUE has it: a cause or an effect, joined by its word."""
+    premise, kind = field(row, "premise", "copa"), field(row, "question", "copa")
+    choices = [field(row, key, "copa") for key in ("choice1", "choice2")]
+    label = _label(row, "label", "copa", 2)
+    if kind not in _CONNECTIVES or label is None:
+        raise BadInput(
+            "not a question of copa", where=row.where, value=kind, allowed="cause or effect, with a label",
+            next_step="correct the row",
+        )  # fmt: skip
+    context = f"{premise.strip().rstrip('.')} {_CONNECTIVES[kind]}"
+    return Question.of(context, [choice[:1].lower() + choice[1:] for choice in choices], label, row.where)
+
+
+def storycloze(row: Row) -> Question:
+    """Story Cloze Test (Mostafazadeh et al. 2016): two endings of a story of four sentences."""
+    told = [field(row, f"InputSentence{n}", "storycloze") for n in range(1, 5)]
+    endings = [field(row, f"RandomFifthSentenceQuiz{n}", "storycloze") for n in (1, 2)]
+    label = _label(row, "AnswerRightEnding", "storycloze", 2, first=1)
+    if label is None:
+        raise BadInput("no right ending", where=row.where, allowed="1 or 2", next_step="name a part with labels")
+    return Question.of(" ".join(told), endings, label, row.where)
+
+
+def race(row: Row) -> Question:
+    """RACE (Lai et al. 2017), a question a row: GPT-1's heuristic takes the answer of the greatest mean."""
+    article, question, answer = (field(row, key, "race") for key in ("article", "question", "answer"))
+    options = field(row, "options", "race", list)
+    label = _checked(ord(answer[:1] or "?") - ord("A"), answer, len(options), row, "answer")
+    return Question.of(f"{article}\nQuestion: {question}\nAnswer:", options, label, row.where)
+
+
+def minimal_pair(row: Row) -> Question:
+    """BLiMP (Warstadt et al. 2020) and its like: of two sentences the grammatical one is likelier."""
+    good, bad = (field(row, f"sentence_{kind}", "blimp") for kind in ("good", "bad"))
+    return Question.of("", [good, bad], 0, row.where, delimiter="")

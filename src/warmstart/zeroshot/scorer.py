@@ -1,0 +1,175 @@
+"""The one scorer: log p(continuation | context) of pairs, and of long texts in windows.
+
+Context and continuation are encoded as one text, and characters say which tokens are the continuation's. Encoded apart,
+the border would stand between tokens that the model has never seen beside each other. A token over the border belongs to
+the continuation.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import chain, islice
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from warmstart.base.arrays import Ints
+from warmstart.base.errors import BadInput
+from warmstart.models.model import Model
+from warmstart.readers.documents import TOKENIZER_CHARS, split_chunks
+from warmstart.text.clean import clean
+from warmstart.text.tokenizer import Tokenizer
+from warmstart.zeroshot.causal import CausalModel
+from warmstart.zeroshot.likelihood import Likelihood, Pair, TokenModel, TokenRun
+from warmstart.zeroshot.masked import MaskedModel
+from warmstart.zeroshot.windows import windows
+
+TOKEN_MODELS: dict[str, Callable[[Model, Tokenizer], TokenModel]] = {"causal": CausalModel, "full": MaskedModel}
+"""What a model sees of a text → how its tokens get log-probabilities."""
+CHUNK, RUNS = 1024, 64
+LongContext = Literal["cut", "refuse"]
+
+
+class TextScore(NamedTuple):
+    """Of a whole text: log-probability, and the number of its predicted tokens."""
+
+    log_prob: float
+    tokens: int
+
+
+class _Encoded(NamedTuple):
+    """A pair's ids with what stands before them, which of them are predicted, and what the account says of it."""
+
+    run: TokenRun
+    spans_border: bool
+    cut: int
+
+
+class Scorer:
+    """A language model that judges texts.
+
+    Args:
+        model: how its tokens get log-probabilities.
+        tokenizer: its vocabulary.
+        rules: cleaning rules of all that it reads.
+        long_context: what is done with a context that does not fit: its beginning is cut, or it is refused.
+        min_context: tokens that each token of a long text is predicted after, at least; ``None``: half of what the model
+            reads.
+    """
+
+    def __init__(
+        self, model: TokenModel, tokenizer: Tokenizer, rules: Sequence[str] = (), long_context: LongContext = "cut",
+        min_context: int | None = None,
+    ) -> None:  # fmt: skip
+        self.model, self.tokenizer, self.rules, self.long_context = model, tokenizer, tuple(rules), long_context
+        self.min_context = max(model.fewest, model.room // 2 if min_context is None else min_context)
+        if self.min_context >= model.room:
+            raise BadInput(
+                "no token would be predicted", where="--min-context", value=min_context,
+                allowed=f"{model.fewest} to {model.room - 1}", next_step="leave it out",
+            )  # fmt: skip
+
+    def score(self, pairs: Iterable[Pair]) -> Iterator[Likelihood]:
+        """The likelihood of each pair, in order; memory does not grow with the pairs.
+
+        Raises:
+            BadInput: a text that is not Unicode, or a pair too long where that is refused.
+        """
+        remaining = iter(pairs)
+        while chunk := list(islice(remaining, CHUNK)):
+            encoded = self._encode(chunk)
+            answers = self.model.answer([one.run for one in encoded])
+            for one, found in zip(encoded, answers, strict=True):
+                yield Likelihood(found.log_probs, found.right, one.spans_border, one.cut)
+
+    def first_guesses(self, pairs: Sequence[Pair]) -> list[bool]:
+        """Whether each continuation's first token is the first guess among those that are no stop word."""
+        return self.model.first_guesses([one.run for one in self._encode(pairs)], self._banned) if pairs else []
+
+    @cached_property
+    def stop_words(self) -> frozenset[str]:
+        """scikit-learn's list of English stop words."""
+        from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS  # takes a second, and few tasks ask
+
+        return frozenset(ENGLISH_STOP_WORDS)
+
+    @cached_property
+    def _banned(self) -> Ints:
+        entries = self.tokenizer.ids_by_text.items()
+        return np.array([number for text, number in entries if text.strip().lower() in self.stop_words], np.int64)
+
+    def score_text(self, text: Iterable[str]) -> TextScore:
+        """The log-likelihood of a text that comes in blocks, read in windows; its memory does not grow with the text.
+
+        A first token that nothing stands before, in a vocabulary without a token between documents, is not predicted.
+        """
+        blocks = split_chunks(text, TOKENIZER_CHARS)
+        ids = chain([np.array(self.model.opening, np.int64)], map(self._encode_block, blocks))
+        first = max(len(self.model.opening), self.model.fewest)
+        runs = windows(ids, first, self.model.room, self.min_context)
+        total, tokens = 0.0, 0
+        while some := list(islice(runs, RUNS)):
+            for found in self.model.answer(some):
+                total += float(found.log_probs.sum(dtype=np.float64))
+                tokens += len(found.log_probs)
+        return TextScore(total, tokens)
+
+    def _encode_block(self, block: str) -> Ints:
+        return self.tokenizer.encode(clean(block, self.rules))
+
+    def _encode(self, pairs: Sequence[Pair]) -> list[_Encoded]:
+        texts, borders = [], []
+        for pair in pairs:
+            whole, context = (clean(text, self.rules) for text in (pair.context + pair.continuation, pair.context))
+            texts.append(whole)
+            borders.append(_common_length(whole, context))
+        encoded = self.tokenizer.encode_after(texts, borders)
+        return [self._fit(pair, *found) for pair, found in zip(pairs, encoded, strict=True)]
+
+    def _fit(self, pair: Pair, ids: Ints, first: int, spans_border: bool) -> _Encoded:
+        """What the model reads of a pair: all, or its end."""
+        before = self.model.begin if first else self.model.opening
+        whole = np.concatenate([np.array(before, np.int64), ids])
+        first = max(first + len(before), self.model.fewest)
+        if first >= len(whole):
+            raise BadInput(
+                "nothing to predict", where=pair.where, value=pair.continuation,
+                allowed="a text of one token at least" + (", behind another" if not before else ""),
+            )  # fmt: skip
+        cut = max(0, len(whole) - self.model.room)
+        if cut and (self.long_context == "refuse" or first - cut < self.model.fewest):
+            raise BadInput(
+                "longer than the model can read", where=pair.where, value=f"{len(whole):,} tokens",
+                allowed=f"at most {self.model.room:,}" + ("" if self.long_context == "refuse" else ", or a longer context"),
+                next_step="--long-text cut reads the end of a context" if self.long_context == "refuse" else "shorten it",
+            )  # fmt: skip
+        return _Encoded(TokenRun(whole[cut:], first - cut), spans_border, cut)
+
+
+def _common_length(whole: str, context: str) -> int:
+    """Characters that both begin with: all of the context, unless cleaning has changed its end."""
+    if whole.startswith(context):
+        return len(context)
+    pairs = zip(whole, context, strict=False)
+    return next((place for place, (ours, theirs) in enumerate(pairs) if ours != theirs), len(whole))
+
+
+def token_model(model: Model, tokenizer: Tokenizer, where: str) -> TokenModel:
+    """How a model's tokens get log-probabilities.
+
+    Raises:
+        BadInput: it cannot judge texts, and which models can.
+    """
+    sight = model.settings.backbone.sight
+    is_masked = sight == "full"
+    if (
+        sight not in TOKEN_MODELS
+        or not model.settings.backbone.softmax
+        or model.settings.backbone.vectors
+        or (is_masked and tokenizer.special_token("mask") is None)
+    ):
+        raise BadInput(
+            "this model gives a text no likelihood", where=where, value=model.settings.backbone.shape,
+            allowed="left-to-right language models, and masked ones with their head for words and a mask token",
+            next_step="name a pre-trained language model",
+        )  # fmt: skip
+    return TOKEN_MODELS[sight](model, tokenizer)

@@ -1,0 +1,78 @@
+"""What a zero-shot task is: how its file is read, and what is asked of the model. The table is in ``table.py``."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple, Protocol
+
+from warmstart.base.errors import BadInput
+from warmstart.readers.rows import Row
+from warmstart.zeroshot.outcome import Outcome
+from warmstart.zeroshot.scorer import Scorer
+
+
+class Item(NamedTuple):
+    """One example of a task, of whatever it asks.
+
+    Attributes:
+        asked: what the task's own function made of the row.
+        text: all that is read of the example, in pieces, for the overlap with a corpus.
+        where: file and line.
+    """
+
+    asked: Any
+    text: Iterable[str]
+    where: str
+
+
+class Options(NamedTuple):
+    """What may be chosen of a task.
+
+    Attributes:
+        encoding: of its files.
+        shots: solved examples before each question.
+        shots_data: the file that they are drawn from; empty: the one that is judged.
+        seed: of the draws.
+        unconditional: a context without a question, against which choices are compared; ``None``: they are not.
+    """
+
+    encoding: str = "utf-8"
+    shots: int = 0
+    shots_data: str = ""
+    seed: int = 1
+    unconditional: str | None = None
+
+
+class ZeroshotTask(Protocol):
+    """A task: a file's examples, and a model's outcomes on them."""
+
+    def items(self, path: str, options: Options) -> Iterator[Item]:
+        """The examples of a file.
+
+        Raises:
+            BadInput: it is no file of this task.
+        """
+        ...
+
+    def outcomes(self, items: Iterable[Item], scorer: Scorer, options: Options) -> Iterator[Outcome]:
+        """The outcome of each example, in order."""
+        ...
+
+
+Reader = Callable[[str, str], Iterator[Row]]
+"""Path and encoding → rows."""
+
+
+def field(row: Row, name: str, task: str, kinds: type | tuple[type, ...] = str) -> Any:
+    """A field of a row.
+
+    Raises:
+        BadInput: it is not there or holds something else; then the file is another task's.
+    """
+    found = row.fields.get(name)
+    if not isinstance(found, kinds):
+        missing = name not in row.fields
+        raise BadInput(
+            f"no field {name!r}: not a row of {task}" if missing else f"the field {name!r} does not hold what {task} has",
+            where=row.where, value=", ".join(row.fields) if missing else found,
+            next_step="name the task that this file belongs to: --task",
+        )  # fmt: skip
+    return found

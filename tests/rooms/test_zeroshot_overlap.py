@@ -1,0 +1,130 @@
+"""Overlap with a corpus: brute force over sets of word tuples as witness; the filter's rate, stated and measured."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from warmstart.cli.main import main
+from warmstart.corpora.prepare import prepare
+from warmstart.corpora.settings import PrepareSettings
+from warmstart.zeroshot.bloom import BloomFilter, GrowingFilter, blocks_for, false_positive_rate
+from warmstart.zeroshot.ngrams import grams_of
+from warmstart.zeroshot.overlap import Grams, read_grams
+
+WORDS = ["the", "heron", "stands", "in", "reeds", "and", "naïve", "fish", "ÉTÉ", "3", "7th"]
+
+
+def random_text(rng: np.random.Generator, count: int) -> str:
+    marks = [" ", " ", " ", ", ", ".\n", "-", "  "]
+    return "".join(str(rng.choice(WORDS)) + str(rng.choice(marks)) for _ in range(count))
+
+
+def words_of(text: str) -> list[str]:
+    """Lower-cased letters and digits, by Python's own word for them."""
+    return [word.lower() for word in re.split(r"[\W_]+", text) if word]
+
+
+def tuples(text: str, n: int) -> list[tuple[str, ...]]:
+    words = words_of(text)
+    return [tuple(words[i : i + n]) for i in range(len(words) - n + 1)]
+
+
+@pytest.mark.parametrize("n", [1, 3, 8])
+def test_grams_are_equal_where_their_words_are(n: int) -> None:
+    """Witness: tuples of words; equal tuples have equal numbers, others different ones, in blocks of any size."""
+    rng = np.random.default_rng(n)
+    text = random_text(rng, 400)
+    expected = tuples(text, n)
+    numbers = np.concatenate(list(grams_of([text], n))).tolist()
+    assert len(numbers) == len(expected)
+    assert len({*zip(numbers, expected, strict=True)}) == len({*numbers}) == len({*expected})
+    cut = np.concatenate(list(grams_of([text[:100], text[100:777], text[777:]], n))).tolist()
+    assert cut == numbers
+
+
+def test_characters_stand_in_for_words() -> None:
+    """Witness: a text without blanks, whose n-grams are its characters but for marks."""
+    [numbers] = grams_of(["鷺が葦に立つ。鷺が待つ"], 2, "characters")
+    expected = ["鷺が葦に立つ鷺が待つ"[i : i + 2] for i in range(9)]
+    assert len(numbers) == 9 and len({*zip(numbers.tolist(), expected, strict=True)}) == len({*expected})
+
+
+def test_the_rate_is_the_one_that_is_stated() -> None:
+    """Witnesses: a filter so small that it errs often; a million random numbers against one of a rate of 1e-8."""
+    rng = np.random.default_rng(0)
+    numbers, others = (rng.integers(0, 1 << 63, 200_000, dtype=np.uint64) * np.uint64(2) + np.uint64(k) for k in (0, 1))
+    small = BloomFilter(np.zeros((2_500, 8), np.uint64))
+    small.add(numbers[:100_000])
+    assert small.contains(numbers[:100_000]).all()
+    assert small.contains(others).mean() == pytest.approx(small.rate, rel=0.1) and small.rate > 5e-3
+    exact = BloomFilter.for_size(100_000, 1e-8)
+    exact.add(numbers[:100_000])
+    assert exact.rate <= 1e-8 and exact.added == 100_000 and exact.contains(numbers[:100_000]).all()
+    assert sum(int(exact.contains(rng.integers(0, 1 << 63, 250_000, dtype=np.uint64)).sum()) for _ in range(4)) == 0
+    assert (
+        false_positive_rate(1000, blocks_for(1000, 1e-4))
+        <= 1e-4
+        < false_positive_rate(1000, blocks_for(1000, 1e-4) - 1)
+    )
+
+
+def test_a_filter_grows_and_keeps_its_rate() -> None:
+    """Invariants: all that was added is found, the rates of all parts stay below the wanted one."""
+    rng = np.random.default_rng(1)
+    numbers = rng.integers(0, 1 << 63, 150_000, dtype=np.uint64)
+    growing = GrowingFilter(1e-6, 1)
+    for part in np.split(numbers, 10):
+        growing.add(part)
+    assert len(growing.filters) == 3 and growing.contains(numbers).all()
+    assert growing.rate <= 1e-6 and growing.added == pytest.approx(150_000, rel=1e-3)
+
+
+def shown(capsys: pytest.CaptureFixture[str], *words: object) -> dict[str, Any]:
+    assert main([*map(str, words), "--json"]) == 0
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_the_overlap_of_examples(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Witness: sets of word tuples, for each example and for all, of text files and of a corpus of the same."""
+    rng = np.random.default_rng(2)
+    train = [random_text(rng, 200) for _ in range(3)]
+    examples = [random_text(rng, 20) for _ in range(10)] + [train[1][40:300], "too short"]
+    (tmp_path / "train").mkdir()
+    for number, text in enumerate(train):
+        (tmp_path / "train" / f"{number}.txt").write_text(text)
+    data, rows = tmp_path / "test.jsonl", tmp_path / "rows.jsonl"
+    data.write_text("".join(json.dumps({"text": text, "label": 1}) + "\n" for text in examples))
+    held = {gram for text in train for gram in tuples(text, 3)}
+    expected = [(sum(gram in held for gram in tuples(text, 3)), len(tuples(text, 3))) for text in examples]
+    words = ("--data", data, "--n", 3)
+    found = shown(capsys, "overlap", "--corpus", tmp_path / "train", *words, "--output", rows)
+    assert [(row["found"], row["grams"]) for row in map(json.loads, rows.read_text().splitlines())] == expected
+    assert found["metrics"]["overlap"] == sum(f for f, _ in expected) / sum(g for _, g in expected)
+    assert found["short"] == 1 and found["examples"] == 12 and found["false_positive_rate"] <= 1e-8
+    corpus = tmp_path / "corpus"
+    prepare(PrepareSettings(paths=(str(tmp_path / "train"),), out=str(corpus), vocab_size=300))
+    kept = corpus / "overlap-3-words.bloom"
+    assert shown(capsys, "overlap", "--corpus", corpus, *words)["metrics"] == found["metrics"] and kept.is_file()
+    before = kept.stat().st_mtime_ns
+    assert shown(capsys, "overlap", "--corpus", corpus, *words)["metrics"] == found["metrics"]
+    assert kept.stat().st_mtime_ns == before
+    kept.write_bytes(kept.read_bytes()[:-8])
+    assert shown(capsys, "overlap", "--corpus", corpus, *words)["metrics"] == found["metrics"]
+    assert main(["overlap", "--corpus", str(corpus), "--data", str(data), "--n", "64"]) == 2
+    assert "no example is as long as an n-gram; got '12 examples'" in capsys.readouterr().err
+
+
+@pytest.mark.data
+def test_film_sentences_are_found_again(data_dir: Path) -> None:
+    """Witness: three quarters of SST-2's dev sentences stand in Rotten Tomatoes' (known of the two sets)."""
+    polarity = read_grams([str(data_dir / "rt_polarity" / f"rt-polarity.{kind}.gz") for kind in ("pos", "neg")], Grams(),
+                          "latin-1")  # fmt: skip
+    lines = (data_dir / "sst2" / "dev.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    found = [polarity.overlap([line.split("\t")[0]]) for line in lines]
+    shares = [one.share for one in found if one.grams]
+    assert np.mean([share == 1 for share in shares]) > 0.7

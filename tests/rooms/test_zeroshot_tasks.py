@@ -1,0 +1,275 @@
+"""Zero-shot tasks: rows as their authors publish them, to the texts that are judged; the verb from end to end."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from warmstart.base.errors import BadInput
+from warmstart.cli.main import main
+from warmstart.models.model import Model
+from warmstart.models.presets import preset
+from warmstart.models.settings import ModelSettings
+from warmstart.run.metadata import RunMetadata
+from warmstart.run.writing import write_model
+from warmstart.text.tokenizer import Tokenizer
+from warmstart.verbs.zeroshot import find_task
+from warmstart.zeroshot.choices import Question, outcome
+from warmstart.zeroshot.detokenize import penn_treebank, wikitext
+from warmstart.zeroshot.likelihood import Likelihood
+from warmstart.zeroshot.outcome import metrics_of, part_of, statistics_of
+from warmstart.zeroshot.table import TASKS
+from warmstart.zeroshot.task import Options
+
+LINES = ["The heron stands in the reeds because it waits.", "A fish swims past, and the heron sees it."]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tasks") / "run"
+    folder.mkdir()
+    tokenizer = Tokenizer.train(LINES * 5, 300)
+    model = Model.fresh(ModelSettings(backbone=preset("gpt1-tiny", vocab_size=tokenizer.vocab_size)), 1)
+    write_model(folder, model, tokenizer, RunMetadata(), "A test.")
+    return folder
+
+
+def question(task: str, tmp_path: Path, row: dict[str, Any], **options: Any) -> Question:
+    """The question that one row of a task's file becomes."""
+    file = tmp_path / "rows.jsonl"
+    file.write_text(json.dumps(row) + "\n")
+    [item] = find_task(task).items(str(file), Options(**options))
+    found: Question = item.asked
+    return found
+
+
+ROWS: dict[str, tuple[dict[str, Any], str, list[str], int]] = {
+    "hellaswag": (
+        {"ctx_a": "[header] A man rows.", "ctx_b": "he", "activity_label": "Rowing", "label": "1",
+         "endings": ["sleeps [step] well.", "rows on."]},
+        "Rowing: A man rows. He", [" sleeps well.", " rows on."], 1,
+    ),
+    "piqa": (
+        {"goal": "dry a boat", "sol1": "wipe it", "sol2": "sink it", "label": 0},
+        "Question: dry a boat\nAnswer:", [" wipe it", " sink it"], 0,
+    ),
+    "arc": (
+        {"question": {"stem": "What flies?", "choices": [{"text": "heron", "label": "A"}, {"text": "rock", "label": "B"}]},
+         "answerKey": "A"},
+        "Question: What flies?\nAnswer:", [" heron", " rock"], 0,
+    ),
+    "openbookqa": (
+        {"question_stem": "A heron eats", "choices": {"text": ["fish", "iron"], "label": ["A", "B"]}, "answerKey": "A"},
+        "A heron eats", [" fish", " iron"], 0,
+    ),
+    "sciq": (
+        {"support": " Herons eat fish.", "question": "What do herons eat?", "distractor1": "tin", "distractor2": "ice",
+         "distractor3": "tar", "correct_answer": "fish"},
+        "Herons eat fish.\nQuestion: What do herons eat?\nAnswer:", [" tin", " ice", " tar", " fish"], 3,
+    ),
+    "boolq": (
+        {"passage": "Herons fly.", "question": "do herons fly", "answer": True},
+        "Herons fly.\nQuestion: do herons fly?\nAnswer:", [" no", " yes"], 1,
+    ),
+    "copa": (
+        {"premise": "The heron flew up.", "choice1": "A dog came.", "choice2": "It slept.", "question": "cause", "label": 0},
+        "The heron flew up because", [" a dog came.", " it slept."], 0,
+    ),
+    "storycloze": (
+        {**{f"InputSentence{n}": f"S{n}." for n in range(1, 5)}, "AnswerRightEnding": "2",
+         "RandomFifthSentenceQuiz1": "x", "RandomFifthSentenceQuiz2": "y"},
+        "S1. S2. S3. S4.", [" x", " y"], 1,
+    ),
+    "race": (
+        {"article": "Herons fly.", "question": "What flies?", "options": ["herons", "rocks"], "answer": "A"},
+        "Herons fly.\nQuestion: What flies?\nAnswer:", [" herons", " rocks"], 0,
+    ),
+    "blimp": ({"sentence_good": "Herons fly.", "sentence_bad": "Herons flies."}, "", ["Herons fly.", "Herons flies."], 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("task", ROWS)
+def test_rows_become_the_published_prompts(task: str, tmp_path: Path) -> None:
+    """Witness: the prompts of lm-evaluation-harness's task files (GPT-1's own reading for RACE), written out by hand."""
+    row, context, choices, label = ROWS[task]
+    found = question(task, tmp_path, row)
+    assert found == Question.of(context, choices, label, found.pairs[0].where, "")._replace(sizes=found.sizes)
+    assert found.sizes == tuple(len(choice.strip().encode()) for choice in choices)
+
+
+def test_a_row_without_an_answer_is_left_out_and_one_of_another_task_refused(tmp_path: Path) -> None:
+    """Witness: HellaSwag's test rows have no label; the sentence names file, line and the fields that are there."""
+    file = tmp_path / "rows.jsonl"
+    file.write_text(json.dumps(ROWS["hellaswag"][0] | {"label": ""}) + "\n")
+    assert list(find_task("hellaswag").items(str(file), Options())) == []
+    with pytest.raises(
+        BadInput, match=r"rows.jsonl:1: no field 'sol1': not a row of piqa; got 'ctx_a, ctx_b, .*--task"
+    ):
+        list(find_task("piqa").items(str(file), Options()))
+    with pytest.raises(BadInput, match=r"--task: unknown zero-shot task; got 'hellaswagg'; .*did you mean 'hellaswag'"):
+        find_task("hellaswagg")
+
+
+def schema(tmp_path: Path, task: str, *lines: str) -> Question:
+    file = tmp_path / "schemas.txt"
+    file.write_text("\n".join(lines) + "\n\n")
+    [item] = find_task(task).items(str(file), Options())
+    found: Question = item.asked
+    return found
+
+
+def test_a_candidate_takes_the_place_of_its_pronoun(tmp_path: Path) -> None:
+    """Witness: Trinh and Le's two scorings of their first sentence, and forms of the candidates, written out by hand."""
+    lines = ("The trophy doesn't fit in the suitcase because  [MASK]  is too big. ", "[MASK]", " The trophy , The suitcase ",
+             " The trophy ")  # fmt: skip
+    partial, full = schema(tmp_path, "wsc273", *lines), schema(tmp_path, "wsc273_full", *lines)
+    begin = "The trophy doesn't fit in the suitcase because"
+    assert [pair[:2] for pair in partial.pairs] == [
+        (f"{begin} the {x}", " is too big.") for x in ("trophy", "suitcase")
+    ]
+    assert [pair[:2] for pair in full.pairs] == [("", f"{begin} the {x} is too big.") for x in ("trophy", "suitcase")]
+    assert partial.label == full.label == 0
+    begins = schema(tmp_path, "pdp60", "Dad paid the man. [MASK]  went home.", "[MASK]", " Dad , the man ", " the man ")
+    assert [pair.context for pair in begins.pairs] == ["Dad paid the man. Dad", "Dad paid the man. The man"]
+    second = schema(tmp_path, "dprd", "Ants say they win, but they lose his bet.", "they", "Ants,bees", "bees")
+    assert [pair[:2] for pair in second.pairs] == [
+        (f"Ants say they win, but {x}", " lose his bet.") for x in ("Ants", "bees")
+    ]
+    owner = schema(tmp_path, "dprd", "Ann met Bo since his car broke.", "his", "Ann,Bo", "Bo")
+    assert owner.pairs[1].context == "Ann met Bo since Bo's"
+    for broken in (("A sentence.", "it", "a,b"), ("A sentence.", "it", "a,b", "a"), ("It is.", "It", "a,b", "c")):
+        with pytest.raises(BadInput, match=r"schemas.txt"):
+            schema(tmp_path, "dprd", *broken)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(("task", "file", "count"), [("wsc273", "wsc273/wsc273.txt", 273), ("pdp60", "pdp60/PDP.txt", 60),
+                                                     ("dprd", "dprd/test.c.txt", 564)])  # fmt: skip
+def test_the_official_files_are_read_as_they_lie(data_dir: Path, task: str, file: str, count: int) -> None:
+    """Witness: the published numbers of schemas; only what follows the candidate is judged, and that is the same."""
+    found = [item.asked for item in find_task(task).items(str(data_dir / file), Options())]
+    assert len(found) == count
+    assert all(len({pair.continuation for pair in one.pairs}) == 1 and one.pairs[0].continuation for one in found)
+
+
+def test_detokenised_text_and_counted_words() -> None:
+    """Witness: the public rules of the specification, by hand."""
+    assert (
+        wikitext(' = Herons = \n a @-@ b , c . d ( e ) " f " , 3 @.@ 5 x \n')
+        == ' = Herons =\na-b, c. d (e) "f", 3.5 x\n'
+    )
+    assert wikitext("the herons ' reeds , or not") == "the herons' reeds, or not"
+    assert penn_treebank("it is n't the firm 's $ N more \n x \n") == "it isn't the firm's $1 more\nx\n"
+
+
+def test_metrics_are_sums_over_any_part() -> None:
+    """Witness: means by hand, of all and of a part."""
+
+    def found(*totals: float) -> list[Likelihood]:
+        return [Likelihood(np.array([each / 2] * 2, np.float32), np.array([True, False])) for each in totals]
+
+    def asked(*sizes: int) -> Question:
+        return Question.of("", ["x" * size for size in sizes], 0, "row")
+
+    rows = [
+        outcome(asked(1, 1), found(-1, -2)),
+        outcome(asked(4, 1), found(-3, -2)),
+        outcome(asked(1, 1), found(-3, -2)),
+    ]
+    statistics = statistics_of(rows)
+    shown = metrics_of(statistics)
+    assert shown["metrics"]["accuracy"] == pytest.approx(1 / 3)
+    assert shown["metrics"]["accuracy_byte"] == pytest.approx(2 / 3) and shown["examples"] == 3
+    assert metrics_of(part_of(statistics, [True, False, False]))["metrics"]["accuracy"] == 1.0
+    bare = outcome(asked(1, 1), found(-3, -2), found(-9, -2))
+    assert bare.terms["accuracy_unconditional"].numerator == 1.0 and bare.terms["accuracy"].numerator == 0.0
+
+
+def test_shots_are_others_rows_drawn_by_seed(tmp_path: Path) -> None:
+    """Invariants: k solved rows before each, never its own, the same for the same seed."""
+    file = tmp_path / "rows.jsonl"
+    file.write_text(
+        "".join(json.dumps({"goal": f"goal {n}", "sol1": "a", "sol2": "b", "label": n % 2}) + "\n" for n in range(6))
+    )
+    drawn = [
+        [item.asked.pairs[0].context for item in find_task("piqa").items(str(file), Options(shots=3, seed=seed))]
+        for seed in (1, 1, 2)
+    ]
+    assert drawn[0] == drawn[1] != drawn[2]
+    for number, context in enumerate(drawn[0]):
+        *solved, last = context.split("\n\n")
+        assert last == f"Question: goal {number}\nAnswer:" and len({*solved}) == 3
+        assert all(one.endswith((" a", " b")) and f"goal {number}\n" not in one for one in solved)
+    with pytest.raises(BadInput, match=r"--shots: too few examples to draw from; got 6; allowed: at most 5"):
+        list(find_task("piqa").items(str(file), Options(shots=6)))
+
+
+TEMPLATE = """
+context: "{review} It was"
+choices: [bad, good]
+label: stars
+names: {"1": bad, "5": good}
+"""
+
+
+def test_a_task_of_ones_own(tmp_path: Path) -> None:
+    """Witness: the texts by hand; a template with a missing field is named with its row."""
+    task = tmp_path / "reviews.yaml"
+    task.write_text(TEMPLATE)
+    own = question(str(task), tmp_path, {"review": "A fine film.", "stars": 5})
+    assert own == Question.of("A fine film. It was", ["bad", "good"], 1, own.pairs[0].where)
+    with pytest.raises(
+        BadInput, match=r"rows.jsonl:1: the template's field 'review' is not in the row; got 'reviews, stars'"
+    ):
+        question(str(task), tmp_path, {"reviews": "A fine film.", "stars": 5})
+    with pytest.raises(BadInput, match=r"field 'stars': the label is no choice; got 3; allowed: 1, 5, bad, good"):
+        question(str(task), tmp_path, {"review": "A film.", "stars": 3})
+    task.write_text("choices: '{endings}'\nlabel: right\n")
+    listed = question(str(task), tmp_path, {"endings": ["no", "yes"], "right": "yes"})
+    assert [pair.continuation for pair in listed.pairs] == [" no", " yes"] and listed.label == 1
+    for text, what in (("choices: [a]\nlable: x\n", "not a task"), ("a: [", "not a readable YAML"),
+                       ("choices: ['{a']\nlabel: x\n", "template that cannot be read")):  # fmt: skip
+        task.write_text(text)
+        with pytest.raises(BadInput, match=what):
+            find_task(str(task))
+
+
+def shown(capsys: pytest.CaptureFixture[str], *words: object) -> dict[str, Any]:
+    assert main(["zeroshot", *map(str, words), "--json"]) == 0
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_the_verb_from_end_to_end(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Witness: the shape of evaluate's result, and the rows that are written; text in pages and rows of choices."""
+    page = " = One = \n \n " + LINES[0] + " \n = Two = \n \n = = Part = = \n " + LINES[1] + " \n"
+    (tmp_path / "wiki.txt").write_text(page)
+    found = shown(capsys, "--run", run, "--task", "wikitext2", "--data", tmp_path / "wiki.txt")
+    assert found["examples"] == 2 and {"metrics", "intervals", "examples", "task"} == {*found}
+    assert found["metrics"]["bits_per_byte"] == pytest.approx(np.log2(found["metrics"]["byte_perplexity"]))
+    (tmp_path / "rows.jsonl").write_text(json.dumps(ROWS["piqa"][0]) + "\n")
+    words = ("--run", run, "--task", "piqa", "--data", tmp_path / "rows.jsonl", "--unconditional", "Answer:")
+    found = shown(capsys, *words, "--output", tmp_path / "out.jsonl")
+    assert {"accuracy", "accuracy_token", "accuracy_byte", "accuracy_unconditional"} == {*found["metrics"]}
+    [row] = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert row["prediction"] == int(np.argmax(row["log_probs"])) and row["label"] == 0
+    assert main(["zeroshot", *map(str, words), "--output", str(tmp_path / "out.jsonl")]) == 2
+    assert "the output file exists" in capsys.readouterr().err
+
+
+def test_the_last_word_without_stop_words(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Invariants: a filter only takes away first guesses that are no answer, and a stop word is never one."""
+    passages = ["the heron stands in the reeds", "a fish swims past it"]
+    (tmp_path / "p.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in passages))
+    found = shown(capsys, "--run", run, "--task", "lambada", "--data", tmp_path / "p.jsonl")["metrics"]
+    assert found["accuracy_filtered"] <= 0.5 and found["accuracy"] <= found["accuracy_last_token"]
+    (tmp_path / "p.jsonl").write_text(json.dumps({"text": "word"}) + "\n")
+    assert main(["zeroshot", "--run", str(run), "--task", "lambada", "--data", str(tmp_path / "p.jsonl")]) == 2
+    assert "not a passage with a last word" in capsys.readouterr().err
+
+
+def test_every_task_of_the_table_is_there() -> None:
+    """Invariant: each line leads to something that reads and judges."""
+    assert all(hasattr(TASKS[name], "items") and hasattr(TASKS[name], "outcomes") for name in TASKS)
