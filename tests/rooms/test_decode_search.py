@@ -3,7 +3,7 @@
 import functools
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from unittest.mock import Mock
 
@@ -198,7 +198,7 @@ ENSEMBLES = (("bart", "bart"), ("lstm pair", "t5", "bart"), ("pseudo-masked", "l
 
 @pytest.mark.parametrize("kinds", ENSEMBLES, ids="+".join)
 def test_an_ensemble_equals_brute_force(kinds: tuple[str, ...]) -> None:
-    """Ramachandran et al. 2016, section 3: the mean of probabilities at each step, of models of one kind and of several.
+    """Ramachandran et al. 2016: the mean of probabilities at each step, of models of one kind and of several.
 
     Witness: a search that reads every text anew by each model; and a model beside itself, which is that model alone.
     """
@@ -328,6 +328,61 @@ def test_samples_and_groups() -> None:
     for lattice in kept.values():
         for frame in lattice.frames:
             assert len(set(frame.tokens)) == len(frame.tokens)
+
+
+def limited(scores: torch.Tensor, text: tuple[int, ...], limits: Limits) -> torch.Tensor:
+    """The scores with -inf for what may not come next, rule by rule."""
+    found, step = scores.clone(), len(text)
+    if step < len(limits.prefix):
+        only = limits.prefix[step]
+        return torch.full_like(scores, -math.inf).index_fill_(0, torch.tensor(only), float(scores[only]))
+    for token in range(VOCABULARY):
+        repeats = limits.no_repeat is not None and token in blocked(text, limits.no_repeat, {*limits.ignored})
+        early = token == SEP and step < limits.min_new
+        completes = any((*text, token)[-len(word) :] == word for word in limits.forbidden)
+        if repeats or early or completes:
+            found[token] = -math.inf
+    return found
+
+
+@pytest.mark.parametrize("kind", TWO_STACKS)
+def test_limits_of_encoder_decoders_equal_brute_force(kind: str) -> None:
+    """Least length, n-grams, forbidden words and a prefix. Witness: every text read anew, each rule in its words."""
+    model, given = make(kind), sources(5, 9)
+    frequent = found(model, kind, given)[0][0].ids[-1]
+    limits = Limits(SEP, 4, 2, (5,), ((frequent,), (7, 8)), (11, 12))
+    ours = found(model, kind, given, limits, beam=3, best=3, max_new=7)
+    for ids, texts in zip(given, ours, strict=True):
+
+        def scores(text: tuple[int, ...], ids: list[int] = ids) -> torch.Tensor:
+            return limited(log_probs(model, kind, ids, text), text, limits)
+
+        theirs = slow_beams(scores, 3, 7, 0.0)[:3]
+        assert [text.ids for text in texts] == [text for _, text in theirs]
+        assert [text.score for text in texts] == pytest.approx([score for score, _ in theirs], abs=1e-4)
+
+
+@pytest.mark.parametrize("kind", TWO_STACKS)
+def test_lattices_and_samples_of_encoder_decoders(kind: str) -> None:
+    """Witness: the sum of the scores along every path of a lattice, and along every sample, read anew."""
+    model, [ids] = make(kind), sources(6)
+
+    def total(text: Sequence[int]) -> float:
+        return sum(float(log_probs(model, kind, ids, tuple(text[:n]))[text[n]]) for n in range(len(text)))
+
+    kept: dict[int, Lattice] = {}
+    asked = Search(way(kind), GenerateSettings(max_new=4, beam=3), Limits(SEP), lattices=True)
+    [[best]] = search(model, [source(kind, ids)], asked, 0, kept.__setitem__)
+    for step, frame in enumerate(kept[0].frames):
+        for place, score in enumerate(frame.scores):
+            assert score == pytest.approx(total(kept[0].path(step, place)), abs=1e-4)
+    assert tuple(rank(kept[0], Ranking()).ids) == best.ids
+    [drawn] = found(model, kind, [ids], greedy=False, samples=3, temperature=1.3, max_new=5)
+    for text in drawn:
+        whole = (*text.ids, SEP) if text.stopped == "end" else text.ids
+        assert text.log_prob == pytest.approx(total(whole), abs=1e-4)
+    cold = found(model, kind, [ids], greedy=False, temperature=1e-4, max_new=5)
+    assert cold[0][0].ids == found(model, kind, [ids], max_new=5)[0][0].ids
 
 
 def test_neighbours_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,6 +63,17 @@ def test_language_models_continue_a_prompt_together(home: Path) -> None:
     assert twice[0]["log_prob"] == pytest.approx(alone[0]["log_prob"], abs=2e-4)
 
 
+def test_a_source_longer_than_the_positions(home: Path, tmp_path: Path) -> None:
+    """Invariants: it is cut and counted, or refused as asked, with nothing written."""
+    (tmp_path / "long.jsonl").write_text(json.dumps({"source": " ".join(["red fox runs"] * 30)}) + "\n")
+    for run in ("pair", "lstm"):
+        found = predict(str(home / run), str(tmp_path / "long.jsonl"), str(tmp_path / f"{run}.jsonl"))
+        assert (found["examples"], found["cut"]) == (1, 1)
+        with pytest.raises(BadInput, match="more tokens than"):
+            predict(str(home / run), str(tmp_path / "long.jsonl"), str(tmp_path / "none.jsonl"), long_text="refuse")
+        assert not (tmp_path / "none.jsonl").exists()
+
+
 def test_bad_input(home: Path) -> None:
     """Bad input: other vocabularies, in tasks (a one-stack model has tokens of its own) and in language models."""
     with pytest.raises(BadInput, match=r"lm-two: the runs have different vocabularies"):

@@ -94,6 +94,9 @@ FILES: dict[str, tuple[str, dict[str, Any]]] = {
     "XLMRoberta": ("sentencepiece.bpe.model", {}),
     "Camembert": ("sentencepiece.bpe.model", {}),
     "DebertaV2": ("spm.model", {"pad_id": 0, "bos_id": 1, "eos_id": 2, "unk_id": 3} | BERT),
+    "MBart": ("sentencepiece.bpe.model", {}),
+    "MBart50": ("sentencepiece.bpe.model", {}),
+    "Pegasus": ("spiece.model", {"pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1}),
     "T5": ("spiece.model", {"pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1}),
     "Llama": ("tokenizer.model", LLAMA),
     "Gemma": ("tokenizer.model", LLAMA | GEMMA | {"add_dummy_prefix": False}),
@@ -113,7 +116,9 @@ def test_families_have_the_ids_of_transformers(name: str, texts: tuple[list[str]
         "add_bos_token": True,
         "bos_token": options.get("bos_piece", "<s>"),
     }
-    if name in ("Llama", "Gemma"):
+    if name.startswith("MBart"):
+        config |= {"src_lang": "fr_XX"}
+    if name in ("Llama", "Gemma", "MBart", "MBart50"):
         (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
     else:
         kind = next(kind for kind, family in MODEL_TYPES.items() if family == name)
@@ -121,13 +126,13 @@ def test_families_have_the_ids_of_transformers(name: str, texts: tuple[list[str]
     theirs = getattr(transformers, f"{name}Tokenizer").from_pretrained(tmp_path)
     ours, around = Tokenizer.load(tmp_path), read_template_ids(tmp_path)
     assert ours.vocab_size == theirs.vocab_size or name in ("DebertaV2", "Gemma")
-    moved = {"XLMRoberta": 1, "Camembert": 4}.get(name, 0)
+    moved = {"XLMRoberta": 1, "Camembert": 4, "MBart": 1, "MBart50": 1, "Pegasus": 103}.get(name, 0)
     for line in [*texts[1], *HOSTILE]:
         ids = ours.encode(line).tolist()
         if name in ("DebertaV2", "Llama") or moved:
-            unknown = 3 if moved else package.unk_id()
+            unknown = {0: package.unk_id(), 103: 105}.get(moved, 3)
             assert ids == [unknown if n == package.unk_id() else n + moved for n in package.encode(line)], line
-        if name not in ("DebertaV2", "Llama"):
+        if name not in ("DebertaV2", "Llama", "MBart", "MBart50", "Pegasus"):
             assert ids == theirs.encode(line, add_special_tokens=False), line
     one, two = "der Hund", "die Katze"
     own, other = ours.encode(one).tolist(), ours.encode(two).tolist()

@@ -186,6 +186,11 @@ class Backbone(nn.Module):
         """The norm after the last layer, which is trained with it."""
         return self.final_norm
 
+    @property
+    def pooling_parts(self) -> tuple[nn.Module | None, ...]:
+        """What stands between a state and a head that asks for the pooler, and is trained with it."""
+        return self.pooler, self.pooler_norm
+
     def read_sources(self, sources: Sequence[Sequence[int] | NDArray[np.int64]], segment: int) -> SourcesRead:
         """Reads the sources of a search, ids of any lengths, all of one segment."""
         lengths = [len(ids) for ids in sources]

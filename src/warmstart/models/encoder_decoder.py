@@ -88,6 +88,15 @@ class EncoderDecoder(Backbone):
         """The decoder's."""
         return self.decoder.final_norm
 
+    @property
+    def pooling_parts(self) -> tuple[nn.Module | None, ...]:
+        """The decoder's."""
+        return self.decoder.pooling_parts
+
+    def pool(self, states_MD: torch.Tensor) -> torch.Tensor:
+        """The decoder's."""
+        return self.decoder.pool(states_MD)
+
     def tables(self) -> Tables:
         """The decoder's tables, and that of the encoder's softmax."""
         tables = self.decoder.tables()

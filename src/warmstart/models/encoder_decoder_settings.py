@@ -10,7 +10,7 @@ from warmstart.base.settings import Setting
 from warmstart.models.transformer_settings import TransformerSettings
 
 UNBUILT: dict[str, Any] = {
-    "parallel": "none", "joint_table": False, "lm_transform": False, "pooler": False, "disentangled": (), "segments": 0,
+    "parallel": "none", "joint_table": False, "lm_transform": False, "disentangled": (), "segments": 0,
     "embedding_width": None, "vectors": False,
 }  # fmt: skip
 """What a single stack may have and these two have not: field → the only value."""
@@ -57,6 +57,7 @@ class EncoderDecoderSettings(TransformerSettings):
             output_bias=False,
             logit_scale=1.0,
             logit_cap=None,
+            pooler=False,
             lm_transform=self.encoder_softmax,
         )
 
@@ -74,6 +75,10 @@ class EncoderDecoderSettings(TransformerSettings):
     def _stack(self, **changes: Any) -> TransformerSettings:
         shared = {name: getattr(self, name) for name in TransformerSettings.model_fields if name != "kind"}
         return TransformerSettings.model_validate(shared | changes)
+
+    def with_parts(self, *, pooler: bool, lm: bool) -> TransformerSettings:
+        """As a Transformer's; a text's class is read through a pooler behind the decoder, as BART has it."""
+        return super().with_parts(pooler=False, lm=lm).model_copy(update={"pooler": pooler})
 
     @property
     def num_blocks(self) -> int:

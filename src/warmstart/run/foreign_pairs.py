@@ -67,6 +67,15 @@ def foreign_search(folder: Path, task: TaskSpec) -> GenerateSettings:
         ) from None  # fmt: skip
 
 
+def decoder_start(folder: Path, vocab_size: int) -> int:
+    """The token that the decoder of a model in ``folder`` reads first.
+
+    Raises:
+        BadInput: no config names it, or it is not in the vocabulary.
+    """
+    return _id(_generation_config(folder), START, folder, vocab_size)
+
+
 def stated_ids(template: Seq2SeqTemplate) -> dict[str, Any]:
     """The keys of a config that say the same to ``transformers``."""
     forced = {FORCED: template.forced[0]} if template.forced else {}

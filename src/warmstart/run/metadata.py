@@ -16,7 +16,7 @@ from warmstart.corpora.corpus import MANIFEST, read_manifest
 from warmstart.decode.settings import GenerateSettings
 from warmstart.image import processor
 from warmstart.objectives.table import find_objective
-from warmstart.run.foreign_pairs import foreign_pair_task, foreign_search
+from warmstart.run.foreign_pairs import decoder_start, foreign_pair_task, foreign_search
 from warmstart.tasks.settings import Direction, FrameSettings, Seq2SeqTemplate, TemplateSettings
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.special_tokens import num_delimiters
@@ -109,7 +109,7 @@ def _of_another_library(folder: Path) -> RunMetadata:
     settings = load_settings(folder)
     before = read_metadata(base_of(folder)) if is_adapter(folder) else RunMetadata()
     backbone, goal = settings.backbone, next(iter(settings.heads), None)
-    if backbone.two_stacks and not is_own(folder):
+    if backbone.two_stacks and goal is None and not is_own(folder):
         task = foreign_pair_task(folder, backbone)
         return RunMetadata(task=task, search=foreign_search(folder, task), unread_head=unread_head(folder))
     kind = next((kind for kind in KINDS.values() if kind.foreign_goal is not None and kind.foreign_goal == goal), None)
@@ -117,6 +117,8 @@ def _of_another_library(folder: Path) -> RunMetadata:
         return RunMetadata(unread_head=unread_head(folder), clean=before.rules, objective=before.objective)
     home = tokenizer_folder(folder)
     template = None if backbone.sight == "full" else _template_ids(folder, home)
+    if template is not None and backbone.two_stacks:
+        template = template.model_copy(update={"start": decoder_start(folder, backbone.vocab_size)})
     frame = FrameSettings(
         context=backbone.max_length, sight=backbone.sight, lm=False, template=template, typed=has_token_types(home),
         reads="all" if settings.heads[goal].pool == "mean" else "summary", clean=before.rules,

@@ -10,7 +10,7 @@ from typing import Any
 from warmstart.base.files import write_text
 from warmstart.image.processor import ImageProcessor
 from warmstart.models.model import Model
-from warmstart.run.foreign_pairs import stated_ids
+from warmstart.run.foreign_pairs import START, stated_ids
 from warmstart.run.metadata import RunMetadata, write_metadata
 from warmstart.tasks.settings import TemplateSettings
 from warmstart.tasks.spec import TaskSpec
@@ -60,11 +60,21 @@ def folder_metadata(
     labels = () if task is None else task.label_names
     if task is not None and task.frame.template is not None:  # the class is read before padding, here and there
         ids = {"pad_token_id": task.frame.template.pad, **(ids or {})}
+    if task is not None and task.frame.sight == "prefix" and not answer_of(task).generated:
+        ids = {**(ids or {}), **_decoder_start(task, tokenizer)}
     pair = metadata.pair_template
     if pair is not None:
         ids = {**(ids or {}), **stated_ids(pair)}
     end, begin = _first_id(tokenizer, ("eos", "sep")), _first_id(tokenizer, ("bos",))
     return FolderMetadata(labels, pad_id(tokenizer), end, begin, ids or {})
+
+
+def _decoder_start(task: TaskSpec, tokenizer: Vocabulary) -> dict[str, Any]:
+    """The key of a config that names what the decoder reads before a text."""
+    template = task.frame.template
+    if template is not None and template.start is not None:
+        return {START: template.start}
+    return {START: require_text(tokenizer, "--task").token_to_id(special_tokens("prefix", tokenizer).delimiter)}
 
 
 def write_surroundings(folder: Path, model: Model, tokenizer: Vocabulary, metadata: RunMetadata, words: str) -> None:

@@ -71,6 +71,7 @@ class Classification(TaskKind):
     label_columns = ("label", "labels")
     options_class = TextSettings
     foreign_goal = "label"
+    sights = ("causal", "full", "prefix")
     own_formats = (LINES_FORMAT,)
     reads_backward = sums_readings = reads_every_token = pools_states = True
     reads_windows = True

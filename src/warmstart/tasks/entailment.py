@@ -23,6 +23,7 @@ class Entailment(TaskKind):
     name = "entailment"
     text_columns = TWO_TEXTS
     label_columns = ("label",)
+    sights = ("causal", "full", "prefix")
     reads_backward = sums_readings = reads_every_token = pools_states = True
     reads_windows = True
     pair = "ordered"

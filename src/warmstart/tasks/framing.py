@@ -148,25 +148,43 @@ class Frame:
         """The place where a sequence is read as a whole."""
         if self.full:
             return 0
+        if self.settings.sight == "prefix":  # the decoder's last token, behind those of the encoder
+            return 2 * len(ids) - 1
         template = self.settings.template
         if template is None or template.pad is None:
             return len(ids) - 1
         return int(np.flatnonzero(ids != template.pad)[-1:].sum())  # the first, where all is padding
 
     def example(self, ids: NDArray[Any], goal: Goal, num_questions: int = 0) -> Example:
-        """The Example of a sequence: turns 0 1 2 …, or all 0 with segments.
+        """The Example of a sequence: turns 0 1 2 …, or all 0 with segments; of an encoder-decoder :meth:`_read_twice`.
 
         It asks the task's ``goal`` and, where it is on, ``lm``, whose questions are numbered on from ``num_questions``.
         """
         goals = {self.answer.goal: goal}
         if self.settings.lm and self.settings.lm_frame == "causal":
             goals[next_goal(ids)] = self._next_tokens(ids, num_questions)
+        if self.settings.sight == "prefix":
+            return self._read_twice(ids, goals)
         if not self.full:
             return self._in_text_order(Example.left_to_right(ids, goals))
         ends = ids == self.delimiter
         if not self.settings.typed or not np.count_nonzero(ends[:-1]):  # no token stands behind a first text
             return Example.full_sight(ids, goals)
         return Example.full_sight(ids, goals, np.minimum(np.cumsum(ends) - ends, 1))
+
+    def _read_twice(self, ids: Ints, goals: dict[str, Goal]) -> Example:
+        """BART's way with a class: the encoder reads the sequence, and the decoder reads it again, one token later.
+
+        Worked example, with one word a token, read at the last of all::
+
+            ids     start  a  fine  extract  start  start  a  fine
+            turns   0      0  0     0        1      2      3  4
+        """
+        template = self.settings.template
+        first = self.delimiter if template is None or template.start is None else template.start
+        count = 2 * len(ids)
+        turns = np.maximum(count_up(count) - len(ids) + 1, 0)
+        return Example(np.concatenate([ids, [first], ids[:-1]]), turns, count_up(count), goals)
 
     def _in_text_order(self, example: Example) -> Example:
         return example.reverse() if self.backward else example

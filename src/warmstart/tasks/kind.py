@@ -95,7 +95,7 @@ class TaskKind(RowSource):
     has_parts: ClassVar[bool] = False
     evaluated_kinds: ClassVar[tuple[str, ...]] = ()
     foreign_goal: ClassVar[str | None] = None
-    foreign_sights: ClassVar[tuple[str, ...]] = ("causal", "full")
+    foreign_sights: ClassVar[tuple[str, ...]] = ("causal", "full", "prefix")
     has_label_names: ClassVar[bool] = True
     has_one_answer: ClassVar[bool] = True
     content_noun: ClassVar[str] = "texts"

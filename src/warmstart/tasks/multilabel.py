@@ -110,6 +110,7 @@ class Multilabel(TaskKind):
     label_columns = ("labels",)
     options_class = TextSettings
     foreign_goal = "labels"
+    sights = ("causal", "full", "prefix")
     own_formats = (LINES_FORMAT,)
     reads_backward = sums_readings = pools_states = True
     reads_windows = True

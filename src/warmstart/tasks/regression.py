@@ -74,6 +74,7 @@ class Regression(TaskKind):
     label_columns = ("score", "label")
     options_class = TextSettings
     foreign_goal = "score"
+    sights = ("causal", "full", "prefix")
     has_label_names = False
     reads_backward = sums_readings = pools_states = True
     reads_windows = True

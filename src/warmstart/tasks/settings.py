@@ -182,6 +182,7 @@ class TemplateSettings(Settings):
         ((), (), ()), "before, between and behind two texts"
     )
     pad: int | None = Setting(None, "the token that is padding, which no text is read at")
+    start: int | None = Setting(None, "what a decoder reads before the text that its encoder has read")
 
 
 class FrameSettings(Settings):

@@ -22,7 +22,7 @@ CLASSES: dict[str, str | None] = {
     "SqueezeBert": WORDPIECE, "OpenAIGPT": GPT1, "GPT2": GPT2, "Roberta": GPT2, "Bart": GPT2, "Longformer": GPT2,
     "MPNet": WORDPIECE, "Albert": SPM, "DebertaV2": SPM, "T5": SPM,
     "Llama": SPM, "CodeLlama": None, "Qwen2": None, "GPTNeoX": None, "Deberta": None, "Gemma": SPM, "Bloom": None,
-    "CodeGen": None, "MBart": None, "MBart50": None, "Pegasus": None, "XLMRoberta": SPM, "Camembert": SPM,
+    "CodeGen": None, "MBart": SPM, "MBart50": SPM, "Pegasus": SPM, "XLMRoberta": SPM, "Camembert": SPM,
     "Herbert": None, "PreTrained": None, "TokenizersBackend": None,
 }  # fmt: skip
 """Class without ``Tokenizer`` and ``Fast`` → the older files that it is read from beside a ``tokenizer.json``, if any."""
@@ -31,7 +31,7 @@ _ONLY_FAST = ("PreTrained",)  # whose class without ``Fast`` is the base of clas
 
 MODEL_TYPES = {
     "albert": "Albert", "camembert": "Camembert", "deberta-v2": "DebertaV2", "gemma": "Gemma", "llama": "Llama",
-    "mistral": "Llama", "mt5": "T5", "t5": "T5", "xlm-roberta": "XLMRoberta",
+    "mbart": "MBart", "mistral": "Llama", "mt5": "T5", "pegasus": "Pegasus", "t5": "T5", "xlm-roberta": "XLMRoberta",
 }  # fmt: skip
 """``model_type`` of a config → the class that reads its SentencePiece model."""
 

@@ -42,11 +42,13 @@ class Family:
         pieces: the vocabulary in the order of ids, of that of the file.
         normalizers: what is done to a text before the file's own normaliser.
         template: what stands around a text, and around two.
+        language: the code of a language in the template, in whose place ``src_lang`` of the config stands.
     """
 
     pieces: Callable[[Pieces, Config], Pieces] = lambda pieces, config: pieces
     normalizers: Callable[[Config], list[Any]] = lambda config: []
     template: Template | None = None
+    language: str = ""
 
 
 def _control(text: str) -> Piece:
@@ -62,6 +64,31 @@ def _fairseq(pieces: Pieces, config: Config) -> Pieces:
     """XLM-R's: fairseq's four special tokens in place of the file's three, and the mask."""
     first = [_control("<s>"), _control("<pad>"), _control("</s>"), Piece("<unk>", 0.0, PieceKind.UNKNOWN)]
     return [*first, *pieces[3:], _control("<mask>")]
+
+
+_LANGUAGES = (
+    "ar_AR", "cs_CZ", "de_DE", "en_XX", "es_XX", "et_EE", "fi_FI", "fr_XX", "gu_IN", "hi_IN", "it_IT", "ja_XX", "kk_KZ",
+    "ko_KR", "lt_LT", "lv_LV", "my_MM", "ne_NP", "nl_XX", "ro_RO", "ru_RU", "si_LK", "tr_TR", "vi_VN", "zh_CN", "af_ZA",
+    "az_AZ", "bn_IN", "fa_IR", "he_IL", "hr_HR", "id_ID", "ka_GE", "km_KH", "mk_MK", "ml_IN", "mn_MN", "mr_IN", "pl_PL",
+    "ps_AF", "pt_XX", "sv_SE", "sw_KE", "ta_IN", "te_IN", "th_TH", "tl_XX", "uk_UA", "ur_PK", "xh_ZA", "gl_ES", "sl_SI",
+)  # fmt: skip
+"""Those of mBART-50 in the order of their ids, of which the first 25 are mBART's."""
+
+
+def _with_languages(count: int) -> Callable[[Pieces, Config], Pieces]:
+    """mBART's: XLM-R's, with the codes of its languages before the mask."""
+
+    def pieces(own: Pieces, config: Config) -> Pieces:
+        *known, mask = _fairseq(own, config)
+        return [*known, *map(_control, _LANGUAGES[:count]), mask]
+
+    return pieces
+
+
+def _pegasus(pieces: Pieces, config: Config) -> Pieces:
+    """Pegasus's: padding and end, two masks and a row of unused tokens, then the file's others from the unknown one on."""
+    names = ["<mask_1>", "<mask_2>", *(f"<unk_{number}>" for number in range(2, int(config.get("offset", 103))))]
+    return [*pieces[:2], *map(_control, names), *pieces[2:]]
 
 
 def _camembert(pieces: Pieces, config: Config) -> Pieces:
@@ -105,6 +132,17 @@ FAMILIES: dict[str, Family] = {
     "DebertaV2": Family(_with_mask, _deberta_normalizers, _BERT),
     "Gemma": Family(template=Template.begin(("<bos>",))),
     "Llama": Family(template=Template.begin(("<s>",))),
+    "MBart": Family(
+        _with_languages(25),
+        template=Template(("$A", "</s>", "en_XX"), ("$A", "$B", "</s>", "en_XX")),
+        language="en_XX",
+    ),
+    "MBart50": Family(
+        _with_languages(52),
+        template=Template(("en_XX", "$A", "</s>"), ("en_XX", "$A", "$B", "</s>")),
+        language="en_XX",
+    ),
+    "Pegasus": Family(_pegasus, template=Template(("$A", "</s>"), ("$A", "$B", "</s>"))),
     "T5": Family(_sentinels, template=Template(("$A", "</s>"), ("$A", "</s>", "$B", "</s>"))),
     "XLMRoberta": Family(_fairseq, template=_ROBERTA),
 }
@@ -143,7 +181,8 @@ def _template(family: Family, special_tokens: Mapping[str, str], config: Config)
     """What stands around texts; where that is the begin token alone, the one that the folder names, if it wants any."""
     template = family.template
     if template is None or template.after:
-        return template
+        code = config.get("src_lang") or family.language
+        return template if template is None or not family.language else template.replace(family.language, str(code))
     return (
         Template.begin((special_tokens.get("bos", template.before[0]),)) if config.get("add_bos_token", True) else None
     )

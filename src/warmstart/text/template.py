@@ -41,6 +41,14 @@ class Template:
         before, after = framed.tokens[:first], framed.tokens[first + len(bare) :]
         return Template((*before, "$A", *after)) if bare and (before or after) else None
 
+    def replace(self, token: str, other: str) -> "Template":
+        """The same with another token in the place of one."""
+
+        def changed(words: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(other if word == token else word for word in words)
+
+        return Template(changed(self.single), None if self.pair is None else changed(self.pair))
+
     @property
     def before(self) -> tuple[str, ...]:
         """What stands before one text."""

@@ -87,7 +87,7 @@ def apply_scheme(model: Model, scheme: SchemeSettings, seed: int) -> None:
     if scheme.kind == "full":
         return
     backbone.requires_grad_(False)
-    for part in (backbone.pooler, backbone.pooler_norm):  # between the backbone and a head, and trained with the head
+    for part in backbone.pooling_parts:  # between the backbone and a head, and trained with the head
         if part is not None:
             part.requires_grad_(True)
     if scheme.kind == "top":

@@ -7,17 +7,21 @@
 | Marian | behind | no | sines and cosines |
 | Pegasus | before, and after the last layer | no | sines and cosines |
 
+A class of a text is read by BART behind the last token of a decoder that has read the text again, through a linear and tanh;
+mBART's class shifts the text otherwise, and is not read.
+
 All have one token table, times √width where the config says so, and a bias of the logits beside the weights (zeros, but for
 Marian). Marian alone may keep a table for each side.
 """
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from warmstart.models.encoder_decoder_settings import EncoderDecoderSettings
 from warmstart.transfer.layout import (
     Config,
+    HeadPlace,
     Key,
     Layout,
     Name,
@@ -47,6 +51,8 @@ KEYS = (
 )
 SHARED = "share_encoder_decoder_embeddings"
 LOGITS_BIAS = "final_logits_bias"
+HEAD = "classification_head"
+POOLER_WEIGHTS = ("pooler.dense.weight", f"{HEAD}.dense.weight")
 
 
 def _reader(
@@ -61,6 +67,7 @@ def _reader(
             "embedding_scale": math.sqrt(sizes["width"]) if config.get("scale_embedding") else 1.0,
             "activation": activation(str(config.get("activation_function", "gelu"))),
             "output_bias": LOGITS_BIAS in names,
+            "pooler": any(name in names for name in POOLER_WEIGHTS),
             "embedding_dropout": sizes["residual_dropout"],
             "shared_tokens": bool(config.get(SHARED, True)),
         }
@@ -141,7 +148,7 @@ SIDES = (
 
 def _layout(
     name: str, family: str, shape: dict[str, Any], allowed: dict[str, Any], config: Any = _config,
-    tables: tuple[Name, ...] = (ONE_TABLE,),
+    tables: tuple[Name, ...] = (ONE_TABLE,), heads: Mapping[str, HeadPlace] | None = None,
 ) -> Layout:  # fmt: skip
     return Layout(
         model_type=name,
@@ -150,7 +157,7 @@ def _layout(
         names=(*NAMES, *tables),
         prefix="model.",
         language_model=f"{family}ForConditionalGeneration" if name != "marian" else "MarianMTModel",
-        heads={},
+        heads=heads or {},
         ignored=("embed_tokens.weight", "lm_head.weight", "embed_positions.weight", "shared.weight"),
         backbone=EncoderDecoderSettings,
     )
@@ -164,6 +171,12 @@ BART = _layout(
         "normalize_before": False, "add_final_layer_norm": False, "normalize_embedding": True, "extra_pos_embeddings": 2,
         "static_position_embeddings": False,
     },
+    heads=dict.fromkeys(
+        ("label", "labels", "score"),
+        HeadPlace(
+            "BartForSequenceClassification", f"{HEAD}.out_proj", pooler=linear("decoder.pooler", f"{HEAD}.dense", outer=True)
+        ),
+    ),
 )  # fmt: skip
 MBART = _layout("mbart", "MBart", {"norm": "pre", "embedding_norm": True}, OF_ONE_TABLE)
 MARIAN = _layout(
