@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from warmstart.base.console import print_text
-from warmstart.base.formatting import format_table
+from warmstart.base.formatting import format_count, format_table
 
 
 def show_embed_evaluate(result: Mapping[str, Any]) -> None:
@@ -32,6 +32,26 @@ def show_embed_evaluate(result: Mapping[str, Any]) -> None:
         ]  # fmt: skip
         print_text("")
         print_text(format_table(["matched items of", "sources", "metric", "difference", "p", "p (Holm)"], rows))
+
+
+def show_embed_extract(result: Mapping[str, Any]) -> None:
+    """The file."""
+    left_out = f"; {result['left_out']:,} without a vector" if result["left_out"] else ""
+    print_text(f"{result['out']}: {format_count(result['words'], 'vector')} of {result['width']} numbers{left_out}")
+
+
+def show_embed_neighbours(result: Mapping[str, Any]) -> None:
+    """A table per word, a column per source."""
+    for number, one in enumerate(result["neighbours"]):
+        columns = [
+            [f"{word} {cosine:.3f}" for word, cosine in own["nearest"]] or ["no vector"]
+            for own in one["sources"].values()
+        ]
+        rows = [
+            [column[row] if row < len(column) else "" for column in columns] for row in range(max(map(len, columns)))
+        ]
+        lines = [[str(place), *row] for place, row in enumerate(rows, start=1)]
+        print_text(("\n" if number else "") + format_table([one["word"], *one["sources"]], lines))
 
 
 def _etnlp(results: list[Mapping[str, Any]]) -> None:

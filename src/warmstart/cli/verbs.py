@@ -102,6 +102,18 @@ def _demo(settings: Any, options: RunOptions) -> Any:
     return demo(settings.out)
 
 
+def _embed_extract(settings: Any, options: RunOptions) -> Any:
+    from warmstart.verbs.embed_extract import embed_extract
+
+    return embed_extract(settings)
+
+
+def _embed_neighbours(settings: Any, options: RunOptions) -> Any:
+    from warmstart.verbs.embed_neighbours import embed_neighbours
+
+    return embed_neighbours(settings)
+
+
 def _embed_evaluate(settings: Any, options: RunOptions) -> Any:
     from warmstart.verbs.embed_evaluate import embed_evaluate
 
@@ -261,13 +273,30 @@ _ALL = (
         _convert,
     ),
     Verb(
+        "embed extract",
+        "the vectors of words or texts, from one source or several side by side",
+        "SOURCE… --vocabulary FILE | --texts FILE --out FILE",
+        "Sources are files of vectors, runs and model folders. Says how each word was found. A folder of\n"
+        "sentence-transformers gives the vectors that this library gives.",
+        "warmstart embed extract glove.txt fasttext.bin --vocabulary words.txt --normalise parts --pca 300 --out joined.vec",
+        _embed_extract,
+    ),
+    Verb(
         "embed evaluate",
-        "how good word vectors are: analogies, similarity, categories, odd ones out",
-        "SOURCE… --analogies FILE… | --similarity FILE… | --categories FILE… | --outliers FILE…",
+        "how good vectors are: analogies, similarity, categories, odd ones out, pairs of sentences",
+        "SOURCE… --analogies FILE… | --similarity FILE… | --categories FILE… | --outliers FILE… | --sentences FILE…",
         "Shows each metric with its 95 % bootstrap interval and how much of the test the source covers; over the items\n"
         "that all sources cover it compares them, corrected for the number of comparisons.",
         "warmstart embed evaluate glove.txt GoogleNews.bin --analogies questions-words.txt --similarity simlex.tsv",
         _embed_evaluate,
+    ),
+    Verb(
+        "embed neighbours",
+        "the nearest words of words, of several sources side by side",
+        "SOURCE… --words WORD… | --input FILE [--top N]",
+        "Nearest by cosine, among the words of the source; of a model among those of --vocabulary.",
+        "warmstart embed neighbours glove.txt fasttext.bin --words king queen --top 5",
+        _embed_neighbours,
     ),
     Verb(
         "completion",

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from warmstart.base.settings import PathRule, Setting, Settings
 from warmstart.text.settings import Encoding
+from warmstart.train.settings import Precision
 
 
 def _files(help: str, flag: str) -> Any:
@@ -18,8 +19,9 @@ class SourceSettings(Settings):
     sources: Annotated[
         tuple[str, ...],
         Setting(
-            help="files of vectors: .vec, .txt, .bin, .npz, .safetensors, .parquet; FILE,VOCABULARY where the words stand "
-            "in another file", flag="SOURCE", many=True, path=PathRule("any", hub=True), min_length=1,
+            help="files of vectors: .vec, .txt, .bin, .npz, .safetensors, .parquet (FILE,VOCABULARY where the words stand "
+            "in another file); runs and model folders",
+            flag="SOURCE", many=True, path=PathRule("any", hub=True), min_length=1,
         ),
     ]  # fmt: skip
     find: tuple[str, ...] = Setting(
@@ -31,6 +33,21 @@ class SourceSettings(Settings):
         None, "vectors of single characters, whose mean stands for a word that is not found otherwise",
         flag="--characters", metavar="FILE", path=PathRule("file"),
     )  # fmt: skip
+    layer: int = Setting(
+        -1, "of a model: whose states are read; 0: the embeddings, -1: the last", flag="--layer", metavar="N"
+    )
+    pooling: Literal["mean", "cls", "lasttoken"] | None = Setting(
+        None, "of a model: how the states of a text become its vector (default: as a sentence encoder says, else mean)",
+        flag="--pooling",
+    )  # fmt: skip
+    word_pooling: Literal["mean", "first", "last"] = Setting(
+        "mean", "of a model: which sub-words make the vector of a word", flag="--word-pooling"
+    )
+    corpus: str | None = Setting(
+        None, "of a model: average a word's vector over its places in this text, a sentence a line (default: each word is "
+        "read by itself)", flag="--corpus", metavar="FILE", path=PathRule("file"),
+    )  # fmt: skip
+    precision: Precision = "fp32"
     encoding: Encoding = "utf-8"
 
 
@@ -43,13 +60,64 @@ class EmbedEvaluateRequest(SourceSettings):
     similarity: tuple[str, ...] = _files("pairs of words with a score of people", "--similarity")
     categories: tuple[str, ...] = _files("words with their categories", "--categories")
     outliers: tuple[str, ...] = _files("words that belong together, an empty line, words that do not", "--outliers")
+    sentences: tuple[str, ...] = _files(
+        "pairs of sentences with a score: columns sentence1, sentence2, score; STS-B's own files", "--sentences"
+    )
+    vocabulary: str | None = Setting(
+        None, "words that a model may answer analogies with, one a line (default: the words of the tests)",
+        flag="--vocabulary", metavar="FILE", path=PathRule("file"),
+    )  # fmt: skip
     method: Literal["3cosadd", "3cosmul"] = Setting("3cosadd", "how analogies are answered", flag="--method")
     compat: Literal["none", "etnlp"] = Setting(
         "none", "etnlp: the figures of that tool, for comparison with its tables; of analogies only", flag="--compat"
     )
 
 
+class EmbedExtractRequest(SourceSettings):
+    """``warmstart embed extract``."""
+
+    title = "What to extract"
+
+    vocabulary: str | None = Setting(
+        None, "words, one a line", flag="--vocabulary", metavar="FILE", path=PathRule("file")
+    )
+    texts: str | None = Setting(
+        None, "texts, one a line, of which a model makes the vector, or the mean of their words", flag="--texts",
+        metavar="FILE", path=PathRule("file"),
+    )  # fmt: skip
+    out: Annotated[
+        str,
+        Setting(
+            help="file to write: .vec, .txt, .bin, .npz, .safetensors, .parquet", flag="--out", metavar="FILE",
+            path=PathRule("new"),
+        ),
+    ]  # fmt: skip
+    normalise: Literal["none", "parts", "whole"] = Setting(
+        "none", "parts: the vector of each source has length 1; whole: that of all together", flag="--normalise"
+    )
+    pca: int | None = Setting(None, "keep so many principal components", flag="--pca", metavar="N", ge=1)
+    unknown: Literal["leave-out", "zeros"] = Setting(
+        "leave-out", "what becomes of a word that no source has a vector for", flag="--unknown"
+    )
+
+
+class EmbedNeighboursRequest(SourceSettings):
+    """``warmstart embed neighbours``."""
+
+    title = "Neighbours of what"
+
+    words: tuple[str, ...] = Setting((), "words", flag="--words", metavar="WORD", many=True)
+    input: str | None = Setting(None, "more words, one a line", flag="--input", metavar="FILE", path=PathRule("file"))
+    top: int = Setting(10, "neighbours of each", flag="--top", metavar="N", ge=1)
+    vocabulary: str | None = Setting(
+        None, "of a model: the words that may be neighbours, one a line", flag="--vocabulary", metavar="FILE",
+        path=PathRule("file"),
+    )  # fmt: skip
+
+
 EMBED_REQUESTS: dict[str, type[Settings]] = {
+    "embed extract": EmbedExtractRequest,
     "embed evaluate": EmbedEvaluateRequest,
+    "embed neighbours": EmbedNeighboursRequest,
 }
 """Verb of embeddings → its settings."""

@@ -9,12 +9,11 @@ the vocabulary, in tiles; a set of 19,544 questions has 905 distinct words.
 Shapes: Q questions, T their distinct terms, V words of the space, D their width.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from warmstart.base.arrays import Floats, Ints
@@ -25,7 +24,7 @@ from warmstart.readers.text_io import read_lines
 Method = Literal["3cosadd", "3cosmul"]
 EPSILON = 1e-3
 """Added to what 3CosMul divides by (Levy and Goldberg 2014, section 6)."""
-_TILE, _QUESTIONS = 2048, 4096
+_TILE, _QUESTIONS = 1024, 1024
 _SEPARATOR = " | "
 
 
@@ -74,13 +73,10 @@ def rank_answers(space: Space, questions: list[Analogy], steps: tuple[str, ...],
     """
     terms = find_terms(space, (word for q in questions for word in (q.a, q.b, q.c, q.answer)), steps)
     asked = [_indices(question, terms) for question in questions]
-    covered = np.array([number for number, one in enumerate(asked) if one is not None], np.int64)
+    covered = [number for number, one in enumerate(asked) if one is not None]
     ranks = np.zeros(len(questions), np.int64)
-    if len(covered):
-        indices = np.array([one for one in asked if one is not None], np.int64)
-        for start in range(0, len(covered), _QUESTIONS):
-            part = slice(start, start + _QUESTIONS)
-            ranks[covered[part]] = _ranks(space, terms, indices[part], method)
+    if covered:
+        ranks[covered] = _ranks(space, terms, np.array([one for one in asked if one is not None], np.int64), method)
     return ranks
 
 
@@ -91,50 +87,45 @@ def _indices(question: Analogy, terms: Terms) -> tuple[int, int, int, int] | Non
 
 
 def _ranks(space: Space, terms: Terms, asked_Q4: Ints, method: Method) -> Ints:
-    units_TD = to_unit(terms.vectors_TD)
+    units_TD, table_of = to_unit(terms.vectors_TD), _TABLES[method]
     places_Q4 = terms.places_T[asked_Q4]
-    plus, minus = _coefficients(asked_Q4[:, 1:3], len(units_TD)), _coefficients(asked_Q4[:, :1], len(units_TD))
     answers_Q = places_Q4[:, 3]
-    own_Q = _scores(units_TD, space.unit_VD[answers_Q], plus, minus, method, paired=True)
+    blocks = [slice(start, start + _QUESTIONS) for start in range(0, len(asked_Q4), _QUESTIONS)]
+    sums = [_coefficients(asked_Q4[block], len(units_TD), method) for block in blocks]
+    own = [
+        np.asarray(sum_QT.multiply(table_of(units_TD @ space.unit_VD[answers_Q[block]].T).T).sum(axis=1)).ravel()
+        for block, sum_QT in zip(blocks, sums, strict=True)
+    ]
     better_Q = np.zeros(len(asked_Q4), np.int64)
-    for start, scores_QN in _tiles(space, units_TD, plus, minus, method):
-        higher_QN = scores_QN > own_Q[:, None]
-        places = places_Q4 - start
-        questions, columns = np.nonzero((places >= 0) & (places < scores_QN.shape[1]))
-        higher_QN[questions, places[questions, columns]] = False  # the question's words, and the answer itself
-        better_Q += np.count_nonzero(higher_QN, axis=1)
+    for start in range(0, len(space.words), _TILE):
+        table_TN = table_of(units_TD @ space.unit_VD[start : start + _TILE].T)
+        for block, sum_QT, own_Q in zip(blocks, sums, own, strict=True):
+            higher_QN = sum_QT @ table_TN > own_Q[:, None]
+            places = places_Q4[block] - start
+            questions, columns = np.nonzero((places >= 0) & (places < table_TN.shape[1]))
+            higher_QN[questions, places[questions, columns]] = False  # the question's words, and the answer itself
+            better_Q[block] += np.count_nonzero(higher_QN, axis=1)
     is_own_word = (places_Q4[:, :3] == answers_Q[:, None]).any(axis=1)
     return np.where(is_own_word, len(space.words), better_Q + 1)
 
 
-def _tiles(
-    space: Space, units_TD: Floats, plus: csr_array, minus: csr_array, method: Method
-) -> Iterator[tuple[int, Floats]]:
-    """Scores [Q, N] of N words of the space at a time, and where these begin."""
-    for start in range(0, len(space.words), _TILE):
-        yield start, _scores(units_TD, space.unit_VD[start : start + _TILE], plus, minus, method)
+def _coefficients(asked_Q4: Ints, num_terms: int, method: Method) -> csr_array:
+    """[Q, T or 2T] how often each row of a table counts for a question: b and c are added, a is subtracted."""
+    count, divides = len(asked_Q4), method == "3cosmul"
+    rows = asked_Q4[:, [1, 2, 0]] + [0, 0, num_terms * divides]
+    signs = np.tile(np.array([1, 1, -1], np.float32), count)
+    bounds = np.arange(0, 3 * count + 1, 3)
+    return csr_array((signs, rows.ravel(), bounds), shape=(count, num_terms * (1 + divides)))
 
 
-def _scores(
-    units_TD: Floats, words_ND: Floats, plus: csr_array, minus: csr_array, method: Method, *, paired: bool = False
-) -> Floats:
-    """[Q, N] of every word for every question; ``paired``: [Q] of word q for question q."""
-    cosines_TN = units_TD @ words_ND.T
-    if method == "3cosadd":
-        added, taken = cosines_TN, cosines_TN
-    else:  # the logarithm of the product of cosines that are moved to 0 … 1
-        shifted = np.clip((cosines_TN + 1) / 2, 1e-12, None)
-        added, taken = np.log(shifted), np.log(shifted + EPSILON)
-    if paired:
-        return np.asarray(plus.multiply(added.T).sum(axis=1) - minus.multiply(taken.T).sum(axis=1)).ravel()
-    return np.asarray(plus @ added - minus @ taken)
+def _logarithms(cosines_TN: Floats) -> Floats:
+    """[2T, N] of what 3CosMul multiplies, cosines that are moved to 0 … 1, and of what it divides by."""
+    shifted = np.maximum((cosines_TN + 1) / 2, 1e-12)
+    return np.concatenate([np.log(shifted), np.log(shifted + EPSILON)])
 
 
-def _coefficients(terms_QK: Ints, num_terms: int) -> csr_array:
-    """[Q, T] how often each term is added."""
-    count, each = terms_QK.shape
-    ones: NDArray[np.float32] = np.ones(count * each, np.float32)
-    return csr_array((ones, terms_QK.ravel(), np.arange(0, count * each + 1, each)), shape=(count, num_terms))
+_TABLES: dict[Method, Callable[[Floats], Floats]] = {"3cosadd": lambda cosines: cosines, "3cosmul": _logarithms}
+"""Method → what is added up, of the cosines [T, N] of terms and words."""
 
 
 def precision_at(ranks: Ints | Floats, k: int) -> Floats:

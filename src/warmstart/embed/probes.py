@@ -9,7 +9,7 @@ import numpy as np
 from warmstart.base.arrays import Floats
 from warmstart.embed.analogies import Method, precision_at, rank_answers, read_analogies, reciprocal_ranks
 from warmstart.embed.groups import clustered_right, odd_positions, read_categories, read_odd_ones_out
-from warmstart.embed.similarity import pair_cosines, read_scored_pairs
+from warmstart.embed.similarity import pair_cosines, read_scored_pairs, read_sentence_pairs, sentence_cosines
 from warmstart.embed.space import Space
 
 Steps = tuple[str, ...]
@@ -101,11 +101,20 @@ def _outliers(path: str, options: ProbeOptions) -> EmbeddingTest:
     )
 
 
+def _sentences(path: str, options: ProbeOptions) -> EmbeddingTest:
+    pairs = read_sentence_pairs(path, options.encoding)
+    gold = np.array([pair.score for pair in pairs], np.float32)
+    return EmbeddingTest(
+        _name(path), "sentences", [], lambda space, steps: sentence_cosines(space, pairs, steps), gold=gold
+    )
+
+
 KINDS: dict[str, Callable[[str, ProbeOptions], EmbeddingTest]] = {
     "analogies": _analogies,
     "similarity": _similarity,
     "categories": _categories,
     "outliers": _outliers,
+    "sentences": _sentences,
 }
 """Kind of a test → what reads one from a file."""
 

@@ -3,6 +3,7 @@
 Shapes: V words of a source, D their width, T terms that are asked for.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from warmstart.base.arrays import Floats, Ints
 from warmstart.base.errors import unknown_name_error
 from warmstart.readers.vector_table import WordVectors
 
+_WORD = re.compile(r"\w+|[^\w\s]+")
 NUMBER, PUNCTUATION = "<number>", "<punct>"
 """Words that stand for all numbers and for all punctuation (ETNLP)."""
 
@@ -28,11 +30,26 @@ class Space:
         name: of the source, as people read it.
         vectors: its words and their rows.
         characters: vectors of single characters, for words that are not found otherwise.
+        encoder: texts → their vectors [n, D], of a model; a file's words make those of a text by their mean.
     """
 
     name: str
     vectors: WordVectors
     characters: "Space | None" = None
+    encoder: Callable[[Iterable[str]], Floats] | None = None
+
+    def encode(self, texts: Sequence[str], steps: Sequence[str]) -> Floats:
+        """[n, D] the vectors of texts: a model's, or the mean of the words that are found (zeros where none is)."""
+        if self.encoder is not None:
+            return self.encoder(texts)
+        split = [_WORD.findall(text) for text in texts]
+        terms = find_terms(self, (word for words in split for word in words), steps)
+        vectors = np.zeros((len(texts), self.width), np.float32)
+        for vector, words in zip(vectors, split, strict=True):
+            rows = [terms.rows[word] for word in words if word in terms.rows]
+            if rows:
+                vector[:] = terms.vectors_TD[rows].mean(axis=0)
+        return vectors
 
     @property
     def words(self) -> list[str]:
@@ -149,12 +166,14 @@ class Terms(NamedTuple):
         rows: term → row of ``vectors_TD``, of the terms that were found.
         vectors_TD: their vectors, as the source has them.
         places_T: row in the space of a term that is one of its words, else -1.
+        ways: term → the step that found it, of the terms that were found.
         counts: step → terms that were found by it; ``none`` → those that were not.
     """
 
     rows: dict[str, int]
     vectors_TD: Floats
     places_T: Ints
+    ways: dict[str, str]
     counts: Counter[str]
 
 
@@ -163,16 +182,17 @@ def find_terms(space: Space, terms: Iterable[str], steps: Sequence[str]) -> Term
     rows: dict[str, int] = {}
     vectors: list[NDArray[np.float32]] = []
     places: list[int] = []
+    ways: dict[str, str] = {}
     counts: Counter[str] = Counter()
     for term in dict.fromkeys(terms):
         found, how = _find(space, term, steps)
         counts[how] += 1
         if found is not None:
-            rows[term] = len(vectors)
+            rows[term], ways[term] = len(vectors), how
             vectors.append(found)
             places.append(_place(space, term, how))
     matrix = np.stack(vectors) if vectors else np.zeros((0, space.width), np.float32)
-    return Terms(rows, matrix, np.array(places, np.int64), counts)
+    return Terms(rows, matrix, np.array(places, np.int64), ways, counts)
 
 
 def _find(space: Space, term: str, steps: Sequence[str]) -> tuple[Floats | None, str]:

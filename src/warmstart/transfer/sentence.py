@@ -7,8 +7,9 @@ library, which gives the vectors that it compares; it stands in ``pair_head``.
 """
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -18,10 +19,67 @@ from warmstart.models.files import WEIGHTS, read_tensors, write_tensors
 
 MODULES, POOLING, DENSE, READER = "modules.json", "1_Pooling", "2_Dense", "sentence_bert_config.json"
 PAIR_HEAD = "pair_head"
-CONFIG = "config.json"
+CONFIG, TOKENIZER = "config.json", "tokenizer_config.json"
 LINEAR = f"{DENSE}.linear"
 """The head's linear among the tensors of such a folder."""
 _MEAN = "pooling_mode_mean_tokens"
+
+
+TextPooling = Literal["mean", "cls", "lasttoken"]
+POOLINGS: tuple[TextPooling, ...] = ("mean", "cls", "lasttoken")
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceModules:
+    """How a folder of sentence-transformers makes the vector of a text.
+
+    Attributes:
+        pooling: of the states of its tokens, special tokens among them; empty where it names none or several.
+        normalise: whether the vector is brought to length 1.
+        length: most tokens that are read; ``None``: as many as the model can.
+        lower: whether the text is put in small letters first.
+        others: kinds of modules of which the vector is made as well.
+    """
+
+    pooling: str = ""
+    normalise: bool = False
+    length: int | None = None
+    lower: bool = False
+    others: tuple[str, ...] = ()
+
+    def text_pooling(self, where: str) -> TextPooling:
+        """The pooling, where the vector can be made here.
+
+        Raises:
+            BadInput: another pooling, or modules that are not known here.
+        """
+        if self.others or self.pooling not in POOLINGS:
+            raise BadInput(
+                "this sentence encoder makes its vectors in a way that is not read here", where=where,
+                value=", ".join(self.others) or self.pooling or "no single pooling",
+                allowed=f"a pooling ({', '.join(POOLINGS)}) and Normalize", next_step="choose a pooling: --pooling mean",
+            )  # fmt: skip
+        return self.pooling
+
+
+def read_modules(folder: Path) -> SentenceModules | None:
+    """What the files of ``folder`` say; ``None`` where it is no folder of that library.
+
+    Raises:
+        BadInput: such a file is damaged.
+    """
+    modules = _read(folder / MODULES, [])
+    if not modules:
+        return None
+    kinds = {str(one.get("type", "")).rsplit(".", 1)[-1]: str(one.get("path")) for one in modules}
+    modes = _read(folder / kinds.get("Pooling", POOLING) / CONFIG, {})
+    reader = _read(folder / READER, {})
+    others = tuple(kind for kind in kinds if kind not in ("Transformer", "Pooling", "Normalize"))
+    length = reader.get("max_seq_length") or _read(folder / TOKENIZER, {}).get("model_max_length")
+    return SentenceModules(
+        str(modes.get("pooling_mode") or _only_mode(modes)), "Normalize" in kinds, length and int(length),
+        bool(reader.get("do_lower_case")), others,
+    )  # fmt: skip
 
 
 def reads_mean(folder: Path) -> bool:
@@ -30,15 +88,16 @@ def reads_mean(folder: Path) -> bool:
     Raises:
         BadInput: the file that says so is damaged.
     """
-    modules = _read(folder / MODULES, [])
-    paths = [str(one.get("path")) for one in modules if str(one.get("type", "")).endswith(".Pooling")]
-    modes = _read(folder / paths[0] / CONFIG, {}) if paths else {}
-    return str(modes.get("pooling_mode", "mean" if _only_mean(modes) else "")) == "mean"
+    modules = read_modules(folder)
+    return modules is not None and modules.pooling == "mean"
 
 
-def _only_mean(modes: dict[str, Any]) -> bool:
+def _only_mode(modes: dict[str, Any]) -> str:
     """As the library wrote it before it named one mode: a truth value for each."""
-    return [name for name, on in modes.items() if name.startswith("pooling_mode_") and on] == [_MEAN]
+    found = [name for name, on in modes.items() if name.startswith("pooling_mode_") and on]
+    return (
+        found[0].removeprefix("pooling_mode_").removesuffix("_tokens").removesuffix("_token") if len(found) == 1 else ""
+    )
 
 
 def _read(path: Path, otherwise: Any) -> Any:

@@ -1,17 +1,16 @@
 """``warmstart embed evaluate``: sources of vectors against analogies, similarity, categories and odd ones out."""
 
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
-from warmstart.base.console import say
 from warmstart.base.errors import BadInput
-from warmstart.base.formatting import format_count
 from warmstart.config.embed_requests import EmbedEvaluateRequest
 from warmstart.embed.etnlp import etnlp_lines, etnlp_result, etnlp_t_test
 from warmstart.embed.evaluate import evaluate_spaces
 from warmstart.embed.probes import KINDS, EmbeddingTest, ProbeOptions
-from warmstart.embed.sources import open_space, source_names
 from warmstart.embed.space import Space, check_steps
+from warmstart.verbs.embed_sources import open_spaces, read_vocabulary
 
 
 def embed_evaluate(request: EmbedEvaluateRequest) -> dict[str, Any]:
@@ -28,7 +27,7 @@ def embed_evaluate(request: EmbedEvaluateRequest) -> dict[str, Any]:
     if request.compat == "etnlp":
         return _as_etnlp(request)
     tests = _read_tests(request)
-    spaces = _open(request)
+    spaces = _open(request, tests)
     return {"sources": _described(spaces), "tests": evaluate_spaces(spaces, tests, request.find)}
 
 
@@ -41,18 +40,11 @@ def _read_tests(request: EmbedEvaluateRequest) -> list[EmbeddingTest]:
     return tests
 
 
-def _open(request: EmbedEvaluateRequest) -> list[Space]:
-    names = source_names(request.sources)
-    spaces = []
-    for path, name in zip(request.sources, names, strict=True):
-        space = open_space(path, name, request.characters, request.encoding)
-        spaces.append(space)
-        again = space.vectors.num_duplicates
-        say(
-            f"{name}: {format_count(len(space.words), 'word')}, {space.width} numbers each"
-            + (f"; {format_count(again, 'word')} again, of which the first vector counts" if again else "")
-        )
-    return spaces
+def _open(request: EmbedEvaluateRequest, tests: Sequence[EmbeddingTest] = ()) -> list[Space]:
+    words = [term for test in tests for term in test.terms]
+    if request.vocabulary is not None:
+        words += read_vocabulary(request.vocabulary, request.encoding)
+    return open_spaces(request, words)
 
 
 def _described(spaces: list[Space]) -> dict[str, Any]:
@@ -64,7 +56,7 @@ def _described(spaces: list[Space]) -> dict[str, Any]:
 
 def _as_etnlp(request: EmbedEvaluateRequest) -> dict[str, Any]:
     """{"sources", "etnlp": [{"test", "sources": {name: {"map@10", "lines", "unknown", …}}, "comparisons"}]}."""
-    if not request.analogies or request.similarity or request.categories or request.outliers:
+    if not request.analogies or any(getattr(request, kind) for kind in KINDS if kind != "analogies"):
         raise BadInput(
             "this tool's figures are of analogies", where="--compat", value="etnlp", allowed="--analogies alone",
             next_step="run the other tests without --compat",

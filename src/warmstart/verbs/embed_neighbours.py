@@ -1,0 +1,35 @@
+"""``warmstart embed neighbours``: the nearest words of words, of several sources side by side."""
+
+from typing import Any
+
+from warmstart.base.errors import BadInput
+from warmstart.config.embed_requests import EmbedNeighboursRequest
+from warmstart.embed.neighbours import neighbours
+from warmstart.embed.space import check_steps
+from warmstart.verbs.embed_sources import open_spaces, read_vocabulary
+
+
+def embed_neighbours(request: EmbedNeighboursRequest) -> dict[str, Any]:
+    """Finds the nearest words.
+
+    Returns:
+        {"neighbours": [{"word", "sources": {source: {"found": way, "nearest": [[word, cosine], …]}}}]}.
+
+    Raises:
+        BadInput: no word, or a source that cannot be read.
+    """
+    check_steps(request.find, "--find")
+    words = list(request.words)
+    if request.input is not None:
+        words += read_vocabulary(request.input, request.encoding)
+    if not words:
+        raise BadInput("no word", allowed="--words WORD… or --input FILE", next_step="name the words")
+    candidates = [] if request.vocabulary is None else read_vocabulary(request.vocabulary, request.encoding)
+    spaces = open_spaces(request, [*words, *candidates])
+    found = {space.name: neighbours(space, words, request.find, request.top) for space in spaces}
+    return {
+        "neighbours": [
+            {"word": word, "sources": {name: found[name][number]._asdict() for name in found}}
+            for number, word in enumerate(words)
+        ]
+    }

@@ -1,0 +1,68 @@
+"""Vectors of models: sentence-transformers' of texts, transformers' hidden states by hand for words."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from test_runs_transformers import bert  # noqa: F401 a fixture
+from transformers import AutoModel, AutoTokenizer
+
+from warmstart.base.errors import BadInput
+from warmstart.embed.contextual import Encoder, EncoderOptions
+
+library = pytest.importorskip("sentence_transformers", minversion="5")
+pytestmark = pytest.mark.filterwarnings("default")  # theirs, about their own code
+TEXTS = [f"the film {'was sad ' * n}a story of people {n}" for n in range(30)] + ["a", "", "the " * 300]
+
+
+@pytest.mark.parametrize("normalise", [False, True])
+@pytest.mark.parametrize("mode", ["mean", "cls", "lasttoken"])
+def test_vectors_of_texts_are_sentence_transformers(
+    mode: str,
+    normalise: bool,
+    bert: Path,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    """Witness: the library's own folder, loaded by it: one text, an empty one, one that is too long."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the place of these has moved
+        from sentence_transformers.models import Normalize, Pooling, Transformer
+    modules = [Transformer(str(bert), max_seq_length=20), Pooling(32, pooling_mode=mode), *([Normalize()] * normalise)]
+    library.SentenceTransformer(modules=modules, device="cpu").save(str(tmp_path / "encoder"))
+    theirs = library.SentenceTransformer(str(tmp_path / "encoder"), device="cpu").encode(TEXTS)
+    ours = Encoder.load(str(tmp_path / "encoder"), EncoderOptions()).encode(TEXTS)
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    assert np.std(theirs, axis=0).mean() > 1e-3
+
+
+@pytest.mark.parametrize("layer", [-1, 0, 1])
+@pytest.mark.parametrize("pooling", ["mean", "first", "last"])
+def test_vectors_of_words_are_their_states(pooling: str, layer: int, bert: Path) -> None:  # noqa: F811
+    """Witness: transformers' hidden states of a word by itself, and averaged over the places of a corpus."""
+    model, tokenizer = AutoModel.from_pretrained(bert).eval(), AutoTokenizer.from_pretrained(bert)
+
+    def states(words: list[str]) -> list[np.ndarray]:
+        encoded = tokenizer(words, is_split_into_words=True, return_tensors="pt")
+        with torch.no_grad():
+            hidden = model(**encoded, output_hidden_states=True).hidden_states[layer][0].numpy()
+        own = [[n for n, word in enumerate(encoded.word_ids()) if word == place] for place in range(len(words))]
+        return [{"mean": hidden[at].mean(0), "first": hidden[at[0]], "last": hidden[at[-1]]}[pooling] for at in own]
+
+    encoder = Encoder.load(str(bert), EncoderOptions(layer=layer, word_pooling=pooling))
+    found = encoder.word_vectors(["film", "films", "the", "film"])
+    assert found.words == ["film", "films", "the"]
+    np.testing.assert_allclose(found.matrix, [states([word])[0] for word in found.words], atol=1e-5)
+    lines = ["the film was", "no match here", "films film of film"]
+    averaged = encoder.averaged_vectors(["film", "the", "gone"], lines)
+    assert averaged.words == ["film", "the"]
+    first, last = states(lines[0].split()), states(lines[2].split())
+    np.testing.assert_allclose(averaged.matrix[0], np.mean([first[1], last[1], last[3]], axis=0), atol=1e-5)
+    np.testing.assert_allclose(averaged.matrix[1], first[0], atol=1e-5)
+
+
+def test_a_layer_that_is_not_there(bert: Path) -> None:  # noqa: F811
+    """Bad input."""
+    with pytest.raises(BadInput, match=r"--layer: no such layer; got 9; allowed: 0 \(the embeddings\) to 2"):
+        Encoder.load(str(bert), EncoderOptions(layer=9))
