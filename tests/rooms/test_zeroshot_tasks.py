@@ -16,6 +16,7 @@ from warmstart.run.metadata import RunMetadata
 from warmstart.run.writing import write_model
 from warmstart.text.tokenizer import Tokenizer
 from warmstart.verbs.zeroshot import find_task
+from warmstart.zeroshot.acceptability import best_threshold
 from warmstart.zeroshot.choices import Question, outcome
 from warmstart.zeroshot.detokenize import penn_treebank, wikitext
 from warmstart.zeroshot.likelihood import Likelihood
@@ -85,6 +86,9 @@ ROWS: dict[str, tuple[dict[str, Any], str, list[str], int]] = {
     "race": (
         {"article": "Herons fly.", "question": "What flies?", "options": ["herons", "rocks"], "answer": "A"},
         "Herons fly.\nQuestion: What flies?\nAnswer:", [" herons", " rocks"], 0,
+    ),
+    "sst2": (
+        {"sentence": "a fine film ", "label": "1"}, "a fine film very", [" negative", " positive"], 1,
     ),
     "blimp": ({"sentence_good": "Herons fly.", "sentence_bad": "Herons flies."}, "", ["Herons fly.", "Herons flies."], 0),
 }  # fmt: skip
@@ -273,3 +277,49 @@ def test_the_last_word_without_stop_words(run: Path, tmp_path: Path, capsys: pyt
 def test_every_task_of_the_table_is_there() -> None:
     """Invariant: each line leads to something that reads and judges."""
     assert all(hasattr(TASKS[name], "items") and hasattr(TASKS[name], "outcomes") for name in TASKS)
+
+
+def test_the_missing_word_of_a_book(tmp_path: Path) -> None:
+    """Witness: a question of the official form, its texts written out by hand."""
+    lines = [f"{n} Sentence {n} , he said ." for n in range(1, 21)]
+    lines.append("21 `` The XXXXX -LRB- grey -RRB- is here , '' he said .\theron\t\theron|rock")
+    (tmp_path / "cbt.txt").write_text("\n".join(lines) + "\n\n")
+    [item] = find_task("cbt").items(str(tmp_path / "cbt.txt"), Options())
+    context = " ".join(f"Sentence {n}, he said." for n in range(1, 21)) + ' "The'
+    assert [pair[:2] for pair in item.asked.pairs] == [
+        (context, f' {word} (grey) is here," he said.') for word in ("heron", "rock")
+    ]
+    assert item.asked.label == 0
+    (tmp_path / "cbt.txt").write_text("1 A sentence .\n")
+    with pytest.raises(BadInput, match="sentences without a question"):
+        list(find_task("cbt").items(str(tmp_path / "cbt.txt"), Options()))
+
+
+def test_the_threshold_of_acceptability_is_the_best() -> None:
+    """Witness: scikit-learn's correlation at every threshold."""
+    from sklearn.metrics import matthews_corrcoef
+
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 40)
+    scores = labels + rng.normal(0, 1, 40)
+    best = best_threshold(scores, labels)
+    every = [matthews_corrcoef(labels, scores >= each) for each in np.sort(scores)]
+    assert matthews_corrcoef(labels, scores >= best) == pytest.approx(max(every))
+    assert best == np.sort(scores)[int(np.argmax(every))]
+
+
+def test_cola_is_judged_by_the_other_half(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Witness: CoLA's own table without a header; scikit-learn's correlation of the rows that are written."""
+    from sklearn.metrics import matthews_corrcoef
+
+    rng = np.random.default_rng(1)
+    words = " ".join(LINES).split()
+    rows = [f"src\t{rng.integers(0, 2)}\t*\t{' '.join(rng.choice(words, 6))}" for _ in range(30)]
+    (tmp_path / "dev.tsv").write_text("\n".join(rows) + "\n")
+    out = tmp_path / "out.jsonl"
+    found = shown(capsys, "--run", run, "--task", "cola", "--data", tmp_path / "dev.tsv", "--output", out)["metrics"]
+    told = [json.loads(line) for line in out.read_text().splitlines()]
+    labels, guesses = ([row[key] for row in told] for key in ("label", "prediction"))
+    assert labels == [int(row.split("\t")[1]) for row in rows]
+    assert found["matthews"] == pytest.approx(matthews_corrcoef(labels, guesses))
+    assert found["accuracy"] == pytest.approx(np.mean(np.array(labels) == guesses))
