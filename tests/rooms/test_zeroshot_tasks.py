@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import warmstart
 from warmstart.base.errors import BadInput
 from warmstart.cli.main import main
 from warmstart.models.model import Model
@@ -257,6 +258,8 @@ def test_the_verb_from_end_to_end(run: Path, tmp_path: Path, capsys: pytest.Capt
     words = ("--run", run, "--task", "piqa", "--data", tmp_path / "rows.jsonl", "--unconditional", "Answer:")
     found = shown(capsys, *words, "--output", tmp_path / "out.jsonl")
     assert {"accuracy", "accuracy_token", "accuracy_byte", "accuracy_unconditional"} == {*found["metrics"]}
+    face = warmstart.zeroshot(str(run), "piqa", str(tmp_path / "rows.jsonl"), unconditional="Answer:")
+    assert face == found
     [row] = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert row["prediction"] == int(np.argmax(row["log_probs"])) and row["label"] == 0
     assert main(["zeroshot", *map(str, words), "--output", str(tmp_path / "out.jsonl")]) == 2

@@ -13,7 +13,7 @@ from warmstart.config.requests import ZeroshotRequest
 from warmstart.metrics.generation import TextStatistics
 from warmstart.run.loading import LoadedRun, load_run
 from warmstart.verbs.output import check_not_there, json_lines, write_lines
-from warmstart.zeroshot.outcome import Outcome, metrics_of, part_of, statistics_of
+from warmstart.zeroshot.outcome import Outcome, metrics_of, part_of, statistics_of, text_statistics
 from warmstart.zeroshot.overlap import Grams, read_grams
 from warmstart.zeroshot.scorer import Scorer, token_model
 from warmstart.zeroshot.table import TASKS
@@ -41,7 +41,7 @@ def zeroshot(request: ZeroshotRequest) -> dict[str, Any]:
         say(line)
     if request.output is not None:
         write_lines(request.output, json_lines(outcome.row for outcome in outcomes))
-    statistics = statistics_of(outcomes)
+    statistics = statistics_of(outcomes) | text_statistics(outcomes, task.text_metrics)
     parts = _parts(statistics, task.items(request.data, options), request) if request.overlap else {}
     return metrics_of(statistics) | {"task": request.task} | parts
 

@@ -21,6 +21,8 @@ _COLUMNS = ("source", "label", "star", "sentence", EXTRA_COLUMNS)
 class AcceptabilityTask:
     """Sentences with a label: 1 acceptable, 0 not."""
 
+    text_metrics: tuple[str, ...] = ()
+
     def items(self, path: str, options: Options) -> Iterator[Item]:
         """The sentences of a file: CoLA's own table, or rows with ``sentence`` and ``label``."""
         for row in _rows(path, options.encoding):

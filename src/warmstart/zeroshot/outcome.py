@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from warmstart.base.errors import BadInput
-from warmstart.metrics.generation import TextStatistics, bootstrap_texts
+from warmstart.metrics.generation import TextStatistics, bootstrap_texts, compute_statistics
 from warmstart.metrics.metric import Array
 
 MAX_EXPONENT = 700.0
@@ -83,6 +83,18 @@ def _rows(every: Sequence[Mapping[str, tuple[float, ...]]], name: str) -> Array:
     """[n, S] what each example adds to a metric; nothing where it does not have it."""
     none = (0.0,) * next(len(terms[name]) for terms in every if name in terms)
     return np.array([terms.get(name, none) for terms in every], np.float64)
+
+
+def text_statistics(outcomes: Sequence[Outcome], names: Sequence[str]) -> dict[str, TextStatistics]:
+    """Metrics of all texts that were written.
+
+    Raises:
+        BadInput: a metric whose library is missing.
+    """
+    if not names:
+        return {}
+    texts, references = ([outcome.row[key] for outcome in outcomes] for key in ("prediction", "references"))
+    return {name: compute_statistics(name, texts, references) for name in names}
 
 
 def metrics_of(statistics: Mapping[str, TextStatistics], seed: int = 0) -> dict[str, Any]:
