@@ -258,7 +258,7 @@ def test_the_verb_from_end_to_end(run: Path, tmp_path: Path, capsys: pytest.Capt
     words = ("--run", run, "--task", "piqa", "--data", tmp_path / "rows.jsonl", "--unconditional", "Answer:")
     found = shown(capsys, *words, "--output", tmp_path / "out.jsonl")
     assert {"accuracy", "accuracy_token", "accuracy_byte", "accuracy_unconditional"} == {*found["metrics"]}
-    face = warmstart.zeroshot(str(run), "piqa", str(tmp_path / "rows.jsonl"), unconditional="Answer:")
+    face = warmstart.zero_shot(str(run), "piqa", str(tmp_path / "rows.jsonl"), unconditional="Answer:")
     assert face == found
     [row] = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert row["prediction"] == int(np.argmax(row["log_probs"])) and row["label"] == 0
@@ -326,3 +326,23 @@ def test_cola_is_judged_by_the_other_half(run: Path, tmp_path: Path, capsys: pyt
     assert labels == [int(row.split("\t")[1]) for row in rows]
     assert found["matthews"] == pytest.approx(matthews_corrcoef(labels, guesses))
     assert found["accuracy"] == pytest.approx(np.mean(np.array(labels) == guesses))
+
+
+def test_the_curve_of_a_pretraining(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Witness: the last model that was kept is the run itself, but for the precision; the steps of the evaluations."""
+    (tmp_path / "text.txt").write_text("\n".join(LINES * 60))
+    out = tmp_path / "lm"
+    words = ["pretrain", "--corpus", tmp_path / "text.txt", "--vocab-size", 280, "--model", "gpt1-tiny",
+             "--length", "4 steps", "--evaluate-every", "2 steps", "--dev-frac", 0.2, "--snapshots",
+             "--out", out, "--json"]  # fmt: skip
+    assert main(list(map(str, words))) == 0
+    capsys.readouterr()
+    (tmp_path / "pairs.jsonl").write_text(
+        json.dumps({"sentence_good": LINES[0], "sentence_bad": LINES[0][::-1]}) + "\n"
+    )
+    asked = ("--run", out, "--task", "blimp", "--data", tmp_path / "pairs.jsonl")
+    found = shown(capsys, *asked, "--curve")
+    assert [point["step"] for point in found["curve"]] == [2, 4]
+    assert found["curve"][-1]["metrics"] == found["metrics"]
+    assert main(["zeroshot", *map(str, asked[2:]), "--run", str(out / "snapshots" / "step-000000002"), "--curve"]) == 2
+    assert "no model was kept on the way of this run" in capsys.readouterr().err

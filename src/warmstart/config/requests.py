@@ -312,6 +312,10 @@ class ZeroshotRequest(Settings):
         None, "tokens of a long text that each token is predicted after, at least (default: half of what the model reads; "
         "1: windows side by side)", flag="--min-context", metavar="N", ge=1,
     )  # fmt: skip
+    curve: bool = Setting(
+        False, "also judge the models that pretrain --snapshots has kept in the run, in the order of their steps",
+        flag="--curve",
+    )  # fmt: skip
     overlap: tuple[str, ...] = Setting(
         (), "training text (corpora, or files, folders, globs): also show the metrics of the examples of which no 8-gram "
         "stands there, and of the others", flag="--overlap", metavar="CORPUS|TEXT", many=True, path=PathRule("text"),

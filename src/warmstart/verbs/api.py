@@ -40,7 +40,7 @@ from warmstart.verbs.classifier import Classifier
 
 __all__ = [
     "Classifier", "convert", "evaluate", "explain", "finetune", "generate", "load", "overlap", "predict", "prepare",
-    "pretrain", "report", "submit", "zeroshot",
+    "pretrain", "report", "submit", "zero_shot",
 ]  # fmt: skip
 
 S = TypeVar("S", bound=Settings)
@@ -102,8 +102,8 @@ def generate(run: str, prompt: str | Sequence[str], **flags: Any) -> list[dict[s
     return _generate.generate(_request(GenerateRequest, run=run, prompt=_as_tuple(prompt), **flags))
 
 
-def zeroshot(run: str, task: str, data: str, **flags: Any) -> dict[str, Any]:
-    """What a language model knows of a task without fine-tuning: metrics with intervals."""
+def zero_shot(run: str, task: str, data: str, **flags: Any) -> dict[str, Any]:
+    """What a language model knows of a task without fine-tuning; ``warmstart.zeroshot`` is the room."""
     return _zeroshot.zeroshot(_request(ZeroshotRequest, run=run, task=task, data=data, **flags))
 
 
