@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from warmstart.base.errors import BadInput
 from warmstart.decode.cached_decoder import DecodeMode, Source
 from warmstart.decode.limits import Limits
-from warmstart.decode.search import Search, Stop, search
+from warmstart.decode.search import IsComplete, Search, Stop, search
 from warmstart.decode.settings import GenerateSettings, check_search
 from warmstart.models.model import Model
 
@@ -23,7 +23,7 @@ class Generation:
 
     Attributes:
         ids: the new tokens, without the end token.
-        stopped: by the end token, by ``max_new``, or because the context is full.
+        stopped: by the end token, by what it says, by ``max_new``, or because the context is full.
         log_prob: sum of the log-probabilities of the new tokens, the end token included, as the model gives them: before
             temperature and filters.
         cut: tokens at the beginning of the prompt that did not fit into the context and were not read.
@@ -43,6 +43,7 @@ def generate(
     limits: Limits | None = None,
     first: int = 0,
     begin: Sequence[int] = (),
+    is_complete: IsComplete | None = None,
 ) -> list[Generation]:
     """Continues each prompt ``settings.texts`` times: prompt 0's texts, prompt 1's, and so on.
 
@@ -55,6 +56,7 @@ def generate(
         limits: what may not come, as ids; ``None``: what ``settings`` say without words.
         first: the number of the first prompt where these are a part of more; names the draws.
         begin: the tokens that the model has learned to read before every text; they are never cut.
+        is_complete: whether the tokens of a text so far are all of it.
 
     Raises:
         BadInput: an empty prompt and no end token, settings that do not go together, or a model that does not read from
@@ -73,7 +75,7 @@ def generate(
         _source(n, [*begin, *prompt[lost:]], end_id) for n, (prompt, lost) in enumerate(zip(prompts, cut, strict=True))
     ]
     limits = limits or Limits(end_id, settings.min_new, settings.no_repeat)
-    found = search(model, sources, Search(DecodeMode(), settings, limits), first)
+    found = search(model, sources, Search(DecodeMode(), settings, limits, is_complete=is_complete), first)
     return [
         Generation(text.ids, text.stopped, text.log_prob, lost)
         for texts, lost in zip(found, cut, strict=True)

@@ -17,13 +17,12 @@ from warmstart.config.requests import (
     ConvertRequest,
     EvaluateRequest,
     GenerateRequest,
-    OverlapRequest,
     PredictRequest,
     PrepareRequest,
     SubmitRequest,
-    ZeroshotRequest,
 )
 from warmstart.config.schema import RECIPES, FinetuneRecipe, PretrainRecipe
+from warmstart.config.zeroshot_requests import OverlapRequest, ZeroshotRequest
 from warmstart.verbs import convert as _convert
 from warmstart.verbs import evaluate as _evaluate
 from warmstart.verbs import explain as _explain

@@ -1,5 +1,6 @@
 """``warmstart generate``: new text from a prompt, or from a source where the run has learned to make texts of sources."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from warmstart.base.console import say
@@ -36,13 +37,28 @@ def generate(request: GenerateRequest) -> list[dict[str, Any]]:
         check_unicode(prompt, f"prompt {number}")
     if request.input is not None:
         prompts = [line.rstrip("\n") for line in read_lines(request.input, request.encoding)]
+    if request.stop and request.searches:
+        raise BadInput(
+            "a beam search compares whole texts", where="--stop", value=request.stop[0],
+            allowed="with sampling or --greedy", next_step="leave --stop out, or --beam",
+        )  # fmt: skip
     loaded = load_run(request.run, request.precision)
     if loaded.metadata.task is not None and answer_of(loaded.metadata.task).generated:
+        if request.stop:
+            raise BadInput(
+                "a run of --task seq2seq ends its texts itself", where="--stop", value=request.stop[0],
+                allowed="with a language model", next_step="leave it out",
+            )  # fmt: skip
         return _from_sources(loaded, prompts, loaded.search(request))
     return _continue_prompts(loaded, prompts, request)
 
 
-def _continue_prompts(loaded: LoadedRun, prompts: list[str], wanted: GenerateSettings) -> list[dict[str, Any]]:
+def before_stops(text: str, stops: Sequence[str]) -> str:
+    """A text up to the first of ``stops`` in it."""
+    return text[: min((place for stop in stops if (place := text.find(stop)) >= 0), default=len(text))]
+
+
+def _continue_prompts(loaded: LoadedRun, prompts: list[str], wanted: GenerateRequest) -> list[dict[str, Any]]:
     """What comes after each prompt."""
     if loaded.metadata.direction == "backward":
         raise BadInput(
@@ -56,14 +72,20 @@ def _continue_prompts(loaded: LoadedRun, prompts: list[str], wanted: GenerateSet
     ids = tokenizer.encode_batch([clean(prompt, rules) for prompt in prompts])
     end = next(iter(tokenizer.end_ids), None)
     limits = limits_of(wanted, tokenizer, end, tokenizer.end_ids, model.settings.backbone.vocab_size)
-    found = continue_prompts(model, ids, wanted, end, limits, begin=tokenizer.begin_ids)
+
+    def says_stop(written: list[int]) -> bool:
+        text = tokenizer.decode(written)
+        return any(stop in text for stop in wanted.stop)
+
+    is_complete = says_stop if wanted.stop else None
+    found = continue_prompts(model, ids, wanted, end, limits, begin=tokenizer.begin_ids, is_complete=is_complete)
     for number, one in enumerate(found[:: wanted.texts], start=1):
         if one.cut:
             say(f"prompt {number}: the first {format_count(one.cut, 'token')} did not fit into the context, not read")
     return [
         {
             "prompt": prompts[number // wanted.texts],
-            "text": tokenizer.decode_continuation(ids[number // wanted.texts], one.ids),
+            "text": before_stops(tokenizer.decode_continuation(ids[number // wanted.texts], one.ids), wanted.stop),
             "tokens": len(one.ids),
             "stopped": one.stopped,
             "log_prob": round(one.log_prob, 4),

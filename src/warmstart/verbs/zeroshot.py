@@ -10,7 +10,7 @@ from warmstart.base.console import progress_bar, say
 from warmstart.base.errors import BadInput, unknown_name_error
 from warmstart.base.formatting import format_count
 from warmstart.base.run_folder import RunFolder
-from warmstart.config.requests import ZeroshotRequest
+from warmstart.config.zeroshot_requests import ZeroshotRequest
 from warmstart.metrics.generation import TextStatistics
 from warmstart.run.loading import LoadedRun, load_run
 from warmstart.verbs.output import check_not_there, json_lines, write_lines
