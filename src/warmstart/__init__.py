@@ -11,8 +11,8 @@ from warmstart.base.threads import spin_briefly
 __version__ = "0.1.0"
 
 _FACE = (
-    "Classifier", "convert", "evaluate", "explain", "finetune", "generate", "load", "predict", "prepare", "pretrain",
-    "report", "submit",
+    "Classifier", "convert", "evaluate", "explain", "finetune", "generate", "load", "overlap", "predict", "prepare",
+    "pretrain", "report", "submit", "zero_shot",
 )  # fmt: skip
 
 __all__ = [*_FACE, "__version__"]

@@ -142,3 +142,20 @@ def test_documents_begin_as_the_tokenizer_begins_texts(tmp_path: Path) -> None:
     stored = np.fromfile(tmp_path / "parts/tokens.bin", "<u2").tolist()
     assert stored == [7, 8, 1, 2, 3, 9, 7, 8, 4, 9, 7, 8, 5, 9]
     assert np.fromfile(tmp_path / "parts/documents.bin", "<i8").tolist() == [0, 6, 10, 14]
+
+
+@pytest.mark.parametrize("how", [["--greedy"], ["--samples", "3"]])
+def test_a_text_ends_where_it_says_so(run: Path, how: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Witness: the same texts without a stop, cut at its first place; fewer tokens are written."""
+    words = ["generate", "--run", str(run), "--prompt", "a heron", "the reeds", *how, "--max-new", "12", "--json"]
+    assert main(words) == 0
+    whole = json.loads(capsys.readouterr().out)["generations"]
+    stop = whole[0]["text"][4:6]
+    assert main([*words, "--stop", stop]) == 0
+    cut = json.loads(capsys.readouterr().out)["generations"]
+    for before, after in zip(whole, cut, strict=True):
+        assert after["text"] == before["text"].split(stop)[0]
+        assert (after["stopped"] == "text") == (stop in before["text"]) and after["tokens"] <= before["tokens"]
+    assert cut[0]["stopped"] == "text" and cut[0]["tokens"] < whole[0]["tokens"]
+    assert main([*words[:6], "--beam", "2", "--stop", "x"]) == 2
+    assert "--stop: a beam search compares whole texts" in capsys.readouterr().err

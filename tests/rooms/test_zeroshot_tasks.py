@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import warmstart
 from warmstart.base.errors import BadInput
 from warmstart.cli.main import main
 from warmstart.models.model import Model
@@ -16,6 +17,7 @@ from warmstart.run.metadata import RunMetadata
 from warmstart.run.writing import write_model
 from warmstart.text.tokenizer import Tokenizer
 from warmstart.verbs.zeroshot import find_task
+from warmstart.zeroshot.acceptability import best_threshold
 from warmstart.zeroshot.choices import Question, outcome
 from warmstart.zeroshot.detokenize import penn_treebank, wikitext
 from warmstart.zeroshot.likelihood import Likelihood
@@ -85,6 +87,9 @@ ROWS: dict[str, tuple[dict[str, Any], str, list[str], int]] = {
     "race": (
         {"article": "Herons fly.", "question": "What flies?", "options": ["herons", "rocks"], "answer": "A"},
         "Herons fly.\nQuestion: What flies?\nAnswer:", [" herons", " rocks"], 0,
+    ),
+    "sst2": (
+        {"sentence": "a fine film ", "label": "1"}, "a fine film very", [" negative", " positive"], 1,
     ),
     "blimp": ({"sentence_good": "Herons fly.", "sentence_bad": "Herons flies."}, "", ["Herons fly.", "Herons flies."], 0),
 }  # fmt: skip
@@ -253,6 +258,8 @@ def test_the_verb_from_end_to_end(run: Path, tmp_path: Path, capsys: pytest.Capt
     words = ("--run", run, "--task", "piqa", "--data", tmp_path / "rows.jsonl", "--unconditional", "Answer:")
     found = shown(capsys, *words, "--output", tmp_path / "out.jsonl")
     assert {"accuracy", "accuracy_token", "accuracy_byte", "accuracy_unconditional"} == {*found["metrics"]}
+    face = warmstart.zero_shot(str(run), "piqa", str(tmp_path / "rows.jsonl"), unconditional="Answer:")
+    assert face == found
     [row] = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert row["prediction"] == int(np.argmax(row["log_probs"])) and row["label"] == 0
     assert main(["zeroshot", *map(str, words), "--output", str(tmp_path / "out.jsonl")]) == 2
@@ -273,3 +280,69 @@ def test_the_last_word_without_stop_words(run: Path, tmp_path: Path, capsys: pyt
 def test_every_task_of_the_table_is_there() -> None:
     """Invariant: each line leads to something that reads and judges."""
     assert all(hasattr(TASKS[name], "items") and hasattr(TASKS[name], "outcomes") for name in TASKS)
+
+
+def test_the_missing_word_of_a_book(tmp_path: Path) -> None:
+    """Witness: a question of the official form, its texts written out by hand."""
+    lines = [f"{n} Sentence {n} , he said ." for n in range(1, 21)]
+    lines.append("21 `` The XXXXX -LRB- grey -RRB- is here , '' he said .\theron\t\theron|rock")
+    (tmp_path / "cbt.txt").write_text("\n".join(lines) + "\n\n")
+    [item] = find_task("cbt").items(str(tmp_path / "cbt.txt"), Options())
+    context = " ".join(f"Sentence {n}, he said." for n in range(1, 21)) + ' "The'
+    assert [pair[:2] for pair in item.asked.pairs] == [
+        (context, f' {word} (grey) is here," he said.') for word in ("heron", "rock")
+    ]
+    assert item.asked.label == 0
+    (tmp_path / "cbt.txt").write_text("1 A sentence .\n")
+    with pytest.raises(BadInput, match="sentences without a question"):
+        list(find_task("cbt").items(str(tmp_path / "cbt.txt"), Options()))
+
+
+def test_the_threshold_of_acceptability_is_the_best() -> None:
+    """Witness: scikit-learn's correlation at every threshold."""
+    from sklearn.metrics import matthews_corrcoef
+
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 40)
+    scores = labels + rng.normal(0, 1, 40)
+    best = best_threshold(scores, labels)
+    every = [matthews_corrcoef(labels, scores >= each) for each in np.sort(scores)]
+    assert matthews_corrcoef(labels, scores >= best) == pytest.approx(max(every))
+    assert best == np.sort(scores)[int(np.argmax(every))]
+
+
+def test_cola_is_judged_by_the_other_half(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Witness: CoLA's own table without a header; scikit-learn's correlation of the rows that are written."""
+    from sklearn.metrics import matthews_corrcoef
+
+    rng = np.random.default_rng(1)
+    words = " ".join(LINES).split()
+    rows = [f"src\t{rng.integers(0, 2)}\t*\t{' '.join(rng.choice(words, 6))}" for _ in range(30)]
+    (tmp_path / "dev.tsv").write_text("\n".join(rows) + "\n")
+    out = tmp_path / "out.jsonl"
+    found = shown(capsys, "--run", run, "--task", "cola", "--data", tmp_path / "dev.tsv", "--output", out)["metrics"]
+    told = [json.loads(line) for line in out.read_text().splitlines()]
+    labels, guesses = ([row[key] for row in told] for key in ("label", "prediction"))
+    assert labels == [int(row.split("\t")[1]) for row in rows]
+    assert found["matthews"] == pytest.approx(matthews_corrcoef(labels, guesses))
+    assert found["accuracy"] == pytest.approx(np.mean(np.array(labels) == guesses))
+
+
+def test_the_curve_of_a_pretraining(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Witness: the last model that was kept is the run itself, but for the precision; the steps of the evaluations."""
+    (tmp_path / "text.txt").write_text("\n".join(LINES * 60))
+    out = tmp_path / "lm"
+    words = ["pretrain", "--corpus", tmp_path / "text.txt", "--vocab-size", 280, "--model", "gpt1-tiny",
+             "--length", "4 steps", "--evaluate-every", "2 steps", "--dev-frac", 0.2, "--snapshots",
+             "--out", out, "--json"]  # fmt: skip
+    assert main(list(map(str, words))) == 0
+    capsys.readouterr()
+    (tmp_path / "pairs.jsonl").write_text(
+        json.dumps({"sentence_good": LINES[0], "sentence_bad": LINES[0][::-1]}) + "\n"
+    )
+    asked = ("--run", out, "--task", "blimp", "--data", tmp_path / "pairs.jsonl")
+    found = shown(capsys, *asked, "--curve")
+    assert [point["step"] for point in found["curve"]] == [2, 4]
+    assert found["curve"][-1]["metrics"] == found["metrics"]
+    assert main(["zeroshot", *map(str, asked[2:]), "--run", str(out / "snapshots" / "step-000000002"), "--curve"]) == 2
+    assert "no model was kept on the way of this run" in capsys.readouterr().err

@@ -40,6 +40,7 @@ CONFIG, MANIFEST, COMPUTE, METRICS, ACCOUNT, REPORT = (
 COLLAPSED, AGAIN = "collapsed.json", "again"
 """Of a training that ended with one answer for everything: its report, and the folder of that begun in its place."""
 PSEUDO_VALUES = "pseudo_values.json"  # of a trial: what groups of examples add to its metric
+SNAPSHOTS = "snapshots"  # the models of a pre-training on its way, each a folder as the run itself is in the end
 CORPUS = "corpus"  # where --corpus names text, the corpus is built here before the run begins
 UNFINISHED = ("resume", "best")
 """Folders of a run that has not ended."""
@@ -192,6 +193,15 @@ class RunFolder:
                 where=where,
                 next_step="add --resume to continue it, or choose another --out",
             )
+
+    def snapshot(self, step: int) -> Path:
+        """Where the model after a step is kept."""
+        return self.path / SNAPSHOTS / f"step-{step:09d}"
+
+    def snapshots(self) -> dict[int, Path]:
+        """Step → folder of the models that were kept on the way, the first first."""
+        found = sorted((self.path / SNAPSHOTS).glob("step-*"))
+        return {int(path.name.removeprefix("step-")): path for path in found if path.is_dir()}
 
     def check_finished(self) -> None:
         """Checks that a model can be taken from this folder; a folder that is no run passes, and a copy without report.

@@ -17,12 +17,13 @@ from warmstart.objectives.table import OBJECTIVES
 from warmstart.tasks.known.names import DATASET_NAMES
 from warmstart.tasks.table import KINDS
 from warmstart.text.clean import CLEANING_RULES
+from warmstart.zeroshot.table import TASKS as ZEROSHOT_TASKS
 
 NAMES = {
     "--task": (*KINDS, *DATASET_NAMES), "--model": tuple(PRESETS), "--objective": tuple(OBJECTIVES),
-    "--clean": tuple(CLEANING_RULES),
+    "--clean": tuple(CLEANING_RULES), "zeroshot --task": tuple(ZEROSHOT_TASKS), "overlap --task": tuple(ZEROSHOT_TASKS),
 }  # fmt: skip
-"""Flags whose values are names in a table, not choices of their fields."""
+"""Flags, of all verbs or of one, whose values are names in a table, not choices of their fields."""
 _PATHS = ("FILE", "DIR", "RUN", "DEST", "CORPUS")
 
 
@@ -87,11 +88,13 @@ def _options(verb: Verb) -> Iterator[Option]:
         flag = flags.get(names[-1] if names else action.dest)
         metavar = str(action.metavar or "VALUE")
         help_line = " ".join((action.help or "").replace("%%", "%").split())
-        yield Option(names, help_line, action.nargs == 0, _values(flag), metavar, _is_path(flag, metavar))
+        yield Option(names, help_line, action.nargs == 0, _values(verb, flag), metavar, _is_path(flag, metavar))
 
 
-def _values(flag: Flag | None) -> tuple[str, ...]:
-    return () if flag is None or flag.is_switch else choices(flag.field) or NAMES.get(flag.name, ())
+def _values(verb: Verb, flag: Flag | None) -> tuple[str, ...]:
+    if flag is None or flag.is_switch:
+        return ()
+    return choices(flag.field) or NAMES.get(f"{verb.name} {flag.name}", NAMES.get(flag.name, ()))
 
 
 def _is_path(flag: Flag | None, metavar: str) -> bool:

@@ -129,6 +129,10 @@ def _zeroshot(result: Mapping[str, Any]) -> None:
     for name, part in result.get("parts", {}).items():
         print_text("")
         _metrics(part, _title(part, name))
+    if points := result.get("curve"):
+        print_text("")
+        rows = [[f"{one['step']:,}", *(f"{value:.4f}" for value in one["metrics"].values())] for one in points]
+        print_text(format_table(["step", *points[0]["metrics"]], rows))
 
 
 def _overlap(result: Mapping[str, Any]) -> None:

@@ -123,6 +123,10 @@ class PretrainRecipe(Settings):
     dev_frac: float = Setting(
         0.005, "share of the text that is held out for evaluation", flag="--dev-frac", metavar="SHARE", ge=0, lt=1
     )
+    snapshots: bool = Setting(
+        False, "keep the model of each evaluation on dev, in snapshots/ of the run, for warmstart zeroshot --curve",
+        flag="--snapshots",
+    )  # fmt: skip
     carry: bool = Setting(
         False,
         "carry an LSTM's state from row to row of a long document; the rows then are not shuffled",

@@ -24,7 +24,7 @@ class Generation:
 
     Attributes:
         ids: the new tokens, without the end token.
-        stopped: by the end token, by ``max_new``, or because the context is full.
+        stopped: by the end token, by what it says, by ``max_new``, or because the context is full.
         log_prob: sum of the log-probabilities of the new tokens, the end token included, as the model gives them: before
             temperature and filters.
         cut: tokens at the beginning of the prompt that did not fit into the context and were not read.

@@ -5,7 +5,7 @@ Everything is a function of the tokens that each row has so far, done for all ro
 R rows, T tokens so far, V vocabulary, n the length of what may not come twice.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from warmstart.text.tokenizer import Tokenizer
 
 Words = tuple[tuple[int, ...], ...]
+IsComplete = Callable[[list[int]], bool]
+"""Whether the tokens of a text so far are all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Limits:
         prefix: how every text begins.
         more_ends: other tokens that end a text as well.
         absent: ids that no token has, which are never chosen; the model's own probabilities are told with them.
+        is_complete: whether the tokens of a text so far are all of it; of a search that is not for the best of several.
     """
 
     end_id: int | None
@@ -44,6 +47,7 @@ class Limits:
     prefix: tuple[int, ...] = ()
     more_ends: tuple[int, ...] = ()
     absent: tuple[int, ...] = ()
+    is_complete: IsComplete | None = None
 
     @property
     def ends(self) -> tuple[int, ...]:

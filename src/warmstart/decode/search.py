@@ -28,7 +28,7 @@ from warmstart.decode.sampling import choose
 from warmstart.decode.settings import GenerateSettings
 from warmstart.models.model import Model
 
-Stop = Literal["end", "limit", "context"]
+Stop = Literal["end", "text", "limit", "context"]
 MOST_ROWS = 64  # texts that grow at a time
 MOST_SOURCE = 8192  # tokens of sources that are read together
 
@@ -39,7 +39,7 @@ class Text:
 
     Attributes:
         ids: its tokens, without the end.
-        stopped: by an end token, by ``max_new``, or because the context is full.
+        stopped: by an end token, by what it says, by ``max_new``, or because the context is full.
         log_prob: sum of the log-probabilities of its tokens, the end included, before temperature and filters.
         score: the same divided by the length penalty.
     """
@@ -148,6 +148,7 @@ class _DecodeState:
 
     def __init__(self, ensemble: Ensemble, sources: list[_SearchProgress], asked: Search) -> None:
         self.settings, self.limits = asked.settings, asked.limits
+        self.complete: dict[tuple[int, int], int] = {}  # source and row → tokens of a text that is complete
         self.sources = sources
         self.rows = asked.settings.rows
         self.decoder, self.device = ensemble, ensemble.device
@@ -245,6 +246,7 @@ class _DecodeState:
             self.ended = ends
         elif not self.settings.searches:
             self.ended = torch.maximum(was_ended, ends)
+            self._end_complete()
         else:
             self.ended = torch.zeros_like(ends)
             self._find_ended(step, before, chosen)
@@ -252,6 +254,17 @@ class _DecodeState:
         for place, one in enumerate(self.sources):
             if not one.done:
                 one.done = self._is_done(place, one, step)
+
+    def _end_complete(self) -> None:
+        """Ends the rows whose texts are complete by what they say."""
+        if self.limits.is_complete is None:
+            return
+        going = (self.ended == 0).nonzero().tolist()
+        for place, row in going:
+            ids = self.tokens[place, row].tolist()
+            if self.limits.is_complete(ids):
+                self.ended[place, row] = 1
+                self.complete[self.sources[place].number, row] = len(ids)
 
     def _find_ended(self, step: int, before_BRT: torch.Tensor, chosen: BeamStep) -> None:
         """Puts what a search has ended into the texts of its source."""
@@ -313,9 +326,13 @@ class _DecodeState:
         """Rows of their own: done when each has ended or is long enough."""
         if not last and not bool(self.ended[place].all()):
             return False
-        for ids, total, ended in zip(
-            self.tokens[place].tolist(), self.scores[place].tolist(), self.ended[place].tolist(), strict=True
+        for row, (ids, total, ended) in enumerate(
+            zip(self.tokens[place].tolist(), self.scores[place].tolist(), self.ended[place].tolist(), strict=True)
         ):
+            length = self.complete.get((one.number, row))
+            if length is not None:
+                one.found.append(Text(tuple(ids[:length]), "text", total, self.settings.worth(total, length)))
+                continue
             text = tuple(ids[: ids.index(self.limits.ends[0])] if ended else ids)
             worth = self.settings.worth(total, len(text) + bool(ended))
             one.found.append(Text(text, "end" if ended else one.stopped, total, worth))

@@ -22,21 +22,24 @@ from warmstart.config.requests import (
     SubmitRequest,
 )
 from warmstart.config.schema import RECIPES, FinetuneRecipe, PretrainRecipe
+from warmstart.config.zeroshot_requests import OverlapRequest, ZeroshotRequest
 from warmstart.verbs import convert as _convert
 from warmstart.verbs import evaluate as _evaluate
 from warmstart.verbs import explain as _explain
 from warmstart.verbs import finetune as _finetune
 from warmstart.verbs import generate as _generate
+from warmstart.verbs import overlap as _overlap
 from warmstart.verbs import predict as _predict
 from warmstart.verbs import prepare as _prepare
 from warmstart.verbs import pretrain as _pretrain
 from warmstart.verbs import report as _report
 from warmstart.verbs import submit as _submit
+from warmstart.verbs import zeroshot as _zeroshot
 from warmstart.verbs.classifier import Classifier
 
 __all__ = [
-    "Classifier", "convert", "evaluate", "explain", "finetune", "generate", "load", "predict", "prepare", "pretrain",
-    "report", "submit",
+    "Classifier", "convert", "evaluate", "explain", "finetune", "generate", "load", "overlap", "predict", "prepare",
+    "pretrain", "report", "submit", "zero_shot",
 ]  # fmt: skip
 
 S = TypeVar("S", bound=Settings)
@@ -96,6 +99,17 @@ def submit(runs: str | Sequence[str], data: str, out: str, **flags: Any) -> dict
 def generate(run: str | Sequence[str], prompt: str | Sequence[str], **flags: Any) -> list[dict[str, Any]]:
     """Continuations of one prompt or several, by one run or by several that choose each token together."""
     return _generate.generate(_request(GenerateRequest, run=_as_tuple(run), prompt=_as_tuple(prompt), **flags))
+
+
+def zero_shot(run: str, task: str, data: str, **flags: Any) -> dict[str, Any]:
+    """What a language model knows of a task without fine-tuning; ``warmstart.zeroshot`` is the room."""
+    return _zeroshot.zeroshot(_request(ZeroshotRequest, run=run, task=task, data=data, **flags))
+
+
+def overlap(corpus: str | Sequence[str], data: str | Sequence[str], **flags: Any) -> dict[str, Any]:
+    """How much of the examples in some files stands in training text."""
+    given = {"corpus": _as_tuple(corpus), "data": _as_tuple(data)}
+    return _overlap.overlap(_request(OverlapRequest, **given, **flags))
 
 
 def convert(source: str, out: str, to: str = "hf", **flags: Any) -> dict[str, Any]:

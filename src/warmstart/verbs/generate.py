@@ -1,5 +1,7 @@
 """``warmstart generate``: new text from a prompt, or from a source where the run has learned to make texts of sources."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from warmstart.base.console import say
@@ -39,13 +41,28 @@ def generate(request: GenerateRequest) -> list[dict[str, Any]]:
         check_unicode(prompt, f"prompt {number}")
     if request.input is not None:
         prompts = [line.rstrip("\n") for line in read_lines(request.input, request.encoding)]
+    if request.stop and request.searches:
+        raise BadInput(
+            "a beam search compares whole texts", where="--stop", value=request.stop[0],
+            allowed="with sampling or --greedy", next_step="leave --stop out, or --beam",
+        )  # fmt: skip
     name, *more = request.run
     loaded = load_run(name, request.precision)
     if loaded.metadata.task is not None and answer_of(loaded.metadata.task).generated:
+        if request.stop:
+            raise BadInput(
+                "a run of --task seq2seq ends its texts itself", where="--stop", value=request.stop[0],
+                allowed="with a language model", next_step="leave it out",
+            )  # fmt: skip
         members = members_of(loaded, loaded.task(), more, request.precision, ())
         return _from_sources(members, prompts, loaded.search(request))
     runs = [loaded, *(load_run(other, request.precision) for other in more)]
     return _continue_prompts(runs, prompts, request)
+
+
+def before_stops(text: str, stops: Sequence[str]) -> str:
+    """A text up to the first of ``stops`` in it."""
+    return text[: min((place for stop in stops if (place := text.find(stop)) >= 0), default=len(text))]
 
 
 def _language_model(loaded: LoadedRun, first: LoadedRun) -> Model:
@@ -70,7 +87,7 @@ def _language_model(loaded: LoadedRun, first: LoadedRun) -> Model:
     return loaded.language_model()
 
 
-def _continue_prompts(runs: list[LoadedRun], prompts: list[str], wanted: GenerateSettings) -> list[dict[str, Any]]:
+def _continue_prompts(runs: list[LoadedRun], prompts: list[str], wanted: GenerateRequest) -> list[dict[str, Any]]:
     """What comes after each prompt."""
     loaded = runs[0]
     model, *others = [_language_model(one, loaded) for one in runs]
@@ -79,6 +96,12 @@ def _continue_prompts(runs: list[LoadedRun], prompts: list[str], wanted: Generat
     end = next(iter(tokenizer.end_ids), None)
     rows = min(one.settings.backbone.vocab_size for one in (model, *others))
     limits = limits_of(wanted, tokenizer, end, tokenizer.end_ids, rows)
+
+    def says_stop(written: list[int]) -> bool:
+        text = tokenizer.decode(written)
+        return any(stop in text for stop in wanted.stop)
+
+    limits = replace(limits, is_complete=says_stop) if wanted.stop else limits
     found = continue_prompts(model, ids, wanted, end, limits, begin=tokenizer.begin_ids, others=others)
     for number, one in enumerate(found[:: wanted.texts], start=1):
         if one.cut:
@@ -86,7 +109,7 @@ def _continue_prompts(runs: list[LoadedRun], prompts: list[str], wanted: Generat
     return [
         {
             "prompt": prompts[number // wanted.texts],
-            "text": tokenizer.decode_continuation(ids[number // wanted.texts], one.ids),
+            "text": before_stops(tokenizer.decode_continuation(ids[number // wanted.texts], one.ids), wanted.stop),
             "tokens": len(one.ids),
             "stopped": one.stopped,
             "log_prob": round(one.log_prob, 4),

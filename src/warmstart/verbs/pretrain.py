@@ -1,7 +1,7 @@
 """``warmstart pretrain``: a language model from raw text or from a corpus."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ from warmstart.base.arrays import Ints
 from warmstart.base.clock import work_began_at_s
 from warmstart.base.console import say, track
 from warmstart.base.errors import BadInput
-from warmstart.base.files import check_free_space
+from warmstart.base.files import check_free_space, temporary_folder
 from warmstart.base.run_folder import CORPUS, RunFolder
 from warmstart.build.chosen_pretraining import CHOSEN
 from warmstart.build.cost import DEV, disk_line, extrapolate, seconds_since, total_line
@@ -74,7 +74,9 @@ def _pretrain(recipe: PretrainRecipe, folder: RunFolder, resume: bool) -> dict[s
     for line in describe_pretraining(built, compute, began_at_s):
         say(line)
     model, weights = built.fresh()
-    trainer = Trainer(model, built.train, recipe.train, built.criterion, folder, _validation(built), device, compute)
+    metadata = RunMetadata(clean=corpus.clean, objective=built.objective.name, pair=built.pair)
+    validation = _validation(built, _snapshot_writer(folder, built, metadata) if recipe.snapshots else None)
+    trainer = Trainer(model, built.train, recipe.train, built.criterion, folder, validation, device, compute)
     check_free_space(folder.path, trainer.bytes_to_write - folder.bytes_used)
     about = manifest("pretrain", recipe.train.seed, {"corpus": corpus.fingerprint, "fingerprints": fingerprints})
     folder.create(to_yaml(recipe), about, compute.to_dict())
@@ -87,7 +89,6 @@ def _pretrain(recipe: PretrainRecipe, folder: RunFolder, resume: bool) -> dict[s
         say(f"resumed after step {trainer.state.step}")
     progress = trainer.run()
     summary = f"{built.objective.card} pre-trained on {progress.tokens:,} tokens."
-    metadata = RunMetadata(clean=corpus.clean, objective=built.objective.name, pair=built.pair)
     write_model(folder.path, model, built.tokenizer, metadata, summary)
     report = {
         "run": str(folder.path),
@@ -157,14 +158,38 @@ def _some_ids(stream: Stream) -> Iterator[Ints]:
             yield from (example.ids for example in item)
 
 
-def _validation(built: Pretraining) -> Validation | None:
+def _snapshot_writer(folder: RunFolder, built: Pretraining, metadata: RunMetadata) -> Callable[[Model], None]:
+    """Keeps a model as it is after the last step that was logged, in the precision that it computes in."""
+
+    def write(model: Model) -> None:
+        step = folder.read_metrics()[-1]["step"]
+        with temporary_folder(folder.snapshot(step)) as stage:
+            write_model(stage, model, built.tokenizer, metadata, f"The model after step {step}.")
+
+    return write
+
+
+def _validation(built: Pretraining, keep: Callable[[Model], None] | None) -> Validation | None:
+    """What is evaluated on dev, and kept then.
+
+    Raises:
+        BadInput: models are to be kept, and there is no dev to evaluate on.
+    """
     if built.dev is None:
+        if keep is not None:
+            raise BadInput(
+                "snapshots are taken where dev is evaluated, and there is no dev", where="--snapshots",
+                next_step="give a --dev-frac above 0",
+            )  # fmt: skip
         return None
     dev = built.dev
 
     def evaluate(model: Model) -> dict[str, float]:
         batches = (batch for step in range(dev.steps_per_epoch) for batch in dev.batches(step))
-        return evaluate_language_model(model, track(batches, "evaluating dev", dev.steps_per_epoch)).to_dict()
+        found = evaluate_language_model(model, track(batches, "evaluating dev", dev.steps_per_epoch)).to_dict()
+        if keep is not None:
+            keep(model)
+        return found
 
     return Validation(evaluate, METRIC, higher_is_better=False)
 

@@ -9,11 +9,12 @@ import numpy as np
 from warmstart.base.console import progress_bar, say
 from warmstart.base.errors import BadInput, unknown_name_error
 from warmstart.base.formatting import format_count
-from warmstart.config.requests import ZeroshotRequest
+from warmstart.base.run_folder import RunFolder
+from warmstart.config.zeroshot_requests import ZeroshotRequest
 from warmstart.metrics.generation import TextStatistics
 from warmstart.run.loading import LoadedRun, load_run
 from warmstart.verbs.output import check_not_there, json_lines, write_lines
-from warmstart.zeroshot.outcome import Outcome, metrics_of, part_of, statistics_of
+from warmstart.zeroshot.outcome import Outcome, metrics_of, part_of, statistics_of, text_statistics
 from warmstart.zeroshot.overlap import Grams, read_grams
 from warmstart.zeroshot.scorer import Scorer, token_model
 from warmstart.zeroshot.table import TASKS
@@ -26,24 +27,56 @@ def zeroshot(request: ZeroshotRequest) -> dict[str, Any]:
 
     Returns:
         {"metrics", "intervals", "examples", "task"}; with training text also "parts", the same of the examples without and
-        with overlap.
+        with overlap; with ``curve`` also "curve", the metrics by step of a pre-training.
 
     Raises:
         BadInput: no such run or task, a model that gives texts no likelihood, or a file of another task.
     """
     check_not_there(request.output)
-    task = find_task(request.task)
-    loaded = load_run(request.run, request.precision)
-    scorer = scorer_of(loaded, request)
+    task, snapshots = find_task(request.task), _snapshots(request)
     options = Options(request.encoding, request.shots, request.shots_data or "", request.seed, request.unconditional)
-    outcomes = list(_shown(task.outcomes(task.items(request.data, options), scorer, options)))
+    outcomes = _judge(request.run, task, options, request)
     for line in _account(outcomes):
         say(line)
     if request.output is not None:
         write_lines(request.output, json_lines(outcome.row for outcome in outcomes))
-    statistics = statistics_of(outcomes)
+    statistics = statistics_of(outcomes) | text_statistics(outcomes, task.text_metrics)
     parts = _parts(statistics, task.items(request.data, options), request) if request.overlap else {}
-    return metrics_of(statistics) | {"task": request.task} | parts
+    return metrics_of(statistics) | {"task": request.task} | parts | _curve(snapshots, task, options, request)
+
+
+def _judge(run: str, task: ZeroshotTask, options: Options, request: ZeroshotRequest) -> list[Outcome]:
+    scorer = scorer_of(load_run(run, request.precision), request)
+    return list(_shown(task.outcomes(task.items(request.data, options), scorer, options)))
+
+
+def _snapshots(request: ZeroshotRequest) -> dict[int, Path]:
+    """The models of the run on its way, where a curve is asked for.
+
+    Raises:
+        BadInput: none was kept.
+    """
+    if not request.curve:
+        return {}
+    found = RunFolder(request.run).snapshots()
+    if not found:
+        raise BadInput(
+            "no model was kept on the way of this run", where="--curve", value=request.run,
+            next_step="pre-train with --snapshots, or leave --curve out",
+        )  # fmt: skip
+    return found
+
+
+def _curve(
+    snapshots: Mapping[int, Path], task: ZeroshotTask, options: Options, request: ZeroshotRequest
+) -> dict[str, Any]:
+    """{"curve"}: the step of each model that was kept, with its metrics and intervals."""
+    points = []
+    for step, folder in snapshots.items():
+        outcomes = _judge(str(folder), task, options, request)
+        found = metrics_of(statistics_of(outcomes) | text_statistics(outcomes, task.text_metrics))
+        points.append({"step": step, "metrics": found["metrics"], "intervals": found["intervals"]})
+    return {"curve": points} if points else {}
 
 
 def _parts(statistics: Mapping[str, TextStatistics], items: Iterable[Item], request: ZeroshotRequest) -> dict[str, Any]:

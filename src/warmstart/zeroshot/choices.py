@@ -62,6 +62,8 @@ class Question(NamedTuple):
 class ChoiceTask:
     """A task of such questions: how a row becomes one."""
 
+    text_metrics: tuple[str, ...] = ()
+
     def __init__(self, question: Callable[[Row], Question | None], rows: Reader = read_rows) -> None:
         self.question, self.rows = question, rows
 

@@ -28,6 +28,8 @@ CHUNK = 256
 class LastWordTask:
     """Passages whose last word is guessed."""
 
+    text_metrics: tuple[str, ...] = ()
+
     def __init__(self, *, gpt2: bool = False) -> None:
         """``gpt2``: passages as OpenAI prepared them: straight quotation marks, and a line end before each."""
         self.gpt2 = gpt2

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warmstart.base.arrays import Floats, Ints
+from warmstart.models.model import Model
 
 Marks = NDArray[np.bool_]
 
@@ -71,12 +72,14 @@ class TokenModel(Protocol):
     """A model that gives the predicted tokens of runs their log-probabilities.
 
     Attributes:
+        model: the language model.
         room: tokens of the longest run.
         begin: ids that come before every text.
         opening: ids before a text of which the first token is predicted.
         fewest: tokens that a predicted one needs before it.
     """
 
+    model: Model
     room: int
     begin: tuple[int, ...]
     opening: tuple[int, ...]

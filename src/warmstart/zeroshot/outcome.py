@@ -1,6 +1,6 @@
 """Outcomes of examples, and the metrics of any part of them.
 
-Each metric is a formula of two sums over examples (right and all, negative log-likelihood and words), so the metric of a
+Each metric is a formula of a few sums over examples (right and all, negative log-likelihood and words), so the metric of a
 part, of all, and of resamples comes of the same numbers.
 """
 
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from warmstart.base.errors import BadInput
-from warmstart.metrics.generation import TextStatistics, bootstrap_texts
+from warmstart.metrics.generation import TextStatistics, bootstrap_texts, compute_statistics
 from warmstart.metrics.metric import Array
 
 MAX_EXPONENT = 700.0
@@ -27,7 +27,7 @@ class Terms(NamedTuple):
 class Outcome(NamedTuple):
     """One example: what it adds to each metric, and the row that is written of it."""
 
-    terms: Mapping[str, Terms]
+    terms: Mapping[str, tuple[float, ...]]
     row: Mapping[str, Any]
 
 
@@ -49,8 +49,16 @@ def bits(sums_B2: Array) -> Array:
     return found
 
 
-FORMULAS: dict[str, Callable[[Array], Array]] = {"perplexity": perplexity, "bits": bits}
-"""How the name of a metric begins or ends → its formula; all others are means."""
+def matthews(cells_B4: Array) -> Array:
+    """[B] Matthews' correlation of counts: label 0 called 0 and 1, label 1 called 0 and 1; 0 where it is not defined."""
+    tn, fp, fn, tp = cells_B4.T
+    below = np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))
+    found: Array = (tp * tn - fp * fn) / np.where(below == 0, 1, below)
+    return found
+
+
+FORMULAS: dict[str, Callable[[Array], Array]] = {"perplexity": perplexity, "bits": bits, "matthews": matthews}
+"""A word in the name of a metric → its formula; all others are means."""
 
 
 def formula_of(name: str) -> Callable[[Array], Array]:
@@ -68,11 +76,25 @@ def statistics_of(outcomes: Iterable[Outcome]) -> dict[str, TextStatistics]:
     if not every:
         raise BadInput("nothing to judge", where="--data", value=0, allowed="at least one example")
     names = dict.fromkeys(name for terms in every for name in terms)
-    none = Terms(0.0, 0.0)
-    return {
-        name: TextStatistics(np.array([terms.get(name, none) for terms in every], np.float64), formula_of(name))
-        for name in names
-    }
+    return {name: TextStatistics(_rows(every, name), formula_of(name)) for name in names}
+
+
+def _rows(every: Sequence[Mapping[str, tuple[float, ...]]], name: str) -> Array:
+    """[n, S] what each example adds to a metric; nothing where it does not have it."""
+    none = (0.0,) * next(len(terms[name]) for terms in every if name in terms)
+    return np.array([terms.get(name, none) for terms in every], np.float64)
+
+
+def text_statistics(outcomes: Sequence[Outcome], names: Sequence[str]) -> dict[str, TextStatistics]:
+    """Metrics of all texts that were written.
+
+    Raises:
+        BadInput: a metric whose library is missing.
+    """
+    if not names:
+        return {}
+    texts, references = ([outcome.row[key] for outcome in outcomes] for key in ("prediction", "references"))
+    return {name: compute_statistics(name, texts, references) for name in names}
 
 
 def metrics_of(statistics: Mapping[str, TextStatistics], seed: int = 0) -> dict[str, Any]:

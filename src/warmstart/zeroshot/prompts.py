@@ -149,6 +149,14 @@ def race(row: Row) -> Question:
     return Question.of(f"{article}\nQuestion: {question}\nAnswer:", options, label, row.where)
 
 
+def sst2(row: Row) -> Question:
+    """SST-2 by GPT-1's heuristic (Figure 2, right): after the sentence and ``very``, which of two words is likelier."""
+    label = _label(row, "label", "sst2", 2)
+    if label is None:
+        raise BadInput("no label", where=row.where, allowed="0 or 1", next_step="name a part with labels")
+    return Question.of(f"{field(row, 'sentence', 'sst2').rstrip()} very", ["negative", "positive"], label, row.where)
+
+
 def minimal_pair(row: Row) -> Question:
     """BLiMP (Warstadt et al. 2020) and its like: of two sentences the grammatical one is likelier."""
     good, bad = (field(row, f"sentence_{kind}", "blimp") for kind in ("good", "bad"))

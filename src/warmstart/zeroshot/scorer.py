@@ -14,6 +14,9 @@ import numpy as np
 
 from warmstart.base.arrays import Ints
 from warmstart.base.errors import BadInput
+from warmstart.decode.generate import generate
+from warmstart.decode.limits import limits_of
+from warmstart.decode.settings import GenerateSettings
 from warmstart.models.model import Model
 from warmstart.readers.documents import TOKENIZER_CHARS, split_chunks
 from warmstart.text.clean import clean
@@ -34,6 +37,13 @@ class TextScore(NamedTuple):
 
     log_prob: float
     tokens: int
+
+
+class Written(NamedTuple):
+    """A continuation, and its log-probability with what ends it."""
+
+    text: str
+    log_prob: float
 
 
 class _Encoded(NamedTuple):
@@ -96,6 +106,44 @@ class Scorer:
     def _banned(self) -> Ints:
         entries = self.tokenizer.ids_by_text.items()
         return np.array([number for text, number in entries if text.strip().lower() in self.stop_words], np.int64)
+
+    def write(
+        self, prompts: Sequence[tuple[str, str]], settings: GenerateSettings, first: int, *, by_line: bool
+    ) -> list[Written]:
+        """What the model writes behind each prompt: a head, which loses its end where it does not fit, and a tail.
+
+        Args:
+            prompts: in order.
+            settings: of the decoding.
+            first: the number of the first prompt; names the draws.
+            by_line: whether the end of a line is the end of a text.
+
+        Raises:
+            BadInput: the model does not read from left to right.
+        """
+        model, tokenizer = self.model.model, self.tokenizer
+        end = next(iter(tokenizer.end_ids), None)
+        ends = (*tokenizer.end_ids, *(self._line_ends if by_line else ()))
+        limits = limits_of(settings, tokenizer, end, ends, model.settings.backbone.vocab_size)
+        ids = [self._prompt(head, tail, settings.max_new) for head, tail in prompts]
+        found = generate(model, ids, settings, end, limits, first, self.model.begin)
+        return [
+            Written(tokenizer.decode_continuation(own, one.ids), one.log_prob)
+            for own, one in zip(ids, found, strict=True)
+        ]
+
+    def _prompt(self, head: str, tail: str, max_new: int) -> Ints:
+        ids = self.tokenizer.encode(clean(head + tail, self.rules))
+        room = self.model.room - 1 - len(self.model.begin) - max_new
+        if len(ids) <= room or not head:
+            return ids[-max(1, room) :]
+        kept, whole = (self.tokenizer.encode(clean(text, self.rules)) for text in (head, tail))
+        return np.concatenate([kept[: max(0, room - len(whole))], whole])[-max(1, room) :]
+
+    @cached_property
+    def _line_ends(self) -> tuple[int, ...]:
+        """The tokens that begin with the end of a line."""
+        return tuple(number for text, number in self.tokenizer.ids_by_text.items() if text.startswith("\n"))
 
     def score_text(self, text: Iterable[str]) -> TextScore:
         """The log-likelihood of a text that comes in blocks, read in windows; its memory does not grow with the text.

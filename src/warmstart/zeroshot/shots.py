@@ -25,7 +25,9 @@ class Shown(Protocol):
 Q = TypeVar("Q", bound=Shown)
 
 
-def with_shots(questions: Iterable[Q], examples: Sequence[Q], shots: int, seed: int, *, apart: bool) -> Iterator[Q]:
+def with_shots(
+    questions: Iterable[Q], examples: Sequence[Q], shots: int, seed: int, *, apart: bool, between: str = BETWEEN
+) -> Iterator[Q]:
     """Each question behind ``shots`` of the examples.
 
     Args:
@@ -34,6 +36,7 @@ def with_shots(questions: Iterable[Q], examples: Sequence[Q], shots: int, seed: 
         shots: how many, at least 1.
         seed: of the draws; those of question i follow from (seed, i).
         apart: whether the questions are not the examples themselves, in the same order.
+        between: what stands behind each example.
 
     Raises:
         BadInput: too few examples.
@@ -46,4 +49,4 @@ def with_shots(questions: Iterable[Q], examples: Sequence[Q], shots: int, seed: 
     for number, question in enumerate(questions):
         drawn = generator(seed, "shots", number).choice(len(examples), shots + (not apart), replace=False).tolist()
         others = [place for place in drawn if apart or place != number][:shots]
-        yield question.behind("".join(examples[place].solved + BETWEEN for place in others))
+        yield question.behind("".join(examples[place].solved + between for place in others))

@@ -42,7 +42,13 @@ class Options(NamedTuple):
 
 
 class ZeroshotTask(Protocol):
-    """A task: a file's examples, and a model's outcomes on them."""
+    """A task: a file's examples, and a model's outcomes on them.
+
+    Attributes:
+        text_metrics: of all texts that are written; the rows of its outcomes then have "prediction" and "references".
+    """
+
+    text_metrics: tuple[str, ...]
 
     def items(self, path: str, options: Options) -> Iterator[Item]:
         """The examples of a file.

@@ -1,6 +1,7 @@
 """The tasks: what reads each one's file, and what is asked. Their names and words are in :mod:`warmstart.zeroshot.table`."""
 
-from warmstart.zeroshot import prompts, texts, winograd
+from warmstart.zeroshot import cbt, prompts, texts, winograd
+from warmstart.zeroshot.acceptability import AcceptabilityTask
 from warmstart.zeroshot.choices import ChoiceTask
 from warmstart.zeroshot.detokenize import penn_treebank, wikitext
 from warmstart.zeroshot.lambada import LastWordTask
@@ -18,4 +19,5 @@ HELLASWAG, PIQA, ARC = ChoiceTask(prompts.hellaswag), ChoiceTask(prompts.piqa), 
 OPENBOOKQA, SCIQ, BOOLQ = ChoiceTask(prompts.openbookqa), ChoiceTask(prompts.sciq), ChoiceTask(prompts.boolq)
 WINOGRANDE, COPA = ChoiceTask(prompts.winogrande), ChoiceTask(prompts.copa)
 STORYCLOZE, RACE = ChoiceTask(prompts.storycloze), ChoiceTask(prompts.race)
-BLIMP = ChoiceTask(prompts.minimal_pair)
+BLIMP, SST2 = ChoiceTask(prompts.minimal_pair), ChoiceTask(prompts.sst2)
+CBT, COLA = ChoiceTask(cbt.cbt, cbt.read_questions), AcceptabilityTask()

@@ -51,6 +51,8 @@ class Units:
 class TextTask:
     """A task of documents: how a file is cut into them, and how their tokens become text."""
 
+    text_metrics: tuple[str, ...] = ()
+
     def __init__(
         self, documents: Callable[[str, str], Iterator[Blocks]], detokenize: Callable[[str], str] = str
     ) -> None:
