@@ -51,6 +51,10 @@ CONTEXT = "Ada Byron left Rio in the morning and came to Lisbon in the evening o
          {"0": 2, "1": 2}, {("dev", "empty"): (1, 2)}),
         ("similarity", [{"sentence1": "a", "sentence2": f"b {n}", "score": n / 4} for n in range(5)],
          [{"sentence1": "A", "sentence2": "B 3", "score": 0.5}], {}, {("dev", "shared"): (1, 1)}),
+        ("similarity", [{"sentence1": "a", "sentence2": f"b {n}", "label": n % 2} for n in range(4)]
+         + [{"sentence1": "b 1", "sentence2": "A", "label": 0}], [{"sentence1": "B 3", "sentence2": " a", "label": 1}],
+         {"0": 3, "1": 2}, {("train", "contradiction"): (1, 5), ("dev", "shared"): (1, 1), ("dev", "missing"): (1, 2),
+                            ("dev", "one_sided"): (1, 1)}),
         ("regression", [{"text": f"day {n}", "score": n} for n in range(5)], [{"text": "night", "score": 1}], {}, {}),
         ("choice", [{"context": f"he {n}", "choices": ["x", "y"], "label": 0} for n in range(10)],
          [{"context": "", "question": question, "choices": ["x", "y"], "label": int(question > " ")}
@@ -103,6 +107,13 @@ def test_what_is_said_in_words() -> None:
     assert (
         scores == "labels     train 1 to 4, half up to 2; dev 1 to 1, half up to 1" and repeated == "repeated   train 2"
     )
+
+
+@pytest.mark.parametrize("blank", [" ", "  ", "\n", "\t", "\xa0", "\u2003", "\u3000", "\x1f", "\x85", ""])
+def test_texts_are_the_same_however_they_are_spaced(blank: str) -> None:
+    """Witness: str.split, of blanks of every kind within a text and at its ends."""
+    for text in (f"Ada{blank}Byron", f"{blank}Ada Byron", f"ADA Byron{blank}", f"Straße{blank}ß", blank):
+        assert data_findings.content_key((text,)) == (" ".join(text.casefold().split()),)
 
 
 def test_clean_data_are_passed_over_in_silence() -> None:

@@ -2,10 +2,11 @@
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tokenizers
 import torch
@@ -17,6 +18,7 @@ from warmstart.base.errors import BadInput
 from warmstart.example.batch import collate
 from warmstart.example.example import Example
 from warmstart.models.files import read_tensors
+from warmstart.text.tokenizer import Tokenizer
 from warmstart.transfer.folder import load_model
 
 transformers = pytest.importorskip("transformers", minversion="5.3")
@@ -115,15 +117,23 @@ FAMILIES: dict[str, tuple[str, dict[str, Any], Callable[[Path], Any]]] = {
 """Kind → how its classes begin, values of its config, its tokenizer."""
 
 
-def pretrained(kind: str, folder: Path) -> Path:
-    """A folder as people have it: transformers' model with its head for words, and transformers' tokenizer."""
+def pretrained(kind: str, folder: Path, added: Sequence[str] = (), spare: int = 0) -> Path:
+    """A folder as people have it: transformers' model with its head for words, and transformers' tokenizer.
+
+    Args:
+        kind: of the family.
+        folder: where it is written.
+        added: tokens behind those of the vocabulary.
+        spare: rows of the table that no token has.
+    """
     torch.manual_seed(0)
     name, more, build = FAMILIES[kind]
     tokenizer = build(folder)
+    tokenizer.add_tokens(list(added))
     sizes = {
         key: value for key, value in SIZES.items() if kind != "distilbert" or not key.startswith(("hidden", "num"))
     }
-    config = getattr(transformers, f"{name}Config")(vocab_size=len(tokenizer), **(sizes | more))
+    config = getattr(transformers, f"{name}Config")(vocab_size=len(tokenizer) + spare, **(sizes | more))
     getattr(transformers, f"{name}ForMaskedLM")(config).save_pretrained(folder)
     tokenizer.save_pretrained(str(folder))
     return folder
@@ -143,6 +153,26 @@ def test_a_fine_tuned_encoder_is_theirs_too(kind: str, pairs: bool, tmp_path: Pa
     _, batch = compared(run, data, keys)
     own = transformers.AutoTokenizer.from_pretrained(start)(*(data[0][key] for key in keys))["input_ids"]
     assert batch["input_ids"][0][: len(own)].tolist() == own  # the frames are those of the family
+
+
+@pytest.mark.parametrize("kind", FAMILIES)
+def test_added_tokens_and_rows_without_a_token(kind: str, tmp_path: Path) -> None:
+    """Witness: transformers' ids, logits and, of a fine-tuned run, answers: two tokens are added, five rows are nobody's."""
+    (tmp_path / "start").mkdir()
+    start, run = pretrained(kind, tmp_path / "start", ("starlet", "[name]"), 5), tmp_path / "run"
+    theirs, text = transformers.AutoTokenizer.from_pretrained(start), "the starlet was [name] of people"
+    ids = theirs(text, add_special_tokens=False)["input_ids"]
+    ours, vocabulary = load_model(start), Tokenizer.load(start)
+    assert vocabulary.encode(text).tolist() == ids and {*theirs.convert_tokens_to_ids(["starlet", "[name]"])} <= {*ids}
+    assert ours.settings.backbone.vocab_size == len(theirs) + 5 == vocabulary.vocab_size + 5
+    with torch.no_grad():
+        found = ours.next_token_logits(ours.backbone(collate([[Example.full_sight(np.array(ids), {})]])))
+        wanted = transformers.AutoModelForMaskedLM.from_pretrained(start).eval()(torch.tensor([ids])).logits[0]
+    assert float((found - wanted).abs().max()) <= 1e-4
+    data = [row | {"text": f"{row['text']} starlet"} for row in rows(24, False)]
+    files = {"train": write(tmp_path / "train.jsonl", data), "dev": write(tmp_path / "dev.jsonl", data[:8])}
+    warmstart.finetune(str(run), start=str(start), task="classification", **files, **QUICK)
+    compared(run, data, ("text",))
 
 
 def test_a_class_of_ours_that_reads_the_mean(tmp_path: Path) -> None:

@@ -49,9 +49,21 @@ class Finding:
     text: str
 
 
+def example_content(kind: TaskKind, record: Record) -> Content:
+    """What makes two Records the same example: all that is read, of a pair without an order in either one."""
+    return kind.content(record) if kind.pair == "symmetric" else record.content
+
+
 def content_key(content: Content) -> tuple[str, ...]:
     """Texts however they are cased and spaced; an image is told by a digest."""
-    return tuple(" ".join(text.casefold().split()) for text in _texts(content))
+    return tuple([_normal(text) for text in _texts(content)])
+
+
+def _normal(text: str) -> str:
+    """Without case, one blank between words; most texts are spaced so already, which is seen faster than done."""
+    text = text.casefold()
+    is_spaced = text.isprintable() and "  " not in text and " " not in (text[:1], text[-1:])
+    return text if is_spaced else " ".join(text.split())
 
 
 def content_keys(contents: Iterable[Content]) -> list[int]:
@@ -61,7 +73,7 @@ def content_keys(contents: Iterable[Content]) -> list[int]:
 
 def _texts(content: Content) -> tuple[str, ...]:
     """The words of a sentence, or the choices of a question, as one text."""
-    return tuple(" ".join(part) if isinstance(part, tuple) else str(part) for part in content)
+    return tuple([" ".join(part) if isinstance(part, tuple) else str(part) for part in content])
 
 
 def _place(record: Record) -> str:
@@ -161,10 +173,9 @@ def find_shared(
 
 def _find_near(kind: TaskKind, part: str, records: Sequence[Record], train: Sequence[Record]) -> Iterator[Finding]:
     asked = _spread(records, -(-len(records) // MOST_ASKED))
-    pile: Sequence[tuple[str, ...]] = [_texts(kind.content(record)) for record in train]
-    every = -(-sum(len(text) for texts in pile for text in texts) // MOST_CHARACTERS)
-    pile, train = _spread(pile, every), _spread(train, every)
-    near = find_near_duplicates([_texts(kind.content(record)) for record in asked], pile)
+    every = -(-_num_characters(kind, train) // MOST_CHARACTERS)
+    train = _spread(train, every)
+    near = find_near_duplicates(*([_texts(kind.content(record)) for record in some] for some in (asked, train)))
     if near:
         one, noun = min(near), f"{part} example"
         looked = [f"{len(asked):,} of them"] if len(asked) < len(records) else []
@@ -175,6 +186,13 @@ def _find_near(kind: TaskKind, part: str, records: Sequence[Record], train: Sequ
             f"({_place(asked[one])} ≈ {_place(train[near[one]])})"
         )
         yield Finding("near", part, len(near), len(asked), text)
+
+
+def _num_characters(kind: TaskKind, records: Sequence[Record]) -> int:
+    """Of all texts; of many of them as a sample says."""
+    some = _spread(records, -(-len(records) // MOST_ASKED))
+    found = sum(len(text) for record in some for text in _texts(kind.content(record)))
+    return found * len(records) // max(1, len(some))
 
 
 def _spread(items: Sequence[Any], every: int) -> Sequence[Any]:

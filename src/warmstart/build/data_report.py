@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from warmstart.build.data_findings import (
     Finding,
     content_keys,
+    example_content,
     find_contradictions,
     find_empty,
     find_named_labels,
@@ -82,9 +84,9 @@ def report_data(data: LabelledData, lengths: Mapping[str, Lengths]) -> DataRepor
     kind, names = KINDS[data.kind], data.open_labels or data.label_names
     parts = {"train": data.train} | ({} if data.dev_is_train else {"dev": data.dev})
     parts |= {} if data.test is None else {"test": data.test}
-    keys = {part: content_keys(record.content for record in records) for part, records in parts.items()}
+    keys = {part: content_keys(example_content(kind, one) for one in records) for part, records in parts.items()}
     groups = keys
-    if kind.content(data.train[0]) != data.train[0].content:
+    if kind.content(data.train[0]) != example_content(kind, data.train[0]):
         groups = {part: content_keys(map(kind.content, records)) for part, records in parts.items()}
     splits = {
         part: _report_split(kind, names, records, lengths.get(part, Lengths()), len(keys[part]) - len(set(keys[part])))
@@ -99,7 +101,7 @@ def report_data(data: LabelledData, lengths: Mapping[str, Lengths]) -> DataRepor
 def _report_split(
     kind: TaskKind, names: Sequence[str], records: Sequence[Record], lengths: Lengths, repeated: int
 ) -> SplitReport:
-    labels = Counter(label for record in records for label in kind.labels_of(record, names))
+    labels = Counter(chain.from_iterable(kind.labels_of(record, names) for record in records))
     ordered = sorted(labels.items(), key=lambda item: (-item[1], item[0]))
     scores = [record.label for record in records if isinstance(record.label, float)]
     quantiles = [float(np.quantile(scores, share)) for share in (0, 0.5, 1)] if scores else []

@@ -58,6 +58,10 @@ class Similarity(TaskKind):
         """A class, or a score where there are no classes."""
         return super().parse_label(found, numbers) if numbers else parse_score(found.label, found.label_place)
 
+    def content(self, record: Record) -> tuple[object, ...]:
+        """The two texts, whichever stands first: a pair in the other order is the same pair."""
+        return tuple(sorted(map(str, record.content), key=str.casefold))
+
     def stratum(self, record: Record) -> Label:
         """The class; scores are none."""
         return None if isinstance(record.label, float) else record.label
