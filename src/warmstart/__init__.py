@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 
 _FACE = (
     "Classifier", "convert", "evaluate", "explain", "finetune", "generate", "load", "predict", "prepare", "pretrain",
-    "report", "submit",
+    "report", "run_study", "submit",
 )  # fmt: skip
 
 __all__ = [*_FACE, "__version__"]

@@ -107,7 +107,7 @@ def test_a_comparison_on_dev_says_so():
 def test_a_baseline_has_no_seed():
     """Witness: SciPy's interval of the seeds of one side around a fixed figure; the sentence, read in full."""
     ours = [0.82, 0.84, 0.83]
-    found = compare(ours, [0.80], split="dev", examples=200, subject="Fine-tuning", baseline="words")
+    found = compare(ours, [0.80], split="dev", examples=200, sides=("Fine-tuning", "words"))
     expected = stats.ttest_1samp(ours, 0.80)
     assert found.low == pytest.approx(expected.confidence_interval(0.95).low - 0.80)
     assert found.p == pytest.approx(expected.pvalue) and found.seeds == 3
@@ -116,7 +116,22 @@ def test_a_baseline_has_no_seed():
         "80.0; 95 % interval 0.5 to 5.5 over seeds): significant. The runs were stopped by this dev, so name a test set for "
         "a fair figure."
     )
-    assert compare([0.9], [0.5], baseline="words").sentence().endswith("one seed says nothing about others.")
+    assert (
+        compare([0.9], [0.5], sides=("Fine-tuning", "words")).sentence().endswith("one seed says nothing about others.")
+    )
+
+
+def test_sides_that_share_the_luck_of_a_draw_are_compared_draw_by_draw():
+    """Witness: scipy.stats.ttest_rel; 300 simulated comparisons of equal sides, intervals hold 0 in 95 %."""
+    draw, holds = np.random.default_rng(5), 0
+    for _ in range(300):
+        luck = draw.normal(0, 0.05, 3)
+        ours, theirs = (0.7 + luck + draw.normal(0, 0.01, 3) for _ in range(2))
+        found, expected = compare(ours, theirs, draws=True), stats.ttest_rel(ours, theirs)
+        assert (found.low, found.high) == pytest.approx(tuple(expected.confidence_interval(0.95)))
+        assert found.p == pytest.approx(expected.pvalue)
+        holds += found.low <= 0 <= found.high
+    assert 0.91 <= holds / 300 <= 0.99
 
 
 def test_a_comparison_on_what_was_learned_says_so():

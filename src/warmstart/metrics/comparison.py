@@ -192,7 +192,7 @@ class Comparison:
 def compare(
     pretrained: Sequence[float], scratch: Sequence[float], metric: str = "accuracy", *,
     pseudo_values: tuple[Array, Array] | None = None, split: str = "", examples: int = 0,
-    subject: str = "Pre-training", baseline: str = "",
+    sides: tuple[str, str] = ("Pre-training", ""), draws: bool = False,
 ) -> Comparison:  # fmt: skip
     """The gain of the pre-trained runs, with an interval over seeds and examples.
 
@@ -207,13 +207,16 @@ def compare(
             interval covers the seeds only.
         split: what both were evaluated on.
         examples: how many examples that has.
-        subject: what is said to gain.
-        baseline: what ``scratch`` is called, where it is not the control; one figure of it depends on no seed.
+        sides: what is said to gain; and what ``scratch`` is called, where it is not the control (one figure of it depends on
+            no seed).
+        draws: whether each seed has drawn examples of its own, which both sides have learned from: then their differences
+            are what varies from seed to seed.
     """
     sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
     ours, theirs = mean_std(pretrained), mean_std(scratch)
     gain = sign * (ours.mean - theirs.mean)
-    parts = [(runs.std**2 / len(runs.values), len(runs.values) - 1) for runs in (ours, theirs) if len(runs.values) > 1]
+    varying = [mean_std(np.subtract(pretrained, scratch).tolist())] if draws else [ours, theirs]
+    parts = [(side.std**2 / len(side.values), len(side.values) - 1) for side in varying if len(side.values) > 1]
     paired = pseudo_values is not None and len(pseudo_values[0]) > 1
     if pseudo_values is not None and paired:
         parts.append((difference_variance(*pseudo_values), len(pseudo_values[0]) - 1))
@@ -222,7 +225,7 @@ def compare(
     over_seeds = sum(variance for variance, _ in parts) - over_examples
     return Comparison(
         metric, ours, theirs, gain, gain - half, gain + half, p, over_seeds, over_examples, split, examples,
-        pseudo_values is not None, subject, baseline,
+        pseudo_values is not None, *sides,
     )  # fmt: skip
 
 

@@ -68,8 +68,7 @@ def gain_over_best(
     found = compare(
         [_value(report, split, metric) for _, report in own], [baselines[best].metrics[metric]], metric,
         pseudo_values=None if ours is None or not theirs else (ours, np.array(theirs)), split=split,
-        examples=own[0][1].get("test", own[0][1])["examples"], subject="Fine-tuning",
-        baseline=f"{best}, the best baseline,",
+        examples=own[0][1].get("test", own[0][1])["examples"], sides=("Fine-tuning", f"{best}, the best baseline,"),
     )  # fmt: skip
     each = {name: one.to_dict() for name, one in baselines.items()}
     return {"baselines": {"split": split, "each": each, "best": best} | _as_dict(found)}
