@@ -15,10 +15,10 @@ class StudyRecipe(FinetuneRecipe):
     title = "Study"
 
     design: Annotated[
-        Literal["labels", "ablation", "layers"],
+        Literal["labels", "ablation", "layers", "search"],
         Setting(
             help="labels: fewer and more of them; ablation: without one part at a time; layers: how many of the start's are "
-            "taken", flag="DESIGN",
+            "taken; search: rates and lengths for the start and for its control alike", flag="DESIGN",
         ),
     ]  # fmt: skip
     sizes: tuple[str, ...] = Setting(
@@ -26,8 +26,12 @@ class StudyRecipe(FinetuneRecipe):
         metavar="N|N%", min_length=1,
     )  # fmt: skip
     vary: tuple[str, ...] = Setting(
-        (), "ablation: a field of the recipe and its other values, such as lm_weight=0,1; may be repeated", flag="--vary",
-        metavar="A.B=X,Y", many=True,
+        (), "ablation and search: a field of the recipe and its other values, such as lm_weight=0,1; may be repeated",
+        flag="--vary", metavar="A.B=X,Y", many=True,
+    )  # fmt: skip
+    trainings: int = Setting(
+        8, "search: settings that are tried for each side, those by default among them; the best on dev is trained again "
+        "with fresh seeds", flag="--trainings", metavar="N", ge=2,
     )  # fmt: skip
     seeds: int = copy_setting(FinetuneRecipe, "seeds", 3)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from warmstart.base.errors import BadInput
 from warmstart.base.files import read_json
+from warmstart.base.formatting import format_duration
 from warmstart.reporting.blocks import Block, Cell, Code, Figure, Heading, Number, Paragraph, Table
 from warmstart.reporting.figures import Arm, Series, comparison_figure, label_figure
 from warmstart.reporting.page import check_page_path, run_blocks, write_page
@@ -42,7 +43,17 @@ def study_blocks(study: dict[str, Any]) -> list[Block]:
     blocks: list[Block] = [Paragraph(study["answer"]), Heading("Results"), _table(study)]
     blocks += [Figure(*drawn) for drawn in _figures(study)]
     blocks += [Heading("Comparisons"), _comparisons(study), *_power(study)]
+    blocks += _tried(study)
     return [*blocks, Heading("Run it again"), Code(study["command"], "Command")]
+
+
+def _tried(study: dict[str, Any]) -> list[Block]:
+    """What a search tried, by dev, and what that took."""
+    if not study["tried"]:
+        return []
+    rows = tuple((one["row"], Number(one["dev"]), format_duration(one["seconds"])) for one in study["tried"])
+    spent = format_duration(sum(one["seconds"] for one in study["tried"]))
+    return [Heading("Search"), Table(("setting", f"{study['metric']} on dev", "time"), rows, f"In all {spent}.")]
 
 
 def _rows(study: dict[str, Any]) -> list[dict[str, Any]]:

@@ -48,12 +48,14 @@ class Cell:
         column: what differs in its data; empty where nothing does.
         recipe: with its seed.
         data: what it learns from and is tested on.
+        tried: whether it only serves to choose settings by its dev, and its test is not looked at.
     """
 
     row: str
     column: str
     recipe: FinetuneRecipe
     data: LabelledData
+    tried: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,7 @@ def finetune(
 def run_study(
     design: str, out: str, *, recipe: str | None = None, sets: Sequence[str] = (), **flags: Any
 ) -> dict[str, Any]:
-    """Trials of a design (``labels``, ``ablation``, ``layers``), compared; a study that was stopped goes on.
+    """Trials of a design (``labels``, ``ablation``, ``layers``, ``search``), compared; a study that was stopped goes on.
 
     The verb is ``study``, which here is the name of a room.
     """
