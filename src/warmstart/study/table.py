@@ -115,7 +115,7 @@ def verdict(found: Comparison, p: float) -> str:
         return "one seed says nothing about others"
     if p < SURE:
         return "significant"
-    return "inside the noise"
+    return "unsure beside the other comparisons" if found.p < SURE else "inside the noise"
 
 
 def _comparison(column: str, row: str, found: Comparison, p: float) -> dict[str, Any]:
