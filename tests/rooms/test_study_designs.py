@@ -234,8 +234,13 @@ def test_a_folder_with_something_else_is_left_alone(tmp_path: Path, flags: dict[
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(BadInput, match="something else than a study"):
         warmstart.run_study("labels", str(tmp_path), **flags)
+    new = str(tmp_path / "new")
     with pytest.raises(BadInput, match="no start to take layers of"):
-        warmstart.run_study("layers", str(tmp_path / "new"), **flags)
+        warmstart.run_study("layers", new, **flags)
+    with pytest.raises(BadInput, match=r"more examples than there are.*'9'; allowed: up to 8"):
+        warmstart.run_study("labels", new, **flags | {"sizes": "2,9"})
+    with pytest.raises(BadInput, match=r"--vary.*with ablation and search"):
+        warmstart.run_study("labels", new, vary=["lm_weight=1"], **flags)
     assert sorted(tmp_path.rglob("*")) == before
 
 

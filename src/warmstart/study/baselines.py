@@ -79,7 +79,7 @@ class Baselines:
         if all(form.texts(record) for record in data.train):
             ordered = kind_of(built.spec).pair != "symmetric"
             ways |= {
-                way: lambda make=make: _regress(form, make(), data.train, tested, ordered=ordered)  # type: ignore[misc]
+                way: lambda make=make: regress(form, make(), data.train, tested, ordered=ordered)  # type: ignore[misc]
                 for way, make in self.features.items()
             }
         for way, answer in ways.items():
@@ -121,9 +121,11 @@ def _guess(form: PlainForm, built: Finetuning, tested: Sequence[Record]) -> list
     return [guess(record) for record in tested]
 
 
-def _regress(
+def regress(
     form: PlainForm, features: Features, train: Sequence[Record], tested: Sequence[Record], *, ordered: bool
 ) -> list[Any]:
+    """Predictions for Records by regression on some features of their texts; ``ordered``: of two texts which is first."""
+    train = train[:: -(-len(train) // features.most)]
     read, asked = ([row for one in records for row in form.texts(one)] for records in (train, tested))
     features.fit([text for row in read for text in row])
     rows = feature_rows(features, [*read, *asked], ordered=ordered)

@@ -20,7 +20,7 @@ from warmstart.config.load import to_yaml
 from warmstart.config.study import StudyRecipe
 from warmstart.reporting.study_page import STUDY, write_study_page
 from warmstart.run.writing import manifest
-from warmstart.study.designs import DESIGNS, Trials, metric_of
+from warmstart.study.designs import Trials, find_design, metric_of
 from warmstart.study.store import TRIALS, Cell, Result, TrialStore
 from warmstart.study.subsets import with_test
 from warmstart.study.table import StudyTable
@@ -40,9 +40,9 @@ def run_design(recipe: StudyRecipe, out: str) -> dict[str, Any]:
     root = RunFolder(out)
     with root.hold():
         _check_free(root)
+        design = find_design(recipe)
         given = read_labelled_data(recipe.task, recipe.train.seed)
         data = with_test(given)
-        design = DESIGNS[recipe.design]
         count = _count(design.cells(recipe, data))
         split = "dev" if given.test is None and not design.columns else "test"
         say(f"study      {recipe.design}: {format_count(count, 'trial')}; those that are finished are not run again")

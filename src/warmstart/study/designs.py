@@ -23,7 +23,7 @@ from warmstart.config.study import StudyRecipe, variants
 from warmstart.metrics.metric import LOWER_IS_BETTER
 from warmstart.study.factors import PRETRAINED, SCRATCH, control_of
 from warmstart.study.store import Cell, Result
-from warmstart.study.subsets import Size, subset
+from warmstart.study.subsets import Size, check_sizes, subset
 from warmstart.tasks.table import KINDS
 
 Trials = Generator[Cell, Result, None]
@@ -40,16 +40,19 @@ class Design:
     Attributes:
         cells: the trials in the order in which they run: after each seed the table is whole.
         columns: what stands in the head of the table, in words.
+        varies: whether it takes ``--vary``.
     """
 
     cells: Callable[[StudyRecipe, LabelledData], Trials]
     columns: str = ""
+    varies: bool = False
 
 
 def _labels(recipe: StudyRecipe, data: LabelledData) -> Trials:
     """From few labels to all of them, with and without the start."""
     arms = _arms(recipe.base)
     sizes = [Size.parse(text) for text in recipe.sizes]
+    check_sizes(data, sizes)
     for seed in _seeds(recipe):
         for size in sizes:
             part = subset(data, recipe.task, size, seed)
@@ -140,11 +143,26 @@ def metric_of(recipe: StudyRecipe, data: LabelledData) -> str:
 
 DESIGNS = {
     "labels": Design(_labels, "labels"),
-    "ablation": Design(_ablation),
+    "ablation": Design(_ablation, varies=True),
     "layers": Design(_layers),
-    "search": Design(_search),
+    "search": Design(_search, varies=True),
 }
 """Name of a design → the design."""
+
+
+def find_design(recipe: StudyRecipe) -> Design:
+    """The design that a recipe names.
+
+    Raises:
+        BadInput: there is nothing to vary in it.
+    """
+    design = DESIGNS[recipe.design]
+    if recipe.vary and not design.varies:
+        raise BadInput(
+            "this design varies nothing else", where="--vary", value=recipe.vary[0],
+            allowed=f"with {' and '.join(name for name, one in DESIGNS.items() if one.varies)}", next_step="leave it out",
+        )  # fmt: skip
+    return design
 
 
 def _by_seed(recipe: StudyRecipe, arms: dict[str, FinetuneRecipe], data: LabelledData, first: int = 0) -> Trials:

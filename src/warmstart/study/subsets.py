@@ -6,7 +6,7 @@ examples), and all trials are tested on the same examples.
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from warmstart.base.errors import BadInput
@@ -70,16 +70,35 @@ def with_test(data: LabelledData) -> LabelledData:
     return data if data.test is not None else replace(data, test=data.dev)
 
 
+def check_sizes(data: LabelledData, sizes: Sequence[Size]) -> None:
+    """Refuses a number of examples that no class has.
+
+    Raises:
+        BadInput: the first such size.
+    """
+    most = max(map(len, _classes(data, range(len(data.train))).values()))
+    for size in sizes:
+        if size.count > most:
+            raise BadInput(
+                "more examples than there are", where="--sizes", value=size.text, allowed=f"up to {most:,}, or 100%",
+                next_step="leave it out, or write 100% for all",
+            )  # fmt: skip
+
+
 def subset(data: LabelledData, task: TaskRecipe, size: Size, seed: int) -> LabelledData:
     """The first examples of each class in an order that the seed draws: a larger subset of one seed holds a smaller one."""
-    kind = KINDS[data.kind]
     order = generator(seed, "subset").permutation(len(data.train))
-    classes: dict[Label, list[int]] = {}
-    for number in order.tolist():
-        stratum = kind.stratum(data.train[number])
-        classes.setdefault(stratum if data.label_names else None, []).append(number)
+    classes = _classes(data, order.tolist())
     chosen = sorted(number for members in classes.values() for number in members[: size.of(len(members))])
     return _divided(data, task, [data.train[number] for number in chosen], seed)
+
+
+def _classes(data: LabelledData, numbers: Iterable[int]) -> dict[Label, list[int]]:
+    """The numbers of the training examples of each class, in the given order; of scores and tags all are of one."""
+    kind, classes = KINDS[data.kind], dict[Label, list[int]]()
+    for number in numbers:
+        classes.setdefault(kind.stratum(data.train[number]) if data.label_names else None, []).append(number)
+    return classes
 
 
 def _divided(data: LabelledData, task: TaskRecipe, records: Sequence[Record], seed: int) -> LabelledData:

@@ -31,9 +31,11 @@ class Features(Protocol):
 
     Attributes:
         strength: ``C`` of the regression that suits these rows.
+        most: training examples that are read at most, evenly spread: a comparison shall not take longer than the training.
     """
 
     strength: float
+    most: int
 
     def fit(self, texts: Sequence[str]) -> None:
         """Learns from training texts what there is to be learned."""
@@ -60,7 +62,7 @@ def feature_rows(features: Features, texts: Texts, *, ordered: bool) -> Any:
 class BagOfWords:
     """TF-IDF of words and of pairs of neighbouring words, by scikit-learn."""
 
-    strength = 10.0
+    strength, most = 10.0, 100_000
 
     def __init__(self) -> None:
         from sklearn.feature_extraction.text import TfidfVectorizer
@@ -87,7 +89,7 @@ class BagOfWords:
 class FrozenStates:
     """The mean of a start's last states over a text, of length 1; the start as it is."""
 
-    strength = 1.0
+    strength, most = 1.0, 10_000
 
     def __init__(self, recipe: FinetuneRecipe) -> None:
         self._recipe = _reading(recipe)
