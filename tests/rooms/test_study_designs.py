@@ -16,7 +16,8 @@ from warmstart.base.errors import BadInput
 from warmstart.base.run_folder import REPORT
 from warmstart.build.labelled_data import LabelledData
 from warmstart.config.schema import TaskRecipe
-from warmstart.config.study import StudyRecipe, variants
+from warmstart.config.study import StudyRecipe
+from warmstart.config.variants import variants
 from warmstart.example.record import Record
 from warmstart.study import store
 from warmstart.study.designs import DESIGNS

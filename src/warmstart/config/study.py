@@ -3,7 +3,6 @@
 from typing import Annotated, Literal
 
 from warmstart.base.settings import Setting, copy_setting
-from warmstart.config.load import changed, split_values
 from warmstart.config.schema import FinetuneRecipe
 
 SHARES = ("1%", "2%", "5%", "10%", "20%", "50%", "100%")
@@ -40,17 +39,3 @@ class StudyRecipe(FinetuneRecipe):
         """The recipe that all trials are made from: one seed, and neither a control nor baselines of its own."""
         own = {name: getattr(self, name) for name in FinetuneRecipe.model_fields}
         return FinetuneRecipe.model_construct(**own | {"seeds": 1, "control": False, "baselines": False})
-
-
-def variants(recipe: FinetuneRecipe, texts: tuple[str, ...]) -> dict[str, FinetuneRecipe]:
-    """The recipe with each value of each ``a.b=x,y`` in the place of its own, by what differs.
-
-    Raises:
-        BadInput: an unknown field, or a value that it does not accept.
-    """
-    found = {}
-    for text in texts:
-        path, values = split_values(text, "--vary")
-        for value in values:
-            found[f"{path}={value}"] = changed(recipe, path, value, "--vary")
-    return found

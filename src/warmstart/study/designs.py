@@ -19,7 +19,8 @@ from warmstart.build.start import NO_START, read_start
 from warmstart.build.task import lm_weight_of
 from warmstart.config.load import changed
 from warmstart.config.schema import FinetuneRecipe
-from warmstart.config.study import StudyRecipe, variants
+from warmstart.config.study import StudyRecipe
+from warmstart.config.variants import variants
 from warmstart.metrics.metric import LOWER_IS_BETTER
 from warmstart.study.factors import PRETRAINED, SCRATCH, control_of
 from warmstart.study.store import Cell, Result
