@@ -6,10 +6,20 @@ BUILT := pyproject.toml setup.py src/warmstart/models/kernels.c
 # Another processor: plain vector code in torch, AVX2 in oneDNN, MKL's code for any x86 processor, two threads.
 OTHER := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=AVX2 MKL_CBWR=COMPATIBLE OMP_NUM_THREADS=2 GOMP_SPINCOUNT=5000
 
-.PHONY: demo test check check-portable check-oldest dist install dev clean
+.PHONY: demo study test check check-portable check-oldest dist install dev clean
 
 demo: .venv/.installed
 	$(BIN)/warmstart demo
+
+# Where the demo's pre-training pays: with how many labels, through which layers, over what one would use instead.
+STUDY := --start runs/demo/language-model --task classification --train runs/demo/data/train.jsonl \
+	--dev runs/demo/data/dev.jsonl --test runs/demo/data/test.jsonl
+
+study: demo
+	$(BIN)/warmstart study labels --sizes 5,20,100% $(STUDY) --out runs/study/labels
+	$(BIN)/warmstart study ablation --vary head_init=random $(STUDY) --out runs/study/ablation
+	$(BIN)/warmstart study layers $(STUDY) --out runs/study/layers
+	$(BIN)/warmstart report runs/study/labels runs/study/ablation runs/study/layers --out runs/study/report.html
 
 test: .venv/.dev
 	$(BIN)/python -m pytest

@@ -6,9 +6,8 @@ A cell is one draw of so many labels for each class (of scores twice, of tags si
 
 - ``default``: ``warmstart finetune`` as it is without a flag of training;
 - ``paper``: GPT-1's fixed settings: 3 epochs at 6.25e-5 in batches of 32, a tenth held out, a drawn head on one token;
-- ``words``: TF-IDF of words and pairs of words with logistic regression (C = 10), of scores ridge regression;
-- ``frozen``: logistic or ridge regression (C = 1) on the means of the start's last states, length 1; of two texts on what
-  a bi-encoder compares: u, v (not of similarity, which has no order), |u - v| and ten times the cosine.
+- ``words`` and ``frozen``: the baselines of those names (docs/study.md): regression on a bag of words, and on what the
+  start makes of the texts.
 
 All learn from the same examples and are tested on the same 600 of the test part (of dev, where test has no labels). Cells
 that stand in ``--out`` already are not run again, so an interrupted run goes on. The table has the mean over draws and its
@@ -20,24 +19,21 @@ import json
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression, Ridge
 
 from warmstart.build.finetuning import build_finetuning
 from warmstart.build.labelled_data import LabelledData, divide_rows, read_labelled_data
 from warmstart.config.load import compose
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.example.record import Record
-from warmstart.streams.stream import split_batches
+from warmstart.study.baselines import Baselines
 from warmstart.tasks.dataset import TaskSet
-from warmstart.tasks.table import KINDS, answer_of
+from warmstart.tasks.table import KINDS
 from warmstart.verbs.finetune import finetune
 
 TEST, CONTEXT = 600, 128
@@ -45,7 +41,6 @@ PAPER = {
     "--length": "3 epochs", "--lr": 6.25e-5, "--batch-size": 32, "--warmup": "0.002 run", "--dev-frac": 0.1,
     "--head-init": "random", "--head-pool": "sum",
 }  # fmt: skip
-Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 
 def recipe_of(args: argparse.Namespace, name: str, flags: dict[str, Any]) -> FinetuneRecipe:
@@ -93,50 +88,21 @@ def tuned(flags: dict[str, Any]) -> Callable[[argparse.Namespace, str, LabelledD
     return run
 
 
-def _regress(data: LabelledData, labels: Sequence[Any], rows: Any, tested: Any, strength: float) -> float:
-    """Logistic regression, or ridge regression of scores, on some features."""
-    truth = np.array([record.label for record in data.test or []])
-    if data.label_names:
-        model = LogisticRegression(C=strength, max_iter=5000).fit(rows, labels)
-        return float((model.predict(tested) == truth).mean())
-    said = Ridge(alpha=1.0 / strength).fit(rows, labels).predict(tested)
-    return float(np.corrcoef(said, truth)[0, 1]) if said.std() else 0.0
+def plain(baseline: str) -> Callable[[argparse.Namespace, str, LabelledData, list[Record], int], float]:
+    """A competitor that is a baseline of the library."""
+
+    def run(args: argparse.Namespace, name: str, data: LabelledData, train: list[Record], draw: int) -> float:
+        recipe = recipe_of(args, name, {})
+        baselines = Baselines(recipe)
+        baselines.features = {baseline: baselines.features[baseline]}
+        built = build_finetuning(recipe, replace(data, train=train, dev=train[:4]))
+        metrics = baselines.fit(built)[baseline].metrics
+        return metrics["accuracy" if data.label_names else built.metric]
+
+    return run
 
 
-def words(args: argparse.Namespace, name: str, data: LabelledData, train: list[Record], draw: int) -> float:
-    """TF-IDF of words and pairs of words."""
-
-    def texts(records: Sequence[Record]) -> list[str]:
-        return [" ||| ".join(map(str, record.texts.values())) for record in records]
-
-    features = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
-    rows = features.fit_transform(texts(train))
-    return _regress(data, [one.label for one in train], rows, features.transform(texts(data.test or [])), 10.0)
-
-
-def frozen(args: argparse.Namespace, name: str, data: LabelledData, train: list[Record], draw: int) -> float:
-    """The means of the start's last states, each of length 1, or how those of two texts compare."""
-    pair = KINDS[data.kind].pair != "none"
-    recipe = recipe_of(
-        args, name, {"--head-pool": "mean", "--lm-weight": 0} | ({"--pair-encoder": "bi"} if pair else {})
-    )
-
-    def states(records: list[Record]) -> Floats:
-        built = build_finetuning(recipe, replace(data, train=records, dev=records[:4], test=None))
-        model, _ = built.fresh(recipe)
-        goal, found = answer_of(built.spec).goal, []
-        model.eval()
-        head: Any = model.head(goal)
-        with torch.no_grad():
-            for batch in split_batches(built.training.items, 1, 4096):
-                found.append(head.read(model.run(batch, (goal,)).reads[goal], batch.goals[goal]).double())
-        rows: Floats = (torch.cat(found) if pair else torch.nn.functional.normalize(torch.cat(found))).numpy()
-        return rows
-
-    return _regress(data, [one.label for one in train], states(train), states(data.test or []), 1.0)
-
-
-COMPETITORS = {"default": tuned({}), "paper": tuned(PAPER), "words": words, "frozen": frozen}
+COMPETITORS = {"default": tuned({}), "paper": tuned(PAPER), "words": plain("words"), "frozen": plain("frozen")}
 
 
 def applies(competitor: str, data: LabelledData) -> bool:

@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 
 _FACE = (
     "Classifier", "convert", "evaluate", "explain", "finetune", "generate", "load", "overlap", "predict", "prepare",
-    "pretrain", "report", "submit", "zero_shot",
+    "pretrain", "report", "run_study", "submit", "zero_shot",
 )  # fmt: skip
 
 __all__ = [*_FACE, "__version__"]

@@ -118,11 +118,12 @@ def smaller(words: list[str]) -> Iterator[str]:
     """What makes a command short: fewer steps, one small layer, two seeds, one process."""
     verb = next(word for word in words if word != "explain")
     changes: list[str] = []
-    if verb in ("pretrain", "finetune"):
+    if verb in ("pretrain", "finetune", "study"):
         start = words[words.index("--start") + 1] if "--start" in words else "none"
         changes += [*SHORT, *(SMALL if start == "none" else ())]
         changes += ["seeds=2"] * ("--seeds" in words)
         changes += ["task.seq2seq.source_limit=12", "task.seq2seq.target_limit=8"] * ("seq2seq" in words)
+        changes += ["seeds=2", "trainings=2"] * (verb == "study")
     elif verb == "prepare":
         changes += ["workers=1"]
     return (word for change in changes for word in ("--set", change))

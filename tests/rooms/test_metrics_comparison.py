@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import balanced_accuracy_score
 
-from warmstart.metrics.comparison import compare, is_collapsed, mean_std
+from warmstart.metrics.comparison import compare, holm, is_collapsed, mean_std, needs
 from warmstart.metrics.jackknife import metric_pseudo_values
 
 
@@ -28,6 +28,7 @@ def test_the_gain_has_welchs_interval():
     expected = stats.ttest_ind(ours, theirs, equal_var=False).confidence_interval(0.95)
     assert found.low == pytest.approx(expected.low)
     assert found.high == pytest.approx(expected.high)
+    assert found.p == pytest.approx(stats.ttest_ind(ours, theirs, equal_var=False).pvalue)
 
 
 def test_the_sentence_says_whether_the_gain_is_significant():
@@ -101,6 +102,85 @@ def test_a_comparison_on_dev_says_so():
     """Witness: read in full."""
     said = compare([0.8, 0.9], [0.5, 0.6], split="dev", examples=1).sentence()
     assert "of accuracy on the 1 example of dev" in said and said.endswith("name a test set for a fair figure.")
+
+
+def test_a_baseline_has_no_seed():
+    """Witness: SciPy's interval of the seeds of one side around a fixed figure; the sentence, read in full."""
+    ours = [0.82, 0.84, 0.83]
+    found = compare(ours, [0.80], split="dev", examples=200, sides=("Fine-tuning", "words"))
+    expected = stats.ttest_1samp(ours, 0.80)
+    assert found.low == pytest.approx(expected.confidence_interval(0.95).low - 0.80)
+    assert found.p == pytest.approx(expected.pvalue) and found.seeds == 3
+    assert found.sentence() == (
+        "Fine-tuning gains 3.0 points of accuracy over words on the 200 examples of dev (83.0 ± 1.0 over 3 seeds against "
+        "80.0; 95 % interval 0.5 to 5.5 over seeds): significant. The runs were stopped by this dev, so name a test set for "
+        "a fair figure."
+    )
+    assert (
+        compare([0.9], [0.5], sides=("Fine-tuning", "words")).sentence().endswith("one seed says nothing about others.")
+    )
+
+
+def test_sides_that_share_the_luck_of_a_draw_are_compared_draw_by_draw():
+    """Witness: scipy.stats.ttest_rel; 300 simulated comparisons of equal sides, intervals hold 0 in 95 %."""
+    draw, holds = np.random.default_rng(5), 0
+    for _ in range(300):
+        luck = draw.normal(0, 0.05, 3)
+        ours, theirs = (0.7 + luck + draw.normal(0, 0.01, 3) for _ in range(2))
+        found, expected = compare(ours, theirs, draws=True), stats.ttest_rel(ours, theirs)
+        assert (found.low, found.high) == pytest.approx(tuple(expected.confidence_interval(0.95)))
+        assert found.p == pytest.approx(expected.pvalue)
+        holds += found.low <= 0 <= found.high
+    assert 0.91 <= holds / 300 <= 0.99
+
+
+def test_a_comparison_on_what_was_learned_says_so():
+    """Witness: read."""
+    assert "this says nothing of new texts" in compare([0.8, 0.9], [0.5, 0.6], split="train", examples=9).sentence()
+
+
+def test_holm_is_the_step_down_procedure():
+    """Witness: the procedure itself, level by level: reject in the order of p while p ≤ level / (comparisons left)."""
+    draw = np.random.default_rng(0)
+    for _ in range(20):
+        values = draw.random(6) ** 3
+        found = holm([*values, math.nan])
+        assert math.isnan(found[-1])
+        for level in np.linspace(0.01, 0.99, 30):
+            rejected: set[int] = set()
+            for rank, place in enumerate(np.argsort(values).tolist()):
+                if values[place] > level / (6 - rank):
+                    break
+                rejected.add(place)
+            assert {place for place, p in enumerate(found[:-1]) if p <= level} == rejected
+
+
+def test_as_many_examples_as_are_needed_show_the_difference():
+    """Witness: 300 simulated comparisons with so many examples: 80 of 100 see it, give or take 8."""
+    draw = np.random.default_rng(3)
+
+    def pair(count: int):
+        """Two models that are right on 75 and 70 of 100 examples, mostly the same ones."""
+        hard = draw.random(count)
+        guesses = [
+            (np.where(draw.random(count) < 0.4, draw.random(count), hard) < share).astype(int) for share in (0.75, 0.7)
+        ]
+        values = [metric_pseudo_values("accuracy", np.ones(count, int), guess) for guess in guesses]
+        means = [[float(guess.mean())] * 2 for guess in guesses]
+        return compare(*means, pseudo_values=(values[0], values[1]), split="test", examples=count)
+
+    found = needs(pair(4000), 0.05)
+    assert found is not None and found.examples is not None and found.seeds == 2
+    seen = np.mean([pair(found.examples).p < 0.05 for _ in range(300)])
+    assert 0.72 <= seen <= 0.88
+
+
+def test_what_cannot_be_seen_is_said():
+    """Invariant: seeds that differ by more than is asked for cannot be made up by examples; one seed says nothing."""
+    values = [np.arange(40) % 2 * 1.0, (np.arange(40) % 4 > 0) * 1.0]
+    wild = needs(compare([0.5, 0.9], [0.4, 0.8], pseudo_values=(values[0], values[1]), examples=40), 0.01)
+    assert wild is not None and wild.examples is None and wild.detectable > 0.5
+    assert needs(compare([0.5], [0.4]), 0.01) is None
 
 
 def test_where_lower_is_better_the_gain_has_the_other_sign():

@@ -14,7 +14,8 @@ from PIL import ImageFont
 from warmstart.base.errors import BadInput
 from warmstart.reporting.blocks import Code, Heading, Number, Paragraph, Table
 from warmstart.reporting.figures import Arm, comparison_figure, mean_curve, smooth
-from warmstart.reporting.page import report_runs, write_page
+from warmstart.reporting.page import write_page
+from warmstart.reporting.study_page import report_folders
 
 HOSTILE = "<script>alert('$x^2$')</script> & ünï \u6f22"
 VOID = {"meta", "link", "br", "img", "hr", "input"}
@@ -86,9 +87,9 @@ def page_of_runs(tmp_path: Path) -> tuple[list[Path], list[dict[str, Any]], str]
     reports = [_run(folders[0], seeds=3, top=0.61), _run(folders[1], seeds=3, top=0.41)]
     reports.append(_run(folders[2], seeds=1, top=0.5, goal="lm"))
     out = tmp_path / "out" / "report.html"
-    report_runs(folders, out)
+    report_folders(folders, out)
     first = out.read_bytes()
-    report_runs(folders, out)
+    report_folders(folders, out)
     assert out.read_bytes() == first
     return folders, reports, first.decode("utf-8")
 
@@ -197,7 +198,7 @@ def test_confusions_of_many_or_long_classes(tmp_path: Path) -> None:
         counts = [[3 if t == p else (t == 1 and p == 0) * 2 for p in range(len(labels))] for t in range(len(labels))]
         one = {"metrics": {"accuracy": 0.5}, "confusion": {"labels": labels, "counts": counts}}
         (tmp_path / "report.json").write_text(json.dumps({"run": "r", "steps": 1, "tokens": 9, "seconds": 1.0} | one))
-        report_runs([tmp_path], tmp_path / "page.html")
+        report_folders([tmp_path], tmp_path / "page.html")
         return Page((tmp_path / "page.html").read_text())
 
     short = page_of(["no", "yes"])
@@ -216,7 +217,7 @@ def test_only_a_page_is_overwritten(tmp_path: Path, out: str) -> None:
     (tmp_path / "folder.html").mkdir()
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(BadInput) as caught:
-        report_runs([tmp_path / "run"], tmp_path / out)
+        report_folders([tmp_path / "run"], tmp_path / out)
     assert caught.value.where == str(tmp_path / out) and ".html" in caught.value.allowed and caught.value.next_step
     assert sorted(tmp_path.rglob("*")) == before
 
@@ -224,7 +225,7 @@ def test_only_a_page_is_overwritten(tmp_path: Path, out: str) -> None:
 def test_a_folder_without_a_run_writes_nothing(tmp_path: Path) -> None:
     """Witness: no page afterwards."""
     with pytest.raises(BadInput, match="no run to report"):
-        report_runs([], tmp_path / "a.html")
+        report_folders([], tmp_path / "a.html")
     with pytest.raises(BadInput, match="folder not found"):
-        report_runs([tmp_path / "nowhere"], tmp_path / "a.html")
+        report_folders([tmp_path / "nowhere"], tmp_path / "a.html")
     assert list(tmp_path.iterdir()) == []

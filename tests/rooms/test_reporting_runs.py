@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from warmstart.base.errors import BadInput
-from warmstart.reporting.page import report_runs
 from warmstart.reporting.runs import read_curves, read_runs
+from warmstart.reporting.study_page import report_folders
 
 REPORT = {"run": "runs/a", "steps": 20, "tokens": 4000, "seconds": 1.5, "metrics": {"accuracy": 0.8125}}
 
@@ -106,7 +106,7 @@ def test_dev_and_test_are_two_results(tmp_path: Path) -> None:
     }  # fmt: skip
     assert pretrained.final.intervals == {"accuracy": (0.6, 0.8)}
     assert (pretrained.comparison, scratch.comparison) == ("It gains.", "")
-    report_runs([tmp_path], tmp_path / "page.html")
+    report_folders([tmp_path], tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()
     assert "Results on dev" in page and "Results on test" in page and "It gains." in page
     assert "0.6000 to 0.8000" in page and "0.7000 to 0.9000" in page

@@ -19,8 +19,9 @@ def settings_class(verb: Verb) -> type[Settings]:
     """The settings of a verb; only what this verb needs is imported."""
     if verb.trains:
         from warmstart.config.schema import RECIPES
+        from warmstart.config.study import StudyRecipe
 
-        return RECIPES[verb.base_name]
+        return {**RECIPES, "study": StudyRecipe}[verb.base_name]
     from warmstart.config.requests import REQUESTS
 
     return REQUESTS[verb.base_name]

@@ -183,7 +183,7 @@ def _split_verb(argv: list[str]) -> tuple[Verb, list[str]]:
     word, *rest = argv
     if word != EXPLAIN:
         return _second_word(word, rest) if _in_group(word) else (_known_verb(word, VERBS), rest)
-    trained = {name: verb for name, verb in VERBS.items() if verb.trains}
+    trained = {name: verb for name, verb in VERBS.items() if verb.explained}
     if not rest:
         raise BadInput(
             "no verb to explain", where=EXPLAIN, allowed=", ".join(trained),

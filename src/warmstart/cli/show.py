@@ -26,14 +26,20 @@ def _run(result: Mapping[str, Any]) -> None:
         _metrics(result["test"], _title(result["test"], "test"))
     _attempts(result)
     arms = {name: result[name] for name in ("pretrained", "scratch") if name in result}
-    if arms:
+    baselines = result.get("baselines", {})
+    if arms or baselines:
         rows = [
             [name, f"{arm['mean']:.4f}", f"{arm['std']:.4f}", str(len(arm["values"]))] for name, arm in arms.items()
         ]
+        metric = result["metric"]
+        rows += [[name, f"{one['metrics'][metric]:.4f}", "", ""] for name, one in baselines.get("each", {}).items()]
         print_text("")
-        print_text(format_table([f"{result['metric']} on {result['split']}", "mean", "std", "runs"], rows))
-    if "comparison" in result:
-        print_text(result["comparison"]["sentence"])
+        print_text(
+            format_table([f"{metric} on {baselines.get('split') or result['split']}", "mean", "std", "runs"], rows)
+        )
+    for part in ("comparison", "baselines"):
+        if part in result:
+            print_text(result[part]["sentence"])
 
 
 def _attempts(result: Mapping[str, Any]) -> None:
@@ -51,6 +57,30 @@ def _attempts(result: Mapping[str, Any]) -> None:
 def _title(result: Mapping[str, Any], split: str) -> str:
     """A split with the number of its examples."""
     return f"{split}, {format_count(result['examples'], 'example')}" if "examples" in result else split
+
+
+def _study(result: Mapping[str, Any]) -> None:
+    """A study: its table, every comparison, and the answer."""
+    heads = ["row", *([result["columns"]] if result["columns"] else []), result["metric"], "std", "seeds"]
+    rows = []
+    for one in [*result["table"], *result["baselines"]]:
+        place = [one["column"]] if result["columns"] else []
+        rows.append([one["row"], *place, f"{one['mean']:.4f}", f"{one['std']:.4f}", str(len(one["values"]))])
+    print_text(format_table(heads, rows))
+    print_text("")
+    heads = [f"gain of {result['table'][0]['row']} over", "gain", "95 % from", "to", "p (Holm)", "verdict"]
+    print_text(format_table(heads, _gains(result)))
+    print_text(f"\n{result['answer']}\n{result['page']}")
+
+
+def _gains(result: Mapping[str, Any]) -> list[list[str]]:
+    rows = []
+    for one in result["comparisons"]:
+        low, high = one["interval"] or (None, None)
+        numbers = [f"{number:+.4f}" if number is not None else "" for number in (one["gain"], low, high)]
+        p = "" if one["p_holm"] is None else f"{one['p_holm']:.4f}"
+        rows.append([f"{one['other']} {one['column']}".strip(), *numbers, p, one["verdict"]])
+    return rows
 
 
 def _metrics(result: Mapping[str, Any], title: str = "metric") -> None:
@@ -161,6 +191,7 @@ SHOWN = {
     "prepare": _prepare,
     "pretrain": _run,
     "finetune": _run,
+    "study": _study,
     "evaluate": _evaluate,
     "predict": _predict,
     "submit": _submit,

@@ -29,6 +29,7 @@ class Verb:
         example: one worked example.
         run: settings and options → the result that ``--json`` shows.
         trains: whether it makes a run folder: takes ``--out`` and ``--resume``.
+        explained: whether ``explain`` says what it would do.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Verb:
     example: str
     run: Callable[[Any, RunOptions], Any]
     trains: bool = False
+    explained: bool = False
 
     @property
     def base_name(self) -> str:

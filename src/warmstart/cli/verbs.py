@@ -30,6 +30,12 @@ def _finetune(settings: Any, options: RunOptions) -> Any:
     return finetune(settings, options.out, options.resume)
 
 
+def _study(settings: Any, options: RunOptions) -> Any:
+    from warmstart.verbs.study import study
+
+    return study(settings, options.out)
+
+
 def _explain(settings: Any, options: RunOptions) -> Any:
     from warmstart.verbs.explain import explain
 
@@ -124,7 +130,7 @@ def _completion(settings: Any, options: RunOptions) -> Any:
     from warmstart.cli.completion import completion
 
     return completion(
-        settings.shell, [*VERBS.values(), *map(explaining, filter(lambda verb: verb.trains, VERBS.values()))]
+        settings.shell, [*VERBS.values(), *map(explaining, filter(lambda verb: verb.explained, VERBS.values()))]
     )
 
 
@@ -169,6 +175,7 @@ _ALL = (
         "  makes runs/books; then: warmstart finetune --start runs/books …",
         _pretrain,
         trains=True,
+        explained=True,
     ),
     Verb(
         "finetune",
@@ -182,6 +189,20 @@ _ALL = (
         '  reads lines such as {"text": "a fine film", "label": "positive"};\n'
         "  then: warmstart predict --run runs/reviews …",
         _finetune,
+        trains=True,
+        explained=True,
+    ),
+    Verb(
+        "study",
+        "does pre-training pay on these labels: many trainings, compared",
+        "labels|ablation|layers|search --start RUN --task KIND|NAME --train FILE --test FILE --out STUDY",
+        "Trains what its design asks for, with every seed, beside a bag of words and the start as it is, and compares all\n"
+        "over seeds and examples together. The same command goes on where it was stopped; nothing is run twice.\n"
+        "Takes the options of finetune.",
+        "warmstart study labels --sizes 8,32,128 --start runs/books --task classification --train train.jsonl \\\n"
+        "    --test test.jsonl --out runs/labels\n"
+        "  makes runs/labels with report.html",
+        _study,
         trains=True,
     ),
     Verb(

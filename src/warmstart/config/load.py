@@ -55,6 +55,31 @@ def compose(
         raise bad_input_of(error, kind, tree.sources) from None
 
 
+def changed(recipe: S, path: str, value: str, flag: str) -> S:
+    """A tree with one field set, by its path with dots; ``flag`` is named where that cannot be.
+
+    Raises:
+        BadInput: an unknown field, or a value that it does not accept.
+    """
+    tree = _RecipeTree(type(recipe))
+    tree.values = recipe.model_dump(mode="json", exclude_none=True)
+    tree.set_value(tuple(path.split(".")), value, f"{flag} {path}")
+    try:
+        return type(recipe).model_validate(tree.values)
+    except ValidationError as error:
+        raise bad_input_of(error, type(recipe), tree.sources) from None
+
+
+def split_values(text: str, flag: str) -> tuple[str, list[str]]:
+    """``a.b=x,y`` → the path of a field and the values that it takes in turn.
+
+    Raises:
+        BadInput: it is no such assignment.
+    """
+    path, value = _parse_assignment(text, flag)
+    return ".".join(path), _split_list(value, flag)
+
+
 class _Dumper(yaml.SafeDumper):
     """Quotes the characters that YAML takes for line ends, which PyYAML would write as they are."""
 
@@ -155,12 +180,12 @@ def _split_list(text: str, source: str) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
-def _parse_assignment(text: str) -> tuple[KeyPath, str]:
+def _parse_assignment(text: str, flag: str = "--set") -> tuple[KeyPath, str]:
     keys, equals, value = text.partition("=")
     path = tuple(part.strip() for part in keys.split("."))
     if not equals or not all(path):
         raise BadInput(
-            "not an assignment", where="--set", value=text, allowed="a.b=value",
-            next_step="write for example --set train.optimizer.beta2=0.98",
+            "not an assignment", where=flag, value=text, allowed="a.b=value",
+            next_step=f"write for example {flag} train.optimizer.beta2=0.98",
         )  # fmt: skip
     return path, value.strip()

@@ -358,6 +358,10 @@ class FinetuneRecipe(ObjectiveSettings, VocabularySettings):
     control: bool = Setting(
         False, "also train the same model from random weights, and compare", flag="--control", title=TrainSettings.title
     )
+    baselines: bool | None = Setting(
+        None, "also fit what a person would use instead, a bag of words and the start's states among it, and compare "
+        "(default: with --control)", flag="--baselines", title=TrainSettings.title,
+    )  # fmt: skip
     retries: int = Setting(
         1, "times that a training is begun again, with another seed and half the rate, where it ends with one answer for "
         "everything", flag="--retries", metavar="N", title=TrainSettings.title, ge=0,

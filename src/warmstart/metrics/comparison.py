@@ -84,20 +84,32 @@ CAUTIONS = {
 """What a reader has to know where both sides were compared on this split."""
 
 
+def in_points(metric: str, value: float) -> str:
+    """A value or a gain of a metric for people: fractions and correlations in points (hundredths), errors as they are."""
+    if metric in LOWER_IS_BETTER:
+        return f"{value:.4f}"
+    return f"{value * (1.0 if metric in GENERATION_METRICS else 100.0):.1f}"
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The gain from pre-training over a random start, in the metric's own unit (positive is better).
+    """The gain of one side over another, in the metric's own unit (positive is better): of pre-training over a random start.
 
     Attributes:
         metric: name of the metric.
-        pretrained: runs from pre-trained weights.
-        scratch: runs from random weights.
+        pretrained: runs from pre-trained weights, or of whatever side is asked about.
+        scratch: runs from random weights, or of the other side.
         gain: difference of the means, with its sign changed where lower is better.
         low: lower bound of the 95 % interval; NaN where neither seeds nor examples say how far it may be off.
         high: upper bound.
+        p: how likely a gain or loss as large is where neither side is better (two-sided); NaN as above.
+        seed_variance: of the gain, over seeds.
+        example_variance: of the gain, over the choice of the examples.
         split: what both sides were evaluated on; empty where that is not known.
         examples: how many examples that has.
         paired: whether the interval covers the choice of the examples, which both sides share.
+        subject: what is said to gain.
+        baseline: what the other side is called, where it is not the control; one figure of it depends on no seed.
     """
 
     metric: str
@@ -106,14 +118,29 @@ class Comparison:
     gain: float
     low: float
     high: float
+    p: float
+    seed_variance: float
+    example_variance: float
     split: str = ""
     examples: int = 0
     paired: bool = False
+    subject: str = "Pre-training"
+    baseline: str = ""
 
     @property
     def seeds(self) -> int:
-        """Runs of the side that has fewer."""
-        return min(len(self.pretrained.values), len(self.scratch.values))
+        """Runs of the side that has fewer, of those that depend on a seed."""
+        return min(len(runs.values) for runs in self._seeded)
+
+    @property
+    def _seeded(self) -> tuple[MeanStd, ...]:
+        """The sides that depend on a seed."""
+        return (self.pretrained,) if self._is_fixed else (self.pretrained, self.scratch)
+
+    @property
+    def _is_fixed(self) -> bool:
+        """Whether the other side depends on no seed."""
+        return bool(self.baseline) and len(self.scratch.values) == 1
 
     @property
     def significant(self) -> bool:
@@ -122,21 +149,19 @@ class Comparison:
 
     def sentence(self) -> str:
         """The comparison as a sentence; fractions and correlations are in points (hundredths)."""
-        scale, unit, digits = 100.0, " points", 1
-        if self.metric in GENERATION_METRICS:  # these are 0 to 100 already
-            scale = 1.0
-        elif self.metric in LOWER_IS_BETTER:
-            scale, unit, digits = 1.0, "", 4
+        unit = "" if self.metric in LOWER_IS_BETTER else " points"
 
         def number(value: float) -> str:
-            return f"{value * scale:.{digits}f}"
+            return in_points(self.metric, value)
 
         def side(runs: MeanStd) -> str:
             return f"{number(runs.mean)} ± {number(runs.std)} over {format_count(len(runs.values), 'seed')}"
 
         verb = "gains" if self.gain >= 0 else "loses"
-        head = f"Pre-training {verb} {number(abs(self.gain))}{unit} of {self.metric}{self._where()}"
-        sides = f"({side(self.pretrained)} against {side(self.scratch)}"
+        over = f" over {self.baseline}" if self.baseline else ""
+        head = f"{self.subject} {verb} {number(abs(self.gain))}{unit} of {self.metric}{over}{self._where()}"
+        other = number(self.scratch.mean) if self._is_fixed else side(self.scratch)
+        sides = f"({side(self.pretrained)} against {other}"
         span = (
             "" if math.isnan(self.low) else f"; 95 % interval {number(self.low)} to {number(self.high)}{self._covers()}"
         )
@@ -159,17 +184,15 @@ class Comparison:
         return "not significant" if self.gain >= 0 else "not a gain"
 
     def _caution(self) -> str:
-        """What a reader has to know about dev."""
-        return (
-            " Both sides were stopped by the same dev, so name a test set for a fair figure."
-            if self.split == "dev"
-            else ""
-        )
+        """What a reader has to know of the split; a baseline has seen nothing of dev."""
+        own = " The runs were stopped by this dev, so name a test set for a fair figure."
+        return own if self._is_fixed and self.split == "dev" else CAUTIONS.get(self.split, "")
 
 
 def compare(
     pretrained: Sequence[float], scratch: Sequence[float], metric: str = "accuracy", *,
     pseudo_values: tuple[Array, Array] | None = None, split: str = "", examples: int = 0,
+    sides: tuple[str, str] = ("Pre-training", ""), draws: bool = False,
 ) -> Comparison:  # fmt: skip
     """The gain of the pre-trained runs, with an interval over seeds and examples.
 
@@ -184,27 +207,92 @@ def compare(
             interval covers the seeds only.
         split: what both were evaluated on.
         examples: how many examples that has.
+        sides: what is said to gain; and what ``scratch`` is called, where it is not the control (one figure of it depends on
+            no seed).
+        draws: whether each seed has drawn examples of its own, which both sides have learned from: then their differences
+            are what varies from seed to seed.
     """
     sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
     ours, theirs = mean_std(pretrained), mean_std(scratch)
     gain = sign * (ours.mean - theirs.mean)
-    parts = [(runs.std**2 / len(runs.values), len(runs.values) - 1) for runs in (ours, theirs) if len(runs.values) > 1]
-    if pseudo_values is not None and len(pseudo_values[0]) > 1:
+    varying = [mean_std(np.subtract(pretrained, scratch).tolist())] if draws else [ours, theirs]
+    parts = [(side.std**2 / len(side.values), len(side.values) - 1) for side in varying if len(side.values) > 1]
+    paired = pseudo_values is not None and len(pseudo_values[0]) > 1
+    if pseudo_values is not None and paired:
         parts.append((difference_variance(*pseudo_values), len(pseudo_values[0]) - 1))
-    half = _half_width(parts)
+    half, p = _interval(gain, parts)
+    over_examples = parts[-1][0] if paired else 0.0
+    over_seeds = sum(variance for variance, _ in parts) - over_examples
     return Comparison(
-        metric, ours, theirs, gain, gain - half, gain + half, split, examples, paired=pseudo_values is not None
-    )
+        metric, ours, theirs, gain, gain - half, gain + half, p, over_seeds, over_examples, split, examples,
+        pseudo_values is not None, *sides,
+    )  # fmt: skip
 
 
-def _half_width(parts: Sequence[tuple[float, int]]) -> float:
-    """Half of the 95 % interval from independent variances with their degrees of freedom."""
+def _interval(gain: float, parts: Sequence[tuple[float, int]]) -> tuple[float, float]:
+    """Half of the 95 % interval and the two-sided p, from independent variances with their degrees of freedom."""
     if not parts:
-        return math.nan
+        return math.nan, math.nan
     total = sum(variance for variance, _ in parts)
     if total == 0:
-        return 0.0
+        return 0.0, float(gain == 0)
     from scipy.stats import t
 
     freedom = total**2 / sum(variance**2 / free for variance, free in parts)
-    return float(t.ppf(0.975, freedom) * math.sqrt(total))
+    error = math.sqrt(total)
+    return float(t.ppf(0.975, freedom) * error), float(2 * t.sf(abs(gain) / error, freedom))
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """Holm's (1979) correction of the p of several comparisons: how sure each is, where one chance find would do harm.
+
+    One that is not defined (NaN) is no comparison and stays so.
+    """
+    order = sorted((i for i, p in enumerate(values) if not math.isnan(p)), key=lambda i: values[i])
+    found, least = [math.nan] * len(values), 0.0
+    for rank, place in enumerate(order):
+        least = max(least, min(1.0, (len(order) - rank) * values[place]))
+        found[place] = least
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What it would take to see a difference: in 80 of 100 comparisons as a significant one.
+
+    Attributes:
+        detectable: the least difference that this comparison would see so.
+        examples: as many would do, with the same seeds; ``None``: no number would.
+        seeds: as many of each side would do, on the same examples; ``None``: no number would.
+    """
+
+    detectable: float
+    examples: int | None
+    seeds: int | None
+
+
+def needs(found: Comparison, difference: float) -> Needs | None:
+    """What it would take to see ``difference``, in the metric's own unit; ``None`` where nothing is known of its spread.
+
+    By the normal distribution: a difference is seen where it is 1.96 + 0.84 standard errors. The variance over examples
+    shrinks with their number, that over seeds with theirs; each is estimated from this comparison.
+    """
+    total = found.seed_variance + found.example_variance
+    if total == 0 or math.isnan(found.low):
+        return None
+    from scipy.stats import norm
+
+    errors = float(norm.ppf(0.975) + norm.ppf(0.8))
+    allowed = (difference / errors) ** 2
+
+    def times(own: float, other: float) -> float | None:
+        return own / (allowed - other) if allowed > other else None
+
+    examples, seeds = (
+        None if share is None else max(least, math.ceil(share * count))
+        for share, count, least in (
+            (times(found.example_variance, found.seed_variance), found.examples, 1),
+            (times(found.seed_variance, found.example_variance), found.seeds, 2),
+        )
+    )
+    return Needs(errors * math.sqrt(total), examples, seeds)

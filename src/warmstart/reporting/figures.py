@@ -80,26 +80,37 @@ def loss_figure(lines: Sequence[Series], *, over: str = "step") -> str:
 
 def dev_figure(lines: Sequence[Series], metric: str) -> str:
     """A dev metric: a thin line for each seed, a thick one for their mean where all seeds have a point."""
+    return _curve_figure(lines, f"dev {metric}", "step", lambda axes: _draw_means(axes, lines))
+
+
+def _draw_means(axes: Any, lines: Sequence[Series]) -> None:
+    """The seeds of each arm, their mean, and its name at the right end."""
+    ends = []
+    for line in lines:
+        color, several = _arm_color(line.color_index), len(line.seeds) > 1
+        alpha, width = (0.45, 0.9) if several else (1.0, 2.0)
+        for points in line.seeds:
+            axes.plot(*zip(*points, strict=True), color=color, alpha=alpha, linewidth=width)
+        mean = mean_curve(line.seeds)
+        if several and mean:
+            axes.plot(*zip(*mean, strict=True), color=color, linewidth=2.4)
+        ends.append((line.name, (mean or line.seeds[0])[-1][1], color))
+    _label_ends(axes, ends)
+
+
+def label_figure(lines: Sequence[Series], metric: str, over: str, columns: Sequence[str]) -> str:
+    """A metric over the columns of a study, side by side: a thin line for each seed, a thick one for their mean."""
 
     def draw(axes: Any) -> None:
-        ends = []
-        for line in lines:
-            color = _arm_color(line.color_index)
-            several = len(line.seeds) > 1
-            for points in line.seeds:
-                axes.plot(
-                    *zip(*points, strict=True),
-                    color=color,
-                    alpha=0.45 if several else 1,
-                    linewidth=0.9 if several else 2,
-                )
-            mean = mean_curve(line.seeds)
-            if several and mean:
-                axes.plot(*zip(*mean, strict=True), color=color, linewidth=2.4)
-            ends.append((line.name, (mean or line.seeds[0])[-1][1], color))
-        _label_ends(axes, ends)
+        _draw_means(axes, lines)
+        axes.set_xticks(range(len(columns)), columns)
+        axes.set_xlabel(over)
+        axes.set_title(_printable(metric), loc="left")
+        axes.grid(axis="y", color=GRID_COLOR, linewidth=0.8)
 
-    return _curve_figure(lines, f"dev {metric}", "step", draw)
+    means = ((line.name, mean_curve(line.seeds)) for line in lines)
+    ends = "; ".join(f"{name} from {mean[0][1]:.4g} to {mean[-1][1]:.4g}" for name, mean in means if mean)
+    return _svg(draw, f"{metric} over {over}: {ends}.", height_inches=3.8)
 
 
 def comparison_figure(arms: Sequence[Arm], metric: str) -> str:

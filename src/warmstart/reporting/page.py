@@ -1,6 +1,6 @@
 """One self-contained HTML page: no script, no request, the same bytes for the same input.
 
-``write_page`` writes any blocks; ``report_runs`` chooses those for run folders: results, figures and details.
+``write_page`` writes any blocks; ``run_blocks`` chooses those for run folders: results, figures and details.
 """
 
 import json
@@ -54,20 +54,18 @@ def check_page_path(path: Path) -> None:
         )  # fmt: skip
 
 
-def report_runs(folders: Sequence[Path], out: Path) -> None:
-    """Writes a page about the runs in ``folders``, in order.
+def run_blocks(folders: Sequence[Path]) -> tuple[str, list[Block]]:
+    """The title and the blocks of a page about the runs in ``folders``, in order.
 
     Raises:
-        BadInput: no folder, a folder without a finished run, or an ``out`` that is not the name of an HTML file.
+        BadInput: a folder without a finished run.
     """
-    if not folders:
-        raise BadInput("no run to report", where="warmstart report", next_step="name at least one run folder")
-    check_page_path(out)
     runs = _distinguish_names([run for folder in folders for run in read_runs(Path(folder))])
     blocks: list[Block] = []
     for split in dict.fromkeys(split for run in runs for split in run.results):
         blocks += [Heading(f"Results on {split}" if split else "Results"), results_table(runs, split)]
         blocks += [Paragraph(run.comparison) for run in runs if run.comparison and split == list(run.results)[-1]]
+        blocks += baseline_blocks(runs, split)
         blocks += seeds_table(runs, split)
         blocks += comparison_figures(runs, split)
         blocks += confusion_tables(runs, split)
@@ -75,7 +73,7 @@ def report_runs(folders: Sequence[Path], out: Path) -> None:
     blocks += [Heading("Runs"), cost_table(runs)]
     blocks += attempts_table(runs)
     blocks += [block for run in runs for block in run_details(run)]
-    write_page(out, "Runs: " + ", ".join(run.name for run in runs), blocks)
+    return "Runs: " + ", ".join(run.name for run in runs), blocks
 
 
 def results_table(runs: Sequence[RunReport], split: str) -> Table:
@@ -96,6 +94,26 @@ def results_table(runs: Sequence[RunReport], split: str) -> Table:
     if any(result.intervals for _, result in found):
         caption += "; below a value its 95 % interval over examples"
     return Table(("run", *metrics, *(["examples"] if counted else []), "seeds"), tuple(rows), f"{caption}.")
+
+
+def baseline_blocks(runs: Sequence[RunReport], split: str) -> list[Block]:
+    """For each run that has them what a person would use instead, and what the run gains over the best of it."""
+    blocks: list[Block] = []
+    for run in runs:
+        if run.baselines.get("split") != split:
+            continue
+        each: dict[str, Any] = run.baselines["each"]
+        metrics = list(next(iter(each.values()))["metrics"])
+        rows = []
+        for name, one in each.items():
+            bounds = {metric: (low, high) for metric, (low, high) in one["intervals"].items()}
+            cells = [_cell(one["metrics"].get(metric), interval=bounds.get(metric)) for metric in metrics]
+            rows.append((f"{name}: {one['what']}", *cells))
+        caption = (
+            f"{run.name}: baselines, learned from the same examples; below a value its 95 % interval over examples."
+        )
+        blocks += [Table(("baseline", *metrics), tuple(rows), caption), Paragraph(run.baselines["sentence"])]
+    return blocks
 
 
 def confusion_tables(runs: Sequence[RunReport], split: str) -> list[Block]:

@@ -5,7 +5,7 @@ run of several trainings, each has a subfolder of its own.
 """
 
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +81,8 @@ class RunReport:
 
     ``results`` are by split, ``dev`` and ``test``; a run that has one kind of figures only has them under the empty name.
     ``attempts`` are the reports of the trainings that collapsed and of those that were begun in their place.
-    ``comparison`` is the sentence about the arms, with the first of them.
+    ``comparison`` is the sentence about the arms, with the first of them, and so are ``baselines``, the part of the report
+    about what a person would use instead.
     """
 
     folder: Path
@@ -96,6 +97,7 @@ class RunReport:
     manifest: dict[str, Any]
     account: dict[str, Any]
     config: str
+    baselines: dict[str, Any] = field(default_factory=dict)
 
     @property
     def final(self) -> SplitResult:
@@ -120,15 +122,17 @@ def read_runs(folder: Path) -> list[RunReport]:
     report = _read_object(path)
     try:
         if "runs" not in report:
-            return [_run_report(folder, folder.resolve().name, [(folder, report)])]
+            alone = _run_report(folder, folder.resolve().name, [(folder, report)])
+            return [replace(alone, baselines=report.get("baselines", {}))]
         arms: dict[str, list[_Training]] = {}
         for run in report["runs"]:
             arms.setdefault(run["arm"], []).append((folder / Path(run["run"]).name, run))
         sentences = [str((report.get("comparison") or {}).get("sentence", "")), *[""] * len(arms)]
-        return [
+        first, *others = [
             _run_report(folder, f"{folder.resolve().name}: {arm}", trainings, sentence)
             for (arm, trainings), sentence in zip(arms.items(), sentences, strict=False)
         ]
+        return [replace(first, baselines=report.get("baselines", {})), *others]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadInput(
             "not the report of a run", where=str(path), value=str(error),

@@ -1,19 +1,23 @@
 """The report of several trials: mean and standard deviation of each arm, the comparison, the best by dev."""
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from warmstart.base.files import read_json
 from warmstart.base.run_folder import PSEUDO_VALUES
-from warmstart.metrics.comparison import compare, mean_std
+from warmstart.metrics.comparison import Comparison, compare, mean_std
 from warmstart.metrics.metric import LOWER_IS_BETTER, Array
+from warmstart.study.baselines import Baseline, best_of
 from warmstart.study.factors import PRETRAINED, SCRATCH
 from warmstart.study.trial import Trial
 
 
-def compare_trials(out: str, trials: list[Trial], reports: list[dict[str, Any]], metric: str) -> dict[str, Any]:
+def compare_trials(
+    out: str, trials: list[Trial], reports: list[dict[str, Any]], metric: str, baselines: Mapping[str, Baseline]
+) -> dict[str, Any]:
     """One report of all trials, on test where all have one, else on dev or, where nothing is held out, on train.
 
     Args:
@@ -21,8 +25,9 @@ def compare_trials(out: str, trials: list[Trial], reports: list[dict[str, Any]],
         trials: the trials; the arm of the first is the main one.
         reports: of each.
         metric: that decides.
+        baselines: what a person would use instead; empty where none was fitted.
     """
-    split = "test" if all("test" in report for report in reports) else str(reports[0].get("split", "dev"))
+    split = split_of(reports)
     arms: dict[str, list[float]] = {}
     for trial, report in zip(trials, reports, strict=True):
         arms.setdefault(trial.arm, []).append(_value(report, split, metric))
@@ -38,11 +43,35 @@ def compare_trials(out: str, trials: list[Trial], reports: list[dict[str, Any]],
     result["collapsed"] = [report["run"] for report in reports if report["collapsed"]]
     if SCRATCH in arms and PRETRAINED in arms:
         result["comparison"] = _comparison(trials, arms, metric, split, best.get("test", best)["examples"])
-    return result
+    return result | gain_over_best(trials, reports, metric, baselines)
 
 
 KEPT = ("steps", "tokens", "seconds", "metrics", "intervals", "examples", "signatures", "confusion", "test")
 """What the report of several trials takes from that of the best one."""
+
+
+def split_of(reports: Sequence[Mapping[str, Any]]) -> str:
+    """The split that trials are compared on: test where all have one."""
+    return "test" if all("test" in report for report in reports) else str(reports[0].get("split", "dev"))
+
+
+def gain_over_best(
+    trials: list[Trial], reports: Sequence[dict[str, Any]], metric: str, baselines: Mapping[str, Baseline]
+) -> dict[str, Any]:
+    """The part of a report about baselines: each of them, and what the main arm gains over the best; empty without any."""
+    if not baselines:
+        return {}
+    split, arm = split_of(reports), trials[0].arm
+    own = [(trial, report) for trial, report in zip(trials, reports, strict=True) if trial.arm == arm]
+    best = best_of(baselines, metric)
+    ours, theirs = _pseudo_values([trial for trial, _ in own], arm, split), baselines[best].pseudo_values
+    found = compare(
+        [_value(report, split, metric) for _, report in own], [baselines[best].metrics[metric]], metric,
+        pseudo_values=None if ours is None or not theirs else (ours, np.array(theirs)), split=split,
+        examples=own[0][1].get("test", own[0][1])["examples"], sides=("Fine-tuning", f"{best}, the best baseline,"),
+    )  # fmt: skip
+    each = {name: one.to_dict() for name, one in baselines.items()}
+    return {"baselines": {"split": split, "each": each, "best": best} | _as_dict(found)}
 
 
 def _value(report: dict[str, Any], split: str, metric: str) -> float:
@@ -57,6 +86,10 @@ def _comparison(
     found = compare(
         arms[PRETRAINED], arms[SCRATCH], metric, pseudo_values=pairs, split=split, examples=examples
     )  # fmt: skip
+    return _as_dict(found)
+
+
+def _as_dict(found: Comparison) -> dict[str, Any]:
     return {
         "gain": found.gain,
         "interval": None if math.isnan(found.low) else [found.low, found.high],

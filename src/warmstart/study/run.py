@@ -24,7 +24,8 @@ from warmstart.config.schema import FinetuneRecipe
 from warmstart.run.metadata import read_metadata
 from warmstart.run.writing import manifest, write_model
 from warmstart.study.again import run_trial
-from warmstart.study.compare import compare_trials
+from warmstart.study.baselines import Baselines, fit_once, fits_baselines
+from warmstart.study.compare import compare_trials, gain_over_best
 from warmstart.study.factors import describe_control, list_arms, list_trials
 from warmstart.study.trial import Setup, Trial, data_sizes, describe_trial, summary, trial_cost
 from warmstart.train.precision import ComputeSettings, default_device, settings_of_run
@@ -56,11 +57,17 @@ def _run_trials(recipe: FinetuneRecipe, root: RunFolder, resume: bool, data: Lab
         say(line)
     warnings = [finding.text for finding in plan.report.findings]
     setup = Setup(compute, data_sizes(main) | {"warnings": warnings, "fingerprints": fingerprints})
-    if len(trials) == 1:
-        return run_trial(trials[0], main, setup, resume)
-    if main.start is not None:
+    if main.start is not None and (len(trials) > 1 or fits_baselines(recipe)):
         main.start.load()  # damaged weights are refused before anything is written
-    root.create(config, manifest("finetune", recipe.train.seed, setup.data), compute.to_dict())
+    if len(trials) > 1 or fits_baselines(recipe):
+        root.create(config, manifest("finetune", recipe.train.seed, setup.data), compute.to_dict())
+    baselines = fit_once(Baselines(recipe), main, root) if fits_baselines(recipe) else {}
+    if len(trials) == 1:
+        report = run_trial(trials[0], main, setup, resume)
+        if baselines:
+            report |= gain_over_best(trials, [report], main.metric, baselines)
+            root.finish(report)
+        return report
     reports = []
     for number, trial in enumerate(trials, start=1):
         say(f"training {number} of {len(trials)}: {trial.arm}, seed {trial.recipe.train.seed}")
@@ -69,7 +76,7 @@ def _run_trials(recipe: FinetuneRecipe, root: RunFolder, resume: bool, data: Lab
             reports.append(read_json(trial.folder.path / REPORT))
             continue
         reports.append(run_trial(trial, built[trial.arm], setup, resume and trial.folder.is_started))
-    report = compare_trials(str(root.path), trials, reports, main.metric)
+    report = compare_trials(str(root.path), trials, reports, main.metric, baselines)
     best = Path(report["best"])
     write_model(root.path, load_model(best), main.tokenizer, read_metadata(best), summary(recipe, main))
     root.finish(report)

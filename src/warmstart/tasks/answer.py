@@ -113,6 +113,7 @@ class Answer:
     has_classes: ClassVar[bool] = False
     pipeline: ClassVar[str] = "text-generation"
     estimator_type: ClassVar[str | None] = None
+    plain_form: ClassVar[str] = ""
 
     def num_outputs(self, label_names: Sequence[str]) -> int:
         """Size of the head."""

@@ -33,6 +33,7 @@ class ChoiceAnswer(ClassAnswer):
 
     goal = "choice"
     head = "choice"
+    plain_form = "one choice"
     per_read = True
     has_classes = False
     pipeline = "text-generation"

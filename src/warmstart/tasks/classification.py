@@ -27,6 +27,7 @@ class ClassAnswer(Answer):
     head = "class"
     has_classes = True
     pipeline = "text-classification"
+    plain_form = "one class"
     estimator_type: ClassVar[str | None] = "classifier"
 
     def metrics(self, label_names: Sequence[str]) -> tuple[str, ...]:

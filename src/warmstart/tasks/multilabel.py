@@ -44,6 +44,7 @@ class LabelsAnswer(Answer):
 
     goal = "labels"
     head = "multilabel"
+    plain_form = "several labels"
 
     def metrics(self, label_names: Sequence[str]) -> tuple[str, ...]:
         """F1 over all labels together and over each, and the share of texts with every label right."""

@@ -26,6 +26,7 @@ class ScoreAnswer(Answer):
 
     goal = "score"
     head = "score"
+    plain_form = "one score"
     pipeline = "text-classification"
     estimator_type = "regressor"
 

@@ -48,6 +48,7 @@ class SpanAnswer(Answer):
     per_read = True
     reads_text = averageable = False
     pipeline = "question-answering"
+    plain_form = "answer in a context"
 
     def num_outputs(self, label_names: Sequence[str]) -> int:
         """Start and end."""

@@ -57,6 +57,7 @@ class TagsAnswer(Answer):
     head, chain_head = "class", "crf"
     reads_text = averageable = False
     pipeline = "token-classification"
+    plain_form = "tag of each word"
     words_read: ClassVar[str] = "words at their first token, tags that mark no entities"
 
     def metrics(self, label_names: Sequence[str]) -> tuple[str, ...]:

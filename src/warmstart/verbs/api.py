@@ -22,6 +22,7 @@ from warmstart.config.requests import (
     SubmitRequest,
 )
 from warmstart.config.schema import RECIPES, FinetuneRecipe, PretrainRecipe
+from warmstart.config.study import StudyRecipe
 from warmstart.config.zeroshot_requests import OverlapRequest, ZeroshotRequest
 from warmstart.verbs import convert as _convert
 from warmstart.verbs import evaluate as _evaluate
@@ -33,13 +34,14 @@ from warmstart.verbs import predict as _predict
 from warmstart.verbs import prepare as _prepare
 from warmstart.verbs import pretrain as _pretrain
 from warmstart.verbs import report as _report
+from warmstart.verbs import study as _study
 from warmstart.verbs import submit as _submit
 from warmstart.verbs import zeroshot as _zeroshot
 from warmstart.verbs.classifier import Classifier
 
 __all__ = [
     "Classifier", "convert", "evaluate", "explain", "finetune", "generate", "load", "overlap", "predict", "prepare",
-    "pretrain", "report", "submit", "zero_shot",
+    "pretrain", "report", "run_study", "submit", "zero_shot",
 ]  # fmt: skip
 
 S = TypeVar("S", bound=Settings)
@@ -68,6 +70,17 @@ def finetune(
 ) -> dict[str, Any]:
     """A model for one task."""
     return _finetune.finetune(_compose(FinetuneRecipe, recipe, sets, flags), out, resume)
+
+
+def run_study(
+    design: str, out: str, *, recipe: str | None = None, sets: Sequence[str] = (), **flags: Any
+) -> dict[str, Any]:
+    """Trials of a design (``labels``, ``ablation``, ``layers``, ``search``), compared; a study that was stopped goes on.
+
+    The verb is ``study``, which here is the name of a room.
+    """
+    given = {"DESIGN": design} | flags_of_keywords(StudyRecipe, flags, RUN_OPTIONS)
+    return _study.study(compose(StudyRecipe, recipe=recipe, sets=sets, flags=given), out)
 
 
 def explain(

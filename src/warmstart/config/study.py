@@ -1,0 +1,41 @@
+"""The recipe of a study: that of a fine-tuning, and in what its trials differ from it. Light to import: no torch."""
+
+from typing import Annotated, Literal
+
+from warmstart.base.settings import Setting, copy_setting
+from warmstart.config.schema import FinetuneRecipe
+
+SHARES = ("1%", "2%", "5%", "10%", "20%", "50%", "100%")
+
+
+class StudyRecipe(FinetuneRecipe):
+    """``warmstart study``: a fine-tuning, the design of the study, and the values that it varies."""
+
+    title = "Study"
+
+    design: Annotated[
+        Literal["labels", "ablation", "layers", "search"],
+        Setting(
+            help="labels: fewer and more of them; ablation: without one part at a time; layers: how many of the start's are "
+            "taken; search: rates and lengths for the start and for its control alike", flag="DESIGN",
+        ),
+    ]  # fmt: skip
+    sizes: tuple[str, ...] = Setting(
+        SHARES, "labels: examples of each class (of tasks without classes in all), or shares of all with %", flag="--sizes",
+        metavar="N|N%", min_length=1,
+    )  # fmt: skip
+    vary: tuple[str, ...] = Setting(
+        (), "ablation and search: a field of the recipe and its other values, such as lm_weight=0,1; may be repeated",
+        flag="--vary", metavar="A.B=X,Y", many=True,
+    )  # fmt: skip
+    trainings: int = Setting(
+        8, "search: settings that are tried for each side, those by default among them; the best on dev is trained again "
+        "with fresh seeds", flag="--trainings", metavar="N", ge=2,
+    )  # fmt: skip
+    seeds: int = copy_setting(FinetuneRecipe, "seeds", 3)
+
+    @property
+    def base(self) -> FinetuneRecipe:
+        """The recipe that all trials are made from: one seed, and neither a control nor baselines of its own."""
+        own = {name: getattr(self, name) for name in FinetuneRecipe.model_fields}
+        return FinetuneRecipe.model_construct(**own | {"seeds": 1, "control": False, "baselines": False})

@@ -1,0 +1,133 @@
+"""The page of a study: its answer in one sentence, its table, its curve, every comparison, the command to run it again."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from warmstart.base.errors import BadInput
+from warmstart.base.files import read_json
+from warmstart.base.formatting import format_duration
+from warmstart.reporting.blocks import Block, Cell, Code, Figure, Heading, Number, Paragraph, Table
+from warmstart.reporting.figures import Arm, Series, comparison_figure, label_figure
+from warmstart.reporting.page import check_page_path, run_blocks, write_page
+
+STUDY = "study.json"
+
+
+def write_study_page(path: Path, study: dict[str, Any]) -> None:
+    """Writes the page to ``path``; ``study`` is what stands in ``study.json``."""
+    write_page(path, f"Study: {study['design']}", study_blocks(study))
+
+
+def report_folders(folders: Sequence[Path], out: Path) -> None:
+    """Writes a page about studies and runs: the studies first, each in the given order.
+
+    Raises:
+        BadInput: no folder, one without a finished run or study, or an ``out`` that is not the name of an HTML file.
+    """
+    if not folders:
+        raise BadInput("no run to report", where="warmstart report", next_step="name at least one run folder")
+    check_page_path(out)
+    studies = [folder for folder in folders if (folder / STUDY).is_file()]
+    blocks: list[Block] = []
+    for folder in studies:
+        blocks += [Heading(f"Study: {folder.resolve().name}"), *study_blocks(read_json(folder / STUDY))]
+    runs = [folder for folder in folders if folder not in studies]
+    title, more = run_blocks(runs) if runs else ("", [])
+    names = [f"Studies: {', '.join(folder.resolve().name for folder in studies)}"] if studies else []
+    write_page(out, "; ".join([*names, title] if title else names), [*blocks, *more])
+
+
+def study_blocks(study: dict[str, Any]) -> list[Block]:
+    """The blocks of a study."""
+    blocks: list[Block] = [Paragraph(study["answer"]), Heading("Results"), _table(study)]
+    blocks += [Figure(*drawn) for drawn in _figures(study)]
+    blocks += [Heading("Comparisons"), _comparisons(study), *_power(study)]
+    blocks += _tried(study)
+    return [*blocks, Heading("Run it again"), Code(study["command"], "Command")]
+
+
+def _tried(study: dict[str, Any]) -> list[Block]:
+    """What a search tried, by dev, and what that took."""
+    if not study["tried"]:
+        return []
+    rows = tuple((one["row"], Number(one["dev"]), format_duration(one["seconds"])) for one in study["tried"])
+    spent = format_duration(sum(one["seconds"] for one in study["tried"]))
+    return [Heading("Search"), Table(("setting", f"{study['metric']} on dev", "time"), rows, f"In all {spent}.")]
+
+
+def _rows(study: dict[str, Any]) -> list[dict[str, Any]]:
+    return [*study["table"], *study["baselines"]]
+
+
+def _columns(study: dict[str, Any]) -> list[str]:
+    return list(dict.fromkeys(one["column"] for one in study["table"]))
+
+
+def _table(study: dict[str, Any]) -> Table:
+    """One row per variant and baseline, one column per size."""
+    found = {(one["row"], one["column"]): one for one in _rows(study)}
+    columns, names = _columns(study), dict.fromkeys(one["row"] for one in _rows(study))
+    rows = tuple((name, *(_cell(found.get((name, column))) for column in columns)) for name in names)
+    heads = tuple(f"{column} {study['columns']}".strip() or study["metric"] for column in columns)
+    caption = f"{study['metric']} on the {study['examples']:,} examples of {study['split']}"
+    return Table(("", *heads), rows, f"{caption}; ± is the standard deviation over {study['seeds']} seeds.")
+
+
+def _cell(one: dict[str, Any] | None) -> Cell:
+    if one is None:
+        return "–"
+    return Number(one["mean"], one["std"] if len(one["values"]) > 1 else None)
+
+
+def _figures(study: dict[str, Any]) -> list[tuple[str, str]]:
+    """A curve over the columns, where they are several; else a dot for each seed."""
+    names = list(dict.fromkeys(one["row"] for one in _rows(study)))
+    if len(_columns(study)) > 1:
+        lines = [_line(study, name, index) for index, name in enumerate(names)]
+        caption = f"{study['metric']} by labels: thin lines are seeds, the thick line is their mean."
+        return [(label_figure(lines, study["metric"], study["columns"], _columns(study)), caption)]
+    arms = [Arm(one["row"], index, tuple(one["values"])) for index, one in enumerate(_rows(study))]
+    return [(comparison_figure(arms, study["metric"]), "Each dot is a seed, the bar is their mean.")]
+
+
+def _line(study: dict[str, Any], name: str, index: int) -> Series:
+    """The curve of one row: the place of each column, one line for each seed."""
+    own = [(place, one) for place, column in enumerate(_columns(study)) for one in _rows(study)
+           if (one["row"], one["column"]) == (name, column)]  # fmt: skip
+    seeds = max(len(one["values"]) for _, one in own)
+    points = (tuple((place, one["values"][k]) for place, one in own if k < len(one["values"])) for k in range(seeds))
+    return Series(name, index, tuple(points))
+
+
+def _comparisons(study: dict[str, Any]) -> Table:
+    rows: list[tuple[Cell, ...]] = []
+    for one in study["comparisons"]:
+        name = f"{one['column']} {study['columns']}: ".lstrip(" :") if one["column"] else ""
+        interval = None if one["interval"] is None else (one["interval"][0], one["interval"][1])
+        p = "–" if one["p_holm"] is None else f"{one['p_holm']:.3f}"
+        rows.append(
+            (f"{name}{one['main']} over {one['other']}", Number(one["gain"], interval=interval), p, one["verdict"])
+        )
+    caption = (
+        "Gains; below each its 95 % interval over seeds and examples. p is two-sided and Holm's: it allows for all rows of "
+        "this table together."
+    )
+    return Table(("", "gain", "p", "verdict"), tuple(rows), caption)
+
+
+def _power(study: dict[str, Any]) -> Sequence[Block]:
+    """What it would take to see one point."""
+    known = [one for one in study["comparisons"] if one["detectable"] is not None]
+    if not known:
+        return []
+    last = known[-1]
+    needed = [
+        f"{last[key]:,} {what}" for key, what in (("examples_for_a_point", "test examples"), ("seeds_for_a_point", "seeds"))
+        if last[key] is not None
+    ]  # fmt: skip
+    scale = 100 if last["detectable"] < 1 else 1
+    seen = f"This study would see a difference of {scale * last['detectable']:.1f} points between {last['main']} and "
+    seen += f"{last['other']} in 80 of 100 repetitions. "
+    one = f"would take {' or '.join(needed)}" if needed else "takes more seeds and more examples"
+    return [Paragraph(f"{seen}For 1 point it {one}.")]

@@ -1,0 +1,149 @@
+"""What a study has found: its table, every comparison with how sure it is, and the answer in one sentence.
+
+The first row of a table is asked about. In each column it is compared with every other row and with the best baseline, over
+seeds and examples together (:mod:`~warmstart.metrics.comparison`), and Holm's correction covers the whole table: with twenty
+comparisons one of them is "significant" by chance.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from warmstart.metrics.comparison import Comparison, compare, holm, in_points, mean_std, needs
+from warmstart.metrics.metric import LOWER_IS_BETTER
+from warmstart.metrics.names import GENERATION_METRICS
+from warmstart.study.store import Result
+
+Results = Mapping[str, Mapping[str, Sequence[Result]]]
+"""Column → row → results by seed."""
+SURE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class StudyTable:
+    """All results of a study so far.
+
+    Attributes:
+        metric: that decides.
+        split: that all are compared on.
+        examples: how many that has.
+        trials: what was trained.
+        baselines: what was not, in the same form; one result where the data are the same for all seeds.
+        draws: whether each seed has drawn its own examples.
+    """
+
+    metric: str
+    split: str
+    examples: int
+    trials: Results
+    baselines: Results = field(default_factory=dict)
+    draws: bool = False
+
+    def comparisons(self) -> list[tuple[str, str, Comparison, float]]:
+        """(column, other side, comparison, p after Holm's correction) of the first row with all others."""
+        found = []
+        for column, rows in self.trials.items():
+            main, *others = rows
+            sides = {row: rows[row] for row in others}
+            if best := self.best_baseline(column):
+                sides[best] = self.baselines[column][best]
+            found += [(column, row, self._compare(main, rows[main], row, side)) for row, side in sides.items()]
+        sure = holm([comparison.p for _, _, comparison in found])
+        return [(*one, p) for one, p in zip(found, sure, strict=True)]
+
+    def best_baseline(self, column: str) -> str:
+        """The baseline that did best on the very examples; empty where there is none."""
+        sign = -1 if self.metric in LOWER_IS_BETTER else 1
+        found = self.baselines.get(column, {})
+        return max(found, key=lambda name: sign * _mean(found[name]), default="")
+
+    def _compare(self, main: str, ours: Sequence[Result], row: str, theirs: Sequence[Result]) -> Comparison:
+        values = [[one.pseudo_values for one in side] for side in (ours, theirs)]
+        pairs = None if not all(map(all, values)) else tuple(np.mean(np.array(side), 0) for side in values)
+        return compare(
+            [one.value for one in ours], [one.value for one in theirs], self.metric, pseudo_values=pairs,
+            split=self.split, examples=self.examples, sides=(main, row), draws=self.draws,
+        )  # fmt: skip
+
+    def to_dict(self) -> dict[str, Any]:
+        """What stands in ``study.json``."""
+        comparisons = self.comparisons()
+        return {
+            "metric": self.metric, "split": self.split, "examples": self.examples,
+            "answer": answer(self, comparisons),
+            "table": _rows(self.trials), "baselines": _rows(self.baselines),
+            "comparisons": [_comparison(*one) for one in comparisons],
+        }  # fmt: skip
+
+
+def answer(table: StudyTable, comparisons: Sequence[tuple[str, str, Comparison, float]]) -> str:
+    """The study in a sentence: the first row against the best baseline, in the first and the last column, and what it takes.
+
+    Where there is one column, also the row whose loss is greatest.
+    """
+    columns = list(dict.fromkeys(column for column, _, _, _ in comparisons))
+    parts = []
+    for column in dict.fromkeys([columns[0], columns[-1]] if columns else []):
+        best = table.best_baseline(column)
+        parts += [_said(*one) for one in comparisons if one[:2] == (column, best)]
+    others = [one for one in comparisons if one[1] != table.best_baseline(one[0])]
+    if others and (len(columns) == 1 or not parts):
+        parts.append(_said(*max(others, key=lambda one: abs(one[2].gain))))
+    return " ".join(parts)
+
+
+def _said(column: str, row: str, found: Comparison, p: float) -> str:
+    """One comparison as a sentence."""
+    labels = "of the labels" if column.endswith("%") else "labels"
+    place = f"With {column} {labels}, " if column else ""
+    verb = "gains" if found.gain >= 0 else "loses"
+    unit = "" if found.metric in LOWER_IS_BETTER else " points"
+    head = f"{place}{found.subject} {verb} {in_points(found.metric, abs(found.gain))}{unit} of "
+    head += f"{found.metric} {'over' if found.gain >= 0 else 'against'} {row}"
+    if math.isnan(found.low):
+        return f"{head}; one seed and no interval."
+    low, high = (in_points(found.metric, bound) for bound in (found.low, found.high))
+    return f"{head} (95 % interval {low} to {high}): {verdict(found, p)}."
+
+
+def verdict(found: Comparison, p: float) -> str:
+    """What may be claimed of a difference, ``p`` being Holm's."""
+    if found.seeds < 2:
+        return "one seed says nothing about others"
+    if p < SURE:
+        return "significant"
+    return "unsure beside the other comparisons" if found.p < SURE else "inside the noise"
+
+
+def _comparison(column: str, row: str, found: Comparison, p: float) -> dict[str, Any]:
+    wanted = 1.0 if found.metric in GENERATION_METRICS else 0.01
+    taken = None if found.metric in LOWER_IS_BETTER else needs(found, wanted)
+    return {
+        "column": column, "main": found.subject, "other": row, "gain": found.gain,
+        "interval": None if math.isnan(found.low) else [found.low, found.high],
+        "p": None if math.isnan(found.p) else found.p, "p_holm": None if math.isnan(p) else p,
+        "verdict": verdict(found, p), "sentence": found.sentence(),
+        "detectable": None if taken is None else taken.detectable,
+        "examples_for_a_point": None if taken is None else taken.examples,
+        "seeds_for_a_point": None if taken is None else taken.seeds,
+    }  # fmt: skip
+
+
+def _rows(results: Results) -> list[dict[str, Any]]:
+    return [_row(column, row, found) for column, rows in results.items() for row, found in rows.items()]
+
+
+def _row(column: str, row: str, found: Sequence[Result]) -> dict[str, Any]:
+    values = mean_std([one.value for one in found])
+    return {
+        "column": column, "row": row, "mean": values.mean, "std": values.std, "values": list(values.values),
+        "dev": [one.dev for one in found], "seconds": sum(one.seconds for one in found),
+        "collapsed": sum(one.collapsed for one in found), "trials": [one.name for one in found],
+    }  # fmt: skip
+
+
+def _mean(found: Sequence[Result]) -> float:
+    return float(np.mean([one.value for one in found]))

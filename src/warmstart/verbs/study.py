@@ -1,0 +1,22 @@
+"""``warmstart study``: many small trainings of one recipe, compared, with what a person would use instead."""
+
+from typing import Any
+
+from warmstart.config.study import StudyRecipe
+from warmstart.study.design_run import run_design
+
+
+def study(recipe: StudyRecipe, out: str) -> dict[str, Any]:
+    """Runs what is not finished yet and compares all trials; ``out`` then has ``study.json`` and ``report.html``.
+
+    Args:
+        recipe: the fine-tuning and the design.
+        out: the folder of the study; one that was stopped goes on.
+
+    Returns:
+        {"study", "design", "metric", "split", "examples", "answer", "table", "baselines", "comparisons", "command", "page"}.
+
+    Raises:
+        BadInput: anything wrong with recipe, start, files or folder; nothing is written then.
+    """
+    return run_design(recipe, out)
