@@ -13,6 +13,7 @@ from warmstart.models.backbone import Tables, initialise
 from warmstart.models.backbones import build_backbone
 from warmstart.models.head import DEFAULT_OPTIONS, Head, LossOptions
 from warmstart.models.heads import build_head
+from warmstart.models.inputs import LMInputs
 from warmstart.models.linear_heads import mean_pool, text_numbers
 from warmstart.models.losses import Loss
 from warmstart.models.settings import HeadSettings, ModelSettings, TokenHeadSettings
@@ -58,6 +59,9 @@ class Model(nn.Module):
         super().__init__()
         self.settings = settings
         self.backbone = build_backbone(settings.backbone)
+        for reader, inputs in settings.inputs.items():
+            stack = self.backbone.stacks()[reader]
+            stack.take_inputs(LMInputs(inputs, build_backbone(inputs.backbone), stack.settings.table_width))
         heads: dict[str, HeadSettings | TokenHeadSettings] = dict(settings.heads)
         if settings.backbone.softmax:
             kind = "vectors" if settings.backbone.vectors else "tokens"

@@ -84,8 +84,36 @@ KINDS: dict[str, type[TransformerSettings] | type[LSTMSettings]] = {
 }  # fmt: skip
 
 
-class ModelSettings(Settings):
-    """Everything that is needed to build the same Model again."""
+InputKind = Literal["mix", "tune"]
+
+
+class InputSettings(Settings):
+    """A language model whose states a backbone reads as its tokens (:mod:`warmstart.models.inputs`)."""
 
     backbone: Annotated[BackboneSettings, Field(discriminator="kind")]
+    kind: InputKind = Setting(
+        "mix", "how a language model is read: all layers of the frozen one, mixed by weights that are learned (mix), or the "
+        "last layer of one that goes on learning (tune)", flag="--inputs",
+    )  # fmt: skip
+    place: Literal["instead", "beside"] = Setting("instead", "in the place of the token table's rows, or added to them")
+    norm: bool = Setting(True, "whether each layer is normed before it is mixed", flag="--mix-norm")
+    dropout: float = Setting(
+        0.0,
+        "dropout of the weights of the mixture (Edunov et al. 2019: 0.2)",
+        flag="--mix-dropout",
+        metavar="P",
+        ge=0,
+        lt=1,
+    )
+
+
+class ModelSettings(Settings):
+    """Everything that is needed to build the same Model again.
+
+    ``inputs``: name of a part that reads tokens (``text`` of a model with one stack, ``encoder``, ``decoder``) → what it
+    reads them as.
+    """
+
+    backbone: Annotated[BackboneSettings, Field(discriminator="kind")]
+    inputs: dict[Literal["text", "encoder", "decoder"], InputSettings] = {}
     heads: dict[str, Annotated[HeadSettings | TokenHeadSettings, Field(discriminator="kind")]] = {}
