@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from warmstart.base.settings import Setting, Settings
+from warmstart.models.bi_transformer_settings import BiTransformerSettings
 from warmstart.models.encoder_decoder_settings import EncoderDecoderSettings
 from warmstart.models.lstm_encoder_decoder_settings import LSTMEncoderDecoderSettings
 from warmstart.models.lstm_settings import LSTMSettings
@@ -77,10 +78,12 @@ class TokenHeadSettings(Settings):
     pair: ClassVar[str] = "none"
 
 
-BackboneSettings = TransformerSettings | LSTMSettings | EncoderDecoderSettings | LSTMEncoderDecoderSettings
+BackboneSettings = (
+    TransformerSettings | LSTMSettings | EncoderDecoderSettings | LSTMEncoderDecoderSettings | BiTransformerSettings
+)
 KINDS: dict[str, type[TransformerSettings] | type[LSTMSettings]] = {
     "transformer": TransformerSettings, "lstm": LSTMSettings, "encoder-decoder": EncoderDecoderSettings,
-    "lstm-encoder-decoder": LSTMEncoderDecoderSettings,
+    "lstm-encoder-decoder": LSTMEncoderDecoderSettings, "bi-transformer": BiTransformerSettings,
 }  # fmt: skip
 
 

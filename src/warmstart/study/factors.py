@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 
 from warmstart.base.run_folder import RunFolder
+from warmstart.build.inputs import input_models
 from warmstart.build.side_starts import side_starts, with_side_vocabulary
 from warmstart.build.start import NO_START, read_start
+from warmstart.config.inputs import InputRecipe
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.study.trial import Trial
 from warmstart.train.settings import SchemeSettings
@@ -14,7 +16,7 @@ PRETRAINED, SCRATCH = "pretrained", "scratch"
 
 def list_arms(recipe: FinetuneRecipe) -> dict[str, FinetuneRecipe]:
     """The recipe of each arm: that of ``recipe`` itself first, then of its control, if it has one."""
-    arm = PRETRAINED if recipe.start != NO_START or side_starts(recipe) else SCRATCH
+    arm = PRETRAINED if recipe.start != NO_START or side_starts(recipe) or input_models(recipe) else SCRATCH
     control = {SCRATCH: control_of(recipe)} if recipe.control and arm == PRETRAINED else {}
     return {arm: recipe} | control
 
@@ -50,6 +52,7 @@ def control_of(recipe: FinetuneRecipe) -> FinetuneRecipe:
         "start": NO_START,
         "encoder_start": None,
         "decoder_start": None,
+        "inputs": InputRecipe(),
         "tokenizer": vocabulary,
         "model": model,
         "transfer_layers": None,
