@@ -44,6 +44,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     labelled = [{"text": text, "label": str("fox" in text)} for text in texts]
     (folder / "labels.jsonl").write_text("".join(json.dumps(row) + "\n" for row in labelled))
+    tagged = [{"tokens": text.split(), "tags": [str(word == "fox") for word in text.split()]} for text in texts]
+    (folder / "tags.jsonl").write_text("".join(json.dumps(row) + "\n" for row in tagged))
     both = (*texts, *(text.upper() for text in texts))
     (folder / "both.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in both))
     for name, size in (("both", "300"), ("other", "280")):
@@ -65,7 +67,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def words_of(home: Path, *more: str, task: str = "seq2seq") -> list[str]:
-    files = {"seq2seq": "pairs", "classification": "labels"}[task]
+    files = {"seq2seq": "pairs", "classification": "labels", "tagging": "tags"}[task]
     model = ["--model", "encoder-decoder-tiny"] if task == "seq2seq" and "--model" not in more else []
     limits = ["--source-limit", "12", "--target-limit", "8"] if task == "seq2seq" else []
     words = ["--task", task, "--train", f"{home}/{files}.jsonl", "--dev", f"{home}/{files}.jsonl", *model, *limits]
@@ -197,6 +199,7 @@ REFUSED: dict[str, tuple[tuple[str, ...], str, str]] = {
     "endless": (("--text-inputs", "HOME/gpt", "--model", "lstm-tiny"), "classification", "add --context 24"),
     "no side": (("--source-inputs", "HOME/gpt"), "classification", "a Transformer has no encoder"),
     "two sides": (("--text-inputs", "HOME/gpt"), "seq2seq", "an encoder-decoder reads two texts"),
+    "above": (("--source-inputs", "HOME/gpt", "--inputs-at", "both"), "seq2seq", "--inputs-at: an encoder-decoder reads"),
     "nothing": (("--inputs", "tune"), "seq2seq", "how inputs are read, of which none are named"),
     "untied": (("--target-inputs", "HOME/gpt", "--set", "model.tied=false"), "seq2seq", "reads no table of its own"),
     "lm": (("--text-inputs", "HOME/elmo", "--lm-weight", "0.5"), "classification", "cannot read states that know of them"),
@@ -221,6 +224,7 @@ def test_any_model_may_read_a_language_model(home: Path) -> None:
     cases: list[tuple[str, tuple[str, ...], str]] = [
         ("classification", ("--text-inputs", "HOME/gpt", "--context", "24"), "lstm-tiny"),
         ("classification", ("--text-inputs", "HOME/elmo"), "bert-tiny"),
+        ("tagging", ("--text-inputs", "HOME/elmo", "--inputs-at", "both"), "gpt1-tiny"),
         ("seq2seq", ("--source-inputs", "HOME/elmo"), "lstm-encoder-decoder-tiny"),
     ]
     for task, inputs, name in cases:

@@ -1,11 +1,13 @@
 """Tokens read as the states of a language model: the mixture, who sees whom, what is trained, what a search reads."""
 
+import contextlib
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from warmstart.decode.packed import packed_softmax
 from warmstart.example.batch import Batch, collate
 from warmstart.example.example import Example, Goal
 from warmstart.models.model import Model
@@ -103,7 +105,7 @@ def test_a_stack_reads_the_states_that_its_language_model_has_alone(stack: str, 
         read = layers[-1]
         if kind == "mix":
             read = torch.stack([torch.nn.functional.layer_norm(h, (32,)) for h in layers]).mean(0)
-        expected = part.inputs.project(read)
+        expected = part.inputs.below.project(read)
         found = model.backbone.layer_states(collate([[example]]))[0]
     torch.testing.assert_close(found[:5] if stack == "encoder" else found[5:], expected, atol=1e-5, rtol=1e-5)
 
@@ -165,10 +167,26 @@ def test_beside_the_own_embeddings(backbone: str) -> None:
     batch = collate([[whole(ids, {})]])
     with torch.no_grad():
         table = body.tokens.weight.clone()
-        more = body.inputs.project(body.inputs.mix(body.inputs.lm.text_states(batch)))  # type: ignore[union-attr,operator]
+        more = body.inputs.below(body.inputs.lm.text_states(batch))  # type: ignore[union-attr,operator]
         plain.backbone.tokens.weight[:5] = table[ids] + more  # a table of what each place reads
         rows = collate([[whole(np.arange(5), {})]])
         torch.testing.assert_close(body(batch), plain.backbone(rows), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("at", ["output", "both"])
+def test_at_the_output_heads_read_a_mixture_of_its_own(at: str) -> None:
+    """Witness: Peters et al. 2018, section 3.3: the reader's states and another mixture, added by hand."""
+    model = make("lstm-tiny", {"text": {"backbone": "both", "place": "beside", "at": at}})
+    ids = np.array([3, 1, 4, 1, 5])
+    body, batch = model.backbone, collate([[Example.left_to_right(ids, {"lm": Goal.each(np.arange(2), ids[:2])})]])
+    assert body.inputs is not None and (body.inputs.below is None) == (at == "output")
+    with torch.no_grad():
+        whole = body.last_states(batch)
+        added = body.inputs.above(body.inputs.lm.text_states(batch))
+        torch.testing.assert_close(whole, body(batch) + added)
+        reads = torch.tensor([1, 4])
+        torch.testing.assert_close(body.last_states(batch, None, reads), whole[reads])
+        torch.testing.assert_close(model.run(batch, all_states=True).states, whole)
 
 
 # ---- what is trained
@@ -203,10 +221,12 @@ def test_no_weight_is_left_without_a_use(backbone: str) -> None:
 
 @pytest.mark.parametrize("name", CAUSAL)
 @pytest.mark.parametrize("backbone", [PAIR, LSTM_PAIR])
-def test_a_search_reads_what_training_reads(backbone: str, name: str) -> None:
-    """Witness: the whole pair read anew for every token; texts of a source part, and a source leaves."""
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "packed"])
+def test_a_search_reads_what_training_reads(backbone: str, name: str, packed: bool) -> None:
+    """Witness: the whole pair read anew for every token; texts of a source part, and a source leaves; weights are packed."""
     inputs = {side: {"backbone": name} for side in ("encoder", "decoder")}
-    body = make(backbone, inputs).backbone
+    model = make(backbone, inputs)
+    body = model.backbone
     sources = [np.array([3, 1, 4]), np.array([1, 5, 9, 2, 6])]
 
     def anew(source: np.ndarray, text: list[int]) -> torch.Tensor:
@@ -223,7 +243,7 @@ def test_a_search_reads_what_training_reads(backbone: str, name: str) -> None:
             for place, text in enumerate(own):
                 torch.testing.assert_close(states[row, place], anew(kept[row], text), atol=2e-5, rtol=2e-5)
 
-    with torch.inference_mode():
+    with torch.inference_mode(), packed_softmax(model, 4) if packed else contextlib.nullcontext():
         cache, places = body.read_sources(sources, 0)
         kept = list(sources)
         step([[[7]], [[7]]], 0)

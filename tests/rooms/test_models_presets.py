@@ -47,12 +47,12 @@ def test_an_lstm_encoder_decoder_has_its_arithmetic(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in PRESETS if name.startswith("bi-transformer")])
 def test_a_bidirectional_language_model_has_its_arithmetic(name: str) -> None:
-    """Witness: the closed form: one table, 12·D² + 13·D per layer of each tower, a norm above each; in the cloze layer as
-    many less a norm, and 2·D for a token without neighbours."""
+    """Witness: the closed form: one table, 4·D² + 9·D + 2·D·H + H per layer of each tower, a norm above each; in the cloze
+    layer as many less a norm, and 2·D for a token without neighbours."""
     s = preset(name)
     with torch.device("meta"):
         model = Model(ModelSettings(backbone=s))
-    per_layer = 12 * s.width**2 + 13 * s.width
+    per_layer = 4 * s.width**2 + 9 * s.width + 2 * s.width * s.hidden + s.hidden
     assert model.num_parameters == s.vocab_size * s.width + 2 * (s.layers * per_layer + 2 * s.width) + per_layer
 
 

@@ -65,7 +65,7 @@ class InputModels:
         return {
             stack: InputSettings(
                 backbone=resized(start.backbone.with_parts(pooler=False, lm=False), vocab_size), kind=recipe.kind,
-                place=place, norm=recipe.norm, dropout=recipe.dropout,
+                place=place, at=recipe.at, norm=recipe.norm, dropout=recipe.dropout,
             )
             for stack, start in self.models.items()
         }  # fmt: skip
@@ -142,6 +142,11 @@ def read_inputs(recipe: FinetuneRecipe, backbone: BackboneSettings, tokenizer: V
         _check_reading(stack, name, start)
         found[stack] = start
     _check_tables(found, backbone)
+    if backbone.two_stacks and recipe.inputs.at != "input":
+        raise BadInput(
+            "an encoder-decoder reads the states of a language model at its input", where="--inputs-at",
+            value=recipe.inputs.at, allowed="input", next_step="leave it out",
+        )  # fmt: skip
     return InputModels(found)
 
 

@@ -1,7 +1,7 @@
 """What a recipe says of language models whose states a model reads as its tokens. Light to import: no torch."""
 
 from warmstart.base.settings import PathRule, Setting, Settings, copy_setting
-from warmstart.models.settings import InputKind, InputSettings
+from warmstart.models.settings import InputKind, InputPlace, InputSettings
 
 MODEL = PathRule("model")
 
@@ -24,5 +24,6 @@ class InputRecipe(Settings):
         metavar="RUN", path=MODEL,
     )  # fmt: skip
     kind: InputKind = copy_setting(InputSettings, "kind", "mix")
+    at: InputPlace = copy_setting(InputSettings, "at", "input")
     norm: bool = copy_setting(InputSettings, "norm", True)
     dropout: float = copy_setting(InputSettings, "dropout", 0.0)

@@ -126,6 +126,10 @@ class TokenInputs(nn.Module):
         """[N, E] of the tokens of a Batch, beside the table [V, E]."""
         raise NotImplementedError
 
+    def add_above(self, states: torch.Tensor, batch: Batch, reads_M: torch.Tensor | None = None) -> torch.Tensor:
+        """The last states [N, D] of a Batch, or those [M, D] of ``reads_M``, with what heads read beside them."""
+        return states
+
     def new_cache(self, sources: int, columns: int) -> KVCache:
         """Room for what it has to remember of texts that grow; as :meth:`Backbone.new_cache`."""
         raise NotImplementedError
@@ -223,6 +227,20 @@ class Backbone(nn.Module):
     def take_inputs(self, inputs: TokenInputs) -> None:
         """From now on its tokens are read as ``inputs`` says."""
         self.inputs = inputs
+
+    def search_parts(self) -> list[nn.Module]:
+        """The parts whose products a search computes again for every token: the layers, and what makes the inputs."""
+        return [self.blocks] if self.inputs is None else [self.blocks, self.inputs]
+
+    def last_states(
+        self, batch: Batch, tables: Tables | None = None, reads_M: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """What heads read, before dropout: the states of :meth:`forward`, and what inputs add to them."""
+        return self.with_above(self(batch, tables, reads_M), batch, reads_M)
+
+    def with_above(self, states: torch.Tensor, batch: Batch, reads_M: torch.Tensor | None = None) -> torch.Tensor:
+        """The last states with what inputs add to them, if there are any."""
+        return states if self.inputs is None else self.inputs.add_above(states, batch, reads_M)
 
     def read_tokens(self, batch: Batch, tables: Tables) -> torch.Tensor:
         """[N, E] what the tokens of a Batch are read as."""

@@ -94,6 +94,10 @@ class EncoderDecoder(Backbone):
         """Encoder and decoder."""
         return {"encoder": self.encoder, "decoder": self.decoder}
 
+    def search_parts(self) -> list[nn.Module]:
+        """The layers, and what makes the inputs of the decoder."""
+        return [self.blocks, *self.decoder.search_parts()[1:]]
+
     def tables(self) -> Tables:
         """The decoder's tables."""
         return self.decoder.tables()

@@ -204,6 +204,10 @@ class LSTMEncoderDecoder(Backbone):
         """Encoder and decoder."""
         return {"encoder": self.encoder, "decoder": self.decoder}
 
+    def search_parts(self) -> list[nn.Module]:
+        """The layers, and what makes the inputs of the decoder."""
+        return [self.blocks, *self.decoder.search_parts()[1:]]
+
     def tables(self) -> Tables:
         """The decoder's tables, and that of the encoder's softmax."""
         return self.decoder.tables()._replace(encoder_softmax=self.encoder.tables().softmax)

@@ -88,6 +88,7 @@ KINDS: dict[str, type[TransformerSettings] | type[LSTMSettings]] = {
 
 
 InputKind = Literal["mix", "tune"]
+InputPlace = Literal["input", "output", "both"]
 
 
 class InputSettings(Settings):
@@ -99,6 +100,10 @@ class InputSettings(Settings):
         "last layer of one that goes on learning (tune)", flag="--inputs",
     )  # fmt: skip
     place: Literal["instead", "beside"] = Setting("instead", "in the place of the token table's rows, or added to them")
+    at: InputPlace = Setting(
+        "input", "where a model of one stack reads the states of a language model: with its embeddings, with its own last "
+        "states, or both, each by a mixture of its own", flag="--inputs-at",
+    )  # fmt: skip
     norm: bool = Setting(True, "whether each layer is normed before it is mixed", flag="--mix-norm")
     dropout: float = Setting(
         0.0,
