@@ -123,6 +123,7 @@ def test_tokens_that_a_language_model_does_not_know_are_the_end_to_it(home: Path
     assert len(rows) == found.tokenizer.vocab_size > len(known) and torch.equal(rows[: len(known)], known)
     assert (rows[len(known) :] == rows[end]).all()
     assert found.criterion.coefficients == {"label": 1.0}
+    assert list_arms(recipe.model_copy(update={"control": True}))["scratch"].lm_weight == 0
 
 
 @pytest.mark.parametrize("kind", ["mix", "tune"])

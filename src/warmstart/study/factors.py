@@ -48,6 +48,8 @@ def control_of(recipe: FinetuneRecipe) -> FinetuneRecipe:
         vocabulary = recipe.tokenizer if recipe.new_vocabulary else recipe.start
     elif recipe.decoder_start is not None and model.tied is None:
         model = model.model_copy(update={"tied": read_start(recipe.decoder_start).backbone.tied})
+    # What reads the states of a language model learns no auxiliary one unless it is told to, and so its control.
+    lm_weight = recipe.lm_weight if recipe.inputs.text is None else recipe.lm_weight or 0.0
     changes = {
         "start": NO_START,
         "encoder_start": None,
@@ -58,6 +60,7 @@ def control_of(recipe: FinetuneRecipe) -> FinetuneRecipe:
         "transfer_layers": None,
         "new_vocabulary": False,
         "new_head": False,
+        "lm_weight": lm_weight,
     }
     optimizer = recipe.train.optimizer.model_copy(update={"layer_decay": 1.0})
     train = recipe.train.model_copy(update={"unfreeze": None, "optimizer": optimizer})
