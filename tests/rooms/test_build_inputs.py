@@ -194,6 +194,7 @@ def test_the_dry_run_says_what_the_inputs_cost(home: Path) -> None:
 REFUSED: dict[str, tuple[tuple[str, ...], str, str]] = {
     "ahead": (("--target-inputs", "HOME/elmo"), "seq2seq", "by the target: it sees what is not written yet"),
     "backward": (("--source-inputs", "HOME/backward"), "seq2seq", "by the source: it reads from the end"),
+    "from the end": (("--encoder-start", "HOME/backward"), "seq2seq", "language model reads texts from their end"),
     "pairs": (("--source-inputs", "HOME/pairs"), "seq2seq", "by the source: it is an encoder-decoder"),
     "other": (("--source-inputs", "HOME/gpt", "--tokenizer", "HOME/other"), "seq2seq", "another vocabulary than the model"),
     "short": (("--source-inputs", "HOME/short", "--source-limit", "16"), "seq2seq", "got 16; allowed: up to 12"),

@@ -58,8 +58,9 @@ def _run_trials(recipe: FinetuneRecipe, root: RunFolder, resume: bool, data: Lab
     setup = Setup(compute, data_sizes(main) | {"warnings": warnings, "fingerprints": fingerprints})
     if len(trials) == 1:
         return run_trial(trials[0], main, setup, resume)
-    if main.start is not None:
-        main.start.load()  # damaged weights are refused before anything is written
+    for start in (main.start, *main.inputs.models.values()):
+        if start is not None:
+            start.load()  # damaged weights are refused before anything is written
     root.create(config, manifest("finetune", recipe.train.seed, setup.data), compute.to_dict())
     reports = []
     for number, trial in enumerate(trials, start=1):
