@@ -25,6 +25,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "encoder_decoder": {"--start": "none", "--task": "seq2seq"},
 }
 TINY = {
+    "bi-transformer": ["preset=bi-transformer-tiny", "layers=1", "width=16", "heads=2", "context=32"],
     "encoder-decoder": ["preset=encoder-decoder-tiny", "layers=1", "width=16", "heads=2", "context=32"],
     "lstm": ["preset=lstm-tiny", "layers=1", "width=16", "embedding_width=8", "context=32"],
     "gpt": ["preset=gpt1-tiny", "layers=1", "width=16", "heads=2", "context=32"],
@@ -159,7 +160,8 @@ def test_a_recipe_of_an_encoder_decoder_trains_two_steps(path: Path, tmp_path: P
     rows = [{"source": f"{'abcd'[n % 4]} {'efgh'[n // 4]}", "target": "a b"} for n in range(16)]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     sets = [f"train.{change}" for change in SHORT]
-    sets += [f"model.{size}" for size in ("layers=2", "width=16", "cells=16", "upper_cells=16", "embedding_width=8")]
+    own = ("cells=16", "upper_cells=16", "embedding_width=8") if "lstm" in path.name else ("heads=2",)
+    sets += [f"model.{size}" for size in ("layers=2", "width=16", *own)]
     sets += ["task.seq2seq.source_limit=12", "task.seq2seq.target_limit=8", "control=false", "model.context=32"]
     sets += ["side_losses=summed", "scheme.freeze_tables=false", "task.train_frac=1"]
     words = ["finetune", "--recipe", str(path), "--start", "none", "--task", "seq2seq", "--vocab-size", "257"]

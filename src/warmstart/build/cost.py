@@ -186,7 +186,8 @@ def measure_seconds(
 
 def _with_layers(settings: ModelSettings, layers: int) -> ModelSettings:
     heads = {name: head.model_copy(update={"layer": None}) for name, head in settings.heads.items()}
-    return ModelSettings(backbone=settings.backbone.model_copy(update={"layers": layers}), heads=heads)
+    backbone = settings.backbone.model_copy(update={"layers": layers})
+    return settings.model_copy(update={"backbone": backbone, "heads": heads})
 
 
 def _step_seconds(model: Model, optimizer: Optimizer, stream: Stream, criterion: Criterion) -> float:

@@ -14,6 +14,7 @@ from warmstart.base.formatting import format_count
 from warmstart.base.seeds import derive_seed
 from warmstart.build.generation import check_softmax, generation_settings, label_smoothing, with_word_head
 from warmstart.build.head import HeadPlan, head_kind, plan_head
+from warmstart.build.inputs import InputModels, Stack, grown_inputs, read_inputs, read_unknown_as_end
 from warmstart.build.labelled_data import LabelledData, read_labelled_data
 from warmstart.build.side_starts import (
     SideStarts,
@@ -83,6 +84,7 @@ class Finetuning:
         vectors: row of the token table → the word vector that it begins as.
         head: what becomes of the start's head.
         sides: what the two stacks of an encoder-decoder start from, if anything.
+        inputs: language models whose states are read as tokens, if any.
         texts: what each of them goes on learning as a language model, if anything.
     """
 
@@ -99,6 +101,7 @@ class Finetuning:
     vectors: Vectors
     head: HeadPlan
     sides: SideStarts
+    inputs: InputModels
     texts: SideGoals
 
     def fingerprints(self) -> dict[str, Any]:
@@ -108,6 +111,7 @@ class Finetuning:
         found: dict[str, Any] = {"label names": list(self.spec.label_names)}
         found |= {name: digest_records(records) for name, records in parts.items()}
         found |= {"vocabulary": self.tokenizer.fingerprint, "start": None if start is None else start.fingerprint()}
+        found |= {"language models of inputs": self.inputs.fingerprint()} if self.inputs.models else {}
         found |= {"language models": self.sides.fingerprint(), "texts of one side": self.texts.fingerprint()}
         return found | {"word vectors": digest_arrays(self.vectors)}
 
@@ -118,8 +122,9 @@ class Finetuning:
         if self.start is not None:
             rows = {head.goal: head.rows} if head.goal else {}
             account = self.start.initialise(model, self.tokenizer, recipe.transfer_layers, rows)
-        if self.sides.sides:
-            account = self.sides.initialise(model)
+        if self.sides.sides or self.inputs.models:
+            account = self.sides.initialise(model, *self.inputs.transfers())
+        read_unknown_as_end(model, self.known_inputs, self.tokenizer)
         if self.vectors:
             account = start_from_vectors(model, self.vectors)
         check_tables(model, recipe.scheme, [] if account is None else account.loaded)
@@ -133,6 +138,13 @@ class Finetuning:
                 say(f"head       fitted to the start's states of {format_count(count, 'example')}")
         apply_scheme(model, recipe.scheme, recipe.train.seed)
         return model, account
+
+    @property
+    def known_inputs(self) -> dict[Stack, int]:
+        """Part that reads a language model → tokens that this one knows."""
+        if self.start is not None:
+            return {stack: self.start.tokenizer.vocab_size for stack in self.settings.inputs}
+        return {stack: start.tokenizer.vocab_size for stack, start in self.inputs.models.items()}
 
     def fits_head(self, recipe: FinetuneRecipe, model: Model) -> bool:
         """Whether the head begins as the best one on the states that the model starts with."""
@@ -166,14 +178,15 @@ def build_finetuning(
     start = None if recipe.start == NO_START else read_start(recipe.start)
     tokenizer = vocabulary_of(recipe, data, start)
     backbone = _backbone(recipe, kind, tokenizer, start)
-    check_sight(kind, backbone)
-    sides = read_side_starts(recipe, backbone, tokenizer)
+    sides, inputs = read_side_starts(recipe, backbone, tokenizer), read_inputs(recipe, backbone, tokenizer)
+    backbone = inputs.fit_length(recipe, backbone, kind.min_context(recipe_options(recipe.task, kind), backbone.sight))
     head = plan_head(recipe, data, start)
     recipe = recipe.model_copy(update=(head if other is None else other.head).form)
     if head.frame is None or head.frame.template is None:
         tokenizer = tokenizer.with_special_tokens(special_tokens(backbone.sight, tokenizer))
     copied = backbone.total_layers if recipe.transfer_layers is None else recipe.transfer_layers
     check_scheme(recipe.scheme, backbone, None if start is None else copied)
+    recipe = inputs.without_foresight(recipe, kind.answer(data.label_names).generated)
     lm_weight = lm_weight_of(recipe, kind, backbone)
     pool, apart = pool_of(recipe, kind), is_bi_encoder(recipe, kind, len(data.train))
     frame = frame_of(recipe, kind, backbone, tokenizer, pool, apart, head.frame)
@@ -194,9 +207,11 @@ def build_finetuning(
     settings = _with_head(
         recipe, spec, backbone, pool, max(backbone.vocab_size, tokenizer.vocab_size), head_kind(recipe, data)
     )
+    settings = _with_inputs(settings, recipe, inputs, start)
     vectors = _vectors(recipe, tokenizer, backbone)
     return Finetuning(
-        spec, tokenizer, settings, start, data, training, lengths, metric, search, criterion, vectors, head, sides, texts
+        spec, tokenizer, settings, start, data, training, lengths, metric, search, criterion, vectors, head, sides,
+        inputs, texts
     )  # fmt: skip
 
 
@@ -206,6 +221,7 @@ def _backbone(recipe: FinetuneRecipe, kind: TaskKind, tokenizer: Vocabulary, sta
         backbone = backbone_settings(recipe.model, tokenizer.vocab_size).model_copy(update=forms_of_starts(recipe))
     else:
         backbone = with_start(recipe.model, start.backbone, start.rows_for(tokenizer))
+    check_sight(kind, backbone)
     if not (recipe.task.context or recipe.model.context):
         backbone = with_context(backbone, kind.min_context(recipe_options(recipe.task, kind), backbone.sight))
     backbone = for_reading(backbone, vectors=isinstance(tokenizer, ImageProcessor))
@@ -213,6 +229,15 @@ def _backbone(recipe: FinetuneRecipe, kind: TaskKind, tokenizer: Vocabulary, sta
         start is None and not side_starts(recipe) and recipe.vectors is None and recipe.model.embedding_std is None
     )
     return side_goals(recipe).fit(backbone.for_random_weights() if is_random else backbone)
+
+
+def _with_inputs(
+    settings: ModelSettings, recipe: FinetuneRecipe, inputs: InputModels, start: Start | None
+) -> ModelSettings:
+    """The same reading the states of language models: those that the recipe names, or the start's."""
+    rows = settings.backbone.vocab_size
+    named = inputs.settings(recipe.inputs, settings.backbone, rows)
+    return settings.model_copy(update={"inputs": named if start is None else grown_inputs(recipe, start, rows)})
 
 
 def _shared(

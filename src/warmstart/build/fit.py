@@ -9,9 +9,19 @@ from warmstart.objectives.objective import Objective
 from warmstart.objectives.table import OBJECTIVES
 from warmstart.tasks.vocabulary import Vocabulary
 
-PRESETS = {"causal": ("modern-micro", "modern-mini"), "full": ("bert-mini",), "prefix": ("encoder-decoder-mini",)}
+PRESETS = {
+    "causal": ("modern-micro", "modern-mini"),
+    "full": ("bert-mini",),
+    "prefix": ("encoder-decoder-mini",),
+    "cloze": ("bi-transformer-mini",),
+}
 """Sight → the models, from small to large, that a recipe may mean which names none."""
-WHAT_IT_SEES = {"causal": "only what came before", "full": "the whole text", "prefix": "a source and a target"}
+WHAT_IT_SEES = {
+    "causal": "only what came before",
+    "full": "the whole text",
+    "prefix": "a source and a target",
+    "cloze": "all but the token that it predicts",
+}
 
 
 def fresh_backbone(recipe: ModelRecipe, objective: Objective, vocab_size: int) -> BackboneSettings:

@@ -89,7 +89,13 @@ def check_model(recipe: PretrainRecipe) -> None:
         backbone = fresh_backbone(recipe.model, objective, recipe.corpus.vocab_size)
     else:
         folder = model_folder(recipe.start)
-        start = load_settings(folder).backbone
+        settings = load_settings(folder)
+        if settings.inputs:
+            raise BadInput(
+                "a model whose tokens are the states of another language model does not go on as one", where="--start",
+                value=recipe.start, allowed="a model that reads tokens", next_step="start from the language model itself",
+            )  # fmt: skip
+        start = settings.backbone
         backbone = fit_backbone(with_start(recipe.model, start, start.vocab_size), objective)
     if recipe.carry:
         check_carry(objective, backbone)

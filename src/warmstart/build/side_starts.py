@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from warmstart.base.errors import BadInput
+from warmstart.build.inputs import check_inputs_alone, input_models
 from warmstart.build.sizes import backbone_settings
 from warmstart.build.start import NO_START, Start, read_start
 from warmstart.config.schema import FinetuneRecipe
@@ -37,26 +38,30 @@ def origin(recipe: FinetuneRecipe) -> str:
     if recipe.start != NO_START:
         return f"`{recipe.start}`"
     sides = [f"`{name}` ({side})" for side, name in side_starts(recipe).items()]
-    return " and ".join(sides) or "random weights"
+    read = [f"the states of `{name}` ({stack})" for stack, name in input_models(recipe).items()]
+    return " and ".join([*sides, *read]) or "random weights"
 
 
 def with_side_vocabulary(recipe: FinetuneRecipe) -> FinetuneRecipe:
     """The recipe with the vocabulary of its decoder's language model, or of its encoder's, where it names none.
 
-    Of both the one with more tokens: a masked language model adds its mask to the vocabulary of the text.
+    Of both the one with more tokens: a masked language model adds its mask to the vocabulary of the text. Where there are
+    none, of the language models whose states it reads.
 
     Raises:
         BadInput: another start for the whole model.
     """
-    names = side_starts(recipe)
-    if not names:
+    check_inputs_alone(recipe)
+    names, read = side_starts(recipe), [*input_models(recipe).values()]
+    if not names and not read:
         return recipe
     if recipe.start != NO_START:
         raise BadInput(
             "a start for the whole model, and another for one of its sides", where="--start", value=recipe.start,
             allowed=f"none, with --{next(iter(names))}-start", next_step="leave one of them out",
         )  # fmt: skip
-    sizes = {name: read_start(name).tokenizer.vocab_size for name in (names[side] for side in reversed(names))}
+    known = [names[side] for side in reversed(names)] or read
+    sizes = {name: read_start(name).tokenizer.vocab_size for name in known}
     return recipe.model_copy(update={"tokenizer": recipe.tokenizer or max(sizes, key=lambda name: sizes[name])})
 
 
@@ -93,9 +98,9 @@ class SideStarts:
     sides: Mapping[str, Start] = field(default_factory=dict)
     layers: int | None = None
 
-    def initialise(self, model: Model) -> WeightAccount:
-        """Copies the weights into a freshly drawn model; says what became of every weight."""
-        transfers: list[PartTransfer] = []
+    def initialise(self, model: Model, *others: PartTransfer) -> WeightAccount:
+        """Copies the weights into a freshly drawn model, and those of ``others``; says what became of every weight."""
+        transfers: list[PartTransfer] = [*others]
         left: list[str] = []
         for side, start in self.sides.items():
             imported, backbone = start.load(), model.settings.backbone
@@ -162,6 +167,11 @@ def _check_side(side: str, name: str, start: Start, ours: TransformerSettings, t
             f"the {side}'s language model has another vocabulary than the model", where=f"--{side}-start", value=name,
             allowed="one vocabulary for both sides",
             next_step="pre-train both language models with one --tokenizer",
+        )  # fmt: skip
+    if start.metadata.direction == "backward":
+        raise BadInput(
+            f"the {side}'s language model reads texts from their end", where=f"--{side}-start", value=name,
+            allowed="one that reads from left to right", next_step="pre-train it with --objective causal",
         )  # fmt: skip
     other = differing_field(ours, settings_as_side(start.backbone, ours))
     if other is not None:

@@ -33,7 +33,7 @@ class Start:
 
     def __init__(self, folder: Path, settings: ModelSettings, tokenizer: Vocabulary, metadata: RunMetadata) -> None:
         self.folder, self.tokenizer, self.metadata = folder, tokenizer, metadata
-        self.backbone, self.heads = settings.backbone, settings.heads
+        self.backbone, self.heads, self.inputs = settings.backbone, settings.heads, settings.inputs
         self._imported: ImportedModel | None = None
 
     def load(self) -> ImportedModel:

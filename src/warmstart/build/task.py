@@ -51,7 +51,8 @@ def check_sight(kind: TaskKind, backbone: BackboneSettings) -> None:
     if backbone.sight not in kind.sights:
         able = ", ".join(name for name, other in KINDS.items() if backbone.sight in other.sights)
         raise BadInput(
-            f"{backbone.NOUN} does not learn this kind of task", where="--task", value=kind.name, allowed=able,
+            f"{backbone.NOUN} does not learn this kind of task", where="--task", value=kind.name,
+            allowed=able or "as what another model reads: --source-inputs, --text-inputs",
             next_step="choose another --model or --start",
         )  # fmt: skip
 
@@ -153,8 +154,8 @@ def _is_plain(recipe: FinetuneRecipe) -> bool:
 
 def _is_sentence_encoder(recipe: FinetuneRecipe) -> bool:
     """Whether the folder of the start, or of the model that is begun anew, reads a text as the mean of its states."""
-    name = recipe.model.preset if recipe.start == NO_START else recipe.start
-    return name is not None and name not in PRESETS and reads_mean(model_folder(name))
+    name = _model_name(recipe)
+    return name is not None and reads_mean(model_folder(name))
 
 
 def _class_positions(recipe: FinetuneRecipe, kind: TaskKind, pool: Pool) -> Literal["summary", "rising", "all"]:
@@ -208,9 +209,21 @@ def _metadata(recipe: FinetuneRecipe) -> RunMetadata:
     return RunMetadata() if source is None else read_metadata(model_folder(source))
 
 
+def _model_metadata(recipe: FinetuneRecipe) -> RunMetadata:
+    """From which end texts are read is the start's, or that of the folder whose size a new model has."""
+    name = _model_name(recipe)
+    return RunMetadata() if name is None else read_metadata(model_folder(name))
+
+
+def _model_name(recipe: FinetuneRecipe) -> str | None:
+    """The start, or the folder whose size a new model has; ``None``: neither."""
+    name = recipe.model.preset if recipe.start == NO_START else recipe.start
+    return None if name in PRESETS else name
+
+
 def _direction(recipe: FinetuneRecipe, kind: TaskKind, reads: str, apart: bool) -> Direction:
-    """From which end texts are read: as the start does it."""
-    found = _metadata(recipe).direction
+    """From which end texts are read: as the start does it, or the model that is begun anew."""
+    found = _model_metadata(recipe).direction
     if found == "backward" and not kind.reads_backward:
         raise BadInput(
             "this task cannot use a model that reads texts from their end", where="--task",

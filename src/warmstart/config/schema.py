@@ -8,6 +8,7 @@ size of the text and of the model (``build/chosen_pretraining.py``), in fine-tun
 from typing import Annotated, Literal
 
 from warmstart.base.settings import Group, PathRule, Setting, Settings, copy_setting, defaults
+from warmstart.config.inputs import InputRecipe
 from warmstart.decode.settings import SAMPLING, GenerateSettings
 from warmstart.image.settings import AugmentSettings
 from warmstart.models.encoder_decoder_settings import EncoderDecoderSettings
@@ -320,6 +321,7 @@ class FinetuneRecipe(ObjectiveSettings, VocabularySettings):
         None, "with --start none: language model of the targets that starts a decoder", flag="--decoder-start",
         metavar="RUN", path=MODEL,
     )  # fmt: skip
+    inputs: InputRecipe = Group(InputRecipe)
     vectors: str | None = Setting(
         None, "with --start none: file of word vectors (text, also .gz) that initialise the embeddings", flag="--vectors",
         metavar="FILE", path=PathRule("file"),

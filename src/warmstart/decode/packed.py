@@ -73,7 +73,7 @@ def packed_softmax(model: Model, rows: int) -> Iterator[Product]:
     softmax = _capped(product(table, bias, rows, single=True), whole.cap)
     try:
         # elsewhere than on a CPU nothing is packed, and parts may be compiled as they stand
-        for part in model.backbone.blocks.modules() if table.device.type == "cpu" else ():
+        for part in _parts(model) if table.device.type == "cpu" else ():
             for name, found in _functions(part, rows).items():
                 before.append((part, name, part.__dict__.get(name)))
                 part.__dict__[name] = found
@@ -86,6 +86,11 @@ def packed_softmax(model: Model, rows: int) -> Iterator[Product]:
                 del part.__dict__[name]
             else:
                 part.__dict__[name] = own
+
+
+def _parts(model: Model) -> list[nn.Module]:
+    """All modules that a search computes with."""
+    return [part for whole in model.backbone.search_parts() for part in whole.modules()]
 
 
 def _functions(part: nn.Module, rows: int) -> dict[str, Any]:

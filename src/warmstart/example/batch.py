@@ -84,6 +84,20 @@ class Batch:
         """N."""
         return int(self.ids.shape[0])
 
+    def in_order(self, *, full: bool = False, backward: bool = False) -> "Batch":
+        """The same documents as plain texts, without goals: each token sees what came before.
+
+        ``full``: it sees all; ``backward``: it sees what comes after.
+        """
+        starts = np.repeat(np.cumsum(self.lengths) - self.lengths, self.lengths)
+        counted = np.arange(self.num_tokens) - starts
+        turns = np.repeat(self.lengths, self.lengths) - 1 - counted if backward else counted * (not full)
+        return replace(
+            self, positions=to_device(torch.from_numpy(counted), self.ids.device), turns=torch.from_numpy(turns),
+            pattern=pattern_of(turns, starts), goals={}, segments=None, sequential_positions=True, carry_in=None,
+            carry_out=None,
+        )  # fmt: skip
+
     def to(self, device: torch.device | str) -> "Batch":
         """The same Batch on another device."""
         segments = None if self.segments is None else to_device(self.segments, device)

@@ -19,6 +19,7 @@ from warmstart.models.cache import LayerCache
 from warmstart.models.lm_transform import LMTransform
 from warmstart.models.softmax import Softmax
 
+COLUMNS = 32  # of the cache of an encoder-decoder's search at first: room for so many tokens of all texts of a source
 CHUNK = 512  # tokens of a left-to-right source read at one time: bounds its attention weights
 
 
@@ -112,12 +113,66 @@ class SourcesRead(NamedTuple):
     places: torch.Tensor
 
 
+class TokenInputs(nn.Module):
+    """What tokens are read as where that is more than their row of a backbone's table.
+
+    Attributes:
+        replaces_table: whether that row takes no part.
+    """
+
+    replaces_table: bool
+
+    def forward(self, batch: Batch, table: torch.Tensor) -> torch.Tensor:
+        """[N, E] of the tokens of a Batch, beside the table [V, E]."""
+        raise NotImplementedError
+
+    def add_above(self, states: torch.Tensor, batch: Batch, reads_M: torch.Tensor | None = None) -> torch.Tensor:
+        """The last states [N, D] of a Batch, or those [M, D] of ``reads_M``, with what heads read beside them."""
+        return states
+
+    def new_cache(self, sources: int, columns: int) -> KVCache:
+        """Room for what it has to remember of texts that grow; as :meth:`Backbone.new_cache`."""
+        raise NotImplementedError
+
+    def read_cached(self, ids_BT: torch.Tensor, cache: KVCache, table: torch.Tensor) -> torch.Tensor:
+        """[B, T, E] of the tokens that ``cache`` has been prepared for."""
+        raise NotImplementedError
+
+
+class InputsCache:
+    """The cache of a backbone, and that of its :class:`TokenInputs`: what is done to one is done to both."""
+
+    def __init__(self, own: KVCache, inputs: KVCache) -> None:
+        self.own, self.inputs = own, inputs
+
+    def begin_source(self, lengths_B: torch.Tensor, start: int, stop: int, *, full: bool) -> None:
+        """As :meth:`KVCache.begin_source`; inputs are made from left to right."""
+        self.own.begin_source(lengths_B, start, stop, full=full)
+        self.inputs.begin_source(lengths_B, start, stop, full=False)
+
+    def begin_step(self, positions_B: torch.Tensor, tokens: int, masks: int) -> None:
+        """As :meth:`KVCache.begin_step`."""
+        for cache in (self.own, self.inputs):
+            cache.begin_step(positions_B, tokens, masks)
+
+    def reorder(self, parents_BR: torch.Tensor) -> None:
+        """As :meth:`KVCache.reorder`."""
+        for cache in (self.own, self.inputs):
+            cache.reorder(parents_BR)
+
+    def select(self, sources: torch.Tensor) -> None:
+        """As :meth:`KVCache.select`."""
+        for cache in (self.own, self.inputs):
+            cache.select(sources)
+
+
 class Backbone(nn.Module):
     """The parts that other rooms name, and what they may ask for.
 
     Attributes:
         kernels: how attention is computed, for those that have it; whoever knows the machine may choose others.
         tokens: the token table.
+        inputs: what tokens are read as instead of their rows of that table, or beside them.
         blocks: the layers, from the first.
         final_norm: after the last layer.
         output: the softmax table where it is not the token table.
@@ -130,7 +185,7 @@ class Backbone(nn.Module):
         OUTPUT: name of the softmax table where it is not the token table.
     """
 
-    EMBEDDING_PARTS: ClassVar[tuple[str, ...]] = ("tokens",)
+    EMBEDDING_PARTS: ClassVar[tuple[str, ...]] = ("tokens", "inputs")
     VOCABULARY: ClassVar[tuple[str, ...]] = (
         "tokens.weight", "output.weight", "output.bias", "output_bias", "lm_transform.bias",
     )  # fmt: skip
@@ -143,6 +198,7 @@ class Backbone(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.kernels = Kernels()
+        self.inputs: TokenInputs | None = None
         self.final_norm: nn.Module | None = None
         self.output: nn.Linear | None = None
         self.lm_transform: LMTransform | None = None
@@ -162,6 +218,59 @@ class Backbone(nn.Module):
 
         The last ones are those of :meth:`forward`.
         """
+        raise NotImplementedError
+
+    def stacks(self) -> dict[str, "Backbone"]:
+        """The parts that read tokens, by the names that settings of inputs have for them."""
+        return {"text": self}
+
+    def take_inputs(self, inputs: TokenInputs) -> None:
+        """From now on its tokens are read as ``inputs`` says."""
+        self.inputs = inputs
+
+    def search_parts(self) -> list[nn.Module]:
+        """The parts whose products a search computes again for every token: the layers, and what makes the inputs."""
+        return [self.blocks] if self.inputs is None else [self.blocks, self.inputs]
+
+    def last_states(
+        self, batch: Batch, tables: Tables | None = None, reads_M: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """What heads read, before dropout: the states of :meth:`forward`, and what inputs add to them."""
+        return self.with_above(self(batch, tables, reads_M), batch, reads_M)
+
+    def with_above(self, states: torch.Tensor, batch: Batch, reads_M: torch.Tensor | None = None) -> torch.Tensor:
+        """The last states with what inputs add to them, if there are any."""
+        return states if self.inputs is None else self.inputs.add_above(states, batch, reads_M)
+
+    def read_tokens(self, batch: Batch, tables: Tables) -> torch.Tensor:
+        """[N, E] what the tokens of a Batch are read as."""
+        return embed_tokens(batch.ids, tables.tokens) if self.inputs is None else self.inputs(batch, tables.tokens)
+
+    def read_tokens_cached(self, ids_BT: torch.Tensor, cache: KVCache, tables: Tables) -> tuple[torch.Tensor, KVCache]:
+        """[B, T, E] what the tokens are read as that ``cache`` has been prepared for, and the backbone's own cache."""
+        if self.inputs is None:
+            return embed_tokens(ids_BT, tables.tokens), cache
+        assert isinstance(cache, InputsCache)
+        return self.inputs.read_cached(ids_BT, cache.inputs, tables.tokens), cache.own
+
+    def with_inputs(self, own: KVCache, sources: int, columns: int) -> KVCache:
+        """The backbone's own cache with that of its inputs, if there are any."""
+        return own if self.inputs is None else InputsCache(own, self.inputs.new_cache(sources, columns))
+
+    @property
+    def text_shape(self) -> tuple[int, int]:
+        """How many tensors :meth:`text_states` gives, and their width."""
+        return 1 + len(self.blocks), self.settings.width
+
+    def text_states(self, batch: Batch) -> list[torch.Tensor]:
+        """What it makes of plain texts as the language model that it is: the embeddings and the states after each layer.
+
+        [N, W] each. Texts are read in its own way, whatever the turns of the Batch say.
+        """
+        return self.layer_states(batch.in_order(full=self.settings.sight == "full"))
+
+    def text_states_cached(self, ids_BT: torch.Tensor, cache: KVCache) -> list[torch.Tensor]:
+        """The same [B, T, W] of the tokens that ``cache`` has been prepared for; from left to right only."""
         raise NotImplementedError
 
     def layers_with_depth(self) -> list[DepthLayer]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from warmstart.models.backbone import Backbone
+from warmstart.models.bi_transformer import BiTransformer
 from warmstart.models.encoder_decoder import EncoderDecoder
 from warmstart.models.lstm import LSTM
 from warmstart.models.lstm_encoder_decoder import LSTMEncoderDecoder
@@ -10,7 +11,8 @@ from warmstart.models.settings import BackboneSettings
 from warmstart.models.transformer import Transformer
 
 BACKBONES: dict[str, Callable[..., Backbone]] = {
-    "transformer": Transformer, "lstm": LSTM, "encoder-decoder": EncoderDecoder, "lstm-encoder-decoder": LSTMEncoderDecoder
+    "transformer": Transformer, "lstm": LSTM, "encoder-decoder": EncoderDecoder, "lstm-encoder-decoder": LSTMEncoderDecoder,
+    "bi-transformer": BiTransformer,
 }  # fmt: skip
 
 

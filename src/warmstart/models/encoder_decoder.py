@@ -17,7 +17,17 @@ from torch import nn
 
 from warmstart.example.batch import Batch, collate
 from warmstart.example.example import Example
-from warmstart.models.backbone import Backbone, DepthLayer, SoftmaxTable, SourcesRead, Tables
+from warmstart.models.backbone import (
+    COLUMNS,
+    Backbone,
+    DepthLayer,
+    InputsCache,
+    KVCache,
+    SoftmaxTable,
+    SourcesRead,
+    Tables,
+    TokenInputs,
+)
 from warmstart.models.beam_cache import BeamCache
 from warmstart.models.blocks import Block, DecoderBlock
 from warmstart.models.cross_attention import plan_cross_attention
@@ -25,8 +35,6 @@ from warmstart.models.encoder_decoder_settings import EncoderDecoderSettings
 from warmstart.models.sides import Sides, split_sides, take_documents
 from warmstart.models.source_states import SourcePadding, SourceStates
 from warmstart.models.transformer import Transformer
-
-COLUMNS = 32  # of a search's cache at first: room for so many tokens of all texts of a source
 
 
 class Encoder(Transformer):
@@ -48,6 +56,12 @@ class Encoder(Transformer):
         if self.lm_transform is None:
             return None
         return SoftmaxTable(tables.tokens if self.tokens is None else self.tokens.weight, self.lm_transform)
+
+    def take_inputs(self, inputs: TokenInputs) -> None:
+        """A table that nobody reads any more is not there."""
+        super().take_inputs(inputs)
+        if inputs.replaces_table:
+            self.tokens = None  # type: ignore[assignment]
 
 
 class Decoder(Transformer):
@@ -96,6 +110,14 @@ class EncoderDecoder(Backbone):
     def pool(self, states_MD: torch.Tensor) -> torch.Tensor:
         """The decoder's."""
         return self.decoder.pool(states_MD)
+
+    def stacks(self) -> dict[str, Backbone]:
+        """Encoder and decoder."""
+        return {"encoder": self.encoder, "decoder": self.decoder}
+
+    def search_parts(self) -> list[nn.Module]:
+        """The layers, and what makes the inputs of the decoder."""
+        return [self.blocks, *self.decoder.search_parts()[1:]]
 
     def tables(self) -> Tables:
         """The decoder's tables, and that of the encoder's softmax."""
@@ -170,15 +192,17 @@ class EncoderDecoder(Backbone):
         read_MD = self.encoder(batch.to(table.device), self.encoder.reading(self.tables()))
         padding = SourcePadding(batch.lengths, self.decoder.settings.heads, table.dtype, table.device)
         cache = self.new_cache(len(sources), COLUMNS)
-        for block, layer in zip(self.decoder.layer_blocks(), cache.layers, strict=True):
+        own = cache.own if isinstance(cache, InputsCache) else cache
+        assert isinstance(own, BeamCache)
+        for block, layer in zip(self.decoder.layer_blocks(), own.layers, strict=True):
             layer.source = padding.keys(read_MD, block.cross.kv)
         return SourcesRead(cache, torch.zeros(len(sources), dtype=torch.int64, device=table.device))
 
-    def new_cache(self, sources: int, columns: int) -> BeamCache:
+    def new_cache(self, sources: int, columns: int) -> KVCache:
         """Room for the keys and values of the texts of ``sources`` sources, ``columns`` tokens each."""
         return self.decoder.new_cache(sources, columns)
 
-    def forward_cached(self, ids_BT: torch.Tensor, segment: int, cache: BeamCache, answers: int) -> torch.Tensor:
+    def forward_cached(self, ids_BT: torch.Tensor, segment: int, cache: KVCache, answers: int) -> torch.Tensor:
         """States [B, A, D] of the last A of the texts' tokens that ``cache`` has been prepared for."""
         return self.decoder.forward_cached(ids_BT, segment, cache, answers)
 

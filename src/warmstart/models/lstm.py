@@ -8,8 +8,8 @@ a model's file does not.
 Shapes: N flat tokens, n tokens of a chunk in packed order, E embedding width, C cells, W width of the states.
 """
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from torch import nn
 
 from warmstart.base.arrays import Ints
 from warmstart.example.batch import Batch, to_device
-from warmstart.models.backbone import Backbone, SoftmaxTable, Tables, embed_tokens
+from warmstart.models.backbone import Backbone, KVCache, SoftmaxTable, Tables, TokenInputs, embed_tokens
 from warmstart.models.cache import LayerCache
 from warmstart.models.dropout import drop
 from warmstart.models.lstm_settings import LSTMSettings
@@ -28,6 +28,8 @@ from warmstart.models.recurrent_cache import RecurrentCache
 
 Mask = NDArray[np.bool_]
 Masks = list[torch.Tensor | None]
+TokenReader = Callable[[torch.Tensor], torch.Tensor]
+Layers = TypeVar("Layers")
 
 
 class Cells(nn.Module):
@@ -174,11 +176,11 @@ class LSTM(Backbone):
         """Of all tokens, or of those that are read; after the last layer, or the embeddings and after every layer."""
         packings = pack(batch, self.settings.bptt, self.settings.directions)
         is_read = _reads_to_mask(batch, packings, reads_M)
-        masks = self._layer_masks(len(batch.lengths))
+        masks, read = self._layer_masks(len(batch.lengths)), self._token_reader(batch, tables)
         pieces = [
             piece
             for packing in packings
-            for piece in self._read_chunks(packing, batch, tables, masks, is_read, every_layer)
+            for piece in self._read_chunks(packing, batch, read, masks, is_read, every_layer)
         ]
         places = torch.cat([piece.tokens for piece in pieces])
         where = torch.empty(batch.num_tokens, dtype=torch.int64, device=batch.ids.device)
@@ -188,7 +190,7 @@ class LSTM(Backbone):
         return [torch.cat(states).index_select(0, rows) for states in layers]
 
     def _read_chunks(
-        self, packing: Packing, batch: Batch, tables: Tables, masks: Masks, is_read: Mask | None, every_layer: bool,
+        self, packing: Packing, batch: Batch, read: TokenReader, masks: Masks, is_read: Mask | None, every_layer: bool,
     ) -> list[Piece]:  # fmt: skip
         """Goes through the chunks of one direction; the pieces in which something is read."""
         weights = [layer.direction(packing.direction).weights() for layer in self.layers]
@@ -200,7 +202,7 @@ class LSTM(Backbone):
             starts = [state.first(chunk.num_carried).append(other) for state, other in zip(states, new, strict=True)]
             tokens = to_device(torch.from_numpy(chunk.tokens), batch.ids.device)
             with torch.set_grad_enabled(torch.is_grad_enabled() and wanted):
-                x = self._embed(batch.ids[tokens], tables)
+                x = self._drop_words(read(tokens))
                 layers, states = self._run_layers(x, weights, starts, chunk, masks)
                 if wanted:
                     pieces.append(Piece(tokens, layers if every_layer else layers[-1:]))
@@ -267,17 +269,23 @@ class LSTM(Backbone):
         own = to_device(texts, states.device)
         return _mask_texts(states, mask, own if reads_M is None else own[reads_M])
 
-    def _embed(self, ids: torch.Tensor, tables: Tables) -> torch.Tensor:
-        """[n, E]; whole tokens may drop out."""
-        x = embed_tokens(ids, tables.tokens)
+    def _token_reader(self, batch: Batch, tables: Tables) -> TokenReader:
+        """What some tokens [n] of a Batch are read as, [n, E]; inputs are made of whole texts at once."""
+        if self.inputs is None:
+            return lambda tokens: embed_tokens(batch.ids[tokens], tables.tokens)
+        whole = self.read_tokens(batch, tables)
+        return lambda tokens: whole.index_select(0, tokens)
+
+    def _drop_words(self, x: torch.Tensor) -> torch.Tensor:
+        """[n, E] what tokens are read as; whole tokens may drop out."""
         if self.training and self.settings.word_dropout > 0:
             x = x * drop(x.new_ones(len(x), 1), self.settings.word_dropout)
         return x
 
     @property
     def reads_padded(self) -> bool:
-        """Where it reads from the beginning only."""
-        return bool(self.settings.directions == 1)
+        """Where it reads from the beginning only, and its tokens are rows of its table."""
+        return bool(self.settings.directions == 1) and self.inputs is None
 
     def forward_padded(self, ids_BT: torch.Tensor, segments_BT: torch.Tensor | None, layer: LayerCache) -> torch.Tensor:
         """States [B, T, W] of rows that are padded at their end."""
@@ -286,28 +294,61 @@ class LSTM(Backbone):
             x_BTD = block.forward_padded(x_BTD, self.settings.cell_clip)
         return x_BTD
 
-    def new_cache(self, sources: int, columns: int) -> RecurrentCache:
+    def new_cache(self, sources: int, columns: int) -> KVCache:
         """The states of ``sources`` sources that have read nothing; they take no more room however much is read."""
-        return RecurrentCache([State.zeros(layer.direction(0).weights(), sources) for layer in self.layers])
+        own = RecurrentCache([State.zeros(layer.direction(0).weights(), sources) for layer in self.layers])
+        return self.with_inputs(own, sources, columns)
+
+    def forward_cached(self, ids_BT: torch.Tensor, segment: int, cache: KVCache, answers: int) -> torch.Tensor:
+        """States [B, A, W] of the last of T more tokens of each source, or of one for each of its T texts."""
+        return self._layers_cached(ids_BT, cache)[-1][:, ids_BT.shape[1] - answers :]
 
     @torch.no_grad()
-    def forward_cached(self, ids_BT: torch.Tensor, segment: int, cache: RecurrentCache, answers: int) -> torch.Tensor:
-        """States [B, A, W] of the last of T more tokens of each source, or of one for each of its T texts."""
+    def _layers_cached(self, ids_BT: torch.Tensor, cache: KVCache) -> list[torch.Tensor]:
+        """What the tokens are read as, [B, T, E], and the states [B, T, W] after each layer."""
+        read, cache = self.read_tokens_cached(ids_BT, cache, self.tables())
+        assert isinstance(cache, RecurrentCache)
         count, steps = ids_BT.shape
-        clip, states = self.settings.cell_clip, []
-        if cache.real is None:
-            x = embed_tokens(ids_BT.reshape(-1), self.tokens.weight)
-            for layer, start in zip(self.layers, cache.states, strict=True):
-                x, after = layer.step(x, start, clip)
-                states.append(after)
-            cache.states = states
-            return x.view(count, steps, -1)[:, steps - answers :]
-        x = embed_tokens(ids_BT.T.reshape(-1), self.tokens.weight)
+        x, states = (read if cache.real is None else read.transpose(0, 1)).flatten(0, 1), []
+        layers = [read]
         for layer, start in zip(self.layers, cache.states, strict=True):
-            x, after = layer.forward_all(x, layer.direction(0).weights(), start, [count] * steps, clip)
-            states.append(cache.at_end(start, after))
+            if cache.real is None:
+                x, after = layer.step(x, start, self.settings.cell_clip)
+                layers.append(x.view(count, steps, -1))
+            else:
+                own = layer.direction(0).weights()
+                x, every = layer.forward_all(x, own, start, [count] * steps, self.settings.cell_clip)
+                after = cache.at_end(start, every)
+                layers.append(x.view(steps, count, -1).transpose(0, 1))
+            states.append(after)
         cache.states = states
-        return x.view(steps, count, -1)[steps - answers :].transpose(0, 1)
+        return layers
+
+    def take_inputs(self, inputs: TokenInputs) -> None:
+        """A table that nobody reads any more has no rows."""
+        super().take_inputs(inputs)
+        if inputs.replaces_table and not (self.settings.tied and self.settings.softmax):
+            self.tokens = nn.Embedding(0, self.settings.table_width)
+
+    @property
+    def text_shape(self) -> tuple[int, int]:
+        """The states of both directions stand beside each other; the embeddings take part where they are as wide."""
+        return len(self._of_text([*range(1 + self.settings.layers)])), self.settings.width * self.settings.directions
+
+    def text_states(self, batch: Batch) -> list[torch.Tensor]:
+        """As of any language model; each direction reads the text from its own end (Peters et al. 2018, section 3.1)."""
+        ways = [self.layer_states(batch.in_order())]
+        if self.settings.directions == 2:
+            ways.append(self.layer_states(batch.in_order(backward=True)))
+        return self._of_text([torch.cat(layers, 1) for layers in zip(*ways, strict=True)])
+
+    def text_states_cached(self, ids_BT: torch.Tensor, cache: KVCache) -> list[torch.Tensor]:
+        """The same of one direction."""
+        return self._of_text(self._layers_cached(ids_BT, cache))
+
+    def _of_text(self, layers: list[Layers]) -> list[Layers]:
+        """The layers that are all of one width."""
+        return layers[self.settings.table_width != self.settings.width :]
 
 
 def _mask_texts(x: torch.Tensor, mask: torch.Tensor | None, texts: torch.Tensor | None) -> torch.Tensor:

@@ -29,8 +29,7 @@ from torch.nn import functional as F
 from warmstart.base.arrays import Ints
 from warmstart.example.batch import Batch, collate, to_device
 from warmstart.example.example import Example
-from warmstart.example.sight import Pattern
-from warmstart.models.backbone import Backbone, DepthLayer, SourcesRead, Tables, embed_tokens
+from warmstart.models.backbone import COLUMNS, Backbone, DepthLayer, KVCache, SourcesRead, Tables
 from warmstart.models.lstm import LSTM, Cells
 from warmstart.models.lstm_encoder_decoder_settings import LSTMEncoderDecoderSettings
 from warmstart.models.packing import Chunk, pack
@@ -201,6 +200,14 @@ class LSTMEncoderDecoder(Backbone):
         """The layers of the encoder, then those of the decoder."""
         return nn.ModuleList([*self.encoder.blocks, *self.decoder.blocks, *self.decoder.upper])
 
+    def stacks(self) -> dict[str, Backbone]:
+        """Encoder and decoder."""
+        return {"encoder": self.encoder, "decoder": self.decoder}
+
+    def search_parts(self) -> list[nn.Module]:
+        """The layers, and what makes the inputs of the decoder."""
+        return [self.blocks, *self.decoder.search_parts()[1:]]
+
     def tables(self) -> Tables:
         """The decoder's tables, and that of the encoder's softmax."""
         return self.decoder.tables()._replace(encoder_softmax=self.encoder.tables().softmax)
@@ -221,7 +228,7 @@ class LSTMEncoderDecoder(Backbone):
     def _run(self, batch: Batch, tables: Tables | None) -> tuple[Sides, list[torch.Tensor], list[torch.Tensor]]:
         sides = split_sides(batch)
         empty = [self.tokens.weight[:0], *[self.tokens.weight.new_zeros(0, self.settings.width)] * self.settings.layers]
-        read = self.encoder.layer_states(in_order(sides.source)) if sides.source.num_tokens else empty
+        read = self.encoder.layer_states(sides.source.in_order()) if sides.source.num_tokens else empty
         written = self.decoder.write(sides, tables or self.tables(), read) if sides.target.num_tokens else empty
         return sides, [*read[:2], *(with_first(sides, read[1], states) for states in read[2:])], written
 
@@ -235,7 +242,8 @@ class LSTMEncoderDecoder(Backbone):
         layers = {f"encoder.blocks.{number}": block for number, block in enumerate(self.encoder.blocks)}
         layers |= {f"decoder.blocks.{number}": block for number, block in enumerate(decoder.blocks)}
         layers |= {f"decoder.upper.{number}": block for number, block in enumerate(decoder.upper)}
-        below: dict[str, nn.Module] = {"encoder.tokens": self.encoder.tokens, "decoder.tokens": decoder.tokens}
+        below: dict[str, nn.Module] = {f"{name}.tokens": stack.tokens for name, stack in self.stacks().items()}
+        below |= {f"{name}.inputs": stack.inputs for name, stack in self.stacks().items() if stack.inputs is not None}
         named = {"encoder.output": self.encoder.output}
         named |= {f"decoder.{name}": getattr(decoder, name) for name in ("output", "score", "mix", "gate")}
         above: dict[str, nn.Module] = {name: part for name, part in named.items() if part is not None}
@@ -253,26 +261,21 @@ class LSTMEncoderDecoder(Backbone):
         states = [State.zeros(own.weights(), len(sources)) for own in cells]
         context = layers[-1].new_zeros(len(sources), self.settings.context_width)
         places = torch.zeros(len(sources), dtype=torch.int64, device=device)
-        return SourcesRead(AttentiveCache(states, context, source), places)
+        cache = decoder.with_inputs(AttentiveCache(states, context, source), len(sources), COLUMNS)
+        return SourcesRead(cache, places)
 
     @torch.no_grad()
-    def forward_cached(self, ids_BT: torch.Tensor, segment: int, cache: AttentiveCache, answers: int) -> torch.Tensor:
+    def forward_cached(self, ids_BT: torch.Tensor, segment: int, cache: KVCache, answers: int) -> torch.Tensor:
         """States [B, T, W] of one more token of each of the T texts of every source."""
         decoder = self.decoder
-        x = embed_tokens(ids_BT.reshape(-1), decoder.tokens.weight)
-        first, state = decoder.layers[0].step(x, cache.states[0], self.settings.cell_clip)
+        read, cache = decoder.read_tokens_cached(ids_BT, cache, decoder.tables())
+        assert isinstance(cache, AttentiveCache)
+        first, state = decoder.layers[0].step(read.flatten(0, 1), cache.states[0], self.settings.cell_clip)
         recurrent = [layer.cells.recurrent for layer in decoder.upper_layers]
         past = Memory(cache.states[1:], cache.context)
         after = decoder.step(first, past, cache.source, recurrent, [None] * len(recurrent))
         cache.states, cache.context = [state, *after.states], after.context
         return decoder.join(first, after.states[-1].output, after.context).view(*ids_BT.shape, -1)
-
-
-def in_order(batch: Batch) -> Batch:
-    """The same documents, each of them read token after token: turns 0, 1, 2 and so on."""
-    starts = np.repeat(np.cumsum(batch.lengths) - batch.lengths, batch.lengths)
-    turns = torch.from_numpy(np.arange(batch.num_tokens) - starts)
-    return replace(batch, turns=turns, pattern=Pattern.CAUSAL)
 
 
 def with_first(sides: Sides, first_MW: torch.Tensor, states_MW: torch.Tensor) -> torch.Tensor:

@@ -13,6 +13,7 @@ from warmstart.models.backbone import Tables, initialise
 from warmstart.models.backbones import build_backbone
 from warmstart.models.head import DEFAULT_OPTIONS, Head, LossOptions
 from warmstart.models.heads import build_head
+from warmstart.models.inputs import LMInputs
 from warmstart.models.linear_heads import mean_pool, text_numbers
 from warmstart.models.losses import Loss
 from warmstart.models.settings import HeadSettings, ModelSettings, TokenHeadSettings
@@ -58,6 +59,10 @@ class Model(nn.Module):
         super().__init__()
         self.settings = settings
         self.backbone = build_backbone(settings.backbone)
+        for reader, inputs in settings.inputs.items():
+            stack = self.backbone.stacks()[reader]
+            size = stack.settings
+            stack.take_inputs(LMInputs(inputs, build_backbone(inputs.backbone), size.table_width, size.width))
         heads: dict[str, HeadSettings | TokenHeadSettings] = dict(settings.heads)
         if settings.backbone.softmax:
             kind = "vectors" if settings.backbone.vectors else "tokens"
@@ -98,7 +103,8 @@ class Model(nn.Module):
         whole: tuple[torch.Tensor, torch.Tensor] | None = None
         if any(layer is not None for layer in layers.values()):
             by_layer = self.backbone.layer_states(batch, tables)
-            whole = by_layer[-1], self.backbone.apply_dropout(by_layer[-1], batch)
+            last = self.backbone.with_above(by_layer[-1], batch)
+            whole = last, self.backbone.apply_dropout(last, batch)
             states = {
                 name: (whole[1] if layer is None else by_layer[layer]).index_select(0, wanted[name].reads)
                 for name, layer in layers.items()
@@ -116,9 +122,9 @@ class Model(nn.Module):
         every, counts = torch.cat(reads), [len(some) for some in reads]
         whole = None
         if not all_states and len(every) < batch.num_tokens:
-            states = self.backbone.apply_dropout(self.backbone(batch, tables, every), batch, every)
+            states = self.backbone.apply_dropout(self.backbone.last_states(batch, tables, every), batch, every)
         else:
-            before = self.backbone(batch, tables)
+            before = self.backbone.last_states(batch, tables)
             whole = before, self.backbone.apply_dropout(before, batch)
             states = whole[1].index_select(0, every)
         return whole, dict(zip(goals, torch.split(states, counts), strict=True))

@@ -18,6 +18,7 @@ BERT: dict[str, Any] = {
 ENCODER_DECODER: dict[str, Any] = {
     "kind": "encoder-decoder", "norm": "pre", "embedding_norm": True, "activation": "gelu"
 }  # fmt: skip
+BI_TRANSFORMER: dict[str, Any] = {"kind": "bi-transformer", "norm": "pre", "positions": "sinusoidal"}
 LSTM_ENCODER_DECODER: dict[str, Any] = {"kind": "lstm-encoder-decoder"}
 NO_DROPOUT: dict[str, Any] = {"embedding_dropout": 0.0, "attention_dropout": 0.0, "residual_dropout": 0.0}
 
@@ -160,6 +161,27 @@ PRESETS: dict[str, dict[str, Any]] = {
     # For tests.
     "lstm-encoder-decoder-tiny": LSTM_ENCODER_DECODER
     | {"vocab_size": 512, "context": 64, "layers": 2, "width": 32, "embedding_width": 24, "init_std": 0.1},
+    # Edunov et al. 2019, as their released code has it: two towers of 12 layers, embeddings times √width. Without its key
+    # and value for nothing in the towers' attention, and without dropout after ReLU.
+    "bi-transformer": BI_TRANSFORMER
+    | {
+        "vocab_size": 37000,
+        "context": 512,
+        "layers": 12,
+        "width": 1024,
+        "heads": 16,
+        "hidden": 4096,
+        "activation": "relu",
+        "embedding_scale": 32.0,
+    },
+    # For two CPU cores.
+    "bi-transformer-mini": BI_TRANSFORMER
+    | NO_DROPOUT
+    | {"vocab_size": 8192, "context": 128, "layers": 3, "width": 256, "heads": 4, "hidden": 1024, "activation": "gelu"},
+    # For tests.
+    "bi-transformer-tiny": BI_TRANSFORMER
+    | NO_DROPOUT
+    | {"vocab_size": 512, "context": 64, "layers": 2, "width": 32, "heads": 2, "hidden": 64},
     "gpt1-tiny": {"vocab_size": 512, "context": 64, "layers": 2, "width": 32, "heads": 2, "hidden": 64},
 }
 

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from warmstart.base.settings import Setting, Settings
+from warmstart.models.bi_transformer_settings import BiTransformerSettings
 from warmstart.models.encoder_decoder_settings import EncoderDecoderSettings
 from warmstart.models.lstm_encoder_decoder_settings import LSTMEncoderDecoderSettings
 from warmstart.models.lstm_settings import LSTMSettings
@@ -86,15 +87,50 @@ class TokenHeadSettings(Settings):
     pair: ClassVar[str] = "none"
 
 
-BackboneSettings = TransformerSettings | LSTMSettings | EncoderDecoderSettings | LSTMEncoderDecoderSettings
+BackboneSettings = (
+    TransformerSettings | LSTMSettings | EncoderDecoderSettings | LSTMEncoderDecoderSettings | BiTransformerSettings
+)
 KINDS: dict[str, type[TransformerSettings] | type[LSTMSettings]] = {
     "transformer": TransformerSettings, "lstm": LSTMSettings, "encoder-decoder": EncoderDecoderSettings,
-    "lstm-encoder-decoder": LSTMEncoderDecoderSettings,
+    "lstm-encoder-decoder": LSTMEncoderDecoderSettings, "bi-transformer": BiTransformerSettings,
 }  # fmt: skip
 
 
-class ModelSettings(Settings):
-    """Everything that is needed to build the same Model again."""
+InputKind = Literal["mix", "tune"]
+InputPlace = Literal["input", "output", "both"]
+
+
+class InputSettings(Settings):
+    """A language model whose states a backbone reads as its tokens (:mod:`warmstart.models.inputs`)."""
 
     backbone: Annotated[BackboneSettings, Field(discriminator="kind")]
+    kind: InputKind = Setting(
+        "mix", "how a language model is read: all layers of the frozen one, mixed by weights that are learned (mix), or the "
+        "last layer of one that goes on learning (tune)", flag="--inputs",
+    )  # fmt: skip
+    place: Literal["instead", "beside"] = Setting("instead", "in the place of the token table's rows, or added to them")
+    at: InputPlace = Setting(
+        "input", "where a model of one stack reads the states of a language model: with its embeddings, with its own last "
+        "states, or both, each by a mixture of its own", flag="--inputs-at",
+    )  # fmt: skip
+    norm: bool = Setting(True, "whether each layer is normed before it is mixed", flag="--mix-norm")
+    dropout: float = Setting(
+        0.0,
+        "dropout of the weights of the mixture (Edunov et al. 2019: 0.2)",
+        flag="--mix-dropout",
+        metavar="P",
+        ge=0,
+        lt=1,
+    )
+
+
+class ModelSettings(Settings):
+    """Everything that is needed to build the same Model again.
+
+    ``inputs``: name of a part that reads tokens (``text`` of a model with one stack, ``encoder``, ``decoder``) → what it
+    reads them as.
+    """
+
+    backbone: Annotated[BackboneSettings, Field(discriminator="kind")]
+    inputs: dict[Literal["text", "encoder", "decoder"], InputSettings] = {}
     heads: dict[str, Annotated[HeadSettings | TokenHeadSettings, Field(discriminator="kind")]] = {}

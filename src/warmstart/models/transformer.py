@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from warmstart.example.batch import Batch
 from warmstart.models.attention import SourceReader, plan_attention, with_distances, with_window, with_window_bias
-from warmstart.models.backbone import Backbone, SoftmaxTable, Tables, embed_tokens
+from warmstart.models.backbone import Backbone, KVCache, SoftmaxTable, Tables, TokenInputs, embed_tokens
 from warmstart.models.beam_cache import BeamCache
 from warmstart.models.blocks import ACTIVATIONS, Block, finish, make_norm
 from warmstart.models.cache import LayerCache
@@ -58,6 +58,7 @@ class Transformer(Backbone):
     POSITIONS: ClassVar = ("positions.weight",)
     EMBEDDING_PARTS: ClassVar = (
         "tokens",
+        "inputs",
         "token_in",
         "positions",
         "segments",
@@ -138,7 +139,7 @@ class Transformer(Backbone):
         plan = replace(plan_attention(batch, dtype, self.kernels, self.relative), source=source, firsts=firsts)
         plan = plan if self.distances is None else with_distances(plan, self.distances)
         plans = {window: with_window(plan, window, dtype) for window in {*self.windows}}
-        x = self._embed(batch.ids, batch.positions, batch.segments, tables)
+        x = self._embed(self.read_tokens(batch, tables), batch.positions, batch.segments, tables)
         yield x
         rotary, last = self._rotary(batch.positions, dtype), len(self.windows) - 1
         for number, (block, window) in enumerate(zip(self.layer_blocks(), self.windows, strict=True)):
@@ -158,8 +159,8 @@ class Transformer(Backbone):
 
     @property
     def reads_texts_whole(self) -> bool:
-        """Always."""
-        return True
+        """Where its tokens are rows of its table."""
+        return self.inputs is None
 
     def begin_texts(self, cache: BeamCache, positions_BT: torch.Tensor, sees_BTT: torch.Tensor) -> None:
         """A column of the cache for each token."""
@@ -167,13 +168,14 @@ class Transformer(Backbone):
 
     @property
     def reads_padded(self) -> bool:
-        """All but those whose first token sees its whole text beside windows."""
-        return not self.settings.global_first
+        """Where its tokens are rows of its table, and no first token sees its whole text beside windows."""
+        return self.inputs is None and not self.settings.global_first
 
     def forward_padded(self, ids_BT: torch.Tensor, segments_BT: torch.Tensor | None, layer: LayerCache) -> torch.Tensor:
         """States [B, T, D] of padded rows, for export; ``layer`` says, for all layers alike, who sees whom."""
         positions = torch.arange(ids_BT.shape[1], device=ids_BT.device)
-        x_BTD = self._embed(ids_BT, positions, segments_BT, self.tables())
+        tables = self.tables()
+        x_BTD = self._embed(embed_tokens(ids_BT, tables.tokens), positions, segments_BT, tables)
         bias = self._with_distances(layer.bias, positions[None], positions[None])
         biases = {
             window: with_window_bias(bias, positions[None], positions[None], window) for window in {*self.windows}
@@ -185,20 +187,47 @@ class Transformer(Backbone):
             x_BTD = block(x_BTD, layer, rotary[window])
         return x_BTD if self.final_norm is None else self.final_norm(x_BTD)
 
-    def new_cache(self, sources: int, columns: int) -> BeamCache:
+    def take_inputs(self, inputs: TokenInputs) -> None:
+        """Inputs that stand in the place of the table know of positions already; none are added."""
+        super().take_inputs(inputs)
+        if inputs.replaces_table:
+            self.positions = None
+
+    @property
+    def text_shape(self) -> tuple[int, int]:
+        """The embeddings, and each layer, also where several share their weights."""
+        return 1 + self.settings.layers, self.settings.width
+
+    def text_states_cached(self, ids_BT: torch.Tensor, cache: KVCache) -> list[torch.Tensor]:
+        """The embeddings [B, T, D], and the states after each layer."""
+        return list(self.each_layer_cached(ids_BT, 0, cache, ids_BT.shape[1]))
+
+    def new_cache(self, sources: int, columns: int) -> KVCache:
         """Room for the keys and values of ``sources`` sources and their texts, ``columns`` tokens each."""
         table = self.tokens.weight
         shape = (sources, self.settings.key_heads, columns, self.settings.per_head)
         cap, readable = self.settings.attention_cap, self.distances is not None
-        return BeamCache(len(self.windows), shape, table.dtype, table.device, cap, readable=readable)
+        own = BeamCache(len(self.windows), shape, table.dtype, table.device, cap, readable=readable)
+        return self.with_inputs(own, sources, columns)
 
-    def forward_cached(self, ids_BT: torch.Tensor, segment: int, cache: BeamCache, answers: int) -> torch.Tensor:
+    def forward_cached(self, ids_BT: torch.Tensor, segment: int, cache: KVCache, answers: int) -> torch.Tensor:
         """States [B, A, D] of the last A of the tokens that ``cache`` has been prepared for, all of one segment.
 
         Of the others the last layer only computes keys and values.
         """
-        segments = None if self.segments is None else torch.full_like(ids_BT, segment)
-        x_BTD = self._embed(ids_BT, cache.positions, segments, self.tables())
+        for states in self.each_layer_cached(ids_BT, segment, cache, answers):
+            last = states
+        return last
+
+    def each_layer_cached(
+        self, ids_BT: torch.Tensor, segment: int, cache: KVCache, answers: int
+    ) -> Iterator[torch.Tensor]:
+        """The embeddings [B, T, D], then the states after each layer; the last ones of the last A tokens."""
+        segments, tables = None if self.segments is None else torch.full_like(ids_BT, segment), self.tables()
+        read, cache = self.read_tokens_cached(ids_BT, cache, tables)
+        assert isinstance(cache, BeamCache)
+        x_BTD = self._embed(read, cache.positions, segments, tables)
+        yield x_BTD
         rotary = self._rotary(cache.positions, self.tokens.weight.dtype)
         bias = self._with_distances(cache.bias, cache.positions, cache.places)
         biases = {
@@ -217,7 +246,7 @@ class Transformer(Backbone):
             layer.bias = prepare(biases[window][:, :, skip:]) if skip else whole[window]
             layer.distances, layer.distance_table = (None if distances is None else distances[:, skip:]), table
             x_BTD = block(x_BTD, layer, rotary[window], skip=skip)
-        return x_BTD if self.final_norm is None else self.final_norm(x_BTD)
+            yield x_BTD if number < last or self.final_norm is None else self.final_norm(x_BTD)
 
     def compile_layers(self, compile_function: Any) -> None:
         """Compiles the part of a layer after attention, once for all layers."""
@@ -226,10 +255,9 @@ class Transformer(Backbone):
             block.finish = compiled
 
     def _embed(
-        self, ids: torch.Tensor, positions: torch.Tensor, segments: torch.Tensor | None, tables: Tables
+        self, x: torch.Tensor, positions: torch.Tensor, segments: torch.Tensor | None, tables: Tables
     ) -> torch.Tensor:
-        """The sum of the tables' rows, […, D]."""
-        x = embed_tokens(ids, tables.tokens)
+        """What tokens are read as […, E], with the rows of the other tables, […, D]."""
         x = x if self.token_in is None else self.token_in(x)
         if self.settings.embedding_scale != 1:
             x = x * float(torch.tensor(self.settings.embedding_scale, dtype=x.dtype))  # rounded as Gemma's is

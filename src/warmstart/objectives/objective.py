@@ -17,7 +17,7 @@ class Objective:
         frame: makes Examples of one piece of a text. It is called with the ids; where tokens are masked also with the
             generator that draws which, and the :class:`~warmstart.objectives.masking.Masking`.
         sight: what the model must see: ``causal``: what came before; ``full``: the whole text; ``prefix``: a source as a
-            whole, and of a target what came before.
+            whole, and of a target what came before; ``cloze``: all but the token that is predicted.
         direction: from which end the model then reads any text.
         item: what is shuffled and counted: ``row``: a row of the corpus, cut where documents end; ``document``: a whole one.
         lookahead: tokens after a row that its frame gets too, as targets.
@@ -38,7 +38,7 @@ class Objective:
     name: str
     card: str
     frame: Callable[..., list[Example]]
-    sight: Literal["causal", "full", "prefix"] = "causal"
+    sight: Literal["causal", "full", "prefix", "cloze"] = "causal"
     direction: Literal["forward", "backward", "both"] = "forward"
     item: Literal["row", "document"] = "row"
     lookahead: int = 1

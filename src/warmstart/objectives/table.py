@@ -15,6 +15,7 @@ OBJECTIVES: "LazyTable[Objective]" = LazyTable({
     "autoencoder": TableEntry("warmstart.objectives.autoencoder:AUTOENCODER", "SA-LSTM"),
     "masked": TableEntry("warmstart.objectives.masked:MASKED", "masked tokens, BERT"),
     "mixture": TableEntry("warmstart.objectives.mixture:MIXTURE", "UniLM"),
+    "bidirectional": TableEntry("warmstart.objectives.bidirectional:BIDIRECTIONAL", "each token from all others"),
     "pseudo-masked": TableEntry("warmstart.objectives.pseudo_masked:PSEUDO_MASKED", "UniLMv2"),
     "span-corruption": TableEntry("warmstart.objectives.span_corruption:SPAN_CORRUPTION", "T5"),
     "infilling": TableEntry("warmstart.objectives.infilling:INFILLING", "BART"),

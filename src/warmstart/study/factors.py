@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 
 from warmstart.base.run_folder import RunFolder
+from warmstart.build.inputs import input_models
 from warmstart.build.side_starts import forms_of_starts, side_starts, with_side_vocabulary
 from warmstart.build.start import NO_START
+from warmstart.config.inputs import InputRecipe
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.study.trial import Trial
 from warmstart.train.settings import SchemeSettings
@@ -14,7 +16,7 @@ PRETRAINED, SCRATCH = "pretrained", "scratch"
 
 def list_arms(recipe: FinetuneRecipe) -> dict[str, FinetuneRecipe]:
     """The recipe of each arm: that of ``recipe`` itself first, then of its control, if it has one."""
-    arm = PRETRAINED if recipe.start != NO_START or side_starts(recipe) else SCRATCH
+    arm = PRETRAINED if recipe.start != NO_START or side_starts(recipe) or input_models(recipe) else SCRATCH
     control = {SCRATCH: control_of(recipe)} if recipe.control and arm == PRETRAINED else {}
     return {arm: recipe} | control
 
@@ -46,15 +48,19 @@ def control_of(recipe: FinetuneRecipe) -> FinetuneRecipe:
         vocabulary = recipe.tokenizer if recipe.new_vocabulary else recipe.start
     else:
         model = model.model_copy(update=forms_of_starts(recipe))
+    # What reads the states of a language model learns no auxiliary one unless it is told to, and so its control.
+    lm_weight = recipe.lm_weight if recipe.inputs.text is None else recipe.lm_weight or 0.0
     changes = {
         "start": NO_START,
         "encoder_start": None,
         "decoder_start": None,
+        "inputs": InputRecipe(),
         "tokenizer": vocabulary,
         "model": model,
         "transfer_layers": None,
         "new_vocabulary": False,
         "new_head": False,
+        "lm_weight": lm_weight,
     }
     optimizer = recipe.train.optimizer.model_copy(update={"layer_decay": 1.0})
     train = recipe.train.model_copy(update={"unfreeze": None, "optimizer": optimizer})

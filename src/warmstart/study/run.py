@@ -57,9 +57,11 @@ def _run_trials(recipe: FinetuneRecipe, root: RunFolder, resume: bool, data: Lab
         say(line)
     warnings = [finding.text for finding in plan.report.findings]
     setup = Setup(compute, data_sizes(main) | {"warnings": warnings, "fingerprints": fingerprints})
-    if main.start is not None and (len(trials) > 1 or fits_baselines(recipe)):
-        main.start.load()  # damaged weights are refused before anything is written
-    if len(trials) > 1 or fits_baselines(recipe):
+    several = len(trials) > 1 or fits_baselines(recipe)
+    for start in (main.start, *main.inputs.models.values()) if several else ():
+        if start is not None:
+            start.load()  # damaged weights are refused before anything is written
+    if several:
         root.create(config, manifest("finetune", recipe.train.seed, setup.data), compute.to_dict())
     baselines = fit_once(Baselines(recipe), main, root) if fits_baselines(recipe) else {}
     if len(trials) == 1:

@@ -258,8 +258,24 @@ def describe_trial(recipe: FinetuneRecipe, built: Finetuning, cost: Cost) -> lis
         lines.append("pairs      each text is read by itself, and their vectors are compared (bi-encoder)")
     if built.head.sentence:
         lines.append(f"head       {built.head.sentence}")
+    lines += describe_inputs(recipe, built, cost)
     lines += kind.describe_training(spec, account, len(built.training.items))
     return lines + [f"unread     {line}" for line in kind.describe_unread(spec, account)]
+
+
+def describe_inputs(recipe: FinetuneRecipe, built: Finetuning, cost: Cost) -> list[str]:
+    """What it costs to read the states of language models, beside the same model with embeddings of its own."""
+    if not built.settings.inputs:
+        return []
+    plain = replace(built, settings=built.settings.model_copy(update={"inputs": {}}))
+    without = trial_cost(recipe, plain, cost.compute)
+    counts = [build_meta_model(one.settings).num_parameters for one in (built, plain)]
+    shares = [f"{counts[0] - counts[1]:+,} parameters ({counts[0] / counts[1] - 1:+.0%})"]
+    for name, spent in cost.seconds.items():
+        if (before := without.seconds.get(name, 0.0)) > 0 and spent > 0:
+            shares.append(f"{name} {before / spent - 1:+.0%} tokens/s")
+    kinds = ", ".join(f"{stack} ({one.kind}, {one.backbone.shape})" for stack, one in built.settings.inputs.items())
+    return [f"inputs     states of a language model: {kinds}; against embeddings: {', '.join(shares)}"]
 
 
 def _describe_vocabulary(built: Finetuning) -> list[str]:

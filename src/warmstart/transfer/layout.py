@@ -196,7 +196,7 @@ class Layout:
 
     def says(self, settings: ModelSettings, pad_id: int | None = None) -> bool:
         """Whether this layout can say everything about a model whose padding token has this id."""
-        said = all(self._says_head(goal, head) for goal, head in settings.heads.items())
+        said = not settings.inputs and all(self._says_head(goal, head) for goal, head in settings.heads.items())
         narrow = isinstance(settings.backbone, TransformerSettings) and settings.backbone.token_width
         if settings.heads and narrow:  # theirs reads what goes into the softmax, ours the states
             return False

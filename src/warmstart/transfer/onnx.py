@@ -94,9 +94,8 @@ def export_onnx(model: Model, path: Path) -> None:
         ) from None
     if not model.backbone.reads_padded or model.settings.backbone.vectors:
         raise BadInput(
-            "a model of images, of two stacks, one that reads from both ends, or a Longformer that reads a class, is not "
-            "written as ONNX", where="--to",
-            value="onnx",
+            "a model of images, of two stacks, of a language model's states, one that reads from both ends, or a Longformer "
+            "that reads a class, is not written as ONNX", where="--to", value="onnx",
             allowed="--to warmstart", next_step="keep the folder as it is",
         )  # fmt: skip
     if not all(isinstance(head, HeadSettings) and head.layer is None for head in model.settings.heads.values()):

@@ -203,6 +203,8 @@ def _check(target: Backbone, source: Backbone, layers: int | None) -> None:
 
 def _enter(account: WeightAccount, name: str, tensor: torch.Tensor, rows: NDArray[np.int64]) -> None:
     """Writes down what became of one tensor; ``rows`` [R] is the source's row of each of its own, -1 for new ones."""
+    if not len(tensor):  # a table that nobody reads
+        return
     width = tensor[0].numel() if tensor.dim() > 1 else 1
     moved = int((rows >= 0).sum())
     account.weights_loaded += moved * width
