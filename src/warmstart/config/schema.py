@@ -64,9 +64,7 @@ class ModelRecipe(Settings):
 
     title = "Model"
 
-    preset: str | None = Setting(
-        None, f"{', '.join(SIZES)}; or a model folder, for its size", flag="--model", metavar="PRESET"
-    )
+    preset: str | None = Setting(None, f"{', '.join(SIZES)}; or a model folder", flag="--model", metavar="PRESET")
     context: int | None = copy_setting(TransformerSettings, "context")
     layers: int | None = copy_setting(TransformerSettings, "layers")
     width: int | None = copy_setting(TransformerSettings, "width")
