@@ -126,6 +126,7 @@ def describe_training(
     dtype = cost.compute.to_dict()["dtype"]
     trained, kind = num_trainable(model), "vectors of" if size.vectors else "vocabulary"
     together = " of similar length" if stream.by_length else "" if stream.shuffle else " in the order of the text"
+    together += ", texts and pairs in turns" if len(stream.turns) > 1 else ""
     some = "" if trained == model.num_parameters else f", of which {trained:,} are trained"
     lines += [
         f"model      {size.shape}, context {size.context}, "
