@@ -38,4 +38,4 @@ class StudyRecipe(FinetuneRecipe):
     def base(self) -> FinetuneRecipe:
         """The recipe that all trials are made from: one seed, and neither a control nor baselines of its own."""
         own = {name: getattr(self, name) for name in FinetuneRecipe.model_fields}
-        return FinetuneRecipe.model_construct(**own | {"seeds": 1, "control": False, "baselines": False})
+        return FinetuneRecipe.model_construct(**own | {"seeds": 1, "control": False, "baselines": "no"})

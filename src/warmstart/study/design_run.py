@@ -104,7 +104,7 @@ def _run(cells: Trials, count: int, store: TrialStore, recipe: StudyRecipe) -> F
         number += 1
         place = f"{cell.row}, {cell.column + ' labels, ' if cell.column else ''}seed {cell.recipe.train.seed}"
         say(f"trial {number} of {count}: {place}; {format_duration(time.monotonic() - began_at_s)} so far")
-        if recipe.baselines is not False and not cell.tried and cell.data is not fitted:
+        if recipe.baselines != "no" and not cell.tried and cell.data is not fitted:
             fitted = cell.data
             for name, one in store.baselines(cell).items():
                 found.baselines.setdefault(cell.column, {}).setdefault(name, []).append(one)
