@@ -358,7 +358,7 @@ class FinetuneRecipe(ObjectiveSettings, VocabularySettings):
     control: bool = Setting(
         False, "also train the same model from random weights, and compare", flag="--control", title=TrainSettings.title
     )
-    baselines: bool | None = Setting(
+    baselines: Literal["yes", "no"] | None = Setting(
         None, "also fit what a person would use instead, a bag of words and the start's states among it, and compare "
         "(default: with --control)", flag="--baselines", title=TrainSettings.title,
     )  # fmt: skip

@@ -93,7 +93,7 @@ class Baselines:
 
 def fits_baselines(recipe: FinetuneRecipe) -> bool:
     """Whether a recipe asks for baselines: by itself, where it compares."""
-    return recipe.control if recipe.baselines is None else recipe.baselines
+    return recipe.control if recipe.baselines is None else recipe.baselines == "yes"
 
 
 def best_of(found: Mapping[str, Baseline], metric: str) -> str:
