@@ -65,7 +65,7 @@ CONTEXT = "Ada Byron left Rio in the morning and came to Lisbon in the evening o
         ("tagging", [{"tokens": ["Ada", "left", f"Rio{n}"], "tags": ["B-PER", "O", "B-LOC"]} for n in range(4)],
          [{"tokens": ["ada", "LEFT", "rio2"], "tags": ["B-PER", "O", "O"]}],
          {"LOC": 4, "PER": 4}, {("dev", "shared"): (1, 1), ("dev", "missing"): (1, 2)}),
-        ("tagging", [{"tokens": [f"flu{n}"], "tags": ["O"]} for n in range(2)] + [{"tokens": ["flu"], "tags": ["B-ILL"]}] * 2,
+        ("tagging", [{"tokens": [f"u{n}"], "tags": ["O"]} for n in range(2)] + [{"tokens": ["u"], "tags": ["B-ILL"]}] * 2,
          [{"tokens": ["a", *"b" * 19], "tags": ["B-ILL", *"O" * 19]}], {"ILL": 2}, {}),
         ("span", [{"context": CONTEXT, "question": f"who {n}", "answer": "Ada" * (n > 0), "start": 0} for n in range(4)],
          [{"context": CONTEXT.lower(), "question": "where", "answer": "rio", "start": 15},
