@@ -6,7 +6,7 @@ from itertools import chain
 from pathlib import Path
 
 from warmstart.base.errors import BadInput, unknown_name_error
-from warmstart.config.schema import TaskRecipe
+from warmstart.config.task_recipe import TaskRecipe
 from warmstart.example.record import Record
 from warmstart.readers.hub import is_hub_id, read_hub_splits
 from warmstart.readers.problems import SkippedRows
