@@ -122,13 +122,13 @@ def frozen(args: argparse.Namespace, name: str, data: LabelledData, train: list[
     )
 
     def states(records: list[Record]) -> Floats:
-        built = build_finetuning(recipe, replace(data, train=records, dev=records[:4], test=None))
+        built = build_finetuning(recipe, {"": replace(data, train=records, dev=records[:4], test=None)})
         model, _ = built.fresh(recipe)
-        goal, found = answer_of(built.spec).goal, []
+        goal, found = answer_of(built.task.spec).goal, []
         model.eval()
         head: Any = model.head(goal)
         with torch.no_grad():
-            for batch in split_batches(built.training.items, 1, 4096):
+            for batch in split_batches(built.task.training.items, 1, 4096):
                 found.append(head.read(model.run(batch, (goal,)).reads[goal], batch.goals[goal]).double())
         rows: Floats = (torch.cat(found) if pair else torch.nn.functional.normalize(torch.cat(found))).numpy()
         return rows

@@ -5,9 +5,12 @@ size of the text and of the model (``build/chosen_pretraining.py``), in fine-tun
 (``build/chosen.py``). The papers' own settings are in ``recipes/``. Light to import: no torch.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import model_validator
 
 from warmstart.base.settings import Group, PathRule, Setting, Settings, copy_setting, defaults
+from warmstart.config.several_tasks import split_tasks
 from warmstart.config.task_recipe import TaskRecipe
 from warmstart.decode.settings import SAMPLING, GenerateSettings
 from warmstart.image.settings import AugmentSettings
@@ -17,6 +20,7 @@ from warmstart.models.presets import PRESETS
 from warmstart.models.transformer_settings import Activation, Norm, TransformerSettings
 from warmstart.objectives.settings import MaskSettings
 from warmstart.objectives.table import OBJECTIVES
+from warmstart.streams.settings import MixtureSettings
 from warmstart.text.settings import TextSettings, VocabularySettings
 from warmstart.train.settings import OptimizerSettings, ScheduleSettings, SchemeSettings, TrainSettings
 
@@ -192,11 +196,30 @@ class ObjectiveSettings(Settings):
     )
 
 
+class TaskEntry(TaskRecipe):
+    """One of several tasks. What it does not say holds as the recipe has it for all."""
+
+    weight: float = Setting(1.0, "how much its loss counts", gt=0)
+    batch_size: int | None = copy_setting(TrainSettings, "batch_size")
+    head_dropout: float | None = copy_setting(ObjectiveSettings, "head_dropout")
+    head_hidden: int | None = copy_setting(ObjectiveSettings, "head_hidden")
+    head_pool: Literal["sum", "mean", "concat"] | None = copy_setting(ObjectiveSettings, "head_pool")
+    head_init: Literal["fitted", "random"] | None = copy_setting(ObjectiveSettings, "head_init")
+    pair_encoder: Literal["bi", "cross"] | None = copy_setting(ObjectiveSettings, "pair_encoder")
+
+    @property
+    def head(self) -> dict[str, Any]:
+        """What it says of its own head."""
+        names = ("head_dropout", "head_hidden", "head_pool", "head_init", "pair_encoder")
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
+
+
 class FinetuneRecipe(ObjectiveSettings, VocabularySettings):
     """``warmstart finetune``: a model for one task, from pre-trained weights or from random ones.
 
     From a starting model, of ``model`` only dropout, context and the joint table may differ. ``search`` is how targets are
-    generated in evaluation and wherever the run is used. The seeds are ``train.seed`` and those after it.
+    generated in evaluation and wherever the run is used. The seeds are ``train.seed`` and those after it. With ``tasks``
+    several are learned together, and ``task`` says what holds for all of them (docs/multitask.md).
     """
 
     title = "Start"
@@ -232,7 +255,17 @@ class FinetuneRecipe(ObjectiveSettings, VocabularySettings):
         False, "begin the head anew, even where the start has learned the same kind of task with labels of this one",
         flag="--new-head",
     )  # fmt: skip
+    start_head: str | None = Setting(
+        None, "of a start with several tasks: the one whose head goes on (default: that of the same known data set)",
+        flag="--start-head", metavar="NAME",
+    )  # fmt: skip
     task: TaskRecipe
+    tasks: dict[str, TaskEntry] = Setting({}, "several tasks by name, each with the keys of task and some of its own")
+    mixture: MixtureSettings = Group(MixtureSettings)
+    dev_score: str = Setting(
+        "mean", "several tasks: what chooses the best weights on dev: the mean of all metrics, or the name of one task",
+        flag="--dev-score", metavar="mean|NAME", title=MixtureSettings.title,
+    )  # fmt: skip
     search: GenerateSettings = Group(
         GenerateSettings, greedy=True, title="Generation of seq2seq", omit=(*SAMPLING, "seed", "greedy")
     )
@@ -266,6 +299,20 @@ class FinetuneRecipe(ObjectiveSettings, VocabularySettings):
         optimizer=defaults(OptimizerSettings, lr=None),
         schedule=defaults(ScheduleSettings, decay="linear", warmup="0.1 run"),
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whole_tasks(cls, given: Any) -> Any:
+        return split_tasks(given) if isinstance(given, dict) else given
+
+    def by_task(self) -> "dict[str, FinetuneRecipe]":
+        """The recipe of each task by itself, by name; that of the only one, which needs none, has the empty name."""
+        return {name: self._of_entry(entry) for name, entry in self.tasks.items()} or {"": self}
+
+    def _of_entry(self, entry: TaskEntry) -> "FinetuneRecipe":
+        size = self.train.batch_size if entry.batch_size is None else entry.batch_size
+        train = self.train.model_copy(update={"batch_size": size})
+        return self.model_copy(update=entry.head | {"task": entry, "tasks": {}, "train": train})
 
 
 RECIPES: dict[str, type[PretrainRecipe] | type[FinetuneRecipe]] = {

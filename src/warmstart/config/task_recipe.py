@@ -33,8 +33,8 @@ class TaskRecipe(Settings):
     name: Annotated[
         str,
         Setting(
-            help=f"kind of task, with --train: {', '.join(KINDS)}; or the name of a known data set, with --data",
-            flag="--task", metavar="KIND|NAME",
+            help=f"kind of task, with --train: {', '.join(KINDS)}; or the name of a known data set, with --data; or, "
+            "repeated, several of these: NAME=DIR", flag="--task", metavar="KIND|NAME", many="joined",
         ),
     ]  # fmt: skip
     train: str | None = Setting(

@@ -122,6 +122,10 @@ class Example:
         goals = {name: replace(goal, reads=len(self) - 1 - goal.reads) for name, goal in self.goals.items()}
         return Example(ids, turns, positions, goals, None if self.segments is None else self.segments[::-1].copy())
 
+    def rename_goal(self, old: str, new: str) -> "Example":
+        """The same with one goal, where it is asked, under another name."""
+        return replace(self, goals={new if name == old else name: goal for name, goal in self.goals.items()})
+
     @staticmethod
     def read_and_write(ids: NDArray[Any], first_question: int = 0) -> "Example":
         """A sequence autoencoder: reads ids w₁ … wₙ, the last of which ends them, and predicts them again.

@@ -57,13 +57,15 @@ class SoftmaxTable(NamedTuple):
 class Tables(NamedTuple):
     """The tables of one pass: tokens [V, E], positions [C, E] if learned, and that of the softmax if there is one.
 
-    ``encoder_softmax`` is that of an encoder which is a language model itself.
+    ``encoder_softmax`` is that of an encoder which is a language model itself. ``noise`` [N, E] is added to the rows of the
+    tokens of a Batch.
     """
 
     tokens: torch.Tensor
     positions: torch.Tensor | None
     softmax: SoftmaxTable | None
     encoder_softmax: SoftmaxTable | None = None
+    noise: torch.Tensor | None = None
 
 
 class DepthLayer(NamedTuple):

@@ -50,10 +50,14 @@ def span_loss(logits_M2: torch.Tensor, goal: GoalBatch) -> torch.Tensor:
 
 def _losses_across_reads(logits_M: torch.Tensor, question_M: torch.Tensor, targets_Q: torch.Tensor) -> torch.Tensor:
     """[Q] negative log-probability of the read that is the target among those of its question."""
-    logits = logits_M.float()
-    count = len(targets_Q)
+    reads = torch.bincount(question_M, minlength=len(targets_Q))
+    first = reads.cumsum(0) - reads  # reads of one question stand together, so its first read is known
+    return -log_softmax_across_reads(logits_M, question_M)[first + targets_Q]
+
+
+def log_softmax_across_reads(logits_M: torch.Tensor, question_M: torch.Tensor) -> torch.Tensor:
+    """[M] log-probability of each read among those of its question."""
+    logits, count = logits_M.float(), int(question_M[-1]) + 1
     top = logits.new_full((count,), float("-inf")).scatter_reduce(0, question_M, logits.detach(), "amax")
     mass = logits.new_zeros(count).index_add(0, question_M, (logits - top[question_M]).exp())
-    reads = torch.bincount(question_M, minlength=count)
-    first = reads.cumsum(0) - reads  # reads of one question stand together, so its first read is known
-    return mass.log() + top - logits[first + targets_Q]
+    return logits - (mass.log() + top)[question_M]

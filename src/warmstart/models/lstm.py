@@ -200,7 +200,7 @@ class LSTM(Backbone):
             starts = [state.first(chunk.num_carried).append(other) for state, other in zip(states, new, strict=True)]
             tokens = to_device(torch.from_numpy(chunk.tokens), batch.ids.device)
             with torch.set_grad_enabled(torch.is_grad_enabled() and wanted):
-                x = self._embed(batch.ids[tokens], tables)
+                x = self._embed(batch.ids[tokens], tables, tokens)
                 layers, states = self._run_layers(x, weights, starts, chunk, masks)
                 if wanted:
                     pieces.append(Piece(tokens, layers if every_layer else layers[-1:]))
@@ -267,9 +267,10 @@ class LSTM(Backbone):
         own = to_device(texts, states.device)
         return _mask_texts(states, mask, own if reads_M is None else own[reads_M])
 
-    def _embed(self, ids: torch.Tensor, tables: Tables) -> torch.Tensor:
-        """[n, E]; whole tokens may drop out."""
+    def _embed(self, ids: torch.Tensor, tables: Tables, tokens: torch.Tensor) -> torch.Tensor:
+        """[n, E] of these ``tokens`` of a Batch; whole tokens may drop out."""
         x = embed_tokens(ids, tables.tokens)
+        x = x if tables.noise is None else x + tables.noise[tokens]
         if self.training and self.settings.word_dropout > 0:
             x = x * drop(x.new_ones(len(x), 1), self.settings.word_dropout)
         return x

@@ -219,6 +219,7 @@ class Transformer(Backbone):
     ) -> torch.Tensor:
         """The sum of the tables' rows, […, D]."""
         x = embed_tokens(ids, tables.tokens)
+        x = x if tables.noise is None else x + tables.noise
         x = x if self.token_in is None else self.token_in(x)
         if self.settings.embedding_scale != 1:
             x = x * float(torch.tensor(self.settings.embedding_scale, dtype=x.dtype))  # rounded as Gemma's is

@@ -10,6 +10,7 @@ another has as many steps as the longest text of a batch: for an LSTM, long text
 """
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -20,6 +21,31 @@ from warmstart.streams.order import permute
 from warmstart.streams.sources import Source
 
 POOL = 64  # batches that are sorted by length together, but no more than a quarter of an epoch: then epochs differ
+
+
+class BatchStream(Protocol):
+    """What a training reads: a numbered, endless row of steps."""
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps in which everything is read once."""
+        ...
+
+    @property
+    def parts(self) -> "tuple[StreamPart, ...]":
+        """The Streams that its steps come from: one, or one of each task."""
+        ...
+
+    def batches(self, step: int, rank: int = 0, world: int = 1) -> list[Batch]:
+        """The micro-batches of ``step`` for one rank."""
+        ...
+
+
+class StreamPart(NamedTuple):
+    """A Stream, and the share of all steps that come from it."""
+
+    share: float
+    stream: "Stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +74,11 @@ class Stream:
     def steps_per_epoch(self) -> int:
         """⌈n/b⌉."""
         return -(-len(self.source) // self.batch_size)
+
+    @property
+    def parts(self) -> tuple[StreamPart, ...]:
+        """Itself."""
+        return (StreamPart(1.0, self),)
 
     def indices(self, step: int) -> tuple[int, Ints]:
         """The epoch of ``step`` and the numbers of its items."""
@@ -78,6 +109,15 @@ class Stream:
     def typical_batches(self) -> list[Batch]:
         """The micro-batches of a step whose items have any length: what sizes are estimated from."""
         return replace(self, by_length=False).batches(0)
+
+
+def typical_tokens(stream: BatchStream) -> float:
+    """About how many tokens a step has."""
+    found = 0.0
+    for share, part in stream.parts:
+        tokens = sum(batch.num_tokens for batch in part.typical_batches())
+        found += share * tokens / min(part.batch_size, len(part.source)) * part.batch_size
+    return found
 
 
 def split_batches(records: list[list[Example]], at_least: int, max_tokens: int) -> list[Batch]:

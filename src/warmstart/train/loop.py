@@ -22,7 +22,7 @@ from warmstart.base.run_folder import RunFolder
 from warmstart.base.seeds import derive_seed
 from warmstart.base.signals import StopNow, StopRequests
 from warmstart.models.model import Model
-from warmstart.streams.stream import Stream
+from warmstart.streams.stream import BatchStream
 from warmstart.train import checkpoint
 from warmstart.train.compiled import compile_parts, is_worth_compiling
 from warmstart.train.optimizer import Optimizer
@@ -82,7 +82,7 @@ class Trainer:
     def __init__(
         self,
         model: Model,
-        stream: Stream,
+        stream: BatchStream,
         settings: TrainSettings,
         criterion: Criterion,
         folder: RunFolder,

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from warmstart.base.errors import BadInput
 from warmstart.base.settings import resolved
 from warmstart.base.units import Length
-from warmstart.streams.stream import Stream
+from warmstart.streams.stream import BatchStream, typical_tokens
 from warmstart.train.settings import ScheduleSettings, TrainSettings
 
 SLANT = 32  # the peak over the lowest rate of a slanted triangle
@@ -26,20 +26,14 @@ class Lengths(NamedTuple):
     unfreeze_steps: int = 0
 
 
-def plan_lengths(settings: TrainSettings, stream: Stream) -> Lengths:
+def plan_lengths(settings: TrainSettings, stream: BatchStream) -> Lengths:
     """Turns the lengths in ``settings`` into steps of ``stream``; an item's tokens are estimated from a typical step.
 
     Raises:
         BadInput: a length without its unit, or a warm-up and a cooldown that do not fit into the run together.
     """
     schedule = settings.schedule
-    tokens_per_item = sum(batch.num_tokens for batch in stream.typical_batches()) / min(
-        stream.batch_size, len(stream.source)
-    )
-    sizes: dict[str, Any] = {
-        "steps_per_epoch": stream.steps_per_epoch,
-        "tokens_per_step": tokens_per_item * stream.batch_size,
-    }
+    sizes: dict[str, Any] = {"steps_per_epoch": stream.steps_per_epoch, "tokens_per_step": typical_tokens(stream)}
     steps = max(1, Length.parse(resolved(settings.length), "length").to_steps(**sizes))
     sizes["run_steps"] = steps
     rise = Length.parse(schedule.warmup, "schedule.warmup")

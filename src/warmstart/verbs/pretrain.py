@@ -140,7 +140,7 @@ def describe_pretraining(built: Pretraining, compute: ComputeSettings, began_at_
         }
 
     cost = estimate(model, built.train, train, built.criterion, compute, evaluation=evaluation)
-    lines = describe_training(model, built.train, train, built.tokenizer, built.criterion, cost)
+    lines = describe_training(model, built.train, built.tokenizer, built.criterion, cost)
     if isinstance(built.tokenizer, Tokenizer):
         streams = {"train": built.train} | ({} if dev is None else {"dev": dev})
         found = {name: count_coverage(built.tokenizer, _some_ids(stream)) for name, stream in streams.items()}
