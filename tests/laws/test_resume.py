@@ -71,7 +71,7 @@ class Deadly:
         return self.source.take(epoch, indices)
 
 
-DECAYS = {"adamw": "cosine", "muon": "wsd", "adam-2018": "linear-2018"}
+DECAYS = {"adamax": "linear", "adamw": "cosine", "muon": "wsd", "adam-2018": "linear-2018"}
 
 
 BODIES: dict[str, dict[str, Any]] = {
@@ -98,6 +98,7 @@ def trainer(
     settings = TrainSettings(
         length="3 epochs", batch_size=4, accumulation=2, precision=precision, evaluate_every="5 steps",  # type: ignore[arg-type]
         save_every_s=save_every_s, optimizer=OptimizerSettings(kind=optimizer),  # type: ignore[arg-type]
+        ema=0.9 if optimizer == "adamax" else 0.0,
         schedule=ScheduleSettings(decay=DECAYS[optimizer]),  # type: ignore[arg-type]
     )  # fmt: skip
     model = Model.fresh(ModelSettings(backbone=preset(name, vocab_size=64, context=16, **BODIES[body])), 1)
@@ -143,7 +144,7 @@ def in_a_process_that_dies(folder: Path, precision: str, dies_at: int, optimizer
         ("fp32", "adamw", 20, "gpt1-tiny"), ("auto", "adamw", 7, "gpt1-tiny"), ("fp32", "muon", 3, "gpt1-tiny"),
         ("auto", "muon", 3, "gpt1-tiny"), ("fp32", "adam-2018", 3, "gpt1-tiny"), ("fp32", "adamw", 4, "lstm-tiny"),
         ("auto", "adamw", 3, "lstm-tiny"), ("auto", "adamw", 4, "lstm-tiny in lanes"),
-        ("auto", "adamw", 4, "gpt1-tiny of tasks"),
+        ("auto", "adamax", 4, "gpt1-tiny of tasks"),  # and a running average of the weights
     ],
 )  # fmt: skip
 def test_killed_and_resumed_equals_uninterrupted(

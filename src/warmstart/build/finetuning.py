@@ -28,7 +28,7 @@ from warmstart.build.start import NO_START, Start, read_start, vocabulary_of
 from warmstart.build.task import check_sight, recipe_options
 from warmstart.build.training import build_criterion, check_terms
 from warmstart.config.schema import FinetuneRecipe
-from warmstart.example.example import LM, NEXT_VECTOR
+from warmstart.example.example import LM, NEXT_VECTOR, SOFT
 from warmstart.image.processor import ImageProcessor
 from warmstart.metrics.metric import LOWER_IS_BETTER
 from warmstart.models.model import Model
@@ -183,8 +183,10 @@ def build_finetuning(
     goals = {task.goal: recipe.tasks[task.name].weight if task.name else 1.0 for task in tasks}
     lm_weight = max(task.lm_weight for task in tasks)
     goals |= ({auxiliary: lm_weight} if lm_weight > 0 else {}) | {**texts.weights}
+    if any(task.recipe.task.soft_labels for task in tasks):
+        goals[SOFT] = recipe.soft_weight
     smoothing = label_smoothing(tasks[0].spec, tokenizer) if len(tasks) == 1 else None
-    criterion = build_criterion(goals, recipe.train, smoothing)
+    criterion = build_criterion(goals, recipe.train, smoothing, recipe.soft_temperature)
     settings = model_settings(tasks, backbone, max(backbone.vocab_size, tokenizer.vocab_size))
     vectors = _vectors(recipe, tokenizer, backbone)
     return Finetuning(tasks, tokenizer, settings, start, _metric(recipe, tasks), criterion, vectors, sides, texts)

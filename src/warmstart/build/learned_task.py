@@ -12,11 +12,13 @@ from warmstart.build.head import HeadPlan
 from warmstart.build.labelled_data import LabelledData
 from warmstart.build.side_texts import read_side_texts, side_goals, with_side_texts
 from warmstart.build.sizes import for_task
+from warmstart.build.soft_labels import with_soft_labels
 from warmstart.build.start import KeptHead
 from warmstart.build.task import frame_of, is_bi_encoder, lm_weight_of, pair_of, pool_of, spec_of
 from warmstart.build.training import stream_of
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.decode.settings import GenerateSettings
+from warmstart.example.example import NEXT_GOALS, SOFT
 from warmstart.example.record import digest_records
 from warmstart.models.model import Model
 from warmstart.models.settings import BackboneSettings, HeadSettings, ModelSettings, Pool
@@ -33,7 +35,7 @@ from warmstart.train.precision import default_device
 from warmstart.train.probe import can_fit, fit_head
 from warmstart.transfer.folder import head_bias, head_pooler
 
-RESERVED = ("lm", "next_vector", "source_lm", "target_lm", "mean")
+RESERVED = (*NEXT_GOALS, SOFT, "mean")
 """Names that heads and scores have already."""
 
 
@@ -208,7 +210,8 @@ def _framed(
     sides = [read_side_texts(path, goal, frame, tokenizer, encoding) for goal, path in asked.items()]
     others = {"dev": data.dev} | ({} if data.test is None else {"test": data.test})
     lengths = {part: kind.check_framing(records, frame, tokenizer) for part, records in others.items()}
-    return with_side_texts(training, sides), {"train": training.lengths} | lengths
+    training = with_soft_labels(with_side_texts(training, sides), data, spec, recipe.task.soft_labels)
+    return training, {"train": training.lengths} | lengths
 
 
 def model_settings(tasks: Sequence[LearnedTask], backbone: BackboneSettings, vocab_size: int) -> ModelSettings:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from warmstart.base.errors import BadInput
 from warmstart.base.settings import resolved
-from warmstart.example.example import NEXT_GOALS
+from warmstart.example.example import NEXT_GOALS, SOFT
 from warmstart.models.activity import ACTIVITY
 from warmstart.models.head import LossOptions
 from warmstart.models.settings import BackboneSettings
@@ -31,7 +31,10 @@ def stream_of(source: Source, settings: TrainSettings, *, shuffle: bool = True) 
 
 
 def build_criterion(
-    coefficients: Mapping[str, float], settings: TrainSettings, smoothing: Smoothing | None = None
+    coefficients: Mapping[str, float],
+    settings: TrainSettings,
+    smoothing: Smoothing | None = None,
+    temperature: float = 1.0,
 ) -> Criterion:
     """What a training minimises: goals with their coefficients, and what its settings add.
 
@@ -39,6 +42,7 @@ def build_criterion(
         coefficients: goal → how much it counts.
         settings: of the training: further terms, and how the softmax over the vocabulary learns.
         smoothing: of the labels of that softmax.
+        temperature: of a teacher's probabilities.
     """
     terms: dict[str, LossTerm] = {name: ACTIVITY[name] for name in settings.activity}
     weights = {**settings.activity}
@@ -51,13 +55,14 @@ def build_criterion(
         terms["freelb"], weights["freelb"] = Adversarial(goals, disturbance), settings.freelb
     if settings.r_drop > 0:
         terms["r_drop"], weights["r_drop"] = TwoDropouts(goals, settings.r_drop), 1.0
-    return Criterion({**coefficients, **weights}, terms, LossOptions(smoothing, settings.num_sampled))
+    options = LossOptions(smoothing, settings.num_sampled, temperature=temperature)
+    return Criterion({**coefficients, **weights}, terms, options)
 
 
 def _answered(coefficients: Mapping[str, float]) -> dict[str, float]:
     """The goals whose answers are asked to be smooth: those of tasks or, where there are none, of language models."""
     learned = {name: weight for name, weight in coefficients.items() if weight > 0}
-    return {name: weight for name, weight in learned.items() if name not in NEXT_GOALS} or learned
+    return {name: weight for name, weight in learned.items() if name not in (*NEXT_GOALS, SOFT)} or learned
 
 
 def check_terms(settings: TrainSettings, backbone: BackboneSettings, *, carry: bool = False) -> None:

@@ -191,6 +191,12 @@ class ObjectiveSettings(Settings):
         None, "how the head begins: fitted to the states that the start has (linear probing, then fine-tuning), or drawn",
         flag="--head-init", chosen="the start and the task",
     )  # fmt: skip
+    soft_weight: float = Setting(
+        1.0, "weight of a teacher's probabilities beside that of the labels", flag="--soft-weight", metavar="W", gt=0
+    )
+    soft_temperature: float = Setting(
+        1.0, "temperature that softens both (Hinton et al. 2015)", flag="--soft-temperature", metavar="T", gt=0
+    )
     head_norm: Literal["none", "batch"] = Setting(
         "none", "batch: batch norm and dropout before each linear of the classifier", flag="--head-norm"
     )

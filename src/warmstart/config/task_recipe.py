@@ -80,6 +80,10 @@ class TaskRecipe(Settings):
     class_weights: Literal["none", "balanced"] = Setting(
         "none", "balanced: rare classes count more in the loss", flag="--class-weights"
     )
+    soft_labels: str | None = Setting(
+        None, "column with a teacher's probabilities of the classes, as predict writes them: learned beside the labels",
+        flag="--soft-labels", metavar="COLUMN",
+    )  # fmt: skip
     metric: str | None = Setting(
         None, "metric that chooses the best weights on dev (default: the task's)", flag="--metric", metavar="NAME"
     )

@@ -23,11 +23,13 @@ class LossOptions(NamedTuple):
         smoothing: of the labels.
         samples: tokens that the softmax learns from at a time; 0: all.
         seed: names the tokens that it samples.
+        temperature: of a teacher's probabilities.
     """
 
     smoothing: Smoothing | None = None
     samples: int = 0
     seed: int = 0
+    temperature: float = 1.0
 
 
 DEFAULT_OPTIONS = LossOptions()

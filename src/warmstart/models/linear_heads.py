@@ -27,6 +27,7 @@ from warmstart.models.losses import (
     log_softmax_across_reads,
     multilabel_loss,
     score_loss,
+    soft_class_loss,
     span_loss,
 )
 from warmstart.models.settings import BackboneSettings, HeadSettings
@@ -189,6 +190,13 @@ class ClassHead(QuestionHead):
     """One of several classes; learns from class numbers, or from probabilities (``soft``)."""
 
     losses: ClassVar[AnswerLosses] = {"": class_loss, "soft": class_loss}
+
+    def _loss_sum(
+        self, states_MD: torch.Tensor, goal: GoalBatch, tables: Tables | None, options: LossOptions
+    ) -> torch.Tensor:
+        if not goal.answer:
+            return super()._loss_sum(states_MD, goal, tables, options)
+        return soft_class_loss(self(states_MD, goal, tables), goal, options.temperature)
 
     def distribution(self, answers: torch.Tensor, goal: GoalBatch) -> Distribution:
         """Over the classes."""

@@ -23,6 +23,16 @@ def class_loss(logits_QC: torch.Tensor, goal: GoalBatch) -> torch.Tensor:
     return (F.cross_entropy(logits_QC.float(), goal.targets, reduction="none") * goal.weights).sum()
 
 
+def soft_class_loss(logits_QC: torch.Tensor, goal: GoalBatch, temperature: float) -> torch.Tensor:
+    """Weighted sum of T² times the cross-entropies of a teacher's probabilities, both softened by a temperature T.
+
+    Hinton et al. 2015, section 2: with T² gradients stay as large as those of labels. ``goal.targets`` [Q, C] are of T = 1.
+    """
+    targets = torch.softmax(goal.targets.clamp(min=1e-12).log() / temperature, -1)
+    each = F.cross_entropy(logits_QC.float() / temperature, targets, reduction="none")
+    return temperature**2 * (each * goal.weights).sum()
+
+
 def multilabel_loss(logits_QK: torch.Tensor, goal: GoalBatch) -> torch.Tensor:
     """Weighted sum over questions of the mean over labels of binary cross-entropies."""
     each = F.binary_cross_entropy_with_logits(logits_QK.float(), goal.targets, reduction="none")

@@ -139,7 +139,11 @@ def describe_study(
     )  # and the best stands above all
     lines += describe_retries(recipe.retries)
     prepared = {"preparing": seconds_since(began_at_s)}
-    return [*lines, disk_line(bytes_to_write(models[0]) + finished), total_line(prepared | seconds, len(trials))]
+    return [
+        *lines,
+        disk_line(bytes_to_write(models[0], averaged=recipe.train.ema > 0) + finished),
+        total_line(prepared | seconds, len(trials)),
+    ]
 
 
 def describe_retries(count: int) -> list[str]:

@@ -18,8 +18,8 @@ class OptimizerSettings(Settings):
     and the weight decay follows the corrected learning rate.
     """
 
-    kind: Literal["adamw", "muon", "adam-2018"] | None = Setting(
-        "adamw", "muon: for the matrices of the blocks, AdamW for all else; adam-2018: as GPT-1's released code",
+    kind: Literal["adamw", "muon", "adamax", "adam-2018"] | None = Setting(
+        "adamw", "muon: for matrices of the blocks, AdamW for all else; adamax: MT-DNN's; adam-2018: GPT-1's released code",
         flag="--optimizer", chosen="the model and its start",
     )  # fmt: skip
     lr: float | None = Setting(
@@ -146,6 +146,10 @@ class TrainSettings(Settings):
     tar: float = Setting(
         0.0, "weight of temporal activation regularisation: their squared changes from token to token (AWD-LSTM: 1)",
         flag="--tar", metavar="BETA", ge=0,
+    )  # fmt: skip
+    ema: float = Setting(
+        0.0, "decay of a running average of the weights, which dev is evaluated by and the run ends with (MT-DNN: 0.995)",
+        flag="--ema", metavar="DECAY", ge=0, lt=1,
     )  # fmt: skip
     r_drop: float = Setting(
         0.0, "weight of R-Drop: a second reading with other dropout, and how far its answers are from the first's",

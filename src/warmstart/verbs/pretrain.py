@@ -147,7 +147,7 @@ def describe_pretraining(built: Pretraining, compute: ComputeSettings, began_at_
         lines.append(f"vocabulary {describe_coverage(found)}")
     lines += built.chosen
     prepared = {"preparing": seconds_since(began_at_s)}
-    return [*lines, disk_line(bytes_to_write(model)), total_line(prepared | dict(cost.seconds))]
+    return [*lines, disk_line(bytes_to_write(model, averaged=train.ema > 0)), total_line(prepared | dict(cost.seconds))]
 
 
 def _some_ids(stream: Stream) -> Iterator[Ints]:
