@@ -98,11 +98,13 @@ def plan_head(recipe: FinetuneRecipe, name: str, data: LabelledData, start: Star
     """
     head_kind(recipe, data)
     if start is None:
-        for flag, value in (("--new-head", recipe.new_head), ("--start-head", recipe.start_head)):
+        asked = {"--new-head": (recipe.new_head, "begun anew"), "--start-head": (recipe.start_head, "kept")}
+        for flag, (value, what) in asked.items():
             if value:
                 raise BadInput(
-                    "no start whose head is meant", where=flag, allowed="with --start RUN", next_step="leave it out"
-                )
+                    f"no start whose head could be {what}", where=flag, allowed="with --start RUN",
+                    next_step="leave it out",
+                )  # fmt: skip
         return HeadPlan()
     answer, metadata = KINDS[data.kind].answer(data.label_names), start.metadata
     if answer.head is None:
