@@ -174,7 +174,7 @@ def test_the_dry_run_and_the_account_say_it(tmp_path: Path, capsys: pytest.Captu
 def test_a_new_head_needs_a_start(tmp_path: Path) -> None:
     """Invariant: a sentence, and no folder."""
     train = write(tmp_path / "rows.jsonl", rows_of("classification"))
-    with pytest.raises(BadInput, match="--new-head: no start whose head is meant"):
+    with pytest.raises(BadInput, match="--new-head: no start whose head could be begun anew"):
         warmstart.finetune(str(tmp_path / "run"), start="none", task="classification", train=train, new_head=True)
     assert not (tmp_path / "run").exists()
 

@@ -52,8 +52,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-def report(home: Path) -> dict[str, Any]:
-    return json.loads((home / "run" / "report.json").read_text())  # type: ignore[no-any-return]
+def report(home: Path, run: str = "run") -> dict[str, Any]:
+    return json.loads((home / run / "report.json").read_text())  # type: ignore[no-any-return]
 
 
 def test_each_step_learned_one_task_by_its_own_weight(home: Path) -> None:
@@ -135,6 +135,16 @@ def test_a_training_goes_on_with_a_head_or_begins_anew(
     assert ("heads.mood.linear.weight" in account["weights"]["unused"]) != kept
 
 
+def test_one_of_several_tasks_has_a_chain(home: Path, tmp_path: Path) -> None:
+    """Witness: the heads in the run, and the report's figures of a run that is loaded again."""
+    out, words = tmp_path / "chain", ["--recipe", str(home / "recipe.yaml"), "--set", "tasks.words.head_crf=true"]
+    assert main(["finetune", *words, "--set", "tasks.words.head_lstm=4", "--out", str(out)]) == 0
+    kinds = {name: head.kind for name, head in load_run(out).model.settings.heads.items()}
+    assert kinds == {"mood": "class", "pairs": "class", "stars": "score", "words": "crf"}
+    found = warmstart.evaluate(str(out), task="words", precision="fp32")["metrics"]
+    assert found == pytest.approx(report(out.parent, "chain")["tasks"]["words"]["metrics"], abs=1e-5)
+
+
 def test_the_recipe_in_the_run_is_the_recipe(home: Path) -> None:
     """Invariant: what is written reads back as the same tree, whole and as what differs from the defaults."""
     recipe = compose(FinetuneRecipe, recipe=str(home / "recipe.yaml"))
@@ -169,6 +179,9 @@ REFUSED = {
     "no rows": (["--set", "tasks.mood.train=empty.jsonl"], ["empty.jsonl"]),
     "a head": (["--start-head", "mood"], ["--start-head", "with --start RUN"]),
     "no head": (["--start", "run", "--start-head", "mood"], ["keep the heads of their own names"]),
+    "baselines": (["--baselines"], ["baselines are of one task", "leave it out"]),
+    "a chain": (["--set", "tasks.words.head_crf=true", "--r-drop", "1"], ["--r-drop", "without --head-crf"]),
+    "no chain": (["--set", "tasks.mood.head_crf=true"], ["--head-crf", "allowed: tagging"]),
     "a file": (["--set", "tasks.mood.train=moood.jsonl"], ["tasks.mood.train", "did you mean 'mood.jsonl'?"]),
 }  # fmt: skip
 
@@ -181,7 +194,7 @@ def test_bad_input_is_one_sentence(
     monkeypatch.chdir(home)
     (home / "empty.jsonl").write_text("")
     words, wanted = REFUSED[name]
-    recipe = ["--start", "none"] if "=" in words[1] and words[0] == "--task" else ["--recipe", "recipe.yaml"]
+    recipe = ["--start", "none"] if words[0] == "--task" and "=" in words[1] else ["--recipe", "recipe.yaml"]
     assert main(["finetune", *recipe, *words, "--out", "new"]) == 2
     said = capsys.readouterr().err.strip()
     assert all(word in said for word in wanted), said
