@@ -95,7 +95,7 @@ def plain(baseline: str) -> Callable[[argparse.Namespace, str, LabelledData, lis
         recipe = recipe_of(args, name, {})
         baselines = Baselines(recipe)
         baselines.features = {baseline: baselines.features[baseline]}
-        built = build_finetuning(recipe, replace(data, train=train, dev=train[:4]))
+        built = build_finetuning(recipe, {"": replace(data, train=train, dev=train[:4])})
         metrics = baselines.fit(built)[baseline].metrics
         return metrics["accuracy" if data.label_names else built.metric]
 

@@ -85,7 +85,7 @@ def run_ours(recipe: FinetuneRecipe) -> None:
 
     task = built(recipe)
     model, _ = task.fresh(recipe)
-    stream = task.stream(recipe.train)
+    [(_, stream)] = task.stream(recipe).parts
     source = Paced(stream.source)
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder(Path(folder) / "run")
@@ -101,7 +101,7 @@ def run_transformers(recipe: FinetuneRecipe, bf16: bool) -> None:
     from transformers import GPT2Config, GPT2ForSequenceClassification
 
     task, rate = built(recipe), recipe.model.dropout
-    stream, place = task.stream(recipe.train), default_device()
+    stream, place = task.stream(recipe), default_device()
     config = GPT2Config(
         n_layer=12, n_embd=768, n_head=12, n_positions=512, vocab_size=VOCABULARY, num_labels=2, pad_token_id=0,
         embd_pdrop=rate, attn_pdrop=rate, resid_pdrop=rate, use_cache=False,

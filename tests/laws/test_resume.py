@@ -20,8 +20,10 @@ from warmstart.models.presets import preset
 from warmstart.models.settings import HeadSettings, ModelSettings
 from warmstart.objectives.causal import causal
 from warmstart.streams.carry import CarriedRowSource
+from warmstart.streams.mixture import MixedStream, plan_mixture
+from warmstart.streams.settings import MixtureSettings
 from warmstart.streams.sources import ListSource, RowSource
-from warmstart.streams.stream import Stream
+from warmstart.streams.stream import BatchStream, Stream
 from warmstart.train import checkpoint, loop
 from warmstart.train.loop import Trainer, Validation
 from warmstart.train.precision import ComputeSettings
@@ -69,7 +71,7 @@ class Deadly:
         return self.source.take(epoch, indices)
 
 
-DECAYS = {"adamw": "cosine", "muon": "wsd", "adam-2018": "linear-2018"}
+DECAYS = {"adamax": "linear", "adamw": "cosine", "muon": "wsd", "adam-2018": "linear-2018"}
 
 
 BODIES: dict[str, dict[str, Any]] = {
@@ -78,6 +80,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "lstm-tiny": {"bptt": 6, "layers": 2, "embedding_dropout": 0.2, "word_dropout": 0.1, "layer_dropout": 0.2,
                   "output_dropout": 0.2, "weight_dropout": 0.2},
     "lstm-tiny in lanes": {"bptt": 6, "layers": 2, "output_dropout": 0.2},  # states that outlive a step
+    "gpt1-tiny of tasks": {},  # steps of two tasks, mixed anew in each epoch
 }  # fmt: skip
 
 SAMPLES = {"lstm-tiny": 20}  # of 64 tokens, that the softmax learns from
@@ -89,10 +92,13 @@ def trainer(
 ) -> Trainer:  # fmt: skip
     """Three epochs of 14 steps with dropout and accumulation; dev is evaluated, and all saved, every 5 steps."""
     name, _, carry_rows = body.partition(" in ")
+    carry_rows, tasks = ("", True) if name.endswith(" of tasks") else (carry_rows, False)
+    name = name.removesuffix(" of tasks")
     source = Deadly(4 if carry_rows else 0, dies_at)
     settings = TrainSettings(
         length="3 epochs", batch_size=4, accumulation=2, precision=precision, evaluate_every="5 steps",  # type: ignore[arg-type]
         save_every_s=save_every_s, optimizer=OptimizerSettings(kind=optimizer),  # type: ignore[arg-type]
+        ema=0.9 if optimizer == "adamax" else 0.0,
         schedule=ScheduleSettings(decay=DECAYS[optimizer]),  # type: ignore[arg-type]
     )  # fmt: skip
     model = Model.fresh(ModelSettings(backbone=preset(name, vocab_size=64, context=16, **BODIES[body])), 1)
@@ -100,7 +106,11 @@ def trainer(
         model.backbone.begin_carry(4)
     dev = Stream(RowSource(Text(), 16, causal, held_out=3, dev=True), 3, 1, shuffle=False)
     evaluate = Validation(lambda m: evaluate_language_model(m, dev.batches(0)).to_dict(), "loss", False)
-    stream = Stream(source, settings.batch_size, settings.seed, settings.accumulation, shuffle=not carry_rows)
+    stream: BatchStream = Stream(source, 4, settings.seed, settings.accumulation, shuffle=not carry_rows)
+    if tasks:
+        sizes = {"first": 14, "second": 7}
+        mixture = plan_mixture(sizes, MixtureSettings(kind="annealed", main="first", main_last=True), 1, 3)
+        stream = MixedStream((Stream(source, 4, 1, 2), Stream(source, 8, 2)), mixture)
     criterion = Criterion({"lm": 1.0}, options=LossOptions(samples=SAMPLES.get(body, 0)))
     return Trainer(model, stream, settings, criterion, RunFolder(folder), evaluate, CPU)
 
@@ -134,6 +144,7 @@ def in_a_process_that_dies(folder: Path, precision: str, dies_at: int, optimizer
         ("fp32", "adamw", 20, "gpt1-tiny"), ("auto", "adamw", 7, "gpt1-tiny"), ("fp32", "muon", 3, "gpt1-tiny"),
         ("auto", "muon", 3, "gpt1-tiny"), ("fp32", "adam-2018", 3, "gpt1-tiny"), ("fp32", "adamw", 4, "lstm-tiny"),
         ("auto", "adamw", 3, "lstm-tiny"), ("auto", "adamw", 4, "lstm-tiny in lanes"),
+        ("auto", "adamax", 4, "gpt1-tiny of tasks"),  # and a running average of the weights
     ],
 )  # fmt: skip
 def test_killed_and_resumed_equals_uninterrupted(

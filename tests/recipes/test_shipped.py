@@ -21,6 +21,7 @@ SHIPPED = sorted(RECIPES.rglob("*.yaml"))
 GIVEN: dict[str, dict[str, Any]] = {
     "pretrain": {"--corpus": ["books"]},
     "finetune": {"--start": "none", "--task": "classification"},
+    "multitask": {"--start": "none"},
     "seq2seq": {"--start": "bert", "--task": "seq2seq"},
     "encoder_decoder": {"--start": "none", "--task": "seq2seq"},
 }
@@ -168,6 +169,35 @@ def test_a_recipe_of_an_encoder_decoder_trains_two_steps(path: Path, tmp_path: P
     words += ["--train", str(tmp_path / "rows.jsonl"), "--out", str(tmp_path / "run"), "--quiet"]
     assert main([*words, *(word for change in sets for word in ("--set", change))]) == 0
     assert json.loads((tmp_path / "run" / "report.json").read_text())["steps"] == 2
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in SHIPPED if path.parent.name == "multitask"], ids=lambda path: path.stem
+)
+def test_a_recipe_of_several_tasks_trains_two_steps(path: Path, tmp_path: Path) -> None:
+    """Witness: the report of the run, two steps long, with examples of ours for every task."""
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(json.dumps({"text": f"a fox {n}", "label": "ab"[n % 2]}) + "\n" for n in range(16)))
+    names = [*compose(FinetuneRecipe, recipe=str(path), flags=GIVEN["multitask"]).tasks]
+    sets = [f"tasks.{name}.{change}" for name in names for change in ("name=classification", f"train={rows}")]
+    sets += [
+        f"tasks.{name}.{change}" for name in names for change in ("context=32", "train_frac=1", "pair_encoder=cross")
+    ]
+    sets += [f"model.{change}" for change in TINY["gpt"]] + [f"train.{change}" for change in SHORT]
+    words = [
+        "finetune",
+        "--recipe",
+        str(path),
+        "--start",
+        "none",
+        "--vocab-size",
+        "257",
+        "--out",
+        str(tmp_path / "run"),
+    ]
+    assert main([*words, "--head-init", "random", "--quiet", *(word for one in sets for word in ("--set", one))]) == 0
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert report["steps"] == 2 and {*report["tasks"]} == {*names}
 
 
 @pytest.mark.parametrize(

@@ -32,9 +32,9 @@ def recipe(**flags: Any) -> FinetuneRecipe:
 )
 def test_steps(count: int, batch: int, steps: int) -> None:
     """Witness: 25 n^0.4 by a pocket calculator, and whole epochs of the largest."""
-    assert choose_steps(count, batch, starts=True) == steps
+    assert choose_steps(count, -(-count // batch), starts=True) == steps
     few, epochs = 2 * 25 * count**0.4, 3 * -(-count // batch)
-    assert choose_steps(count, batch, starts=False) == max(round(few), epochs)
+    assert choose_steps(count, epochs // 3, starts=False) == max(round(few), epochs)
 
 
 def test_rates() -> None:
@@ -53,10 +53,13 @@ def test_what_is_stated_stays() -> None:
     """Invariant: a recipe that states all is itself, without a word; each flag alone wins over the rule."""
     stated = {"head_init": "random", "length": "2 epochs", "batch_size": 5, "lr": "1e-3", "evaluate_every": "1 epoch"}
     whole = recipe(**stated)
-    assert choose_settings(whole, data(300)) == (found := choose_settings(whole, data(300))) and found.recipe == whole
+    assert (
+        choose_settings(whole, {"": data(300)}) == (found := choose_settings(whole, {"": data(300)}))
+        and found.recipe == whole
+    )
     assert found.words == ()
     for name, value in stated.items():
-        chosen = choose_settings(recipe(**{name: value}), data(300)).recipe
+        chosen = choose_settings(recipe(**{name: value}), {"": data(300)}).recipe
         train = chosen.train
         shown = {key: getattr(train, key) for key in stated if key not in ("lr", "head_init")}
         shown |= {"lr": train.optimizer.lr, "head_init": chosen.head_init}
@@ -67,7 +70,7 @@ def test_what_is_stated_stays() -> None:
 def test_how_often_dev_is_evaluated() -> None:
     """Invariant: many short epochs by tenths of the run, few long ones each, and once where nothing is held out."""
     every = [
-        choose_settings(recipe(), found).recipe.train.evaluate_every
+        choose_settings(recipe(), {"": found}).recipe.train.evaluate_every
         for found in (data(16), data(20_000), data(16, dev_is_train=True))
     ]
     assert every == ["0.1 run", "1 epoch", "1 run"]
@@ -79,7 +82,7 @@ def test_how_often_dev_is_evaluated() -> None:
 )  # fmt: skip
 def test_a_length_of_ones_own_is_read_with_its_unit(length: str, every: str) -> None:
     """Witness: 300 examples in batches of 16 are 19 steps an epoch, by hand."""
-    assert choose_settings(recipe(length=length), data(300)).recipe.train.evaluate_every == every
+    assert choose_settings(recipe(length=length), {"": data(300)}).recipe.train.evaluate_every == every
 
 
 def test_a_run_says_and_keeps_what_was_chosen(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_tokens_of_a_step_are_the_mean(files: Path, by_length: bool) -> None:
     """Witness: every batch of an epoch, counted."""
     more = {"by_length": True} if by_length else {}
     trial, built = named(files, "tokens", model="lstm-tiny", vocab_size=270, batch_size=10, **more)
-    stream = built.stream(trial.recipe.train)
+    stream = built.stream(trial.recipe)
     every = [sum(batch.num_tokens for batch in stream.batches(step)) for step in range(stream.steps_per_epoch)]
     assert tokens_per_step(stream) == pytest.approx(sum(every) / len(every))
 
@@ -109,7 +109,7 @@ def test_a_step_is_measured_without_what_is_set_up_first(
         return real(model, optimizer, batches, *rest)
 
     trial, built = named(files, "measured", model="gpt1-tiny", vocab_size=270, length="100 steps", batch_size=16)
-    tokens = tokens_per_step(built.stream(trial.recipe.train))
+    tokens = tokens_per_step(built.stream(trial.recipe))
     monkeypatch.setattr(cost, "accumulate", accumulate)
     monkeypatch.setattr(cost.time, "perf_counter", lambda: now_s[0])
     monkeypatch.setattr(cost.time, "thread_time", lambda: now_s[0] * share)
@@ -150,7 +150,8 @@ def test_the_time_covers_a_fitted_head_and_names_a_second_attempt(files: Path, h
 def test_the_start_of_the_work_counts(files: Path) -> None:
     """Witness: a clock by hand: what began a hundred seconds ago has taken as long already."""
     trial, built = named(files, "began", model="gpt1-tiny", vocab_size=270, length="2 steps")
-    plan = StudyPlan([trial], {trial.arm: built}, {trial.arm: ()}, report_data(built.data, built.lengths))
+    reports = {"": report_data(built.task.data, built.task.lengths)}
+    plan = StudyPlan([trial], {trial.arm: built}, {trial.arm: ()}, reports)
     compute = compute_settings("fp32", default_device())
     words = describe_study(trial.recipe, plan, compute, time.monotonic() - 100)
     said = re.search(r"preparing 1m(\d\d)s", words[-1])

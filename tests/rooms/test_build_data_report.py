@@ -16,7 +16,7 @@ import warmstart
 from warmstart.build import data_findings
 from warmstart.build.data_report import DataReport, report_data
 from warmstart.build.labelled_data import divide_rows, read_labelled_data
-from warmstart.config.schema import TaskRecipe
+from warmstart.config.task_recipe import TaskRecipe
 from warmstart.tasks.dataset import task_from
 from warmstart.tasks.parts import Lengths
 from warmstart.tasks.table import KINDS

@@ -43,8 +43,8 @@ def begun(tmp_path: Path, task: str, **flags: Any) -> tuple[Model, Finetuning]:
 def test_the_loss_of_scores_begins_at_that_of_their_mean(tmp_path: Path, task: str, flags: dict[str, Any]) -> None:
     """Witness: NumPy's squared error on dev of the mean of the training scores, which no weight has learned."""
     model, built = begun(tmp_path, task, **flags)
-    predictor = build_predictor([Member(model, built.tokenizer, built.spec)], GenerateSettings())
-    found = evaluate_records(predictor, built.data.dev, seed=None)
+    predictor = build_predictor([Member(model, built.tokenizer, built.task.spec)], GenerateSettings())
+    found = evaluate_records(predictor, built.task.data.dev, seed=None)
     scores = [[row["score"] for row in part] for part in (ROWS[task][:16], ROWS[task][16:])]
     of_mean = float(np.mean((np.array(scores[1]) - np.mean(scores[0])) ** 2))
     assert found.metrics["mse"] == pytest.approx(of_mean, rel=0.2)
@@ -87,6 +87,6 @@ def test_a_training_holds_few_bytes_for_each_token(task: str, most: int, tmp_pat
         gc.collect()
         held.append(tracemalloc.get_traced_memory()[0])
         tracemalloc.stop()
-        tokens.append(built.training.account.tokens)
+        tokens.append(built.task.training.account.tokens)
     assert tokens[2] - tokens[1] > 48 * 90
     assert (held[2] - held[1]) / (tokens[2] - tokens[1]) < most

@@ -65,14 +65,14 @@ def begun(start: str, task: str, train: str, **flags: Any) -> tuple[Model, Finet
 
 
 def outputs(predictor: Predictor, built: Finetuning) -> list[RawOutput]:
-    return list(predictor.outputs(built.data.dev))
+    return list(predictor.outputs(built.task.data.dev))
 
 
 def predictors(start: str, model: Model, built: Finetuning) -> tuple[Predictor, Predictor]:
     """Of the start, and of what begins there."""
     loaded = load_run(start)
     old = build_predictor([Member(loaded.model, loaded.tokenizer, loaded.task())], GenerateSettings())
-    return old, build_predictor([Member(model, built.tokenizer, built.spec)], GenerateSettings())
+    return old, build_predictor([Member(model, built.tokenizer, built.task.spec)], GenerateSettings())
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_more_examples_of_the_same_labels_go_on_with_the_head(tmp_path: Path, ta
     before, after = (outputs(one, built) for one in predictors(start, model, built))
     assert all(np.array_equal(one.raw, other.raw) for one, other in zip(before, after, strict=True))
     assert not [name for name in account["initialised"] if name.startswith("heads.")]
-    assert built.head.sentence.startswith("kept from the start")
+    assert built.task.head.sentence.startswith("kept from the start")
 
 
 def test_a_new_label_gets_an_output_of_its_own(tmp_path: Path) -> None:
@@ -99,8 +99,8 @@ def test_a_new_label_gets_an_output_of_its_own(tmp_path: Path) -> None:
     more = write(tmp_path / "more.jsonl", rows_of("classification", MOODS, 9))
     model, built, account = begun(start, "classification", more)
     before, after = (np.stack([one.raw for one in outputs(p, built)]) for p in predictors(start, model, built))
-    assert built.spec.label_names == MOODS and np.array_equal(after[:, [0, 2]], before)
-    assert built.head.to_dict() == {
+    assert built.task.spec.label_names == MOODS and np.array_equal(after[:, [0, 2]], before)
+    assert built.task.head.to_dict() == {
         "kept": ["calm", "sad"], "new": ["merry"], "unused": [],
         "sentence": "kept from the start, for calm, sad; new outputs for merry",
     }  # fmt: skip
@@ -113,7 +113,7 @@ def test_pairs_of_tags_are_taken_for_both(tmp_path: Path) -> None:
     start = learned(tmp_path, "tagging", head_crf=True)
     model, built, account = begun(start, "tagging", write(tmp_path / "more.jsonl", rows_of("tagging", MOODS, 9)))
     ours, theirs = (one.heads["tags"].state_dict() for one in (model, load_run(start).model))
-    assert built.head.kept == ("calm", "sad")
+    assert built.task.head.kept == ("calm", "sad")
     assert torch.equal(ours["transitions"][::2, ::2], theirs["transitions"])
     assert torch.equal(ours["first"][[0, 2]], theirs["first"]) and not ours["transitions"][1].any()
     assert "heads.tags.transitions[4 rows]" in account["loaded"]
@@ -126,7 +126,7 @@ def test_labels_that_are_gone_are_left_behind(tmp_path: Path) -> None:
     fewer = write(tmp_path / "fewer.jsonl", rows_of("classification", ("sad", "wild")))
     model, built, account = begun(start, "classification", fewer)
     before, after = (np.stack([one.raw for one in outputs(p, built)]) for p in predictors(start, model, built))
-    assert np.array_equal(after[:, 0], before[:, 2]) and built.head.left == ("calm", "merry")
+    assert np.array_equal(after[:, 0], before[:, 2]) and built.task.head.left == ("calm", "merry")
     assert "heads.label.linear.weight[2 rows]" in account["unused"]
 
 
@@ -148,7 +148,7 @@ def test_a_head_that_does_not_fit_begins_anew(
     start = learned(tmp_path, "classification")
     more = write(tmp_path / "more.jsonl", rows_of(task, labels))
     model, built, account = begun(start, task, more, **flags)
-    assert reason in built.head.sentence and built.head.sentence.startswith("begun anew: ")
+    assert reason in built.task.head.sentence and built.task.head.sentence.startswith("begun anew: ")
     goal = next(iter(model.settings.heads))
     assert [name for name in account["initialised"] if name.startswith(f"heads.{goal}.linear")]
     fresh = Model.fresh(model.settings, 1).head(goal).linear.weight
@@ -195,4 +195,4 @@ def test_a_start_decides_how_targets_are_learned(tmp_path: Path, model: str) -> 
         flags={"--start": str(tmp_path / "lm"), "--task": "seq2seq", "--train": write(tmp_path / "rows.jsonl", rows)},
     )
     built = build_finetuning(recipe)
-    assert built.spec.options["algorithm"] == {"gpt1-tiny": "causal", "bert-tiny": "pseudo-masked"}[model]
+    assert built.task.spec.options["algorithm"] == {"gpt1-tiny": "causal", "bert-tiny": "pseudo-masked"}[model]

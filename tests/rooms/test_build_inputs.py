@@ -109,7 +109,7 @@ def test_the_language_models_are_read_as_they_are(home: Path) -> None:
             if not own.startswith(("output", "heads.")):
                 assert torch.equal(model.get_parameter(f"backbone.{side}.inputs.lm.{own}"), value), own
     assert all(".inputs.lm." in name for name in account.loaded)
-    assert "backbone.encoder.inputs.mix.scores" in account.initialised
+    assert "backbone.encoder.inputs.below.mix.scores" in account.initialised
     assert list_arms(recipe.model_copy(update={"control": True}))["scratch"].inputs.source is None
 
 
@@ -233,5 +233,5 @@ def test_any_model_may_read_a_language_model(home: Path) -> None:
         more: tuple[str, ...] = ("--model", name, *inputs)
         recipe, found = built(home, *more, task=task)
         model, _ = found.fresh(recipe)
-        losses: dict[str, Any] = model(found.stream(recipe.train).batches(0)[0])
+        losses: dict[str, Any] = model(found.stream(recipe).batches(0)[0])
         assert all(bool(loss.sum.isfinite()) for loss in losses.values())

@@ -9,7 +9,7 @@ import pytest
 from warmstart.base.errors import BadInput
 from warmstart.build.evaluation_data import evaluation_records
 from warmstart.build.labelled_data import FEW, TRAINED_ON, read_labelled_data
-from warmstart.config.schema import TaskRecipe
+from warmstart.config.task_recipe import TaskRecipe
 from warmstart.tasks.settings import FrameSettings
 from warmstart.tasks.spec import TaskSpec
 

@@ -111,7 +111,7 @@ def test_of_a_deeper_language_model_the_first_layer_starts_a_side(home: Path) ->
 def test_texts_of_one_side_go_with_the_pairs(home: Path) -> None:
     """Law of order: which texts go with a pair follows from the epoch and its number; each pair has one of each side."""
     recipe, found = built(home, *BOTH, *TEXTS, "--source-lm-weight", "0.5")
-    stream = found.stream(recipe.train)
+    stream = found.stream(recipe)
     [batch], [again], [other] = stream.batches(0), stream.batches(0), stream.batches(stream.steps_per_epoch)
     assert torch.equal(batch.ids, again.ids) and not torch.equal(batch.ids, other.ids)
     assert found.criterion.coefficients == {"lm": 1.0, "source_lm": 0.5, "target_lm": 1.0}
@@ -133,7 +133,9 @@ def test_the_control_has_the_same_model_without_its_starts(home: Path) -> None:
     control = build_finetuning(arms["scratch"], found.data, found)
     assert control.settings.backbone.model_copy(update={"embedding_std": 0.1}) == found.settings.backbone
     assert control.tokenizer.fingerprint == found.tokenizer.fingerprint
-    assert control.criterion.coefficients == found.criterion.coefficients and control.training is found.training
+    assert (
+        control.criterion.coefficients == found.criterion.coefficients and control.task.training is found.task.training
+    )
     assert control.fresh(arms["scratch"])[1] is None
 
 

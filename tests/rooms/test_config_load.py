@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from warmstart.base.errors import BadInput
 from warmstart.config.load import changes_to_yaml, compose, to_yaml
 from warmstart.config.requests import PredictRequest
-from warmstart.config.schema import CorpusRecipe, FinetuneRecipe, ModelRecipe, PretrainRecipe, TaskRecipe
+from warmstart.config.schema import CorpusRecipe, FinetuneRecipe, ModelRecipe, PretrainRecipe
+from warmstart.config.task_recipe import TaskRecipe
 from warmstart.train.settings import OptimizerSettings, ScheduleSettings, TrainSettings
 
 CORPUS = {"--corpus": ["books"]}

@@ -13,7 +13,7 @@ from warmstart.example.example import Example, Goal
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.scalar_mix import ScalarMix
-from warmstart.models.settings import InputSettings, ModelSettings
+from warmstart.models.settings import HeadSettings, InputSettings, ModelSettings
 
 V, SIZES = 40, ((5, 3), (2, 7), (1, 4))
 PAIR, LSTM_PAIR = "encoder-decoder-tiny", "lstm-encoder-decoder-tiny"
@@ -108,6 +108,35 @@ def test_a_stack_reads_the_states_that_its_language_model_has_alone(stack: str, 
         expected = part.inputs.below.project(read)
         found = model.backbone.layer_states(collate([[example]]))[0]
     torch.testing.assert_close(found[:5] if stack == "encoder" else found[5:], expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("inputs", [{}, {"text": {"backbone": "deep", "place": "beside"}}])
+@pytest.mark.parametrize("backbone", ["gpt1-tiny", "lstm-tiny"])
+def test_noise_is_added_to_what_tokens_are_read_as(backbone: str, inputs: dict[str, dict[str, Any]]) -> None:
+    """Witness: the same model whose table has the noise in the row of each token; no token occurs twice."""
+    model = make(backbone, inputs)
+    batch = collate(
+        [[Example.left_to_right(np.arange(first, first + count), {})] for first, count in ((3, 5), (20, 8))]
+    )
+    noise = torch.randn(13, model.backbone.tables().tokens.shape[1], generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        found = model.backbone(batch, model.backbone.tables()._replace(noise=noise))
+        plain = model.backbone(batch)
+        model.backbone.tokens.weight[batch.ids] += noise
+        torch.testing.assert_close(found, model.backbone(batch))
+    assert not torch.allclose(found, plain, atol=1e-2)
+
+
+def test_a_view_of_one_head_reads_what_the_model_reads() -> None:
+    """Invariant: a model of the view's settings has the view's weights, those of its inputs too."""
+    heads = {name: HeadSettings(kind="class", size=2) for name in ("mood", "kind")}
+    model = make("gpt1-tiny", {"text": {"backbone": "lstm", "place": "beside"}}, heads)
+    view = model.with_heads({"label": "mood"})
+    other = Model(view.settings)
+    other.load_state_dict(view.state_dict())
+    assert {*other.state_dict()} == {name.replace("heads.mood", "heads.label") for name in model.state_dict()} - {
+        name for name in model.state_dict() if "heads.kind" in name
+    }
 
 
 @pytest.mark.parametrize("name", LMS)

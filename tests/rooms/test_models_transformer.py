@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from warmstart.example.batch import collate
-from warmstart.models.backbone import initialise
+from warmstart.models.initialise import initialise
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import ModelSettings

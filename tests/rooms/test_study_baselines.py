@@ -18,7 +18,8 @@ import warmstart
 from warmstart.base.files import read_json
 from warmstart.base.run_folder import REPORT
 from warmstart.build.start import read_start
-from warmstart.config.schema import FinetuneRecipe, TaskRecipe
+from warmstart.config.schema import FinetuneRecipe
+from warmstart.config.task_recipe import TaskRecipe
 from warmstart.example.record import Answers, Record
 from warmstart.study.baselines import FILE, regress
 from warmstart.study.plain_forms import FORMS

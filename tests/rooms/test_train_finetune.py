@@ -89,8 +89,8 @@ def test_arms_that_read_alike_share_what_they_read(home: Path) -> None:
         words = asked(home, control=True, **flags)
         recipe = compose(FinetuneRecipe, flags={f"--{name.replace('_', '-')}": value for name, value in words.items()})
         built = plan_study(recipe, RunFolder(home / "never")).built
-        assert built["pretrained"].data is built["scratch"].data
-        assert (built["pretrained"].training is built["scratch"].training) == same
+        assert built["pretrained"].task.data is built["scratch"].task.data
+        assert (built["pretrained"].task.training is built["scratch"].task.training) == same
 
 
 def test_joint_training_reads_half_of_what_a_transformer_sees(home: Path, tmp_path: Path) -> None:

@@ -223,9 +223,9 @@ def test_a_task_takes_the_segments_of_its_start(tmp_path: Path) -> None:
         "--metric": "loss",
     }
     built = build_finetuning(compose(FinetuneRecipe, flags=given))
-    [example] = frame_records(built.spec, built.data.train, built.tokenizer).examples[0]
+    [example] = frame_records(built.task.spec, built.task.data.train, built.tokenizer).examples[0]
     assert example.segments.tolist() == [4] * 5 + [5] * 6
-    way = decode_mode(build_frame(built.spec, built.tokenizer))
-    assert (way.source_segment, way.segment) == options_of(built.spec).segments == (4, 5)
+    way = decode_mode(build_frame(built.task.spec, built.tokenizer))
+    assert (way.source_segment, way.segment) == options_of(built.task.spec).segments == (4, 5)
     asked = compose(FinetuneRecipe, flags=given, sets=["task.seq2seq.source_segment=0"])
-    assert options_of(build_finetuning(asked).spec).segments == (0, 5)
+    assert options_of(build_finetuning(asked).task.spec).segments == (0, 5)

@@ -48,7 +48,7 @@ class Option:
     Attributes:
         flag: as it is typed; without ``--`` a positional argument; empty: set in a recipe or by ``--set`` only.
         metavar: stands for the value in the help.
-        many: takes one value or more.
+        many: takes one value or more; ``joined``: may be given several times, as one text with commas between its values.
         path: what the value has to be, where it is a path.
         title: of the group in the help, instead of the class's (:attr:`Settings.title`).
         omit: of a group of settings: names of fields that have no flag here.
@@ -58,17 +58,22 @@ class Option:
 
     flag: str = ""
     metavar: str = "VALUE"
-    many: bool = False
+    many: bool | Literal["joined"] = False
     path: PathRule | None = None
     title: str = ""
     omit: tuple[str, ...] = ()
     remembered: bool = False
     chosen: str = ""
 
+    @property
+    def joins_values(self) -> bool:
+        """Whether several values become one text with commas between them."""
+        return self.many == "joined" or (self.path is not None and self.path.takes_several)
+
 
 def Setting(
-    default: Any = PydanticUndefined, help: str = "", *, flag: str = "", metavar: str = "VALUE", many: bool = False,
-    path: PathRule | None = None, title: str = "", chosen: str = "", **bounds: Any,
+    default: Any = PydanticUndefined, help: str = "", *, flag: str = "", metavar: str = "VALUE",
+    many: bool | Literal["joined"] = False, path: PathRule | None = None, title: str = "", chosen: str = "", **bounds: Any,
 ) -> Any:  # fmt: skip
     """Declares a field of a settings class.
 

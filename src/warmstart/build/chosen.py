@@ -9,6 +9,7 @@ One rule for all (docs/train.md, "What is chosen for you", has the measurements 
   weights stand a larger one, two texts that are read apart need a smaller one.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -50,30 +51,33 @@ class ChosenSettings(Generic[R]):
     words: tuple[str, ...]
 
 
-def choose_settings(recipe: FinetuneRecipe, data: LabelledData) -> ChosenSettings[FinetuneRecipe]:
-    """Fills in what ``recipe`` leaves open; what it states stays.
+def choose_settings(recipe: FinetuneRecipe, data: Mapping[str, LabelledData]) -> ChosenSettings[FinetuneRecipe]:
+    """Fills in what ``recipe`` leaves open; what it states stays. Several tasks count by all their examples together.
 
     Raises:
         BadInput: the start cannot be read.
     """
-    kind, train = KINDS[data.kind], recipe.train
+    train, tasks = recipe.train, recipe.by_task()
     starts = recipe.start != NO_START
     backbone = read_start(recipe.start).backbone if starts else backbone_settings(recipe.model, 1)
-    count = len(data.train)
+    count = sum(len(one.train) for one in data.values())
     batch = train.batch_size or (16 if count < LARGE else 32)
-    length = train.length or f"{choose_steps(count, batch, starts)} steps"
-    rate = train.optimizer.lr or choose_rate(backbone, kind, starts, is_bi_encoder(recipe, kind, count))
+    sizes = {name: own.train.batch_size or batch for name, own in tasks.items()}
+    epoch = sum(-(-len(data[name].train) // size) for name, size in sizes.items())
+    length = train.length or f"{choose_steps(count, epoch, starts)} steps"
+    rates = [_rate_of(own, data[name], backbone, starts) for name, own in tasks.items()]
+    rate = train.optimizer.lr or min(rates)
     found: dict[str, Any] = {"batch_size": batch, "length": length}
-    found["evaluate_every"] = train.evaluate_every or _evaluate_every(length, batch, data)
+    is_held_out = not all(one.dev_is_train for one in data.values())
+    found["evaluate_every"] = train.evaluate_every or _evaluate_every(length, epoch, is_held_out)
     found["optimizer"] = train.optimizer.model_copy(update={"lr": rate})
     head = recipe.head_init or ("fitted" if starts else "random")
     chosen = recipe.model_copy(update={"head_init": head, "train": train.model_copy(update=found)})
     return ChosenSettings(chosen, tuple(_words(recipe, chosen, backbone, count)))
 
 
-def choose_steps(count: int, batch: int, starts: bool) -> int:
-    """Steps for so many training examples."""
-    epoch = -(-count // batch)
+def choose_steps(count: int, epoch: int, starts: bool) -> int:
+    """Steps for so many training examples, which take ``epoch`` steps to be read once."""
     few: float = STEPS * count**POWER
     return max(round(few), epoch) if starts else max(round(2 * few), 3 * epoch)
 
@@ -89,14 +93,19 @@ def rate_at(width: int, rate: float) -> float:
     return float(f"{rate * min(NARROW, WIDTH / width):.1e}")
 
 
-def _evaluate_every(length: str, batch: int, data: LabelledData) -> str:
+def _rate_of(recipe: FinetuneRecipe, data: LabelledData, backbone: BackboneSettings, starts: bool) -> float:
+    kind = KINDS[data.kind]
+    return choose_rate(backbone, kind, starts, is_bi_encoder(recipe, kind, len(data.train)))
+
+
+def _evaluate_every(length: str, epoch: int, is_held_out: bool) -> str:
     """After each epoch, of many epochs after each tenth; once, at the end, where dev is what the model learns from.
 
     A length in tokens may be any number of epochs, so it has the tenths, which are never many evaluations.
     """
-    if data.dev_is_train:
+    if not is_held_out:
         return "1 run"
-    epoch, asked = -(-len(data.train) // batch), Length.parse(length)
+    asked = Length.parse(length)
     few = asked.unit != "tokens" and asked.to_steps(steps_per_epoch=epoch, tokens_per_step=1.0) <= MANY_EPOCHS * epoch
     return "1 epoch" if few else "0.1 run"
 

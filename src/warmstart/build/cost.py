@@ -22,7 +22,7 @@ from warmstart.base.console import silence
 from warmstart.base.formatting import format_duration
 from warmstart.models.model import Model
 from warmstart.models.settings import ModelSettings
-from warmstart.streams.stream import Stream
+from warmstart.streams.stream import BatchStream, Stream
 from warmstart.train.optimizer import Optimizer
 from warmstart.train.precision import ComputeSettings, default_device
 from warmstart.train.schedule import Lengths
@@ -144,7 +144,7 @@ def count_evaluations(lengths: Lengths) -> int:
 
 
 def measure_seconds(
-    settings: ModelSettings, stream: Stream, train: TrainSettings, criterion: Criterion, scheme: SchemeSettings,
+    settings: ModelSettings, stream: BatchStream, train: TrainSettings, criterion: Criterion, scheme: SchemeSettings,
     compute: ComputeSettings, lengths: Lengths, evaluation: EvaluationTimes | None = None,
 ) -> dict[str, float]:  # fmt: skip
     """Part of a training → seconds, by real steps and evaluations of a model with few layers.
@@ -168,7 +168,8 @@ def measure_seconds(
         apply_scheme(model, scheme, 0)
         compute.apply(model)
         weights = Weights(model, compute.dtype, matrices=train.optimizer.updates_matrices, by_layer=False)
-        step_s = _step_seconds(model, Optimizer(weights, train.optimizer), stream, criterion)
+        optimizer = Optimizer(weights, train.optimizer)
+        step_s = sum(share * _step_seconds(model, optimizer, part, criterion) for share, part in stream.parts)
         seconds = {"training": step_s * lengths.steps}
         model.eval()
         for name, each in ({} if evaluation is None else evaluation(model)).items():
@@ -224,10 +225,15 @@ def _step_seconds(model: Model, optimizer: Optimizer, stream: Stream, criterion:
     while len(steps) < MOST_STEPS and not sum((step.gradient for step in steps), Spent()).is_enough:
         steps.append(seconds((1 + len(steps)) * max(1, per_epoch // (MOST_STEPS + 1)) % per_epoch, rows))
     each_s = sum(step.gradient.wall_s for step in steps) / sum(step.tokens for step in steps)
-    return each_s * tokens_per_step(stream) + sum(step.update_s for step in steps) / len(steps)
+    return each_s * _step_tokens(stream) + sum(step.update_s for step in steps) / len(steps)
 
 
-def tokens_per_step(stream: Stream) -> float:
+def tokens_per_step(stream: BatchStream) -> float:
+    """The mean over the parts, and in each over many items."""
+    return sum(share * _step_tokens(part) for share, part in stream.parts)
+
+
+def _step_tokens(stream: Stream) -> float:
     """The mean over many items."""
     count = min(len(stream.source), max(SAMPLE, stream.batch_size))
     items = replace(stream, batch_size=count, by_length=False)

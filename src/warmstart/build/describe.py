@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from warmstart.example.example import NEXT_GOALS, Example, Goal
+from warmstart.example.example import NEXT_GOALS, SOFT, Example, Goal
 from warmstart.tasks.answer import Answer
 from warmstart.tasks.describe import quote_ids
 from warmstart.tasks.vocabulary import Vocabulary
@@ -34,6 +34,8 @@ def describe(
         for name, goal in example.goals.items():
             if answer is None or name in NEXT_GOALS:
                 words = _next_tokens(example, goal, vocabulary)
+            elif goal.answer == SOFT:
+                words = f"learns probabilities: {', '.join(f'{share:.3f}' for row in goal.targets for share in row)}"
             else:
                 words = answer.describe(example, goal, vocabulary, label_names)
             lines.append(f"  {name}: {words}")

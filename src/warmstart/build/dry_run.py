@@ -1,6 +1,7 @@
 """The dry run: what a training will read, learn and cost, described before the first step and without its weights."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 
@@ -10,7 +11,7 @@ from warmstart.build.describe import describe
 from warmstart.example.batch import Batch
 from warmstart.models.model import Model
 from warmstart.models.settings import ModelSettings
-from warmstart.streams.stream import Stream
+from warmstart.streams.stream import BatchStream, Stream
 from warmstart.tasks.answer import Answer
 from warmstart.tasks.vocabulary import Vocabulary
 from warmstart.train.precision import ComputeSettings, default_device, measured_flops
@@ -25,6 +26,17 @@ MOST_MEASURED = 50_000_000
 """Weights of the largest token table that is made to measure a step: with gradient and moments 800 MB."""
 
 
+class NamedAnswer(NamedTuple):
+    """What a task asks, its label names, and its own name where there are several; ``None``: a language model."""
+
+    answer: Answer | None
+    label_names: tuple[str, ...] = ()
+    task: str = ""
+
+
+NO_ANSWER = NamedAnswer(None)
+
+
 def build_meta_model(settings: ModelSettings, scheme: SchemeSettings | None = None, seed: int = 0) -> Model:
     """The model on torch's meta device: shapes and what is trained of them, without memory for a single weight."""
     with torch.device("meta"):
@@ -35,7 +47,7 @@ def build_meta_model(settings: ModelSettings, scheme: SchemeSettings | None = No
 
 
 def estimate(
-    model: Model, stream: Stream, settings: TrainSettings, criterion: Criterion, compute: ComputeSettings,
+    model: Model, stream: BatchStream, settings: TrainSettings, criterion: Criterion, compute: ComputeSettings,
     scheme: SchemeSettings | None = None, evaluation: EvaluationTimes | None = None,
 ) -> Cost:  # fmt: skip
     """Steps, tokens, memory and time of a training.
@@ -50,7 +62,7 @@ def estimate(
         evaluation: times the evaluations.
     """
     lengths, device = plan_lengths(settings, stream), default_device()
-    first = stream.typical_batches()
+    first = [batch for part in stream.parts for batch in part.stream.typical_batches()]
     longest, most = max(int(batch.lengths.max()) for batch in first), max(batch.num_tokens for batch in first)
     tokens = round(tokens_per_step(stream) * lengths.steps)
     size = model.settings.backbone
@@ -105,38 +117,61 @@ def memory(model: Model, tokens: int, length: int, itemsize: int) -> int:
 
 
 def describe_training(
-    model: Model, stream: Stream, settings: TrainSettings, tokenizer: Vocabulary, criterion: Criterion, cost: Cost,
-    answer: Answer | None = None, label_names: Sequence[str] = (),
+    model: Model, stream: BatchStream, tokenizer: Vocabulary, criterion: Criterion, cost: Cost,
+    answers: Sequence[NamedAnswer] = (NO_ANSWER,),
 ) -> list[str]:  # fmt: skip
     """Lines about what will happen: three Examples decoded, what is learned, sizes, cost.
 
+    Args:
+        model: without weights.
+        stream: what it learns from.
+        tokenizer: of the Examples.
+        criterion: what is minimised.
+        cost: of the training.
+        answers: of the task of each part of the stream.
+
     Raises:
-        BadInput: nothing is learned from: no goal in the first batches has any weight.
+        BadInput: nothing is learned from: no goal in the first batches of a part has any weight.
     """
-    first, coefficients = stream.batches(0), criterion.coefficients
-    check_learned(first, coefficients)
-    items = stream.source.take(*stream.indices(0))
+    coefficients = criterion.coefficients
+    first: list[Batch] = []
     lines: list[str] = []
-    for number, record in enumerate(items[:3], start=1):
-        lines += [f"example {number}", *("  " + line for line in describe(record, tokenizer, answer, label_names))]
+    for (_, part), named in zip(stream.parts, answers, strict=True):
+        batches = part.batches(0)
+        check_learned(batches, coefficients)
+        first += batches
+        lines += _describe_examples(part, 3 if len(answers) == 1 else 1, tokenizer, named)
     size = model.settings.backbone
     learned = sum(float(q.total_weight > 0) * int((q.weights > 0).sum()) for b in first for q in b.goals.values())
     share = learned / max(1, sum(batch.num_tokens for batch in first))
     goals = ", ".join(f"{weight:g} x {name}" for name, weight in coefficients.items() if weight)
     dtype = cost.compute.to_dict()["dtype"]
     trained, kind = num_trainable(model), "vectors of" if size.vectors else "vocabulary"
-    together = " of similar length" if stream.by_length else "" if stream.shuffle else " in the order of the text"
-    together += ", texts and pairs in turns" if len(stream.turns) > 1 else ""
+    parts = [part.stream for part in stream.parts]
+    sizes = "/".join(dict.fromkeys(str(part.batch_size) for part in parts))
+    together = " of similar length" if parts[0].by_length else "" if parts[0].shuffle else " in the order of the text"
+    together += ", texts and pairs in turns" if any(len(part.turns) > 1 for part in parts) else ""
     some = "" if trained == model.num_parameters else f", of which {trained:,} are trained"
     lines += [
         f"model      {size.shape}, context {size.context}, "
         f"{kind} {size.vocab_size:,}: {model.num_parameters:,} parameters{some}, computing in {dtype}",
         f"loss       {goals}; {learned:,.0f} targets in the first step ({share:.2f} per token)",
-        f"length     {cost.lengths.steps:,} steps of {settings.batch_size}{together} ({stream.steps_per_epoch:,} an epoch, "
-        f"{len(stream.source):,} items), warm-up {round(cost.lengths.warmup_steps, 2):,}, about {cost.tokens:,} tokens",
+        f"length     {cost.lengths.steps:,} steps of {sizes}{together} ({stream.steps_per_epoch:,} an epoch, "
+        f"{sum(len(part.source) for part in parts):,} items), warm-up {round(cost.lengths.warmup_steps, 2):,}, "
+        f"about {cost.tokens:,} tokens",
         f"cost       about {cost.memory_bytes / 1e6:,.0f} MB of memory, the program and its data among them; "
         f"{times_in_words(cost.seconds)}",
     ]
+    return lines
+
+
+def _describe_examples(stream: Stream, count: int, tokenizer: Vocabulary, named: NamedAnswer) -> list[str]:
+    """The first Records of a stream, decoded."""
+    lines: list[str] = []
+    for number, record in enumerate(stream.source.take(*stream.indices(0))[:count], start=1):
+        title = f"example {named.task or number}"
+        described = describe(record, tokenizer, named.answer, named.label_names)
+        lines += [title, *("  " + line for line in described)]
     return lines
 
 

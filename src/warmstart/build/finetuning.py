@@ -1,21 +1,21 @@
-"""From a fine-tuning recipe to model, task, Examples and goals. Nothing is written here."""
+"""From a fine-tuning recipe to model, tasks, Examples and goals. Nothing is written here."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from warmstart.base.arrays import digest_arrays
-from warmstart.base.console import say
-from warmstart.base.errors import BadInput
-from warmstart.base.formatting import format_count
+from warmstart.base.errors import BadInput, unknown_name_error
 from warmstart.base.seeds import derive_seed
-from warmstart.build.generation import check_softmax, generation_settings, label_smoothing, with_word_head
-from warmstart.build.head import HeadPlan, head_kind, plan_head
+from warmstart.build.generation import label_smoothing
+from warmstart.build.head import plan_head
 from warmstart.build.inputs import InputModels, Stack, grown_inputs, read_inputs, read_unknown_as_end
-from warmstart.build.labelled_data import LabelledData, read_labelled_data
+from warmstart.build.labelled_data import LabelledData, read_tasks
+from warmstart.build.learned_task import LearnedTask, SharedParts, build_task, model_settings
 from warmstart.build.side_starts import (
     SideStarts,
     forms_of_starts,
@@ -23,47 +23,33 @@ from warmstart.build.side_starts import (
     side_starts,
     with_side_vocabulary,
 )
-from warmstart.build.side_texts import SideGoals, read_side_texts, side_frame, side_goals, with_side_texts
-from warmstart.build.sizes import backbone_settings, for_reading, for_task, with_context, with_start
+from warmstart.build.side_texts import SideGoals, side_goals
+from warmstart.build.sizes import backbone_settings, for_reading, with_context, with_start
 from warmstart.build.start import NO_START, Start, read_start, vocabulary_of
-from warmstart.build.task import (
-    check_sight,
-    frame_of,
-    is_bi_encoder,
-    lm_weight_of,
-    pair_of,
-    pool_of,
-    recipe_options,
-    spec_of,
-)
-from warmstart.build.training import build_criterion, stream_of
+from warmstart.build.task import check_sight, recipe_options
+from warmstart.build.training import build_criterion, check_heads, check_terms
 from warmstart.config.schema import FinetuneRecipe
-from warmstart.decode.settings import GenerateSettings
-from warmstart.example.example import LM, NEXT_VECTOR
-from warmstart.example.record import digest_records
+from warmstart.example.example import LM, NEXT_VECTOR, SOFT
 from warmstart.image.processor import ImageProcessor
+from warmstart.metrics.metric import LOWER_IS_BETTER
 from warmstart.models.model import Model
-from warmstart.models.settings import BackboneSettings, HeadSettings, ModelSettings, Pool
+from warmstart.models.settings import BackboneSettings, ModelSettings
 from warmstart.readers.word_vectors import read_word_vectors
-from warmstart.streams.sources import AugmentedSource, ListSource
-from warmstart.streams.stream import Stream
-from warmstart.tasks.frames import build_frame, class_weights
-from warmstart.tasks.kind import TaskKind, TrainingData
-from warmstart.tasks.parts import Lengths
-from warmstart.tasks.spec import TaskSpec
+from warmstart.streams.mixture import MixedStream, plan_mixture
+from warmstart.streams.stream import BatchStream
+from warmstart.tasks.kind import TaskKind
 from warmstart.tasks.special_tokens import special_tokens
-from warmstart.tasks.table import KINDS, answer_of, kind_of
+from warmstart.tasks.table import KINDS
 from warmstart.tasks.vocabulary import Vocabulary, require_text
-from warmstart.train.precision import default_device
-from warmstart.train.probe import can_fit, fit_head
+from warmstart.train.schedule import plan_lengths
 from warmstart.train.schemes import apply_scheme, check_scheme, check_tables
-from warmstart.train.settings import TrainSettings
 from warmstart.train.step import Criterion
-from warmstart.transfer.folder import head_bias, head_pooler
 from warmstart.transfer.start import WeightAccount
 from warmstart.transfer.vectors import check_width, start_from_vectors
 
 Vectors = dict[int, NDArray[np.float32]]
+MEAN = "mean"
+"""The score of several tasks together."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,46 +57,52 @@ class Finetuning:
     """Everything a fine-tuning needs but the weights, checked: one per recipe, shared by all its seeds.
 
     Attributes:
-        spec: the task.
+        tasks: what is learned; of several each has a name.
         tokenizer: the vocabulary.
         settings: of the model.
         start: what the model starts from, if anything.
-        data: the labelled Records.
-        training: what is read of the training Records, with the account.
-        lengths: of the Records of each part, in tokens.
-        metric: what dev is evaluated by.
-        search: how the model generates, where it does.
+        metric: what dev is evaluated by; of several tasks their mean, or the name of one.
         criterion: what is minimised.
         vectors: row of the token table → the word vector that it begins as.
-        head: what becomes of the start's head.
         sides: what the two stacks of an encoder-decoder start from, if anything.
         inputs: language models whose states are read as tokens, if any.
         texts: what each of them goes on learning as a language model, if anything.
     """
 
-    spec: TaskSpec
+    tasks: tuple[LearnedTask, ...]
     tokenizer: Vocabulary
     settings: ModelSettings
     start: Start | None
-    data: LabelledData
-    training: TrainingData
-    lengths: Mapping[str, Lengths]
     metric: str
-    search: GenerateSettings
     criterion: Criterion
     vectors: Vectors
-    head: HeadPlan
     sides: SideStarts
     inputs: InputModels
     texts: SideGoals
 
+    @property
+    def task(self) -> LearnedTask:
+        """The only task.
+
+        Raises:
+            ValueError: there are several.
+        """
+        [found] = self.tasks
+        return found
+
+    @property
+    def data(self) -> dict[str, LabelledData]:
+        """The labelled Records of each task."""
+        return {task.name: task.data for task in self.tasks}
+
     def fingerprints(self) -> dict[str, Any]:
         """What identifies all that is learned from, part by part."""
-        data, start = self.data, self.start
-        parts = {"training records": data.train, "dev records": data.dev, "test records": data.test or []}
-        found: dict[str, Any] = {"label names": list(self.spec.label_names)}
-        found |= {name: digest_records(records) for name, records in parts.items()}
-        found |= {"vocabulary": self.tokenizer.fingerprint, "start": None if start is None else start.fingerprint()}
+        found: dict[str, Any] = {}
+        for task in self.tasks:
+            of = f" of {task.name}" if task.name else ""
+            found |= {f"{part}{of}": value for part, value in task.fingerprints().items()}
+        start = None if self.start is None else self.start.fingerprint()
+        found |= {"vocabulary": self.tokenizer.fingerprint, "start": start}
         found |= {"language models of inputs": self.inputs.fingerprint()} if self.inputs.models else {}
         found |= {"language models": self.sides.fingerprint(), "texts of one side": self.texts.fingerprint()}
         return found | {"word vectors": digest_arrays(self.vectors)}
@@ -118,24 +110,18 @@ class Finetuning:
     def fresh(self, recipe: FinetuneRecipe) -> tuple[Model, WeightAccount | None]:
         """The model at step 0 for the recipe's seed, its scheme applied, and the account of its warm start."""
         model = Model.fresh(self.settings, derive_seed(recipe.train.seed, "weights"))
-        account, head = None, self.head
+        account = None
         if self.start is not None:
-            rows = {head.goal: head.rows} if head.goal else {}
-            account = self.start.initialise(model, self.tokenizer, recipe.transfer_layers, rows)
+            kept = [task.kept_head for task in self.tasks if task.kept_head is not None]
+            account = self.start.initialise(model, self.tokenizer, recipe.transfer_layers, kept)
         if self.sides.sides or self.inputs.models:
             account = self.sides.initialise(model, *self.inputs.transfers())
         read_unknown_as_end(model, self.known_inputs, self.tokenizer)
         if self.vectors:
             account = start_from_vectors(model, self.vectors)
         check_tables(model, recipe.scheme, [] if account is None else account.loaded)
-        answer = answer_of(self.spec)
-        if answer.head is not None and not head.goal:
-            begun = model.head(answer.goal)
-            begun.begin_at(answer.first_output(self.data.train))
-            begun.begin_from(example.goals[answer.goal] for item in self.training.items for example in item)
-            if self.fits_head(recipe, model):
-                count = fit_head(model.to(default_device()), answer.goal, self.training.items, recipe.train.max_tokens)
-                say(f"head       fitted to the start's states of {format_count(count, 'example')}")
+        for task, own in zip(self.tasks, recipe.by_task().values(), strict=True):
+            task.begin_head(model, own)
         apply_scheme(model, recipe.scheme, recipe.train.seed)
         return model, account
 
@@ -146,84 +132,119 @@ class Finetuning:
             return {stack: self.start.tokenizer.vocab_size for stack in self.settings.inputs}
         return {stack: start.tokenizer.vocab_size for stack, start in self.inputs.models.items()}
 
-    def fits_head(self, recipe: FinetuneRecipe, model: Model) -> bool:
-        """Whether the head begins as the best one on the states that the model starts with."""
-        answer = answer_of(self.spec)
-        begins = answer.head is not None and not self.head.goal and recipe.head_init == "fitted"
-        return begins and bool(self.training.items) and can_fit(model, answer.goal)
+    def stream(self, recipe: FinetuneRecipe) -> BatchStream:
+        """Batches of whole Records or of other items of theirs, of one task a step."""
+        every = tuple(task.stream(own) for task, own in zip(self.tasks, recipe.by_task().values(), strict=True))
+        if len(every) == 1:
+            return every[0]
+        sizes = {task.name: stream.steps_per_epoch for task, stream in zip(self.tasks, every, strict=True)}
+        once = MixedStream(every, plan_mixture(sizes, recipe.mixture, recipe.train.seed))
+        epochs = math.ceil(plan_lengths(recipe.train, once).steps / once.steps_per_epoch)
+        return MixedStream(every, plan_mixture(sizes, recipe.mixture, recipe.train.seed, epochs))
 
-    def stream(self, settings: TrainSettings) -> Stream:
-        """Batches of whole Records or of other items of theirs; what is drawn is drawn anew in every epoch."""
-        if self.training.redraw is not None:
-            source = AugmentedSource(len(self.data.train), self.training.redraw, settings.seed)
-            return replace(stream_of(source, settings), turns=self.texts.turns)
-        return stream_of(ListSource(self.training.items), settings)
+    def scores(self, found: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+        """What dev says: of one task its metrics; of several the metric of each, and their mean.
+
+        Args:
+            found: task → its metrics.
+        """
+        if len(self.tasks) == 1 and not self.tasks[0].name:
+            return {**found[""]}
+        values = {task.name: found[task.name][task.metric] for task in self.tasks}
+        return {MEAN: sum(values.values()) / len(values), **values}
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether more of :attr:`metric` is better."""
+        metrics = {task.name or self.metric: task.metric for task in self.tasks}
+        return metrics.get(self.metric, "") not in LOWER_IS_BETTER
 
 
 def build_finetuning(
-    recipe: FinetuneRecipe, data: LabelledData | None = None, other: Finetuning | None = None
+    recipe: FinetuneRecipe, data: Mapping[str, LabelledData] | None = None, other: Finetuning | None = None
 ) -> Finetuning:
     """Reads the start and the labelled files and frames the training records.
 
     Args:
         recipe: what to learn.
-        data: records that are in memory already, instead of the recipe's files.
+        data: records of each task that are in memory already, instead of the recipe's files.
         other: another arm of the same study; what is framed alike is shared with it.
 
     Raises:
         BadInput: anything wrong with the recipe, the start or the files.
     """
-    data = read_labelled_data(recipe.task, recipe.train.seed) if data is None else data
-    kind, recipe = KINDS[data.kind], with_side_vocabulary(recipe)
+    data = read_tasks(recipe) if data is None else data
+    recipe = with_side_vocabulary(recipe)
     start = None if recipe.start == NO_START else read_start(recipe.start)
-    tokenizer = vocabulary_of(recipe, data, start)
-    backbone = _backbone(recipe, kind, tokenizer, start)
+    tokenizer = vocabulary_of(recipe, [*data.values()], start)
+    own = recipe.by_task()
+    kinds = {name: KINDS[data[name].kind] for name in own}
+    backbone = _backbone(recipe, kinds, tokenizer, start)
+    check_terms(recipe.train, backbone)
     sides, inputs = read_side_starts(recipe, backbone, tokenizer), read_inputs(recipe, backbone, tokenizer)
-    backbone = inputs.fit_length(recipe, backbone, kind.min_context(recipe_options(recipe.task, kind), backbone.sight))
-    head = plan_head(recipe, data, start)
-    recipe = recipe.model_copy(update=(head if other is None else other.head).form)
-    if head.frame is None or head.frame.template is None:
+    for name, one in own.items():
+        needed = kinds[name].min_context(recipe_options(one.task, kinds[name]), backbone.sight)
+        backbone = inputs.fit_length(one, backbone, needed)
+    heads = {name: plan_head(one, name, data[name], start) for name, one in own.items()}
+    if not all(head.frame is not None and head.frame.template is not None for head in heads.values()):
         tokenizer = tokenizer.with_special_tokens(special_tokens(backbone.sight, tokenizer))
     copied = backbone.total_layers if recipe.transfer_layers is None else recipe.transfer_layers
     check_scheme(recipe.scheme, backbone, None if start is None else copied)
-    recipe = inputs.without_foresight(recipe, kind.answer(data.label_names).generated)
-    lm_weight = lm_weight_of(recipe, kind, backbone)
-    pool, apart = pool_of(recipe, kind), is_bi_encoder(recipe, kind, len(data.train))
-    frame = frame_of(recipe, kind, backbone, tokenizer, pool, apart, head.frame)
-    spec = spec_of(recipe.task, data, frame, backbone.text_segments, tokenizer, pair_of(recipe))
-    answer = answer_of(spec)
-    metric = recipe.task.metric or data.metric or answer.metrics(spec.label_names)[0]
-    answer.check_metric(metric, spec.label_names)
-    search = recipe.search
-    if answer.generated:
-        search = generation_settings(search, spec, require_text(tokenizer, "--task"))
-        check_softmax(kind.label_smoothing(kind.options(spec)), recipe.train)
-    training, lengths = _shared(other, spec, data, tokenizer) or _framed(recipe, spec, data, tokenizer, backbone)
+    generates = any(kinds[name].answer(data[name].label_names).generated for name in own)
+    own = {name: inputs.without_foresight(one, generates) for name, one in own.items()}
+    before = {} if other is None else {task.name: task for task in other.tasks}
+    shared = SharedParts(tokenizer, backbone, None if other is None else other.tokenizer)
+    tasks = tuple(build_task(one, name, data[name], heads[name], shared, before.get(name)) for name, one in own.items())
     texts = side_goals(recipe)
     sides.check_layers(texts.texts, backbone)
     auxiliary = NEXT_VECTOR if backbone.vectors else LM
-    goals = {answer.goal: 1.0} | ({auxiliary: lm_weight} if lm_weight > 0 else {}) | {**texts.weights}
-    criterion = build_criterion(goals, recipe.train, label_smoothing(spec, tokenizer))
-    settings = _with_head(
-        recipe, spec, backbone, pool, max(backbone.vocab_size, tokenizer.vocab_size), head_kind(recipe, data)
-    )
+    goals = {task.goal: recipe.tasks[task.name].weight if task.name else 1.0 for task in tasks}
+    lm_weight = max(task.lm_weight for task in tasks)
+    goals |= ({auxiliary: lm_weight} if lm_weight > 0 else {}) | {**texts.weights}
+    if any(task.recipe.task.soft_labels for task in tasks):
+        goals[SOFT] = recipe.soft_weight
+    smoothing = label_smoothing(tasks[0].spec, tokenizer) if len(tasks) == 1 else None
+    criterion = build_criterion(goals, recipe.train, smoothing, recipe.soft_temperature)
+    settings = model_settings(tasks, backbone, max(backbone.vocab_size, tokenizer.vocab_size))
+    check_heads(recipe.train, settings.heads)
     settings = _with_inputs(settings, recipe, inputs, start)
-    vectors = _vectors(recipe, tokenizer, backbone)
-    return Finetuning(
-        spec, tokenizer, settings, start, data, training, lengths, metric, search, criterion, vectors, head, sides,
-        inputs, texts
-    )  # fmt: skip
+    metric, vectors = _metric(recipe, tasks), _vectors(recipe, tokenizer, backbone)
+    return Finetuning(tasks, tokenizer, settings, start, metric, criterion, vectors, sides, inputs, texts)
 
 
-def _backbone(recipe: FinetuneRecipe, kind: TaskKind, tokenizer: Vocabulary, start: Start | None) -> BackboneSettings:
-    """The backbone, with room for as long an Example as the task names, unless a context is asked for."""
+def _metric(recipe: FinetuneRecipe, tasks: Sequence[LearnedTask]) -> str:
+    """What chooses the best weights.
+
+    Raises:
+        BadInput: a task that there is not, or a mean of errors and of metrics where more is better.
+    """
+    if not recipe.tasks:
+        return tasks[0].metric
+    if recipe.dev_score not in (MEAN, *recipe.tasks):
+        raise unknown_name_error("score of dev", recipe.dev_score, [MEAN, *recipe.tasks], "--dev-score")
+    errors = [f"{task.name} ({task.metric})" for task in tasks if task.metric in LOWER_IS_BETTER]
+    if recipe.dev_score == MEAN and errors:
+        raise BadInput(
+            "a mean of metrics of which less of one and more of another is better", where="--dev-score", value=MEAN,
+            allowed="the name of one task, or metrics of which more is better", next_step=f"another metric for {errors[0]}",
+        )  # fmt: skip
+    return recipe.dev_score
+
+
+def _backbone(
+    recipe: FinetuneRecipe, kinds: Mapping[str, TaskKind], tokenizer: Vocabulary, start: Start | None
+) -> BackboneSettings:
+    """The backbone, with room for as long an Example as a task names, unless a context is asked for."""
     if start is None:
         backbone = backbone_settings(recipe.model, tokenizer.vocab_size).model_copy(update=forms_of_starts(recipe))
     else:
         backbone = with_start(recipe.model, start.backbone, start.rows_for(tokenizer))
-    check_sight(kind, backbone)
-    if not (recipe.task.context or recipe.model.context):
-        backbone = with_context(backbone, kind.min_context(recipe_options(recipe.task, kind), backbone.sight))
+    for kind in kinds.values():
+        check_sight(kind, backbone)
+    for name, own in recipe.by_task().items():
+        if not (own.task.context or recipe.model.context):
+            options = recipe_options(own.task, kinds[name])
+            backbone = with_context(backbone, kinds[name].min_context(options, backbone.sight))
     backbone = for_reading(backbone, vectors=isinstance(tokenizer, ImageProcessor))
     is_random = (
         start is None and not side_starts(recipe) and recipe.vectors is None and recipe.model.embedding_std is None
@@ -238,38 +259,6 @@ def _with_inputs(
     rows = settings.backbone.vocab_size
     named = inputs.settings(recipe.inputs, settings.backbone, rows)
     return settings.model_copy(update={"inputs": named if start is None else grown_inputs(recipe, start, rows)})
-
-
-def _shared(
-    other: Finetuning | None, spec: TaskSpec, data: LabelledData, tokenizer: Vocabulary
-) -> tuple[TrainingData, dict[str, Lengths]] | None:
-    """What another arm of the study has framed, where it frames the same Records alike."""
-    if other is None or other.data is not data or other.spec != spec:
-        return None
-    alike = other.tokenizer.fingerprint == tokenizer.fingerprint
-    return (other.training, dict(other.lengths)) if alike else None
-
-
-def _framed(
-    recipe: FinetuneRecipe, spec: TaskSpec, data: LabelledData, tokenizer: Vocabulary, backbone: BackboneSettings
-) -> tuple[TrainingData, dict[str, Lengths]]:
-    """What is read of the training Records, and the lengths of each part.
-
-    What cannot be framed of dev and test is refused now, not after the training.
-    """
-    kind = kind_of(spec)
-    weights = class_weights(data.task_set) if recipe.task.class_weights == "balanced" else None
-    frame = build_frame(spec, tokenizer)
-    kind.check_model(frame, backbone.segments)
-    training = kind.training_data(data.train, build_frame(spec, tokenizer, weights), tokenizer, recipe.augment)
-    asked, encoding = side_goals(recipe).texts, recipe.task.encoding
-    sides = [
-        read_side_texts(path, frame, side_frame(goal, backbone, frame, path), tokenizer, encoding)
-        for goal, path in asked.items()
-    ]
-    others = {"dev": data.dev} | ({} if data.test is None else {"test": data.test})
-    lengths = {part: kind.check_framing(records, frame, tokenizer) for part, records in others.items()}
-    return with_side_texts(training, sides), {"train": training.lengths} | lengths
 
 
 def _vectors(recipe: FinetuneRecipe, tokenizer: Vocabulary, backbone: BackboneSettings) -> Vectors:
@@ -287,22 +276,3 @@ def _vectors(recipe: FinetuneRecipe, tokenizer: Vocabulary, backbone: BackboneSe
     found = {rows[word]: vector for word, vector in zip(read.words, read.matrix, strict=True)}
     check_width(found, backbone, recipe.vectors)
     return found
-
-
-def _with_head(
-    recipe: FinetuneRecipe, spec: TaskSpec, backbone: BackboneSettings, pool: Pool, vocab_size: int, kind: str | None
-) -> ModelSettings:
-    """The task's model: the backbone without what the task does not read, and a head as its layout has one."""
-    answer = answer_of(spec)
-    if kind is None:
-        writing = with_word_head(backbone).model_copy(update={"vocab_size": vocab_size})
-        return ModelSettings(backbone=writing, heads=side_goals(recipe).heads())
-    bare = for_task(backbone, False, spec.frame.lm)
-    pooler = (answer.reads_text and pool == "sum") or head_pooler(bare, answer.goal, pool)
-    backbone = for_task(backbone, pooler, spec.frame.lm).model_copy(update={"vocab_size": vocab_size})
-    head = HeadSettings(
-        kind=kind, size=answer.num_outputs(spec.label_names), dropout=recipe.head_dropout, pooled=backbone.pooler,
-        hidden=recipe.head_hidden, pool=pool, norm=recipe.head_norm, pair=kind_of(spec).pair if spec.frame.apart else "none",
-        bias=head_bias(backbone, answer.goal), lstm=recipe.head_lstm,
-    )  # fmt: skip
-    return ModelSettings(backbone=backbone, heads={answer.goal: head})

@@ -4,7 +4,7 @@ More examples of the same labels go on with the head that has learned them; a la
 another kind of task, or labels of which the start knows none, begin with a new head.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from warmstart.build.start import Start
 from warmstart.config.schema import FinetuneRecipe, ObjectiveSettings
 from warmstart.models.settings import HeadSettings
 from warmstart.tasks.settings import FrameSettings
+from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.table import KINDS, kind_of, options_of
 
 FORM = {
@@ -31,7 +32,7 @@ class HeadPlan:
     """What becomes of the head of a start.
 
     Attributes:
-        goal: of the head that is kept; empty where none is.
+        start_goal: name in the start of the head that is kept; empty where none is.
         head: its settings in the start.
         frame: how the start's texts are framed, which its head is read by.
         rows: [outputs] the start's output of each output, -1 for a new one.
@@ -41,7 +42,7 @@ class HeadPlan:
         sentence: all this in words; empty where the start has no head.
     """
 
-    goal: str = ""
+    start_goal: str = ""
     head: HeadSettings | None = None
     frame: FrameSettings | None = None
     rows: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -83,26 +84,41 @@ def head_kind(recipe: FinetuneRecipe, data: LabelledData) -> str | None:
     return answer.chain_head
 
 
-def plan_head(recipe: FinetuneRecipe, data: LabelledData, start: Start | None) -> HeadPlan:
-    """Whether the head of the start is kept, and which of its outputs serve which labels.
+def plan_head(recipe: FinetuneRecipe, name: str, data: LabelledData, start: Start | None) -> HeadPlan:
+    """Whether a head of the start is kept, and which of its outputs serve which labels.
+
+    Args:
+        recipe: of the task alone.
+        name: of the task, where there are several.
+        data: of the task.
+        start: of the model.
 
     Raises:
-        BadInput: ``--new-head`` without a start, or a form of head that the task has not.
+        BadInput: ``--new-head`` without a start, a head to keep that the start has not, or a form that the task has not.
     """
     head_kind(recipe, data)
     if start is None:
-        if recipe.new_head:
-            raise BadInput(
-                "no start whose head could be begun anew", where="--new-head", allowed="with --start RUN",
-                next_step="leave it out",
-            )  # fmt: skip
+        asked = {"--new-head": (recipe.new_head, "begun anew"), "--start-head": (recipe.start_head, "kept")}
+        for flag, (value, what) in asked.items():
+            if value:
+                raise BadInput(
+                    f"no start whose head could be {what}", where=flag, allowed="with --start RUN",
+                    next_step="leave it out",
+                )  # fmt: skip
         return HeadPlan()
-    answer, task = KINDS[data.kind].answer(data.label_names), start.metadata.task
-    if answer.head is None or (task is None and start.metadata.unread_head is None):
+    answer, metadata = KINDS[data.kind].answer(data.label_names), start.metadata
+    if answer.head is None:
         return HeadPlan()
-    if task is None:
-        return _anew(f"that of {start.metadata.unread_head} is not read here", data)
-    head = start.heads.get(answer.goal)
+    tasks = metadata.named_tasks
+    start_goal = _start_goal(recipe, name, data, tasks)
+    if not tasks:
+        unread = metadata.unread_head
+        return HeadPlan() if unread is None else _anew(f"that of {unread} is not read here", data)
+    if start_goal is None:
+        return _anew(f"the start has heads for {', '.join(tasks)}; --start-head NAME keeps one", data)
+    task = tasks[start_goal]
+    start_goal = start_goal or answer.goal
+    head = start.heads.get(start_goal)
     their_kind = kind_of(task).reading(options_of(task))
     if not isinstance(head, HeadSettings) or not their_kind.may_be(KINDS[data.kind], data.label_names):
         return _anew(f"the start has learned another kind of task, {task.kind}", data)
@@ -113,7 +129,21 @@ def plan_head(recipe: FinetuneRecipe, data: LabelledData, start: Start | None) -
         return _anew("the start knows none of these labels", data)
     kept, new = _names(data.label_names, rows >= 0), _names(data.label_names, rows < 0)
     left = tuple(name for number, name in enumerate(task.label_names) if number not in rows)
-    return HeadPlan(answer.goal, head, task.frame, rows, kept, new, left, _sentence(kept, new, left))
+    return HeadPlan(start_goal, head, task.frame, rows, kept, new, left, _sentence(kept, new, left))
+
+
+def _start_goal(recipe: FinetuneRecipe, name: str, data: LabelledData, tasks: Mapping[str, TaskSpec]) -> str | None:
+    """The task of the start whose head is meant: the only one; or the named one, the one of this name or data set."""
+    wanted = recipe.start_head
+    if wanted is not None and (name or wanted not in tasks or not wanted):
+        raise BadInput(
+            "no such head in the start" if not name else "several tasks keep the heads of their own names",
+            where="--start-head", value=wanted, allowed=", ".join(filter(None, tasks)) or "with a start of several tasks",
+            next_step="leave it out",
+        )  # fmt: skip
+    if wanted is not None or "" in tasks:
+        return wanted or ""
+    return next((key for key, spec in tasks.items() if key == name or (data.name and spec.name == data.name)), None)
 
 
 def _anew(reason: str, data: LabelledData) -> HeadPlan:

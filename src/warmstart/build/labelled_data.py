@@ -6,7 +6,8 @@ from itertools import chain
 from pathlib import Path
 
 from warmstart.base.errors import BadInput, unknown_name_error
-from warmstart.config.schema import TaskRecipe
+from warmstart.config.schema import FinetuneRecipe
+from warmstart.config.task_recipe import TaskRecipe
 from warmstart.example.record import Record
 from warmstart.readers.hub import is_hub_id, read_hub_splits
 from warmstart.readers.problems import SkippedRows
@@ -54,6 +55,26 @@ class LabelledData:
     def task_set(self) -> TaskSet:
         """The training Records as a TaskSet."""
         return TaskSet(self.kind, self.train, self.label_names)
+
+
+def read_tasks(recipe: FinetuneRecipe) -> dict[str, LabelledData]:
+    """Reads what a recipe names: task → its Records; the only one has the empty name.
+
+    Raises:
+        BadInput: as :func:`read_labelled_data`; of several tasks it says of which.
+    """
+    found: dict[str, LabelledData] = {}
+    for name, own in recipe.by_task().items():
+        try:
+            found[name] = read_labelled_data(own.task, recipe.train.seed)
+        except BadInput as error:
+            raise error.with_where(f"task {name}, {error.where}" if name else error.where) from None
+        if name and not found[name].train:
+            raise BadInput(
+                "a task without training examples", where=f"task {name}", value=0, allowed="one at least",
+                next_step="leave the task out, or name a file with examples",
+            )  # fmt: skip
+    return found
 
 
 def read_labelled_data(task: TaskRecipe, seed: int) -> LabelledData:

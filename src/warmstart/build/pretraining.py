@@ -12,7 +12,7 @@ from warmstart.build.fit import check_carry, check_direction, fit_backbone, fit_
 from warmstart.build.sizes import for_reading, with_start
 from warmstart.build.sources import SourceBuilder
 from warmstart.build.start import NO_START, Start, read_start
-from warmstart.build.training import build_criterion, stream_of
+from warmstart.build.training import build_criterion, check_terms, stream_of
 from warmstart.config.schema import PretrainRecipe
 from warmstart.corpora.corpus import MANIFEST, Corpus
 from warmstart.corpora.images import ImageCorpus
@@ -156,6 +156,7 @@ def build_pretraining(recipe: PretrainRecipe, corpus: Corpus | ImageCorpus, star
     pair = _pair(recipe, backbone, tokenizer, start)
     builder = SourceBuilder(objective, tokenizer, backbone, recipe.mask, recipe.augment, pair)
     train, dev = _streams(recipe, corpus, builder)
+    check_terms(recipe.train, backbone, carry=recipe.carry)
     criterion = build_criterion({NEXT_VECTOR if backbone.vectors else LM: 1.0}, recipe.train)
     return Pretraining(
         recipe, (*sized.words, *chosen.words), objective, ModelSettings(backbone=backbone), tokenizer, start, train, dev,

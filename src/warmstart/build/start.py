@@ -1,8 +1,9 @@
 """What a run starts from: a model with its vocabulary, or none."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +14,11 @@ from warmstart.build.labelled_data import LabelledData
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.models.model import Model
 from warmstart.models.settings import ModelSettings
+from warmstart.readers.documents import TOKENIZER_CHARS, split_chunks
 from warmstart.run.metadata import RunMetadata, read_vocabulary
 from warmstart.tasks.table import KINDS
 from warmstart.tasks.vocabulary import Vocabulary, begins_with, require_text
+from warmstart.text.tokenizer import Tokenizer
 from warmstart.transfer.adapter import ADAPTER, base_of
 from warmstart.transfer.config import CONFIG
 from warmstart.transfer.folder import ImportedModel, check_rows, import_model, load_settings
@@ -26,6 +29,14 @@ NO_START = "none"
 CONFIGS = (CONFIG, ADAPTER)
 WEIGHTS = (".safetensors", ".npy")
 """How the files of weights end."""
+
+
+class KeptHead(NamedTuple):
+    """A head of a start that is kept: its name there and here, and [outputs] its output of each of ours or -1."""
+
+    start_goal: str
+    goal: str
+    rows: NDArray[np.int64]
 
 
 class Start:
@@ -61,7 +72,7 @@ class Start:
 
     def initialise(
         self, model: Model, tokenizer: Vocabulary, layers: int | None = None,
-        head_rows: Mapping[str, NDArray[np.int64]] | None = None,
+        heads: Sequence[KeptHead] = (),
     ) -> WeightAccount:  # fmt: skip
         """Copies the weights into ``model``, whose vocabulary is that of ``tokenizer``.
 
@@ -69,14 +80,14 @@ class Start:
             model: freshly drawn.
             tokenizer: its vocabulary.
             layers: how many layers are taken; ``None``: all.
-            head_rows: goal of a head that is kept → the start's output of each of its outputs, -1 for a new one.
+            heads: those that are kept.
         """
         rows = None
         if not begins_with(tokenizer, self.tokenizer):
             rows = require_text(tokenizer, "--new-vocabulary").map_ids_to(require_text(self.tokenizer, "--start"))
         imported = self.load()
-        heads = [HeadTransfer(imported.model, goal, outputs) for goal, outputs in (head_rows or {}).items()]
-        account = start_from(model, PartTransfer(imported.model, layers=layers, token_rows=rows), heads=heads)
+        kept = [HeadTransfer(imported.model, *head) for head in heads]
+        account = start_from(model, PartTransfer(imported.model, layers=layers, token_rows=rows), heads=kept)
         account.unused += imported.unused
         return account
 
@@ -94,9 +105,9 @@ def read_start(name: str) -> Start:
     return Start(folder, settings, tokenizer, metadata)
 
 
-def vocabulary_of(recipe: FinetuneRecipe, data: LabelledData, start: Start | None) -> Vocabulary:
+def vocabulary_of(recipe: FinetuneRecipe, tasks: Sequence[LabelledData], start: Start | None) -> Vocabulary:
     """The start's own, or another where the recipe says so; without a start the one named or one learned now."""
-    kind = KINDS[data.kind]
+    kinds = [KINDS[data.kind] for data in tasks]
     named = None
     if recipe.new_vocabulary and (start is None or recipe.tokenizer is None):
         raise BadInput(
@@ -105,14 +116,26 @@ def vocabulary_of(recipe: FinetuneRecipe, data: LabelledData, start: Start | Non
             next_step="leave it out" if start is None else "add --tokenizer DIR, or leave it out",
         )  # fmt: skip
     if recipe.tokenizer is not None:
-        named = kind.check_vocabulary(read_vocabulary(model_folder(recipe.tokenizer, weights=False))[0], "--tokenizer")
-    if start is None:
-        found = named or kind.learn_vocabulary(data.train, recipe.vocab_size, recipe.vocabulary)
-    else:
-        found = _start_vocabulary(recipe, kind.check_vocabulary(start.tokenizer, "--start"), named)
-    for records in (data.train, data.dev, data.test or []):
-        kind.check_records(records, found)
+        named = read_vocabulary(model_folder(recipe.tokenizer, weights=False))[0]
+    for kind in kinds:
+        for vocabulary, flag in ((named, "--tokenizer"), (None if start is None else start.tokenizer, "--start")):
+            if vocabulary is not None:
+                kind.check_vocabulary(vocabulary, flag)
+    found = named or _learned(recipe, tasks) if start is None else _start_vocabulary(recipe, start.tokenizer, named)
+    for kind, data in zip(kinds, tasks, strict=True):
+        for records in (data.train, data.dev, data.test or []):
+            kind.check_records(records, found)
     return found
+
+
+def _learned(recipe: FinetuneRecipe, tasks: Sequence[LabelledData]) -> Vocabulary:
+    """A vocabulary of the training Records of all tasks."""
+    first = KINDS[tasks[0].kind]
+    if len(tasks) == 1:
+        return first.learn_vocabulary(tasks[0].train, recipe.vocab_size, recipe.vocabulary)
+    texts = (text for data in tasks for text in KINDS[data.kind].training_texts(data.train))
+    chunks = (chunk for text in texts for chunk in split_chunks([text], TOKENIZER_CHARS))
+    return Tokenizer.train(chunks, recipe.vocab_size, vocabulary=recipe.vocabulary)
 
 
 def _start_vocabulary(recipe: FinetuneRecipe, own: Vocabulary, named: Vocabulary | None) -> Vocabulary:

@@ -6,7 +6,8 @@ from warmstart.base.errors import BadInput
 from warmstart.base.settings import Settings
 from warmstart.build.labelled_data import LabelledData
 from warmstart.build.start import NO_START
-from warmstart.config.schema import FinetuneRecipe, TaskRecipe
+from warmstart.config.schema import FinetuneRecipe
+from warmstart.config.task_recipe import TaskRecipe
 from warmstart.models.presets import PRESETS
 from warmstart.models.settings import BackboneSettings, Pool
 from warmstart.run.metadata import RunMetadata, read_metadata

@@ -2,10 +2,16 @@
 
 from collections.abc import Mapping
 
+from warmstart.base.errors import BadInput
 from warmstart.base.settings import resolved
+from warmstart.example.example import NEXT_GOALS, SOFT
 from warmstart.models.activity import ACTIVITY
 from warmstart.models.head import LossOptions
+from warmstart.models.heads import HEADS
+from warmstart.models.settings import BackboneSettings, HeadSettings, TokenHeadSettings
+from warmstart.models.smoothness import Adversarial, Disturbance, Smoothness, TwoDropouts
 from warmstart.models.softmax import Smoothing
+from warmstart.models.terms import LossTerm
 from warmstart.streams.sources import Source
 from warmstart.streams.stream import Stream
 from warmstart.train.settings import TrainSettings
@@ -26,7 +32,10 @@ def stream_of(source: Source, settings: TrainSettings, *, shuffle: bool = True) 
 
 
 def build_criterion(
-    coefficients: Mapping[str, float], settings: TrainSettings, smoothing: Smoothing | None = None
+    coefficients: Mapping[str, float],
+    settings: TrainSettings,
+    smoothing: Smoothing | None = None,
+    temperature: float = 1.0,
 ) -> Criterion:
     """What a training minimises: goals with their coefficients, and what its settings add.
 
@@ -34,6 +43,62 @@ def build_criterion(
         coefficients: goal → how much it counts.
         settings: of the training: further terms, and how the softmax over the vocabulary learns.
         smoothing: of the labels of that softmax.
+        temperature: of a teacher's probabilities.
     """
-    terms = {name: ACTIVITY[name] for name in settings.activity}
-    return Criterion({**coefficients, **settings.activity}, terms, LossOptions(smoothing, settings.num_sampled))
+    terms: dict[str, LossTerm] = {name: ACTIVITY[name] for name in settings.activity}
+    weights = {**settings.activity}
+    asked = settings.smoothness
+    goals = _answered(coefficients)
+    disturbance = Disturbance(asked.radius, asked.steps, asked.step_size, asked.noise, asked.norm)
+    if asked.weight > 0:
+        terms["smoothness"], weights["smoothness"] = Smoothness(goals, disturbance, asked.divergence), asked.weight
+    if settings.freelb > 0:
+        terms["freelb"], weights["freelb"] = Adversarial(goals, disturbance), settings.freelb
+    if settings.r_drop > 0:
+        terms["r_drop"], weights["r_drop"] = TwoDropouts(goals, settings.r_drop), 1.0
+    options = LossOptions(smoothing, settings.num_sampled, temperature=temperature)
+    return Criterion({**coefficients, **weights}, terms, options)
+
+
+def _answered(coefficients: Mapping[str, float]) -> dict[str, float]:
+    """The goals whose answers are asked to be smooth: those of tasks or, where there are none, of language models."""
+    learned = {name: weight for name, weight in coefficients.items() if weight > 0}
+    return {name: weight for name, weight in learned.items() if name not in (*NEXT_GOALS, SOFT)} or learned
+
+
+def check_terms(settings: TrainSettings, backbone: BackboneSettings, *, carry: bool = False) -> None:
+    """Refuses terms that a model cannot have.
+
+    Raises:
+        BadInput: disturbed embeddings of two stacks; FreeLB without a step; a text read again where states are carried on.
+    """
+    asked = settings.smoothness
+    if carry and (asked.weight > 0 or settings.freelb > 0 or settings.r_drop > 0):
+        raise BadInput(
+            "a text whose state is carried on is read once", where="--carry",
+            allowed="without --smoothness, --freelb and --r-drop", next_step="leave one of them out",
+        )  # fmt: skip
+    if (asked.weight > 0 or settings.freelb > 0) and backbone.two_stacks:
+        raise BadInput(
+            f"the word embeddings of {backbone.NOUN} are not disturbed here", where="--smoothness, --freelb",
+            allowed="a model of one stack", next_step="leave them out, or use --r-drop",
+        )  # fmt: skip
+    if settings.freelb > 0 and asked.steps == 0:
+        raise BadInput(
+            "FreeLB climbs at least one step", where="--smoothness-steps", value=0, allowed="1 or more with --freelb",
+            next_step="leave it out",
+        )  # fmt: skip
+
+
+def check_heads(settings: TrainSettings, heads: Mapping[str, HeadSettings | TokenHeadSettings]) -> None:
+    """Refuses terms that compare the answers to each question, where a head answers all of a text together.
+
+    Raises:
+        BadInput: such a term and such a head.
+    """
+    chains = [name for name, head in heads.items() if HEADS[head.kind].reads_chains]
+    if chains and (settings.smoothness.weight > 0 or settings.r_drop > 0):
+        raise BadInput(
+            "the tags of a chain have no probabilities of their own to compare", where="--smoothness, --r-drop",
+            value="--head-crf", allowed="without --head-crf", next_step="leave one of them out, or use --freelb",
+        )  # fmt: skip

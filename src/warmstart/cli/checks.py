@@ -43,6 +43,10 @@ def check_setting_paths(settings: Settings) -> None:
         if flag.option.path:
             for path in _as_tuple(_value_at(settings, flag.path)):
                 _check_path(flag.name, flag.option.path, path)
+            for name, entry in getattr(settings, "tasks", {}).items():
+                if flag.path[0] == "task":
+                    for path in _as_tuple(getattr(entry, flag.path[-1])):
+                        _check_path(f"tasks.{name}.{flag.path[-1]}", flag.option.path, path)
 
 
 def check_names(settings: Settings) -> None:
@@ -65,7 +69,8 @@ def check_names(settings: Settings) -> None:
     elif isinstance(settings, FinetuneRecipe):
         if settings.start == "none":
             backbone_settings(settings.model, settings.vocab_size)
-        _check_task(settings.task.name)
+        for own in settings.by_task().values():
+            _check_task(own.task.name)
 
 
 def _check_task(name: str) -> None:

@@ -64,8 +64,8 @@ class _Parser(argparse.ArgumentParser):
         raise BadInput(what, where=where, next_step=f"{self.prog} --help lists the options and their values")
 
 
-class _JoinPaths(argparse.Action):
-    """A flag that is given several times names several paths."""
+class _JoinValues(argparse.Action):
+    """A flag that is given several times has several values: paths, or tasks."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
         before = getattr(namespace, self.dest, None)
@@ -123,7 +123,7 @@ def _argparse_form(flag: Flag) -> dict[str, Any]:
         return {"nargs": "*" if flag.option.many else "?", "metavar": flag.name}
     if flag.is_switch:
         return {"action": "store_const", "const": True, "dest": flag.name}
-    many: dict[str, Any] = {"nargs": "+", "action": "extend"} if flag.option.many else {}
-    if not many and flag.option.path is not None and flag.option.path.takes_several:
-        many = {"action": _JoinPaths}
+    many: dict[str, Any] = {"nargs": "+", "action": "extend"} if flag.option.many is True else {}
+    if not many and flag.option.joins_values:
+        many = {"action": _JoinValues}
     return many | {"metavar": flag.option.metavar, "dest": flag.name}

@@ -24,6 +24,8 @@ def _run(result: Mapping[str, Any]) -> None:
     if "test" in result:
         print_text("")
         _metrics(result["test"], _title(result["test"], "test"))
+    for split, found in (("dev", result), ("test", result.get("test", {"tasks": result.get("tests", {})}))):
+        _tasks(found.get("tasks", {}), split)
     _attempts(result)
     arms = {name: result[name] for name in ("pretrained", "scratch") if name in result}
     baselines = result.get("baselines", {})
@@ -97,8 +99,16 @@ def _metrics(result: Mapping[str, Any], title: str = "metric") -> None:
     )
 
 
+def _tasks(tasks: Mapping[str, Any], split: str) -> None:
+    """The metrics of each of several tasks."""
+    for name, found in tasks.items():
+        print_text("")
+        _metrics(found, f"{name}: {_title(found, split)}")
+
+
 def _evaluate(result: Mapping[str, Any]) -> None:
     _metrics(result)
+    _tasks(result.get("tasks", {}), "metric")
     counted = "token" if "tokens" in result else "example"
     print_text(format_count(result[f"{counted}s"], counted))
 

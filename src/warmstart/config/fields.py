@@ -29,6 +29,12 @@ def group_class(annotation: Any) -> type[Settings] | None:
     return kind if isinstance(kind, type) and issubclass(kind, Settings) else None
 
 
+def entry_class(annotation: Any) -> type[Settings] | None:
+    """The settings class of the entries of a field that holds groups by name, else ``None``."""
+    kind = value_type(annotation)
+    return group_class(get_args(kind)[1]) if get_origin(kind) is dict else None
+
+
 def is_list(field: FieldInfo) -> bool:
     """Whether the field holds several values."""
     return get_origin(value_type(field.annotation)) in (tuple, list)
@@ -45,6 +51,9 @@ def field_at(kind: type[Settings], path: Sequence[str]) -> FieldInfo | None:
     owner: type[Settings] | None = kind
     found: FieldInfo | None = None
     for name in path:
+        if found is not None and owner is None and (entry := entry_class(found.annotation)):
+            owner = entry  # the name of an entry
+            continue
         if found is not None and owner is None:
             return found if is_list(found) else None
         found = owner.model_fields.get(name) if owner else None

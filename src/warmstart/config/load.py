@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from warmstart.base.errors import BadInput, suggest
 from warmstart.base.settings import Settings, option_of
-from warmstart.config.fields import NO_DEFAULT, default_at, field_at, group_class, is_list
+from warmstart.config.fields import NO_DEFAULT, default_at, entry_class, field_at, group_class, is_list
 from warmstart.config.flags import flags_of
 from warmstart.config.foreign_names import foreign_name_error
 from warmstart.config.problems import bad_input_of
@@ -111,6 +111,8 @@ def _changes(kind: type[Settings], tree: dict[str, Any], above: KeyPath) -> dict
         if field is not None and group_class(field.annotation) and isinstance(value, dict):
             inner = _changes(kind, value, path)
             found |= {name: inner} if inner else {}
+        elif field is not None and (entry := entry_class(field.annotation)):
+            found |= {name: {key: _changes(entry, one, ()) for key, one in value.items()}} if value else {}
         elif default is NO_DEFAULT or TypeAdapter(Any).dump_python(default, mode="json") != value:
             found |= {} if value is None else {name: value}
     return found
@@ -151,9 +153,9 @@ class _RecipeTree:
         field = field_at(self.kind, path)
         if isinstance(value, str) and field is not None and is_list(field):
             value = _split_list(value, source)
-        elif isinstance(value, list | tuple) and field is not None and not is_list(field):
-            path_rule = option_of(field).path
-            value = ",".join(map(str, value)) if path_rule is not None and path_rule.takes_several else value
+        elif isinstance(value, list | tuple | dict) and field is not None and option_of(field).joins_values:
+            parts = [f"{name}={part}" for name, part in value.items()] if isinstance(value, dict) else value
+            value = ",".join(map(str, parts))
         group = self.values
         for depth, name in enumerate(path[:-1], start=1):
             inner = group.setdefault(name, {})

@@ -14,6 +14,7 @@ from warmstart.config.fields import (
     allowed_in_words,
     choices,
     default_at,
+    entry_class,
     field_at,
     field_paths,
     group_class,
@@ -42,7 +43,7 @@ def bad_input_of(error: ValidationError, kind: type[Settings], sources: Mapping[
         return _missing(kind, path)
     if first["type"] == "bad_input":
         cause: BadInput = first["ctx"]["error"]
-        return cause.with_where(_source(path, sources))
+        return cause.with_where(_source(path, sources)) if path else cause
     return _bad_input(first, kind, path, sources)
 
 
@@ -63,7 +64,7 @@ def _unknown_key(kind: type[Settings], path: KeyPath, sources: Mapping[KeyPath, 
 
 def _keys_beside(kind: type[Settings], path: KeyPath) -> list[str]:
     field = field_at(kind, path[:-1])
-    owner = group_class(field.annotation) if field else kind
+    owner = group_class(field.annotation) or entry_class(field.annotation) if field else kind
     return list((owner or kind).model_fields)
 
 

@@ -74,17 +74,14 @@ class EvaluateRequest(Settings):
     title = "What to evaluate"
 
     run: Runs
-    data: Annotated[
-        str,
-        Setting(
-            help="labelled examples: JSONL, CSV, TSV, Parquet (CoNLL, SQuAD; SOURCES,TARGETS); the folder of a known data "
-            "set; hf:owner/name[:config]; for a language model text or a corpus",
-            flag="--data", metavar="FILE|DIR|ID", path=PathRule("any", hub=True),
-        ),
-    ]  # fmt: skip
+    data: str | None = Setting(
+        None, "labelled examples: JSONL, CSV, TSV, Parquet (CoNLL, SQuAD; SOURCES,TARGETS); the folder of a known data set; "
+        "hf:owner/name[:config]; for a language model text or a corpus (default: what a fine-tuned run was evaluated on)",
+        flag="--data", metavar="FILE|DIR|ID", path=PathRule("any", hub=True),
+    )  # fmt: skip
     task: str | None = Setting(
-        None, "known data set in that folder (default: the one that the run was trained on)", flag="--task",
-        metavar="NAME",
+        None, "known data set in that folder (default: the one that the run was trained on); of a run with several tasks, "
+        "the one to evaluate (default: all)", flag="--task", metavar="NAME",
     )  # fmt: skip
     split: str | None = Setting(
         None, "part of a data set to evaluate on (default: test where it has labels, else dev)", flag="--split",
@@ -120,6 +117,9 @@ class PredictRequest(Settings):
         ),
     ]  # fmt: skip
     output: Output
+    task: str | None = Setting(
+        None, "of a run with several tasks, the one that is meant", flag="--task", metavar="NAME"
+    )
     split: str | None = Setting(
         None, "part of that folder (default: test where it has labels, else dev)", flag="--split", metavar="PART"
     )
@@ -275,6 +275,9 @@ class ConvertRequest(Settings):
         Setting(help="run, model folder, hub id, or the folder of GPT-1's 2018 release", flag="SOURCE", path=MODEL),
     ]
     out: Annotated[str, Setting(help="folder to create", flag="--out", metavar="DEST", path=NEW)]
+    task: str | None = Setting(
+        None, "of a run with several tasks, the one that is meant", flag="--task", metavar="NAME"
+    )
     to: Literal["hf", "warmstart", "onnx", "peft", "ctranslate2"] = Setting(
         "hf", "hf: the folder that transformers loads; warmstart: our own names; onnx: one file; peft: what LoRA has "
         "trained, as an adapter; ctranslate2: for that engine", flag="--to",

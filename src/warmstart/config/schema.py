@@ -5,10 +5,14 @@ size of the text and of the model (``build/chosen_pretraining.py``), in fine-tun
 (``build/chosen.py``). The papers' own settings are in ``recipes/``. Light to import: no torch.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import model_validator
 
 from warmstart.base.settings import Group, PathRule, Setting, Settings, copy_setting, defaults
 from warmstart.config.inputs import InputRecipe
+from warmstart.config.several_tasks import split_tasks
+from warmstart.config.task_recipe import TaskRecipe
 from warmstart.decode.settings import SAMPLING, GenerateSettings
 from warmstart.image.settings import AugmentSettings
 from warmstart.models.encoder_decoder_settings import EncoderDecoderSettings
@@ -18,25 +22,12 @@ from warmstart.models.presets import PRESETS
 from warmstart.models.transformer_settings import Activation, Norm, TransformerSettings
 from warmstart.objectives.settings import MaskSettings
 from warmstart.objectives.table import OBJECTIVES
-from warmstart.tasks.settings import (
-    BadRows,
-    ColumnNames,
-    FileFormat,
-    FrameSettings,
-    LongTexts,
-    Seq2SeqSettings,
-    SpanSettings,
-    TaggingSettings,
-    UnseenLabels,
-    WindowAnswers,
-)
-from warmstart.tasks.table import KINDS
-from warmstart.text.settings import Encoding, TextSettings, VocabularySettings
+from warmstart.streams.settings import MixtureSettings
+from warmstart.text.settings import TextSettings, VocabularySettings
 from warmstart.train.settings import OptimizerSettings, ScheduleSettings, SchemeSettings, TrainSettings
 
 MODEL = PathRule("model")
 START = PathRule("model", words=("none",))
-EXAMPLES = PathRule("any")
 SIZES = [name for name in PRESETS if not name.endswith("-tiny")]
 """What the help names: the tiny ones are for tests."""
 
@@ -150,77 +141,6 @@ class PretrainRecipe(Settings):
     )
 
 
-class TaskRecipe(Settings):
-    """What is learned, and from which files.
-
-    ``name`` is a kind with ``train``, ``dev`` and ``test`` files or with ``data``, a data set of the hub; or a known data
-    set with ``data``, the folder that holds it as distributed. A kind with options of its own has a group of its name.
-    """
-
-    title = "Task"
-
-    name: Annotated[
-        str,
-        Setting(
-            help=f"kind of task, with --train: {', '.join(KINDS)}; or the name of a known data set, with --data",
-            flag="--task", metavar="KIND|NAME",
-        ),
-    ]  # fmt: skip
-    train: str | None = Setting(
-        None, "labelled examples to train on: JSONL, CSV, TSV, Parquet; tagging also CoNLL; span also SQuAD; seq2seq also "
-        "two text files: SOURCES,TARGETS; images a folder CLASS/NAME.png, a tar of it or .npz; several with commas",
-        flag="--train", metavar="FILE", path=EXAMPLES,
-    )  # fmt: skip
-    dev: str | None = Setting(
-        None, "labelled examples to choose the best weights by", flag="--dev", metavar="FILE", path=EXAMPLES
-    )
-    test: str | None = Setting(
-        None, "labelled examples for the final evaluation", flag="--test", metavar="FILE", path=EXAMPLES
-    )
-    data: str | None = Setting(
-        None, "folder of a known data set, as distributed; with a kind, a data set of the hub: hf:owner/name[:config]",
-        flag="--data", metavar="DIR|ID", path=PathRule("folder", hub=True),
-    )  # fmt: skip
-    dev_frac: float | None = Setting(
-        None, "share of the training examples held out as dev, where there is no dev (default: a tenth; of fewer than 200 "
-        "none, and all are trained on)", flag="--dev-frac", metavar="SHARE", gt=0, lt=1,
-    )  # fmt: skip
-    train_frac: float = Setting(
-        1.0, "share of the training examples that is used", flag="--train-frac", metavar="SHARE", gt=0, le=1
-    )
-    columns: ColumnNames = ()
-    format: FileFormat = None
-    encoding: Encoding = "utf-8"
-    bad_rows: BadRows = "refuse"
-    unseen_labels: UnseenLabels = "refuse"
-    long_text: LongTexts = Setting(
-        "cut", "what to do with a text that is longer than the context: cut it, refuse the file, or read it in windows",
-        flag="--long-text",
-    )  # fmt: skip
-    stride: int | None = copy_setting(FrameSettings, "stride")
-    window_answers: WindowAnswers = copy_setting(FrameSettings, "window_answers", "mean")
-    context: int | None = Setting(
-        None, "maximum number of tokens of one example (default: what the model can read)", flag="--context",
-        metavar="N", ge=8,
-    )  # fmt: skip
-    segment_limit: int | None = Setting(
-        None, "maximum number of tokens of one text of several, before the whole is cut (GPT-1's released code)", ge=1
-    )
-    class_weights: Literal["none", "balanced"] = Setting(
-        "none", "balanced: rare classes count more in the loss", flag="--class-weights"
-    )
-    metric: str | None = Setting(
-        None, "metric that chooses the best weights on dev (default: the task's)", flag="--metric", metavar="NAME"
-    )
-    tagging: TaggingSettings = Group(TaggingSettings)
-    span: SpanSettings = Group(SpanSettings)
-    seq2seq: Seq2SeqSettings = Group(Seq2SeqSettings)
-    decoded_dev: int = Setting(
-        200, "seq2seq: dev examples that are decoded in each evaluation during training; 0: all", flag="--decoded-dev",
-        metavar="N", ge=0,
-    )  # fmt: skip
-
-
 class ObjectiveSettings(Settings):
     """What a fine-tuning learns beside its task, and the head that learns the task.
 
@@ -282,6 +202,12 @@ class ObjectiveSettings(Settings):
         None, "how the head begins: fitted to the states that the start has (linear probing, then fine-tuning), or drawn",
         flag="--head-init", chosen="the start and the task",
     )  # fmt: skip
+    soft_weight: float = Setting(
+        1.0, "weight of a teacher's probabilities beside that of the labels", flag="--soft-weight", metavar="W", gt=0
+    )
+    soft_temperature: float = Setting(
+        1.0, "temperature that softens both (Hinton et al. 2015)", flag="--soft-temperature", metavar="T", gt=0
+    )
     head_norm: Literal["none", "batch"] = Setting(
         "none", "batch: batch norm and dropout before each linear of the classifier", flag="--head-norm"
     )
@@ -295,11 +221,34 @@ class ObjectiveSettings(Settings):
     )  # fmt: skip
 
 
+class TaskEntry(TaskRecipe):
+    """One of several tasks. What it does not say holds as the recipe has it for all."""
+
+    weight: float = Setting(1.0, "how much its loss counts", gt=0)
+    batch_size: int | None = copy_setting(TrainSettings, "batch_size")
+    head_dropout: float | None = copy_setting(ObjectiveSettings, "head_dropout")
+    head_hidden: int | None = copy_setting(ObjectiveSettings, "head_hidden")
+    head_pool: Literal["sum", "mean", "concat"] | None = copy_setting(ObjectiveSettings, "head_pool")
+    head_init: Literal["fitted", "random"] | None = copy_setting(ObjectiveSettings, "head_init")
+    head_crf: bool | None = copy_setting(ObjectiveSettings, "head_crf")
+    head_lstm: int | None = copy_setting(ObjectiveSettings, "head_lstm")
+    pair_encoder: Literal["bi", "cross"] | None = copy_setting(ObjectiveSettings, "pair_encoder")
+
+    @property
+    def head(self) -> dict[str, Any]:
+        """What it says of its own head."""
+        names = (
+            "head_dropout", "head_hidden", "head_pool", "head_init", "head_crf", "head_lstm", "pair_encoder",
+        )  # fmt: skip
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
+
+
 class FinetuneRecipe(ObjectiveSettings, VocabularySettings):
     """``warmstart finetune``: a model for one task, from pre-trained weights or from random ones.
 
     From a starting model, of ``model`` only dropout, context and the joint table may differ. ``search`` is how targets are
-    generated in evaluation and wherever the run is used. The seeds are ``train.seed`` and those after it.
+    generated in evaluation and wherever the run is used. The seeds are ``train.seed`` and those after it. With ``tasks``
+    several are learned together, and ``task`` says what holds for all of them (docs/multitask.md).
     """
 
     title = "Start"
@@ -336,7 +285,17 @@ class FinetuneRecipe(ObjectiveSettings, VocabularySettings):
         False, "begin the head anew, even where the start has learned the same kind of task with labels of this one",
         flag="--new-head",
     )  # fmt: skip
+    start_head: str | None = Setting(
+        None, "of a start with several tasks: the one whose head goes on (default: that of the same known data set)",
+        flag="--start-head", metavar="NAME",
+    )  # fmt: skip
     task: TaskRecipe
+    tasks: dict[str, TaskEntry] = Setting({}, "several tasks by name, each with the keys of task and some of its own")
+    mixture: MixtureSettings = Group(MixtureSettings)
+    dev_score: str = Setting(
+        "mean", "several tasks: what chooses the best weights on dev: the mean of all metrics, or the name of one task",
+        flag="--dev-score", metavar="mean|NAME", title=MixtureSettings.title,
+    )  # fmt: skip
     search: GenerateSettings = Group(
         GenerateSettings, greedy=True, title="Generation of seq2seq", omit=(*SAMPLING, "seed", "greedy")
     )
@@ -374,6 +333,20 @@ class FinetuneRecipe(ObjectiveSettings, VocabularySettings):
         optimizer=defaults(OptimizerSettings, lr=None),
         schedule=defaults(ScheduleSettings, decay="linear", warmup="0.1 run"),
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whole_tasks(cls, given: Any) -> Any:
+        return split_tasks(given) if isinstance(given, dict) else given
+
+    def by_task(self) -> "dict[str, FinetuneRecipe]":
+        """The recipe of each task by itself, by name; that of the only one, which needs none, has the empty name."""
+        return {name: self._of_entry(entry) for name, entry in self.tasks.items()} or {"": self}
+
+    def _of_entry(self, entry: TaskEntry) -> "FinetuneRecipe":
+        size = self.train.batch_size if entry.batch_size is None else entry.batch_size
+        train = self.train.model_copy(update={"batch_size": size})
+        return self.model_copy(update=entry.head | {"task": entry, "tasks": {}, "train": train})
 
 
 RECIPES: dict[str, type[PretrainRecipe] | type[FinetuneRecipe]] = {

@@ -17,7 +17,8 @@ from warmstart.base.files import read_json, write_text
 from warmstart.base.formatting import format_duration, format_table
 from warmstart.base.run_folder import REPORT, RunFolder
 from warmstart.base.signals import stop_at_once
-from warmstart.config.schema import CorpusRecipe, FinetuneRecipe, ModelRecipe, PretrainRecipe, TaskRecipe
+from warmstart.config.schema import CorpusRecipe, FinetuneRecipe, ModelRecipe, PretrainRecipe
+from warmstart.config.task_recipe import TaskRecipe
 from warmstart.demo.budget import LEAST_TOKENS, read_or_choose_budget
 from warmstart.demo.docstrings import collect
 from warmstart.demo.task import make_task

@@ -19,6 +19,8 @@ LM, NEXT_VECTOR = "lm", "next_vector"
 """The goals that predict what comes next: a token, or a vector where the model reads vectors."""
 SOURCE_LM, TARGET_LM = "source_lm", "target_lm"
 """The same of texts of one side alone, beside pairs of source and target."""
+SOFT = "soft"
+"""The goal that learns a teacher's probabilities, of the task's own head; and the kind of its answers."""
 NEXT_GOALS = (LM, NEXT_VECTOR, SOURCE_LM, TARGET_LM)
 
 
@@ -121,6 +123,14 @@ class Example:
         ids, turns, positions = (row[::-1].copy() for row in (self.ids, self.turns, self.positions))
         goals = {name: replace(goal, reads=len(self) - 1 - goal.reads) for name, goal in self.goals.items()}
         return Example(ids, turns, positions, goals, None if self.segments is None else self.segments[::-1].copy())
+
+    def rename_goal(self, old: str, new: str) -> "Example":
+        """The same with one goal, where it is asked, and its head under another name."""
+        goals = {
+            new if name == old else name: replace(goal, head=new) if goal.head == old else goal
+            for name, goal in self.goals.items()
+        }
+        return replace(self, goals=goals)
 
     @staticmethod
     def read_and_write(ids: NDArray[Any], first_question: int = 0) -> "Example":

@@ -9,7 +9,7 @@ import torch
 
 from warmstart.example.batch import Batch
 from warmstart.models.model import Model, ModelOutput
-from warmstart.models.terms import LossTerm
+from warmstart.models.terms import NO_SEEDS, LossTerm, StepSeeds
 
 
 class StateNorm:
@@ -21,7 +21,7 @@ class StateNorm:
         """The number of tokens."""
         return float(batch.num_tokens)
 
-    def loss(self, model: Model, output: ModelOutput, batch: Batch) -> torch.Tensor:
+    def loss(self, model: Model, output: ModelOutput, batch: Batch, seeds: StepSeeds = NO_SEEDS) -> torch.Tensor:
         """The sum over all tokens."""
         return output.dropped_states.float().square().mean(-1).sum()
 
@@ -35,7 +35,7 @@ class StateChange:
         """The number of pairs."""
         return float(batch.num_tokens - len(batch.lengths))
 
-    def loss(self, model: Model, output: ModelOutput, batch: Batch) -> torch.Tensor:
+    def loss(self, model: Model, output: ModelOutput, batch: Batch, seeds: StepSeeds = NO_SEEDS) -> torch.Tensor:
         """The sum over all pairs."""
         states = output.states
         inside = np.ones(batch.num_tokens, np.float32)

@@ -59,13 +59,15 @@ class SoftmaxTable(NamedTuple):
 class Tables(NamedTuple):
     """The tables of one pass: tokens [V, E], positions [C, E] if learned, and that of the softmax if there is one.
 
-    ``encoder_softmax`` is that of an encoder which is a language model itself.
+    ``encoder_softmax`` is that of an encoder which is a language model itself. ``noise`` [N, E] is added to what
+    the tokens of a Batch are read as.
     """
 
     tokens: torch.Tensor
     positions: torch.Tensor | None
     softmax: SoftmaxTable | None
     encoder_softmax: SoftmaxTable | None = None
+    noise: torch.Tensor | None = None
 
 
 class DepthLayer(NamedTuple):
@@ -182,7 +184,8 @@ class Backbone(nn.Module):
 
     def read_tokens(self, batch: Batch, tables: Tables) -> torch.Tensor:
         """[N, E] what the tokens of a Batch are read as."""
-        return embed_tokens(batch.ids, tables.tokens) if self.inputs is None else self.inputs(batch, tables.tokens)
+        x = embed_tokens(batch.ids, tables.tokens) if self.inputs is None else self.inputs(batch, tables.tokens)
+        return x if tables.noise is None else x + tables.noise
 
     def read_tokens_cached(self, ids_BT: torch.Tensor, cache: KVCache, tables: Tables) -> tuple[torch.Tensor, KVCache]:
         """[B, T, E] what the tokens are read as that ``cache`` has been prepared for, and the backbone's own cache."""
@@ -302,7 +305,7 @@ class Backbone(nn.Module):
         return states_MD
 
     def reset_parameters(self) -> None:
-        """Changes freshly drawn weights where they differ from the table of :func:`initialise`."""
+        """Changes freshly drawn weights where they differ from the table of ``initialise``."""
 
     def compile_layers(self, compile_function: Any) -> None:
         """Compiles what is the same graph for every batch, if there is anything."""
@@ -311,30 +314,3 @@ class Backbone(nn.Module):
 def embed_tokens(ids: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
     """[…, E] the row of a table [V, E] that each id names, or the mixture of its rows that each vector […, V] is."""
     return ids.to(table.dtype) @ table if ids.is_floating_point() else F.embedding(ids, table)
-
-
-def initialise(module: nn.Module, std: float, generator: torch.Generator) -> None:
-    """Draws all weights anew, in the order of their names.
-
-    ========================= =====================
-    weight                    from
-    ========================= =====================
-    linear and embedding      N(0, std²)
-    bias, norm bias           0
-    norm gain                 1
-    an LSTM's embeddings      N(0, embedding_std²)
-    bias of its forget gates  1
-    ========================= =====================
-    """
-    with torch.no_grad():
-        for part in module.modules():
-            if isinstance(part, nn.Linear | nn.Embedding):
-                part.weight.normal_(0.0, std, generator=generator)
-            if isinstance(part, nn.LayerNorm | nn.RMSNorm):
-                part.weight.fill_(1.0)
-            bias = getattr(part, "bias", None)
-            if isinstance(bias, nn.Parameter):
-                bias.zero_()
-        for part in module.modules():
-            if isinstance(part, Backbone):
-                part.reset_parameters()

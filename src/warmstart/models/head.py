@@ -12,6 +12,7 @@ from torch import nn
 from warmstart.example.batch import GoalBatch
 from warmstart.example.example import Goal
 from warmstart.models.backbone import Tables
+from warmstart.models.divergence import Distribution, divergence
 from warmstart.models.losses import Loss
 from warmstart.models.softmax import Smoothing
 
@@ -23,11 +24,13 @@ class LossOptions(NamedTuple):
         smoothing: of the labels.
         samples: tokens that the softmax learns from at a time; 0: all.
         seed: names the tokens that it samples.
+        temperature: of a teacher's probabilities.
     """
 
     smoothing: Smoothing | None = None
     samples: int = 0
     seed: int = 0
+    temperature: float = 1.0
 
 
 DEFAULT_OPTIONS = LossOptions()
@@ -84,6 +87,20 @@ class Head(nn.Module):
     ) -> torch.Tensor:
         """The weighted sum of the losses of the goal's kind of answer."""
         raise NotImplementedError
+
+    def difference(self, first: torch.Tensor, second: torch.Tensor, goal: GoalBatch, kind: str) -> torch.Tensor:
+        """[Q] how far two answers are from each other, by a divergence of this kind; of scores by their squares."""
+        return divergence(
+            kind, self.distribution(first, goal), self.distribution(second, goal), len(goal.weights)
+        )  # fmt: skip
+
+    def distribution(self, answers: torch.Tensor, goal: GoalBatch) -> Distribution:
+        """What answers say of the outcomes of each question.
+
+        Raises:
+            ValueError: they are no distribution.
+        """
+        raise ValueError(f"{type(self).__name__} answers with no distribution")
 
     def begin_at(self, output: float) -> None:
         """Sets the bias of freshly drawn weights so that answers begin around ``output``, where the head has a bias."""

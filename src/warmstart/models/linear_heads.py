@@ -13,13 +13,23 @@ from typing import ClassVar
 
 import torch
 from torch import nn
+from torch.nn.functional import log_softmax, logsigmoid
 
 from warmstart.base.errors import BadInput
 from warmstart.example.batch import GoalBatch
 from warmstart.models.backbone import Tables
+from warmstart.models.divergence import Distribution
 from warmstart.models.dropout import drop
 from warmstart.models.head import Head, LossOptions
-from warmstart.models.losses import choice_loss, class_loss, multilabel_loss, score_loss, span_loss
+from warmstart.models.losses import (
+    choice_loss,
+    class_loss,
+    log_softmax_across_reads,
+    multilabel_loss,
+    score_loss,
+    soft_class_loss,
+    span_loss,
+)
 from warmstart.models.settings import BackboneSettings, HeadSettings
 
 STRENGTH = 0.01
@@ -182,11 +192,28 @@ class ClassHead(QuestionHead):
 
     losses: ClassVar[AnswerLosses] = {"": class_loss, "soft": class_loss}
 
+    def _loss_sum(
+        self, states_MD: torch.Tensor, goal: GoalBatch, tables: Tables | None, options: LossOptions
+    ) -> torch.Tensor:
+        if not goal.answer:
+            return super()._loss_sum(states_MD, goal, tables, options)
+        return soft_class_loss(self(states_MD, goal, tables), goal, options.temperature)
+
+    def distribution(self, answers: torch.Tensor, goal: GoalBatch) -> Distribution:
+        """Over the classes."""
+        return Distribution(log_softmax(answers.float(), -1), torch.arange(len(answers), device=answers.device))
+
 
 class MultilabelHead(QuestionHead):
     """Any number of labels."""
 
     losses: ClassVar[AnswerLosses] = {"": multilabel_loss}
+
+    def distribution(self, answers: torch.Tensor, goal: GoalBatch) -> Distribution:
+        """Over each label and its absence, the mean over labels."""
+        both = torch.cat([logsigmoid(answers.float()), logsigmoid(-answers.float())], -1)
+        question = torch.arange(len(answers), device=answers.device)
+        return Distribution(both, question, 1 / answers.shape[-1])
 
 
 class ScoreHead(QuestionHead):
@@ -199,6 +226,10 @@ class ScoreHead(QuestionHead):
         """[Q]."""
         return super().forward(states_MD, goal, tables).squeeze(-1)
 
+    def difference(self, first: torch.Tensor, second: torch.Tensor, goal: GoalBatch, kind: str) -> torch.Tensor:
+        """[Q] squares."""
+        return (first.float() - second.float()).square()
+
 
 class ChoiceHead(ReadHead):
     """One of the reads of a question."""
@@ -206,6 +237,10 @@ class ChoiceHead(ReadHead):
     fixed_size = 1
     compares_reads = True
     losses: ClassVar[AnswerLosses] = {"": choice_loss}
+
+    def distribution(self, answers: torch.Tensor, goal: GoalBatch) -> Distribution:
+        """Over the reads of each question."""
+        return Distribution(log_softmax_across_reads(answers, goal.question)[:, None], goal.question)
 
     def forward(self, states_MD: torch.Tensor, goal: GoalBatch, tables: Tables | None = None) -> torch.Tensor:
         """[M]."""
@@ -216,6 +251,11 @@ class SpanHead(ReadHead):
     """The first and the last read of an answer among those of a question."""
 
     losses: ClassVar[AnswerLosses] = {"": span_loss}
+
+    def distribution(self, answers: torch.Tensor, goal: GoalBatch) -> Distribution:
+        """Over the reads of each question, of the start and of the end, the mean of both."""
+        both = [log_softmax_across_reads(answers[:, side], goal.question) for side in range(2)]
+        return Distribution(torch.stack(both, -1), goal.question, 0.5)
 
 
 def text_numbers(goal: GoalBatch, pair: str) -> tuple[torch.Tensor, int]:

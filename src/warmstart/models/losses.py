@@ -23,6 +23,16 @@ def class_loss(logits_QC: torch.Tensor, goal: GoalBatch) -> torch.Tensor:
     return (F.cross_entropy(logits_QC.float(), goal.targets, reduction="none") * goal.weights).sum()
 
 
+def soft_class_loss(logits_QC: torch.Tensor, goal: GoalBatch, temperature: float) -> torch.Tensor:
+    """Weighted sum of T² times the cross-entropies of a teacher's probabilities, both softened by a temperature T.
+
+    Hinton et al. 2015, section 2: with T² gradients stay as large as those of labels. ``goal.targets`` [Q, C] are of T = 1.
+    """
+    targets = torch.softmax(goal.targets.clamp(min=1e-12).log() / temperature, -1)
+    each = F.cross_entropy(logits_QC.float() / temperature, targets, reduction="none")
+    return temperature**2 * (each * goal.weights).sum()
+
+
 def multilabel_loss(logits_QK: torch.Tensor, goal: GoalBatch) -> torch.Tensor:
     """Weighted sum over questions of the mean over labels of binary cross-entropies."""
     each = F.binary_cross_entropy_with_logits(logits_QK.float(), goal.targets, reduction="none")
@@ -50,10 +60,14 @@ def span_loss(logits_M2: torch.Tensor, goal: GoalBatch) -> torch.Tensor:
 
 def _losses_across_reads(logits_M: torch.Tensor, question_M: torch.Tensor, targets_Q: torch.Tensor) -> torch.Tensor:
     """[Q] negative log-probability of the read that is the target among those of its question."""
-    logits = logits_M.float()
-    count = len(targets_Q)
+    reads = torch.bincount(question_M, minlength=len(targets_Q))
+    first = reads.cumsum(0) - reads  # reads of one question stand together, so its first read is known
+    return -log_softmax_across_reads(logits_M, question_M)[first + targets_Q]
+
+
+def log_softmax_across_reads(logits_M: torch.Tensor, question_M: torch.Tensor) -> torch.Tensor:
+    """[M] log-probability of each read among those of its question."""
+    logits, count = logits_M.float(), int(question_M[-1]) + 1
     top = logits.new_full((count,), float("-inf")).scatter_reduce(0, question_M, logits.detach(), "amax")
     mass = logits.new_zeros(count).index_add(0, question_M, (logits - top[question_M]).exp())
-    reads = torch.bincount(question_M, minlength=count)
-    first = reads.cumsum(0) - reads  # reads of one question stand together, so its first read is known
-    return mass.log() + top - logits[first + targets_Q]
+    return logits - (mass.log() + top)[question_M]

@@ -271,8 +271,8 @@ class LSTM(Backbone):
         return _mask_texts(states, mask, own if reads_M is None else own[reads_M])
 
     def _token_reader(self, batch: Batch, tables: Tables) -> TokenReader:
-        """What some tokens [n] of a Batch are read as, [n, E]; inputs are made of whole texts at once."""
-        if self.inputs is None:
+        """What some tokens [n] of a Batch are read as, [n, E]; inputs and noise are of whole texts at once."""
+        if self.inputs is None and tables.noise is None:
             return lambda tokens: embed_tokens(batch.ids[tokens], tables.tokens)
         whole = self.read_tokens(batch, tables)
         return lambda tokens: whole.index_select(0, tokens)

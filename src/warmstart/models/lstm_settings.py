@@ -15,7 +15,7 @@ class LSTMSettings(BackboneTraits):
     """As a Transformer's."""
     RATES: ClassVar = (1e-3, 1e-3)
     """Peak rates of fine-tuning at 384 wide: from trained weights, and from random ones."""
-    PRETRAINING_RATES: ClassVar = {"adamw": 2e-3, "muon": 2e-3, "adam-2018": 2e-3}
+    PRETRAINING_RATES: ClassVar = {"adamw": 2e-3, "muon": 2e-3, "adamax": 2e-3, "adam-2018": 2e-3}
     """As a Transformer's."""
     pretraining_optimizer: ClassVar = "adamw"
     """As a Transformer's."""

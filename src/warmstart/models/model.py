@@ -1,6 +1,6 @@
 """Model: one backbone and named heads. Batch in, per goal (loss sum, weight) out."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -9,10 +9,11 @@ from torch import nn
 from warmstart.base.errors import BadInput
 from warmstart.example.batch import Batch, GoalBatch
 from warmstart.example.example import LM, NEXT_VECTOR
-from warmstart.models.backbone import Tables, initialise
+from warmstart.models.backbone import Tables
 from warmstart.models.backbones import build_backbone
 from warmstart.models.head import DEFAULT_OPTIONS, Head, LossOptions
 from warmstart.models.heads import build_head
+from warmstart.models.initialise import initialise
 from warmstart.models.inputs import LMInputs
 from warmstart.models.linear_heads import mean_pool, text_numbers
 from warmstart.models.losses import Loss
@@ -85,19 +86,39 @@ class Model(nn.Module):
                 model.head(name).reset_parameters()
         return model
 
+    def with_heads(self, names: Mapping[str, str]) -> "Model":
+        """A model that shares this one's weights, with some of its heads and the one for what comes next.
+
+        Args:
+            names: name of a head there → its name here.
+        """
+        view = Model.__new__(Model)
+        nn.Module.__init__(view)
+        heads = {there: self.settings.heads[here] for there, here in names.items()}
+        view.settings = self.settings.model_copy(update={"heads": heads})
+        view.backbone = self.backbone
+        next_head = {self.next_goal: self.next_goal} if self.next_goal in self.heads else {}
+        view.heads = nn.ModuleDict({there: self.heads[here] for there, here in {**names, **next_head}.items()})
+        view.training = self.training
+        return view
+
     def forward(self, batch: Batch, options: LossOptions = DEFAULT_OPTIONS) -> dict[str, Loss]:
         """The losses of all goals in ``batch``."""
         return self.losses(self.run(batch), batch, options)
 
-    def run(self, batch: Batch, goals: Collection[str] | None = None, *, all_states: bool = False) -> ModelOutput:
+    def run(
+        self, batch: Batch, goals: Collection[str] | None = None, *, all_states: bool = False,
+        noise: torch.Tensor | None = None,
+    ) -> ModelOutput:  # fmt: skip
         """The states that goals of ``batch`` read.
 
         Args:
             batch: what to read.
             goals: their names; ``None``: all.
             all_states: whether the last states of all tokens are wanted as well.
+            noise: [N, E] added to the word embeddings of the tokens.
         """
-        tables = self.backbone.tables()
+        tables = self.backbone.tables()._replace(noise=noise)
         wanted = {name: goal for name, goal in batch.goals.items() if goals is None or name in goals}
         layers = {name: self.head(goal.head).settings.layer for name, goal in wanted.items()}
         whole: tuple[torch.Tensor, torch.Tensor] | None = None

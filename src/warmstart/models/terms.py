@@ -1,11 +1,21 @@
 """What a term of the loss is that no goal asks for: a value that the training step is given."""
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 
 from warmstart.example.batch import Batch
 from warmstart.models.model import Model, ModelOutput
+
+
+class StepSeeds(NamedTuple):
+    """What is random in a step: ``step`` names what is drawn for each text, ``masks`` the dropout of a micro-batch."""
+
+    step: int
+    masks: int
+
+
+NO_SEEDS = StepSeeds(0, 0)
 
 
 class LossTerm(Protocol):
@@ -26,6 +36,6 @@ class LossTerm(Protocol):
         """What the sum is divided by; follows from the data alone."""
         ...
 
-    def loss(self, model: Model, output: ModelOutput, batch: Batch) -> torch.Tensor:
-        """The sum, a differentiable scalar; ``output`` is what ``model`` has computed of ``batch``."""
+    def loss(self, model: Model, output: ModelOutput, batch: Batch, seeds: StepSeeds = NO_SEEDS) -> torch.Tensor:
+        """The sum, a differentiable scalar; ``output`` is what ``model`` has computed of ``batch`` under ``seeds``."""
         ...

@@ -13,6 +13,7 @@ from torch import nn
 
 from warmstart.example.batch import GoalBatch
 from warmstart.models.backbone import SoftmaxTable, Tables
+from warmstart.models.divergence import Distribution
 from warmstart.models.head import Head, LossOptions
 from warmstart.models.lm_transform import LMTransform
 from warmstart.models.sampled import sample_candidates, sampled_token_loss
@@ -69,6 +70,10 @@ class TokenHead(TableHead):
         """[…, V] float32 logits of the vocabulary after each state."""
         return self.softmax_table(tables).softmax(states).logits(slice(None))[..., : self.vocab_size]
 
+    def distribution(self, answers: torch.Tensor, goal: GoalBatch) -> Distribution:
+        """Over the vocabulary."""
+        return Distribution(torch.log_softmax(answers, -1), goal.question)
+
     def score(self, states_MD: torch.Tensor, goal: GoalBatch, tables: Tables | None) -> TokenScores:
         """[M] the loss of each target, and whether it is the first guess."""
         return score_tokens(self.softmax_table(tables).softmax(states_MD), goal.targets)
@@ -101,6 +106,10 @@ class VectorHead(TableHead):
         """[M] the mean squared error of each vector, which is never right."""
         errors = (self(states_MD, goal, tables) - goal.targets).square().mean(-1)
         return TokenScores(errors, torch.zeros_like(errors, dtype=torch.bool))
+
+    def difference(self, first: torch.Tensor, second: torch.Tensor, goal: GoalBatch, kind: str) -> torch.Tensor:
+        """[Q] mean squares."""
+        return (first - second).square().mean(-1)
 
     def _loss_of_vectors(
         self, states_MD: torch.Tensor, goal: GoalBatch, tables: Tables | None, options: LossOptions

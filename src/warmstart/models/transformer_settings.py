@@ -28,7 +28,7 @@ class TransformerSettings(BackboneTraits):
     """Fields in which a model may differ from the one that it starts from; all others decide what the weights mean."""
     RATES: ClassVar = (5e-5, 3e-4)
     """Peak rates of fine-tuning at 384 wide: from trained weights, and from random ones."""
-    PRETRAINING_RATES: ClassVar = {"muon": 4e-3, "adamw": 1e-3, "adam-2018": 1e-3}
+    PRETRAINING_RATES: ClassVar = {"muon": 4e-3, "adamw": 1e-3, "adamax": 2e-3, "adam-2018": 1e-3}
     """Optimizer → peak rate of pre-training at 384 wide."""
     softmax: ClassVar[bool] = True
     """Whether it keeps a table for the softmax over the vocabulary."""

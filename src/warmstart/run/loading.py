@@ -1,6 +1,6 @@
 """A run folder back to what can be used: model, tokenizer and, where it was fine-tuned, its task."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -43,9 +43,29 @@ class LoadedRun:
         """The tokenizer, or the error that says that images are read."""
         return require_text(self.tokenizer, str(self.folder))
 
+    def select(self, name: str | None) -> "LoadedRun":
+        """The run as one of a single task: as it is where it has no more; of several the one that is named.
+
+        Raises:
+            BadInput: several, and none of them is named.
+        """
+        tasks = self.metadata.tasks
+        if not tasks:
+            return self
+        if name not in tasks:
+            raise BadInput(
+                "this run has several tasks", where="--task", value=name, allowed=", ".join(tasks),
+                next_step=f"name one of them, for example --task {next(iter(tasks))}",
+            )  # fmt: skip
+        model = self.model.with_heads({answer_of(tasks[name]).goal: name})
+        metadata = self.metadata.model_copy(update={"task": tasks[name], "tasks": {}})
+        return replace(self, model=model, metadata=metadata)
+
     def task(self) -> TaskSpec:
         """The task, or the error that says there is none."""
         self._check_head()
+        if self.metadata.tasks:
+            self.select(None)
         if self.metadata.task is None:
             raise BadInput(
                 "this run is a language model without a task", where=str(self.folder),

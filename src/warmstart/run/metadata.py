@@ -3,6 +3,7 @@
 The cleaning rules of the pre-training text go on to every text the model ever reads: a task's, a prompt's.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -38,6 +39,8 @@ RELEASE_RULES = ("ftfy", "gpt1", "spacy", "lower")
 class RunMetadata(Settings):
     """``task`` of a fine-tuned model, which holds the cleaning rules too; ``clean`` of a language model.
 
+    ``tasks`` are those of a model that has learned several, by the names of their heads; they are read alike.
+
     ``objective`` is the name of what a language model has learned, where that is known.
 
     ``unread_head`` is the class, in the config of another library's folder, whose head has no place here.
@@ -48,6 +51,7 @@ class RunMetadata(Settings):
     """
 
     task: TaskSpec | None = None
+    tasks: dict[str, TaskSpec] = {}
     unread_head: str | None = None
     search: GenerateSettings | None = None
     pair: Seq2SeqTemplate | None = None
@@ -55,10 +59,24 @@ class RunMetadata(Settings):
     objective: str | None = None
 
     @property
+    def named_tasks(self) -> dict[str, TaskSpec]:
+        """All tasks; the only one of a model has the empty name."""
+        return self.tasks or ({} if self.task is None else {"": self.task})
+
+    @property
+    def first_task(self) -> TaskSpec | None:
+        """The task, or the first of several, whose texts are read as those of all."""
+        return next(iter(self.named_tasks.values()), None)
+
+    def with_tasks(self, tasks: Mapping[str, TaskSpec]) -> "RunMetadata":
+        """The same with these in the place of :attr:`named_tasks`."""
+        return self.model_copy(update={"task": tasks[""]} if "" in tasks else {"tasks": dict(tasks)})
+
+    @property
     def direction(self) -> Direction:
         """From which end the model reads any text."""
-        if self.task is not None:
-            return self.task.frame.direction
+        if (task := self.first_task) is not None:
+            return task.frame.direction
         return "forward" if self.objective is None else find_objective(self.objective, FILE).direction
 
     @property
@@ -72,7 +90,7 @@ class RunMetadata(Settings):
     @property
     def rules(self) -> tuple[str, ...]:
         """The cleaning rules for any text that the model reads."""
-        return self.clean if self.task is None else self.task.frame.clean
+        return self.clean if (task := self.first_task) is None else task.frame.clean
 
 
 def write_metadata(folder: Path, metadata: RunMetadata) -> None:
@@ -93,8 +111,8 @@ def read_metadata(folder: Path) -> RunMetadata:
         return RunMetadata(clean=RELEASE_RULES) if is_release(folder) else _of_another_library(folder)
     try:
         metadata = RunMetadata.model_validate(old_names.run_metadata(read_json(path)))
-        if metadata.task is not None:
-            find_kind(metadata.task.kind).options(metadata.task)
+        for task in metadata.named_tasks.values():
+            find_kind(task.kind).options(task)
         return metadata
     except ValidationError as error:
         raise BadInput(
@@ -150,8 +168,8 @@ def read_vocabulary(folder: Path) -> tuple[Vocabulary, RunMetadata]:
     if existing_file(folder, processor.FILE).is_file():
         return processor.ImageProcessor.load(folder), metadata
     tokenizer = Tokenizer.load(tokenizer_folder(folder)).adapt_to_cleaning(metadata.rules)
-    if metadata.task is not None:
-        frame = metadata.task.frame
-        frame = frame.model_copy(update={"between": num_delimiters(frame.sight, tokenizer)})
-        metadata = metadata.model_copy(update={"task": metadata.task.model_copy(update={"frame": frame})})
-    return tokenizer, metadata
+    tasks = {
+        name: task.with_frame(between=num_delimiters(task.frame.sight, tokenizer))
+        for name, task in metadata.named_tasks.items()
+    }
+    return tokenizer, metadata.with_tasks(tasks) if tasks else metadata

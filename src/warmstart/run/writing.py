@@ -56,8 +56,8 @@ def folder_metadata(
     tokenizer: Vocabulary, metadata: RunMetadata, ids: Mapping[str, Any] | None = None
 ) -> FolderMetadata:
     """What the config of a model with this vocabulary and task says of labels and special tokens; ``ids`` come first."""
-    task = metadata.task
-    labels = () if task is None else task.label_names
+    task = metadata.first_task
+    labels = () if metadata.task is None else metadata.task.label_names
     if task is not None and task.frame.template is not None:  # the class is read before padding, here and there
         ids = {"pad_token_id": task.frame.template.pad, **(ids or {})}
     if task is not None and task.frame.sight == "prefix" and not answer_of(task).generated:
@@ -79,7 +79,7 @@ def _decoder_start(task: TaskSpec, tokenizer: Vocabulary) -> dict[str, Any]:
 
 def write_surroundings(folder: Path, model: Model, tokenizer: Vocabulary, metadata: RunMetadata, words: str) -> None:
     """Writes what stands beside config and weights: tokenizer, task and card; as :func:`write_model` has it."""
-    task = metadata.task
+    task = metadata.first_task
     sight, typed = model.settings.backbone.sight, model.settings.backbone.segments > 0
     typed = typed and (task is None or task.frame.typed)
     template = _template(sight, tokenizer, typed) if task is not None or sight == "full" else None
@@ -93,7 +93,8 @@ def write_surroundings(folder: Path, model: Model, tokenizer: Vocabulary, metada
     write_metadata(folder, metadata)
     if metadata.direction == "backward":
         words = f"{words} It reads texts from their end: to another program give the tokens in opposite order."
-    write_text(folder / "README.md", _card(folder.name, task, words, images=isinstance(tokenizer, ImageProcessor)))
+    card = _card(folder.name, metadata.named_tasks, words, images=isinstance(tokenizer, ImageProcessor))
+    write_text(folder / "README.md", card)
 
 
 def pad_id(tokenizer: Vocabulary) -> int | None:
@@ -123,10 +124,10 @@ def _own_template(framing: TemplateSettings, tokenizer: Vocabulary) -> Template:
     return Template((*before, "$A", *after), (*first, "$A", *between, "$B", *last))
 
 
-def _card(name: str, spec: TaskSpec | None, words: str, *, images: bool) -> str:
-    tags = ["warmstart", "language-model" if spec is None else spec.kind]
+def _card(name: str, tasks: Mapping[str, TaskSpec], words: str, *, images: bool) -> str:
+    tags = ["warmstart", *(dict.fromkeys(spec.kind for spec in tasks.values()) or ["language-model"])]
     of_language_model = "image-feature-extraction" if images else "text-generation"
-    pipeline = of_language_model if spec is None else answer_of(spec).pipeline
+    pipeline = next((answer_of(spec).pipeline for spec in tasks.values()), of_language_model)
     head = [
         "---",
         "library_name: warmstart",
@@ -135,7 +136,9 @@ def _card(name: str, spec: TaskSpec | None, words: str, *, images: bool) -> str:
         *(f"- {tag}" for tag in tags),
         "---",
     ]
-    labels = [] if spec is None or not spec.label_names else [f"Labels: {', '.join(spec.label_names)}.", ""]
-    use = "predict --run" if spec else "finetune --start" if images else "generate --run"
-    end = f"Use it with `warmstart {use} {Path(name)}`; `config.yaml` here is the recipe that made it."
+    named = {f"Labels of {task}" if task else "Labels": spec.label_names for task, spec in tasks.items()}
+    labels = [line for key, names in named.items() if names for line in (f"{key}: {', '.join(names)}.", "")]
+    use = "predict --run" if tasks else "finetune --start" if images else "generate --run"
+    which = f" --task {next(iter(tasks))}" if next(iter(tasks), "") else ""
+    end = f"Use it with `warmstart {use} {Path(name)}{which}`; `config.yaml` here is the recipe that made it."
     return "\n".join([*head, "", f"# {name}", "", words, "", *labels, end, ""])

@@ -100,6 +100,31 @@ class AugmentedSource:
         return self._lengths[indices]
 
 
+class RenamedSource:
+    """A source whose Examples ask one of their goals under another name, of a head of that name.
+
+    Args:
+        source: of the items.
+        goal: its name there.
+        name: its name here; the same leaves all as it is.
+    """
+
+    def __init__(self, source: Source, goal: str, name: str) -> None:
+        self.source, self.goal, self.name = source, goal, name
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def take(self, epoch: int, indices: Ints) -> list[list[Example]]:
+        """The Examples of these items."""
+        items = self.source.take(epoch, indices)
+        return [[example.rename_goal(self.goal, self.name) for example in item] for item in items]
+
+    def lengths(self, indices: Ints) -> Ints:
+        """As the source has them."""
+        return self.source.lengths(indices)
+
+
 class RowSource:
     """Rows of a corpus, cut where documents end; nothing is padded. Item i holds the T tokens of one row.
 

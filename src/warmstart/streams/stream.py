@@ -13,6 +13,7 @@ Examples of every item.
 """
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -23,6 +24,31 @@ from warmstart.streams.order import permute
 from warmstart.streams.sources import Source
 
 POOL = 64  # batches that are sorted by length together, but no more than a quarter of an epoch: then epochs differ
+
+
+class BatchStream(Protocol):
+    """What a training reads: a numbered, endless row of steps."""
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps in which everything is read once."""
+        ...
+
+    @property
+    def parts(self) -> "tuple[StreamPart, ...]":
+        """The Streams that its steps come from: one, or one of each task."""
+        ...
+
+    def batches(self, step: int, rank: int = 0, world: int = 1) -> list[Batch]:
+        """The micro-batches of ``step`` for one rank."""
+        ...
+
+
+class StreamPart(NamedTuple):
+    """A Stream, and the share of all steps that come from it."""
+
+    share: float
+    stream: "Stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +84,11 @@ class Stream:
     def _batches_per_epoch(self) -> int:
         return -(-len(self.source) // self.batch_size)
 
+    @property
+    def parts(self) -> tuple[StreamPart, ...]:
+        """Itself."""
+        return (StreamPart(1.0, self),)
+
     def indices(self, step: int) -> tuple[int, Ints]:
         """The epoch of ``step`` and the numbers of its items."""
         epoch, inside = divmod(step // len(self.turns), self._batches_per_epoch)
@@ -90,6 +121,15 @@ class Stream:
         """The micro-batches of a batch whose items have any length, all its turns: what sizes are estimated from."""
         mixed = replace(self, by_length=False)
         return [batch for turn in range(len(self.turns)) for batch in mixed.batches(turn)]
+
+
+def typical_tokens(stream: BatchStream) -> float:
+    """About how many tokens a step has."""
+    found = 0.0
+    for share, part in stream.parts:
+        tokens = sum(batch.num_tokens for batch in part.typical_batches())
+        found += share * tokens / min(part.batch_size, len(part.source)) / len(part.turns) * part.batch_size
+    return found
 
 
 def split_batches(records: list[list[Example]], at_least: int, max_tokens: int) -> list[Batch]:

@@ -11,16 +11,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from warmstart.base.console import say
+from warmstart.base.errors import BadInput
 from warmstart.base.files import read_json, write_json
 from warmstart.base.run_folder import RunFolder
 from warmstart.build.finetuning import Finetuning
+from warmstart.build.learned_task import LearnedTask
 from warmstart.build.start import NO_START
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.example.record import Record
 from warmstart.metrics.metric import LOWER_IS_BETTER
 from warmstart.study.plain_forms import FORMS, PlainForm
 from warmstart.study.text_features import BagOfWords, Features, FrozenStates, feature_rows
-from warmstart.tasks.table import answer_of, kind_of
+from warmstart.tasks.table import kind_of
 
 FILE = "baselines.json"
 GUESS = "guess"
@@ -69,15 +71,16 @@ class Baselines:
 
     def fit(self, built: Finetuning) -> dict[str, Baseline]:
         """Learns from the training Records and answers test or, where there is none, dev; empty where none applies."""
-        name = answer_of(built.spec).plain_form
+        task = built.task
+        name = task.answer.plain_form
         if not name:
             return {}
         form, found = FORMS[name], {}
-        data = built.data
+        data = task.data
         tested = data.dev if data.test is None else data.test
-        ways: dict[str, Callable[[], list[Any]]] = {GUESS: lambda: _guess(form, built, tested)}
+        ways: dict[str, Callable[[], list[Any]]] = {GUESS: lambda: _guess(form, task, tested)}
         if all(form.texts(record) for record in data.train):
-            ordered = kind_of(built.spec).pair != "symmetric"
+            ordered = kind_of(task.spec).pair != "symmetric"
             ways |= {
                 way: lambda make=make: regress(form, make(), data.train, tested, ordered=ordered)  # type: ignore[misc]
                 for way, make in self.features.items()
@@ -92,8 +95,19 @@ class Baselines:
 
 
 def fits_baselines(recipe: FinetuneRecipe) -> bool:
-    """Whether a recipe asks for baselines: by itself, where it compares."""
-    return recipe.control if recipe.baselines is None else recipe.baselines == "yes"
+    """Whether a recipe asks for baselines: by itself, where it compares one task.
+
+    Raises:
+        BadInput: it does, of several tasks.
+    """
+    if not recipe.tasks:
+        return recipe.control if recipe.baselines is None else recipe.baselines == "yes"
+    if recipe.baselines == "yes":
+        raise BadInput(
+            "baselines are of one task", where="--baselines", allowed="without several tasks",
+            next_step="leave it out, or fine-tune for each task by itself",
+        )  # fmt: skip
+    return False
 
 
 def best_of(found: Mapping[str, Baseline], metric: str) -> str:
@@ -116,8 +130,8 @@ def fit_once(baselines: Baselines, built: Finetuning, folder: RunFolder) -> dict
     return found
 
 
-def _guess(form: PlainForm, built: Finetuning, tested: Sequence[Record]) -> list[Any]:
-    guess = form.guess(built.data.train, built.spec)
+def _guess(form: PlainForm, task: LearnedTask, tested: Sequence[Record]) -> list[Any]:
+    guess = form.guess(task.data.train, task.spec)
     return [guess(record) for record in tested]
 
 
@@ -134,7 +148,8 @@ def regress(
 
 def _evaluate(built: Finetuning, tested: Sequence[Record], predictions: list[Any]) -> Any:
     """The metrics of a result, with intervals, as those of a model are computed."""
-    answer, spec, labels = answer_of(built.spec), built.spec, built.data.open_labels
+    task = built.task
+    answer, spec, labels = task.answer, task.spec, task.data.open_labels
     known = spec if labels is None else spec.model_copy(update={"label_names": tuple(labels)})
     truths = [answer.truth(known, record, built.tokenizer) for record in tested]
     return answer.evaluate(spec, truths, predictions, 0, answer.result_metrics(spec, built.metric))

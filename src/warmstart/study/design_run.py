@@ -40,6 +40,7 @@ def run_design(recipe: StudyRecipe, out: str) -> dict[str, Any]:
     root = RunFolder(out)
     with root.hold():
         _check_free(root)
+        _check_one_task(recipe)
         design = find_design(recipe)
         given = read_labelled_data(recipe.task, recipe.train.seed)
         data = with_test(given)
@@ -75,6 +76,14 @@ def _check_free(root: RunFolder) -> None:
         raise BadInput(
             "the output folder holds something else than a study", where=str(path),
             next_step="choose an empty or new --out",
+        )  # fmt: skip
+
+
+def _check_one_task(recipe: StudyRecipe) -> None:
+    if recipe.tasks:
+        raise BadInput(
+            "a study is of one task", where="--task", value=", ".join(recipe.tasks), allowed="one task",
+            next_step="study each of them by itself",
         )  # fmt: skip
 
 

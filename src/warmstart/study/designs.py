@@ -114,7 +114,7 @@ BY_DEFAULT = "as by default"
 
 def _drawn(recipe: StudyRecipe, base: FinetuneRecipe, data: LabelledData) -> dict[str, FinetuneRecipe]:
     """The settings that are tried, the chosen ones first; every side draws the same shares of its own."""
-    chosen, draw = choose_settings(base, data).recipe, generator(recipe.train.seed, "search")
+    chosen, draw = choose_settings(base, {"": data}).recipe, generator(recipe.train.seed, "search")
     others = [variants(chosen, (text,)) for text in recipe.vary]
     found = {BY_DEFAULT: chosen}
     while len(found) < recipe.trainings:

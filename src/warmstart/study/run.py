@@ -18,7 +18,7 @@ from warmstart.build.cost import disk_line, seconds_since, total_line
 from warmstart.build.data_report import DataReport, report_data
 from warmstart.build.dry_run import build_meta_model
 from warmstart.build.finetuning import Finetuning, build_finetuning
-from warmstart.build.labelled_data import LabelledData, read_labelled_data
+from warmstart.build.labelled_data import LabelledData, read_tasks
 from warmstart.config.load import to_yaml
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.run.metadata import read_metadata
@@ -33,7 +33,9 @@ from warmstart.train.schemes import bytes_to_write
 from warmstart.transfer.folder import load_model
 
 
-def run_study(recipe: FinetuneRecipe, out: str, resume: bool, data: LabelledData | None) -> dict[str, Any]:
+def run_study(
+    recipe: FinetuneRecipe, out: str, resume: bool, data: Mapping[str, LabelledData] | None
+) -> dict[str, Any]:
     """Runs every trial of ``recipe`` that is not finished yet, and compares them.
 
     Returns:
@@ -44,7 +46,9 @@ def run_study(recipe: FinetuneRecipe, out: str, resume: bool, data: LabelledData
         return _run_trials(recipe, root, resume, data)
 
 
-def _run_trials(recipe: FinetuneRecipe, root: RunFolder, resume: bool, data: LabelledData | None) -> dict[str, Any]:
+def _run_trials(
+    recipe: FinetuneRecipe, root: RunFolder, resume: bool, data: Mapping[str, LabelledData] | None
+) -> dict[str, Any]:
     config = to_yaml(recipe)
     root.check_free(resume=resume, config=config, chosen=CHOSEN)
     began_at_s, plan = work_began_at_s(), plan_study(recipe, root, data)
@@ -55,8 +59,7 @@ def _run_trials(recipe: FinetuneRecipe, root: RunFolder, resume: bool, data: Lab
     compute = settings_of_run(root, recipe.train.precision, default_device())
     for line in describe_study(recipe, plan, compute, began_at_s):
         say(line)
-    warnings = [finding.text for finding in plan.report.findings]
-    setup = Setup(compute, data_sizes(main) | {"warnings": warnings, "fingerprints": fingerprints})
+    setup = Setup(compute, data_sizes(main) | {"warnings": plan.warnings, "fingerprints": fingerprints})
     several = len(trials) > 1 or fits_baselines(recipe)
     for start in (main.start, *main.inputs.models.values()) if several else ():
         if start is not None:
@@ -92,17 +95,28 @@ class StudyPlan:
     trials: list[Trial]
     built: Mapping[str, Finetuning]
     chosen: Mapping[str, tuple[str, ...]]
-    report: DataReport
+    reports: Mapping[str, DataReport]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What may be wrong with the data."""
+        return [finding.text for report in self.reports.values() for finding in report.findings]
+
+    def describe_data(self) -> list[str]:
+        """Lines of the dry run; of several tasks each names its own."""
+        return [
+            f"{name}: {line}" if name else line for name, report in self.reports.items() for line in report.describe()
+        ]
 
 
-def plan_study(recipe: FinetuneRecipe, root: RunFolder, data: LabelledData | None = None) -> StudyPlan:
+def plan_study(recipe: FinetuneRecipe, root: RunFolder, data: Mapping[str, LabelledData] | None = None) -> StudyPlan:
     """Reads the data, chooses what the recipe leaves open, for each arm by itself, and checks all that is named."""
-    data = read_labelled_data(recipe.task, recipe.train.seed) if data is None else data
+    data = read_tasks(recipe) if data is None else data
     arms = {arm: choose_settings(own, data) for arm, own in list_arms(recipe).items()}
     trials = list_trials(recipe, {arm: own.recipe for arm, own in arms.items()}, root)
     built = build_arms(trials, data)
-    report = report_data(data, built[trials[0].arm].lengths)
-    return StudyPlan(trials, built, {arm: own.words for arm, own in arms.items()}, report)
+    reports = {task.name: report_data(task.data, task.lengths) for task in built[trials[0].arm].tasks}
+    return StudyPlan(trials, built, {arm: own.words for arm, own in arms.items()}, reports)
 
 
 def describe_study(
@@ -117,7 +131,7 @@ def describe_study(
     costs = {arm: trial_cost(trial.recipe, built[arm], compute) for arm, trial in arms.items()}
     main = trials[0].arm
     lines = describe_trial(trials[0].recipe, built[main], costs[main])
-    lines += [*plan.report.describe(), *plan.chosen[main]]
+    lines += [*plan.describe_data(), *plan.chosen[main]]
     for arm, trial in arms.items():
         if arm != main:
             own = [*describe_trial(trial.recipe, built[arm], costs[arm]), *plan.chosen[arm]]
@@ -134,7 +148,11 @@ def describe_study(
     )  # and the best stands above all
     lines += describe_retries(recipe.retries)
     prepared = {"preparing": seconds_since(began_at_s)}
-    return [*lines, disk_line(bytes_to_write(models[0]) + finished), total_line(prepared | seconds, len(trials))]
+    return [
+        *lines,
+        disk_line(bytes_to_write(models[0], averaged=recipe.train.ema > 0) + finished),
+        total_line(prepared | seconds, len(trials)),
+    ]
 
 
 def describe_retries(count: int) -> list[str]:
@@ -145,7 +163,7 @@ def describe_retries(count: int) -> list[str]:
     return [f"collapse   a training that collapses is begun again (--retries): its time and disk come {times}"]
 
 
-def build_arms(trials: list[Trial], data: LabelledData) -> dict[str, Finetuning]:
+def build_arms(trials: list[Trial], data: Mapping[str, LabelledData]) -> dict[str, Finetuning]:
     """What each arm needs, checked; all its seeds share it."""
     first_of_arm = {trial.arm: trial.recipe for trial in reversed(trials)}
     main = build_finetuning(trials[0].recipe, data)

@@ -88,8 +88,8 @@ class TrialStore:
 
     def run(self, cell: Cell) -> Result:
         """The result of a trial: that of its folder, or else it is trained, or goes on where it was stopped."""
-        recipe = choose_settings(cell.recipe, cell.data).recipe
-        built = build_finetuning(recipe, cell.data)
+        recipe = choose_settings(cell.recipe, {"": cell.data}).recipe
+        built = build_finetuning(recipe, {"": cell.data})
         folder = RunFolder(self.path / fingerprint(to_yaml(recipe), built))
         if not folder.is_finished:
             compute = settings_of_run(folder, recipe.train.precision, default_device())
@@ -100,7 +100,7 @@ class TrialStore:
 
     def baselines(self, cell: Cell) -> dict[str, Result]:
         """What a person would use instead, learned from the data of a cell: from its folder, or else fitted now."""
-        built = build_finetuning(choose_settings(cell.recipe, cell.data).recipe, cell.data)
+        built = build_finetuning(choose_settings(cell.recipe, {"": cell.data}).recipe, {"": cell.data})
         folder = RunFolder(self.path / fingerprint("baselines", built))
         found = fit_once(self._baselines, built, folder)
         return {name: _baseline_result(folder, one, built.metric) for name, one in found.items()}

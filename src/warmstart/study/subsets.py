@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from warmstart.base.errors import BadInput
 from warmstart.base.seeds import generator
 from warmstart.build.labelled_data import LabelledData, divide_rows
-from warmstart.config.schema import TaskRecipe
+from warmstart.config.task_recipe import TaskRecipe
 from warmstart.example.record import Label, Record
 from warmstart.tasks.dataset import TaskSet
 from warmstart.tasks.table import KINDS

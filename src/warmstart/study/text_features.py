@@ -14,11 +14,11 @@ import torch
 from warmstart.base.arrays import Floats
 from warmstart.build.finetuning import build_finetuning
 from warmstart.build.labelled_data import LabelledData
-from warmstart.config.schema import FinetuneRecipe, ObjectiveSettings, TaskRecipe
+from warmstart.config.schema import FinetuneRecipe, ObjectiveSettings
+from warmstart.config.task_recipe import TaskRecipe
 from warmstart.example.record import Record
 from warmstart.models.linear_heads import COSINE_SCALE, compare_texts
 from warmstart.streams.stream import split_batches
-from warmstart.tasks.table import answer_of
 from warmstart.train.precision import default_device
 from warmstart.train.settings import SchemeSettings
 
@@ -114,13 +114,13 @@ class FrozenStates:
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         records = [Record({"text": texts[i]}, 0) for i in order]
         data = LabelledData(self._recipe.task.name, ("0", "1"), records, records[:1])
-        built = build_finetuning(self._recipe, data)
+        built = build_finetuning(self._recipe, {"": data})
         model, _ = built.fresh(self._recipe)
-        device, goal = default_device(), answer_of(built.spec).goal
+        device, goal = default_device(), built.task.goal
         head: Any = model.to(device).eval().head(goal)
         found = []
         with torch.inference_mode():
-            for batch in split_batches(built.training.items, 1, MAX_TOKENS):
+            for batch in split_batches(built.task.training.items, 1, MAX_TOKENS):
                 read = batch.to(device)
                 found.append(head.read(model.run(read, (goal,)).reads[goal], read.goals[goal]).float().cpu())
         rows: Floats = torch.nn.functional.normalize(torch.cat(found)).numpy()

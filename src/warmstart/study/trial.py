@@ -11,28 +11,34 @@ from warmstart.base.console import say
 from warmstart.base.files import check_free_space, write_json
 from warmstart.base.run_folder import PSEUDO_VALUES, RunFolder
 from warmstart.build.cost import DEV, Cost, extrapolate
-from warmstart.build.dry_run import build_meta_model, describe_training, estimate
+from warmstart.build.dry_run import NamedAnswer, build_meta_model, describe_training, estimate
 from warmstart.build.finetuning import Finetuning
-from warmstart.build.generation import generation_settings
+from warmstart.build.labelled_data import LabelledData
+from warmstart.build.learned_task import LearnedTask
 from warmstart.build.side_starts import origin
 from warmstart.config.load import to_yaml
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.decode.settings import GenerateSettings
-from warmstart.evaluation.build import build_predictor
-from warmstart.evaluation.evaluate import Evaluation, evaluate_records
-from warmstart.evaluation.predictor import Member, Predictor
+from warmstart.evaluation.evaluate import Evaluation
 from warmstart.example.record import Record
 from warmstart.metrics.metric import LOWER_IS_BETTER
 from warmstart.models.model import Model
 from warmstart.run.metadata import RunMetadata
 from warmstart.run.writing import manifest, write_model
-from warmstart.tasks.spec import TaskSpec
-from warmstart.tasks.table import answer_of, kind_of
-from warmstart.tasks.vocabulary import require_text
+from warmstart.study.evaluations import (
+    FinalEvaluations,
+    evaluate_final,
+    has_collapsed,
+    report_of,
+    task_reports,
+    validation_of,
+)
+from warmstart.tasks.table import kind_of
+from warmstart.tasks.vocabulary import Vocabulary, require_text
 from warmstart.text.clean import clean
 from warmstart.text.coverage import count_coverage, describe_coverage
 from warmstart.text.tokenizer import Tokenizer
-from warmstart.train.loop import Trainer, Validation
+from warmstart.train.loop import Trainer
 from warmstart.train.precision import ComputeSettings, default_device
 from warmstart.train.probe import fit_head, items_to_fit
 from warmstart.train.schemes import close_scheme
@@ -61,8 +67,7 @@ class Outcome:
     """What a training has come to, before it is written: the best model, how it does on dev and test, the report."""
 
     model: Model
-    dev: Evaluation
-    test: Evaluation | None
+    found: FinalEvaluations
     report: dict[str, Any]
 
 
@@ -77,7 +82,7 @@ def train_trial(trial: Trial, built: Finetuning, setup: Setup, resume: bool) -> 
     """
     recipe, folder = trial.recipe, trial.folder
     model, transfer = built.fresh(recipe)
-    stream, validation = built.stream(recipe.train), _validation(built, recipe)
+    stream, validation = built.stream(recipe), validation_of(built, recipe)
     device = default_device()
     trainer = Trainer(model, stream, recipe.train, built.criterion, folder, validation, device, setup.compute)
     check_free_space(folder.path, trainer.bytes_to_write - folder.bytes_used)
@@ -89,22 +94,36 @@ def train_trial(trial: Trial, built: Finetuning, setup: Setup, resume: bool) -> 
     trainer.load_best()
     close_scheme(model)
     model = built.texts.without_softmax(model)
-    dev, test = _evaluate(_in_training_dtype(model.eval(), trainer.compute.dtype), built)
+    found = evaluate_final(_in_training_dtype(model.eval(), trainer.compute.dtype), built)
     report: dict[str, Any] = {
         "run": str(folder.path),
         "steps": progress.step, "tokens": progress.tokens, "seconds": round(progress.elapsed_s, 1),
-        **dev.to_dict(),
-        "split": "train" if built.data.dev_is_train else "dev",
+        **report_of(built, found.dev),
+        "split": "train" if all(task.data.dev_is_train for task in built.tasks) else "dev",
         "metric": built.metric,
         "best_step": progress.best_step,
-        "collapsed": dev.collapsed,
+        "collapsed": has_collapsed(found.dev),
         "arm": trial.arm,
         "seed": recipe.train.seed,
         "lr": recipe.train.optimizer.lr,
     }  # fmt: skip
-    if test is not None:
-        report["test"] = test.to_dict()
-    return Outcome(model, dev, test, report)
+    if len(found.test) == len(built.tasks):
+        report["test"] = report_of(built, found.test)
+    elif found.test:
+        report["tests"] = task_reports(built, found.test)
+    return Outcome(model, found, report | _best_of_each(folder, built))
+
+
+def _best_of_each(folder: RunFolder, built: Finetuning) -> dict[str, Any]:
+    """Of several tasks: after which step each was best on dev, and how good; none of them need be the step that is kept."""
+    rows = [row for row in folder.read_metrics() if row["kind"] == "dev"]
+    best: dict[str, Any] = {}
+    for task in (task for task in built.tasks if task.name):
+        sign = -1 if task.metric in LOWER_IS_BETTER else 1
+        row = max(rows, key=lambda row: sign * row["metrics"][task.name])
+        best[task.name] = {"step": row["step"], task.metric: row["metrics"][task.name]}
+        say(f"{task.name} was best on dev after step {row['step']}: {task.metric} {row['metrics'][task.name]:.4f}")
+    return {"best_of_each": best} if best else {}
 
 
 def finish_trial(trial: Trial, built: Finetuning, outcome: Outcome, **more: Any) -> dict[str, Any]:
@@ -114,10 +133,10 @@ def finish_trial(trial: Trial, built: Finetuning, outcome: Outcome, **more: Any)
         The report: {"run", "steps", "tokens", "seconds", "metrics", "intervals", …}, with a test set also "test"; and what
         ``more`` adds to it.
     """
-    folder, dev = trial.folder, outcome.dev
-    _write_pseudo_values(folder, built.metric, {"dev": dev, "test": outcome.test})
-    search = built.search if answer_of(built.spec).generated else None
-    metadata = RunMetadata(task=dev.spec, search=search)
+    folder, found = trial.folder, outcome.found
+    _write_pseudo_values(folder, built.metric, {"dev": found.dev.get(""), "test": found.test.get("")})
+    search = next((task.search for task in built.tasks if task.answer.generated), None)
+    metadata = RunMetadata(search=search).with_tasks(found.specs)
     write_model(folder.path, outcome.model, built.tokenizer, metadata, summary(trial.recipe, built))
     report = outcome.report | more
     folder.finish(report)
@@ -133,16 +152,18 @@ def how_collapsed(report: Mapping[str, Any]) -> str:
 
 def _write_account(folder: RunFolder, built: Finetuning, transfer: WeightAccount | None) -> None:
     """What became of every record, and of every weight of a start."""
-    account: dict[str, Any] = {"records": built.training.account.to_dict()}
+    accounts = {task.name: task.training.account.to_dict() for task in built.tasks}
+    account: dict[str, Any] = {"records": accounts.get("", accounts)}
     if transfer is not None:
         say(f"transfer   {transfer.sentence()}")
         account["weights"] = transfer.to_dict()
-    if built.head.sentence:
-        account["head"] = built.head.to_dict()
+    heads = {task.name: task.head.to_dict() for task in built.tasks if task.head.sentence}
+    if heads:
+        account["head"] = heads.get("", heads)
     folder.write_account(account)
 
 
-def _write_pseudo_values(folder: RunFolder, metric: str, found: dict[str, Evaluation | None]) -> None:
+def _write_pseudo_values(folder: RunFolder, metric: str, found: Mapping[str, Evaluation | None]) -> None:
     """What groups of examples add to the metric, by split, for a comparison on the same examples."""
     values = {
         split: one.pseudo_values[metric].tolist() for split, one in found.items() if one and metric in one.pseudo_values
@@ -161,105 +182,92 @@ def _in_training_dtype(model: Model, dtype: torch.dtype) -> Model:
     return model if dtype == torch.float32 else copy.deepcopy(model).to(dtype)
 
 
-def _predictor(model: Model, built: Finetuning, search: GenerateSettings, spec: TaskSpec) -> Predictor:
-    return build_predictor([Member(model, built.tokenizer, spec)], search)
-
-
-def _evaluate(model: Model, built: Finetuning) -> tuple[Evaluation, Evaluation | None]:
-    """All metrics on dev, by which thresholds are chosen, and on test, where there is one."""
-    metrics = answer_of(built.spec).result_metrics(built.spec, built.metric)
-    predictor = _predictor(model, built, built.search, built.spec)
-    labels = built.data.open_labels
-    dev = evaluate_records(predictor, built.data.dev, metrics=metrics, tune=True, title="evaluating dev", labels=labels)
-    if built.data.test is None:
-        return dev, None
-    predictor = _predictor(model, built, built.search, dev.spec)
-    return dev, evaluate_records(predictor, built.data.test, metrics=metrics, title="evaluating test", labels=labels)
-
-
-def _validation(built: Finetuning, recipe: FinetuneRecipe) -> Validation:
-    """How dev is evaluated during the training: without intervals, and greedily where texts are generated."""
-    spec, search = built.spec, built.search
-    answer = answer_of(spec)
-    metrics = answer.quick_metrics(spec, built.metric)
-    if answer.generated:
-        greedy = recipe.search.model_copy(update={"beam": 1, "best": 1, "groups": 1, "compat": "none", "greedy": True})
-        search = generation_settings(greedy, spec, require_text(built.tokenizer, "--task"))
-
-    def evaluate(model: Model) -> dict[str, float]:
-        found = evaluate_records(
-            _predictor(model, built, search, spec), built.data.dev, None, metrics=metrics, tune=True,
-            limit=recipe.task.decoded_dev, title="evaluating dev", labels=built.data.open_labels,
-        )  # fmt: skip
-        return found.metrics
-
-    return Validation(evaluate, built.metric, built.metric not in LOWER_IS_BETTER)
-
-
 def trial_cost(recipe: FinetuneRecipe, built: Finetuning, compute: ComputeSettings) -> Cost:
     """What one training costs, with the evaluations during it and after it."""
-    data, search = built.data, {}
-    if answer_of(built.spec).generated:  # a model with random weights does not know when to end
+    tasks = [*zip(built.tasks, recipe.by_task().values(), strict=True)]
+
+    def evaluation(small: Model) -> dict[str, float]:
+        seconds: dict[str, float] = {}
+        for task, own in tasks:
+            for name, value in _task_seconds(small, replace(built, tasks=(task,)), own).items():
+                seconds[name] = seconds.get(name, 0.0) + value
+        return seconds
+
+    model = build_meta_model(built.settings, recipe.scheme, recipe.train.seed)
+    return estimate(model, built.stream(recipe), recipe.train, built.criterion, compute, recipe.scheme, evaluation)
+
+
+def _task_seconds(small: Model, built: Finetuning, recipe: FinetuneRecipe) -> dict[str, float]:
+    """Seconds of each evaluation of the only task of ``built``, and of fitting its head."""
+    task, search = built.tasks[0], {}
+    if task.answer.generated:  # a model with random weights does not know when to end
         length = _mean_length(built)
         search = {"max_new": length, "min_new": length}
     changed = recipe.model_copy(update={"search": recipe.search.model_copy(update=search)})
 
-    def evaluation(small: Model) -> dict[str, float]:
-        def validate(records: Sequence[Record]) -> None:
-            _validation(_with_dev(built, records), changed).evaluate(small)
+    def validate(records: Sequence[Record]) -> None:
+        validation_of(_with_dev(built, records), changed).evaluate(small)
 
-        def evaluate_all(records: Sequence[Record]) -> None:
-            final = replace(_with_dev(built, records), search=built.search.model_copy(update=search))
-            _evaluate(small, final)
+    def evaluate_all(records: Sequence[Record]) -> None:
+        evaluate_final(small, _with_dev(built, records, task.search.model_copy(update=search)))
 
-        final = "final decoding" if search else "final evaluation"
-        decoded = recipe.task.decoded_dev if search else 0
-        dev = data.dev[: decoded or None]
-        found = {DEV: extrapolate(dev, validate), final: extrapolate([*data.dev, *(data.test or [])], evaluate_all)}
-        if built.fits_head(recipe, small):
-            items, whole = items_to_fit(built.training.items), copy.deepcopy(small).float()  # as it begins
-            goal, most = answer_of(built.spec).goal, recipe.train.max_tokens
-            found["fitting the head"] = extrapolate(items, lambda some: fit_head(whole, goal, some, most))
-        return found
-
-    model = build_meta_model(built.settings, recipe.scheme, recipe.train.seed)
-    return estimate(
-        model, built.stream(recipe.train), recipe.train, built.criterion, compute, recipe.scheme, evaluation
-    )
+    final, data = "final decoding" if search else "final evaluation", task.data
+    dev = data.dev[: (recipe.task.decoded_dev if search else 0) or None]
+    found = {DEV: extrapolate(dev, validate), final: extrapolate([*data.dev, *(data.test or [])], evaluate_all)}
+    if task.fits_head(recipe, small):
+        items, whole = items_to_fit(task.training.items), copy.deepcopy(task.view(small)).float()  # as it begins
+        goal, most = task.answer.goal, recipe.train.max_tokens
+        found["fitting the head"] = extrapolate(items, lambda some: fit_head(whole, goal, some, most))
+    return found
 
 
-def _with_dev(built: Finetuning, records: Sequence[Record]) -> Finetuning:
-    return replace(built, data=replace(built.data, dev=list(records), test=None))
+def _with_dev(built: Finetuning, records: Sequence[Record], search: GenerateSettings | None = None) -> Finetuning:
+    """The same with other Records for dev and none for test, and perhaps another search."""
+    task = built.tasks[0]
+    data = replace(task.data, dev=list(records), test=None)
+    return replace(built, tasks=(replace(task, data=data, search=search or task.search),))
 
 
 def _mean_length(built: Finetuning) -> int:
     """Tokens of a target of dev, its end included, at most as many as are generated."""
-    answer, some = answer_of(built.spec), built.data.dev[:: max(1, len(built.data.dev) // 100)]
-    texts = [str(answer.truth(built.spec, record, built.tokenizer)) for record in some]
+    task = built.tasks[0]
+    some = task.data.dev[:: max(1, len(task.data.dev) // 100)]
+    texts = [str(task.answer.truth(task.spec, record, built.tokenizer)) for record in some]
     ids = require_text(built.tokenizer, "--task").encode_batch(texts)
-    return max(1, min(built.search.max_new, round(sum(map(len, ids)) / len(ids)) + 1))
+    return max(1, min(task.search.max_new, round(sum(map(len, ids)) / len(ids)) + 1))
 
 
 def describe_trial(recipe: FinetuneRecipe, built: Finetuning, cost: Cost) -> list[str]:
     """The dry run in words, with what became of the records."""
-    model = build_meta_model(built.settings, recipe.scheme, recipe.train.seed)
-    spec, account, data = built.spec, built.training.account, built.data
+    model, stream = build_meta_model(built.settings, recipe.scheme, recipe.train.seed), built.stream(recipe)
+    answers = [NamedAnswer(task.answer, task.spec.label_names, task.name) for task in built.tasks]
+    lines = describe_training(model, stream, built.tokenizer, built.criterion, cost, answers)
+    if len(answers) > 1:
+        parts = [
+            f"{task.name} {share:.1%} of {part.batch_size}"
+            for task, (share, part) in zip(built.tasks, stream.parts, strict=True)
+        ]
+        lines.append(f"mixture    {', '.join(parts)} a step; dev is evaluated by {built.metric}")
+    lines += describe_inputs(recipe, built, cost)
+    for task in built.tasks:
+        own = _describe_task(task, built.tokenizer)
+        lines += [f"{task.name}: {line}" for line in own] if task.name else own
+    return lines
+
+
+def _describe_task(task: LearnedTask, tokenizer: Vocabulary) -> list[str]:
+    spec, account, data = task.spec, task.training.account, task.data
     kind = kind_of(spec)
-    lines = describe_training(
-        model, built.stream(recipe.train), recipe.train, built.tokenizer, built.criterion, cost, answer_of(spec),
-        spec.label_names,
-    )  # fmt: skip
     test = "" if data.test is None else f", {len(data.test):,} test"
     note = f"; {data.note}" if data.note else ""
-    lines += _describe_vocabulary(built)
+    lines = _describe_vocabulary(task, tokenizer)
     dev = "no" if data.dev_is_train else f"{len(data.dev):,}"
     lines.append(f"records    {account.used:,} training, {dev} dev{test}{note}")
     if spec.frame.apart:
         lines.append("pairs      each text is read by itself, and their vectors are compared (bi-encoder)")
-    if built.head.sentence:
-        lines.append(f"head       {built.head.sentence}")
-    lines += describe_inputs(recipe, built, cost)
-    lines += kind.describe_training(spec, account, len(built.training.items))
+    if task.head.sentence:
+        lines.append(f"head       {task.head.sentence}")
+    lines += kind.describe_training(spec, account, len(task.training.items))
     return lines + [f"unread     {line}" for line in kind.describe_unread(spec, account)]
 
 
@@ -278,27 +286,34 @@ def describe_inputs(recipe: FinetuneRecipe, built: Finetuning, cost: Cost) -> li
     return [f"inputs     states of a language model: {kinds}; against embeddings: {', '.join(shares)}"]
 
 
-def _describe_vocabulary(built: Finetuning) -> list[str]:
+def _describe_vocabulary(task: LearnedTask, tokenizer: Vocabulary) -> list[str]:
     """How much of train and dev the vocabulary knows, by up to 1,000 Records of each; nothing of images."""
-    tokenizer, kind = built.tokenizer, kind_of(built.spec)
+    kind = kind_of(task.spec)
     if not isinstance(tokenizer, Tokenizer):
         return []
     found = {}
-    for name, records in (("train", built.data.train), ("dev", built.data.dev)):
+    for name, records in (("train", task.data.train), ("dev", task.data.dev)):
         some = records[:: max(1, len(records) // 1000)]
-        texts = [clean(text, built.spec.frame.clean) for text in kind.training_texts(some)]
+        texts = [clean(text, task.spec.frame.clean) for text in kind.training_texts(some)]
         found[name] = count_coverage(tokenizer, tokenizer.encode_batch(texts))
     return [f"vocabulary {describe_coverage(found)}"]
 
 
 def data_sizes(built: Finetuning) -> dict[str, Any]:
     """How many Records each part has, for the manifest."""
-    sizes = {"train": len(built.data.train), "dev": len(built.data.dev)}
-    if built.data.test is not None:
-        sizes["test"] = len(built.data.test)
-    return {"records": sizes, "tokenizer": built.tokenizer.fingerprint, "note": built.data.note}
+    sizes = {name: _sizes(data) for name, data in built.data.items()}
+    notes = {name: data.note for name, data in built.data.items()}
+    records, note = (sizes[""], notes[""]) if "" in sizes else (sizes, notes)
+    return {"records": records, "tokenizer": built.tokenizer.fingerprint, "note": note}
+
+
+def _sizes(data: LabelledData) -> dict[str, int]:
+    sizes = {"train": len(data.train), "dev": len(data.dev)}
+    return sizes | ({} if data.test is None else {"test": len(data.test)})
 
 
 def summary(recipe: FinetuneRecipe, built: Finetuning) -> str:
     """The sentence of the model card."""
-    return f"Fine-tuned for {built.spec.kind} from {origin(recipe)} on {len(built.data.train):,} examples."
+    learned = ", ".join(task.name or task.spec.kind for task in built.tasks)
+    count = sum(len(task.data.train) for task in built.tasks)
+    return f"Fine-tuned for {learned} from {origin(recipe)} on {count:,} examples."

@@ -10,7 +10,7 @@ import functools
 import torch
 
 from warmstart.models.model import Model
-from warmstart.streams.stream import Stream
+from warmstart.streams.stream import BatchStream, typical_tokens
 
 LONG_RUN = 1e17  # floating-point operations: some minutes of a large GPU, where compiling takes half a minute to one
 
@@ -23,8 +23,8 @@ def compile_parts(model: Model, backend: str = "inductor") -> None:
         model.head(name).compile_parts(compile_function)
 
 
-def is_worth_compiling(model: Model, stream: Stream, steps: int, device: torch.device) -> bool:
+def is_worth_compiling(model: Model, stream: BatchStream, steps: int, device: torch.device) -> bool:
     """Whether a training is over sooner with compiling; looks at a usual step's batches."""
     if device.type != "cuda":
         return False
-    return 6.0 * model.num_parameters * steps * sum(batch.num_tokens for batch in stream.typical_batches()) >= LONG_RUN
+    return 6.0 * model.num_parameters * steps * typical_tokens(stream) >= LONG_RUN

@@ -22,8 +22,9 @@ from warmstart.base.run_folder import RunFolder
 from warmstart.base.seeds import derive_seed
 from warmstart.base.signals import StopNow, StopRequests
 from warmstart.models.model import Model
-from warmstart.streams.stream import Stream
+from warmstart.streams.stream import BatchStream
 from warmstart.train import checkpoint
+from warmstart.train.average import WeightAverage
 from warmstart.train.compiled import compile_parts, is_worth_compiling
 from warmstart.train.optimizer import Optimizer
 from warmstart.train.precision import NO_BF16, ComputeSettings, compute_settings, has_fast_bf16
@@ -82,7 +83,7 @@ class Trainer:
     def __init__(
         self,
         model: Model,
-        stream: Stream,
+        stream: BatchStream,
         settings: TrainSettings,
         criterion: Criterion,
         folder: RunFolder,
@@ -116,6 +117,7 @@ class Trainer:
         by_layer = optimizer.layer_decay > 1 or self.settings.unfreeze is not None
         self.weights = Weights(self.model, compute.dtype, matrices=optimizer.updates_matrices, by_layer=by_layer)
         self.optimizer = Optimizer(self.weights, optimizer)
+        self.average = WeightAverage(self.weights, self.settings.ema)
 
     def _compute_as_before(self, stored: dict[str, Any]) -> None:
         """Goes on with the settings that the run began with, so that it stays the same run to the last bit."""
@@ -137,7 +139,7 @@ class Trainer:
     @property
     def bytes_to_write(self) -> int:
         """What the run folder takes at most."""
-        return bytes_to_write(self.model)
+        return bytes_to_write(self.model, averaged=self.settings.ema > 0)
 
     def resume(self) -> bool:
         """Loads the newest checkpoint of the run folder; False where there is none yet.
@@ -157,6 +159,7 @@ class Trainer:
             )  # fmt: skip
         self._compute_as_before(state.pop("choices", self.compute.to_dict()))
         self.optimizer.restore(tensors)
+        self.average.restore(tensors)
         for name, value in self._buffers.items():
             value.copy_(tensors[name])
         self.state = Progress(**rename_keys(state, PROGRESS_KEYS))
@@ -185,6 +188,7 @@ class Trainer:
                 self._evaluate_if_due(stop)
             self._log_steps()
             self._stop_if_requested(stop)  # a signal that came at the end of the last evaluation
+        self.average.finish()
         self.weights.release()
         return self.state
 
@@ -202,6 +206,7 @@ class Trainer:
         seed = derive_seed(settings.seed, "dropout", state.step)
         output = train_step(self.model, self.optimizer, batches, self.criterion, rate_factor, seed)
         state.step += 1
+        self.average.update(state.step)
         self.memory.release()
         self.pending.append(PendingStep(output, state.step, rate_factor, bar))
         self._log_steps(keep=self.max_pending)
@@ -244,7 +249,7 @@ class Trainer:
         self._log_steps()
         self.model.eval()
         try:
-            with stop.at_once():
+            with self.average.applied(), stop.at_once():
                 values = validation.evaluate(self.model)
         except StopNow:
             self._save()
@@ -256,7 +261,8 @@ class Trainer:
         state.stale = 0 if state.best is None or score > state.best else state.stale + 1
         if state.best is None or score >= state.best:
             state.best, state.best_step = score, state.step
-            checkpoint.save_best(self.best_path, state.step, self.weights.trainable() | self._buffers)
+            with self.average.applied():
+                checkpoint.save_best(self.best_path, state.step, self.weights.trainable() | self._buffers)
             self._save()  # so that a checkpoint never remembers a best that a crash has lost
         shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
         self.logged_at_s = time.monotonic()
@@ -300,6 +306,6 @@ class Trainer:
         self._log_steps()
         state = {k: v for k, v in asdict(self.state).items() if k != "step"}
         state |= {"frozen": self.frozen, "choices": self.compute.to_dict()}
-        tensors = self.optimizer.state() | self._buffers
+        tensors = self.optimizer.state() | self.average.state() | self._buffers
         checkpoint.save(self.folder.path / "resume", self.state.step, tensors, state)
         self.saved_at_s = self.logged_at_s = time.monotonic()

@@ -35,6 +35,10 @@ class Muon:
             size = RMS_OF_ADAMW * max(master.shape) ** 0.5
             master.add_(orthogonal(direction.to(group.work.dtype)), alpha=-rate * size)
 
+    def state(self) -> dict[str, torch.Tensor]:
+        """What an update depends on, by name."""
+        return {"momentum": self.momentum}
+
 
 def orthogonal(matrix: torch.Tensor) -> torch.Tensor:
     """``matrix`` with its singular values brought to between about 0.7 and 1.2; one of zeros stays."""

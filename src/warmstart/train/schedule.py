@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from warmstart.base.errors import BadInput
 from warmstart.base.settings import resolved
 from warmstart.base.units import Length
-from warmstart.streams.stream import Stream
+from warmstart.streams.stream import BatchStream, typical_tokens
 from warmstart.train.settings import ScheduleSettings, TrainSettings
 
 SLANT = 32  # the peak over the lowest rate of a slanted triangle
@@ -28,19 +28,14 @@ class Lengths(NamedTuple):
     step_every: int = 1
 
 
-def plan_lengths(settings: TrainSettings, stream: Stream) -> Lengths:
+def plan_lengths(settings: TrainSettings, stream: BatchStream) -> Lengths:
     """Turns the lengths in ``settings`` into steps of ``stream``; an item's tokens are estimated from a typical step.
 
     Raises:
         BadInput: a length without its unit, or a warm-up and a cooldown that do not fit into the run together.
     """
     schedule = settings.schedule
-    tokens = sum(batch.num_tokens for batch in stream.typical_batches())
-    tokens_per_item = tokens / min(stream.batch_size, len(stream.source)) / len(stream.turns)
-    sizes: dict[str, Any] = {
-        "steps_per_epoch": stream.steps_per_epoch,
-        "tokens_per_step": tokens_per_item * stream.batch_size,
-    }
+    sizes: dict[str, Any] = {"steps_per_epoch": stream.steps_per_epoch, "tokens_per_step": typical_tokens(stream)}
     steps = max(1, Length.parse(resolved(settings.length), "length").to_steps(**sizes))
     sizes["run_steps"] = steps
     rise = Length.parse(schedule.warmup, "schedule.warmup")

@@ -18,8 +18,8 @@ class OptimizerSettings(Settings):
     and the weight decay follows the corrected learning rate.
     """
 
-    kind: Literal["adamw", "muon", "adam-2018"] | None = Setting(
-        "adamw", "muon: for the matrices of the blocks, AdamW for all else; adam-2018: as GPT-1's released code",
+    kind: Literal["adamw", "muon", "adamax", "adam-2018"] | None = Setting(
+        "adamw", "muon: for matrices of the blocks, AdamW for all else; adamax: MT-DNN's; adam-2018: GPT-1's released code",
         flag="--optimizer", chosen="the model and its start",
     )  # fmt: skip
     lr: float | None = Setting(
@@ -85,6 +85,34 @@ class ScheduleSettings(Settings):
     final_frac: float = Setting(0.0, "learning rate at the end, as a fraction of the peak", ge=0, le=1)
 
 
+class SmoothnessSettings(Settings):
+    """SMART's smoothness (Jiang et al. 2020, equation 2), and how its disturbance of the word embeddings is found.
+
+    ALUM is the same with the losses of a language model. The paper's radius and noise are 1e-5, which need ``--precision
+    fp32``; its steps go along the gradient as it is, ours along the gradient divided by its length.
+    """
+
+    title = "Smoothness"
+
+    weight: float = Setting(
+        0.0, "weight of smoothness: how much answers may change where the word embeddings change a little (SMART: 1 to 5; "
+        "ALUM: 10)", flag="--smoothness", metavar="LAMBDA", ge=0,
+    )  # fmt: skip
+    divergence: Literal["symmetric-kl", "kl", "js", "hellinger"] = Setting(
+        "symmetric-kl", "how two answers of classes are compared", flag="--smoothness-divergence"
+    )
+    steps: int = Setting(
+        1, "steps uphill to the change that matters most; 0: a random one (PDR)", flag="--smoothness-steps", metavar="K",
+        ge=0,
+    )  # fmt: skip
+    radius: float = Setting(
+        0.01, "largest change of a number of a word embedding", flag="--smoothness-radius", metavar="EPSILON", ge=0
+    )
+    step_size: float = Setting(0.01, "length of a step", gt=0)
+    noise: float = Setting(0.001, "standard deviation of what the first step begins with", gt=0)
+    norm: Literal["inf", "l2"] = Setting("inf", "inf: of each number; l2: of the row of a token")
+
+
 class TrainSettings(Settings):
     """How long to train, in what portions, and with which losses on the language model."""
 
@@ -135,6 +163,19 @@ class TrainSettings(Settings):
         0.0, "weight of temporal activation regularisation: their squared changes from token to token (AWD-LSTM: 1)",
         flag="--tar", metavar="BETA", ge=0,
     )  # fmt: skip
+    ema: float = Setting(
+        0.0, "decay of a running average of the weights, which dev is evaluated by and the run ends with (MT-DNN: 0.995)",
+        flag="--ema", metavar="DECAY", ge=0, lt=1,
+    )  # fmt: skip
+    r_drop: float = Setting(
+        0.0, "weight of R-Drop: a second reading with other dropout, and how far its answers are from the first's",
+        flag="--r-drop", metavar="ALPHA", ge=0,
+    )  # fmt: skip
+    freelb: float = Setting(
+        0.0, "weight of the loss where the word embeddings are changed so that it grows (FreeLB), as for smoothness",
+        flag="--freelb", metavar="WEIGHT", ge=0,
+    )  # fmt: skip
+    smoothness: SmoothnessSettings = Group(SmoothnessSettings)
     optimizer: OptimizerSettings = Group(OptimizerSettings)
     schedule: ScheduleSettings = Group(ScheduleSettings)
 

@@ -16,7 +16,7 @@ from warmstart.example.batch import Batch
 from warmstart.models.head import DEFAULT_OPTIONS, LossOptions
 from warmstart.models.losses import Loss
 from warmstart.models.model import Model
-from warmstart.models.terms import LossTerm
+from warmstart.models.terms import LossTerm, StepSeeds
 from warmstart.train.optimizer import Optimizer
 
 
@@ -96,9 +96,10 @@ def accumulate(
     # One seed for the whole step, so that it may be split in any way.
     options = criterion.options._replace(seed=derive_seed(seed, "softmax"))
     for number, batch in enumerate(batches):
-        torch.manual_seed(derive_seed(seed, number))
+        seeds = StepSeeds(seed, derive_seed(seed, number))
+        torch.manual_seed(seeds.masks)
         total: torch.Tensor | None = None
-        for name, loss in _losses(model, batch, criterion.terms, options).items():
+        for name, loss in _losses(model, batch, criterion.terms, options, seeds).items():
             if totals[name] > 0 and coefficients.get(name, 0.0) != 0:
                 part = loss.sum * (coefficients[name] / totals[name])
                 total = part if total is None else total + part
@@ -108,11 +109,14 @@ def accumulate(
     return {name: found / totals[name] for name, found in sums.items() if totals[name] > 0}
 
 
-def _losses(model: Model, batch: Batch, terms: Mapping[str, LossTerm], options: LossOptions) -> dict[str, Loss]:
+def _losses(
+    model: Model, batch: Batch, terms: Mapping[str, LossTerm], options: LossOptions, seeds: StepSeeds
+) -> dict[str, Loss]:
     """The losses of all terms and all goals."""
     output = model.run(batch, all_states=any(term.needs_all_states for term in terms.values()))
-    losses = {name: Loss(term.loss(model, output, batch), term.weight(batch)) for name, term in terms.items()}
-    return losses | model.losses(output, batch, options)
+    losses = model.losses(output, batch, options)
+    found = {name: Loss(term.loss(model, output, batch, seeds), term.weight(batch)) for name, term in terms.items()}
+    return found | losses
 
 
 def train_step(

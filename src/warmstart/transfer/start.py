@@ -77,11 +77,13 @@ class HeadTransfer:
 
     Attributes:
         source: the model that has learned a task.
-        goal: the name of the head in both.
+        source_goal: the name of its head.
+        goal: the name of the head in the target.
         rows: [outputs of the target] the source's output of each, -1 for a new one.
     """
 
     source: nn.Module
+    source_goal: str
     goal: str
     rows: NDArray[np.int64]
 
@@ -133,19 +135,20 @@ def _transfer_head(target: nn.Module, transfer: HeadTransfer, account: WeightAcc
     """Copies a head, of its last linear the rows of known outputs, and writes it down; returns the names that it reached."""
     prefix, found = f"heads.{transfer.goal}.", transfer.source.state_dict()
     tensors = {name: tensor for name, tensor in target.state_dict().items() if name.startswith(prefix)}
-    account.unused = [name for name in account.unused if name not in tensors]
+    theirs = {name: f"heads.{transfer.source_goal}.{name.removeprefix(prefix)}" for name in tensors}
+    account.unused = [name for name in account.unused if name not in theirs.values()]
     head = target.get_submodule(prefix[:-1])
     assert isinstance(head, Head)
     with torch.no_grad():
         for name, tensor in tensors.items():
-            known, rows = found[name], np.arange(len(tensor))
+            known, rows = found[theirs[name]], np.arange(len(tensor))
             if name.removeprefix(prefix) in head.by_output:
                 rows = transfer.rows
             if name.removeprefix(prefix) in head.by_two_outputs:
                 rows, tensor, known = _pairs(rows, len(known)), tensor.view(-1), known.view(-1)
             tensor[torch.from_numpy(np.flatnonzero(rows >= 0))] = known[torch.from_numpy(rows[rows >= 0])]
             _enter(account, name, tensor, rows)
-            _enter_unused(account, name, rows, len(known))
+            _enter_unused(account, theirs[name], rows, len(known))
     return {*tensors}
 
 

@@ -92,9 +92,10 @@ def explain(
     return _explain.explain(_compose(RECIPES[verb], recipe, sets, flags), all)
 
 
-def evaluate(run: str | Sequence[str], data: str, **flags: Any) -> dict[str, Any]:
+def evaluate(run: str | Sequence[str], data: str | None = None, **flags: Any) -> dict[str, Any]:
     """Metrics of a fine-tuned run, or of the mean answer of several, on labelled examples, with intervals."""
-    return _evaluate.evaluate(_request(EvaluateRequest, run=_as_tuple(run), data=data, **flags))
+    named = {} if data is None else {"data": data}
+    return _evaluate.evaluate(_request(EvaluateRequest, run=_as_tuple(run), **named, **flags))
 
 
 def predict(run: str | Sequence[str], input: str, output: str, **flags: Any) -> dict[str, Any]:
@@ -131,9 +132,9 @@ def convert(source: str, out: str, to: str = "hf", **flags: Any) -> dict[str, An
     return _convert.convert(compose(ConvertRequest, flags=given))
 
 
-def load(run: str | Path) -> Classifier:
-    """A fine-tuned run, ready to predict."""
-    return Classifier.load(run)
+def load(run: str | Path, task: str | None = None) -> Classifier:
+    """A fine-tuned run, ready to predict; ``task``: which one of a run with several."""
+    return Classifier.load(run, task)
 
 
 def _as_tuple(given: str | Sequence[str]) -> tuple[str, ...]:

@@ -137,9 +137,9 @@ class Classifier(Estimator):
             self.feature_names_in_ = np.array(table.names, object)
 
     @staticmethod
-    def load(run: str | Path) -> "Classifier":
-        """A fine-tuned run, ready to predict."""
-        loaded = load_run(run)
+    def load(run: str | Path, task: str | None = None) -> "Classifier":
+        """A fine-tuned run, ready to predict; ``task``: which one of a run with several."""
+        loaded = load_run(run).select(task)
         found = Classifier(str(run), loaded.task().kind)
         found._loaded = loaded
         return found

@@ -3,6 +3,7 @@
 import contextlib
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ from warmstart.base.console import say
 from warmstart.base.errors import BadInput
 from warmstart.base.files import temporary_folder, write_json
 from warmstart.config.requests import ConvertRequest
-from warmstart.run.metadata import read_vocabulary
+from warmstart.models.model import Model
+from warmstart.run.metadata import RunMetadata, read_vocabulary
 from warmstart.run.writing import pad_id
+from warmstart.tasks.table import answer_of
 from warmstart.transfer.adapter import is_adapter, link_adapter
-from warmstart.transfer.folder import check_rows, import_model, layout_of
+from warmstart.transfer.folder import ImportedModel, check_rows, import_model, layout_of
 from warmstart.transfer.hub import model_folder
 from warmstart.verbs.forms import FORMS, Source
 
@@ -35,6 +38,8 @@ def convert(request: ConvertRequest) -> dict[str, Any]:
     with _source_folder(request) as folder:
         tokenizer, metadata = read_vocabulary(folder)
         imported = import_model(folder)
+        if metadata.tasks:
+            imported, metadata = _one_task(imported, metadata, request.task)
         check_rows(tokenizer.vocab_size, imported.model.settings.backbone.vocab_size, request.source)
         source = Source(request, folder, imported, tokenizer, metadata)
         with temporary_folder(target) as stage:
@@ -49,6 +54,24 @@ def convert(request: ConvertRequest) -> dict[str, Any]:
         "model_type": "warmstart" if request.to == "warmstart" or layout is None else layout.model_type,
         "parameters": source.model.num_parameters, "unused": list(imported.unused), **more,
     }  # fmt: skip
+
+
+def _one_task(imported: ImportedModel, metadata: RunMetadata, name: str | None) -> tuple[ImportedModel, RunMetadata]:
+    """A model of several tasks as one of the task that is named, without what its head does not read."""
+    if name not in metadata.tasks:
+        raise BadInput(
+            "this run has several tasks, and a folder has one", where="--task", value=name,
+            allowed=", ".join(metadata.tasks), next_step=f"name one, for example --task {next(iter(metadata.tasks))}",
+        )  # fmt: skip
+    spec = metadata.tasks[name]
+    view = imported.model.with_heads({answer_of(spec).goal: name})
+    pooled = any(head.pooled for head in view.settings.heads.values())
+    backbone = view.settings.backbone.model_copy(update={} if pooled else {"pooler": False})
+    model = Model(view.settings.model_copy(update={"backbone": backbone}))
+    weights = view.state_dict()
+    model.load_state_dict({key: weights[key] for key in model.state_dict()})
+    model.eval()
+    return replace(imported, model=model), metadata.model_copy(update={"task": spec, "tasks": {}})
 
 
 @contextlib.contextmanager

@@ -6,10 +6,13 @@ from typing import Any
 
 from warmstart.base.console import say
 from warmstart.base.errors import BadInput
+from warmstart.base.run_folder import CONFIG
 from warmstart.build.evaluation_data import evaluation_records
+from warmstart.build.finetuning import MEAN
 from warmstart.build.sources import SourceBuilder
+from warmstart.config.load import compose
 from warmstart.config.requests import EvaluateRequest
-from warmstart.config.schema import CorpusRecipe, PretrainRecipe
+from warmstart.config.schema import CorpusRecipe, FinetuneRecipe, PretrainRecipe
 from warmstart.evaluation.build import build_predictor
 from warmstart.evaluation.evaluate import evaluate_records
 from warmstart.evaluation.perplexity import evaluate_language_model
@@ -41,22 +44,55 @@ def evaluate(request: EvaluateRequest) -> dict[str, Any]:
         BadInput: no such run, runs of different tasks, anything wrong with the data, or a corpus made with another
             tokenizer.
     """
-    first, *more = request.run
-    loaded = load_run(first, request.precision)
+    loaded = load_run(request.run[0], request.precision)
+    if tasks := loaded.metadata.tasks:
+        if request.data is not None or request.task is not None:
+            return _evaluate_task(loaded.select(request.task), request.model_copy(update={"task": None}), request.task)
+        found = {name: _evaluate_task(loaded.select(name), request, name) for name in tasks}
+        metrics = {name: next(iter(one["metrics"].values())) for name, one in found.items()}
+        mean = {MEAN: sum(metrics.values()) / len(metrics)}
+        count = sum(one["examples"] for one in found.values())
+        return {"metrics": mean | metrics, "intervals": {}, "examples": count, "tasks": found}
     is_for_tasks = _TASK_OPTIONS & request.model_fields_set
-    spec = loaded.task() if more or is_for_tasks else loaded.metadata.task
+    spec = loaded.task() if request.run[1:] or is_for_tasks else loaded.metadata.task
     if spec is None:
-        return _language_model(loaded, request.data, request.encoding, request.context)
+        return _language_model(loaded, _named_data(request), request.encoding, request.context)
+    return _evaluate_task(loaded, request)
+
+
+def _named_data(request: EvaluateRequest) -> str:
+    if request.data is None:
+        raise BadInput(
+            "missing", where="--data", allowed=EvaluateRequest.model_fields["data"].description or "",
+            next_step="give --data FILE",
+        )  # fmt: skip
+    return request.data
+
+
+def _own_data(loaded: LoadedRun, request: EvaluateRequest, name: str | None) -> EvaluateRequest:
+    """The request with the examples that the run itself was evaluated on, where it names none."""
+    path = loaded.folder / CONFIG
+    if request.data is not None or not path.is_file():
+        return request.model_copy(update={"data": _named_data(request)})
+    task = compose(FinetuneRecipe, recipe=str(path)).by_task()[name or ""].task
+    data = task.data or task.test or task.dev
+    return request.model_copy(update={"data": data if data is not None else _named_data(request)})
+
+
+def _evaluate_task(loaded: LoadedRun, request: EvaluateRequest, name: str | None = None) -> dict[str, Any]:
+    """Evaluates a run of one task, or several together; ``name``: of the task, where the first run has several."""
+    request, more = _own_data(loaded, request, name), request.run[1:]
+    spec = loaded.task()
     _require_own_context(request.context)
     loaded.check_generates(request)
     spec = spec.rename_labels(request.label_map)
-    members = members_of(loaded, spec, more, request.precision, request.label_map)
+    members = members_of(loaded, spec, more, request.precision, request.label_map, name)
     for name in request.metrics:
         answer_of(spec).check_metric(name, spec.label_names, "--metrics")
     labels = OpenLabels(spec.label_names) if request.unseen_labels == "count" and spec.label_names else None
     skipped = SkippedRows() if request.bad_rows == "skip" else None
     read = ReadOptions(request.encoding, format=request.format, columns=request.columns, skipped=skipped)
-    records = evaluation_records(spec, request.data, read, request.task, request.split, labels)
+    records = evaluation_records(spec, _named_data(request), read, request.task, request.split, labels)
     predictor = build_predictor(members, loaded.search(request.search))
     found = evaluate_records(predictor, records, metrics=request.metrics, labels=labels)
     unseen = {} if labels is None else labels.counts

@@ -35,7 +35,8 @@ def explain(recipe: PretrainRecipe | FinetuneRecipe, all: bool = False) -> dict[
     if isinstance(recipe, FinetuneRecipe):
         plan = plan_study(recipe, RunFolder("out"))
         lines = describe_study(recipe, plan, compute, began_at_s)
-        more = {"data": plan.report.to_dict()}
+        reports = {name: report.to_dict() for name, report in plan.reports.items()}
+        more = {"data": reports.get("", reports)}
         whole = plan.trials[0].recipe.model_copy(update={"seeds": recipe.seeds, "control": recipe.control})
     else:
         check_model(recipe)

@@ -25,4 +25,4 @@ def finetune(
     Raises:
         BadInput: anything wrong with recipe, start, files or folder; nothing is written then.
     """
-    return run_study(recipe, out, resume, data)
+    return run_study(recipe, out, resume, None if data is None else {"": data})

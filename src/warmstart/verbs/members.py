@@ -9,16 +9,23 @@ from warmstart.tasks.spec import TaskSpec
 
 
 def members_of(
-    first: LoadedRun, spec: TaskSpec, more: Sequence[str], precision: str, label_map: Sequence[str]
+    first: LoadedRun,
+    spec: TaskSpec,
+    more: Sequence[str],
+    precision: str,
+    label_map: Sequence[str],
+    task: str | None = None,
 ) -> list[Member]:
     """The models that answer together: a loaded run, whose task is ``spec``, and the runs named in ``more``.
+
+    ``task``: which one of those runs that have several.
 
     Raises:
         BadInput: as :func:`load_run`, or they have learned different tasks.
     """
     members = [Member(first.model, first.tokenizer, spec)]
     for name in more:
-        loaded = load_run(name, precision)
+        loaded = load_run(name, precision).select(task)
         members.append(Member(loaded.model, loaded.tokenizer, loaded.task().rename_labels(label_map)))
     check_members(members, [str(first.folder), *more])
     return members

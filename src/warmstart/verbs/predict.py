@@ -38,10 +38,10 @@ def predict(request: PredictRequest) -> dict[str, Any]:
     """
     check_not_there(request.output, request.lattices)
     first, *more = request.run
-    loaded = load_run(first, request.precision)
+    loaded = load_run(first, request.precision).select(request.task)
     loaded.check_generates(request)
     named = loaded.task().rename_labels(request.label_map)
-    members = members_of(loaded, named, more, request.precision, request.label_map)
+    members = members_of(loaded, named, more, request.precision, request.label_map, request.task)
     members = [_with_rule(one, request) for one in members]
     spec = members[0].spec
     notes: dict[str, int] = {}

@@ -9,7 +9,7 @@ from warmstart.base.errors import BadInput, unknown_name_error
 from warmstart.base.files import disk_errors
 from warmstart.build.labelled_data import read_labelled_data
 from warmstart.config.requests import PrepareRequest
-from warmstart.config.schema import TaskRecipe
+from warmstart.config.task_recipe import TaskRecipe
 from warmstart.corpora.prepare import prepare as prepare_corpus
 from warmstart.corpora.settings import PrepareSettings
 from warmstart.tasks.catalogue import CATALOGUE

@@ -141,14 +141,14 @@ def describe_pretraining(built: Pretraining, compute: ComputeSettings, began_at_
         }
 
     cost = estimate(model, built.train, train, built.criterion, compute, evaluation=evaluation)
-    lines = describe_training(model, built.train, train, built.tokenizer, built.criterion, cost)
+    lines = describe_training(model, built.train, built.tokenizer, built.criterion, cost)
     if isinstance(built.tokenizer, Tokenizer):
         streams = {"train": built.train} | ({} if dev is None else {"dev": dev})
         found = {name: count_coverage(built.tokenizer, _some_ids(stream)) for name, stream in streams.items()}
         lines.append(f"vocabulary {describe_coverage(found)}")
     lines += built.chosen
     prepared = {"preparing": seconds_since(began_at_s)}
-    return [*lines, disk_line(bytes_to_write(model)), total_line(prepared | dict(cost.seconds))]
+    return [*lines, disk_line(bytes_to_write(model, averaged=train.ema > 0)), total_line(prepared | dict(cost.seconds))]
 
 
 def _some_ids(stream: Stream) -> Iterator[Ints]:

@@ -1,6 +1,6 @@
 """``warmstart submit``: fine-tuned runs answer GLUE's unlabelled test files; one zip comes out, checked."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,16 +15,18 @@ from warmstart.tasks.catalogue import known_dataset
 from warmstart.tasks.dataset import records_of_rows
 from warmstart.tasks.frames import describe_account
 from warmstart.tasks.known.submission import SHEETS, Sheet, pack_submission, sheets_of
+from warmstart.tasks.spec import TaskSpec
 from warmstart.transfer.hub import model_folder
 from warmstart.verbs.members import run_predictor
 
 
 @dataclass(frozen=True, slots=True)
 class RunSheets:
-    """A run, and the files of the submission that it answers."""
+    """A run, one of its tasks where it has several, and the files of the submission that it answers."""
 
     run: str
     sheets: list[Sheet]
+    task: str | None = None
 
 
 def submit(runs: Sequence[str], data: str, out: str, precision: str = "fp32") -> dict[str, Any]:
@@ -45,7 +47,7 @@ def submit(runs: Sequence[str], data: str, out: str, precision: str = "fp32") ->
             "the submission exists" if Path(out).exists() else "not the name of a zip", where="--out", value=out,
             allowed="a new file that ends in .zip", next_step="choose another --out",
         )  # fmt: skip
-    parts = [RunSheets(run, _sheets(run)) for run in runs]
+    parts = [part for run in runs for part in _parts(run)]
     _check_once(parts)
     for part in parts:
         for sheet in part.sheets:
@@ -60,8 +62,14 @@ def submit(runs: Sequence[str], data: str, out: str, precision: str = "fp32") ->
     return {"out": out, "files": {name: len(told) for name, told in ordered.items()}, "missing": missing}
 
 
-def _sheets(run: str) -> list[Sheet]:
-    task = read_metadata(model_folder(run)).task
+def _parts(run: str) -> list[RunSheets]:
+    """The files that a run answers, task by task."""
+    metadata = read_metadata(model_folder(run))
+    tasks: Mapping[str, TaskSpec | None] = metadata.named_tasks or {"": None}
+    return [RunSheets(run, _sheets(run, task), name or None) for name, task in tasks.items()]
+
+
+def _sheets(run: str, task: TaskSpec | None) -> list[Sheet]:
     found = sheets_of(task.name) if task is not None else []
     if task is None or not found or task.label_names != known_dataset(task.name).label_names:
         raise BadInput(
@@ -86,7 +94,7 @@ def _check_once(parts: Sequence[RunSheets]) -> None:
 
 
 def _predict_sheets(part: RunSheets, data: Path, precision: str) -> Iterator[tuple[Sheet, list[str]]]:
-    loaded = load_run(part.run, precision)
+    loaded = load_run(part.run, precision).select(part.task)
     for sheet in part.sheets:
         say(f"{part.run}: {sheet.rows:,} predictions for {sheet.name}")
         yield sheet, _answers(loaded, sheet, data)

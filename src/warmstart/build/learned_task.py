@@ -1,0 +1,249 @@
+"""One task of a fine-tuning: its Records, its Examples, its head. A run of one task has one of these, without a name."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from warmstart.base.console import say
+from warmstart.base.errors import BadInput
+from warmstart.base.formatting import format_count
+from warmstart.build.generation import check_softmax, generation_settings, with_word_head
+from warmstart.build.head import HeadPlan, head_kind
+from warmstart.build.labelled_data import LabelledData
+from warmstart.build.side_texts import read_side_texts, side_frame, side_goals, with_side_texts
+from warmstart.build.sizes import for_task
+from warmstart.build.soft_labels import with_soft_labels
+from warmstart.build.start import KeptHead
+from warmstart.build.task import frame_of, is_bi_encoder, lm_weight_of, pair_of, pool_of, spec_of
+from warmstart.build.training import stream_of
+from warmstart.config.schema import FinetuneRecipe
+from warmstart.decode.settings import GenerateSettings
+from warmstart.example.example import NEXT_GOALS, SOFT
+from warmstart.example.record import digest_records
+from warmstart.models.model import Model
+from warmstart.models.settings import BackboneSettings, HeadSettings, ModelSettings, Pool
+from warmstart.streams.sources import AugmentedSource, ListSource, RenamedSource, Source
+from warmstart.streams.stream import Stream
+from warmstart.tasks.answer import Answer
+from warmstart.tasks.frames import build_frame, class_weights
+from warmstart.tasks.kind import TrainingData
+from warmstart.tasks.parts import Lengths
+from warmstart.tasks.spec import TaskSpec
+from warmstart.tasks.table import KINDS, answer_of, kind_of
+from warmstart.tasks.vocabulary import Vocabulary, require_text
+from warmstart.train.precision import default_device
+from warmstart.train.probe import can_fit, fit_head
+from warmstart.transfer.folder import head_bias, head_pooler
+
+RESERVED = (*NEXT_GOALS, SOFT, "mean")
+"""Names that heads and scores have already."""
+
+
+@dataclass(frozen=True, slots=True)
+class SharedParts:
+    """What all tasks of a model have in common: its vocabulary and backbone; and the vocabulary of another arm."""
+
+    tokenizer: Vocabulary
+    backbone: BackboneSettings
+    other_tokenizer: Vocabulary | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LearnedTask:
+    """A task, checked and framed.
+
+    Attributes:
+        name: under which the model has its head; empty where it is the only one.
+        recipe: of this task alone, with the form of a head that is kept.
+        spec: the task as the model will remember it.
+        data: the labelled Records.
+        training: what is read of the training Records, with the account.
+        lengths: of the Records of each part, in tokens.
+        metric: what dev is evaluated by.
+        search: how the model generates, where it does.
+        head: what becomes of the start's head.
+        pool: what the head reads of a text.
+        lm_weight: of the auxiliary language model on its texts.
+    """
+
+    name: str
+    recipe: FinetuneRecipe
+    spec: TaskSpec
+    data: LabelledData
+    training: TrainingData
+    lengths: Mapping[str, Lengths]
+    metric: str
+    search: GenerateSettings
+    head: HeadPlan
+    pool: Pool
+    lm_weight: float
+
+    @property
+    def answer(self) -> Answer:
+        """What the task asks of the model."""
+        return answer_of(self.spec)
+
+    @property
+    def goal(self) -> str:
+        """The goal that the model learns, and its head."""
+        return self.name or self.answer.goal
+
+    @property
+    def kept_head(self) -> KeptHead | None:
+        """The head of the start that it goes on with, if any."""
+        return KeptHead(self.head.start_goal, self.goal, self.head.rows) if self.head.start_goal else None
+
+    def fingerprints(self) -> dict[str, Any]:
+        """What identifies its data, part by part."""
+        data = self.data
+        parts = {"training records": data.train, "dev records": data.dev, "test records": data.test or []}
+        found: dict[str, Any] = {"label names": list(self.spec.label_names)}
+        return found | {name: digest_records(records) for name, records in parts.items()}
+
+    def view(self, model: Model) -> Model:
+        """The model as one of this task alone."""
+        return model.with_heads({self.answer.goal: self.name}) if self.name else model
+
+    def begin_head(self, model: Model, recipe: FinetuneRecipe) -> None:
+        """Sets the new head of a model at step 0; one that is kept stays as it is."""
+        answer, view = self.answer, self.view(model)
+        if answer.head is None or self.head.start_goal:
+            return
+        begun = view.head(answer.goal)
+        begun.begin_at(answer.first_output(self.data.train))
+        begun.begin_from(example.goals[answer.goal] for item in self.training.items for example in item)
+        if self.fits_head(recipe, model):
+            count = fit_head(view.to(default_device()), answer.goal, self.training.items, recipe.train.max_tokens)
+            of = f" of {self.name}" if self.name else ""
+            say(f"head       fitted to the start's states of {format_count(count, 'example')}{of}")
+
+    def fits_head(self, recipe: FinetuneRecipe, model: Model) -> bool:
+        """Whether the head begins as the best one on the states that the model starts with."""
+        answer = self.answer
+        begins = answer.head is not None and not self.head.start_goal and recipe.head_init == "fitted"
+        return begins and bool(self.training.items) and can_fit(self.view(model), answer.goal)
+
+    def stream(self, recipe: FinetuneRecipe) -> Stream:
+        """Batches of whole Records or of other items of theirs; what is drawn is drawn anew in every epoch."""
+        source: Source = ListSource(self.training.items)
+        if self.training.redraw is not None:
+            source = AugmentedSource(len(self.data.train), self.training.redraw, recipe.train.seed)
+        if self.name:
+            source = RenamedSource(source, self.answer.goal, self.name)
+        return replace(stream_of(source, recipe.train), turns=side_goals(recipe).turns)
+
+
+def build_task(
+    recipe: FinetuneRecipe, name: str, data: LabelledData, head: HeadPlan, shared: SharedParts,
+    other: LearnedTask | None = None,
+) -> LearnedTask:  # fmt: skip
+    """Frames the Records of one task.
+
+    Args:
+        recipe: of this task alone.
+        name: where there are several.
+        data: its Records.
+        head: what becomes of the start's head.
+        shared: what the whole model has.
+        other: the same task in another arm of the study; what is framed alike is shared with it.
+
+    Raises:
+        BadInput: anything wrong with the recipe or the Records.
+    """
+    _check_name(name, data)
+    kind, backbone, tokenizer = KINDS[data.kind], shared.backbone, shared.tokenizer
+    recipe = recipe.model_copy(update=(head if other is None else other.head).form)
+    pool, apart = pool_of(recipe, kind), is_bi_encoder(recipe, kind, len(data.train))
+    frame = frame_of(recipe, kind, backbone, tokenizer, pool, apart, head.frame)
+    spec = spec_of(recipe.task, data, frame, backbone.text_segments, tokenizer, pair_of(recipe))
+    answer = answer_of(spec)
+    metric = recipe.task.metric or data.metric or answer.metrics(spec.label_names)[0]
+    answer.check_metric(metric, spec.label_names)
+    search = recipe.search
+    if answer.generated:
+        search = generation_settings(search, spec, require_text(tokenizer, "--task"))
+        check_softmax(kind.label_smoothing(kind.options(spec)), recipe.train)
+    training, lengths = _framed_before(other, spec, data, shared) or _framed(recipe, spec, data, shared)
+    lm_weight = lm_weight_of(recipe, kind, backbone)
+    return LearnedTask(name, recipe, spec, data, training, lengths, metric, search, head, pool, lm_weight)
+
+
+def _check_name(name: str, data: LabelledData) -> None:
+    """Refuses a name that no head can have, and what is learned alone."""
+    if not name:
+        return
+    if not name.replace("-", "_").isidentifier() or name in RESERVED:
+        raise BadInput(
+            "not a name for a task", where="tasks", value=name,
+            allowed=f"letters, digits, - and _, beginning with a letter; not {', '.join(RESERVED)}",
+            next_step="choose another",
+        )  # fmt: skip
+    if KINDS[data.kind].answer(data.label_names).head is None:
+        raise BadInput(
+            "a task that is answered by generating is learned alone", where=f"tasks.{name}", value=data.kind,
+            allowed=", ".join(one for one, kind in KINDS.items() if kind.answer(data.label_names).head is not None),
+            next_step="leave it out, or fine-tune for it by itself",
+        )  # fmt: skip
+
+
+def _framed_before(
+    other: LearnedTask | None, spec: TaskSpec, data: LabelledData, shared: SharedParts
+) -> tuple[TrainingData, dict[str, Lengths]] | None:
+    """What another arm of the study has framed, where it frames the same Records alike."""
+    if other is None or other.data is not data or other.spec != spec or shared.other_tokenizer is None:
+        return None
+    alike = shared.other_tokenizer.fingerprint == shared.tokenizer.fingerprint
+    return (other.training, dict(other.lengths)) if alike else None
+
+
+def _framed(
+    recipe: FinetuneRecipe, spec: TaskSpec, data: LabelledData, shared: SharedParts
+) -> tuple[TrainingData, dict[str, Lengths]]:
+    """What is read of the training Records, and the lengths of each part.
+
+    What cannot be framed of dev and test is refused now, not after the training.
+    """
+    kind, tokenizer = kind_of(spec), shared.tokenizer
+    weights = class_weights(data.task_set) if recipe.task.class_weights == "balanced" else None
+    frame = build_frame(spec, tokenizer)
+    kind.check_model(frame, shared.backbone.segments)
+    training = kind.training_data(data.train, build_frame(spec, tokenizer, weights), tokenizer, recipe.augment)
+    asked, encoding = side_goals(recipe).texts, recipe.task.encoding
+    sides = [
+        read_side_texts(path, frame, side_frame(goal, shared.backbone, frame, path), tokenizer, encoding)
+        for goal, path in asked.items()
+    ]
+    others = {"dev": data.dev} | ({} if data.test is None else {"test": data.test})
+    lengths = {part: kind.check_framing(records, frame, tokenizer) for part, records in others.items()}
+    training = with_soft_labels(with_side_texts(training, sides), data, spec, recipe.task.soft_labels)
+    return training, {"train": training.lengths} | lengths
+
+
+def model_settings(tasks: Sequence[LearnedTask], backbone: BackboneSettings, vocab_size: int) -> ModelSettings:
+    """The model of all tasks: the backbone without what none of them reads, and heads as its layout has them."""
+    if len(tasks) == 1 and tasks[0].answer.head is None:
+        writing = with_word_head(backbone).model_copy(update={"vocab_size": vocab_size})
+        return ModelSettings(backbone=writing, heads=side_goals(tasks[0].recipe).heads())
+    lm = any(task.spec.frame.lm for task in tasks)
+    bare = for_task(backbone, False, lm)
+    pooled = {task.goal: _reads_pooler(task, bare) for task in tasks}
+    backbone = for_task(backbone, any(pooled.values()), lm).model_copy(update={"vocab_size": vocab_size})
+    heads = {task.goal: _head_settings(task, backbone, pooled[task.goal]) for task in tasks}
+    return ModelSettings(backbone=backbone, heads=heads)
+
+
+def _reads_pooler(task: LearnedTask, bare: BackboneSettings) -> bool:
+    """Whether the head of a task reads states through the pooler, where the backbone has one."""
+    return (task.answer.reads_text and task.pool == "sum") or head_pooler(bare, task.answer.goal, task.pool)
+
+
+def _head_settings(task: LearnedTask, backbone: BackboneSettings, pooled: bool) -> HeadSettings:
+    spec, answer, recipe = task.spec, task.answer, task.recipe
+    kind = head_kind(recipe, task.data)
+    assert kind is not None
+    return HeadSettings(
+        kind=kind, size=answer.num_outputs(spec.label_names), dropout=recipe.head_dropout,
+        pooled=pooled and backbone.pooler, hidden=recipe.head_hidden, pool=task.pool, norm=recipe.head_norm,
+        pair=kind_of(spec).pair if spec.frame.apart else "none", bias=head_bias(backbone, answer.goal),
+        lstm=recipe.head_lstm,
+    )  # fmt: skip
