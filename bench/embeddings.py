@@ -91,10 +91,8 @@ def race_sentences(folder: str, sentences: list[str]) -> dict[str, Any]:
         with contextlib.redirect_stderr(io.StringIO()):
             theirs = SentenceTransformer(folder, device="cpu", model_kwargs={"dtype": dtype})
         ours = Encoder.load(folder, EncoderOptions(precision=name))
-        turns = [
-            (timed(lambda: ours.encode(sentences), time.process_time), timed(lambda: theirs.encode(sentences), time.process_time))
-            for _ in range(3)
-        ]  # fmt: skip
+        sides = [lambda ours=ours: ours.encode(sentences), lambda theirs=theirs: theirs.encode(sentences)]
+        turns = [[timed(side, time.process_time) for side in sides] for _ in range(3)]
         best = [min(turn[side][0] for turn in turns) for side in (0, 1)]
         difference = float(np.abs(turns[0][0][1] - turns[0][1][1]).max())
         results[name] = {"ours": best[0], "sentence_transformers": best[1], "difference": difference}
