@@ -161,7 +161,7 @@ def test_a_bert_starts_an_encoder_and_goes_on_guessing(home: Path) -> None:
     model, account = found.fresh(recipe)
     assert account is not None and "backbone.segments.weight[1:2]" in account.unused
     bert = load_model(home / "bert").eval()
-    [batch] = found.stream(recipe.train).batches(0)
+    [batch] = found.stream(recipe).batches(0)
     text = batch.goals["source_lm"]
     alone = collate([[Example.full_sight(batch.ids.numpy()[:5], {})]])
     with torch.no_grad():
@@ -185,7 +185,7 @@ def test_the_losses_of_texts_reach_pre_trained_weights_only(home: Path, kind: st
     recipe, found = built(home, *starts, *TEXTS, "--side-losses", "alternating")
     model, account = found.fresh(recipe)
     assert account is not None
-    for batch in found.stream(recipe.train).batches(0):
+    for batch in found.stream(recipe).batches(0):
         assert batch.goals.keys() == {"source_lm", "target_lm"}
         sum(loss.sum for loss in model(batch).values()).backward()  # type: ignore[union-attr]
     reached = {name for name, weight in model.named_parameters() if weight.grad is not None and weight.grad.any()}
@@ -196,8 +196,8 @@ def test_the_losses_of_texts_reach_pre_trained_weights_only(home: Path, kind: st
 def test_texts_and_pairs_in_turns(home: Path) -> None:
     """Ramachandran et al. 2016: a step on both texts of each pair, then a step on these pairs; resumed by number."""
     recipe, found = built(home, *BOTH, *TEXTS, "--side-losses", "alternating")
-    _, together = built(home, *BOTH, *TEXTS)
-    stream, summed = found.stream(recipe.train), together.stream(recipe.train)
+    plain, together = built(home, *BOTH, *TEXTS)
+    stream, summed = found.stream(recipe), together.stream(plain)
     assert stream.steps_per_epoch == 2 * summed.steps_per_epoch
     for number in (0, 5):
         [texts], [pairs], [both] = stream.batches(2 * number), stream.batches(2 * number + 1), summed.batches(number)

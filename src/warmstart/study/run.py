@@ -49,7 +49,7 @@ def run_study(
 def _run_trials(
     recipe: FinetuneRecipe, root: RunFolder, resume: bool, data: Mapping[str, LabelledData] | None
 ) -> dict[str, Any]:
-    config = to_yaml(recipe)
+    config, compares = to_yaml(recipe), fits_baselines(recipe)
     root.check_free(resume=resume, config=config, chosen=CHOSEN)
     began_at_s, plan = work_began_at_s(), plan_study(recipe, root, data)
     trials, built = plan.trials, plan.built
@@ -60,13 +60,13 @@ def _run_trials(
     for line in describe_study(recipe, plan, compute, began_at_s):
         say(line)
     setup = Setup(compute, data_sizes(main) | {"warnings": plan.warnings, "fingerprints": fingerprints})
-    several = len(trials) > 1 or fits_baselines(recipe)
+    several = len(trials) > 1 or compares
     for start in (main.start, *main.inputs.models.values()) if several else ():
         if start is not None:
             start.load()  # damaged weights are refused before anything is written
     if several:
         root.create(config, manifest("finetune", recipe.train.seed, setup.data), compute.to_dict())
-    baselines = fit_once(Baselines(recipe), main, root) if fits_baselines(recipe) else {}
+    baselines = fit_once(Baselines(recipe), main, root) if compares else {}
     if len(trials) == 1:
         report = run_trial(trials[0], main, setup, resume)
         if baselines:
