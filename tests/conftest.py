@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from warmstart.base.console import set_quiet
 from warmstart.base.files import write_json
 from warmstart.train.machine import ENOUGH, MachineSpeeds, key, onednn_error
 from warmstart.train.precision import has_fast_bf16
@@ -30,6 +31,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def data_dir() -> Path:
     """The folder of real data; a missing file in it is a failure, not a skip."""
     return Path(os.environ["WARMSTART_DATA"])
+
+
+@pytest.fixture(autouse=True)
+def loud() -> Iterator[None]:
+    """``--quiet`` does not outlast a test, or what a file of tests prepares."""
+    set_quiet(False)
+    yield
+    set_quiet(False)
 
 
 @pytest.fixture

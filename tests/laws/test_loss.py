@@ -24,6 +24,7 @@ from warmstart.models.model import Model, ModelOutput
 from warmstart.models.presets import preset
 from warmstart.models.sampled import sample_candidates
 from warmstart.models.settings import HeadSettings, ModelSettings
+from warmstart.models.terms import StepSeeds
 from warmstart.objectives.corruption import Corruption, SideTokens
 from warmstart.objectives.infilling import infilling
 from warmstart.objectives.masked import masked
@@ -504,7 +505,7 @@ class LogitSize:
         """Twice the questions, so that a wrong divisor shows."""
         return 2.0 * len(batch.goals["label"].weights) if "label" in batch.goals else 0.0
 
-    def loss(self, model: Model, output: ModelOutput, batch: Batch) -> torch.Tensor:
+    def loss(self, model: Model, output: ModelOutput, batch: Batch, seeds: StepSeeds) -> torch.Tensor:
         if "label" not in batch.goals:
             return torch.zeros(())
         return model.head("label")(output.reads["label"], batch.goals["label"]).square().sum()

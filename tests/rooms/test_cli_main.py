@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from typing import Any
 import pytest
 import yaml
 
-from warmstart.base.console import set_quiet
 from warmstart.base.errors import BadInput, DivergenceError, InterruptError, TerminationError
 from warmstart.base.run_folder import RunFolder
 from warmstart.cli import main as cli
@@ -25,13 +23,6 @@ from warmstart.cli.verbs import VERBS
 from warmstart.config.schema import FinetuneRecipe
 
 HEAVY = ("torch", "numpy", "tokenizers", "sklearn", "scipy", "pyarrow", "matplotlib", "jinja2", "rich")
-
-
-@pytest.fixture(autouse=True)
-def loud() -> Iterator[None]:
-    """``--quiet`` must not outlast a test."""
-    yield
-    set_quiet(False)
 
 
 def loaded(argv: list[str], modules: tuple[str, ...]) -> tuple[int, str, list[str]]:

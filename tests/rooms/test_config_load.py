@@ -141,7 +141,7 @@ def test_an_unknown_key_is_named_in_full_with_a_suggestion(
         ({"--batch-size": "0"}, "a whole number >= 1"),
         ({"--dev-frac": "1"}, "a number >= 0 and < 1"),
         ({"--dropout": "-1"}, "a number >= 0 and < 1"),
-        ({"--decay": "cosin"}, "linear, cosine, constant, wsd, slanted, linear-2018, cosine-2018"),
+        ({"--decay": "cosin"}, "linear, cosine, constant, wsd, step, slanted, linear-2018, cosine-2018"),
         ({"--corpus": []}, "a list such as [a, b]"),
         ({"--length": "3"}, "a number and one of steps, epochs, tokens, run"),
     ],

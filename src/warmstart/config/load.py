@@ -151,8 +151,8 @@ class _RecipeTree:
     def set_value(self, path: KeyPath, value: Any, source: str) -> None:
         """Sets one field, in place of what the file or another flag gave it."""
         field = field_at(self.kind, path)
-        if isinstance(value, str) and field is not None and is_list(field):
-            value = _split_list(value, source)
+        if field is not None and is_list(field):
+            value = _split_list(value, source) if isinstance(value, str) else value
         elif isinstance(value, list | tuple | dict) and field is not None and option_of(field).joins_values:
             parts = [f"{name}={part}" for name, part in value.items()] if isinstance(value, dict) else value
             value = ",".join(map(str, parts))

@@ -58,7 +58,7 @@ class Mixture:
         count = int(shuffled.sum())
         if self.last is not None and inside >= count:
             return Place(self.last, self._before(epoch, self.last) + inside - count)
-        number = int(permute(np.array([inside]), count, self.seed, "mixture", epoch)[0])
+        number = int(permute(np.array([inside]), count, self.seed, "tasks", epoch)[0])
         stops = np.cumsum(shuffled)
         task = int(np.searchsorted(stops, number, side="right"))
         return Place(task, self._before(epoch, task) + number - int(stops[task] - shuffled[task]))
