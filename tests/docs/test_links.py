@@ -23,7 +23,8 @@ from warmstart.tasks.catalogue import CATALOGUE
 
 FILE = re.compile(r"(?<![\w/.-])((?:docs|tests|bench|recipes|src)/[\w./-]*\.\w+)")
 COMMENTED = [path for folder in ("src", "recipes", "tests", "bench") for path in sorted((ROOT / folder).rglob("*.*"))]
-VERB = re.compile(r"(?:^|[\s`(;|&])warmstart ((?:explain )?[a-z]+) ([^`]*)")
+GROUPS = "|".join(["explain", *dict.fromkeys(verb.split()[0] for verb in VERBS if " " in verb)])
+VERB = re.compile(rf"(?:^|[\s`(;|&])warmstart ((?:(?:{GROUPS}) )?[a-z]+) ([^`]*)")
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
 OTHERS = {"--version", "--config-settings", "--upgrade", "--num-train-epochs", "--index-url"}
 """Flags of other programs that the pages name."""

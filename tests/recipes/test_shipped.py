@@ -26,7 +26,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "encoder_decoder": {"--start": "none", "--task": "seq2seq"},
 }
 TINY = {
-    "bi-transformer": ["preset=bi-transformer-tiny", "layers=1", "width=16", "heads=2", "context=32"],
+    "bilm": ["preset=bilm-tiny", "layers=1", "width=16", "heads=2", "context=32"],
     "encoder-decoder": ["preset=encoder-decoder-tiny", "layers=1", "width=16", "heads=2", "context=32"],
     "lstm": ["preset=lstm-tiny", "layers=1", "width=16", "embedding_width=8", "context=32"],
     "gpt": ["preset=gpt1-tiny", "layers=1", "width=16", "heads=2", "context=32"],
@@ -220,6 +220,7 @@ def test_a_recipe_trains_two_steps(path: Path, tmp_path: Path, capsys: pytest.Ca
     kind = next((kind for kind in TINY if kind in path.read_text(encoding="utf-8")), "gpt")
     sets = [f"model.{change}" for change in TINY[kind]] + [f"train.{change}" for change in SHORT]
     sets += ["seeds=1", "control=false"] * (path.parent.name == "finetune")
+    sets += ["model.embedding_width=16"] * ("tied: true" in path.read_text(encoding="utf-8"))
     words = [path.parent.name, "--recipe", str(path), *data, "--out", str(tmp_path / "run"), "--json"]
     assert main([*words, *(word for change in sets for word in ("--set", change))]) == 0
     report = json.loads(capsys.readouterr().out)

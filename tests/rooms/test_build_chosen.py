@@ -42,7 +42,7 @@ def test_rates() -> None:
     mini, base, tiny = (preset(name) for name in ("gpt1-mini", "gpt1", "gpt1-tiny"))
     text, words = KINDS["classification"], KINDS["tagging"]
     assert (choose_rate(mini, text, True), choose_rate(mini, text, False)) == (5e-5, 3e-4)
-    assert choose_rate(mini, KINDS["similarity"], True, apart=True) == 2e-5
+    assert choose_rate(mini, KINDS["similarity"], True, apart=True) == 5e-6
     assert choose_rate(base, text, True) == 2.5e-5 and choose_rate(tiny, text, True) == pytest.approx(1.5e-4)
     assert (
         choose_rate(mini, words, True) == pytest.approx(2e-4) and choose_rate(preset("lstm-mini"), text, False) <= 3e-3

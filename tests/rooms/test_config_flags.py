@@ -12,6 +12,7 @@ from warmstart.config.flags import Flag, flags_of
 from warmstart.config.load import compose
 from warmstart.config.requests import REQUESTS
 from warmstart.config.schema import RECIPES, FinetuneRecipe, PretrainRecipe
+from warmstart.config.study import StudyRecipe
 from warmstart.metrics.names import GENERATION_METRICS
 from warmstart.metrics.postprocess import POSTPROCESSORS
 from warmstart.models.presets import PRESETS
@@ -23,7 +24,7 @@ from warmstart.text.clean import CLEANING_RULES
 from warmstart.text.settings import VocabularyKind
 from warmstart.text.vocabularies import TRAINERS
 
-SETTINGS: dict[str, type[Settings]] = {**RECIPES, **REQUESTS}
+SETTINGS: dict[str, type[Settings]] = {**RECIPES, "study": StudyRecipe, **REQUESTS}
 ALL = [(verb, flag) for verb, kind in SETTINGS.items() for flag in flags_of(kind)]
 
 

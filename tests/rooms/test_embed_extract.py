@@ -112,6 +112,7 @@ def test_the_verbs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyte
         ),
         (["extract", "v.txt", "--texts", "w.txt", "--out", "o.vec"], "o.vec: a word with a blank or a line end"),
         (["neighbours", "v.txt"], "no word; allowed: --words WORD"),
+        (["neighbours", ".", "--words", "a"], ".: a model has no list of words of its own; allowed: with --vocabulary"),
         (["neighbours", "v.txt", "--input", "empty.txt"], "empty.txt: a file without words"),
     ],
 )

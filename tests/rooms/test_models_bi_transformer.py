@@ -28,7 +28,7 @@ FORMS: dict[str, dict[str, Any]] = {
 
 def make(**changes: Any) -> Model:
     return Model.fresh(
-        ModelSettings(backbone=preset("bi-transformer-tiny", vocab_size=V, context=24, init_std=0.3, **changes)), 1
+        ModelSettings(backbone=preset("bilm-tiny", vocab_size=V, context=24, init_std=0.3, **changes)), 1
     ).eval()
 
 
@@ -72,7 +72,7 @@ def test_a_text_does_not_depend_on_its_neighbours(form: str) -> None:
 
 def test_the_cloze_layer_is_the_papers() -> None:
     """Witness: Baevski et al. 2019, token by token: which states are summed, which are read, what is added."""
-    settings = preset("bi-transformer-tiny", vocab_size=V, context=24)
+    settings = preset("bilm-tiny", vocab_size=V, context=24)
     layer, batch = ClozeLayer(settings), texts()  # type: ignore[arg-type]
     draw = torch.Generator().manual_seed(0)
     before, behind = (torch.randn(sum(SIZES), 32, generator=draw) for _ in range(2))
@@ -129,7 +129,7 @@ def test_it_is_trained_and_read_from_the_command_line(tmp_path: Path) -> None:
     given: dict[str, Any] = {
         "vocab_size": 257,
         "length": "2 steps",
-        "model": "bi-transformer-tiny",
+        "model": "bilm-tiny",
         "precision": "fp32",
     }
     text = str(tmp_path / "text.txt")

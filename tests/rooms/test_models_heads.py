@@ -294,6 +294,6 @@ def test_how_many_answers_are_known_without_a_head(kind: str) -> None:
     backbone = preset("gpt1-tiny", width=WIDTH, vocab_size=5)
     table = torch.randn(5, WIDTH, generator=torch.Generator().manual_seed(3))
     tables = Tables(table, None, SoftmaxTable(table))
-    goal = asked([0, 0, 1], torch.zeros(2), [1.0, 1.0])
+    goal = replace(asked([0, 0, 1], torch.zeros(2), [1.0, 1.0]), document=torch.zeros(3, dtype=torch.int64))
     answers = build_head(settings, backbone).eval()(states(3), goal, tables)
     assert len(answers) == (3 if answers_per_read(settings) else 2)

@@ -45,7 +45,7 @@ def test_an_lstm_encoder_decoder_has_its_arithmetic(name: str) -> None:
     assert model.num_parameters == tables + 2 * (first + upper) + attention
 
 
-@pytest.mark.parametrize("name", [name for name in PRESETS if name.startswith("bi-transformer")])
+@pytest.mark.parametrize("name", [name for name in PRESETS if name.startswith("bilm")])
 def test_a_bidirectional_language_model_has_its_arithmetic(name: str) -> None:
     """Witness: the closed form: one table, 4·D² + 9·D + 2·D·H + H per layer of each tower, a norm above each; in the cloze
     layer as many less a norm, and 2·D for a token without neighbours."""
@@ -56,7 +56,7 @@ def test_a_bidirectional_language_model_has_its_arithmetic(name: str) -> None:
     assert model.num_parameters == s.vocab_size * s.width + 2 * (s.layers * per_layer + 2 * s.width) + per_layer
 
 
-@pytest.mark.parametrize("name", [name for name in PRESETS if not name.startswith(("lstm", "bi-"))])
+@pytest.mark.parametrize("name", [name for name in PRESETS if not name.startswith(("lstm", "bilm"))])
 def test_every_preset_has_its_arithmetic(name: str) -> None:
     """Witness: the closed form: (V + T)·D tables, 12·D² + 13·D per layer where the hidden width is 4·D; the modern ones
     have shared keys, three matrices in the feed-forward part, gains only, and no table of positions; BERT has a head
@@ -100,8 +100,7 @@ def test_unknown_preset() -> None:
     with pytest.raises(BadInput) as caught:
         preset("gpt1-mimi")
     assert str(caught.value) == (
-        "--model: unknown model preset; got 'gpt1-mimi'; allowed: bert, bert-mini, bert-tiny, "
-        "bi-transformer, bi-transformer-mini, bi-transformer-tiny, "
+        "--model: unknown model preset; got 'gpt1-mimi'; allowed: bert, bert-mini, bert-tiny, bilm, bilm-mini, bilm-tiny, "
         "encoder-decoder, encoder-decoder-mini, encoder-decoder-tiny, gpt1, gpt1-micro, gpt1-mini, gpt1-tiny, gpt2, "
         "lstm, lstm-awd, lstm-encoder-decoder, lstm-encoder-decoder-mini, lstm-encoder-decoder-tiny, lstm-gpt1, lstm-mini, "
         "lstm-tiny, modern, modern-micro, modern-mini; did you mean 'gpt1-mini'?"

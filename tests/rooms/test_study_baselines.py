@@ -200,7 +200,7 @@ def test_one_training_has_them_where_it_asks(tmp_path: Path):
         "precision": "fp32", "retries": 0, "train": write(tmp_path / "train.jsonl", rows[:20]),
         "test": write(tmp_path / "test.jsonl", rows[20:]),
     }  # fmt: skip
-    report = warmstart.finetune(str(tmp_path / "run"), baselines=True, **flags)
+    report = warmstart.finetune(str(tmp_path / "run"), baselines="yes", **flags)
     found = report["baselines"]
     assert list(found["each"]) == ["guess"] and found["each"]["guess"]["metrics"]["accuracy"] == 1.0
     assert not found["significant"] and "one seed says nothing about others" in found["sentence"]

@@ -163,7 +163,5 @@ def test_a_left_to_right_model_learns_pairs_apart(tmp_path: Path) -> None:
         vocab_size=280, pair_encoder="bi", length="60 steps", lr=3e-3, precision="fp32",
     )  # fmt: skip
     assert report["metrics"]["accuracy"] > 0.9
-    with pytest.raises(BadInput, match="reads two texts apart cannot be written as ONNX"):
-        warmstart.convert(str(tmp_path / "run"), str(tmp_path / "onnx"), to="onnx")
     again = warmstart.evaluate(str(tmp_path / "run"), str(path), precision="fp32")
     assert again["metrics"] == report["metrics"] and answer_of(spec_of("similarity")).goal == "label"

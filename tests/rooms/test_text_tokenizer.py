@@ -10,6 +10,7 @@ import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 
 from warmstart.base.errors import BadInput
+from warmstart.text.settings import VocabularyKind
 from warmstart.text.special_tokens import END
 from warmstart.text.template import Template
 from warmstart.text.tokenizer import TASK_TOKENS, Tokenizer
@@ -164,3 +165,17 @@ def test_special_tokens_cannot_be_typed(own: Tokenizer) -> None:
     ids = own.encode(f"a {END}<|start|>")
     assert not {own.token_to_id(END), own.token_to_id("<|start|>")} & set(ids.tolist())
     assert own.decode(ids) == f"a {END}<|start|>"
+
+
+@pytest.mark.parametrize("vocabulary", ["bpe", "words", "known-words", "characters", "bytes"])
+def test_the_tokens_behind_a_border(vocabulary: VocabularyKind) -> None:
+    """Witness: offsets: the first token that ends behind the border, for every border of texts with blanks and accents."""
+    texts = ["the  heron waits", "naïve herons wait. ", " 鷺 waits"]
+    tokenizer = Tokenizer.train(texts * 5, 300, vocabulary=vocabulary)
+    for text in texts:
+        ids, offsets = tokenizer.encode_with_offsets(text)
+        borders = list(range(len(text) + 1))
+        for border, found in zip(borders, tokenizer.encode_after([text] * len(borders), borders), strict=True):
+            first = next((n for n, (_, end) in enumerate(offsets) if end > border), len(ids))
+            spans = first < len(ids) and bool(text[offsets[first][0] : border].strip())
+            assert found[0].tolist() == ids.tolist() and (found[1], bool(found[2])) == (first, spans)

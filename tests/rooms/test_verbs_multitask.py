@@ -179,7 +179,7 @@ REFUSED = {
     "no rows": (["--set", "tasks.mood.train=empty.jsonl"], ["empty.jsonl"]),
     "a head": (["--start-head", "mood"], ["--start-head", "with --start RUN"]),
     "no head": (["--start", "run", "--start-head", "mood"], ["keep the heads of their own names"]),
-    "baselines": (["--baselines"], ["baselines are of one task", "leave it out"]),
+    "baselines": (["--baselines", "yes"], ["baselines are of one task", "leave it out"]),
     "a chain": (["--set", "tasks.words.head_crf=true", "--r-drop", "1"], ["--r-drop", "without --head-crf"]),
     "no chain": (["--set", "tasks.mood.head_crf=true"], ["--head-crf", "allowed: tagging"]),
     "a file": (["--set", "tasks.mood.train=moood.jsonl"], ["tasks.mood.train", "did you mean 'mood.jsonl'?"]),

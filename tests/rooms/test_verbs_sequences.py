@@ -163,11 +163,16 @@ def test_a_stream_is_answered_line_by_line(
 
 
 @pytest.mark.usefixtures("one_thread")
-@pytest.mark.parametrize("kind", ["tagging", "span"])
-def test_killed_and_resumed_is_the_uninterrupted_run(road: Path, tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "more"), [("tagging", {}), ("span", {}), ("tagging", {"head_crf": True, "head_lstm": 6})]
+)
+def test_killed_and_resumed_is_the_uninterrupted_run(
+    road: Path, tmp_path: Path, kind: str, more: dict[str, Any]
+) -> None:
     """Witness: the uninterrupted run; the process dies inside step 5, the checkpoints are of every step."""
     train = str(road / ("train.conll" if kind == "tagging" else "train.json"))
     same: dict[str, Any] = {"task": kind, "train": train, "length": "8 steps", "save_every": 0, **TINY, "dropout": 0.1}
+    same |= more
     warmstart.finetune(str(tmp_path / "whole"), **same)
     child = os.fork()
     if child == 0:

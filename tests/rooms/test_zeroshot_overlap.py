@@ -12,7 +12,7 @@ from warmstart.cli.main import main
 from warmstart.corpora.prepare import prepare
 from warmstart.corpora.settings import PrepareSettings
 from warmstart.zeroshot.bloom import BloomFilter, GrowingFilter, blocks_for, false_positive_rate
-from warmstart.zeroshot.ngrams import grams_of
+from warmstart.zeroshot.ngrams import grams_of_texts
 from warmstart.zeroshot.overlap import Grams, read_grams
 
 WORDS = ["the", "heron", "stands", "in", "reeds", "and", "naïve", "fish", "ÉTÉ", "3", "7th"]
@@ -35,20 +35,23 @@ def tuples(text: str, n: int) -> list[tuple[str, ...]]:
 
 @pytest.mark.parametrize("n", [1, 3, 8])
 def test_grams_are_equal_where_their_words_are(n: int) -> None:
-    """Witness: tuples of words; equal tuples have equal numbers, others different ones, in blocks of any size."""
+    """Witness: tuples of words: equal ones have equal numbers, others different ones; none goes over the end of a text."""
     rng = np.random.default_rng(n)
     text = random_text(rng, 400)
     expected = tuples(text, n)
-    numbers = np.concatenate(list(grams_of([text], n))).tolist()
+    numbers = grams_of_texts([text], n).numbers.tolist()
     assert len(numbers) == len(expected)
     assert len({*zip(numbers, expected, strict=True)}) == len({*numbers}) == len({*expected})
-    cut = np.concatenate(list(grams_of([text[:100], text[100:777], text[777:]], n))).tolist()
-    assert cut == numbers
+    parts = [text[:100], "", text[100:101], text[101:]]
+    found, expected = grams_of_texts(parts, n), [[*map(tuple, tuples(part, n))] for part in parts]
+    assert found.owners.tolist() == [number for number, own in enumerate(expected) for _ in own]
+    alone = [grams_of_texts([part], n).numbers for part in parts]
+    assert found.numbers.tolist() == np.concatenate(alone).tolist()
 
 
 def test_characters_stand_in_for_words() -> None:
     """Witness: a text without blanks, whose n-grams are its characters but for marks."""
-    [numbers] = grams_of(["鷺が葦に立つ。鷺が待つ"], 2, "characters")
+    numbers = grams_of_texts(["鷺が葦に立つ。鷺が待つ"], 2, "characters").numbers
     expected = ["鷺が葦に立つ鷺が待つ"[i : i + 2] for i in range(9)]
     assert len(numbers) == 9 and len({*zip(numbers.tolist(), expected, strict=True)}) == len({*expected})
 
@@ -125,6 +128,6 @@ def test_film_sentences_are_found_again(data_dir: Path) -> None:
     polarity = read_grams([str(data_dir / "rt_polarity" / f"rt-polarity.{kind}.gz") for kind in ("pos", "neg")], Grams(),
                           "latin-1")  # fmt: skip
     lines = (data_dir / "sst2" / "dev.tsv").read_text(encoding="utf-8").splitlines()[1:]
-    found = [polarity.overlap([line.split("\t")[0]]) for line in lines]
+    found = list(polarity.overlaps([line.split("\t")[0]] for line in lines))
     shares = [one.share for one in found if one.grams]
     assert np.mean([share == 1 for share in shares]) > 0.7

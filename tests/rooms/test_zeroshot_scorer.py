@@ -130,6 +130,19 @@ def test_a_long_text_is_the_sum_of_its_windows(tokenizer: Tokenizer, context: in
     assert found.log_prob == pytest.approx(total, rel=1e-5) and found.tokens == len(ids) - 1
 
 
+def test_a_model_without_a_limit_reads_windows_too(tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Witness: the sum over windows, each a text of its own: memory does not grow with the text."""
+    monkeypatch.setattr("warmstart.zeroshot.scorer.WINDOW", 20)
+    model = CausalModel(fresh(tokenizer, "lstm-tiny"), tokenizer)
+    text = " ".join(LINES)
+    ids = np.array([tokenizer.end_id, *tokenizer.encode(text)])
+    runs = list(windows([ids], 1, 20, 10))
+    assert len(runs) > 1
+    total = sum(float(one.log_probs.sum()) for run in runs for one in model.answer([run]))
+    found = Scorer(model, tokenizer).score_text([text])
+    assert found.log_prob == pytest.approx(total, rel=1e-5) and found.tokens == len(ids) - 1
+
+
 def test_a_masked_model_is_asked_token_by_token(tokenizer: Tokenizer) -> None:
     """Witness: Salazar et al. 2020: each token of the continuation masked alone, in the whole text, by a plain loop."""
     words = tokenizer.with_special_tokens(["[CLS]", "[SEP]", "[MASK]"])

@@ -6,6 +6,7 @@ All models are tiny and random; B of every product and all that is trained besid
 import json
 import shutil
 import warnings
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ def trained(base: Path, folder: Path, **more: Any) -> Path:
     rows.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
     warmstart.finetune(
         str(folder), start=str(base), task="classification", train=str(rows), dev=str(rows), scheme="lora", lora_rank=3,
-        lora_alpha=5, lr=2e-2, length="6 steps", batch_size=5, precision="fp32", retries=0, head_pool="sum", **more,
+        lora_alpha=5, lr=2e-2, length="6 steps", batch_size=5, precision="fp32", retries=0, **{"head_pool": "sum"} | more,
     )  # fmt: skip
     return folder
 
@@ -131,6 +132,44 @@ def test_a_run_with_lora_is_an_adapter_there(name: str, kind: str, tmp_path: Pat
     close(again.predict_proba(TEXTS), torch.from_numpy(wanted))
     kept = load_file(tmp_path / "adapter" / "adapter_model.safetensors")
     assert sum("lora_A" in key for key in kept) == linears - (name == "Bert")  # its pooler is trained whole
+
+
+@pytest.mark.parametrize("pair", [False, True])
+def test_a_run_that_reads_means_is_an_adapter_there(pair: bool, tmp_path: Path) -> None:
+    """Witness: the mean of the states of peft's AutoModel; SentenceTransformer on the folder; the folder read back here."""
+    library = pytest.importorskip("sentence_transformers", minversion="5")
+    base, run, out = save_base("Bert", "Model", tmp_path / "base"), tmp_path / "run", tmp_path / "adapter"
+    if pair:
+        rows = [
+            {"sentence1": row["text"], "sentence2": row["text"][::-1], "score": float(n)} for n, row in enumerate(ROWS)
+        ]
+        (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        train = str(tmp_path / "pairs.jsonl")
+        warmstart.finetune(
+            str(run), start=str(base), task="similarity", train=train, dev=train, scheme="lora", lora_rank=3, lr=2e-2,
+            length="6 steps", precision="fp32", retries=0, head_pool="mean", pair_encoder="bi",
+        )  # fmt: skip
+    else:
+        trained(base, run, head_pool="mean")
+    warmstart.convert(str(run), str(out), to="peft")
+    texts = transformers.AutoTokenizer.from_pretrained(out)(TEXTS, padding=True, return_tensors="pt")
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.filterwarnings("error", message="Found missing adapter keys")
+        theirs = peft.PeftModel.from_pretrained(transformers.AutoModel.from_pretrained(base), out).eval()
+        mask = texts["attention_mask"][..., None]
+        means = (theirs(**texts).last_hidden_state * mask).sum(1) / mask.sum(1)
+    vectors = torch.from_numpy(library.SentenceTransformer(str(out), device="cpu").encode(TEXTS))
+    ours, again = warmstart.load(run), warmstart.load(out)
+    if pair:
+        close(vectors.numpy(), means)
+        asked = [{"sentence1": one, "sentence2": other} for one, other in pairwise(TEXTS)]
+        close(again.predict(asked), torch.from_numpy(ours.predict(asked)))
+        return
+    linear = load_file(out / "2_Dense" / "model.safetensors")
+    numbers = means @ linear["linear.weight"].T + linear["linear.bias"]
+    close(vectors.numpy(), numbers)
+    close(ours.predict_proba(TEXTS), numbers.softmax(-1))
+    close(again.predict_proba(TEXTS), numbers.softmax(-1))
 
 
 def test_a_language_model_goes_on_from_an_adapter(tmp_path: Path) -> None:

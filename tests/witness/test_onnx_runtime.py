@@ -177,7 +177,27 @@ def test_a_whole_choice_goes_through_the_head(tmp_path: Path) -> None:
     assert "gpt2" in OURS
 
 
-@pytest.mark.parametrize("task", ["classification", "tagging"])
+@pytest.mark.parametrize(("pair", "pool"), [("ordered", "mean"), ("symmetric", "mean"), ("symmetric", "sum")])
+def test_two_texts_apart(pair: Any, pool: Any, tmp_path: Path) -> None:
+    """Invariant: the graph and :meth:`Model.answers` say the same, of other numbers and lengths than were traced."""
+    head = HeadSettings(kind="class", size=3, pair=pair, pool=pool)
+    model = ours("bert_task", {"label": head}).eval()
+    export_onnx(model, tmp_path / "model.onnx")
+    texts = rows(6, 9, 4, 20, 1, 7, 3, 3, 2, 12)
+    examples = []
+    for place, ids in enumerate(texts):
+        owned, read = 1 - place % 2, np.arange(len(ids) if pool == "mean" else 1)
+        goal = Goal(read, read * 0, np.zeros(owned, np.int64), np.ones(owned, np.float32))
+        examples.append(framed(model.settings.backbone, ids, {"label": goal}))
+    ids, mask, segments = batched(texts)
+    given = {"input_ids": ids, "attention_mask": mask, "token_type_ids": segments * 0}
+    [found] = session(tmp_path / "model.onnx").run(
+        None, {name: rows.reshape(5, 2, -1).numpy() for name, rows in given.items()}
+    )
+    close(found, model.answers(collate([examples[n : n + 2] for n in range(0, 10, 2)]))["label"])
+
+
+@pytest.mark.parametrize("task", ["classification", "tagging", "similarity"])
 def test_8_bits_are_smaller_and_say_what_they_cost(
     task: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -187,11 +207,13 @@ def test_8_bits_are_smaller_and_say_what_they_cost(
     classes = [{"text": " ".join(text), "label": text[-1][0]} for text in texts]
     tags = [{"tokens": text, "tags": [word[0] for word in text]} for text in texts]
     rows = tmp_path / "rows.jsonl"
-    rows.write_text("".join(json.dumps(row) + "\n" for row in (classes if task == "classification" else tags)))
+    pairs = [{"sentence1": " ".join(text), "sentence2": text[0], "label": n % 2} for n, text in enumerate(texts)]
+    given = {"classification": classes, "tagging": tags, "similarity": pairs}[task]
+    rows.write_text("".join(json.dumps(row) + "\n" for row in given))
     run, out = str(tmp_path / "run"), tmp_path / "onnx"
     warmstart.finetune(
         run, start="none", model="gpt1-tiny", task=task, train=str(rows), dev=str(rows), length="20 steps", lr=1e-2,
-        precision="fp32", vocab_size=270, retries=0,
+        precision="fp32", vocab_size=270, retries=0, **({"pair_encoder": "bi"} if task == "similarity" else {}),
     )  # fmt: skip
     said = warmstart.convert(run, str(out), to="onnx", quantize="int8")["quantised"]
     assert said["examples"] >= 12 and 0 <= said["same"] <= 1 and abs(said["after"] - said["before"]) <= 1 - said["same"]

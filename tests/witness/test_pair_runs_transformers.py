@@ -201,7 +201,7 @@ def test_other_runs_go_to_transformers_too(home: Path, more: list[str], tmp_path
 @pytest.mark.parametrize(
     ("name", "asked", "words"),
     [
-        ("t5", ["--task", "classification"], "does not learn this kind of task"),
+        ("t5", ["--task", "tagging"], "does not learn this kind of task"),
         ("t5", ["--task", "seq2seq", "--algorithm", "masked"], "cannot learn with masks"),
         ("bart", ["--task", "seq2seq", "--context", "99"], "longer than the model's context"),
         ("bart", ["--task", "seq2seq", "--scheme", "top", "--scheme-layers", "5"], "more layers than the model has"),
@@ -211,7 +211,8 @@ def test_what_it_cannot_do_is_refused(
     home: Path, name: str, asked: list[str], words: str, tmp_path: Path, capsys: Any
 ) -> None:
     """Bad input: one sentence, exit code 2, nothing written."""
-    rows = [{"text": row["source"], "label": row["target"].split()[0]} | row for row in pairs(20, 4)]
+    rows: list[dict[str, Any]] = [dict(row) for row in pairs(20, 4)]
+    rows = [row | {"tokens": row["source"].split(), "tags": ["O" for _ in row["source"].split()]} for row in rows]
     files = ["--train", jsonl(tmp_path / "rows.jsonl", rows), "--dev", str(tmp_path / "rows.jsonl")]
     asked = ["finetune", "--start", str(home / name), *asked, *files, "--length", "2 steps"]
     code = main([*asked, "--out", str(tmp_path / "run")])

@@ -31,7 +31,7 @@ LARGE = 2000
 """Training examples from which on a batch is twice as large."""
 WIDTH = 384
 """Width that the rates of backbones belong to."""
-APART = 0.4
+APART = 0.1
 """Share of that rate for two texts that are read apart: their likeness, which the start knows already, is soon forgotten."""
 NARROW = 3
 """How many times larger than that the rate of a narrower one gets at most."""

@@ -150,6 +150,7 @@ def describe_training(
     parts = [part.stream for part in stream.parts]
     sizes = "/".join(dict.fromkeys(str(part.batch_size) for part in parts))
     together = " of similar length" if parts[0].by_length else "" if parts[0].shuffle else " in the order of the text"
+    together += ", texts and pairs in turns" if any(len(part.turns) > 1 for part in parts) else ""
     some = "" if trained == model.num_parameters else f", of which {trained:,} are trained"
     lines += [
         f"model      {size.shape}, context {size.context}, "

@@ -13,7 +13,7 @@ PRESETS = {
     "causal": ("modern-micro", "modern-mini"),
     "full": ("bert-mini",),
     "prefix": ("encoder-decoder-mini",),
-    "cloze": ("bi-transformer-mini",),
+    "cloze": ("bilm-mini",),
 }
 """Sight → the models, from small to large, that a recipe may mean which names none."""
 WHAT_IT_SEES = {

@@ -305,7 +305,7 @@ _ALL = (
     Verb(
         "embed evaluate",
         "how good vectors are: analogies, similarity, categories, odd ones out, pairs of sentences",
-        "SOURCE… --analogies FILE… | --similarity FILE… | --categories FILE… | --outliers FILE… | --sentences FILE…",
+        "SOURCE… --analogies|--similarity|--categories|--outliers|--sentences FILE…",
         "Shows each metric with its 95 % bootstrap interval and how much of the test the source covers; over the items\n"
         "that all sources cover it compares them, corrected for the number of comparisons.",
         "warmstart embed evaluate glove.txt GoogleNews.bin --analogies questions-words.txt --similarity simlex.tsv",

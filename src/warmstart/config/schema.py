@@ -55,9 +55,7 @@ class ModelRecipe(Settings):
 
     title = "Model"
 
-    preset: str | None = Setting(
-        None, f"{', '.join(SIZES)}; or a model folder, for its size", flag="--model", metavar="PRESET"
-    )
+    preset: str | None = Setting(None, f"{', '.join(SIZES)}; or a model folder", flag="--model", metavar="PRESET")
     context: int | None = copy_setting(TransformerSettings, "context")
     layers: int | None = copy_setting(TransformerSettings, "layers")
     width: int | None = copy_setting(TransformerSettings, "width")
@@ -319,7 +317,7 @@ class FinetuneRecipe(ObjectiveSettings, VocabularySettings):
     control: bool = Setting(
         False, "also train the same model from random weights, and compare", flag="--control", title=TrainSettings.title
     )
-    baselines: bool | None = Setting(
+    baselines: Literal["yes", "no"] | None = Setting(
         None, "also fit what a person would use instead, a bag of words and the start's states among it, and compare "
         "(default: with --control)", flag="--baselines", title=TrainSettings.title,
     )  # fmt: skip

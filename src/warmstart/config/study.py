@@ -21,8 +21,8 @@ class StudyRecipe(FinetuneRecipe):
         ),
     ]  # fmt: skip
     sizes: tuple[str, ...] = Setting(
-        SHARES, "labels: examples of each class (of tasks without classes in all), or shares of all with %", flag="--sizes",
-        metavar="N|N%", min_length=1,
+        SHARES, "labels: examples of each class (of tasks without classes in all), or shares of all with % (default: "
+        f"{','.join(SHARES)})", flag="--sizes", metavar="N|N%", min_length=1,
     )  # fmt: skip
     vary: tuple[str, ...] = Setting(
         (), "ablation and search: a field of the recipe and its other values, such as lm_weight=0,1; may be repeated",
@@ -38,4 +38,4 @@ class StudyRecipe(FinetuneRecipe):
     def base(self) -> FinetuneRecipe:
         """The recipe that all trials are made from: one seed, and neither a control nor baselines of its own."""
         own = {name: getattr(self, name) for name in FinetuneRecipe.model_fields}
-        return FinetuneRecipe.model_construct(**own | {"seeds": 1, "control": False, "baselines": False})
+        return FinetuneRecipe.model_construct(**own | {"seeds": 1, "control": False, "baselines": "no"})

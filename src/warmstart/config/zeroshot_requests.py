@@ -23,7 +23,7 @@ class ZeroshotRequest(Settings):
         Setting(help="a known task (listed above), or the YAML file of one's own", flag="--task", metavar="NAME|FILE"),
     ]
     data: Annotated[
-        str, Setting(help="the task's file as it is distributed", flag="--data", metavar="FILE", path=PathRule("any"))
+        str, Setting(help="the task's file as it is distributed", flag="--data", metavar="FILE", path=PathRule("files"))
     ]
     shots: int = Setting(0, "solved examples before each question", flag="--shots", metavar="K", ge=0)
     shots_data: str | None = Setting(

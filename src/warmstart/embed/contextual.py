@@ -95,7 +95,7 @@ class Encoder:
 
     def encode(self, texts: Iterable[str]) -> Floats:
         """[n, D] the vectors of texts, in order."""
-        found = [states for chunk in _chunks(texts) for states in self._states([self._text(text) for text in chunk])]
+        found = [states for chunk in _chunks(texts) for states in self._states(self._texts(chunk))]
         vectors = np.concatenate(found) if found else np.zeros((0, self.width), np.float32)
         if self.normalise:
             vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
@@ -131,12 +131,15 @@ class Encoder:
         means = (sums[found] / counts[found, None]).astype(np.float32)
         return WordVectors([names[row] for row in found], means)
 
-    def _text(self, text: str) -> "_Sequence":
-        """A text with its special tokens, cut from its end, and what is read of it."""
-        ids = self.run.text.encode(clean(text.lower() if self.modules.lower else text, self.run.metadata.rules))
-        ids = self._framed(ids)
-        spans = {"mean": (0, len(ids)), "cls": (0, 1), "lasttoken": (len(ids) - 1, len(ids))}
-        return _Sequence(ids, [spans[self.pooling]], [0])
+    def _texts(self, texts: Sequence[str]) -> "list[_Sequence]":
+        """Texts with their special tokens, cut from their ends, and what is read of them."""
+        lower, rules = self.modules.lower, self.run.metadata.rules
+        encoded = self.run.text.encode_batch([clean(text.lower() if lower else text, rules) for text in texts])
+        found = []
+        for ids in map(self._framed, encoded):
+            spans = {"mean": (0, len(ids)), "cls": (0, 1), "lasttoken": (len(ids) - 1, len(ids))}
+            found.append(_Sequence(ids, [spans[self.pooling]], [0]))
+        return found
 
     def _sentence(self, words: Sequence[str]) -> "_Sequence":
         """Words with special tokens around them; what is read of each: as far as the context reaches."""
@@ -210,11 +213,13 @@ class _Sequence(NamedTuple):
 
 def _span_means(states_ND: torch.Tensor, spans: list[tuple[int, int]]) -> Floats:
     """[S, D] the mean of the states of each span."""
-    sizes = torch.tensor([stop - start for start, stop in spans])
-    tokens = torch.tensor([place for start, stop in spans for place in range(start, stop)])
-    sums = torch.zeros(len(spans), states_ND.shape[1]).index_add_(
-        0, torch.repeat_interleave(sizes), states_ND[tokens.to(states_ND.device)].float().cpu()
-    )
+    bounds = np.array(spans, np.int64).reshape(-1, 2)
+    sizes = torch.from_numpy(bounds[:, 1] - bounds[:, 0])
+    owners = torch.repeat_interleave(sizes)
+    first = torch.from_numpy(bounds[:, 0]) - sizes.cumsum(0) + sizes  # of each span, less the tokens before it
+    tokens = first[owners] + torch.arange(len(owners))
+    sums = torch.zeros(len(spans), states_ND.shape[1])
+    sums.index_add_(0, owners, states_ND[tokens.to(states_ND.device)].float().cpu())
     return np.asarray((sums / sizes[:, None]).numpy())
 
 

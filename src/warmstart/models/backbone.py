@@ -5,7 +5,7 @@ not have is ``None`` here.
 """
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from warmstart.example.batch import Batch
 from warmstart.models.attention import Kernels
 from warmstart.models.cache import LayerCache
+from warmstart.models.kv_cache import InputsCache, KVCache, SourcesRead
 from warmstart.models.lm_transform import LMTransform
 from warmstart.models.softmax import Softmax
 
@@ -79,42 +80,6 @@ class DepthLayer(NamedTuple):
     modules: dict[str, nn.Module]
 
 
-class KVCache(Protocol):
-    """What a decoder has read of sources, and of the texts that grow from each: keys and values, or recurrent states.
-
-    B sources, R texts (beams) of a source.
-    """
-
-    def begin_source(self, lengths_B: torch.Tensor, start: int, stop: int, *, full: bool) -> None:
-        """Prepares for places ``start`` to ``stop`` of the sources, padded at their end; ``full``: a token sees all."""
-        ...
-
-    def begin_step(self, positions_B: torch.Tensor, tokens: int, masks: int) -> None:
-        """Prepares for the next token of each text, and for masks that predict and leave nothing behind.
-
-        Args:
-            positions_B: of the token that each text of a source reads next; its mask stands one further.
-            tokens: texts that have a token to read: R, or 0 before the first.
-            masks: texts that predict at a mask: R or 0.
-        """
-        ...
-
-    def reorder(self, parents_BR: torch.Tensor) -> None:
-        """Text r of each source goes on from what text ``parents[r]`` has read."""
-        ...
-
-    def select(self, sources: torch.Tensor) -> None:
-        """Only these sources go on."""
-        ...
-
-
-class SourcesRead(NamedTuple):
-    """A cache that has read the sources of a search, and the place [B] of what each of their texts reads first."""
-
-    cache: KVCache
-    places: torch.Tensor
-
-
 class TokenInputs(nn.Module):
     """What tokens are read as where that is more than their row of a backbone's table.
 
@@ -139,33 +104,6 @@ class TokenInputs(nn.Module):
     def read_cached(self, ids_BT: torch.Tensor, cache: KVCache, table: torch.Tensor) -> torch.Tensor:
         """[B, T, E] of the tokens that ``cache`` has been prepared for."""
         raise NotImplementedError
-
-
-class InputsCache:
-    """The cache of a backbone, and that of its :class:`TokenInputs`: what is done to one is done to both."""
-
-    def __init__(self, own: KVCache, inputs: KVCache) -> None:
-        self.own, self.inputs = own, inputs
-
-    def begin_source(self, lengths_B: torch.Tensor, start: int, stop: int, *, full: bool) -> None:
-        """As :meth:`KVCache.begin_source`; inputs are made from left to right."""
-        self.own.begin_source(lengths_B, start, stop, full=full)
-        self.inputs.begin_source(lengths_B, start, stop, full=False)
-
-    def begin_step(self, positions_B: torch.Tensor, tokens: int, masks: int) -> None:
-        """As :meth:`KVCache.begin_step`."""
-        for cache in (self.own, self.inputs):
-            cache.begin_step(positions_B, tokens, masks)
-
-    def reorder(self, parents_BR: torch.Tensor) -> None:
-        """As :meth:`KVCache.reorder`."""
-        for cache in (self.own, self.inputs):
-            cache.reorder(parents_BR)
-
-    def select(self, sources: torch.Tensor) -> None:
-        """As :meth:`KVCache.select`."""
-        for cache in (self.own, self.inputs):
-            cache.select(sources)
 
 
 class Backbone(nn.Module):

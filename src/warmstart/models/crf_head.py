@@ -34,6 +34,7 @@ class CRFHead(QuestionHead):
     """One of several classes for each read of a text, all of them together."""
 
     losses: ClassVar[AnswerLosses] = {"": class_loss}  # by which the linear is fitted to states that stay
+    answers_per_read: ClassVar[bool] = True
     reads_chains: ClassVar[bool] = True
     by_output: ClassVar[tuple[str, ...]] = (*QuestionHead.by_output, "transitions", "first", "last")
     by_two_outputs: ClassVar[tuple[str, ...]] = ("transitions",)

@@ -17,21 +17,12 @@ from torch import nn
 
 from warmstart.example.batch import Batch, collate
 from warmstart.example.example import Example
-from warmstart.models.backbone import (
-    COLUMNS,
-    Backbone,
-    DepthLayer,
-    InputsCache,
-    KVCache,
-    SoftmaxTable,
-    SourcesRead,
-    Tables,
-    TokenInputs,
-)
+from warmstart.models.backbone import COLUMNS, Backbone, DepthLayer, SoftmaxTable, Tables, TokenInputs
 from warmstart.models.beam_cache import BeamCache
 from warmstart.models.blocks import Block, DecoderBlock
 from warmstart.models.cross_attention import plan_cross_attention
 from warmstart.models.encoder_decoder_settings import EncoderDecoderSettings
+from warmstart.models.kv_cache import InputsCache, KVCache, SourcesRead
 from warmstart.models.sides import Sides, split_sides, take_documents
 from warmstart.models.source_states import SourcePadding, SourceStates
 from warmstart.models.transformer import Transformer

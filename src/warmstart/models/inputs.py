@@ -14,7 +14,8 @@ import torch
 from torch import nn
 
 from warmstart.example.batch import Batch
-from warmstart.models.backbone import Backbone, KVCache, TokenInputs, embed_tokens
+from warmstart.models.backbone import Backbone, TokenInputs, embed_tokens
+from warmstart.models.kv_cache import KVCache
 from warmstart.models.scalar_mix import ScalarMix
 from warmstart.models.settings import InputSettings
 

@@ -18,9 +18,10 @@ from torch import nn
 
 from warmstart.base.arrays import Ints
 from warmstart.example.batch import Batch, to_device
-from warmstart.models.backbone import Backbone, KVCache, SoftmaxTable, Tables, TokenInputs, embed_tokens
+from warmstart.models.backbone import Backbone, SoftmaxTable, Tables, TokenInputs, embed_tokens
 from warmstart.models.cache import LayerCache
 from warmstart.models.dropout import drop
+from warmstart.models.kv_cache import KVCache
 from warmstart.models.lstm_settings import LSTMSettings
 from warmstart.models.packing import Chunk, Packing, pack
 from warmstart.models.recurrence import State, Weights, lstm_step, run_layer, run_steps

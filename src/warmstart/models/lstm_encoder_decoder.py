@@ -29,7 +29,8 @@ from torch.nn import functional as F
 from warmstart.base.arrays import Ints
 from warmstart.example.batch import Batch, collate, to_device
 from warmstart.example.example import Example
-from warmstart.models.backbone import COLUMNS, Backbone, DepthLayer, KVCache, SourcesRead, Tables
+from warmstart.models.backbone import COLUMNS, Backbone, DepthLayer, Tables
+from warmstart.models.kv_cache import KVCache, SourcesRead
 from warmstart.models.lstm import LSTM, Cells
 from warmstart.models.lstm_encoder_decoder_settings import LSTMEncoderDecoderSettings
 from warmstart.models.packing import Chunk, pack

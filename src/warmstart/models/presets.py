@@ -163,7 +163,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     | {"vocab_size": 512, "context": 64, "layers": 2, "width": 32, "embedding_width": 24, "init_std": 0.1},
     # Edunov et al. 2019, as their released code has it: two towers of 12 layers, embeddings times √width. Without its key
     # and value for nothing in the towers' attention, and without dropout after ReLU.
-    "bi-transformer": BI_TRANSFORMER
+    "bilm": BI_TRANSFORMER
     | {
         "vocab_size": 37000,
         "context": 512,
@@ -175,11 +175,11 @@ PRESETS: dict[str, dict[str, Any]] = {
         "embedding_scale": 32.0,
     },
     # For two CPU cores.
-    "bi-transformer-mini": BI_TRANSFORMER
+    "bilm-mini": BI_TRANSFORMER
     | NO_DROPOUT
     | {"vocab_size": 8192, "context": 128, "layers": 3, "width": 256, "heads": 4, "hidden": 1024, "activation": "gelu"},
     # For tests.
-    "bi-transformer-tiny": BI_TRANSFORMER
+    "bilm-tiny": BI_TRANSFORMER
     | NO_DROPOUT
     | {"vocab_size": 512, "context": 64, "layers": 2, "width": 32, "heads": 2, "hidden": 64},
     "gpt1-tiny": {"vocab_size": 512, "context": 64, "layers": 2, "width": 32, "heads": 2, "hidden": 64},

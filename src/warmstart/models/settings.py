@@ -113,7 +113,7 @@ class InputSettings(Settings):
         "input", "where a model of one stack reads the states of a language model: with its embeddings, with its own last "
         "states, or both, each by a mixture of its own", flag="--inputs-at",
     )  # fmt: skip
-    norm: bool = Setting(True, "whether each layer is normed before it is mixed", flag="--mix-norm")
+    norm: bool = Setting(True, "whether each layer is normed before it is mixed")
     dropout: float = Setting(
         0.0,
         "dropout of the weights of the mixture (Edunov et al. 2019: 0.2)",

@@ -29,7 +29,11 @@ class Softmax(NamedTuple):
 
     def logits(self, part: slice) -> torch.Tensor:
         """Float32 logits of some of the states."""
-        logits = (self.states[part] @ self.table.T).float()
+        return self.logits_of(self.states[part] @ self.table.T)
+
+    def logits_of(self, products: torch.Tensor) -> torch.Tensor:
+        """Float32 logits from products of states and table."""
+        logits = products.float()
         logits = logits if self.bias is None else logits + self.bias.float()
         return logits if self.cap is None else soft_cap(logits, self.cap)
 
@@ -194,10 +198,15 @@ class TokenScores(NamedTuple):
 
 @torch.no_grad()
 def score_tokens(softmax: Softmax, targets_M: torch.Tensor) -> TokenScores:
-    """The scores of each target, one chunk of logits at a time."""
+    """The scores of each target, one chunk of products at a time, and on a CPU a few float32 logits of it."""
     losses, right = [softmax.states.new_zeros(0, dtype=torch.float32)], [targets_M.new_zeros(0, dtype=torch.bool)]
-    for start, targets in zip(range(0, len(targets_M), CHUNK), torch.split(targets_M, CHUNK), strict=False):
-        logits = softmax.logits(slice(start, start + CHUNK))
-        losses.append(F.cross_entropy(logits, targets, reduction="none"))
-        right.append(logits.argmax(-1) == targets)
+    rows = CACHED if softmax.states.device.type == "cpu" else CHUNK
+    for start in range(0, len(targets_M), CHUNK):
+        products = softmax.states[start : start + CHUNK] @ softmax.table.T
+        for part, targets in zip(
+            torch.split(products, rows), torch.split(targets_M[start : start + CHUNK], rows), strict=True
+        ):
+            logits = softmax.logits_of(part)
+            losses.append(F.cross_entropy(logits, targets, reduction="none"))
+            right.append(logits.argmax(-1) == targets)
     return TokenScores(torch.cat(losses), torch.cat(right))

@@ -15,13 +15,14 @@ from torch.nn import functional as F
 
 from warmstart.example.batch import Batch
 from warmstart.models.attention import SourceReader, plan_attention, with_distances, with_window, with_window_bias
-from warmstart.models.backbone import Backbone, KVCache, SoftmaxTable, Tables, TokenInputs, embed_tokens
+from warmstart.models.backbone import Backbone, SoftmaxTable, Tables, TokenInputs, embed_tokens
 from warmstart.models.beam_cache import BeamCache
 from warmstart.models.blocks import ACTIVATIONS, Block, finish, make_norm
 from warmstart.models.cache import LayerCache
 from warmstart.models.disentangled import DistanceTable
 from warmstart.models.dropout import Dropout
 from warmstart.models.global_attention import first_tokens
+from warmstart.models.kv_cache import KVCache
 from warmstart.models.lm_transform import LMTransform
 from warmstart.models.positions import SinusoidalPositions
 from warmstart.models.relative import make_relative

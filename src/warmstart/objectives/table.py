@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 
 OBJECTIVES: "LazyTable[Objective]" = LazyTable({
     "causal": TableEntry("warmstart.objectives.causal:CAUSAL", "next token"),
-    "backward": TableEntry("warmstart.objectives.backward:BACKWARD", "previous token"),
+    "backward": TableEntry("warmstart.objectives.backward:BACKWARD", "previous"),
     "both": TableEntry("warmstart.objectives.both:BOTH", "next and previous"),
     "autoencoder": TableEntry("warmstart.objectives.autoencoder:AUTOENCODER", "SA-LSTM"),
-    "masked": TableEntry("warmstart.objectives.masked:MASKED", "masked tokens, BERT"),
+    "masked": TableEntry("warmstart.objectives.masked:MASKED", "BERT"),
     "mixture": TableEntry("warmstart.objectives.mixture:MIXTURE", "UniLM"),
-    "bidirectional": TableEntry("warmstart.objectives.bidirectional:BIDIRECTIONAL", "each token from all others"),
+    "bidirectional": TableEntry("warmstart.objectives.bidirectional:BIDIRECTIONAL", "biLM"),
     "pseudo-masked": TableEntry("warmstart.objectives.pseudo_masked:PSEUDO_MASKED", "UniLMv2"),
     "span-corruption": TableEntry("warmstart.objectives.span_corruption:SPAN_CORRUPTION", "T5"),
     "infilling": TableEntry("warmstart.objectives.infilling:INFILLING", "BART"),

@@ -101,8 +101,8 @@ def fits_baselines(recipe: FinetuneRecipe) -> bool:
         BadInput: it does, of several tasks.
     """
     if not recipe.tasks:
-        return recipe.control if recipe.baselines is None else recipe.baselines
-    if recipe.baselines:
+        return recipe.control if recipe.baselines is None else recipe.baselines == "yes"
+    if recipe.baselines == "yes":
         raise BadInput(
             "baselines are of one task", where="--baselines", allowed="without several tasks",
             next_step="leave it out, or fine-tune for each task by itself",

@@ -44,9 +44,11 @@ def run_design(recipe: StudyRecipe, out: str) -> dict[str, Any]:
         design = find_design(recipe)
         given = read_labelled_data(recipe.task, recipe.train.seed)
         data = with_test(given)
-        count = _count(design.cells(recipe, data))
+        count = max(_count(design.cells(recipe, data), sign) for sign in (1, -1))
         split = "dev" if given.test is None and not design.columns else "test"
-        say(f"study      {recipe.design}: {format_count(count, 'trial')}; those that are finished are not run again")
+        say(
+            f"study      {recipe.design}: at most {format_count(count, 'trial')}; those that are finished are not run again"
+        )
         (root.path / TRIALS).mkdir(parents=True, exist_ok=True)
         root.create(to_yaml(recipe), manifest("study", recipe.train.seed, {}))
         found = _run(design.cells(recipe, data), count, TrialStore(root.path, recipe.base), recipe)
@@ -56,14 +58,14 @@ def run_design(recipe: StudyRecipe, out: str) -> dict[str, Any]:
         return _finish(recipe, root, table, found.tried, design.columns)
 
 
-def _count(cells: Trials) -> int:
-    """How many trials there will be, whatever they come to."""
-    count, any_result = 0, Result("", 0.0, 0.0, [], 0.0)
+def _count(cells: Trials, sign: int) -> int:
+    """How many trials there will be, where each does better on dev than the one before, or worse (``sign`` -1)."""
+    count = 0
     with contextlib.suppress(StopIteration):
         next(cells)
         while True:
             count += 1
-            cells.send(any_result)
+            cells.send(Result("", 0.0, float(sign * count), [], 0.0))
     return count
 
 
@@ -113,7 +115,7 @@ def _run(cells: Trials, count: int, store: TrialStore, recipe: StudyRecipe) -> F
         number += 1
         place = f"{cell.row}, {cell.column + ' labels, ' if cell.column else ''}seed {cell.recipe.train.seed}"
         say(f"trial {number} of {count}: {place}; {format_duration(time.monotonic() - began_at_s)} so far")
-        if recipe.baselines is not False and not cell.tried and cell.data is not fitted:
+        if recipe.baselines != "no" and not cell.tried and cell.data is not fitted:
             fitted = cell.data
             for name, one in store.baselines(cell).items():
                 found.baselines.setdefault(cell.column, {}).setdefault(name, []).append(one)

@@ -21,6 +21,8 @@ from warmstart.transfer.hub import cached_folder
 from warmstart.transfer.tensors import FoundTensors
 
 ADAPTER, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+JOINED = "joined_config.json"
+"""The config of the whole model, where a ``config.json`` would make sentence-transformers look for the whole weights."""
 PICKLE = "adapter_model.bin"
 BASE = "base_model_name_or_path"
 OWN, OUTER = "warmstart", "base_model.model."

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -17,10 +17,20 @@ from warmstart.base.errors import BadInput
 from warmstart.base.files import write_json
 from warmstart.models.files import write_tensors
 from warmstart.models.model import Model
-from warmstart.transfer.adapter import ADAPTER, ADAPTER_WEIGHTS, BASE, OUTER, TABLES, TASKS, A, B
-from warmstart.transfer.folder import FolderMetadata, architecture_of, layout_of, their_tensors, write_config
+from warmstart.transfer.adapter import ADAPTER, ADAPTER_WEIGHTS, BASE, JOINED, OUTER, TABLES, TASKS, A, B
+from warmstart.transfer.config import CONFIG
+from warmstart.transfer.folder import (
+    FolderMetadata,
+    architecture_of,
+    layout_of,
+    their_tensors,
+    without_head,
+    write_config,
+    write_head,
+)
 from warmstart.transfer.layout import Layout, Tensors
 
+V = TypeVar("V")
 ROUNDING = 1e-5
 """How far a weight may be from base and product together, of the largest weight."""
 _LAYER = re.compile(r"^.*\.\d+\.")
@@ -49,13 +59,12 @@ def export_adapter(model: Model, base: Model, origin: LoraOrigin, folder: Path, 
             "this architecture has no name in transformers, so peft has no adapter for it", where="--to", value="peft",
             allowed="--to warmstart",
         )  # fmt: skip
-    if any(head.is_pooled for head in model.settings.heads.values()):
-        raise BadInput(
-            "no class of transformers reads the mean of a text's states, so peft has no adapter for this head", where="--to",
-            value="peft", allowed="--to hf", next_step="train it with --head-pool sum",
-        )  # fmt: skip
-    theirs, before = their_tensors(model, layout), their_tensors(base, layout)
-    linears = _linears(model, layout)
+    # A mean is read by no class with a head: its adapter is one of the base model, whose names have nothing before them.
+    pooled = any(head.is_pooled for head in model.settings.heads.values())
+    prefix = layout.prefix if pooled else ""
+    theirs, head = without_head(their_tensors(model, layout))
+    theirs, before = _bare(theirs, prefix), _bare(their_tensors(base, layout), prefix)
+    linears = _bare(_linears(model, layout), prefix)
     tensors: dict[str, torch.Tensor] = {}
     for name, tensor in theirs.items():
         if name not in linears:
@@ -65,9 +74,15 @@ def export_adapter(model: Model, base: Model, origin: LoraOrigin, folder: Path, 
         module = OUTER + name.removesuffix(".weight")
         tensors |= {module + A: first, module + B: second}
     whole = [name.removeprefix(OUTER) for name in tensors if not name.endswith((A, B))]
-    write_config(model, layout, folder, metadata)
+    write_config(model, layout, folder, metadata, JOINED if pooled else CONFIG)
+    write_head(model, folder, head)
     write_json(folder / ADAPTER, _config(origin, linears, whole, layout, architecture_of(model.settings, layout)))
     write_tensors(folder / ADAPTER_WEIGHTS, tensors)
+
+
+def _bare(table: Mapping[str, V], prefix: str) -> dict[str, V]:
+    """The same with names that do not begin so."""
+    return {name.removeprefix(prefix): value for name, value in table.items()}
 
 
 def _linears(model: Model, layout: Layout) -> dict[str, bool]:

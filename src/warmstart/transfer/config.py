@@ -11,7 +11,7 @@ from typing import Any
 from warmstart.base.errors import BadInput
 from warmstart.base.files import read_json
 from warmstart.models.files import WEIGHTS
-from warmstart.transfer.adapter import adapt_config, base_of, is_adapter
+from warmstart.transfer.adapter import JOINED, adapt_config, base_of, is_adapter
 from warmstart.transfer.tensors import DEQUANTISE
 
 CONFIG, OWN = "config.json", "warmstart"
@@ -30,12 +30,12 @@ def read_config(folder: Path) -> dict[str, Any]:
     """
     if not is_adapter(folder):
         return _read_own_config(folder)
-    home = folder if (folder / CONFIG).is_file() else base_of(folder)
-    return adapt_config(_read_own_config(home), folder)
+    own = next((name for name in (CONFIG, JOINED) if (folder / name).is_file()), None)
+    return adapt_config(_read_own_config(folder, own) if own else _read_own_config(base_of(folder)), folder)
 
 
-def _read_own_config(folder: Path) -> dict[str, Any]:
-    path = folder / CONFIG
+def _read_own_config(folder: Path, name: str = CONFIG) -> dict[str, Any]:
+    path = folder / name
     if not path.is_file():
         raise BadInput(
             "no model here",

@@ -46,7 +46,7 @@ from warmstart.transfer import (
 )
 from warmstart.transfer.adapter import base_of, is_adapter, join_adapter, joined_names
 from warmstart.transfer.config import CONFIG, OWN, class_of, labels_of, read_config, task_class
-from warmstart.transfer.layout import POOLS, UNTRAINED, HeadPlace, Layout, Name
+from warmstart.transfer.layout import POOLS, UNTRAINED, HeadPlace, Layout, Name, Tensors
 from warmstart.transfer.release2018 import is_release, release_settings, release_tensors
 from warmstart.transfer.sentence import LINEAR, read_head, remove_modules, write_modules
 from warmstart.transfer.tensors import FoundTensors, current_names, fill_model, read_folder
@@ -140,21 +140,31 @@ def save_model(model: Model, folder: Path, metadata: FolderMetadata | None = Non
     with disk_errors(path):
         part = path.with_name(f".{path.name}.tmp")
         try:
-            theirs = their_tensors(model, layout)
-            head = {name: theirs.pop(f"{LINEAR}.{name}") for name in ("weight", "bias") if f"{LINEAR}.{name}" in theirs}
+            theirs, head = without_head(their_tensors(model, layout))
             write_tensors(part, theirs)
-            if head:
-                backbone = model.settings.backbone
-                apart = any(one.pair != "none" for one in model.settings.heads.values())
-                write_modules(folder, backbone.width, backbone.max_length, head, apart=apart)
+            write_head(model, folder, head)
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
 
 
-def write_config(model: Model, layout: Layout, folder: Path, metadata: FolderMetadata) -> None:
-    """Writes ``config.json`` as ``layout`` has it."""
-    write_json(folder / CONFIG, _config(model.settings, layout, metadata))
+def without_head(theirs: Tensors) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """The tensors of a model, and apart from them those of a head that reads the mean of a text."""
+    head = {name.removeprefix(f"{LINEAR}."): tensor for name, tensor in theirs.items() if name.startswith(f"{LINEAR}.")}
+    return {name: tensor for name, tensor in theirs.items() if not name.startswith(f"{LINEAR}.")}, head
+
+
+def write_head(model: Model, folder: Path, head: dict[str, torch.Tensor]) -> None:
+    """Writes such a head, if there is one, beside its model."""
+    if head:
+        backbone = model.settings.backbone
+        apart = any(one.pair != "none" for one in model.settings.heads.values())
+        write_modules(folder, backbone.width, backbone.max_length, head, apart=apart)
+
+
+def write_config(model: Model, layout: Layout, folder: Path, metadata: FolderMetadata, name: str = CONFIG) -> None:
+    """Writes ``config.json``, or a file of that ``name``, as ``layout`` has it."""
+    write_json(folder / name, _config(model.settings, layout, metadata))
 
 
 def save_own(model: Model, folder: Path) -> None:
@@ -239,10 +249,11 @@ def import_model(folder: Path) -> ImportedModel:
     model = Model(settings)
     found = read_folder(base_of(folder))
     if layout is not None:
-        pooled = any(head.is_pooled for head in settings.heads.values())
-        found = replace(found, tensors=layout.today(found.tensors) | (read_head(folder) if pooled else {}))
+        found = replace(found, tensors=layout.today(found.tensors))
         if is_adapter(folder):
             found = join_adapter(found, folder, layout.prefix, layout.transposed(settings))
+        if any(head.is_pooled for head in settings.heads.values()):
+            found = replace(found, tensors=found.tensors | read_head(folder))
     return ImportedModel(
         model.eval(), _fill(model, found, layout), _missing_words(config, layout, settings, found.tensors)
     )

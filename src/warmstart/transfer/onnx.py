@@ -2,7 +2,7 @@
 
 Outside this package nothing is packed, so the exported graph reads padded rows: the same blocks with a mask for what a
 token sees. Inputs are ``input_ids`` and ``attention_mask`` (and ``token_type_ids`` where the model has segments), [B, T],
-padded on the right; for multiple choice [B, C, T]. The output is ``logits``:
+padded on the right; for multiple choice [B, C, T], for two texts that are read apart [B, 2, T]. The output is ``logits``:
 
 ============================ ==============================================================
 classes, several labels       [B, size]
@@ -21,7 +21,7 @@ from torch import nn
 
 from warmstart.base.errors import BadInput
 from warmstart.models.cache import LayerCache
-from warmstart.models.linear_heads import LinearHead
+from warmstart.models.linear_heads import LinearHead, compare_texts
 from warmstart.models.model import Model
 from warmstart.models.settings import HeadSettings
 
@@ -36,12 +36,19 @@ class PaddedModel(nn.Module):
         self.model, self.backbone = model, model.backbone
         [self.goal] = model.settings.heads or [""]
         self.compares_reads = bool(self.goal) and model.head(self.goal).compares_reads
+        self.pair = model.head(self.goal).settings.pair if self.goal else "none"
         self.full = self.backbone.settings.sight == "full"
+
+    def traced(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The shape of the ids that are traced, and the axes of it that may have another size later."""
+        if self.pair != "none":
+            return (3, 2, 8), (0, 2)
+        return ((2, 3, 8), (0, 1, 2)) if self.compares_reads else ((2, 8), (0, 1))
 
     def forward(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """[B, T] (choice: [B, C, T]) → logits."""
+        """[B, T] (choice: [B, C, T]; two texts apart: [B, 2, T]) → logits."""
         length = input_ids.shape[-1]
         ids, mask = input_ids.reshape(-1, length), attention_mask.reshape(-1, length)
         segments = None if token_type_ids is None else token_type_ids.reshape(-1, length)
@@ -51,8 +58,11 @@ class PaddedModel(nn.Module):
         head: LinearHead = self.model.heads[self.goal]  # type: ignore[assignment]
         if self.goal in PER_TOKEN:
             return head.answer_rows(self.model.pool(self.goal, states))
-        read = self._read(states, mask, head.settings.pool)
-        answers = head.answer_rows(self.model.pool(self.goal, read))
+        read = self.model.pool(self.goal, self._read(states, mask, head.settings.pool))
+        if self.pair != "none":
+            first, second = read.reshape(-1, 2, read.shape[-1]).unbind(1)
+            read = compare_texts(first, second, self.pair)
+        answers = head.answer_rows(read)
         return answers.reshape(input_ids.shape[:-1]) if self.compares_reads else answers
 
     def _read(self, states: torch.Tensor, mask: torch.Tensor, pool: str) -> torch.Tensor:
@@ -103,18 +113,13 @@ def export_onnx(model: Model, path: Path) -> None:
             "only a head that reads the last layer can be written as ONNX", where="--to", value="onnx",
             allowed="--to warmstart",
         )  # fmt: skip
-    if any(head.pair != "none" for head in model.settings.heads.values()):
-        raise BadInput(
-            "a model that reads two texts apart cannot be written as ONNX", where="--to", value="onnx",
-            allowed="--to warmstart", next_step="train with --pair-encoder cross",
-        )  # fmt: skip
     padded = PaddedModel(model).eval()
-    axes = {0: "batch", 1: "choices", 2: "length"} if padded.compares_reads else {0: "batch", 1: "length"}
-    ids = torch.ones((2, 3, 8) if padded.compares_reads else (2, 8), dtype=torch.int64)
+    size, free = padded.traced()
+    ids = torch.ones(size, dtype=torch.int64)
     given = {"input_ids": ids, "attention_mask": ids.clone()}  # one tensor under two names would be one input
     if model.settings.backbone.segments:
         given["token_type_ids"] = torch.zeros_like(ids)
-    shapes = {name: {axis: torch.export.Dim.DYNAMIC for axis in axes} for name in given}
+    shapes = {name: {axis: torch.export.Dim.DYNAMIC for axis in free} for name in given}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's, about its own code
         torch.onnx.export(

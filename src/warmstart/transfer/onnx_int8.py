@@ -67,7 +67,10 @@ class OnnxModel(nn.Module):
         reads, stops = goal.reads.numpy(), np.cumsum(batch.lengths)
         document = np.searchsorted(stops, reads, side="right")
         head: Any = self.model.head(goal.head)
-        logits = self._run(batch, choices=head.compares_reads)
+        if head.settings.pair != "none":
+            found = torch.from_numpy(self._run(batch, (-1, 2)))
+            return found.squeeze(-1) if head.fixed_size == 1 else found
+        logits = self._run(batch, (1, -1) if head.compares_reads else (-1,))
         if head.compares_reads:
             return torch.from_numpy(logits[0, document])
         if goal.head in PER_TOKEN:
@@ -80,15 +83,15 @@ class OnnxModel(nn.Module):
         found = torch.from_numpy(logits[document[first]])
         return found.squeeze(-1) if head.fixed_size == 1 else found
 
-    def _run(self, batch: Batch, *, choices: bool) -> Any:
-        """The file's output for all documents of a Batch, padded."""
+    def _run(self, batch: Batch, shape: tuple[int, ...]) -> Any:
+        """The file's output for all documents of a Batch, padded; ``shape`` says how they stand together."""
         segments = torch.zeros_like(batch.ids) if batch.segments is None else batch.segments
         mask = np.arange(int(batch.lengths.max())) < batch.lengths[:, None]
         given = {
             "input_ids": _padded(batch.ids, mask), "attention_mask": mask.astype(np.int64),
             "token_type_ids": _padded(segments, mask),
         }  # fmt: skip
-        rows = {name: value[None] if choices else value for name, value in given.items() if name in self.names}
+        rows = {name: value.reshape(*shape, mask.shape[1]) for name, value in given.items() if name in self.names}
         return self.session.run(None, rows)[0]
 
 

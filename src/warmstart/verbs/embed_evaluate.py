@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
+from warmstart.base.console import say
 from warmstart.base.errors import BadInput
 from warmstart.config.embed_requests import EmbedEvaluateRequest
 from warmstart.embed.etnlp import etnlp_lines, etnlp_result, etnlp_t_test
 from warmstart.embed.evaluate import evaluate_spaces
 from warmstart.embed.probes import KINDS, EmbeddingTest, ProbeOptions
+from warmstart.embed.sources import is_model
 from warmstart.embed.space import Space, check_steps
 from warmstart.verbs.embed_sources import open_spaces, read_vocabulary
 
@@ -44,6 +46,11 @@ def _open(request: EmbedEvaluateRequest, tests: Sequence[EmbeddingTest] = ()) ->
     words = [term for test in tests for term in test.terms]
     if request.vocabulary is not None:
         words += read_vocabulary(request.vocabulary, request.encoding)
+    elif request.analogies and any(map(is_model, request.sources)):
+        say(
+            "warning: a model has no list of words of its own, so it answers analogies with the words of the tests only, "
+            "which is easier than with all words; --vocabulary FILE names more"
+        )
     return open_spaces(request, words)
 
 

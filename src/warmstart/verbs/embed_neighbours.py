@@ -5,6 +5,7 @@ from typing import Any
 from warmstart.base.errors import BadInput
 from warmstart.config.embed_requests import EmbedNeighboursRequest
 from warmstart.embed.neighbours import neighbours
+from warmstart.embed.sources import is_model
 from warmstart.embed.space import check_steps
 from warmstart.verbs.embed_sources import open_spaces, read_vocabulary
 
@@ -16,7 +17,7 @@ def embed_neighbours(request: EmbedNeighboursRequest) -> dict[str, Any]:
         {"neighbours": [{"word", "sources": {source: {"found": way, "nearest": [[word, cosine], …]}}}]}.
 
     Raises:
-        BadInput: no word, or a source that cannot be read.
+        BadInput: no word, a model without a vocabulary, or a source that cannot be read.
     """
     check_steps(request.find, "--find")
     words = list(request.words)
@@ -24,6 +25,12 @@ def embed_neighbours(request: EmbedNeighboursRequest) -> dict[str, Any]:
         words += read_vocabulary(request.input, request.encoding)
     if not words:
         raise BadInput("no word", allowed="--words WORD… or --input FILE", next_step="name the words")
+    model = next((path for path in request.sources if is_model(path)), None)
+    if model is not None and request.vocabulary is None:
+        raise BadInput(
+            "a model has no list of words of its own", where=model, allowed="with --vocabulary FILE",
+            next_step="name the words that may be neighbours, one a line",
+        )  # fmt: skip
     candidates = [] if request.vocabulary is None else read_vocabulary(request.vocabulary, request.encoding)
     spaces = open_spaces(request, [*words, *candidates])
     found = {space.name: neighbours(space, words, request.find, request.top) for space in spaces}

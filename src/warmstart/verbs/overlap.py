@@ -1,6 +1,7 @@
 """``warmstart overlap``: how much of some examples stands in the text that a model was trained on."""
 
 from collections.abc import Iterable, Iterator
+from itertools import tee
 from typing import Any
 
 import numpy as np
@@ -62,8 +63,8 @@ def examples_of(path: str, task: str | None, encoding: str) -> Iterator[tuple[st
 def _judge(
     corpus: CorpusGrams, examples: Iterable[tuple[str, Iterable[str]]], rows: list[dict[str, Any]]
 ) -> Iterator[Found]:
-    for where, text in examples:
-        found = corpus.overlap(text)
+    names, texts = tee(examples)
+    for (where, _), found in zip(names, corpus.overlaps(text for _, text in texts), strict=True):
         rows.append({"where": where, "overlap": round(found.share, 6), "found": found.found, "grams": found.grams})
         yield found
 

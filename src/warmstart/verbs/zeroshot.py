@@ -82,7 +82,7 @@ def _curve(
 def _parts(statistics: Mapping[str, TextStatistics], items: Iterable[Item], request: ZeroshotRequest) -> dict[str, Any]:
     """{"parts"}: the metrics of the examples of which no n-gram stands in the training text, and of the others."""
     corpus = read_grams(request.overlap, Grams(), request.encoding)
-    seen = np.array([corpus.overlap(item.text).found > 0 for item in items])
+    seen = np.array([one.found > 0 for one in corpus.overlaps(item.text for item in items)])
     chosen = {"without overlap": ~seen, "with overlap": seen}
     return {"parts": {name: metrics_of(part_of(statistics, rows)) for name, rows in chosen.items() if rows.any()}}
 

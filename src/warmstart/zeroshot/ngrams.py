@@ -10,13 +10,13 @@ L characters, W words.
 """
 
 import functools
-from collections.abc import Iterable, Iterator
-from typing import Literal
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from warmstart.readers.documents import split_chunks
+from warmstart.base.arrays import Ints
 
 Hashes = NDArray[np.uint64]
 Unit = Literal["words", "characters"]
@@ -54,18 +54,25 @@ def _powers(base: int, count: int) -> Hashes:
     return np.cumprod(row, dtype=np.uint64)
 
 
-def word_hashes(text: str, unit: Unit = "words") -> Hashes:
-    """[W] the number of each word of a text, in order."""
+class Words(NamedTuple):
+    """[W] the numbers of some words, and [W] the character at which each begins."""
+
+    numbers: Hashes
+    starts: Ints
+
+
+def word_hashes(text: str, unit: Unit = "words") -> Words:
+    """The words of a text, in order."""
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
     values = _characters()[codes]
-    if unit == "characters":
-        return mix(values[values > 0])
     inside = values > 0
+    if unit == "characters":
+        return Words(mix(values[inside]), np.flatnonzero(inside))
     edges = np.flatnonzero(np.diff(inside, prepend=False, append=False))
     starts, stops = edges[::2], edges[1::2]
     with np.errstate(over="ignore"):
         sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(values * _up_to(_BASE, len(values)), dtype=np.uint64)])
-        return mix((sums[stops] - sums[starts]) * _up_to(_INVERSE, len(values) + 1)[starts])
+        return Words(mix((sums[stops] - sums[starts]) * _up_to(_INVERSE, len(values) + 1)[starts]), starts)
 
 
 def _up_to(base: np.uint64, count: int) -> Hashes:
@@ -85,13 +92,18 @@ def gram_hashes(words: Hashes, n: int) -> Hashes:
     return mix(total)
 
 
-def grams_of(text: Iterable[str], n: int, unit: Unit = "words") -> Iterator[Hashes]:
-    """The n-grams of a text that comes in blocks, those over the borders of blocks included.
+class OwnedGrams(NamedTuple):
+    """[G] the numbers of the n-grams of several texts, and [G] which text each is of."""
 
-    A word longer than :data:`BLOCK_CHARS` is cut.
-    """
-    held = np.zeros(0, np.uint64)
-    for block in split_chunks(text, BLOCK_CHARS):
-        words = np.concatenate([held, word_hashes(block, unit)])
-        yield gram_hashes(words, n)
-        held = words[max(0, len(words) - n + 1) :]
+    numbers: Hashes
+    owners: Ints
+
+
+def grams_of_texts(texts: Sequence[str], n: int, unit: Unit = "words") -> OwnedGrams:
+    """The n-grams of texts that are short and many, hashed as one; none reaches from one text into another."""
+    words = word_hashes("\n".join(texts), unit)
+    ends = np.cumsum([len(text) + 1 for text in texts])
+    owners = np.searchsorted(ends, words.starts, "right")
+    numbers = gram_hashes(words.numbers, n)
+    whole = owners[: len(numbers)] == owners[n - 1 :][: len(numbers)]
+    return OwnedGrams(numbers[whole], owners[: len(numbers)][whole])

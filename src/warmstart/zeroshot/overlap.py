@@ -22,7 +22,7 @@ from warmstart.readers.paths import expand_paths
 from warmstart.readers.rows import TABLE_EXTENSIONS, read_rows
 from warmstart.readers.text_io import read_lines, read_text_blocks, split_extensions
 from warmstart.zeroshot.bloom import WORDS, BloomFilter, GrowingFilter
-from warmstart.zeroshot.ngrams import BLOCK_CHARS, Hashes, Unit, gram_hashes, grams_of, word_hashes
+from warmstart.zeroshot.ngrams import BLOCK_CHARS, Hashes, Unit, Words, gram_hashes, grams_of_texts, word_hashes
 
 RATE = 1e-8
 BYTES_PER_WORD, PACKED = 5, 4  # for a first guess at how many n-grams a file has
@@ -79,12 +79,31 @@ class CorpusGrams:
 
     def overlap(self, text: Iterable[str]) -> Found:
         """Of one text, which comes in pieces of their own."""
-        found = total = 0
-        for piece in text:
-            for some in grams_of([piece], *self.grams):
-                found += int(self.contains(some).sum())
-                total += len(some)
-        return Found(found, total)
+        [found] = self.overlaps([text])
+        return found
+
+    def overlaps(self, texts: Iterable[Iterable[str]]) -> Iterator[Found]:
+        """Of many texts, in order; short pieces are looked up together."""
+        pieces: list[str] = []
+        owners: list[int] = []
+        size = count = 0
+        for text in texts:
+            for piece in text:
+                pieces.append(piece)
+                owners.append(count)
+                size += len(piece)
+            count += 1
+            if size >= BLOCK_CHARS:
+                yield from self._look_up(pieces, owners, count)
+                pieces, owners, size, count = [], [], 0, 0
+        yield from self._look_up(pieces, owners, count)
+
+    def _look_up(self, pieces: list[str], owners: list[int], count: int) -> Iterator[Found]:
+        grams = grams_of_texts(pieces, *self.grams)
+        texts = np.array(owners, np.int64)[grams.owners]
+        every = np.bincount(texts, minlength=count).tolist()
+        found = np.bincount(texts[self.contains(grams.numbers)], minlength=count).tolist()
+        return map(Found, found, every)
 
     def contains(self, numbers: Hashes) -> Any:
         """[G] whether each n-gram stands in one of them."""
@@ -154,16 +173,16 @@ def _collect(texts: Iterable[Iterable[str]], grams: Grams, rate: float, expected
     with ThreadPoolExecutor(1) as pool:
         for text in texts:
             held = np.zeros(0, np.uint64)
-            for words in _ahead(pool, split_chunks(text, BLOCK_CHARS), grams.unit):
-                words = np.concatenate([held, words])
+            for block in _ahead(pool, split_chunks(text, BLOCK_CHARS), grams.unit):
+                words = np.concatenate([held, block.numbers])
                 into.add(gram_hashes(words, grams.n))
                 held = words[max(0, len(words) - grams.n + 1) :]
     return into
 
 
-def _ahead(pool: ThreadPoolExecutor, blocks: Iterable[str], unit: Unit) -> Iterator[Hashes]:
+def _ahead(pool: ThreadPoolExecutor, blocks: Iterable[str], unit: Unit) -> Iterator[Words]:
     """The words of each block; those of the next one are being made when a block's are handed on."""
-    before: Future[Hashes] | None = None
+    before: Future[Words] | None = None
     for block in blocks:
         coming = pool.submit(word_hashes, block, unit)
         if before is not None:

@@ -29,6 +29,8 @@ from warmstart.zeroshot.windows import windows
 TOKEN_MODELS: dict[str, Callable[[Model, Tokenizer], TokenModel]] = {"causal": CausalModel, "full": MaskedModel}
 """What a model sees of a text → how its tokens get log-probabilities."""
 CHUNK, RUNS = 1024, 64
+LIMITLESS, WINDOW = 1 << 20, 8192
+"""A model that reads as much at once has no limit of its own, as LSTMs; it reads long texts in windows of so many tokens."""
 LongContext = Literal["cut", "refuse"]
 
 
@@ -71,11 +73,12 @@ class Scorer:
         min_context: int | None = None,
     ) -> None:  # fmt: skip
         self.model, self.tokenizer, self.rules, self.long_context = model, tokenizer, tuple(rules), long_context
-        self.min_context = max(model.fewest, model.room // 2 if min_context is None else min_context)
-        if self.min_context >= model.room:
+        self.window = model.room if model.room < LIMITLESS else WINDOW
+        self.min_context = max(model.fewest, self.window // 2 if min_context is None else min_context)
+        if self.min_context >= self.window:
             raise BadInput(
                 "no token would be predicted", where="--min-context", value=min_context,
-                allowed=f"{model.fewest} to {model.room - 1}", next_step="leave it out",
+                allowed=f"{model.fewest} to {self.window - 1}", next_step="leave it out",
             )  # fmt: skip
 
     def score(self, pairs: Iterable[Pair]) -> Iterator[Likelihood]:
@@ -153,7 +156,7 @@ class Scorer:
         blocks = split_chunks(text, TOKENIZER_CHARS)
         ids = chain([np.array(self.model.opening, np.int64)], map(self._encode_block, blocks))
         first = max(len(self.model.opening), self.model.fewest)
-        runs = windows(ids, first, self.model.room, self.min_context)
+        runs = windows(ids, first, self.window, self.min_context)
         total, tokens = 0.0, 0
         while some := list(islice(runs, RUNS)):
             for found in self.model.answer(some):
