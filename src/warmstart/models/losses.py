@@ -67,7 +67,7 @@ def _losses_across_reads(logits_M: torch.Tensor, question_M: torch.Tensor, targe
 
 def log_softmax_across_reads(logits_M: torch.Tensor, question_M: torch.Tensor) -> torch.Tensor:
     """[M] log-probability of each read among those of its question."""
-    logits, count = logits_M.float(), int(question_M[-1]) + 1
+    logits, count = logits_M.float(), len(torch.bincount(question_M))
     top = logits.new_full((count,), float("-inf")).scatter_reduce(0, question_M, logits.detach(), "amax")
     mass = logits.new_zeros(count).index_add(0, question_M, (logits - top[question_M]).exp())
     return logits - (mass.log() + top)[question_M]
