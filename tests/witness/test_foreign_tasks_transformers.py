@@ -330,7 +330,7 @@ def test_a_head_that_is_not_read_is_named(name: str, kind: str, tmp_path: Path) 
     calls: list[Callable[[], object]] = [
         lambda: warmstart.load(run),
         lambda: evaluate(EvaluateRequest(run=(run,), data=str(tmp_path / "data.txt"))),
-        lambda: generate(GenerateRequest(run=run, prompts=("a",))),
+        lambda: generate(GenerateRequest(run=(run,), prompts=("a",))),
     ]
     for call in calls:
         with pytest.raises(BadInput, match=f"head is not read here; got '{name}{kind}'"):
@@ -376,7 +376,7 @@ def test_generating_without_a_head_says_so(tmp_path: Path, capsys: pytest.Captur
     tokenizer = byte_level()
     build("Llama", "Model", len(tokenizer), tie_word_embeddings=False).save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
-    generate(GenerateRequest(run=str(tmp_path), prompts=("a ship",), greedy=True, max_new=2))
+    generate(GenerateRequest(run=(str(tmp_path),), prompts=("a ship",), greedy=True, max_new=2))
     (tmp_path / "data.txt").write_text("\n".join(TEXTS * 3))
     evaluate(EvaluateRequest(run=(str(tmp_path),), data=str(tmp_path / "data.txt")))
     assert capsys.readouterr().err.count("warning: this folder has no head for words") == 2
