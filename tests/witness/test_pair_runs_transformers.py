@@ -212,7 +212,9 @@ def test_what_it_cannot_do_is_refused(
 ) -> None:
     """Bad input: one sentence, exit code 2, nothing written."""
     rows: list[dict[str, Any]] = [dict(row) for row in pairs(20, 4)]
-    rows = [row | {"tokens": row["source"].split(), "tags": [word[0] for word in row["source"].split()]} for row in rows]
+    rows = [
+        row | {"tokens": row["source"].split(), "tags": [word[0] for word in row["source"].split()]} for row in rows
+    ]
     files = ["--train", jsonl(tmp_path / "rows.jsonl", rows), "--dev", str(tmp_path / "rows.jsonl")]
     asked = ["finetune", "--start", str(home / name), *asked, *files, "--length", "2 steps"]
     code = main([*asked, "--out", str(tmp_path / "run")])
