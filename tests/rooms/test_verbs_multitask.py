@@ -190,15 +190,16 @@ REFUSED = {
 def test_bad_input_is_one_sentence(
     home: Path, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Witness: exit code 2, one line, nothing written."""
+    """Witness: exit code 2, one line, nothing written; the dry run says the same."""
     monkeypatch.chdir(home)
     (home / "empty.jsonl").write_text("")
     words, wanted = REFUSED[name]
     recipe = ["--start", "none"] if words[0] == "--task" and "=" in words[1] else ["--recipe", "recipe.yaml"]
-    assert main(["finetune", *recipe, *words, "--out", "new"]) == 2
-    said = capsys.readouterr().err.strip()
-    assert all(word in said for word in wanted), said
-    assert said.count("\n") == 0 and not (home / "new").exists()
+    for verb in (["finetune"], ["explain", "finetune"]):
+        assert main([*verb, *recipe, *words, "--out", "new"]) == 2
+        said = capsys.readouterr().err.strip()
+        assert all(word in said for word in wanted), said
+        assert said.count("\n") == 0 and not (home / "new").exists()
 
 
 @pytest.mark.parametrize("words", [["predict", "--run", "run", "--input", "mood.jsonl", "--output", "new"],

@@ -49,7 +49,7 @@ def run_study(
 def _run_trials(
     recipe: FinetuneRecipe, root: RunFolder, resume: bool, data: Mapping[str, LabelledData] | None
 ) -> dict[str, Any]:
-    config, compares = to_yaml(recipe), fits_baselines(recipe)
+    config = to_yaml(recipe)
     root.check_free(resume=resume, config=config, chosen=CHOSEN)
     began_at_s, plan = work_began_at_s(), plan_study(recipe, root, data)
     trials, built = plan.trials, plan.built
@@ -60,13 +60,13 @@ def _run_trials(
     for line in describe_study(recipe, plan, compute, began_at_s):
         say(line)
     setup = Setup(compute, data_sizes(main) | {"warnings": plan.warnings, "fingerprints": fingerprints})
-    several = len(trials) > 1 or compares
+    several = len(trials) > 1 or plan.compares
     for start in (main.start, *main.inputs.models.values()) if several else ():
         if start is not None:
             start.load()  # damaged weights are refused before anything is written
     if several:
         root.create(config, manifest("finetune", recipe.train.seed, setup.data), compute.to_dict())
-    baselines = fit_once(Baselines(recipe), main, root) if compares else {}
+    baselines = fit_once(Baselines(recipe), main, root) if plan.compares else {}
     if len(trials) == 1:
         report = run_trial(trials[0], main, setup, resume)
         if baselines:
@@ -90,12 +90,16 @@ def _run_trials(
 
 @dataclass(frozen=True, slots=True)
 class StudyPlan:
-    """The trials of a study, what each arm needs, what was chosen for it, in words, and what the data are like."""
+    """The trials of a study, what each arm needs, what was chosen for it, in words, and what the data are like.
+
+    ``compares``: whether baselines stand beside them.
+    """
 
     trials: list[Trial]
     built: Mapping[str, Finetuning]
     chosen: Mapping[str, tuple[str, ...]]
     reports: Mapping[str, DataReport]
+    compares: bool
 
     @property
     def warnings(self) -> list[str]:
@@ -111,12 +115,13 @@ class StudyPlan:
 
 def plan_study(recipe: FinetuneRecipe, root: RunFolder, data: Mapping[str, LabelledData] | None = None) -> StudyPlan:
     """Reads the data, chooses what the recipe leaves open, for each arm by itself, and checks all that is named."""
+    compares = fits_baselines(recipe)
     data = read_tasks(recipe) if data is None else data
     arms = {arm: choose_settings(own, data) for arm, own in list_arms(recipe).items()}
     trials = list_trials(recipe, {arm: own.recipe for arm, own in arms.items()}, root)
     built = build_arms(trials, data)
     reports = {task.name: report_data(task.data, task.lengths) for task in built[trials[0].arm].tasks}
-    return StudyPlan(trials, built, {arm: own.words for arm, own in arms.items()}, reports)
+    return StudyPlan(trials, built, {arm: own.words for arm, own in arms.items()}, reports, compares)
 
 
 def describe_study(
