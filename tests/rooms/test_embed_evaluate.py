@@ -169,3 +169,12 @@ def test_a_file_of_pairs_may_have_blanks_or_tabs(tmp_path: Path) -> None:
     """Witness: the lines as they were written."""
     found = read_scored_pairs(str(_with(tmp_path / "p.txt", "new york\tcity\t3\n\na b 2.5\n")))
     assert [(one.first, one.second, one.score) for one in found] == [("new york", "city", 3.0), ("a", "b", 2.5)]
+
+
+@pytest.mark.parametrize("score", ["nan", "inf", "1e999"])
+def test_a_score_is_a_finite_number(tmp_path: Path, score: str) -> None:
+    """Bad input: Python reads these as numbers, and a rank correlation of them is none."""
+    path = tmp_path / "pairs.txt"
+    path.write_text(f"king\tqueen\t3\ncat\tdog\t{score}\n")
+    with pytest.raises(BadInput, match=r"pairs.txt:2: not a pair of words with a score"):
+        read_scored_pairs(str(path))

@@ -12,7 +12,7 @@ from warmstart.base.errors import BadInput
 from warmstart.example.batch import GoalBatch
 from warmstart.models.backbone import SoftmaxTable, Tables
 from warmstart.models.head import Head
-from warmstart.models.heads import HEADS, answers_per_read, build_head
+from warmstart.models.heads import HEADS, build_head
 from warmstart.models.linear_heads import STRENGTH
 from warmstart.models.presets import preset
 from warmstart.models.settings import HeadKind, HeadSettings, TokenHeadSettings
@@ -296,4 +296,4 @@ def test_how_many_answers_are_known_without_a_head(kind: str) -> None:
     tables = Tables(table, None, SoftmaxTable(table))
     goal = replace(asked([0, 0, 1], torch.zeros(2), [1.0, 1.0]), document=torch.zeros(3, dtype=torch.int64))
     answers = build_head(settings, backbone).eval()(states(3), goal, tables)
-    assert len(answers) == (3 if answers_per_read(settings) else 2)
+    assert len(answers) == (3 if HEADS[kind].answers_per_read else 2)

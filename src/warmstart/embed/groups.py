@@ -12,6 +12,7 @@ import numpy as np
 from warmstart.base.arrays import Floats
 from warmstart.base.errors import BadInput
 from warmstart.embed.space import Space, find_terms, to_unit
+from warmstart.embed.word_lines import read_word_lines
 from warmstart.readers.text_io import read_lines
 
 
@@ -38,14 +39,10 @@ def read_categories(path: str, encoding: str = "utf-8") -> list[Categorised]:
         BadInput: a line of another form, or fewer than two categories.
     """
     found = []
-    for number, line in enumerate(read_lines(path, encoding), start=1):
-        text = line.strip()
-        parts = [part.strip() for part in (text.split("\t") if "\t" in text else text.split())]
-        if not text or text.startswith("#"):
-            continue
+    for where, text, parts in read_word_lines(path, encoding):
         if len(parts) != 2 or not all(parts):
             raise BadInput(
-                "not a word with its category", where=f"{path}:{number}", value=text,
+                "not a word with its category", where=where, value=text,
                 allowed="a word and a category, separated by a tab", next_step="correct or remove this line",
             )  # fmt: skip
         found.append(Categorised(*parts))

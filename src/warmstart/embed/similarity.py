@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from warmstart.base.arrays import Floats
 from warmstart.base.errors import BadInput
 from warmstart.embed.space import Space, find_terms, to_unit
+from warmstart.embed.word_lines import finite, read_word_lines
 from warmstart.readers.rows import Row, read_rows
 from warmstart.readers.text_io import read_lines, split_extensions
 
@@ -32,17 +33,13 @@ def read_scored_pairs(path: str, encoding: str = "utf-8") -> list[ScoredPair]:
         BadInput: a line of another form, or none.
     """
     found = []
-    for number, line in enumerate(read_lines(path, encoding), start=1):
-        text = line.strip()
-        parts = [part.strip() for part in (text.split("\t") if "\t" in text else text.split())]
-        if not text or text.startswith("#"):
-            continue
+    for where, text, parts in read_word_lines(path, encoding):
         try:
             first, second, score = parts
-            found.append(ScoredPair(first, second, float(score)))
+            found.append(ScoredPair(first, second, finite(score)))
         except ValueError:
             raise BadInput(
-                "not a pair of words with a score", where=f"{path}:{number}", value=text,
+                "not a pair of words with a score", where=where, value=text,
                 allowed="two words and a number, separated by tabs", next_step="correct or remove this line",
             ) from None  # fmt: skip
     if not found:
@@ -87,7 +84,7 @@ def _sentence_pair(row: Row) -> ScoredPair:
         )  # fmt: skip
     first, second, score = (row.fields[name] for name in named)
     try:
-        return ScoredPair(str(first), str(second), float(score))
+        return ScoredPair(str(first), str(second), finite(score))
     except (TypeError, ValueError):
         raise BadInput("no score", where=row.where, value=score, allowed="a number") from None
 

@@ -21,8 +21,3 @@ HEADS: dict[str, type[Head]] = {
 def build_head(settings: HeadSettings | TokenHeadSettings, backbone: BackboneSettings) -> Head:
     """A head of the kind that ``settings`` name, for the states of a backbone; its weights are not drawn yet."""
     return HEADS[settings.kind](settings, backbone)
-
-
-def answers_per_read(settings: HeadSettings | TokenHeadSettings) -> bool:
-    """Whether a head with these settings gives one answer for every read, not one for every question."""
-    return HEADS[settings.kind].answers_per_read
