@@ -99,16 +99,16 @@ def _metrics(result: Mapping[str, Any], title: str = "metric") -> None:
     )
 
 
-def _tasks(tasks: Mapping[str, Any], split: str) -> None:
-    """The metrics of each of several tasks."""
+def _tasks(tasks: Mapping[str, Any], split: str = "") -> None:
+    """The metrics of each of several tasks, on a split where it is known which."""
     for name, found in tasks.items():
         print_text("")
-        _metrics(found, f"{name}: {_title(found, split)}")
+        _metrics(found, f"{name}: {_title(found, split)}" if split else _title(found, name))
 
 
 def _evaluate(result: Mapping[str, Any]) -> None:
     _metrics(result)
-    _tasks(result.get("tasks", {}), "metric")
+    _tasks(result.get("tasks", {}))
     counted = "token" if "tokens" in result else "example"
     print_text(format_count(result[f"{counted}s"], counted))
 
