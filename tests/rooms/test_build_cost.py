@@ -151,7 +151,7 @@ def test_the_start_of_the_work_counts(files: Path) -> None:
     """Witness: a clock by hand: what began a hundred seconds ago has taken as long already."""
     trial, built = named(files, "began", model="gpt1-tiny", vocab_size=270, length="2 steps")
     reports = {"": report_data(built.task.data, built.task.lengths)}
-    plan = StudyPlan([trial], {trial.arm: built}, {trial.arm: ()}, reports)
+    plan = StudyPlan([trial], {trial.arm: built}, {trial.arm: ()}, reports, compares=False)
     compute = compute_settings("fp32", default_device())
     words = describe_study(trial.recipe, plan, compute, time.monotonic() - 100)
     said = re.search(r"preparing 1m(\d\d)s", words[-1])
