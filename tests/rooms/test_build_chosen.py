@@ -51,7 +51,14 @@ def test_rates() -> None:
 
 def test_what_is_stated_stays() -> None:
     """Invariant: a recipe that states all is itself, without a word; each flag alone wins over the rule."""
-    stated = {"head_init": "random", "length": "2 epochs", "batch_size": 5, "lr": "1e-3", "evaluate_every": "1 epoch"}
+    stated = {
+        "head_init": "random",
+        "scheme": "top",
+        "length": "2 epochs",
+        "batch_size": 5,
+        "lr": "1e-3",
+        "evaluate_every": "1 epoch",
+    }
     whole = recipe(**stated)
     assert (
         choose_settings(whole, {"": data(300)}) == (found := choose_settings(whole, {"": data(300)}))
@@ -61,8 +68,8 @@ def test_what_is_stated_stays() -> None:
     for name, value in stated.items():
         chosen = choose_settings(recipe(**{name: value}), {"": data(300)}).recipe
         train = chosen.train
-        shown = {key: getattr(train, key) for key in stated if key not in ("lr", "head_init")}
-        shown |= {"lr": train.optimizer.lr, "head_init": chosen.head_init}
+        shown = {key: getattr(train, key) for key in stated if key not in ("lr", "head_init", "scheme")}
+        shown |= {"lr": train.optimizer.lr, "head_init": chosen.head_init, "scheme": chosen.scheme.kind}
         assert str(shown[name]) == str(float(value) if name == "lr" else value)
         assert all(one is not None for one in shown.values())
 

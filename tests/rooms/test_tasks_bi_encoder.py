@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import warmstart
 from warmstart.base.errors import BadInput
@@ -165,3 +166,27 @@ def test_a_left_to_right_model_learns_pairs_apart(tmp_path: Path) -> None:
     assert report["metrics"]["accuracy"] > 0.9
     again = warmstart.evaluate(str(tmp_path / "run"), str(path), precision="fp32")
     assert again["metrics"] == report["metrics"] and answer_of(spec_of("similarity")).goal == "label"
+
+
+def test_few_pairs_apart_teach_the_head_alone(tmp_path: Path) -> None:
+    """Witness: the start's own weights, to the bit; all move where that is asked for, or where pairs are read together."""
+    path, flags = (
+        tmp_path / "pairs.csv",
+        {"vocab_size": 280, "model": "gpt1-tiny", "start": "none", "length": "2 steps"},
+    )
+    rows = [f"{WORDS[n % 12]},{WORDS[(n + 7 * (n % 2)) % 12]},{n % 2}" for n in range(24)]
+    path.write_text("\n".join(["sentence1,sentence2,label", *rows]) + "\n")
+    given: dict[str, Any] = {"task": "similarity", "train": str(path), "precision": "fp32"}
+    warmstart.finetune(str(tmp_path / "start"), **given, **flags)
+    given |= {"start": str(tmp_path / "start"), "new_head": True}
+    said = "\n".join(warmstart.explain("finetune", **given, pair_encoder="bi")["words"])
+    assert "rate 1.5e-05, the head alone, by 24 training examples" in said
+    asked: dict[str, dict[str, Any]] = {
+        "apart": {"pair_encoder": "bi"}, "all": {"pair_encoder": "bi", "scheme": "full"}, "together": {}
+    }  # fmt: skip
+    moved = {}
+    for name, more in asked.items():
+        warmstart.finetune(str(tmp_path / name), **given, **more, length="2 steps")
+        before, after = (load_file(tmp_path / one / "model.safetensors") for one in ("start", name))
+        moved[name] = [key for key in after if key.startswith("backbone.blocks") and not before[key].equal(after[key])]
+    assert not moved["apart"] and moved["all"] and moved["together"]

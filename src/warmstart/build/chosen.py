@@ -6,7 +6,8 @@ One rule for all (docs/train.md, "What is chosen for you", has the measurements 
   random takes twice as many and three epochs at least;
 - batches of 16, from 2,000 examples on of 32;
 - the rate that the kind of backbone has at 384 wide, divided by how many times wider it is; words one by one and random
-  weights stand a larger one, two texts that are read apart need a smaller one.
+  weights stand a larger one, two texts that are read apart need a smaller one;
+- of few pairs that are read apart only the head is learned: the vectors of the start say already how alike two texts are.
 """
 
 from collections.abc import Mapping
@@ -33,12 +34,14 @@ WIDTH = 384
 """Width that the rates of backbones belong to."""
 APART = 0.1
 """Share of that rate for two texts that are read apart: their likeness, which the start knows already, is soon forgotten."""
+FEW_APART = 300
+"""Pairs below which only the head of what reads them apart is trained (docs/results/few-labels.md)."""
 NARROW = 3
 """How many times larger than that the rate of a narrower one gets at most."""
 MANY_EPOCHS = 10
 """Epochs beyond which dev is evaluated by shares of the run, not after each."""
 CHOSEN = (
-    ("head_init",), ("train", "length"), ("train", "batch_size"), ("train", "evaluate_every"), ("train", "optimizer", "lr")
+    ("head_init",), ("scheme", "kind"), ("train", "length"), ("train", "batch_size"), ("train", "evaluate_every"), ("train", "optimizer", "lr")
 )  # fmt: skip
 """The fields that are chosen where a recipe leaves them open."""
 
@@ -72,7 +75,9 @@ def choose_settings(recipe: FinetuneRecipe, data: Mapping[str, LabelledData]) ->
     found["evaluate_every"] = train.evaluate_every or _evaluate_every(length, epoch, is_held_out)
     found["optimizer"] = train.optimizer.model_copy(update={"lr": rate})
     head = recipe.head_init or ("fitted" if starts else "random")
-    chosen = recipe.model_copy(update={"head_init": head, "train": train.model_copy(update=found)})
+    trained = recipe.scheme.kind or ("head" if _trains_head_alone(recipe, data) and head == "fitted" else "full")
+    scheme = recipe.scheme.model_copy(update={"kind": trained})
+    chosen = recipe.model_copy(update={"head_init": head, "scheme": scheme, "train": train.model_copy(update=found)})
     return ChosenSettings(chosen, tuple(_words(recipe, chosen, backbone, count)))
 
 
@@ -98,6 +103,17 @@ def _rate_of(recipe: FinetuneRecipe, data: LabelledData, backbone: BackboneSetti
     return choose_rate(backbone, kind, starts, is_bi_encoder(recipe, kind, len(data.train)))
 
 
+def _trains_head_alone(recipe: FinetuneRecipe, data: Mapping[str, LabelledData]) -> bool:
+    """Whether all that is learned is how alike two texts are, from few pairs and by what reads texts already."""
+    apart = all(
+        is_bi_encoder(own, KINDS[data[name].kind], len(data[name].train)) for name, own in recipe.by_task().items()
+    )
+    few = sum(len(one.train) for one in data.values()) < FEW_APART
+    return (
+        few and apart and recipe.start != NO_START and recipe.train.unfreeze is None and recipe.transfer_layers is None
+    )
+
+
 def _evaluate_every(length: str, epoch: int, is_held_out: bool) -> str:
     """After each epoch, of many epochs after each tenth; once, at the end, where dev is what the model learns from.
 
@@ -120,6 +136,8 @@ def _words(recipe: FinetuneRecipe, chosen: FinetuneRecipe, backbone: BackboneSet
         parts.append(f"batches of {found.batch_size}")
     if asked.optimizer.lr is None:
         parts.append(f"rate {found.optimizer.lr:g}")
+    if recipe.scheme.kind is None and chosen.scheme.kind == "head":
+        parts.append("the head alone")
     if not parts:
         return []
     begins = "random weights" if recipe.start == NO_START else "a trained start"

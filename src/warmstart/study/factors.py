@@ -64,7 +64,7 @@ def control_of(recipe: FinetuneRecipe) -> FinetuneRecipe:
     }
     optimizer = recipe.train.optimizer.model_copy(update={"layer_decay": 1.0})
     train = recipe.train.model_copy(update={"unfreeze": None, "optimizer": optimizer})
-    return recipe.model_copy(update=changes | {"scheme": SchemeSettings(), "train": train})
+    return recipe.model_copy(update=changes | {"scheme": SchemeSettings(kind="full"), "train": train})
 
 
 def describe_control(recipe: FinetuneRecipe) -> str:
@@ -72,7 +72,7 @@ def describe_control(recipe: FinetuneRecipe) -> str:
     left_out = [
         words
         for words, given in (
-            (f"--scheme {recipe.scheme.kind}", recipe.scheme.kind != "full"),
+            (f"--scheme {recipe.scheme.kind}", recipe.scheme.kind not in (None, "full")),
             ("--freeze-tables", recipe.scheme.freeze_tables),
             ("--unfreeze", recipe.train.unfreeze is not None),
             ("--layer-decay", recipe.train.optimizer.layer_decay != 1.0),

@@ -35,7 +35,7 @@ def check_scheme(scheme: SchemeSettings, size: BackboneSettings, loaded: int | N
             "the scheme top needs a number of layers, and no other has one", where="--scheme-layers",
             value=scheme.layers, next_step=f"give --scheme-layers with --scheme top, not with {scheme.kind}",
         )  # fmt: skip
-    if scheme.kind == "full":
+    if scheme.kind in (None, "full"):
         return
     trained = scheme.layers or 0
     if trained > size.total_layers:
@@ -84,7 +84,7 @@ def apply_scheme(model: Model, scheme: SchemeSettings, seed: int) -> None:
     if scheme.freeze_tables:
         for table in _tables(model).values():
             table.requires_grad_(False)
-    if scheme.kind == "full":
+    if scheme.kind in (None, "full"):
         return
     backbone.requires_grad_(False)
     for part in backbone.pooling_parts:  # between the backbone and a head, and trained with the head

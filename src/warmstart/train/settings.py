@@ -195,9 +195,9 @@ class SchemeSettings(Settings):
 
     title = "Scheme"
 
-    kind: Literal["full", "head", "top", "lora"] = Setting(
-        "full", "weights to train: all; the heads; the heads and the top layers; the heads and LoRA's low-rank updates",
-        flag="--scheme",
+    kind: Literal["full", "head", "top", "lora"] | None = Setting(
+        None, "weights to train: all; the heads; the heads and the top layers; the heads and LoRA's low-rank updates",
+        flag="--scheme", chosen="the start, the task and the number of examples",
     )  # fmt: skip
     layers: int | None = Setting(None, "layers that --scheme top trains", flag="--scheme-layers", metavar="K", ge=1)
     freeze_tables: bool = Setting(
