@@ -34,14 +34,15 @@ WIDTH = 384
 """Width that the rates of backbones belong to."""
 APART = 0.1
 """Share of that rate for two texts that are read apart: their likeness, which the start knows already, is soon forgotten."""
-FEW_APART = 300
+FEW_APART = 50
 """Pairs below which only the head of what reads them apart is trained (docs/results/few-labels.md)."""
 NARROW = 3
 """How many times larger than that the rate of a narrower one gets at most."""
 MANY_EPOCHS = 10
 """Epochs beyond which dev is evaluated by shares of the run, not after each."""
 CHOSEN = (
-    ("head_init",), ("scheme", "kind"), ("train", "length"), ("train", "batch_size"), ("train", "evaluate_every"), ("train", "optimizer", "lr")
+    ("head_init",), ("scheme", "kind"), ("train", "length"), ("train", "batch_size"), ("train", "evaluate_every"),
+    ("train", "optimizer", "lr"),
 )  # fmt: skip
 """The fields that are chosen where a recipe leaves them open."""
 
