@@ -52,3 +52,18 @@ def test_constant_predictions_have_a_defined_value_and_no_warning(name):
     """Invariant: 0.0, where scikit-learn or SciPy would warn (warnings are errors here)."""
     assert METRICS[name](np.array([0, 1, 1, 0]), np.zeros(4, int)) == 0.0
     assert METRICS[name](np.zeros(4, int), np.zeros(4, int)) == 0.0
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_counts_are_those_of_scikit_learn(seed: int) -> None:
+    """Witness: scikit-learn on random answers: classes with gaps between their numbers, and labels side by side."""
+    rng = np.random.default_rng(seed)
+    n, many = int(rng.integers(2, 30)), rng.integers(0, 2, (12, 5))
+    targets, predictions = rng.choice([0, 1, 4, 9], n), rng.choice([0, 1, 5, 9], n)
+    for average in ("macro", "micro"):
+        expected = metrics.f1_score(targets, predictions, average=average, zero_division=0)
+        assert METRICS[f"f1_{average}"](targets, predictions) == pytest.approx(expected)
+        expected = metrics.f1_score(many, np.roll(many, 1, 0), average=average, zero_division=0)
+        assert METRICS[f"f1_{average}"](many, np.roll(many, 1, 0)) == pytest.approx(expected)
+    assert METRICS["matthews"](targets, predictions) == pytest.approx(metrics.matthews_corrcoef(targets, predictions))
+    assert METRICS["accuracy"](many, np.roll(many, 1, 0)) == metrics.accuracy_score(many, np.roll(many, 1, 0))

@@ -1,9 +1,12 @@
 """Presets: sizes as published, and sizes that do not fit refused."""
 
+import math
+
 import pytest
 import torch
 
 from warmstart.base.errors import BadInput
+from warmstart.models.initialise import Undrawn
 from warmstart.models.model import Model
 from warmstart.models.presets import PRESETS, preset
 from warmstart.models.settings import HeadSettings, ModelSettings
@@ -125,3 +128,23 @@ def test_models_of_an_encoder_and_a_decoder_are_named_as_such(name: str) -> None
     assert "did you mean" not in str(error.value)
     with pytest.raises(BadInput, match="did you mean 'bert'"):
         preset("bertt")
+
+
+@pytest.mark.parametrize("name", [name for name in PRESETS if name.endswith(("-tiny", "-micro"))])
+def test_every_weight_is_drawn(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Invariant: what memory held before is nowhere in a fresh model; here it held no numbers."""
+    left = []
+
+    def leave(self: Undrawn, weight: torch.Tensor) -> torch.Tensor:
+        left.append(weight)
+        return weight.data.fill_(math.nan)
+
+    monkeypatch.setattr(Undrawn, "leave", leave)
+    heads = {
+        "label": HeadSettings(kind="class", size=3),
+        "deep": HeadSettings(kind="class", size=2, hidden=8, norm="batch"),
+        "tags": HeadSettings(kind="crf", size=3, lstm=4),
+    }
+    model = Model.fresh(ModelSettings(backbone=preset(name, vocab_size=270), heads=heads), 5)
+    assert not [name for name, weight in model.named_parameters() if not weight.isfinite().all()]
+    assert left

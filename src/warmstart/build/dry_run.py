@@ -40,7 +40,7 @@ NO_ANSWER = NamedAnswer(None)
 def build_meta_model(settings: ModelSettings, scheme: SchemeSettings | None = None, seed: int = 0) -> Model:
     """The model on torch's meta device: shapes and what is trained of them, without memory for a single weight."""
     with torch.device("meta"):
-        model = Model(settings)
+        model = Model.undrawn(settings)
     if scheme is not None:
         apply_scheme(model, scheme, seed)
     return model

@@ -65,16 +65,16 @@ def is_one_answer(truths: Sequence[Hashable], predictions: Sequence[Hashable]) -
 
 def _share_below(right: int, count: int, majority: int) -> float:
     """How often a run that is right half-way between the majority's share and always has at most so many right."""
-    from scipy.stats import binom
+    from scipy.special import bdtr  # scipy.stats, which has it as binom.cdf, takes seconds to import
 
-    return float(binom.cdf(right, count, (1 + majority / count) / 2))
+    return float(bdtr(right, count, (1 + majority / count) / 2))
 
 
 def _go_together(targets: Array, predictions: Array) -> bool:
     """Whether predictions in a random order would seldom agree so well: for two classes the chi² test, n · matthews²."""
-    from scipy.stats import norm
+    from scipy.special import ndtr
 
-    return bool(norm.sf(matthews(targets, predictions) * math.sqrt(len(targets))) < DOUBT)
+    return bool(ndtr(-matthews(targets, predictions) * math.sqrt(len(targets))) < DOUBT)
 
 
 CAUTIONS = {

@@ -1,12 +1,15 @@
-"""Metrics by name: functions of scikit-learn and SciPy.
+"""Metrics by name, as scikit-learn and SciPy define them.
 
+What is a count is counted here: every run would wait for the import of scikit-learn, longer than it evaluates.
 Targets and predictions are arrays of class numbers [n], of scores [n], or of labels [n, K] (multi-label, 0 or 1). Where a
 correlation or an F1 is not defined (constant predictions, a class that does not occur) it is 0.0, without a warning.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
@@ -17,41 +20,58 @@ LOWER_IS_BETTER = frozenset({"mse", "loss", "ter"})
 
 def accuracy(targets: Array, predictions: Array) -> float:
     """Fraction of right predictions; of multi-label examples, all labels must be right (exact match)."""
-    from sklearn.metrics import accuracy_score
-
-    return float(accuracy_score(targets, predictions))
+    right = targets == predictions
+    return float(right.reshape(len(right), -1).all(1).mean())
 
 
 def f1(targets: Array, predictions: Array) -> float:
     """F1 of class 1 if only the classes 0 and 1 occur, else the mean over classes."""
-    from sklearn.metrics import f1_score
-
-    if is_binary(targets, predictions):
-        return float(f1_score(targets, predictions, pos_label=1, average="binary", zero_division=0))
+    if is_binary(targets, predictions) and targets.ndim == 1:
+        return float(_f1(*_counts(targets == 1, predictions == 1)))
     return f1_macro(targets, predictions)
 
 
 def f1_macro(targets: Array, predictions: Array) -> float:
     """Mean F1 of the classes that occur, or of all labels (multi-label)."""
-    from sklearn.metrics import f1_score
-
-    return float(f1_score(targets, predictions, average="macro", zero_division=0))
+    return float(_f1(*_by_class(targets, predictions)).mean())
 
 
 def f1_micro(targets: Array, predictions: Array) -> float:
     """F1 over all labels of all examples together."""
-    from sklearn.metrics import f1_score
-
-    return float(f1_score(targets, predictions, average="micro", zero_division=0))
+    return float(_f1(*(np.sum(count) for count in _by_class(targets, predictions))))
 
 
 def matthews(targets: Array, predictions: Array) -> float:
     """Matthews correlation (for more than two classes: Gorodkin's R_K)."""
-    from sklearn.metrics import matthews_corrcoef
-
     if is_constant(targets) or is_constant(predictions):
         return 0.0
-    return float(matthews_corrcoef(targets, predictions))
+    n, (right, false, missed) = len(targets), _by_class(targets, predictions)
+    told, true = right + false, right + missed
+    spreads = float(n * n - told @ told), float(n * n - true @ true)
+    return float(n * right.sum() - told @ true) / math.sqrt(spreads[0] * spreads[1])
+
+
+def _by_class(targets: Array, predictions: Array) -> tuple[Array, Array, Array]:
+    """For each class that occurs, or each label: examples rightly said to be of it, wrongly, and those that are missed."""
+    if targets.ndim > 1:
+        return _counts(targets == 1, predictions == 1)
+    classes = np.unique(np.concatenate([targets, predictions]))
+    right, told, true = (
+        np.bincount(np.searchsorted(classes, found), minlength=len(classes))
+        for found in (targets[targets == predictions], predictions, targets)
+    )
+    return right, told - right, true - right
+
+
+def _counts(targets: Array, predictions: Array) -> tuple[Array, Array, Array]:
+    """The same of truths [n] or [n, K]."""
+    return (targets & predictions).sum(0), (~targets & predictions).sum(0), (targets & ~predictions).sum(0)
+
+
+def _f1(right: Array, false: Array, missed: Array) -> Array:
+    """2 · right / (2 · right + false + missed), 0 where nothing is to be found and nothing is said."""
+    whole: Array = np.asarray(2.0 * right + false + missed)
+    return np.divide(2.0 * right, whole, out=np.zeros_like(whole), where=whole > 0)
 
 
 def pearson(targets: Array, predictions: Array) -> float:
@@ -70,9 +90,7 @@ def spearman(targets: Array, predictions: Array) -> float:
 
 def mse(targets: Array, predictions: Array) -> float:
     """Mean squared error; lower is better."""
-    from sklearn.metrics import mean_squared_error
-
-    return float(mean_squared_error(targets, predictions))
+    return float(((targets - predictions) ** 2).mean())
 
 
 METRICS: dict[str, Metric] = {

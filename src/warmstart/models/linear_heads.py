@@ -158,6 +158,7 @@ class QuestionHead(LinearHead):
         )
         bias = self.linear.bias.detach().to(rows).requires_grad_() if self.settings.bias else weight.new_zeros(1)
         parameters = [weight, bias] if self.settings.bias else [weight]
+        _spare_the_compiler()
         solver = torch.optim.LBFGS(parameters, max_iter=300, tolerance_grad=1e-6, line_search_fn="strong_wolfe")
 
         def loss() -> torch.Tensor:
@@ -175,6 +176,16 @@ class QuestionHead(LinearHead):
             self.linear.weight.copy_(found)
             if self.settings.bias:
                 self.linear.bias.copy_(bias - found @ mean)
+
+
+def _spare_the_compiler() -> None:
+    """Keeps torch from importing its compiler, for seconds, when the first of its optimizers is made.
+
+    It would only be told not to compile the method that adds groups of parameters; here nothing compiles an optimizer.
+    """
+    method = getattr(torch.optim.Optimizer.add_param_group, "__wrapped__", None)
+    if method is not None and not hasattr(method, "__dynamo_disable"):
+        setattr(method, "__dynamo_disable", method)  # where torch keeps the form that is not compiled
 
 
 class ReadHead(LinearHead):

@@ -13,7 +13,7 @@ from warmstart.models.backbone import Tables
 from warmstart.models.backbones import build_backbone
 from warmstart.models.head import DEFAULT_OPTIONS, Head, LossOptions
 from warmstart.models.heads import build_head
-from warmstart.models.initialise import initialise
+from warmstart.models.initialise import Undrawn, initialise
 from warmstart.models.inputs import LMInputs
 from warmstart.models.linear_heads import mean_pool, text_numbers
 from warmstart.models.losses import Loss
@@ -77,9 +77,15 @@ class Model(nn.Module):
         self.heads = nn.ModuleDict({name: build_head(head, settings.backbone) for name, head in heads.items()})
 
     @staticmethod
+    def undrawn(settings: ModelSettings) -> "Model":
+        """A Model whose weights hold anything: all of them are to be filled."""
+        with Undrawn():
+            return Model(settings)
+
+    @staticmethod
     def fresh(settings: ModelSettings, seed: int) -> "Model":
         """A Model with newly drawn float32 weights that follow from ``seed``."""
-        model = Model(settings)
+        model = Model.undrawn(settings)
         initialise(model, settings.backbone.init_std, torch.Generator().manual_seed(seed))
         with torch.no_grad():
             for name in model.heads:

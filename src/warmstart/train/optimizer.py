@@ -1,13 +1,12 @@
-"""Updates on flat rows: torch's fused AdamW with decoupled decay on matrices and tables; Muon for matrices, or Adamax."""
+"""Updates on flat rows: AdamW with decoupled decay on matrices and tables; Muon for matrices, or Adamax."""
 
 import torch
 
+from warmstart.train.adam import Adam
 from warmstart.train.adamax import Adamax
 from warmstart.train.muon import Muon
 from warmstart.train.settings import OptimizerSettings
 from warmstart.train.weights import MATRICES, Group, Weights
-
-MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
 class Optimizer:
@@ -20,12 +19,7 @@ class Optimizer:
         }
         if settings.kind == "adamax":
             self._own = {g.name: Adamax(g, settings) for g in weights.groups}
-        self._rest = [g for g in weights.groups if g.name not in self._own]
-        groups = [{"params": [g.master], "weight_decay": settings.weight_decay * g.decays} for g in self._rest]
-        self._adam: torch.optim.AdamW | None = None
-        if groups:
-            betas = (settings.beta1, settings.beta2)
-            self._adam = torch.optim.AdamW(groups, lr=settings.peak, betas=betas, eps=settings.eps, fused=True)
+        self._adam = {g.name: Adam(g, settings) for g in weights.groups if g.name not in self._own}
         self.num_unfrozen_layers: int | None = None  # counted from the heads; the loop sets it before each step
         self._stopped = torch.zeros((), device=weights.groups[0].master.device)
 
@@ -46,25 +40,12 @@ class Optimizer:
         for group, grad in zip(self.weights.groups, self.weights.gradients(), strict=True):
             if not self._is_updated(group):
                 continue
+            share = rate * self._rate_share(group)
             if group.name in self._own:
-                self._own[group.name].update(grad.div_(divisor), rate * self._rate_share(group))
+                self._own[group.name].update(grad.div_(divisor), share)
             else:
-                group.master.grad = grad
-        if self._adam is not None:
-            self._update_rest(self._adam, rate, divisor)
+                self._adam[group.name].update(grad, share, divisor, self._stopped)
         self.weights.publish()
-
-    def _update_rest(self, adam: torch.optim.AdamW, rate: float, divisor: torch.Tensor) -> None:
-        """Adam's update of the groups that have no update of their own."""
-        for group, options in zip(self._rest, adam.param_groups, strict=True):
-            options["lr"] = rate * self._rate_share(group)
-        if self.settings.kind == "adam-2018":
-            self._correct_as_released(adam)
-        # What torch's own GradScaler sets on a fused optimizer: a divisor of the gradient, and whether to change nothing.
-        adam.grad_scale, adam.found_inf = divisor, self._stopped  # type: ignore[attr-defined]
-        adam.step()
-        for group in self._rest:
-            group.master.grad = None
 
     def _is_updated(self, group: Group) -> bool:
         return self.num_unfrozen_layers is None or group.depth < self.num_unfrozen_layers
@@ -73,43 +54,20 @@ class Optimizer:
         """The share of the rate that a group has by its depth."""
         return float(self.settings.layer_decay**-group.depth)
 
-    def _correct_as_released(self, adam: torch.optim.AdamW) -> None:
-        """Brings the fused update to that of GPT-1's released code.
-
-        Its rate r = lr · √(1 - β₂ᵗ) / (1 - β₁ᵗ) multiplies m / (√v + ε) + decay · p. Here the rate is lr, √v is
-        corrected before ε is added, and decay stands alone; so the corrections go into ε and decay.
-        """
-        s = self.settings
-        for group, options in zip(self._rest, adam.param_groups, strict=True):
-            state = adam.state.get(group.master, {})
-            t = float(state["step"]) + 1 if state else 1.0
-            second = (1 - s.beta2**t) ** 0.5
-            options["eps"] = s.eps / second
-            options["weight_decay"] = s.weight_decay * group.decays * second / (1 - s.beta1**t)
-
     def state(self) -> dict[str, torch.Tensor]:
         """Masters and moments by name, everything that an update depends on."""
         state: dict[str, torch.Tensor] = {f"{g.name}.master": g.master for g in self.weights.groups}
-        for name, own in self._own.items():
+        for name, own in (self._own | self._adam).items():
             state |= {f"{name}.{key}": value for key, value in own.state().items()}
-        for group in self._rest:
-            assert self._adam is not None
-            for key, value in self._adam.state.get(group.master, {}).items():
-                state[f"{group.name}.{key}"] = value
         return state
 
     def restore(self, state: dict[str, torch.Tensor]) -> None:
         """Loads what :meth:`state` returned."""
         for group in self.weights.groups:
             group.master.copy_(state[f"{group.name}.master"])
-        for name, own in self._own.items():
+        for name, own in (self._own | self._adam).items():
             for key, value in own.state().items():
                 value.copy_(state[f"{name}.{key}"])
-        for group in self._rest:
-            if f"{group.name}.step" in state:
-                assert self._adam is not None
-                device = group.master.device
-                self._adam.state[group.master] = {key: state[f"{group.name}.{key}"].to(device) for key in MOMENTS}
         self.weights.publish()
 
 

@@ -239,14 +239,14 @@ def import_model(folder: Path) -> ImportedModel:
     """The model in ``folder`` and what was left behind there, float32, in evaluation mode."""
     folder = Path(folder)
     if is_release(folder):
-        model = Model(ModelSettings(backbone=release_settings(folder)))
+        model = Model.undrawn(ModelSettings(backbone=release_settings(folder)))
         return ImportedModel(
             model.eval(), _fill(model, FoundTensors(release_tensors(folder), str(folder), {}), gpt1.LAYOUT)
         )
     config = read_config(folder)
     layout = _layout(config, folder)
     settings = _settings(config, layout, folder)
-    model = Model(settings)
+    model = Model.undrawn(settings)
     found = read_folder(base_of(folder))
     if layout is not None:
         found = replace(found, tensors=layout.today(found.tensors))

@@ -1,0 +1,44 @@
+"""AdamW (Loshchilov and Hutter 2019) by torch's fused function, and Adam as GPT-1's released code has it.
+
+The function, not the class ``torch.optim.AdamW``: making one of these, and its first step, import torch's compiler, which
+takes longer than many a fine-tuning.
+"""
+
+import torch
+from torch.optim.adamw import adamw
+
+from warmstart.train.settings import OptimizerSettings
+from warmstart.train.weights import Group
+
+
+class Adam:
+    """Updates the master row of one group."""
+
+    def __init__(self, group: Group, settings: OptimizerSettings) -> None:
+        self.group, self.settings = group, settings
+        self.mean, self.square = torch.zeros_like(group.master), torch.zeros_like(group.master)
+        self.count = torch.zeros((), dtype=torch.float32, device=group.master.device)
+
+    def update(self, grad: torch.Tensor, rate: float, divisor: torch.Tensor, stopped: torch.Tensor) -> None:
+        """One update from the float32 gradient ``grad`` / ``divisor``; none where ``stopped`` is 1."""
+        s, decay = self.settings, self.settings.weight_decay * self.group.decays
+        eps, decay = self._as_released(decay) if s.kind == "adam-2018" else (s.eps, decay)
+        adamw(
+            [self.group.master], [grad], [self.mean], [self.square], [], [self.count], fused=True, grad_scale=divisor,
+            found_inf=stopped, amsgrad=False, beta1=s.beta1, beta2=s.beta2, lr=rate, weight_decay=decay, eps=eps,
+            maximize=False,
+        )  # fmt: skip
+
+    def _as_released(self, decay: float) -> tuple[float, float]:
+        """ε and decay that bring the fused update to that of GPT-1's released code.
+
+        Its rate r = lr · √(1 - β₂ᵗ) / (1 - β₁ᵗ) multiplies m / (√v + ε) + decay · p. Here the rate is lr, √v is
+        corrected before ε is added, and decay stands alone; so the corrections go into ε and decay.
+        """
+        s, t = self.settings, float(self.count) + 1
+        second = (1 - s.beta2**t) ** 0.5
+        return s.eps / second, decay * second / (1 - s.beta1**t)
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """What an update depends on, by name."""
+        return {"step": self.count, "exp_avg": self.mean, "exp_avg_sq": self.square}
