@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from warmstart.base.console import print_json, set_quiet
 from warmstart.base.errors import BadInput, InterruptError
-from warmstart.base.imports import no_garbage_collection
 from warmstart.base.run_folder import RunFolder
 from warmstart.base.settings import Settings
 from warmstart.base.signals import stop_at_once
@@ -40,8 +39,6 @@ class Command:
     def run(self) -> None:
         """Runs it and shows the result."""
         with self._stoppable():
-            with no_garbage_collection():
-                self.verb.fetch()
             result = self.verb.run(self.settings, self.options)
         if self.json:
             print_json(result)

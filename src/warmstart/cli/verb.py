@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 EXPLAIN = "explain"
@@ -47,12 +45,6 @@ class Verb:
     def base_name(self) -> str:
         """The verb whose settings it takes: ``explain`` takes those of the verb that it explains."""
         return self.name.removeprefix(f"{EXPLAIN} ")
-
-    def fetch(self) -> None:
-        """Imports what it needs, where that is a file of its own name."""
-        name = EXPLAIN if self.explains else self.name.replace(" ", "_")
-        if find_spec(f"warmstart.verbs.{name}") is not None:
-            import_module(f"warmstart.verbs.{name}")
 
     @property
     def explains(self) -> bool:
