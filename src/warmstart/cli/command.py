@@ -47,19 +47,22 @@ class Command:
 
     @contextmanager
     def _stoppable(self) -> Iterator[None]:
-        """Answers SIGTERM also while a verb that makes a run is being imported; the run itself does so later.
+        """Answers SIGTERM also while a verb that can go on is being imported; a run itself does so later.
 
         Ctrl-C outside of the training loop is told what to do next as well.
         """
-        if not self.verb.trains or self.verb.explains:
+        if not self.verb.answers_sigterm:
             yield
             return
-        folder = RunFolder(self.options.out)
+        sentence = RunFolder(self.options.out).stop_sentence if self.verb.trains else self._stop_sentence
         try:
-            with stop_at_once(folder.stop_sentence):
+            with stop_at_once(sentence):
                 yield
         except KeyboardInterrupt:
-            raise InterruptError(folder.stop_sentence("interrupted") or "interrupted.") from None
+            raise InterruptError(sentence("interrupted") or "interrupted.") from None
+
+    def _stop_sentence(self, how: str = "stopped by SIGTERM") -> str:
+        return f"{getattr(self.settings, 'out', self.verb.name)}: {how}; run the same command again to go on."
 
 
 def read_command(verb: Verb, argv: Sequence[str]) -> Command:
@@ -77,7 +80,12 @@ def read_command(verb: Verb, argv: Sequence[str]) -> Command:
         check_names(settings)
     if verb.trains and not verb.explains and parsed.out is None:
         raise BadInput("missing", where="--out", allowed="a folder that is new or empty", next_step="give --out RUN")
-    return Command(verb, settings, RunOptions(parsed.out or "", parsed.resume, parsed.all), parsed.json)
+    return Command(
+        verb,
+        settings,
+        RunOptions(parsed.out or "", "strict" if parsed.strict else parsed.resume, parsed.all),
+        parsed.json,
+    )
 
 
 def _settings(kind: type[Settings], parsed: ParsedArguments) -> Settings:

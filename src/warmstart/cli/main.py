@@ -130,8 +130,8 @@ def _main(argv: list[str]) -> int:
 
 
 def _stoppable(verb: Verb) -> AbstractContextManager[None]:
-    """Answers SIGTERM also while the words of a command that makes a run are read; the command itself does so later."""
-    if not verb.trains or verb.explains:
+    """Answers SIGTERM also while the words of a command that can go on are read; the command itself does so later."""
+    if not verb.answers_sigterm:
         return nullcontext()
     return stop_at_once(lambda: f"{verb.name}: stopped by SIGTERM before it began: run the same command again.")
 

@@ -28,6 +28,7 @@ class ParsedArguments:
     sets: list[str] = field(default_factory=list)
     out: str | None = None
     resume: bool = False
+    strict: bool = False
     all: bool = False
     json: bool = False
     quiet: bool = False
@@ -100,6 +101,8 @@ def build_parser(verb: Verb, kind: type[Settings]) -> argparse.ArgumentParser:
         out, resume = "folder of the run, to be created (required)", "continue the run that stopped there"
         run.add_argument("--out", metavar="RUN", help=_IGNORED if verb.explains else out)
         run.add_argument("--resume", action="store_true", help=_IGNORED if verb.explains else resume)
+        strict = "with --resume: refuse a damaged newest checkpoint (default: say so and go on from the one before)"
+        run.add_argument("--strict", action="store_true", help=_IGNORED if verb.explains else strict)
     if verb.explains:
         run.add_argument("--all", action="store_true", help="all settings, those that are as by default too")
     groups: dict[str, Any] = {}

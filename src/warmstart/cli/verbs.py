@@ -159,10 +159,12 @@ _ALL = (
         "TEXT… [--task NAME --data DIR] --out CORPUS [--tokenizer DIR | --vocab-size N]",
         "Reads txt, JSONL, CSV, TSV, Parquet (each also .gz, .zst), files, folders and globs. Learns a vocabulary\n"
         "unless one is given. The result does not depend on the number of workers. --task adds the training texts of a\n"
-        "known data set (as finetune knows them), so that a model can be pre-trained on a task's own text.",
+        "known data set (as finetune knows them), so that a model can be pre-trained on a task's own text. Stopped and\n"
+        "run again it goes on where it was.",
         "warmstart prepare books/ reviews.jsonl.gz --clean ftfy --vocab-size 8192 --out corpus\n"
         "  makes the folder corpus; then: warmstart pretrain --corpus corpus …",
         _prepare,
+        continues=True,
     ),
     Verb(
         "pretrain",

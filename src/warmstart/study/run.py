@@ -12,7 +12,7 @@ from typing import Any
 from warmstart.base.clock import work_began_at_s
 from warmstart.base.console import say
 from warmstart.base.files import read_json
-from warmstart.base.run_folder import REPORT, RunFolder
+from warmstart.base.run_folder import REPORT, Resume, RunFolder
 from warmstart.build.chosen import CHOSEN, choose_settings
 from warmstart.build.cost import disk_line, seconds_since, total_line
 from warmstart.build.data_report import DataReport, report_data
@@ -34,7 +34,7 @@ from warmstart.transfer.folder import load_model
 
 
 def run_study(
-    recipe: FinetuneRecipe, out: str, resume: bool, data: Mapping[str, LabelledData] | None
+    recipe: FinetuneRecipe, out: str, resume: Resume, data: Mapping[str, LabelledData] | None
 ) -> dict[str, Any]:
     """Runs every trial of ``recipe`` that is not finished yet, and compares them.
 
@@ -47,7 +47,7 @@ def run_study(
 
 
 def _run_trials(
-    recipe: FinetuneRecipe, root: RunFolder, resume: bool, data: Mapping[str, LabelledData] | None
+    recipe: FinetuneRecipe, root: RunFolder, resume: Resume, data: Mapping[str, LabelledData] | None
 ) -> dict[str, Any]:
     config = to_yaml(recipe)
     root.check_free(resume=resume, config=config, chosen=CHOSEN)
@@ -80,7 +80,7 @@ def _run_trials(
             trial.folder.tidy()  # the process may have died before it came to that
             reports.append(read_json(trial.folder.path / REPORT))
             continue
-        reports.append(run_trial(trial, built[trial.arm], setup, resume and trial.folder.is_started))
+        reports.append(run_trial(trial, built[trial.arm], setup, trial.folder.is_started and resume))
     report = compare_trials(str(root.path), trials, reports, main.metric, baselines)
     best = Path(report["best"])
     write_model(root.path, load_model(best), main.tokenizer, read_metadata(best), summary(recipe, main))
@@ -155,7 +155,7 @@ def describe_study(
     prepared = {"preparing": seconds_since(began_at_s)}
     return [
         *lines,
-        disk_line(bytes_to_write(models[0], averaged=recipe.train.ema > 0) + finished),
+        disk_line(bytes_to_write(models[0], recipe.train) + finished),
         total_line(prepared | seconds, len(trials)),
     ]
 

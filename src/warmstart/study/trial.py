@@ -9,7 +9,7 @@ import torch
 
 from warmstart.base.console import say
 from warmstart.base.files import check_free_space, write_json
-from warmstart.base.run_folder import PSEUDO_VALUES, RunFolder
+from warmstart.base.run_folder import PSEUDO_VALUES, Resume, RunFolder
 from warmstart.build.cost import DEV, Cost, extrapolate
 from warmstart.build.dry_run import NamedAnswer, build_meta_model, describe_training, estimate
 from warmstart.build.finetuning import Finetuning
@@ -71,7 +71,7 @@ class Outcome:
     report: dict[str, Any]
 
 
-def train_trial(trial: Trial, built: Finetuning, setup: Setup, resume: bool) -> Outcome:
+def train_trial(trial: Trial, built: Finetuning, setup: Setup, resume: Resume) -> Outcome:
     """Trains from the warm start to the best weights on dev, and evaluates these.
 
     Args:
@@ -89,7 +89,7 @@ def train_trial(trial: Trial, built: Finetuning, setup: Setup, resume: bool) -> 
     folder.create(to_yaml(recipe), manifest("finetune", recipe.train.seed, setup.data), setup.compute.to_dict())
     _write_account(folder, built, transfer)
     if resume:
-        _resume(trainer)
+        _resume(trainer, strict=resume == "strict")
     progress = trainer.run()
     trainer.load_best()
     close_scheme(model)
@@ -171,8 +171,8 @@ def _write_pseudo_values(folder: RunFolder, metric: str, found: Mapping[str, Eva
     write_json(folder.path / PSEUDO_VALUES, values)
 
 
-def _resume(trainer: Trainer) -> None:
-    if trainer.resume():
+def _resume(trainer: Trainer, *, strict: bool) -> None:
+    if trainer.resume(strict=strict):
         trainer.check_best()
         say(f"resumed after step {trainer.state.step}")
 

@@ -18,7 +18,7 @@ from warmstart.base.allocator import FreedMemory, keep_freed_memory
 from warmstart.base.console import ProgressBar, progress_bar, say
 from warmstart.base.errors import BadInput
 from warmstart.base.old_names import PROGRESS_KEYS, rename_keys
-from warmstart.base.run_folder import RunFolder
+from warmstart.base.run_folder import METRICS, RunFolder
 from warmstart.base.seeds import derive_seed
 from warmstart.base.signals import StopNow, StopRequests
 from warmstart.models.model import Model
@@ -106,6 +106,9 @@ class Trainer:
         self.max_pending = (
             0 if device.type == "cpu" else 1
         )  # steps that a device has before the loop asks for the last one's
+        self.writer = checkpoint.CheckpointWriter(
+            folder.path / "resume", self.best_path, folder.path / METRICS, settings.keep_checkpoints
+        )
         self.saved_at_s = time.monotonic()
         self.began_at_s = self.logged_at_s = 0.0
         self.memory = FreedMemory()
@@ -139,15 +142,18 @@ class Trainer:
     @property
     def bytes_to_write(self) -> int:
         """What the run folder takes at most."""
-        return bytes_to_write(self.model, averaged=self.settings.ema > 0)
+        return bytes_to_write(self.model, self.settings)
 
-    def resume(self) -> bool:
-        """Loads the newest checkpoint of the run folder; False where there is none yet.
+    def resume(self, *, strict: bool = False) -> bool:
+        """Loads the newest checkpoint of the run folder that is whole; False where there is none yet.
+
+        Args:
+            strict: whether a damaged one is refused instead.
 
         Raises:
-            BadInput: the checkpoint is damaged, or belongs to other frozen weights.
+            BadInput: all are damaged, or with ``strict`` the newest; or it belongs to other frozen weights.
         """
-        found = checkpoint.load_newest(self.folder.path / "resume")
+        found = checkpoint.load_newest(self.folder.path / "resume", strict=strict)
         if found is None:
             self.folder.truncate_metrics(0)
             return False
@@ -188,6 +194,7 @@ class Trainer:
                 self._evaluate_if_due(stop)
             self._log_steps()
             self._stop_if_requested(stop)  # a signal that came at the end of the last evaluation
+            self.writer.wait()
         self.average.finish()
         self.weights.release()
         return self.state
@@ -195,6 +202,7 @@ class Trainer:
     def _stop_if_requested(self, stop: StopRequests) -> None:
         if stop.requested:
             self._save()
+            self.writer.wait()
             raise stop.error(str(self.folder.path))
 
     def _step(self, bar: ProgressBar) -> None:
@@ -253,6 +261,7 @@ class Trainer:
                 values = validation.evaluate(self.model)
         except StopNow:
             self._save()
+            self.writer.wait()
             raise stop.error(str(self.folder.path)) from None
         score = values[validation.metric] if validation.higher_is_better else -values[validation.metric]
         state.evaluated_step, state.elapsed_s = state.step, time.monotonic() - self.began_at_s
@@ -262,7 +271,7 @@ class Trainer:
         if state.best is None or score >= state.best:
             state.best, state.best_step = score, state.step
             with self.average.applied():
-                checkpoint.save_best(self.best_path, state.step, self.weights.trainable() | self._buffers)
+                self.writer.set_best(state.step, self.weights.trainable() | self._buffers)
             self._save()  # so that a checkpoint never remembers a best that a crash has lost
         shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
         self.logged_at_s = time.monotonic()
@@ -307,5 +316,5 @@ class Trainer:
         state = {k: v for k, v in asdict(self.state).items() if k != "step"}
         state |= {"frozen": self.frozen, "choices": self.compute.to_dict()}
         tensors = self.optimizer.state() | self.average.state() | self._buffers
-        checkpoint.save(self.folder.path / "resume", self.state.step, tensors, state)
+        self.writer.save(self.state.step, tensors, state)
         self.saved_at_s = self.logged_at_s = time.monotonic()

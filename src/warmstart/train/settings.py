@@ -146,6 +146,10 @@ class TrainSettings(Settings):
         ge=0,
     )  # fmt: skip
     save_every_s: float = Setting(300.0, "seconds between checkpoints", flag="--save-every", metavar="SECONDS", ge=0)
+    keep_checkpoints: int = Setting(
+        2, "checkpoints that an unfinished run keeps; where the newest is damaged it goes on from the one before",
+        flag="--keep-checkpoints", metavar="N", ge=1,
+    )  # fmt: skip
     unfreeze: LengthText | None = Setting(
         None, "gradual unfreezing: train the heads first, then one more layer from the top after each length, such as "
         "'1 epoch' (ULMFiT)", flag="--unfreeze", metavar=LENGTH,

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from warmstart.base.arrays import Ints
+from warmstart.base.checksums import write_checksums
 from warmstart.base.clock import work_began_at_s
 from warmstart.base.console import say, track
 from warmstart.base.errors import BadInput
 from warmstart.base.files import check_free_space, temporary_folder
-from warmstart.base.run_folder import CORPUS, RunFolder
+from warmstart.base.run_folder import CORPUS, Resume, RunFolder
 from warmstart.build.chosen_pretraining import CHOSEN
 from warmstart.build.cost import DEV, disk_line, extrapolate, seconds_since, total_line
 from warmstart.build.dry_run import build_meta_model, describe_training, estimate
@@ -39,13 +40,13 @@ from warmstart.transfer.hub import model_folder
 METRIC = "loss"
 
 
-def pretrain(recipe: PretrainRecipe, out: str, resume: bool = False) -> dict[str, Any]:
+def pretrain(recipe: PretrainRecipe, out: str, resume: Resume = False) -> dict[str, Any]:
     """Trains a language model and leaves it in ``out``.
 
     Args:
         recipe: corpus, model, objective and training.
         out: the run folder.
-        resume: whether to continue a run that stopped there.
+        resume: whether to continue a run that stopped there; ``"strict"``: from its newest checkpoint only.
 
     Returns:
         {"run", "steps", "tokens", "seconds", "metrics": {"loss", "perplexity", "train_loss"}}; of masked tokens
@@ -59,7 +60,7 @@ def pretrain(recipe: PretrainRecipe, out: str, resume: bool = False) -> dict[str
         return _pretrain(recipe, folder, resume)
 
 
-def _pretrain(recipe: PretrainRecipe, folder: RunFolder, resume: bool) -> dict[str, Any]:
+def _pretrain(recipe: PretrainRecipe, folder: RunFolder, resume: Resume) -> dict[str, Any]:
     folder.check_free(resume=resume, config=to_yaml(recipe), chosen=CHOSEN)
     check_model(recipe)  # before any text is read
     began_at_s = work_began_at_s()
@@ -85,7 +86,7 @@ def _pretrain(recipe: PretrainRecipe, folder: RunFolder, resume: bool) -> dict[s
         say(f"transfer   {weights.sentence()}")
         account["weights"] = weights.to_dict()
     folder.write_account(account)
-    if resume and trainer.resume():
+    if resume and trainer.resume(strict=resume == "strict"):
         say(f"resumed after step {trainer.state.step}")
     progress = trainer.run()
     summary = f"{built.objective.card} pre-trained on {progress.tokens:,} tokens."
@@ -148,7 +149,7 @@ def describe_pretraining(built: Pretraining, compute: ComputeSettings, began_at_
         lines.append(f"vocabulary {describe_coverage(found)}")
     lines += built.chosen
     prepared = {"preparing": seconds_since(began_at_s)}
-    return [*lines, disk_line(bytes_to_write(model, averaged=train.ema > 0)), total_line(prepared | dict(cost.seconds))]
+    return [*lines, disk_line(bytes_to_write(model, train)), total_line(prepared | dict(cost.seconds))]
 
 
 def _some_ids(stream: Stream) -> Iterator[Ints]:
@@ -165,6 +166,7 @@ def _snapshot_writer(folder: RunFolder, built: Pretraining, metadata: RunMetadat
         step = folder.read_metrics()[-1]["step"]
         with temporary_folder(folder.snapshot(step)) as stage:
             write_model(stage, model, built.tokenizer, metadata, f"The model after step {step}.")
+            write_checksums(stage)
 
     return write
 
