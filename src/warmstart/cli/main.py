@@ -79,7 +79,8 @@ def main(argv: Sequence[str]) -> int:
     try:
         return _main(list(argv))
     except WarmstartError as failure:
-        print_error(f"warmstart: {failure}")
+        if str(failure):  # else another process of the same training has said it
+            print_error(f"warmstart: {failure}")
         return failure.exit_code
     except SystemExit as exit:  # argparse, after showing a verb's help
         return exit.code if isinstance(exit.code, int) else DONE

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from warmstart.base.errors import BadInput, suggest
 from warmstart.base.settings import Settings
-from warmstart.cli.verb import Verb
+from warmstart.cli.verb import TOGETHER, Verb
 from warmstart.config.flags import Flag, flags_of
 from warmstart.config.foreign_names import RUN_OPTIONS, foreign_name_error
 
@@ -31,6 +31,8 @@ class ParsedArguments:
     all: bool = False
     json: bool = False
     quiet: bool = False
+    device: str | None = None
+    parallel: str | None = None
 
 
 def parse(verb: Verb, kind: type[Settings], argv: Sequence[str]) -> ParsedArguments:
@@ -100,6 +102,11 @@ def build_parser(verb: Verb, kind: type[Settings]) -> argparse.ArgumentParser:
         out, resume = "folder of the run, to be created (required)", "continue the run that stopped there"
         run.add_argument("--out", metavar="RUN", help=_IGNORED if verb.explains else out)
         run.add_argument("--resume", action="store_true", help=_IGNORED if verb.explains else resume)
+        if verb.base_name in TOGETHER:
+            run.add_argument(
+                "--parallel", metavar="WAY", choices=("ddp", "fsdp"),
+                help="under torchrun: ddp: each process has all weights; fsdp: a part of them (default: ddp)",
+            )  # fmt: skip
     if verb.explains:
         run.add_argument("--all", action="store_true", help="all settings, those that are as by default too")
     groups: dict[str, Any] = {}
@@ -112,6 +119,9 @@ def build_parser(verb: Verb, kind: type[Settings]) -> argparse.ArgumentParser:
         "--set", metavar="A.B=VALUE", action="append", dest="sets",
         help="any field by its path; wins over flags; may be repeated",
     )  # fmt: skip
+    if verb.computes:
+        devices = "cpu, cuda, cuda:1, mps, xpu (default: cuda where there is one)"
+        more.add_argument("--device", metavar="DEVICE", help=f"where to compute: {devices}")
     more.add_argument("--json", action="store_true", help="one JSON object on standard output, nothing else there")
     more.add_argument("--quiet", action="store_true", help="no words and no progress on standard error")
     return parser

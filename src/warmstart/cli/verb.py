@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 EXPLAIN = "explain"
+TOGETHER = ("pretrain", "finetune")
+"""Verbs that several processes do together, under ``torchrun``."""
 EXPLAIN_SUMMARY = "what pretrain or finetune would do, in words; trains nothing"
 
 
@@ -30,6 +32,7 @@ class Verb:
         run: settings and options → the result that ``--json`` shows.
         trains: whether it makes a run folder: takes ``--out`` and ``--resume``.
         explained: whether ``explain`` says what it would do.
+        computes: whether it runs a model: takes ``--device``.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Verb:
     run: Callable[[Any, RunOptions], Any]
     trains: bool = False
     explained: bool = False
+    computes: bool = True
 
     @property
     def base_name(self) -> str:

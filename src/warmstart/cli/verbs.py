@@ -163,6 +163,7 @@ _ALL = (
         "warmstart prepare books/ reviews.jsonl.gz --clean ftfy --vocab-size 8192 --out corpus\n"
         "  makes the folder corpus; then: warmstart pretrain --corpus corpus …",
         _prepare,
+        computes=False,
     ),
     Verb(
         "pretrain",
@@ -246,6 +247,7 @@ _ALL = (
         "a difference is by chance (paired approximate randomisation).",
         "warmstart score --data test.jsonl --predictions texts.jsonl --against lead3 --metrics rouge1,rouge2,rougeL",
         _score,
+        computes=False,
     ),
     Verb(
         "rerank",
@@ -255,6 +257,7 @@ _ALL = (
         "warmstart predict --run runs/xsum --input test.jsonl --output a.jsonl --beam 5 --lattices kept.jsonl\n"
         "  then: warmstart rerank --run runs/xsum --lattices kept.jsonl --output b.jsonl --length-penalty 0.9",
         _rerank,
+        computes=False,
     ),
     Verb(
         "zeroshot",
@@ -274,6 +277,7 @@ _ALL = (
         "warmstart overlap --corpus corpus --data test.jsonl --output overlap.jsonl\n"
         "  then: warmstart zeroshot … --overlap corpus shows what it changes",
         _overlap,
+        computes=False,
     ),
     Verb(
         "report",
@@ -282,6 +286,7 @@ _ALL = (
         "Puts runs beside each other on one self-contained HTML page.",
         "warmstart report runs/books runs/reviews --out report.html",
         _report,
+        computes=False,
     ),
     Verb(
         "convert",
@@ -318,6 +323,7 @@ _ALL = (
         "Nearest by cosine, among the words of the source; of a model among those of --vocabulary.",
         "warmstart embed neighbours glove.txt fasttext.bin --words king queen --top 5",
         _embed_neighbours,
+        computes=False,
     ),
     Verb(
         "completion",
@@ -328,6 +334,7 @@ _ALL = (
         "  zsh:  warmstart completion zsh > DIR/_warmstart, with DIR in $fpath before compinit\n"
         "  fish: warmstart completion fish > ~/.config/fish/completions/warmstart.fish",
         _completion,
+        computes=False,
     ),
 )
 VERBS: dict[str, Verb] = {verb.name: verb for verb in _ALL}
