@@ -94,7 +94,10 @@ def read_command(verb: Verb, argv: Sequence[str]) -> Command:
         check_names(settings)
     if verb.trains and not verb.explains and parsed.out is None:
         raise BadInput("missing", where="--out", allowed="a folder that is new or empty", next_step="give --out RUN")
-    options = RunOptions(parsed.out or "", parsed.resume, parsed.all)
+    if parsed.tflops is not None and parsed.world is None:
+        raise BadInput("it says nothing without --world", where="--tflops", next_step="add --world N, or leave it out")
+    way = parsed.parallel or "ddp"
+    options = RunOptions(parsed.out or "", parsed.resume, parsed.all, parsed.world, way, parsed.tflops)
     return Command(verb, settings, options, parsed.json, parsed.device, parsed.parallel)
 
 

@@ -5,7 +5,7 @@ argparse splits the words and prints the help. Its errors become the one sentenc
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -33,6 +33,8 @@ class ParsedArguments:
     quiet: bool = False
     device: str | None = None
     parallel: str | None = None
+    world: int | None = None
+    tflops: float | None = None
 
 
 def parse(verb: Verb, kind: type[Settings], argv: Sequence[str]) -> ParsedArguments:
@@ -109,6 +111,15 @@ def build_parser(verb: Verb, kind: type[Settings]) -> argparse.ArgumentParser:
             )  # fmt: skip
     if verb.explains:
         run.add_argument("--all", action="store_true", help="all settings, those that are as by default too")
+        run.add_argument(
+            "--world", metavar="N", type=_positive(int), help="memory and time of N processes as well (docs/scale.md)"
+        )
+        run.add_argument(
+            "--tflops",
+            metavar="T",
+            type=_positive(float),
+            help="with --world: what a device computes (default: measured)",
+        )
     groups: dict[str, Any] = {}
     for flag in flags_of(kind):
         group = groups.get(flag.title) or groups.setdefault(flag.title, parser.add_argument_group(flag.title))
@@ -125,6 +136,21 @@ def build_parser(verb: Verb, kind: type[Settings]) -> argparse.ArgumentParser:
     more.add_argument("--json", action="store_true", help="one JSON object on standard output, nothing else there")
     more.add_argument("--quiet", action="store_true", help="no words and no progress on standard error")
     return parser
+
+
+def _positive(kind: Callable[[str], float]) -> Callable[[str], float]:
+    """Reads a number above 0."""
+
+    def read(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = kind("0")
+        if not 0 < value < float("inf"):
+            raise argparse.ArgumentTypeError(f"got {text!r}; allowed: a number above 0")
+        return value
+
+    return read
 
 
 def _argparse_form(flag: Flag) -> dict[str, Any]:

@@ -12,11 +12,17 @@ EXPLAIN_SUMMARY = "what pretrain or finetune would do, in words; trains nothing"
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What a verb that trains gets beside its settings: where it writes, whether it continues a run, what it shows."""
+    """What a verb that trains gets beside its settings: where it writes, whether it continues a run, what it shows.
+
+    Of ``explain``: how many processes are to be described, how they share the weights, and how fast each computes.
+    """
 
     out: str = ""
     resume: bool = False
     all: bool = False
+    world: int | None = None
+    parallel: str = "ddp"
+    tflops: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,9 +37,12 @@ def _study(settings: Any, options: RunOptions) -> Any:
 
 
 def _explain(settings: Any, options: RunOptions) -> Any:
+    from warmstart.build.scale import Scale
     from warmstart.verbs.explain import explain
 
-    return explain(settings, options.all)
+    way: Any = options.parallel
+    scale = None if options.world is None else Scale(options.world, way, options.tflops)
+    return explain(settings, options.all, scale)
 
 
 def _evaluate(settings: Any, options: RunOptions) -> Any:
@@ -348,6 +351,8 @@ With --control it describes both arms. Takes the options of the verb that it exp
 
 options of its own:
   --all                       all settings, those that are as by default too
+  --world N                   memory and time of N processes as well, shared as --parallel says
+  --tflops T                  with --world: the devices compute T TFLOP/s (default: as this machine does)
   --json                      one JSON object on standard output: {"words": …, "settings": …, "recipe": …}
   -h, --help                  this; warmstart explain finetune --help lists the options of finetune
 
