@@ -3,10 +3,19 @@
 What they are to each other is in :mod:`~warmstart.base.world`.
 """
 
+import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from warmstart.base.errors import BadInput
+from warmstart.base.errors import BadInput, WarmstartError
+
+
+class PeerError(WarmstartError):
+    """Another process of this training has failed; without a sentence where that one has said why."""
+
+    def __init__(self, sentence: str = "", exit_code: int = 1) -> None:
+        super().__init__(sentence)
+        self.exit_code = exit_code
 
 
 def num_processes() -> int:
@@ -17,6 +26,17 @@ def num_processes() -> int:
 def rank_of_process() -> int:
     """The number that ``torchrun`` has given this process; 0 without it."""
     return int(os.environ["RANK"]) if num_processes() > 1 else 0
+
+
+@contextlib.contextmanager
+def errors_said_once() -> Iterator[None]:
+    """Before the processes have met, an error that all have is said by the first of them on each machine."""
+    try:
+        yield
+    except WarmstartError as error:
+        if num_processes() == 1 or int(os.environ.get("LOCAL_RANK", "0")) == 0:
+            raise
+        raise PeerError(exit_code=error.exit_code) from None
 
 
 def check_single(verb: str, allowed: Sequence[str]) -> None:

@@ -21,22 +21,13 @@ import torch
 import torch.distributed as dist
 
 from warmstart.base.device import find_device
-from warmstart.base.errors import WarmstartError
-from warmstart.base.launch import num_processes, rank_of_process
+from warmstart.base.launch import PeerError, errors_said_once, num_processes, rank_of_process
 
 Parallel = Literal["ddp", "fsdp"]
 PATIENCE = datetime.timedelta(hours=1)
 """How long an exchange waits for a process that lives and does not answer: one may write a large checkpoint meanwhile."""
 MEETING = datetime.timedelta(minutes=5)
 """How long a process waits at the beginning for the others to come."""
-
-
-class PeerError(WarmstartError):
-    """Another process of this training has failed, and has said why: this one ends with it, without a word."""
-
-    def __init__(self, sentence: str = "", exit_code: int = 1) -> None:
-        super().__init__(sentence)
-        self.exit_code = exit_code
 
 
 GONE = "another process of this training has ended; the newest checkpoint is kept: run the same command again with --resume."
@@ -111,6 +102,10 @@ class World:
             raise error
         raise PeerError(exit_code=codes[failed[0]])
 
+    def watched(self) -> contextlib.AbstractContextManager[None]:
+        """Around work in which torch exchanges something by itself."""
+        return contextlib.nullcontext() if self.size == 1 else peer_errors()
+
     def sum_(self, tensor: torch.Tensor) -> torch.Tensor:
         """Adds up a tensor over all processes, in place, on its device; all have the same result, to the last bit."""
         if self.size > 1:
@@ -161,7 +156,8 @@ def join(device: str | None = None, parallel: Parallel = "ddp") -> Iterator[Worl
     global _current
     rank, size = rank_of_process(), num_processes()
     many = size > 1
-    place = find_device(device, int(os.environ.get("LOCAL_RANK", "0")) if many else None)
+    with errors_said_once():
+        place = find_device(device, int(os.environ.get("LOCAL_RANK", "0")) if many else None)
     if place.type not in ("cpu", "mps"):
         torch.accelerator.set_device_index(place.index or 0)
     before, _current = _current, World(place, rank, size, parallel)

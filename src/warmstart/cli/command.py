@@ -52,8 +52,6 @@ class Command:
 
     def _joined(self) -> AbstractContextManager[object]:
         """On the device that is named, with the processes that ``torchrun`` has started."""
-        if num_processes() > 1 and self.verb.name not in TOGETHER:
-            check_single(self.verb.name, TOGETHER)
         if self.device is None and self.parallel is None and num_processes() == 1:
             return nullcontext()
         from warmstart.base.world import join  # which imports torch
@@ -86,6 +84,8 @@ def read_command(verb: Verb, argv: Sequence[str]) -> Command:
         BadInput: anything wrong with the words or the settings.
         SystemExit: after ``--help`` was shown.
     """
+    if verb.name not in TOGETHER:
+        check_single(verb.name, TOGETHER)
     kind = settings_class(verb)
     parsed = parse(verb, kind, argv)
     set_quiet(parsed.quiet)

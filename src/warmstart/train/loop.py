@@ -18,11 +18,12 @@ import torch
 from warmstart.base.allocator import FreedMemory, keep_freed_memory
 from warmstart.base.console import ProgressBar, progress_bar, say
 from warmstart.base.errors import BadInput
+from warmstart.base.launch import PeerError
 from warmstart.base.old_names import PROGRESS_KEYS, rename_keys
 from warmstart.base.run_folder import RunFolder
 from warmstart.base.seeds import derive_seed
 from warmstart.base.signals import StopNow, StopRequests
-from warmstart.base.world import PeerError, current_world
+from warmstart.base.world import current_world
 from warmstart.example.batch import Batch
 from warmstart.models.model import Model
 from warmstart.streams.stream import BatchStream
@@ -256,7 +257,8 @@ class Trainer:
         self.optimizer.num_unfrozen_layers = num_unfrozen_layers(state.step, self.plan)
         self.model.train()
         seed = derive_seed(settings.seed, "dropout", state.step)
-        output = train_step(self.model, self.optimizer, batches, self.criterion, rate_factor, seed)
+        with self.world.watched():
+            output = train_step(self.model, self.optimizer, batches, self.criterion, rate_factor, seed)
         state.step += 1
         self.average.update(state.step)
         self.memory.release()
