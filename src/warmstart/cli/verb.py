@@ -5,16 +5,24 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 EXPLAIN = "explain"
+TOGETHER = ("pretrain", "finetune")
+"""Verbs that several processes do together, under ``torchrun``."""
 EXPLAIN_SUMMARY = "what pretrain or finetune would do, in words; trains nothing"
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What a verb that trains gets beside its settings: where it writes, whether it continues a run, what it shows."""
+    """What a verb that trains gets beside its settings: where it writes, whether it continues a run, what it shows.
+
+    Of ``explain``: how many processes are to be described, how they share the weights, and how fast each computes.
+    """
 
     out: str = ""
     resume: bool | Literal["strict"] = False
     all: bool = False
+    world: int | None = None
+    parallel: str = "ddp"
+    tflops: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +39,7 @@ class Verb:
         trains: whether it makes a run folder: takes ``--out``, ``--resume`` and ``--strict``.
         explained: whether ``explain`` says what it would do.
         continues: whether, stopped and run again, it goes on where it was without being told to.
+        computes: whether it runs a model: takes ``--device``.
     """
 
     name: str
@@ -42,6 +51,7 @@ class Verb:
     trains: bool = False
     explained: bool = False
     continues: bool = False
+    computes: bool = True
 
     @property
     def answers_sigterm(self) -> bool:

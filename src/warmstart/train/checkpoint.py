@@ -44,7 +44,7 @@ class CheckpointWriter:
 
     def __init__(self, folder: Path, best: Path, log: Path, keep: int = KEPT) -> None:
         """``folder`` is of checkpoints, ``best`` the file of the best weights, ``log`` what a checkpoint counts on."""
-        self._folder, self._best, self._log, self._keep = folder, best, log, keep
+        self.folder, self._best, self._log, self._keep = folder, best, log, keep
         self._new_best: Callable[[], None] | None = None
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
@@ -53,28 +53,39 @@ class CheckpointWriter:
         """Copies the weights that do best on dev, after ``step``: they are written before the next checkpoint."""
         self._new_best = functools.partial(save_best, self._best, step, _copy(tensors))
 
-    def save(self, step: int, tensors: dict[str, torch.Tensor], state: dict[str, Any]) -> None:
-        """Copies ``tensors``, and writes the checkpoint of ``step`` meanwhile.
+    def write_best(self) -> None:
+        """Writes the best weights now, before a checkpoint that another hand writes."""
+        if self._new_best is not None:
+            self._new_best()
+            self._new_best = None
+
+    def save(
+        self, step: int, tensors: dict[str, torch.Tensor], state: dict[str, Any], then: Callable[[], None] | None = None
+    ) -> None:
+        """Copies ``tensors``, and writes the checkpoint of ``step`` meanwhile; ``then`` is called when it stands.
 
         Raises:
             BadInput: as :meth:`wait`, of the checkpoint before.
         """
         self.wait()
-        write = functools.partial(self._write, self._new_best, step, _copy(tensors), state)
-        self._new_best = None
-        self._thread = threading.Thread(target=write, name="checkpoint", daemon=True)
+        copies, best, self._new_best = _copy(tensors), self._new_best, None
+
+        def write() -> None:
+            if best is not None:
+                best()
+            save(self.folder, step, copies, state, self._keep)
+            if then is not None:
+                then()
+
+        self._thread = threading.Thread(target=self._attempt, args=(write,), name="checkpoint", daemon=True)
         self._thread.start()
 
-    def _write(
-        self, best: Callable[[], None] | None, step: int, tensors: dict[str, torch.Tensor], state: dict[str, Any]
-    ) -> None:
+    def _attempt(self, write: Callable[[], None]) -> None:
         try:
             if self._log.is_file():
                 sync(self._log)
                 sync_folder(self._log.parent)
-            if best is not None:
-                best()
-            save(self._folder, step, tensors, state, self._keep)
+            write()
         except BaseException as error:  # whatever it is, the training says it
             self._error = error
 
@@ -176,16 +187,21 @@ def load_newest(folder: Path, *, strict: bool = False) -> tuple[dict[str, torch.
         if damaged is None:
             return rename_keys(load_file(candidate / TENSORS), old_names.CHECKPOINT_KEYS), read_json(candidate / STATE)
         if strict:
-            raise BadInput(
-                f"this checkpoint is damaged: {damaged} is not what was written", where=str(candidate),
-                next_step="restore it from a copy, or leave --strict out to go on from the one before",
-            )  # fmt: skip
+            raise damaged_checkpoint(candidate, damaged)
         say(f"checkpoint {candidate} is damaged ({damaged}); looking for an older one")
     if candidates:
         raise BadInput(
             "no checkpoint here is whole", where=str(folder), next_step="start the run again in another --out"
         )
     return None
+
+
+def damaged_checkpoint(checkpoint: Path, name: str) -> BadInput:
+    """The error for a newest checkpoint with a damaged file, where no older one will do."""
+    return BadInput(
+        f"this checkpoint is damaged: {name} is not what was written", where=str(checkpoint),
+        next_step="restore it from a copy, or leave --strict out to go on from the one before",
+    )  # fmt: skip
 
 
 def _candidates(folder: Path) -> list[Path]:

@@ -134,6 +134,10 @@ class TrainSettings(Settings):
         8192, "maximum number of tokens of a micro-batch: bounds the memory, not the result", flag="--max-tokens",
         metavar="N", ge=1,
     )  # fmt: skip
+    activation_checkpointing: bool = Setting(
+        False, "compute each layer again in the backward pass: much less memory, about a third more time; same result",
+        flag="--activation-checkpointing",
+    )  # fmt: skip
     by_length: bool = Setting(
         False, "put texts of similar length into a batch: faster for an LSTM on long texts", flag="--by-length"
     )
