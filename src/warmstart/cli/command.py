@@ -99,7 +99,7 @@ def read_command(verb: Verb, argv: Sequence[str]) -> Command:
         raise BadInput("missing", where="--out", allowed="a folder that is new or empty", next_step="give --out RUN")
     if parsed.tflops is not None and parsed.world is None:
         raise BadInput("it says nothing without --world", where="--tflops", next_step="add --world N, or leave it out")
-    way, resume = parsed.parallel or "ddp", "strict" if parsed.strict else parsed.resume
+    way, resume = parsed.parallel or "ddp", parsed.resume_how
     options = RunOptions(parsed.out or "", resume, parsed.all, parsed.world, way, parsed.tflops)
     return Command(verb, settings, options, parsed.json, parsed.device, parsed.parallel)
 

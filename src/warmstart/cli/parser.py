@@ -7,7 +7,7 @@ import argparse
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 from warmstart.base.errors import BadInput, suggest
 from warmstart.base.settings import Settings
@@ -36,6 +36,11 @@ class ParsedArguments:
     parallel: str | None = None
     world: int | None = None
     tflops: float | None = None
+
+    @property
+    def resume_how(self) -> bool | Literal["strict"]:
+        """Whether a run goes on, and whether from its newest checkpoint only."""
+        return "strict" if self.strict else self.resume
 
 
 def parse(verb: Verb, kind: type[Settings], argv: Sequence[str]) -> ParsedArguments:

@@ -74,7 +74,7 @@ def _run_trials(
     return report
 
 
-def _lead(recipe: FinetuneRecipe, root: RunFolder, resume: bool, plan: "StudyPlan", setup: Setup) -> dict[str, Any]:
+def _lead(recipe: FinetuneRecipe, root: RunFolder, resume: Resume, plan: "StudyPlan", setup: Setup) -> dict[str, Any]:
     """Runs the trials and compares them; where several processes train, this is what the leading one does."""
     trials, built = plan.trials, plan.built
     main = built[trials[0].arm]
