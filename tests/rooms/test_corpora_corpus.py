@@ -1,5 +1,6 @@
 """A corpus on disk: NumPy's own reading as witness; whatever was done to its files is found."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from warmstart.base.errors import BadInput
-from warmstart.corpora.corpus import Corpus
+from warmstart.corpora.corpus import BLOCK, Corpus, read_manifest
 from warmstart.corpora.prepare import prepare
 from warmstart.corpora.settings import PrepareSettings
 from warmstart.text.special_tokens import END
@@ -47,7 +48,8 @@ def test_any_stretch_is_what_numpy_reads(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", ["tokens.bin", "documents.bin"])
 def test_a_file_cut_extended_missing_or_changed_is_refused(name: str, folder: Path) -> None:
-    """Witness: the file, cut by a byte, grown by a byte, taken away, with one bit turned (found by ``verify``)."""
+    """Witness: the file, cut by a byte, grown by a byte, taken away, with one bit turned (found by ``verify`` alone where
+    the corpus knows no blocks)."""
     path = folder / name
     whole = path.read_bytes()
     for data in (whole[:-1], whole[: len(whole) // 2], b"", whole + b"\0"):
@@ -57,10 +59,27 @@ def test_a_file_cut_extended_missing_or_changed_is_refused(name: str, folder: Pa
             "make the corpus again with: warmstart prepare."
         )
     path.write_bytes(whole[:8] + bytes([whole[8] ^ 1]) + whole[9:])
+    manifest = json.loads((folder / "corpus.json").read_text())
+    manifest["tokens"]["blocks"] = manifest["documents"]["blocks"] = []
+    (folder / "corpus.json").write_text(json.dumps(manifest))
     Corpus.open(folder)
     assert refused(folder, verify=True).startswith(f"{path}: the file was changed: its SHA-256 differs; make")
     path.unlink()
     assert refused(folder).startswith(f"{path}: file not found; make the corpus again")
+
+
+def test_a_few_blocks_are_checked_at_every_opening(folder: Path) -> None:
+    """Witness: hashlib over each block; one bit turned, which is found without ``verify`` where all blocks are drawn."""
+    manifest = read_manifest(folder)
+    for file in (manifest.tokens, manifest.documents):
+        data = (folder / file.path).read_bytes()
+        assert list(file.blocks) == [
+            hashlib.sha256(data[at : at + BLOCK]).hexdigest()[:16] for at in range(0, len(data), BLOCK)
+        ]
+        (folder / file.path).write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+        assert "its SHA-256 differs" in refused(folder)
+        (folder / file.path).write_bytes(data)
+    Corpus.open(folder)
 
 
 def test_a_file_cut_while_it_is_read_is_an_error_and_no_crash(folder: Path) -> None:

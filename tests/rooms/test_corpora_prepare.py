@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +27,11 @@ from warmstart.config.load import compose
 from warmstart.config.requests import PrepareRequest
 from warmstart.corpora import scan, workers
 from warmstart.corpora.corpus import Corpus
-from warmstart.corpora.jobs import Chunk, clean_chunk, encode_texts, split_jobs
+from warmstart.corpora.jobs import Chunk, Encoding, clean_chunk, encode_texts, split_jobs
 from warmstart.corpora.prepare import prepare
 from warmstart.corpora.settings import PrepareSettings
 from warmstart.corpora.workers import job_runner
+from warmstart.corpora.writer import CorpusWriter, partial_folder
 from warmstart.readers.documents import MAX_CHUNK_CHARS, read_documents
 from warmstart.text.clean import clean
 from warmstart.text.special_tokens import END
@@ -345,16 +346,78 @@ def test_killed_at_any_moment_it_leaves_no_half_corpus(when: str, vocabulary: Pa
     assert texts_of(corpus)[2:] == expected
 
 
-def test_a_full_disk_and_an_interrupt_leave_nothing(vocabulary: Path, tmp_path: Path) -> None:
-    """Witness: a limit on file size set by the operating system; KeyboardInterrupt as Ctrl-C raises it."""
+def test_after_a_full_disk_and_an_interrupt_it_goes_on(vocabulary: Path, tmp_path: Path) -> None:
+    """Witness: a limit on file size set by the operating system; KeyboardInterrupt as Ctrl-C raises it; no half corpus."""
     source = write_rows(tmp_path / "t.jsonl", [text_of(150_000)])
     out = tmp_path / "c"
     full = script("disk", source, out, vocabulary)
     assert full.stdout == (
-        f"{out}: no space left on the disk; free some space or choose another folder, then run the same command again.\n"
+        f"{out}: no space left on the disk, and what was there before is as it was; free some space, then run the same "
+        "command again.\n"
     )
     assert script("interrupt", source, out, vocabulary).returncode == -signal.SIGINT
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["t.jsonl"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".c.partial", "t.jsonl"]
+    assert prepare(settings(source, out, vocabulary, clean=("whitespace",))).num_documents == 1
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["c", "t.jsonl"]
+
+
+def test_what_is_finished_is_not_made_again(
+    vocabulary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Witness: the corpus of an unbroken preparation, byte for byte; the jobs that are encoded after the interruption."""
+    monkeypatch.setattr("warmstart.corpora.jobs.JOB", 1 << 12)
+    monkeypatch.setattr("warmstart.corpora.writer.PART_JOBS", 4)
+    source = write_rows(tmp_path / "t.jsonl", [text_of(1_000, number) for number in range(20)])
+    whole = prepare(settings(source, tmp_path / "whole", None, vocab_size=300))
+    encoded: list[int] = []
+
+    def encode(texts: Sequence[str], tokenizer: Tokenizer) -> Encoding:
+        if len(encoded) == 11:
+            encoded.append(0)
+            raise KeyboardInterrupt
+        encoded.append(len(texts))
+        return encode_texts(texts, tokenizer)
+
+    monkeypatch.setattr("warmstart.corpora.workers.encode_texts", encode)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(settings(source, tmp_path / "c", None, vocab_size=300))
+    corpus = prepare(settings(source, tmp_path / "c", None, vocab_size=300))
+    jobs = len(list(split_jobs(read_documents([str(source)], "utf-8"))))
+    assert len(encoded) == 12 + jobs - 8  # two parts of four jobs were kept
+    assert contents(corpus.folder) == contents(whole.folder)
+    assert "going on" in capsys.readouterr().err
+
+
+def test_what_is_left_of_an_interrupted_preparation_is_checked(
+    vocabulary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Witness: a byte that differs in what was kept: it is said and deleted, and the next run makes all of it."""
+    monkeypatch.setattr("warmstart.corpora.jobs.JOB", 1 << 12)
+    monkeypatch.setattr("warmstart.corpora.writer.PART_JOBS", 2)
+    source = write_rows(tmp_path / "t.jsonl", [text_of(1_000, number) for number in range(5)])
+    add = CorpusWriter.add
+
+    def interrupted(self: CorpusWriter, *given: Any) -> None:
+        add(self, *given)
+        if self.num_jobs == 3:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(CorpusWriter, "add", interrupted)
+        prepare(settings(source, tmp_path / "c", vocabulary))
+    path = tmp_path / ".c.partial" / "tokens.bin"
+    path.write_bytes(b"\xff" + path.read_bytes()[1:])
+    assert "what an interrupted preparation left is damaged" in refused(settings(source, tmp_path / "c", vocabulary))
+    assert prepare(settings(source, tmp_path / "c", vocabulary)).num_documents == 5
+
+
+def test_a_corpus_of_other_settings_begins_anew(vocabulary: Path, tmp_path: Path) -> None:
+    """Invariant: what another preparation left serves none but its own text and settings."""
+    source = write_rows(tmp_path / "t.jsonl", [text_of(50)])
+    with pytest.raises(KeyboardInterrupt), partial_folder(tmp_path / "c", "another") as partial:
+        partial.keep("scan", [100, 100])
+        raise KeyboardInterrupt
+    assert prepare(settings(source, tmp_path / "c", vocabulary)).num_documents == 1
 
 
 def test_two_preparations_of_one_corpus_do_not_meet(vocabulary: Path, tmp_path: Path) -> None:

@@ -1,20 +1,31 @@
 """What lies in ``resume/`` and ``best/``: files of others are left alone, damaged ones of ours are found."""
 
+import os
+import resource
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
-from warmstart.base.errors import BadInput
+from warmstart.base.errors import BadInput, DiskFull
 from warmstart.models.files import write_tensors
-from warmstart.train.checkpoint import MANIFEST, load_best, load_newest, save, save_best
+from warmstart.train.checkpoint import (
+    MANIFEST,
+    STATE,
+    TENSORS,
+    CheckpointWriter,
+    load_best,
+    load_newest,
+    save,
+    save_best,
+)
 
 A = {"a": torch.arange(6.0).reshape(2, 3), "count": torch.tensor(3)}
 
 
 def test_what_is_no_checkpoint_is_left_alone(tmp_path: Path) -> None:
-    """Witness: the file system; a partial checkpoint of ours goes, with the older one."""
+    """Witness: the file system; a partial checkpoint of ours goes, with the oldest but two."""
     save(tmp_path, 4, A, {})
     (tmp_path / ".DS_Store").write_bytes(b"\0")
     (tmp_path / "step-list.txt").write_text("mine")
@@ -23,9 +34,10 @@ def test_what_is_no_checkpoint_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / ".step-000000005.ab12.tmp").mkdir()
     found = load_newest(tmp_path)
     assert found is not None and found[1]["step"] == 4 and torch.equal(found[0]["a"], A["a"])
+    save(tmp_path, 5, A, {})
     save(tmp_path, 6, A, {})
     strays = {".DS_Store", "step-list.txt", "step-000000099", "step-000000004 copy"}
-    assert {path.name for path in tmp_path.iterdir()} == strays | {"step-000000006"}
+    assert {path.name for path in tmp_path.iterdir()} == strays | {"step-000000005", "step-000000006"}
 
 
 def test_only_strays_are_no_checkpoint_at_all(tmp_path: Path) -> None:
@@ -74,3 +86,83 @@ def test_best_weights_of_another_step_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"got .those of step 20.; allowed: those of step 40"):
         load_best(path, 40, 60)
     assert load_best(path, 10, 15)
+
+
+def step_of(folder: Path, *, strict: bool = False) -> int:
+    found = load_newest(folder, strict=strict)
+    assert found is not None
+    return int(found[1]["step"])
+
+
+@pytest.mark.parametrize("name", [TENSORS, STATE, MANIFEST])
+def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_is_taken(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Witness: a byte that differs in each of the files; with ``strict`` nothing is taken in its place."""
+    save(tmp_path, 4, A, {})
+    save(tmp_path, 6, A, {})
+    path = tmp_path / "step-000000006" / name
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    assert step_of(tmp_path) == 4
+    assert f"step-000000006 is damaged ({name})" in capsys.readouterr().err.replace("\n", " ")
+    with pytest.raises(BadInput, match=f"{name} is not what was written"):
+        step_of(tmp_path, strict=True)
+
+
+def test_a_step_that_is_saved_again_is_never_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Witness: the folder between the two renames by which the new one takes the place of the old."""
+    save(tmp_path, 4, A, {"stale": 0})
+    replace, seen = os.replace, []
+
+    def watched(source: Path, target: Path) -> None:
+        replace(source, target)
+        seen.append(step_of(tmp_path))
+
+    monkeypatch.setattr(os, "replace", watched)
+    save(tmp_path, 4, A, {"stale": 1})
+    assert set(seen) == {4} and len(seen) >= 2
+    assert [path.name for path in tmp_path.iterdir()] == ["step-000000004"]
+
+
+def test_checkpoints_of_a_way_that_was_left_go(tmp_path: Path) -> None:
+    """Invariant: a run that goes on from an older checkpoint never comes back to the one that was damaged."""
+    for step in (2, 4, 6):
+        save(tmp_path, step, A, {}, keep=3)
+    save(tmp_path, 5, A, {}, keep=2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-000000004", "step-000000005"]
+
+
+def test_what_is_written_meanwhile_is_what_was_saved(tmp_path: Path) -> None:
+    """Invariant: the values at the time of the call, whatever the training does with its tensors then."""
+    writer = CheckpointWriter(tmp_path / "resume", tmp_path / "best" / "model.safetensors", tmp_path / "metrics.jsonl")
+    tensors = {name: tensor.clone() for name, tensor in A.items()}
+    writer.set_best(3, tensors)
+    writer.save(4, tensors, {})
+    for tensor in tensors.values():
+        tensor.zero_()
+    writer.wait()
+    found = load_newest(tmp_path / "resume")
+    assert found is not None and torch.equal(found[0]["a"], A["a"])
+    assert torch.equal(load_best(tmp_path / "best" / "model.safetensors", 3, 4)["a"], A["a"])
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_full_disk_leaves_the_checkpoint_before_whole(tmp_path: Path) -> None:
+    """Witness: the operating system's limit on the size of a file, in a process of its own."""
+    child = os.fork()
+    if child == 0:
+        writer = CheckpointWriter(tmp_path / "resume", tmp_path / "best", tmp_path / "log")
+        writer.save(1, A, {})
+        writer.wait()
+        resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, 5_000))
+        writer.save(2, {"a": torch.zeros(100, 100)}, {})
+        try:
+            writer.wait()
+        except DiskFull as error:
+            os._exit(7 if "no space left" in str(error) and error.exit_code == 1 else 8)
+        os._exit(9)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    assert step_of(tmp_path / "resume") == 1
+    assert [path.name for path in (tmp_path / "resume").iterdir()] == ["step-000000001"]

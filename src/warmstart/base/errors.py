@@ -61,6 +61,12 @@ class BadInput(WarmstartError):
         return sentence if sentence.endswith(("?", "…")) else f"{sentence}."
 
 
+class DiskFull(BadInput):
+    """The disk is full while something is written: exit code 1; what stood there before is whole."""
+
+    exit_code = 1
+
+
 class DivergenceError(WarmstartError):
     """The loss or the gradient is no longer finite; the weights are those from before this step."""
 

@@ -1,7 +1,10 @@
-"""Atomic writes of files and folders, checksums, JSON.
+"""Atomic writes of files and folders, what stands on the disk, JSON.
 
 A file or folder is there as a whole or not at all, and open to whom the umask says. The user can do something about a
 full disk, so for every writer it becomes a :class:`~warmstart.base.errors.BadInput` here.
+
+A file is brought to the disk before it gets its name. The name itself stands on the disk once its folder is synced too
+(:func:`sync_folder`); until then a loss of power may leave what was there before.
 """
 
 import contextlib
@@ -16,12 +19,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from warmstart.base.errors import BadInput
+from warmstart.base.errors import BadInput, DiskFull
 
 _UNWRITABLE = (
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT, errno.ENAMETOOLONG, errno.ELOOP, errno.EISDIR,
     errno.EEXIST,
 )  # fmt: skip
+_UNSUPPORTED = (errno.EBADF, errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
 
 
 @contextlib.contextmanager
@@ -31,11 +35,10 @@ def disk_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise BadInput(
-                "no space left on the disk",
-                where=str(path),
-                next_step="free some space or choose another folder, then run the same command again",
-            ) from error
+            raise DiskFull(
+                "no space left on the disk, and what was there before is as it was", where=str(path),
+                next_step="free some space, then run the same command again",
+            ) from error  # fmt: skip
         if error.errno in _UNWRITABLE:
             raise BadInput(
                 f"cannot write here ({error.strerror})", where=str(path), next_step="choose another folder"
@@ -89,7 +92,12 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Atomic write of ``value`` as indented JSON; NaN is an error, since JSON has none."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_bytes(path, json_bytes(value))
+
+
+def json_bytes(value: Any) -> bytes:
+    """What :func:`write_json` writes."""
+    return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
 
 
 def read_json(path: Path) -> Any:
@@ -151,6 +159,34 @@ def sync(path: Path) -> None:
         os.fsync(file.fileno())
 
 
+def sync_folder(folder: Path) -> None:
+    """Waits until the names in a folder are on the disk; one that knows no such thing (some of networks) has none."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def sync_tree(folder: Path) -> None:
+    """Waits until all files in and below a folder are on the disk, and their names."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            sync(Path(place, name))
+        sync_folder(Path(place))
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder and those above it where they are missing, and brings their names to the disk."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in reversed(missing):
+        sync_folder(path.parent)
+
+
 @contextlib.contextmanager
 def locked_folder(folder: Path, busy: BadInput) -> Iterator[None]:
     """Holds the lock of ``folder`` while the block runs; the lock goes with the process, however it ends.
@@ -167,7 +203,7 @@ def locked_folder(folder: Path, busy: BadInput) -> Iterator[None]:
         except BlockingIOError:
             raise busy from None
         except OSError as error:
-            if error.errno not in (errno.EBADF, errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL):
+            if error.errno not in _UNSUPPORTED:
                 raise
         yield
     finally:
@@ -176,15 +212,20 @@ def locked_folder(folder: Path, busy: BadInput) -> Iterator[None]:
 
 @contextlib.contextmanager
 def temporary_folder(target: Path) -> Iterator[Path]:
-    """A temporary folder beside ``target``: it becomes ``target`` when the block ends, and is removed after an error."""
+    """A temporary folder beside ``target``: it becomes ``target`` when the block ends, and is removed after an error.
+
+    All of it is on the disk before it has its name, and its name when this returns.
+    """
     target = Path(target)
     with disk_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         temporary = _temporary_name(target)
         temporary.mkdir()
         try:
             yield temporary
+            sync_tree(temporary)
             _replace_folder(temporary, target)
+            sync_folder(target.parent)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise

@@ -6,7 +6,7 @@
           manifest.json  versions, seeds, argv, data      the model, also for transformers
           compute.json   number format and kernels      warmstart.json: task, keys and labels
           metrics.jsonl  losses and metrics, by step    README.md: the model card
-          account.json   of weights and records
+          account.json   of weights and records      checksums.json: size and SHA-256 of all of these
           report.json    the result; written last
 
     collapsed.json, again/: where the training collapsed, its report, and the run that was begun in its place
@@ -21,16 +21,26 @@ import json
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import yaml
 
+from warmstart.base.checksums import RECIPE, UNFINISHED, check_folder, write_checksums
 from warmstart.base.errors import BadInput, shorten
-from warmstart.base.files import disk_errors, locked_folder, read_json, write_json, write_text
+from warmstart.base.files import (
+    disk_errors,
+    json_bytes,
+    locked_folder,
+    make_folder,
+    read_json,
+    sync_folder,
+    write_json,
+    write_text,
+)
 from warmstart.base.signals import stop_at_once
 
 CONFIG, MANIFEST, COMPUTE, METRICS, ACCOUNT, REPORT = (
-    "config.yaml",
+    RECIPE,
     "manifest.json",
     "compute.json",
     "metrics.jsonl",
@@ -42,8 +52,8 @@ COLLAPSED, AGAIN = "collapsed.json", "again"
 PSEUDO_VALUES = "pseudo_values.json"  # of a trial: what groups of examples add to its metric
 SNAPSHOTS = "snapshots"  # the models of a pre-training on its way, each a folder as the run itself is in the end
 CORPUS = "corpus"  # where --corpus names text, the corpus is built here before the run begins
-UNFINISHED = ("resume", "best")
-"""Folders of a run that has not ended."""
+Resume = bool | Literal["strict"]
+"""Whether a run goes on where it was stopped; ``strict``: from its newest checkpoint only, also where that is damaged."""
 MOST_NAMED = 6
 """Settings that a refusal names: a run of something else altogether differs in most."""
 BEFORE_CONFIG = (CORPUS, f".{CORPUS}", MANIFEST, f".{MANIFEST}", COMPUTE, f".{COMPUTE}", f".{CONFIG}")
@@ -136,7 +146,7 @@ class RunFolder:
         )  # fmt: skip
         missing = [path for path in (self.path, *self.path.parents) if not path.exists()]
         with disk_errors(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
+            make_folder(self.path)
         try:
             with locked_folder(self.path, busy), stop_at_once(self.stop_sentence):
                 yield
@@ -153,7 +163,7 @@ class RunFolder:
             return f"{self.path}: {how} before the training; nothing is saved: run the same command again."
         return f"{self.path}: {how}; run the same command with --resume to continue."
 
-    def check_free(self, *, resume: bool, config: str, chosen: Collection[Sequence[str]] = ()) -> None:
+    def check_free(self, *, resume: Resume, config: str, chosen: Collection[Sequence[str]] = ()) -> None:
         """Checks that this run may write here: the folder is new or empty, or ``resume`` continues this run.
 
         Args:
@@ -203,16 +213,17 @@ class RunFolder:
         found = sorted((self.path / SNAPSHOTS).glob("step-*"))
         return {int(path.name.removeprefix("step-")): path for path in found if path.is_dir()}
 
-    def check_finished(self) -> None:
+    def check_model(self) -> None:
         """Checks that a model can be taken from this folder; a folder that is no run passes, and a copy without report.
 
         The best weights so far would not do: the frozen ones are not among them, and the final ones of a task may need
         thresholds that are chosen at the end.
 
         Raises:
-            BadInput: a run has begun here and not ended.
+            BadInput: a run has begun here and not ended, or a file is not what was written.
         """
         if not self.is_started or self.is_finished:
+            check_folder(self.path)
             return
         parts = [name for name in UNFINISHED if (self.path / name).is_dir()]
         if parts or not any(self.path.glob("*.safetensors")):
@@ -246,11 +257,13 @@ class RunFolder:
         The compute settings of a run that goes on stay as they are.
         """
         with disk_errors(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
+            make_folder(self.path)
         write_json(self.path / MANIFEST, manifest)
         if compute is not None and not (self.is_started and (self.path / COMPUTE).is_file()):
             write_json(self.path / COMPUTE, compute)
+        sync_folder(self.path)
         write_text(self.path / CONFIG, config)
+        sync_folder(self.path)
 
     def append_metrics(self, row: dict[str, Any]) -> None:
         """Adds one line to ``metrics.jsonl``."""
@@ -273,8 +286,10 @@ class RunFolder:
         write_json(path, (read_json(path) if path.is_file() else {}) | account)
 
     def finish(self, report: dict[str, Any]) -> None:
-        """Writes ``report.json``, which marks the run as finished, and removes the folders of an unfinished run."""
+        """Writes checksums and ``report.json``, which marks the run as finished; removes folders of an unfinished one."""
+        write_checksums(self.path, {REPORT: json_bytes(report)})
         write_json(self.path / REPORT, report)
+        sync_folder(self.path)
         self.tidy()
 
     def tidy(self) -> None:

@@ -64,6 +64,15 @@ class StopRequests:
         """Whether a signal came."""
         return self._signal is not None
 
+    @property
+    def number(self) -> int | None:
+        """The signal that came, if one did."""
+        return self._signal
+
+    def take(self, number: int | None) -> None:
+        """A signal that came to another process of the same training is answered here as well."""
+        self._signal = self._signal if number is None else number
+
     def error(self, where: str) -> TerminationError | InterruptError:
         """What to raise once everything is saved."""
         self._is_answered = True

@@ -10,7 +10,7 @@ from warmstart.build.cost import Cost, EvaluationTimes, measure_seconds, residen
 from warmstart.build.describe import describe
 from warmstart.example.batch import Batch
 from warmstart.models.model import Model
-from warmstart.models.settings import ModelSettings
+from warmstart.models.settings import BackboneSettings, ModelSettings
 from warmstart.streams.stream import BatchStream, Stream
 from warmstart.tasks.answer import Answer
 from warmstart.tasks.vocabulary import Vocabulary
@@ -24,6 +24,8 @@ SHARE_OF_PEAK = 0.6
 """Of the rate of one large product, what a step is assumed to reach of a model whose token table is too large to measure."""
 MOST_MEASURED = 50_000_000
 """Weights of the largest token table that is made to measure a step: with gradient and moments 800 MB."""
+MOST_FLOPS = 5e13
+"""Floating-point operations of the largest step that a part of is measured: some minutes of a processor."""
 
 
 class NamedAnswer(NamedTuple):
@@ -66,13 +68,14 @@ def estimate(
     longest, most = max(int(batch.lengths.max()) for batch in first), max(batch.num_tokens for batch in first)
     tokens = round(tokens_per_step(stream) * lengths.steps)
     size = model.settings.backbone
-    if size.vocab_size * size.table_width <= MOST_MEASURED:
+    flops = flops_per_token(model, longest, share_of_words(model, first), settings.num_sampled)
+    is_small = flops * tokens / lengths.steps <= MOST_FLOPS
+    if is_small and size.vocab_size * size.table_width <= MOST_MEASURED:
         seconds = measure_seconds(
             model.settings, stream, settings, criterion, scheme or SchemeSettings(), compute, lengths, evaluation
         )
     else:
-        flops = flops_per_token(model, longest, share_of_words(model, first), settings.num_sampled) * tokens
-        seconds = {"training (without evaluation)": flops / (SHARE_OF_PEAK * measured_flops(compute, device))}
+        seconds = {"training (without evaluation)": flops * tokens / (SHARE_OF_PEAK * measured_flops(compute, device))}
     size_bytes = memory(model, most, longest, compute.dtype.itemsize)
     if device.type == "cpu":
         now, peak = resident_bytes()
@@ -112,8 +115,12 @@ def memory(model: Model, tokens: int, length: int, itemsize: int) -> int:
     size = model.settings.backbone
     weights = num_trainable(model) * (4 * 4 + itemsize) + model.num_parameters * itemsize
     weights += (model.num_parameters - num_trainable(model)) * 4
-    softmax = 1024 * size.vocab_size * 10 + size.vocab_size * size.width * 4
-    return weights + tokens * size.activation_size(length) * itemsize + softmax
+    return weights + tokens * size.activation_size(length) * itemsize + softmax_bytes(size)
+
+
+def softmax_bytes(size: BackboneSettings) -> int:
+    """Bytes of a stretch of 1,024 states before the softmax over the vocabulary, and of the gradient of its rows."""
+    return 1024 * size.vocab_size * 10 + size.vocab_size * size.width * 4
 
 
 def describe_training(

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 
 from warmstart.base.errors import BadInput
 from warmstart.base.settings import resolved
+from warmstart.base.world import World
 from warmstart.example.example import NEXT_GOALS, SOFT
 from warmstart.models.activity import ACTIVITY
 from warmstart.models.head import LossOptions
 from warmstart.models.heads import HEADS
-from warmstart.models.settings import BackboneSettings, HeadSettings, TokenHeadSettings
+from warmstart.models.settings import BackboneSettings, HeadSettings, ModelSettings, TokenHeadSettings
 from warmstart.models.smoothness import Adversarial, Disturbance, Smoothness, TwoDropouts
 from warmstart.models.softmax import Smoothing
 from warmstart.models.terms import LossTerm
@@ -87,6 +88,39 @@ def check_terms(settings: TrainSettings, backbone: BackboneSettings, *, carry: b
         raise BadInput(
             "FreeLB climbs at least one step", where="--smoothness-steps", value=0, allowed="1 or more with --freelb",
             next_step="leave it out",
+        )  # fmt: skip
+
+
+def check_parallel(settings: ModelSettings, world: World, *, train: TrainSettings, carry: bool = False) -> None:
+    """Refuses what several processes cannot train together.
+
+    Raises:
+        BadInput: states that are carried from step to step, or batch norm: both hang on all of a batch; with sharded
+            weights also what reads a text several times in a step, or an optimizer that needs whole matrices.
+    """
+    if world.size == 1:
+        return
+    batch_norm = any(getattr(head, "norm", "") == "batch" for head in settings.heads.values())
+    whole_batch = {"--carry": carry, "--head-norm batch": batch_norm}
+    asked = train.smoothness.weight > 0 or train.freelb > 0 or train.r_drop > 0
+    whole_weights = {
+        "--smoothness, --freelb, --r-drop": asked and world.shards,
+        "--optimizer muon": train.optimizer.updates_matrices and world.shards,
+    }
+    for where in (name for name, given in whole_batch.items() if given):
+        raise BadInput(
+            "it hangs on a whole batch, of which each process reads a part", where=where,
+            allowed="with one process", next_step="leave it out, or train without torchrun",
+        )  # fmt: skip
+    for where in (name for name, given in whole_weights.items() if given):
+        raise BadInput(
+            "it needs all weights in each process", where=where, allowed="with --parallel ddp",
+            next_step="leave it out, or use --parallel ddp",
+        )  # fmt: skip
+    if resolved(train.batch_size) < world.size:
+        raise BadInput(
+            "fewer examples in a step than processes", where="--batch-size", value=train.batch_size,
+            allowed=f"at least {world.size}", next_step="give a larger one, or start fewer processes",
         )  # fmt: skip
 
 

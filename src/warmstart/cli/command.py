@@ -1,18 +1,19 @@
 """One command: the words after a verb to its settings, the settings to the verb, its result to the screen."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 from warmstart.base.console import print_json, set_quiet
 from warmstart.base.errors import BadInput, InterruptError
+from warmstart.base.launch import check_single, num_processes, rank_of_process
 from warmstart.base.run_folder import RunFolder
 from warmstart.base.settings import Settings
 from warmstart.base.signals import stop_at_once
 from warmstart.cli.checks import check_names, check_recipe_path, check_setting_paths, check_typed_paths
 from warmstart.cli.parser import ParsedArguments, parse
 from warmstart.cli.show import show
-from warmstart.cli.verb import RunOptions, Verb
+from warmstart.cli.verb import TOGETHER, RunOptions, Verb
 
 
 def settings_class(verb: Verb) -> type[Settings]:
@@ -35,31 +36,48 @@ class Command:
     settings: Settings
     options: RunOptions
     json: bool
+    device: str | None = None
+    parallel: str | None = None
 
     def run(self) -> None:
-        """Runs it and shows the result."""
-        with self._stoppable():
+        """Runs it and shows the result; of several processes the first shows it."""
+        with self._stoppable(), self._joined():
             result = self.verb.run(self.settings, self.options)
+        if rank_of_process() > 0:
+            return
         if self.json:
             print_json(result)
         else:
             show(self.verb, result)
 
+    def _joined(self) -> AbstractContextManager[object]:
+        """On the device that is named, with the processes that ``torchrun`` has started."""
+        if self.device is None and self.parallel is None and num_processes() == 1:
+            return nullcontext()
+        from warmstart.base.world import join  # which imports torch
+
+        if rank_of_process() > 0:
+            set_quiet(True)
+        return join(self.device, "fsdp" if self.parallel == "fsdp" else "ddp")
+
     @contextmanager
     def _stoppable(self) -> Iterator[None]:
-        """Answers SIGTERM also while a verb that makes a run is being imported; the run itself does so later.
+        """Answers SIGTERM also while a verb that can go on is being imported; a run itself does so later.
 
         Ctrl-C outside of the training loop is told what to do next as well.
         """
-        if not self.verb.trains or self.verb.explains:
+        if not self.verb.answers_sigterm:
             yield
             return
-        folder = RunFolder(self.options.out)
+        sentence = RunFolder(self.options.out).stop_sentence if self.verb.trains else self._stop_sentence
         try:
-            with stop_at_once(folder.stop_sentence):
+            with stop_at_once(sentence):
                 yield
         except KeyboardInterrupt:
-            raise InterruptError(folder.stop_sentence("interrupted") or "interrupted.") from None
+            raise InterruptError(sentence("interrupted") or "interrupted.") from None
+
+    def _stop_sentence(self, how: str = "stopped by SIGTERM") -> str:
+        return f"{getattr(self.settings, 'out', self.verb.name)}: {how}; run the same command again to go on."
 
 
 def read_command(verb: Verb, argv: Sequence[str]) -> Command:
@@ -69,6 +87,8 @@ def read_command(verb: Verb, argv: Sequence[str]) -> Command:
         BadInput: anything wrong with the words or the settings.
         SystemExit: after ``--help`` was shown.
     """
+    if verb.name not in TOGETHER:
+        check_single(verb.name, TOGETHER)
     kind = settings_class(verb)
     parsed = parse(verb, kind, argv)
     set_quiet(parsed.quiet)
@@ -77,7 +97,11 @@ def read_command(verb: Verb, argv: Sequence[str]) -> Command:
         check_names(settings)
     if verb.trains and not verb.explains and parsed.out is None:
         raise BadInput("missing", where="--out", allowed="a folder that is new or empty", next_step="give --out RUN")
-    return Command(verb, settings, RunOptions(parsed.out or "", parsed.resume, parsed.all), parsed.json)
+    if parsed.tflops is not None and parsed.world is None:
+        raise BadInput("it says nothing without --world", where="--tflops", next_step="add --world N, or leave it out")
+    way, resume = parsed.parallel or "ddp", parsed.resume_how
+    options = RunOptions(parsed.out or "", resume, parsed.all, parsed.world, way, parsed.tflops)
+    return Command(verb, settings, options, parsed.json, parsed.device, parsed.parallel)
 
 
 def _settings(kind: type[Settings], parsed: ParsedArguments) -> Settings:

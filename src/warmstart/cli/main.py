@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from warmstart.base.clock import begin_command
 from warmstart.base.console import print_error
 from warmstart.base.errors import BadInput, WarmstartError, unknown_name_error
+from warmstart.base.launch import errors_said_once
 from warmstart.base.signals import stop_at_once
 from warmstart.base.threads import spin_briefly
 from warmstart.cli.help import cached_help
@@ -79,7 +80,8 @@ def main(argv: Sequence[str]) -> int:
     try:
         return _main(list(argv))
     except WarmstartError as failure:
-        print_error(f"warmstart: {failure}")
+        if str(failure):  # else another process of the same training has said it
+            print_error(f"warmstart: {failure}")
         return failure.exit_code
     except SystemExit as exit:  # argparse, after showing a verb's help
         return exit.code if isinstance(exit.code, int) else DONE
@@ -124,14 +126,15 @@ def _main(argv: list[str]) -> int:
     with _no_garbage_collection(), _stoppable(verb):
         from warmstart.cli.command import read_command
 
-        command = read_command(verb, rest)
+        with errors_said_once():
+            command = read_command(verb, rest)
     command.run()
     return DONE
 
 
 def _stoppable(verb: Verb) -> AbstractContextManager[None]:
-    """Answers SIGTERM also while the words of a command that makes a run are read; the command itself does so later."""
-    if not verb.trains or verb.explains:
+    """Answers SIGTERM also while the words of a command that can go on are read; the command itself does so later."""
+    if not verb.answers_sigterm:
         return nullcontext()
     return stop_at_once(lambda: f"{verb.name}: stopped by SIGTERM before it began: run the same command again.")
 

@@ -5,13 +5,13 @@ argparse splits the words and prints the help. Its errors become the one sentenc
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 from warmstart.base.errors import BadInput, suggest
 from warmstart.base.settings import Settings
-from warmstart.cli.verb import Verb
+from warmstart.cli.verb import TOGETHER, Verb
 from warmstart.config.flags import Flag, flags_of
 from warmstart.config.foreign_names import RUN_OPTIONS, foreign_name_error
 
@@ -28,9 +28,19 @@ class ParsedArguments:
     sets: list[str] = field(default_factory=list)
     out: str | None = None
     resume: bool = False
+    strict: bool = False
     all: bool = False
     json: bool = False
     quiet: bool = False
+    device: str | None = None
+    parallel: str | None = None
+    world: int | None = None
+    tflops: float | None = None
+
+    @property
+    def resume_how(self) -> bool | Literal["strict"]:
+        """Whether a run goes on, and whether from its newest checkpoint only."""
+        return "strict" if self.strict else self.resume
 
 
 def parse(verb: Verb, kind: type[Settings], argv: Sequence[str]) -> ParsedArguments:
@@ -100,8 +110,24 @@ def build_parser(verb: Verb, kind: type[Settings]) -> argparse.ArgumentParser:
         out, resume = "folder of the run, to be created (required)", "continue the run that stopped there"
         run.add_argument("--out", metavar="RUN", help=_IGNORED if verb.explains else out)
         run.add_argument("--resume", action="store_true", help=_IGNORED if verb.explains else resume)
+        strict = "with --resume: refuse a damaged newest checkpoint (default: say so and go on from the one before)"
+        run.add_argument("--strict", action="store_true", help=_IGNORED if verb.explains else strict)
+        if verb.base_name in TOGETHER:
+            run.add_argument(
+                "--parallel", metavar="WAY", choices=("ddp", "fsdp"),
+                help="under torchrun: ddp: each process has all weights; fsdp: a part of them (default: ddp)",
+            )  # fmt: skip
     if verb.explains:
         run.add_argument("--all", action="store_true", help="all settings, those that are as by default too")
+        run.add_argument(
+            "--world", metavar="N", type=_positive(int), help="memory and time of N processes as well (docs/scale.md)"
+        )
+        run.add_argument(
+            "--tflops",
+            metavar="T",
+            type=_positive(float),
+            help="with --world: what a device computes (default: measured)",
+        )
     groups: dict[str, Any] = {}
     for flag in flags_of(kind):
         group = groups.get(flag.title) or groups.setdefault(flag.title, parser.add_argument_group(flag.title))
@@ -112,9 +138,27 @@ def build_parser(verb: Verb, kind: type[Settings]) -> argparse.ArgumentParser:
         "--set", metavar="A.B=VALUE", action="append", dest="sets",
         help="any field by its path; wins over flags; may be repeated",
     )  # fmt: skip
+    if verb.computes:
+        devices = "cpu, cuda, cuda:1, mps, xpu (default: cuda where there is one)"
+        more.add_argument("--device", metavar="DEVICE", help=f"where to compute: {devices}")
     more.add_argument("--json", action="store_true", help="one JSON object on standard output, nothing else there")
     more.add_argument("--quiet", action="store_true", help="no words and no progress on standard error")
     return parser
+
+
+def _positive(kind: Callable[[str], float]) -> Callable[[str], float]:
+    """Reads a number above 0."""
+
+    def read(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = kind("0")
+        if not 0 < value < float("inf"):
+            raise argparse.ArgumentTypeError(f"got {text!r}; allowed: a number above 0")
+        return value
+
+    return read
 
 
 def _argparse_form(flag: Flag) -> dict[str, Any]:

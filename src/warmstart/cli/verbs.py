@@ -37,9 +37,12 @@ def _study(settings: Any, options: RunOptions) -> Any:
 
 
 def _explain(settings: Any, options: RunOptions) -> Any:
+    from warmstart.build.scale import Scale
     from warmstart.verbs.explain import explain
 
-    return explain(settings, options.all)
+    way: Any = options.parallel
+    scale = None if options.world is None else Scale(options.world, way, options.tflops)
+    return explain(settings, options.all, scale)
 
 
 def _evaluate(settings: Any, options: RunOptions) -> Any:
@@ -159,10 +162,13 @@ _ALL = (
         "TEXT… [--task NAME --data DIR] --out CORPUS [--tokenizer DIR | --vocab-size N]",
         "Reads txt, JSONL, CSV, TSV, Parquet (each also .gz, .zst), files, folders and globs. Learns a vocabulary\n"
         "unless one is given. The result does not depend on the number of workers. --task adds the training texts of a\n"
-        "known data set (as finetune knows them), so that a model can be pre-trained on a task's own text.",
+        "known data set (as finetune knows them), so that a model can be pre-trained on a task's own text. Stopped and\n"
+        "run again it goes on where it was.",
         "warmstart prepare books/ reviews.jsonl.gz --clean ftfy --vocab-size 8192 --out corpus\n"
         "  makes the folder corpus; then: warmstart pretrain --corpus corpus …",
         _prepare,
+        continues=True,
+        computes=False,
     ),
     Verb(
         "pretrain",
@@ -246,6 +252,7 @@ _ALL = (
         "a difference is by chance (paired approximate randomisation).",
         "warmstart score --data test.jsonl --predictions texts.jsonl --against lead3 --metrics rouge1,rouge2,rougeL",
         _score,
+        computes=False,
     ),
     Verb(
         "rerank",
@@ -255,6 +262,7 @@ _ALL = (
         "warmstart predict --run runs/xsum --input test.jsonl --output a.jsonl --beam 5 --lattices kept.jsonl\n"
         "  then: warmstart rerank --run runs/xsum --lattices kept.jsonl --output b.jsonl --length-penalty 0.9",
         _rerank,
+        computes=False,
     ),
     Verb(
         "zeroshot",
@@ -274,6 +282,7 @@ _ALL = (
         "warmstart overlap --corpus corpus --data test.jsonl --output overlap.jsonl\n"
         "  then: warmstart zeroshot … --overlap corpus shows what it changes",
         _overlap,
+        computes=False,
     ),
     Verb(
         "report",
@@ -282,6 +291,7 @@ _ALL = (
         "Puts runs beside each other on one self-contained HTML page.",
         "warmstart report runs/books runs/reviews --out report.html",
         _report,
+        computes=False,
     ),
     Verb(
         "convert",
@@ -318,6 +328,7 @@ _ALL = (
         "Nearest by cosine, among the words of the source; of a model among those of --vocabulary.",
         "warmstart embed neighbours glove.txt fasttext.bin --words king queen --top 5",
         _embed_neighbours,
+        computes=False,
     ),
     Verb(
         "completion",
@@ -328,6 +339,7 @@ _ALL = (
         "  zsh:  warmstart completion zsh > DIR/_warmstart, with DIR in $fpath before compinit\n"
         "  fish: warmstart completion fish > ~/.config/fish/completions/warmstart.fish",
         _completion,
+        computes=False,
     ),
 )
 VERBS: dict[str, Verb] = {verb.name: verb for verb in _ALL}
@@ -341,6 +353,8 @@ With --control it describes both arms. Takes the options of the verb that it exp
 
 options of its own:
   --all                       all settings, those that are as by default too
+  --world N                   memory and time of N processes as well, shared as --parallel says
+  --tflops T                  with --world: the devices compute T TFLOP/s (default: as this machine does)
   --json                      one JSON object on standard output: {"words": …, "settings": …, "recipe": …}
   -h, --help                  this; warmstart explain finetune --help lists the options of finetune
 

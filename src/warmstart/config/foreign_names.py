@@ -11,7 +11,7 @@ from warmstart.base.errors import BadInput
 from warmstart.base.settings import Settings
 from warmstart.config.flags import flags_of
 
-RUN_OPTIONS = ("--out", "--resume")
+RUN_OPTIONS = ("--out", "--resume", "--strict")
 """Options of the verbs that train which are no settings."""
 
 _LENGTH, _STEPS = ("--length '3 epochs'",), ("--length '2000 steps'",)

@@ -66,6 +66,9 @@ class PrepareRequest(PrepareSettings):
     data: str | None = Setting(
         None, "folder of that data set, as distributed", flag="--data", metavar="DIR", path=PathRule("folder")
     )
+    verify: bool = Setting(
+        False, "make nothing: compare every byte of the corpus in --out with its checksums", flag="--verify"
+    )
 
 
 class EvaluateRequest(Settings):

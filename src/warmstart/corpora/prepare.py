@@ -2,15 +2,20 @@
 
 The first finds whatever is wrong with them, the second learns a vocabulary (unless the settings name one), the third cleans
 and encodes. The result is the same, byte for byte, for any number of workers; memory does not grow with the text. Two cores
-encode about 9 MB of text a second, with ``ftfy`` about 4.
+encode about 9 MB of text a second, with ``ftfy`` about 4. A preparation that was interrupted goes on where it was: the
+vocabulary, and what is encoded, are kept (:mod:`~warmstart.corpora.writer`).
 """
 
 import contextlib
+import hashlib
+import itertools
+import json
 import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
@@ -22,7 +27,7 @@ from warmstart.corpora.jobs import JOB, split_jobs
 from warmstart.corpora.scan import SAMPLE_BYTES, TextSize, file_digests, sample_evenly, scan, utf8_bytes
 from warmstart.corpora.settings import PrepareSettings
 from warmstart.corpora.workers import JobResult, job_runner
-from warmstart.corpora.writer import CorpusWriter, partial_folder
+from warmstart.corpora.writer import CorpusWriter, Partial, partial_folder
 from warmstart.readers.documents import DOCUMENT_EXTENSIONS, TOKENIZER_CHARS, read_documents, split_chunks
 from warmstart.readers.paths import expand_paths
 from warmstart.readers.text_io import STDIN, check_encoding
@@ -56,12 +61,10 @@ def prepare(settings: PrepareSettings, extra: Mapping[str, str] | None = None) -
         sources = tuple(digest.model_copy(update={"path": name}) for digest, name in digests)
         if out.exists() and not (out.is_dir() and not any(out.iterdir())):
             return _open_same(out, settings, tokenizer, sources)
-        size = scan(paths, settings.encoding)
-        if not size.text_bytes:
-            raise _no_text(settings)
-        _say_estimate(sources, size)
-        with partial_folder(out) as folder:
-            _write(folder, settings, tokenizer, sources, _Text(paths, settings, size))
+        with partial_folder(out, _key(settings, tokenizer, sources)) as partial:
+            size = _scan(partial, paths, settings)
+            _say_estimate(sources, size)
+            _write(partial, settings, tokenizer, sources, _Text(paths, settings, size))
     corpus = Corpus.open(out)
     m = corpus.manifest
     empty = f", {m.empty_documents:,} empty one(s) left out" if m.empty_documents else ""
@@ -72,19 +75,52 @@ def prepare(settings: PrepareSettings, extra: Mapping[str, str] | None = None) -
     return corpus
 
 
+def _key(settings: PrepareSettings, tokenizer: Tokenizer | None, sources: Sequence[FileDigest]) -> str:
+    """Names all that a corpus depends on."""
+    vocabulary = [settings.vocab_size, settings.vocabulary] if tokenizer is None else [tokenizer.fingerprint]
+    known = [
+        _contents(sources),
+        vocabulary,
+        settings.clean,
+        check_encoding(settings.encoding),
+        JOB,
+        version("warmstart"),
+    ]
+    return hashlib.sha256(json.dumps(known).encode()).hexdigest()
+
+
+def _scan(partial: Partial, paths: Sequence[str], settings: PrepareSettings) -> TextSize:
+    """The first reading, or what is known of it."""
+    known = partial.get("scan")
+    if known is not None:
+        say(f"{settings.out}: going on with the preparation that was interrupted")
+        return TextSize(*known)
+    size = scan(paths, settings.encoding)
+    if not size.text_bytes:
+        raise _no_text(settings)
+    partial.keep("scan", [size.num_documents, size.text_bytes])
+    return size
+
+
 class _Text:
     """The text of the sources, to be read more than once."""
 
     def __init__(self, paths: Sequence[str], settings: PrepareSettings, size: TextSize) -> None:
         self._paths, self._settings, self._size = paths, settings, size
 
-    def run_jobs(self, title: str, tokenizer_folder: Path | None, sample_bytes: int) -> Iterator[JobResult]:
-        """The text or a sample of it, cleaned and, with a tokenizer, encoded; shows the progress."""
+    def run_jobs(
+        self, title: str, tokenizer_folder: Path | None, sample_bytes: int, skip: int = 0
+    ) -> Iterator[JobResult]:
+        """The text or a sample of it, cleaned and, with a tokenizer, encoded; shows the progress.
+
+        The first ``skip`` jobs are read and passed over.
+        """
         s, total = self._settings, min(self._size.text_bytes, sample_bytes)
         jobs = sample_evenly(split_jobs(read_documents(self._paths, s.encoding)), self._size.text_bytes, sample_bytes)
+        jobs = itertools.islice(jobs, skip, None)
         workers = min(s.workers, 1 + self._size.text_bytes // JOB)
         with job_runner(workers, s.clean, tokenizer_folder) as run, progress_bar(title, _megabytes(total)) as bar:
-            so_far = shown = 0
+            so_far, shown = skip * JOB, 0
             for result in run(jobs):
                 yield result
                 so_far += sum(utf8_bytes(chunk.text) for chunk in result.chunks)
@@ -94,15 +130,16 @@ class _Text:
 
 
 def _write(
-    folder: Path, settings: PrepareSettings, known: Tokenizer | None, sources: tuple[FileDigest, ...], text: _Text
+    partial: Partial, settings: PrepareSettings, known: Tokenizer | None, sources: tuple[FileDigest, ...], text: _Text
 ) -> None:
     """Writes all files of the corpus; learns a vocabulary where none is ``known``."""
-    tokenizer, vocab_text_bytes = (known, None) if known else _learn_vocabulary(text, settings)
+    folder = partial.path
+    tokenizer, vocab_text_bytes = (known, None) if known else _vocabulary(partial, text, settings)
     tokenizer.save(folder)
     dtype: Literal["uint16", "uint32"] = "uint16" if tokenizer.vocab_size <= 1 << 16 else "uint32"
     assert tokenizer.end_id is not None
-    with CorpusWriter(folder, dtype, tokenizer.end_id, tokenizer.begin_ids) as writer:
-        for result in text.run_jobs("encoding", folder, sys.maxsize):
+    with CorpusWriter(partial, dtype, tokenizer.end_id, tokenizer.begin_ids) as writer:
+        for result in text.run_jobs("encoding", folder, sys.maxsize, skip=writer.num_jobs):
             assert result.encoding is not None
             writer.add(result.chunks, result.encoding)
         if not writer.num_documents:
@@ -127,6 +164,18 @@ def _write(
         documents=offsets,
     )
     write_json(folder / MANIFEST, manifest.model_dump(mode="json"))
+
+
+def _vocabulary(partial: Partial, text: _Text, settings: PrepareSettings) -> tuple[Tokenizer, int]:
+    """A vocabulary learned from the text, now or by the preparation that was interrupted."""
+    if (known := partial.get("vocabulary")) is not None:
+        tokenizer = Tokenizer.load(partial.path)
+        if tokenizer.fingerprint == known[0]:
+            return tokenizer, known[1]
+    tokenizer, vocab_text_bytes = _learn_vocabulary(text, settings)
+    tokenizer.save(partial.path)
+    partial.keep("vocabulary", [tokenizer.fingerprint, vocab_text_bytes])
+    return tokenizer, vocab_text_bytes
 
 
 def _learn_vocabulary(text: _Text, settings: PrepareSettings) -> tuple[Tokenizer, int]:

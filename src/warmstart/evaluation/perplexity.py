@@ -47,8 +47,8 @@ def evaluate_language_model(model: Model, batches: Iterable[Batch]) -> LanguageM
             asked = batch.goals[model.next_goal]
             evaluated = model.score_tokens(batch.to(device))
             weights = asked.weights.double()
-            total += float((evaluated.losses.double().cpu() * weights).sum())
-            right += float((evaluated.right.double().cpu() * weights).sum())
+            total += float((evaluated.losses.cpu().double() * weights).sum())
+            right += float((evaluated.right.cpu().double() * weights).sum())
             weight += asked.total_weight
             tokens += int((asked.weights > 0).sum())
     if weight == 0:

@@ -168,6 +168,10 @@ class Backbone(nn.Module):
         """From now on its tokens are read as ``inputs`` says."""
         self.inputs = inputs
 
+    def units(self) -> list[nn.Module]:
+        """The layers that a pass calls once each, as modules; none where it reads their weights itself or shares them."""
+        return []
+
     def search_parts(self) -> list[nn.Module]:
         """The parts whose products a search computes again for every token: the layers, and what makes the inputs."""
         return [self.blocks] if self.inputs is None else [self.blocks, self.inputs]

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from warmstart.base.errors import BadInput
-from warmstart.base.files import check_no_pointer, disk_errors, mode_of_umask, read_json
+from warmstart.base.files import check_no_pointer, disk_errors, mode_of_umask, read_json, sync
 from warmstart.base.old_names import parameter_name
 from warmstart.models.model import Model
 
@@ -40,6 +40,7 @@ def save_weights(model: Model, path: Path) -> None:
         part = path.with_name(f".{path.name}.tmp")
         try:
             write_tensors(part, {name: tensor.float() for name, tensor in model.state_dict().items()})
+            sync(part)
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)

@@ -151,6 +151,10 @@ class Transformer(Backbone):
         """The weights of each layer, which several may share."""
         return [self.blocks[self.settings.block_of(number)] for number in range(self.settings.layers)]
 
+    def units(self) -> list[nn.Module]:
+        """Its layers, unless several share their weights."""
+        return [] if self.settings.num_blocks < self.settings.layers else list(self.blocks)
+
     def pool(self, states_MD: torch.Tensor) -> torch.Tensor:
         """The states [M, D] through the pooler, where there is one."""
         if self.pooler is None:

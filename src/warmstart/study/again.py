@@ -11,7 +11,8 @@ from typing import Any
 
 from warmstart.base.console import say
 from warmstart.base.files import read_json, write_json
-from warmstart.base.run_folder import AGAIN, COLLAPSED, PSEUDO_VALUES, REPORT, RunFolder
+from warmstart.base.follower_folder import open_run
+from warmstart.base.run_folder import AGAIN, COLLAPSED, PSEUDO_VALUES, REPORT, Resume
 from warmstart.build.finetuning import Finetuning
 from warmstart.metrics.metric import LOWER_IS_BETTER
 from warmstart.run.metadata import read_metadata
@@ -22,7 +23,7 @@ from warmstart.transfer.folder import load_model
 SEED_STEP = 1000  # from a seed to that of the next attempt: further than a study has seeds
 
 
-def run_trial(trial: Trial, built: Finetuning, setup: Setup, resume: bool) -> dict[str, Any]:
+def run_trial(trial: Trial, built: Finetuning, setup: Setup, resume: Resume) -> dict[str, Any]:
     """Trains, begins again where the model collapses and the recipe allows it, and writes the run.
 
     Args:
@@ -52,7 +53,7 @@ def run_trial(trial: Trial, built: Finetuning, setup: Setup, resume: bool) -> di
     if other.folder.is_finished:
         second = read_json(other.folder.path / REPORT)
     else:
-        second = run_trial(other, built, setup, resume and other.folder.is_started)
+        second = run_trial(other, built, setup, other.folder.is_started and resume)
     return _choose(trial, built, setup, first, second)
 
 
@@ -62,7 +63,7 @@ def next_attempt(trial: Trial) -> Trial:
     optimizer = train.optimizer.model_copy(update={"lr": train.optimizer.peak / 2})
     train = train.model_copy(update={"seed": train.seed + SEED_STEP, "optimizer": optimizer})
     recipe = trial.recipe.model_copy(update={"train": train, "retries": trial.recipe.retries - 1})
-    return replace(trial, recipe=recipe, folder=RunFolder(trial.folder.path / AGAIN))
+    return replace(trial, recipe=recipe, folder=open_run(trial.folder.path / AGAIN))
 
 
 def _choose(

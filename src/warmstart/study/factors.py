@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from warmstart.base.follower_folder import open_run
 from warmstart.base.run_folder import RunFolder
 from warmstart.build.inputs import input_models
 from warmstart.build.side_starts import forms_of_starts, side_starts, with_side_vocabulary
@@ -32,7 +33,7 @@ def list_trials(recipe: FinetuneRecipe, arms: Mapping[str, FinetuneRecipe], root
         for name, own in arms.items():
             train = own.train.model_copy(update={"seed": seed})
             one = own.model_copy(update={"seeds": 1, "control": False, "train": train})
-            trials.append(Trial(name, one, RunFolder(root.path / f"{name}-seed{seed}")))
+            trials.append(Trial(name, one, open_run(root.path / f"{name}-seed{seed}")))
     return trials
 
 

@@ -12,13 +12,16 @@ from typing import Any
 from warmstart.base.clock import work_began_at_s
 from warmstart.base.console import say
 from warmstart.base.files import read_json
-from warmstart.base.run_folder import REPORT, RunFolder
+from warmstart.base.follower_folder import open_run
+from warmstart.base.run_folder import REPORT, Resume, RunFolder
+from warmstart.base.world import current_world
 from warmstart.build.chosen import CHOSEN, choose_settings
 from warmstart.build.cost import disk_line, seconds_since, total_line
 from warmstart.build.data_report import DataReport, report_data
 from warmstart.build.dry_run import build_meta_model
 from warmstart.build.finetuning import Finetuning, build_finetuning
 from warmstart.build.labelled_data import LabelledData, read_tasks
+from warmstart.build.training import check_parallel
 from warmstart.config.load import to_yaml
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.run.metadata import read_metadata
@@ -27,45 +30,60 @@ from warmstart.study.again import run_trial
 from warmstart.study.baselines import Baselines, fit_once, fits_baselines
 from warmstart.study.compare import compare_trials, gain_over_best
 from warmstart.study.factors import describe_control, list_arms, list_trials
+from warmstart.study.follow import follow
 from warmstart.study.trial import Setup, Trial, data_sizes, describe_trial, summary, trial_cost
-from warmstart.train.precision import ComputeSettings, default_device, settings_of_run
+from warmstart.train.precision import ComputeSettings, settings_of_run
 from warmstart.train.schemes import bytes_to_write
 from warmstart.transfer.folder import load_model
 
 
 def run_study(
-    recipe: FinetuneRecipe, out: str, resume: bool, data: Mapping[str, LabelledData] | None
+    recipe: FinetuneRecipe, out: str, resume: Resume, data: Mapping[str, LabelledData] | None
 ) -> dict[str, Any]:
     """Runs every trial of ``recipe`` that is not finished yet, and compares them.
 
     Returns:
         The report of the chosen model; of several trials as :func:`~warmstart.study.compare.compare_trials` gives it.
     """
-    root = RunFolder(out)
+    root = open_run(out)
     with root.hold():
         return _run_trials(recipe, root, resume, data)
 
 
 def _run_trials(
-    recipe: FinetuneRecipe, root: RunFolder, resume: bool, data: Mapping[str, LabelledData] | None
+    recipe: FinetuneRecipe, root: RunFolder, resume: Resume, data: Mapping[str, LabelledData] | None
 ) -> dict[str, Any]:
-    config = to_yaml(recipe)
-    root.check_free(resume=resume, config=config, chosen=CHOSEN)
-    began_at_s, plan = work_began_at_s(), plan_study(recipe, root, data)
-    trials, built = plan.trials, plan.built
-    main = built[trials[0].arm]
-    fingerprints = main.fingerprints()
-    root.check_data(fingerprints)
-    compute = settings_of_run(root, recipe.train.precision, default_device())
+    world = current_world()
+    with world.together():
+        root.check_free(resume=resume, config=to_yaml(recipe), chosen=CHOSEN)
+        began_at_s, plan = work_began_at_s(), plan_study(recipe, root, data)
+        main = plan.built[plan.trials[0].arm]
+        for trial in plan.trials:
+            check_parallel(plan.built[trial.arm].settings, world, train=trial.recipe.train)
+        fingerprints = main.fingerprints()
+        root.check_data(fingerprints)
+    compute = settings_of_run(root, recipe.train.precision, world.device)
+    setup = Setup(compute, data_sizes(main) | {"warnings": plan.warnings, "fingerprints": fingerprints})
+    if not world.leads:
+        follow(plan.trials, plan.built, setup)
+        return {}
     for line in describe_study(recipe, plan, compute, began_at_s):
         say(line)
-    setup = Setup(compute, data_sizes(main) | {"warnings": plan.warnings, "fingerprints": fingerprints})
+    report = _lead(recipe, root, resume, plan, setup)
+    world.agree(None)  # the others need not wait for another training
+    return report
+
+
+def _lead(recipe: FinetuneRecipe, root: RunFolder, resume: Resume, plan: "StudyPlan", setup: Setup) -> dict[str, Any]:
+    """Runs the trials and compares them; where several processes train, this is what the leading one does."""
+    trials, built = plan.trials, plan.built
+    main = built[trials[0].arm]
     several = len(trials) > 1 or plan.compares
     for start in (main.start, *main.inputs.models.values()) if several else ():
         if start is not None:
             start.load()  # damaged weights are refused before anything is written
     if several:
-        root.create(config, manifest("finetune", recipe.train.seed, setup.data), compute.to_dict())
+        root.create(to_yaml(recipe), manifest("finetune", recipe.train.seed, setup.data), setup.compute.to_dict())
     baselines = fit_once(Baselines(recipe), main, root) if plan.compares else {}
     if len(trials) == 1:
         report = run_trial(trials[0], main, setup, resume)
@@ -80,7 +98,7 @@ def _run_trials(
             trial.folder.tidy()  # the process may have died before it came to that
             reports.append(read_json(trial.folder.path / REPORT))
             continue
-        reports.append(run_trial(trial, built[trial.arm], setup, resume and trial.folder.is_started))
+        reports.append(run_trial(trial, built[trial.arm], setup, trial.folder.is_started and resume))
     report = compare_trials(str(root.path), trials, reports, main.metric, baselines)
     best = Path(report["best"])
     write_model(root.path, load_model(best), main.tokenizer, read_metadata(best), summary(recipe, main))
@@ -155,7 +173,7 @@ def describe_study(
     prepared = {"preparing": seconds_since(began_at_s)}
     return [
         *lines,
-        disk_line(bytes_to_write(models[0], averaged=recipe.train.ema > 0) + finished),
+        disk_line(bytes_to_write(models[0], recipe.train) + finished),
         total_line(prepared | seconds, len(trials)),
     ]
 

@@ -9,7 +9,8 @@ import torch
 
 from warmstart.base.console import say
 from warmstart.base.files import check_free_space, write_json
-from warmstart.base.run_folder import PSEUDO_VALUES, RunFolder
+from warmstart.base.run_folder import PSEUDO_VALUES, Resume, RunFolder
+from warmstart.base.world import current_world
 from warmstart.build.cost import DEV, Cost, extrapolate
 from warmstart.build.dry_run import NamedAnswer, build_meta_model, describe_training, estimate
 from warmstart.build.finetuning import Finetuning
@@ -39,9 +40,9 @@ from warmstart.text.clean import clean
 from warmstart.text.coverage import count_coverage, describe_coverage
 from warmstart.text.tokenizer import Tokenizer
 from warmstart.train.loop import Trainer
-from warmstart.train.precision import ComputeSettings, default_device
+from warmstart.train.precision import ComputeSettings
 from warmstart.train.probe import fit_head, items_to_fit
-from warmstart.train.schemes import close_scheme
+from warmstart.train.schemes import bytes_to_write, close_scheme
 from warmstart.transfer.start import WeightAccount
 
 
@@ -71,7 +72,7 @@ class Outcome:
     report: dict[str, Any]
 
 
-def train_trial(trial: Trial, built: Finetuning, setup: Setup, resume: bool) -> Outcome:
+def train_trial(trial: Trial, built: Finetuning, setup: Setup, resume: Resume) -> Outcome:
     """Trains from the warm start to the best weights on dev, and evaluates these.
 
     Args:
@@ -81,16 +82,9 @@ def train_trial(trial: Trial, built: Finetuning, setup: Setup, resume: bool) -> 
         resume: whether to continue a training that stopped there, or ended without a report.
     """
     recipe, folder = trial.recipe, trial.folder
-    model, transfer = built.fresh(recipe)
-    stream, validation = built.stream(recipe), validation_of(built, recipe)
-    device = default_device()
-    trainer = Trainer(model, stream, recipe.train, built.criterion, folder, validation, device, setup.compute)
-    check_free_space(folder.path, trainer.bytes_to_write - folder.bytes_used)
-    folder.create(to_yaml(recipe), manifest("finetune", recipe.train.seed, setup.data), setup.compute.to_dict())
-    _write_account(folder, built, transfer)
-    if resume:
-        _resume(trainer)
-    progress = trainer.run()
+    current_world().agree({"run": str(folder.path), "resume": resume})
+    trainer = run_training(trial, built, setup, resume)
+    progress, model = trainer.state, trainer.model
     trainer.load_best()
     close_scheme(model)
     model = built.texts.without_softmax(model)
@@ -112,6 +106,22 @@ def train_trial(trial: Trial, built: Finetuning, setup: Setup, resume: bool) -> 
     elif found.test:
         report["tests"] = task_reports(built, found.test)
     return Outcome(model, found, report | _best_of_each(folder, built))
+
+
+def run_training(trial: Trial, built: Finetuning, setup: Setup, resume: Resume) -> Trainer:
+    """Trains from the warm start to the end: what all processes of a training do together. Returns what has trained."""
+    recipe, folder, world = trial.recipe, trial.folder, current_world()
+    with world.together():
+        model, transfer = built.fresh(recipe)
+        stream, validation = built.stream(recipe), validation_of(built, recipe)
+        check_free_space(folder.path, bytes_to_write(model, recipe.train) - folder.bytes_used)
+        folder.create(to_yaml(recipe), manifest("finetune", recipe.train.seed, setup.data), setup.compute.to_dict())
+        _write_account(folder, built, transfer)
+    trainer = Trainer(model, stream, recipe.train, built.criterion, folder, validation, world.device, setup.compute)
+    if resume:
+        _resume(trainer, strict=resume == "strict")
+    trainer.run()
+    return trainer
 
 
 def _best_of_each(folder: RunFolder, built: Finetuning) -> dict[str, Any]:
@@ -171,9 +181,10 @@ def _write_pseudo_values(folder: RunFolder, metric: str, found: Mapping[str, Eva
     write_json(folder.path / PSEUDO_VALUES, values)
 
 
-def _resume(trainer: Trainer) -> None:
-    if trainer.resume():
-        trainer.check_best()
+def _resume(trainer: Trainer, *, strict: bool) -> None:
+    if trainer.resume(strict=strict):
+        with current_world().together():
+            trainer.check_best()
         say(f"resumed after step {trainer.state.step}")
 
 

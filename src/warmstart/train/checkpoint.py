@@ -1,15 +1,21 @@
 """Checkpoints to resume from: whole or not there, checked byte for byte before they are used.
 
 ``resume/step-000120/`` holds ``state.safetensors`` (master weights and moments), ``state.json`` (the cursor and what the
-loop remembers) and ``manifest.json`` (size and SHA-256 of both), written in a folder beside and moved into place. Older
-ones go only after the newer one stands, so a crash at any moment leaves a complete checkpoint. Whatever else is in
-``resume/`` is left alone.
+loop remembers) and ``manifest.json`` (size and SHA-256 of both), brought to the disk in a folder beside and then moved into
+place. The newest few are kept, and older ones go only after the newer one stands on the disk, so a crash or a loss of power
+at any moment leaves a complete checkpoint. Whatever else is in ``resume/`` is left alone.
 
 ``best/model.safetensors`` holds the weights that did best on dev, with their step and a SHA-256 of their values in its head.
+
+A :class:`CheckpointWriter` writes both while the training goes on: it copies what is saved, which takes as much memory again
+until it is written.
 """
 
+import functools
 import re
 import shutil
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,44 +23,122 @@ import torch
 from safetensors.torch import load_file
 
 from warmstart.base import old_names
+from warmstart.base.checksums import damaged_file, entry
 from warmstart.base.console import say
 from warmstart.base.errors import BadInput
-from warmstart.base.files import disk_errors, read_json, sha256, sync, temporary_folder, write_json
+from warmstart.base.files import disk_errors, make_folder, read_json, sync, sync_folder, temporary_folder, write_json
 from warmstart.base.old_names import rename_keys
 from warmstart.models.files import digest_tensors, read_note, read_tensors, write_tensors
 
 TENSORS, STATE, MANIFEST = "state.safetensors", "state.json", "manifest.json"
-_OURS, _PARTIAL = re.compile(r"step-\d{9}"), re.compile(r"\.step-\d{9}\..*")
+KEPT = 2  # checkpoints: where the newest is damaged, a run goes on from the one before
+_STEP = re.compile(r"step-\d{9}")
+_REPLACED = re.compile(r"\.(step-\d{9})\.old")  # by another of the same step, when the process died
+_PARTIAL = re.compile(r"\.step-\d{9}\..*")
 _NOTE = re.compile(r"step (\d+) sha256 (\w+)")
 _RESTORE = "restore the file from a copy, or start the run again in another --out"
 
 
-def save(folder: Path, step: int, tensors: dict[str, torch.Tensor], state: dict[str, Any]) -> None:
-    """Writes the checkpoint of ``step`` into ``folder`` and then drops the older ones."""
+class CheckpointWriter:
+    """Writes the checkpoints of one run beside its training, one after the other."""
+
+    def __init__(self, folder: Path, best: Path, log: Path, keep: int = KEPT) -> None:
+        """``folder`` is of checkpoints, ``best`` the file of the best weights, ``log`` what a checkpoint counts on."""
+        self.folder, self._best, self._log, self._keep = folder, best, log, keep
+        self._new_best: Callable[[], None] | None = None
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
+
+    def set_best(self, step: int, tensors: dict[str, torch.Tensor]) -> None:
+        """Copies the weights that do best on dev, after ``step``: they are written before the next checkpoint."""
+        self._new_best = functools.partial(save_best, self._best, step, _copy(tensors))
+
+    def write_best(self) -> None:
+        """Writes the best weights now, before a checkpoint that another hand writes."""
+        if self._new_best is not None:
+            self._new_best()
+            self._new_best = None
+
+    def save(
+        self, step: int, tensors: dict[str, torch.Tensor], state: dict[str, Any], then: Callable[[], None] | None = None
+    ) -> None:
+        """Copies ``tensors``, and writes the checkpoint of ``step`` meanwhile; ``then`` is called when it stands.
+
+        Raises:
+            BadInput: as :meth:`wait`, of the checkpoint before.
+        """
+        self.wait()
+        copies, best, self._new_best = _copy(tensors), self._new_best, None
+
+        def write() -> None:
+            if best is not None:
+                best()
+            save(self.folder, step, copies, state, self._keep)
+            if then is not None:
+                then()
+
+        self._thread = threading.Thread(target=self._attempt, args=(write,), name="checkpoint", daemon=True)
+        self._thread.start()
+
+    def _attempt(self, write: Callable[[], None]) -> None:
+        try:
+            if self._log.is_file():
+                sync(self._log)
+                sync_folder(self._log.parent)
+            write()
+        except BaseException as error:  # whatever it is, the training says it
+            self._error = error
+
+    def wait(self) -> None:
+        """Returns when all is on the disk.
+
+        Raises:
+            BadInput: the disk is full or cannot be written; the checkpoints before are whole.
+        """
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+
+
+def _copy(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}
+
+
+def save(folder: Path, step: int, tensors: dict[str, torch.Tensor], state: dict[str, Any], keep: int = KEPT) -> None:
+    """Writes the checkpoint of ``step`` into ``folder``, and then drops all but the newest ``keep``."""
     target = folder / f"step-{step:09d}"
     with temporary_folder(target) as stage:
         with disk_errors(target):
             write_tensors(stage / TENSORS, tensors)
-            sync(stage / TENSORS)
         write_json(stage / STATE, state | {"step": step})
-        files = {
-            name: {"bytes": (stage / name).stat().st_size, "sha256": sha256(stage / name)} for name in (TENSORS, STATE)
-        }
-        write_json(stage / MANIFEST, files)
-    for other in folder.iterdir():
-        if other != target and other.is_dir() and (_OURS.fullmatch(other.name) or _PARTIAL.fullmatch(other.name)):
-            shutil.rmtree(other)
+        write_json(stage / MANIFEST, {name: entry(stage / name) for name in (TENSORS, STATE)})
+    ours = sorted((path for path in _folders(folder) if _STEP.fullmatch(path.name)), reverse=True)
+    later = [path for path in ours if path > target]  # of a way that the run has left by going on from an older one
+    for path in [*later, *[path for path in ours if path <= target][keep:], *_partial_folders(folder)]:
+        shutil.rmtree(path)
+
+
+def _folders(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+
+
+def _partial_folders(folder: Path) -> list[Path]:
+    return [path for path in _folders(folder) if _PARTIAL.fullmatch(path.name)]
 
 
 def save_best(path: Path, step: int, tensors: dict[str, torch.Tensor]) -> None:
     """Writes the weights that did best on dev, after ``step``, atomically."""
     with disk_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         part = path.with_name(f".{path.name}.tmp")
         try:
             write_tensors(part, tensors, f"step {step} sha256 {digest_tensors(tensors)}")
             sync(part)
             part.replace(path)
+            sync_folder(path.parent)
         finally:
             part.unlink(missing_ok=True)
 
@@ -87,18 +171,23 @@ def load_best(path: Path, best_step: int, step: int) -> dict[str, torch.Tensor]:
     return tensors
 
 
-def load_newest(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
+def load_newest(folder: Path, *, strict: bool = False) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
     """The newest checkpoint that is whole; ``None`` where there is none at all.
 
+    Args:
+        folder: of the checkpoints.
+        strict: whether a damaged one is refused, rather than said and passed over for the one before.
+
     Raises:
-        BadInput: checkpoints exist, but every one is damaged.
+        BadInput: checkpoints exist, but every one is damaged, or with ``strict`` the newest.
     """
-    found = folder.iterdir() if folder.is_dir() else ()
-    candidates = sorted((path for path in found if path.is_dir() and _OURS.fullmatch(path.name)), reverse=True)
+    candidates = _candidates(folder)
     for candidate in candidates:
-        damaged = _damaged_file(candidate)
+        damaged = _damaged(candidate)
         if damaged is None:
             return rename_keys(load_file(candidate / TENSORS), old_names.CHECKPOINT_KEYS), read_json(candidate / STATE)
+        if strict:
+            raise damaged_checkpoint(candidate, damaged)
         say(f"checkpoint {candidate} is damaged ({damaged}); looking for an older one")
     if candidates:
         raise BadInput(
@@ -107,15 +196,25 @@ def load_newest(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]] 
     return None
 
 
-def _damaged_file(checkpoint: Path) -> str | None:
+def damaged_checkpoint(checkpoint: Path, name: str) -> BadInput:
+    """The error for a newest checkpoint with a damaged file, where no older one will do."""
+    return BadInput(
+        f"this checkpoint is damaged: {name} is not what was written", where=str(checkpoint),
+        next_step="restore it from a copy, or leave --strict out to go on from the one before",
+    )  # fmt: skip
+
+
+def _candidates(folder: Path) -> list[Path]:
+    """The checkpoints in a folder, the newest first; one that was about to be replaced after that of its own step."""
+    steps = {path: path.name for path in _folders(folder) if _STEP.fullmatch(path.name)}
+    steps |= {path: match[1] for path in _folders(folder) if (match := _REPLACED.fullmatch(path.name))}
+    return sorted(steps, key=lambda path: (steps[path], not path.name.startswith(".")), reverse=True)
+
+
+def _damaged(checkpoint: Path) -> str | None:
     """The first file that is not what the manifest says, or ``None``."""
     try:
         entries = read_json(checkpoint / MANIFEST)
-        expected = {name: (entries[name]["bytes"], entries[name]["sha256"]) for name in (TENSORS, STATE)}
+        return damaged_file(checkpoint, {name: entries[name] for name in (TENSORS, STATE)})
     except (BadInput, KeyError, TypeError):
         return MANIFEST
-    for name, (size, digest) in expected.items():
-        path = checkpoint / name
-        if not path.is_file() or path.stat().st_size != size or sha256(path) != digest:
-            return name
-    return None

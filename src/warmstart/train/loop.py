@@ -4,10 +4,11 @@ It takes plain values: a model, a stream, a criterion, and a function that evalu
 remembers between steps is in :class:`Progress`; everything else follows from the step number.
 """
 
+import contextlib
 import functools
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,20 +18,25 @@ import torch
 from warmstart.base.allocator import FreedMemory, keep_freed_memory
 from warmstart.base.console import ProgressBar, progress_bar, say
 from warmstart.base.errors import BadInput
+from warmstart.base.launch import PeerError
 from warmstart.base.old_names import PROGRESS_KEYS, rename_keys
-from warmstart.base.run_folder import RunFolder
+from warmstart.base.run_folder import METRICS, RunFolder
 from warmstart.base.seeds import derive_seed
 from warmstart.base.signals import StopNow, StopRequests
+from warmstart.base.world import current_world
+from warmstart.example.batch import Batch
 from warmstart.models.model import Model
 from warmstart.streams.stream import BatchStream
-from warmstart.train import checkpoint
+from warmstart.train import checkpoint, checkpoints
 from warmstart.train.average import WeightAverage
 from warmstart.train.compiled import compile_parts, is_worth_compiling
 from warmstart.train.optimizer import Optimizer
 from warmstart.train.precision import NO_BF16, ComputeSettings, compute_settings, has_fast_bf16
+from warmstart.train.recompute import keep_activations, recompute_layers
 from warmstart.train.schedule import factor, num_unfrozen_layers, plan_lengths
 from warmstart.train.schemes import bytes_to_write
 from warmstart.train.settings import TrainSettings
+from warmstart.train.sharded import ShardedWeights
 from warmstart.train.step import Criterion, StepOutput, train_step
 from warmstart.train.weights import Weights
 
@@ -91,11 +97,26 @@ class Trainer:
         device: torch.device,
         compute: ComputeSettings | None = None,
     ) -> None:
-        """``compute``: how the run computes; ``None``: as is fastest here."""
+        """Makes everything that a training needs; where several processes train one model, each has a Trainer.
+
+        Args:
+            model: with the weights to begin with; of several processes the leading one's count.
+            stream: what is read; each process reads its own part of every step.
+            settings: how to train.
+            criterion: what is minimised.
+            folder: of the run.
+            validation: how dev decides, if it does.
+            device: where this process computes.
+            compute: how the run computes; ``None``: as is fastest here.
+        """
         keep_freed_memory()
-        self.model = model.to(device)
+        self.world, self.model = current_world(), model.to(device)
+        for tensor in (*model.parameters(), *model.buffers()) if self.world.size > 1 else ():
+            self.world.broadcast_(tensor.data)
         self.stream, self.settings, self.criterion = stream, settings, criterion
         self.folder, self.validation, self.device = folder, validation, device
+        if settings.activation_checkpointing:
+            recompute_layers(self.model)
         self.is_compute_given = compute is not None
         self._compute_with(compute or compute_settings(settings.precision, device))
         self.plan = plan_lengths(settings, stream)
@@ -106,6 +127,9 @@ class Trainer:
         self.max_pending = (
             0 if device.type == "cpu" else 1
         )  # steps that a device has before the loop asks for the last one's
+        self.writer = checkpoint.CheckpointWriter(
+            folder.path / "resume", self.best_path, folder.path / METRICS, settings.keep_checkpoints
+        )
         self.saved_at_s = time.monotonic()
         self.began_at_s = self.logged_at_s = 0.0
         self.memory = FreedMemory()
@@ -115,14 +139,25 @@ class Trainer:
         compute.apply(self.model)
         optimizer = self.settings.optimizer
         by_layer = optimizer.layer_decay > 1 or self.settings.unfreeze is not None
-        self.weights = Weights(self.model, compute.dtype, matrices=optimizer.updates_matrices, by_layer=by_layer)
+        self.weights = self._make_weights(compute.dtype, by_layer)
         self.optimizer = Optimizer(self.weights, optimizer)
         self.average = WeightAverage(self.weights, self.settings.ema)
+
+    def _make_weights(self, dtype: torch.dtype, by_layer: bool) -> Weights:
+        """All weights in this process, or a part of them in each."""
+        if self.world.shards:
+
+            def filler() -> Batch:
+                return self.stream.batches(0)[0].to(self.device)
+
+            return ShardedWeights(self.model, dtype, by_layer=by_layer, world=self.world, filler=filler)
+        matrices = self.settings.optimizer.updates_matrices
+        return Weights(self.model, dtype, matrices=matrices, by_layer=by_layer, world=self.world)
 
     def _compute_as_before(self, stored: dict[str, Any]) -> None:
         """Goes on with the settings that the run began with, so that it stays the same run to the last bit."""
         compute = ComputeSettings.from_dict(stored)
-        if compute == self.compute:
+        if compute == self.compute or self.world.shards:  # sharded ones are what compute.json says already
             return
         if compute.dtype == torch.bfloat16 and not has_fast_bf16(self.device):
             if not self.is_compute_given:  # else whoever gave them has said so
@@ -139,32 +174,44 @@ class Trainer:
     @property
     def bytes_to_write(self) -> int:
         """What the run folder takes at most."""
-        return bytes_to_write(self.model, averaged=self.settings.ema > 0)
+        return bytes_to_write(self.model, self.settings)
 
-    def resume(self) -> bool:
-        """Loads the newest checkpoint of the run folder; False where there is none yet.
+    def resume(self, *, strict: bool = False) -> bool:
+        """Loads the newest checkpoint of the run folder that is whole; False where there is none yet.
+
+        Args:
+            strict: whether a damaged one is refused instead.
 
         Raises:
-            BadInput: the checkpoint is damaged, or belongs to other frozen weights.
+            BadInput: all are damaged, or with ``strict`` the newest; or it belongs to other frozen weights.
         """
-        found = checkpoint.load_newest(self.folder.path / "resume")
+        with self.world.together():
+            found = self._newest_checkpoint(strict=strict) if self.world.leads else None
+        found = checkpoints.share(found, self.world)
         if found is None:
             self.folder.truncate_metrics(0)
             return False
-        tensors, state = found
-        if state.pop("frozen", "") != self.frozen:
+        state = found.state
+        self._compute_as_before(state.pop("choices", self.compute.to_dict()))
+        with self.world.together():
+            tensors = checkpoints.tensors_for(found, self.weights)
+            self.optimizer.restore(tensors)
+            self.average.restore(tensors)
+        for name, value in self._buffers.items():
+            value.copy_(tensors.get(name, value))
+        self.state = Progress(**rename_keys(state, PROGRESS_KEYS))
+        self.folder.truncate_metrics(self.state.step)
+        return True
+
+    def _newest_checkpoint(self, *, strict: bool) -> checkpoints.FoundCheckpoint | None:
+        """The newest checkpoint of the run folder; ``None`` where there is none yet."""
+        found = checkpoints.find_newest(self.folder.path / "resume", strict=strict)
+        if found is not None and found.state.pop("frozen", "") != self.frozen:
             raise BadInput(
                 "the start has changed since this run began, and its frozen weights with it",
                 where=str(self.folder.path), next_step="restore the start, or choose another --out to begin anew",
             )  # fmt: skip
-        self._compute_as_before(state.pop("choices", self.compute.to_dict()))
-        self.optimizer.restore(tensors)
-        self.average.restore(tensors)
-        for name, value in self._buffers.items():
-            value.copy_(tensors[name])
-        self.state = Progress(**rename_keys(state, PROGRESS_KEYS))
-        self.folder.truncate_metrics(self.state.step)
-        return True
+        return found
 
     def run(self) -> Progress:
         """Trains to the end, or to an early stop; the model then holds the final (not the best) float32 weights.
@@ -182,29 +229,44 @@ class Trainer:
             self._evaluate_if_due(stop)  # a run that stopped between a step and its evaluation
             while self.state.step < self.plan.steps and not self._patience_is_out():
                 self._step(bar)
-                self._stop_if_requested(stop)
-                if time.monotonic() - self.saved_at_s >= self.settings.save_every_s:
-                    self._save()
+                is_due = time.monotonic() - self.saved_at_s >= self.settings.save_every_s
+                self._stop_if_requested(stop, save=is_due)
                 self._evaluate_if_due(stop)
             self._log_steps()
             self._stop_if_requested(stop)  # a signal that came at the end of the last evaluation
+            self.writer.wait()
         self.average.finish()
         self.weights.release()
+        self.model = self.weights.full_model or self.model
+        keep_activations(self.model)
         return self.state
 
-    def _stop_if_requested(self, stop: StopRequests) -> None:
-        if stop.requested:
+    def _stop_if_requested(self, stop: StopRequests, *, save: bool = False) -> None:
+        """Saves, where that is due, and where a signal has come to any process of this training all of them end."""
+        found = self.world.gather([stop.number, save])
+        if any(due or number is not None for number, due in found):
             self._save()
-            raise stop.error(str(self.folder.path))
+        self._end_if_signalled(stop, [number for number, _ in found])
+
+    def _end_if_signalled(self, stop: StopRequests, numbers: Sequence[int | None]) -> None:
+        """Ends a training that is saved, where one of its processes has got a signal."""
+        came = [number for number in numbers if number is not None]
+        if came:
+            self.writer.wait()
+            stop.take(came[0])
+            error = stop.error(str(self.folder.path))
+            raise error if self.world.leads else PeerError(exit_code=error.exit_code)
 
     def _step(self, bar: ProgressBar) -> None:
         state, settings = self.state, self.settings
         rate_factor = factor(settings.schedule, state.step, self.plan)
-        batches = [batch.to(self.device) for batch in self.stream.batches(state.step)]
+        own = self.stream.batches(state.step, self.world.rank, self.world.size)
+        batches = [batch.to(self.device) for batch in own]
         self.optimizer.num_unfrozen_layers = num_unfrozen_layers(state.step, self.plan)
         self.model.train()
         seed = derive_seed(settings.seed, "dropout", state.step)
-        output = train_step(self.model, self.optimizer, batches, self.criterion, rate_factor, seed)
+        with self.world.watched():
+            output = train_step(self.model, self.optimizer, batches, self.criterion, rate_factor, seed)
         state.step += 1
         self.average.update(state.step)
         self.memory.release()
@@ -247,13 +309,7 @@ class Trainer:
         if validation is None or not due or state.evaluated_step == state.step:
             return
         self._log_steps()
-        self.model.eval()
-        try:
-            with self.average.applied(), stop.at_once():
-                values = validation.evaluate(self.model)
-        except StopNow:
-            self._save()
-            raise stop.error(str(self.folder.path)) from None
+        values = self._evaluate(validation, stop)
         score = values[validation.metric] if validation.higher_is_better else -values[validation.metric]
         state.evaluated_step, state.elapsed_s = state.step, time.monotonic() - self.began_at_s
         row = {"kind": "dev", "step": state.step, "tokens": state.tokens, "metrics": values}
@@ -262,11 +318,26 @@ class Trainer:
         if state.best is None or score >= state.best:
             state.best, state.best_step = score, state.step
             with self.average.applied():
-                checkpoint.save_best(self.best_path, state.step, self.weights.trainable() | self._buffers)
+                best = self.weights.trainable() | self._buffers
+            if self.world.leads:
+                self.writer.set_best(state.step, best)
             self._save()  # so that a checkpoint never remembers a best that a crash has lost
         shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
         self.logged_at_s = time.monotonic()
         say(f"dev after step {state.step}: {shown}" + ("  (best so far)" if state.best_step == state.step else ""))
+
+    def _evaluate(self, validation: Validation, stop: StopRequests) -> dict[str, float]:
+        """What dev says. Every process evaluates all of dev, so that none waits long; the leading one's word counts."""
+        self.model.eval()
+        values: dict[str, float] = {}
+        whole = self.weights.whole(self.model)  # which asks the others, and is not to be stopped on the way
+        with self.average.applied(), whole as model, contextlib.suppress(StopNow), stop.at_once():
+            values = validation.evaluate(model)
+        found = self.world.gather([stop.number, values])
+        if any(number is not None for number, _ in found):
+            self._save()
+        self._end_if_signalled(stop, [number for number, _ in found])
+        return dict(found[0][1])
 
     @property
     def _buffers(self) -> dict[str, torch.Tensor]:
@@ -306,6 +377,6 @@ class Trainer:
         self._log_steps()
         state = {k: v for k, v in asdict(self.state).items() if k != "step"}
         state |= {"frozen": self.frozen, "choices": self.compute.to_dict()}
-        tensors = self.optimizer.state() | self.average.state() | self._buffers
-        checkpoint.save(self.folder.path / "resume", self.state.step, tensors, state)
+        tensors = self.optimizer.state() | self.average.state()
+        checkpoints.save(self.writer, self.state.step, self.weights, tensors, state, self._buffers)
         self.saved_at_s = self.logged_at_s = time.monotonic()

@@ -26,7 +26,8 @@ class Optimizer:
     def gradient_norm(self) -> torch.Tensor:
         """Global L2 norm of the step's gradient, left on its device."""
         grads = zip(self.weights.groups, self.weights.gradients(), strict=True)
-        return _norm(torch.stack([_norm(grad) for group, grad in grads if self._is_updated(group)]))
+        norms = [_norm(grad) for group, grad in grads if self._is_updated(group)]
+        return self.weights.norm_of_all(_norm(torch.stack(norms)))
 
     def skip_updates_if_nonfinite(self, sound: torch.Tensor) -> None:
         """From the first ``sound`` that is false on, no update changes anything; the host need not wait to know it."""

@@ -15,6 +15,7 @@ from warmstart.base.errors import BadInput
 from warmstart.base.files import read_json
 from warmstart.base.old_names import KERNEL_KEYS, rename_keys
 from warmstart.base.run_folder import COMPUTE, RunFolder
+from warmstart.base.world import current_world
 from warmstart.models.attention import Kernels
 from warmstart.models.backbone import Backbone
 from warmstart.models.kernels import onednn_has_bf16
@@ -57,8 +58,8 @@ class ComputeSettings:
 
 
 def default_device() -> torch.device:
-    """The GPU where there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """The device of this process: the one that ``--device`` names, or the GPU where there is one, else the CPU."""
+    return current_world().device
 
 
 def has_fast_bf16(device: torch.device) -> bool:
@@ -93,11 +94,20 @@ def compute_settings(precision: str, device: torch.device) -> ComputeSettings:
 def settings_of_run(folder: RunFolder, precision: str, device: torch.device) -> ComputeSettings:
     """How the run in ``folder`` computes: as it began; where it has not begun, as is fastest on ``device``.
 
-    So all trainings of a run compute alike, and those of a run that goes on too, whatever is measured meanwhile.
+    So all trainings of a run compute alike, and those of a run that goes on too, whatever is measured meanwhile; and all
+    processes of a training.
 
     Raises:
         BadInput: as :func:`compute_settings`, or a damaged file.
     """
+    world = current_world()
+    with world.together():
+        found = _settings_of_run(folder, precision, device).to_dict() if world.leads else None
+    return ComputeSettings.from_dict(world.agree(found))
+
+
+def _settings_of_run(folder: RunFolder, precision: str, device: torch.device) -> ComputeSettings:
+    """The same as one process sees it."""
     path = folder.path / COMPUTE
     if not folder.is_started or not path.is_file():
         return compute_settings(precision, device)

@@ -15,7 +15,7 @@ from warmstart.base.seeds import derive_seed
 from warmstart.models.lora import add_lora, merge_lora
 from warmstart.models.model import Model
 from warmstart.models.settings import BackboneSettings
-from warmstart.train.settings import SchemeSettings
+from warmstart.train.settings import SchemeSettings, TrainSettings
 
 
 def check_scheme(scheme: SchemeSettings, size: BackboneSettings, loaded: int | None) -> None:
@@ -107,12 +107,13 @@ def close_scheme(model: Model) -> None:
     model.requires_grad_(True)
 
 
-def bytes_to_write(model: Model, *, averaged: bool = False) -> int:
-    """What a run folder takes at most: two checkpoints (the older goes after the newer), best and final weights.
+def bytes_to_write(model: Model, train: TrainSettings) -> int:
+    """What a run folder takes at most: checkpoints (one more than is kept, while it is written), best and final weights.
 
     Frozen weights are neither in the checkpoints nor in the best; an average of the weights is in the checkpoints.
     """
-    return 4 * (num_trainable(model) * (2 * (3 + averaged) + 1) + model.num_parameters)
+    checkpoint = 3 + (train.ema > 0)
+    return 4 * (num_trainable(model) * (checkpoint * (1 + train.keep_checkpoints) + 1) + model.num_parameters)
 
 
 def num_trainable(module: nn.Module) -> int:

@@ -134,6 +134,10 @@ class TrainSettings(Settings):
         8192, "maximum number of tokens of a micro-batch: bounds the memory, not the result", flag="--max-tokens",
         metavar="N", ge=1,
     )  # fmt: skip
+    activation_checkpointing: bool = Setting(
+        False, "compute each layer again in the backward pass: much less memory, about a third more time; same result",
+        flag="--activation-checkpointing",
+    )  # fmt: skip
     by_length: bool = Setting(
         False, "put texts of similar length into a batch: faster for an LSTM on long texts", flag="--by-length"
     )
@@ -146,6 +150,10 @@ class TrainSettings(Settings):
         ge=0,
     )  # fmt: skip
     save_every_s: float = Setting(300.0, "seconds between checkpoints", flag="--save-every", metavar="SECONDS", ge=0)
+    keep_checkpoints: int = Setting(
+        2, "checkpoints that an unfinished run keeps; where the newest is damaged it goes on from the one before",
+        flag="--keep-checkpoints", metavar="N", ge=1,
+    )  # fmt: skip
     unfreeze: LengthText | None = Setting(
         None, "gradual unfreezing: train the heads first, then one more layer from the top after each length, such as "
         "'1 epoch' (ULMFiT)", flag="--unfreeze", metavar=LENGTH,

@@ -1,7 +1,8 @@
 """One optimizer step, and the only place that calls ``backward``.
 
 The weights of all micro-batches are counted first, from the data alone; then each micro-batch runs with its summed losses
-over those totals. So the same examples give the same gradient however they are split (docs/architecture.md, law 2).
+over those totals. So the same examples give the same gradient however they are split (docs/architecture.md, law 2), also
+over several processes, which tell each other the weights of their micro-batches first.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ import torch
 
 from warmstart.base.errors import DivergenceError
 from warmstart.base.seeds import derive_seed
+from warmstart.base.world import World
 from warmstart.example.batch import Batch
 from warmstart.models.head import DEFAULT_OPTIONS, LossOptions
 from warmstart.models.losses import Loss
@@ -67,18 +69,38 @@ class StepOutput(NamedTuple):
 
 
 def total_weights(batches: Sequence[Batch], terms: Mapping[str, LossTerm]) -> dict[str, float]:
-    """Total weight of each goal and each term over all micro-batches."""
+    """Total weight of each term and each goal over all micro-batches."""
     totals: dict[str, float] = {}
     for batch in batches:
-        weights = {name: goal.total_weight for name, goal in batch.goals.items()}
-        for name, weight in (weights | {name: term.weight(batch) for name, term in terms.items()}).items():
+        weights = {name: term.weight(batch) for name, term in terms.items()}
+        for name, weight in (weights | {name: goal.total_weight for name, goal in batch.goals.items()}).items():
             totals[name] = totals.get(name, 0.0) + weight
     return totals
 
 
+class StepTotals(NamedTuple):
+    """A step over all processes: the weight of each goal and term, tokens, and the most micro-batches that one has."""
+
+    weights: dict[str, float]
+    tokens: int
+    most_batches: int
+
+
+def sum_totals(world: World, batches: Sequence[Batch], terms: Mapping[str, LossTerm]) -> StepTotals:
+    """The totals of a step, from the micro-batches of every process."""
+    own = [total_weights(batches, terms), sum(batch.num_tokens for batch in batches), len(batches)]
+    weights: dict[str, float] = {}
+    tokens = most = 0
+    for found, read, count in world.gather(own):
+        weights |= {name: weights.get(name, 0.0) + weight for name, weight in found.items()}
+        tokens, most = tokens + read, max(most, count)
+    return StepTotals(weights, tokens, most)
+
+
 def accumulate(
-    model: Model, optimizer: Optimizer, batches: Sequence[Batch], criterion: Criterion, seed: int
-) -> dict[str, torch.Tensor]:
+    model: Model, optimizer: Optimizer, batches: Sequence[Batch], criterion: Criterion, seed: int,
+    totals: StepTotals | None = None,
+) -> dict[str, torch.Tensor]:  # fmt: skip
     """Leaves the gradient of ``criterion`` in the optimizer's weights; returns the mean losses.
 
     Nothing here waits for the device.
@@ -86,27 +108,52 @@ def accumulate(
     Args:
         model: in training mode.
         optimizer: whose weights are those of ``model``.
-        batches: the micro-batches of this step.
+        batches: the micro-batches of this step, of this process.
         criterion: what is minimised.
         seed: names the dropout masks of this step, and the tokens that a sampled softmax learns from.
+        totals: of the step, where they are known.
     """
-    coefficients, totals = criterion.coefficients, total_weights(batches, criterion.terms)
+    weights, world = optimizer.weights, optimizer.weights.world
+    totals = totals or sum_totals(world, batches, criterion.terms)
+    factors = {
+        name: criterion.coefficients.get(name, 0.0) / total for name, total in totals.weights.items() if total > 0
+    }
     sums: dict[str, torch.Tensor] = {}
-    optimizer.weights.clear()
+    weights.clear()
     # One seed for the whole step, so that it may be split in any way.
     options = criterion.options._replace(seed=derive_seed(seed, "softmax"))
-    for number, batch in enumerate(batches):
-        seeds = StepSeeds(seed, derive_seed(seed, number))
+    for number, batch in enumerate(weights.padded(batches, totals.most_batches)):
+        is_real = number < len(batches)
+        seeds = StepSeeds(seed, derive_seed(seed, number * world.size + world.rank))
         torch.manual_seed(seeds.masks)
-        total: torch.Tensor | None = None
-        for name, loss in _losses(model, batch, criterion.terms, options, seeds).items():
-            if totals[name] > 0 and coefficients.get(name, 0.0) != 0:
-                part = loss.sum * (coefficients[name] / totals[name])
-                total = part if total is None else total + part
-            sums[name] = sums[name] + loss.sum.detach() if name in sums else loss.sum.detach()
+        losses = _losses(model, batch, criterion.terms, options, seeds)
+        total = _weigh(losses, {name: factor * is_real for name, factor in factors.items()}, weights.always_backward)
         if total is not None and total.requires_grad:  # a term may find nothing in a micro-batch
             total.backward()  # type: ignore[no-untyped-call]
-    return {name: found / totals[name] for name, found in sums.items() if totals[name] > 0}
+        for name, loss in losses.items() if is_real else ():
+            sums[name] = sums[name] + loss.sum.detach() if name in sums else loss.sum.detach()
+    weights.reduce_gradients()
+    return _means(world, sums, {name: total for name, total in totals.weights.items() if total > 0})
+
+
+def _weigh(losses: Mapping[str, Loss], factors: Mapping[str, float], always: bool) -> torch.Tensor | None:
+    """Σ factor · loss; ``always``: also where all factors are 0, so that a gradient of zeros is computed."""
+    total: torch.Tensor | None = None
+    for name, loss in losses.items():
+        factor = factors.get(name, 0.0)
+        if factor != 0 or always:
+            part = loss.sum * factor
+            total = part if total is None else total + part
+    return total
+
+
+def _means(world: World, sums: Mapping[str, torch.Tensor], totals: Mapping[str, float]) -> dict[str, torch.Tensor]:
+    """The mean loss of each goal and term over all processes."""
+    if world.size == 1:
+        return {name: found / totals[name] for name, found in sums.items() if name in totals}
+    zero = torch.zeros((), device=world.device)
+    every = world.sum_(torch.stack([sums.get(name, zero).float() for name in totals]))
+    return {name: found / totals[name] for name, found in zip(totals, every.unbind(), strict=True)}
 
 
 def _losses(
@@ -123,9 +170,10 @@ def train_step(
     model: Model, optimizer: Optimizer, batches: Sequence[Batch], criterion: Criterion, factor: float, seed: int
 ) -> StepOutput:
     """Gradient, clipping, update; where the gradient or a loss is not finite, no update, now or in any later step."""
-    losses = accumulate(model, optimizer, batches, criterion, seed)
+    totals = sum_totals(optimizer.weights.world, batches, criterion.terms)
+    losses = accumulate(model, optimizer, batches, criterion, seed, totals)
     norm = optimizer.gradient_norm()
     norm_and_losses = torch.stack([norm, *losses.values()])
     optimizer.skip_updates_if_nonfinite(norm_and_losses.isfinite().all())
     optimizer.update(factor, norm)
-    return StepOutput(norm_and_losses, tuple(losses), sum(b.num_tokens for b in batches))
+    return StepOutput(norm_and_losses, tuple(losses), totals.tokens)

@@ -10,14 +10,17 @@ Frozen parameters (``requires_grad`` is off) have no gradient, no moments and no
 values, as they were loaded, and a working copy.
 """
 
+import contextlib
 import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
+from warmstart.base.world import World
+from warmstart.example.batch import Batch
 from warmstart.models.model import Model
 
 MATRICES, DECAYING, PLAIN = "matrices", "decay", "plain"
@@ -34,6 +37,7 @@ class Group:
     depth: int
     names: tuple[str, ...]
     parameters: tuple[nn.Parameter, ...]
+    shapes: tuple[torch.Size, ...]
     master: torch.Tensor
     work: torch.Tensor
     grad: torch.Tensor
@@ -49,8 +53,13 @@ class Group:
         return self.sort != PLAIN
 
     def views(self, row: torch.Tensor) -> list[torch.Tensor]:
-        """The parts of a flat row, in the shapes of the parameters."""
-        return _views(self.parameters, row)
+        """The parts of a flat row, in :attr:`shapes`: those of the parameters, or of what this process has of them."""
+        parts = torch.split(row, [shape.numel() for shape in self.shapes])
+        return [part.view(shape) for part, shape in zip(parts, self.shapes, strict=True)]
+
+    def holds(self, key: str, row: torch.Tensor) -> bool:
+        """Whether ``row``, of this name in a checkpoint, has a number for each weight."""
+        return key.startswith(f"{self.name}.") and row.shape == self.master.shape
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +75,10 @@ class FrozenParameter:
 class Weights:
     """The groups of one model, and the gradient of a whole step in float32."""
 
-    def __init__(self, model: Model, dtype: torch.dtype, *, matrices: bool = False, by_layer: bool = False) -> None:
+    def __init__(
+        self, model: Model, dtype: torch.dtype, *, matrices: bool = False, by_layer: bool = False,
+        world: World | None = None,
+    ) -> None:  # fmt: skip
         """Rebinds the parameters of ``model``, which must be float32, to buffers of ``dtype``.
 
         Args:
@@ -74,19 +86,17 @@ class Weights:
             dtype: to compute in.
             matrices: whether the matrices of the layers are a group of their own, as Muon wants them.
             by_layer: whether each layer has groups of its own.
+            world: the processes that train it, each with all of the weights; ``None``: this one.
         """
-        depths = {f"backbone.{name}": depth for name, depth in model.backbone.parameter_depths().items()}
-        in_layers = {name for name, depth in depths.items() if 1 <= depth <= len(model.backbone.blocks)}
-        sorts: dict[tuple[int, str], list[tuple[str, nn.Parameter]]] = {}
-        self.frozen: list[FrozenParameter] = []
-        for name, parameter in model.named_parameters():
-            if parameter.requires_grad:
-                key = (depths.get(name, 0) if by_layer else 0, _sort(parameter, matrices and name in in_layers))
-                sorts.setdefault(key, []).append((name, parameter))
-            else:
-                self.frozen.append(FrozenParameter(name, parameter, parameter.data, parameter.data.to(dtype)))
-        order = sorted(sorts, key=lambda key: (key[0], (MATRICES, DECAYING, PLAIN).index(key[1])))
-        self.groups = [_flatten(sort, depth, sorts[depth, sort], dtype) for depth, sort in order]
+        self.world = world or World(next(model.parameters()).device)
+        self.frozen = [
+            FrozenParameter(name, parameter, parameter.data, parameter.data.to(dtype))
+            for name, parameter in model.named_parameters()
+            if not parameter.requires_grad
+        ]
+        self.groups = [
+            _flatten(sort, depth, members, dtype) for depth, sort, members in list_groups(model, matrices, by_layer)
+        ]
         self._with_gradient: set[str] = set()
         self._hooks = [
             parameter.register_post_accumulate_grad_hook(functools.partial(self._add_gradient, name, view))  # type: ignore[no-untyped-call]
@@ -108,6 +118,27 @@ class Weights:
     def clear(self) -> None:
         """Forgets the gradient before a step."""
         self._with_gradient.clear()
+
+    def reduce_gradients(self) -> None:
+        """Adds up the gradient over all processes."""
+        if self.world.size == 1:
+            return
+        for group, grad in zip(self.groups, self.gradients(), strict=True):
+            self.world.sum_(grad)
+            self._with_gradient.update(group.names)
+
+    @property
+    def always_backward(self) -> bool:
+        """Whether each micro-batch needs a backward pass, also of zeros: here a gradient is only where there is a loss."""
+        return False
+
+    def padded(self, batches: Sequence[Batch], count: int) -> Sequence[Batch]:
+        """The micro-batches as they are run: each process runs its own, however many another has."""
+        return batches
+
+    def norm_of_all(self, norm: torch.Tensor) -> torch.Tensor:
+        """The L2 norm of what all processes have together, from that of what this one has: here it has all."""
+        return norm
 
     def gradients(self) -> list[torch.Tensor]:
         """The float32 gradient of all micro-batches since :meth:`clear`, one flat row per group."""
@@ -143,6 +174,30 @@ class Weights:
             if group.work.data_ptr() != group.master.data_ptr():
                 group.work.copy_(group.master)
 
+    @contextlib.contextmanager
+    def whole(self, model: Model) -> Iterator[Model]:
+        """The model with all its weights, to be evaluated: here it has them."""
+        yield model
+
+    @property
+    def full_model(self) -> Model | None:
+        """After :meth:`release` a model with all float32 weights, where that is another one than was trained."""
+        return None
+
+    def named(self, rows: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Flat rows of an optimizer as one tensor for each parameter, in its shape: views of the rows."""
+        found: dict[str, torch.Tensor] = {}
+        for key, row in rows.items():
+            for group in self.groups:
+                if group.holds(key, row):
+                    views = zip(group.names, group.views(row), strict=True)
+                    found |= {f"{key.removeprefix(f'{group.name}.')}/{name}": view for name, view in views}
+        return found
+
+    def own_rows(self, rows: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """What this process has of rows of all weights: here all."""
+        return rows
+
     def trainable(self) -> dict[str, torch.Tensor]:
         """Name → float32 values of every trainable parameter; views of the masters."""
         return {
@@ -156,6 +211,22 @@ class Weights:
             digest.update(frozen.name.encode())
             digest.update(frozen.full.cpu().numpy().tobytes())
         return digest.hexdigest()
+
+
+Members = list[tuple[str, nn.Parameter]]
+
+
+def list_groups(model: Model, matrices: bool, by_layer: bool) -> list[tuple[int, str, Members]]:
+    """Depth, sort and trained parameters of each group, in the order of checkpoints."""
+    depths = {f"backbone.{name}": depth for name, depth in model.backbone.parameter_depths().items()}
+    in_layers = {name for name, depth in depths.items() if 1 <= depth <= len(model.backbone.blocks)}
+    sorts: dict[tuple[int, str], Members] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            key = (depths.get(name, 0) if by_layer else 0, _sort(parameter, matrices and name in in_layers))
+            sorts.setdefault(key, []).append((name, parameter))
+    order = sorted(sorts, key=lambda key: (key[0], (MATRICES, DECAYING, PLAIN).index(key[1])))
+    return [(*key, sorts[key]) for key in order]
 
 
 def _sort(parameter: nn.Parameter, matrices: bool) -> str:
@@ -173,9 +244,5 @@ def _flatten(sort: str, depth: int, members: Sequence[tuple[str, nn.Parameter]],
     names, parameters = zip(*members, strict=True)
     master = torch.cat([p.detach().float().reshape(-1) for p in parameters])
     work = master if dtype == torch.float32 else master.to(dtype)
-    return Group(sort, depth, names, parameters, master, work, torch.zeros_like(master))
-
-
-def _views(parameters: Sequence[nn.Parameter], row: torch.Tensor) -> list[torch.Tensor]:
-    parts = torch.split(row, [p.numel() for p in parameters])
-    return [part.view(p.shape) for part, p in zip(parts, parameters, strict=True)]
+    shapes = tuple(p.shape for p in parameters)
+    return Group(sort, depth, names, parameters, shapes, master, work, torch.zeros_like(master))

@@ -82,7 +82,7 @@ def base_of(folder: Path) -> Path:
             "an adapter of an adapter is not read", where=str(folder / ADAPTER), value=named,
             next_step=f"join the inner one first: warmstart convert {named} --out BASE, and {how}",
         )  # fmt: skip
-    RunFolder(found).check_finished()
+    RunFolder(found).check_model()
     return found
 
 

@@ -17,7 +17,7 @@ import torch
 from pydantic import ValidationError
 
 from warmstart.base.errors import BadInput
-from warmstart.base.files import disk_errors, write_json
+from warmstart.base.files import disk_errors, sync, write_json
 from warmstart.models.files import WEIGHTS, save_weights, tensor_names, write_tensors
 from warmstart.models.heads import HEADS
 from warmstart.models.model import Model
@@ -143,6 +143,7 @@ def save_model(model: Model, folder: Path, metadata: FolderMetadata | None = Non
             theirs, head = without_head(their_tensors(model, layout))
             write_tensors(part, theirs)
             write_head(model, folder, head)
+            sync(part)
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)

@@ -29,10 +29,10 @@ def model_folder(name: str, *, weights: bool = True) -> Path:
 
     Raises:
         BadInput: no such folder here, and no such model on the hub or in its cache; one of the hub that has pickles only;
-            a run that is not finished.
+            a run that is not finished; a file that is not what was written.
     """
     if Path(name).is_dir():
-        RunFolder(name).check_finished()
+        RunFolder(name).check_model()
         return Path(name)
     if Path(name).exists():
         raise BadInput("a file, where a model folder is needed", where=name, next_step="name the folder that it is in")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from warmstart.base.errors import unknown_name_error
+from warmstart.base.run_folder import Resume
 from warmstart.base.settings import Settings
 from warmstart.config.foreign_names import RUN_OPTIONS
 from warmstart.config.keywords import flags_of_keywords
@@ -59,14 +60,14 @@ def prepare(paths: Sequence[str] | str, out: str, **flags: Any) -> dict[str, Any
 
 
 def pretrain(
-    out: str, *, recipe: str | None = None, sets: Sequence[str] = (), resume: bool = False, **flags: Any
+    out: str, *, recipe: str | None = None, sets: Sequence[str] = (), resume: Resume = False, **flags: Any
 ) -> dict[str, Any]:
     """A language model from text or a corpus."""
     return _pretrain.pretrain(_compose(PretrainRecipe, recipe, sets, flags), out, resume)
 
 
 def finetune(
-    out: str, *, recipe: str | None = None, sets: Sequence[str] = (), resume: bool = False, **flags: Any
+    out: str, *, recipe: str | None = None, sets: Sequence[str] = (), resume: Resume = False, **flags: Any
 ) -> dict[str, Any]:
     """A model for one task."""
     return _finetune.finetune(_compose(FinetuneRecipe, recipe, sets, flags), out, resume)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from warmstart.base.checksums import write_checksums
 from warmstart.base.console import say
 from warmstart.base.errors import BadInput
 from warmstart.base.files import temporary_folder, write_json
@@ -46,6 +47,7 @@ def convert(request: ConvertRequest) -> dict[str, Any]:
             more = form(source, stage)
             weights = {"loaded": sorted(source.model.state_dict()), "unused": list(imported.unused)}
             write_json(stage / "account.json", {"weights": weights})
+            write_checksums(stage)
     if imported.unused:
         say(f"unused: {', '.join(imported.unused)}")
     layout = layout_of(source.model.settings, pad_id(tokenizer))

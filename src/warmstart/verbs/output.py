@@ -7,7 +7,7 @@ from typing import Any
 
 from warmstart.base.console import print_lines
 from warmstart.base.errors import BadInput
-from warmstart.base.files import write_atomic
+from warmstart.base.files import sync_folder, write_atomic
 
 STANDARD = "-"
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
@@ -42,6 +42,7 @@ def write_lines(output: str, lines: Iterable[str], at_once: bool = False) -> Non
         print_lines(lines, at_once)
     else:
         write_atomic(Path(output), lambda file: file.writelines(line.encode("utf-8") for line in lines))
+        sync_folder(Path(output).parent)
 
 
 def signature_lines(signatures: Mapping[str, str]) -> list[str]:

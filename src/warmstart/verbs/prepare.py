@@ -5,18 +5,29 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from warmstart.base.console import say
 from warmstart.base.errors import BadInput, unknown_name_error
 from warmstart.base.files import disk_errors
 from warmstart.build.labelled_data import read_labelled_data
 from warmstart.config.requests import PrepareRequest
 from warmstart.config.task_recipe import TaskRecipe
+from warmstart.corpora.corpus import Corpus
 from warmstart.corpora.prepare import prepare as prepare_corpus
 from warmstart.corpora.settings import PrepareSettings
 from warmstart.tasks.catalogue import CATALOGUE
 
 
 def prepare(request: PrepareRequest) -> dict[str, Any]:
-    """Prepares a corpus; returns {"corpus", "documents", "tokens", "text_bytes", "vocab_size"}."""
+    """Prepares a corpus, or with ``verify`` checks one.
+
+    Returns:
+        {"corpus", "documents", "tokens", "text_bytes", "vocab_size"}.
+
+    Raises:
+        BadInput: anything wrong with the settings or the text; a file of the corpus that is not what was written.
+    """
+    if request.verify:
+        return _verify(request)
     if not request.paths and request.task is None and request.data is None:
         raise BadInput(
             "missing", where="TEXT", allowed="files, folders, globs or - for standard input",
@@ -27,14 +38,29 @@ def prepare(request: PrepareRequest) -> dict[str, Any]:
             "a folder of a data set, and no name that says how to read it", where="--data", value=request.data,
             next_step="add --task NAME, or give files of text as TEXT",
         )  # fmt: skip
-    settings = PrepareSettings(**request.model_dump(exclude={"task", "data"}))
+    settings = PrepareSettings(**request.model_dump(exclude={"task", "data", "verify"}))
     with tempfile.TemporaryDirectory(prefix="warmstart-") as scratch:
         extra = {}
         if request.task is not None:
             extra[f"{request.task}.jsonl"] = _write_texts(request.task, request.data, Path(scratch))
         corpus = prepare_corpus(settings, extra)
+    return _describe(settings.out, corpus)
+
+
+def _verify(request: PrepareRequest) -> dict[str, Any]:
+    if request.paths or request.task is not None or request.data is not None:
+        raise BadInput(
+            "a corpus that is verified is not made", where="--verify", value="text to prepare", allowed="--out alone",
+            next_step="leave the text out, or --verify",
+        )  # fmt: skip
+    found = _describe(request.out, Corpus.open(request.out, verify=True))
+    say(f"{request.out}: every byte is what was written")
+    return found
+
+
+def _describe(out: str, corpus: Corpus) -> dict[str, Any]:
     return {
-        "corpus": settings.out,
+        "corpus": out,
         "documents": corpus.num_documents,
         "tokens": corpus.num_tokens,
         "text_bytes": corpus.manifest.text_bytes,

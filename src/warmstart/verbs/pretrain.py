@@ -1,22 +1,27 @@
 """``warmstart pretrain``: a language model from raw text or from a corpus."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from warmstart.base.arrays import Ints
+from warmstart.base.checksums import write_checksums
 from warmstart.base.clock import work_began_at_s
 from warmstart.base.console import say, track
 from warmstart.base.errors import BadInput
 from warmstart.base.files import check_free_space, temporary_folder
-from warmstart.base.run_folder import CORPUS, RunFolder
+from warmstart.base.follower_folder import open_run
+from warmstart.base.launch import num_processes
+from warmstart.base.run_folder import CORPUS, Resume, RunFolder
+from warmstart.base.world import current_world
 from warmstart.build.chosen_pretraining import CHOSEN
 from warmstart.build.cost import DEV, disk_line, extrapolate, seconds_since, total_line
 from warmstart.build.dry_run import build_meta_model, describe_training, estimate
 from warmstart.build.images import image_corpus
 from warmstart.build.pretraining import Pretraining, build_pretraining, check_model, load_start
 from warmstart.build.start import NO_START
+from warmstart.build.training import check_parallel
 from warmstart.config.load import to_yaml
 from warmstart.config.schema import PretrainRecipe
 from warmstart.corpora.corpus import MANIFEST, Corpus
@@ -32,20 +37,20 @@ from warmstart.tasks.vocabulary import require_text
 from warmstart.text.coverage import count_coverage, describe_coverage
 from warmstart.text.tokenizer import Tokenizer
 from warmstart.train.loop import Trainer, Validation
-from warmstart.train.precision import ComputeSettings, default_device, settings_of_run
+from warmstart.train.precision import ComputeSettings, settings_of_run
 from warmstart.train.schemes import bytes_to_write
 from warmstart.transfer.hub import model_folder
 
 METRIC = "loss"
 
 
-def pretrain(recipe: PretrainRecipe, out: str, resume: bool = False) -> dict[str, Any]:
+def pretrain(recipe: PretrainRecipe, out: str, resume: Resume = False) -> dict[str, Any]:
     """Trains a language model and leaves it in ``out``.
 
     Args:
         recipe: corpus, model, objective and training.
         out: the run folder.
-        resume: whether to continue a run that stopped there.
+        resume: whether to continue a run that stopped there; ``"strict"``: from its newest checkpoint only.
 
     Returns:
         {"run", "steps", "tokens", "seconds", "metrics": {"loss", "perplexity", "train_loss"}}; of masked tokens
@@ -54,42 +59,48 @@ def pretrain(recipe: PretrainRecipe, out: str, resume: bool = False) -> dict[str
     Raises:
         BadInput: anything wrong with recipe, text or folder; nothing is written then.
     """
-    folder = RunFolder(out)
+    folder = open_run(out)
     with folder.hold():
         return _pretrain(recipe, folder, resume)
 
 
-def _pretrain(recipe: PretrainRecipe, folder: RunFolder, resume: bool) -> dict[str, Any]:
-    folder.check_free(resume=resume, config=to_yaml(recipe), chosen=CHOSEN)
-    check_model(recipe)  # before any text is read
-    began_at_s = work_began_at_s()
-    start = load_start(recipe)
-    corpus = open_corpus(recipe, folder.path / CORPUS)
-    built = build_pretraining(recipe, corpus, start)
-    recipe = built.recipe
-    fingerprints = built.fingerprints(corpus)
-    folder.check_data(fingerprints)
-    device = default_device()
-    compute = settings_of_run(folder, recipe.train.precision, device)
-    for line in describe_pretraining(built, compute, began_at_s):
-        say(line)
-    model, weights = built.fresh()
-    metadata = RunMetadata(clean=corpus.clean, objective=built.objective.name, pair=built.pair)
-    validation = _validation(built, _snapshot_writer(folder, built, metadata) if recipe.snapshots else None)
-    trainer = Trainer(model, built.train, recipe.train, built.criterion, folder, validation, device, compute)
-    check_free_space(folder.path, trainer.bytes_to_write - folder.bytes_used)
-    about = manifest("pretrain", recipe.train.seed, {"corpus": corpus.fingerprint, "fingerprints": fingerprints})
-    folder.create(to_yaml(recipe), about, compute.to_dict())
-    account: dict[str, Any] = {"records": {"documents": corpus.num_documents, "tokens": corpus.num_tokens}}
-    if weights is not None:
-        say(f"transfer   {weights.sentence()}")
-        account["weights"] = weights.to_dict()
-    folder.write_account(account)
-    if resume and trainer.resume():
+def _pretrain(recipe: PretrainRecipe, folder: RunFolder, resume: Resume) -> dict[str, Any]:
+    world = current_world()
+    with world.together():
+        folder.check_free(resume=resume, config=to_yaml(recipe), chosen=CHOSEN)
+        check_model(recipe)  # before any text is read
+        began_at_s = work_began_at_s()
+        start = load_start(recipe)
+        corpus = open_corpus(recipe, folder.path / CORPUS)
+        built = build_pretraining(recipe, corpus, start)
+        recipe = built.recipe
+        check_parallel(built.settings, world, carry=recipe.carry, train=recipe.train)
+        fingerprints = built.fingerprints(corpus)
+        folder.check_data(fingerprints)
+    compute = settings_of_run(folder, recipe.train.precision, world.device)
+    with world.together():
+        for line in describe_pretraining(built, compute, began_at_s) if world.leads else ():
+            say(line)
+        model, weights = built.fresh()
+        metadata = RunMetadata(clean=corpus.clean, objective=built.objective.name, pair=built.pair)
+        snapshots = recipe.snapshots and world.leads
+        validation = _validation(built, _snapshot_writer(folder, built, metadata) if snapshots else None)
+        check_free_space(folder.path, bytes_to_write(model, recipe.train) - folder.bytes_used)
+        about = manifest("pretrain", recipe.train.seed, {"corpus": corpus.fingerprint, "fingerprints": fingerprints})
+        folder.create(to_yaml(recipe), about, compute.to_dict())
+        account: dict[str, Any] = {"records": {"documents": corpus.num_documents, "tokens": corpus.num_tokens}}
+        if weights is not None:
+            say(f"transfer   {weights.sentence()}")
+            account["weights"] = weights.to_dict()
+        folder.write_account(account)
+    trainer = Trainer(model, built.train, recipe.train, built.criterion, folder, validation, world.device, compute)
+    if resume and trainer.resume(strict=resume == "strict"):
         say(f"resumed after step {trainer.state.step}")
     progress = trainer.run()
+    if not world.leads:
+        return {}
     summary = f"{built.objective.card} pre-trained on {progress.tokens:,} tokens."
-    write_model(folder.path, model, built.tokenizer, metadata, summary)
+    write_model(folder.path, trainer.model, built.tokenizer, metadata, summary)
     report = {
         "run": str(folder.path),
         "steps": progress.step,
@@ -123,7 +134,22 @@ def open_corpus(recipe: PretrainRecipe, out: Path, part: str = "train") -> Corpu
                 allowed=",".join(rules) or "none", next_step="leave --clean out: the rules of the start are used",
             )  # fmt: skip
         text = text.model_copy(update={"tokenizer": text.tokenizer or recipe.start, "clean": rules})
+    check_prepared(text.paths)
     return prepare(PrepareSettings(out=str(out), **text.model_dump()))
+
+
+def check_prepared(paths: Sequence[str]) -> None:
+    """Refuses raw text for several processes: one of them would prepare it while the others wait.
+
+    Raises:
+        BadInput: ``torchrun`` has started several.
+    """
+    if num_processes() > 1:
+        raise BadInput(
+            "raw text is prepared by one process, before several train on it", where="--corpus",
+            value=", ".join(paths), allowed="a corpus, under torchrun",
+            next_step=f"run first, without torchrun: warmstart prepare {' '.join(paths)} --out CORPUS",
+        )  # fmt: skip
 
 
 def describe_pretraining(built: Pretraining, compute: ComputeSettings, began_at_s: float | None = None) -> list[str]:
@@ -148,7 +174,7 @@ def describe_pretraining(built: Pretraining, compute: ComputeSettings, began_at_
         lines.append(f"vocabulary {describe_coverage(found)}")
     lines += built.chosen
     prepared = {"preparing": seconds_since(began_at_s)}
-    return [*lines, disk_line(bytes_to_write(model, averaged=train.ema > 0)), total_line(prepared | dict(cost.seconds))]
+    return [*lines, disk_line(bytes_to_write(model, train)), total_line(prepared | dict(cost.seconds))]
 
 
 def _some_ids(stream: Stream) -> Iterator[Ints]:
@@ -165,6 +191,7 @@ def _snapshot_writer(folder: RunFolder, built: Pretraining, metadata: RunMetadat
         step = folder.read_metrics()[-1]["step"]
         with temporary_folder(folder.snapshot(step)) as stage:
             write_model(stage, model, built.tokenizer, metadata, f"The model after step {step}.")
+            write_checksums(stage)
 
     return write
 

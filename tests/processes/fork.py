@@ -1,0 +1,89 @@
+"""Starts N processes of one Python that has imported torch once, and tells each who it is, as ``torchrun`` does.
+
+``python fork.py '[{"size": 2, "argv": ["pretrain", …], "strike": [9, 1, 5]}, …]'`` runs one command after the other, each in
+all of its processes, and writes one line of JSON for each: exit codes, what each wrote to standard error, seconds.
+``strike``: signal, rank and step: that process gets that signal at the end of that step.
+"""
+
+import json
+import os
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch  # noqa: F401  imported once for all
+
+import warmstart.train.loop
+from warmstart.cli.main import main, silence_libraries
+
+
+def _strike(number: int, rank: int, step: int) -> None:
+    if rank != int(os.environ["RANK"]):
+        return
+    trainer: Any = warmstart.train.loop.Trainer
+    before = trainer._step
+
+    def step_and_strike(self: Any, bar: Any) -> None:
+        before(self, bar)
+        if self.state.step == step:
+            os.kill(os.getpid(), number)
+
+    trainer._step = step_and_strike
+
+
+def _child(rank: int, size: int, port: int, work: Callable[[], int], log: Path) -> int:
+    os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(size), "LOCAL_RANK": str(rank)}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
+    return work()
+
+
+def _free_port() -> int:
+    with socket.socket() as some:
+        some.bind(("127.0.0.1", 0))
+        return int(some.getsockname()[1])
+
+
+def fork(size: int, work: Callable[[], int]) -> dict[str, Any]:
+    """Runs ``work`` in ``size`` processes; returns their exit codes, minus the signal that ended one, and their words."""
+    silence_libraries()
+    began_at_s, port, children = time.monotonic(), _free_port(), []
+    with tempfile.TemporaryDirectory() as place:
+        logs = [Path(place, str(rank)) for rank in range(size)]
+        for rank in range(size):
+            child = os.fork()
+            if child == 0:
+                code = 1
+                try:
+                    code = _child(rank, size, port, work, logs[rank])
+                finally:
+                    os._exit(code)
+            children.append(child)
+        codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+        words = [log.read_text("utf-8") for log in logs]
+    return {"codes": codes, "words": words, "seconds": time.monotonic() - began_at_s}
+
+
+def command(argv: list[str], strike: list[int] | None = None) -> Callable[[], int]:
+    """Runs one warmstart command, its result nowhere."""
+
+    def work() -> int:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if strike:
+            _strike(*strike)
+        return main(argv)
+
+    return work
+
+
+if __name__ == "__main__":
+    for job in json.loads(sys.argv[1]):
+        found = fork(job["size"], command(job["argv"], job.get("strike")))
+        sys.stdout.write(json.dumps(found) + "\n")
+        sys.stdout.flush()

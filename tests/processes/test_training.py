@@ -1,0 +1,163 @@
+"""Whole trainings by several processes from the command line: killed, stopped, continued by another number, refused.
+
+Witness: the same command in one process.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.torch import load_file
+
+FORK = Path(__file__).parent / "fork.py"
+WHO, DOES = ("a cat", "the owl", "my aunt", "no king"), ("sees", "eats")
+WHAT, WHEN = ("red bird", "old house", "sun"), ("today", "at night", "with a spoon")
+SENTENCES = [f"{who} {does} the {what} {when}." for who in WHO for does in DOES for what in WHAT for when in WHEN]
+
+
+def run(*jobs: dict[str, Any]) -> list[dict[str, Any]]:
+    """What becomes of each command: exit codes, words, seconds."""
+    ran = subprocess.run([sys.executable, FORK, json.dumps(jobs)], capture_output=True, text=True, check=True)
+    return [json.loads(line) for line in ran.stdout.split("\n")[:-1]]
+
+
+def job(size: int, *argv: object, strike: Sequence[int] = ()) -> dict[str, Any]:
+    return {"size": size, "argv": [*map(str, argv)], "strike": [*strike]}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Texts and their corpus, and labelled rows."""
+    place = tmp_path_factory.mktemp("processes")
+    (place / "texts").mkdir()
+    for number in range(4):
+        (place / "texts" / f"{number}.txt").write_text(" ".join(SENTENCES[number::4] * 3))
+    rows = [{"text": text, "label": "cat" if "cat" in text else "other"} for text in SENTENCES]
+    (place / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    [made] = run(job(1, "prepare", place / "texts", "--vocab-size", 300, "--out", place / "corpus", "--quiet"))
+    assert made["codes"] == [0], made
+    return place
+
+
+def pretrain(place: Path, out: str, *more: object) -> list[object]:
+    model = ("--model", "gpt1-tiny", "--batch-size", 6, "--precision", "fp32", "--dropout", 0, "--length", "12 steps")
+    every = ("--evaluate-every", "6 steps", "--save-every", 0, "--device", "cpu")
+    return ["pretrain", "--corpus", place / "corpus", *model, *every, "--out", place / out, *more]
+
+
+def metrics(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().split("\n")[:-1]]
+
+
+def assert_same_training(run: Path, other: Path) -> None:
+    """The same lines, so the same data in the same order; losses and weights but for rounding."""
+    ours, theirs = metrics(run), metrics(other)
+    assert [(r["kind"], r["step"], r["tokens"]) for r in ours] == [(r["kind"], r["step"], r["tokens"]) for r in theirs]
+    for row, expected in zip(ours, theirs, strict=True):
+        if row["kind"] == "train":
+            assert [row["loss"], row["grad_norm"]] == pytest.approx([expected["loss"], expected["grad_norm"]], rel=1e-5)
+        else:
+            assert row["metrics"] == pytest.approx(expected["metrics"], rel=1e-5)
+    weights, same = (load_file(folder / "model.safetensors") for folder in (run, other))
+    assert max(float((weights[name] - same[name]).abs().max()) for name in same) < 1e-4
+
+
+def test_killed_stopped_and_continued_by_other_numbers_of_processes(place: Path) -> None:
+    """One process; four, of which one is killed, then two, of which one gets SIGTERM, then one: in all forms of weights.
+
+    The others of the killed one end by themselves, with a sentence; those of the stopped one save and end as it does.
+    """
+    plans = {
+        "sharded": [(4, ("--parallel", "fsdp")), (2, ("--parallel", "fsdp")), (1, ())],
+        "mixed": [(1, ()), (2, ("--parallel", "fsdp")), (2, ("--parallel", "ddp"))],
+    }
+    strikes = {1: (9, 0, 4), 2: (15, 1, 8), 4: (9, 3, 4)}
+    jobs = [job(1, *pretrain(place, "one"))]
+    for name, steps in plans.items():
+        for number, (size, more) in enumerate(steps):
+            last = number == len(steps) - 1
+            jobs.append(job(size, *pretrain(place, name, *more, "--resume"), strike=() if last else strikes[size]))
+    one, *found = run(*jobs)
+    assert [one["codes"], *(each["codes"] for each in found)] == [
+        [0], [1, 1, 1, -9], [75, 75], [0], [-9], [75, 75], [0, 0],
+    ], found  # fmt: skip
+    assert "another process of this training has ended" in found[0]["words"][0]
+    assert found[0]["seconds"] < 60
+    assert "saved; run the same command with --resume" in found[1]["words"][0]
+    assert found[1]["words"][1] == ""
+    for name in plans:
+        assert_same_training(place / name, place / "one")
+        assert not (place / name / "resume").exists()
+
+
+def test_a_forged_sharded_checkpoint_is_refused(place: Path, tmp_path: Path) -> None:
+    """Invariant: a folder as torch writes it, whose ``.metadata`` is a pickle that would run a command, is never read."""
+    out, mark = tmp_path / "run", tmp_path / "ran"
+    [stopped] = run(job(2, *pretrain(place, str(out), "--parallel", "fsdp"), strike=(15, 0, 4)))
+    assert stopped["codes"] == [75, 75], stopped
+    [found] = (out / "resume").iterdir()
+    forged = b"cos\nsystem\n(S'touch %s'\ntR." % bytes(mark)
+    (found / ".metadata").write_bytes(forged)
+    [refused] = run(job(1, *pretrain(place, str(out), "--resume")))
+    assert (refused["codes"], mark.exists()) == ([2], False)
+    assert f"{found} is damaged (.metadata)" in refused["words"][0]
+    (found / ".metadata").unlink()
+    shard = next(found.glob("shard-00002-*"))
+    data = bytearray(shard.read_bytes())
+    data[-3] ^= 1
+    shard.write_bytes(data)
+    [damaged] = run(job(2, *pretrain(place, str(out), "--resume")))
+    assert damaged["codes"] == [2, 2]
+    assert f"({shard.name})" in damaged["words"][0]
+    assert "no checkpoint here is whole" in damaged["words"][0]
+    assert damaged["words"][1] == ""
+
+
+def test_fine_tuning_by_two_processes(place: Path) -> None:
+    """Two seeds and a control as one process trains them: the same metrics, and one report."""
+
+    def finetune(out: str, *more: object) -> list[object]:
+        train = ("--task", "classification", "--train", place / "rows.jsonl", "--dev", place / "rows.jsonl")
+        model = ("--start", "none", "--model", "gpt1-tiny", "--vocab-size", 300, "--dropout", 0, "--precision", "fp32")
+        length = ("--length", "6 steps", "--batch-size", 8, "--seeds", 2, "--lr", 0.001, "--retries", 0)
+        return ["finetune", *train, *model, *length, "--out", place / out, "--device", "cpu", *more]
+
+    found = run(
+        job(1, *finetune("tuned")), job(2, *finetune("tuned-2")), job(2, *finetune("tuned-fsdp"), "--parallel", "fsdp")
+    )
+    assert [each["codes"] for each in found] == [[0], [0, 0], [0, 0]], found
+    expected, *others = (
+        json.loads((place / name / "report.json").read_text()) for name in ("tuned", "tuned-2", "tuned-fsdp")
+    )
+    for other in others:
+        assert other["metrics"] == pytest.approx(expected["metrics"], rel=1e-4)
+    assert_same_training(place / "tuned-2" / "scratch-seed1", place / "tuned" / "scratch-seed1")
+
+
+@pytest.mark.parametrize(
+    ("argv", "sentence"),
+    [
+        (["prepare", "texts", "--out", "x"], "run warmstart prepare by itself, without torchrun"),
+        (["evaluate", "--run", "x", "--data", "rows.jsonl"], "pretrain and finetune under torchrun"),
+        (["pretrain", "--corpus", "texts", "--out", "x"], "run first, without torchrun: warmstart prepare texts --out"),
+        (["pretrain", "--corpus", "corpus", "--batch-size", "1", "--out", "x"], "at least 2"),
+        (["pretrain", "--corpus", "corpus", "--parallel", "fsdp", "--optimizer", "muon", "--out", "x"], "--parallel ddp"),
+        (["pretrain", "--corpus", "corpus", "--device", "cuda:99", "--out", "x"], "no such device on this machine"),
+        (["pretrain", "--corpus", "corpus", "--model", "lstm-tiny", "--carry", "--out", "x"], "with one process"),
+    ],
+)  # fmt: skip
+def test_what_several_processes_cannot_do_is_refused(
+    place: Path, argv: list[str], sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One sentence from one process, exit code 2 from all, nothing written."""
+    monkeypatch.chdir(place)
+    [found] = run(job(2, *argv))
+    assert found["codes"] == [2, 2], found
+    said = [words for words in found["words"] if "warmstart: " in words]
+    assert len(said) == 1, found
+    assert sentence in said[0]
+    assert not (place / "x").exists()
