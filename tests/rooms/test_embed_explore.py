@@ -1,4 +1,4 @@
-"""What a page about vectors holds, and its verb: ``embed neighbours``, scikit-learn, pyarrow, pages read as their program does."""
+"""A page about vectors, and its verb: ``embed neighbours``, scikit-learn, pyarrow, and pages as their program reads them."""
 
 import base64
 import gzip

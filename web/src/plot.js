@@ -21,7 +21,7 @@ export function makePlot({ stage, canvas, overlay, tip, data, chosen, selected, 
   let shown = null; // which terms have a place, where some have none
   const plot = createScatterplot({
     canvas, width: "auto", height: "auto", pointSize: sizeFor(data.terms), pointSizeSelected: 3, pointOutlineWidth: 2,
-    opacityBy: "density", opacityInactiveMax: 0.55, opacityInactiveScale: 0.6, deselectOnEscape: false, lassoMinDelay: 8, lassoMinDist: 2, lassoLineWidth: 2,
+    opacityBy: "density", opacityInactiveMax: 0.55, opacityInactiveScale: 0.6, deselectOnEscape: false, lassoMinDelay: 1, lassoMinDist: 2, lassoLineWidth: 2,
     actionKeyMap: { lasso: "shift", merge: "cmd", remove: "alt" },
   });
   withTouch(canvas);
@@ -129,7 +129,22 @@ export function makePlot({ stage, canvas, overlay, tip, data, chosen, selected, 
     else plot.deselect({ preventEvent: true });
   }
 
-  async function draw(moves) {
+  /** One drawing at a time; of those that are asked for meanwhile the last. */
+  let drawing = null;
+  let next = null;
+  function draw(moves) {
+    next = moves;
+    drawing ??= (async () => {
+      while (next !== null) {
+        const now = next;
+        next = null;
+        await drawNow(now);
+      }
+    })().finally(() => (drawing = null));
+    return drawing;
+  }
+
+  async function drawNow(moves) {
     plot.set({
       backgroundColor: GROUND[theme], pointColor: paint.colours(theme), pointColorActive: ACCENT[theme], pointColorHover: INK[theme], colorBy: "valueA", lassoColor: ACCENT[theme],
     });

@@ -90,7 +90,6 @@ export function makeSearch({ input, list, words, count, choose, point, mark, say
     Escape: () => {
       input.value = "";
       stop();
-      input.blur();
     },
   };
   input.addEventListener("input", search);
@@ -98,6 +97,10 @@ export function makeSearch({ input, list, words, count, choose, point, mark, say
   input.addEventListener("blur", close);
   input.addEventListener("keydown", (event) => {
     if (!keys[event.key]) return;
+    if (event.key === "Escape" && !input.value) {
+      input.blur();
+      return; // the page clears what is chosen
+    }
     event.preventDefault();
     event.stopPropagation();
     keys[event.key]();
