@@ -27,6 +27,7 @@ GROUPS = "|".join(["explain", *dict.fromkeys(verb.split()[0] for verb in VERBS i
 VERB = re.compile(rf"(?:^|[\s`(;|&])warmstart ((?:(?:{GROUPS}) )?[a-z]+) ([^`]*)")
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
 OTHERS = {"--version", "--config-settings", "--upgrade", "--num-train-epochs", "--index-url"}
+OTHERS |= {"--text", "--vector", "--x", "--y", "--neighbors"}
 """Flags of other programs that the pages name."""
 
 each_page = pytest.mark.parametrize("path", PAGES, ids=name)

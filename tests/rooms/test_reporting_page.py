@@ -13,7 +13,7 @@ from PIL import ImageFont
 
 from warmstart.base.errors import BadInput
 from warmstart.reporting.blocks import Code, Heading, Number, Paragraph, Table
-from warmstart.reporting.figures import Arm, comparison_figure, mean_curve, smooth
+from warmstart.reporting.figures import Arm, Series, comparison_figure, dev_figure, mean_curve, smooth
 from warmstart.reporting.page import write_page
 from warmstart.reporting.study_page import report_folders
 
@@ -229,3 +229,12 @@ def test_a_folder_without_a_run_writes_nothing(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="folder not found"):
         report_folders([tmp_path / "nowhere"], tmp_path / "a.html")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_curve_of_one_point_is_seen() -> None:
+    """Witness: the marks in the color of the curve: a dot where a line would have no length, none where it has."""
+    marks = []
+    for points in ([(3.0, 0.5)], [(3.0, 0.5), (4.0, 0.6)]):
+        tree = ElementTree.fromstring(dev_figure([Series("a", 0, [points])], "accuracy"))
+        marks.append(sum("fill: var(--arm-0)" in element.get("style", "") for element in tree.iter("use")))
+    assert marks == [1, 0]

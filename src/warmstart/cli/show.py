@@ -5,7 +5,12 @@ from typing import Any
 
 from warmstart.base.console import print_text
 from warmstart.base.formatting import format_count, format_duration, format_table
-from warmstart.cli.show_embed import show_embed_evaluate, show_embed_extract, show_embed_neighbours
+from warmstart.cli.show_embed import (
+    show_embed_evaluate,
+    show_embed_explore,
+    show_embed_extract,
+    show_embed_neighbours,
+)
 from warmstart.cli.verb import EXPLAIN, Verb
 
 
@@ -217,5 +222,6 @@ SHOWN = {
     "completion": _completion,
     "embed extract": show_embed_extract,
     "embed neighbours": show_embed_neighbours,
+    "embed explore": show_embed_explore,
     "embed evaluate": show_embed_evaluate,
 }

@@ -54,6 +54,12 @@ def show_embed_neighbours(result: Mapping[str, Any]) -> None:
         print_text(("\n" if number else "") + format_table([one["word"], *one["sources"]], lines))
 
 
+def show_embed_explore(result: Mapping[str, Any]) -> None:
+    """The page, and how many terms each source has a vector for."""
+    known = ", ".join(f"{name} {count:,}" for name, count in result["sources"].items())
+    print_text(f"{result['out']}: {format_count(result['terms'], 'point')} ({known} with a vector)")
+
+
 def _etnlp(results: list[Mapping[str, Any]]) -> None:
     for test in results:
         rows = [

@@ -129,6 +129,12 @@ def _embed_evaluate(settings: Any, options: RunOptions) -> Any:
     return embed_evaluate(settings)
 
 
+def _embed_explore(settings: Any, options: RunOptions) -> Any:
+    from warmstart.verbs.embed_explore import embed_explore
+
+    return embed_explore(settings)
+
+
 def _completion(settings: Any, options: RunOptions) -> Any:
     from warmstart.cli.completion import completion
 
@@ -329,6 +335,16 @@ _ALL = (
         "warmstart embed neighbours glove.txt fasttext.bin --words king queen --top 5",
         _embed_neighbours,
         computes=False,
+    ),
+    Verb(
+        "embed explore",
+        "a page to look at vectors: a map, search, the nearest words of every source side by side",
+        "SOURCE… [--words FILE | --texts FILE] --out FILE.html [--map pca,tsne,umap] [--serve]",
+        "Writes one HTML file that any browser opens from the disk; it needs no network. Neighbours are exact.\n"
+        "Columns of the table with the words or texts, or of --columns, colour the map.",
+        "warmstart embed explore glove.txt fasttext.bin --out words.html\n"
+        "  warmstart embed explore sentence-encoder/ --texts reviews.jsonl --map umap --out reviews.html --serve",
+        _embed_explore,
     ),
     Verb(
         "completion",

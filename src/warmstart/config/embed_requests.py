@@ -115,9 +115,45 @@ class EmbedNeighboursRequest(SourceSettings):
     )  # fmt: skip
 
 
+class EmbedExploreRequest(SourceSettings):
+    """``warmstart embed explore``."""
+
+    title = "What to look at"
+
+    words: str | None = Setting(
+        None, "words, one a line, or a table with a column word; its other columns colour the map (default: the first words "
+        "of the sources)", flag="--words", metavar="FILE", path=PathRule("file"),
+    )  # fmt: skip
+    texts: str | None = Setting(
+        None, "texts, one a line, or a table with a column text; its other columns colour the map", flag="--texts",
+        metavar="FILE", path=PathRule("file"),
+    )  # fmt: skip
+    columns: str | None = Setting(
+        None, "a table with more columns to colour the map by: JSONL, JSON, CSV, TSV or Parquet", flag="--columns",
+        metavar="FILE", path=PathRule("file"),
+    )  # fmt: skip
+    out: Annotated[str, Setting(help="page to write", flag="--out", metavar="FILE.html", path=PathRule("new"))]
+    map: tuple[str, ...] = Setting(
+        ("pca",),
+        "maps, separated by commas: pca, tsne, umap (default: pca)",
+        flag="--map",
+        metavar="MAPS",
+        min_length=1,
+    )
+    top: int = Setting(10, "neighbours of each", flag="--top", metavar="N", ge=1, le=100)
+    points: int = Setting(50_000, "words or texts at most", flag="--points", metavar="N", ge=1, le=200_000)
+    parquet: str | None = Setting(
+        None, "write the same as a Parquet that embedding-atlas opens, too", flag="--parquet", metavar="FILE",
+        path=PathRule("new"),
+    )  # fmt: skip
+    serve: bool = Setting(False, "show the page to the browsers of this machine until Ctrl-C", flag="--serve")
+    port: int = Setting(0, "of --serve; 0: any that is free", flag="--port", metavar="N", ge=0, le=65_535)
+
+
 EMBED_REQUESTS: dict[str, type[Settings]] = {
     "embed extract": EmbedExtractRequest,
     "embed evaluate": EmbedEvaluateRequest,
     "embed neighbours": EmbedNeighboursRequest,
+    "embed explore": EmbedExploreRequest,
 }
 """Verb of embeddings → its settings."""

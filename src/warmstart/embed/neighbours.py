@@ -37,12 +37,29 @@ def nearest_rows(units_VD: Floats, queries_QD: Floats, k: int) -> Nearest:
 
 def _nearest(units_VD: Floats, queries_QD: Floats, k: int) -> Nearest:
     count = len(queries_QD)
-    rows, best = np.zeros((count, 0), np.int64), np.zeros((count, 0), np.float32)
+    found = Nearest(np.zeros((count, 0), np.int64), np.zeros((count, 0), np.float32))
     for start in range(0, len(units_VD), _WORDS):
         cosines = queries_QD @ units_VD[start : start + _WORDS].T
-        own = np.broadcast_to(np.arange(start, start + cosines.shape[1]), cosines.shape)
-        rows, best = _keep(np.concatenate([rows, own], axis=1), np.concatenate([best, cosines], axis=1), k)
-    return Nearest(rows, best)
+        more = _better(cosines, found.cosines[:, -1]) if found.rows.shape[1] == k else _all(cosines)
+        rows = np.concatenate([found.rows, more.rows + start], axis=1)
+        found = _keep(rows, np.concatenate([found.cosines, more.cosines], axis=1), k)
+    return found
+
+
+def _all(cosines: Floats) -> Nearest:
+    return Nearest(np.broadcast_to(np.arange(cosines.shape[1]), cosines.shape), cosines)
+
+
+def _better(cosines: Floats, worst_Q: Floats) -> Nearest:
+    """Of each query what beats the worst that it has; queries with less are filled up with -inf."""
+    queries, rows = np.nonzero(cosines > worst_Q[:, None])
+    counts = np.bincount(queries, minlength=len(cosines))
+    places = np.arange(len(queries)) - np.repeat(counts.cumsum() - counts, counts)
+    shape = (len(cosines), int(counts.max()))
+    found = Nearest(np.zeros(shape, np.int64), np.full(shape, -np.inf, np.float32))
+    found.rows[queries, places] = rows
+    found.cosines[queries, places] = cosines[queries, rows]
+    return found
 
 
 def _keep(rows: Ints, cosines: Floats, k: int) -> Nearest:
@@ -54,16 +71,34 @@ def _keep(rows: Ints, cosines: Floats, k: int) -> Nearest:
     return Nearest(np.take_along_axis(rows, order, axis=1), np.take_along_axis(cosines, order, axis=1))
 
 
+def nearest_others(space: Space, vectors_QD: Floats, places_Q: Ints, k: int) -> Nearest:
+    """For each vector [k] rows of the nearest words without the word in its place; -1 where there is none.
+
+    Args:
+        space: whose words.
+        vectors_QD: of any length.
+        places_Q: the row of the word that each vector is of; -1: of none.
+        k: how many.
+    """
+    if not len(vectors_QD):
+        return Nearest(np.zeros((0, k), np.int64), np.zeros((0, k), np.float32))
+    rows, cosines = nearest_rows(space.unit_VD, to_unit(vectors_QD), min(k + 1, len(space.words)))
+    own = rows == places_Q[:, None]
+    others = np.argsort(own, axis=1, kind="stable")[:, :k]
+    rows = np.take_along_axis(np.where(own, -1, rows), others, axis=1)
+    missing = ((0, 0), (0, k - rows.shape[1]))
+    cosines = np.pad(np.take_along_axis(cosines, others, axis=1), missing)
+    return Nearest(np.pad(rows, missing, constant_values=-1), cosines)
+
+
 def neighbours(space: Space, terms: list[str], steps: tuple[str, ...], k: int) -> list[Neighbourhood]:
     """The ``k`` nearest words of each term, without itself."""
     found = find_terms(space, terms, steps)
-    if not found.rows:
-        return [Neighbourhood("none", []) for _ in terms]
-    nearest = nearest_rows(space.unit_VD, to_unit(found.vectors_TD), min(k + 1, len(space.words)))
+    nearest = nearest_others(space, found.vectors_TD, found.places_T, k)
     results = []
     for term in terms:
         row = found.rows.get(term, -1)
         pairs = zip(nearest.rows[row].tolist(), nearest.cosines[row].tolist(), strict=True) if row >= 0 else []
-        others = [(space.words[place], cosine) for place, cosine in pairs if place != found.places_T[row]]
-        results.append(Neighbourhood(found.ways.get(term, "none"), others[:k]))
+        others = [(space.words[place], cosine) for place, cosine in pairs if place >= 0]
+        results.append(Neighbourhood(found.ways.get(term, "none"), others))
     return results

@@ -90,12 +90,17 @@ def _draw_means(axes: Any, lines: Sequence[Series]) -> None:
         color, several = _arm_color(line.color_index), len(line.seeds) > 1
         alpha, width = (0.45, 0.9) if several else (1.0, 2.0)
         for points in line.seeds:
-            axes.plot(*zip(*points, strict=True), color=color, alpha=alpha, linewidth=width)
+            _draw_curve(axes, points, color=color, alpha=alpha, linewidth=width)
         mean = mean_curve(line.seeds)
         if several and mean:
-            axes.plot(*zip(*mean, strict=True), color=color, linewidth=2.4)
+            _draw_curve(axes, mean, color=color, linewidth=2.4)
         ends.append((line.name, (mean or line.seeds[0])[-1][1], color))
     _label_ends(axes, ends)
+
+
+def _draw_curve(axes: Any, points: Sequence[tuple[float, float]], **style: Any) -> None:
+    """A line through points; of a single one, which a line would not show, a dot."""
+    axes.plot(*zip(*points, strict=True), marker="o" if len(points) == 1 else "", markersize=5, **style)
 
 
 def label_figure(lines: Sequence[Series], metric: str, over: str, columns: Sequence[str]) -> str:
