@@ -11,8 +11,9 @@ import pytest
 from warmstart.cli.main import main
 from warmstart.corpora.prepare import prepare
 from warmstart.corpora.settings import PrepareSettings
+from warmstart.zeroshot import overlap
 from warmstart.zeroshot.bloom import BloomFilter, GrowingFilter, blocks_for, false_positive_rate
-from warmstart.zeroshot.ngrams import grams_of_texts
+from warmstart.zeroshot.ngrams import Unit, grams_of_texts
 from warmstart.zeroshot.overlap import Grams, read_grams
 
 WORDS = ["the", "heron", "stands", "in", "reeds", "and", "naïve", "fish", "ÉTÉ", "3", "7th"]
@@ -84,6 +85,30 @@ def test_a_filter_grows_and_keeps_its_rate() -> None:
         growing.add(part)
     assert len(growing.filters) == 3 and growing.contains(numbers).all()
     assert growing.rate <= 1e-6 and growing.added == pytest.approx(150_000, rel=1e-3)
+
+
+@pytest.mark.parametrize(("n", "unit"), [(3, "words"), (1, "words"), (4, "characters")])
+def test_a_filter_is_the_same_for_any_number_of_cores(
+    n: int, unit: Unit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Witness: sets of tuples of a text that comes in many blocks; its bytes by one core are those by three."""
+    rng = np.random.default_rng(3)
+    texts = [random_text(rng, 900), random_text(rng, 12), random_text(rng, 200)]
+    for number, text in enumerate(texts):
+        (tmp_path / f"{number}.txt").write_text(text)
+    monkeypatch.setattr(overlap, "BLOCK_CHARS", 300)
+    tables = []
+    for cores in (1, 3):
+        monkeypatch.setattr(overlap, "num_cores", lambda cores=cores: cores)
+        found = read_grams([str(tmp_path)], Grams(n, unit))
+        assert all(one.share == 1 for one in found.overlaps([text] for text in texts))
+        tables.append([one.table.tobytes() for one in found.filters[0].filters])
+    assert tables[0] == tables[1]
+    other = random_text(rng, 500)
+    units = [words_of(text) if unit == "words" else [*"".join(words_of(text))] for text in (*texts, other)]
+    *rows, asked = [[tuple(row[i : i + n]) for i in range(len(row) - n + 1)] for row in units]
+    held = {gram for row in rows for gram in row}
+    assert found.overlap([other]).found == sum(gram in held for gram in asked)
 
 
 def shown(capsys: pytest.CaptureFixture[str], *words: object) -> dict[str, Any]:
