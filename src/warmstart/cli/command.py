@@ -34,13 +34,12 @@ class Command:
     verb: Verb
     settings: Settings
     options: RunOptions
-    json: bool
 
     def run(self) -> None:
         """Runs it and shows the result."""
         with self._stoppable():
             result = self.verb.run(self.settings, self.options)
-        if self.json:
+        if self.options.json:
             print_json(result)
         else:
             show(self.verb, result)
@@ -77,7 +76,7 @@ def read_command(verb: Verb, argv: Sequence[str]) -> Command:
         check_names(settings)
     if verb.trains and not verb.explains and parsed.out is None:
         raise BadInput("missing", where="--out", allowed="a folder that is new or empty", next_step="give --out RUN")
-    return Command(verb, settings, RunOptions(parsed.out or "", parsed.resume, parsed.all), parsed.json)
+    return Command(verb, settings, RunOptions(parsed.out or "", parsed.resume, parsed.all, parsed.json))
 
 
 def _settings(kind: type[Settings], parsed: ParsedArguments) -> Settings:

@@ -10,11 +10,12 @@ EXPLAIN_SUMMARY = "what pretrain or finetune would do, in words; trains nothing"
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What a verb that trains gets beside its settings: where it writes, whether it continues a run, what it shows."""
+    """What a verb gets beside its settings: where it writes, whether it continues a run, what it shows and as what."""
 
     out: str = ""
     resume: bool = False
     all: bool = False
+    json: bool = False
 
 
 @dataclass(frozen=True, slots=True)
