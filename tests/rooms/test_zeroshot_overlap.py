@@ -2,6 +2,7 @@
 
 import json
 import re
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,24 @@ def test_the_overlap_of_examples(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert shown(capsys, "overlap", "--corpus", corpus, *words)["metrics"] == found["metrics"]
     assert main(["overlap", "--corpus", str(corpus), "--data", str(data), "--n", "64"]) == 2
     assert "no example is as long as an n-gram; got '12 examples'" in capsys.readouterr().err
+
+
+def test_each_member_of_an_archive_is_an_example(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Witness: sets of word tuples, for each member."""
+    rng = np.random.default_rng(4)
+    train, texts = random_text(rng, 100), [random_text(rng, 30) for _ in range(2)]
+    (tmp_path / "train.txt").write_text(train)
+    with tarfile.open(tmp_path / "test.tar.gz", "w:gz") as archive:
+        for number, text in enumerate([*texts, train[20:200]]):
+            (tmp_path / f"{number}.txt").write_text(text)
+            archive.add(tmp_path / f"{number}.txt", f"{number}.txt")
+    words = ("--corpus", tmp_path / "train.txt", "--data", tmp_path / "test.tar.gz", "--n", 2)
+    shown(capsys, "overlap", *words, "--output", tmp_path / "rows.jsonl")
+    held = {*tuples(train, 2)}
+    expected = [(f"{tmp_path / 'test.tar.gz'}:{number}.txt", sum(gram in held for gram in tuples(text, 2)))
+                for number, text in enumerate([*texts, train[20:200]])]  # fmt: skip
+    rows = map(json.loads, (tmp_path / "rows.jsonl").read_text().splitlines())
+    assert [(row["where"], row["found"]) for row in rows] == expected
 
 
 @pytest.mark.data

@@ -77,7 +77,8 @@ class OverlapRequest(Settings):
     data: Annotated[
         tuple[str, ...],
         Setting(
-            help="examples: all texts of each row of a table, each line of another file", flag="--data", metavar="FILE",
+            help="examples: all texts of each row of a table, each text of an archive, each line of another file",
+            flag="--data", metavar="FILE",
             many=True, path=PathRule("file"), min_length=1,
         ),
     ]  # fmt: skip

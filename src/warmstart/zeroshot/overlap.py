@@ -240,11 +240,17 @@ def _load(stem: Path, fingerprint: str, rate: float) -> GrowingFilter | None:
     return GrowingFilter(kept.rate, kept.size, filters)
 
 
-def read_examples(path: str, encoding: str) -> Iterator[tuple[str, list[str]]]:
-    """Name and texts of each example of a file: all texts of a row, or each line of any other file."""
-    if split_extensions(path)[0] in TABLE_EXTENSIONS:
+def read_examples(path: str, encoding: str) -> Iterator[tuple[str, Iterable[str]]]:
+    """Name and texts of each example of a file: all texts of a row, a member of an archive, or each line of any other file.
+
+    The texts are read before the next example.
+    """
+    kind = split_extensions(path)[0]
+    if kind in TABLE_EXTENSIONS:
         for row in read_rows(path, encoding):
             yield row.where, list(chain.from_iterable(map(_strings, row.fields.values())))
+    elif kind == ".tar":
+        yield from ((document.where, document.chunks) for document in read_documents([path], encoding))
     else:
         for number, line in enumerate(read_lines(path, encoding), start=1):
             if line.strip():
