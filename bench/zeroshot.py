@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,11 @@ from typing import Any
 import numpy as np
 from pacing import Pace, Result, race, show
 
+from warmstart.decode.packed import packed_softmax
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import ModelSettings
+from warmstart.models.softmax import SCORED
 from warmstart.run.loading import load_run
 from warmstart.run.metadata import RunMetadata
 from warmstart.run.writing import write_model
@@ -35,6 +38,7 @@ CONTEXT, CHOICES, BATCH = 1024, 4, 16
 WORDS = [
     f"{start}{end}" for start in ("ba", "do", "fe", "gu", "ki", "lo", "ma", "ne") for end in ("n", "rt", "sk", "ll")
 ]
+PACKED = ExitStack()  # open while the process lives
 COMPETITORS = ("ours", "lm_eval_hf_bf16")
 Judge = Callable[[list[Pair]], list[float]]
 
@@ -69,6 +73,7 @@ def ours(home: Path) -> tuple[Judge, Callable[[str], float]]:
     loaded = load_run(home / "run", "bf16")
     model = token_model(loaded.language_model(), loaded.text, "run")
     scorer = Scorer(model, loaded.text, min_context=1)
+    PACKED.enter_context(packed_softmax(model.model, SCORED))
     return lambda pairs: [one.total for one in scorer.score(pairs)], lambda text: scorer.score_text([text]).log_prob
 
 

@@ -75,6 +75,7 @@ def brute_force(
                     for j in range(start, start + length)
                     if may_read(int(batch.turns[i]), int(batch.turns[j]), i == j)
                     and abs(int(batch.positions[i]) - int(batch.positions[j])) < window
+                    and (batch.branches is None or int(batch.branches[j]) in (0, int(batch.branches[i])))
                 ]
                 scores = torch.stack([q @ keys[j] / math.sqrt(head_width) for j in read])
                 scores = cap * torch.tanh(scores / cap) if cap else scores
@@ -132,6 +133,24 @@ def test_kernels_equal_the_law(
     (want * pull).sum().backward()
     torch.testing.assert_close(ours, want)
     torch.testing.assert_close(got, qkv.grad)
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("window", [None, 4])
+def test_branches_equal_the_law(kernels: str, window: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Witness: the law, one pair of tokens at a time, where continuations read what they begin with and themselves."""
+    monkeypatch.setattr(eager, "TILE", 4)
+    shapes = [(4, (3, 2, 5)), (6, (1,)), (1, (2, 0, 2)), (3, (4, 4))]
+    branching = [
+        Example.branching(np.zeros(begin, np.int64), [np.zeros(end, np.int64) for end in ends], {})
+        for begin, ends in shapes
+    ]
+    batch = collate([[e] for e in [*branching, example([0, 1, 2, 3])]])
+    assert batch.pattern is Pattern.GENERAL and batch.positions.tolist()[:14] == [*range(7), 4, 5, *range(4, 9)]
+    qkv = torch.randn(batch.num_tokens, 3 * WIDTH, dtype=torch.float64)
+    plan = with_window(plan_attention(batch, torch.float64, KERNELS[kernels]), window, torch.float64)
+    want = brute_force(qkv, batch, window=window or math.inf)
+    torch.testing.assert_close(attend(qkv, plan, HEADS, 0.0), want)
 
 
 @pytest.mark.parametrize("kernels", KERNELS)

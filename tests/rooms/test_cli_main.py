@@ -246,7 +246,7 @@ def test_sigterm_while_the_words_are_read_is_answered(
 def test_ctrl_c_outside_of_the_training_says_what_to_do_next(tmp_path: Path) -> None:
     """Witness: the signal itself, before a run begins and while its files are written; SIGTERM's two sentences."""
     verb = replace(VERBS["finetune"], run=lambda *_: signal.raise_signal(signal.SIGINT))
-    command = Command(verb, FinetuneRecipe.model_construct(), RunOptions(out=str(tmp_path / "run")), json=False)
+    command = Command(verb, FinetuneRecipe.model_construct(), RunOptions(out=str(tmp_path / "run")))
     with pytest.raises(
         InterruptError, match="interrupted before the training; nothing is saved: run the same command again"
     ):

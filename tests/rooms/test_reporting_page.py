@@ -16,6 +16,7 @@ from warmstart.reporting.blocks import Code, Heading, Number, Paragraph, Table
 from warmstart.reporting.figures import Arm, Series, comparison_figure, dev_figure, mean_curve, smooth
 from warmstart.reporting.page import write_page
 from warmstart.reporting.study_page import report_folders
+from warmstart.reporting.zeroshot_curves import read_curve
 
 HOSTILE = "<script>alert('$x^2$')</script> & ünï \u6f22"
 VOID = {"meta", "link", "br", "img", "hr", "input"}
@@ -238,3 +239,31 @@ def test_a_curve_of_one_point_is_seen() -> None:
         tree = ElementTree.fromstring(dev_figure([Series("a", 0, [points])], "accuracy"))
         marks.append(sum("fill: var(--arm-0)" in element.get("style", "") for element in tree.iter("use")))
     assert marks == [1, 0]
+
+
+def test_a_curve_of_zero_shot_scores(tmp_path: Path) -> None:
+    """Witness: by hand: scores between chance and the best; a perplexity is in the table alone, and falls when better."""
+    shares = [(10, 0.5, 0.4, 0.6), (20, 0.7, 0.6, 0.8)]
+    files = []
+    for task, main, chance, gain in (
+        ("blimp", "accuracy", 0.5, (0.1, 0.3)),
+        ("text", "word_perplexity", None, (-9, -1)),
+    ):
+        scale = 1 if chance else 100
+        points = [
+            {"step": step, "metrics": {main: value * scale}, "intervals": {main: [low * scale, high * scale]}}
+            for step, value, low, high in shares
+        ]
+        found = {"run": "runs/lm", "task": task, "examples": 100, "main": main, "chance": chance, "best": 0.9,
+                 "curve": points, "gain": {"value": 0.2, "low": gain[0], "high": gain[1]}}  # fmt: skip
+        files.append(tmp_path / f"{task}.json")
+        files[-1].write_text(json.dumps(found))
+    report_folders(files, tmp_path / "page.html")
+    page = Page((tmp_path / "page.html").read_text())
+    [label] = page.labels
+    assert label == "zero-shot score over step: blimp from 0 to 0.5."
+    assert {50.0, 70.0, 0.5, 0.7, 0.9} <= {*page.numbers}
+    words = " ".join(page.words)
+    assert "blimp: accuracy 0.5 at step 10, 0.7 at step 20" in words and words.count(": better.") == 2
+    with pytest.raises(BadInput, match="no curve of zero-shot scores"):
+        read_curve(tmp_path / "page.html")

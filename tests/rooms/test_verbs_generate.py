@@ -28,6 +28,7 @@ from warmstart.tasks.spec import TaskSpec
 from warmstart.text.template import Template
 from warmstart.text.tokenizer import TASK_TOKENS, Tokenizer
 from warmstart.verbs.api import Classifier, generate
+from warmstart.verbs.generate import Streamer
 
 LINES = ["a heron stands in the reeds", "the reeds bend and the heron waits"] * 5
 
@@ -159,3 +160,30 @@ def test_a_text_ends_where_it_says_so(run: Path, how: list[str], capsys: pytest.
     assert cut[0]["stopped"] == "text" and cut[0]["tokens"] < whole[0]["tokens"]
     assert main([*words[:6], "--beam", "2", "--stop", "x"]) == 2
     assert "--stop: a beam search compares whole texts" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "more", [["--greedy"], ["--stop", "er", "the re", "--greedy"], ["--stop", "er", "--seed", "5"]]
+)
+def test_a_single_text_is_shown_while_it_is_made(
+    run: Path, more: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Witness: prompt and text of --json; they come in pieces, and what is shown once is never taken back."""
+    words = ["generate", "--run", str(run), "--prompt", "a heron", "--max-new", "12", *more]
+    assert main([*words, "--json"]) == 0
+    [whole] = json.loads(capsys.readouterr().out)["generations"]
+    pieces: list[str] = []
+    monkeypatch.setattr("warmstart.base.console.print_lines", lambda some, at_once: pieces.extend(some))
+    assert main(words) == 0
+    assert "".join(pieces) == "a heron" + whole["text"] and capsys.readouterr().out == "\n"
+    assert len([piece for piece in pieces if piece]) > (1 if "--stop" in more else 2)
+
+
+def test_half_a_character_and_half_a_stop_wait(run: Path) -> None:
+    """Witness: by hand: a character of three bytes, and a stop that begins and does not come, then comes."""
+    shown: list[str] = []
+    stream = Streamer("> ", ["STOP", "OPEN"], shown.append)
+    for text in ("a\ufffd", "a\u20ac", "a\u20acST", "a\u20acSTo", "a\u20acSTo OP", "a\u20acSTo OPEN and"):
+        stream.see(text)
+    stream.finish("a\u20acSTo ")
+    assert [piece for piece in shown if piece] == ["> ", "a", "\u20ac", "STo", " "]

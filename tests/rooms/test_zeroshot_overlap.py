@@ -2,6 +2,7 @@
 
 import json
 import re
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import pytest
 from warmstart.cli.main import main
 from warmstart.corpora.prepare import prepare
 from warmstart.corpora.settings import PrepareSettings
+from warmstart.zeroshot import overlap
 from warmstart.zeroshot.bloom import BloomFilter, GrowingFilter, blocks_for, false_positive_rate
-from warmstart.zeroshot.ngrams import grams_of_texts
+from warmstart.zeroshot.ngrams import Unit, grams_of_texts
 from warmstart.zeroshot.overlap import Grams, read_grams
 
 WORDS = ["the", "heron", "stands", "in", "reeds", "and", "naïve", "fish", "ÉTÉ", "3", "7th"]
@@ -86,6 +88,30 @@ def test_a_filter_grows_and_keeps_its_rate() -> None:
     assert growing.rate <= 1e-6 and growing.added == pytest.approx(150_000, rel=1e-3)
 
 
+@pytest.mark.parametrize(("n", "unit"), [(3, "words"), (1, "words"), (4, "characters")])
+def test_a_filter_is_the_same_for_any_number_of_cores(
+    n: int, unit: Unit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Witness: sets of tuples of a text that comes in many blocks; its bytes by one core are those by three."""
+    rng = np.random.default_rng(3)
+    texts = [random_text(rng, 900), random_text(rng, 12), random_text(rng, 200)]
+    for number, text in enumerate(texts):
+        (tmp_path / f"{number}.txt").write_text(text)
+    monkeypatch.setattr(overlap, "BLOCK_CHARS", 300)
+    tables = []
+    for cores in (1, 3):
+        monkeypatch.setattr(overlap, "num_cores", lambda cores=cores: cores)
+        found = read_grams([str(tmp_path)], Grams(n, unit))
+        assert all(one.share == 1 for one in found.overlaps([text] for text in texts))
+        tables.append([one.table.tobytes() for one in found.filters[0].filters])
+    assert tables[0] == tables[1]
+    other = random_text(rng, 500)
+    units = [words_of(text) if unit == "words" else [*"".join(words_of(text))] for text in (*texts, other)]
+    *rows, asked = [[tuple(row[i : i + n]) for i in range(len(row) - n + 1)] for row in units]
+    held = {gram for row in rows for gram in row}
+    assert found.overlap([other]).found == sum(gram in held for gram in asked)
+
+
 def shown(capsys: pytest.CaptureFixture[str], *words: object) -> dict[str, Any]:
     assert main([*map(str, words), "--json"]) == 0
     found: dict[str, Any] = json.loads(capsys.readouterr().out)
@@ -120,6 +146,24 @@ def test_the_overlap_of_examples(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert shown(capsys, "overlap", "--corpus", corpus, *words)["metrics"] == found["metrics"]
     assert main(["overlap", "--corpus", str(corpus), "--data", str(data), "--n", "64"]) == 2
     assert "no example is as long as an n-gram; got '12 examples'" in capsys.readouterr().err
+
+
+def test_each_member_of_an_archive_is_an_example(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Witness: sets of word tuples, for each member."""
+    rng = np.random.default_rng(4)
+    train, texts = random_text(rng, 100), [random_text(rng, 30) for _ in range(2)]
+    (tmp_path / "train.txt").write_text(train)
+    with tarfile.open(tmp_path / "test.tar.gz", "w:gz") as archive:
+        for number, text in enumerate([*texts, train[20:200]]):
+            (tmp_path / f"{number}.txt").write_text(text)
+            archive.add(tmp_path / f"{number}.txt", f"{number}.txt")
+    words = ("--corpus", tmp_path / "train.txt", "--data", tmp_path / "test.tar.gz", "--n", 2)
+    shown(capsys, "overlap", *words, "--output", tmp_path / "rows.jsonl")
+    held = {*tuples(train, 2)}
+    expected = [(f"{tmp_path / 'test.tar.gz'}:{number}.txt", sum(gram in held for gram in tuples(text, 2)))
+                for number, text in enumerate([*texts, train[20:200]])]  # fmt: skip
+    rows = map(json.loads, (tmp_path / "rows.jsonl").read_text().splitlines())
+    assert [(row["where"], row["found"]) for row in rows] == expected
 
 
 @pytest.mark.data

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import bootstrap
 
 import warmstart
 from warmstart.base.errors import BadInput
 from warmstart.cli.main import main
+from warmstart.metrics.generation import TextStatistics
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import ModelSettings
@@ -21,7 +23,7 @@ from warmstart.zeroshot.acceptability import best_threshold
 from warmstart.zeroshot.choices import Question, outcome
 from warmstart.zeroshot.detokenize import penn_treebank, wikitext
 from warmstart.zeroshot.likelihood import Likelihood
-from warmstart.zeroshot.outcome import metrics_of, part_of, statistics_of
+from warmstart.zeroshot.outcome import gain_of, mean, metrics_of, part_of, statistics_of
 from warmstart.zeroshot.table import TASKS
 from warmstart.zeroshot.task import Options
 
@@ -346,3 +348,59 @@ def test_the_curve_of_a_pretraining(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert found["curve"][-1]["metrics"] == found["metrics"]
     assert main(["zeroshot", *map(str, asked[2:]), "--run", str(out / "snapshots" / "step-000000002"), "--curve"]) == 2
     assert "no model was kept on the way of this run" in capsys.readouterr().err
+    assert (found["main"], found["chance"], found["best"]) == ("accuracy", 0.5, 1.0)
+    first, last = (point["metrics"]["accuracy"] for point in found["curve"])
+    assert found["gain"]["value"] == pytest.approx(last - first)
+    assert main(["zeroshot", *map(str, asked), "--curve", "--best", "0.4"]) == 2
+    assert "--best: the best score is not above chance; got 0.4; allowed: more than 0.5" in capsys.readouterr().err
+    assert main(["zeroshot", *map(str, asked), "--best", "0.9"]) == 2
+    assert "--best: only a curve has a best score" in capsys.readouterr().err
+    (tmp_path / "curve.json").write_text(json.dumps(found))
+    assert main(["report", str(out), str(tmp_path / "curve.json"), "--out", str(tmp_path / "page.html")]) == 0
+    assert "Zero-shot scores over the pre-training" in (tmp_path / "page.html").read_text()
+    assert main(["report", str(tmp_path / "pairs.jsonl"), "--out", str(tmp_path / "page.html")]) == 2
+    assert "no curve of zero-shot scores" in capsys.readouterr().err
+
+
+def test_the_gain_of_the_last_model_is_over_the_same_examples() -> None:
+    """Witness: the interval of the mean of differences by SciPy's bootstrap; far narrower than that of two samples."""
+    rng = np.random.default_rng(0)
+    before = rng.random(200) < 0.5
+    after = before | (rng.random(200) < 0.1)
+    rows = [np.stack([marks.astype(float), np.ones(200)], 1) for marks in (before, after)]
+    found = gain_of(*(TextStatistics(one, mean) for one in rows))
+    difference = after.astype(float) - before
+    theirs = bootstrap((difference,), np.mean, method="percentile", random_state=1).confidence_interval
+    assert found.value == pytest.approx(difference.mean())
+    assert (found.low, found.high) == pytest.approx((theirs.low, theirs.high), abs=0.01)
+
+
+def test_a_masked_model_without_its_head_for_words_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Witness: transformers: BertModel has no head for words, BertForMaskedLM has one."""
+    from transformers import BertConfig, BertForMaskedLM, BertModel
+
+    words = Tokenizer.train(LINES * 5, 280).with_special_tokens(["[CLS]", "[SEP]", "[MASK]"])
+    config = BertConfig(
+        vocab_size=words.vocab_size, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
+        max_position_embeddings=32,
+    )  # fmt: skip
+    (tmp_path / "pairs.jsonl").write_text(json.dumps({"sentence_good": LINES[0], "sentence_bad": LINES[1]}) + "\n")
+    for kind, code in ((BertForMaskedLM, 0), (BertModel, 2)):
+        folder = tmp_path / kind.__name__
+        kind(config).save_pretrained(folder)
+        words.save(folder)
+        asked = ["--run", str(folder), "--task", "blimp", "--data", str(tmp_path / "pairs.jsonl")]
+        assert main(["zeroshot", *asked]) == code
+    assert "this model has no head for words, so its likelihoods would say nothing" in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_tensorflow_is_told_how_to_convert(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Witness: the names of the files of GPT-2's release of 2019, and the sentence."""
+    for name in ("checkpoint", "encoder.json", "hparams.json", "model.ckpt.data-00000-of-00001", "model.ckpt.index",
+                 "model.ckpt.meta", "vocab.bpe"):  # fmt: skip
+        (tmp_path / name).write_bytes(b"")
+    assert main(["generate", "--run", str(tmp_path), "--prompt", "a"]) == 2
+    told = capsys.readouterr().err
+    assert "a checkpoint of TensorFlow, which is not read here; got 'model.ckpt.index'" in told and "from_tf" in told

@@ -35,7 +35,6 @@ class Command:
     verb: Verb
     settings: Settings
     options: RunOptions
-    json: bool
     device: str | None = None
     parallel: str | None = None
 
@@ -45,7 +44,7 @@ class Command:
             result = self.verb.run(self.settings, self.options)
         if rank_of_process() > 0:
             return
-        if self.json:
+        if self.options.json:
             print_json(result)
         else:
             show(self.verb, result)
@@ -100,8 +99,8 @@ def read_command(verb: Verb, argv: Sequence[str]) -> Command:
     if parsed.tflops is not None and parsed.world is None:
         raise BadInput("it says nothing without --world", where="--tflops", next_step="add --world N, or leave it out")
     way, resume = parsed.parallel or "ddp", parsed.resume_how
-    options = RunOptions(parsed.out or "", resume, parsed.all, parsed.world, way, parsed.tflops)
-    return Command(verb, settings, options, parsed.json, parsed.device, parsed.parallel)
+    options = RunOptions(parsed.out or "", resume, parsed.all, parsed.json, parsed.world, way, parsed.tflops)
+    return Command(verb, settings, options, parsed.device, parsed.parallel)
 
 
 def _settings(kind: type[Settings], parsed: ParsedArguments) -> Settings:

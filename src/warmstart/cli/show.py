@@ -137,6 +137,9 @@ def _submit(result: Mapping[str, Any]) -> None:
 
 
 def _generate(result: Mapping[str, Any]) -> None:
+    if result.get("streamed"):
+        print_text("")
+        return
     for generation in result["generations"]:
         print_text(f"{generation.get('prompt', '')}{generation['text']}")
 
@@ -178,6 +181,11 @@ def _zeroshot(result: Mapping[str, Any]) -> None:
         print_text("")
         rows = [[f"{one['step']:,}", *(f"{value:.4f}" for value in one["metrics"].values())] for one in points]
         print_text(format_table(["step", *points[0]["metrics"]], rows))
+        gain = result["gain"]
+        print_text(
+            f"{result['main']}, last over first: {gain['value']:+.4f} "
+            f"(95 % interval {gain['low']:+.4f} to {gain['high']:+.4f})"
+        )
 
 
 def _overlap(result: Mapping[str, Any]) -> None:

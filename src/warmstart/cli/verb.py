@@ -12,7 +12,7 @@ EXPLAIN_SUMMARY = "what pretrain or finetune would do, in words; trains nothing"
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What a verb that trains gets beside its settings: where it writes, whether it continues a run, what it shows.
+    """What a verb gets beside its settings: where it writes, whether it continues a run, what it shows and as what.
 
     Of ``explain``: how many processes are to be described, how they share the weights, and how fast each computes.
     """
@@ -20,6 +20,7 @@ class RunOptions:
     out: str = ""
     resume: bool | Literal["strict"] = False
     all: bool = False
+    json: bool = False
     world: int | None = None
     parallel: str = "ddp"
     tflops: float | None = None

@@ -64,9 +64,18 @@ def _submit(settings: Any, options: RunOptions) -> Any:
 
 
 def _generate(settings: Any, options: RunOptions) -> Any:
+    from warmstart.base.console import print_lines
     from warmstart.verbs.generate import generate
 
-    return {"generations": generate(settings)}
+    pieces = False
+
+    def write(piece: str) -> None:
+        nonlocal pieces
+        pieces = True
+        print_lines([piece], at_once=True)
+
+    found = generate(settings, None if options.json else write)
+    return {"generations": found} | ({"streamed": True} if pieces else {})
 
 
 def _score(settings: Any, options: RunOptions) -> Any:

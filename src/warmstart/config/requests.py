@@ -263,7 +263,13 @@ class ReportRequest(Settings):
 
     runs: Annotated[
         tuple[str, ...],
-        Setting(help="folders of finished runs", flag="RUN", many=True, path=PathRule("folder"), min_length=1),
+        Setting(
+            help="folders of finished runs and studies, and files that zeroshot --curve --json has written",
+            flag="RUN",
+            many=True,
+            path=PathRule("any"),
+            min_length=1,
+        ),
     ]
     out: Annotated[str, Setting(help="HTML page to write", flag="--out", metavar="FILE.html", path=NEW)]
 

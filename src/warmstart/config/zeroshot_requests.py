@@ -47,6 +47,10 @@ class ZeroshotRequest(Settings):
         False, "also judge the models that pretrain --snapshots has kept in the run, in the order of their steps",
         flag="--curve",
     )  # fmt: skip
+    best: float | None = Setting(
+        None, "score of the task's main metric that the curve's picture takes for 1, such as a published one (default: 1)",
+        flag="--best", metavar="SCORE",
+    )  # fmt: skip
     overlap: tuple[str, ...] = Setting(
         (), "training text (corpora, or files, folders, globs): also show the metrics of the examples of which no 8-gram "
         "stands there, and of the others", flag="--overlap", metavar="CORPUS|TEXT", many=True, path=PathRule("text"),
@@ -73,7 +77,8 @@ class OverlapRequest(Settings):
     data: Annotated[
         tuple[str, ...],
         Setting(
-            help="examples: all texts of each row of a table, each line of another file", flag="--data", metavar="FILE",
+            help="examples: all texts of each row of a table, each text of an archive, each line of another file",
+            flag="--data", metavar="FILE",
             many=True, path=PathRule("file"), min_length=1,
         ),
     ]  # fmt: skip

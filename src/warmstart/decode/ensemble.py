@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 
 from warmstart.decode.cached_decoder import CachedDecoder, DecodeMode, Source
-from warmstart.decode.packed import Product
+from warmstart.decode.packed import PackedSoftmax
 from warmstart.models.model import Model
 
 
@@ -37,7 +37,7 @@ class Reader(NamedTuple):
 class Ensemble:
     """Models that have read some sources, each with its cache; asked as one."""
 
-    def __init__(self, readers: Sequence[Reader], softmaxes: Sequence[Product], numbers: Sequence[int]) -> None:
+    def __init__(self, readers: Sequence[Reader], softmaxes: Sequence[PackedSoftmax], numbers: Sequence[int]) -> None:
         """``softmaxes`` lead from states to float32 logits; ``numbers`` are those of the sources that are read."""
         self.decoders = [CachedDecoder(one.model, one.mode, [one.sources[n] for n in numbers]) for one in readers]
         self.softmaxes = list(softmaxes)

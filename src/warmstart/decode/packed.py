@@ -6,7 +6,7 @@ the plain product serves (docs/models.md and docs/decode.md, measured gains).
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -16,12 +16,42 @@ from warmstart.models import kernels
 from warmstart.models.blocks import ACTIVATIONS, FeedForward
 from warmstart.models.dropout import Dropout
 from warmstart.models.model import Model
-from warmstart.models.softmax import soft_cap
+from warmstart.models.softmax import TokenScores, score_products, soft_cap
 
 Product = Callable[[torch.Tensor], torch.Tensor]
 GELU: dict[Any, kernels.Gelu] = {ACTIVATIONS["gelu"]: "none", ACTIVATIONS["gelu_tanh"]: "tanh"}
 TOP_CHUNK = 64  # logits whose greatest is looked at first
-_OPEN: dict[Model, Product] = {}  # models inside a block of ``packed_softmax``
+_OPEN: dict[Model, "PackedSoftmax"] = {}  # models inside a block of ``packed_softmax``
+
+
+class PackedSoftmax(NamedTuple):
+    """From states to the softmax.
+
+    Attributes:
+        prepare: what is done with states before the product.
+        multiply: the product with the whole table, in the dtype of the states or in float32.
+        rows: of the table.
+        vocab_size: those of them that are tokens, from the first.
+        cap: bound of the logits.
+    """
+
+    prepare: Product
+    multiply: Product
+    rows: int
+    vocab_size: int
+    cap: float | None
+
+    def __call__(self, states_RD: torch.Tensor) -> torch.Tensor:
+        """[R, V] float32 logits of the tokens."""
+        return self._logits_of(self.multiply(self.prepare(states_RD)))[..., : self.vocab_size]
+
+    def score(self, states_MD: torch.Tensor, targets_M: torch.Tensor) -> TokenScores:
+        """The scores of each target; as :func:`~warmstart.models.softmax.score_tokens`."""
+        prepared = self.prepare(states_MD)
+        return score_products(lambda part: self.multiply(prepared[part]), self._logits_of, targets_M, self.rows)
+
+    def _logits_of(self, products: torch.Tensor) -> torch.Tensor:
+        return products.float() if self.cap is None else soft_cap(products.float(), self.cap)
 
 
 def product(
@@ -29,13 +59,12 @@ def product(
 ) -> Product:
     """The product with a weight, x·weightᵀ + bias, packed where that is possible; ``rows`` of x are expected.
 
-    With ``gelu`` (``none``: exact, ``tanh``) that is applied to it, in the same pass where it is packed; ``single`` gives
-    float32.
+    With ``gelu`` (``none``: exact, ``tanh``) that is applied to it, in the same pass where it is packed; with ``single`` our
+    own kernel gives float32.
     """
     if kernels.usable(weight_OI.dtype, weight_OI.device, weight_OI.shape[1]):
         return kernels.product(weight_OI, bias_O, gelu, single=single)
-    found = by_torch(weight_OI, bias_O, rows, gelu)
-    return (lambda x: found(x).float()) if single else found
+    return by_torch(weight_OI, bias_O, rows, gelu)
 
 
 def by_torch(weight_OI: torch.Tensor, bias_O: torch.Tensor | None, rows: int, gelu: kernels.Gelu) -> Product:
@@ -55,8 +84,8 @@ def by_torch(weight_OI: torch.Tensor, bias_O: torch.Tensor | None, rows: int, ge
 
 
 @contextlib.contextmanager
-def packed_softmax(model: Model, rows: int) -> Iterator[Product]:
-    """Packs the linears of ``model`` for the block; gives the product that leads from states to float32 logits [R, V].
+def packed_softmax(model: Model, rows: int) -> Iterator[PackedSoftmax]:
+    """Packs the linears of ``model`` for the block; gives what leads from states to the softmax.
 
     The model is put into evaluation mode. The weights must not change meanwhile; they are packed beside what is there, so
     memory holds them twice. A block inside another takes what the outer one has packed: who searches again and again opens
@@ -68,16 +97,17 @@ def packed_softmax(model: Model, rows: int) -> Iterator[Product]:
     model.eval()
     before: list[tuple[nn.Module, str, Any]] = []
     whole = model.token_head().softmax_table(model.backbone.tables())
-    table = whole.weight[: model.settings.backbone.vocab_size]
-    bias = None if whole.bias is None else whole.bias[: len(table)].to(table.dtype)
-    softmax = _capped(product(table, bias, rows, single=True), whole.cap)
+    table = whole.weight
+    bias = None if whole.bias is None else whole.bias.to(table.dtype)
+    vocab_size = model.settings.backbone.vocab_size
+    multiply = product(table, bias, rows, single=True)
     try:
         # elsewhere than on a CPU nothing is packed, and parts may be compiled as they stand
         for part in _parts(model) if table.device.type == "cpu" else ():
             for name, found in _functions(part, rows).items():
                 before.append((part, name, part.__dict__.get(name)))
                 part.__dict__[name] = found
-        _OPEN[model] = lambda states: softmax(whole.prepare(states))
+        _OPEN[model] = PackedSoftmax(whole.prepare, multiply, len(table), vocab_size, whole.cap)
         yield _OPEN[model]
     finally:
         _OPEN.pop(model, None)
@@ -108,11 +138,6 @@ def _functions(part: nn.Module, rows: int) -> dict[str, Any]:
         elif isinstance(child, nn.LayerNorm | FeedForward):
             found[name] = child.forward
     return found
-
-
-def _capped(scores: Product, cap: float | None) -> Product:
-    """The product with a bound on what it gives, if there is one."""
-    return scores if cap is None else lambda states: soft_cap(scores(states), cap)
 
 
 def same(x: torch.Tensor) -> torch.Tensor:

@@ -65,6 +65,7 @@ class Batch:
         sequential_positions: whether the positions of each document are 0 1 2 …
         carry_in: [B] the row of carried states that each document begins from, or -1; ``None`` where none does.
         carry_out: [B] the row that takes the state after each document, for the next step, or -1; ``None`` where none does.
+        branches: [N] for the law of sight, on the host like ``turns``; ``None`` where all are 0.
     """
 
     ids: torch.Tensor
@@ -78,6 +79,7 @@ class Batch:
     sequential_positions: bool = False
     carry_in: NDArray[np.int64] | None = None
     carry_out: NDArray[np.int64] | None = None
+    branches: torch.Tensor | None = None
 
     @property
     def num_tokens(self) -> int:
@@ -95,7 +97,7 @@ class Batch:
         return replace(
             self, positions=to_device(torch.from_numpy(counted), self.ids.device), turns=torch.from_numpy(turns),
             pattern=pattern_of(turns, starts), goals={}, segments=None, sequential_positions=True, carry_in=None,
-            carry_out=None,
+            carry_out=None, branches=None,
         )  # fmt: skip
 
     def to(self, device: torch.device | str) -> "Batch":
@@ -132,18 +134,20 @@ def collate(records: Sequence[Sequence[Example]]) -> Batch:
     turns, positions = (np.concatenate([getattr(e, name) for e in examples]) for name in ("turns", "positions"))
     firsts = np.repeat(starts, lengths)
     names = dict.fromkeys(name for e in examples for name in e.goals)
+    branches = _optional_rows(examples, "branches")
     return Batch(
         ids=torch.from_numpy(np.concatenate([e.ids for e in examples])),
         positions=torch.from_numpy(positions),
         turns=torch.from_numpy(turns),
         lengths=lengths,
-        pattern=pattern_of(turns, firsts),
+        pattern=pattern_of(turns, firsts) if branches is None else Pattern.GENERAL,
         goals={name: _join(name, records, starts) for name in names},
         num_records=len(records),
-        segments=_segments(examples),
+        segments=_optional_rows(examples, "segments"),
         sequential_positions=np.array_equal(positions, np.arange(len(positions)) - firsts),
         carry_in=_carry_rows([e.carry_in for e in examples]),
         carry_out=_carry_rows([e.carry_out for e in examples]),
+        branches=branches,
     )
 
 
@@ -152,10 +156,12 @@ def _carry_rows(numbers: Sequence[int]) -> NDArray[np.int64] | None:
     return carry_rows if (carry_rows >= 0).any() else None
 
 
-def _segments(examples: Sequence[Example]) -> torch.Tensor | None:
-    if all(e.segments is None for e in examples):
+def _optional_rows(examples: Sequence[Example], name: str) -> torch.Tensor | None:
+    """[N] a field of the Examples, 0 where one has none; ``None`` where none has."""
+    rows = [getattr(e, name) for e in examples]
+    if all(row is None for row in rows):
         return None
-    parts = [np.zeros(len(e), np.int64) if e.segments is None else e.segments for e in examples]
+    parts = [np.zeros(len(e), np.int64) if row is None else row for e, row in zip(examples, rows, strict=True)]
     return torch.from_numpy(np.concatenate(parts))
 
 

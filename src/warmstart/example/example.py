@@ -7,6 +7,7 @@ travel together as a list; a goal numbers its questions within that Record, and 
 first Example that reads for it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -83,6 +84,7 @@ class Example:
         segments: [T] rows of the segment table (BERT's first and second text); ``None`` where all are 0.
         carry_in: the row of carried states (:mod:`warmstart.streams.carry`) that this sequence begins from; -1: from none.
         carry_out: the row that takes the state after this sequence, for the next step; -1: none.
+        branches: [T] which of several continuations of one beginning (0) each token is of; ``None`` where all are 0.
     """
 
     ids: NDArray[Any]
@@ -92,6 +94,7 @@ class Example:
     segments: Ints | None = None
     carry_in: int = -1
     carry_out: int = -1
+    branches: Ints | None = None
 
     def __post_init__(self) -> None:
         if self.segments is not None and len(self.segments) != len(self.ids):
@@ -102,12 +105,23 @@ class Example:
             )
         if len(self.ids) == 0:
             raise ValueError("an Example holds at least one token")
+        if self.branches is not None and len(self.branches) != len(self.ids):
+            raise ValueError(f"ids and branches differ in length: {len(self.ids)}, {len(self.branches)}")
         for name, goal in self.goals.items():
             if not goal.reads_within(len(self.ids)):
                 raise ValueError(f"goal {name!r} reads outside its {len(self.ids)} tokens")
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @staticmethod
+    def branching(beginning: Ints, ends: Sequence[Ints], goals: dict[str, Goal]) -> "Example":
+        """Continuations of one beginning, end to end: each token sees the beginning, and what came before in its own."""
+        lengths = [len(end) for end in ends]
+        branches = np.repeat(np.arange(len(ends) + 1), [len(beginning), *lengths])
+        ahead = [len(beginning) + np.arange(length) for length in lengths]
+        places = np.concatenate([np.arange(len(beginning)), *ahead])
+        return Example(np.concatenate([beginning, *ends]), places, places, goals, branches=branches)
 
     @staticmethod
     def left_to_right(ids: NDArray[Any], goals: dict[str, Goal]) -> "Example":

@@ -5,6 +5,9 @@ pseudo tokens of its own turn. Nothing crosses documents; every token sees itsel
 start at turn 1. That yields causal (0 1 2 …), bidirectional (all 0), prefix (0 0 0 1 2 …) and pseudo-masked attention,
 and packing.
 
+Where several continuations grow from one beginning, each is a *branch* with a number from 1 on, and the beginning, which
+they share, is 0: a token reads only tokens of its own branch and of the beginning, as far as turns allow it.
+
 Attention kernels choose a fast path by :class:`Pattern`; each is tested against :func:`sees`.
 """
 
@@ -31,6 +34,11 @@ def sees(reader: Table, read: Table) -> Table:
     real = (reader >= 0) & (read >= 0) & (read <= reader)
     pseudo = (reader < 0) & (((read >= 0) & (read < -reader)) | (read == reader))
     return real | pseudo  # type: ignore[no-any-return]
+
+
+def in_reach(reader: Table, read: Table) -> Table:
+    """Whether a token of branch ``reader`` may read one of branch ``read`` (broadcasts)."""
+    return (read == 0) | (read == reader)  # type: ignore[no-any-return]
 
 
 def pattern_of(turns: NDArray[np.int64], starts: NDArray[np.int64]) -> Pattern:

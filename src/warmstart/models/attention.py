@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from warmstart.base.arrays import Ints
 from warmstart.example.batch import Batch, to_device
-from warmstart.example.sight import Pattern, sees
+from warmstart.example.sight import Pattern, in_reach, sees
 from warmstart.models.disentangled import DistanceTable
 from warmstart.models.eager import band, blocked_attention, is_far, unseen
 from warmstart.models.global_attention import Firsts
@@ -106,7 +106,6 @@ Relative = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 def plan_attention(batch: Batch, dtype: torch.dtype, kernels: Kernels, relative: Relative | None = None) -> Plan:
     """Groups the documents of ``batch``; costs microseconds per document and asks the device nothing."""
     lengths, device = batch.lengths, batch.ids.device
-    turns = batch.turns.numpy() if batch.pattern is Pattern.GENERAL else None
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
     order = np.argsort(-lengths, kind="stable") if lengths.min() != lengths.max() else np.arange(len(lengths))
     groups: list[Group] = []
@@ -114,7 +113,7 @@ def plan_attention(batch: Batch, dtype: torch.dtype, kernels: Kernels, relative:
     for members in group_lengths(lengths[order], kernels.group):
         documents = order[members]
         width = int(lengths[documents[0]])
-        allowed = _visible(batch.pattern, lengths[documents], starts[documents], width, turns)
+        allowed = _visible(batch, lengths[documents], starts[documents], width)
         bias = None if allowed is None else torch.zeros(allowed.shape, dtype=dtype).masked_fill_(~allowed, -torch.inf)
         causal = batch.pattern is Pattern.CAUSAL
         rows = document_rows(documents, starts, lengths, width)
@@ -190,20 +189,20 @@ def group_lengths(lengths: NDArray[np.int64], size: int) -> list[slice]:
 
 
 def _visible(
-    pattern: Pattern,
-    lengths: NDArray[np.int64],
-    starts: NDArray[np.int64],
-    width: int,
-    turns: NDArray[np.int64] | None,
-) -> torch.Tensor | None:
+    batch: Batch, lengths: NDArray[np.int64], starts: NDArray[np.int64], width: int
+) -> torch.Tensor | None:  # fmt: skip
     """Boolean 'may read' for one group, [G, 1, T] or [G, T, T]; ``None`` where no table of it is needed."""
-    if pattern is Pattern.CAUSAL:
+    if batch.pattern is Pattern.CAUSAL:
         return None
     real = torch.from_numpy(np.arange(width) < lengths[:, None])[:, None, :]
-    if turns is None:
+    if batch.pattern is Pattern.FULL:
         return None if bool(real.all()) else real
-    padded = torch.from_numpy(turns[starts[:, None] + np.minimum(np.arange(width), lengths[:, None] - 1)])
-    allowed = sees(padded[:, :, None], padded[:, None, :]) & real
+    rows = torch.from_numpy(starts[:, None] + np.minimum(np.arange(width), lengths[:, None] - 1))
+    turns = batch.turns[rows]
+    allowed = sees(turns[:, :, None], turns[:, None, :]) & real
+    if batch.branches is not None:
+        branches = batch.branches[rows]
+        allowed &= in_reach(branches[:, :, None], branches[:, None, :])
     return allowed | torch.eye(width, dtype=torch.bool)
 
 

@@ -273,19 +273,9 @@ class Backbone(nn.Module):
         raise NotImplementedError
 
     @property
-    def reads_texts_whole(self) -> bool:
-        """Whether it has :meth:`begin_texts`."""
+    def reads_branches(self) -> bool:
+        """Whether Examples may have branches: continuations that grow from one beginning."""
         return False
-
-    def begin_texts(self, cache: Any, positions_BT: torch.Tensor, sees_BTT: torch.Tensor) -> None:
-        """Prepares ``cache`` for whole texts that grow from each source, end to end in T tokens.
-
-        Args:
-            cache: that has read the sources.
-            positions_BT: of the tokens.
-            sees_BTT: whether a token sees another one of the T; itself it always sees. All see their source.
-        """
-        raise NotImplementedError
 
     @property
     def reads_padded(self) -> bool:

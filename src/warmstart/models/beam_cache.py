@@ -130,14 +130,6 @@ class BeamCache:
         self._lay(torch.cat(bias, 1), columns_BT, positions_B[:, None] + offsets)
         self.taken += tokens
 
-    def begin_texts(self, positions_BT: torch.Tensor, sees_BTT: torch.Tensor) -> None:
-        """Lays out a column for each token of texts that are read whole; they are seen by each other only."""
-        columns_BT = self._free(positions_BT.shape[1])
-        own = torch.full_like(sees_BTT, float("-inf"), dtype=self.sight.dtype).masked_fill_(sees_BTT, 0.0)
-        own.diagonal(dim1=1, dim2=2).zero_()
-        each = columns_BT[:, None, :].expand_as(own)
-        self._lay(self.sight.expand(-1, each.shape[1], -1).scatter(2, each, own), columns_BT, positions_BT)
-
     def _lay(self, bias_BTC: torch.Tensor, columns_BT: torch.Tensor, positions_BT: torch.Tensor) -> None:
         self.positions, self.bias = positions_BT, bias_BTC.unsqueeze(1)
         self.places.scatter_(1, columns_BT, positions_BT)

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-from torch.nn import functional as F
 
 CHUNK = 1024  # tokens whose logits exist at one time
 CACHED = 64  # tokens whose float32 softmax exists at one time on a CPU
+SCORED = 512  # tokens whose products exist at one time where nothing is learned
+CACHED_LOGITS = 1 << 18  # float32 logits that exist at one time there on a CPU
 
 
 class Softmax(NamedTuple):
@@ -198,15 +199,47 @@ class TokenScores(NamedTuple):
 
 @torch.no_grad()
 def score_tokens(softmax: Softmax, targets_M: torch.Tensor) -> TokenScores:
-    """The scores of each target, one chunk of products at a time, and on a CPU a few float32 logits of it."""
-    losses, right = [softmax.states.new_zeros(0, dtype=torch.float32)], [targets_M.new_zeros(0, dtype=torch.bool)]
-    rows = CACHED if softmax.states.device.type == "cpu" else CHUNK
-    for start in range(0, len(targets_M), CHUNK):
-        products = softmax.states[start : start + CHUNK] @ softmax.table.T
-        for part, targets in zip(
-            torch.split(products, rows), torch.split(targets_M[start : start + CHUNK], rows), strict=True
-        ):
-            logits = softmax.logits_of(part)
-            losses.append(F.cross_entropy(logits, targets, reduction="none"))
-            right.append(logits.argmax(-1) == targets)
+    """The scores of each target; products exist of a chunk of tokens at a time."""
+    return score_products(
+        lambda part: softmax.states[part] @ softmax.table.T, softmax.logits_of, targets_M, len(softmax.table)
+    )
+
+
+def score_products(
+    products: Callable[[slice], torch.Tensor], logits_of: Callable[[torch.Tensor], torch.Tensor], targets_M: torch.Tensor,
+    vocab_size: int,
+) -> TokenScores:  # fmt: skip
+    """The scores of each target, from products that are made a chunk at a time.
+
+    On a CPU so few float32 logits exist at a time that they stay in the cache.
+
+    Args:
+        products: of some of the states with a table of V rows, [m, V].
+        logits_of: products → float32 logits.
+        targets_M: ids.
+        vocab_size: V.
+    """
+    losses, right = [torch.zeros(0, device=targets_M.device)], [targets_M.new_zeros(0, dtype=torch.bool)]
+    rows = max(1, CACHED_LOGITS // vocab_size) if targets_M.device.type == "cpu" else SCORED
+    for start in range(0, len(targets_M), SCORED):
+        part = slice(start, start + SCORED)
+        pieces = (torch.split(x, rows) for x in (products(part), targets_M[part, None]))
+        for piece, targets in zip(*pieces, strict=True):
+            found = _score_logits(logits_of(piece), targets)
+            losses.append(found.losses)
+            right.append(found.right)
     return TokenScores(torch.cat(losses), torch.cat(right))
+
+
+def _score_logits(logits_MV: torch.Tensor, targets_M1: torch.Tensor) -> TokenScores:
+    """The scores of each target; what is in ``logits_MV`` is lost.
+
+    Of equal logits the first is the guess; so only where the target's is the greatest somebody has to look for it.
+    """
+    best, true = logits_MV.amax(-1, keepdim=True), logits_MV.gather(1, targets_M1)
+    right = true == best
+    if bool(right.any()):
+        rows = right.nonzero()[:, 0]
+        right[rows] = logits_MV[rows].argmax(-1, keepdim=True) == targets_M1[rows]
+    losses = logits_MV.sub_(best).exp_().sum(-1, keepdim=True).log_() - (true - best)
+    return TokenScores(losses[:, 0], right[:, 0])

@@ -163,13 +163,9 @@ class Transformer(Backbone):
         return found if self.pooler_norm is None else self.pooler_norm(found)
 
     @property
-    def reads_texts_whole(self) -> bool:
+    def reads_branches(self) -> bool:
         """Where its tokens are rows of its table."""
         return self.inputs is None
-
-    def begin_texts(self, cache: BeamCache, positions_BT: torch.Tensor, sees_BTT: torch.Tensor) -> None:
-        """A column of the cache for each token."""
-        cache.begin_texts(positions_BT, sees_BTT)
 
     @property
     def reads_padded(self) -> bool:

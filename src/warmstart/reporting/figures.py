@@ -45,6 +45,15 @@ class Series:
     seeds: tuple[tuple[tuple[float, float], ...], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Band:
+    """One curve with the interval of each of its points: (x, y, low, high)."""
+
+    name: str
+    color_index: int
+    points: tuple[tuple[float, float, float, float], ...]
+
+
 def loss_series(name: str, color_index: int, curves: Sequence[Curves], over: str = "step") -> Series:
     """The training loss of one arm, with ``step`` or ``tokens`` as x."""
     return Series(
@@ -101,6 +110,25 @@ def _draw_means(axes: Any, lines: Sequence[Series]) -> None:
 def _draw_curve(axes: Any, points: Sequence[tuple[float, float]], **style: Any) -> None:
     """A line through points; of a single one, which a line would not show, a dot."""
     axes.plot(*zip(*points, strict=True), marker="o" if len(points) == 1 else "", markersize=5, **style)
+
+
+def band_figure(bands: Sequence[Band], title: str, zero: str) -> str:
+    """Curves over steps, each in the band of its intervals; a line at 0, which is called ``zero``."""
+
+    def draw(axes: Any) -> None:
+        axes.axhline(0.0, color=TEXT_COLOR, linewidth=0.9, linestyle=(0, (4, 3)))
+        axes.annotate(
+            zero, (0.0, 0.0), xycoords=("axes fraction", "data"), xytext=(4, 3), textcoords="offset points",
+            color=TEXT_COLOR,
+        )  # fmt: skip
+        for band in bands:
+            xs, ys, lows, highs = zip(*band.points, strict=True)
+            axes.fill_between(xs, lows, highs, color=_arm_color(band.color_index), alpha=0.16, linewidth=0)
+            axes.plot(xs, ys, color=_arm_color(band.color_index), linewidth=2.0, marker="o", markersize=3.5)
+        _label_ends(axes, [(band.name, band.points[-1][1], _arm_color(band.color_index)) for band in bands])
+
+    lines = [Series(band.name, band.color_index, (tuple((x, y) for x, y, *_ in band.points),)) for band in bands]
+    return _curve_figure(lines, title, "step", draw)
 
 
 def label_figure(lines: Sequence[Series], metric: str, over: str, columns: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from warmstart.base.formatting import format_duration
 from warmstart.reporting.blocks import Block, Cell, Code, Figure, Heading, Number, Paragraph, Table
 from warmstart.reporting.figures import Arm, Series, comparison_figure, label_figure
 from warmstart.reporting.page import check_page_path, run_blocks, write_page
+from warmstart.reporting.zeroshot_curves import curve_blocks, read_curve
 
 STUDY = "study.json"
 
@@ -20,7 +21,7 @@ def write_study_page(path: Path, study: dict[str, Any]) -> None:
 
 
 def report_folders(folders: Sequence[Path], out: Path) -> None:
-    """Writes a page about studies and runs: the studies first, each in the given order.
+    """Writes a page about studies, curves of zero-shot scores (files) and runs, each in the given order.
 
     Raises:
         BadInput: no folder, one without a finished run or study, or an ``out`` that is not the name of an HTML file.
@@ -32,9 +33,12 @@ def report_folders(folders: Sequence[Path], out: Path) -> None:
     blocks: list[Block] = []
     for folder in studies:
         blocks += [Heading(f"Study: {folder.resolve().name}"), *study_blocks(read_json(folder / STUDY))]
-    runs = [folder for folder in folders if folder not in studies]
+    files = [folder for folder in folders if folder.is_file()]
+    blocks += curve_blocks(list(map(read_curve, files))) if files else []
+    runs = [folder for folder in folders if folder not in [*studies, *files]]
     title, more = run_blocks(runs) if runs else ("", [])
     names = [f"Studies: {', '.join(folder.resolve().name for folder in studies)}"] if studies else []
+    names += ["Zero-shot scores"] if files else []
     write_page(out, "; ".join([*names, title] if title else names), [*blocks, *more])
 
 

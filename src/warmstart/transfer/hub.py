@@ -33,6 +33,7 @@ def model_folder(name: str, *, weights: bool = True) -> Path:
     """
     if Path(name).is_dir():
         RunFolder(name).check_model()
+        _check_tensorflow(Path(name))
         return Path(name)
     if Path(name).exists():
         raise BadInput("a file, where a model folder is needed", where=name, next_step="name the folder that it is in")
@@ -46,6 +47,19 @@ def model_folder(name: str, *, weights: bool = True) -> Path:
     if weights and not any(folder.glob("*.safetensors")) and not any(folder.glob("*.npy")):
         _check_pickles(name)
     return folder
+
+
+def _check_tensorflow(folder: Path) -> None:
+    """Refuses a checkpoint of TensorFlow, as OpenAI released GPT-2 in 2019 and Google BERT in 2018."""
+    found = next((path.name for path in folder.glob("*.ckpt*.index")), None)
+    if found is not None and not any(folder.glob("*.safetensors")):
+        raise BadInput(
+            "a checkpoint of TensorFlow, which is not read here", where=str(folder), value=found,
+            allowed="a folder with config.json and model.safetensors",
+            next_step="take GPT-2's four sizes from the hub (openai-community/gpt2, gpt2-medium, gpt2-large, gpt2-xl), or "
+            "convert your own with transformers 4: GPT2LMHeadModel.from_pretrained(FILE.index, from_tf=True, config=…)"
+            ".save_pretrained(FOLDER)",
+        )  # fmt: skip
 
 
 def cached_folder(name: str) -> Path | None:

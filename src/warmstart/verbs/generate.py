@@ -1,6 +1,6 @@
 """``warmstart generate``: new text from a prompt, or from a source where the run has learned to make texts of sources."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,9 +23,17 @@ from warmstart.text.clean import clean
 from warmstart.text.tokenizer import check_unicode
 from warmstart.verbs.members import members_of
 
+Write = Callable[[str], None]
+"""What is done with each piece of a text."""
 
-def generate(request: GenerateRequest) -> list[dict[str, Any]]:
+
+def generate(request: GenerateRequest, write: Write | None = None) -> list[dict[str, Any]]:
     """Continues prompts; a sequence-to-sequence run generates as it remembers, but for the settings that are given.
+
+    Args:
+        request: what is wanted.
+        write: is given a single prompt, then its text as that is made, where no search compares whole texts; otherwise it
+            is never called.
 
     Returns:
         Per text {"prompt", "text", "tokens", "stopped", "log_prob", "cut"}; of a sequence-to-sequence run {"source", "text",
@@ -57,7 +65,12 @@ def generate(request: GenerateRequest) -> list[dict[str, Any]]:
         members = members_of(loaded, loaded.task(), more, request.precision, ())
         return _from_sources(members, prompts, loaded.search(request))
     runs = [loaded, *(load_run(other, request.precision) for other in more)]
-    return _continue_prompts(runs, prompts, request)
+    alone = len(prompts) == 1 and request.texts == 1 and not request.searches
+    return _continue_prompts(runs, prompts, request, write if alone else None)
+
+
+_HALF = "\ufffd"
+"""What stands for bytes that are no whole character yet."""
 
 
 def before_stops(text: str, stops: Sequence[str]) -> str:
@@ -87,7 +100,31 @@ def _language_model(loaded: LoadedRun, first: LoadedRun) -> Model:
     return loaded.language_model()
 
 
-def _continue_prompts(runs: list[LoadedRun], prompts: list[str], wanted: GenerateRequest) -> list[dict[str, Any]]:
+class Streamer:
+    """Hands a text on while it is made; a stop and what may become one are held back, and so is half a character."""
+
+    def __init__(self, prompt: str, stops: Sequence[str], write: Write) -> None:
+        self.stops, self.write, self.written = stops, write, ""
+        write(prompt)
+
+    def see(self, text: str) -> None:
+        """What there is of the text."""
+        found = before_stops(text, self.stops)
+        if found == text:
+            held = max((n for stop in self.stops for n in range(1, len(stop)) if text.endswith(stop[:n])), default=0)
+            found = text[: len(text) - held].rstrip(_HALF)
+        if found.startswith(self.written):
+            self.finish(found)
+
+    def finish(self, text: str) -> None:
+        """The whole text."""
+        self.write(text.removeprefix(self.written))
+        self.written = text
+
+
+def _continue_prompts(
+    runs: list[LoadedRun], prompts: list[str], wanted: GenerateRequest, write: Write | None
+) -> list[dict[str, Any]]:
     """What comes after each prompt."""
     loaded = runs[0]
     model, *others = [_language_model(one, loaded) for one in runs]
@@ -97,19 +134,29 @@ def _continue_prompts(runs: list[LoadedRun], prompts: list[str], wanted: Generat
     rows = min(one.settings.backbone.vocab_size for one in (model, *others))
     limits = limits_of(wanted, tokenizer, end, tokenizer.end_ids, rows)
 
+    stream = None if write is None else Streamer(prompts[0], wanted.stop, write)
+
     def says_stop(written: list[int]) -> bool:
+        if stream is not None:
+            stream.see(tokenizer.decode_continuation(ids[0], written))
         text = tokenizer.decode(written)
         return any(stop in text for stop in wanted.stop)
 
-    limits = replace(limits, is_complete=says_stop) if wanted.stop else limits
+    limits = replace(limits, is_complete=says_stop) if wanted.stop or stream is not None else limits
     found = continue_prompts(model, ids, wanted, end, limits, begin=tokenizer.begin_ids, others=others)
     for number, one in enumerate(found[:: wanted.texts], start=1):
         if one.cut:
             say(f"prompt {number}: the first {format_count(one.cut, 'token')} did not fit into the context, not read")
+    texts = [
+        before_stops(tokenizer.decode_continuation(ids[number // wanted.texts], one.ids), wanted.stop)
+        for number, one in enumerate(found)
+    ]
+    if stream is not None:
+        stream.finish(texts[0])
     return [
         {
             "prompt": prompts[number // wanted.texts],
-            "text": before_stops(tokenizer.decode_continuation(ids[number // wanted.texts], one.ids), wanted.stop),
+            "text": texts[number],
             "tokens": len(one.ids),
             "stopped": one.stopped,
             "log_prob": round(one.log_prob, 4),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,10 +11,20 @@ from warmstart.base.errors import BadInput, unknown_name_error
 from warmstart.base.formatting import format_count
 from warmstart.base.run_folder import RunFolder
 from warmstart.config.zeroshot_requests import ZeroshotRequest
+from warmstart.decode.packed import packed_softmax
 from warmstart.metrics.generation import TextStatistics
+from warmstart.models.softmax import SCORED
 from warmstart.run.loading import LoadedRun, load_run
 from warmstart.verbs.output import check_not_there, json_lines, write_lines
-from warmstart.zeroshot.outcome import Outcome, metrics_of, part_of, statistics_of, text_statistics
+from warmstart.zeroshot.outcome import (
+    Outcome,
+    chance_of,
+    gain_of,
+    metrics_of,
+    part_of,
+    statistics_of,
+    text_statistics,
+)
 from warmstart.zeroshot.overlap import Grams, read_grams
 from warmstart.zeroshot.scorer import Scorer, token_model
 from warmstart.zeroshot.table import TASKS
@@ -27,7 +37,7 @@ def zeroshot(request: ZeroshotRequest) -> dict[str, Any]:
 
     Returns:
         {"metrics", "intervals", "examples", "task"}; with training text also "parts", the same of the examples without and
-        with overlap; with ``curve`` also "curve", the metrics by step of a pre-training.
+        with overlap; with ``curve`` also what :func:`_curve` says.
 
     Raises:
         BadInput: no such run or task, a model that gives texts no likelihood, or a file of another task.
@@ -35,28 +45,42 @@ def zeroshot(request: ZeroshotRequest) -> dict[str, Any]:
     check_not_there(request.output)
     task, snapshots = find_task(request.task), _snapshots(request)
     options = Options(request.encoding, request.shots, request.shots_data or "", request.seed, request.unconditional)
-    outcomes = _judge(request.run, task, options, request)
-    for line in _account(outcomes):
+    judged = _judge(request.run, task, options, request)
+    for line in _account(judged.outcomes):
         say(line)
     if request.output is not None:
-        write_lines(request.output, json_lines(outcome.row for outcome in outcomes))
-    statistics = statistics_of(outcomes) | text_statistics(outcomes, task.text_metrics)
-    parts = _parts(statistics, task.items(request.data, options), request) if request.overlap else {}
-    return metrics_of(statistics) | {"task": request.task} | parts | _curve(snapshots, task, options, request)
+        write_lines(request.output, json_lines(outcome.row for outcome in judged.outcomes))
+    parts = _parts(judged.statistics, task.items(request.data, options), request) if request.overlap else {}
+    curve = _curve(snapshots, task, options, request) if snapshots else {}
+    return metrics_of(judged.statistics) | {"task": request.task} | parts | curve
 
 
-def _judge(run: str, task: ZeroshotTask, options: Options, request: ZeroshotRequest) -> list[Outcome]:
+class _Judged(NamedTuple):
+    outcomes: list[Outcome]
+    statistics: dict[str, TextStatistics]
+
+
+def _judge(run: str, task: ZeroshotTask, options: Options, request: ZeroshotRequest) -> _Judged:
     scorer = scorer_of(load_run(run, request.precision), request)
-    return list(_shown(task.outcomes(task.items(request.data, options), scorer, options)))
+    with packed_softmax(scorer.model.model, SCORED):
+        outcomes = list(_shown(task.outcomes(task.items(request.data, options), scorer, options)))
+    return _Judged(outcomes, statistics_of(outcomes) | text_statistics(outcomes, task.text_metrics))
 
 
 def _snapshots(request: ZeroshotRequest) -> dict[int, Path]:
     """The models of the run on its way, where a curve is asked for.
 
     Raises:
-        BadInput: none was kept.
+        BadInput: none was kept, or a best score without a curve.
     """
     if not request.curve:
+        if request.best is not None:
+            raise BadInput(
+                "only a curve has a best score",
+                where="--best",
+                value=request.best,
+                next_step="add --curve, or leave it out",
+            )
         return {}
     found = RunFolder(request.run).snapshots()
     if not found:
@@ -70,13 +94,31 @@ def _snapshots(request: ZeroshotRequest) -> dict[int, Path]:
 def _curve(
     snapshots: Mapping[int, Path], task: ZeroshotTask, options: Options, request: ZeroshotRequest
 ) -> dict[str, Any]:
-    """{"curve"}: the step of each model that was kept, with its metrics and intervals."""
+    """What the models on the way of a pre-training know, and what the last one gained over the first.
+
+    Returns:
+        {"run", "curve", "main", "chance", "best", "gain"}: "curve" has the metrics and intervals by step; "main" is the
+        metric of the picture, "chance" what a guess is worth by it, or ``None``, "best" the score that counts as 1, and
+        "gain" the value and the interval of the last model's gain over the first one.
+    """
+    judged = {step: _judge(str(folder), task, options, request) for step, folder in snapshots.items()}
     points = []
-    for step, folder in snapshots.items():
-        outcomes = _judge(str(folder), task, options, request)
-        found = metrics_of(statistics_of(outcomes) | text_statistics(outcomes, task.text_metrics))
+    for step, one in judged.items():
+        found = metrics_of(one.statistics)
         points.append({"step": step, "metrics": found["metrics"], "intervals": found["intervals"]})
-    return {"curve": points} if points else {}
+    every = list(judged.values())
+    gain = gain_of(every[0].statistics[task.main], every[-1].statistics[task.main])
+    chance = chance_of(every[-1].outcomes)
+    best = 1.0 if request.best is None else request.best
+    if chance is not None and best <= chance:
+        raise BadInput(
+            "the best score is not above chance", where="--best", value=best, allowed=f"more than {chance:.4g}",
+            next_step=f"name a published {task.main} of {request.task}, as a share of 1",
+        )  # fmt: skip
+    return {
+        "run": request.run, "curve": points, "main": task.main, "chance": chance, "best": best,
+        "gain": {"value": gain.value, "low": gain.low, "high": gain.high},
+    }  # fmt: skip
 
 
 def _parts(statistics: Mapping[str, TextStatistics], items: Iterable[Item], request: ZeroshotRequest) -> dict[str, Any]:
@@ -114,7 +156,11 @@ def scorer_of(loaded: LoadedRun, request: ZeroshotRequest) -> Scorer:
         )  # fmt: skip
     model, tokenizer = loaded.language_model(), loaded.text
     if loaded.note:
-        say(f"warning: {loaded.note}")
+        raise BadInput(
+            "this model has no head for words, so its likelihoods would say nothing", where="--run",
+            value=str(loaded.folder), allowed="a folder with the head that guesses words (BertForMaskedLM, not BertModel)",
+            next_step="name such a folder, or pre-train this one further: warmstart pretrain --start",
+        )  # fmt: skip
     found = token_model(model, tokenizer, str(loaded.folder))
     return Scorer(found, tokenizer, loaded.metadata.rules, request.long_text, request.min_context)
 

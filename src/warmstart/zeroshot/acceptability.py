@@ -21,6 +21,7 @@ _COLUMNS = ("source", "label", "star", "sentence", EXTRA_COLUMNS)
 class AcceptabilityTask:
     """Sentences with a label: 1 acceptable, 0 not."""
 
+    main = "matthews"
     text_metrics: tuple[str, ...] = ()
 
     def items(self, path: str, options: Options) -> Iterator[Item]:
@@ -42,8 +43,8 @@ class AcceptabilityTask:
         for score, label, guess in zip(scores.tolist(), labels.tolist(), predicted.tolist(), strict=True):
             cell = [0.0] * 4
             cell[2 * label + guess] = 1.0
-            row = {"label": label, "prediction": guess, "mean_log_prob": round(score, 4)}
-            yield Outcome({"matthews": tuple(cell), "accuracy": Terms(float(label == guess))}, row)
+            row = {"label": label, "prediction": guess, "mean_log_prob": round(score, 6)}
+            yield Outcome({"matthews": tuple(cell), "accuracy": Terms(float(label == guess))}, row, chance=0.0)
 
 
 def _rows(path: str, encoding: str) -> Iterator[Row]:

@@ -7,12 +7,16 @@ import torch
 
 from warmstart.base.arrays import Ints
 from warmstart.base.errors import DivergenceError
-from warmstart.example.example import LM, Example, Goal
+from warmstart.decode.packed import PackedSoftmax, packed_softmax
+from warmstart.example.batch import Batch
+from warmstart.example.example import LM, Example
 from warmstart.models.model import Model
+from warmstart.models.softmax import SCORED
+from warmstart.models.softmax import TokenScores as TokenLosses
 from warmstart.streams.stream import split_batches
 from warmstart.text.tokenizer import Tokenizer
 from warmstart.zeroshot.likelihood import TokenRun, TokenScores
-from warmstart.zeroshot.shared import answer_groups, groups_of
+from warmstart.zeroshot.shared import Group, groups_of
 
 MAX_TOKENS = 4096
 """Of a Batch."""
@@ -33,44 +37,51 @@ class CausalModel:
 
     def answer(self, runs: Sequence[TokenRun]) -> Iterator[TokenScores]:
         """As :class:`~warmstart.zeroshot.likelihood.TokenModel` has it; runs of similar length are read together."""
-        groups = groups_of(runs) if self.model.backbone.reads_texts_whole else []
-        several = [group for group in groups if len(group.runs) > 1]
-        found: dict[int, TokenScores] = {}
-        for group, scores in answer_groups(self.model, several):
-            found |= dict(enumerate(scores, start=group.start))
-        alone = [number for number in range(len(runs)) if number not in found]
-        found |= zip(alone, answer(self.model, [[_example(runs[number])] for number in alone]), strict=True)
-        return (check_numbers(found[number]) for number in range(len(runs)))
+        alone = [Group([run], run.first) for run in runs]
+        groups = groups_of(runs) if self.model.backbone.reads_branches else alone
+        answers = answer(self.model, [[group.example()] for group in groups])
+        for group, found in zip(groups, answers, strict=True):
+            stops = np.cumsum([len(run.ids) - run.first for run in group.runs])[:-1]
+            for log_probs, right in zip(np.split(found.log_probs, stops), np.split(found.right, stops), strict=True):
+                yield check_numbers(TokenScores(log_probs, right))
 
     def first_guesses(self, runs: Sequence[TokenRun], banned: Ints) -> list[bool]:
         """As :class:`~warmstart.zeroshot.likelihood.TokenModel` has it."""
         return first_guesses(
-            self.model, [_example(TokenRun(run.ids[: run.first + 1], run.first)) for run in runs], banned
+            self.model,
+            [Group([TokenRun(run.ids[: run.first + 1], run.first)], run.first).example() for run in runs],
+            banned,
         )
-
-
-def _example(run: TokenRun) -> Example:
-    reads = np.arange(run.first - 1, len(run.ids) - 1)
-    return Example.left_to_right(run.ids[:-1], {LM: Goal.each(reads, run.ids[run.first :])})
 
 
 def answer(model: Model, records: Sequence[list[Example]], max_tokens: int = MAX_TOKENS) -> Iterator[TokenScores]:
     """The scores of the questions that each record's Examples ask, in order."""
     if not records:
         return
-    device = next(model.parameters()).device
-    order = np.argsort([-sum(map(len, record)) for record in records], kind="stable")
+    # Those with branches come together, as they have another kernel of attention.
+    order = sorted(range(len(records)), key=lambda n: (_branches(records[n]), -sum(map(len, records[n]))))
     losses, right = [], []
-    for batch in split_batches([records[place] for place in order.tolist()], 1, max_tokens):
-        found = model.score_tokens(batch.to(device))
-        losses.append(found.losses.cpu().numpy())
-        right.append(found.right.cpu().numpy())
+    with packed_softmax(model, SCORED) as softmax:
+        for batch in split_batches([records[place] for place in order], 1, max_tokens):
+            found = _score(model, softmax, batch)
+            losses.append(found.losses.cpu().numpy())
+            right.append(found.right.cpu().numpy())
     log_probs, marks = -np.concatenate(losses), np.concatenate(right)
     counts = np.array([sum(len(example.goals[LM].targets) for example in record) for record in records])
     stops = np.cumsum(counts[order])
     for place in np.argsort(order).tolist():
         part = slice(int(stops[place] - counts[order[place]]), int(stops[place]))
         yield TokenScores(log_probs[part], marks[part])
+
+
+def _branches(record: list[Example]) -> bool:
+    return any(example.branches is not None for example in record)
+
+
+@torch.inference_mode()
+def _score(model: Model, softmax: PackedSoftmax, batch: Batch) -> TokenLosses:
+    batch = batch.to(next(model.parameters()).device)
+    return softmax.score(model.run(batch).reads[LM], batch.goals[LM].targets)
 
 
 def check_numbers(scores: TokenScores) -> TokenScores:

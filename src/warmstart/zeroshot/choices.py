@@ -64,8 +64,10 @@ class ChoiceTask:
 
     text_metrics: tuple[str, ...] = ()
 
-    def __init__(self, question: Callable[[Row], Question | None], rows: Reader = read_rows) -> None:
-        self.question, self.rows = question, rows
+    def __init__(
+        self, question: Callable[[Row], Question | None], rows: Reader = read_rows, main: str = "accuracy"
+    ) -> None:
+        self.question, self.rows, self.main = question, rows, main
 
     def items(self, path: str, options: Options) -> Iterator[Item]:
         """The questions of a file; a row of which none comes is left out."""
@@ -113,7 +115,7 @@ def outcome(question: Question, found: Sequence[Likelihood], bare: Sequence[Like
         scores["accuracy_unconditional"] = totals - [one.total for one in bare]
     terms = {name: Terms(float(each.argmax() == question.label)) for name, each in scores.items()}
     row = {
-        "label": question.label, "prediction": int(totals.argmax()), "log_probs": [round(x, 4) for x in totals.tolist()],
+        "label": question.label, "prediction": int(totals.argmax()), "log_probs": [round(x, 6) for x in totals.tolist()],
         "spans_border": any(one.spans_border for one in found), "cut": max(one.cut for one in found),
     }  # fmt: skip
-    return Outcome(terms, row)
+    return Outcome(terms, row, chance=1 / len(found))

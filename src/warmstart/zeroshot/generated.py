@@ -84,6 +84,7 @@ class GeneratedTask:
         self.prompts, self.settings, self.metrics = prompts, settings, dict(metrics or {})
         self.text_metrics, self.finish, self.by_line = text_metrics, finish, by_line
         self.confident, self.between = confident, between
+        self.main = next(iter((*self.metrics, *text_metrics)))
 
     def items(self, path: str, options: Options) -> Iterator[Item]:
         """The prompts of a file."""
@@ -114,7 +115,7 @@ class GeneratedTask:
 
     def _outcome(self, prompt: Prompt, text: str) -> Outcome:
         found = {name: Terms(max_over_answers(metric, text, prompt.answers)) for name, metric in self.metrics.items()}
-        return Outcome(found, {"prediction": text, "references": list(prompt.answers)})
+        return Outcome(found, {"prediction": text, "references": list(prompt.answers)}, chance=0.0)
 
 
 def natural_questions(path: str, encoding: str) -> Iterator[Prompt]:

@@ -28,6 +28,7 @@ CHUNK = 256
 class LastWordTask:
     """Passages whose last word is guessed."""
 
+    main = "accuracy"
     text_metrics: tuple[str, ...] = ()
 
     def __init__(self, *, gpt2: bool = False) -> None:
@@ -85,5 +86,5 @@ def _outcome(one: Likelihood, filtered: bool) -> Outcome:
         "accuracy_last_token": Terms(float(one.right[-1])),
         "accuracy_filtered": Terms(float(filtered)),
     }
-    row = {"right": one.greedy, "log_prob": round(one.total, 4), "tokens": len(one.log_probs), "cut": one.cut}
-    return Outcome(terms, row)
+    row = {"right": one.greedy, "log_prob": round(one.total, 6), "tokens": len(one.log_probs), "cut": one.cut}
+    return Outcome(terms, row, chance=0.0)

@@ -75,6 +75,19 @@ def word_hashes(text: str, unit: Unit = "words") -> Words:
         return Words(mix((sums[stops] - sums[starts]) * _up_to(_INVERSE, len(values) + 1)[starts]), starts)
 
 
+def last_words(text: str, count: int, unit: Unit = "words") -> str:
+    """The end of a text from its last ``count`` words on; all of a text that has no more."""
+    length = 64 * (count + 1)
+    while True:
+        end = text[max(0, len(text) - length) :]
+        starts = word_hashes(end, unit).starts
+        if len(starts) > count:  # where the end begins a word may be cut, so one more than are wanted
+            return end[int(starts[len(starts) - count]) :] if count else ""
+        if length >= len(text):
+            return text
+        length *= 2
+
+
 def _up_to(base: np.uint64, count: int) -> Hashes:
     """The first powers; those of the longest usual block are kept."""
     return _powers(int(base), max(BLOCK_CHARS + 1, count))[:count]

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from warmstart.base.errors import BadInput
+from warmstart.metrics.bootstrap import ConfidenceInterval
 from warmstart.metrics.generation import TextStatistics, bootstrap_texts, compute_statistics
 from warmstart.metrics.metric import Array
 
@@ -25,10 +26,17 @@ class Terms(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """One example: what it adds to each metric, and the row that is written of it."""
+    """One example.
+
+    Attributes:
+        terms: what it adds to each metric.
+        row: what is written of it.
+        chance: what a guess is worth by the task's main metric; ``None`` where nobody can say.
+    """
 
     terms: Mapping[str, tuple[float, ...]]
     row: Mapping[str, Any]
+    chance: float | None = None
 
 
 def mean(sums_B2: Array) -> Array:
@@ -95,6 +103,23 @@ def text_statistics(outcomes: Sequence[Outcome], names: Sequence[str]) -> dict[s
         return {}
     texts, references = ([outcome.row[key] for outcome in outcomes] for key in ("prediction", "references"))
     return {name: compute_statistics(name, texts, references) for name in names}
+
+
+def chance_of(outcomes: Sequence[Outcome]) -> float | None:
+    """What guesses are worth on average by the main metric; ``None`` where nobody can say."""
+    each = [outcome.chance for outcome in outcomes if outcome.chance is not None]
+    return sum(each) / len(each) if each else None
+
+
+def gain_of(first: TextStatistics, last: TextStatistics, seed: int = 0) -> ConfidenceInterval:
+    """What the last has over the first by one metric of the same examples, which a resample draws for both."""
+    width = first.rows.shape[1]
+
+    def gain(sums: Array) -> Array:
+        found: Array = last.formula(sums[:, width:]) - first.formula(sums[:, :width])
+        return found
+
+    return bootstrap_texts(TextStatistics(np.hstack([first.rows, last.rows]), gain), seed)
 
 
 def metrics_of(statistics: Mapping[str, TextStatistics], seed: int = 0) -> dict[str, Any]:

@@ -4,6 +4,7 @@ The n-grams of a corpus go into a filter (:mod:`~warmstart.zeroshot.bloom`), whi
 fingerprint of the corpus, so the next question is answered at once.
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
@@ -17,12 +18,13 @@ from warmstart.base.errors import BadInput
 from warmstart.base.files import read_json, write_atomic, write_json
 from warmstart.base.settings import Settings
 from warmstart.corpora.corpus import MANIFEST, Corpus
+from warmstart.corpora.settings import num_cores
 from warmstart.readers.documents import DOCUMENT_EXTENSIONS, read_documents, split_chunks
 from warmstart.readers.paths import expand_paths
 from warmstart.readers.rows import TABLE_EXTENSIONS, read_rows
 from warmstart.readers.text_io import read_lines, read_text_blocks, split_extensions
 from warmstart.zeroshot.bloom import WORDS, BloomFilter, GrowingFilter
-from warmstart.zeroshot.ngrams import BLOCK_CHARS, Hashes, Unit, Words, gram_hashes, grams_of_texts, word_hashes
+from warmstart.zeroshot.ngrams import BLOCK_CHARS, Hashes, Unit, grams_of_texts, last_words
 
 RATE = 1e-8
 BYTES_PER_WORD, PACKED = 5, 4  # for a first guess at how many n-grams a file has
@@ -168,28 +170,41 @@ def _texts(corpus: Corpus) -> Iterator[Iterable[str]]:
 
 
 def _collect(texts: Iterable[Iterable[str]], grams: Grams, rate: float, expected: int) -> GrowingFilter:
-    """The filter of some documents; one thread more makes words of the next blocks meanwhile."""
-    into = GrowingFilter(rate, expected)
-    with ThreadPoolExecutor(1) as pool:
-        for text in texts:
-            held = np.zeros(0, np.uint64)
-            for block in _ahead(pool, split_chunks(text, BLOCK_CHARS), grams.unit):
-                words = np.concatenate([held, block.numbers])
-                into.add(gram_hashes(words, grams.n))
-                held = words[max(0, len(words) - grams.n + 1) :]
+    """The filter of some documents. All cores make numbers of them; these come in in order, so it is always the same."""
+    into, cores = GrowingFilter(rate, expected), num_cores()
+    with ThreadPoolExecutor(cores) as pool:
+        waiting: deque[Future[Hashes]] = deque()
+        for job in _jobs(texts, grams):
+            waiting.append(pool.submit(_numbers, job, grams))
+            if len(waiting) > cores:
+                into.add(waiting.popleft().result())
+        for last in waiting:
+            into.add(last.result())
     return into
 
 
-def _ahead(pool: ThreadPoolExecutor, blocks: Iterable[str], unit: Unit) -> Iterator[Words]:
-    """The words of each block; those of the next one are being made when a block's are handed on."""
-    before: Future[Words] | None = None
-    for block in blocks:
-        coming = pool.submit(word_hashes, block, unit)
-        if before is not None:
-            yield before.result()
-        before = coming
-    if before is not None:
-        yield before.result()
+def _numbers(pieces: Sequence[str], grams: Grams) -> Hashes:
+    return grams_of_texts(pieces, *grams).numbers
+
+
+def _jobs(texts: Iterable[Iterable[str]], grams: Grams) -> Iterator[list[str]]:
+    """Pieces of texts that are hashed together, few enough to stay in the cache.
+
+    A piece of a long text begins with the last words of the one before, so that no n-gram is lost between them.
+    """
+    pieces: list[str] = []
+    size = 0
+    for text in texts:
+        before = ""
+        for chunk in split_chunks(text, BLOCK_CHARS):
+            pieces.append(before + chunk)
+            size += len(chunk)
+            before = last_words(pieces[-1], grams.n - 1, grams.unit)
+            if size >= BLOCK_CHARS:
+                yield pieces
+                pieces, size = [], 0
+    if pieces:
+        yield pieces
 
 
 def _save(stem: Path, fingerprint: str, grams: Grams, made: GrowingFilter) -> None:
@@ -225,11 +240,17 @@ def _load(stem: Path, fingerprint: str, rate: float) -> GrowingFilter | None:
     return GrowingFilter(kept.rate, kept.size, filters)
 
 
-def read_examples(path: str, encoding: str) -> Iterator[tuple[str, list[str]]]:
-    """Name and texts of each example of a file: all texts of a row, or each line of any other file."""
-    if split_extensions(path)[0] in TABLE_EXTENSIONS:
+def read_examples(path: str, encoding: str) -> Iterator[tuple[str, Iterable[str]]]:
+    """Name and texts of each example of a file: all texts of a row, a member of an archive, or each line of any other file.
+
+    The texts are read before the next example.
+    """
+    kind = split_extensions(path)[0]
+    if kind in TABLE_EXTENSIONS:
         for row in read_rows(path, encoding):
             yield row.where, list(chain.from_iterable(map(_strings, row.fields.values())))
+    elif kind == ".tar":
+        yield from ((document.where, document.chunks) for document in read_documents([path], encoding))
     else:
         for number, line in enumerate(read_lines(path, encoding), start=1):
             if line.strip():

@@ -19,7 +19,7 @@ TASKS: LazyTable[Any] = LazyTable(
         "wsc273_full": TableEntry("warmstart.zeroshot.tasks:WINOGRAD_FULL", "the same, full scoring"),
         "pdp60": TableEntry("warmstart.zeroshot.tasks:WINOGRAD", "pronouns, partial scoring"),
         "pdp60_full": TableEntry("warmstart.zeroshot.tasks:WINOGRAD_FULL", "the same, full scoring"),
-        "dprd": TableEntry("warmstart.zeroshot.tasks:WINOGRAD", "Rahman and Ng's pronouns, partial scoring"),
+        "dprd": TableEntry("warmstart.zeroshot.tasks:DPRD", "Rahman and Ng's pronouns, partial scoring"),
         "dprd_full": TableEntry("warmstart.zeroshot.tasks:WINOGRAD_FULL", "the same, full scoring"),
         "cbt": TableEntry("warmstart.zeroshot.tasks:CBT", "the missing word of a children's book"),
         "cola": TableEntry("warmstart.zeroshot.tasks:COLA", "acceptable sentences, by GPT-1's heuristic"),

@@ -45,9 +45,11 @@ class ZeroshotTask(Protocol):
     """A task: a file's examples, and a model's outcomes on them.
 
     Attributes:
+        main: the metric that a curve over a pre-training is drawn of.
         text_metrics: of all texts that are written; the rows of its outcomes then have "prediction" and "references".
     """
 
+    main: str
     text_metrics: tuple[str, ...]
 
     def items(self, path: str, options: Options) -> Iterator[Item]:

@@ -51,6 +51,7 @@ class Units:
 class TextTask:
     """A task of documents: how a file is cut into them, and how their tokens become text."""
 
+    main = "word_perplexity"
     text_metrics: tuple[str, ...] = ()
 
     def __init__(
@@ -76,7 +77,7 @@ class TextTask:
                 "bits_per_character": Terms(-found.log_prob, units.characters),
                 "token_perplexity": Terms(-found.log_prob, found.tokens),
             }
-            row = {"where": item.where, "log_prob": round(found.log_prob, 4), "tokens": found.tokens}
+            row = {"where": item.where, "log_prob": round(found.log_prob, 6), "tokens": found.tokens}
             yield Outcome(terms, row | {"words": units.words, "bytes": units.bytes})
 
 
