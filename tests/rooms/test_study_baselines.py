@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics.pairwise import cosine_similarity
@@ -16,7 +17,7 @@ from transformers import AutoModel
 
 import warmstart
 from warmstart.base.files import read_json
-from warmstart.base.run_folder import REPORT
+from warmstart.base.run_folder import EXAMPLES, REPORT
 from warmstart.build.start import read_start
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.config.task_recipe import TaskRecipe
@@ -173,6 +174,32 @@ def test_a_comparison_shows_them_and_the_gain_over_the_best(compared: tuple[Path
     page = home / "page.html"
     warmstart.report([str(home / "run")], str(page))
     assert "regression on TF-IDF" in page.read_text() and found["sentence"] in page.read_text()
+
+
+def test_each_answer_is_kept_and_both_arms_are_compared_on_the_same_examples(compared: tuple[Path, dict[str, Any]]):
+    """Witness: what ``predict`` says of each row; SciPy's exact binomial test of the rows that one arm alone has right."""
+    home, report = compared
+    truths, rights = [row["label"] for row in sentences(50, 1)], {}
+    for run in report["runs"]:
+        folder = Path(run["run"])
+        kept = read_json(folder / EXAMPLES)["test"]
+        warmstart.predict(str(folder), str(home / "test.jsonl"), str(home / f"{folder.name}.jsonl"))
+        said = [json.loads(line) for line in (home / f"{folder.name}.jsonl").read_text().splitlines()]
+        right = [int(row["label"] == truth) for row, truth in zip(said, truths, strict=True)]
+        assert kept["right"] == "".join(map(str, right))
+        assert kept["confidence"] == pytest.approx([row["score"] for row in said], abs=1e-3)
+        errors = [row for row, one in zip(said, right, strict=True) if not one]
+        surest = sorted((row["score"] for row in errors), reverse=True)[:20]
+        assert [one["confidence"] for one in kept["errors"]] == pytest.approx(surest, abs=1e-3)
+        assert all(one["label"] != one["predicted"] for one in kept["errors"])
+        rights[run["arm"], run["seed"]] = np.array(right)
+    found = report["comparison"]["paired"]
+    for seed, one in enumerate(found["mcnemar"], start=1):
+        ours, theirs = rights["pretrained", seed], rights["scratch", seed]
+        counts = int((ours > theirs).sum()), int((theirs > ours).sum())
+        assert (one["only_main"], one["only_other"]) == counts
+        assert one["p"] == pytest.approx(stats.binomtest(counts[0], max(1, sum(counts))).pvalue if sum(counts) else 1)
+    assert len(found["mcnemar"]) == 2 and 0 < found["p_randomisation"] <= 1
 
 
 def test_frozen_states_are_those_of_the_start(compared: tuple[Path, dict[str, Any]]):

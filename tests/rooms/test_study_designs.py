@@ -261,8 +261,8 @@ def test_twenty_equal_rows_are_seldom_called_different():
             shift = draw.normal(0, 0.02, 3)  # what the seed of a training is good for
             rows[f"row {name}"] = [result(draw.random(200) < 0.7 + one) for one in shift]
         found = StudyTable("accuracy", "test", 200, {"": rows}).comparisons()
-        claims += any(p < 0.05 for _, _, _, p in found)
-        plain += any(comparison.p < 0.05 for _, _, comparison, _ in found)
+        claims += any(one.p < 0.05 for one in found)
+        plain += any(one.found.p < 0.05 for one in found)
     assert claims / studies <= 0.09 < plain / studies
 
 

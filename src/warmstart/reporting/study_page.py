@@ -42,7 +42,7 @@ def study_blocks(study: dict[str, Any]) -> list[Block]:
     """The blocks of a study."""
     blocks: list[Block] = [Paragraph(study["answer"]), Heading("Results"), _table(study)]
     blocks += [Figure(*drawn) for drawn in _figures(study)]
-    blocks += [Heading("Comparisons"), _comparisons(study), *_power(study)]
+    blocks += [Heading("Comparisons"), _comparisons(study), *_paired(study), *_power(study)]
     blocks += _tried(study)
     return [*blocks, Heading("Run it again"), Code(study["command"], "Command")]
 
@@ -103,17 +103,36 @@ def _line(study: dict[str, Any], name: str, index: int) -> Series:
 def _comparisons(study: dict[str, Any]) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for one in study["comparisons"]:
-        name = f"{one['column']} {study['columns']}: ".lstrip(" :") if one["column"] else ""
         interval = None if one["interval"] is None else (one["interval"][0], one["interval"][1])
         p = "–" if one["p_holm"] is None else f"{one['p_holm']:.3f}"
-        rows.append(
-            (f"{name}{one['main']} over {one['other']}", Number(one["gain"], interval=interval), p, one["verdict"])
-        )
+        rows.append((_name(study, one), Number(one["gain"], interval=interval), p, one["verdict"]))
     caption = (
         "Gains; below each its 95 % interval over seeds and examples. p is two-sided and Holm's: it allows for all rows of "
         "this table together."
     )
     return Table(("", "gain", "p", "verdict"), tuple(rows), caption)
+
+
+def _paired(study: dict[str, Any]) -> Sequence[Block]:
+    """The tests over the examples alone; nothing, where there are none."""
+    found = [one for one in study["comparisons"] if one.get("paired", {}).get("p_holm") is not None]
+    rows = tuple((_name(study, one), f"{one['paired']['p_holm']:.3f}", _mcnemar(one["paired"])) for one in found)
+    caption = (
+        "Paired tests on the same examples, without the luck of the seeds. Approximate randomisation is of the mean over "
+        "seeds, with Holm's correction. McNemar's exact test is of two models at a time: the examples that the first alone "
+        "and the second alone has right, and p without correction."
+    )
+    return [Table(("", "randomisation, p", "McNemar, seed by seed"), rows, caption, wrap=True)] if rows else []
+
+
+def _mcnemar(paired: dict[str, Any]) -> str:
+    each = [f"{one['only_main']} : {one['only_other']}, p {one['p']:.3f}" for one in paired["mcnemar"]]
+    return "; ".join(each) or "–"
+
+
+def _name(study: dict[str, Any], one: dict[str, Any]) -> str:
+    place = f"{one['column']} {study['columns']}: " if one["column"] else ""
+    return f"{place}{one['main']} over {one['other']}"
 
 
 def _power(study: dict[str, Any]) -> Sequence[Block]:

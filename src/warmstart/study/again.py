@@ -11,7 +11,7 @@ from typing import Any
 
 from warmstart.base.console import say
 from warmstart.base.files import read_json, write_json
-from warmstart.base.run_folder import AGAIN, COLLAPSED, PSEUDO_VALUES, REPORT, RunFolder
+from warmstart.base.run_folder import AGAIN, COLLAPSED, EXAMPLES, PSEUDO_VALUES, REPORT, RunFolder
 from warmstart.build.finetuning import Finetuning
 from warmstart.metrics.metric import LOWER_IS_BETTER
 from warmstart.run.metadata import read_metadata
@@ -76,7 +76,9 @@ def _choose(
         return finish_trial(trial, built, outcome, attempts=attempts, attempt=".")
     folder, chosen = trial.folder, trial.folder.path / AGAIN
     write_model(folder.path, load_model(chosen), built.tokenizer, read_metadata(chosen), summary(trial.recipe, built))
-    write_json(folder.path / PSEUDO_VALUES, read_json(chosen / PSEUDO_VALUES))
+    for name in (PSEUDO_VALUES, EXAMPLES):
+        if (chosen / name).is_file():
+            write_json(folder.path / name, read_json(chosen / name))
     place = f"{AGAIN}/{second['attempt']}" if second.get("attempt", ".") != "." else AGAIN
     report = second | {"run": first["run"], "seed": first["seed"], "attempts": attempts, "attempt": place}
     folder.finish(report)

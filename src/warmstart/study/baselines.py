@@ -7,7 +7,7 @@ examples that both are evaluated on, which favours the baselines.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from warmstart.base.console import say
@@ -20,8 +20,10 @@ from warmstart.build.start import NO_START
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.example.record import Record
 from warmstart.metrics.metric import LOWER_IS_BETTER
+from warmstart.study.examples import digits
 from warmstart.study.plain_forms import FORMS, PlainForm
 from warmstart.study.text_features import BagOfWords, Features, FrozenStates, feature_rows
+from warmstart.tasks.answer import Scores
 from warmstart.tasks.table import kind_of
 
 FILE = "baselines.json"
@@ -44,6 +46,7 @@ class Baseline:
         intervals: metric → bounds of its 95 % interval over examples.
         seconds: that it took.
         pseudo_values: of the main metric, for a comparison on the same examples.
+        right: ``1`` for each example that it has right; empty where none is right or wrong.
     """
 
     what: str
@@ -51,6 +54,7 @@ class Baseline:
     intervals: dict[str, list[float]]
     seconds: float
     pseudo_values: list[float] = field(default_factory=list, repr=False)
+    right: str = field(default="", repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """What stands in a report."""
@@ -87,10 +91,10 @@ class Baselines:
             }
         for way, answer in ways.items():
             began_at_s = time.monotonic()
-            scores = _evaluate(built, tested, answer())
+            scores, right = _evaluate(built, tested, answer())
             values = scores.pseudo_values[built.metric].tolist() if built.metric in scores.pseudo_values else []
             seconds = round(time.monotonic() - began_at_s, 1)
-            found[way] = Baseline(NAMES[way] or form.guessed, scores.metrics, scores.intervals, seconds, values)
+            found[way] = Baseline(NAMES[way] or form.guessed, scores.metrics, scores.intervals, seconds, values, right)
         return found
 
 
@@ -126,7 +130,7 @@ def fit_once(baselines: Baselines, built: Finetuning, folder: RunFolder) -> dict
         say(f"baseline   {name}: {built.metric} {one.metrics[built.metric]:.4f}, {one.what} ({one.seconds:.1f} s)")
     if not found:
         say("baseline   none: plain methods do not learn this kind of task")
-    write_json(path, {name: one.to_dict() | {"pseudo_values": one.pseudo_values} for name, one in found.items()})
+    write_json(path, {name: asdict(one) for name, one in found.items()})
     return found
 
 
@@ -146,10 +150,11 @@ def regress(
     return form.regress(train, rows[: len(read)], tested, rows[len(read) :], features.strength)
 
 
-def _evaluate(built: Finetuning, tested: Sequence[Record], predictions: list[Any]) -> Any:
-    """The metrics of a result, with intervals, as those of a model are computed."""
+def _evaluate(built: Finetuning, tested: Sequence[Record], predictions: list[Any]) -> tuple[Scores, str]:
+    """The metrics of a result, with intervals, as those of a model are computed; and which answers are right."""
     task = built.task
     answer, spec, labels = task.answer, task.spec, task.data.open_labels
     known = spec if labels is None else spec.model_copy(update={"label_names": tuple(labels)})
     truths = [answer.truth(known, record, built.tokenizer) for record in tested]
-    return answer.evaluate(spec, truths, predictions, 0, answer.result_metrics(spec, built.metric))
+    scores = answer.evaluate(spec, truths, predictions, 0, answer.result_metrics(spec, built.metric))
+    return scores, digits(answer.rights(truths, predictions))

@@ -18,6 +18,7 @@ from warmstart.base.run_folder import (
     COLLAPSED,
     COMPUTE,
     CONFIG,
+    EXAMPLES,
     MANIFEST,
     METRICS,
     PSEUDO_VALUES,
@@ -31,11 +32,12 @@ from warmstart.config.load import to_yaml
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.study.again import run_trial
 from warmstart.study.baselines import FILE, Baseline, Baselines, fit_once
+from warmstart.study.examples import read_examples
 from warmstart.study.trial import Setup, Trial, data_sizes
 from warmstart.train.precision import default_device, settings_of_run
 
 TRIALS = "trials"
-KEPT = {ACCOUNT, COLLAPSED, COMPUTE, CONFIG, FILE, MANIFEST, METRICS, PSEUDO_VALUES, REPORT}
+KEPT = {ACCOUNT, COLLAPSED, COMPUTE, CONFIG, EXAMPLES, FILE, MANIFEST, METRICS, PSEUDO_VALUES, REPORT}
 """The files of a finished trial that stay."""
 
 
@@ -69,6 +71,7 @@ class Result:
         pseudo_values: of the metric (:mod:`~warmstart.metrics.jackknife`); empty where it has none.
         seconds: of training.
         collapsed: whether it has learned nothing.
+        right: ``1`` for each test example that it has right; empty where none is right or wrong.
     """
 
     name: str
@@ -77,6 +80,7 @@ class Result:
     pseudo_values: list[float]
     seconds: float
     collapsed: bool = False
+    right: str = ""
 
 
 class TrialStore:
@@ -125,11 +129,13 @@ def _result(folder: RunFolder, metric: str) -> Result:
     report = read_json(folder.path / REPORT)
     values = read_json(folder.path / PSEUDO_VALUES).get("test", [])
     test = float(report["test"]["metrics"][metric])
+    right = read_examples(folder).get("test", {}).get("right", "")
     return Result(
-        folder.path.name, test, float(report["metrics"][metric]), values, float(report["seconds"]), report["collapsed"]
+        folder.path.name, test, float(report["metrics"][metric]), values, float(report["seconds"]), report["collapsed"],
+        right,
     )  # fmt: skip
 
 
 def _baseline_result(folder: RunFolder, found: Baseline, metric: str) -> Result:
     value = found.metrics[metric]
-    return Result(folder.path.name, value, value, found.pseudo_values, found.seconds)
+    return Result(folder.path.name, value, value, found.pseudo_values, found.seconds, right=found.right)

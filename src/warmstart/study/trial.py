@@ -9,7 +9,7 @@ import torch
 
 from warmstart.base.console import say
 from warmstart.base.files import check_free_space, write_json
-from warmstart.base.run_folder import PSEUDO_VALUES, RunFolder
+from warmstart.base.run_folder import EXAMPLES, PSEUDO_VALUES, RunFolder
 from warmstart.build.cost import DEV, Cost, extrapolate
 from warmstart.build.dry_run import NamedAnswer, build_meta_model, describe_training, estimate
 from warmstart.build.finetuning import Finetuning
@@ -33,6 +33,7 @@ from warmstart.study.evaluations import (
     task_reports,
     validation_of,
 )
+from warmstart.study.examples import examples_of
 from warmstart.tasks.table import kind_of
 from warmstart.tasks.vocabulary import Vocabulary, require_text
 from warmstart.text.clean import clean
@@ -136,6 +137,7 @@ def finish_trial(trial: Trial, built: Finetuning, outcome: Outcome, **more: Any)
     folder, found = trial.folder, outcome.found
     _write_pseudo_values(folder, built.metric, {"dev": found.dev.get(""), "test": found.test.get("")})
     search = next((task.search for task in built.tasks if task.answer.generated), None)
+    _write_examples(folder, built, found)
     metadata = RunMetadata(search=search).with_tasks(found.specs)
     write_model(folder.path, outcome.model, built.tokenizer, metadata, summary(trial.recipe, built))
     report = outcome.report | more
@@ -169,6 +171,17 @@ def _write_pseudo_values(folder: RunFolder, metric: str, found: Mapping[str, Eva
         split: one.pseudo_values[metric].tolist() for split, one in found.items() if one and metric in one.pseudo_values
     }
     write_json(folder.path / PSEUDO_VALUES, values)
+
+
+def _write_examples(folder: RunFolder, built: Finetuning, found: FinalEvaluations) -> None:
+    """How each example was answered, by split; of several tasks nothing."""
+    if "" not in found.dev:
+        return
+    data = built.task.data
+    values = {"dev": examples_of(found.dev[""], data.dev)}
+    if "" in found.test:
+        values["test"] = examples_of(found.test[""], data.test or [])
+    write_json(folder.path / EXAMPLES, values)
 
 
 def _resume(trainer: Trainer) -> None:

@@ -210,6 +210,15 @@ class Answer:
             pseudo_values={name: metric_pseudo_values(name, targets, values) for name in bounds},
         )
 
+    def rights(self, truths: Sequence[Any], predictions: Sequence[Any]) -> list[bool]:
+        """Whether each prediction is right; empty where one is better or worse, and not right or wrong, as texts are."""
+        pairs = [] if self.generated else zip(truths, predictions, strict=True)
+        return [bool(truth == said) for truth, said in pairs]
+
+    def confidence(self, spec: TaskSpec, output: RawOutput) -> float | None:
+        """The probability that the model gives to its answer; ``None`` where it gives none."""
+        return None
+
     def confusion(self, spec: TaskSpec, truths: Sequence[Any], predictions: Sequence[Any]) -> list[list[int]] | None:
         """[true][predicted] counts of the classes; ``None`` where there are none, or more than :data:`MAX_CONFUSION`."""
         count = len(spec.label_names)
