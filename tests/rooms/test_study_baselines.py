@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sacrebleu
 import torch
 from scipy import stats
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -21,7 +22,7 @@ from warmstart.base.run_folder import EXAMPLES, REPORT
 from warmstart.build.start import read_start
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.config.task_recipe import TaskRecipe
-from warmstart.example.record import Answers, Record
+from warmstart.example.record import Answers, Record, Target
 from warmstart.study.baselines import FILE, regress
 from warmstart.study.plain_forms import FORMS
 from warmstart.study.text_features import BagOfWords, FrozenStates
@@ -139,10 +140,52 @@ def test_guesses_read_no_text():
 
 
 def test_every_kind_of_labelled_text_has_a_guess():
-    """Invariant: kinds that answer with a text of their own have none, all others one; nothing is named that is no form."""
-    named = {name: KINDS[name].answer(("a", "b")).plain_form for name in KINDS}
-    assert {name for name, form in named.items() if not form} == {"seq2seq"}
-    assert {form for form in named.values() if form} <= set(FORMS)
+    """Invariant: each kind names a form that there is, and no form is named by none."""
+    assert {KINDS[name].answer(("a", "b")).plain_form for name in KINDS} == set(FORMS)
+
+
+def pair(source: str, target: str) -> Record:
+    return Record({"source": source}, Target(target))
+
+
+def test_plain_methods_write_texts_too():
+    """Witness: sentences by hand; the nearest source by scikit-learn's cosine of every pair."""
+    train = [
+        pair("A red car. It is fast.", "car"),
+        pair("A green tree. It is old.", "tree"),
+        pair("The old sea.", "tree"),
+    ]
+    tested = [pair("The tree is green. It stands. It grows. It falls.", "x"), pair("One fast car.", "y")]
+    ways = form_of("seq2seq").ways(train, tested, spec("seq2seq"))
+    said = {name: way.answer(tested) for name, way in ways.items()}
+    sources = [str(one.texts["source"]) for one in tested]
+    assert said["guess"] == ["tree", "tree"] and said["copy"] == sources
+    assert said["lead1"] == ["The tree is green.", "One fast car."]
+    assert said["lead3"] == ["The tree is green.\nIt stands.\nIt grows.", "One fast car."]
+    known = [str(one.texts["source"]) for one in train]
+    vectors = TfidfVectorizer(sublinear_tf=True).fit([*known, "no text"])
+    best = cosine_similarity(vectors.transform(sources), vectors.transform(known)).argmax(1)
+    assert said["nearest"] == [("car", "tree", "tree")[place] for place in best] == ["tree", "car"]
+    short = form_of("seq2seq").ways(train, [pair("One sentence", "y")], spec("seq2seq"))
+    assert list(short) == ["guess", "copy", "nearest"]  # its first sentence is all of it
+
+
+def test_a_generator_is_compared_with_copies(tmp_path: Path):
+    """Witness: sacrebleu of the copied sources; the report names the best, and that a loss has no baselines."""
+    draw = random.Random(0)
+    texts = [" ".join(draw.choices("abcdefgh", k=8)) for _ in range(24)]
+    rows = [{"source": text, "target": text[:9]} for text in texts]
+    flags: dict[str, Any] = {
+        "task": "seq2seq", "start": "none", "model": "gpt1-tiny", "vocab_size": 270, "length": "1 step", "batch_size": 8,
+        "precision": "fp32", "retries": 0, "train": write(tmp_path / "train.jsonl", rows[:16]), "max_new": 4,
+        "test": write(tmp_path / "test.jsonl", rows[16:]), "baselines": "yes",
+    }  # fmt: skip
+    found = warmstart.finetune(str(tmp_path / "run"), metric="bleu", **flags)["baselines"]
+    assert list(found["each"]) == ["guess", "copy", "nearest"]
+    references = [[str(row["target"]) for row in rows[16:]]]
+    copied = sacrebleu.corpus_bleu([str(row["source"]) for row in rows[16:]], references).score
+    assert found["each"]["copy"]["metrics"] == {"bleu": pytest.approx(copied)}
+    assert "baselines" not in warmstart.finetune(str(tmp_path / "loss"), metric="loss", **flags)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from warmstart.build.finetuning import Finetuning
 from warmstart.metrics.metric import LOWER_IS_BETTER
 from warmstart.run.metadata import read_metadata
 from warmstart.run.writing import write_model
-from warmstart.study.trial import Setup, Trial, finish_trial, how_collapsed, summary, train_trial
+from warmstart.study.trial import Setup, Trial, card_facts, finish_trial, how_collapsed, summary, train_trial
 from warmstart.transfer.folder import load_model
 
 SEED_STEP = 1000  # from a seed to that of the next attempt: further than a study has seeds
@@ -75,7 +75,8 @@ def _choose(
         outcome = train_trial(trial, built, setup, resume=True)  # its checkpoints are still there
         return finish_trial(trial, built, outcome, attempts=attempts, attempt=".")
     folder, chosen = trial.folder, trial.folder.path / AGAIN
-    write_model(folder.path, load_model(chosen), built.tokenizer, read_metadata(chosen), summary(trial.recipe, built))
+    words, facts = summary(trial.recipe, built), card_facts(trial.recipe, built, second)
+    write_model(folder.path, load_model(chosen), built.tokenizer, read_metadata(chosen), words, facts=facts)
     for name in (PSEUDO_VALUES, EXAMPLES):
         if (chosen / name).is_file():
             write_json(folder.path / name, read_json(chosen / name))

@@ -27,7 +27,7 @@ from warmstart.study.again import run_trial
 from warmstart.study.baselines import Baselines, fit_once, fits_baselines
 from warmstart.study.compare import compare_trials, gain_over_best
 from warmstart.study.factors import describe_control, list_arms, list_trials
-from warmstart.study.trial import Setup, Trial, data_sizes, describe_trial, summary, trial_cost
+from warmstart.study.trial import Setup, Trial, card_facts, data_sizes, describe_trial, summary, trial_cost
 from warmstart.train.precision import ComputeSettings, default_device, settings_of_run
 from warmstart.train.schemes import bytes_to_write
 from warmstart.transfer.folder import load_model
@@ -83,7 +83,8 @@ def _run_trials(
         reports.append(run_trial(trial, built[trial.arm], setup, resume and trial.folder.is_started))
     report = compare_trials(str(root.path), trials, reports, main.metric, baselines)
     best = Path(report["best"])
-    write_model(root.path, load_model(best), main.tokenizer, read_metadata(best), summary(recipe, main))
+    words, facts = summary(recipe, main), card_facts(recipe, main, report)
+    write_model(root.path, load_model(best), main.tokenizer, read_metadata(best), words, facts=facts)
     root.finish(report)
     return report
 

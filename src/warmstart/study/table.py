@@ -35,6 +35,8 @@ class Compared:
         paired: tests over the examples alone.
         p: of the comparison, after Holm's correction for the whole table.
         p_paired: of approximate randomisation, likewise; NaN where there is none.
+        of_models: whether these very models are compared, not the recipes that another seed would follow: then the choice
+            of the examples is all that is chance.
     """
 
     column: str
@@ -43,6 +45,7 @@ class Compared:
     paired: PairedTests
     p: float = math.nan
     p_paired: float = math.nan
+    of_models: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +80,7 @@ class StudyTable:
                 Compared(column, row, self._compare(main, rows[main], row, side), paired_tests(rows[main], side))
                 for row, side in sides.items()
             ]
-        sure = holm([one.found.p for one in found])
-        paired = holm([math.nan if (p := one.paired.p_randomisation) is None else p for one in found])
-        return [replace(one, p=p, p_paired=q) for one, p, q in zip(found, sure, paired, strict=True)]
+        return corrected(found)
 
     def best_baseline(self, column: str) -> str:
         """The baseline that did best on the very examples; empty where there is none."""
@@ -102,8 +103,15 @@ class StudyTable:
             "metric": self.metric, "split": self.split, "examples": self.examples,
             "answer": answer(self, comparisons),
             "table": _rows(self.trials), "baselines": _rows(self.baselines),
-            "comparisons": [_comparison(one) for one in comparisons],
+            "comparisons": [comparison_to_dict(one) for one in comparisons],
         }  # fmt: skip
+
+
+def corrected(found: Sequence[Compared]) -> list[Compared]:
+    """The same with Holm's correction for all together."""
+    sure = holm([one.found.p for one in found])
+    paired = holm([math.nan if (p := one.paired.p_randomisation) is None else p for one in found])
+    return [replace(one, p=p, p_paired=q) for one, p, q in zip(found, sure, paired, strict=True)]
 
 
 def answer(table: StudyTable, comparisons: Sequence[Compared]) -> str:
@@ -115,14 +123,14 @@ def answer(table: StudyTable, comparisons: Sequence[Compared]) -> str:
     parts = []
     for column in dict.fromkeys([columns[0], columns[-1]] if columns else []):
         best = table.best_baseline(column)
-        parts += [_said(one) for one in comparisons if (one.column, one.other) == (column, best)]
+        parts += [said(one) for one in comparisons if (one.column, one.other) == (column, best)]
     others = [one for one in comparisons if one.other != table.best_baseline(one.column)]
     if others and (len(columns) == 1 or not parts):
-        parts.append(_said(max(others, key=lambda one: abs(one.found.gain))))
+        parts.append(said(max(others, key=lambda one: abs(one.found.gain))))
     return " ".join(parts)
 
 
-def _said(one: Compared) -> str:
+def said(one: Compared) -> str:
     """One comparison as a sentence."""
     column, found = one.column, one.found
     labels = "of the labels" if column.endswith("%") else "labels"
@@ -134,19 +142,20 @@ def _said(one: Compared) -> str:
     if math.isnan(found.low):
         return f"{head}; one seed and no interval."
     low, high = (in_points(found.metric, bound) for bound in (found.low, found.high))
-    return f"{head} (95 % interval {low} to {high}): {verdict(found, one.p)}."
+    return f"{head} (95 % interval {low} to {high}): {verdict(one)}."
 
 
-def verdict(found: Comparison, p: float) -> str:
-    """What may be claimed of a difference, ``p`` being Holm's."""
-    if found.seeds < 2:
+def verdict(one: Compared) -> str:
+    """What may be claimed of a difference."""
+    if one.found.seeds < 2 and not one.of_models:
         return "one seed says nothing about others"
-    if p < SURE:
+    if one.p < SURE:
         return "significant"
-    return "unsure beside the other comparisons" if found.p < SURE else "inside the noise"
+    return "unsure beside the other comparisons" if one.found.p < SURE else "inside the noise"
 
 
-def _comparison(one: Compared) -> dict[str, Any]:
+def comparison_to_dict(one: Compared) -> dict[str, Any]:
+    """What stands in ``study.json``."""
     found, p = one.found, one.p
     wanted = 1.0 if found.metric in GENERATION_METRICS else 0.01
     taken = None if found.metric in LOWER_IS_BETTER else needs(found, wanted)
@@ -155,7 +164,7 @@ def _comparison(one: Compared) -> dict[str, Any]:
         "interval": None if math.isnan(found.low) else [found.low, found.high],
         "p": None if math.isnan(found.p) else found.p, "p_holm": None if math.isnan(p) else p,
         "paired": one.paired.to_dict() | {"p_holm": None if math.isnan(one.p_paired) else one.p_paired},
-        "verdict": verdict(found, p), "sentence": found.sentence(),
+        "verdict": verdict(one), "sentence": said(one) if one.of_models else found.sentence(),
         "detectable": None if taken is None else taken.detectable,
         "examples_for_a_point": None if taken is None else taken.examples,
         "seeds_for_a_point": None if taken is None else taken.seeds,
