@@ -11,15 +11,26 @@ OTHER := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=AVX2 MKL_CBWR=COMPATIBLE
 demo: .venv/.installed
 	$(BIN)/warmstart demo
 
-# Where the demo's pre-training pays: with how many labels, through which layers, over what one would use instead.
-STUDY := --start runs/demo/language-model --task classification --train runs/demo/data/train.jsonl \
-	--dev runs/demo/data/dev.jsonl --test runs/demo/data/test.jsonl
-
-study: demo
-	$(BIN)/warmstart study labels --sizes 5,20,100% $(STUDY) --out runs/study/labels
-	$(BIN)/warmstart study ablation --vary head_init=random $(STUDY) --out runs/study/ablation
-	$(BIN)/warmstart study layers $(STUDY) --out runs/study/layers
-	$(BIN)/warmstart report runs/study/labels runs/study/ablation runs/study/layers --out runs/study/report.html
+# Where pre-training pays: with how many labels, by which part, through which layers, over what one would use instead, and when
+# it came to know what it knows. On the demo's model and task; or DATA=FOLDER of a known data set (TASK=NAME), from START=RUN.
+LM := runs/demo/language-model
+ifdef DATA
+START ?= $(LM)
+TASK ?= $(notdir $(DATA:/=))
+STUDY = --start $(START) --task $(TASK) --data $(DATA)
+else
+START ?= $(LM)
+DEMO := runs/demo/data
+LENGTH ?= 60 steps
+STUDY = --start $(START) --task classification --train $(DEMO)/train.jsonl --dev $(DEMO)/dev.jsonl --test $(DEMO)/test.jsonl
+endif
+STUDIES := runs/study
+study: $(if $(filter $(LM),$(START)),demo,.venv/.installed)
+	$(BIN)/warmstart study labels --sizes 5,20,100% $(STUDY) $(if $(LENGTH),--length "$(LENGTH)") --out $(STUDIES)/labels
+	$(BIN)/warmstart study ablation --vary head_init=random $(STUDY) $(if $(LENGTH),--length "$(LENGTH)") --out $(STUDIES)/ablation
+	$(BIN)/warmstart study layers $(STUDY) $(if $(LENGTH),--length "$(LENGTH)") --out $(STUDIES)/layers
+	$(if $(DATA),,$(BIN)/warmstart study zeroshot --start $(START) --task text --test $(DEMO)/test.jsonl --out $(STUDIES)/zeroshot)
+	$(BIN)/warmstart report $(STUDIES)/labels $(STUDIES)/ablation $(STUDIES)/layers $(if $(DATA),,$(STUDIES)/zeroshot) --out $(STUDIES)/report.html
 
 test: .venv/.dev
 	$(BIN)/python -m pytest

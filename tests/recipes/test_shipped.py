@@ -15,6 +15,7 @@ from warmstart.config.fields import default_at, field_paths
 from warmstart.config.load import compose
 from warmstart.config.schema import FinetuneRecipe, PretrainRecipe
 from warmstart.config.yaml_file import read_yaml
+from warmstart.tasks.catalogue import CATALOGUE
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 SHIPPED = sorted(RECIPES.rglob("*.yaml"))
@@ -22,6 +23,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "pretrain": {"--corpus": ["books"]},
     "finetune": {"--start": "none", "--task": "classification"},
     "multitask": {"--start": "none"},
+    "gpt1": {"--start": "none"},
     "seq2seq": {"--start": "bert", "--task": "seq2seq"},
     "encoder_decoder": {"--start": "none", "--task": "seq2seq"},
 }
@@ -43,7 +45,8 @@ def test_there_are_recipes_for_both_verbs_and_for_generation() -> None:
 def test_a_recipe_composes_and_states_only_differences(path: Path) -> None:
     """Witness: the schema's defaults, leaf by leaf."""
     kind: type[Settings] = PretrainRecipe if path.parent.name == "pretrain" else FinetuneRecipe
-    found = compose(kind, recipe=str(path), flags=GIVEN[path.parent.name])
+    given = GIVEN[path.parent.name] if "task" in read_yaml(str(path)).values else GIVEN["finetune"]
+    found = compose(kind, recipe=str(path), flags=given if path.parent.name == "gpt1" else GIVEN[path.parent.name])
     stated = [place for place in read_yaml(str(path)).lines if place in set(field_paths(kind))]
     for place in stated:
         value: Any = found
@@ -79,6 +82,22 @@ def test_gpt1s_recipes_are_the_papers() -> None:
     t = tuned.train
     assert (t.batch_size, t.length, t.optimizer.lr, t.schedule.warmup) == (32, "3 epochs", 6.25e-5, "0.002 run")
     assert (t.schedule.decay, tuned.lm_weight, tuned.head_dropout) == ("linear", 0.5, 0.1)
+
+
+def test_every_row_of_gpt1s_tables_is_its_recipe_for_one_task() -> None:
+    """Witness: the settings of gpt1.yaml; the rows of tables 2 to 5, whose tasks are known data sets, by hand."""
+    rows = {path.stem: path for path in (RECIPES / "finetune" / "gpt1").glob("*.yaml")}
+    without = {"no_auxiliary_lm": "lm_weight", "no_pretraining": "model"}
+    tables = ["mnli", "snli", "scitail", "qnli", "rte", "storycloze", "race", "cola", "sst2", "mrpc", "stsb", "qqp"]
+    assert {*rows} == {*tables, *without} and {*tables} <= {*CATALOGUE}
+    whole = compose(
+        FinetuneRecipe, recipe=str(RECIPES / "finetune" / "gpt1.yaml"), flags=GIVEN["finetune"]
+    ).model_dump()
+    for name, path in rows.items():
+        given = GIVEN["finetune" if name in without else "gpt1"]
+        found = compose(FinetuneRecipe, recipe=str(path), flags=given).model_dump()
+        assert {key for key, value in found.items() if value != whole[key]} == {without.get(name, "task")}, name
+        assert name in without or found["task"] | {"name": "classification"} == whole["task"]
 
 
 def test_ramachandrans_recipes_are_the_papers() -> None:

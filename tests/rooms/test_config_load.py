@@ -262,3 +262,22 @@ def test_an_unknown_keyword_is_answered_without_all_the_others() -> None:
     assert str(error.value) == "unknown option; got '--foo-bar'; the verb's --help lists the options."
     with pytest.raises(BadInput, match=r"got '--batchsize'; did you mean '--batch-size'\?"):
         compose(FinetuneRecipe, flags={"--batchsize": 3})
+
+
+def test_a_recipe_states_what_differs_from_another(tmp_path: Path) -> None:
+    """Witness: both files written as one; what cannot be read says in which file it stands."""
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "base.yaml").write_text("train: {batch_size: 7, optimizer: {lr: 1e-4}}\nseeds: 2\n")
+    (tmp_path / "deep" / "own.yaml").write_text("base: ../base.yaml\ntrain: {optimizer: {beta2: 0.98}}\nseeds: 3\n")
+    (tmp_path / "one.yaml").write_text("train: {batch_size: 7, optimizer: {lr: 1e-4, beta2: 0.98}}\nseeds: 3\n")
+    flags = {"--start": "none", "--task": "classification"}
+    found, whole = (
+        compose(FinetuneRecipe, recipe=str(tmp_path / name), flags=flags) for name in ("deep/own.yaml", "one.yaml")
+    )
+    assert found == whole
+    (tmp_path / "base.yaml").write_text("base: deep/own.yaml\n")
+    with pytest.raises(BadInput, match="leads back to itself"):
+        compose(FinetuneRecipe, recipe=str(tmp_path / "deep" / "own.yaml"), flags=flags)
+    (tmp_path / "base.yaml").write_text("seedz: 1\n")
+    with pytest.raises(BadInput, match=r"base\.yaml:1.*seedz"):
+        compose(FinetuneRecipe, recipe=str(tmp_path / "deep" / "own.yaml"), flags=flags)

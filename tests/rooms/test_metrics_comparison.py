@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import balanced_accuracy_score
 
-from warmstart.metrics.comparison import compare, holm, is_collapsed, mean_std, needs
+from warmstart.metrics.comparison import compare, is_collapsed, mean_std, needs
 from warmstart.metrics.jackknife import metric_pseudo_values
 
 
@@ -137,22 +137,6 @@ def test_sides_that_share_the_luck_of_a_draw_are_compared_draw_by_draw():
 def test_a_comparison_on_what_was_learned_says_so():
     """Witness: read."""
     assert "this says nothing of new texts" in compare([0.8, 0.9], [0.5, 0.6], split="train", examples=9).sentence()
-
-
-def test_holm_is_the_step_down_procedure():
-    """Witness: the procedure itself, level by level: reject in the order of p while p ≤ level / (comparisons left)."""
-    draw = np.random.default_rng(0)
-    for _ in range(20):
-        values = draw.random(6) ** 3
-        found = holm([*values, math.nan])
-        assert math.isnan(found[-1])
-        for level in np.linspace(0.01, 0.99, 30):
-            rejected: set[int] = set()
-            for rank, place in enumerate(np.argsort(values).tolist()):
-                if values[place] > level / (6 - rank):
-                    break
-                rejected.add(place)
-            assert {place for place, p in enumerate(found[:-1]) if p <= level} == rejected
 
 
 def test_as_many_examples_as_are_needed_show_the_difference():

@@ -1,11 +1,13 @@
-"""Paired comparisons: SciPy's permutation test and Wilcoxon's, Holm's procedure as its paper states it."""
+"""Paired comparisons: SciPy's permutation, Wilcoxon's and binomial tests, Holm's procedure as its paper states it."""
+
+import math
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from warmstart.metrics.metric import METRICS
-from warmstart.metrics.paired import compare_exchanged, compare_means, holm
+from warmstart.metrics.paired import compare_exchanged, compare_means, holm, mcnemar
 
 
 @pytest.mark.parametrize("shift", [0.0, 0.1, 0.3])
@@ -45,9 +47,38 @@ def test_exchange_finds_a_true_difference_and_no_other() -> None:
     assert compare_exchanged(METRICS["spearman"], gold, good, np.exp(good), 0, 50).p_permutation == 1
 
 
-def test_holm() -> None:
-    """Witness: the steps of Holm 1979: the smallest times n, the next times n - 1, none below the one before or above 1."""
-    values = [0.6, 0.01, 0.02, 0.9, 0.013]
-    expected = {0.01: 0.05, 0.013: 0.052, 0.02: 0.06, 0.6: 1.0, 0.9: 1.0}
-    assert holm(values) == pytest.approx([expected[value] for value in values])
-    assert holm([]) == []
+def test_holm_is_the_step_down_procedure():
+    """Witness: the procedure itself, level by level: reject in the order of p while p ≤ level / (comparisons left)."""
+    draw = np.random.default_rng(0)
+    for _ in range(20):
+        values = draw.random(6) ** 3
+        found = holm([*values, math.nan])
+        assert math.isnan(found[-1])
+        for level in np.linspace(0.01, 0.99, 30):
+            rejected: set[int] = set()
+            for rank, place in enumerate(np.argsort(values).tolist()):
+                if values[place] > level / (6 - rank):
+                    break
+                rejected.add(place)
+            assert {place for place, p in enumerate(found[:-1]) if p <= level} == rejected
+
+
+def test_mcnemar_is_the_exact_binomial_test() -> None:
+    """Witness: SciPy's ``binomtest`` of the items that one alone has right; the sum of binomials in whole numbers."""
+    rng = np.random.default_rng(2)
+    for size in (1, 5, 20, 300):
+        first, second = rng.integers(0, 2, size), (rng.random(size) < 0.7).astype(int)
+        found = mcnemar(first, second)
+        few, differing = sorted((found.only_first, found.only_second))[0], found.only_first + found.only_second
+        assert found.only_first == sum(a > b for a, b in zip(first, second, strict=True))
+        assert found.p == pytest.approx(stats.binomtest(few, differing).pvalue if differing else 1.0)
+        tail = sum(math.comb(differing, k) for k in range(few + 1))
+        assert found.p == pytest.approx(min(1.0, 2 * tail / 2**differing))
+
+
+def test_mcnemar_of_a_published_table() -> None:
+    """Witness: Agresti 1990, table 10.1: 150 voters went one way and 86 the other; McNemar's statistic is 17.36."""
+    first, second = np.repeat([1, 0], [150, 86]), np.repeat([0, 1], [150, 86])
+    found = mcnemar(first, second)
+    assert (found.only_first, found.only_second) == (150, 86)
+    assert found.p == pytest.approx(stats.chi2.sf(17.36, 1), rel=0.3)  # that statistic is of the normal approximation

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sacrebleu
 import torch
+from scipy import stats
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics.pairwise import cosine_similarity
@@ -16,11 +18,11 @@ from transformers import AutoModel
 
 import warmstart
 from warmstart.base.files import read_json
-from warmstart.base.run_folder import REPORT
+from warmstart.base.run_folder import EXAMPLES, REPORT
 from warmstart.build.start import read_start
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.config.task_recipe import TaskRecipe
-from warmstart.example.record import Answers, Record
+from warmstart.example.record import Answers, Record, Target
 from warmstart.study.baselines import FILE, regress
 from warmstart.study.plain_forms import FORMS
 from warmstart.study.text_features import BagOfWords, FrozenStates
@@ -138,10 +140,52 @@ def test_guesses_read_no_text():
 
 
 def test_every_kind_of_labelled_text_has_a_guess():
-    """Invariant: kinds that answer with a text of their own have none, all others one; nothing is named that is no form."""
-    named = {name: KINDS[name].answer(("a", "b")).plain_form for name in KINDS}
-    assert {name for name, form in named.items() if not form} == {"seq2seq"}
-    assert {form for form in named.values() if form} <= set(FORMS)
+    """Invariant: each kind names a form that there is, and no form is named by none."""
+    assert {KINDS[name].answer(("a", "b")).plain_form for name in KINDS} == set(FORMS)
+
+
+def pair(source: str, target: str) -> Record:
+    return Record({"source": source}, Target(target))
+
+
+def test_plain_methods_write_texts_too():
+    """Witness: sentences by hand; the nearest source by scikit-learn's cosine of every pair."""
+    train = [
+        pair("A red car. It is fast.", "car"),
+        pair("A green tree. It is old.", "tree"),
+        pair("The old sea.", "tree"),
+    ]
+    tested = [pair("The tree is green. It stands. It grows. It falls.", "x"), pair("One fast car.", "y")]
+    ways = form_of("seq2seq").ways(train, tested, spec("seq2seq"))
+    said = {name: way.answer(tested) for name, way in ways.items()}
+    sources = [str(one.texts["source"]) for one in tested]
+    assert said["guess"] == ["tree", "tree"] and said["copy"] == sources
+    assert said["lead1"] == ["The tree is green.", "One fast car."]
+    assert said["lead3"] == ["The tree is green.\nIt stands.\nIt grows.", "One fast car."]
+    known = [str(one.texts["source"]) for one in train]
+    vectors = TfidfVectorizer(sublinear_tf=True).fit([*known, "no text"])
+    best = cosine_similarity(vectors.transform(sources), vectors.transform(known)).argmax(1)
+    assert said["nearest"] == [("car", "tree", "tree")[place] for place in best] == ["tree", "car"]
+    short = form_of("seq2seq").ways(train, [pair("One sentence", "y")], spec("seq2seq"))
+    assert list(short) == ["guess", "copy", "nearest"]  # its first sentence is all of it
+
+
+def test_a_generator_is_compared_with_copies(tmp_path: Path):
+    """Witness: sacrebleu of the copied sources; the report names the best, and that a loss has no baselines."""
+    draw = random.Random(0)
+    texts = [" ".join(draw.choices("abcdefgh", k=8)) for _ in range(24)]
+    rows = [{"source": text, "target": text[:9]} for text in texts]
+    flags: dict[str, Any] = {
+        "task": "seq2seq", "start": "none", "model": "gpt1-tiny", "vocab_size": 270, "length": "1 step", "batch_size": 8,
+        "precision": "fp32", "retries": 0, "train": write(tmp_path / "train.jsonl", rows[:16]), "max_new": 4,
+        "test": write(tmp_path / "test.jsonl", rows[16:]), "baselines": "yes",
+    }  # fmt: skip
+    found = warmstart.finetune(str(tmp_path / "run"), metric="bleu", **flags)["baselines"]
+    assert list(found["each"]) == ["guess", "copy", "nearest"]
+    references = [[str(row["target"]) for row in rows[16:]]]
+    copied = sacrebleu.corpus_bleu([str(row["source"]) for row in rows[16:]], references).score
+    assert found["each"]["copy"]["metrics"] == {"bleu": pytest.approx(copied)}
+    assert "baselines" not in warmstart.finetune(str(tmp_path / "loss"), metric="loss", **flags)
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +217,32 @@ def test_a_comparison_shows_them_and_the_gain_over_the_best(compared: tuple[Path
     page = home / "page.html"
     warmstart.report([str(home / "run")], str(page))
     assert "regression on TF-IDF" in page.read_text() and found["sentence"] in page.read_text()
+
+
+def test_each_answer_is_kept_and_both_arms_are_compared_on_the_same_examples(compared: tuple[Path, dict[str, Any]]):
+    """Witness: what ``predict`` says of each row; SciPy's exact binomial test of the rows that one arm alone has right."""
+    home, report = compared
+    truths, rights = [row["label"] for row in sentences(50, 1)], {}
+    for run in report["runs"]:
+        folder = Path(run["run"])
+        kept = read_json(folder / EXAMPLES)["test"]
+        warmstart.predict(str(folder), str(home / "test.jsonl"), str(home / f"{folder.name}.jsonl"))
+        said = [json.loads(line) for line in (home / f"{folder.name}.jsonl").read_text().splitlines()]
+        right = [int(row["label"] == truth) for row, truth in zip(said, truths, strict=True)]
+        assert kept["right"] == "".join(map(str, right))
+        assert kept["confidence"] == pytest.approx([row["score"] for row in said], abs=1e-3)
+        errors = [row for row, one in zip(said, right, strict=True) if not one]
+        surest = sorted((row["score"] for row in errors), reverse=True)[:20]
+        assert [one["confidence"] for one in kept["errors"]] == pytest.approx(surest, abs=1e-3)
+        assert all(one["label"] != one["predicted"] for one in kept["errors"])
+        rights[run["arm"], run["seed"]] = np.array(right)
+    found = report["comparison"]["paired"]
+    for seed, one in enumerate(found["mcnemar"], start=1):
+        ours, theirs = rights["pretrained", seed], rights["scratch", seed]
+        counts = int((ours > theirs).sum()), int((theirs > ours).sum())
+        assert (one["only_main"], one["only_other"]) == counts
+        assert one["p"] == pytest.approx(stats.binomtest(counts[0], max(1, sum(counts))).pvalue if sum(counts) else 1)
+    assert len(found["mcnemar"]) == 2 and 0 < found["p_randomisation"] <= 1
 
 
 def test_frozen_states_are_those_of_the_start(compared: tuple[Path, dict[str, Any]]):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from warmstart.build.zeroshot import find_task
 from warmstart.cli.main import main
 from warmstart.decode.settings import GenerateSettings
 from warmstart.example.batch import collate
@@ -17,7 +18,6 @@ from warmstart.models.settings import ModelSettings
 from warmstart.run.metadata import RunMetadata
 from warmstart.run.writing import write_model
 from warmstart.text.tokenizer import Tokenizer
-from warmstart.verbs.zeroshot import find_task
 from warmstart.zeroshot.causal import CausalModel
 from warmstart.zeroshot.generated import Prompt, first_sentences
 from warmstart.zeroshot.scorer import Scorer

@@ -10,6 +10,7 @@ from scipy.stats import bootstrap
 
 import warmstart
 from warmstart.base.errors import BadInput
+from warmstart.build.zeroshot import find_task
 from warmstart.cli.main import main
 from warmstart.metrics.generation import TextStatistics
 from warmstart.models.model import Model
@@ -18,7 +19,6 @@ from warmstart.models.settings import ModelSettings
 from warmstart.run.metadata import RunMetadata
 from warmstart.run.writing import write_model
 from warmstart.text.tokenizer import Tokenizer
-from warmstart.verbs.zeroshot import find_task
 from warmstart.zeroshot.acceptability import best_threshold
 from warmstart.zeroshot.choices import Question, outcome
 from warmstart.zeroshot.detokenize import penn_treebank, wikitext

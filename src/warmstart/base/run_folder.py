@@ -50,6 +50,7 @@ CONFIG, MANIFEST, COMPUTE, METRICS, ACCOUNT, REPORT = (
 COLLAPSED, AGAIN = "collapsed.json", "again"
 """Of a training that ended with one answer for everything: its report, and the folder of that begun in its place."""
 PSEUDO_VALUES = "pseudo_values.json"  # of a trial: what groups of examples add to its metric
+EXAMPLES = "examples.json"  # of a trial: how each example of dev and test was answered
 SNAPSHOTS = "snapshots"  # the models of a pre-training on its way, each a folder as the run itself is in the end
 CORPUS = "corpus"  # where --corpus names text, the corpus is built here before the run begins
 Resume = bool | Literal["strict"]

@@ -15,7 +15,7 @@ from warmstart.build.generation import label_smoothing
 from warmstart.build.head import plan_head
 from warmstart.build.inputs import InputModels, Stack, grown_inputs, read_inputs, read_unknown_as_end
 from warmstart.build.labelled_data import LabelledData, read_tasks
-from warmstart.build.learned_task import LearnedTask, SharedParts, build_task, model_settings
+from warmstart.build.learned_task import FramedTask, LearnedTask, SharedParts, build_task, model_settings
 from warmstart.build.side_starts import (
     SideStarts,
     forms_of_starts,
@@ -161,14 +161,16 @@ class Finetuning:
 
 
 def build_finetuning(
-    recipe: FinetuneRecipe, data: Mapping[str, LabelledData] | None = None, other: Finetuning | None = None
-) -> Finetuning:
+    recipe: FinetuneRecipe, data: Mapping[str, LabelledData] | None = None, other: Finetuning | None = None,
+    framed: Sequence[Finetuning] = (),
+) -> Finetuning:  # fmt: skip
     """Reads the start and the labelled files and frames the training records.
 
     Args:
         recipe: what to learn.
         data: records of each task that are in memory already, instead of the recipe's files.
-        other: another arm of the same study; what is framed alike is shared with it.
+        other: another arm of the same study, whose head gives this one its form.
+        framed: trainings of the same study; what they or ``other`` have framed alike is shared with them.
 
     Raises:
         BadInput: anything wrong with the recipe, the start or the files.
@@ -193,16 +195,11 @@ def build_finetuning(
     generates = any(kinds[name].answer(data[name].label_names).generated for name in own)
     own = {name: inputs.without_foresight(one, generates) for name, one in own.items()}
     before = {} if other is None else {task.name: task for task in other.tasks}
-    shared = SharedParts(tokenizer, backbone, None if other is None else other.tokenizer)
+    shared = SharedParts(tokenizer, backbone, _framed_tasks(framed, other))
     tasks = tuple(build_task(one, name, data[name], heads[name], shared, before.get(name)) for name, one in own.items())
     texts = side_goals(recipe)
     sides.check_layers(texts.texts, backbone)
-    auxiliary = NEXT_VECTOR if backbone.vectors else LM
-    goals = {task.goal: recipe.tasks[task.name].weight if task.name else 1.0 for task in tasks}
-    lm_weight = max(task.lm_weight for task in tasks)
-    goals |= ({auxiliary: lm_weight} if lm_weight > 0 else {}) | {**texts.weights}
-    if any(task.recipe.task.soft_labels for task in tasks):
-        goals[SOFT] = recipe.soft_weight
+    goals = _goals(recipe, tasks, backbone) | {**texts.weights}
     smoothing = label_smoothing(tasks[0].spec, tokenizer) if len(tasks) == 1 else None
     criterion = build_criterion(goals, recipe.train, smoothing, recipe.soft_temperature)
     settings = model_settings(tasks, backbone, max(backbone.vocab_size, tokenizer.vocab_size))
@@ -210,6 +207,22 @@ def build_finetuning(
     settings = _with_inputs(settings, recipe, inputs, start)
     metric, vectors = _metric(recipe, tasks), _vectors(recipe, tokenizer, backbone)
     return Finetuning(tasks, tokenizer, settings, start, metric, criterion, vectors, sides, inputs, texts)
+
+
+def _goals(recipe: FinetuneRecipe, tasks: Sequence[LearnedTask], backbone: BackboneSettings) -> dict[str, float]:
+    """What is learned and how much each counts: the tasks, the auxiliary language model, a teacher's probabilities."""
+    auxiliary = NEXT_VECTOR if backbone.vectors else LM
+    goals = {task.goal: recipe.tasks[task.name].weight if task.name else 1.0 for task in tasks}
+    lm_weight = max(task.lm_weight for task in tasks)
+    goals |= {auxiliary: lm_weight} if lm_weight > 0 else {}
+    soft = any(task.recipe.task.soft_labels for task in tasks)
+    return goals | ({SOFT: recipe.soft_weight} if soft else {})
+
+
+def _framed_tasks(framed: Sequence[Finetuning], other: Finetuning | None) -> list[FramedTask]:
+    """What other trainings of the study have framed."""
+    earlier = [*framed, *([] if other is None else [other])]
+    return [FramedTask(task, one.tokenizer) for one in earlier for task in one.tasks]
 
 
 def _metric(recipe: FinetuneRecipe, tasks: Sequence[LearnedTask]) -> str:

@@ -40,12 +40,20 @@ RESERVED = (*NEXT_GOALS, SOFT, "mean")
 
 
 @dataclass(frozen=True, slots=True)
+class FramedTask:
+    """A task that was framed before, in another training of the same study, and the vocabulary that it was framed with."""
+
+    task: "LearnedTask"
+    tokenizer: Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
 class SharedParts:
-    """What all tasks of a model have in common: its vocabulary and backbone; and the vocabulary of another arm."""
+    """What all tasks of a model have in common: its vocabulary and backbone; and what was framed before."""
 
     tokenizer: Vocabulary
     backbone: BackboneSettings
-    other_tokenizer: Vocabulary | None
+    framed: Sequence[FramedTask] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,7 +153,7 @@ def build_task(
         data: its Records.
         head: what becomes of the start's head.
         shared: what the whole model has.
-        other: the same task in another arm of the study; what is framed alike is shared with it.
+        other: the same task in another arm of the study, whose head gives this one its form.
 
     Raises:
         BadInput: anything wrong with the recipe or the Records.
@@ -163,7 +171,7 @@ def build_task(
     if answer.generated:
         search = generation_settings(search, spec, require_text(tokenizer, "--task"))
         check_softmax(kind.label_smoothing(kind.options(spec)), recipe.train)
-    training, lengths = _framed_before(other, spec, data, shared) or _framed(recipe, spec, data, shared)
+    training, lengths = _framed_before(recipe, spec, data, shared) or _framed(recipe, spec, data, shared)
     lm_weight = lm_weight_of(recipe, kind, backbone)
     return LearnedTask(name, recipe, spec, data, training, lengths, metric, search, head, pool, lm_weight)
 
@@ -187,13 +195,20 @@ def _check_name(name: str, data: LabelledData) -> None:
 
 
 def _framed_before(
-    other: LearnedTask | None, spec: TaskSpec, data: LabelledData, shared: SharedParts
+    recipe: FinetuneRecipe, spec: TaskSpec, data: LabelledData, shared: SharedParts
 ) -> tuple[TrainingData, dict[str, Lengths]] | None:
-    """What another arm of the study has framed, where it frames the same Records alike."""
-    if other is None or other.data is not data or other.spec != spec or shared.other_tokenizer is None:
-        return None
-    alike = shared.other_tokenizer.fingerprint == shared.tokenizer.fingerprint
-    return (other.training, dict(other.lengths)) if alike else None
+    """What another training of the study has framed, where it frames the same Records alike."""
+    for one in shared.framed:
+        before = one.task
+        is_alike = before.data is data and before.spec == spec and _asked(before.recipe) == _asked(recipe)
+        if is_alike and one.tokenizer.fingerprint == shared.tokenizer.fingerprint:
+            return before.training, dict(before.lengths)
+    return None
+
+
+def _asked(recipe: FinetuneRecipe) -> Any:
+    """What a recipe says of how Records are framed, beside the task as the model remembers it."""
+    return recipe.task, recipe.augment, side_goals(recipe).texts
 
 
 def _framed(

@@ -105,7 +105,7 @@ def _overlap(settings: Any, options: RunOptions) -> Any:
 def _report(settings: Any, options: RunOptions) -> Any:
     from warmstart.verbs.report import report
 
-    return report(list(settings.runs), settings.out)
+    return report(list(settings.runs), settings.out, settings.export, settings.watch)
 
 
 def _convert(settings: Any, options: RunOptions) -> Any:
@@ -216,7 +216,7 @@ _ALL = (
     Verb(
         "study",
         "does pre-training pay on these labels: many trainings, compared",
-        "labels|ablation|layers|search --start RUN --task KIND|NAME --train FILE --test FILE --out STUDY",
+        "labels|ablation|layers|search|pretraining|zeroshot --start RUN --task NAME --train FILE --test FILE --out STUDY",
         "Trains what its design asks for, with every seed, beside a bag of words and the start as it is, and compares all\n"
         "over seeds and examples together. The same command goes on where it was stopped; nothing is run twice.\n"
         "Takes the options of finetune.",
@@ -262,7 +262,7 @@ _ALL = (
     Verb(
         "score",
         "generated texts of any system against references, and two systems against each other",
-        "--data FILE --predictions FILE|lead3|copy [--against FILE|lead3|copy]",
+        "--data FILE --predictions FILE|lead1|lead3|copy [--against FILE|lead1|lead3|copy]",
         "Shows the metrics of texts, each with its 95 % bootstrap interval; with --against also how likely so large\n"
         "a difference is by chance (paired approximate randomisation).",
         "warmstart score --data test.jsonl --predictions texts.jsonl --against lead3 --metrics rouge1,rouge2,rougeL",
@@ -302,8 +302,8 @@ _ALL = (
     Verb(
         "report",
         "one page of tables and curves of several runs",
-        "RUN… --out FILE.html",
-        "Puts runs beside each other on one self-contained HTML page.",
+        "RUN… --out FILE.html [--export DIR] [--watch]",
+        "Puts runs and studies beside each other on one self-contained HTML page.",
         "warmstart report runs/books runs/reviews --out report.html",
         _report,
         computes=False,

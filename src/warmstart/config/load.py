@@ -5,6 +5,7 @@ or the flag.
 """
 
 import csv
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -12,7 +13,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from warmstart.base.errors import BadInput, suggest
-from warmstart.base.settings import Settings, option_of
+from warmstart.base.settings import Settings, merge, option_of
 from warmstart.config.fields import NO_DEFAULT, default_at, entry_class, field_at, group_class, is_list
 from warmstart.config.flags import flags_of
 from warmstart.config.foreign_names import foreign_name_error
@@ -20,6 +21,8 @@ from warmstart.config.problems import bad_input_of
 from warmstart.config.yaml_file import KeyPath, read_yaml
 
 S = TypeVar("S", bound=Settings)
+BASE = "base"
+"""Key of a recipe file: another file, from which it states what differs."""
 
 
 def compose(
@@ -131,12 +134,20 @@ class _RecipeTree:
         self.values: dict[str, Any] = {}
         self.sources: dict[KeyPath, str] = {}
 
-    def add_file(self, path: str) -> None:
-        """Reads a recipe file; a known key without a value counts as absent."""
+    def add_file(self, path: str, reading: tuple[str, ...] = ()) -> None:
+        """Reads a recipe file over the one that it names as its ``base``; a known key without a value counts as absent.
+
+        Args:
+            path: of the file.
+            reading: files that lead to it.
+        """
         found = read_yaml(path)
+        base = found.values.pop(BASE, None)
+        if base is not None:
+            self.add_file(_base_of(path, base, reading), (*reading, os.path.abspath(path)))
         for key_path, line in found.lines.items():
             self.sources[key_path] = f"{path}:{line}, {'.'.join(key_path)}"
-        self.values = self._without_empty_keys(found.values, ())
+        self.values = merge(self.values, self._without_empty_keys(found.values, ()))
 
     def _without_empty_keys(self, values: dict[str, Any], above: KeyPath) -> dict[str, Any]:
         kept: dict[str, Any] = {}
@@ -167,6 +178,21 @@ class _RecipeTree:
         for old in [old for old in self.sources if old[: len(path)] == path]:
             del self.sources[old]
         self.sources[path] = source
+
+
+def _base_of(path: str, base: Any, reading: tuple[str, ...]) -> str:
+    """The file that a recipe differs from; its path is relative to the recipe's.
+
+    Raises:
+        BadInput: it is no path, or a file that leads back to itself.
+    """
+    where = f"{path}, {BASE}"
+    if not isinstance(base, str):
+        raise BadInput("not the path of a recipe", where=where, value=base, next_step=f"write '{BASE}: other.yaml'")
+    found = os.path.join(os.path.dirname(path), base)
+    if os.path.abspath(found) in (*reading, os.path.abspath(path)):
+        raise BadInput("this recipe leads back to itself", where=where, value=base, next_step="name another file")
+    return found
 
 
 def _split_list(text: str, source: str) -> list[str]:

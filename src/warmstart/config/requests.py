@@ -23,7 +23,7 @@ from warmstart.train.settings import Precision
 
 MODEL = PathRule("model")
 NEW = PathRule("new", words=("-",))
-ROWS_OR_BASELINE = PathRule("file", words=("lead3", "copy"))
+ROWS_OR_BASELINE = PathRule("file", words=("lead1", "lead3", "copy"))
 
 Runs = Annotated[
     tuple[str, ...],
@@ -217,13 +217,13 @@ class ScoreRequest(Settings):
     predictions: Annotated[
         str,
         Setting(
-            help="texts in the same order: one per line, or a table with a column prediction; lead3: the first three "
-            "sentences of the source; copy: the source",
-            flag="--predictions", metavar="FILE|lead3|copy", path=ROWS_OR_BASELINE,
+            help="texts in the same order: one per line, or a table with a column prediction; lead1, lead3: the "
+            "first sentence or the first three of the source; copy: the source",
+            flag="--predictions", metavar="FILE|lead1|lead3|copy", path=ROWS_OR_BASELINE,
         ),
     ]  # fmt: skip
     against: str | None = Setting(
-        None, "texts of another system, for a paired test", flag="--against", metavar="FILE|lead3|copy",
+        None, "texts of another system, for a paired test", flag="--against", metavar="FILE|lead1|lead3|copy",
         path=ROWS_OR_BASELINE,
     )  # fmt: skip
     metrics: MetricNames = ()
@@ -272,6 +272,14 @@ class ReportRequest(Settings):
         ),
     ]
     out: Annotated[str, Setting(help="HTML page to write", flag="--out", metavar="FILE.html", path=NEW)]
+    export: str | None = Setting(
+        None, "folder for the same as Markdown, a CSV for each table and an SVG for each figure", flag="--export",
+        metavar="DIR", path=PathRule("new"),
+    )  # fmt: skip
+    watch: bool = Setting(
+        False, "take runs that have not ended too, and write the page again until they have; a browser follows it",
+        flag="--watch",
+    )  # fmt: skip
 
 
 class ConvertRequest(Settings):

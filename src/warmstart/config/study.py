@@ -14,10 +14,12 @@ class StudyRecipe(FinetuneRecipe):
     title = "Study"
 
     design: Annotated[
-        Literal["labels", "ablation", "layers", "search"],
+        Literal["labels", "ablation", "layers", "search", "pretraining", "zeroshot"],
         Setting(
             help="labels: fewer and more of them; ablation: without one part at a time; layers: how many of the start's are "
-            "taken; search: rates and lengths for the start and for its control alike", flag="DESIGN",
+            "taken; search: rates and lengths for the start and for its control alike; pretraining: the models of the start "
+            "that pretrain --snapshots has kept, as starts; zeroshot: what these know of a zero-shot task (--task NAME "
+            "--test FILE)", flag="DESIGN",
         ),
     ]  # fmt: skip
     sizes: tuple[str, ...] = Setting(
@@ -25,12 +27,21 @@ class StudyRecipe(FinetuneRecipe):
         f"{','.join(SHARES)})", flag="--sizes", metavar="N|N%", min_length=1,
     )  # fmt: skip
     vary: tuple[str, ...] = Setting(
-        (), "ablation and search: a field of the recipe and its other values, such as lm_weight=0,1; may be repeated",
+        (), "ablation, search, pretraining and zeroshot: a field of the recipe and its other values, such as lm_weight=0,1 "
+        "or start=runs/b; may be repeated",
         flag="--vary", metavar="A.B=X,Y", many=True,
     )  # fmt: skip
     trainings: int = Setting(
         8, "search: settings that are tried for each side, those by default among them; the best on dev is trained again "
         "with fresh seeds", flag="--trainings", metavar="N", ge=2,
+    )  # fmt: skip
+    minutes: float | None = Setting(
+        None, "search: and no more settings for a side once its trainings have taken so many minutes", flag="--minutes",
+        metavar="M", gt=0,
+    )  # fmt: skip
+    sampler: Literal["random", "tpe"] = Setting(
+        "random", "search: how settings are drawn; tpe learns from those that were tried (pip install "
+        "'warmstart[search]')", flag="--sampler",
     )  # fmt: skip
     seeds: int = copy_setting(FinetuneRecipe, "seeds", 3)
 

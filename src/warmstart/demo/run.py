@@ -88,6 +88,7 @@ def pretraining(data: Path, tokens: int) -> PretrainRecipe:
         corpus=CorpusRecipe(paths=(str(data / "corpus.jsonl"),), vocab_size=4096, clean=RULES),
         model=ModelRecipe(preset="gpt1-micro"),
         dev_frac=0.01,
+        snapshots=True,
         train=TrainSettings(
             seed=SEED,
             length=f"{tokens} tokens",

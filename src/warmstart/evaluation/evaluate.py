@@ -9,6 +9,7 @@ from warmstart.evaluation.predictor import Predictor
 from warmstart.evaluation.progress import shown_outputs
 from warmstart.example.record import Record
 from warmstart.metrics.metric import Array
+from warmstart.tasks.answer import RawOutput
 from warmstart.tasks.parts import Account
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.table import answer_of
@@ -30,6 +31,9 @@ class Evaluation:
         signatures: metric → how its library computed it; ``None`` where no library says so.
         label_names: of the targets: those of the task, and those that only the Records have.
         pseudo_values: metric → what groups of examples add to it; see :mod:`~warmstart.metrics.jackknife`.
+        right: whether each answer is right; empty where no answer of this kind is right or wrong, and without intervals.
+        confidence: the probability of each answer; empty where the model gives none, and without intervals.
+        tokens: of each Record, as far as its texts were read.
     """
 
     metrics: dict[str, float]
@@ -43,6 +47,9 @@ class Evaluation:
     signatures: dict[str, str] | None = None
     label_names: tuple[str, ...] = ()
     pseudo_values: dict[str, Array] = field(default_factory=dict, repr=False)
+    right: list[bool] = field(default_factory=list, repr=False)
+    confidence: list[float] = field(default_factory=list, repr=False)
+    tokens: list[int] = field(default_factory=list, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """The shape of ``evaluate --json``."""
@@ -81,30 +88,52 @@ def evaluate_records(
     Raises:
         BadInput: a Record has no label, or there are none; a library for a metric is not installed.
     """
-    answer, spec, known = answer_of(predictor.spec), predictor.spec, predictor.spec
+    answer, spec = answer_of(predictor.spec), predictor.spec
     answer.check_installed()
     names = tuple(metrics) or answer.result_metrics(spec)
     begun = predictor.begin_evaluation(records, names, limit)
-    truths: list[Any] = []
-    predictions: list[Any] = []
+    answered = _Answered(predictor, labels, sure=seed is not None)
     for output in shown_outputs(predictor, begun.records, title):
-        if output.record.label is None:
-            place = output.record.where
-            raise BadInput("no label to evaluate on", where=place, next_step="evaluate on labelled examples")
-        known = _with_labels(known, labels)
-        truths.append(answer.truth(known, output.record, predictor.vocabulary))
-        predictions.append(answer.predict(spec, output))
+        answered.take(output)
+    truths = answered.truths
     if not truths and not begun.metrics:
         raise BadInput("nothing to evaluate", where="records", value=0, allowed="at least one labelled example")
-    spec = answer.tune(spec, predictions, truths) if tune else spec
-    predictions = answer.decide(spec, predictions)
+    spec = answer.tune(spec, answered.predictions, truths) if tune else spec
+    predictions = answer.decide(spec, answered.predictions)
     own = [name for name in names if name not in begun.metrics]
     found = answer.evaluate(spec, truths, predictions, seed, own if truths else ())
+    right = [] if seed is None else answer.rights(truths, predictions)
     count = len(truths) if begun.num_records is None else begun.num_records
     return Evaluation(
         found.metrics | begun.metrics, found.intervals, count, found.collapsed, predictor.account, spec, truths,
-        predictions, found.signatures, known.label_names, found.pseudo_values,
+        predictions, found.signatures, answered.known.label_names, found.pseudo_values, right, answered.confidence,
+        answered.tokens,
     )  # fmt: skip
+
+
+class _Answered:
+    """What is kept of the outputs of a model, one by one."""
+
+    def __init__(self, predictor: Predictor, labels: Sequence[str] | None, *, sure: bool) -> None:
+        """Nothing is taken yet; ``sure``: whether the probability of each answer is kept."""
+        self.spec = self.known = predictor.spec
+        self.answer, self.vocabulary, self.labels, self.sure = answer_of(self.spec), predictor.vocabulary, labels, sure
+        self.truths: list[Any] = []
+        self.predictions: list[Any] = []
+        self.tokens: list[int] = []
+        self.confidence: list[float] = []
+
+    def take(self, output: RawOutput) -> None:
+        """Keeps label and prediction of one Record."""
+        if output.record.label is None:
+            place = output.record.where
+            raise BadInput("no label to evaluate on", where=place, next_step="evaluate on labelled examples")
+        self.known = _with_labels(self.known, self.labels)
+        self.truths.append(self.answer.truth(self.known, output.record, self.vocabulary))
+        self.predictions.append(self.answer.predict(self.spec, output))
+        self.tokens.append(len(output.parts))
+        probability = self.answer.confidence(self.spec, output) if self.sure else None
+        self.confidence += [] if probability is None else [probability]
 
 
 def _with_labels(spec: TaskSpec, labels: Sequence[str] | None) -> TaskSpec:

@@ -243,19 +243,6 @@ def _interval(gain: float, parts: Sequence[tuple[float, int]]) -> tuple[float, f
     return float(t.ppf(0.975, freedom) * error), float(2 * t.sf(abs(gain) / error, freedom))
 
 
-def holm(values: Sequence[float]) -> list[float]:
-    """Holm's (1979) correction of the p of several comparisons: how sure each is, where one chance find would do harm.
-
-    One that is not defined (NaN) is no comparison and stays so.
-    """
-    order = sorted((i for i, p in enumerate(values) if not math.isnan(p)), key=lambda i: values[i])
-    found, least = [math.nan] * len(values), 0.0
-    for rank, place in enumerate(order):
-        least = max(least, min(1.0, (len(order) - rank) * values[place]))
-        found[place] = least
-    return found
-
-
 @dataclass(frozen=True, slots=True)
 class Needs:
     """What it would take to see a difference: in 80 of 100 comparisons as a significant one.

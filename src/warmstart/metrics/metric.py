@@ -15,7 +15,10 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 Metric = Callable[[Array, Array], float]
 
-LOWER_IS_BETTER = frozenset({"mse", "loss", "ter"})
+LOWER_IS_BETTER = frozenset({
+    "mse", "loss", "ter", "perplexity", "word_perplexity", "word_eos_perplexity", "byte_perplexity", "token_perplexity",
+    "bits_per_byte", "bits_per_character",
+})  # fmt: skip
 
 
 def accuracy(targets: Array, predictions: Array) -> float:

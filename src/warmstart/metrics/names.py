@@ -2,4 +2,6 @@
 
 ROUGE = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 SACREBLEU = ("bleu", "chrf", "ter")
+LOSS = "loss"
+"""What a model may be chosen by that no plain method has."""
 GENERATION_METRICS = (*ROUGE, "bleu4", *SACREBLEU, "meteor")

@@ -1,9 +1,11 @@
 """Two systems on the same items: is the difference of their scores more than chance?
 
-Wilcoxon's signed ranks and a permutation of signs need no normal distribution; Holm's correction keeps the chance of any
-false finding among several comparisons below its level (Holm 1979).
+Wilcoxon's signed ranks and a permutation of signs (approximate randomisation) need no normal distribution; McNemar's test
+is of answers that are right or wrong. Holm's correction keeps the chance of any false finding among several comparisons
+below its level (Holm 1979).
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -78,15 +80,40 @@ def compare_exchanged(
     return PairedTest(float(observed), (as_large + 1) / (permutations + 1))
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values corrected for being several.
+@dataclass(frozen=True, slots=True)
+class McNemar:
+    """Of two systems that are right or wrong on the same items (McNemar 1947).
+
+    Attributes:
+        only_first: items that the first alone has right.
+        only_second: items that the second alone has right.
+        p: how often chance divides these as unevenly, either way: exact, by the binomial distribution.
+    """
+
+    only_first: int
+    only_second: int
+    p: float
+
+
+def mcnemar(first: Array, second: Array) -> McNemar:
+    """McNemar's exact test of [n] answers, 1 right and 0 wrong, of two systems; equal answers say nothing."""
+    from scipy.stats import binom
+
+    one, other = np.asarray(first) > 0, np.asarray(second) > 0
+    only_first, only_second = int((one & ~other).sum()), int((other & ~one).sum())
+    p = min(1.0, 2 * float(binom.cdf(min(only_first, only_second), only_first + only_second, 0.5)))
+    return McNemar(only_first, only_second, p)
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """p-values corrected for being several; one that is not defined (NaN) is no comparison and stays so.
 
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
     """
-    order = sorted(range(len(p_values)), key=p_values.__getitem__)
-    corrected, so_far = [0.0] * len(p_values), 0.0
-    for rank, number in enumerate(order):
-        so_far = min(1.0, max(so_far, (len(p_values) - rank) * p_values[number]))
-        corrected[number] = so_far
+    order = sorted((i for i, p in enumerate(values) if not math.isnan(p)), key=lambda i: values[i])
+    corrected, least = [math.nan] * len(values), 0.0
+    for rank, place in enumerate(order):
+        least = max(least, min(1.0, (len(order) - rank) * values[place]))
+        corrected[place] = least
     return corrected

@@ -108,6 +108,14 @@ def lead_sentences(source: str, count: int = 3) -> str:
     return "\n".join(part.strip() for part in [part for part in sentences if part.strip()][:count])
 
 
+COPIES: dict[str, Callable[[str], str]] = {
+    "copy": str,
+    "lead1": lambda source: lead_sentences(source, 1),
+    "lead3": lead_sentences,
+}
+"""Name of a system that needs no model → what it makes of a source."""
+
+
 def group_references(sources: Sequence[str], targets: Sequence[str]) -> list[list[str]]:
     """For each source the targets of all rows with the same source: the references of question generation."""
     by_source: dict[str, list[str]] = {}

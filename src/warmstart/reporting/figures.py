@@ -186,6 +186,26 @@ def comparison_figure(arms: Sequence[Arm], metric: str) -> str:
     return _svg(draw, f"Comparison of {metric}, mean over seeds: {means}.", height_inches=0.9 + 0.55 * len(arms))
 
 
+def calibration_figure(lines: Sequence[Series]) -> str:
+    """The share of right answers over their probability, beside the diagonal where both are the same."""
+
+    def draw(axes: Any) -> None:
+        axes.plot([0, 1], [0, 1], color=GRID_COLOR, linewidth=1.4)
+        for line in lines:
+            for points in line.seeds:
+                axes.plot(*zip(*points, strict=True), color=_arm_color(line.color_index), marker="o", markersize=5)
+        _label_ends(axes, [(line.name, line.seeds[0][-1][1], _arm_color(line.color_index)) for line in lines])
+        axes.set_xlabel("probability of the answer")
+        axes.set_title("share right", loc="left")
+        axes.grid(axis="y", color=GRID_COLOR, linewidth=0.8)
+
+    ends = "; ".join(
+        f"{line.name} from {line.seeds[0][0][1]:.2f} right at {line.seeds[0][0][0]:.2f} to "
+        f"{line.seeds[0][-1][1]:.2f} at {line.seeds[0][-1][0]:.2f}" for line in lines
+    )  # fmt: skip
+    return _svg(draw, f"Calibration: {ends}.", height_inches=3.8)
+
+
 def smooth(values: Sequence[float]) -> list[float]:
     """A moving mean over a tenth of the curve, less near both ends."""
     sums = list(itertools.accumulate(values, initial=0.0))
@@ -227,7 +247,7 @@ def _curve_figure(lines: Sequence[Series], title: str, over: str, draw: Any) -> 
         axes.set_xlabel("tokens" if over == "tokens" else "step")
         axes.set_title(_printable(title), loc="left")
         axes.xaxis.set_major_locator(_ticks())
-        axes.xaxis.set_major_formatter(lambda x, _: _short_number(x))
+        axes.xaxis.set_major_formatter(lambda x, _: short_number(x))
         axes.grid(axis="y", color=GRID_COLOR, linewidth=0.8)
 
     ends = "; ".join(
@@ -255,7 +275,8 @@ def _ticks() -> Any:
     return MaxNLocator(5, integer=True)
 
 
-def _short_number(value: float) -> str:
+def short_number(value: float) -> str:
+    """A number in at most four digits: ``1.1M``."""
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= size:
             return f"{value / size:.4g}{unit}"

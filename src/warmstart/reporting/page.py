@@ -14,6 +14,7 @@ from warmstart.base.errors import BadInput
 from warmstart.base.files import write_text
 from warmstart.base.formatting import format_duration
 from warmstart.reporting.blocks import Block, Cell, Code, Figure, Heading, Number, Paragraph, Table
+from warmstart.reporting.example_blocks import example_blocks
 from warmstart.reporting.figures import (
     Arm,
     comparison_figure,
@@ -29,8 +30,8 @@ MAX_COLUMNS, MAX_HEAD_CHARS = 12, 40
 MAX_CONFUSED = 20
 
 
-def write_page(path: Path, title: str, blocks: Sequence[Block]) -> None:
-    """Writes the page to ``path`` (atomic).
+def write_page(path: Path, title: str, blocks: Sequence[Block], refresh_s: int = 0) -> None:
+    """Writes the page to ``path`` (atomic); with ``refresh_s`` a browser reads it anew after so many seconds.
 
     Raises:
         BadInput: ``path`` is not the name of an HTML file.
@@ -42,7 +43,9 @@ def write_page(path: Path, title: str, blocks: Sequence[Block]) -> None:
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
-    write_text(Path(path), environment.get_template("page.html.j2").render(title=title, blocks=blocks))
+    write_text(
+        Path(path), environment.get_template("page.html.j2").render(title=title, blocks=blocks, refresh_s=refresh_s)
+    )
 
 
 def check_page_path(path: Path) -> None:
@@ -54,26 +57,50 @@ def check_page_path(path: Path) -> None:
         )  # fmt: skip
 
 
-def run_blocks(folders: Sequence[Path]) -> tuple[str, list[Block]]:
-    """The title and the blocks of a page about the runs in ``folders``, in order.
+def run_blocks(folders: Sequence[Path], *, unfinished: bool = False) -> tuple[str, list[Block]]:
+    """The title and the blocks of a page about the runs in ``folders``, in order; ``unfinished`` as ``read_runs`` has it.
 
     Raises:
         BadInput: a folder without a finished run.
     """
-    runs = _distinguish_names([run for folder in folders for run in read_runs(Path(folder))])
-    blocks: list[Block] = []
+    runs = _distinguish_names([run for folder in folders for run in read_runs(Path(folder), unfinished=unfinished)])
+    blocks: list[Block] = [Paragraph(answer) for answer in answers(runs)]
     for split in dict.fromkeys(split for run in runs for split in run.results):
         blocks += [Heading(f"Results on {split}" if split else "Results"), results_table(runs, split)]
-        blocks += [Paragraph(run.comparison) for run in runs if run.comparison and split == list(run.results)[-1]]
         blocks += baseline_blocks(runs, split)
         blocks += seeds_table(runs, split)
         blocks += comparison_figures(runs, split)
         blocks += confusion_tables(runs, split)
+        blocks += example_blocks(runs, split)
     blocks += curve_figures(runs)
     blocks += [Heading("Runs"), cost_table(runs)]
     blocks += attempts_table(runs)
     blocks += [block for run in runs for block in run_details(run)]
     return "Runs: " + ", ".join(run.name for run in runs), blocks
+
+
+def answers(runs: Sequence[RunReport]) -> list[str]:
+    """What each run found, in a sentence: its comparison, its gain over a baseline, or else its first metric."""
+    found = []
+    for run in runs:
+        if run.comparison or run.baselines:
+            found.append(run.comparison or str(run.baselines["sentence"]))
+        elif not run.is_finished:
+            found.append(f"{run.name} is not finished: {run.steps:,} steps in {format_duration(run.seconds)} so far.")
+        elif not any(other.comparison and other.folder == run.folder for other in runs):
+            found.append(_figure_in_words(run))
+    return found
+
+
+def _figure_in_words(run: RunReport) -> str:
+    """The first metric of a run on its last split."""
+    split, result = list(run.results.items())[-1]
+    metric, value = next(iter(result.metrics.items()))
+    where = f" on the {result.examples:,} examples of {split}" if result.examples and split else ""
+    spread = f" ± {result.std[metric]:.4f} over {len(result.seeds)} seeds" if metric in result.std else ""
+    bounds = result.intervals.get(metric)
+    interval = f" (95 % interval {bounds[0]:.4f} to {bounds[1]:.4f} over examples)" if bounds else ""
+    return f"{run.name}: {metric} {value:.4f}{spread}{where}{interval}."
 
 
 def results_table(runs: Sequence[RunReport], split: str) -> Table:
@@ -154,9 +181,15 @@ def _confused_classes(labels: Sequence[str], counts: Sequence[Sequence[int]], na
 
 
 def cost_table(runs: Sequence[RunReport]) -> Table:
-    """One row per run: steps, tokens and time of training."""
-    rows = ((run.name, Number(run.steps), Number(run.tokens), format_duration(run.seconds)) for run in runs)
-    return Table(("run", "steps", "tokens", "time"), tuple(rows), "Cost of training.")
+    """One row per run: steps, tokens, time and speed of training."""
+    rows = (
+        (run.name, Number(run.steps), Number(run.tokens), format_duration(run.seconds), _speed(run)) for run in runs
+    )
+    return Table(("run", "steps", "tokens", "time", "tokens a second"), tuple(rows), "Cost of training.")
+
+
+def _speed(run: RunReport) -> str:
+    return f"{run.tokens / run.seconds:,.0f}" if run.seconds > 0 else "–"
 
 
 def seeds_table(runs: Sequence[RunReport], split: str) -> list[Block]:
@@ -225,7 +258,7 @@ def run_details(run: RunReport) -> list[Block]:
     argv = manifest.pop("argv", None)
     blocks: list[Block] = [Heading(run.name)]
     if argv:
-        blocks.append(Code(shlex.join(map(str, argv)) if isinstance(argv, list) else str(argv), "Command"))
+        blocks.append(Code(_command(argv), "Run it again"))
     if manifest:
         blocks.append(Table(("manifest", "value"), tuple(_flatten(manifest)), wrap=True))
     if run.account:
@@ -234,6 +267,14 @@ def run_details(run: RunReport) -> list[Block]:
     if run.config:
         blocks.append(Code(run.config, "The resolved recipe", collapsible=True))
     return blocks if len(blocks) > 1 else []
+
+
+def _command(argv: Any) -> str:
+    """What was typed; a manifest has it without the program's name."""
+    if not isinstance(argv, list):
+        return str(argv)
+    words = [str(word) for word in argv]
+    return shlex.join(words if words[:1] == ["warmstart"] else ["warmstart", *words])
 
 
 def _metrics(runs: Sequence[RunReport], split: str) -> list[str]:

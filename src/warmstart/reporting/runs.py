@@ -5,14 +5,18 @@ run of several trainings, each has a subfolder of its own.
 """
 
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from warmstart.base.errors import BadInput
 from warmstart.base.files import read_json
 from warmstart.base.old_names import WEIGHT_ACCOUNT_KEYS, rename_keys
-from warmstart.base.run_folder import ACCOUNT, CONFIG, MANIFEST, METRICS, REPORT, read_metrics
+from warmstart.base.run_folder import ACCOUNT, CONFIG, EXAMPLES, MANIFEST, METRICS, REPORT, read_metrics
+from warmstart.metrics.metric import Array
 
 RERUN = "run the command again"
 
@@ -75,6 +79,27 @@ class SplitResult:
     confusion: tuple[list[str], list[list[int]]]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Answered:
+    """How one training answered the examples of a split (``examples.json``).
+
+    Attributes:
+        examples: what identifies them.
+        right: [n] 1 or 0.
+        confidence: [n] the probability of each answer; empty where the model gives none.
+        tokens: [n] as read.
+        columns: name → value of each example.
+        errors: the surest, with their texts.
+    """
+
+    examples: str
+    right: Array
+    confidence: Array
+    tokens: Array
+    columns: dict[str, list[str]]
+    errors: list[dict[str, Any]]
+
+
 @dataclass(frozen=True, slots=True)
 class RunReport:
     """One run, or one arm of it.
@@ -82,7 +107,7 @@ class RunReport:
     ``results`` are by split, ``dev`` and ``test``; a run that has one kind of figures only has them under the empty name.
     ``attempts`` are the reports of the trainings that collapsed and of those that were begun in their place.
     ``comparison`` is the sentence about the arms, with the first of them, and so are ``baselines``, the part of the report
-    about what a person would use instead.
+    about what a person would use instead. ``answered`` has by split how each training answered each example.
     """
 
     folder: Path
@@ -98,6 +123,8 @@ class RunReport:
     account: dict[str, Any]
     config: str
     baselines: dict[str, Any] = field(default_factory=dict)
+    answered: dict[str, tuple[Answered, ...]] = field(default_factory=dict)
+    is_finished: bool = True
 
     @property
     def final(self) -> SplitResult:
@@ -105,14 +132,20 @@ class RunReport:
         return list(self.results.values())[-1]
 
 
-def read_runs(folder: Path) -> list[RunReport]:
+def read_runs(folder: Path, *, unfinished: bool = False) -> list[RunReport]:
     """Reads a run folder: one record, or one for each arm if the run has several trainings (seeds, a control).
+
+    Args:
+        folder: of the run.
+        unfinished: whether a run that has begun and not ended is read as far as it is.
 
     Raises:
         BadInput: no finished run in ``folder``, or a file in it that cannot be read.
     """
     folder = Path(folder)
     path = folder / REPORT
+    if not path.is_file() and unfinished and (folder / CONFIG).is_file():
+        return _so_far(folder)
     if not path.is_file():
         raise BadInput(
             "there is no finished run here" if folder.is_dir() else "folder not found", where=str(folder),
@@ -161,7 +194,41 @@ def _run_report(folder: Path, name: str, trainings: list[_Training], comparison:
         manifest=_read_object(folder / MANIFEST, missing_is_empty=True),
         account=_read_account(trainings[0][0] / ACCOUNT),
         config=_read_text(folder / CONFIG),
+        answered=_read_answered([place for place, _ in trainings]),
     )
+
+
+def _so_far(folder: Path) -> list[RunReport]:
+    """Each training that has begun, as far as it has logged: the run's own, or those in folders within it."""
+    places = [folder] if (folder / METRICS).is_file() else sorted(path.parent for path in folder.glob(f"*/{METRICS}"))
+    return [_unfinished(place, folder) for place in places or [folder]]
+
+
+def _unfinished(place: Path, folder: Path) -> RunReport:
+    rows = list(read_metrics(place / METRICS)) if (place / METRICS).is_file() else []
+    logged = [row for row in rows if row["kind"] == "train"]
+    last: dict[str, Any] = logged[-1] if logged else {"step": 0}
+    name = place.resolve().name if place == folder else f"{folder.resolve().name}/{place.name}"
+    curves = (read_curves(place / METRICS),) if rows else ()
+    return RunReport(
+        folder=place, name=name, steps=int(last["step"]), tokens=int(last.get("tokens", 0)),
+        seconds=float(last.get("elapsed_s", 0.0)), results={}, comparison="", attempts=(), curves=curves,
+        manifest=_read_object(place / MANIFEST, missing_is_empty=True), account=_read_account(place / ACCOUNT),
+        config=_read_text(place / CONFIG), is_finished=(place / REPORT).is_file(),
+    )  # fmt: skip
+
+
+def _read_answered(places: Sequence[Path]) -> dict[str, tuple[Answered, ...]]:
+    """By split, where every training has kept how it answered."""
+    each = [_read_object(place / EXAMPLES, missing_is_empty=True) for place in places]
+    splits = [split for split in each[0] if all(one.get(split) for one in each)]
+    return {split: tuple(_answered(one[split]) for one in each) for split in splits}
+
+
+def _answered(found: dict[str, Any]) -> Answered:
+    right = np.frombuffer(found["right"].encode(), np.uint8) - ord("0")
+    confidence, tokens = (np.array(found[name], np.float64) for name in ("confidence", "tokens"))
+    return Answered(found["examples"], right, confidence, tokens, found["columns"], found["errors"])
 
 
 def _metrics_path(training: _Training) -> Path:

@@ -8,7 +8,8 @@ from warmstart.base.errors import BadInput
 from warmstart.base.files import read_json
 from warmstart.base.formatting import format_duration
 from warmstart.reporting.blocks import Block, Cell, Code, Figure, Heading, Number, Paragraph, Table
-from warmstart.reporting.figures import Arm, Series, comparison_figure, label_figure
+from warmstart.reporting.export import export_blocks
+from warmstart.reporting.figures import Arm, Series, comparison_figure, label_figure, short_number
 from warmstart.reporting.page import check_page_path, run_blocks, write_page
 from warmstart.reporting.zeroshot_curves import curve_blocks, read_curve
 
@@ -20,8 +21,17 @@ def write_study_page(path: Path, study: dict[str, Any]) -> None:
     write_page(path, f"Study: {study['design']}", study_blocks(study))
 
 
-def report_folders(folders: Sequence[Path], out: Path) -> None:
+def report_folders(
+    folders: Sequence[Path], out: Path, export: Path | None = None, *, unfinished: bool = False, refresh_s: int = 0
+) -> None:
     """Writes a page about studies, curves of zero-shot scores (files) and runs, each in the given order.
+
+    Args:
+        folders: of finished runs and studies.
+        out: the page.
+        export: a folder for the same as Markdown, CSV and SVG.
+        unfinished: whether runs that have not ended are shown as far as they are.
+        refresh_s: seconds after which a browser reads the page anew; 0: never.
 
     Raises:
         BadInput: no folder, one without a finished run or study, or an ``out`` that is not the name of an HTML file.
@@ -36,18 +46,21 @@ def report_folders(folders: Sequence[Path], out: Path) -> None:
     files = [folder for folder in folders if folder.is_file()]
     blocks += curve_blocks(list(map(read_curve, files))) if files else []
     runs = [folder for folder in folders if folder not in [*studies, *files]]
-    title, more = run_blocks(runs) if runs else ("", [])
+    title, more = run_blocks(runs, unfinished=unfinished) if runs else ("", [])
     names = [f"Studies: {', '.join(folder.resolve().name for folder in studies)}"] if studies else []
     names += ["Zero-shot scores"] if files else []
-    write_page(out, "; ".join([*names, title] if title else names), [*blocks, *more])
+    title = "; ".join([*names, title] if title else names)
+    write_page(out, title, [*blocks, *more], refresh_s)
+    if export is not None:
+        export_blocks(export, title, [*blocks, *more])
 
 
 def study_blocks(study: dict[str, Any]) -> list[Block]:
     """The blocks of a study."""
     blocks: list[Block] = [Paragraph(study["answer"]), Heading("Results"), _table(study)]
-    blocks += [Figure(*drawn) for drawn in _figures(study)]
-    blocks += [Heading("Comparisons"), _comparisons(study), *_power(study)]
-    blocks += _tried(study)
+    blocks += [Figure(*drawn) for drawn in [*_figures(study), *_cost_figures(study)]]
+    blocks += [Heading("Comparisons"), _comparisons(study), *_paired(study), *_power(study)]
+    blocks += [*_tried(study), *_costs(study)]
     return [*blocks, Heading("Run it again"), Code(study["command"], "Command")]
 
 
@@ -75,7 +88,8 @@ def _table(study: dict[str, Any]) -> Table:
     rows = tuple((name, *(_cell(found.get((name, column))) for column in columns)) for name in names)
     heads = tuple(f"{column} {study['columns']}".strip() or study["metric"] for column in columns)
     caption = f"{study['metric']} on the {study['examples']:,} examples of {study['split']}"
-    return Table(("", *heads), rows, f"{caption}; ± is the standard deviation over {study['seeds']} seeds.")
+    spread = f"; ± is the standard deviation over {study['seeds']} seeds" if study["seeds"] > 1 else ""
+    return Table(("", *heads), rows, f"{caption}{spread}.")
 
 
 def _cell(one: dict[str, Any] | None) -> Cell:
@@ -89,10 +103,51 @@ def _figures(study: dict[str, Any]) -> list[tuple[str, str]]:
     names = list(dict.fromkeys(one["row"] for one in _rows(study)))
     if len(_columns(study)) > 1:
         lines = [_line(study, name, index) for index, name in enumerate(names)]
-        caption = f"{study['metric']} by labels: thin lines are seeds, the thick line is their mean."
+        seeds = ": thin lines are seeds, the thick line is their mean" if study["seeds"] > 1 else ""
+        caption = f"{study['metric']} by {study['columns']}{seeds}."
         return [(label_figure(lines, study["metric"], study["columns"], _columns(study)), caption)]
     arms = [Arm(one["row"], index, tuple(one["values"])) for index, one in enumerate(_rows(study))]
     return [(comparison_figure(arms, study["metric"]), "Each dot is a seed, the bar is their mean.")]
+
+
+def _cost_figures(study: dict[str, Any]) -> list[tuple[str, str]]:
+    """The metric over the tokens that starts were pre-trained on, where a table has several: what more of it brings."""
+    costs = {row: cost["tokens"] for row, cost in study.get("costs", {}).items() if cost is not None}
+    places = {tokens: place for place, tokens in enumerate(sorted(set(costs.values())))}
+    if len(places) < 3 or len(_columns(study)) > 1:
+        return []
+    runs: dict[str, list[dict[str, Any]]] = {}
+    for one in study["table"]:
+        if costs.get(one["row"]):
+            runs.setdefault(one["row"].partition(", after ")[0], []).append(one)
+    lines = [_cost_line(name, index, own, costs, places) for index, (name, own) in enumerate(runs.items())]
+    columns = [short_number(tokens) for tokens in places]
+    caption = f"{study['metric']} by tokens of pre-training: thin lines are seeds, the thick line is their mean."
+    return [(label_figure(lines, study["metric"], "tokens of pre-training", columns), caption)]
+
+
+def _cost_line(
+    name: str, index: int, own: Sequence[dict[str, Any]], costs: dict[str, int], places: dict[int, int]
+) -> Series:
+    """The models of one pre-training, the shortest first, a line for each seed."""
+    ordered = sorted((places[costs[one["row"]]], one["values"]) for one in own)
+    seeds = min(len(values) for _, values in ordered)
+    return Series(name, index, tuple(tuple((place, values[k]) for place, values in ordered) for k in range(seeds)))
+
+
+def _costs(study: dict[str, Any]) -> list[Block]:
+    """What each row took: the pre-training of its start, and its own trainings."""
+    costs = study.get("costs", {})
+    if not costs:
+        return []
+    rows: list[tuple[Cell, ...]] = []
+    for row, cost in costs.items():
+        spent = sum(one["seconds"] for one in study["table"] if one["row"] == row)
+        before: list[Cell] = ["–", "–"] if cost is None else [Number(cost["tokens"]), format_duration(cost["seconds"])]
+        rows.append((row, *before, format_duration(spent)))
+    caption = "What it took; of a start that no run of this program has made it is not known."
+    heads = ("", "pre-training, tokens", "pre-training, time", "trainings, time")
+    return [Heading("Cost"), Table(heads, tuple(rows), caption)]
 
 
 def _line(study: dict[str, Any], name: str, index: int) -> Series:
@@ -107,17 +162,36 @@ def _line(study: dict[str, Any], name: str, index: int) -> Series:
 def _comparisons(study: dict[str, Any]) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for one in study["comparisons"]:
-        name = f"{one['column']} {study['columns']}: ".lstrip(" :") if one["column"] else ""
         interval = None if one["interval"] is None else (one["interval"][0], one["interval"][1])
         p = "–" if one["p_holm"] is None else f"{one['p_holm']:.3f}"
-        rows.append(
-            (f"{name}{one['main']} over {one['other']}", Number(one["gain"], interval=interval), p, one["verdict"])
-        )
+        rows.append((_name(study, one), Number(one["gain"], interval=interval), p, one["verdict"]))
     caption = (
         "Gains; below each its 95 % interval over seeds and examples. p is two-sided and Holm's: it allows for all rows of "
         "this table together."
     )
     return Table(("", "gain", "p", "verdict"), tuple(rows), caption)
+
+
+def _paired(study: dict[str, Any]) -> Sequence[Block]:
+    """The tests over the examples alone; nothing, where there are none."""
+    found = [one for one in study["comparisons"] if one.get("paired", {}).get("p_holm") is not None]
+    rows = tuple((_name(study, one), f"{one['paired']['p_holm']:.3f}", _mcnemar(one["paired"])) for one in found)
+    caption = (
+        "Paired tests on the same examples, without the luck of the seeds. Approximate randomisation is of the mean over "
+        "seeds, with Holm's correction. McNemar's exact test is of two models at a time: the examples that the first alone "
+        "and the second alone has right, and p without correction."
+    )
+    return [Table(("", "randomisation, p", "McNemar, seed by seed"), rows, caption, wrap=True)] if rows else []
+
+
+def _mcnemar(paired: dict[str, Any]) -> str:
+    each = [f"{one['only_main']} : {one['only_other']}, p {one['p']:.3f}" for one in paired["mcnemar"]]
+    return "; ".join(each) or "–"
+
+
+def _name(study: dict[str, Any], one: dict[str, Any]) -> str:
+    place = f"{one['column']} {study['columns']}: " if one["column"] else ""
+    return f"{place}{one['main']} over {one['other']}"
 
 
 def _power(study: dict[str, Any]) -> Sequence[Block]:

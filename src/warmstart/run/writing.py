@@ -10,6 +10,7 @@ from typing import Any
 from warmstart.base.files import write_text
 from warmstart.image.processor import ImageProcessor
 from warmstart.models.model import Model
+from warmstart.run.card import NO_FACTS, CardFacts, card_text
 from warmstart.run.foreign_pairs import START, stated_ids
 from warmstart.run.metadata import RunMetadata, write_metadata
 from warmstart.tasks.settings import TemplateSettings
@@ -36,7 +37,7 @@ def manifest(verb: str, seed: int, data: dict[str, Any]) -> dict[str, Any]:
 
 def write_model(
     folder: Path, model: Model, tokenizer: Vocabulary, metadata: RunMetadata, words: str,
-    ids: Mapping[str, Any] | None = None,
+    ids: Mapping[str, Any] | None = None, facts: CardFacts = NO_FACTS,
 ) -> None:  # fmt: skip
     """Writes everything that loading and predicting need, and a model card.
 
@@ -47,9 +48,10 @@ def write_model(
         metadata: its task, or how its text was cleaned.
         words: what it is, for the card.
         ids: ids of special tokens as another config has stated them, under its keys.
+        facts: how good it is and what it started from, for the card.
     """
     save_model(model, folder, folder_metadata(tokenizer, metadata, ids))
-    write_surroundings(folder, model, tokenizer, metadata, words)
+    write_surroundings(folder, model, tokenizer, metadata, words, facts)
 
 
 def folder_metadata(
@@ -77,7 +79,9 @@ def _decoder_start(task: TaskSpec, tokenizer: Vocabulary) -> dict[str, Any]:
     return {START: require_text(tokenizer, "--task").token_to_id(special_tokens("prefix", tokenizer).delimiter)}
 
 
-def write_surroundings(folder: Path, model: Model, tokenizer: Vocabulary, metadata: RunMetadata, words: str) -> None:
+def write_surroundings(
+    folder: Path, model: Model, tokenizer: Vocabulary, metadata: RunMetadata, words: str, facts: CardFacts = NO_FACTS
+) -> None:
     """Writes what stands beside config and weights: tokenizer, task and card; as :func:`write_model` has it."""
     task = metadata.first_task
     sight, typed = model.settings.backbone.sight, model.settings.backbone.segments > 0
@@ -93,7 +97,7 @@ def write_surroundings(folder: Path, model: Model, tokenizer: Vocabulary, metada
     write_metadata(folder, metadata)
     if metadata.direction == "backward":
         words = f"{words} It reads texts from their end: to another program give the tokens in opposite order."
-    card = _card(folder.name, metadata.named_tasks, words, images=isinstance(tokenizer, ImageProcessor))
+    card = card_text(folder.name, metadata.named_tasks, words, facts, images=isinstance(tokenizer, ImageProcessor))
     write_text(folder / "README.md", card)
 
 
@@ -122,23 +126,3 @@ def _own_template(framing: TemplateSettings, tokenizer: Vocabulary) -> Template:
     before, after = (tuple(pieces[number] for number in ids) for ids in framing.one)
     first, between, last = (tuple(pieces[number] for number in ids) for ids in framing.pair)
     return Template((*before, "$A", *after), (*first, "$A", *between, "$B", *last))
-
-
-def _card(name: str, tasks: Mapping[str, TaskSpec], words: str, *, images: bool) -> str:
-    tags = ["warmstart", *(dict.fromkeys(spec.kind for spec in tasks.values()) or ["language-model"])]
-    of_language_model = "image-feature-extraction" if images else "text-generation"
-    pipeline = next((answer_of(spec).pipeline for spec in tasks.values()), of_language_model)
-    head = [
-        "---",
-        "library_name: warmstart",
-        f"pipeline_tag: {pipeline}",
-        "tags:",
-        *(f"- {tag}" for tag in tags),
-        "---",
-    ]
-    named = {f"Labels of {task}" if task else "Labels": spec.label_names for task, spec in tasks.items()}
-    labels = [line for key, names in named.items() if names for line in (f"{key}: {', '.join(names)}.", "")]
-    use = "predict --run" if tasks else "finetune --start" if images else "generate --run"
-    which = f" --task {next(iter(tasks))}" if next(iter(tasks), "") else ""
-    end = f"Use it with `warmstart {use} {Path(name)}{which}`; `config.yaml` here is the recipe that made it."
-    return "\n".join([*head, "", f"# {name}", "", words, "", *labels, end, ""])

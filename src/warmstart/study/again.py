@@ -12,12 +12,12 @@ from typing import Any
 from warmstart.base.console import say
 from warmstart.base.files import read_json, write_json
 from warmstart.base.follower_folder import open_run
-from warmstart.base.run_folder import AGAIN, COLLAPSED, PSEUDO_VALUES, REPORT, Resume
+from warmstart.base.run_folder import AGAIN, COLLAPSED, EXAMPLES, PSEUDO_VALUES, REPORT, Resume
 from warmstart.build.finetuning import Finetuning
 from warmstart.metrics.metric import LOWER_IS_BETTER
 from warmstart.run.metadata import read_metadata
 from warmstart.run.writing import write_model
-from warmstart.study.trial import Setup, Trial, finish_trial, how_collapsed, summary, train_trial
+from warmstart.study.trial import Setup, Trial, card_facts, finish_trial, how_collapsed, summary, train_trial
 from warmstart.transfer.folder import load_model
 
 SEED_STEP = 1000  # from a seed to that of the next attempt: further than a study has seeds
@@ -76,8 +76,11 @@ def _choose(
         outcome = train_trial(trial, built, setup, resume=True)  # its checkpoints are still there
         return finish_trial(trial, built, outcome, attempts=attempts, attempt=".")
     folder, chosen = trial.folder, trial.folder.path / AGAIN
-    write_model(folder.path, load_model(chosen), built.tokenizer, read_metadata(chosen), summary(trial.recipe, built))
-    write_json(folder.path / PSEUDO_VALUES, read_json(chosen / PSEUDO_VALUES))
+    words, facts = summary(trial.recipe, built), card_facts(trial.recipe, built, second)
+    write_model(folder.path, load_model(chosen), built.tokenizer, read_metadata(chosen), words, facts=facts)
+    for name in (PSEUDO_VALUES, EXAMPLES):
+        if (chosen / name).is_file():
+            write_json(folder.path / name, read_json(chosen / name))
     place = f"{AGAIN}/{second['attempt']}" if second.get("attempt", ".") != "." else AGAIN
     report = second | {"run": first["run"], "seed": first["seed"], "attempts": attempts, "attempt": place}
     folder.finish(report)

@@ -1,13 +1,14 @@
 """Baselines: what a person would use instead of fine-tuning, learned from the same examples and tested on the same.
 
-``guess`` reads no text, ``words`` is regression on a bag of words, ``frozen`` on the states of the start as it is. They have
-no seed: the same examples give the same figures. A fine-tuned model is compared with the best of them, chosen by the very
-examples that both are evaluated on, which favours the baselines.
+``guess`` reads no text, ``words`` is regression on a bag of words, ``frozen`` on the states of the start as it is; of texts
+that are written there are copies of the source, and the target of the nearest one. They have no seed: the same examples
+give the same figures. A fine-tuned model is compared with the best of them, chosen by the very examples that both are
+evaluated on, which favours the baselines.
 """
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from warmstart.base.console import say
@@ -15,23 +16,23 @@ from warmstart.base.errors import BadInput
 from warmstart.base.files import read_json, write_json
 from warmstart.base.run_folder import RunFolder
 from warmstart.build.finetuning import Finetuning
-from warmstart.build.learned_task import LearnedTask
 from warmstart.build.start import NO_START
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.example.record import Record
 from warmstart.metrics.metric import LOWER_IS_BETTER
-from warmstart.study.plain_forms import FORMS, PlainForm
+from warmstart.metrics.names import LOSS
+from warmstart.study.examples import digits
+from warmstart.study.plain_forms import FORMS, PlainForm, Way
 from warmstart.study.text_features import BagOfWords, Features, FrozenStates, feature_rows
+from warmstart.tasks.answer import Scores
 from warmstart.tasks.table import kind_of
 
 FILE = "baselines.json"
-GUESS = "guess"
 NAMES = {
-    GUESS: "",  # each form says what it is
     "words": "regression on TF-IDF of words and pairs of words",
     "frozen": "regression on the states of the start as it is",
 }
-"""Every baseline, in words."""
+"""Baselines of features, in words; each form of task has others of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class Baseline:
         intervals: metric → bounds of its 95 % interval over examples.
         seconds: that it took.
         pseudo_values: of the main metric, for a comparison on the same examples.
+        right: ``1`` for each example that it has right; empty where none is right or wrong.
     """
 
     what: str
@@ -51,6 +53,7 @@ class Baseline:
     intervals: dict[str, list[float]]
     seconds: float
     pseudo_values: list[float] = field(default_factory=list, repr=False)
+    right: str = field(default="", repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """What stands in a report."""
@@ -72,25 +75,27 @@ class Baselines:
     def fit(self, built: Finetuning) -> dict[str, Baseline]:
         """Learns from the training Records and answers test or, where there is none, dev; empty where none applies."""
         task = built.task
-        name = task.answer.plain_form
-        if not name:
+        if built.metric == LOSS:
             return {}
-        form, found = FORMS[name], {}
+        form, found = FORMS[task.answer.plain_form], {}
         data = task.data
         tested = data.dev if data.test is None else data.test
-        ways: dict[str, Callable[[], list[Any]]] = {GUESS: lambda: _guess(form, task, tested)}
+        ways = form.ways(data.train, tested, task.spec)
         if all(form.texts(record) for record in data.train):
             ordered = kind_of(task.spec).pair != "symmetric"
             ways |= {
-                way: lambda make=make: regress(form, make(), data.train, tested, ordered=ordered)  # type: ignore[misc]
+                way: Way(
+                    NAMES[way],
+                    lambda records, make=make: regress(form, make(), data.train, records, ordered=ordered),  # type: ignore[misc]
+                )
                 for way, make in self.features.items()
             }
-        for way, answer in ways.items():
+        for way, (what, answer) in ways.items():
             began_at_s = time.monotonic()
-            scores = _evaluate(built, tested, answer())
+            scores, right = _evaluate(built, tested, answer(tested))
             values = scores.pseudo_values[built.metric].tolist() if built.metric in scores.pseudo_values else []
             seconds = round(time.monotonic() - began_at_s, 1)
-            found[way] = Baseline(NAMES[way] or form.guessed, scores.metrics, scores.intervals, seconds, values)
+            found[way] = Baseline(what, scores.metrics, scores.intervals, seconds, values, right)
         return found
 
 
@@ -125,14 +130,9 @@ def fit_once(baselines: Baselines, built: Finetuning, folder: RunFolder) -> dict
     for name, one in found.items():
         say(f"baseline   {name}: {built.metric} {one.metrics[built.metric]:.4f}, {one.what} ({one.seconds:.1f} s)")
     if not found:
-        say("baseline   none: plain methods do not learn this kind of task")
-    write_json(path, {name: one.to_dict() | {"pseudo_values": one.pseudo_values} for name, one in found.items()})
+        say(f"baseline   none: plain methods have no {LOSS}")
+    write_json(path, {name: asdict(one) for name, one in found.items()})
     return found
-
-
-def _guess(form: PlainForm, task: LearnedTask, tested: Sequence[Record]) -> list[Any]:
-    guess = form.guess(task.data.train, task.spec)
-    return [guess(record) for record in tested]
 
 
 def regress(
@@ -146,10 +146,11 @@ def regress(
     return form.regress(train, rows[: len(read)], tested, rows[len(read) :], features.strength)
 
 
-def _evaluate(built: Finetuning, tested: Sequence[Record], predictions: list[Any]) -> Any:
-    """The metrics of a result, with intervals, as those of a model are computed."""
+def _evaluate(built: Finetuning, tested: Sequence[Record], predictions: list[Any]) -> tuple[Scores, str]:
+    """The metrics of a result, with intervals, as those of a model are computed; and which answers are right."""
     task = built.task
     answer, spec, labels = task.answer, task.spec, task.data.open_labels
     known = spec if labels is None else spec.model_copy(update={"label_names": tuple(labels)})
     truths = [answer.truth(known, record, built.tokenizer) for record in tested]
-    return answer.evaluate(spec, truths, predictions, 0, answer.result_metrics(spec, built.metric))
+    scores = answer.evaluate(spec, truths, predictions, 0, answer.quick_metrics(spec, built.metric))
+    return scores, digits(answer.rights(truths, predictions))

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,9 @@ from warmstart.base.run_folder import PSEUDO_VALUES
 from warmstart.metrics.comparison import Comparison, compare, mean_std
 from warmstart.metrics.metric import LOWER_IS_BETTER, Array
 from warmstart.study.baselines import Baseline, best_of
+from warmstart.study.examples import read_examples
 from warmstart.study.factors import PRETRAINED, SCRATCH
+from warmstart.study.paired import paired_tests
 from warmstart.study.trial import Trial
 
 
@@ -81,12 +84,25 @@ def _value(report: dict[str, Any], split: str, metric: str) -> float:
 def _comparison(
     trials: list[Trial], arms: dict[str, list[float]], metric: str, split: str, examples: int
 ) -> dict[str, Any]:
+    sides = [[_answers(trial, split) for trial in trials if trial.arm == arm] for arm in (PRETRAINED, SCRATCH)]
     values = [_pseudo_values(trials, arm, split) for arm in (PRETRAINED, SCRATCH)]
     pairs = None if values[0] is None or values[1] is None else (values[0], values[1])
     found = compare(
         arms[PRETRAINED], arms[SCRATCH], metric, pseudo_values=pairs, split=split, examples=examples
     )  # fmt: skip
-    return _as_dict(found)
+    return _as_dict(found) | {"paired": paired_tests(*sides).to_dict()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """What a trial did on each example, as :class:`~warmstart.study.paired.Answered` has it."""
+
+    pseudo_values: list[float]
+    right: str
+
+
+def _answers(trial: Trial, split: str) -> _Answers:
+    return _Answers(_own_pseudo_values(trial, split), read_examples(trial.folder).get(split, {}).get("right", ""))
 
 
 def _as_dict(found: Comparison) -> dict[str, Any]:
@@ -100,6 +116,10 @@ def _as_dict(found: Comparison) -> dict[str, Any]:
 
 def _pseudo_values(trials: list[Trial], arm: str, split: str) -> Array | None:
     """[K] the mean over the seeds of an arm of what groups of examples add to its metric; ``None`` if a trial has none."""
-    paths = [trial.folder.path / PSEUDO_VALUES for trial in trials if trial.arm == arm]
-    found = [read_json(path).get(split) if path.is_file() else None for path in paths]
-    return None if any(values is None for values in found) else np.mean(np.array(found, np.float64), axis=0)
+    found = [_own_pseudo_values(trial, split) for trial in trials if trial.arm == arm]
+    return np.mean(np.array(found, np.float64), axis=0) if all(found) else None
+
+
+def _own_pseudo_values(trial: Trial, split: str) -> list[float]:
+    path = trial.folder.path / PSEUDO_VALUES
+    return list(read_json(path).get(split, [])) if path.is_file() else []

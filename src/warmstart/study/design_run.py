@@ -21,6 +21,7 @@ from warmstart.config.study import StudyRecipe
 from warmstart.reporting.study_page import STUDY, write_study_page
 from warmstart.run.writing import manifest
 from warmstart.study.designs import Trials, find_design, metric_of
+from warmstart.study.pretraining_cost import pretraining_cost
 from warmstart.study.store import TRIALS, Cell, Result, TrialStore
 from warmstart.study.subsets import with_test
 from warmstart.study.table import StudyTable
@@ -39,8 +40,7 @@ def run_design(recipe: StudyRecipe, out: str) -> dict[str, Any]:
     """
     root = RunFolder(out)
     with root.hold():
-        _check_free(root)
-        _check_one_task(recipe)
+        check_study(recipe, root)
         design = find_design(recipe)
         given = read_labelled_data(recipe.task, recipe.train.seed)
         data = with_test(given)
@@ -55,7 +55,8 @@ def run_design(recipe: StudyRecipe, out: str) -> dict[str, Any]:
         table = StudyTable(
             metric_of(recipe, data), split, len(data.test or []), found.trials, found.baselines, bool(design.columns)
         )
-        return _finish(recipe, root, table, found.tried, design.columns)
+        more = {"columns": design.columns, "tried": found.tried, "costs": found.costs}
+        return finish_study(recipe, root, table.to_dict() | more)
 
 
 def _count(cells: Trials, sign: int) -> int:
@@ -69,17 +70,18 @@ def _count(cells: Trials, sign: int) -> int:
     return count
 
 
-def _check_free(root: RunFolder) -> None:
-    """Refuses a folder that holds something else."""
+def check_study(recipe: StudyRecipe, root: RunFolder) -> None:
+    """Refuses a folder that holds something else, and several tasks.
+
+    Raises:
+        BadInput: either is so.
+    """
     path = root.path
     if path.is_file() or (path.is_dir() and any(path.iterdir()) and not (path / TRIALS).is_dir()):
         raise BadInput(
             "the output folder holds something else than a study", where=str(path),
             next_step="choose an empty or new --out",
         )  # fmt: skip
-
-
-def _check_one_task(recipe: StudyRecipe) -> None:
     if recipe.tasks:
         raise BadInput(
             "a study is of one task", where="--task", value=", ".join(recipe.tasks), allowed="one task",
@@ -92,11 +94,12 @@ Rows = dict[str, dict[str, list[Result]]]
 
 @dataclass(slots=True)
 class Found:
-    """What trials came to: by column and row, beside the baselines; and on dev what was only tried."""
+    """What trials came to: by column and row, beside the baselines; what was only tried; what each row's start cost."""
 
     trials: Rows = field(default_factory=dict)
     baselines: Rows = field(default_factory=dict)
     tried: list[dict[str, Any]] = field(default_factory=list)
+    costs: dict[str, dict[str, Any] | None] = field(default_factory=dict)
 
     def add(self, cell: Cell, result: Result) -> None:
         """Takes a result to where it belongs."""
@@ -104,6 +107,9 @@ class Found:
             self.tried.append({"row": cell.row, "dev": result.dev, "seconds": result.seconds, "trial": result.name})
         else:
             self.trials.setdefault(cell.column, {}).setdefault(cell.row, []).append(result)
+            if cell.row not in self.costs:
+                cost = pretraining_cost(cell.recipe.start)
+                self.costs[cell.row] = None if cost is None else cost.to_dict()
 
 
 def _run(cells: Trials, count: int, store: TrialStore, recipe: StudyRecipe) -> Found:
@@ -128,12 +134,11 @@ def _run(cells: Trials, count: int, store: TrialStore, recipe: StudyRecipe) -> F
     return found
 
 
-def _finish(
-    recipe: StudyRecipe, root: RunFolder, table: StudyTable, tried: list[dict[str, Any]], columns: str
-) -> dict[str, Any]:
+def finish_study(recipe: StudyRecipe, root: RunFolder, came_to: dict[str, Any]) -> dict[str, Any]:
+    """Writes ``study.json`` and the page; ``came_to``: the table, its comparisons, and what else the page shows."""
     command = shlex.join(["warmstart", *sys.argv[1:]])
-    found = {"study": str(root.path), "design": recipe.design, "columns": columns, "seeds": recipe.seeds}
-    found |= table.to_dict() | {"tried": tried, "command": command, "page": str(root.path / PAGE)}
+    found: dict[str, Any] = {"study": str(root.path), "design": recipe.design, "seeds": recipe.seeds}
+    found |= came_to | {"command": command, "page": str(root.path / PAGE)}
     write_json(root.path / STUDY, found)
     write_study_page(root.path / PAGE, found)
     return found

@@ -7,10 +7,8 @@ function and a line here.
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
-import numpy as np
-
 from warmstart.base.errors import BadInput
-from warmstart.base.seeds import generator
+from warmstart.base.formatting import format_count
 from warmstart.base.units import Length
 from warmstart.build.chosen import choose_settings
 from warmstart.build.labelled_data import LabelledData
@@ -23,6 +21,8 @@ from warmstart.config.study import StudyRecipe
 from warmstart.config.variants import variants
 from warmstart.metrics.metric import LOWER_IS_BETTER
 from warmstart.study.factors import PRETRAINED, SCRATCH, control_of
+from warmstart.study.pretraining_cost import kept_models
+from warmstart.study.samplers import SAMPLERS, Point
 from warmstart.study.store import Cell, Result
 from warmstart.study.subsets import Size, check_sizes, subset
 from warmstart.tasks.table import KINDS
@@ -30,8 +30,6 @@ from warmstart.tasks.table import KINDS
 Trials = Generator[Cell, Result, None]
 FRESH = 1000
 """From the seed of a search to the first of those that its winner is trained with."""
-RATES, LENGTHS = (0.25, 4.0), (0.5, 1.0, 2.0)
-"""Between which shares of the rate, and by which of the length, both as chosen by default, a search draws."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +83,7 @@ def _layers(recipe: StudyRecipe, data: LabelledData) -> Trials:
 
 
 def _search(recipe: StudyRecipe, data: LabelledData) -> Trials:
-    """Random search (Bergstra and Bengio 2012) for every side alike, by dev; the winners with fresh seeds.
+    """A search of every side alike, by dev (:mod:`~warmstart.study.samplers`); the winners with fresh seeds.
 
     Raises:
         BadInput: there is no dev to choose by.
@@ -97,14 +95,9 @@ def _search(recipe: StudyRecipe, data: LabelledData) -> Trials:
         )  # fmt: skip
     winners: dict[str, FinetuneRecipe] = {}
     for row, base in _arms(recipe.base).items():
-        tried = []
-        for name, own in _drawn(recipe, base, data).items():
-            result = yield Cell(f"{row}: {name}", "", own, data, tried=True)
-            tried.append((result.dev, name, own))
-        _, name, winners[f"{row}: {BY_DEFAULT}"] = tried[0]
-        sign = -1 if metric_of(recipe, data) in LOWER_IS_BETTER else 1
-        _, name, own = max(tried, key=lambda one: sign * one[0])
-        winners[f"{row}: {name}"] = own
+        tried = yield from _tried(row, recipe, base, data)
+        name = max(tried, key=lambda name: tried[name][0])
+        winners |= {f"{row}: {BY_DEFAULT}": tried[BY_DEFAULT][1], f"{row}: {name}": tried[name][1]}
     best_first = sorted(winners, key=lambda row: row.endswith(BY_DEFAULT))  # a found setting is what is asked about
     yield from _by_seed(recipe, {row: winners[row] for row in best_first}, data, FRESH)
 
@@ -112,29 +105,70 @@ def _search(recipe: StudyRecipe, data: LabelledData) -> Trials:
 BY_DEFAULT = "as by default"
 
 
-def _drawn(recipe: StudyRecipe, base: FinetuneRecipe, data: LabelledData) -> dict[str, FinetuneRecipe]:
-    """The settings that are tried, the chosen ones first; every side draws the same shares of its own."""
-    chosen, draw = choose_settings(base, {"": data}).recipe, generator(recipe.train.seed, "search")
-    others = [variants(chosen, (text,)) for text in recipe.vary]
-    found = {BY_DEFAULT: chosen}
-    while len(found) < recipe.trainings:
-        one, names = chosen, [name for name in (draw.choice(["", *values]) for values in others) if name]
-        for path, _, value in (str(name).partition("=") for name in names):
-            one = changed(one, path, value, "--vary")
-        rate = float(f"{one.train.optimizer.peak * np.exp(draw.uniform(*np.log(RATES))):.2g}")
-        length = _scaled(str(one.train.length), float(draw.choice(LENGTHS)))
-        optimizer = one.train.optimizer.model_copy(update={"lr": rate})
-        train = one.train.model_copy(update={"optimizer": optimizer, "length": length})
-        found[", ".join([*map(str, names), f"lr={rate:g}", f"length={length}"])] = one.model_copy(
-            update={"train": train}
-        )
-    return found
+Tried = dict[str, tuple[float, FinetuneRecipe]]
+"""Settings in words → how good they are on dev, greater is better, and the recipe."""
+MOST_DRAWS = 20
+"""Draws for each training that is asked for: small spaces give the same point again and again."""
+
+
+def _tried(row: str, recipe: StudyRecipe, base: FinetuneRecipe, data: LabelledData) -> Generator[Cell, Result, Tried]:
+    """Trains one side by default, then as its sampler draws, until the budget of trainings or of minutes is spent."""
+    chosen = choose_settings(base, {"": data}).recipe
+    others = [tuple(variants(chosen, (text,))) for text in recipe.vary]
+    sampler = SAMPLERS[recipe.sampler](recipe.train.seed, others)
+    sign = -1 if metric_of(recipe, data) in LOWER_IS_BETTER else 1
+    point, tried, spent_s = Point(1.0, 1.0, ("",) * len(others)), Tried(), 0.0
+    for _ in range(MOST_DRAWS * recipe.trainings):
+        name, own = _at(point, chosen) if tried else (BY_DEFAULT, chosen)
+        if name not in tried:
+            result = yield Cell(f"{row}: {name}", "", own, data, tried=True)
+            tried[name], spent_s = (sign * result.dev, own), spent_s + result.seconds
+        is_spent = recipe.minutes is not None and spent_s >= 60 * recipe.minutes
+        if is_spent or len(tried) == recipe.trainings:
+            break
+        sampler.tell(point, tried[name][0])
+        point = sampler.draw()
+    return tried
+
+
+def _at(point: Point, chosen: FinetuneRecipe) -> tuple[str, FinetuneRecipe]:
+    """The settings of a point in words, and the recipe; shares are of what is chosen by default."""
+    one, names = chosen, [name for name in point.values if name]
+    for path, _, value in (name.partition("=") for name in names):
+        one = changed(one, path, value, "--vary")
+    rate = float(f"{one.train.optimizer.peak * point.rate:.2g}")
+    length = _scaled(str(one.train.length), point.length)
+    optimizer = one.train.optimizer.model_copy(update={"lr": rate})
+    train = one.train.model_copy(update={"optimizer": optimizer, "length": length})
+    return ", ".join([*names, f"lr={rate:g}", f"length={length}"]), one.model_copy(update={"train": train})
 
 
 def _scaled(length: str, share: float) -> str:
     parsed = Length.parse(length)
     value = parsed.value * share
     return f"{max(1, round(value)) if parsed.unit == 'steps' else round(value, 3):g} {parsed.unit}"
+
+
+def _pretraining(recipe: StudyRecipe, data: LabelledData) -> Trials:
+    """How long a start was pre-trained: each model that was kept on its way as a start; and other starts, with theirs.
+
+    Raises:
+        BadInput: no start, or no model was kept of any.
+    """
+    arms = {"full": recipe.base} | variants(recipe.base, recipe.vary)
+    found: dict[str, FinetuneRecipe] = {}
+    for row, own in arms.items():
+        kept = kept_models(own.start)
+        found |= {row: own} | {
+            f"{row}, after {format_count(step, 'step')}": own.model_copy(update={"start": str(path)})
+            for step, path in reversed(kept.items())
+        }
+    if len(found) == len(arms) == 1:
+        raise BadInput(
+            "no model was kept on the way of this start", where="--start", value=recipe.start,
+            next_step="pre-train with --snapshots, or name other starts with --vary start=RUN,RUN",
+        )  # fmt: skip
+    yield from _by_seed(recipe, found | {"no pre-training": control_of(recipe.base)}, data)
 
 
 def metric_of(recipe: StudyRecipe, data: LabelledData) -> str:
@@ -147,6 +181,7 @@ DESIGNS = {
     "ablation": Design(_ablation, varies=True),
     "layers": Design(_layers),
     "search": Design(_search, varies=True),
+    "pretraining": Design(_pretraining, varies=True),
 }
 """Name of a design → the design."""
 

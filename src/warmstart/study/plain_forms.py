@@ -7,17 +7,27 @@ answered without reading anything: the class that most examples have, the mean s
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from warmstart.example.record import Answers, Record
+from warmstart.example.record import Answers, Record, Target
 from warmstart.metrics.metric import Array
+from warmstart.metrics.postprocess import COPIES
 from warmstart.tasks.spec import TaskSpec
 
+GUESS = "guess"
+MOST_SOURCES, _AT_A_TIME = 100_000, 500
 Rows = Any
 """[n, F] features, dense or SciPy's sparse rows."""
 Guess = Callable[[Record], Any]
+
+
+class Way(NamedTuple):
+    """A plain method that needs no features: what it is, in words, and what it answers to Records."""
+
+    what: str
+    answer: Callable[[Sequence[Record]], list[Any]]
 
 
 class PlainForm:
@@ -33,6 +43,10 @@ class PlainForm:
     def guess(self, train: Sequence[Record], spec: TaskSpec) -> Guess:
         """The best answer that reads no text, or, of words and contexts, no more than what stood in training."""
         raise NotImplementedError
+
+    def ways(self, train: Sequence[Record], tested: Sequence[Record], spec: TaskSpec) -> dict[str, Way]:
+        """The methods that need no features, by name, as far as they differ on ``tested``."""
+        return {GUESS: Way(self.guessed, lambda records: list(map(self.guess(train, spec), records)))}
 
     def texts(self, record: Record) -> list[tuple[str, ...]]:
         """One text, or two that are compared, for each row of features; nothing where regression does not apply."""
@@ -173,6 +187,35 @@ class AnswersForm(PlainForm):
         return []
 
 
+class TextForm(PlainForm):
+    """A text that is written: what stands in the source, or in the target of another source."""
+
+    guessed = "the commonest target"
+    COPIED: ClassVar[dict[str, str]] = {
+        "copy": "the source", "lead1": "its first sentence", "lead3": "its first three sentences"
+    }  # fmt: skip
+
+    def guess(self, train: Sequence[Record], spec: TaskSpec) -> Guess:
+        """The commonest target."""
+        commonest = Counter(map(_target, train)).most_common(1)[0][0]
+        return lambda _: commonest
+
+    def ways(self, train: Sequence[Record], tested: Sequence[Record], spec: TaskSpec) -> dict[str, Way]:
+        """The guess; the source, its first sentence, its first three (Lead-3); the target of the nearest training source."""
+        found, seen = super().ways(train, tested, spec), set[tuple[str, ...]]()
+        for name, copy in COPIES.items():
+            texts = tuple(copy(_source(record)) for record in tested)
+            if texts not in seen:
+                found[name] = Way(self.COPIED[name], lambda _, texts=texts: list(texts))  # type: ignore[misc]
+            seen.add(texts)
+        nearest = "the target of the training source that is nearest by TF-IDF of words"
+        return found | {"nearest": Way(nearest, lambda records: _nearest_targets(train[:: _every(train)], records))}
+
+    def texts(self, record: Record) -> list[tuple[str, ...]]:
+        """Nothing is chosen among."""
+        return []
+
+
 FORMS: dict[str, PlainForm] = {
     "one class": ClassForm(),
     "several labels": LabelsForm(),
@@ -180,8 +223,37 @@ FORMS: dict[str, PlainForm] = {
     "one choice": ChoiceForm(),
     "tag of each word": TagsForm(),
     "answer in a context": AnswersForm(),
+    "text": TextForm(),
 }
 """What an Answer names as its ``plain_form`` → how it is learned."""
+
+
+def _source(record: Record) -> str:
+    source = record.texts["source"]
+    return source if isinstance(source, str) else " ".join(source)
+
+
+def _target(record: Record) -> str:
+    assert isinstance(record.label, Target)
+    return record.label.text if record.label.pieces is None else " ".join(record.label.pieces)
+
+
+def _every(train: Sequence[Record]) -> int:
+    """Of many training examples every n-th is looked through."""
+    return -(-len(train) // MOST_SOURCES)
+
+
+def _nearest_targets(train: Sequence[Record], records: Sequence[Record]) -> list[str]:
+    """By cosine, some Records at a time: a matrix of all pairs would not fit into memory."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    words = TfidfVectorizer(sublinear_tf=True)
+    known = words.fit_transform([*map(_source, train), "no text"])[:-1].T.tocsr()
+    found: list[str] = []
+    for start in range(0, len(records), _AT_A_TIME):
+        likeness = words.transform(map(_source, records[start : start + _AT_A_TIME])) @ known
+        found += [_target(train[place]) for place in np.asarray(likeness.argmax(axis=1)).ravel().tolist()]
+    return found
 
 
 def _classes(labels: Any, rows: Rows, tested: Rows, strength: float) -> Any:

@@ -31,7 +31,7 @@ from warmstart.study.baselines import Baselines, fit_once, fits_baselines
 from warmstart.study.compare import compare_trials, gain_over_best
 from warmstart.study.factors import describe_control, list_arms, list_trials
 from warmstart.study.follow import follow
-from warmstart.study.trial import Setup, Trial, data_sizes, describe_trial, summary, trial_cost
+from warmstart.study.trial import Setup, Trial, card_facts, data_sizes, describe_trial, summary, trial_cost
 from warmstart.train.precision import ComputeSettings, settings_of_run
 from warmstart.train.schemes import bytes_to_write
 from warmstart.transfer.folder import load_model
@@ -101,7 +101,8 @@ def _lead(recipe: FinetuneRecipe, root: RunFolder, resume: Resume, plan: "StudyP
         reports.append(run_trial(trial, built[trial.arm], setup, trial.folder.is_started and resume))
     report = compare_trials(str(root.path), trials, reports, main.metric, baselines)
     best = Path(report["best"])
-    write_model(root.path, load_model(best), main.tokenizer, read_metadata(best), summary(recipe, main))
+    words, facts = summary(recipe, main), card_facts(recipe, main, report)
+    write_model(root.path, load_model(best), main.tokenizer, read_metadata(best), words, facts=facts)
     root.finish(report)
     return report
 

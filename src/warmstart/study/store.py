@@ -18,6 +18,7 @@ from warmstart.base.run_folder import (
     COLLAPSED,
     COMPUTE,
     CONFIG,
+    EXAMPLES,
     MANIFEST,
     METRICS,
     PSEUDO_VALUES,
@@ -31,12 +32,14 @@ from warmstart.config.load import to_yaml
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.study.again import run_trial
 from warmstart.study.baselines import FILE, Baseline, Baselines, fit_once
+from warmstart.study.examples import read_examples
 from warmstart.study.trial import Setup, Trial, data_sizes
 from warmstart.train.precision import default_device, settings_of_run
 
 TRIALS = "trials"
-KEPT = {ACCOUNT, COLLAPSED, COMPUTE, CONFIG, FILE, MANIFEST, METRICS, PSEUDO_VALUES, REPORT}
-"""The files of a finished trial that stay."""
+KEPT = {ACCOUNT, COLLAPSED, COMPUTE, CONFIG, EXAMPLES, FILE, MANIFEST, METRICS, PSEUDO_VALUES, REPORT}
+KEPT |= {"tensorboard", "mlflow.db", "wandb"}  # what trackers have written
+"""What of a finished trial stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ class Result:
         pseudo_values: of the metric (:mod:`~warmstart.metrics.jackknife`); empty where it has none.
         seconds: of training.
         collapsed: whether it has learned nothing.
+        right: ``1`` for each test example that it has right; empty where none is right or wrong.
     """
 
     name: str
@@ -77,6 +81,7 @@ class Result:
     pseudo_values: list[float]
     seconds: float
     collapsed: bool = False
+    right: str = ""
 
 
 class TrialStore:
@@ -85,11 +90,12 @@ class TrialStore:
     def __init__(self, root: Path, recipe: FinetuneRecipe) -> None:
         """Nothing is read yet; ``recipe`` names the start of the baselines."""
         self.path, self._baselines = root / TRIALS, Baselines(recipe)
+        self._data: LabelledData | None = None
+        self._framed: list[Finetuning] = []
 
     def run(self, cell: Cell) -> Result:
         """The result of a trial: that of its folder, or else it is trained, or goes on where it was stopped."""
-        recipe = choose_settings(cell.recipe, {"": cell.data}).recipe
-        built = build_finetuning(recipe, {"": cell.data})
+        recipe, built = self._build(cell)
         folder = RunFolder(self.path / fingerprint(to_yaml(recipe), built))
         if not folder.is_finished:
             compute = settings_of_run(folder, recipe.train.precision, default_device())
@@ -100,10 +106,20 @@ class TrialStore:
 
     def baselines(self, cell: Cell) -> dict[str, Result]:
         """What a person would use instead, learned from the data of a cell: from its folder, or else fitted now."""
-        built = build_finetuning(choose_settings(cell.recipe, {"": cell.data}).recipe, {"": cell.data})
+        _, built = self._build(cell)
         folder = RunFolder(self.path / fingerprint("baselines", built))
         found = fit_once(self._baselines, built, folder)
         return {name: _baseline_result(folder, one, built.metric) for name, one in found.items()}
+
+    def _build(self, cell: Cell) -> tuple[FinetuneRecipe, Finetuning]:
+        """The recipe with everything chosen, and what it names; trials on the same data share what they frame alike."""
+        if cell.data is not self._data:
+            self._data, self._framed = cell.data, []
+        recipe = choose_settings(cell.recipe, {"": cell.data}).recipe
+        built = build_finetuning(recipe, {"": cell.data}, framed=self._framed)
+        if all(one.task.training is not built.task.training for one in self._framed):
+            self._framed.append(built)
+        return recipe, built
 
 
 def fingerprint(recipe: str, built: Finetuning) -> str:
@@ -115,9 +131,11 @@ def fingerprint(recipe: str, built: Finetuning) -> str:
 def slim(folder: RunFolder) -> None:
     """Removes what a finished trial needs no more; a second time it finds nothing."""
     for path in folder.path.iterdir():
+        if path.name in KEPT:
+            continue
         if path.is_dir():
             shutil.rmtree(path)
-        elif path.name not in KEPT:
+        else:
             path.unlink()
 
 
@@ -125,11 +143,13 @@ def _result(folder: RunFolder, metric: str) -> Result:
     report = read_json(folder.path / REPORT)
     values = read_json(folder.path / PSEUDO_VALUES).get("test", [])
     test = float(report["test"]["metrics"][metric])
+    right = read_examples(folder).get("test", {}).get("right", "")
     return Result(
-        folder.path.name, test, float(report["metrics"][metric]), values, float(report["seconds"]), report["collapsed"]
+        folder.path.name, test, float(report["metrics"][metric]), values, float(report["seconds"]), report["collapsed"],
+        right,
     )  # fmt: skip
 
 
 def _baseline_result(folder: RunFolder, found: Baseline, metric: str) -> Result:
     value = found.metrics[metric]
-    return Result(folder.path.name, value, value, found.pseudo_values, found.seconds)
+    return Result(folder.path.name, value, value, found.pseudo_values, found.seconds, right=found.right)

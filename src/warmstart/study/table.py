@@ -7,19 +7,45 @@ comparisons one of them is "significant" by chance.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from warmstart.metrics.comparison import Comparison, compare, holm, in_points, mean_std, needs
+from warmstart.metrics.comparison import Comparison, compare, in_points, mean_std, needs
 from warmstart.metrics.metric import LOWER_IS_BETTER
 from warmstart.metrics.names import GENERATION_METRICS
+from warmstart.metrics.paired import holm
+from warmstart.study.paired import PairedTests, paired_tests
 from warmstart.study.store import Result
 
 Results = Mapping[str, Mapping[str, Sequence[Result]]]
 """Column → row → results by seed."""
 SURE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The first row of a column beside another.
+
+    Attributes:
+        column: where both stand.
+        other: the other row, or the best baseline.
+        found: the comparison over seeds and examples.
+        paired: tests over the examples alone.
+        p: of the comparison, after Holm's correction for the whole table.
+        p_paired: of approximate randomisation, likewise; NaN where there is none.
+        of_models: whether these very models are compared, not the recipes that another seed would follow: then the choice
+            of the examples is all that is chance.
+    """
+
+    column: str
+    other: str
+    found: Comparison
+    paired: PairedTests
+    p: float = math.nan
+    p_paired: float = math.nan
+    of_models: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +68,19 @@ class StudyTable:
     baselines: Results = field(default_factory=dict)
     draws: bool = False
 
-    def comparisons(self) -> list[tuple[str, str, Comparison, float]]:
-        """(column, other side, comparison, p after Holm's correction) of the first row with all others."""
-        found = []
+    def comparisons(self) -> list[Compared]:
+        """The first row of each column with all others."""
+        found: list[Compared] = []
         for column, rows in self.trials.items():
             main, *others = rows
             sides = {row: rows[row] for row in others}
             if best := self.best_baseline(column):
                 sides[best] = self.baselines[column][best]
-            found += [(column, row, self._compare(main, rows[main], row, side)) for row, side in sides.items()]
-        sure = holm([comparison.p for _, _, comparison in found])
-        return [(*one, p) for one, p in zip(found, sure, strict=True)]
+            found += [
+                Compared(column, row, self._compare(main, rows[main], row, side), paired_tests(rows[main], side))
+                for row, side in sides.items()
+            ]
+        return corrected(found)
 
     def best_baseline(self, column: str) -> str:
         """The baseline that did best on the very examples; empty where there is none."""
@@ -75,57 +103,68 @@ class StudyTable:
             "metric": self.metric, "split": self.split, "examples": self.examples,
             "answer": answer(self, comparisons),
             "table": _rows(self.trials), "baselines": _rows(self.baselines),
-            "comparisons": [_comparison(*one) for one in comparisons],
+            "comparisons": [comparison_to_dict(one) for one in comparisons],
         }  # fmt: skip
 
 
-def answer(table: StudyTable, comparisons: Sequence[tuple[str, str, Comparison, float]]) -> str:
+def corrected(found: Sequence[Compared]) -> list[Compared]:
+    """The same with Holm's correction for all together."""
+    sure = holm([one.found.p for one in found])
+    paired = holm([math.nan if (p := one.paired.p_randomisation) is None else p for one in found])
+    return [replace(one, p=p, p_paired=q) for one, p, q in zip(found, sure, paired, strict=True)]
+
+
+def answer(table: StudyTable, comparisons: Sequence[Compared]) -> str:
     """The study in a sentence: the first row against the best baseline, in the first and the last column, and what it takes.
 
     Where there is one column, also the row whose loss is greatest.
     """
-    columns = list(dict.fromkeys(column for column, _, _, _ in comparisons))
+    columns = list(dict.fromkeys(one.column for one in comparisons))
     parts = []
     for column in dict.fromkeys([columns[0], columns[-1]] if columns else []):
         best = table.best_baseline(column)
-        parts += [_said(*one) for one in comparisons if one[:2] == (column, best)]
-    others = [one for one in comparisons if one[1] != table.best_baseline(one[0])]
+        parts += [said(one) for one in comparisons if (one.column, one.other) == (column, best)]
+    others = [one for one in comparisons if one.other != table.best_baseline(one.column)]
     if others and (len(columns) == 1 or not parts):
-        parts.append(_said(*max(others, key=lambda one: abs(one[2].gain))))
+        parts.append(said(max(others, key=lambda one: abs(one.found.gain))))
     return " ".join(parts)
 
 
-def _said(column: str, row: str, found: Comparison, p: float) -> str:
+def said(one: Compared) -> str:
     """One comparison as a sentence."""
+    column, found = one.column, one.found
     labels = "of the labels" if column.endswith("%") else "labels"
     place = f"With {column} {labels}, " if column else ""
     verb = "gains" if found.gain >= 0 else "loses"
     unit = "" if found.metric in LOWER_IS_BETTER else " points"
     head = f"{place}{found.subject} {verb} {in_points(found.metric, abs(found.gain))}{unit} of "
-    head += f"{found.metric} {'over' if found.gain >= 0 else 'against'} {row}"
+    head += f"{found.metric} {'over' if found.gain >= 0 else 'against'} {one.other}"
     if math.isnan(found.low):
         return f"{head}; one seed and no interval."
     low, high = (in_points(found.metric, bound) for bound in (found.low, found.high))
-    return f"{head} (95 % interval {low} to {high}): {verdict(found, p)}."
+    return f"{head} (95 % interval {low} to {high}): {verdict(one)}."
 
 
-def verdict(found: Comparison, p: float) -> str:
-    """What may be claimed of a difference, ``p`` being Holm's."""
-    if found.seeds < 2:
+def verdict(one: Compared) -> str:
+    """What may be claimed of a difference."""
+    if one.found.seeds < 2 and not one.of_models:
         return "one seed says nothing about others"
-    if p < SURE:
+    if one.p < SURE:
         return "significant"
-    return "unsure beside the other comparisons" if found.p < SURE else "inside the noise"
+    return "unsure beside the other comparisons" if one.found.p < SURE else "inside the noise"
 
 
-def _comparison(column: str, row: str, found: Comparison, p: float) -> dict[str, Any]:
+def comparison_to_dict(one: Compared) -> dict[str, Any]:
+    """What stands in ``study.json``."""
+    found, p = one.found, one.p
     wanted = 1.0 if found.metric in GENERATION_METRICS else 0.01
     taken = None if found.metric in LOWER_IS_BETTER else needs(found, wanted)
     return {
-        "column": column, "main": found.subject, "other": row, "gain": found.gain,
+        "column": one.column, "main": found.subject, "other": one.other, "gain": found.gain,
         "interval": None if math.isnan(found.low) else [found.low, found.high],
         "p": None if math.isnan(found.p) else found.p, "p_holm": None if math.isnan(p) else p,
-        "verdict": verdict(found, p), "sentence": found.sentence(),
+        "paired": one.paired.to_dict() | {"p_holm": None if math.isnan(one.p_paired) else one.p_paired},
+        "verdict": verdict(one), "sentence": said(one) if one.of_models else found.sentence(),
         "detectable": None if taken is None else taken.detectable,
         "examples_for_a_point": None if taken is None else taken.examples,
         "seeds_for_a_point": None if taken is None else taken.seeds,

@@ -3,13 +3,14 @@
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from warmstart.base.console import say
 from warmstart.base.files import check_free_space, write_json
-from warmstart.base.run_folder import PSEUDO_VALUES, Resume, RunFolder
+from warmstart.base.run_folder import EXAMPLES, PSEUDO_VALUES, Resume, RunFolder
 from warmstart.base.world import current_world
 from warmstart.build.cost import DEV, Cost, extrapolate
 from warmstart.build.dry_run import NamedAnswer, build_meta_model, describe_training, estimate
@@ -17,6 +18,7 @@ from warmstart.build.finetuning import Finetuning
 from warmstart.build.labelled_data import LabelledData
 from warmstart.build.learned_task import LearnedTask
 from warmstart.build.side_starts import origin
+from warmstart.build.start import NO_START
 from warmstart.config.load import to_yaml
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.decode.settings import GenerateSettings
@@ -24,6 +26,7 @@ from warmstart.evaluation.evaluate import Evaluation
 from warmstart.example.record import Record
 from warmstart.metrics.metric import LOWER_IS_BETTER
 from warmstart.models.model import Model
+from warmstart.run.card import CardFacts, CardResult
 from warmstart.run.metadata import RunMetadata
 from warmstart.run.writing import manifest, write_model
 from warmstart.study.evaluations import (
@@ -34,6 +37,7 @@ from warmstart.study.evaluations import (
     task_reports,
     validation_of,
 )
+from warmstart.study.examples import examples_of
 from warmstart.tasks.table import kind_of
 from warmstart.tasks.vocabulary import Vocabulary, require_text
 from warmstart.text.clean import clean
@@ -146,9 +150,11 @@ def finish_trial(trial: Trial, built: Finetuning, outcome: Outcome, **more: Any)
     folder, found = trial.folder, outcome.found
     _write_pseudo_values(folder, built.metric, {"dev": found.dev.get(""), "test": found.test.get("")})
     search = next((task.search for task in built.tasks if task.answer.generated), None)
+    _write_examples(folder, built, found)
     metadata = RunMetadata(search=search).with_tasks(found.specs)
-    write_model(folder.path, outcome.model, built.tokenizer, metadata, summary(trial.recipe, built))
     report = outcome.report | more
+    words, facts = summary(trial.recipe, built), card_facts(trial.recipe, built, report)
+    write_model(folder.path, outcome.model, built.tokenizer, metadata, words, facts=facts)
     folder.finish(report)
     if report["collapsed"]:
         say(f"warning: this run has collapsed: {how_collapsed(report)}")
@@ -179,6 +185,17 @@ def _write_pseudo_values(folder: RunFolder, metric: str, found: Mapping[str, Eva
         split: one.pseudo_values[metric].tolist() for split, one in found.items() if one and metric in one.pseudo_values
     }
     write_json(folder.path / PSEUDO_VALUES, values)
+
+
+def _write_examples(folder: RunFolder, built: Finetuning, found: FinalEvaluations) -> None:
+    """How each example was answered, by split; of several tasks nothing."""
+    if "" not in found.dev:
+        return
+    data = built.task.data
+    values = {"dev": examples_of(found.dev[""], data.dev)}
+    if "" in found.test:
+        values["test"] = examples_of(found.test[""], data.test or [])
+    write_json(folder.path / EXAMPLES, values)
 
 
 def _resume(trainer: Trainer, *, strict: bool) -> None:
@@ -328,3 +345,23 @@ def summary(recipe: FinetuneRecipe, built: Finetuning) -> str:
     learned = ", ".join(task.name or task.spec.kind for task in built.tasks)
     count = sum(len(task.data.train) for task in built.tasks)
     return f"Fine-tuned for {learned} from {origin(recipe)} on {count:,} examples."
+
+
+def card_facts(recipe: FinetuneRecipe, built: Finetuning, report: Mapping[str, Any]) -> CardFacts:
+    """What the model card says of how good it is: on test, else on dev; nothing of examples that it has learned from."""
+    split = "test" if "test" in report or "tests" in report else str(report.get("split", "dev"))
+    found = report.get("test", {"tasks": report["tests"]} if "tests" in report else report)
+    each = found.get("tasks", {"": found})
+    own = recipe.by_task()
+    results = {
+        task.name: CardResult(_dataset(own[task.name], task, split), split, each[task.name]["metrics"])
+        for task in built.tasks
+        if task.name in each and split != "train"
+    }
+    return CardFacts(results, "" if recipe.start == NO_START else recipe.start)
+
+
+def _dataset(recipe: FinetuneRecipe, task: LearnedTask, split: str) -> str:
+    """What the data are called: the known data set, its place on the hub, or the file."""
+    files = {"test": recipe.task.test, "dev": recipe.task.dev or recipe.task.train}
+    return task.data.name or recipe.task.data or Path(files.get(split) or "data").stem

@@ -99,6 +99,7 @@ class Answer:
         generated: whether the model answers with a text that it generates.
         has_classes: whether it is one of classes that all Records share.
         pipeline: what such a model is called on the hub.
+        plain_form: what plain methods answer to it: its name in ``study/plain_forms.py:FORMS``.
         estimator_type: what scikit-learn calls such a model, which then divides rows by class; ``None``: nothing, because
             there it may answer with one label or one number only.
     """
@@ -113,7 +114,7 @@ class Answer:
     has_classes: ClassVar[bool] = False
     pipeline: ClassVar[str] = "text-generation"
     estimator_type: ClassVar[str | None] = None
-    plain_form: ClassVar[str] = ""
+    plain_form: ClassVar[str]
 
     def num_outputs(self, label_names: Sequence[str]) -> int:
         """Size of the head."""
@@ -209,6 +210,15 @@ class Answer:
             is_collapsed(targets, values),
             pseudo_values={name: metric_pseudo_values(name, targets, values) for name in bounds},
         )
+
+    def rights(self, truths: Sequence[Any], predictions: Sequence[Any]) -> list[bool]:
+        """Whether each prediction is right; empty where one is better or worse, and not right or wrong, as texts are."""
+        pairs = [] if self.generated else zip(truths, predictions, strict=True)
+        return [bool(truth == said) for truth, said in pairs]
+
+    def confidence(self, spec: TaskSpec, output: RawOutput) -> float | None:
+        """The probability that the model gives to its answer; ``None`` where it gives none."""
+        return None
 
     def confusion(self, spec: TaskSpec, truths: Sequence[Any], predictions: Sequence[Any]) -> list[list[int]] | None:
         """[true][predicted] counts of the classes; ``None`` where there are none, or more than :data:`MAX_CONFUSION`."""

@@ -50,6 +50,10 @@ class ClassAnswer(Answer):
             truths = [truth if truth < 2 else 1 - said for truth, said in zip(truths, predictions, strict=True)]
         return super().evaluate(spec, truths, predictions, seed, metrics)
 
+    def confidence(self, spec: TaskSpec, output: RawOutput) -> float | None:
+        """The probability of the likeliest class."""
+        return softmax_prediction(spec, output.raw).score
+
     def prediction(self, spec: TaskSpec, output: RawOutput) -> Prediction:
         """The name of the likeliest class, and the probabilities of all."""
         return softmax_prediction(spec, output.raw)

@@ -83,6 +83,13 @@ class LabelsAnswer(Answer):
         padded = [[np.pad(row, (0, size - len(row))) for row in rows] for rows in (truths, predictions)]
         return super().evaluate(spec, padded[0], padded[1], seed, metrics)
 
+    def rights(self, truths: Sequence[Any], predictions: Sequence[Any]) -> list[bool]:
+        """Whether every label is right; one that only the data have is never predicted."""
+        return [
+            np.flatnonzero(truth).tolist() == np.flatnonzero(said).tolist()
+            for truth, said in zip(truths, predictions, strict=True)
+        ]
+
     def prediction(self, spec: TaskSpec, output: RawOutput) -> Prediction:
         """The names of the labels that are predicted, and the probability of each."""
         shares = np.exp(-np.logaddexp(0, -output.raw.astype(np.float64)))

@@ -55,6 +55,10 @@ class ScoreAnswer(Answer):
         """The score."""
         return float(output.raw[0])
 
+    def rights(self, truths: Sequence[Any], predictions: Sequence[Any]) -> list[bool]:
+        """None: a score is near or far."""
+        return []
+
     def prediction(self, spec: TaskSpec, output: RawOutput) -> Prediction:
         """The score, and no label."""
         return Prediction(None, float(output.raw[0]), {}, output.raw)

@@ -87,7 +87,7 @@ class Candidate(NamedTuple):
 class TextAnswer(Answer):
     """A generated text; the output is a list of candidates, best first."""
 
-    goal = "lm"
+    goal, plain_form = "lm", "text"
     head = None
     reads_text = False
     generated = True

@@ -92,6 +92,10 @@ class SpanAnswer(Answer):
         is_collapsed = is_one_answer(list(map(tuple, truths)), predictions)
         return ratio_scores(span_ratios(truths, predictions), seed, is_collapsed)
 
+    def rights(self, truths: Sequence[Any], predictions: Sequence[Any]) -> list[bool]:
+        """Whether each is one of the right answers, as SQuAD's exact match compares them."""
+        return [bool(score) for score in span_ratios(truths, predictions)["exact_match"].numerator]
+
     def prediction(self, spec: TaskSpec, output: RawOutput) -> Prediction:
         """The answer with its place and probability."""
         piece: Piece = self.predict(spec, output)

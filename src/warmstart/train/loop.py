@@ -38,6 +38,7 @@ from warmstart.train.schemes import bytes_to_write
 from warmstart.train.settings import TrainSettings
 from warmstart.train.sharded import ShardedWeights
 from warmstart.train.step import Criterion, StepOutput, train_step
+from warmstart.train.trackers import check_trackers, open_trackers
 from warmstart.train.weights import Weights
 
 Evaluate = Callable[[Model], dict[str, float]]
@@ -72,6 +73,10 @@ class Progress:
     best_step: int = 0
     stale: int = 0
     evaluated_step: int = 0
+
+
+def _no_tracking(row: dict[str, Any]) -> None:
+    """Nobody looks on."""
 
 
 class PendingStep(NamedTuple):
@@ -109,6 +114,7 @@ class Trainer:
             device: where this process computes.
             compute: how the run computes; ``None``: as is fastest here.
         """
+        check_trackers(settings.track)
         keep_freed_memory()
         self.world, self.model = current_world(), model.to(device)
         for tensor in (*model.parameters(), *model.buffers()) if self.world.size > 1 else ():
@@ -133,6 +139,7 @@ class Trainer:
         self.saved_at_s = time.monotonic()
         self.began_at_s = self.logged_at_s = 0.0
         self.memory = FreedMemory()
+        self.track: Callable[[dict[str, Any]], None] = _no_tracking
 
     def _compute_with(self, compute: ComputeSettings) -> None:
         self.compute = compute
@@ -225,7 +232,13 @@ class Trainer:
         """
         self.logged_at_s = time.monotonic()
         self.began_at_s = self.logged_at_s - self.state.elapsed_s
-        with StopRequests() as stop, progress_bar("training", self.plan.steps, self.state.step) as bar:
+        tracked = self.settings.track if self.world.leads else ()
+        tracking = open_trackers(tracked, self.folder.path, self.state.step)
+        with (
+            tracking as self.track,
+            StopRequests() as stop,
+            progress_bar("training", self.plan.steps, self.state.step) as bar,
+        ):
             self._evaluate_if_due(stop)  # a run that stopped between a step and its evaluation
             while self.state.step < self.plan.steps and not self._patience_is_out():
                 self._step(bar)
@@ -284,7 +297,7 @@ class Trainer:
             state.tokens += report.tokens
             state.elapsed_s = now_s - self.began_at_s
             loss = sum(coefficients.get(name, 0.0) * value for name, value in report.losses.items())
-            self.folder.append_metrics(
+            self._log(
                 {
                     "kind": "train",
                     "step": step,
@@ -298,6 +311,10 @@ class Trainer:
                 }
             )
             bar.update(step, f"loss {loss:.4f}  {speed:,.0f} tokens/s")
+
+    def _log(self, row: dict[str, Any]) -> None:
+        self.folder.append_metrics(row)
+        self.track(row)
 
     def _evaluate_if_due(self, stop: StopRequests) -> None:
         """Evaluates the model on dev after every ``evaluate_every`` steps and at the end, and keeps the best weights.
@@ -313,7 +330,7 @@ class Trainer:
         score = values[validation.metric] if validation.higher_is_better else -values[validation.metric]
         state.evaluated_step, state.elapsed_s = state.step, time.monotonic() - self.began_at_s
         row = {"kind": "dev", "step": state.step, "tokens": state.tokens, "metrics": values}
-        self.folder.append_metrics(row | {"elapsed_s": round(state.elapsed_s, 3)})
+        self._log(row | {"elapsed_s": round(state.elapsed_s, 3)})
         state.stale = 0 if state.best is None or score > state.best else state.stale + 1
         if state.best is None or score >= state.best:
             state.best, state.best_step = score, state.step

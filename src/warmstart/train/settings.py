@@ -142,6 +142,10 @@ class TrainSettings(Settings):
         False, "put texts of similar length into a batch: faster for an LSTM on long texts", flag="--by-length"
     )
     precision: Precision = "auto"
+    track: tuple[str, ...] = Setting(
+        (), "also feed the numbers of metrics.jsonl to tensorboard, mlflow, wandb or trackio (several with commas); what "
+        "these write stays on this machine", flag="--track", metavar="NAMES",
+    )  # fmt: skip
     evaluate_every: LengthText | None = Setting(
         "1 epoch", "how often to evaluate on dev", flag="--evaluate-every", metavar=LENGTH, chosen="the length"
     )

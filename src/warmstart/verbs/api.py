@@ -76,9 +76,9 @@ def finetune(
 def run_study(
     design: str, out: str, *, recipe: str | None = None, sets: Sequence[str] = (), **flags: Any
 ) -> dict[str, Any]:
-    """Trials of a design (``labels``, ``ablation``, ``layers``, ``search``), compared; a study that was stopped goes on.
+    """Trials of a design (``labels``, ``ablation``, ``layers``, ``search``, ``pretraining``), compared; it can be stopped.
 
-    The verb is ``study``, which here is the name of a room.
+    ``zeroshot`` trains nothing and judges the models of a run on its way. The verb is ``study``, here the name of a room.
     """
     given = {"DESIGN": design} | flags_of_keywords(StudyRecipe, flags, RUN_OPTIONS)
     return _study.study(compose(StudyRecipe, recipe=recipe, sets=sets, flags=given), out)

@@ -9,9 +9,9 @@ import numpy as np
 from warmstart.base.console import say
 from warmstart.base.errors import BadInput
 from warmstart.base.formatting import format_count
+from warmstart.build.zeroshot import find_task
 from warmstart.config.zeroshot_requests import OverlapRequest
 from warmstart.verbs.output import check_not_there, json_lines, write_lines
-from warmstart.verbs.zeroshot import find_task
 from warmstart.zeroshot.overlap import CorpusGrams, Found, Grams, read_examples, read_grams
 from warmstart.zeroshot.task import Options
 

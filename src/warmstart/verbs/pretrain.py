@@ -30,6 +30,7 @@ from warmstart.corpora.prepare import prepare
 from warmstart.corpora.settings import PrepareSettings
 from warmstart.evaluation.perplexity import evaluate_language_model
 from warmstart.models.model import Model
+from warmstart.run.card import CardFacts, CardResult
 from warmstart.run.metadata import RunMetadata, read_metadata, read_vocabulary
 from warmstart.run.writing import manifest, write_model
 from warmstart.streams.stream import Stream
@@ -100,13 +101,14 @@ def _pretrain(recipe: PretrainRecipe, folder: RunFolder, resume: Resume) -> dict
     if not world.leads:
         return {}
     summary = f"{built.objective.card} pre-trained on {progress.tokens:,} tokens."
-    write_model(folder.path, trainer.model, built.tokenizer, metadata, summary)
+    metrics = _final_metrics(folder)
+    write_model(folder.path, trainer.model, built.tokenizer, metadata, summary, facts=_facts(recipe, metrics))
     report = {
         "run": str(folder.path),
         "steps": progress.step,
         "tokens": progress.tokens,
         "seconds": round(progress.elapsed_s, 1),
-        "metrics": _final_metrics(folder),
+        "metrics": metrics,
     }
     folder.finish(report)
     return report
@@ -219,6 +221,13 @@ def _validation(built: Pretraining, keep: Callable[[Model], None] | None) -> Val
         return found
 
     return Validation(evaluate, METRIC, higher_is_better=False)
+
+
+def _facts(recipe: PretrainRecipe, metrics: dict[str, float]) -> CardFacts:
+    """What the model card says of how good it is on held-out text, where there is some."""
+    found = {name: value for name, value in metrics.items() if name != "train_loss"}
+    name = Path(recipe.corpus.paths[0]).stem or "text"
+    return CardFacts({"": CardResult(name, "dev", found)}, "" if recipe.start == NO_START else recipe.start)
 
 
 def _final_metrics(folder: RunFolder) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """``warmstart score``: texts of any system against a labelled file, baselines, and a paired test between two systems."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from warmstart.metrics.generation import (
     check_generation_metric,
 )
 from warmstart.metrics.names import GENERATION_METRICS
-from warmstart.metrics.postprocess import group_references, lead_sentences
+from warmstart.metrics.postprocess import COPIES, group_references
 from warmstart.readers.rows import TABLE_EXTENSIONS, Row, read_rows
 from warmstart.readers.text_io import read_lines
 from warmstart.tasks.dataset import read_records
@@ -23,16 +23,13 @@ from warmstart.tasks.row_source import ReadOptions
 from warmstart.tasks.seq2seq import Seq2Seq, count_all, installed_metrics
 from warmstart.verbs.output import signature_lines
 
-BASELINES: dict[str, Callable[[str], str]] = {"lead3": lead_sentences, "copy": str}
-"""Name of a system that needs no model → what it makes of a source."""
-
 
 def score(request: ScoreRequest) -> dict[str, Any]:
     """Texts of a system against rows with source and target.
 
     The texts stand in the rows' order: a text file with one per line, a table with a column ``prediction``, or a baseline:
-    ``lead3`` (the first three sentences of the source), ``copy`` (the source). Without names of metrics all are computed
-    whose libraries are there.
+    ``lead3`` and ``lead1`` (the first sentences of the source), ``copy`` (the source). Without names of metrics all are
+    computed whose libraries are there.
 
     Returns:
         {"metrics", "intervals", "examples", "signatures"}; with ``against`` also "against" and "difference".
@@ -76,8 +73,8 @@ def _with_intervals(counted: dict[str, Any]) -> dict[str, Any]:
 
 def _texts(system: str, sources: Sequence[str], encoding: str, where: str) -> list[str]:
     """The texts of a system, one for each source."""
-    if system in BASELINES and not Path(system).exists():
-        return [BASELINES[system](source) for source in sources]
+    if system in COPIES and not Path(system).exists():
+        return [COPIES[system](source) for source in sources]
     if Path(system).suffixes[:1] and any(system.removesuffix(".gz").endswith(ending) for ending in TABLE_EXTENSIONS):
         found = [_prediction(row, where) for row in read_rows(system, encoding)]
     else:

@@ -4,6 +4,10 @@ from typing import Any
 
 from warmstart.config.study import StudyRecipe
 from warmstart.study.design_run import run_design
+from warmstart.study.zeroshot_curve import run_zeroshot
+
+UNTRAINED = {"zeroshot": run_zeroshot}
+"""Designs that train nothing → what runs them."""
 
 
 def study(recipe: StudyRecipe, out: str) -> dict[str, Any]:
@@ -14,9 +18,10 @@ def study(recipe: StudyRecipe, out: str) -> dict[str, Any]:
         out: the folder of the study; one that was stopped goes on.
 
     Returns:
-        {"study", "design", "metric", "split", "examples", "answer", "table", "baselines", "comparisons", "command", "page"}.
+        {"study", "design", "metric", "split", "examples", "answer", "table", "baselines", "comparisons", "costs", "command",
+        "page"}.
 
     Raises:
         BadInput: anything wrong with recipe, start, files or folder; nothing is written then.
     """
-    return run_design(recipe, out)
+    return UNTRAINED.get(recipe.design, run_design)(recipe, out)

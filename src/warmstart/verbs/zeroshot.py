@@ -7,14 +7,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from warmstart.base.console import progress_bar, say
-from warmstart.base.errors import BadInput, unknown_name_error
+from warmstart.base.errors import BadInput
 from warmstart.base.formatting import format_count
 from warmstart.base.run_folder import RunFolder
+from warmstart.build.zeroshot import find_task, scorer_of
 from warmstart.config.zeroshot_requests import ZeroshotRequest
 from warmstart.decode.packed import packed_softmax
 from warmstart.metrics.generation import TextStatistics
 from warmstart.models.softmax import SCORED
-from warmstart.run.loading import LoadedRun, load_run
+from warmstart.run.loading import load_run
 from warmstart.verbs.output import check_not_there, json_lines, write_lines
 from warmstart.zeroshot.outcome import (
     Outcome,
@@ -26,10 +27,7 @@ from warmstart.zeroshot.outcome import (
     text_statistics,
 )
 from warmstart.zeroshot.overlap import Grams, read_grams
-from warmstart.zeroshot.scorer import Scorer, token_model
-from warmstart.zeroshot.table import TASKS
 from warmstart.zeroshot.task import Item, Options, ZeroshotTask
-from warmstart.zeroshot.template import read_task
 
 
 def zeroshot(request: ZeroshotRequest) -> dict[str, Any]:
@@ -61,7 +59,7 @@ class _Judged(NamedTuple):
 
 
 def _judge(run: str, task: ZeroshotTask, options: Options, request: ZeroshotRequest) -> _Judged:
-    scorer = scorer_of(load_run(run, request.precision), request)
+    scorer = scorer_of(load_run(run, request.precision), request.long_text, request.min_context)
     with packed_softmax(scorer.model.model, SCORED):
         outcomes = list(_shown(task.outcomes(task.items(request.data, options), scorer, options)))
     return _Judged(outcomes, statistics_of(outcomes) | text_statistics(outcomes, task.text_metrics))
@@ -127,42 +125,6 @@ def _parts(statistics: Mapping[str, TextStatistics], items: Iterable[Item], requ
     seen = np.array([one.found > 0 for one in corpus.overlaps(item.text for item in items)])
     chosen = {"without overlap": ~seen, "with overlap": seen}
     return {"parts": {name: metrics_of(part_of(statistics, rows)) for name, rows in chosen.items() if rows.any()}}
-
-
-def find_task(name: str) -> ZeroshotTask:
-    """A task by its name, or that of a YAML file.
-
-    Raises:
-        BadInput: there is none of this name, or the file is no task.
-    """
-    if Path(name).suffix in (".yaml", ".yml"):
-        return read_task(name)
-    if name not in TASKS:
-        raise unknown_name_error("zero-shot task", name, TASKS, "--task")
-    found: ZeroshotTask = TASKS[name]
-    return found
-
-
-def scorer_of(loaded: LoadedRun, request: ZeroshotRequest) -> Scorer:
-    """The scorer of a run's language model.
-
-    Raises:
-        BadInput: it gives texts no likelihood.
-    """
-    if loaded.metadata.direction == "backward":
-        raise BadInput(
-            "this run reads texts from their end, and continuations come before it", where="--run",
-            value=str(loaded.folder), allowed="a run that was trained with another objective than backward",
-        )  # fmt: skip
-    model, tokenizer = loaded.language_model(), loaded.text
-    if loaded.note:
-        raise BadInput(
-            "this model has no head for words, so its likelihoods would say nothing", where="--run",
-            value=str(loaded.folder), allowed="a folder with the head that guesses words (BertForMaskedLM, not BertModel)",
-            next_step="name such a folder, or pre-train this one further: warmstart pretrain --start",
-        )  # fmt: skip
-    found = token_model(model, tokenizer, str(loaded.folder))
-    return Scorer(found, tokenizer, loaded.metadata.rules, request.long_text, request.min_context)
 
 
 def _shown(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
