@@ -134,7 +134,8 @@ class Finetuning:
 
     def stream(self, recipe: FinetuneRecipe) -> BatchStream:
         """Batches of whole Records or of other items of theirs, of one task a step."""
-        every = tuple(task.stream(own) for task, own in zip(self.tasks, recipe.by_task().values(), strict=True))
+        own = recipe.by_task().values()
+        every = tuple(task.stream(one, self.tokenizer) for task, one in zip(self.tasks, own, strict=True))
         if len(every) == 1:
             return every[0]
         sizes = {task.name: stream.steps_per_epoch for task, stream in zip(self.tasks, every, strict=True)}

@@ -12,10 +12,11 @@ from warmstart.build.head import HeadPlan, head_kind
 from warmstart.build.labelled_data import LabelledData
 from warmstart.build.side_texts import read_side_texts, side_frame, side_goals, with_side_texts
 from warmstart.build.sizes import for_task
-from warmstart.build.soft_labels import with_soft_labels
+from warmstart.build.soft_labels import check_soft_labels
 from warmstart.build.start import KeptHead
 from warmstart.build.task import frame_of, is_bi_encoder, lm_weight_of, pair_of, pool_of, spec_of
 from warmstart.build.training import stream_of
+from warmstart.build.unknown_words import with_unknown_words
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.decode.settings import GenerateSettings
 from warmstart.example.example import NEXT_GOALS, SOFT
@@ -26,8 +27,7 @@ from warmstart.streams.sources import AugmentedSource, ListSource, RenamedSource
 from warmstart.streams.stream import Stream
 from warmstart.tasks.answer import Answer
 from warmstart.tasks.frames import build_frame, class_weights
-from warmstart.tasks.kind import TrainingData
-from warmstart.tasks.parts import Lengths
+from warmstart.tasks.parts import Lengths, TrainingData
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.table import KINDS, answer_of, kind_of
 from warmstart.tasks.vocabulary import Vocabulary, require_text
@@ -123,11 +123,12 @@ class LearnedTask:
         begins = answer.head is not None and not self.head.start_goal and recipe.head_init == "fitted"
         return begins and bool(self.training.items) and can_fit(self.view(model), answer.goal)
 
-    def stream(self, recipe: FinetuneRecipe) -> Stream:
+    def stream(self, recipe: FinetuneRecipe, vocabulary: Vocabulary) -> Stream:
         """Batches of whole Records or of other items of theirs; what is drawn is drawn anew in every epoch."""
         source: Source = ListSource(self.training.items)
         if self.training.redraw is not None:
             source = AugmentedSource(len(self.data.train), self.training.redraw, recipe.train.seed)
+        source = with_unknown_words(source, recipe, vocabulary)
         if self.name:
             source = RenamedSource(source, self.answer.goal, self.name)
         return replace(stream_of(source, recipe.train), turns=side_goals(recipe).turns)
@@ -153,6 +154,7 @@ def build_task(
     _check_name(name, data)
     kind, backbone, tokenizer = KINDS[data.kind], shared.backbone, shared.tokenizer
     recipe = recipe.model_copy(update=(head if other is None else other.head).form)
+    check_soft_labels(recipe, kind, data.label_names)
     pool, apart = pool_of(recipe, kind), is_bi_encoder(recipe, kind, len(data.train))
     frame = frame_of(recipe, kind, backbone, tokenizer, pool, apart, head.frame)
     spec = spec_of(recipe.task, data, frame, backbone.text_segments, tokenizer, pair_of(recipe))
@@ -207,7 +209,8 @@ def _framed(
     weights = class_weights(data.task_set) if recipe.task.class_weights == "balanced" else None
     frame = build_frame(spec, tokenizer)
     kind.check_model(frame, shared.backbone.segments)
-    training = kind.training_data(data.train, build_frame(spec, tokenizer, weights), tokenizer, recipe.augment)
+    learned = build_frame(spec, tokenizer, weights, recipe.task.soft_labels)
+    training = kind.training_data(data.train, learned, tokenizer, recipe.augment)
     asked, encoding = side_goals(recipe).texts, recipe.task.encoding
     sides = [
         read_side_texts(path, frame, side_frame(goal, shared.backbone, frame, path), tokenizer, encoding)
@@ -215,8 +218,7 @@ def _framed(
     ]
     others = {"dev": data.dev} | ({} if data.test is None else {"test": data.test})
     lengths = {part: kind.check_framing(records, frame, tokenizer) for part, records in others.items()}
-    training = with_soft_labels(with_side_texts(training, sides), data, spec, recipe.task.soft_labels)
-    return training, {"train": training.lengths} | lengths
+    return with_side_texts(training, sides), {"train": training.lengths} | lengths
 
 
 def model_settings(tasks: Sequence[LearnedTask], backbone: BackboneSettings, vocab_size: int) -> ModelSettings:
@@ -234,6 +236,8 @@ def model_settings(tasks: Sequence[LearnedTask], backbone: BackboneSettings, voc
 
 def _reads_pooler(task: LearnedTask, bare: BackboneSettings) -> bool:
     """Whether the head of a task reads states through the pooler, where the backbone has one."""
+    if task.recipe.head_san:
+        return False
     return (task.answer.reads_text and task.pool == "sum") or head_pooler(bare, task.answer.goal, task.pool)
 
 
@@ -245,5 +249,5 @@ def _head_settings(task: LearnedTask, backbone: BackboneSettings, pooled: bool) 
         kind=kind, size=answer.num_outputs(spec.label_names), dropout=recipe.head_dropout,
         pooled=pooled and backbone.pooler, hidden=recipe.head_hidden, pool=task.pool, norm=recipe.head_norm,
         pair=kind_of(spec).pair if spec.frame.apart else "none", bias=head_bias(backbone, answer.goal),
-        lstm=recipe.head_lstm,
+        lstm=recipe.head_lstm, steps=recipe.head_san,
     )  # fmt: skip

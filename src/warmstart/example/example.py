@@ -21,6 +21,8 @@ SOURCE_LM, TARGET_LM = "source_lm", "target_lm"
 """The same of texts of one side alone, beside pairs of source and target."""
 SOFT = "soft"
 """The goal that learns a teacher's probabilities, of the task's own head; and the kind of its answers."""
+SEVERAL = "several"
+"""The kind of answers that several reads of a question share."""
 NEXT_GOALS = (LM, NEXT_VECTOR, SOURCE_LM, TARGET_LM)
 
 
@@ -42,6 +44,9 @@ class Goal:
         head: the head that answers; empty: the one of the goal's own name.
         answer: what the targets are, one of the kinds that the head learns from (e.g. ``soft``: ``targets`` [Q, C] are
             probabilities); empty: what the head usually learns from.
+        shares: [M, S] of each read the probability that a teacher gives it among those of its question, S times; ``None``
+            where there is no teacher, or its answer is no read.
+        text: [M] which of two texts each read stands in, 0 or 1; ``None`` where the head does not ask.
     """
 
     reads: Ints
@@ -50,12 +55,16 @@ class Goal:
     weights: Floats
     head: str = ""
     answer: str = ""
+    shares: Floats | None = None
+    text: Ints | None = None
 
     def __post_init__(self) -> None:
         if self.reads.shape != self.question.shape or self.reads.ndim != 1:
             raise ValueError(f"reads {self.reads.shape} and question {self.question.shape} must be equal and flat")
         if len(self.targets) != len(self.weights):
             raise ValueError(f"{len(self.targets)} targets but {len(self.weights)} weights")
+        if self.shares is not None and len(self.shares) != len(self.reads):
+            raise ValueError(f"{len(self.shares)} shares but {len(self.reads)} reads")
 
     def reads_within(self, length: int) -> bool:
         """Whether all reads are places of a sequence of this length."""

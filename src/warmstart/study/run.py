@@ -155,7 +155,7 @@ def describe_study(
     prepared = {"preparing": seconds_since(began_at_s)}
     return [
         *lines,
-        disk_line(bytes_to_write(models[0], averaged=recipe.train.ema > 0) + finished),
+        disk_line(bytes_to_write(models[0], averages=recipe.train.num_averages) + finished),
         total_line(prepared | seconds, len(trials)),
     ]
 

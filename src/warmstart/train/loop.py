@@ -118,6 +118,8 @@ class Trainer:
         self.weights = Weights(self.model, compute.dtype, matrices=optimizer.updates_matrices, by_layer=by_layer)
         self.optimizer = Optimizer(self.weights, optimizer)
         self.average = WeightAverage(self.weights, self.settings.ema)
+        if self.criterion.earlier is not None:
+            self.criterion.earlier.begin(self.weights)
 
     def _compute_as_before(self, stored: dict[str, Any]) -> None:
         """Goes on with the settings that the run began with, so that it stays the same run to the last bit."""
@@ -139,7 +141,7 @@ class Trainer:
     @property
     def bytes_to_write(self) -> int:
         """What the run folder takes at most."""
-        return bytes_to_write(self.model, averaged=self.settings.ema > 0)
+        return bytes_to_write(self.model, averages=self.settings.num_averages)
 
     def resume(self) -> bool:
         """Loads the newest checkpoint of the run folder; False where there is none yet.
@@ -160,6 +162,8 @@ class Trainer:
         self._compute_as_before(state.pop("choices", self.compute.to_dict()))
         self.optimizer.restore(tensors)
         self.average.restore(tensors)
+        if self.criterion.earlier is not None:
+            self.criterion.earlier.restore(tensors)
         for name, value in self._buffers.items():
             value.copy_(tensors[name])
         self.state = Progress(**rename_keys(state, PROGRESS_KEYS))
@@ -189,6 +193,8 @@ class Trainer:
             self._log_steps()
             self._stop_if_requested(stop)  # a signal that came at the end of the last evaluation
         self.average.finish()
+        if self.criterion.earlier is not None:
+            self.criterion.earlier.end()
         self.weights.release()
         return self.state
 
@@ -207,6 +213,8 @@ class Trainer:
         output = train_step(self.model, self.optimizer, batches, self.criterion, rate_factor, seed)
         state.step += 1
         self.average.update(state.step)
+        if self.criterion.earlier is not None:
+            self.criterion.earlier.update()
         self.memory.release()
         self.pending.append(PendingStep(output, state.step, rate_factor, bar))
         self._log_steps(keep=self.max_pending)
@@ -307,5 +315,7 @@ class Trainer:
         state = {k: v for k, v in asdict(self.state).items() if k != "step"}
         state |= {"frozen": self.frozen, "choices": self.compute.to_dict()}
         tensors = self.optimizer.state() | self.average.state() | self._buffers
+        if self.criterion.earlier is not None:
+            tensors |= self.criterion.earlier.state()
         checkpoint.save(self.folder.path / "resume", self.state.step, tensors, state)
         self.saved_at_s = self.logged_at_s = time.monotonic()

@@ -107,12 +107,12 @@ def close_scheme(model: Model) -> None:
     model.requires_grad_(True)
 
 
-def bytes_to_write(model: Model, *, averaged: bool = False) -> int:
+def bytes_to_write(model: Model, *, averages: int = 0) -> int:
     """What a run folder takes at most: two checkpoints (the older goes after the newer), best and final weights.
 
     Frozen weights are neither in the checkpoints nor in the best; an average of the weights is in the checkpoints.
     """
-    return 4 * (num_trainable(model) * (2 * (3 + averaged) + 1) + model.num_parameters)
+    return 4 * (num_trainable(model) * (2 * (3 + averages) + 1) + model.num_parameters)
 
 
 def num_trainable(module: nn.Module) -> int:
