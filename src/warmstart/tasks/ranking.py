@@ -39,7 +39,7 @@ RIGHT = {
 class RankingAnswer(ChoiceAnswer):
     """The order of the candidates; the output is one logit for each."""
 
-    plain_form = ""
+    plain_form = "order of candidates"
 
     def metrics(self, label_names: Sequence[str]) -> tuple[str, ...]:
         """Mean average precision, mean reciprocal rank, and how often the first is right."""
