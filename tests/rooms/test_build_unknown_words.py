@@ -13,13 +13,14 @@ from warmstart.config.load import compose
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.text.tokenizer import Tokenizer
 
-ROWS = [{"text": f"the sea on day {n} is calm and the wind is low", "label": "ab"[n % 2]} for n in range(40)]
+ROWS = [{"text": f"the sea on day {n % 4} is calm and the wind is low", "label": "ab"[n % 2]} for n in range(40)]
 
 
 def flags(folder: Path, model: str, rate: float) -> dict[str, Any]:
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
     return {
         "--start": "none", "--model": model, "--vocab-size": "290", "--task": "classification", "--lr": "1e-3",
+        "--vocabulary": "words" if model == "bert-tiny" else "bpe",
         "--train": str(folder / "rows.jsonl"), "--batch-size": "40", "--length": "2 steps", "--word-dropout": str(rate),
     }  # fmt: skip
 

@@ -12,7 +12,7 @@ from warmstart.build.head import HeadPlan, head_kind
 from warmstart.build.labelled_data import LabelledData
 from warmstart.build.side_texts import read_side_texts, side_frame, side_goals, with_side_texts
 from warmstart.build.sizes import for_task
-from warmstart.build.soft_labels import check_soft_labels
+from warmstart.build.soft_labels import check_soft_labels, digest_soft_labels
 from warmstart.build.start import KeptHead
 from warmstart.build.task import frame_of, is_bi_encoder, lm_weight_of, pair_of, pool_of, spec_of
 from warmstart.build.training import stream_of
@@ -98,6 +98,8 @@ class LearnedTask:
         data = self.data
         parts = {"training records": data.train, "dev records": data.dev, "test records": data.test or []}
         found: dict[str, Any] = {"label names": list(self.spec.label_names)}
+        if self.recipe.task.soft_labels is not None:
+            found["soft labels"] = digest_soft_labels(data.train, self.recipe.task.soft_labels)
         return found | {name: digest_records(records) for name, records in parts.items()}
 
     def view(self, model: Model) -> Model:
@@ -221,12 +223,14 @@ def _framed(
     return with_side_texts(training, sides), {"train": training.lengths} | lengths
 
 
-def model_settings(tasks: Sequence[LearnedTask], backbone: BackboneSettings, vocab_size: int) -> ModelSettings:
+def model_settings(
+    tasks: Sequence[LearnedTask], backbone: BackboneSettings, vocab_size: int, learns_text: bool = False
+) -> ModelSettings:
     """The model of all tasks: the backbone without what none of them reads, and heads as its layout has them."""
     if len(tasks) == 1 and tasks[0].answer.head is None:
         writing = with_word_head(backbone).model_copy(update={"vocab_size": vocab_size})
         return ModelSettings(backbone=writing, heads=side_goals(tasks[0].recipe).heads())
-    lm = any(task.spec.frame.lm for task in tasks)
+    lm = learns_text or any(task.spec.frame.lm for task in tasks)
     bare = for_task(backbone, False, lm)
     pooled = {task.goal: _reads_pooler(task, bare) for task in tasks}
     backbone = for_task(backbone, any(pooled.values()), lm).model_copy(update={"vocab_size": vocab_size})

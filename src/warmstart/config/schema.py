@@ -177,6 +177,13 @@ class ObjectiveSettings(Settings):
     lm_frame: Literal["causal", "autoencoder"] = Setting(
         "causal", "what it learns: the next token, or the text once more after it was read", flag="--lm-frame"
     )
+    lm_text: tuple[str, ...] = Setting(
+        (), "raw text, or a prepared corpus, that a language model learns as one of the tasks", flag="--lm-text",
+        metavar="FILE", many=True, path=PathRule("text"),
+    )  # fmt: skip
+    lm_text_weight: float = Setting(
+        1.0, "how much its loss counts in the steps of that text", flag="--lm-text-weight", metavar="W", gt=0
+    )
     source_text: str | None = Setting(
         None, "text file, a text on each line: what the encoder goes on learning as a language model beside the pairs",
         flag="--source-text", metavar="FILE", path=PathRule("file"),

@@ -19,11 +19,13 @@ LM, NEXT_VECTOR = "lm", "next_vector"
 """The goals that predict what comes next: a token, or a vector where the model reads vectors."""
 SOURCE_LM, TARGET_LM = "source_lm", "target_lm"
 """The same of texts of one side alone, beside pairs of source and target."""
+LM_TEXT = "lm_text"
+"""The same of raw text beside tasks."""
 SOFT = "soft"
 """The goal that learns a teacher's probabilities, of the task's own head; and the kind of its answers."""
 SEVERAL = "several"
 """The kind of answers that several reads of a question share."""
-NEXT_GOALS = (LM, NEXT_VECTOR, SOURCE_LM, TARGET_LM)
+NEXT_GOALS = (LM, NEXT_VECTOR, SOURCE_LM, TARGET_LM, LM_TEXT)
 
 
 def next_goal(ids: NDArray[Any]) -> str:
