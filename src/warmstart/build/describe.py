@@ -35,7 +35,7 @@ def describe(
         of = f" ({number} of {len(examples)} that belong together)" if len(examples) > 1 else ""
         lines.append(f"{len(example)} tokens{of}, {_sight(example)}: {quote_ids(example.ids, vocabulary)}")
         for name, goal in example.goals.items():
-            if answer is None or name in NEXT_GOALS:
+            if answer is None or (goal.head or name) in NEXT_GOALS:
                 words = _next_tokens(example, goal, vocabulary)
             elif goal.answer == SOFT:
                 words = _soft(goal)

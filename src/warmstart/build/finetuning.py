@@ -212,7 +212,7 @@ def build_finetuning(
     raw_text = build_text_task(recipe, tokenizer, backbone, tasks[0].spec.frame.clean)
     goals = _coefficients(recipe, tasks, NEXT_VECTOR if backbone.vectors else LM) | {**texts.weights}
     goals |= {} if raw_text is None else {LM_TEXT: raw_text.weight}
-    smoothing = label_smoothing(tasks[0].spec, tokenizer) if len(tasks) == 1 else None
+    smoothing = label_smoothing([task.spec for task in tasks], tokenizer)
     criterion = build_criterion(goals, recipe.train, smoothing, recipe.soft_temperature)
     rows = max(backbone.vocab_size, tokenizer.vocab_size)
     settings = model_settings(tasks, backbone, rows, raw_text is not None)

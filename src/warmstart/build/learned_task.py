@@ -25,7 +25,7 @@ from warmstart.models.model import Model
 from warmstart.models.settings import BackboneSettings, HeadSettings, ModelSettings, Pool
 from warmstart.streams.sources import AugmentedSource, ListSource, RenamedSource, Source
 from warmstart.streams.stream import Stream
-from warmstart.tasks.answer import Answer
+from warmstart.tasks.answer import Answer, view_heads
 from warmstart.tasks.frames import build_frame, class_weights
 from warmstart.tasks.parts import Lengths, TrainingData
 from warmstart.tasks.spec import TaskSpec
@@ -104,7 +104,7 @@ class LearnedTask:
 
     def view(self, model: Model) -> Model:
         """The model as one of this task alone."""
-        return model.with_heads({self.answer.goal: self.name}) if self.name else model
+        return model.with_heads(view_heads(self.answer, self.name)) if self.name else model
 
     def begin_head(self, model: Model, recipe: FinetuneRecipe) -> None:
         """Sets the new head of a model at step 0; one that is kept stays as it is."""
@@ -132,7 +132,8 @@ class LearnedTask:
             source = AugmentedSource(len(self.data.train), self.training.redraw, recipe.train.seed)
         source = with_unknown_words(source, recipe, vocabulary)
         if self.name:
-            source = RenamedSource(source, self.answer.goal, self.name)
+            head = self.answer.goal if self.answer.head is None else self.name
+            source = RenamedSource(source, self.answer.goal, self.name, head)
         return replace(stream_of(source, recipe.train), turns=side_goals(recipe).turns)
 
 
@@ -153,7 +154,7 @@ def build_task(
     Raises:
         BadInput: anything wrong with the recipe or the Records.
     """
-    _check_name(name, data)
+    _check_name(name)
     kind, backbone, tokenizer = KINDS[data.kind], shared.backbone, shared.tokenizer
     recipe = recipe.model_copy(update=(head if other is None else other.head).form)
     check_soft_labels(recipe, kind, data.label_names)
@@ -172,8 +173,8 @@ def build_task(
     return LearnedTask(name, recipe, spec, data, training, lengths, metric, search, head, pool, lm_weight)
 
 
-def _check_name(name: str, data: LabelledData) -> None:
-    """Refuses a name that no head can have, and what is learned alone."""
+def _check_name(name: str) -> None:
+    """Refuses a name that no head can have."""
     if not name:
         return
     if not name.replace("-", "_").isidentifier() or name in RESERVED:
@@ -181,12 +182,6 @@ def _check_name(name: str, data: LabelledData) -> None:
             "not a name for a task", where="tasks", value=name,
             allowed=f"letters, digits, - and _, beginning with a letter; not {', '.join(RESERVED)}",
             next_step="choose another",
-        )  # fmt: skip
-    if KINDS[data.kind].answer(data.label_names).head is None:
-        raise BadInput(
-            "a task that is answered by generating is learned alone", where=f"tasks.{name}", value=data.kind,
-            allowed=", ".join(one for one, kind in KINDS.items() if kind.answer(data.label_names).head is not None),
-            next_step="leave it out, or fine-tune for it by itself",
         )  # fmt: skip
 
 
@@ -230,11 +225,14 @@ def model_settings(
     if len(tasks) == 1 and tasks[0].answer.head is None:
         writing = with_word_head(backbone).model_copy(update={"vocab_size": vocab_size})
         return ModelSettings(backbone=writing, heads=side_goals(tasks[0].recipe).heads())
+    headed = [task for task in tasks if task.answer.head is not None]
+    if len(headed) < len(tasks):
+        backbone, learns_text = with_word_head(backbone), True
     lm = learns_text or any(task.spec.frame.lm for task in tasks)
     bare = for_task(backbone, False, lm)
-    pooled = {task.goal: _reads_pooler(task, bare) for task in tasks}
+    pooled = {task.goal: _reads_pooler(task, bare) for task in headed}
     backbone = for_task(backbone, any(pooled.values()), lm).model_copy(update={"vocab_size": vocab_size})
-    heads = {task.goal: _head_settings(task, backbone, pooled[task.goal]) for task in tasks}
+    heads = {task.goal: _head_settings(task, backbone, pooled[task.goal]) for task in headed}
     return ModelSettings(backbone=backbone, heads=heads)
 
 

@@ -135,10 +135,10 @@ class Example:
         goals = {name: replace(goal, reads=len(self) - 1 - goal.reads) for name, goal in self.goals.items()}
         return Example(ids, turns, positions, goals, None if self.segments is None else self.segments[::-1].copy())
 
-    def rename_goal(self, old: str, new: str) -> "Example":
-        """The same with one goal, where it is asked, and its head under another name."""
+    def rename_goal(self, old: str, new: str, head: str) -> "Example":
+        """The same with one goal, where it is asked, under another name, and of another head what asks the head ``old``."""
         goals = {
-            new if name == old else name: replace(goal, head=new) if goal.head == old else goal
+            new if name == old else name: replace(goal, head=head) if (goal.head or name) == old else goal
             for name, goal in self.goals.items()
         }
         return replace(self, goals=goals)

@@ -102,16 +102,17 @@ class AugmentedSource:
 
 
 class RenamedSource:
-    """A source whose Examples ask one of their goals under another name, of a head of that name.
+    """A source whose Examples ask one of their goals, and its head, under other names.
 
     Args:
         source: of the items.
         goal: its name there.
-        name: its name here; the same leaves all as it is.
+        name: its name here.
+        head: the head that it asks.
     """
 
-    def __init__(self, source: Source, goal: str, name: str) -> None:
-        self.source, self.goal, self.name = source, goal, name
+    def __init__(self, source: Source, goal: str, name: str, head: str) -> None:
+        self.source, self.goal, self.name, self.head = source, goal, name, head
 
     def __len__(self) -> int:
         return len(self.source)
@@ -119,7 +120,7 @@ class RenamedSource:
     def take(self, epoch: int, indices: Ints) -> list[list[Example]]:
         """The Examples of these items."""
         items = self.source.take(epoch, indices)
-        return [[example.rename_goal(self.goal, self.name) for example in item] for item in items]
+        return [[example.rename_goal(self.goal, self.name, self.head) for example in item] for item in items]
 
     def lengths(self, indices: Ints) -> Ints:
         """As the source has them."""

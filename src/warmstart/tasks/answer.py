@@ -249,6 +249,11 @@ class Answer:
         raise NotImplementedError
 
 
+def view_heads(answer: Answer, name: str) -> dict[str, str]:
+    """The heads of one task of several: the name that it would have alone → its name here; none of one that generates."""
+    return {} if answer.head is None else {answer.goal: name}
+
+
 def ratio_scores(tallies: Mapping[str, Ratio], seed: int | None, is_collapsed: bool) -> Scores:
     """Scores of metrics that are a sum over a sum."""
     bounds = {} if seed is None else {name: bootstrap_ratio(tally, seed) for name, tally in tallies.items()}
