@@ -2,6 +2,7 @@
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 
 from warmstart.base.errors import BadInput, DivergenceError, TerminationError
 from warmstart.base.run_folder import RunFolder
+from warmstart.build.training import build_criterion
 from warmstart.evaluation.perplexity import evaluate_language_model
 from warmstart.example.example import Example, Goal
 from warmstart.models.attention import Kernels
@@ -27,7 +29,7 @@ from warmstart.streams.stream import BatchStream, Stream
 from warmstart.train import checkpoint, loop
 from warmstart.train.loop import Trainer, Validation
 from warmstart.train.precision import ComputeSettings
-from warmstart.train.settings import OptimizerSettings, ScheduleSettings, TrainSettings
+from warmstart.train.settings import OptimizerSettings, ScheduleSettings, SmoothnessSettings, TrainSettings
 from warmstart.train.step import Criterion
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -99,6 +101,7 @@ def trainer(
         length="3 epochs", batch_size=4, accumulation=2, precision=precision, evaluate_every="5 steps",  # type: ignore[arg-type]
         save_every_s=save_every_s, optimizer=OptimizerSettings(kind=optimizer),  # type: ignore[arg-type]
         ema=0.9 if optimizer == "adamax" else 0.0,
+        smoothness=SmoothnessSettings(proximal=0.5 if optimizer == "adamax" else 0.0, momentum=0.9),
         schedule=ScheduleSettings(decay=DECAYS[optimizer]),  # type: ignore[arg-type]
     )  # fmt: skip
     model = Model.fresh(ModelSettings(backbone=preset(name, vocab_size=64, context=16, **BODIES[body])), 1)
@@ -111,7 +114,7 @@ def trainer(
         sizes = {"first": 14, "second": 7}
         mixture = plan_mixture(sizes, MixtureSettings(kind="annealed", main="first", main_last=True), 1, 3)
         stream = MixedStream((Stream(source, 4, 1, 2), Stream(source, 8, 2)), mixture)
-    criterion = Criterion({"lm": 1.0}, options=LossOptions(samples=SAMPLES.get(body, 0)))
+    criterion = replace(build_criterion({"lm": 1.0}, settings), options=LossOptions(samples=SAMPLES.get(body, 0)))
     return Trainer(model, stream, settings, criterion, RunFolder(folder), evaluate, CPU)
 
 
@@ -144,7 +147,7 @@ def in_a_process_that_dies(folder: Path, precision: str, dies_at: int, optimizer
         ("fp32", "adamw", 20, "gpt1-tiny"), ("auto", "adamw", 7, "gpt1-tiny"), ("fp32", "muon", 3, "gpt1-tiny"),
         ("auto", "muon", 3, "gpt1-tiny"), ("fp32", "adam-2018", 3, "gpt1-tiny"), ("fp32", "adamw", 4, "lstm-tiny"),
         ("auto", "adamw", 3, "lstm-tiny"), ("auto", "adamw", 4, "lstm-tiny in lanes"),
-        ("auto", "adamax", 4, "gpt1-tiny of tasks"),  # and a running average of the weights
+        ("auto", "adamax", 4, "gpt1-tiny of tasks"),  # and running averages of the weights
     ],
 )  # fmt: skip
 def test_killed_and_resumed_equals_uninterrupted(

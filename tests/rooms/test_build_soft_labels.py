@@ -13,6 +13,10 @@ from warmstart.cli.main import main
 from warmstart.config.load import compose
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.models.head import LossOptions
+from warmstart.tasks.parts import Parts
+from warmstart.tasks.settings import FrameSettings, SpanSettings
+from warmstart.tasks.span_soft import character_shares, window_shares
+from warmstart.tasks.windows import Window
 
 
 def write(path: Path, rows: list[dict[str, Any]]) -> str:
@@ -51,20 +55,154 @@ def test_the_loss_is_that_of_softened_distributions(tmp_path: Path) -> None:
     assert float(loss.sum) == pytest.approx(-9 * (softened * np.log(told)).sum(), rel=1e-3) and loss.weight == 4
 
 
-def test_what_predict_writes_is_learned(tmp_path: Path) -> None:
-    """Invariant: the road from a teacher's predictions to a student, and the losses of both in its log."""
-    first = flags(write(tmp_path / "rows.jsonl", rows([[0.5, 0.5]] * 8)))
-    words = [word for pair in first.items() for word in pair if not pair[0].startswith("--soft")]
-    assert main(["finetune", *words, "--out", str(tmp_path / "teacher")]) == 0
-    asked = ["--input", str(tmp_path / "rows.jsonl"), "--output", str(tmp_path / "soft.jsonl")]
-    assert main(["predict", "--run", str(tmp_path / "teacher"), *asked]) == 0
-    gold = [json.loads(line) for line in (tmp_path / "soft.jsonl").read_text().strip().split("\n")]
-    taught = write(tmp_path / "taught.jsonl", [row | {"label": "ab"[n % 2]} for n, row in enumerate(gold)])
-    words[words.index("--train") + 1] = taught
-    words += ["--soft-labels", "probabilities", "--out", str(tmp_path / "student")]
-    assert main(["finetune", *words]) == 0
-    log = [json.loads(line) for line in (tmp_path / "student" / "metrics.jsonl").read_text().strip().split("\n")]
-    assert {*log[0]["losses"]} == {"label", "soft"}
+def test_a_run_goes_on_with_the_same_answers_of_its_teacher(tmp_path: Path) -> None:
+    """Invariant: other soft labels are other data, though texts and labels are the same."""
+    found = []
+    for number, shares in enumerate(([[0.5, 0.5]] * 4, [[0.5, 0.5]] * 4, [[0.5, 0.5]] * 3 + [[0.4, 0.6]])):
+        given = flags(write(tmp_path / f"{number}.jsonl", rows(shares)))
+        found.append(build_finetuning(compose(FinetuneRecipe, flags=given)).fingerprints())
+    assert found[0] == found[1] != found[2] and {k for k in found[0] if found[0][k] != found[2][k]} == {"soft labels"}
+
+
+TASKS: dict[str, list[dict[str, Any]]] = {
+    "classification": [{"text": f"day {n}", "label": "ab"[n % 2]} for n in range(6)],
+    "multilabel": [{"text": f"day {n}", "labels": [["a"], ["a", "b"]][n % 2]} for n in range(6)],
+    "regression": [{"text": f"day {n}", "score": n / 2} for n in range(6)],
+    "choice": [
+        {"context": f"day {n}", "question": "", "choices": ["sun", "rain", "a storm"][: 2 + n % 2], "label": n % 2}
+        for n in range(6)
+    ],
+    "tagging": [{"tokens": ["the", "sea", f"day{n}"], "tags": ["O", "PLACE", "O"]} for n in range(6)],
+    "span": [
+        {"context": f"on day {n} he sings in the old town by the sea", "question": "who", "answer": "he", "start": 9}
+        for n in range(6)
+    ],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Teachers of all kinds of task."""
+    home = tmp_path_factory.mktemp("soft")
+    for kind, examples in TASKS.items():
+        write(home / f"{kind}.jsonl", examples)
+        assert main(["finetune", *words_of(kind, home), "--seed", "1", "--out", str(home / kind)]) == 0
+    return home
+
+
+def words_of(kind: str, home: Path, *, context: int = 60) -> list[str]:
+    given = flags(str(home / f"{kind}.jsonl")) | {"--task": kind, "--context": str(context), "--length": "1 steps"}
+    return [word for pair in given.items() for word in pair if not pair[0].startswith("--soft")]
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().strip().split("\n")]
+
+
+@pytest.mark.parametrize("kind", TASKS)
+def test_a_student_of_the_same_answers_has_the_least_loss(kind: str, home: Path, tmp_path: Path) -> None:
+    """Invariants: rows stay as they are, labels too; and where teacher and student answer alike, the gradient is 0.
+
+    The student begins as the teacher, so every logit's derivative of the soft loss is 0 to the digits of the file.
+    """
+    soft = tmp_path / "soft.jsonl"
+    asked = ["predict", "--soft", "--run", str(home / kind), "--input", str(home / f"{kind}.jsonl")]
+    assert main([*asked, "--precision", "fp32", "--output", str(soft)]) == 0
+    assert [{k: row[k] for k in old} for row, old in zip(read(soft), TASKS[kind], strict=True)] == TASKS[kind]
+    words = words_of(kind, home)
+    words[words.index("--train") + 1], words[words.index("none")] = str(soft), str(home / kind)
+    given = dict(zip(words[::2], words[1::2], strict=True)) | {"--soft-labels": "soft", "--soft-weight": "2"}
+    del given["--vocab-size"], given["--model"]
+    recipe = compose(FinetuneRecipe, flags=given)
+    built = build_finetuning(recipe)
+    model = built.fresh(recipe)[0].eval()
+    [(_, stream)] = built.stream(recipe).parts
+    for step in range(stream.steps_per_epoch):
+        [batch] = stream.batches(step)
+        loss = model(batch)["soft"]
+        assert loss.weight == batch.goals[built.task.goal].total_weight
+        grads = torch.autograd.grad(loss.sum, [*model.heads.parameters()], allow_unused=True)
+        hard = torch.autograd.grad(model(batch)[built.task.goal].sum, [*model.heads.parameters()], allow_unused=True)
+        norms = [max(float(g.norm()) for g in some if g is not None) for some in (grads, hard)]
+        assert norms[0] < 1e-3 * max(norms[1], 1.0), norms
+
+
+@pytest.mark.parametrize("kind", ["classification", "tagging", "span"])
+def test_two_teachers_say_the_mean_and_a_student_learns_it(kind: str, home: Path, tmp_path: Path) -> None:
+    """Witness: the mean by hand of what each says alone; the losses of both in the student's log.
+
+    The second teacher has another vocabulary, and reads a context in other windows.
+    """
+    other = words_of(kind, home, context=40)
+    other[other.index("--vocab-size") + 1] = "300"
+    assert main(["finetune", *other, "--seed", "2", "--out", str(tmp_path / "other")]) == 0
+    asked = ["--input", str(home / f"{kind}.jsonl"), "--precision", "fp32"]
+    runs = [str(home / kind), str(tmp_path / "other")]
+    said = []
+    for number, some in enumerate(([runs[0]], [runs[1]], runs)):
+        out = tmp_path / f"{number}.jsonl"
+        assert (
+            main(["predict", "--soft", *[w for run in some for w in ("--run", run)], *asked, "--output", str(out)]) == 0
+        )
+        said.append([flat(row["soft"]) for row in read(out)])
+    for first, second, both in zip(*said, strict=True):
+        keys = {*first} | {*second}
+        assert {*both} == keys
+        mean = {key: (first.get(key, 0.0) + second.get(key, 0.0)) / 2 for key in keys}
+        assert both == pytest.approx(mean, abs=2e-6)
+    words = words_of(kind, home)
+    words[words.index("--train") + 1] = str(tmp_path / "2.jsonl")
+    assert main(["finetune", *words, "--soft-labels", "soft", "--out", str(tmp_path / "student")]) == 0
+    log = read(tmp_path / "student" / "metrics.jsonl")
+    assert "soft" in log[0]["losses"] and len(log[0]["losses"]) == 2
+
+
+def flat(value: Any, key: str = "") -> dict[str, float]:
+    """Every number of a nested value, by its place."""
+    if not isinstance(value, dict | list):
+        return {key: value}
+    pairs = value.items() if isinstance(value, dict) else enumerate(value)
+    return {name: number for k, v in pairs for name, number in flat(v, f"{key}.{k}").items()}
+
+
+def test_characters_of_other_tokens_and_windows_are_found_again() -> None:
+    """Witness: by hand: three words of which a window has two; what stands outside of it is "no answer" there."""
+    offsets = np.array([[0, 2], [3, 6], [7, 9]])
+    parts = Parts((np.arange(1), np.arange(3)), offsets=offsets)
+    sides = [{-1: 0.1, 0: 0.2, 4: 0.3, 7: 0.4}, {-1: 0.1, 2: 0.2, 6: 0.3, 9: 0.4}]
+    found = window_shares(sides, Window(0, 2, np.array([0, 1])), parts)
+    assert found == pytest.approx(np.array([[0.5, 0.5], [0.2, 0.2], [0.3, 0.3]]))
+    frame, raw = (
+        FrameSettings(context=8, lm=False, sight="full"),
+        np.log(np.array([[0.2, 0.4], [0.3, 0.1], [0.5, 0.5]])),
+    )
+    # Two windows, of one word each but for the second, which both have: [start] q [delimiter] two words [extract].
+    raw = np.concatenate([raw, np.log(np.array([[0.5, 0.5], [0.2, 0.2], [0.3, 0.3]]))])
+    shares = character_shares(parts, raw, frame.model_copy(update={"context": 6}), SpanSettings(stride=1))
+    odds = {"none": 1.0, "0": 0.3 / 0.2, "3": max(0.5 / 0.2, 0.2 / 0.5), "7": 0.3 / 0.5}
+    assert shares["start"] == pytest.approx({name: value / sum(odds.values()) for name, value in odds.items()})
+
+
+BAD = {
+    "choice": ([0.5, 0.25, 0.25], ["no soft labels of these choices", "2 probabilities"]),
+    "tagging": ([{"O": 1.0}], ["no soft labels of these words", "3 words"]),
+    "span": ({"start": {"none": 1}, "end": {"999": 1}}, ["characters that the context has not"]),
+    "regression": ("many", ["not a finite number"]),
+    "multilabel": ({"a": 0.5, "b": 1.5}, ["no probabilities", "0 to 1"]),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_soft_labels_of_other_answers(
+    kind: str, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Witness: the row, exit code 2, nothing written."""
+    share, wanted = BAD[kind]
+    words = words_of(kind, home)
+    words[words.index("--train") + 1] = write(tmp_path / "rows.jsonl", [row | {"soft": share} for row in TASKS[kind]])
+    assert main(["finetune", *words, "--soft-labels", "soft", "--out", str(tmp_path / "run")]) == 2
+    said = capsys.readouterr().err
+    assert all(word in said for word in [*wanted, "rows.jsonl:1"]) and not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(

@@ -280,8 +280,8 @@ def test_probabilities_as_targets() -> None:
 
 def test_an_answer_that_a_head_does_not_learn_is_refused() -> None:
     """Invariant: by name, with what the head learns."""
-    with pytest.raises(ValueError, match=r"ScoreHead learns answers of kind '', not 'soft'"):
-        head("score").loss(states(1), asked([0], torch.zeros(1), [1.0], "soft"))
+    with pytest.raises(ValueError, match=r"CRFHead learns answers of kind '', not 'soft'"):
+        head("crf").loss(states(1), asked([0], torch.zeros(1, 4), [1.0], "soft"))
     with pytest.raises(BadInput, match="pool concat for span"):
         build(kind="span", pool="concat")
 
@@ -289,11 +289,15 @@ def test_an_answer_that_a_head_does_not_learn_is_refused() -> None:
 @pytest.mark.parametrize("kind", HEADS)
 def test_how_many_answers_are_known_without_a_head(kind: str) -> None:
     """Witness: the shape of a head's answers."""
-    fields: dict[str, Any] = {"kind": kind}
+    fields: dict[str, Any] = {"kind": kind} | ({"steps": 2} if kind == "san" else {})
     settings = TokenHeadSettings(**fields) if kind in ("tokens", "vectors") else HeadSettings(**fields)
     backbone = preset("gpt1-tiny", width=WIDTH, vocab_size=5)
     table = torch.randn(5, WIDTH, generator=torch.Generator().manual_seed(3))
     tables = Tables(table, None, SoftmaxTable(table))
-    goal = replace(asked([0, 0, 1], torch.zeros(2), [1.0, 1.0]), document=torch.zeros(3, dtype=torch.int64))
+    goal = replace(
+        asked([0, 0, 1], torch.zeros(2), [1.0, 1.0]),
+        document=torch.zeros(3, dtype=torch.int64),
+        text=torch.tensor([0, 1, 1]),
+    )
     answers = build_head(settings, backbone).eval()(states(3), goal, tables)
     assert len(answers) == (3 if HEADS[kind].answers_per_read else 2)

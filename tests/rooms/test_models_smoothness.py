@@ -15,9 +15,10 @@ from warmstart.models.divergence import DIVERGENCES, Distribution, divergence
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import HeadSettings, ModelSettings
-from warmstart.models.smoothness import Adversarial, Disturbance, Smoothness, TwoDropouts
+from warmstart.models.smoothness import Adversarial, Disturbance, Proximal, Smoothness, TwoDropouts
 from warmstart.models.terms import StepSeeds
 from warmstart.streams.stream import split_batches
+from warmstart.train.average import EarlierWeights
 from warmstart.train.optimizer import Optimizer
 from warmstart.train.settings import OptimizerSettings
 from warmstart.train.step import Criterion, accumulate
@@ -100,6 +101,34 @@ def test_what_does_not_change_costs_nothing(goal: str) -> None:
     with torch.no_grad():
         one.head(goal).linear.weight.zero_()  # type: ignore[union-attr]
     assert float(Smoothness({goal: 1.0}, disturbance(), "js").loss(one, one.run(some), some, SEEDS).detach()) == 0
+
+
+def test_answers_are_held_near_those_of_earlier_weights() -> None:
+    """Witness: SciPy's divergences of two models that share nothing; 0 at equal weights, with all dropouts on."""
+    now, before = model(**STILL), model(std=0.3, **STILL)
+    with torch.no_grad():
+        for parameter in before.parameters():
+            parameter.add_(0.05 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(5)))
+    own, some = EarlierWeights(0.9), batch()
+    weights = Weights(now, torch.float32)
+    term = Proximal({"label": 2.0}, "symmetric-kl", own.applied)
+    output = now.run(some)
+    assert float(term.loss(now, output, some, SEEDS).detach()) == 0
+    own.begin(weights)
+    others = dict(before.named_parameters())
+    for group in own.groups:
+        group.master.copy_(torch.cat([others[name].detach().reshape(-1) for name in group.names]))
+    loss = term.loss(now, output, some, SEEDS)
+    shares = [torch.softmax(one.eval().answers(some)["label"].double(), -1).numpy() for one in (now, before)]
+    each = [divergences(p, q)["symmetric-kl"] for p, q in zip(*shares, strict=True)]
+    wanted = 2 * sum(w * value for w, value in zip(some.goals["label"].weights.tolist(), each, strict=True))
+    assert float(loss.detach()) == pytest.approx(wanted, rel=1e-4)
+    grads = torch.autograd.grad(loss, [now.head("label").linear.weight])  # type: ignore[union-attr]
+    assert grads[0].abs().max() > 0
+    wet = model(head_dropout=0.2, **WET)
+    own.begin(Weights(wet, torch.float32))
+    torch.manual_seed(SEEDS.masks)
+    assert abs(float(term.loss(wet, wet.run(some), some, SEEDS).detach())) < 1e-6
 
 
 @pytest.mark.parametrize("norm", ["inf", "l2"])

@@ -123,7 +123,7 @@ def test_a_step_reads_one_task_and_its_next_batch() -> None:
     def stream(count: int, size: int, name: str) -> Stream:
         one = Goal.each(np.zeros(1, np.int64), np.zeros(1, np.int64))
         items = [[Example.left_to_right(np.full(3, n), {"label": one, "lm": one})] for n in range(count)]
-        return Stream(RenamedSource(ListSource(items), "label", name), size, 5)
+        return Stream(RenamedSource(ListSource(items), "label", name, name), size, 5)
 
     streams = (stream(9, 2, "a"), stream(7, 3, "b"))
     mixed = MixedStream(streams, plan_mixture({"a": 5, "b": 3}, MixtureSettings(), 1))

@@ -139,6 +139,18 @@ def test_guesses_read_no_text():
     assert [answer(one) for one in asked] == ["Oslo", "Rome", ""]
 
 
+def test_candidates_are_ordered_by_place_or_by_words():
+    """Witness: by hand: right candidates stand first twice and last once, and all of them have one word."""
+    train = [
+        Record({"query": "who", "choices": ("he sings", "the sea", "a wind")}, (0,)),
+        Record({"query": "who", "choices": ("she sings", "the sea", "he sings")}, (0, 2)),
+    ]
+    asked = [Record({"query": "who", "choices": ("a wind", "the sea", "somebody sings")})]
+    assert form_of("ranking").guess(train, spec("ranking"))(asked[0]).tolist() == [2.0, 0.0, 1.0]
+    [scores] = learn("ranking", train, asked, ordered=True)
+    assert int(scores.argmax()) == 2 and len(scores) == 3
+
+
 def test_every_kind_of_labelled_text_has_a_guess():
     """Invariant: each kind names a form that there is, and no form is named by none."""
     assert {KINDS[name].answer(("a", "b")).plain_form for name in KINDS} == set(FORMS)

@@ -8,7 +8,7 @@ import torch
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
 from warmstart.models.settings import HeadSettings, ModelSettings
-from warmstart.train.average import WeightAverage
+from warmstart.train.average import EarlierWeights, WeightAverage
 from warmstart.train.optimizer import Optimizer
 from warmstart.train.settings import OptimizerSettings
 from warmstart.train.weights import Weights
@@ -72,3 +72,34 @@ def test_the_average_follows_its_formula(dtype: torch.dtype, tmp_path: Path) -> 
     average.finish()
     assert torch.allclose(weights.trainable()[name], wanted, atol=1e-6)
     assert WeightAverage(weights, 0.0).state() == {}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_earlier_weights_follow_their_formula_in_the_middle_of_a_step(dtype: torch.dtype) -> None:
+    """Witness: the recursion by hand; what was computed before they were applied still has its gradient (autograd)."""
+    model = tiny()
+    weights, earlier, name = Weights(model, dtype), EarlierWeights(0.5), "heads.label.linear.weight"
+    with earlier.applied():  # outside of a training nothing happens
+        assert torch.equal(dict(model.named_parameters())[name], weights.trainable()[name].to(dtype))
+    earlier.begin(weights)
+    wanted = weights.trainable()[name].clone()
+    for _ in range(3):
+        for group in weights.groups:
+            group.master.add_(1.0)
+        weights.publish()
+        earlier.update(1)
+        wanted = 0.5 * wanted + 0.5 * weights.trainable()[name]
+    parameter = dict(model.named_parameters())[name]
+    own = parameter.detach().clone()
+    value = parameter.square().sum()
+    with earlier.applied():
+        assert torch.equal(parameter, wanted.to(dtype))
+    assert torch.equal(parameter, own)
+    weights.clear()
+    value.backward()  # type: ignore[no-untyped-call]
+    [grad] = [v for g in weights.groups for n, v in zip(g.names, g.views(g.grad), strict=True) if n == name]
+    assert torch.allclose(grad, 2 * own.float(), rtol=1e-2)
+    kept = {key: value.clone() for key, value in earlier.state().items()}
+    earlier.update(1)
+    earlier.restore(kept)
+    assert all(torch.equal(value, kept[key]) for key, value in earlier.state().items())

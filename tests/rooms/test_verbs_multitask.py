@@ -78,6 +78,16 @@ def test_dev_is_the_mean_of_the_tasks(home: Path) -> None:
     assert found["metric"] == "mean" and {*found["best_of_each"]} == {*ROWS}
 
 
+def test_the_page_has_a_column_for_each_task(home: Path, tmp_path: Path) -> None:
+    """Witness: the run's own report: the mean and the metric of each task, in the table of the page."""
+    page = tmp_path / "page.html"
+    assert main(["report", str(home / "run"), "--out", str(page)]) == 0
+    text, found = page.read_text(), report(home)["metrics"]
+    assert {*found} == {"mean", *ROWS}
+    for name, value in found.items():
+        assert name in text and (f"{value:.4f}" in text or f"{100 * value:.1f}" in text or f"{value:.3f}" in text)
+
+
 def test_evaluate_finds_what_the_training_has_found(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Witness: the report of the run, of all tasks at once and of one on a file."""
     assert main(["evaluate", "--run", str(home / "run"), "--precision", "fp32", "--json"]) == 0

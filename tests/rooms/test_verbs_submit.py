@@ -82,6 +82,21 @@ def test_a_submission_holds_what_predict_says(home: Path, tmp_path: Path, capsys
             )
 
 
+def test_one_run_of_both_tasks_submits_both(home: Path, tmp_path: Path) -> None:
+    """Witness: the checker, and what the run predicts for one of the tasks by the other verb."""
+    tasks = ["--task", f"wnli={home / 'glue'}", "--task", f"stsb={home / 'glue'}"]
+    assert main(["finetune", *tasks, *TINY, *QUIET, "--out", str(tmp_path / "both")]) == 0
+    found = warmstart.submit([str(tmp_path / "both")], str(home / "glue"), str(tmp_path / "s.zip"))
+    assert found["files"] == {"STS-B.tsv": 1379, "WNLI.tsv": 146}
+    assert set(check_submission(tmp_path / "s.zip")) == set(SHEETS) - {*found["files"]}
+    test = str(home / "glue" / "WNLI" / "test.tsv")
+    warmstart.predict(str(tmp_path / "both"), test, str(tmp_path / "told.jsonl"), task="wnli")
+    rows = [json.loads(line)["label"] for line in (tmp_path / "told.jsonl").read_text().splitlines()]
+    with zipfile.ZipFile(tmp_path / "s.zip") as archive:
+        cells = [line.split("\t")[1] for line in archive.read("WNLI.tsv").decode().splitlines()[1:]]
+    assert cells == [str(int(label == "entailment")) for label in rows]
+
+
 @pytest.mark.parametrize(
     ("runs", "out", "words"),
     [

@@ -12,6 +12,9 @@ from warmstart.tasks.answer import Answer
 from warmstart.tasks.describe import quote_ids
 from warmstart.tasks.vocabulary import Vocabulary
 
+MOST_SHOWN = 12
+"""Numbers of a teacher's answer that are shown."""
+
 
 def describe(
     examples: Sequence[Example], vocabulary: Vocabulary, answer: Answer | None = None, label_names: Sequence[str] = ()
@@ -32,14 +35,21 @@ def describe(
         of = f" ({number} of {len(examples)} that belong together)" if len(examples) > 1 else ""
         lines.append(f"{len(example)} tokens{of}, {_sight(example)}: {quote_ids(example.ids, vocabulary)}")
         for name, goal in example.goals.items():
-            if answer is None or name in NEXT_GOALS:
+            if answer is None or (goal.head or name) in NEXT_GOALS:
                 words = _next_tokens(example, goal, vocabulary)
             elif goal.answer == SOFT:
-                words = f"learns probabilities: {', '.join(f'{share:.3f}' for row in goal.targets for share in row)}"
+                words = _soft(goal)
             else:
                 words = answer.describe(example, goal, vocabulary, label_names)
             lines.append(f"  {name}: {words}")
     return lines
+
+
+def _soft(goal: Goal) -> str:
+    """The first numbers of a teacher's answer."""
+    numbers = (goal.targets if goal.shares is None else goal.shares).ravel()
+    shown = ", ".join(f"{number:.3f}" for number in numbers[:MOST_SHOWN])
+    return f"learns a teacher's answer: {shown}" + (" …" if len(numbers) > MOST_SHOWN else "")
 
 
 def _sight(example: Example) -> str:

@@ -27,9 +27,10 @@ from warmstart.build.side_texts import SideGoals, side_goals
 from warmstart.build.sizes import backbone_settings, for_reading, with_context, with_start
 from warmstart.build.start import NO_START, Start, read_start, vocabulary_of
 from warmstart.build.task import check_sight, recipe_options
+from warmstart.build.text_task import TextTask, build_text_task, with_text_tokens
 from warmstart.build.training import build_criterion, check_heads, check_terms
 from warmstart.config.schema import FinetuneRecipe
-from warmstart.example.example import LM, NEXT_VECTOR, SOFT
+from warmstart.example.example import LM, LM_TEXT, NEXT_VECTOR, SOFT
 from warmstart.image.processor import ImageProcessor
 from warmstart.metrics.metric import LOWER_IS_BETTER
 from warmstart.models.model import Model
@@ -67,6 +68,7 @@ class Finetuning:
         sides: what the two stacks of an encoder-decoder start from, if anything.
         inputs: language models whose states are read as tokens, if any.
         texts: what each of them goes on learning as a language model, if anything.
+        raw_text: what a language model learns as one of the tasks, if anything.
     """
 
     tasks: tuple[LearnedTask, ...]
@@ -79,6 +81,7 @@ class Finetuning:
     sides: SideStarts
     inputs: InputModels
     texts: SideGoals
+    raw_text: TextTask | None = None
 
     @property
     def task(self) -> LearnedTask:
@@ -103,6 +106,7 @@ class Finetuning:
             found |= {f"{part}{of}": value for part, value in task.fingerprints().items()}
         start = None if self.start is None else self.start.fingerprint()
         found |= {"vocabulary": self.tokenizer.fingerprint, "start": start}
+        found |= {} if self.raw_text is None else {"raw text": self.raw_text.fingerprint}
         found |= {"language models of inputs": self.inputs.fingerprint()} if self.inputs.models else {}
         found |= {"language models": self.sides.fingerprint(), "texts of one side": self.texts.fingerprint()}
         return found | {"word vectors": digest_arrays(self.vectors)}
@@ -132,12 +136,19 @@ class Finetuning:
             return {stack: self.start.tokenizer.vocab_size for stack in self.settings.inputs}
         return {stack: start.tokenizer.vocab_size for stack, start in self.inputs.models.items()}
 
+    @property
+    def stream_names(self) -> list[str]:
+        """The names of what steps are of, as mixtures have them."""
+        return [task.goal for task in self.tasks] + ([] if self.raw_text is None else [LM_TEXT])
+
     def stream(self, recipe: FinetuneRecipe) -> BatchStream:
         """Batches of whole Records or of other items of theirs, of one task a step."""
-        every = tuple(task.stream(own) for task, own in zip(self.tasks, recipe.by_task().values(), strict=True))
+        own = recipe.by_task().values()
+        every = tuple(task.stream(one, self.tokenizer) for task, one in zip(self.tasks, own, strict=True))
+        every += () if self.raw_text is None else (self.raw_text.stream(recipe),)
         if len(every) == 1:
             return every[0]
-        sizes = {task.name: stream.steps_per_epoch for task, stream in zip(self.tasks, every, strict=True)}
+        sizes = {name: stream.steps_per_epoch for name, stream in zip(self.stream_names, every, strict=True)}
         once = MixedStream(every, plan_mixture(sizes, recipe.mixture, recipe.train.seed))
         epochs = math.ceil(plan_lengths(recipe.train, once).steps / once.steps_per_epoch)
         return MixedStream(every, plan_mixture(sizes, recipe.mixture, recipe.train.seed, epochs))
@@ -190,6 +201,7 @@ def build_finetuning(
     heads = {name: plan_head(one, name, data[name], start) for name, one in own.items()}
     if not all(head.frame is not None and head.frame.template is not None for head in heads.values()):
         tokenizer = tokenizer.with_special_tokens(special_tokens(backbone.sight, tokenizer))
+    tokenizer = with_text_tokens(recipe, tokenizer, backbone)
     copied = backbone.total_layers if recipe.transfer_layers is None else recipe.transfer_layers
     check_scheme(recipe.scheme, backbone, None if start is None else copied)
     generates = any(kinds[name].answer(data[name].label_names).generated for name in own)
@@ -199,14 +211,17 @@ def build_finetuning(
     tasks = tuple(build_task(one, name, data[name], heads[name], shared, before.get(name)) for name, one in own.items())
     texts = side_goals(recipe)
     sides.check_layers(texts.texts, backbone)
+    raw_text = build_text_task(recipe, tokenizer, backbone, tasks[0].spec.frame.clean)
     goals = _goals(recipe, tasks, backbone) | {**texts.weights}
-    smoothing = label_smoothing(tasks[0].spec, tokenizer) if len(tasks) == 1 else None
+    goals |= {} if raw_text is None else {LM_TEXT: raw_text.weight}
+    smoothing = label_smoothing([task.spec for task in tasks], tokenizer)
     criterion = build_criterion(goals, recipe.train, smoothing, recipe.soft_temperature)
-    settings = model_settings(tasks, backbone, max(backbone.vocab_size, tokenizer.vocab_size))
+    rows = max(backbone.vocab_size, tokenizer.vocab_size)
+    settings = model_settings(tasks, backbone, rows, raw_text is not None)
     check_heads(recipe.train, settings.heads)
     settings = _with_inputs(settings, recipe, inputs, start)
     metric, vectors = _metric(recipe, tasks), _vectors(recipe, tokenizer, backbone)
-    return Finetuning(tasks, tokenizer, settings, start, metric, criterion, vectors, sides, inputs, texts)
+    return Finetuning(tasks, tokenizer, settings, start, metric, criterion, vectors, sides, inputs, texts, raw_text)
 
 
 def _goals(recipe: FinetuneRecipe, tasks: Sequence[LearnedTask], backbone: BackboneSettings) -> dict[str, float]:

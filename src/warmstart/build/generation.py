@@ -1,5 +1,7 @@
 """What a task that is answered by generating needs of model, loss and search."""
 
+from collections.abc import Sequence
+
 from warmstart.base.errors import BadInput
 from warmstart.decode.limits import limits_of
 from warmstart.decode.settings import GenerateSettings, check_search
@@ -45,7 +47,23 @@ def generation_settings(asked: GenerateSettings, spec: TaskSpec, tokenizer: Toke
     return asked
 
 
-def label_smoothing(spec: TaskSpec, vocabulary: Vocabulary) -> Smoothing | None:
+def label_smoothing(specs: Sequence[TaskSpec], vocabulary: Vocabulary) -> Smoothing | None:
+    """How the labels of the softmax over the vocabulary are smoothed, which all tasks share.
+
+    Raises:
+        BadInput: tasks that generate ask for different shares.
+    """
+    asked = [_label_smoothing(spec, vocabulary) for spec in specs if kind_of(spec).answer(spec.label_names).generated]
+    if len({*asked}) > 1:
+        raise BadInput(
+            "tasks that generate share one softmax, and so its smoothing", where="--smoothing",
+            value=", ".join(f"{0 if one is None else one.share:g}" for one in asked), allowed="one value for all",
+            next_step="say it under task, for all tasks",
+        )  # fmt: skip
+    return asked[0] if asked else None
+
+
+def _label_smoothing(spec: TaskSpec, vocabulary: Vocabulary) -> Smoothing | None:
     """Smoothed labels over the tokens of the vocabulary, of which padding is none unless it also ends a target."""
     kind = kind_of(spec)
     share = kind.label_smoothing(kind.options(spec))

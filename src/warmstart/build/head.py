@@ -22,7 +22,7 @@ from warmstart.tasks.table import KINDS, kind_of, options_of
 
 FORM = {
     "head_hidden": "hidden", "head_pool": "pool", "head_norm": "norm", "head_crf": "crf", "head_lstm": "lstm",
-    "pair_encoder": "pair_encoder",
+    "head_san": "steps", "pair_encoder": "pair_encoder",
 }  # fmt: skip
 """What a recipe says of the form of a head → the same in the head's settings."""
 
@@ -73,6 +73,8 @@ def head_kind(recipe: FinetuneRecipe, data: LabelledData) -> str | None:
             "the LSTM over the words stands before a CRF", where="--head-lstm", value=recipe.head_lstm,
             allowed="0 without --head-crf", next_step="add --head-crf",
         )  # fmt: skip
+    if recipe.head_san:
+        return _pair_head(recipe, data)
     if not recipe.head_crf:
         return answer.head
     if answer.chain_head is None:
@@ -82,6 +84,32 @@ def head_kind(recipe: FinetuneRecipe, data: LabelledData) -> str | None:
             next_step="leave it out",
         )  # fmt: skip
     return answer.chain_head
+
+
+def _pair_head(recipe: FinetuneRecipe, data: LabelledData) -> str:
+    """The kind of head that compares two texts in steps.
+
+    Raises:
+        BadInput: the task has no two texts, or no classes; or the recipe has another form of head besides.
+    """
+    kind = KINDS[data.kind]
+    found = kind.answer(data.label_names).pair_head
+    if found is None or kind.pair == "none":
+        able = [name for name, one in KINDS.items() if one.pair != "none"]
+        raise BadInput(
+            "steps of attention compare two texts to find a class", where="--head-san", value=data.kind,
+            allowed=f"{', '.join(able)}, with classes", next_step="leave it out",
+        )  # fmt: skip
+    others = {
+        "--head-crf": recipe.head_crf, "--head-hidden": recipe.head_hidden, "--head-norm": recipe.head_norm != "none",
+        "--head-pool": recipe.head_pool not in (None, "sum"), "--label-gain": recipe.label_gain != "none",
+    }  # fmt: skip
+    if given := [flag for flag, is_given in others.items() if is_given]:
+        raise BadInput(
+            "a head has one form", where=given[0], value="--head-san", allowed="without --head-san",
+            next_step="leave one of the two out",
+        )  # fmt: skip
+    return found
 
 
 def plan_head(recipe: FinetuneRecipe, name: str, data: LabelledData, start: Start | None) -> HeadPlan:

@@ -12,10 +12,11 @@ from warmstart.build.head import HeadPlan, head_kind
 from warmstart.build.labelled_data import LabelledData
 from warmstart.build.side_texts import read_side_texts, side_frame, side_goals, with_side_texts
 from warmstart.build.sizes import for_task
-from warmstart.build.soft_labels import with_soft_labels
+from warmstart.build.soft_labels import check_soft_labels, digest_soft_labels
 from warmstart.build.start import KeptHead
 from warmstart.build.task import frame_of, is_bi_encoder, lm_weight_of, pair_of, pool_of, spec_of
 from warmstart.build.training import stream_of
+from warmstart.build.unknown_words import with_unknown_words
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.decode.settings import GenerateSettings
 from warmstart.example.example import NEXT_GOALS, SOFT
@@ -24,10 +25,9 @@ from warmstart.models.model import Model
 from warmstart.models.settings import BackboneSettings, HeadSettings, ModelSettings, Pool
 from warmstart.streams.sources import AugmentedSource, ListSource, RenamedSource, Source
 from warmstart.streams.stream import Stream
-from warmstart.tasks.answer import Answer
+from warmstart.tasks.answer import Answer, view_heads
 from warmstart.tasks.frames import build_frame, class_weights
-from warmstart.tasks.kind import TrainingData
-from warmstart.tasks.parts import Lengths
+from warmstart.tasks.parts import Lengths, TrainingData
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.table import KINDS, answer_of, kind_of
 from warmstart.tasks.vocabulary import Vocabulary, require_text
@@ -106,11 +106,13 @@ class LearnedTask:
         data = self.data
         parts = {"training records": data.train, "dev records": data.dev, "test records": data.test or []}
         found: dict[str, Any] = {"label names": list(self.spec.label_names)}
+        if self.recipe.task.soft_labels is not None:
+            found["soft labels"] = digest_soft_labels(data.train, self.recipe.task.soft_labels)
         return found | {name: digest_records(records) for name, records in parts.items()}
 
     def view(self, model: Model) -> Model:
         """The model as one of this task alone."""
-        return model.with_heads({self.answer.goal: self.name}) if self.name else model
+        return model.with_heads(view_heads(self.answer, self.name)) if self.name else model
 
     def begin_head(self, model: Model, recipe: FinetuneRecipe) -> None:
         """Sets the new head of a model at step 0; one that is kept stays as it is."""
@@ -131,13 +133,15 @@ class LearnedTask:
         begins = answer.head is not None and not self.head.start_goal and recipe.head_init == "fitted"
         return begins and bool(self.training.items) and can_fit(self.view(model), answer.goal)
 
-    def stream(self, recipe: FinetuneRecipe) -> Stream:
+    def stream(self, recipe: FinetuneRecipe, vocabulary: Vocabulary) -> Stream:
         """Batches of whole Records or of other items of theirs; what is drawn is drawn anew in every epoch."""
         source: Source = ListSource(self.training.items)
         if self.training.redraw is not None:
             source = AugmentedSource(len(self.data.train), self.training.redraw, recipe.train.seed)
+        source = with_unknown_words(source, recipe, vocabulary)
         if self.name:
-            source = RenamedSource(source, self.answer.goal, self.name)
+            head = self.answer.goal if self.answer.head is None else self.name
+            source = RenamedSource(source, self.answer.goal, self.name, head)
         return replace(stream_of(source, recipe.train), turns=side_goals(recipe).turns)
 
 
@@ -158,9 +162,10 @@ def build_task(
     Raises:
         BadInput: anything wrong with the recipe or the Records.
     """
-    _check_name(name, data)
+    _check_name(name)
     kind, backbone, tokenizer = KINDS[data.kind], shared.backbone, shared.tokenizer
     recipe = recipe.model_copy(update=(head if other is None else other.head).form)
+    check_soft_labels(recipe, kind, data.label_names)
     pool, apart = pool_of(recipe, kind), is_bi_encoder(recipe, kind, len(data.train))
     frame = frame_of(recipe, kind, backbone, tokenizer, pool, apart, head.frame)
     spec = spec_of(recipe.task, data, frame, backbone.text_segments, tokenizer, pair_of(recipe))
@@ -176,8 +181,8 @@ def build_task(
     return LearnedTask(name, recipe, spec, data, training, lengths, metric, search, head, pool, lm_weight)
 
 
-def _check_name(name: str, data: LabelledData) -> None:
-    """Refuses a name that no head can have, and what is learned alone."""
+def _check_name(name: str) -> None:
+    """Refuses a name that no head can have."""
     if not name:
         return
     if not name.replace("-", "_").isidentifier() or name in RESERVED:
@@ -185,12 +190,6 @@ def _check_name(name: str, data: LabelledData) -> None:
             "not a name for a task", where="tasks", value=name,
             allowed=f"letters, digits, - and _, beginning with a letter; not {', '.join(RESERVED)}",
             next_step="choose another",
-        )  # fmt: skip
-    if KINDS[data.kind].answer(data.label_names).head is None:
-        raise BadInput(
-            "a task that is answered by generating is learned alone", where=f"tasks.{name}", value=data.kind,
-            allowed=", ".join(one for one, kind in KINDS.items() if kind.answer(data.label_names).head is not None),
-            next_step="leave it out, or fine-tune for it by itself",
         )  # fmt: skip
 
 
@@ -222,7 +221,8 @@ def _framed(
     weights = class_weights(data.task_set) if recipe.task.class_weights == "balanced" else None
     frame = build_frame(spec, tokenizer)
     kind.check_model(frame, shared.backbone.segments)
-    training = kind.training_data(data.train, build_frame(spec, tokenizer, weights), tokenizer, recipe.augment)
+    learned = build_frame(spec, tokenizer, weights, recipe.task.soft_labels)
+    training = kind.training_data(data.train, learned, tokenizer, recipe.augment)
     asked, encoding = side_goals(recipe).texts, recipe.task.encoding
     sides = [
         read_side_texts(path, frame, side_frame(goal, shared.backbone, frame, path), tokenizer, encoding)
@@ -230,25 +230,31 @@ def _framed(
     ]
     others = {"dev": data.dev} | ({} if data.test is None else {"test": data.test})
     lengths = {part: kind.check_framing(records, frame, tokenizer) for part, records in others.items()}
-    training = with_soft_labels(with_side_texts(training, sides), data, spec, recipe.task.soft_labels)
-    return training, {"train": training.lengths} | lengths
+    return with_side_texts(training, sides), {"train": training.lengths} | lengths
 
 
-def model_settings(tasks: Sequence[LearnedTask], backbone: BackboneSettings, vocab_size: int) -> ModelSettings:
+def model_settings(
+    tasks: Sequence[LearnedTask], backbone: BackboneSettings, vocab_size: int, learns_text: bool = False
+) -> ModelSettings:
     """The model of all tasks: the backbone without what none of them reads, and heads as its layout has them."""
     if len(tasks) == 1 and tasks[0].answer.head is None:
         writing = with_word_head(backbone).model_copy(update={"vocab_size": vocab_size})
         return ModelSettings(backbone=writing, heads=side_goals(tasks[0].recipe).heads())
-    lm = any(task.spec.frame.lm for task in tasks)
+    headed = [task for task in tasks if task.answer.head is not None]
+    if len(headed) < len(tasks):
+        backbone, learns_text = with_word_head(backbone), True
+    lm = learns_text or any(task.spec.frame.lm for task in tasks)
     bare = for_task(backbone, False, lm)
-    pooled = {task.goal: _reads_pooler(task, bare) for task in tasks}
+    pooled = {task.goal: _reads_pooler(task, bare) for task in headed}
     backbone = for_task(backbone, any(pooled.values()), lm).model_copy(update={"vocab_size": vocab_size})
-    heads = {task.goal: _head_settings(task, backbone, pooled[task.goal]) for task in tasks}
+    heads = {task.goal: _head_settings(task, backbone, pooled[task.goal]) for task in headed}
     return ModelSettings(backbone=backbone, heads=heads)
 
 
 def _reads_pooler(task: LearnedTask, bare: BackboneSettings) -> bool:
     """Whether the head of a task reads states through the pooler, where the backbone has one."""
+    if task.recipe.head_san:
+        return False
     return (task.answer.reads_text and task.pool == "sum") or head_pooler(bare, task.answer.goal, task.pool)
 
 
@@ -260,5 +266,5 @@ def _head_settings(task: LearnedTask, backbone: BackboneSettings, pooled: bool) 
         kind=kind, size=answer.num_outputs(spec.label_names), dropout=recipe.head_dropout,
         pooled=pooled and backbone.pooler, hidden=recipe.head_hidden, pool=task.pool, norm=recipe.head_norm,
         pair=kind_of(spec).pair if spec.frame.apart else "none", bias=head_bias(backbone, answer.goal),
-        lstm=recipe.head_lstm,
+        lstm=recipe.head_lstm, steps=recipe.head_san,
     )  # fmt: skip

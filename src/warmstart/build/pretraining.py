@@ -12,6 +12,7 @@ from warmstart.build.fit import check_carry, check_direction, fit_backbone, fit_
 from warmstart.build.sizes import for_reading, with_start
 from warmstart.build.sources import SourceBuilder
 from warmstart.build.start import NO_START, Start, read_start
+from warmstart.build.teacher import check_teacher, read_teacher, with_teacher
 from warmstart.build.training import build_criterion, check_terms, stream_of
 from warmstart.config.schema import PretrainRecipe
 from warmstart.corpora.corpus import MANIFEST, Corpus
@@ -49,6 +50,7 @@ class Pretraining:
         dev: the stream of rows for evaluation, if any are held out.
         criterion: what is minimised.
         pair: special tokens of source and target, of an encoder-decoder.
+        teacher: the model that it learns from, if any.
     """
 
     recipe: PretrainRecipe
@@ -61,10 +63,12 @@ class Pretraining:
     dev: Stream | None
     criterion: Criterion
     pair: Seq2SeqTemplate | None = None
+    teacher: Start | None = None
 
     def fingerprints(self, corpus: Corpus | ImageCorpus) -> dict[str, Any]:
         """What identifies all that is learned from, part by part."""
-        return {"corpus": corpus.fingerprint, "start": None if self.start is None else self.start.fingerprint()}
+        found = {"corpus": corpus.fingerprint, "start": None if self.start is None else self.start.fingerprint()}
+        return found | ({} if self.teacher is None else {"teacher": self.teacher.fingerprint()})
 
     def fresh(self) -> tuple[Model, WeightAccount | None]:
         """The model at step 0 for the recipe's seed, and the account of its warm start."""
@@ -97,6 +101,7 @@ def check_model(recipe: PretrainRecipe) -> None:
             )  # fmt: skip
         start = settings.backbone
         backbone = fit_backbone(with_start(recipe.model, start, start.vocab_size), objective)
+    check_teacher(recipe, objective, backbone)
     if recipe.carry:
         check_carry(objective, backbone)
     if recipe.start != NO_START:
@@ -157,10 +162,13 @@ def build_pretraining(recipe: PretrainRecipe, corpus: Corpus | ImageCorpus, star
     builder = SourceBuilder(objective, tokenizer, backbone, recipe.mask, recipe.augment, pair)
     train, dev = _streams(recipe, corpus, builder)
     check_terms(recipe.train, backbone, carry=recipe.carry)
+    check_teacher(recipe, objective, backbone)
+    teacher = read_teacher(recipe, tokenizer)
     criterion = build_criterion({NEXT_VECTOR if backbone.vectors else LM: 1.0}, recipe.train)
+    criterion = with_teacher(criterion, teacher, recipe)
     return Pretraining(
         recipe, (*sized.words, *chosen.words), objective, ModelSettings(backbone=backbone), tokenizer, start, train, dev,
-        criterion, pair,
+        criterion, pair, teacher,
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from warmstart.models.model import Model
 from warmstart.models.settings import BackboneSettings, HeadSettings, TokenHeadSettings
 from warmstart.readers.text_io import read_lines
 from warmstart.tasks.framing import Frame
-from warmstart.tasks.kind import TrainingData
+from warmstart.tasks.parts import TrainingData
 from warmstart.tasks.seq2seq_lm import (
     SideFrame,
     SideTexts,

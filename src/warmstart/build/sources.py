@@ -18,7 +18,7 @@ from warmstart.objectives.objective import Objective
 from warmstart.objectives.settings import MaskSettings
 from warmstart.streams.carry import CarriedRowSource
 from warmstart.streams.order import permute
-from warmstart.streams.sources import AugmentedSource, DocumentSource, NoisyRowSource, RowSource, Source
+from warmstart.streams.sources import AugmentedSource, DocumentSource, NoisyRowSource, RowSource, Source, TokenCorpus
 from warmstart.tasks.images import check_rows_fit
 from warmstart.tasks.seq2seq_template import pair_template
 from warmstart.tasks.settings import Seq2SeqTemplate
@@ -80,8 +80,12 @@ class SourceBuilder:
         noise = self.noise and replace(self.noise, settings=masked_for_eval(self.noise.settings))
         return self._text(corpus, noise, held_out or 0, dev=held_out is not None, seed=0)
 
+    def rows(self, corpus: TokenCorpus, seed: int) -> Source:
+        """All rows of a text; what is random follows from the seed."""
+        return self._text(corpus, self.noise, 0, dev=False, seed=seed)
+
     def _text(
-        self, corpus: Corpus, noise: Masking | Corruption | None, held_out: int, *, dev: bool, seed: int
+        self, corpus: TokenCorpus, noise: Masking | Corruption | None, held_out: int, *, dev: bool, seed: int
     ) -> Source:
         frame, lookahead = self.objective.frame, self.objective.lookahead
         if self.objective.item == "document":

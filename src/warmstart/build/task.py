@@ -67,6 +67,11 @@ def frame_of(
     ``pool`` is what the classifier reads of a text, ``apart`` whether two are read apart; ``learned`` are the settings that
     a head which is kept was trained with.
     """
+    if recipe.head_san and backbone.sight != "full":
+        raise BadInput(
+            "steps of attention need states that have seen both texts", where="--head-san", value=backbone.NOUN,
+            allowed="a bidirectional model", next_step="leave it out, or choose another --start or --model",
+        )  # fmt: skip
     lm_weight, reads = lm_weight_of(recipe, kind, backbone), _class_positions(recipe, kind, pool)
     _check_auxiliary(recipe, kind, lm_weight)
     kind.check_long_text(recipe.task.long_text)
@@ -142,15 +147,15 @@ def is_bi_encoder(recipe: FinetuneRecipe, kind: TaskKind, count: int) -> bool:
         pairs = ", ".join(name for name, one in KINDS.items() if one.pair != "none")
         raise BadInput(
             "only two texts that are compared are read apart", where="--pair-encoder", value=f"bi for {kind.name}",
-            allowed=f"{pairs}; without --label-gain, --lm-frame autoencoder and --head-pool concat",
+            allowed=f"{pairs}; without --label-gain, --lm-frame autoencoder, --head-pool concat and --head-san",
             next_step="leave it out",
         )  # fmt: skip
     return recipe.pair_encoder == "bi"
 
 
 def _is_plain(recipe: FinetuneRecipe) -> bool:
-    """Whether a text is read once, for one answer."""
-    return recipe.label_gain == "none" and recipe.lm_frame == "causal"
+    """Whether a text is read once, for one answer, from one state."""
+    return recipe.label_gain == "none" and recipe.lm_frame == "causal" and not recipe.head_san
 
 
 def _is_sentence_encoder(recipe: FinetuneRecipe) -> bool:
@@ -159,8 +164,12 @@ def _is_sentence_encoder(recipe: FinetuneRecipe) -> bool:
     return name is not None and reads_mean(model_folder(name))
 
 
-def _class_positions(recipe: FinetuneRecipe, kind: TaskKind, pool: Pool) -> Literal["summary", "rising", "all"]:
+def _class_positions(
+    recipe: FinetuneRecipe, kind: TaskKind, pool: Pool
+) -> Literal["summary", "rising", "all", "texts"]:
     """Where a text's class is read."""
+    if recipe.head_san:
+        return "texts"
     pooled, rising = pool != "sum", recipe.label_gain == "linear"
     if pooled and not kind.pools_states:
         raise BadInput(

@@ -10,11 +10,12 @@ from warmstart.models.activity import ACTIVITY
 from warmstart.models.head import LossOptions
 from warmstart.models.heads import HEADS
 from warmstart.models.settings import BackboneSettings, HeadSettings, ModelSettings, TokenHeadSettings
-from warmstart.models.smoothness import Adversarial, Disturbance, Smoothness, TwoDropouts
+from warmstart.models.smoothness import Adversarial, Disturbance, Proximal, Smoothness, TwoDropouts
 from warmstart.models.softmax import Smoothing
 from warmstart.models.terms import LossTerm
 from warmstart.streams.sources import Source
 from warmstart.streams.stream import Stream
+from warmstart.train.average import EarlierWeights
 from warmstart.train.settings import TrainSettings
 from warmstart.train.step import Criterion
 
@@ -57,8 +58,11 @@ def build_criterion(
         terms["freelb"], weights["freelb"] = Adversarial(goals, disturbance), settings.freelb
     if settings.r_drop > 0:
         terms["r_drop"], weights["r_drop"] = TwoDropouts(goals, settings.r_drop), 1.0
+    earlier = EarlierWeights(asked.momentum) if asked.proximal > 0 else None
+    if earlier is not None:
+        terms["proximal"], weights["proximal"] = Proximal(goals, asked.divergence, earlier.applied), asked.proximal
     options = LossOptions(smoothing, settings.num_sampled, temperature=temperature)
-    return Criterion({**coefficients, **weights}, terms, options)
+    return Criterion({**coefficients, **weights}, terms, options, earlier)
 
 
 def _answered(coefficients: Mapping[str, float]) -> dict[str, float]:
@@ -74,10 +78,11 @@ def check_terms(settings: TrainSettings, backbone: BackboneSettings, *, carry: b
         BadInput: disturbed embeddings of two stacks; FreeLB without a step; a text read again where states are carried on.
     """
     asked = settings.smoothness
-    if carry and (asked.weight > 0 or settings.freelb > 0 or settings.r_drop > 0):
+    rereads = asked.weight > 0 or asked.proximal > 0 or settings.freelb > 0 or settings.r_drop > 0
+    if carry and rereads:
         raise BadInput(
             "a text whose state is carried on is read once", where="--carry",
-            allowed="without --smoothness, --freelb and --r-drop", next_step="leave one of them out",
+            allowed="without --smoothness, --proximal, --freelb and --r-drop", next_step="leave one of them out",
         )  # fmt: skip
     if (asked.weight > 0 or settings.freelb > 0) and backbone.two_stacks:
         raise BadInput(
@@ -131,8 +136,9 @@ def check_heads(settings: TrainSettings, heads: Mapping[str, HeadSettings | Toke
         BadInput: such a term and such a head.
     """
     chains = [name for name, head in heads.items() if HEADS[head.kind].reads_chains]
-    if chains and (settings.smoothness.weight > 0 or settings.r_drop > 0):
+    compared = settings.smoothness.weight > 0 or settings.smoothness.proximal > 0 or settings.r_drop > 0
+    if chains and compared:
         raise BadInput(
-            "the tags of a chain have no probabilities of their own to compare", where="--smoothness, --r-drop",
+            "the tags of a chain have no probabilities of their own to compare", where="--smoothness, --proximal, --r-drop",
             value="--head-crf", allowed="without --head-crf", next_step="leave one of them out, or use --freelb",
         )  # fmt: skip

@@ -126,6 +126,10 @@ class PredictRequest(Settings):
     split: str | None = Setting(
         None, "part of that folder (default: test where it has labels, else dev)", flag="--split", metavar="PART"
     )
+    soft: bool = Setting(
+        False, "write the rows to learn from: as they are, labels too, and what the runs say in a column soft (finetune "
+        "--soft-labels soft)", flag="--soft",
+    )  # fmt: skip
     no_texts: bool = Setting(False, "leave the texts of the rows out of the predictions", flag="--no-texts")
     label_map: LabelMap = ()
     columns: ColumnNames = ()

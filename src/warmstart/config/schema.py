@@ -126,6 +126,16 @@ class PretrainRecipe(Settings):
         "none", "starting model: run, model folder or hub id whose weights, size and tokenizer are taken", flag="--start",
         metavar="RUN|none", path=START, title="Start",
     )  # fmt: skip
+    teacher: str = Setting(
+        "none", "larger language model of the same vocabulary, whose probabilities of all tokens are learned too",
+        flag="--teacher", metavar="RUN|none", path=START,
+    )  # fmt: skip
+    soft_weight: float = Setting(
+        1.0, "weight of a teacher's probabilities beside that of the text", flag="--soft-weight", metavar="W", gt=0
+    )
+    soft_temperature: float = Setting(
+        2.0, "temperature that softens both (Sanh et al. 2019: 2)", flag="--soft-temperature", metavar="T", gt=0
+    )
     new_vocabulary: bool = Setting(
         False, "give the starting model the corpus's vocabulary; rows of tokens that both have are kept",
         flag="--new-vocabulary", title="Start",
@@ -139,6 +149,11 @@ class PretrainRecipe(Settings):
         optimizer=defaults(OptimizerSettings, kind=None, lr=None, beta2=0.95, weight_decay=0.1),
         schedule=defaults(ScheduleSettings, decay="wsd", warmup="0.05 run"),
     )
+
+    @property
+    def known_model(self) -> str:
+        """The model whose vocabulary reads the text: the start, or else the teacher; ``none`` where there is neither."""
+        return self.teacher if self.start == "none" else self.start
 
 
 class ObjectiveSettings(Settings):
@@ -161,6 +176,13 @@ class ObjectiveSettings(Settings):
     )  # fmt: skip
     lm_frame: Literal["causal", "autoencoder"] = Setting(
         "causal", "what it learns: the next token, or the text once more after it was read", flag="--lm-frame"
+    )
+    lm_text: tuple[str, ...] = Setting(
+        (), "raw text, or a prepared corpus, that a language model learns as one of the tasks", flag="--lm-text",
+        metavar="FILE", many=True, path=PathRule("text"),
+    )  # fmt: skip
+    lm_text_weight: float = Setting(
+        1.0, "how much its loss counts in the steps of that text", flag="--lm-text-weight", metavar="W", gt=0
     )
     source_text: str | None = Setting(
         None, "text file, a text on each line: what the encoder goes on learning as a language model beside the pairs",
@@ -208,6 +230,10 @@ class ObjectiveSettings(Settings):
     soft_temperature: float = Setting(
         1.0, "temperature that softens both (Hinton et al. 2015)", flag="--soft-temperature", metavar="T", gt=0
     )
+    word_dropout: float = Setting(
+        0.0, "share of the training texts' tokens that are read as the unknown word, others in every epoch (MT-DNN)",
+        flag="--word-dropout", metavar="P", ge=0, lt=1,
+    )  # fmt: skip
     head_norm: Literal["none", "batch"] = Setting(
         "none", "batch: batch norm and dropout before each linear of the classifier", flag="--head-norm"
     )
@@ -218,6 +244,10 @@ class ObjectiveSettings(Settings):
     head_lstm: int = Setting(
         0, "with --head-crf: cells, in each direction, of an LSTM over the words before it (BiLSTM-CRF); 0: none",
         flag="--head-lstm", metavar="N", ge=0,
+    )  # fmt: skip
+    head_san: int = Setting(
+        0, "a pair's class in so many steps of attention from one text to the other (SAN; Liu et al. 2018: 5); 0: from one "
+        "state", flag="--head-san", metavar="K", ge=0,
     )  # fmt: skip
 
 
@@ -232,13 +262,14 @@ class TaskEntry(TaskRecipe):
     head_init: Literal["fitted", "random"] | None = copy_setting(ObjectiveSettings, "head_init")
     head_crf: bool | None = copy_setting(ObjectiveSettings, "head_crf")
     head_lstm: int | None = copy_setting(ObjectiveSettings, "head_lstm")
+    head_san: int | None = copy_setting(ObjectiveSettings, "head_san")
     pair_encoder: Literal["bi", "cross"] | None = copy_setting(ObjectiveSettings, "pair_encoder")
 
     @property
     def head(self) -> dict[str, Any]:
         """What it says of its own head."""
         names = (
-            "head_dropout", "head_hidden", "head_pool", "head_init", "head_crf", "head_lstm", "pair_encoder",
+            "head_dropout", "head_hidden", "head_pool", "head_init", "head_crf", "head_lstm", "head_san", "pair_encoder",
         )  # fmt: skip
         return {name: value for name in names if (value := getattr(self, name)) is not None}
 

@@ -11,6 +11,7 @@ task: backbone, vocabulary, direction, seed.
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from warmstart.streams.stream import split_batches
 from warmstart.tasks.answer import Answer, RawOutput
 from warmstart.tasks.frames import build_frame
 from warmstart.tasks.parts import Account
+from warmstart.tasks.soft import mean_values
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.table import answer_of, kind_of
 from warmstart.tasks.vocabulary import Vocabulary
@@ -68,14 +70,14 @@ class HeadPredictor:
 
     def _averaged_outputs(self, records: list[Record]) -> Iterator[RawOutput]:
         """The outputs for some Records, of several models their mean; the first one's account is kept."""
-        first, *others = [self._chunk_outputs(member, records) for member in self.members]
-        self.account += first[1]
-        if not others:
-            yield from first[0]
-            return
-        for number, output in enumerate(first[0]):
-            raws = [output.raw, *(outputs[number].raw for outputs, _ in others)]
-            yield output._replace(raw=self.answer.average(raws))
+        found = [self._chunk_outputs(member, records) for member in self.members]
+        self.account += found[0][1]
+        for outputs in zip(*(own for own, _ in found), strict=True):
+            yield outputs[0]._replace(raw=self.joined(outputs))
+
+    def joined(self, outputs: Sequence[RawOutput]) -> Any:
+        """What counts of the outputs of all models for one Record."""
+        return self.answer.average([output.raw for output in outputs]) if len(outputs) > 1 else outputs[0].raw
 
     def _chunk_outputs(self, member: Member, records: list[Record]) -> tuple[list[RawOutput], Account]:
         """One model's outputs for some Records, and the account of these."""
@@ -98,18 +100,36 @@ class HeadPredictor:
         return EvaluationRecords(records, None, {})
 
 
+class SoftPredictor(HeadPredictor):
+    """The same; each output is the mean of what the models say as soft labels (:mod:`warmstart.tasks.soft`)."""
+
+    def joined(self, outputs: Sequence[RawOutput]) -> Any:
+        """The mean of the soft labels of all models, which may cut texts into other tokens."""
+        said = [self.answer.soft_value(member.spec, one) for member, one in zip(self.members, outputs, strict=True)]
+        return mean_values(said)
+
+
+def check_averageable(members: Sequence[Member]) -> None:
+    """Refuses several models whose answers have no mean.
+
+    Raises:
+        BadInput: they are of such a kind.
+    """
+    kind = members[0].spec.kind
+    if len(members) > 1 and not answer_of(members[0].spec).averageable:
+        raise BadInput(
+            "answers of this kind cannot be averaged", where="--run", value=kind,
+            allowed="one run, or several for classes, choices, scores or texts", next_step="name one run",
+        )  # fmt: skip
+
+
 def check_same_task(members: Sequence[Member], names: Sequence[str]) -> None:
     """Refuses models that do not answer the same question.
 
     Raises:
-        BadInput: another kind of task or other labels, or a kind whose answers cannot be averaged; ``names`` says whose.
+        BadInput: another kind of task or other labels; ``names`` says whose.
     """
     first = members[0].spec
-    if len(members) > 1 and not answer_of(first).averageable:
-        raise BadInput(
-            "answers of this kind cannot be averaged", where="--run", value=first.kind,
-            allowed="one run, or several for classes, choices, scores or texts", next_step="name one run",
-        )  # fmt: skip
     for member, name in zip(members[1:], names[1:], strict=True):
         if member.spec.kind != first.kind:
             raise BadInput(

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from warmstart.evaluation.head_predictor import SoftPredictor
 from warmstart.evaluation.predictor import Predictor
 from warmstart.evaluation.progress import shown_outputs
 from warmstart.example.record import Record
@@ -54,6 +55,32 @@ def to_row(record: Record, prediction: Prediction, texts: bool = True) -> dict[s
     inputs = prediction.inputs if texts else {}
     extra = {f"input_{key}" if key in ours or key in inputs else key: _plain(v) for key, v in record.extra.items()}
     return inputs | extra | ours
+
+
+def soft_rows(
+    predictor: SoftPredictor, records: Iterable[Record], column: str, title: str | None = None
+) -> Iterator[dict[str, Any]]:
+    """Each Record as a row to learn from: its texts under the keys of its kind, its other columns, and its soft labels.
+
+    Args:
+        predictor: the teachers.
+        records: whose labels are unread, so that they stand among the other columns.
+        column: that of the soft labels; one of this name in the input is replaced.
+        title: of the progress; ``None``: none is shown.
+    """
+    for output in shown_outputs(predictor, records, title):
+        texts = {name: list(text) if isinstance(text, tuple) else text for name, text in output.record.texts.items()}
+        extra = {key: _plain(value) for key, value in output.record.extra.items()}
+        yield texts | extra | {column: _rounded(output.raw)}
+
+
+def _rounded(value: Any) -> Any:
+    """The same with as many decimals as a row has."""
+    if isinstance(value, dict):
+        return {name: _rounded(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_rounded(inner) for inner in value]
+    return value if value is None else round(value, DIGITS)
 
 
 def _output_row(prediction: Prediction) -> dict[str, Any]:

@@ -25,6 +25,8 @@ class GoalBatch:
         head: name of the head that answers.
         answer: what the targets are; empty: what the head usually learns from.
         document: [M] which of the B documents each read stands in; ``None`` where nobody asks.
+        shares: [M, S] what a teacher gives each read; ``None`` where there is no teacher, or its answer is no read.
+        text: [M] which of two texts each read stands in; ``None`` where nobody asks.
     """
 
     reads: torch.Tensor
@@ -35,6 +37,8 @@ class GoalBatch:
     head: str
     answer: str = ""
     document: torch.Tensor | None = None
+    shares: torch.Tensor | None = None
+    text: torch.Tensor | None = None
 
     def to(self, device: torch.device | str) -> "GoalBatch":
         """The same goal on another device."""
@@ -45,6 +49,8 @@ class GoalBatch:
             targets=to_device(self.targets, device),
             weights=to_device(self.weights, device),
             document=None if self.document is None else to_device(self.document, device),
+            shares=None if self.shares is None else to_device(self.shares, device),
+            text=None if self.text is None else to_device(self.text, device),
         )
 
 
@@ -205,7 +211,14 @@ def _join(name: str, records: Sequence[Sequence[Example]], starts: NDArray[np.in
         head=head,
         answer=answer,
         document=torch.from_numpy(np.repeat(np.array(documents, np.int64), counts)),
+        shares=_concatenate([goal.shares for goal in goals]),
+        text=_concatenate([goal.text for goal in goals]),
     )
+
+
+def _concatenate(parts: Sequence[NDArray[Any] | None]) -> torch.Tensor | None:
+    found = [part for part in parts if part is not None]
+    return torch.from_numpy(np.concatenate(found)) if found else None
 
 
 def _check_owned(name: str, question: NDArray[Any], owned: NDArray[Any]) -> None:

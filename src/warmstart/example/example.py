@@ -20,9 +20,13 @@ LM, NEXT_VECTOR = "lm", "next_vector"
 """The goals that predict what comes next: a token, or a vector where the model reads vectors."""
 SOURCE_LM, TARGET_LM = "source_lm", "target_lm"
 """The same of texts of one side alone, beside pairs of source and target."""
+LM_TEXT = "lm_text"
+"""The same of raw text beside tasks."""
 SOFT = "soft"
 """The goal that learns a teacher's probabilities, of the task's own head; and the kind of its answers."""
-NEXT_GOALS = (LM, NEXT_VECTOR, SOURCE_LM, TARGET_LM)
+SEVERAL = "several"
+"""The kind of answers that several reads of a question share."""
+NEXT_GOALS = (LM, NEXT_VECTOR, SOURCE_LM, TARGET_LM, LM_TEXT)
 
 
 def next_goal(ids: NDArray[Any]) -> str:
@@ -43,6 +47,9 @@ class Goal:
         head: the head that answers; empty: the one of the goal's own name.
         answer: what the targets are, one of the kinds that the head learns from (e.g. ``soft``: ``targets`` [Q, C] are
             probabilities); empty: what the head usually learns from.
+        shares: [M, S] of each read the probability that a teacher gives it among those of its question, S times; ``None``
+            where there is no teacher, or its answer is no read.
+        text: [M] which of two texts each read stands in, 0 or 1; ``None`` where the head does not ask.
     """
 
     reads: Ints
@@ -51,12 +58,16 @@ class Goal:
     weights: Floats
     head: str = ""
     answer: str = ""
+    shares: Floats | None = None
+    text: Ints | None = None
 
     def __post_init__(self) -> None:
         if self.reads.shape != self.question.shape or self.reads.ndim != 1:
             raise ValueError(f"reads {self.reads.shape} and question {self.question.shape} must be equal and flat")
         if len(self.targets) != len(self.weights):
             raise ValueError(f"{len(self.targets)} targets but {len(self.weights)} weights")
+        if self.shares is not None and len(self.shares) != len(self.reads):
+            raise ValueError(f"{len(self.shares)} shares but {len(self.reads)} reads")
 
     def reads_within(self, length: int) -> bool:
         """Whether all reads are places of a sequence of this length."""
@@ -138,10 +149,10 @@ class Example:
         goals = {name: replace(goal, reads=len(self) - 1 - goal.reads) for name, goal in self.goals.items()}
         return Example(ids, turns, positions, goals, None if self.segments is None else self.segments[::-1].copy())
 
-    def rename_goal(self, old: str, new: str) -> "Example":
-        """The same with one goal, where it is asked, and its head under another name."""
+    def rename_goal(self, old: str, new: str, head: str) -> "Example":
+        """The same with one goal, where it is asked, under another name, and of another head what asks the head ``old``."""
         goals = {
-            new if name == old else name: replace(goal, head=new) if goal.head == old else goal
+            new if name == old else name: replace(goal, head=head) if (goal.head or name) == old else goal
             for name, goal in self.goals.items()
         }
         return replace(self, goals=goals)

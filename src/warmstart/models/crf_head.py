@@ -23,7 +23,7 @@ from warmstart.models.backbone import Tables
 from warmstart.models.chains import Chains, best_scores, log_partition, pack_chains, path_scores
 from warmstart.models.dropout import drop
 from warmstart.models.head import LossOptions
-from warmstart.models.linear_heads import AnswerLosses, QuestionHead
+from warmstart.models.linear_heads import AnswerLosses, QuestionHead, by_labels
 from warmstart.models.losses import class_loss
 from warmstart.models.lstm import Cells
 from warmstart.models.recurrence import State, run_layer
@@ -33,9 +33,10 @@ from warmstart.models.settings import BackboneSettings, HeadSettings
 class CRFHead(QuestionHead):
     """One of several classes for each read of a text, all of them together."""
 
-    losses: ClassVar[AnswerLosses] = {"": class_loss}  # by which the linear is fitted to states that stay
+    losses: ClassVar[AnswerLosses] = {"": by_labels(class_loss)}  # by which the linear is fitted to states that stay
     answers_per_read: ClassVar[bool] = True
     reads_chains: ClassVar[bool] = True
+    noun: ClassVar[str] = "a chain of tags (a CRF)"
     by_output: ClassVar[tuple[str, ...]] = (*QuestionHead.by_output, "transitions", "first", "last")
     by_two_outputs: ClassVar[tuple[str, ...]] = ("transitions",)
 

@@ -3,6 +3,7 @@
 from warmstart.models.crf_head import CRFHead
 from warmstart.models.head import Head
 from warmstart.models.linear_heads import ChoiceHead, ClassHead, MultilabelHead, ScoreHead, SpanHead
+from warmstart.models.san_head import SANHead
 from warmstart.models.settings import BackboneSettings, HeadSettings, TokenHeadSettings
 from warmstart.models.token_heads import TokenHead, VectorHead
 
@@ -13,6 +14,7 @@ HEADS: dict[str, type[Head]] = {
     "choice": ChoiceHead,
     "span": SpanHead,
     "crf": CRFHead,
+    "san": SANHead,
     "tokens": TokenHead,
     "vectors": VectorHead,
 }

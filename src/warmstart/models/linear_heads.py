@@ -17,17 +17,21 @@ from torch.nn.functional import log_softmax, logsigmoid
 
 from warmstart.base.errors import BadInput
 from warmstart.example.batch import GoalBatch
+from warmstart.example.example import SEVERAL, SOFT
 from warmstart.models.backbone import Tables
 from warmstart.models.divergence import Distribution
 from warmstart.models.dropout import drop
-from warmstart.models.head import Head, LossOptions
+from warmstart.models.head import DEFAULT_OPTIONS, Head, LossOptions
 from warmstart.models.losses import (
     choice_loss,
     class_loss,
     log_softmax_across_reads,
     multilabel_loss,
     score_loss,
+    shared_choice_loss,
     soft_class_loss,
+    soft_multilabel_loss,
+    soft_read_loss,
     span_loss,
 )
 from warmstart.models.settings import BackboneSettings, HeadSettings
@@ -37,7 +41,18 @@ STRENGTH = 0.01
 COSINE_SCALE = 10
 """How many times larger than their length the cosine of two texts is beside their differences (docs/train.md)."""
 MOMENTUM, EPS = 0.1, 1e-5  # of batch norm, as torch has them
-AnswerLosses = Mapping[str, Callable[[torch.Tensor, GoalBatch], torch.Tensor]]
+AnswerLoss = Callable[[torch.Tensor, GoalBatch, LossOptions], torch.Tensor]
+AnswerLosses = Mapping[str, AnswerLoss]
+
+
+def by_labels(loss: Callable[[torch.Tensor, GoalBatch], torch.Tensor]) -> AnswerLoss:
+    """A loss of answers that no option changes."""
+    return lambda answers, goal, options: loss(answers, goal)
+
+
+def softened(loss: Callable[[torch.Tensor, GoalBatch, float], torch.Tensor]) -> AnswerLoss:
+    """A loss of a teacher's answers, by its temperature."""
+    return lambda answers, goal, options: loss(answers, goal, options.temperature)
 
 
 class BatchNorm(nn.Module):
@@ -98,7 +113,7 @@ class LinearHead(Head):
     def _loss_sum(
         self, states_MD: torch.Tensor, goal: GoalBatch, tables: Tables | None, options: LossOptions
     ) -> torch.Tensor:
-        return self.losses[goal.answer](self(states_MD, goal, tables), goal)
+        return self.losses[goal.answer](self(states_MD, goal, tables), goal, options)
 
     def answer_rows(self, rows: torch.Tensor) -> torch.Tensor:
         """[…, size] the answers to states that are pooled already, outside of training."""
@@ -164,7 +179,7 @@ class QuestionHead(LinearHead):
         def loss() -> torch.Tensor:
             answers = rows @ weight.T + bias
             answers = answers.squeeze(-1) if self.fixed_size == 1 else answers
-            value = self.losses[goal.answer](answers, goal) + weight.square().sum() / (2 * strength)
+            value = self.losses[goal.answer](answers, goal, DEFAULT_OPTIONS) + weight.square().sum() / (2 * strength)
             for parameter, gradient in zip(parameters, torch.autograd.grad(value, parameters), strict=True):
                 parameter.grad = gradient
             return value
@@ -201,14 +216,7 @@ class ReadHead(LinearHead):
 class ClassHead(QuestionHead):
     """One of several classes; learns from class numbers, or from probabilities (``soft``)."""
 
-    losses: ClassVar[AnswerLosses] = {"": class_loss, "soft": class_loss}
-
-    def _loss_sum(
-        self, states_MD: torch.Tensor, goal: GoalBatch, tables: Tables | None, options: LossOptions
-    ) -> torch.Tensor:
-        if not goal.answer:
-            return super()._loss_sum(states_MD, goal, tables, options)
-        return soft_class_loss(self(states_MD, goal, tables), goal, options.temperature)
+    losses: ClassVar[AnswerLosses] = {"": by_labels(class_loss), SOFT: softened(soft_class_loss)}
 
     def distribution(self, answers: torch.Tensor, goal: GoalBatch) -> Distribution:
         """Over the classes."""
@@ -218,7 +226,7 @@ class ClassHead(QuestionHead):
 class MultilabelHead(QuestionHead):
     """Any number of labels."""
 
-    losses: ClassVar[AnswerLosses] = {"": multilabel_loss}
+    losses: ClassVar[AnswerLosses] = {"": by_labels(multilabel_loss), SOFT: softened(soft_multilabel_loss)}
 
     def distribution(self, answers: torch.Tensor, goal: GoalBatch) -> Distribution:
         """Over each label and its absence, the mean over labels."""
@@ -231,7 +239,7 @@ class ScoreHead(QuestionHead):
     """A number."""
 
     fixed_size = 1
-    losses: ClassVar[AnswerLosses] = {"": score_loss}
+    losses: ClassVar[AnswerLosses] = {"": by_labels(score_loss), SOFT: by_labels(score_loss)}
 
     def forward(self, states_MD: torch.Tensor, goal: GoalBatch, tables: Tables | None = None) -> torch.Tensor:
         """[Q]."""
@@ -247,7 +255,9 @@ class ChoiceHead(ReadHead):
 
     fixed_size = 1
     compares_reads = True
-    losses: ClassVar[AnswerLosses] = {"": choice_loss}
+    losses: ClassVar[AnswerLosses] = {
+        "": by_labels(choice_loss), SEVERAL: by_labels(shared_choice_loss), SOFT: softened(soft_read_loss)
+    }  # fmt: skip
 
     def distribution(self, answers: torch.Tensor, goal: GoalBatch) -> Distribution:
         """Over the reads of each question."""
@@ -261,7 +271,7 @@ class ChoiceHead(ReadHead):
 class SpanHead(ReadHead):
     """The first and the last read of an answer among those of a question."""
 
-    losses: ClassVar[AnswerLosses] = {"": span_loss}
+    losses: ClassVar[AnswerLosses] = {"": by_labels(span_loss), SOFT: softened(soft_read_loss)}
 
     def distribution(self, answers: torch.Tensor, goal: GoalBatch) -> Distribution:
         """Over the reads of each question, of the start and of the end, the mean of both."""

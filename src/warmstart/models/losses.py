@@ -39,6 +39,28 @@ def multilabel_loss(logits_QK: torch.Tensor, goal: GoalBatch) -> torch.Tensor:
     return (each.mean(-1) * goal.weights).sum()
 
 
+def soft_multilabel_loss(logits_QK: torch.Tensor, goal: GoalBatch, temperature: float) -> torch.Tensor:
+    """Weighted sum of T² times the means over labels of binary cross-entropies, both softened, as of two classes."""
+    targets = torch.sigmoid(torch.logit(goal.targets, eps=1e-7) / temperature)
+    each = F.binary_cross_entropy_with_logits(logits_QK.float() / temperature, targets, reduction="none")
+    return temperature**2 * (each.mean(-1) * goal.weights).sum()
+
+
+def soft_read_loss(logits: torch.Tensor, goal: GoalBatch, temperature: float) -> torch.Tensor:
+    """The same of a softmax across the reads of each question: [M], or [M, S] of S such answers, the mean over these.
+
+    ``goal.shares`` [M, S] are the teacher's probabilities.
+    """
+    assert goal.shares is not None
+    found = logits.new_zeros((), dtype=torch.float32)
+    weights_M = goal.weights[goal.question]
+    for side, logits_M in enumerate(logits.reshape(len(logits), -1).unbind(1)):
+        shares = goal.shares[:, side].clamp(min=1e-12).log() / temperature
+        targets = log_softmax_across_reads(shares, goal.question).exp()
+        found = found - (targets * log_softmax_across_reads(logits_M / temperature, goal.question) * weights_M).sum()
+    return temperature**2 * found / goal.shares.shape[1]
+
+
 def score_loss(scores_Q: torch.Tensor, goal: GoalBatch) -> torch.Tensor:
     """Weighted sum of squared errors."""
     return ((scores_Q.float() - goal.targets).square() * goal.weights).sum()
@@ -47,6 +69,11 @@ def score_loss(scores_Q: torch.Tensor, goal: GoalBatch) -> torch.Tensor:
 def choice_loss(logits_M: torch.Tensor, goal: GoalBatch) -> torch.Tensor:
     """Weighted sum of cross-entropies of a softmax across the reads of each question, however many they are."""
     return (_losses_across_reads(logits_M, goal.question, goal.targets) * goal.weights).sum()
+
+
+def shared_choice_loss(logits_M: torch.Tensor, goal: GoalBatch) -> torch.Tensor:
+    """The same where several reads share the target: ``goal.shares`` [M, 1] are their parts of it."""
+    return soft_read_loss(logits_M, goal, 1.0)
 
 
 def span_loss(logits_M2: torch.Tensor, goal: GoalBatch) -> torch.Tensor:

@@ -11,7 +11,7 @@ from warmstart.models.lstm_encoder_decoder_settings import LSTMEncoderDecoderSet
 from warmstart.models.lstm_settings import LSTMSettings
 from warmstart.models.transformer_settings import TransformerSettings
 
-HeadKind = Literal["class", "multilabel", "score", "choice", "span", "crf"]
+HeadKind = Literal["class", "multilabel", "score", "choice", "span", "crf", "san"]
 Pool = Literal["sum", "mean", "concat"]
 PairOrder = Literal["none", "ordered", "symmetric"]
 
@@ -40,10 +40,12 @@ class HeadSettings(Settings):
         0, "crf: cells in each direction of an LSTM over the words of a text, before the linear; 0: none", ge=0
     )
 
+    steps: int = Setting(0, "san: steps of attention", ge=0)
+
     @property
     def is_linear(self) -> bool:
         """Whether it is one linear on one state of the last layer or on the mean of several."""
-        plain = not self.hidden and not self.lstm and self.norm == "none" and self.layer is None
+        plain = not self.hidden and not self.lstm and not self.steps and self.norm == "none" and self.layer is None
         return plain and self.pool != "concat" and self.pair == "none" and not self.crf
 
     @property

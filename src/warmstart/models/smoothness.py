@@ -2,6 +2,7 @@
 
 - :class:`Smoothness`: the largest divergence within a small distance of the word embeddings (Jiang et al. 2020, equation 2;
   Liu et al. 2020 for language models; without steps, Cheng et al. 2021).
+- :class:`Proximal`: the divergence from the answers of earlier weights (Jiang et al. 2020, equations 3 and 4).
 - :class:`Adversarial`: the loss itself there (Zhu et al. 2020, algorithm 1).
 - :class:`TwoDropouts`: the answers of two draws of dropout (Liang et al. 2021, equation 4).
 
@@ -11,6 +12,7 @@ same dropout, so a disturbance of size 0 changes nothing.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
@@ -145,6 +147,25 @@ class Smoothness(AnswerTerm):
             noise = self.disturbance.climb(noise.detach(), grad, batch)
         again = self.read_again(model, batch, seeds.masks, noise.detach())
         return self.apart(model, batch, self.kind, clean, self.answers(model, again, batch, seeds.masks))
+
+
+@dataclass(frozen=True, slots=True)
+class Proximal(AnswerTerm):
+    """The divergence between the answers and those of earlier weights (SMART's Bregman proximal point, equation 4).
+
+    Attributes:
+        kind: of the divergence.
+        earlier: the model has these weights for a while.
+    """
+
+    kind: str
+    earlier: Callable[[], AbstractContextManager[None]]
+
+    def loss(self, model: Model, output: ModelOutput, batch: Batch, seeds: StepSeeds = NO_SEEDS) -> torch.Tensor:
+        """The sum over all questions, with the same dropout; only the answers of today have a gradient."""
+        with torch.no_grad(), self.earlier():
+            before = self.answers(model, self.read_again(model, batch, seeds.masks), batch, seeds.masks)
+        return self.apart(model, batch, self.kind, self.answers(model, output, batch, seeds.masks), before)
 
 
 @dataclass(frozen=True, slots=True)

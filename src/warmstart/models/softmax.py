@@ -165,6 +165,41 @@ def _aligned_buffer(states_MD: torch.Tensor, columns: int) -> torch.Tensor:
     return products
 
 
+def _fused(
+    softmax: Softmax, targets: torch.Tensor, weights_M: torch.Tensor, logits_grad: LogitsGradFn,
+    others_V: torch.Tensor | None = None,
+) -> torch.Tensor:  # fmt: skip
+    """The weighted sum of what ``logits_grad`` finds of all tokens, whatever ``targets`` [M, …] are to it."""
+    if softmax.cap is not None:
+        logits_grad = functools.partial(_capped_grad, softmax.cap, logits_grad)
+    states, table, bias, _ = softmax
+    return _LinearCrossEntropy.apply(states, table, bias, targets, weights_M, logits_grad, others_V)  # type: ignore[no-untyped-call,no-any-return]
+
+
+def soft_token_loss(student: Softmax, teacher: Softmax, weights_M: torch.Tensor, temperature: float) -> torch.Tensor:
+    """Weighted sum of T² · KL(teacher ‖ student) of [M, D] states, both softened by T; differentiable by the student alone.
+
+    The tables may have spare rows: a token that only one of them has is no outcome of the teacher's.
+    """
+
+    def divergence(
+        products_MV: torch.Tensor, states_M1D: torch.Tensor, weights_M1: torch.Tensor, bias_V: torch.Tensor | None,
+        others_V: torch.Tensor | None,
+    ) -> LogitsGrad:  # fmt: skip
+        scores = products_MV.float() if bias_V is None else products_MV.float() + bias_V.float()
+        own = (scores / temperature).log_softmax(-1)
+        taught = teacher._replace(states=states_M1D[:, 0]).logits(slice(None))[:, : own.shape[1]] / temperature
+        shares = taught.softmax(-1)
+        apart = shares * taught.log_softmax(-1)
+        count = shares.shape[1]
+        loss = temperature**2 * ((apart - shares * own[:, :count]) * weights_M1).sum()
+        by_logits = own.exp()
+        by_logits[:, :count] -= shares
+        return LogitsGrad(loss, by_logits.mul_(temperature * weights_M1))
+
+    return _fused(student, teacher.states, weights_M, divergence)
+
+
 def next_token_loss(
     softmax: Softmax,
     targets_M: torch.Tensor,
@@ -183,10 +218,7 @@ def next_token_loss(
     """
     if torch.is_grad_enabled():
         others = None if smoothing is None else smoothing.others(len(softmax.table), softmax.table.device)
-        if softmax.cap is not None:
-            logits_grad = functools.partial(_capped_grad, softmax.cap, logits_grad)
-        states, table, bias, _ = softmax
-        return _LinearCrossEntropy.apply(states, table, bias, targets_M, weights_M, logits_grad, others)  # type: ignore[no-untyped-call,no-any-return]
+        return _fused(softmax, targets_M, weights_M, logits_grad, others)
     return (score_tokens(softmax, targets_M).losses * weights_M).sum()
 
 

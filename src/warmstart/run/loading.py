@@ -11,6 +11,7 @@ from warmstart.base.settings import Settings, option_of
 from warmstart.decode.settings import SAMPLING, GenerateSettings, check_search
 from warmstart.models.model import Model
 from warmstart.run.metadata import RunMetadata, read_vocabulary
+from warmstart.tasks.answer import view_heads
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.table import answer_of
 from warmstart.tasks.vocabulary import Vocabulary, require_text
@@ -57,7 +58,7 @@ class LoadedRun:
                 "this run has several tasks", where="--task", value=name, allowed=", ".join(tasks),
                 next_step=f"name one of them, for example --task {next(iter(tasks))}",
             )  # fmt: skip
-        model = self.model.with_heads({answer_of(tasks[name]).goal: name})
+        model = self.model.with_heads(view_heads(answer_of(tasks[name]), name))
         metadata = self.metadata.model_copy(update={"task": tasks[name], "tasks": {}})
         return replace(self, model=model, metadata=metadata)
 

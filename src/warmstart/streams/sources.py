@@ -1,6 +1,7 @@
 """Sources: numbered groups of Examples. A Stream asks a Source for numbers; the Source knows where they come from."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Protocol
 
@@ -101,16 +102,17 @@ class AugmentedSource:
 
 
 class RenamedSource:
-    """A source whose Examples ask one of their goals under another name, of a head of that name.
+    """A source whose Examples ask one of their goals, and its head, under other names.
 
     Args:
         source: of the items.
         goal: its name there.
-        name: its name here; the same leaves all as it is.
+        name: its name here.
+        head: the head that it asks.
     """
 
-    def __init__(self, source: Source, goal: str, name: str) -> None:
-        self.source, self.goal, self.name = source, goal, name
+    def __init__(self, source: Source, goal: str, name: str, head: str) -> None:
+        self.source, self.goal, self.name, self.head = source, goal, name, head
 
     def __len__(self) -> int:
         return len(self.source)
@@ -118,7 +120,42 @@ class RenamedSource:
     def take(self, epoch: int, indices: Ints) -> list[list[Example]]:
         """The Examples of these items."""
         items = self.source.take(epoch, indices)
-        return [[example.rename_goal(self.goal, self.name) for example in item] for item in items]
+        return [[example.rename_goal(self.goal, self.name, self.head) for example in item] for item in items]
+
+    def lengths(self, indices: Ints) -> Ints:
+        """As the source has them."""
+        return self.source.lengths(indices)
+
+
+class UnknownWordsSource:
+    """A source of which some tokens are read as unknown, others in every epoch; what is learned stays as it is.
+
+    Args:
+        source: of the items.
+        rate: chance of each token.
+        unknown: what is read instead.
+        kept: ids that always stay: special tokens.
+        seed: names which.
+    """
+
+    def __init__(self, source: Source, rate: float, unknown: int, kept: Sequence[int], seed: int) -> None:
+        self.source, self.rate, self.unknown, self.seed = source, rate, unknown, seed
+        self.kept = np.array(sorted({unknown, *kept}), np.int64)
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def take(self, epoch: int, indices: Ints) -> list[list[Example]]:
+        """The Examples of these items as this epoch has them."""
+        found = []
+        for i, item in zip(indices.tolist(), self.source.take(epoch, indices), strict=True):
+            draw = generator(self.seed, "unknown words", epoch, i)
+            found.append([self._with_unknown(example, draw) for example in item])
+        return found
+
+    def _with_unknown(self, example: Example, draw: np.random.Generator) -> Example:
+        hidden = (draw.random(len(example)) < self.rate) & ~np.isin(example.ids, self.kept)
+        return replace(example, ids=np.where(hidden, self.unknown, example.ids))
 
     def lengths(self, indices: Ints) -> Ints:
         """As the source has them."""

@@ -143,12 +143,40 @@ class ChoiceForm(PlainForm):
         self, train: Sequence[Record], rows: Rows, tested: Sequence[Record], tested_rows: Rows, strength: float
     ) -> list[Any]:
         """The index of the likeliest choice."""
-        from sklearn.linear_model import LogisticRegression
-
         right = [place == one.label for one in train for place in range(len(one.texts["choices"]))]
-        scores = LogisticRegression(C=strength, max_iter=5000).fit(rows, right).decision_function(tested_rows)
-        stops = np.cumsum([len(one.texts["choices"]) for one in tested])[:-1]
-        return [int(own.argmax()) for own in np.split(scores, stops)]
+        return [int(own.argmax()) for own in _scores(right, rows, tested, tested_rows, strength)]
+
+
+class OrderForm(PlainForm):
+    """The order of candidates: logistic regression on whether a candidate is right."""
+
+    guessed = "the order of the places where right candidates stand most"
+
+    def guess(self, train: Sequence[Record], spec: TaskSpec) -> Guess:
+        """How often a right candidate stands at each place."""
+        counts = Counter(place for record in train for place in _numbers(record))
+        return lambda record: np.array([float(counts[place]) for place in range(len(record.texts["choices"]))])
+
+    def texts(self, record: Record) -> list[tuple[str, ...]]:
+        """The query beside each candidate."""
+        return [(str(record.texts["query"]), choice) for choice in record.texts["choices"]]
+
+    def regress(
+        self, train: Sequence[Record], rows: Rows, tested: Sequence[Record], tested_rows: Rows, strength: float
+    ) -> list[Any]:
+        """The score of each candidate."""
+        right = [place in _numbers(one) for one in train for place in range(len(one.texts["choices"]))]
+        return _scores(right, rows, tested, tested_rows, strength)
+
+
+def _scores(
+    right: Sequence[bool], rows: Rows, tested: Sequence[Record], tested_rows: Rows, strength: float
+) -> list[Array]:
+    """How likely each choice of each Record is right, by logistic regression over all choices."""
+    from sklearn.linear_model import LogisticRegression
+
+    scores = LogisticRegression(C=strength, max_iter=5000).fit(rows, right).decision_function(tested_rows)
+    return list(np.split(scores, np.cumsum([len(one.texts["choices"]) for one in tested])[:-1]))
 
 
 class TagsForm(PlainForm):
@@ -221,6 +249,7 @@ FORMS: dict[str, PlainForm] = {
     "several labels": LabelsForm(),
     "one score": ScoreForm(),
     "one choice": ChoiceForm(),
+    "order of candidates": OrderForm(),
     "tag of each word": TagsForm(),
     "answer in a context": AnswersForm(),
     "text": TextForm(),

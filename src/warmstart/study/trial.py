@@ -23,6 +23,7 @@ from warmstart.config.load import to_yaml
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.decode.settings import GenerateSettings
 from warmstart.evaluation.evaluate import Evaluation
+from warmstart.example.example import LM_TEXT
 from warmstart.example.record import Record
 from warmstart.metrics.metric import LOWER_IS_BETTER
 from warmstart.models.model import Model
@@ -269,11 +270,12 @@ def describe_trial(recipe: FinetuneRecipe, built: Finetuning, cost: Cost) -> lis
     """The dry run in words, with what became of the records."""
     model, stream = build_meta_model(built.settings, recipe.scheme, recipe.train.seed), built.stream(recipe)
     answers = [NamedAnswer(task.answer, task.spec.label_names, task.name) for task in built.tasks]
+    answers += [] if built.raw_text is None else [NamedAnswer(None, task=LM_TEXT)]
     lines = describe_training(model, stream, built.tokenizer, built.criterion, cost, answers)
     if len(answers) > 1:
         parts = [
-            f"{task.name} {share:.1%} of {part.batch_size}"
-            for task, (share, part) in zip(built.tasks, stream.parts, strict=True)
+            f"{name} {share:.1%} of {part.batch_size}"
+            for name, (share, part) in zip(built.stream_names, stream.parts, strict=True)
         ]
         lines.append(f"mixture    {', '.join(parts)} a step; dev is evaluated by {built.metric}")
     lines += describe_inputs(recipe, built, cost)

@@ -22,6 +22,7 @@ from warmstart.metrics.jackknife import metric_pseudo_values, ratio_pseudo_value
 from warmstart.metrics.metric import METRICS, Array
 from warmstart.metrics.ratio import Ratio
 from warmstart.tasks.parts import Parts
+from warmstart.tasks.soft import SoftLabel
 from warmstart.tasks.spec import LabelValue, TaskSpec
 from warmstart.tasks.vocabulary import Vocabulary
 
@@ -93,6 +94,7 @@ class Answer:
         goal: name of the goal that the Examples ask, and of its head.
         head: kind of the head; ``None``: the softmax of the language model.
         chain_head: kind of the head that answers all questions of a text together, each by the one before, if there is one.
+        pair_head: kind of the head that compares all tokens of two texts, if there is one.
         reads_text: whether it reads one state per text, through the pooler where the backbone has one.
         per_read: whether the head puts out a row for every read, not one per question.
         averageable: whether the outputs of several models can be averaged.
@@ -100,6 +102,7 @@ class Answer:
         has_classes: whether it is one of classes that all Records share.
         pipeline: what such a model is called on the hub.
         plain_form: what plain methods answer to it: its name in ``study/plain_forms.py:FORMS``.
+        has_soft: whether a student can learn a teacher's answers beside the labels (:mod:`~warmstart.tasks.soft`).
         estimator_type: what scikit-learn calls such a model, which then divides rows by class; ``None``: nothing, because
             there it may answer with one label or one number only.
     """
@@ -107,11 +110,13 @@ class Answer:
     goal: ClassVar[str]
     head: ClassVar[str | None]
     chain_head: ClassVar[str | None] = None
+    pair_head: ClassVar[str | None] = None
     reads_text: ClassVar[bool] = True
     per_read: ClassVar[bool] = False
     averageable: ClassVar[bool] = True
     generated: ClassVar[bool] = False
     has_classes: ClassVar[bool] = False
+    has_soft: ClassVar[bool] = False
     pipeline: ClassVar[str] = "text-generation"
     estimator_type: ClassVar[str | None] = None
     plain_form: ClassVar[str]
@@ -171,6 +176,22 @@ class Answer:
         """Of each class the greatest probability in any window, as logits."""
         numbers = np.stack(outputs).astype(np.float64)
         return np.asarray((numbers - np.logaddexp.reduce(numbers, 1, keepdims=True)).max(0), np.float32)
+
+    def soft_value(self, spec: TaskSpec, output: RawOutput) -> Any:
+        """The output as soft labels, as they are written."""
+        raise NotImplementedError
+
+    def soft_goals(self, goals: Sequence[Goal], label: SoftLabel) -> list[Goal]:
+        """What a student learns from soft labels.
+
+        Args:
+            goals: the same questions, of each Example of a Record or of one of its windows, with the targets of the labels.
+            label: a teacher's answer.
+
+        Raises:
+            BadInput: it is none to this question.
+        """
+        raise NotImplementedError
 
     def predict(self, spec: TaskSpec, output: RawOutput) -> Any:
         """The prediction in the form that :meth:`evaluate` takes."""
@@ -236,6 +257,11 @@ class Answer:
     def describe(self, example: Example, goal: Goal, vocabulary: Vocabulary, names: Sequence[str]) -> str:
         """In words: where the question is read, and what the right answer is."""
         raise NotImplementedError
+
+
+def view_heads(answer: Answer, name: str) -> dict[str, str]:
+    """The heads of one task of several: the name that it would have alone → its name here; none of one that generates."""
+    return {} if answer.head is None else {answer.goal: name}
 
 
 def ratio_scores(tallies: Mapping[str, Ratio], seed: int | None, is_collapsed: bool) -> Scores:

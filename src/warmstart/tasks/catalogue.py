@@ -15,7 +15,7 @@ from warmstart.base.errors import BadInput, unknown_name_error
 from warmstart.example.record import Record
 from warmstart.readers.rows import Row
 from warmstart.tasks.dataset import records_of_rows
-from warmstart.tasks.known import choices, pairs, pictures, sequences, texts
+from warmstart.tasks.known import choices, pairs, pictures, sequences, superglue, texts
 from warmstart.tasks.known.files import Folder, OneFile, SplitReader
 
 
@@ -115,6 +115,7 @@ _ENTITIES = ("f1", "precision", "recall")
 _SPANS = ("f1", "exact_match")
 _GLUE = "train and dev as in GLUE"
 _OFFICIAL = "official splits"
+_SUPERGLUE = "train and dev as in SuperGLUE"
 _NO_DEV = "official train and test"
 _CAD = "dev and test pairs are edits of SNLI's dev and test: tune and report on the same one of the two sets"
 
@@ -178,6 +179,35 @@ _INFERENCE = (
     KnownDataset("qnli", "entailment", _ACCURACY, pairs.ENTAILED, pairs.QNLI_SPLITS, "GLUE's pairs", ("QNLI", "qnli")),
     KnownDataset("rte", "entailment", _ACCURACY, pairs.ENTAILED, pairs.RTE_SPLITS, _GLUE, ("RTE", "rte")),
     KnownDataset(
+        "boolq", "entailment", _ACCURACY, superglue.HOLDS, superglue.BOOLQ_SPLITS, _SUPERGLUE, ("BoolQ", "boolq"),
+    ),
+    KnownDataset(
+        "cb", "entailment", ("accuracy", "f1_macro"), pairs.INFERENCE, superglue.CB_SPLITS, _SUPERGLUE, ("CB", "cb"),
+    ),
+    KnownDataset(
+        "multirc", "entailment", _F1, superglue.HOLDS, superglue.MULTIRC_SPLITS,
+        f"{_SUPERGLUE}; a pair for each answer, so F1 is that of all answers", ("MultiRC", "multirc"),
+    ),
+    KnownDataset(
+        "wsc", "entailment", _ACCURACY, superglue.HOLDS, superglue.WSC_SPLITS,
+        f"{_SUPERGLUE}; the second text has the noun in the place of the pronoun", ("WSC", "wsc"),
+    ),
+    KnownDataset(
+        "anli", "entailment", _ACCURACY, pairs.INFERENCE, superglue.ANLI_SPLITS, f"{_OFFICIAL}, all three rounds",
+        ("anli_v1.0", "anli"),
+    ),
+    *(
+        KnownDataset(
+            f"anli_{name.lower()}", "entailment", _ACCURACY, pairs.INFERENCE, splits, f"{_OFFICIAL}, one round",
+            ("anli_v1.0", "anli"),
+        )
+        for name, splits in superglue.ANLI_ROUND_SPLITS.items()
+    ),
+    KnownDataset(
+        "fever", "entailment", _ACCURACY, pairs.INFERENCE, superglue.FEVER_SPLITS,
+        "claims with their evidence as pairs of inference (Nie et al. 2019)", ("nli_fever", "fever"),
+    ),
+    KnownDataset(
         "wnli", "entailment", _ACCURACY, pairs.WNLI_NAMES, pairs.WNLI_SPLITS,
         f"{_GLUE}; dev is adversarial to train: the share of its larger class is the ceiling of most models",
         ("WNLI", "wnli"),
@@ -187,6 +217,10 @@ _SIMILARITY = (
     KnownDataset(
         "mrpc", "similarity", _F1, pairs.PARAPHRASE, pairs.MRPC_SPLITS,
         "official test; dev is GLUE's where the folder has it, or the list of its ids", ("MRPC", "mrpc"),
+    ),
+    KnownDataset(
+        "wic", "similarity", _ACCURACY, superglue.HOLDS, superglue.WIC_SPLITS,
+        f"{_SUPERGLUE}; the word stands before the first sentence", ("WiC", "wic"),
     ),
     KnownDataset("qqp", "similarity", _F1, pairs.DUPLICATE, pairs.QQP_SPLITS, _GLUE, ("QQP", "qqp")),
     KnownDataset(
@@ -223,6 +257,15 @@ _CHOICES = (
     KnownDataset(
         "copa", "choice", _ACCURACY, (), choices.COPA_SPLITS, "train and dev as in SuperGLUE", ("COPA", "copa")
     ),
+    KnownDataset(
+        "record",
+        "ranking",
+        ("accuracy", "map", "mrr"),
+        (),
+        superglue.RECORD_SPLITS,
+        f"{_SUPERGLUE}; the entities of a passage are candidates, and accuracy is the exact match",
+        ("ReCoRD", "record"),
+    ),
     KnownDataset("csqa", "choice", _ACCURACY, (), choices.CSQA_SPLITS, "official random split", ("csqa",)),
     KnownDataset(
         "openbookqa",
@@ -241,6 +284,17 @@ _SEQUENCES = (
     KnownDataset(
         "wikigold_ner", "tagging", _ENTITIES, sequences.NEWSWIRE, sequences.WIKIGOLD_SPLITS,
         "no official split: the files cut in order; IOB1 tags read as BIO", ("wikigold_ner",),
+    ),
+    KnownDataset(
+        "conll2003_ner", "tagging", _ENTITIES, sequences.NEWSWIRE, sequences.CONLL2003_NER_SPLITS,
+        f"{_OFFICIAL}; IOB1 tags read as BIO", ("conll2003",),
+    ),
+    KnownDataset(
+        "conll2003_pos", "tagging", _ACCURACY, sequences.TREEBANK, sequences.CONLL2003_POS_SPLITS, _OFFICIAL, ("conll2003",),
+    ),
+    KnownDataset(
+        "conll2003_chunk", "tagging", _ENTITIES, sequences.CHUNKS, sequences.CONLL2003_CHUNK_SPLITS,
+        f"{_OFFICIAL}; IOB1 tags read as BIO", ("conll2003",),
     ),
     KnownDataset(
         "ud_english_ewt", "tagging", _ACCURACY, sequences.UNIVERSAL, sequences.EWT_SPLITS, f"{_OFFICIAL}; UPOS",

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from warmstart.base.errors import BadInput
-from warmstart.example.example import Example
+from warmstart.example.example import Example, Goal
 from warmstart.example.record import Label, Record
 from warmstart.readers.rows import Row
 from warmstart.tasks.answer import Answer, Prediction, RawOutput
@@ -19,6 +19,7 @@ from warmstart.tasks.framing import Frame
 from warmstart.tasks.kind import TaskKind
 from warmstart.tasks.labelled_choices import labelled_choices, place_of, with_stem
 from warmstart.tasks.parts import Parts
+from warmstart.tasks.soft import SoftLabel, softmax
 from warmstart.tasks.spec import TaskSpec
 
 QUESTIONS, CHOICES = ("question", "sent2", "question_stem"), ("choices", "options")
@@ -33,6 +34,7 @@ class ChoiceAnswer(ClassAnswer):
 
     goal = "choice"
     head = "choice"
+    pair_head = None
     plain_form = "one choice"
     per_read = True
     has_classes = False
@@ -46,6 +48,18 @@ class ChoiceAnswer(ClassAnswer):
     def metrics(self, label_names: Sequence[str]) -> tuple[str, ...]:
         """The share of right choices."""
         return ("accuracy",)
+
+    def soft_value(self, spec: TaskSpec, output: RawOutput) -> Any:
+        """The probability of each choice."""
+        return softmax(output.raw.reshape(-1)).tolist()
+
+    def soft_goals(self, goals: Sequence[Goal], label: SoftLabel) -> list[Goal]:
+        """The probability of each choice, at its read."""
+        allowed = f"a list of {len(goals)} probabilities, one for each choice"
+        if not isinstance(label.value, list | tuple) or len(label.value) != len(goals):
+            raise label.error("no soft labels of these choices", allowed)
+        shares = label.probabilities(label.value, allowed)
+        return [replace(goal, shares=share.reshape(1, 1)) for goal, share in zip(goals, shares, strict=True)]
 
     def prediction(self, spec: TaskSpec, output: RawOutput) -> Prediction:
         """The index of the likeliest choice and its text, and the probabilities of all."""

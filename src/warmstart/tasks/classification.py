@@ -1,7 +1,10 @@
 """One text, one class: ``[start] text [extract]`` (GPT-1, Figure 1, first row)."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
+
+import numpy as np
 
 from warmstart.base.settings import Settings
 from warmstart.example.example import Example, Goal
@@ -16,6 +19,7 @@ from warmstart.tasks.kind import TaskKind
 from warmstart.tasks.pairs import ONE_OR_TWO_TEXTS, TextOrPair, TextSettings
 from warmstart.tasks.parts import Parts
 from warmstart.tasks.row_source import ReadOptions
+from warmstart.tasks.soft import SoftLabel, softmax
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.vocabulary import Vocabulary
 
@@ -25,7 +29,8 @@ class ClassAnswer(Answer):
 
     goal = "label"
     head = "class"
-    has_classes = True
+    pair_head: ClassVar[str | None] = "san"
+    has_classes = has_soft = True
     pipeline = "text-classification"
     plain_form = "one class"
     estimator_type: ClassVar[str | None] = "classifier"
@@ -33,6 +38,15 @@ class ClassAnswer(Answer):
     def metrics(self, label_names: Sequence[str]) -> tuple[str, ...]:
         """Accuracy, F1 (of class 1 where there are two, else the mean over classes), Matthews correlation."""
         return ("accuracy", "f1" if len(label_names) == 2 else "f1_macro", "matthews")
+
+    def soft_value(self, spec: TaskSpec, output: RawOutput) -> Any:
+        """The probability of each class."""
+        return dict(zip(spec.label_names, softmax(output.raw).tolist(), strict=True))
+
+    def soft_goals(self, goals: Sequence[Goal], label: SoftLabel) -> list[Goal]:
+        """[Q, C] the same probabilities for each question."""
+        shares = label.probabilities(label.by_name(), f"a probability for each of {', '.join(label.names)}")
+        return [replace(goal, targets=np.repeat(shares[None], len(goal.targets), 0)) for goal in goals]
 
     def predict(self, spec: TaskSpec, output: RawOutput) -> Any:
         """The number of the likeliest class."""

@@ -179,7 +179,7 @@ def _drafts(
 ) -> Iterator[Draft]:  # fmt: skip
     """Drafts of all rows; the first row settles which of the label columns is read."""
     is_empty = is_first = True
-    for row in source:
+    for row in kind.gather(source):
         found = problems.attempt(draft, kind, row, columns, keeps_texts)
         if found is None:
             continue

@@ -19,15 +19,22 @@ from warmstart.tasks.table import answer_of, find_kind, kind_of
 from warmstart.tasks.vocabulary import Vocabulary
 
 
-def build_frame(spec: TaskSpec, vocabulary: Vocabulary, class_weights: Sequence[float] | None = None) -> Frame:
-    """The Frame of a task; ``KeyError`` where the vocabulary lacks one of its special tokens."""
+def build_frame(
+    spec: TaskSpec, vocabulary: Vocabulary, class_weights: Sequence[float] | None = None, soft: str | None = None
+) -> Frame:
+    """The Frame of a task; ``soft`` is the column of soft labels that are learned.
+
+    Raises:
+        KeyError: the vocabulary lacks one of its special tokens.
+    """
     kind, answer = kind_of(spec), answer_of(spec)
     if class_weights is not None and (not answer.has_classes or len(class_weights) != len(spec.label_names)):
         raise ValueError(f"{len(class_weights)} class weights for {len(spec.label_names)} classes")
     options, weights = kind.options(spec), None if class_weights is None else tuple(class_weights)
     ids = NO_IDS if spec.frame.template is not None else special_ids(spec.frame.sight, vocabulary)
     ids = kind.own_ids(options, ids)
-    return Frame(spec.frame, options, answer, spec.label_names, *ids, weights, kind.noise(options, vocabulary))
+    noise = kind.noise(options, vocabulary)
+    return Frame(spec.frame, options, answer, spec.label_names, *ids, weights, noise, soft=soft or "")
 
 
 def frame_records(

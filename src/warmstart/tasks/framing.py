@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from warmstart.base.arrays import Floats, Ints, count_up, shared_ones, shared_zeros
 from warmstart.base.errors import BadInput
 from warmstart.base.settings import Settings
-from warmstart.example.example import Example, Goal, next_goal
+from warmstart.example.example import SOFT, Example, Goal, next_goal
 from warmstart.example.noise import Noise
 from warmstart.example.record import Record
 from warmstart.tasks.answer import Answer
 from warmstart.tasks.parts import Parts, Truncation, fit_lengths
 from warmstart.tasks.settings import FrameSettings
+from warmstart.tasks.soft import SoftLabel
 from warmstart.tasks.text_windows import uncut_lengths
 
 ZERO = np.zeros(1, np.int64)
@@ -44,6 +45,7 @@ class Frame:
         noise: what noised tokens become, where a kind noises any and the vocabulary has a mask token.
         share: how much of a Record a sequence counts: of a text that is read in several windows each counts alike, and all
             together as one text.
+        soft: the column of a teacher's answers that are learned beside the labels; empty: none are.
     """
 
     settings: FrameSettings
@@ -56,6 +58,28 @@ class Frame:
     class_weights: tuple[float, ...] | None = None
     noise: Noise | None = None
     share: float = 1.0
+    soft: str = ""
+
+    def with_soft(self, record: Record, parts: Parts, examples: list[Example]) -> list[Example]:
+        """The Examples of a Record, or of one of its windows, whose question is asked once more, of the same head.
+
+        Raises:
+            BadInput: the Record has no soft labels, or some that are none.
+        """
+        if not self.soft:
+            return examples
+        where = f"{record.where}, key {self.soft!r}"
+        label = SoftLabel(
+            record.extra.get(self.soft), where, self.label_names, record, parts, self.settings, self.options
+        )  # fmt: skip
+        name = self.answer.goal
+        asked = [number for number, example in enumerate(examples) if name in example.goals]
+        goals = self.answer.soft_goals([examples[number].goals[name] for number in asked], label)
+        found = list(examples)
+        for number, goal in zip(asked, goals, strict=True):
+            soft = replace(goal, head=name, answer=SOFT)
+            found[number] = replace(found[number], goals={**found[number].goals, SOFT: soft})
+        return found
 
     def sequence(self, before: Sequence[Ints], after: Ints | None = None) -> Ints:
         """``[start] before… [extract]`` or ``[start] before… [delimiter] after [extract]``, in the order of reading.
@@ -125,8 +149,9 @@ class Frame:
             places = count_up(len(ids))
             rise = (places / (len(ids) - 1)).astype(np.float32)
             return Goal.each(places, np.repeat(targets, len(ids)), rise * weights)
-        if self.settings.reads == "all":
-            return Goal(count_up(len(ids)), shared_zeros(len(ids)), targets, weights)
+        if self.settings.reads in ("all", "texts"):
+            text = self._second(ids) if self.settings.reads == "texts" else None
+            return Goal(count_up(len(ids)), shared_zeros(len(ids)), targets, weights, text=text)
         return Goal(ZERO + self.summary(ids), ZERO, targets, weights)
 
     @property
@@ -167,10 +192,15 @@ class Frame:
             return self._read_twice(ids, goals)
         if not self.full:
             return self._in_text_order(Example.left_to_right(ids, goals))
-        ends = ids == self.delimiter
-        if not self.settings.typed or not np.count_nonzero(ends[:-1]):  # no token stands behind a first text
+        if not self.settings.typed or not np.count_nonzero(ids[:-1] == self.delimiter):  # nothing behind a first text
             return Example.full_sight(ids, goals)
-        return Example.full_sight(ids, goals, np.minimum(np.cumsum(ends) - ends, 1))
+        return Example.full_sight(ids, goals, self._second(ids))
+
+    def _second(self, ids: Ints) -> Ints:
+        """[T] 1 behind the first delimiter, where the second text stands, and 0 before it."""
+        ends = ids == self.delimiter
+        second: Ints = np.minimum(np.cumsum(ends) - ends, 1)
+        return second
 
     def _read_twice(self, ids: Ints, goals: dict[str, Goal]) -> Example:
         """BART's way with a class: the encoder reads the sequence, and the decoder reads it again, one token later.

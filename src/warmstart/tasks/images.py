@@ -18,8 +18,8 @@ from warmstart.tasks.answer import Answer
 from warmstart.tasks.classification import ClassAnswer
 from warmstart.tasks.columns import Columns, first_present
 from warmstart.tasks.framing import Frame
-from warmstart.tasks.kind import TaskKind, TrainingData
-from warmstart.tasks.parts import Account, Lengths, Parts, Truncation
+from warmstart.tasks.kind import TaskKind
+from warmstart.tasks.parts import Account, Lengths, Parts, TrainingData, Truncation
 from warmstart.tasks.row_source import ReadOptions
 from warmstart.tasks.vocabulary import Vocabulary, require_images
 
@@ -37,6 +37,7 @@ class Images(TaskKind):
     """One image, one class."""
 
     name = "images"
+    redraws = True
     text_columns = (("image",),)
     label_columns = ("label",)
     kept_columns = ()

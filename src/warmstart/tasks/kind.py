@@ -5,10 +5,10 @@ else asks which kind a task is: whoever needs something of it calls a method her
 share.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from warmstart.tasks.answer import Answer
 from warmstart.tasks.columns import Columns, Draft, first_present, label_at, number_of, parse_name, sort_names, text_at
 from warmstart.tasks.describe import long_texts_line, windows_lines
 from warmstart.tasks.framing import Frame
-from warmstart.tasks.parts import Account, FramedRecords, Lengths, Parts, Truncation, encode_texts
+from warmstart.tasks.parts import Account, FramedRecords, Lengths, Parts, TrainingData, Truncation, encode_texts
 from warmstart.tasks.row_source import RowSource
 from warmstart.tasks.settings import FrameSettings, Seq2SeqTemplate
 from warmstart.tasks.spec import TaskSpec
@@ -36,28 +36,9 @@ from warmstart.text.tokenizer import Tokenizer
 WINDOW_SHARE = 16  # windows of a text, about: what is read together has to stay small
 CHUNK = 1024  # Records encoded together: enough to keep all cores busy, few enough to stay small
 
-Redraw = Callable[[int, np.random.Generator], list[Example]]
-"""Number of a Record and a generator → its Examples in one epoch."""
-
 
 class NoOptions(Settings):
     """Options of a kind that has none."""
-
-
-class TrainingData(NamedTuple):
-    """What a training reads.
-
-    Attributes:
-        items: Examples that are batched together, one list for each item; empty where they are redrawn.
-        redraw: how a Record is framed anew in every epoch, or ``None``.
-        account: of the Records.
-        lengths: of the Records in tokens.
-    """
-
-    items: list[list[Example]]
-    redraw: Redraw | None
-    account: Account
-    lengths: Lengths = Lengths()
 
 
 class TaskKind(RowSource):
@@ -84,6 +65,7 @@ class TaskKind(RowSource):
         has_auxiliary_lm: whether a language model may be learned beside it, on the same tokens.
         rewrites: whether that language model may also write the text again.
         reads_windows: whether a text that is too long may be read in windows.
+        redraws: whether its Examples are made anew in every epoch.
         example_share: a Record makes about so many Examples, which bounds how many Records are read together.
         sights: how a model may see that learns it.
     """
@@ -108,6 +90,7 @@ class TaskKind(RowSource):
     has_auxiliary_lm: ClassVar[bool] = True
     rewrites: ClassVar[bool] = True
     reads_windows: ClassVar[bool] = False
+    redraws: ClassVar[bool] = False
     example_share: ClassVar[int] = 1
     sights: ClassVar[tuple[str, ...]] = ("causal", "full")
 
@@ -116,6 +99,10 @@ class TaskKind(RowSource):
     def reading(self, options: Settings | None) -> "TaskKind":
         """This kind as it finds the texts of a task with these options."""
         return self
+
+    def gather(self, rows: Iterable[Row]) -> Iterable[Row]:
+        """A row for each example, of a file that has several for one."""
+        return rows
 
     def find_texts(self, row: Row) -> Columns | None:
         """The texts of a row and the columns that hold them; ``None`` where a column is missing.
@@ -284,12 +271,12 @@ class TaskKind(RowSource):
     def _of_pieces(self, record: Record, pieces: Sequence[Parts], frame: Frame) -> list[Example]:
         """The Examples of all windows of a Record, whose questions are numbered on from window to window."""
         if len(pieces) == 1:
-            return self.examples(record, pieces[0], frame)
+            return frame.with_soft(record, pieces[0], self.examples(record, pieces[0], frame))
         one = replace(frame, share=frame.share / len(pieces))
         found: list[Example] = []
         behind: dict[str, int] = {}
         for piece in pieces:
-            group = renumber(self.examples(record, piece, one), behind)
+            group = renumber(one.with_soft(record, piece, self.examples(record, piece, one)), behind)
             behind = {name: 1 + max(numbers) for name, numbers in question_numbers(group).items()}
             found += group
         return found

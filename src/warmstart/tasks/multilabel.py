@@ -1,6 +1,7 @@
 """One text, any number of labels, each a question of its own: ``[start] text [extract]``."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ from warmstart.tasks.kind import TaskKind
 from warmstart.tasks.pairs import ONE_OR_TWO_TEXTS, TextOrPair, TextSettings
 from warmstart.tasks.parts import Parts
 from warmstart.tasks.row_source import ReadOptions
+from warmstart.tasks.soft import SoftLabel
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.vocabulary import Vocabulary
 
@@ -45,6 +47,7 @@ class LabelsAnswer(Answer):
     goal = "labels"
     head = "multilabel"
     plain_form = "several labels"
+    has_soft = True
 
     def metrics(self, label_names: Sequence[str]) -> tuple[str, ...]:
         """F1 over all labels together and over each, and the share of texts with every label right."""
@@ -65,6 +68,15 @@ class LabelsAnswer(Answer):
     def greatest(self, outputs: Sequence[Floats]) -> Floats:
         """Of each label the greatest logit: it holds for a text where it holds in any window."""
         return np.asarray(np.stack(outputs).max(0), np.float32)
+
+    def soft_value(self, spec: TaskSpec, output: RawOutput) -> Any:
+        """The probability of each label."""
+        return dict(zip(spec.label_names, _probabilities(output.raw).tolist(), strict=True))
+
+    def soft_goals(self, goals: Sequence[Goal], label: SoftLabel) -> list[Goal]:
+        """[1, K] the probability of each label."""
+        shares = label.shares(label.by_name(), f"a probability, 0 to 1, for each of {', '.join(label.names)}")
+        return [replace(goal, targets=np.repeat(shares[None], len(goal.targets), 0)) for goal in goals]
 
     def predict(self, spec: TaskSpec, output: RawOutput) -> Any:
         """[K] 1 for the labels that are predicted."""
@@ -92,7 +104,7 @@ class LabelsAnswer(Answer):
 
     def prediction(self, spec: TaskSpec, output: RawOutput) -> Prediction:
         """The names of the labels that are predicted, and the probability of each."""
-        shares = np.exp(-np.logaddexp(0, -output.raw.astype(np.float64)))
+        shares = _probabilities(output.raw)
         names = [name for name, number in zip(spec.label_names, output.raw, strict=True) if number >= THRESHOLD]
         return Prediction(
             spec.values_of(names), None, dict(zip(spec.label_names, shares.tolist(), strict=True)), output.raw
@@ -105,6 +117,11 @@ class LabelsAnswer(Answer):
             return ", ".join(label_text(int(k), names) for k in np.flatnonzero(target)) or "none"
 
         return describe_one_read(example, goal, vocabulary, labels)
+
+
+def _probabilities(logits: Floats) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = np.exp(-np.logaddexp(0, -logits.astype(np.float64)))
+    return found
 
 
 LABELS = LabelsAnswer()

@@ -7,7 +7,7 @@ long premise gives way before a short hypothesis, and the context of a multiple-
 its choices. All Examples of one Record show the same cut of what they share: choices are cut as the longest of them asks.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain, islice
 from typing import Any, NamedTuple
@@ -131,6 +131,26 @@ class Lengths(NamedTuple):
         if len(self.tokens) == 0:
             return []
         return [int(value) for value in np.quantile(self.tokens, (0, 0.5, 0.95, 1), method="inverted_cdf")]
+
+
+Redraw = Callable[[int, np.random.Generator], list[Example]]
+"""Number of a Record and a generator → its Examples in one epoch."""
+
+
+class TrainingData(NamedTuple):
+    """What a training reads.
+
+    Attributes:
+        items: Examples that are batched together, one list for each item; empty where they are redrawn.
+        redraw: how a Record is framed anew in every epoch, or ``None``.
+        account: of the Records.
+        lengths: of the Records in tokens.
+    """
+
+    items: list[list[Example]]
+    redraw: Redraw | None
+    account: Account
+    lengths: Lengths = Lengths()
 
 
 @dataclass(frozen=True, slots=True)

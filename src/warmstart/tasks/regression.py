@@ -1,6 +1,7 @@
 """One text or a pair in one order, one score: ``[start] text [extract]`` or ``[start] a [delimiter] b [extract]``."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,6 +18,7 @@ from warmstart.tasks.framing import Frame
 from warmstart.tasks.kind import TaskKind
 from warmstart.tasks.pairs import ONE_OR_TWO_TEXTS, TextOrPair, TextSettings
 from warmstart.tasks.parts import Parts
+from warmstart.tasks.soft import SoftLabel
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.vocabulary import Vocabulary
 
@@ -29,6 +31,7 @@ class ScoreAnswer(Answer):
     plain_form = "one score"
     pipeline = "text-classification"
     estimator_type = "regressor"
+    has_soft = True
 
     def metrics(self, label_names: Sequence[str]) -> tuple[str, ...]:
         """Two correlations and the squared error."""
@@ -50,6 +53,17 @@ class ScoreAnswer(Answer):
     def greatest(self, outputs: Sequence[Floats]) -> Floats:
         """The greatest score."""
         return np.asarray(np.stack(outputs).max(0), np.float32)
+
+    def soft_value(self, spec: TaskSpec, output: RawOutput) -> Any:
+        """The score."""
+        return float(output.raw[0])
+
+    def soft_goals(self, goals: Sequence[Goal], label: SoftLabel) -> list[Goal]:
+        """The teacher's score."""
+        if label.value is None:
+            raise label.error("no score of a teacher", "a number")
+        score = parse_score(label.value, label.where)
+        return [replace(goal, targets=np.full(len(goal.targets), score, np.float32)) for goal in goals]
 
     def predict(self, spec: TaskSpec, output: RawOutput) -> Any:
         """The score."""

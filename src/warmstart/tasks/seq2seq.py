@@ -34,8 +34,8 @@ from warmstart.readers.text_io import split_extensions
 from warmstart.tasks.answer import Answer, Prediction, RawOutput, Scores
 from warmstart.tasks.columns import Columns, Draft, first_present
 from warmstart.tasks.framing import Frame
-from warmstart.tasks.kind import TaskKind, TrainingData
-from warmstart.tasks.parts import Account, FramedRecords, Parts, Truncation
+from warmstart.tasks.kind import TaskKind
+from warmstart.tasks.parts import Account, FramedRecords, Parts, TrainingData, Truncation
 from warmstart.tasks.row_source import ReadOptions
 from warmstart.tasks.seq2seq_frames import (
     context_for,
@@ -174,6 +174,7 @@ class Seq2Seq(TaskKind):
     """A source, and the target that is generated from it."""
 
     name = "seq2seq"
+    redraws = True
     text_columns = (("source",), ("src",), ("document",), ("article",), ("body",), ("context",), ("text",))
     kept_columns = ()  # an answer begins with its source
     label_columns = ("target", "tgt", "summary", "highlights", "subject", "heading", "question", "title")

@@ -211,9 +211,10 @@ class FrameSettings(Settings):
     segment_limit: int | None = Setting(
         None, "maximum number of tokens of one text of several, before the whole is cut (GPT-1's released code)", ge=1
     )
-    reads: Literal["summary", "rising", "all"] = Setting(
+    reads: Literal["summary", "rising", "all", "texts"] = Setting(
         "summary", "where a text's class is read: at its summary token; in training at every token, with weights from 0 to "
-        "1 (Dai and Le 2015, section 2: linear label gain); or at all tokens, for a head that pools them",
+        "1 (Dai and Le 2015, section 2: linear label gain); at all tokens, for a head that pools them; or at all tokens of "
+        "each of two texts, for a head that compares them",
     )  # fmt: skip
     lm_frame: Literal["causal", "autoencoder"] = Setting(
         "causal", "the auxiliary goal: the next token, or the text once more after it was read (joint training)"

@@ -11,6 +11,7 @@ and so do those without it: a long context does not drown the answers.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,9 @@ from warmstart.tasks.kind import TaskKind
 from warmstart.tasks.parts import Account, Parts, Truncation
 from warmstart.tasks.row_source import ReadOptions
 from warmstart.tasks.settings import SpanSettings
+from warmstart.tasks.soft import SoftLabel
 from warmstart.tasks.span_labels import IMPOSSIBLE, check_flag, parse_answer, parse_answers
+from warmstart.tasks.span_soft import character_shares, read_shares, window_shares
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.text_windows import from_zero
 from warmstart.tasks.vocabulary import Vocabulary, require_text
@@ -47,6 +50,7 @@ class SpanAnswer(Answer):
     head = "span"
     per_read = True
     reads_text = averageable = False
+    has_soft = True
     pipeline = "question-answering"
     plain_form = "answer in a context"
 
@@ -61,6 +65,19 @@ class SpanAnswer(Answer):
     def join(self, outputs: Sequence[Floats], how: str = "mean") -> Floats:
         """[M, 2] of all windows."""
         return np.concatenate(outputs)
+
+    def soft_value(self, spec: TaskSpec, output: RawOutput) -> Any:
+        """The probabilities of the characters that the answer begins at and ends before."""
+        return character_shares(output.parts, output.raw, spec.frame, _options(spec))
+
+    def soft_goals(self, goals: Sequence[Goal], label: SoftLabel) -> list[Goal]:
+        """The probabilities of the reads of each window."""
+        assert isinstance(label.options, SpanSettings)
+        sides, seen = read_shares(label), windows(label.parts, label.settings, label.options)
+        return [
+            replace(goal, shares=window_shares(sides, window, label.parts))
+            for goal, window in zip(goals, seen, strict=True)
+        ]
 
     def predict(self, spec: TaskSpec, output: RawOutput) -> Any:
         """The best piece; whether it is answered with is decided later."""

@@ -18,6 +18,7 @@ KINDS: "LazyTable[TaskKind]" = LazyTable({
     "entailment": TableEntry("warmstart.tasks.entailment:Entailment"),
     "similarity": TableEntry("warmstart.tasks.similarity:Similarity"),
     "regression": TableEntry("warmstart.tasks.regression:Regression"),
+    "ranking": TableEntry("warmstart.tasks.ranking:Ranking"),
     "choice": TableEntry("warmstart.tasks.choice:Choice"),
     "multilabel": TableEntry("warmstart.tasks.multilabel:Multilabel"),
     "tagging": TableEntry("warmstart.tasks.tagging:Tagging"),

@@ -40,6 +40,7 @@ from warmstart.tasks.kind import TaskKind
 from warmstart.tasks.parts import Account, Parts
 from warmstart.tasks.row_source import ReadOptions
 from warmstart.tasks.settings import TaggingSettings
+from warmstart.tasks.soft import SMALLEST, SoftLabel, softmax
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.vocabulary import Vocabulary, require_text
 from warmstart.tasks.words import WordTokenizer, join_words, tokenize_sentence
@@ -56,6 +57,7 @@ class TagsAnswer(Answer):
     goal = "tags"
     head, chain_head = "class", "crf"
     reads_text = averageable = False
+    has_soft = True
     pipeline = "token-classification"
     plain_form = "tag of each word"
     words_read: ClassVar[str] = "words at their first token, tags that mark no entities"
@@ -67,6 +69,34 @@ class TagsAnswer(Answer):
     def join(self, outputs: Sequence[Floats], how: str = "mean") -> Floats:
         """[W, C] as they are: each word is asked for in one window."""
         return np.concatenate(outputs)
+
+    def soft_value(self, spec: TaskSpec, output: RawOutput) -> Any:
+        """Of each word its tags with their probabilities; ``None`` of one that is read at no token."""
+        found: list[dict[str, float] | None] = [None] * len(output.record.texts["tokens"])
+        for word, shares in zip(words_read(output.parts).tolist(), softmax(output.raw).tolist(), strict=True):
+            found[word] = {
+                name: share for name, share in zip(spec.label_names, shares, strict=True) if share >= SMALLEST
+            }
+        return found
+
+    def soft_goals(self, goals: Sequence[Goal], label: SoftLabel) -> list[Goal]:
+        """[W, C] the probabilities of the tags of the words that are read; those of no tags count nothing."""
+        [goal], numbers = goals, {name: number for number, name in enumerate(label.names)}
+        value, count = label.value, len(label.record.texts["tokens"])
+        allowed = f"for each of {count} words an object of tags with their probabilities, or null"
+        if not isinstance(value, list) or len(value) != count:
+            raise label.error("no soft labels of these words", allowed)
+        targets = np.full((len(goal.reads), len(numbers)), 1 / len(numbers), np.float32)
+        weights = goal.weights.copy()
+        for row, word in enumerate(words_read(label.parts).tolist()):
+            if value[word] is None:
+                weights[row] = 0.0
+                continue
+            one = label._replace(value=value[word], where=f"{label.where}, word {word + 1}")
+            if not isinstance(one.value, dict) or not one.value.keys() <= numbers.keys():
+                raise one.error("no soft labels of these tags", f"probabilities of {', '.join(label.names)}")
+            targets[row] = one.probabilities([one.value.get(name, 0.0) for name in label.names], "probabilities")
+        return [replace(goal, targets=targets, weights=weights)]
 
     def predict(self, spec: TaskSpec, output: RawOutput) -> Any:
         """The likeliest tag of each word; a word that is read at no token has the tag kept for such words."""

@@ -243,6 +243,12 @@ class Tokenizer:
         """The token of a kind (``bos``, ``eos``, ``cls``, ``sep``, ``mask``, ``pad``, ``unk``), or ``None``."""
         return find_special_token(kind, self._special_tokens, self.has_token)
 
+    @property
+    def special_ids(self) -> tuple[int, ...]:
+        """The ids of all special tokens, which stand for no text."""
+        added = self._backend.get_added_tokens_decoder()
+        return tuple(number for number, token in added.items() if token.special)
+
     def special_token_id(self, kind: str) -> int:
         """The id of the token of a kind (``KeyError`` where the vocabulary has none)."""
         token = self.special_token(kind)

@@ -28,7 +28,7 @@ from warmstart.example.batch import Batch
 from warmstart.models.model import Model
 from warmstart.streams.stream import BatchStream
 from warmstart.train import checkpoint, checkpoints
-from warmstart.train.average import WeightAverage
+from warmstart.train.average import EarlierWeights, WeightAverage
 from warmstart.train.compiled import compile_parts, is_worth_compiling
 from warmstart.train.optimizer import Optimizer
 from warmstart.train.precision import NO_BF16, ComputeSettings, compute_settings, has_fast_bf16
@@ -104,15 +104,8 @@ class Trainer:
     ) -> None:
         """Makes everything that a training needs; where several processes train one model, each has a Trainer.
 
-        Args:
-            model: with the weights to begin with; of several processes the leading one's count.
-            stream: what is read; each process reads its own part of every step.
-            settings: how to train.
-            criterion: what is minimised.
-            folder: of the run.
-            validation: how dev decides, if it does.
-            device: where this process computes.
-            compute: how the run computes; ``None``: as is fastest here.
+        ``model`` has the weights to begin with (the leading process's count); ``compute`` is how the run computes, ``None``:
+        as is fastest here.
         """
         check_trackers(settings.track)
         keep_freed_memory()
@@ -149,6 +142,10 @@ class Trainer:
         self.weights = self._make_weights(compute.dtype, by_layer)
         self.optimizer = Optimizer(self.weights, optimizer)
         self.average = WeightAverage(self.weights, self.settings.ema)
+        self.followers: list[WeightAverage | EarlierWeights] = [self.average]
+        if self.criterion.earlier is not None:
+            self.criterion.earlier.begin(self.weights)
+            self.followers.append(self.criterion.earlier)
 
     def _make_weights(self, dtype: torch.dtype, by_layer: bool) -> Weights:
         """All weights in this process, or a part of them in each."""
@@ -203,7 +200,8 @@ class Trainer:
         with self.world.together():
             tensors = checkpoints.tensors_for(found, self.weights)
             self.optimizer.restore(tensors)
-            self.average.restore(tensors)
+            for follower in self.followers:
+                follower.restore(tensors)
         for name, value in self._buffers.items():
             value.copy_(tensors.get(name, value))
         self.state = Progress(**rename_keys(state, PROGRESS_KEYS))
@@ -248,7 +246,8 @@ class Trainer:
             self._log_steps()
             self._stop_if_requested(stop)  # a signal that came at the end of the last evaluation
             self.writer.wait()
-        self.average.finish()
+        for follower in self.followers:
+            follower.finish()
         self.weights.release()
         self.model = self.weights.full_model or self.model
         keep_activations(self.model)
@@ -281,7 +280,8 @@ class Trainer:
         with self.world.watched():
             output = train_step(self.model, self.optimizer, batches, self.criterion, rate_factor, seed)
         state.step += 1
-        self.average.update(state.step)
+        for follower in self.followers:
+            follower.update(state.step)
         self.memory.release()
         self.pending.append(PendingStep(output, state.step, rate_factor, bar))
         self._log_steps(keep=self.max_pending)
@@ -394,6 +394,8 @@ class Trainer:
         self._log_steps()
         state = {k: v for k, v in asdict(self.state).items() if k != "step"}
         state |= {"frozen": self.frozen, "choices": self.compute.to_dict()}
-        tensors = self.optimizer.state() | self.average.state()
+        tensors = self.optimizer.state()
+        for follower in self.followers:
+            tensors |= follower.state()
         checkpoints.save(self.writer, self.state.step, self.weights, tensors, state, self._buffers)
         self.saved_at_s = self.logged_at_s = time.monotonic()

@@ -110,9 +110,9 @@ def close_scheme(model: Model) -> None:
 def bytes_to_write(model: Model, train: TrainSettings) -> int:
     """What a run folder takes at most: checkpoints (one more than is kept, while it is written), best and final weights.
 
-    Frozen weights are neither in the checkpoints nor in the best; an average of the weights is in the checkpoints.
+    Frozen weights are neither in the checkpoints nor in the best; averages of the weights are in the checkpoints.
     """
-    checkpoint = 3 + (train.ema > 0)
+    checkpoint = 3 + train.num_averages
     return 4 * (num_trainable(model) * (checkpoint * (1 + train.keep_checkpoints) + 1) + model.num_parameters)
 
 

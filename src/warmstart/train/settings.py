@@ -111,6 +111,13 @@ class SmoothnessSettings(Settings):
     step_size: float = Setting(0.01, "length of a step", gt=0)
     noise: float = Setting(0.001, "standard deviation of what the first step begins with", gt=0)
     norm: Literal["inf", "l2"] = Setting("inf", "inf: of each number; l2: of the row of a token")
+    proximal: float = Setting(
+        0.0, "weight of how far answers may move from those of earlier weights (SMART's Bregman proximal term: 1)",
+        flag="--proximal", metavar="MU", ge=0,
+    )  # fmt: skip
+    momentum: float = Setting(
+        0.99, "how much of the earlier weights is kept in each step, of a running average", ge=0, lt=1
+    )
 
 
 class TrainSettings(Settings):
@@ -195,6 +202,11 @@ class TrainSettings(Settings):
     def num_sampled(self) -> int:
         """Tokens that the softmax learns from at a time; 0: all."""
         return self.samples if self.softmax == "sampled" else 0
+
+    @property
+    def num_averages(self) -> int:
+        """Running averages of the weights that a checkpoint holds."""
+        return (self.ema > 0) + (self.smoothness.proximal > 0)
 
     @property
     def activity(self) -> dict[str, float]:

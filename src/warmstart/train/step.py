@@ -19,6 +19,7 @@ from warmstart.models.head import DEFAULT_OPTIONS, LossOptions
 from warmstart.models.losses import Loss
 from warmstart.models.model import Model
 from warmstart.models.terms import LossTerm, StepSeeds
+from warmstart.train.average import EarlierWeights
 from warmstart.train.optimizer import Optimizer
 
 
@@ -30,11 +31,13 @@ class Criterion:
         coefficients: name of a goal or term → how much it counts; what is not named is measured and not trained on.
         terms: name → a further term.
         options: how the softmax over the vocabulary learns.
+        earlier: the weights that a term compares answers with, if one does; a training begins them anew.
     """
 
     coefficients: Mapping[str, float]
     terms: Mapping[str, LossTerm] = field(default_factory=dict)
     options: LossOptions = DEFAULT_OPTIONS
+    earlier: EarlierWeights | None = None
 
 
 class StepReport(NamedTuple):

@@ -14,7 +14,7 @@ import contextlib
 import functools
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -60,6 +60,16 @@ class Group:
     def holds(self, key: str, row: torch.Tensor) -> bool:
         """Whether ``row``, of this name in a checkpoint, has a number for each weight."""
         return key.startswith(f"{self.name}.") and row.shape == self.master.shape
+
+    def bind(self) -> None:
+        """Makes the parameters views of the working copy."""
+        for parameter, data in zip(self.parameters, self.views(self.work), strict=True):
+            parameter.data = data
+
+    def publish(self) -> None:
+        """Rounds the masters into the working copy."""
+        if self.work.data_ptr() != self.master.data_ptr():
+            self.work.copy_(self.master)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,14 +161,14 @@ class Weights:
     def point_to_masters(self) -> None:
         """Makes the model's parameters float32: the masters, and the frozen ones as they were loaded."""
         for group in self.groups:
-            _bind(group, group.master)
+            replace(group, work=group.master).bind()
         for frozen in self.frozen:
             frozen.parameter.data = frozen.full
 
     def point_to_work(self) -> None:
         """Makes the model's parameters the working copy again."""
         for group in self.groups:
-            _bind(group, group.work)
+            group.bind()
         for frozen in self.frozen:
             frozen.parameter.data = frozen.work
 
@@ -171,8 +181,7 @@ class Weights:
     def publish(self) -> None:
         """Rounds the masters into the working copy after an update."""
         for group in self.groups:
-            if group.work.data_ptr() != group.master.data_ptr():
-                group.work.copy_(group.master)
+            group.publish()
 
     @contextlib.contextmanager
     def whole(self, model: Model) -> Iterator[Model]:
@@ -233,11 +242,6 @@ def _sort(parameter: nn.Parameter, matrices: bool) -> str:
     if parameter.dim() < 2:
         return PLAIN
     return MATRICES if matrices and parameter.dim() == 2 else DECAYING
-
-
-def _bind(group: Group, row: torch.Tensor) -> None:
-    for parameter, data in zip(group.parameters, group.views(row), strict=True):
-        parameter.data = data
 
 
 def _flatten(sort: str, depth: int, members: Sequence[tuple[str, nn.Parameter]], dtype: torch.dtype) -> Group:

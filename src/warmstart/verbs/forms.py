@@ -49,12 +49,12 @@ class Source:
 
 
 def _check_heads(source: Source) -> None:
-    """Refuses a head that finds the answers of a text together: no other library has one."""
-    if any(source.model.head(name).reads_chains for name in source.model.settings.heads):
+    """Refuses a head that no other library has."""
+    nouns = [source.model.head(name).noun for name in source.model.settings.heads]
+    if found := next(filter(None, nouns), ""):
         raise BadInput(
-            "the tags of a sentence are found together here (a CRF), which this form cannot hold",
-            where=source.request.source, value=f"--to {source.request.to}", allowed="--to warmstart",
-            next_step="train without --head-crf",
+            f"the head is {found}, which this form cannot hold", where=source.request.source,
+            value=f"--to {source.request.to}", allowed="--to warmstart", next_step="train with a plain head",
         )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Runs ready to answer: one, or several of one task that answer together."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from warmstart.evaluation.build import build_predictor, check_members
 from warmstart.evaluation.predictor import Member, Predictor
@@ -15,10 +16,11 @@ def members_of(
     precision: str,
     label_map: Sequence[str],
     task: str | None = None,
+    check: Callable[[Sequence[Member], Sequence[str]], Any] = check_members,
 ) -> list[Member]:
     """The models that answer together: a loaded run, whose task is ``spec``, and the runs named in ``more``.
 
-    ``task``: which one of those runs that have several.
+    ``task``: which one of those runs that have several; ``check`` refuses models that do not go together.
 
     Raises:
         BadInput: as :func:`load_run`, or they have learned different tasks.
@@ -27,7 +29,7 @@ def members_of(
     for name in more:
         loaded = load_run(name, precision).select(task)
         members.append(Member(loaded.model, loaded.tokenizer, loaded.task().rename_labels(label_map)))
-    check_members(members, [str(first.folder), *more])
+    check(members, [str(first.folder), *more])
     return members
 
 

@@ -5,15 +5,17 @@ from collections.abc import Iterable
 from typing import Any
 
 from warmstart.base.console import results_on_terminal, say
+from warmstart.base.errors import BadInput
 from warmstart.build.evaluation_data import prediction_records
 from warmstart.config.requests import PredictRequest
 from warmstart.decode.lattice import Lattice
 from warmstart.decode.settings import GenerateSettings
 from warmstart.evaluation.arrivals import Arrivals
-from warmstart.evaluation.build import build_predictor
-from warmstart.evaluation.predict import predict_rows
-from warmstart.evaluation.predictor import Member
+from warmstart.evaluation.build import build_predictor, check_members, soft_predictor
+from warmstart.evaluation.predict import predict_rows, soft_rows
+from warmstart.evaluation.predictor import Member, Predictor
 from warmstart.evaluation.text_predictor import lattice_line
+from warmstart.example.example import SOFT
 from warmstart.example.record import Record
 from warmstart.readers.problems import SkippedRows
 from warmstart.readers.text_io import STDIN
@@ -41,7 +43,9 @@ def predict(request: PredictRequest) -> dict[str, Any]:
     loaded = load_run(first, request.precision).select(request.task)
     loaded.check_generates(request)
     named = loaded.task().rename_labels(request.label_map)
-    members = members_of(loaded, named, more, request.precision, request.label_map, request.task)
+    _check_soft(request)
+    check = soft_predictor if request.soft else check_members
+    members = members_of(loaded, named, more, request.precision, request.label_map, request.task, check)
     members = [_with_rule(one, request) for one in members]
     spec = members[0].spec
     notes: dict[str, int] = {}
@@ -63,11 +67,20 @@ def _records(
 ) -> Iterable[Record]:
     """What is asked about, of standard input as it comes; ``notes`` takes what is done to rows of a known data set."""
     read = ReadOptions(
-        request.encoding, labelled=False, keeps_texts=not request.no_texts, options=options_of(spec),
+        request.encoding, labelled=False, keeps_texts=not (request.no_texts or request.soft), options=options_of(spec),
         format=request.format, columns=request.columns, skipped=skipped,
     )  # fmt: skip
     records = prediction_records(spec, request.input, read, request.split, notes)
     return Arrivals(records) if request.input == STDIN else records
+
+
+def _check_soft(request: PredictRequest) -> None:
+    """Refuses to leave out the texts of rows that are learned from."""
+    if request.soft and request.no_texts:
+        raise BadInput(
+            "rows to learn from have texts", where="--no-texts", value="--soft", allowed="without --soft",
+            next_step="leave one of the two out",
+        )  # fmt: skip
 
 
 def _with_rule(member: Member, request: PredictRequest) -> Member:
@@ -89,9 +102,15 @@ def _write_predictions(
         def keep_lattice(number: int, lattice: Lattice) -> None:
             kept.write(lattice_line(number, lattice, vocabulary))
 
-        predictor = build_predictor(members, search, keep_lattice if lattices else None)
         shown = request.output != STANDARD or not results_on_terminal()  # a bar would stand between the answers
-        rows = predict_rows(predictor, records, not request.no_texts, title="predicting" if shown else None)
+        title = "predicting" if shown else None
+        predictor: Predictor
+        if request.soft:
+            predictor = teachers = soft_predictor(members, request.run)
+            rows = soft_rows(teachers, records, SOFT, title)
+        else:
+            predictor = build_predictor(members, search, keep_lattice if lattices else None)
+            rows = predict_rows(predictor, records, not request.no_texts, title)
         write_lines(request.output, json_lines(rows), at_once)
         if lattices is not None:
             kept.seek(0)

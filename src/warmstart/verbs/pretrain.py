@@ -117,25 +117,25 @@ def _pretrain(recipe: PretrainRecipe, folder: RunFolder, resume: Resume) -> dict
 def open_corpus(recipe: PretrainRecipe, out: Path, part: str = "train") -> Corpus | ImageCorpus:
     """The corpus that ``recipe`` names, its images, or a corpus of its text that is prepared in ``out``.
 
-    Text for a start gets its vocabulary and its cleaning rules; images for a start are read by its image processor.
+    Text for a start or a teacher gets its vocabulary and its cleaning rules; images for a start are read by its processor.
     ``part`` is the part that is read of images that come in several.
     """
     text = recipe.corpus
     if len(text.paths) == 1 and (Path(text.paths[0]) / MANIFEST).is_file():
         return Corpus.open(text.paths[0])
-    known = None if recipe.start == NO_START else read_vocabulary(model_folder(recipe.start))[0]
+    known = None if recipe.known_model == NO_START else read_vocabulary(model_folder(recipe.known_model))[0]
     images = image_corpus(text, known, part)
     if images is not None:
         return images
     if known is not None:
-        require_text(known, "--start")
-        rules = read_metadata(model_folder(recipe.start)).rules
+        require_text(known, "--start" if recipe.start != NO_START else "--teacher")
+        rules = read_metadata(model_folder(recipe.known_model)).rules
         if text.clean and text.clean != rules:
             raise BadInput(
-                "the start's text was cleaned by other rules", where="--clean", value=",".join(text.clean),
-                allowed=",".join(rules) or "none", next_step="leave --clean out: the rules of the start are used",
+                "the text of the model was cleaned by other rules", where="--clean", value=",".join(text.clean),
+                allowed=",".join(rules) or "none", next_step="leave --clean out: its rules are used",
             )  # fmt: skip
-        text = text.model_copy(update={"tokenizer": text.tokenizer or recipe.start, "clean": rules})
+        text = text.model_copy(update={"tokenizer": text.tokenizer or recipe.known_model, "clean": rules})
     check_prepared(text.paths)
     return prepare(PrepareSettings(out=str(out), **text.model_dump()))
 

@@ -19,7 +19,7 @@ _RACE_NAMES = {"train": ("train",), "dev": ("dev", "validation"), "test": ("test
 _LEVELS = ("middle", "high")
 
 
-def _check_rows(path: Path, found: Iterator[Row]) -> Iterator[Row]:
+def check_rows(path: Path, found: Iterator[Row]) -> Iterator[Row]:
     """The rows, with one sentence for a file whose JSON is broken or has other keys."""
     try:
         yield from found
@@ -48,7 +48,7 @@ def _dream(name: str) -> SplitReader:
 
     def part(folder: Folder) -> Iterator[Row]:
         path = folder.file(f"{name}.json")
-        return _check_rows(path, _dialogues(path))
+        return check_rows(path, _dialogues(path))
 
     return part
 
@@ -71,7 +71,7 @@ def _race(name: str, levels: tuple[str, ...]) -> SplitReader:
         path = folder.find(*files)
         if path is None:
             raise folder.missing(*files, folders=(name,))
-        return _check_rows(path, _race_lines(path, levels))
+        return check_rows(path, _race_lines(path, levels))
 
     return part
 
@@ -85,7 +85,7 @@ def _passages(root: Path, levels: tuple[str, ...]) -> Iterator[Row]:
                 next_step="give the folder RACE with --data",
             )  # fmt: skip
         for path in files:
-            yield from _check_rows(path, _passage(path))
+            yield from check_rows(path, _passage(path))
 
 
 def _passage(path: Path) -> Iterator[Row]:
@@ -111,7 +111,7 @@ def _storycloze(name: str) -> SplitReader:
         file = "test" if name == "test" else "val"
         stem = f"cloze_test_{file}__spring2016"
         path = folder.file(f"{stem}.csv", f"{stem} - cloze_test_ALL_{file}.csv")
-        stories = list(_check_rows(path, _stories(path)))
+        stories = list(check_rows(path, _stories(path)))
         if name == "test":
             return iter(stories)
         places = np.random.RandomState(_STORY_SEED).permutation(len(stories))
@@ -140,7 +140,7 @@ def _copa(name: str) -> SplitReader:
         if few:
             folder.note("FewGLUE: 32 training and 32 dev questions; SuperGLUE's dev is test")
         path = folder.file(f"{file}.jsonl")
-        return _check_rows(path, _causes(path))
+        return check_rows(path, _causes(path))
 
     return part
 
@@ -157,7 +157,7 @@ def read_stems(*names: str) -> SplitReader:
 
     def part(folder: Folder) -> Iterator[Row]:
         path = folder.file(*names)
-        return _check_rows(path, _stems(path))
+        return check_rows(path, _stems(path))
 
     return part
 

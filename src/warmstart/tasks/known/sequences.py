@@ -24,10 +24,28 @@ def _bio_tags(*types: str) -> tuple[str, ...]:
 
 EMERGING = _bio_tags("corporation", "creative-work", "group", "location", "person", "product")
 NEWSWIRE = _bio_tags("LOC", "MISC", "ORG", "PER")
+CHUNKS = _bio_tags("ADJP", "ADVP", "CONJP", "INTJ", "LST", "NP", "PP", "PRT", "SBAR", "UCP", "VP")
+TREEBANK = (
+    '"', "#", "$", "''", "(", ")", ",", ".", ":", "``", "CC", "CD", "DT", "EX", "FW", "IN", "JJ", "JJR", "JJS", "LS", "MD",
+    "NN", "NNP", "NNPS", "NNS", "NN|SYM", "PDT", "POS", "PRP", "PRP$", "RB", "RBR", "RBS", "RP", "SYM", "TO", "UH", "VB",
+    "VBD", "VBG", "VBN", "VBP", "VBZ", "WDT", "WP", "WP$", "WRB",
+)  # fmt: skip
 
 
 def _tagged_sentences(*names: str) -> SplitReader:
     return lambda folder: read_sentences(str(folder.file(*names)))
+
+
+def _conll2003(column: int) -> Mapping[str, SplitReader]:
+    """CoNLL 2003's English (Tjong Kim Sang and De Meulder 2003): word, part of speech, chunk and name in columns."""
+
+    def part(*names: str) -> SplitReader:
+        return lambda folder: read_sentences(str(folder.file(*names)), column=column, form="conll")
+
+    return {
+        "train": part("eng.train", "train.txt"), "dev": part("eng.testa", "valid.txt", "dev.txt"),
+        "test": part("eng.testb", "test.txt"),
+    }  # fmt: skip
 
 
 def _treebank(stem: str) -> Mapping[str, SplitReader]:
@@ -73,6 +91,7 @@ WIKIGOLD_SPLITS: Mapping[str, SplitReader] = {
     "dev": _tagged_sentences("dev.conll"),
     "test": _tagged_sentences("test.conll"),
 }
+CONLL2003_POS_SPLITS, CONLL2003_CHUNK_SPLITS, CONLL2003_NER_SPLITS = (_conll2003(n) for n in (2, 3, 4))
 EWT_SPLITS, VTB_SPLITS = _treebank("en_ewt"), _treebank("vi_vtb")
 TYDIQA_SPLITS: Mapping[str, SplitReader] = {"train": _tydiqa(False), "dev": _tydiqa(True)}
 XQUAD_SPLITS: Mapping[str, SplitReader] = {"test": _questions("xquad.en.json")}
