@@ -104,8 +104,7 @@ class Trainer:
     ) -> None:
         """Makes everything that a training needs; where several processes train one model, each has a Trainer.
 
-        ``model`` has the weights to begin with (the leading process's count); ``compute`` is how the run computes, ``None``:
-        as is fastest here.
+        ``model`` has the weights to begin with (the leading process's count); ``compute`` of None is the fastest here.
         """
         check_trackers(settings.track)
         keep_freed_memory()
