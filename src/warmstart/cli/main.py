@@ -3,16 +3,16 @@
 The top help and an unknown verb come at once: what a verb needs is imported only when it is named (docs/cli.md).
 """
 
-import gc
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from warmstart.base.clock import begin_command
 from warmstart.base.console import print_error
 from warmstart.base.errors import BadInput, WarmstartError, unknown_name_error
+from warmstart.base.imports import no_garbage_collection
 from warmstart.base.launch import errors_said_once
 from warmstart.base.signals import stop_at_once
 from warmstart.base.threads import spin_briefly
@@ -123,7 +123,7 @@ def _main(argv: list[str]) -> int:
     if rest in (["-h"], ["--help"]):
         sys.stdout.write(cached_help(verb.name, lambda: _make_help(verb)))
         return DONE
-    with _no_garbage_collection(), _stoppable(verb):
+    with no_garbage_collection(), _stoppable(verb):
         from warmstart.cli.command import read_command
 
         with errors_said_once():
@@ -140,23 +140,11 @@ def _stoppable(verb: Verb) -> AbstractContextManager[None]:
 
 
 def _make_help(verb: Verb) -> str:
-    with _no_garbage_collection():
+    with no_garbage_collection():
         from warmstart.cli.command import settings_class
         from warmstart.cli.parser import help_text
 
         return help_text(verb, settings_class(verb))
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Imports make many objects and little garbage: looking for it takes a tenth of the time of a help."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _verb_names() -> list[str]:

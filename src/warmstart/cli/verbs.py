@@ -7,38 +7,44 @@ from dataclasses import replace
 from textwrap import fill
 from typing import Any
 
+from warmstart.base.imports import no_garbage_collection
 from warmstart.cli.verb import EXPLAIN, RunOptions, Verb
 from warmstart.tasks.known.names import EVALUATION_DATASETS, TRAINING_DATASETS
 from warmstart.zeroshot.table import TASKS as ZEROSHOT_TASKS
 
 
 def _prepare(settings: Any, options: RunOptions) -> Any:
-    from warmstart.verbs.prepare import prepare
+    with no_garbage_collection():
+        from warmstart.verbs.prepare import prepare
 
     return prepare(settings)
 
 
 def _pretrain(settings: Any, options: RunOptions) -> Any:
-    from warmstart.verbs.pretrain import pretrain
+    with no_garbage_collection():
+        from warmstart.verbs.pretrain import pretrain
 
     return pretrain(settings, options.out, options.resume)
 
 
 def _finetune(settings: Any, options: RunOptions) -> Any:
-    from warmstart.verbs.finetune import finetune
+    with no_garbage_collection():
+        from warmstart.verbs.finetune import finetune
 
     return finetune(settings, options.out, options.resume)
 
 
 def _study(settings: Any, options: RunOptions) -> Any:
-    from warmstart.verbs.study import study
+    with no_garbage_collection():
+        from warmstart.verbs.study import study
 
     return study(settings, options.out)
 
 
 def _explain(settings: Any, options: RunOptions) -> Any:
-    from warmstart.build.scale import Scale
-    from warmstart.verbs.explain import explain
+    with no_garbage_collection():
+        from warmstart.build.scale import Scale
+        from warmstart.verbs.explain import explain
 
     way: Any = options.parallel
     scale = None if options.world is None else Scale(options.world, way, options.tflops)
@@ -46,26 +52,30 @@ def _explain(settings: Any, options: RunOptions) -> Any:
 
 
 def _evaluate(settings: Any, options: RunOptions) -> Any:
-    from warmstart.verbs.evaluate import evaluate
+    with no_garbage_collection():
+        from warmstart.verbs.evaluate import evaluate
 
     return evaluate(settings)
 
 
 def _predict(settings: Any, options: RunOptions) -> Any:
-    from warmstart.verbs.predict import predict
+    with no_garbage_collection():
+        from warmstart.verbs.predict import predict
 
     return predict(settings)
 
 
 def _submit(settings: Any, options: RunOptions) -> Any:
-    from warmstart.verbs.submit import submit
+    with no_garbage_collection():
+        from warmstart.verbs.submit import submit
 
     return submit(**settings.model_dump())
 
 
 def _generate(settings: Any, options: RunOptions) -> Any:
-    from warmstart.base.console import print_lines
-    from warmstart.verbs.generate import generate
+    with no_garbage_collection():
+        from warmstart.base.console import print_lines
+        from warmstart.verbs.generate import generate
 
     pieces = False
 
@@ -79,73 +89,85 @@ def _generate(settings: Any, options: RunOptions) -> Any:
 
 
 def _score(settings: Any, options: RunOptions) -> Any:
-    from warmstart.verbs.score import score
+    with no_garbage_collection():
+        from warmstart.verbs.score import score
 
     return score(settings)
 
 
 def _rerank(settings: Any, options: RunOptions) -> Any:
-    from warmstart.verbs.rerank import rerank
+    with no_garbage_collection():
+        from warmstart.verbs.rerank import rerank
 
     return rerank(**settings.model_dump())
 
 
 def _zeroshot(settings: Any, options: RunOptions) -> Any:
-    from warmstart.verbs.zeroshot import zeroshot
+    with no_garbage_collection():
+        from warmstart.verbs.zeroshot import zeroshot
 
     return zeroshot(settings)
 
 
 def _overlap(settings: Any, options: RunOptions) -> Any:
-    from warmstart.verbs.overlap import overlap
+    with no_garbage_collection():
+        from warmstart.verbs.overlap import overlap
 
     return overlap(settings)
 
 
 def _report(settings: Any, options: RunOptions) -> Any:
-    from warmstart.verbs.report import report
+    with no_garbage_collection():
+        from warmstart.verbs.report import report
 
     return report(list(settings.runs), settings.out, settings.export, settings.watch)
 
 
 def _convert(settings: Any, options: RunOptions) -> Any:
-    from warmstart.verbs.convert import convert
+    with no_garbage_collection():
+        from warmstart.verbs.convert import convert
 
     return convert(settings)
 
 
 def _demo(settings: Any, options: RunOptions) -> Any:
-    from warmstart.demo.run import demo
+    with no_garbage_collection():
+        from warmstart.demo.run import demo
 
     return demo(settings.out)
 
 
 def _embed_extract(settings: Any, options: RunOptions) -> Any:
-    from warmstart.verbs.embed_extract import embed_extract
+    with no_garbage_collection():
+        from warmstart.verbs.embed_extract import embed_extract
 
     return embed_extract(settings)
 
 
 def _embed_neighbours(settings: Any, options: RunOptions) -> Any:
-    from warmstart.verbs.embed_neighbours import embed_neighbours
+    with no_garbage_collection():
+        from warmstart.verbs.embed_neighbours import embed_neighbours
 
     return embed_neighbours(settings)
 
 
 def _embed_evaluate(settings: Any, options: RunOptions) -> Any:
-    from warmstart.verbs.embed_evaluate import embed_evaluate
+    with no_garbage_collection():
+        from warmstart.verbs.embed_evaluate import embed_evaluate
 
     return embed_evaluate(settings)
 
 
 def _embed_explore(settings: Any, options: RunOptions) -> Any:
-    from warmstart.verbs.embed_explore import embed_explore
+    with no_garbage_collection():
+        from warmstart.verbs.embed_explore import embed_explore
 
     return embed_explore(settings)
 
 
 def _completion(settings: Any, options: RunOptions) -> Any:
-    from warmstart.cli.completion import completion
+    with no_garbage_collection():
+        from warmstart.cli.completion import completion
 
     return completion(
         settings.shell, [*VERBS.values(), *map(explaining, filter(lambda verb: verb.explained, VERBS.values()))]
