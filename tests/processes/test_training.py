@@ -122,9 +122,10 @@ def test_fine_tuning_by_two_processes(place: Path) -> None:
 
     def finetune(out: str, *more: object) -> list[object]:
         train = ("--task", "classification", "--train", place / "rows.jsonl", "--dev", place / "rows.jsonl")
-        model = ("--start", "none", "--model", "gpt1-tiny", "--vocab-size", 300, "--dropout", 0, "--precision", "fp32")
+        model = ("--start", "none", "--model", "gpt1-tiny", "--vocab-size", 300, "--precision", "fp32")
+        plain = ("--dropout", 0, "--head-dropout", 0)
         length = ("--length", "6 steps", "--batch-size", 8, "--seeds", 2, "--lr", 0.001, "--retries", 0)
-        return ["finetune", *train, *model, *length, "--out", place / out, "--device", "cpu", *more]
+        return ["finetune", *train, *model, *plain, *length, "--out", place / out, "--device", "cpu", *more]
 
     found = run(
         job(1, *finetune("tuned")), job(2, *finetune("tuned-2")), job(2, *finetune("tuned-fsdp"), "--parallel", "fsdp")

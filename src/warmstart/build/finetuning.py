@@ -212,8 +212,9 @@ def build_finetuning(
     texts = side_goals(recipe)
     sides.check_layers(texts.texts, backbone)
     raw_text = build_text_task(recipe, tokenizer, backbone, tasks[0].spec.frame.clean)
-    goals = _goals(recipe, tasks, backbone) | {**texts.weights}
-    goals |= {} if raw_text is None else {LM_TEXT: raw_text.weight}
+    goals = (
+        _goals(recipe, tasks, backbone) | {**texts.weights} | ({} if raw_text is None else {LM_TEXT: raw_text.weight})
+    )
     smoothing = label_smoothing([task.spec for task in tasks], tokenizer)
     criterion = build_criterion(goals, recipe.train, smoothing, recipe.soft_temperature)
     rows = max(backbone.vocab_size, tokenizer.vocab_size)
