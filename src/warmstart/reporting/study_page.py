@@ -161,9 +161,10 @@ def _comparisons(study: dict[str, Any]) -> Table:
         interval = None if one["interval"] is None else (one["interval"][0], one["interval"][1])
         p = "–" if one["p_holm"] is None else f"{one['p_holm']:.3f}"
         rows.append((_name(study, one), Number(one["gain"], interval=interval), p, one["verdict"]))
+    over = "seeds and examples" if study["seeds"] > 1 else "examples"
     caption = (
-        "Gains; below each its 95 % interval over seeds and examples. p is two-sided and Holm's: it allows for all rows of "
-        "this table together."
+        f"Gains; below each its 95 % interval over {over}. p is two-sided and Holm's: it allows for all rows of this table "
+        "together."
     )
     return Table(("", "gain", "p", "verdict"), tuple(rows), caption)
 
