@@ -14,23 +14,26 @@ demo: .venv/.installed
 # Where pre-training pays: with how many labels, by which part, through which layers, over what one would use instead, and when
 # it came to know what it knows. On the demo's model and task; or DATA=FOLDER of a known data set (TASK=NAME), from START=RUN.
 LM := runs/demo/language-model
-ifdef DATA
 START ?= $(LM)
+STUDIES := runs/study
+ifdef DATA
 TASK ?= $(notdir $(DATA:/=))
 STUDY = --start $(START) --task $(TASK) --data $(DATA)
+VARY := head_init=random
 else
-START ?= $(LM)
 DEMO := runs/demo/data
-LENGTH ?= 60 steps
-STUDY = --start $(START) --task classification --train $(DEMO)/train.jsonl --dev $(DEMO)/dev.jsonl --test $(DEMO)/test.jsonl
+STUDY = --start $(START) --task classification --train $(DEMO)/train.jsonl --dev $(DEMO)/dev.jsonl --test $(DEMO)/test.jsonl \
+	--length "60 steps" --evaluate-every "1 run" --lr 5e-4 --lm-weight 0 --dropout 0.1
+VARY := lm_weight=0.5
+CURVE := $(STUDIES)/zeroshot
 endif
-STUDIES := runs/study
+
 study: $(if $(filter $(LM),$(START)),demo,.venv/.installed)
-	$(BIN)/warmstart study labels --sizes 5,20,100% $(STUDY) $(if $(LENGTH),--length "$(LENGTH)") --out $(STUDIES)/labels
-	$(BIN)/warmstart study ablation --vary head_init=random $(STUDY) $(if $(LENGTH),--length "$(LENGTH)") --out $(STUDIES)/ablation
-	$(BIN)/warmstart study layers $(STUDY) $(if $(LENGTH),--length "$(LENGTH)") --out $(STUDIES)/layers
-	$(if $(DATA),,$(BIN)/warmstart study zeroshot --start $(START) --task text --test $(DEMO)/test.jsonl --out $(STUDIES)/zeroshot)
-	$(BIN)/warmstart report $(STUDIES)/labels $(STUDIES)/ablation $(STUDIES)/layers $(if $(DATA),,$(STUDIES)/zeroshot) --out $(STUDIES)/report.html
+	$(BIN)/warmstart study labels --sizes 5,20,100% $(STUDY) --out $(STUDIES)/labels
+	$(BIN)/warmstart study ablation --vary $(VARY) $(STUDY) --out $(STUDIES)/ablation
+	$(BIN)/warmstart study layers $(STUDY) --out $(STUDIES)/layers
+	$(if $(CURVE),$(BIN)/warmstart study zeroshot --start $(START) --task text --test $(DEMO)/test.jsonl --out $(CURVE))
+	$(BIN)/warmstart report $(STUDIES)/labels $(STUDIES)/ablation $(STUDIES)/layers $(CURVE) --out $(STUDIES)/report.html
 
 test: .venv/.dev
 	$(BIN)/python -m pytest

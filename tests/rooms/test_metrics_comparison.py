@@ -98,6 +98,17 @@ def test_the_interval_holds_the_truth_as_often_as_it_says():
     assert 0.92 <= holds / 400 <= 0.98 and claims / 400 <= 0.05
 
 
+def test_intervals_of_five_seeds_hold_the_truth_in_95_of_100():
+    """Witness: 1,600 simulated comparisons with luck of the seeds and of the examples: 95 % hold it, give or take 1.5."""
+    draw, holds = np.random.default_rng(7), 0
+    for _ in range(1600):
+        taste = draw.normal(0.5, 1, (2, 1, 120)) + draw.normal(0, 0.3, (2, 5, 120)) + draw.normal(0, 0.1, (2, 5, 1))
+        right = (taste > 0).mean(2), (taste > 0).mean(1)
+        found = compare(*right[0].tolist(), pseudo_values=(right[1][0], right[1][1]))
+        holds += found.low <= 0 <= found.high
+    assert abs(holds / 1600 - 0.95) <= 0.015
+
+
 def test_a_comparison_on_dev_says_so():
     """Witness: read in full."""
     said = compare([0.8, 0.9], [0.5, 0.6], split="dev", examples=1).sentence()

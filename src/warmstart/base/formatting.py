@@ -25,6 +25,15 @@ def format_duration(seconds: float) -> str:
     return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
 
 
+def format_p(p: float) -> str:
+    """A probability of chance, as a number that is not 0.
+
+    >>> format_p(0.0421), format_p(0.00002)
+    ('0.042', '< 0.001')
+    """
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
 def with_article(noun: str) -> str:
     """A noun with ``a`` or ``an``.
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from warmstart.base.formatting import format_p
 from warmstart.metrics.metric import Array
 from warmstart.metrics.paired import compare_means, holm, mcnemar
 from warmstart.reporting.blocks import Block, Cell, Figure, Number, Paragraph, Table
@@ -20,8 +21,9 @@ BINS, PARTS, MOST_ROWS = 10, 4, 20
 
 
 def example_blocks(runs: Sequence[RunReport], split: str) -> list[Block]:
-    """All that is known of the examples of one split, of the runs that have kept it."""
-    found = [(number, run, run.answered[split]) for number, run in enumerate(runs) if run.answered.get(split)]
+    """All that is known of the examples of one split, of the runs that have kept it and are judged by it."""
+    judged = [(number, run) for number, run in enumerate(runs) if split in [*run.results][-1:]]
+    found = [(number, run, run.answered[split]) for number, run in judged if run.answered.get(split)]
     blocks: list[Block] = [*paired_blocks([(run.name, answered) for _, run, answered in found])]
     blocks += calibration_blocks([(number, run.name, answered) for number, run, answered in found])
     for _, run, answered in found:
@@ -39,8 +41,8 @@ def paired_blocks(runs: Sequence[tuple[str, Sequence[Answered]]]) -> list[Block]
     rows: list[tuple[Cell, ...]] = []
     for (name, theirs, test), p in zip(found, holm([test.p_permutation for _, _, test in found]), strict=True):
         each = [mcnemar(one.right, other.right) for one, other in zip(ours, theirs, strict=False)]
-        words = "; ".join(f"{one.only_first} : {one.only_second}, p {one.p:.3f}" for one in each)
-        rows.append((f"{main} over {name}", Number(test.difference), f"{p:.3f}", words))
+        words = "; ".join(f"{one.only_first} : {one.only_second}, p {format_p(one.p)}" for one in each)
+        rows.append((f"{main} over {name}", Number(test.difference), format_p(p), words))
     caption = (
         "Right answers on the same examples: the difference of their shares; p of approximate randomisation, with Holm's "
         "correction; McNemar's exact test of two models at a time, with the examples that the first alone and the second "

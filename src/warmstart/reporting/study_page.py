@@ -6,7 +6,7 @@ from typing import Any
 
 from warmstart.base.errors import BadInput
 from warmstart.base.files import read_json
-from warmstart.base.formatting import format_duration
+from warmstart.base.formatting import format_duration, format_p
 from warmstart.reporting.blocks import Block, Cell, Code, Figure, Heading, Number, Paragraph, Table
 from warmstart.reporting.export import export_blocks
 from warmstart.reporting.figures import Arm, Series, comparison_figure, label_figure, short_number
@@ -163,11 +163,12 @@ def _comparisons(study: dict[str, Any]) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for one in study["comparisons"]:
         interval = None if one["interval"] is None else (one["interval"][0], one["interval"][1])
-        p = "–" if one["p_holm"] is None else f"{one['p_holm']:.3f}"
+        p = "–" if one["p_holm"] is None else format_p(one["p_holm"])
         rows.append((_name(study, one), Number(one["gain"], interval=interval), p, one["verdict"]))
+    over = "seeds and examples" if study["seeds"] > 1 else "examples"
     caption = (
-        "Gains; below each its 95 % interval over seeds and examples. p is two-sided and Holm's: it allows for all rows of "
-        "this table together."
+        f"Gains; below each its 95 % interval over {over}. p is two-sided and Holm's: it allows for all rows of this table "
+        "together."
     )
     return Table(("", "gain", "p", "verdict"), tuple(rows), caption)
 
@@ -175,7 +176,7 @@ def _comparisons(study: dict[str, Any]) -> Table:
 def _paired(study: dict[str, Any]) -> Sequence[Block]:
     """The tests over the examples alone; nothing, where there are none."""
     found = [one for one in study["comparisons"] if one.get("paired", {}).get("p_holm") is not None]
-    rows = tuple((_name(study, one), f"{one['paired']['p_holm']:.3f}", _mcnemar(one["paired"])) for one in found)
+    rows = tuple((_name(study, one), format_p(one["paired"]["p_holm"]), _mcnemar(one["paired"])) for one in found)
     caption = (
         "Paired tests on the same examples, without the luck of the seeds. Approximate randomisation is of the mean over "
         "seeds, with Holm's correction. McNemar's exact test is of two models at a time: the examples that the first alone "
@@ -185,7 +186,7 @@ def _paired(study: dict[str, Any]) -> Sequence[Block]:
 
 
 def _mcnemar(paired: dict[str, Any]) -> str:
-    each = [f"{one['only_main']} : {one['only_other']}, p {one['p']:.3f}" for one in paired["mcnemar"]]
+    each = [f"{one['only_main']} : {one['only_other']}, p {format_p(one['p'])}" for one in paired["mcnemar"]]
     return "; ".join(each) or "–"
 
 

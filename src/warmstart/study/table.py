@@ -167,7 +167,7 @@ def comparison_to_dict(one: Compared) -> dict[str, Any]:
         "verdict": verdict(one), "sentence": said(one) if one.of_models else found.sentence(),
         "detectable": None if taken is None else taken.detectable,
         "examples_for_a_point": None if taken is None else taken.examples,
-        "seeds_for_a_point": None if taken is None else taken.seeds,
+        "seeds_for_a_point": None if taken is None or one.of_models else taken.seeds,
     }  # fmt: skip
 
 
