@@ -1,6 +1,6 @@
 /** The program of the pages of `warmstart embed explore`, in one file with the libraries that it uses, and their licences.
  *
- * npm ci && npm run build writes src/warmstart/embed/page/{explore.js,explore.css,LICENCES.txt}, which are committed: neither
+ * npm ci && npm run build writes src/warmstart/embed/web/{explore.js,explore.css,LICENCES.txt}, which are committed: neither
  * users nor the wheel need node. The first line of explore.js has the checksum of what it was made of; a test compares it.
  */
 
@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const out = join(here, "..", "src", "warmstart", "embed", "page");
+const out = join(here, "..", "src", "warmstart", "embed", "web");
 const read = (...parts) => readFileSync(join(here, ...parts), "utf8");
 
 /** SHA-256 of the sources and of the lock file, in the order of their names. */

@@ -43,14 +43,15 @@ function onCanvas(places) {
   }
   const scale = 1.9 / (Math.max(high[0] - low[0], high[1] - low[1]) || 1);
   const [x, y] = [new Float32Array(places.length / 2), new Float32Array(places.length / 2)];
-  const known = [];
+  const [known, has] = [[], new Uint8Array(x.length)];
   for (let term = 0; term < x.length; term++) {
     if (Number.isNaN(places[2 * term])) continue;
     known.push(term);
+    has[term] = 1;
     x[term] = (places[2 * term] - (low[0] + high[0]) / 2) * scale;
     y[term] = (places[2 * term + 1] - (low[1] + high[1]) / 2) * scale;
   }
-  return { raw: places, x, y, known };
+  return { raw: places, x, y, known, has };
 }
 
 /** Of one source [{word, cosine}] nearest first, and how the term was found. */

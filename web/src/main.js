@@ -75,6 +75,7 @@ async function start() {
   function legend(theme) {
     const entries = paint.legend(theme);
     id("legend").hidden = Array.isArray(entries) && !entries.length;
+    const summary = Object.assign(document.createElement("summary"), { textContent: paint.name });
     const spot = (colour) => Object.assign(document.createElement("i"), { style: `background:${colour}` });
     const part = (name, text, ...children) => {
       const element = document.createElement(name);
@@ -82,10 +83,10 @@ async function start() {
       return element;
     };
     if (Array.isArray(entries)) {
-      id("legend").replaceChildren(part("h2", paint.name), ...entries.map((one) => part("div", `${one.name} `, spot(one.colour), "")));
+      id("legend").replaceChildren(summary, ...entries.map((one) => part("div", `${one.name} `, spot(one.colour), "")));
     } else {
       const strip = Object.assign(document.createElement("b"), { style: `background:linear-gradient(to right, ${entries.colours.join(",")})` });
-      id("legend").replaceChildren(part("h2", paint.name), strip, part("p", "", part("span", entries.from), part("span", entries.to)));
+      id("legend").replaceChildren(summary, strip, part("p", "", part("span", entries.from), part("span", entries.to)));
     }
   }
 
@@ -95,6 +96,7 @@ async function start() {
     return plot?.show(map, paint);
   }
 
+  id("legend").open = !matchMedia("(max-width: 46rem)").matches; // a small map is not covered
   const layouts = new Set(data.maps.map((one) => one.layout)).size;
   options(id("map"), data.maps.map((one) => (data.sources.length === 1 ? one.layout : layouts === 1 ? one.source : `${one.source} · ${one.layout}`)));
   id("map-choice").hidden = data.maps.length === 1;

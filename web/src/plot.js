@@ -2,23 +2,20 @@
 
 import createScatterplot from "regl-scatterplot";
 
+import { makeLabels } from "./labels.js";
 import { withTouch } from "./touch.js";
 
 const GROUND = { light: "#fbfcfd", dark: "#101418" };
 const INK = { light: "#1c2430", dark: "#e8edf2" };
 const ACCENT = { light: "#d1006c", dark: "#ff6bb0" };
-const CELL = [24, 20];
-const MOST_CHARACTERS = 28;
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 const sizeFor = (count) => (count < 500 ? 9 : count < 3000 ? 6 : count < 20000 ? 4 : count < 80000 ? 3 : 2.4);
-const cut = (text) => (text.length > MOST_CHARACTERS ? `${text.slice(0, MOST_CHARACTERS - 1)}…` : text);
 
 export function makePlot({ stage, canvas, overlay, tip, data, chosen, selected, describe }) {
   let [map, paint, theme] = [null, null, "light"];
   let [focus, near, marked, hovered] = [-1, [], [], -1];
   let lassoed = false;
-  let shown = null; // which terms have a place, where some have none
   const plot = createScatterplot({
     canvas, width: "auto", height: "auto", pointSize: sizeFor(data.terms), pointSizeSelected: 3, pointOutlineWidth: 2,
     opacityBy: "density", opacityInactiveMax: 0.55, opacityInactiveScale: 0.6, deselectOnEscape: false, lassoMinDelay: 1, lassoMinDist: 2, lassoLineWidth: 2,
@@ -37,59 +34,12 @@ export function makePlot({ stage, canvas, overlay, tip, data, chosen, selected, 
     return { ax, ay, bx: from[0] - ax * map.x[low], by: from[1] - ay * map.y[low] };
   }
 
-  const context = overlay.getContext("2d");
+  const draw2d = makeLabels(overlay, data);
   function drawLabels() {
-    const [width, height, ratio] = [stage.clientWidth, stage.clientHeight, devicePixelRatio || 1];
-    if (overlay.width !== Math.round(width * ratio) || overlay.height !== Math.round(height * ratio)) {
-      overlay.width = Math.round(width * ratio);
-      overlay.height = Math.round(height * ratio);
-    }
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.clearRect(0, 0, width, height);
-    const view = map && frame();
-    if (!view) return;
-    const onScreen = (term) => [view.ax * map.x[term] + view.bx, view.ay * map.y[term] + view.by];
-    const has = (term) => shown === null || shown.has(term);
-    drawLines(onScreen, has);
-    const taken = new Set();
-    const place = (term, strong, over = false) => {
-      const [x, y] = onScreen(term);
-      if (!has(term) || x < -4 || y < 6 || x > width - 8 || y > height - 6) return false;
-      const text = cut(data.words[term]);
-      const [column, row] = [Math.floor((x - view.bx) / CELL[0]), Math.floor((y - view.by) / CELL[1])];
-      if (!over && (taken.has(`${column} ${row}`) || taken.has(`${column + 1} ${row}`))) return false;
-      context.font = `${strong ? 600 : 400} ${term === focus ? 15 : 12}px system-ui, sans-serif`;
-      const cells = Math.ceil((context.measureText(text).width + 12) / CELL[0]) + 1;
-      const own = Array.from({ length: cells }, (_, step) => `${column + step} ${row}`);
-      if (!over && own.some((cell) => taken.has(cell))) return false;
-      for (const cell of own) taken.add(cell);
-      context.strokeText(text, x + 7, y + 4);
-      context.fillStyle = term === focus ? ACCENT[theme] : INK[theme];
-      context.globalAlpha = strong ? 1 : 0.85;
-      context.fillText(text, x + 7, y + 4);
-      context.globalAlpha = 1;
-      return true;
-    };
-    Object.assign(context, { lineJoin: "round", lineWidth: 3.5, strokeStyle: GROUND[theme] });
-    for (const term of [focus, hovered]) if (term >= 0) place(term, true, true);
-    for (const term of near) place(term, true);
-    if (data.kind === "text" && focus < 0) return; // texts are long; a point says its own when it is asked
-    let left = Math.floor((width * height) / (focus < 0 ? 11000 : 26000));
-    for (let term = 0; term < data.terms && left > 0; term++) if (place(term, false)) left--;
-  }
-
-  function drawLines(onScreen, has) {
-    if (focus < 0 || !has(focus)) return;
-    const [x, y] = onScreen(focus);
-    Object.assign(context, { strokeStyle: ACCENT[theme], lineWidth: 1.2, globalAlpha: 0.55 });
-    for (const term of near.filter(has)) {
-      const [toX, toY] = onScreen(term);
-      context.beginPath();
-      context.moveTo(x, y);
-      context.lineTo(toX, toY);
-      context.stroke();
-    }
-    context.globalAlpha = 1;
+    draw2d({
+      width: stage.clientWidth, height: stage.clientHeight, map, view: map && frame(), focus, near,
+      colours: { accent: ACCENT[theme], ink: INK[theme], ground: GROUND[theme] },
+    });
   }
 
   let due = false;
@@ -112,7 +62,7 @@ export function makePlot({ stage, canvas, overlay, tip, data, chosen, selected, 
   }
 
   function point(term) {
-    hovered = term >= 0 && term < data.terms && (shown === null || shown.has(term)) ? term : -1;
+    hovered = term >= 0 && term < data.terms && map.has[term] ? term : -1;
     if (hovered >= 0) {
       const [word, ...values] = describe(hovered);
       tip.replaceChildren(Object.assign(document.createElement("b"), { textContent: word }), ...values.map((text) => Object.assign(document.createElement("span"), { textContent: text })));
@@ -124,7 +74,7 @@ export function makePlot({ stage, canvas, overlay, tip, data, chosen, selected, 
   }
 
   function showMarked() {
-    const terms = (marked.length ? marked : focus >= 0 ? [focus, ...near] : []).filter((term) => shown === null || shown.has(term));
+    const terms = (marked.length ? marked : focus >= 0 ? [focus, ...near] : []).filter((term) => map.has[term]);
     if (terms.length) plot.select(terms, { preventEvent: true });
     else plot.deselect({ preventEvent: true });
   }
@@ -149,7 +99,7 @@ export function makePlot({ stage, canvas, overlay, tip, data, chosen, selected, 
       backgroundColor: GROUND[theme], pointColor: paint.colours(theme), pointColorActive: ACCENT[theme], pointColorHover: INK[theme], colorBy: "valueA", lassoColor: ACCENT[theme],
     });
     await plot.draw({ x: map.x, y: map.y, valueA: paint.codes }, {
-      zDataType: "categorical", transition: moves && !calm.matches, transitionDuration: 600, ...(shown ? { filter: map.known } : {}),
+      zDataType: "categorical", transition: moves && !calm.matches, transitionDuration: 600, ...(map.known.length < data.terms ? { filter: map.known } : {}),
     });
     showMarked();
     refresh();
@@ -197,7 +147,6 @@ export function makePlot({ stage, canvas, overlay, tip, data, chosen, selected, 
       const moves = map !== null && map !== newMap;
       [map, paint] = [newMap, newPaint];
       map.apart ??= apart(map);
-      shown = map.known.length < data.terms ? new Set(map.known) : null;
       return draw(moves);
     },
     dress(newTheme) {
@@ -209,7 +158,7 @@ export function makePlot({ stage, canvas, overlay, tip, data, chosen, selected, 
       [focus, near] = [term, neighbours.filter((one) => one < data.terms)];
       showMarked();
       refresh();
-      const there = [focus, ...near].filter((one) => one >= 0 && (shown === null || shown.has(one)));
+      const there = [focus, ...near].filter((one) => one >= 0 && map.has[one]);
       if (travel && there.length) plot.zoomToPoints(there, { padding: 0.5, transition: !calm.matches, transitionDuration: 700 });
     },
     mark(terms) {

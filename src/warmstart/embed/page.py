@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from warmstart.embed.columns import Classes, Scale
 from warmstart.embed.explore import WAYS, PageContent
 
-FOLDER = Path(__file__).parent / "page"
+FOLDER = Path(__file__).parent / "web"
 
 
 class _Array(NamedTuple):
