@@ -124,6 +124,14 @@ def race(steps: dict[str, Callable[[int], None]], rounds: int) -> dict[str, floa
     return {name: statistics.median(found) for name, found in seconds.items()}
 
 
+def choosing_seconds(locate: Callable[[int], Any], times: int = 1000) -> float:
+    """Processor seconds in which a mixture says which task a step is of, and which batch of it."""
+    began_at_s = time.thread_time()
+    for step in range(times):
+        locate(step)
+    return (time.thread_time() - began_at_s) / times
+
+
 def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -159,8 +167,9 @@ def main() -> None:
     steps["transformers"] = lambda n: theirs.step(first.batches(n), smooth=False)
     steps["transformers, SMART"] = lambda n: theirs.step(first.batches(n), smooth=True)
     seconds |= race(steps, rounds)
+    seconds["choosing a task"] = choosing_seconds(mixed.mixture.locate)  # type: ignore[attr-defined]
     ratios = {"mixture": seconds["mixture"] / seconds["parts"]}
-    ratios |= {name: seconds[name] / seconds["plain"] for name in TERMS}
+    ratios |= {name: seconds[name] / seconds["plain"] for name in ("choosing a task", *TERMS)}
     ratios["transformers, SMART"] = seconds["transformers, SMART"] / seconds["transformers"]
     if asked.json:
         peers = {"transformers_fp32": seconds["transformers, SMART"]}
@@ -169,7 +178,7 @@ def main() -> None:
         return
     beside = {"mixture": "its parts", "transformers, SMART": "transformers"}
     for name, ratio in ratios.items():
-        print(f"{name:<22} {seconds[name]:8.3f} s   {ratio:5.2f} times {beside.get(name, 'a plain step')}")
+        print(f"{name:<22} {seconds[name]:8.4f} s   {ratio:7.4f} times {beside.get(name, 'a plain step')}")
     print(f"{'plain':<22} {seconds['plain']:8.3f} s\n{'transformers':<22} {seconds['transformers']:8.3f} s")
 
 
