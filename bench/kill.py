@@ -35,9 +35,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 import torch
 from power_loss import Recorder, lose_power
 
-from warmstart.build import cost
+import warmstart.build.cost as cost
+import warmstart.corpora.jobs as jobs
+import warmstart.corpora.writer as writer
 from warmstart.cli.main import main as warmstart
-from warmstart.corpora import jobs, writer
 
 TIMES = ("seconds", "elapsed_s", "tokens_per_s", "argv", "command", "page")
 WEIGHTS = (".safetensors", ".bin")

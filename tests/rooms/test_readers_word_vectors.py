@@ -193,7 +193,7 @@ def test_arrays_and_their_words(tmp_path: Path) -> None:
     (tmp_path / "words.txt").write_text("one\n")
     refused = {
         f"b.npz,{tmp_path}/words.txt": "words.txt: another number of words than vectors; got '1 words'; allowed: 3",
-        "b.npz": "b.npz: vectors without their words", "words.npz": "words.npz: not a readable .npz file",
+        "b.npz": "b.npz: vectors without their words", "words.npz": "words.npz: this .npz file cannot be read",
         "words.safetensors": "words.safetensors: not a readable safetensors file",
         "words.parquet": "words.parquet: no word vectors in this Parquet file", "none.npz": "none.npz: file not found",
     }  # fmt: skip

@@ -10,8 +10,6 @@ upper 8, as Pillow keeps those of colours of 16 bits.
 import contextlib
 import io
 import os
-import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath, PurePosixPath
 from typing import IO, Any
@@ -22,6 +20,7 @@ from numpy.typing import NDArray
 from warmstart.base.arrays import Image
 from warmstart.base.errors import BadInput
 from warmstart.readers.archives import read_members
+from warmstart.readers.npz import read_npz_arrays
 from warmstart.readers.paths import expand_paths
 from warmstart.readers.rows import Row
 from warmstart.readers.text_io import RESTORE, STDIN, split_extensions
@@ -145,18 +144,7 @@ def _decode_image(stream: IO[bytes], where: str) -> Image:
 
 def _read_npz(path: str) -> Iterator[tuple[Row, str | None]]:
     """The images of an ``.npz``, each with its split."""
-    try:
-        with (
-            open(path, "rb") as file,
-            zipfile.ZipFile(file),
-        ):  # numpy would read a file that is no zip as another format
-            file.seek(0)
-            with np.load(file) as stored:
-                arrays = {name: stored[name] for name in stored.files}
-    except FileNotFoundError:
-        raise BadInput("file not found", where=path, next_step="check the path") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise BadInput(f"this .npz file cannot be read ({error})", where=path, next_step=RESTORE) from None
+    arrays = read_npz_arrays(path)
     images = [name for name in arrays if name == "x" or name.startswith("x_")]
     if not images:
         raise BadInput(

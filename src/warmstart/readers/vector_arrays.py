@@ -4,7 +4,6 @@
 Parquet has a column ``word`` and a column ``vector``.
 """
 
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from safetensors.numpy import load_file
 
 from warmstart.base.arrays import Floats
 from warmstart.base.errors import BadInput
+from warmstart.readers.npz import read_npz_arrays
 from warmstart.readers.text_io import RESTORE, open_binary, read_lines
 from warmstart.readers.vector_table import Wanted, WordVectors, select, unique_words
 
@@ -27,14 +27,9 @@ def read_npz(path: str, vocabulary: str, is_wanted: Wanted | None = None) -> Wor
     """Vectors of an ``.npz``: one matrix and, unless the vocabulary is a file of its own, one array of words.
 
     Raises:
-        BadInput: no such arrays, or another number of words than rows.
+        BadInput: a damaged file, no such arrays, or another number of words than rows.
     """
-    try:
-        with open_binary(path) as stream, np.load(stream) as found:
-            arrays = {name: found[name] for name in found.files}
-    except (ValueError, zipfile.BadZipFile, AttributeError) as error:
-        raise BadInput(f"not a readable .npz file ({error})", where=path, next_step=RESTORE) from None
-    return _words_of(path, vocabulary, arrays, is_wanted)
+    return _words_of(path, vocabulary, read_npz_arrays(path), is_wanted)
 
 
 def read_safetensors(path: str, vocabulary: str, is_wanted: Wanted | None = None) -> WordVectors:
