@@ -21,7 +21,7 @@ from warmstart.decode.settings import GenerateSettings
 from warmstart.example.example import NEXT_GOALS, SOFT
 from warmstart.example.record import digest_records
 from warmstart.models.model import Model
-from warmstart.models.settings import BackboneSettings, HeadSettings, ModelSettings, Pool
+from warmstart.models.settings import AnyHeadSettings, BackboneSettings, ModelSettings, Pool, head_settings
 from warmstart.streams.sources import AugmentedSource, ListSource, RenamedSource, Source
 from warmstart.streams.stream import Stream
 from warmstart.tasks.answer import Answer
@@ -157,8 +157,7 @@ def build_task(
     frame = frame_of(recipe, kind, backbone, tokenizer, pool, apart, head.frame)
     spec = spec_of(recipe.task, data, frame, backbone.text_segments, tokenizer, pair_of(recipe))
     answer = answer_of(spec)
-    metric = recipe.task.metric or data.metric or answer.metrics(spec.label_names)[0]
-    answer.check_metric(metric, spec.label_names)
+    metric = _metric(recipe.task.metric or data.metric, answer, data)
     search = recipe.search
     if answer.generated:
         search = generation_settings(search, spec, require_text(tokenizer, "--task"))
@@ -166,6 +165,23 @@ def build_task(
     training, lengths = _framed_before(other, spec, data, shared) or _framed(recipe, spec, data, shared)
     lm_weight = lm_weight_of(recipe, kind, backbone)
     return LearnedTask(name, recipe, spec, data, training, lengths, metric, search, head, pool, lm_weight)
+
+
+def _metric(asked: str | None, answer: Answer, data: LabelledData) -> str:
+    """What dev is evaluated by, as test will be.
+
+    Raises:
+        BadInput: a metric that does not suit dev, or a test part that it does not suit.
+    """
+    fitting = answer.metrics_for(data.label_names, data.dev)
+    metric = asked or fitting[0]
+    answer.check_metric(metric, fitting)
+    if data.test is not None and metric not in (there := answer.metrics_for(data.label_names, data.test)):
+        raise BadInput(
+            "test is evaluated by other metrics than dev", where="--test", value=", ".join(there), allowed=metric,
+            next_step="leave it out, and evaluate on it after the training: warmstart evaluate",
+        )  # fmt: skip
+    return metric
 
 
 def _check_name(name: str, data: LabelledData) -> None:
@@ -237,13 +253,13 @@ def _reads_pooler(task: LearnedTask, bare: BackboneSettings) -> bool:
     return (task.answer.reads_text and task.pool == "sum") or head_pooler(bare, task.answer.goal, task.pool)
 
 
-def _head_settings(task: LearnedTask, backbone: BackboneSettings, pooled: bool) -> HeadSettings:
+def _head_settings(task: LearnedTask, backbone: BackboneSettings, pooled: bool) -> AnyHeadSettings:
     spec, answer, recipe = task.spec, task.answer, task.recipe
-    kind = head_kind(recipe, task.data)
-    assert kind is not None
-    return HeadSettings(
-        kind=kind, size=answer.num_outputs(spec.label_names), dropout=recipe.head_dropout,
-        pooled=pooled and backbone.pooler, hidden=recipe.head_hidden, pool=task.pool, norm=recipe.head_norm,
-        pair=kind_of(spec).pair if spec.frame.apart else "none", bias=head_bias(backbone, answer.goal),
-        lstm=recipe.head_lstm,
-    )  # fmt: skip
+    kind = kind_of(spec)
+    fields = {
+        "kind": head_kind(recipe, task.data), "size": answer.num_outputs(spec.label_names), "dropout": recipe.head_dropout,
+        "pooled": pooled and backbone.pooler, "hidden": recipe.head_hidden, "pool": task.pool, "norm": recipe.head_norm,
+        "pair": kind.pair if spec.frame.apart else "none", "bias": head_bias(backbone, answer.goal),
+        "lstm": recipe.head_lstm,
+    }  # fmt: skip
+    return head_settings(answer.head_fields(fields, kind.options(spec)))

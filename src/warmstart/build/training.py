@@ -8,7 +8,7 @@ from warmstart.example.example import NEXT_GOALS, SOFT
 from warmstart.models.activity import ACTIVITY
 from warmstart.models.head import LossOptions
 from warmstart.models.heads import HEADS
-from warmstart.models.settings import BackboneSettings, HeadSettings, TokenHeadSettings
+from warmstart.models.settings import AnyHeadSettings, BackboneSettings
 from warmstart.models.smoothness import Adversarial, Disturbance, Smoothness, TwoDropouts
 from warmstart.models.softmax import Smoothing
 from warmstart.models.terms import LossTerm
@@ -90,14 +90,21 @@ def check_terms(settings: TrainSettings, backbone: BackboneSettings, *, carry: b
         )  # fmt: skip
 
 
-def check_heads(settings: TrainSettings, heads: Mapping[str, HeadSettings | TokenHeadSettings]) -> None:
-    """Refuses terms that compare the answers to each question, where a head answers all of a text together.
+def check_heads(settings: TrainSettings, heads: Mapping[str, AnyHeadSettings]) -> None:
+    """Refuses terms that compare the answers to each question, where a head has no such answers.
 
     Raises:
-        BadInput: such a term and such a head.
+        BadInput: such a term and a head that answers all of a text together, or that gives vectors.
     """
+    asked = settings.smoothness.weight > 0 or settings.r_drop > 0
+    vectors = [name for name, head in heads.items() if HEADS[head.kind].whole_losses]
+    if vectors and (asked or settings.freelb > 0):
+        raise BadInput(
+            "a sentence encoder gives vectors, which these terms do not compare",
+            where="--smoothness, --r-drop, --freelb", value=", ".join(vectors), allowed="0", next_step="leave them out",
+        )  # fmt: skip
     chains = [name for name, head in heads.items() if HEADS[head.kind].reads_chains]
-    if chains and (settings.smoothness.weight > 0 or settings.r_drop > 0):
+    if chains and asked:
         raise BadInput(
             "the tags of a chain have no probabilities of their own to compare", where="--smoothness, --r-drop",
             value="--head-crf", allowed="without --head-crf", next_step="leave one of them out, or use --freelb",

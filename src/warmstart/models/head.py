@@ -45,6 +45,8 @@ class Head(nn.Module):
         reads_table: whether its answers are products with the rows of a table.
         compares_reads: whether the numbers of a question's reads are compared with each other, as those of its choices.
         reads_chains: whether the answers of one text depend on each other.
+        has_weights: whether it learns anything itself.
+        whole_losses: kinds of answers whose loss compares all questions of a step with each other.
         by_output: names of its tensors that have a row for each of its outputs.
         by_two_outputs: those of them that have a column for each as well.
         losses: kind of answer (:attr:`~warmstart.example.example.Goal.answer`) → how a head of this class learns it.
@@ -56,6 +58,8 @@ class Head(nn.Module):
     reads_table: ClassVar[bool] = False
     compares_reads: ClassVar[bool] = False
     reads_chains: ClassVar[bool] = False
+    has_weights: ClassVar[bool] = True
+    whole_losses: ClassVar[frozenset[str]] = frozenset()
     by_output: ClassVar[tuple[str, ...]] = ()
     by_two_outputs: ClassVar[tuple[str, ...]] = ()
     losses: ClassVar[Mapping[str, Callable[..., torch.Tensor]]] = {}

@@ -14,10 +14,10 @@ from warmstart.base.errors import DivergenceError
 from warmstart.base.seeds import derive_seed
 from warmstart.example.batch import Batch
 from warmstart.models.head import DEFAULT_OPTIONS, LossOptions
-from warmstart.models.losses import Loss
-from warmstart.models.model import Model
+from warmstart.models.model import Model, ModelOutput
 from warmstart.models.terms import LossTerm, StepSeeds
 from warmstart.train.optimizer import Optimizer
+from warmstart.train.whole_step import whole_goals
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,33 +90,44 @@ def accumulate(
         criterion: what is minimised.
         seed: names the dropout masks of this step, and the tokens that a sampled softmax learns from.
     """
-    coefficients, totals = criterion.coefficients, total_weights(batches, criterion.terms)
-    sums: dict[str, torch.Tensor] = {}
-    optimizer.weights.clear()
+    totals = total_weights(batches, criterion.terms)
+    factors = {name: kept / totals[name] for name, kept in criterion.coefficients.items() if kept and totals.get(name)}
+    all_states = any(term.needs_all_states for term in criterion.terms.values())
     # One seed for the whole step, so that it may be split in any way.
     options = criterion.options._replace(seed=derive_seed(seed, "softmax"))
+
+    def read(number: int) -> ModelOutput:
+        torch.manual_seed(derive_seed(seed, number))
+        return model.run(batches[number], all_states=all_states)
+
+    optimizer.weights.clear()
+    whole = whole_goals(model, batches, read, options)
+    sums = {name: goal.loss.sum for name, goal in whole.items()}
     for number, batch in enumerate(batches):
-        seeds = StepSeeds(seed, derive_seed(seed, number))
-        torch.manual_seed(seeds.masks)
-        total: torch.Tensor | None = None
-        for name, loss in _losses(model, batch, criterion.terms, options, seeds).items():
-            if totals[name] > 0 and coefficients.get(name, 0.0) != 0:
-                part = loss.sum * (coefficients[name] / totals[name])
-                total = part if total is None else total + part
-            sums[name] = sums[name] + loss.sum.detach() if name in sums else loss.sum.detach()
-        if total is not None and total.requires_grad:  # a term may find nothing in a micro-batch
+        output, seeds = read(number), StepSeeds(seed, derive_seed(seed, number))
+        alone = output._replace(reads={name: states for name, states in output.reads.items() if name not in whole})
+        losses = _losses(model, alone, batch, criterion.terms, options, seeds)
+        for name, loss in losses.items():
+            sums[name] = sums[name] + loss.detach() if name in sums else loss.detach()
+        losses |= {name: goal.stand_in(output.reads, name, number) for name, goal in whole.items()}
+        total = sum(loss * factors[name] for name, loss in losses.items() if name in factors)
+        if isinstance(total, torch.Tensor) and total.requires_grad:  # a term may find nothing in a micro-batch
             total.backward()  # type: ignore[no-untyped-call]
     return {name: found / totals[name] for name, found in sums.items() if totals[name] > 0}
 
 
 def _losses(
-    model: Model, batch: Batch, terms: Mapping[str, LossTerm], options: LossOptions, seeds: StepSeeds
-) -> dict[str, Loss]:
-    """The losses of all terms and all goals."""
-    output = model.run(batch, all_states=any(term.needs_all_states for term in terms.values()))
+    model: Model,
+    output: ModelOutput,
+    batch: Batch,
+    terms: Mapping[str, LossTerm],
+    options: LossOptions,
+    seeds: StepSeeds,
+) -> dict[str, torch.Tensor]:
+    """The sums of the losses of all terms and of the goals that are read."""
     losses = model.losses(output, batch, options)
-    found = {name: Loss(term.loss(model, output, batch, seeds), term.weight(batch)) for name, term in terms.items()}
-    return found | losses
+    found = {name: term.loss(model, output, batch, seeds) for name, term in terms.items()}
+    return found | {name: loss.sum for name, loss in losses.items()}
 
 
 def train_step(
