@@ -9,6 +9,7 @@ from warmstart.base.errors import BadInput
 from warmstart.base.formatting import format_count
 from warmstart.build.generation import check_softmax, generation_settings, with_word_head
 from warmstart.build.head import HeadPlan, head_kind
+from warmstart.build.label_pairs import check_label_pairs, with_label_pairs
 from warmstart.build.labelled_data import LabelledData
 from warmstart.build.side_texts import read_side_texts, side_frame, side_goals, with_side_texts
 from warmstart.build.sizes import for_task
@@ -18,7 +19,7 @@ from warmstart.build.task import frame_of, is_bi_encoder, lm_weight_of, pair_of,
 from warmstart.build.training import stream_of
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.decode.settings import GenerateSettings
-from warmstart.example.example import NEXT_GOALS, SOFT
+from warmstart.example.example import NEXT_GOALS, PAIRS, SOFT
 from warmstart.example.record import digest_records
 from warmstart.models.model import Model
 from warmstart.models.settings import AnyHeadSettings, BackboneSettings, ModelSettings, Pool, head_settings
@@ -35,7 +36,7 @@ from warmstart.train.precision import default_device
 from warmstart.train.probe import can_fit, fit_head
 from warmstart.transfer.folder import head_bias, head_pooler
 
-RESERVED = (*NEXT_GOALS, SOFT, "mean")
+RESERVED = (*NEXT_GOALS, SOFT, PAIRS, "mean")
 """Names that heads and scores have already."""
 
 
@@ -89,6 +90,11 @@ class LearnedTask:
         return self.name or self.answer.goal
 
     @property
+    def learned_goal(self) -> str:
+        """The goal whose loss is minimised: its own, or that of pairs of its labels."""
+        return PAIRS if self.recipe.scheme.by_pairs else self.goal
+
+    @property
     def kept_head(self) -> KeptHead | None:
         """The head of the start that it goes on with, if any."""
         return KeptHead(self.head.start_goal, self.goal, self.head.rows) if self.head.start_goal else None
@@ -116,6 +122,15 @@ class LearnedTask:
             count = fit_head(view.to(default_device()), answer.goal, self.training.items, recipe.train.max_tokens)
             of = f" of {self.name}" if self.name else ""
             say(f"head       fitted to the start's states of {format_count(count, 'example')}{of}")
+
+    def refit_head(self, model: Model) -> None:
+        """Fits the head to the states as they are, where nothing else teaches it."""
+        if self.recipe.scheme.by_pairs:
+            fit_head(self.view(model), self.answer.goal, self.training.items, self.recipe.train.max_tokens)
+
+    def without_pairs(self, model: Model) -> Model:
+        """The model without the head that has compared pairs of labels, if it has one."""
+        return model.with_heads({self.goal: self.goal}) if self.recipe.scheme.by_pairs else model
 
     def fits_head(self, recipe: FinetuneRecipe, model: Model) -> bool:
         """Whether the head begins as the best one on the states that the model starts with."""
@@ -232,6 +247,10 @@ def _framed(
     others = {"dev": data.dev} | ({} if data.test is None else {"test": data.test})
     lengths = {part: kind.check_framing(records, frame, tokenizer) for part, records in others.items()}
     training = with_soft_labels(with_side_texts(training, sides), data, spec, recipe.task.soft_labels)
+    if recipe.scheme.by_pairs:
+        convex = not recipe.head_hidden and recipe.head_norm == "none" and recipe.head_pool != "concat"
+        check_label_pairs(frame.answer, spec.frame, training.items, convex)
+        training = with_label_pairs(training, data.train, frame.answer.goal)
     return training, {"train": training.lengths} | lengths
 
 
@@ -245,6 +264,8 @@ def model_settings(tasks: Sequence[LearnedTask], backbone: BackboneSettings, voc
     pooled = {task.goal: _reads_pooler(task, bare) for task in tasks}
     backbone = for_task(backbone, any(pooled.values()), lm).model_copy(update={"vocab_size": vocab_size})
     heads = {task.goal: _head_settings(task, backbone, pooled[task.goal]) for task in tasks}
+    if tasks[0].recipe.scheme.by_pairs:
+        heads[PAIRS] = head_settings({"kind": "embedding", "pool": tasks[0].pool})
     return ModelSettings(backbone=backbone, heads=heads)
 
 

@@ -92,7 +92,7 @@ def frame_of(
 
 def lm_weight_of(recipe: FinetuneRecipe, kind: TaskKind, backbone: BackboneSettings) -> float:
     """λ: as asked; by itself the paper's, where there is something to learn and something to move."""
-    if recipe.scheme.kind == "head" or not kind.has_auxiliary_lm:
+    if not (recipe.scheme.has_auxiliary_lm and kind.has_auxiliary_lm):
         return 0.0
     return (0.5 if backbone.sight == "causal" else 0.0) if recipe.lm_weight is None else recipe.lm_weight
 
