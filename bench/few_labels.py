@@ -1,17 +1,19 @@
 """Fine-tuning with few labels, without a setting, beside what a person would use instead, on real data sets.
 
     python bench/few_labels.py --start FOLDER --data DIR [--sets rt_polarity sst2 …] [--labels 8 32] [--draws 3] [--out FILE]
+        [--test 600]
 
 A cell is one draw of so many labels for each class (of scores twice, of tags six times so many examples) and one competitor:
 
 - ``default``: ``warmstart finetune`` as it is without a flag of training;
+- ``setfit``: the same with ``--scheme setfit``, of tasks with classes;
 - ``paper``: GPT-1's fixed settings: 3 epochs at 6.25e-5 in batches of 32, a tenth held out, a drawn head on one token;
 - ``words`` and ``frozen``: the baselines of those names (docs/study.md): regression on a bag of words, and on what the
   start makes of the texts.
 
-All learn from the same examples and are tested on the same 600 of the test part (of dev, where test has no labels). Cells
-that stand in ``--out`` already are not run again, so an interrupted run goes on. The table has the mean over draws and its
-standard deviation: accuracy, of scores Pearson's correlation, of tags F1 of entities, in hundredths.
+All learn from the same examples and are tested on the same ``--test`` of the test part (of dev, where test has no labels).
+Cells that stand in ``--out`` already are not run again, so an interrupted run goes on. The table has the mean over draws and
+its standard deviation: accuracy, of scores Pearson's correlation, of tags F1 of entities, in hundredths.
 """
 
 import argparse
@@ -36,7 +38,7 @@ from warmstart.tasks.dataset import TaskSet
 from warmstart.tasks.table import KINDS
 from warmstart.verbs.finetune import finetune
 
-TEST, CONTEXT = 600, 128
+CONTEXT = 128
 PAPER = {
     "--length": "3 epochs", "--lr": 6.25e-5, "--batch-size": 32, "--warmup": "0.002 run", "--dev-frac": 0.1,
     "--head-init": "random", "--head-pool": "sum",
@@ -53,7 +55,7 @@ def read(args: argparse.Namespace, name: str) -> LabelledData:
     """The data set, with the same part of its test examples for everybody."""
     found = read_labelled_data(recipe_of(args, name, {}).task, 1)
     test = found.dev if found.test is None else found.test
-    chosen = np.sort(np.random.default_rng(7).permutation(len(test))[:TEST])
+    chosen = np.sort(np.random.default_rng(7).permutation(len(test))[: args.test])
     return replace(found, test=[test[i] for i in chosen])
 
 
@@ -102,11 +104,16 @@ def plain(baseline: str) -> Callable[[argparse.Namespace, str, LabelledData, lis
     return run
 
 
-COMPETITORS = {"default": tuned({}), "paper": tuned(PAPER), "words": plain("words"), "frozen": plain("frozen")}
+COMPETITORS = {
+    "default": tuned({}), "setfit": tuned({"--scheme": "setfit"}), "paper": tuned(PAPER), "words": plain("words"),
+    "frozen": plain("frozen"),
+}  # fmt: skip
 
 
 def applies(competitor: str, data: LabelledData) -> bool:
-    """Words one by one have no bag, and no mean of states."""
+    """Words one by one have no bag, and no mean of states; pairs of labels are of texts with one label each."""
+    if competitor == "setfit":
+        return bool(data.label_names) and KINDS[data.kind].pools_states
     return competitor in ("default", "paper") or KINDS[data.kind].pools_states
 
 
@@ -120,6 +127,7 @@ def main() -> None:
     )
     parser.add_argument("--labels", nargs="+", type=int, default=[8, 32])
     parser.add_argument("--draws", type=int, default=3)
+    parser.add_argument("--test", type=int, default=600, help="test examples")
     parser.add_argument("--only", nargs="+", default=list(COMPETITORS), choices=list(COMPETITORS))
     parser.add_argument("--out", default="cells.jsonl", help="file that finished cells are added to")
     args = parser.parse_args()

@@ -22,6 +22,7 @@ SHIPPED = sorted(RECIPES.rglob("*.yaml"))
 GIVEN: dict[str, dict[str, Any]] = {
     "pretrain": {"--corpus": ["books"]},
     "finetune": {"--start": "none", "--task": "classification"},
+    "embedding": {"--start": "none", "--task": "embedding"},
     "multitask": {"--start": "none"},
     "gpt1": {"--start": "none"},
     "seq2seq": {"--start": "bert", "--task": "seq2seq"},
@@ -220,14 +221,20 @@ def test_a_recipe_of_several_tasks_trains_two_steps(path: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    "path", [path for path in SHIPPED if path.parent.name in ("pretrain", "finetune")], ids=lambda path: path.stem
+    "path",
+    [path for path in SHIPPED if path.parent.name in ("pretrain", "finetune", "embedding")],
+    ids=lambda path: path.stem,
 )
 def test_a_recipe_trains_two_steps(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Witness: the report of the run, two steps long."""
     text, rows = tmp_path / "text.txt", tmp_path / "rows.jsonl"
     text.write_text("\n\n".join(f"The fox number {n} runs over the hill and back." for n in range(40)))
     rows.write_text("".join(json.dumps({"text": f"a fox {n}", "label": "ab"[n % 2]}) + "\n" for n in range(16)))
+    pairs = tmp_path / "pairs.jsonl"
+    scored = ({"sentence1": f"a fox {n}", "sentence2": f"the fox {n % 5}", "score": n % 5} for n in range(16))
+    pairs.write_text("".join(json.dumps(row) + "\n" for row in scored))
     data = {
+        "embedding": ["--start", "none", "--vocab-size", "257", "--task", "embedding", "--train", str(pairs)],
         "pretrain": ["--corpus", str(text), "--vocab-size", "257"],
         "finetune": ["--start", "none", "--vocab-size", "257", "--task", "classification", "--train", str(rows)],
     }[path.parent.name]
@@ -240,7 +247,9 @@ def test_a_recipe_trains_two_steps(path: Path, tmp_path: Path, capsys: pytest.Ca
     sets = [f"model.{change}" for change in TINY[kind]] + [f"train.{change}" for change in SHORT]
     sets += ["seeds=1", "control=false"] * (path.parent.name == "finetune")
     sets += ["model.embedding_width=16"] * ("tied: true" in path.read_text(encoding="utf-8"))
-    words = [path.parent.name, "--recipe", str(path), *data, "--out", str(tmp_path / "run"), "--json"]
+    sets += ["task.embedding.sizes=16,8"] * (path.parent.name == "embedding")
+    verb = "pretrain" if path.parent.name == "pretrain" else "finetune"
+    words = [verb, "--recipe", str(path), *data, "--out", str(tmp_path / "run"), "--json"]
     assert main([*words, *(word for change in sets for word in ("--set", change))]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["steps"] == 2 and report["run"] == str(tmp_path / "run") and report["metrics"]

@@ -15,6 +15,9 @@ def sample(name, n=120, seed=0):
     if name in ("pearson", "spearman", "mse"):
         x = rng.integers(0, 11, n) / 2
         return x, np.round(x + rng.normal(size=n), 1)
+    if name == "average_precision":
+        x = rng.integers(0, 2, n)
+        return x, np.round(x + rng.normal(size=n), 1)
     if name in ("f1_micro", "exact_match"):
         x = rng.integers(0, 2, (n, 3))
         return x, np.where(rng.random((n, 3)) < 0.8, x, 1 - x)

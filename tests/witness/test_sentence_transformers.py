@@ -11,8 +11,9 @@ from safetensors.torch import load_file
 from test_runs_transformers import QUICK, bert, rows, write  # noqa: F401 a fixture
 
 import warmstart
+from warmstart.embed.contextual import Encoder, EncoderOptions
 from warmstart.transfer.folder import load_settings
-from warmstart.transfer.sentence import reads_mean
+from warmstart.transfer.sentence import SentenceModules, read_modules
 
 library = pytest.importorskip("sentence_transformers", minversion="5")
 pytestmark = pytest.mark.filterwarnings("default")  # theirs, about their own code
@@ -31,9 +32,10 @@ def encoder(bert: Path, folder: Path, mode: str) -> str:  # noqa: F811
 
 @pytest.mark.parametrize("mode", ["mean", "cls", "max"])
 def test_a_folder_says_how_a_text_is_read(mode: str, bert: Path, tmp_path: Path) -> None:  # noqa: F811
-    """Witness: the library's own folder; a folder without its modules reads no mean."""
-    assert reads_mean(Path(encoder(bert, tmp_path / "encoder", mode))) == (mode == "mean")
-    assert not reads_mean(bert)
+    """Witness: the library's own folder; a folder without its modules says nothing."""
+    found = read_modules(Path(encoder(bert, tmp_path / "encoder", mode)))
+    assert isinstance(found, SentenceModules) and found.pooling == mode
+    assert read_modules(bert) is None
 
 
 @pytest.mark.parametrize("kind", ["classification", "entailment", "similarity"])
@@ -109,6 +111,38 @@ def test_a_bi_encoder_compares_the_vectors_that_theirs_gives(kind: str, bert: Pa
     warmstart.finetune(str(again), start=str(run), task=kind, train=train, dev=train, **QUICK | {"lr": 1e-9})
     kept = load_file(again / "pair_head" / "model.safetensors")
     assert np.abs(kept["linear.weight"].numpy() - linear["linear.weight"]).max() <= 1e-6
+
+
+@pytest.mark.parametrize("mode", ["mean", "cls"])
+def test_a_run_that_learned_vectors_gives_them_in_theirs(mode: str, bert: Path, tmp_path: Path) -> None:  # noqa: F811
+    """Witness: SentenceTransformer's vectors of the run; its cosines are what is predicted; there and back."""
+    data = [{"anchor": row["premise"], "positive": row["hypothesis"]} for row in rows(24, True)]
+    run, train = tmp_path / "run", write(tmp_path / "train.jsonl", data)
+    start = encoder(bert, tmp_path / "start", mode)
+    warmstart.finetune(str(run), start=start, task="embedding", train=train, dev=train, **QUICK | {"lr": 3e-3})
+    model = library.SentenceTransformer(str(run), device="cpu")
+    texts = sorted({text for row in data for text in row.values()})
+    ours = Encoder.load(str(run), EncoderOptions())
+    assert ours.pooling == mode and np.abs(ours.encode(texts) - model.encode(texts)).max() <= 1e-5
+    pairs = [[row["anchor"], row["positive"]] for row in data]
+    first, second = (model.encode(list(side)) for side in zip(*pairs, strict=True))
+    cosines = library.util.pairwise_cos_sim(first, second).numpy()
+    assert np.abs(np.array(warmstart.load(run).predict(pairs)) - cosines).max() <= 1e-5
+    warmstart.convert(str(run), str(tmp_path / "own"), to="warmstart")
+    warmstart.convert(str(tmp_path / "own"), str(tmp_path / "theirs"))
+    for name in ("model.safetensors", "modules.json", "1_Pooling/config.json"):
+        assert (run / name).read_bytes() == (tmp_path / "theirs" / name).read_bytes()
+
+
+def test_a_left_to_right_run_that_learned_vectors_gives_them_in_theirs(tmp_path: Path) -> None:
+    """Witness: as above; the tokens before and behind a text are those of the folder's tokenizer."""
+    data = [{"anchor": row["premise"], "positive": row["hypothesis"]} for row in rows(24, True)]
+    run, train = tmp_path / "run", write(tmp_path / "train.jsonl", data)
+    quick = QUICK | {"lr": 3e-3, "start": "none", "model": "gpt1-tiny", "hidden": 128, "vocab_size": 300}
+    warmstart.finetune(str(run), task="embedding", train=train, dev=train, **quick)
+    texts = sorted({text for row in data for text in row.values()})
+    numbers = library.SentenceTransformer(str(run), device="cpu").encode(texts)
+    assert np.abs(Encoder.load(str(run), EncoderOptions()).encode(texts) - numbers).max() <= 1e-5
 
 
 def test_the_control_of_a_sentence_encoder_reads_alike(bert: Path, tmp_path: Path) -> None:  # noqa: F811

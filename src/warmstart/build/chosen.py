@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 
 from warmstart.base.settings import Settings
 from warmstart.base.units import Length
+from warmstart.build.label_pairs import EPOCHS, TEXTS
 from warmstart.build.labelled_data import LabelledData
 from warmstart.build.side_starts import side_starts
 from warmstart.build.sizes import backbone_settings
@@ -65,10 +66,12 @@ def choose_settings(recipe: FinetuneRecipe, data: Mapping[str, LabelledData]) ->
     starts = recipe.start != NO_START
     backbone = read_start(recipe.start).backbone if starts else backbone_settings(recipe.model, 1)
     count = sum(len(one.train) for one in data.values())
-    batch = train.batch_size or (16 if count < LARGE else 32)
+    by_pairs = recipe.scheme.by_pairs
+    batch = train.batch_size or (TEXTS if by_pairs else 16 if count < LARGE else 32)
     sizes = {name: own.train.batch_size or batch for name, own in tasks.items()}
     epoch = sum(-(-len(data[name].train) // size) for name, size in sizes.items())
-    length = train.length or f"{choose_steps(count, epoch, starts)} steps"
+    steps = choose_steps(count, epoch, starts)
+    length = train.length or f"{min(EPOCHS * epoch, steps) if by_pairs else steps} steps"
     rates = [_rate_of(own, data[name], backbone, starts) for name, own in tasks.items()]
     rate = train.optimizer.lr or min(rates)
     found: dict[str, Any] = {"batch_size": batch, "length": length}
@@ -101,7 +104,11 @@ def rate_at(width: int, rate: float) -> float:
 
 def _rate_of(recipe: FinetuneRecipe, data: LabelledData, backbone: BackboneSettings, starts: bool) -> float:
     kind = KINDS[data.kind]
-    return choose_rate(backbone, kind, starts, is_bi_encoder(recipe, kind, len(data.train)))
+    if recipe.scheme.by_pairs:  # a sentence encoder learns, whatever the task
+        kind, apart = KINDS["embedding"], True
+    else:
+        apart = is_bi_encoder(recipe, kind, len(data.train))
+    return choose_rate(backbone, kind, starts, apart)
 
 
 def _trains_head_alone(recipe: FinetuneRecipe, data: Mapping[str, LabelledData]) -> bool:

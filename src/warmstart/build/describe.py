@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from warmstart.example.example import NEXT_GOALS, SOFT, Example, Goal
+from warmstart.example.example import NEXT_GOALS, PAIRS, SOFT, Example, Goal
 from warmstart.tasks.answer import Answer
 from warmstart.tasks.describe import quote_ids
+from warmstart.tasks.embedding_answer import EMBEDDING
 from warmstart.tasks.vocabulary import Vocabulary
 
 MOST_SHOWN = 12
@@ -40,7 +41,8 @@ def describe(
             elif goal.answer == SOFT:
                 words = _soft(goal)
             else:
-                words = answer.describe(example, goal, vocabulary, label_names)
+                asked = EMBEDDING if name == PAIRS else answer
+                words = asked.describe(example, goal, vocabulary, label_names)
             lines.append(f"  {name}: {words}")
     return lines
 

@@ -204,6 +204,11 @@ def build_finetuning(
     tokenizer = with_text_tokens(recipe, tokenizer, backbone)
     copied = backbone.total_layers if recipe.transfer_layers is None else recipe.transfer_layers
     check_scheme(recipe.scheme, backbone, None if start is None else copied)
+    if recipe.scheme.by_pairs and recipe.tasks:
+        raise BadInput(
+            "pairs of labels are learned for one task", where="--scheme", value="setfit", allowed="with one --task",
+            next_step="choose another scheme, or fine-tune for each task by itself",
+        )  # fmt: skip
     generates = any(kinds[name].answer(data[name].label_names).generated for name in own)
     own = {name: inputs.without_foresight(one, generates) for name, one in own.items()}
     before = {} if other is None else {task.name: task for task in other.tasks}
@@ -228,7 +233,7 @@ def build_finetuning(
 def _goals(recipe: FinetuneRecipe, tasks: Sequence[LearnedTask], backbone: BackboneSettings) -> dict[str, float]:
     """What is learned and how much each counts: the tasks, the auxiliary language model, a teacher's probabilities."""
     auxiliary = NEXT_VECTOR if backbone.vectors else LM
-    goals = {task.goal: recipe.tasks[task.name].weight if task.name else 1.0 for task in tasks}
+    goals = {task.learned_goal: recipe.tasks[task.name].weight if task.name else 1.0 for task in tasks}
     lm_weight = max(task.lm_weight for task in tasks)
     goals |= {auxiliary: lm_weight} if lm_weight > 0 else {}
     soft = any(task.recipe.task.soft_labels for task in tasks)

@@ -15,6 +15,7 @@ from warmstart.base.errors import BadInput
 from warmstart.build.labelled_data import LabelledData
 from warmstart.build.start import Start
 from warmstart.config.schema import FinetuneRecipe, ObjectiveSettings
+from warmstart.models.heads import HEADS
 from warmstart.models.settings import HeadSettings
 from warmstart.tasks.settings import FrameSettings
 from warmstart.tasks.spec import TaskSpec
@@ -135,7 +136,7 @@ def plan_head(recipe: FinetuneRecipe, name: str, data: LabelledData, start: Star
                 )  # fmt: skip
         return HeadPlan()
     answer, metadata = KINDS[data.kind].answer(data.label_names), start.metadata
-    if answer.head is None:
+    if answer.head is None or not HEADS[answer.head].has_weights:
         return HeadPlan()
     tasks = metadata.named_tasks
     start_goal = _start_goal(recipe, name, data, tasks)

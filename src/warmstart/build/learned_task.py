@@ -9,6 +9,7 @@ from warmstart.base.errors import BadInput
 from warmstart.base.formatting import format_count
 from warmstart.build.generation import check_softmax, generation_settings, with_word_head
 from warmstart.build.head import HeadPlan, head_kind
+from warmstart.build.label_pairs import check_label_pairs, with_label_pairs
 from warmstart.build.labelled_data import LabelledData
 from warmstart.build.side_texts import read_side_texts, side_frame, side_goals, with_side_texts
 from warmstart.build.sizes import for_task
@@ -19,10 +20,10 @@ from warmstart.build.training import stream_of
 from warmstart.build.unknown_words import with_unknown_words
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.decode.settings import GenerateSettings
-from warmstart.example.example import NEXT_GOALS, SOFT
+from warmstart.example.example import NEXT_GOALS, PAIRS, SOFT
 from warmstart.example.record import digest_records
 from warmstart.models.model import Model
-from warmstart.models.settings import BackboneSettings, HeadSettings, ModelSettings, Pool
+from warmstart.models.settings import AnyHeadSettings, BackboneSettings, ModelSettings, Pool, head_settings
 from warmstart.streams.sources import AugmentedSource, ListSource, RenamedSource, Source
 from warmstart.streams.stream import Stream
 from warmstart.tasks.answer import Answer, view_heads
@@ -35,7 +36,7 @@ from warmstart.train.precision import default_device
 from warmstart.train.probe import can_fit, fit_head
 from warmstart.transfer.folder import head_bias, head_pooler
 
-RESERVED = (*NEXT_GOALS, SOFT, "mean")
+RESERVED = (*NEXT_GOALS, SOFT, PAIRS, "mean")
 """Names that heads and scores have already."""
 
 
@@ -97,6 +98,11 @@ class LearnedTask:
         return self.name or self.answer.goal
 
     @property
+    def learned_goal(self) -> str:
+        """The goal whose loss is minimised: its own, or that of pairs of its labels."""
+        return PAIRS if self.recipe.scheme.by_pairs else self.goal
+
+    @property
     def kept_head(self) -> KeptHead | None:
         """The head of the start that it goes on with, if any."""
         return KeptHead(self.head.start_goal, self.goal, self.head.rows) if self.head.start_goal else None
@@ -126,6 +132,15 @@ class LearnedTask:
             count = fit_head(view.to(default_device()), answer.goal, self.training.items, recipe.train.max_tokens)
             of = f" of {self.name}" if self.name else ""
             say(f"head       fitted to the start's states of {format_count(count, 'example')}{of}")
+
+    def refit_head(self, model: Model) -> None:
+        """Fits the head to the states as they are, where nothing else teaches it."""
+        if self.recipe.scheme.by_pairs:
+            fit_head(self.view(model), self.answer.goal, self.training.items, self.recipe.train.max_tokens)
+
+    def without_pairs(self, model: Model) -> Model:
+        """The model without the head that has compared pairs of labels, if it has one."""
+        return model.with_heads({self.goal: self.goal}) if self.recipe.scheme.by_pairs else model
 
     def fits_head(self, recipe: FinetuneRecipe, model: Model) -> bool:
         """Whether the head begins as the best one on the states that the model starts with."""
@@ -170,8 +185,7 @@ def build_task(
     frame = frame_of(recipe, kind, backbone, tokenizer, pool, apart, head.frame)
     spec = spec_of(recipe.task, data, frame, backbone.text_segments, tokenizer, pair_of(recipe))
     answer = answer_of(spec)
-    metric = recipe.task.metric or data.metric or answer.metrics(spec.label_names)[0]
-    answer.check_metric(metric, spec.label_names)
+    metric = _metric(recipe.task.metric or data.metric, answer, data)
     search = recipe.search
     if answer.generated:
         search = generation_settings(search, spec, require_text(tokenizer, "--task"))
@@ -179,6 +193,23 @@ def build_task(
     training, lengths = _framed_before(recipe, spec, data, shared) or _framed(recipe, spec, data, shared)
     lm_weight = lm_weight_of(recipe, kind, backbone)
     return LearnedTask(name, recipe, spec, data, training, lengths, metric, search, head, pool, lm_weight)
+
+
+def _metric(asked: str | None, answer: Answer, data: LabelledData) -> str:
+    """What dev is evaluated by, as test will be.
+
+    Raises:
+        BadInput: a metric that does not suit dev, or a test part that it does not suit.
+    """
+    fitting = answer.metrics_for(data.label_names, data.dev)
+    metric = asked or fitting[0]
+    answer.check_metric(metric, fitting)
+    if data.test is not None and metric not in (there := answer.metrics_for(data.label_names, data.test)):
+        raise BadInput(
+            "test is evaluated by other metrics than dev", where="--test", value=", ".join(there), allowed=metric,
+            next_step="leave it out, and evaluate on it after the training: warmstart evaluate",
+        )  # fmt: skip
+    return metric
 
 
 def _check_name(name: str) -> None:
@@ -230,7 +261,12 @@ def _framed(
     ]
     others = {"dev": data.dev} | ({} if data.test is None else {"test": data.test})
     lengths = {part: kind.check_framing(records, frame, tokenizer) for part, records in others.items()}
-    return with_side_texts(training, sides), {"train": training.lengths} | lengths
+    training = with_side_texts(training, sides)
+    if recipe.scheme.by_pairs:
+        convex = not recipe.head_hidden and recipe.head_norm == "none" and recipe.head_pool != "concat"
+        check_label_pairs(frame.answer, spec.frame, training.items, convex)
+        training = with_label_pairs(training, data.train, frame.answer.goal)
+    return training, {"train": training.lengths} | lengths
 
 
 def model_settings(
@@ -247,7 +283,11 @@ def model_settings(
     bare = for_task(backbone, False, lm)
     pooled = {task.goal: _reads_pooler(task, bare) for task in headed}
     backbone = for_task(backbone, any(pooled.values()), lm).model_copy(update={"vocab_size": vocab_size})
-    heads = {task.goal: _head_settings(task, backbone, pooled[task.goal]) for task in headed}
+    heads: dict[str, AnyHeadSettings] = {
+        task.goal: _head_settings(task, backbone, pooled[task.goal]) for task in headed
+    }
+    if tasks[0].recipe.scheme.by_pairs:
+        heads[PAIRS] = head_settings({"kind": "embedding", "pool": tasks[0].pool})
     return ModelSettings(backbone=backbone, heads=heads)
 
 
@@ -258,13 +298,13 @@ def _reads_pooler(task: LearnedTask, bare: BackboneSettings) -> bool:
     return (task.answer.reads_text and task.pool == "sum") or head_pooler(bare, task.answer.goal, task.pool)
 
 
-def _head_settings(task: LearnedTask, backbone: BackboneSettings, pooled: bool) -> HeadSettings:
+def _head_settings(task: LearnedTask, backbone: BackboneSettings, pooled: bool) -> AnyHeadSettings:
     spec, answer, recipe = task.spec, task.answer, task.recipe
-    kind = head_kind(recipe, task.data)
-    assert kind is not None
-    return HeadSettings(
-        kind=kind, size=answer.num_outputs(spec.label_names), dropout=recipe.head_dropout,
-        pooled=pooled and backbone.pooler, hidden=recipe.head_hidden, pool=task.pool, norm=recipe.head_norm,
-        pair=kind_of(spec).pair if spec.frame.apart else "none", bias=head_bias(backbone, answer.goal),
-        lstm=recipe.head_lstm, steps=recipe.head_san,
-    )  # fmt: skip
+    kind = kind_of(spec)
+    fields = {
+        "kind": head_kind(recipe, task.data), "size": answer.num_outputs(spec.label_names), "dropout": recipe.head_dropout,
+        "pooled": pooled and backbone.pooler, "hidden": recipe.head_hidden, "pool": task.pool, "norm": recipe.head_norm,
+        "pair": kind.pair if spec.frame.apart else "none", "bias": head_bias(backbone, answer.goal),
+        "lstm": recipe.head_lstm, "steps": recipe.head_san,
+    }  # fmt: skip
+    return head_settings(answer.head_fields(fields, kind.options(spec)))

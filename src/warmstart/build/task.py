@@ -18,7 +18,7 @@ from warmstart.tasks.special_tokens import num_delimiters
 from warmstart.tasks.table import KINDS
 from warmstart.tasks.vocabulary import Vocabulary
 from warmstart.transfer.hub import model_folder
-from warmstart.transfer.sentence import reads_mean
+from warmstart.transfer.sentence import read_modules
 
 FEW_PAIRS = 1000
 """Pairs below which a sentence encoder reads the two texts apart (docs/results/few-labels.md)."""
@@ -97,7 +97,7 @@ def frame_of(
 
 def lm_weight_of(recipe: FinetuneRecipe, kind: TaskKind, backbone: BackboneSettings) -> float:
     """λ: as asked; by itself the paper's, where there is something to learn and something to move."""
-    if recipe.scheme.kind == "head" or not kind.has_auxiliary_lm:
+    if not (recipe.scheme.has_auxiliary_lm and kind.has_auxiliary_lm):
         return 0.0
     return (0.5 if backbone.sight == "causal" else 0.0) if recipe.lm_weight is None else recipe.lm_weight
 
@@ -131,7 +131,9 @@ def pool_of(recipe: FinetuneRecipe, kind: TaskKind) -> Pool:
     """What the classifier reads of a text: as asked, else as the folder of the start says, where the task pools states."""
     if recipe.head_pool is not None:
         return recipe.head_pool
-    return "mean" if kind.pools_states and _is_plain(recipe) and _is_sentence_encoder(recipe) else "sum"
+    if kind.answer(()).texts_apart:
+        return "mean" if _start_pooling(recipe) in ("", "mean") else "sum"
+    return "mean" if kind.pools_states and _is_plain(recipe) and _start_pooling(recipe) == "mean" else "sum"
 
 
 def is_bi_encoder(recipe: FinetuneRecipe, kind: TaskKind, count: int) -> bool:
@@ -140,9 +142,12 @@ def is_bi_encoder(recipe: FinetuneRecipe, kind: TaskKind, count: int) -> bool:
     Raises:
         BadInput: the task has no two texts to compare, or the recipe reads them in a way that needs one sequence.
     """
+    if kind.answer(()).texts_apart:
+        _check_apart(recipe, kind)
+        return True
     if recipe.pair_encoder is None:
         plain = _is_plain(recipe) and recipe.head_pool in (None, "mean")
-        return kind.pair != "none" and count < FEW_PAIRS and plain and _is_sentence_encoder(recipe)
+        return kind.pair != "none" and count < FEW_PAIRS and plain and _start_pooling(recipe) == "mean"
     if recipe.pair_encoder == "bi" and (kind.pair == "none" or not _is_plain(recipe) or recipe.head_pool == "concat"):
         pairs = ", ".join(name for name, one in KINDS.items() if one.pair != "none")
         raise BadInput(
@@ -158,10 +163,26 @@ def _is_plain(recipe: FinetuneRecipe) -> bool:
     return recipe.label_gain == "none" and recipe.lm_frame == "causal" and not recipe.head_san
 
 
-def _is_sentence_encoder(recipe: FinetuneRecipe) -> bool:
-    """Whether the folder of the start, or of the model that is begun anew, reads a text as the mean of its states."""
+def _check_apart(recipe: FinetuneRecipe, kind: TaskKind) -> None:
+    """Refuses what would make something else of a text than its vector.
+
+    Raises:
+        BadInput: texts read together, or a pool that is no vector of a sentence encoder.
+    """
+    asked = {"--pair-encoder": (recipe.pair_encoder, "cross"), "--head-pool": (recipe.head_pool, "concat")}
+    for flag, (value, refused) in asked.items():
+        if value == refused:
+            raise BadInput(
+                "a sentence encoder makes one vector of each text", where=flag, value=f"{value} for {kind.name}",
+                next_step="leave it out",
+            )  # fmt: skip
+
+
+def _start_pooling(recipe: FinetuneRecipe) -> str:
+    """How the folder of the start, or of the model that is begun anew, makes a vector of a text; empty: it says nothing."""
     name = _model_name(recipe)
-    return name is not None and reads_mean(model_folder(name))
+    modules = None if name is None else read_modules(model_folder(name))
+    return "" if modules is None else modules.pooling
 
 
 def _class_positions(

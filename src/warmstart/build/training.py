@@ -9,7 +9,7 @@ from warmstart.example.example import NEXT_GOALS, SOFT
 from warmstart.models.activity import ACTIVITY
 from warmstart.models.head import LossOptions
 from warmstart.models.heads import HEADS
-from warmstart.models.settings import BackboneSettings, HeadSettings, ModelSettings, TokenHeadSettings
+from warmstart.models.settings import AnyHeadSettings, BackboneSettings, ModelSettings
 from warmstart.models.smoothness import Adversarial, Disturbance, Proximal, Smoothness, TwoDropouts
 from warmstart.models.softmax import Smoothing
 from warmstart.models.terms import LossTerm
@@ -100,16 +100,21 @@ def check_parallel(settings: ModelSettings, world: World, *, train: TrainSetting
     """Refuses what several processes cannot train together.
 
     Raises:
-        BadInput: states that are carried from step to step, or batch norm: both hang on all of a batch; with sharded
-            weights also what reads a text several times in a step, or an optimizer that needs whole matrices.
+        BadInput: states that are carried from step to step, batch norm, or texts that are compared with each other: all
+            hang on all of a batch; with sharded weights also what reads a text several times in a step, or an optimizer
+            that needs whole matrices.
     """
     if world.size == 1:
         return
-    batch_norm = any(getattr(head, "norm", "") == "batch" for head in settings.heads.values())
-    whole_batch = {"--carry": carry, "--head-norm batch": batch_norm}
-    asked = train.smoothness.weight > 0 or train.freelb > 0 or train.r_drop > 0
+    heads = settings.heads.values()
+    whole_batch = {
+        "--carry": carry,
+        "--head-norm batch": any(getattr(head, "norm", "") == "batch" for head in heads),
+        "--task": any(HEADS[head.kind].whole_losses for head in heads),
+    }
+    asked = train.smoothness.weight > 0 or train.smoothness.proximal > 0 or train.freelb > 0 or train.r_drop > 0
     whole_weights = {
-        "--smoothness, --freelb, --r-drop": asked and world.shards,
+        "--smoothness, --proximal, --freelb, --r-drop": asked and world.shards,
         "--optimizer muon": train.optimizer.updates_matrices and world.shards,
     }
     for where in (name for name, given in whole_batch.items() if given):
@@ -129,15 +134,22 @@ def check_parallel(settings: ModelSettings, world: World, *, train: TrainSetting
         )  # fmt: skip
 
 
-def check_heads(settings: TrainSettings, heads: Mapping[str, HeadSettings | TokenHeadSettings]) -> None:
-    """Refuses terms that compare the answers to each question, where a head answers all of a text together.
+def check_heads(settings: TrainSettings, heads: Mapping[str, AnyHeadSettings]) -> None:
+    """Refuses terms that compare the answers to each question, where a head has no such answers.
 
     Raises:
-        BadInput: such a term and such a head.
+        BadInput: such a term and a head that answers all of a text together, or that gives vectors.
     """
+    asked = settings.smoothness.weight > 0 or settings.smoothness.proximal > 0 or settings.r_drop > 0
+    vectors = [name for name, head in heads.items() if HEADS[head.kind].whole_losses]
+    if vectors and (asked or settings.freelb > 0):
+        raise BadInput(
+            "a sentence encoder gives vectors, which these terms do not compare",
+            where="--smoothness, --proximal, --r-drop, --freelb", value=", ".join(vectors), allowed="0",
+            next_step="leave them out",
+        )  # fmt: skip
     chains = [name for name, head in heads.items() if HEADS[head.kind].reads_chains]
-    compared = settings.smoothness.weight > 0 or settings.smoothness.proximal > 0 or settings.r_drop > 0
-    if chains and compared:
+    if chains and asked:
         raise BadInput(
             "the tags of a chain have no probabilities of their own to compare", where="--smoothness, --proximal, --r-drop",
             value="--head-crf", allowed="without --head-crf", next_step="leave one of them out, or use --freelb",

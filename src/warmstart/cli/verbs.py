@@ -1,4 +1,4 @@
-"""The verbs: what each is for, what it reads, and the plain function that it calls (imported only when it runs).
+"""The verbs: what each is for, what it reads, and what calls its plain function (:mod:`~warmstart.cli.calls`).
 
 Light: the top help reads this table, so it imports nothing that a verb needs.
 """
@@ -8,161 +8,10 @@ from textwrap import fill
 from typing import Any
 
 from warmstart.base.imports import no_garbage_collection
+from warmstart.cli import calls
 from warmstart.cli.verb import EXPLAIN, RunOptions, Verb
 from warmstart.tasks.known.names import EVALUATION_DATASETS, TRAINING_DATASETS
 from warmstart.zeroshot.table import TASKS as ZEROSHOT_TASKS
-
-
-def _prepare(settings: Any, options: RunOptions) -> Any:
-    with no_garbage_collection():
-        from warmstart.verbs.prepare import prepare
-
-    return prepare(settings)
-
-
-def _pretrain(settings: Any, options: RunOptions) -> Any:
-    with no_garbage_collection():
-        from warmstart.verbs.pretrain import pretrain
-
-    return pretrain(settings, options.out, options.resume)
-
-
-def _finetune(settings: Any, options: RunOptions) -> Any:
-    with no_garbage_collection():
-        from warmstart.verbs.finetune import finetune
-
-    return finetune(settings, options.out, options.resume)
-
-
-def _study(settings: Any, options: RunOptions) -> Any:
-    with no_garbage_collection():
-        from warmstart.verbs.study import study
-
-    return study(settings, options.out)
-
-
-def _explain(settings: Any, options: RunOptions) -> Any:
-    with no_garbage_collection():
-        from warmstart.build.scale import Scale
-        from warmstart.verbs.explain import explain
-
-    way: Any = options.parallel
-    scale = None if options.world is None else Scale(options.world, way, options.tflops)
-    return explain(settings, options.all, scale)
-
-
-def _evaluate(settings: Any, options: RunOptions) -> Any:
-    with no_garbage_collection():
-        from warmstart.verbs.evaluate import evaluate
-
-    return evaluate(settings)
-
-
-def _predict(settings: Any, options: RunOptions) -> Any:
-    with no_garbage_collection():
-        from warmstart.verbs.predict import predict
-
-    return predict(settings)
-
-
-def _submit(settings: Any, options: RunOptions) -> Any:
-    with no_garbage_collection():
-        from warmstart.verbs.submit import submit
-
-    return submit(**settings.model_dump())
-
-
-def _generate(settings: Any, options: RunOptions) -> Any:
-    with no_garbage_collection():
-        from warmstart.base.console import print_lines
-        from warmstart.verbs.generate import generate
-
-    pieces = False
-
-    def write(piece: str) -> None:
-        nonlocal pieces
-        pieces = True
-        print_lines([piece], at_once=True)
-
-    found = generate(settings, None if options.json else write)
-    return {"generations": found} | ({"streamed": True} if pieces else {})
-
-
-def _score(settings: Any, options: RunOptions) -> Any:
-    with no_garbage_collection():
-        from warmstart.verbs.score import score
-
-    return score(settings)
-
-
-def _rerank(settings: Any, options: RunOptions) -> Any:
-    with no_garbage_collection():
-        from warmstart.verbs.rerank import rerank
-
-    return rerank(**settings.model_dump())
-
-
-def _zeroshot(settings: Any, options: RunOptions) -> Any:
-    with no_garbage_collection():
-        from warmstart.verbs.zeroshot import zeroshot
-
-    return zeroshot(settings)
-
-
-def _overlap(settings: Any, options: RunOptions) -> Any:
-    with no_garbage_collection():
-        from warmstart.verbs.overlap import overlap
-
-    return overlap(settings)
-
-
-def _report(settings: Any, options: RunOptions) -> Any:
-    with no_garbage_collection():
-        from warmstart.verbs.report import report
-
-    return report(list(settings.runs), settings.out, settings.export, settings.watch)
-
-
-def _convert(settings: Any, options: RunOptions) -> Any:
-    with no_garbage_collection():
-        from warmstart.verbs.convert import convert
-
-    return convert(settings)
-
-
-def _demo(settings: Any, options: RunOptions) -> Any:
-    with no_garbage_collection():
-        from warmstart.demo.run import demo
-
-    return demo(settings.out)
-
-
-def _embed_extract(settings: Any, options: RunOptions) -> Any:
-    with no_garbage_collection():
-        from warmstart.verbs.embed_extract import embed_extract
-
-    return embed_extract(settings)
-
-
-def _embed_neighbours(settings: Any, options: RunOptions) -> Any:
-    with no_garbage_collection():
-        from warmstart.verbs.embed_neighbours import embed_neighbours
-
-    return embed_neighbours(settings)
-
-
-def _embed_evaluate(settings: Any, options: RunOptions) -> Any:
-    with no_garbage_collection():
-        from warmstart.verbs.embed_evaluate import embed_evaluate
-
-    return embed_evaluate(settings)
-
-
-def _embed_explore(settings: Any, options: RunOptions) -> Any:
-    with no_garbage_collection():
-        from warmstart.verbs.embed_explore import embed_explore
-
-    return embed_explore(settings)
 
 
 def _completion(settings: Any, options: RunOptions) -> Any:
@@ -191,7 +40,7 @@ _ALL = (
         "fine-tunes it on a labelled task beside the same model from random weights, and compares the two.\n"
         "Downloads nothing.",
         "warmstart demo\n  makes runs/demo with a page, report.html, to look at",
-        _demo,
+        calls.call_demo,
     ),
     Verb(
         "prepare",
@@ -203,7 +52,7 @@ _ALL = (
         "run again it goes on where it was.",
         "warmstart prepare books/ reviews.jsonl.gz --clean ftfy --vocab-size 8192 --out corpus\n"
         "  makes the folder corpus; then: warmstart pretrain --corpus corpus …",
-        _prepare,
+        calls.call_prepare,
         continues=True,
         computes=False,
     ),
@@ -216,7 +65,7 @@ _ALL = (
         "The same command with --resume continues a run that stopped.",
         "warmstart pretrain --corpus books/ --out runs/books\n"
         "  makes runs/books; then: warmstart finetune --start runs/books …",
-        _pretrain,
+        calls.call_pretrain,
         trains=True,
         explained=True,
     ),
@@ -231,7 +80,7 @@ _ALL = (
         "    --seeds 3 --control --out runs/reviews\n"
         '  reads lines such as {"text": "a fine film", "label": "positive"};\n'
         "  then: warmstart predict --run runs/reviews …",
-        _finetune,
+        calls.call_finetune,
         trains=True,
         explained=True,
     ),
@@ -245,7 +94,7 @@ _ALL = (
         "warmstart study labels --sizes 8,32,128 --start runs/books --task classification --train train.jsonl \\\n"
         "    --test test.jsonl --out runs/labels\n"
         "  makes runs/labels with report.html",
-        _study,
+        calls.call_study,
         trains=True,
     ),
     Verb(
@@ -254,7 +103,7 @@ _ALL = (
         "--run RUN --data FILE|DIR|ID [--task NAME] [--split PART]",
         "Shows the metrics of the task, each with its 95 % bootstrap interval.",
         'warmstart evaluate --run runs/reviews --data test.jsonl --json\n  {"metrics": …, "intervals": …, "examples": …}',
-        _evaluate,
+        calls.call_evaluate,
     ),
     Verb(
         "predict",
@@ -262,7 +111,7 @@ _ALL = (
         "--run RUN --input FILE|- --output FILE|-",
         "Writes one JSON line per example, in order, with label, score, probabilities and the row's other columns.",
         "warmstart predict --run runs/reviews --input new.csv --output predictions.jsonl",
-        _predict,
+        calls.call_predict,
     ),
     Verb(
         "submit",
@@ -271,7 +120,7 @@ _ALL = (
         "Each run predicts the test files of the GLUE task that it was trained on; a run for mnli those of MNLI-m,\n"
         "MNLI-mm and AX. Checks the zip against GLUE's rules and names the files that are missing.",
         "warmstart submit runs/rte runs/sst2 --data glue --out submission.zip",
-        _submit,
+        calls.call_submit,
     ),
     Verb(
         "generate",
@@ -279,7 +128,7 @@ _ALL = (
         "--run RUN --prompt TEXT… | --input FILE",
         "Continues each prompt with the run's language model.",
         "warmstart generate --run runs/books --prompt 'It was a dark' --max-new 30 --top-p 0.9 --samples 2",
-        _generate,
+        calls.call_generate,
     ),
     Verb(
         "score",
@@ -288,7 +137,7 @@ _ALL = (
         "Shows the metrics of texts, each with its 95 % bootstrap interval; with --against also how likely so large\n"
         "a difference is by chance (paired approximate randomisation).",
         "warmstart score --data test.jsonl --predictions texts.jsonl --against lead3 --metrics rouge1,rouge2,rougeL",
-        _score,
+        calls.call_score,
         computes=False,
     ),
     Verb(
@@ -298,7 +147,7 @@ _ALL = (
         "Chooses anew among all texts that predict --lattices kept; does not run the model.",
         "warmstart predict --run runs/xsum --input test.jsonl --output a.jsonl --beam 5 --lattices kept.jsonl\n"
         "  then: warmstart rerank --run runs/xsum --lattices kept.jsonl --output b.jsonl --length-penalty 0.9",
-        _rerank,
+        calls.call_rerank,
         computes=False,
     ),
     Verb(
@@ -309,7 +158,7 @@ _ALL = (
         f"masked. {_ZEROSHOT}",
         "warmstart zeroshot --run runs/books --task lambada --data lambada_test.jsonl\n"
         "  shows accuracy and perplexity, each with its 95 % bootstrap interval",
-        _zeroshot,
+        calls.call_zeroshot,
     ),
     Verb(
         "overlap",
@@ -318,7 +167,7 @@ _ALL = (
         "Compares 8-grams of lower-cased words, as GPT-2's authors did. What a corpus holds is kept in its folder.",
         "warmstart overlap --corpus corpus --data test.jsonl --output overlap.jsonl\n"
         "  then: warmstart zeroshot … --overlap corpus shows what it changes",
-        _overlap,
+        calls.call_overlap,
         computes=False,
     ),
     Verb(
@@ -327,7 +176,7 @@ _ALL = (
         "RUN… --out FILE.html [--export DIR] [--watch]",
         "Puts runs and studies beside each other on one self-contained HTML page.",
         "warmstart report runs/books runs/reviews --out report.html",
-        _report,
+        calls.call_report,
         computes=False,
     ),
     Verb(
@@ -338,7 +187,7 @@ _ALL = (
         "folder that warmstart can read, also the ten .npy files of GPT-1's 2018 release, and writes another.",
         "warmstart convert model-2018/ --out gpt1\n"
         "  then: warmstart finetune --start gpt1 …, or AutoModelForCausalLM.from_pretrained('gpt1')",
-        _convert,
+        calls.call_convert,
     ),
     Verb(
         "embed extract",
@@ -347,7 +196,7 @@ _ALL = (
         "Sources are files of vectors, runs and model folders. Says how each word was found. A folder of\n"
         "sentence-transformers gives the vectors that this library gives.",
         "warmstart embed extract glove.txt fasttext.bin --vocabulary words.txt --normalise parts --pca 300 --out joined.vec",
-        _embed_extract,
+        calls.call_embed_extract,
     ),
     Verb(
         "embed evaluate",
@@ -356,7 +205,7 @@ _ALL = (
         "Shows each metric with its 95 % bootstrap interval and how much of the test the source covers; over the items\n"
         "that all sources cover it compares them, corrected for the number of comparisons.",
         "warmstart embed evaluate glove.txt GoogleNews.bin --analogies questions-words.txt --similarity simlex.tsv",
-        _embed_evaluate,
+        calls.call_embed_evaluate,
     ),
     Verb(
         "embed neighbours",
@@ -364,7 +213,7 @@ _ALL = (
         "SOURCE… --words WORD… | --input FILE [--top N]",
         "Nearest by cosine, among the words of the source; of a model among those of --vocabulary.",
         "warmstart embed neighbours glove.txt fasttext.bin --words king queen --top 5",
-        _embed_neighbours,
+        calls.call_embed_neighbours,
         computes=False,
     ),
     Verb(
@@ -375,7 +224,7 @@ _ALL = (
         "Columns of the table with the words or texts, or of --columns, colour the map.",
         "warmstart embed explore glove.txt fasttext.bin --out words.html\n"
         "  warmstart embed explore sentence-encoder/ --texts reviews.jsonl --map umap --out reviews.html --serve",
-        _embed_explore,
+        calls.call_embed_explore,
     ),
     Verb(
         "completion",
@@ -418,5 +267,5 @@ def explaining(verb: Verb) -> Verb:
         description=f"Says what warmstart {verb.name} would do: examples in words, sizes, steps, memory, time, and the\n"
         "settings that differ from the defaults. Takes the same options, trains nothing and writes nothing.",
         example=f"warmstart {EXPLAIN} " + verb.example.partition("\n")[0].removeprefix("warmstart ").rstrip("\\ "),
-        run=_explain,
+        run=calls.call_explain,
     )

@@ -6,6 +6,7 @@ from warmstart.base.settings import Group, PathRule, Setting, Settings, copy_set
 from warmstart.tasks.settings import (
     BadRows,
     ColumnNames,
+    EmbeddingSettings,
     FileFormat,
     FrameSettings,
     LongTexts,
@@ -89,6 +90,7 @@ class TaskRecipe(Settings):
     )
     tagging: TaggingSettings = Group(TaggingSettings)
     span: SpanSettings = Group(SpanSettings)
+    embedding: EmbeddingSettings = Group(EmbeddingSettings)
     seq2seq: Seq2SeqSettings = Group(Seq2SeqSettings)
     decoded_dev: int = Setting(
         200, "seq2seq: dev examples that are decoded in each evaluation during training; 0: all", flag="--decoded-dev",

@@ -167,15 +167,9 @@ def _answers(
         for batch in split_batches([items[i] for i in order], 1, max_tokens):
             found.append(model.answers(batch.to(device))[answer.goal].cpu().numpy())
             advance(len(batch.lengths) * len(items) / num_examples)
-    counts = [sum(_num_answers(answer, example) for example in items[i]) for i in order]
+    counts = [sum(answer.num_rows(example.goals[answer.goal]) for example in items[i]) for i in order]
     every, stops = np.concatenate(found), np.cumsum(counts).tolist()
     return iter([every[stops[place] - counts[place] : stops[place]] for place in np.argsort(order).tolist()])
-
-
-def _num_answers(answer: Answer, example: Example) -> int:
-    """How many rows an Example gets."""
-    goal = example.goals[answer.goal]
-    return len(goal.reads if answer.per_read else goal.targets)
 
 
 def _check_finite(outputs: Sequence[RawOutput]) -> None:

@@ -226,3 +226,28 @@ def _check_owned(name: str, question: NDArray[Any], owned: NDArray[Any]) -> None
     if (question >= owned).any():
         place = int((question >= owned).argmax())
         raise ValueError(f"goal {name!r} reads for question {question[place]}, but only {owned[place]} have a target")
+
+
+def join_goals(goals: Sequence[GoalBatch]) -> GoalBatch:
+    """The questions of several Batches as those of one; :attr:`~GoalBatch.reads` stay those of each Batch."""
+    documents = [goal.document for goal in goals if goal.document is not None]
+    firsts = count_before([len(goal.weights) for goal in goals])
+    places = count_before([int(document.max()) + 1 for document in documents])
+    return replace(
+        goals[0],
+        reads=torch.cat([goal.reads for goal in goals]),
+        question=torch.cat([goal.question + first for goal, first in zip(goals, firsts, strict=True)]),
+        targets=torch.cat([goal.targets for goal in goals]),
+        weights=torch.cat([goal.weights for goal in goals]),
+        total_weight=sum(goal.total_weight for goal in goals),
+        document=torch.cat([own + first for own, first in zip(documents, places, strict=True)]) if documents else None,
+    )
+
+
+def count_before(counts: Sequence[int]) -> list[int]:
+    """How many stand before each of several groups.
+
+    >>> count_before([2, 3, 1])
+    [0, 2, 5]
+    """
+    return [0, *np.cumsum(counts).tolist()][: len(counts)]

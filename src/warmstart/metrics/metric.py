@@ -96,6 +96,13 @@ def mse(targets: Array, predictions: Array) -> float:
     return float(((targets - predictions) ** 2).mean())
 
 
+def average_precision(targets: Array, predictions: Array) -> float:
+    """Area under precision over recall, of targets 0 and 1 and scores; 0.0 where no target is 1."""
+    from sklearn.metrics import average_precision_score
+
+    return float(average_precision_score(targets, predictions)) if targets.any() else 0.0
+
+
 METRICS: dict[str, Metric] = {
     "accuracy": accuracy,
     "f1": f1,
@@ -106,6 +113,7 @@ METRICS: dict[str, Metric] = {
     "pearson": pearson,
     "spearman": spearman,
     "mse": mse,
+    "average_precision": average_precision,
 }
 
 

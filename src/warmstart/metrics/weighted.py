@@ -59,6 +59,16 @@ def _mse(targets: Array, predictions: Array, counts: Array) -> Array:
     return _mean((targets - predictions) ** 2, counts)
 
 
+def _average_precision(targets: Array, predictions: Array, counts: Array) -> Array:
+    order = np.argsort(-predictions, kind="stable")
+    starts = np.unique(-predictions[order], return_index=True)[1]  # equal scores are found together
+    right, found = (
+        np.add.reduceat(counts[:, order] * marks[order], starts, axis=1) for marks in (targets, np.ones(len(targets)))
+    )
+    precision = safe_divide(right.cumsum(axis=1), found.cumsum(axis=1))
+    return safe_divide((precision * right).sum(axis=1), right.sum(axis=1))
+
+
 WEIGHTED_METRICS: dict[str, WeightedMetric] = {
     "accuracy": _accuracy,
     "f1": _f1,
@@ -69,6 +79,7 @@ WEIGHTED_METRICS: dict[str, WeightedMetric] = {
     "pearson": _pearson,
     "spearman": _spearman,
     "mse": _mse,
+    "average_precision": _average_precision,
 }
 
 

@@ -46,6 +46,8 @@ class Head(nn.Module):
         compares_reads: whether the numbers of a question's reads are compared with each other, as those of its choices.
         reads_chains: whether the answers of one text depend on each other.
         noun: what it is called where only this library has such a head; empty: others have it too.
+        has_weights: whether it learns anything itself.
+        whole_losses: kinds of answers whose loss compares all questions of a step with each other.
         by_output: names of its tensors that have a row for each of its outputs.
         by_two_outputs: those of them that have a column for each as well.
         losses: kind of answer (:attr:`~warmstart.example.example.Goal.answer`) → how a head of this class learns it.
@@ -58,6 +60,8 @@ class Head(nn.Module):
     compares_reads: ClassVar[bool] = False
     reads_chains: ClassVar[bool] = False
     noun: ClassVar[str] = ""
+    has_weights: ClassVar[bool] = True
+    whole_losses: ClassVar[frozenset[str]] = frozenset()
     by_output: ClassVar[tuple[str, ...]] = ()
     by_two_outputs: ClassVar[tuple[str, ...]] = ()
     losses: ClassVar[Mapping[str, Callable[..., torch.Tensor]]] = {}

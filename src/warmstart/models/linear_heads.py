@@ -280,12 +280,12 @@ class SpanHead(ReadHead):
 
 
 def text_numbers(goal: GoalBatch, pair: str) -> tuple[torch.Tensor, int]:
-    """[M] which text each read is of, and how many there are: of each question one, or two that were read apart."""
+    """[M] which text each read is of, and how many there are: of each question one, or several that were read apart."""
     if pair == "none":
         return goal.question, len(goal.weights)
     assert goal.document is not None
-    numbers: torch.Tensor = torch.unique_consecutive(goal.document, return_inverse=True)[1]
-    return numbers, 2 * len(goal.weights)
+    texts, numbers = torch.unique_consecutive(goal.document, return_inverse=True)
+    return numbers, len(texts)
 
 
 def pair_width(width: int, pair: str) -> int:

@@ -17,7 +17,7 @@ from warmstart.models.initialise import Undrawn, initialise
 from warmstart.models.inputs import LMInputs
 from warmstart.models.linear_heads import mean_pool, text_numbers
 from warmstart.models.losses import Loss
-from warmstart.models.settings import HeadSettings, ModelSettings, TokenHeadSettings
+from warmstart.models.settings import AnyHeadSettings, ModelSettings, TokenHeadSettings
 from warmstart.models.softmax import TokenScores
 from warmstart.models.token_heads import TokenHead
 
@@ -64,7 +64,7 @@ class Model(nn.Module):
             stack = self.backbone.stacks()[reader]
             size = stack.settings
             stack.take_inputs(LMInputs(inputs, build_backbone(inputs.backbone), size.table_width, size.width))
-        heads: dict[str, HeadSettings | TokenHeadSettings] = dict(settings.heads)
+        heads: dict[str, AnyHeadSettings] = dict(settings.heads)
         if settings.backbone.softmax:
             kind = "vectors" if settings.backbone.vectors else "tokens"
             heads.setdefault(self.next_goal, TokenHeadSettings(kind=kind))

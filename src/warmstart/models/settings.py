@@ -1,8 +1,9 @@
 """Settings of models. Light to import: presets and model folders can be checked without waiting for torch."""
 
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
 from warmstart.base.settings import Setting, Settings
 from warmstart.models.bi_transformer_settings import BiTransformerSettings
@@ -35,6 +36,8 @@ class HeadSettings(Settings):
         "none", "of two texts that are read apart it reads both vectors, their difference and their cosine (ordered), or "
         "only what is the same in either order (symmetric)",
     )  # fmt: skip
+
+    gives_vectors: ClassVar[bool] = False
 
     lstm: int = Setting(
         0, "crf: cells in each direction of an LSTM over the words of a text, before the linear; 0: none", ge=0
@@ -69,6 +72,23 @@ class HeadSettings(Settings):
         return self.is_convex and self.pool == "mean" and not self.pooled
 
 
+class EmbeddingHeadSettings(Settings):
+    """The head of a sentence encoder: vectors of texts, and how these are compared in training."""
+
+    kind: Annotated[Literal["embedding"], Setting(help="the vectors of texts")]
+    layer: int | None = Setting(None, "layer whose states it reads, 0 for the embeddings; default: the last", ge=0)
+    pool: Literal["sum", "mean"] = Setting("mean", "a text's one state, or the mean of all its states")
+    scale: float = Setting(20.0, "what cosines are multiplied by in the losses ranking and cosent", gt=0)
+    margin: float = Setting(0.5, "distance that the losses triplet and contrastive ask for", ge=0)
+    symmetric: bool = Setting(False, "ranking: also the first text among the first ones of all")
+    sizes: tuple[int, ...] = Setting((), "how many first numbers of a vector are learned to serve alone (Matryoshka)")
+
+    pooled: ClassVar[bool] = False
+    pair: ClassVar[str] = "apart"
+    is_pooled: ClassVar[bool] = True
+    gives_vectors: ClassVar[bool] = True
+
+
 class TokenHeadSettings(Settings):
     """A head that predicts tokens or, where a model reads vectors, vectors."""
 
@@ -85,8 +105,18 @@ class TokenHeadSettings(Settings):
     )
     pooled: ClassVar[bool] = False
     is_pooled: ClassVar[bool] = False
+    gives_vectors: ClassVar[bool] = False
     pool: ClassVar[str] = "sum"
     pair: ClassVar[str] = "none"
+
+
+AnyHeadSettings = HeadSettings | EmbeddingHeadSettings | TokenHeadSettings
+_ANY_HEAD: TypeAdapter[AnyHeadSettings] = TypeAdapter(Annotated[AnyHeadSettings, Field(discriminator="kind")])
+
+
+def head_settings(fields: Mapping[str, Any]) -> AnyHeadSettings:
+    """The settings of the kind of head that ``fields`` name."""
+    return _ANY_HEAD.validate_python(fields)
 
 
 BackboneSettings = (
@@ -135,4 +165,4 @@ class ModelSettings(Settings):
 
     backbone: Annotated[BackboneSettings, Field(discriminator="kind")]
     inputs: dict[Literal["text", "encoder", "decoder"], InputSettings] = {}
-    heads: dict[str, Annotated[HeadSettings | TokenHeadSettings, Field(discriminator="kind")]] = {}
+    heads: dict[str, Annotated[AnyHeadSettings, Field(discriminator="kind")]] = {}

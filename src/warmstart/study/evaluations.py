@@ -55,6 +55,8 @@ def validation_of(built: Finetuning, recipe: FinetuneRecipe) -> Validation:
     """How dev is evaluated during the training: without intervals, and greedily where texts are generated."""
 
     def evaluate(model: Model) -> dict[str, float]:
+        for task in built.tasks:
+            task.refit_head(model)
         return built.scores({task.name: _quick(model, built, task, recipe) for task in built.tasks})
 
     return Validation(evaluate, built.metric, built.higher_is_better)

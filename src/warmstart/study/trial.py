@@ -93,6 +93,9 @@ def train_trial(trial: Trial, built: Finetuning, setup: Setup, resume: Resume) -
     trainer.load_best()
     close_scheme(model)
     model = built.texts.without_softmax(model)
+    for task in built.tasks:
+        task.refit_head(model)
+        model = task.without_pairs(model)
     found = evaluate_final(_in_training_dtype(model.eval(), trainer.compute.dtype), built)
     report: dict[str, Any] = {
         "run": str(folder.path),

@@ -97,6 +97,7 @@ class Answer:
         pair_head: kind of the head that compares all tokens of two texts, if there is one.
         reads_text: whether it reads one state per text, through the pooler where the backbone has one.
         per_read: whether the head puts out a row for every read, not one per question.
+        texts_apart: whether each text of a Record is a sequence of its own.
         averageable: whether the outputs of several models can be averaged.
         generated: whether the model answers with a text that it generates.
         has_classes: whether it is one of classes that all Records share.
@@ -113,6 +114,7 @@ class Answer:
     pair_head: ClassVar[str | None] = None
     reads_text: ClassVar[bool] = True
     per_read: ClassVar[bool] = False
+    texts_apart: ClassVar[bool] = False
     averageable: ClassVar[bool] = True
     generated: ClassVar[bool] = False
     has_classes: ClassVar[bool] = False
@@ -129,9 +131,20 @@ class Answer:
         """The metrics of the task; the first is the main one."""
         raise NotImplementedError
 
-    def check_metric(self, name: str, label_names: Sequence[str], where: str = "--metric") -> None:
-        """Refuses a metric that is unknown or does not fit the task."""
-        fitting = self.metrics(label_names)
+    def metrics_for(self, label_names: Sequence[str], records: Sequence[Record]) -> tuple[str, ...]:
+        """The metrics that suit these Records; the first is the main one."""
+        return self.metrics(label_names)
+
+    def head_fields(self, common: Mapping[str, Any], options: Any) -> dict[str, Any]:
+        """The settings of the head, from what all heads have and the options of the kind."""
+        return dict(common)
+
+    def num_rows(self, goal: Goal) -> int:
+        """How many rows the head puts out for an Example with this goal."""
+        return len(goal.reads if self.per_read else goal.targets)
+
+    def check_metric(self, name: str, fitting: Sequence[str], where: str = "--metric") -> None:
+        """Refuses a metric that is none of those that fit."""
         if name not in fitting:
             raise unknown_name_error("metric for this task", name, fitting, where=where)
 

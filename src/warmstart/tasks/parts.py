@@ -141,7 +141,7 @@ class TrainingData(NamedTuple):
     """What a training reads.
 
     Attributes:
-        items: Examples that are batched together, one list for each item; empty where they are redrawn.
+        items: Examples that are batched together, one list for each item.
         redraw: how a Record is framed anew in every epoch, or ``None``.
         account: of the Records.
         lengths: of the Records in tokens.

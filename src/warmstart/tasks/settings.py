@@ -74,6 +74,30 @@ class SpanSettings(Settings):
     )
 
 
+class EmbeddingSettings(Settings):
+    """What a sentence encoder learns by (:mod:`warmstart.models.embedding_losses` has the formulas)."""
+
+    title = "Sentence encoder"
+
+    loss: Literal["ranking", "triplet", "contrastive", "cosine", "cosent"] | None = Setting(
+        None, "how vectors are compared (default: ranking, of marks 0 and 1 contrastive, of scores cosent)",
+        flag="--embedding-loss",
+    )  # fmt: skip
+    scale: float = Setting(
+        20.0, "ranking and cosent: what cosines are multiplied by", flag="--embedding-scale", metavar="S", gt=0
+    )
+    margin: float = Setting(
+        0.5, "triplet and contrastive: how far apart texts are that do not belong together", flag="--embedding-margin",
+        metavar="M", ge=0,
+    )  # fmt: skip
+    symmetric: bool = Setting(False, "ranking: find the query of each text among all queries, too", flag="--symmetric")
+    sizes: tuple[int, ...] = Setting(
+        (), "how many first numbers of a vector shall serve alone, such as 384,128,64 (Matryoshka; Kusupati et al. 2022)",
+        flag="--matryoshka", metavar="SIZES",
+    )  # fmt: skip
+    most: float = Setting(1.0, "cosine: the score that counts as 1; the greatest of the training", gt=0)
+
+
 class Seq2SeqTemplate(Settings):
     """Ids of the special tokens that an encoder-decoder reads around source and target.
 

@@ -24,6 +24,7 @@ KINDS: "LazyTable[TaskKind]" = LazyTable({
     "tagging": TableEntry("warmstart.tasks.tagging:Tagging"),
     "span": TableEntry("warmstart.tasks.span:Span"),
     "images": TableEntry("warmstart.tasks.images:Images"),
+    "embedding": TableEntry("warmstart.tasks.embedding:Embedding"),
     "seq2seq": TableEntry("warmstart.tasks.seq2seq:Seq2Seq"),
 }, make=lambda kind: kind())  # fmt: skip
 

@@ -17,6 +17,9 @@ from warmstart.models.model import Model
 from warmstart.models.settings import BackboneSettings
 from warmstart.train.settings import SchemeSettings, TrainSettings
 
+MOVE_ALL = (None, "full", "setfit")
+"""Schemes that freeze nothing; ``None``: none is chosen yet."""
+
 
 def check_scheme(scheme: SchemeSettings, size: BackboneSettings, loaded: int | None) -> None:
     """Refuses a scheme that does not fit the model, or would freeze layers that nobody has trained.
@@ -35,7 +38,12 @@ def check_scheme(scheme: SchemeSettings, size: BackboneSettings, loaded: int | N
             "the scheme top needs a number of layers, and no other has one", where="--scheme-layers",
             value=scheme.layers, next_step=f"give --scheme-layers with --scheme top, not with {scheme.kind}",
         )  # fmt: skip
-    if scheme.kind in (None, "full"):
+    if scheme.by_pairs and loaded is None:
+        raise BadInput(
+            "pairs of few labels teach no model from random weights", where="--scheme", value=scheme.kind,
+            allowed="with --start", next_step="give --start, best a sentence encoder",
+        )  # fmt: skip
+    if scheme.kind in MOVE_ALL:
         return
     trained = scheme.layers or 0
     if trained > size.total_layers:
@@ -84,7 +92,7 @@ def apply_scheme(model: Model, scheme: SchemeSettings, seed: int) -> None:
     if scheme.freeze_tables:
         for table in _tables(model).values():
             table.requires_grad_(False)
-    if scheme.kind in (None, "full"):
+    if scheme.kind in MOVE_ALL:
         return
     backbone.requires_grad_(False)
     for part in backbone.pooling_parts:  # between the backbone and a head, and trained with the head

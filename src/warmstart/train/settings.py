@@ -219,8 +219,9 @@ class SchemeSettings(Settings):
 
     title = "Scheme"
 
-    kind: Literal["full", "head", "top", "lora"] | None = Setting(
-        None, "weights to train: all; the heads; the heads and the top layers; the heads and LoRA's low-rank updates",
+    kind: Literal["full", "head", "top", "lora", "setfit"] | None = Setting(
+        None, "weights to train: all; the heads; the heads and the top layers; the heads and LoRA's low-rank updates; "
+        "all, by pairs of few labels, and a head that is fitted (SetFit)",
         flag="--scheme", chosen="the start, the task and the number of examples",
     )  # fmt: skip
     layers: int | None = Setting(None, "layers that --scheme top trains", flag="--scheme-layers", metavar="K", ge=1)
@@ -234,3 +235,13 @@ class SchemeSettings(Settings):
         16.0, "LoRA's updates are multiplied by this, divided by the rank", flag="--lora-alpha", metavar="ALPHA", gt=0
     )
     dropout: float = Setting(0.0, "dropout on the input of LoRA's updates", ge=0, lt=1)
+
+    @property
+    def by_pairs(self) -> bool:
+        """Whether a sentence encoder is learned from pairs of labels, and the head fitted to its vectors."""
+        return self.kind == "setfit"
+
+    @property
+    def has_auxiliary_lm(self) -> bool:
+        """Whether there is anything that a language model beside the task could move."""
+        return self.kind not in ("head", "setfit")

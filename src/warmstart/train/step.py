@@ -16,11 +16,11 @@ from warmstart.base.seeds import derive_seed
 from warmstart.base.world import World
 from warmstart.example.batch import Batch
 from warmstart.models.head import DEFAULT_OPTIONS, LossOptions
-from warmstart.models.losses import Loss
-from warmstart.models.model import Model
+from warmstart.models.model import Model, ModelOutput
 from warmstart.models.terms import LossTerm, StepSeeds
 from warmstart.train.average import EarlierWeights
 from warmstart.train.optimizer import Optimizer
+from warmstart.train.whole_step import whole_goals
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,31 +121,40 @@ def accumulate(
     factors = {
         name: criterion.coefficients.get(name, 0.0) / total for name, total in totals.weights.items() if total > 0
     }
-    sums: dict[str, torch.Tensor] = {}
-    weights.clear()
+    all_states = any(term.needs_all_states for term in criterion.terms.values())
     # One seed for the whole step, so that it may be split in any way.
     options = criterion.options._replace(seed=derive_seed(seed, "softmax"))
-    for number, batch in enumerate(weights.padded(batches, totals.most_batches)):
-        is_real = number < len(batches)
-        seeds = StepSeeds(seed, derive_seed(seed, number * world.size + world.rank))
-        torch.manual_seed(seeds.masks)
-        losses = _losses(model, batch, criterion.terms, options, seeds)
+    own = weights.padded(batches, totals.most_batches)
+    seeds = [StepSeeds(seed, derive_seed(seed, number * world.size + world.rank)) for number in range(len(own))]
+
+    def read(number: int) -> ModelOutput:
+        torch.manual_seed(seeds[number].masks)
+        return model.run(own[number], all_states=all_states)
+
+    weights.clear()
+    whole = whole_goals(model, batches, read, options)
+    sums = {name: goal.loss.sum for name, goal in whole.items()}
+    for number, batch in enumerate(own):
+        output, is_real = read(number), number < len(batches)
+        alone = output._replace(reads={name: states for name, states in output.reads.items() if name not in whole})
+        losses = _losses(model, alone, batch, criterion.terms, options, seeds[number])
+        for name, loss in losses.items() if is_real else ():
+            sums[name] = sums[name] + loss.detach() if name in sums else loss.detach()
+        losses |= {name: goal.stand_in(output.reads, name, number) for name, goal in whole.items()}
         total = _weigh(losses, {name: factor * is_real for name, factor in factors.items()}, weights.always_backward)
         if total is not None and total.requires_grad:  # a term may find nothing in a micro-batch
             total.backward()  # type: ignore[no-untyped-call]
-        for name, loss in losses.items() if is_real else ():
-            sums[name] = sums[name] + loss.sum.detach() if name in sums else loss.sum.detach()
     weights.reduce_gradients()
     return _means(world, sums, {name: total for name, total in totals.weights.items() if total > 0})
 
 
-def _weigh(losses: Mapping[str, Loss], factors: Mapping[str, float], always: bool) -> torch.Tensor | None:
+def _weigh(losses: Mapping[str, torch.Tensor], factors: Mapping[str, float], always: bool) -> torch.Tensor | None:
     """Σ factor · loss; ``always``: also where all factors are 0, so that a gradient of zeros is computed."""
     total: torch.Tensor | None = None
     for name, loss in losses.items():
         factor = factors.get(name, 0.0)
         if factor != 0 or always:
-            part = loss.sum * factor
+            part = loss * factor
             total = part if total is None else total + part
     return total
 
@@ -160,13 +169,17 @@ def _means(world: World, sums: Mapping[str, torch.Tensor], totals: Mapping[str, 
 
 
 def _losses(
-    model: Model, batch: Batch, terms: Mapping[str, LossTerm], options: LossOptions, seeds: StepSeeds
-) -> dict[str, Loss]:
-    """The losses of all terms and all goals."""
-    output = model.run(batch, all_states=any(term.needs_all_states for term in terms.values()))
+    model: Model,
+    output: ModelOutput,
+    batch: Batch,
+    terms: Mapping[str, LossTerm],
+    options: LossOptions,
+    seeds: StepSeeds,
+) -> dict[str, torch.Tensor]:
+    """The sums of the losses of all terms and of the goals that are read."""
     losses = model.losses(output, batch, options)
-    found = {name: Loss(term.loss(model, output, batch, seeds), term.weight(batch)) for name, term in terms.items()}
-    return found | losses
+    found = {name: term.loss(model, output, batch, seeds) for name, term in terms.items()}
+    return found | {name: loss.sum for name, loss in losses.items()}
 
 
 def train_step(

@@ -48,7 +48,7 @@ from warmstart.transfer.adapter import base_of, is_adapter, join_adapter, joined
 from warmstart.transfer.config import CONFIG, OWN, class_of, labels_of, read_config, task_class
 from warmstart.transfer.layout import POOLS, UNTRAINED, HeadPlace, Layout, Name, Tensors
 from warmstart.transfer.release2018 import is_release, release_settings, release_tensors
-from warmstart.transfer.sentence import LINEAR, read_head, remove_modules, write_modules
+from warmstart.transfer.sentence import LINEAR, read_head, remove_modules, write_linear, write_modules
 from warmstart.transfer.tensors import FoundTensors, current_names, fill_model, read_folder
 
 LAYOUTS: dict[str, Layout] = {
@@ -156,11 +156,15 @@ def without_head(theirs: Tensors) -> tuple[dict[str, torch.Tensor], dict[str, to
 
 
 def write_head(model: Model, folder: Path, head: dict[str, torch.Tensor]) -> None:
-    """Writes such a head, if there is one, beside its model."""
+    """Writes such a head, if there is one, beside its model, or how the vectors of a model that gives some are made."""
+    backbone, heads = model.settings.backbone, model.settings.heads.values()
+    apart, vectors = any(one.pair != "none" for one in heads), any(one.gives_vectors for one in heads)
+    if head or vectors:
+        summary = "cls" if backbone.sight == "full" else "lasttoken"
+        pooling = "mean" if any(one.pool == "mean" for one in heads) else summary
+        write_modules(folder, backbone.width, backbone.max_length, pooling=pooling, normalise=vectors, dense=not apart)
     if head:
-        backbone = model.settings.backbone
-        apart = any(one.pair != "none" for one in model.settings.heads.values())
-        write_modules(folder, backbone.width, backbone.max_length, head, apart=apart)
+        write_linear(folder, backbone.width, head, apart=apart)
 
 
 def write_config(model: Model, layout: Layout, folder: Path, metadata: FolderMetadata, name: str = CONFIG) -> None:
@@ -204,6 +208,9 @@ def _config(settings: ModelSettings, layout: Layout, metadata: FolderMetadata) -
         **metadata.stated_ids,
     }
     for goal, head in settings.heads.items():  # one at most, which a layout can express
+        own["heads"] = {goal: head.model_dump(exclude_none=True)}
+        if head.gives_vectors:  # which no class of theirs reads
+            continue
         assert isinstance(head, HeadSettings)
         labels = metadata.label_names or tuple(f"LABEL_{n}" for n in range(head.size))
         config |= {
@@ -215,7 +222,6 @@ def _config(settings: ModelSettings, layout: Layout, metadata: FolderMetadata) -
             config["problem_type"] = _PROBLEMS[goal]
         if layout.pool_key:
             config[layout.pool_key] = next(name for name, pool in POOLS.items() if pool == head.pool)
-        own["heads"] = {goal: head.model_dump(exclude_none=True)}
     return config | {OWN: own}
 
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from warmstart.base.errors import BadInput
 from warmstart.base.settings import Settings
-from warmstart.models.settings import BackboneSettings, HeadSettings, ModelSettings, TokenHeadSettings
+from warmstart.models.settings import AnyHeadSettings, BackboneSettings, HeadSettings, ModelSettings
 from warmstart.models.transformer_settings import Activation, TransformerSettings
 from warmstart.transfer.sentence import LINEAR
 
@@ -127,7 +127,7 @@ class HeadPlace:
     pooler: tuple[Name, ...] = ()
     pools: tuple[str, ...] = ("sum",)
 
-    def says(self, head: HeadSettings | TokenHeadSettings) -> bool:
+    def says(self, head: AnyHeadSettings) -> bool:
         """Whether the class has such a head."""
         if not isinstance(head, HeadSettings) or head.pool not in self.pools:
             return False
@@ -204,7 +204,7 @@ class Layout:
             return False
         return (self.pad_id is None or pad_id in (None, self.pad_id)) and self.fits(settings.backbone)
 
-    def _says_head(self, goal: str, head: HeadSettings | TokenHeadSettings) -> bool:
+    def _says_head(self, goal: str, head: AnyHeadSettings) -> bool:
         """Whether it has a place for a head; one that reads the mean of a text stands in modules of its own."""
         place = self.heads.get(goal)
         return head.is_pooled or (place is not None and place.says(head))

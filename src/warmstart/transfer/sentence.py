@@ -3,7 +3,8 @@
 Such a folder is a model folder of ``transformers`` and three modules beside it, which ``modules.json`` lists: the
 transformer itself, what it reads of a text (``1_Pooling``) and, of ours, the linear of a head (``2_Dense``). The library
 loads the whole as one model, which gives a head's numbers for a text. A head that compares two texts is no module of the
-library, which gives the vectors that it compares; it stands in ``pair_head``.
+library, which gives the vectors that it compares; it stands in ``pair_head``. A model that has learned vectors has length 1
+behind them (``2_Normalize``), since all its losses are of cosines.
 """
 
 import shutil
@@ -18,11 +19,16 @@ from warmstart.base.files import read_json, write_json
 from warmstart.models.files import WEIGHTS, read_tensors, write_tensors
 
 MODULES, POOLING, DENSE, READER = "modules.json", "1_Pooling", "2_Dense", "sentence_bert_config.json"
+NORMALISE = "2_Normalize"
 PAIR_HEAD = "pair_head"
 CONFIG, TOKENIZER = "config.json", "tokenizer_config.json"
 LINEAR = f"{DENSE}.linear"
 """The head's linear among the tensors of such a folder."""
-_MEAN = "pooling_mode_mean_tokens"
+_MODES = {
+    "mean": "pooling_mode_mean_tokens", "cls": "pooling_mode_cls_token", "lasttoken": "pooling_mode_lasttoken"
+}  # fmt: skip
+_OFF = {pooling: {} if pooling == "mean" else {_MODES["mean"]: False} for pooling in _MODES}
+"""What the library would take the mean for, where nothing else is said."""
 
 
 TextPooling = Literal["mean", "cls", "lasttoken"]
@@ -82,16 +88,6 @@ def read_modules(folder: Path) -> SentenceModules | None:
     )  # fmt: skip
 
 
-def reads_mean(folder: Path) -> bool:
-    """Whether the model in ``folder`` reads a text as the mean of its tokens' states, and as nothing else.
-
-    Raises:
-        BadInput: the file that says so is damaged.
-    """
-    modules = read_modules(folder)
-    return modules is not None and modules.pooling == "mean"
-
-
 def _only_mode(modes: dict[str, Any]) -> str:
     """As the library wrote it before it named one mode: a truth value for each."""
     found = [name for name, on in modes.items() if name.startswith("pooling_mode_") and on]
@@ -111,24 +107,39 @@ def _read(path: Path, otherwise: Any) -> Any:
     return found
 
 
-def write_modules(folder: Path, width: int, length: int, head: dict[str, torch.Tensor], *, apart: bool) -> None:
+def write_modules(folder: Path, width: int, length: int, *, pooling: str, normalise: bool, dense: bool) -> None:
     """Writes what makes the model folder one of sentence-transformers.
 
     Args:
         folder: of the model.
         width: of its states.
         length: the most tokens that it reads.
-        head: "weight" [size, width] and, where it has one, "bias" [size] of the linear that reads the mean.
-        apart: whether it reads what is made of the means of two texts.
+        pooling: of the states of a text, as the library calls it.
+        normalise: whether vectors are brought to length 1.
+        dense: whether a linear reads them (:func:`write_dense`).
     """
-    kinds = {"": "Transformer", POOLING: "Pooling"} | ({} if apart else {DENSE: "Dense"})
+    kinds = {"": "Transformer", POOLING: "Pooling"}
+    kinds |= ({DENSE: "Dense"} if dense else {}) | ({NORMALISE: "Normalize"} if normalise else {})
     listed = [
         {"idx": number, "name": str(number), "path": path, "type": f"sentence_transformers.models.{kind}"}
         for number, (path, kind) in enumerate(kinds.items())
     ]
     write_json(folder / MODULES, listed)
     write_json(folder / READER, {"max_seq_length": length, "do_lower_case": False})
-    write_json(folder / POOLING / CONFIG, {"word_embedding_dimension": width, _MEAN: True})
+    write_json(folder / POOLING / CONFIG, {"word_embedding_dimension": width, _MODES[pooling]: True} | _OFF[pooling])
+    if normalise:
+        (folder / NORMALISE).mkdir(exist_ok=True)
+
+
+def write_linear(folder: Path, width: int, head: dict[str, torch.Tensor], *, apart: bool) -> None:
+    """Writes the linear of a head.
+
+    Args:
+        folder: of the model.
+        width: of its states.
+        head: "weight" [size, width] and, where it has one, "bias" [size] of the linear that reads the mean.
+        apart: whether it reads what is made of the means of two texts.
+    """
     place = folder / (PAIR_HEAD if apart else DENSE)
     place.mkdir(parents=True, exist_ok=True)
     write_tensors(place / WEIGHTS, {f"linear.{name}": tensor for name, tensor in head.items()})
@@ -142,10 +153,10 @@ def write_modules(folder: Path, width: int, length: int, head: dict[str, torch.T
 
 
 def remove_modules(folder: Path) -> None:
-    """Removes what :func:`write_modules` wrote, where it did."""
+    """Removes what :func:`write_modules` and :func:`write_linear` wrote, where they did."""
     for path in (folder / MODULES, folder / READER):
         path.unlink(missing_ok=True)
-    for name in (POOLING, DENSE, PAIR_HEAD):
+    for name in (POOLING, DENSE, NORMALISE, PAIR_HEAD):
         shutil.rmtree(folder / name, ignore_errors=True)
 
 

@@ -88,7 +88,7 @@ def _evaluate_task(loaded: LoadedRun, request: EvaluateRequest, name: str | None
     spec = spec.rename_labels(request.label_map)
     members = members_of(loaded, spec, more, request.precision, request.label_map, name)
     for name in request.metrics:
-        answer_of(spec).check_metric(name, spec.label_names, "--metrics")
+        answer_of(spec).check_metric(name, answer_of(spec).metrics(spec.label_names), "--metrics")
     labels = OpenLabels(spec.label_names) if request.unseen_labels == "count" and spec.label_names else None
     skipped = SkippedRows() if request.bad_rows == "skip" else None
     read = ReadOptions(request.encoding, format=request.format, columns=request.columns, skipped=skipped)

@@ -9,7 +9,6 @@ import numpy as np
 from warmstart.base.console import say
 from warmstart.base.errors import BadInput
 from warmstart.base.formatting import format_count
-from warmstart.build.zeroshot import find_task
 from warmstart.config.zeroshot_requests import OverlapRequest
 from warmstart.verbs.output import check_not_there, json_lines, write_lines
 from warmstart.zeroshot.overlap import CorpusGrams, Found, Grams, read_examples, read_grams
@@ -56,7 +55,7 @@ def examples_of(path: str, task: str | None, encoding: str) -> Iterator[tuple[st
     if task is None:
         yield from read_examples(path, encoding)
     else:
-        from warmstart.verbs.zeroshot import find_task  # with torch, which nothing else here needs
+        from warmstart.build.zeroshot import find_task  # with torch, which nothing else here needs
         from warmstart.zeroshot.task import Options
 
         yield from ((item.where, item.text) for item in find_task(task).items(path, Options(encoding)))
