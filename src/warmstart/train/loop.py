@@ -8,16 +8,16 @@ import contextlib
 import functools
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
 from warmstart.base.allocator import FreedMemory, keep_freed_memory
 from warmstart.base.console import ProgressBar, progress_bar, say
-from warmstart.base.errors import BadInput
+from warmstart.base.errors import BadInput, DivergenceError
 from warmstart.base.launch import PeerError
 from warmstart.base.old_names import PROGRESS_KEYS, rename_keys
 from warmstart.base.run_folder import METRICS, RunFolder
@@ -26,61 +26,28 @@ from warmstart.base.signals import StopNow, StopRequests
 from warmstart.base.world import current_world
 from warmstart.example.batch import Batch
 from warmstart.models.model import Model
-from warmstart.streams.stream import BatchStream
+from warmstart.streams.stream import BatchStream, halve_until_split
 from warmstart.train import checkpoint, checkpoints
 from warmstart.train.average import WeightAverage
 from warmstart.train.compiled import compile_parts, is_worth_compiling
 from warmstart.train.optimizer import Optimizer
 from warmstart.train.precision import NO_BF16, ComputeSettings, compute_settings, has_fast_bf16
+from warmstart.train.progress import (
+    MOST_SKIPPED,
+    LossHistory,
+    PendingStep,
+    Progress,
+    Validation,
+    copy_buffers,
+    restore_buffers,
+)
 from warmstart.train.recompute import keep_activations, recompute_layers
 from warmstart.train.schedule import factor, num_unfrozen_layers, plan_lengths
 from warmstart.train.schemes import bytes_to_write
 from warmstart.train.settings import TrainSettings
 from warmstart.train.sharded import ShardedWeights
-from warmstart.train.step import Criterion, StepOutput, train_step
+from warmstart.train.step import Criterion, StepOutOfMemory, train_step
 from warmstart.train.weights import Weights
-
-Evaluate = Callable[[Model], dict[str, float]]
-
-
-class Validation(NamedTuple):
-    """How dev decides: the function that evaluates, the metric that counts, and whether more of it is better."""
-
-    evaluate: Evaluate
-    metric: str
-    higher_is_better: bool
-
-
-@dataclass
-class Progress:
-    """What the loop remembers: saved with every checkpoint, and enough to go on as if nothing had happened.
-
-    Attributes:
-        step: updates so far.
-        tokens: read so far.
-        elapsed_s: seconds of training and evaluation.
-        best: dev's best value, greater is better.
-        best_step: the last step it was reached at, whose weights are kept: of equals the one that has learned longest.
-        stale: evaluations since it was first reached.
-        evaluated_step: the step after which dev was last evaluated.
-    """
-
-    step: int = 0
-    tokens: int = 0
-    elapsed_s: float = 0.0
-    best: float | None = None
-    best_step: int = 0
-    stale: int = 0
-    evaluated_step: int = 0
-
-
-class PendingStep(NamedTuple):
-    """A step that a device may still be at, and what its line in the log needs beside what it measures."""
-
-    output: StepOutput
-    step: int
-    rate_factor: float
-    bar: ProgressBar
 
 
 class Trainer:
@@ -122,7 +89,8 @@ class Trainer:
         self.plan = plan_lengths(settings, stream)
         if is_worth_compiling(self.model, stream, self.plan.steps, device):
             compile_parts(self.model)
-        self.state = Progress()
+        self.state, self.losses = Progress(), LossHistory()
+        self.repeated_step = 0  # the last that was taken a second time
         self.pending: deque[PendingStep] = deque()
         self.max_pending = (
             0 if device.type == "cpu" else 1
@@ -200,7 +168,10 @@ class Trainer:
         for name, value in self._buffers.items():
             value.copy_(tensors.get(name, value))
         self.state = Progress(**rename_keys(state, PROGRESS_KEYS))
+        if self.state.max_tokens:
+            self.stream = self.stream.with_max_tokens(self.state.max_tokens)
         self.folder.truncate_metrics(self.state.step)
+        self.losses = LossHistory(row["loss"] for row in self.folder.read_metrics() if row["kind"] == "train")
         return True
 
     def _newest_checkpoint(self, *, strict: bool) -> checkpoints.FoundCheckpoint | None:
@@ -225,7 +196,7 @@ class Trainer:
         """
         self.logged_at_s = time.monotonic()
         self.began_at_s = self.logged_at_s - self.state.elapsed_s
-        with StopRequests() as stop, progress_bar("training", self.plan.steps, self.state.step) as bar:
+        with StopRequests() as stop, self.writer, progress_bar("training", self.plan.steps, self.state.step) as bar:
             self._evaluate_if_due(stop)  # a run that stopped between a step and its evaluation
             while self.state.step < self.plan.steps and not self._patience_is_out():
                 self._step(bar)
@@ -234,7 +205,6 @@ class Trainer:
                 self._evaluate_if_due(stop)
             self._log_steps()
             self._stop_if_requested(stop)  # a signal that came at the end of the last evaluation
-            self.writer.wait()
         self.average.finish()
         self.weights.release()
         self.model = self.weights.full_model or self.model
@@ -264,40 +234,84 @@ class Trainer:
         batches = [batch.to(self.device) for batch in own]
         self.optimizer.num_unfrozen_layers = num_unfrozen_layers(state.step, self.plan)
         self.model.train()
-        seed = derive_seed(settings.seed, "dropout", state.step)
-        with self.world.watched():
-            output = train_step(self.model, self.optimizer, batches, self.criterion, rate_factor, seed)
-        state.step += 1
-        self.average.update(state.step)
+        seed, before = derive_seed(settings.seed, "dropout", state.step), copy_buffers(self.model)
+        try:
+            with self.world.watched():
+                output = train_step(self.model, self.optimizer, batches, self.criterion, rate_factor, seed)
+        except StepOutOfMemory as error:
+            restore_buffers(self.model, before)
+            self._split_further(error)
+            return
+        step = state.step = state.step + 1
         self.memory.release()
-        self.pending.append(PendingStep(output, state.step, rate_factor, bar))
-        self._log_steps(keep=self.max_pending)
+        self.pending.append(PendingStep(output, step, rate_factor, bar, before))
+        self._log_steps(keep=0 if step == self.plan.steps else self.max_pending)
+        if state.step == step:
+            self.average.update(step)
+
+    def _split_further(self, error: StepOutOfMemory) -> None:
+        """Makes the micro-batches smaller, so that this step has more of them; the loop then takes it again.
+
+        Raises:
+            StepOutOfMemory: each has a single example, or another process has memory enough and goes on.
+        """
+        step, before = self.state.step, self.state.max_tokens or self.settings.max_tokens
+        fewer = 0 if self.world.size > 1 else halve_until_split(self.stream, step, before)
+        if fewer == 0:
+            raise error
+        self.stream, self.state.max_tokens = self.stream.with_max_tokens(fewer), fewer
+        say(f"step {step + 1}: out of memory; from here on micro-batches of {fewer:,} tokens: the same gradient")
 
     def _log_steps(self, keep: int = 0) -> None:
         """Logs what the pending steps have measured, all but the last ``keep``, which a device may still be at."""
         state, coefficients = self.state, self.criterion.coefficients
         while len(self.pending) > keep:
-            output, step, rate_factor, bar = self.pending.popleft()
-            report = output.report()
+            pending = self.pending.popleft()
+            try:
+                report = pending.output.report()
+            except DivergenceError as error:
+                self._repeat_or_skip(pending, error)
+                return
             now_s = time.monotonic()
             speed, self.logged_at_s = report.tokens / (now_s - self.logged_at_s), now_s
+            state.skipped = 0
             state.tokens += report.tokens
             state.elapsed_s = now_s - self.began_at_s
             loss = sum(coefficients.get(name, 0.0) * value for name, value in report.losses.items())
-            self.folder.append_metrics(
-                {
-                    "kind": "train",
-                    "step": step,
-                    "tokens": state.tokens,
-                    "loss": loss,
-                    "losses": report.losses,
-                    "lr": self.settings.optimizer.peak * rate_factor,
-                    "grad_norm": report.grad_norm,
-                    "tokens_per_s": round(speed, 1),
-                    "elapsed_s": round(state.elapsed_s, 3),
-                }
-            )
-            bar.update(step, f"loss {loss:.4f}  {speed:,.0f} tokens/s")
+            row = {
+                "kind": "train", "step": pending.step, "tokens": state.tokens, "loss": loss, "losses": report.losses,
+                "lr": self.settings.optimizer.peak * pending.rate_factor, "grad_norm": report.grad_norm,
+                "tokens_per_s": round(speed, 1), "elapsed_s": round(state.elapsed_s, 3),
+            }  # fmt: skip
+            if self.losses.add(loss):
+                row["spike"] = True
+                say(f"step {pending.step}: the loss jumps to {loss:.4f}")
+            self.folder.append_metrics(row)
+            pending.bar.update(pending.step, f"loss {loss:.4f}  {speed:,.0f} tokens/s")
+
+    def _repeat_or_skip(self, pending: PendingStep, error: DivergenceError) -> None:
+        """Goes back to before a step without finite numbers or, the second time, leaves it out.
+
+        Neither it nor any step after it has changed a weight.
+
+        Raises:
+            DivergenceError: it is the last of too many in a row.
+        """
+        state, step = self.state, pending.step
+        self.pending.clear()
+        self.optimizer.allow_updates()
+        restore_buffers(self.model, pending.buffers)
+        state.step = step - 1
+        if self.repeated_step != step:
+            self.repeated_step = step
+            say(f"step {step}: the loss or its gradient is not finite; the step is taken once more")
+            return
+        read = self.stream.describe(state.step)
+        state.step, state.skipped = step, state.skipped + 1
+        self.folder.append_metrics({"kind": "skipped", "step": step, "tokens": state.tokens, "read": read})
+        if state.skipped == MOST_SKIPPED:
+            raise error
+        say(f"step {step}: not finite again, so the step is left out; it read {read}")
 
     def _evaluate_if_due(self, stop: StopRequests) -> None:
         """Evaluates the model on dev after every ``evaluate_every`` steps and at the end, and keeps the best weights.
@@ -308,7 +322,10 @@ class Trainer:
         due = state.step > 0 and (state.step % self.plan.evaluate_steps == 0 or state.step == self.plan.steps)
         if validation is None or not due or state.evaluated_step == state.step:
             return
+        step = state.step
         self._log_steps()
+        if state.step != step:  # it is taken once more
+            return
         values = self._evaluate(validation, stop)
         score = values[validation.metric] if validation.higher_is_better else -values[validation.metric]
         state.evaluated_step, state.elapsed_s = state.step, time.monotonic() - self.began_at_s
