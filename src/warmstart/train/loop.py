@@ -17,8 +17,7 @@ import torch
 
 from warmstart.base.allocator import FreedMemory, keep_freed_memory
 from warmstart.base.console import ProgressBar, progress_bar, say
-from warmstart.base.errors import BadInput
-from warmstart.base.launch import PeerError
+from warmstart.base.errors import BadInput, DivergenceError
 from warmstart.base.old_names import PROGRESS_KEYS, rename_keys
 from warmstart.base.run_folder import RunFolder
 from warmstart.base.seeds import derive_seed
@@ -219,6 +218,18 @@ class Trainer:
         """
         self.logged_at_s = time.monotonic()
         self.began_at_s = self.logged_at_s - self.state.elapsed_s
+        try:
+            self._train()
+        except DivergenceError as error:
+            self.world.end(error)
+        self.average.finish()
+        self.weights.release()
+        self.model = self.weights.full_model or self.model
+        keep_activations(self.model)
+        return self.state
+
+    def _train(self) -> None:
+        """All steps, with what is due between them."""
         with StopRequests() as stop, progress_bar("training", self.plan.steps, self.state.step) as bar:
             self._evaluate_if_due(stop)  # a run that stopped between a step and its evaluation
             while self.state.step < self.plan.steps and not self._patience_is_out():
@@ -228,11 +239,6 @@ class Trainer:
                 self._evaluate_if_due(stop)
             self._log_steps()
             self._stop_if_requested(stop)  # a signal that came at the end of the last evaluation
-        self.average.finish()
-        self.weights.release()
-        self.model = self.weights.full_model or self.model
-        keep_activations(self.model)
-        return self.state
 
     def _stop_if_requested(self, stop: StopRequests, *, save: bool = False) -> None:
         """Saves, where that is due, and where a signal has come to any process of this training all of them end."""
@@ -246,8 +252,7 @@ class Trainer:
         came = [number for number in numbers if number is not None]
         if came:
             stop.take(came[0])
-            error = stop.error(str(self.folder.path))
-            raise error if self.world.leads else PeerError(exit_code=error.exit_code)
+            self.world.end(stop.error(str(self.folder.path)))
 
     def _step(self, bar: ProgressBar) -> None:
         state, settings = self.state, self.settings
