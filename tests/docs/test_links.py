@@ -26,7 +26,11 @@ COMMENTED = [path for folder in ("src", "recipes", "tests", "bench") for path in
 GROUPS = "|".join(["explain", *dict.fromkeys(verb.split()[0] for verb in VERBS if " " in verb)])
 VERB = re.compile(rf"(?:^|[\s`(;|&])warmstart ((?:(?:{GROUPS}) )?[a-z]+) ([^`]*)")
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
-OTHERS = {"--version", "--config-settings", "--upgrade", "--num-train-epochs", "--index-url"}
+OTHERS = {"--version", "--config-settings", "--upgrade", "--num-train-epochs", "--index-url"} | {
+    *("--nnodes", "--nproc-per-node", "--node-rank", "--master-addr", "--master-port", "--max-restarts"),  # torchrun's
+    *("--nodes", "--ntasks-per-node", "--gpus-per-node", "--cpus-per-task", "--time"),  # SLURM's
+    *("--signal", "--requeue", "--open-mode"),
+}
 """Flags of other programs that the pages name."""
 
 each_page = pytest.mark.parametrize("path", PAGES, ids=name)

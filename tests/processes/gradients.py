@@ -39,7 +39,6 @@ def model() -> Model:
 
 def step_gradients(parallel: str, recompute: bool = False) -> tuple[dict[str, torch.Tensor], dict[str, float], float]:
     """Name → gradient of each parameter in the first step, the losses, and the gradient's norm."""
-    torch.set_num_threads(1)
     world, made = current_world(), model()
     if recompute:
         recompute_layers(made)
@@ -53,6 +52,8 @@ def step_gradients(parallel: str, recompute: bool = False) -> tuple[dict[str, to
     batches = stream().batches(0, world.rank, world.size)
     losses = accumulate(made, optimizer, batches, Criterion({"lm": 1.0}), 1)
     norm = float(optimizer.gradient_norm())
+    held, total = sum(world.gather(sum(len(group.master) for group in weights.groups))), model().num_parameters
+    assert held == (total if parallel == "fsdp" else world.size * total)
     rows = {f"{group.name}.grad": group.grad for group in weights.groups}
     named = {key.partition("/")[2]: value for key, value in weights.named(rows).items()}
     whole = {

@@ -3,7 +3,7 @@
 With P trained weights, F frozen ones, N processes, s bytes a number in the dtype that computes, U weights of the largest
 layer and R of what is no layer, the bytes of each process are:
 
-- ``ddp``: 16 P for masters, gradient and two moments, s (2 P + F) for the working copy and gradients under way, 4 F;
+- ``ddp``: 16 P for masters, gradient and two moments, 4 F, and where s is not 4, s (P + F) for the working copy;
 - ``fsdp``: (20 P + 4 F) / N for the same and the part that layers are gathered from; s (R + 2 U) for what is gathered, this
   layer and the next; (s + 4) max(U, R) for a gradient on its way; while dev is evaluated s (P + F) for a whole copy instead;
 - both: the activations of one micro-batch and of a stretch of the softmax.
@@ -60,7 +60,8 @@ def memory_of_process(model: Model, scale: Scale, load: Load) -> dict[str, float
     kept = layers * size.width + size.activation_size(0) / (size.layers if load.recompute else 1)
     beside = {"activations": load.tokens * kept * s, "softmax": float(softmax_bytes(size))}
     if scale.parallel == "ddp" or scale.size == 1:
-        return {"weights": 16.0 * trained + s * (2 * trained + frozen) + 4 * frozen, **beside}
+        copy = 0 if s == 4 else s * model.num_parameters
+        return {"weights": 16.0 * trained + 4 * frozen + copy, **beside}
     units = [_count(unit) for unit in list_units(model)]
     rest, largest = model.num_parameters - sum(units), max(units, default=0)
     gathered = s * (rest + 2 * largest) + (s + 4) * max(largest, rest)

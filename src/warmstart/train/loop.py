@@ -18,7 +18,6 @@ import torch
 from warmstart.base.allocator import FreedMemory, keep_freed_memory
 from warmstart.base.console import ProgressBar, progress_bar, say
 from warmstart.base.errors import BadInput, DivergenceError
-from warmstart.base.launch import PeerError
 from warmstart.base.old_names import PROGRESS_KEYS, rename_keys
 from warmstart.base.run_folder import METRICS, RunFolder
 from warmstart.base.seeds import derive_seed
@@ -40,6 +39,7 @@ from warmstart.train.progress import (
     Validation,
     copy_buffers,
     restore_buffers,
+    train_row,
 )
 from warmstart.train.recompute import keep_activations, recompute_layers
 from warmstart.train.schedule import factor, num_unfrozen_layers, plan_lengths
@@ -196,20 +196,27 @@ class Trainer:
         """
         self.logged_at_s = time.monotonic()
         self.began_at_s = self.logged_at_s - self.state.elapsed_s
+        try:
+            self._train()
+        except DivergenceError as error:
+            self.world.end(error)
+        self.average.finish()
+        self.weights.release()
+        self.model = self.weights.full_model or self.model
+        keep_activations(self.model)
+        return self.state
+
+    def _train(self) -> None:
+        """All steps, with what is due between them."""
         with StopRequests() as stop, self.writer, progress_bar("training", self.plan.steps, self.state.step) as bar:
             self._evaluate_if_due(stop)  # a run that stopped between a step and its evaluation
-            while self.state.step < self.plan.steps and not self._patience_is_out():
+            while self.state.step < self.plan.steps and not 0 < self.settings.patience <= self.state.stale:
                 self._step(bar)
                 is_due = time.monotonic() - self.saved_at_s >= self.settings.save_every_s
                 self._stop_if_requested(stop, save=is_due)
                 self._evaluate_if_due(stop)
             self._log_steps()
             self._stop_if_requested(stop)  # a signal that came at the end of the last evaluation
-        self.average.finish()
-        self.weights.release()
-        self.model = self.weights.full_model or self.model
-        keep_activations(self.model)
-        return self.state
 
     def _stop_if_requested(self, stop: StopRequests, *, save: bool = False) -> None:
         """Saves, where that is due, and where a signal has come to any process of this training all of them end."""
@@ -224,8 +231,7 @@ class Trainer:
         if came:
             self.writer.wait()
             stop.take(came[0])
-            error = stop.error(str(self.folder.path))
-            raise error if self.world.leads else PeerError(exit_code=error.exit_code)
+            self.world.end(stop.error(str(self.folder.path)))
 
     def _step(self, bar: ProgressBar) -> None:
         state, settings = self.state, self.settings
@@ -278,15 +284,10 @@ class Trainer:
             state.tokens += report.tokens
             state.elapsed_s = now_s - self.began_at_s
             loss = sum(coefficients.get(name, 0.0) * value for name, value in report.losses.items())
-            row = {
-                "kind": "train", "step": pending.step, "tokens": state.tokens, "loss": loss, "losses": report.losses,
-                "lr": self.settings.optimizer.peak * pending.rate_factor, "grad_norm": report.grad_norm,
-                "tokens_per_s": round(speed, 1), "elapsed_s": round(state.elapsed_s, 3),
-            }  # fmt: skip
-            if self.losses.add(loss):
-                row["spike"] = True
+            rate, is_spike = self.settings.optimizer.peak * pending.rate_factor, self.losses.add(loss)
+            self.folder.append_metrics(train_row(state, pending.step, report, loss, rate, speed, is_spike=is_spike))
+            if is_spike:
                 say(f"step {pending.step}: the loss jumps to {loss:.4f}")
-            self.folder.append_metrics(row)
             pending.bar.update(pending.step, f"loss {loss:.4f}  {speed:,.0f} tokens/s")
 
     def _repeat_or_skip(self, pending: PendingStep, error: DivergenceError) -> None:
@@ -331,13 +332,11 @@ class Trainer:
         state.evaluated_step, state.elapsed_s = state.step, time.monotonic() - self.began_at_s
         row = {"kind": "dev", "step": state.step, "tokens": state.tokens, "metrics": values}
         self.folder.append_metrics(row | {"elapsed_s": round(state.elapsed_s, 3)})
-        state.stale = 0 if state.best is None or score > state.best else state.stale + 1
-        if state.best is None or score >= state.best:
-            state.best, state.best_step = score, state.step
+        if state.is_best(score):
             with self.average.applied():
                 best = self.weights.trainable() | self._buffers
-            if self.world.leads:
-                self.writer.set_best(state.step, best)
+                if self.world.leads:
+                    self.writer.set_best(state.step, best)
             self._save()  # so that a checkpoint never remembers a best that a crash has lost
         shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
         self.logged_at_s = time.monotonic()
@@ -386,9 +385,6 @@ class Trainer:
         if self.state.best is None:
             return None
         return checkpoint.load_best(self.best_path, self.state.best_step, self.state.step)
-
-    def _patience_is_out(self) -> bool:
-        return 0 < self.settings.patience <= self.state.stale
 
     def _save(self) -> None:
         self._log_steps()

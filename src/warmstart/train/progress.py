@@ -9,13 +9,13 @@ import statistics
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
 from warmstart.base.console import ProgressBar
 from warmstart.models.model import Model
-from warmstart.train.step import StepOutput
+from warmstart.train.step import StepOutput, StepReport
 
 MOST_SKIPPED = 3
 """Steps that are left out one after the other: the last of them stops the training."""
@@ -60,6 +60,14 @@ class Progress:
     skipped: int = 0
     max_tokens: int = 0
 
+    def is_best(self, score: float) -> bool:
+        """Takes in what dev says after this step, greater is better; whether nothing has been better yet."""
+        self.stale = 0 if self.best is None or score > self.best else self.stale + 1
+        if self.best is not None and score < self.best:
+            return False
+        self.best, self.best_step = score, self.step
+        return True
+
 
 class PendingStep(NamedTuple):
     """A step that a device may still be at, and what its line in the log needs beside what it measures.
@@ -72,6 +80,17 @@ class PendingStep(NamedTuple):
     rate_factor: float
     bar: ProgressBar
     buffers: dict[str, torch.Tensor]
+
+
+def train_row(
+    state: Progress, step: int, report: StepReport, loss: float, rate: float, speed: float, *, is_spike: bool
+) -> dict[str, Any]:
+    """The line of a step in ``metrics.jsonl``; ``rate`` is the learning rate, ``speed`` in tokens per second."""
+    mark = {"spike": True} if is_spike else {}
+    return {
+        "kind": "train", "step": step, "tokens": state.tokens, "loss": loss, "losses": report.losses, "lr": rate,
+        "grad_norm": report.grad_norm, "tokens_per_s": round(speed, 1), "elapsed_s": round(state.elapsed_s, 3), **mark,
+    }  # fmt: skip
 
 
 def copy_buffers(model: Model) -> dict[str, torch.Tensor]:
