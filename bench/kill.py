@@ -280,7 +280,13 @@ def run(
                 for _ in range(-(-rounds // 4) if names is None else rounds):
                     for key, value in ROUNDS[kind](bench).items():
                         totals[key] = totals.get(key, 0) + int(value)
+                print(line_of(kind, scenario.name, totals), file=sys.stderr, flush=True)
     return found
+
+
+def line_of(kind: str, name: str, counts: dict[str, int]) -> str:
+    """The counts of one kind of break of one command."""
+    return f"{kind:6} {name:9} " + ", ".join(f"{count} {what}" for what, count in counts.items())
 
 
 def main() -> None:
@@ -297,7 +303,7 @@ def main() -> None:
     else:
         for kind, by_name in found.items():
             for name, counts in by_name.items():
-                print(f"{kind:6} {name:9} " + ", ".join(f"{count} {what}" for what, count in counts.items()))
+                print(line_of(kind, name, counts))
     bad = ("different", "late", "other exit codes")
     sys.exit(any(counts.get(name) for by_name in found.values() for counts in by_name.values() for name in bad))
 

@@ -27,8 +27,9 @@ from warmstart.streams.settings import MixtureSettings
 from warmstart.streams.sources import ListSource, RowSource
 from warmstart.streams.stream import BatchStream, Stream
 from warmstart.train import checkpoint, loop
-from warmstart.train.loop import Trainer, Validation
+from warmstart.train.loop import Trainer
 from warmstart.train.precision import ComputeSettings
+from warmstart.train.progress import Validation
 from warmstart.train.settings import OptimizerSettings, ScheduleSettings, SmoothnessSettings, TrainSettings
 from warmstart.train.step import Criterion
 

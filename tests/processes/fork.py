@@ -16,10 +16,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch  # noqa: F401  imported once for all
+import torch
 
 import warmstart.train.loop
+import warmstart.verbs.finetune
+import warmstart.verbs.pretrain
 from warmstart.cli.main import main, silence_libraries
+
+torch.optim.AdamW([torch.zeros(1)])  # which imports torch's compiler: here once for all
 
 
 def _strike(number: int, rank: int, step: int) -> None:

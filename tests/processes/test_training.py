@@ -139,26 +139,28 @@ def test_fine_tuning_by_two_processes(place: Path) -> None:
     assert_same_training(place / "tuned-2" / "scratch-seed1", place / "tuned" / "scratch-seed1")
 
 
-@pytest.mark.parametrize(
-    ("argv", "sentence"),
-    [
-        (["prepare", "texts", "--out", "x"], "run warmstart prepare by itself, without torchrun"),
-        (["evaluate", "--run", "x", "--data", "rows.jsonl"], "pretrain and finetune under torchrun"),
-        (["pretrain", "--corpus", "texts", "--out", "x"], "run first, without torchrun: warmstart prepare texts --out"),
-        (["pretrain", "--corpus", "corpus", "--batch-size", "1", "--out", "x"], "at least 2"),
-        (["pretrain", "--corpus", "corpus", "--parallel", "fsdp", "--optimizer", "muon", "--out", "x"], "--parallel ddp"),
-        (["pretrain", "--corpus", "corpus", "--device", "cuda:99", "--out", "x"], "no such device on this machine"),
-        (["pretrain", "--corpus", "corpus", "--model", "lstm-tiny", "--carry", "--out", "x"], "with one process"),
-    ],
-)  # fmt: skip
-def test_what_several_processes_cannot_do_is_refused(
-    place: Path, argv: list[str], sentence: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One sentence from one process, exit code 2 from all, nothing written."""
+REFUSED = [
+    (["prepare", "texts", "--out", "x"], "run warmstart prepare by itself, without torchrun", 2),
+    (["evaluate", "--run", "x", "--data", "rows.jsonl"], "pretrain and finetune under torchrun", 2),
+    (["pretrain", "--corpus", "texts", "--out", "x"], "run first, without torchrun: warmstart prepare texts --out", 1),
+    (["pretrain", "--corpus", "corpus", "--batch-size", "1", "--out", "x"], "at least 2", 1),
+    (
+        ["pretrain", "--corpus", "corpus", "--parallel", "fsdp", "--optimizer", "muon", "--out", "x"],
+        "--parallel ddp",
+        1,
+    ),
+    (["pretrain", "--corpus", "corpus", "--device", "cuda:99", "--out", "x"], "no such device on this machine", 2),
+    (["pretrain", "--corpus", "corpus", "--model", "lstm-tiny", "--carry", "--out", "x"], "with one process", 1),
+]
+"""Command → a part of the sentence, and how many processes say it: all what is found before they have met."""
+
+
+def test_what_several_processes_cannot_do_is_refused(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One sentence, exit code 2 from all, nothing written."""
     monkeypatch.chdir(place)
-    [found] = run(job(2, *argv))
-    assert found["codes"] == [2, 2], found
-    said = [words for words in found["words"] if "warmstart: " in words]
-    assert len(said) == 1, found
-    assert sentence in said[0]
-    assert not (place / "x").exists()
+    for (_, sentence, count), found in zip(REFUSED, run(*(job(2, *argv) for argv, *_ in REFUSED)), strict=True):
+        assert found["codes"] == [2, 2], found
+        said = [words for words in found["words"] if words]
+        assert len(said) == count, found
+        assert all(words.count("warmstart: ") == 1 and sentence in words for words in said)
+        assert not (place / "x").exists()

@@ -251,6 +251,17 @@ def test_rows_that_cannot_be_used_are_skipped_and_counted_where_asked(tmp_path: 
     assert "no examples" in nothing
 
 
+def test_so_many_rows_may_be_left_out_and_no_more(tmp_path: Path) -> None:
+    """Witness: the rows of the file: three without a label, one with too many columns, and what each reason counts."""
+    content = "text,label\na,x\nb,\nc,y\nd,\ne,\nf,x,z\n"
+    skipped = SkippedRows(4)
+    assert len(read(tmp_path / "a.csv", content, "classification", skipped=skipped).records) == 2
+    assert sorted(skipped.counts.values()) == [1, 3]
+    refused = complaint(tmp_path / "a.csv", content, "classification", skipped=SkippedRows(3))
+    assert refused.startswith(f"{tmp_path / 'a.csv'}") and "more than 3 rows cannot be used" in refused
+    assert "--max-bad-rows" in refused
+
+
 def test_parquet_cells_that_are_no_text_are_skipped_too(tmp_path: Path) -> None:
     """Witness: pyarrow: the rows around the one whose bytes are no UTF-8."""
     cells = pyarrow.Array.from_buffers(

@@ -19,8 +19,9 @@ from warmstart.models.settings import ModelSettings
 from warmstart.objectives.causal import causal
 from warmstart.streams.sources import ListSource
 from warmstart.streams.stream import Stream
-from warmstart.train.loop import Trainer, Validation
+from warmstart.train.loop import Trainer
 from warmstart.train.optimizer import Optimizer
+from warmstart.train.progress import Validation
 from warmstart.train.schedule import Lengths, factor
 from warmstart.train.settings import OptimizerSettings, ScheduleSettings, TrainSettings
 from warmstart.train.step import Criterion, accumulate

@@ -19,7 +19,8 @@ from warmstart.models.presets import preset
 from warmstart.models.settings import HeadSettings, ModelSettings
 from warmstart.streams.sources import ListSource
 from warmstart.streams.stream import Stream
-from warmstart.train.loop import Trainer, Validation
+from warmstart.train.loop import Trainer
+from warmstart.train.progress import Validation
 from warmstart.train.schemes import apply_scheme, check_scheme, close_scheme, num_trainable
 from warmstart.train.settings import OptimizerSettings, SchemeSettings, TrainSettings
 from warmstart.train.step import Criterion

@@ -3,9 +3,8 @@
 What they are to each other is in :mod:`~warmstart.base.world`.
 """
 
-import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from warmstart.base.errors import BadInput, WarmstartError
 
@@ -28,22 +27,11 @@ def rank_of_process() -> int:
     return int(os.environ["RANK"]) if num_processes() > 1 else 0
 
 
-@contextlib.contextmanager
-def errors_said_once() -> Iterator[None]:
-    """Before the processes have met, an error that all have is said by the first of them on each machine."""
-    try:
-        yield
-    except WarmstartError as error:
-        if num_processes() == 1 or int(os.environ.get("LOCAL_RANK", "0")) == 0:
-            raise
-        raise PeerError(exit_code=error.exit_code) from None
-
-
 def check_single(verb: str, allowed: Sequence[str]) -> None:
     """Refuses a verb that several processes cannot do together.
 
     Raises:
-        BadInput: ``torchrun`` has started several; only the first of them says so.
+        BadInput: ``torchrun`` has started several.
     """
     if num_processes() > 1:
         raise BadInput(

@@ -15,13 +15,15 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import torch
 import torch.distributed as dist
 
+from warmstart.base.console import print_error
 from warmstart.base.device import find_device
-from warmstart.base.launch import PeerError, errors_said_once, num_processes, rank_of_process
+from warmstart.base.errors import WarmstartError
+from warmstart.base.launch import PeerError, num_processes, rank_of_process
 
 Parallel = Literal["ddp", "fsdp"]
 PATIENCE = datetime.timedelta(hours=1)
@@ -98,9 +100,16 @@ class World:
         failed = [rank for rank, code in enumerate(codes) if code is not None]
         if not failed:
             return
-        if error is not None and self.rank == failed[0]:
-            raise error
-        raise PeerError(exit_code=codes[failed[0]])
+        self.end(error or PeerError(exit_code=codes[failed[0]]), speaker=failed[0])
+
+    def end(self, error: Exception, speaker: int = 0) -> NoReturn:
+        """All processes end by an error, which one of them says before any ends: ``torchrun`` then ends all at once."""
+        if self.size > 1 and isinstance(error, WarmstartError):
+            if self.rank == speaker:
+                print_error(f"warmstart: {error}")
+            error = PeerError(exit_code=error.exit_code)
+        self.gather(None)
+        raise error
 
     def watched(self) -> contextlib.AbstractContextManager[None]:
         """Around work in which torch exchanges something by itself."""
@@ -156,8 +165,7 @@ def join(device: str | None = None, parallel: Parallel = "ddp") -> Iterator[Worl
     global _current
     rank, size = rank_of_process(), num_processes()
     many = size > 1
-    with errors_said_once():
-        place = find_device(device, int(os.environ.get("LOCAL_RANK", "0")) if many else None)
+    place = find_device(device, int(os.environ.get("LOCAL_RANK", "0")) if many else None)
     if place.type not in ("cpu", "mps"):
         torch.accelerator.set_device_index(place.index or 0)
     before, _current = _current, World(place, rank, size, parallel)

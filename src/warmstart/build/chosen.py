@@ -23,6 +23,7 @@ from warmstart.build.sizes import backbone_settings
 from warmstart.build.start import NO_START, read_start
 from warmstart.build.task import is_bi_encoder
 from warmstart.config.schema import FinetuneRecipe
+from warmstart.models.heads import HEADS
 from warmstart.models.settings import BackboneSettings
 from warmstart.tasks.kind import TaskKind
 from warmstart.tasks.table import KINDS
@@ -116,7 +117,8 @@ def _trains_head_alone(recipe: FinetuneRecipe, data: Mapping[str, LabelledData])
     apart = all(
         is_bi_encoder(own, KINDS[data[name].kind], len(data[name].train)) for name, own in recipe.by_task().items()
     )
-    few = sum(len(one.train) for one in data.values()) < FEW_APART
+    heads = [KINDS[one.kind].answer(one.label_names).head for one in data.values()]
+    few = sum(len(one.train) for one in data.values()) < FEW_APART and all(h and HEADS[h].has_weights for h in heads)
     return (
         few and apart and recipe.start != NO_START and recipe.train.unfreeze is None and recipe.transfer_layers is None
     )

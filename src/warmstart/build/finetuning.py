@@ -202,13 +202,7 @@ def build_finetuning(
     if not all(head.frame is not None and head.frame.template is not None for head in heads.values()):
         tokenizer = tokenizer.with_special_tokens(special_tokens(backbone.sight, tokenizer))
     tokenizer = with_text_tokens(recipe, tokenizer, backbone)
-    copied = backbone.total_layers if recipe.transfer_layers is None else recipe.transfer_layers
-    check_scheme(recipe.scheme, backbone, None if start is None else copied)
-    if recipe.scheme.by_pairs and recipe.tasks:
-        raise BadInput(
-            "pairs of labels are learned for one task", where="--scheme", value="setfit", allowed="with one --task",
-            next_step="choose another scheme, or fine-tune for each task by itself",
-        )  # fmt: skip
+    _check_scheme(recipe, backbone, starts=start is not None)
     generates = any(kinds[name].answer(data[name].label_names).generated for name in own)
     own = {name: inputs.without_foresight(one, generates) for name, one in own.items()}
     before = {} if other is None else {task.name: task for task in other.tasks}
@@ -228,6 +222,17 @@ def build_finetuning(
     settings = _with_inputs(settings, recipe, inputs, start)
     metric, vectors = _metric(recipe, tasks), _vectors(recipe, tokenizer, backbone)
     return Finetuning(tasks, tokenizer, settings, start, metric, criterion, vectors, sides, inputs, texts, raw_text)
+
+
+def _check_scheme(recipe: FinetuneRecipe, backbone: BackboneSettings, *, starts: bool) -> None:
+    """Refuses a scheme that does not fit the model, its start or the number of tasks."""
+    copied = backbone.total_layers if recipe.transfer_layers is None else recipe.transfer_layers
+    check_scheme(recipe.scheme, backbone, copied if starts else None)
+    if recipe.scheme.by_pairs and recipe.tasks:
+        raise BadInput(
+            "pairs of labels are learned for one task", where="--scheme", value="setfit", allowed="with one --task",
+            next_step="choose another scheme, or fine-tune for each task by itself",
+        )  # fmt: skip
 
 
 def _goals(recipe: FinetuneRecipe, tasks: Sequence[LearnedTask], backbone: BackboneSettings) -> dict[str, float]:

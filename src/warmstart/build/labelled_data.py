@@ -1,7 +1,7 @@
 """From a recipe's ``task`` to Records: files of one's own, a data set of the hub, or a known one's folder."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from warmstart.config.schema import FinetuneRecipe
 from warmstart.config.task_recipe import TaskRecipe
 from warmstart.example.record import Record
 from warmstart.readers.hub import is_hub_id, read_hub_splits
-from warmstart.readers.problems import SkippedRows
+from warmstart.readers.problems import SkippedRows, skipped_rows
 from warmstart.readers.rows import Row
 from warmstart.tasks.catalogue import CATALOGUE, KnownDataset, known_dataset
 from warmstart.tasks.column_choice import choose_columns
@@ -36,7 +36,7 @@ class LabelledData:
 
     ``name`` is that of a known data set, and empty for other data; ``label_values`` are as a TaskSet has them;
     ``dev_is_train``: the training Records stand for dev, since nothing is held out; ``open_labels`` are the label names of
-    dev and test, where these may have more than the training.
+    dev and test, where these may have more than the training; ``skipped``: why rows were left out → how many.
     """
 
     kind: str
@@ -50,6 +50,7 @@ class LabelledData:
     label_values: tuple[LabelValue, ...] = ()
     dev_is_train: bool = False
     open_labels: OpenLabels | None = None
+    skipped: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def task_set(self) -> TaskSet:
@@ -111,7 +112,7 @@ def divide_rows(
     """
     divided = _divide(train.kind, train.label_names, train.records, dev, task.dev_frac)
     note = _join_notes(divided.note, *_describe(skipped, labels))
-    found = replace(divided, label_values=train.label_values, open_labels=labels, note=note)
+    found = replace(divided, label_values=train.label_values, open_labels=labels, note=note, skipped=_counts(skipped))
     return _with_share(found, task.train_frac, seed)
 
 
@@ -170,7 +171,9 @@ def _own_files(task: TaskRecipe, kind: str) -> LabelledData:
     dev, test = more(task.dev, "dev"), more(task.test, "test")
     found = _divide(kind, train.label_names, train.records, dev, task.dev_frac)
     note = _join_notes(found.note, *_describe(skipped, labels))
-    return replace(found, test=test, label_values=train.label_values, open_labels=labels, note=note)
+    return replace(
+        found, test=test, label_values=train.label_values, open_labels=labels, note=note, skipped=_counts(skipped)
+    )
 
 
 def _open_labels(task: TaskRecipe, names: tuple[str, ...]) -> OpenLabels | None:
@@ -179,7 +182,11 @@ def _open_labels(task: TaskRecipe, names: tuple[str, ...]) -> OpenLabels | None:
 
 
 def _skipped_rows(task: TaskRecipe) -> SkippedRows | None:
-    return SkippedRows() if task.bad_rows == "skip" else None
+    return skipped_rows(task.bad_rows, task.max_bad_rows)
+
+
+def _counts(skipped: SkippedRows | None) -> dict[str, int]:
+    return {} if skipped is None else skipped.counts
 
 
 def _describe(skipped: SkippedRows | None, labels: OpenLabels | None) -> list[str]:
@@ -220,7 +227,8 @@ def _from_hub(task: TaskRecipe, kind: str, data: str) -> LabelledData:
     found = _divide(kind, train.label_names, train.records, more(*HUB_DEV), task.dev_frac)
     found = replace(found, test=more("test"), label_values=train.label_values, open_labels=labels)
     left = [f"not read, of another name or without labels: {', '.join(splits)}"] if splits else []
-    return replace(found, note=_join_notes(found.note, *left, *_describe(skipped, labels)))
+    note = _join_notes(found.note, *left, *_describe(skipped, labels))
+    return replace(found, note=note, skipped=_counts(skipped))
 
 
 def _divide(

@@ -13,7 +13,6 @@ from warmstart.base.clock import begin_command
 from warmstart.base.console import print_error
 from warmstart.base.errors import BadInput, WarmstartError, unknown_name_error
 from warmstart.base.imports import no_garbage_collection
-from warmstart.base.launch import errors_said_once
 from warmstart.base.signals import stop_at_once
 from warmstart.base.threads import spin_briefly
 from warmstart.cli.help import cached_help
@@ -126,8 +125,7 @@ def _main(argv: list[str]) -> int:
     with no_garbage_collection(), _stoppable(verb):
         from warmstart.cli.command import read_command
 
-        with errors_said_once():
-            command = read_command(verb, rest)
+        command = read_command(verb, rest)
     command.run()
     return DONE
 

@@ -14,6 +14,7 @@ from warmstart.tasks.settings import (
     FileFormat,
     FrameSettings,
     LongTexts,
+    MaxBadRows,
     Postprocess,
     UnseenLabels,
     WindowAnswers,
@@ -99,6 +100,7 @@ class EvaluateRequest(Settings):
     format: FileFormat = None
     unseen_labels: UnseenLabels = "refuse"
     bad_rows: BadRows = "refuse"
+    max_bad_rows: MaxBadRows = 1000
     encoding: Encoding = "utf-8"
     precision: Precision = "auto"
     metrics: MetricNames = ()
@@ -135,6 +137,7 @@ class PredictRequest(Settings):
     columns: ColumnNames = ()
     format: FileFormat = None
     bad_rows: BadRows = "refuse"
+    max_bad_rows: MaxBadRows = 1000
     encoding: Encoding = "utf-8"
     long_text: LongTexts | None = Setting(
         None, "what to do with a text that is longer than the context (default: as in training)", flag="--long-text"

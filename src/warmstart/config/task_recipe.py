@@ -10,6 +10,7 @@ from warmstart.tasks.settings import (
     FileFormat,
     FrameSettings,
     LongTexts,
+    MaxBadRows,
     Seq2SeqSettings,
     SpanSettings,
     TaggingSettings,
@@ -64,6 +65,7 @@ class TaskRecipe(Settings):
     format: FileFormat = None
     encoding: Encoding = "utf-8"
     bad_rows: BadRows = "refuse"
+    max_bad_rows: MaxBadRows = 1000
     unseen_labels: UnseenLabels = "refuse"
     long_text: LongTexts = Setting(
         "cut", "what to do with a text that is longer than the context: cut it, refuse the file, or read it in windows",

@@ -43,5 +43,5 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
         if declared != there:
             raise ValueError(f"{info.filename}: an array of {declared:,} bytes, and {there:,} are there")
         file.seek(0)
-        array: NDArray[Any] = npy.read_array(file, allow_pickle=False)
+        array: NDArray[Any] = npy.read_array(file)  # which reads no pickle unless it is told to
     return array

@@ -4,6 +4,7 @@ Standard input has no end that one may wait for: who writes it may want an answe
 Whoever asks for it has these rows left out and counted instead (:class:`SkippedRows`).
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, ParamSpec, TypeVar
 
@@ -26,14 +27,32 @@ class _Fault(NamedTuple):
 
 
 class SkippedRows:
-    """The rows that were left out because they cannot be used, of any number of sources."""
+    """The rows that were left out because they cannot be used, of any number of sources.
 
-    def __init__(self) -> None:
-        self._faults: list[_Fault] = []
+    Args:
+        most: how many may be left out.
+    """
+
+    def __init__(self, most: int = MAX_PROBLEMS) -> None:
+        self._faults, self._most = list[_Fault](), most
 
     def add(self, error: BadInput) -> None:
-        """Leaves out one more row."""
+        """Leaves out one more row.
+
+        Raises:
+            BadInput: it is one too many.
+        """
+        if len(self._faults) == self._most:
+            raise BadInput(
+                f"more than {self._most:,} rows cannot be used: {_describe([*self._faults, _fault(error)])}",
+                where=error.where, next_step="check that this is the file you meant, or allow more: --max-bad-rows N",
+            )  # fmt: skip
         self._faults.append(_fault(error))
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Kind of fault → rows that were left out for it."""
+        return dict(Counter(fault.kind for fault in self._faults))
 
     def describe(self) -> list[str]:
         """How many rows were left out, and the first places of each kind of fault, in words; nothing where none was."""
@@ -41,6 +60,11 @@ class SkippedRows:
             return []
         count = len(self._faults)
         return [f"{count:,} row{'s' * (count > 1)} left out: {_describe(self._faults)}"]
+
+
+def skipped_rows(bad_rows: str, most: int) -> SkippedRows | None:
+    """Where rows that cannot be used go, as ``--bad-rows`` and ``--max-bad-rows`` have it; ``None``: nowhere."""
+    return SkippedRows(most) if bad_rows == "skip" else None
 
 
 class RowProblems:

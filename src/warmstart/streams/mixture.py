@@ -6,7 +6,7 @@ batch i of the task's own stream, so the cursor of the whole is one integer, the
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -101,6 +101,15 @@ class MixedStream:
         """The micro-batches of ``step`` for one rank."""
         place = self.mixture.locate(step)
         return self.streams[place.task].batches(place.batch, rank, world)
+
+    def with_max_tokens(self, max_tokens: int) -> "MixedStream":
+        """The same steps, split into micro-batches of at most so many tokens."""
+        return replace(self, streams=tuple(stream.with_max_tokens(max_tokens) for stream in self.streams))
+
+    def describe(self, step: int) -> str:
+        """What ``step`` reads of its task, which is counted from 1."""
+        place = self.mixture.locate(step)
+        return f"{self.streams[place.task].describe(place.batch)} of task {place.task + 1}"
 
 
 @dataclass(frozen=True, slots=True)

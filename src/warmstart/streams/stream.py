@@ -43,6 +43,14 @@ class BatchStream(Protocol):
         """The micro-batches of ``step`` for one rank."""
         ...
 
+    def with_max_tokens(self, max_tokens: int) -> "BatchStream":
+        """The same steps, split into micro-batches of at most so many tokens."""
+        ...
+
+    def describe(self, step: int) -> str:
+        """What ``step`` reads, in words."""
+        ...
+
 
 class StreamPart(NamedTuple):
     """A Stream, and the share of all steps that come from it."""
@@ -117,6 +125,15 @@ class Stream:
         taken = [examples[turn] for examples in self.source.take(epoch, items[rank::world])]
         return split_batches([some for some in taken if some], self.accumulation, self.max_tokens)
 
+    def with_max_tokens(self, max_tokens: int) -> "Stream":
+        """The same steps, split into micro-batches of at most so many tokens."""
+        return replace(self, max_tokens=max_tokens)
+
+    def describe(self, step: int) -> str:
+        """The numbers of its items, in the order of the data, and the epoch, both counted from 1."""
+        epoch, items = self.indices(step)
+        return f"examples {', '.join(str(item + 1) for item in sorted(items.tolist()))} in epoch {epoch + 1}"
+
     def typical_batches(self) -> list[Batch]:
         """The micro-batches of a batch whose items have any length, all its turns: what sizes are estimated from."""
         mixed = replace(self, by_length=False)
@@ -130,6 +147,14 @@ def typical_tokens(stream: BatchStream) -> float:
         tokens = sum(batch.num_tokens for batch in part.typical_batches())
         found += share * tokens / min(part.batch_size, len(part.source)) / len(part.turns) * part.batch_size
     return found
+
+
+def halve_until_split(stream: BatchStream, step: int, max_tokens: int) -> int:
+    """The largest half, quarter, … of ``max_tokens`` that gives ``step`` more micro-batches; 0 where none does."""
+    count = len(stream.batches(step))
+    while max_tokens and len(stream.with_max_tokens(max_tokens).batches(step)) <= count:
+        max_tokens //= 2
+    return max_tokens
 
 
 def split_batches(records: list[list[Example]], at_least: int, max_tokens: int) -> list[Batch]:

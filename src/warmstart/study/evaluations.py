@@ -15,7 +15,7 @@ from warmstart.evaluation.predictor import Member, Predictor
 from warmstart.models.model import Model
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.vocabulary import Vocabulary, require_text
-from warmstart.train.loop import Validation
+from warmstart.train.progress import Validation
 
 Evaluations = Mapping[str, Evaluation]
 """Task → how the model does on it; the only task has the empty name."""

@@ -172,7 +172,11 @@ def how_collapsed(report: Mapping[str, Any]) -> str:
 
 def _write_account(folder: RunFolder, built: Finetuning, transfer: WeightAccount | None) -> None:
     """What became of every record, and of every weight of a start."""
-    accounts = {task.name: task.training.account.to_dict() for task in built.tasks}
+    accounts = {
+        task.name: task.training.account.to_dict()
+        | ({"skipped": dict(skipped)} if (skipped := task.data.skipped) else {})
+        for task in built.tasks
+    }
     account: dict[str, Any] = {"records": accounts.get("", accounts)}
     if transfer is not None:
         say(f"transfer   {transfer.sentence()}")

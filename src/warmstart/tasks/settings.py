@@ -36,6 +36,13 @@ BadRows = Annotated[
     Literal["refuse", "skip"],
     Setting(help="rows that cannot be used: refuse the file, or leave them out and say how many", flag="--bad-rows"),
 ]
+MaxBadRows = Annotated[
+    int,
+    Setting(
+        help="with --bad-rows skip: rows that may be left out before the data are refused all the same",
+        flag="--max-bad-rows", metavar="N", ge=0,
+    ),
+]  # fmt: skip
 UnseenLabels = Annotated[
     Literal["refuse", "count"],
     Setting(

@@ -11,6 +11,7 @@ A :class:`CheckpointWriter` writes both while the training goes on: it copies wh
 until it is written.
 """
 
+import contextlib
 import functools
 import re
 import shutil
@@ -39,7 +40,7 @@ _NOTE = re.compile(r"step (\d+) sha256 (\w+)")
 _RESTORE = "restore the file from a copy, or start the run again in another --out"
 
 
-class CheckpointWriter:
+class CheckpointWriter(contextlib.AbstractContextManager["CheckpointWriter"]):
     """Writes the checkpoints of one run beside its training, one after the other."""
 
     def __init__(self, folder: Path, best: Path, log: Path, keep: int = KEPT) -> None:
@@ -88,6 +89,14 @@ class CheckpointWriter:
             write()
         except BaseException as error:  # whatever it is, the training says it
             self._error = error
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Waits; not where somebody does not want to, and what went wrong already is what is said."""
+        if kind is None:
+            self.wait()
+        elif issubclass(kind, Exception):
+            with contextlib.suppress(Exception):
+                self.wait()
 
     def wait(self) -> None:
         """Returns when all is on the disk.

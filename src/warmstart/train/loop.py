@@ -8,17 +8,16 @@ import contextlib
 import functools
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
 from warmstart.base.allocator import FreedMemory, keep_freed_memory
 from warmstart.base.console import ProgressBar, progress_bar, say
-from warmstart.base.errors import BadInput
-from warmstart.base.launch import PeerError
+from warmstart.base.errors import BadInput, DivergenceError
 from warmstart.base.old_names import PROGRESS_KEYS, rename_keys
 from warmstart.base.run_folder import METRICS, RunFolder
 from warmstart.base.seeds import derive_seed
@@ -26,82 +25,39 @@ from warmstart.base.signals import StopNow, StopRequests
 from warmstart.base.world import current_world
 from warmstart.example.batch import Batch
 from warmstart.models.model import Model
-from warmstart.streams.stream import BatchStream
+from warmstart.streams.stream import BatchStream, halve_until_split
 from warmstart.train import checkpoint, checkpoints
 from warmstart.train.average import EarlierWeights, WeightAverage
 from warmstart.train.compiled import compile_parts, is_worth_compiling
 from warmstart.train.optimizer import Optimizer
 from warmstart.train.precision import NO_BF16, ComputeSettings, compute_settings, has_fast_bf16
+from warmstart.train.progress import (
+    MOST_SKIPPED,
+    LossHistory,
+    PendingStep,
+    Progress,
+    Validation,
+    copy_buffers,
+    restore_buffers,
+    train_row,
+)  # fmt: skip
 from warmstart.train.recompute import keep_activations, recompute_layers
 from warmstart.train.schedule import factor, num_unfrozen_layers, plan_lengths
 from warmstart.train.schemes import bytes_to_write
 from warmstart.train.settings import TrainSettings
 from warmstart.train.sharded import ShardedWeights
-from warmstart.train.step import Criterion, StepOutput, train_step
-from warmstart.train.trackers import check_trackers, open_trackers
+from warmstart.train.step import Criterion, StepOutOfMemory, train_step
+from warmstart.train.trackers import Track, check_trackers, no_tracking, open_trackers
 from warmstart.train.weights import Weights
-
-Evaluate = Callable[[Model], dict[str, float]]
-
-
-class Validation(NamedTuple):
-    """How dev decides: the function that evaluates, the metric that counts, and whether more of it is better."""
-
-    evaluate: Evaluate
-    metric: str
-    higher_is_better: bool
-
-
-@dataclass
-class Progress:
-    """What the loop remembers: saved with every checkpoint, and enough to go on as if nothing had happened.
-
-    Attributes:
-        step: updates so far.
-        tokens: read so far.
-        elapsed_s: seconds of training and evaluation.
-        best: dev's best value, greater is better.
-        best_step: the last step it was reached at, whose weights are kept: of equals the one that has learned longest.
-        stale: evaluations since it was first reached.
-        evaluated_step: the step after which dev was last evaluated.
-    """
-
-    step: int = 0
-    tokens: int = 0
-    elapsed_s: float = 0.0
-    best: float | None = None
-    best_step: int = 0
-    stale: int = 0
-    evaluated_step: int = 0
-
-
-def _no_tracking(row: dict[str, Any]) -> None:
-    """Nobody looks on."""
-
-
-class PendingStep(NamedTuple):
-    """A step that a device may still be at, and what its line in the log needs beside what it measures."""
-
-    output: StepOutput
-    step: int
-    rate_factor: float
-    bar: ProgressBar
 
 
 class Trainer:
     """One training of one model; :meth:`run` is called once."""
 
     def __init__(
-        self,
-        model: Model,
-        stream: BatchStream,
-        settings: TrainSettings,
-        criterion: Criterion,
-        folder: RunFolder,
-        validation: Validation | None,
-        device: torch.device,
-        compute: ComputeSettings | None = None,
-    ) -> None:
+        self, model: Model, stream: BatchStream, settings: TrainSettings, criterion: Criterion, folder: RunFolder,
+        validation: Validation | None, device: torch.device, compute: ComputeSettings | None = None,
+    ) -> None:  # fmt: skip
         """Makes everything that a training needs; where several processes train one model, each has a Trainer.
 
         ``model`` has the weights to begin with (the leading process's count); ``compute`` of None is the fastest here.
@@ -120,18 +76,19 @@ class Trainer:
         self.plan = plan_lengths(settings, stream)
         if is_worth_compiling(self.model, stream, self.plan.steps, device):
             compile_parts(self.model)
-        self.state = Progress()
+        self.state, self.losses = Progress(), LossHistory()
+        self.repeated_step = 0  # the last that was taken a second time
         self.pending: deque[PendingStep] = deque()
         self.max_pending = (
             0 if device.type == "cpu" else 1
-        )  # steps that a device has before the loop asks for the last one's
+        )  # steps that a device has before the last one's are asked for
         self.writer = checkpoint.CheckpointWriter(
             folder.path / "resume", self.best_path, folder.path / METRICS, settings.keep_checkpoints
         )
         self.saved_at_s = time.monotonic()
         self.began_at_s = self.logged_at_s = 0.0
         self.memory = FreedMemory()
-        self.track: Callable[[dict[str, Any]], None] = _no_tracking
+        self.track: Track = no_tracking
 
     def _compute_with(self, compute: ComputeSettings) -> None:
         self.compute = compute
@@ -204,7 +161,10 @@ class Trainer:
         for name, value in self._buffers.items():
             value.copy_(tensors.get(name, value))
         self.state = Progress(**rename_keys(state, PROGRESS_KEYS))
+        if self.state.max_tokens:
+            self.stream = self.stream.with_max_tokens(self.state.max_tokens)
         self.folder.truncate_metrics(self.state.step)
+        self.losses = LossHistory(row["loss"] for row in self.folder.read_metrics() if row["kind"] == "train")
         return True
 
     def _newest_checkpoint(self, *, strict: bool) -> checkpoints.FoundCheckpoint | None:
@@ -229,28 +189,33 @@ class Trainer:
         """
         self.logged_at_s = time.monotonic()
         self.began_at_s = self.logged_at_s - self.state.elapsed_s
-        tracked = self.settings.track if self.world.leads else ()
-        tracking = open_trackers(tracked, self.folder.path, self.state.step)
-        with (
-            tracking as self.track,
-            StopRequests() as stop,
-            progress_bar("training", self.plan.steps, self.state.step) as bar,
-        ):
-            self._evaluate_if_due(stop)  # a run that stopped between a step and its evaluation
-            while self.state.step < self.plan.steps and not self._patience_is_out():
-                self._step(bar)
-                is_due = time.monotonic() - self.saved_at_s >= self.settings.save_every_s
-                self._stop_if_requested(stop, save=is_due)
-                self._evaluate_if_due(stop)
-            self._log_steps()
-            self._stop_if_requested(stop)  # a signal that came at the end of the last evaluation
-            self.writer.wait()
+        try:
+            self._train()
+        except DivergenceError as error:
+            self.world.end(error)
         for follower in self.followers:
             follower.finish()
         self.weights.release()
         self.model = self.weights.full_model or self.model
         keep_activations(self.model)
         return self.state
+
+    def _train(self) -> None:
+        """All steps, with what is due between them."""
+        step, tracked = self.state.step, self.settings.track if self.world.leads else ()
+        tracking, shown = (
+            open_trackers(tracked, self.folder.path, step),
+            progress_bar("training", self.plan.steps, step),
+        )
+        with tracking as self.track, StopRequests() as stop, self.writer, shown as bar:
+            self._evaluate_if_due(stop)  # a run that stopped between a step and its evaluation
+            while self.state.step < self.plan.steps and not 0 < self.settings.patience <= self.state.stale:
+                self._step(bar)
+                is_due = time.monotonic() - self.saved_at_s >= self.settings.save_every_s
+                self._stop_if_requested(stop, save=is_due)
+                self._evaluate_if_due(stop)
+            self._log_steps()
+            self._stop_if_requested(stop)  # a signal that came at the end of the last evaluation
 
     def _stop_if_requested(self, stop: StopRequests, *, save: bool = False) -> None:
         """Saves, where that is due, and where a signal has come to any process of this training all of them end."""
@@ -265,8 +230,7 @@ class Trainer:
         if came:
             self.writer.wait()
             stop.take(came[0])
-            error = stop.error(str(self.folder.path))
-            raise error if self.world.leads else PeerError(exit_code=error.exit_code)
+            self.world.end(stop.error(str(self.folder.path)))
 
     def _step(self, bar: ProgressBar) -> None:
         state, settings = self.state, self.settings
@@ -275,41 +239,79 @@ class Trainer:
         batches = [batch.to(self.device) for batch in own]
         self.optimizer.num_unfrozen_layers = num_unfrozen_layers(state.step, self.plan)
         self.model.train()
-        seed = derive_seed(settings.seed, "dropout", state.step)
-        with self.world.watched():
-            output = train_step(self.model, self.optimizer, batches, self.criterion, rate_factor, seed)
-        state.step += 1
-        for follower in self.followers:
-            follower.update(state.step)
+        seed, before = derive_seed(settings.seed, "dropout", state.step), copy_buffers(self.model)
+        try:
+            with self.world.watched():
+                output = train_step(self.model, self.optimizer, batches, self.criterion, rate_factor, seed)
+        except StepOutOfMemory as error:
+            restore_buffers(self.model, before)
+            self._split_further(error)
+            return
+        step = state.step = state.step + 1
         self.memory.release()
-        self.pending.append(PendingStep(output, state.step, rate_factor, bar))
-        self._log_steps(keep=self.max_pending)
+        self.pending.append(PendingStep(output, step, rate_factor, bar, before))
+        self._log_steps(keep=0 if step == self.plan.steps else self.max_pending)
+        for follower in self.followers if state.step == step else ():
+            follower.update(step)
+
+    def _split_further(self, error: StepOutOfMemory) -> None:
+        """Makes the micro-batches smaller, so that this step has more of them; the loop then takes it again.
+
+        Raises:
+            StepOutOfMemory: each has a single example, or another process has memory enough and goes on.
+        """
+        step, before = self.state.step, self.state.max_tokens or self.settings.max_tokens
+        fewer = 0 if self.world.size > 1 else halve_until_split(self.stream, step, before)
+        if fewer == 0:
+            raise error
+        self.stream, self.state.max_tokens = self.stream.with_max_tokens(fewer), fewer
+        say(f"step {step + 1}: out of memory; from here on micro-batches of {fewer:,} tokens: the same gradient")
 
     def _log_steps(self, keep: int = 0) -> None:
         """Logs what the pending steps have measured, all but the last ``keep``, which a device may still be at."""
         state, coefficients = self.state, self.criterion.coefficients
         while len(self.pending) > keep:
-            output, step, rate_factor, bar = self.pending.popleft()
-            report = output.report()
+            pending = self.pending.popleft()
+            try:
+                report = pending.output.report()
+            except DivergenceError as error:
+                self._repeat_or_skip(pending, error)
+                return
             now_s = time.monotonic()
             speed, self.logged_at_s = report.tokens / (now_s - self.logged_at_s), now_s
+            state.skipped = 0
             state.tokens += report.tokens
             state.elapsed_s = now_s - self.began_at_s
             loss = sum(coefficients.get(name, 0.0) * value for name, value in report.losses.items())
-            self._log(
-                {
-                    "kind": "train",
-                    "step": step,
-                    "tokens": state.tokens,
-                    "loss": loss,
-                    "losses": report.losses,
-                    "lr": self.settings.optimizer.peak * rate_factor,
-                    "grad_norm": report.grad_norm,
-                    "tokens_per_s": round(speed, 1),
-                    "elapsed_s": round(state.elapsed_s, 3),
-                }
-            )
-            bar.update(step, f"loss {loss:.4f}  {speed:,.0f} tokens/s")
+            rate, is_spike = self.settings.optimizer.peak * pending.rate_factor, self.losses.add(loss)
+            self._log(train_row(state, pending.step, report, loss, rate, speed, is_spike=is_spike))
+            if is_spike:
+                say(f"step {pending.step}: the loss jumps to {loss:.4f}")
+            pending.bar.update(pending.step, f"loss {loss:.4f}  {speed:,.0f} tokens/s")
+
+    def _repeat_or_skip(self, pending: PendingStep, error: DivergenceError) -> None:
+        """Goes back to before a step without finite numbers or, the second time, leaves it out.
+
+        Neither it nor any step after it has changed a weight.
+
+        Raises:
+            DivergenceError: it is the last of too many in a row.
+        """
+        state, step = self.state, pending.step
+        self.pending.clear()
+        self.optimizer.allow_updates()
+        restore_buffers(self.model, pending.buffers)
+        state.step = step - 1
+        if self.repeated_step != step:
+            self.repeated_step = step
+            say(f"step {step}: the loss or its gradient is not finite; the step is taken once more")
+            return
+        read = self.stream.describe(state.step)
+        state.step, state.skipped = step, state.skipped + 1
+        self._log({"kind": "skipped", "step": step, "tokens": state.tokens, "read": read})
+        if state.skipped == MOST_SKIPPED:
+            raise error
+        say(f"step {step}: not finite again, so the step is left out; it read {read}")
 
     def _log(self, row: dict[str, Any]) -> None:
         self.folder.append_metrics(row)
@@ -324,19 +326,20 @@ class Trainer:
         due = state.step > 0 and (state.step % self.plan.evaluate_steps == 0 or state.step == self.plan.steps)
         if validation is None or not due or state.evaluated_step == state.step:
             return
+        step = state.step
         self._log_steps()
+        if state.step != step:  # it is taken once more
+            return
         values = self._evaluate(validation, stop)
         score = values[validation.metric] if validation.higher_is_better else -values[validation.metric]
         state.evaluated_step, state.elapsed_s = state.step, time.monotonic() - self.began_at_s
         row = {"kind": "dev", "step": state.step, "tokens": state.tokens, "metrics": values}
         self._log(row | {"elapsed_s": round(state.elapsed_s, 3)})
-        state.stale = 0 if state.best is None or score > state.best else state.stale + 1
-        if state.best is None or score >= state.best:
-            state.best, state.best_step = score, state.step
+        if state.is_best(score):
             with self.average.applied():
                 best = self.weights.trainable() | self._buffers
-            if self.world.leads:
-                self.writer.set_best(state.step, best)
+                if self.world.leads:
+                    self.writer.set_best(state.step, best)
             self._save()  # so that a checkpoint never remembers a best that a crash has lost
         shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
         self.logged_at_s = time.monotonic()
@@ -385,9 +388,6 @@ class Trainer:
         if self.state.best is None:
             return None
         return checkpoint.load_best(self.best_path, self.state.best_step, self.state.step)
-
-    def _patience_is_out(self) -> bool:
-        return 0 < self.settings.patience <= self.state.stale
 
     def _save(self) -> None:
         self._log_steps()

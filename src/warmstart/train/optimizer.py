@@ -33,6 +33,10 @@ class Optimizer:
         """From the first ``sound`` that is false on, no update changes anything; the host need not wait to know it."""
         self._stopped = torch.where(sound, self._stopped, 1.0)
 
+    def allow_updates(self) -> None:
+        """Takes back :meth:`skip_updates_if_nonfinite`: a step is taken again, or left out."""
+        self._stopped = torch.zeros_like(self._stopped)
+
     def update(self, factor: float, norm: torch.Tensor) -> None:
         """One update with ``factor`` of the peak rate, the gradient scaled down to ``clip_norm`` where it is longer."""
         rate, divisor = self.settings.peak * factor, (norm + 1e-6).div(self.settings.clip_norm).clamp(min=1.0)

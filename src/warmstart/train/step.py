@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import torch
 
-from warmstart.base.errors import DivergenceError
+from warmstart.base.errors import DivergenceError, WarmstartError
 from warmstart.base.seeds import derive_seed
 from warmstart.base.world import World
 from warmstart.example.batch import Batch
@@ -69,6 +69,10 @@ class StepOutput(NamedTuple):
                 "before are kept: try a lower --lr, a longer --warmup or --precision fp32."
             )
         return StepReport(losses, norm, self.tokens)
+
+
+class StepOutOfMemory(WarmstartError):
+    """Memory did not suffice for the gradient of a step; the weights are those from before it."""
 
 
 def total_weights(batches: Sequence[Batch], terms: Mapping[str, LossTerm]) -> dict[str, float]:
@@ -185,11 +189,28 @@ def _losses(
 def train_step(
     model: Model, optimizer: Optimizer, batches: Sequence[Batch], criterion: Criterion, factor: float, seed: int
 ) -> StepOutput:
-    """Gradient, clipping, update; where the gradient or a loss is not finite, no update, now or in any later step."""
+    """Gradient, clipping, update; where the gradient or a loss is not finite, no update, now or in any later step.
+
+    Raises:
+        StepOutOfMemory: before the update.
+    """
     totals = sum_totals(optimizer.weights.world, batches, criterion.terms)
-    losses = accumulate(model, optimizer, batches, criterion, seed, totals)
+    try:
+        losses = accumulate(model, optimizer, batches, criterion, seed, totals)
+    except (RuntimeError, MemoryError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        raise StepOutOfMemory(
+            f"out of memory with {len(batches)} micro-batch(es) of at most {max(b.num_tokens for b in batches):,} tokens: "
+            "try a smaller model, shorter texts (--context) or more memory; --resume goes on from the last checkpoint."
+        ) from None
     norm = optimizer.gradient_norm()
     norm_and_losses = torch.stack([norm, *losses.values()])
     optimizer.skip_updates_if_nonfinite(norm_and_losses.isfinite().all())
     optimizer.update(factor, norm)
     return StepOutput(norm_and_losses, tuple(losses), totals.tokens)
+
+
+def _is_out_of_memory(error: RuntimeError | MemoryError) -> bool:
+    """On a CPU torch has no class of its own for it."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)

@@ -19,6 +19,7 @@ IDS = "trackers.json"
 """In the run folder: what each tracker calls the run."""
 PROJECT = "warmstart"
 Row = Mapping[str, Any]
+Track = Callable[[Row], None]
 
 
 class Tracker(Protocol):
@@ -157,8 +158,12 @@ def check_trackers(names: Sequence[str]) -> None:
             )  # fmt: skip
 
 
+def no_tracking(row: Row) -> None:
+    """Nobody looks on."""
+
+
 @contextlib.contextmanager
-def open_trackers(names: Sequence[str], folder: Path, step: int) -> Iterator[Callable[[Row], None]]:
+def open_trackers(names: Sequence[str], folder: Path, step: int) -> Iterator[Track]:
     """What takes the rows of a run while the block runs; ``step``: that the run goes on from."""
     opened = [TRACKERS[name].open(folder, step) for name in names]
 

@@ -21,7 +21,7 @@ from warmstart.config.load import compose
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.evaluation.evaluate import Evaluation, evaluate_records
 from warmstart.evaluation.predict import predict_records
-from warmstart.readers.problems import SkippedRows
+from warmstart.readers.problems import SkippedRows, skipped_rows
 from warmstart.run.loading import load_run
 from warmstart.study.trial import how_collapsed
 from warmstart.tasks.answer import Prediction
@@ -87,7 +87,7 @@ class Classifier(Estimator):
         recipe = self._recipe()
         table = self._read(rows)
         named, columns = self._labelled_rows(table, labels)
-        skipped = SkippedRows() if recipe.task.bad_rows == "skip" else None
+        skipped = skipped_rows(recipe.task.bad_rows, recipe.task.max_bad_rows)
         task, held_out = self._task(named, labels, columns, skipped), None
         counted = recipe.task.unseen_labels == "count" and task.label_names
         open_labels = OpenLabels(task.label_names) if counted else None

@@ -17,7 +17,7 @@ from warmstart.evaluation.build import build_predictor
 from warmstart.evaluation.evaluate import evaluate_records
 from warmstart.evaluation.perplexity import evaluate_language_model
 from warmstart.objectives.table import evaluation_objective
-from warmstart.readers.problems import SkippedRows
+from warmstart.readers.problems import skipped_rows
 from warmstart.run.loading import LoadedRun, load_run
 from warmstart.streams.stream import Stream
 from warmstart.tasks.columns import OpenLabels
@@ -29,7 +29,7 @@ from warmstart.verbs.members import members_of
 from warmstart.verbs.output import signature_lines
 from warmstart.verbs.pretrain import open_corpus
 
-_TASK_OPTIONS = {"task", "split", "metrics", "search", "columns", "format", "bad_rows", "unseen_labels"}
+_TASK_OPTIONS = {"task", "split", "metrics", "search", "columns", "format", "bad_rows", "max_bad_rows", "unseen_labels"}
 """What is said of labelled examples only."""
 
 
@@ -90,7 +90,7 @@ def _evaluate_task(loaded: LoadedRun, request: EvaluateRequest, name: str | None
     for name in request.metrics:
         answer_of(spec).check_metric(name, answer_of(spec).metrics(spec.label_names), "--metrics")
     labels = OpenLabels(spec.label_names) if request.unseen_labels == "count" and spec.label_names else None
-    skipped = SkippedRows() if request.bad_rows == "skip" else None
+    skipped = skipped_rows(request.bad_rows, request.max_bad_rows)
     read = ReadOptions(request.encoding, format=request.format, columns=request.columns, skipped=skipped)
     records = evaluation_records(spec, _named_data(request), read, request.task, request.split, labels)
     predictor = build_predictor(members, loaded.search(request.search))

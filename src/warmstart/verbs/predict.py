@@ -17,7 +17,7 @@ from warmstart.evaluation.predictor import Member, Predictor
 from warmstart.evaluation.text_predictor import lattice_line
 from warmstart.example.example import SOFT
 from warmstart.example.record import Record
-from warmstart.readers.problems import SkippedRows
+from warmstart.readers.problems import SkippedRows, skipped_rows
 from warmstart.readers.text_io import STDIN
 from warmstart.run.loading import load_run
 from warmstart.tasks.frames import describe_account
@@ -49,7 +49,7 @@ def predict(request: PredictRequest) -> dict[str, Any]:
     members = [_with_rule(one, request) for one in members]
     spec = members[0].spec
     notes: dict[str, int] = {}
-    skipped = SkippedRows() if request.bad_rows == "skip" else None
+    skipped = skipped_rows(request.bad_rows, request.max_bad_rows)
     records = _records(request, spec, notes, skipped)
     account = _write_predictions(members, records, loaded.search(request.search), request)
     found = skipped.describe() if skipped is not None else []

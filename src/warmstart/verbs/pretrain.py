@@ -37,8 +37,9 @@ from warmstart.streams.stream import Stream
 from warmstart.tasks.vocabulary import require_text
 from warmstart.text.coverage import count_coverage, describe_coverage
 from warmstart.text.tokenizer import Tokenizer
-from warmstart.train.loop import Trainer, Validation
+from warmstart.train.loop import Trainer
 from warmstart.train.precision import ComputeSettings, settings_of_run
+from warmstart.train.progress import Validation
 from warmstart.train.schemes import bytes_to_write
 from warmstart.transfer.hub import model_folder
 
