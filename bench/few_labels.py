@@ -12,8 +12,8 @@ A cell is one draw of so many labels for each class (of scores twice, of tags si
   start makes of the texts.
 
 All learn from the same examples and are tested on the same ``--test`` of the test part (of dev, where test has no labels).
-Cells that stand in ``--out`` already are not run again, so an interrupted run goes on. The table has the mean over draws and its
-standard deviation: accuracy, of scores Pearson's correlation, of tags F1 of entities, in hundredths.
+Cells that stand in ``--out`` already are not run again, so an interrupted run goes on. The table has the mean over draws and
+its standard deviation: accuracy, of scores Pearson's correlation, of tags F1 of entities, in hundredths.
 """
 
 import argparse

@@ -63,6 +63,10 @@ class EmbedEvaluateRequest(SourceSettings):
     sentences: tuple[str, ...] = _files(
         "pairs of sentences with a score: columns sentence1, sentence2, score; STS-B's own files", "--sentences"
     )
+    retrieval: tuple[str, ...] = Setting(
+        (), "folders of queries, a corpus and which texts are right: corpus.jsonl, queries.jsonl, qrels/test.tsv (BEIR)",
+        flag="--retrieval", metavar="FOLDER", many=True, path=PathRule("folder"),
+    )  # fmt: skip
     vocabulary: str | None = Setting(
         None, "words that a model may answer analogies with, one a line (default: the words of the tests)",
         flag="--vocabulary", metavar="FILE", path=PathRule("file"),
