@@ -5,7 +5,7 @@ from typing import Any
 
 from warmstart.base.console import print_text
 from warmstart.base.formatting import format_count, format_duration, format_table
-from warmstart.cli.show_embed import show_embed_evaluate, show_embed_extract, show_embed_neighbours
+from warmstart.cli.show_embed import show_embed_distil, show_embed_evaluate, show_embed_extract, show_embed_neighbours
 from warmstart.cli.verb import EXPLAIN, Verb
 
 
@@ -218,4 +218,5 @@ SHOWN = {
     "embed extract": show_embed_extract,
     "embed neighbours": show_embed_neighbours,
     "embed evaluate": show_embed_evaluate,
+    "embed distil": show_embed_distil,
 }

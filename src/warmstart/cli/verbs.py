@@ -120,6 +120,12 @@ def _embed_neighbours(settings: Any, options: RunOptions) -> Any:
     return embed_neighbours(settings)
 
 
+def _embed_distil(settings: Any, options: RunOptions) -> Any:
+    from warmstart.verbs.embed_distil import embed_distil
+
+    return embed_distil(settings)
+
+
 def _embed_evaluate(settings: Any, options: RunOptions) -> Any:
     from warmstart.verbs.embed_evaluate import embed_evaluate
 
@@ -318,6 +324,15 @@ _ALL = (
         "Nearest by cosine, among the words of the source; of a model among those of --vocabulary.",
         "warmstart embed neighbours glove.txt fasttext.bin --words king queen --top 5",
         _embed_neighbours,
+    ),
+    Verb(
+        "embed distil",
+        "static vectors of sentences from a model: a vector of each token, whose mean is that of a text",
+        "SOURCE --out FOLDER [--size N]",
+        "Reads every token of the vocabulary by itself, keeps the principal components, and lets frequent tokens count\n"
+        "less. The folder is a source for embed, and one of sentence-transformers.",
+        "warmstart embed distil sentence-transformers/all-MiniLM-L6-v2 --out static",
+        _embed_distil,
     ),
     Verb(
         "completion",

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from warmstart.base.settings import PathRule, Setting, Settings
+from warmstart.base.settings import PathRule, Setting, Settings, copy_setting
 from warmstart.text.settings import Encoding
 from warmstart.train.settings import Precision
 
@@ -119,9 +119,34 @@ class EmbedNeighboursRequest(SourceSettings):
     )  # fmt: skip
 
 
+class EmbedDistilRequest(Settings):
+    """``warmstart embed distil``."""
+
+    title = "What to distil"
+
+    source: Annotated[
+        str,
+        Setting(
+            help="a run, a model folder or a hub id, best a sentence encoder", flag="SOURCE",
+            path=PathRule("model"),
+        ),
+    ]  # fmt: skip
+    out: Annotated[
+        str, Setting(help="folder to write", flag="--out", metavar="FOLDER", path=PathRule("new"))
+    ]  # fmt: skip
+    size: int = Setting(256, "principal components that are kept, at most", flag="--size", metavar="N", ge=1)
+    sif: float = Setting(
+        1e-4, "how much less frequent tokens count: a of a / (a + p); 0: all alike", flag="--sif", metavar="A", ge=0
+    )
+    layer: int = copy_setting(SourceSettings, "layer", -1)
+    pooling: Literal["mean", "cls", "lasttoken"] | None = copy_setting(SourceSettings, "pooling")
+    precision: Precision = "fp32"
+
+
 EMBED_REQUESTS: dict[str, type[Settings]] = {
     "embed extract": EmbedExtractRequest,
     "embed evaluate": EmbedEvaluateRequest,
     "embed neighbours": EmbedNeighboursRequest,
+    "embed distil": EmbedDistilRequest,
 }
 """Verb of embeddings → its settings."""
