@@ -94,6 +94,56 @@ def test_clusters_and_odd_ones_out(tmp_path: Path) -> None:
     assert odd_positions(mixed, [OddOneOut(("p", "q", "r", "s"), "t")], STEPS).tolist() == [pytest.approx(place)]
 
 
+def retrieval(home: Path, judged: str) -> str:
+    """Texts of words, two queries, and which texts are right."""
+    home.mkdir()
+    texts = [{"_id": "d1", "title": "p", "text": "q"}, {"_id": "d2", "text": "r"}, {"_id": "d3", "text": "s t"}]
+    queries = [{"_id": "q1", "text": "r s"}, {"_id": "q2", "text": "gone"}, {"_id": "q3", "text": "p"}]
+    for name, rows in (("corpus", texts), ("queries", queries)):
+        (home / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (home / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\n" + judged)
+    return str(home)
+
+
+def test_queries_look_for_texts(tmp_path: Path) -> None:
+    """Witness: the mean of the words of each text by hand, ranked by cosine; a query without a vector is not covered."""
+    own = space("p q r s t", 4)
+    vector = {word: row for word, row in zip(own.words, own.vectors.matrix, strict=True)}
+    judged = "q1\td2\t1\nq1\td3\t2\nq2\td1\t1\nq3\td2\t0\n"
+    test = KINDS["retrieval"](retrieval(tmp_path / "r", judged), ProbeOptions())
+    [result] = evaluate_spaces([own], [test], STEPS)
+    found = result["sources"][own.name]
+    assert result["items"] == 2 and found["covered"] == 1
+    query, texts = vector["r"] + vector["s"], ["pq", "r", "st"]
+    means = [np.mean([vector[word] for word in text], axis=0) for text in texts]
+    cosines = [float(query @ one / np.linalg.norm(one)) for one in means]
+    order = np.argsort(cosines)[::-1].tolist()
+    ranks, gains = [order.index(1) + 1, order.index(2) + 1], [1.0, 2.0]
+    best = 2.0 + 1.0 / np.log2(3)
+    dcg = sum(gain / np.log2(rank + 1) for rank, gain in zip(ranks, gains, strict=True))
+    assert found["metrics"] == pytest.approx(
+        {"ndcg@10": dcg / best, "mrr@10": 1 / min(ranks), "recall@10": 1.0, "recall@100": 1.0}
+    )
+    assert found["all"]["ndcg@10"] == pytest.approx(dcg / best / 2)
+
+
+@pytest.mark.parametrize(
+    ("judged", "message"),
+    [
+        ("q1\td9\t1\n", r"qrels.tsv:2: a judgement of what is not there; got 'd9'"),
+        ("q1\td2\t0\n", "no text is judged right"),
+        ("q1\td2\tyes\n", "no score; got 'yes'"),
+    ],
+)
+def test_judgements_that_say_nothing_are_refused(judged: str, message: str, tmp_path: Path) -> None:
+    """Bad input: what, where, the value."""
+    with pytest.raises(BadInput, match=message):
+        KINDS["retrieval"](retrieval(tmp_path / "r", judged), ProbeOptions())
+    (tmp_path / "r" / "queries.jsonl").unlink()
+    with pytest.raises(BadInput, match="a file of the test is missing"):
+        KINDS["retrieval"](str(tmp_path / "r"), ProbeOptions())
+
+
 def test_etnlp_counts_parts_of_the_answer_as_right(tmp_path: Path) -> None:
     """Witness: the rule of that tool by hand: a - b + d, substrings of ten characters, unknown lines as 0."""
     words = ["a", "b", "d", "Lan", "Thai_Lan", "z"]

@@ -11,6 +11,8 @@ from transformers import AutoModel, AutoTokenizer
 
 from warmstart.base.errors import BadInput
 from warmstart.embed.contextual import Encoder, EncoderOptions
+from warmstart.embed.sources import open_encoder
+from warmstart.embed.static import StaticEncoder, distil, zipf_weights
 
 library = pytest.importorskip("sentence_transformers", minversion="5")
 pytestmark = pytest.mark.filterwarnings("default")  # theirs, about their own code
@@ -66,3 +68,47 @@ def test_a_layer_that_is_not_there(bert: Path) -> None:  # noqa: F811
     """Bad input."""
     with pytest.raises(BadInput, match=r"--layer: no such layer; got 9; allowed: 0 \(the embeddings\) to 2"):
         Encoder.load(str(bert), EncoderOptions(layer=9))
+
+
+def test_static_vectors_are_those_of_the_library(bert: Path, tmp_path: Path) -> None:  # noqa: F811
+    """Witness: sentence-transformers loads the folder; PCA by scikit-learn over the encoder's vectors of single tokens."""
+    from sklearn.decomposition import PCA
+
+    encoder = Encoder.load(str(bert), EncoderOptions(pooling="mean"))
+    made = distil(encoder, 8, 1e-3)
+    made.save(tmp_path / "static")
+    theirs = library.SentenceTransformer(str(tmp_path / "static"), device="cpu")
+    read = open_encoder(str(tmp_path / "static"), EncoderOptions())
+    assert isinstance(read, StaticEncoder)
+    np.testing.assert_allclose(read.encode(TEXTS), theirs.encode(TEXTS), atol=1e-5)
+    pieces = encoder.run.text.pieces
+    words = [number for number, piece in enumerate(pieces) if piece.isalpha()]
+    tokens = encoder.encode([pieces[number] for number in words])
+    vectors = encoder.token_vectors()
+    np.testing.assert_allclose(vectors[words], tokens, atol=1e-5)
+    plain = np.array([number for number in range(len(pieces)) if number not in encoder.run.text.special_ids])
+    axes = PCA(8, svd_solver="full").fit_transform(vectors[plain].astype(np.float64))
+    weights = zipf_weights(len(pieces), 1e-3)[plain, None]
+    np.testing.assert_allclose(np.abs(made.table_VD[plain]), np.abs(axes * weights), atol=1e-4)
+    assert not made.table_VD[[*encoder.run.text.special_ids]].any()
+
+
+def test_frequent_tokens_count_less() -> None:
+    """Witness: a / (a + p) with Zipf's p by hand; 0 leaves all alike."""
+    shares = np.array([1 / 2, 1 / 3, 1 / 4])
+    np.testing.assert_allclose(zipf_weights(3, 0.1), 0.1 / (0.1 + shares / shares.sum()), rtol=1e-6)
+    assert zipf_weights(3, 0.0).tolist() == [1, 1, 1]
+
+
+def test_static_vectors_have_no_places(bert: Path, tmp_path: Path) -> None:  # noqa: F811
+    """Bad input: vectors averaged over a corpus; more components than a vector has numbers; a table without its rows."""
+    encoder = Encoder.load(str(bert), EncoderOptions(pooling="mean"))
+    made = distil(encoder, 4, 0.0)
+    with pytest.raises(BadInput, match="static vectors are the same in every text"):
+        made.averaged_vectors(["a"], ["a b"])
+    with pytest.raises(BadInput, match="more principal components than there are"):
+        distil(encoder, 10**6, 0.0)
+    made.table_VD = made.table_VD[:3]
+    made.save(tmp_path / "static")
+    with pytest.raises(BadInput, match="not a table of vectors for this vocabulary"):
+        StaticEncoder.load(tmp_path / "static")

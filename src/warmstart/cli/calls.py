@@ -176,3 +176,11 @@ def call_embed_explore(settings: Any, options: RunOptions) -> Any:
         from warmstart.verbs.embed_explore import embed_explore
 
     return embed_explore(settings)
+
+
+def call_embed_distil(settings: Any, options: RunOptions) -> Any:
+    """``warmstart embed distil``."""
+    with no_garbage_collection():
+        from warmstart.verbs.embed_distil import embed_distil
+
+    return embed_distil(settings)

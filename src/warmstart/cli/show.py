@@ -6,6 +6,7 @@ from typing import Any
 from warmstart.base.console import print_text
 from warmstart.base.formatting import format_count, format_duration, format_table
 from warmstart.cli.show_embed import (
+    show_embed_distil,
     show_embed_evaluate,
     show_embed_explore,
     show_embed_extract,
@@ -232,4 +233,5 @@ SHOWN = {
     "embed neighbours": show_embed_neighbours,
     "embed explore": show_embed_explore,
     "embed evaluate": show_embed_evaluate,
+    "embed distil": show_embed_distil,
 }

@@ -40,6 +40,12 @@ def show_embed_extract(result: Mapping[str, Any]) -> None:
     print_text(f"{result['out']}: {format_count(result['words'], 'vector')} of {result['width']} numbers{left_out}")
 
 
+def show_embed_distil(result: Mapping[str, Any]) -> None:
+    """The folder."""
+    tokens = format_count(result["tokens"], "token")
+    print_text(f"{result['out']}: vectors of {tokens}, {result['width']} numbers each, in {result['seconds']:.0f} s")
+
+
 def show_embed_neighbours(result: Mapping[str, Any]) -> None:
     """A table per word, a column per source."""
     for number, one in enumerate(result["neighbours"]):

@@ -228,6 +228,15 @@ _ALL = (
         calls.call_embed_explore,
     ),
     Verb(
+        "embed distil",
+        "static vectors of sentences from a model: a vector of each token, whose mean is that of a text",
+        "SOURCE --out FOLDER [--size N]",
+        "Reads every token of the vocabulary by itself, keeps the principal components, and lets frequent tokens count\n"
+        "less. The folder is a source for embed, and one of sentence-transformers.",
+        "warmstart embed distil sentence-transformers/all-MiniLM-L6-v2 --out static",
+        calls.call_embed_distil,
+    ),
+    Verb(
         "completion",
         "a script with which a shell completes verbs, options and their values",
         "bash|zsh|fish",

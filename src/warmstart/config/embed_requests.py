@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from warmstart.base.settings import PathRule, Setting, Settings
+from warmstart.base.settings import PathRule, Setting, Settings, copy_setting
 from warmstart.text.settings import Encoding
 from warmstart.train.settings import Precision
 
@@ -63,6 +63,10 @@ class EmbedEvaluateRequest(SourceSettings):
     sentences: tuple[str, ...] = _files(
         "pairs of sentences with a score: columns sentence1, sentence2, score; STS-B's own files", "--sentences"
     )
+    retrieval: tuple[str, ...] = Setting(
+        (), "folders of queries, a corpus and which texts are right: corpus.jsonl, queries.jsonl, qrels/test.tsv (BEIR)",
+        flag="--retrieval", metavar="FOLDER", many=True, path=PathRule("folder"),
+    )  # fmt: skip
     vocabulary: str | None = Setting(
         None, "words that a model may answer analogies with, one a line (default: the words of the tests)",
         flag="--vocabulary", metavar="FILE", path=PathRule("file"),
@@ -150,10 +154,35 @@ class EmbedExploreRequest(SourceSettings):
     port: int = Setting(0, "of --serve; 0: any that is free", flag="--port", metavar="N", ge=0, le=65_535)
 
 
+class EmbedDistilRequest(Settings):
+    """``warmstart embed distil``."""
+
+    title = "What to distil"
+
+    source: Annotated[
+        str,
+        Setting(
+            help="a run, a model folder or a hub id, best a sentence encoder", flag="SOURCE",
+            path=PathRule("model"),
+        ),
+    ]  # fmt: skip
+    out: Annotated[
+        str, Setting(help="folder to write", flag="--out", metavar="FOLDER", path=PathRule("new"))
+    ]  # fmt: skip
+    size: int = Setting(256, "principal components that are kept, at most", flag="--size", metavar="N", ge=1)
+    sif: float = Setting(
+        1e-4, "how much less frequent tokens count: a of a / (a + p); 0: all alike", flag="--sif", metavar="A", ge=0
+    )
+    layer: int = copy_setting(SourceSettings, "layer", -1)
+    pooling: Literal["mean", "cls", "lasttoken"] | None = copy_setting(SourceSettings, "pooling")
+    precision: Precision = "fp32"
+
+
 EMBED_REQUESTS: dict[str, type[Settings]] = {
     "embed extract": EmbedExtractRequest,
     "embed evaluate": EmbedEvaluateRequest,
     "embed neighbours": EmbedNeighboursRequest,
     "embed explore": EmbedExploreRequest,
+    "embed distil": EmbedDistilRequest,
 }
 """Verb of embeddings → its settings."""

@@ -95,16 +95,22 @@ class Encoder:
 
     def encode(self, texts: Iterable[str]) -> Floats:
         """[n, D] the vectors of texts, in order."""
-        found = [states for chunk in _chunks(texts) for states in self._states(self._texts(chunk))]
+        found = [states for chunk in chunks(texts) for states in self._states(self._texts(chunk))]
         vectors = np.concatenate(found) if found else np.zeros((0, self.width), np.float32)
         if self.normalise:
             vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         return vectors
 
+    def token_vectors(self) -> Floats:
+        """[V, D] each token of the vocabulary, read as a text by itself."""
+        every = np.arange(self.run.text.vocab_size)[:, None]
+        parts = (every[start : start + CHUNK] for start in range(0, len(every), CHUNK))
+        return np.concatenate([state for part in parts for state in self._states([self._whole(ids) for ids in part])])
+
     def word_vectors(self, words: Iterable[str]) -> WordVectors:
         """The vectors of words, each read by itself; without those of which no token is left."""
         kept, found = [], []
-        for chunk in _chunks(dict.fromkeys(words)):
+        for chunk in chunks(dict.fromkeys(words)):
             read = [self._sentence([word]) for word in chunk]
             known = [(word, one) for word, one in zip(chunk, read, strict=True) if one.spans]
             kept += [word for word, _ in known]
@@ -118,7 +124,7 @@ class Encoder:
         """
         rows = {word: row for row, word in enumerate(dict.fromkeys(words))}
         sums, counts = np.zeros((len(rows), self.width), np.float64), np.zeros(len(rows), np.int64)
-        for chunk in _chunks(lines):
+        for chunk in chunks(lines):
             split = [line.split() for line in chunk]
             read = [(words, self._sentence(words)) for words in split if not rows.keys().isdisjoint(words)]
             for (words, one), states in zip(read, self._states([one for _, one in read]), strict=True):
@@ -135,11 +141,13 @@ class Encoder:
         """Texts with their special tokens, cut from their ends, and what is read of them."""
         lower, rules = self.modules.lower, self.run.metadata.rules
         encoded = self.run.text.encode_batch([clean(text.lower() if lower else text, rules) for text in texts])
-        found = []
-        for ids in map(self._framed, encoded):
-            spans = {"mean": (0, len(ids)), "cls": (0, 1), "lasttoken": (len(ids) - 1, len(ids))}
-            found.append(_Sequence(ids, [spans[self.pooling]], [0]))
-        return found
+        return [self._whole(ids) for ids in encoded]
+
+    def _whole(self, ids: Ints) -> "_Sequence":
+        """The ids of a text with special tokens around them, read as one vector."""
+        framed = self._framed(ids)
+        spans = {"mean": (0, len(framed)), "cls": (0, 1), "lasttoken": (len(framed) - 1, len(framed))}
+        return _Sequence(framed, [spans[self.pooling]], [0])
 
     def _sentence(self, words: Sequence[str]) -> "_Sequence":
         """Words with special tokens around them; what is read of each: as far as the context reaches."""
@@ -223,7 +231,8 @@ def _span_means(states_ND: torch.Tensor, spans: list[tuple[int, int]]) -> Floats
     return np.asarray((sums / sizes[:, None]).numpy())
 
 
-def _chunks(items: Iterable[str]) -> Iterator[list[str]]:
+def chunks(items: Iterable[str]) -> Iterator[list[str]]:
+    """The same in lists of :data:`CHUNK`."""
     rest = iter(items)
     while chunk := list(islice(rest, CHUNK)):
         yield chunk

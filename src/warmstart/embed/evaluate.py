@@ -11,6 +11,7 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from warmstart.base.arrays import Floats
 from warmstart.embed.probes import EmbeddingTest, Steps
@@ -20,6 +21,8 @@ from warmstart.metrics.metric import METRICS
 from warmstart.metrics.paired import PairedTest, compare_exchanged, compare_means, holm
 from warmstart.metrics.ratio import Ratio
 
+Kept = NDArray[np.bool_]
+"""[Q] which items count."""
 SPEARMAN = "spearman"
 _SEED = 0
 
@@ -39,7 +42,7 @@ def evaluate_spaces(spaces: Sequence[Space], tests: Sequence[EmbeddingTest], ste
 
 def _evaluate(spaces: Sequence[Space], test: EmbeddingTest, steps: Steps) -> dict[str, Any]:
     scores = {space.name: test.scores(space, steps) for space in spaces}
-    matched = ~np.any([np.isnan(own) for own in scores.values()], axis=0)
+    matched = np.all([is_covered(own) for own in scores.values()], axis=0)
     return {
         "test": test.name,
         "kind": test.kind,
@@ -55,13 +58,18 @@ def _evaluate(spaces: Sequence[Space], test: EmbeddingTest, steps: Steps) -> dic
     }
 
 
+def is_covered(scores: Floats) -> Kept:
+    """[Q] whether each item has a score."""
+    return np.asarray(~np.isnan(scores).reshape(len(scores), -1).any(axis=1))
+
+
 def main_metric(test: EmbeddingTest) -> str:
     """The metric that compares sources."""
     return next(iter(test.means), SPEARMAN)
 
 
-def _of_source(test: EmbeddingTest, scores: Floats, matched: Floats) -> dict[str, Any]:
-    covered = ~np.isnan(scores)
+def _of_source(test: EmbeddingTest, scores: Floats, matched: Kept) -> dict[str, Any]:
+    covered = is_covered(scores)
     bounds = {name: interval(test, name, scores, covered) for name in test.means or (SPEARMAN,)}
     found: dict[str, Any] = {
         "covered": int(covered.sum()),
@@ -76,7 +84,7 @@ def _of_source(test: EmbeddingTest, scores: Floats, matched: Floats) -> dict[str
     return found
 
 
-def interval(test: EmbeddingTest, metric: str, scores: Floats, kept: Floats) -> ConfidenceInterval:
+def interval(test: EmbeddingTest, metric: str, scores: Floats, kept: Kept) -> ConfidenceInterval:
     """The metric over the items that are kept, with its bootstrap interval; 0 where there are none."""
     if kept.sum() < (2 if test.gold is not None else 1):
         return ConfidenceInterval(0.0, 0.0, 0.0)
@@ -86,7 +94,7 @@ def interval(test: EmbeddingTest, metric: str, scores: Floats, kept: Floats) -> 
     return bootstrap_ratio(Ratio(values, np.ones_like(values)), _SEED)
 
 
-def _sections(test: EmbeddingTest, scores: Floats, covered: Floats) -> dict[str, Any]:
+def _sections(test: EmbeddingTest, scores: Floats, covered: Kept) -> dict[str, Any]:
     """The main metric by section, with how many items it has and how many are covered."""
     names, main = np.array(test.sections), test.means[main_metric(test)]
     found = {}
@@ -97,7 +105,7 @@ def _sections(test: EmbeddingTest, scores: Floats, covered: Floats) -> dict[str,
     return found
 
 
-def _compare(test: EmbeddingTest, first: Floats, second: Floats, kept: Floats) -> PairedTest:
+def _compare(test: EmbeddingTest, first: Floats, second: Floats, kept: Kept) -> PairedTest:
     if test.gold is not None:
         return compare_exchanged(METRICS[SPEARMAN], test.gold[kept], first[kept], second[kept], _SEED)
     main = test.means[main_metric(test)]

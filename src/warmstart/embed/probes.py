@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,14 @@ import numpy as np
 from warmstart.base.arrays import Floats
 from warmstart.embed.analogies import Method, precision_at, rank_answers, read_analogies, reciprocal_ranks
 from warmstart.embed.groups import clustered_right, odd_positions, read_categories, read_odd_ones_out
+from warmstart.embed.retrieval import METRICS as RETRIEVAL_METRICS
+from warmstart.embed.retrieval import read_retrieval, retrieval_scores
 from warmstart.embed.similarity import pair_cosines, read_scored_pairs, read_sentence_pairs, sentence_cosines
 from warmstart.embed.space import Space
 
 Steps = tuple[str, ...]
 ItemMetric = Callable[[Floats], Floats]
-"""[Q] scores of items → [Q] what each adds to a mean."""
+"""[Q] or [Q, …] scores of items → [Q] what each adds to a mean."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class EmbeddingTest:
         name: of its file.
         kind: of the test.
         terms: every word that it asks about.
-        scores: a space and how words are found → [Q] the score of each item, NaN where a word has no vector.
+        scores: a space and how words are found → [Q] or [Q, …] the score of each item, NaN where a word has no vector.
         means: metric → what an item's score adds to it; the first is the main one.
         gold: [Q] scores of people; then the metric is Spearman's ρ with these, and ``means`` is empty.
         sections: of each item, where the file has sections.
@@ -109,12 +112,25 @@ def _sentences(path: str, options: ProbeOptions) -> EmbeddingTest:
     )
 
 
+def _retrieval(path: str, options: ProbeOptions) -> EmbeddingTest:
+    test = read_retrieval(path, options.encoding)
+    means: dict[str, ItemMetric] = {
+        name: partial(_column, number) for number, name in enumerate(RETRIEVAL_METRICS)
+    }  # fmt: skip
+    return EmbeddingTest(_name(path), "retrieval", [], lambda space, steps: retrieval_scores(space, test, steps), means)
+
+
+def _column(number: int, scores: Floats) -> Floats:
+    return scores[:, number]
+
+
 KINDS: dict[str, Callable[[str, ProbeOptions], EmbeddingTest]] = {
     "analogies": _analogies,
     "similarity": _similarity,
     "categories": _categories,
     "outliers": _outliers,
     "sentences": _sentences,
+    "retrieval": _retrieval,
 }
 """Kind of a test → what reads one from a file."""
 

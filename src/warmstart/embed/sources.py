@@ -8,8 +8,10 @@ from warmstart.base.errors import BadInput
 from warmstart.base.settings import HUB_PREFIX
 from warmstart.embed.contextual import Encoder, EncoderOptions
 from warmstart.embed.space import Space
+from warmstart.embed.static import StaticEncoder, is_static
 from warmstart.readers.text_io import read_lines, split_extensions
 from warmstart.readers.word_vectors import read_word_vectors
+from warmstart.transfer.hub import model_folder
 
 _ENDINGS = (".vec", ".txt", ".bin", ".npz", ".safetensors", ".parquet")
 
@@ -59,6 +61,12 @@ def is_model(path: str) -> bool:
     return path.startswith(HUB_PREFIX) or Path(path).is_dir()
 
 
+def open_encoder(path: str, options: EncoderOptions) -> Encoder | StaticEncoder:
+    """The model of a run, a model folder or a hub id, or static vectors of a folder."""
+    folder = model_folder(path)
+    return StaticEncoder.load(folder) if is_static(folder) else Encoder.load(path, options)
+
+
 def open_space(path: str, name: str, words: Iterable[str], options: SourceOptions) -> Space:
     """The space of one source.
 
@@ -76,7 +84,7 @@ def open_space(path: str, name: str, words: Iterable[str], options: SourceOption
         letters = Space("characters", read_word_vectors(options.characters, encoding=options.encoding))
     if not is_model(path):
         return Space(name, read_word_vectors(path, encoding=options.encoding), letters)
-    encoder = Encoder.load(path, options.encoder)
+    encoder = open_encoder(path, options.encoder)
     if options.corpus is None:
         vectors = encoder.word_vectors(words)
     else:
