@@ -92,7 +92,7 @@ def test_company_changes_nothing(tokenizer: Tokenizer, name: str) -> None:
 
 
 def test_what_runs_share_is_found() -> None:
-    """Witness: by hand: choices of one context, the context of another question, and one that predicts within it."""
+    """Witness: by hand: choices of one context, the context of another question, one that predicts within it, and many."""
     context = list(range(20))
     runs = [TokenRun(np.array(ids), first) for ids, first in (
         ([*context, 30, 31], 20), ([*context, 32], 20), ([*context[:15], 40, 41, 42, 43, 44, 45], 20), ([50, 51, 52], 1),
@@ -100,6 +100,10 @@ def test_what_runs_share_is_found() -> None:
     )]  # fmt: skip
     found = [(len(group.runs), group.shared) for group in groups_of(runs)]
     assert found == [(3, 15), (1, 1), (1, 20), (1, 4)]
+    instructed = [TokenRun(np.arange(600) + 10_000 * (np.arange(600) >= 400) * number, 590) for number in range(40)]
+    groups = groups_of(instructed)
+    assert [group.shared for group in groups] == [400] * 5 and sum(len(group.runs) for group in groups) == 40
+    assert all(len(group.example().ids) == group.size <= 2048 for group in groups)
 
 
 @pytest.mark.parametrize(("room", "context"), [(5, 1), (5, 3), (4, 2), (50, 7)])

@@ -15,6 +15,8 @@ from warmstart.zeroshot.likelihood import TokenRun
 
 FEWEST_SHARED = 8
 """Tokens that are worth being read once."""
+MOST_TOKENS = 2048
+"""Of a group: who sees whom in it is a table of their square."""
 
 
 class Group(NamedTuple):
@@ -22,6 +24,11 @@ class Group(NamedTuple):
 
     runs: Sequence[TokenRun]
     shared: int
+
+    @property
+    def size(self) -> int:
+        """Tokens that are read."""
+        return self.shared + sum(len(run.ids) - 1 - self.shared for run in self.runs)
 
     def example(self) -> Example:
         """All runs; their predicted tokens are its questions, run by run."""
@@ -48,8 +55,9 @@ def groups_of(runs: Sequence[TokenRun]) -> list[Group]:
         if groups:
             last = groups[-1]
             shared = min(_shared(last.runs[0], run), last.shared)
-            if shared >= FEWEST_SHARED and 2 * shared >= last.shared:
-                groups[-1] = Group([*last.runs, run], shared)
+            wider = Group([*last.runs, run], shared)
+            if shared >= FEWEST_SHARED and 2 * shared >= last.shared and wider.size <= MOST_TOKENS:
+                groups[-1] = wider
                 continue
         groups.append(Group([run], run.first))
     return groups
