@@ -23,7 +23,7 @@ VARY := head_init=random
 else
 DEMO := runs/demo/data
 STUDY = --start $(START) --task classification --train $(DEMO)/train.jsonl --dev $(DEMO)/dev.jsonl --test $(DEMO)/test.jsonl \
-	--length "60 steps" --evaluate-every "1 run" --lr 5e-4 --lm-weight 0 --dropout 0.1
+	--length "45 steps" --evaluate-every "1 run" --lr 5e-4 --lm-weight 0 --dropout 0.1
 VARY := lm_weight=0.5
 CURVE := $(STUDIES)/zeroshot
 endif

@@ -255,6 +255,10 @@ def test_each_answer_is_kept_and_both_arms_are_compared_on_the_same_examples(com
         assert (one["only_main"], one["only_other"]) == counts
         assert one["p"] == pytest.approx(stats.binomtest(counts[0], max(1, sum(counts))).pvalue if sum(counts) else 1)
     assert len(found["mcnemar"]) == 2 and 0 < found["p_randomisation"] <= 1
+    words = report["baselines"]["each"]["words"]["metrics"]["accuracy"]
+    for seed, one in enumerate(report["baselines"]["paired"]["mcnemar"], start=1):
+        gain = rights["pretrained", seed].mean() - words
+        assert (one["only_main"] - one["only_other"]) / 50 == pytest.approx(gain)
 
 
 def test_frozen_states_are_those_of_the_start(compared: tuple[Path, dict[str, Any]]):

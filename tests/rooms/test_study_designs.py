@@ -3,7 +3,6 @@
 import json
 import math
 import random
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,7 @@ import pytest
 import warmstart
 from warmstart.base import files
 from warmstart.base.errors import BadInput
-from warmstart.base.files import read_json
-from warmstart.base.run_folder import REPORT, RunFolder
+from warmstart.base.run_folder import REPORT
 from warmstart.build.labelled_data import LabelledData
 from warmstart.config.load import compose
 from warmstart.config.schema import FinetuneRecipe, TaskRecipe
@@ -24,7 +22,6 @@ from warmstart.config.variants import variants
 from warmstart.example.record import Record
 from warmstart.study import store
 from warmstart.study.designs import DESIGNS
-from warmstart.study.pretraining_cost import pretraining_cost
 from warmstart.study.store import Cell, Result, TrialStore
 from warmstart.study.subsets import Size, subset, with_test
 from warmstart.study.table import StudyTable
@@ -158,108 +155,6 @@ def test_a_search_is_the_same_for_both_sides_and_keeps_the_best_on_dev(tmp_path:
     assert [one.row for one in others] == ["pretrained: as by default", "scratch: as by default"]
     with pytest.raises(BadInput, match="nothing to choose settings by"):
         next(DESIGNS["search"].cells(recipe, LabelledData("classification", ("a", "b"), [], [], [], dev_is_train=True)))
-
-
-def searched(recipe: StudyRecipe, dev: Callable[[float], float], seconds: float = 1.0) -> list[Any]:
-    """The cells that a search tries, where dev is a function of the share of the rate, until the first to be confirmed."""
-    cells, tried = DESIGNS["search"].cells(recipe, data(40)), []
-    cell = next(cells)
-    while cell.tried:
-        tried.append(cell)
-        share = cell.recipe.train.optimizer.peak / tried[0].recipe.train.optimizer.peak
-        cell = cells.send(Result("x", 0.0, dev(share), [], seconds))
-    return tried
-
-
-def test_a_search_stops_where_its_minutes_are_spent():
-    """Witness: trainings of 50 seconds by hand: two of them are past one minute, one is not."""
-    recipe = StudyRecipe(design="search", start="none", task=TaskRecipe(name="classification"), trainings=9)
-    for minutes, count in ((None, 9), (1.0, 2), (0.5, 1), (100.0, 9)):
-        assert len(searched(recipe.model_copy(update={"minutes": minutes}), lambda _: 0.5, 50.0)) == count
-
-
-def test_tpe_draws_near_what_did_well():
-    """Witness: Optuna's own sampler; where a rate of a quarter is best it tries lower rates than chance does."""
-    pytest.importorskip("optuna")
-    recipe = StudyRecipe(design="search", start="none", task=TaskRecipe(name="classification"), trainings=24)
-
-    def mean_log_rate(sampler: str) -> float:
-        tried = searched(recipe.model_copy(update={"sampler": sampler}), lambda share: -abs(math.log(share / 0.25)))
-        rates = [one.recipe.train.optimizer.peak for one in tried]
-        assert len({one.row for one in tried}) == 24  # nothing is tried twice
-        return float(np.mean(np.log(np.array(rates[12:]) / rates[0])))
-
-    assert mean_log_rate("tpe") < mean_log_rate("random") - 0.3
-    assert mean_log_rate("tpe") == mean_log_rate("tpe")  # and the same again
-
-
-def test_without_optuna_a_search_by_tpe_is_refused(monkeypatch: pytest.MonkeyPatch):
-    """Invariant: one sentence with what to install."""
-    monkeypatch.setitem(sys.modules, "optuna", None)
-    recipe = StudyRecipe(design="search", start="none", task=TaskRecipe(name="classification"), sampler="tpe")
-    with pytest.raises(BadInput, match=r"--sampler.*'tpe'.*warmstart\[search\]"):
-        next(DESIGNS["search"].cells(recipe, data(40)))
-
-
-@pytest.fixture(scope="module")
-def snapshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A language model of 6 steps, kept after 2 and 4 and 6."""
-    home = tmp_path_factory.mktemp("snapshots")
-    lines = [" ".join(row["text"] for row in rows(30, seed)) + "\n" for seed in range(8)]
-    (home / "text.txt").write_text("\n".join(lines))
-    warmstart.pretrain(
-        str(home / "lm"), corpus=[str(home / "text.txt")], model="gpt1-tiny", vocab_size=270, length="6 steps",
-        batch_size=4, precision="fp32", evaluate_every="2 steps", snapshots=True, dev_frac=0.2, lr=1e-2, context=32,
-    )  # fmt: skip
-    return home
-
-
-def test_every_kept_model_is_a_start_with_what_it_cost(snapshots: Path, tmp_path: Path, flags: dict[str, Any]):
-    """Witness: the folders by hand; tokens as the run logged them, and as its report says."""
-    start = snapshots / "lm"
-    recipe = StudyRecipe(design="pretraining", start=str(start), seeds=1, task=TaskRecipe(name="classification"))
-    cells = list(DESIGNS["pretraining"].cells(recipe, data(20)))
-    kept = [str(start / "snapshots" / f"step-{step:09d}") for step in (4, 2)]
-    assert [cell.recipe.start for cell in cells] == [str(start), *kept, "none"]
-    assert [cell.row for cell in cells] == ["full", "full, after 4 steps", "full, after 2 steps", "no pre-training"]
-    costs = [pretraining_cost(cell.recipe.start) for cell in cells]
-    logged = {row["step"]: row["tokens"] for row in RunFolder(start).read_metrics() if row["kind"] == "train"}
-    assert [cost.tokens for cost in costs if cost] == [read_json(start / REPORT)["tokens"], logged[4], logged[2], 0]
-    with pytest.raises(BadInput, match=r"no model was kept.*--snapshots"):
-        next(DESIGNS["pretraining"].cells(recipe.model_copy(update={"start": kept[0]}), data(20)))
-    made = flags | {"start": str(start), "seeds": 1}
-    for name in ("model", "vocab_size"):
-        del made[name]
-    found = warmstart.run_study("pretraining", str(tmp_path / "study"), **made)
-    assert [found["costs"][cell.row]["tokens"] for cell in cells] == [cost.tokens for cost in costs if cost]
-    page = (tmp_path / "study" / "report.html").read_text()
-    assert "tokens of pre-training" in page and "pre-training, time" in page
-
-
-def test_the_zero_shot_curve_is_what_the_verb_says_of_each_model(snapshots: Path, tmp_path: Path):
-    """Witness: ``zeroshot`` of each kept model by itself; the last is compared with the first over the same texts."""
-    test = tmp_path / "texts.txt"
-    test.write_text("\n\n".join(row["text"] for row in rows(12, 9)))
-    out = str(tmp_path / "study")
-    asked: dict[str, Any] = {"start": str(snapshots / "lm"), "task": "text", "test": str(test)}
-    found = warmstart.run_study("zeroshot", out, **asked)
-    steps = [one["column"] for one in found["table"]]
-    assert steps == ["2", "4", "6"] and found["columns"] == "steps"
-    folders = [snapshots / "lm" / "snapshots" / f"step-{int(step):09d}" for step in steps]
-    told = [warmstart.zero_shot(str(folder), "text", str(test))["metrics"][found["metric"]] for folder in folders]
-    assert [one["mean"] for one in found["table"]] == pytest.approx(told)
-    [compared] = found["comparisons"]
-    assert compared["gain"] == pytest.approx(told[0] - told[2])  # of a perplexity less is better
-    assert "over the examples of the task" in found["answer"]
-    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "study" / "trials").iterdir()}
-    again = warmstart.run_study("zeroshot", out, **asked)
-    assert again["table"] == found["table"]
-    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "study" / "trials").iterdir()} == before
-    new = str(tmp_path / "new")
-    with pytest.raises(BadInput, match=r"--metric.*allowed: .*perplexity"):
-        warmstart.run_study("zeroshot", new, metric="accuracy", **asked)
-    with pytest.raises(BadInput, match=r"no file to judge.*--test"):
-        warmstart.run_study("zeroshot", new, start=str(snapshots / "lm"), task="text")
 
 
 def test_trials_on_the_same_data_share_what_they_frame(tmp_path: Path):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from warmstart.base.console import print_text
-from warmstart.base.formatting import format_count, format_duration, format_table
+from warmstart.base.formatting import format_count, format_duration, format_p, format_table
 from warmstart.cli.show_embed import (
     show_embed_distil,
     show_embed_evaluate,
@@ -48,6 +48,19 @@ def _run(result: Mapping[str, Any]) -> None:
     for part in ("comparison", "baselines"):
         if part in result:
             print_text(result[part]["sentence"])
+            _paired(result[part].get("paired", {}))
+
+
+def _paired(found: Mapping[str, Any]) -> None:
+    """Tests over the examples alone, where there are any."""
+    if found.get("p_randomisation") is None:
+        return
+    each = ", ".join(format_p(one["p"]) for one in found["mcnemar"])
+    mcnemar = f"; McNemar's exact test, seed by seed: p {each}" if each else ""
+    print_text(
+        f"On these examples alone, whatever other seeds would do: approximate randomisation, p "
+        f"{format_p(found['p_randomisation'])}{mcnemar}."
+    )
 
 
 def _attempts(result: Mapping[str, Any]) -> None:

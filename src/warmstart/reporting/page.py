@@ -83,8 +83,9 @@ def answers(runs: Sequence[RunReport]) -> list[str]:
     """What each run found, in a sentence: its comparison, its gain over a baseline, or else its first metric."""
     found = []
     for run in runs:
-        if run.comparison or run.baselines:
-            found.append(run.comparison or str(run.baselines["sentence"]))
+        told = " ".join(filter(None, (run.comparison, str(run.baselines.get("sentence", "")))))
+        if told:
+            found.append(told)
         elif not run.is_finished:
             found.append(f"{run.name} is not finished: {run.steps:,} steps in {format_duration(run.seconds)} so far.")
         elif not any(other.comparison and other.folder == run.folder for other in runs):

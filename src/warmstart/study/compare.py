@@ -74,7 +74,9 @@ def gain_over_best(
         examples=own[0][1].get("test", own[0][1])["examples"], sides=("Fine-tuning", f"{best}, the best baseline,"),
     )  # fmt: skip
     each = {name: one.to_dict() for name, one in baselines.items()}
-    return {"baselines": {"split": split, "each": each, "best": best} | _as_dict(found)}
+    paired = paired_tests([_answers(trial, split) for trial, _ in own], [baselines[best]])
+    compared = _as_dict(found) | {"paired": paired.to_dict()}
+    return {"baselines": {"split": split, "each": each, "best": best} | compared}
 
 
 def _value(report: dict[str, Any], split: str, metric: str) -> float:

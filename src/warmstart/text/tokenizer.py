@@ -214,11 +214,6 @@ class Tokenizer:
         names = {number: piece for piece, number in self._vocab.items()}
         return [names.get(number, "") for number in range(self.vocab_size)]
 
-    @property
-    def special_ids(self) -> frozenset[int]:
-        """The ids of tokens that stand for no text of their own."""
-        return frozenset(token["id"] for token in self.definition["added_tokens"] if token["special"])
-
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of all that decides ids and text: normalizer, pre-tokenizer, vocabulary, merges, special tokens, decoder.
