@@ -3,8 +3,8 @@
 import { valueOf } from "./data.js";
 
 const CLASSES = {
-  light: ["#0072b2", "#d55e00", "#009e73", "#b5478c", "#8a6d00", "#3f8fd0", "#7b5cd6", "#c0392b", "#4e8f2b", "#6b7280", "#0f8b8d", "#a0522d"],
-  dark: ["#5db8f0", "#ff9a52", "#3fcfa4", "#e79ac6", "#e3d062", "#8fd3ff", "#b9a5ff", "#ff7b72", "#9ddb7a", "#b5c0ca", "#5fd4d6", "#dba37f"],
+  light: ["#0072b2", "#d55e00", "#009e73", "#b5478c", "#8a6d00", "#3f8fd0", "#7b5cd6", "#c0392b", "#4e8f2b", "#6b7280", "#0f8b8d", "#a0522d", "#d81b8c", "#2e4fa3", "#9aa300", "#e0a000", "#5b2a86", "#00a0c6", "#b06a9a", "#3d5a40"],
+  dark: ["#5db8f0", "#ff9a52", "#3fcfa4", "#e79ac6", "#e3d062", "#8fd3ff", "#b9a5ff", "#ff7b72", "#9ddb7a", "#b5c0ca", "#5fd4d6", "#dba37f", "#ff6fc4", "#7f9cff", "#cfe04a", "#ffc94d", "#d58cff", "#4fe0ff", "#f0b6d8", "#a9c9ad"],
 };
 const REST = { light: "#b4bcc6", dark: "#56606b" };
 const PLAIN = { light: "#2f6fbd", dark: "#7db6f5" };

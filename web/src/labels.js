@@ -7,6 +7,7 @@ const CELL = [12, 8];
 const HALF_LINE = 9;
 const GAP = 7;
 const MOST_CHARACTERS = 28;
+const MOST_TRIES = 4000;
 const FONT = "system-ui, sans-serif";
 
 const cut = (text) => (text.length > MOST_CHARACTERS ? `${text.slice(0, MOST_CHARACTERS - 1)}…` : text);
@@ -71,7 +72,7 @@ export function makeLabels(overlay, { words, terms, kind }) {
     const [x, y] = [view.ax * map.x[term] + view.bx, view.ay * map.y[term] + view.by];
     if (!map.has[term] || x < 0 || y < 6 || x > width || y > height - 6 || (!over && room.isTaken(x + GAP, y))) return false;
     const text = cut(words[term]);
-    context.font = strong ? `600 ${term === focus ? 15 : 12}px ${FONT}` : `12px ${FONT}`;
+    if (strong) context.font = `600 ${term === focus ? 15 : 12}px ${FONT}`;
     const length = widthOf(term, text, strong);
     const left = x + GAP + length > width && x > length + GAP ? x - GAP - length : x + GAP;
     if (!over && !room.isFree(left, left + length, y)) return false;
@@ -85,7 +86,7 @@ export function makeLabels(overlay, { words, terms, kind }) {
 
   /** Draws {width, height, map, view, focus, near, colours}. */
   return function draw(scene) {
-    const { width, height, view, focus, near, colours } = scene;
+    const { width, height, map, view, focus, near, colours } = scene;
     fit(width, height);
     if (!view) return;
     lines(scene);
@@ -93,8 +94,15 @@ export function makeLabels(overlay, { words, terms, kind }) {
     Object.assign(context, { lineJoin: "round", lineWidth: 3.5, strokeStyle: colours.ground });
     if (focus >= 0) write(focus, scene, room, true, true);
     for (const term of near) write(term, scene, room, true, false);
+    context.font = `12px ${FONT}`;
     let left = kind === "word" ? Math.floor((width * height) / (focus < 0 ? 11000 : 26000)) : 0; // texts are too long
-    for (let term = 0; term < terms && left > 0; term++) if (write(term, scene, room, false, false)) left--;
+    let tries = MOST_TRIES;
+    for (let term = 0; term < terms && left > 0 && tries > 0; term++) {
+      const [x, y] = [view.ax * map.x[term] + view.bx, view.ay * map.y[term] + view.by];
+      if (x < 0 || y < 0 || x > width || y > height) continue;
+      tries--;
+      if (write(term, scene, room, false, false)) left--;
+    }
     context.globalAlpha = 1;
   };
 }

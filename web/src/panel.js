@@ -50,7 +50,7 @@ export function showChosen(element, data, term, actions) {
     const what = data.kind === "word" ? "word" : "text";
     element.replaceChildren(
       make("h2", { textContent: `${data.terms.toLocaleString("en")} ${what}s` }),
-      make("p", { className: "quiet", textContent: `Search, or choose a point, to see the nearest ${what}s ${data.sources.length > 1 ? "of every source side by side" : "of it"}.` }),
+      make("p", { className: "quiet", textContent: `Search, or choose a point, to see its nearest ${what}s${data.sources.length > 1 ? " in every source, side by side" : ""}.` }),
       make("ul", { className: "facts" }, ...data.sources.map((one) => make("li", { textContent: `${one.name}: ${one.words.toLocaleString("en")} ${what}s, ${one.width} numbers each` }))),
     );
     return;
@@ -60,7 +60,7 @@ export function showChosen(element, data, term, actions) {
   close.setAttribute("aria-label", "Clear");
   close.addEventListener("click", () => actions.choose(-1));
   const facts = data.columns.map((one) => [one.name, valueOf(one, term)]).filter(([, value]) => value);
-  const parts = [make("div", { className: "title" }, make("h2", { textContent: data.words[term] }), close)];
+  const parts = [make("div", { className: `title ${data.kind}` }, make("h2", { textContent: data.words[term] }), close)];
   if (facts.length) parts.push(make("dl", { className: "values" }, ...facts.flatMap(([name, value]) => [make("dt", { textContent: name }), make("dd", { textContent: value })])));
   parts.push(make("p", { className: "quiet", textContent: `Nearest by cosine${shared.size ? "; marked: in every source" : ""}` }));
   parts.push(make("div", { className: `sources${data.kind === "text" ? " texts" : ""}` }, ...data.sources.map((_, source) => column(data, source, term, shared, actions))));

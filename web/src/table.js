@@ -13,13 +13,20 @@ export function makeTable(element, data, choose) {
     one.append(text);
     return one;
   };
+  const near = (source, term) => {
+    const list = document.createElement("ol");
+    for (const { word } of neighboursOf(data, source, term).nearest.slice(0, NEAREST)) {
+      list.append(Object.assign(document.createElement("li"), { textContent: data.words[word] }));
+    }
+    return list;
+  };
   const row = (term) => {
     const button = document.createElement("button");
     Object.assign(button, { type: "button", className: "word", textContent: data.words[term] });
     button.addEventListener("click", () => choose(term));
-    const nearest = data.sources.map((_, source) => neighboursOf(data, source, term).nearest.slice(0, NEAREST).map(({ word }) => data.words[word]).join(", "));
+    const nearest = data.sources.map((_, source) => near(source, term));
     const line = document.createElement("tr");
-    line.append(cell("th", button, "row"), ...data.columns.map((one) => cell("td", valueOf(one, term))), ...nearest.map((text) => cell("td", text)));
+    line.append(cell("th", button, "row"), ...data.columns.map((one) => cell("td", valueOf(one, term))), ...nearest.map((list) => cell("td", list)));
     return line;
   };
   const turn = (name, to, disabled) => {

@@ -79,7 +79,7 @@ def _content(request: EmbedExploreRequest, given: Table | None) -> tuple[PageCon
     """What the page holds, and how many terms it leaves out."""
     terms = [] if given is None else given.terms[: request.points]
     beside = None if request.columns is None else read_table(request.columns, request.encoding)
-    spaces = open_spaces(request, terms)
+    spaces = open_spaces(request, terms if request.texts is None else ())
     num_terms = max(len(space.words) for space in spaces) if given is None else len(given.terms)
     terms = frequent_words(spaces, request.points) if given is None else terms
     if request.texts is not None:
