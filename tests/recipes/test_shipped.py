@@ -34,6 +34,7 @@ TINY = {
     "lstm": ["preset=lstm-tiny", "layers=1", "width=16", "embedding_width=8", "context=32"],
     "gpt": ["preset=gpt1-tiny", "layers=1", "width=16", "heads=2", "context=32"],
 }
+PAIRS_MODEL = ["preset=bert-tiny", "layers=1", "width=16", "heads=2", "context=32"]
 SHORT = ["length=2 steps", "batch_size=4", "precision=fp32", "evaluate_every=1 run", "schedule.warmup=1 steps"]
 
 
@@ -197,13 +198,14 @@ def test_a_recipe_of_an_encoder_decoder_trains_two_steps(path: Path, tmp_path: P
 def test_a_recipe_of_several_tasks_trains_two_steps(path: Path, tmp_path: Path) -> None:
     """Witness: the report of the run, two steps long, with examples of ours for every task."""
     rows = tmp_path / "rows.jsonl"
-    rows.write_text("".join(json.dumps({"text": f"a fox {n}", "label": "ab"[n % 2]}) + "\n" for n in range(16)))
+    pairs = [{"premise": f"a fox {n}", "hypothesis": "a dog", "label": "ab"[n % 2]} for n in range(16)]
+    rows.write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
     names = [*compose(FinetuneRecipe, recipe=str(path), flags=GIVEN["multitask"]).tasks]
-    sets = [f"tasks.{name}.{change}" for name in names for change in ("name=classification", f"train={rows}")]
+    sets = [f"tasks.{name}.{change}" for name in names for change in ("name=entailment", f"train={rows}")]
     sets += [
         f"tasks.{name}.{change}" for name in names for change in ("context=32", "train_frac=1", "pair_encoder=cross")
     ]
-    sets += [f"model.{change}" for change in TINY["gpt"]] + [f"train.{change}" for change in SHORT]
+    sets += [f"model.{change}" for change in PAIRS_MODEL] + [f"train.{change}" for change in SHORT]
     words = [
         "finetune",
         "--recipe",

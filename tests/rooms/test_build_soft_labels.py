@@ -72,6 +72,10 @@ TASKS: dict[str, list[dict[str, Any]]] = {
         {"context": f"day {n}", "question": "", "choices": ["sun", "rain", "a storm"][: 2 + n % 2], "label": n % 2}
         for n in range(6)
     ],
+    "ranking": [
+        {"query": f"day {n}", "candidates": ["sun", "rain", "a storm"][: 2 + n % 2], "labels": [1, 0, 1][: 2 + n % 2]}
+        for n in range(6)
+    ],
     "tagging": [{"tokens": ["the", "sea", f"day{n}"], "tags": ["O", "PLACE", "O"]} for n in range(6)],
     "span": [
         {"context": f"on day {n} he sings in the old town by the sea", "question": "who", "answer": "he", "start": 9}
@@ -225,3 +229,34 @@ def test_bad_soft_labels_are_one_sentence(
     assert main(["finetune", *given, "--out", str(tmp_path / "run")]) == 2
     said = capsys.readouterr().err
     assert all(word in said for word in [*words, "rows.jsonl:2"]) and not (tmp_path / "run").exists()
+
+
+def test_who_can_neither_teach_nor_learn_is_refused(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Witness: one sentence each, exit code 2, nothing written: chains, other labels, no texts."""
+    crf = [*words_of("tagging", home), "--head-crf"]
+    assert main(["finetune", *crf, "--out", str(tmp_path / "crf")]) == 0
+    other = write(tmp_path / "other.jsonl", [{"text": f"day {n}", "label": "xy"[n % 2]} for n in range(6)])
+    words = words_of("classification", home)
+    words[words.index("--train") + 1] = other
+    assert main(["finetune", *words, "--out", str(tmp_path / "xy")]) == 0
+    capsys.readouterr()
+    out, tags = str(tmp_path / "out.jsonl"), str(home / "tagging.jsonl")
+    soft = ["predict", "--soft", "--output", out]
+    one = ["--run", str(home / "classification"), "--input", str(home / "classification.jsonl")]
+    refused = [
+        ([*soft, "--run", str(tmp_path / "crf"), "--input", tags], "without --head-crf"),
+        (["finetune", *crf, "--soft-labels", "soft", "--out", out], "without --head-crf"),
+        (
+            [*soft, "--run", str(home / "classification"), "--run", str(tmp_path / "xy"), "--input", texts],
+            "different labels",
+        ),
+        (
+            [*soft, "--run", str(home / "classification"), "--no-texts", "--input", texts],
+            "rows to learn from have texts",
+        ),
+    ]
+    for asked, said in refused:
+        assert main(asked) == 2
+        assert said in capsys.readouterr().err and not Path(out).exists()

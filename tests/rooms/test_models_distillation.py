@@ -44,6 +44,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A text, and a teacher for each objective."""
     home = tmp_path_factory.mktemp("teachers")
     (home / "text.txt").write_text(TEXT * 40)
+    rows = [{"text": f"the sea on day {n}", "label": "ab"[n % 2]} for n in range(6)]
+    (home / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    task = ["--task", "classification", "--train", str(home / "rows.jsonl"), "--start", "none", "--model", "bert-tiny"]
+    short = ["--vocab-size", "270", "--length", "1 steps", "--lr", "1e-3"]
+    assert main(["finetune", *task, *short, "--out", str(home / "classes")]) == 0
     made = {"causal": ("gpt1-tiny", "270"), "masked": ("bert-tiny", "270"), "other": ("gpt1-tiny", "262")}
     for name, (model, vocab) in made.items():
         words = size("masked" if name == "masked" else "causal", model)
@@ -82,10 +87,11 @@ REFUSED = {
     "sight": (["--teacher", "causal", *size("masked", "bert-tiny")], ["sees other tokens"]),
     "length": (["--teacher", "causal", *size("causal", "gpt1-tiny"), "--context", "64"], ["32 tokens", "--context 32"]),
     "sampled": (["--teacher", "causal", *size("causal", "gpt1-tiny"), "--softmax", "sampled"], ["--softmax"]),
+    "no words": (["--teacher", "classes", *size("masked", "bert-tiny")], ["not a run of a task"]),
     "no model": (["--teacher", "casual", *size("causal", "gpt1-tiny")], ["--teacher", "casual"]),
     "tokens": (
         ["--teacher", "causal", *size("causal", "gpt1-tiny"), "--tokenizer", "other"],
-        ["another vocabulary", "--tokenizer causal"],
+        ["not know the student's tokens", "--tokenizer causal"],
     ),
 }  # fmt: skip
 

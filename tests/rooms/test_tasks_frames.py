@@ -56,6 +56,7 @@ WHOLE = {
         1,
         ["[He.\nWho?$x]", "[He.\nWho?$yz]"],
     ),
+    "ranking": ((), {"query": "Who?", "choices": ("x", "yz")}, (1,), ["[Who?$x]", "[Who?$yz]"]),
     "multilabel": (("a", "b", "c"), {"text": "good"}, (0, 2), ["[good]"]),
 }
 
@@ -66,7 +67,7 @@ def test_every_kind_has_its_frame_and_its_head():
     assert set(KINDS) == {*WHOLE, "tagging", "span", "images", "seq2seq"}
     more = [spec("tagging", ("NOUN", "VERB")), spec("span")]
     heads = {answer_of(task).head for task in [*(spec(kind, names) for kind, (names, *_) in WHOLE.items()), *more]}
-    assert heads | {"crf"} == set(get_args(HeadKind))  # the other head of tagging
+    assert heads | {"crf", "san"} == set(get_args(HeadKind))  # the other heads of tagging and of pairs
 
 
 @pytest.mark.parametrize("kind", WHOLE)
@@ -82,7 +83,7 @@ def test_the_transformations_are_those_of_the_papers_figure(kind, tokenizer):
         assert len(goal.targets) == len(goal.weights) == (1 if number == 0 else 0)
         assert (example.turns == np.arange(len(example))).all()
     targets = examples[0].goals[answer_of(task).goal].targets
-    expected = [[1, 0, 1]] if kind == "multilabel" else [label]
+    expected = {"multilabel": [[1, 0, 1]], "ranking": [1]}.get(kind, [label])
     assert targets.tolist() == expected
     assert targets.dtype == (np.int64 if answer_of(task).goal in ("label", "choice") else np.float32)
 

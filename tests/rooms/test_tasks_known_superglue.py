@@ -73,6 +73,16 @@ def test_anli_by_round_and_together(tmp_path: Path) -> None:
     assert read("anli_r3", tmp_path, "dev") == wanted[2:]
 
 
+def test_qnli_as_candidates_of_questions(tmp_path: Path) -> None:
+    """Witness: by hand: of three questions one has a single sentence, and of another none is right."""
+    lines = ["index\tquestion\tsentence\tlabel", "0\twho\the\tentailment", "1\twhere\there\tentailment"]
+    lines += ["2\twho\tthe sea\tnot_entailment", "3\twhen\tnow\tnot_entailment", "4\twhen\tthen\tnot_entailment"]
+    for name in ("train", "dev"):
+        (tmp_path / f"{name}.tsv").write_text("\n".join(lines) + "\n")
+    assert read("qnli_ranking", tmp_path, "dev") == [("who", ("he", "the sea"), (0,))]
+    assert "2 questions with one candidate" in known_dataset("qnli_ranking").load(tmp_path, ["dev"]).note
+
+
 def test_fever_as_inference(tmp_path: Path) -> None:
     """Witness: by hand."""
     labels = {"SUPPORTS": "entailment", "REFUTES": "contradiction", "NOT ENOUGH INFO": "neutral"}

@@ -12,7 +12,7 @@ from warmstart.build.fit import check_carry, check_direction, fit_backbone, fit_
 from warmstart.build.sizes import for_reading, with_start
 from warmstart.build.sources import SourceBuilder
 from warmstart.build.start import NO_START, Start, read_start
-from warmstart.build.teacher import check_teacher, read_teacher, with_teacher
+from warmstart.build.teacher import check_teacher, load_teacher, with_teacher
 from warmstart.build.training import build_criterion, check_terms, stream_of
 from warmstart.config.schema import PretrainRecipe
 from warmstart.corpora.corpus import MANIFEST, Corpus
@@ -130,13 +130,16 @@ def load_start(recipe: PretrainRecipe) -> Start | None:
     return start
 
 
-def build_pretraining(recipe: PretrainRecipe, corpus: Corpus | ImageCorpus, start: Start | None = None) -> Pretraining:
+def build_pretraining(
+    recipe: PretrainRecipe, corpus: Corpus | ImageCorpus, start: Start | None = None, teacher: Start | None = None
+) -> Pretraining:
     """What ``recipe`` means for an opened corpus, with what it leaves open chosen.
 
     Args:
         recipe: corpus, model, objective and training.
         corpus: what it learns from.
         start: the starting model, where it is loaded; else it is opened, and reads no weights.
+        teacher: what it learns from beside the text, where that is loaded.
 
     Raises:
         BadInput: an unknown preset, a corpus of another tokenizer, or one too small for a single row.
@@ -163,9 +166,9 @@ def build_pretraining(recipe: PretrainRecipe, corpus: Corpus | ImageCorpus, star
     train, dev = _streams(recipe, corpus, builder)
     check_terms(recipe.train, backbone, carry=recipe.carry)
     check_teacher(recipe, objective, backbone)
-    teacher = read_teacher(recipe, tokenizer)
+    teacher = teacher or load_teacher(recipe)
     criterion = build_criterion({NEXT_VECTOR if backbone.vectors else LM: 1.0}, recipe.train)
-    criterion = with_teacher(criterion, teacher, recipe)
+    criterion = with_teacher(criterion, teacher, recipe, tokenizer)
     return Pretraining(
         recipe, (*sized.words, *chosen.words), objective, ModelSettings(backbone=backbone), tokenizer, start, train, dev,
         criterion, pair, teacher,

@@ -28,17 +28,17 @@ def check_teacher(recipe: PretrainRecipe, objective: Objective, backbone: Backbo
         backbone: of the student.
 
     Raises:
-        BadInput: it predicts no tokens, sees otherwise, has no room for a row of the student's, or has other tokens than the
-            tokenizer that the recipe names; or the student's rows, or its softmax, are not whole.
+        BadInput: it is no language model, sees otherwise, has no room for a row of the student's, or has other tokens than
+            the tokenizer that the recipe names; or the student's rows, or its softmax, are not whole.
     """
     if recipe.teacher == NO_START:
         return
     teacher = read_start(recipe.teacher)
     size = teacher.backbone
-    if backbone.vectors or size.vectors or not size.softmax:
+    if backbone.vectors or size.vectors or not size.softmax or teacher.metadata.named_tasks:
         raise BadInput(
             "a teacher predicts tokens, and so does its student", where="--teacher", value=recipe.teacher,
-            allowed="a language model over text", next_step="leave it out",
+            allowed="a language model over text, not a run of a task", next_step="choose another, or leave it out",
         )  # fmt: skip
     if (size.sight, size.two_stacks) != (backbone.sight, backbone.two_stacks):
         raise BadInput(
@@ -56,24 +56,28 @@ def check_teacher(recipe: PretrainRecipe, objective: Objective, backbone: Backbo
     _check_reads_all(recipe)
 
 
-def read_teacher(recipe: PretrainRecipe, tokenizer: Vocabulary) -> Start | None:
-    """The teacher that a recipe names, if any, for a student with this vocabulary.
+def load_teacher(recipe: PretrainRecipe) -> Start | None:
+    """The teacher that a recipe names, if any, with its weights: it is refused before any text is read.
 
     Raises:
-        BadInput: it has other tokens.
+        BadInput: damaged weights, or a teacher that has never learned to guess tokens.
     """
     if recipe.teacher == NO_START:
         return None
     teacher = read_start(recipe.teacher)
-    _check_tokens(recipe, tokenizer, teacher)
+    if note := teacher.load().note:
+        raise BadInput(
+            f"the teacher guesses no tokens: {note}", where="--teacher", value=recipe.teacher,
+            allowed="a language model", next_step="choose another teacher",
+        )  # fmt: skip
     return teacher
 
 
 def _check_tokens(recipe: PretrainRecipe, tokenizer: Vocabulary, teacher: Start) -> None:
-    if not begins_with(tokenizer, teacher.tokenizer) and not begins_with(teacher.tokenizer, tokenizer):
+    if not begins_with(teacher.tokenizer, tokenizer):
         raise BadInput(
-            "the teacher has another vocabulary", where="--teacher", value=recipe.teacher,
-            allowed="a model of the student's tokens", next_step=f"prepare the text with --tokenizer {recipe.teacher}",
+            "the teacher does not know the student's tokens", where="--teacher", value=recipe.teacher,
+            allowed="a model of the same vocabulary", next_step=f"prepare the text with --tokenizer {recipe.teacher}",
         )  # fmt: skip
 
 
@@ -88,10 +92,17 @@ def _check_reads_all(recipe: PretrainRecipe) -> None:
             )  # fmt: skip
 
 
-def with_teacher(criterion: Criterion, teacher: Start | None, recipe: PretrainRecipe) -> Criterion:
-    """What is minimised, with what the teacher says."""
+def with_teacher(
+    criterion: Criterion, teacher: Start | None, recipe: PretrainRecipe, tokenizer: Vocabulary
+) -> Criterion:
+    """What is minimised, with what the teacher says to a student with this vocabulary.
+
+    Raises:
+        BadInput: the teacher has other tokens.
+    """
     if teacher is None:
         return criterion
+    _check_tokens(recipe, tokenizer, teacher)
     term = Distillation(teacher.load().model.eval(), LM, recipe.soft_temperature)
     coefficients = {**criterion.coefficients, TEACHER: recipe.soft_weight}
     return replace(criterion, coefficients=coefficients, terms={**criterion.terms, TEACHER: term})

@@ -9,7 +9,7 @@ from warmstart.evaluation.predictor import Predictor
 from warmstart.evaluation.progress import shown_outputs
 from warmstart.example.record import Record
 from warmstart.tasks.answer import Prediction
-from warmstart.tasks.table import answer_of
+from warmstart.tasks.table import answer_of, kind_of
 
 DIGITS = 6  # decimals in a row: what float32 can promise
 
@@ -68,10 +68,10 @@ def soft_rows(
         column: that of the soft labels; one of this name in the input is replaced.
         title: of the progress; ``None``: none is shown.
     """
+    kind = kind_of(predictor.spec)
     for output in shown_outputs(predictor, records, title):
-        texts = {name: list(text) if isinstance(text, tuple) else text for name, text in output.record.texts.items()}
         extra = {key: _plain(value) for key, value in output.record.extra.items()}
-        yield texts | extra | {column: _rounded(output.raw)}
+        yield kind.row_texts(output.record) | extra | {column: _rounded(output.raw)}
 
 
 def _rounded(value: Any) -> Any:

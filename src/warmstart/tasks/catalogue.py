@@ -258,6 +258,15 @@ _CHOICES = (
         "copa", "choice", _ACCURACY, (), choices.COPA_SPLITS, "train and dev as in SuperGLUE", ("COPA", "copa")
     ),
     KnownDataset(
+        "qnli_ranking",
+        "ranking",
+        ("accuracy", "map", "mrr"),
+        (),
+        pairs.QNLI_RANKING_SPLITS,
+        "GLUE's pairs as candidates of their questions, as MT-DNN has them",
+        ("QNLI", "qnli"),
+    ),
+    KnownDataset(
         "record",
         "ranking",
         ("accuracy", "map", "mrr"),

@@ -100,6 +100,10 @@ class TaskKind(RowSource):
         """This kind as it finds the texts of a task with these options."""
         return self
 
+    def row_texts(self, record: Record) -> dict[str, Any]:
+        """The texts of a Record under keys that this kind reads."""
+        return {name: list(text) if isinstance(text, tuple) else text for name, text in record.texts.items()}
+
     def gather(self, rows: Iterable[Row]) -> Iterable[Row]:
         """A row for each example, of a file that has several for one."""
         return rows

@@ -87,6 +87,10 @@ class Ranking(TaskKind):
         """An order."""
         return RANKING
 
+    def row_texts(self, record: Record) -> dict[str, Any]:
+        """The query and its candidates."""
+        return dict(zip(GATHERED, super().row_texts(record).values(), strict=True))
+
     def gather(self, rows: Iterable[Row]) -> Iterator[Row]:
         """A row for each question; pairs of one question may stand anywhere in a file, so all are read first."""
         groups: dict[Any, list[Row]] = {}

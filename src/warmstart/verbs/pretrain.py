@@ -21,6 +21,7 @@ from warmstart.build.dry_run import build_meta_model, describe_training, estimat
 from warmstart.build.images import image_corpus
 from warmstart.build.pretraining import Pretraining, build_pretraining, check_model, load_start
 from warmstart.build.start import NO_START
+from warmstart.build.teacher import load_teacher
 from warmstart.build.training import check_parallel
 from warmstart.config.load import to_yaml
 from warmstart.config.schema import PretrainRecipe
@@ -72,9 +73,9 @@ def _pretrain(recipe: PretrainRecipe, folder: RunFolder, resume: Resume) -> dict
         folder.check_free(resume=resume, config=to_yaml(recipe), chosen=CHOSEN)
         check_model(recipe)  # before any text is read
         began_at_s = work_began_at_s()
-        start = load_start(recipe)
+        start, teacher = load_start(recipe), load_teacher(recipe)
         corpus = open_corpus(recipe, folder.path / CORPUS)
-        built = build_pretraining(recipe, corpus, start)
+        built = build_pretraining(recipe, corpus, start, teacher)
         recipe = built.recipe
         check_parallel(built.settings, world, carry=recipe.carry, train=recipe.train)
         fingerprints = built.fingerprints(corpus)

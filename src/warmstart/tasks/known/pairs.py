@@ -135,11 +135,30 @@ def _mnli(name: str) -> tuple[str, ...]:
     return f"{name}.tsv", *official(f"multinli_1.0_{name}")
 
 
+def _candidates(part: SplitReader) -> SplitReader:
+    """QNLI's pairs gathered by their question, as MT-DNN ranks them (Liu et al. 2019); what asks nothing is left out."""
+
+    def gathered(folder: Folder) -> Iterator[Row]:
+        questions: dict[str, list[Row]] = {}
+        for row in part(folder) or ():
+            questions.setdefault(row.fields["premise"], []).append(row)
+        for question, rows in questions.items():
+            right = [row.fields["label"] == ENTAILED[0] for row in rows]
+            if len(rows) > 1 and any(right):
+                candidates = [row.fields["hypothesis"] for row in rows]
+                yield Row({"query": question, "candidates": candidates, "labels": right}, rows[0].where)
+            else:
+                folder.count("questions with one candidate, or without a right one, left out")
+
+    return gathered
+
+
 SPLITS = ("train", "dev", "test")
 
 RTE_SPLITS = {"train": RTE.split("train.tsv"), "dev": RTE.split("dev.tsv")}
 WNLI_SPLITS = {"train": WNLI.split("train.tsv"), "dev": WNLI.split("dev.tsv")}
 QNLI_SPLITS = {name: _qnli(name) for name in ("train", "dev")}
+QNLI_RANKING_SPLITS = {name: _candidates(part) for name, part in QNLI_SPLITS.items()}
 SNLI_SPLITS = {name: _snli(name) for name in SPLITS}
 CAD_SPLITS = {name: GOLD.split(f"{name}.tsv") for name in SPLITS}
 SNLI_AND_CAD_SPLITS = {name: in_subfolder(SNLI_SPLITS[name], "snli") for name in SPLITS} | {
