@@ -9,7 +9,7 @@ writing of a checkpoint. Compared are the bytes of all weights and of all corpor
 report, but for what tells the time.
 
     kill    SIGKILL
-    stop    SIGTERM: exit code 75 within 10 s
+    stop    SIGTERM: exit code 75 within 10 s, or a process that ends before it has begun to listen or to write
     power   SIGKILL, and then the disk as a loss of power may leave it: what was not synced is there, or not, or in part
             (bench/power_loss.py)
 """
@@ -244,8 +244,12 @@ def round_of_stops(bench: Bench) -> dict[str, int]:
     ended = bench.break_off(signal.SIGTERM, bench.words)
     if ended.code == TERMINATED and "--resume" not in bench.log.read_text(encoding="utf-8") and bench.scenario.more:
         shutil.rmtree(bench.out, ignore_errors=True)  # it said that nothing was begun
+    is_before = ended.code == -signal.SIGTERM and not bench.out.exists()  # nobody listened yet
+    is_other = ended.code not in (TERMINATED, DONE) and not is_before
+    if is_other:
+        print(f"exit code {ended.code}: {bench.log.read_text(encoding='utf-8')[-800:]}", file=sys.stderr, flush=True)
     return {
-        "broken": ended.code == TERMINATED, "rounds": 1, "other exit codes": ended.code not in (TERMINATED, DONE),
+        "broken": ended.code == TERMINATED, "rounds": 1, "before it began": is_before, "other exit codes": is_other,
         "late": ended.seconds > LONGEST_S, "different": not bench.finish(),
     }  # fmt: skip
 
