@@ -9,7 +9,7 @@ writing of a checkpoint. Compared are the bytes of all weights and of all corpor
 report, but for what tells the time.
 
     kill    SIGKILL
-    stop    SIGTERM: exit code 75 within 10 s
+    stop    SIGTERM: exit code 75 within 10 s, or a process that ends before it has begun to listen or to write
     power   SIGKILL, and then the disk as a loss of power may leave it: what was not synced is there, or not, or in part
             (bench/power_loss.py)
 """
@@ -41,6 +41,7 @@ import warmstart.corpora.writer as writer
 from warmstart.cli.main import main as warmstart
 
 TIMES = ("seconds", "elapsed_s", "tokens_per_s", "argv", "command", "page")
+UNFINISHED = {"resume", "best"}
 WEIGHTS = (".safetensors", ".bin")
 TINY = ["--model", "gpt1-tiny", "--precision", "fp32", "--save-every", "0", "--vocab-size", "300", "--quiet"]
 LONGEST_S = 10.0
@@ -87,6 +88,8 @@ def result(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = path.relative_to(folder).as_posix()
+        if not UNFINISHED.isdisjoint(path.parts):  # the process died between its report and the end of its folders
+            continue
         if path.suffix in WEIGHTS:
             found[name] = path.read_bytes()
         elif path.suffix == ".jsonl":
@@ -210,11 +213,15 @@ class Bench:
         return Ended(code, 0.0 if by_call else time.monotonic() - sent_at_s)
 
     def finish(self) -> bool:
-        """Lets the command come to its end; whether that is the one of the unbroken run."""
+        """Lets the command come to its end; whether that is the one of the unbroken run. Says what differs."""
         if not self._is_finished():
             child = begin(self.go_on(), lambda: None, self.log)
             self._check_done(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-        return result(self.out) == self.wanted
+        found = result(self.out)
+        names = [name for name in sorted({*found, *self.wanted}) if found.get(name) != self.wanted.get(name)]
+        if names:
+            print(f"{self.scenario.name}: different: {', '.join(names)}", file=sys.stderr, flush=True)
+        return not names
 
     def _is_finished(self) -> bool:
         return (self.out / "report.json").is_file() and self.scenario.name in ("pretrain", "finetune")
@@ -237,8 +244,12 @@ def round_of_stops(bench: Bench) -> dict[str, int]:
     ended = bench.break_off(signal.SIGTERM, bench.words)
     if ended.code == TERMINATED and "--resume" not in bench.log.read_text(encoding="utf-8") and bench.scenario.more:
         shutil.rmtree(bench.out, ignore_errors=True)  # it said that nothing was begun
+    is_before = ended.code == -signal.SIGTERM and not bench.out.exists()  # nobody listened yet
+    is_other = ended.code not in (TERMINATED, DONE) and not is_before
+    if is_other:
+        print(f"exit code {ended.code}: {bench.log.read_text(encoding='utf-8')[-800:]}", file=sys.stderr, flush=True)
     return {
-        "broken": ended.code == TERMINATED, "rounds": 1, "other exit codes": ended.code not in (TERMINATED, DONE),
+        "broken": ended.code == TERMINATED, "rounds": 1, "before it began": is_before, "other exit codes": is_other,
         "late": ended.seconds > LONGEST_S, "different": not bench.finish(),
     }  # fmt: skip
 

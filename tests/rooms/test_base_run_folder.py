@@ -116,3 +116,14 @@ def test_the_space_of_a_run_is_counted_without_its_corpus(tmp_path: Path) -> Non
         (tmp_path / name).write_bytes(b"x" * size)
     assert RunFolder(tmp_path).bytes_used == 340
     assert RunFolder(tmp_path / "none").bytes_used == 0
+
+
+def test_a_run_that_goes_on_repeats_no_line(tmp_path: Path) -> None:
+    """Witness: lines of a run killed after it has logged dev of step 4, with a checkpoint from before that evaluation."""
+    run = RunFolder(tmp_path / "run")
+    run.create("a: recipe\n", {})
+    for kind, step in (("train", 1), ("train", 2), ("dev", 2), ("skipped", 3), ("train", 4), ("dev", 4), ("train", 5)):
+        run.append_metrics({"kind": kind, "step": step})
+    run.truncate_metrics(4, evaluated_step=2)
+    kept = [(row["kind"], row["step"]) for row in run.read_metrics()]
+    assert kept == [("train", 1), ("train", 2), ("dev", 2), ("skipped", 3), ("train", 4)]

@@ -31,7 +31,7 @@ class FollowerFolder(RunFolder):
     def append_metrics(self, row: dict[str, Any]) -> None:
         """Writes nothing."""
 
-    def truncate_metrics(self, step: int) -> None:
+    def truncate_metrics(self, step: int, evaluated_step: int = 0) -> None:
         """Writes nothing."""
 
     def write_account(self, account: dict[str, Any]) -> None:

@@ -276,9 +276,10 @@ class RunFolder:
         path = self.path / METRICS
         return list(read_metrics(path)) if path.is_file() else []
 
-    def truncate_metrics(self, step: int) -> None:
-        """Removes the lines after ``step``: the run repeats those steps."""
-        lines = [json.dumps(row) for row in self.read_metrics() if row["step"] <= step]
+    def truncate_metrics(self, step: int, evaluated_step: int = 0) -> None:
+        """Removes the lines after ``step``, and those of dev after ``evaluated_step``: the run comes to them again."""
+        last = {"dev": evaluated_step}
+        lines = [json.dumps(row) for row in self.read_metrics() if row["step"] <= last.get(row["kind"], step)]
         write_text(self.path / METRICS, "".join(line + "\n" for line in lines))
 
     def write_account(self, account: dict[str, Any]) -> None:

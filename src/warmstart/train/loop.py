@@ -163,7 +163,7 @@ class Trainer:
         self.state = Progress(**rename_keys(state, PROGRESS_KEYS))
         if self.state.max_tokens:
             self.stream = self.stream.with_max_tokens(self.state.max_tokens)
-        self.folder.truncate_metrics(self.state.step)
+        self.folder.truncate_metrics(self.state.step, self.state.evaluated_step)
         self.losses = LossHistory(row["loss"] for row in self.folder.read_metrics() if row["kind"] == "train")
         return True
 
