@@ -171,7 +171,7 @@ class EmbedDistilRequest(Settings):
     ]  # fmt: skip
     size: int = Setting(256, "principal components that are kept, at most", flag="--size", metavar="N", ge=1)
     sif: float = Setting(
-        1e-4, "how much less frequent tokens count: a of a / (a + p); 0: all alike", flag="--sif", metavar="A", ge=0
+        3e-5, "how much less frequent tokens count: a of a / (a + p); 0: all alike", flag="--sif", metavar="A", ge=0
     )
     layer: int = copy_setting(SourceSettings, "layer", -1)
     pooling: Literal["mean", "cls", "lasttoken"] | None = copy_setting(SourceSettings, "pooling")
