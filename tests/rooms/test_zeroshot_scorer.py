@@ -62,10 +62,14 @@ def loop(model: Any, tokenizer: Tokenizer, pair: Pair) -> tuple[list[float], lis
     return log_probs.tolist(), (predicted.argmax(-1) == chosen).tolist()
 
 
-def test_pairs_are_those_of_a_plain_loop(folder: Path, tokenizer: Tokenizer) -> None:
+@pytest.mark.parametrize("piece", [512, 3])  # tokens of a feed-forward part at a time
+def test_pairs_are_those_of_a_plain_loop(
+    piece: int, folder: Path, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Witness: transformers, one text at a time, with the continuation's tokens found by their characters."""
     from transformers import AutoModelForCausalLM
 
+    monkeypatch.setattr("warmstart.decode.packed.PIECE", piece)
     model, theirs = fresh(tokenizer, "gpt2", **SMALL), AutoModelForCausalLM.from_pretrained(folder).eval()
     found = list(Scorer(CausalModel(model, tokenizer), tokenizer).score(PAIRS))
     for pair, one in zip(PAIRS, found, strict=True):

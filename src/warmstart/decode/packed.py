@@ -20,6 +20,7 @@ from warmstart.models.softmax import TokenScores, score_products, soft_cap
 
 Product = Callable[[torch.Tensor], torch.Tensor]
 GELU: dict[Any, kernels.Gelu] = {ACTIVATIONS["gelu"]: "none", ACTIVATIONS["gelu_tanh"]: "tanh"}
+PIECE = 512  # tokens of a feed-forward part at a time
 TOP_CHUNK = 64  # logits whose greatest is looked at first
 _OPEN: dict[Model, "PackedSoftmax"] = {}  # models inside a block of ``packed_softmax``
 
@@ -135,9 +136,22 @@ def _functions(part: nn.Module, rows: int) -> dict[str, Any]:
             found[name].__dict__.update(weight=child.weight, bias=child.bias)  # for those who read them
         elif isinstance(child, Dropout):
             found[name] = same
-        elif isinstance(child, nn.LayerNorm | FeedForward):
+        elif isinstance(child, FeedForward):
+            found[name] = _in_pieces(child.forward)
+        elif isinstance(child, nn.LayerNorm):
             found[name] = child.forward
     return found
+
+
+def _in_pieces(run: Product) -> Product:
+    """The same for few of [N, D] tokens at a time, so that the wide states between its products stay in the cache."""
+
+    def pieces(x: torch.Tensor) -> torch.Tensor:
+        if x.dim() != 2 or len(x) <= PIECE:
+            return run(x)
+        return torch.cat([run(part) for part in torch.split(x, PIECE)])
+
+    return pieces
 
 
 def same(x: torch.Tensor) -> torch.Tensor:
