@@ -248,14 +248,8 @@ def test_who_can_neither_teach_nor_learn_is_refused(
     refused = [
         ([*soft, "--run", str(tmp_path / "crf"), "--input", tags], "without --head-crf"),
         (["finetune", *crf, "--soft-labels", "soft", "--out", out], "without --head-crf"),
-        (
-            [*soft, "--run", str(home / "classification"), "--run", str(tmp_path / "xy"), "--input", texts],
-            "different labels",
-        ),
-        (
-            [*soft, "--run", str(home / "classification"), "--no-texts", "--input", texts],
-            "rows to learn from have texts",
-        ),
+        ([*soft, *one, "--run", str(tmp_path / "xy")], "different labels"),
+        ([*soft, *one, "--no-texts"], "rows to learn from have texts"),
     ]
     for asked, said in refused:
         assert main(asked) == 2
