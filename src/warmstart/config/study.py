@@ -16,8 +16,9 @@ class StudyRecipe(FinetuneRecipe):
     design: Annotated[
         Literal["labels", "ablation", "layers", "search", "pretraining", "zeroshot"],
         Setting(
-            help="labels: fewer of them; ablation: one part less; layers: how many of the start's; search: rates and lengths, "
-            "both sides alike; pretraining: the models kept on the start's way, as starts; zeroshot: these on a zero-shot task",
+            help="labels: fewer of them; ablation: one part less; layers: how many of the start's; search: rates and "
+            "lengths, both sides alike; pretraining: the models kept on the start's way, as starts; zeroshot: these on a "
+            "zero-shot task",
             flag="DESIGN",
         ),
     ]  # fmt: skip
