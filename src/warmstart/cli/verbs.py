@@ -195,7 +195,7 @@ _ALL = (
     Verb(
         "study",
         "does pre-training pay on these labels: many trainings, compared",
-        "labels|ablation|layers|search|pretraining|zeroshot --start RUN --task NAME --train FILE --test FILE --out STUDY",
+        "DESIGN --start RUN --task KIND|NAME --train FILE --test FILE --out STUDY",
         "Trains what its design asks for, with every seed, beside a bag of words and the start as it is, and compares all\n"
         "over seeds and examples together. The same command goes on where it was stopped; nothing is run twice.\n"
         "Takes the options of finetune.",
