@@ -50,7 +50,7 @@ check-portable: .venv/.dev
 # The oldest dependencies that pyproject.toml allows, in an environment of their own: the tests that need no more than these.
 OLDEST := build/oldest
 OLDEST_ROOMS := base cli config example image metrics readers reporting run tasks text verbs_road verbs_labels verbs_sklearn verbs_arraylike
-OLDEST_TESTS = $(shell grep -LE '(from|import) (transformers|onnx)|spacy|CLEANING_RULES' $(OLDEST_ROOMS:%=tests/rooms/test_%*.py))
+OLDEST_TESTS = $(shell grep -LE '(from|import) (transformers|onnx|huggingface_hub)|spacy|CLEANING_RULES' $(OLDEST_ROOMS:%=tests/rooms/test_%*.py))
 
 check-oldest: $(OLDEST)/.installed
 	$(OLDEST)/bin/python -m pytest -o filterwarnings=default $(OLDEST_TESTS)

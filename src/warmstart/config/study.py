@@ -16,10 +16,10 @@ class StudyRecipe(FinetuneRecipe):
     design: Annotated[
         Literal["labels", "ablation", "layers", "search", "pretraining", "zeroshot"],
         Setting(
-            help="labels: fewer and more of them; ablation: without one part at a time; layers: how many of the start's are "
-            "taken; search: rates and lengths for the start and for its control alike; pretraining: the models of the start "
-            "that pretrain --snapshots has kept, as starts; zeroshot: what these know of a zero-shot task (--task NAME "
-            "--test FILE)", flag="DESIGN",
+            help="labels: fewer of them; ablation: one part less; layers: how many of the start's; search: rates and "
+            "lengths, both sides alike; pretraining: the models kept on the start's way, as starts; zeroshot: these on a "
+            "zero-shot task",
+            flag="DESIGN",
         ),
     ]  # fmt: skip
     sizes: tuple[str, ...] = Setting(
