@@ -244,7 +244,7 @@ def test_who_can_neither_teach_nor_learn_is_refused(
     capsys.readouterr()
     out, tags = str(tmp_path / "out.jsonl"), str(home / "tagging.jsonl")
     soft = ["predict", "--soft", "--output", out]
-    texts = str(home / "classification.jsonl")
+    one = ["--run", str(home / "classification"), "--input", str(home / "classification.jsonl")]
     refused = [
         ([*soft, "--run", str(tmp_path / "crf"), "--input", tags], "without --head-crf"),
         (["finetune", *crf, "--soft-labels", "soft", "--out", out], "without --head-crf"),

@@ -31,7 +31,10 @@ def test_the_share_of_right_answers_is_the_metric():
     assert np.mean(right) == pytest.approx(span_ratios(answers, texts)["exact_match"].value)
     assert KINDS["tagging"].answer(("X", "Y")).rights([["X", "Y"], ["X"]], [["X", "Y"], ["Y"]]) == [True, False]
     assert KINDS["regression"].answer(()).rights([1.0], [1.0]) == []
-    assert KINDS["seq2seq"].answer(()).rights(["a"], ["a"]) == []
+    assert KINDS["seq2seq"].answer(()).rights(["a"], ["a"]) == KINDS["embedding"].answer(()).rights([1.0], [0.5]) == []
+    assert KINDS["ranking"].answer(()).rights([[1], [0, 2]], [np.array([0.1, 0.9]), np.array([0.1, 0.9, 0.8])]) == [
+        True, False
+    ]  # fmt: skip
 
 
 def test_columns_that_divide_the_rows_into_few_parts_are_kept():

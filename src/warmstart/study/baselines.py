@@ -75,7 +75,7 @@ class Baselines:
     def fit(self, built: Finetuning) -> dict[str, Baseline]:
         """Learns from the training Records and answers test or, where there is none, dev; empty where none applies."""
         task = built.task
-        if built.metric == LOSS:
+        if built.metric == LOSS or not task.answer.plain_form:
             return {}
         form, found = FORMS[task.answer.plain_form], {}
         data = task.data

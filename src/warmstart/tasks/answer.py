@@ -102,7 +102,7 @@ class Answer:
         generated: whether the model answers with a text that it generates.
         has_classes: whether it is one of classes that all Records share.
         pipeline: what such a model is called on the hub.
-        plain_form: what plain methods answer to it: its name in ``study/plain_forms.py:FORMS``.
+        plain_form: what plain methods answer to it: its name in ``study/plain_forms.py:FORMS``; empty: nothing.
         has_soft: whether a student can learn a teacher's answers beside the labels (:mod:`~warmstart.tasks.soft`).
         estimator_type: what scikit-learn calls such a model, which then divides rows by class; ``None``: nothing, because
             there it may answer with one label or one number only.
@@ -121,7 +121,7 @@ class Answer:
     has_soft: ClassVar[bool] = False
     pipeline: ClassVar[str] = "text-generation"
     estimator_type: ClassVar[str | None] = None
-    plain_form: ClassVar[str]
+    plain_form: ClassVar[str] = ""
 
     def num_outputs(self, label_names: Sequence[str]) -> int:
         """Size of the head."""

@@ -129,6 +129,10 @@ class EmbeddingAnswer(Answer):
             return find_right(predictions)
         return [one.cosine for one in predictions]
 
+    def rights(self, truths: Sequence[Any], predictions: Sequence[Any]) -> list[bool]:
+        """A vector is neither right nor wrong."""
+        return []
+
     def evaluate(
         self, spec: TaskSpec, truths: Sequence[Any], predictions: Sequence[Any], seed: int | None,
         metrics: Sequence[str] = (),

@@ -62,6 +62,10 @@ class RankingAnswer(ChoiceAnswer):
         collapsed = all(float(scores.max()) == float(scores.min()) for scores in predictions)
         return ratio_scores({name: found[name] for name in metrics or found}, seed, collapsed)
 
+    def rights(self, truths: Sequence[Any], predictions: Sequence[Any]) -> list[bool]:
+        """Whether the best candidate is a right one."""
+        return [int(np.argmax(scores)) in right for right, scores in zip(truths, predictions, strict=True)]
+
     def prediction(self, spec: TaskSpec, output: RawOutput) -> Prediction:
         """The best candidate, the probabilities of all, and their numbers in order."""
         found = super().prediction(spec, output)
