@@ -204,7 +204,8 @@ def _metric(asked: str | None, answer: Answer, data: LabelledData) -> str:
     fitting = answer.metrics_for(data.label_names, data.dev)
     metric = asked or fitting[0]
     answer.check_metric(metric, fitting)
-    if data.test is not None and metric not in (there := answer.metrics_for(data.label_names, data.test)):
+    there = fitting if data.test is None else answer.metrics_for(data.label_names, data.test)
+    if there != fitting and metric not in there:
         raise BadInput(
             "test is evaluated by other metrics than dev", where="--test", value=", ".join(there), allowed=metric,
             next_step="leave it out, and evaluate on it after the training: warmstart evaluate",

@@ -66,6 +66,10 @@ class RankingAnswer(ChoiceAnswer):
         """Whether the best candidate is a right one."""
         return [int(np.argmax(scores)) in right for right, scores in zip(truths, predictions, strict=True)]
 
+    def confidence(self, spec: TaskSpec, output: RawOutput) -> float | None:
+        """An order has no probability."""
+        return None
+
     def prediction(self, spec: TaskSpec, output: RawOutput) -> Prediction:
         """The best candidate, the probabilities of all, and their numbers in order."""
         found = super().prediction(spec, output)
