@@ -153,7 +153,9 @@ def test_candidates_are_ordered_by_place_or_by_words():
 
 def test_every_kind_of_labelled_text_has_a_guess():
     """Invariant: each kind names a form that there is, and no form is named by none."""
-    assert {KINDS[name].answer(("a", "b")).plain_form for name in KINDS} == set(FORMS)
+    named = {name: KINDS[name].answer(("a", "b")).plain_form for name in KINDS}
+    assert named.pop("embedding") == ""  # vectors have no plain answer
+    assert {*named.values()} == set(FORMS)
 
 
 def pair(source: str, target: str) -> Record:

@@ -211,9 +211,7 @@ def build_finetuning(
     texts = side_goals(recipe)
     sides.check_layers(texts.texts, backbone)
     raw_text = build_text_task(recipe, tokenizer, backbone, tasks[0].spec.frame.clean)
-    goals = (
-        _goals(recipe, tasks, backbone) | {**texts.weights} | ({} if raw_text is None else {LM_TEXT: raw_text.weight})
-    )
+    goals = _goals(recipe, tasks, backbone, raw_text) | {**texts.weights}
     smoothing = label_smoothing([task.spec for task in tasks], tokenizer)
     criterion = build_criterion(goals, recipe.train, smoothing, recipe.soft_temperature)
     rows = max(backbone.vocab_size, tokenizer.vocab_size)
@@ -235,14 +233,17 @@ def _check_scheme(recipe: FinetuneRecipe, backbone: BackboneSettings, *, starts:
         )  # fmt: skip
 
 
-def _goals(recipe: FinetuneRecipe, tasks: Sequence[LearnedTask], backbone: BackboneSettings) -> dict[str, float]:
-    """What is learned and how much each counts: the tasks, the auxiliary language model, a teacher's probabilities."""
+def _goals(
+    recipe: FinetuneRecipe, tasks: Sequence[LearnedTask], backbone: BackboneSettings, raw_text: TextTask | None
+) -> dict[str, float]:
+    """What is learned and how much each counts: the tasks, the auxiliary language model, a teacher, raw text."""
     auxiliary = NEXT_VECTOR if backbone.vectors else LM
     goals = {task.learned_goal: recipe.tasks[task.name].weight if task.name else 1.0 for task in tasks}
     lm_weight = max(task.lm_weight for task in tasks)
     goals |= {auxiliary: lm_weight} if lm_weight > 0 else {}
     soft = any(task.recipe.task.soft_labels for task in tasks)
-    return goals | ({SOFT: recipe.soft_weight} if soft else {})
+    goals |= {SOFT: recipe.soft_weight} if soft else {}
+    return goals | ({} if raw_text is None else {LM_TEXT: raw_text.weight})
 
 
 def _framed_tasks(framed: Sequence[Finetuning], other: Finetuning | None) -> list[FramedTask]:
