@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from warmstart.base import old_names
@@ -194,7 +195,11 @@ def load_newest(folder: Path, *, strict: bool = False) -> tuple[dict[str, torch.
     for candidate in candidates:
         damaged = _damaged(candidate)
         if damaged is None:
-            return rename_keys(load_file(candidate / TENSORS), old_names.CHECKPOINT_KEYS), read_json(candidate / STATE)
+            try:
+                tensors = load_file(candidate / TENSORS)
+                return rename_keys(tensors, old_names.CHECKPOINT_KEYS), read_json(candidate / STATE)
+            except SafetensorError:  # whoever wrote its manifest wrote it so
+                damaged = TENSORS
         if strict:
             raise damaged_checkpoint(candidate, damaged)
         say(f"checkpoint {candidate} is damaged ({damaged}); looking for an older one")
