@@ -99,6 +99,15 @@ class CheckpointWriter(contextlib.AbstractContextManager["CheckpointWriter"]):
             with contextlib.suppress(Exception):
                 self.wait()
 
+    def check(self) -> None:
+        """Says at once what went wrong with a checkpoint that was written meanwhile; waits for none.
+
+        Raises:
+            BadInput: as :meth:`wait`.
+        """
+        if self._error is not None:
+            self.wait()
+
     def wait(self) -> None:
         """Returns when all is on the disk.
 

@@ -212,6 +212,7 @@ class Trainer:
             self._evaluate_if_due(stop)  # a run that stopped between a step and its evaluation
             while self.state.step < self.plan.steps and not 0 < self.settings.patience <= self.state.stale:
                 self._step(bar)
+                self.writer.check()
                 is_due = time.monotonic() - self.saved_at_s >= self.settings.save_every_s
                 self._stop_if_requested(stop, save=is_due)
                 self._evaluate_if_due(stop)
