@@ -83,7 +83,7 @@ def test_damaged_best_weights_are_found(tmp_path: Path, damage: str) -> None:
 
 
 def test_best_weights_of_another_step_are_refused(tmp_path: Path) -> None:
-    """Invariant: those of a step that the run has still to come to are its own, written just before the process died."""
+    """Invariant: those of a step that the run has still to evaluate are its own, written just before the process died."""
     path = tmp_path / "model.safetensors"
     save_best(path, 20, A)
     with pytest.raises(BadInput, match=r"got .those of step 20.; allowed: those of step 40"):

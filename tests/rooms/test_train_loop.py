@@ -222,3 +222,21 @@ def test_a_disk_that_gets_full_ends_the_run(tmp_path: Path) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
     resumed = trainer(tmp_path, [], length="400 steps")
     assert resumed.resume() and resumed.state.step == 2
+
+
+def test_a_best_that_the_checkpoint_does_not_know_is_come_to_again(tmp_path: Path) -> None:
+    """Witness: the uninterrupted run; this one died after its best of step 2 was written, before a checkpoint said so."""
+    whole = trainer(tmp_path / "whole", [0.5, 0.75], length="2 steps")
+    whole.run()
+    cut = trainer(tmp_path / "cut", [0.5], length="2 steps", save_every_s=0.0)
+    with pytest.raises(StopIteration):  # in the evaluation of step 2, of which there is a checkpoint already
+        cut.run()
+    cut.writer.set_best(2, {name: torch.zeros(3) for name in ("half", "written")})
+    cut.writer.write_best()
+    again = trainer(tmp_path / "cut", [0.75], length="2 steps")
+    assert again.resume() and (again.state.step, again.state.evaluated_step) == (2, 1)
+    again.check_best()
+    again.run()
+    again.load_best()
+    best, same = (read_tensors(one.best_path) for one in (again, whole))
+    assert all(best[name].equal(same[name]) for name in same)

@@ -162,14 +162,14 @@ def save_best(path: Path, step: int, tensors: dict[str, torch.Tensor]) -> None:
             part.unlink(missing_ok=True)
 
 
-def load_best(path: Path, best_step: int, step: int) -> dict[str, torch.Tensor]:
+def load_best(path: Path, best_step: int, evaluated_step: int) -> dict[str, torch.Tensor]:
     """The weights that did best on dev.
 
     Args:
         path: the file.
-        best_step: the step that they are of, as a run remembers it after ``step`` steps; where the process died before it
-            could remember a better one, the file is of a later step, which the run comes to again.
-        step: see above.
+        best_step: the step that they are of, as a run remembers it; where the process died before it could remember a
+            better one, the file is of a step that the run evaluates again.
+        evaluated_step: the last that it remembers to have evaluated.
 
     Raises:
         BadInput: the file is missing, damaged, or of another step.
@@ -182,7 +182,7 @@ def load_best(path: Path, best_step: int, step: int) -> dict[str, torch.Tensor]:
     found = int(note[1])
     if note[2] != digest_tensors(tensors):
         raise BadInput("the weights that did best on dev are damaged", where=str(path), next_step=_RESTORE)
-    if found != best_step and found <= step:
+    if found != best_step and found <= evaluated_step:
         raise BadInput(
             "these weights are not the best on dev", where=str(path), value=f"those of step {found}",
             allowed=f"those of step {best_step}", next_step=_RESTORE,

@@ -385,7 +385,7 @@ class Trainer:
         """The best weights as they are in the folder; ``None`` where dev was not evaluated yet."""
         if self.state.best is None:
             return None
-        return checkpoint.load_best(self.best_path, self.state.best_step, self.state.step)
+        return checkpoint.load_best(self.best_path, self.state.best_step, self.state.evaluated_step)
 
     def _save(self) -> None:
         self._log_steps()
