@@ -9,7 +9,7 @@ writing of a checkpoint. Compared are the bytes of all weights and of all corpor
 report, but for what tells the time.
 
     kill    SIGKILL
-    stop    SIGTERM: exit code 75 within 10 s, or a process that ends before it has begun to listen or to write
+    stop    SIGTERM or SIGINT: exit code 75 or 130 within 10 s, or a process that ends before it listens or writes
     power   SIGKILL, and then the disk as a loss of power may leave it: what was not synced is there, or not, or in part
             (bench/power_loss.py)
 """
@@ -45,7 +45,8 @@ UNFINISHED = {"resume", "best"}
 WEIGHTS = (".safetensors", ".bin")
 TINY = ["--model", "gpt1-tiny", "--precision", "fp32", "--save-every", "0", "--vocab-size", "300", "--quiet"]
 LONGEST_S = 10.0
-TERMINATED, DONE = 75, 0
+DONE = 0
+STOPPED = {signal.SIGTERM: 75, signal.SIGINT: 130}  # exit code of each
 
 
 class Scenario(NamedTuple):
@@ -144,6 +145,7 @@ def begin(words: list[str], prepare: Callable[[], object], log: Path) -> int:
         descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(descriptor, 1)
         os.dup2(descriptor, 2)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have begun this in the background
         prepare()
         code = warmstart(words)
     finally:
@@ -239,17 +241,18 @@ def round_of_kills(bench: Bench) -> dict[str, int]:
 
 
 def round_of_stops(bench: Bench) -> dict[str, int]:
-    """One command, stopped by SIGTERM."""
+    """One command, stopped by SIGTERM or as by Ctrl-C."""
     bench._clear()
-    ended = bench.break_off(signal.SIGTERM, bench.words)
-    if ended.code == TERMINATED and "--resume" not in bench.log.read_text(encoding="utf-8") and bench.scenario.more:
+    number = bench.rng.choice((signal.SIGTERM, signal.SIGINT))
+    ended, stopped = bench.break_off(number, bench.words), STOPPED[number]
+    if ended.code == stopped and "--resume" not in bench.log.read_text(encoding="utf-8") and bench.scenario.more:
         shutil.rmtree(bench.out, ignore_errors=True)  # it said that nothing was begun
-    is_before = ended.code == -signal.SIGTERM and not bench.out.exists()  # nobody listened yet
-    is_other = ended.code not in (TERMINATED, DONE) and not is_before
+    is_before = ended.code == -number and not bench.out.exists()  # nobody listened yet
+    is_other = ended.code not in (stopped, DONE) and not is_before
     if is_other:
         print(f"exit code {ended.code}: {bench.log.read_text(encoding='utf-8')[-800:]}", file=sys.stderr, flush=True)
     return {
-        "broken": ended.code == TERMINATED, "rounds": 1, "before it began": is_before, "other exit codes": is_other,
+        "broken": ended.code == stopped, "rounds": 1, "before it began": is_before, "other exit codes": is_other,
         "late": ended.seconds > LONGEST_S, "different": not bench.finish(),
     }  # fmt: skip
 

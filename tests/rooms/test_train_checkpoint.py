@@ -1,6 +1,7 @@
 """What lies in ``resume/`` and ``best/``: files of others are left alone, damaged ones of ours are found."""
 
 import os
+import pickle
 import resource
 import shutil
 from pathlib import Path
@@ -8,7 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from warmstart.base.checksums import entry
 from warmstart.base.errors import BadInput, DiskFull
+from warmstart.base.files import write_json
 from warmstart.models.files import write_tensors
 from warmstart.train.checkpoint import (
     MANIFEST,
@@ -80,7 +83,7 @@ def test_damaged_best_weights_are_found(tmp_path: Path, damage: str) -> None:
 
 
 def test_best_weights_of_another_step_are_refused(tmp_path: Path) -> None:
-    """Invariant: those of a step that the run has still to come to are its own, written just before the process died."""
+    """Invariant: those of a step that the run has still to evaluate are its own, written just before the process died."""
     path = tmp_path / "model.safetensors"
     save_best(path, 20, A)
     with pytest.raises(BadInput, match=r"got .those of step 20.; allowed: those of step 40"):
@@ -166,3 +169,25 @@ def test_a_full_disk_leaves_the_checkpoint_before_whole(tmp_path: Path) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
     assert step_of(tmp_path / "resume") == 1
     assert [path.name for path in (tmp_path / "resume").iterdir()] == ["step-000000001"]
+
+
+class Trap:
+    """Unpickled, it makes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str, str]]:
+        return open, (str(self.path), "w")
+
+
+def test_a_pickle_in_the_place_of_a_checkpoint_is_not_opened(tmp_path: Path) -> None:
+    """Witness: an object whose loading would leave a file, with a manifest that vouches for it; plain and as torch saves."""
+    save(tmp_path / "resume", 4, A, {})
+    place = tmp_path / "resume" / "step-000000004"
+    for write in (lambda path, trap: path.write_bytes(pickle.dumps(trap)), lambda path, trap: torch.save(trap, path)):
+        write(place / TENSORS, Trap(tmp_path / "sprung"))
+        write_json(place / MANIFEST, {name: entry(place / name) for name in (TENSORS, STATE)})
+        with pytest.raises(BadInput, match="no checkpoint here is whole"):
+            load_newest(tmp_path / "resume")
+    assert not (tmp_path / "sprung").exists()

@@ -1,6 +1,8 @@
 """The loop: what it keeps, when it stops, what it refuses."""
 
 import json
+import os
+import resource
 import signal
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from warmstart.base.errors import BadInput, InterruptError, TerminationError
+from warmstart.base.errors import BadInput, DiskFull, InterruptError, TerminationError
 from warmstart.base.run_folder import RunFolder
 from warmstart.example.example import Example
 from warmstart.models.files import read_tensors
@@ -195,3 +197,46 @@ def test_metrics_say_what_was_done(tmp_path: Path) -> None:
     assert [row["step"] for row in train] == [1, 2, 3, 4]
     assert train[1]["tokens"] == sum(len(e) for record in examples() for e in record)
     assert [row["lr"] for row in train] == [2.5e-4 * factor(ScheduleSettings(), s, made.plan) for s in range(4)]
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_disk_that_gets_full_ends_the_run(tmp_path: Path) -> None:
+    """Witness: the operating system's limit on the size of a file, in a process of its own; the run can go on."""
+    child = os.fork()
+    if child == 0:
+        made = trainer(tmp_path, [0.5] * 400, length="400 steps", save_every_s=0.0)
+        assert made.validation is not None
+
+        def evaluate(_: Model) -> dict[str, float]:
+            if made.state.step == 2:
+                made.writer.wait()
+                resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+            return {"score": 1.0 / made.state.step}
+
+        made.validation = made.validation._replace(evaluate=evaluate)
+        try:
+            made.run()
+        except DiskFull:
+            os._exit(7 if made.state.step < 50 else 8)
+        os._exit(9)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    resumed = trainer(tmp_path, [], length="400 steps")
+    assert resumed.resume() and resumed.state.step == 2
+
+
+def test_a_best_that_the_checkpoint_does_not_know_is_come_to_again(tmp_path: Path) -> None:
+    """Witness: the uninterrupted run; this one died after its best of step 2 was written, before a checkpoint said so."""
+    whole = trainer(tmp_path / "whole", [0.5, 0.75], length="2 steps")
+    whole.run()
+    cut = trainer(tmp_path / "cut", [0.5], length="2 steps", save_every_s=0.0)
+    with pytest.raises(StopIteration):  # in the evaluation of step 2, of which there is a checkpoint already
+        cut.run()
+    cut.writer.set_best(2, {name: torch.zeros(3) for name in ("half", "written")})
+    cut.writer.write_best()
+    again = trainer(tmp_path / "cut", [0.75], length="2 steps")
+    assert again.resume() and (again.state.step, again.state.evaluated_step) == (2, 1)
+    again.check_best()
+    again.run()
+    again.load_best()
+    best, same = (read_tensors(one.best_path) for one in (again, whole))
+    assert all(best[name].equal(same[name]) for name in same)

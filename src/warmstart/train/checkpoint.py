@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from warmstart.base import old_names
@@ -98,6 +99,15 @@ class CheckpointWriter(contextlib.AbstractContextManager["CheckpointWriter"]):
             with contextlib.suppress(Exception):
                 self.wait()
 
+    def check(self) -> None:
+        """Says at once what went wrong with a checkpoint that was written meanwhile; waits for none.
+
+        Raises:
+            BadInput: as :meth:`wait`.
+        """
+        if self._error is not None:
+            self.wait()
+
     def wait(self) -> None:
         """Returns when all is on the disk.
 
@@ -152,14 +162,14 @@ def save_best(path: Path, step: int, tensors: dict[str, torch.Tensor]) -> None:
             part.unlink(missing_ok=True)
 
 
-def load_best(path: Path, best_step: int, step: int) -> dict[str, torch.Tensor]:
+def load_best(path: Path, best_step: int, evaluated_step: int) -> dict[str, torch.Tensor]:
     """The weights that did best on dev.
 
     Args:
         path: the file.
-        best_step: the step that they are of, as a run remembers it after ``step`` steps; where the process died before it
-            could remember a better one, the file is of a later step, which the run comes to again.
-        step: see above.
+        best_step: the step that they are of, as a run remembers it; where the process died before it could remember a
+            better one, the file is of a step that the run evaluates again.
+        evaluated_step: the last that it remembers to have evaluated.
 
     Raises:
         BadInput: the file is missing, damaged, or of another step.
@@ -172,7 +182,7 @@ def load_best(path: Path, best_step: int, step: int) -> dict[str, torch.Tensor]:
     found = int(note[1])
     if note[2] != digest_tensors(tensors):
         raise BadInput("the weights that did best on dev are damaged", where=str(path), next_step=_RESTORE)
-    if found != best_step and found <= step:
+    if found != best_step and found <= evaluated_step:
         raise BadInput(
             "these weights are not the best on dev", where=str(path), value=f"those of step {found}",
             allowed=f"those of step {best_step}", next_step=_RESTORE,
@@ -194,7 +204,11 @@ def load_newest(folder: Path, *, strict: bool = False) -> tuple[dict[str, torch.
     for candidate in candidates:
         damaged = _damaged(candidate)
         if damaged is None:
-            return rename_keys(load_file(candidate / TENSORS), old_names.CHECKPOINT_KEYS), read_json(candidate / STATE)
+            try:
+                tensors = load_file(candidate / TENSORS)
+                return rename_keys(tensors, old_names.CHECKPOINT_KEYS), read_json(candidate / STATE)
+            except SafetensorError:  # whoever wrote its manifest wrote it so
+                damaged = TENSORS
         if strict:
             raise damaged_checkpoint(candidate, damaged)
         say(f"checkpoint {candidate} is damaged ({damaged}); looking for an older one")

@@ -211,6 +211,7 @@ class Trainer:
             self._evaluate_if_due(stop)  # a run that stopped between a step and its evaluation
             while self.state.step < self.plan.steps and not 0 < self.settings.patience <= self.state.stale:
                 self._step(bar)
+                self.writer.check()
                 is_due = time.monotonic() - self.saved_at_s >= self.settings.save_every_s
                 self._stop_if_requested(stop, save=is_due)
                 self._evaluate_if_due(stop)
@@ -387,7 +388,7 @@ class Trainer:
         """The best weights as they are in the folder; ``None`` where dev was not evaluated yet."""
         if self.state.best is None:
             return None
-        return checkpoint.load_best(self.best_path, self.state.best_step, self.state.step)
+        return checkpoint.load_best(self.best_path, self.state.best_step, self.state.evaluated_step)
 
     def _save(self) -> None:
         self._log_steps()
