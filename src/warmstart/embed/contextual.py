@@ -39,6 +39,7 @@ class EncoderOptions:
         layer: whose states are read; 0: the embeddings, -1: the last.
         pooling: of a text; ``None``: as a folder of sentence-transformers says, else the mean.
         word_pooling: of the sub-words of a word.
+        mix: how much each layer counts, from the embeddings up, in the weighted mean that is read in the place of ``layer``.
         precision: in which the model computes.
     """
 
@@ -46,6 +47,7 @@ class EncoderOptions:
     pooling: TextPooling | None = None
     word_pooling: WordPooling = "mean"
     precision: str = "fp32"
+    mix: tuple[float, ...] = ()
 
 
 class Encoder:
@@ -81,6 +83,11 @@ class Encoder:
                 value=options.layer,
                 allowed=f"0 (the embeddings) to {num_layers}, or -1",
             )
+        if options.mix and (len(options.mix) != num_layers + 1 or sum(options.mix) <= 0):
+            raise BadInput(
+                "not a weight for each layer", where="--mix", value=", ".join(f"{weight:g}" for weight in options.mix),
+                allowed=f"{num_layers + 1} numbers, of the embeddings first, with a sum above 0",
+            )  # fmt: skip
         self.before, self.after = (np.array(ids, np.int64) for ids in _around(tokenizer, full=self.full))
 
     @staticmethod
@@ -197,6 +204,10 @@ class Encoder:
     def _layer(self, batch: Batch) -> torch.Tensor:
         """[N, D] the states of the layer that is read."""
         batch = batch.to(next(self.backbone.parameters()).device)
+        if self.options.mix:
+            weights = np.array(self.options.mix) / sum(self.options.mix)
+            states = zip(weights.tolist(), self.backbone.layer_states(batch), strict=True)
+            return torch.stack([weight * layer.float() for weight, layer in states if weight]).sum(0)
         if self.options.layer == -1:
             return self.backbone.forward(batch)
         return self.backbone.layer_states(batch)[self.options.layer]
