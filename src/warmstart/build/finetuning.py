@@ -190,11 +190,6 @@ def build_finetuning(
         tokenizer = tokenizer.with_special_tokens(special_tokens(backbone.sight, tokenizer))
     copied = backbone.total_layers if recipe.transfer_layers is None else recipe.transfer_layers
     check_scheme(recipe.scheme, backbone, None if start is None else copied)
-    if recipe.scheme.by_pairs and recipe.tasks:
-        raise BadInput(
-            "pairs of labels are learned for one task", where="--scheme", value="setfit", allowed="with one --task",
-            next_step="choose another scheme, or fine-tune for each task by itself",
-        )  # fmt: skip
     generates = any(kinds[name].answer(data[name].label_names).generated for name in own)
     own = {name: inputs.without_foresight(one, generates) for name, one in own.items()}
     before = {} if other is None else {task.name: task for task in other.tasks}

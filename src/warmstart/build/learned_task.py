@@ -165,7 +165,7 @@ def build_task(
     Raises:
         BadInput: anything wrong with the recipe or the Records.
     """
-    _check_name(name, data)
+    _check_name(name, data, recipe)
     kind, backbone, tokenizer = KINDS[data.kind], shared.backbone, shared.tokenizer
     recipe = recipe.model_copy(update=(head if other is None else other.head).form)
     pool, apart = pool_of(recipe, kind), is_bi_encoder(recipe, kind, len(data.train))
@@ -199,7 +199,7 @@ def _metric(asked: str | None, answer: Answer, data: LabelledData) -> str:
     return metric
 
 
-def _check_name(name: str, data: LabelledData) -> None:
+def _check_name(name: str, data: LabelledData, recipe: FinetuneRecipe) -> None:
     """Refuses a name that no head can have, and what is learned alone."""
     if not name:
         return
@@ -208,6 +208,11 @@ def _check_name(name: str, data: LabelledData) -> None:
             "not a name for a task", where="tasks", value=name,
             allowed=f"letters, digits, - and _, beginning with a letter; not {', '.join(RESERVED)}",
             next_step="choose another",
+        )  # fmt: skip
+    if recipe.scheme.by_pairs:
+        raise BadInput(
+            "pairs of labels are learned for one task", where="--scheme", value=recipe.scheme.kind,
+            allowed="with one --task", next_step="choose another scheme, or fine-tune for each task by itself",
         )  # fmt: skip
     if KINDS[data.kind].answer(data.label_names).head is None:
         raise BadInput(

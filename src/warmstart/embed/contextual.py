@@ -22,9 +22,9 @@ from warmstart.example.example import Example
 from warmstart.readers.vector_table import WordVectors
 from warmstart.run.loading import LoadedRun, load_run
 from warmstart.streams.stream import split_batches
+from warmstart.tasks.special_tokens import special_ids
 from warmstart.tasks.words import WordTokenizer, gaps
 from warmstart.text.clean import clean
-from warmstart.text.tokenizer import Tokenizer
 from warmstart.transfer.sentence import SentenceModules, TextPooling, read_modules
 
 WordPooling = Literal["mean", "first", "last"]
@@ -88,7 +88,7 @@ class Encoder:
                 "not a weight for each layer", where="--mix", value=", ".join(f"{weight:g}" for weight in options.mix),
                 allowed=f"{num_layers + 1} numbers, of the embeddings first, with a sum above 0",
             )  # fmt: skip
-        self.before, self.after = (np.array(ids, np.int64) for ids in _around(tokenizer, full=self.full))
+        self.before, self.after = (np.array(ids, np.int64) for ids in _around(run, full=self.full))
 
     @staticmethod
     def load(path: str, options: EncoderOptions) -> "Encoder":
@@ -213,8 +213,17 @@ class Encoder:
         return self.backbone.layer_states(batch)[self.options.layer]
 
 
-def _around(tokenizer: Tokenizer, *, full: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The special tokens before and behind a text: those of the vocabulary's own program, else BERT's where it has them."""
+def _around(run: LoadedRun, *, full: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The special tokens before and behind a text.
+
+    Those that the task of a left-to-right model has, else those of the vocabulary's own program, or BERT's.
+    """
+    tokenizer, task = run.text, run.metadata.first_task
+    if not full and task is not None:
+        if task.frame.template is not None:
+            return task.frame.template.one
+        ids = special_ids(task.frame.sight, tokenizer)
+        return (ids.start,), (ids.extract,)
     if not full:
         return tokenizer.begin_ids, ()
     ends = [tokenizer.special_token(kind) for kind in ("cls", "sep")]
