@@ -15,7 +15,7 @@ from warmstart.models.head import Head
 from warmstart.models.heads import HEADS, build_head
 from warmstart.models.linear_heads import STRENGTH
 from warmstart.models.presets import preset
-from warmstart.models.settings import HeadKind, HeadSettings, TokenHeadSettings
+from warmstart.models.settings import HeadKind, HeadSettings, head_settings
 
 WIDTH = 6
 
@@ -289,8 +289,7 @@ def test_an_answer_that_a_head_does_not_learn_is_refused() -> None:
 @pytest.mark.parametrize("kind", HEADS)
 def test_how_many_answers_are_known_without_a_head(kind: str) -> None:
     """Witness: the shape of a head's answers."""
-    fields: dict[str, Any] = {"kind": kind} | ({"steps": 2} if kind == "san" else {})
-    settings = TokenHeadSettings(**fields) if kind in ("tokens", "vectors") else HeadSettings(**fields)
+    settings = head_settings({"kind": kind} | ({"steps": 2} if kind == "san" else {}))
     backbone = preset("gpt1-tiny", width=WIDTH, vocab_size=5)
     table = torch.randn(5, WIDTH, generator=torch.Generator().manual_seed(3))
     tables = Tables(table, None, SoftmaxTable(table))

@@ -112,3 +112,18 @@ def test_static_vectors_have_no_places(bert: Path, tmp_path: Path) -> None:  # n
     made.save(tmp_path / "static")
     with pytest.raises(BadInput, match="not a table of vectors for this vocabulary"):
         StaticEncoder.load(tmp_path / "static")
+
+
+def test_a_mix_of_layers_is_their_weighted_mean(bert: Path) -> None:  # noqa: F811
+    """Witness: transformers' hidden states; a weight for each layer, or one sentence."""
+    count = AutoModel.from_pretrained(bert).config.num_hidden_layers + 1
+    weights = tuple(float(n) for n in range(count))
+    tokenizer, model = AutoTokenizer.from_pretrained(bert), AutoModel.from_pretrained(bert).eval()
+    with torch.no_grad():
+        hidden = model(**tokenizer("the film was sad", return_tensors="pt"), output_hidden_states=True).hidden_states
+    wanted = sum(w * states[0].mean(0) for w, states in zip(weights, hidden, strict=True)) / sum(weights)
+    found = Encoder.load(str(bert), EncoderOptions(pooling="mean", mix=weights)).encode(["the film was sad"])
+    np.testing.assert_allclose(found[0], wanted.numpy(), atol=1e-5)  # type: ignore[union-attr]
+    for wrong in (weights[1:], (0.0,) * count):
+        with pytest.raises(BadInput, match="not a weight for each layer"):
+            Encoder.load(str(bert), EncoderOptions(mix=wrong))

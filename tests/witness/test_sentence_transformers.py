@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from test_runs_transformers import QUICK, bert, rows, write  # noqa: F401 a fixture
 
 import warmstart
+from warmstart.base.errors import BadInput
 from warmstart.embed.contextual import Encoder, EncoderOptions
 from warmstart.transfer.folder import load_settings
 from warmstart.transfer.sentence import SentenceModules, read_modules
@@ -132,6 +133,15 @@ def test_a_run_that_learned_vectors_gives_them_in_theirs(mode: str, bert: Path, 
     warmstart.convert(str(tmp_path / "own"), str(tmp_path / "theirs"))
     for name in ("model.safetensors", "modules.json", "1_Pooling/config.json"):
         assert (run / name).read_bytes() == (tmp_path / "theirs" / name).read_bytes()
+
+
+def test_vectors_have_no_onnx_form(bert: Path, tmp_path: Path) -> None:  # noqa: F811
+    """Bad input: one sentence, and nothing is written."""
+    train = write(tmp_path / "train.jsonl", [{"anchor": f"a {n}", "positive": f"b {n}"} for n in range(8)])
+    warmstart.finetune(str(tmp_path / "run"), start=str(bert), task="embedding", train=train, dev=train, **QUICK)
+    with pytest.raises(BadInput, match="vectors of texts have no ONNX form here"):
+        warmstart.convert(str(tmp_path / "run"), str(tmp_path / "onnx"), to="onnx")
+    assert not (tmp_path / "onnx").exists()
 
 
 def test_a_left_to_right_run_that_learned_vectors_gives_them_in_theirs(tmp_path: Path) -> None:

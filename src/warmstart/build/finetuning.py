@@ -228,8 +228,8 @@ def _check_scheme(recipe: FinetuneRecipe, backbone: BackboneSettings, *, starts:
     check_scheme(recipe.scheme, backbone, copied if starts else None)
     if recipe.scheme.by_pairs and recipe.tasks:
         raise BadInput(
-            "pairs of labels are learned for one task", where="--scheme", value="setfit", allowed="with one --task",
-            next_step="choose another scheme, or fine-tune for each task by itself",
+            "pairs of labels are learned for one task", where="--scheme", value=recipe.scheme.kind,
+            allowed="with one --task", next_step="choose another scheme, or fine-tune for each task by itself",
         )  # fmt: skip
 
 

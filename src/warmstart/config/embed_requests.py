@@ -36,6 +36,10 @@ class SourceSettings(Settings):
     layer: int = Setting(
         -1, "of a model: whose states are read; 0: the embeddings, -1: the last", flag="--layer", metavar="N"
     )
+    mix: tuple[float, ...] = Setting(
+        (), "of a model: how much each layer counts, from the embeddings up, such as 0,0,1,1,1,1,1; their weighted mean is "
+        "read in the place of --layer (ELMo's scalar mix)", flag="--mix", metavar="WEIGHTS",
+    )  # fmt: skip
     pooling: Literal["mean", "cls", "lasttoken"] | None = Setting(
         None, "of a model: how the states of a text become its vector (default: as a sentence encoder says, else mean)",
         flag="--pooling",

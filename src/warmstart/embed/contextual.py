@@ -22,9 +22,9 @@ from warmstart.example.example import Example
 from warmstart.readers.vector_table import WordVectors
 from warmstart.run.loading import LoadedRun, load_run
 from warmstart.streams.stream import split_batches
+from warmstart.tasks.special_tokens import special_ids
 from warmstart.tasks.words import WordTokenizer, gaps
 from warmstart.text.clean import clean
-from warmstart.text.tokenizer import Tokenizer
 from warmstart.transfer.sentence import SentenceModules, TextPooling, read_modules
 
 WordPooling = Literal["mean", "first", "last"]
@@ -39,6 +39,7 @@ class EncoderOptions:
         layer: whose states are read; 0: the embeddings, -1: the last.
         pooling: of a text; ``None``: as a folder of sentence-transformers says, else the mean.
         word_pooling: of the sub-words of a word.
+        mix: how much each layer counts, from the embeddings up, in the weighted mean that is read in the place of ``layer``.
         precision: in which the model computes.
     """
 
@@ -46,6 +47,7 @@ class EncoderOptions:
     pooling: TextPooling | None = None
     word_pooling: WordPooling = "mean"
     precision: str = "fp32"
+    mix: tuple[float, ...] = ()
 
 
 class Encoder:
@@ -81,7 +83,12 @@ class Encoder:
                 value=options.layer,
                 allowed=f"0 (the embeddings) to {num_layers}, or -1",
             )
-        self.before, self.after = (np.array(ids, np.int64) for ids in _around(tokenizer, full=self.full))
+        if options.mix and (len(options.mix) != num_layers + 1 or sum(options.mix) <= 0):
+            raise BadInput(
+                "not a weight for each layer", where="--mix", value=", ".join(f"{weight:g}" for weight in options.mix),
+                allowed=f"{num_layers + 1} numbers, of the embeddings first, with a sum above 0",
+            )  # fmt: skip
+        self.before, self.after = (np.array(ids, np.int64) for ids in _around(run, full=self.full))
 
     @staticmethod
     def load(path: str, options: EncoderOptions) -> "Encoder":
@@ -197,13 +204,26 @@ class Encoder:
     def _layer(self, batch: Batch) -> torch.Tensor:
         """[N, D] the states of the layer that is read."""
         batch = batch.to(next(self.backbone.parameters()).device)
+        if self.options.mix:
+            weights = np.array(self.options.mix) / sum(self.options.mix)
+            states = zip(weights.tolist(), self.backbone.layer_states(batch), strict=True)
+            return torch.stack([weight * layer.float() for weight, layer in states if weight]).sum(0)
         if self.options.layer == -1:
             return self.backbone.forward(batch)
         return self.backbone.layer_states(batch)[self.options.layer]
 
 
-def _around(tokenizer: Tokenizer, *, full: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The special tokens before and behind a text: those of the vocabulary's own program, else BERT's where it has them."""
+def _around(run: LoadedRun, *, full: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The special tokens before and behind a text.
+
+    Those that the task of a left-to-right model has, else those of the vocabulary's own program, or BERT's.
+    """
+    tokenizer, task = run.text, run.metadata.first_task
+    if not full and task is not None:
+        if task.frame.template is not None:
+            return task.frame.template.one
+        ids = special_ids(task.frame.sight, tokenizer)
+        return (ids.start,), (ids.extract,)
     if not full:
         return tokenizer.begin_ids, ()
     ends = [tokenizer.special_token(kind) for kind in ("cls", "sep")]

@@ -18,7 +18,7 @@ def open_spaces(request: SourceSettings, words: Iterable[str]) -> list[Space]:
     Raises:
         BadInput: a source that cannot be read, or one twice.
     """
-    encoder = EncoderOptions(request.layer, request.pooling, request.word_pooling, request.precision)
+    encoder = EncoderOptions(request.layer, request.pooling, request.word_pooling, request.precision, request.mix)
     options = SourceOptions(encoder, request.characters, request.corpus, request.encoding)
     names, asked = source_names(request.sources), list(words)
     spaces = []

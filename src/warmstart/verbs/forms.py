@@ -81,6 +81,11 @@ def _write_onnx(source: Source, stage: Path) -> dict[str, Any]:
     from warmstart.verbs.measure_int8 import measure_int8
 
     _check_heads(source)
+    if any(one.gives_vectors for one in source.model.settings.heads.values()):
+        raise BadInput(
+            "vectors of texts have no ONNX form here", where=source.request.source, value="--to onnx",
+            allowed="--to hf, --to warmstart", next_step="sentence-transformers loads the run as it is, and exports it",
+        )  # fmt: skip
     path = stage / "model.onnx"
     export_onnx(source.model, path)
     source.write_model(stage)
