@@ -186,6 +186,9 @@ def test_maps_colours_table_and_theme(page: Any) -> None:
     page.get_by_role("button", name="wörd_7", exact=True).click()
     assert page.locator("#chosen h2").inner_text() == "wörd_7"
     assert "no vector" in page.locator(".source").nth(1).inner_text()
+    page.set_viewport_size({"width": 1000, "height": 500})
+    page.locator("#as-table").click()
+    page.wait_for_function("document.querySelector('#points').width === document.querySelector('#stage').clientWidth")
     ground = "getComputedStyle(document.body).backgroundColor"
     light = page.evaluate(ground)
     page.emulate_media(color_scheme="dark")

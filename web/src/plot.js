@@ -118,7 +118,13 @@ export function makePlot({ stage, canvas, overlay, tip, data, chosen, selected, 
   });
   plot.subscribe("lassoEnd", () => setTimeout(() => (lassoed = false)));
   plot.subscribe("deselect", () => selected([]));
-  new ResizeObserver(() => requestAnimationFrame(refresh)).observe(stage);
+  let size = "";
+  new ResizeObserver(() => {
+    const now = `${stage.clientWidth} ${stage.clientHeight}`;
+    if (stage.clientWidth && now !== size) dispatchEvent(new Event("resize")); // the library looks at the window alone
+    if (stage.clientWidth) size = now;
+    refresh();
+  }).observe(stage);
 
   const zoom = (factor) => plot.zoomToLocation(plot.get("cameraTarget"), plot.get("cameraDistance") * factor, { transition: !calm.matches, transitionDuration: 180 });
   const whole = () => plot.zoomToOrigin({ transition: !calm.matches });

@@ -52,7 +52,7 @@ def _all(cosines: Floats) -> Nearest:
 
 def _better(cosines: Floats, worst_Q: Floats) -> Nearest:
     """Of each query what beats the worst that it has; queries with less are filled up with -inf."""
-    queries, rows = np.nonzero(cosines > worst_Q[:, None])
+    queries, rows = np.divmod(np.flatnonzero(cosines > worst_Q[:, None]), cosines.shape[1])
     counts = np.bincount(queries, minlength=len(cosines))
     places = np.arange(len(queries)) - np.repeat(counts.cumsum() - counts, counts)
     shape = (len(cosines), int(counts.max()))
