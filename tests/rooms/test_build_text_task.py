@@ -75,6 +75,23 @@ def test_rows_hold_the_text(tmp_path: Path) -> None:
     assert targets == tokens  # each but the first, and the end
 
 
+@pytest.mark.parametrize("model", ["gpt1-tiny", "bert-tiny"])
+def test_a_prepared_corpus_is_the_same_text(model: str, tmp_path: Path) -> None:
+    """Witness: the rows of the file itself, under the vocabulary that was prepared, though the model has more tokens."""
+    asked = words(tmp_path, model)
+    del asked[asked.index("--vocab-size") : asked.index("--vocab-size") + 2]
+    corpus = str(tmp_path / "corpus")
+    assert main(["prepare", str(tmp_path / "text.txt"), "--out", corpus, "--vocab-size", "270"]) == 0
+    found = []
+    for text in (corpus, str(tmp_path / "text.txt")):
+        flags = dict(zip(asked[::2], asked[1::2], strict=True)) | {"--tokenizer": corpus, "--lm-text": [text]}
+        built = build_finetuning(compose(FinetuneRecipe, flags=flags))
+        assert built.raw_text is not None
+        source = built.raw_text.source
+        found.append([e.ids.tolist() for item in source.take(1, np.arange(len(source))) for e in item])
+    assert found[0] == found[1] and len(found[0]) > 1
+
+
 REFUSED = {
     "no text": (["--lm-text", "empty.txt"], ["empty.txt"]),
     "no file": (["--lm-text", "txet.txt"], ["--lm-text", "txet.txt"]),

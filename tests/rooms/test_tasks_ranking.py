@@ -13,6 +13,7 @@ from warmstart.build.finetuning import build_finetuning
 from warmstart.cli.main import main
 from warmstart.config.load import compose
 from warmstart.config.schema import FinetuneRecipe
+from warmstart.example.batch import collate
 from warmstart.metrics.ranking import ranking_ratios
 from warmstart.readers.problems import SkippedRows
 from warmstart.tasks.dataset import read_task, task_from
@@ -90,8 +91,10 @@ def test_the_right_candidates_share_the_target(tmp_path: Path) -> None:
         own, shares = logits[mine], goal.shares.numpy()[mine, 0]  # type: ignore[union-attr]
         assert sorted(shares.tolist()) in ([0.0, 0.5, 0.5], [0.0, 1.0])
         wanted -= (shares * (own - np.log(np.exp(own).sum()))).sum()
+    apart = [collate([item]) for item in stream.source.take(0, np.arange(2))]
     with torch.no_grad():
         assert float(model(batch)["choice"].sum) == pytest.approx(wanted, rel=1e-4)
+        assert sum(float(model(one)["choice"].sum) for one in apart) == pytest.approx(wanted, rel=1e-4)
 
 
 def test_from_pairs_to_an_order(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,7 +24,7 @@ from warmstart.objectives.table import find_objective
 from warmstart.readers.documents import read_documents, split_chunks
 from warmstart.streams.sources import Source, TokenCorpus
 from warmstart.streams.stream import Stream
-from warmstart.tasks.vocabulary import Vocabulary, require_text
+from warmstart.tasks.vocabulary import Vocabulary, begins_with, require_text
 from warmstart.text.clean import clean
 
 FLAG = "--lm-text"
@@ -144,7 +144,8 @@ def _read(recipe: FinetuneRecipe, text: Vocabulary, rules: Sequence[str]) -> Tok
     """A prepared corpus, or the documents of some files as ids in memory."""
     if len(recipe.lm_text) == 1 and (Path(recipe.lm_text[0]) / MANIFEST).is_file():
         corpus = Corpus.open(recipe.lm_text[0])
-        corpus.check_tokenizer(text)
+        if not begins_with(text, corpus.tokenizer()):
+            corpus.check_tokenizer(text)
         return corpus
     tokenizer = require_text(text, FLAG)
     ends = [] if tokenizer.end_id is None else [tokenizer.end_id]
