@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from warmstart.base.console import progress_bar, say
 from warmstart.base.errors import BadInput
@@ -27,7 +27,7 @@ from warmstart.corpora.jobs import JOB, split_jobs
 from warmstart.corpora.scan import SAMPLE_BYTES, TextSize, file_digests, sample_evenly, scan, utf8_bytes
 from warmstart.corpora.settings import PrepareSettings
 from warmstart.corpora.workers import JobResult, job_runner
-from warmstart.corpora.writer import CorpusWriter, Partial, partial_folder
+from warmstart.corpora.writer import SCAN, CorpusWriter, Partial, known_scan, partial_folder
 from warmstart.readers.documents import DOCUMENT_EXTENSIONS, TOKENIZER_CHARS, read_documents, split_chunks
 from warmstart.readers.paths import expand_paths
 from warmstart.readers.text_io import STDIN, check_encoding
@@ -61,9 +61,11 @@ def prepare(settings: PrepareSettings, extra: Mapping[str, str] | None = None) -
         sources = tuple(digest.model_copy(update={"path": name}) for digest, name in digests)
         if out.exists() and not (out.is_dir() and not any(out.iterdir())):
             return _open_same(out, settings, tokenizer, sources)
-        with partial_folder(out, _key(settings, tokenizer, sources)) as partial:
-            size = _scan(partial, paths, settings)
-            _say_estimate(sources, size)
+        key = _key(settings, tokenizer, sources)
+        size = _scan(known_scan(out, key), paths, settings)
+        _say_estimate(sources, size)
+        with partial_folder(out, key) as partial:
+            partial.keep(SCAN, [size.num_documents, size.text_bytes])
             _write(partial, settings, tokenizer, sources, _Text(paths, settings, size))
     corpus = Corpus.open(out)
     m = corpus.manifest
@@ -89,16 +91,14 @@ def _key(settings: PrepareSettings, tokenizer: Tokenizer | None, sources: Sequen
     return hashlib.sha256(json.dumps(known).encode()).hexdigest()
 
 
-def _scan(partial: Partial, paths: Sequence[str], settings: PrepareSettings) -> TextSize:
-    """The first reading, or what is known of it."""
-    known = partial.get("scan")
+def _scan(known: Any, paths: Sequence[str], settings: PrepareSettings) -> TextSize:
+    """The first reading, or what is known of it; nothing is written yet."""
     if known is not None:
         say(f"{settings.out}: going on with the preparation that was interrupted")
         return TextSize(*known)
     size = scan(paths, settings.encoding)
     if not size.text_bytes:
         raise _no_text(settings)
-    partial.keep("scan", [size.num_documents, size.text_bytes])
     return size
 
 

@@ -21,7 +21,8 @@ from warmstart.base.files import disk_errors, locked_folder, make_folder, read_j
 from warmstart.corpora.corpus import BLOCK, DOCUMENTS, TOKENS, FileDigest, block_digest
 from warmstart.corpora.jobs import Chunk, Encoding
 
-PROGRESS = "progress.json"
+PROGRESS, SCAN = "progress.json", "scan"
+_KEPT = (PROGRESS, TOKENS, DOCUMENTS, "tokenizer.json", "tokenizer_config.json")
 PART_JOBS = 32
 """Jobs after which what is written so far is kept, some seconds' work."""
 _FIELDS = ("num_tokens", "num_documents", "empty_documents", "text_bytes", "open_tokens")
@@ -32,13 +33,10 @@ class Partial:
 
     def __init__(self, path: Path, key: str) -> None:
         """``key`` names text and settings; what was left there of others is deleted."""
-        self.path, self._known = path, {"key": key}
-        with contextlib.suppress(BadInput):
-            found = read_json(path / PROGRESS)
-            if isinstance(found, dict) and found.get("key") == key:
-                self._known = found
-        if len(self._known) == 1:
-            for leftover in path.iterdir():
+        self.path, self._known = path, {"key": key} | _progress(path, key)
+        kept = _KEPT if self.has_progress else ()
+        for leftover in path.iterdir():
+            if leftover.name not in kept:
                 leftover.unlink()
 
     def get(self, name: str) -> Any:
@@ -58,6 +56,24 @@ class Partial:
         return len(self._known) > 1
 
 
+def _progress(folder: Path, key: str) -> dict[str, Any]:
+    """What ``progress.json`` says, where it is of the same text and settings."""
+    with contextlib.suppress(BadInput):
+        found = read_json(folder / PROGRESS)
+        if isinstance(found, dict) and found.get("key") == key:
+            return found
+    return {}
+
+
+def known_scan(target: Path, key: str) -> Any:
+    """What an interrupted preparation of ``target`` has kept of its first reading; ``None`` where there is none."""
+    return _progress(_partial_path(target), key).get(SCAN)
+
+
+def _partial_path(target: Path) -> Path:
+    return target.with_name(f".{target.name}.partial")
+
+
 @contextlib.contextmanager
 def partial_folder(target: Path, key: str) -> Iterator[Partial]:
     """The folder ``.NAME.partial`` beside ``target``, which becomes ``target`` when the block ends well.
@@ -67,7 +83,7 @@ def partial_folder(target: Path, key: str) -> Iterator[Partial]:
     Raises:
         BadInput: another preparation is writing there, or the disk is full.
     """
-    folder = target.with_name(f".{target.name}.partial")
+    folder = _partial_path(target)
     busy = BadInput(
         "another preparation is writing this corpus",
         where=str(folder),

@@ -85,8 +85,7 @@ class Trainer:
         self.writer = checkpoint.CheckpointWriter(
             folder.path / "resume", self.best_path, folder.path / METRICS, settings.keep_checkpoints
         )
-        self.saved_at_s = time.monotonic()
-        self.began_at_s = self.logged_at_s = 0.0
+        self.saved_at_s, self.began_at_s, self.logged_at_s = time.monotonic(), 0.0, 0.0
         self.memory = FreedMemory()
         self.track: Track = no_tracking
 
