@@ -21,7 +21,7 @@ SOURCE_LM, TARGET_LM = "source_lm", "target_lm"
 """The same of texts of one side alone, beside pairs of source and target."""
 SOFT = "soft"
 """The goal that learns a teacher's probabilities, of the task's own head; and the kind of its answers."""
-PAIRS = "pairs"
+PAIRS = "label_pairs"
 """The goal that learns which texts have the same label, from their vectors."""
 NEXT_GOALS = (LM, NEXT_VECTOR, SOURCE_LM, TARGET_LM)
 
