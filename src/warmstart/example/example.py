@@ -26,7 +26,7 @@ SOFT = "soft"
 """The goal that learns a teacher's probabilities, of the task's own head; and the kind of its answers."""
 SEVERAL = "several"
 """The kind of answers that several reads of a question share."""
-PAIRS = "pairs"
+PAIRS = "label_pairs"
 """The goal that learns which texts have the same label, from their vectors."""
 NEXT_GOALS = (LM, NEXT_VECTOR, SOURCE_LM, TARGET_LM, LM_TEXT)
 
