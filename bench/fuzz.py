@@ -116,11 +116,7 @@ def file_targets(home: Path) -> list[Target]:
     np.savez(images, images=np.zeros((2, 4, 4, 3), np.uint8), labels=np.array([0, 1]))
     np.savez(vectors, words=np.array(["a", "b"]), vectors=np.zeros((2, 3), np.float32))
     with tarfile.open(fileobj=archive, mode="w") as file:
-<<<<<<< HEAD
-        member = tarfile.TarInfo("texts/one.txt")
-=======
         member = tarfile.TarInfo("one.txt")
->>>>>>> A
         member.size = 5
         file.addfile(member, io.BytesIO(b"hello"))
     zipped = io.BytesIO()
