@@ -54,11 +54,20 @@ def test_another_word_gets_no_suggestion(names: list[str], word: str) -> None:
 
 
 def test_every_single_slip_is_found_again() -> None:
-    """Witness: brute force: two letters swapped, or one left out or doubled, in every flag of five letters or more."""
+    """Witness: brute force: two letters swapped, or one left out or doubled, in every flag of five letters or more.
+
+    A slip that is as near to another flag, by one letter for another (tack: track, task), may be that.
+    """
     for name in (name for name in FLAGS if len(name) >= 7):
         bare = name[2:]
         for i in range(1, len(bare)):
             swapped = f"{bare[: i - 1]}{bare[i]}{bare[i - 1]}{bare[i + 1 :]}"
             for slip in (swapped, bare[:i] + bare[i + 1 :], bare[:i] + bare[i - 1 :]):
-                if not any(nearest == f"--{slip}" for nearest in FLAGS):
-                    assert nearest_name(f"--{slip}", FLAGS) == name, slip
+                if f"--{slip}" not in FLAGS:
+                    assert nearest_name(f"--{slip}", FLAGS) in {name, *_one_letter_off(f"--{slip}")}, slip
+
+
+def _one_letter_off(slip: str) -> list[str]:
+    return [
+        flag for flag in FLAGS if len(flag) == len(slip) and sum(a != b for a, b in zip(flag, slip, strict=True)) == 1
+    ]

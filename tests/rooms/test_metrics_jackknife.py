@@ -21,6 +21,8 @@ def _data(name: str, count: int) -> tuple[np.ndarray, np.ndarray]:
     if name in ("pearson", "spearman", "mse"):
         targets = rng.normal(size=count).round(1)
         return targets, (targets + rng.normal(size=count)).round(1)
+    if name == "average_precision":
+        return rng.integers(0, 2, count), rng.normal(size=count).round(1)
     if name == "f1_micro":
         return rng.integers(0, 2, (count, 4)), rng.integers(0, 2, (count, 4))
     return rng.integers(0, 3, count), rng.integers(0, 3, count)
