@@ -35,8 +35,9 @@ study: $(if $(filter $(LM),$(START)),demo,.venv/.installed)
 	$(if $(CURVE),$(BIN)/warmstart study zeroshot --start $(START) --task text --test $(DEMO)/test.jsonl --out $(CURVE))
 	$(BIN)/warmstart report $(STUDIES)/labels $(STUDIES)/ablation $(STUDIES)/layers $(CURVE) --out $(STUDIES)/report.html
 
+# Two workers, a file of tests to one of them: with one thread each they take the time of the longer half.
 test: .venv/.dev
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: .venv/.dev
 	$(BIN)/ruff check .

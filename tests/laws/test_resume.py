@@ -176,11 +176,23 @@ def test_killed_and_resumed_equals_uninterrupted(
         assert everything(resumed) == wanted, f"cut before step {cut}"
 
 
+def wait_for_checkpoints(patch: pytest.MonkeyPatch) -> None:
+    """A training that is killed has then all on the disk that it has saved."""
+    save = Trainer._save
+
+    def saved(self: Trainer) -> None:
+        save(self)
+        self.writer.wait()
+
+    patch.setattr(Trainer, "_save", saved)
+
+
 def test_a_run_goes_on_with_the_choices_that_it_began_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Witness: the uninterrupted run; meanwhile this processor's figures have come to say otherwise."""
     whole = trainer(tmp_path / "whole", "auto")
     whole.folder.create("a recipe", {})
     whole.run()
+    wait_for_checkpoints(monkeypatch)
     in_a_process_that_dies(tmp_path / "cut", "auto", 9, "adamw")
     other = ComputeSettings(torch.float32, "highest", Kernels(0, group=1))
     monkeypatch.setattr(loop, "compute_settings", lambda *_: other)
@@ -196,6 +208,7 @@ def test_a_run_in_bf16_goes_on_in_float32_where_there_is_no_other_way(
 ) -> None:
     """Invariant: it says so, and goes on."""
     began = ComputeSettings(torch.bfloat16, "highest", Kernels())
+    wait_for_checkpoints(monkeypatch)
     with monkeypatch.context() as patch:
         patch.setattr(loop, "compute_settings", lambda *_: began)
         in_a_process_that_dies(tmp_path, "auto", 9, "adamw")

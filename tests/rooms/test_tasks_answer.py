@@ -25,9 +25,9 @@ def test_each_answer_has_metrics_that_exist() -> None:
 
 def test_a_metric_that_does_not_fit_is_refused_with_a_suggestion() -> None:
     """Witness: the four parts of the sentence."""
-    CLASS.check_metric("matthews", ("a", "b"))
+    CLASS.check_metric("matthews", CLASS.metrics(("a", "b")))
     with pytest.raises(BadInput) as error:
-        CHOICE.check_metric("accuracie", ())
+        CHOICE.check_metric("accuracie", CHOICE.metrics(()))
     sentence = str(error.value)
     assert sentence.startswith("--metric: unknown metric for this task; got 'accuracie'; allowed: accuracy")
     assert "did you mean 'accuracy'?" in sentence
@@ -35,9 +35,9 @@ def test_a_metric_that_does_not_fit_is_refused_with_a_suggestion() -> None:
 
 def test_f1_of_one_class_needs_two_classes() -> None:
     """Witness: scikit-learn's binary F1, which three classes do not have."""
-    CLASS.check_metric("f1", ("a", "b"))
+    CLASS.check_metric("f1", CLASS.metrics(("a", "b")))
     with pytest.raises(BadInput, match="got 'f1'; allowed: accuracy, f1_macro, matthews"):
-        CLASS.check_metric("f1", ("a", "b", "c"))
+        CLASS.check_metric("f1", CLASS.metrics(("a", "b", "c")))
 
 
 def test_the_confusions_of_many_classes_are_counted() -> None:

@@ -62,9 +62,9 @@ WHOLE = {
 
 
 def test_every_kind_has_its_frame_and_its_head():
-    """Invariant: the tables cover the same kinds; images, seq2seq and what has many reads are tested beside this file."""
+    """Invariant: the tables cover the same kinds; images, seq2seq, vectors and many reads are tested beside this file."""
     assert all(KINDS[name].name == name for name in KINDS)
-    assert set(KINDS) == {*WHOLE, "tagging", "span", "images", "seq2seq"}
+    assert set(KINDS) == {*WHOLE, "tagging", "span", "images", "seq2seq", "embedding"}
     more = [spec("tagging", ("NOUN", "VERB")), spec("span")]
     heads = {answer_of(task).head for task in [*(spec(kind, names) for kind, (names, *_) in WHOLE.items()), *more]}
     assert heads | {"crf", "san"} == set(get_args(HeadKind))  # the other heads of tagging and of pairs

@@ -12,7 +12,7 @@ from warmstart.cli.main import main
 from warmstart.corpora.jobs import Chunk, Encoding
 from warmstart.corpora.prepare import prepare
 from warmstart.corpora.settings import PrepareSettings
-from warmstart.corpora.writer import CorpusWriter
+from warmstart.corpora.writer import CorpusWriter, Partial
 from warmstart.decode.settings import GenerateSettings
 from warmstart.evaluation.predictor import Member
 from warmstart.evaluation.text_predictor import TextPredictor
@@ -134,7 +134,7 @@ def test_documents_begin_as_the_tokenizer_begins_texts(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="do not begin as the model's texts do; got '<s>'; allowed: nothing"):
         corpus.check_begin(own)
     (tmp_path / "parts").mkdir()
-    with CorpusWriter(tmp_path / "parts", "uint16", 9, (7, 8)) as writer:
+    with CorpusWriter(Partial(tmp_path / "parts", ""), "uint16", 9, (7, 8)) as writer:
         for ids, lasts in (([1, 2], [False]), ([3, 4], [True, True]), ([5], [True])):
             counts = [len(ids)] if len(lasts) == 1 else [1, 1]
             chunks = [Chunk("", first=False, last=last) for last in lasts]
