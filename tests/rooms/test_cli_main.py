@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -243,6 +244,7 @@ def test_sigterm_while_the_words_are_read_is_answered(
     assert signal.getsignal(signal.SIGTERM) == before
 
 
+@pytest.mark.usefixtures("answers_ctrl_c")
 def test_ctrl_c_outside_of_the_training_says_what_to_do_next(tmp_path: Path) -> None:
     """Witness: the signal itself, before a run begins and while its files are written; SIGTERM's two sentences."""
     verb = replace(VERBS["finetune"], run=lambda *_: signal.raise_signal(signal.SIGINT))
@@ -257,3 +259,11 @@ def test_ctrl_c_outside_of_the_training_says_what_to_do_next(tmp_path: Path) -> 
     ) as caught:
         command.run()
     assert caught.value.exit_code == 130
+
+
+@pytest.fixture
+def answers_ctrl_c() -> Iterator[None]:
+    """A process that was begun in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
