@@ -23,7 +23,7 @@ def check_not_there(*paths: str | None) -> None:
     for path in filter(None, paths):
         if path != STANDARD and Path(path).exists():
             raise BadInput(
-                "the output file exists", where=path, next_step="choose another --output, or remove it first"
+                "the output file exists", where=path, next_step="name another file, or remove it first"
             )
 
 
