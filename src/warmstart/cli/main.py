@@ -3,6 +3,7 @@
 The top help and an unknown verb come at once: what a verb needs is imported only when it is named (docs/cli.md).
 """
 
+import gc
 import os
 import sys
 import warnings
@@ -60,6 +61,7 @@ def entry() -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         _drop_output()
+    gc.freeze()  # the interpreter would look through all libraries for garbage once more before it ends
     sys.exit(code)
 
 
