@@ -22,9 +22,7 @@ def check_not_there(*paths: str | None) -> None:
         )
     for path in filter(None, paths):
         if path != STANDARD and Path(path).exists():
-            raise BadInput(
-                "the output file exists", where=path, next_step="name another file, or remove it first"
-            )
+            raise BadInput("the output file exists", where=path, next_step="name another file, or remove it first")
 
 
 def json_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
