@@ -16,9 +16,9 @@ import functools
 import re
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -32,6 +32,7 @@ from warmstart.base.files import disk_errors, make_folder, read_json, sync, sync
 from warmstart.base.old_names import rename_keys
 from warmstart.models.files import digest_tensors, read_note, read_tensors, write_tensors
 
+T = TypeVar("T")
 TENSORS, STATE, MANIFEST = "state.safetensors", "state.json", "manifest.json"
 KEPT = 2  # checkpoints: where the newest is damaged, a run goes on from the one before
 _STEP = re.compile(r"step-\d{9}")
@@ -200,31 +201,50 @@ def load_newest(folder: Path, *, strict: bool = False) -> tuple[dict[str, torch.
     Raises:
         BadInput: checkpoints exist, but every one is damaged, or with ``strict`` the newest.
     """
-    candidates = _candidates(folder)
+    return first_whole(_candidates(folder), _load, strict=strict)
+
+
+def _load(checkpoint: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    if (damaged := _damaged(checkpoint)) is not None:
+        raise DamagedFile(damaged)
+    try:
+        tensors = load_file(checkpoint / TENSORS)
+    except SafetensorError:  # whoever wrote its manifest wrote it so
+        raise DamagedFile(TENSORS) from None
+    return rename_keys(tensors, old_names.CHECKPOINT_KEYS), read_json(checkpoint / STATE)
+
+
+class DamagedFile(Exception):
+    """A checkpoint cannot be read: the file that it names is not what was written."""
+
+
+def first_whole(candidates: Sequence[Path], load: Callable[[Path], T], *, strict: bool) -> T | None:
+    """What ``load`` makes of the first of some checkpoints of a folder that is whole; ``None`` where there are none.
+
+    Args:
+        candidates: the newest first.
+        load: raises :class:`DamagedFile` for one that is not whole.
+        strict: whether a damaged first one is refused, rather than said and passed over for the one before.
+
+    Raises:
+        BadInput: every one is damaged, or with ``strict`` the first.
+    """
     for candidate in candidates:
-        damaged = _damaged(candidate)
-        if damaged is None:
-            try:
-                tensors = load_file(candidate / TENSORS)
-                return rename_keys(tensors, old_names.CHECKPOINT_KEYS), read_json(candidate / STATE)
-            except SafetensorError:  # whoever wrote its manifest wrote it so
-                damaged = TENSORS
-        if strict:
-            raise damaged_checkpoint(candidate, damaged)
-        say(f"checkpoint {candidate} is damaged ({damaged}); looking for an older one")
+        try:
+            return load(candidate)
+        except DamagedFile as damaged:
+            if strict:
+                raise BadInput(
+                    f"this checkpoint is damaged: {damaged} is not what was written", where=str(candidate),
+                    next_step="restore it from a copy, or leave --strict out to go on from the one before",
+                ) from None  # fmt: skip
+            say(f"checkpoint {candidate} is damaged ({damaged}); looking for an older one")
     if candidates:
         raise BadInput(
-            "no checkpoint here is whole", where=str(folder), next_step="start the run again in another --out"
-        )
+            "no checkpoint here is whole", where=str(candidates[0].parent),
+            next_step="start the run again in another --out",
+        )  # fmt: skip
     return None
-
-
-def damaged_checkpoint(checkpoint: Path, name: str) -> BadInput:
-    """The error for a newest checkpoint with a damaged file, where no older one will do."""
-    return BadInput(
-        f"this checkpoint is damaged: {name} is not what was written", where=str(checkpoint),
-        next_step="restore it from a copy, or leave --strict out to go on from the one before",
-    )  # fmt: skip
 
 
 def _candidates(folder: Path) -> list[Path]:

@@ -17,11 +17,10 @@ from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader, Hu
 from torch.distributed.checkpoint.state_dict_loader import load as dcp_load
 from torch.distributed.checkpoint.state_dict_saver import save as dcp_save
 
-from warmstart.base.console import say
 from warmstart.base.errors import BadInput, WarmstartError
 from warmstart.base.files import disk_errors, read_json, sha256, sync, temporary_folder, write_json
 from warmstart.base.world import World
-from warmstart.train.checkpoint import damaged_checkpoint
+from warmstart.train.checkpoint import DamagedFile, first_whole
 from warmstart.train.weights import Weights
 
 STATE, MANIFEST = "state.json", "manifest.json"
@@ -114,18 +113,13 @@ def find_newest(folder: Path, *, strict: bool = False) -> ShardedCheckpoint | No
     """
     found = folder.iterdir() if folder.is_dir() else ()
     every = sorted((p for p in found if p.is_dir() and re.fullmatch(r"sharded-\d{9}", p.name)), reverse=True)
-    for path in every:
-        damaged = damaged_file(path)
-        if damaged is None:
-            return ShardedCheckpoint(path, read_json(path / STATE))
-        if strict:
-            raise damaged_checkpoint(path, damaged)
-        say(f"checkpoint {path} is damaged ({damaged}); looking for an older one")
-    if every:
-        raise BadInput(
-            "no checkpoint here is whole", where=str(folder), next_step="start the run again in another --out"
-        )
-    return None
+    return first_whole(every, _open, strict=strict)
+
+
+def _open(path: Path) -> ShardedCheckpoint:
+    if (damaged := damaged_file(path)) is not None:
+        raise DamagedFile(damaged)
+    return ShardedCheckpoint(path, read_json(path / STATE))
 
 
 def damaged_file(checkpoint: Path) -> str | None:
