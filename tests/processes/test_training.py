@@ -97,12 +97,14 @@ def test_killed_stopped_and_continued_by_other_numbers_of_processes(place: Path)
 def test_a_forged_sharded_checkpoint_is_refused(place: Path, tmp_path: Path) -> None:
     """Invariant: a folder as torch writes it, whose ``.metadata`` is a pickle that would run a command, is never read."""
     out, mark = tmp_path / "run", tmp_path / "ran"
-    [stopped] = run(job(2, *pretrain(place, str(out), "--parallel", "fsdp"), strike=(15, 0, 4)))
+    [stopped] = run(
+        job(2, *pretrain(place, str(out), "--parallel", "fsdp", "--keep-checkpoints", 1), strike=(15, 0, 4))
+    )
     assert stopped["codes"] == [75, 75], stopped
     [found] = (out / "resume").iterdir()
     forged = b"cos\nsystem\n(S'touch %s'\ntR." % bytes(mark)
     (found / ".metadata").write_bytes(forged)
-    [refused] = run(job(1, *pretrain(place, str(out), "--resume")))
+    [refused] = run(job(1, *pretrain(place, str(out), "--resume", "--keep-checkpoints", 1)))
     assert (refused["codes"], mark.exists()) == ([2], False)
     assert f"{found} is damaged (.metadata)" in refused["words"][0]
     (found / ".metadata").unlink()
@@ -110,7 +112,7 @@ def test_a_forged_sharded_checkpoint_is_refused(place: Path, tmp_path: Path) -> 
     data = bytearray(shard.read_bytes())
     data[-3] ^= 1
     shard.write_bytes(data)
-    [damaged] = run(job(2, *pretrain(place, str(out), "--resume")))
+    [damaged] = run(job(2, *pretrain(place, str(out), "--resume", "--keep-checkpoints", 1)))
     assert damaged["codes"] == [2, 2]
     assert f"({shard.name})" in damaged["words"][0]
     assert "no checkpoint here is whole" in damaged["words"][0]

@@ -47,7 +47,7 @@ class CheckpointWriter(contextlib.AbstractContextManager["CheckpointWriter"]):
 
     def __init__(self, folder: Path, best: Path, log: Path, keep: int = KEPT) -> None:
         """``folder`` is of checkpoints, ``best`` the file of the best weights, ``log`` what a checkpoint counts on."""
-        self.folder, self._best, self._log, self._keep = folder, best, log, keep
+        self.folder, self._best, self._log, self.keep = folder, best, log, keep
         self._new_best: Callable[[], None] | None = None
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
@@ -76,7 +76,7 @@ class CheckpointWriter(contextlib.AbstractContextManager["CheckpointWriter"]):
         def write() -> None:
             if best is not None:
                 best()
-            save(self.folder, step, copies, state, self._keep)
+            save(self.folder, step, copies, state, self.keep)
             if then is not None:
                 then()
 

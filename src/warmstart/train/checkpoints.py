@@ -73,6 +73,6 @@ def save(
     """
     if weights.world.shards:
         writer.write_best()
-        sharded_checkpoint.save(writer.folder, step, weights, tensors, state)
+        sharded_checkpoint.save(writer.folder, step, weights, tensors, state, writer.keep)
     elif weights.world.leads:
         writer.save(step, tensors | buffers, state, then=lambda: sharded_checkpoint.drop_sharded(writer.folder))

@@ -24,6 +24,7 @@ from warmstart.train.checkpoint import DamagedFile, first_whole
 from warmstart.train.weights import Weights
 
 STATE, MANIFEST = "state.json", "manifest.json"
+_WHOLE = re.compile(r"sharded-\d{9}")
 _OURS, _OTHER = re.compile(r"\.?sharded-\d{9}(\..*)?"), re.compile(r"\.?step-\d{9}(\..*)?")
 _SHARD = re.compile(r"shard-\d{5}-[\w.-]+\.safetensors")
 _ROWS, _SCALARS = "rows", "scalars"
@@ -41,8 +42,10 @@ class ShardedCheckpoint(NamedTuple):
         return int(self.state["step"])
 
 
-def save(folder: Path, step: int, weights: Weights, tensors: dict[str, torch.Tensor], state: dict[str, Any]) -> None:
-    """Writes the checkpoint of ``step`` into ``folder``, all processes together, and then drops the older ones.
+def save(
+    folder: Path, step: int, weights: Weights, tensors: dict[str, torch.Tensor], state: dict[str, Any], keep: int
+) -> None:
+    """Writes the checkpoint of ``step`` into ``folder``, all processes together, and then drops all but the newest ``keep``.
 
     Raises:
         WarmstartError: a process could not write its part; the earlier checkpoint stands.
@@ -61,7 +64,7 @@ def save(folder: Path, step: int, weights: Weights, tensors: dict[str, torch.Ten
             files[STATE] = _entry(place / STATE)
             write_json(place / MANIFEST, files)
             stage.close()
-            drop(folder, keep=target)
+            drop_older(folder, target, keep)
 
 
 class _Stage:
@@ -112,7 +115,7 @@ def find_newest(folder: Path, *, strict: bool = False) -> ShardedCheckpoint | No
         BadInput: checkpoints exist, but every one is damaged, or with ``strict`` the newest.
     """
     found = folder.iterdir() if folder.is_dir() else ()
-    every = sorted((p for p in found if p.is_dir() and re.fullmatch(r"sharded-\d{9}", p.name)), reverse=True)
+    every = sorted((p for p in found if p.is_dir() and _WHOLE.fullmatch(p.name)), reverse=True)
     return first_whole(every, _open, strict=strict)
 
 
@@ -168,10 +171,14 @@ def _other_model(folder: Path, what: str) -> BadInput:
     )  # fmt: skip
 
 
-def drop(folder: Path, keep: Path | None = None) -> None:
-    """Removes checkpoints, sharded ones and those of one process, but the one to keep."""
+def drop_older(folder: Path, target: Path, keep: int) -> None:
+    """Removes checkpoints: all but the newest ``keep`` up to ``target``, and those of one process."""
+    whole = sorted(
+        path for path in folder.glob("sharded-*") if _WHOLE.fullmatch(path.name) and path.name <= target.name
+    )
     for other in folder.iterdir():
-        if other != keep and other.is_dir() and (_OURS.fullmatch(other.name) or _OTHER.fullmatch(other.name)):
+        is_ours = _OURS.fullmatch(other.name) or _OTHER.fullmatch(other.name)
+        if is_ours and other.is_dir() and other not in whole[-keep:]:
             shutil.rmtree(other)
 
 
