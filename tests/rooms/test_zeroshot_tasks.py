@@ -119,6 +119,22 @@ def test_a_row_without_an_answer_is_left_out_and_one_of_another_task_refused(tmp
         find_task("hellaswagg")
 
 
+def test_a_dialogue_is_asked_as_a_passage_is(tmp_path: Path) -> None:
+    """Witness: DREAM's published form (turns, questions with choice and answer, a number), written by hand."""
+    file = tmp_path / "dev.json"
+    turns, asked = ["W: What flies?", "M: Herons."], {"question": "What does?", "choice": ["rocks", "herons"]}
+    file.write_text(json.dumps([[turns, [asked | {"answer": "herons"}], "1-1"]]))
+    [item] = find_task("dream").items(str(file), Options())
+    context = "W: What flies?\nM: Herons.\nQuestion: What does?\nAnswer:"
+    assert item.asked == Question.of(context, ["rocks", "herons"], 1, item.asked.pairs[0].where)
+    file.write_text(json.dumps([[turns, [asked | {"answer": "heron"}], "1-1"]]))
+    with pytest.raises(BadInput, match=r"dialogue 1-1: the answer is no choice; got 'heron'; allowed: rocks, herons"):
+        list(find_task("dream").items(str(file), Options()))
+    file.write_text(json.dumps({"article": "Herons fly."}))
+    with pytest.raises(BadInput, match=r"dev.json: not a file of this data set"):
+        list(find_task("dream").items(str(file), Options()))
+
+
 def schema(tmp_path: Path, task: str, *lines: str) -> Question:
     file = tmp_path / "schemas.txt"
     file.write_text("\n".join(lines) + "\n\n")
@@ -159,6 +175,12 @@ def test_the_official_files_are_read_as_they_lie(data_dir: Path, task: str, file
     found = [item.asked for item in find_task(task).items(str(data_dir / file), Options())]
     assert len(found) == count
     assert all(len({pair.continuation for pair in one.pairs}) == 1 and one.pairs[0].continuation for one in found)
+
+
+@pytest.mark.data
+def test_dialogues_are_read_as_they_lie(data_dir: Path) -> None:
+    """Witness: Sun et al. 2019, Table 2: 2,040 questions in the part for development."""
+    assert len(list(find_task("dream").items(str(data_dir / "dream/dev.json.gz"), Options()))) == 2040
 
 
 def test_detokenised_text_and_counted_words() -> None:

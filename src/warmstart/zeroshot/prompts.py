@@ -4,11 +4,13 @@ The prompts are those of lm-evaluation-harness, so that figures compare.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from warmstart.base.errors import BadInput
 from warmstart.readers.rows import Row
+from warmstart.tasks.known.choices import check_rows, dialogues
 from warmstart.zeroshot.choices import Question
 from warmstart.zeroshot.likelihood import Pair
 from warmstart.zeroshot.task import field
@@ -147,6 +149,28 @@ def race(row: Row) -> Question:
     options = field(row, "options", "race", list)
     label = _checked(ord(answer[:1] or "?") - ord("A"), answer, len(options), row, "answer")
     return Question.of(f"{article}\nQuestion: {question}\nAnswer:", options, label, row.where)
+
+
+def read_dialogues(path: str, encoding: str) -> Iterator[Row]:
+    """The questions of DREAM's JSON; its encoding is JSON's own.
+
+    Raises:
+        BadInput: another file.
+    """
+    file = Path(path)
+    return check_rows(file, dialogues(file))
+
+
+def dream(row: Row) -> Question:
+    """DREAM (Sun et al. 2019), read as RACE is: a dialogue, a turn a line, in the place of the article."""
+    told, asked, answer = (field(row, key, "dream") for key in ("context", "question", "answer"))
+    choices = field(row, "choices", "dream", list)
+    if answer not in choices:
+        raise BadInput(
+            "the answer is no choice", where=row.where, value=answer, allowed=", ".join(choices),
+            next_step="correct the dialogue",
+        )  # fmt: skip
+    return Question.of(f"{told}\nQuestion: {asked}\nAnswer:", choices, choices.index(answer), row.where)
 
 
 def sst2(row: Row) -> Question:
