@@ -150,6 +150,13 @@ def test_a_comparison_on_what_was_learned_says_so():
     assert "this says nothing of new texts" in compare([0.8, 0.9], [0.5, 0.6], split="train", examples=9).sentence()
 
 
+def test_one_example_says_nothing_of_other_examples():
+    """Witness: no variance can be estimated of one value; the sentence names what its interval covers."""
+    one = np.ones(1), np.zeros(1)
+    said = compare([0.8, 0.9], [0.5, 0.7], pseudo_values=one, split="test", examples=1).sentence()
+    assert said.count("over seeds") == 1 and "over seeds and examples" not in said
+
+
 def test_as_many_examples_as_are_needed_show_the_difference():
     """Witness: 300 simulated comparisons with so many examples: 80 of 100 see it, give or take 8."""
     draw = np.random.default_rng(3)

@@ -184,7 +184,7 @@ class RunFolder:
                     "the output folder holds other files", where=where, next_step="choose an empty or new --out"
                 )
             return
-        there = (self.path / CONFIG).read_text(encoding="utf-8")
+        there = (self.path / CONFIG).read_text(encoding="utf-8", errors="replace")
         if found := _differences(there, config, chosen):
             more = f", and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
             raise BadInput(

@@ -225,7 +225,7 @@ def compare(
     over_seeds = sum(variance for variance, _ in parts) - over_examples
     return Comparison(
         metric, ours, theirs, gain, gain - half, gain + half, p, over_seeds, over_examples, split, examples,
-        pseudo_values is not None, *sides,
+        paired, *sides,
     )  # fmt: skip
 
 
