@@ -41,7 +41,7 @@ class CorpusRecipe(TextSettings):
         tuple[str, ...],
         Setting(
             help="a corpus made by prepare; text (files, folders, globs, -); or images (folders, .tar, .npz)",
-            flag="--corpus", metavar="TEXT", many=True, path=PathRule("text"), min_length=1,
+            flag="--corpus", metavar="TEXT", many=True, path=PathRule("text", remote=True), min_length=1,
         ),
     ]  # fmt: skip
 

@@ -226,13 +226,12 @@ class Tagging(TaskKind):
         Raises:
             BadInput: a few tags mark no entities among others that do.
         """
-        tags_of = [_tags(found) for found in drafts]
-        names = {tag for tags in tags_of for tag in tags}
+        names = {tag for found in drafts for tag in _tags(found)}
         if odd := odd_tags(names):
-            raise _odd_tag(drafts, tags_of, odd, names)
+            raise _odd_tag(drafts, list(map(_tags, drafts)), odd, names)
         scheme = tag_scheme(tuple(sorted(names)))
         scheme = "BIO" if scheme == "IOB1" else scheme
-        return sort_names({tag for tags in tags_of for tag in convert_tags(tags, scheme)})
+        return sort_names({tag for found in drafts for tag in convert_tags(_tags(found), scheme)})
 
     def label_values(self, found: Draft) -> Sequence[Any]:
         """The members of the list."""
@@ -307,8 +306,11 @@ class Tagging(TaskKind):
         """The tag of a word that is read at no token: ``O`` where there is one, else the commonest."""
         if "O" in label_names:
             return options
-        tags = [tag for record in records if isinstance(record.label, tuple) for tag in record.label]
-        commonest = label_names[int(np.bincount(tags, minlength=len(label_names)).argmax())]
+        counts = np.zeros(len(label_names), np.int64)
+        for record in records:
+            if isinstance(record.label, tuple):
+                counts += np.bincount(record.label, minlength=len(label_names))
+        commonest = label_names[int(counts.argmax())]
         return options.model_copy(update={"unread": commonest})
 
     def foreign_options(self, label_names: Sequence[str]) -> TaggingSettings:
