@@ -2,8 +2,8 @@
 
 The first finds whatever is wrong with them, the second learns a vocabulary (unless the settings name one), the third cleans
 and encodes. The result is the same, byte for byte, for any number of workers; memory does not grow with the text. One core
-encodes about 20 MB of text a second where the table of words was built, two with ``ftfy`` about 4. A preparation that was interrupted goes on where it was: the
-vocabulary, and what is encoded, are kept (:mod:`~warmstart.corpora.writer`).
+encodes about 20 MB of text a second where the table of words was built, two with ``ftfy`` about 4. A preparation that was
+interrupted goes on where it was: the vocabulary, and what is encoded, are kept (:mod:`~warmstart.corpora.writer`).
 """
 
 import contextlib
