@@ -4,7 +4,8 @@ A worker is this module run as a program: jobs come on its standard input, resul
 its length. It ends when its input does, so none outlives the parent, and it does not run the parent's own script again.
 Few jobs wait at any time: memory does not grow with the corpus.
 
-Without cleaning there are no workers: the tokenizers library encodes on all cores by itself, and as fast.
+Without cleaning there are no workers: words are looked up faster than text is handed over, or the tokenizers library encodes
+on all cores by itself.
 """
 
 import contextlib
