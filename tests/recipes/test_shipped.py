@@ -220,7 +220,7 @@ def test_elmo_and_the_tagger_that_reads_it_train_two_steps(tmp_path: Path) -> No
         assert main([*words, *(word for change in sets for word in ("--set", change))]) == 0
         assert json.loads((tmp_path / out / "report.json").read_text())["steps"] == 2
     settings = json.loads((tmp_path / "tagger" / "config.json").read_text())
-    assert "\"characters\": 20" in json.dumps(settings)
+    assert '"characters": 20' in json.dumps(settings)
 
 
 @pytest.mark.parametrize(
