@@ -165,7 +165,7 @@ def test_a_comparison_on_what_was_learned_says_so():
 
 def test_one_example_says_nothing_of_other_examples():
     """Witness: no variance can be estimated of one value; the sentence names what its interval covers."""
-    one = np.ones(1), np.zeros(1)
+    one = np.ones((2, 1)), np.zeros((2, 1))
     said = compare([0.8, 0.9], [0.5, 0.7], pseudo_values=one, split="test", examples=1).sentence()
     assert said.count("over seeds") == 1 and "over seeds and examples" not in said
 
