@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from processor import describe
 
 
 class Pace:
@@ -23,7 +24,7 @@ class Pace:
     """
 
     def __init__(self) -> None:
-        self.left, self.done, self.began_at_s = 0, 0.0, 0.0
+        self.left, self.done, self.began_at_s, self.processor_s = 0, 0.0, 0.0, 0.0
 
     def step(self, units: float) -> None:
         """Counts the step before and waits for the go to the next; ends the process when there is none."""
@@ -31,12 +32,16 @@ class Pace:
         if self.left == 0:
             if torch.cuda.is_available():
                 torch.cuda.synchronize()
-            print(json.dumps({"units": self.done, "seconds": time.perf_counter() - self.began_at_s}), flush=True)
+            took = {
+                "seconds": time.perf_counter() - self.began_at_s,
+                "processor": time.process_time() - self.processor_s,
+            }
+            print(json.dumps({"units": self.done, **took}), flush=True)
             self.left = int(sys.stdin.readline() or 0)
             if self.left == 0:
                 print(json.dumps({"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000}), flush=True)
                 sys.exit(0)
-            self.done, self.began_at_s = 0.0, time.perf_counter()
+            self.done, self.began_at_s, self.processor_s = 0.0, time.perf_counter(), time.process_time()
         self.left -= 1
 
 
@@ -64,8 +69,12 @@ class Competitor:
 
     def rate(self, steps: int) -> float:
         """Units per second of the next ``steps`` steps."""
+        return self.rates(steps)[0]
+
+    def rates(self, steps: int) -> tuple[float, float]:
+        """Units per second of the next ``steps`` steps, by the clock and by the processor time of all threads."""
         told = self._tell(steps)
-        return float(told["units"] / told["seconds"])
+        return float(told["units"] / told["seconds"]), float(told["units"] / told["processor"])
 
     def finish(self) -> float:
         """Ends it and returns its peak resident memory in MB."""
@@ -75,31 +84,37 @@ class Competitor:
 
 
 class Result(dict[str, float]):
-    """Median rate of each competitor, and its peak memory."""
+    """Median rate of each competitor by the clock, the same by processor time, and its peak memory."""
 
-    def __init__(self, rates: Mapping[str, Sequence[float]], peaks_mb: Mapping[str, float]) -> None:
-        super().__init__({name: statistics.median(found) for name, found in rates.items()})
-        self.peaks_mb = dict(peaks_mb)
+    def __init__(self, rates: Mapping[str, Sequence[tuple[float, float]]], peaks_mb: Mapping[str, float]) -> None:
+        by_clock, by_processor = (
+            {name: statistics.median(one[way] for one in found) for name, found in rates.items()} for way in (0, 1)
+        )
+        super().__init__(by_clock)
+        self.by_processor, self.peaks_mb = by_processor, dict(peaks_mb)
 
 
 def race(commands: Mapping[str, Sequence[str]], rounds: int, steps: int) -> Result:
     """All competitors in turns, ``steps`` steps a turn, ``rounds`` turns after one that does not count."""
     running = {name: Competitor(command) for name, command in commands.items()}
-    rates: dict[str, list[float]] = {name: [] for name in running}
+    rates: dict[str, list[tuple[float, float]]] = {name: [] for name in running}
     for number in range(rounds + 1):
         for name, competitor in running.items():
-            rate = competitor.rate(steps)
+            found = competitor.rates(steps)
             if number > 0:
-                rates[name].append(rate)
+                rates[name].append(found)
     return Result(rates, {name: competitor.finish() for name, competitor in running.items()})
 
 
 def show(results: Sequence[Result], ours: str, unit: str) -> None:
-    """One table per race: rates, ours against each, peak memory."""
+    """What machine this is; one table per race: rates by the clock and by the processor, ours against each, peak memory."""
+    print(describe(products=True))
     for result in results:
-        print(f"{unit:32} {'median':>10} {'ours is':>9} {'peak MB':>9}")
+        mine = next(name for name in result if name.startswith(ours))
+        print(f"{unit:32} {'median':>10} {'ours is':>9} {'a core':>10} {'ours is':>9} {'peak MB':>9}")
         for name, rate in result.items():
-            mine = next(value for other, value in result.items() if other.startswith(ours))
-            times = "" if name.startswith(ours) else f"{mine / rate:8.2f}x"
-            print(f"{name:32} {rate:10.1f} {times:>9} {result.peaks_mb[name]:9,.0f}")
+            core = result.by_processor[name]
+            both = (result[mine] / rate, result.by_processor[mine] / core)
+            times, core_times = ("" if name == mine else f"{one:8.2f}x" for one in both)
+            print(f"{name:32} {rate:10.1f} {times:>9} {core:10.1f} {core_times:>9} {result.peaks_mb[name]:9,.0f}")
         print()

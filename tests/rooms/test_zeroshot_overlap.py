@@ -1,4 +1,4 @@
-"""Overlap with a corpus: brute force over sets of word tuples as witness; the filter's rate, stated and measured."""
+"""Overlap with a corpus: brute force over sets of word tuples as witness."""
 
 import json
 import re
@@ -12,8 +12,8 @@ import pytest
 from warmstart.cli.main import main
 from warmstart.corpora.prepare import prepare
 from warmstart.corpora.settings import PrepareSettings
-from warmstart.zeroshot import overlap
-from warmstart.zeroshot.bloom import BloomFilter, GrowingFilter, blocks_for, false_positive_rate
+from warmstart.zeroshot import gram_set, overlap
+from warmstart.zeroshot.gram_set import GramSet
 from warmstart.zeroshot.ngrams import Unit, grams_of_texts
 from warmstart.zeroshot.overlap import Grams, read_grams
 
@@ -58,38 +58,30 @@ def test_characters_stand_in_for_words() -> None:
     assert len(numbers) == 9 and len({*zip(numbers.tolist(), expected, strict=True)}) == len({*expected})
 
 
-def test_the_rate_is_the_one_that_is_stated() -> None:
-    """Witnesses: a filter so small that it errs often; a million random numbers against one of a rate of 1e-8."""
+@pytest.mark.parametrize("least", [10, 700, 1 << 22])
+def test_a_set_is_that_of_python(least: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Witness: Python's own set, of numbers that come twice, in parts, with the smallest and the largest."""
+    monkeypatch.setattr(gram_set, "LEAST", least)
     rng = np.random.default_rng(0)
-    numbers, others = (rng.integers(0, 1 << 63, 200_000, dtype=np.uint64) * np.uint64(2) + np.uint64(k) for k in (0, 1))
-    small = BloomFilter(np.zeros((2_500, 8), np.uint64))
-    small.add(numbers[:100_000])
-    assert small.contains(numbers[:100_000]).all()
-    assert small.contains(others).mean() == pytest.approx(small.rate, rel=0.1) and small.rate > 5e-3
-    exact = BloomFilter.for_size(100_000, 1e-8)
-    exact.add(numbers[:100_000])
-    assert exact.rate <= 1e-8 and exact.added == 100_000 and exact.contains(numbers[:100_000]).all()
-    assert sum(int(exact.contains(rng.integers(0, 1 << 63, 250_000, dtype=np.uint64)).sum()) for _ in range(4)) == 0
-    assert (
-        false_positive_rate(1000, blocks_for(1000, 1e-4))
-        <= 1e-4
-        < false_positive_rate(1000, blocks_for(1000, 1e-4) - 1)
-    )
+    numbers = rng.integers(0, 1 << 64, 4000, dtype=np.uint64)
+    parts = [*np.split(rng.choice(numbers, 6000), 30), np.array([0, 0, (1 << 64) - 1], np.uint64), numbers[:0]]
+    found = GramSet.collect(parts)
+    expected = {number for part in parts for number in part.tolist()}
+    assert found.numbers.tolist() == sorted(expected) and found.rate == len(expected) / 2**64
+    asked = np.concatenate([numbers, numbers + np.uint64(1), parts[-2]])
+    assert found.contains(asked).tolist() == [number in expected for number in asked.tolist()]
+    assert not GramSet.collect([]).contains(numbers).any() and not len(found.contains(numbers[:0]))
 
 
-def test_a_filter_grows_and_keeps_its_rate() -> None:
-    """Invariants: all that was added is found, the rates of all parts stay below the wanted one."""
-    rng = np.random.default_rng(1)
-    numbers = rng.integers(0, 1 << 63, 150_000, dtype=np.uint64)
-    growing = GrowingFilter(1e-6, 1)
-    for part in np.split(numbers, 10):
-        growing.add(part)
-    assert len(growing.filters) == 3 and growing.contains(numbers).all()
-    assert growing.rate <= 1e-6 and growing.added == pytest.approx(150_000, rel=1e-3)
+def test_a_million_random_numbers_are_not_found() -> None:
+    """Invariant: with 100,000 of 2⁶⁴ numbers in the set the chance of one is 5e-9."""
+    rng = np.random.default_rng(0)
+    found = GramSet.collect([rng.integers(0, 1 << 64, 100_000, dtype=np.uint64)])
+    assert not found.contains(rng.integers(0, 1 << 64, 1_000_000, dtype=np.uint64)).any()
 
 
 @pytest.mark.parametrize(("n", "unit"), [(3, "words"), (1, "words"), (4, "characters")])
-def test_a_filter_is_the_same_for_any_number_of_cores(
+def test_a_set_is_the_same_for_any_number_of_cores(
     n: int, unit: Unit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Witness: sets of tuples of a text that comes in many blocks; its bytes by one core are those by three."""
@@ -103,7 +95,7 @@ def test_a_filter_is_the_same_for_any_number_of_cores(
         monkeypatch.setattr(overlap, "num_cores", lambda cores=cores: cores)
         found = read_grams([str(tmp_path)], Grams(n, unit))
         assert all(one.share == 1 for one in found.overlaps([text] for text in texts))
-        tables.append([one.table.tobytes() for one in found.filters[0].filters])
+        tables.append(found.sets[0].numbers.tobytes())
     assert tables[0] == tables[1]
     other = random_text(rng, 500)
     units = [words_of(text) if unit == "words" else [*"".join(words_of(text))] for text in (*texts, other)]
@@ -134,10 +126,10 @@ def test_the_overlap_of_examples(tmp_path: Path, capsys: pytest.CaptureFixture[s
     found = shown(capsys, "overlap", "--corpus", tmp_path / "train", *words, "--output", rows)
     assert [(row["found"], row["grams"]) for row in map(json.loads, rows.read_text().splitlines())] == expected
     assert found["metrics"]["overlap"] == sum(f for f, _ in expected) / sum(g for _, g in expected)
-    assert found["short"] == 1 and found["examples"] == 12 and found["false_positive_rate"] <= 1e-8
+    assert found["short"] == 1 and found["examples"] == 12 and found["false_positive_rate"] < 1e-15
     corpus = tmp_path / "corpus"
     prepare(PrepareSettings(paths=(str(tmp_path / "train"),), out=str(corpus), vocab_size=300))
-    kept = corpus / "overlap-3-words.bloom"
+    kept = corpus / "overlap-3-words.grams"
     assert shown(capsys, "overlap", "--corpus", corpus, *words)["metrics"] == found["metrics"] and kept.is_file()
     before = kept.stat().st_mtime_ns
     assert shown(capsys, "overlap", "--corpus", corpus, *words)["metrics"] == found["metrics"]

@@ -2,8 +2,6 @@
 
 The ids are those that the library gives the whole text, since it encodes every word by itself
 (:func:`~warmstart.text.word_table.splits_like`).
-
-W words in some texts, N ids of them.
 """
 
 import threading
@@ -14,7 +12,7 @@ import numpy as np
 import tokenizers
 
 from warmstart.base.arrays import Ints
-from warmstart.text.word_table import NEWLINE, WordTable, is_blank, splits_like, usable
+from warmstart.text.word_table import NEWLINE, WordIds, WordTable, is_blank, splits_like, usable
 
 MIN_CHARS = 1 << 16
 """Less text than this is not worth a table."""
@@ -55,25 +53,22 @@ class _EncodedWords:
         self._clear()
 
     def _clear(self) -> None:
-        self._table = WordTable()
-        self._ids = self._starts = self._lengths = np.zeros(0, np.int64)
+        self._table, none = WordTable(), np.zeros(0, np.int64)
+        self._known = WordIds(none, none, none)
 
     def encode(self, texts: Sequence[str]) -> list[Ints]:
         with self._lock:
             if len(self._table) >= MAX_WORDS:
                 self._clear()
-            numbers_W, counts = self._table.split(texts)
+            found = self._table.split(texts)
             self._encode_new()
-            ids, starts_W, lengths_W = self._ids, self._starts[numbers_W], self._lengths[numbers_W]
-        stops_W = np.cumsum(lengths_W)
-        places_N = np.repeat(starts_W - stops_W + lengths_W, lengths_W)
-        places_N += np.arange(len(places_N))
-        bounds = np.concatenate([np.zeros(1, np.int64), stops_W])[np.cumsum(counts)[:-1]]
-        return np.split(ids[places_N], bounds)
+            known = self._known
+        return known.of_texts(found)
 
     def _encode_new(self) -> None:
         """The ids of the words that came last."""
-        words = [word.decode() for word in self._table.words(len(self._starts))]
+        known = self._known
+        words = [word.decode() for word in self._table.words(len(known.starts))]
         blanks = {character for character in {word[-1] for word in words} if is_blank(character)}
         blank = np.array([word[-1] in blanks for word in words], bool)
         ids, lengths = self._encode_lines([word for word in words if word[-1] not in blanks])
@@ -82,9 +77,11 @@ class _EncodedWords:
         all_lengths[~blank], all_lengths[blank] = lengths, list(map(len, blank_ids))
         ends = np.empty_like(all_lengths)
         ends[~blank], ends[blank] = np.cumsum(lengths), len(ids) + np.cumsum(all_lengths[blank])
-        self._starts = np.concatenate([self._starts, len(self._ids) + ends - all_lengths])
-        self._lengths = np.concatenate([self._lengths, all_lengths])
-        self._ids = np.concatenate([self._ids, ids, *(np.array(own, np.int64) for own in blank_ids)])
+        self._known = WordIds(
+            np.concatenate([known.ids, ids, *(np.array(own, np.int64) for own in blank_ids)]),
+            np.concatenate([known.starts, len(known.ids) + ends - all_lengths]),
+            np.concatenate([known.lengths, all_lengths]),
+        )
 
     def _encode_lines(self, words: Sequence[str]) -> tuple[Ints, Ints]:
         """The ids of words that do not end with a blank, end to end, and the number of ids of each.

@@ -24,7 +24,7 @@ from tokenizers import pre_tokenizers
 
 from warmstart.base.arrays import Ints
 
-_VERSION = 1  # of what the functions are given; words.c says the same
+_VERSION = 2  # of what the functions are given; words.c says the same
 _ASKS = -2
 _PAGE = 256
 _LETTER, _NUMBER, _OTHER, _SPACE = range(1, 5)
@@ -47,6 +47,8 @@ def _library() -> Any:
     pointer, size = ctypes.c_void_p, ctypes.c_long
     found.warmstart_words_split.argtypes = [pointer, ctypes.c_char_p, pointer, size, *[pointer] * 4]
     found.warmstart_words_split.restype = found.warmstart_words_size.restype = size
+    found.warmstart_words_ids.argtypes = [pointer, pointer, size, *[pointer] * 5]
+    found.warmstart_words_ids.restype = None
     for name in ("new", "bytes", "ends"):
         getattr(found, f"warmstart_words_{name}").restype = pointer
     for name in ("free", "size", "bytes", "ends"):
@@ -74,6 +76,22 @@ class SplitTexts(NamedTuple):
 
     numbers: NDArray[np.int32]
     counts: Ints
+
+
+class WordIds(NamedTuple):
+    """The ids of words: a row of ids, and of each word where its own begin there and how many there are."""
+
+    ids: Ints
+    starts: Ints
+    lengths: Ints
+
+    def of_texts(self, found: SplitTexts) -> list[Ints]:
+        """The ids of each text."""
+        ends = np.empty(len(found.counts), np.int64)
+        out = np.empty(int(self.lengths[found.numbers].sum()), np.int64)
+        pointers = [array.ctypes.data for array in (*self, out, ends)]
+        _library().warmstart_words_ids(found.numbers.ctypes.data, found.counts.ctypes.data, len(ends), *pointers)
+        return np.split(out, ends[:-1])
 
 
 class WordTable:
@@ -106,7 +124,7 @@ class WordTable:
             _fill_page(int(asked[0]) // _PAGE)
         if count < 0:
             raise MemoryError("no memory for more words")
-        return SplitTexts(numbers[:count].copy(), counts)
+        return SplitTexts(numbers[:count], counts)
 
     def words(self, start: int = 0) -> list[bytes]:
         """The UTF-8 bytes of each word, from number ``start`` on."""

@@ -46,7 +46,7 @@ def overlap(request: OverlapRequest) -> dict[str, Any]:
         write_lines(request.output, json_lines(rows))
     return {
         "metrics": _metrics(every), "intervals": {}, "examples": len(every), "files": files, "short": short,
-        "grams": sum(one.grams for one in every), "corpus_grams": corpus.added, "false_positive_rate": corpus.rate,
+        "grams": sum(one.grams for one in every), "corpus_grams": corpus.count, "false_positive_rate": corpus.rate,
     }  # fmt: skip
 
 

@@ -71,7 +71,8 @@ def word_hashes(text: str, unit: Unit = "words") -> Words:
     edges = np.flatnonzero(np.diff(inside, prepend=False, append=False))
     starts, stops = edges[::2], edges[1::2]
     with np.errstate(over="ignore"):
-        sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(values * _up_to(_BASE, len(values)), dtype=np.uint64)])
+        sums = np.zeros(len(values) + 1, np.uint64)
+        np.cumsum(values * _up_to(_BASE, len(values)), out=sums[1:])
         return Words(mix((sums[stops] - sums[starts]) * _up_to(_INVERSE, len(values) + 1)[starts]), starts)
 
 

@@ -1,6 +1,6 @@
 """Overlap of texts with what a model was trained on: the share of their n-grams that stand in a corpus. GPT-2, section 4.
 
-The n-grams of a corpus go into a filter (:mod:`~warmstart.zeroshot.bloom`), which is kept in the corpus's folder with the
+The n-grams of a corpus go into a set (:mod:`~warmstart.zeroshot.gram_set`), which is kept in the corpus's folder with the
 fingerprint of the corpus, so the next question is answered at once.
 """
 
@@ -23,12 +23,10 @@ from warmstart.readers.documents import DOCUMENT_EXTENSIONS, read_documents, spl
 from warmstart.readers.paths import expand_paths
 from warmstart.readers.rows import TABLE_EXTENSIONS, read_rows
 from warmstart.readers.text_io import read_lines, read_text_blocks, split_extensions
-from warmstart.zeroshot.bloom import WORDS, BloomFilter, GrowingFilter
+from warmstart.zeroshot.gram_set import GramSet
 from warmstart.zeroshot.ngrams import BLOCK_CHARS, Hashes, Unit, grams_of_texts, last_words
 
-RATE = 1e-8
-BYTES_PER_WORD, PACKED = 5, 4  # for a first guess at how many n-grams a file has
-FORMAT = 1
+FORMAT = 2
 
 
 class Grams(NamedTuple):
@@ -51,33 +49,30 @@ class Found(NamedTuple):
 
 
 class _Kept(Settings):
-    """What is written beside a filter's tables."""
+    """What is written beside a set's numbers."""
 
     format: int
     fingerprint: str
     n: int
     unit: Unit
-    rate: float
-    size: int
-    blocks: tuple[int, ...]
-    added: tuple[int, ...]
+    count: int
 
 
 class CorpusGrams:
     """The n-grams of some corpora and texts."""
 
-    def __init__(self, filters: Sequence[GrowingFilter], grams: Grams) -> None:
-        self.filters, self.grams = list(filters), grams
+    def __init__(self, sets: Sequence[GramSet], grams: Grams) -> None:
+        self.sets, self.grams = list(sets), grams
 
     @property
     def rate(self) -> float:
         """The probability that an n-gram which stands nowhere is found all the same."""
-        return sum(one.rate for one in self.filters)
+        return sum(one.rate for one in self.sets)
 
     @property
-    def added(self) -> int:
+    def count(self) -> int:
         """Distinct n-grams of each corpus, added up."""
-        return sum(one.added for one in self.filters)
+        return sum(map(len, self.sets))
 
     def overlap(self, text: Iterable[str]) -> Found:
         """Of one text, which comes in pieces of their own."""
@@ -109,10 +104,10 @@ class CorpusGrams:
 
     def contains(self, numbers: Hashes) -> Any:
         """[G] whether each n-gram stands in one of them."""
-        return np.any([one.contains(numbers) for one in self.filters], axis=0)
+        return np.any([one.contains(numbers) for one in self.sets], axis=0)
 
 
-def read_grams(paths: Sequence[str], grams: Grams, encoding: str = "utf-8", rate: float = RATE) -> CorpusGrams:
+def read_grams(paths: Sequence[str], grams: Grams, encoding: str = "utf-8") -> CorpusGrams:
     """The n-grams of corpora (folders of ``prepare``) and of files, folders and globs of text.
 
     Raises:
@@ -120,15 +115,14 @@ def read_grams(paths: Sequence[str], grams: Grams, encoding: str = "utf-8", rate
     """
     corpora = [path for path in paths if (Path(path) / MANIFEST).is_file()]
     others = [path for path in paths if path not in corpora]
-    each = rate / max(1, len(corpora) + bool(others))
-    filters = [_of_corpus(Path(path), grams, each) for path in corpora]
+    sets = [_of_corpus(Path(path), grams) for path in corpora]
     if others:
         named = [path for path in others if Path(path).is_file()]  # whatever the ending
         searched = [path for path in others if path not in named]
         files = [*named, *(expand_paths(searched, DOCUMENT_EXTENSIONS) if searched else ())]
         texts = chain.from_iterable(_documents(file, encoding) for file in files)
-        filters.append(_collect(texts, grams, each, _expected(files)))
-    return CorpusGrams(filters, grams)
+        sets.append(_collect(texts, grams))
+    return CorpusGrams(sets, grams)
 
 
 def _documents(file: str, encoding: str) -> Iterator[Iterable[str]]:
@@ -143,22 +137,13 @@ def _documents(file: str, encoding: str) -> Iterator[Iterable[str]]:
         yield read_text_blocks(file, encoding)
 
 
-def _expected(paths: Sequence[str]) -> int:
-    """About how many n-grams some files have."""
-    total = 0
-    for path in paths:
-        packed = bool(split_extensions(path)[1])
-        total += Path(path).stat().st_size * (PACKED if packed else 1) if Path(path).is_file() else 0
-    return total // BYTES_PER_WORD
-
-
-def _of_corpus(folder: Path, grams: Grams, rate: float) -> GrowingFilter:
+def _of_corpus(folder: Path, grams: Grams) -> GramSet:
     """Of a corpus: as it was kept, or else made now and kept."""
     corpus = Corpus.open(folder)
     stem = folder / f"overlap-{grams.n}-{grams.unit}"
-    kept = _load(stem, corpus.fingerprint, rate)
+    kept = _load(stem, corpus.fingerprint)
     if kept is None:
-        kept = _collect(_texts(corpus), grams, rate, corpus.manifest.text_bytes // BYTES_PER_WORD)
+        kept = _collect(_texts(corpus), grams)
         _save(stem, corpus.fingerprint, grams, kept)
     return kept
 
@@ -169,18 +154,20 @@ def _texts(corpus: Corpus) -> Iterator[Iterable[str]]:
         yield [tokenizer.decode(corpus.tokens(start, stop))]
 
 
-def _collect(texts: Iterable[Iterable[str]], grams: Grams, rate: float, expected: int) -> GrowingFilter:
-    """The filter of some documents. All cores make numbers of them; these come in in order, so it is always the same."""
-    into, cores = GrowingFilter(rate, expected), num_cores()
-    with ThreadPoolExecutor(cores) as pool:
-        waiting: deque[Future[Hashes]] = deque()
-        for job in _jobs(texts, grams):
-            waiting.append(pool.submit(_numbers, job, grams))
-            if len(waiting) > cores:
-                into.add(waiting.popleft().result())
-        for last in waiting:
-            into.add(last.result())
-    return into
+def _collect(texts: Iterable[Iterable[str]], grams: Grams) -> GramSet:
+    """The n-grams of some documents. All cores make numbers of them."""
+    with ThreadPoolExecutor(num_cores()) as pool:
+        return GramSet.collect(_in_turn(pool, _jobs(texts, grams), grams))
+
+
+def _in_turn(pool: ThreadPoolExecutor, jobs: Iterable[list[str]], grams: Grams) -> Iterator[Hashes]:
+    """The numbers of each job; few jobs wait at any time."""
+    waiting: deque[Future[Hashes]] = deque()
+    for job in jobs:
+        waiting.append(pool.submit(_numbers, job, grams))
+        if len(waiting) > num_cores():
+            yield waiting.popleft().result()
+    yield from (last.result() for last in waiting)
 
 
 def _numbers(pieces: Sequence[str], grams: Grams) -> Hashes:
@@ -207,37 +194,24 @@ def _jobs(texts: Iterable[Iterable[str]], grams: Grams) -> Iterator[list[str]]:
         yield pieces
 
 
-def _save(stem: Path, fingerprint: str, grams: Grams, made: GrowingFilter) -> None:
-    """Writes tables and description; the description last, so that what it describes is there."""
-
-    def write(file: Any) -> None:
-        for one in made.filters:
-            file.write(one.table.astype("<u8").data)
-
-    write_atomic(stem.with_suffix(".bloom"), write)
-    kept = _Kept(
-        format=FORMAT, fingerprint=fingerprint, n=grams.n, unit=grams.unit, rate=made.wanted, size=made.size,
-        blocks=tuple(len(one.table) for one in made.filters), added=tuple(one.added for one in made.filters),
-    )  # fmt: skip
+def _save(stem: Path, fingerprint: str, grams: Grams, made: GramSet) -> None:
+    """Writes numbers and description; the description last, so that what it describes is there."""
+    write_atomic(stem.with_suffix(".grams"), lambda file: file.write(made.numbers.astype("<u8").data))
+    kept = _Kept(format=FORMAT, fingerprint=fingerprint, n=grams.n, unit=grams.unit, count=len(made))
     write_json(stem.with_suffix(".json"), kept.model_dump())
 
 
-def _load(stem: Path, fingerprint: str, rate: float) -> GrowingFilter | None:
-    """What was kept, where it is of this corpus, whole and of a rate that is low enough."""
-    if not stem.with_suffix(".json").is_file() or not stem.with_suffix(".bloom").is_file():
+def _load(stem: Path, fingerprint: str) -> GramSet | None:
+    """What was kept, where it is of this corpus and whole."""
+    if not stem.with_suffix(".json").is_file() or not stem.with_suffix(".grams").is_file():
         return None
     try:
         kept = _Kept.model_validate(read_json(stem.with_suffix(".json")))
     except (ValidationError, BadInput):
         return None
-    table = np.fromfile(stem.with_suffix(".bloom"), "<u8")
-    if (kept.format, kept.fingerprint) != (FORMAT, fingerprint) or kept.rate > rate:
-        return None
-    if len(table) != sum(kept.blocks) * WORDS:
-        return None
-    parts = np.split(table.reshape(-1, WORDS), np.cumsum(kept.blocks)[:-1])
-    filters = [BloomFilter(part.astype(np.uint64), added) for part, added in zip(parts, kept.added, strict=True)]
-    return GrowingFilter(kept.rate, kept.size, filters)
+    numbers = np.fromfile(stem.with_suffix(".grams"), "<u8").astype(np.uint64)
+    whole = len(numbers) == kept.count and bool(np.all(numbers[1:] > numbers[:-1]))
+    return GramSet(numbers) if whole and (kept.format, kept.fingerprint) == (FORMAT, fingerprint) else None
 
 
 def read_examples(path: str, encoding: str) -> Iterator[tuple[str, Iterable[str]]]:
