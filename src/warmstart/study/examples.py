@@ -30,7 +30,7 @@ def examples_of(found: Evaluation, records: Sequence[Record]) -> dict[str, Any]:
         "examples": digest_records(records),
         "right": digits(found.right),
         "confidence": [round(one, 4) for one in found.confidence],
-        "tokens": found.tokens,
+        "tokens": list(found.tokens),
         "columns": columns_of(records),
         "errors": _surest_errors(found, records),
     }
