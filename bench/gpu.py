@@ -109,7 +109,7 @@ def kill_and_resume(asked: argparse.Namespace, home: Path) -> dict[str, Any]:
              "--length", "60 steps", "--evaluate-every", "20 steps", "--save-every", 0, "--quiet"]  # fmt: skip
     call([*words, "--out", home / "whole"], asked.device)
     broken = [*words, "--out", home / "broken", "--resume"]
-    process = subprocess.Popen([*map(str, broken)], env=environment(asked.device))
+    process = subprocess.Popen([*map(str, broken)], env=environment(asked.device), stdout=subprocess.DEVNULL)
     while process.poll() is None and len(list((home / "broken" / "resume").glob("step-*"))) < 2:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
@@ -129,7 +129,10 @@ def losses(run: Path) -> list[tuple[int, float]]:
 
 def call(words: Sequence[object], device: str) -> None:
     """Runs a command to its end."""
-    subprocess.run([*map(str, words)], env=environment(device), check=True, timeout=LIMITS_S[device]["resume"])
+    nowhere = subprocess.DEVNULL
+    subprocess.run(
+        [*map(str, words)], env=environment(device), stdout=nowhere, check=True, timeout=LIMITS_S[device]["resume"]
+    )
 
 
 def environment(device: str) -> dict[str, str]:
