@@ -244,12 +244,15 @@ def _task_seconds(small: Model, built: Finetuning, recipe: FinetuneRecipe) -> di
     def validate(records: Sequence[Record]) -> None:
         validation_of(_with_dev(built, records), changed).evaluate(small)
 
-    def evaluate_all(records: Sequence[Record]) -> None:
+    final, data, test = "final decoding" if search else "final evaluation", task.data, task.data.test or []
+
+    def evaluate_all(numbers: Sequence[int]) -> None:
+        count = len(data.dev)
+        records = [data.dev[n] if n < count else test[n - count] for n in numbers]
         evaluate_final(small, _with_dev(built, records, task.search.model_copy(update=search)))
 
-    final, data = "final decoding" if search else "final evaluation", task.data
     dev = data.dev[: (recipe.task.decoded_dev if search else 0) or None]
-    found = {DEV: extrapolate(dev, validate), final: extrapolate([*data.dev, *(data.test or [])], evaluate_all)}
+    found = {DEV: extrapolate(dev, validate), final: extrapolate(range(len(data.dev) + len(test)), evaluate_all)}
     if task.fits_head(recipe, small):
         items, whole = items_to_fit(task.training.items), copy.deepcopy(task.view(small)).float()  # as it begins
         goal, most = task.answer.goal, recipe.train.max_tokens
