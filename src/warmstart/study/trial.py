@@ -1,7 +1,7 @@
 """A trial: one training of a recipe under some factors (seed, arm), from its start to its report in a run folder."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -144,12 +144,23 @@ def _best_of_each(folder: RunFolder, built: Finetuning) -> dict[str, Any]:
     return {"best_of_each": best} if best else {}
 
 
-def finish_trial(trial: Trial, built: Finetuning, outcome: Outcome, **more: Any) -> dict[str, Any]:
+Addition = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+"""What is added to the report of a run, once its answers to each example are written."""
+
+
+def add_nothing(report: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Leaves a report as it is."""
+    return {}
+
+
+def finish_trial(
+    trial: Trial, built: Finetuning, outcome: Outcome, add: Addition = add_nothing, **more: Any
+) -> dict[str, Any]:
     """Writes the run.
 
     Returns:
         The report: {"run", "steps", "tokens", "seconds", "metrics", "intervals", …}, with a test set also "test"; and what
-        ``more`` adds to it.
+        ``more`` and ``add`` add to it.
     """
     folder, found = trial.folder, outcome.found
     _write_pseudo_values(folder, built.metric, {"dev": found.dev.get(""), "test": found.test.get("")})
@@ -157,6 +168,7 @@ def finish_trial(trial: Trial, built: Finetuning, outcome: Outcome, **more: Any)
     _write_examples(folder, built, found)
     metadata = RunMetadata(search=search).with_tasks(found.specs)
     report = outcome.report | more
+    report |= add(report)
     words, facts = summary(trial.recipe, built), card_facts(trial.recipe, built, report)
     write_model(folder.path, outcome.model, built.tokenizer, metadata, words, facts=facts)
     folder.finish(report)
