@@ -31,7 +31,7 @@ from drawn import Drawn, train
 from pacing import Competitor
 
 ROOT = Path(__file__).parents[1]
-LIMITS_S = {"speed": 150, "tests": 100, "resume": 100}
+LIMITS_S = {"cuda": {"speed": 150, "tests": 100, "resume": 100}, "cpu": {"speed": 900, "tests": 900, "resume": 900}}
 SIZES: dict[str, dict[str, Any]] = {
     "cuda": {"name": "gpt1", "context": 512, "vocab_size": 40478},
     "cpu": {"name": "gpt1-tiny", "context": 32, "vocab_size": 512},
@@ -68,7 +68,7 @@ def measure_speed(asked: argparse.Namespace, home: Path) -> dict[str, Any]:
     own = [sys.executable, __file__, "--train", "--device", asked.device, "--rows", str(asked.rows)]
     running, began_at_s = Competitor(own, environment(asked.device)), time.monotonic()
     rates: list[float] = []
-    while len(rates) <= asked.turns and time.monotonic() - began_at_s < LIMITS_S["speed"]:
+    while len(rates) <= asked.turns and time.monotonic() - began_at_s < LIMITS_S[asked.device]["speed"]:
         rates.append(running.rate(STEPS[asked.device]))
     running.finish()
     counted = sorted(rates[1:] or rates)
@@ -94,7 +94,7 @@ def run_tests(asked: argparse.Namespace, home: Path) -> dict[str, Any]:
     files = sorted({str(path) for path in (ROOT / "tests").rglob("test_*.py") if "mark.gpu" in path.read_text("utf-8")})
     ran = subprocess.run(
         [*command, *files], cwd=ROOT, env=environment(asked.device), capture_output=True, text=True,
-        timeout=LIMITS_S["tests"],
+        timeout=LIMITS_S[asked.device]["tests"],
     )  # fmt: skip
     return {"exit_code": ran.returncode, "says": ran.stdout.strip().rpartition("\n")[2]}
 
@@ -109,7 +109,7 @@ def kill_and_resume(asked: argparse.Namespace, home: Path) -> dict[str, Any]:
              "--length", "60 steps", "--evaluate-every", "20 steps", "--save-every", 0, "--quiet"]  # fmt: skip
     call([*words, "--out", home / "whole"], asked.device)
     broken = [*words, "--out", home / "broken", "--resume"]
-    process = subprocess.Popen([*map(str, broken)], env=environment(asked.device))
+    process = subprocess.Popen([*map(str, broken)], env=environment(asked.device), stdout=subprocess.DEVNULL)
     while process.poll() is None and len(list((home / "broken" / "resume").glob("step-*"))) < 2:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
@@ -129,7 +129,10 @@ def losses(run: Path) -> list[tuple[int, float]]:
 
 def call(words: Sequence[object], device: str) -> None:
     """Runs a command to its end."""
-    subprocess.run([*map(str, words)], env=environment(device), check=True, timeout=LIMITS_S["resume"])
+    nowhere = subprocess.DEVNULL
+    subprocess.run(
+        [*map(str, words)], env=environment(device), stdout=nowhere, check=True, timeout=LIMITS_S[device]["resume"]
+    )
 
 
 def environment(device: str) -> dict[str, str]:
@@ -143,6 +146,8 @@ PARTS = {"speed": measure_speed, "tests": run_tests, "resume": kill_and_resume}
 
 def is_good(name: str, found: dict[str, Any]) -> bool:
     """Whether a part has found what it should."""
+    if "failed" in found:
+        return False
     if name == "tests":
         return bool(found["exit_code"] == 0)
     return name == "speed" or (found["killed"] and found["same_steps"] and found["furthest_loss"] < 1e-2)
@@ -167,12 +172,15 @@ def main() -> None:
         for name, part in PARTS.items():
             if asked.only in (None, name):
                 began_at_s = time.monotonic()
-                found[name] = part(asked, Path(folder))
+                try:
+                    found[name] = part(asked, Path(folder))
+                except subprocess.SubprocessError as error:
+                    found[name] = {"failed": str(error)}
                 found[name]["seconds"] = round(time.monotonic() - began_at_s, 1)
                 words = ", ".join(f"{key} {value}" for key, value in found[name].items())
                 print(f"{name:7} {words}", file=sys.stderr if asked.json else sys.stdout, flush=True)
     if asked.json:
-        ratios = {"share_of_device": found["speed"]["share"]} if "speed" in found else {}
+        ratios = {"share_of_device": found.get("speed", {}).get("share")}
         print(json.dumps({"ours": found, "peers": {}, "ratios": ratios, "unit": "tokens/s"}))
     sys.exit(not all(is_good(name, one) for name, one in found.items()))
 

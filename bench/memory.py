@@ -83,9 +83,9 @@ def of_text(home: Path, sizes_mb: tuple[int, int]) -> dict[str, list[float]]:
 
 def of_labelled(home: Path, sizes_mb: tuple[int, int]) -> dict[str, list[float]]:
     """Peak memory of finetune, for each size of the training file; few steps, since all rows are read before the first."""
-    write_labelled(home / "dev.jsonl", 1)
+    write_rows(home / "dev.jsonl", 300)
     write_labelled(home / "vocabulary.jsonl", 1)
-    start = {"start": "none", "model": "gpt1-micro", "vocab_size": 4096, "task": "classification"}
+    start = {"start": "none", "model": "gpt1-micro", "vocab_size": 4096, "task": "classification", "retries": 0}
     dev, vocabulary, found = str(home / "dev.jsonl"), str(home / "vocabulary"), []
     peak_mb("finetune", out=vocabulary, train=str(home / "vocabulary.jsonl"), dev=dev, length="2 steps", **start)
     for size in sizes_mb:

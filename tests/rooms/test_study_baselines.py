@@ -18,7 +18,7 @@ from transformers import AutoModel
 
 import warmstart
 from warmstart.base.files import read_json
-from warmstart.base.run_folder import EXAMPLES, REPORT
+from warmstart.base.run_folder import EXAMPLES, REPORT, RunFolder
 from warmstart.build.start import read_start
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.config.task_recipe import TaskRecipe
@@ -184,8 +184,18 @@ def test_plain_methods_write_texts_too():
     assert list(short) == ["guess", "copy", "nearest"]  # its first sentence is all of it
 
 
-def test_a_generator_is_compared_with_copies(tmp_path: Path):
-    """Witness: sacrebleu of the copied sources; the report names the best, and that a loss has no baselines."""
+def test_a_generator_is_compared_with_copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Witness: sacrebleu of the copied sources; the report names the best, and that a loss has no baselines.
+
+    It is written once, so that a run that is killed has all of it or none.
+    """
+    written, finish = list[dict[str, Any]](), RunFolder.finish
+
+    def finish_and_tell(self: RunFolder, report: dict[str, Any]) -> None:
+        written.append(report)
+        finish(self, report)
+
+    monkeypatch.setattr(RunFolder, "finish", finish_and_tell)
     draw = random.Random(0)
     texts = [" ".join(draw.choices("abcdefgh", k=8)) for _ in range(24)]
     rows = [{"source": text, "target": text[:9]} for text in texts]
@@ -195,7 +205,7 @@ def test_a_generator_is_compared_with_copies(tmp_path: Path):
         "test": write(tmp_path / "test.jsonl", rows[16:]), "baselines": "yes",
     }  # fmt: skip
     found = warmstart.finetune(str(tmp_path / "run"), metric="bleu", **flags)["baselines"]
-    assert list(found["each"]) == ["guess", "copy", "nearest"]
+    assert list(found["each"]) == ["guess", "copy", "nearest"] and [one["baselines"] for one in written] == [found]
     references = [[str(row["target"]) for row in rows[16:]]]
     copied = sacrebleu.corpus_bleu([str(row["source"]) for row in rows[16:]], references).score
     assert found["each"]["copy"]["metrics"] == {"bleu": pytest.approx(copied)}

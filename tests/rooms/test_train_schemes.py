@@ -21,7 +21,7 @@ from warmstart.streams.sources import ListSource
 from warmstart.streams.stream import Stream
 from warmstart.train.loop import Trainer
 from warmstart.train.progress import Validation
-from warmstart.train.schemes import apply_scheme, check_scheme, close_scheme, num_trainable
+from warmstart.train.schemes import apply_scheme, check_scheme, checkpoint_bytes, close_scheme, num_trainable
 from warmstart.train.settings import OptimizerSettings, SchemeSettings, TrainSettings
 from warmstart.train.step import Criterion
 
@@ -137,6 +137,7 @@ def test_only_what_moves_is_saved(tmp_path: Path, scheme: str) -> None:
     assert len(states) == 2
     for state in states:
         assert sum(size for t in read_tensors(state).values() if (size := t.numel()) > 1) == 3 * moving
+    assert checkpoint_bytes(made.model, made.settings) == 4 * 3 * moving
     assert made.bytes_to_write < 4 * (10 * moving + 1.1 * model_of("full").num_parameters)
 
 

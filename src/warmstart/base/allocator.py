@@ -61,7 +61,9 @@ class FreedMemory:
 
     SLACK_BYTES = 96 << 20
 
-    def __init__(self) -> None:
+    def __init__(self, slack_bytes: int = SLACK_BYTES) -> None:
+        """``slack_bytes``: how far beyond what a step needs the process may grow."""
+        self._slack_bytes = slack_bytes
         self._start_bytes = _resident_bytes()
         self._step_bytes = 0
         self._is_first_step = True
@@ -73,7 +75,7 @@ class FreedMemory:
         grown_bytes = _resident_bytes() - self._start_bytes
         if self._is_first_step:  # since the start or the last release: this much is what one step needs
             self._step_bytes, self._is_first_step = max(self._step_bytes, grown_bytes), False
-        if grown_bytes > 1.25 * self._step_bytes + self.SLACK_BYTES:
+        if grown_bytes > 1.25 * self._step_bytes + self._slack_bytes:
             glibc.malloc_trim(0)
             self._start_bytes, self._is_first_step = _resident_bytes(), True
 

@@ -39,6 +39,7 @@ class SignalRelay(AbstractContextManager["SignalRelay"]):
     def __enter__(self) -> "SignalRelay":
         if threading.current_thread() is threading.main_thread():
             self._before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+            os.register_at_fork(after_in_child=self._forget)
             self._thread.start()
         return self
 
@@ -50,6 +51,11 @@ class SignalRelay(AbstractContextManager["SignalRelay"]):
             self._thread.join()
         os.close(self._reader)
         os.close(self._writer)
+
+    def _forget(self) -> None:
+        """In a fork, whose signals are its own and not those of the training."""
+        if not self._ended.is_set():
+            signal.set_wakeup_fd(-1)
 
     def _listen(self) -> None:
         with suppress(RuntimeError):  # the store has gone, and with it whoever could be told

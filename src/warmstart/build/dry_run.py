@@ -16,7 +16,7 @@ from warmstart.tasks.answer import Answer
 from warmstart.tasks.vocabulary import Vocabulary
 from warmstart.train.precision import ComputeSettings, default_device, measured_flops
 from warmstart.train.schedule import plan_lengths
-from warmstart.train.schemes import apply_scheme, num_trainable
+from warmstart.train.schemes import apply_scheme, checkpoint_bytes, num_trainable
 from warmstart.train.settings import SchemeSettings, TrainSettings
 from warmstart.train.step import Criterion
 
@@ -79,7 +79,7 @@ def estimate(
     size_bytes = memory(model, most, longest, compute.dtype.itemsize)
     if device.type == "cpu":
         now, peak = resident_bytes()
-        size_bytes = max(now + size_bytes, peak)
+        size_bytes = max(now + size_bytes + checkpoint_bytes(model, settings), peak)
     return Cost(lengths, tokens, size_bytes, seconds, compute)
 
 

@@ -1,5 +1,6 @@
 """A fine-tuned model evaluated on labelled Records: metrics with bootstrap intervals."""
 
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -47,9 +48,9 @@ class Evaluation:
     signatures: dict[str, str] | None = None
     label_names: tuple[str, ...] = ()
     pseudo_values: dict[str, Array] = field(default_factory=dict, repr=False)
-    right: list[bool] = field(default_factory=list, repr=False)
-    confidence: list[float] = field(default_factory=list, repr=False)
-    tokens: list[int] = field(default_factory=list, repr=False)
+    right: Sequence[bool] = field(default=(), repr=False)
+    confidence: Sequence[float] = field(default=(), repr=False)
+    tokens: Sequence[int] = field(default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """The shape of ``evaluate --json``."""
@@ -120,8 +121,7 @@ class _Answered:
         self.answer, self.vocabulary, self.labels, self.sure = answer_of(self.spec), predictor.vocabulary, labels, sure
         self.truths: list[Any] = []
         self.predictions: list[Any] = []
-        self.tokens: list[int] = []
-        self.confidence: list[float] = []
+        self.tokens, self.confidence = array("q"), array("d")  # of a million Records without a million objects
 
     def take(self, output: RawOutput) -> None:
         """Keeps label and prediction of one Record."""
@@ -133,7 +133,7 @@ class _Answered:
         self.predictions.append(self.answer.predict(self.spec, output))
         self.tokens.append(len(output.parts))
         probability = self.answer.confidence(self.spec, output) if self.sure else None
-        self.confidence += [] if probability is None else [probability]
+        self.confidence.extend(() if probability is None else (probability,))
 
 
 def _with_labels(spec: TaskSpec, labels: Sequence[str] | None) -> TaskSpec:

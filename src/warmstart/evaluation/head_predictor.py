@@ -33,6 +33,8 @@ from warmstart.tasks.table import answer_of, kind_of
 from warmstart.tasks.vocabulary import Vocabulary
 
 MAX_TOKENS, CHUNK = 4096, 1024
+SLACK_BYTES = 8 << 20
+"""Freed memory that is kept beyond what a chunk needs: a million rows take as much as ten thousand."""
 
 
 class HeadPredictor:
@@ -61,7 +63,7 @@ class HeadPredictor:
 
     def outputs(self, records: Iterable[Record]) -> Iterator[RawOutput]:
         """As :class:`~warmstart.evaluation.predictor.Predictor` has it; the account is of the first model's texts."""
-        remaining, memory = iter(records), FreedMemory()
+        remaining, memory = iter(records), FreedMemory(SLACK_BYTES)
         size = max(1, self.chunk // kind_of(self.spec).num_examples(self.spec.frame))
         with frozen_heap():
             while chunk := next_chunk(remaining, size):

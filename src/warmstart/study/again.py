@@ -17,13 +17,25 @@ from warmstart.build.finetuning import Finetuning
 from warmstart.metrics.metric import LOWER_IS_BETTER
 from warmstart.run.metadata import read_metadata
 from warmstart.run.writing import write_model
-from warmstart.study.trial import Setup, Trial, card_facts, finish_trial, how_collapsed, summary, train_trial
+from warmstart.study.trial import (
+    Addition,
+    Setup,
+    Trial,
+    add_nothing,
+    card_facts,
+    finish_trial,
+    how_collapsed,
+    summary,
+    train_trial,
+)
 from warmstart.transfer.folder import load_model
 
 SEED_STEP = 1000  # from a seed to that of the next attempt: further than a study has seeds
 
 
-def run_trial(trial: Trial, built: Finetuning, setup: Setup, resume: Resume) -> dict[str, Any]:
+def run_trial(
+    trial: Trial, built: Finetuning, setup: Setup, resume: Resume, add: Addition = add_nothing
+) -> dict[str, Any]:
     """Trains, begins again where the model collapses and the recipe allows it, and writes the run.
 
     Args:
@@ -31,6 +43,7 @@ def run_trial(trial: Trial, built: Finetuning, setup: Setup, resume: Resume) -> 
         built: what the recipe names; shared by all seeds of an arm.
         setup: what all trials share.
         resume: whether to continue a training that stopped there.
+        add: to the report.
 
     Returns:
         The report (:func:`~warmstart.study.trial.finish_trial`); of several attempts also "attempts", the reports of all,
@@ -42,7 +55,7 @@ def run_trial(trial: Trial, built: Finetuning, setup: Setup, resume: Resume) -> 
     else:
         outcome = train_trial(trial, built, setup, resume)
         if not outcome.report["collapsed"] or trial.recipe.retries == 0:
-            return finish_trial(trial, built, outcome)
+            return finish_trial(trial, built, outcome, add)
         first = outcome.report
         write_json(path, first)
         del outcome  # the memory of the model
@@ -54,7 +67,7 @@ def run_trial(trial: Trial, built: Finetuning, setup: Setup, resume: Resume) -> 
         second = read_json(other.folder.path / REPORT)
     else:
         second = run_trial(other, built, setup, other.folder.is_started and resume)
-    return _choose(trial, built, setup, first, second)
+    return _choose(trial, built, setup, first, second, add)
 
 
 def next_attempt(trial: Trial) -> Trial:
@@ -67,14 +80,14 @@ def next_attempt(trial: Trial) -> Trial:
 
 
 def _choose(
-    trial: Trial, built: Finetuning, setup: Setup, first: dict[str, Any], second: dict[str, Any]
+    trial: Trial, built: Finetuning, setup: Setup, first: dict[str, Any], second: dict[str, Any], add: Addition
 ) -> dict[str, Any]:
     """Writes the better of both attempts as the run."""
     attempts = [first, *second.get("attempts", [second])]
     if _rank(first, built.metric) >= _rank(second, built.metric):
         say("the second training is no better, so the first is kept")
         outcome = train_trial(trial, built, setup, resume=True)  # its checkpoints are still there
-        return finish_trial(trial, built, outcome, attempts=attempts, attempt=".")
+        return finish_trial(trial, built, outcome, add, attempts=attempts, attempt=".")
     folder, chosen = trial.folder, trial.folder.path / AGAIN
     words, facts = summary(trial.recipe, built), card_facts(trial.recipe, built, second)
     write_model(folder.path, load_model(chosen), built.tokenizer, read_metadata(chosen), words, facts=facts)
@@ -83,6 +96,7 @@ def _choose(
             write_json(folder.path / name, read_json(chosen / name))
     place = f"{AGAIN}/{second['attempt']}" if second.get("attempt", ".") != "." else AGAIN
     report = second | {"run": first["run"], "seed": first["seed"], "attempts": attempts, "attempt": place}
+    report |= add(report)
     folder.finish(report)
     if report["collapsed"]:
         say(f"warning: this run has collapsed: {how_collapsed(report)}")

@@ -3,7 +3,7 @@
 A trial keeps this beside its report, without the texts: only those of the surest errors.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from warmstart.base.files import read_json
@@ -30,7 +30,7 @@ def examples_of(found: Evaluation, records: Sequence[Record]) -> dict[str, Any]:
         "examples": digest_records(records),
         "right": digits(found.right),
         "confidence": [round(one, 4) for one in found.confidence],
-        "tokens": found.tokens,
+        "tokens": list(found.tokens),
         "columns": columns_of(records),
         "errors": _surest_errors(found, records),
     }
@@ -50,8 +50,19 @@ def digits(right: Sequence[bool]) -> str:
 def columns_of(records: Sequence[Record]) -> dict[str, list[str]]:
     """The other columns of the rows that divide them into few parts, by name: the value of each row."""
     names = dict.fromkeys(name for record in records for name in record.extra)
-    found = {name: [_value(record.extra.get(name)) for record in records] for name in names}
-    return {name: values for name, values in found.items() if 1 < len(set(values)) <= MOST_VALUES}
+    found = {name: _few_values(record.extra.get(name) for record in records) for name in names}
+    return {name: values for name, values in found.items() if values}
+
+
+def _few_values(column: Iterable[Any]) -> list[str]:
+    """The values of a column, of which equal ones are one object; none where they divide nothing, or into too many parts."""
+    known: dict[str, str] = {}
+    values = []
+    for value in map(_value, column):
+        values.append(known.setdefault(value, value))
+        if len(known) > MOST_VALUES:
+            return []
+    return values if len(known) > 1 else []
 
 
 def _value(value: Any) -> str:

@@ -4,6 +4,7 @@ One trial leaves one run folder. Several trials have a folder each inside ``out`
 did best on dev, the table and the comparison. ``--seeds --control`` is the smallest case.
 """
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ from warmstart.config.schema import FinetuneRecipe
 from warmstart.run.metadata import read_metadata
 from warmstart.run.writing import manifest, write_model
 from warmstart.study.again import run_trial
-from warmstart.study.baselines import Baselines, fit_once, fits_baselines
+from warmstart.study.baselines import Baseline, Baselines, fit_once, fits_baselines
 from warmstart.study.compare import compare_trials, gain_over_best
 from warmstart.study.factors import describe_control, list_arms, list_trials
 from warmstart.study.follow import follow
@@ -86,11 +87,8 @@ def _lead(recipe: FinetuneRecipe, root: RunFolder, resume: Resume, plan: "StudyP
         root.create(to_yaml(recipe), manifest("finetune", recipe.train.seed, setup.data), setup.compute.to_dict())
     baselines = fit_once(Baselines(recipe), main, root) if plan.compares else {}
     if len(trials) == 1:
-        report = run_trial(trials[0], main, setup, resume)
-        if baselines:
-            report |= gain_over_best(trials, [report], main.metric, baselines)
-            root.finish(report)
-        return report
+        gain = functools.partial(_gain_of_one, trials[0], main.metric, baselines)
+        return run_trial(trials[0], main, setup, resume, gain)
     reports = []
     for number, trial in enumerate(trials, start=1):
         say(f"training {number} of {len(trials)}: {trial.arm}, seed {trial.recipe.train.seed}")
@@ -105,6 +103,13 @@ def _lead(recipe: FinetuneRecipe, root: RunFolder, resume: Resume, plan: "StudyP
     write_model(root.path, load_model(best), main.tokenizer, read_metadata(best), words, facts=facts)
     root.finish(report)
     return report
+
+
+def _gain_of_one(
+    trial: Trial, metric: str, baselines: Mapping[str, Baseline], report: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """What a single training gains over the best baseline, for its report."""
+    return gain_over_best([trial], [dict(report)], metric, baselines)
 
 
 @dataclass(frozen=True, slots=True)

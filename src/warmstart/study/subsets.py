@@ -9,7 +9,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from warmstart.base.errors import BadInput
+from warmstart.base.overflow import select
 from warmstart.base.seeds import generator
 from warmstart.build.labelled_data import LabelledData, divide_rows
 from warmstart.config.task_recipe import TaskRecipe
@@ -90,7 +93,7 @@ def subset(data: LabelledData, task: TaskRecipe, size: Size, seed: int) -> Label
     order = generator(seed, "subset").permutation(len(data.train))
     classes = _classes(data, order.tolist())
     chosen = sorted(number for members in classes.values() for number in members[: size.of(len(members))])
-    return _divided(data, task, [data.train[number] for number in chosen], seed)
+    return _divided(data, task, select(data.train, np.array(chosen)), seed)
 
 
 def _classes(data: LabelledData, numbers: Iterable[int]) -> dict[Label, list[int]]:
@@ -102,6 +105,6 @@ def _classes(data: LabelledData, numbers: Iterable[int]) -> dict[Label, list[int
 
 
 def _divided(data: LabelledData, task: TaskRecipe, records: Sequence[Record], seed: int) -> LabelledData:
-    rows = TaskSet(data.kind, list(records), data.label_names, label_values=data.label_values)
+    rows = TaskSet(data.kind, records, data.label_names, label_values=data.label_values)
     found = divide_rows(task.model_copy(update={"train_frac": 1.0}), seed, rows, None, labels=data.open_labels)
     return replace(found, test=data.test, metric=data.metric, name=data.name, label_names=data.label_names)

@@ -1,7 +1,7 @@
 """A trial: one training of a recipe under some factors (seed, arm), from its start to its report in a run folder."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -144,12 +144,23 @@ def _best_of_each(folder: RunFolder, built: Finetuning) -> dict[str, Any]:
     return {"best_of_each": best} if best else {}
 
 
-def finish_trial(trial: Trial, built: Finetuning, outcome: Outcome, **more: Any) -> dict[str, Any]:
+Addition = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+"""What is added to the report of a run, once its answers to each example are written."""
+
+
+def add_nothing(report: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Leaves a report as it is."""
+    return {}
+
+
+def finish_trial(
+    trial: Trial, built: Finetuning, outcome: Outcome, add: Addition = add_nothing, **more: Any
+) -> dict[str, Any]:
     """Writes the run.
 
     Returns:
         The report: {"run", "steps", "tokens", "seconds", "metrics", "intervals", …}, with a test set also "test"; and what
-        ``more`` adds to it.
+        ``more`` and ``add`` add to it.
     """
     folder, found = trial.folder, outcome.found
     _write_pseudo_values(folder, built.metric, {"dev": found.dev.get(""), "test": found.test.get("")})
@@ -157,6 +168,7 @@ def finish_trial(trial: Trial, built: Finetuning, outcome: Outcome, **more: Any)
     _write_examples(folder, built, found)
     metadata = RunMetadata(search=search).with_tasks(found.specs)
     report = outcome.report | more
+    report |= add(report)
     words, facts = summary(trial.recipe, built), card_facts(trial.recipe, built, report)
     write_model(folder.path, outcome.model, built.tokenizer, metadata, words, facts=facts)
     folder.finish(report)
@@ -244,12 +256,15 @@ def _task_seconds(small: Model, built: Finetuning, recipe: FinetuneRecipe) -> di
     def validate(records: Sequence[Record]) -> None:
         validation_of(_with_dev(built, records), changed).evaluate(small)
 
-    def evaluate_all(records: Sequence[Record]) -> None:
+    final, data, test = "final decoding" if search else "final evaluation", task.data, task.data.test or []
+
+    def evaluate_all(numbers: Sequence[int]) -> None:
+        count = len(data.dev)
+        records = [data.dev[n] if n < count else test[n - count] for n in numbers]
         evaluate_final(small, _with_dev(built, records, task.search.model_copy(update=search)))
 
-    final, data = "final decoding" if search else "final evaluation", task.data
     dev = data.dev[: (recipe.task.decoded_dev if search else 0) or None]
-    found = {DEV: extrapolate(dev, validate), final: extrapolate([*data.dev, *(data.test or [])], evaluate_all)}
+    found = {DEV: extrapolate(dev, validate), final: extrapolate(range(len(data.dev) + len(test)), evaluate_all)}
     if task.fits_head(recipe, small):
         items, whole = items_to_fit(task.training.items), copy.deepcopy(task.view(small)).float()  # as it begins
         goal, most = task.answer.goal, recipe.train.max_tokens

@@ -120,8 +120,13 @@ def bytes_to_write(model: Model, train: TrainSettings) -> int:
 
     Frozen weights are neither in the checkpoints nor in the best; averages of the weights are in the checkpoints.
     """
-    checkpoint = 3 + train.num_averages
-    return 4 * (num_trainable(model) * (checkpoint * (1 + train.keep_checkpoints) + 1) + model.num_parameters)
+    checkpoints = checkpoint_bytes(model, train) * (1 + train.keep_checkpoints)
+    return checkpoints + 4 * (num_trainable(model) + model.num_parameters)
+
+
+def checkpoint_bytes(model: Model, train: TrainSettings) -> int:
+    """Bytes of a checkpoint, and of the copy that it is written from: masters, moments and averages of what is trained."""
+    return 4 * num_trainable(model) * (3 + train.num_averages)
 
 
 def num_trainable(module: nn.Module) -> int:
