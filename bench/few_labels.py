@@ -7,8 +7,8 @@ A cell is one draw of so many labels for each class (of scores twice, of tags si
 
 - ``default``: ``warmstart finetune`` as it is without a flag of training;
 - ``setfit``: the same with ``--scheme setfit``, of tasks with classes;
-- ``package``, ``package20``, ``package5``: the package ``setfit`` as it is, or with so many pairs of each kind for every text
-  (20: as its paper); not among those that run unless ``--only`` names them;
+- ``package``, ``package20``, ``package5``: the package ``setfit`` as it is, or with so many pairs of each kind for each text
+  (20: as its paper), where ``--only`` names them;
 - ``paper``: GPT-1's fixed settings: 3 epochs at 6.25e-5 in batches of 32, a tenth held out, a drawn head on one token;
 - ``words`` and ``frozen``: the baselines of those names (docs/study.md): regression on a bag of words, and on what the
   start makes of the texts.
