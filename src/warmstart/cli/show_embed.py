@@ -46,6 +46,12 @@ def show_embed_distil(result: Mapping[str, Any]) -> None:
     print_text(f"{result['out']}: vectors of {tokens}, {result['width']} numbers each, in {result['seconds']:.0f} s")
 
 
+def show_embed_train(result: Mapping[str, Any]) -> None:
+    """The file."""
+    words = format_count(result["words"], "word")
+    print_text(f"{result['out']}: vectors of {words}, {result['width']} numbers each, in {result['seconds']:.0f} s")
+
+
 def show_embed_neighbours(result: Mapping[str, Any]) -> None:
     """A table per word, a column per source."""
     for number, one in enumerate(result["neighbours"]):
