@@ -33,6 +33,16 @@ def show_embed_evaluate(result: Mapping[str, Any]) -> None:
         print_text("")
         print_text(format_table(["matched items of", "sources", "metric", "difference", "p", "p (Holm)"], rows))
 
+    if result["correlations"]:
+        rows = [
+            [one["intrinsic"], one["downstream"], str(one["sources"]), f"{one['pearson']:+.3f}",
+             *(f"{bound:+.3f}" for bound in one["interval"]), f"{one['spearman']:+.3f}", f"{one['p_holm']:.4f}"]
+            for one in result["correlations"]
+        ]  # fmt: skip
+        names = ["test", "with", "sources", "Pearson", "95 % from", "to", "Spearman", "p (Holm)"]
+        print_text("")
+        print_text(format_table(names, rows))
+
 
 def show_embed_extract(result: Mapping[str, Any]) -> None:
     """The file."""

@@ -71,6 +71,10 @@ class EmbedEvaluateRequest(SourceSettings):
         (), "folders of queries, a corpus and which texts are right: corpus.jsonl, queries.jsonl, qrels/test.tsv (BEIR)",
         flag="--retrieval", metavar="FOLDER", many=True, path=PathRule("folder"),
     )  # fmt: skip
+    classification: tuple[str, ...] = _files(
+        "labelled texts, which regression learns from the vectors: columns text and label; of four sources or more also how "
+        "the other tests go with it", "--classification",
+    )  # fmt: skip
     vocabulary: str | None = Setting(
         None, "words that a model may answer analogies with, one a line (default: the words of the tests)",
         flag="--vocabulary", metavar="FILE", path=PathRule("file"),
