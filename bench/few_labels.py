@@ -7,6 +7,8 @@ A cell is one draw of so many labels for each class (of scores twice, of tags si
 
 - ``default``: ``warmstart finetune`` as it is without a flag of training;
 - ``setfit``: the same with ``--scheme setfit``, of tasks with classes;
+- ``package``, ``package20``, ``package5``: the package ``setfit`` as it is, or with so many pairs of each kind for each text
+  (20: as its paper), where ``--only`` names them;
 - ``paper``: GPT-1's fixed settings: 3 epochs at 6.25e-5 in batches of 32, a tenth held out, a drawn head on one token;
 - ``words`` and ``frozen``: the baselines of those names (docs/study.md): regression on a bag of words, and on what the
   start makes of the texts.
@@ -104,15 +106,39 @@ def plain(baseline: str) -> Callable[[argparse.Namespace, str, LabelledData, lis
     return run
 
 
-COMPETITORS = {
+def package(**settings: Any) -> Callable[[argparse.Namespace, str, LabelledData, list[Record], int], float]:
+    """The package ``setfit`` with some settings, its texts cut where ours are."""
+
+    def run(args: argparse.Namespace, name: str, data: LabelledData, train: list[Record], draw: int) -> float:
+        from datasets import Dataset
+        from setfit import SetFitModel, Trainer, TrainingArguments
+
+        def text(record: Record) -> str:
+            return str(next(iter(record.texts.values())))
+
+        model = SetFitModel.from_pretrained(args.start)
+        model.model_body.max_seq_length = CONTEXT
+        rows = Dataset.from_dict({"text": [*map(text, train)], "label": [record.label for record in train]})
+        with tempfile.TemporaryDirectory() as home:
+            asked = TrainingArguments(output_dir=home, seed=draw, report_to="none", save_strategy="no", **settings)
+            Trainer(model=model, args=asked, train_dataset=rows).train()
+        predicted = np.asarray(model.predict([*map(text, data.test or [])]))
+        return float(np.mean(predicted == [record.label for record in data.test or []]))
+
+    return run
+
+
+PACKAGES = {"package": package(), "package20": package(num_iterations=20), "package5": package(num_iterations=5)}
+OURS = {
     "default": tuned({}), "setfit": tuned({"--scheme": "setfit"}), "paper": tuned(PAPER), "words": plain("words"),
     "frozen": plain("frozen"),
 }  # fmt: skip
+COMPETITORS = OURS | PACKAGES
 
 
 def applies(competitor: str, data: LabelledData) -> bool:
     """Words one by one have no bag, and no mean of states; pairs of labels are of texts with one label each."""
-    if competitor == "setfit":
+    if competitor in ("setfit", *PACKAGES):
         return bool(data.label_names) and KINDS[data.kind].pools_states
     return competitor in ("default", "paper") or KINDS[data.kind].pools_states
 
@@ -128,7 +154,7 @@ def main() -> None:
     parser.add_argument("--labels", nargs="+", type=int, default=[8, 32])
     parser.add_argument("--draws", type=int, default=3)
     parser.add_argument("--test", type=int, default=600, help="test examples")
-    parser.add_argument("--only", nargs="+", default=list(COMPETITORS), choices=list(COMPETITORS))
+    parser.add_argument("--only", nargs="+", default=list(OURS), choices=list(COMPETITORS))
     parser.add_argument("--out", default="cells.jsonl", help="file that finished cells are added to")
     args = parser.parse_args()
     out = Path(args.out)
@@ -148,11 +174,12 @@ def main() -> None:
 
 def show(args: argparse.Namespace, done: dict[tuple[Any, ...], float]) -> None:
     """The table: mean over draws, and its standard deviation."""
-    print(f"{'set':14}{'labels':>7}" + "".join(f"{name:>15}" for name in COMPETITORS), file=sys.stdout)
+    columns = [name for name in COMPETITORS if any(key[3] == name for key in done)]
+    print(f"{'set':14}{'labels':>7}" + "".join(f"{name:>15}" for name in columns), file=sys.stdout)
     for name in args.sets:
         for labels in args.labels:
             cells = []
-            for competitor in COMPETITORS:
+            for competitor in columns:
                 values = [
                     100 * value for key, value in done.items() if key[:2] == (name, labels) and key[3] == competitor
                 ]

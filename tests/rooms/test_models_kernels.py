@@ -19,6 +19,11 @@ needs_kernels = pytest.mark.skipif(
 )
 
 
+needs_tiles = pytest.mark.skipif(
+    not kernels.splits(torch.float32, CPU, 32), reason="the kernel was not built, or this processor has no AMX"
+)
+
+
 def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)).to(BFLOAT16)
 
@@ -27,17 +32,19 @@ def test_they_are_built_where_they_can_be(tmp_path: Path) -> None:
     """Witness: what the system says of the processor, and gcc of the file."""
     about, gcc = Path("/proc/cpuinfo"), shutil.which("gcc")
     flags = about.read_text().split() if about.exists() else []
-    if "avx512_bf16" not in flags or "amx_tile" in flags or gcc is None or "CC" in os.environ:
-        pytest.skip("no AVX-512 BF16 without AMX, or another compiler than gcc")
-    source = Path(kernels.__file__).with_suffix(".c")
+    if "avx512_bf16" not in flags or gcc is None or "CC" in os.environ:
+        pytest.skip("no AVX-512 BF16, or another compiler than gcc")
+    sources = [str(Path(kernels.__file__).with_name(name)) for name in ("kernels.c", "tiles.c")]
     built = subprocess.run(
-        [gcc, "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fopenmp", str(source), "-o", str(tmp_path / "it.so")],
+        [gcc, "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fopenmp", *sources, "-o", str(tmp_path / "it.so")],
         check=False, capture_output=True, text=True,
     )  # fmt: skip
     if "unrecognized" in built.stderr or "libgomp" in built.stderr:
         pytest.skip("a gcc before 10, or one without OpenMP")
     emulated = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper().startswith(("SSE", "AVX2"))  # a lesser processor
-    assert (built.returncode, built.stderr, kernels.usable(BFLOAT16, CPU, 64)) == (0, "", not emulated)
+    amx = "amx_tile" in flags
+    found = kernels.usable(BFLOAT16, CPU, 64), kernels.splits(torch.float32, CPU, 64)
+    assert (built.returncode, built.stderr, found) == (0, "", (not emulated and not amx, not emulated and amx))
 
 
 @needs_kernels
@@ -68,6 +75,41 @@ def test_products(rows: int, columns: int, width: int, gelu: kernels.Gelu, biase
     exact = F.gelu(exact, approximate=gelu) if gelu else exact
     torch.testing.assert_close(kernels.product(weight, bias, gelu, single=True)(x), exact, rtol=2e-5, atol=5e-5)
     torch.testing.assert_close(kernels.product(weight, bias, gelu)(x).float(), exact, rtol=2**-8, atol=5e-5)
+
+
+@needs_tiles
+@settings(max_examples=40, deadline=None)
+@given(
+    rows=st.integers(0, 300), columns=st.integers(1, 200), width=st.sampled_from([32, 96, 256]),
+    gelu=st.sampled_from(["", "none", "tanh"]), biased=st.booleans(), threads=st.integers(1, 3),
+)  # fmt: skip
+def test_split_products(rows: int, columns: int, width: int, gelu: kernels.Gelu, biased: bool, threads: int) -> None:
+    """Witness: torch's product in float64, to 1e-5 of the largest; and any rows alone, by one thread, bit for bit."""
+    x, weight = (torch.randn(n, width, generator=torch.Generator().manual_seed(n)) for n in (rows, columns))
+    bias = torch.linspace(-1, 1, columns) if biased else None
+    exact = F.linear(x.double(), weight.double(), None if bias is None else bias.double())
+    exact = F.gelu(exact, approximate=gelu) if gelu else exact
+    multiply = kernels.split_product(weight, bias, gelu)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    found = multiply(x)
+    torch.set_num_threads(before)
+    torch.testing.assert_close(found.double(), exact, rtol=0, atol=1e-5 * float(exact.abs().max()) if rows else 0)
+    assert torch.equal(multiply(x[rows // 3 :]), found[rows // 3 :])
+
+
+@needs_tiles
+def test_split_products_keep_what_bfloat16_loses() -> None:
+    """Numbers of 16 bits come back exactly, others to 2^-16 of them; other rows are refused. Witness: float32 itself."""
+    x = torch.tensor([[1 + 2**-15, -3 + 2**-13, 2**-30, 1e30, 0.0, 0.1, -0.7, 123456.789] + [0.0] * 24])
+    found = kernels.split_product(torch.eye(32), None)(x)
+    assert torch.equal(found[0, :3], x[0, :3])
+    torch.testing.assert_close(found, x, rtol=2**-16, atol=0)
+    for wrong in (torch.zeros(2, 64), drawn(2, 32)):
+        with pytest.raises(ValueError, match="float32 rows of 32 numbers"):
+            kernels.split_product(torch.eye(32), None)(wrong)
+    assert not kernels.splits(BFLOAT16, CPU, 32)
+    assert not kernels.splits(torch.float32, CPU, 48)
 
 
 @needs_kernels

@@ -184,3 +184,11 @@ def call_embed_distil(settings: Any, options: RunOptions) -> Any:
         from warmstart.verbs.embed_distil import embed_distil
 
     return embed_distil(settings)
+
+
+def call_embed_train(settings: Any, options: RunOptions) -> Any:
+    """``warmstart embed train``."""
+    with no_garbage_collection():
+        from warmstart.verbs.embed_train import embed_train
+
+    return embed_train(settings)

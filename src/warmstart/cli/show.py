@@ -11,6 +11,7 @@ from warmstart.cli.show_embed import (
     show_embed_explore,
     show_embed_extract,
     show_embed_neighbours,
+    show_embed_train,
 )
 from warmstart.cli.verb import EXPLAIN, Verb
 
@@ -247,4 +248,5 @@ SHOWN = {
     "embed explore": show_embed_explore,
     "embed evaluate": show_embed_evaluate,
     "embed distil": show_embed_distil,
+    "embed train": show_embed_train,
 }

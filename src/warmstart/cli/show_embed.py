@@ -33,6 +33,16 @@ def show_embed_evaluate(result: Mapping[str, Any]) -> None:
         print_text("")
         print_text(format_table(["matched items of", "sources", "metric", "difference", "p", "p (Holm)"], rows))
 
+    if result["correlations"]:
+        rows = [
+            [one["intrinsic"], one["downstream"], str(one["sources"]), f"{one['pearson']:+.3f}",
+             *(f"{bound:+.3f}" for bound in one["interval"]), f"{one['spearman']:+.3f}", f"{one['p_holm']:.4f}"]
+            for one in result["correlations"]
+        ]  # fmt: skip
+        names = ["test", "with", "sources", "Pearson", "95 % from", "to", "Spearman", "p (Holm)"]
+        print_text("")
+        print_text(format_table(names, rows))
+
 
 def show_embed_extract(result: Mapping[str, Any]) -> None:
     """The file."""
@@ -44,6 +54,12 @@ def show_embed_distil(result: Mapping[str, Any]) -> None:
     """The folder."""
     tokens = format_count(result["tokens"], "token")
     print_text(f"{result['out']}: vectors of {tokens}, {result['width']} numbers each, in {result['seconds']:.0f} s")
+
+
+def show_embed_train(result: Mapping[str, Any]) -> None:
+    """The file."""
+    words = format_count(result["words"], "word")
+    print_text(f"{result['out']}: vectors of {words}, {result['width']} numbers each, in {result['seconds']:.0f} s")
 
 
 def show_embed_neighbours(result: Mapping[str, Any]) -> None:

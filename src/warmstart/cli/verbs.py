@@ -237,6 +237,15 @@ _ALL = (
         calls.call_embed_distil,
     ),
     Verb(
+        "embed train",
+        "vectors of words from raw text: word2vec, fastText (extra word2vec)",
+        "TEXT… --out FILE [--kind word2vec|fasttext] [--size N]",
+        "A line is a sentence. By gensim; with one worker the same text gives the same vectors.",
+        "warmstart embed train wiki.txt.gz --lower --out words.vec\n"
+        "  warmstart embed train wiki.txt.gz --kind fasttext --out words.bin",
+        calls.call_embed_train,
+    ),
+    Verb(
         "completion",
         "a script with which a shell completes verbs, options and their values",
         "bash|zsh|fish",

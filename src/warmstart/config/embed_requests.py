@@ -71,6 +71,10 @@ class EmbedEvaluateRequest(SourceSettings):
         (), "folders of queries, a corpus and which texts are right: corpus.jsonl, queries.jsonl, qrels/test.tsv (BEIR)",
         flag="--retrieval", metavar="FOLDER", many=True, path=PathRule("folder"),
     )  # fmt: skip
+    classification: tuple[str, ...] = _files(
+        "labelled texts, which regression learns from the vectors: columns text and label; of four sources or more also how "
+        "the other tests go with it", "--classification",
+    )  # fmt: skip
     vocabulary: str | None = Setting(
         None, "words that a model may answer analogies with, one a line (default: the words of the tests)",
         flag="--vocabulary", metavar="FILE", path=PathRule("file"),
@@ -182,11 +186,48 @@ class EmbedDistilRequest(Settings):
     precision: Precision = "fp32"
 
 
+class EmbedTrainRequest(Settings):
+    """``warmstart embed train``."""
+
+    title = "What to train"
+
+    texts: Annotated[
+        tuple[str, ...],
+        Setting(
+            help="text, a sentence a line (also .gz, .zst)", flag="TEXT", many=True, path=PathRule("file"), min_length=1
+        ),
+    ]
+    out: Annotated[
+        str,
+        Setting(
+            help="file to write: .vec, .txt, .bin, .npz, .safetensors, .parquet; of fasttext a .bin has the parts of words, "
+            "too, so that any word has a vector", flag="--out", metavar="FILE", path=PathRule("new"),
+        ),
+    ]  # fmt: skip
+    kind: Literal["word2vec", "fasttext"] = Setting(
+        "word2vec", "a vector for each word, or made of the parts of words", flag="--kind"
+    )
+    architecture: Literal["skipgram", "cbow"] = Setting(
+        "skipgram", "each word guesses its neighbours, or they guess it", flag="--architecture"
+    )
+    size: int = Setting(100, "numbers of a vector", flag="--size", metavar="N", ge=1)
+    window: int = Setting(5, "words to each side, at most", flag="--window", metavar="N", ge=1)
+    min_count: int = Setting(5, "leave out words that come less often", flag="--min-count", metavar="N", ge=1)
+    epochs: int = Setting(5, "times that the text is read", flag="--epochs", metavar="N", ge=1)
+    lower: bool = Setting(False, "lower case", flag="--lower")
+    workers: int = Setting(
+        1, "threads; with more than one the vectors are not the same again", flag="--workers", metavar="N", ge=1
+    )
+    seed: int = Setting(1, "of all draws", flag="--seed", metavar="N", ge=0, le=2**31 - 1)
+    encoding: Encoding = "utf-8"
+
+
 EMBED_REQUESTS: dict[str, type[Settings]] = {
     "embed extract": EmbedExtractRequest,
     "embed evaluate": EmbedEvaluateRequest,
     "embed neighbours": EmbedNeighboursRequest,
     "embed explore": EmbedExploreRequest,
     "embed distil": EmbedDistilRequest,
+    "embed train": EmbedTrainRequest,
 }
 """Verb of embeddings → its settings."""

@@ -17,6 +17,7 @@ import torch
 
 from warmstart.base.arrays import Floats, Ints
 from warmstart.base.errors import BadInput
+from warmstart.decode.packed import packed_linears, product, reading_product
 from warmstart.example.batch import Batch
 from warmstart.example.example import Example
 from warmstart.readers.vector_table import WordVectors
@@ -101,12 +102,16 @@ class Encoder:
         return int(self.run.model.settings.backbone.width)
 
     def encode(self, texts: Iterable[str]) -> Floats:
-        """[n, D] the vectors of texts, in order."""
-        found = [states for chunk in chunks(texts) for states in self._states(self._texts(chunk))]
+        """[n, D] the vectors of texts, in order; equal texts are read once."""
+        numbers: dict[str, int] = {}
+        order = [numbers.setdefault(text, len(numbers)) for text in texts]
+        make = reading_product if self.normalise else product  # numbers below 1 keep their fifth decimal
+        with packed_linears(self.run.model, MAX_TOKENS, make):
+            found = [states for chunk in chunks(numbers) for states in self._states(self._texts(chunk))]
         vectors = np.concatenate(found) if found else np.zeros((0, self.width), np.float32)
         if self.normalise:
             vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-        return vectors
+        return np.asarray(vectors[order])
 
     def token_vectors(self) -> Floats:
         """[V, D] each token of the vocabulary, read as a text by itself."""

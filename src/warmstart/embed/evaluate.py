@@ -7,13 +7,14 @@ compare sources. Comparisons are of the main metric over these, corrected by Hol
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from warmstart.base.arrays import Floats
+from warmstart.embed.downstream import correlate
 from warmstart.embed.probes import EmbeddingTest, Steps
 from warmstart.embed.space import Space
 from warmstart.metrics.bootstrap import ConfidenceInterval, bootstrap_interval, bootstrap_ratio
@@ -38,6 +39,27 @@ def evaluate_spaces(spaces: Sequence[Space], tests: Sequence[EmbeddingTest], ste
     for comparison, corrected in zip(found, holm([one["p_permutation"] for one in found]), strict=True):
         comparison["p_holm"] = corrected
     return results
+
+
+def correlations(tests: Sequence[EmbeddingTest], results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Whether the sources that are good at a test are good at a task that vectors serve, by the main metrics.
+
+    Of each task with each other test of at least four sources {"downstream", "intrinsic", "sources", "pearson", "interval",
+    "spearman", "p_permutation", "p_holm"}.
+    """
+    values = [
+        np.array([own["matched"][main_metric(test)] for own in result["sources"].values()], np.float64)
+        for test, result in zip(tests, results, strict=True)
+    ]
+    tasks, others = ([n for n, test in enumerate(tests) if test.downstream is kept] for kept in (True, False))
+    found = [
+        {"downstream": tests[task].name, "intrinsic": tests[other].name} | asdict(correlation)
+        for task, other in product(tasks, others)
+        if (correlation := correlate(values[other], values[task])) is not None
+    ]
+    for one, corrected in zip(found, holm([one["p_permutation"] for one in found]), strict=True):
+        one["p_holm"] = corrected
+    return found
 
 
 def _evaluate(spaces: Sequence[Space], test: EmbeddingTest, steps: Steps) -> dict[str, Any]:

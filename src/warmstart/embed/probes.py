@@ -9,6 +9,7 @@ import numpy as np
 
 from warmstart.base.arrays import Floats
 from warmstart.embed.analogies import Method, precision_at, rank_answers, read_analogies, reciprocal_ranks
+from warmstart.embed.downstream import predicted_right, read_labelled_texts
 from warmstart.embed.groups import clustered_right, odd_positions, read_categories, read_odd_ones_out
 from warmstart.embed.retrieval import METRICS as RETRIEVAL_METRICS
 from warmstart.embed.retrieval import read_retrieval, retrieval_scores
@@ -32,6 +33,7 @@ class EmbeddingTest:
         means: metric → what an item's score adds to it; the first is the main one.
         gold: [Q] scores of people; then the metric is Spearman's ρ with these, and ``means`` is empty.
         sections: of each item, where the file has sections.
+        downstream: whether it is a task that vectors serve, with which the other tests are correlated over sources.
     """
 
     name: str
@@ -41,6 +43,7 @@ class EmbeddingTest:
     means: Mapping[str, ItemMetric] = field(default_factory=dict)
     gold: Floats | None = None
     sections: Sequence[str] = ()
+    downstream: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,14 @@ def _retrieval(path: str, options: ProbeOptions) -> EmbeddingTest:
     return EmbeddingTest(_name(path), "retrieval", [], lambda space, steps: retrieval_scores(space, test, steps), means)
 
 
+def _classification(path: str, options: ProbeOptions) -> EmbeddingTest:
+    rows = read_labelled_texts(path, options.encoding)
+    return EmbeddingTest(
+        _name(path), "classification", [], lambda space, steps: predicted_right(space, rows, steps),
+        {"accuracy": lambda right: right}, downstream=True,
+    )  # fmt: skip
+
+
 def _column(number: int, scores: Floats) -> Floats:
     return scores[:, number]
 
@@ -131,6 +142,7 @@ KINDS: dict[str, Callable[[str, ProbeOptions], EmbeddingTest]] = {
     "outliers": _outliers,
     "sentences": _sentences,
     "retrieval": _retrieval,
+    "classification": _classification,
 }
 """Kind of a test → what reads one from a file."""
 

@@ -42,7 +42,7 @@ class Space:
         """[n, D] the vectors of texts: a model's, or the mean of the words that are found (zeros where none is)."""
         if self.encoder is not None:
             return self.encoder(texts)
-        split = [_WORD.findall(text) for text in texts]
+        split = [split_words(text) for text in texts]
         terms = find_terms(self, (word for words in split for word in words), steps)
         vectors = np.zeros((len(texts), self.width), np.float32)
         for vector, words in zip(vectors, split, strict=True):
@@ -75,6 +75,11 @@ class Space:
         """The vector of a word that has one."""
         row = self.rows.get(word)
         return None if row is None else self.vectors.matrix[row]
+
+
+def split_words(text: str) -> list[str]:
+    """The words of a text: letters and digits, or other marks without a blank between them."""
+    return _WORD.findall(text)
 
 
 def to_unit(matrix_ND: Floats) -> Floats:

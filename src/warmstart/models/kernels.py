@@ -1,4 +1,6 @@
-"""Our own kernels for a few rows against much memory (kernels.c), where they were built and the processor can run them.
+"""Our own kernels, where they were built and the processor can run them.
+
+Those of kernels.c are for a few rows against much memory, that of tiles.c for float32 rows by AMX, which has bfloat16 only.
 
 They are built when the package is installed and gcc is at hand; without them, or on another processor, callers take
 torch's. What is computed is the same but for rounding. They are for inference: no gradients.
@@ -28,27 +30,43 @@ def onednn_has_bf16() -> bool:
     return bool(torch._C._has_mkldnn and torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
+_POINTER, _SIZE, _NUMBER = ctypes.c_void_p, ctypes.c_long, ctypes.c_int
+_ARGUMENTS = {
+    "warmstart_kernels": {
+        "warmstart_product": [*[_POINTER] * 4, *[_SIZE] * 3, *[_NUMBER] * 3],
+        "warmstart_read": [*[_POINTER] * 7, ctypes.c_float, _NUMBER],
+    },
+    "warmstart_tiles": {"warmstart_split_product": [*[_POINTER] * 4, *[_SIZE] * 3, *[_NUMBER] * 2]},
+}
+"""Of each file the function that gives its version, and what its kernels are given."""
+
+
 @functools.cache
-def _library() -> Any:
-    """The kernels, or ``None`` where they cannot be used."""
+def _library(version: str = "warmstart_kernels") -> Any:
+    """The kernels of one file, or ``None`` where they cannot be used."""
     if not onednn_has_bf16():  # so that one variable emulates another processor for all
         return None
     path = Path(__file__).with_name(f"_kernels{sysconfig.get_config_var('EXT_SUFFIX')}")
     try:
         found = ctypes.CDLL(str(path))
-        if found.warmstart_kernels() != _VERSION:
+        if found[version]() != _VERSION:
             return None
     except (OSError, AttributeError):  # not built, or something else
         return None
-    pointer, size, number = ctypes.c_void_p, ctypes.c_long, ctypes.c_int
-    found.warmstart_product.argtypes = [*[pointer] * 4, *[size] * 3, *[number] * 3]
-    found.warmstart_read.argtypes = [*[pointer] * 7, ctypes.c_float, number]
+    for name, arguments in _ARGUMENTS[version].items():
+        getattr(found, name).argtypes = arguments
     return found
 
 
 def usable(dtype: torch.dtype, device: torch.device, width: int) -> bool:
-    """Whether tensors of this kind can be given to the kernels."""
+    """Whether tensors of this kind can be given to the kernels of bfloat16 numbers."""
     return dtype == torch.bfloat16 and device.type == "cpu" and width % EVEN == 0 and _library() is not None
+
+
+def splits(dtype: torch.dtype, device: torch.device, width: int) -> bool:
+    """Whether tensors of this kind can be given to :func:`split_product`."""
+    fits = dtype == torch.float32 and device.type == "cpu" and width % EVEN == 0
+    return fits and _library("warmstart_tiles") is not None
 
 
 def product(
@@ -75,6 +93,37 @@ def product(
         return out
 
     return multiply
+
+
+def split_product(
+    weight_OD: torch.Tensor, bias_O: torch.Tensor | None, gelu: Gelu = ""
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    """:func:`product` of float32 numbers, each split into two of bfloat16, to about 5e-6 of the largest result."""
+    columns, width = weight_OD.shape
+    packed = _pack_halves(weight_OD.detach())
+    bias = None if bias_O is None else bias_O.detach().float().contiguous()
+    run = _library("warmstart_tiles").warmstart_split_product
+
+    def multiply(x: torch.Tensor) -> torch.Tensor:
+        if x.dtype != torch.float32 or x.shape[-1] != width:
+            raise ValueError(f"a product of float32 rows of {width} numbers is given {x.dtype} {tuple(x.shape)}")
+        x, out = x.contiguous(), torch.empty(*x.shape[:-1], columns, device="cpu")
+        pointers = (x.data_ptr(), packed.data_ptr(), None if bias is None else bias.data_ptr(), out.data_ptr())
+        if not run(*pointers, x.numel() // width, width, columns, _GELU[gelu], torch.get_num_threads()):
+            raise MemoryError
+        return out
+
+    return multiply
+
+
+def _pack_halves(weight_OD: torch.Tensor) -> torch.Tensor:
+    """[O / 32, D / 32, 2, 2, 16, 16, 2] high and low halves, 16 pairs of 16 columns each, filled up with zeros."""
+    columns, width = weight_OD.shape
+    whole = torch.zeros(-(-columns // EVEN) * EVEN, width, device="cpu")
+    whole[:columns] = weight_OD
+    high = whole.bfloat16()
+    halves = torch.stack([high, (whole - high.float()).bfloat16()])
+    return halves.view(2, -1, 2, 16, width // EVEN, 16, 2).permute(1, 4, 0, 2, 5, 3, 6).contiguous()
 
 
 def _pack_weight(weight_OD: torch.Tensor) -> torch.Tensor:

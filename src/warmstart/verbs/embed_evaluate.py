@@ -1,4 +1,4 @@
-"""``warmstart embed evaluate``: sources of vectors against analogies, similarity, categories and odd ones out."""
+"""``warmstart embed evaluate``: sources of vectors against tests of several kinds."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -8,7 +8,7 @@ from warmstart.base.console import say
 from warmstart.base.errors import BadInput
 from warmstart.config.embed_requests import EmbedEvaluateRequest
 from warmstart.embed.etnlp import etnlp_lines, etnlp_result, etnlp_t_test
-from warmstart.embed.evaluate import evaluate_spaces
+from warmstart.embed.evaluate import correlations, evaluate_spaces
 from warmstart.embed.probes import KINDS, EmbeddingTest, ProbeOptions
 from warmstart.embed.sources import is_model
 from warmstart.embed.space import Space, check_steps
@@ -19,8 +19,9 @@ def embed_evaluate(request: EmbedEvaluateRequest) -> dict[str, Any]:
     """Evaluates sources.
 
     Returns:
-        {"sources": {name: {"words", "width", "duplicates"}}, "tests": […]}, each test as
-        :func:`~warmstart.embed.evaluate.evaluate_spaces` has it; with ``compat`` as :func:`_as_etnlp` has it.
+        {"sources": {name: {"words", "width", "duplicates"}}, "tests": […], "correlations": […]}, as
+        :func:`~warmstart.embed.evaluate.evaluate_spaces` and :func:`~warmstart.embed.evaluate.correlations` have it; with
+        ``compat`` as :func:`_as_etnlp` has it.
 
     Raises:
         BadInput: no test, a file that cannot be read, or an unknown way to find a vector.
@@ -30,7 +31,8 @@ def embed_evaluate(request: EmbedEvaluateRequest) -> dict[str, Any]:
         return _as_etnlp(request)
     tests = _read_tests(request)
     spaces = _open(request, tests)
-    return {"sources": _described(spaces), "tests": evaluate_spaces(spaces, tests, request.find)}
+    results = evaluate_spaces(spaces, tests, request.find)
+    return {"sources": _described(spaces), "tests": results, "correlations": correlations(tests, results)}
 
 
 def _read_tests(request: EmbedEvaluateRequest) -> list[EmbeddingTest]:
