@@ -9,6 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from PIL import Image
 
 import warmstart
 from warmstart.base.errors import BadInput
@@ -27,15 +28,23 @@ def test_a_table_keeps_its_numbers_in_full():
 
 
 def test_every_block_is_written(tmp_path: Path):
-    """Witness: an XML parser on the drawing, whose colors are plain; Markdown with its marks taken as text."""
+    """Witness: an XML parser and Pillow on the drawing, in plain colors; Markdown with its marks taken as text."""
     figure = Figure(comparison_figure([Arm("x", 0, (0.5, 0.6))], "f1"), "A *drawing*.")
     table = Table(("a", "b|c"), (("x", Number(0.5, interval=(0.4, 0.6))),), "Two.")
     blocks = [Heading("Head"), Paragraph("<i>"), figure, table, Code("a ``` b", "How")]
     export_blocks(tmp_path / "files", "Title", blocks)
-    assert {path.name for path in (tmp_path / "files").iterdir()} == {"report.md", "table-1.csv", "figure-1.svg"}
+    assert {path.name for path in (tmp_path / "files").iterdir()} == {
+        "report.md",
+        "table-1.csv",
+        "figure-1.svg",
+        "figure-1.png",
+    }
     svg = (tmp_path / "files" / "figure-1.svg").read_text()
     root = ElementTree.fromstring(svg)
     assert root.tag == "{http://www.w3.org/2000/svg}svg" and "var(" not in svg and "#0072b2" in svg
+    with Image.open(tmp_path / "files" / "figure-1.png") as image:
+        colors = {color for _, color in image.convert("RGB").getcolors(1 << 16)}
+        assert image.size == (1280, 290) and {(255, 255, 255), (0x00, 0x72, 0xB2)} <= colors
     text = (tmp_path / "files" / "report.md").read_text()
     assert "# Title" in text and "## Head" in text and "\\<i>" in text and "![A \\*drawing\\*.](figure-1.svg)" in text
     assert "| a | b\\|c |\n| --- | --- |\n| x | 0.5000 (0.4000 to 0.6000) |" in text

@@ -104,7 +104,9 @@ def test_page_is_well_formed_and_fetches_nothing(page_of_runs: tuple[list[Path],
     assert page.links and all(link.startswith("#") and link[1:] in page.ids for link in page.links)
     assert len(page.ids) == len(set(page.ids))
     assert not re.search(r"url\((?!#)", text) and "@import" not in text
-    assert page.tags.count("svg") == len(page.labels) == 4  # comparison, two kinds of loss, dev accuracy
+    assert (
+        page.tags.count("svg") == len(page.labels) == 2 * 4
+    )  # comparison, two kinds of loss, dev accuracy; each twice
     assert all("trained" in label for label in page.labels)
 
 
@@ -136,10 +138,25 @@ def test_figures_are_well_formed_xml_for_any_label() -> None:
     """Witness: the standard library's XML parser; a mathematical, a Chinese and a control character in the names."""
     names = ["$broken", "\u6f22\u5b57", "a\x00b\x1b", "x" * 200]
     arms = [Arm(name, i, (0.5, 0.6), (False, True)) for i, name in enumerate(names)]
-    svg = comparison_figure(arms, "accuracy <&>")
-    ElementTree.fromstring(svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1))
-    assert "var(--arm-0)" in svg and "#0a0b0c" not in svg
-    assert svg == comparison_figure(arms, "accuracy <&>")
+    drawing, again = (comparison_figure(arms, "accuracy <&>") for _ in range(2))
+    for svg in (drawing.wide, drawing.narrow):
+        ElementTree.fromstring(svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1))
+        assert "var(--arm-0)" in svg and "#0a0b0c" not in svg
+    assert (drawing.wide, drawing.narrow) == (again.wide, again.narrow)
+
+
+def test_a_drawing_for_a_phone_has_letters_as_large_and_its_names_below() -> None:
+    """Witness: widths in inches, and places of the name, as an XML parser reads them."""
+    drawing = dev_figure([Series("a name", 0, [[(1.0, 0.5), (2.0, 0.6)]])], "f1")
+    for svg, inches, is_there in (
+        (drawing.wide, 6.4, lambda x, y: x > 0.75 and y < 0.9),
+        (drawing.narrow, 3.7, lambda x, y: x < 0.4 and y > 0.9),
+    ):
+        tree = ElementTree.fromstring(svg)
+        _, _, width, height = map(float, tree.get("viewBox", "").split())
+        [name] = [one for one in tree.iter("text") if one.text == "a name"]
+        assert width / 72 == pytest.approx(inches) and "10.5px" in name.get("style", "").replace(" ", "")
+        assert is_there(float(name.get("x", "nan")) / width, float(name.get("y", "nan")) / height), name.attrib
 
 
 def test_smoothing_and_means_against_arithmetic() -> None:
@@ -236,7 +253,7 @@ def test_a_curve_of_one_point_is_seen() -> None:
     """Witness: the marks in the color of the curve: a dot where a line would have no length, none where it has."""
     marks = []
     for points in ([(3.0, 0.5)], [(3.0, 0.5), (4.0, 0.6)]):
-        tree = ElementTree.fromstring(dev_figure([Series("a", 0, [points])], "accuracy"))
+        tree = ElementTree.fromstring(dev_figure([Series("a", 0, [points])], "accuracy").wide)
         marks.append(sum("fill: var(--arm-0)" in element.get("style", "") for element in tree.iter("use")))
     assert marks == [1, 0]
 
@@ -260,8 +277,8 @@ def test_a_curve_of_zero_shot_scores(tmp_path: Path) -> None:
         files[-1].write_text(json.dumps(found))
     report_folders(files, tmp_path / "page.html")
     page = Page((tmp_path / "page.html").read_text())
-    [label] = page.labels
-    assert label == "zero-shot score over step: blimp from 0 to 0.5."
+    [label, narrow] = page.labels  # one of the two drawings is shown
+    assert label == narrow == "zero-shot score over step: blimp from 0 to 0.5."
     assert {50.0, 70.0, 0.5, 0.7, 0.9} <= {*page.numbers}
     words = " ".join(page.words)
     assert "blimp: accuracy 0.5 at step 10, 0.7 at step 20" in words and words.count(": better.") == 2

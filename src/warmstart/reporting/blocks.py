@@ -4,6 +4,8 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from warmstart.reporting.drawing import Drawing
+
 
 @dataclass(frozen=True, slots=True)
 class Number:
@@ -88,9 +90,9 @@ def _char_px(char: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A drawing of :mod:`~warmstart.reporting.figures`, with its alt text inside, and its caption."""
+    """A drawing of :mod:`~warmstart.reporting.figures` and its caption."""
 
-    svg: str
+    drawing: Drawing
     caption: str
     kind: str = "figure"
 

@@ -1,4 +1,4 @@
-"""The blocks of a page as files: a Markdown text, a CSV for each table, an SVG for each figure."""
+"""The blocks of a page as files: a Markdown text, a CSV for each table, an SVG and a PNG for each figure."""
 
 import csv
 import io
@@ -6,14 +6,14 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from warmstart.base.files import write_text
+from warmstart.base.files import write_bytes, write_text
 from warmstart.reporting.blocks import Block, Cell, Code, Figure, Heading, Number, Paragraph, Table
 
 _COLOR = re.compile(r"--([\w-]+): (#[0-9a-f]{6});")
 
 
 def export_blocks(folder: Path, title: str, blocks: Sequence[Block]) -> None:
-    """Writes ``report.md``, ``table-1.csv`` …, ``figure-1.svg`` … into ``folder``."""
+    """Writes ``report.md``, ``table-1.csv`` …, ``figure-1.svg``, ``figure-1.png`` … into ``folder``."""
     lines, tables, figures = [f"# {title}"], 0, 0
     for block in blocks:
         if isinstance(block, Table):
@@ -23,6 +23,7 @@ def export_blocks(folder: Path, title: str, blocks: Sequence[Block]) -> None:
         elif isinstance(block, Figure):
             figures += 1
             write_text(folder / f"figure-{figures}.svg", figure_as_svg(block))
+            write_bytes(folder / f"figure-{figures}.png", block.drawing.png(light_colors()))
             lines.append(f"![{_plain(block.caption)}](figure-{figures}.svg)")
         else:
             lines.append(_markdown(block))
@@ -54,16 +55,16 @@ def _columns(head: str, cells: Sequence[Cell]) -> dict[str, list[object]]:
 
 def figure_as_svg(figure: Figure) -> str:
     """The drawing as a file of its own, in the colors of the light page."""
-    colors = dict(_COLOR.findall(_light_theme()))
-    svg = re.sub(r"var\(--font\)", "sans-serif", figure.svg)
+    colors = light_colors()
+    svg = re.sub(r"var\(--font\)", "sans-serif", figure.drawing.wide)
     svg = re.sub(r"var\(--([\w-]+)\)", lambda found: colors[found[1]], svg)
     return svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1) + "\n"
 
 
-def _light_theme() -> str:
-    """The first block of colors of the page's template."""
+def light_colors() -> dict[str, str]:
+    """CSS variable → color, of the first block of colors of the page's template."""
     template = (Path(__file__).parent / "page.html.j2").read_text(encoding="utf-8")
-    return template[template.index(":root {") :].partition("}")[0]
+    return dict(_COLOR.findall(template[template.index(":root {") :].partition("}")[0]))
 
 
 def _markdown(block: Heading | Paragraph | Code) -> str:

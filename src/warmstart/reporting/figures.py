@@ -1,25 +1,18 @@
-"""Figures as inline SVG: training loss, dev metrics, and the comparison of arms.
+"""Figures: training loss, dev metrics, and the comparison of arms.
 
-matplotlib draws them without a display. Colors become CSS variables of the page (``--text``, ``--grid``, ``--arm-0`` …), so
-one drawing fits a light and a dark page; color-blind readers can tell the arms apart. Labels are at the lines, not in a
-legend. The same input gives the same bytes: there is no date, and ids do not depend on chance.
+Color-blind readers can tell the arms apart. Labels are at the lines; on a phone, where there is no room beside them, below.
 """
 
-import io
 import itertools
-import re
 import statistics
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
+from warmstart.reporting.drawing import ARMS, Drawing, is_narrow, printable, setting
 from warmstart.reporting.runs import Curves
 
-TEXT_COLOR, GRID_COLOR, BACKGROUND_COLOR = "#0a0b0c", "#0d0e0f", "#0f1011"  # placeholders that CSS variables replace
-ARM_COLORS = tuple(f"#a0b0c{i}" for i in range(6))
-WIDTH_INCHES, MAX_POINTS, MAX_LABEL_CHARS = 6.4, 300, 28
+MAX_POINTS, MAX_LABEL_CHARS = 300, 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +62,7 @@ def metric_series(name: str, color_index: int, curves: Sequence[Curves], metric:
     return Series(name, color_index, tuple(points for points in seeds if points))
 
 
-def loss_figure(lines: Sequence[Series], *, over: str = "step") -> str:
+def loss_figure(lines: Sequence[Series], *, over: str = "step") -> Drawing:
     """The training loss of each seed: as logged (thin) and smooth (thick)."""
 
     def draw(axes: Any) -> None:
@@ -87,7 +80,7 @@ def loss_figure(lines: Sequence[Series], *, over: str = "step") -> str:
     return _curve_figure(lines, "training loss", over, draw)
 
 
-def dev_figure(lines: Sequence[Series], metric: str) -> str:
+def dev_figure(lines: Sequence[Series], metric: str) -> Drawing:
     """A dev metric: a thin line for each seed, a thick one for their mean where all seeds have a point."""
     return _curve_figure(lines, f"dev {metric}", "step", lambda axes: _draw_means(axes, lines))
 
@@ -112,14 +105,14 @@ def _draw_curve(axes: Any, points: Sequence[tuple[float, float]], **style: Any) 
     axes.plot(*zip(*points, strict=True), marker="o" if len(points) == 1 else "", markersize=5, **style)
 
 
-def band_figure(bands: Sequence[Band], title: str, zero: str) -> str:
+def band_figure(bands: Sequence[Band], title: str, zero: str) -> Drawing:
     """Curves over steps, each in the band of its intervals; a line at 0, which is called ``zero``."""
 
     def draw(axes: Any) -> None:
-        axes.axhline(0.0, color=TEXT_COLOR, linewidth=0.9, linestyle=(0, (4, 3)))
+        axes.axhline(0.0, color=setting("text.color"), linewidth=0.9, linestyle=(0, (4, 3)))
         axes.annotate(
             zero, (0.0, 0.0), xycoords=("axes fraction", "data"), xytext=(4, 3), textcoords="offset points",
-            color=TEXT_COLOR,
+            color=setting("text.color"),
         )  # fmt: skip
         for band in bands:
             xs, ys, lows, highs = zip(*band.points, strict=True)
@@ -131,79 +124,81 @@ def band_figure(bands: Sequence[Band], title: str, zero: str) -> str:
     return _curve_figure(lines, title, "step", draw)
 
 
-def label_figure(lines: Sequence[Series], metric: str, over: str, columns: Sequence[str]) -> str:
+def label_figure(lines: Sequence[Series], metric: str, over: str, columns: Sequence[str]) -> Drawing:
     """A metric over the columns of a study, side by side: a thin line for each seed, a thick one for their mean."""
 
     def draw(axes: Any) -> None:
         _draw_means(axes, lines)
         axes.set_xticks(range(len(columns)), columns)
         axes.set_xlabel(over)
-        axes.set_title(_printable(metric), loc="left")
-        axes.grid(axis="y", color=GRID_COLOR, linewidth=0.8)
+        axes.set_title(printable(metric), loc="left")
+        axes.grid(axis="y")
 
     means = ((line.name, mean_curve(line.seeds)) for line in lines)
     ends = "; ".join(f"{name} from {mean[0][1]:.4g} to {mean[-1][1]:.4g}" for name, mean in means if mean)
-    return _svg(draw, f"{metric} over {over}: {ends}.", height_inches=3.8)
+    return Drawing(draw, f"{metric} over {over}: {ends}.", 3.8)
 
 
-def comparison_figure(arms: Sequence[Arm], metric: str) -> str:
+def comparison_figure(arms: Sequence[Arm], metric: str) -> Drawing:
     """A row per arm: a dot for each seed (open if the run collapsed), a bar for the mean, a line for the interval."""
 
     def draw(axes: Any) -> None:
         for row, arm in enumerate(arms):
-            color = _arm_color(arm.color_index)
-            collapsed = arm.collapsed or (False,) * len(arm.values)
-            if arm.interval:
-                axes.plot(arm.interval, [row, row], color=color, linewidth=6, alpha=0.3, solid_capstyle="butt")
-            mean = statistics.fmean(arm.values)
-            axes.plot([mean, mean], [row - 0.24, row + 0.24], color=color, linewidth=2.6, solid_capstyle="butt")
-            for value, is_open in zip(arm.values, collapsed, strict=True):
-                axes.plot(
-                    [value],
-                    [row],
-                    "o",
-                    markersize=7,
-                    color=BACKGROUND_COLOR if is_open else color,
-                    markeredgecolor=color if is_open else BACKGROUND_COLOR,
-                )
-            axes.annotate(
-                f"{mean:.4g}",
-                (mean, row - 0.3),
-                xytext=(0, 3),
-                textcoords="offset points",
-                ha="center",
-                color=TEXT_COLOR,
-            )
-        axes.set_yticks(range(len(arms)), [shorten_label(arm.name) for arm in arms])
+            _draw_arm(axes, row, arm)
+        _name_rows(axes, arms)
         axes.set_ylim(len(arms) - 0.5, -0.75)
         axes.tick_params(axis="y", length=0)
         axes.margins(x=0.12)
+        axes.xaxis.set_major_locator(_ticks(integer=False))
         axes.spines["left"].set_visible(False)
-        axes.grid(axis="x", color=GRID_COLOR, linewidth=0.8)
+        axes.grid(axis="x")
         axes.set_xlabel(shorten_label(metric))
 
     means = "; ".join(f"{arm.name} {statistics.fmean(arm.values):.4g} ({len(arm.values)} seeds)" for arm in arms)
-    return _svg(draw, f"Comparison of {metric}, mean over seeds: {means}.", height_inches=0.9 + 0.55 * len(arms))
+    return Drawing(draw, f"Comparison of {metric}, mean over seeds: {means}.", 0.9 + 0.55 * len(arms))
 
 
-def calibration_figure(lines: Sequence[Series]) -> str:
+def _draw_arm(axes: Any, row: int, arm: Arm) -> None:
+    color, background = _arm_color(arm.color_index), setting("axes.facecolor")
+    if arm.interval:
+        axes.plot(arm.interval, [row, row], color=color, linewidth=6, alpha=0.3, solid_capstyle="butt")
+    mean = statistics.fmean(arm.values)
+    axes.plot([mean, mean], [row - 0.24, row + 0.24], color=color, linewidth=2.6, solid_capstyle="butt")
+    for value, is_open in zip(arm.values, arm.collapsed or (False,) * len(arm.values), strict=True):
+        face, edge = (background, color) if is_open else (color, background)
+        axes.plot([value], [row], "o", markersize=7, color=face, markeredgecolor=edge)
+
+
+def _name_rows(axes: Any, arms: Sequence[Arm]) -> None:
+    """The name of each row at its left and its mean at the bar; on a phone both above it."""
+    names = [(shorten_label(arm.name), statistics.fmean(arm.values)) for arm in arms]
+    axes.set_yticks(range(len(arms)), [name for name, _ in names] if not is_narrow(axes) else [""] * len(arms))
+    for row, (name, mean) in enumerate(names):
+        if is_narrow(axes):
+            text, place, where, align = f"{name}  {mean:.4g}", (0.0, row - 0.3), ("axes fraction", "data"), "left"
+        else:
+            text, place, where, align = f"{mean:.4g}", (mean, row - 0.3), ("data", "data"), "center"
+        axes.annotate(text, place, xycoords=where, xytext=(0, 3), textcoords="offset points", ha=align)
+
+
+def calibration_figure(lines: Sequence[Series]) -> Drawing:
     """The share of right answers over their probability, beside the diagonal where both are the same."""
 
     def draw(axes: Any) -> None:
-        axes.plot([0, 1], [0, 1], color=GRID_COLOR, linewidth=1.4)
+        axes.plot([0, 1], [0, 1], color=setting("grid.color"), linewidth=1.4)
         for line in lines:
             for points in line.seeds:
                 axes.plot(*zip(*points, strict=True), color=_arm_color(line.color_index), marker="o", markersize=5)
         _label_ends(axes, [(line.name, line.seeds[0][-1][1], _arm_color(line.color_index)) for line in lines])
         axes.set_xlabel("probability of the answer")
         axes.set_title("share right", loc="left")
-        axes.grid(axis="y", color=GRID_COLOR, linewidth=0.8)
+        axes.grid(axis="y")
 
     ends = "; ".join(
         f"{line.name} from {line.seeds[0][0][1]:.2f} right at {line.seeds[0][0][0]:.2f} to "
         f"{line.seeds[0][-1][1]:.2f} at {line.seeds[0][-1][0]:.2f}" for line in lines
     )  # fmt: skip
-    return _svg(draw, f"Calibration: {ends}.", height_inches=3.8)
+    return Drawing(draw, f"Calibration: {ends}.", 3.8)
 
 
 def smooth(values: Sequence[float]) -> list[float]:
@@ -223,16 +218,12 @@ def mean_curve(seeds: Sequence[Sequence[tuple[float, float]]]) -> list[tuple[flo
 
 def shorten_label(name: str) -> str:
     """A printable label of at most :data:`MAX_LABEL_CHARS` characters."""
-    name = _printable(name)
+    name = printable(name)
     return name if len(name) <= MAX_LABEL_CHARS else f"{name[: MAX_LABEL_CHARS - 1]}…"
 
 
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in text)
-
-
 def _arm_color(index: int) -> str:
-    return ARM_COLORS[index % len(ARM_COLORS)]
+    return f"C{index % len(ARMS)}"
 
 
 def _subsample(values: Sequence[float]) -> Sequence[float]:
@@ -241,27 +232,33 @@ def _subsample(values: Sequence[float]) -> Sequence[float]:
     return values if every <= 1 else [*values[:-1:every], values[-1]]
 
 
-def _curve_figure(lines: Sequence[Series], title: str, over: str, draw: Any) -> str:
+def _curve_figure(lines: Sequence[Series], title: str, over: str, draw: Any) -> Drawing:
     def draw_all(axes: Any) -> None:
         draw(axes)
         axes.set_xlabel("tokens" if over == "tokens" else "step")
-        axes.set_title(_printable(title), loc="left")
+        axes.set_title(printable(title), loc="left")
         axes.xaxis.set_major_locator(_ticks())
         axes.xaxis.set_major_formatter(lambda x, _: short_number(x))
-        axes.grid(axis="y", color=GRID_COLOR, linewidth=0.8)
+        axes.grid(axis="y")
 
     ends = "; ".join(
         f"{line.name} from {line.seeds[0][0][1]:.4g} to {line.seeds[0][-1][1]:.4g}" for line in lines if line.seeds
     )
-    return _svg(draw_all, f"{title} over {over}: {ends}.", height_inches=3.4)
+    return Drawing(draw_all, f"{title} over {over}: {ends}.", 3.4)
 
 
 def _label_ends(axes: Any, ends: Sequence[tuple[str, float, str]]) -> None:
-    """The name of each line at its right end; labels never overlap."""
+    """The name of each line at its right end, where none overlaps another; on a phone below the drawing."""
+    ordered = sorted(ends, key=lambda end: end[1])
+    if is_narrow(axes):
+        lines = [axes.plot([], [], color=color, linewidth=2.4)[0] for _, _, color in reversed(ordered)]
+        names = [shorten_label(name) for name, *_ in reversed(ordered)]
+        axes.figure.legend(lines, names, loc="outside lower left", labelcolor="linecolor", frameon=False)
+        return
     low, high = axes.get_ylim()
     gap = 0.075 * (high - low)
     label_y = -float("inf")
-    for name, y, color in sorted(ends, key=lambda end: end[1]):
+    for name, y, color in ordered:
         label_y = max(y, label_y + gap)
         axes.annotate(
             shorten_label(name), (1.0, label_y), xycoords=("axes fraction", "data"), xytext=(6, 0),
@@ -269,10 +266,10 @@ def _label_ends(axes: Any, ends: Sequence[tuple[str, float, str]]) -> None:
         )  # fmt: skip
 
 
-def _ticks() -> Any:
+def _ticks(*, integer: bool = True) -> Any:
     from matplotlib.ticker import MaxNLocator
 
-    return MaxNLocator(5, integer=True)
+    return MaxNLocator(5, integer=integer)
 
 
 def short_number(value: float) -> str:
@@ -281,48 +278,3 @@ def short_number(value: float) -> str:
         if abs(value) >= size:
             return f"{value / size:.4g}{unit}"
     return f"{value:.4g}"
-
-
-def _svg(draw: Any, alt: str, height_inches: float) -> str:
-    """Calls ``draw`` with new axes; returns one ``<svg>`` element with its alt text."""
-    import matplotlib as mpl
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    style = {
-        "svg.hashsalt": alt, "svg.fonttype": "none", "text.parse_math": False, "font.family": ["DejaVu Sans"],
-        "font.size": 10.5, "axes.titlesize": 10.5, "axes.edgecolor": GRID_COLOR, "axes.labelcolor": TEXT_COLOR,
-        "text.color": TEXT_COLOR,
-        "axes.titlecolor": TEXT_COLOR, "xtick.color": TEXT_COLOR, "ytick.color": TEXT_COLOR, "axes.spines.top": False,
-        "axes.spines.right": False, "figure.constrained_layout.use": True, "axes.axisbelow": True,
-    }  # fmt: skip
-    file = io.StringIO()
-    with mpl.rc_context(style), warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # this font lacks a letter, but the browser's has it
-        figure = Figure(figsize=(WIDTH_INCHES, height_inches))
-        FigureCanvasAgg(figure)
-        draw(figure.add_subplot())
-        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
-    return _for_page(file.getvalue(), alt)
-
-
-def _for_page(svg: str, alt: str) -> str:
-    """The ``<svg>`` element alone, without metadata and unused ids; the page sets its colors, its font and its width."""
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
-    svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'<g id="[^"]*">', "<g>", svg)
-    view_box = re.search(r'viewBox="[^"]*"', svg)
-    assert view_box is not None
-    label = f'role="img" aria-label="{escape(_printable(alt))}"'
-    opening = f'<svg xmlns:xlink="http://www.w3.org/1999/xlink" {view_box[0]} {label}>'
-    svg = re.sub(r"<svg.*?>", lambda _: opening, svg, count=1, flags=re.DOTALL)
-    svg = (
-        svg.replace("'DejaVu Sans'", "var(--font)")
-        .replace(TEXT_COLOR, "var(--text)")
-        .replace(GRID_COLOR, "var(--grid)")
-    )
-    svg = svg.replace(BACKGROUND_COLOR, "var(--background)")
-    for i, color in enumerate(ARM_COLORS):
-        svg = svg.replace(color, f"var(--arm-{i})")
-    return svg.strip()

@@ -8,6 +8,7 @@ from warmstart.base.errors import BadInput
 from warmstart.base.files import read_json
 from warmstart.base.formatting import format_duration, format_p
 from warmstart.reporting.blocks import Block, Cell, Code, Figure, Heading, Number, Paragraph, Table
+from warmstart.reporting.drawing import Drawing
 from warmstart.reporting.export import export_blocks
 from warmstart.reporting.figures import Arm, Series, comparison_figure, label_figure, short_number
 from warmstart.reporting.page import check_page_path, run_blocks, write_page
@@ -29,7 +30,7 @@ def report_folders(
     Args:
         folders: of finished runs and studies.
         out: the page.
-        export: a folder for the same as Markdown, CSV and SVG.
+        export: a folder for the same as Markdown, CSV, SVG and PNG.
         unfinished: whether runs that have not ended are shown as far as they are.
         refresh_s: seconds after which a browser reads the page anew; 0: never.
 
@@ -47,6 +48,7 @@ def report_folders(
     blocks += curve_blocks(list(map(read_curve, files))) if files else []
     runs = [folder for folder in folders if folder not in [*studies, *files]]
     title, more = run_blocks(runs, unfinished=unfinished) if runs else ("", [])
+    more = [Heading(title), *more] if blocks and more else more
     names = [f"Studies: {', '.join(folder.resolve().name for folder in studies)}"] if studies else []
     names += ["Zero-shot scores"] if files else []
     title = "; ".join([*names, title] if title else names)
@@ -98,7 +100,7 @@ def _cell(one: dict[str, Any] | None) -> Cell:
     return Number(one["mean"], one["std"] if len(one["values"]) > 1 else None)
 
 
-def _figures(study: dict[str, Any]) -> list[tuple[str, str]]:
+def _figures(study: dict[str, Any]) -> list[tuple[Drawing, str]]:
     """A curve over the columns, where they are several; else a dot for each seed."""
     names = list(dict.fromkeys(one["row"] for one in _rows(study)))
     if len(_columns(study)) > 1:
@@ -110,7 +112,7 @@ def _figures(study: dict[str, Any]) -> list[tuple[str, str]]:
     return [(comparison_figure(arms, study["metric"]), "Each dot is a seed, the bar is their mean.")]
 
 
-def _cost_figures(study: dict[str, Any]) -> list[tuple[str, str]]:
+def _cost_figures(study: dict[str, Any]) -> list[tuple[Drawing, str]]:
     """The metric over the tokens that starts were pre-trained on, where a table has several: what more of it brings."""
     costs = {row: cost["tokens"] for row, cost in study.get("costs", {}).items() if cost is not None}
     places = {tokens: place for place, tokens in enumerate(sorted(set(costs.values())))}

@@ -20,7 +20,7 @@ def report(runs: Sequence[str], out: str, export: str | None = None, watch: bool
     Args:
         runs: folders of runs and studies.
         out: the page.
-        export: a folder, empty or new, for the same as Markdown, CSV and SVG.
+        export: a folder, empty or new, for the same as Markdown, CSV, SVG and PNG.
         watch: whether to write it again and again, as far as runs are, until all have ended (or Ctrl-C).
 
     Raises:
