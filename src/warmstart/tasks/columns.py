@@ -89,27 +89,31 @@ def missing_column(
         accepted: all sets of text columns.
         label_columns: columns that may hold the label; ``None`` where it is not read.
     """
-    lacking = [*groups, [(column,) for column in label_columns or ()]][0]
-    best = max(lacking, key=lambda columns: sum(c in row.fields for c in columns))
-    missing = next(c for c in best if c not in row.fields)
+    has_label = any(column in row.fields for column in label_columns or ())
+    of_label = [] if has_label else [(column,) for column in label_columns or ()]
+    best = [
+        max(group, key=lambda columns: sum(c in row.fields for c in columns)) for group in (*groups, of_label) if group
+    ]
+    missing = [column for columns in best for column in columns if column not in row.fields]
     texts = " or ".join("+".join(columns) for columns in accepted)
     allowed = f"{texts}; with {' or '.join(label_columns)}" if label_columns else texts
     return BadInput(
-        f"missing key {missing!r} for {with_article(kind)} task", where=row.where, value=row.columns, allowed=allowed,
+        f"missing key {missing[0]!r} for {with_article(kind)} task", where=row.where, value=row.columns, allowed=allowed,
         next_step=_missing_step(row, missing), limit=MAX_NAMES_CHARS,
     )  # fmt: skip
 
 
-def _missing_step(row: Row, missing: str) -> str:
-    """What to do about a key that a row lacks: its columns may be unseparated, have other names, or none."""
+def _missing_step(row: Row, missing: Sequence[str]) -> str:
+    """What to do about keys that a row lacks: its columns may be unseparated, have other names, or none."""
     mark = next((name for key in row.columns for name in SEPARATORS if name in key), None)
     if mark is not None and len(row.columns) == 1:
         return f"the columns seem to be separated by {SEPARATORS[mark]}: name the format (--format csv) or convert the file"
     if any(len(key.split()) > MAX_NAME_WORDS or key.isdecimal() for key in row.columns):
-        return f"where the file has no line with names, number its columns: --columns {missing}=2,…"
-    similar = next((key for key in row.columns if suggest(missing, [key])), None)
-    step = f"add the key {missing!r}" if similar is None else f"rename {similar!r} to {missing!r}"
-    return f"{step}, or name its column: --columns {missing}={similar or 'NAME'}"
+        return f"where the file has no line with names, number its columns: --columns {missing[0]}=2,…"
+    similar = [next((key for key in row.columns if suggest(name, [key])), None) for name in missing]
+    first = f"add the key {missing[0]!r}" if similar[0] is None else f"rename {similar[0]!r} to {missing[0]!r}"
+    named = ",".join(f"{name}={key or 'NAME'}" for name, key in zip(missing, similar, strict=True))
+    return f"{first}, or name its column: --columns {named}"
 
 
 def text_at(row: Row, column: str) -> str:
