@@ -152,6 +152,8 @@ def test_a_missing_key_names_the_line_the_keys_and_the_slip(jsonl):
     [
         ("classification", {"Text": "a", "Bewertung": "gut"}, "text=Text,label=NAME"),
         ("classification", {"Text": "a", "label": "gut"}, "text=Text"),
+        ("multilabel", {"text": "a", "id": "x", "Zimmer": "1", "Essen": "0"}, "labels=Zimmer+Essen"),
+        ("multilabel", {"text": "a", "Label": "Zimmer"}, "labels=Label"),
         (
             "entailment",
             {"Premise": "a", "Hypothesis": "b", "Label": "c"},
