@@ -156,7 +156,9 @@ def draft(kind: TaskKind, row: Row, label_columns: Sequence[str] | None, keeps_t
     """
     found = kind.find_texts(row)
     if found is None:
-        raise missing_column(kind.name, row, kind.missing_columns(row), kind.all_columns, label_columns, kind.guess_column)
+        raise missing_column(
+            kind.name, row, kind.missing_columns(row), kind.all_columns, label_columns, kind.guess_column
+        )
     label, columns, place = None, found.names, ""
     if label_columns is not None:
         column = next((c for c in label_columns if c in row.fields), None)
