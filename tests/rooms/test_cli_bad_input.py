@@ -105,6 +105,8 @@ def refused(
         ("pretrain --corpus text.txt --out new --set lr", ["--set: not an assignment", "a.b=value"]),
         ("pretrain --corpus text.txt --out new --set corpus.tokenizer=nowhere", ["--tokenizer: no such path"]),
         ("finetune --start lm --task clasification --out new", ["unknown task", "did you mean 'classification'?"]),
+        ("finetune --start lm --task token_classification --out new", ["unknown task", "here it is 'tagging'"]),
+        ("finetune --start lm --task Summarization --out new", ["a kind of task (classification, ", "here it is 'seq2seq'"]),
         ("finetune --start lm --task snly --out new", ["unknown task", "did you mean 'snli'?"]),
         ("finetune --start lm --task classification --out new", ["--train", "no training file"]),
         ("finetune --start lm --task cola --out new", ["--data", "'cola'"]),

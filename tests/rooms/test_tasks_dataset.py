@@ -148,6 +148,25 @@ def test_a_missing_key_names_the_line_the_keys_and_the_slip(jsonl):
 
 
 @pytest.mark.parametrize(
+    ("kind", "row", "flag"),
+    [
+        ("classification", {"Text": "a", "Bewertung": "gut"}, "text=Text,label=NAME"),
+        ("classification", {"Text": "a", "label": "gut"}, "text=Text"),
+        ("multilabel", {"text": "a", "id": "x", "Zimmer": "1", "Essen": "0"}, "labels=Zimmer+Essen"),
+        ("multilabel", {"text": "a", "Label": "Zimmer"}, "labels=Label"),
+        (
+            "entailment",
+            {"Premise": "a", "Hypothesis": "b", "Label": "c"},
+            "premise=Premise,hypothesis=Hypothesis,label=Label",
+        ),
+    ],
+)
+def test_one_flag_names_all_columns_that_are_missing(kind, row, flag):
+    """Invariant: who does as the sentence says is not told of the next column after that."""
+    assert str(complaint(lambda: task_from(kind, [row]))).endswith(f"--columns {flag}.")
+
+
+@pytest.mark.parametrize(
     ("kind", "row", "missing"),
     [
         ("entailment", {"premise": "a", "hypotesis": "b", "label": 1}, "hypothesis"),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
-from warmstart.base.errors import BadInput, unknown_name_error
+from warmstart.base.errors import BadInput
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.config.task_recipe import TaskRecipe
 from warmstart.example.record import Record
@@ -19,7 +19,7 @@ from warmstart.tasks.dataset import TaskSet, read_task, task_of_rows
 from warmstart.tasks.hold_out import hold_out
 from warmstart.tasks.row_source import ReadOptions
 from warmstart.tasks.spec import LabelValue
-from warmstart.tasks.table import KINDS, find_kind
+from warmstart.tasks.table import KINDS, find_kind, unknown_task
 
 FEW = 200
 """Training examples below which none is held out as dev: a few would say nothing, and each is worth more learned from."""
@@ -89,7 +89,7 @@ def read_labelled_data(task: TaskRecipe, seed: int) -> LabelledData:
     elif task.name in CATALOGUE:
         found = _read_known(task, known_dataset(task.name))
     else:
-        raise unknown_name_error("task", task.name, [*KINDS, *CATALOGUE], "--task")
+        raise unknown_task(task.name, "--task")
     return _with_share(found, task.train_frac, seed)
 
 

@@ -76,10 +76,10 @@ def check_names(settings: Settings) -> None:
 
 def _check_task(name: str) -> None:
     from warmstart.tasks.known.names import DATASET_NAMES
-    from warmstart.tasks.table import KINDS
+    from warmstart.tasks.table import KINDS, unknown_task
 
     if name not in (*KINDS, *DATASET_NAMES):
-        raise unknown_name_error("task", name, [*KINDS, *DATASET_NAMES], "--task")
+        raise unknown_task(name, "--task")
 
 
 def _as_tuple(value: Any) -> tuple[str, ...]:

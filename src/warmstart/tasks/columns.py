@@ -8,7 +8,7 @@ import contextlib
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from warmstart.base.errors import BadInput, suggest
@@ -78,7 +78,7 @@ def first_present(row: Row, alternatives: Iterable[tuple[str, ...]]) -> tuple[st
 
 def missing_column(
     kind: str, row: Row, groups: Sequence[Sequence[tuple[str, ...]]], accepted: Sequence[tuple[str, ...]],
-    label_columns: Sequence[str] | None,
+    label_columns: Sequence[str] | None, guess: Callable[[str, Row], str | None],
 ) -> BadInput:  # fmt: skip
     """The error for a row that lacks a key: which, what it has, what is accepted, and the likely slip of the pen.
 
@@ -88,28 +88,38 @@ def missing_column(
         groups: sets of text columns, of each group of which one is missing.
         accepted: all sets of text columns.
         label_columns: columns that may hold the label; ``None`` where it is not read.
+        guess: a key and the row → the column that probably holds it.
     """
-    lacking = [*groups, [(column,) for column in label_columns or ()]][0]
-    best = max(lacking, key=lambda columns: sum(c in row.fields for c in columns))
-    missing = next(c for c in best if c not in row.fields)
+    has_label = any(column in row.fields for column in label_columns or ())
+    of_label = [] if has_label else [(column,) for column in label_columns or ()]
+    best = [
+        max(group, key=lambda columns: sum(c in row.fields for c in columns)) for group in (*groups, of_label) if group
+    ]
+    missing = [column for columns in best for column in columns if column not in row.fields]
     texts = " or ".join("+".join(columns) for columns in accepted)
     allowed = f"{texts}; with {' or '.join(label_columns)}" if label_columns else texts
     return BadInput(
-        f"missing key {missing!r} for {with_article(kind)} task", where=row.where, value=row.columns, allowed=allowed,
-        next_step=_missing_step(row, missing), limit=MAX_NAMES_CHARS,
+        f"missing key {missing[0]!r} for {with_article(kind)} task", where=row.where, value=row.columns, allowed=allowed,
+        next_step=_missing_step(row, {name: guess(name, row) for name in missing}), limit=MAX_NAMES_CHARS,
     )  # fmt: skip
 
 
-def _missing_step(row: Row, missing: str) -> str:
-    """What to do about a key that a row lacks: its columns may be unseparated, have other names, or none."""
+def _missing_step(row: Row, guesses: Mapping[str, str | None]) -> str:
+    """What to do about keys that a row lacks (→ the likely column): unseparated columns, other names, or none."""
+    missing, column = next(iter(guesses.items()))
     mark = next((name for key in row.columns for name in SEPARATORS if name in key), None)
     if mark is not None and len(row.columns) == 1:
         return f"the columns seem to be separated by {SEPARATORS[mark]}: name the format (--format csv) or convert the file"
     if any(len(key.split()) > MAX_NAME_WORDS or key.isdecimal() for key in row.columns):
         return f"where the file has no line with names, number its columns: --columns {missing}=2,…"
-    similar = next((key for key in row.columns if suggest(missing, [key])), None)
-    step = f"add the key {missing!r}" if similar is None else f"rename {similar!r} to {missing!r}"
-    return f"{step}, or name its column: --columns {missing}={similar or 'NAME'}"
+    first = f"rename {column!r} to {missing!r}" if column in row.columns else f"add the key {missing!r}"
+    named = ",".join(f"{name}={key or 'NAME'}" for name, key in guesses.items())
+    return f"{first}, or name its column: --columns {named}"
+
+
+def similar_column(key: str, row: Row) -> str | None:
+    """The column of a row whose name looks like a key."""
+    return next((column for column in row.columns if suggest(key, [column])), None)
 
 
 def text_at(row: Row, column: str) -> str:

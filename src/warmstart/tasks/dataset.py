@@ -159,12 +159,14 @@ def draft(kind: TaskKind, row: Row, label_columns: Sequence[str] | None, keeps_t
     """
     found = kind.find_texts(row)
     if found is None:
-        raise missing_column(kind.name, row, kind.missing_columns(row), kind.all_columns, label_columns)
+        raise missing_column(
+            kind.name, row, kind.missing_columns(row), kind.all_columns, label_columns, kind.guess_column
+        )
     label, columns, place = None, found.names, ""
     if label_columns is not None:
         column = next((c for c in label_columns if c in row.fields), None)
         if column is None:
-            raise missing_column(kind.name, row, [], kind.all_columns, label_columns)
+            raise missing_column(kind.name, row, [], kind.all_columns, label_columns, kind.guess_column)
         label, own = kind.find_label(row, column)
         columns, place = (*columns, *own), row.place(own[-1])
     kept = (columns if kind.kept_columns is None else kind.kept_columns) if keeps_texts else ()

@@ -16,6 +16,7 @@ from warmstart.readers.labelled_lines import LINES_FORMAT, read_labelled_lines
 from warmstart.readers.rows import Row
 from warmstart.tasks.answer import Answer, Prediction, RawOutput, Scores
 from warmstart.tasks.columns import (
+    JOIN,
     ONE_TEXT,
     Draft,
     as_list,
@@ -177,6 +178,11 @@ class Multilabel(TaskKind):
             return super().join_columns(key, values, place)
         return [name for name, value in values.items() if holds(value, f"{place}, {name!r}")]
 
+    def guess_column(self, key: str, row: Row) -> str | None:
+        """As for all; of the labels the columns that hold 1 or 0, where several do."""
+        marks = [name for name, value in row.fields.items() if _mark_of(value) is not None]
+        return JOIN.join(marks) if key in self.label_columns and len(marks) > 1 else super().guess_column(key, row)
+
     def labels_of_columns(self, values: Mapping[Any, Any], place: str) -> Any:
         """The names of the columns that hold, as scikit-learn's indicator matrices have them."""
         return [name for name, value in values.items() if holds(value, f"{place}, column {name!r}")]
@@ -235,10 +241,15 @@ def holds(value: Any, place: str) -> bool:
     Raises:
         BadInput: neither 1 nor 0 nor a truth value.
     """
-    found = HOLDS.get(str(without_fraction(value)).strip().lower())
+    found = _mark_of(value)
     if found is None:
         raise BadInput("not whether a label holds", where=place, value=value, allowed="1 or 0, true or false")
     return found
+
+
+def _mark_of(value: Any) -> bool | None:
+    """Whether a label holds by what stands in its column; ``None``: it does not say."""
+    return HOLDS.get(str(without_fraction(value)).strip().lower())
 
 
 class MultilabelOfPairs(TextOrPair, Multilabel):

@@ -14,7 +14,7 @@ from warmstart.readers.problems import SkippedRows
 from warmstart.readers.rows import NUMBERS, TABLE_EXTENSIONS, TABLE_FORMATS, UNREADABLE, Row, read_rows
 from warmstart.readers.standard_input import read_standard_input, read_text_rows
 from warmstart.readers.text_io import STDIN, read_lines, split_extensions
-from warmstart.tasks.columns import JOIN, first_present
+from warmstart.tasks.columns import JOIN, first_present, similar_column
 
 TEXT_FORMAT = "text"
 """A text a line: what standard input may be, and files without labels."""
@@ -160,6 +160,10 @@ class RowSource:
         if not all(isinstance(value, str) for value in values.values()):
             raise BadInput("not texts that can be joined", where=place, value=list(values.values()), allowed="strings")
         return " ".join(values.values())
+
+    def guess_column(self, key: str, row: Row) -> str | None:
+        """What ``--columns`` probably has to say of a key that a row lacks: a column whose name looks like it."""
+        return similar_column(key, row)
 
     def missing_columns(self, row: Row) -> list[Sequence[tuple[str, ...]]]:
         """Groups of sets of columns, of each of which a row needs one and has none."""

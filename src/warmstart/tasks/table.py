@@ -5,8 +5,9 @@ Light to import: a kind itself is imported when it is asked for.
 
 from typing import TYPE_CHECKING, Any
 
-from warmstart.base.errors import unknown_name_error
+from warmstart.base.errors import BadInput, suggest
 from warmstart.base.lazy_table import LazyTable, TableEntry
+from warmstart.tasks.known.names import DATASET_NAMES
 
 if TYPE_CHECKING:
     from warmstart.tasks.answer import Answer
@@ -29,10 +30,33 @@ KINDS: "LazyTable[TaskKind]" = LazyTable({
 }, make=lambda kind: kind())  # fmt: skip
 
 
+ELSEWHERE = {
+    **dict.fromkeys(("text-classification", "sequence-classification", "sentiment-analysis", "sentiment"), "classification"),
+    **dict.fromkeys(("nli", "textual-entailment", "pair-classification", "text-pair-classification"), "entailment"),
+    **dict.fromkeys(("sts", "sentence-similarity", "semantic-textual-similarity"), "similarity"),
+    **dict.fromkeys(("multi-label", "multi-label-classification"), "multilabel"),
+    **dict.fromkeys(("ner", "pos", "chunk", "chunking", "token-classification", "sequence-labeling"), "tagging"),
+    **dict.fromkeys(("qa", "question-answering", "extractive-qa", "squad", "squad-v2"), "span"),
+    **dict.fromkeys(("multiple-choice", "swag"), "choice"),
+    **dict.fromkeys(("summarization", "translation", "seq-to-seq", "text2text-generation", "generation"), "seq2seq"),
+    **dict.fromkeys(("sentence-transformers", "sentence-embedding", "feature-extraction"), "embedding"),
+    **dict.fromkeys(("image-classification",), "images"),
+}  # fmt: skip
+"""What others call a task → ours. None of these words is accepted: one kind has one name, and the error says which."""
+
+
+def unknown_task(name: str, where: str = "") -> BadInput:
+    """The error for a name that is neither a kind of task nor a known data set."""
+    ours = ELSEWHERE.get(name.strip().lower().replace("_", "-").replace(" ", "-"))
+    step = f"here it is {ours!r}" if ours else suggest(name, (*KINDS, *DATASET_NAMES))
+    allowed = f"a kind of task ({', '.join(KINDS)}), or a known data set ({', '.join(sorted(DATASET_NAMES))})"
+    return BadInput("unknown task", where=where, value=name, allowed=allowed, next_step=step)
+
+
 def find_kind(name: str) -> "TaskKind":
     """The kind of that name, or the error that suggests one."""
     if name not in KINDS:
-        raise unknown_name_error("task", name, KINDS)
+        raise unknown_task(name)
     return KINDS[name]
 
 
