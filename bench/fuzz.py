@@ -4,7 +4,7 @@
 
 A valid sample of every file that is read (tables, texts, archives, images, vectors, recipes, and the files of corpora,
 checkpoints and models), and of the command line, is changed at random: bytes are turned, cut out, put in, repeated,
-numbers made large, the end cut off. A case fails where anything but a BadInput is raised. Of folders that have checksums
+values replaced, the end cut off. A case fails where anything but a BadInput is raised. Of folders that have checksums
 (``whole``: a corpus, a checkpoint, a finished run) a changed file must be named, or the result be that of the unchanged one.
 """
 
@@ -14,6 +14,7 @@ import gzip
 import io
 import json
 import random
+import re
 import shutil
 import sys
 import tarfile
@@ -64,6 +65,7 @@ WORDS = (
     "generate --run r --prompt hello --temperature 0.7 --top-k 5 --max-new 20 --stop end",
 )
 BIG = (b"99999999999999999999", b"-1", b"1e999", b"NaN", b"null", b"[]", b"{}", b'""', b"\xff\xfe", b"\x00", b"9" * 400)
+JSON_VALUE = re.compile(rb'(?<=": )[^,{}\[\]\s]+')
 
 
 class Target(NamedTuple):
@@ -80,7 +82,7 @@ def mutate(data: bytes, rng: random.Random) -> bytes:
     for _ in range(rng.choice((1, 1, 2, 3))):
         at = rng.randrange(len(data) + 1)
         stop = min(len(data), at + rng.randint(1, 1 + len(data) // 4))
-        change = rng.randrange(6)
+        change, values = rng.randrange(7), [*JSON_VALUE.finditer(data)]
         if change == 0 and at < len(data):
             data = data[:at] + bytes([data[at] ^ (1 << rng.randrange(8))]) + data[at + 1 :]
         elif change == 1:
@@ -91,6 +93,9 @@ def mutate(data: bytes, rng: random.Random) -> bytes:
             data = data[:at] + data[at:stop] * 2 + data[stop:]
         elif change == 4:
             data = data[:at] + rng.choice(BIG) + data[at:]
+        elif change == 5 and values:  # still JSON, where a value has another form than its own
+            value = rng.choice(values)
+            data = data[: value.start()] + rng.choice(BIG) + data[value.end() :]
         else:
             data = data[:at] + rng.choice(BIG) + data[stop:]
     return data

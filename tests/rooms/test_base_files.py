@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import warmstart
-from warmstart.base.files import check_no_pointer, temporary_folder, write_bytes
+from warmstart.base.errors import BadInput
+from warmstart.base.files import check_no_pointer, read_json, temporary_folder, write_bytes
 
 LABELLED = [{"text": f"a {word} film", "label": word} for word in ("good", "bad")] * 4
 
@@ -53,3 +54,16 @@ def test_a_pipe_is_left_to_its_reader(tmp_path: Path) -> None:
     """Witness: POSIX, where opening a named pipe that nobody writes into waits, and closing it breaks the one who does."""
     os.mkfifo(tmp_path / "pipe")
     check_no_pointer(tmp_path / "pipe")  # returns
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [("[" * 100_000, "nested too deeply"), ("9" * 5_000, "4300 digits"), ('"\udcff"', "utf-8"), ("", "char 0")],
+    ids=["deep", "long number", "bytes", "empty"],
+)
+def test_json_that_python_does_not_read_is_one_sentence(text: str, what: str, tmp_path: Path) -> None:
+    """Bad input: what json.loads refuses by each of its exceptions."""
+    path = tmp_path / "config.json"
+    path.write_text(text, "utf-8", "surrogateescape")
+    with pytest.raises(BadInput, match=rf"config\.json: not a readable JSON file \(.*{what}"):
+        read_json(path)

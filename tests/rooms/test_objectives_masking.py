@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from warmstart.objectives.masking import Masking
 from warmstart.objectives.mixture import mixture
 from warmstart.objectives.pseudo_masked import pseudo_masked
 from warmstart.objectives.settings import MaskSettings
+from warmstart.text.settings import VocabularyKind
 from warmstart.text.tokenizer import Tokenizer
 from warmstart.text.word_boundaries import WordBoundaries
 
@@ -199,3 +201,14 @@ def test_borders_of_words(tmp_path: Path) -> None:
     ids = own.encode("the cats sat\nmat")
     spelled = [own.decode(ids[word]) for word in WordBoundaries.from_tokenizer(own).split_words(ids)]
     assert spelled == ["the", " cats", " sat", "\n" + "mat"]
+
+
+@pytest.mark.parametrize("kind", get_args(VocabularyKind))
+def test_borders_of_words_in_every_vocabulary(kind: VocabularyKind) -> None:
+    """Witness: Python's own split at blanks; of vocabularies of words, with each punctuation mark apart."""
+    text = "the cats sat, and the cats ate\nthe mat ."
+    tokenizer = Tokenizer.train([text] * 3, 300, vocabulary=kind)
+    ids = tokenizer.encode(text)
+    words = WordBoundaries.from_tokenizer(tokenizer).split_words(ids)
+    apart = text.replace(",", " ,") if "words" in kind else text
+    assert [tokenizer.decode(ids[word]).strip() for word in words] == apart.split()

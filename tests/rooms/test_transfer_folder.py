@@ -191,7 +191,11 @@ def test_foreign_damage(tmp_path: Path) -> None:
     config, tensors = json.loads((tmp_path / CONFIG).read_text()), load_file(tmp_path / WEIGHTS)
     query = "transformer.h.1.attn.c_attn.weight"
     cases = [
-        ({"n_head": "many"}, {}, "impossible model setting 'heads'"),
+        ({"n_head": "many"}, {}, "key 'n_head': not a number; got 'many'"),
+        ({"n_head": 1.5}, {}, "impossible model setting 'heads'"),
+        ({"n_inner": {}, "activation_function": []}, {}, "not a config of this architecture (unhashable type: 'list')"),
+        ({"warmstart": {"backbone": 3}}, {}, "key 'warmstart': not settings of a model"),
+        ({"architectures": ["GPT2ForSequenceClassification"], "id2label": 3}, {}, "the labels are not numbered from 0"),
         ({"activation_function": "gelu_5"}, {}, "unknown activation; got 'gelu_5'"),
         ({"scale_attn_by_inverse_layer_idx": True}, {}, "'scale_attn_by_inverse_layer_idx' is not supported; got True"),
         ({"n_embd": None}, {}, "the key 'n_embd' is missing"),

@@ -107,9 +107,10 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BadInput("file not found", where=str(path), next_step="check the path") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits is a plain ValueError
+        what = "nested too deeply" if isinstance(error, RecursionError) else error
         raise BadInput(
-            f"not a readable JSON file ({error})",
+            f"not a readable JSON file ({what})",
             where=str(path),
             next_step="restore it from a copy or create it again",
         ) from None

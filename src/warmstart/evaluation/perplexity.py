@@ -38,7 +38,7 @@ def evaluate_language_model(model: Model, batches: Iterable[Batch]) -> LanguageM
 
     Raises:
         BadInput: no token is asked for.
-        Diverged: the loss is not a finite number.
+        DivergenceError: the loss is not a finite number.
     """
     device = next(model.parameters()).device
     total, weight, right, tokens = 0.0, 0.0, 0.0, 0

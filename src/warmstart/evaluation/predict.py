@@ -19,7 +19,7 @@ def predict_records(predictor: Predictor, records: Iterable[Record]) -> Iterator
 
     Raises:
         BadInput: from the Records' source, or a text too long where ``long_text`` is ``refuse``.
-        Diverged: an output is not a finite number.
+        DivergenceError: an output is not a finite number.
     """
     answer = answer_of(predictor.spec)
     return (answer.prediction(predictor.spec, output) for output in predictor.outputs(records))

@@ -53,7 +53,7 @@ class Predictor(Protocol):
 
         Raises:
             BadInput: from the Records' source, or a text too long where ``long_text`` is ``refuse``.
-            Diverged: an output is not a finite number.
+            DivergenceError: an output is not a finite number.
         """
         ...
 

@@ -58,7 +58,7 @@ class SourcesRead(NamedTuple):
 
 
 class InputsCache:
-    """The cache of a backbone, and that of its :class:`TokenInputs`: what is done to one is done to both."""
+    """The cache of a backbone, and that of its :class:`~warmstart.models.backbone.TokenInputs`: both are treated alike."""
 
     def __init__(self, own: KVCache, inputs: KVCache) -> None:
         self.own, self.inputs = own, inputs

@@ -7,6 +7,8 @@ WordPiece         pieces inside a word begin with ``##``
 GPT-1's BPE       the last piece of a word ends in ``</w>``
 byte-level BPE    the first piece of a word begins with the space before it
 Unigram           the first piece of a word begins with ``▁``
+words             none: each piece is a word or a punctuation mark
+characters        a word begins with the blank or line end before it
 ================  =======================================================
 """
 
@@ -41,8 +43,12 @@ class WordBoundaries:
         inside, last = model.get("continuing_subword_prefix"), model.get("end_of_word_suffix")
         if model["type"] == "WordPiece":
             begins = [not piece.startswith(inside) for piece in pieces]
+        elif (
+            model["type"] == "WordLevel" and tokenizer.definition["decoder"] is None
+        ):  # blanks stand between its tokens
+            begins = [True] * len(pieces)
         else:
-            begins = [piece.startswith(SPACES) for piece in pieces]
+            begins = [piece.startswith(SPACES) or piece.isspace() for piece in pieces]
         ends = [bool(last) and piece.endswith(last) for piece in pieces]
         special = np.zeros(len(pieces), bool)
         special[[token["id"] for token in tokenizer.definition["added_tokens"] if token["special"]]] = True

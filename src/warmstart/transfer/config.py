@@ -57,6 +57,7 @@ def _read_own_config(folder: Path, name: str = CONFIG) -> dict[str, Any]:
                 allowed="weights in float32, float16 or bfloat16", next_step=DEQUANTISE,
             )  # fmt: skip
     _check_values(raw, str(path))
+    _check_own(raw.get(OWN), f"{path}, key {OWN!r}")
     return raw
 
 
@@ -73,6 +74,16 @@ def _check_values(config: Mapping[str, Any], where: str) -> None:
                 "a number or a truth value in quotation marks", where=f"{where}, key {key!r}", value=value,
                 next_step="write it without them, or fetch the file again",
             )  # fmt: skip
+
+
+def _check_own(found: Any, where: str) -> None:
+    """Refuses what stands under our own key and is not what we write there."""
+    objects = (found, found.get("backbone"), found.get("heads")) if isinstance(found, dict) else (found,)
+    if not all(part is None or isinstance(part, dict) for part in objects):
+        raise BadInput(
+            "not settings of a model", where=where, value=found, allowed="objects, as they were written",
+            next_step="restore the folder from a copy",
+        )  # fmt: skip
 
 
 def _quantiser(stated: Any) -> tuple[Any, str]:
@@ -117,8 +128,8 @@ def labels_of(config: Mapping[str, Any], where: str = CONFIG) -> tuple[str, ...]
         BadInput: they are not numbered from 0, or two have one name.
     """
     names = config.get("id2label") or {str(number): f"LABEL_{number}" for number in range(_num_labels(config, where))}
-    numbers = [str(number) for number in range(len(names))]
-    if not isinstance(names, dict) or {*names} != {*numbers}:
+    numbers = [str(number) for number in range(len(names))] if isinstance(names, dict) else []
+    if not numbers or {*names} != {*numbers}:
         raise BadInput(
             "the labels are not numbered from 0", where=f"{where}, key 'id2label'", value=names,
             allowed='names by number, such as {"0": "no", "1": "yes"}',

@@ -275,7 +275,7 @@ def _missing_words(
     backbone = settings.backbone
     has_transform = backbone.sight != "full" or backbone.lm_transform
     # With an output table in the file, would the config read as untied? Then that table is what is missing.
-    whole = layout.settings(config, {*names, layout.output[0]})
+    whole = layout.read(config, {*names, layout.output[0]})
     if task_class(config) is None and has_transform and (whole.tied or not {*layout.output}.isdisjoint(names)):
         return ""
     return "this folder has no head for words: a new one, the table of its tokens, was never trained to guess them"
@@ -329,17 +329,17 @@ def _settings(config: Mapping[str, Any], layout: Layout | None, folder: Path) ->
     names = set(current_names(tensor_names(base_of(folder))).values())
     if is_adapter(folder):
         names = joined_names(names, folder, layout.prefix)
-    try:
-        backbone = layout.settings(config, names).model_dump()
-    except BadInput as error:
-        raise error.with_where(path) from None
     own = config.get(OWN) or {}
-    heads = own.get("heads") or _heads(config, layout, names)
+    try:
+        backbone = layout.read(config, names).model_dump()
+        heads = own.get("heads") or _heads(config, layout, names)
+    except BadInput as error:
+        raise error.with_where(error.where.replace(CONFIG, path)) from None
     return _validate({"backbone": backbone | _untrained_settings(own), "heads": heads}, path)
 
 
 def _untrained_settings(own: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in own.get("backbone", {}).items() if name in UNTRAINED}
+    return {name: value for name, value in (own.get("backbone") or {}).items() if name in UNTRAINED}
 
 
 def _validate(fields: dict[str, Any], path: str) -> ModelSettings:

@@ -93,15 +93,21 @@ class Key:
 
 
 def read_keys(config: Config, keys: Iterable[Key]) -> dict[str, Any]:
-    """Our settings that stand in a config as they are.
+    """Our settings that stand in a config as they are, all of them numbers or truth values.
 
     Raises:
-        BadInput: one without a default is missing.
+        BadInput: one without a default is missing, or one is no number.
     """
-    return {
-        key.ours: required_key(config, key.theirs) if key.default is None else config.get(key.theirs, key.default)
-        for key in keys
-    }
+    return {key.ours: _read_key(config, key) for key in keys}
+
+
+def _read_key(config: Config, key: Key) -> Any:
+    value = required_key(config, key.theirs) if key.default is None else config.get(key.theirs, key.default)
+    if not isinstance(value, int | float | None):
+        raise BadInput(
+            "not a number", where=f"config.json, key {key.theirs!r}", value=value, next_step="fetch the file again"
+        )
+    return value
 
 
 def write_keys(settings: TransformerSettings, keys: Iterable[Key]) -> dict[str, Any]:
@@ -174,6 +180,21 @@ class Layout:
     pool_key: str = ""
     output: tuple[str, ...] = ("lm_head.weight",)
     tied_if_absent: bool = False
+
+    def read(self, config: Config, names: Collection[str]) -> Any:
+        """The backbone that a foreign config speaks of, with these tensors beside it.
+
+        Raises:
+            BadInput: what it says is not built, or not said as this architecture says it.
+        """
+        try:
+            return self.settings(config, names)
+        except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
+            # A key may hold anything: what no check has named by now is a value of another form than its own.
+            raise BadInput(
+                f"not a config of this architecture ({error})", where="config.json", value=self.model_type,
+                next_step="a value in it has another form than its own: fetch the file again",
+            ) from error  # fmt: skip
 
     def table(self, settings: ModelSettings, prefix: str) -> dict[str, Name]:
         """Name of each tensor of a model → where it is, in a file that keeps the base model under ``prefix``."""

@@ -116,7 +116,7 @@ def write_modules(folder: Path, width: int, length: int, *, pooling: str, normal
         length: the most tokens that it reads.
         pooling: of the states of a text, as the library calls it.
         normalise: whether vectors are brought to length 1.
-        dense: whether a linear reads them (:func:`write_dense`).
+        dense: whether a linear reads them (:func:`write_linear`).
     """
     kinds = {"": "Transformer", POOLING: "Pooling"}
     kinds |= ({DENSE: "Dense"} if dense else {}) | ({NORMALISE: "Normalize"} if normalise else {})

@@ -88,7 +88,7 @@ def check_numbers(scores: TokenScores) -> TokenScores:
     """The scores, where they are numbers.
 
     Raises:
-        Diverged: they are not.
+        DivergenceError: they are not.
     """
     if np.isnan(scores.log_probs).any():
         raise DivergenceError("a log-probability is not a number: the model's weights are not usable")

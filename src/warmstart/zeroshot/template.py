@@ -46,7 +46,7 @@ def read_task(path: str) -> ChoiceTask:
     try:
         text = Path(path).read_text(encoding="utf-8")
         found = yaml.BaseLoader(text).get_single_data()  # all scalars are text: ``no`` is a label, not a truth value
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise BadInput(f"not a readable YAML file ({error})", where=path, allowed=_FORM) from None
     try:
         template = TaskFile.model_validate(found)
