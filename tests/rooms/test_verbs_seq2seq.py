@@ -210,6 +210,16 @@ def test_lattices_are_ranked_again(home: Path, run: Path, tmp_path: Path, capsys
     assert main([*again, "--output", "-", "--per-token", "100", "--expected", "2"]) == 0
     short = [json.loads(line)["prediction"] for line in capsys.readouterr().out.splitlines()]
     assert len(short) == 24 and all(len(text.split()) <= 2 for text in short)
+    first = lines_of(kept)[0]
+    *_, (tokens, parents, scores) = head = first["frames"][:2]
+    for damage in (
+        {"end": "x"}, {"end": -1}, {"frames": [head[0], [[-1, *tokens[1:]], parents, scores]]},
+        {"frames": [head[0], [tokens, [-1, *parents[1:]], scores]]},
+        {"frames": [head[0], [tokens, [99, *parents[1:]], scores]]}, {"frames": [[tokens, parents, ["x", *scores[1:]]]]},
+    ):  # fmt: skip
+        kept.write_text(json.dumps(first | damage) + "\n")
+        assert main([*again, "--output", "-"]) == 2
+        assert "kept.jsonl:1: not a lattice" in capsys.readouterr().err
 
 
 def test_two_systems_are_compared(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -289,6 +299,7 @@ def test_positions_grow_with_the_limits(home: Path) -> None:
         ("predict --input {dev} --lattices {out}", "two outputs in one place"),
         ("predict --beam 2 --best 3 --input {dev}", "at most as many texts as its beam is wide; got 3"),
         ("evaluate --metrics rouge,bleu --data {dev}", "unknown metric for this task; got 'rouge'"),
+        ("evaluate --label-map a=b --data {dev}", "--label-map: a task of this kind has no labels with names"),
         ("score --data {dev} --predictions {b}", "the number of texts is not the number of rows; got '23 and 24'"),
         ("score --data {dev} --predictions copy --against {bad}", "no column prediction; got ['source']"),
         (

@@ -140,3 +140,6 @@ def test_summaries_behind_a_hint(tmp_path: Path) -> None:
     [hinted], [bare] = prompts("tldr", str(data)), prompts("tldr_no_hint", str(data))
     assert (hinted.head, hinted.tail, hinted.answers) == ("Herons wait.", "\nTL;DR:", ("Waiting.",))
     assert bare.head + bare.tail == "Herons wait.\n"
+    data.write_text(json.dumps({"source": ["herons", "wait"], "target": ["they", "wait"]}) + "\n")
+    [pieces] = prompts("tldr", str(data))
+    assert (pieces.head, pieces.answers) == ("herons wait", ("they wait",))

@@ -15,6 +15,8 @@ from warmstart.tasks.vocabulary import Vocabulary
 
 MOST_SHOWN = 12
 """Numbers of a teacher's answer that are shown."""
+_OTHERS: dict[str, Answer] = {PAIRS: EMBEDDING}
+"""Goal that is no task's own → what answers it."""
 
 
 def describe(
@@ -41,8 +43,7 @@ def describe(
             elif goal.answer == SOFT:
                 words = _soft(goal)
             else:
-                asked = EMBEDDING if name == PAIRS else answer
-                words = asked.describe(example, goal, vocabulary, label_names)
+                words = _OTHERS.get(name, answer).describe(example, goal, vocabulary, label_names)
             lines.append(f"  {name}: {words}")
     return lines
 

@@ -47,12 +47,27 @@ class Lattice:
 
     @staticmethod
     def from_dict(stored: dict[str, Any]) -> "Lattice":
-        """What :meth:`to_dict` gave."""
-        frames = [
-            Frame(tokens, parents, [-math.inf if s is None else s for s in scores])
-            for tokens, parents, scores in stored["frames"]
-        ]
-        return Lattice(stored["end"], frames)
+        """What :meth:`to_dict` gave.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is nothing of that form.
+        """
+        frames: list[Frame] = []
+        width: int | None = None  # the first nodes have no parent that is kept
+        for tokens, parents, scores in stored["frames"]:
+            frames.append(Frame(tokens, parents, [-math.inf if s is None else float(s) for s in scores]))
+            if not (_are_numbers(tokens) and _are_numbers(parents, width)):
+                raise ValueError("a node without a token or without a parent in the frame before")
+            width = len(tokens)
+        end = stored["end"]
+        if not _are_numbers([0 if end is None else end]):
+            raise ValueError("the end is no token")
+        return Lattice(end, frames)
+
+
+def _are_numbers(values: list[Any], count: int | None = None) -> bool:
+    """Whether all are whole numbers from 0, below ``count`` where one is given."""
+    return all(type(value) is int and value >= 0 and (count is None or value < count) for value in values)
 
 
 @dataclass(frozen=True, slots=True)

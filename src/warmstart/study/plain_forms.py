@@ -11,9 +11,10 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from warmstart.example.record import Answers, Record, Target
+from warmstart.example.record import Answers, Record
 from warmstart.metrics.metric import Array
 from warmstart.metrics.postprocess import COPIES
+from warmstart.tasks.seq2seq_texts import source_text, target_text
 from warmstart.tasks.spec import TaskSpec
 
 GUESS = "guess"
@@ -35,7 +36,6 @@ class PlainForm:
 
     Attributes:
         guessed: what the guess answers, in words.
-        order: whether it matters which of two texts comes first.
     """
 
     guessed: ClassVar[str]
@@ -225,14 +225,14 @@ class TextForm(PlainForm):
 
     def guess(self, train: Sequence[Record], spec: TaskSpec) -> Guess:
         """The commonest target."""
-        commonest = Counter(map(_target, train)).most_common(1)[0][0]
+        commonest = Counter(map(target_text, train)).most_common(1)[0][0]
         return lambda _: commonest
 
     def ways(self, train: Sequence[Record], tested: Sequence[Record], spec: TaskSpec) -> dict[str, Way]:
         """The guess; the source, its first sentence, its first three (Lead-3); the target of the nearest training source."""
         found, seen = super().ways(train, tested, spec), set[tuple[str, ...]]()
         for name, copy in COPIES.items():
-            texts = tuple(copy(_source(record)) for record in tested)
+            texts = tuple(copy(source_text(record)) for record in tested)
             if texts not in seen:
                 found[name] = Way(self.COPIED[name], lambda _, texts=texts: list(texts))  # type: ignore[misc]
             seen.add(texts)
@@ -257,16 +257,6 @@ FORMS: dict[str, PlainForm] = {
 """What an Answer names as its ``plain_form`` → how it is learned."""
 
 
-def _source(record: Record) -> str:
-    source = record.texts["source"]
-    return source if isinstance(source, str) else " ".join(source)
-
-
-def _target(record: Record) -> str:
-    assert isinstance(record.label, Target)
-    return record.label.text if record.label.pieces is None else " ".join(record.label.pieces)
-
-
 def _every(train: Sequence[Record]) -> int:
     """Of many training examples every n-th is looked through."""
     return -(-len(train) // MOST_SOURCES)
@@ -277,11 +267,11 @@ def _nearest_targets(train: Sequence[Record], records: Sequence[Record]) -> list
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     words = TfidfVectorizer(sublinear_tf=True)
-    known = words.fit_transform([*map(_source, train), "no text"])[:-1].T.tocsr()
+    known = words.fit_transform([*map(source_text, train), "no text"])[:-1].T.tocsr()
     found: list[str] = []
     for start in range(0, len(records), _AT_A_TIME):
-        likeness = words.transform(map(_source, records[start : start + _AT_A_TIME])) @ known
-        found += [_target(train[place]) for place in np.asarray(likeness.argmax(axis=1)).ravel().tolist()]
+        likeness = words.transform(map(source_text, records[start : start + _AT_A_TIME])) @ known
+        found += [target_text(train[place]) for place in np.asarray(likeness.argmax(axis=1)).ravel().tolist()]
     return found
 
 

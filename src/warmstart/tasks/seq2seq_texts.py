@@ -55,6 +55,20 @@ def text_sides(record: Record, marked: bool) -> list[str | tuple[str, ...]]:
     return [record.texts["source"], target, *(record.texts[key] for key in ("answer",) if key in record.texts)]
 
 
+def source_text(record: Record) -> str:
+    """The source; sub-words with a blank between them."""
+    return _joined(record.texts["source"])
+
+
+def target_text(record: Record) -> str:
+    """The target; sub-words with a blank between them."""
+    return _joined(_target(record))
+
+
+def _joined(value: str | tuple[str, ...]) -> str:
+    return value if isinstance(value, str) else " ".join(value)
+
+
 def add_prefix(record: Record, prefix: str) -> Record:
     """The Record with a text before its source.
 

@@ -58,6 +58,11 @@ class TaskSpec(Settings):
             BadInput: a pair is none, names no label of the task, or two labels would have one name.
         """
         names = dict(zip(self.label_names, self.label_names, strict=True))
+        if pairs and not names:
+            raise BadInput(
+                "a task of this kind has no labels with names", where="--label-map", value=", ".join(pairs),
+                next_step="leave it out",
+            )  # fmt: skip
         for pair in pairs:
             own, equals, other = pair.partition("=")
             if not equals or not other:

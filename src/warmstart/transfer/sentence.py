@@ -77,13 +77,17 @@ def read_modules(folder: Path) -> SentenceModules | None:
     modules = _read(folder / MODULES, [])
     if not modules:
         return None
+    if not all(isinstance(one, dict) for one in modules):
+        raise _damaged(folder / MODULES)
     kinds = {str(one.get("type", "")).rsplit(".", 1)[-1]: str(one.get("path")) for one in modules}
     modes = _read(folder / kinds.get("Pooling", POOLING) / CONFIG, {})
     reader = _read(folder / READER, {})
     others = tuple(kind for kind in kinds if kind not in ("Transformer", "Pooling", "Normalize"))
     length = reader.get("max_seq_length") or _read(folder / TOKENIZER, {}).get("model_max_length")
+    if not isinstance(length, int | float | None):
+        raise _damaged(folder / READER)
     return SentenceModules(
-        str(modes.get("pooling_mode") or _only_mode(modes)), "Normalize" in kinds, length and int(length),
+        str(modes.get("pooling_mode") or _only_mode(modes)), "Normalize" in kinds, int(length) if length else None,
         bool(reader.get("do_lower_case")), others,
     )  # fmt: skip
 
@@ -101,10 +105,14 @@ def _read(path: Path, otherwise: Any) -> Any:
         return otherwise
     found = read_json(path)
     if not isinstance(found, type(otherwise)):
-        raise BadInput(
-            "a file of sentence-transformers is damaged", where=str(path), next_step="restore the folder from a copy"
-        )
+        raise _damaged(path)
     return found
+
+
+def _damaged(path: Path) -> BadInput:
+    return BadInput(
+        "a file of sentence-transformers is damaged", where=str(path), next_step="restore the folder from a copy"
+    )
 
 
 def write_modules(folder: Path, width: int, length: int, *, pooling: str, normalise: bool, dense: bool) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 from warmstart.base.console import say
 from warmstart.base.errors import BadInput
 from warmstart.config.requests import ScoreRequest
-from warmstart.example.record import Record, Target
 from warmstart.metrics.generation import (
     FALLBACK_METRIC,
     approximate_randomization,
@@ -21,6 +20,7 @@ from warmstart.readers.text_io import read_lines
 from warmstart.tasks.dataset import read_records
 from warmstart.tasks.row_source import ReadOptions
 from warmstart.tasks.seq2seq import Seq2Seq, count_all, installed_metrics
+from warmstart.tasks.seq2seq_texts import source_text, target_text
 from warmstart.verbs.output import signature_lines
 
 
@@ -42,8 +42,7 @@ def score(request: ScoreRequest) -> dict[str, Any]:
         check_generation_metric(name, "--metrics", GENERATION_METRICS)
     read = ReadOptions(request.encoding, format=request.format, columns=request.columns)
     records = list(read_records(Seq2Seq.name, request.data, (), read))
-    sources = [_text(record.texts["source"]) for record in records]
-    targets = [_target(record) for record in records]
+    sources, targets = list(map(source_text, records)), list(map(target_text, records))
     references = group_references(sources, targets) if request.grouped else [[target] for target in targets]
     names = list(metrics) or installed_metrics(FALLBACK_METRIC, postprocess)
 
@@ -96,12 +95,3 @@ def _prediction(row: Row, where: str) -> str:
             next_step="name what warmstart predict wrote, or a file with one text per line",
         )  # fmt: skip
     return found
-
-
-def _text(value: str | tuple[str, ...]) -> str:
-    return value if isinstance(value, str) else " ".join(value)
-
-
-def _target(record: Record) -> str:
-    assert isinstance(record.label, Target)
-    return record.label.text if record.label.pieces is None else " ".join(record.label.pieces)

@@ -13,13 +13,13 @@ import numpy as np
 
 from warmstart.base.errors import BadInput
 from warmstart.decode.settings import GenerateSettings
-from warmstart.example.record import Target
 from warmstart.metrics.postprocess import lead_sentences
 from warmstart.metrics.spans import exact_match, max_over_answers, word_f1
 from warmstart.readers.rows import read_rows
 from warmstart.readers.text_io import open_binary
 from warmstart.tasks.dataset import read_records
 from warmstart.tasks.row_source import ReadOptions
+from warmstart.tasks.seq2seq_texts import source_text, target_text
 from warmstart.zeroshot.outcome import Outcome, Terms
 from warmstart.zeroshot.scorer import Scorer
 from warmstart.zeroshot.shots import with_shots
@@ -146,11 +146,9 @@ def summaries_without_hint(path: str, encoding: str) -> Iterator[Prompt]:
 
 def _pairs(path: str, encoding: str, hint: str, equals: str) -> Iterator[Prompt]:
     for record in read_records("seq2seq", path, (), ReadOptions(encoding)):
-        source = record.texts["source"]
-        text = source if isinstance(source, str) else " ".join(source)
-        assert isinstance(record.label, Target)
+        text = source_text(record)
         head, tail = ("", text + equals) if equals else (text, hint)
-        yield Prompt(head, tail, (record.label.text,), record.where)
+        yield Prompt(head, tail, (target_text(record),), record.where)
 
 
 def coqa(path: str, encoding: str) -> Iterator[Prompt]:
@@ -165,7 +163,7 @@ def coqa(path: str, encoding: str) -> Iterator[Prompt]:
             yield from (
                 prompt for number, one in enumerate(dialogues, 1) for prompt in _turns(one, f"{path}, story {number}")
             )
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
             raise BadInput(
                 f"not a file of coqa ({error})", where=path, allowed=_COQA, next_step="check the task: --task"
             ) from None
