@@ -16,14 +16,15 @@ demo: .venv/.installed
 LM := runs/demo/language-model
 START ?= $(LM)
 STUDIES := runs/study
+JOBS ?= 2
 ifdef DATA
 TASK ?= $(notdir $(DATA:/=))
-STUDY = --start $(START) --task $(TASK) --data $(DATA)
+STUDY = --start $(START) --task $(TASK) --data $(DATA) --jobs $(JOBS)
 VARY := head_init=random
 else
 DEMO := runs/demo/data
 STUDY = --start $(START) --task classification --train $(DEMO)/train.jsonl --dev $(DEMO)/dev.jsonl --test $(DEMO)/test.jsonl \
-	--length "45 steps" --evaluate-every "1 run" --lr 5e-4 --lm-weight 0 --dropout 0.1
+	--length "45 steps" --evaluate-every "1 run" --lr 5e-4 --lm-weight 0 --dropout 0.1 --jobs $(JOBS)
 VARY := lm_weight=0.5
 CURVE := $(STUDIES)/zeroshot
 endif

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from warmstart.config.fields import default_at, field_paths
 from warmstart.config.load import compose
 from warmstart.config.schema import FinetuneRecipe, PretrainRecipe
 from warmstart.config.yaml_file import read_yaml
+from warmstart.config.zeroshot_requests import ZeroshotRequest
 from warmstart.tasks.catalogue import CATALOGUE
+from warmstart.zeroshot.table import TASKS
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 SHIPPED = sorted(RECIPES.rglob("*.yaml"))
@@ -25,10 +28,17 @@ GIVEN: dict[str, dict[str, Any]] = {
     "embedding": {"--start": "none", "--task": "embedding"},
     "multitask": {"--start": "none"},
     "gpt1": {"--start": "none"},
+    "ulmfit": {"--start": "none"},
+    "mt_dnn": {"--start": "none"},
+    "gpt2": {"--run": "gpt2", "--data": "test.txt"},
     "seq2seq": {"--start": "bert", "--task": "seq2seq"},
     "encoder_decoder": {"--start": "none", "--task": "seq2seq"},
     "tagging": {"--start": "none", "--task": "tagging"},
 }
+KINDS: dict[str, type[Settings]] = {"pretrain": PretrainRecipe, "gpt2": ZeroshotRequest}
+"""Folder → settings; those of a fine-tuning elsewhere."""
+NAMED = ("gpt1", "ulmfit", "mt_dnn")
+"""Folders whose recipes may name their task."""
 TINY = {
     "bilm": ["preset=bilm-tiny", "layers=1", "width=16", "heads=2", "context=32"],
     "encoder-decoder": ["preset=encoder-decoder-tiny", "layers=1", "width=16", "heads=2", "context=32"],
@@ -47,9 +57,9 @@ def test_there_are_recipes_for_both_verbs_and_for_generation() -> None:
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.relative_to(RECIPES).as_posix())
 def test_a_recipe_composes_and_states_only_differences(path: Path) -> None:
     """Witness: the schema's defaults, leaf by leaf."""
-    kind: type[Settings] = PretrainRecipe if path.parent.name == "pretrain" else FinetuneRecipe
+    kind = KINDS.get(path.parent.name, FinetuneRecipe)
     given = GIVEN[path.parent.name] if "task" in read_yaml(str(path)).values else GIVEN["finetune"]
-    found = compose(kind, recipe=str(path), flags=given if path.parent.name == "gpt1" else GIVEN[path.parent.name])
+    found = compose(kind, recipe=str(path), flags=given if path.parent.name in NAMED else GIVEN[path.parent.name])
     stated = [place for place in read_yaml(str(path)).lines if place in set(field_paths(kind))]
     for place in stated:
         value: Any = found
@@ -101,6 +111,54 @@ def test_every_row_of_gpt1s_tables_is_its_recipe_for_one_task() -> None:
         found = compose(FinetuneRecipe, recipe=str(path), flags=given).model_dump()
         assert {key for key, value in found.items() if value != whole[key]} == {without.get(name, "task")}, name
         assert name in without or found["task"] | {"name": "classification"} == whole["task"]
+
+
+def differences(path: Path, other: Path) -> set[str]:
+    """The fields in which two recipes of a fine-tuning differ."""
+    one, two = (
+        compose(FinetuneRecipe, recipe=str(recipe), flags=GIVEN["finetune"]).model_dump() for recipe in (path, other)
+    )
+    leaves = dict(flat(one)), dict(flat(two))
+    return {name for name in leaves[0] | leaves[1] if leaves[0].get(name) != leaves[1].get(name)}
+
+
+def flat(tree: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in tree.items():
+        if isinstance(value, dict) and value:
+            yield from flat(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value
+
+
+def test_every_row_of_ulmfits_tables_differs_as_the_row_says() -> None:
+    """Witness: Howard and Ruder 2018, by hand: six data sets, and what their study of the classifier leaves out."""
+    folder, whole = RECIPES / "finetune" / "ulmfit", RECIPES / "finetune" / "ulmfit.yaml"
+    sets = {"imdb", "dbpedia", "trec6", "ag", "yelp_polarity", "yelp_full"}
+    rates, thaw, fall = "train.optimizer.layer_decay", "train.unfreeze", "train.schedule.decay"
+    rows = {
+        "full": {rates, thaw, fall}, "full_discr": {thaw, fall}, "freez": {rates, fall}, "freez_discr": {fall},
+        "freez_stlr": {rates}, "freez_cos": {rates, fall}, "last": {rates, thaw, fall, "scheme.kind"},
+        "no_pretraining": {"model.preset"},
+    }  # fmt: skip
+    assert {path.stem for path in folder.glob("*.yaml")} == sets | {*rows}
+    for name, changed in rows.items():
+        assert differences(folder / f"{name}.yaml", whole) == changed, name
+    for name in sets:
+        found = compose(FinetuneRecipe, recipe=str(folder / f"{name}.yaml"), flags=GIVEN["ulmfit"])
+        assert found.task.name == (name if name in CATALOGUE else "classification")
+
+
+def test_every_column_of_gpt2s_tables_is_a_task() -> None:
+    """Witness: Radford et al. 2019, table 3 and section 3, by hand; the names of the zero-shot tasks."""
+    found = {
+        path.stem: compose(ZeroshotRequest, recipe=str(path), flags=GIVEN["gpt2"]).task
+        for path in (RECIPES / "zeroshot" / "gpt2").glob("*.yaml")
+    }
+    assert {*found.values()} <= {*TASKS}
+    assert {*found} == {
+        "lambada", "cbt_cn", "cbt_ne", "wikitext2", "wikitext103", "ptb", "enwik8", "text8", "one_billion_words",
+        "winograd", "coqa", "cnndm", "cnndm_no_hint", "translation", "natural_questions",
+    }  # fmt: skip
 
 
 def test_ramachandrans_recipes_are_the_papers() -> None:
@@ -186,7 +244,7 @@ def test_a_recipe_of_an_encoder_decoder_trains_two_steps(path: Path, tmp_path: P
     own = ("cells=16", "upper_cells=16", "embedding_width=8") if "lstm" in path.name else ("heads=2",)
     sets += [f"model.{size}" for size in ("layers=2", "width=16", *own)]
     sets += ["task.seq2seq.source_limit=12", "task.seq2seq.target_limit=8", "control=false", "model.context=32"]
-    sets += ["side_losses=summed", "scheme.freeze_tables=false", "task.train_frac=1"]
+    sets += ["side_losses=summed", "scheme.freeze_tables=false", "task.train_frac=1", "search.min_new=0"]
     words = ["finetune", "--recipe", str(path), "--start", "none", "--task", "seq2seq", "--vocab-size", "257"]
     words += ["--train", str(tmp_path / "rows.jsonl"), "--out", str(tmp_path / "run"), "--quiet"]
     assert main([*words, *(word for change in sets for word in ("--set", change))]) == 0

@@ -29,3 +29,17 @@ def test_sigterm_between_two_parts_of_a_demo_is_heard(tmp_path: Path, monkeypatc
     with pytest.raises(TerminationError, match="run the same command again") as caught:
         run.demo(str(tmp_path / "demo"))
     assert caught.value.exit_code == 75
+
+
+def test_the_table_has_what_a_person_would_use_instead(capsys: pytest.CaptureFixture[str]) -> None:
+    """Witness: the table by hand, and both sentences."""
+    each = {"guess": {"what": "the commonest class", "metrics": {"accuracy": 0.125}}}
+    arm = {"mean": 0.5, "std": 0.01, "values": [0.49, 0.51]}
+    tuned = {
+        "metric": "accuracy", "split": "test", "pretrained": arm, "scratch": arm, "comparison": {"sentence": "It gains."},
+        "baselines": {"each": each, "sentence": "It gains over guess."},
+    }  # fmt: skip
+    run._say_result(tuned, ["a"], "b", Path("page.html"), 1.0)
+    said = capsys.readouterr().err
+    assert "without (random start)      50.0%       1.0  49.0%  51.0%\nguess: the commonest class  12.5%" in said
+    assert "It gains. It gains over guess." in said

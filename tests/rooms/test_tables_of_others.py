@@ -248,7 +248,9 @@ def test_rows_that_cannot_be_used_are_skipped_and_counted_where_asked(tmp_path: 
         assert name in refused and name in skipped.describe()[0]
     assert SkippedRows().describe() == []
     nothing = complaint(tmp_path / "a.csv", "text,label\na,\nb,\n", skipped=SkippedRows())
-    assert "no examples" in nothing
+    assert f"no examples are left: 2 rows left out: the label is empty ({tmp_path / 'a.csv'}:2" in nothing
+    scores = complaint(tmp_path / "a.csv", "text,score\na,x\n", "regression", skipped=SkippedRows())
+    assert "1 row left out: the score is not a finite number" in scores and "without --bad-rows skip" in scores
 
 
 def test_so_many_rows_may_be_left_out_and_no_more(tmp_path: Path) -> None:

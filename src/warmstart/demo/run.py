@@ -171,11 +171,19 @@ def _arms(tuned: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     return [("with pre-training", tuned[PRETRAINED]), ("without (random start)", tuned[SCRATCH])]
 
 
+def _baselines(tuned: dict[str, Any]) -> list[tuple[str, float]]:
+    """What a person would use instead."""
+    return [
+        (f"{name}: {one['what']}", one["metrics"][tuned["metric"]]) for name, one in tuned["baselines"]["each"].items()
+    ]
+
+
 def _say_result(tuned: dict[str, Any], examples: Sequence[str], sample: str, page: Path, seconds: float) -> None:
     rows = [
         [name, f"{arm['mean']:.1%}", f"{100 * arm['std']:.1f}", "  ".join(f"{v:.1%}" for v in arm["values"])]
         for name, arm in _arms(tuned)
     ]
+    rows += [[name, f"{value:.1%}", "", ""] for name, value in _baselines(tuned)]
     say("\n" + format_table([f"{tuned['metric']} on {tuned['split']}", "mean", "± points", "each seed"], rows))
     say(_verdict(tuned))
     say("\nthree predictions")
@@ -186,8 +194,7 @@ def _say_result(tuned: dict[str, Any], examples: Sequence[str], sample: str, pag
 
 
 def _verdict(tuned: dict[str, Any]) -> str:
-    sentence: str = tuned["comparison"]["sentence"]
-    return sentence
+    return f"{tuned['comparison']['sentence']} {tuned['baselines']['sentence']}"
 
 
 def _write_page(
@@ -202,6 +209,7 @@ def _write_page(
         (name, Number(arm["mean"], arm["std"]), *map(Number, arm["values"])) for name, arm in _arms(tuned)
     ]
     seeds = tuple(f"seed {number}" for number in range(1, len(tuned[PRETRAINED]["values"]) + 1))
+    arms += [(name, Number(value), *["–"] * len(seeds)) for name, value in _baselines(tuned)]
     task_runs = [run for run in runs if run.final.seeds]
     blocks: list[Block] = [
         Paragraph(

@@ -110,6 +110,19 @@ class RowProblems:
         """Whether rows that cannot be used are left out."""
         return self._skipped is not None
 
+    def none_left(self) -> BadInput:
+        """What to raise where no row is used: of a source without any, or of one whose rows were all left out."""
+        left = self._skipped.describe() if self._skipped is not None else []
+        if left:
+            return BadInput(
+                f"no examples are left: {left[0]}", where=self._where, allowed="at least one row that can be used",
+                next_step="correct the rows; without --bad-rows skip the first of them is shown in full",
+            )  # fmt: skip
+        return BadInput(
+            "no examples", where=self._where, allowed="at least one row",
+            next_step="check that this is the file you meant",
+        )  # fmt: skip
+
     def includes(self, error: BadInput) -> bool:
         """Whether a row was refused for the same reason."""
         return any(known.what == error.what for known in self._errors)

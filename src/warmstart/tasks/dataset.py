@@ -107,7 +107,7 @@ def task_of_rows(
     """All labelled examples of some rows; ``name`` says in messages where they come from; else as :func:`read_task`."""
     one = find_kind(kind)
     columns = one.label_columns if labels is None else one.label_columns_of(labels)
-    drafts = gather(_drafts(one, source, columns, RowProblems(name, skipped), name), DRAFTS)
+    drafts = gather(_drafts(one, source, columns, RowProblems(name, skipped)), DRAFTS)
     if labels is None:
         names, drafts = _learn_labels(one, drafts, RowProblems(name, skipped))
     else:
@@ -116,6 +116,8 @@ def task_of_rows(
     made = (problems.attempt(_record, one, found, numbers) for found in drafts)
     records = gather(filter(None, made), RECORDS)
     problems.raise_all()
+    if not records:
+        raise problems.none_left()
     if labels is None:
         _check_varied(one, drafts[0], records, name)
     values = () if labels is not None else _values_of(names, (v for found in drafts for v in one.label_values(found)))
@@ -141,12 +143,15 @@ def records_of_rows(
     one = find_kind(kind).reading(options)
     numbers = LabelNumbers(labels)
     columns = one.label_columns_of(labels) if labelled else None
-    problems = RowProblems(name, skipped)
-    for found in _drafts(one, source, columns, RowProblems(name, skipped), name, keeps_texts and not labelled):
+    problems, is_empty = RowProblems(name, skipped), True
+    for found in _drafts(one, source, columns, RowProblems(name, skipped), keeps_texts and not labelled):
         record = problems.attempt(_record, one, found, numbers)
         if record is not None:
+            is_empty = False
             yield record
     problems.raise_all()
+    if is_empty:
+        raise problems.none_left()
 
 
 def draft(kind: TaskKind, row: Row, label_columns: Sequence[str] | None, keeps_texts: bool = False) -> Draft:
@@ -179,9 +184,12 @@ def draft(kind: TaskKind, row: Row, label_columns: Sequence[str] | None, keeps_t
 
 
 def _drafts(
-    kind: TaskKind, source: Iterable[Row], columns: Sequence[str] | None, problems: RowProblems, name: str,
+    kind: TaskKind,
+    source: Iterable[Row],
+    columns: Sequence[str] | None,
+    problems: RowProblems,
     keeps_texts: bool = False,
-) -> Iterator[Draft]:  # fmt: skip
+) -> Iterator[Draft]:
     """Drafts of all rows; the first row settles which of the label columns is read."""
     is_empty = is_first = True
     for row in kind.gather(source):
@@ -195,9 +203,7 @@ def _drafts(
         yield found
     problems.raise_all()
     if is_empty:
-        raise BadInput(
-            "no examples", where=name, allowed="at least one row", next_step="check that this is the file you meant"
-        )
+        raise problems.none_left()
 
 
 def _learn_labels(
