@@ -312,7 +312,7 @@ class ConvertRequest(Settings):
     data: str | None = Setting(
         None, "labelled examples to measure that by", flag="--data", metavar="FILE", path=PathRule("any", hub=True)
     )
-    base: str | None = Setting(
+    base_model: str | None = Setting(
         None, "the model that an adapter belongs to (default: the one that it names, or the run's start)", flag="--base",
         metavar="MODEL", path=MODEL,
     )  # fmt: skip

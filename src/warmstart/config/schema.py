@@ -73,6 +73,8 @@ class ModelRecipe(Settings):
     upper_cells: int | None = copy_setting(LSTMSettings, "upper_cells")
     embedding_std: float | None = copy_setting(LSTMSettings, "embedding_std")
     embedding_width: int | None = copy_setting(LSTMSettings, "embedding_width")
+    characters: int | None = copy_setting(LSTMSettings, "characters")
+    filters: tuple[int, ...] | None = copy_setting(LSTMSettings, "filters")
     shared_tokens: bool | None = copy_setting(EncoderDecoderSettings, "shared_tokens")
     norm_eps: float | None = copy_setting(TransformerSettings, "norm_eps")
     embedding_norm: bool | None = copy_setting(TransformerSettings, "embedding_norm")

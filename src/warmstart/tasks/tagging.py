@@ -115,6 +115,7 @@ class TagsAnswer(Answer):
         metrics: Sequence[str] = (),
     ) -> Scores:  # fmt: skip
         """Accuracy over words; intervals are drawn over sentences."""
+        _check_words(truths)
         words = np.array(list(chain(*truths))), np.array(list(chain(*predictions)))
         return ratio_scores(tag_ratios(truths, predictions), seed, is_collapsed(*words))
 
@@ -162,6 +163,7 @@ class EntitiesAnswer(TagsAnswer):
 
         Few words are part of an entity, so a tagger may be of use that gets fewer words right than "O" everywhere does.
         """
+        _check_words(truths)
         collapsed = is_one_answer(list(chain(*truths)), list(chain(*predictions)))
         scores = ratio_scores(entity_ratios(truths, predictions), seed, collapsed)
         return replace(scores, metrics=entity_metrics(truths, predictions))
@@ -322,6 +324,15 @@ class Tagging(TaskKind):
         if not account.unread:
             return []
         return [f"{account.unread:,} words have no token, or were cut away; each gets the tag {_unread_tag(spec)!r}"]
+
+
+def _check_words(truths: Sequence[Sequence[str]]) -> None:
+    """Raises :class:`BadInput` where no sentence has a word: then no metric is defined."""
+    if not any(truths):
+        raise BadInput(
+            "no word to evaluate on", where="records", value=0, allowed="a sentence with a word",
+            next_step="check that this is the file you meant",
+        )  # fmt: skip
 
 
 def words_read(parts: Parts) -> Ints:
