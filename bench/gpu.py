@@ -36,6 +36,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "cuda": {"name": "gpt1", "context": 512, "vocab_size": 40478},
     "cpu": {"name": "gpt1-tiny", "context": 32, "vocab_size": 512},
 }
+RESUMED = {"cuda": "gpt1-micro", "cpu": "gpt1-tiny"}
 STEPS = {"cuda": 40, "cpu": 4}
 """Steps of a turn; the first turn, in which parts are compiled, does not count."""
 
@@ -105,7 +106,7 @@ def kill_and_resume(asked: argparse.Namespace, home: Path) -> dict[str, Any]:
     text.write_text("\n\n".join(topics.values()), encoding="utf-8")
     warmstart = [sys.executable, "-m", "warmstart"]
     call([*warmstart, "prepare", text, "--vocab-size", 2000, "--out", home / "corpus", "--quiet"], asked.device)
-    words = [*warmstart, "pretrain", "--corpus", home / "corpus", "--device", asked.device, "--model", "gpt1-micro",
+    words = [*warmstart, "pretrain", "--corpus", home / "corpus", "--device", asked.device, "--model", RESUMED[asked.device],
              "--length", "60 steps", "--evaluate-every", "20 steps", "--save-every", 0, "--quiet"]  # fmt: skip
     call([*words, "--out", home / "whole"], asked.device)
     broken = [*words, "--out", home / "broken", "--resume"]

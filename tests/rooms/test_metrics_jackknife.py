@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from warmstart.metrics import cells
 from warmstart.metrics.generation import compute_statistics
 from warmstart.metrics.jackknife import (
     MAX_GROUPS,
@@ -88,6 +89,25 @@ def test_the_variance_of_a_difference_is_that_of_paired_examples() -> None:
         metric_pseudo_values("mse", targets, predictions), metric_pseudo_values("mse", targets, other)
     )
     assert found == pytest.approx(errors.var(ddof=1) / 80)
+
+
+def test_distinct_examples_are_counted_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Witness: NumPy over all examples at once; and the same counts whatever the size of a chunk."""
+    draw = np.random.default_rng(2)
+    columns = draw.integers(0, 3, (1000, 2)), draw.integers(0, 2, (1000, 2))
+    rows = np.stack(columns, axis=-1).reshape(1000, -1)
+    expected, counts = np.unique(rows, axis=0, return_counts=True)
+    for chunk in (7, 64, 1000):
+        monkeypatch.setattr(cells, "CHUNK", chunk)
+        found = cells.count_cells(*columns)
+        assert np.array_equal(np.stack(found.columns, axis=-1).reshape(len(expected), -1), expected)
+        assert found.counts.tolist() == counts.tolist() and not found.groups.any()
+        dealt = cells.count_cells(*columns, num_groups=9)
+        groups = np.arange(1000) % 9
+        for group in range(9):
+            own = dealt.groups == group
+            assert dealt.counts[own].sum() == (groups == group).sum()
+            assert len(np.unique(rows[groups == group], axis=0)) == own.sum()
 
 
 def test_the_residual_of_runs_and_examples_is_that_of_least_squares():

@@ -44,7 +44,7 @@ class Evaluation:
     account: Account
     spec: TaskSpec
     targets: list[Any] = field(repr=False)
-    predictions: list[Any] = field(repr=False)
+    predictions: Sequence[Any] = field(repr=False)
     signatures: dict[str, str] | None = None
     label_names: tuple[str, ...] = ()
     pseudo_values: dict[str, Array] = field(default_factory=dict, repr=False)

@@ -63,11 +63,12 @@ class HeadPredictor:
 
     def outputs(self, records: Iterable[Record]) -> Iterator[RawOutput]:
         """As :class:`~warmstart.evaluation.predictor.Predictor` has it; the account is of the first model's texts."""
-        remaining, memory = iter(records), FreedMemory(SLACK_BYTES)
+        remaining, memory = iter(records), None
         size = max(1, self.chunk // kind_of(self.spec).num_examples(self.spec.frame))
         with frozen_heap():
             while chunk := next_chunk(remaining, size):
                 yield from self._averaged_outputs(chunk)
+                memory = memory or FreedMemory(SLACK_BYTES)  # what is made once, in the first chunk, is not counted
                 memory.release()
 
     def _averaged_outputs(self, records: list[Record]) -> Iterator[RawOutput]:

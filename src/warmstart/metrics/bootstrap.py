@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from warmstart.base.seeds import generator
+from warmstart.metrics.cells import Cells, count_cells
 from warmstart.metrics.metric import METRICS, Array
 from warmstart.metrics.ratio import Ratio
 from warmstart.metrics.weighted import WEIGHTED_METRICS, safe_divide
@@ -42,34 +43,20 @@ def bootstrap_interval(
         resamples: number of resamples.
     """
     metric = WEIGHTED_METRICS[name]
-    cells = _cells(targets, predictions)
+    cells = count_cells(targets, predictions)
     values = [metric(cells.columns[0], cells.columns[1], counts) for counts in _draws(cells, seed, resamples)]
     return _bounds(METRICS[name](targets, predictions), np.concatenate(values))
 
 
 def bootstrap_ratio(ratio: Ratio, seed: int, resamples: int = NUM_RESAMPLES) -> ConfidenceInterval:
     """Interval of a ratio; a resample draws its sentences or questions."""
-    cells = _cells(ratio.numerator, ratio.denominator)
+    cells = count_cells(ratio.numerator, ratio.denominator)
     numerator, denominator = cells.columns
     values = [safe_divide(counts @ numerator, counts @ denominator) for counts in _draws(cells, seed, resamples)]
     return _bounds(ratio.value, np.concatenate(values))
 
 
-@dataclass(frozen=True, slots=True)
-class _Cells:
-    """Distinct examples: their columns (target, prediction) and the count of each."""
-
-    columns: list[Array]
-    counts: Array
-
-
-def _cells(*columns: Array) -> _Cells:
-    flat = np.stack(columns, axis=-1).reshape(len(columns[0]), -1)
-    _, first, counts = np.unique(flat, axis=0, return_index=True, return_counts=True)
-    return _Cells([column[first] for column in columns], counts)
-
-
-def _draws(cells: _Cells, seed: int, resamples: int) -> Iterator[Array]:
+def _draws(cells: Cells, seed: int, resamples: int) -> Iterator[Array]:
     """Counts [b, G] of b resamples of the G distinct examples at a time, ``resamples`` in all."""
     rng = generator(seed, "bootstrap")
     total = int(cells.counts.sum())

@@ -14,24 +14,27 @@ from collections.abc import Callable
 import numpy as np
 
 from warmstart.base.arrays import Ints
+from warmstart.metrics.cells import count_cells
 from warmstart.metrics.metric import Array
 from warmstart.metrics.ratio import Ratio
 from warmstart.metrics.weighted import WEIGHTED_METRICS, safe_divide
 
 MAX_GROUPS = 500
-_BLOCK = 50  # groups at a time
+_MAX_WEIGHTS = 1 << 20  # numbers in memory at a time
 
 
 def metric_pseudo_values(name: str, targets: Array, predictions: Array) -> Array:
     """[K] pseudo-values of the metric ``name`` of targets [n] or [n, C] and predictions of the same shape."""
-    metric, groups = WEIGHTED_METRICS[name], _groups(len(targets))
-    total, last = np.ones((1, len(targets))), int(groups.max())
-    whole = metric(targets, predictions, total)
-    if last == 0:
+    metric, count = WEIGHTED_METRICS[name], min(len(targets), MAX_GROUPS)
+    cells = count_cells(targets, predictions, num_groups=count)
+    (first, second), counts = cells.columns, cells.counts.astype(np.float64)
+    whole = metric(first, second, counts[None, :])
+    if count == 1:
         return whole  # nothing is left without the one example
+    block = max(1, min(count, _MAX_WEIGHTS // len(counts)))
     left = [
-        metric(targets, predictions, total - (groups == np.arange(start, min(start + _BLOCK, last + 1))[:, None]))
-        for start in range(0, last + 1, _BLOCK)
+        metric(first, second, counts * (cells.groups != np.arange(start, min(start + block, count))[:, None]))
+        for start in range(0, count, block)
     ]
     return _pseudo_values(whole[0], np.concatenate(left))
 

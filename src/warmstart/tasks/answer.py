@@ -218,9 +218,9 @@ class Answer:
         """The task with what is chosen by these predictions (a threshold)."""
         return spec
 
-    def decide(self, spec: TaskSpec, predictions: Sequence[Any]) -> list[Any]:
+    def decide(self, spec: TaskSpec, predictions: Sequence[Any]) -> Sequence[Any]:
         """The predictions once everything is chosen."""
-        return list(predictions)
+        return predictions
 
     def evaluate(
         self, spec: TaskSpec, truths: Sequence[Any], predictions: Sequence[Any], seed: int | None,
