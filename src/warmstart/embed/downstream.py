@@ -52,7 +52,8 @@ def read_labelled_texts(path: str, encoding: str = "utf-8") -> list[LabelledText
     labels, texts = ({getattr(one, name) for one in found} for name in ("label", "text"))
     if len(labels) < 2 or len(texts) < FOLDS:
         raise BadInput(
-            "too little to learn from", where=path, value=f"{format_count(len(texts), 'text')} with {format_count(len(labels), 'label')}",
+            "too little to learn from", where=path,
+            value=f"{format_count(len(texts), 'text')} with {format_count(len(labels), 'label')}",
             allowed=f"{FOLDS} texts or more, with two labels or more",
         )  # fmt: skip
     return found
