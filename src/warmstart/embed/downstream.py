@@ -66,7 +66,7 @@ def predicted_right(space: Space, rows: list[LabelledText], steps: tuple[str, ..
     units = to_unit(space.encode(list(numbers), steps))
     labels = np.array([row.label for row in rows])
     parts = (generator(SEED, "downstream").permutation(len(numbers)) % FOLDS)[texts]
-    known = units.any(axis=1)[texts]
+    known = np.asarray(units.any(axis=1))[texts]
     right = np.full(len(rows), np.nan, np.float32)
     for part in range(FOLDS):
         asked, learned = known & (parts == part), known & (parts != part)
