@@ -4,8 +4,8 @@ python bench/embeddings.py [--words 400000] [--width 300] [--questions 19544] [-
 
 Vectors and questions are made on the spot: random numbers of five decimals in word2vec's text form, questions over 905
 distinct words as the Google set has them. All is processor time of one thread, loading from the disk's cache; gensim answers
-``--peer-questions``, and its time is for as many as ours. With ``--encoder`` also the vectors of ``--sentences`` by a folder of
-sentence-transformers, in both number formats, by turns.
+``--peer-questions``, and its time is for as many as ours. With ``--encoder``, a folder of sentence-transformers, also the
+vectors of ``--sentences``, in both number formats, by turns.
 """
 
 import argparse
