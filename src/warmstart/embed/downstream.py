@@ -10,6 +10,7 @@ from math import factorial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from warmstart.base.arrays import Floats, Ints
@@ -104,7 +105,7 @@ class Correlation:
     p_permutation: float
 
 
-def correlate(first: Floats, second: Floats) -> Correlation | None:
+def correlate(first: NDArray[np.float64], second: NDArray[np.float64]) -> Correlation | None:
     """Of the values [S] of sources at two tests; ``None`` of fewer than four sources, or where all are equal at one."""
     if len(first) < FEWEST or np.ptp(first) == 0 or np.ptp(second) == 0:
         return None
