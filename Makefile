@@ -1,7 +1,7 @@
 # `make demo` and `make test` work on a fresh clone: each installs what is missing into .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
-BUILT := pyproject.toml setup.py $(wildcard src/warmstart/models/*.[ch])
+BUILT := pyproject.toml setup.py $(wildcard src/warmstart/models/*.[ch]) src/warmstart/text/words.c
 
 # Another processor: plain vector code in torch, AVX2 in oneDNN, MKL's code for any x86 processor, two threads.
 OTHER := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=AVX2 MKL_CBWR=COMPATIBLE OMP_NUM_THREADS=2 GOMP_SPINCOUNT=5000
@@ -84,4 +84,4 @@ dev: .venv/.dev
 	touch .venv/.installed $@
 
 clean:
-	rm -rf .venv build dist runs src/warmstart/models/_kernels*.so
+	rm -rf .venv build dist runs src/warmstart/models/_kernels*.so src/warmstart/text/_words*.so

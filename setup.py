@@ -1,4 +1,4 @@
-"""What pyproject.toml cannot say: kernels for a CPU are built where gcc is at hand (docs/models.md).
+"""What pyproject.toml cannot say: kernels are built where gcc is at hand (docs/models.md, docs/text.md).
 
 With ``WARMSTART_KERNELS=0`` none are: the wheel is then of Python alone, for every machine.
 """
@@ -12,4 +12,7 @@ kernels = Extension(
     depends=["src/warmstart/models/vectors.h"],
     extra_compile_args=["-O3", "-g0", "-fopenmp"], extra_link_args=["-fopenmp"],
 )  # fmt: skip
-setup(ext_modules=[] if os.environ.get("WARMSTART_KERNELS") == "0" else [kernels])
+words = Extension(
+    "warmstart.text._words", ["src/warmstart/text/words.c"], optional=True, extra_compile_args=["-O3", "-g0"]
+)
+setup(ext_modules=[] if os.environ.get("WARMSTART_KERNELS") == "0" else [kernels, words])

@@ -24,8 +24,14 @@ class Drawn:
         return np.random.default_rng(start).integers(0, self.vocab_size, stop - start)
 
 
-def train(backbone: Any, drawn: Drawn) -> None:
-    """The Trainer with its defaults; its steps are paced by the source that it takes rows from."""
+def train(backbone: Any, drawn: Drawn, max_tokens: int = 8192) -> None:
+    """The Trainer with its defaults; its steps are paced by the source that it takes rows from.
+
+    Args:
+        backbone: settings of the model.
+        drawn: the text.
+        max_tokens: of a micro-batch.
+    """
     from warmstart.base.run_folder import RunFolder
     from warmstart.models.model import Model
     from warmstart.models.settings import ModelSettings
@@ -46,10 +52,10 @@ def train(backbone: Any, drawn: Drawn) -> None:
             return super().take(epoch, indices)
 
     source = Paced(drawn, drawn.context, causal)
-    settings = TrainSettings(length="1 epoch", batch_size=drawn.rows, save_every_s=1e9)
+    settings = TrainSettings(length="1 epoch", batch_size=drawn.rows, save_every_s=1e9, max_tokens=max_tokens)
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder(Path(folder) / "run")
-        stream = Stream(source, settings.batch_size, settings.seed)
+        stream = Stream(source, settings.batch_size, settings.seed, max_tokens=max_tokens)
         model = Model.fresh(ModelSettings(backbone=backbone), 1)
         trainer = Trainer(model, stream, settings, Criterion({"lm": 1.0}), run, None, default_device())
         run.create("a recipe", {})

@@ -41,7 +41,8 @@ from warmstart.readers.images import read_image_rows
 from warmstart.readers.word_vectors import read_word_vectors
 from warmstart.run.loading import load_run
 from warmstart.tasks.dataset import read_task
-from warmstart.train.checkpoint import load_newest, save
+from warmstart.train.checkpoint import save
+from warmstart.train.checkpoints import find_newest
 from warmstart.verbs.api import finetune, prepare
 
 ROWS = [{"text": f"a {word} film, {n}", "label": word} for n, word in enumerate(("good", "bad", "good", "bad"))]
@@ -170,11 +171,11 @@ def folder_targets(home: Path) -> list[Target]:
     newest = saved / "step-000000004"
 
     def checkpoint() -> tuple[int, list[float]]:
-        found = load_newest(saved)
+        found = find_newest(saved)
         assert found is not None
-        if found[1]["step"] == 2:  # the newest was named, and the one before is taken
+        if found.state["step"] == 2:  # the newest was named, and the one before is taken
             raise BadInput("damaged", where=str(newest))
-        return found[1]["step"], found[0]["a"].tolist()
+        return found.state["step"], found.tensors["a"].tolist()
 
     def verified() -> tuple[list[int], int]:
         found = Corpus.open(corpus, verify=True)

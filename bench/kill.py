@@ -1,12 +1,12 @@
 """Kills, stops and losses of power at random moments; each run then goes on, and its end must be that of an unbroken one.
 
-    python bench/kill.py [--rounds 100] [--only kill|stop|power] [--seed 1] [--json]
+    python bench/kill.py [--rounds 100] [--only kill|stop|power] [--command study] [--seed 1] [--json]
 
 Four commands (pre-training, fine-tuning with two seeds, a study, a preparation) run with tiny models, in processes that are
 forked from one that has imported everything. Each round breaks one of them off, once or several times, and lets it go on to
 its end. Half of the breaks come at a random time, half at a random call of the file system, so that many fall within the
 writing of a checkpoint. Compared are the bytes of all weights and of all corpora, every line of the metrics and every
-report, but for what tells the time.
+report, but for what tells the time. A training that had its report before a break is not begun again.
 
     kill    SIGKILL
     stop    SIGTERM or SIGINT: exit code 75 or 130 within 10 s, or a process that ends before it listens or writes
@@ -172,6 +172,7 @@ class Bench:
         self._check_done(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
         self.seconds = time.monotonic() - began_at_s
         self.wanted = result(self.out)
+        self.num_repeated = 0
 
     @property
     def words(self) -> list[str]:
@@ -203,6 +204,7 @@ class Bench:
             if by_call:
                 Calls(self.disk, at, number)
 
+        reports = self._reports()
         child = begin(words, prepare, self.log)
         if not by_call:
             time.sleep(after_s)
@@ -212,18 +214,35 @@ class Bench:
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         if number == signal.SIGKILL and code != -number:
             self._check_done(code)
+        self._count_repeated(reports)
         return Ended(code, 0.0 if by_call else time.monotonic() - sent_at_s)
 
     def finish(self) -> bool:
         """Lets the command come to its end; whether that is the one of the unbroken run. Says what differs."""
+        reports = self._reports()
         if not self._is_finished():
             child = begin(self.go_on(), lambda: None, self.log)
             self._check_done(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        self._count_repeated(reports)
         found = result(self.out)
         names = [name for name in sorted({*found, *self.wanted}) if found.get(name) != self.wanted.get(name)]
         if names:
             print(f"{self.scenario.name}: different: {', '.join(names)}", file=sys.stderr, flush=True)
         return not names
+
+    def _reports(self) -> dict[Path, int]:
+        """The trainings that have ended: report → when it was written."""
+        return {path: path.stat().st_mtime_ns for path in self.out.glob("*/**/report.json")}
+
+    def _count_repeated(self, reports: dict[Path, int]) -> None:
+        """Counts those of them that are gone or were written once more."""
+        now = self._reports()
+        self.num_repeated += sum(now.get(path) != at for path, at in reports.items())
+
+    def take_repeated(self) -> int:
+        """Trainings that were begun again since this was asked last."""
+        found, self.num_repeated = self.num_repeated, 0
+        return found
 
     def _is_finished(self) -> bool:
         return (self.out / "report.json").is_file() and self.scenario.name in ("pretrain", "finetune")
@@ -237,7 +256,7 @@ def round_of_kills(bench: Bench) -> dict[str, int]:
         if bench._is_finished():
             break
         broken += bench.break_off(signal.SIGKILL, bench.go_on()).code == -signal.SIGKILL
-    return {"broken": broken, "rounds": 1, "different": not bench.finish()}
+    return {"broken": broken, "rounds": 1, "different": not bench.finish(), "repeated": bench.take_repeated()}
 
 
 def round_of_stops(bench: Bench) -> dict[str, int]:
@@ -253,7 +272,7 @@ def round_of_stops(bench: Bench) -> dict[str, int]:
         print(f"exit code {ended.code}: {bench.log.read_text(encoding='utf-8')[-800:]}", file=sys.stderr, flush=True)
     return {
         "broken": ended.code == stopped, "rounds": 1, "before it began": is_before, "other exit codes": is_other,
-        "late": ended.seconds > LONGEST_S, "different": not bench.finish(),
+        "late": ended.seconds > LONGEST_S, "different": not bench.finish(), "repeated": bench.take_repeated(),
     }  # fmt: skip
 
 
@@ -262,7 +281,7 @@ def round_of_power(bench: Bench) -> dict[str, int]:
     bench._clear()
     broken = bench.break_off(signal.SIGKILL, bench.words, record=True).code == -signal.SIGKILL
     lose_power(bench.disk, bench.store, bench.rng)
-    return {"broken": broken, "rounds": 1, "different": not bench.finish()}
+    return {"broken": broken, "rounds": 1, "different": not bench.finish(), "repeated": bench.take_repeated()}
 
 
 ROUNDS = {"kill": round_of_kills, "stop": round_of_stops, "power": round_of_power}
@@ -308,17 +327,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=100, help="of each kind, over all four commands")
     parser.add_argument("--only", choices=ROUNDS)
+    parser.add_argument("--command", help="one of the four: pretrain, finetune, study, prepare")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
-    found = run([asked.only] if asked.only else [*ROUNDS], asked.rounds, asked.seed)
+    found = run(
+        [asked.only] if asked.only else [*ROUNDS], asked.rounds, asked.seed, [asked.command] if asked.command else None
+    )
     if asked.json:
         print(json.dumps({"ours": found, "peers": {}, "ratios": {}, "unit": "rounds"}))
     else:
         for kind, by_name in found.items():
             for name, counts in by_name.items():
                 print(line_of(kind, name, counts))
-    bad = ("different", "late", "other exit codes")
+    bad = ("different", "repeated", "late", "other exit codes")
     sys.exit(any(counts.get(name) for by_name in found.values() for counts in by_name.values() for name in bad))
 
 

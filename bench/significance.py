@@ -21,7 +21,9 @@ from warmstart.metrics.comparison import compare
 from warmstart.metrics.paired import compare_means, mcnemar
 
 Array = Any
-SETTINGS = [(100, 3, 0.0), (500, 3, 0.0), (500, 5, 0.0), (500, 3, 0.1), (500, 1, 0.0)]
+SETTINGS = [
+    (100, 3, 0.0), (500, 2, 0.0), (500, 3, 0.0), (500, 5, 0.0), (500, 2, 0.1), (500, 3, 0.1), (500, 5, 0.1), (500, 1, 0.0),
+]  # fmt: skip
 """Examples, seeds, and standard deviation of the luck of a seed, in probit units."""
 RESAMPLES = 400
 
@@ -55,7 +57,7 @@ def study(setting: tuple[int, int, float], gain: float, truth: float, draw: np.r
     examples, seeds, luck = setting
     first, second = (answers(one, seeds, luck, draw) for one in chances(examples, draw, gain))
     means = [side.mean(1).tolist() for side in (first, second)]
-    found = compare(*means, pseudo_values=(first.mean(0), second.mean(0)))
+    found = compare(*means, pseudo_values=(first, second))
     low, high = bootstrap(first, second, draw)
     paired = compare_means(first.mean(0), second.mean(0), 0, 400)
     return {

@@ -1,6 +1,7 @@
 """The house stands: imports run downhill, and a few things happen in one place only. Witness: the syntax trees."""
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -90,6 +91,21 @@ def dotted(node: ast.expr) -> str:
     if isinstance(node, ast.Attribute):
         return f"{dotted(node.value)}.{node.attr}"
     return node.id if isinstance(node, ast.Name) else "?"
+
+
+def test_rooms_say_which_floor_they_are_on() -> None:
+    """Witness: the first words of each room's docstring and of its page."""
+    pages = PACKAGE.parents[1] / "docs"
+    told = {file.room: ast.get_docstring(file.tree) or "" for file in FILES if file.place == f"{file.room}/__init__.py"}
+    assert {room: text.partition(":")[0] for room, text in told.items()} == {
+        room: f"Floor {number}" for room, number in FLOOR_OF.items()
+    }
+    named = {
+        room: re.findall(r"^Floor (\d+)", (pages / f"{room}.md").read_text("utf-8"), re.MULTILINE) for room in told
+    }
+    assert {room: found for room, found in named.items() if found} == {
+        room: [str(FLOOR_OF[room])] for room, found in named.items() if found and room is not None
+    }
 
 
 def test_every_room_has_a_floor() -> None:

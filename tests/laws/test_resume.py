@@ -27,6 +27,7 @@ from warmstart.streams.settings import MixtureSettings
 from warmstart.streams.sources import ListSource, RowSource
 from warmstart.streams.stream import BatchStream, Stream
 from warmstart.train import checkpoint, loop
+from warmstart.train.checkpoints import find_newest
 from warmstart.train.loop import Trainer
 from warmstart.train.precision import ComputeSettings
 from warmstart.train.progress import Validation
@@ -243,8 +244,13 @@ def test_killed_while_saving_finds_a_whole_checkpoint(tmp_path: Path, monkeypatc
                 checkpoint.save(folder, 2, tensors, {"tokens": 2})
                 os._exit(0)
             deaths += os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
-            found = checkpoint.load_newest(folder)
-            assert found is not None and found[1]["step"] in (1, 2) and torch.equal(found[0]["a"], tensors["a"])
+            found = find_newest(folder)
+            assert (
+                found is not None
+                and found.tensors is not None
+                and found.state["step"] in (1, 2)
+                and torch.equal(found.tensors["a"], tensors["a"])
+            )
             checkpoint.save(folder, 1, tensors, {"tokens": 1})
     assert deaths >= 6
 
@@ -257,7 +263,7 @@ def test_a_damaged_checkpoint_is_not_used(tmp_path: Path) -> None:
     data[-7] ^= 1
     file.write_bytes(data)
     with pytest.raises(BadInput, match="no checkpoint here is whole"):
-        checkpoint.load_newest(tmp_path)
+        find_newest(tmp_path)
 
 
 def test_sigterm_saves_and_says_so(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 ``python fork.py '[{"size": 2, "argv": ["pretrain", …], "strike": [9, 1, 5]}, …]'`` runs one command after the other, each in
 all of its processes, and writes one line of JSON for each: exit codes, what each wrote to standard error, seconds.
-``strike``: signal, rank and step: that process gets that signal at the end of that step.
+``strike``: signal, rank and step: that process gets that signal at the end of that step. ``phase``: the second process gets
+SIGTERM while all wait in an evaluation (``dev``), or it for the first, which makes the final one alone (``final``).
+A number: it lacks memory for more tokens at once.
 """
 
 import json
@@ -16,8 +18,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+# The store is in the first process here, not in a launcher that outlives all: whoever asks it too late is not to say so.
+os.environ["TORCH_CPP_LOG_LEVEL"] = "ERROR"
 import torch
 
+import warmstart.study.trial
 import warmstart.train.loop
 import warmstart.verbs.finetune
 import warmstart.verbs.pretrain
@@ -38,6 +43,47 @@ def _strike(number: int, rank: int, step: int) -> None:
             os.kill(os.getpid(), number)
 
     trainer._step = step_and_strike
+
+
+def _strike_phase(phase: str) -> None:
+    """Evaluations that wait for a signal, of which the second process alone gets one from outside."""
+    rank = int(os.environ["RANK"])
+    if phase.isdecimal():
+        _lack_memory(int(phase))
+        return
+    if phase == "dev":
+        trainer: Any = warmstart.train.loop.Trainer
+        before = trainer._evaluate
+
+        def wait(model: Any) -> Any:
+            os.kill(os.getpid(), signal.SIGTERM) if rank == 1 else signal.pause()
+
+        trainer._evaluate = lambda self, own, stop: before(self, own._replace(evaluate=wait), stop)
+        return
+
+    def strike_and_wait(*given: Any) -> Any:
+        os.kill(int(Path(f"/proc/{os.getppid()}/task/{os.getppid()}/children").read_text().split()[1]), signal.SIGTERM)
+        signal.pause()
+
+    warmstart.study.trial.close_scheme = strike_and_wait
+
+
+def _lack_memory(most: int) -> None:
+    """The second process has no memory for more tokens than that at once."""
+    trainer: Any = warmstart.train.loop.Trainer
+    begin = trainer.__init__
+
+    def make(self: Any, *given: Any) -> None:
+        begin(self, *given)
+
+        def check(module: object, taken: object, states: Any) -> None:
+            if module.training and len(states) > most:  # type: ignore[attr-defined]
+                raise torch.OutOfMemoryError("of the test")
+
+        if os.environ["RANK"] == "1":
+            self.model.backbone.blocks[-1].register_forward_hook(check)
+
+    trainer.__init__ = make
 
 
 def _child(rank: int, size: int, port: int, work: Callable[[], int], log: Path) -> int:
@@ -74,13 +120,15 @@ def fork(size: int, work: Callable[[], int]) -> dict[str, Any]:
     return {"codes": codes, "words": words, "seconds": time.monotonic() - began_at_s}
 
 
-def command(argv: list[str], strike: list[int] | None = None) -> Callable[[], int]:
+def command(argv: list[str], strike: list[int] | None = None, phase: str = "") -> Callable[[], int]:
     """Runs one warmstart command, its result nowhere."""
 
     def work() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         if strike:
             _strike(*strike)
+        if phase:
+            _strike_phase(phase)
         return main(argv)
 
     return work
@@ -88,6 +136,6 @@ def command(argv: list[str], strike: list[int] | None = None) -> Callable[[], in
 
 if __name__ == "__main__":
     for job in json.loads(sys.argv[1]):
-        found = fork(job["size"], command(job["argv"], job.get("strike")))
+        found = fork(job["size"], command(job["argv"], job.get("strike"), job.get("phase", "")))
         sys.stdout.write(json.dumps(found) + "\n")
         sys.stdout.flush()

@@ -94,6 +94,28 @@ def test_killed_stopped_and_continued_by_other_numbers_of_processes(place: Path)
         assert not (place / name / "resume").exists()
 
 
+@pytest.mark.parametrize(("phase", "sentence"), [("dev", "saved; run the same command"), ("final", "--resume")])
+def test_a_signal_to_one_process_ends_all(place: Path, phase: str, sentence: str) -> None:
+    """Invariant: evaluations that only a signal ends, of which one process gets it, and the one that waits for the other."""
+    train = ("--task", "classification", "--train", place / "rows.jsonl", "--dev", place / "rows.jsonl")
+    model = ("--start", "none", "--model", "gpt1-tiny", "--vocab-size", 300, "--length", "2 steps", "--device", "cpu")
+    [found] = run(job(2, "finetune", *train, *model, "--out", place / phase) | {"phase": phase})
+    assert found["codes"] == [75, 75] and sentence in found["words"][0], found
+
+
+def test_all_split_their_batches_where_one_lacks_memory(place: Path) -> None:
+    """Witness: one process with memory enough: the same losses; where no part is small enough, all end and one says it."""
+    enough, short, shorter = run(
+        job(1, *pretrain(place, "enough")),
+        job(2, *pretrain(place, "short")) | {"phase": "100"},
+        job(2, *pretrain(place, "shorter")) | {"phase": "3"},
+    )
+    assert [enough["codes"], short["codes"], shorter["codes"]] == [[0], [0, 0], [1, 1]], (short, shorter)
+    assert short["words"][0].count("out of memory; from here on") >= 1
+    assert_same_training(place / "short", place / "enough")
+    assert "out of memory with" in shorter["words"][0] and shorter["words"][1] == ""
+
+
 def test_a_forged_sharded_checkpoint_is_refused(place: Path, tmp_path: Path) -> None:
     """Invariant: a folder as torch writes it, whose ``.metadata`` is a pickle that would run a command, is never read."""
     out, mark = tmp_path / "run", tmp_path / "ran"

@@ -27,6 +27,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "gpt1": {"--start": "none"},
     "seq2seq": {"--start": "bert", "--task": "seq2seq"},
     "encoder_decoder": {"--start": "none", "--task": "seq2seq"},
+    "tagging": {"--start": "none", "--task": "tagging"},
 }
 TINY = {
     "bilm": ["preset=bilm-tiny", "layers=1", "width=16", "heads=2", "context=32"],
@@ -190,6 +191,36 @@ def test_a_recipe_of_an_encoder_decoder_trains_two_steps(path: Path, tmp_path: P
     words += ["--train", str(tmp_path / "rows.jsonl"), "--out", str(tmp_path / "run"), "--quiet"]
     assert main([*words, *(word for change in sets for word in ("--set", change))]) == 0
     assert json.loads((tmp_path / "run" / "report.json").read_text())["steps"] == 2
+
+
+def test_elmo_and_the_tagger_that_reads_it_train_two_steps(tmp_path: Path) -> None:
+    """Witness: the report of either run; the tagger's words are new to the language model, not their letters."""
+    text, rows = tmp_path / "text.txt", tmp_path / "rows.conll"
+    text.write_text("\n\n".join(f"The fox number {n} runs over the hill and back." for n in range(40)))
+    rows.write_text("".join(f"Foxes O\nvisit O\nHilltop{n} B-LOC\n\n" for n in range(16)))
+    own = {"pretrain": ("elmo_mini", TINY["lstm"]), "finetune": ("tagging/taglm", TINY["lstm"])}
+    given = {
+        "pretrain": ["--corpus", str(text), "--vocab-size", "257"],
+        "finetune": [
+            "--start",
+            "none",
+            "--task",
+            "tagging",
+            "--train",
+            str(rows),
+            "--text-inputs",
+            str(tmp_path / "elmo"),
+        ],
+    }
+    for verb, out in (("pretrain", "elmo"), ("finetune", "tagger")):
+        recipe, sizes = own[verb]
+        path = RECIPES / (f"pretrain/{recipe}.yaml" if verb == "pretrain" else f"finetune/{recipe}.yaml")
+        sets = [f"model.{size}" for size in sizes] + [f"train.{change}" for change in SHORT]
+        words = [verb, "--recipe", str(path), *given[verb], "--out", str(tmp_path / out), "--quiet"]
+        assert main([*words, *(word for change in sets for word in ("--set", change))]) == 0
+        assert json.loads((tmp_path / out / "report.json").read_text())["steps"] == 2
+    settings = json.loads((tmp_path / "tagger" / "config.json").read_text())
+    assert '"characters": 20' in json.dumps(settings)
 
 
 @pytest.mark.parametrize(

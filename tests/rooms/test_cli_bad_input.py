@@ -26,6 +26,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(home)
         (home / "text.txt").write_text("\n\n".join(f"The fox number {n} runs over the hill." for n in range(60)))
         (home / "train.jsonl").write_text(jsonl(GOOD + BAD))
+        (home / "empty.txt").write_text("")
         short = ["--length", "1 steps", "--batch-size", "4", "--precision", "fp32", "--quiet"]
         assert main(["prepare", "text.txt", "--vocab-size", "270", "--out", "corpus", "--quiet"]) == 0
         (home / "vectors.vec").write_text("the 1 2 3\nfox 1 2\n")
@@ -111,6 +112,17 @@ def refused(
         ("predict --run lm --input train.jsonl --output new", ["language model without a task", "lm", "finetune"]),
         ("generate --run lm", ["--prompt"]),
         ("generate --run lm --prompt a --top-p 2", ["--top-p: out of range", "'2'", "> 0 and <= 1"]),
+        ("generate --run lm --prompt a --greedy --top-p 0.9", ["--top-p: greedy decoding samples nothing", "leave one"]),
+        ("generate --run lm --prompt a --stop=", ["--stop: an empty text ends nothing"]),
+        ("generate --run lm --input empty.txt", ["empty.txt: no prompt"]),
+        ("evaluate --run lm --data text.txt --label-map a=b", ["language model without a task"]),
+        ("predict --run run --task mnli --input train.jsonl --output new", ["--task: this run has no such task"]),
+        ("predict --run run --input train.jsonl --output x --lattices ./x", ["two outputs in one place"]),
+        ("predict --run run --input train.jsonl --output x --lattices - --json", ["--lattices", "--json"]),
+        ("convert run --out new --task mnli", ["--task: this run has no such task; got 'mnli'", "classification"]),
+        ("convert run --out new --data train.jsonl", ["--data: examples to measure 8 bits by", "--quantize int8"]),
+        ("convert run --out new --base lm", ["--base: only an adapter has a base", "leave it out"]),
+        ("pretrain --corpus text.txt --out new --length 1e999steps", ["not a length", "'1e999steps'"]),
         ("pretrain --corpus text.txt --out lm", ["lm: the output folder holds another run", "choose another --out"]),
         ("pretrain --corpus text.txt --out corpus", ["the output folder holds other files"]),
         ("pretrain --corpus text.txt --out text.txt", ["a file, not a folder"]),

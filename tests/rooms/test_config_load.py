@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from warmstart.base.errors import BadInput
-from warmstart.config.load import changes_to_yaml, compose, to_yaml
-from warmstart.config.requests import PredictRequest
-from warmstart.config.schema import CorpusRecipe, FinetuneRecipe, ModelRecipe, PretrainRecipe
+from warmstart.config.load import BASE, changes_to_yaml, compose, to_yaml
+from warmstart.config.requests import REQUESTS, PredictRequest
+from warmstart.config.schema import RECIPES, CorpusRecipe, FinetuneRecipe, ModelRecipe, PretrainRecipe
 from warmstart.config.task_recipe import TaskRecipe
 from warmstart.train.settings import OptimizerSettings, ScheduleSettings, TrainSettings
 
@@ -281,3 +281,9 @@ def test_a_recipe_states_what_differs_from_another(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text("seedz: 1\n")
     with pytest.raises(BadInput, match=r"base\.yaml:1.*seedz"):
         compose(FinetuneRecipe, recipe=str(tmp_path / "deep" / "own.yaml"), flags=flags)
+
+
+@pytest.mark.parametrize("name", [*RECIPES, *REQUESTS])
+def test_no_setting_has_the_name_of_the_key_for_another_recipe(name: str) -> None:
+    """Invariant: ``base`` at the top of a file names the recipe that it differs from, whatever the verb."""
+    assert BASE not in {**RECIPES, **REQUESTS}[name].model_fields

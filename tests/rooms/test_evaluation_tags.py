@@ -135,6 +135,14 @@ def test_one_tag_for_everything_has_collapsed() -> None:
     assert not evaluate(spec(SPEECH), [["NOUN", "NOUN", "ADJ"]], [["NOUN", "NOUN", "ADJ"]]).collapsed
 
 
+@pytest.mark.parametrize("names", [ENTITIES, SPEECH])
+def test_sentences_without_a_word_have_no_metrics(names: tuple[str, ...]) -> None:
+    """Witness: seqeval's accuracy of no words is a division by zero; one word among them is enough."""
+    with pytest.raises(BadInput, match="no word to evaluate on"):
+        evaluate(spec(names), [[], []], [[], []])
+    assert evaluate(spec(names), [[], [names[-1]]], [[], [names[-1]]]).metrics["accuracy"] == 1.0
+
+
 def test_entities_need_seqeval_and_tags(monkeypatch: pytest.MonkeyPatch) -> None:
     """Witness: the parts of both sentences."""
     task = spec()

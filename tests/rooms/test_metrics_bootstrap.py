@@ -36,6 +36,13 @@ def test_the_formula_over_counts_is_the_metric_of_the_resample(name):
     np.testing.assert_allclose(WEIGHTED_METRICS[name](targets, predictions, counts), expected, atol=1e-12)
 
 
+def test_several_labels_have_the_mean_over_labels():
+    """Witness: the metric itself, of two labels for each example."""
+    targets, predictions = np.array([[1, 0], [1, 1], [0, 0]]), np.array([[1, 0], [0, 1], [1, 0]])
+    found = WEIGHTED_METRICS["f1"](targets, predictions, np.ones((1, 3)))
+    assert found[0] == pytest.approx(METRICS["f1"](targets, predictions)) and 0 < found[0] < 1
+
+
 @pytest.mark.parametrize("name", ["f1", "f1_macro", "matthews", "pearson", "spearman"])
 def test_a_constant_resample_counts_as_zero(name):
     """Witness: the metric's own defined value for constant predictions."""

@@ -9,6 +9,7 @@ from warmstart.metrics.jackknife import (
     difference_variance,
     metric_pseudo_values,
     ratio_pseudo_values,
+    residual_variance,
     sum_pseudo_values,
 )
 from warmstart.metrics.metric import METRICS
@@ -87,3 +88,14 @@ def test_the_variance_of_a_difference_is_that_of_paired_examples() -> None:
         metric_pseudo_values("mse", targets, predictions), metric_pseudo_values("mse", targets, other)
     )
     assert found == pytest.approx(errors.var(ddof=1) / 80)
+
+
+def test_the_residual_of_runs_and_examples_is_that_of_least_squares():
+    """Witness: numpy's least squares of an additive model, a term for each run and each group; one run has no residual."""
+    runs = np.random.default_rng(4).normal(size=(3, 7))
+    run, group = (index.ravel() for index in np.indices(runs.shape))
+    terms = np.concatenate([np.eye(3)[run], np.eye(7)[group]], 1)
+    fitted = terms @ np.linalg.lstsq(terms, runs.ravel(), rcond=None)[0]
+    mean_square = ((runs.ravel() - fitted) ** 2).sum() / (2 * 6)
+    assert residual_variance(runs) == pytest.approx(mean_square / 21)
+    assert residual_variance(runs[:1]) == 0.0

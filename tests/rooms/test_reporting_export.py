@@ -86,6 +86,18 @@ def test_a_watched_page_is_written_until_the_run_has_ended(
     assert not refresh.search(page.read_text()) and "run: loss 1.0000" in page.read_text()
 
 
+def test_a_file_of_scores_has_ended_when_it_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Invariant: nothing is waited for where all that is watched is whole."""
+
+    def sleep(_: float) -> None:
+        raise AssertionError("it waits for a file that is there")
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    (tmp_path / "rows.jsonl").write_text("{}\n")
+    with pytest.raises(BadInput, match="no curve of zero-shot scores"):
+        warmstart.report([str(tmp_path / "rows.jsonl")], str(tmp_path / "page.html"), watch=True)
+
+
 def test_a_folder_with_something_in_it_is_no_place_to_export(begun: Path, tmp_path: Path):
     """Invariant: one sentence, and no page."""
     with pytest.raises(BadInput, match=r"--export.*empty or new"):

@@ -121,7 +121,7 @@ def test_an_ablation_takes_one_part_away_at_a_time():
     recipe = StudyRecipe(
         design="ablation", start="none", seeds=2, vary=("lm_weight=0.1",), task=TaskRecipe(name="classification")
     )
-    cells = list(DESIGNS["ablation"].cells(recipe, data(20)))
+    [cells] = DESIGNS["ablation"].rounds(recipe, data(20))
     assert [(cell.row, cell.recipe.train.seed) for cell in cells] == [
         (row, seed) for seed in (1, 2) for row in ("full", "no auxiliary LM", "lm_weight=0.1")
     ]
@@ -138,23 +138,26 @@ def test_a_search_is_the_same_for_both_sides_and_keeps_the_best_on_dev(tmp_path:
         design="search", start=str(tmp_path / "start"), task=TaskRecipe(name="classification"), trainings=4, seeds=2,
         vary=("head_dropout=0.3,0.5",),
     )  # fmt: skip
-    cells = DESIGNS["search"].cells(recipe, data(40))
-    dev, tried = [0.1, 0.2, 0.9, 0.3, 0.8, 0.2, 0.4, 0.1], []
-    cell = next(cells)
-    for value in dev:
-        assert cell.tried and cell.recipe.train.seed == 1
-        tried.append(cell)
-        cell = cells.send(Result("x", 0.0, value, [], 1.0))
+    rounds = DESIGNS["search"].rounds(recipe, data(40))
+    dev, tried = iter([0.1, 0.2, 0.9, 0.3, 0.8, 0.2, 0.4, 0.1]), []
+    cells = next(rounds)
+    for count in (1, 3, 1, 3):  # of each side the settings by default, then what chance draws
+        assert len(cells) == count and all(cell.tried and cell.recipe.train.seed == 1 for cell in cells)
+        tried += cells
+        cells = rounds.send([Result("x", 0.0, next(dev), [], 1.0) for _ in cells])
     rates = [one.recipe.train.optimizer.peak for one in tried]
     shares = [[rate / part[0] for rate in part] for part in (rates[:4], rates[4:])]
     assert shares[0] == pytest.approx(shares[1], rel=0.05) and all(0.24 <= share <= 4.1 for share in shares[0])
-    confirmed = [cell, *cells]
-    assert not any(one.tried for one in confirmed) and {one.recipe.train.seed for one in confirmed} == {1001, 1002}
+    confirmed = [*cells]
+    assert not list(rounds) and not any(one.tried for one in confirmed)
+    assert {one.recipe.train.seed for one in confirmed} == {1001, 1002}
     found, *others = [one for one in confirmed if one.recipe.train.seed == 1001]
     assert found.row == tried[2].row and found.recipe.train.optimizer.lr == rates[2]
     assert [one.row for one in others] == ["pretrained: as by default", "scratch: as by default"]
     with pytest.raises(BadInput, match="nothing to choose settings by"):
-        next(DESIGNS["search"].cells(recipe, LabelledData("classification", ("a", "b"), [], [], [], dev_is_train=True)))
+        next(
+            DESIGNS["search"].rounds(recipe, LabelledData("classification", ("a", "b"), [], [], [], dev_is_train=True))
+        )
 
 
 def test_trials_on_the_same_data_share_what_they_frame(tmp_path: Path):
@@ -264,6 +267,8 @@ def test_a_folder_with_something_else_is_left_alone(tmp_path: Path, flags: dict[
         warmstart.run_study("labels", new, **flags | {"sizes": "2,9"})
     with pytest.raises(BadInput, match=r"--vary.*with ablation and search"):
         warmstart.run_study("labels", new, vary=["lm_weight=1"], **flags)
+    with pytest.raises(BadInput, match=r"--jobs.*cannot read the standard input.*allowed: 1"):
+        warmstart.run_study("labels", new, **flags | {"train": "-", "jobs": 2})
     assert sorted(tmp_path.rglob("*")) == before
 
 

@@ -24,12 +24,12 @@ def data(count: int) -> LabelledData:
 
 def searched(recipe: StudyRecipe, dev: Callable[[float], float], seconds: float = 1.0) -> list[Any]:
     """The cells that a search tries, where dev is a function of the share of the rate, until the first to be confirmed."""
-    cells, tried = DESIGNS["search"].cells(recipe, data(40)), []
-    cell = next(cells)
-    while cell.tried:
-        tried.append(cell)
-        share = cell.recipe.train.optimizer.peak / tried[0].recipe.train.optimizer.peak
-        cell = cells.send(Result("x", 0.0, dev(share), [], seconds))
+    rounds, tried = DESIGNS["search"].rounds(recipe, data(40)), []
+    cells = next(rounds)
+    while cells[0].tried:
+        tried += cells
+        shares = [cell.recipe.train.optimizer.peak / tried[0].recipe.train.optimizer.peak for cell in cells]
+        cells = rounds.send([Result("x", 0.0, dev(share), [], seconds) for share in shares])
     return tried
 
 
@@ -60,4 +60,4 @@ def test_without_optuna_a_search_by_tpe_is_refused(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "optuna", None)
     recipe = StudyRecipe(design="search", start="none", task=TaskRecipe(name="classification"), sampler="tpe")
     with pytest.raises(BadInput, match=r"--sampler.*'tpe'.*warmstart\[search\]"):
-        next(DESIGNS["search"].cells(recipe, data(40)))
+        next(DESIGNS["search"].rounds(recipe, data(40)))

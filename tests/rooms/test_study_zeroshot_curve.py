@@ -59,7 +59,7 @@ def test_every_kept_model_is_a_start_with_what_it_cost(snapshots: Path, tmp_path
     """Witness: the folders by hand; tokens as the run logged them, and as its report says."""
     start = snapshots / "lm"
     recipe = StudyRecipe(design="pretraining", start=str(start), seeds=1, task=TaskRecipe(name="classification"))
-    cells = list(DESIGNS["pretraining"].cells(recipe, data(20)))
+    [cells] = DESIGNS["pretraining"].rounds(recipe, data(20))
     kept = [str(start / "snapshots" / f"step-{step:09d}") for step in (4, 2)]
     assert [cell.recipe.start for cell in cells] == [str(start), *kept, "none"]
     assert [cell.row for cell in cells] == ["full", "full, after 4 steps", "full, after 2 steps", "no pre-training"]
@@ -67,7 +67,7 @@ def test_every_kept_model_is_a_start_with_what_it_cost(snapshots: Path, tmp_path
     logged = {row["step"]: row["tokens"] for row in RunFolder(start).read_metrics() if row["kind"] == "train"}
     assert [cost.tokens for cost in costs if cost] == [read_json(start / REPORT)["tokens"], logged[4], logged[2], 0]
     with pytest.raises(BadInput, match=r"no model was kept.*--snapshots"):
-        next(DESIGNS["pretraining"].cells(recipe.model_copy(update={"start": kept[0]}), data(20)))
+        next(DESIGNS["pretraining"].rounds(recipe.model_copy(update={"start": kept[0]}), data(20)))
     found = warmstart.run_study("pretraining", str(tmp_path / "study"), start=str(start), seeds=1, **flags)
     assert [found["costs"][cell.row]["tokens"] for cell in cells] == [cost.tokens for cost in costs if cost]
     page = (tmp_path / "study" / "report.html").read_text()

@@ -9,6 +9,7 @@ import pytest
 import torch
 from sklearn.metrics import label_ranking_average_precision_score
 
+from warmstart.base.errors import BadInput
 from warmstart.build.finetuning import build_finetuning
 from warmstart.cli.main import main
 from warmstart.config.load import compose
@@ -55,6 +56,13 @@ def test_pairs_are_gathered_by_their_query_or_a_key() -> None:
     keyed = [row | {"question": "which", "group": n % 2} for n, row in enumerate(PAIRS[:4])]
     keyed[2]["label"], keyed[1]["label"] = True, 1
     assert [record.label for record in task_from("ranking", keyed).records] == [(0, 1), (0, 1)]
+
+
+@pytest.mark.parametrize("changes", [{"question": ["who"]}, {"group": {"n": 1}}])
+def test_what_cannot_gather_pairs_is_refused(changes: dict[str, Any]) -> None:
+    """Witness: JSON has lists and objects, by which nothing can be looked up; the sentence names row and key."""
+    with pytest.raises(BadInput, match=rf"row 2, key '{next(iter(changes))}'"):
+        task_from("ranking", [PAIRS[0], PAIRS[1] | changes])
 
 
 @pytest.mark.parametrize("seed", [0, 1])

@@ -19,10 +19,10 @@ from warmstart.train.checkpoint import (
     TENSORS,
     CheckpointWriter,
     load_best,
-    load_newest,
     save,
     save_best,
 )
+from warmstart.train.checkpoints import find_newest
 
 A = {"a": torch.arange(6.0).reshape(2, 3), "count": torch.tensor(3)}
 
@@ -35,8 +35,13 @@ def test_what_is_no_checkpoint_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "step-000000099").write_text("a file")
     shutil.copytree(tmp_path / "step-000000004", tmp_path / "step-000000004 copy")
     (tmp_path / ".step-000000005.ab12.tmp").mkdir()
-    found = load_newest(tmp_path)
-    assert found is not None and found[1]["step"] == 4 and torch.equal(found[0]["a"], A["a"])
+    found = find_newest(tmp_path)
+    assert (
+        found is not None
+        and found.tensors is not None
+        and found.state["step"] == 4
+        and torch.equal(found.tensors["a"], A["a"])
+    )
     save(tmp_path, 5, A, {})
     save(tmp_path, 6, A, {})
     strays = {".DS_Store", "step-list.txt", "step-000000099", "step-000000004 copy"}
@@ -46,7 +51,7 @@ def test_what_is_no_checkpoint_is_left_alone(tmp_path: Path) -> None:
 def test_only_strays_are_no_checkpoint_at_all(tmp_path: Path) -> None:
     """Invariant: as an empty folder."""
     (tmp_path / ".DS_Store").write_bytes(b"\0")
-    assert load_newest(tmp_path) is None
+    assert find_newest(tmp_path) is None
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"state.json": {"bytes": 1}}', "\0" * 20])
@@ -55,7 +60,7 @@ def test_a_damaged_manifest_vouches_for_nothing(tmp_path: Path, content: str) ->
     save(tmp_path, 4, A, {})
     (tmp_path / "step-000000004" / MANIFEST).write_text(content)
     with pytest.raises(BadInput, match="no checkpoint here is whole"):
-        load_newest(tmp_path)
+        find_newest(tmp_path)
 
 
 def test_the_best_weights_are_what_was_written(tmp_path: Path) -> None:
@@ -92,9 +97,9 @@ def test_best_weights_of_another_step_are_refused(tmp_path: Path) -> None:
 
 
 def step_of(folder: Path, *, strict: bool = False) -> int:
-    found = load_newest(folder, strict=strict)
+    found = find_newest(folder, strict=strict)
     assert found is not None
-    return int(found[1]["step"])
+    return int(found.state["step"])
 
 
 @pytest.mark.parametrize("name", [TENSORS, STATE, MANIFEST])
@@ -146,8 +151,8 @@ def test_what_is_written_meanwhile_is_what_was_saved(tmp_path: Path) -> None:
     for tensor in tensors.values():
         tensor.zero_()
     writer.wait()
-    found = load_newest(tmp_path / "resume")
-    assert found is not None and torch.equal(found[0]["a"], A["a"])
+    found = find_newest(tmp_path / "resume")
+    assert found is not None and found.tensors is not None and torch.equal(found.tensors["a"], A["a"])
     assert torch.equal(load_best(tmp_path / "best" / "model.safetensors", 3, 4)["a"], A["a"])
 
 
@@ -189,5 +194,5 @@ def test_a_pickle_in_the_place_of_a_checkpoint_is_not_opened(tmp_path: Path) -> 
         write(place / TENSORS, Trap(tmp_path / "sprung"))
         write_json(place / MANIFEST, {name: entry(place / name) for name in (TENSORS, STATE)})
         with pytest.raises(BadInput, match="no checkpoint here is whole"):
-            load_newest(tmp_path / "resume")
+            find_newest(tmp_path / "resume")
     assert not (tmp_path / "sprung").exists()

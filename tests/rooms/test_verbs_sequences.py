@@ -18,7 +18,7 @@ from warmstart.base.errors import BadInput
 from warmstart.cli.main import main
 from warmstart.metrics.spans import span_ratios
 from warmstart.models.files import read_tensors
-from warmstart.streams.sources import ListSource
+from warmstart.tasks.framed_items import ExampleItems
 
 PLACES, PEOPLE, OTHER = ["Rio", "Oslo", "La Paz"], ["Ada Byron", "Max", "Emmy"], ["saw", "left", "and", "the", "river"]
 SEVERAL = "".join(f"a N\nb{number} V\n\n" for number in range(20))
@@ -176,16 +176,16 @@ def test_killed_and_resumed_is_the_uninterrupted_run(
     warmstart.finetune(str(tmp_path / "whole"), **same)
     child = os.fork()
     if child == 0:
-        taken, real = 0, ListSource.take
+        taken, real = 0, ExampleItems.take
 
-        def deadly(self: ListSource, epoch: int, indices: Any) -> Any:
+        def deadly(self: ExampleItems, epoch: int, indices: Any) -> Any:
             nonlocal taken
             taken += 1
             if taken == 8:
                 os.kill(os.getpid(), signal.SIGKILL)
             return real(self, epoch, indices)
 
-        ListSource.take = deadly  # type: ignore[method-assign]
+        ExampleItems.take = deadly  # type: ignore[method-assign]
         warmstart.finetune(str(tmp_path / "cut"), **same)
         os._exit(3)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL

@@ -119,6 +119,50 @@ def test_a_row_without_an_answer_is_left_out_and_one_of_another_task_refused(tmp
         find_task("hellaswagg")
 
 
+def test_a_dialogue_is_asked_as_a_passage_is(tmp_path: Path) -> None:
+    """Witness: DREAM's published form (turns, questions with choice and answer, a number), written by hand."""
+    file = tmp_path / "dev.json"
+    turns, asked = ["W: What flies?", "M: Herons."], {"question": "What does?", "choice": ["rocks", "herons"]}
+    file.write_text(json.dumps([[turns, [asked | {"answer": "herons"}], "1-1"]]))
+    [item] = find_task("dream").items(str(file), Options())
+    context = "W: What flies?\nM: Herons.\nQuestion: What does?\nAnswer:"
+    assert item.asked == Question.of(context, ["rocks", "herons"], 1, item.asked.pairs[0].where)
+    file.write_text(json.dumps([[turns, [asked | {"answer": "heron"}], "1-1"]]))
+    with pytest.raises(BadInput, match=r"dialogue 1-1: the answer is no choice; got 'heron'; allowed: rocks, herons"):
+        list(find_task("dream").items(str(file), Options()))
+    file.write_text(json.dumps({"article": "Herons fly."}))
+    with pytest.raises(BadInput, match=r"dev.json: not a file of this data set"):
+        list(find_task("dream").items(str(file), Options()))
+
+
+@pytest.mark.parametrize(
+    ("task", "changes", "told"),
+    [
+        ("arc", {"question": {"stem": "What bends?"}}, "question': no field 'choices': not a row of arc"),
+        ("arc", {"question": "What bends?", "choices": [{"label": "A"}]}, "not choices with their letters"),
+        ("arc", {"question": "What bends?", "choices": {"text": ["reeds"]}}, "not choices with their letters"),
+        ("openbookqa", {"question_stem": 3}, "the field 'question_stem' does not hold what openbookqa has"),
+        ("hellaswag", {"endings": ["a", 3]}, "field 'endings': not texts"),
+        ("race", {"options": ["a", None]}, "field 'options': not texts"),
+        ("piqa", {"label": "²"}, "field 'label': no choice of this number"),
+        ("piqa", {"label": "--1"}, "field 'label': no choice of this number"),
+        ("cola", {"label": "good"}, "field 'label': no choice of this number; got 'good'; allowed: 0 to 1"),
+        ("cola", {"label": 2}, "field 'label': no choice of this number; got 2; allowed: 0 to 1"),
+        ("cola", {"label": -1}, "no label"),
+        ("nq_open", {"answer": []}, "a question without an answer"),
+        ("coqa", {"data": ["a story"]}, "not a file of coqa"),
+        ("cbt", {}, "the answer is no candidate"),
+    ],
+)
+def test_a_broken_row_is_one_sentence(task: str, changes: dict[str, Any], told: str, tmp_path: Path) -> None:
+    """Witness: the rows by hand, each with one thing that the authors' files do not have; the sentence names the place."""
+    row = {"sentence": "Herons fly.", "question": "What flies?"} | (ROWS[task][0] if task in ROWS else {}) | changes
+    file = tmp_path / "rows.jsonl"
+    file.write_text(json.dumps(row) + "\n" if changes else "21 The XXXXX is here .\t\n")
+    with pytest.raises(BadInput, match=told):
+        list(find_task(task).items(str(file), Options()))
+
+
 def schema(tmp_path: Path, task: str, *lines: str) -> Question:
     file = tmp_path / "schemas.txt"
     file.write_text("\n".join(lines) + "\n\n")
@@ -159,6 +203,12 @@ def test_the_official_files_are_read_as_they_lie(data_dir: Path, task: str, file
     found = [item.asked for item in find_task(task).items(str(data_dir / file), Options())]
     assert len(found) == count
     assert all(len({pair.continuation for pair in one.pairs}) == 1 and one.pairs[0].continuation for one in found)
+
+
+@pytest.mark.data
+def test_dialogues_are_read_as_they_lie(data_dir: Path) -> None:
+    """Witness: Sun et al. 2019, Table 2: 2,040 questions in the part for development."""
+    assert len(list(find_task("dream").items(str(data_dir / "dream/dev.json.gz"), Options()))) == 2040
 
 
 def test_detokenised_text_and_counted_words() -> None:
@@ -268,6 +318,29 @@ def test_the_verb_from_end_to_end(run: Path, tmp_path: Path, capsys: pytest.Capt
     assert "the output file exists" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("task", "option", "value"),
+    [("lambada", "--shots", "2"), ("cola", "--unconditional", "Answer:"), ("text", "--long-text", "refuse"),
+     ("piqa", "--min-context", "4"), ("coqa", "--long-text", "refuse"), ("piqa", "--shots-data", "{file}")],
+)  # fmt: skip
+def test_an_option_that_changes_nothing_is_refused(
+    task: str, option: str, value: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Witness: docs/cli.md: bad usage is one sentence with the option's name, exit code 2, nothing written."""
+    file, out = tmp_path / "rows.jsonl", tmp_path / "out.jsonl"
+    file.write_text(json.dumps(ROWS["piqa"][0]) + "\n")
+    words = ["--run", str(run), "--task", task, "--data", str(file), "--output", str(out)]
+    assert main(["zeroshot", *words, option, value.format(file=file)]) == 2
+    assert capsys.readouterr().err.startswith(f"warmstart: {option}: ") and not out.exists()
+
+
+def test_a_text_without_a_word_has_no_perplexity(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Witness: the perplexity per word of no words is not defined."""
+    (tmp_path / "ptb.txt").write_text("\n\n")
+    assert main(["zeroshot", "--run", str(run), "--task", "ptb", "--data", str(tmp_path / "ptb.txt")]) == 2
+    assert "ptb.txt: no word to judge" in capsys.readouterr().err
+
+
 def test_the_last_word_without_stop_words(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Invariants: a filter only takes away first guesses that are no answer, and a stop word is never one."""
     passages = ["the heron stands in the reeds", "a fish swims past it"]
@@ -351,7 +424,9 @@ def test_the_curve_of_a_pretraining(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert (found["main"], found["chance"], found["best"]) == ("accuracy", 0.5, 1.0)
     first, last = (point["metrics"]["accuracy"] for point in found["curve"])
     assert found["gain"]["value"] == pytest.approx(last - first)
-    assert main(["zeroshot", *map(str, asked), "--curve", "--best", "0.4"]) == 2
+    rows = str(tmp_path / "rows.jsonl")
+    assert main(["zeroshot", *map(str, asked), "--curve", "--best", "0.4", "--output", rows]) == 2
+    assert not Path(rows).exists()  # nothing is written where anything is refused
     assert "--best: the best score is not above chance; got 0.4; allowed: more than 0.5" in capsys.readouterr().err
     assert main(["zeroshot", *map(str, asked), "--best", "0.9"]) == 2
     assert "--best: only a curve has a best score" in capsys.readouterr().err

@@ -188,20 +188,20 @@ def make_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def locked_folder(folder: Path, busy: BadInput) -> Iterator[None]:
+def locked_folder(folder: Path, busy: BadInput | None) -> Iterator[None]:
     """Holds the lock of ``folder`` while the block runs; the lock goes with the process, however it ends.
 
     A disk that knows no locks of folders (some of networks) holds none.
 
     Raises:
-        BadInput: ``busy``, where somebody else holds it.
+        BadInput: ``busy``, where somebody else holds it; ``None`` waits until nobody does.
     """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise busy from None
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if busy is None else fcntl.LOCK_NB))
+        except BlockingIOError as held:
+            raise (busy or held) from None
         except OSError as error:
             if error.errno not in _UNSUPPORTED:
                 raise

@@ -14,7 +14,7 @@ class FollowerFolder(RunFolder):
     """A :class:`~warmstart.base.run_folder.RunFolder` that nothing is written to, locked or checked in."""
 
     @contextlib.contextmanager
-    def hold(self) -> Iterator[None]:
+    def hold(self, *, wait: bool = False) -> Iterator[None]:
         """Answers SIGTERM while the block runs; the leading process holds the lock."""
         with stop_at_once(self.stop_sentence):
             yield

@@ -127,10 +127,11 @@ class RunFolder:
         return sum(path.stat().st_size for path in files if path.relative_to(self.path).parts[0] != CORPUS)
 
     @contextlib.contextmanager
-    def hold(self) -> Iterator[None]:
+    def hold(self, *, wait: bool = False) -> Iterator[None]:
         """Keeps other processes out of the folder while the block runs, and answers SIGTERM.
 
-        A folder that is made for this is removed again where no run begins in it.
+        A folder that is made for this is removed again where no run begins in it. With ``wait`` another process is waited
+        for.
 
         Raises:
             BadInput: another process works on this run.
@@ -149,7 +150,7 @@ class RunFolder:
         with disk_errors(self.path):
             make_folder(self.path)
         try:
-            with locked_folder(self.path, busy), stop_at_once(self.stop_sentence):
+            with locked_folder(self.path, None if wait else busy), stop_at_once(self.stop_sentence):
                 yield
         finally:
             with contextlib.suppress(OSError):  # not empty
@@ -184,7 +185,7 @@ class RunFolder:
                     "the output folder holds other files", where=where, next_step="choose an empty or new --out"
                 )
             return
-        there = (self.path / CONFIG).read_text(encoding="utf-8")
+        there = (self.path / CONFIG).read_text(encoding="utf-8", errors="replace")
         if found := _differences(there, config, chosen):
             more = f", and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
             raise BadInput(

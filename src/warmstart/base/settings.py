@@ -29,11 +29,13 @@ class PathRule:
             folders, globs or ``-``; ``model`` a folder, or the id of a model on the hub; ``new`` what can be made there.
         words: values that are no paths, such as ``none``.
         hub: whether the id of a data set on the hub is accepted too.
+        remote: whether addresses such as ``s3://…`` are accepted too.
     """
 
     kind: Literal["file", "files", "folder", "any", "text", "model", "new"]
     words: tuple[str, ...] = ()
     hub: bool = False
+    remote: bool = False
 
     @property
     def takes_several(self) -> bool:

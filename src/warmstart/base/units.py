@@ -28,7 +28,7 @@ class Length:
         match = _PATTERN.fullmatch(str(text))
         unit = match[3] if match else ""
         unit = unit if unit in UNITS else f"{unit}s"
-        if match is None or unit not in UNITS:
+        if match is None or unit not in UNITS or math.isinf(float(match[1])):
             raise BadInput(
                 "not a length of training", where=where, value=text, allowed="a number and one of " + ", ".join(UNITS),
                 next_step="write for example '3 epochs', '2000 steps', '8M tokens' or '0.01 run'",

@@ -24,6 +24,7 @@ from warmstart.base.console import print_error
 from warmstart.base.device import find_device
 from warmstart.base.errors import WarmstartError
 from warmstart.base.launch import PeerError, num_processes, rank_of_process
+from warmstart.base.signal_relay import SignalRelay
 
 Parallel = Literal["ddp", "fsdp"]
 PATIENCE = datetime.timedelta(hours=1)
@@ -169,35 +170,45 @@ def join(device: str | None = None, parallel: Parallel = "ddp") -> Iterator[Worl
     if place.type not in ("cpu", "mps"):
         torch.accelerator.set_device_index(place.index or 0)
     before, _current = _current, World(place, rank, size, parallel)
-    if many:
-        _meet(place, rank, size)
     try:
-        yield _current
+        with _meeting(place, rank, size) if many else contextlib.nullcontext():
+            yield _current
     finally:
         _current = before
-        if many:
+
+
+@contextlib.contextmanager
+def _meeting(place: torch.device, rank: int, size: int) -> Iterator[None]:
+    """The block in which the processes are together, and hear of each other's signals."""
+    store = _find_store(rank, size)
+    with SignalRelay(store) as relay:
+        relay.is_meeting = True
+        with peer_errors(_NO_STORE):
+            backend = "gloo" if place.type == "cpu" else f"cpu:gloo,{place.type}:{_BACKENDS[place.type]}"
+            dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
+        relay.is_meeting = False
+        try:
+            yield
+        finally:
             with contextlib.suppress(RuntimeError):  # of processes that have gone
                 dist.destroy_process_group()
 
 
-def _meet(place: torch.device, rank: int, size: int) -> None:
-    """Finds the others through the store of ``torchrun``.
+def _find_store(rank: int, size: int) -> Any:
+    """The store of ``torchrun``, which all processes share.
 
     Each attempt of ``torchrun --max-restarts`` has names of its own there: the store outlives the processes, and gloo would
     connect to addresses of those that have died.
     """
     here = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True" and rank == 0
     attempt = "_".join(os.environ.get(f"TORCHELASTIC_{name}", "0") for name in ("RUN_ID", "RESTART_COUNT"))
-    with peer_errors(
-        "the processes of this training do not find each other: MASTER_ADDR and MASTER_PORT name no store"
-    ):
+    with peer_errors(_NO_STORE):
         host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-        store = dist.TCPStore(host, port, size, here, MEETING)  # type: ignore[attr-defined]
-        own = dist.PrefixStore(attempt, store)  # type: ignore[attr-defined]
-        backend = "gloo" if place.type == "cpu" else f"cpu:gloo,{place.type}:{_BACKENDS[place.type]}"
-        dist.init_process_group(backend, store=own, rank=rank, world_size=size, timeout=PATIENCE)
+        store = dist.TCPStore(host, port, size, here, MEETING, wait_for_workers=False)  # type: ignore[attr-defined]
+        return dist.PrefixStore(attempt, store)  # type: ignore[attr-defined]
 
 
+_NO_STORE = "the processes of this training do not find each other: MASTER_ADDR and MASTER_PORT name no store"
 _GONE = re.compile("connect|closed|reset by peer|timed out|timeout|broken pipe", re.IGNORECASE)
 _BACKENDS = {"cuda": "nccl", "xpu": "xccl", "mps": "gloo"}
 

@@ -9,7 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from warmstart.base.arrays import Ints
 from warmstart.base.formatting import format_count
+from warmstart.base.overflow import select
 from warmstart.example.record import Record
 from warmstart.tasks.kind import TaskKind
 from warmstart.text.near_duplicates import find_near_duplicates
@@ -66,9 +70,9 @@ def _normal(text: str) -> str:
     return text if is_spaced else " ".join(text.split())
 
 
-def content_keys(contents: Iterable[Content]) -> list[int]:
-    """A number for each, which equal texts have in common."""
-    return [hash(content_key(content)) for content in contents]
+def content_keys(contents: Iterable[Content]) -> Ints:
+    """[n] a number for each, which equal texts have in common."""
+    return np.fromiter((hash(content_key(content)) for content in contents), np.int64)
 
 
 def _texts(content: Content) -> tuple[str, ...]:
@@ -82,22 +86,21 @@ def _place(record: Record) -> str:
 
 def find_empty(kind: TaskKind, part: str, records: Sequence[Record]) -> Iterator[Finding]:
     """Examples of which a text has nothing to read."""
-    empty = [record for record in records if kind.is_empty(record)]
-    if empty:
-        text = f"{len(empty):,} of {len(records):,} {part} examples have an empty text ({_place(empty[0])})"
-        yield Finding("empty", part, len(empty), len(records), text)
+    empty = (record for record in records if kind.is_empty(record))
+    if first := next(empty, None):
+        count = 1 + sum(1 for _ in empty)
+        text = f"{count:,} of {len(records):,} {part} examples have an empty text ({_place(first)})"
+        yield Finding("empty", part, count, len(records), text)
 
 
-def find_contradictions(part: str, records: Sequence[Record], keys: Sequence[int]) -> Iterator[Finding]:
+def find_contradictions(part: str, records: Sequence[Record], keys: Ints) -> Iterator[Finding]:
     """Examples whose texts stand further up with another label."""
-    first: dict[int, Record] = {}
-    pairs = [
-        (record, other)
-        for record, key in zip(records, keys, strict=True)
-        if (other := first.setdefault(key, record)).label != record.label
-    ]
+    _, first, same = np.unique(keys, return_index=True, return_inverse=True)
+    earlier = first[same]
+    repeated = np.flatnonzero(earlier != np.arange(len(keys))).tolist()
+    pairs = [n for n in repeated if records[n].label != records[earlier[n]].label]
     if pairs:
-        one, other = pairs[0]
+        one, other = records[pairs[0]], records[earlier[pairs[0]]]
         text = (
             f"{len(pairs):,} of {len(records):,} {part} examples have the same texts as an earlier one and another label "
             f"({_place(one)} and {_place(other)})"
@@ -154,21 +157,21 @@ def _named(record: Record, names: Mapping[int, str]) -> set[Any]:
 
 
 def find_shared(
-    kind: TaskKind, part: str, parts: Mapping[str, Sequence[Record]], keys: Mapping[str, Sequence[int]]
+    kind: TaskKind, part: str, parts: Mapping[str, Sequence[Record]], keys: Mapping[str, Ints]
 ) -> Iterator[Finding]:
     """Examples that stand in training too, and others that nearly do; ``keys`` are those of what may not."""
-    records, known = parts[part], dict(zip(reversed(keys["train"]), reversed(parts["train"]), strict=True))
-    pairs = [(record, known.get(key)) for record, key in zip(records, keys[part], strict=True)]
-    rest = [record for record, other in pairs if other is None]
-    shared = [(record, other) for record, other in pairs if other is not None]
-    if shared:
-        one, other = shared[0]
+    records, train = parts[part], parts["train"]
+    known, first = np.unique(keys["train"], return_index=True)
+    places = np.minimum(np.searchsorted(known, keys[part]), len(known) - 1)
+    is_shared = known[places] == keys[part]
+    if shared := np.flatnonzero(is_shared).tolist():
+        one, other = records[shared[0]], train[int(first[places[shared[0]]])]
         text = (
             f"{len(shared):,} of {len(records):,} {part} examples have the {kind.content_noun} of a training example "
             f"({_place(one)} = {_place(other)})"
         )
         yield Finding("shared", part, len(shared), len(records), text)
-    yield from _find_near(kind, part, rest, list(known.values()))
+    yield from _find_near(kind, part, select(records, np.flatnonzero(~is_shared)), select(train, np.sort(first)))
 
 
 def _find_near(kind: TaskKind, part: str, records: Sequence[Record], train: Sequence[Record]) -> Iterator[Finding]:

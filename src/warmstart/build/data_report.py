@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from warmstart.base.arrays import Ints
 from warmstart.build.data_findings import (
     Finding,
     content_keys,
@@ -89,7 +90,9 @@ def report_data(data: LabelledData, lengths: Mapping[str, Lengths]) -> DataRepor
     if kind.content(data.train[0]) != example_content(kind, data.train[0]):
         groups = {part: content_keys(map(kind.content, records)) for part, records in parts.items()}
     splits = {
-        part: _report_split(kind, names, records, lengths.get(part, Lengths()), len(keys[part]) - len(set(keys[part])))
+        part: _report_split(
+            kind, names, records, lengths.get(part, Lengths()), len(records) - len(np.unique(keys[part]))
+        )
         for part, records in parts.items()
     }
     findings = [*_find_in_each(kind, parts, keys), *_find_in_labels(kind, data, parts, splits)]
@@ -103,14 +106,12 @@ def _report_split(
 ) -> SplitReport:
     labels = Counter(chain.from_iterable(kind.labels_of(record, names) for record in records))
     ordered = sorted(labels.items(), key=lambda item: (-item[1], item[0]))
-    scores = [record.label for record in records if isinstance(record.label, float)]
-    quantiles = [float(np.quantile(scores, share)) for share in (0, 0.5, 1)] if scores else []
+    scores = np.fromiter((record.label for record in records if isinstance(record.label, float)), np.float64)
+    quantiles = [float(np.quantile(scores, share)) for share in (0, 0.5, 1)] if len(scores) else []
     return SplitReport(len(records), dict(ordered), quantiles, lengths.quantiles(), lengths.cut, repeated)
 
 
-def _find_in_each(
-    kind: TaskKind, parts: Mapping[str, Sequence[Record]], keys: Mapping[str, Sequence[int]]
-) -> Iterator[Finding]:
+def _find_in_each(kind: TaskKind, parts: Mapping[str, Sequence[Record]], keys: Mapping[str, Ints]) -> Iterator[Finding]:
     for part, records in parts.items():
         yield from find_empty(kind, part, records)
         if kind.has_one_answer:

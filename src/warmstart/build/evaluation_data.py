@@ -93,7 +93,7 @@ def prediction_records(
 
 def _known_part(
     spec: TaskSpec, known: KnownDataset, folder: Path, split: str | None, names: Sequence[str]
-) -> list[Record]:
+) -> Sequence[Record]:
     if known.kind not in (spec.kind, *kind_of(spec).reading(options_of(spec)).evaluated_kinds):
         raise BadInput(
             "the data set is of another kind than the run's task", where="--task", value=f"{known.name} ({known.kind})",

@@ -25,6 +25,7 @@ from warmstart.build.side_starts import (
 )
 from warmstart.build.side_texts import SideGoals, side_goals
 from warmstart.build.sizes import backbone_settings, for_reading, with_context, with_start
+from warmstart.build.spelling import write_spellings
 from warmstart.build.start import NO_START, Start, read_start, vocabulary_of
 from warmstart.build.task import check_sight, recipe_options
 from warmstart.build.text_task import TextTask, build_text_task, with_text_tokens
@@ -114,6 +115,7 @@ class Finetuning:
     def fresh(self, recipe: FinetuneRecipe) -> tuple[Model, WeightAccount | None]:
         """The model at step 0 for the recipe's seed, its scheme applied, and the account of its warm start."""
         model = Model.fresh(self.settings, derive_seed(recipe.train.seed, "weights"))
+        write_spellings(model, self.tokenizer)
         account = None
         if self.start is not None:
             kept = [task.kept_head for task in self.tasks if task.kept_head is not None]

@@ -174,6 +174,11 @@ def _check_tables(models: Mapping[Stack, Start], backbone: BackboneSettings) -> 
             "one matrix for tokens and positions has no place for other inputs", where="model.joint_table", value=True,
             allowed="false", next_step="set it to false",
         )  # fmt: skip
+    if models and not backbone.has_token_table:
+        raise BadInput(
+            "a model that reads characters has no place for other inputs", where="model.characters", allowed="0",
+            next_step="leave it out: the language model of the inputs may read characters",
+        )  # fmt: skip
     if "decoder" in models and backbone.sight == "prefix" and not backbone.tied and hasattr(backbone, "shared_tokens"):
         raise BadInput(
             "the decoder reads no table of its own, which the softmax could leave to it", where="model.tied", value=False,
@@ -222,4 +227,6 @@ def read_unknown_as_end(model: Model, known: Mapping[Stack, int], tokenizer: Voc
     end = text.token_to_id(text.special_token("eos") or text.special_token("sep") or END)
     for stack, count in known.items():
         lm: Any = model.get_submodule(lm_place(stack))
-        lm.tokens.weight[count:] = lm.tokens.weight[end]
+        rows = {name: tensor for name, tensor in lm.state_dict().items() if name in lm.VOCABULARY and len(tensor)}
+        for table in rows.values():
+            table[count:] = table[end].clone()

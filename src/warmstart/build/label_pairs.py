@@ -15,7 +15,7 @@ from warmstart.base.errors import BadInput
 from warmstart.example.example import PAIRS, Example, Goal
 from warmstart.example.record import Record
 from warmstart.tasks.answer import Answer
-from warmstart.tasks.parts import TrainingData
+from warmstart.tasks.framed_items import TrainingData
 from warmstart.tasks.settings import FrameSettings
 
 EPOCHS = 20

@@ -41,9 +41,9 @@ class LabelledData:
 
     kind: str
     label_names: tuple[str, ...]
-    train: list[Record]
-    dev: list[Record]
-    test: list[Record] | None = None
+    train: Sequence[Record]
+    dev: Sequence[Record]
+    test: Sequence[Record] | None = None
     metric: str | None = None
     note: str = ""
     name: str = ""
@@ -94,7 +94,7 @@ def read_labelled_data(task: TaskRecipe, seed: int) -> LabelledData:
 
 
 def divide_rows(
-    task: TaskRecipe, seed: int, train: TaskSet, dev: list[Record] | None, skipped: SkippedRows | None = None,
+    task: TaskRecipe, seed: int, train: TaskSet, dev: Sequence[Record] | None, skipped: SkippedRows | None = None,
     labels: OpenLabels | None = None,
 ) -> LabelledData:  # fmt: skip
     """Rows in memory as :func:`read_labelled_data` divides those of files: dev is held out where there is none.
@@ -163,7 +163,7 @@ def _own_files(task: TaskRecipe, kind: str) -> LabelledData:
             task.encoding, part, options=options, format=task.format, columns=task.columns, skipped=skipped
         )
 
-    def more(path: str | None, part: str) -> list[Record] | None:
+    def more(path: str | None, part: str) -> Sequence[Record] | None:
         return None if path is None else read_task(kind, path, labels or train.label_names, read(part)).records
 
     train = read_task(kind, task.train, None, read("train"))
@@ -216,7 +216,7 @@ def _from_hub(task: TaskRecipe, kind: str, data: str) -> LabelledData:
     train = task_of_rows(kind, splits.pop("train"), None, data, skipped)
     labels = _open_labels(task, train.label_names)
 
-    def more(*names: str) -> list[Record] | None:
+    def more(*names: str) -> Sequence[Record] | None:
         name = next((name for name in names if name in splits), "")
         rows = rows_with_labels(kind, splits[name]) if name else None
         if rows is None:
@@ -232,7 +232,7 @@ def _from_hub(task: TaskRecipe, kind: str, data: str) -> LabelledData:
 
 
 def _divide(
-    kind: str, names: tuple[str, ...], train: list[Record], dev: list[Record] | None, dev_frac: float | None
+    kind: str, names: tuple[str, ...], train: Sequence[Record], dev: Sequence[Record] | None, dev_frac: float | None
 ) -> LabelledData:
     """Training and dev Records; where there are none for dev, a share of the training Records, or of few all of them."""
     if dev is not None:

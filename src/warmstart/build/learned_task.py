@@ -24,11 +24,12 @@ from warmstart.example.example import NEXT_GOALS, PAIRS, SOFT
 from warmstart.example.record import digest_records
 from warmstart.models.model import Model
 from warmstart.models.settings import AnyHeadSettings, BackboneSettings, ModelSettings, Pool, head_settings
-from warmstart.streams.sources import AugmentedSource, ListSource, RenamedSource, Source
+from warmstart.streams.sources import AugmentedSource, RenamedSource, Source
 from warmstart.streams.stream import Stream
 from warmstart.tasks.answer import Answer, view_heads
+from warmstart.tasks.framed_items import TrainingData
 from warmstart.tasks.frames import build_frame, class_weights
-from warmstart.tasks.parts import Lengths, TrainingData
+from warmstart.tasks.parts import Lengths
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.table import KINDS, answer_of, kind_of
 from warmstart.tasks.vocabulary import Vocabulary, require_text
@@ -150,7 +151,7 @@ class LearnedTask:
 
     def stream(self, recipe: FinetuneRecipe, vocabulary: Vocabulary) -> Stream:
         """Batches of whole Records or of other items of theirs; what is drawn is drawn anew in every epoch."""
-        source: Source = ListSource(self.training.items)
+        source: Source = self.training.items
         if self.training.redraw is not None:
             source = AugmentedSource(len(self.data.train), self.training.redraw, recipe.train.seed)
         source = with_unknown_words(source, recipe, vocabulary)

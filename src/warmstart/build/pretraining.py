@@ -11,6 +11,7 @@ from warmstart.build.chosen_pretraining import choose_model, choose_settings
 from warmstart.build.fit import check_carry, check_direction, fit_backbone, fit_vocabulary, fresh_backbone
 from warmstart.build.sizes import for_reading, with_start
 from warmstart.build.sources import SourceBuilder
+from warmstart.build.spelling import write_spellings
 from warmstart.build.start import NO_START, Start, read_start
 from warmstart.build.teacher import check_teacher, load_teacher, with_teacher
 from warmstart.build.training import build_criterion, check_terms, stream_of
@@ -74,6 +75,7 @@ class Pretraining:
         """The model at step 0 for the recipe's seed, and the account of its warm start."""
         train = self.recipe.train
         model = Model.fresh(self.settings, derive_seed(train.seed, "weights"))
+        write_spellings(model, self.tokenizer)
         if self.recipe.carry:
             model.backbone.begin_carry(resolved(train.batch_size))
         account = None if self.start is None else self.start.initialise(model, self.tokenizer)

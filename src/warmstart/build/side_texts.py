@@ -13,8 +13,8 @@ from warmstart.example.example import SOURCE_LM, TARGET_LM, Example
 from warmstart.models.model import Model
 from warmstart.models.settings import BackboneSettings, HeadSettings, TokenHeadSettings
 from warmstart.readers.text_io import read_lines
+from warmstart.tasks.framed_items import TrainingData
 from warmstart.tasks.framing import Frame
-from warmstart.tasks.parts import TrainingData
 from warmstart.tasks.seq2seq_lm import (
     SideFrame,
     SideTexts,

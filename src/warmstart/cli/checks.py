@@ -8,6 +8,7 @@ from typing import Any
 from warmstart.base.errors import BadInput, nearest_name, unknown_name_error
 from warmstart.base.settings import HUB_PREFIX, PathRule, Settings
 from warmstart.config.flags import flags_of
+from warmstart.readers.remote import is_remote
 
 _ALLOWED = {
     "file": "a file",
@@ -92,7 +93,7 @@ def _value_at(settings: Any, path: tuple[str, ...]) -> Any:
 
 
 def _check_path(flag: str, rule: PathRule, path: str) -> None:
-    if path in rule.words or (rule.hub and path.startswith(HUB_PREFIX)):
+    if path in rule.words or (rule.remote and is_remote(path)) or (rule.hub and path.startswith(HUB_PREFIX)):
         return
     if rule.kind == "new":
         _check_new(flag, path)

@@ -111,9 +111,10 @@ def _settings(kind: type[Settings], parsed: ParsedArguments) -> Settings:
 
     settings = compose(kind, recipe=parsed.recipe, flags=parsed.flags, sets=parsed.sets)
     check_setting_paths(settings)
-    if parsed.json and getattr(settings, "output", "") == "-":
-        raise BadInput(
-            "--json and --output - both write to standard output", where="--output", value="-", allowed="a file",
-            next_step="leave --json out, or name a file",
-        )  # fmt: skip
+    for name in ("output", "lattices"):
+        if parsed.json and getattr(settings, name, "") == "-":
+            raise BadInput(
+                f"--json and --{name} - both write to standard output", where=f"--{name}", value="-", allowed="a file",
+                next_step="leave --json out, or name a file",
+            )  # fmt: skip
     return settings

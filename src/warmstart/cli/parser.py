@@ -13,7 +13,7 @@ from warmstart.base.errors import BadInput, suggest
 from warmstart.base.settings import Settings
 from warmstart.cli.verb import TOGETHER, Verb
 from warmstart.config.flags import Flag, flags_of
-from warmstart.config.foreign_names import RUN_OPTIONS, foreign_name_error
+from warmstart.config.foreign_names import foreign_name_error
 
 _IGNORED = "ignored here; accepted so that a command can be explained as it is"
 _ARGPARSE_ERROR = re.compile(r"argument ([^:]+): (.*)", re.DOTALL)
@@ -89,7 +89,7 @@ def _unexpected_word(
     word = next((word for word in rest if word.startswith("-") and word != "-"), "").partition("=")[0]
     if not word:
         return BadInput("a word that belongs to no option", where=where, value=rest[0], next_step=step)
-    foreign = foreign_name_error(word, kind, known=RUN_OPTIONS if verb.trains else ())
+    foreign = foreign_name_error(word, kind, known=parser._option_string_actions)
     hint = suggest(word, parser._option_string_actions)
     return foreign or BadInput("unknown option", where=where, value=word, next_step=f"{hint} {step}".strip())
 

@@ -75,6 +75,9 @@ OURS: dict[str, tuple[str, ...]] = {
          "validate-interval-updates", "val-check-interval"), _EVERY,
     ),
     **dict.fromkeys(("save-steps", "save-interval", "save-interval-updates", "save-strategy"), ("--save-every 300",)),
+    **dict.fromkeys(("save-total-limit", "keep-last-epochs"), ("--keep-checkpoints 2",)),
+    **dict.fromkeys(("report-to",), ("--track tensorboard",)),
+    **dict.fromkeys(("no-cuda", "use-cpu"), ("--device cpu",)),
     **dict.fromkeys(("early-stopping-patience", "early-stopping"), ("--patience 3",)),
     **dict.fromkeys(("metric-for-best-model", "best-checkpoint-metric", "eval-metric"), ("--metric NAME",)),
     **dict.fromkeys(("resume-from-checkpoint", "resume-from"), ("--resume",)),
@@ -91,9 +94,10 @@ NEEDLESS: dict[str, str] = {
     "overwrite-output-dir": "a folder that holds a run is never overwritten: choose another --out",
     **dict.fromkeys(("num-labels", "num-classes"), "the labels are those of the training file"),
     **dict.fromkeys(("per-device-eval-batch-size", "eval-batch-size"), "evaluation chooses its own batches"),
-    **dict.fromkeys(("load-best-model-at-end", "save-total-limit"), "the best weights on dev are always kept"),
-    **dict.fromkeys(("logging-steps", "log-interval", "report-to"), "every step is logged, in metrics.jsonl of the run"),
-    **dict.fromkeys(("no-cuda", "use-cpu", "device", "gpus", "n-gpu", "devices"), "the GPU is used where there is one"),
+    "load-best-model-at-end": "the best weights on dev are always kept",
+    **dict.fromkeys(("logging-steps", "log-interval"), "every step is logged, in metrics.jsonl of the run"),
+    "device": "the GPU is used where there is one, or what --device of a command that runs a model names",
+    **dict.fromkeys(("gpus", "n-gpu", "devices"), "torchrun starts a process for each GPU (docs/scale.md)"),
     **dict.fromkeys(("trust-remote-code",), "no code of a model folder is ever run"),
 }  # fmt: skip
 """Their word → why there is no such option here."""

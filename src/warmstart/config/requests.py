@@ -59,7 +59,7 @@ class PrepareRequest(PrepareSettings):
     title = "Text"
 
     paths: tuple[str, ...] = Setting(
-        (), "files, folders, globs, or - for standard input", flag="TEXT", many=True, path=PathRule("text")
+        (), "files, folders, globs, or - for standard input", flag="TEXT", many=True, path=PathRule("text", remote=True)
     )
     task: str | None = Setting(
         None, "a known data set, whose training texts are added, without their labels", flag="--task", metavar="NAME"
@@ -81,7 +81,7 @@ class EvaluateRequest(Settings):
     data: str | None = Setting(
         None, "labelled examples: JSONL, CSV, TSV, Parquet (CoNLL, SQuAD; SOURCES,TARGETS); the folder of a known data set; "
         "hf:owner/name[:config]; for a language model text or a corpus (default: what a fine-tuned run was evaluated on)",
-        flag="--data", metavar="FILE|DIR|ID", path=PathRule("any", hub=True),
+        flag="--data", metavar="FILE|DIR|ID", path=PathRule("any", hub=True, remote=True),
     )  # fmt: skip
     task: str | None = Setting(
         None, "known data set in that folder (default: the one that the run was trained on); of a run with several tasks, "
@@ -118,7 +118,7 @@ class PredictRequest(Settings):
         Setting(
             help="examples, or - for standard input (JSONL, CSV with a header, or a text a line); labels are not needed; "
             "images: also a folder; of a known data set also its folder or a file of its own", flag="--input",
-            metavar="FILE|-", path=PathRule("any", words=("-",)),
+            metavar="FILE|-", path=PathRule("any", words=("-",), remote=True),
         ),
     ]  # fmt: skip
     output: Output
@@ -312,7 +312,7 @@ class ConvertRequest(Settings):
     data: str | None = Setting(
         None, "labelled examples to measure that by", flag="--data", metavar="FILE", path=PathRule("any", hub=True)
     )
-    base: str | None = Setting(
+    base_model: str | None = Setting(
         None, "the model that an adapter belongs to (default: the one that it names, or the run's start)", flag="--base",
         metavar="MODEL", path=MODEL,
     )  # fmt: skip

@@ -41,7 +41,7 @@ class CorpusRecipe(TextSettings):
         tuple[str, ...],
         Setting(
             help="a corpus made by prepare; text (files, folders, globs, -); or images (folders, .tar, .npz)",
-            flag="--corpus", metavar="TEXT", many=True, path=PathRule("text"), min_length=1,
+            flag="--corpus", metavar="TEXT", many=True, path=PathRule("text", remote=True), min_length=1,
         ),
     ]  # fmt: skip
 
@@ -73,6 +73,8 @@ class ModelRecipe(Settings):
     upper_cells: int | None = copy_setting(LSTMSettings, "upper_cells")
     embedding_std: float | None = copy_setting(LSTMSettings, "embedding_std")
     embedding_width: int | None = copy_setting(LSTMSettings, "embedding_width")
+    characters: int | None = copy_setting(LSTMSettings, "characters")
+    filters: tuple[int, ...] | None = copy_setting(LSTMSettings, "filters")
     shared_tokens: bool | None = copy_setting(EncoderDecoderSettings, "shared_tokens")
     norm_eps: float | None = copy_setting(TransformerSettings, "norm_eps")
     embedding_norm: bool | None = copy_setting(TransformerSettings, "embedding_norm")

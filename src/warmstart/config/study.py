@@ -43,6 +43,10 @@ class StudyRecipe(FinetuneRecipe):
         "random", "search: how settings are drawn; tpe learns from those that were tried (pip install "
         "'warmstart[search]')", flag="--sampler",
     )  # fmt: skip
+    jobs: int = Setting(
+        1, "trainings at once, each in a process of its own with its share of the cores; the designs zeroshot and search "
+        "with tpe or --minutes go one after the other", flag="--jobs", metavar="N", ge=1,
+    )  # fmt: skip
     seeds: int = copy_setting(FinetuneRecipe, "seeds", 3)
 
     @property

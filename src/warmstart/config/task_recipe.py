@@ -20,7 +20,7 @@ from warmstart.tasks.settings import (
 from warmstart.tasks.table import KINDS
 from warmstart.text.settings import Encoding
 
-EXAMPLES = PathRule("any")
+EXAMPLES = PathRule("any", remote=True)
 
 
 class TaskRecipe(Settings):

@@ -4,15 +4,14 @@ It finds whatever is wrong with them (encoding, a cut line, a damaged archive), 
 progress and an even sample.
 """
 
-import os
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from warmstart.base.files import sha256
 from warmstart.corpora.corpus import FileDigest
 from warmstart.corpora.jobs import Chunk
 from warmstart.readers.documents import read_documents
+from warmstart.readers.text_io import open_raw, read_blocks
 
 SAMPLE_BYTES = 200_000_000
 """UTF-8 bytes of text that a vocabulary is learned from, at most."""
@@ -40,8 +39,17 @@ def scan(paths: Sequence[str], encoding: str) -> TextSize:
 
 
 def file_digests(paths: Sequence[str]) -> tuple[FileDigest, ...]:
-    """Size and SHA-256 of each source file."""
-    return tuple(FileDigest(path=path, bytes=os.path.getsize(path), sha256=sha256(Path(path))) for path in paths)
+    """Size and SHA-256 of each source."""
+    return tuple(map(_file_digest, paths))
+
+
+def _file_digest(path: str) -> FileDigest:
+    digest, size = hashlib.sha256(), 0
+    with open_raw(path) as stream:
+        for block in read_blocks(stream):
+            digest.update(block)
+            size += len(block)
+    return FileDigest(path=path, bytes=size, sha256=digest.hexdigest())
 
 
 def sample_evenly(jobs: Iterable[list[Chunk]], text_bytes: int, sample_bytes: int) -> Iterator[list[Chunk]]:

@@ -4,16 +4,15 @@ A worker is this module run as a program: jobs come on its standard input, resul
 its length. It ends when its input does, so none outlives the parent, and it does not run the parent's own script again.
 Few jobs wait at any time: memory does not grow with the corpus.
 
-Without cleaning there are no workers: the tokenizers library encodes on all cores by itself, and as fast.
+Without cleaning there are no workers: words are looked up faster than text is handed over, or the tokenizers library encodes
+on all cores by itself.
 """
 
 import contextlib
 import itertools
 import json
-import os
 import signal
 import struct
-import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,6 +23,7 @@ from typing import IO, NamedTuple
 import numpy as np
 
 from warmstart.base.errors import WarmstartError
+from warmstart.base.worker_process import start_module
 from warmstart.corpora.jobs import Chunk, Encoding, clean_chunk, encode_texts
 from warmstart.text.tokenizer import Tokenizer
 
@@ -75,14 +75,7 @@ class _Worker(contextlib.AbstractContextManager["_Worker"]):
 
     def __init__(self, rules: Sequence[str], tokenizer_folder: Path | None) -> None:
         settings = json.dumps({"rules": list(rules), "tokenizer": tokenizer_folder and str(tokenizer_folder)})
-        package = str(Path(__file__).parents[2])
-        paths = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
-        self._process = subprocess.Popen(  # noqa: S603  (our own module, our own arguments)
-            [sys.executable, "-P", "-m", __name__, settings],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": paths, "TOKENIZERS_PARALLELISM": "false"},
-        )
+        self._process = start_module(__name__, settings, TOKENIZERS_PARALLELISM="false")
         self._thread = ThreadPoolExecutor(1)
 
     def submit(self, chunks: list[Chunk]) -> Future[JobResult]:

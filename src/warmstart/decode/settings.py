@@ -119,6 +119,12 @@ def check_search(settings: GenerateSettings) -> None:
                 allowed=f"{getattr(fresh, name)} with --beam or --compat",
                 next_step="use --best for several texts of a beam search, or leave --beam out",
             )  # fmt: skip
+    for name in ("temperature", "top_k", "top_p") if settings.greedy and not settings.searches else ():
+        if (value := getattr(settings, name)) != getattr(fresh, name):
+            raise BadInput(
+                "greedy decoding samples nothing", where=f"--{name.replace('_', '-')}", value=value,
+                allowed=f"{getattr(fresh, name)} with --greedy", next_step="leave one of the two out",
+            )  # fmt: skip
     if settings.compat != "none" and settings.length_norm != "gnmt":
         raise BadInput(
             "s2s-ft's beam search has GNMT's measure of length", where="--length-norm", value=settings.length_norm,

@@ -1,1 +1,1 @@
-"""Floor 7: the whole story on the English that every Python installation carries."""
+"""Floor 8: the whole story on the English that every Python installation carries."""

@@ -1,1 +1,1 @@
-"""Embeddings: sources of vectors, extraction, evaluation, neighbours."""
+"""Floor 6: embeddings: sources of vectors, extraction, evaluation, neighbours."""

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from warmstart.base.formatting import format_count
-from warmstart.metrics.jackknife import difference_variance
+from warmstart.metrics.jackknife import difference_variance, residual_variance
 from warmstart.metrics.metric import LOWER_IS_BETTER, Array, is_constant, matthews
 from warmstart.metrics.names import GENERATION_METRICS
+
+Values = Sequence[Sequence[float] | Array]
+"""Of each run [K] pseudo-values (:mod:`~warmstart.metrics.jackknife`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,7 @@ class Comparison:
         high: upper bound.
         p: how likely a gain or loss as large is where neither side is better (two-sided); NaN as above.
         seed_variance: of the gain, over seeds.
-        example_variance: of the gain, over the choice of the examples.
+        example_variance: of the gain, over the choice of the examples, without what those over seeds hold of it.
         split: what both sides were evaluated on; empty where that is not known.
         examples: how many examples that has.
         paired: whether the interval covers the choice of the examples, which both sides share.
@@ -191,20 +194,20 @@ class Comparison:
 
 def compare(
     pretrained: Sequence[float], scratch: Sequence[float], metric: str = "accuracy", *,
-    pseudo_values: tuple[Array, Array] | None = None, split: str = "", examples: int = 0,
+    pseudo_values: tuple[Values, Values] | None = None, split: str = "", examples: int = 0,
     sides: tuple[str, str] = ("Pre-training", ""), draws: bool = False,
 ) -> Comparison:  # fmt: skip
     """The gain of the pre-trained runs, with an interval over seeds and examples.
 
     The variance of the gain is that over seeds (of independent runs with different variances, Welch 1947) and that over the
-    choice of the examples, which both sides share. The interval is Student's, its degrees of freedom are Satterthwaite's.
+    choice of the examples, which both sides share, less what is in both (:func:`_variance_parts`). The interval is
+    Student's, its degrees of freedom are Satterthwaite's.
 
     Args:
         pretrained: the metric of each run.
         scratch: the same of the control.
         metric: its name.
-        pseudo_values: of both sides, [K] each, the mean over runs (:mod:`~warmstart.metrics.jackknife`); without them the
-            interval covers the seeds only.
+        pseudo_values: of both sides; without them the interval covers the seeds only.
         split: what both were evaluated on.
         examples: how many examples that has.
         sides: what is said to gain; and what ``scratch`` is called, where it is not the control (one figure of it depends on
@@ -216,17 +219,30 @@ def compare(
     ours, theirs = mean_std(pretrained), mean_std(scratch)
     gain = sign * (ours.mean - theirs.mean)
     varying = [mean_std(np.subtract(pretrained, scratch).tolist())] if draws else [ours, theirs]
-    parts = [(side.std**2 / len(side.values), len(side.values) - 1) for side in varying if len(side.values) > 1]
-    paired = pseudo_values is not None and len(pseudo_values[0]) > 1
-    if pseudo_values is not None and paired:
-        parts.append((difference_variance(*pseudo_values), len(pseudo_values[0]) - 1))
-    half, p = _interval(gain, parts)
-    over_examples = parts[-1][0] if paired else 0.0
-    over_seeds = sum(variance for variance, _ in parts) - over_examples
+    seeds = [(side.std**2 / len(side.values), len(side.values) - 1) for side in varying if len(side.values) > 1]
+    over_seeds = sum(variance for variance, _ in seeds)
+    over_examples = [] if pseudo_values is None else _over_examples(pseudo_values, over_seeds, draws=draws)
+    half, p = _interval(gain, seeds + over_examples)
     return Comparison(
-        metric, ours, theirs, gain, gain - half, gain + half, p, over_seeds, over_examples, split, examples,
-        pseudo_values is not None, *sides,
+        metric, ours, theirs, gain, gain - half, gain + half, p, over_seeds, sum(part for part, _ in over_examples), split,
+        examples, bool(over_examples), *sides,
     )  # fmt: skip
+
+
+def _over_examples(pseudo_values: tuple[Values, Values], over_seeds: float, *, draws: bool) -> list[tuple[float, int]]:
+    """The variance over the choice of the examples and its degrees of freedom; nothing of a single example.
+
+    What a seed changes of single examples moves the means of the seeds and those of the examples. It is in both variances
+    and counts once, as in the analysis of variance of a table of seeds by examples; but together they are no less than that
+    of the examples by itself, which has it as well.
+    """
+    ours, theirs = (np.array(side, np.float64) for side in pseudo_values)
+    if ours.shape[1] < 2:
+        return []
+    varying = [ours - theirs] if draws else [ours, theirs]
+    residual = sum(map(residual_variance, varying))
+    examples = difference_variance(ours.mean(0), theirs.mean(0))
+    return [(max(0.0, examples - min(residual, over_seeds)), ours.shape[1] - 1)]
 
 
 def _interval(gain: float, parts: Sequence[tuple[float, int]]) -> tuple[float, float]:

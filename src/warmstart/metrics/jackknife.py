@@ -4,6 +4,9 @@ Examples are dealt into K groups in turn, K = n where there are few. The pseudo-
 the metric of all examples and m_k that without the group. The mean of the pseudo-values is the metric (but for its bias),
 and their variance divided by K is the variance that the choice of examples gives it. Two models that are evaluated on the
 same examples have the same groups, so the variance of their difference is that of the differences of their pseudo-values.
+
+Of several runs on the same examples the pseudo-values are a table of runs by groups, a two-way layout with random effects
+(Cornfield and Tukey 1956): what is due to the run, to the group, and the residual that belongs to neither alone.
 """
 
 from collections.abc import Callable
@@ -54,6 +57,18 @@ def difference_variance(one: Array, other: Array) -> float:
     """The variance of a difference of two metrics over the choice of examples, from the pseudo-values [K] of both."""
     differences = one - other
     return float(differences.var(ddof=1) / len(differences)) if len(differences) > 1 else float("nan")
+
+
+def residual_variance(runs: Array) -> float:
+    """The variance that the residual of runs [S, K] gives their mean: its mean square divided by S · K; 0 of one run.
+
+    The variance of the runs' means holds it, and so does that of the examples' means: who adds both has it twice.
+    """
+    seeds, groups = runs.shape
+    if min(seeds, groups) < 2:
+        return 0.0
+    rest = runs - runs.mean(1, keepdims=True) - runs.mean(0) + runs.mean()
+    return float((rest**2).sum() / ((seeds - 1) * (groups - 1) * seeds * groups))
 
 
 def _groups(count: int) -> Ints:

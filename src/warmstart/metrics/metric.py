@@ -49,21 +49,21 @@ def matthews(targets: Array, predictions: Array) -> float:
     if is_constant(targets) or is_constant(predictions):
         return 0.0
     n, (right, false, missed) = len(targets), _by_class(targets, predictions)
-    told, true = right + false, right + missed
-    spreads = float(n * n - told @ told), float(n * n - true @ true)
-    return float(n * right.sum() - told @ true) / math.sqrt(spreads[0] * spreads[1])
+    predicted, true = right + false, right + missed
+    spreads = float(n * n - predicted @ predicted), float(n * n - true @ true)
+    return float(n * right.sum() - predicted @ true) / math.sqrt(spreads[0] * spreads[1])
 
 
 def _by_class(targets: Array, predictions: Array) -> tuple[Array, Array, Array]:
-    """For each class that occurs, or each label: examples rightly said to be of it, wrongly, and those that are missed."""
+    """For each class that occurs, or each label: true positives, false positives and false negatives."""
     if targets.ndim > 1:
         return _counts(targets == 1, predictions == 1)
     classes = np.unique(np.concatenate([targets, predictions]))
-    right, told, true = (
+    right, predicted, true = (
         np.bincount(np.searchsorted(classes, found), minlength=len(classes))
         for found in (targets[targets == predictions], predictions, targets)
     )
-    return right, told - right, true - right
+    return right, predicted - right, true - right
 
 
 def _counts(targets: Array, predictions: Array) -> tuple[Array, Array, Array]:
@@ -72,7 +72,7 @@ def _counts(targets: Array, predictions: Array) -> tuple[Array, Array, Array]:
 
 
 def _f1(right: Array, false: Array, missed: Array) -> Array:
-    """2 · right / (2 · right + false + missed), 0 where nothing is to be found and nothing is said."""
+    """2 · right / (2 · right + false + missed), 0 where no example is of the class and none is predicted."""
     whole: Array = np.asarray(2.0 * right + false + missed)
     return np.divide(2.0 * right, whole, out=np.zeros_like(whole), where=whole > 0)
 

@@ -21,7 +21,7 @@ _PUNCTUATION = str.maketrans("", "", string.punctuation)
 def normalize_answer(text: str) -> str:
     """An answer as it is compared.
 
-    >>> plain("  The Beatles' first  album ")
+    >>> normalize_answer("  The Beatles' first  album ")
     'beatles first album'
     """
     return " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
@@ -35,7 +35,7 @@ def exact_match(prediction: str, answer: str) -> float:
 def word_f1(prediction: str, answer: str) -> float:
     """F1 of the words; if one text has no words, 1.0 where the other has none either and 0.0 else.
 
-    >>> overlap("in the year 1923", "1923")
+    >>> word_f1("in the year 1923", "1923")
     0.5
     """
     predicted, expected = normalize_answer(prediction).split(), normalize_answer(answer).split()

@@ -21,7 +21,7 @@ def _accuracy(targets: Array, predictions: Array, counts: Array) -> Array:
 
 
 def _f1(targets: Array, predictions: Array, counts: Array) -> Array:
-    if not is_binary(targets, predictions):
+    if targets.ndim > 1 or not is_binary(targets, predictions):
         return _f1_macro(targets, predictions, counts)
     right, predicted, true = _by_class(targets, predictions, counts)
     return safe_divide(2 * right[:, -1], predicted[:, -1] + true[:, -1])

@@ -89,6 +89,9 @@ class TokenInputs(nn.Module):
 
     replaces_table: bool
 
+    def reset_parameters(self) -> None:
+        """Changes freshly drawn weights where they differ from the table of ``initialise``."""
+
     def forward(self, batch: Batch, table: torch.Tensor) -> torch.Tensor:
         """[N, E] of the tokens of a Batch, beside the table [V, E]."""
         raise NotImplementedError
@@ -227,12 +230,12 @@ class Backbone(nn.Module):
         return [DepthLayer(total + 1, below), *layers, DepthLayer(0, parts)]
 
     def parameter_depths(self) -> dict[str, int]:
-        """Name of each parameter → its depth (:meth:`layers_with_depth`)."""
-        return dict.fromkeys((name for name, _ in self.named_parameters(recurse=False)), 0) | {
+        """Name of each tensor of its state → its depth (:meth:`layers_with_depth`)."""
+        return dict.fromkeys(self.state_dict(), 0) | {
             f"{part}.{name}": layer.depth
             for layer in self.layers_with_depth()
             for part, module in layer.modules.items()
-            for name, _ in module.named_parameters()
+            for name in module.state_dict()
         }
 
     @property

@@ -34,6 +34,22 @@ class KVCache(Protocol):
         ...
 
 
+class NoCache:
+    """What is remembered where a token is read alone: nothing."""
+
+    def begin_source(self, lengths_B: torch.Tensor, start: int, stop: int, *, full: bool) -> None:
+        """As :meth:`KVCache.begin_source`."""
+
+    def begin_step(self, positions_B: torch.Tensor, tokens: int, masks: int) -> None:
+        """As :meth:`KVCache.begin_step`."""
+
+    def reorder(self, parents_BR: torch.Tensor) -> None:
+        """As :meth:`KVCache.reorder`."""
+
+    def select(self, sources: torch.Tensor) -> None:
+        """As :meth:`KVCache.select`."""
+
+
 class SourcesRead(NamedTuple):
     """A cache that has read the sources of a search, and the place [B] of what each of their texts reads first."""
 

@@ -20,6 +20,7 @@ from warmstart.base.arrays import Ints
 from warmstart.example.batch import Batch, to_device
 from warmstart.models.backbone import Backbone, SoftmaxTable, Tables, TokenInputs, embed_tokens
 from warmstart.models.cache import LayerCache
+from warmstart.models.characters import CharacterInputs
 from warmstart.models.dropout import drop
 from warmstart.models.kv_cache import KVCache
 from warmstart.models.lstm_settings import LSTMSettings
@@ -123,6 +124,8 @@ class Piece(NamedTuple):
 class LSTM(Backbone):
     """Tokens in, one state per token out."""
 
+    VOCABULARY = (*Backbone.VOCABULARY, "inputs.spelling")
+
     def __init__(self, settings: LSTMSettings) -> None:
         super().__init__()
         self.settings = settings
@@ -132,6 +135,9 @@ class LSTM(Backbone):
         self.output = nn.Linear(settings.width, settings.vocab_size, bias=False) if free else None
         self.carry: torch.Tensor | None
         self.register_buffer("carry", None, persistent=False)
+        if settings.characters:
+            size = settings.vocab_size, settings.characters
+            self.take_inputs(CharacterInputs(*size, settings.filters, settings.table_width))
 
     def begin_carry(self, rows: int) -> None:
         """[layers, rows, W + C] float32 output and cells after the last text of each row."""
@@ -143,6 +149,8 @@ class LSTM(Backbone):
         """Embeddings have a deviation of their own, and forget gates begin half open."""
         factor = self.settings.embedding_std / self.settings.init_std
         self.tokens.weight *= factor / self.settings.vocab_size**0.5 if self.settings.vectors else factor
+        if self.inputs is not None:
+            self.inputs.reset_parameters()
         for layer in self.layers:
             for number in range(self.settings.directions):
                 layer.direction(number).open_forget_gates()

@@ -6,6 +6,8 @@ from warmstart.base.errors import BadInput
 from warmstart.base.settings import Setting
 from warmstart.models.traits import BackboneTraits
 
+FEWEST_CHARACTERS = 5  # a beginning, an end, and three bytes between
+
 
 class LSTMSettings(BackboneTraits):
     """Sizes and choices of an LSTM (Hochreiter and Schmidhuber 1997, with forget gates)."""
@@ -42,6 +44,15 @@ class LSTMSettings(BackboneTraits):
         None, "LSTM: cells of each layer but the first; default: as many as the first has", ge=1
     )
     embedding_width: int | None = Setting(None, "LSTM: width of the token table; default: the width", ge=1)
+    characters: int = Setting(
+        0, "LSTM: bytes of a token, with one for its beginning and one for its end, of which convolutions make what it is "
+        "read as (Peters et al. 2018: 50); 0: a row of the token table", ge=0,
+    )  # fmt: skip
+    filters: tuple[int, ...] = Setting(
+        (32, 32, 64, 128, 256, 512, 1024),
+        "LSTM: of these convolutions, filters that read 1, 2, 3 … bytes",
+        min_length=1,
+    )
     directions: int = Setting(
         1, "LSTM: 2: texts that are read from right to left have layers of their own (Peters et al. 2018)", ge=1, le=2
     )
@@ -84,6 +95,11 @@ class LSTMSettings(BackboneTraits):
     def table_width(self) -> int:
         """Width of the token table."""
         return self.embedding_width or self.width
+
+    @property
+    def has_token_table(self) -> bool:
+        """Unless it reads characters."""
+        return not self.characters
 
     @property
     def max_length(self) -> int:
@@ -157,8 +173,10 @@ class LSTMSettings(BackboneTraits):
             where: the file that it stands in, if it comes from one.
 
         Raises:
-            BadInput: a softmax by a table of another width, or a projection that makes nothing smaller.
+            BadInput: a softmax by a table of another width, a projection that makes nothing smaller, or characters where
+                they are not read.
         """
+        self._check_characters(where)
         if self.tied and self.table_width != self.width:
             raise BadInput(
                 "a softmax that uses the token table needs embeddings as wide as the states", where=where or "model.tied",
@@ -172,3 +190,28 @@ class LSTMSettings(BackboneTraits):
                     value=cells, allowed=f"{self.width} or more", next_step=f"raise model.{name}, or lower model.width",
                 )  # fmt: skip
         return self
+
+    def _check_characters(self, where: str) -> None:
+        """Refuses characters beside what needs a table, in numbers that spell nothing, or without filters."""
+        wrong = {
+            "images have no characters": self.vectors,
+            "the two sides of an encoder-decoder read rows of a table": self.two_stacks,
+            "a softmax that uses the token table needs one": self.tied and self.softmax,
+        }
+        found = next((sentence for sentence, is_so in wrong.items() if is_so), None) if self.characters else None
+        if found is not None:
+            raise BadInput(
+                found, where=where or "model.characters", value=self.characters,
+                allowed="0, or an LSTM with model.tied false",
+                next_step="leave model.characters out" + (", or set model.tied to false" if self.tied else ""),
+            )  # fmt: skip
+        if 0 < self.characters < FEWEST_CHARACTERS:
+            raise BadInput(
+                "too few characters to tell tokens apart", where=where or "model.characters", value=self.characters,
+                allowed=f"0, or {FEWEST_CHARACTERS} or more", next_step="raise it; Peters et al. 2018 have 50",
+            )  # fmt: skip
+        if min(self.filters) < 1:
+            raise BadInput(
+                "a width without filters", where=where or "model.filters", value=list(self.filters),
+                allowed="1 or more of each width", next_step="leave the wider ones out instead",
+            )  # fmt: skip

@@ -10,14 +10,15 @@ from typing import Any
 
 from warmstart.base.errors import BadInput
 from warmstart.base.settings import HUB_PREFIX
+from warmstart.readers.remote import is_remote
 from warmstart.readers.rows import Row, not_utf8
 
 MISSING_LABEL = -1  # in data sets of the hub, a class that is not known
 
 
 def is_hub_id(text: str) -> bool:
-    """Whether ``text`` names a data set of the hub."""
-    return text.startswith(HUB_PREFIX)
+    """Whether ``text`` names a data set of the hub; ``hf://…`` is the address of a file there."""
+    return text.startswith(HUB_PREFIX) and not is_remote(text)
 
 
 def read_hub_splits(hub_id: str) -> dict[str, Iterator[Row]]:

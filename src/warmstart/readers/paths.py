@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from warmstart.base.errors import BadInput, suggest
+from warmstart.readers.remote import is_remote, list_remote
 from warmstart.readers.text_io import STDIN, split_extensions
 
 
@@ -13,7 +14,7 @@ def expand_paths(paths: Sequence[str], extensions: Sequence[str]) -> list[str]:
     """Files in sorted order, each once. Folders are searched recursively, without hidden files and other extensions.
 
     Args:
-        paths: files, folders, globs (``**`` too) or ``-``.
+        paths: files, folders, globs (``**`` too), addresses of these, or ``-``.
         extensions: those that the caller can read, such as ``.txt``; a file may also be compressed (``.txt.gz``).
 
     Raises:
@@ -31,6 +32,8 @@ def expand_paths(paths: Sequence[str], extensions: Sequence[str]) -> list[str]:
 def _expand(path: str, extensions: Sequence[str]) -> list[str]:
     if path == STDIN:
         return [path]
+    if is_remote(path):
+        return _check_any(list_remote(path), path, extensions)
     if os.path.isdir(path):
         return _check_any(_walk(path), path, extensions)
     if os.path.exists(path):
@@ -51,12 +54,16 @@ def _walk(folder: str) -> Iterator[str]:
 
 
 def _check_any(files: Iterator[str] | Sequence[str], path: str, extensions: Sequence[str]) -> list[str]:
-    readable = [file for file in files if split_extensions(file)[0] in extensions and os.path.isfile(file)]
+    readable = [file for file in files if split_extensions(file)[0] in extensions and _is_file(file)]
     if not readable:
         raise BadInput(
             "there is no file to read", where=path, allowed=_extension_list(extensions), next_step="check the path"
         )
     return readable
+
+
+def _is_file(path: str) -> bool:
+    return is_remote(path) or os.path.isfile(path)
 
 
 def _check_file(path: str, extensions: Sequence[str]) -> None:

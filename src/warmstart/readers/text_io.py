@@ -1,4 +1,4 @@
-"""Reads a path, or ``-`` for standard input, as bytes, text or lines; each error names file and line.
+"""Reads a path, an address or ``-`` for standard input as bytes, text or lines; each error names file and line.
 
 Files that end in ``.gz`` or ``.zst`` are decompressed. Decoding is strict, and a byte order mark is dropped. A line ends at
 LF or CRLF, which both become a newline, and nowhere else: a carriage return, a form feed or U+2028 inside a line belongs to
@@ -20,6 +20,7 @@ from typing import IO, Any, BinaryIO, cast
 
 from warmstart.base.errors import BadInput, suggest
 from warmstart.base.files import check_no_pointer
+from warmstart.readers.remote import is_remote, open_remote
 
 STDIN = "-"
 RESTORE = "download or create the file again"
@@ -62,7 +63,7 @@ def open_binary(path: str) -> Iterator[BinaryIO]:
     compression = split_extensions(path)[1]
     with contextlib.ExitStack() as stack:
         stack.enter_context(archive_errors(path))
-        raw = sys.stdin.buffer if path == STDIN else stack.enter_context(_open_file(path))
+        raw = sys.stdin.buffer if path == STDIN else stack.enter_context(open_raw(path))
         if compression == ".gz":
             yield stack.enter_context(cast(BinaryIO, gzip.GzipFile(fileobj=raw)))
         elif compression == ".zst":
@@ -80,6 +81,15 @@ def archive_errors(path: str) -> Iterator[None]:
         raise BadInput(
             f"the compressed file is cut short or damaged ({error})", where=path, next_step=RESTORE
         ) from None
+
+
+def open_raw(path: str) -> contextlib.AbstractContextManager[BinaryIO]:
+    """The bytes of a file or at an address, compressed as they are.
+
+    Raises:
+        BadInput: as :func:`open_binary`.
+    """
+    return open_remote(path) if is_remote(path) else _open_file(path)
 
 
 def _open_file(path: str) -> BinaryIO:

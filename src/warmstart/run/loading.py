@@ -126,6 +126,20 @@ class LoadedRun:
         return found
 
 
+def check_only_task(spec: TaskSpec | None, name: str) -> None:
+    """Refuses the name of a task that is not the only one of a run, which needs none.
+
+    Raises:
+        BadInput: the run has one task or none, and ``name`` is another.
+    """
+    own = [] if spec is None else list(filter(None, (spec.name, spec.kind)))
+    if name not in own:
+        raise BadInput(
+            "this run has no such task", where="--task", value=name, allowed=" or ".join(own),
+            next_step="leave it out: only a run with several tasks needs it",
+        )  # fmt: skip
+
+
 def load_run(run: Path | str, precision: str = "fp32") -> LoadedRun:
     """Loads a finished run.
 

@@ -12,6 +12,7 @@ In turns (``turns``): a batch of items is read in several steps, one after the o
 Examples of every item.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
@@ -157,7 +158,7 @@ def halve_until_split(stream: BatchStream, step: int, max_tokens: int) -> int:
     return max_tokens
 
 
-def split_batches(records: list[list[Example]], at_least: int, max_tokens: int) -> list[Batch]:
+def split_batches(records: Sequence[list[Example]], at_least: int, max_tokens: int) -> list[Batch]:
     """Cuts Records, each whole, into about ``at_least`` Batches, or more where they would exceed ``max_tokens``.
 
     By the law of loss any split gives the same gradient, so memory alone may decide it.

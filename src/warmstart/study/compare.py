@@ -5,12 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from warmstart.base.files import read_json
 from warmstart.base.run_folder import PSEUDO_VALUES
 from warmstart.metrics.comparison import Comparison, compare, mean_std
-from warmstart.metrics.metric import LOWER_IS_BETTER, Array
+from warmstart.metrics.metric import LOWER_IS_BETTER
 from warmstart.study.baselines import Baseline, best_of
 from warmstart.study.examples import read_examples
 from warmstart.study.factors import PRETRAINED, SCRATCH
@@ -70,7 +68,7 @@ def gain_over_best(
     ours, theirs = _pseudo_values([trial for trial, _ in own], arm, split), baselines[best].pseudo_values
     found = compare(
         [_value(report, split, metric) for _, report in own], [baselines[best].metrics[metric]], metric,
-        pseudo_values=None if ours is None or not theirs else (ours, np.array(theirs)), split=split,
+        pseudo_values=None if ours is None or not theirs else (ours, [theirs]), split=split,
         examples=own[0][1].get("test", own[0][1])["examples"], sides=("Fine-tuning", f"{best}, the best baseline,"),
     )  # fmt: skip
     each = {name: one.to_dict() for name, one in baselines.items()}
@@ -116,10 +114,10 @@ def _as_dict(found: Comparison) -> dict[str, Any]:
     }
 
 
-def _pseudo_values(trials: list[Trial], arm: str, split: str) -> Array | None:
-    """[K] the mean over the seeds of an arm of what groups of examples add to its metric; ``None`` if a trial has none."""
+def _pseudo_values(trials: list[Trial], arm: str, split: str) -> list[list[float]] | None:
+    """Of each seed of an arm what groups of examples add to its metric, [K]; ``None`` if a trial has none."""
     found = [_own_pseudo_values(trial, split) for trial in trials if trial.arm == arm]
-    return np.mean(np.array(found, np.float64), axis=0) if all(found) else None
+    return found if all(found) else None
 
 
 def _own_pseudo_values(trial: Trial, split: str) -> list[float]:

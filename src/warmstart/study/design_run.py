@@ -1,4 +1,4 @@
-"""``warmstart study``: the trials of a design, run one after the other, compared, and shown on one page.
+"""``warmstart study``: the trials of a design, one after the other or some at once, compared, and shown on one page.
 
 The same command goes on wherever it was stopped, and one with more sizes, seeds or values runs only what is new.
 """
@@ -7,6 +7,7 @@ import contextlib
 import shlex
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,13 +19,15 @@ from warmstart.base.run_folder import RunFolder
 from warmstart.build.labelled_data import LabelledData, read_labelled_data
 from warmstart.config.load import to_yaml
 from warmstart.config.study import StudyRecipe
+from warmstart.readers.text_io import STDIN
 from warmstart.reporting.study_page import STUDY, write_study_page
 from warmstart.run.writing import manifest
-from warmstart.study.designs import Trials, find_design, metric_of
+from warmstart.study.designs import Rounds, find_design, metric_of
 from warmstart.study.pretraining_cost import pretraining_cost
 from warmstart.study.store import TRIALS, Cell, Result, TrialStore
 from warmstart.study.subsets import with_test
 from warmstart.study.table import StudyTable
+from warmstart.study.trial_runner import TrialRunner, trial_runner
 
 PAGE = "report.html"
 
@@ -44,14 +47,16 @@ def run_design(recipe: StudyRecipe, out: str) -> dict[str, Any]:
         design = find_design(recipe)
         given = read_labelled_data(recipe.task, recipe.train.seed)
         data = with_test(given)
-        count = max(_count(design.cells(recipe, data), sign) for sign in (1, -1))
+        count = max(_count(design.rounds(recipe, data), sign) for sign in (1, -1))
         split = "dev" if given.test is None and not design.columns else "test"
         say(
             f"study      {recipe.design}: at most {format_count(count, 'trial')}; those that are finished are not run again"
         )
         (root.path / TRIALS).mkdir(parents=True, exist_ok=True)
         root.create(to_yaml(recipe), manifest("study", recipe.train.seed, {}))
-        found = _run(design.cells(recipe, data), count, TrialStore(root.path, recipe.base), recipe)
+        store = TrialStore(root.path, recipe.base)
+        with trial_runner(recipe, store) as run:
+            found = _run(design.rounds(recipe, data), count, store, recipe, run)
         table = StudyTable(
             metric_of(recipe, data), split, len(data.test or []), found.trials, found.baselines, bool(design.columns)
         )
@@ -59,22 +64,23 @@ def run_design(recipe: StudyRecipe, out: str) -> dict[str, Any]:
         return finish_study(recipe, root, table.to_dict() | more)
 
 
-def _count(cells: Trials, sign: int) -> int:
+def _count(rounds: Rounds, sign: int) -> int:
     """How many trials there will be, where each does better on dev than the one before, or worse (``sign`` -1)."""
     count = 0
     with contextlib.suppress(StopIteration):
-        next(cells)
+        cells = next(rounds)
         while True:
-            count += 1
-            cells.send(Result("", 0.0, float(sign * count), [], 0.0))
+            values = [float(sign * (count + k)) for k in range(len(cells))]
+            count += len(cells)
+            cells = rounds.send([Result("", 0.0, value, [], 0.0) for value in values])
     return count
 
 
 def check_study(recipe: StudyRecipe, root: RunFolder) -> None:
-    """Refuses a folder that holds something else, and several tasks.
+    """Refuses a folder that holds something else, several tasks, and several processes that would read one input.
 
     Raises:
-        BadInput: either is so.
+        BadInput: any of it is so.
     """
     path = root.path
     if path.is_file() or (path.is_dir() and any(path.iterdir()) and not (path / TRIALS).is_dir()):
@@ -86,6 +92,11 @@ def check_study(recipe: StudyRecipe, root: RunFolder) -> None:
         raise BadInput(
             "a study is of one task", where="--task", value=", ".join(recipe.tasks), allowed="one task",
             next_step="study each of them by itself",
+        )  # fmt: skip
+    if recipe.jobs > 1 and STDIN in (recipe.task.train, recipe.task.dev, recipe.task.test):
+        raise BadInput(
+            "several processes cannot read the standard input", where="--jobs", value=recipe.jobs, allowed="1",
+            next_step="name a file in the place of -",
         )  # fmt: skip
 
 
@@ -112,25 +123,27 @@ class Found:
                 self.costs[cell.row] = None if cost is None else cost.to_dict()
 
 
-def _run(cells: Trials, count: int, store: TrialStore, recipe: StudyRecipe) -> Found:
-    """The results of all trials and of the baselines beside them; each trial's is told to the design."""
+def _run(rounds: Rounds, count: int, store: TrialStore, recipe: StudyRecipe, run: TrialRunner) -> Found:
+    """The results of all trials and of the baselines beside them; those of a round are told to the design."""
     found, began_at_s, number = Found(), time.monotonic(), 0
     fitted: LabelledData | None = None  # trials on the same data follow each other
-    cell: Cell | None = next(cells)
-    while cell is not None:
-        number += 1
-        place = f"{cell.row}, {cell.column + ' labels, ' if cell.column else ''}seed {cell.recipe.train.seed}"
-        say(f"trial {number} of {count}: {place}; {format_duration(time.monotonic() - began_at_s)} so far")
-        if recipe.baselines != "no" and not cell.tried and cell.data is not fitted:
-            fitted = cell.data
-            for name, one in store.baselines(cell).items():
-                found.baselines.setdefault(cell.column, {}).setdefault(name, []).append(one)
-        result = store.run(cell)
-        found.add(cell, result)
+    cells: Sequence[Cell] = next(rounds)
+    while cells:
+        results, coming = [], run(cells)
+        for cell in cells:
+            number += 1
+            place = f"{cell.row}, {cell.column + ' labels, ' if cell.column else ''}seed {cell.recipe.train.seed}"
+            say(f"trial {number} of {count}: {place}; {format_duration(time.monotonic() - began_at_s)} so far")
+            if recipe.baselines != "no" and not cell.tried and cell.data is not fitted:
+                fitted = cell.data
+                for name, one in store.baselines(cell).items():
+                    found.baselines.setdefault(cell.column, {}).setdefault(name, []).append(one)
+            results.append(next(coming))
+            found.add(cell, results[-1])
         try:
-            cell = cells.send(result)
+            cells = rounds.send(results)
         except StopIteration:
-            cell = None
+            cells = ()
     return found
 
 

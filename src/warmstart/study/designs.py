@@ -1,10 +1,10 @@
 """The designs of studies: which trials a recipe asks for, and what they are compared with.
 
-A design is a generator of trials from a study's recipe and its data, which is told the result of each; a new one is a
-function and a line here.
+A design is a generator of rounds: trials that need no result of each other, from a study's recipe and its data. It is told
+the results of each round before the next; a new one is a function and a line here.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 from warmstart.base.errors import BadInput
@@ -22,12 +22,12 @@ from warmstart.config.variants import variants
 from warmstart.metrics.metric import LOWER_IS_BETTER
 from warmstart.study.factors import PRETRAINED, SCRATCH, control_of
 from warmstart.study.pretraining_cost import kept_models
-from warmstart.study.samplers import SAMPLERS, Point
+from warmstart.study.samplers import SAMPLERS, Point, Sampler
 from warmstart.study.store import Cell, Result
 from warmstart.study.subsets import Size, check_sizes, subset
 from warmstart.tasks.table import KINDS
 
-Trials = Generator[Cell, Result, None]
+Rounds = Generator[Sequence[Cell], Sequence[Result], None]
 FRESH = 1000
 """From the seed of a search to the first of those that its winner is trained with."""
 
@@ -37,29 +37,26 @@ class Design:
     """One design of a study.
 
     Attributes:
-        cells: the trials in the order in which they run: after each seed the table is whole.
+        rounds: the trials in the order in which they run: after each seed the table is whole.
         columns: what stands in the head of the table, in words.
         varies: whether it takes ``--vary``.
     """
 
-    cells: Callable[[StudyRecipe, LabelledData], Trials]
+    rounds: Callable[[StudyRecipe, LabelledData], Rounds]
     columns: str = ""
     varies: bool = False
 
 
-def _labels(recipe: StudyRecipe, data: LabelledData) -> Trials:
+def _labels(recipe: StudyRecipe, data: LabelledData) -> Rounds:
     """From few labels to all of them, with and without the start."""
     arms = _arms(recipe.base)
     sizes = [Size.parse(text) for text in recipe.sizes]
     check_sizes(data, sizes)
-    for seed in _seeds(recipe):
-        for size in sizes:
-            part = subset(data, recipe.task, size, seed)
-            for row, own in arms.items():
-                yield Cell(row, size.text, _with_seed(own, seed), part)
+    parts = [(seed, size, subset(data, recipe.task, size, seed)) for seed in _seeds(recipe) for size in sizes]
+    yield [Cell(row, size.text, _with_seed(own, seed), part) for seed, size, part in parts for row, own in arms.items()]
 
 
-def _ablation(recipe: StudyRecipe, data: LabelledData) -> Trials:
+def _ablation(recipe: StudyRecipe, data: LabelledData) -> Rounds:
     """Without one part at a time (GPT-1, table 5), and with each value that varies."""
     arms = {"full": recipe.base}
     if recipe.start != NO_START:
@@ -69,7 +66,7 @@ def _ablation(recipe: StudyRecipe, data: LabelledData) -> Trials:
     yield from _by_seed(recipe, arms | variants(recipe.base, recipe.vary), data)
 
 
-def _layers(recipe: StudyRecipe, data: LabelledData) -> Trials:
+def _layers(recipe: StudyRecipe, data: LabelledData) -> Rounds:
     """Layers of the start that are taken, from all to none but the embeddings (GPT-1, figure 2, left).
 
     Raises:
@@ -82,7 +79,7 @@ def _layers(recipe: StudyRecipe, data: LabelledData) -> Trials:
     yield from _by_seed(recipe, arms | {"no pre-training": control_of(recipe.base)}, data)
 
 
-def _search(recipe: StudyRecipe, data: LabelledData) -> Trials:
+def _search(recipe: StudyRecipe, data: LabelledData) -> Rounds:
     """A search of every side alike, by dev (:mod:`~warmstart.study.samplers`); the winners with fresh seeds.
 
     Raises:
@@ -111,24 +108,48 @@ MOST_DRAWS = 20
 """Draws for each training that is asked for: small spaces give the same point again and again."""
 
 
-def _tried(row: str, recipe: StudyRecipe, base: FinetuneRecipe, data: LabelledData) -> Generator[Cell, Result, Tried]:
-    """Trains one side by default, then as its sampler draws, until the budget of trainings or of minutes is spent."""
+def _tried(
+    row: str, recipe: StudyRecipe, base: FinetuneRecipe, data: LabelledData
+) -> Generator[Sequence[Cell], Sequence[Result], Tried]:
+    """Trains one side by default, then as its sampler draws, until the budget of trainings or of minutes is spent.
+
+    What is drawn by chance needs no result, so it is one round; a sampler that learns and a clock make a round of each.
+    """
     chosen = choose_settings(base, {"": data}).recipe
     others = [tuple(variants(chosen, (text,))) for text in recipe.vary]
     sampler = SAMPLERS[recipe.sampler](recipe.train.seed, others)
     sign = -1 if metric_of(recipe, data) in LOWER_IS_BETTER else 1
-    point, tried, spent_s = Point(1.0, 1.0, ("",) * len(others)), Tried(), 0.0
-    for _ in range(MOST_DRAWS * recipe.trainings):
-        name, own = _at(point, chosen) if tried else (BY_DEFAULT, chosen)
-        if name not in tried:
-            result = yield Cell(f"{row}: {name}", "", own, data, tried=True)
+    at_once = 1 if sampler.learns or recipe.minutes is not None else recipe.trainings
+    drawn: Drawn = {BY_DEFAULT: (Point(1.0, 1.0, ("",) * len(others)), chosen)}
+    tried, spent_s = Tried(), 0.0
+    while drawn:
+        results = yield [Cell(f"{row}: {name}", "", own, data, tried=True) for name, (_, own) in drawn.items()]
+        for (name, (point, own)), result in zip(drawn.items(), results, strict=True):
             tried[name], spent_s = (sign * result.dev, own), spent_s + result.seconds
+            sampler.tell(point, tried[name][0])
         is_spent = recipe.minutes is not None and spent_s >= 60 * recipe.minutes
-        if is_spent or len(tried) == recipe.trainings:
-            break
-        sampler.tell(point, tried[name][0])
-        point = sampler.draw()
+        left = 0 if is_spent else recipe.trainings - len(tried)
+        drawn = _draw(sampler, chosen, tried, min(at_once, left))
     return tried
+
+
+Drawn = dict[str, tuple[Point, FinetuneRecipe]]
+"""Settings in words → their point and the recipe."""
+
+
+def _draw(sampler: Sampler, chosen: FinetuneRecipe, tried: Tried, count: int) -> Drawn:
+    """So many settings that were not tried; fewer, where the space has no others."""
+    found: Drawn = {}
+    for _ in range(MOST_DRAWS * count):
+        point = sampler.draw()
+        name, own = _at(point, chosen)
+        if name in tried:
+            sampler.tell(point, tried[name][0])
+        else:
+            found.setdefault(name, (point, own))
+        if len(found) == count:
+            break
+    return found
 
 
 def _at(point: Point, chosen: FinetuneRecipe) -> tuple[str, FinetuneRecipe]:
@@ -149,7 +170,7 @@ def _scaled(length: str, share: float) -> str:
     return f"{max(1, round(value)) if parsed.unit == 'steps' else round(value, 3):g} {parsed.unit}"
 
 
-def _pretraining(recipe: StudyRecipe, data: LabelledData) -> Trials:
+def _pretraining(recipe: StudyRecipe, data: LabelledData) -> Rounds:
     """How long a start was pre-trained: each model that was kept on its way as a start; and other starts, with theirs.
 
     Raises:
@@ -201,10 +222,8 @@ def find_design(recipe: StudyRecipe) -> Design:
     return design
 
 
-def _by_seed(recipe: StudyRecipe, arms: dict[str, FinetuneRecipe], data: LabelledData, first: int = 0) -> Trials:
-    for seed in _seeds(recipe):
-        for row, own in arms.items():
-            yield Cell(row, "", _with_seed(own, first + seed), data)
+def _by_seed(recipe: StudyRecipe, arms: dict[str, FinetuneRecipe], data: LabelledData, first: int = 0) -> Rounds:
+    yield [Cell(row, "", _with_seed(own, first + seed), data) for seed in _seeds(recipe) for row, own in arms.items()]
 
 
 def _arms(base: FinetuneRecipe) -> dict[str, FinetuneRecipe]:

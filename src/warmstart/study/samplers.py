@@ -27,7 +27,9 @@ class Point(NamedTuple):
 
 
 class Sampler(Protocol):
-    """Draws points, and is told what they came to."""
+    """Draws points, and is told what they came to; ``learns``: whether that moves the next ones."""
+
+    learns: bool
 
     def draw(self) -> Point:
         """The next point."""
@@ -40,6 +42,8 @@ class Sampler(Protocol):
 
 class RandomSampler:
     """Every point by chance."""
+
+    learns = False
 
     def __init__(self, seed: int, others: Sequence[Sequence[str]]) -> None:
         """``others``: of each field that varies its values; none of them is drawn as often as one of them."""
@@ -57,6 +61,8 @@ class RandomSampler:
 
 class TPESampler:
     """Points like those that did well (Optuna's TPE), after a few by chance."""
+
+    learns = True
 
     def __init__(self, seed: int, others: Sequence[Sequence[str]]) -> None:
         """``others`` as in :class:`RandomSampler`.

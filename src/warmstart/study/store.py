@@ -89,7 +89,7 @@ class TrialStore:
 
     def __init__(self, root: Path, recipe: FinetuneRecipe) -> None:
         """Nothing is read yet; ``recipe`` names the start of the baselines."""
-        self.path, self._baselines = root / TRIALS, Baselines(recipe)
+        self.root, self.path, self._baselines = root, root / TRIALS, Baselines(recipe)
         self._data: LabelledData | None = None
         self._framed: list[Finetuning] = []
 
@@ -97,11 +97,12 @@ class TrialStore:
         """The result of a trial: that of its folder, or else it is trained, or goes on where it was stopped."""
         recipe, built = self._build(cell)
         folder = RunFolder(self.path / fingerprint(to_yaml(recipe), built))
-        if not folder.is_finished:
-            compute = settings_of_run(folder, recipe.train.precision, default_device())
-            setup = Setup(compute, data_sizes(built) | {"fingerprints": built.fingerprints()})
-            run_trial(Trial(cell.row, recipe, folder), built, setup, resume=folder.is_started)
-        slim(folder)
+        with folder.hold(wait=True):  # a process of a study that was killed may be saving it
+            if not folder.is_finished:
+                compute = settings_of_run(folder, recipe.train.precision, default_device())
+                setup = Setup(compute, data_sizes(built) | {"fingerprints": built.fingerprints()})
+                run_trial(Trial(cell.row, recipe, folder), built, setup, resume=folder.is_started)
+            slim(folder)
         return _result(folder, built.metric)
 
     def baselines(self, cell: Cell) -> dict[str, Result]:

@@ -90,7 +90,7 @@ class StudyTable:
 
     def _compare(self, main: str, ours: Sequence[Result], row: str, theirs: Sequence[Result]) -> Comparison:
         values = [[one.pseudo_values for one in side] for side in (ours, theirs)]
-        pairs = None if not all(map(all, values)) else tuple(np.mean(np.array(side), 0) for side in values)
+        pairs = None if not all(map(all, values)) else (values[0], values[1])
         return compare(
             [one.value for one in ours], [one.value for one in theirs], self.metric, pseudo_values=pairs,
             split=self.split, examples=self.examples, sides=(main, row), draws=self.draws,

@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from warmstart.base.console import say, track
 from warmstart.base.errors import BadInput
 from warmstart.base.files import read_json, sha256, write_json
@@ -152,7 +150,7 @@ def _pair(table: StudyTable, one: tuple[str, str], other: tuple[str, str]) -> Co
     ours, theirs = (table.trials[step][row] for row, step in (one, other))
     names = [f"{row} after {int(step):,} steps" for row, step in (one, other)]
     values = [[result.value for result in side] for side in (ours, theirs)]
-    pseudo_values = (np.array(ours[0].pseudo_values), np.array(theirs[0].pseudo_values))
+    pseudo_values = ([ours[0].pseudo_values], [theirs[0].pseudo_values])
     found = compare(
         values[0], values[1], table.metric, pseudo_values=pseudo_values, split=table.split, examples=table.examples,
         sides=(names[0], names[1]),

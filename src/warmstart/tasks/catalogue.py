@@ -12,18 +12,20 @@ from itertools import chain
 from pathlib import Path
 
 from warmstart.base.errors import BadInput, unknown_name_error
+from warmstart.base.overflow import gather
 from warmstart.example.record import Record
 from warmstart.readers.rows import Row
 from warmstart.tasks.dataset import records_of_rows
 from warmstart.tasks.known import choices, pairs, pictures, sequences, superglue, texts
 from warmstart.tasks.known.files import Folder, OneFile, SplitReader
+from warmstart.tasks.stored import RECORDS
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedSplits:
     """What was read: part (``train``, ``dev``, ``test``, …) → Records, and what was done to the files, in words."""
 
-    records: dict[str, list[Record]]
+    records: dict[str, Sequence[Record]]
     note: str = ""
 
 
@@ -97,7 +99,7 @@ class KnownDataset:
             rows = self.splits[name](folder)
             if rows is not None:
                 names = self.label_names if labels is None else labels
-                records[name] = list(records_of_rows(self.kind, rows, names, True, f"{path}, {name}"))
+                records[name] = gather(records_of_rows(self.kind, rows, names, True, f"{path}, {name}"), RECORDS)
         notes = (f"{count:,} {words}" if count else words for words, count in folder.notes.items())
         return LoadedSplits(records, "; ".join(notes))
 

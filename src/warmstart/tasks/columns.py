@@ -139,7 +139,9 @@ def empty_label(value: Any, place: str) -> BadInput:
 def as_list(value: Any, place: str) -> list[Any]:
     """A list, or the list that a CSV cell holds, as JSON or Python writes it."""
     if isinstance(value, str) and value.lstrip().startswith("["):
-        with contextlib.suppress(json.JSONDecodeError):  # refused below, with the value as it was written
+        with contextlib.suppress(
+            json.JSONDecodeError, RecursionError
+        ):  # refused below, with the value as it was written
             return list(json.loads(value))
         if not _JUXTAPOSED.search(value):
             with contextlib.suppress(ValueError, SyntaxError, MemoryError, RecursionError):

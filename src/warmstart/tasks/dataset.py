@@ -7,11 +7,12 @@ cannot be used are named all at once.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from warmstart.base.errors import BadInput
+from warmstart.base.overflow import gather
 from warmstart.base.settings import Settings
 from warmstart.example.record import Record
 from warmstart.readers.problems import RowProblems, SkippedRows
@@ -21,6 +22,7 @@ from warmstart.tasks.columns import Draft, LabelNumbers, missing_column, without
 from warmstart.tasks.kind import TaskKind
 from warmstart.tasks.row_source import ReadOptions
 from warmstart.tasks.spec import LabelValue
+from warmstart.tasks.stored import DRAFTS, RECORDS
 from warmstart.tasks.table import find_kind
 
 DEFAULTS = ReadOptions()
@@ -32,14 +34,14 @@ class TaskSet:
 
     Attributes:
         kind: name of the kind of task.
-        records: the examples, in file order.
+        records: the examples, in file order; what does not fit into memory lies in a temporary file.
         label_names: class or label number → name; empty for scores and choices.
         columns: the columns that were read in the first row, label last.
         label_values: class or label number → the label as the file has it; empty where all are texts, or were given.
     """
 
     kind: str
-    records: list[Record]
+    records: Sequence[Record]
     label_names: tuple[str, ...]
     columns: tuple[str, ...] = ()
     label_values: tuple[LabelValue, ...] = ()
@@ -105,13 +107,14 @@ def task_of_rows(
     """All labelled examples of some rows; ``name`` says in messages where they come from; else as :func:`read_task`."""
     one = find_kind(kind)
     columns = one.label_columns if labels is None else one.label_columns_of(labels)
-    drafts = list(_drafts(one, source, columns, RowProblems(name, skipped), name))
+    drafts = gather(_drafts(one, source, columns, RowProblems(name, skipped), name), DRAFTS)
     if labels is None:
         names, drafts = _learn_labels(one, drafts, RowProblems(name, skipped))
     else:
         names = tuple(labels)
     numbers, problems = LabelNumbers(names if labels is None else labels), RowProblems(name, skipped)
-    records = list(filter(None, (problems.attempt(_record, one, found, numbers) for found in drafts)))
+    made = (problems.attempt(_record, one, found, numbers) for found in drafts)
+    records = gather(filter(None, made), RECORDS)
     problems.raise_all()
     if labels is None:
         _check_varied(one, drafts[0], records, name)
@@ -195,7 +198,9 @@ def _drafts(
         )
 
 
-def _learn_labels(kind: TaskKind, drafts: list[Draft], problems: RowProblems) -> tuple[tuple[str, ...], list[Draft]]:
+def _learn_labels(
+    kind: TaskKind, drafts: Sequence[Draft], problems: RowProblems
+) -> tuple[tuple[str, ...], Sequence[Draft]]:
     """The label names of a training file, and the rows that are not skipped for their labels.
 
     Raises:
@@ -204,7 +209,7 @@ def _learn_labels(kind: TaskKind, drafts: list[Draft], problems: RowProblems) ->
     try:
         return kind.learn_labels(drafts), drafts
     except BadInput as error:
-        kept = [found for found in drafts if problems.attempt(kind.learn_labels, [found]) is not None]
+        kept = gather((one for one in drafts if problems.attempt(kind.learn_labels, [one]) is not None), DRAFTS)
         if problems.includes(error):
             problems.raise_all()
         if not problems.skips or len(kept) in (0, len(drafts)):
@@ -232,7 +237,8 @@ def _record(kind: TaskKind, found: Draft, numbers: Mapping[str, int]) -> Record:
 def _check_varied(kind: TaskKind, first: Draft, records: Sequence[Record], name: str) -> None:
     """Nothing can be learned where every label is the same."""
     labels = kind.varied_labels(records)
-    if labels is not None and len(set(labels)) < 2:
+    others = iter(labels or ())
+    if labels is not None and not any(label != found for found in islice(others, 1) for label in others):
         raise BadInput(
             "all labels are the same, so there is nothing to learn", where=f"{name}, key {first.columns[-1]!r}",
             value=first.label, allowed="at least two different labels", next_step="add examples of the other labels",

@@ -76,7 +76,7 @@ def class_weights(task: TaskSet) -> tuple[float, ...]:
             "class weights need a task with classes", where="class weights", value=task.kind,
             allowed="classification, entailment, similarity with labels", next_step="leave class weights out",
         )  # fmt: skip
-    labels = np.array([r.label for r in task.records if r.label is not None], np.int64)
+    labels = np.fromiter((r.label for r in task.records if r.label is not None), np.int64)
     counts = np.bincount(labels, minlength=len(task.label_names))
     weights = np.divide(len(labels), len(counts) * counts, out=np.zeros(len(counts)), where=counts > 0)
     return tuple(float(w) for w in weights)

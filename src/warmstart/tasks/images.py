@@ -17,9 +17,10 @@ from warmstart.readers.rows import Row
 from warmstart.tasks.answer import Answer
 from warmstart.tasks.classification import ClassAnswer
 from warmstart.tasks.columns import Columns, first_present
+from warmstart.tasks.framed_items import TrainingData
 from warmstart.tasks.framing import Frame
 from warmstart.tasks.kind import TaskKind
-from warmstart.tasks.parts import Account, Lengths, Parts, TrainingData, Truncation
+from warmstart.tasks.parts import Account, Lengths, Parts, Truncation
 from warmstart.tasks.row_source import ReadOptions
 from warmstart.tasks.vocabulary import Vocabulary, require_images
 
@@ -140,7 +141,7 @@ class Images(TaskKind):
         parts = Parts((processor.to_rows(image_of(records[0])),))
         longest = self.truncate(records[0], parts, frame).needed
         tokens = sum(map(len, self.examples(records[0], parts, frame)))
-        return TrainingData([], redraw, Account(used=len(records), tokens=len(records) * tokens, longest=longest))
+        return TrainingData.drawn(redraw, Account(used=len(records), tokens=len(records) * tokens, longest=longest))
 
     def check_framing(self, records: Iterable[Record], frame: Frame, vocabulary: Vocabulary) -> Lengths:
         """Images of the right size can be framed, and are all as long."""

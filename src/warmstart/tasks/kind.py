@@ -7,6 +7,7 @@ share.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import Any, ClassVar, Literal
 
@@ -23,8 +24,9 @@ from warmstart.readers.rows import Row
 from warmstart.tasks.answer import Answer
 from warmstart.tasks.columns import Columns, Draft, first_present, label_at, number_of, parse_name, sort_names, text_at
 from warmstart.tasks.describe import long_texts_line, windows_lines
+from warmstart.tasks.framed_items import CHUNK, ExampleItems, TrainingData
 from warmstart.tasks.framing import Frame
-from warmstart.tasks.parts import Account, FramedRecords, Lengths, Parts, TrainingData, Truncation, encode_texts
+from warmstart.tasks.parts import Account, FramedRecords, Lengths, Parts, Truncation, encode_texts
 from warmstart.tasks.row_source import RowSource
 from warmstart.tasks.settings import FrameSettings, Seq2SeqTemplate
 from warmstart.tasks.spec import TaskSpec
@@ -34,7 +36,6 @@ from warmstart.tasks.vocabulary import Vocabulary, require_text
 from warmstart.text.tokenizer import Tokenizer
 
 WINDOW_SHARE = 16  # windows of a text, about: what is read together has to stay small
-CHUNK = 1024  # Records encoded together: enough to keep all cores busy, few enough to stay small
 
 
 class NoOptions(Settings):
@@ -249,28 +250,30 @@ class TaskKind(RowSource):
 
     def frame_records(self, frame: Frame, records: Iterable[Record], vocabulary: Vocabulary) -> FramedRecords:
         """Frames all ``records``; a function of its arguments alone."""
-        examples: list[list[Example]] = []
-        parts_of: list[Parts] = []
-        windows: list[int] = []
-        needed: list[int] = []
-        account = Account()
+        return FramedRecords.join(self.frame_chunks(frame, records, vocabulary))
+
+    def frame_chunks(self, frame: Frame, records: Iterable[Record], vocabulary: Vocabulary) -> Iterator[FramedRecords]:
+        """The same, some Records at a time."""
         remaining = iter(records)
         while chunk := list(islice(remaining, CHUNK)):
-            cuts: list[Truncation] = []
-            unread = 0
-            for record, parts in zip(chunk, self.encode(chunk, vocabulary, frame.settings.clean), strict=True):
-                cut = self.truncate(record, parts, frame)
-                pieces = self.pieces(cut.parts, frame)
-                own = self._of_pieces(record, pieces, frame)
-                examples.append(own)
-                cuts.append(cut)
-                windows.append(len(pieces))
-                unread += self.count_unread(record, cut.parts, own)
-            parts_of += [cut.parts for cut in cuts]
-            needed += [cut.needed for cut in cuts]
-            tokens = sum(len(example) for own in examples[-len(chunk) :] for example in own)
-            account += Account.of(cuts, tokens, unread, windows[-len(chunk) :])
-        return FramedRecords(examples, parts_of, account, windows, Lengths(np.array(needed, np.int64), account.cut))
+            yield self._frame_chunk(frame, chunk, vocabulary)
+
+    def _frame_chunk(self, frame: Frame, records: Sequence[Record], vocabulary: Vocabulary) -> FramedRecords:
+        examples: list[list[Example]] = []
+        cuts: list[Truncation] = []
+        windows: list[int] = []
+        unread = 0
+        for record, parts in zip(records, self.encode(records, vocabulary, frame.settings.clean), strict=True):
+            cut = self.truncate(record, parts, frame)
+            pieces = self.pieces(cut.parts, frame)
+            examples.append(self._of_pieces(record, pieces, frame))
+            cuts.append(cut)
+            windows.append(len(pieces))
+            unread += self.count_unread(record, cut.parts, examples[-1])
+        tokens = sum(len(example) for own in examples for example in own)
+        lengths = Lengths(np.array([cut.needed for cut in cuts], np.int64), sum(cut.lost > 0 for cut in cuts))
+        account = Account.of(cuts, tokens, unread, windows)
+        return FramedRecords(examples, [cut.parts for cut in cuts], account, windows, lengths)
 
     def _of_pieces(self, record: Record, pieces: Sequence[Parts], frame: Frame) -> list[Example]:
         """The Examples of all windows of a Record, whose questions are numbered on from window to window."""
@@ -289,12 +292,13 @@ class TaskKind(RowSource):
         self, records: Sequence[Record], frame: Frame, vocabulary: Vocabulary, augment: AugmentSettings
     ) -> TrainingData:
         """What a training reads of its Records."""
-        framed = self.frame_records(frame, records, vocabulary)
-        return TrainingData(self.items(framed.examples, framed.windows), None, framed.account, framed.lengths)
+        make = partial(self.frame_records, frame, vocabulary=vocabulary)
+        return TrainingData.of(ExampleItems(records, make, lambda examples, count: self.items([examples], [count])))
 
     def check_framing(self, records: Iterable[Record], frame: Frame, vocabulary: Vocabulary) -> Lengths:
         """Refuses Records that cannot be framed, before the training and not after it; says how long the others are."""
-        return self.frame_records(frame, records, vocabulary).lengths
+        lengths = [Lengths(), *(framed.lengths for framed in self.frame_chunks(frame, records, vocabulary))]
+        return Lengths(np.concatenate([own.tokens for own in lengths]), sum(own.cut for own in lengths))
 
     # What the model needs and remembers
 

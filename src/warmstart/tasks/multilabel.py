@@ -159,8 +159,8 @@ class Multilabel(TaskKind):
 
     def learn_labels(self, drafts: Sequence[Draft]) -> tuple[str, ...]:
         """All names that occur; one mark joins them in all cells of a table."""
-        joined = [found.label for found in drafts if is_joined(found.label)]
-        mark = next((mark for mark in MARKS if any(mark in text for text in joined)), "")
+        marks = set[str]().union(*(set(MARKS) & set(found.label) for found in drafts if is_joined(found.label)))
+        mark = next((mark for mark in MARKS if mark in marks), "")
         return sort_names({name for found in drafts for name in label_list(found, mark)})
 
     def label_values(self, found: Draft) -> Sequence[Any]:

@@ -7,7 +7,7 @@ long premise gives way before a short hypothesis, and the context of a multiple-
 its choices. All Examples of one Record show the same cut of what they share: choices are cut as the longest of them asks.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain, islice
 from typing import Any, NamedTuple
@@ -133,26 +133,6 @@ class Lengths(NamedTuple):
         return [int(value) for value in np.quantile(self.tokens, (0, 0.5, 0.95, 1), method="inverted_cdf")]
 
 
-Redraw = Callable[[int, np.random.Generator], list[Example]]
-"""Number of a Record and a generator → its Examples in one epoch."""
-
-
-class TrainingData(NamedTuple):
-    """What a training reads.
-
-    Attributes:
-        items: Examples that are batched together, one list for each item.
-        redraw: how a Record is framed anew in every epoch, or ``None``.
-        account: of the Records.
-        lengths: of the Records in tokens.
-    """
-
-    items: list[list[Example]]
-    redraw: Redraw | None
-    account: Account
-    lengths: Lengths = Lengths()
-
-
 @dataclass(frozen=True, slots=True)
 class FramedRecords:
     """Examples ready to be batched: one inner list per Record, in the Records' order.
@@ -170,6 +150,21 @@ class FramedRecords:
     account: Account
     windows: list[int] = field(default_factory=list)
     lengths: Lengths = field(default_factory=Lengths)
+
+    @staticmethod
+    def join(every: "Iterable[FramedRecords]") -> "FramedRecords":
+        """Those of several, one after the other."""
+        examples: list[list[Example]] = []
+        parts: list[Parts] = []
+        windows: list[int] = []
+        account, tokens = Account(), [np.zeros(0, np.int64)]
+        for one in every:
+            examples += one.examples
+            parts += one.parts
+            windows += one.windows
+            account += one.account
+            tokens.append(one.lengths.tokens)
+        return FramedRecords(examples, parts, account, windows, Lengths(np.concatenate(tokens), account.cut))
 
 
 def fit_lengths(lengths: Sequence[int], room: int) -> list[int]:

@@ -5,7 +5,7 @@ have QNLI); where several are right, each has an equal part of the target. Rows 
 pairs with a label each, which are gathered by their query or by a key (QNLI, WNLI, passages).
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -196,10 +196,19 @@ class Ranking(TaskKind):
 
 
 def _key(row: Row) -> Any:
-    """What the pairs of one question have in common."""
+    """What the pairs of one question have in common.
+
+    Raises:
+        BadInput: a query that is no text, or a list or an object as the key.
+    """
     columns = first_present(row, PAIRS)
     assert columns is not None
-    return row.fields[KEY] if KEY in row.fields else row.fields[columns[0]]
+    query, key = text_at(row, columns[0]), row.fields.get(KEY)
+    if not isinstance(key, Hashable):
+        raise BadInput(
+            "not a key", where=row.place(KEY), value=key, allowed="a text or a number", next_step="correct it"
+        )
+    return query if key is None else key
 
 
 def _question(rows: Sequence[Row]) -> Row:

@@ -43,8 +43,9 @@ class ScoreAnswer(Answer):
 
     def first_output(self, records: Iterable[Record]) -> float:
         """The mean of the training scores, so that the first steps are not spent on it."""
-        scores = [record.label for record in records if isinstance(record.label, int | float)]
-        return float(np.mean(scores)) if scores else 0.0
+        labels = (record.label for record in records if isinstance(record.label, int | float))
+        scores = np.fromiter(labels, np.float64)
+        return float(scores.mean()) if len(scores) else 0.0
 
     def average(self, outputs: Sequence[Floats]) -> Floats:
         """The mean score."""

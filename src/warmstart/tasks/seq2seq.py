@@ -6,6 +6,7 @@ et al. 2019, section 3.2, has it behind, where a long context would be cut in it
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,9 +34,10 @@ from warmstart.readers.rows import TABLE_EXTENSIONS, TABLE_FORMATS, Row
 from warmstart.readers.text_io import split_extensions
 from warmstart.tasks.answer import Answer, Prediction, RawOutput, Scores
 from warmstart.tasks.columns import Columns, Draft, first_present
+from warmstart.tasks.framed_items import PartsItems, TrainingData
 from warmstart.tasks.framing import Frame
 from warmstart.tasks.kind import TaskKind
-from warmstart.tasks.parts import Account, FramedRecords, Parts, TrainingData, Truncation
+from warmstart.tasks.parts import Account, FramedRecords, Parts, Truncation
 from warmstart.tasks.row_source import ReadOptions
 from warmstart.tasks.seq2seq_frames import (
     context_for,
@@ -249,11 +251,11 @@ class Seq2Seq(TaskKind):
             ids = [next(encoded) if isinstance(s, str) else look_up(s, tokenizer, record.where) for s in sides]
             yield Parts(tuple(ids))
 
-    def frame_records(self, frame: Frame, records: Iterable[Record], vocabulary: Vocabulary) -> FramedRecords:
+    def frame_chunks(self, frame: Frame, records: Iterable[Record], vocabulary: Vocabulary) -> Iterator[FramedRecords]:
         """Frames all ``records``, each source behind the prefix that the options name."""
         prefix = options_of(frame).source_prefix
         records = (add_prefix(record, prefix) for record in records) if prefix else records
-        return super().frame_records(frame, records, vocabulary)
+        return super().frame_chunks(frame, records, vocabulary)
 
     def truncate(self, record: Record, parts: Parts, frame: Frame) -> Truncation:
         """Cuts source and target at their ends to their limits, or refuses them.
@@ -297,12 +299,12 @@ class Seq2Seq(TaskKind):
         self, records: Sequence[Record], frame: Frame, vocabulary: Vocabulary, augment: AugmentSettings
     ) -> TrainingData:
         """Noise is drawn anew in every epoch."""
-        framed = self.frame_records(frame, records, vocabulary)
+        parts = PartsItems(records, partial(self.frame_records, frame, vocabulary=vocabulary))
 
         def redraw(i: int, draw: np.random.Generator) -> list[Example]:
-            return frame_pair(records[i], framed.parts[i], frame, draw)
+            return frame_pair(records[i], parts[i], frame, draw)
 
-        return TrainingData([], redraw, framed.account, framed.lengths)
+        return TrainingData.drawn(redraw, parts.account, parts.record_lengths)
 
     def start_options(self, options: Seq2SeqSettings, pair: Seq2SeqTemplate | None) -> Seq2SeqSettings:
         """With the special tokens that the start has learned, unless the recipe names others."""

@@ -115,6 +115,7 @@ class TagsAnswer(Answer):
         metrics: Sequence[str] = (),
     ) -> Scores:  # fmt: skip
         """Accuracy over words; intervals are drawn over sentences."""
+        _check_words(truths)
         words = np.array(list(chain(*truths))), np.array(list(chain(*predictions)))
         return ratio_scores(tag_ratios(truths, predictions), seed, is_collapsed(*words))
 
@@ -162,6 +163,7 @@ class EntitiesAnswer(TagsAnswer):
 
         Few words are part of an entity, so a tagger may be of use that gets fewer words right than "O" everywhere does.
         """
+        _check_words(truths)
         collapsed = is_one_answer(list(chain(*truths)), list(chain(*predictions)))
         scores = ratio_scores(entity_ratios(truths, predictions), seed, collapsed)
         return replace(scores, metrics=entity_metrics(truths, predictions))
@@ -224,13 +226,12 @@ class Tagging(TaskKind):
         Raises:
             BadInput: a few tags mark no entities among others that do.
         """
-        tags_of = [_tags(found) for found in drafts]
-        names = {tag for tags in tags_of for tag in tags}
+        names = {tag for found in drafts for tag in _tags(found)}
         if odd := odd_tags(names):
-            raise _odd_tag(drafts, tags_of, odd, names)
+            raise _odd_tag(drafts, list(map(_tags, drafts)), odd, names)
         scheme = tag_scheme(tuple(sorted(names)))
         scheme = "BIO" if scheme == "IOB1" else scheme
-        return sort_names({tag for tags in tags_of for tag in convert_tags(tags, scheme)})
+        return sort_names({tag for found in drafts for tag in convert_tags(_tags(found), scheme)})
 
     def label_values(self, found: Draft) -> Sequence[Any]:
         """The members of the list."""
@@ -305,8 +306,11 @@ class Tagging(TaskKind):
         """The tag of a word that is read at no token: ``O`` where there is one, else the commonest."""
         if "O" in label_names:
             return options
-        tags = [tag for record in records if isinstance(record.label, tuple) for tag in record.label]
-        commonest = label_names[int(np.bincount(tags, minlength=len(label_names)).argmax())]
+        counts = np.zeros(len(label_names), np.int64)
+        for record in records:
+            if isinstance(record.label, tuple):
+                counts += np.bincount(record.label, minlength=len(label_names))
+        commonest = label_names[int(counts.argmax())]
         return options.model_copy(update={"unread": commonest})
 
     def foreign_options(self, label_names: Sequence[str]) -> TaggingSettings:
@@ -320,6 +324,15 @@ class Tagging(TaskKind):
         if not account.unread:
             return []
         return [f"{account.unread:,} words have no token, or were cut away; each gets the tag {_unread_tag(spec)!r}"]
+
+
+def _check_words(truths: Sequence[Sequence[str]]) -> None:
+    """Raises :class:`BadInput` where no sentence has a word: then no metric is defined."""
+    if not any(truths):
+        raise BadInput(
+            "no word to evaluate on", where="records", value=0, allowed="a sentence with a word",
+            next_step="check that this is the file you meant",
+        )  # fmt: skip
 
 
 def words_read(parts: Parts) -> Ints:

@@ -1,4 +1,4 @@
-"""What makes of a Record what a model reads: a Tokenizer of its texts, or a ImageProcessor of its image."""
+"""What makes of a Record what a model reads: a Tokenizer of its texts, or an ImageProcessor of its image."""
 
 from warmstart.base.errors import BadInput
 from warmstart.image.processor import ImageProcessor

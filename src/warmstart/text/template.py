@@ -17,7 +17,7 @@ class Template:
 
     ``pair`` is ``None`` where there are no pairs.
 
-    >>> Template(("[CLS]", "$A", "[SEP]"), ("[CLS]", "$A", "[SEP]", "$B:1", "[SEP]:1")).specials
+    >>> Template(("[CLS]", "$A", "[SEP]"), ("[CLS]", "$A", "[SEP]", "$B:1", "[SEP]:1")).special_tokens
     ['[CLS]', '[SEP]']
     """
 

@@ -22,6 +22,7 @@ from warmstart.base.arrays import Ints
 from warmstart.base.errors import BadInput
 from warmstart.base.files import write_json, write_text
 from warmstart.text.added_tokens import append_special_tokens, insert_tokens, load_definition, read_added_tokens
+from warmstart.text.batches import BatchEncoder
 from warmstart.text.classes import SENTENCEPIECE, TOKENIZER_FILE, check_class, check_one_model
 from warmstart.text.legacy import LEGACY_FILES, read_legacy_tokenizer, split_at_spaces, split_special_tokens
 from warmstart.text.sentencepiece import read_sentencepiece_tokenizer
@@ -73,7 +74,7 @@ class Tokenizer:
         byte_level = "ByteLevel(" in repr(backend.pre_tokenizer)
         backend.post_processor = processors.ByteLevel(trim_offsets=False) if byte_level else None
         self._backend, self._special_tokens, self._template = backend, dict(special_tokens or {}), template
-        self._ends = tuple(ends)
+        self._ends, self._encoder = tuple(ends), BatchEncoder(backend)
 
     @staticmethod
     def train(
@@ -316,12 +317,11 @@ class Tokenizer:
     def encode_batch(self, texts: Sequence[str]) -> list[Ints]:
         """The ids of many texts, on all cores."""
         try:
-            encoded = self._backend.encode_batch_fast(list(texts), add_special_tokens=False)
-        except TypeError:
+            return self._encoder.encode(texts)
+        except (TypeError, UnicodeEncodeError):
             for text in texts:
                 check_unicode(text)
             raise
-        return [np.array(e.ids, np.int64) for e in encoded]
 
     def encode_with_offsets(self, text: str) -> tuple[Ints, list[tuple[int, int]]]:
         """[T] ids and, for each, the (start, end) of its characters in ``text``."""

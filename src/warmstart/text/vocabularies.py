@@ -14,27 +14,60 @@ A word or character that is not in the vocabulary becomes ``[UNK]``. With ``know
 (section 4) do with words that occur once. They separate punctuation from words; they use characters for DBpedia.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
+import numpy as np
 import tokenizers
 from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
 
+from warmstart.text import word_table
+from warmstart.text.merges import train_merges
 from warmstart.text.settings import VocabularyKind
 
 UNKNOWN = "[UNK]"
 BYTES = 256
+_COUNTED_CHARS = 1 << 20
+"""Of texts whose words are counted together."""
 
 
 def _train_bpe(texts: Iterable[str], size: int, min_frequency: int) -> tokenizers.Tokenizer:
     backend = tokenizers.Tokenizer(models.BPE())
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
+    if word_table.usable():
+        words, counts = _count_words(texts)
+        backend.model = models.BPE(*train_merges(words, counts, size, min_frequency))
+        return backend
     trainer = trainers.BpeTrainer(
         vocab_size=size, min_frequency=min_frequency, initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )  # fmt: skip
     backend.train_from_iterator(texts, trainer)
     return backend
+
+
+def _count_words(texts: Iterable[str]) -> tuple[list[bytes], list[int]]:
+    """The different words of texts, and how often each occurs."""
+    table, totals = word_table.WordTable(), np.zeros(0, np.int64)
+    for some in _together(texts):
+        counts = np.bincount(table.split(some).numbers, minlength=len(table))
+        counts[: len(totals)] += totals
+        totals = counts
+    return table.words(), totals.tolist()
+
+
+def _together(texts: Iterable[str]) -> Iterator[list[str]]:
+    """Texts in lists of about a million characters."""
+    some: list[str] = []
+    size = 0
+    for text in texts:
+        some.append(text)
+        size += len(text)
+        if size >= _COUNTED_CHARS:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
 
 
 def _train_bytes(texts: Iterable[str], size: int, min_frequency: int) -> tokenizers.Tokenizer:

@@ -14,11 +14,10 @@ until it is written.
 import contextlib
 import functools
 import re
-import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -26,18 +25,14 @@ from safetensors.torch import load_file
 
 from warmstart.base import old_names
 from warmstart.base.checksums import damaged_file, entry
-from warmstart.base.console import say
 from warmstart.base.errors import BadInput
 from warmstart.base.files import disk_errors, make_folder, read_json, sync, sync_folder, temporary_folder, write_json
 from warmstart.base.old_names import rename_keys
 from warmstart.models.files import digest_tensors, read_note, read_tensors, write_tensors
+from warmstart.train.checkpoint_folders import FLAT, DamagedFile, checkpoint_folder, drop_others
 
-T = TypeVar("T")
 TENSORS, STATE, MANIFEST = "state.safetensors", "state.json", "manifest.json"
 KEPT = 2  # checkpoints: where the newest is damaged, a run goes on from the one before
-_STEP = re.compile(r"step-\d{9}")
-_REPLACED = re.compile(r"\.(step-\d{9})\.old")  # by another of the same step, when the process died
-_PARTIAL = re.compile(r"\.step-\d{9}\..*")
 _NOTE = re.compile(r"step (\d+) sha256 (\w+)")
 _RESTORE = "restore the file from a copy, or start the run again in another --out"
 
@@ -62,10 +57,8 @@ class CheckpointWriter(contextlib.AbstractContextManager["CheckpointWriter"]):
             self._new_best()
             self._new_best = None
 
-    def save(
-        self, step: int, tensors: dict[str, torch.Tensor], state: dict[str, Any], then: Callable[[], None] | None = None
-    ) -> None:
-        """Copies ``tensors``, and writes the checkpoint of ``step`` meanwhile; ``then`` is called when it stands.
+    def save(self, step: int, tensors: dict[str, torch.Tensor], state: dict[str, Any]) -> None:
+        """Copies ``tensors``, and writes the checkpoint of ``step`` meanwhile.
 
         Raises:
             BadInput: as :meth:`wait`, of the checkpoint before.
@@ -77,8 +70,6 @@ class CheckpointWriter(contextlib.AbstractContextManager["CheckpointWriter"]):
             if best is not None:
                 best()
             save(self.folder, step, copies, state, self.keep)
-            if then is not None:
-                then()
 
         self._thread = threading.Thread(target=self._attempt, args=(write,), name="checkpoint", daemon=True)
         self._thread.start()
@@ -129,24 +120,13 @@ def _copy(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 def save(folder: Path, step: int, tensors: dict[str, torch.Tensor], state: dict[str, Any], keep: int = KEPT) -> None:
     """Writes the checkpoint of ``step`` into ``folder``, and then drops all but the newest ``keep``."""
-    target = folder / f"step-{step:09d}"
+    target = checkpoint_folder(folder, FLAT, step)
     with temporary_folder(target) as stage:
         with disk_errors(target):
             write_tensors(stage / TENSORS, tensors)
         write_json(stage / STATE, state | {"step": step})
         write_json(stage / MANIFEST, {name: entry(stage / name) for name in (TENSORS, STATE)})
-    ours = sorted((path for path in _folders(folder) if _STEP.fullmatch(path.name)), reverse=True)
-    later = [path for path in ours if path > target]  # of a way that the run has left by going on from an older one
-    for path in [*later, *[path for path in ours if path <= target][keep:], *_partial_folders(folder)]:
-        shutil.rmtree(path)
-
-
-def _folders(folder: Path) -> list[Path]:
-    return [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
-
-
-def _partial_folders(folder: Path) -> list[Path]:
-    return [path for path in _folders(folder) if _PARTIAL.fullmatch(path.name)]
+    drop_others(target, keep)
 
 
 def save_best(path: Path, step: int, tensors: dict[str, torch.Tensor]) -> None:
@@ -191,20 +171,12 @@ def load_best(path: Path, best_step: int, evaluated_step: int) -> dict[str, torc
     return tensors
 
 
-def load_newest(folder: Path, *, strict: bool = False) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
-    """The newest checkpoint that is whole; ``None`` where there is none at all.
-
-    Args:
-        folder: of the checkpoints.
-        strict: whether a damaged one is refused, rather than said and passed over for the one before.
+def load(checkpoint: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """The tensors of a checkpoint and what the loop remembers, checked byte for byte.
 
     Raises:
-        BadInput: checkpoints exist, but every one is damaged, or with ``strict`` the newest.
+        DamagedFile: it is not what was written.
     """
-    return first_whole(_candidates(folder), _load, strict=strict)
-
-
-def _load(checkpoint: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     if (damaged := _damaged(checkpoint)) is not None:
         raise DamagedFile(damaged)
     try:
@@ -212,46 +184,6 @@ def _load(checkpoint: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     except SafetensorError:  # whoever wrote its manifest wrote it so
         raise DamagedFile(TENSORS) from None
     return rename_keys(tensors, old_names.CHECKPOINT_KEYS), read_json(checkpoint / STATE)
-
-
-class DamagedFile(Exception):
-    """A checkpoint cannot be read: the file that it names is not what was written."""
-
-
-def first_whole(candidates: Sequence[Path], load: Callable[[Path], T], *, strict: bool) -> T | None:
-    """What ``load`` makes of the first of some checkpoints of a folder that is whole; ``None`` where there are none.
-
-    Args:
-        candidates: the newest first.
-        load: raises :class:`DamagedFile` for one that is not whole.
-        strict: whether a damaged first one is refused, rather than said and passed over for the one before.
-
-    Raises:
-        BadInput: every one is damaged, or with ``strict`` the first.
-    """
-    for candidate in candidates:
-        try:
-            return load(candidate)
-        except DamagedFile as damaged:
-            if strict:
-                raise BadInput(
-                    f"this checkpoint is damaged: {damaged} is not what was written", where=str(candidate),
-                    next_step="restore it from a copy, or leave --strict out to go on from the one before",
-                ) from None  # fmt: skip
-            say(f"checkpoint {candidate} is damaged ({damaged}); looking for an older one")
-    if candidates:
-        raise BadInput(
-            "no checkpoint here is whole", where=str(candidates[0].parent),
-            next_step="start the run again in another --out",
-        )  # fmt: skip
-    return None
-
-
-def _candidates(folder: Path) -> list[Path]:
-    """The checkpoints in a folder, the newest first; one that was about to be replaced after that of its own step."""
-    steps = {path: path.name for path in _folders(folder) if _STEP.fullmatch(path.name)}
-    steps |= {path: match[1] for path in _folders(folder) if (match := _REPLACED.fullmatch(path.name))}
-    return sorted(steps, key=lambda path: (steps[path], not path.name.startswith(".")), reverse=True)
 
 
 def _damaged(checkpoint: Path) -> str | None:

@@ -10,6 +10,7 @@ import torch
 
 from warmstart.base.world import World
 from warmstart.train import checkpoint, sharded_checkpoint
+from warmstart.train.checkpoint_folders import FLAT, SHARDED, first_whole, form_of, newest_first
 from warmstart.train.weights import Weights
 
 Tensors = dict[str, torch.Tensor]
@@ -33,11 +34,18 @@ def find_newest(folder: Path, *, strict: bool = False) -> FoundCheckpoint | None
     Raises:
         BadInput: there are some, and all are damaged, or with ``strict`` the newest.
     """
-    sharded = sharded_checkpoint.find_newest(folder, strict=strict)
-    flat = checkpoint.load_newest(folder, strict=strict)
-    if sharded is not None and (flat is None or sharded.step > flat[1]["step"]):
-        return FoundCheckpoint(str(sharded.folder), None, sharded.state)
-    return None if flat is None else FoundCheckpoint(None, *flat)
+    return first_whole(newest_first(folder), lambda path: _READERS[form_of(path)](path), strict=strict)
+
+
+def _read_flat(path: Path) -> FoundCheckpoint:
+    return FoundCheckpoint(None, *checkpoint.load(path))
+
+
+def _read_sharded(path: Path) -> FoundCheckpoint:
+    return FoundCheckpoint(str(path), None, sharded_checkpoint.read_state(path))
+
+
+_READERS = {FLAT: _read_flat, SHARDED: _read_sharded}
 
 
 def share(found: FoundCheckpoint | None, world: World) -> FoundCheckpoint | None:
@@ -75,4 +83,4 @@ def save(
         writer.write_best()
         sharded_checkpoint.save(writer.folder, step, weights, tensors, state, writer.keep)
     elif weights.world.leads:
-        writer.save(step, tensors | buffers, state, then=lambda: sharded_checkpoint.drop_sharded(writer.folder))
+        writer.save(step, tensors | buffers, state)

@@ -79,9 +79,8 @@ class Trainer:
         self.state, self.losses = Progress(), LossHistory()
         self.repeated_step = 0  # the last that was taken a second time
         self.pending: deque[PendingStep] = deque()
-        self.max_pending = (
-            0 if device.type == "cpu" else 1
-        )  # steps that a device has before the last one's are asked for
+        # Steps that a device has before the last one's figures are asked for.
+        self.max_pending = 0 if device.type == "cpu" else 1
         self.writer = checkpoint.CheckpointWriter(
             folder.path / "resume", self.best_path, folder.path / METRICS, settings.keep_checkpoints
         )
@@ -202,10 +201,8 @@ class Trainer:
     def _train(self) -> None:
         """All steps, with what is due between them."""
         step, tracked = self.state.step, self.settings.track if self.world.leads else ()
-        tracking, shown = (
-            open_trackers(tracked, self.folder.path, step),
-            progress_bar("training", self.plan.steps, step),
-        )
+        tracking = open_trackers(tracked, self.folder.path, step)
+        shown = progress_bar("training", self.plan.steps, step)
         with tracking as self.track, StopRequests() as stop, self.writer, shown as bar:
             self._evaluate_if_due(stop)  # a run that stopped between a step and its evaluation
             while self.state.step < self.plan.steps and not 0 < self.settings.patience <= self.state.stale:
@@ -258,12 +255,13 @@ class Trainer:
         """Makes the micro-batches smaller, so that this step has more of them; the loop then takes it again.
 
         Raises:
-            StepOutOfMemory: each has a single example, or another process has memory enough and goes on.
+            StepOutOfMemory: each has a single example, or others wait for this process inside of a layer.
         """
         step, before = self.state.step, self.state.max_tokens or self.settings.max_tokens
-        fewer = 0 if self.world.size > 1 else halve_until_split(self.stream, step, before)
-        if fewer == 0:
+        if self.world.shards:
             raise error
+        if (fewer := halve_until_split(self.stream, step, before)) == 0:
+            self.world.end(error)
         self.stream, self.state.max_tokens = self.stream.with_max_tokens(fewer), fewer
         say(f"step {step + 1}: out of memory; from here on micro-batches of {fewer:,} tokens: the same gradient")
 
@@ -292,7 +290,7 @@ class Trainer:
     def _repeat_or_skip(self, pending: PendingStep, error: DivergenceError) -> None:
         """Goes back to before a step without finite numbers or, the second time, leaves it out.
 
-        Neither it nor any step after it has changed a weight.
+        Neither it nor any step after it has changed a weight. Where a process lacked memory, all have smaller micro-batches.
 
         Raises:
             DivergenceError: it is the last of too many in a row.
@@ -302,6 +300,8 @@ class Trainer:
         self.optimizer.allow_updates()
         restore_buffers(self.model, pending.buffers)
         state.step = step - 1
+        if any(shortages := self.world.gather(pending.output.shortage)):
+            return self._split_further(StepOutOfMemory(next(filter(None, shortages))))
         if self.repeated_step != step:
             self.repeated_step = step
             say(f"step {step}: the loss or its gradient is not finite; the step is taken once more")

@@ -7,9 +7,8 @@ checked before any is read. In a checkpoint each parameter has its own tensors, 
 """
 
 import re
-import shutil
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch.distributed.checkpoint.api import CheckpointException
@@ -20,26 +19,12 @@ from torch.distributed.checkpoint.state_dict_saver import save as dcp_save
 from warmstart.base.errors import BadInput, WarmstartError
 from warmstart.base.files import disk_errors, read_json, sha256, sync, temporary_folder, write_json
 from warmstart.base.world import World
-from warmstart.train.checkpoint import DamagedFile, first_whole
+from warmstart.train.checkpoint_folders import SHARDED, DamagedFile, checkpoint_folder, drop_others
 from warmstart.train.weights import Weights
 
 STATE, MANIFEST = "state.json", "manifest.json"
-_WHOLE = re.compile(r"sharded-\d{9}")
-_OURS, _OTHER = re.compile(r"\.?sharded-\d{9}(\..*)?"), re.compile(r"\.?step-\d{9}(\..*)?")
 _SHARD = re.compile(r"shard-\d{5}-[\w.-]+\.safetensors")
 _ROWS, _SCALARS = "rows", "scalars"
-
-
-class ShardedCheckpoint(NamedTuple):
-    """A checkpoint that is whole: its folder, and what its ``state.json`` says."""
-
-    folder: Path
-    state: dict[str, Any]
-
-    @property
-    def step(self) -> int:
-        """The step that it is of."""
-        return int(self.state["step"])
 
 
 def save(
@@ -51,7 +36,7 @@ def save(
         WarmstartError: a process could not write its part; the earlier checkpoint stands.
     """
     world = weights.world
-    target = folder / f"sharded-{step:09d}"
+    target = checkpoint_folder(folder, SHARDED, step)
     rows, others = _split(weights, tensors)
     scalars = {key: value.double().item() for key, value in others.items()}
     with world.together():
@@ -64,7 +49,7 @@ def save(
             files[STATE] = _entry(place / STATE)
             write_json(place / MANIFEST, files)
             stage.close()
-            drop_older(folder, target, keep)
+            drop_others(target, keep)
 
 
 class _Stage:
@@ -108,21 +93,15 @@ def _split(
     return rows, {key: value for key, value in tensors.items() if key not in rows and value.dim() == 0}
 
 
-def find_newest(folder: Path, *, strict: bool = False) -> ShardedCheckpoint | None:
-    """The newest checkpoint that is whole, checked byte for byte; ``None`` where there is none at all.
+def read_state(path: Path) -> dict[str, Any]:
+    """What a checkpoint says of itself, all its files checked byte for byte.
 
     Raises:
-        BadInput: checkpoints exist, but every one is damaged, or with ``strict`` the newest.
+        DamagedFile: one of them is not what was written.
     """
-    found = folder.iterdir() if folder.is_dir() else ()
-    every = sorted((p for p in found if p.is_dir() and _WHOLE.fullmatch(p.name)), reverse=True)
-    return first_whole(every, _open, strict=strict)
-
-
-def _open(path: Path) -> ShardedCheckpoint:
     if (damaged := damaged_file(path)) is not None:
         raise DamagedFile(damaged)
-    return ShardedCheckpoint(path, read_json(path / STATE))
+    return dict(read_json(path / STATE))
 
 
 def damaged_file(checkpoint: Path) -> str | None:
@@ -144,7 +123,7 @@ def damaged_file(checkpoint: Path) -> str | None:
 
 
 def load(folder: Path, state: dict[str, Any], weights: Weights) -> dict[str, torch.Tensor]:
-    """The tensors of a checkpoint that :func:`find_newest` found, as ``weights`` has them: this process's part or all.
+    """The tensors of a checkpoint that :func:`read_state` has read, as ``weights`` has them: this process's part or all.
 
     Takes the entries of the tensors out of ``state``. Nobody asks the others: each process reads what it needs.
 
@@ -169,21 +148,3 @@ def _other_model(folder: Path, what: str) -> BadInput:
         "the checkpoint is of another model", where=str(folder), value=what, limit=300,
         next_step="use the command that began the run, or choose another --out",
     )  # fmt: skip
-
-
-def drop_older(folder: Path, target: Path, keep: int) -> None:
-    """Removes checkpoints: all but the newest ``keep`` up to ``target``, and those of one process."""
-    whole = sorted(
-        path for path in folder.glob("sharded-*") if _WHOLE.fullmatch(path.name) and path.name <= target.name
-    )
-    for other in folder.iterdir():
-        is_ours = _OURS.fullmatch(other.name) or _OTHER.fullmatch(other.name)
-        if is_ours and other.is_dir() and other not in whole[-keep:]:
-            shutil.rmtree(other)
-
-
-def drop_sharded(folder: Path) -> None:
-    """Removes sharded checkpoints: one of another form has been written after them."""
-    for other in folder.iterdir():
-        if other.is_dir() and _OURS.fullmatch(other.name):
-            shutil.rmtree(other)

@@ -49,11 +49,19 @@ class StepReport(NamedTuple):
 
 
 class StepOutput(NamedTuple):
-    """A step that a device may still be at; ``norm_and_losses`` [1 + goals]: gradient norm and mean losses, there."""
+    """A step that a device may still be at.
+
+    Attributes:
+        norm_and_losses: [1 + goals] gradient norm and mean losses, there.
+        goals: their names.
+        tokens: read by all processes.
+        shortage: in words, where the memory of this process did not suffice; no process has changed a weight then.
+    """
 
     norm_and_losses: torch.Tensor
     goals: tuple[str, ...]
     tokens: int
+    shortage: str = ""
 
     def report(self) -> StepReport:
         """Waits until the step is done.
@@ -105,9 +113,8 @@ def sum_totals(world: World, batches: Sequence[Batch], terms: Mapping[str, LossT
 
 
 def accumulate(
-    model: Model, optimizer: Optimizer, batches: Sequence[Batch], criterion: Criterion, seed: int,
-    totals: StepTotals | None = None,
-) -> dict[str, torch.Tensor]:  # fmt: skip
+    model: Model, optimizer: Optimizer, batches: Sequence[Batch], criterion: Criterion, seed: int
+) -> dict[str, torch.Tensor]:
     """Leaves the gradient of ``criterion`` in the optimizer's weights; returns the mean losses.
 
     Nothing here waits for the device.
@@ -118,10 +125,22 @@ def accumulate(
         batches: the micro-batches of this step, of this process.
         criterion: what is minimised.
         seed: names the dropout masks of this step, and the tokens that a sampled softmax learns from.
-        totals: of the step, where they are known.
     """
+    totals = sum_totals(optimizer.weights.world, batches, criterion.terms)
+    return _reduce(optimizer, _accumulate_own(model, optimizer, batches, criterion, seed, totals), totals)
+
+
+def _reduce(optimizer: Optimizer, sums: Mapping[str, torch.Tensor], totals: StepTotals) -> dict[str, torch.Tensor]:
+    """Adds up gradient and losses over all processes; returns the mean losses."""
+    optimizer.weights.reduce_gradients()
+    return _means(optimizer.weights.world, sums, {name: total for name, total in totals.weights.items() if total > 0})
+
+
+def _accumulate_own(
+    model: Model, optimizer: Optimizer, batches: Sequence[Batch], criterion: Criterion, seed: int, totals: StepTotals
+) -> dict[str, torch.Tensor]:
+    """Leaves the gradient of this process's micro-batches in the optimizer's weights; returns the sums of their losses."""
     weights, world = optimizer.weights, optimizer.weights.world
-    totals = totals or sum_totals(world, batches, criterion.terms)
     factors = {
         name: criterion.coefficients.get(name, 0.0) / total for name, total in totals.weights.items() if total > 0
     }
@@ -148,8 +167,7 @@ def accumulate(
         total = _weigh(losses, {name: factor * is_real for name, factor in factors.items()}, weights.always_backward)
         if total is not None and total.requires_grad:  # a term may find nothing in a micro-batch
             total.backward()  # type: ignore[no-untyped-call]
-    weights.reduce_gradients()
-    return _means(world, sums, {name: total for name, total in totals.weights.items() if total > 0})
+    return sums
 
 
 def _weigh(losses: Mapping[str, torch.Tensor], factors: Mapping[str, float], always: bool) -> torch.Tensor | None:
@@ -191,24 +209,34 @@ def train_step(
 ) -> StepOutput:
     """Gradient, clipping, update; where the gradient or a loss is not finite, no update, now or in any later step.
 
+    Of several processes with all weights each the others learn of a want of memory by a gradient that is no number, so that
+    they need not ask in every step.
+
     Raises:
-        StepOutOfMemory: before the update.
+        StepOutOfMemory: before the update, of one process, or of one with a part of the weights, which the others wait for.
     """
-    totals = sum_totals(optimizer.weights.world, batches, criterion.terms)
+    weights, shortage = optimizer.weights, ""
+    totals = sum_totals(weights.world, batches, criterion.terms)
     try:
-        losses = accumulate(model, optimizer, batches, criterion, seed, totals)
+        sums = _accumulate_own(model, optimizer, batches, criterion, seed, totals)
     except (RuntimeError, MemoryError) as error:
         if not _is_out_of_memory(error):
             raise
-        raise StepOutOfMemory(
+        shortage = (
             f"out of memory with {len(batches)} micro-batch(es) of at most {max(b.num_tokens for b in batches):,} tokens: "
             "try a smaller model, shorter texts (--context) or more memory; --resume goes on from the last checkpoint."
-        ) from None
+        )
+        if weights.world.size == 1 or weights.world.shards:
+            raise StepOutOfMemory(shortage) from None
+        sums = {}
+    if shortage:  # outside of the block whose error holds on to the tensors of the step
+        weights.spoil_gradients()
+    losses = _reduce(optimizer, sums, totals)
     norm = optimizer.gradient_norm()
     norm_and_losses = torch.stack([norm, *losses.values()])
     optimizer.skip_updates_if_nonfinite(norm_and_losses.isfinite().all())
     optimizer.update(factor, norm)
-    return StepOutput(norm_and_losses, tuple(losses), totals.tokens)
+    return StepOutput(norm_and_losses, tuple(losses), totals.tokens, shortage)
 
 
 def _is_out_of_memory(error: RuntimeError | MemoryError) -> bool:

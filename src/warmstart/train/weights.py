@@ -129,6 +129,14 @@ class Weights:
         """Forgets the gradient before a step."""
         self._with_gradient.clear()
 
+    def spoil_gradients(self) -> None:
+        """Makes the gradient no number, of which no sum over processes is one either."""
+        for group in self.groups:
+            group.grad.fill_(float("nan"))
+            self._with_gradient.update(group.names)
+            for parameter in group.parameters:
+                parameter.grad = None
+
     def reduce_gradients(self) -> None:
         """Adds up the gradient over all processes."""
         if self.world.size == 1:

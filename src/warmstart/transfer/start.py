@@ -206,7 +206,7 @@ def _check(target: Backbone, source: Backbone, layers: int | None) -> None:
 
 def _enter(account: WeightAccount, name: str, tensor: torch.Tensor, rows: NDArray[np.int64]) -> None:
     """Writes down what became of one tensor; ``rows`` [R] is the source's row of each of its own, -1 for new ones."""
-    if not len(tensor):  # a table that nobody reads
+    if not len(tensor) or not tensor.is_floating_point():  # a table that nobody reads; what is no weight
         return
     width = tensor[0].numel() if tensor.dim() > 1 else 1
     moved = int((rows >= 0).sum())

@@ -16,7 +16,12 @@ from warmstart.transfer.start import WeightAccount
 
 
 def check_width(vectors: Mapping[int, NDArray[np.float32]], size: BackboneSettings, where: str) -> None:
-    """Refuses vectors that are not as wide as the token table."""
+    """Refuses vectors that are not as wide as the token table, and a model that has none."""
+    if not size.has_token_table:
+        raise BadInput(
+            "a model that reads characters has no place for word vectors", where=where, allowed="a model with a token table",
+            next_step="leave model.characters out, or the vectors",
+        )  # fmt: skip
     width = len(next(iter(vectors.values())))
     if width != size.table_width:
         raise BadInput(

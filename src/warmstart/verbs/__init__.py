@@ -1,1 +1,1 @@
-"""Floor 6: one plain function per verb, and the scikit-learn-like Classifier."""
+"""Floor 7: one plain function per verb, and the scikit-learn-like Classifier."""

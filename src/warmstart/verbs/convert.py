@@ -13,6 +13,7 @@ from warmstart.base.errors import BadInput
 from warmstart.base.files import temporary_folder, write_json
 from warmstart.config.requests import ConvertRequest
 from warmstart.models.model import Model
+from warmstart.run.loading import check_only_task
 from warmstart.run.metadata import RunMetadata, read_vocabulary
 from warmstart.run.writing import pad_id
 from warmstart.tasks.table import answer_of
@@ -29,11 +30,7 @@ def convert(request: ConvertRequest) -> dict[str, Any]:
         BadInput: no model there, a folder that exists, or an architecture that has no name in that form.
     """
     target, form = Path(request.out), FORMS[request.to]
-    if request.quantize and request.to != "onnx":
-        raise BadInput(
-            "only an ONNX file is quantised", where="--to", value=request.to, allowed="onnx, with --quantize",
-            next_step="leave --quantize out",
-        )  # fmt: skip
+    _check(request)
     if target.exists():
         raise BadInput("the folder exists", where=request.out, next_step="choose another, or remove it first")
     with _source_folder(request) as folder:
@@ -41,6 +38,8 @@ def convert(request: ConvertRequest) -> dict[str, Any]:
         imported = import_model(folder)
         if metadata.tasks:
             imported, metadata = _one_task(imported, metadata, request.task)
+        elif request.task is not None:
+            check_only_task(metadata.task, request.task)
         check_rows(tokenizer.vocab_size, imported.model.settings.backbone.vocab_size, request.source)
         source = Source(request, folder, imported, tokenizer, metadata)
         with temporary_folder(target) as stage:
@@ -56,6 +55,20 @@ def convert(request: ConvertRequest) -> dict[str, Any]:
         "model_type": "warmstart" if request.to == "warmstart" or layout is None else layout.model_type,
         "parameters": source.model.num_parameters, "unused": list(imported.unused), **more,
     }  # fmt: skip
+
+
+def _check(request: ConvertRequest) -> None:
+    """Refuses options that go with another form."""
+    if request.quantize and request.to != "onnx":
+        raise BadInput(
+            "only an ONNX file is quantised", where="--to", value=request.to, allowed="onnx, with --quantize",
+            next_step="leave --quantize out",
+        )  # fmt: skip
+    if request.data is not None and request.quantize is None:
+        raise BadInput(
+            "examples to measure 8 bits by, and nothing is quantised", where="--data", value=request.data,
+            allowed="with --to onnx --quantize int8", next_step="leave it out",
+        )  # fmt: skip
 
 
 def _one_task(imported: ImportedModel, metadata: RunMetadata, name: str | None) -> tuple[ImportedModel, RunMetadata]:
@@ -80,10 +93,15 @@ def _one_task(imported: ImportedModel, metadata: RunMetadata, name: str | None) 
 def _source_folder(request: ConvertRequest) -> Iterator[Path]:
     """The folder of the model; of an adapter whose base is named, that adapter on this base."""
     folder = model_folder(request.source)
-    if request.base is None or not is_adapter(folder):
+    if request.base_model is None or not is_adapter(folder):
+        if request.base_model is not None and request.to != "peft":
+            raise BadInput(
+                "only an adapter has a base", where="--base", value=request.base_model,
+                allowed="with the folder of an adapter, or --to peft", next_step="leave it out",
+            )  # fmt: skip
         yield folder
         return
-    base = model_folder(request.base)
+    base = model_folder(request.base_model)
     with tempfile.TemporaryDirectory() as scratch:
         link_adapter(folder, str(base.absolute()), Path(scratch))
         yield Path(scratch)

@@ -29,7 +29,10 @@ from warmstart.verbs.members import members_of
 from warmstart.verbs.output import signature_lines
 from warmstart.verbs.pretrain import open_corpus
 
-_TASK_OPTIONS = {"task", "split", "metrics", "search", "columns", "format", "bad_rows", "max_bad_rows", "unseen_labels"}
+_TASK_OPTIONS = {
+    "task", "split", "metrics", "search", "columns", "format", "bad_rows", "max_bad_rows", "unseen_labels",
+    "label_map",
+}  # fmt: skip
 """What is said of labelled examples only."""
 
 

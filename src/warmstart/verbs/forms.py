@@ -132,7 +132,7 @@ def _write_peft(source: Source, stage: Path) -> dict[str, Any]:
 
     _check_heads(source)
     recipe = _lora_recipe(source)
-    name = source.request.base or recipe.start
+    name = source.request.base_model or recipe.start
     base = model_folder(name)
     stated = str(base.absolute()) if Path(name).is_dir() else name.removeprefix("hf:")
     scheme = recipe.scheme

@@ -49,6 +49,10 @@ def generate(request: GenerateRequest, write: Write | None = None) -> list[dict[
         check_unicode(prompt, f"prompt {number}")
     if request.input is not None:
         prompts = [line.rstrip("\n") for line in read_lines(request.input, request.encoding)]
+    if not prompts:
+        raise BadInput("no prompt", where=request.input or "--prompt", allowed="one prompt a line", next_step="add one")
+    if "" in request.stop:
+        raise BadInput("an empty text ends nothing", where="--stop", value="", next_step="leave it out")
     if request.stop and request.searches:
         raise BadInput(
             "a beam search compares whole texts", where="--stop", value=request.stop[0],
@@ -101,14 +105,17 @@ def _language_model(loaded: LoadedRun, first: LoadedRun) -> Model:
 
 
 class Streamer:
-    """Hands a text on while it is made; a stop and what may become one are held back, and so is half a character."""
+    """Hands a text on while it is made; a stop and what may become one are held back, and so is half a character.
+
+    The prompt goes before it once there is a token, so that nothing is written where the model or the settings are refused.
+    """
 
     def __init__(self, prompt: str, stops: Sequence[str], write: Write) -> None:
-        self.stops, self.write, self.written = stops, write, ""
-        write(prompt)
+        self.stops, self.write, self.written, self.prompt = stops, write, "", prompt
 
     def see(self, text: str) -> None:
         """What there is of the text."""
+        self._write_prompt()
         found = before_stops(text, self.stops)
         if found == text:
             held = max((n for stop in self.stops for n in range(1, len(stop)) if text.endswith(stop[:n])), default=0)
@@ -118,8 +125,15 @@ class Streamer:
 
     def finish(self, text: str) -> None:
         """The whole text."""
+        self._write_prompt()
         self.write(text.removeprefix(self.written))
         self.written = text
+
+    def _write_prompt(self) -> None:
+        """Once."""
+        if self.prompt:
+            self.write(self.prompt)
+            self.prompt = ""
 
 
 def _continue_prompts(

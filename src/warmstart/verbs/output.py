@@ -1,6 +1,7 @@
 """Lines of text to a file that does not exist yet, or to standard output."""
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 def check_not_there(*paths: str | None) -> None:
     """Refuses files that exist, and one file for two things."""
     named = [path for path in paths if path is not None]
-    if len({*named}) < len(named):
+    if len({path if path == STANDARD else os.path.realpath(path) for path in named}) < len(named):
         raise BadInput(
             "two outputs in one place", where="--output, --lattices", value=named[-1], next_step="name two files"
         )

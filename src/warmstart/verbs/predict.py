@@ -19,7 +19,7 @@ from warmstart.example.example import SOFT
 from warmstart.example.record import Record
 from warmstart.readers.problems import SkippedRows, skipped_rows
 from warmstart.readers.text_io import STDIN
-from warmstart.run.loading import load_run
+from warmstart.run.loading import check_only_task, load_run
 from warmstart.tasks.frames import describe_account
 from warmstart.tasks.parts import Account
 from warmstart.tasks.row_source import ReadOptions
@@ -40,8 +40,11 @@ def predict(request: PredictRequest) -> dict[str, Any]:
     """
     check_not_there(request.output, request.lattices)
     first, *more = request.run
-    loaded = load_run(first, request.precision).select(request.task)
+    whole = load_run(first, request.precision)
+    loaded = whole.select(request.task)
     loaded.check_generates(request)
+    if request.task is not None and not whole.metadata.tasks:
+        check_only_task(loaded.task(), request.task)
     named = loaded.task().rename_labels(request.label_map)
     _check_soft(request)
     check = soft_predictor if request.soft else check_members

@@ -41,4 +41,5 @@ def report(runs: Sequence[str], out: str, export: str | None = None, watch: bool
 
 
 def _is_finished(folder: Path) -> bool:
-    return RunFolder(folder).is_finished or (folder / STUDY).is_file()
+    """Whether a run, or a study, has ended; a file of zero-shot scores is there as a whole."""
+    return folder.is_file() or RunFolder(folder).is_finished or (folder / STUDY).is_file()

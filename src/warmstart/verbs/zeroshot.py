@@ -27,7 +27,7 @@ from warmstart.zeroshot.outcome import (
     text_statistics,
 )
 from warmstart.zeroshot.overlap import Grams, read_grams
-from warmstart.zeroshot.task import Item, Options, ZeroshotTask
+from warmstart.zeroshot.task import OPTIONAL, Item, Options, ZeroshotTask
 
 
 def zeroshot(request: ZeroshotRequest) -> dict[str, Any]:
@@ -42,14 +42,16 @@ def zeroshot(request: ZeroshotRequest) -> dict[str, Any]:
     """
     check_not_there(request.output)
     task, snapshots = find_task(request.task), _snapshots(request)
+    _check_used(request, task)
     options = Options(request.encoding, request.shots, request.shots_data or "", request.seed, request.unconditional)
     judged = _judge(request.run, task, options, request)
+    _check_best(request, chance_of(judged.outcomes), task)
     for line in _account(judged.outcomes):
         say(line)
-    if request.output is not None:
-        write_lines(request.output, json_lines(outcome.row for outcome in judged.outcomes))
     parts = _parts(judged.statistics, task.items(request.data, options), request) if request.overlap else {}
     curve = _curve(snapshots, task, options, request) if snapshots else {}
+    if request.output is not None:
+        write_lines(request.output, json_lines(outcome.row for outcome in judged.outcomes))
     return metrics_of(judged.statistics) | {"task": request.task} | parts | curve
 
 
@@ -106,17 +108,45 @@ def _curve(
         points.append({"step": step, "metrics": found["metrics"], "intervals": found["intervals"]})
     every = list(judged.values())
     gain = gain_of(every[0].statistics[task.main], every[-1].statistics[task.main])
-    chance = chance_of(every[-1].outcomes)
+    return {
+        "run": request.run, "curve": points, "main": task.main, "chance": chance_of(every[-1].outcomes),
+        "best": 1.0 if request.best is None else request.best,
+        "gain": {"value": gain.value, "low": gain.low, "high": gain.high},
+    }  # fmt: skip
+
+
+def _check_used(request: ZeroshotRequest, task: ZeroshotTask) -> None:
+    """Refuses options that would change nothing.
+
+    Raises:
+        BadInput: this task has no use for one of them, or examples are named and none is shown.
+    """
+    given = [name for name in OPTIONAL if getattr(request, name) != ZeroshotRequest.model_fields[name].default]
+    for name in given:
+        if name not in task.uses:
+            raise BadInput(
+                "this task has no use for it", where=f"--{name.replace('_', '-')}", value=getattr(request, name),
+                allowed="tasks that docs/zeroshot.md names", next_step="leave it out",
+            )  # fmt: skip
+    if request.shots_data is not None and not request.shots:
+        raise BadInput(
+            "examples to draw from, and none is shown", where="--shots-data", value=request.shots_data,
+            next_step="add --shots K, or leave it out",
+        )  # fmt: skip
+
+
+def _check_best(request: ZeroshotRequest, chance: float | None, task: ZeroshotTask) -> None:
+    """Refuses a best score that guesses reach.
+
+    Raises:
+        BadInput: ``best`` is no more than ``chance``.
+    """
     best = 1.0 if request.best is None else request.best
-    if chance is not None and best <= chance:
+    if request.curve and chance is not None and best <= chance:
         raise BadInput(
             "the best score is not above chance", where="--best", value=best, allowed=f"more than {chance:.4g}",
             next_step=f"name a published {task.main} of {request.task}, as a share of 1",
         )  # fmt: skip
-    return {
-        "run": request.run, "curve": points, "main": task.main, "chance": chance, "best": best,
-        "gain": {"value": gain.value, "low": gain.low, "high": gain.high},
-    }  # fmt: skip
 
 
 def _parts(statistics: Mapping[str, TextStatistics], items: Iterable[Item], request: ZeroshotRequest) -> dict[str, Any]:

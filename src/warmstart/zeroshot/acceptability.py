@@ -9,11 +9,13 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from warmstart.base.errors import BadInput
 from warmstart.readers.rows import EXTRA_COLUMNS, Row, read_rows
+from warmstart.readers.text_io import split_extensions
 from warmstart.zeroshot.likelihood import Pair
 from warmstart.zeroshot.outcome import Outcome, Terms, matthews
 from warmstart.zeroshot.scorer import Scorer
-from warmstart.zeroshot.task import Item, Options, field
+from warmstart.zeroshot.task import Item, Options, field, label_field
 
 _COLUMNS = ("source", "label", "star", "sentence", EXTRA_COLUMNS)
 
@@ -23,11 +25,14 @@ class AcceptabilityTask:
 
     main = "matthews"
     text_metrics: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ("long_text",)
 
     def items(self, path: str, options: Options) -> Iterator[Item]:
         """The sentences of a file: CoLA's own table, or rows with ``sentence`` and ``label``."""
         for row in _rows(path, options.encoding):
-            sentence, label = field(row, "sentence", "cola"), int(field(row, "label", "cola", (str, int)))
+            sentence, label = field(row, "sentence", "cola"), label_field(row, "label", "cola", 2)
+            if label is None:
+                raise BadInput("no label", where=row.where, allowed="0 or 1", next_step="name a part with labels")
             yield Item((Pair("", sentence, row.where), label), [sentence], row.where)
 
     def outcomes(self, items: Iterable[Item], scorer: Scorer, options: Options) -> Iterator[Outcome]:
@@ -48,8 +53,7 @@ class AcceptabilityTask:
 
 
 def _rows(path: str, encoding: str) -> Iterator[Row]:
-    is_table = path.removesuffix(".gz").endswith(".tsv")
-    return read_rows(path, encoding, _COLUMNS if is_table else None)
+    return read_rows(path, encoding, _COLUMNS if split_extensions(path)[0] == ".tsv" else None)
 
 
 def best_threshold(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> float:

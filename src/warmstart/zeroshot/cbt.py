@@ -47,8 +47,8 @@ def read_questions(path: str, encoding: str) -> Iterator[Row]:
 
 
 def _row(before: list[str], text: str, where: str) -> Row:
-    query, answer, *rest = [part.strip() for part in text.split("\t") if part.strip()]
-    candidates = rest[0].split("|") if rest else []
+    query, answer, named = [*(part.strip() for part in text.split("\t") if part.strip()), "", ""][:3]
+    candidates = named.split("|") if named else []
     if answer not in candidates:
         raise BadInput(
             "the answer is no candidate", where=where, value=answer, allowed=_FORM, next_step="correct the line"

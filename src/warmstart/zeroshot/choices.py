@@ -63,6 +63,7 @@ class ChoiceTask:
     """A task of such questions: how a row becomes one."""
 
     text_metrics: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ("shots", "shots_data", "unconditional", "long_text")
 
     def __init__(
         self, question: Callable[[Row], Question | None], rows: Reader = read_rows, main: str = "accuracy"

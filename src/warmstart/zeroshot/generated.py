@@ -23,7 +23,7 @@ from warmstart.tasks.row_source import ReadOptions
 from warmstart.zeroshot.outcome import Outcome, Terms
 from warmstart.zeroshot.scorer import Scorer
 from warmstart.zeroshot.shots import with_shots
-from warmstart.zeroshot.task import Item, Options, field
+from warmstart.zeroshot.task import Item, Options, field, texts_field
 
 CHUNK = 256
 CONFIDENT = 0.01
@@ -63,6 +63,8 @@ Metric = Callable[[str, str], float]
 
 class GeneratedTask:
     """Prompts, how they are continued, and how the texts compare with the answers."""
+
+    uses: tuple[str, ...] = ("shots", "shots_data")
 
     def __init__(
         self, prompts: Callable[[str, str], Iterator[Prompt]], settings: GenerateSettings,
@@ -121,8 +123,10 @@ class GeneratedTask:
 def natural_questions(path: str, encoding: str) -> Iterator[Prompt]:
     """Natural Questions (Kwiatkowski et al. 2019) without passages: a question and the answers that are right."""
     for row in read_rows(path, encoding):
-        answers = field(row, "answer", "nq_open", list)
-        yield Prompt("", f"Q: {field(row, 'question', 'nq_open')}\nA:", tuple(map(str, answers)), row.where)
+        answers = texts_field(row, "answer", "nq_open")
+        if not answers:
+            raise BadInput("a question without an answer", where=row.where, allowed="one right answer or more")
+        yield Prompt("", f"Q: {field(row, 'question', 'nq_open')}\nA:", tuple(answers), row.where)
 
 
 def translation(path: str, encoding: str) -> Iterator[Prompt]:
@@ -161,7 +165,7 @@ def coqa(path: str, encoding: str) -> Iterator[Prompt]:
             yield from (
                 prompt for number, one in enumerate(dialogues, 1) for prompt in _turns(one, f"{path}, story {number}")
             )
-        except (ValueError, KeyError, TypeError, IndexError) as error:
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
             raise BadInput(
                 f"not a file of coqa ({error})", where=path, allowed=_COQA, next_step="check the task: --task"
             ) from None

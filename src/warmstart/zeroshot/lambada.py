@@ -30,6 +30,7 @@ class LastWordTask:
 
     main = "accuracy"
     text_metrics: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ("long_text",)
 
     def __init__(self, *, gpt2: bool = False) -> None:
         """``gpt2``: passages as OpenAI prepared them: straight quotation marks, and a line end before each."""

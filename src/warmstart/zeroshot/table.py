@@ -32,6 +32,7 @@ TASKS: LazyTable[Any] = LazyTable(
         "copa": TableEntry("warmstart.zeroshot.tasks:COPA", "cause or effect"),
         "storycloze": TableEntry("warmstart.zeroshot.tasks:STORYCLOZE", "the ending of a story"),
         "race": TableEntry("warmstart.zeroshot.tasks:RACE", "questions about a passage"),
+        "dream": TableEntry("warmstart.zeroshot.tasks:DREAM", "questions about a dialogue"),
         "hellaswag": TableEntry("warmstart.zeroshot.tasks:HELLASWAG", "the ending of a scene"),
         "piqa": TableEntry("warmstart.zeroshot.tasks:PIQA", "how things are done"),
         "arc": TableEntry("warmstart.zeroshot.tasks:ARC", "science questions"),

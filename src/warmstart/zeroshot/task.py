@@ -41,16 +41,22 @@ class Options(NamedTuple):
     unconditional: str | None = None
 
 
+OPTIONAL = ("shots", "shots_data", "unconditional", "long_text", "min_context")
+"""Options of ``warmstart zeroshot`` that some tasks have no use for."""
+
+
 class ZeroshotTask(Protocol):
     """A task: a file's examples, and a model's outcomes on them.
 
     Attributes:
         main: the metric that a curve over a pre-training is drawn of.
         text_metrics: of all texts that are written; the rows of its outcomes then have "prediction" and "references".
+        uses: what it reads of the options that are not for all tasks (:data:`OPTIONAL`).
     """
 
     main: str
     text_metrics: tuple[str, ...]
+    uses: tuple[str, ...]
 
     def items(self, path: str, options: Options) -> Iterator[Item]:
         """The examples of a file.
@@ -84,3 +90,47 @@ def field(row: Row, name: str, task: str, kinds: type | tuple[type, ...] = str) 
             next_step="name the task that this file belongs to: --task",
         )  # fmt: skip
     return found
+
+
+def texts_field(row: Row, name: str, task: str) -> list[str]:
+    """A field of a row that is a list of texts.
+
+    Raises:
+        BadInput: as :func:`field`, or it holds something else than texts.
+    """
+    found: list[str] = field(row, name, task, list)
+    if not all(isinstance(one, str) for one in found):
+        raise BadInput(
+            "not texts", where=f"{row.where}, field {name!r}", value=found, allowed="a list of texts",
+            next_step="correct the row",
+        )  # fmt: skip
+    return found
+
+
+def label_field(row: Row, name: str, task: str, count: int, first: int = 0) -> int | None:
+    """The number from 0 of the right one of ``count``, numbered from ``first`` on in the file.
+
+    ``None`` where the file does not say it (-1, or no text), as test files do.
+
+    Raises:
+        BadInput: as :func:`field`, or a number that none of them has.
+    """
+    found = field(row, name, task, (int, str))
+    if found in ("", -1, "-1"):
+        return None
+    number = int(found) - first if str(found).isdecimal() else -1
+    return check_number(number, found, count, row, name, first)
+
+
+def check_number(number: int, given: Any, count: int, row: Row, name: str, first: int = 0) -> int:
+    """``number``, where it is below ``count``; the field ``name`` has it as ``given``.
+
+    Raises:
+        BadInput: it is not.
+    """
+    if not 0 <= number < count:
+        raise BadInput(
+            "no choice of this number", where=f"{row.where}, field {name!r}", value=given,
+            allowed=f"{first} to {count - 1 + first}", next_step="correct the row",
+        )  # fmt: skip
+    return number

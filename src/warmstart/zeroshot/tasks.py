@@ -20,5 +20,6 @@ HELLASWAG, PIQA, ARC = ChoiceTask(prompts.hellaswag), ChoiceTask(prompts.piqa), 
 OPENBOOKQA, SCIQ, BOOLQ = ChoiceTask(prompts.openbookqa), ChoiceTask(prompts.sciq), ChoiceTask(prompts.boolq)
 WINOGRANDE, COPA = ChoiceTask(prompts.winogrande), ChoiceTask(prompts.copa)
 STORYCLOZE, RACE = ChoiceTask(prompts.storycloze), ChoiceTask(prompts.race, main="accuracy_token")
+DREAM = ChoiceTask(prompts.dream, prompts.read_dialogues, "accuracy_token")
 BLIMP, SST2 = ChoiceTask(prompts.minimal_pair), ChoiceTask(prompts.sst2)
 CBT, COLA = ChoiceTask(cbt.cbt, cbt.read_questions), AcceptabilityTask()

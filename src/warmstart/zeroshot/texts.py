@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+from warmstart.base.errors import BadInput
 from warmstart.readers.documents import read_documents
 from warmstart.readers.text_io import read_lines, read_text_blocks
 from warmstart.zeroshot.outcome import Outcome, Terms
@@ -53,6 +54,7 @@ class TextTask:
 
     main = "word_perplexity"
     text_metrics: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ("min_context",)
 
     def __init__(
         self, documents: Callable[[str, str], Iterator[Blocks]], detokenize: Callable[[str], str] = str
@@ -69,6 +71,10 @@ class TextTask:
         for item in items:
             units = Units()
             found = scorer.score_text(units.passing(item.asked.blocks, self.detokenize))
+            if not units.words:
+                raise BadInput(
+                    "no word to judge", where=item.where, allowed="a text", next_step="name a file with text"
+                )
             terms = {
                 "word_perplexity": Terms(-found.log_prob, units.words),
                 "word_eos_perplexity": Terms(-found.log_prob, units.words + units.lines),

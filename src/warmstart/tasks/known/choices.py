@@ -48,12 +48,13 @@ def _dream(name: str) -> SplitReader:
 
     def part(folder: Folder) -> Iterator[Row]:
         path = folder.file(f"{name}.json")
-        return check_rows(path, _dialogues(path))
+        return check_rows(path, dialogues(path))
 
     return part
 
 
-def _dialogues(path: Path) -> Iterator[Row]:
+def dialogues(path: Path) -> Iterator[Row]:
+    """The questions of a DREAM file, {"context", "question", "choices", "answer", "id"}; the answer is a choice's text."""
     for turns, asked, number in _load(path):
         for q in asked:
             fields = {"context": "\n".join(turns), "question": q["question"], "choices": q["choice"]}
