@@ -3,9 +3,9 @@
 python bench/embeddings.py [--words 400000] [--width 300] [--questions 19544] [--encoder FOLDER] [--json]
 
 Vectors and questions are made on the spot: random numbers of five decimals in word2vec's text form, questions over 905
-distinct words as the Google set has them. Loading is timed from the disk's cache, in processor time of one thread; analogies
-by what they take of the clock, with ``--peer-questions`` for gensim, which takes each question's share. With ``--encoder``
-also sentences per second of a folder of sentence-transformers, in both number formats.
+distinct words as the Google set has them. All is processor time of one thread, loading from the disk's cache; gensim answers
+``--peer-questions``, and its time is for as many as ours. With ``--encoder``, a folder of sentence-transformers, also the
+vectors of ``--sentences``, in both number formats, by turns.
 """
 
 import argparse

@@ -102,6 +102,6 @@ def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "Spearman" in capsys.readouterr().out
     (tmp_path / "one.jsonl").write_text('{"text": "w1", "label": 1}\n{"text": "w2", "label": 1}\n')
     (tmp_path / "other.jsonl").write_text('{"body": "w1", "label": 1}\n')
-    for name, message in (("one", "2 texts with 1 label;"), ("other", "not a text with its label")):
+    for name, message in (("one", "2 texts with 1 label'"), ("other", "not a text with its label")):
         assert main(["embed", "evaluate", files[0], "--classification", str(tmp_path / f"{name}.jsonl")]) == 2
         assert message in capsys.readouterr().err.replace("\n", " ")

@@ -10,6 +10,7 @@ from math import factorial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from warmstart.base.arrays import Floats, Ints
@@ -52,7 +53,8 @@ def read_labelled_texts(path: str, encoding: str = "utf-8") -> list[LabelledText
     labels, texts = ({getattr(one, name) for one in found} for name in ("label", "text"))
     if len(labels) < 2 or len(texts) < FOLDS:
         raise BadInput(
-            "too little to learn from", where=path, value=f"{format_count(len(texts), 'text')} with {format_count(len(labels), 'label')}",
+            "too little to learn from", where=path,
+            value=f"{format_count(len(texts), 'text')} with {format_count(len(labels), 'label')}",
             allowed=f"{FOLDS} texts or more, with two labels or more",
         )  # fmt: skip
     return found
@@ -65,7 +67,7 @@ def predicted_right(space: Space, rows: list[LabelledText], steps: tuple[str, ..
     units = to_unit(space.encode(list(numbers), steps))
     labels = np.array([row.label for row in rows])
     parts = (generator(SEED, "downstream").permutation(len(numbers)) % FOLDS)[texts]
-    known = units.any(axis=1)[texts]
+    known = np.asarray(units.any(axis=1))[texts]
     right = np.full(len(rows), np.nan, np.float32)
     for part in range(FOLDS):
         asked, learned = known & (parts == part), known & (parts != part)
@@ -103,7 +105,7 @@ class Correlation:
     p_permutation: float
 
 
-def correlate(first: Floats, second: Floats) -> Correlation | None:
+def correlate(first: NDArray[np.float64], second: NDArray[np.float64]) -> Correlation | None:
     """Of the values [S] of sources at two tests; ``None`` of fewer than four sources, or where all are equal at one."""
     if len(first) < FEWEST or np.ptp(first) == 0 or np.ptp(second) == 0:
         return None
