@@ -34,7 +34,7 @@ from warmstart.config.schema import FinetuneRecipe
 from warmstart.example.example import Example
 from warmstart.train.precision import default_device
 
-VOCABULARY, BATCH, STEPS = 40478, 32, 4
+VOCABULARY, BATCH, STEPS, RATE = 40478, 32, 4, 6.25e-5
 FILES = {"train": "train.tsv.gz", "whole": "test.tsv"}
 SORTED = 50
 """Batches that are sorted by length together."""
@@ -52,6 +52,7 @@ def recipe_of(data: str, text: str, dropout: float, start: str | None) -> Finetu
             "head_dropout": dropout,
             "train": {
                 "length": "1000 epochs",
+                "optimizer": {"kind": "adamw", "lr": RATE},
                 "batch_size": BATCH,
                 "evaluate_every": "1000 epochs",
                 "save_every_s": 1e9,
@@ -108,7 +109,7 @@ def run_transformers(recipe: FinetuneRecipe, bf16: bool) -> None:
     """What transformers' Trainer does in a step, on the records of ours, padded on the right to the longest."""
     task, place = built(recipe), default_device()
     model = peer_model(recipe).to(place).train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=6.25e-5, fused=True)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, fused=True)
     pace = Pace()
     for examples in peer_batches(task.stream(recipe), SORTED if recipe.start != "none" else 1):
         pace.step(len(examples))

@@ -11,8 +11,9 @@ transformers_fp32, _bf16   the same folder, loaded in that format
 onnx_fp32, onnx_int8       ``warmstart convert --to onnx``, also with ``--quantize int8``, by onnxruntime
 
 Answers in float32 are compared with ours before the race; of the others the share of equal labels is told. ``--start`` takes
-the model of a folder (a MiniLM, say), not a fresh one; ``--texts`` the texts of SST-2's test or of IMDB's, below
-WARMSTART_DATA, again and again, and not rows of one to nine words with a number.
+the model of a folder (a MiniLM, say), not a fresh one, with a class read at the first token, as transformers has it;
+``--texts`` the texts of SST-2's test or of IMDB's, below WARMSTART_DATA, again and again, and not rows of one to nine words
+with a number.
 """
 
 import argparse
@@ -71,7 +72,11 @@ def train(home: Path, start: str | None, model: str) -> None:
     from warmstart.verbs.api import convert
 
     write_rows(home / "train.jsonl", 600)
-    flags: dict[str, Any] = {"--start": start} if start else {"--start": "none", "--model": model, "--vocab-size": 2000}
+    flags: dict[str, Any] = (
+        {"--start": start, "--head-pool": "sum"}
+        if start
+        else {"--start": "none", "--model": model, "--vocab-size": 2000}
+    )
     flags |= {"--task": "classification", "--train": str(home / "train.jsonl"), "--length": "2 steps"}
     finetune(compose(FinetuneRecipe, flags=flags), str(home / "run"))
     convert(str(home / "run"), str(home / "onnx_fp32"), to="onnx")
