@@ -92,6 +92,9 @@ def test_the_verbs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert main(["embed", "extract", "v.txt", "--texts", "texts.txt", "--out", "t.npz"]) == 0
     found = read_word_vectors("t.npz")
     assert found.words == ["north east!", "west"] and found.matrix.tolist() == [[0.5, 0.5], [-1, 0]]
+    Path("table.csv").write_text('id,text\n1,"north east!"\n2,west\n')
+    assert main(["embed", "extract", "v.txt", "--texts", "table.csv", "--out", "t2.npz"]) == 0
+    assert read_word_vectors("t2.npz").matrix.tolist() == found.matrix.tolist()
     capsys.readouterr()
     assert main(["embed", "neighbours", "v.txt", "--words", "north", "gone", "--top", "2", "--json"]) == 0
     first, last = json.loads(capsys.readouterr().out)["neighbours"]

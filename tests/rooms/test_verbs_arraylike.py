@@ -104,6 +104,18 @@ def test_missing_values_are_none_and_bad_tables_are_refused() -> None:
         read_table(pd.DataFrame([["a", "b"]], columns=["text", "text"]))
 
 
+def test_a_missing_text_is_named_by_its_row() -> None:
+    """Invariant: the same sentence whatever the library's word for missing is; an empty text is a text."""
+    for texts in (
+        ["a", None, "c"],
+        np.array(["a", None, "c"], dtype=object),
+        pd.Series(["a", np.nan, "c"]),
+        pa.array(["a", None, "c"]),
+    ):
+        with pytest.raises(BadInput, match=r"rows, row 2: a row without a text; got 'a missing value'.*fillna"):
+            warmstart.Classifier(**FAST).fit(texts, ["x", "y", "x"])
+
+
 def test_values_of_numpy_become_those_of_python() -> None:
     """Invariant: also inside of mappings and lists; an image stays an array."""
     image = np.zeros((2, 2, 3), np.uint8)

@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 import warmstart
@@ -65,6 +66,40 @@ def test_standard_input_is_read_as_its_first_line_says(home: Path, monkeypatch: 
         found = answers(home, monkeypatch, given)
         assert [row["text"] for row in found] == [row["text"] for row in ROWS], form
         assert [row["probabilities"] for row in found] == [row["probabilities"] for row in wanted], form
+
+
+@pytest.mark.parametrize(("ending", "separator"), [("csv", ","), ("TSV", "\t")])
+def test_a_table_has_what_the_lines_have(home: Path, tmp_path: Path, ending: str, separator: str) -> None:
+    """Witness: pandas reads the table, the JSON lines of the same rows are what it has to hold, quotes and all."""
+    rows = [{"id": 7, "text": 'a "dry" day, é\tü;\nand wet', "note": None}, {"id": 8, "text": "", "note": [1, "ö"]}]
+    (tmp_path / "rows.jsonl").write_text(json_lines(rows))
+    for name in ("out.jsonl", f"out.{ending}"):
+        warmstart.predict(str(home / "run"), str(tmp_path / "rows.jsonl"), str(tmp_path / name))
+    wanted = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    table = pd.read_csv(tmp_path / f"out.{ending}", sep=separator, keep_default_na=False, dtype=str).to_dict("records")
+    assert [[*row] for row in table] == [[*row] for row in wanted]
+    for found, row in zip(table, wanted, strict=True):
+        for name, value in row.items():
+            cell = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list | float | int) else value
+            assert found[name] == (cell or "")
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "sentence"),
+    [
+        ("out.csv", [{"text": "a"}, {"text": "b", "note": "c"}], "a column that the first row has not; got 'note'"),
+        ("out.jsonl.gz", [{"text": "a"}], "a form that is not written; got '.gz'; allowed: JSON lines"),
+        ("out.xlsx", [{"text": "a"}], "a form that is not written; got '.xlsx'"),
+    ],
+)  # fmt: skip
+def test_a_form_that_cannot_hold_the_rows_is_refused(
+    home: Path, tmp_path: Path, name: str, rows: list[dict[str, Any]], sentence: str
+) -> None:
+    """Invariant: nothing is written."""
+    (tmp_path / "rows.jsonl").write_text(json_lines(rows))
+    with pytest.raises(BadInput, match=re.escape(sentence)):
+        warmstart.predict(str(home / "run"), str(tmp_path / "rows.jsonl"), str(tmp_path / name))
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.jsonl"]
 
 
 @pytest.mark.parametrize("text", ["a\rb,c", 'he said "no, never', "x" * 200_000, "text"[:3] + ";,\t"])

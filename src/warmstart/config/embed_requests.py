@@ -94,8 +94,8 @@ class EmbedExtractRequest(SourceSettings):
         None, "words, one a line", flag="--vocabulary", metavar="FILE", path=PathRule("file")
     )
     texts: str | None = Setting(
-        None, "texts, one a line, of which a model makes the vector, or the mean of their words", flag="--texts",
-        metavar="FILE", path=PathRule("file"),
+        None, "texts, one a line or in a table's column text; a model makes their vectors, or the mean of their words",
+        flag="--texts", metavar="FILE", path=PathRule("file"),
     )  # fmt: skip
     out: Annotated[
         str,

@@ -34,7 +34,13 @@ Runs = Annotated[
     ),
 ]  # fmt: skip
 Output = Annotated[
-    str, Setting(help="file to write, as JSONL, or - for standard output", flag="--output", metavar="FILE|-", path=NEW)
+    str,
+    Setting(
+        help="file to write, JSON lines, or a table where it ends in .csv or .tsv; - for standard output",
+        flag="--output",
+        metavar="FILE|-",
+        path=NEW,
+    ),
 ]
 LabelMap = Annotated[
     tuple[str, ...],

@@ -70,6 +70,17 @@ def read_table(path: str, encoding: str) -> Table:
     return _checked(path, Table(list(terms), columns))
 
 
+def read_texts(path: str, encoding: str) -> list[str]:
+    """Every text of a file in order: the lines, or those of a table's column.
+
+    Raises:
+        BadInput: a row of a table without a text.
+    """
+    if split_extensions(path)[0] not in TABLES:
+        return [line.rstrip("\n") for line in read_lines(path, encoding)]
+    return [str(row.fields[_key(row)]) for row in read_rows(path, encoding)]
+
+
 def _key(row: Row) -> str:
     key = next((name for name in KEYS if name in row.fields), next(iter(row.fields), ""))
     if not isinstance(row.fields.get(key), str | int | float):

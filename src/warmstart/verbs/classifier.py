@@ -241,6 +241,12 @@ class Classifier(Estimator):
         """Rows as mappings, and the names of their keys where these are not the task's own."""
         kind = find_kind(self.task)
         named = all(isinstance(row, Mapping) for row in table.rows)
+        missing = next((n for n, row in enumerate(table.rows, 1) if row is None), None)
+        if missing is not None:
+            raise BadInput(
+                "a row without a text", where=f"rows, row {missing}", value="a missing value", allowed="a text in every row",
+                next_step="leave such rows out (dropna), or make them empty texts (fillna(''))",
+            )  # fmt: skip
         found = [row if isinstance(row, Mapping) else kind.row_of(row) for row in table.rows]
         return found, self.columns if named else ()
 

@@ -7,10 +7,10 @@ import numpy as np
 from warmstart.base.console import say
 from warmstart.base.errors import BadInput
 from warmstart.config.embed_requests import EmbedExtractRequest
+from warmstart.embed.columns import read_texts
 from warmstart.embed.extract import Extracted, extract, principal_components
 from warmstart.embed.space import Space, check_steps, to_unit
 from warmstart.embed.writing import check_ending, write_vectors
-from warmstart.readers.text_io import read_lines
 from warmstart.verbs.embed_sources import open_spaces, read_vocabulary
 from warmstart.verbs.output import check_not_there
 
@@ -51,7 +51,7 @@ def _words(request: EmbedExtractRequest) -> Extracted:
 
 
 def _texts(request: EmbedExtractRequest, path: str) -> Extracted:
-    texts = [line.rstrip("\n") for line in read_lines(path, request.encoding)]
+    texts = read_texts(path, request.encoding)
     parts = [_encode(space, texts, request) for space in open_spaces(request, ())]
     vectors = np.concatenate(parts, axis=1)
     return Extracted(texts, to_unit(vectors) if request.normalise == "whole" else vectors, [], {})

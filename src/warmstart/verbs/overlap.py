@@ -10,7 +10,7 @@ from warmstart.base.console import say
 from warmstart.base.errors import BadInput
 from warmstart.base.formatting import format_count
 from warmstart.config.zeroshot_requests import OverlapRequest
-from warmstart.verbs.output import check_not_there, json_lines, write_lines
+from warmstart.verbs.output import check_output, row_lines, write_lines
 from warmstart.zeroshot.overlap import CorpusGrams, Found, Grams, read_examples, read_grams
 
 
@@ -25,7 +25,7 @@ def overlap(request: OverlapRequest) -> dict[str, Any]:
     Raises:
         BadInput: no corpus or file there, or no example as long as an n-gram.
     """
-    check_not_there(request.output)
+    check_output(request.output)
     corpus = read_grams(request.corpus, Grams(request.n, request.unit), request.encoding)
     rows: list[dict[str, Any]] = []
     files: dict[str, Any] = {}
@@ -43,7 +43,7 @@ def overlap(request: OverlapRequest) -> dict[str, Any]:
     if short:
         say(f"{format_count(short, 'example')} shorter than {request.n} {request.unit}: left out")
     if request.output is not None:
-        write_lines(request.output, json_lines(rows))
+        write_lines(request.output, row_lines(request.output, rows))
     return {
         "metrics": _metrics(every), "intervals": {}, "examples": len(every), "files": files, "short": short,
         "grams": sum(one.grams for one in every), "corpus_grams": corpus.count, "false_positive_rate": corpus.rate,

@@ -26,7 +26,7 @@ from warmstart.tasks.row_source import ReadOptions
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.table import kind_of, options_of
 from warmstart.verbs.members import members_of
-from warmstart.verbs.output import STANDARD, check_not_there, json_lines, write_lines
+from warmstart.verbs.output import STANDARD, check_output, row_lines, write_lines
 
 
 def predict(request: PredictRequest) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def predict(request: PredictRequest) -> dict[str, Any]:
     Raises:
         BadInput: no such run, runs of different tasks, the output exists, or a broken row (the file is then not written).
     """
-    check_not_there(request.output, request.lattices)
+    check_output(request.output, request.lattices)
     first, *more = request.run
     whole = load_run(first, request.precision)
     loaded = whole.select(request.task)
@@ -114,7 +114,7 @@ def _write_predictions(
         else:
             predictor = build_predictor(members, search, keep_lattice if lattices else None)
             rows = predict_rows(predictor, records, not request.no_texts, title)
-        write_lines(request.output, json_lines(rows), at_once)
+        write_lines(request.output, row_lines(request.output, rows), at_once)
         if lattices is not None:
             kept.seek(0)
             write_lines(lattices, kept)

@@ -1,6 +1,5 @@
 """``warmstart rerank``: other texts from saved lattices, by other lengths, without the model's work."""
 
-import json
 from typing import Any
 
 from warmstart.base.errors import BadInput
@@ -10,7 +9,7 @@ from warmstart.run.metadata import read_vocabulary
 from warmstart.tasks.seq2seq_texts import decode_text
 from warmstart.tasks.vocabulary import require_text
 from warmstart.transfer.hub import model_folder
-from warmstart.verbs.output import check_not_there, write_lines
+from warmstart.verbs.output import check_output, row_lines, write_lines
 
 
 def rerank(
@@ -37,10 +36,10 @@ def rerank(
         BadInput: ``output`` exists, rules that do not go together, or ``lattices`` is no such file or one of another
             vocabulary.
     """
-    check_not_there(output)
+    check_output(output)
     ranking = _one_rule(Ranking(length_penalty, per_token, expected, min_new))
     tokenizer = require_text(read_vocabulary(model_folder(run))[0], "--run")
-    lines = []
+    rows: list[dict[str, Any]] = []
     for row in read_rows(lattices, extension=".jsonl"):
         try:
             lattice = Lattice.from_dict(row.fields)
@@ -56,9 +55,9 @@ def rerank(
             )  # fmt: skip
         text = decode_text(best.ids, tokenizer)
         score = round(best.score, 6) if best.score > float("-inf") else None
-        lines.append(json.dumps({"prediction": text, "score": score}, ensure_ascii=False) + "\n")
-    write_lines(output, lines)
-    return {"output": output, "examples": len(lines)}
+        rows.append({"prediction": text, "score": score})
+    write_lines(output, row_lines(output, rows))
+    return {"output": output, "examples": len(rows)}
 
 
 def _one_rule(ranking: Ranking) -> Ranking:

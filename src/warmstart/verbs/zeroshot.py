@@ -16,7 +16,7 @@ from warmstart.decode.packed import packed_softmax
 from warmstart.metrics.generation import TextStatistics
 from warmstart.models.softmax import SCORED
 from warmstart.run.loading import load_run
-from warmstart.verbs.output import check_not_there, json_lines, write_lines
+from warmstart.verbs.output import check_output, row_lines, write_lines
 from warmstart.zeroshot.outcome import (
     Outcome,
     chance_of,
@@ -40,7 +40,7 @@ def zeroshot(request: ZeroshotRequest) -> dict[str, Any]:
     Raises:
         BadInput: no such run or task, a model that gives texts no likelihood, or a file of another task.
     """
-    check_not_there(request.output)
+    check_output(request.output)
     task, snapshots = find_task(request.task), _snapshots(request)
     _check_used(request, task)
     options = Options(request.encoding, request.shots, request.shots_data or "", request.seed, request.unconditional)
@@ -51,7 +51,7 @@ def zeroshot(request: ZeroshotRequest) -> dict[str, Any]:
     parts = _parts(judged.statistics, task.items(request.data, options), request) if request.overlap else {}
     curve = _curve(snapshots, task, options, request) if snapshots else {}
     if request.output is not None:
-        write_lines(request.output, json_lines(outcome.row for outcome in judged.outcomes))
+        write_lines(request.output, row_lines(request.output, (outcome.row for outcome in judged.outcomes)))
     return metrics_of(judged.statistics) | {"task": request.task} | parts | curve
 
 
