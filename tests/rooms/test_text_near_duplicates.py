@@ -1,5 +1,6 @@
 """Near duplicates: found as by comparing each text with each, and those that are really there in published data sets."""
 
+import tracemalloc
 from functools import cache
 from pathlib import Path
 from pydoc_data.topics import topics
@@ -71,6 +72,18 @@ def test_every_text_of_an_example_has_to_be_near() -> None:
     assert find_near_duplicates(asked, pile) == {0: 0}
     assert find_near_duplicates([("?!",), ("",)], [("...",), ("",)]) == find_near_duplicates([], pile) == {}
     assert find_near_duplicates([("a",)], []) == {}
+
+
+def test_rows_of_one_form_are_found_in_little_memory() -> None:
+    """Invariant: rows that all share their shingles are all near, and do not take memory for each pair and shingle."""
+    told = "your order of today has been shipped to the address that you gave us, and will be there soon. Thank you"
+    rows = [(f"Dear customer number {n}, {told}!",) for n in range(4000)]
+    tracemalloc.start()
+    try:
+        assert len(find_near_duplicates(rows[:2000], rows[2000:])) == 2000
+        assert tracemalloc.get_traced_memory()[1] < 350e6
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.data

@@ -24,6 +24,9 @@ RARE = 0.4  # of the shingles of a text that are looked for: with more, more hav
 CHUNK = 1 << 21  # characters hashed together
 UNUSED_BITS = 10  # of a hash, where it looks up a table
 MAX_HITS = 200  # texts of a chunk that one shingle may lead to: what stands in more is a common phrase
+MAX_PAIRS = (
+    1 << 23
+)  # of a text and one of a chunk for each shingle that they share; with more, a shingle leads to fewer
 MAX_COMPARED = 8  # texts of the pile that a text is compared with, those with most rare shingles in common first
 
 Texts = Sequence[str]
@@ -75,15 +78,15 @@ def _candidates(asked: Sequence[Texts], pile: Sequence[Texts]) -> dict[int, list
     rare, owners, least = _rare_shingles(asked, pile)
     wanted = np.zeros(1 << 32 - UNUSED_BITS, bool)
     wanted[rare >> UNUSED_BITS] = True
-    pairs = [np.zeros(0, np.uint64)]
-    for hashes, texts in _shingles(pile):
+    pairs, shared = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)]
+    for hashes, texts in _shingles(pile):  # each text of the pile stands in one chunk alone
         hit = np.flatnonzero(wanted[hashes >> UNUSED_BITS])
-        pairs.append(_join(rare, owners, hashes[hit], texts[hit]))
-    keys, counts = _count(np.concatenate(pairs))
-    enough = counts >= least[(keys >> np.uint64(32)).astype(np.int64)]
-    keys, counts = keys[enough], counts[enough]
+        keys, counts = _count(_join(rare, owners, hashes[hit], texts[hit]))
+        enough = counts >= least[(keys >> np.uint64(32)).astype(np.int64)]
+        pairs.append(keys[enough])
+        shared.append(counts[enough])
     found: dict[int, list[int]] = {}
-    for key in keys[np.argsort(-counts, kind="stable")].tolist():
+    for key in np.concatenate(pairs)[np.argsort(-np.concatenate(shared), kind="stable")].tolist():
         others = found.setdefault(key >> 32, [])
         if len(others) < MAX_COMPARED:
             others.append(key & 0xFFFFFFFF)
@@ -130,10 +133,12 @@ def _join(rare: Hashes, owners: Ints, hashes: Hashes, texts: Ints) -> Keys:
     """Keys owner << 32 | text for each pair of an owner and a text that share a shingle; ``rare`` is sorted."""
     order = np.argsort(hashes, kind="stable")
     hashes, texts = hashes[order], texts[order]
-    some = np.arange(len(hashes)) - np.searchsorted(hashes, hashes) < MAX_HITS
-    hashes, texts = hashes[some], texts[some]
-    first, last = np.searchsorted(rare, hashes), np.searchsorted(rare, hashes, side="right")
-    each = last - first
+    first = np.searchsorted(rare, hashes)
+    each = np.searchsorted(rare, hashes, side="right") - first
+    rank = np.arange(len(hashes)) - np.searchsorted(hashes, hashes)
+    led_to = np.cumsum(np.bincount(rank, each, minlength=1))  # pairs, if each shingle leads to so many texts and one
+    some = rank < np.clip(np.searchsorted(led_to, MAX_PAIRS), 1, MAX_HITS)
+    first, each, texts = first[some], each[some], texts[some]
     places = np.repeat(first - np.cumsum(each) + each, each) + np.arange(each.sum())
     keys: Keys = owners[places].astype(np.uint64) << np.uint64(32) | np.repeat(texts, each).astype(np.uint64)
     return keys
