@@ -322,8 +322,10 @@ def test_a_recipe_trains_two_steps(path: Path, tmp_path: Path, capsys: pytest.Ca
     text.write_text("\n\n".join(f"The fox number {n} runs over the hill and back." for n in range(40)))
     rows.write_text("".join(json.dumps({"text": f"a fox {n}", "label": "ab"[n % 2]}) + "\n" for n in range(16)))
     pairs = tmp_path / "pairs.jsonl"
-    scored = ({"sentence1": f"a fox {n}", "sentence2": f"the fox {n % 5}", "score": n % 5} for n in range(16))
-    pairs.write_text("".join(json.dumps(row) + "\n" for row in scored))
+    scored = [(f"a fox {n}", f"the fox {n % 5}", n % 5) for n in range(16)]
+    unscored = "loss: ranking" in path.read_text(encoding="utf-8")
+    names = ("anchor", "positive") if unscored else ("sentence1", "sentence2", "score")
+    pairs.write_text("".join(json.dumps(dict(zip(names, row[: len(names)], strict=True))) + "\n" for row in scored))
     data = {
         "embedding": ["--start", "none", "--vocab-size", "257", "--task", "embedding", "--train", str(pairs)],
         "pretrain": ["--corpus", str(text), "--vocab-size", "257"],

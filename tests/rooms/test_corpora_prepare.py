@@ -22,10 +22,11 @@ import pytest
 import tokenizers
 import zstandard
 
+from warmstart.base import worker_process
 from warmstart.base.errors import BadInput, WarmstartError
 from warmstart.config.load import compose
 from warmstart.config.requests import PrepareRequest
-from warmstart.corpora import scan, workers
+from warmstart.corpora import scan
 from warmstart.corpora.corpus import Corpus
 from warmstart.corpora.jobs import Chunk, Encoding, clean_chunk, encode_texts, split_jobs
 from warmstart.corpora.prepare import prepare
@@ -153,7 +154,7 @@ def test_a_worker_that_dies_is_reported_and_none_is_left(monkeypatch: pytest.Mon
         started.append(start(*args, **more))
         return started[-1]
 
-    monkeypatch.setattr(workers.subprocess, "Popen", noted)
+    monkeypatch.setattr(worker_process.subprocess, "Popen", noted)
     with pytest.raises(WarmstartError, match="a worker process stopped"), job_runner(2, ["gpt1"], None) as work:
         started[1].kill()
         list(work([[Chunk("text", True, True)]] * 4))

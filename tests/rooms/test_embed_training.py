@@ -43,7 +43,7 @@ def test_vectors_are_gensims(kind: str, text: str, tmp_path: Path, capsys: pytes
     theirs.build_vocab_from_freq(dict(sorted(counts.items())))
     theirs.train(Sentences([text]), total_examples=60, epochs=2)
     out = tmp_path / {"word2vec": "words.vec", "fasttext": "words.bin"}[kind]
-    flags = ["--size", "8", "--window", "3", "--epochs", "2", "--seed", "7", "--out", str(out), "--json"]
+    flags = ["--size", "8", "--window", "3", "--length", "2 epochs", "--seed", "7", "--out", str(out), "--json"]
     assert main(["embed", "train", text, "--kind", kind, *flags]) == 0
     assert json.loads(capsys.readouterr().out)["words"] == len(counts) == len(theirs.wv)
     found = read_word_vectors(str(out))
@@ -58,7 +58,11 @@ def test_bad_input(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     """One sentence, exit code 2, nothing written."""
     out, there = str(tmp_path / "words.vec"), tmp_path / "there.vec"
     there.write_text("")
-    cases = [(["--out", str(there)], "exists"), (["--out", str(tmp_path / "words.doc")], "ending")]
+    cases = [
+        (["--out", out, "--length", "9 steps"], "read as a whole here"),
+        (["--out", str(there)], "exists"),
+        (["--out", str(tmp_path / "words.doc")], "ending"),
+    ]
     try:
         check_gensim()
     except BadInput:

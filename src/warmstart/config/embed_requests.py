@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from warmstart.base.settings import PathRule, Setting, Settings, copy_setting
+from warmstart.base.settings import LENGTH, LengthText, PathRule, Setting, Settings, copy_setting
 from warmstart.text.settings import Encoding
 from warmstart.train.settings import Precision
 
@@ -213,7 +213,9 @@ class EmbedTrainRequest(Settings):
     size: int = Setting(100, "numbers of a vector", flag="--size", metavar="N", ge=1)
     window: int = Setting(5, "words to each side, at most", flag="--window", metavar="N", ge=1)
     min_count: int = Setting(5, "leave out words that come less often", flag="--min-count", metavar="N", ge=1)
-    epochs: int = Setting(5, "times that the text is read", flag="--epochs", metavar="N", ge=1)
+    length: LengthText = Setting(
+        "5 epochs", "how often the text is read, in whole epochs", flag="--length", metavar=LENGTH
+    )
     lower: bool = Setting(False, "lower case", flag="--lower")
     workers: int = Setting(
         1, "threads; with more than one the vectors are not the same again", flag="--workers", metavar="N", ge=1
