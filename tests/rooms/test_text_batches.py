@@ -16,7 +16,8 @@ from tokenizers import models, normalizers, pre_tokenizers
 from warmstart.base.errors import BadInput
 from warmstart.text import batches, word_table
 from warmstart.text.batches import BatchEncoder
-from warmstart.text.merges import byte_characters, train_merges
+from warmstart.text.byte_alphabet import byte_characters
+from warmstart.text.merges import train_merges
 from warmstart.text.tokenizer import Tokenizer
 from warmstart.text.vocabularies import TRAINERS
 

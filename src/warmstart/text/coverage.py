@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from warmstart.base.arrays import Ints
+from warmstart.text.byte_alphabet import byte_characters
 from warmstart.text.tokenizer import Tokenizer
 
 _BYTE = re.compile("<0x[0-9A-F]{2}>")
-HIGH_BYTES = frozenset(map(chr, (*range(0xA1, 0xAD), *range(0xAE, 0x100), *range(0x122, 0x144))))
+HIGH_BYTES = frozenset(byte_characters()[128:])
 """How byte-level BPE (GPT-2) writes the bytes from 128 on, of which characters beyond ASCII are made."""
 
 

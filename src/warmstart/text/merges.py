@@ -10,6 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from warmstart.text.byte_alphabet import byte_characters
+
 Pair = tuple[int, int]
 
 
@@ -18,13 +20,6 @@ class Merges(NamedTuple):
 
     vocab: dict[str, int]
     pairs: list[tuple[str, str]]
-
-
-def byte_characters() -> list[str]:
-    """[256] the character that stands for each byte (GPT-2): itself where it is printed, else one from U+0100 on."""
-    printed = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
-    others = itertools.count(0x100)
-    return [chr(byte if byte in printed else next(others)) for byte in range(256)]
 
 
 def train_merges(words: Sequence[bytes], counts: Sequence[int], size: int, min_frequency: int) -> Merges:
