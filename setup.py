@@ -8,8 +8,8 @@ import os
 from setuptools import Extension, setup
 
 kernels = Extension(
-    "warmstart.models._kernels", ["src/warmstart/models/kernels.c", "src/warmstart/models/tiles.c"], optional=True,
-    depends=["src/warmstart/models/vectors.h"],
+    "warmstart.models._kernels", [f"src/warmstart/models/{name}.c" for name in ("kernels", "tiles", "texts")],
+    optional=True, depends=[f"src/warmstart/models/{name}.h" for name in ("vectors", "texts")],
     extra_compile_args=["-O3", "-g0", "-fopenmp"], extra_link_args=["-fopenmp"],
 )  # fmt: skip
 words = Extension(

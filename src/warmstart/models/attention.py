@@ -24,8 +24,10 @@ from warmstart.example.sight import Pattern, in_reach, sees
 from warmstart.models.disentangled import DistanceTable
 from warmstart.models.eager import band, blocked_attention, is_far, unseen
 from warmstart.models.global_attention import Firsts
+from warmstart.models.kernels import Texts
 from warmstart.models.padding import Padding, document_rows, pad, plan_padding, unpad
 from warmstart.models.softmax import soft_cap
+from warmstart.models.text_attention import text_attention
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class Plan:
     ``padding`` leads from flat to padded and back; ``None`` where flat already is as the rectangles want it. ``firsts`` are
     the first tokens of texts, where these see all and are seen by all.
     ``distance_table`` [R, D] has the rows of distances in disentangled attention. ``source`` is what a decoder reads beside
-    its own tokens.
+    its own tokens. Where a kernel reads ``texts`` as they stand there are no groups.
     """
 
     groups: tuple[Group, ...]
@@ -97,6 +99,7 @@ class Plan:
     distance_table: torch.Tensor | None = None
     source: SourceReader | None = None
     firsts: Firsts | None = None
+    texts: Texts | None = None
 
 
 Relative = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -224,6 +227,8 @@ def attend(
         added: to the scores, where these come of queries, keys and distances.
         cap: bound c of the scores s of queries and keys, which become c · tanh(s / c) before anything is added to them.
     """
+    if plan.texts is not None:
+        return text_attention(qkv_N3D, plan.texts, heads, dropout)
     rows = torch.split(pad(qkv_N3D, plan.padding), [group.count * group.width for group in plan.groups])
     mixed = [
         _attend_group(part, group, plan.kernels, heads, dropout, added, cap)

@@ -1,9 +1,10 @@
 """Our own kernels, where they were built and the processor can run them.
 
-Those of kernels.c are for a few rows against much memory, that of tiles.c for float32 rows by AMX, which has bfloat16 only.
+Those of kernels.c are for a few rows against much memory, that of tiles.c for float32 rows by AMX, which has bfloat16 only;
+these are for inference: no gradients. Those of texts.c are for many short texts, in training too.
 
 They are built when the package is installed and gcc is at hand; without them, or on another processor, callers take
-torch's. What is computed is the same but for rounding. They are for inference: no gradients.
+torch's. What is computed is the same but for rounding.
 
 Shapes: D width and O columns of a product; those of a table of keys and values are in :mod:`warmstart.models.beam_cache`.
 """
@@ -13,13 +14,16 @@ import functools
 import sysconfig
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
+
+from warmstart.base.arrays import Ints
 
 Gelu = Literal["", "none", "tanh"]
 EVEN = 32  # divides the width of a head that can be read, and that of a product
 KEYS = 16  # columns of a table that are read together
+_EVEN_HEAD = 16  # divides the width of a head of short texts
 _VERSION = 1  # of what the functions are given; kernels.c says the same
 _COLUMNS = 48  # of a weight, that lie together
 _GELU: dict[Gelu, int] = {"": 0, "none": 1, "tanh": 2}
@@ -37,14 +41,26 @@ _ARGUMENTS = {
         "warmstart_read": [*[_POINTER] * 7, ctypes.c_float, _NUMBER],
     },
     "warmstart_tiles": {"warmstart_split_product": [*[_POINTER] * 4, *[_SIZE] * 3, *[_NUMBER] * 2]},
+    "warmstart_texts": {
+        "warmstart_attend": [
+            *[_POINTER] * 5,
+            *[_SIZE] * 4,
+            *[ctypes.c_float] * 2,
+            ctypes.c_uint64,
+            *[_NUMBER] * 4,
+        ],
+    },
 }
 """Of each file the function that gives its version, and what its kernels are given."""
+_OF_BF16 = ("warmstart_kernels", "warmstart_tiles")
+_VECTORS = {"AVX512": 1, "AVX2": 0}
+"""Of torch's names of processors, whether its vectors have 512 bits; ``ATEN_CPU_CAPABILITY`` may say a lesser one."""
 
 
 @functools.cache
 def _library(version: str = "warmstart_kernels") -> Any:
     """The kernels of one file, or ``None`` where they cannot be used."""
-    if not onednn_has_bf16():  # so that one variable emulates another processor for all
+    if version in _OF_BF16 and not onednn_has_bf16():  # so that one variable emulates another processor for all
         return None
     path = Path(__file__).with_name(f"_kernels{sysconfig.get_config_var('EXT_SUFFIX')}")
     try:
@@ -67,6 +83,50 @@ def splits(dtype: torch.dtype, device: torch.device, width: int) -> bool:
     """Whether tensors of this kind can be given to :func:`split_product`."""
     fits = dtype == torch.float32 and device.type == "cpu" and width % EVEN == 0
     return fits and _library("warmstart_tiles") is not None
+
+
+def reads_texts(dtype: torch.dtype, device: torch.device, width: int) -> bool:
+    """Whether :func:`attend_texts` can be given queries, keys and values of this kind, ``width`` wide in each head."""
+    fits = dtype in (torch.float32, torch.bfloat16) and device.type == "cpu" and width % _EVEN_HEAD == 0
+    return fits and torch.backends.cpu.get_cpu_capability() in _VECTORS and _library("warmstart_texts") is not None
+
+
+class Texts(NamedTuple):
+    """The texts of a Batch: [B] where each begins, how many tokens it has; whether these read only what came before."""
+
+    starts: Ints
+    lengths: Ints
+    causal: bool
+
+
+def attend_texts(
+    out: torch.Tensor, qkv_N3D: torch.Tensor, grad_ND: torch.Tensor | None, texts: Texts, heads: int, dropout: float,
+    key: int,
+) -> torch.Tensor:  # fmt: skip
+    """Fills ``out`` [N, D] with softmax(q·kᵀ/√K)·v inside each text, or with ``grad_ND`` by it [N, 3·D] with the gradient.
+
+    Rows that are of no text stay as they are. All tensors lie in one piece and are of one kind.
+
+    Args:
+        out: what is written.
+        qkv_N3D: the joint projection, queries first.
+        grad_ND: the gradient of what was read, on the way back.
+        texts: whose numbers lie in one piece each.
+        heads: H.
+        dropout: share of the weights that are set to 0.
+        key: names which; the same there and back.
+    """
+    width = qkv_N3D.shape[1] // (3 * heads)
+    pointers = (qkv_N3D.data_ptr(), None if grad_ND is None else grad_ND.data_ptr(), out.data_ptr())
+    starts, lengths, causal = texts
+    numbers = (starts.ctypes.data, lengths.ctypes.data, len(lengths), heads, width, int(lengths.max()))
+    kind = (causal, out.dtype == torch.bfloat16, _VECTORS[torch.backends.cpu.get_cpu_capability()])
+    fine = _library("warmstart_texts").warmstart_attend(
+        *pointers, *numbers, width**-0.5, dropout, key, *kind, torch.get_num_threads()
+    )
+    if not fine:
+        raise MemoryError
+    return out
 
 
 def product(

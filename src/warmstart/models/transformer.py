@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from warmstart.example.batch import Batch
-from warmstart.models.attention import SourceReader, plan_attention, with_distances, with_window, with_window_bias
+from warmstart.models.attention import Plan, SourceReader, plan_attention, with_distances, with_window, with_window_bias
 from warmstart.models.backbone import Backbone, SoftmaxTable, Tables, TokenInputs, embed_tokens
 from warmstart.models.beam_cache import BeamCache
 from warmstart.models.blocks import ACTIVATIONS, Block, finish, make_norm
@@ -22,11 +22,13 @@ from warmstart.models.cache import LayerCache
 from warmstart.models.disentangled import DistanceTable
 from warmstart.models.dropout import Dropout
 from warmstart.models.global_attention import first_tokens
+from warmstart.models.kernels import Texts
 from warmstart.models.kv_cache import KVCache
 from warmstart.models.lm_transform import LMTransform
 from warmstart.models.positions import SinusoidalPositions
 from warmstart.models.relative import make_relative
 from warmstart.models.rotary import RotaryTable, rotary_table
+from warmstart.models.text_attention import filled_up, plan_texts
 from warmstart.models.transformer_settings import PoolerActivation, TransformerSettings
 
 POOLER_ACTIVATIONS: dict[PoolerActivation, Callable[[torch.Tensor], torch.Tensor]] = {
@@ -135,17 +137,39 @@ class Transformer(Backbone):
 
         ``source`` is what the layers of a decoder read beside the tokens.
         """
-        dtype = tables.tokens.dtype
+        dtype, count = tables.tokens.dtype, batch.num_tokens
+        plans = self._plans(batch, dtype, source)
+        x = self._embed(self.read_tokens(batch, tables), batch.positions, batch.segments, tables)
+        yield x
+        positions, last = batch.positions, len(self.windows) - 1
+        if source is None and plans[self.windows[0]].texts is not None:
+            x, positions = filled_up(x), filled_up(positions)
+        rotary = self._rotary(positions, dtype)
+        for number, (block, window) in enumerate(zip(self.layer_blocks(), self.windows, strict=True)):
+            x = block(x, plans[window], rotary[window], reads_M if number == last else None)
+            states = x if number < last or self.final_norm is None else self.final_norm(x)
+            yield states[:count]
+
+    def _plans(self, batch: Batch, dtype: torch.dtype, source: SourceReader | None) -> dict[int | None, Plan]:
+        """How the layers of each window attend."""
+        if texts := self._plan_texts(batch, dtype):
+            return dict.fromkeys(self.windows, Plan((), None, self.kernels, source=source, texts=texts))
         firsts = first_tokens(batch) if self.settings.global_first else None
         plan = replace(plan_attention(batch, dtype, self.kernels, self.relative), source=source, firsts=firsts)
         plan = plan if self.distances is None else with_distances(plan, self.distances)
-        plans = {window: with_window(plan, window, dtype) for window in {*self.windows}}
-        x = self._embed(self.read_tokens(batch, tables), batch.positions, batch.segments, tables)
-        yield x
-        rotary, last = self._rotary(batch.positions, dtype), len(self.windows) - 1
-        for number, (block, window) in enumerate(zip(self.layer_blocks(), self.windows, strict=True)):
-            x = block(x, plans[window], rotary[window], reads_M if number == last else None)
-            yield x if number < last or self.final_norm is None else self.final_norm(x)
+        return {window: with_window(plan, window, dtype) for window in {*self.windows}}
+
+    def _plan_texts(self, batch: Batch, dtype: torch.dtype) -> Texts | None:
+        """The texts of ``batch`` as a kernel reads them, where its attention is nothing but softmax(q·kᵀ/√K)·v."""
+        size = self.settings
+        narrowest = min((window for window in self.windows if window is not None), default=None)
+        if self.relative is not None or self.distances is not None or size.attention_cap is not None:
+            return None
+        if size.global_first or (
+            narrowest is not None and (not batch.sequential_positions or batch.lengths.max() > narrowest)
+        ):
+            return None
+        return plan_texts(batch, dtype, size.per_head, size.attention_dropout if self.training else 0.0)
 
     def layer_blocks(self) -> list[Any]:
         """The weights of each layer, which several may share."""
