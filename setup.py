@@ -8,9 +8,9 @@ import os
 from setuptools import Extension, setup
 
 kernels = Extension(
-    "warmstart.models._kernels", [f"src/warmstart/models/{name}.c" for name in ("kernels", "tiles", "texts")],
+    "warmstart.models._kernels", [f"src/warmstart/models/{name}.c" for name in ("kernels", "tiles", "texts", "passes")],
     optional=True, depends=[f"src/warmstart/models/{name}.h" for name in ("vectors", "texts")],
-    extra_compile_args=["-O3", "-g0", "-fopenmp"], extra_link_args=["-fopenmp"],
+    extra_compile_args=["-O3", "-g0", "-fopenmp", "-fno-math-errno", "-fno-trapping-math"], extra_link_args=["-fopenmp"],
 )  # fmt: skip
 words = Extension(
     "warmstart.text._words", ["src/warmstart/text/words.c"], optional=True, extra_compile_args=["-O3", "-g0"]

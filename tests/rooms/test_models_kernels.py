@@ -34,7 +34,7 @@ def test_they_are_built_where_they_can_be(tmp_path: Path) -> None:
     flags = about.read_text().split() if about.exists() else []
     if "avx512_bf16" not in flags or gcc is None or "CC" in os.environ:
         pytest.skip("no AVX-512 BF16, or another compiler than gcc")
-    sources = [str(Path(kernels.__file__).with_name(name)) for name in ("kernels.c", "tiles.c", "texts.c")]
+    sources = [str(Path(kernels.__file__).with_name(name)) for name in ("kernels.c", "tiles.c", "texts.c", "passes.c")]
     built = subprocess.run(
         [gcc, "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fopenmp", *sources, "-o", str(tmp_path / "it.so")],
         check=False, capture_output=True, text=True,

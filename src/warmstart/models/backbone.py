@@ -191,7 +191,9 @@ class Backbone(nn.Module):
 
     def read_tokens(self, batch: Batch, tables: Tables) -> torch.Tensor:
         """[N, E] what the tokens of a Batch are read as."""
-        x = embed_tokens(batch.ids, tables.tokens) if self.inputs is None else self.inputs(batch, tables.tokens)
+        table, own = tables.tokens, self.tokens
+        by_rows = own is not None and own.sparse and table is own.weight and table.requires_grad
+        x = embed_tokens(batch.ids, table, by_rows=by_rows) if self.inputs is None else self.inputs(batch, table)
         return x if tables.noise is None else x + tables.noise
 
     def read_tokens_cached(self, ids_BT: torch.Tensor, cache: KVCache, tables: Tables) -> tuple[torch.Tensor, KVCache]:
@@ -308,6 +310,9 @@ class Backbone(nn.Module):
         """Compiles what is the same graph for every batch, if there is anything."""
 
 
-def embed_tokens(ids: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
-    """[…, E] the row of a table [V, E] that each id names, or the mixture of its rows that each vector […, V] is."""
-    return ids.to(table.dtype) @ table if ids.is_floating_point() else F.embedding(ids, table)
+def embed_tokens(ids: torch.Tensor, table: torch.Tensor, *, by_rows: bool = False) -> torch.Tensor:
+    """[…, E] the row of a table [V, E] that each id names, or the mixture of its rows that each vector […, V] is.
+
+    ``by_rows``: the gradient of the table is sparse, of these rows.
+    """
+    return ids.to(table.dtype) @ table if ids.is_floating_point() else F.embedding(ids, table, sparse=by_rows)

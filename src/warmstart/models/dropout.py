@@ -16,6 +16,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from warmstart.models.passes import Mask, drop_into, passes
+
 PART = 1 << 20  # elements whose mask is made at one time: two for each entry of the table, small enough for a cache
 _LEVELS = 1 << 15
 _LOW_BITS = 0x7FFF7FFF  # of both halves of an integer, without the signs
@@ -41,13 +43,18 @@ def _key_of(key: int, part: int) -> int:
     return x ^ (x >> 31)
 
 
+def _mask(share: float, key: int, part: int) -> Mask:
+    """Of part ``part``, which keeps ``share`` of its elements."""
+    word = _key_of(key, part)
+    return Mask(_table(), (word >> 32) - (1 << 31), ((word & 0xFFFFFFFF) | 1) - (1 << 31), round(share * _LEVELS))
+
+
 def _signs(count: int, share: float, key: int, part: int) -> torch.Tensor:
     """[count] int16, at most :data:`PART`, negative with probability ``share``."""
-    word = _key_of(key, part)
-    start, factor = (word >> 32) - (1 << 31), ((word & 0xFFFFFFFF) | 1) - (1 << 31)
-    mixed = torch.bitwise_xor(_table()[: (count + 1) // 2], start).mul_(factor)
+    table, start, factor, level = _mask(share, key, part)
+    mixed = torch.bitwise_xor(table[: (count + 1) // 2], start).mul_(factor)
     mixed.bitwise_xor_(mixed >> 16).bitwise_and_(_LOW_BITS)
-    return mixed.view(torch.int16)[:count].sub_(round(share * _LEVELS))
+    return mixed.view(torch.int16)[:count].sub_(level)
 
 
 def _parts(count: int) -> Iterator[tuple[int, slice]]:
@@ -65,7 +72,11 @@ def _apply_mask(x: torch.Tensor, rate: float, key: int) -> torch.Tensor:
     """``x / (1 - rate)`` where the mask keeps it, else 0: an *and* of the bits with all ones or none."""
     given = x.contiguous().view(-1)
     found = torch.empty_like(given)
+    in_one_pass = passes(x.dtype, x.device)
     for part, where in _parts(len(given)):
+        if in_one_pass:
+            drop_into(found[where], given[where], _mask(1 - rate, key, part), 1 / (1 - rate))
+            continue
         ones = _signs(where.stop - where.start, 1 - rate, key, part).bitwise_right_shift_(15)
         bits = _bits(torch.mul(given[where], 1 / (1 - rate), out=found[where]))
         bits.bitwise_and_(ones.to(bits.dtype))

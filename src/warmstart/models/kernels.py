@@ -1,7 +1,8 @@
 """Our own kernels, where they were built and the processor can run them.
 
 Those of kernels.c are for a few rows against much memory, that of tiles.c for float32 rows by AMX, which has bfloat16 only;
-these are for inference: no gradients. Those of texts.c are for many short texts, in training too.
+these are for inference: no gradients. Those of texts.c are for many short texts, in training too, and those of passes.c for
+passes over much memory (:mod:`~warmstart.models.passes`).
 
 They are built when the package is installed and gcc is at hand; without them, or on another processor, callers take
 torch's. What is computed is the same but for rounding.
@@ -50,16 +51,34 @@ _ARGUMENTS = {
             *[_NUMBER] * 4,
         ],
     },
+    "warmstart_passes": {
+        "warmstart_adam": [*[_POINTER] * 6, *[_SIZE] * 2, *[ctypes.c_float] * 7, *[_NUMBER] * 2],
+        "warmstart_drop": [
+            *[_POINTER] * 3,
+            _SIZE,
+            *[ctypes.c_uint32] * 2,
+            _NUMBER,
+            ctypes.c_float,
+            *[_NUMBER] * 2,
+        ],
+    },
 }
 """Of each file the function that gives its version, and what its kernels are given."""
 _OF_BF16 = ("warmstart_kernels", "warmstart_tiles")
 _VECTORS = {"AVX512": 1, "AVX2": 0}
 """Of torch's names of processors, whether its vectors have 512 bits; ``ATEN_CPU_CAPABILITY`` may say a lesser one."""
+FLOATING = (torch.float32, torch.bfloat16)
+"""What the kernels for training take."""
+
+
+def wide_vectors() -> int | None:
+    """Whether the vectors of this processor have 512 bits, or 256; ``None`` where it has neither."""
+    return _VECTORS.get(torch.backends.cpu.get_cpu_capability())
 
 
 @functools.cache
-def _library(version: str = "warmstart_kernels") -> Any:
-    """The kernels of one file, or ``None`` where they cannot be used."""
+def library(version: str = "warmstart_kernels") -> Any:
+    """The kernels of one file, by the function that gives its version, or ``None`` where they cannot be used."""
     if version in _OF_BF16 and not onednn_has_bf16():  # so that one variable emulates another processor for all
         return None
     path = Path(__file__).with_name(f"_kernels{sysconfig.get_config_var('EXT_SUFFIX')}")
@@ -76,19 +95,19 @@ def _library(version: str = "warmstart_kernels") -> Any:
 
 def usable(dtype: torch.dtype, device: torch.device, width: int) -> bool:
     """Whether tensors of this kind can be given to the kernels of bfloat16 numbers."""
-    return dtype == torch.bfloat16 and device.type == "cpu" and width % EVEN == 0 and _library() is not None
+    return dtype == torch.bfloat16 and device.type == "cpu" and width % EVEN == 0 and library() is not None
 
 
 def splits(dtype: torch.dtype, device: torch.device, width: int) -> bool:
     """Whether tensors of this kind can be given to :func:`split_product`."""
     fits = dtype == torch.float32 and device.type == "cpu" and width % EVEN == 0
-    return fits and _library("warmstart_tiles") is not None
+    return fits and library("warmstart_tiles") is not None
 
 
 def reads_texts(dtype: torch.dtype, device: torch.device, width: int) -> bool:
     """Whether :func:`attend_texts` can be given queries, keys and values of this kind, ``width`` wide in each head."""
-    fits = dtype in (torch.float32, torch.bfloat16) and device.type == "cpu" and width % _EVEN_HEAD == 0
-    return fits and torch.backends.cpu.get_cpu_capability() in _VECTORS and _library("warmstart_texts") is not None
+    fits = dtype in FLOATING and device.type == "cpu" and width % _EVEN_HEAD == 0
+    return fits and wide_vectors() is not None and library("warmstart_texts") is not None
 
 
 class Texts(NamedTuple):
@@ -120,8 +139,8 @@ def attend_texts(
     pointers = (qkv_N3D.data_ptr(), None if grad_ND is None else grad_ND.data_ptr(), out.data_ptr())
     starts, lengths, causal = texts
     numbers = (starts.ctypes.data, lengths.ctypes.data, len(lengths), heads, width, int(lengths.max()))
-    kind = (causal, out.dtype == torch.bfloat16, _VECTORS[torch.backends.cpu.get_cpu_capability()])
-    fine = _library("warmstart_texts").warmstart_attend(
+    kind = (causal, out.dtype == torch.bfloat16, wide_vectors())
+    fine = library("warmstart_texts").warmstart_attend(
         *pointers, *numbers, width**-0.5, dropout, key, *kind, torch.get_num_threads()
     )
     if not fine:
@@ -139,7 +158,7 @@ def product(
     columns, width = weight_OD.shape
     packed = _pack_weight(weight_OD.detach())
     bias = None if bias_O is None else bias_O.detach().float().contiguous()
-    run, dtype = _library().warmstart_product, torch.float32 if single else torch.bfloat16
+    run, dtype = library().warmstart_product, torch.float32 if single else torch.bfloat16
 
     def multiply(x: torch.Tensor) -> torch.Tensor:
         if x.dtype != torch.bfloat16 or x.shape[-1] != width:
@@ -162,7 +181,7 @@ def split_product(
     columns, width = weight_OD.shape
     packed = _pack_halves(weight_OD.detach())
     bias = None if bias_O is None else bias_O.detach().float().contiguous()
-    run = _library("warmstart_tiles").warmstart_split_product
+    run = library("warmstart_tiles").warmstart_split_product
 
     def multiply(x: torch.Tensor) -> torch.Tensor:
         if x.dtype != torch.float32 or x.shape[-1] != width:
@@ -218,7 +237,7 @@ def read(
         *q.stride()[:3], *kv.stride()[:4], *bias.stride()[:3],
     )  # fmt: skip
     pointers = (x.data_ptr() for x in (q, kv, table, places_BN, bias, out))
-    _library().warmstart_read(*pointers, (ctypes.c_long * len(numbers))(*numbers), width**-0.5, torch.get_num_threads())
+    library().warmstart_read(*pointers, (ctypes.c_long * len(numbers))(*numbers), width**-0.5, torch.get_num_threads())
     return out.transpose(1, 2)
 
 

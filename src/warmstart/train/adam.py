@@ -7,6 +7,7 @@ takes longer than many a fine-tuning.
 import torch
 from torch.optim.adamw import adamw
 
+from warmstart.models.passes import AdamRow, AdamRule, adam, passes
 from warmstart.train.settings import OptimizerSettings
 from warmstart.train.weights import Group
 
@@ -18,16 +19,49 @@ class Adam:
         self.group, self.settings = group, settings
         self.mean, self.square = torch.zeros_like(group.master), torch.zeros_like(group.master)
         self.count = torch.zeros((), dtype=torch.float32, device=group.master.device)
+        self.in_one_pass = passes(group.work.dtype, group.master.device)
 
-    def update(self, grad: torch.Tensor, rate: float, divisor: torch.Tensor, stopped: torch.Tensor) -> None:
-        """One update from the float32 gradient ``grad`` / ``divisor``; none where ``stopped`` is 1."""
+    def update(self, grad: torch.Tensor, rate: float, divisor: torch.Tensor, stopped: torch.Tensor) -> bool:
+        """One update from the float32 gradient ``grad`` / ``divisor``; none where ``stopped`` is 1.
+
+        Returns:
+            Whether the working copy has been rounded anew as well.
+        """
         s, decay = self.settings, self.settings.weight_decay * self.group.decays
         eps, decay = self._as_released(decay) if s.kind == "adam-2018" else (s.eps, decay)
+        if self.in_one_pass:
+            self._update_in_one_pass(grad, rate, decay, eps, divisor, stopped)
+            return True
         adamw(
             [self.group.master], [grad], [self.mean], [self.square], [], [self.count], fused=True, grad_scale=divisor,
             found_inf=stopped, amsgrad=False, beta1=s.beta1, beta2=s.beta2, lr=rate, weight_decay=decay, eps=eps,
             maximize=False,
         )  # fmt: skip
+        return False
+
+    def _update_in_one_pass(
+        self, grad: torch.Tensor, rate: float, decay: float, eps: float, divisor: torch.Tensor, stopped: torch.Tensor
+    ) -> None:
+        if stopped:
+            return
+        s, group = self.settings, self.group
+        self.count += 1
+        step = float(self.count)
+        first, second = 1 - s.beta1**step, (1 - s.beta2**step) ** 0.5
+        rule = AdamRule(1 - rate * decay, rate / first, s.beta1, s.beta2, eps, float(divisor), second)
+        work = None if group.work.data_ptr() == group.master.data_ptr() else group.work
+        row, done = AdamRow(group.master, grad, self.mean, self.square, work), 0
+        for table in group.tables:
+            adam(row.part(slice(done, table.where.start)), rule)
+            adam(row.part(table.where), rule, table.had_gradient)
+            done = table.where.stop
+        adam(row.part(slice(done, None)), rule)
+
+    def find_rows(self) -> None:
+        """Finds the rows that have had a gradient by their means, when these were loaded."""
+        for table in self.group.tables:
+            mean, square = (row[table.where].view(len(table.had_gradient), -1) for row in (self.mean, self.square))
+            table.had_gradient.copy_(mean.any(1) | square.any(1))
 
     def _as_released(self, decay: float) -> tuple[float, float]:
         """ε and decay that bring the fused update to that of GPT-1's released code.

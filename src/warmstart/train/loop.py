@@ -109,8 +109,9 @@ class Trainer:
                 return self.stream.batches(0)[0].to(self.device)
 
             return ShardedWeights(self.model, dtype, by_layer=by_layer, world=self.world, filler=filler)
-        matrices = self.settings.optimizer.updates_matrices
-        return Weights(self.model, dtype, matrices=matrices, by_layer=by_layer, world=self.world)
+        kind = self.settings.optimizer
+        rules = {"matrices": kind.updates_matrices, "by_rows": kind.keeps_zeros}
+        return Weights(self.model, dtype, by_layer=by_layer, world=self.world, **rules)
 
     def _compute_as_before(self, stored: dict[str, Any]) -> None:
         """Goes on with the settings that the run began with, so that it stays the same run to the last bit."""

@@ -26,7 +26,8 @@ class Optimizer:
     def gradient_norm(self) -> torch.Tensor:
         """Global L2 norm of the step's gradient, left on its device."""
         grads = zip(self.weights.groups, self.weights.gradients(), strict=True)
-        norms = [_norm(grad) for group, grad in grads if self._is_updated(group)]
+        parts = [part for group, grad in grads if self._is_updated(group) for part in group.with_gradient(grad)]
+        norms = [_norm(part) for part in parts if part.numel() > 0]
         return self.weights.norm_of_all(_norm(torch.stack(norms)))
 
     def skip_updates_if_nonfinite(self, sound: torch.Tensor) -> None:
@@ -42,15 +43,16 @@ class Optimizer:
         rate, divisor = self.settings.peak * factor, (norm + 1e-6).div(self.settings.clip_norm).clamp(min=1.0)
         if self._own and self._stopped:  # this asks the device
             return
+        rounded = set()
         for group, grad in zip(self.weights.groups, self.weights.gradients(), strict=True):
             if not self._is_updated(group):
                 continue
             share = rate * self._rate_share(group)
             if group.name in self._own:
                 self._own[group.name].update(grad.div_(divisor), share)
-            else:
-                self._adam[group.name].update(grad, share, divisor, self._stopped)
-        self.weights.publish()
+            elif self._adam[group.name].update(grad, share, divisor, self._stopped):
+                rounded.add(group.name)
+        self.weights.publish(rounded)
 
     def _is_updated(self, group: Group) -> bool:
         return self.num_unfrozen_layers is None or group.depth < self.num_unfrozen_layers
@@ -73,6 +75,8 @@ class Optimizer:
         for name, own in (self._own | self._adam).items():
             for key, value in own.state().items():
                 value.copy_(state[f"{name}.{key}"])
+        for adam in self._adam.values():
+            adam.find_rows()
         self.weights.publish()
 
 

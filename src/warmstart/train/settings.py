@@ -50,6 +50,11 @@ class OptimizerSettings(Settings):
         """Whether the matrices of the layers are updated as such, in groups of their own."""
         return self.kind == "muon"
 
+    @property
+    def keeps_zeros(self) -> bool:
+        """Whether an update leaves the zeros of a gradient as they are."""
+        return self.kind != "adamax"
+
 
 class ScheduleSettings(Settings):
     """The learning rate over the run: a linear warm-up from 0, then a decay.

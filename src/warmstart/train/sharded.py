@@ -11,7 +11,7 @@ A layer that reads a batch is an exchange of all processes, so each of them has 
 import contextlib
 import copy
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -97,8 +97,8 @@ class ShardedWeights(Weights):
         """The L2 norm over all processes; squares in float64, which has room for them."""
         return self.world.sum_(norm.double().square()).sqrt().to(norm.dtype)
 
-    def publish(self) -> None:
-        """Copies the masters into the parts that layers are gathered from."""
+    def publish(self, done: Collection[str] = ()) -> None:
+        """Copies the masters into the parts that layers are gathered from; an update has none of them ``done``."""
         for group in self.groups:
             for parameter, view in zip(group.parameters, group.views(group.master), strict=True):
                 _part(parameter).copy_(view)

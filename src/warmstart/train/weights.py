@@ -13,7 +13,7 @@ values, as they were loaded, and a working copy.
 import contextlib
 import functools
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -22,15 +22,55 @@ from torch import nn
 from warmstart.base.world import World
 from warmstart.example.batch import Batch
 from warmstart.models.model import Model
+from warmstart.models.passes import passes
 
 MATRICES, DECAYING, PLAIN = "matrices", "decay", "plain"
+
+
+@dataclass(slots=True, eq=False)
+class TableRows:
+    """A table of which a step reads some rows, as a part of its group's row: only these have a gradient.
+
+    Attributes:
+        name: of its parameter.
+        where: its part of the group's row.
+        had_gradient: [V] uint8, 0 where a row has never had one.
+        latest: [R] the rows that may have one now; all others are 0. ``None``: any row may have one.
+    """
+
+    name: str
+    where: slice
+    had_gradient: torch.Tensor
+    latest: torch.Tensor | None = None
+
+    def clear(self, total_VE: torch.Tensor) -> None:
+        """Makes all of the gradient 0."""
+        if self.latest is None:
+            total_VE.zero_()
+        else:
+            total_VE[self.latest] = 0
+        self.latest = torch.empty(0, dtype=torch.int64)
+
+    def add(self, total_VE: torch.Tensor, grad: torch.Tensor) -> None:
+        """Adds a gradient, which is sparse or not."""
+        if not grad.is_sparse:
+            total_VE += grad
+            self.latest = None
+            self.had_gradient.fill_(1)
+            return
+        rows = grad._indices()[0]
+        total_VE.index_add_(0, rows, grad._values().float())
+        if self.latest is not None:
+            self.latest = torch.unique(torch.cat([self.latest, rows]))
+            self.had_gradient[self.latest] = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Group:
     """Parameters that are updated alike: ``master`` and its gradient ``grad`` (float32), ``work`` (compute dtype).
 
-    ``depth`` is how many layers they stand below the heads; 0 for all where layers have no groups of their own.
+    ``depth`` is how many layers they stand below the heads; 0 for all where layers have no groups of their own. ``tables``
+    are the parts whose gradient comes row by row.
     """
 
     sort: str
@@ -41,6 +81,7 @@ class Group:
     master: torch.Tensor
     work: torch.Tensor
     grad: torch.Tensor
+    tables: tuple[TableRows, ...] = ()
 
     @property
     def name(self) -> str:
@@ -56,6 +97,15 @@ class Group:
         """The parts of a flat row, in :attr:`shapes`: those of the parameters, or of what this process has of them."""
         parts = torch.split(row, [shape.numel() for shape in self.shapes])
         return [part.view(shape) for part, shape in zip(parts, self.shapes, strict=True)]
+
+    def with_gradient(self, grad: torch.Tensor) -> list[torch.Tensor]:
+        """The parts of a gradient that are not known to be 0."""
+        parts, done = [], 0
+        for table in self.tables:
+            rows = grad[table.where].view(len(table.had_gradient), -1)
+            parts += [grad[done : table.where.start], rows if table.latest is None else rows[table.latest]]
+            done = table.where.stop
+        return [*parts, grad[done:]]
 
     def holds(self, key: str, row: torch.Tensor) -> bool:
         """Whether ``row``, of this name in a checkpoint, has a number for each weight."""
@@ -87,7 +137,7 @@ class Weights:
 
     def __init__(
         self, model: Model, dtype: torch.dtype, *, matrices: bool = False, by_layer: bool = False,
-        world: World | None = None,
+        world: World | None = None, by_rows: bool = False,
     ) -> None:  # fmt: skip
         """Rebinds the parameters of ``model``, which must be float32, to buffers of ``dtype``.
 
@@ -97,6 +147,7 @@ class Weights:
             matrices: whether the matrices of the layers are a group of their own, as Muon wants them.
             by_layer: whether each layer has groups of its own.
             world: the processes that train it, each with all of the weights; ``None``: this one.
+            by_rows: whether the gradient of the token table may come row by row: an update leaves its zeros as they are.
         """
         self.world = world or World(next(model.parameters()).device)
         self.frozen = [
@@ -107,6 +158,12 @@ class Weights:
         self.groups = [
             _flatten(sort, depth, members, dtype) for depth, sort, members in list_groups(model, matrices, by_layer)
         ]
+        self._sparse = (
+            _read_by_rows(model) if by_rows and self.world.size == 1 and passes(dtype, self.world.device) else None
+        )
+        if self._sparse is not None:
+            self.groups = [_with_tables(group, self._sparse.weight) for group in self.groups]
+        self._tables = {table.name: table for group in self.groups for table in group.tables}
         self._with_gradient: set[str] = set()
         self._hooks = [
             parameter.register_post_accumulate_grad_hook(functools.partial(self._add_gradient, name, view))  # type: ignore[no-untyped-call]
@@ -118,11 +175,16 @@ class Weights:
     def _add_gradient(self, name: str, total: torch.Tensor, parameter: torch.Tensor) -> None:
         """Adds the gradient that a micro-batch has just made of one parameter, while it is in the cache."""
         assert parameter.grad is not None
-        if name in self._with_gradient:
-            total += parameter.grad
-        else:
+        table, is_first = self._tables.get(name), name not in self._with_gradient
+        if table is not None:
+            if is_first:
+                table.clear(total)
+            table.add(total, parameter.grad)
+        elif is_first:
             total.copy_(parameter.grad)
-            self._with_gradient.add(name)
+        else:
+            total += parameter.grad
+        self._with_gradient.add(name)
         parameter.grad = None
 
     def clear(self) -> None:
@@ -133,6 +195,8 @@ class Weights:
         """Makes the gradient no number, of which no sum over processes is one either."""
         for group in self.groups:
             group.grad.fill_(float("nan"))
+            for table in group.tables:
+                table.latest = None
             self._with_gradient.update(group.names)
             for parameter in group.parameters:
                 parameter.grad = None
@@ -162,7 +226,11 @@ class Weights:
         """The float32 gradient of all micro-batches since :meth:`clear`, one flat row per group."""
         for group in self.groups:
             for name, view in zip(group.names, group.views(group.grad), strict=True):
-                if name not in self._with_gradient:
+                if name in self._with_gradient:
+                    continue
+                if name in self._tables:
+                    self._tables[name].clear(view)
+                else:
                     view.zero_()
         return [group.grad for group in self.groups]
 
@@ -185,11 +253,14 @@ class Weights:
         self.point_to_masters()
         for hook in self._hooks:
             hook.remove()
+        if self._sparse is not None:
+            self._sparse.sparse = False
 
-    def publish(self) -> None:
-        """Rounds the masters into the working copy after an update."""
+    def publish(self, done: Collection[str] = ()) -> None:
+        """Rounds the masters into the working copy after an update, but for the groups that were ``done``."""
         for group in self.groups:
-            group.publish()
+            if group.name not in done:
+                group.publish()
 
     @contextlib.contextmanager
     def whole(self, model: Model) -> Iterator[Model]:
@@ -244,6 +315,25 @@ def list_groups(model: Model, matrices: bool, by_layer: bool) -> list[tuple[int,
             sorts.setdefault(key, []).append((name, parameter))
     order = sorted(sorts, key=lambda key: (key[0], (MATRICES, DECAYING, PLAIN).index(key[1])))
     return [(*key, sorts[key]) for key in order]
+
+
+def _read_by_rows(model: Model) -> nn.Embedding | None:
+    """The token table, from now on with sparse gradients where tokens are looked up, if it is trained."""
+    table = getattr(model.backbone, "tokens", None)
+    if not isinstance(table, nn.Embedding) or not table.weight.requires_grad:
+        return None
+    table.sparse = True
+    return table
+
+
+def _with_tables(group: Group, table: torch.Tensor) -> Group:
+    """The group, which knows where the table stands in its row."""
+    found, done = [], 0
+    for name, parameter, shape in zip(group.names, group.parameters, group.shapes, strict=True):
+        if parameter is table:
+            found.append(TableRows(name, slice(done, done + shape.numel()), torch.zeros(shape[0], dtype=torch.uint8)))
+        done += shape.numel()
+    return replace(group, tables=tuple(found))
 
 
 def _sort(parameter: nn.Parameter, matrices: bool) -> str:

@@ -1,0 +1,157 @@
+/* Passes over much memory, each once: AdamW's update with the rounded copy that computes, and dropout.
+
+   A library reads and writes the same numbers once more for every step of such a formula. kernels.py is the only caller. */
+
+#include <math.h>
+#include <stdint.h>
+
+#define VERSION 1 /* of what the functions are given; kernels.py takes no other */
+
+#if defined(__x86_64__) && defined(__GNUC__)
+
+#include <omp.h>
+
+/* VERSION where this processor has what the kernels need, else 0. */
+int warmstart_passes(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? VERSION : 0; }
+
+#define INLINE static inline __attribute__((always_inline))
+#define AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512")))
+#define AVX2 __attribute__((target("avx2,fma")))
+
+enum { BLOCK = 1 << 14 /* numbers that one thread takes at a time */ };
+
+typedef struct {
+    float *master, *mean, *square;
+    const float *grad;
+    uint16_t *work; /* the rounded copy, or null */
+    float kept;     /* of a weight after its decay */
+    float rate, beta1, beta2, eps, divisor; /* rate: over 1 - β₁ᵗ; divisor: of the gradient */
+    float root;     /* √(1 - β₂ᵗ) */
+} Adam;
+
+INLINE uint32_t bits_of(float x) {
+    union {
+        float number;
+        uint32_t bits;
+    } both = {x};
+    return both.bits;
+}
+
+/* The bits of the nearest bfloat16 number stand in the upper half. */
+INLINE uint32_t rounded(uint32_t bits) { return bits + 0x7fff + ((bits >> 16) & 1); }
+
+INLINE void update(const Adam *a, long first, long last) {
+    float *restrict master = a->master, *restrict mean = a->mean, *restrict square = a->square;
+    const float *restrict grad = a->grad;
+    uint16_t *restrict work = a->work;
+    const float beta1 = a->beta1, beta2 = a->beta2, over = 1.0f / a->divisor, even = 1.0f / a->root;
+    for (long i = first; i < last; i++) {
+        const float g = grad[i] * over;
+        mean[i] += (1.0f - beta1) * (g - mean[i]);
+        square[i] = beta2 * square[i] + (1.0f - beta2) * g * g;
+        master[i] = master[i] * a->kept - a->rate * mean[i] / (sqrtf(square[i]) * even + a->eps);
+    }
+    if (work)
+        for (long i = first; i < last; i++) work[i] = rounded(bits_of(master[i])) >> 16;
+}
+
+/* Numbers that have had no gradient yet: all of the formula that is not 0. */
+INLINE void decay(const Adam *a, long first, long last) {
+    float *restrict master = a->master;
+    uint16_t *restrict work = a->work;
+    for (long i = first; i < last; i++) master[i] *= a->kept;
+    if (work)
+        for (long i = first; i < last; i++) work[i] = rounded(bits_of(master[i])) >> 16;
+}
+
+AVX512 static void update_512(const Adam *a, long first, long last) { update(a, first, last); }
+AVX2 static void update_2(const Adam *a, long first, long last) { update(a, first, last); }
+AVX512 static void decay_512(const Adam *a, long first, long last) { decay(a, first, last); }
+AVX2 static void decay_2(const Adam *a, long first, long last) { decay(a, first, last); }
+
+typedef void Pass(const Adam *, long, long);
+
+/* One update of ``rows`` rows of ``width`` numbers; where ``had`` [rows] is given, its zeros are rows without any gradient yet. */
+void warmstart_adam(float *master, const float *grad, float *mean, float *square, uint16_t *work, const uint8_t *had,
+                    long rows, long width, float kept, float rate, float beta1, float beta2, float eps, float divisor,
+                    float root, int wide_vectors, int threads) {
+    const Adam a = {master, mean, square, grad, work, kept, rate, beta1, beta2, eps, divisor, root};
+    Pass *const change = wide_vectors ? update_512 : update_2, *const shrink = wide_vectors ? decay_512 : decay_2;
+    const long count = rows * width, unit = had ? (BLOCK + width - 1) / width * width : BLOCK;
+#pragma omp parallel for num_threads(threads)
+    for (long first = 0; first < count; first += unit) {
+        const long last = first + unit < count ? first + unit : count;
+        if (!had) change(&a, first, last);
+        else
+            for (long row = first / width; row < last / width; row++) {
+                if (had[row]) change(&a, row * width, (row + 1) * width);
+                else if (kept != 1.0f) shrink(&a, row * width, (row + 1) * width);
+            }
+    }
+}
+
+/* Which elements dropout keeps: as dropout.py says, two for each entry of a table of random integers. */
+INLINE uint32_t mixed(uint32_t entry, uint32_t start, uint32_t factor) {
+    uint32_t x = (entry ^ start) * factor;
+    x ^= (uint32_t)((int32_t)x >> 16);
+    return x & 0x7fff7fff;
+}
+
+INLINE float number_of(uint32_t bits) {
+    union {
+        uint32_t bits;
+        float number;
+    } both = {bits};
+    return both.number;
+}
+
+/* Pairs of bfloat16 numbers; a mask's half below ``level`` keeps its number. */
+INLINE void drop_halves(const uint32_t *restrict x, uint32_t *restrict out, const uint32_t *restrict table, long pairs,
+                        uint32_t start, uint32_t factor, uint32_t level, float scale) {
+    for (long i = 0; i < pairs; i++) {
+        const uint32_t word = mixed(table[i], start, factor);
+        const uint32_t low = bits_of(number_of(x[i] << 16) * scale), high = bits_of(number_of(x[i] & 0xffff0000) * scale);
+        const uint32_t one = (word & 0xffff) < level ? rounded(low) >> 16 : 0;
+        out[i] = one | ((word >> 16) < level ? rounded(high) & 0xffff0000 : 0);
+    }
+}
+
+INLINE void drop_floats(const float *restrict x, float *restrict out, const uint32_t *restrict table, long pairs,
+                        uint32_t start, uint32_t factor, uint32_t level, float scale) {
+    for (long i = 0; i < pairs; i++) {
+        const uint32_t word = mixed(table[i], start, factor);
+        out[2 * i] = (word & 0xffff) < level ? x[2 * i] * scale : 0.0f;
+        out[2 * i + 1] = (word >> 16) < level ? x[2 * i + 1] * scale : 0.0f;
+    }
+}
+
+#define DROP(NAME, TARGET)                                                                                             \
+    TARGET static void NAME(const void *x, void *out, const uint32_t *table, long pairs, uint32_t start,               \
+                            uint32_t factor, uint32_t level, float scale, int half) {                                  \
+        if (half) drop_halves(x, out, table, pairs, start, factor, level, scale);                                      \
+        else drop_floats(x, out, table, pairs, start, factor, level, scale);                                           \
+    }
+DROP(drop_512, AVX512)
+DROP(drop_2, AVX2)
+
+/* out [count] = x · scale where the mask keeps it, else 0; bfloat16 (``half``) or float32. */
+void warmstart_drop(const void *x, void *out, const uint32_t *table, long count, uint32_t start, uint32_t factor, int level,
+                    float scale, int half, int wide_vectors) {
+    const long pairs = count / 2;
+    void (*const drop)(const void *, void *, const uint32_t *, long, uint32_t, uint32_t, uint32_t, float, int) =
+        wide_vectors ? drop_512 : drop_2;
+    drop(x, out, table, pairs, start, factor, level, scale, half);
+    if (count % 2 == 0) return;
+    const int keeps = (mixed(table[pairs], start, factor) & 0xffff) < (uint32_t)level;
+    if (half) {
+        const uint32_t one = bits_of(number_of((uint32_t)((const uint16_t *)x)[count - 1] << 16) * scale);
+        ((uint16_t *)out)[count - 1] = keeps ? rounded(one) >> 16 : 0;
+    } else
+        ((float *)out)[count - 1] = keeps ? ((const float *)x)[count - 1] * scale : 0.0f;
+}
+
+#else
+
+int warmstart_passes(void) { return 0; }
+
+#endif
