@@ -1,6 +1,7 @@
 """The page of a study: its answer in one sentence, its table, its curve, every comparison, the command to run it again."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +43,13 @@ def report_folders(
     check_page_path(out)
     studies = [folder for folder in folders if (folder / STUDY).is_file()]
     blocks: list[Block] = []
-    for folder in studies:
-        blocks += [Heading(f"Study: {folder.resolve().name}"), *study_blocks(read_json(folder / STUDY))]
+    found = {folder.resolve().name: read_json(folder / STUDY) for folder in studies}
+    blocks += [
+        Paragraph(f"{name}: {one['answer']}" if len(found) > 1 else one["answer"]) for name, one in found.items()
+    ]
+    for name, one in found.items():
+        parts = [replace(block, level=3) if isinstance(block, Heading) else block for block in _parts(one)]
+        blocks += [Heading(f"Study: {name}"), *parts]
     files = [folder for folder in folders if folder.is_file()]
     blocks += curve_blocks(list(map(read_curve, files))) if files else []
     runs = [folder for folder in folders if folder not in [*studies, *files]]
@@ -58,8 +64,13 @@ def report_folders(
 
 
 def study_blocks(study: dict[str, Any]) -> list[Block]:
-    """The blocks of a study."""
-    blocks: list[Block] = [Paragraph(study["answer"]), Heading("Results"), _table(study)]
+    """The blocks of a study, the answer first."""
+    return [Paragraph(study["answer"]), *_parts(study)]
+
+
+def _parts(study: dict[str, Any]) -> list[Block]:
+    """All that the answer stands on."""
+    blocks: list[Block] = [Heading("Results"), _table(study)]
     blocks += [Figure(*drawn) for drawn in [*_figures(study), *_cost_figures(study)]]
     blocks += [Heading("Comparisons"), _comparisons(study), *_paired(study), *_power(study)]
     blocks += [*_tried(study), *_costs(study)]
