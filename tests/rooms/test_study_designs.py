@@ -317,6 +317,7 @@ def test_a_study_ends_in_a_page(tmp_path: Path, flags: dict[str, Any], capsys: p
     assert found["answer"] in said and "no auxiliary LM" in said and "words" in said
     page = (tmp_path / "study" / "report.html").read_text()
     assert "Run it again" in page and "no auxiliary LM" in page
+    assert "guess, the commonest class; words, regression on TF-IDF" in page
     other = tmp_path / "page.html"
     warmstart.report([str(tmp_path / "study")], str(other))
     assert "no auxiliary LM" in other.read_text()
@@ -377,3 +378,11 @@ def test_the_answer_names_the_best_baseline_and_what_is_sure():
     assert found["answer"].endswith(": significant.") and "points of accuracy over half" in found["answer"]
     assert [one["other"] for one in found["comparisons"]] == ["half", "words"]
     assert math.isclose(found["comparisons"][1]["gain"], gain / 100)
+    rows, plain = {"full": ours, "half": theirs}, {"guess": [guess], "words": [words]}
+    sizes = StudyTable(
+        "accuracy", "test", 400, dict.fromkeys(("8", "32", "50%"), rows), dict.fromkeys(("8", "32", "50%"), plain)
+    )
+    said = [
+        one.split(" points of accuracy over ")[1].split(" (")[0] for one in sizes.to_dict()["answer"].split(". With ")
+    ]
+    assert said == ["words", "half", "words", "half"]  # with 8 labels, and with half of them

@@ -74,6 +74,7 @@ class Result:
         seconds: of training.
         collapsed: whether it has learned nothing.
         right: ``1`` for each test example that it has right; empty where none is right or wrong.
+        what: a baseline is, in words.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Result:
     seconds: float
     collapsed: bool = False
     right: str = ""
+    what: str = ""
 
 
 class TrialStore:
@@ -154,4 +156,6 @@ def _result(folder: RunFolder, metric: str) -> Result:
 
 def _baseline_result(folder: RunFolder, found: Baseline, metric: str) -> Result:
     value = found.metrics[metric]
-    return Result(folder.path.name, value, value, found.pseudo_values, found.seconds, right=found.right)
+    return Result(
+        folder.path.name, value, value, found.pseudo_values, found.seconds, right=found.right, what=found.what
+    )
