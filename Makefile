@@ -19,12 +19,13 @@ STUDIES := runs/study
 JOBS ?= 2
 ifdef DATA
 TASK ?= $(notdir $(DATA:/=))
-STUDY = --start $(START) --task $(TASK) --data $(DATA) --jobs $(JOBS)
+STUDY = --start $(START) --task $(TASK) --data $(DATA) --jobs $(JOBS) --trials $(STUDIES)/trials
 VARY := head_init=random
 else
 DEMO := runs/demo/data
 STUDY = --start $(START) --task classification --train $(DEMO)/train.jsonl --dev $(DEMO)/dev.jsonl --test $(DEMO)/test.jsonl \
-	--length "45 steps" --evaluate-every "1 run" --lr 5e-4 --lm-weight 0 --dropout 0.1 --jobs $(JOBS)
+	--length "45 steps" --evaluate-every "1 run" --lr 5e-4 --lm-weight 0 --dropout 0.1 --jobs $(JOBS) \
+	--trials $(STUDIES)/trials
 VARY := lm_weight=0.5
 CURVE := $(STUDIES)/zeroshot
 endif

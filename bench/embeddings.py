@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from warmstart.embed.analogies import precision_at, rank_answers, read_analogies
-from warmstart.embed.contextual import Encoder, EncoderOptions
+from warmstart.embed.contextual import ContextualEncoder, EncoderOptions
 from warmstart.embed.space import Space
 from warmstart.readers.word_vectors import read_word_vectors
 
@@ -91,7 +91,7 @@ def race_sentences(folder: str, sentences: list[str]) -> dict[str, Any]:
     for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
         with contextlib.redirect_stderr(io.StringIO()):
             theirs = SentenceTransformer(folder, device="cpu", model_kwargs={"dtype": dtype})
-        ours = Encoder.load(folder, EncoderOptions(precision=name))
+        ours = ContextualEncoder.load(folder, EncoderOptions(precision=name))
         both = (partial(ours.encode, sentences), partial(theirs.encode, sentences))
         turns = [tuple(timed(encode, time.process_time) for encode in both) for _ in range(3)]
         best = [min(turn[side][0] for turn in turns) for side in (0, 1)]

@@ -66,7 +66,8 @@ def test_sigterm_saves_what_all_of_them_train(tmp_path: Path, flags: dict[str, A
         os.sched_yield()
     process.terminate()
     said = process.communicate()[1]
-    assert process.returncode == 75 and "stopped by SIGTERM" in said
+    assert process.returncode == 75 and f"{out}: stopped by SIGTERM; run the same command again to go on." in said
+    assert "--resume" not in said
     assert len([*out.rglob("resume")]) == 2
 
 

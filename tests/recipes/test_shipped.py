@@ -30,6 +30,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "gpt1": {"--start": "none"},
     "ulmfit": {"--start": "none"},
     "mt_dnn": {"--start": "none"},
+    "smart": {"--start": "none"},
     "gpt2": {"--run": "gpt2", "--data": "test.txt"},
     "seq2seq": {"--start": "bert", "--task": "seq2seq"},
     "encoder_decoder": {"--start": "none", "--task": "seq2seq"},
@@ -37,7 +38,7 @@ GIVEN: dict[str, dict[str, Any]] = {
 }
 KINDS: dict[str, type[Settings]] = {"pretrain": PretrainRecipe, "gpt2": ZeroshotRequest}
 """Folder → settings; those of a fine-tuning elsewhere."""
-NAMED = ("gpt1", "ulmfit", "mt_dnn")
+NAMED = ("gpt1", "ulmfit", "mt_dnn", "smart")
 """Folders whose recipes may name their task."""
 TINY = {
     "bilm": ["preset=bilm-tiny", "layers=1", "width=16", "heads=2", "context=32"],
@@ -148,6 +149,35 @@ def test_every_row_of_ulmfits_tables_differs_as_the_row_says() -> None:
         assert found.task.name == (name if name in CATALOGUE else "classification")
 
 
+def test_every_row_of_smarts_tables_differs_as_the_row_says() -> None:
+    """Witness: Jiang et al. 2020, by hand: nine data sets, and what their ablation leaves out."""
+    folder, whole = RECIPES / "finetune" / "smart", RECIPES / "finetune" / "smart.yaml"
+    sets = {"mnli", "qnli", "sst2", "mrpc", "stsb", "wnli", "snli", "scitail", "anli"}
+    smoothness = {f"train.smoothness.{name}" for name in ("weight", "radius", "noise", "step_size")}
+    rows = {"no_smoothness": smoothness, "no_proximal": {"train.smoothness.proximal"}}
+    rows["neither"] = rows["no_smoothness"] | rows["no_proximal"]
+    assert {path.stem for path in folder.glob("*.yaml")} == sets | {*rows} and sets <= {*CATALOGUE}
+    for name, changed in rows.items():
+        assert differences(folder / f"{name}.yaml", whole) == changed, name
+    found = compose(FinetuneRecipe, recipe=str(whole), flags=GIVEN["finetune"]).train.smoothness
+    assert (found.radius, found.noise, found.step_size, found.steps) == (1e-5, 1e-5, 1e-3, 1)
+    assert (found.proximal, found.momentum) == (1, 0.99) and 1 <= found.weight <= 5
+
+
+def test_every_row_of_unilmv2s_tables_is_a_recipe() -> None:
+    """Witness: Bao et al. 2020 and the settings that its authors give, by hand."""
+    given = GIVEN["seq2seq"]
+    rows = {
+        path.stem.removeprefix("unilm2_"): compose(FinetuneRecipe, recipe=str(path), flags=given)
+        for path in (RECIPES / "finetune" / "seq2seq").glob("unilm2_*.yaml")
+    }
+    assert {*rows} == {"cnndm", "xsum", "gigaword", "squad_qg", "squad_qg_reversed"}
+    xsum, cnndm = rows["xsum"], rows["cnndm"]
+    assert (xsum.task.seq2seq.source_limit, xsum.task.seq2seq.target_limit, xsum.search.beam) == (720, 48, 8)
+    assert (xsum.train.length, xsum.train.optimizer.lr, xsum.search.length_penalty) == ("48000 steps", 7e-5, 0.9)
+    assert (cnndm.task.seq2seq.source_limit, cnndm.task.seq2seq.target_noise, cnndm.search.min_new) == (608, 0.7, 48)
+
+
 def test_every_column_of_gpt2s_tables_is_a_task() -> None:
     """Witness: Radford et al. 2019, table 3 and section 3, by hand; the names of the zero-shot tasks."""
     found = {
@@ -200,7 +230,7 @@ def test_a_recipe_that_generates_trains_two_steps(path: Path, tmp_path: Path) ->
     """Witness: the report of the run, two steps long, from a tiny BERT."""
     from transformers import BertConfig, BertForMaskedLM
 
-    words = [*"abcdefgh", "."]
+    words = [*"abcdefghijklmnop", "."]  # a beam needs more tokens than it is wide
     BertForMaskedLM(
         BertConfig(
             vocab_size=5 + len(words), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 import warmstart
 from warmstart.base.errors import BadInput
 from warmstart.build.label_pairs import with_label_pairs
-from warmstart.embed.contextual import Encoder, EncoderOptions
+from warmstart.embed.contextual import ContextualEncoder, EncoderOptions
 from warmstart.example.batch import collate
 from warmstart.example.example import PAIRS, Example, Goal
 from warmstart.example.record import Record
@@ -103,7 +103,7 @@ def test_few_labels_teach_vectors_and_a_head_over_them(start: str, tmp_path: Pat
         str(run), start=start, task="classification", train=train, scheme="setfit", length="12 steps", lr=3e-3, **SMALL
     )
     assert report["metrics"]["accuracy"] == 1.0 and {*load_settings(run).heads} == {"label"}
-    vectors = Encoder.load(str(run), EncoderOptions(pooling="mean")).encode([row["text"] for row in rows])
+    vectors = ContextualEncoder.load(str(run), EncoderOptions(pooling="mean")).encode([row["text"] for row in rows])
     units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     cosines, alike = units @ units.T, np.equal.outer([row["label"] for row in rows], [row["label"] for row in rows])
     assert cosines[alike].min() > cosines[~alike].max()

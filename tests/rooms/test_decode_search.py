@@ -476,6 +476,15 @@ def test_the_greatest_logits_and_their_total() -> None:
         ({"beam": 4, "groups": 3}, "not a multiple of the number of groups"),
         ({"beam": 4, "samples": 2}, "samples nothing"),
         ({"beam": 4, "compat": "s2s-ft", "best": 2}, "returns one text"),
+        (
+            {"length_penalty": 0.6},
+            "--length-penalty: only a beam search weighs lengths; got 0.6; allowed: with --beam N",
+        ),
+        ({"beam": 4, "diversity": 0.9}, "--diversity: only groups of a beam search are kept apart; got 0.9"),
+        (
+            {"ignored": (".",)},
+            "--ignored: no n-gram is kept from coming twice; got .*add --no-repeat N, or leave it out",
+        ),
     ],
 )
 def test_settings_that_do_not_go_together(changes: dict[str, Any], words: str) -> None:

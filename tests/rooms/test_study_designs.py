@@ -1,8 +1,10 @@
 """Studies: which trials a design asks for, what they see, that nothing is run twice, and what is claimed in the end."""
 
+import html
 import json
 import math
 import random
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import pytest
 
 import warmstart
 from warmstart.base import files
-from warmstart.base.errors import BadInput
+from warmstart.base.errors import BadInput, TerminationError
 from warmstart.base.run_folder import REPORT
 from warmstart.build.labelled_data import LabelledData
 from warmstart.config.load import compose
@@ -25,6 +27,7 @@ from warmstart.study.designs import DESIGNS
 from warmstart.study.store import Cell, Result, TrialStore
 from warmstart.study.subsets import Size, subset, with_test
 from warmstart.study.table import StudyTable
+from warmstart.train.loop import Trainer
 
 WORDS = {"glad": ["bright", "song", "warm"], "sad": ["dark", "rain", "cold"], "calm": ["slow", "soft", "blue"]}
 
@@ -235,6 +238,71 @@ def test_a_study_that_dies_anywhere_loses_nothing_and_repeats_nothing(
     assert not list(out.rglob("*.safetensors"))  # of a study one wants the figures
 
 
+def untimed(study: dict[str, Any]) -> list[Any]:
+    """All figures of a study but the time that it took."""
+    rows = [{key: one[key] for key in one if key != "seconds"} for one in [*study["table"], *study["baselines"]]]
+    return [rows, study["comparisons"], study["answer"]]
+
+
+def test_studies_that_share_a_folder_train_nothing_twice(
+    tmp_path: Path, flags: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+):
+    """Witness: the same studies, each with a folder of its own: equal figures, and which trials they have in common."""
+    warmstart.finetune(str(tmp_path / "start"), **{k: v for k, v in flags.items() if k not in ("sizes", "seeds")})
+    words = {k: v for k, v in flags.items() if k not in ("sizes", "model", "vocab_size")}
+    words |= {"start": str(tmp_path / "start"), "seeds": 1}
+    alone = {
+        design: warmstart.run_study(design, str(tmp_path / "alone" / design), **words)
+        for design in ("ablation", "layers")
+    }
+    parts = [{name for one in study["table"] for name in one["trials"]} for study in alone.values()]
+    assert len(parts[0] & parts[1]) == 2  # all layers, and random weights
+    real, trained = store.run_trial, list[str]()
+
+    def counted(trial: Any, *args: Any, **more: Any) -> Any:
+        trained.append(trial.folder.path.name)
+        return real(trial, *args, **more)
+
+    monkeypatch.setattr(store, "run_trial", counted)
+    shared = tmp_path / "shared"
+    for design, want in alone.items():
+        found = warmstart.run_study(design, str(tmp_path / design), trials=str(shared), **words)
+        assert untimed(found) == untimed(want)
+        assert (tmp_path / design / "study.json").is_file() and not (tmp_path / design / "trials").exists()
+    assert sorted(trained) == sorted(parts[0] | parts[1])
+    page = tmp_path / "page.html"
+    warmstart.report([str(tmp_path / design) for design in alone], str(page))
+    before, *sections = html.unescape(page.read_text()).split("<h2>Study: ")
+    assert all(f"<p>{design}: {study['answer']}</p>" in before for design, study in alone.items())  # the answers first
+    assert [text.partition("<")[0] for text in sections] == [*alone]
+    assert all(text.count("<h3>Results</h3>") == 1 and "<h2>" not in text for text in sections)
+    warmstart.run_study("layers", str(tmp_path / "layers"), trials=str(shared), **words)  # it is still a study's folder
+    assert len(trained) == len(parts[0] | parts[1])
+
+
+def test_a_study_that_is_stopped_goes_on_by_the_same_command(
+    tmp_path: Path, flags: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+):
+    """Witness: the signals themselves, in a training and while what a finished trial needs no more is removed."""
+    out, real = tmp_path / "study", store.slim
+    said = rf"^{out}: stopped by SIGTERM; run the same command again to go on\.$"
+
+    def stopped(folder: Any) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        real(folder)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_evaluate_if_due", lambda *_: signal.raise_signal(signal.SIGTERM))
+        with pytest.raises(TerminationError, match=said):
+            warmstart.run_study("labels", str(out), **flags)
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "slim", stopped)
+        with pytest.raises(TerminationError, match=said):
+            warmstart.run_study("labels", str(out), **flags)
+    assert len(list(out.rglob(REPORT))) == 1
+    assert len(warmstart.run_study("labels", str(out), **flags)["table"][0]["values"]) == 2
+
+
 def test_a_study_ends_in_a_page(tmp_path: Path, flags: dict[str, Any], capsys: pytest.CaptureFixture[str]):
     """Witness: the answer and the baselines in the page, in the table of the command and in another page made of it."""
     from warmstart.cli.main import main
@@ -249,6 +317,7 @@ def test_a_study_ends_in_a_page(tmp_path: Path, flags: dict[str, Any], capsys: p
     assert found["answer"] in said and "no auxiliary LM" in said and "words" in said
     page = (tmp_path / "study" / "report.html").read_text()
     assert "Run it again" in page and "no auxiliary LM" in page
+    assert "guess, the commonest class; words, regression on TF-IDF" in page
     other = tmp_path / "page.html"
     warmstart.report([str(tmp_path / "study")], str(other))
     assert "no auxiliary LM" in other.read_text()
@@ -269,6 +338,8 @@ def test_a_folder_with_something_else_is_left_alone(tmp_path: Path, flags: dict[
         warmstart.run_study("labels", new, vary=["lm_weight=1"], **flags)
     with pytest.raises(BadInput, match=r"--jobs.*cannot read the standard input.*allowed: 1"):
         warmstart.run_study("labels", new, **flags | {"train": "-", "jobs": 2})
+    with pytest.raises(BadInput, match=r"--trials: .* else than trials of studies.*; allowed: an empty or new folder"):
+        warmstart.run_study("labels", new, trials=str(tmp_path), **flags)
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -307,3 +378,11 @@ def test_the_answer_names_the_best_baseline_and_what_is_sure():
     assert found["answer"].endswith(": significant.") and "points of accuracy over half" in found["answer"]
     assert [one["other"] for one in found["comparisons"]] == ["half", "words"]
     assert math.isclose(found["comparisons"][1]["gain"], gain / 100)
+    rows, plain = {"full": ours, "half": theirs}, {"guess": [guess], "words": [words]}
+    sizes = StudyTable(
+        "accuracy", "test", 400, dict.fromkeys(("8", "32", "50%"), rows), dict.fromkeys(("8", "32", "50%"), plain)
+    )
+    said = [
+        one.split(" points of accuracy over ")[1].split(" (")[0] for one in sizes.to_dict()["answer"].split(". With ")
+    ]
+    assert said == ["words", "half", "words", "half"]  # with 8 labels, and with half of them

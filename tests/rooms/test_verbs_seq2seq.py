@@ -133,6 +133,7 @@ def test_a_run_remembers_how_it_generates(home: Path) -> None:
     trained(home, "causal", "1 step", "kept", "--beam", "3", "--length-penalty", "0.7")
     kept = load_run(home / "kept").search(GenerateSettings(no_repeat=2))
     assert (kept.beam, kept.length_penalty, kept.max_new, kept.no_repeat) == (3, 0.7, 8, 2)
+    assert load_run(home / "kept").search(GenerateSettings(beam=1)).length_penalty == 0  # it needs the beam
 
 
 def test_samples_are_drawn_where_they_are_asked_for(home: Path, run: Path) -> None:
@@ -294,6 +295,11 @@ def test_positions_grow_with_the_limits(home: Path) -> None:
         ("predict --beam 0 --input {dev}", "out of range; got '0'"),
         ("predict --prefix zebra --input {dev}", "--prefix: the vocabulary cannot spell this; got 'zebra'"),
         ("predict --beam 2 --temperature 2 --input {dev}", "--temperature: a beam search samples nothing; got 2.0"),
+        (
+            "predict --beam 1 --length-penalty 1 --input {dev}",
+            "--length-penalty: only a beam search weighs lengths; got 1",
+        ),
+        ("finetune --train {dev} --ignored the", "--ignored: no n-gram is kept from coming twice; got ('the',)"),
         ("predict --beam 7 --input {dev}", "--beam: the beam is too wide for this vocabulary; got 7"),
         ("predict --max-new 2 --input {dev} --prefix red,fox,runs", "--prefix: the prefix has more tokens"),
         ("predict --input {dev} --lattices {out}", "two outputs in one place"),

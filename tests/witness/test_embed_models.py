@@ -10,7 +10,7 @@ from test_runs_transformers import bert  # noqa: F401 a fixture
 from transformers import AutoModel, AutoTokenizer
 
 from warmstart.base.errors import BadInput
-from warmstart.embed.contextual import Encoder, EncoderOptions
+from warmstart.embed.contextual import ContextualEncoder, EncoderOptions
 from warmstart.embed.sources import open_encoder
 from warmstart.embed.static import StaticEncoder, distil, zipf_weights
 
@@ -34,7 +34,7 @@ def test_vectors_of_texts_are_sentence_transformers(
     modules = [Transformer(str(bert), max_seq_length=20), Pooling(32, pooling_mode=mode), *([Normalize()] * normalise)]
     library.SentenceTransformer(modules=modules, device="cpu").save(str(tmp_path / "encoder"))
     theirs = library.SentenceTransformer(str(tmp_path / "encoder"), device="cpu").encode(TEXTS)
-    ours = Encoder.load(str(tmp_path / "encoder"), EncoderOptions()).encode(TEXTS)
+    ours = ContextualEncoder.load(str(tmp_path / "encoder"), EncoderOptions()).encode(TEXTS)
     # Vectors of length 1 may come of products of numbers split in two: random weights of this size make more of it than
     # trained ones, whose vectors stay within 2e-6.
     np.testing.assert_allclose(ours, theirs, atol=5e-5 if normalise else 1e-5)
@@ -43,7 +43,7 @@ def test_vectors_of_texts_are_sentence_transformers(
 
 def test_equal_texts_are_read_once(bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     """Invariant: the vectors of texts that come again are those of the texts; the tokenizer sees each text once."""
-    encoder = Encoder.load(str(bert), EncoderOptions())
+    encoder = ContextualEncoder.load(str(bert), EncoderOptions())
     alone = encoder.encode(TEXTS)
     seen: list[str] = []
     own = encoder.run.text.encode_batch
@@ -67,7 +67,7 @@ def test_vectors_of_words_are_their_states(pooling: str, layer: int, bert: Path)
         own = [[n for n, word in enumerate(encoded.word_ids()) if word == place] for place in range(len(words))]
         return [{"mean": hidden[at].mean(0), "first": hidden[at[0]], "last": hidden[at[-1]]}[pooling] for at in own]
 
-    encoder = Encoder.load(str(bert), EncoderOptions(layer=layer, word_pooling=pooling))
+    encoder = ContextualEncoder.load(str(bert), EncoderOptions(layer=layer, word_pooling=pooling))
     found = encoder.word_vectors(["film", "films", "the", "film"])
     assert found.words == ["film", "films", "the"]
     np.testing.assert_allclose(found.matrix, [states([word])[0] for word in found.words], atol=1e-5)
@@ -82,14 +82,14 @@ def test_vectors_of_words_are_their_states(pooling: str, layer: int, bert: Path)
 def test_a_layer_that_is_not_there(bert: Path) -> None:  # noqa: F811
     """Bad input."""
     with pytest.raises(BadInput, match=r"--layer: no such layer; got 9; allowed: 0 \(the embeddings\) to 2"):
-        Encoder.load(str(bert), EncoderOptions(layer=9))
+        ContextualEncoder.load(str(bert), EncoderOptions(layer=9))
 
 
 def test_static_vectors_are_those_of_the_library(bert: Path, tmp_path: Path) -> None:  # noqa: F811
     """Witness: sentence-transformers loads the folder; PCA by scikit-learn over the encoder's vectors of single tokens."""
     from sklearn.decomposition import PCA
 
-    encoder = Encoder.load(str(bert), EncoderOptions(pooling="mean"))
+    encoder = ContextualEncoder.load(str(bert), EncoderOptions(pooling="mean"))
     made = distil(encoder, 8, 1e-3)
     made.save(tmp_path / "static")
     theirs = library.SentenceTransformer(str(tmp_path / "static"), device="cpu")
@@ -117,7 +117,7 @@ def test_frequent_tokens_count_less() -> None:
 
 def test_static_vectors_have_no_places(bert: Path, tmp_path: Path) -> None:  # noqa: F811
     """Bad input: vectors averaged over a corpus; more components than a vector has numbers; a table without its rows."""
-    encoder = Encoder.load(str(bert), EncoderOptions(pooling="mean"))
+    encoder = ContextualEncoder.load(str(bert), EncoderOptions(pooling="mean"))
     made = distil(encoder, 4, 0.0)
     with pytest.raises(BadInput, match="static vectors are the same in every text"):
         made.averaged_vectors(["a"], ["a b"])
@@ -137,8 +137,8 @@ def test_a_mix_of_layers_is_their_weighted_mean(bert: Path) -> None:  # noqa: F8
     with torch.no_grad():
         hidden = model(**tokenizer("the film was sad", return_tensors="pt"), output_hidden_states=True).hidden_states
     wanted = sum(w * states[0].mean(0) for w, states in zip(weights, hidden, strict=True)) / sum(weights)
-    found = Encoder.load(str(bert), EncoderOptions(pooling="mean", mix=weights)).encode(["the film was sad"])
+    found = ContextualEncoder.load(str(bert), EncoderOptions(pooling="mean", mix=weights)).encode(["the film was sad"])
     np.testing.assert_allclose(found[0], wanted.numpy(), atol=1e-5)  # type: ignore[union-attr]
     for wrong in (weights[1:], (0.0,) * count):
         with pytest.raises(BadInput, match="not a weight for each layer"):
-            Encoder.load(str(bert), EncoderOptions(mix=wrong))
+            ContextualEncoder.load(str(bert), EncoderOptions(mix=wrong))

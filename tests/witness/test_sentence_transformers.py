@@ -12,7 +12,7 @@ from test_runs_transformers import QUICK, bert, rows, write  # noqa: F401 a fixt
 
 import warmstart
 from warmstart.base.errors import BadInput
-from warmstart.embed.contextual import Encoder, EncoderOptions
+from warmstart.embed.contextual import ContextualEncoder, EncoderOptions
 from warmstart.transfer.folder import load_settings
 from warmstart.transfer.sentence import SentenceModules, read_modules
 
@@ -123,7 +123,7 @@ def test_a_run_that_learned_vectors_gives_them_in_theirs(mode: str, bert: Path, 
     warmstart.finetune(str(run), start=start, task="embedding", train=train, dev=train, **QUICK | {"lr": 3e-3})
     model = library.SentenceTransformer(str(run), device="cpu")
     texts = sorted({text for row in data for text in row.values()})
-    ours = Encoder.load(str(run), EncoderOptions())
+    ours = ContextualEncoder.load(str(run), EncoderOptions())
     assert ours.pooling == mode and np.abs(ours.encode(texts) - model.encode(texts)).max() <= 1e-5
     pairs = [[row["anchor"], row["positive"]] for row in data]
     first, second = (model.encode(list(side)) for side in zip(*pairs, strict=True))
@@ -152,7 +152,7 @@ def test_a_left_to_right_run_that_learned_vectors_gives_them_in_theirs(tmp_path:
     warmstart.finetune(str(run), task="embedding", train=train, dev=train, **quick)
     texts = sorted({text for row in data for text in row.values()})
     numbers = library.SentenceTransformer(str(run), device="cpu").encode(texts)
-    assert np.abs(Encoder.load(str(run), EncoderOptions()).encode(texts) - numbers).max() <= 1e-5
+    assert np.abs(ContextualEncoder.load(str(run), EncoderOptions()).encode(texts) - numbers).max() <= 1e-5
 
 
 def test_the_control_of_a_sentence_encoder_reads_alike(bert: Path, tmp_path: Path) -> None:  # noqa: F811

@@ -68,7 +68,7 @@ class Command:
         if not self.verb.answers_sigterm:
             yield
             return
-        sentence = RunFolder(self.options.out).stop_sentence if self.verb.trains else self._stop_sentence
+        sentence = self._stop_sentence if self.verb.continues else RunFolder(self.options.out).stop_sentence
         try:
             with stop_at_once(sentence):
                 yield
@@ -76,7 +76,8 @@ class Command:
             raise InterruptError(sentence("interrupted") or "interrupted.") from None
 
     def _stop_sentence(self, how: str = "stopped by SIGTERM") -> str:
-        return f"{getattr(self.settings, 'out', self.verb.name)}: {how}; run the same command again to go on."
+        where = self.options.out or getattr(self.settings, "out", self.verb.name)
+        return f"{where}: {how}; run the same command again to go on."
 
 
 def read_command(verb: Verb, argv: Sequence[str]) -> Command:

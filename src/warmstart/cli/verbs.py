@@ -97,6 +97,7 @@ _ALL = (
         "  makes runs/labels with report.html",
         calls.call_study,
         trains=True,
+        continues=True,
     ),
     Verb(
         "evaluate",

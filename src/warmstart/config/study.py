@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from warmstart.base.settings import Setting, copy_setting
+from warmstart.base.settings import PathRule, Setting, copy_setting
 from warmstart.config.schema import FinetuneRecipe
 
 SHARES = ("1%", "2%", "5%", "10%", "20%", "50%", "100%")
@@ -46,6 +46,10 @@ class StudyRecipe(FinetuneRecipe):
     jobs: int = Setting(
         1, "trainings at once, each in a process of its own with its share of the cores; the designs zeroshot and search "
         "with tpe or --minutes go one after the other", flag="--jobs", metavar="N", ge=1,
+    )  # fmt: skip
+    trials: str | None = Setting(
+        None, "keep the trials there; studies that name the same folder train none twice (default: trials, in --out)",
+        flag="--trials", metavar="FOLDER", path=PathRule("new"),
     )  # fmt: skip
     seeds: int = copy_setting(FinetuneRecipe, "seeds", 3)
 

@@ -1,13 +1,16 @@
 """Settings of text generation. Light to import: the command line reads them without waiting for torch."""
 
 import math
-from typing import Literal
+from collections.abc import Callable
+from typing import Literal, NamedTuple
 
 from warmstart.base.errors import BadInput
 from warmstart.base.settings import Setting, Settings
 
 SAMPLING = ("samples", "temperature", "top_k", "top_p")
 """Fields that only matter where texts are sampled."""
+BEAMS = ("beam", "best", "groups", "diversity", "length_penalty", "length_norm", "compat")
+"""Fields that only matter in a beam search."""
 
 
 class GenerateSettings(Settings):
@@ -73,6 +76,11 @@ class GenerateSettings(Settings):
         measure: float = (5 + length) / 6 if self.length_norm == "gnmt" else length
         return log_prob / math.pow(measure, self.length_penalty)
 
+    def without_beams(self, *, greedy: bool) -> "GenerateSettings":
+        """The same without a beam search and all that belongs to one: the likeliest token (``greedy``), or samples."""
+        fresh = GenerateSettings()
+        return self.model_copy(update={name: getattr(fresh, name) for name in BEAMS} | {"greedy": greedy})
+
     @property
     def searches(self) -> bool:
         """Whether it is a beam search, rather than sampling or greedy decoding."""
@@ -89,13 +97,49 @@ class GenerateSettings(Settings):
         return self.best if self.searches else self.samples
 
 
+class _Need(NamedTuple):
+    """What a field needs to change anything: whether that is so, in words, and the flag to add."""
+
+    is_met: Callable[[GenerateSettings], bool]
+    words: str
+    flag: str
+
+
+_NEEDS = {
+    "length_penalty": _Need(lambda s: s.searches, "only a beam search weighs lengths", "--beam N"),
+    "diversity": _Need(lambda s: s.groups > 1, "only groups of a beam search are kept apart", "--groups N"),
+    "ignored": _Need(lambda s: s.no_repeat is not None, "no n-gram is kept from coming twice", "--no-repeat N"),
+}
+
+
+def idle_fields(settings: GenerateSettings) -> list[str]:
+    """Fields that have another value than by default and yet change nothing."""
+    fresh = GenerateSettings()
+    return [
+        name
+        for name, need in _NEEDS.items()
+        if getattr(settings, name) != getattr(fresh, name) and not need.is_met(settings)
+    ]
+
+
+def _check_effect(settings: GenerateSettings) -> None:
+    """Refuses what would change nothing."""
+    for name in idle_fields(settings):
+        need = _NEEDS[name]
+        raise BadInput(
+            need.words, where=f"--{name.replace('_', '-')}", value=getattr(settings, name), allowed=f"with {need.flag}",
+            next_step=f"add {need.flag}, or leave it out",
+        )  # fmt: skip
+
+
 def check_search(settings: GenerateSettings) -> None:
-    """Refuses settings that contradict each other.
+    """Refuses settings that contradict each other, and those that would change nothing.
 
     Raises:
-        BadInput: more texts than the beam is wide, groups that do not divide it, sampling in a beam search, or a minimum
-            length above the maximum.
+        BadInput: more texts than the beam is wide, groups that do not divide it, sampling in a beam search, a minimum
+            length above the maximum, or a field without the one that it belongs to.
     """
+    _check_effect(settings)
     if settings.best > settings.beam:
         raise BadInput(
             "a beam search returns at most as many texts as its beam is wide", where="--best", value=settings.best,

@@ -51,7 +51,7 @@ class EncoderOptions:
     mix: tuple[float, ...] = ()
 
 
-class Encoder:
+class ContextualEncoder:
     """A model as a source of vectors."""
 
     def __init__(self, run: LoadedRun, options: EncoderOptions) -> None:
@@ -92,9 +92,9 @@ class Encoder:
         self.before, self.after = (np.array(ids, np.int64) for ids in _around(run, full=self.full))
 
     @staticmethod
-    def load(path: str, options: EncoderOptions) -> "Encoder":
+    def load(path: str, options: EncoderOptions) -> "ContextualEncoder":
         """The encoder of a run, a model folder or a hub id."""
-        return Encoder(load_run(path, options.precision), options)
+        return ContextualEncoder(load_run(path, options.precision), options)
 
     @property
     def width(self) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from warmstart.base.errors import BadInput
 from warmstart.base.settings import HUB_PREFIX
-from warmstart.embed.contextual import Encoder, EncoderOptions
+from warmstart.embed.contextual import ContextualEncoder, EncoderOptions
 from warmstart.embed.space import Space
 from warmstart.embed.static import StaticEncoder, is_static
 from warmstart.readers.text_io import read_lines, split_extensions
@@ -61,10 +61,10 @@ def is_model(path: str) -> bool:
     return path.startswith(HUB_PREFIX) or Path(path).is_dir()
 
 
-def open_encoder(path: str, options: EncoderOptions) -> Encoder | StaticEncoder:
+def open_encoder(path: str, options: EncoderOptions) -> ContextualEncoder | StaticEncoder:
     """The model of a run, a model folder or a hub id, or static vectors of a folder."""
     folder = model_folder(path)
-    return StaticEncoder.load(folder) if is_static(folder) else Encoder.load(path, options)
+    return StaticEncoder.load(folder) if is_static(folder) else ContextualEncoder.load(path, options)
 
 
 def open_space(path: str, name: str, words: Iterable[str], options: SourceOptions) -> Space:

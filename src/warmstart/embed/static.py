@@ -17,7 +17,7 @@ import torch
 from warmstart.base.arrays import Floats
 from warmstart.base.errors import BadInput
 from warmstart.base.files import read_json, write_json
-from warmstart.embed.contextual import Encoder, chunks
+from warmstart.embed.contextual import ContextualEncoder, chunks
 from warmstart.embed.extract import principal_components
 from warmstart.embed.space import to_unit
 from warmstart.models.files import WEIGHTS, read_tensors, write_tensors
@@ -114,7 +114,7 @@ def is_static(folder: Path) -> bool:
     return bool(modules) and str(modules[0].get("type", "")).endswith(f".{KIND}")
 
 
-def distil(encoder: Encoder, size: int, sif: float) -> StaticEncoder:
+def distil(encoder: ContextualEncoder, size: int, sif: float) -> StaticEncoder:
     """The static vectors of a model.
 
     Args:

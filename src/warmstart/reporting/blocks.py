@@ -43,9 +43,10 @@ _GAP_PX, _NAME_PX = 18, 96
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """A heading."""
+    """A heading; those of a part of a page have level 3."""
 
     text: str
+    level: int = 2
     kind: str = "heading"
 
 

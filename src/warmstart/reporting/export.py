@@ -69,7 +69,7 @@ def light_colors() -> dict[str, str]:
 
 def _markdown(block: Heading | Paragraph | Code) -> str:
     if isinstance(block, Heading):
-        return f"## {_plain(block.text)}"
+        return f"{'#' * block.level} {_plain(block.text)}"
     if isinstance(block, Paragraph):
         return _plain(block.text)
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", block.text)), default=0))

@@ -1,6 +1,7 @@
 """The page of a study: its answer in one sentence, its table, its curve, every comparison, the command to run it again."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +43,13 @@ def report_folders(
     check_page_path(out)
     studies = [folder for folder in folders if (folder / STUDY).is_file()]
     blocks: list[Block] = []
-    for folder in studies:
-        blocks += [Heading(f"Study: {folder.resolve().name}"), *study_blocks(read_json(folder / STUDY))]
+    found = {folder.resolve().name: read_json(folder / STUDY) for folder in studies}
+    blocks += [
+        Paragraph(f"{name}: {one['answer']}" if len(found) > 1 else one["answer"]) for name, one in found.items()
+    ]
+    for name, one in found.items():
+        parts = [replace(block, level=3) if isinstance(block, Heading) else block for block in _parts(one)]
+        blocks += [Heading(f"Study: {name}"), *parts]
     files = [folder for folder in folders if folder.is_file()]
     blocks += curve_blocks(list(map(read_curve, files))) if files else []
     runs = [folder for folder in folders if folder not in [*studies, *files]]
@@ -58,8 +64,13 @@ def report_folders(
 
 
 def study_blocks(study: dict[str, Any]) -> list[Block]:
-    """The blocks of a study."""
-    blocks: list[Block] = [Paragraph(study["answer"]), Heading("Results"), _table(study)]
+    """The blocks of a study, the answer first."""
+    return [Paragraph(study["answer"]), *_parts(study)]
+
+
+def _parts(study: dict[str, Any]) -> list[Block]:
+    """All that the answer stands on."""
+    blocks: list[Block] = [Heading("Results"), _table(study), *_what_baselines_are(study)]
     blocks += [Figure(*drawn) for drawn in [*_figures(study), *_cost_figures(study)]]
     blocks += [Heading("Comparisons"), _comparisons(study), *_paired(study), *_power(study)]
     blocks += [*_tried(study), *_costs(study)]
@@ -75,6 +86,21 @@ def _tried(study: dict[str, Any]) -> list[Block]:
     return [Heading("Search"), Table(("setting", f"{study['metric']} on dev", "time"), rows, f"In all {spent}.")]
 
 
+def _place(study: dict[str, Any], column: str) -> str:
+    """A column in words; empty where a table has one."""
+    return f"{column} of {study['columns']}" if column.endswith("%") else f"{column} {study['columns']}".strip()
+
+
+def _what_baselines_are(study: dict[str, Any]) -> list[Block]:
+    """The names of baselines, explained."""
+    found = {one["row"]: one["what"] for one in study["baselines"] if one.get("what")}
+    return (
+        [Paragraph(f"Instead of a model: {'; '.join(f'{name}, {what}' for name, what in found.items())}.")]
+        if found
+        else []
+    )
+
+
 def _rows(study: dict[str, Any]) -> list[dict[str, Any]]:
     return [*study["table"], *study["baselines"]]
 
@@ -88,7 +114,7 @@ def _table(study: dict[str, Any]) -> Table:
     found = {(one["row"], one["column"]): one for one in _rows(study)}
     columns, names = _columns(study), dict.fromkeys(one["row"] for one in _rows(study))
     rows = tuple((name, *(_cell(found.get((name, column))) for column in columns)) for name in names)
-    heads = tuple(f"{column} {study['columns']}".strip() or study["metric"] for column in columns)
+    heads = tuple(_place(study, column) or study["metric"] for column in columns)
     caption = f"{study['metric']} on the {study['examples']:,} examples of {study['split']}"
     spread = f"; ± is the standard deviation over {study['seeds']} seeds" if study["seeds"] > 1 else ""
     return Table(("", *heads), rows, f"{caption}{spread}.")
@@ -193,8 +219,8 @@ def _mcnemar(paired: dict[str, Any]) -> str:
 
 
 def _name(study: dict[str, Any], one: dict[str, Any]) -> str:
-    place = f"{one['column']} {study['columns']}: " if one["column"] else ""
-    return f"{place}{one['main']} over {one['other']}"
+    place = _place(study, one["column"])
+    return f"{place + ': ' if place else ''}{one['main']} over {one['other']}"
 
 
 def _power(study: dict[str, Any]) -> Sequence[Block]:

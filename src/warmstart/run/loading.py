@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from warmstart.base.allocator import keep_freed_memory
 from warmstart.base.errors import BadInput
 from warmstart.base.settings import Settings, option_of
-from warmstart.decode.settings import SAMPLING, GenerateSettings, check_search
+from warmstart.decode.settings import SAMPLING, GenerateSettings, check_search, idle_fields
 from warmstart.models.model import Model
 from warmstart.run.metadata import RunMetadata, read_vocabulary
 from warmstart.tasks.answer import view_heads
@@ -108,20 +108,23 @@ class LoadedRun:
     def search(self, given: GenerateSettings | None = None) -> GenerateSettings:
         """How texts are generated: as the run remembers it, but for the fields that are ``given``.
 
-        A setting of sampling switches off greedy decoding and the beam search that a run remembers.
+        A setting of sampling switches off greedy decoding and the beam search that a run remembers; what then changes
+        nothing is forgotten with it.
 
         Raises:
             BadInput: an impossible setting.
         """
         overrides = given.model_dump(include={*GenerateSettings.model_fields}, exclude_unset=True) if given else {}
-        kept = (self.metadata.search or GenerateSettings(greedy=True)).model_dump()
+        kept = self.metadata.search or GenerateSettings(greedy=True)
         if not {*overrides}.isdisjoint(SAMPLING):
-            kept |= {"greedy": False, "beam": 1, "best": 1, "groups": 1, "compat": "none"}
+            kept = kept.without_beams(greedy=False)
+        fresh = GenerateSettings().model_dump()
         try:
-            found = GenerateSettings.model_validate(kept | overrides)
+            found = GenerateSettings.model_validate(kept.model_dump() | overrides)
         except ValidationError as error:
             first = error.errors()[0]
             raise BadInput(first["msg"], where=f"search.{first['loc'][0]}", value=first["input"]) from None
+        found = found.model_copy(update={name: fresh[name] for name in idle_fields(found) if name not in overrides})
         check_search(found)
         return found
 

@@ -23,8 +23,9 @@ from warmstart.readers.text_io import STDIN
 from warmstart.reporting.study_page import STUDY, write_study_page
 from warmstart.run.writing import manifest
 from warmstart.study.designs import Rounds, find_design, metric_of
+from warmstart.study.folder import STUDY_VERB, StudyFolder, check_folders, trials_folder
 from warmstart.study.pretraining_cost import pretraining_cost
-from warmstart.study.store import TRIALS, Cell, Result, TrialStore
+from warmstart.study.store import Cell, Result, TrialStore
 from warmstart.study.subsets import with_test
 from warmstart.study.table import StudyTable
 from warmstart.study.trial_runner import TrialRunner, trial_runner
@@ -41,7 +42,7 @@ def run_design(recipe: StudyRecipe, out: str) -> dict[str, Any]:
     Raises:
         BadInput: anything wrong with recipe, start, files or folder; nothing is written then.
     """
-    root = RunFolder(out)
+    root = StudyFolder(out)
     with root.hold():
         check_study(recipe, root)
         design = find_design(recipe)
@@ -52,9 +53,10 @@ def run_design(recipe: StudyRecipe, out: str) -> dict[str, Any]:
         say(
             f"study      {recipe.design}: at most {format_count(count, 'trial')}; those that are finished are not run again"
         )
-        (root.path / TRIALS).mkdir(parents=True, exist_ok=True)
-        root.create(to_yaml(recipe), manifest("study", recipe.train.seed, {}))
-        store = TrialStore(root.path, recipe.base)
+        trials = trials_folder(recipe, root)
+        trials.mkdir(parents=True, exist_ok=True)
+        root.create(to_yaml(recipe), manifest(STUDY_VERB, recipe.train.seed, {}))
+        store = TrialStore(trials, recipe.base)
         with trial_runner(recipe, store) as run:
             found = _run(design.rounds(recipe, data), count, store, recipe, run)
         table = StudyTable(
@@ -77,17 +79,12 @@ def _count(rounds: Rounds, sign: int) -> int:
 
 
 def check_study(recipe: StudyRecipe, root: RunFolder) -> None:
-    """Refuses a folder that holds something else, several tasks, and several processes that would read one input.
+    """Refuses folders that hold something else, several tasks, and several processes that would read one input.
 
     Raises:
         BadInput: any of it is so.
     """
-    path = root.path
-    if path.is_file() or (path.is_dir() and any(path.iterdir()) and not (path / TRIALS).is_dir()):
-        raise BadInput(
-            "the output folder holds something else than a study", where=str(path),
-            next_step="choose an empty or new --out",
-        )  # fmt: skip
+    check_folders(recipe, root)
     if recipe.tasks:
         raise BadInput(
             "a study is of one task", where="--task", value=", ".join(recipe.tasks), allowed="one task",

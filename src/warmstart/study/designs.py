@@ -75,7 +75,8 @@ def _layers(recipe: StudyRecipe, data: LabelledData) -> Rounds:
     if recipe.start == NO_START:
         raise BadInput("no start to take layers of", where="--start", value=NO_START, next_step="give --start RUN")
     count = read_start(recipe.start).backbone.total_layers
-    arms = {f"{k} of {count} layers": _with_layers(recipe.base, k) for k in range(count, -1, -1)}
+    arms = {f"{count} of {count} layers": _with_layers(recipe.base, None)}  # the same trial as in other designs
+    arms |= {f"{k} of {count} layers": _with_layers(recipe.base, k) for k in range(count - 1, -1, -1)}
     yield from _by_seed(recipe, arms | {"no pre-training": control_of(recipe.base)}, data)
 
 
@@ -238,7 +239,7 @@ def _with_seed(recipe: FinetuneRecipe, seed: int) -> FinetuneRecipe:
     return recipe.model_copy(update={"train": recipe.train.model_copy(update={"seed": seed})})
 
 
-def _with_layers(recipe: FinetuneRecipe, count: int) -> FinetuneRecipe:
+def _with_layers(recipe: FinetuneRecipe, count: int | None) -> FinetuneRecipe:
     return recipe.model_copy(update={"transfer_layers": count})
 
 

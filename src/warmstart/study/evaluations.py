@@ -66,7 +66,7 @@ def _quick(model: Model, built: Finetuning, task: LearnedTask, recipe: FinetuneR
     """The metrics of one task on dev, or on some of it."""
     search = task.search
     if task.answer.generated:
-        greedy = recipe.search.model_copy(update={"beam": 1, "best": 1, "groups": 1, "compat": "none", "greedy": True})
+        greedy = recipe.search.without_beams(greedy=True)
         search = generation_settings(greedy, task.spec, require_text(built.tokenizer, "--task"))
     predictor = _predictor(model, built.tokenizer, task, search, task.spec)
     metrics = task.answer.quick_metrics(task.spec, task.metric)

@@ -1,7 +1,8 @@
 """The trials of a study on the disk: each has a folder by what it is, so that nothing that is finished is run again.
 
 The name of a folder is the fingerprint of all that a result depends on: the recipe with everything chosen, the records, the
-start, the vocabulary, the version of this program. The weights of a finished trial are removed: of a study one wants the
+start, the vocabulary, the version of this program; so studies that share a folder of trials share what they have in common.
+The weights of a finished trial are removed: of a study one wants the
 figures, and `config.yaml` is the recipe that makes the model again.
 """
 
@@ -33,10 +34,10 @@ from warmstart.config.schema import FinetuneRecipe
 from warmstart.study.again import run_trial
 from warmstart.study.baselines import FILE, Baseline, Baselines, fit_once
 from warmstart.study.examples import read_examples
+from warmstart.study.folder import StudyFolder
 from warmstart.study.trial import Setup, Trial, data_sizes
 from warmstart.train.precision import default_device, settings_of_run
 
-TRIALS = "trials"
 KEPT = {ACCOUNT, COLLAPSED, COMPUTE, CONFIG, EXAMPLES, FILE, MANIFEST, METRICS, PSEUDO_VALUES, REPORT}
 KEPT |= {"tensorboard", "mlflow.db", "wandb"}  # what trackers have written
 """What of a finished trial stays."""
@@ -73,6 +74,7 @@ class Result:
         seconds: of training.
         collapsed: whether it has learned nothing.
         right: ``1`` for each test example that it has right; empty where none is right or wrong.
+        what: a baseline is, in words.
     """
 
     name: str
@@ -82,21 +84,22 @@ class Result:
     seconds: float
     collapsed: bool = False
     right: str = ""
+    what: str = ""
 
 
 class TrialStore:
-    """The trials below the folder of a study."""
+    """The trials of a study, each below one folder, which may hold those of other studies as well."""
 
-    def __init__(self, root: Path, recipe: FinetuneRecipe) -> None:
-        """Nothing is read yet; ``recipe`` names the start of the baselines."""
-        self.root, self.path, self._baselines = root, root / TRIALS, Baselines(recipe)
+    def __init__(self, path: Path, recipe: FinetuneRecipe) -> None:
+        """Nothing is read yet; ``path``: the folder of trials; ``recipe`` names the start of the baselines."""
+        self.path, self._baselines = path, Baselines(recipe)
         self._data: LabelledData | None = None
         self._framed: list[Finetuning] = []
 
     def run(self, cell: Cell) -> Result:
         """The result of a trial: that of its folder, or else it is trained, or goes on where it was stopped."""
         recipe, built = self._build(cell)
-        folder = RunFolder(self.path / fingerprint(to_yaml(recipe), built))
+        folder = StudyFolder(self.path / fingerprint(to_yaml(recipe), built))
         with folder.hold(wait=True):  # a process of a study that was killed may be saving it
             if not folder.is_finished:
                 compute = settings_of_run(folder, recipe.train.precision, default_device())
@@ -108,7 +111,7 @@ class TrialStore:
     def baselines(self, cell: Cell) -> dict[str, Result]:
         """What a person would use instead, learned from the data of a cell: from its folder, or else fitted now."""
         _, built = self._build(cell)
-        folder = RunFolder(self.path / fingerprint("baselines", built))
+        folder = StudyFolder(self.path / fingerprint("baselines", built))
         found = fit_once(self._baselines, built, folder)
         return {name: _baseline_result(folder, one, built.metric) for name, one in found.items()}
 
@@ -153,4 +156,6 @@ def _result(folder: RunFolder, metric: str) -> Result:
 
 def _baseline_result(folder: RunFolder, found: Baseline, metric: str) -> Result:
     value = found.metrics[metric]
-    return Result(folder.path.name, value, value, found.pseudo_values, found.seconds, right=found.right)
+    return Result(
+        folder.path.name, value, value, found.pseudo_values, found.seconds, right=found.right, what=found.what
+    )

@@ -115,18 +115,17 @@ def corrected(found: Sequence[Compared]) -> list[Compared]:
 
 
 def answer(table: StudyTable, comparisons: Sequence[Compared]) -> str:
-    """The study in a sentence: the first row against the best baseline, in the first and the last column, and what it takes.
+    """The study in sentences, about its first and its last column.
 
-    Where there is one column, also the row whose loss is greatest.
+    The first row stands beside the best baseline there, and beside the row that differs most from it.
     """
     columns = list(dict.fromkeys(one.column for one in comparisons))
     parts = []
     for column in dict.fromkeys([columns[0], columns[-1]] if columns else []):
-        best = table.best_baseline(column)
-        parts += [said(one) for one in comparisons if (one.column, one.other) == (column, best)]
-    others = [one for one in comparisons if one.other != table.best_baseline(one.column)]
-    if others and (len(columns) == 1 or not parts):
-        parts.append(said(max(others, key=lambda one: abs(one.found.gain))))
+        best, own = table.best_baseline(column), [one for one in comparisons if one.column == column]
+        parts += [said(one) for one in own if one.other == best]
+        others = [one for one in own if one.other != best]
+        parts += [said(max(others, key=lambda one: abs(one.found.gain)))] if others else []
     return " ".join(parts)
 
 
@@ -180,7 +179,7 @@ def _row(column: str, row: str, found: Sequence[Result]) -> dict[str, Any]:
     return {
         "column": column, "row": row, "mean": values.mean, "std": values.std, "values": list(values.values),
         "dev": [one.dev for one in found], "seconds": sum(one.seconds for one in found),
-        "collapsed": sum(one.collapsed for one in found), "trials": [one.name for one in found],
+        "collapsed": sum(one.collapsed for one in found), "trials": [one.name for one in found], "what": found[0].what,
     }  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from warmstart.build.labelled_data import read_labelled_data
 from warmstart.config.study import StudyRecipe
 from warmstart.corpora.settings import num_cores
 from warmstart.study.designs import find_design
+from warmstart.study.folder import stopped_as_study
 from warmstart.study.store import Cell, Result, TrialStore
 from warmstart.study.subsets import with_test
 
@@ -39,7 +40,7 @@ def trial_runner(recipe: StudyRecipe, store: TrialStore) -> Iterator[TrialRunner
         yield lambda cells: map(store.run, cells)
         return
     with contextlib.ExitStack() as stack:
-        workers = [stack.enter_context(_Worker(recipe, store.root)) for _ in range(recipe.jobs)]
+        workers = [stack.enter_context(_Worker(recipe, store.path)) for _ in range(recipe.jobs)]
         yield stack.enter_context(_Pool(workers)).run
 
 
@@ -72,10 +73,10 @@ class _Pool(contextlib.AbstractContextManager["_Pool"]):
 class _Worker(contextlib.AbstractContextManager["_Worker"]):
     """The parent's side of one worker process."""
 
-    def __init__(self, recipe: StudyRecipe, root: Path) -> None:
+    def __init__(self, recipe: StudyRecipe, trials: Path) -> None:
         threads = os.environ.get("OMP_NUM_THREADS") or str(max(1, num_cores() // recipe.jobs))
         self._process = start_module(__name__, group=0, OMP_NUM_THREADS=threads)  # the parent passes Ctrl-C on
-        self._send({"recipe": recipe.model_dump(mode="json", exclude_none=True), "root": str(root)})
+        self._send({"recipe": recipe.model_dump(mode="json", exclude_none=True), "trials": str(trials)})
 
     def run(self, round_number: int, place: int) -> Result:
         """The result of one trial, by its place in the design."""
@@ -108,8 +109,11 @@ class _Worker(contextlib.AbstractContextManager["_Worker"]):
 class _Design:
     """The worker's side: the design of the study, walked as far as the parent is."""
 
-    def __init__(self, recipe: StudyRecipe, root: Path) -> None:
-        self._store, data = TrialStore(root, recipe.base), with_test(read_labelled_data(recipe.task, recipe.train.seed))
+    def __init__(self, recipe: StudyRecipe, trials: Path) -> None:
+        self._store, data = (
+            TrialStore(trials, recipe.base),
+            with_test(read_labelled_data(recipe.task, recipe.train.seed)),
+        )
         self._rounds = find_design(recipe).rounds(recipe, data)
         self._cells, self._number = next(self._rounds), 0
 
@@ -135,9 +139,10 @@ def _main() -> int:
     threading.Thread(target=_listen, args=(messages,), daemon=True).start()
     try:
         first = messages.get()
-        design = _Design(StudyRecipe.model_validate(first["recipe"]), Path(first["root"]))
-        while True:
-            print_json({"result": asdict(design.run(**_place(messages.get())))})
+        with stopped_as_study(first["trials"]):
+            design = _Design(StudyRecipe.model_validate(first["recipe"]), Path(first["trials"]))
+            while True:
+                print_json({"result": asdict(design.run(**_place(messages.get())))})
     except WarmstartError as failure:
         print_json({"error": str(failure), "exit_code": failure.exit_code})
         return failure.exit_code

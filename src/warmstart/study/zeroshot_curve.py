@@ -25,9 +25,10 @@ from warmstart.metrics.jackknife import sum_pseudo_values
 from warmstart.run.loading import load_run
 from warmstart.run.writing import manifest
 from warmstart.study.design_run import check_study, finish_study
+from warmstart.study.folder import STUDY_VERB, StudyFolder, trials_folder
 from warmstart.study.paired import paired_tests
 from warmstart.study.pretraining_cost import kept_models, pretraining_cost
-from warmstart.study.store import TRIALS, Result
+from warmstart.study.store import Result
 from warmstart.study.table import Compared, StudyTable, comparison_to_dict, corrected, said
 from warmstart.zeroshot.outcome import statistics_of
 from warmstart.zeroshot.task import Options, ZeroshotTask
@@ -45,18 +46,19 @@ def run_zeroshot(recipe: StudyRecipe, out: str) -> dict[str, Any]:
     Raises:
         BadInput: anything wrong with the runs, the task or its file; nothing is written then.
     """
-    root = RunFolder(out)
+    root = StudyFolder(out)
     with root.hold():
         check_study(recipe, root)
         task, data, points = find_task(recipe.task.name), file_of(recipe), _points(recipe)
         count = sum(1 for _ in task.items(data, Options(recipe.task.encoding)))
-        (root.path / TRIALS).mkdir(parents=True, exist_ok=True)
-        root.create(to_yaml(recipe), manifest("study", recipe.train.seed, {}))
+        kept = trials_folder(recipe, root)
+        kept.mkdir(parents=True, exist_ok=True)
+        root.create(to_yaml(recipe), manifest(STUDY_VERB, recipe.train.seed, {}))
         metric, trials = recipe.task.metric, dict[str, dict[str, list[Result]]]()
         for row, models in points.items():
             for number, (step, folder) in enumerate(models.items(), start=1):
                 say(f"model {number} of {len(models)}: {row}, after step {step:,}")
-                found = _judged(root.path / TRIALS, folder, recipe, task, count)
+                found = _judged(kept, folder, recipe, task, count)
                 metric = metric or next(iter(found))
                 trials.setdefault(str(step), {})[row] = [_result(found[_known(metric, found)])]
         return _finish(recipe, root, StudyTable(metric or "", "test", count, trials), points)

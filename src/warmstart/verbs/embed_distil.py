@@ -7,7 +7,7 @@ from typing import Any
 from warmstart.base.errors import BadInput
 from warmstart.base.files import temporary_folder
 from warmstart.config.embed_requests import EmbedDistilRequest
-from warmstart.embed.contextual import Encoder, EncoderOptions
+from warmstart.embed.contextual import ContextualEncoder, EncoderOptions
 from warmstart.embed.static import distil
 
 
@@ -21,7 +21,9 @@ def embed_distil(request: EmbedDistilRequest) -> dict[str, Any]:
     if target.exists():
         raise BadInput("the folder exists", where=request.out, next_step="choose another, or remove it first")
     began_s = time.monotonic()
-    encoder = Encoder.load(request.source, EncoderOptions(request.layer, request.pooling, precision=request.precision))
+    encoder = ContextualEncoder.load(
+        request.source, EncoderOptions(request.layer, request.pooling, precision=request.precision)
+    )
     found = distil(encoder, min(request.size, encoder.width), request.sif)
     with temporary_folder(target) as stage:
         found.save(stage)

@@ -4,6 +4,7 @@ from typing import Any
 
 from warmstart.config.study import StudyRecipe
 from warmstart.study.design_run import run_design
+from warmstart.study.folder import stopped_as_study
 from warmstart.study.zeroshot_curve import run_zeroshot
 
 UNTRAINED = {"zeroshot": run_zeroshot}
@@ -23,5 +24,7 @@ def study(recipe: StudyRecipe, out: str) -> dict[str, Any]:
 
     Raises:
         BadInput: anything wrong with recipe, start, files or folder; nothing is written then.
+        TerminationError, InterruptError: a signal came; what was trained is saved, and the same call goes on.
     """
-    return UNTRAINED.get(recipe.design, run_design)(recipe, out)
+    with stopped_as_study(out):
+        return UNTRAINED.get(recipe.design, run_design)(recipe, out)
