@@ -4,7 +4,7 @@
 
 Both sides train the demo's model with the Trainer's defaults and take their turns, quiet and beside a Python loop that
 keeps one core busy. ``torch_defaults`` has the environment as it is, ours what ``warmstart`` sets before torch is loaded
-(base/threads.py).
+(base/native.py).
 """
 
 import argparse
@@ -21,7 +21,7 @@ from typing import Any
 from drawn import Drawn, train
 from pacing import Competitor
 
-from warmstart.base.threads import spin_briefly
+from warmstart.base.native import set_native
 
 CONTEXT, VOCABULARY, ROWS = 128, 4096, 32
 STEPS = 3  # of a turn: two seconds on a quiet machine
@@ -51,7 +51,7 @@ def one_busy_process() -> Iterator[None]:
 def race(rounds: int) -> dict[str, float]:
     """Median tokens per second of both sides, quiet and (``_busy``) beside one busy process."""
     ours = dict(os.environ)
-    spin_briefly(ours)
+    set_native(ours)
     command = [sys.executable, __file__, "--compete"]
     running = {"ours": Competitor(command, ours), "torch_defaults": Competitor(command)}
     rates: dict[str, list[float]] = {name + case: [] for name in running for case in ("", BUSY)}

@@ -6,7 +6,7 @@ The names below are the Python face; they are fetched when they are first used, 
 from importlib import import_module
 from typing import Any
 
-from warmstart.base.threads import spin_briefly
+from warmstart.base.native import set_native
 
 __version__ = "0.1.0"
 
@@ -20,7 +20,7 @@ __all__ = [*_FACE, "__version__"]
 
 def __getattr__(name: str) -> Any:
     if name in _FACE:
-        spin_briefly()
+        set_native()
         return getattr(import_module("warmstart.verbs.api"), name)
     raise AttributeError(f"module 'warmstart' has no attribute {name!r}")
 

@@ -14,8 +14,8 @@ from warmstart.base.clock import begin_command
 from warmstart.base.console import print_error
 from warmstart.base.errors import BadInput, WarmstartError, unknown_name_error
 from warmstart.base.imports import no_garbage_collection
+from warmstart.base.native import set_native
 from warmstart.base.signals import stop_at_once
-from warmstart.base.threads import spin_briefly
 from warmstart.cli.help import cached_help
 from warmstart.cli.verb import EXPLAIN, EXPLAIN_SUMMARY, Verb
 from warmstart.cli.verbs import EXPLAIN_HELP, VERBS, explaining
@@ -54,7 +54,7 @@ Each has its own help.
 def entry() -> None:
     """The console script."""
     begin_command()
-    spin_briefly()
+    set_native()
     silence_libraries()
     code = main(sys.argv[1:])
     try:

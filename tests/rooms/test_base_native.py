@@ -1,4 +1,4 @@
-"""How long threads spin: what the C library has read by the time that torch is there."""
+"""What the libraries below torch have read: libgomp by the time that torch is there, oneDNN by its first product."""
 
 import os
 import re
@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from warmstart.base.threads import SPINS, spin_briefly
+from warmstart.base.native import PRODUCTS, SPINS, set_native
+from warmstart.models.kernels import onednn_has_bf16
 
 COMMAND = [
     "-m",
@@ -63,8 +64,34 @@ def test_ours_is_read_unless_the_user_has_one(
 
 
 def test_nothing_else_is_touched() -> None:
-    """Invariant: one variable, and only where neither setting stands."""
+    """Invariant: three variables, the first only where neither of two settings stands."""
+    ours = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": PRODUCTS, "LRU_CACHE_CAPACITY": PRODUCTS}
     for before in ({}, {"OMP_NUM_THREADS": "3"}, {"OMP_WAIT_POLICY": "active"}, {"GOMP_SPINCOUNT": "1"}):
         after = dict(before)
-        spin_briefly(after)
-        assert after == ({"GOMP_SPINCOUNT": SPINS} if before.keys() <= {"OMP_NUM_THREADS"} else {}) | before
+        set_native(after)
+        assert after == ({"GOMP_SPINCOUNT": SPINS} if before.keys() <= {"OMP_NUM_THREADS"} else {}) | ours | before
+    users = {"GOMP_SPINCOUNT": "1", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "7", "LRU_CACHE_CAPACITY": "8"}
+    set_native(users)
+    assert list(users.values()) == ["1", "7", "8"]
+
+
+PRODUCTS_OF_MANY_SIZES = """
+import warmstart
+warmstart.Classifier
+import torch
+ones = torch.ones(300, 32, dtype=torch.bfloat16)
+for rows in [*range(16, 216), 200, 16]:
+    torch.nn.functional.linear(ones[:rows], ones[:32])
+"""
+
+
+@pytest.mark.skipif(not onednn_has_bf16(), reason="oneDNN has no bfloat16 here")
+def test_few_products_are_kept() -> None:
+    """Witness: oneDNN's own list of what it makes: of 200 sizes the last are still there, the first is made again."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ONEDNN", "LRU"))}
+    done = subprocess.run(
+        [sys.executable, "-c", PRODUCTS_OF_MANY_SIZES], env=kept | {"ONEDNN_VERBOSE": "profile_create"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    made = re.findall(r"create:cache_miss.*,(\d+)x32:32x32,", done.stdout)
+    assert [made.count(rows) for rows in ("200", "16")] == [1, 2]
