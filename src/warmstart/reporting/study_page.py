@@ -104,6 +104,8 @@ def _figures(study: dict[str, Any]) -> list[tuple[Drawing, str]]:
     """A curve over the columns, where they are several; else a dot for each seed."""
     names = list(dict.fromkeys(one["row"] for one in _rows(study)))
     if len(_columns(study)) > 1:
+        if not study["columns"]:  # of different things, so that no line goes from one to the next
+            return []
         lines = [_line(study, name, index) for index, name in enumerate(names)]
         seeds = ": thin lines are seeds, the thick line is their mean" if study["seeds"] > 1 else ""
         caption = f"{study['metric']} by {study['columns']}{seeds}."
@@ -193,7 +195,7 @@ def _mcnemar(paired: dict[str, Any]) -> str:
 
 
 def _name(study: dict[str, Any], one: dict[str, Any]) -> str:
-    place = f"{one['column']} {study['columns']}: " if one["column"] else ""
+    place = f"{one['column']} {study['columns']}".rstrip() + ": " if one["column"] else ""
     return f"{place}{one['main']} over {one['other']}"
 
 

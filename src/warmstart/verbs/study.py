@@ -4,10 +4,11 @@ from typing import Any
 
 from warmstart.config.study import StudyRecipe
 from warmstart.study.design_run import run_design
+from warmstart.study.several_tasks import run_tasks
 from warmstart.study.zeroshot_curve import run_zeroshot
 
-UNTRAINED = {"zeroshot": run_zeroshot}
-"""Designs that train nothing → what runs them."""
+OTHERS = {"tasks": run_tasks, "zeroshot": run_zeroshot}
+"""Designs that are no trainings of one task → what runs them."""
 
 
 def study(recipe: StudyRecipe, out: str) -> dict[str, Any]:
@@ -24,4 +25,4 @@ def study(recipe: StudyRecipe, out: str) -> dict[str, Any]:
     Raises:
         BadInput: anything wrong with recipe, start, files or folder; nothing is written then.
     """
-    return UNTRAINED.get(recipe.design, run_design)(recipe, out)
+    return OTHERS.get(recipe.design, run_design)(recipe, out)
