@@ -27,8 +27,8 @@ class StudyRecipe(FinetuneRecipe):
         f"{','.join(SHARES)})", flag="--sizes", metavar="N|N%", min_length=1,
     )  # fmt: skip
     vary: tuple[str, ...] = Setting(
-        (), "ablation, search, pretraining and zeroshot: a field of the recipe and its other values, such as lm_weight=0,1 "
-        "or start=runs/b; may be repeated",
+        (), "labels, ablation, search, pretraining and zeroshot: a field of the recipe and its other values, such as "
+        "lm_weight=0,1 or start=runs/b; may be repeated",
         flag="--vary", metavar="A.B=X,Y", many=True,
     )  # fmt: skip
     trainings: int = Setting(

@@ -9,8 +9,10 @@ name) decides all masks.
 Elsewhere than on a CPU torch's own dropout is fast, and is used.
 """
 
+import contextlib
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import nn
@@ -50,6 +52,41 @@ def _signs(count: int, share: float, key: int, part: int) -> torch.Tensor:
     return mixed.view(torch.int16)[:count].sub_(round(share * _LEVELS))
 
 
+def _kept_bits(count: int, rate: float, key: int, part: int, dtype: torch.dtype) -> torch.Tensor:
+    """[count] all ones where the mask keeps an element, else 0."""
+    return _signs(count, 1 - rate, key, part).bitwise_right_shift_(15).to(dtype)
+
+
+def _dropped_signs(count: int, rate: float, key: int, part: int, dtype: torch.dtype) -> torch.Tensor:
+    """[count] the bit of the sign where the mask drops an element, else 0."""
+    return _signs(count, rate, key, part).to(dtype).bitwise_and_(torch.iinfo(dtype).min)
+
+
+_MakeMask = Callable[[int, float, int, int, torch.dtype], torch.Tensor]
+_masks: dict[tuple[Any, ...], torch.Tensor] | None = None
+
+
+@contextlib.contextmanager
+def shared_masks() -> Iterator[None]:
+    """While it lasts, readings of one text with one key share their masks, which are kept for that long."""
+    global _masks
+    before, _masks = _masks, {}
+    try:
+        yield
+    finally:
+        _masks = before
+
+
+def _mask(make: _MakeMask, count: int, rate: float, key: int, part: int, dtype: torch.dtype) -> torch.Tensor:
+    """The mask that ``make`` makes, or one that has been made already; it must not be changed."""
+    if _masks is None:
+        return make(count, rate, key, part, dtype)
+    asked = (make, count, rate, key, part, dtype)
+    if asked not in _masks:
+        _masks[asked] = make(count, rate, key, part, dtype)
+    return _masks[asked]
+
+
 def _parts(count: int) -> Iterator[tuple[int, slice]]:
     """Numbered slices of a row of ``count`` elements."""
     for part, start in enumerate(range(0, count, PART)):
@@ -66,9 +103,8 @@ def _apply_mask(x: torch.Tensor, rate: float, key: int) -> torch.Tensor:
     given = x.contiguous().view(-1)
     found = torch.empty_like(given)
     for part, where in _parts(len(given)):
-        ones = _signs(where.stop - where.start, 1 - rate, key, part).bitwise_right_shift_(15)
         bits = _bits(torch.mul(given[where], 1 / (1 - rate), out=found[where]))
-        bits.bitwise_and_(ones.to(bits.dtype))
+        bits.bitwise_and_(_mask(_kept_bits, where.stop - where.start, rate, key, part, bits.dtype))
     return found.view(x.shape)
 
 
@@ -100,8 +136,7 @@ def mark_dropped(weights: torch.Tensor, rate: float, key: int) -> None:
     """
     bits = _bits(weights.view(-1))
     for part, where in _parts(len(bits)):
-        signs = _signs(where.stop - where.start, rate, key, part)
-        bits[where].bitwise_or_(signs.to(bits.dtype).bitwise_and_(torch.iinfo(bits.dtype).min))
+        bits[where].bitwise_or_(_mask(_dropped_signs, where.stop - where.start, rate, key, part, bits.dtype))
 
 
 def zero_dropped(grad: torch.Tensor, weights: torch.Tensor) -> None:

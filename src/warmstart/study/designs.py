@@ -48,8 +48,8 @@ class Design:
 
 
 def _labels(recipe: StudyRecipe, data: LabelledData) -> Rounds:
-    """From few labels to all of them, with and without the start."""
-    arms = _arms(recipe.base)
+    """From few labels to all of them, with and without the start, and with each value that varies."""
+    arms = _arms(recipe.base) | variants(recipe.base, recipe.vary)
     sizes = [Size.parse(text) for text in recipe.sizes]
     check_sizes(data, sizes)
     parts = [(seed, size, subset(data, recipe.task, size, seed)) for seed in seeds_of(recipe) for size in sizes]
@@ -198,7 +198,7 @@ def metric_of(recipe: StudyRecipe, data: LabelledData) -> str:
 
 
 DESIGNS = {
-    "labels": Design(_labels, "labels"),
+    "labels": Design(_labels, "labels", varies=True),
     "ablation": Design(_ablation, varies=True),
     "layers": Design(_layers),
     "search": Design(_search, varies=True),
