@@ -4,8 +4,9 @@
 
 Needs a BERT-like folder that transformers loads too, and folders ``mrpc`` and ``rte`` in ``--data`` or ``$WARMSTART_DATA``.
 All is processor time of one thread, in float32 or with ``--precision bf16`` as a run computes where the processor has that,
-taken in turns on the same batches of 16, so what else the machine does counts little. The peer is the same model in transformers, padded to the longest text of a batch, with SMART's step as its
-authors' code has it: a forward with noise, the gradient of the noise alone, and a forward that is learned from.
+taken in turns on the same batches of 16, so what else the machine does counts little. The peer is the same model in
+transformers, padded to the longest text of a batch, with SMART's step as its authors' code has it: a forward with noise, the
+gradient of the noise alone, and a forward that is learned from.
 """
 
 import argparse
