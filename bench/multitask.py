@@ -3,9 +3,10 @@
     python bench/multitask.py --start MINILM [--data DIR] [--json] [--quick]
 
 Needs a BERT-like folder that transformers loads too, and folders ``mrpc`` and ``rte`` in ``--data`` or ``$WARMSTART_DATA``.
-All is processor time of one thread in float32, taken in turns on the same batches of 16, so what else the machine does
-counts little. The peer is the same model in transformers, padded to the longest text of a batch, with SMART's step as its
-authors' code has it: a forward with noise, the gradient of the noise alone, and a forward that is learned from.
+All is processor time of one thread, in float32 or with ``--precision bf16`` as a run computes where the processor has that,
+taken in turns on the same batches of 16, so what else the machine does counts little. The peer is the same model in
+transformers, padded to the longest text of a batch, with SMART's step as its authors' code has it: a forward with noise, the
+gradient of the noise alone, and a forward that is learned from.
 """
 
 import argparse
@@ -33,6 +34,7 @@ from warmstart.train.step import train_step
 from warmstart.train.weights import Weights
 
 TASKS = ("mrpc", "rte")
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 TERMS: dict[str, dict[str, Any]] = {
     "smoothness, K = 1": {"smoothness": SmoothnessSettings(weight=1.0)},
     "smoothness, K = 0": {"smoothness": SmoothnessSettings(weight=1.0, steps=0)},
@@ -41,7 +43,7 @@ TERMS: dict[str, dict[str, Any]] = {
 }
 
 
-def recipe_of(start: str, data: str) -> FinetuneRecipe:
+def recipe_of(start: str, data: str, precision: str) -> FinetuneRecipe:
     """Both tasks, by size."""
     flags = {"--start": start, "--task": {name: f"{data}/{name}" for name in TASKS}, "--context": "128"}
     flags |= {
@@ -51,7 +53,7 @@ def recipe_of(start: str, data: str) -> FinetuneRecipe:
         "--head-init": "random",
         "--pair-encoder": "cross",
     }
-    return compose(FinetuneRecipe, flags=flags | {"--evaluate-every": "1 run", "--precision": "fp32"})
+    return compose(FinetuneRecipe, flags=flags | {"--evaluate-every": "1 run", "--precision": precision})
 
 
 class Ours:
@@ -60,7 +62,7 @@ class Ours:
     def __init__(self, built: Finetuning, recipe: FinetuneRecipe) -> None:
         self.built, self.recipe = built, recipe
         self.model = built.fresh(recipe)[0].train()
-        self.optimizer = Optimizer(Weights(self.model, torch.float32), recipe.train.optimizer)
+        self.optimizer = Optimizer(Weights(self.model, DTYPES[recipe.train.precision]), recipe.train.optimizer)
 
     def step(self, batches: list[Batch], **terms: Any) -> None:
         """One step on these micro-batches."""
@@ -72,8 +74,10 @@ class Ours:
 class Theirs:
     """The same model in transformers, on the same ids."""
 
-    def __init__(self, start: str) -> None:
+    def __init__(self, start: str, precision: str) -> None:
         from transformers import AutoModelForSequenceClassification
+
+        self.dtype = DTYPES[precision]
 
         self.model = AutoModelForSequenceClassification.from_pretrained(start, num_labels=2).train()
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-5, fused=True)
@@ -81,6 +85,13 @@ class Theirs:
     def step(self, batches: list[Batch], *, smooth: bool) -> None:
         """One step; with SMART's regulariser or without."""
         self.optimizer.zero_grad()
+        with torch.autocast("cpu", self.dtype, enabled=self.dtype != torch.float32):
+            self.add_gradients(batches, smooth=smooth)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+
+    def add_gradients(self, batches: list[Batch], *, smooth: bool) -> None:
+        """Those of all micro-batches."""
         for batch in batches:
             ids, mask = padded(batch)
             embed = self.model.get_input_embeddings()(ids)
@@ -95,8 +106,6 @@ class Theirs:
                 moved = self.model(inputs_embeds=embed + noise, attention_mask=mask).logits
                 loss = loss + apart(moved, told)
             loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimizer.step()
 
 
 def apart(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
@@ -137,16 +146,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--start", required=True)
     parser.add_argument("--data", default=os.environ.get("WARMSTART_DATA", "data"))
+    parser.add_argument("--precision", choices=DTYPES, default="fp32")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--quick", action="store_true", help="two rounds instead of ten")
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    recipe = recipe_of(asked.start, asked.data)
+    recipe = recipe_of(asked.start, asked.data, asked.precision)
     with silence():
         built = build_finetuning(recipe)
         ours = Ours(built, recipe)
     ours.model.backbone.kernels = Kernels()
-    mixed, theirs = built.stream(recipe), Theirs(asked.start)
+    mixed, theirs = built.stream(recipe), Theirs(asked.start, asked.precision)
     streams: list[Stream] = [part.stream for part in mixed.parts]
     places = [mixed.mixture.locate(step) for step in range(mixed.steps_per_epoch)]  # type: ignore[attr-defined]
     rounds = 2 if asked.quick else 10
@@ -172,7 +182,7 @@ def main() -> None:
     ratios |= {name: seconds[name] / seconds["plain"] for name in ("choosing a task", *TERMS)}
     ratios["transformers, SMART"] = seconds["transformers, SMART"] / seconds["transformers"]
     if asked.json:
-        peers = {"transformers_fp32": seconds["transformers, SMART"]}
+        peers = {f"transformers_{asked.precision}": seconds["transformers, SMART"]}
         shown = {"ours": seconds["smoothness, K = 1"], "peers": peers, "ratios": ratios, "unit": "s a step"}
         print(json.dumps(shown))
         return

@@ -131,6 +131,21 @@ def test_an_ablation_takes_one_part_away_at_a_time():
     assert [cell.recipe.lm_weight for cell in cells[:3]] == [None, 0, 0.1]
 
 
+def test_a_label_curve_takes_other_starts_beside(tmp_path: Path):
+    """Witness: the cells by hand: every size has the row of each start, on the same subset."""
+    recipe = StudyRecipe(
+        design="labels", start="none", seeds=1, sizes=("2", "100%"), vary=("start=a,b",),
+        task=TaskRecipe(name="classification"),
+    )  # fmt: skip
+    [cells] = DESIGNS["labels"].rounds(recipe, data(20))
+    assert [(cell.column, cell.row, cell.recipe.start) for cell in cells] == [
+        (size, row, start)
+        for size in ("2", "100%")
+        for row, start in (("scratch", "none"), ("start=a", "a"), ("start=b", "b"))
+    ]
+    assert all(cell.data is cells[3 * (place // 3)].data for place, cell in enumerate(cells))
+
+
 def test_a_search_is_the_same_for_both_sides_and_keeps_the_best_on_dev(tmp_path: Path):
     """Witness: results made by hand: of the start the third setting is best on dev, of random weights the one by default."""
     warmstart.finetune(

@@ -88,7 +88,7 @@ _ALL = (
         "study",
         "does pre-training pay on these labels: many trainings, compared",
         "DESIGN --start RUN --task KIND|NAME --train FILE --test FILE --out STUDY",
-        "DESIGN is labels, ablation, layers, search, pretraining or zeroshot.\n"
+        "DESIGN is labels, ablation, layers, search, pretraining, tasks or zeroshot.\n"
         "Trains what its design asks for, with every seed, beside a bag of words and the start as it is, and compares all\n"
         "over seeds and examples together. The same command goes on where it was stopped; nothing is run twice.\n"
         "Takes the options of finetune.",

@@ -14,11 +14,11 @@ class StudyRecipe(FinetuneRecipe):
     title = "Study"
 
     design: Annotated[
-        Literal["labels", "ablation", "layers", "search", "pretraining", "zeroshot"],
+        Literal["labels", "ablation", "layers", "search", "pretraining", "tasks", "zeroshot"],
         Setting(
             help="labels: fewer of them; ablation: one part less; layers: how many of the start's; search: rates and "
-            "lengths, both sides alike; pretraining: the models kept on the start's way, as starts; zeroshot: these on a "
-            "zero-shot task",
+            "lengths, both sides alike; pretraining: the models kept on the start's way, as starts; tasks: several in "
+            "one model, each alone, and each once more after all; zeroshot: the kept models on a zero-shot task",
             flag="DESIGN",
         ),
     ]  # fmt: skip
@@ -27,8 +27,8 @@ class StudyRecipe(FinetuneRecipe):
         f"{','.join(SHARES)})", flag="--sizes", metavar="N|N%", min_length=1,
     )  # fmt: skip
     vary: tuple[str, ...] = Setting(
-        (), "ablation, search, pretraining and zeroshot: a field of the recipe and its other values, such as lm_weight=0,1 "
-        "or start=runs/b; may be repeated",
+        (), "labels, ablation, search, pretraining and zeroshot: a field of the recipe and its other values, such as "
+        "lm_weight=0,1 or start=runs/b; may be repeated",
         flag="--vary", metavar="A.B=X,Y", many=True,
     )  # fmt: skip
     trainings: int = Setting(
@@ -44,8 +44,8 @@ class StudyRecipe(FinetuneRecipe):
         "'warmstart[search]')", flag="--sampler",
     )  # fmt: skip
     jobs: int = Setting(
-        1, "trainings at once, each in a process of its own with its share of the cores; the designs zeroshot and search "
-        "with tpe or --minutes go one after the other", flag="--jobs", metavar="N", ge=1,
+        1, "trainings at once, each in a process of its own with its share of the cores; the designs tasks, zeroshot "
+        "and search with tpe or --minutes go one after the other", flag="--jobs", metavar="N", ge=1,
     )  # fmt: skip
     trials: str | None = Setting(
         None, "keep the trials there; studies that name the same folder train none twice (default: trials, in --out)",

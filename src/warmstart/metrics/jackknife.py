@@ -9,7 +9,7 @@ Of several runs on the same examples the pseudo-values are a table of runs by gr
 (Cornfield and Tukey 1956): what is due to the run, to the group, and the residual that belongs to neither alone.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -54,6 +54,17 @@ def sum_pseudo_values(rows: Array, formula: Callable[[Array], Array]) -> Array:
     if len(sums) == 1:
         return formula(total)
     return _pseudo_values(formula(total)[0], formula(total - sums))
+
+
+def mean_pseudo_values(metrics: Sequence[Array]) -> Array:
+    """[ΣK] pseudo-values of the mean of several metrics, each over examples of its own; from the pseudo-values of each [K].
+
+    Without a group the mean changes by what its own metric changes, divided by their number.
+    """
+    count, whole = sum(map(len, metrics)), float(np.mean([one.mean() for one in metrics]))
+    changes = [(one - one.mean()) / max(1, len(one) - 1) / len(metrics) for one in metrics]
+    values: Array = whole + (count - 1) * np.concatenate(changes)
+    return values
 
 
 def difference_variance(one: Array, other: Array) -> float:

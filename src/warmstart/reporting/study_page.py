@@ -130,6 +130,8 @@ def _figures(study: dict[str, Any]) -> list[tuple[Drawing, str]]:
     """A curve over the columns, where they are several; else a dot for each seed."""
     names = list(dict.fromkeys(one["row"] for one in _rows(study)))
     if len(_columns(study)) > 1:
+        if not study["columns"]:  # of different things, so that no line goes from one to the next
+            return []
         lines = [_line(study, name, index) for index, name in enumerate(names)]
         seeds = ": thin lines are seeds, the thick line is their mean" if study["seeds"] > 1 else ""
         caption = f"{study['metric']} by {study['columns']}{seeds}."

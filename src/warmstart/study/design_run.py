@@ -31,6 +31,8 @@ from warmstart.study.table import StudyTable
 from warmstart.study.trial_runner import TrialRunner, trial_runner
 
 PAGE = "report.html"
+OF_TASKS = "tasks"
+"""The design that is of several tasks."""
 
 
 def run_design(recipe: StudyRecipe, out: str) -> dict[str, Any]:
@@ -85,10 +87,12 @@ def check_study(recipe: StudyRecipe, root: RunFolder) -> None:
         BadInput: any of it is so.
     """
     check_folders(recipe, root)
-    if recipe.tasks:
+    if bool(recipe.tasks) != (recipe.design == OF_TASKS):
         raise BadInput(
-            "a study is of one task", where="--task", value=", ".join(recipe.tasks), allowed="one task",
-            next_step="study each of them by itself",
+            f"the design {OF_TASKS} is of several tasks, and every other of one", where="--task",
+            value=", ".join(recipe.tasks) or recipe.task.name,
+            allowed="NAME=DIR for each of several tasks" if recipe.design == OF_TASKS else "one task",
+            next_step=f"study each of them by itself, or all of them by warmstart study {OF_TASKS}",
         )  # fmt: skip
     if recipe.jobs > 1 and STDIN in (recipe.task.train, recipe.task.dev, recipe.task.test):
         raise BadInput(

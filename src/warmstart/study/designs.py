@@ -48,12 +48,12 @@ class Design:
 
 
 def _labels(recipe: StudyRecipe, data: LabelledData) -> Rounds:
-    """From few labels to all of them, with and without the start."""
-    arms = _arms(recipe.base)
+    """From few labels to all of them, with and without the start, and with each value that varies."""
+    arms = _arms(recipe.base) | variants(recipe.base, recipe.vary)
     sizes = [Size.parse(text) for text in recipe.sizes]
     check_sizes(data, sizes)
-    parts = [(seed, size, subset(data, recipe.task, size, seed)) for seed in _seeds(recipe) for size in sizes]
-    yield [Cell(row, size.text, _with_seed(own, seed), part) for seed, size, part in parts for row, own in arms.items()]
+    parts = [(seed, size, subset(data, recipe.task, size, seed)) for seed in seeds_of(recipe) for size in sizes]
+    yield [Cell(row, size.text, with_seed(own, seed), part) for seed, size, part in parts for row, own in arms.items()]
 
 
 def _ablation(recipe: StudyRecipe, data: LabelledData) -> Rounds:
@@ -199,7 +199,7 @@ def metric_of(recipe: StudyRecipe, data: LabelledData) -> str:
 
 
 DESIGNS = {
-    "labels": Design(_labels, "labels"),
+    "labels": Design(_labels, "labels", varies=True),
     "ablation": Design(_ablation, varies=True),
     "layers": Design(_layers),
     "search": Design(_search, varies=True),
@@ -224,18 +224,20 @@ def find_design(recipe: StudyRecipe) -> Design:
 
 
 def _by_seed(recipe: StudyRecipe, arms: dict[str, FinetuneRecipe], data: LabelledData, first: int = 0) -> Rounds:
-    yield [Cell(row, "", _with_seed(own, first + seed), data) for seed in _seeds(recipe) for row, own in arms.items()]
+    yield [Cell(row, "", with_seed(own, first + seed), data) for seed in seeds_of(recipe) for row, own in arms.items()]
 
 
 def _arms(base: FinetuneRecipe) -> dict[str, FinetuneRecipe]:
     return {SCRATCH: base} if base.start == NO_START else {PRETRAINED: base, SCRATCH: control_of(base)}
 
 
-def _seeds(recipe: StudyRecipe) -> range:
+def seeds_of(recipe: StudyRecipe) -> range:
+    """The seeds of a study's trials."""
     return range(recipe.train.seed, recipe.train.seed + recipe.seeds)
 
 
-def _with_seed(recipe: FinetuneRecipe, seed: int) -> FinetuneRecipe:
+def with_seed(recipe: FinetuneRecipe, seed: int) -> FinetuneRecipe:
+    """The recipe with another seed."""
     return recipe.model_copy(update={"train": recipe.train.model_copy(update={"seed": seed})})
 
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from warmstart.build.finetuning import Finetuning
 from warmstart.build.generation import generation_settings
 from warmstart.build.learned_task import LearnedTask
@@ -12,6 +14,8 @@ from warmstart.decode.settings import GenerateSettings
 from warmstart.evaluation.build import build_predictor
 from warmstart.evaluation.evaluate import Evaluation, evaluate_records
 from warmstart.evaluation.predictor import Member, Predictor
+from warmstart.metrics.jackknife import mean_pseudo_values
+from warmstart.metrics.metric import Array
 from warmstart.models.model import Model
 from warmstart.tasks.spec import TaskSpec
 from warmstart.tasks.vocabulary import Vocabulary, require_text
@@ -105,6 +109,37 @@ def task_reports(built: Finetuning, found: Evaluations) -> dict[str, Any]:
     """What is reported of each of several tasks that have been evaluated."""
     metrics = {task.name: task.metric for task in built.tasks}
     return {name: {**one.to_dict(), "metric": metrics[name], "collapsed": one.collapsed} for name, one in found.items()}
+
+
+def pseudo_values_of(built: Finetuning, found: FinalEvaluations) -> dict[str, Any]:
+    """What groups of examples add to the score, by split, for a comparison on the same examples.
+
+    Of several tasks ``tasks`` has by split those of each, to its own metric.
+    """
+    splits = {"dev": found.dev, "test": found.test}
+    whole = {split: own for split, one in splits.items() if len(own := _own_values(built, one)) == len(built.tasks)}
+    values: dict[str, Any] = {split: _score_values(built.metric, own).tolist() for split, own in whole.items()}
+    if built.tasks[0].name:
+        values["tasks"] = {
+            split: {name: one.tolist() for name, one in _own_values(built, found).items()}
+            for split, found in splits.items()
+        }
+    return values
+
+
+def _own_values(built: Finetuning, found: Evaluations) -> dict[str, Array]:
+    """Task → pseudo-values of its metric, where it has been evaluated and has some."""
+    metrics = {task.name: task.metric for task in built.tasks}
+    return {
+        name: np.asarray(one.pseudo_values[metrics[name]])
+        for name, one in found.items()
+        if metrics[name] in one.pseudo_values
+    }
+
+
+def _score_values(metric: str, own: Mapping[str, Array]) -> Array:
+    """Those of the score that chooses: of the only task, of the named one, or of the mean of all."""
+    return own[""] if "" in own else own[metric] if metric in own else mean_pseudo_values([*own.values()])
 
 
 def has_collapsed(found: Evaluations) -> bool:

@@ -99,14 +99,19 @@ class TrialStore:
     def run(self, cell: Cell) -> Result:
         """The result of a trial: that of its folder, or else it is trained, or goes on where it was stopped."""
         recipe, built = self._build(cell)
+        return result_of(self.train(cell.row, recipe, built), built.metric)
+
+    def train(self, row: str, recipe: FinetuneRecipe, built: Finetuning, *, keeps_weights: bool = False) -> RunFolder:
+        """The folder of a finished trial, by what it is; ``recipe`` has nothing left open."""
         folder = StudyFolder(self.path / fingerprint(to_yaml(recipe), built))
         with folder.hold(wait=True):  # a process of a study that was killed may be saving it
             if not folder.is_finished:
                 compute = settings_of_run(folder, recipe.train.precision, default_device())
                 setup = Setup(compute, data_sizes(built) | {"fingerprints": built.fingerprints()})
-                run_trial(Trial(cell.row, recipe, folder), built, setup, resume=folder.is_started)
-            slim(folder)
-        return _result(folder, built.metric)
+                run_trial(Trial(row, recipe, folder), built, setup, resume=folder.is_started)
+            if not keeps_weights:
+                slim(folder)
+        return folder
 
     def baselines(self, cell: Cell) -> dict[str, Result]:
         """What a person would use instead, learned from the data of a cell: from its folder, or else fitted now."""
@@ -143,7 +148,8 @@ def slim(folder: RunFolder) -> None:
             path.unlink()
 
 
-def _result(folder: RunFolder, metric: str) -> Result:
+def result_of(folder: RunFolder, metric: str) -> Result:
+    """What a finished training of one task came to."""
     report = read_json(folder.path / REPORT)
     values = read_json(folder.path / PSEUDO_VALUES).get("test", [])
     test = float(report["test"]["metrics"][metric])

@@ -102,7 +102,7 @@ class StudyTable:
         return {
             "metric": self.metric, "split": self.split, "examples": self.examples,
             "answer": answer(self, comparisons),
-            "table": _rows(self.trials), "baselines": _rows(self.baselines),
+            "table": table_rows(self.trials), "baselines": table_rows(self.baselines),
             "comparisons": [comparison_to_dict(one) for one in comparisons],
         }  # fmt: skip
 
@@ -131,9 +131,7 @@ def answer(table: StudyTable, comparisons: Sequence[Compared]) -> str:
 
 def said(one: Compared) -> str:
     """One comparison as a sentence."""
-    column, found = one.column, one.found
-    labels = "of the labels" if column.endswith("%") else "labels"
-    place = f"With {column} {labels}, " if column else ""
+    found, place = one.found, _place(one.column)
     verb = "gains" if found.gain >= 0 else "loses"
     unit = "" if found.metric in LOWER_IS_BETTER else " points"
     head = f"{place}{found.subject} {verb} {in_points(found.metric, abs(found.gain))}{unit} of "
@@ -142,6 +140,13 @@ def said(one: Compared) -> str:
         return f"{head}; one seed and no interval."
     low, high = (in_points(found.metric, bound) for bound in (found.low, found.high))
     return f"{head} (95 % interval {low} to {high}): {verdict(one)}."
+
+
+def _place(column: str) -> str:
+    """How a sentence about a column begins: how many labels there are, or of which task it is."""
+    if column.endswith("%"):
+        return f"With {column} of the labels, "
+    return f"With {column} labels, " if column.isdigit() else f"{column}: " if column else ""
 
 
 def verdict(one: Compared) -> str:
@@ -170,7 +175,8 @@ def comparison_to_dict(one: Compared) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _rows(results: Results) -> list[dict[str, Any]]:
+def table_rows(results: Results) -> list[dict[str, Any]]:
+    """What stands in ``study.json`` of each row in each column."""
     return [_row(column, row, found) for column, rows in results.items() for row, found in rows.items()]
 
 

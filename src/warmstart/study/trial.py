@@ -22,7 +22,6 @@ from warmstart.build.start import NO_START
 from warmstart.config.load import to_yaml
 from warmstart.config.schema import FinetuneRecipe
 from warmstart.decode.settings import GenerateSettings
-from warmstart.evaluation.evaluate import Evaluation
 from warmstart.example.example import LM_TEXT
 from warmstart.example.record import Record
 from warmstart.metrics.metric import LOWER_IS_BETTER
@@ -34,6 +33,7 @@ from warmstart.study.evaluations import (
     FinalEvaluations,
     evaluate_final,
     has_collapsed,
+    pseudo_values_of,
     report_of,
     task_reports,
     validation_of,
@@ -163,7 +163,7 @@ def finish_trial(
         ``more`` and ``add`` add to it.
     """
     folder, found = trial.folder, outcome.found
-    _write_pseudo_values(folder, built.metric, {"dev": found.dev.get(""), "test": found.test.get("")})
+    write_json(folder.path / PSEUDO_VALUES, pseudo_values_of(built, found))
     search = next((task.search for task in built.tasks if task.answer.generated), None)
     _write_examples(folder, built, found)
     metadata = RunMetadata(search=search).with_tasks(found.specs)
@@ -197,14 +197,6 @@ def _write_account(folder: RunFolder, built: Finetuning, transfer: WeightAccount
     if heads:
         account["head"] = heads.get("", heads)
     folder.write_account(account)
-
-
-def _write_pseudo_values(folder: RunFolder, metric: str, found: Mapping[str, Evaluation | None]) -> None:
-    """What groups of examples add to the metric, by split, for a comparison on the same examples."""
-    values = {
-        split: one.pseudo_values[metric].tolist() for split, one in found.items() if one and metric in one.pseudo_values
-    }
-    write_json(folder.path / PSEUDO_VALUES, values)
 
 
 def _write_examples(folder: RunFolder, built: Finetuning, found: FinalEvaluations) -> None:

@@ -5,10 +5,11 @@ from typing import Any
 from warmstart.config.study import StudyRecipe
 from warmstart.study.design_run import run_design
 from warmstart.study.folder import stopped_as_study
+from warmstart.study.several_tasks import run_tasks
 from warmstart.study.zeroshot_curve import run_zeroshot
 
-UNTRAINED = {"zeroshot": run_zeroshot}
-"""Designs that train nothing → what runs them."""
+OTHERS = {"tasks": run_tasks, "zeroshot": run_zeroshot}
+"""Designs that are no trainings of one task → what runs them."""
 
 
 def study(recipe: StudyRecipe, out: str) -> dict[str, Any]:
@@ -27,4 +28,4 @@ def study(recipe: StudyRecipe, out: str) -> dict[str, Any]:
         TerminationError, InterruptError: a signal came; what was trained is saved, and the same call goes on.
     """
     with stopped_as_study(out):
-        return UNTRAINED.get(recipe.design, run_design)(recipe, out)
+        return OTHERS.get(recipe.design, run_design)(recipe, out)
