@@ -221,7 +221,7 @@ def _mcnemar(paired: dict[str, Any]) -> str:
 
 
 def _name(study: dict[str, Any], one: dict[str, Any]) -> str:
-    place = _place(study, one["column"])
+    place = _place(study, one["column"]) if one["column"] else ""
     return f"{place + ': ' if place else ''}{one['main']} over {one['other']}"
 
 

@@ -28,8 +28,9 @@ from warmstart.metrics.jackknife import mean_pseudo_values
 from warmstart.run.writing import manifest
 from warmstart.study.design_run import check_study, finish_study
 from warmstart.study.designs import seeds_of, with_seed
+from warmstart.study.folder import STUDY_VERB, StudyFolder, trials_folder
 from warmstart.study.paired import paired_tests
-from warmstart.study.store import TRIALS, Result, TrialStore, result_of
+from warmstart.study.store import Result, TrialStore, result_of
 from warmstart.study.subsets import with_test
 from warmstart.study.table import Compared, comparison_to_dict, corrected, said, table_rows
 
@@ -57,16 +58,17 @@ def run_tasks(recipe: StudyRecipe, out: str) -> dict[str, Any]:
     Raises:
         BadInput: anything wrong with recipe, start, files or folder; nothing is written then.
     """
-    root = RunFolder(out)
+    root = StudyFolder(out)
     with root.hold():
         _check(recipe, root)
         data = _read(recipe)
         metrics = _metrics(recipe, data)
         count = len(seeds_of(recipe)) * (1 + 2 * len(data))
         say(f"study      tasks: {format_count(count, 'training')}; those that are finished are not run again")
-        (root.path / TRIALS).mkdir(parents=True, exist_ok=True)
-        root.create(to_yaml(recipe), manifest("study", recipe.train.seed, {}))
-        store, found = TrialStore(root.path, recipe.base), dict[str, dict[str, list[Result]]]()
+        trials = trials_folder(recipe, root)
+        trials.mkdir(parents=True, exist_ok=True)
+        root.create(to_yaml(recipe), manifest(STUDY_VERB, recipe.train.seed, {}))
+        store, found = TrialStore(trials, recipe.base), dict[str, dict[str, list[Result]]]()
         for number, (row, task, result) in enumerate(_results(recipe, data, store)):
             found.setdefault(task, {}).setdefault(row, []).append(result)
             say(f"{number + 1} of {len(seeds_of(recipe)) * 3 * len(data)} figures: {task} {row}: {result.value:.4f}")

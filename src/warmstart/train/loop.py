@@ -79,8 +79,7 @@ class Trainer:
         self.state, self.losses = Progress(), LossHistory()
         self.repeated_step = 0  # the last that was taken a second time
         self.pending: deque[PendingStep] = deque()
-        # Steps that a device has before the last one's figures are asked for.
-        self.max_pending = 0 if device.type == "cpu" else 1
+        self.max_pending = 0 if device.type == "cpu" else 1  # steps that a device has ahead of the figures asked for
         self.writer = checkpoint.CheckpointWriter(
             folder.path / "resume", self.best_path, folder.path / METRICS, settings.keep_checkpoints
         )
