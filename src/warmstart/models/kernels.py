@@ -52,7 +52,14 @@ _ARGUMENTS = {
         ],
     },
     "warmstart_passes": {
-        "warmstart_adam": [*[_POINTER] * 6, *[_SIZE] * 2, *[ctypes.c_float] * 7, *[_NUMBER] * 2],
+        "warmstart_adam": [
+            *[_POINTER] * 6,
+            *[_SIZE] * 2,
+            *[ctypes.c_float] * 2,
+            *[ctypes.c_double] * 2,
+            *[ctypes.c_float] * 3,
+            *[_NUMBER] * 2,
+        ],
         "warmstart_drop": [
             *[_POINTER] * 3,
             _SIZE,

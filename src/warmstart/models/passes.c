@@ -25,8 +25,9 @@ typedef struct {
     const float *grad;
     uint16_t *work; /* the rounded copy, or null */
     float kept;     /* of a weight after its decay */
-    float rate, beta1, beta2, eps, divisor; /* rate: over 1 - β₁ᵗ; divisor: of the gradient */
-    float root;     /* √(1 - β₂ᵗ) */
+    float rate, eps, divisor; /* rate: over 1 - β₁ᵗ; divisor: of the gradient */
+    float root;               /* √(1 - β₂ᵗ) */
+    double beta1, beta2;      /* 1 - β in float32 would be another number */
 } Adam;
 
 INLINE uint32_t bits_of(float x) {
@@ -44,11 +45,12 @@ INLINE void update(const Adam *a, long first, long last) {
     float *restrict master = a->master, *restrict mean = a->mean, *restrict square = a->square;
     const float *restrict grad = a->grad;
     uint16_t *restrict work = a->work;
-    const float beta1 = a->beta1, beta2 = a->beta2, over = 1.0f / a->divisor, even = 1.0f / a->root;
+    const float fresh1 = 1.0 - a->beta1, beta2 = a->beta2, fresh2 = 1.0 - a->beta2;
+    const float over = 1.0f / a->divisor, even = 1.0f / a->root;
     for (long i = first; i < last; i++) {
         const float g = grad[i] * over;
-        mean[i] += (1.0f - beta1) * (g - mean[i]);
-        square[i] = beta2 * square[i] + (1.0f - beta2) * g * g;
+        mean[i] += fresh1 * (g - mean[i]);
+        square[i] = beta2 * square[i] + fresh2 * g * g;
         master[i] = master[i] * a->kept - a->rate * mean[i] / (sqrtf(square[i]) * even + a->eps);
     }
     if (work)
@@ -73,9 +75,9 @@ typedef void Pass(const Adam *, long, long);
 
 /* One update of ``rows`` rows of ``width`` numbers; where ``had`` [rows] is given, its zeros are rows without any gradient yet. */
 void warmstart_adam(float *master, const float *grad, float *mean, float *square, uint16_t *work, const uint8_t *had,
-                    long rows, long width, float kept, float rate, float beta1, float beta2, float eps, float divisor,
+                    long rows, long width, float kept, float rate, double beta1, double beta2, float eps, float divisor,
                     float root, int wide_vectors, int threads) {
-    const Adam a = {master, mean, square, grad, work, kept, rate, beta1, beta2, eps, divisor, root};
+    const Adam a = {master, mean, square, grad, work, kept, rate, eps, divisor, root, beta1, beta2};
     Pass *const change = wide_vectors ? update_512 : update_2, *const shrink = wide_vectors ? decay_512 : decay_2;
     const long count = rows * width, unit = had ? (BLOCK + width - 1) / width * width : BLOCK;
 #pragma omp parallel for num_threads(threads)
