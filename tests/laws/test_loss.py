@@ -500,7 +500,6 @@ class LogitSize:
     """A term from outside the package: the squares of what a head answers, summed over the questions."""
 
     needs_all_states = False
-    same_dropout = False
 
     def weight(self, batch: Batch) -> float:
         """Twice the questions, so that a wrong divisor shows."""

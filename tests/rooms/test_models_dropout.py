@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from warmstart.models import dropout
-from warmstart.models.dropout import PART, Dropout, drop, mark_dropped, new_key, shared_masks, zero_dropped
+from warmstart.models.dropout import PART, Dropout, drop, mark_dropped, new_key, zero_dropped
 
 COUNT = 400_000
 
@@ -114,26 +113,3 @@ def test_off() -> None:
     assert torch.equal(before, torch.get_rng_state())
     torch.manual_seed(0)
     assert not torch.equal(layer.train()(torch.ones(64)), torch.ones(64))
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_shared_masks_are_the_same_masks(dtype: torch.dtype) -> None:
-    """Witness: the same readings without sharing, to the last bit, whatever is read between; none outlives the block."""
-
-    def readings() -> list[torch.Tensor]:
-        found = []
-        for seed, rate in ((1, 0.1), (2, 0.1), (1, 0.1), (1, 0.4), (2, 0.1)):
-            torch.manual_seed(seed)
-            x = torch.ones(PART + 5, dtype=dtype, requires_grad=True)
-            y = drop(x, rate)
-            [grad] = torch.autograd.grad(y.sum(), x)
-            weights = torch.full((3, 7), 0.5, dtype=dtype)
-            mark_dropped(weights, rate, new_key())
-            found += [y.detach(), grad, weights]
-        return found
-
-    wanted = readings()
-    with shared_masks():
-        shared = readings()
-    assert all(torch.equal(one, other) for one, other in zip(wanted, shared, strict=True))
-    assert dropout._masks is None

@@ -1,6 +1,5 @@
 """Terms that ask for answers that change little: divergences, smoothness, FreeLB, R-Drop."""
 
-import contextlib
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,6 @@ from torch.nn.functional import cross_entropy, log_softmax
 
 from warmstart.example.batch import Batch, collate
 from warmstart.example.example import Example, Goal
-from warmstart.models import dropout
 from warmstart.models.divergence import DIVERGENCES, Distribution, divergence
 from warmstart.models.model import Model
 from warmstart.models.presets import preset
@@ -20,7 +18,6 @@ from warmstart.models.settings import HeadSettings, ModelSettings
 from warmstart.models.smoothness import Adversarial, Disturbance, Proximal, Smoothness, TwoDropouts
 from warmstart.models.terms import StepSeeds
 from warmstart.streams.stream import split_batches
-from warmstart.train import step
 from warmstart.train.average import EarlierWeights
 from warmstart.train.optimizer import Optimizer
 from warmstart.train.settings import OptimizerSettings
@@ -250,25 +247,3 @@ def test_smoothness_of_a_language_model() -> None:
         )
     assert ours == pytest.approx(float(((clean.exp() - moved.exp()) * (clean - moved)).sum()), rel=1e-5)
     assert ours > 0
-
-
-def test_a_step_shares_its_masks_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Witness: the same step where every reading and every way back makes its masks anew: equal to the last bit."""
-    made: list[int] = []
-    real = dropout._signs
-    monkeypatch.setattr(dropout, "_signs", lambda *asked: made.append(asked[2]) or real(*asked))
-
-    def gradient() -> torch.Tensor:
-        made.clear()
-        one = model(head_dropout=0.2, **WET)
-        optimizer = Optimizer(Weights(one, torch.float32), OptimizerSettings())
-        term = Smoothness({"label": 1.0}, disturbance(), "symmetric-kl")
-        accumulate(
-            one, optimizer, [batch()], Criterion({"label": 1.0, "smoothness": 1.0}, {"smoothness": term}), seed=2
-        )
-        return torch.cat(optimizer.weights.gradients())
-
-    shared, once = gradient(), len(made)
-    assert once == len(set(made))
-    monkeypatch.setattr(step, "shared_masks", contextlib.nullcontext)
-    assert torch.equal(gradient(), shared) and len(made) > 2 * once

@@ -349,8 +349,8 @@ def test_a_folder_with_something_else_is_left_alone(tmp_path: Path, flags: dict[
         warmstart.run_study("layers", new, **flags)
     with pytest.raises(BadInput, match=r"more examples than there are.*'9'; allowed: up to 8"):
         warmstart.run_study("labels", new, **flags | {"sizes": "2,9"})
-    with pytest.raises(BadInput, match=r"--vary.*with ablation and search"):
-        warmstart.run_study("labels", new, vary=["lm_weight=1"], **flags)
+    with pytest.raises(BadInput, match=r"--vary.*allowed: with .* and search and"):
+        warmstart.run_study("layers", new, vary=["lm_weight=1"], **flags)
     with pytest.raises(BadInput, match=r"--jobs.*cannot read the standard input.*allowed: 1"):
         warmstart.run_study("labels", new, **flags | {"train": "-", "jobs": 2})
     with pytest.raises(BadInput, match=r"--trials: .* else than trials of studies.*; allowed: an empty or new folder"):

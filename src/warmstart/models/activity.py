@@ -16,7 +16,6 @@ class StateNorm:
     """AR: the squares of the states that heads read, after dropout; one for each token."""
 
     needs_all_states = True
-    same_dropout = False
 
     def weight(self, batch: Batch) -> float:
         """The number of tokens."""
@@ -31,7 +30,6 @@ class StateChange:
     """TAR: the squared differences between the states of neighbours in a text, before dropout; one for each pair."""
 
     needs_all_states = True
-    same_dropout = False
 
     def weight(self, batch: Batch) -> float:
         """The number of pairs."""

@@ -34,11 +34,6 @@ class Distillation:
         """Only those of the reads."""
         return False
 
-    @property
-    def same_dropout(self) -> bool:
-        """The teacher has none."""
-        return False
-
     def weight(self, batch: Batch) -> float:
         """The weights of the tokens that are predicted."""
         return batch.goals[self.goal].total_weight

@@ -9,10 +9,8 @@ name) decides all masks.
 Elsewhere than on a CPU torch's own dropout is fast, and is used.
 """
 
-import contextlib
 import functools
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import torch
 from torch import nn
@@ -45,7 +43,7 @@ def _key_of(key: int, part: int) -> int:
     return x ^ (x >> 31)
 
 
-def _integers(share: float, key: int, part: int) -> Mask:
+def _mask(share: float, key: int, part: int) -> Mask:
     """Of part ``part``, which keeps ``share`` of its elements."""
     word = _key_of(key, part)
     return Mask(_table(), (word >> 32) - (1 << 31), ((word & 0xFFFFFFFF) | 1) - (1 << 31), round(share * _LEVELS))
@@ -53,45 +51,10 @@ def _integers(share: float, key: int, part: int) -> Mask:
 
 def _signs(count: int, share: float, key: int, part: int) -> torch.Tensor:
     """[count] int16, at most :data:`PART`, negative with probability ``share``."""
-    table, start, factor, level = _integers(share, key, part)
+    table, start, factor, level = _mask(share, key, part)
     mixed = torch.bitwise_xor(table[: (count + 1) // 2], start).mul_(factor)
     mixed.bitwise_xor_(mixed >> 16).bitwise_and_(_LOW_BITS)
     return mixed.view(torch.int16)[:count].sub_(level)
-
-
-def _kept_bits(count: int, rate: float, key: int, part: int, dtype: torch.dtype) -> torch.Tensor:
-    """[count] all ones where the mask keeps an element, else 0."""
-    return _signs(count, 1 - rate, key, part).bitwise_right_shift_(15).to(dtype)
-
-
-def _dropped_signs(count: int, rate: float, key: int, part: int, dtype: torch.dtype) -> torch.Tensor:
-    """[count] the bit of the sign where the mask drops an element, else 0."""
-    return _signs(count, rate, key, part).to(dtype).bitwise_and_(torch.iinfo(dtype).min)
-
-
-_MakeMask = Callable[[int, float, int, int, torch.dtype], torch.Tensor]
-_masks: dict[tuple[Any, ...], torch.Tensor] | None = None
-
-
-@contextlib.contextmanager
-def shared_masks() -> Iterator[None]:
-    """While it lasts, readings of one text with one key share their masks, which are kept for that long."""
-    global _masks
-    before, _masks = _masks, {}
-    try:
-        yield
-    finally:
-        _masks = before
-
-
-def _mask(make: _MakeMask, count: int, rate: float, key: int, part: int, dtype: torch.dtype) -> torch.Tensor:
-    """The mask that ``make`` makes, or one that has been made already; it must not be changed."""
-    if _masks is None:
-        return make(count, rate, key, part, dtype)
-    asked = (make, count, rate, key, part, dtype)
-    if asked not in _masks:
-        _masks[asked] = make(count, rate, key, part, dtype)
-    return _masks[asked]
 
 
 def _parts(count: int) -> Iterator[tuple[int, slice]]:
@@ -112,10 +75,11 @@ def _apply_mask(x: torch.Tensor, rate: float, key: int) -> torch.Tensor:
     in_one_pass = passes(x.dtype, x.device)
     for part, where in _parts(len(given)):
         if in_one_pass:
-            drop_into(found[where], given[where], _integers(1 - rate, key, part), 1 / (1 - rate))
+            drop_into(found[where], given[where], _mask(1 - rate, key, part), 1 / (1 - rate))
             continue
+        ones = _signs(where.stop - where.start, 1 - rate, key, part).bitwise_right_shift_(15)
         bits = _bits(torch.mul(given[where], 1 / (1 - rate), out=found[where]))
-        bits.bitwise_and_(_mask(_kept_bits, where.stop - where.start, rate, key, part, bits.dtype))
+        bits.bitwise_and_(ones.to(bits.dtype))
     return found.view(x.shape)
 
 
@@ -147,7 +111,8 @@ def mark_dropped(weights: torch.Tensor, rate: float, key: int) -> None:
     """
     bits = _bits(weights.view(-1))
     for part, where in _parts(len(bits)):
-        bits[where].bitwise_or_(_mask(_dropped_signs, where.stop - where.start, rate, key, part, bits.dtype))
+        signs = _signs(where.stop - where.start, rate, key, part)
+        bits[where].bitwise_or_(signs.to(bits.dtype).bitwise_and_(torch.iinfo(bits.dtype).min))
 
 
 def zero_dropped(grad: torch.Tensor, weights: torch.Tensor) -> None:

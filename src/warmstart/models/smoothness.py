@@ -86,11 +86,6 @@ class AnswerTerm:
         """Of the answers alone."""
         return False
 
-    @property
-    def same_dropout(self) -> bool:
-        """So that only what is compared differs."""
-        return True
-
     def weight(self, batch: Batch) -> float:
         """The weights of the questions that are asked."""
         return sum(goal.total_weight for name, goal in batch.goals.items() if name in self.goals)
@@ -206,11 +201,6 @@ class TwoDropouts(AnswerTerm):
     """
 
     alpha: float
-
-    @property
-    def same_dropout(self) -> bool:
-        """Its readings differ in that alone."""
-        return False
 
     def loss(self, model: Model, output: ModelOutput, batch: Batch, seeds: StepSeeds = NO_SEEDS) -> torch.Tensor:
         """The sum over all questions; the divergence is half the symmetric one."""

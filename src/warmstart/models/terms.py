@@ -25,17 +25,11 @@ class LossTerm(Protocol):
 
     Attributes:
         needs_all_states: whether it reads the states of all tokens, not only of those that heads read.
-        same_dropout: whether it reads a micro-batch again with the dropout that the step has read it with.
     """
 
     @property
     def needs_all_states(self) -> bool:
         """Whether it reads the states of all tokens."""
-        ...
-
-    @property
-    def same_dropout(self) -> bool:
-        """Whether it reads a micro-batch again with the same dropout."""
         ...
 
     def weight(self, batch: Batch) -> float:

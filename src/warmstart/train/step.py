@@ -5,7 +5,6 @@ over those totals. So the same examples give the same gradient however they are 
 over several processes, which tell each other the weights of their micro-batches first.
 """
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -16,7 +15,6 @@ from warmstart.base.errors import DivergenceError, WarmstartError
 from warmstart.base.seeds import derive_seed
 from warmstart.base.world import World
 from warmstart.example.batch import Batch
-from warmstart.models.dropout import shared_masks
 from warmstart.models.head import DEFAULT_OPTIONS, LossOptions
 from warmstart.models.model import Model, ModelOutput
 from warmstart.models.terms import LossTerm, StepSeeds
@@ -159,20 +157,16 @@ def _accumulate_own(
     weights.clear()
     whole = whole_goals(model, batches, read, options)
     sums = {name: goal.loss.sum for name, goal in whole.items()}
-    masks = shared_masks if any(term.same_dropout for term in criterion.terms.values()) else contextlib.nullcontext
     for number, batch in enumerate(own):
-        with masks():
-            output, is_real = read(number), number < len(batches)
-            alone = output._replace(reads={name: states for name, states in output.reads.items() if name not in whole})
-            losses = _losses(model, alone, batch, criterion.terms, options, seeds[number])
-            for name, loss in losses.items() if is_real else ():
-                sums[name] = sums[name] + loss.detach() if name in sums else loss.detach()
-            losses |= {name: goal.stand_in(output.reads, name, number) for name, goal in whole.items()}
-            total = _weigh(
-                losses, {name: factor * is_real for name, factor in factors.items()}, weights.always_backward
-            )
-            if total is not None and total.requires_grad:  # a term may find nothing in a micro-batch
-                total.backward()  # type: ignore[no-untyped-call]
+        output, is_real = read(number), number < len(batches)
+        alone = output._replace(reads={name: states for name, states in output.reads.items() if name not in whole})
+        losses = _losses(model, alone, batch, criterion.terms, options, seeds[number])
+        for name, loss in losses.items() if is_real else ():
+            sums[name] = sums[name] + loss.detach() if name in sums else loss.detach()
+        losses |= {name: goal.stand_in(output.reads, name, number) for name, goal in whole.items()}
+        total = _weigh(losses, {name: factor * is_real for name, factor in factors.items()}, weights.always_backward)
+        if total is not None and total.requires_grad:  # a term may find nothing in a micro-batch
+            total.backward()  # type: ignore[no-untyped-call]
     return sums
 
 
