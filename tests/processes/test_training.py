@@ -116,6 +116,15 @@ def test_all_split_their_batches_where_one_lacks_memory(place: Path) -> None:
     assert "out of memory with" in shorter["words"][0] and shorter["words"][1] == ""
 
 
+def test_parts_of_the_weights_go_on_with_smaller_batches_where_one_lacked_memory(place: Path) -> None:
+    """Witness: one process with memory enough: what ends for want of memory leaves smaller parts to the next command."""
+    short = job(2, *pretrain(place, "parts", "--parallel", "fsdp", "--resume")) | {"phase": "150"}
+    enough, first, *_, last = run(job(1, *pretrain(place, "all")), short, short, short)
+    assert [enough["codes"], first["codes"], last["codes"]] == [[0], [1, 1], [0, 0]], (first, last)
+    assert "out of memory with" in "".join(first["words"])
+    assert_same_training(place / "parts", place / "all")
+
+
 def test_a_forged_sharded_checkpoint_is_refused(place: Path, tmp_path: Path) -> None:
     """Invariant: a folder as torch writes it, whose ``.metadata`` is a pickle that would run a command, is never read."""
     out, mark = tmp_path / "run", tmp_path / "ran"

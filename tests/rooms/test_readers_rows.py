@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from warmstart.base.errors import BadInput
+from warmstart.readers.problems import RowProblems, SkippedRows
 from warmstart.readers.rows import read_rows
 
 TEXTS = ["plain", 'a "quoted" one, with comma', "zwei\nZeilen", "Ünïcödé 🎉", " blank ends "]
@@ -217,3 +218,21 @@ def test_rows_from_standard_input_are_jsonl(monkeypatch: pytest.MonkeyPatch) -> 
     found: list[Any] = [(row.fields, row.where) for row in read_rows("-")]
     assert found == [(json.loads('{"x": 1}'), "-:1"), ({"x": 2}, "-:2")]
     stdin.detach()
+
+
+def test_rows_beyond_the_limit_are_refused_with_their_reasons() -> None:
+    """Witness: the rows counted here: two may be left out, the third is one too many."""
+
+    def refuse(number: int) -> None:
+        raise BadInput("no text" if number < 2 else "no label", where=f"line {number}", next_step="mend it")
+
+    skipped = SkippedRows(2)
+    problems = RowProblems("rows.jsonl", skipped)
+    for number in range(2):
+        assert problems.attempt(refuse, number) is None
+    assert problems.attempt(str, 7) == "7"
+    assert skipped.counts == {"no text": 2}
+    with pytest.raises(BadInput) as refused:
+        problems.attempt(refuse, 2)
+    for part in ("more than 2 rows", "no text (line 0; line 1)", "no label (line 2)", "--max-bad-rows"):
+        assert part in str(refused.value)

@@ -46,6 +46,7 @@ from warmstart.train.schedule import factor, num_unfrozen_layers, plan_lengths
 from warmstart.train.schemes import bytes_to_write
 from warmstart.train.settings import TrainSettings
 from warmstart.train.sharded import ShardedWeights
+from warmstart.train.shortage import note_shortage, noted_shortage
 from warmstart.train.step import Criterion, StepOutOfMemory, train_step
 from warmstart.train.trackers import Track, check_trackers, no_tracking, open_trackers
 from warmstart.train.weights import Weights
@@ -145,10 +146,17 @@ class Trainer:
         """
         with self.world.together():
             found = self._newest_checkpoint(strict=strict) if self.world.leads else None
-        found = checkpoints.share(found, self.world)
-        if found is None:
+        if (found := checkpoints.share(found, self.world)) is None:
             self.folder.truncate_metrics(0)
-            return False
+        else:
+            self._restore(found)
+        short = self.world.agree(noted_shortage(self.folder.path / "resume"))
+        self.state.max_tokens = min(filter(None, (self.state.max_tokens, short)), default=0)
+        if self.state.max_tokens:
+            self.stream = self.stream.with_max_tokens(self.state.max_tokens)
+        return found is not None
+
+    def _restore(self, found: checkpoints.FoundCheckpoint) -> None:
         state = found.state
         self._compute_as_before(state.pop("choices", self.compute.to_dict()))
         with self.world.together():
@@ -159,11 +167,8 @@ class Trainer:
         for name, value in self._buffers.items():
             value.copy_(tensors.get(name, value))
         self.state = Progress(**rename_keys(state, PROGRESS_KEYS))
-        if self.state.max_tokens:
-            self.stream = self.stream.with_max_tokens(self.state.max_tokens)
         self.folder.truncate_metrics(self.state.step, self.state.evaluated_step)
         self.losses = LossHistory(row["loss"] for row in self.folder.read_metrics() if row["kind"] == "train")
-        return True
 
     def _newest_checkpoint(self, *, strict: bool) -> checkpoints.FoundCheckpoint | None:
         """The newest checkpoint of the run folder; ``None`` where there is none yet."""
@@ -255,12 +260,14 @@ class Trainer:
         """Makes the micro-batches smaller, so that this step has more of them; the loop then takes it again.
 
         Raises:
-            StepOutOfMemory: each has a single example, or others wait for this process inside of a layer.
+            StepOutOfMemory: each has a single example; or others wait in a layer: ``--resume`` goes on with smaller ones.
         """
         step, before = self.state.step, self.state.max_tokens or self.settings.max_tokens
+        fewer = halve_until_split(self.stream, step, before)
         if self.world.shards:
+            note_shortage(self.folder.path / "resume", fewer)
             raise error
-        if (fewer := halve_until_split(self.stream, step, before)) == 0:
+        if fewer == 0:
             self.world.end(error)
         self.stream, self.state.max_tokens = self.stream.with_max_tokens(fewer), fewer
         say(f"step {step + 1}: out of memory; from here on micro-batches of {fewer:,} tokens: the same gradient")
