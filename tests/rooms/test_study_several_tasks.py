@@ -88,7 +88,8 @@ def test_the_mean_is_that_of_each_seed(home: Path) -> None:
     one = pairs["mean", "together", "alone"]
     assert one["gain"] == pytest.approx(np.mean(table["mean", "together"]) - np.mean(table["mean", "alone"]))
     assert one["interval"][0] < one["gain"] < one["interval"][1] and one["p_holm"] >= one["p"]
-    assert found["answer"].startswith("mean: together ") and "Number of tasks" not in found["answer"]
+    verb = "gains" if one["gain"] >= 0 else "loses"
+    assert found["answer"].startswith(f"together {verb} {abs(100 * one['gain']):.1f} points of the tasks' mean ")
 
 
 def test_a_second_command_trains_nothing(home: Path) -> None:

@@ -6,7 +6,7 @@ tasks stay whole, since the trainings after them start there; so can others.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -118,6 +118,7 @@ def _results(recipe: StudyRecipe, data: Data, store: TrialStore) -> Iterator[tup
     for seed in seeds_of(recipe):
         whole = with_seed(recipe.base, seed)
         folder = _train(store, TOGETHER, whole, data)
+        say(f"the model of all tasks of seed {seed} stays in {folder.path}")
         for name in data:
             yield TOGETHER, name, _result_of_task(folder, name)
         for row, start in ((ALONE, None), (AFTER, folder)):
@@ -155,7 +156,7 @@ def _result_of_task(folder: RunFolder, name: str) -> Result:
 
 def _mean_column(columns: list[_Column]) -> _Column:
     rows = {row: list(map(_mean, zip(*(one.rows[row] for one in columns), strict=True))) for row in ROWS}
-    return _Column(MEAN, sum(one.examples for one in columns), rows)
+    return _Column("the tasks' mean", sum(one.examples for one in columns), rows)
 
 
 def _mean(results: tuple[Result, ...]) -> Result:
@@ -169,7 +170,7 @@ def _mean(results: tuple[Result, ...]) -> Result:
 
 def _finish(recipe: StudyRecipe, root: RunFolder, columns: Mapping[str, _Column]) -> dict[str, Any]:
     compared = corrected([_pair(name, one, row) for name, one in columns.items() for row in (TOGETHER, AFTER)])
-    shown = [one for one in compared if one.column == MEAN] or compared
+    shown = [replace(one, column="") for one in compared if one.column == MEAN] or compared
     more = {
         "metric": "each task's own metric", "split": "test", "columns": "",
         "examples": sum(one.examples for name, one in columns.items() if name != MEAN),
