@@ -34,7 +34,7 @@ study: $(if $(filter $(LM),$(START)),demo,.venv/.installed)
 	$(BIN)/warmstart study labels --sizes 5,20,100% $(STUDY) --out $(STUDIES)/labels
 	$(BIN)/warmstart study ablation --vary $(VARY) $(STUDY) --out $(STUDIES)/ablation
 	$(BIN)/warmstart study layers $(STUDY) --out $(STUDIES)/layers
-	$(if $(CURVE),$(BIN)/warmstart study zeroshot --start $(START) --task text --test $(DEMO)/test.jsonl --out $(CURVE))
+	$(if $(CURVE),$(BIN)/warmstart study zeroshot --start $(START) --task text --test $(DEMO)/dev.jsonl --out $(CURVE))
 	$(BIN)/warmstart report $(STUDIES)/labels $(STUDIES)/ablation $(STUDIES)/layers $(CURVE) --out $(STUDIES)/report.html
 
 # Two workers, a file of tests to one of them: with one thread each they take the time of the longer half.

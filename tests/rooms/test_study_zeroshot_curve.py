@@ -11,6 +11,7 @@ from warmstart.base.errors import BadInput
 from warmstart.base.files import read_json
 from warmstart.base.run_folder import REPORT, RunFolder
 from warmstart.build.labelled_data import LabelledData
+from warmstart.cli.main import main
 from warmstart.config.schema import TaskRecipe
 from warmstart.config.study import StudyRecipe
 from warmstart.example.record import Record
@@ -74,7 +75,9 @@ def test_every_kept_model_is_a_start_with_what_it_cost(snapshots: Path, tmp_path
     assert "tokens of pre-training" in page and "pre-training, time" in page
 
 
-def test_the_zero_shot_curve_is_what_the_verb_says_of_each_model(snapshots: Path, tmp_path: Path):
+def test_the_zero_shot_curve_is_what_the_verb_says_of_each_model(
+    snapshots: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
     """Witness: ``zeroshot`` of each kept model by itself; the last is compared with the first over the same texts."""
     test = tmp_path / "texts.txt"
     test.write_text("\n\n".join(row["text"] for row in rows(12, 9)))
@@ -92,6 +95,11 @@ def test_the_zero_shot_curve_is_what_the_verb_says_of_each_model(snapshots: Path
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "study" / "trials").iterdir()}
     again = warmstart.run_study("zeroshot", out, **asked)
     assert again["table"] == found["table"]
+    words = [f"--{name.replace('_', '-')}={value}" for name, value in asked.items()]
+    assert main(["study", "zeroshot", "--out", out, *words]) == 0  # whose tasks are not those of fine-tuning
+    assert found["answer"] in capsys.readouterr().out
+    assert main(["study", "labels", "--out", f"{out}-2", *words]) == 2
+    assert "unknown task; got 'text'" in capsys.readouterr().err
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "study" / "trials").iterdir()} == before
     new = str(tmp_path / "new")
     with pytest.raises(BadInput, match=r"--metric.*allowed: .*perplexity"):

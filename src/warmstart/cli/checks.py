@@ -58,6 +58,7 @@ def check_names(settings: Settings) -> None:
     """
     from warmstart.build.sizes import backbone_settings
     from warmstart.config.schema import FinetuneRecipe, PretrainRecipe
+    from warmstart.config.study import StudyRecipe
     from warmstart.objectives.table import OBJECTIVES
     from warmstart.text.clean import check_rules
 
@@ -67,7 +68,7 @@ def check_names(settings: Settings) -> None:
             raise unknown_name_error("objective", settings.objective, OBJECTIVES, "--objective")
         if settings.start == "none" and settings.model.preset is not None:
             backbone_settings(settings.model, settings.corpus.vocab_size)
-    elif isinstance(settings, FinetuneRecipe):
+    elif isinstance(settings, FinetuneRecipe) and not (isinstance(settings, StudyRecipe) and settings.trains_nothing):
         if settings.start == "none":
             backbone_settings(settings.model, settings.vocab_size)
         for own in settings.by_task().values():

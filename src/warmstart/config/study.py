@@ -54,6 +54,11 @@ class StudyRecipe(FinetuneRecipe):
     seeds: int = copy_setting(FinetuneRecipe, "seeds", 3)
 
     @property
+    def trains_nothing(self) -> bool:
+        """Whether its task is a zero-shot task, which models answer as they are."""
+        return self.design == "zeroshot"
+
+    @property
     def base(self) -> FinetuneRecipe:
         """The recipe that all trials are made from: one seed, and neither a control nor baselines of its own."""
         own = {name: getattr(self, name) for name in FinetuneRecipe.model_fields}
