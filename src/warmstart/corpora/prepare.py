@@ -8,7 +8,6 @@ interrupted goes on where it was: the vocabulary, and what is encoded, are kept 
 
 import contextlib
 import hashlib
-import itertools
 import json
 import os
 import shutil
@@ -23,12 +22,13 @@ from warmstart.base.console import progress_bar, say
 from warmstart.base.errors import BadInput
 from warmstart.base.files import disk_errors, write_json
 from warmstart.corpora.corpus import FORMAT, MANIFEST, Corpus, FileDigest, Manifest, read_manifest
-from warmstart.corpora.jobs import JOB, split_jobs
-from warmstart.corpora.scan import SAMPLE_BYTES, TextSize, file_digests, sample_evenly, scan, utf8_bytes
+from warmstart.corpora.engines import ENGINES, check_engine
+from warmstart.corpora.jobs import JOB
+from warmstart.corpora.scan import SAMPLE_BYTES, SourceJobs, TextSize, file_digests, scan, utf8_bytes
 from warmstart.corpora.settings import PrepareSettings
-from warmstart.corpora.workers import JobResult, job_runner
+from warmstart.corpora.workers import JobResult
 from warmstart.corpora.writer import SCAN, CorpusWriter, Partial, known_scan, partial_folder
-from warmstart.readers.documents import DOCUMENT_EXTENSIONS, TOKENIZER_CHARS, read_documents, split_chunks
+from warmstart.readers.documents import DOCUMENT_EXTENSIONS, TOKENIZER_CHARS, split_chunks
 from warmstart.readers.paths import expand_paths
 from warmstart.readers.text_io import STDIN, check_encoding
 from warmstart.text.clean import check_rules
@@ -51,6 +51,7 @@ def prepare(settings: PrepareSettings, extra: Mapping[str, str] | None = None) -
     """
     check_rules(settings.clean)
     check_encoding(settings.encoding)
+    check_engine(settings.engine)
     tokenizer = _load_tokenizer(settings)
     out, extra = Path(os.path.abspath(settings.out)), extra or {}
     with contextlib.ExitStack() as stack:
@@ -116,10 +117,9 @@ class _Text:
         The first ``skip`` jobs are read and passed over.
         """
         s, total = self._settings, min(self._size.text_bytes, sample_bytes)
-        jobs = sample_evenly(split_jobs(read_documents(self._paths, s.encoding)), self._size.text_bytes, sample_bytes)
-        jobs = itertools.islice(jobs, skip, None)
-        workers = min(s.workers, 1 + self._size.text_bytes // JOB)
-        with job_runner(workers, s.clean, tokenizer_folder) as run, progress_bar(title, _megabytes(total)) as bar:
+        jobs = SourceJobs(tuple(self._paths), s.encoding, self._size.text_bytes, sample_bytes, skip)
+        workers, runner = min(s.workers, 1 + self._size.text_bytes // JOB), ENGINES[s.engine]
+        with runner(workers, s.clean, tokenizer_folder) as run, progress_bar(title, _megabytes(total)) as bar:
             so_far, shown = skip * JOB, 0
             for result in run(jobs):
                 yield result

@@ -7,9 +7,10 @@ progress and an even sample.
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from warmstart.corpora.corpus import FileDigest
-from warmstart.corpora.jobs import Chunk
+from warmstart.corpora.jobs import Chunk, split_jobs
 from warmstart.readers.documents import read_documents
 from warmstart.readers.text_io import open_raw, read_blocks
 
@@ -64,6 +65,29 @@ def sample_evenly(jobs: Iterable[list[Chunk]], text_bytes: int, sample_bytes: in
                 taken += size
             seen += size
         yield sample
+
+
+@dataclass(frozen=True, slots=True)
+class SourceJobs:
+    """The jobs of a preparation, to be read by whoever has the sources.
+
+    Attributes:
+        paths: of the sources.
+        encoding: of their text.
+        text_bytes: of all their text.
+        sample_bytes: of text at most, from all parts alike.
+        skip: so many jobs are read and passed over.
+    """
+
+    paths: tuple[str, ...]
+    encoding: str
+    text_bytes: int
+    sample_bytes: int
+    skip: int
+
+    def __iter__(self) -> Iterator[list[Chunk]]:
+        jobs = split_jobs(read_documents(self.paths, self.encoding))
+        return islice(sample_evenly(jobs, self.text_bytes, self.sample_bytes), self.skip, None)
 
 
 def utf8_bytes(text: str) -> int:

@@ -1,7 +1,7 @@
 """Settings of ``prepare``. Light to import."""
 
 import os
-from typing import Annotated
+from typing import Annotated, Literal
 
 from warmstart.base.settings import Setting
 from warmstart.text.settings import TextSettings
@@ -22,4 +22,8 @@ class PrepareSettings(TextSettings):
     workers: int = Setting(
         help="processes that clean and encode; the result does not depend on their number (default: all cores)",
         flag="--workers", metavar="N", ge=1, default_factory=num_cores,
+    )  # fmt: skip
+    engine: Literal["local", "ray"] = Setting(
+        "local", "local: processes of this machine; ray: Ray Data, there or in a cluster (RAY_ADDRESS), the same bytes",
+        flag="--engine",
     )  # fmt: skip

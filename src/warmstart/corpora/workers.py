@@ -48,14 +48,15 @@ def job_runner(count: int, rules: Sequence[str], tokenizer_folder: Path | None) 
     """A function from jobs to their results, in order, with ``count`` processes while the block lasts."""
     if count == 1 or not rules:
         tokenizer = Tokenizer.load(tokenizer_folder) if tokenizer_folder else None
-        yield lambda jobs: (_run_job(job, rules, tokenizer) for job in jobs)
+        yield lambda jobs: (run_job(job, rules, tokenizer) for job in jobs)
         return
     with contextlib.ExitStack() as stack:
         workers = [stack.enter_context(_Worker(rules, tokenizer_folder)) for _ in range(count)]
         yield lambda jobs: _run_jobs(jobs, workers)
 
 
-def _run_job(chunks: list[Chunk], rules: Sequence[str], tokenizer: Tokenizer | None) -> JobResult:
+def run_job(chunks: list[Chunk], rules: Sequence[str], tokenizer: Tokenizer | None) -> JobResult:
+    """What every process does with a job."""
     texts = [clean_chunk(chunk, rules) for chunk in chunks]
     return JobResult(chunks, [], encode_texts(texts, tokenizer)) if tokenizer else JobResult(chunks, texts, None)
 
@@ -84,23 +85,53 @@ class _Worker(contextlib.AbstractContextManager["_Worker"]):
     def _exchange(self, chunks: list[Chunk]) -> JobResult:
         assert self._process.stdin is not None and self._process.stdout is not None
         try:
-            _send(self._process.stdin, json.dumps(chunks, ensure_ascii=False).encode("utf-8"))
-            answer = json.loads(_receive(self._process.stdout) or b"{}")
-            ids = np.frombuffer(_receive(self._process.stdout), np.int32).astype(np.int64)
+            _send(self._process.stdin, pack_job(chunks))
+            answer = _receive(self._process.stdout) or b"{}"
+            ids = _receive(self._process.stdout)
         except BrokenPipeError:
-            answer = {}
-        if "texts" not in answer:
-            raise WarmstartError(
-                f"a worker process stopped ({answer.get('error', 'was it killed, for want of memory?')}); "
-                "run again with --workers 1"
-            )
-        encoding = Encoding(ids, answer["counts"], answer["text_bytes"]) if answer["counts"] is not None else None
-        return JobResult(chunks, answer["texts"], encoding)
+            answer, ids = b"{}", b""
+        return unpack_result(chunks, answer, ids)
 
     def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._thread.shutdown(cancel_futures=True)
         self._process.communicate()
+
+
+def pack_job(chunks: list[Chunk]) -> bytes:
+    """A job, to be sent to another process."""
+    return json.dumps(chunks, ensure_ascii=False).encode("utf-8")
+
+
+def unpack_job(data: bytes) -> list[Chunk]:
+    """The job that :func:`pack_job` has packed."""
+    return [Chunk(*chunk) for chunk in json.loads(data)]
+
+
+def pack_result(result: JobResult) -> tuple[bytes, bytes]:
+    """What came of a job but for its chunks, to be sent back: JSON, and its ids."""
+    counts, text_bytes = (result.encoding.counts, result.encoding.text_bytes) if result.encoding else (None, 0)
+    answer = {"texts": result.texts, "counts": counts, "text_bytes": text_bytes}
+    ids = result.encoding.ids.astype(np.int32).tobytes() if result.encoding else b""
+    return json.dumps(answer, ensure_ascii=False).encode("utf-8"), ids
+
+
+def unpack_result(chunks: list[Chunk], data: bytes, ids: bytes) -> JobResult:
+    """The result that :func:`pack_result` has packed.
+
+    Raises:
+        WarmstartError: an error in its place, or nothing.
+    """
+    answer = json.loads(data)
+    if "texts" not in answer:
+        raise WarmstartError(
+            f"a worker process stopped ({answer.get('error', 'was it killed, for want of memory?')}); "
+            "run again with --workers 1"
+        )
+    if answer["counts"] is None:
+        return JobResult(chunks, answer["texts"], None)
+    numbers = np.frombuffer(ids, np.int32).astype(np.int64)
+    return JobResult(chunks, answer["texts"], Encoding(numbers, answer["counts"], answer["text_bytes"]))
 
 
 def _send(stream: IO[bytes], data: bytes) -> None:
@@ -123,15 +154,13 @@ def _main() -> None:
     tokenizer = Tokenizer.load(Path(settings["tokenizer"])) if settings["tokenizer"] else None
     while data := _receive(source):
         try:
-            result = _run_job([Chunk(*chunk) for chunk in json.loads(data)], settings["rules"], tokenizer)
+            answer, ids = pack_result(run_job(unpack_job(data), settings["rules"], tokenizer))
         except Exception as error:  # whatever it is, the parent reports it
             _send(target, json.dumps({"error": f"{type(error).__name__}: {error}"}).encode())
             _send(target, b"")
             return
-        counts, text_bytes = (result.encoding.counts, result.encoding.text_bytes) if result.encoding else (None, 0)
-        answer = {"texts": result.texts, "counts": counts, "text_bytes": text_bytes}
-        _send(target, json.dumps(answer, ensure_ascii=False).encode("utf-8"))
-        _send(target, result.encoding.ids.astype(np.int32).tobytes() if result.encoding else b"")
+        _send(target, answer)
+        _send(target, ids)
 
 
 if __name__ == "__main__":
