@@ -134,10 +134,12 @@ def said(one: Compared) -> str:
     column, found = one.column, one.found
     labels = "of the labels" if column.endswith("%") else "labels"
     place = f"With {column} {labels}, " if column else ""
-    verb = "gains" if found.gain >= 0 else "loses"
-    unit = "" if found.metric in LOWER_IS_BETTER else " points"
-    head = f"{place}{found.subject} {verb} {in_points(found.metric, abs(found.gain))}{unit} of "
-    head += f"{found.metric} {'over' if found.gain >= 0 else 'against'} {one.other}"
+    size, is_gain = in_points(found.metric, abs(found.gain)), found.gain >= 0
+    if found.metric in LOWER_IS_BETTER:
+        change = f"{'lowers' if is_gain else 'raises'} {found.metric} by {size} against"
+    else:
+        change = f"{'gains' if is_gain else 'loses'} {size} points of {found.metric} {'over' if is_gain else 'against'}"
+    head = f"{place}{found.subject} {change} {one.other}"
     if math.isnan(found.low):
         return f"{head}; one seed and no interval."
     low, high = (in_points(found.metric, bound) for bound in (found.low, found.high))
