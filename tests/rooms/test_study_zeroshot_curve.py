@@ -92,6 +92,7 @@ def test_the_zero_shot_curve_is_what_the_verb_says_of_each_model(
     [compared] = found["comparisons"]
     assert compared["gain"] == pytest.approx(told[0] - told[2])  # of a perplexity less is better
     assert "over the examples of the task" in found["answer"]
+    assert f"{'lowers' if compared['gain'] >= 0 else 'raises'} {found['metric']} by " in found["answer"]
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "study" / "trials").iterdir()}
     again = warmstart.run_study("zeroshot", out, **asked)
     assert again["table"] == found["table"]

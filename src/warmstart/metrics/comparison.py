@@ -88,9 +88,12 @@ CAUTIONS = {
 
 
 def in_points(metric: str, value: float) -> str:
-    """A value or a gain of a metric for people: fractions and correlations in points (hundredths), errors as they are."""
+    """A value or a gain of a metric for people: fractions and correlations in points (hundredths), errors as they are.
+
+    Of perplexities in the thousands one digit says enough.
+    """
     if metric in LOWER_IS_BETTER:
-        return f"{value:.4f}"
+        return f"{value:.4f}" if abs(value) < 1000 else f"{value:,.1f}"
     return f"{value * (1.0 if metric in GENERATION_METRICS else 100.0):.1f}"
 
 

@@ -132,10 +132,12 @@ def answer(table: StudyTable, comparisons: Sequence[Compared]) -> str:
 def said(one: Compared) -> str:
     """One comparison as a sentence."""
     found, place = one.found, _place(one.column)
-    verb = "gains" if found.gain >= 0 else "loses"
-    unit = "" if found.metric in LOWER_IS_BETTER else " points"
-    head = f"{place}{found.subject} {verb} {in_points(found.metric, abs(found.gain))}{unit} of "
-    head += f"{found.metric} {'over' if found.gain >= 0 else 'against'} {one.other}"
+    size, is_gain = in_points(found.metric, abs(found.gain)), found.gain >= 0
+    if found.metric in LOWER_IS_BETTER:
+        change = f"{'lowers' if is_gain else 'raises'} {found.metric} by {size} against"
+    else:
+        change = f"{'gains' if is_gain else 'loses'} {size} points of {found.metric} {'over' if is_gain else 'against'}"
+    head = f"{place}{found.subject} {change} {one.other}"
     if math.isnan(found.low):
         return f"{head}; one seed and no interval."
     low, high = (in_points(found.metric, bound) for bound in (found.low, found.high))
