@@ -45,11 +45,10 @@ from warmstart.train.recompute import keep_activations, recompute_layers
 from warmstart.train.schedule import factor, num_unfrozen_layers, plan_lengths
 from warmstart.train.schemes import bytes_to_write
 from warmstart.train.settings import TrainSettings
-from warmstart.train.sharded import ShardedWeights
+from warmstart.train.sharded import make_weights
 from warmstart.train.shortage import note_shortage, noted_shortage
 from warmstart.train.step import Criterion, StepOutOfMemory, train_step
 from warmstart.train.trackers import Track, check_trackers, no_tracking, open_trackers
-from warmstart.train.weights import Weights
 
 
 class Trainer:
@@ -93,7 +92,8 @@ class Trainer:
         compute.apply(self.model)
         optimizer = self.settings.optimizer
         by_layer = optimizer.layer_decay > 1 or self.settings.unfreeze is not None
-        self.weights = self._make_weights(compute.dtype, by_layer)
+        rules = {"by_layer": by_layer, "matrices": optimizer.updates_matrices, "by_rows": optimizer.keeps_zeros}
+        self.weights = make_weights(self.model, compute.dtype, self.world, self._filler, **rules)
         self.optimizer = Optimizer(self.weights, optimizer)
         self.average = WeightAverage(self.weights, self.settings.ema)
         self.followers: list[WeightAverage | EarlierWeights] = [self.average]
@@ -101,17 +101,8 @@ class Trainer:
             self.criterion.earlier.begin(self.weights)
             self.followers.append(self.criterion.earlier)
 
-    def _make_weights(self, dtype: torch.dtype, by_layer: bool) -> Weights:
-        """All weights in this process, or a part of them in each."""
-        if self.world.shards:
-
-            def filler() -> Batch:
-                return self.stream.batches(0)[0].to(self.device)
-
-            return ShardedWeights(self.model, dtype, by_layer=by_layer, world=self.world, filler=filler)
-        kind = self.settings.optimizer
-        rules = {"matrices": kind.updates_matrices, "by_rows": kind.keeps_zeros}
-        return Weights(self.model, dtype, by_layer=by_layer, world=self.world, **rules)
+    def _filler(self) -> Batch:
+        return self.stream.batches(0)[0].to(self.device)
 
     def _compute_as_before(self, stored: dict[str, Any]) -> None:
         """Goes on with the settings that the run began with, so that it stays the same run to the last bit."""

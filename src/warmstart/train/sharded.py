@@ -27,6 +27,16 @@ from warmstart.models.model import Model
 from warmstart.train.weights import Group, Weights, list_groups
 
 
+def make_weights(
+    model: Model, dtype: torch.dtype, world: World, filler: Callable[[], Batch], *, by_layer: bool, matrices: bool,
+    by_rows: bool,
+) -> Weights:  # fmt: skip
+    """All weights in this process, or a part of them in each; see both classes for what they are given."""
+    if world.shards:
+        return ShardedWeights(model, dtype, by_layer=by_layer, world=world, filler=filler)
+    return Weights(model, dtype, matrices=matrices, by_layer=by_layer, world=world, by_rows=by_rows)
+
+
 class ShardedWeights(Weights):
     """The groups of one model of which this process has a part; see :class:`~warmstart.train.weights.Weights`."""
 
