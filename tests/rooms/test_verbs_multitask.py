@@ -11,6 +11,8 @@ import torch
 import transformers
 
 import warmstart
+from warmstart.build.chosen import choose_settings
+from warmstart.build.labelled_data import read_tasks
 from warmstart.cli.main import main
 from warmstart.config.load import changes_to_yaml, compose, to_yaml
 from warmstart.config.schema import FinetuneRecipe
@@ -222,3 +224,12 @@ def test_the_task_has_to_be_named(
     assert main(words) == 2
     assert "mood, pairs, stars, words" in capsys.readouterr().err and not Path("new").exists()
     assert [*warmstart.load("run", "mood").classes_] == ["calm", "wild"]
+
+
+def test_heads_are_fitted_for_a_task_alone(home: Path) -> None:
+    """Invariant: steps of other tasks move the states that a head is fitted to, so several tasks draw theirs."""
+    recipe = compose(FinetuneRecipe, recipe=str(home / "recipe.yaml"), flags={"--start": str(home / "run")})
+    data = read_tasks(recipe)
+    assert choose_settings(recipe, data).recipe.head_init == "random"
+    alone = choose_settings(recipe.by_task()["mood"], {"": data["mood"]}).recipe
+    assert alone.head_init == "fitted"

@@ -79,7 +79,8 @@ def choose_settings(recipe: FinetuneRecipe, data: Mapping[str, LabelledData]) ->
     is_held_out = not all(one.dev_is_train for one in data.values())
     found["evaluate_every"] = train.evaluate_every or _evaluate_every(length, epoch, is_held_out)
     found["optimizer"] = train.optimizer.model_copy(update={"lr": rate})
-    head = recipe.head_init or ("fitted" if starts else "random")
+    # Steps of other tasks move the states that a head would be fitted to.
+    head = recipe.head_init or ("fitted" if starts and len(tasks) == 1 else "random")
     trained = recipe.scheme.kind or ("head" if _trains_head_alone(recipe, data) and head == "fitted" else "full")
     scheme = recipe.scheme.model_copy(update={"kind": trained})
     chosen = recipe.model_copy(update={"head_init": head, "scheme": scheme, "train": train.model_copy(update=found)})
