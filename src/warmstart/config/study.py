@@ -16,9 +16,9 @@ class StudyRecipe(FinetuneRecipe):
     design: Annotated[
         Literal["labels", "ablation", "layers", "search", "pretraining", "tasks", "zeroshot"],
         Setting(
-            help="labels: fewer of them; ablation: one part less; layers: how many of the start's; search: rates and "
-            "lengths, both sides alike; pretraining: the models kept on the start's way, as starts; tasks: several in "
-            "one model, each alone, and each once more after all; zeroshot: the kept models on a zero-shot task",
+            help="labels: fewer of them; ablation: one part less; layers: fewer of the start's; search: rates and lengths; "
+            "pretraining: models kept on the start's way; tasks: several in one model, each alone, each after all; "
+            "zeroshot: kept models on a zero-shot task",
             flag="DESIGN",
         ),
     ]  # fmt: skip

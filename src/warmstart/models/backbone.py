@@ -192,7 +192,7 @@ class Backbone(nn.Module):
     def read_tokens(self, batch: Batch, tables: Tables) -> torch.Tensor:
         """[N, E] what the tokens of a Batch are read as."""
         table, own = tables.tokens, self.tokens
-        by_rows = own is not None and own.sparse and table is own.weight and table.requires_grad
+        by_rows = isinstance(own, nn.Embedding) and own.sparse and table is own.weight and table.requires_grad
         x = embed_tokens(batch.ids, table, by_rows=by_rows) if self.inputs is None else self.inputs(batch, table)
         return x if tables.noise is None else x + tables.noise
 

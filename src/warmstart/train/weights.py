@@ -320,8 +320,8 @@ def list_groups(model: Model, matrices: bool, by_layer: bool) -> list[tuple[int,
 def _read_by_rows(model: Model) -> nn.Embedding | None:
     """The token table, from now on with sparse gradients where tokens are looked up, if it is trained."""
     table = getattr(model.backbone, "tokens", None)
-    if not isinstance(table, nn.Embedding) or not table.weight.requires_grad:
-        return None
+    if not isinstance(table, nn.Embedding) or not table.weight.requires_grad or table.weight.numel() == 0:
+        return None  # characters stand in the place of a table
     table.sparse = True
     return table
 
