@@ -81,6 +81,14 @@ def test_a_text_does_not_depend_on_its_neighbours_nor_on_threads() -> None:
     assert torch.equal(together, torch.cat([*alone, torch.zeros(4, 32)]))
 
 
+def test_what_is_no_number_reaches_all_that_read_it() -> None:
+    """Witness: torch's scaled_dot_product_attention: a key that is NaN spoils all readers of its text alone."""
+    texts, qkv = texts_of([9, 30], causal=False), drawn(39, 96).float()
+    qkv[4, 40] = torch.nan
+    found = text_attention(qkv, texts, HEADS, 0.0)
+    assert torch.equal(found.isnan(), by_torch(qkv, texts).isnan()) and found.isnan().any()
+
+
 @pytest.mark.parametrize("causal", [False, True])
 def test_dropout_there_is_dropout_on_the_way_back(causal: bool) -> None:
     """Values that are 1 in one place each read the weights out; torch's products with that mask are the witness."""

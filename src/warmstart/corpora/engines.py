@@ -3,21 +3,22 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import NamedTuple
 
 from warmstart.corpora.ray_jobs import check_ray, ray_runner
 from warmstart.corpora.workers import JobRunner, job_runner
 
-Engine = Callable[[int, Sequence[str], Path | None], AbstractContextManager[JobRunner]]
 
-ENGINES: dict[str, Engine] = {"local": job_runner, "ray": ray_runner}
-_CHECKS: dict[str, Callable[[], None]] = {"ray": check_ray}
+class Engine(NamedTuple):
+    """What runs jobs.
 
-
-def check_engine(name: str) -> None:
-    """Refuses an engine whose package is missing.
-
-    Raises:
-        BadInput: it is missing.
+    Attributes:
+        runner: processes, rules and the tokenizer's folder → a function from jobs to their results.
+        check: refuses it where its package is missing.
     """
-    if name in _CHECKS:
-        _CHECKS[name]()
+
+    runner: Callable[[int, Sequence[str], Path | None], AbstractContextManager[JobRunner]]
+    check: Callable[[], None]
+
+
+ENGINES = {"local": Engine(job_runner, lambda: None), "ray": Engine(ray_runner, check_ray)}

@@ -22,7 +22,7 @@ from warmstart.base.console import progress_bar, say
 from warmstart.base.errors import BadInput
 from warmstart.base.files import disk_errors, write_json
 from warmstart.corpora.corpus import FORMAT, MANIFEST, Corpus, FileDigest, Manifest, read_manifest
-from warmstart.corpora.engines import ENGINES, check_engine
+from warmstart.corpora.engines import ENGINES
 from warmstart.corpora.jobs import JOB
 from warmstart.corpora.scan import SAMPLE_BYTES, SourceJobs, TextSize, file_digests, scan, utf8_bytes
 from warmstart.corpora.settings import PrepareSettings
@@ -51,7 +51,7 @@ def prepare(settings: PrepareSettings, extra: Mapping[str, str] | None = None) -
     """
     check_rules(settings.clean)
     check_encoding(settings.encoding)
-    check_engine(settings.engine)
+    ENGINES[settings.engine].check()
     tokenizer = _load_tokenizer(settings)
     out, extra = Path(os.path.abspath(settings.out)), extra or {}
     with contextlib.ExitStack() as stack:
@@ -118,7 +118,7 @@ class _Text:
         """
         s, total = self._settings, min(self._size.text_bytes, sample_bytes)
         jobs = SourceJobs(tuple(self._paths), s.encoding, self._size.text_bytes, sample_bytes, skip)
-        workers, runner = min(s.workers, 1 + self._size.text_bytes // JOB), ENGINES[s.engine]
+        workers, runner = min(s.workers, 1 + self._size.text_bytes // JOB), ENGINES[s.engine].runner
         with runner(workers, s.clean, tokenizer_folder) as run, progress_bar(title, _megabytes(total)) as bar:
             so_far, shown = skip * JOB, 0
             for result in run(jobs):

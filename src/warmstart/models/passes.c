@@ -1,6 +1,6 @@
 /* Passes over much memory, each once: AdamW's update with the rounded copy that computes, and dropout.
 
-   A library reads and writes the same numbers once more for every step of such a formula. kernels.py is the only caller. */
+   A library reads and writes the same numbers once more for every step of such a formula. passes.py is the only caller. */
 
 #include <math.h>
 #include <stdint.h>
@@ -30,21 +30,26 @@ typedef struct {
     double beta1, beta2;      /* 1 - β in float32 would be another number */
 } Adam;
 
-INLINE uint32_t bits_of(float x) {
-    union {
-        float number;
-        uint32_t bits;
-    } both = {x};
-    return both.bits;
-}
+typedef union {
+    float number;
+    uint32_t bits;
+} Word;
+
+INLINE uint32_t bits_of(float x) { return ((Word){.number = x}).bits; }
+INLINE float number_of(uint32_t bits) { return ((Word){.bits = bits}).number; }
 
 /* The bits of the nearest bfloat16 number stand in the upper half. */
 INLINE uint32_t rounded(uint32_t bits) { return bits + 0x7fff + ((bits >> 16) & 1); }
 
+INLINE void round_off(const Adam *a, long first, long last) {
+    const float *restrict master = a->master;
+    uint16_t *restrict work = a->work;
+    for (long i = first; work && i < last; i++) work[i] = rounded(bits_of(master[i])) >> 16;
+}
+
 INLINE void update(const Adam *a, long first, long last) {
     float *restrict master = a->master, *restrict mean = a->mean, *restrict square = a->square;
     const float *restrict grad = a->grad;
-    uint16_t *restrict work = a->work;
     const float fresh1 = 1.0 - a->beta1, beta2 = a->beta2, fresh2 = 1.0 - a->beta2;
     const float over = 1.0f / a->divisor, even = 1.0f / a->root;
     for (long i = first; i < last; i++) {
@@ -53,17 +58,14 @@ INLINE void update(const Adam *a, long first, long last) {
         square[i] = beta2 * square[i] + fresh2 * g * g;
         master[i] = master[i] * a->kept - a->rate * mean[i] / (sqrtf(square[i]) * even + a->eps);
     }
-    if (work)
-        for (long i = first; i < last; i++) work[i] = rounded(bits_of(master[i])) >> 16;
+    round_off(a, first, last);
 }
 
 /* Numbers that have had no gradient yet: all of the formula that is not 0. */
 INLINE void decay(const Adam *a, long first, long last) {
     float *restrict master = a->master;
-    uint16_t *restrict work = a->work;
     for (long i = first; i < last; i++) master[i] *= a->kept;
-    if (work)
-        for (long i = first; i < last; i++) work[i] = rounded(bits_of(master[i])) >> 16;
+    round_off(a, first, last);
 }
 
 AVX512 static void update_512(const Adam *a, long first, long last) { update(a, first, last); }
@@ -97,14 +99,6 @@ INLINE uint32_t mixed(uint32_t entry, uint32_t start, uint32_t factor) {
     uint32_t x = (entry ^ start) * factor;
     x ^= (uint32_t)((int32_t)x >> 16);
     return x & 0x7fff7fff;
-}
-
-INLINE float number_of(uint32_t bits) {
-    union {
-        uint32_t bits;
-        float number;
-    } both = {bits};
-    return both.number;
 }
 
 /* Pairs of bfloat16 numbers; a mask's half below ``level`` keeps its number. */

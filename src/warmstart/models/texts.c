@@ -1,4 +1,4 @@
-/* Attention inside many short texts, there and back, and dropout: what a library does in many small calls, in one.
+/* Attention inside many short texts, there and back: what a library does in many small calls, in one.
 
    Between its products the attention of a text of 20 tokens is a few thousand numbers for each head. They stay in the first
    cache here, from the rows of queries, keys and values to the rows of the result, and nothing is padded, gathered or
@@ -9,7 +9,6 @@
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define VERSION 1 /* of what the functions are given; kernels.py takes no other */
 
@@ -17,7 +16,7 @@
 
 #include <omp.h>
 
-enum { TALL = 6 /* rows of a tile of a product */ };
+enum { TALL = 6, VECTORS = 2 /* rows and vectors of a tile of a product: its sums fill the registers */ };
 
 #define select(which, one, other) ((vf)(((vi)(one) & (which)) | ((vi)(other) & ~(which))))
 #define INLINE static inline __attribute__((always_inline))
@@ -37,7 +36,7 @@ typedef struct {
     const void *grad;    /* [N, H · K] of what was read; there: null */
     void *out;           /* [N, H · K] what is read, or [N, 3 · H · K] the gradient */
     const int64_t *starts, *lengths; /* [B] */
-    long texts, heads, width, longest;
+    long texts, heads, width;
     float scale, rate;
     uint64_t key;
     int causal, half;
@@ -60,12 +59,10 @@ INLINE uint32_t row_key(const Texts *t, long token, long head) {
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl")
 #define LANES 16
-#define VECTORS 2
 #define NUMBERS {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}
 #define NAMED(name) name##_512
 #include "texts.h"
 #undef LANES
-#undef VECTORS
 #undef NUMBERS
 #undef NAMED
 #pragma GCC pop_options
@@ -73,7 +70,6 @@ INLINE uint32_t row_key(const Texts *t, long token, long head) {
 #pragma GCC push_options
 #pragma GCC target("avx2,fma")
 #define LANES 8
-#define VECTORS 2
 #define NUMBERS {0, 1, 2, 3, 4, 5, 6, 7}
 #define NAMED(name) name##_2
 #include "texts.h"
@@ -85,7 +81,7 @@ INLINE uint32_t row_key(const Texts *t, long token, long head) {
 int warmstart_attend(const void *qkv, const void *grad, void *out, const int64_t *starts, const int64_t *lengths, long texts,
                      long heads, long width, long longest, float scale, float rate, uint64_t key, int causal, int half,
                      int wide_vectors, int threads) {
-    const Texts t = {qkv, grad, out, starts, lengths, texts, heads, width, longest, scale, rate, key, causal, half};
+    const Texts t = {qkv, grad, out, starts, lengths, texts, heads, width, scale, rate, key, causal, half};
     const long wide = up(longest, 16), rows = wide * width, table = wide * wide;
     void (*const attend)(const Texts *, const Room *, long, long) = wide_vectors && has_avx512() ? attend_512 : attend_2;
     const long size = 6 * rows + 2 * table;

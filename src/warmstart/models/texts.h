@@ -1,6 +1,6 @@
 /* The kernels of texts.c for vectors of LANES numbers; included once for each kind of processor, under its target.
 
-   VECTORS of columns fill the registers together with the rows of a tile. NAMED gives each copy its own names. */
+   NAMED gives each copy its own names. */
 
 #define vf_any NAMED(vf_any)
 #define vh_any NAMED(vh_any)
@@ -46,7 +46,7 @@ INLINE void store(void *row, long at, const vf *from, const int half) {
     *(vh_any *)((uint16_t *)row + at) = __builtin_convertvector((bits + 0x7fff + ((bits >> 16) & 1)) >> 16, vh);
 }
 
-/* e^x of numbers up to 0, to 2e-7; 0 below -87. */
+/* e^x of numbers up to 0, to 2e-7; 0 below -87; what is no number stays so, and so does all that reads it. */
 INLINE void exponential(vf *x) {
     const vf shift = {0}, power = *x * 1.44269504f;
     const vf whole = (power + (12582912.0f + shift)) - (12582912.0f + shift), rest = power - whole;
@@ -57,7 +57,7 @@ INLINE void exponential(vf *x) {
     y = y * rest + 2.4022651e-1f;
     y = y * rest + 6.9314718e-1f;
     y = y * rest + 1.0f;
-    const vi seen = *x > -87.0f;
+    const vi seen = ~(*x < -87.0f);
     *x = (vf)(((vi)y + (__builtin_convertvector(whole, vi) << 23)) & seen);
 }
 

@@ -52,17 +52,17 @@ class TableRows:
         self.latest = torch.empty(0, dtype=torch.int64)
 
     def add(self, total_VE: torch.Tensor, grad: torch.Tensor) -> None:
-        """Adds a gradient, which is sparse or not."""
-        if not grad.is_sparse:
-            total_VE += grad
-            self.latest = None
-            self.had_gradient.fill_(1)
-            return
+        """Adds a sparse gradient."""
         rows = grad._indices()[0]
         total_VE.index_add_(0, rows, grad._values().float())
         if self.latest is not None:
             self.latest = torch.unique(torch.cat([self.latest, rows]))
             self.had_gradient[self.latest] = 1
+
+    def forget(self) -> None:
+        """Any row may have a gradient from now on."""
+        self.latest = None
+        self.had_gradient.fill_(1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -176,14 +176,17 @@ class Weights:
         """Adds the gradient that a micro-batch has just made of one parameter, while it is in the cache."""
         assert parameter.grad is not None
         table, is_first = self._tables.get(name), name not in self._with_gradient
-        if table is not None:
+        if table is not None and parameter.grad.is_sparse:
             if is_first:
                 table.clear(total)
             table.add(total, parameter.grad)
-        elif is_first:
-            total.copy_(parameter.grad)
         else:
-            total += parameter.grad
+            if table is not None:
+                table.forget()
+            if is_first:
+                total.copy_(parameter.grad)
+            else:
+                total += parameter.grad
         self._with_gradient.add(name)
         parameter.grad = None
 
@@ -196,7 +199,7 @@ class Weights:
         for group in self.groups:
             group.grad.fill_(float("nan"))
             for table in group.tables:
-                table.latest = None
+                table.forget()
             self._with_gradient.update(group.names)
             for parameter in group.parameters:
                 parameter.grad = None
