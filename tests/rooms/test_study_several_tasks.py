@@ -145,6 +145,9 @@ def test_what_it_cannot_do_is_refused(home: Path, tmp_path: Path, flags: dict[st
 
 def test_one_task_is_refused(home: Path, tmp_path: Path) -> None:
     """Invariant: the sentence says how several are named."""
-    recipe = compose(StudyRecipe, flags={"DESIGN": "tasks", "--start": "none", "--task": "classification"})
-    with pytest.raises(BadInput, match=r"--task.*NAME=DIR"):
-        run_tasks(recipe, str(tmp_path / "out"))
+    bare = compose(StudyRecipe, flags={"DESIGN": "tasks", "--start": "none", "--task": "classification"})
+    several = compose(StudyRecipe, recipe=str(home / "recipe.yaml"), flags={"DESIGN": "tasks"})
+    [name, *_] = several.tasks
+    for recipe in (bare, several.model_copy(update={"tasks": {name: several.tasks[name]}})):
+        with pytest.raises(BadInput, match=r"--task.*NAME=DIR"):
+            run_tasks(recipe, str(tmp_path / "out"))

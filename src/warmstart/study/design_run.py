@@ -87,7 +87,7 @@ def check_study(recipe: StudyRecipe, root: RunFolder) -> None:
         BadInput: any of it is so.
     """
     check_folders(recipe, root)
-    if bool(recipe.tasks) != (recipe.design == OF_TASKS):
+    if not (len(recipe.tasks) > 1 if recipe.design == OF_TASKS else not recipe.tasks):
         raise BadInput(
             f"the design {OF_TASKS} is of several tasks, and every other of one", where="--task",
             value=", ".join(recipe.tasks) or recipe.task.name,
